@@ -1,0 +1,97 @@
+/* Asks the CPU and the OS once, picks one table of kernels, and runs calls on it. */
+#include "pyml_kernels.h"
+#include "subnormals.h"
+#include "threads.h"
+
+#include <string.h>
+
+typedef struct {
+    const char *name;
+    ptrdiff_t vec_bytes;
+    int (*supported)(void);
+    const kernel_fn *kernels[PYML_DTYPE_COUNT];
+} isa;
+
+#define TABLES(name) extern const kernel_fn table_##name##_f32[], table_##name##_f64[];
+#define ISA(name, vec_bytes) {#name, vec_bytes, name##_supported, {table_##name##_f32, table_##name##_f64}}
+
+static int baseline_supported(void) { return 1; }
+TABLES(baseline)
+
+#if defined(__x86_64__)
+/* __builtin_cpu_supports asks CPUID, and XGETBV for what the OS saves. */
+static int avx2_supported(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+static int avx512_supported(void)
+{
+    return avx2_supported() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
+}
+TABLES(avx2)
+TABLES(avx512)
+#elif defined(__aarch64__)
+static int neon_supported(void) { return 1; }
+TABLES(neon)
+#endif
+
+#if defined(PYML_WIDE) /* development builds: AVX-512's vector length, without its instructions */
+static int wide_supported(void) { return avx2_supported(); }
+TABLES(wide)
+#endif
+
+/* best first */
+static const isa isas[] = {
+#if defined(__x86_64__)
+    ISA(avx512, 64),
+    ISA(avx2, 32),
+#elif defined(__aarch64__)
+    ISA(neon, 16),
+#endif
+    ISA(baseline, 16),
+#if defined(PYML_WIDE)
+    ISA(wide, 64),
+#endif
+};
+enum { ISA_COUNT = sizeof isas / sizeof *isas };
+
+static const isa *selected;
+
+int pyml_isa_select(const char *name)
+{
+    for (const isa *candidate = isas; candidate < isas + ISA_COUNT; candidate++)
+        if (candidate->supported() && (name == NULL || strcmp(name, candidate->name) == 0)) {
+            selected = candidate;
+            return 0;
+        }
+    return -1;
+}
+
+const char *pyml_isa_selected(void) { return selected->name; }
+
+const char *pyml_isa_name(int i)
+{
+    for (const isa *candidate = isas; candidate < isas + ISA_COUNT; candidate++)
+        if (candidate->supported() && i-- == 0) return candidate->name;
+    return NULL;
+}
+
+ptrdiff_t pyml_isa_lanes(pyml_dtype dtype)
+{
+    return selected->vec_bytes / (dtype == PYML_FLOAT32 ? (ptrdiff_t)sizeof(float) : (ptrdiff_t)sizeof(double));
+}
+
+static const char *const names[KERNEL_COUNT] = {
+#define X(name) [KERNEL_##name] = #name,
+#include "kernel_list.h"
+#undef X
+};
+const char *pyml_kernel_name(pyml_kernel kernel) { return names[kernel]; }
+
+int pyml_submit(pyml_kernel kernel, pyml_dtype dtype, const void *args, size_t size)
+{
+    (void)size;
+    if (thread_prepare() != 0) return -1;
+    flush_state before = flush_subnormals();
+    selected->kernels[dtype][kernel](args);
+    restore_subnormals(before);
+    return 0;
+}

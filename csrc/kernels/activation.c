@@ -1,0 +1,111 @@
+/* Activations, elementwise; each derivative stands below the function it belongs to. */
+#include "../simd/vmath.h"
+#include "map.h"
+
+/* At +-BOUND every activation and derivative has reached its limit, in float64 too: cutting an argument there changes
+ * no result, and avoids inf * 0. */
+#define BOUND 1024
+INLINE vec bounded_below(vec x) { return vselect(x < -BOUND, vset1(-BOUND), x); }
+INLINE vec bounded(vec x) { return bounded_below(vselect(x > BOUND, vset1(BOUND), x)); }
+
+/* ---- relu:  y = max(x, 0), NaN stays NaN ------------------------------------------------------------- */
+
+MAP_FORWARD(relu_forward, activation_forward_args, NS_MEMORY, vselect(x <= 0, vset1(0), x))
+
+/* dx = dy where y > 0, else 0 */
+MAP_BACKWARD(relu_backward, activation_backward_args, NS_MEMORY, vselect(s <= 0, vset1(0), dy))
+
+/* ---- leaky_relu:  y = x where x > 0, else alpha x ---------------------------------------------------- */
+
+MAP_FORWARD(leaky_relu_forward, activation_forward_args, NS_MEMORY, vselect(x > 0, x, x * (real)a.alpha))
+
+/* dx = dy where x > 0, else alpha dy */
+MAP_BACKWARD(leaky_relu_backward, activation_backward_args, NS_MEMORY, vselect(s > 0, dy, dy * (real)a.alpha))
+
+/* ---- sigmoid:  y = 1 / (1 + exp(-x)) ----------------------------------------------------------------- */
+
+MAP_FORWARD(sigmoid_forward, activation_forward_args, NS_MATH, vsigmoid(x))
+
+/* dx = dy * y (1 - y) */
+MAP_BACKWARD(sigmoid_backward, activation_backward_args, NS_MEMORY, dy * (s * (1 - s)))
+
+/* ---- tanh:  y = tanh x --------------------------------------------------------------------------------- */
+
+MAP_FORWARD(tanh_forward, activation_forward_args, NS_MATH, vtanh(x))
+
+/* dx = dy * (1 - y^2) */
+MAP_BACKWARD(tanh_backward, activation_backward_args, NS_MEMORY, dy * ((1 - s) * (1 + s)))
+
+/* ---- gelu:  y = x P(x), P the normal distribution function. Hendrycks & Gimpel 2016 (arXiv:1606.08415) --- */
+
+INLINE vec gelu(vec x)
+{
+    vec gauss;
+    return bounded_below(x) * vnormal_cdf(x, &gauss);
+}
+MAP_FORWARD(gelu_forward, activation_forward_args, NS_MATH, gelu(x))
+
+/* dx = dy * (P(x) + x exp(-x^2/2) / sqrt(2 pi)) */
+INLINE vec gelu_derivative(vec x)
+{
+    const real one_over_sqrt_2pi = (real)0.39894228040143267794;
+    vec gauss, p = vnormal_cdf(x, &gauss);
+    return vfma(bounded(x) * one_over_sqrt_2pi, gauss, p);
+}
+MAP_BACKWARD(gelu_backward, activation_backward_args, NS_MATH, dy * gelu_derivative(s))
+
+/* ---- gelu_tanh:  y = x/2 (1 + tanh u) = x sigmoid(2u),  2u = A x + B x^3, the same paper's approximation --- */
+
+#define GELU_A ((real)1.59576912160573071176) /* 2 sqrt(2 / pi) */
+#define GELU_B ((real)0.07135481627260024878) /* 0.044715 A */
+
+INLINE vec gelu_tanh(vec x) { return bounded_below(x) * vsigmoid(x * vfma(x * GELU_B, x, vset1(GELU_A))); }
+MAP_FORWARD(gelu_tanh_forward, activation_forward_args, NS_MATH, gelu_tanh(x))
+
+/* dx = dy * (g + x g (1 - g) (A + 3 B x^2)),  g = sigmoid(2u) */
+INLINE vec gelu_tanh_derivative(vec x)
+{
+    x = bounded(x);
+    vec square = x * x;
+    vec g = vsigmoid(x * vfma(square, vset1(GELU_B), vset1(GELU_A)));
+    return vfma(x * vfma(square, vset1(3 * GELU_B), vset1(GELU_A)), g * (1 - g), g);
+}
+MAP_BACKWARD(gelu_tanh_backward, activation_backward_args, NS_MATH, dy * gelu_tanh_derivative(s))
+
+/* ---- silu:  y = x sigmoid(x) --------------------------------------------------------------------------- */
+
+MAP_FORWARD(silu_forward, activation_forward_args, NS_MATH, bounded_below(x) * vsigmoid(x))
+
+/* dx = dy * (g + x g (1 - g)),  g = sigmoid(x) */
+INLINE vec silu_derivative(vec x)
+{
+    vec g = vsigmoid(x);
+    return vfma(bounded(x), g * (1 - g), g);
+}
+MAP_BACKWARD(silu_backward, activation_backward_args, NS_MATH, dy * silu_derivative(s))
+
+/* ---- elu:  y = x where x > 0, else alpha (exp(x) - 1). Clevert et al. 2015 (arXiv:1511.07289) ------------- */
+
+MAP_FORWARD(elu_forward, activation_forward_args, NS_MATH, vselect(x <= 0, vexpm1(x) * (real)a.alpha, x))
+
+/* dx = dy where x > 0, else alpha exp(x) dy */
+MAP_BACKWARD(elu_backward, activation_backward_args, NS_MATH, vselect(s <= 0, dy * (real)a.alpha * vexp(s), dy))
+
+/* ---- softplus:  y = log(1 + exp(b x)) / b, b in alpha; x where b x is above the threshold, in beta -------- */
+
+INLINE vec softplus(vec x, real b, real threshold)
+{
+    vec bx = x * b;
+    vec log_sum = vselect(bx > 0, bx, vset1(0)) + vlog1p(vexp(-vabs(bx)));
+    return vselect(bx > threshold, x, log_sum / b);
+}
+MAP_FORWARD(softplus_forward, activation_forward_args, NS_MATH, softplus(x, (real)a.alpha, (real)a.beta))
+
+/* dx = dy * sigmoid(b x), dy above the threshold */
+INLINE vec softplus_derivative(vec x, real b, real threshold)
+{
+    vec bx = x * b;
+    return vselect(bx > threshold, vset1(1), vsigmoid(bx));
+}
+MAP_BACKWARD(softplus_backward, activation_backward_args, NS_MATH,
+             dy * softplus_derivative(s, (real)a.alpha, (real)a.beta))

@@ -1,0 +1,36 @@
+/* What every kernel file includes: the vector, the contract, and the name of a kernel for this ISA and dtype. */
+#ifndef PYML_KERNEL_H
+#define PYML_KERNEL_H
+
+#include "../pyml_kernels.h"
+#include "../simd/vec.h"
+#include "../threads.h"
+
+/* KERNEL(relu_forward) is relu_forward_avx2_f32 in the file compiled for that ISA and dtype. */
+#define PASTE3_(a, b, c) a##_##b##_f##c
+#define PASTE3(a, b, c) PASTE3_(a, b, c)
+#define KERNEL(name) PASTE3(name, ISA_NAME, REAL_BITS)
+
+#if defined(ISA_baseline)
+#define ISA_NAME baseline
+#elif defined(ISA_avx2)
+#define ISA_NAME avx2
+#elif defined(ISA_avx512)
+#define ISA_NAME avx512
+#elif defined(ISA_neon)
+#define ISA_NAME neon
+#elif defined(ISA_wide)
+#define ISA_NAME wide
+#endif
+
+#define X(name) void KERNEL(name)(const void *args);
+#include "../kernel_list.h"
+#undef X
+
+/* Splits a loop over n elements among threads: `range` is called on fixed blocks of BLOCK elements
+ * (the last may be shorter), whatever the number of threads. */
+enum { BLOCK = 8192 };
+
+INLINE ptrdiff_t min_size(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
+
+#endif

@@ -1,0 +1,132 @@
+/* Random numbers from the words of the generator (random.h), the same on every ISA.
+ * Number i takes WORDS_EACH words: a float its own word i, a double words 2i and 2i + 1. */
+#include "../random.h"
+#include "kernel.h"
+
+#include <math.h>
+
+enum { WORDS_EACH = REAL_BITS / 32, CHUNK = RANDOM_CHUNK / WORDS_EACH };
+
+/* 64 bits of two words, the first one low */
+INLINE uint64_t two_words(const uint32_t *words) { return words[0] | (uint64_t)words[1] << 32; }
+
+/* ---- uniform -------------------------------------------------------------------------------------- */
+
+/* [0,1) in steps of 2^-24 (float) or 2^-53 (double): the high bits, each value exact */
+INLINE real unit_uniform(const uint32_t *words)
+{
+#if REAL_BITS == 32
+    return (real)(int32_t)(words[0] >> 8) * 0x1p-24f;
+#else
+    return (real)(int64_t)(two_words(words) >> 11) * 0x1p-53;
+#endif
+}
+
+/* y = low + u (high - low).  Where that rounds to high, the number below it. */
+static void uniform_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
+{
+    const random_args a = *(const random_args *)context;
+    const real low = (real)a.low, high = (real)a.high;
+    const real width = high - low;
+    const real below_high = REAL_BITS == 32 ? (real)nextafterf((float)high, (float)low)
+                                            : (real)nextafter(high, low);
+    uint32_t words[RANDOM_CHUNK];
+    for (ptrdiff_t count; begin < end; begin += count) {
+        count = min_size(CHUNK, end - begin);
+        random_words(words, a.state, begin * WORDS_EACH, count * WORDS_EACH);
+        real *y = (real *)a.y + begin;
+        for (ptrdiff_t i = 0; i < count; i++) {
+            real u = low + unit_uniform(words + i * WORDS_EACH) * width;
+            y[i] = u < high ? u : below_high;
+        }
+    }
+}
+
+void KERNEL(random_uniform)(const void *args)
+{
+    const random_args *a = args;
+    parallel_for(a->n, BLOCK, (double)a->n * 0.7, uniform_range, a);
+    random_advance(a->state, a->n * WORDS_EACH);
+}
+
+/* ---- normal --------------------------------------------------------------------------------------- */
+
+/* (0,1]: all bits of the number's words, as many as a double has; its logarithm is finite */
+INLINE double open_uniform(const uint32_t *words)
+{
+#if REAL_BITS == 32
+    return ((double)words[0] + 1) * 0x1p-32;
+#else
+    return (double)((two_words(words) >> 11) + 1) * 0x1p-53;
+#endif
+}
+
+/* Box & Muller 1958: from two uniforms u, v two normals, sqrt(-2 log u) * (cos, sin)(2 pi v). In double and
+ * with the C library's functions in both dtypes, one number at a time: no bit depends on the ISA. */
+static void normal_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
+{
+    const random_args a = *(const random_args *)context;
+    uint32_t words[RANDOM_CHUNK];
+    for (ptrdiff_t count; begin < end; begin += count) {
+        count = min_size(CHUNK, end - begin);
+        random_words(words, a.state, begin * WORDS_EACH, (count + count % 2) * WORDS_EACH);
+        real *y = (real *)a.y + begin;
+        for (ptrdiff_t i = 0; i < count; i += 2) {
+            double radius = sqrt(-2 * log(open_uniform(words + i * WORDS_EACH)));
+            double angle = 6.283185307179586 * open_uniform(words + (i + 1) * WORDS_EACH);
+            y[i] = (real)(a.low + a.high * (radius * cos(angle)));
+            if (i + 1 < count) y[i + 1] = (real)(a.low + a.high * (radius * sin(angle)));
+        }
+    }
+}
+
+void KERNEL(random_normal)(const void *args)
+{
+    const random_args *a = args;
+    parallel_for(a->n, BLOCK, (double)a->n * 10, normal_range, a);
+    random_advance(a->state, (a->n + a->n % 2) * WORDS_EACH);
+}
+
+/* ---- permutation ---------------------------------------------------------------------------------- */
+
+/* The words of a state in order, for a consumer that does not know how many it needs. */
+typedef struct {
+    const uint64_t *state;
+    ptrdiff_t drawn; /* words */
+    uint32_t words[RANDOM_CHUNK];
+} word_stream;
+
+INLINE uint64_t next_64_bits(word_stream *s)
+{
+    ptrdiff_t i = s->drawn % RANDOM_CHUNK;
+    if (i == 0) random_words(s->words, s->state, s->drawn, RANDOM_CHUNK);
+    s->drawn += 2;
+    return two_words(s->words + i);
+}
+
+/* Uniform in [0, n), without bias: Lemire 2019 (arXiv:1805.10941), algorithm 5. n >= 1 */
+INLINE uint64_t next_below(word_stream *s, uint64_t n)
+{
+    unsigned __int128 product = (unsigned __int128)next_64_bits(s) * n;
+    if ((uint64_t)product < n)
+        for (uint64_t rejected = -n % n; (uint64_t)product < rejected;)
+            product = (unsigned __int128)next_64_bits(s) * n;
+    return (uint64_t)(product >> 64);
+}
+
+/* Fisher & Yates, as Durstenfeld 1964, algorithm 235, wrote it. Takes two words a draw: 2 (n-1) words, and
+ * two more for each draw that next_below rejects (fewer than n in 2^64). */
+void KERNEL(random_permutation)(const void *args)
+{
+    const random_permutation_args *a = args;
+    int64_t *index = a->index;
+    word_stream stream = {.state = a->state};
+    for (ptrdiff_t i = 0; i < a->n; i++) index[i] = i;
+    for (ptrdiff_t i = a->n - 1; i > 0; i--) {
+        ptrdiff_t j = (ptrdiff_t)next_below(&stream, (uint64_t)i + 1);
+        int64_t swapped = index[i];
+        index[i] = index[j];
+        index[j] = swapped;
+    }
+    random_advance(a->state, stream.drawn);
+}

@@ -1,0 +1,359 @@
+/* The contract of every kernel: the one header that the layer above C includes.
+ *
+ * A call is data: a kernel takes one pointer to a struct of its arguments, and pyml_submit runs it. The
+ * struct holds pointers, sizes and constants, so a call can be kept and run again; what changes from one
+ * step to the next (learning rate, step count, the generator's counter) is read through a pointer.
+ *
+ * Conventions
+ *   - In a struct: first what is written (out, in/out), then what is read (const), then sizes, then scalars.
+ *   - Arrays of `real` (float or double, one dtype a call) are void *. Sizes are in elements.
+ *     Arrays are row-major and contiguous unless strides are given; aligned to their element, no more.
+ *   - n rows, k inputs, o outputs, c channels (columns).
+ *   - Outputs do not overlap inputs unless the comment allows it ("y may be x").
+ *   - A zero-size output returns at once; an empty sum is zero.
+ *   - A kernel never allocates, checks, prints, or reads globals; the caller has checked.
+ *   - Subnormals are flushed to zero, in and out, while a kernel runs. */
+#ifndef PYML_KERNELS_H
+#define PYML_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- calling ------------------------------------------------------------------------------------ */
+
+typedef enum {
+#define X(name) KERNEL_##name,
+#include "kernel_list.h"
+#undef X
+    KERNEL_COUNT
+} pyml_kernel;
+
+typedef void (*kernel_fn)(const void *args);
+
+typedef enum { PYML_FLOAT32, PYML_FLOAT64, PYML_DTYPE_COUNT } pyml_dtype;
+
+/* Runs a kernel on the chosen ISA. `size` is sizeof(*args): with the two enums it is all that a record of the
+ * call needs. Returns 0, or -1 when memory for the thread's scratch is short (nothing was done). Needs
+ * no Python state, so it may run without the GIL. */
+int pyml_submit(pyml_kernel kernel, pyml_dtype dtype, const void *args, size_t size);
+
+/* Chooses the ISA: `name`, or with NULL the best that this CPU and OS support. 0, or -1 for a name that
+ * is unknown or not supported here. pyml_isa_name(i) lists the supported ones, best first, then NULL. */
+int pyml_isa_select(const char *name);
+const char *pyml_isa_selected(void);
+const char *pyml_isa_name(int i);
+ptrdiff_t pyml_isa_lanes(pyml_dtype dtype); /* lanes of the selected ISA's vector */
+
+const char *pyml_kernel_name(pyml_kernel kernel);
+
+/* How a loss is reduced, PyTorch's `reduction`. */
+enum { REDUCTION_NONE, REDUCTION_MEAN, REDUCTION_SUM };
+
+/* ---- gemm ----------------------------------------------------------------------------------------- */
+
+/* C = alpha * A B + beta * C for each of `batch` matrices; any strides for A and B, unit column stride for C.
+ * beta == 0 never reads C. The order in which k is summed is a function of k alone. */
+typedef struct {
+    void *c;              /* (m,n) at c + i*c_row + j           */
+    const void *a, *b;    /* (m,k) at a + i*a_row + p*a_col;  (k,n) at b + p*b_row + j*b_col */
+    ptrdiff_t m, n, k;
+    ptrdiff_t a_row, a_col, b_row, b_col, c_row;
+    ptrdiff_t batch, a_batch, b_batch, c_batch; /* strides between matrices; 0 repeats one */
+    double alpha, beta;
+} gemm_args;
+
+/* ---- linear --------------------------------------------------------------------------------------- */
+
+/* y = x w^T + b.  A row's result is the same bits alone and among others. */
+typedef struct {
+    void *y;                 /* (n,o) */
+    const void *x, *w, *b;   /* (n,k), (o,k), (o) or NULL */
+    ptrdiff_t n, k, o;
+} linear_forward_args;
+
+/* dx = dy w,  dw = dy^T x,  db = sum over rows of dy.  A NULL output is not computed. */
+typedef struct {
+    void *dx, *dw, *db;          /* (n,k), (o,k), (o) */
+    const void *dy, *x, *w;      /* (n,o), (n,k), (o,k); x may be NULL without dw, w without dx */
+    ptrdiff_t n, k, o;
+} linear_backward_args;
+
+/* ---- activation ----------------------------------------------------------------------------------- */
+
+/* y[i] = f(x[i]); y may be x.  Formulas, and what alpha and beta are, stand in kernels/activation.c. */
+typedef struct {
+    void *y;
+    const void *x;
+    ptrdiff_t n;
+    double alpha, beta;
+} activation_forward_args;
+
+/* dx[i] = dy[i] * f'(...) from `s`: the output y for relu, sigmoid and tanh; the input x for all others.
+ * dx may be dy or s. */
+typedef struct {
+    void *dx;
+    const void *dy, *s;
+    ptrdiff_t n;
+    double alpha, beta;
+} activation_backward_args;
+
+/* ---- norm ----------------------------------------------------------------------------------------- */
+
+/* BatchNorm over rows, training. Ioffe & Szegedy 2015 (arXiv:1502.03167), Algorithm 1.
+ *   y[i,j] = gamma[j] * (x[i,j] - mean[j]) * rstd[j] + beta[j],   rstd = 1/sqrt(var + eps), var divides by n
+ *   running <- (1 - m) * running + m * batch; running_var takes the variance that divides by n-1
+ * m is `momentum`, or 1/batches_tracked (the count this call included) when momentum is negative.
+ * Accurate on data far from zero: an offset of 1e4 costs no digits of y. */
+typedef struct {
+    void *y;                            /* (n,c); may be x */
+    void *mean, *rstd;                  /* (c), kept for backward */
+    void *running_mean, *running_var;   /* in/out (c), both NULL: not tracked */
+    int64_t *batches_tracked;           /* in/out: incremented first; NULL: not counted, momentum is then >= 0 */
+    const void *x, *gamma, *beta;       /* (n,c), (c) or NULL, (c) or NULL */
+    ptrdiff_t n, c;                     /* n >= 2 */
+    double eps, momentum;
+} batchnorm_forward_args;
+
+/* With xhat = (x - mean) * rstd:  dgamma = sum dy*xhat,  dbeta = sum dy,
+ *   dx = gamma * rstd * (dy - dbeta/n - xhat * dgamma/n).   A NULL output is not computed. */
+typedef struct {
+    void *dx, *dgamma, *dbeta;                    /* (n,c), (c), (c); dx may be dy */
+    const void *dy, *x, *mean, *rstd, *gamma;     /* gamma may be NULL */
+    ptrdiff_t n, c;
+} batchnorm_backward_args;
+
+/* y = gamma * (x - mean) / sqrt(var + eps) + beta with given statistics; y may be x. */
+typedef struct {
+    void *y;
+    const void *x, *mean, *var, *gamma, *beta;    /* gamma, beta may be NULL */
+    ptrdiff_t n, c;
+    double eps;
+} batchnorm_inference_args;
+
+/* Backward of the same: dx = dy * gamma * rstd,  dgamma = sum dy*xhat,  dbeta = sum dy. NULL: not computed. */
+typedef struct {
+    void *dx, *dgamma, *dbeta;
+    const void *dy, *x, *mean, *var, *gamma;
+    ptrdiff_t n, c;
+    double eps;
+} batchnorm_inference_backward_args;
+
+/* ---- loss ----------------------------------------------------------------------------------------- */
+
+/* Row-wise softmax and log-softmax; y may be x. */
+typedef struct {
+    void *y;
+    const void *x;
+    ptrdiff_t n, c;
+} softmax_forward_args;
+
+/* softmax: dx = y * (dy - sum_j dy*y);  log_softmax: dx = dy - exp(y) * sum_j dy.  dx may be dy. */
+typedef struct {
+    void *dx;
+    const void *dy, *y;
+    ptrdiff_t n, c;
+} softmax_backward_args;
+
+/* Softmax and cross entropy in one pass, PyTorch's CrossEntropyLoss with label smoothing e
+ * (Szegedy et al. 2015, arXiv:1512.00567). With l = log_softmax(x[i]) and weights v (1 without `weight`):
+ *   index t:          loss[i] = -(1-e) v[t] l[t] - e/c sum_j v[j] l[j];   total weight: sum of v[t]
+ *   probabilities p:  loss[i] = -sum_j q[j] v[j] l[j],  q = (1-e) p + e/c;  total weight: n
+ * A row whose index is ignore_index has loss 0 and weight 0. An index outside [0,c) gives NaN for its row and is
+ * never used as an address.
+ * loss is (n) for REDUCTION_NONE, else one number: the sum, or the sum over the total weight. */
+typedef struct {
+    void *loss;
+    void *lse;               /* (n): log sum exp of each row, kept for backward */
+    void *total_weight;      /* (1), kept for backward */
+    const void *x;           /* (n,c) */
+    const int64_t *index;    /* (n), or NULL */
+    const void *prob;        /* (n,c) when index is NULL */
+    const void *weight;      /* (c) or NULL */
+    ptrdiff_t n, c;
+    int64_t ignore_index;
+    double label_smoothing;
+    int reduction;
+} cross_entropy_forward_args;
+
+/* dx = dloss * d loss / d x; dloss is (n) for REDUCTION_NONE, else one number. */
+typedef struct {
+    void *dx;                             /* (n,c) */
+    const void *dloss, *x, *lse, *total_weight;
+    const int64_t *index;
+    const void *prob, *weight;
+    ptrdiff_t n, c;
+    int64_t ignore_index;
+    double label_smoothing;
+    int reduction;
+} cross_entropy_backward_args;
+
+/* loss = (x - t)^2: (n) for REDUCTION_NONE, else its sum or mean (the mean of nothing is NaN). */
+typedef struct {
+    void *loss;
+    const void *x, *t;       /* (n) */
+    ptrdiff_t n;
+    int reduction;
+} mse_forward_args;
+
+/* dx = 2 (x - t) * dloss (/ n for the mean);  dt = -dx.  A NULL output is not computed. */
+typedef struct {
+    void *dx, *dt;
+    const void *dloss, *x, *t;
+    ptrdiff_t n;
+    int reduction;
+} mse_backward_args;
+
+/* ---- random, dropout ------------------------------------------------------------------------------- */
+
+/* The generator's state is {seed, counter} in memory; Philox4x32-10 makes the i-th number of a call a function
+ * of (seed, counter + i/4) alone. A call that draws advances the counter past what it used. */
+
+/* Inverted dropout, Srivastava et al. 2014: y = x / (1-p) where kept, 0 where dropped (with probability p).
+ * y may be x. p == 1 gives zeros. */
+typedef struct {
+    void *y;
+    uint64_t *used;          /* out (2): the state before the call, kept for backward */
+    uint64_t *state;         /* in/out (2) */
+    const void *x;
+    ptrdiff_t n;
+    double p;
+} dropout_forward_args;
+
+/* dx = dy / (1-p) where `used` kept, 0 where it dropped; the mask is drawn again, not stored. dx may be dy. */
+typedef struct {
+    void *dx;
+    const void *dy;
+    const uint64_t *used;
+    ptrdiff_t n;
+    double p;
+} dropout_backward_args;
+
+/* random_uniform: y ~ U[low, high).   random_normal: y ~ N(mean = low, std = high), Box & Muller 1958. */
+typedef struct {
+    void *y;
+    uint64_t *state;
+    ptrdiff_t n;
+    double low, high;
+} random_args;
+
+/* index <- a uniform random permutation of 0..n-1 (Fisher & Yates). */
+typedef struct {
+    int64_t *index;
+    uint64_t *state;
+    ptrdiff_t n;
+} random_permutation_args;
+
+/* ---- optim ---------------------------------------------------------------------------------------- */
+
+/* One parameter: n elements and its state. `g` is read only. `step` counts the updates of this parameter; the kernel
+ * increments it. State that an option does not need is NULL. */
+typedef struct {
+    void *w;                 /* in/out */
+    const void *g;
+    void *s0, *s1, *s2;      /* in/out: see each optimizer */
+    double *step;            /* in/out */
+    ptrdiff_t n;
+} optim_segment;
+
+/* Common to all: g <- -g with maximize, then g <- g + weight_decay * w (coupled), lr and the rest read when the
+ * call runs. All segments are updated in one call; each array is read once and written once.
+ * Each optimizer's algorithm stands above its kernel in kernels/optim.c, as in PyTorch's documentation. */
+typedef struct { double lr, momentum, dampening, weight_decay; int nesterov, maximize; } sgd_options;
+typedef struct { double lr, lr_decay, weight_decay, eps; int maximize; } adagrad_options;
+typedef struct { double lr, alpha, eps, weight_decay, momentum; int centered, maximize; } rmsprop_options;
+typedef struct { double lr, beta1, beta2, eps, weight_decay; int amsgrad, maximize, decoupled; } adam_options;
+
+typedef struct { const optim_segment *segments; ptrdiff_t count; const sgd_options *options; } sgd_args;         /* s0: velocity, used if momentum != 0; written, not read, at step 1 */
+typedef struct { const optim_segment *segments; ptrdiff_t count; const adagrad_options *options; } adagrad_args; /* s0: sum of squares */
+typedef struct { const optim_segment *segments; ptrdiff_t count; const rmsprop_options *options; } rmsprop_args; /* s0: square avg, s1: momentum buffer, s2: grad avg */
+typedef struct { const optim_segment *segments; ptrdiff_t count; const adam_options *options; } adam_args;       /* s0: m, s1: v, s2: largest v (amsgrad) */
+
+/* norm <- the 2-norm of all g together;  coef <- min(1, max_norm / (norm + 1e-6)), PyTorch's clip_grad_norm_.
+ * Sums are in double. */
+typedef struct {
+    void *norm, *coef;       /* (1), (1) */
+    const optim_segment *segments;
+    ptrdiff_t count;
+    double max_norm;
+} grad_norm_args;
+
+/* w <- w * coef for every segment (here w is the gradient to scale). */
+typedef struct {
+    const optim_segment *segments;
+    const void *coef;        /* (1) */
+    ptrdiff_t count;
+} scale_segments_args;
+
+/* ---- elementwise ---------------------------------------------------------------------------------- */
+
+/* y = f(a, b) over (rows, cols), y contiguous. An operand's element is at i*row + j*col; col is 0 or 1, row any, so a
+ * scalar has (0, 0), a row (0, 1), a column (1, 0). y may be an operand of the same layout.
+ * Kernels: add, sub, mul, div, pow, maximum, minimum (NaN propagates). */
+typedef struct {
+    void *y;
+    const void *a, *b;
+    ptrdiff_t rows, cols, a_row, a_col, b_row, b_col;
+} binary_args;
+
+/* y = f(x), y may be x. neg, abs, exp, log, sqrt, sign, reciprocal; clamp to [low, high] (NaN stays NaN). */
+typedef struct {
+    void *y;
+    const void *x;
+    ptrdiff_t n;
+    double low, high;        /* clamp only */
+} unary_args;
+
+/* y[i] = condition[i] ? a[i] : b[i];  y may be a or b. */
+typedef struct {
+    void *y;
+    const uint8_t *condition;
+    const void *a, *b;
+    ptrdiff_t n;
+} where_args;
+
+/* y (contiguous, shape[0..ndim)) <- x at the given strides (elements, any sign, 0 repeats): what makes a
+ * transposed, sliced or expanded array contiguous. */
+enum { COPY_NDIM = 8 };
+typedef struct {
+    void *y;
+    const void *x;
+    ptrdiff_t ndim;
+    ptrdiff_t shape[COPY_NDIM], strides[COPY_NDIM];
+} copy_args;
+
+/* ---- reduce --------------------------------------------------------------------------------------- */
+
+/* x is (outer, n, inner); y (outer, inner) <- the sum over n, in fixed blocks in a fixed order. */
+typedef struct {
+    void *y;
+    const void *x;
+    ptrdiff_t outer, n, inner;
+} sum_args;
+
+/* max or min over n >= 1, and the index of its first occurrence; NaN wins. index may be NULL. */
+typedef struct {
+    void *y;
+    int64_t *index;
+    const void *x;
+    ptrdiff_t outer, n, inner;
+} extremum_args;
+
+/* ---- gather --------------------------------------------------------------------------------------- */
+
+/* y[i,:] = x[index[i],:], rows of `row_bytes` bytes of any type. 0 <= index < the rows of x. */
+typedef struct {
+    void *y;
+    const void *x;
+    const int64_t *index;
+    ptrdiff_t n, row_bytes;
+} gather_args;
+
+/* dx (rows,c) <- 0, then dx[index[i],:] += dy[i,:] for i = 0 .. n-1 in that order. */
+typedef struct {
+    void *dx;
+    const void *dy;
+    const int64_t *index;
+    ptrdiff_t n, rows, c;
+} gather_backward_args;
+
+#endif

@@ -1,0 +1,163 @@
+/* Vector mathematics: exp, expm1, log, log1p, sigmoid, tanh and the normal distribution function.
+ *
+ * Largest errors in units of the last place of the result, over every float32 and over millions of float64;
+ * the second figure is for an ISA without fused multiply-add. tests/ asserts them.
+ *
+ *                      float32        float64
+ *     vexp
+ *     vexpm1
+ *     vlog
+ *     vlog1p
+ *     vsigmoid
+ *     vtanh
+ *     vnormal_cdf
+ *
+ * A result too small to be normal is zero. The polynomials interpolate at Chebyshev nodes, computed with 60 digits. */
+#ifndef PYML_SIMD_VMATH_H
+#define PYML_SIMD_VMATH_H
+
+#include "vec.h"
+
+#define INF ((real)__builtin_inf())
+#define NOT_A_NUMBER ((real)__builtin_nan(""))
+#define LOG2E ((real)1.4426950408889634074)
+
+#if REAL_BITS == 32
+enum { MANTISSA_BITS = 23, EXPONENT_BIAS = 127 };
+#define ROUNDER 0x1.8p23f           /* x + ROUNDER has round(x) in its low bits, for |x| < 2^22 */
+#define SPLIT ((ureal)0xfffff000)   /* keeps the upper half of the mantissa: its square is exact */
+#define MIN_NORMAL 0x1p-126f
+#define EXP_MIN -87.336544f         /* log(MIN_NORMAL) */
+#define EXP_MAX 88.722835f          /* exp of more overflows */
+#define EXPM1_MIN -18.0f            /* expm1 of less is -1 */
+#define EXPM1_TINY 0x1p-26f         /* expm1(x) is x, for |x| below */
+#define LN2_HI 0.693359375f         /* ln 2 = HI + LO, k * HI is exact for an exponent k (Cody & Waite 1980) */
+#define LN2_LO -2.12194440e-4f
+static const real EXP_POLY[] = {0.5, 0.166666672, 0.041666463, 0.00833331048, 0.00139336626, 0.000198910056};
+static const real LOG_POLY[] = {0.666666865, 0.3998878, 0.295799494};
+static const real MILLS_POLY[] = {
+    0.729083717, -0.509332001, 0.230017677, -0.0472627282, -0.0104623111, 0.00696968939,
+    0.00102415762, -0.00103389134, -0.000244483934, 0.00013282591, 5.51746234e-05,
+};
+#else
+enum { MANTISSA_BITS = 52, EXPONENT_BIAS = 1023 };
+#define ROUNDER 0x1.8p52
+#define SPLIT ((ureal)0xfffffffff8000000)
+#define MIN_NORMAL 0x1p-1022
+#define EXP_MIN -708.39641853226408
+#define EXP_MAX 709.78271289338397
+#define EXPM1_MIN -38.0
+#define EXPM1_TINY 0x1p-54
+#define LN2_HI 6.93147180369123816490e-01
+#define LN2_LO 1.90821492927058770002e-10
+static const real EXP_POLY[] = {
+    0.5, 0.16666666666666671, 0.041666666666666671, 0.0083333333333261272, 0.0013888888888883742,
+    0.00019841269874849664, 2.4801587325568478e-05, 2.7557255363379395e-06, 2.7557273616811798e-07,
+    2.5105232329847944e-08, 2.0914697911867024e-09,
+};
+static const real LOG_POLY[] = {
+    0.66666666666666696, 0.39999999999899505, 0.28571428625975487, 0.22222211134795081, 0.18182889125261723,
+    0.15331721600556042, 0.14616449685043406,
+};
+static const real MILLS_POLY[] = {
+    0.72908369013337304, -0.50933198191748996, 0.23001771997460368, -0.047263025142921723,
+    -0.010462867023309811, 0.0069726212388806089, 0.0010275922589893913, -0.0010458285990398509,
+    -0.00025657534350549211, 0.00015439426231460667, 7.8812643294012288e-05, -1.3244941486425609e-05,
+    -2.0688992367067843e-05, -3.5216120993913375e-06, 3.6396610163282728e-06, 2.2657541545091404e-06,
+    8.4365763745593939e-09, -6.0747097879981422e-07, -2.7328560573942945e-07, 5.6844860374248457e-08,
+    9.4872321992763633e-08, 1.657033137527329e-08, -1.3135933402247276e-08, -4.7870720959922925e-09,
+};
+#endif
+
+#define COUNT(array) ((int)(sizeof(array) / sizeof *(array)))
+
+/* c[0] + c[1] x + ... + c[count-1] x^(count-1), by Horner's rule */
+INLINE vec vpoly(vec x, const real *c, int count)
+{
+    vec p = vset1(c[count - 1]);
+#pragma GCC unroll 32
+    for (int i = count - 2; i >= 0; i--) p = vfma(p, x, vset1(c[i]));
+    return p;
+}
+
+/* x + low = k ln 2 + r with |r| <= ln 2 / 2.  Returns e^r - 1 = r + r^2 P(r); k is in the low bits of *k. */
+INLINE vec exp_reduced(vec x, vec low, uvec *k)
+{
+    vec rounded = vfma(x + low, vset1(LOG2E), vset1(ROUNDER));
+    vec kf = rounded - ROUNDER;
+    vec r = vfma(kf, vset1(-LN2_HI), x);
+    r = vfma(kf, vset1(-LN2_LO), r) + low;
+    *k = (uvec)rounded;
+    return vfma(vpoly(r, EXP_POLY, COUNT(EXP_POLY)) * r, r, r);
+}
+
+/* e^(x + low), where low is x's lost digits: e^r is in [1/sqrt 2, sqrt 2], k is added to its exponent. */
+INLINE vec vexp_sum(vec x, vec low)
+{
+    uvec k;
+    vec p = exp_reduced(x, low, &k) + 1, sum = x + low;
+    uvec bits = (uvec)p + (k << MANTISSA_BITS);
+    vec y = (vec)(bits & ~(uvec)(sum < EXP_MIN));
+    return vselect(sum <= EXP_MAX, y, sum * INF);
+}
+
+INLINE vec vexp(vec x) { return vexp_sum(x, vset1((real)-0.0)); }
+
+/* e^x - 1 for x <= EXP_MAX: 2^k (e^r - 1) + (2^k - 1) */
+INLINE vec vexpm1(vec x)
+{
+    uvec k;
+    vec p = exp_reduced(vselect(x < EXPM1_MIN, vset1(EXPM1_MIN), x), vset1((real)-0.0), &k);
+    vec half = vset1((real)0.5);
+    vec scale = (vec)((uvec)half + (k << MANTISSA_BITS)); /* 2^(k-1): 2^k may overflow */
+    vec y = 2 * vfma(scale, p, scale - half);
+    return vselect(vabs(x) < EXPM1_TINY, x, y);
+}
+
+/* x = 2^k (1 + f) with 1 + f in [1/sqrt 2, sqrt 2):  log x = k ln 2 + f - f^2/2 + s (f^2/2 + s^2 P(s^2)),
+ * s = f / (2 + f), as in fdlibm's e_log.c (Sun Microsystems 1993). */
+INLINE vec vlog(vec x)
+{
+    uvec one = (uvec)vset1(1), sqrt_half = (uvec)vset1((real)0.70710678118654752440);
+    uvec bits = (uvec)x + (one - sqrt_half);
+    vec k = (vec)((uvec)vset1(ROUNDER) + (bits >> MANTISSA_BITS)) - (ROUNDER + EXPONENT_BIAS);
+    vec f = (vec)((bits & (((ureal)1 << MANTISSA_BITS) - 1)) + sqrt_half) - 1;
+    vec s = f / (f + 2), z = s * s, half_square = f * f * (real)0.5;
+    vec tail = s * (half_square + z * vpoly(z, LOG_POLY, COUNT(LOG_POLY)));
+    vec y = k * LN2_HI - ((half_square - (tail + k * LN2_LO)) - f);
+    y = vselect(x < INF, y, x);
+    return vselect(x < MIN_NORMAL, vselect(x < 0, vset1(NOT_A_NUMBER), vset1(-INF)), y);
+}
+
+/* log(1 + x) for finite x >= 0: what 1 + x rounded away is added back. */
+INLINE vec vlog1p(vec x)
+{
+    vec u = x + 1;
+    return vlog(u) + (x - (u - 1)) / u;
+}
+
+INLINE vec vsigmoid(vec x) { return 1 / (vexp(-x) + 1); }
+
+/* tanh |x| = -t / (t + 2) with t = expm1(-2|x|) */
+INLINE vec vtanh(vec x)
+{
+    vec t = vexpm1(-2 * vabs(x));
+    uvec sign = (uvec)x & (uvec)vset1((real)-0.0);
+    return (vec)((uvec)(-t / (t + 2)) | sign);
+}
+
+/* The normal distribution function P(x) = (1 + erf(x / sqrt 2)) / 2, exact to the last digits in its left tail too,
+ * and *gauss = exp(-x^2/2). With t = |x|:  P(-t) = gauss * Q((t - 3)/(t + 3)) / (t + 3), where the polynomial Q is
+ * fitted to Mills' ratio (the mapping: Shepherd & Laframboise 1981, Math. Comp. 36). */
+INLINE vec vnormal_cdf(vec x, vec *gauss)
+{
+    vec t = vabs(x);
+    t = vselect(t > 64, vset1(64), t); /* P(-64) is zero in float64 */
+    vec head = (vec)((uvec)t & SPLIT);
+    *gauss = vexp_sum(head * head * (real)-0.5, (t - head) * (t + head) * (real)-0.5);
+    vec w = 1 / (t + 3);
+    vec tail = *gauss * w * vpoly(vfma(t + t, w, vset1(-1)), MILLS_POLY, COUNT(MILLS_POLY));
+    return vselect(x < 0, tail, 1 - tail);
+}
+
+#endif

@@ -1,0 +1,390 @@
+/* A small pool of POSIX threads.
+ *
+ * One job runs at a time; its blocks are handed out by an atomic counter. A worker enters the job if it comes
+ * while blocks are left, so the caller never waits for a thread that is still waking: it closes the job
+ * when the blocks are gone and waits only for those inside.
+ *
+ *     caller   lock pool -> open job -> wake -> take blocks -> close job -> wait for the last -> unlock
+ *     worker   spin, then sleep, until `generation` moves -> enter -> take blocks -> leave
+ *
+ * Workers start when first needed and never end. A forked child starts with an empty pool. */
+#if !defined(_GNU_SOURCE)
+#define _GNU_SOURCE /* sched_getaffinity, MAP_ANONYMOUS under -std=c11 */
+#endif
+
+#include "threads.h"
+#include "subnormals.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    THREADS_MAX = 256,
+    GRAIN_NS = 10000, /* work worth a thread: a wake-up costs a few microseconds on either side */
+    SPIN_NS = 20000,  /* how long to poll before sleeping: the gap between two kernels of a step */
+    CLOSED = INT_MIN / 2,
+};
+
+/* ---- scratch ---------------------------------------------------------------------------------------- */
+
+static _Thread_local void *scratch;
+static pthread_key_t scratch_key; /* frees a thread's scratch when it ends */
+static int scratch_key_error;
+static pthread_once_t scratch_once = PTHREAD_ONCE_INIT;
+
+/* Pages are taken from the system when first touched. */
+static void *scratch_new(void)
+{
+    void *memory = mmap(NULL, SCRATCH_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void scratch_free(void *memory) { munmap(memory, SCRATCH_BYTES); }
+static void scratch_key_create(void) { scratch_key_error = pthread_key_create(&scratch_key, scratch_free); }
+
+int thread_prepare(void)
+{
+    if (scratch != NULL) return 0;
+    pthread_once(&scratch_once, scratch_key_create);
+    void *memory = scratch_key_error != 0 ? NULL : scratch_new();
+    if (memory == NULL) return -1;
+    if (pthread_setspecific(scratch_key, memory) != 0) {
+        scratch_free(memory);
+        return -1;
+    }
+    scratch = memory;
+    return 0;
+}
+
+void *thread_scratch(void) { return scratch; }
+
+/* ---- how many threads -------------------------------------------------------------------------------- */
+
+static int processors(void)
+{
+#if defined(__linux__)
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+#endif
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online < 1 ? 1 : online > THREADS_MAX ? THREADS_MAX : (int)online;
+}
+
+#if defined(__linux__)
+/* The numbers that stand in a file, up to `count`; "max" is none. */
+static int read_numbers(const char *folder, const char *name, double *numbers, int count)
+{
+    char path[PATH_MAX];
+    if (snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path) return 0;
+    FILE *file = fopen(path, "re");
+    if (file == NULL) return 0;
+    int found = 0;
+    while (found < count && fscanf(file, "%lf", &numbers[found]) == 1) found++;
+    fclose(file);
+    return found;
+}
+
+/* Processors' worth of time a control group may use, rounded up; INT_MAX without a limit. */
+static int group_quota(const char *folder)
+{
+    double max[2], quota, period;
+    if (read_numbers(folder, "cpu.max", max, 2) == 2) { /* version 2 */
+        quota = max[0], period = max[1];
+    } else if (read_numbers(folder, "cpu.cfs_quota_us", &quota, 1) != 1 ||
+               read_numbers(folder, "cpu.cfs_period_us", &period, 1) != 1) { /* version 1 */
+        return INT_MAX;
+    }
+    if (!(quota > 0 && period > 0 && quota / period < THREADS_MAX)) return INT_MAX;
+    int whole = (int)(quota / period);
+    return whole + (whole < quota / period);
+}
+
+/* Whether a comma-separated list has "cpu" in it. */
+static bool names_cpu(const char *list)
+{
+    for (;;) {
+        size_t length = strcspn(list, ",");
+        if (length == 3 && memcmp(list, "cpu", 3) == 0) return true;
+        if (list[length] == 0) return false;
+        list += length + 1;
+    }
+}
+
+/* The smallest quota of this process's group and the groups above it. In a container the path is often that
+ * of the host and does not exist here; the walk then ends at the mount, which is the container's own group. */
+static int cgroup_quota(void)
+{
+    FILE *file = fopen("/proc/self/cgroup", "re");
+    if (file == NULL) return INT_MAX;
+    int smallest = INT_MAX;
+    char line[PATH_MAX], folder[PATH_MAX + 32];
+    while (fgets(line, sizeof line, file) != NULL) { /* id:controllers:/path; no controllers in version 2 */
+        line[strcspn(line, "\n")] = 0;
+        char *controllers = strchr(line, ':');
+        char *group = controllers == NULL ? NULL : strchr(controllers + 1, ':');
+        if (group == NULL) continue;
+        *controllers++ = *group++ = 0;
+        bool unified = *controllers == 0;
+        if (!unified && !names_cpu(controllers)) continue;
+        const char *mount = unified ? "/sys/fs/cgroup" : "/sys/fs/cgroup/cpu";
+        snprintf(folder, sizeof folder, "%s%s", mount, group);
+        for (;;) {
+            int quota = group_quota(folder);
+            if (quota < smallest) smallest = quota;
+            char *last = strrchr(folder, '/');
+            if (last < folder + strlen(mount)) break;
+            *last = 0;
+        }
+    }
+    fclose(file);
+    return smallest;
+}
+#else
+static int cgroup_quota(void) { return INT_MAX; }
+#endif
+
+static int available(void)
+{
+    int own = processors(), quota = cgroup_quota();
+    return quota < own ? quota : own;
+}
+
+/* What the user asks for by OMP_NUM_THREADS ("4" or "4,2"), or what the system gives. */
+static int default_count(void)
+{
+    const char *asked = getenv("OMP_NUM_THREADS");
+    if (asked != NULL) {
+        char *end;
+        long count = strtol(asked, &end, 10);
+        while (*end == ' ') end++;
+        if (end != asked && (*end == 0 || *end == ',') && count >= 1)
+            return count < THREADS_MAX ? (int)count : THREADS_MAX;
+    }
+    int count = available();
+    return count < THREADS_MAX ? count : THREADS_MAX;
+}
+
+static atomic_int thread_count; /* 0: not asked for yet */
+
+int threads_get(void)
+{
+    int count = atomic_load_explicit(&thread_count, memory_order_relaxed);
+    if (count == 0) {
+        int unset = 0;
+        count = default_count();
+        if (!atomic_compare_exchange_strong(&thread_count, &unset, count)) count = unset;
+    }
+    return count;
+}
+
+void threads_set(int count)
+{
+    atomic_store(&thread_count, count < 1 ? 1 : count < THREADS_MAX ? count : THREADS_MAX);
+}
+
+/* ---- the pool ----------------------------------------------------------------------------------------- */
+
+static struct {
+    atomic_bool busy; /* held by the caller whose job is open; guards what is not atomic */
+    bool started;
+    int workers, workers_max, processors;
+
+    range_fn range; /* the job, read by those inside */
+    const void *context;
+    ptrdiff_t n, block;
+    atomic_ptrdiff_t next;
+    atomic_int helpers; /* how many may enter */
+    atomic_int inside; /* workers in the job; CLOSED + them when none may enter */
+
+    atomic_uint generation; /* moves when a job opens */
+    atomic_int sleepers;
+    atomic_bool spin; /* only if every thread of the job has a processor */
+    pthread_mutex_t mutex;
+    pthread_cond_t opened, left;
+} pool = {
+    .workers_max = THREADS_MAX - 1,
+    .inside = CLOSED,
+    .mutex = PTHREAD_MUTEX_INITIALIZER,
+    .opened = PTHREAD_COND_INITIALIZER,
+    .left = PTHREAD_COND_INITIALIZER,
+};
+
+static void pool_reset_in_child(void)
+{
+    pool.workers = 0;
+    pool.workers_max = THREADS_MAX - 1;
+    atomic_store(&pool.inside, CLOSED);
+    atomic_store(&pool.sleepers, 0);
+    pthread_mutex_init(&pool.mutex, NULL);
+    pthread_cond_init(&pool.opened, NULL);
+    pthread_cond_init(&pool.left, NULL);
+    atomic_store(&pool.busy, false);
+}
+
+static void relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static int64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+typedef bool (*condition_fn)(unsigned seen);
+static bool job_opened(unsigned seen) { return atomic_load(&pool.generation) != seen; }
+static bool all_left(unsigned seen) { (void)seen; return atomic_load(&pool.inside) == CLOSED; }
+
+/* Polls for SPIN_NS; true when the condition came. */
+static bool spin_until(condition_fn condition, unsigned seen)
+{
+    if (condition(seen)) return true;
+    if (!atomic_load_explicit(&pool.spin, memory_order_relaxed)) return false;
+    for (int64_t end = now_ns() + SPIN_NS; now_ns() < end;)
+        for (int i = 0; i < 16; i++) {
+            if (condition(seen)) return true;
+            relax();
+        }
+    return false;
+}
+
+static void take_blocks(range_fn range, const void *context, ptrdiff_t n, ptrdiff_t block)
+{
+    for (;;) {
+        ptrdiff_t begin = atomic_fetch_add_explicit(&pool.next, block, memory_order_relaxed);
+        if (begin >= n) return;
+        range(context, begin, n - begin < block ? n : begin + block);
+    }
+}
+
+static bool enter(void)
+{
+    int inside = atomic_load(&pool.inside);
+    while (inside >= 0 && inside < pool.helpers)
+        if (atomic_compare_exchange_weak(&pool.inside, &inside, inside + 1)) return true;
+    return false;
+}
+
+static void leave(void)
+{
+    if (atomic_fetch_sub(&pool.inside, 1) != CLOSED + 1) return;
+    pthread_mutex_lock(&pool.mutex);
+    pthread_cond_signal(&pool.left);
+    pthread_mutex_unlock(&pool.mutex);
+}
+
+static void *worker(void *memory)
+{
+    scratch = memory;
+    flush_subnormals();
+    for (unsigned seen = 0;;) {
+        if (!spin_until(job_opened, seen)) {
+            pthread_mutex_lock(&pool.mutex);
+            atomic_fetch_add(&pool.sleepers, 1);
+            while (!job_opened(seen)) pthread_cond_wait(&pool.opened, &pool.mutex);
+            atomic_fetch_sub(&pool.sleepers, 1);
+            pthread_mutex_unlock(&pool.mutex);
+        }
+        seen = atomic_load(&pool.generation);
+        if (!enter()) continue;
+        take_blocks(pool.range, pool.context, pool.n, pool.block);
+        leave();
+    }
+    return NULL;
+}
+
+/* One more worker, with all signals blocked: they are the program's. False when the system has no room. */
+static bool worker_start(void)
+{
+    void *memory = scratch_new();
+    if (memory == NULL) return false;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_t thread;
+    bool started = pthread_create(&thread, NULL, worker, memory) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (started) pthread_detach(thread);
+    else scratch_free(memory);
+    return started;
+}
+
+/* Brings the pool to `wanted` workers if it can; returns how many of them there are. */
+static int pool_grow(int wanted)
+{
+    if (!pool.started) {
+        pthread_atfork(NULL, NULL, pool_reset_in_child);
+        pool.processors = available();
+        pool.started = true;
+    }
+    while (pool.workers < wanted && pool.workers < pool.workers_max) {
+        if (worker_start()) pool.workers++;
+        else pool.workers_max = pool.workers; /* do not ask again at every call */
+    }
+    return pool.workers < wanted ? pool.workers : wanted;
+}
+
+static void job_open(int helpers)
+{
+    atomic_store(&pool.next, 0);
+    atomic_store(&pool.helpers, helpers);
+    atomic_store(&pool.spin, helpers < pool.processors);
+    atomic_store(&pool.inside, 0);
+    atomic_fetch_add(&pool.generation, 1);
+    if (atomic_load(&pool.sleepers) == 0) return; /* or one that is about to sleep sees the new generation */
+    pthread_mutex_lock(&pool.mutex);
+    for (int i = 0; i < helpers; i++) pthread_cond_signal(&pool.opened);
+    pthread_mutex_unlock(&pool.mutex);
+}
+
+static void job_close(void)
+{
+    atomic_fetch_add(&pool.inside, CLOSED);
+    if (spin_until(all_left, 0)) return;
+    pthread_mutex_lock(&pool.mutex);
+    while (!all_left(0)) pthread_cond_wait(&pool.left, &pool.mutex);
+    pthread_mutex_unlock(&pool.mutex);
+}
+
+/* How many workers a loop of `blocks` blocks that takes `cost` nanoseconds is worth, besides the caller. */
+static int helpers_worth(ptrdiff_t blocks, double cost)
+{
+    if (blocks < 2 || !(cost >= 2 * GRAIN_NS)) return 0;
+    int helpers = threads_get() - 1;
+    if (helpers > blocks - 1) helpers = (int)(blocks - 1);
+    if (helpers > cost / GRAIN_NS - 1) helpers = (int)(cost / GRAIN_NS - 1);
+    return helpers;
+}
+
+void parallel_for(ptrdiff_t n, ptrdiff_t block, double cost, range_fn range, const void *context)
+{
+    int helpers = helpers_worth((n + block - 1) / block, cost);
+    if (helpers > 0 && !atomic_exchange(&pool.busy, true)) {
+        helpers = pool_grow(helpers);
+        pool.range = range, pool.context = context, pool.n = n, pool.block = block;
+        job_open(helpers);
+        take_blocks(range, context, n, block);
+        job_close();
+        atomic_store(&pool.busy, false);
+        return;
+    }
+    for (ptrdiff_t begin = 0; begin < n; begin += block)
+        range(context, begin, n - begin < block ? n : begin + block);
+}

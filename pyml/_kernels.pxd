@@ -1,0 +1,144 @@
+"""The binding: arrays in, one call of a kernel out. No mathematics, no messages: the operations above have
+checked dtypes, shapes and contiguity. csrc/pyml_kernels.h says what each kernel does.
+
+Arrays are contiguous and of one dtype, float32 or float64, unless their name says otherwise (index, state).
+None stands for NULL.
+"""
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+from numpy cimport ndarray
+
+cdef extern from "pyml_kernels.h" nogil:
+    ctypedef enum pyml_kernel:
+        KERNEL_gemm, KERNEL_linear_forward, KERNEL_linear_backward, KERNEL_relu_forward,
+        KERNEL_relu_backward, KERNEL_leaky_relu_forward, KERNEL_leaky_relu_backward,
+        KERNEL_sigmoid_forward, KERNEL_sigmoid_backward, KERNEL_tanh_forward, KERNEL_tanh_backward,
+        KERNEL_gelu_forward, KERNEL_gelu_backward, KERNEL_gelu_tanh_forward,
+        KERNEL_gelu_tanh_backward, KERNEL_silu_forward, KERNEL_silu_backward, KERNEL_elu_forward,
+        KERNEL_elu_backward, KERNEL_softplus_forward, KERNEL_softplus_backward,
+        KERNEL_batchnorm_forward, KERNEL_batchnorm_backward, KERNEL_batchnorm_inference,
+        KERNEL_batchnorm_inference_backward, KERNEL_softmax_forward, KERNEL_softmax_backward,
+        KERNEL_log_softmax_forward, KERNEL_log_softmax_backward, KERNEL_cross_entropy_forward,
+        KERNEL_cross_entropy_backward, KERNEL_mse_forward, KERNEL_mse_backward,
+        KERNEL_dropout_forward, KERNEL_dropout_backward, KERNEL_random_uniform,
+        KERNEL_random_normal, KERNEL_random_permutation, KERNEL_sgd, KERNEL_adagrad,
+        KERNEL_rmsprop, KERNEL_adam, KERNEL_grad_norm, KERNEL_scale_segments, KERNEL_add,
+        KERNEL_sub, KERNEL_mul, KERNEL_div, KERNEL_pow, KERNEL_maximum, KERNEL_minimum, KERNEL_neg,
+        KERNEL_abs, KERNEL_exp, KERNEL_log, KERNEL_sqrt, KERNEL_sign, KERNEL_reciprocal,
+        KERNEL_clamp, KERNEL_where, KERNEL_copy, KERNEL_sum, KERNEL_max, KERNEL_min, KERNEL_gather,
+        KERNEL_gather_backward
+    ctypedef enum pyml_dtype:
+        PYML_FLOAT32
+        PYML_FLOAT64
+    int KERNEL_COUNT
+    int pyml_submit(pyml_kernel kernel, pyml_dtype dtype, const void *args, size_t size)
+    int pyml_isa_select(const char *name)
+    const char *pyml_isa_selected()
+    const char *pyml_isa_name(int i)
+    ptrdiff_t pyml_isa_lanes(pyml_dtype dtype)
+    const char *pyml_kernel_name(pyml_kernel kernel)
+
+    ctypedef struct optim_segment:
+        void *w
+        const void *g
+        void *s0
+        void *s1
+        void *s2
+        double *step
+        ptrdiff_t n
+    ctypedef struct sgd_options:
+        double lr, momentum, dampening, weight_decay
+        int nesterov, maximize
+    ctypedef struct adagrad_options:
+        double lr, lr_decay, weight_decay, eps
+        int maximize
+    ctypedef struct rmsprop_options:
+        double lr, alpha, eps, weight_decay, momentum
+        int centered, maximize
+    ctypedef struct adam_options:
+        double lr, beta1, beta2, eps, weight_decay
+        int amsgrad, maximize, decoupled
+
+
+# The first argument of a family's call says which kernel: KERNEL_relu_forward, KERNEL_add, ...
+cpdef int gemm(
+    ndarray c, ndarray a, ndarray b, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, ptrdiff_t a_row,
+    ptrdiff_t a_col, ptrdiff_t b_row, ptrdiff_t b_col, ptrdiff_t c_row, ptrdiff_t batch,
+    ptrdiff_t a_batch, ptrdiff_t b_batch, ptrdiff_t c_batch, double alpha, double beta
+) except -1
+cpdef int linear_forward(ndarray y, ndarray x, ndarray w, ndarray b) except -1
+cpdef int linear_backward(
+    ndarray dx, ndarray dw, ndarray db, ndarray dy, ndarray x, ndarray w
+) except -1
+cpdef int activation_forward(int kernel, ndarray y, ndarray x, double alpha, double beta) except -1
+cpdef int activation_backward(
+    int kernel, ndarray dx, ndarray dy, ndarray s, double alpha, double beta
+) except -1
+cpdef int batchnorm_forward(
+    ndarray y, ndarray mean, ndarray rstd, ndarray running_mean, ndarray running_var,
+    ndarray batches_tracked, ndarray x, ndarray gamma, ndarray beta, double eps, double momentum
+) except -1
+cpdef int batchnorm_backward(
+    ndarray dx, ndarray dgamma, ndarray dbeta, ndarray dy, ndarray x, ndarray mean, ndarray rstd,
+    ndarray gamma
+) except -1
+cpdef int batchnorm_inference(
+    ndarray y, ndarray x, ndarray mean, ndarray var, ndarray gamma, ndarray beta, double eps
+) except -1
+cpdef int batchnorm_inference_backward(
+    ndarray dx, ndarray dgamma, ndarray dbeta, ndarray dy, ndarray x, ndarray mean, ndarray var,
+    ndarray gamma, double eps
+) except -1
+cpdef int softmax_forward(int kernel, ndarray y, ndarray x) except -1
+cpdef int softmax_backward(int kernel, ndarray dx, ndarray dy, ndarray y) except -1
+cpdef int cross_entropy_forward(
+    ndarray loss, ndarray lse, ndarray total_weight, ndarray x, ndarray index, ndarray prob,
+    ndarray weight, int64_t ignore_index, double label_smoothing, int reduction
+) except -1
+cpdef int cross_entropy_backward(
+    ndarray dx, ndarray dloss, ndarray x, ndarray lse, ndarray total_weight, ndarray index,
+    ndarray prob, ndarray weight, int64_t ignore_index, double label_smoothing, int reduction
+) except -1
+cpdef int mse_forward(ndarray loss, ndarray x, ndarray t, int reduction) except -1
+cpdef int mse_backward(
+    ndarray dx, ndarray dt, ndarray dloss, ndarray x, ndarray t, int reduction
+) except -1
+cpdef int dropout_forward(ndarray y, ndarray used, ndarray state, ndarray x, double p) except -1
+cpdef int dropout_backward(ndarray dx, ndarray dy, ndarray used, double p) except -1
+cpdef int random(int kernel, ndarray y, ndarray state, double low, double high) except -1
+cpdef int random_permutation(ndarray index, ndarray state) except -1
+cdef int sgd(
+    pyml_dtype dtype, const optim_segment *segments, ptrdiff_t count, const sgd_options *options,
+    double work
+) except -1
+cdef int adagrad(
+    pyml_dtype dtype, const optim_segment *segments, ptrdiff_t count,
+    const adagrad_options *options, double work
+) except -1
+cdef int rmsprop(
+    pyml_dtype dtype, const optim_segment *segments, ptrdiff_t count,
+    const rmsprop_options *options, double work
+) except -1
+cdef int adam(
+    pyml_dtype dtype, const optim_segment *segments, ptrdiff_t count, const adam_options *options,
+    double work
+) except -1
+cdef int grad_norm(
+    ndarray norm, ndarray coef, const optim_segment *segments, ptrdiff_t count, double max_norm,
+    double work
+) except -1
+cdef int scale_segments(
+    const optim_segment *segments, ptrdiff_t count, ndarray coef, double work
+) except -1
+cpdef int binary(
+    int kernel, ndarray y, ndarray a, ndarray b, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t a_row,
+    ptrdiff_t a_col, ptrdiff_t b_row, ptrdiff_t b_col
+) except -1
+cpdef int unary(int kernel, ndarray y, ndarray x, double low, double high) except -1
+cpdef int where(ndarray y, ndarray condition, ndarray a, ndarray b) except -1
+cpdef int copy(ndarray y, ndarray x) except -1
+cpdef int sum(ndarray y, ndarray x, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner) except -1
+cpdef int extremum(
+    int kernel, ndarray y, ndarray index, ndarray x, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner
+) except -1
+cpdef int gather(ndarray y, ndarray x, ndarray index, ptrdiff_t row_bytes) except -1
+cpdef int gather_backward(ndarray dx, ndarray dy, ndarray index) except -1

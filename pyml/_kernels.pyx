@@ -1,0 +1,582 @@
+"""The calls of the kernels. See _kernels.pxd."""
+cimport numpy as cnp
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+from numpy cimport ndarray
+
+cnp.import_array()
+
+cdef extern from "pyml_kernels.h" nogil:
+    ctypedef struct gemm_args:
+        void *c
+        const void *a
+        const void *b
+        ptrdiff_t m, n, k, a_row, a_col, b_row, b_col, c_row, batch, a_batch, b_batch, c_batch
+        double alpha, beta
+    ctypedef struct linear_forward_args:
+        void *y
+        const void *x
+        const void *w
+        const void *b
+        ptrdiff_t n, k, o
+    ctypedef struct linear_backward_args:
+        void *dx
+        void *dw
+        void *db
+        const void *dy
+        const void *x
+        const void *w
+        ptrdiff_t n, k, o
+    ctypedef struct activation_forward_args:
+        void *y
+        const void *x
+        ptrdiff_t n
+        double alpha, beta
+    ctypedef struct activation_backward_args:
+        void *dx
+        const void *dy
+        const void *s
+        ptrdiff_t n
+        double alpha, beta
+    ctypedef struct batchnorm_forward_args:
+        void *y
+        void *mean
+        void *rstd
+        void *running_mean
+        void *running_var
+        int64_t *batches_tracked
+        const void *x
+        const void *gamma
+        const void *beta
+        ptrdiff_t n, c
+        double eps, momentum
+    ctypedef struct batchnorm_backward_args:
+        void *dx
+        void *dgamma
+        void *dbeta
+        const void *dy
+        const void *x
+        const void *mean
+        const void *rstd
+        const void *gamma
+        ptrdiff_t n, c
+    ctypedef struct batchnorm_inference_args:
+        void *y
+        const void *x
+        const void *mean
+        const void *var
+        const void *gamma
+        const void *beta
+        ptrdiff_t n, c
+        double eps
+    ctypedef struct batchnorm_inference_backward_args:
+        void *dx
+        void *dgamma
+        void *dbeta
+        const void *dy
+        const void *x
+        const void *mean
+        const void *var
+        const void *gamma
+        ptrdiff_t n, c
+        double eps
+    ctypedef struct softmax_forward_args:
+        void *y
+        const void *x
+        ptrdiff_t n, c
+    ctypedef struct softmax_backward_args:
+        void *dx
+        const void *dy
+        const void *y
+        ptrdiff_t n, c
+    ctypedef struct cross_entropy_forward_args:
+        void *loss
+        void *lse
+        void *total_weight
+        const void *x
+        const int64_t *index
+        const void *prob
+        const void *weight
+        ptrdiff_t n, c
+        int64_t ignore_index
+        double label_smoothing
+        int reduction
+    ctypedef struct cross_entropy_backward_args:
+        void *dx
+        const void *dloss
+        const void *x
+        const void *lse
+        const void *total_weight
+        const int64_t *index
+        const void *prob
+        const void *weight
+        ptrdiff_t n, c
+        int64_t ignore_index
+        double label_smoothing
+        int reduction
+    ctypedef struct mse_forward_args:
+        void *loss
+        const void *x
+        const void *t
+        ptrdiff_t n
+        int reduction
+    ctypedef struct mse_backward_args:
+        void *dx
+        void *dt
+        const void *dloss
+        const void *x
+        const void *t
+        ptrdiff_t n
+        int reduction
+    ctypedef struct dropout_forward_args:
+        void *y
+        uint64_t *used
+        uint64_t *state
+        const void *x
+        ptrdiff_t n
+        double p
+    ctypedef struct dropout_backward_args:
+        void *dx
+        const void *dy
+        const uint64_t *used
+        ptrdiff_t n
+        double p
+    ctypedef struct random_args:
+        void *y
+        uint64_t *state
+        ptrdiff_t n
+        double low, high
+    ctypedef struct random_permutation_args:
+        int64_t *index
+        uint64_t *state
+        ptrdiff_t n
+    ctypedef struct sgd_args:
+        const optim_segment *segments
+        ptrdiff_t count
+        const sgd_options *options
+    ctypedef struct adagrad_args:
+        const optim_segment *segments
+        ptrdiff_t count
+        const adagrad_options *options
+    ctypedef struct rmsprop_args:
+        const optim_segment *segments
+        ptrdiff_t count
+        const rmsprop_options *options
+    ctypedef struct adam_args:
+        const optim_segment *segments
+        ptrdiff_t count
+        const adam_options *options
+    ctypedef struct grad_norm_args:
+        void *norm
+        void *coef
+        const optim_segment *segments
+        ptrdiff_t count
+        double max_norm
+    ctypedef struct scale_segments_args:
+        const optim_segment *segments
+        const void *coef
+        ptrdiff_t count
+    ctypedef struct binary_args:
+        void *y
+        const void *a
+        const void *b
+        ptrdiff_t rows, cols, a_row, a_col, b_row, b_col
+    ctypedef struct unary_args:
+        void *y
+        const void *x
+        ptrdiff_t n
+        double low, high
+    ctypedef struct where_args:
+        void *y
+        const uint8_t *condition
+        const void *a
+        const void *b
+        ptrdiff_t n
+    ctypedef struct copy_args:
+        void *y
+        const void *x
+        ptrdiff_t ndim
+        ptrdiff_t shape[8]
+        ptrdiff_t strides[8]
+    ctypedef struct sum_args:
+        void *y
+        const void *x
+        ptrdiff_t outer, n, inner
+    ctypedef struct extremum_args:
+        void *y
+        int64_t *index
+        const void *x
+        ptrdiff_t outer, n, inner
+    ctypedef struct gather_args:
+        void *y
+        const void *x
+        const int64_t *index
+        ptrdiff_t n, row_bytes
+    ctypedef struct gather_backward_args:
+        void *dx
+        const void *dy
+        const int64_t *index
+        ptrdiff_t n, rows, c
+
+
+cdef inline void *pointer(ndarray a):
+    return NULL if a is None else cnp.PyArray_DATA(a)
+
+
+cdef inline ptrdiff_t size(ndarray a):
+    return cnp.PyArray_SIZE(a)
+
+
+cdef inline ptrdiff_t columns(ndarray a):
+    """The elements of one row."""
+    return 0 if a.shape[0] == 0 else cnp.PyArray_SIZE(a) // a.shape[0]
+
+
+cdef inline pyml_dtype dtype_of(ndarray a):
+    return PYML_FLOAT32 if cnp.PyArray_TYPE(a) == cnp.NPY_FLOAT32 else PYML_FLOAT64
+
+
+cdef double GIL_WORK = 20000   # about 20 us: a call worth the 0.1 us of giving the GIL away and taking it back
+
+
+cdef int submit(pyml_kernel kernel, pyml_dtype dtype, const void *args, size_t args_size, double work) except -1:
+    """Runs one call; `work` is about its time in nanoseconds."""
+    cdef int status
+    if work < GIL_WORK:
+        status = pyml_submit(kernel, dtype, args, args_size)
+    else:
+        with nogil:
+            status = pyml_submit(kernel, dtype, args, args_size)
+    if status != 0:
+        raise MemoryError("no memory for a kernel's working space")
+    return 0
+
+
+cpdef int gemm(
+    ndarray c, ndarray a, ndarray b, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, ptrdiff_t a_row,
+    ptrdiff_t a_col, ptrdiff_t b_row, ptrdiff_t b_col, ptrdiff_t c_row, ptrdiff_t batch,
+    ptrdiff_t a_batch, ptrdiff_t b_batch, ptrdiff_t c_batch, double alpha, double beta
+) except -1:
+    cdef gemm_args args
+    args.c, args.a, args.b, args.m, args.n, args.k, args.a_row = pointer(c), pointer(a), pointer(b), m, n, k, a_row
+    args.a_col, args.b_row, args.b_col, args.c_row, args.batch = a_col, b_row, b_col, c_row, batch
+    args.a_batch, args.b_batch, args.c_batch, args.alpha, args.beta = a_batch, b_batch, c_batch, alpha, beta
+    return submit(KERNEL_gemm, dtype_of(c), &args, sizeof(args), <double>batch * m * n * k / 16)
+
+
+cpdef int linear_forward(ndarray y, ndarray x, ndarray w, ndarray b) except -1:
+    cdef linear_forward_args args
+    args.y, args.x, args.w, args.b, args.n = pointer(y), pointer(x), pointer(w), pointer(b), x.shape[0]
+    args.k, args.o = x.shape[1], w.shape[0]
+    return submit(KERNEL_linear_forward, dtype_of(y), &args, sizeof(args), <double>x.shape[0] * x.shape[1] * w.shape[0] / 16)
+
+
+cpdef int linear_backward(
+    ndarray dx, ndarray dw, ndarray db, ndarray dy, ndarray x, ndarray w
+) except -1:
+    cdef linear_backward_args args
+    args.dx, args.dw, args.db, args.dy, args.x = pointer(dx), pointer(dw), pointer(db), pointer(dy), pointer(x)
+    args.w, args.n, args.k, args.o = pointer(w), dy.shape[0], x.shape[1], dy.shape[1]
+    return submit(KERNEL_linear_backward, dtype_of(dy), &args, sizeof(args), <double>dy.shape[0] * dy.shape[1] * x.shape[1] / 8)
+
+
+cpdef int activation_forward(int kernel, ndarray y, ndarray x, double alpha, double beta) except -1:
+    cdef activation_forward_args args
+    args.y, args.x, args.n, args.alpha, args.beta = pointer(y), pointer(x), size(x), alpha, beta
+    return submit(<pyml_kernel>kernel, dtype_of(y), &args, sizeof(args), size(x))
+
+
+cpdef int activation_backward(
+    int kernel, ndarray dx, ndarray dy, ndarray s, double alpha, double beta
+) except -1:
+    cdef activation_backward_args args
+    args.dx, args.dy, args.s, args.n, args.alpha = pointer(dx), pointer(dy), pointer(s), size(dy), alpha
+    args.beta = beta
+    return submit(<pyml_kernel>kernel, dtype_of(dx), &args, sizeof(args), size(dy))
+
+
+cpdef int batchnorm_forward(
+    ndarray y, ndarray mean, ndarray rstd, ndarray running_mean, ndarray running_var,
+    ndarray batches_tracked, ndarray x, ndarray gamma, ndarray beta, double eps, double momentum
+) except -1:
+    cdef batchnorm_forward_args args
+    args.y, args.mean, args.rstd = pointer(y), pointer(mean), pointer(rstd)
+    args.running_mean, args.running_var = pointer(running_mean), pointer(running_var)
+    args.batches_tracked, args.x = <int64_t *>pointer(batches_tracked), pointer(x)
+    args.gamma, args.beta, args.n, args.c, args.eps = pointer(gamma), pointer(beta), x.shape[0], x.shape[1], eps
+    args.momentum = momentum
+    return submit(KERNEL_batchnorm_forward, dtype_of(y), &args, sizeof(args), size(x))
+
+
+cpdef int batchnorm_backward(
+    ndarray dx, ndarray dgamma, ndarray dbeta, ndarray dy, ndarray x, ndarray mean, ndarray rstd,
+    ndarray gamma
+) except -1:
+    cdef batchnorm_backward_args args
+    args.dx, args.dgamma, args.dbeta, args.dy = pointer(dx), pointer(dgamma), pointer(dbeta), pointer(dy)
+    args.x, args.mean, args.rstd, args.gamma = pointer(x), pointer(mean), pointer(rstd), pointer(gamma)
+    args.n, args.c = x.shape[0], x.shape[1]
+    return submit(KERNEL_batchnorm_backward, dtype_of(dy), &args, sizeof(args), size(x))
+
+
+cpdef int batchnorm_inference(
+    ndarray y, ndarray x, ndarray mean, ndarray var, ndarray gamma, ndarray beta, double eps
+) except -1:
+    cdef batchnorm_inference_args args
+    args.y, args.x, args.mean, args.var = pointer(y), pointer(x), pointer(mean), pointer(var)
+    args.gamma, args.beta, args.n, args.c, args.eps = pointer(gamma), pointer(beta), x.shape[0], x.shape[1], eps
+    return submit(KERNEL_batchnorm_inference, dtype_of(y), &args, sizeof(args), size(x))
+
+
+cpdef int batchnorm_inference_backward(
+    ndarray dx, ndarray dgamma, ndarray dbeta, ndarray dy, ndarray x, ndarray mean, ndarray var,
+    ndarray gamma, double eps
+) except -1:
+    cdef batchnorm_inference_backward_args args
+    args.dx, args.dgamma, args.dbeta, args.dy = pointer(dx), pointer(dgamma), pointer(dbeta), pointer(dy)
+    args.x, args.mean, args.var, args.gamma = pointer(x), pointer(mean), pointer(var), pointer(gamma)
+    args.n, args.c, args.eps = x.shape[0], x.shape[1], eps
+    return submit(KERNEL_batchnorm_inference_backward, dtype_of(dy), &args, sizeof(args), size(x))
+
+
+cpdef int softmax_forward(int kernel, ndarray y, ndarray x) except -1:
+    cdef softmax_forward_args args
+    args.y, args.x, args.n, args.c = pointer(y), pointer(x), x.shape[0], x.shape[1]
+    return submit(<pyml_kernel>kernel, dtype_of(y), &args, sizeof(args), 2 * size(x))
+
+
+cpdef int softmax_backward(int kernel, ndarray dx, ndarray dy, ndarray y) except -1:
+    cdef softmax_backward_args args
+    args.dx, args.dy, args.y, args.n, args.c = pointer(dx), pointer(dy), pointer(y), y.shape[0], y.shape[1]
+    return submit(<pyml_kernel>kernel, dtype_of(dx), &args, sizeof(args), 2 * size(y))
+
+
+cpdef int cross_entropy_forward(
+    ndarray loss, ndarray lse, ndarray total_weight, ndarray x, ndarray index, ndarray prob,
+    ndarray weight, int64_t ignore_index, double label_smoothing, int reduction
+) except -1:
+    cdef cross_entropy_forward_args args
+    args.loss, args.lse, args.total_weight = pointer(loss), pointer(lse), pointer(total_weight)
+    args.x, args.index, args.prob = pointer(x), <int64_t *>pointer(index), pointer(prob)
+    args.weight, args.n, args.c, args.ignore_index = pointer(weight), x.shape[0], x.shape[1], ignore_index
+    args.label_smoothing, args.reduction = label_smoothing, reduction
+    return submit(KERNEL_cross_entropy_forward, dtype_of(x), &args, sizeof(args), 2 * size(x))
+
+
+cpdef int cross_entropy_backward(
+    ndarray dx, ndarray dloss, ndarray x, ndarray lse, ndarray total_weight, ndarray index,
+    ndarray prob, ndarray weight, int64_t ignore_index, double label_smoothing, int reduction
+) except -1:
+    cdef cross_entropy_backward_args args
+    args.dx, args.dloss, args.x, args.lse = pointer(dx), pointer(dloss), pointer(x), pointer(lse)
+    args.total_weight, args.index = pointer(total_weight), <int64_t *>pointer(index)
+    args.prob, args.weight, args.n, args.c = pointer(prob), pointer(weight), x.shape[0], x.shape[1]
+    args.ignore_index, args.label_smoothing, args.reduction = ignore_index, label_smoothing, reduction
+    return submit(KERNEL_cross_entropy_backward, dtype_of(x), &args, sizeof(args), 2 * size(x))
+
+
+cpdef int mse_forward(ndarray loss, ndarray x, ndarray t, int reduction) except -1:
+    cdef mse_forward_args args
+    args.loss, args.x, args.t, args.n, args.reduction = pointer(loss), pointer(x), pointer(t), size(x), reduction
+    return submit(KERNEL_mse_forward, dtype_of(x), &args, sizeof(args), size(x))
+
+
+cpdef int mse_backward(
+    ndarray dx, ndarray dt, ndarray dloss, ndarray x, ndarray t, int reduction
+) except -1:
+    cdef mse_backward_args args
+    args.dx, args.dt, args.dloss, args.x, args.t = pointer(dx), pointer(dt), pointer(dloss), pointer(x), pointer(t)
+    args.n, args.reduction = size(x), reduction
+    return submit(KERNEL_mse_backward, dtype_of(x), &args, sizeof(args), size(x))
+
+
+cpdef int dropout_forward(ndarray y, ndarray used, ndarray state, ndarray x, double p) except -1:
+    cdef dropout_forward_args args
+    args.y, args.used, args.state = pointer(y), <uint64_t *>pointer(used), <uint64_t *>pointer(state)
+    args.x, args.n, args.p = pointer(x), size(x), p
+    return submit(KERNEL_dropout_forward, dtype_of(y), &args, sizeof(args), size(x))
+
+
+cpdef int dropout_backward(ndarray dx, ndarray dy, ndarray used, double p) except -1:
+    cdef dropout_backward_args args
+    args.dx, args.dy, args.used, args.n, args.p = pointer(dx), pointer(dy), <uint64_t *>pointer(used), size(dy), p
+    return submit(KERNEL_dropout_backward, dtype_of(dx), &args, sizeof(args), size(dy))
+
+
+cpdef int random(int kernel, ndarray y, ndarray state, double low, double high) except -1:
+    cdef random_args args
+    args.y, args.state, args.n, args.low, args.high = pointer(y), <uint64_t *>pointer(state), size(y), low, high
+    return submit(<pyml_kernel>kernel, dtype_of(y), &args, sizeof(args), 10 * size(y))
+
+
+cpdef int random_permutation(ndarray index, ndarray state) except -1:
+    cdef random_permutation_args args
+    args.index, args.state, args.n = <int64_t *>pointer(index), <uint64_t *>pointer(state), size(index)
+    return submit(KERNEL_random_permutation, PYML_FLOAT32, &args, sizeof(args), 10 * size(index))
+
+
+cdef int sgd(
+    pyml_dtype dtype, const optim_segment *segments, ptrdiff_t count, const sgd_options *options,
+    double work
+) except -1:
+    cdef sgd_args args
+    args.segments, args.count, args.options = segments, count, options
+    return submit(KERNEL_sgd, dtype, &args, sizeof(args), work)
+
+
+cdef int adagrad(
+    pyml_dtype dtype, const optim_segment *segments, ptrdiff_t count,
+    const adagrad_options *options, double work
+) except -1:
+    cdef adagrad_args args
+    args.segments, args.count, args.options = segments, count, options
+    return submit(KERNEL_adagrad, dtype, &args, sizeof(args), work)
+
+
+cdef int rmsprop(
+    pyml_dtype dtype, const optim_segment *segments, ptrdiff_t count,
+    const rmsprop_options *options, double work
+) except -1:
+    cdef rmsprop_args args
+    args.segments, args.count, args.options = segments, count, options
+    return submit(KERNEL_rmsprop, dtype, &args, sizeof(args), work)
+
+
+cdef int adam(
+    pyml_dtype dtype, const optim_segment *segments, ptrdiff_t count, const adam_options *options,
+    double work
+) except -1:
+    cdef adam_args args
+    args.segments, args.count, args.options = segments, count, options
+    return submit(KERNEL_adam, dtype, &args, sizeof(args), work)
+
+
+cdef int grad_norm(
+    ndarray norm, ndarray coef, const optim_segment *segments, ptrdiff_t count, double max_norm,
+    double work
+) except -1:
+    cdef grad_norm_args args
+    args.norm, args.coef, args.segments, args.count = pointer(norm), pointer(coef), segments, count
+    args.max_norm = max_norm
+    return submit(KERNEL_grad_norm, dtype_of(norm), &args, sizeof(args), work)
+
+
+cdef int scale_segments(
+    const optim_segment *segments, ptrdiff_t count, ndarray coef, double work
+) except -1:
+    cdef scale_segments_args args
+    args.segments, args.coef, args.count = segments, pointer(coef), count
+    return submit(KERNEL_scale_segments, dtype_of(coef), &args, sizeof(args), work)
+
+
+cpdef int binary(
+    int kernel, ndarray y, ndarray a, ndarray b, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t a_row,
+    ptrdiff_t a_col, ptrdiff_t b_row, ptrdiff_t b_col
+) except -1:
+    cdef binary_args args
+    args.y, args.a, args.b, args.rows, args.cols, args.a_row = pointer(y), pointer(a), pointer(b), rows, cols, a_row
+    args.a_col, args.b_row, args.b_col = a_col, b_row, b_col
+    return submit(<pyml_kernel>kernel, dtype_of(y), &args, sizeof(args), size(y))
+
+
+cpdef int unary(int kernel, ndarray y, ndarray x, double low, double high) except -1:
+    cdef unary_args args
+    args.y, args.x, args.n, args.low, args.high = pointer(y), pointer(x), size(x), low, high
+    return submit(<pyml_kernel>kernel, dtype_of(y), &args, sizeof(args), size(y))
+
+
+cpdef int where(ndarray y, ndarray condition, ndarray a, ndarray b) except -1:
+    cdef where_args args
+    args.y, args.condition, args.a, args.b = pointer(y), <uint8_t *>pointer(condition), pointer(a), pointer(b)
+    args.n = size(y)
+    return submit(KERNEL_where, dtype_of(y), &args, sizeof(args), size(y))
+
+
+cpdef int copy(ndarray y, ndarray x) except -1:
+    """y contiguous, x of any strides, at most COPY_NDIM dimensions."""
+    cdef copy_args args
+    cdef int i
+    args.y, args.x, args.ndim = pointer(y), pointer(x), x.ndim
+    for i in range(x.ndim):
+        args.shape[i] = x.shape[i]
+        args.strides[i] = x.strides[i] // cnp.PyArray_ITEMSIZE(x)
+    return submit(KERNEL_copy, dtype_of(y), &args, sizeof(args), size(y))
+
+
+cpdef int sum(ndarray y, ndarray x, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner) except -1:
+    cdef sum_args args
+    args.y, args.x, args.outer, args.n, args.inner = pointer(y), pointer(x), outer, n, inner
+    return submit(KERNEL_sum, dtype_of(x), &args, sizeof(args), size(x))
+
+
+cpdef int extremum(
+    int kernel, ndarray y, ndarray index, ndarray x, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner
+) except -1:
+    cdef extremum_args args
+    args.y, args.index, args.x, args.outer, args.n = pointer(y), <int64_t *>pointer(index), pointer(x), outer, n
+    args.inner = inner
+    return submit(<pyml_kernel>kernel, dtype_of(x), &args, sizeof(args), size(x))
+
+
+cpdef int gather(ndarray y, ndarray x, ndarray index, ptrdiff_t row_bytes) except -1:
+    cdef gather_args args
+    args.y, args.x, args.index, args.n = pointer(y), pointer(x), <int64_t *>pointer(index), size(index)
+    args.row_bytes = row_bytes
+    return submit(KERNEL_gather, PYML_FLOAT32, &args, sizeof(args), size(y))
+
+
+cpdef int gather_backward(ndarray dx, ndarray dy, ndarray index) except -1:
+    cdef gather_backward_args args
+    args.dx, args.dy, args.index, args.n = pointer(dx), pointer(dy), <int64_t *>pointer(index), size(index)
+    args.rows, args.c = dx.shape[0], columns(dx)
+    return submit(KERNEL_gather_backward, dtype_of(dx), &args, sizeof(args), size(dx))
+
+
+# ---- what the process runs on ---------------------------------------------------------------------------------
+
+cdef extern from "threads.h" nogil:
+    void threads_set(int count)
+    int threads_get()
+
+
+def set_num_threads(int count):
+    threads_set(count)
+
+
+def get_num_threads():
+    return threads_get()
+
+
+def available_isas():
+    """The names of the ISAs that this build has and this machine supports, best first."""
+    names = []
+    while pyml_isa_name(<int>len(names)) != NULL:
+        names.append(pyml_isa_name(<int>len(names)).decode())
+    return names
+
+
+def selected_isa():
+    return pyml_isa_selected().decode()
+
+
+def select_isa(str name):
+    """Chooses the ISA of all calls from now on; None: the best."""
+    cdef bytes encoded = b"" if name is None else name.encode()
+    if pyml_isa_select(NULL if name is None else <const char *>encoded) != 0:
+        raise ValueError(f"ISA {name!r} is unknown or not supported here; available: {', '.join(available_isas())}")
+
+
+def lanes(dtype):
+    """Elements of `dtype` in one vector of the selected ISA."""
+    return pyml_isa_lanes(PYML_FLOAT32 if dtype == "float32" else PYML_FLOAT64)
+
+
+def kernel_names():
+    return [pyml_kernel_name(<pyml_kernel>i).decode() for i in range(KERNEL_COUNT)]
+
+
+import os
+
+try:
+    select_isa(os.environ.get("PYML_ISA") or None)
+except ValueError as error:
+    raise ImportError(f"PYML_ISA: {error}") from None

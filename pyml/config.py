@@ -1,0 +1,70 @@
+"""What this process runs on: instruction set, threads, build, versions."""
+
+import operator
+import os
+import platform
+from importlib import metadata
+
+from pyml import _kernels
+
+__all__ = ["get_num_threads", "set_num_threads", "show_config"]
+
+INT_MAX = 2**31 - 1
+
+
+def set_num_threads(count):
+    """Sets how many threads a kernel may use, the caller's included. No result depends on it.
+
+    The default honours the CPU affinity of the process, its cgroup's quota, and OMP_NUM_THREADS.
+
+    Args:
+        count: a positive integer.
+
+    Raises:
+        TypeError: if it is not an integer.
+        ValueError: if it is not positive.
+    """
+    try:
+        number = operator.index(count)
+    except TypeError:
+        raise TypeError(f"set_num_threads: count is {count!r}, it must be an integer") from None
+    if not 1 <= number <= INT_MAX:
+        raise ValueError(f"set_num_threads: count is {number}, it must be at least 1")
+    _kernels.set_num_threads(number)
+
+
+def get_num_threads():
+    """How many threads a kernel may use, the caller's included."""
+    return _kernels.get_num_threads()
+
+
+def show_config(mode="stdout"):
+    """Prints what pyml runs on, as numpy.show_config does.
+
+    Args:
+        mode: "stdout" prints; "dicts" returns a dict of strings, numbers and lists.
+
+    Example:
+        >>> pyml.show_config(mode="dicts")["threads"]
+        2
+    """
+    if mode not in ("stdout", "dicts"):
+        raise ValueError(f"show_config: mode is {mode!r}, it must be 'stdout' or 'dicts'")
+    config = {
+        "pyml": metadata.version("pyml-nn"),
+        "python": platform.python_version(),
+        **{package: metadata.version(package) for package in ("numpy", "safetensors", "tqdm")},
+        "platform": platform.platform(),
+        "processors": os.cpu_count(),
+        "threads": get_num_threads(),
+        "isa": _kernels.selected_isa(),
+        "isas available": _kernels.available_isas(),
+        "compiler": _kernels.compiler(),
+    }
+    if mode == "dicts":
+        return config
+    width = max(map(len, config))
+    for name, value in config.items():
+        text = ", ".join(value) if isinstance(value, list) else value
+        print(f"{name:<{width}}  {text}")
+    return None

@@ -1,0 +1,33 @@
+"""Handwritten digits, bundled with the package. digits.txt has their origin and licence."""
+
+import gzip
+from importlib import resources
+
+import numpy as np
+
+from pyml.tensor import Tensor
+
+__all__ = ["load_digits"]
+
+PIXEL_MAX = 16
+
+
+def load_digits():
+    """The 1,797 handwritten digits that scikit-learn calls load_digits.
+
+    Alpaydin & Kaynak 1998, UCI Machine Learning Repository (doi:10.24432/C50P49), CC BY 4.0.
+
+    Returns:
+        images: float32 of shape (1797, 64), 8 x 8 pixels row by row, from 0 to 1 (the file's 0..16,
+            divided by 16).
+        labels: int64 of shape (1797,), the digits 0 to 9.
+
+    Example:
+        >>> images, labels = pyml.data.load_digits()
+        >>> images.shape, labels.shape
+        ((1797, 64), (1797,))
+    """
+    source = resources.files("pyml.data") / "digits.csv.gz"
+    with source.open("rb") as compressed, gzip.open(compressed) as file:
+        table = np.loadtxt(file, dtype=np.int64, delimiter=",")
+    return Tensor((table[:, :-1] / PIXEL_MAX).astype(np.float32)), Tensor(table[:, -1])

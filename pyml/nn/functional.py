@@ -1,0 +1,164 @@
+"""Layers, activations and losses as functions, with PyTorch's names and arguments.
+
+What they compute stands in pyml.ops. Here is what PyTorch's functions do beyond that: `inplace`,
+and a dimension of softmax that may be left out.
+"""
+
+import warnings
+
+from pyml import ops
+from pyml.ops import cross_entropy, gelu, linear, mse_loss, sigmoid, softplus, tanh
+
+__all__ = [
+    "batch_norm",
+    "cross_entropy",
+    "dropout",
+    "elu",
+    "elu_",
+    "gelu",
+    "leaky_relu",
+    "leaky_relu_",
+    "linear",
+    "log_softmax",
+    "mse_loss",
+    "relu",
+    "relu_",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "tanh",
+]
+
+
+def changed(input, function, *args):
+    """`input`, changed to function(input, *args), which gets a copy that its backward may keep."""
+    return input.copy_(function(input.clone(), *args))
+
+
+def relu(input, inplace=False):
+    """max(x, 0); with `inplace` the input itself is changed.
+
+    Example:
+        >>> F.relu(pyml.tensor([-1.0, 2.0]))
+        tensor([0., 2.])
+    """
+    return ops.relu_(input) if inplace else ops.relu(input)
+
+
+def relu_(input):
+    """relu in place."""
+    return ops.relu_(input)
+
+
+def leaky_relu(input, negative_slope=0.01, inplace=False):
+    """x where x > 0, else negative_slope * x (Maas et al. 2013).
+
+    With `inplace` the input itself is changed.
+    """
+    if inplace:
+        return changed(input, ops.leaky_relu, negative_slope)
+    return ops.leaky_relu(input, negative_slope)
+
+
+def leaky_relu_(input, negative_slope=0.01):
+    """leaky_relu in place."""
+    return changed(input, ops.leaky_relu, negative_slope)
+
+
+def elu(input, alpha=1.0, inplace=False):
+    """x where x > 0, else alpha (exp(x) - 1) (Clevert et al. 2015, arXiv:1511.07289).
+
+    With `inplace` the input itself is changed.
+    """
+    return changed(input, ops.elu, alpha) if inplace else ops.elu(input, alpha)
+
+
+def elu_(input, alpha=1.0):
+    """elu in place."""
+    return changed(input, ops.elu, alpha)
+
+
+def silu(input, inplace=False):
+    """x * sigmoid(x), also called swish (Elfwing et al. 2017, arXiv:1702.03118).
+
+    With `inplace` the input itself is changed.
+    """
+    return changed(input, ops.silu) if inplace else ops.silu(input)
+
+
+def softmax(input, dim=None, *, dtype=None):
+    """exp(x) / sum(exp(x)) along `dim`.
+
+    Args:
+        input: any shape.
+        dim: the dimension whose entries sum to one. Left out, it is chosen as in PyTorch, with a
+            warning.
+        dtype: convert to this first. Default: keep the input's.
+    """
+    return ops.softmax(input, implicit_dim("softmax", input) if dim is None else dim, dtype)
+
+
+def log_softmax(input, dim=None, *, dtype=None):
+    """log(softmax(x)) along `dim`, without overflow or loss of digits. Arguments as for softmax."""
+    return ops.log_softmax(input, implicit_dim("log_softmax", input) if dim is None else dim, dtype)
+
+
+def implicit_dim(name, input):
+    """The dimension that PyTorch takes when none is given."""
+    dim = 0 if input.dim() in (0, 1, 3) else 1
+    warnings.warn(
+        f"{name}: dim is not given, {dim} is taken for {input.dim()} dimensions; pass dim",
+        stacklevel=3,
+    )
+    return dim
+
+
+def dropout(input, p=0.5, training=True, inplace=False, *, generator=None):
+    """In training, zeroes elements with probability p and scales the others by 1 / (1 - p).
+
+    Args:
+        input: any shape.
+        p: probability of an element to be zeroed, 0 to 1. Default: 0.5.
+        training: do it at all. Default: True.
+        inplace: change the input itself. Default: False.
+        generator: source of the random numbers. Default: the one that pyml.manual_seed seeds.
+
+    Raises:
+        ValueError: if p is outside [0, 1].
+
+    Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting".
+    """
+    output = ops.dropout(input, p, training, generator=generator)
+    return input.copy_(output) if inplace and output is not input else output
+
+
+def batch_norm(
+    input,
+    running_mean,
+    running_var,
+    weight=None,
+    bias=None,
+    training=False,
+    momentum=0.1,
+    eps=1e-5,
+):
+    """(x - mean) / sqrt(var + eps) * weight + bias for each channel.
+
+    Ioffe & Szegedy 2015 (arXiv:1502.03167).
+
+    Args:
+        input: (n, c) or (n, c, length).
+        running_mean, running_var: (c), or None; in training updated in place,
+            running <- (1 - momentum) running + momentum batch, where the batch's variance divides
+            by n - 1.
+        weight, bias: (c), or None.
+        training: normalise by the batch's statistics, whose variance divides by n; else by the
+            running ones.
+        momentum: the weight of the batch in the running statistics, 0 to 1. Default: 0.1.
+        eps: added to the variance. Default: 1e-5.
+
+    Raises:
+        ValueError: on shapes that do not go together, or one value per channel in training.
+    """
+    return ops.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)

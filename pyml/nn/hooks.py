@@ -1,0 +1,196 @@
+"""Hooks of a module: what they are, and the call of a module that has some."""
+
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pyml.tensor import Node, Tensor, is_grad_enabled
+
+FORWARD_PRE, FORWARD = "forward pre-hook", "forward hook"
+BACKWARD_PRE, BACKWARD = "backward pre-hook", "backward hook"
+
+
+class Hook(NamedTuple):
+    """One registered function; `kind` says when it runs."""
+
+    kind: str
+    function: Any
+    with_kwargs: bool = False
+    always_call: bool = False
+
+
+def call_with_hooks(module, args, kwargs):
+    """module.forward(*args, **kwargs) with the hooks of the module around it."""
+    hooks = tuple(module._hooks)
+    due = [hook for hook in hooks if hook.always_call]
+    result = None
+    try:
+        for hook in of_kind(hooks, FORWARD_PRE):
+            args, kwargs = run_forward_pre(hook, module, args, kwargs)
+        watch = BackwardWatch(module, hooks)
+        result = module.forward(*watch.enter(args), **kwargs)
+        for hook in of_kind(hooks, FORWARD):
+            if hook.always_call:
+                due.remove(hook)
+            changed = run_forward(hook, module, args, kwargs, result)
+            result = result if changed is None else changed
+        return watch.leave(result)
+    except Exception:
+        for hook in due:
+            try:
+                run_forward(hook, module, args, kwargs, result)
+            except Exception as error:
+                warnings.warn(
+                    "a forward hook with always_call=True raised an exception, silenced because "
+                    f"forward raised one: {error}",
+                    stacklevel=3,
+                )
+        raise
+
+
+def of_kind(hooks, kind):
+    return [hook for hook in hooks if hook.kind == kind]
+
+
+def run_forward_pre(hook, module, args, kwargs):
+    """The arguments, as the hook changed them."""
+    if not hook.with_kwargs:
+        changed = hook.function(module, args)
+        return args if changed is None else as_tuple(changed), kwargs
+    changed = hook.function(module, args, kwargs)
+    if changed is None:
+        return args, kwargs
+    if not (isinstance(changed, tuple) and len(changed) == 2):
+        raise RuntimeError(
+            f"a forward pre-hook with kwargs must return None or (args, kwargs), not {changed}"
+        )
+    return changed
+
+
+def run_forward(hook, module, args, kwargs, result):
+    if hook.with_kwargs:
+        return hook.function(module, args, kwargs, result)
+    return hook.function(module, args, result)
+
+
+def as_tuple(value):
+    return value if isinstance(value, tuple) else (value,)
+
+
+# ---- backward -----------------------------------------------------------------------------------
+
+
+class BackwardWatch:
+    """One call of a module whose backward hooks wait for the gradients of its output and input."""
+
+    def __init__(self, module, hooks):
+        self.module = module
+        self.pre = of_kind(hooks, BACKWARD_PRE)
+        self.full = of_kind(hooks, BACKWARD)
+        self.inputs = 0
+        self.sees_inputs = False
+        self.grad_output = None
+
+    def enter(self, args):
+        """The arguments of forward; in backward their gradients pass through `input_gradients`."""
+        if self.full:
+            self.inputs = len(args)
+            args, self.sees_inputs = gate(args, self.input_gradients)
+        return args
+
+    def leave(self, result):
+        """The result of the call; in backward its gradients pass through `output_gradients`."""
+        if not self.pre and not self.full:
+            return result
+        if not isinstance(result, (Tensor, tuple)):
+            warnings.warn(
+                f"{type(self.module).__name__} has backward hooks, which run for a Tensor or a "
+                f"tuple of Tensors; its output is {type(result).__name__}",
+                stacklevel=4,
+            )
+            return result
+        results, _ = gate(as_tuple(result), self.output_gradients)
+        return results if isinstance(result, tuple) else results[0]
+
+    def output_gradients(self, gradients):
+        for hook in self.pre:
+            changed = hook.function(self.module, gradients)
+            gradients = gradients if changed is None else self.checked(changed, gradients, hook)
+        self.grad_output = gradients
+        if not self.sees_inputs:
+            gradients_of_inputs = (None,) * self.inputs
+            for hook in self.full:
+                changed = hook.function(self.module, gradients_of_inputs, gradients)
+                if changed is not None and any(dx is not None for dx in as_tuple(changed)):
+                    raise RuntimeError(
+                        "a backward hook must return None where no input requires grad"
+                    )
+        return gradients
+
+    def input_gradients(self, gradients):
+        if self.grad_output is None:  # reached around the output, as in a second backward
+            return gradients
+        for hook in self.full:
+            changed = hook.function(self.module, gradients, self.grad_output)
+            gradients = gradients if changed is None else self.checked(changed, gradients, hook)
+        self.grad_output = None
+        return gradients
+
+    @staticmethod
+    def checked(changed, gradients, hook):
+        changed = as_tuple(changed)
+        if len(changed) != len(gradients):
+            raise RuntimeError(
+                f"a {hook.kind} returned {len(changed)} gradients, {len(gradients)} are expected"
+            )
+        return changed
+
+
+def gate(values, through):
+    """`values`, whose tensors in the graph pass a gate, and whether there was such a tensor.
+
+    In backward, through(gradients) is called once, when all are known; what it returns goes on.
+    """
+    watched = [
+        i for i, value in enumerate(values) if isinstance(value, Tensor) and value.requires_grad
+    ]
+    if not watched or not is_grad_enabled():
+        return values, False
+    join = Join(len(values), watched, through)
+    joint = join._connect(Tensor._on(np.zeros(())), tuple(values[i] for i in watched))
+    passed = list(values)
+    for i in watched:
+        passed[i] = Branch(join.gradients, i)._connect(values[i]._view(values[i].array), (joint,))
+    return tuple(passed), True
+
+
+class Join(Node):
+    """The gate's side towards the inputs. Its output stands for all tensors and has no value.
+
+    Nodes run in the reverse of the order in which they were made: when it runs, every Branch that
+    is reached has run.
+    """
+
+    def __init__(self, count, watched, through):
+        self.gradients = [None] * count
+        self.watched = watched
+        self.through = through
+
+    def backward(self, dy):
+        gradients = tuple(self.gradients)
+        self.gradients[:] = [None] * len(gradients)
+        gradients = self.through(gradients)
+        return tuple(gradients[i] for i in self.watched)
+
+
+class Branch(Node):
+    """The gate's side towards the outputs: one tensor, whose gradient it leaves with the Join."""
+
+    def __init__(self, gradients, i):
+        self.gradients = gradients
+        self.i = i
+
+    def backward(self, dy):
+        self.gradients[self.i] = dy
+        return (Tensor._on(np.zeros(())),)

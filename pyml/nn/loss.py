@@ -1,0 +1,79 @@
+"""Losses as modules. What they compute stands in pyml.ops."""
+
+from pyml.nn import functional as F
+from pyml.nn.module import Module
+
+__all__ = ["CrossEntropyLoss", "MSELoss"]
+
+
+class MSELoss(Module):
+    """The mean squared error, (x - target)^2.
+
+    Args:
+        reduction: "mean" over all elements, "sum", or "none" for each element. Default: "mean".
+
+    Shape:
+        input and target the same; a scalar, or the same with reduction="none".
+
+    Raises:
+        ValueError: in forward, for another reduction.
+
+    Example:
+        >>> nn.MSELoss()(pyml.tensor([1.0, 2.0]), pyml.tensor([1.0, 4.0])).item()
+        2.0
+    """
+
+    def __init__(self, *, reduction="mean"):
+        super().__init__()
+        self.reduction = reduction
+
+    def forward(self, input, target):
+        """The loss of `input` against `target`."""
+        return F.mse_loss(input, target, reduction=self.reduction)
+
+
+class CrossEntropyLoss(Module):
+    """Softmax and cross entropy: -sum_j w_j q_j log_softmax(x)_j for each sample.
+
+    q is the target distribution, w the weight of each class.
+
+    Args:
+        weight: (c), a factor for each class. Default: None.
+        ignore_index: a class index that adds nothing to the loss. Default: -100.
+        reduction: "mean" over the weights of the targets (over the samples for probabilities),
+            "sum", or "none".
+            Default: "mean".
+        label_smoothing: e in q <- (1 - e) q + e / c, 0 to 1 (Szegedy et al. 2015,
+            arXiv:1512.00567). Default: 0.
+
+    Shape:
+        input: logits (n, c), (c) or (n, c, d...).
+        target: int64 class indices (n), () or (n, d...); or probabilities with the shape of the
+            input.
+
+    Raises:
+        ValueError: in forward, on shapes that do not go together, or options out of range.
+        IndexError: in forward, on a class index outside [0, c).
+
+    Example:
+        >>> nn.CrossEntropyLoss()(pyml.zeros(1, 4), pyml.tensor([2])).item()  # log 4
+        1.3862943649291992
+    """
+
+    def __init__(self, weight=None, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+        super().__init__()
+        self.register_buffer("weight", weight)
+        self.ignore_index = ignore_index
+        self.reduction = reduction
+        self.label_smoothing = label_smoothing
+
+    def forward(self, input, target):
+        """The loss of the logits `input` against `target`."""
+        return F.cross_entropy(
+            input,
+            target,
+            self.weight,
+            ignore_index=self.ignore_index,
+            reduction=self.reduction,
+            label_smoothing=self.label_smoothing,
+        )

@@ -1,0 +1,661 @@
+"""Module: what every layer and every network is.
+
+Parameters, buffers and children are ordinary attributes in the instance's __dict__. `_registered`
+knows which names they are and of what kind, in the order of assignment; a name stays known while
+its value is None.
+"""
+
+from collections.abc import Mapping
+from itertools import chain
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+
+from pyml.nn.hooks import BACKWARD, BACKWARD_PRE, FORWARD, FORWARD_PRE, Hook, call_with_hooks
+from pyml.nn.parameter import Parameter
+from pyml.tensor import HookHandle, Tensor, no_grad
+
+__all__ = ["Module"]
+
+PARAMETER, MODULE = "parameter", "child module"
+BUFFER, TRANSIENT_BUFFER = "buffer", "non-persistent buffer"
+BUFFERS = (BUFFER, TRANSIENT_BUFFER)
+
+
+class IncompatibleKeys(NamedTuple):
+    """What load_state_dict did not load: keys that the state dict lacks or the module does."""
+
+    missing_keys: list
+    unexpected_keys: list
+
+    def __repr__(self):
+        if not self.missing_keys and not self.unexpected_keys:
+            return "<All keys matched successfully>"
+        return (
+            f"IncompatibleKeys(missing_keys={self.missing_keys}, "
+            f"unexpected_keys={self.unexpected_keys})"
+        )
+
+
+class Module:
+    """The base of every layer and network.
+
+    A subclass assigns Parameters and other Modules to attributes in __init__, which makes them
+    known to parameters(), state_dict() and the rest, and writes forward().
+
+    Attributes:
+        training: True in training mode, which Dropout and BatchNorm1d heed. Default: True.
+
+    Example:
+        >>> class Net(nn.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.hidden = nn.Linear(8, 4)
+        ...         self.output = nn.Linear(4, 1)
+        ...
+        ...     def forward(self, x):
+        ...         return self.output(F.relu(self.hidden(x)))
+        >>> Net()(pyml.zeros(2, 8)).shape
+        (2, 1)
+    """
+
+    training = True
+    _hooks = ()  # a list once there was one
+
+    def __new__(cls, *args, **kwargs):
+        module = super().__new__(cls)
+        module.__dict__["_registered"] = {}
+        return module
+
+    def __init__(self):
+        """Takes no arguments: those of a subclass are its own."""
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+        # copy.copy hands over the original's containers: the copy gets its own
+        self.__dict__["_registered"] = dict(self._registered)
+        if self._hooks:
+            self.__dict__["_hooks"] = list(self._hooks)
+
+    # ---- calling ---------------------------------------------------------------------------------
+
+    def forward(self, *input):
+        """Computes the output. A subclass writes it; call the module itself, so that hooks run."""
+        raise NotImplementedError(
+            f'Module [{type(self).__name__}] is missing the required "forward" function'
+        )
+
+    def __call__(self, *args, **kwargs):
+        if self._hooks:
+            return call_with_hooks(self, args, kwargs)
+        return self.forward(*args, **kwargs)
+
+    # ---- attributes ------------------------------------------------------------------------------
+
+    def __setattr__(self, name, value):
+        if isinstance(value, Parameter):
+            if hasattr(type(self), name):
+                raise KeyError(f"attribute '{name}' already exists")
+            self._register(name, value, PARAMETER)
+        elif isinstance(value, Module):
+            self._register(name, value, MODULE)
+        else:
+            kind = self._registered.get(name)
+            fits = value is None or (kind in BUFFERS and isinstance(value, Tensor))
+            if kind is not None and not fits:
+                raise TypeError(
+                    f"cannot assign '{type(value).__name__}' as {kind} '{name}' "
+                    f"({EXPECTED[kind]} or None expected)"
+                )
+            object.__setattr__(self, name, value)
+
+    def __delattr__(self, name):
+        object.__delattr__(self, name)
+        self._registered.pop(name, None)
+
+    def __dir__(self):
+        return sorted(name for name in super().__dir__() if not name[0].isdigit())
+
+    def _register(self, name, value, kind):
+        if self._registered.get(name) != kind:
+            self._registered.pop(name, None)  # a name of a new kind comes last
+            self._registered[name] = kind
+        self.__dict__[name] = value
+
+    def _check_name(self, name, kinds):
+        """Raises if `name` cannot be registered; one registered as one of `kinds` before can be."""
+        kind = kinds[0]
+        if not isinstance(name, str):
+            raise TypeError(f"{kind} name should be a string. Got {type(name).__name__}")
+        if "." in name:
+            raise KeyError(f'{kind} name can\'t contain ".", got: {name}')
+        if name == "":
+            raise KeyError(f'{kind} name can\'t be empty string ""')
+        if hasattr(self, name) and self._registered.get(name) not in kinds:
+            raise KeyError(f"attribute '{name}' already exists")
+
+    def register_parameter(self, name, param):
+        """Adds a parameter; it is then the attribute `name`.
+
+        Args:
+            name: the attribute, without dots.
+            param: a Parameter, or None for one that this configuration does not have.
+
+        Raises:
+            TypeError: if param is not a Parameter or None.
+            KeyError: if the name is taken, empty, or contains a dot.
+        """
+        self._check_name(name, (PARAMETER,))
+        if param is not None and not isinstance(param, Parameter):
+            raise TypeError(
+                f"cannot assign '{type(param).__name__}' object to parameter '{name}' "
+                "(nn.Parameter or None required)"
+            )
+        if param is not None and not param.is_leaf:
+            raise ValueError(
+                f"cannot assign a tensor that was computed as parameter '{name}', it must be a "
+                "leaf; compute the value in forward()"
+            )
+        self._register(name, param, PARAMETER)
+
+    def register_buffer(self, name, tensor, persistent=True):
+        """Adds a buffer: a tensor that belongs to the module's state but is not trained.
+
+        Args:
+            name: the attribute, without dots.
+            tensor: a Tensor, or None for one that this configuration does not have.
+            persistent: is it part of state_dict()? Default: True.
+
+        Raises:
+            TypeError: if tensor is not a Tensor or None.
+            KeyError: if the name is taken, empty, or contains a dot.
+        """
+        self._check_name(name, BUFFERS)
+        if tensor is not None and not isinstance(tensor, Tensor):
+            raise TypeError(
+                f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' "
+                "(Tensor or None required)"
+            )
+        self._register(name, tensor, BUFFER if persistent else TRANSIENT_BUFFER)
+
+    def add_module(self, name, module):
+        """Adds a child; it is then the attribute `name`.
+
+        Args:
+            name: the attribute, without dots.
+            module: a Module, or None.
+
+        Raises:
+            TypeError: if module is not a Module or None.
+            KeyError: if the name is taken, empty, or contains a dot.
+        """
+        if module is not None and not isinstance(module, Module):
+            raise TypeError(f"{type(module).__name__} is not a Module subclass")
+        self._check_name(name, (MODULE,))
+        self._register(name, module, MODULE)
+
+    def register_module(self, name, module):
+        """The same as add_module."""
+        self.add_module(name, module)
+
+    def _members(self, *kinds):
+        """(name, value) of what is registered here as one of `kinds`, None included."""
+        values = self.__dict__
+        return [(name, values[name]) for name, kind in self._registered.items() if kind in kinds]
+
+    @property
+    def _parameters(self):
+        return MappingProxyType(dict(self._members(PARAMETER)))
+
+    @property
+    def _buffers(self):
+        return MappingProxyType(dict(self._members(*BUFFERS)))
+
+    @property
+    def _modules(self):
+        return MappingProxyType(dict(self._members(MODULE)))
+
+    # ---- walking ---------------------------------------------------------------------------------
+
+    def named_modules(self, memo=None, prefix="", remove_duplicate=True):
+        """(name, module) of this module and all below it, parents first.
+
+        Args:
+            memo: modules seen already, which are left out. Default: none.
+            prefix: goes before the names. Default: "".
+            remove_duplicate: give a module that occurs twice once only. Default: True.
+        """
+        memo = set() if memo is None else memo
+        if remove_duplicate:
+            if self in memo:
+                return
+            memo.add(self)
+        yield prefix, self
+        for name, module in self._members(MODULE):
+            if module is not None:
+                yield from module.named_modules(memo, joined(prefix, name), remove_duplicate)
+
+    def modules(self):
+        """This module and all below it, each once, parents first."""
+        for _, module in self.named_modules():
+            yield module
+
+    def named_children(self):
+        """(name, module) of the direct children, each module once."""
+        seen = set()
+        for name, module in self._members(MODULE):
+            if module is not None and module not in seen:
+                seen.add(module)
+                yield name, module
+
+    def children(self):
+        """The direct children, each once."""
+        for _, module in self.named_children():
+            yield module
+
+    def _named_tensors(self, kinds, prefix, recurse, remove_duplicate):
+        """(name, tensor) of `kinds` here, or with `recurse` here and below."""
+        seen = set()
+        modules = (
+            self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
+            if recurse
+            else [(prefix, self)]
+        )
+        for path, module in modules:
+            for name, tensor in module._members(*kinds):
+                if tensor is None or tensor in seen:
+                    continue
+                if remove_duplicate:
+                    seen.add(tensor)
+                yield joined(path, name), tensor
+
+    def named_parameters(self, prefix="", recurse=True, remove_duplicate=True):
+        """(name, Parameter) of this module and all below it.
+
+        Args:
+            prefix: goes before the names. Default: "".
+            recurse: also of the modules below. Default: True.
+            remove_duplicate: give a shared parameter once only. Default: True.
+
+        Example:
+            >>> [name for name, _ in nn.Sequential(nn.Linear(2, 1)).named_parameters()]
+            ['0.weight', '0.bias']
+        """
+        return self._named_tensors((PARAMETER,), prefix, recurse, remove_duplicate)
+
+    def parameters(self, recurse=True):
+        """The parameters of this module and all below it, each once: what an optimizer takes.
+
+        Args:
+            recurse: also of the modules below. Default: True.
+        """
+        for _, parameter in self.named_parameters(recurse=recurse):
+            yield parameter
+
+    def named_buffers(self, prefix="", recurse=True, remove_duplicate=True):
+        """(name, tensor) of the buffers; arguments as for named_parameters."""
+        return self._named_tensors(BUFFERS, prefix, recurse, remove_duplicate)
+
+    def buffers(self, recurse=True):
+        """The buffers of this module and, with `recurse`, all below it, each once."""
+        for _, buffer in self.named_buffers(recurse=recurse):
+            yield buffer
+
+    def get_submodule(self, target):
+        """The module below with the dotted name `target`; "" is this module.
+
+        Raises:
+            AttributeError: if there is none.
+        """
+        module = self
+        for name in target.split(".") if target else ():
+            if not hasattr(module, name):
+                raise AttributeError(f"{module._get_name()} has no attribute `{name}`")
+            module = getattr(module, name)
+            if not isinstance(module, Module):
+                raise AttributeError(f"`{name}` is not an nn.Module")
+        return module
+
+    def _get_tensor(self, target, kinds):
+        path, _, name = target.rpartition(".")
+        module = self.get_submodule(path)
+        if not hasattr(module, name):
+            raise AttributeError(f"{module._get_name()} has no attribute `{name}`")
+        if module._registered.get(name) not in kinds or getattr(module, name) is None:
+            raise AttributeError(f"`{name}` is not a {kinds[0]}")
+        return getattr(module, name)
+
+    def get_parameter(self, target):
+        """The parameter with the dotted name `target`.
+
+        Raises:
+            AttributeError: if there is none.
+        """
+        return self._get_tensor(target, (PARAMETER,))
+
+    def get_buffer(self, target):
+        """The buffer with the dotted name `target`.
+
+        Raises:
+            AttributeError: if there is none.
+        """
+        return self._get_tensor(target, BUFFERS)
+
+    def apply(self, fn):
+        """Calls fn(module) for every module below and then for this one. Returns self.
+
+        Example:
+            >>> def zero(module):
+            ...     if isinstance(module, nn.Linear):
+            ...         nn.init.zeros_(module.weight)
+            >>> net = nn.Sequential(nn.Linear(2, 1)).apply(zero)
+        """
+        for module in self.children():
+            module.apply(fn)
+        fn(self)
+        return self
+
+    # ---- modes and gradients ---------------------------------------------------------------------
+
+    def train(self, mode=True):
+        """Sets training mode, or with mode=False evaluation mode, here and below. Returns self.
+
+        Raises:
+            ValueError: if mode is not a bool.
+        """
+        if not isinstance(mode, bool):
+            raise ValueError(f"train: mode is {mode!r}, it must be True or False")
+        self.training = mode
+        for module in self.children():
+            module.train(mode)
+        return self
+
+    def eval(self):
+        """Sets evaluation mode: train(False). Returns self."""
+        return self.train(False)
+
+    def requires_grad_(self, requires_grad=True):
+        """Sets requires_grad of every parameter. Returns self."""
+        for parameter in self.parameters():
+            parameter.requires_grad_(requires_grad)
+        return self
+
+    def zero_grad(self, set_to_none=True):
+        """Takes the gradients of all parameters away.
+
+        Args:
+            set_to_none: set them to None, which costs nothing; False fills them with zeros.
+                Default: True.
+        """
+        for parameter in self.parameters():
+            if set_to_none:
+                parameter.grad = None
+            elif parameter.grad is not None:
+                if parameter.grad.requires_grad:
+                    parameter.grad = parameter.grad.detach()
+                parameter.grad.zero_()
+
+    # ---- dtype -----------------------------------------------------------------------------------
+
+    def _convert(self, convert):
+        """Gives every parameter, gradient and buffer the values and dtype of convert(tensor)."""
+        with no_grad():
+            converted = [
+                (tensor, convert(tensor), None if tensor.grad is None else convert(tensor.grad))
+                for tensor in chain(self.parameters(), self.buffers())
+            ]
+            for tensor, value, _ in converted:
+                if tensor.requires_grad and not value.is_floating_point():
+                    raise TypeError(
+                        f"dtype {value.dtype} is not floating point, as a parameter's must be"
+                    )
+            for tensor, value, grad in converted:
+                if value is tensor:
+                    continue
+                tensor.grad = None  # its dtype is that of the tensor, at all times
+                tensor.data = value
+                tensor.grad = grad
+                tensor._mark_changed()
+        return self
+
+    def to(self, *args, **kwargs):
+        """Converts floating point parameters and buffers in place. Returns self.
+
+        to(dtype), to("cpu") and to(tensor) as for a Tensor.
+
+        Raises:
+            TypeError: if the dtype is not floating point.
+        """
+
+        def convert(tensor):
+            if not tensor.is_floating_point():
+                return tensor
+            converted = tensor.to(*args, **kwargs)
+            if not converted.is_floating_point():
+                raise TypeError(
+                    f"to: dtype {converted.dtype} is not floating point, as a module's must be"
+                )
+            return converted
+
+        return self._convert(convert)
+
+    def type(self, dst_type):
+        """Converts all parameters and buffers in place, those of integers too. Returns self."""
+        return self._convert(lambda tensor: tensor.to(dst_type))
+
+    def float(self):
+        """Converts floating point parameters and buffers to float32. Returns self."""
+        return self.to(np.dtype("float32"))
+
+    def double(self):
+        """Converts floating point parameters and buffers to float64. Returns self."""
+        return self.to(np.dtype("float64"))
+
+    def cpu(self):
+        """self: every tensor is on the CPU."""
+        return self
+
+    # ---- state -----------------------------------------------------------------------------------
+
+    def _state(self, prefix=""):
+        """(key, module, name) of every entry of state_dict()."""
+        for path, module in self.named_modules(remove_duplicate=False):
+            for name, tensor in module._members(PARAMETER) + module._members(BUFFER):
+                if tensor is not None:
+                    yield prefix + joined(path, name), module, name
+
+    def state_dict(self, *, destination=None, prefix="", keep_vars=False):
+        """The parameters and persistent buffers by name. They share memory with the module.
+
+        Args:
+            destination: a dict to put them into. Default: a new one.
+            prefix: goes before the names. Default: "".
+            keep_vars: give the Parameters themselves, not detached tensors. Default: False.
+
+        Example:
+            >>> list(nn.Linear(2, 1).state_dict())
+            ['weight', 'bias']
+        """
+        state = {} if destination is None else destination
+        for key, module, name in self._state(prefix):
+            tensor = module.__dict__[name]
+            state[key] = tensor if keep_vars else tensor.detach()
+        return state
+
+    def load_state_dict(self, state_dict, strict=True, assign=False):
+        """Copies the values of a state dict into the parameters and buffers, in their dtypes.
+
+        Args:
+            state_dict: a mapping from names to Tensors or NumPy arrays.
+            strict: the names must be exactly those of state_dict(). Default: True.
+            assign: put the tensors of the state dict in place of the module's own, dtype included.
+                Default: False.
+
+        Returns:
+            The missing and the unexpected keys, as (missing_keys, unexpected_keys).
+
+        Raises:
+            RuntimeError: with all that does not fit; nothing has been loaded then.
+            TypeError: if state_dict is not a mapping.
+        """
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(
+                f"load_state_dict: state_dict must be a mapping, not {type(state_dict).__name__}"
+            )
+        places = {key: (module, name) for key, module, name in self._state()}
+        keys = IncompatibleKeys(
+            [key for key in places if key not in state_dict],
+            [key for key in state_dict if key not in places],
+        )
+        problems = []
+        if strict and keys.missing_keys:
+            problems.append(f"Missing key(s) in state_dict: {quoted(keys.missing_keys)}.")
+        if strict and keys.unexpected_keys:
+            problems.append(f"Unexpected key(s) in state_dict: {quoted(keys.unexpected_keys)}.")
+        values = {}
+        for key, (module, name) in places.items():
+            if key in state_dict:
+                values[key] = state_dict[key]
+                problem = mismatch(key, state_dict[key], module.__dict__[name], assign)
+                if problem is not None:
+                    problems.append(problem)
+        if problems:
+            raise RuntimeError(
+                f"Error(s) in loading state_dict for {self._get_name()}:\n\t"
+                + "\n\t".join(problems)
+            )
+        for key, value in values.items():
+            module, name = places[key]
+            target = module.__dict__[name]
+            if assign:
+                module.__dict__[name] = in_place_of(target, value)
+            else:
+                target.array[...] = value.array if isinstance(value, Tensor) else value
+                target._mark_changed()
+        return keys
+
+    # ---- hooks -----------------------------------------------------------------------------------
+
+    def _add_hook(self, hook, prepend):
+        if not self._hooks:
+            self.__dict__["_hooks"] = []
+        self._hooks.insert(0 if prepend else len(self._hooks), hook)
+        return HookHandle(self._hooks, hook)
+
+    def register_forward_pre_hook(self, hook, *, prepend=False, with_kwargs=False):
+        """Calls hook(module, args) before forward; what it returns replaces args, unless None.
+
+        Args:
+            hook: a function. With `with_kwargs` it gets (module, args, kwargs) and returns None or
+                (args, kwargs).
+            prepend: run it before the hooks there are. Default: False.
+            with_kwargs: give it the keyword arguments too. Default: False.
+
+        Returns:
+            A handle; handle.remove() takes the hook away.
+        """
+        return self._add_hook(Hook(FORWARD_PRE, hook, with_kwargs), prepend)
+
+    def register_forward_hook(self, hook, *, prepend=False, with_kwargs=False, always_call=False):
+        """Calls hook(module, args, output) after forward; what it returns replaces output.
+
+        None leaves the output as it is.
+
+        Args:
+            hook: a function. With `with_kwargs` it gets (module, args, kwargs, output).
+            prepend: run it before the hooks there are. Default: False.
+            with_kwargs: give it the keyword arguments too. Default: False.
+            always_call: call it also when forward raises, with None for the output. Default: False.
+
+        Returns:
+            A handle; handle.remove() takes the hook away.
+        """
+        return self._add_hook(Hook(FORWARD, hook, with_kwargs, always_call), prepend)
+
+    def register_full_backward_pre_hook(self, hook, prepend=False):
+        """Calls hook(module, grad_output) before the backward of the module.
+
+        grad_output is a tuple with the gradient of each output; what the hook returns replaces it,
+        unless None.
+
+        Returns:
+            A handle; handle.remove() takes the hook away.
+        """
+        return self._add_hook(Hook(BACKWARD_PRE, hook), prepend)
+
+    def register_full_backward_hook(self, hook, prepend=False):
+        """Calls hook(module, grad_input, grad_output) when the gradients of the inputs are known.
+
+        Both are tuples, of the gradients of the positional inputs and of the outputs; what the hook
+        returns replaces grad_input, unless None. Where no input requires grad, grad_input is all
+        None and the hook runs when the gradient of the output is known.
+
+        Returns:
+            A handle; handle.remove() takes the hook away.
+        """
+        return self._add_hook(Hook(BACKWARD, hook), prepend)
+
+    # ---- repr ------------------------------------------------------------------------------------
+
+    def _get_name(self):
+        return type(self).__name__
+
+    def extra_repr(self):
+        """What repr() shows of this module between its parentheses; a subclass may write it."""
+        return ""
+
+    def __repr__(self):
+        extra = self.extra_repr()
+        children = [f"({name}): {indented(repr(child))}" for name, child in self._members(MODULE)]
+        if not children and "\n" not in extra:
+            return f"{self._get_name()}({extra})"
+        lines = extra.split("\n") if extra else []
+        return f"{self._get_name()}(\n  " + "\n  ".join(lines + children) + "\n)"
+
+
+EXPECTED = {
+    PARAMETER: "nn.Parameter",
+    MODULE: "nn.Module",
+    BUFFER: "Tensor",
+    TRANSIENT_BUFFER: "Tensor",
+}
+
+
+def joined(path, name):
+    return f"{path}.{name}" if path else name
+
+
+def quoted(keys):
+    return ", ".join(f'"{key}"' for key in keys)
+
+
+def indented(text):
+    return text.replace("\n", "\n  ")
+
+
+def in_place_of(target, value):
+    """A tensor on the memory of `value`, a Parameter if `target` is one."""
+    if not isinstance(value, Tensor):
+        value = Tensor._on(np.asarray(value))
+    if isinstance(target, Parameter) and not isinstance(value, Parameter):
+        return Parameter(value, requires_grad=target.requires_grad)
+    return value
+
+
+def mismatch(key, value, target, assign):
+    """Why `value` cannot be loaded into `target`, or None."""
+    if not isinstance(value, (Tensor, np.ndarray, np.generic)):
+        return f"{key}: a Tensor or a NumPy array is expected, not {type(value).__name__}."
+    if value.shape != target.shape:
+        return (
+            f"size mismatch for {key}: the state dict has shape {value.shape}, "
+            f"the module has shape {target.shape}."
+        )
+    if value.dtype.kind not in "fiub":
+        return f"{key}: dtype {value.dtype} is not a number."
+    if assign and target.is_floating_point() and value.dtype.name not in ("float32", "float64"):
+        return f"{key}: dtype {value.dtype} cannot be assigned, it must be float32 or float64."
+    if not assign and not target.array.flags.writeable:
+        return f"{key}: the module's tensor is on read-only memory."
+    return None

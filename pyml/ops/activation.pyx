@@ -1,0 +1,180 @@
+"""Activations: one kernel forward, one backward, each with its derivative as operations for second order.
+
+The formulas stand in csrc/kernels/activation.c.
+"""
+from math import pi, sqrt
+
+cimport numpy as cnp
+from numpy cimport ndarray
+
+from pyml cimport _kernels
+from pyml._kernels cimport (
+    KERNEL_elu_backward, KERNEL_elu_forward, KERNEL_gelu_backward, KERNEL_gelu_forward,
+    KERNEL_gelu_tanh_backward, KERNEL_gelu_tanh_forward, KERNEL_leaky_relu_backward,
+    KERNEL_leaky_relu_forward, KERNEL_relu_backward, KERNEL_relu_forward, KERNEL_sigmoid_backward,
+    KERNEL_sigmoid_forward, KERNEL_silu_backward, KERNEL_silu_forward, KERNEL_softplus_backward,
+    KERNEL_softplus_forward, KERNEL_tanh_backward, KERNEL_tanh_forward,
+)
+from pyml.ops.arrays cimport contiguous, empty_like, real_tensor
+from pyml.tensor cimport Node, Tensor, tracks, wrap
+
+from pyml.ops.elementwise import exp, minimum, where
+
+cnp.import_array()
+
+
+cdef class Activation(Node):
+    """An elementwise function whose derivative a kernel computes from the input or the output that was kept."""
+    cdef int kernel_backward
+    cdef double alpha, beta
+
+    cpdef tuple backward_fused(self, Tensor dy):
+        cdef ndarray s = contiguous(self.saved(0).array)
+        cdef ndarray dx = empty_like(s)
+        _kernels.activation_backward(self.kernel_backward, dx, contiguous(dy.array), s, self.alpha, self.beta)
+        return (wrap(dx),)
+
+
+cdef Tensor apply(type op, x, str name, int forward, int backward, bint keeps_output, double alpha=0, double beta=0):
+    """f(x), with a node of class `op` if it is recorded."""
+    cdef Tensor xt = real_tensor(x, name, "input")
+    cdef ndarray a = contiguous(xt.array)
+    cdef ndarray y = empty_like(a)
+    cdef Activation node
+    _kernels.activation_forward(forward, y, a, alpha, beta)
+    cdef Tensor out = wrap(y)
+    if tracks(xt):
+        node = op.__new__(op)
+        node.kernel_backward = backward
+        node.alpha = alpha
+        node.beta = beta
+        node.connect(out, (xt,))
+        node.keep(out if keeps_output else xt)
+    return out
+
+
+cdef class ReLU(Activation):
+    cpdef tuple backward(self, Tensor dy):
+        return (where(self.saved(0) > 0, dy, 0.0),)
+
+
+def relu(x):
+    """max(x, 0). The derivative at 0 is 0; NaN stays NaN."""
+    return apply(ReLU, x, "relu", KERNEL_relu_forward, KERNEL_relu_backward, True)
+
+
+cdef class LeakyReLU(Activation):
+    cpdef tuple backward(self, Tensor dy):
+        return (where(self.saved(0) > 0, dy, dy * self.alpha),)
+
+
+def leaky_relu(x, negative_slope=0.01):
+    """x where x > 0, else negative_slope * x (Maas et al. 2013)."""
+    return apply(
+        LeakyReLU, x, "leaky_relu", KERNEL_leaky_relu_forward, KERNEL_leaky_relu_backward, False, negative_slope
+    )
+
+
+cdef class Sigmoid(Activation):
+    cpdef tuple backward(self, Tensor dy):
+        y = self.saved_output(0)
+        return (dy * (y * (1 - y)),)
+
+
+def sigmoid(x):
+    """1 / (1 + exp(-x))."""
+    return apply(Sigmoid, x, "sigmoid", KERNEL_sigmoid_forward, KERNEL_sigmoid_backward, True)
+
+
+cdef class Tanh(Activation):
+    cpdef tuple backward(self, Tensor dy):
+        y = self.saved_output(0)
+        return (dy * (1 - y * y),)
+
+
+def tanh(x):
+    """The hyperbolic tangent."""
+    return apply(Tanh, x, "tanh", KERNEL_tanh_forward, KERNEL_tanh_backward, True)
+
+
+cdef class GELU(Activation):
+    cpdef tuple backward(self, Tensor dy):
+        return (dy * gelu_derivative(self.saved(0)),)
+
+
+cdef class GELUDerivative(Node):
+    # d/dx (Phi(x) + x phi(x)) = phi(x) (2 - x^2)
+    cpdef tuple backward(self, Tensor dy):
+        x = self.saved(0)
+        return (dy * (exp(-0.5 * (x * x)) * (2 - x * x) * (1 / sqrt(2 * pi))),)
+
+
+cdef Tensor gelu_derivative(Tensor x):
+    """Phi(x) + x phi(x), with Phi and phi the normal distribution and its density."""
+    cdef ndarray a = contiguous(x.array)
+    cdef ndarray ones = empty_like(a), dx = empty_like(a)
+    ones.fill(1)
+    _kernels.activation_backward(KERNEL_gelu_backward, dx, ones, a, 0, 0)
+    cdef Tensor out = wrap(dx)
+    if tracks(x):
+        node = GELUDerivative.__new__(GELUDerivative)
+        (<GELUDerivative>node).connect(out, (x,))
+        (<GELUDerivative>node).keep(x)
+    return out
+
+
+cdef class GELUTanh(Activation):
+    cpdef tuple backward(self, Tensor dy):
+        x = self.saved(0)
+        c = sqrt(2 / pi)
+        t = tanh(c * (x + 0.044715 * (x * x * x)))
+        return (dy * (0.5 * (1 + t) + (0.5 * c) * x * (1 - t * t) * (1 + (3 * 0.044715) * (x * x))),)
+
+
+def gelu(x, approximate="none"):
+    """Gaussian error linear unit, x * Phi(x) (Hendrycks & Gimpel 2016, arXiv:1606.08415).
+
+    Args:
+        approximate: "none" for the exact form with erf, "tanh" for 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))).
+    """
+    if approximate == "none":
+        return apply(GELU, x, "gelu", KERNEL_gelu_forward, KERNEL_gelu_backward, False)
+    if approximate == "tanh":
+        return apply(GELUTanh, x, "gelu", KERNEL_gelu_tanh_forward, KERNEL_gelu_tanh_backward, False)
+    raise ValueError(f"gelu: approximate is {approximate!r}, it must be 'none' or 'tanh'")
+
+
+cdef class SiLU(Activation):
+    cpdef tuple backward(self, Tensor dy):
+        x = self.saved(0)
+        s = sigmoid(x)
+        return (dy * (s * (1 + x * (1 - s))),)
+
+
+def silu(x):
+    """x * sigmoid(x), also called swish (Elfwing et al. 2017, arXiv:1702.03118)."""
+    return apply(SiLU, x, "silu", KERNEL_silu_forward, KERNEL_silu_backward, False)
+
+
+cdef class ELU(Activation):
+    cpdef tuple backward(self, Tensor dy):
+        x = self.saved(0)
+        return (where(x > 0, dy, dy * (self.alpha * exp(minimum(x, x * 0)))),)
+
+
+def elu(x, alpha=1.0):
+    """x where x > 0, else alpha * (exp(x) - 1) (Clevert et al. 2015, arXiv:1511.07289)."""
+    return apply(ELU, x, "elu", KERNEL_elu_forward, KERNEL_elu_backward, False, alpha)
+
+
+cdef class Softplus(Activation):   # alpha is softplus's beta, beta its threshold
+    cpdef tuple backward(self, Tensor dy):
+        x = self.saved(0)
+        return (where(x * self.alpha > self.beta, dy, dy * sigmoid(x * self.alpha)),)
+
+
+def softplus(x, beta=1.0, threshold=20.0):
+    """log(1 + exp(beta * x)) / beta; x itself where beta * x > threshold."""
+    return apply(
+        Softplus, x, "softplus", KERNEL_softplus_forward, KERNEL_softplus_backward, False, beta, threshold
+    )

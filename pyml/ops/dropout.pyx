@@ -1,0 +1,65 @@
+"""Dropout from the counter-based generator: no mask is stored, backward draws it again."""
+import numpy as np
+
+cimport numpy as cnp
+from numpy cimport ndarray
+
+from pyml cimport _kernels
+from pyml.ops.arrays cimport contiguous, empty_like, real_tensor
+from pyml.tensor cimport Node, Tensor, tracks, wrap
+
+from pyml.random import default_generator
+
+cnp.import_array()
+
+
+cdef class Dropout(Node):
+    cdef ndarray used   # the generator's state that drew the mask
+    cdef double p
+
+    cpdef tuple backward(self, Tensor dy):
+        return (drop_again(dy, self.used, self.p),)
+
+
+cdef Tensor drop_again(Tensor x, ndarray used, double p):
+    """Dropout with a mask drawn before. It is linear, so it is its own derivative."""
+    cdef ndarray a = contiguous(x.array)
+    cdef ndarray y = empty_like(a)
+    _kernels.dropout_backward(y, a, used, p)
+    return recorded(wrap(y), x, used, p)
+
+
+cdef Tensor recorded(Tensor y, Tensor x, ndarray used, double p):
+    cdef Dropout node
+    if tracks(x):
+        node = Dropout.__new__(Dropout)
+        node.used = used
+        node.p = p
+        node.connect(y, (x,))
+    return y
+
+
+def dropout(x, p=0.5, training=True, *, generator=None):
+    """Zeroes each element with probability p and scales the others by 1 / (1 - p), in training; x itself otherwise.
+
+    Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting" (inverted form).
+
+    Args:
+        x: any shape.
+        p: probability of an element to be dropped, 0 to 1. Default: 0.5.
+        training: apply it at all. Default: True.
+        generator: source of the mask. Default: the one that manual_seed seeds.
+
+    Raises:
+        ValueError: if p is outside [0, 1].
+    """
+    cdef Tensor xt = real_tensor(x, "dropout", "input")
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout: p is {p}, a probability must be between 0 and 1")
+    if not training or p == 0:
+        return xt
+    cdef ndarray a = contiguous(xt.array)
+    cdef ndarray y = empty_like(a)
+    cdef ndarray used = np.empty(2, np.uint64)
+    _kernels.dropout_forward(y, used, (default_generator if generator is None else generator).state, a, p)
+    return recorded(wrap(y), xt, used, p)

@@ -1,0 +1,950 @@
+"""Elementwise operations: arithmetic with broadcasting, functions of one argument, selection, comparison, dtypes.
+
+Both operands of a kernel have one dtype and a layout of two dimensions (see binary_args in csrc/pyml_kernels.h). What
+does not fit into it is copied first, so that the same formula always runs. Integers are computed by NumPy.
+
+Derivatives are written with operations of Tensor. Outside create_graph these do not record, and are then just
+their kernels.
+"""
+import numbers
+
+import numpy as np
+
+cimport cython
+cimport numpy as cnp
+from numpy cimport ndarray
+
+from pyml cimport _kernels
+from pyml._kernels cimport (
+    KERNEL_abs, KERNEL_add, KERNEL_clamp, KERNEL_div, KERNEL_exp, KERNEL_log, KERNEL_maximum, KERNEL_minimum,
+    KERNEL_mul, KERNEL_neg, KERNEL_pow, KERNEL_reciprocal, KERNEL_sign, KERNEL_sqrt, KERNEL_sub,
+)
+from pyml.ops.arrays cimport broadcast_to, contiguous, empty_like, is_real
+from pyml.tensor cimport Node, Tensor, tracks, wrap
+
+cnp.import_array()
+
+cdef object FLOAT32 = np.dtype(np.float32), INT64 = np.dtype(np.int64), BOOL = np.dtype(np.bool_)
+cdef frozenset DTYPES = frozenset(np.dtype(name) for name in (
+    "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float32", "float64"
+))
+cdef dict OF_INTEGERS = {
+    KERNEL_add: np.add, KERNEL_sub: np.subtract, KERNEL_mul: np.multiply, KERNEL_pow: np.power,
+    KERNEL_maximum: np.maximum, KERNEL_minimum: np.minimum, KERNEL_abs: np.abs, KERNEL_neg: np.negative,
+    KERNEL_sign: np.sign,
+}
+
+
+# ---- operands -------------------------------------------------------------------------------------------------
+
+
+def checked_dtype(dtype, str name):
+    """The NumPy dtype that `dtype` means.
+
+    Raises:
+        TypeError: if it is none that a Tensor can have.
+    """
+    try:
+        result = np.dtype(dtype)
+    except TypeError:
+        raise TypeError(f"{name}: {dtype!r} is not a dtype") from None
+    if result not in DTYPES:
+        raise TypeError(f"{name}: dtype {result} is not supported; use float32, float64, an integer type or bool")
+    return result
+
+
+cdef Tensor lift(object x, str name):
+    if isinstance(x, Tensor):
+        return x
+    if isinstance(x, np.generic):
+        x = x.item()
+    if isinstance(x, ndarray):
+        checked_dtype(x.dtype, name)
+        return wrap(x)
+    if isinstance(x, bool):
+        return wrap(np.array(x, BOOL))
+    if isinstance(x, numbers.Integral):
+        return wrap(np.array(x, INT64))
+    if isinstance(x, numbers.Real):
+        return wrap(np.array(x, FLOAT32))
+    raise TypeError(f"{name}: a Tensor, a NumPy array or a number is needed, not {type(x).__name__}")
+
+
+cdef Tensor floating(object x, str name):
+    cdef Tensor t = lift(x, name)
+    return t if is_real(t.array) else cast(t, FLOAT32)
+
+
+cdef Tensor scalar(object value, int kind):
+    """A 0-d tensor of the real dtype `kind`."""
+    cdef ndarray a = cnp.PyArray_EMPTY(0, NULL, kind, 0)
+    if kind == cnp.NPY_FLOAT32:
+        (<float *>cnp.PyArray_DATA(a))[0] = <float>(<double>value)
+    else:
+        (<double *>cnp.PyArray_DATA(a))[0] = value
+    return wrap(a)
+
+
+cdef object promote(object a, object b):
+    """The dtype of two of one rank, either may be None. Floats by size; a float absorbs an integer."""
+    if a is None or b is None:
+        return b if a is None else a
+    if (a.kind == "f") != (b.kind == "f"):
+        return a if a.kind == "f" else b
+    result = np.promote_types(a, b)
+    return INT64 if result.kind == "f" and a.kind != "f" else result   # uint64 with a signed type
+
+
+cdef object outrank(object a, object b):
+    """The dtype of a higher rank `a` and a lower one `b`: b counts only by its category, bool < integer < float."""
+    if a is None or a.kind == "b" or (b is not None and b.kind == "f" and a.kind != "f"):
+        return promote(a, b)
+    return a
+
+
+def result_type(*operands, name="result_type"):
+    """The dtype in which operands are computed together: PyTorch's rules.
+
+    Tensors with dimensions outrank 0-d tensors, and these outrank Python numbers: within a category (bool,
+    integer, float) the lower rank does not count.
+    """
+    cdef list ranks = [None, None, None]
+    for x in operands:
+        rank = 2 if not isinstance(x, (Tensor, ndarray)) else 0 if x.ndim else 1
+        ranks[rank] = promote(ranks[rank], lift(x, name).array.dtype)
+    return outrank(outrank(ranks[0], ranks[1]), ranks[2])
+
+
+cdef inline bint alike(object a, object b):
+    """Two Tensors of one real dtype: nothing to convert."""
+    return (
+        isinstance(a, Tensor) and isinstance(b, Tensor)
+        and cnp.PyArray_TYPE((<Tensor>a).array) == cnp.PyArray_TYPE((<Tensor>b).array) and is_real((<Tensor>a).array)
+    )
+
+
+cdef tuple converted(object a, object b, str name, bint to_float=False):
+    """Both as Tensors of the dtype in which they are computed."""
+    if isinstance(a, Tensor) and is_real((<Tensor>a).array) and type(b) in (float, int):
+        return a, scalar(b, cnp.PyArray_TYPE((<Tensor>a).array))
+    if isinstance(b, Tensor) and is_real((<Tensor>b).array) and type(a) in (float, int):
+        return scalar(a, cnp.PyArray_TYPE((<Tensor>b).array)), b
+    dtype = result_type(a, b, name=name)
+    if to_float and dtype.kind != "f":
+        dtype = FLOAT32
+    return converted_to(a, dtype, name), converted_to(b, dtype, name)
+
+
+cdef Tensor converted_to(object x, object dtype, str name):
+    if isinstance(x, (Tensor, ndarray)):
+        return cast(lift(x, name), dtype)
+    return wrap(np.array(x, dtype))   # a number: not by way of another dtype
+
+
+def broadcast_shapes(*shapes, name="broadcast_shapes"):
+    """The shape to which the shapes broadcast."""
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise ValueError(
+            f"{name}: shapes {' and '.join(map(str, shapes))} do not broadcast: "
+            "counted from the last dimension, sizes must be equal or one of them 1"
+        ) from None
+
+
+# ---- layouts --------------------------------------------------------------------------------------------------
+
+
+cdef struct Layout:
+    Py_ssize_t rows, cols, a_row, a_col, b_row, b_col
+
+
+cdef inline Py_ssize_t step(ndarray a, int d, int ndim):
+    """Elements between neighbours of `a` in dimension d of the result; 0 where it is broadcast."""
+    d -= ndim - a.ndim
+    return 0 if d < 0 or a.shape[d] == 1 else a.strides[d] // cnp.PyArray_ITEMSIZE(a)
+
+
+cdef bint fit(Layout *layout, ndarray y, ndarray a, ndarray b):
+    """Merges the dimensions of y where both operands allow it; true if at most two are left that the kernels can walk."""
+    cdef Py_ssize_t size[2]
+    cdef Py_ssize_t a_step[2]
+    cdef Py_ssize_t b_step[2]
+    cdef int n = 0, d
+    cdef Py_ssize_t p, q
+    for d in range(y.ndim):
+        if y.shape[d] == 1:
+            continue
+        p, q = step(a, d, y.ndim), step(b, d, y.ndim)
+        if n > 0 and a_step[n - 1] == p * y.shape[d] and b_step[n - 1] == q * y.shape[d]:
+            size[n - 1] *= y.shape[d]
+        elif n == 2:
+            return False
+        else:
+            size[n] = y.shape[d]
+            n += 1
+        a_step[n - 1], b_step[n - 1] = p, q
+    layout.rows = size[0] if n == 2 else 1
+    layout.cols = size[n - 1] if n > 0 else 1
+    layout.a_row, layout.b_row = (a_step[0], b_step[0]) if n == 2 else (0, 0)
+    layout.a_col, layout.b_col = (a_step[n - 1], b_step[n - 1]) if n > 0 else (0, 0)
+    return 0 <= layout.a_col <= 1 and 0 <= layout.b_col <= 1
+
+
+cdef ndarray expanded(ndarray a, tuple shape):
+    """`a` broadcast to `shape`, contiguous."""
+    return contiguous(a if (<object>a).shape == shape else broadcast_to(a, shape))
+
+
+cdef ndarray compute(int kernel, ndarray a, ndarray b, str name):
+    cdef ndarray y
+    cdef tuple shape
+    cdef Layout layout
+    if a.ndim == b.ndim and cnp.PyArray_SAMESHAPE(a, b):
+        if not is_real(a):
+            return np.asarray(OF_INTEGERS[kernel](a, b))
+        y = empty_like(a)
+        if cnp.PyArray_ISCARRAY_RO(a) and cnp.PyArray_ISCARRAY_RO(b):
+            _kernels.binary(kernel, y, a, b, 1, cnp.PyArray_SIZE(y), 0, 1, 0, 1)
+            return y
+    elif b.ndim == 0 and is_real(a):
+        y = empty_like(a)
+    else:
+        shape = broadcast_shapes((<object>a).shape, (<object>b).shape, name=name)
+        if not is_real(a):
+            return np.asarray(OF_INTEGERS[kernel](a, b))
+        y = cnp.PyArray_EMPTY(<int>len(shape), (<ndarray>np.broadcast_to(a, shape)).shape, cnp.PyArray_TYPE(a), 0)
+    if cnp.PyArray_SIZE(y) == 0:
+        return y
+    if not cnp.PyArray_ISALIGNED(a):
+        a = contiguous(a)
+    if not cnp.PyArray_ISALIGNED(b):
+        b = contiguous(b)
+    if not fit(&layout, y, a, b):
+        shape = (<object>y).shape
+        a, b = expanded(a, shape), expanded(b, shape)
+        fit(&layout, y, a, b)
+    _kernels.binary(
+        kernel, y, a, b, layout.rows, layout.cols, layout.a_row, layout.a_col, layout.b_row, layout.b_col
+    )
+    return y
+
+
+# ---- two operands ---------------------------------------------------------------------------------------------
+
+
+cpdef Tensor sum_to(Tensor x, tuple shape):
+    """x summed over what broadcasting from `shape` repeated: the derivative of broadcasting."""
+    cdef tuple sizes = x.shape
+    if sizes == shape:
+        return x
+    cdef Py_ssize_t before = len(sizes) - len(shape), d
+    dims = [d for d in range(len(sizes)) if d < before or (shape[d - before] == 1 and sizes[d] != 1)]
+    return x.sum(dims, True).reshape(shape) if dims else x.reshape(shape)
+
+
+cdef class Binary(Node):
+    """Two operands; remembers the shape of one that was broadcast."""
+    cdef tuple a_shape, b_shape   # None: the result's
+
+    cdef Tensor record(self, Tensor y, Tensor a, Tensor b, Tensor keep_a, Tensor keep_b):
+        """Makes this the node of y. `keep_a` is needed for the derivative by b, and the other way round."""
+        self.connect(y, (a, b))
+        self.keep(None if self.inputs[1] is None else keep_a)
+        self.keep(None if self.inputs[0] is None else keep_b)
+        if not cnp.PyArray_SAMESHAPE(a.array, y.array):
+            self.a_shape = a.shape
+        if not cnp.PyArray_SAMESHAPE(b.array, y.array):
+            self.b_shape = b.shape
+        return y
+
+    cdef tuple reduced(self, da, db):
+        return (
+            da if da is None or self.a_shape is None else sum_to(da, self.a_shape),
+            db if db is None or self.b_shape is None else sum_to(db, self.b_shape),
+        )
+
+
+cdef class Add(Binary):
+    cpdef tuple backward(self, Tensor dy):
+        return self.reduced(
+            None if self.inputs[0] is None else dy,
+            None if self.inputs[1] is None else dy,
+        )
+
+
+def add(input, other, *, alpha=1):
+    """input + alpha * other."""
+    if alpha is not 1:
+        other = mul(other, alpha)
+    if not alike(input, other):
+        input, other = converted(input, other, "add")
+    cdef Tensor a = input, b = other
+    cdef Tensor y = wrap(compute(KERNEL_add, a.array, b.array, "add"))
+    return Add.__new__(Add).record(y, a, b, None, None) if tracks(a) or tracks(b) else y
+
+
+cdef class Sub(Binary):
+    cpdef tuple backward(self, Tensor dy):
+        return self.reduced(
+            None if self.inputs[0] is None else dy,
+            None if self.inputs[1] is None else -dy,
+        )
+
+
+def sub(input, other, *, alpha=1):
+    """input - alpha * other."""
+    if alpha is not 1:
+        other = mul(other, alpha)
+    if not alike(input, other):
+        input, other = converted(input, other, "sub")
+    cdef Tensor a = input, b = other
+    cdef Tensor y = wrap(compute(KERNEL_sub, a.array, b.array, "sub"))
+    return Sub.__new__(Sub).record(y, a, b, None, None) if tracks(a) or tracks(b) else y
+
+
+cdef class Mul(Binary):
+    cpdef tuple backward(self, Tensor dy):
+        return self.reduced(
+            None if self.inputs[0] is None else dy * self.saved(1),
+            None if self.inputs[1] is None else dy * self.saved(0),
+        )
+
+
+def mul(input, other):
+    """input * other."""
+    if not alike(input, other):
+        input, other = converted(input, other, "mul")
+    cdef Tensor a = input, b = other
+    cdef Tensor y = wrap(compute(KERNEL_mul, a.array, b.array, "mul"))
+    return Mul.__new__(Mul).record(y, a, b, a, b) if tracks(a) or tracks(b) else y
+
+
+cdef class Div(Node):
+    cdef tuple a_shape, b_shape
+
+    # y = a / b:  da = dy / b,  db = -dy * y / b
+    cpdef tuple backward(self, Tensor dy):
+        da = dy / self.saved(0)
+        return (
+            None if self.inputs[0] is None else sum_to(da, self.a_shape),
+            None if self.inputs[1] is None else sum_to(-(da * self.saved_output(1)), self.b_shape),
+        )
+
+
+def div(input, other, *, rounding_mode=None):
+    """input / other; integers give float32.
+
+    Args:
+        rounding_mode: None, "floor" or "trunc".
+    """
+    if rounding_mode is not None:
+        return rounded_quotient(input, other, rounding_mode)
+    if not alike(input, other):
+        input, other = converted(input, other, "div", True)
+    cdef Tensor a = input, b = other
+    cdef Tensor y = wrap(compute(KERNEL_div, a.array, b.array, "div"))
+    cdef Div node
+    if tracks(a) or tracks(b):
+        node = Div.__new__(Div)
+        node.a_shape, node.b_shape = a.shape, b.shape
+        node.connect(y, (a, b))
+        node.keep(b)
+        node.keep(None if node.inputs[1] is None else y)
+    return y
+
+
+cdef class Pow(Binary):
+    # y = a^b:  da = b a^(b-1) dy, 0 where b = 0;  db = y log(a) dy, 0 where a = 0 and b >= 0
+    cpdef tuple backward(self, Tensor dy):
+        a, b = self.saved(0), self.saved(1)
+        da = db = None
+        if self.inputs[0] is not None:
+            da = where(b == 0, 0.0, dy * (b * pow(a, b - 1)))
+        if self.inputs[1] is not None:
+            db = where((a == 0) & (b >= 0), 0.0, dy * (pow(a, b) * log(a)))
+        return self.reduced(da, db)
+
+
+cdef class PowScalar(Node):
+    cdef object exponent
+
+    cpdef tuple backward(self, Tensor dy):
+        if self.exponent == 0:
+            return (dy * 0,)
+        return (dy * (self.exponent * pow(self.saved(0), self.exponent - 1)),)
+
+
+def pow(input, exponent):
+    """input raised to `exponent`."""
+    cdef Tensor a, b, y
+    cdef PowScalar scalar_node
+    cdef Pow node
+    if isinstance(input, Tensor) and type(exponent) in (float, int):
+        a, b = converted(input, exponent, "pow")
+        y = wrap(raised(a.array, b.array, exponent))
+        if not tracks(a):
+            return y
+        scalar_node = PowScalar.__new__(PowScalar)
+        scalar_node.exponent = exponent
+        return record(scalar_node, y, a, a)
+    a, b = converted(input, exponent, "pow")
+    y = wrap(compute(KERNEL_pow, a.array, b.array, "pow"))
+    if tracks(a) or tracks(b):
+        node = Pow.__new__(Pow)
+        node.record(y, a, b, a, b)
+        node.kept, node.versions = [a, b], [a.changes(), b.changes()]   # each derivative needs both
+    return y
+
+
+cdef ndarray raised(ndarray a, ndarray b, object exponent):
+    if exponent == 2:
+        return compute(KERNEL_mul, a, a, "pow")
+    if exponent == 0.5 and is_real(a):
+        return mapped(KERNEL_sqrt, a)
+    return compute(KERNEL_pow, a, b, "pow")
+
+
+cdef class Maximum(Binary):
+    # the larger gets the gradient, equals a half each; 1 and 0.5 do not change with the operands
+    cdef bint largest
+
+    cpdef tuple backward(self, Tensor dy):
+        cdef Tensor a = self.saved(0), b = self.saved(1)
+        p, q = (a.array, b.array) if self.largest else (b.array, a.array)
+        tie = 0.5 * (p == q)
+        first = wrap(np.asarray(1 - (p < q) - tie, dy.dtype))
+        second = wrap(np.asarray(1 - (p > q) - tie, dy.dtype))
+        if not self.largest:
+            first, second = second, first
+        return self.reduced(
+            None if self.inputs[0] is None else dy * first,
+            None if self.inputs[1] is None else dy * second,
+        )
+
+
+cdef Tensor extreme(input, other, str name, int kernel, bint largest):
+    cdef Tensor a, b
+    a, b = converted(input, other, name)
+    cdef Tensor y = wrap(compute(kernel, a.array, b.array, name))
+    cdef Maximum node
+    if tracks(a) or tracks(b):
+        node = Maximum.__new__(Maximum)
+        node.largest = largest
+        node.record(y, a, b, a, b)
+        node.kept, node.versions = [a, b], [a.changes(), b.changes()]   # each derivative needs both
+    return y
+
+
+def maximum(input, other):
+    """The larger of the two, elementwise; NaN if one is. Equals share the gradient."""
+    return extreme(input, other, "maximum", KERNEL_maximum, True)
+
+
+def minimum(input, other):
+    """The smaller of the two, elementwise; NaN if one is. Equals share the gradient."""
+    return extreme(input, other, "minimum", KERNEL_minimum, False)
+
+
+# ---- one operand ----------------------------------------------------------------------------------------------
+
+
+cdef inline Tensor record(Node node, Tensor y, Tensor x, Tensor kept):
+    node.connect(y, (x,))
+    node.keep(kept)
+    return y
+
+
+cdef ndarray mapped(int kernel, ndarray a):
+    if not is_real(a):
+        return np.asarray(OF_INTEGERS[kernel](a))
+    a = contiguous(a)
+    cdef ndarray y = empty_like(a)
+    _kernels.unary(kernel, y, a, 0, 0)
+    return y
+
+
+cdef class Neg(Node):
+    cpdef tuple backward(self, Tensor dy):
+        return (-dy,)
+
+
+def neg(input):
+    """-input."""
+    cdef Tensor x = lift(input, "neg"), y = wrap(mapped(KERNEL_neg, x.array))
+    return record(Neg.__new__(Neg), y, x, None) if tracks(x) else y
+
+
+cdef class Abs(Node):
+    cpdef tuple backward(self, Tensor dy):
+        return (dy * sign(self.saved(0).detach()),)
+
+
+def abs(input):
+    """The absolute value; its derivative at 0 is 0."""
+    cdef Tensor x = lift(input, "abs"), y = wrap(mapped(KERNEL_abs, x.array))
+    return record(Abs.__new__(Abs), y, x, x) if tracks(x) else y
+
+
+cdef class Exp(Node):
+    cpdef tuple backward(self, Tensor dy):
+        return (dy * self.saved_output(0),)
+
+
+def exp(input):
+    """e to the power of the input."""
+    cdef Tensor x = floating(input, "exp"), y = wrap(mapped(KERNEL_exp, x.array))
+    return record(Exp.__new__(Exp), y, x, y) if tracks(x) else y
+
+
+cdef class Log(Node):
+    cpdef tuple backward(self, Tensor dy):
+        return (dy / self.saved(0),)
+
+
+def log(input):
+    """The natural logarithm: -inf at 0, NaN below."""
+    cdef Tensor x = floating(input, "log"), y = wrap(mapped(KERNEL_log, x.array))
+    return record(Log.__new__(Log), y, x, x) if tracks(x) else y
+
+
+cdef class Sqrt(Node):
+    cpdef tuple backward(self, Tensor dy):
+        y = self.saved_output(0)
+        return (dy / (y + y),)
+
+
+def sqrt(input):
+    """The square root: NaN below 0; its derivative at 0 is inf."""
+    cdef Tensor x = floating(input, "sqrt"), y = wrap(mapped(KERNEL_sqrt, x.array))
+    return record(Sqrt.__new__(Sqrt), y, x, y) if tracks(x) else y
+
+
+cdef class Reciprocal(Node):
+    cpdef tuple backward(self, Tensor dy):
+        y = self.saved_output(0)
+        return (-(dy * (y * y)),)
+
+
+def reciprocal(input):
+    """1 / input."""
+    cdef Tensor x = floating(input, "reciprocal"), y = wrap(mapped(KERNEL_reciprocal, x.array))
+    return record(Reciprocal.__new__(Reciprocal), y, x, y) if tracks(x) else y
+
+
+def rsqrt(input):
+    """1 / sqrt(input)."""
+    return reciprocal(sqrt(input))
+
+
+def square(input):
+    """input * input."""
+    return pow(lift(input, "square"), 2)
+
+
+cdef class PiecewiseConstant(Node):
+    cpdef tuple backward(self, Tensor dy):
+        return (wrap(np.zeros(dy.shape, dy.dtype)),)
+
+
+cdef Tensor piecewise_constant(Tensor x, ndarray y):
+    cdef Tensor out = wrap(y)
+    return record(PiecewiseConstant.__new__(PiecewiseConstant), out, x, None) if tracks(x) else out
+
+
+def sign(input):
+    """-1, 0 or 1; NaN stays NaN. Its derivative is 0."""
+    cdef Tensor x = lift(input, "sign")
+    return piecewise_constant(x, x.array if x.array.dtype.kind == "b" else mapped(KERNEL_sign, x.array))
+
+
+def floor(input):
+    """The largest integer not above. Its derivative is 0."""
+    cdef Tensor x = lift(input, "floor")
+    return piecewise_constant(x, np.asarray(np.floor(x.array), x.array.dtype))
+
+
+def ceil(input):
+    """The smallest integer not below. Its derivative is 0."""
+    cdef Tensor x = lift(input, "ceil")
+    return piecewise_constant(x, np.asarray(np.ceil(x.array), x.array.dtype))
+
+
+def round(input, *, decimals=0):
+    """The nearest integer, halves to the even one; with `decimals`, to that many places. Its derivative is 0."""
+    cdef Tensor x = lift(input, "round")
+    return piecewise_constant(x, np.asarray(np.round(x.array, decimals)))
+
+
+cdef Tensor by_numpy(function, Tensor x):
+    with np.errstate(all="ignore"):
+        return wrap(np.asarray(function(x.array)))
+
+
+cdef class Sin(Node):
+    cpdef tuple backward(self, Tensor dy):
+        return (dy * cos(self.saved(0)),)
+
+
+def sin(input):
+    """The sine."""
+    cdef Tensor x = floating(input, "sin"), y = by_numpy(np.sin, x)
+    return record(Sin.__new__(Sin), y, x, x) if tracks(x) else y
+
+
+cdef class Cos(Node):
+    cpdef tuple backward(self, Tensor dy):
+        return (-(dy * sin(self.saved(0))),)
+
+
+def cos(input):
+    """The cosine."""
+    cdef Tensor x = floating(input, "cos"), y = by_numpy(np.cos, x)
+    return record(Cos.__new__(Cos), y, x, x) if tracks(x) else y
+
+
+cdef class Log1p(Node):
+    cpdef tuple backward(self, Tensor dy):
+        return (dy / (self.saved(0) + 1),)
+
+
+def log1p(input):
+    """log(1 + input), exact near 0."""
+    cdef Tensor x = floating(input, "log1p"), y = by_numpy(np.log1p, x)
+    return record(Log1p.__new__(Log1p), y, x, x) if tracks(x) else y
+
+
+cdef class Expm1(Node):
+    cpdef tuple backward(self, Tensor dy):
+        return (dy * (self.saved_output(0) + 1),)
+
+
+def expm1(input):
+    """exp(input) - 1, exact near 0."""
+    cdef Tensor x = floating(input, "expm1"), y = by_numpy(np.expm1, x)
+    return record(Expm1.__new__(Expm1), y, x, y) if tracks(x) else y
+
+
+# ---- selection ------------------------------------------------------------------------------------------------
+
+
+cdef class Clamp(Node):
+    cdef object low, high   # a number, or None
+
+    cpdef tuple backward(self, Tensor dy):
+        x = self.saved(0).array
+        inside = np.ones(x.shape, BOOL)
+        if self.low is not None:
+            inside = inside & (x >= self.low)
+        if self.high is not None:
+            inside = inside & (x <= self.high)
+        return (where(wrap(np.asarray(inside)), dy, 0.0),)
+
+
+def clamp(input, min=None, max=None):
+    """The input, moved into [min, max]. The gradient passes inside and on the borders.
+
+    Args:
+        min, max: numbers or tensors; None for no bound. Where min > max the result is max.
+    """
+    if min is None and max is None:
+        raise ValueError("clamp: at least one of min and max must be given")
+    if isinstance(min, (Tensor, ndarray)) or isinstance(max, (Tensor, ndarray)):
+        return clamp_between(input, min, max)
+    bounds = [bound for bound in (min, max) if bound is not None]
+    cdef Tensor x = lift(input, "clamp")
+    x = cast(x, result_type(x, *bounds, name="clamp"))
+    if not is_real(x.array):
+        return wrap(np.asarray(np.clip(x.array, min, max)))
+    cdef ndarray a = contiguous(x.array), y = empty_like(a)
+    _kernels.unary(KERNEL_clamp, y, a, -np.inf if min is None else min, np.inf if max is None else max)
+    cdef Tensor out = wrap(y)
+    cdef Clamp node
+    if tracks(x):
+        node = Clamp.__new__(Clamp)
+        node.low, node.high = min, max
+        record(node, out, x, x)
+    return out
+
+
+cdef Tensor clamp_between(input, low, high):
+    """clamp with tensors: where(x < low, low, x), then the same with high. A tie goes to x."""
+    x = input
+    if low is not None:
+        x = where(less(x, low), low, x)
+    if high is not None:
+        x = where(less(high, x), high, x)
+    return x
+
+
+cdef class Where(Binary):
+    cpdef tuple backward(self, Tensor dy):
+        condition = self.saved(2)
+        return self.reduced(
+            None if self.inputs[0] is None else where(condition, dy, 0.0),
+            None if self.inputs[1] is None else where(condition, 0.0, dy),
+        )
+
+
+def where(condition, input=None, other=None):
+    """input where the condition holds, else other.
+
+    Args:
+        condition: bool. Alone: the indices where it holds, a tuple with a tensor for each dimension.
+    """
+    cdef Tensor c = lift(condition, "where"), a, b, y
+    cdef tuple shape
+    cdef ndarray out
+    cdef Where node
+    if input is None and other is None:
+        return tuple([wrap(index) for index in np.nonzero(c.array)])
+    if cnp.PyArray_TYPE(c.array) != cnp.NPY_BOOL:
+        raise TypeError(f"where: condition has dtype {c.dtype}, it must be bool; compare with something, as in x > 0")
+    a, b = (input, other) if alike(input, other) else converted(input, other, "where")
+    shape = broadcast_shapes(c.shape, a.shape, b.shape, name="where")
+    if is_real(a.array):
+        out = np.empty(shape, a.array.dtype)
+        _kernels.where(out, expanded(c.array, shape), expanded(a.array, shape), expanded(b.array, shape))
+    else:
+        out = np.asarray(np.where(c.array, a.array, b.array))
+    y = wrap(out)
+    if tracks(a) or tracks(b):
+        node = Where.__new__(Where)
+        node.record(y, a, b, None, None)
+        node.keep(c)
+    return y
+
+
+def masked_fill(input, mask, value):
+    """The input with `value` where the mask is true."""
+    cdef Tensor x = lift(input, "masked_fill")
+    if result_type(x, value, name="masked_fill") != x.dtype:
+        raise TypeError(f"masked_fill: value {value!r} does not fit into a tensor of dtype {x.dtype}")
+    return where(mask, value, x)
+
+
+# ---- composites -----------------------------------------------------------------------------------------------
+
+
+def lerp(input, end, weight):
+    """input + weight * (end - input), from the nearer end: exact at weight 0 and 1."""
+    if not isinstance(weight, (Tensor, ndarray)):
+        if -0.5 < weight < 0.5:
+            return add(input, mul(weight, sub(end, input)))
+        return sub(end, mul(sub(end, input), 1 - weight))
+    step = sub(end, input)
+    near = less(abs(weight), 0.5)
+    return where(near, add(input, mul(weight, step)), sub(end, mul(step, sub(1, weight))))
+
+
+def addcmul(input, tensor1, tensor2, *, value=1):
+    """input + value * tensor1 * tensor2."""
+    product = mul(tensor1, tensor2)
+    return add(input, product if value is 1 else mul(product, value))
+
+
+def addcdiv(input, tensor1, tensor2, *, value=1):
+    """input + value * tensor1 / tensor2."""
+    quotient = div(tensor1, tensor2)
+    return add(input, quotient if value is 1 else mul(quotient, value))
+
+
+# ---- integer division -----------------------------------------------------------------------------------------
+
+
+cdef Tensor rounded_quotient(input, other, str mode):
+    cdef Tensor a, b
+    if mode not in ("floor", "trunc"):
+        raise ValueError(f"div: rounding_mode is {mode!r}, it must be None, 'floor' or 'trunc'")
+    a, b = converted(input, other, "div")
+    if a.array.dtype.kind != "f" and not np.all(b.array):
+        raise ZeroDivisionError("div: an integer is divided by zero")
+    with np.errstate(all="ignore"):
+        if mode == "floor":
+            y = np.floor_divide(a.array, b.array)
+        else:
+            y = np.trunc(np.divide(a.array, b.array))
+    return wrap(np.asarray(y, a.array.dtype))
+
+
+def floor_divide(input, other):
+    """The quotient rounded down. Not differentiable."""
+    return rounded_quotient(input, other, "floor")
+
+
+cdef class Remainder(Binary):
+    # a - b floor(a / b)
+    cpdef tuple backward(self, Tensor dy):
+        return self.reduced(
+            None if self.inputs[0] is None else dy,
+            None if self.inputs[1] is None else -(dy * floor_divide(self.saved(0), self.saved(2))),
+        )
+
+
+def remainder(input, other):
+    """What floor_divide leaves; it has the sign of `other`."""
+    cdef Tensor a, b
+    cdef Remainder node
+    a, b = converted(input, other, "remainder")
+    if a.array.dtype.kind != "f" and not np.all(b.array):
+        raise ZeroDivisionError("remainder: an integer is divided by zero")
+    with np.errstate(all="ignore"):
+        y = wrap(np.asarray(np.remainder(a.array, b.array)))
+    if tracks(a) or tracks(b):
+        node = Remainder.__new__(Remainder)
+        node.record(y, a, b, a, None)
+        node.keep(b)
+    return y
+
+
+# ---- comparison -----------------------------------------------------------------------------------------------
+
+
+cdef Tensor compared(function, input, other, str name):
+    cdef Tensor a, b
+    a, b = (input, other) if alike(input, other) else converted(input, other, name)
+    broadcast_shapes(a.shape, b.shape, name=name)
+    return wrap(np.asarray(function(a.array, b.array)))
+
+
+cdef bint comparable(x):
+    return isinstance(x, (Tensor, ndarray, numbers.Number, np.generic))
+
+
+def eq(input, other):
+    """input == other, elementwise."""
+    return compared(np.equal, input, other, "eq") if comparable(other) else NotImplemented
+
+
+def ne(input, other):
+    """input != other, elementwise."""
+    return compared(np.not_equal, input, other, "ne") if comparable(other) else NotImplemented
+
+
+def less(input, other):
+    """input < other, elementwise."""
+    return compared(np.less, input, other, "lt")
+
+
+def less_equal(input, other):
+    """input <= other, elementwise."""
+    return compared(np.less_equal, input, other, "le")
+
+
+def greater(input, other):
+    """input > other, elementwise."""
+    return compared(np.greater, input, other, "gt")
+
+
+def greater_equal(input, other):
+    """input >= other, elementwise."""
+    return compared(np.greater_equal, input, other, "ge")
+
+
+lt, le, gt, ge = less, less_equal, greater, greater_equal
+
+
+def logical_and(input, other):
+    """True where both are not zero."""
+    return compared(np.logical_and, input, other, "logical_and")
+
+
+def logical_or(input, other):
+    """True where one is not zero."""
+    return compared(np.logical_or, input, other, "logical_or")
+
+
+def logical_xor(input, other):
+    """True where exactly one is not zero."""
+    return compared(np.logical_xor, input, other, "logical_xor")
+
+
+def logical_not(input):
+    """True where the input is zero."""
+    return wrap(np.asarray(np.logical_not(lift(input, "logical_not").array)))
+
+
+cdef Tensor bitwise(function, str name, operands):
+    cdef Tensor a, b
+    a, b = converted(*operands, name)
+    if a.array.dtype.kind == "f":
+        raise TypeError(f"{name}: dtype {a.dtype}; it must be bool or an integer type")
+    return wrap(np.asarray(function(a.array, b.array)))
+
+
+def bitwise_and(input, other):
+    """The bits that both have; of bool: both."""
+    return bitwise(np.bitwise_and, "bitwise_and", (input, other))
+
+
+def bitwise_or(input, other):
+    """The bits that one has; of bool: one or both."""
+    return bitwise(np.bitwise_or, "bitwise_or", (input, other))
+
+
+def bitwise_xor(input, other):
+    """The bits that exactly one has; of bool: exactly one."""
+    return bitwise(np.bitwise_xor, "bitwise_xor", (input, other))
+
+
+def bitwise_not(input):
+    """The other bits; of bool: not."""
+    cdef Tensor x = lift(input, "bitwise_not")
+    if is_real(x.array):
+        raise TypeError(f"bitwise_not: dtype {x.dtype}; it must be bool or an integer type")
+    return wrap(np.asarray(np.invert(x.array)))
+
+
+def isnan(input):
+    """True where the input is NaN."""
+    return wrap(np.asarray(np.isnan(lift(input, "isnan").array)))
+
+
+def isinf(input):
+    """True where the input is inf or -inf."""
+    return wrap(np.asarray(np.isinf(lift(input, "isinf").array)))
+
+
+def isfinite(input):
+    """True where the input is neither NaN nor infinite."""
+    return wrap(np.asarray(np.isfinite(lift(input, "isfinite").array)))
+
+
+def isclose(input, other, rtol=1e-5, atol=1e-8, equal_nan=False):
+    """True where |input - other| <= atol + rtol * |other|."""
+    cdef Tensor a = lift(input, "isclose"), b = lift(other, "isclose")
+    return wrap(np.asarray(np.isclose(a.array, b.array, rtol, atol, equal_nan)))
+
+
+def allclose(input, other, rtol=1e-5, atol=1e-8, equal_nan=False):
+    """True if |input - other| <= atol + rtol * |other| everywhere."""
+    return bool(isclose(input, other, rtol, atol, equal_nan).array.all())
+
+
+def equal(input, other):
+    """True if both have the same shape and elements."""
+    return bool(np.array_equal(lift(input, "equal").array, lift(other, "equal").array))
+
+
+# ---- dtype ----------------------------------------------------------------------------------------------------
+
+
+cdef class Cast(Node):
+    cdef object dtype   # of the input
+
+    cpdef tuple backward(self, Tensor dy):
+        return (cast(dy, self.dtype),)
+
+
+cpdef Tensor cast(Tensor x, object dtype):
+    """x in another dtype; x itself if it has it."""
+    cdef Cast node
+    if x.array.dtype == dtype:
+        return x
+    with np.errstate(all="ignore"):
+        y = wrap(x.array.astype(dtype))
+    if tracks(x) and is_real((<Tensor>y).array):
+        node = Cast.__new__(Cast)
+        node.dtype = x.array.dtype
+        node.connect(y, (x,))
+    return y

@@ -1,0 +1,88 @@
+"""y = x w^T + b: the layer, fused with its bias."""
+cimport numpy as cnp
+from numpy cimport ndarray
+
+from pyml cimport _kernels
+from pyml.ops.arrays cimport as_matrix, contiguous, empty_like, empty_matrix, empty_vector, real_tensor, same_dtype
+from pyml.tensor cimport Node, Tensor, tracks, wrap
+
+from pyml.ops.matmul import matmul
+from pyml.ops.reduce import sum
+from pyml.ops.shape import reshape, t
+
+cnp.import_array()
+
+
+cdef class Linear(Node):
+    cpdef tuple backward(self, Tensor dy):
+        cdef Tensor x = self.saved(0), w = self.saved(1)
+        rows = dy.array.size // w.array.shape[0] if w.array.shape[0] else x.array.size // max(w.array.shape[1], 1)
+        dy2 = reshape(dy, (rows, w.array.shape[0]))
+        x2 = reshape(x, (rows, w.array.shape[1]))
+        return (
+            None if self.inputs[0] is None else reshape(matmul(dy2, w), x.shape),
+            None if self.inputs[1] is None else matmul(t(dy2), x2),
+            None if self.inputs[2] is None else sum(dy2, 0),
+        )
+
+    cpdef tuple backward_fused(self, Tensor dy):
+        cdef ndarray x = contiguous(self.saved(0).array), w = contiguous(self.saved(1).array)
+        cdef ndarray dx = None, dw = None, db = None
+        if self.inputs[0] is not None:
+            dx = empty_like(x)
+        if self.inputs[1] is not None:
+            dw = empty_like(w)
+        if self.inputs[2] is not None:
+            db = empty_vector(w.shape[0], w)
+        _kernels.linear_backward(dx, dw, db, as_matrix(dy.array), as_matrix(x), w)
+        return (
+            None if dx is None else wrap(dx),
+            None if dw is None else wrap(dw),
+            None if db is None else wrap(db),
+        )
+
+
+cpdef Tensor linear(x, weight, bias=None):
+    """y = x weight^T + bias, for every row of x.
+
+    Args:
+        x: (..., in_features).
+        weight: (out_features, in_features).
+        bias: (out_features), or None.
+
+    Returns:
+        (..., out_features).
+
+    Raises:
+        ValueError: if the shapes do not go together.
+        TypeError: if the dtypes are not one floating point dtype.
+    """
+    cdef Tensor xt = real_tensor(x, "linear", "input")
+    cdef Tensor w = real_tensor(weight, "linear", "weight")
+    cdef Tensor b = None
+    same_dtype(w, xt, "linear", "weight")
+    if w.array.ndim != 2:
+        raise ValueError(f"linear: weight has shape {w.shape}, it must be (out_features, in_features)")
+    if xt.array.ndim == 0 or xt.array.shape[xt.array.ndim - 1] != w.array.shape[1]:
+        raise ValueError(
+            f"linear: input has {xt.shape[-1] if xt.array.ndim else 'no'} features (shape {xt.shape}), "
+            f"in_features is {w.shape[1]} (weight {w.shape})"
+        )
+    if bias is not None:
+        b = real_tensor(bias, "linear", "bias")
+        same_dtype(b, xt, "linear", "bias")
+        if b.array.ndim != 1 or b.array.shape[0] != w.array.shape[0]:
+            raise ValueError(f"linear: bias has shape {b.shape}, it must be ({w.shape[0]},) as weight is {w.shape}")
+
+    cdef ndarray rows = as_matrix(xt.array)
+    cdef ndarray y = empty_matrix(rows.shape[0], w.array.shape[0], rows)
+    _kernels.linear_forward(y, rows, contiguous(w.array), None if b is None else contiguous(b.array))
+    if xt.array.ndim != 2:
+        y = y.reshape(xt.shape[:-1] + (w.array.shape[0],))
+    cdef Tensor out = wrap(y)
+    if tracks(xt) or tracks(w) or (b is not None and tracks(b)):
+        node = Linear.__new__(Linear)
+        (<Linear>node).connect(out, (xt, w, b))
+        (<Linear>node).keep(xt)
+        (<Linear>node).keep(w)
+    return out

@@ -1,0 +1,200 @@
+"""BatchNorm: statistics over the batch in training, running statistics in inference."""
+cimport numpy as cnp
+from numpy cimport ndarray
+
+from pyml cimport _kernels
+from pyml.ops.arrays cimport as_matrix, contiguous, empty_like, empty_vector, real_tensor, same_dtype
+from pyml.tensor cimport Node, Tensor, tracks, will_change, wrap
+
+from pyml.ops.elementwise import rsqrt
+from pyml.ops.reduce import mean, sum
+from pyml.ops.shape import moveaxis
+
+cnp.import_array()
+
+
+cdef ndarray channels_last(ndarray a):
+    """(n, c, ...) as the matrix (n * ..., c)."""
+    return contiguous(a) if a.ndim == 2 else as_matrix(cnp_moveaxis(a, 1, -1))
+
+
+cdef ndarray cnp_moveaxis(ndarray a, int source, int target):
+    axes = list(range(a.ndim))
+    axes.insert(target if target >= 0 else a.ndim + target, axes.pop(source))
+    return a.transpose(axes)
+
+
+cdef ndarray channels_first(ndarray matrix, ndarray like):
+    """The way back: (n * ..., c) in the shape of `like`, (n, c, ...)."""
+    if like.ndim == 2:
+        return matrix
+    shape = (<object>like).shape
+    return contiguous(cnp_moveaxis(matrix.reshape((shape[0], *shape[2:], shape[1])), like.ndim - 1, 1))
+
+
+cdef ndarray array_of(Tensor t):
+    return None if t is None else contiguous(t.array)
+
+
+cdef class BatchNorm(Node):
+    """Training: kept x, gamma, mean, rstd."""
+    cdef double eps
+
+    cpdef tuple backward(self, Tensor dy):
+        cdef Tensor x = self.saved(0), gamma = self.saved(1)
+        dy, x = moveaxis(dy, 1, -1), moveaxis(x, 1, -1)
+        dims = tuple(range(x.array.ndim - 1))
+        centred = x - mean(x, dims)
+        rstd = rsqrt(mean(centred * centred, dims) + self.eps)
+        xhat = centred * rstd
+        dx = rstd * (dy - mean(dy, dims) - xhat * mean(dy * xhat, dims)) if gamma is None else (
+            gamma * rstd * (dy - mean(dy, dims) - xhat * mean(dy * xhat, dims)))
+        return moveaxis(dx, -1, 1), sum(dy * xhat, dims), sum(dy, dims)
+
+    cpdef tuple backward_fused(self, Tensor dy):
+        cdef ndarray x = channels_last(self.saved(0).array)
+        cdef ndarray dx = None, dgamma = None, dbeta = None
+        if self.inputs[0] is not None:
+            dx = empty_like(x)
+        if self.inputs[1] is not None:
+            dgamma = empty_vector(x.shape[1], x)
+        if self.inputs[2] is not None:
+            dbeta = empty_vector(x.shape[1], x)
+        _kernels.batchnorm_backward(
+            dx, dgamma, dbeta, channels_last(dy.array), x, self.saved(2).array, self.saved(3).array,
+            array_of(self.saved(1)),
+        )
+        return gradients(dx, dgamma, dbeta, dy.array)
+
+
+cdef class BatchNormInference(Node):
+    """Given statistics: kept x, gamma, mean, var."""
+    cdef double eps
+
+    cpdef tuple backward(self, Tensor dy):
+        cdef Tensor x = self.saved(0), gamma = self.saved(1)
+        dy, x = moveaxis(dy, 1, -1), moveaxis(x, 1, -1)
+        dims = tuple(range(x.array.ndim - 1))
+        rstd = rsqrt(self.saved(3) + self.eps)
+        dx = dy * rstd if gamma is None else dy * (gamma * rstd)
+        return moveaxis(dx, -1, 1), sum(dy * ((x - self.saved(2)) * rstd), dims), sum(dy, dims)
+
+    cpdef tuple backward_fused(self, Tensor dy):
+        cdef ndarray x = channels_last(self.saved(0).array)
+        cdef ndarray dx = None, dgamma = None, dbeta = None
+        if self.inputs[0] is not None:
+            dx = empty_like(x)
+        if self.inputs[1] is not None:
+            dgamma = empty_vector(x.shape[1], x)
+        if self.inputs[2] is not None:
+            dbeta = empty_vector(x.shape[1], x)
+        _kernels.batchnorm_inference_backward(
+            dx, dgamma, dbeta, channels_last(dy.array), x, contiguous(self.saved(2).array),
+            contiguous(self.saved(3).array), array_of(self.saved(1)), self.eps,
+        )
+        return gradients(dx, dgamma, dbeta, dy.array)
+
+
+cdef tuple gradients(ndarray dx, ndarray dgamma, ndarray dbeta, ndarray like):
+    return (
+        None if dx is None else wrap(channels_first(dx, like)),
+        None if dgamma is None else wrap(dgamma),
+        None if dbeta is None else wrap(dbeta),
+    )
+
+
+cdef Tensor per_channel(object t, Tensor x, str name):
+    """`t` as a tensor of one number a channel, checked; None stays None."""
+    if t is None:
+        return None
+    cdef Tensor v = real_tensor(t, "batch_norm", name)
+    same_dtype(v, x, "batch_norm", name)
+    if v.array.ndim != 1 or v.array.shape[0] != x.array.shape[1]:
+        raise ValueError(
+            f"batch_norm: {name} has shape {v.shape}, it must be ({x.shape[1]},): one number for each channel of input {x.shape}"
+        )
+    return v
+
+
+def batch_norm(x, running_mean, running_var, weight=None, bias=None, training=False, momentum=0.1, eps=1e-5, *,
+               num_batches_tracked=None):
+    """Batch normalisation over all dimensions but the second: (x - mean) / sqrt(var + eps) * weight + bias.
+
+    Ioffe & Szegedy 2015 (arXiv:1502.03167). The variance that normalises divides by n, the one that goes into
+    running_var by n - 1, as in PyTorch.
+
+    Args:
+        x: (n, c) or (n, c, length...).
+        running_mean, running_var: (c), or None; in training updated in place, running <- (1 - m) running + m batch.
+        weight, bias: (c), or None.
+        training: normalise by the batch's statistics; otherwise by the running ones.
+        momentum: m, 0 to 1; None for the cumulative average, which needs num_batches_tracked. Default: 0.1.
+        eps: added to the variance. Default: 1e-5.
+        num_batches_tracked: 0-d int64 Tensor, incremented in training; or None.
+
+    Raises:
+        ValueError: on shapes that do not go together, or one value per channel in training.
+    """
+    cdef Tensor xt = real_tensor(x, "batch_norm", "input")
+    if xt.array.ndim < 2:
+        raise ValueError(f"batch_norm: input has shape {xt.shape}, it must be (n, c) or (n, c, length)")
+    cdef Tensor rm = per_channel(running_mean, xt, "running_mean")
+    cdef Tensor rv = per_channel(running_var, xt, "running_var")
+    cdef Tensor gamma = per_channel(weight, xt, "weight")
+    cdef Tensor beta = per_channel(bias, xt, "bias")
+    cdef Tensor tracked = num_batches_tracked
+    cdef ndarray a = channels_last(xt.array)
+    cdef ndarray y = empty_like(a)
+    cdef ndarray mean, rstd
+    cdef Tensor out
+    cdef bint record = tracks(xt) or (gamma is not None and tracks(gamma)) or (beta is not None and tracks(beta))
+    if (rm is None) != (rv is None):
+        raise ValueError("batch_norm: running_mean and running_var must be given together")
+
+    if not training:
+        if rm is None:
+            raise ValueError("batch_norm: running_mean and running_var are needed when training is False")
+        _kernels.batchnorm_inference(
+            y, a, contiguous(rm.array), contiguous(rv.array), array_of(gamma), array_of(beta), eps)
+        out = wrap(channels_first(y, xt.array))
+        if record:
+            inference = BatchNormInference.__new__(BatchNormInference)
+            (<BatchNormInference>inference).eps = eps
+            keep(inference, out, xt, gamma, beta, rm, rv)
+        return out
+
+    if a.shape[0] < 2 and a.shape[1] > 0:
+        raise ValueError(f"batch_norm: expected more than 1 value per channel when training, got input of shape {xt.shape}")
+    if momentum is None and tracked is None:
+        raise ValueError("batch_norm: momentum None (the cumulative average) needs num_batches_tracked")
+    for t in (rm, rv, tracked):
+        if t is not None:
+            will_change(t, False)
+            if not t.is_contiguous():
+                raise ValueError("batch_norm: running statistics must be contiguous; .contiguous() makes a copy that is")
+    if tracked is not None and (tracked.dtype != "int64" or tracked.array.size != 1):
+        raise TypeError(f"batch_norm: num_batches_tracked must be one int64, not {tracked.dtype} of shape {tracked.shape}")
+    mean = empty_vector(a.shape[1], a)
+    rstd = empty_vector(a.shape[1], a)
+    _kernels.batchnorm_forward(
+        y, mean, rstd, None if rm is None else rm.array, None if rv is None else rv.array,
+        None if tracked is None else tracked.array, a, array_of(gamma), array_of(beta),
+        eps, -1.0 if momentum is None else momentum,
+    )
+    for t in (rm, rv, tracked):
+        if t is not None:
+            (<Tensor>t).mark_changed()
+    out = wrap(channels_first(y, xt.array))
+    if record:
+        node = BatchNorm.__new__(BatchNorm)
+        (<BatchNorm>node).eps = eps
+        keep(node, out, xt, gamma, beta, wrap(mean), wrap(rstd))
+    return out
+
+
+cdef void keep(Node node, Tensor out, Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor scale) except *:
+    node.connect(out, (x, gamma, beta))
+    node.keep(x)
+    node.keep(gamma)
+    node.keep(mean)
+    node.keep(scale)

@@ -1,0 +1,395 @@
+"""The steps of the optimizers, and gradient clipping: one kernel call for all parameters of a group and dtype.
+
+An Update belongs to a param_group and lives as long as its optimizer: it owns the memory that the kernel reads the
+segments and the options from. A step fills it from the group and the state, and checks everything before
+the first kernel runs, so a step that raises has changed nothing.
+"""
+import math
+
+cimport numpy as cnp
+from libc.stdlib cimport free, realloc
+from numpy cimport ndarray
+
+from pyml cimport _kernels
+from pyml._kernels cimport (
+    PYML_FLOAT32, PYML_FLOAT64, adagrad_options, adam_options, optim_segment, pyml_dtype, rmsprop_options, sgd_options,
+)
+from pyml.ops.arrays cimport contiguous, empty_scalar, is_real, real_tensor
+from pyml.tensor cimport Tensor, wrap
+
+cnp.import_array()
+
+
+# ---- segments -------------------------------------------------------------------------------------------------
+
+cdef double ELEMENT_TIME = 0.5   # nanoseconds to update one element, about
+
+
+cdef class Segments:
+    """The segments of a call for each dtype: float32 at the front of the table, float64 at its end."""
+    cdef optim_segment *table
+    cdef Py_ssize_t capacity, floats, doubles
+    cdef double float_elements, double_elements
+    cdef list alive     # the arrays that the segments point into: another thread may drop them from their tensors
+    cdef list copies    # (array, contiguous copy): what the kernel writes for an array that is not contiguous
+    cdef bint is_open
+
+    def __dealloc__(self):
+        free(self.table)
+
+    cdef int open(self, Py_ssize_t capacity) except -1:
+        """Makes room for `capacity` segments; none are in use."""
+        cdef void *table
+        if self.is_open:
+            raise RuntimeError("step() was called while a step() of the same optimizer is running")
+        if capacity > self.capacity:
+            table = realloc(self.table, capacity * sizeof(optim_segment))
+            if table == NULL:
+                raise MemoryError()
+            self.table, self.capacity = <optim_segment *>table, capacity
+        self.floats = self.doubles = 0
+        self.float_elements = self.double_elements = 0
+        self.alive, self.copies = [], []
+        self.is_open = True
+        return 0
+
+    cdef void close(self):
+        self.alive = self.copies = None
+        self.is_open = False
+
+    cdef optim_segment *append(self, ndarray w) except NULL:
+        """The next segment, for the real array w, which the kernel will write."""
+        cdef Py_ssize_t n = cnp.PyArray_SIZE(w)
+        cdef optim_segment *s
+        if cnp.PyArray_TYPE(w) == cnp.NPY_FLOAT32:
+            s = &self.table[self.floats]
+            self.floats += 1
+            self.float_elements += n
+        else:
+            self.doubles += 1
+            s = &self.table[self.capacity - self.doubles]
+            self.double_elements += n
+        s.n = n
+        s.w = self.writable(w)
+        s.s0 = s.s1 = s.s2 = NULL
+        return s
+
+    cdef void *writable(self, ndarray a) except NULL:
+        """Memory that holds a's values in order, and whose values a will have after write_back()."""
+        cdef ndarray copy
+        if not cnp.PyArray_ISCARRAY(a):
+            if not cnp.PyArray_ISWRITEABLE(a):
+                raise ValueError("the optimizer cannot write a parameter, gradient or state on read-only memory; .clone() it")
+            copy = a.copy()
+            self.copies.append((a, copy))
+            a = copy
+        self.alive.append(a)
+        return cnp.PyArray_DATA(a)
+
+    cdef void *readable(self, ndarray a):
+        a = contiguous(a)
+        self.alive.append(a)
+        return cnp.PyArray_DATA(a)
+
+    cdef int write_back(self) except -1:
+        for array, copy in self.copies:
+            array[...] = copy
+        return 0
+
+
+# ---- optimizers -----------------------------------------------------------------------------------------------
+
+
+cdef class Update(Segments):
+    """The update of one param_group. A subclass knows the options, the names of the state, and the kernel.
+
+    Args:
+        name: the optimizer's, for messages.
+    """
+    cdef str name
+    cdef list params                # those that have a gradient
+    cdef list fresh                 # (parameter, its state, name, value): state that this step adds
+    cdef double initial             # the value of new state
+    cdef str name0, name1, name2    # what s0, s1 and s2 of a segment are called in the state; None: not used
+
+    def __init__(self, str name):
+        self.name = name
+
+    cdef int read_options(self, dict group) except -1:
+        raise NotImplementedError
+
+    cdef int call(self, pyml_dtype dtype, const optim_segment *segments, ptrdiff_t count, double work) except -1:
+        raise NotImplementedError
+
+    cdef int prepare(self, dict group, list params, dict state) except -1:
+        """Reads the options and fills the segments. Changes nothing but this object."""
+        cdef Py_ssize_t i
+        cdef Tensor p
+        self.params, self.fresh = [], []
+        self.read_options(group)
+        for i in range(len(params)):
+            p = params[i]
+            if p._grad is not None:
+                self.add(i, p, p._grad.array, state.get(p))
+        return 0
+
+    cdef void close(self):
+        Segments.close(self)
+        self.params = self.fresh = None
+
+    cdef int add(self, Py_ssize_t i, Tensor p, ndarray g, dict values) except -1:
+        cdef ndarray w = p.array
+        cdef optim_segment *s
+        if not is_real(w):
+            raise TypeError(f"{self.name}: parameter {i} has dtype {w.dtype}, it must be float32 or float64")
+        if cnp.PyArray_TYPE(g) != cnp.PyArray_TYPE(w) or not cnp.PyArray_SAMESHAPE(g, w):
+            raise self.mismatch(i, w, "its gradient", g)
+        s = self.append(w)
+        s.g = self.readable(g)
+        if values is None:
+            values = {}
+        s.step = self.step_of(i, p, values)
+        if self.name0 is not None:
+            s.s0 = self.state_of(i, p, values, self.name0)
+        if self.name1 is not None:
+            s.s1 = self.state_of(i, p, values, self.name1)
+        if self.name2 is not None:
+            s.s2 = self.state_of(i, p, values, self.name2)
+        self.params.append(p)
+        return 0
+
+    cdef double *step_of(self, Py_ssize_t i, Tensor p, dict values) except NULL:
+        """The count of updates of p, which the kernel increments."""
+        cdef Tensor step
+        value = values.get("step")
+        if value is None:
+            step = wrap(cnp.PyArray_ZEROS(0, NULL, cnp.NPY_FLOAT64, 0))
+            self.fresh.append((p, values, "step", step))
+        elif isinstance(value, Tensor) and cnp.PyArray_TYPE((<Tensor>value).array) == cnp.NPY_FLOAT64 and value.ndim == 0:
+            step = value
+        else:
+            raise TypeError(
+                f"{self.name}: state 'step' of parameter {i} is {value!r}, it must be a float64 Tensor of shape (); "
+                "load_state_dict() converts what other libraries keep"
+            )
+        return <double *>self.writable(step.array)
+
+    cdef void *state_of(self, Py_ssize_t i, Tensor p, dict values, str name) except NULL:
+        """The memory of a state of p's shape and dtype, made if it is not there yet."""
+        cdef ndarray w = p.array, a
+        value = values.get(name)
+        if value is None:
+            a = cnp.PyArray_ZEROS(w.ndim, w.shape, cnp.PyArray_TYPE(w), 0)
+            if self.initial != 0:
+                a.fill(self.initial)
+            self.fresh.append((p, values, name, wrap(a)))
+        elif not isinstance(value, Tensor):
+            raise TypeError(f"{self.name}: state {name!r} of parameter {i} is a {type(value).__name__}, it must be a Tensor")
+        else:
+            a = (<Tensor>value).array
+            if cnp.PyArray_TYPE(a) != cnp.PyArray_TYPE(w) or not cnp.PyArray_SAMESHAPE(a, w):
+                raise self.mismatch(i, w, f"its state {name!r}", a)
+        return self.writable(a)
+
+    cdef object mismatch(self, Py_ssize_t i, ndarray w, what, ndarray other):
+        kind = TypeError if cnp.PyArray_SAMESHAPE(other, w) else ValueError
+        return kind(
+            f"{self.name}: parameter {i} has shape {(<object>w).shape} and dtype {w.dtype}, "
+            f"{what} has shape {(<object>other).shape} and dtype {other.dtype}; they must be the same"
+        )
+
+    cdef int run(self, dict state) except -1:
+        cdef Tensor p
+        if self.floats > 0:
+            self.call(PYML_FLOAT32, self.table, self.floats, self.float_elements * ELEMENT_TIME)
+        if self.doubles > 0:
+            self.call(PYML_FLOAT64, self.table + self.capacity - self.doubles, self.doubles,
+                      self.double_elements * ELEMENT_TIME)
+        self.write_back()
+        for p in self.params:
+            p.mark_changed()
+        for parameter, values, name, value in self.fresh:
+            values[name] = value
+            state[parameter] = values
+        return 0
+
+
+cdef class SGDUpdate(Update):
+    cdef sgd_options options
+    cdef double *steps   # 0 where the velocity is new, else 1: as in PyTorch, the state holds no count
+    cdef Py_ssize_t steps_capacity
+
+    def __dealloc__(self):
+        free(self.steps)
+
+    cdef int read_options(self, dict group) except -1:
+        self.options.lr = group["lr"]
+        self.options.momentum = group["momentum"]
+        self.options.dampening = group["dampening"]
+        self.options.weight_decay = group["weight_decay"]
+        self.options.nesterov = <bint>group["nesterov"]
+        self.options.maximize = <bint>group["maximize"]
+        self.name0 = "momentum_buffer" if self.options.momentum != 0 else None
+        cdef void *steps
+        if self.capacity > self.steps_capacity:
+            steps = realloc(self.steps, self.capacity * sizeof(double))
+            if steps == NULL:
+                raise MemoryError()
+            self.steps, self.steps_capacity = <double *>steps, self.capacity
+        return 0
+
+    cdef double *step_of(self, Py_ssize_t i, Tensor p, dict values) except NULL:
+        self.steps[i] = 0 if values.get("momentum_buffer") is None else 1
+        return &self.steps[i]
+
+    cdef int call(self, pyml_dtype dtype, const optim_segment *segments, ptrdiff_t count, double work) except -1:
+        return _kernels.sgd(dtype, segments, count, &self.options, work)
+
+
+cdef class AdagradUpdate(Update):
+    cdef adagrad_options options
+
+    cdef int read_options(self, dict group) except -1:
+        self.options.lr = group["lr"]
+        self.options.lr_decay = group["lr_decay"]
+        self.options.weight_decay = group["weight_decay"]
+        self.options.eps = group["eps"]
+        self.options.maximize = <bint>group["maximize"]
+        self.initial = group["initial_accumulator_value"]
+        self.name0 = "sum"
+        return 0
+
+    cdef int call(self, pyml_dtype dtype, const optim_segment *segments, ptrdiff_t count, double work) except -1:
+        return _kernels.adagrad(dtype, segments, count, &self.options, work)
+
+
+cdef class RMSpropUpdate(Update):
+    cdef rmsprop_options options
+
+    cdef int read_options(self, dict group) except -1:
+        self.options.lr = group["lr"]
+        self.options.alpha = group["alpha"]
+        self.options.eps = group["eps"]
+        self.options.weight_decay = group["weight_decay"]
+        self.options.momentum = group["momentum"]
+        self.options.centered = <bint>group["centered"]
+        self.options.maximize = <bint>group["maximize"]
+        self.name0 = "square_avg"
+        self.name1 = "momentum_buffer" if self.options.momentum != 0 else None
+        self.name2 = "grad_avg" if self.options.centered else None
+        return 0
+
+    cdef int call(self, pyml_dtype dtype, const optim_segment *segments, ptrdiff_t count, double work) except -1:
+        return _kernels.rmsprop(dtype, segments, count, &self.options, work)
+
+
+cdef class AdamUpdate(Update):
+    cdef adam_options options
+
+    cdef int read_options(self, dict group) except -1:
+        self.options.lr = group["lr"]
+        self.options.beta1, self.options.beta2 = group["betas"]
+        self.options.eps = group["eps"]
+        self.options.weight_decay = group["weight_decay"]
+        self.options.amsgrad = <bint>group["amsgrad"]
+        self.options.maximize = <bint>group["maximize"]
+        self.options.decoupled = <bint>group["decoupled_weight_decay"]
+        self.name0, self.name1 = "exp_avg", "exp_avg_sq"
+        self.name2 = "max_exp_avg_sq" if self.options.amsgrad else None
+        return 0
+
+    cdef int call(self, pyml_dtype dtype, const optim_segment *segments, ptrdiff_t count, double work) except -1:
+        return _kernels.adam(dtype, segments, count, &self.options, work)
+
+
+def step(list updates not None, list groups not None, state not None):
+    """Updates the parameters of all groups that have a gradient, and their state.
+
+    Args:
+        updates: an Update for each group; it is the memory of the call, and keeps nothing of the group.
+        groups: param_groups of an optimizer.
+        state: a dict of state for each parameter; what is missing is made.
+
+    Raises:
+        TypeError, ValueError: if a parameter, gradient and state do not fit; nothing has changed then.
+    """
+    cdef Py_ssize_t i, opened = 0
+    cdef list params
+    if not isinstance(state, dict):
+        raise TypeError(f"state must be a dict, not {type(state).__name__}")
+    try:
+        for i in range(len(groups)):
+            params = groups[i]["params"]
+            (<Update?>updates[i]).open(len(params))
+            opened += 1
+            (<Update>updates[i]).prepare(groups[i], params, <dict>state)
+        for i in range(opened):
+            (<Update>updates[i]).run(<dict>state)
+    finally:
+        for i in range(opened):
+            (<Update>updates[i]).close()
+
+
+# ---- clipping -------------------------------------------------------------------------------------------------
+
+
+def clip_grad_norm_(grads, double max_norm, *, bint error_if_nonfinite=False):
+    """Scales gradients in place so that their 2-norm, all taken together, is at most max_norm.
+
+        g <- g * min(1, max_norm / (norm + 1e-6))
+
+    Pascanu, Mikolov & Bengio 2013 (arXiv:1211.5063), algorithm 1.
+
+    Args:
+        grads: Tensors; one that stands there twice counts once.
+        max_norm: the largest norm allowed, >= 0; inf measures only.
+        error_if_nonfinite: raise, and scale nothing, if the norm is inf or NaN.
+
+    Returns:
+        The norm before scaling, a 0-d Tensor.
+
+    Raises:
+        ValueError: if max_norm is negative or NaN.
+        TypeError: if a gradient is not a float32 or float64 Tensor.
+        RuntimeError: for a norm that is not finite, if asked for.
+    """
+    if not max_norm >= 0:
+        raise ValueError(f"clip_grad_norm_: max_norm is {max_norm}, it must be >= 0")
+    cdef dict distinct = {id(g): real_tensor(g, "clip_grad_norm_", "a gradient") for g in grads}
+    cdef Segments all = Segments()
+    cdef optim_segment *s
+    cdef Tensor g
+    cdef ndarray norm32 = cnp.PyArray_ZEROS(0, NULL, cnp.NPY_FLOAT32, 0)
+    cdef ndarray norm64 = cnp.PyArray_ZEROS(0, NULL, cnp.NPY_FLOAT64, 0)
+    cdef ndarray coef32 = empty_scalar(norm32), coef64 = empty_scalar(norm64)
+    all.open(len(distinct))
+    for g in distinct.values():
+        s = all.append(g.array)
+        s.g = s.w
+        s.step = NULL
+    cdef optim_segment *doubles = all.table + all.capacity - all.doubles
+    if all.floats > 0:
+        _kernels.grad_norm(norm32, coef32, all.table, all.floats, max_norm, all.float_elements * ELEMENT_TIME)
+    if all.doubles > 0:
+        _kernels.grad_norm(norm64, coef64, doubles, all.doubles, max_norm, all.double_elements * ELEMENT_TIME)
+    cdef double total, coef
+    if all.floats > 0 and all.doubles > 0:
+        total = math.hypot(norm32.item(), norm64.item())
+        coef = max_norm / (total + 1e-6)
+        norm64.fill(total)
+        coef64.fill(1 if coef > 1 else coef)
+        coef32.fill(coef64.item())
+    cdef ndarray norm = norm64 if all.doubles > 0 else norm32
+    if error_if_nonfinite and not math.isfinite(norm.item()):
+        raise RuntimeError(
+            f"clip_grad_norm_: the norm of the gradients is {norm.item()}, it must be finite; "
+            "error_if_nonfinite=False scales by it anyway"
+        )
+    if all.floats > 0:
+        _kernels.scale_segments(all.table, all.floats, coef32, all.float_elements * ELEMENT_TIME)
+    if all.doubles > 0:
+        _kernels.scale_segments(doubles, all.doubles, coef64, all.double_elements * ELEMENT_TIME)
+    all.write_back()
+    for g in distinct.values():
+        g.mark_changed()
+    return wrap(norm)

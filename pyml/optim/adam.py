@@ -1,0 +1,137 @@
+"""Adam and AdamW."""
+
+from pyml.ops.optim import AdamUpdate
+from pyml.optim.optimizer import Optimizer, check_differentiable, check_range
+
+__all__ = ["Adam", "AdamW"]
+
+
+class Adam(Optimizer):
+    r"""Adam: a running mean of the gradient over the root of a running mean of its square.
+
+    With g the gradient, t = 1, 2, ... the count of updates, and m, v, x state that starts at zero::
+
+        g = -g                                  if maximize
+        g = g + weight_decay * w                or, if decoupled_weight_decay,
+        w = w - lr * weight_decay * w
+        m = beta1 * m + (1 - beta1) * g
+        v = beta2 * v + (1 - beta2) * g^2
+        x = max(x, v)                           if amsgrad, else v
+        w = w - lr * (m / (1 - beta1^t)) / (sqrt(x / (1 - beta2^t)) + eps)
+
+    Kingma & Ba 2015 (arXiv:1412.6980), algorithm 1; amsgrad: Reddi, Kale & Kumar 2018
+    (arXiv:1904.09237), with the maximum taken before the bias is corrected, as in PyTorch.
+
+    Args:
+        params: Tensors, (name, Tensor) pairs, or dicts of groups.
+        lr: learning rate, a number or a Tensor of one element. Default: 1e-3.
+        betas: (beta1, beta2), each in [0, 1). Default: (0.9, 0.999).
+        eps: added to the root, against division by zero. Default: 1e-8.
+        weight_decay: L2 penalty, or with decoupled_weight_decay AdamW's decay. Default: 0.
+        amsgrad: never let the denominator shrink. Default: False.
+        maximize: ascend. Default: False.
+        decoupled_weight_decay: AdamW. Default: False.
+        foreach, capturable, fused: accepted as in PyTorch, without effect: every step is fused.
+        differentiable: must be False.
+
+    Raises:
+        ValueError: if an option is out of range.
+
+    Example:
+        >>> w = pyml.tensor([1.0, -2.0], requires_grad=True)
+        >>> optimizer = pyml.optim.Adam([w], lr=0.1)
+        >>> (w * w).sum().backward()
+        >>> optimizer.step()
+        >>> w
+        tensor([ 0.9, -1.9], requires_grad=True)
+    """
+
+    _update = AdamUpdate
+
+    def __init__(
+        self,
+        params,
+        lr=1e-3,
+        betas=(0.9, 0.999),
+        eps=1e-8,
+        weight_decay=0,
+        amsgrad=False,
+        *,
+        foreach=None,
+        maximize=False,
+        capturable=False,
+        differentiable=False,
+        fused=None,
+        decoupled_weight_decay=False,
+    ):
+        check_differentiable(type(self).__name__, differentiable)
+        defaults = {
+            "lr": lr,
+            "betas": betas,
+            "eps": eps,
+            "weight_decay": weight_decay,
+            "amsgrad": amsgrad,
+            "maximize": maximize,
+            "decoupled_weight_decay": decoupled_weight_decay,
+        }
+        super().__init__(params, defaults)
+
+    def _check(self, options):
+        who = type(self).__name__
+        for name in ("lr", "eps", "weight_decay"):
+            check_range(who, options, name)
+        betas = options["betas"]
+        if not (isinstance(betas, (tuple, list)) and len(betas) == 2):
+            raise ValueError(f"{who}: betas is {betas}, it must be a pair of numbers in [0, 1)")
+        for i, beta in enumerate(betas):
+            check_range(who, {f"betas[{i}]": beta}, f"betas[{i}]", high=1)
+
+
+class AdamW(Adam):
+    r"""Adam with weight decay that bypasses the running means: w = w - lr * weight_decay * w.
+
+    Loshchilov & Hutter 2019 (arXiv:1711.05101). As in PyTorch, the decay is scaled by lr.
+
+    Args:
+        params: Tensors, (name, Tensor) pairs, or dicts of groups.
+        lr, betas, eps, amsgrad, maximize: as in Adam.
+        weight_decay: share of w that decays each update, by lr. Default: 1e-2.
+        foreach, capturable, fused: accepted as in PyTorch, without effect: every step is fused.
+        differentiable: must be False.
+
+    Raises:
+        ValueError: if an option is out of range.
+    """
+
+    def __init__(
+        self,
+        params,
+        lr=1e-3,
+        betas=(0.9, 0.999),
+        eps=1e-8,
+        weight_decay=1e-2,
+        amsgrad=False,
+        *,
+        maximize=False,
+        foreach=None,
+        capturable=False,
+        differentiable=False,
+        fused=None,
+    ):
+        super().__init__(
+            params,
+            lr,
+            betas,
+            eps,
+            weight_decay,
+            amsgrad,
+            maximize=maximize,
+            differentiable=differentiable,
+            decoupled_weight_decay=True,
+        )
+
+    def load_state_dict(self, state_dict):
+        """Takes over what state_dict() gave; state of an Adam continues with decoupled decay."""
+        super().load_state_dict(state_dict)
+        for group in self.param_groups:
+            group["decoupled_weight_decay"] = True

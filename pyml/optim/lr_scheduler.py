@@ -1,0 +1,166 @@
+"""Schedules of the learning rate.
+
+A scheduler computes the next learning rate of a group from the current one (PyTorch's chainable
+form), not from the epoch alone: so schedulers can be chained, and a rate that the user set by hand
+is scaled on from there.
+"""
+
+import warnings
+from copy import deepcopy
+
+from pyml.optim.optimizer import Optimizer
+from pyml.tensor import Tensor
+
+__all__ = ["LRScheduler", "LinearLR", "StepLR"]
+
+
+class LRScheduler:
+    """Base class of the schedulers.
+
+    A subclass keeps its options as attributes, then calls this constructor, and writes get_lr. The
+    constructor makes the first step: last_epoch becomes 0, the learning rates those of epoch 0.
+
+    Args:
+        optimizer: step() sets "lr" of its groups; their "initial_lr" is the rate they had at first.
+        last_epoch: the epoch to resume after; -1 starts anew. Default: -1.
+
+    Raises:
+        TypeError: if optimizer is not an Optimizer.
+        KeyError: if last_epoch is not -1 and a group has no "initial_lr".
+    """
+
+    def __init__(self, optimizer, last_epoch=-1):
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"optimizer must be an Optimizer, not {type(optimizer).__name__}")
+        self.optimizer = optimizer
+        for i, group in enumerate(optimizer.param_groups):
+            if last_epoch == -1:
+                group.setdefault("initial_lr", float(group["lr"]))
+            elif "initial_lr" not in group:
+                raise KeyError(
+                    f"param_groups[{i}] has no 'initial_lr', which last_epoch={last_epoch} needs; "
+                    "load the optimizer's state_dict first, or start with last_epoch=-1"
+                )
+        self.base_lrs = [float(group["initial_lr"]) for group in optimizer.param_groups]
+        self.last_epoch = last_epoch
+        self._step_count = 0
+        self._is_initial = True
+        self.step()
+        self._is_initial = False
+
+    def get_lr(self):
+        """The learning rates of epoch `last_epoch`, one a group, from the current ones.
+
+        This is what a subclass writes and step() calls; to look at the rates, use get_last_lr().
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no get_lr()")
+
+    def get_last_lr(self):
+        """The learning rates that the last step() set, a list of floats, one a group."""
+        return list(self._last_lr)
+
+    def step(self):
+        """Goes on by one epoch. Call it after the epoch's optimizer.step()."""
+        if self._step_count == 1 and not self.optimizer._stepped:
+            warnings.warn(
+                "lr_scheduler.step() was called before optimizer.step(): "
+                "the first learning rate is skipped; call optimizer.step() first",
+                UserWarning,
+                stacklevel=2,
+            )
+        self._step_count += 1
+        self.last_epoch += 1
+        for group, lr in zip(self.optimizer.param_groups, self.get_lr(), strict=True):
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(lr)
+            else:
+                group["lr"] = lr
+        self._last_lr = self._current()
+
+    def _current(self):
+        return [float(group["lr"]) for group in self.optimizer.param_groups]
+
+    def state_dict(self):
+        """Everything but the optimizer, as a dict of plain values."""
+        return deepcopy({k: v for k, v in self.__dict__.items() if k != "optimizer"})
+
+    def load_state_dict(self, state_dict):
+        """Takes over what state_dict() gave. The learning rates are in the optimizer's."""
+        self.__dict__.update(deepcopy(state_dict))
+
+
+class StepLR(LRScheduler):
+    """Multiplies the learning rate by gamma every step_size epochs.
+
+    Args:
+        optimizer: an Optimizer.
+        step_size: epochs between two changes, >= 1.
+        gamma: the factor. Default: 0.1.
+        last_epoch: the epoch to resume after; -1 starts anew. Default: -1.
+
+    Raises:
+        ValueError: if step_size < 1.
+
+    Example:
+        >>> optimizer = pyml.optim.SGD([pyml.zeros(1, requires_grad=True)], lr=0.5)
+        >>> scheduler = pyml.optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.1)
+        >>> for epoch in range(4):
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> scheduler.get_last_lr()
+        [0.005000000000000001]
+    """
+
+    def __init__(self, optimizer, step_size, gamma=0.1, last_epoch=-1):
+        if not step_size >= 1:
+            raise ValueError(f"StepLR: step_size is {step_size}, it must be >= 1")
+        self.step_size = step_size
+        self.gamma = gamma
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self):
+        if self.last_epoch == 0 or self.last_epoch % self.step_size != 0:
+            return self._current()
+        return [lr * self.gamma for lr in self._current()]
+
+
+class LinearLR(LRScheduler):
+    """Scales the learning rate by a factor that goes linearly from start_factor to end_factor.
+
+    After k epochs, with n = total_iters::
+
+        lr = initial_lr * (start_factor + (end_factor - start_factor) * min(k, n) / n)
+
+    Args:
+        optimizer: an Optimizer.
+        start_factor: the factor of epoch 0, in (0, 1]. Default: 1/3.
+        end_factor: the factor from epoch total_iters on, in [0, 1]. Default: 1.
+        total_iters: epochs of change, >= 0. Default: 5.
+        last_epoch: the epoch to resume after; -1 starts anew. Default: -1.
+
+    Raises:
+        ValueError: if an option is out of range.
+    """
+
+    def __init__(
+        self, optimizer, start_factor=1.0 / 3, end_factor=1.0, total_iters=5, last_epoch=-1
+    ):
+        if not 0 < start_factor <= 1:
+            raise ValueError(f"LinearLR: start_factor is {start_factor}, it must be in (0, 1]")
+        if not 0 <= end_factor <= 1:
+            raise ValueError(f"LinearLR: end_factor is {end_factor}, it must be in [0, 1]")
+        if not total_iters >= 0:
+            raise ValueError(f"LinearLR: total_iters is {total_iters}, it must be >= 0")
+        self.start_factor = start_factor
+        self.end_factor = end_factor
+        self.total_iters = total_iters
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self):
+        if self.last_epoch == 0:
+            return [lr * self.start_factor for lr in self._current()]
+        if self._is_initial or self.last_epoch > self.total_iters:
+            return self._current()
+        rise = self.end_factor - self.start_factor
+        before = self.total_iters * self.start_factor + (self.last_epoch - 1) * rise
+        return [lr * (1.0 + rise / before) for lr in self._current()]

@@ -1,0 +1,81 @@
+"""Stochastic gradient descent."""
+
+from pyml.ops.optim import SGDUpdate
+from pyml.optim.optimizer import Optimizer, check_differentiable, check_range
+
+__all__ = ["SGD"]
+
+
+class SGD(Optimizer):
+    r"""Stochastic gradient descent, with momentum.
+
+    With g the gradient, t the count of updates, and b a velocity for each parameter::
+
+        g = -g                              if maximize
+        g = g + weight_decay * w
+        b = g                               at the first update
+        b = momentum * b + (1 - dampening) * g      later
+        g = g + momentum * b  if nesterov, else b   (momentum != 0)
+        w = w - lr * g
+
+    Sutskever, Martens, Dahl & Hinton 2013, "On the importance of initialization and momentum in
+    deep learning". As in PyTorch, lr is not part of the velocity: a change of lr acts at once.
+
+    Args:
+        params: Tensors, (name, Tensor) pairs, or dicts of groups.
+        lr: learning rate, a number or a Tensor of one element. Default: 1e-3.
+        momentum: share of the velocity that is kept. Default: 0.
+        dampening: share of the gradient that does not enter the velocity. Default: 0.
+        weight_decay: L2 penalty. Default: 0.
+        nesterov: look ahead along the velocity; needs momentum > 0, dampening = 0. Default: False.
+        maximize: ascend. Default: False.
+        foreach, fused: accepted as in PyTorch, without effect: every step is fused.
+        differentiable: must be False.
+
+    Raises:
+        ValueError: if an option is out of range.
+
+    Example:
+        >>> w = pyml.tensor([1.0, 2.0], requires_grad=True)
+        >>> optimizer = pyml.optim.SGD([w], lr=0.1)
+        >>> (w * w).sum().backward()
+        >>> optimizer.step()
+        >>> w
+        tensor([0.8, 1.6], requires_grad=True)
+    """
+
+    _update = SGDUpdate
+
+    def __init__(
+        self,
+        params,
+        lr=1e-3,
+        momentum=0,
+        dampening=0,
+        weight_decay=0,
+        nesterov=False,
+        *,
+        maximize=False,
+        foreach=None,
+        differentiable=False,
+        fused=None,
+    ):
+        check_differentiable("SGD", differentiable)
+        defaults = {
+            "lr": lr,
+            "momentum": momentum,
+            "dampening": dampening,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+            "maximize": maximize,
+        }
+        super().__init__(params, defaults)
+
+    def _check(self, options):
+        for name in ("lr", "momentum", "weight_decay"):
+            check_range("SGD", options, name)
+        if options["nesterov"] and (options["momentum"] <= 0 or options["dampening"] != 0):
+            raise ValueError(
+                f"SGD: nesterov needs momentum > 0 and dampening = 0, "
+                f"not momentum = {options['momentum']} and dampening = {options['dampening']}"
+            )

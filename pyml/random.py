@@ -1,0 +1,100 @@
+"""Random numbers: a counter-based generator, the same numbers on every machine and for any number of threads.
+
+Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): the i-th number is a
+function of (seed, counter) alone, so the whole state is two integers.
+"""
+
+import os
+
+import numpy as np
+
+__all__ = [
+    "Generator",
+    "default_generator",
+    "get_rng_state",
+    "initial_seed",
+    "manual_seed",
+    "seed",
+    "set_rng_state",
+]
+
+
+class Generator:
+    """A source of random numbers.
+
+    Args:
+        seed: an integer from -2**63 to 2**64 - 1. Default: 0.
+
+    Attributes:
+        state: a NumPy array of two uint64, seed and counter; kernels read and advance it in place.
+    """
+
+    def __init__(self, seed=0):
+        self.state = np.zeros(2, np.uint64)
+        self.manual_seed(seed)
+
+    def manual_seed(self, seed):
+        """Starts again from `seed`. Returns the generator."""
+        try:
+            value = int(seed)
+        except (TypeError, ValueError):
+            raise TypeError(f"seed: {seed!r} is not an integer") from None
+        if not -(2**63) <= value < 2**64:
+            raise ValueError(f"seed: {value} is outside -2**63 .. 2**64 - 1")
+        self.state[:] = value % 2**64, 0
+        return self
+
+    def seed(self):
+        """Starts again from a seed of the operating system's randomness, and returns it."""
+        value = int.from_bytes(os.urandom(8), "little")
+        self.manual_seed(value)
+        return value
+
+    def initial_seed(self):
+        """The seed it started from."""
+        return int(self.state[0])
+
+    def get_state(self):
+        """A copy of the state, for set_state."""
+        return self.state.copy()
+
+    def set_state(self, state):
+        """Continues from a state that get_state gave."""
+        state = np.asarray(state)
+        if state.shape != (2,) or state.dtype != np.uint64:
+            raise ValueError(
+                f"state: two uint64 as get_state gives, not {state.dtype} of shape {state.shape}"
+            )
+        self.state[:] = state
+        return self
+
+    def __repr__(self):
+        return f"Generator(seed={self.state[0]}, counter={self.state[1]})"
+
+
+default_generator = Generator()
+
+
+def manual_seed(seed):
+    """Seeds the default generator: initialisation, dropout and every random function use it."""
+    return default_generator.manual_seed(seed)
+
+
+def seed():
+    """Seeds the default generator from the operating system and returns the seed."""
+    return default_generator.seed()
+
+
+def initial_seed():
+    """The seed of the default generator."""
+    return default_generator.initial_seed()
+
+
+def get_rng_state():
+    """A copy of the default generator's state."""
+    return default_generator.get_state()
+
+
+def set_rng_state(state):
+    """Sets the default generator's state to one that get_rng_state gave."""
+    default_generator.set_state(state)

@@ -1,0 +1,46 @@
+from numpy cimport ndarray
+
+
+cdef class Version:
+    cdef unsigned long n
+
+
+cdef class Tensor:
+    cdef readonly ndarray array            # the values; shared by views and by detach()
+    cdef bint _requires_grad
+    cdef Tensor _grad
+    cdef Node node                         # what computed it; None for a leaf
+    cdef Version version                   # counts changes in place; None: no view yet, never changed
+    cdef unsigned long graph_version       # the version that `node` describes
+    cdef list hooks
+    cdef bint retains
+    cdef bint is_view                      # looks at a part of another tensor's memory
+    cdef object __weakref__
+
+    cdef void mark_changed(self)
+    cdef unsigned long changes(self)
+
+
+cdef class Node:
+    cdef readonly tuple inputs             # an edge for each input: its Node, a leaf Tensor, or None
+    cdef readonly unsigned long long seq   # order of creation: inputs of a node have smaller ones
+    cdef bint freed
+    cdef list kept                         # what backward needs, and its version when it was kept
+    cdef list versions
+    cdef list output_hooks                 # run on the gradient of the output before backward
+
+    cdef void connect(self, Tensor output, tuple inputs) except *
+    cdef void keep(self, Tensor t) except *
+    cdef Tensor saved(self, int i)
+    cdef Tensor saved_output(self, int i)
+    cpdef tuple backward(self, Tensor dy)
+    cpdef tuple backward_fused(self, Tensor dy)
+
+
+cdef Tensor wrap(ndarray array)            # a new Tensor on `array`, outside any graph
+cdef Tensor view_of(Tensor base, ndarray array)
+cdef Tensor alias_of(Tensor base, ndarray array)
+cdef bint tracks(Tensor t)                 # does a result of t need a Node now?
+cdef bint grad_enabled()
+# Call before writing into t.array; `tracked`: is the change itself recorded? Raises where autograd forbids it.
+cdef void will_change(Tensor t, bint tracked) except *

@@ -1,0 +1,1379 @@
+"""Tensor, the tape, and backward.
+
+A Tensor is a NumPy array that may know what computed it: a Node. A Node has an edge to what computed each of its
+inputs and keeps what its derivative needs. Nodes are numbered as they are made, so an input's number is always
+smaller than that of its consumers, and walking them from the largest number down is a topological order:
+`run_backward` is that walk. It keeps its own queue, so a chain of any length takes no stack.
+"""
+import numpy as np
+
+cimport cython
+cimport numpy as cnp
+from cpython.ref cimport Py_REFCNT
+from numpy cimport ndarray
+
+cnp.import_array()
+
+cdef extern from *:
+    """
+    static _Thread_local int pyml_grad_enabled = 1;
+    """
+    int pyml_grad_enabled
+
+cdef object ops = None   # the namespace of operations behind Tensor's methods, given by pyml.ops when it is imported
+
+
+def install_ops(namespace):
+    """Gives Tensor's methods their operations. Called once, by pyml.ops, which is built on this module."""
+    global ops
+    ops = namespace
+
+
+# ---- grad mode ------------------------------------------------------------------------------------------------
+
+
+cdef bint grad_enabled():
+    return pyml_grad_enabled
+
+
+def is_grad_enabled():
+    """True if operations are recorded for backward on this thread."""
+    return bool(pyml_grad_enabled)
+
+
+cdef class set_grad_enabled:
+    """Context manager, decorator and plain call: turns the recording of operations on or off on this thread.
+
+    Args:
+        mode: True to record, False not to.
+    """
+    cdef bint mode
+    cdef list before
+
+    def __init__(self, mode):
+        global pyml_grad_enabled
+        self.mode = bool(mode)
+        self.before = [bool(pyml_grad_enabled)]
+        pyml_grad_enabled = self.mode
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        global pyml_grad_enabled
+        pyml_grad_enabled = self.before[0]
+
+
+class _GradMode:
+    """What no_grad and enable_grad share: a context manager that nests, and a decorator."""
+
+    _mode: bool
+
+    def __new__(cls, function=None):
+        self = super().__new__(cls)
+        return self if function is None else self(function)
+
+    def __init__(self, function=None):
+        self._before = []
+
+    def __enter__(self):
+        global pyml_grad_enabled
+        self._before.append(bool(pyml_grad_enabled))
+        pyml_grad_enabled = self._mode
+
+    def __exit__(self, *exc):
+        global pyml_grad_enabled
+        pyml_grad_enabled = self._before.pop()
+
+    def __call__(self, function):
+        import functools
+
+        @functools.wraps(function)
+        def wrapped(*args, **kwargs):
+            with type(self)():
+                return function(*args, **kwargs)
+
+        return wrapped
+
+
+class no_grad(_GradMode):
+    """Context manager and decorator: operations inside are not recorded, so they cost no memory for backward.
+
+    Example:
+        >>> x = pyml.ones(2, requires_grad=True)
+        >>> with pyml.no_grad():
+        ...     (x * 2).requires_grad
+        False
+    """
+
+    _mode = False
+
+
+class enable_grad(_GradMode):
+    """Context manager and decorator: operations inside are recorded, also within no_grad."""
+
+    _mode = True
+
+
+# ---- Tensor ---------------------------------------------------------------------------------------------------
+
+
+@cython.final
+cdef class Version:
+    """How often an array was changed in place. One object for a tensor, its views and its detached aliases."""
+
+
+cdef Tensor wrap(ndarray array):
+    cdef Tensor t = Tensor.__new__(Tensor)
+    t.array = array
+    return t
+
+
+cdef Tensor view_of(Tensor base, ndarray array):
+    """A tensor that looks at base's memory: it shares base's count of changes."""
+    cdef Tensor t = alias_of(base, array)
+    t.is_view = True
+    return t
+
+
+cdef Tensor alias_of(Tensor base, ndarray array):
+    """The same, but one that may be changed in place while gradients are recorded: detach()."""
+    if base.version is None:
+        base.version = Version.__new__(Version)
+    cdef Tensor t = wrap(array)
+    t.version = base.version
+    return t
+
+
+cdef bint tracks(Tensor t):
+    return pyml_grad_enabled and t._requires_grad
+
+
+cdef void will_change(Tensor t, bint tracked) except *:
+    if tracked:
+        if t.is_view:
+            raise RuntimeError(
+                "a view cannot be changed in place while gradients are recorded: the change would be unknown to its base; "
+                "change the base by index (x[i] = value), or .clone() the view"
+            )
+        if t._requires_grad and t.node is None:
+            raise RuntimeError(
+                "a leaf tensor that requires grad cannot be changed in place: its gradient would be of the new value; "
+                "use `with pyml.no_grad():`, or make a new tensor"
+            )
+        check_current(t)
+    if not cnp.PyArray_ISWRITEABLE(t.array):
+        raise ValueError("the tensor is on read-only memory and cannot be changed in place; use .clone() first")
+
+
+cdef void check_current(Tensor t) except *:
+    """Raises if the values of t are no longer those that its node computed."""
+    if t.node is not None and t.version is not None and t.graph_version != t.version.n:
+        raise RuntimeError(
+            "a tensor whose memory was changed in place through another tensor (its base or a view of it) "
+            "is used in a computation that needs its gradient; .clone() it before the change"
+        )
+
+
+def _shape_of(args):
+    """reshape(2, 3) and reshape((2, 3)) mean the same."""
+    if len(args) == 1 and isinstance(args[0], (tuple, list)):
+        return tuple(args[0])
+    return args
+
+
+@cython.freelist(256)
+cdef class Tensor:
+    """An n-dimensional array of one dtype that records operations for backward.
+
+    Make one with `pyml.tensor`, `pyml.from_numpy`, `pyml.zeros` and the like. The methods are those of
+    PyTorch's Tensor that have a meaning on a CPU, and mean the same.
+
+    Args:
+        data: anything NumPy can make an array of; copied to float32.
+    """
+
+    __array_priority__ = 1000   # numpy_array * tensor is a tensor
+
+    def __init__(self, data=(), *, bint requires_grad=False):
+        if isinstance(data, Tensor):
+            self.array = np.array((<Tensor>data).array, dtype=np.float32)
+        else:
+            self.array = np.array(data, dtype=np.float32)
+        self._requires_grad = requires_grad
+
+    @staticmethod
+    def _on(ndarray array not None, cls=None, *, bint requires_grad=False):
+        """A Tensor of class `cls` that shares the memory of `array`."""
+        cdef Tensor t = Tensor.__new__(Tensor if cls is None else cls)
+        t.array = array
+        if requires_grad:
+            t.requires_grad_()
+        return t
+
+    cdef void mark_changed(self):
+        """Call after writing into self.array."""
+        if self.version is None:
+            self.version = Version.__new__(Version)
+        self.version.n += 1
+        self.graph_version = self.version.n
+
+    cdef unsigned long changes(self):
+        return 0 if self.version is None else self.version.n
+
+    def _mark_changed(self):
+        """Says that self.array was written from outside: backward then refuses to use values saved before."""
+        self.mark_changed()
+
+    def _will_change(self, bint tracked):
+        will_change(self, tracked)
+
+    def _view(self, ndarray array not None):
+        """A tensor on `array`, which looks at the memory of this one."""
+        return view_of(self, array)
+
+    @property
+    def _version(self):
+        return self.changes()
+
+    # -- what it is --
+
+    @property
+    def shape(self):
+        """The sizes of the dimensions, a tuple."""
+        return (<object>self.array).shape
+
+    def size(self, dim=None):
+        """The shape, or the size of one dimension."""
+        return (<object>self.array).shape if dim is None else (<object>self.array).shape[dim]
+
+    @property
+    def dtype(self):
+        """The NumPy dtype of the elements."""
+        return self.array.dtype
+
+    @property
+    def ndim(self):
+        """The number of dimensions."""
+        return self.array.ndim
+
+    def dim(self):
+        """The number of dimensions."""
+        return self.array.ndim
+
+    def numel(self):
+        """The number of elements."""
+        return self.array.size
+
+    def nelement(self):
+        """The number of elements."""
+        return self.array.size
+
+    def element_size(self):
+        """Bytes of one element."""
+        return self.array.itemsize
+
+    def stride(self, dim=None):
+        """Steps between neighbours of each dimension, in elements."""
+        strides = tuple(s // self.array.itemsize for s in (<object>self.array).strides)
+        return strides if dim is None else strides[dim]
+
+    def is_contiguous(self):
+        """True if the elements lie row by row without gaps."""
+        return bool(cnp.PyArray_IS_C_CONTIGUOUS(self.array))
+
+    def is_floating_point(self):
+        """True for float32 and float64."""
+        return bool(cnp.PyArray_ISFLOAT(self.array))
+
+    def data_ptr(self):
+        """The address of the first element."""
+        return <size_t>cnp.PyArray_DATA(self.array)
+
+    @property
+    def device(self):
+        """Always "cpu"."""
+        return "cpu"
+
+    @property
+    def requires_grad(self):
+        """True if operations on it are recorded. Can be set on leaf tensors."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, bint value):
+        self.requires_grad_(value)
+
+    def requires_grad_(self, bint requires_grad=True):
+        """Sets requires_grad in place; returns self.
+
+        Raises:
+            RuntimeError: for a tensor that is not a leaf, or is not floating point.
+        """
+        if self.node is not None and not requires_grad:
+            raise RuntimeError(
+                "requires_grad can be turned off on leaf tensors only; use .detach() for a tensor outside the graph"
+            )
+        if requires_grad and not cnp.PyArray_ISFLOAT(self.array):
+            raise RuntimeError(f"only floating point tensors can require gradients, this one has dtype {self.dtype}")
+        self._requires_grad = requires_grad
+        return self
+
+    @property
+    def is_leaf(self):
+        """True if no recorded operation computed it."""
+        return self.node is None
+
+    @property
+    def grad_fn(self):
+        """The Node that computed it, None for a leaf."""
+        return self.node
+
+    @property
+    def grad(self):
+        """The gradient that backward accumulated here, or None."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, Tensor value):
+        if value is not None:
+            if value.shape != self.shape:
+                raise ValueError(f"grad: shape {value.shape}, the tensor has shape {self.shape}; they must be the same")
+            if value.dtype != self.dtype:
+                raise TypeError(f"grad: dtype {value.dtype}, the tensor has dtype {self.dtype}; they must be the same")
+            if value is self:
+                raise RuntimeError("grad: a tensor cannot be its own gradient")
+        self._grad = value
+
+    @property
+    def data(self):
+        """The same memory outside the graph; changes through it are not seen by backward. Prefer detach()."""
+        return wrap(self.array)
+
+    @data.setter
+    def data(self, Tensor value not None):
+        if self._requires_grad and not cnp.PyArray_ISFLOAT(value.array):
+            raise TypeError(f"data: dtype {value.dtype} cannot take the place of a tensor that requires grad")
+        self.array = value.array
+
+    @property
+    def T(self):
+        """The transpose of a matrix; all dimensions reversed."""
+        return ops.permute(self, tuple(range(self.array.ndim))[::-1])
+
+    @property
+    def mT(self):
+        """The last two dimensions swapped."""
+        return ops.transpose(self, -2, -1)
+
+    # -- to and from other things --
+
+    def numpy(self):
+        """The values as a NumPy array that shares memory.
+
+        Raises:
+            RuntimeError: if the tensor requires grad; call .detach() first.
+        """
+        if self._requires_grad:
+            raise RuntimeError("numpy() on a tensor that requires grad; use tensor.detach().numpy()")
+        return self.array
+
+    def __array__(self, dtype=None, copy=None):
+        if self._requires_grad:
+            raise RuntimeError("a tensor that requires grad cannot become a NumPy array; use tensor.detach().numpy()")
+        if copy:
+            return np.array(self.array, dtype=dtype)
+        return self.array if dtype is None or dtype == self.array.dtype else self.array.astype(dtype)
+
+    def item(self):
+        """The value of a tensor of one element as a Python number."""
+        return self.array.item()
+
+    def tolist(self):
+        """The values as nested lists of Python numbers."""
+        return self.array.tolist()
+
+    def detach(self):
+        """The same memory, outside the graph."""
+        return alias_of(self, self.array)
+
+    def cpu(self):
+        """self: every tensor is on the CPU."""
+        return self
+
+    def __float__(self):
+        return float(self.array.item())
+
+    def __int__(self):
+        return int(self.array.item())
+
+    def __index__(self):
+        if not cnp.PyArray_ISINTEGER(self.array):
+            raise TypeError(f"only integer tensors can be used as an index, this one has dtype {self.dtype}")
+        return int(self.array.item())
+
+    def __bool__(self):
+        if self.array.size != 1:
+            raise RuntimeError(f"the truth of a tensor of {self.array.size} elements is ambiguous; use .any() or .all()")
+        return bool(self.array.item())
+
+    def __len__(self):
+        if self.array.ndim == 0:
+            raise TypeError("len() of a 0-d tensor")
+        return (<object>self.array).shape[0]
+
+    def __iter__(self):
+        if self.array.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor")
+        return (ops.getitem(self, i) for i in range((<object>self.array).shape[0]))
+
+    def __contains__(self, value):
+        return bool((self.array == (value.array if isinstance(value, Tensor) else value)).any())
+
+    def __hash__(self):
+        return <Py_hash_t>(<size_t><void *>self >> 4)
+
+    def __repr__(self):
+        body = np.array2string(self.array, separator=", ", precision=4, threshold=1000, prefix="tensor(")
+        if self.array.dtype.name not in ("float32", "int64", "bool"):
+            body += f", dtype={self.array.dtype.name}"
+        if self.node is not None:
+            body += f", grad_fn=<{self.node.name()}>"
+        elif self._requires_grad:
+            body += ", requires_grad=True"
+        return f"tensor({body})"
+
+    def __format__(self, spec):
+        return format(self.item(), spec) if self.array.ndim == 0 and spec else repr(self)
+
+    def __reduce__(self):
+        if self.node is not None:
+            raise RuntimeError("only leaf tensors can be pickled or deep-copied; use .detach() first")
+        return _rebuild, (type(self), self.array, self._requires_grad, self._grad)
+
+    def __deepcopy__(self, memo):
+        if self.node is not None:
+            raise RuntimeError("only leaf tensors can be pickled or deep-copied; use .detach() first")
+        if id(self) in memo:
+            return memo[id(self)]
+        cdef Tensor grad = None if self._grad is None else wrap(self._grad.array.copy())
+        copied = _rebuild(type(self), self.array.copy(), self._requires_grad, grad)
+        memo[id(self)] = copied
+        return copied
+
+    # -- autograd --
+
+    def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None):
+        """Adds the gradient of this tensor to the .grad of every leaf that it was computed from.
+
+        Args:
+            gradient: the gradient of the final result by this tensor, of its shape; may be left out for a scalar.
+            retain_graph: keep what the nodes saved, so that backward can run again. Default: create_graph.
+            create_graph: record the gradient computation itself, for second derivatives.
+            inputs: leaves to accumulate into; the others are left alone. Default: all.
+
+        Raises:
+            RuntimeError: if nothing requires grad; if a scalar is needed; if the graph was freed by an
+                earlier backward; if a value that is needed was changed in place.
+        """
+        run_backward((self,), (gradient,), create_graph if retain_graph is None else retain_graph, create_graph,
+                     None if inputs is None else ((inputs,) if isinstance(inputs, Tensor) else tuple(inputs)), True)
+
+    def retain_grad(self):
+        """Makes backward leave .grad on this tensor even if it is not a leaf."""
+        if not self._requires_grad:
+            raise RuntimeError("retain_grad() on a tensor that does not require grad")
+        if self.node is None or self.retains:
+            return
+        self.retains = True
+        import weakref
+        reference = weakref.ref(self)
+
+        def keep_grad(grad):
+            cdef Tensor t = reference()
+            if t is not None:
+                t._grad = grad.clone() if t._grad is None else ops.add(t._grad, grad)
+
+        if self.node.output_hooks is None:
+            self.node.output_hooks = []
+        self.node.output_hooks.append(keep_grad)
+
+    @property
+    def retains_grad(self):
+        """True for a tensor on which retain_grad() was called and is not a leaf."""
+        return self.retains
+
+    def register_hook(self, hook):
+        """Calls hook(grad) when the gradient of this tensor has been computed; a tensor it returns takes its place.
+
+        Returns:
+            A handle; handle.remove() takes the hook away.
+        """
+        if not self._requires_grad:
+            raise RuntimeError("register_hook() on a tensor that does not require grad")
+        cdef list hooks
+        if self.node is not None:
+            if self.node.output_hooks is None:
+                self.node.output_hooks = []
+            hooks = self.node.output_hooks
+        else:
+            if self.hooks is None:
+                self.hooks = []
+            hooks = self.hooks
+        hooks.append(hook)
+        return HookHandle(hooks, hook)
+
+    # -- arithmetic --
+
+    def __add__(self, other):
+        return ops.add(self, other)
+
+    def __radd__(self, other):
+        return ops.add(other, self)
+
+    def __sub__(self, other):
+        return ops.sub(self, other)
+
+    def __rsub__(self, other):
+        return ops.sub(other, self)
+
+    def __mul__(self, other):
+        return ops.mul(self, other)
+
+    def __rmul__(self, other):
+        return ops.mul(other, self)
+
+    def __truediv__(self, other):
+        return ops.div(self, other)
+
+    def __rtruediv__(self, other):
+        return ops.div(other, self)
+
+    def __pow__(self, other, modulo):
+        return ops.pow(self, other)
+
+    def __rpow__(self, other, modulo):
+        return ops.pow(other, self)
+
+    def __matmul__(self, other):
+        return ops.matmul(self, other)
+
+    def __rmatmul__(self, other):
+        return ops.matmul(other, self)
+
+    def __floordiv__(self, other):
+        return ops.floor_divide(self, other)
+
+    def __rfloordiv__(self, other):
+        return ops.floor_divide(other, self)
+
+    def __mod__(self, other):
+        return ops.remainder(self, other)
+
+    def __rmod__(self, other):
+        return ops.remainder(other, self)
+
+    def __iadd__(self, other):
+        return ops.add_(self, other)
+
+    def __isub__(self, other):
+        return ops.sub_(self, other)
+
+    def __imul__(self, other):
+        return ops.mul_(self, other)
+
+    def __itruediv__(self, other):
+        return ops.div_(self, other)
+
+    def __neg__(self):
+        return ops.neg(self)
+
+    def __pos__(self):
+        return self
+
+    def __abs__(self):
+        return ops.abs(self)
+
+    def __invert__(self):
+        return ops.logical_not(self)
+
+    def __eq__(self, other):
+        return ops.eq(self, other)
+
+    def __ne__(self, other):
+        return ops.ne(self, other)
+
+    def __lt__(self, other):
+        return ops.lt(self, other)
+
+    def __le__(self, other):
+        return ops.le(self, other)
+
+    def __gt__(self, other):
+        return ops.gt(self, other)
+
+    def __ge__(self, other):
+        return ops.ge(self, other)
+
+    def __and__(self, other):
+        return ops.logical_and(self, other)
+
+    def __or__(self, other):
+        return ops.logical_or(self, other)
+
+    def __xor__(self, other):
+        return ops.logical_xor(self, other)
+
+    def __getitem__(self, index):
+        return ops.getitem(self, index)
+
+    def __setitem__(self, index, value):
+        ops.setitem(self, index, value)
+
+    def exp(self):
+        """See pyml.exp."""
+        return ops.exp(self)
+
+    def log(self):
+        """See pyml.log."""
+        return ops.log(self)
+
+    def sqrt(self):
+        """See pyml.sqrt."""
+        return ops.sqrt(self)
+
+    def rsqrt(self):
+        """See pyml.rsqrt."""
+        return ops.rsqrt(self)
+
+    def abs(self):
+        """See pyml.abs."""
+        return ops.abs(self)
+
+    def neg(self):
+        """See pyml.neg."""
+        return ops.neg(self)
+
+    def tanh(self):
+        """See pyml.tanh."""
+        return ops.tanh(self)
+
+    def sigmoid(self):
+        """See pyml.sigmoid."""
+        return ops.sigmoid(self)
+
+    def relu(self):
+        """See pyml.relu."""
+        return ops.relu(self)
+
+    def square(self):
+        """See pyml.square."""
+        return ops.square(self)
+
+    def reciprocal(self):
+        """See pyml.reciprocal."""
+        return ops.reciprocal(self)
+
+    def sign(self):
+        """See pyml.sign."""
+        return ops.sign(self)
+
+    def sin(self):
+        """See pyml.sin."""
+        return ops.sin(self)
+
+    def cos(self):
+        """See pyml.cos."""
+        return ops.cos(self)
+
+    def log1p(self):
+        """See pyml.log1p."""
+        return ops.log1p(self)
+
+    def expm1(self):
+        """See pyml.expm1."""
+        return ops.expm1(self)
+
+    def floor(self):
+        """See pyml.floor."""
+        return ops.floor(self)
+
+    def ceil(self):
+        """See pyml.ceil."""
+        return ops.ceil(self)
+
+    def round(self):
+        """See pyml.round."""
+        return ops.round(self)
+
+    def isnan(self):
+        """See pyml.isnan."""
+        return ops.isnan(self)
+
+    def isinf(self):
+        """See pyml.isinf."""
+        return ops.isinf(self)
+
+    def isfinite(self):
+        """See pyml.isfinite."""
+        return ops.isfinite(self)
+
+    def add(self, other, *, alpha=1):
+        """See pyml.add."""
+        return ops.add(self, other, alpha=alpha)
+
+    def sub(self, other, *, alpha=1):
+        """See pyml.sub."""
+        return ops.sub(self, other, alpha=alpha)
+
+    def mul(self, other):
+        """See pyml.mul."""
+        return ops.mul(self, other)
+
+    def div(self, other):
+        """See pyml.div."""
+        return ops.div(self, other)
+
+    def pow(self, other):
+        """See pyml.pow."""
+        return ops.pow(self, other)
+
+    def maximum(self, other):
+        """See pyml.maximum."""
+        return ops.maximum(self, other)
+
+    def minimum(self, other):
+        """See pyml.minimum."""
+        return ops.minimum(self, other)
+
+    def matmul(self, other):
+        """See pyml.matmul."""
+        return ops.matmul(self, other)
+
+    def mm(self, other):
+        """See pyml.mm."""
+        return ops.mm(self, other)
+
+    def mv(self, other):
+        """See pyml.mv."""
+        return ops.mv(self, other)
+
+    def dot(self, other):
+        """See pyml.dot."""
+        return ops.dot(self, other)
+
+    def eq(self, other):
+        """See pyml.eq."""
+        return ops.eq(self, other)
+
+    def ne(self, other):
+        """See pyml.ne."""
+        return ops.ne(self, other)
+
+    def lt(self, other):
+        """See pyml.lt."""
+        return ops.lt(self, other)
+
+    def le(self, other):
+        """See pyml.le."""
+        return ops.le(self, other)
+
+    def gt(self, other):
+        """See pyml.gt."""
+        return ops.gt(self, other)
+
+    def ge(self, other):
+        """See pyml.ge."""
+        return ops.ge(self, other)
+
+    def clamp(self, min=None, max=None):
+        """See pyml.clamp."""
+        return ops.clamp(self, min, max)
+
+    def clip(self, min=None, max=None):
+        """See pyml.clamp."""
+        return ops.clamp(self, min, max)
+
+    def where(self, condition, other):
+        """See pyml.where."""
+        return ops.where(condition, self, other)
+
+    def masked_fill(self, mask, value):
+        """See pyml.masked_fill."""
+        return ops.masked_fill(self, mask, value)
+
+    def addcmul(self, tensor1, tensor2, *, value=1):
+        """See pyml.addcmul."""
+        return ops.addcmul(self, tensor1, tensor2, value=value)
+
+    def lerp(self, end, weight):
+        """See pyml.lerp."""
+        return ops.lerp(self, end, weight)
+
+    # -- reductions --
+
+    def sum(self, dim=None, keepdim=False, *, dtype=None):
+        """See pyml.sum."""
+        return ops.sum(self, dim, keepdim, dtype=dtype)
+
+    def mean(self, dim=None, keepdim=False, *, dtype=None):
+        """See pyml.mean."""
+        return ops.mean(self, dim, keepdim, dtype=dtype)
+
+    def var(self, dim=None, unbiased=None, keepdim=False, *, correction=None):
+        """See pyml.var."""
+        return ops.var(self, dim, unbiased, keepdim, correction=correction)
+
+    def std(self, dim=None, unbiased=None, keepdim=False, *, correction=None):
+        """See pyml.std."""
+        return ops.std(self, dim, unbiased, keepdim, correction=correction)
+
+    def max(self, dim=None, keepdim=False):
+        """See pyml.max."""
+        return ops.max(self, dim, keepdim)
+
+    def min(self, dim=None, keepdim=False):
+        """See pyml.min."""
+        return ops.min(self, dim, keepdim)
+
+    def amax(self, dim=None, keepdim=False):
+        """See pyml.amax."""
+        return ops.amax(self, dim, keepdim)
+
+    def amin(self, dim=None, keepdim=False):
+        """See pyml.amin."""
+        return ops.amin(self, dim, keepdim)
+
+    def argmax(self, dim=None, keepdim=False):
+        """See pyml.argmax."""
+        return ops.argmax(self, dim, keepdim)
+
+    def argmin(self, dim=None, keepdim=False):
+        """See pyml.argmin."""
+        return ops.argmin(self, dim, keepdim)
+
+    def any(self, dim=None, keepdim=False):
+        """See pyml.any."""
+        return ops.any(self, dim, keepdim)
+
+    def all(self, dim=None, keepdim=False):
+        """See pyml.all."""
+        return ops.all(self, dim, keepdim)
+
+    def logsumexp(self, dim=None, keepdim=False):
+        """See pyml.logsumexp."""
+        return ops.logsumexp(self, dim, keepdim)
+
+    def norm(self, p=2, dim=None, keepdim=False):
+        """See pyml.norm."""
+        return ops.norm(self, p, dim, keepdim)
+
+    def prod(self, dim=None, keepdim=False):
+        """See pyml.prod."""
+        return ops.prod(self, dim, keepdim)
+
+    def cumsum(self, dim):
+        """See pyml.cumsum."""
+        return ops.cumsum(self, dim)
+
+    def softmax(self, dim):
+        """See pyml.softmax."""
+        return ops.softmax(self, dim)
+
+    def log_softmax(self, dim):
+        """See pyml.log_softmax."""
+        return ops.log_softmax(self, dim)
+
+    def allclose(self, other, rtol=1e-5, atol=1e-8, equal_nan=False):
+        """See pyml.allclose."""
+        return ops.allclose(self, other, rtol, atol, equal_nan)
+
+    def equal(self, other):
+        """See pyml.equal."""
+        return ops.equal(self, other)
+
+    # -- shape --
+
+    def reshape(self, *shape):
+        """See pyml.reshape."""
+        return ops.reshape(self, _shape_of(shape))
+
+    def view(self, *shape):
+        """See pyml.view."""
+        return ops.view(self, _shape_of(shape))
+
+    def flatten(self, start_dim=0, end_dim=-1):
+        """See pyml.flatten."""
+        return ops.flatten(self, start_dim, end_dim)
+
+    def view_as(self, other):
+        """See pyml.view."""
+        return ops.view(self, other.shape)
+
+    def reshape_as(self, other):
+        """See pyml.reshape."""
+        return ops.reshape(self, other.shape)
+
+    def transpose(self, dim0, dim1):
+        """See pyml.transpose."""
+        return ops.transpose(self, dim0, dim1)
+
+    def t(self):
+        """See pyml.t."""
+        return ops.t(self)
+
+    def permute(self, *dims):
+        """See pyml.permute."""
+        return ops.permute(self, _shape_of(dims))
+
+    def squeeze(self, dim=None):
+        """See pyml.squeeze."""
+        return ops.squeeze(self, dim)
+
+    def unsqueeze(self, dim):
+        """See pyml.unsqueeze."""
+        return ops.unsqueeze(self, dim)
+
+    def expand(self, *sizes):
+        """See pyml.expand."""
+        return ops.expand(self, _shape_of(sizes))
+
+    def expand_as(self, other):
+        """See pyml.expand."""
+        return ops.expand(self, other.shape)
+
+    def repeat(self, *sizes):
+        """See pyml.repeat."""
+        return ops.repeat(self, _shape_of(sizes))
+
+    def chunk(self, chunks, dim=0):
+        """See pyml.chunk."""
+        return ops.chunk(self, chunks, dim)
+
+    def split(self, split_size, dim=0):
+        """See pyml.split."""
+        return ops.split(self, split_size, dim)
+
+    def unbind(self, dim=0):
+        """See pyml.unbind."""
+        return ops.unbind(self, dim)
+
+    def index_select(self, dim, index):
+        """See pyml.index_select."""
+        return ops.index_select(self, dim, index)
+
+    def gather(self, dim, index):
+        """See pyml.gather."""
+        return ops.gather(self, dim, index)
+
+    def contiguous(self):
+        """See pyml.contiguous."""
+        return ops.contiguous(self)
+
+    def clone(self):
+        """See pyml.clone."""
+        return ops.clone(self)
+
+    # -- in place --
+
+    def add_(self, other, *, alpha=1):
+        """See pyml.add_."""
+        return ops.add_(self, other, alpha=alpha)
+
+    def sub_(self, other, *, alpha=1):
+        """See pyml.sub_."""
+        return ops.sub_(self, other, alpha=alpha)
+
+    def mul_(self, other):
+        """See pyml.mul_."""
+        return ops.mul_(self, other)
+
+    def div_(self, other):
+        """See pyml.div_."""
+        return ops.div_(self, other)
+
+    def copy_(self, other):
+        """See pyml.copy_."""
+        return ops.copy_(self, other)
+
+    def zero_(self):
+        """Sets every element to zero; returns self."""
+        return ops.fill_(self, 0)
+
+    def fill_(self, value):
+        """See pyml.fill_."""
+        return ops.fill_(self, value)
+
+    def clamp_(self, min=None, max=None):
+        """See pyml.clamp_."""
+        return ops.clamp_(self, min, max)
+
+    def relu_(self):
+        """See pyml.relu_."""
+        return ops.relu_(self)
+
+    def exp_(self):
+        """See pyml.exp_."""
+        return ops.exp_(self)
+
+    def log_(self):
+        """See pyml.log_."""
+        return ops.log_(self)
+
+    def sqrt_(self):
+        """See pyml.sqrt_."""
+        return ops.sqrt_(self)
+
+    def neg_(self):
+        """See pyml.neg_."""
+        return ops.neg_(self)
+
+    def abs_(self):
+        """See pyml.abs_."""
+        return ops.abs_(self)
+
+    def tanh_(self):
+        """See pyml.tanh_."""
+        return ops.tanh_(self)
+
+    def sigmoid_(self):
+        """See pyml.sigmoid_."""
+        return ops.sigmoid_(self)
+
+    def addcmul_(self, tensor1, tensor2, *, value=1):
+        """See pyml.addcmul_."""
+        return ops.addcmul_(self, tensor1, tensor2, value=value)
+
+    def addcdiv_(self, tensor1, tensor2, *, value=1):
+        """See pyml.addcdiv_."""
+        return ops.addcdiv_(self, tensor1, tensor2, value=value)
+
+    def lerp_(self, end, weight):
+        """See pyml.lerp_."""
+        return ops.lerp_(self, end, weight)
+
+    def masked_fill_(self, mask, value):
+        """See pyml.masked_fill_."""
+        return ops.masked_fill_(self, mask, value)
+
+    def uniform_(self, from_=0.0, to=1.0, *, generator=None):
+        """See pyml.uniform_."""
+        return ops.uniform_(self, from_, to, generator=generator)
+
+    def normal_(self, mean=0.0, std=1.0, *, generator=None):
+        """See pyml.normal_."""
+        return ops.normal_(self, mean, std, generator=generator)
+
+    # -- dtype --
+
+    def to(self, *args, **kwargs):
+        """See pyml.to."""
+        return ops.to(self, *args, **kwargs)
+
+    def type_as(self, other):
+        """See pyml.to."""
+        return ops.to(self, other.dtype)
+
+    def float(self):
+        """The same values as float32."""
+        return ops.to(self, np.dtype('float32'))
+
+    def double(self):
+        """The same values as float64."""
+        return ops.to(self, np.dtype('float64'))
+
+    def long(self):
+        """The same values as int64."""
+        return ops.to(self, np.dtype('int64'))
+
+    def int(self):
+        """The same values as int32."""
+        return ops.to(self, np.dtype('int32'))
+
+    def bool(self):
+        """The same values as bool."""
+        return ops.to(self, np.dtype('bool'))
+
+
+def _rebuild(cls, array, requires_grad, grad):
+    cdef Tensor t = Tensor._on(array, cls, requires_grad=requires_grad)
+    t._grad = grad
+    return t
+
+
+class HookHandle:
+    """Takes a hook away again."""
+
+    def __init__(self, hooks, hook):
+        self._hooks, self._hook = hooks, hook
+
+    def remove(self):
+        """Removes the hook; a second call does nothing."""
+        self._hooks[:] = [h for h in self._hooks if h is not self._hook]
+
+
+# ---- Node -----------------------------------------------------------------------------------------------------
+
+cdef unsigned long long created = 0   # Nodes so far; changed under the GIL
+
+
+@cython.trashcan(True)
+cdef class Node:
+    """One recorded operation with one output.
+
+    A subclass writes `backward` with differentiable operations: the gradient of the output in, a tuple
+    with the gradient of each input out (None where it is none of its business). Where a kernel does that
+    faster, it writes `backward_fused` too, which is used when no graph of the gradient is wanted.
+    """
+
+    cdef void connect(self, Tensor output, tuple inputs) except *:
+        """Makes this node what computed `output` from `inputs` (tensors, or None)."""
+        global created
+        cdef Tensor t
+        cdef list edges = []
+        for item in inputs:
+            t = item
+            if t is None or not t._requires_grad:
+                edges.append(None)
+            elif t.node is None:
+                edges.append(t)
+            else:
+                check_current(t)
+                edges.append(t.node)
+        created += 1
+        self.seq = created
+        self.inputs = tuple(edges)
+        output.node = self
+        output._requires_grad = True
+        output.graph_version = output.changes()
+
+    cdef void keep(self, Tensor t) except *:
+        """Keeps a tensor for backward. Call after connect. An output is kept without its node: no cycle."""
+        if self.kept is None:
+            self.kept, self.versions = [], []
+        if t is None:
+            self.kept.append(None)
+            self.versions.append(0)
+            return
+        self.kept.append(alias_of(t, t.array) if t.node is self else t)
+        self.versions.append(t.changes())
+
+    cdef Tensor saved(self, int i):
+        """The i-th tensor kept, if it still has the values it had."""
+        if self.freed:
+            raise RuntimeError(
+                "backward through the graph a second time, but what it saved has been freed: "
+                "pass retain_graph=True to the first backward"
+            )
+        cdef Tensor t = self.kept[i]
+        if t is None:
+            return None
+        if t.changes() != <unsigned long>self.versions[i]:
+            raise RuntimeError(
+                f"{type(self).__name__}: a tensor of shape {t.shape} that backward needs was changed in place "
+                f"(version {t.changes()}, saved at {self.versions[i]}); use the form that makes a new tensor, or .clone()"
+            )
+        return t
+
+    cdef Tensor saved_output(self, int i):
+        """The same for an output: as a tensor of the graph, so that backward can be differentiated."""
+        cdef Tensor kept = self.saved(i)
+        cdef Tensor t = alias_of(kept, kept.array)
+        t.node = self
+        t._requires_grad = True
+        t.graph_version = t.changes()
+        return t
+
+    cpdef tuple backward(self, Tensor dy):
+        raise NotImplementedError(f"{type(self).__name__} has no backward")
+
+    cpdef tuple backward_fused(self, Tensor dy):
+        return self.backward(dy)
+
+    def name(self):
+        """The operation's name."""
+        return type(self).__name__
+
+    @property
+    def next_functions(self):
+        """The edges as (node, 0) pairs, as PyTorch lists them."""
+        return tuple((None if edge is None else edge, 0) for edge in self.inputs)
+
+    # for operations written in Python
+
+    def _connect(self, Tensor output not None, tuple inputs not None, tuple keep=()):
+        self.connect(output, inputs)
+        for t in keep:
+            self.keep(t)
+        return output
+
+    def _saved(self, int i):
+        return self.saved(i)
+
+    def _saved_output(self, int i):
+        return self.saved_output(i)
+
+
+# ---- backward -------------------------------------------------------------------------------------------------
+
+
+cdef void enqueue(list queue, Node node) except *:
+    """Keeps `queue` sorted by seq, the largest last."""
+    cdef Py_ssize_t low = 0, high = len(queue), middle
+    while low < high:
+        middle = (low + high) >> 1
+        if (<Node>queue[middle]).seq < node.seq:
+            low = middle + 1
+        else:
+            high = middle
+    queue.insert(low, node)
+
+
+cdef Tensor run_hooks(list hooks, Tensor grad):
+    if hooks is not None:
+        for hook in tuple(hooks):
+            result = hook(grad)
+            if result is not None:
+                grad = result
+    return grad
+
+
+cdef Tensor first_gradient(Tensor output, gradient):
+    """The gradient that backward starts from, checked."""
+    cdef Tensor grad
+    if not output._requires_grad:
+        raise RuntimeError("backward: the tensor does not require grad and was not computed from one that does")
+    if gradient is None:
+        if output.array.size != 1:
+            raise RuntimeError(
+                f"backward: a gradient can be made implicitly for a scalar only, this tensor has shape {output.shape}; "
+                "pass gradient=, or reduce with .sum() or .mean() first"
+            )
+        return wrap(np.ones(output.shape, output.dtype))
+    if not isinstance(gradient, Tensor):
+        raise TypeError(f"backward: gradient must be a Tensor or None, not {type(gradient).__name__}")
+    grad = gradient
+    if grad.shape != output.shape:
+        raise RuntimeError(f"backward: gradient has shape {grad.shape}, the tensor has shape {output.shape}")
+    if grad.dtype != output.dtype:
+        raise RuntimeError(f"backward: gradient has dtype {grad.dtype}, the tensor has dtype {output.dtype}")
+    return grad
+
+
+def run_backward(tuple outputs, tuple gradients, bint retain_graph, bint create_graph, tuple inputs, bint accumulate):
+    """Walks the graph from `outputs` and returns the gradients of `inputs` (None where not reached).
+
+    With `accumulate`, gradients are added to the .grad of leaves instead: of `inputs`, or of all if None.
+    Nothing is accumulated unless the whole walk succeeded.
+    """
+    global pyml_grad_enabled
+    cdef dict pending = {}        # edge -> the gradient gathered for it so far
+    cdef dict wanted = {}         # node -> gradient, for inputs that are not leaves
+    cdef set path = None          # with inputs: the edges that lead to one of them
+    cdef list queue = []          # nodes with a pending gradient, the newest last
+    cdef Tensor output, grad, dx, leaf
+    cdef Node node
+    cdef tuple grads
+    cdef Py_ssize_t i
+    cdef bint before = pyml_grad_enabled
+
+    for output, gradient in zip(outputs, gradients):
+        grad = first_gradient(output, gradient)
+        edge = output if output.node is None else output.node
+        if edge in pending:
+            pending[edge] = ops.add(pending[edge], grad)
+        else:
+            pending[edge] = grad
+            if output.node is not None:
+                enqueue(queue, output.node)
+    if inputs is not None:
+        for leaf in inputs:
+            if leaf is None or not leaf._requires_grad:
+                raise RuntimeError("grad: one of the inputs does not require grad")
+            if leaf.node is not None:
+                wanted[leaf.node] = None
+        path = edges_towards({leaf if leaf.node is None else leaf.node for leaf in inputs}, queue)
+
+    pyml_grad_enabled = create_graph
+    try:
+        while queue:
+            node = queue.pop()
+            grad = run_hooks(node.output_hooks, pending.pop(node))
+            if node in wanted:
+                wanted[node] = grad
+            if path is not None and node not in path:
+                continue
+            grads = node.backward(grad) if create_graph else node.backward_fused(grad)
+            if len(grads) != len(node.inputs):
+                raise RuntimeError(
+                    f"{node.name()}: backward gave {len(grads)} gradients for {len(node.inputs)} inputs")
+            for i in range(len(grads)):
+                edge = node.inputs[i]
+                dx = grads[i]
+                if edge is None or dx is None or (path is not None and edge not in path and edge not in wanted):
+                    continue
+                if edge in pending:
+                    pending[edge] = ops.add(pending[edge], dx)
+                else:
+                    pending[edge] = dx
+                    if isinstance(edge, Node):
+                        enqueue(queue, edge)
+            if not retain_graph:
+                node.freed = node.freed or node.kept is not None
+                node.kept = node.versions = None
+            grads = None
+        grad = dx = None
+
+        # only leaves are left in `pending`
+        for edge in pending:
+            leaf = edge
+            if leaf.hooks is not None:
+                pending[edge] = run_hooks(leaf.hooks, pending[edge])
+        if not accumulate:
+            return tuple([pending.get(leaf) if leaf.node is None else wanted[leaf.node] for leaf in inputs])
+        if inputs is not None:
+            for leaf in inputs:
+                if leaf.node is not None and wanted[leaf.node] is not None:
+                    pending[leaf] = wanted[leaf.node]
+        while pending:
+            edge, grad = pending.popitem()
+            if inputs is None or any([edge is item for item in inputs]):
+                accumulate_into(edge, grad, create_graph)
+        return None
+    finally:
+        pyml_grad_enabled = before
+
+
+cdef set edges_towards(set targets, list roots):
+    """The nodes below `roots` from which a target is reached, and the targets."""
+    cdef set seen = set(roots), path = set(targets)
+    cdef list stack = list(roots), order
+    cdef Node node
+    while stack:
+        node = stack.pop()
+        for edge in node.inputs:
+            if isinstance(edge, Node) and edge not in seen:
+                seen.add(edge)
+                stack.append(edge)
+    order = sorted(seen, key=lambda n: (<Node>n).seq)
+    for node in order:
+        for edge in node.inputs:
+            if edge in path:
+                path.add(node)
+                break
+    return path
+
+
+cdef void accumulate_into(Tensor leaf, Tensor grad, bint create_graph) except *:
+    """leaf.grad = grad, or += grad: the first gradient is written, the next is added. The caller's reference to `grad`
+    is the only one if nobody else can reach it: then it is taken as it is."""
+    cdef bint alone = (
+        Py_REFCNT(grad) == 1 and Py_REFCNT(grad.array) == 1
+        and cnp.PyArray_BASE(grad.array) == NULL
+    )
+    if leaf._grad is None:
+        leaf._grad = grad if create_graph or alone else wrap(grad.array.copy())
+    elif create_graph or leaf._grad._requires_grad:
+        leaf._grad = ops.add(leaf._grad, grad)
+    else:
+        ops.add_(leaf._grad, grad)

@@ -1,0 +1,151 @@
+"""Builds pyml: every file of csrc/kernels once per ISA and dtype, then the Cython modules; `_kernels`
+links the objects of csrc. The command build_csrc compiles csrc/ alone.
+
+Environment:
+    PYML_WERROR=1     warnings of the C compiler are errors (development, CI)
+    PYML_SANITIZE=1   AddressSanitizer and UndefinedBehaviorSanitizer
+    PYML_WIDE=1       adds the ISA "wide": AVX-512's vector length without its instructions, for
+                      tests on CPUs without it
+    PYML_MACHINE      the machine to compile for, with CC a cross compiler; only for build_csrc
+"""
+
+import hashlib
+import os
+import platform
+import shlex
+import sysconfig
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+ROOT = Path(__file__).parent
+CSRC = Path("csrc")
+OBJECTS = Path("build") / "csrc"
+
+X86_64 = {
+    "baseline": ["-march=x86-64"],
+    "avx2": ["-march=x86-64", "-mavx2", "-mfma"],
+    "avx512": [
+        *["-march=x86-64", "-mavx2", "-mfma"],
+        *["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl"],
+    ],
+}
+ISAS = {
+    "x86_64": X86_64,
+    "AMD64": X86_64,
+    "aarch64": {"neon": [], "baseline": []},
+    "arm64": {"neon": [], "baseline": []},
+}.get(os.environ.get("PYML_MACHINE", platform.machine()), {"baseline": []})
+REAL_BITS = (32, 64)
+
+CC = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC"))
+DEFINES = []
+FLAGS = [
+    "-std=c11",
+    "-O3",
+    "-fPIC",
+    "-ffp-contract=off",  # a product is rounded unless vfma is written: see csrc/simd/vec.h
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-fvisibility=hidden",
+    "-Wall",
+    "-Wextra",
+    "-Wno-psabi",  # vectors are passed between inlined functions only
+]
+LINK = ["-pthread", "-lm"]
+if os.environ.get("PYML_WERROR") == "1":
+    FLAGS += ["-Werror"]
+if os.environ.get("PYML_WIDE") == "1" and "avx2" in ISAS:
+    ISAS["wide"] = ISAS["avx2"]
+    DEFINES += ["-DPYML_WIDE"]
+SANITIZE = []
+if os.environ.get("PYML_SANITIZE") == "1":
+    SANITIZE = [
+        "-fsanitize=address,undefined",
+        "-fno-sanitize-recover=undefined",
+        "-fno-omit-frame-pointer",
+        "-g",
+    ]
+
+
+class BuildKernels(build_ext):
+    """build_ext that compiles the kernels, in parallel, before the modules."""
+
+    def run(self):
+        self.parallel = self.parallel or os.cpu_count() or 1
+        super().run()
+
+    def build_extensions(self):
+        objects = self.compile_kernels()
+        for extension in self.extensions:
+            if extension.name == "pyml._kernels":
+                extension.extra_objects = objects
+                extension.depends += objects
+        super().build_extensions()
+
+    def compile_kernels(self):
+        """Compiles csrc/ and returns the object files. They are kept from build to build: an object
+        is named by the command that makes it, and made anew if it is older than its sources."""
+        newest_header = max(p.stat().st_mtime for p in CSRC.rglob("*.h"))
+        jobs = []
+        for source in sorted(CSRC.glob("*.c")):
+            jobs.append((source, source.stem, DEFINES))
+        for source in sorted((CSRC / "kernels").glob("*.c")):
+            for isa, isa_flags in ISAS.items():
+                for bits in REAL_BITS:
+                    flags = [*isa_flags, f"-DISA_{isa}", f"-DREAL_BITS={bits}"]
+                    jobs.append((source, f"{source.stem}_{isa}_f{bits}", flags))
+
+        def compile_one(job):
+            source, name, flags = job
+            command = [*CC, *FLAGS, *SANITIZE, *flags]
+            digest = hashlib.sha256(" ".join(command).encode()).hexdigest()[:8]
+            target = OBJECTS / f"{name}-{digest}.o"
+            if not target.exists() or target.stat().st_mtime <= max(
+                source.stat().st_mtime, newest_header
+            ):
+                OBJECTS.mkdir(parents=True, exist_ok=True)
+                self.spawn([*command, "-c", str(source), "-o", str(target)])
+            return str(target)
+
+        with ThreadPoolExecutor(self.parallel) as pool:
+            return list(pool.map(compile_one, jobs))
+
+
+class BuildCsrc(BuildKernels):
+    """build_csrc: the C alone, to see that it compiles for a machine."""
+
+    def build_extensions(self):
+        self.compile_kernels()
+
+
+def cython_module(path):
+    """The extension module of one .pyx file."""
+    return Extension(
+        ".".join(path.with_suffix("").parts),
+        [str(path)],
+        include_dirs=[numpy.get_include(), str(CSRC)],
+        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
+        extra_compile_args=["-O2", "-fvisibility=hidden", *SANITIZE],
+        extra_link_args=[*LINK, *SANITIZE, *([] if SANITIZE else ["-Wl,-s"])],
+        depends=[str(p) for p in [*CSRC.glob("*.h"), *Path("pyml").rglob("*.pxd")]],
+    )
+
+
+os.chdir(ROOT)
+setup(
+    ext_modules=cythonize(
+        [cython_module(path) for path in sorted(Path("pyml").rglob("*.pyx"))],
+        nthreads=0,
+        compiler_directives={
+            "language_level": 3,
+            "embedsignature": True,
+            "embedsignature.format": "python",
+        },
+    ),
+    cmdclass={"build_ext": BuildKernels, "build_csrc": BuildCsrc},
+)

@@ -1,0 +1,71 @@
+"""What every test starts from, and returns to: one seed, the best ISA, the default threads, a known generator."""
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+sys.path.insert(0, str(Path(__file__).parent))  # helpers
+
+from helpers.sweep import selection
+from pyml import _kernels
+
+settings.register_profile("default", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("pyml", "a part of the kernel sweeps")
+    group.addoption("--isa", help="only this ISA")
+    group.addoption("--dtype", choices=["float32", "float64"], help="only this dtype")
+    group.addoption("--size", type=int, help="only this size")
+    group.addoption("--values", help="only values of this kind: normal, offset, special, extreme")
+    group.addoption("--exhaustive", action="store_true", help="also run the tests marked exhaustive")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "exhaustive: every float32; minutes; runs with --exhaustive")
+    for axis in ("isa", "dtype", "size", "values"):
+        setattr(selection, axis, config.getoption(axis))
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("exhaustive"):
+        skip = pytest.mark.skip(reason="runs with --exhaustive")
+        for item in items:
+            if "exhaustive" in item.keywords:
+                item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def restored():
+    isa, threads = _kernels.selected_isa(), _kernels.get_num_threads()
+    np.random.seed(0)
+    yield
+    _kernels.select_isa(isa)
+    _kernels.set_num_threads(threads)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(params=_kernels.available_isas())
+def isa(request):
+    """Each ISA of this machine, selected."""
+    if not selection.keeps(isa=request.param):
+        pytest.skip("--isa")
+    _kernels.select_isa(request.param)
+    return request.param
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request):
+    if not selection.keeps(dtype=request.param):
+        pytest.skip("--dtype")
+    return np.dtype(request.param)

@@ -1,0 +1,290 @@
+import pytest
+
+import pyml
+from pyml import nn
+
+
+class Scale(nn.Module):
+    def forward(self, x, factor=2.0):
+        return x * factor
+
+
+class Pair(nn.Module):
+    """Two outputs of two inputs, and something that is not a tensor."""
+
+    def forward(self, x, y, name="pair"):
+        return x * y, x + y, name
+
+
+def leaf(*numbers):
+    return pyml.tensor(numbers, dtype=pyml.float64, requires_grad=True)
+
+
+# ---- forward ------------------------------------------------------------------------------------
+
+
+def test_forward_pre_hook_sees_and_replaces_the_arguments():
+    module, seen = Scale(), []
+    module.register_forward_pre_hook(lambda m, args: seen.append((m, args)))
+    assert module(3.0) == 6
+    assert seen == [(module, (3.0,))]
+    module.register_forward_pre_hook(lambda m, args: args[0] + 1)
+    assert module(3.0) == 8
+    module.register_forward_pre_hook(lambda m, args: (args[0], 10.0))
+    assert module(3.0) == 40
+
+
+def test_forward_pre_hook_with_kwargs():
+    module, seen = Scale(), []
+    module.register_forward_pre_hook(
+        lambda m, args, kwargs: seen.append((args, kwargs)), with_kwargs=True
+    )
+    handle = module.register_forward_pre_hook(
+        lambda m, args, kwargs: (args, {"factor": 5.0}), with_kwargs=True
+    )
+    assert module(3.0, factor=4.0) == 15
+    assert seen == [((3.0,), {"factor": 4.0})]
+    handle.remove()
+    module.register_forward_pre_hook(lambda m, args, kwargs: args, with_kwargs=True)
+    with pytest.raises(RuntimeError, match=r"must return None or \(args, kwargs\)"):
+        module(3.0)
+
+
+def test_forward_hook_sees_and_replaces_the_output():
+    module, seen = Scale(), []
+    module.register_forward_hook(lambda m, args, output: seen.append((m, args, output)))
+    assert module(3.0, factor=1.0) == 3
+    assert seen == [(module, (3.0,), 3.0)]
+    module.register_forward_hook(lambda m, args, output: output + 1)
+    module.register_forward_hook(
+        lambda m, args, kwargs, output: output * kwargs["factor"], with_kwargs=True
+    )
+    assert module(3.0, factor=2.0) == 14
+
+
+def test_order_and_prepend():
+    module, order = Scale(), []
+    for register in (module.register_forward_pre_hook, module.register_forward_hook):
+        register(lambda *args: order.append("first"))
+        register(lambda *args: order.append("second"))
+        register(lambda *args: order.append("before"), prepend=True)
+    module(1.0)
+    assert order == ["before", "first", "second"] * 2
+
+
+def test_remove():
+    module, seen = Scale(), []
+    hook = lambda *args: seen.append(1)  # noqa: E731
+    handles = [module.register_forward_hook(hook), module.register_forward_hook(hook)]
+    module(1.0)
+    handles[1].remove()
+    handles[1].remove()
+    module(1.0)
+    handles[0].remove()
+    module(1.0)
+    assert len(seen) == 3
+    assert not module._hooks
+
+
+def test_a_hook_may_remove_itself():
+    module, seen = Scale(), []
+
+    def once(*args):
+        seen.append(1)
+        handle.remove()
+
+    handle = module.register_forward_hook(once)
+    module.register_forward_hook(lambda *args: seen.append(2))
+    module(1.0)
+    module(1.0)
+    assert seen == [1, 2, 2]
+
+
+def test_always_call():
+    class Fails(nn.Module):
+        def forward(self):
+            raise ArithmeticError("forward")
+
+    module, seen = Fails(), []
+    module.register_forward_hook(lambda m, args, output: seen.append("never"))
+    module.register_forward_hook(lambda m, args, output: seen.append(output), always_call=True)
+    with pytest.raises(ArithmeticError, match="forward"):
+        module()
+    assert seen == [None]
+
+    def fails(*args):
+        raise ValueError("hook")
+
+    module.register_forward_hook(fails, always_call=True)
+    with (
+        pytest.warns(UserWarning, match="always_call=True raised an exception.*: hook"),
+        pytest.raises(ArithmeticError),
+    ):
+        module()
+
+
+def test_always_call_runs_once():
+    module, seen = Scale(), []
+    module.register_forward_hook(lambda *args: seen.append(1), always_call=True)
+    module.register_forward_hook(lambda *args: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        module(1.0)
+    assert seen == [1]
+
+
+# ---- backward -----------------------------------------------------------------------------------
+
+
+def test_full_backward_hook_sees_the_gradients():
+    module, seen = Scale(), []
+    module.register_full_backward_hook(lambda m, dx, dy: seen.append((m, dx, dy)))
+    x = leaf(1, 2)
+    y = module(x)
+    (y * y).sum().backward()
+    assert x.grad.tolist() == [8, 16]
+    [(owner, (dx,), (dy,))] = seen
+    assert owner is module
+    assert dx.tolist() == [8, 16]
+    assert dy.tolist() == [4, 8]
+
+
+def test_full_backward_hook_replaces_the_gradient_of_the_input():
+    module = Scale()
+    module.register_full_backward_hook(lambda m, dx, dy: (dx[0] * 10,))
+    module.register_full_backward_hook(lambda m, dx, dy: dx[0] + 1)
+    x = leaf(1, 2)
+    module(x).sum().backward()
+    assert x.grad.tolist() == [21, 21]
+
+
+def test_full_backward_pre_hook_replaces_the_gradient_of_the_output():
+    layer, seen = nn.Linear(2, 1, bias=False).double(), []
+    layer.register_full_backward_pre_hook(lambda m, dy: dy[0] * 3)
+    layer.register_full_backward_pre_hook(lambda m, dy: seen.append(dy[0].tolist()))
+    x = leaf(1, 2)
+    layer(x).sum().backward()
+    assert seen == [[3]]
+    assert layer.weight.grad.tolist() == [[3, 6]]
+    assert x.grad.tolist() == [3 * w for w in layer.weight.tolist()[0]]
+
+
+def test_prepended_backward_hooks():
+    module, order = Scale(), []
+    for register in (module.register_full_backward_pre_hook, module.register_full_backward_hook):
+        register(lambda *args: order.append("first"))
+        register(lambda *args: order.append("before"), prepend=True)
+    module(leaf(1)).sum().backward()
+    assert order == ["before", "first"] * 2
+
+
+@pytest.mark.parametrize("used", [(0,), (1,), (0, 1)])
+def test_several_inputs_and_outputs(used):
+    module, seen = Pair(), []
+    module.register_full_backward_hook(lambda m, dx, dy: seen.append((dx, dy)))
+    x, y = leaf(2, 3), leaf(5, 7)
+    outputs = module(x, y, "name")
+    assert outputs[2] == "name"
+    sum(outputs[i].sum() for i in used).backward()
+    wanted_x = [(0 in used) * b + (1 in used) for b in (5, 7)]
+    wanted_y = [(0 in used) * a + (1 in used) for a in (2, 3)]
+    assert x.grad.tolist() == wanted_x
+    assert y.grad.tolist() == wanted_y
+    [(dx, dy)] = seen
+    assert [dx[0].tolist(), dx[1].tolist(), dx[2]] == [wanted_x, wanted_y, None]
+    assert [g is not None for g in dy] == [0 in used, 1 in used, False]
+
+
+def test_an_input_without_gradient_is_none():
+    module, seen = Pair(), []
+    module.register_full_backward_hook(lambda m, dx, dy: seen.append(dx))
+    x, constant = leaf(2), pyml.tensor([5.0], dtype=pyml.float64)
+    module(constant, x)[0].sum().backward()
+    assert seen[0][0] is None
+    assert seen[0][1].tolist() == [5]
+
+
+def test_no_input_requires_grad():
+    layer, seen = nn.Linear(2, 1), []
+    layer.register_full_backward_hook(lambda m, dx, dy: seen.append((dx, dy[0].tolist())))
+    layer(pyml.ones(1, 2)).sum().backward()
+    assert seen == [((None,), [[1.0]])]
+    assert layer.weight.grad.tolist() == [[1, 1]]
+    layer.register_full_backward_hook(lambda m, dx, dy: (pyml.ones(1, 2),))
+    with pytest.raises(RuntimeError, match="must return None where no input requires grad"):
+        layer(pyml.ones(1, 2)).sum().backward()
+
+
+def test_hooks_run_once_a_call_and_a_backward():
+    layer, seen = nn.Linear(2, 2), []
+    layer.register_full_backward_hook(lambda m, dx, dy: seen.append(1))
+    x = pyml.ones(1, 2, requires_grad=True)
+    loss = layer(layer(x)).sum()
+    loss.backward(retain_graph=True)
+    assert len(seen) == 2
+    loss.backward()
+    assert len(seen) == 4
+
+
+def test_backward_hooks_do_not_change_the_gradients():
+    plain = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)).double()
+    x = pyml.randn(5, 3).double()
+    plain(x).square().sum().backward()
+    wanted = [p.grad.numpy() for p in plain.parameters()]
+    plain.zero_grad()
+    for module in plain.modules():
+        module.register_full_backward_hook(lambda m, dx, dy: None)
+        module.register_full_backward_pre_hook(lambda m, dy: None)
+    plain(x).square().sum().backward()
+    for p, grad in zip(plain.parameters(), wanted, strict=True):
+        assert (p.grad.numpy() == grad).all()
+
+
+def test_second_derivative_through_hooks():
+    module = Scale()
+    module.register_full_backward_hook(lambda m, dx, dy: (dx[0] * 1.0,))
+    x = leaf(3)
+    y = (module(x) * x * x).sum()
+    y.backward(create_graph=True)
+    assert x.grad.tolist() == [54]  # 2 x^3 -> 6 x^2
+    first = x.grad
+    x.grad = None
+    first.sum().backward()
+    assert x.grad.tolist() == [36]
+
+
+def test_without_gradients_backward_hooks_cost_nothing():
+    module = Scale()
+    module.register_full_backward_hook(lambda m, dx, dy: 1 / 0)
+    x = leaf(1)
+    with pyml.no_grad():
+        y = module(x)
+    assert y.is_leaf
+
+
+def test_wrong_number_of_gradients():
+    module = Scale()
+    handle = module.register_full_backward_hook(lambda m, dx, dy: (dx[0], dx[0]))
+    with pytest.raises(RuntimeError, match="a backward hook returned 2 gradients, 1 are expected"):
+        module(leaf(1)).sum().backward()
+    handle.remove()
+    module.register_full_backward_pre_hook(lambda m, dy: ())
+    with pytest.raises(RuntimeError, match="a backward pre-hook returned 0 gradients"):
+        module(leaf(1)).sum().backward()
+
+
+def test_an_output_that_is_no_tensor_is_warned_of():
+    class Dictionary(nn.Module):
+        def forward(self, x):
+            return {"x": x}
+
+    module = Dictionary()
+    module.register_full_backward_hook(lambda m, dx, dy: None)
+    with pytest.warns(UserWarning, match="its output is dict"):
+        module(leaf(1))
+
+
+def test_changing_a_watched_output_in_place_is_refused():
+    module = Scale()
+    module.register_full_backward_hook(lambda m, dx, dy: None)
+    with pytest.raises(RuntimeError, match="in place"):
+        module(leaf(1)).add_(1)

@@ -1,0 +1,63 @@
+import math
+
+import numpy as np
+import pytest
+
+import pyml
+from pyml import nn
+from pyml.nn import functional as F
+
+
+def test_mse_by_hand():
+    x, t = pyml.tensor([1.0, 2.0, 5.0]), pyml.tensor([1.0, 4.0, 2.0])
+    assert nn.MSELoss()(x, t).item() == pytest.approx(13 / 3)
+    assert nn.MSELoss(reduction="sum")(x, t).item() == 13
+    assert nn.MSELoss(reduction="none")(x, t).tolist() == [0, 4, 9]
+    assert F.mse_loss(x, t, weight=pyml.tensor([1.0, 0.0, 1.0])).item() == 4.5
+
+
+def test_cross_entropy_by_hand():
+    x = pyml.zeros(3, 4)
+    t = pyml.tensor([0, 3, -100])
+    assert nn.CrossEntropyLoss()(x, t).item() == pytest.approx(math.log(4))
+    assert nn.CrossEntropyLoss(reduction="sum")(x, t).item() == pytest.approx(2 * math.log(4))
+    assert nn.CrossEntropyLoss(reduction="none")(x, t)[2].item() == 0
+    weight = pyml.tensor([1.0, 1.0, 1.0, 3.0])
+    assert nn.CrossEntropyLoss(weight, reduction="sum")(x, t).item() == pytest.approx(
+        4 * math.log(4)
+    )
+    assert nn.CrossEntropyLoss(ignore_index=3)(x[:2], t[:2]).item() == pytest.approx(math.log(4))
+
+
+def test_weight_is_a_buffer():
+    loss = nn.CrossEntropyLoss(pyml.ones(3)).double()
+    assert loss.weight.dtype == np.float64
+    assert list(loss.state_dict()) == ["weight"]
+    assert list(nn.CrossEntropyLoss().state_dict()) == []
+
+
+def test_old_positions_are_refused():
+    with pytest.raises(TypeError):
+        nn.MSELoss("sum")
+    with pytest.raises(TypeError):
+        nn.CrossEntropyLoss(None, None)
+
+
+@pytest.mark.parametrize(
+    "loss", [nn.MSELoss(reduction="avg"), nn.CrossEntropyLoss(reduction="avg")]
+)
+def test_unknown_reduction(loss):
+    with pytest.raises(ValueError, match="reduction is 'avg', it must be 'none', 'mean' or 'sum'"):
+        loss(pyml.ones(2, 2), pyml.ones(2, 2))
+
+
+def test_errors():
+    cross_entropy = nn.CrossEntropyLoss()
+    with pytest.raises(IndexError, match="target 4 at position 1 is out of bounds"):
+        cross_entropy(pyml.zeros(2, 4), pyml.tensor([0, 4]))
+    with pytest.raises(ValueError, match="target of class indices has shape"):
+        cross_entropy(pyml.zeros(2, 4), pyml.tensor([0, 1, 2]))
+    with pytest.raises(ValueError, match="label_smoothing is 2"):
+        nn.CrossEntropyLoss(label_smoothing=2)(pyml.zeros(2, 4), pyml.tensor([0, 1]))
+    with pytest.warns(UserWarning, match="broadcast"):
+        nn.MSELoss()(pyml.ones(3, 1), pyml.ones(3))

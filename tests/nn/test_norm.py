@@ -1,0 +1,137 @@
+import numpy as np
+import pytest
+
+import pyml
+from pyml import nn
+
+X = np.array([[1.0, 10.0], [3.0, 30.0], [8.0, 20.0]])  # means 4, 20; variances by n: 26/3, 200/3
+
+
+def normalised(x, mean, var, eps=1e-5):
+    return (x - mean) / np.sqrt(var + eps)
+
+
+def test_training_and_evaluation():
+    norm = nn.BatchNorm1d(2).double()
+    y = norm(pyml.tensor(X)).detach().numpy()
+    np.testing.assert_allclose(y, normalised(X, [4, 20], [26 / 3, 200 / 3]), rtol=1e-12)
+    np.testing.assert_allclose(norm.running_mean.numpy(), [0.4, 2.0], rtol=1e-12)
+    np.testing.assert_allclose(norm.running_var.numpy(), [0.9 + 1.3, 0.9 + 10], rtol=1e-12)
+    assert norm.num_batches_tracked.item() == 1
+    norm.eval()
+    y = norm(pyml.tensor(X)).detach().numpy()
+    np.testing.assert_allclose(y, normalised(X, [0.4, 2.0], [2.2, 10.9]), rtol=1e-12)
+    assert norm.num_batches_tracked.item() == 1
+
+
+def test_cumulative_average():
+    norm = nn.BatchNorm1d(2, momentum=None).double()
+    for i in range(3):
+        norm(pyml.tensor(X + i))
+    np.testing.assert_allclose(norm.running_mean.numpy(), [5, 21], rtol=1e-12)
+    np.testing.assert_allclose(norm.running_var.numpy(), [13, 100], rtol=1e-12)
+    assert norm.num_batches_tracked.item() == 3
+
+
+@pytest.mark.parametrize("momentum", [0.1, None])
+def test_without_running_statistics(momentum):
+    norm = nn.BatchNorm1d(2, momentum=momentum, track_running_stats=False).double()
+    assert list(norm.state_dict()) == ["weight", "bias"]
+    assert norm.running_mean is norm.running_var is norm.num_batches_tracked is None
+    wanted = normalised(X, X.mean(0), X.var(0))
+    for mode in (True, False):
+        norm.train(mode)
+        np.testing.assert_allclose(norm(pyml.tensor(X)).detach().numpy(), wanted, rtol=1e-12)
+
+
+def test_tracking_turned_off_later():
+    norm = nn.BatchNorm1d(2).double()
+    norm.track_running_stats = False
+    norm(pyml.tensor(X))
+    assert norm.num_batches_tracked.item() == 0
+    assert norm.running_mean.tolist() == [0, 0]
+    norm.eval()
+    np.testing.assert_allclose(
+        norm(pyml.tensor(X)).detach().numpy(), normalised(X, 0, 1), rtol=1e-12
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ({}, ["weight", "bias"]),
+        ({"bias": False}, ["weight"]),
+        ({"affine": False}, []),
+        ({"affine": False, "bias": True}, []),
+    ],
+)
+def test_affine(options, names):
+    norm = nn.BatchNorm1d(2, **options)
+    assert [name for name, _ in norm.named_parameters()] == names
+    assert list(norm._parameters) == ["weight", "bias"]
+    norm(pyml.tensor(X.astype(np.float32)))
+
+
+def test_three_dimensions():
+    norm = nn.BatchNorm1d(2).double()
+    x = np.random.randn(4, 2, 5)
+    y = norm(pyml.tensor(x)).detach().numpy()
+    wanted = normalised(x, x.mean((0, 2), keepdims=True), x.var((0, 2), keepdims=True))
+    np.testing.assert_allclose(y, wanted, rtol=1e-11)
+    one = nn.BatchNorm1d(2)(pyml.ones(1, 2, 3))
+    assert one.shape == (1, 2, 3)
+
+
+def test_reset():
+    norm = nn.BatchNorm1d(2)
+    norm(pyml.tensor(X.astype(np.float32)))
+    norm.weight.data.fill_(3)
+    norm.reset_running_stats()
+    assert norm.running_mean.tolist() == [0, 0]
+    assert norm.running_var.tolist() == [1, 1]
+    assert norm.num_batches_tracked.item() == 0
+    assert norm.weight.tolist() == [3, 3]
+    norm.reset_parameters()
+    assert norm.weight.tolist() == [1, 1]
+    assert norm.bias.tolist() == [0, 0]
+
+
+def test_dtype_and_device():
+    norm = nn.BatchNorm1d(2, dtype=pyml.float64, device="cpu")
+    assert {p.dtype for p in norm.parameters()} == {np.dtype("float64")}
+    assert norm.running_var.dtype == np.float64
+    assert norm.num_batches_tracked.dtype == np.int64
+    assert norm.num_batches_tracked.shape == ()
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((2,), r"expected 2D or 3D input \(got 1D input\)"),
+        ((2, 2, 2, 2), r"expected 2D or 3D input \(got 4D input\)"),
+        ((3, 4), r"must be \(4,\)"),
+        ((1, 2), "expected more than 1 value per channel when training"),
+        ((1, 2, 1), "expected more than 1 value per channel when training"),
+    ],
+)
+def test_errors_change_nothing(shape, message):
+    norm = nn.BatchNorm1d(2)
+    with pytest.raises(ValueError, match=f"(?i){message}"):
+        norm(pyml.ones(*shape))
+    assert norm.num_batches_tracked.item() == 0
+    assert norm.running_mean.tolist() == [0, 0]
+    assert norm.running_var.tolist() == [1, 1]
+
+
+def test_one_row_in_evaluation():
+    norm = nn.BatchNorm1d(2).eval()
+    alone = norm(pyml.tensor(X[:1].astype(np.float32))).detach().numpy()
+    among = norm(pyml.tensor(X.astype(np.float32))).detach().numpy()[:1]
+    np.testing.assert_array_equal(alone, among)
+
+
+def test_repr():
+    assert repr(nn.BatchNorm1d(3, 1e-3, None, False, False)) == (
+        "BatchNorm1d(3, eps=0.001, momentum=None, affine=False, bias=False, "
+        "track_running_stats=False)"
+    )

@@ -1,0 +1,67 @@
+"""The optimizers in plain NumPy, from the papers that their docstrings name; in long double."""
+
+import numpy as np
+
+from optim.cases import LR_CHANGE, LR_FACTOR, SECOND_GROUP, SECOND_OPTIONS, gradients, starts
+
+
+def sgd(w, g, s, o):
+    if o["momentum"]:
+        first = "momentum_buffer" not in s
+        b = g if first else o["momentum"] * s["momentum_buffer"] + (1 - o["dampening"]) * g
+        s["momentum_buffer"] = b
+        g = g + o["momentum"] * b if o["nesterov"] else b
+    return w - o["lr"] * g
+
+
+def adagrad(w, g, s, o):
+    s["sum"] = s.get("sum", o["initial_accumulator_value"]) + g**2
+    rate = o["lr"] / (1 + (s["step"] - 1) * o["lr_decay"])
+    return w - rate * g / (np.sqrt(s["sum"]) + o["eps"])
+
+
+def rmsprop(w, g, s, o):
+    v = s["square_avg"] = o["alpha"] * s.get("square_avg", 0) + (1 - o["alpha"]) * g**2
+    if o["centered"]:
+        a = s["grad_avg"] = o["alpha"] * s.get("grad_avg", 0) + (1 - o["alpha"]) * g
+        v = v - a**2
+    u = g / (np.sqrt(v) + o["eps"])
+    if o["momentum"]:
+        u = s["momentum_buffer"] = o["momentum"] * s.get("momentum_buffer", 0) + u
+    return w - o["lr"] * u
+
+
+def adam(w, g, s, o):
+    beta1, beta2 = o["betas"]
+    m = s["exp_avg"] = beta1 * s.get("exp_avg", 0) + (1 - beta1) * g
+    v = s["exp_avg_sq"] = beta2 * s.get("exp_avg_sq", 0) + (1 - beta2) * g**2
+    if o["amsgrad"]:
+        v = s["max_exp_avg_sq"] = np.maximum(s.get("max_exp_avg_sq", 0), v)
+    m_hat, v_hat = m / (1 - beta1 ** s["step"]), v / (1 - beta2 ** s["step"])
+    return w - o["lr"] * m_hat / (np.sqrt(v_hat) + o["eps"])
+
+
+UPDATES = {"SGD": sgd, "Adagrad": adagrad, "RMSprop": rmsprop, "Adam": adam, "AdamW": adam}
+
+
+def train(name, options, dtype):
+    """The parameters and their states after the run of `cases`, from inputs rounded to dtype."""
+    params = [w.astype(dtype).astype(np.longdouble) for w in starts()]
+    states = [{"step": 0} for _ in params]
+    for step, grads in enumerate(gradients()):
+        for i, g in enumerate(grads):
+            if g is None:
+                continue
+            o = options | (SECOND_OPTIONS if i >= SECOND_GROUP else {})
+            if step >= LR_CHANGE:
+                o = o | {"lr": o["lr"] * LR_FACTOR}
+            w, g = params[i], g.astype(dtype).astype(np.longdouble)
+            if o["maximize"]:
+                g = -g
+            if name == "AdamW" or o.get("decoupled_weight_decay"):
+                w = w - o["lr"] * o["weight_decay"] * w
+            else:
+                g = g + o["weight_decay"] * w
+            states[i]["step"] += 1
+            params[i] = UPDATES[name](w, g, states[i], o)
+    return params, states

@@ -1,0 +1,130 @@
+"""Schedules against their closed forms; chained, changed by hand, saved. See also tests/parity."""
+
+import pytest
+
+from optim.cases import parameter, tensor
+from pyml import optim
+from pyml.optim.lr_scheduler import LinearLR, LRScheduler, StepLR
+
+
+def make_optimizer(lr=0.5):
+    p = parameter([1.0])
+    return optim.SGD([{"params": [p]}, {"params": [parameter([1.0])], "lr": 0.2}], lr=lr)
+
+
+def rates(optimizer, scheduler, epochs):
+    """The learning rates of epochs 0 .. epochs-1."""
+    seen = []
+    for _ in range(epochs):
+        seen.append(scheduler.get_last_lr())
+        assert seen[-1] == [float(group["lr"]) for group in optimizer.param_groups]
+        optimizer.step()
+        scheduler.step()
+    return seen
+
+
+@pytest.mark.parametrize("step_size, gamma", [(1, 0.9), (3, 0.1), (50, 0.5)])
+def test_step_lr(step_size, gamma):
+    optimizer = make_optimizer()
+    for epoch, seen in enumerate(rates(optimizer, StepLR(optimizer, step_size, gamma), 20)):
+        factor = gamma ** (epoch // step_size)
+        assert seen == pytest.approx([0.5 * factor, 0.2 * factor], rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "start, end, total", [(1 / 3, 1.0, 5), (1.0, 0.0, 7), (0.5, 0.5, 1), (0.25, 1, 0)]
+)
+def test_linear_lr(start, end, total):
+    optimizer = make_optimizer()
+    for epoch, seen in enumerate(rates(optimizer, LinearLR(optimizer, start, end, total), 20)):
+        factor = start + (end - start) * min(epoch, total) / total if total else start
+        assert seen == pytest.approx([0.5 * factor, 0.2 * factor], rel=1e-12)
+
+
+def test_two_schedules_multiply():
+    optimizer = make_optimizer()
+    first, second = StepLR(optimizer, 2, 0.5), LinearLR(optimizer, 0.1, 1.0, 4)
+    for epoch in range(8):
+        factor = 0.5 ** (epoch // 2) * (0.1 + 0.9 * min(epoch, 4) / 4)
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(0.5 * factor, rel=1e-12)
+        optimizer.step()
+        first.step()
+        second.step()
+
+
+def test_a_change_by_hand_is_scaled_on():
+    optimizer = make_optimizer()
+    scheduler = StepLR(optimizer, 1, 0.5)
+    optimizer.step()
+    optimizer.param_groups[0]["lr"] = 8.0
+    scheduler.step()
+    assert scheduler.get_last_lr() == [4.0, 0.1]
+    assert scheduler.base_lrs == [0.5, 0.2]
+    assert optimizer.param_groups[0]["initial_lr"] == 0.5
+
+
+def test_a_tensor_stays_the_tensor():
+    lr = tensor(0.5)
+    optimizer = make_optimizer(lr)
+    scheduler = StepLR(optimizer, 1, 0.5)
+    optimizer.step()
+    scheduler.step()
+    assert optimizer.param_groups[0]["lr"] is lr
+    assert lr.item() == 0.25
+    assert scheduler.get_last_lr() == [0.25, 0.1]
+
+
+@pytest.mark.parametrize("make", [lambda o: StepLR(o, 3, 0.5), lambda o: LinearLR(o, 0.1, 0.9, 9)])
+def test_saved_and_resumed(make):
+    optimizer = make_optimizer()
+    scheduler = make(optimizer)
+    whole = rates(optimizer, scheduler, 12)
+
+    optimizer = make_optimizer()
+    scheduler = make(optimizer)
+    first = rates(optimizer, scheduler, 5)
+    saved = scheduler.state_dict(), optimizer.state_dict()
+    assert "optimizer" not in saved[0]
+    resumed_optimizer = make_optimizer()
+    resumed = make(resumed_optimizer)
+    resumed.load_state_dict(saved[0])
+    resumed_optimizer.load_state_dict(saved[1])
+    assert first + rates(resumed_optimizer, resumed, 7) == whole
+    assert saved[0]["last_epoch"] == 5  # the state_dict is a copy
+
+
+def test_resumed_by_last_epoch():
+    optimizer = make_optimizer()
+    rates(optimizer, LinearLR(optimizer, 0.1, 0.9, 9), 4)
+    before = [group["lr"] for group in optimizer.param_groups]
+    scheduler = LinearLR(optimizer, 0.1, 0.9, 9, last_epoch=3)
+    assert scheduler.get_last_lr() == before
+    assert scheduler.last_epoch == 4
+    with pytest.raises(KeyError, match="initial_lr"):
+        StepLR(make_optimizer(), 2, last_epoch=3)
+
+
+def test_step_before_the_optimizer_warns():
+    optimizer = make_optimizer()
+    scheduler = StepLR(optimizer, 2)
+    with pytest.warns(UserWarning, match="before optimizer.step"):
+        scheduler.step()
+    scheduler.step()
+
+
+def test_refusals():
+    optimizer = make_optimizer()
+    for make, match in [
+        (lambda: StepLR(optimizer, 0), "step_size is 0"),
+        (lambda: LinearLR(optimizer, 0.0), "start_factor is 0.0"),
+        (lambda: LinearLR(optimizer, 1.5), "start_factor is 1.5"),
+        (lambda: LinearLR(optimizer, 0.5, -1), "end_factor is -1"),
+        (lambda: LinearLR(optimizer, 0.5, 1.0, -1), "total_iters is -1"),
+    ]:
+        with pytest.raises(ValueError, match=match):
+            make()
+    with pytest.raises(TypeError, match="Optimizer, not float"):
+        StepLR(0.5, 2)
+    assert "initial_lr" not in optimizer.param_groups[0]
+    with pytest.raises(NotImplementedError, match="get_lr"):
+        LRScheduler(optimizer)

@@ -1,0 +1,311 @@
+"""The base class: groups, hooks, closures, saving."""
+
+import copy
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from pyml.tensor import Tensor, is_grad_enabled, no_grad
+
+from optim.cases import VALUES, parameter, tensor
+from pyml import optim
+
+NAMES = sorted(VALUES)
+
+
+@pytest.fixture
+def params():
+    params = [parameter([1.0, 2.0]), parameter([[3.0]])]
+    for p in params:
+        p.grad = tensor(np.ones(p.shape))
+    return params
+
+
+# ---- groups ----
+
+
+def test_groups_take_their_own_options_and_the_defaults(params):
+    given = [{"params": params[0], "lr": 0.5}, {"params": iter(params[1:])}]
+    optimizer = optim.SGD(given, lr=0.1, momentum=0.9)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.5, 0.1]
+    assert [group["momentum"] for group in optimizer.param_groups] == [0.9, 0.9]
+    assert [group["params"] for group in optimizer.param_groups] == [params[:1], params[1:]]
+    assert "momentum" not in given[0]  # the user's dict is left alone
+
+
+def test_named_parameters(params):
+    optimizer = optim.SGD(zip(["a", "b"], params, strict=True))
+    assert optimizer.param_groups[0]["param_names"] == ["a", "b"]
+    optimizer.step()
+    assert optimizer.state_dict()["param_groups"][0]["param_names"] == ["a", "b"]
+
+
+def test_a_group_added_later(params):
+    optimizer = optim.SGD(params[:1], lr=1)
+    optimizer.step()
+    optimizer.add_param_group({"params": params[1:], "lr": 2})
+    optimizer.step()
+    assert params[0].array.tolist() == [-1, 0]
+    assert params[1].array.tolist() == [[1]]
+
+
+def test_an_empty_group(params):
+    optimizer = optim.SGD([{"params": []}, {"params": params}], lr=1)
+    optimizer.step()
+    assert params[1].array == 2
+
+
+@pytest.mark.parametrize(
+    "make_params, error, match",
+    [
+        (lambda p, q: p, TypeError, "not a Tensor"),
+        (lambda p, q: [], ValueError, "nothing to optimize"),
+        (lambda p, q: [1.0], TypeError, r"params\[0\] is a float"),
+        (lambda p, q: [{"params": {p, q}}], TypeError, "set"),
+        (lambda p, q: [p, p], ValueError, "same Tensor twice"),
+        (lambda p, q: [{"params": p}, {"params": [q, p]}], ValueError, "more than one"),
+        (lambda p, q: [("a", p), q], ValueError, "1 of 2 have a name"),
+        (lambda p, q: [{"params": [("a", p)]}, {"params": [q]}], ValueError, "names"),
+        (lambda p, q: [{"params": p}, [q]], TypeError, "must be a dict, not list"),
+        (lambda p, q: [{"lr": 1}], KeyError, "params"),
+        (lambda p, q: [p, Tensor._on(p.array, requires_grad=True)], ValueError, "share memory"),
+        (lambda p, q: [p, Tensor._on(p.array[1:], requires_grad=True)], ValueError, "share memory"),
+    ],
+)
+def test_params_that_are_refused(make_params, error, match, params):
+    with pytest.raises(error, match=match):
+        optim.SGD(make_params(*params))
+
+
+def test_a_group_that_is_refused_is_not_added(params):
+    optimizer = optim.Adagrad(params[:1])
+    with pytest.raises(ValueError):
+        optimizer.add_param_group({"params": params[1:], "lr": -1})
+    assert len(optimizer.param_groups) == 1
+    assert list(optimizer.state) == params[:1]
+
+
+def test_an_option_that_every_group_must_set(params):
+    class Needy(optim.Optimizer):
+        def __init__(self, params):
+            super().__init__(params, {"rate": optim.optimizer.required})
+
+    with pytest.raises(ValueError, match="rate"):
+        Needy(params)
+    assert Needy([{"params": params, "rate": 1}]).param_groups[0]["rate"] == 1
+
+
+# ---- step ----
+
+
+def test_closure_runs_first_and_with_gradients_recorded(params):
+    optimizer = optim.SGD(params, lr=1)
+
+    def closure():
+        assert is_grad_enabled()
+        params[0].grad = tensor([10.0, 10.0])
+        return 42.0
+
+    with no_grad():
+        assert optimizer.step(closure) == 42.0
+    assert optimizer.step() is None
+    assert params[0].array.tolist() == [-19, -18]
+
+
+def test_zero_grad(params):
+    optimizer = optim.SGD([*params, parameter([1.0])])
+    before = params[0].grad
+    optimizer.zero_grad(set_to_none=False)
+    third = optimizer.param_groups[0]["params"][2]
+    assert (
+        params[0].grad.tolist() == [0, 0]
+        and params[1].grad.tolist() == [[0]]
+        and third.grad is None
+    )
+    assert np.shares_memory(params[0].grad.array, before.array)
+    optimizer.zero_grad()
+    assert all(p.grad is None for p in params)
+    optimizer.step()
+    assert params[0].array.tolist() == [1, 2]
+
+
+def test_hooks(params):
+    optimizer = optim.SGD(params, lr=1)
+    calls = []
+    pre = optimizer.register_step_pre_hook(lambda *args: calls.append(("pre", *args)))
+    post = optimizer.register_step_post_hook(lambda *args: calls.append(("post", *args)))
+    optimizer.step()
+    assert calls == [("pre", optimizer, (), {}), ("post", optimizer, (), {})]
+    pre.remove()
+    post.remove()
+    optimizer.step()
+    assert len(calls) == 2
+
+
+def test_a_pre_hook_may_change_the_arguments(params):
+    optimizer = optim.SGD(params)
+    optimizer.register_step_pre_hook(lambda optimizer, args, kwargs: ((lambda: 7,), {}))
+    assert optimizer.step() == 7
+    optimizer.register_step_pre_hook(lambda optimizer, args, kwargs: 3)
+    with pytest.raises(RuntimeError, match="pre-hook returned 3"):
+        optimizer.step()
+
+
+def test_an_optimizer_written_in_python(params):
+    class Plain(optim.Optimizer):
+        def __init__(self, params, lr):
+            super().__init__(params, {"lr": lr})
+
+        def step(self):
+            for group in self.param_groups:
+                for p in group["params"]:
+                    self.state[p]["count"] = self.state[p].get("count", 0) + 1
+                    p.array[...] -= group["lr"] * p.grad.array
+
+    optimizer = Plain(params, lr=1)
+    calls = []
+    optimizer.register_step_post_hook(lambda *args: calls.append(args))
+    optimizer.step()
+    assert params[1].array == 2 and len(calls) == 1
+    again = Plain(params, lr=1)
+    again.load_state_dict(optimizer.state_dict())
+    assert again.state[params[0]] == {"count": 1}
+
+
+def test_no_step():
+    with pytest.raises(NotImplementedError, match="Optimizer has no step"):
+        optim.Optimizer([parameter([1.0])], {}).step()
+
+
+def test_step_within_step_is_refused(params):
+    class Rate:
+        def __float__(self):
+            optimizer.step()
+            return 1.0
+
+    optimizer = optim.SGD(params)
+    optimizer.param_groups[0]["lr"] = Rate()
+    with pytest.raises(RuntimeError, match="running"):
+        optimizer.step()
+    optimizer.param_groups[0]["lr"] = 1
+    optimizer.step()
+    assert params[1].array == 2
+
+
+def test_steps_from_several_threads_at_once():
+    """Each is done or refused; none is half done."""
+    p = parameter(np.zeros(100_003))
+    p.grad = tensor(np.ones(100_003))
+    optimizer = optim.SGD([p], lr=1)
+
+    def work(_):
+        done = 0
+        for _ in range(50):
+            try:
+                optimizer.step()
+                done += 1
+            except RuntimeError as error:
+                assert "running" in str(error)
+        return done
+
+    with ThreadPoolExecutor(3) as pool:
+        done = sum(pool.map(work, range(3)))
+    assert done >= 50
+    assert np.all(p.array == -done)
+
+
+# ---- saving ----
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_state_dict_round_trip(name, params):
+    options = {"momentum": 0.9} if name in ("SGD", "RMSprop") else {}
+    optimizer = getattr(optim, name)(
+        [{"params": params[:1], "lr": 0.5}, {"params": params[1:]}], **options
+    )
+    optimizer.step()
+    saved = optimizer.state_dict()
+    assert [group["params"] for group in saved["param_groups"]] == [[0], [1]]
+    assert set(saved["state"]) == {0, 1}
+    other = [parameter(p.array, np.float32) for p in params]
+    loaded = getattr(optim, name)([{"params": other[:1]}, {"params": other[1:]}])
+    loaded.load_state_dict(saved)
+    assert loaded.param_groups[0]["lr"] == 0.5
+    for p, q in zip(params, other, strict=True):
+        for key, value in optimizer.state[p].items():
+            copied = loaded.state[q][key]
+            assert copied.dtype == (np.float64 if key == "step" else np.float32)
+            assert not np.shares_memory(copied.array, value.array)
+            assert np.array_equal(copied.array, value.array.astype(copied.dtype))
+
+
+def test_load_takes_arrays_numbers_and_older_groups(params):
+    optimizer = optim.Adam(params[:1], lr=0.5)
+    optimizer.load_state_dict(
+        {
+            "state": {
+                "weight": {"step": 3, "exp_avg": np.ones(2, np.float32), "exp_avg_sq": np.ones(2)}
+            },
+            "param_groups": [{"lr": 0.1, "params": ["weight"]}],
+        }
+    )
+    optimizer.step()
+    assert optimizer.state[params[0]]["step"].item() == 4
+    assert optimizer.param_groups[0]["eps"] == 1e-8
+
+
+def test_adamw_continues_an_adam_with_decoupled_decay(params):
+    adam, adamw = optim.Adam(params), optim.AdamW(params)
+    adamw.load_state_dict(adam.state_dict())
+    assert adamw.param_groups[0]["decoupled_weight_decay"] is True
+
+
+@pytest.mark.parametrize(
+    "other", [lambda p, q: [p], lambda p, q: [{"params": [p]}, {"params": [q]}]]
+)
+def test_load_of_another_model(other, params):
+    optimizer = optim.SGD(params, lr=0.25)
+    with pytest.raises(ValueError, match=r"groups of .* parameters, this optimizer of \[2\]"):
+        optimizer.load_state_dict(optim.SGD(other(*params)).state_dict())
+    assert optimizer.param_groups[0]["lr"] == 0.25
+
+
+def test_state_of_another_model_is_refused_by_step(params):
+    optimizer = optim.Adam(params)
+    optimizer.step()
+    saved = optimizer.state_dict()
+    saved["state"][0], saved["state"][1] = saved["state"][1], saved["state"][0]
+    other = optim.Adam(params)
+    other.load_state_dict(saved)
+    with pytest.raises(ValueError, match="its state 'exp_avg' has shape"):
+        other.step()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_copies_continue_alike(name, duplicate, params):
+    optimizer = getattr(optim, name)(params, lr=0.1, weight_decay=0.1)
+    optimizer.register_step_pre_hook(lambda *args: None)  # is not copied
+    optimizer.step()
+    copied = duplicate(optimizer)
+    copies = copied.param_groups[0]["params"]
+    optimizer.step()
+    copied.step()
+    for p, q in zip(params, copies, strict=True):
+        assert p is not q and np.array_equal(p.array, q.array)
+        assert set(optimizer.state[p]) == set(copied.state[q])
+
+
+def test_repr(params):
+    assert repr(optim.SGD(params, lr=0.5)) == (
+        "SGD (\n"
+        "Parameter Group 0\n"
+        "    dampening: 0\n"
+        "    lr: 0.5\n"
+        "    maximize: False\n"
+        "    momentum: 0\n"
+        "    nesterov: False\n"
+        "    weight_decay: 0\n"
+        ")"
+    )

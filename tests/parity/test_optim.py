@@ -1,0 +1,156 @@
+"""Optimizers and schedulers beside torch's: 50 steps for every combination of options."""
+
+import numpy as np
+import pytest
+from optim.cases import CASES, VALUES, case_id, groups, parameter, starts, tensor, train
+from pyml.ops.optim import clip_grad_norm_
+
+from pyml import optim
+from pyml.optim import lr_scheduler
+
+torch = pytest.importorskip("torch")
+
+# of 1 + |value|: the rounding of 50 steps is independent
+RELATIVE = {np.dtype("float64"): 1e-7, np.dtype("float32"): 1e-5 * np.sqrt(50)}
+NAMES = sorted(VALUES)
+
+
+def as_torch(array, dtype=np.float64):
+    return torch.from_numpy(np.array(array, dtype=dtype))
+
+
+def torch_parameters(dtype):
+    return [torch.nn.Parameter(as_torch(w, dtype)) for w in starts()]
+
+
+def assert_near(got, wanted, dtype):
+    wanted = wanted.detach().numpy()
+    assert got.shape == wanted.shape
+    assert np.all(np.abs(got.array - wanted) <= RELATIVE[np.dtype(dtype)] * (1 + np.abs(wanted)))
+
+
+def assert_alike(params, optimizer, others, other, dtype):
+    """Parameters, and states with their names."""
+    for p, q in zip(params, others, strict=True):
+        assert_near(p, q, dtype)
+        assert set(optimizer.state[p]) == set(other.state[q])
+        for key, value in optimizer.state[p].items():
+            assert_near(value, torch.as_tensor(other.state[q][key]), dtype)
+
+
+@pytest.mark.parametrize("name, options", CASES, ids=case_id)
+def test_fifty_steps(name, options, dtype):
+    params, others = [parameter(w, dtype) for w in starts()], torch_parameters(dtype)
+    optimizer = train(
+        lambda g: getattr(optim, name)(g, **options), params, lambda g: tensor(g, dtype)
+    )
+    other = train(
+        lambda g: getattr(torch.optim, name)(g, **options), others, lambda g: as_torch(g, dtype)
+    )
+    assert_alike(params, optimizer, others, other, dtype)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_defaults_are_the_same(name):
+    ours = getattr(optim, name)([parameter([1.0])])
+    theirs = getattr(torch.optim, name)([torch.nn.Parameter(torch.ones(1))])
+    assert ours.defaults == {key: theirs.defaults[key] for key in ours.defaults}
+    rest = set(theirs.defaults) - set(ours.defaults)
+    assert rest <= {"foreach", "fused", "capturable", "differentiable"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("to_torch", [False, True], ids=["from torch", "to torch"])
+def test_state_dict_across(name, to_torch, rng):
+    """Ten steps there and ten here are twenty there."""
+    options = {"momentum": 0.9} if name in ("SGD", "RMSprop") else {}
+    params, others = [parameter(w) for w in starts()], torch_parameters(np.float64)
+    optimizer = getattr(optim, name)(groups(params), **options)
+    other = getattr(torch.optim, name)(groups(others), **options)
+
+    def step(count):
+        for _ in range(count):
+            for p, q in zip(params, others, strict=True):
+                grad = rng.normal(size=p.shape)
+                p.grad, q.grad = tensor(grad), as_torch(grad)
+            optimizer.step()
+            other.step()
+
+    step(10)
+    if to_torch:
+        saved = optimizer.state_dict()
+        state = {
+            i: {key: as_torch(value.array) for key, value in values.items()}
+            for i, values in saved["state"].items()
+        }
+        other.load_state_dict({**saved, "state": state})
+    else:
+        saved = other.state_dict()
+        optimizer.load_state_dict(saved)
+    step(10)
+    assert_alike(params, optimizer, others, other, np.float64)
+
+
+def test_momentum_switched_on_and_off(rng):
+    p, q = parameter([1.0, 2.0]), torch.nn.Parameter(as_torch([1.0, 2.0]))
+    ours = optim.SGD([p], lr=0.1, dampening=0.3)
+    theirs = torch.optim.SGD([q], lr=0.1, dampening=0.3)
+    for momentum in (0, 0, 0.9, 0.9, 0, 0.9, 0.5):
+        grad = rng.normal(size=2)
+        p.grad, q.grad = tensor(grad), as_torch(grad)
+        ours.param_groups[0]["momentum"] = theirs.param_groups[0]["momentum"] = momentum
+        ours.step()
+        theirs.step()
+        assert_alike([p], ours, [q], theirs, np.float64)
+
+
+@pytest.mark.parametrize("max_norm", [0.1, 3.0, 1e3])
+def test_clip_grad_norm(max_norm, dtype, rng):
+    arrays = [rng.normal(size=shape) for shape in [(3, 4), (), (7,)]]
+    grads, others = [tensor(a, dtype) for a in arrays], torch_parameters(dtype)[:3]
+    for q, a in zip(others, arrays, strict=True):
+        q.data, q.grad = as_torch(a, dtype), as_torch(a, dtype)
+    assert_near(
+        clip_grad_norm_(grads, max_norm), torch.nn.utils.clip_grad_norm_(others, max_norm), dtype
+    )
+    for grad, q in zip(grads, others, strict=True):
+        assert_near(grad, q.grad, dtype)
+
+
+SCHEDULERS = [
+    ("StepLR", {"step_size": 1}),
+    ("StepLR", {"step_size": 7, "gamma": 0.5}),
+    ("LinearLR", {}),
+    ("LinearLR", {"start_factor": 0.1, "end_factor": 0.7, "total_iters": 30}),
+    ("LinearLR", {"start_factor": 1.0, "end_factor": 0.0, "total_iters": 20}),
+]
+
+
+@pytest.mark.parametrize("chosen", [*[[s] for s in SCHEDULERS], SCHEDULERS[1::2]], ids=str)
+def test_fifty_epochs(chosen):
+    """One schedule, or two chained; a rate changed by hand, a state_dict round trip on the way."""
+    optimizers = [
+        optim.SGD(groups([parameter(w) for w in starts()]), lr=0.5),
+        torch.optim.SGD(groups(torch_parameters(np.float64)), lr=0.5),
+    ]
+    modules = lr_scheduler, torch.optim.lr_scheduler
+    pairs = list(zip(optimizers, modules, strict=True))
+    schedules = [[getattr(m, name)(o, **options) for name, options in chosen] for o, m in pairs]
+    for epoch in range(50):
+        for i, (optimizer, module) in enumerate(pairs):
+            if epoch == 11:
+                optimizer.param_groups[1]["lr"] = 0.125
+            if epoch == 17:
+                saved = [s.state_dict() for s in schedules[i]], optimizer.state_dict()
+                schedules[i] = [
+                    getattr(module, name)(optimizer, **options) for name, options in chosen
+                ]
+                for schedule, state in zip(schedules[i], saved[0], strict=True):
+                    schedule.load_state_dict(state)
+                optimizer.load_state_dict(saved[1])
+            optimizer.step()
+            for schedule in schedules[i]:
+                schedule.step()
+        rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
+        assert rates[0] == rates[1]
+        assert [s.get_last_lr() for s in schedules[0]] == [s.get_last_lr() for s in schedules[1]]

@@ -1,0 +1,218 @@
+"""save and load: what comes back is what went in, whole or not at all."""
+
+import os
+import pickle
+import stat
+import zipfile
+
+import numpy as np
+import pytest
+import safetensors.numpy
+from pyml.tensor import Tensor
+
+from pyml import io
+
+DTYPES = [*io.DTYPES]
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.safetensors"
+
+
+def same(got, wanted):
+    assert isinstance(got, Tensor) and not got.requires_grad
+    assert got.dtype == wanted.dtype and got.shape == wanted.shape
+    assert np.array_equal(got.array, wanted)
+    assert got.array.flags.writeable and got.array.flags.aligned and got.is_contiguous()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_round_trip(dtype, path):
+    arrays = {
+        name: np.ones(shape, dtype)
+        for name, shape in {"a.weight": (2, 3), "scalar": (), "empty": (0, 4), "odd": (3,)}.items()
+    }
+    io.save(arrays, path)
+    loaded = io.load(str(path))
+    assert set(loaded) == set(arrays)
+    for name, array in arrays.items():
+        same(loaded[name], array)
+
+
+def test_tensors_also_strided_shared_and_of_the_other_byte_order(path):
+    base = np.arange(12.0).reshape(3, 4)
+    parameter = Tensor._on(base, requires_grad=True)
+    io.save(
+        {"p": parameter, "q": Tensor._on(base.T), "r": base[::-1, 1:3], "s": base.astype(">f4")},
+        path,
+    )
+    loaded = io.load(path)
+    same(loaded["p"], base)
+    same(loaded["q"], base.T)
+    same(loaded["r"], base[::-1, 1:3])
+    same(loaded["s"], base.astype(np.float32))
+    loaded["p"].array[...] = 0
+    assert loaded["q"].array.any()
+
+
+def test_special_values_keep_their_bits(path):
+    values = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1e-45, 3e38], np.float32)
+    io.save({"x": values}, path)
+    assert np.array_equal(io.load(path)["x"].array.view(np.uint32), values.view(np.uint32))
+
+
+def test_an_empty_dict(path):
+    io.save({}, path)
+    assert io.load(path) == {}
+
+
+def test_metadata(path):
+    io.save({"x": np.ones(1)}, path, metadata={"epoch": "3", "ü": "ö"})
+    assert io.load_metadata(path) == {"epoch": "3", "ü": "ö"}
+    io.save({"x": np.ones(1)}, path)
+    assert io.load_metadata(path) == {}
+
+
+def test_files_of_other_libraries(path):
+    safetensors.numpy.save_file({"x": np.arange(3)}, path)
+    same(io.load(path)["x"], np.arange(3))
+
+
+# ---- what is not saved ----
+
+
+@pytest.mark.parametrize(
+    "state_dict, error, match",
+    [
+        ([np.ones(1)], TypeError, "state_dict is a list"),
+        ({1: np.ones(1)}, TypeError, "key 1, which is not a string"),
+        ({"x": [1.0]}, TypeError, r"state_dict\['x'\] is a list; save\(\) takes a dict of names"),
+        ({"state": {}, "param_groups": []}, TypeError, r"state_dict\['state'\] is a dict"),
+        ({"x": np.array(["a"])}, TypeError, "dtype <U1; safetensors holds bool"),
+        ({"x": np.array([None])}, TypeError, "dtype object"),
+        ({"x": np.ones(1, complex)}, TypeError, "dtype complex128"),
+        ({"__metadata__": np.ones(1)}, ValueError, "__metadata__"),
+    ],
+)
+def test_refused(state_dict, error, match, path):
+    path.write_bytes(b"before")
+    with pytest.raises(error, match=match):
+        io.save(state_dict, path)
+    assert path.read_bytes() == b"before"
+    assert os.listdir(path.parent) == [path.name]
+
+
+@pytest.mark.parametrize("metadata", [{"epoch": 3}, {3: "epoch"}, ["epoch"]])
+def test_metadata_refused(metadata, path):
+    with pytest.raises(TypeError, match="metadata"):
+        io.save({}, path, metadata)
+    assert not path.exists()
+
+
+# ---- the file appears whole or not at all ----
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_failure_leaves_what_was_there(call, path, monkeypatch):
+    io.save({"x": np.zeros(3)}, path)
+
+    def fail(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(OSError, match="No space"):
+        io.save({"x": np.ones(3)}, path)
+    same(io.load(path)["x"], np.zeros(3))
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_missing_directory(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        io.save({"x": np.ones(1)}, tmp_path / "missing" / "x.safetensors")
+    with pytest.raises(FileNotFoundError):
+        io.load(tmp_path / "x.safetensors")
+
+
+def mode(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_permissions(path):
+    mask = os.umask(0o027)
+    try:
+        io.save({}, path)
+    finally:
+        os.umask(mask)
+    assert mode(path) == 0o640
+    path.chmod(0o604)
+    io.save({"x": np.ones(1)}, path)
+    assert mode(path) == 0o604
+
+
+def test_a_link_stays_a_link(tmp_path):
+    link, target = tmp_path / "link", tmp_path / "target"
+    link.symlink_to(target)
+    io.save({"x": np.ones(1)}, link)
+    assert link.is_symlink() and not target.is_symlink()
+    same(io.load(target)["x"], np.ones(1))
+
+
+# ---- what is not read ----
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_a_pickle_is_not_read(protocol, path):
+    path.write_bytes(pickle.dumps({"x": 1}, protocol))
+    with pytest.raises(
+        ValueError, match=r"a pickle can run any code .* safetensors.torch.save_file"
+    ):
+        io.load(path)
+
+
+def test_a_zip_as_torch_writes_it_is_not_read(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps({}))
+    with pytest.raises(ValueError, match="a pickle can run any code"):
+        io.load(path)
+
+
+def test_a_header_whose_length_looks_like_a_pickle(path):
+    """A header of 0x280 bytes: the file begins with 80 02, as pickles of protocol 2 do."""
+    io.save({"x": np.ones(1)}, path)
+    length = int.from_bytes(path.read_bytes()[:8], "little")
+    content = path.read_bytes()
+    header = content[8 : 8 + length].rstrip()
+    content = (0x280).to_bytes(8, "little") + header.ljust(0x280) + content[8 + length :]
+    path.write_bytes(content)
+    assert content.startswith(b"\x80\x02")
+    same(io.load(path)["x"], np.ones(1))
+
+
+def test_every_cut_is_noticed(path):
+    io.save({"weight": np.arange(4.0), "bias": np.arange(2)}, path, {"epoch": "1"})
+    content = path.read_bytes()
+    for length in range(len(content)):
+        path.write_bytes(content[:length])
+        for read in (io.load, io.load_metadata):
+            with pytest.raises(
+                ValueError, match=f"not a safetensors file|damaged or incomplete .{length} bytes"
+            ):
+                read(path)
+    path.write_bytes(content + b"\0")
+    with pytest.raises(ValueError, match="damaged"):
+        io.load(path)
+
+
+@pytest.mark.parametrize("content", [b"\x93NUMPY\x01\x00", b"text of some length", bytes(100)])
+def test_other_files(content, path):
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="is not a safetensors file"):
+        io.load(path)
+
+
+def test_a_dtype_that_numpy_lacks(path):
+    header = b'{"x":{"dtype":"BF16","shape":[1],"data_offsets":[0,2]}}'
+    path.write_bytes(len(header).to_bytes(8, "little") + header + b"\0\0")
+    with pytest.raises(ValueError, match="dtype that NumPy lacks"):
+        io.load(path)
