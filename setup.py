@@ -1,5 +1,5 @@
-"""Builds pyml: every file of csrc/kernels once per ISA and dtype, then the Cython modules; `_kernels`
-links the objects of csrc. The command build_csrc compiles csrc/ alone.
+"""Builds pyml: every file of csrc/kernels once per ISA and dtype, then the Cython modules, of which
+_kernels links the objects. The command build_csrc compiles csrc/ alone.
 
 Environment:
     PYML_WERROR=1     warnings of the C compiler are errors (development, CI)

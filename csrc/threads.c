@@ -122,7 +122,7 @@ static bool names_cpu(const char *list)
 }
 
 /* The smallest quota of this process's group and the groups above it. In a container the path is often that
- * of the host and does not exist here; the walk then ends at the mount, which is the container's own group. */
+ * of the host and does not exist here; the walk then ends at the mount, the container's own group. */
 static int cgroup_quota(void)
 {
     FILE *file = fopen("/proc/self/cgroup", "re");

@@ -570,6 +570,15 @@ def lanes(dtype):
     return pyml_isa_lanes(PYML_FLOAT32 if dtype == "float32" else PYML_FLOAT64)
 
 
+cdef extern from *:
+    const char *COMPILER_VERSION "__VERSION__"
+
+
+def compiler():
+    """The version of the C compiler that built the package."""
+    return COMPILER_VERSION.decode()
+
+
 def kernel_names():
     return [pyml_kernel_name(<pyml_kernel>i).decode() for i in range(KERNEL_COUNT)]
 

@@ -3,11 +3,13 @@
 import operator
 import os
 import platform
-from importlib import metadata
+from importlib import import_module
 
 from pyml import _kernels
 
 __all__ = ["get_num_threads", "set_num_threads", "show_config"]
+
+__version__ = "0.1.0"
 
 INT_MAX = 2**31 - 1
 
@@ -51,9 +53,9 @@ def show_config(mode="stdout"):
     if mode not in ("stdout", "dicts"):
         raise ValueError(f"show_config: mode is {mode!r}, it must be 'stdout' or 'dicts'")
     config = {
-        "pyml": metadata.version("pyml-nn"),
+        "pyml": __version__,
         "python": platform.python_version(),
-        **{package: metadata.version(package) for package in ("numpy", "safetensors", "tqdm")},
+        **{name: import_module(name).__version__ for name in ("numpy", "safetensors", "tqdm")},
         "platform": platform.platform(),
         "processors": os.cpu_count(),
         "threads": get_num_threads(),

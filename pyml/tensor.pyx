@@ -47,21 +47,19 @@ cdef class set_grad_enabled:
     Args:
         mode: True to record, False not to.
     """
-    cdef bint mode
-    cdef list before
+    cdef bint before
 
-    def __init__(self, mode):
+    def __init__(self, bint mode):
         global pyml_grad_enabled
-        self.mode = bool(mode)
-        self.before = [bool(pyml_grad_enabled)]
-        pyml_grad_enabled = self.mode
+        self.before = pyml_grad_enabled
+        pyml_grad_enabled = mode
 
     def __enter__(self):
         return self
 
     def __exit__(self, *exc):
         global pyml_grad_enabled
-        pyml_grad_enabled = self.before[0]
+        pyml_grad_enabled = self.before
 
 
 class _GradMode:

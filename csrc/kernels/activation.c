@@ -8,6 +8,14 @@
 INLINE vec bounded_below(vec x) { return vselect(x < -BOUND, vset1(-BOUND), x); }
 INLINE vec bounded(vec x) { return bounded_below(vselect(x > BOUND, vset1(BOUND), x)); }
 
+/* g = sigmoid(x), and *slope = g (1 - g) without cancellation */
+INLINE vec sigmoid_with_slope(vec x, vec *slope)
+{
+    vec e = vexp(-vabs(x)), larger = 1 / (e + 1), smaller = e * larger;
+    *slope = larger * smaller;
+    return vselect(x < 0, smaller, larger);
+}
+
 /* ---- relu:  y = max(x, 0), NaN stays NaN ------------------------------------------------------------- */
 
 MAP_FORWARD(relu_forward, activation_forward_args, NS_MEMORY, vselect(x <= 0, vset1(0), x))
@@ -66,9 +74,9 @@ MAP_FORWARD(gelu_tanh_forward, activation_forward_args, NS_MATH, gelu_tanh(x))
 INLINE vec gelu_tanh_derivative(vec x)
 {
     x = bounded(x);
-    vec square = x * x;
-    vec g = vsigmoid(x * vfma(square, vset1(GELU_B), vset1(GELU_A)));
-    return vfma(x * vfma(square, vset1(3 * GELU_B), vset1(GELU_A)), g * (1 - g), g);
+    vec square = x * x, slope;
+    vec g = sigmoid_with_slope(x * vfma(square, vset1(GELU_B), vset1(GELU_A)), &slope);
+    return vfma(x * vfma(square, vset1(3 * GELU_B), vset1(GELU_A)), slope, g);
 }
 MAP_BACKWARD(gelu_tanh_backward, activation_backward_args, NS_MATH, dy * gelu_tanh_derivative(s))
 
@@ -79,8 +87,8 @@ MAP_FORWARD(silu_forward, activation_forward_args, NS_MATH, bounded_below(x) * v
 /* dx = dy * (g + x g (1 - g)),  g = sigmoid(x) */
 INLINE vec silu_derivative(vec x)
 {
-    vec g = vsigmoid(x);
-    return vfma(bounded(x), g * (1 - g), g);
+    vec slope, g = sigmoid_with_slope(x, &slope);
+    return vfma(bounded(x), slope, g);
 }
 MAP_BACKWARD(silu_backward, activation_backward_args, NS_MATH, dy * silu_derivative(s))
 

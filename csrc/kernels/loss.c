@@ -1,58 +1,350 @@
 /* Softmax, cross entropy and mean squared error.
  *
- * A row's numbers depend on the row alone. Losses are summed in blocks of rows fixed by the sizes, the blocks in double in
- * their order. */
+ * A row's numbers depend on the row alone. Losses are summed in blocks fixed by the sizes, the blocks in their order. */
 #include "../simd/vmath.h"
 #include "kernel.h"
 
-/* ---- rows -------------------------------------------------------------------------------------------- */
+/* ---- rows ---------------------------------------------------------------------------------------------- */
 
-/* n <= L elements, the other lanes `other` */
-INLINE vec load(const real *p, ptrdiff_t n, real other)
+/* v in lanes 0..n-1, `other` in the rest */
+INLINE vec fill(vec v, ptrdiff_t n, real other)
 {
-    if (n >= L) return vload(p);
-    real lanes[LANES];
-    for (ptrdiff_t i = 0; i < L; i++) lanes[i] = i < n ? p[i] : other;
-    return vload(lanes);
+    static const ireal window[2 * LANES] = {[0 ... LANES - 1] = -1};
+    ivec first;
+    if (n >= L) return v;
+    memcpy(&first, window + L - n, sizeof first);
+    return vselect(first, v, vset1(other));
 }
-INLINE void store(real *p, vec v, ptrdiff_t n)
-{
-    if (n >= L)
-        vstore(p, v);
-    else
-        vstore_n(p, v, n);
-}
+INLINE vec load(const real *p, ptrdiff_t n) { return n >= L ? vload(p) : vload_n(p, n); }
+INLINE void store(real *p, vec v, ptrdiff_t n) { n >= L ? vstore(p, v) : vstore_n(p, v, n); }
 
-/* Evaluates `body` for each vector of a row of c elements: j is its column, m <= L its number of elements. */
-#define EACH_VECTOR(c, body)                                \
-    do {                                                    \
-        ptrdiff_t j = 0;                                    \
-        for (; j + L <= (c); j += L) {                      \
-            const ptrdiff_t m = L;                          \
-            body                                            \
-        }                                                   \
-        if (j < (c)) {                                      \
-            const ptrdiff_t m = (c) - j;                    \
-            body                                            \
-        }                                                   \
+/* The statement for every vector of a row of c elements: m <= L of them, from column j. */
+#define EACH_VECTOR(c, ...)                                                           \
+    do {                                                                              \
+        ptrdiff_t j = 0;                                                              \
+        for (const ptrdiff_t m = L; j + L <= (c); j += L) { __VA_ARGS__; }            \
+        for (const ptrdiff_t m = (c) - j; j < (c); j += L) { __VA_ARGS__; }           \
     } while (0)
 
 INLINE real row_max(const real *x, ptrdiff_t c)
 {
     vec top = vset1(-INF);
-    EACH_VECTOR(c, top = vmax(top, load(x + j, m, -INF)););
+    EACH_VECTOR(c, top = vmax(top, fill(load(x + j, m), m, -INF)));
     return vmax_lane(top);
 }
 
-/* sum exp(x - shift); padding is exp(-inf) = 0 */
-INLINE real row_exp_sum(const real *x, ptrdiff_t c, real shift)
-{
-    vec sum = vset1(0);
-    EACH_VECTOR(c, sum += vexp(load(x + j, m, -INF) - shift););
-    return vsum(sum);
-}
+/* exp(x - shift) of m elements, 0 in the other lanes */
+INLINE vec exp_from(const real *x, ptrdiff_t m, real shift) { return vexp(fill(load(x, m), m, -INF) - shift); }
 
 INLINE real log_of(real x) { return vlog(vset1(x))[0]; }
 
-/* Rows that one range computes together: about BLOCK elements. */
-INLINE ptrdiff_t rows_of(ptrdiff_t c) { return BLOCK / (c + 1) + 1; }
+/* Rows that one range computes: about BLOCK elements. */
+static ptrdiff_t block_rows(ptrdiff_t c) { return BLOCK / (c + 1) + 1; }
+
+/* ---- softmax:  y = exp(x - max) / sum exp(x - max) ------------------------------------------------------ */
+
+static void softmax_forward_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
+{
+    const softmax_forward_args *a = context;
+    for (ptrdiff_t i = begin; i < end; i++) {
+        const real *x = (const real *)a->x + i * a->c;
+        real *y = (real *)a->y + i * a->c;
+        const real top = row_max(x, a->c);
+        vec sum = vset1(0);
+        EACH_VECTOR(a->c, vec e = exp_from(x + j, m, top); sum += e; store(y + j, e, m));
+        const real scale = 1 / vsum(sum);
+        EACH_VECTOR(a->c, store(y + j, load(y + j, m) * scale, m));
+    }
+}
+void KERNEL(softmax_forward)(const void *args)
+{
+    const softmax_forward_args *a = args;
+    parallel_for(a->n, block_rows(a->c), 1.5 * (double)a->n * (double)(a->c + 16), softmax_forward_range, a);
+}
+
+/* dx = y * (dy - sum_j dy y) */
+static void softmax_backward_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
+{
+    const softmax_backward_args *a = context;
+    for (ptrdiff_t i = begin; i < end; i++) {
+        const real *dy = (const real *)a->dy + i * a->c, *y = (const real *)a->y + i * a->c;
+        real *dx = (real *)a->dx + i * a->c;
+        vec sum = vset1(0);
+        EACH_VECTOR(a->c, sum = vfma(load(dy + j, m), load(y + j, m), sum));
+        const real dot = vsum(sum);
+        EACH_VECTOR(a->c, store(dx + j, load(y + j, m) * (load(dy + j, m) - dot), m));
+    }
+}
+void KERNEL(softmax_backward)(const void *args)
+{
+    const softmax_backward_args *a = args;
+    parallel_for(a->n, block_rows(a->c), 0.5 * (double)a->n * (double)(a->c + 16), softmax_backward_range, a);
+}
+
+/* ---- log_softmax:  y = (x - max) - log sum exp(x - max) ------------------------------------------------- */
+
+static void log_softmax_forward_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
+{
+    const softmax_forward_args *a = context;
+    for (ptrdiff_t i = begin; i < end; i++) {
+        const real *x = (const real *)a->x + i * a->c;
+        real *y = (real *)a->y + i * a->c;
+        const real top = row_max(x, a->c);
+        vec sum = vset1(0);
+        EACH_VECTOR(a->c, sum += exp_from(x + j, m, top));
+        const real log_sum = log_of(vsum(sum));
+        EACH_VECTOR(a->c, store(y + j, (load(x + j, m) - top) - log_sum, m));
+    }
+}
+void KERNEL(log_softmax_forward)(const void *args)
+{
+    const softmax_forward_args *a = args;
+    parallel_for(a->n, block_rows(a->c), 1.5 * (double)a->n * (double)(a->c + 16), log_softmax_forward_range, a);
+}
+
+/* dx = dy - exp(y) * sum_j dy */
+static void log_softmax_backward_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
+{
+    const softmax_backward_args *a = context;
+    for (ptrdiff_t i = begin; i < end; i++) {
+        const real *dy = (const real *)a->dy + i * a->c, *y = (const real *)a->y + i * a->c;
+        real *dx = (real *)a->dx + i * a->c;
+        vec sum = vset1(0);
+        EACH_VECTOR(a->c, sum += load(dy + j, m));
+        const real total = vsum(sum);
+        EACH_VECTOR(a->c, store(dx + j, load(dy + j, m) - vexp(load(y + j, m)) * total, m));
+    }
+}
+void KERNEL(log_softmax_backward)(const void *args)
+{
+    const softmax_backward_args *a = args;
+    parallel_for(a->n, block_rows(a->c), 1.5 * (double)a->n * (double)(a->c + 16), log_softmax_backward_range, a);
+}
+
+/* ---- sums of losses ------------------------------------------------------------------------------------- */
+
+typedef struct {
+    double loss, weight;
+} subtotal;
+
+/* One subtotal a block: `least` elements or rows, more where the scratch would not hold them all. */
+static ptrdiff_t subtotal_block(ptrdiff_t n, ptrdiff_t least)
+{
+    ptrdiff_t most = SCRATCH_BYTES / (ptrdiff_t)sizeof(subtotal);
+    return n / most < least ? least : n / most + 1;
+}
+
+static subtotal total_of(const subtotal *s, ptrdiff_t n, ptrdiff_t block)
+{
+    subtotal total = {0, 0};
+    for (ptrdiff_t i = 0; i < n; i += block, s++) {
+        total.loss += s->loss;
+        total.weight += s->weight;
+    }
+    return total;
+}
+
+/* ---- cross_entropy:  loss[i] = -sum_j mass_j log_softmax(x)_j ------------------------------------------- */
+
+/* The mass that row i's target puts on the classes, with v the class weights and e the label smoothing:
+ *   probabilities p:  mass_j = ((1-e) p_j + e/c) v_j
+ *   index t:          mass_j = e/c v_j, and at t (1-e) v_t more: the peak */
+typedef struct {
+    const int64_t *index;
+    const real *prob, *weight;
+    ptrdiff_t c;
+    int64_t ignore_index;
+    real kept, spread; /* 1-e, e/c */
+    int dense;         /* mass beside the peak */
+} target;
+
+static target target_of(const int64_t *index, const real *prob, const real *weight, ptrdiff_t c, int64_t ignore_index,
+                        double smoothing)
+{
+    return (target){index, index == NULL ? prob : NULL, weight, c, ignore_index, (real)(1 - smoothing),
+                    (real)(smoothing / (double)c), index == NULL || smoothing != 0};
+}
+
+INLINE vec dense_mass(const target *t, ptrdiff_t i, ptrdiff_t j, ptrdiff_t m)
+{
+    vec q = vset1(t->spread);
+    if (t->prob != NULL) q = vfma(load(t->prob + i * t->c + j, m), vset1(t->kept), q);
+    if (t->weight != NULL) q *= load(t->weight + j, m);
+    return fill(q, m, 0);
+}
+
+INLINE int ignored(const target *t, ptrdiff_t i) { return t->index != NULL && t->index[i] == t->ignore_index; }
+INLINE int outside(const target *t, ptrdiff_t i)
+{
+    return t->index != NULL && (t->index[i] < 0 || t->index[i] >= t->c);
+}
+INLINE real class_weight(const target *t, ptrdiff_t i)
+{
+    return t->index == NULL || t->weight == NULL ? 1 : t->weight[t->index[i]];
+}
+
+typedef struct {
+    const cross_entropy_forward_args *args;
+    target target;
+    ptrdiff_t block;
+    subtotal *subtotals;
+} cross_entropy_forward_context;
+
+/* With d = x - max and s = log sum exp d:  loss = sum_j mass_j (s - d_j) */
+static subtotal cross_entropy_row(const cross_entropy_forward_args *a, const target *t, ptrdiff_t i)
+{
+    const real *x = (const real *)a->x + i * a->c;
+    const real top = row_max(x, a->c);
+    vec sum = vset1(0), mass = vset1(0), dot = vset1(0);
+    if (t->dense)
+        EACH_VECTOR(a->c, vec q = dense_mass(t, i, j, m); sum += exp_from(x + j, m, top); mass += q;
+                    dot += q * (fill(load(x + j, m), m, top) - top));
+    else
+        EACH_VECTOR(a->c, sum += exp_from(x + j, m, top));
+    const real log_sum = log_of(vsum(sum));
+    ((real *)a->lse)[i] = top + log_sum;
+
+    if (ignored(t, i)) return (subtotal){0, 0};
+    if (outside(t, i)) return (subtotal){NOT_A_NUMBER, 0};
+    real loss = t->dense ? vsum(mass) * log_sum - vsum(dot) : 0, weight = class_weight(t, i);
+    if (t->index != NULL) loss += t->kept * weight * (log_sum - (x[t->index[i]] - top));
+    return (subtotal){loss, weight};
+}
+
+static void cross_entropy_forward_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
+{
+    const cross_entropy_forward_context *k = context;
+    subtotal total = {0, 0};
+    for (ptrdiff_t i = begin; i < end; i++) {
+        subtotal row = cross_entropy_row(k->args, &k->target, i);
+        if (k->args->reduction == REDUCTION_NONE) ((real *)k->args->loss)[i] = (real)row.loss;
+        total.loss += row.loss;
+        total.weight += row.weight;
+    }
+    k->subtotals[begin / k->block] = total;
+}
+
+void KERNEL(cross_entropy_forward)(const void *args)
+{
+    const cross_entropy_forward_args *a = args;
+    cross_entropy_forward_context k = {
+        .args = a,
+        .target = target_of(a->index, a->prob, a->weight, a->c, a->ignore_index, a->label_smoothing),
+        .block = subtotal_block(a->n, block_rows(a->c)),
+        .subtotals = thread_scratch(),
+    };
+    parallel_for(a->n, k.block, 1.5 * (double)a->n * (double)(a->c + 16), cross_entropy_forward_range, &k);
+    subtotal total = total_of(k.subtotals, a->n, k.block);
+    *(real *)a->total_weight = (real)total.weight;
+    if (a->reduction == REDUCTION_SUM) *(real *)a->loss = (real)total.loss;
+    if (a->reduction == REDUCTION_MEAN) *(real *)a->loss = (real)(total.loss / total.weight);
+}
+
+typedef struct {
+    const cross_entropy_backward_args *args;
+    target target;
+} cross_entropy_backward_context;
+
+/* dx_j = g * (softmax(x)_j sum_k mass_k - mass_j). The softmax is scaled by its own sum: in float32 an lse of 1e4
+ * is rounded by 5e-4, the same for the whole row. */
+static void cross_entropy_gradient_row(const cross_entropy_backward_args *a, const target *t, ptrdiff_t i)
+{
+    const real *x = (const real *)a->x + i * a->c, *dloss = a->dloss;
+    real *dx = (real *)a->dx + i * a->c;
+    if (ignored(t, i) || outside(t, i)) {
+        const vec constant = vset1(ignored(t, i) ? 0 : NOT_A_NUMBER);
+        EACH_VECTOR(a->c, store(dx + j, constant, m));
+        return;
+    }
+    const real shift = ((const real *)a->lse)[i];
+    const real g = a->reduction == REDUCTION_NONE  ? dloss[i]
+                   : a->reduction == REDUCTION_SUM ? dloss[0]
+                                                   : dloss[0] / *(const real *)a->total_weight;
+    const real peak = t->index != NULL ? t->kept * class_weight(t, i) : 0;
+    vec sum = vset1(0), mass = vset1(0);
+    EACH_VECTOR(a->c, vec e = exp_from(x + j, m, shift); sum += e; store(dx + j, e, m);
+                if (t->dense) mass += dense_mass(t, i, j, m));
+    const real scale = g * (vsum(mass) + peak) / vsum(sum);
+    if (t->dense)
+        EACH_VECTOR(a->c, store(dx + j, load(dx + j, m) * scale - dense_mass(t, i, j, m) * g, m));
+    else
+        EACH_VECTOR(a->c, store(dx + j, load(dx + j, m) * scale, m));
+    if (t->index != NULL) dx[t->index[i]] -= g * peak;
+}
+
+static void cross_entropy_backward_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
+{
+    const cross_entropy_backward_context *k = context;
+    for (ptrdiff_t i = begin; i < end; i++) cross_entropy_gradient_row(k->args, &k->target, i);
+}
+
+void KERNEL(cross_entropy_backward)(const void *args)
+{
+    const cross_entropy_backward_args *a = args;
+    cross_entropy_backward_context k = {
+        a, target_of(a->index, a->prob, a->weight, a->c, a->ignore_index, a->label_smoothing)};
+    parallel_for(a->n, block_rows(a->c), 1.5 * (double)a->n * (double)(a->c + 16), cross_entropy_backward_range, &k);
+}
+
+/* ---- mse:  loss = (x - t)^2 ------------------------------------------------------------------------------ */
+
+enum { MSE_RUN = 1024 }; /* elements that are summed in real before double takes over */
+
+typedef struct {
+    const mse_forward_args *args;
+    ptrdiff_t block;
+    subtotal *subtotals;
+} mse_forward_context;
+
+static void mse_each_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
+{
+    const mse_forward_args *a = context;
+    const real *x = (const real *)a->x + begin, *t = (const real *)a->t + begin;
+    real *loss = (real *)a->loss + begin;
+    EACH_VECTOR(end - begin, vec d = load(x + j, m) - load(t + j, m); store(loss + j, d * d, m));
+}
+
+static void mse_sum_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
+{
+    const mse_forward_context *k = context;
+    double total = 0;
+    for (ptrdiff_t i = begin; i < end; i += MSE_RUN) {
+        const real *x = (const real *)k->args->x + i, *t = (const real *)k->args->t + i;
+        vec sum = vset1(0);
+        EACH_VECTOR(min_size(MSE_RUN, end - i), vec d = load(x + j, m) - load(t + j, m); sum = vfma(d, d, sum));
+        total += vsum(sum);
+    }
+    k->subtotals[begin / k->block] = (subtotal){total, (double)(end - begin)};
+}
+
+void KERNEL(mse_forward)(const void *args)
+{
+    const mse_forward_args *a = args;
+    if (a->reduction == REDUCTION_NONE) {
+        parallel_for(a->n, BLOCK, 0.3 * (double)a->n, mse_each_range, a);
+        return;
+    }
+    mse_forward_context k = {a, subtotal_block(a->n, BLOCK), thread_scratch()};
+    parallel_for(a->n, k.block, 0.2 * (double)a->n, mse_sum_range, &k);
+    subtotal total = total_of(k.subtotals, a->n, k.block);
+    *(real *)a->loss = (real)(a->reduction == REDUCTION_MEAN ? total.loss / total.weight : total.loss);
+}
+
+/* dx = 2 (x - t) * dloss (/ n for the mean),  dt = -dx */
+static void mse_backward_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
+{
+    const mse_backward_args *a = context;
+    const real *x = (const real *)a->x + begin, *t = (const real *)a->t + begin, *dloss = a->dloss;
+    real *dx = a->dx, *dt = a->dt;
+    const int each = a->reduction == REDUCTION_NONE;
+    const real scale = each ? 2 : a->reduction == REDUCTION_SUM ? 2 * dloss[0] : 2 * dloss[0] / (real)a->n;
+    EACH_VECTOR(end - begin, vec g = (load(x + j, m) - load(t + j, m)) * scale;
+                if (each) g *= load(dloss + begin + j, m);
+                if (dx != NULL) store(dx + begin + j, g, m);
+                if (dt != NULL) store(dt + begin + j, -g, m));
+}
+void KERNEL(mse_backward)(const void *args)
+{
+    const mse_backward_args *a = args;
+    parallel_for(a->n, BLOCK, 0.4 * (double)a->n, mse_backward_range, a);
+}

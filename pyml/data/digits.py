@@ -5,7 +5,7 @@ from importlib import resources
 
 import numpy as np
 
-from pyml.tensor import Tensor
+from pyml.ops.creation import from_numpy
 
 __all__ = ["load_digits"]
 
@@ -30,4 +30,4 @@ def load_digits():
     source = resources.files("pyml.data") / "digits.csv.gz"
     with source.open("rb") as compressed, gzip.open(compressed) as file:
         table = np.loadtxt(file, dtype=np.int64, delimiter=",")
-    return Tensor((table[:, :-1] / PIXEL_MAX).astype(np.float32)), Tensor(table[:, -1])
+    return from_numpy((table[:, :-1] / PIXEL_MAX).astype(np.float32)), from_numpy(table[:, -1])

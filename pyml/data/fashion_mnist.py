@@ -1,11 +1,11 @@
-"""Fashion-MNIST: 28 x 28 grey images of clothes in ten classes. Xiao et al. 2017 (arXiv:1708.07747)."""
+"""Fashion-MNIST: images of clothes, 28 x 28, ten classes. Xiao et al. 2017 (arXiv:1708.07747)."""
 
 from pathlib import Path
 
 import numpy as np
 
 from pyml.data.idx import read_idx
-from pyml.tensor import Tensor
+from pyml.ops.creation import from_numpy
 
 __all__ = ["load_fashion_mnist"]
 
@@ -53,8 +53,9 @@ def load_fashion_mnist(directory, part):
         raise ValueError(f"{labels_path}: is empty")
     if labels.max() >= CLASSES:
         raise ValueError(
-            f"{labels_path}: label {labels.argmax()} is {labels.max()}, it must be 0 to {CLASSES - 1}"
+            f"{labels_path}: label number {labels.argmax()} is {labels.max()}, "
+            f"it must be 0 to {CLASSES - 1}"
         )
     pixels = images.reshape(len(images), -1).astype(np.float32)
     pixels /= PIXEL_MAX
-    return Tensor(pixels), Tensor(labels.astype(np.int64))
+    return from_numpy(pixels), from_numpy(labels.astype(np.int64))

@@ -1,10 +1,10 @@
 """IDX, the file format of MNIST and its family (http://yann.lecun.com/exdb/mnist/).
 
-    bytes 0, 1   zero
-    byte  2      type of an element; 0x08 is an unsigned byte
-    byte  3      d, the number of dimensions
-    then         d sizes, 32 bits each, big-endian
-    then         the elements, row-major
+bytes 0, 1   zero
+byte  2      type of an element; 0x08 is an unsigned byte
+byte  3      d, the number of dimensions
+then         d sizes, 32 bits each, big-endian
+then         the elements, row-major
 """
 
 import gzip

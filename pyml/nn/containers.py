@@ -110,8 +110,10 @@ class Sequential(ModuleSequence):
 
     def forward(self, input):
         """The last module's output."""
-        for _, module in self._members(MODULE):
-            input = module(input)
+        attributes = self.__dict__
+        for name, kind in self._registered.items():
+            if kind == MODULE:
+                input = attributes[name](input)
         return input
 
     def __getitem__(self, index):

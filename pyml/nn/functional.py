@@ -8,6 +8,7 @@ import warnings
 
 from pyml import ops
 from pyml.ops import cross_entropy, gelu, linear, mse_loss, sigmoid, softplus, tanh
+from pyml.ops.inplace import replace
 
 __all__ = [
     "batch_norm",
@@ -32,8 +33,9 @@ __all__ = [
 
 
 def changed(input, function, *args):
-    """`input`, changed to function(input, *args), which gets a copy that its backward may keep."""
-    return input.copy_(function(input.clone(), *args))
+    """`input`, changed to function(input, *args), which gets a copy if its backward may keep it."""
+    source = input.clone() if input.requires_grad else input
+    return replace(input, function(source, *args), function.__name__)
 
 
 def relu(input, inplace=False):
@@ -130,7 +132,7 @@ def dropout(input, p=0.5, training=True, inplace=False, *, generator=None):
     Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting".
     """
     output = ops.dropout(input, p, training, generator=generator)
-    return input.copy_(output) if inplace and output is not input else output
+    return replace(input, output, "dropout") if inplace and output is not input else output
 
 
 def batch_norm(

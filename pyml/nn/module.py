@@ -227,14 +227,16 @@ class Module:
             remove_duplicate: give a module that occurs twice once only. Default: True.
         """
         memo = set() if memo is None else memo
-        if remove_duplicate:
-            if self in memo:
-                return
-            memo.add(self)
-        yield prefix, self
-        for name, module in self._members(MODULE):
-            if module is not None:
-                yield from module.named_modules(memo, joined(prefix, name), remove_duplicate)
+        ahead = [(prefix, self)]
+        while ahead:
+            path, module = ahead.pop()
+            if module is None or module in memo:
+                continue
+            if remove_duplicate:
+                memo.add(module)
+            yield path, module
+            for name, child in reversed(module._members(MODULE)):
+                ahead.append((joined(path, name), child))
 
     def modules(self):
         """This module and all below it, each once, parents first."""

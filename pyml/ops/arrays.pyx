@@ -45,14 +45,15 @@ cdef ndarray empty_scalar(ndarray like):
 
 
 cpdef ndarray broadcast_to(ndarray a, tuple shape):
-    cdef cnp.npy_intp sizes[64], strides[64]   # 64: NumPy's largest number of dimensions
+    cdef cnp.npy_intp sizes[64]   # 64: NumPy's largest number of dimensions
+    cdef cnp.npy_intp strides[64]
     cdef int ndim = <int>len(shape), before = ndim - a.ndim, d
     cdef ndarray view
     for d in range(ndim):
         sizes[d] = shape[d]
         strides[d] = 0 if d < before or a.shape[d - before] == 1 else a.strides[d - before]
     view = cnp.PyArray_New(
-        ndarray, ndim, sizes, cnp.PyArray_TYPE(a), strides, cnp.PyArray_DATA(a), cnp.PyArray_ITEMSIZE(a), 0, NULL
+        ndarray, ndim, sizes, cnp.PyArray_TYPE(a), strides, cnp.PyArray_DATA(a), cnp.PyArray_ITEMSIZE(a), 0, None
     )
     cnp.set_array_base(view, a)
     cnp.PyArray_UpdateFlags(view, cnp.NPY_ARRAY_C_CONTIGUOUS | cnp.NPY_ARRAY_F_CONTIGUOUS | cnp.NPY_ARRAY_ALIGNED)

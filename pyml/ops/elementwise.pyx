@@ -184,10 +184,12 @@ cdef bint fit(Layout *layout, ndarray y, ndarray a, ndarray b):
             size[n] = y.shape[d]
             n += 1
         a_step[n - 1], b_step[n - 1] = p, q
-    layout.rows = size[0] if n == 2 else 1
-    layout.cols = size[n - 1] if n > 0 else 1
-    layout.a_row, layout.b_row = (a_step[0], b_step[0]) if n == 2 else (0, 0)
-    layout.a_col, layout.b_col = (a_step[n - 1], b_step[n - 1]) if n > 0 else (0, 0)
+    layout.rows = layout.cols = 1
+    layout.a_row = layout.a_col = layout.b_row = layout.b_col = 0
+    if n == 2:
+        layout.rows, layout.a_row, layout.b_row = size[0], a_step[0], b_step[0]
+    if n > 0:
+        layout.cols, layout.a_col, layout.b_col = size[n - 1], a_step[n - 1], b_step[n - 1]
     return 0 <= layout.a_col <= 1 and 0 <= layout.b_col <= 1
 
 
@@ -247,14 +249,12 @@ cdef class Binary(Node):
     """Two operands; remembers the shape of one that was broadcast."""
     cdef tuple a_shape, b_shape   # None: the result's
 
-    cdef Tensor record(self, Tensor y, Tensor a, Tensor b, Tensor keep_a, Tensor keep_b):
-        """Makes this the node of y. `keep_a` is needed for the derivative by b, and the other way round."""
+    cdef Tensor record(self, Tensor y, Tensor a, Tensor b):
+        """Makes this the node of y = f(a, b)."""
         self.connect(y, (a, b))
-        self.keep(None if self.inputs[1] is None else keep_a)
-        self.keep(None if self.inputs[0] is None else keep_b)
-        if not cnp.PyArray_SAMESHAPE(a.array, y.array):
+        if a.array.ndim != y.array.ndim or not cnp.PyArray_SAMESHAPE(a.array, y.array):
             self.a_shape = a.shape
-        if not cnp.PyArray_SAMESHAPE(b.array, y.array):
+        if b.array.ndim != y.array.ndim or not cnp.PyArray_SAMESHAPE(b.array, y.array):
             self.b_shape = b.shape
         return y
 
@@ -281,7 +281,7 @@ def add(input, other, *, alpha=1):
         input, other = converted(input, other, "add")
     cdef Tensor a = input, b = other
     cdef Tensor y = wrap(compute(KERNEL_add, a.array, b.array, "add"))
-    return Add.__new__(Add).record(y, a, b, None, None) if tracks(a) or tracks(b) else y
+    return (<Add>Add.__new__(Add)).record(y, a, b) if tracks(a) or tracks(b) else y
 
 
 cdef class Sub(Binary):
@@ -300,7 +300,7 @@ def sub(input, other, *, alpha=1):
         input, other = converted(input, other, "sub")
     cdef Tensor a = input, b = other
     cdef Tensor y = wrap(compute(KERNEL_sub, a.array, b.array, "sub"))
-    return Sub.__new__(Sub).record(y, a, b, None, None) if tracks(a) or tracks(b) else y
+    return (<Sub>Sub.__new__(Sub)).record(y, a, b) if tracks(a) or tracks(b) else y
 
 
 cdef class Mul(Binary):
@@ -317,18 +317,22 @@ def mul(input, other):
         input, other = converted(input, other, "mul")
     cdef Tensor a = input, b = other
     cdef Tensor y = wrap(compute(KERNEL_mul, a.array, b.array, "mul"))
-    return Mul.__new__(Mul).record(y, a, b, a, b) if tracks(a) or tracks(b) else y
+    cdef Mul node
+    if tracks(a) or tracks(b):
+        node = Mul.__new__(Mul)
+        node.record(y, a, b)
+        node.keep(None if node.inputs[1] is None else a)
+        node.keep(None if node.inputs[0] is None else b)
+    return y
 
 
-cdef class Div(Node):
-    cdef tuple a_shape, b_shape
-
+cdef class Div(Binary):
     # y = a / b:  da = dy / b,  db = -dy * y / b
     cpdef tuple backward(self, Tensor dy):
         da = dy / self.saved(0)
-        return (
-            None if self.inputs[0] is None else sum_to(da, self.a_shape),
-            None if self.inputs[1] is None else sum_to(-(da * self.saved_output(1)), self.b_shape),
+        return self.reduced(
+            None if self.inputs[0] is None else da,
+            None if self.inputs[1] is None else -(da * self.saved_output(1)),
         )
 
 
@@ -347,8 +351,7 @@ def div(input, other, *, rounding_mode=None):
     cdef Div node
     if tracks(a) or tracks(b):
         node = Div.__new__(Div)
-        node.a_shape, node.b_shape = a.shape, b.shape
-        node.connect(y, (a, b))
+        node.record(y, a, b)
         node.keep(b)
         node.keep(None if node.inputs[1] is None else y)
     return y
@@ -392,8 +395,9 @@ def pow(input, exponent):
     y = wrap(compute(KERNEL_pow, a.array, b.array, "pow"))
     if tracks(a) or tracks(b):
         node = Pow.__new__(Pow)
-        node.record(y, a, b, a, b)
-        node.kept, node.versions = [a, b], [a.changes(), b.changes()]   # each derivative needs both
+        node.record(y, a, b)
+        node.keep(a)
+        node.keep(b)
     return y
 
 
@@ -431,8 +435,9 @@ cdef Tensor extreme(input, other, str name, int kernel, bint largest):
     if tracks(a) or tracks(b):
         node = Maximum.__new__(Maximum)
         node.largest = largest
-        node.record(y, a, b, a, b)
-        node.kept, node.versions = [a, b], [a.changes(), b.changes()]   # each derivative needs both
+        node.record(y, a, b)
+        node.keep(a)
+        node.keep(b)
     return y
 
 
@@ -633,9 +638,9 @@ cdef class Clamp(Node):
 
     cpdef tuple backward(self, Tensor dy):
         x = self.saved(0).array
-        inside = np.ones(x.shape, BOOL)
+        inside = True
         if self.low is not None:
-            inside = inside & (x >= self.low)
+            inside = x >= self.low
         if self.high is not None:
             inside = inside & (x <= self.high)
         return (where(wrap(np.asarray(inside)), dy, 0.0),)
@@ -679,7 +684,7 @@ cdef Tensor clamp_between(input, low, high):
 
 cdef class Where(Binary):
     cpdef tuple backward(self, Tensor dy):
-        condition = self.saved(2)
+        condition = self.saved(0)
         return self.reduced(
             None if self.inputs[0] is None else where(condition, dy, 0.0),
             None if self.inputs[1] is None else where(condition, 0.0, dy),
@@ -710,7 +715,7 @@ def where(condition, input=None, other=None):
     y = wrap(out)
     if tracks(a) or tracks(b):
         node = Where.__new__(Where)
-        node.record(y, a, b, None, None)
+        node.record(y, a, b)
         node.keep(c)
     return y
 
@@ -777,7 +782,7 @@ cdef class Remainder(Binary):
     cpdef tuple backward(self, Tensor dy):
         return self.reduced(
             None if self.inputs[0] is None else dy,
-            None if self.inputs[1] is None else -(dy * floor_divide(self.saved(0), self.saved(2))),
+            None if self.inputs[1] is None else -(dy * floor_divide(self.saved(0), self.saved(1))),
         )
 
 
@@ -792,7 +797,8 @@ def remainder(input, other):
         y = wrap(np.asarray(np.remainder(a.array, b.array)))
     if tracks(a) or tracks(b):
         node = Remainder.__new__(Remainder)
-        node.record(y, a, b, a, None)
+        node.record(y, a, b)
+        node.keep(a)
         node.keep(b)
     return y
 
@@ -864,9 +870,9 @@ def logical_not(input):
     return wrap(np.asarray(np.logical_not(lift(input, "logical_not").array)))
 
 
-cdef Tensor bitwise(function, str name, operands):
+cdef Tensor bitwise(function, input, other, str name):
     cdef Tensor a, b
-    a, b = converted(*operands, name)
+    a, b = converted(input, other, name)
     if a.array.dtype.kind == "f":
         raise TypeError(f"{name}: dtype {a.dtype}; it must be bool or an integer type")
     return wrap(np.asarray(function(a.array, b.array)))
@@ -874,17 +880,17 @@ cdef Tensor bitwise(function, str name, operands):
 
 def bitwise_and(input, other):
     """The bits that both have; of bool: both."""
-    return bitwise(np.bitwise_and, "bitwise_and", (input, other))
+    return bitwise(np.bitwise_and, input, other, "bitwise_and")
 
 
 def bitwise_or(input, other):
     """The bits that one has; of bool: one or both."""
-    return bitwise(np.bitwise_or, "bitwise_or", (input, other))
+    return bitwise(np.bitwise_or, input, other, "bitwise_or")
 
 
 def bitwise_xor(input, other):
     """The bits that exactly one has; of bool: exactly one."""
-    return bitwise(np.bitwise_xor, "bitwise_xor", (input, other))
+    return bitwise(np.bitwise_xor, input, other, "bitwise_xor")
 
 
 def bitwise_not(input):

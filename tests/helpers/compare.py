@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from helpers.tolerances import FLUSHED
+
 
 @dataclass(frozen=True)
 class Mismatch:
@@ -33,8 +35,9 @@ def ulp_distance(got, wanted):
 def first_mismatch(got, wanted, eps, scale=None, signed_zero=False):
     """None where got is wanted within `eps` times the dtype's eps of `scale` (default: |wanted|), else the first Mismatch.
 
-    NaN equals NaN alone, an infinity itself alone; a number too large for the dtype is infinite. As the kernels flush
-    subnormals, an error below the smallest normal number is none. Integers and booleans are compared exactly.
+    NaN equals NaN alone, an infinity itself alone; a number too large for the dtype is infinite. Integers and booleans
+    are compared exactly. As the kernels flush subnormals, an error below the smallest normal number is none; nor is
+    one below FLUSHED times that where the result was rounded: a factor of it may have been flushed.
     With `signed_zero`, -0 is not +0."""
     if got.shape != np.shape(wanted):
         raise AssertionError(f"shape {got.shape}, wanted {np.shape(wanted)}")
@@ -46,7 +49,8 @@ def first_mismatch(got, wanted, eps, scale=None, signed_zero=False):
         info = np.finfo(got.dtype)
         with np.errstate(all="ignore"):
             rounded = wanted.astype(got.dtype)
-            allowed = np.abs(wanted if scale is None else scale) * (eps * float(info.eps)) + info.tiny
+            allowed = np.abs(wanted if scale is None else scale) * (eps * float(info.eps))
+            allowed += info.tiny * (FLUSHED if eps > 0 else 1)
             near = np.abs(got.astype(wanted.dtype) - wanted) <= allowed
             same = (got == rounded) | (np.isnan(got) & np.isnan(rounded))
             wrong = ~np.where(np.isfinite(rounded), near, same)

@@ -25,6 +25,8 @@ from pyml import _kernels
 KERNEL = {name: i for i, name in enumerate(_kernels.kernel_names())}
 DTYPES = (np.dtype("float32"), np.dtype("float64"))
 LARGE = 200_003  # elements: enough work for three threads in the cheapest kernel
+LARGE_MATH = 60_003  # ... and in one that computes an exponential
+SHARED = 20_000  # elements of a call that threads may share
 THREADS = (2, 3)  # whose results must be those of one thread, to the bit
 WIDE = {DTYPES[0]: np.dtype("float64"), DTYPES[1]: np.dtype(np.longdouble)}  # what a reference computes in
 
@@ -52,8 +54,12 @@ class Scaled(NamedTuple):
     scale: np.ndarray
 
 
-def around_lanes(lanes):
-    return [0, 1, lanes - 1, lanes, lanes + 1, 2 * lanes + 3, LARGE]
+def around_lanes(lanes, large=LARGE):
+    return [0, 1, lanes - 1, lanes, lanes + 1, 2 * lanes + 3, large]
+
+
+def around_lanes_math(lanes):
+    return around_lanes(lanes, LARGE_MATH)
 
 
 def columns_around_lanes(lanes):
@@ -100,12 +106,16 @@ class Draw:
         return self.rng.integers(below, size=shape) if below > 0 else np.zeros(shape, np.int64)
 
 
+def flushed(x):
+    """x with its subnormals as the kernels take them."""
+    return np.where(np.abs(x) < np.finfo(x.dtype).tiny, np.copysign(x.dtype.type(0), x), x)
+
+
 def widened(argument):
-    """What a reference sees of an argument: subnormals flushed as the kernels flush them, in the wider type."""
+    """What a reference sees of an argument: flushed, in the wider type."""
     if not isinstance(argument, np.ndarray) or argument.dtype.kind != "f":
         return argument
-    tiny = np.finfo(argument.dtype).tiny
-    return np.where(np.abs(argument) < tiny, np.copysign(0, argument), argument).astype(WIDE[argument.dtype])
+    return flushed(argument).astype(WIDE[argument.dtype])
 
 
 def check_kernel(
@@ -196,7 +206,8 @@ def check_case(name, call, case, arguments, reference, eps, in_place, signed_zer
         if mismatch is not None:
             return f"{key}: {mismatch}"
 
-    again = [(f"{threads} threads", threads, None) for threads in THREADS] if case.size >= LARGE // 8 else []
+    elements = sum(np.size(array) for array in [*inputs.values(), *outputs.values()])
+    again = [(f"{threads} threads", threads, None) for threads in THREADS if elements >= SHARED]
     again += [(f"{output} is {source}", 1, (output, source)) for output, source in in_place]
     for what, threads, shared in again:
         _kernels.set_num_threads(threads)

@@ -17,7 +17,7 @@ SOFTMAX = 12.0  # exp of a difference, a sum in blocks, a division
 UPDATE = 16.0  # one step of an optimizer: a dozen roundings and one square root
 SEVERAL_UPDATES = 64.0  # ... and a few steps of it on its own state
 FIFTY_UPDATES = 128.0  # ... and 50 of them: independent errors, so sqrt(50) of one
-ERF_IN_DOUBLE = 2.0  # what a reference by math.erf, exact to an ulp itself, may add for float64
+FLUSHED = 1024.0  # smallest normal numbers: a factor that was flushed to zero, times the largest that matters beside it
 
 
 def summed(n):

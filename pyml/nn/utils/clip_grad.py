@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from pyml import ops
+from pyml.ops.optim import clip_grad_norm_ as clip_by_2_norm
 from pyml.tensor import Tensor, no_grad
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_"]
@@ -39,7 +40,7 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
     """
     grads = grads_of(parameters)
     if norm_type == 2:
-        return ops.clip_grad_norm_(grads, max_norm, error_if_nonfinite=error_if_nonfinite)
+        return clip_by_2_norm(grads, max_norm, error_if_nonfinite=error_if_nonfinite)
     if not max_norm >= 0:
         raise ValueError(f"clip_grad_norm_: max_norm is {max_norm}, it must be >= 0")
     total = total_norm(grads, float(norm_type))

@@ -1,0 +1,88 @@
+# make train      train a network on handwritten digits; needs Python, a C compiler and make
+# make test       all tests
+# make bench      benchmarks
+# make lint       ruff, clang-format
+# make sanitize   the tests under AddressSanitizer and UndefinedBehaviorSanitizer
+# make cross      csrc/ for aarch64, with a cross compiler
+# make clean      removes all that these make
+#
+# The environment is .venv, with the package installed in place: Python files are read where they
+# lie, and C is compiled again when it changes. setup.py says what PYML_WERROR and PYML_WIDE do.
+
+PYTHON ?= python3
+VENV ?= .venv
+OUT ?= runs/digits
+SANITIZE_CC ?= gcc
+CROSS_CC ?= aarch64-linux-gnu-gcc
+LINT_TOOLS := ruff==0.17.6 clang-format==23.1.5
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+INSTALL := $(PIP) install --no-build-isolation --editable
+BUILD_REQUIRES := $(shell sed -n 's/^requires = \[\(.*\)\]/\1/p' pyproject.toml | tr -d ,)
+SOURCES := $(shell find csrc -name '*.[ch]') $(shell find pyml -name '*.pyx' -o -name '*.pxd')
+CONFIGURATION := CC=$(CC) PYML_WERROR=$(PYML_WERROR) PYML_WIDE=$(PYML_WIDE)
+
+.PHONY: train test bench lint sanitize cross clean
+.DELETE_ON_ERROR:
+
+train: $(VENV)/package
+	$(BIN)/pyml train --out $(OUT)
+
+test: $(VENV)/package $(VENV)/test-extra
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+bench: $(VENV)/package $(VENV)/test-extra
+	$(BIN)/pytest bench $(PYTEST_ARGS)
+
+lint: $(VENV)/lint-tools
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run -Werror $$(find csrc -name '*.[ch]')
+
+# Python itself is not sanitized, so the runtime is loaded before it, and libstdc++ with it for the
+# exceptions of other extensions. Leaks are not looked for: an interpreter ends with many.
+sanitize: $(VENV)/package $(VENV)/test-extra
+	CC=$(SANITIZE_CC) PYML_SANITIZE=1 PYML_WERROR=1 PYML_WIDE=1 $(BIN)/python setup.py --quiet \
+	    build --build-base build/sanitize --build-lib build/sanitize/lib
+	LD_PRELOAD="$$($(SANITIZE_CC) -print-file-name=libasan.so) \
+	    $$($(SANITIZE_CC) -print-file-name=libstdc++.so)" \
+	    ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
+	    PYTHONPATH=$(CURDIR)/build/sanitize/lib $(BIN)/pytest $(PYTEST_ARGS)
+
+cross: $(VENV)/build-requires
+	CC=$(CROSS_CC) PYML_MACHINE=aarch64 PYML_WERROR=1 $(BIN)/python setup.py build_csrc
+
+clean:
+	rm -rf $(VENV) build dist runs *.egg-info .pytest_cache .ruff_cache .hypothesis .benchmarks
+	find pyml tests bench -name __pycache__ -exec rm -rf {} +
+	find pyml \( -name '*.so' -o -name '*.c' \) -delete
+
+# ---- the environment: a file in it stands for each step done --------------------------------------
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/build-requires: pyproject.toml | $(BIN)/python
+	$(PIP) install $(BUILD_REQUIRES)
+	@touch $@
+
+$(VENV)/package: $(SOURCES) setup.py pyproject.toml $(VENV)/build-requires $(VENV)/configuration
+	$(INSTALL) ".[plot]"
+	@touch $@
+
+$(VENV)/test-extra: pyproject.toml | $(VENV)/package
+	$(INSTALL) ".[test]"
+	@touch $@
+
+$(VENV)/lint-tools: Makefile | $(BIN)/python
+	$(PIP) install $(LINT_TOOLS)
+	@touch $@
+
+# Changes when the environment variables of the build do; what was built otherwise is not kept.
+$(VENV)/configuration: FORCE | $(BIN)/python
+	@echo '$(CONFIGURATION)' | cmp -s - $@ || \
+	    { find pyml -name '*.so' -delete; echo '$(CONFIGURATION)' > $@; }
+
+.PHONY: FORCE
+FORCE:

@@ -1,0 +1,308 @@
+"""The command line: pyml train, pyml info."""
+
+import argparse
+import math
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+from pyml import config, data, io, nn, optim, plot, random
+from pyml.train import evaluate, fit, mlp
+
+__all__ = ["main"]
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+WEIGHTS = "model.safetensors"
+CURVES = "curves.png"
+
+CLASSES = 10
+HELD_OUT = 0.2  # of the bundled digits, for the test
+VALIDATION = 0.1  # of what is left
+SPLIT_SEED = 0  # fixed: every run is tested on the same rows
+LAST_RATE = 0.05  # the learning rate falls linearly towards this part of --lr
+
+
+class Recipe(NamedTuple):
+    """The options of `pyml train` that have another default for each data set."""
+
+    epochs: int
+    batch_size: int
+    lr: float
+    hidden: tuple
+    dropout: float
+
+
+DIGITS = Recipe(epochs=30, batch_size=32, lr=1e-3, hidden=(256, 128), dropout=0.2)
+FASHION_MNIST = Recipe(epochs=10, batch_size=128, lr=1e-3, hidden=(512, 256), dropout=0.2)
+
+
+class DataSet(NamedTuple):
+    """Images of ten classes; each part is (images, labels)."""
+
+    name: str
+    train: tuple
+    validation: tuple
+    test: tuple
+
+
+def main(argv=None):
+    """Runs the command line `argv` (default: the process's) and returns its exit code."""
+    parser = _parser()
+    options = parser.parse_args(argv)
+    try:
+        return options.run(options)
+    except KeyboardInterrupt:
+        print("pyml: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="pyml", description="Neural networks on a CPU.", allow_abbrev=False
+    )
+    parser.add_argument("--version", action="version", version=f"pyml {config.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="command", required=True)
+
+    train = commands.add_parser(
+        "train",
+        allow_abbrev=False,
+        help="train a network on images",
+        description="Trains a multi-layer perceptron with BatchNorm and dropout on the bundled "
+        "handwritten digits, or on Fashion-MNIST; tests it on rows that had no part in training; "
+        f"writes {WEIGHTS} and {CURVES}, replacing what has these names.",
+    )
+    train.set_defaults(run=_train, command_parser=train)
+    train.add_argument(
+        "--fashion-mnist",
+        metavar="DIR",
+        type=Path,
+        help="train on Fashion-MNIST: DIR has the original four .gz files",
+    )
+    train.add_argument(
+        "--seed", type=_integer(0, 2**64 - 1), default=0, help="of all random numbers (default: 0)"
+    )
+    train.add_argument(
+        "--threads",
+        type=_integer(1, config.INT_MAX),
+        help=f"threads to compute with (default here: {config.get_num_threads()}); "
+        "the result does not depend on it",
+    )
+    train.add_argument("--epochs", type=_integer(1), help=_default("epochs"))
+    train.add_argument("--batch-size", type=_integer(2), help=_default("batch_size"))
+    train.add_argument(
+        "--lr",
+        type=_number(above=0),
+        help=f"learning rate of the first epoch, from which it falls linearly; {_default('lr')}",
+    )
+    train.add_argument(
+        "--hidden", metavar="N,N,...", type=_widths, help=f"hidden widths; {_default('hidden')}"
+    )
+    train.add_argument(
+        "--dropout",
+        type=_number(least=0, below=1),
+        help=f"probability of dropping an activation; {_default('dropout')}",
+    )
+    train.add_argument(
+        "--out",
+        metavar="DIR",
+        type=Path,
+        default=Path(),
+        help="where to write; made if missing (default: the current directory)",
+    )
+    train.add_argument("--no-plot", action="store_true", help=f"do not draw {CURVES}")
+
+    info = commands.add_parser(
+        "info", help="show instruction set, threads, build and versions", allow_abbrev=False
+    )
+    info.set_defaults(run=_info)
+    return parser
+
+
+# ---- pyml train ----------------------------------------------------------------------------------
+
+
+def _train(options):
+    defaults = DIGITS if options.fashion_mnist is None else FASHION_MNIST
+    recipe = Recipe(
+        *(
+            default if getattr(options, name) is None else getattr(options, name)
+            for name, default in defaults._asdict().items()
+        )
+    )
+    if options.threads is not None:
+        config.set_num_threads(options.threads)
+    try:
+        dataset = _digits() if options.fashion_mnist is None else _fashion_mnist(options)
+        options.out.mkdir(parents=True, exist_ok=True)
+        outputs = tempfile.TemporaryDirectory(prefix=".pyml-", dir=options.out)
+    except (OSError, ValueError) as error:
+        return _fail(error, EXIT_USAGE)
+
+    with outputs:
+        try:
+            model, history = _fit(dataset, recipe, options.seed)
+        except (FloatingPointError, MemoryError) as error:
+            return _fail(error, EXIT_FAILED)
+        _, accuracy = evaluate(model, nn.CrossEntropyLoss(), *dataset.test)
+
+        try:
+            unfinished = Path(outputs.name)
+            io.save(model.state_dict(), unfinished / WEIGHTS)
+            if not options.no_plot:
+                try:
+                    title = f"{dataset.name}: {_architecture(dataset, recipe)}"
+                    plot.learning_curves(history, unfinished / CURVES, title, accuracy)
+                except ImportError as error:
+                    print(f"no {CURVES}: {error}", file=sys.stderr)
+            written = [options.out / path.name for path in sorted(unfinished.iterdir())]
+            for path in written:
+                os.replace(unfinished / path.name, path)
+        except OSError as error:
+            return _fail(error, EXIT_FAILED)
+
+    print(f"\nwrote {' and '.join(map(str, written))}; to load the network:\n")
+    features = dataset.train[0].shape[1]
+    print("    import pyml")
+    print("    from pyml.train import mlp")
+    print(f"    model = mlp({features}, {recipe.hidden}, {CLASSES}, {recipe.dropout}).eval()")
+    print(f"    model.load_state_dict(pyml.load({str(options.out / WEIGHTS)!r}))\n")
+    print(f"test accuracy {accuracy:.4f}", flush=True)
+    return 0
+
+
+def _digits():
+    images, labels = data.load_digits()
+    rest, test = data.stratified_split(labels, HELD_OUT, SPLIT_SEED)
+    train, validation = data.stratified_split(labels[rest], VALIDATION, SPLIT_SEED)
+    parts = (rest[train], rest[validation], test)
+    return DataSet("digits", *((images[rows], labels[rows]) for rows in parts))
+
+
+def _fashion_mnist(options):
+    images, labels = data.load_fashion_mnist(options.fashion_mnist, "train")
+    test = data.load_fashion_mnist(options.fashion_mnist, "test")
+    parts = data.stratified_split(labels, VALIDATION, SPLIT_SEED)
+    if min(map(len, parts)) < 2:
+        raise ValueError(f"{options.fashion_mnist}: {len(labels)} training images are too few")
+    return DataSet("Fashion-MNIST", *((images[rows], labels[rows]) for rows in parts), test)
+
+
+def _fit(dataset, recipe, seed):
+    """Trains a network by the recipe, telling of it; returns the network and its History."""
+    random.manual_seed(seed)
+    features = dataset.train[0].shape[1]
+    rows = [len(labels) for _, labels in dataset[1:]]
+    model = mlp(features, recipe.hidden, CLASSES, recipe.dropout)
+    parameters = sum(p.numel() for p in model.parameters())
+    print(
+        "{}: {:,} images to train, {:,} to validate, {:,} to test".format(dataset.name, *rows),
+        f"network: {_architecture(dataset, recipe)}; {parameters:,} parameters\n",
+        "epoch  train loss  validation loss  validation accuracy  learning rate  seconds",
+        sep="\n",
+        flush=True,
+    )
+
+    optimizer = optim.AdamW(model.parameters(), lr=recipe.lr)
+    scheduler = optim.lr_scheduler.LinearLR(optimizer, 1, LAST_RATE, recipe.epochs)
+    steps = recipe.epochs * math.ceil((rows[0] - 1) / recipe.batch_size)
+    with tqdm(total=steps, unit=" steps", leave=False, disable=None) as bar:
+
+        def show(epoch):
+            with tqdm.external_write_mode(file=sys.stdout):
+                print(
+                    f"{epoch.epoch:5}  {epoch.train_loss:10.4f}  {epoch.validation_loss:15.4f}"
+                    f"  {epoch.validation_accuracy:19.4f}  {epoch.learning_rate:13.6f}"
+                    f"  {epoch.seconds:7.2f}",
+                    flush=True,
+                )
+
+        history = fit(
+            model,
+            nn.CrossEntropyLoss(),
+            optimizer,
+            dataset.train,
+            dataset.validation,
+            epochs=recipe.epochs,
+            batch_size=recipe.batch_size,
+            scheduler=scheduler,
+            on_step=bar.update,
+            on_epoch=show,
+        )
+    return model, history
+
+
+def _architecture(dataset, recipe):
+    widths = (dataset.train[0].shape[1], *recipe.hidden, CLASSES)
+    return f"{'-'.join(map(str, widths))}, BatchNorm, ReLU, dropout {recipe.dropout:g}"
+
+
+def _fail(error, code):
+    """Says in one line what is wrong, and returns the exit code."""
+    message = error
+    if isinstance(error, OSError) and error.strerror:
+        message = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    elif isinstance(error, MemoryError):
+        message = f"not enough memory ({error})" if str(error) else "not enough memory"
+    print(f"pyml train: error: {message}", file=sys.stderr)
+    return code
+
+
+# ---- pyml info -----------------------------------------------------------------------------------
+
+
+def _info(options):
+    config.show_config()
+    return 0
+
+
+# ---- values of options ---------------------------------------------------------------------------
+
+
+def _default(option):
+    text = [
+        ",".join(map(str, value)) if isinstance(value, tuple) else f"{value:g}"
+        for value in (getattr(DIGITS, option), getattr(FASHION_MNIST, option))
+    ]
+    return f"default: {text[0]} for digits, {text[1]} for Fashion-MNIST"
+
+
+def _integer(least, most=None):
+    def parse(text):
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not an integer") from None
+        if value < least:
+            raise argparse.ArgumentTypeError(f"{value} is less than {least}")
+        if most is not None and value > most:
+            raise argparse.ArgumentTypeError(f"{value} is more than {most}")
+        return value
+
+    return parse
+
+
+def _number(least=-math.inf, above=-math.inf, below=math.inf):
+    def parse(text):
+        try:
+            value = float(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+        if not (value >= least and above < value < below):
+            bound = f"above {above:g}" if above > least else f"at least {least:g}"
+            limit = f" and below {below:g}"
+            raise argparse.ArgumentTypeError(f"{text} must be {bound}{limit}")
+        return value
+
+    return parse
+
+
+def _widths(text):
+    width = _integer(1)
+    return tuple(width(part) for part in text.split(","))

@@ -1,0 +1,294 @@
+"""Making tensors: from data, filled, ranges, random."""
+
+import math
+
+import numpy as np
+
+from pyml import _kernels
+from pyml.ops.elementwise import checked_dtype
+from pyml.ops.inplace import normal_, uniform_
+from pyml.ops.shape import as_sizes, check_device
+from pyml.random import default_generator
+from pyml.tensor import Tensor
+
+__all__ = [
+    "arange",
+    "as_tensor",
+    "empty",
+    "empty_like",
+    "eye",
+    "from_numpy",
+    "full",
+    "full_like",
+    "linspace",
+    "normal",
+    "ones",
+    "ones_like",
+    "rand",
+    "rand_like",
+    "randint",
+    "randint_like",
+    "randn",
+    "randn_like",
+    "randperm",
+    "tensor",
+    "zeros",
+    "zeros_like",
+]
+
+FLOAT32 = np.dtype(np.float32)
+INT64 = np.dtype(np.int64)
+
+
+# ---- from data ------------------------------------------------------------------------------------------------
+
+
+def as_array(data, dtype, name):
+    """`data` as an array; Python numbers become float32, int64 or bool. A copy is made only if it must be."""
+    if dtype is not None:
+        dtype = checked_dtype(dtype, name)
+    if isinstance(data, Tensor):
+        array = data.array
+    elif isinstance(data, (np.ndarray, np.generic)):
+        array = np.asarray(data)
+    else:
+        try:
+            array = np.array(unwrapped(data))
+        except ValueError as error:
+            raise ValueError(f"{name}: the data is not a regular array: {error}") from None
+        if dtype is None and array.dtype == np.float64 and not has_arrays(data):
+            dtype = FLOAT32
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: data of type {array.dtype} cannot be made a tensor; numbers and bool can")
+    dtype = checked_dtype(array.dtype if dtype is None else dtype, name).newbyteorder("=")
+    with np.errstate(all="ignore"):
+        return np.asarray(array, dtype)
+
+
+def unwrapped(data):
+    """Nested lists with the tensors in them as arrays."""
+    if isinstance(data, Tensor):
+        return data.detach().array
+    return [unwrapped(item) for item in data] if isinstance(data, (list, tuple)) else data
+
+
+def has_arrays(data):
+    """Whether the first number of nested lists comes with a dtype."""
+    while isinstance(data, (list, tuple)) and data:
+        data = data[0]
+    return isinstance(data, (Tensor, np.ndarray, np.generic))
+
+
+def tensor(data, *, dtype=None, device=None, requires_grad=False):
+    """A tensor with a copy of the data.
+
+    Args:
+        data: a number, nested lists, a NumPy array or a tensor. Python floats become float32, integers int64.
+        dtype: float32, float64, an integer type or bool. Default: that of the data.
+        requires_grad: record operations on it.
+
+    Example:
+        >>> pyml.tensor([[1.0, 2.0], [3.0, 4.0]])
+        tensor([[1., 2.],
+                [3., 4.]])
+    """
+    check_device(device, "tensor")
+    array = as_array(data, dtype, "tensor")
+    if isinstance(data, (Tensor, np.ndarray)) and np.may_share_memory(
+        array, data.array if isinstance(data, Tensor) else data
+    ):
+        array = array.copy()
+    return Tensor._on(array, requires_grad=requires_grad)
+
+
+def as_tensor(data, dtype=None, device=None):
+    """A tensor that shares memory with the data where it can: a tensor as it is, a NumPy array of the dtype."""
+    check_device(device, "as_tensor")
+    if isinstance(data, Tensor):
+        return data if dtype is None else data.to(dtype)
+    return Tensor._on(as_array(data, dtype, "as_tensor"))
+
+
+def from_numpy(ndarray):
+    """A tensor that shares memory with a NumPy array."""
+    if not isinstance(ndarray, np.ndarray):
+        raise TypeError(f"from_numpy: a NumPy array is needed, not {type(ndarray).__name__}")
+    if not ndarray.dtype.isnative:
+        raise TypeError(f"from_numpy: byte order of dtype {ndarray.dtype.str} is not the machine's; use tensor()")
+    checked_dtype(ndarray.dtype, "from_numpy")
+    return Tensor._on(np.asarray(ndarray))
+
+
+# ---- filled ---------------------------------------------------------------------------------------------------
+
+
+def shape_of(size, name):
+    """zeros(2, 3), zeros((2, 3)) and zeros(2) give shapes."""
+    shape = as_sizes(size[0] if len(size) == 1 else size, name)
+    if any(n < 0 for n in shape):
+        raise ValueError(f"{name}: shape {shape} has a negative size")
+    return shape
+
+
+def made(function, shape, dtype, device, requires_grad, name, default=FLOAT32):
+    """A tensor on the array function(shape, dtype)."""
+    check_device(device, name)
+    dtype = default if dtype is None else checked_dtype(dtype, name)
+    return Tensor._on(function(shape, dtype), requires_grad=requires_grad)
+
+
+def zeros(*size, dtype=None, device=None, requires_grad=False):
+    """Zeros of a shape."""
+    return made(np.zeros, shape_of(size, "zeros"), dtype, device, requires_grad, "zeros")
+
+
+def ones(*size, dtype=None, device=None, requires_grad=False):
+    """Ones of a shape."""
+    return made(np.ones, shape_of(size, "ones"), dtype, device, requires_grad, "ones")
+
+
+def empty(*size, dtype=None, device=None, requires_grad=False):
+    """Memory of a shape, with whatever it holds."""
+    return made(np.empty, shape_of(size, "empty"), dtype, device, requires_grad, "empty")
+
+
+def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
+    """One value in a shape."""
+    if dtype is None:
+        dtype = as_array(fill_value, None, "full").dtype
+    y = made(np.empty, shape_of((size,), "full"), dtype, device, False, "full")
+    y.array[...] = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    return y.requires_grad_() if requires_grad else y
+
+
+def zeros_like(input, *, dtype=None, device=None, requires_grad=False):
+    """Zeros of the shape and dtype of the input."""
+    return made(np.zeros, input.shape, dtype, device, requires_grad, "zeros_like", input.dtype)
+
+
+def ones_like(input, *, dtype=None, device=None, requires_grad=False):
+    """Ones of the shape and dtype of the input."""
+    return made(np.ones, input.shape, dtype, device, requires_grad, "ones_like", input.dtype)
+
+
+def empty_like(input, *, dtype=None, device=None, requires_grad=False):
+    """Memory of the shape and dtype of the input."""
+    return made(np.empty, input.shape, dtype, device, requires_grad, "empty_like", input.dtype)
+
+
+def full_like(input, fill_value, *, dtype=None, device=None, requires_grad=False):
+    """One value in the shape and dtype of the input."""
+    dtype = input.dtype if dtype is None else dtype
+    return full(input.shape, fill_value, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def eye(n, m=None, *, dtype=None, device=None, requires_grad=False):
+    """Ones on the diagonal of n rows and m (default n) columns, zeros elsewhere."""
+    shape = shape_of((n, n if m is None else m), "eye")
+    return made(lambda shape, dtype: np.eye(*shape, dtype=dtype), shape, dtype, device, requires_grad, "eye")
+
+
+# ---- ranges ---------------------------------------------------------------------------------------------------
+
+
+def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=False):
+    """start, start + step, ... before `end`; with one argument, from 0 to before it.
+
+    The dtype is int64 if all are integers, else float32.
+    """
+    if end is None:
+        start, end = 0, start
+    start, end, step = (x.item() if isinstance(x, (Tensor, np.generic)) else x for x in (start, end, step))
+    if step == 0 or (end - start) * step < 0:
+        raise ValueError(f"arange: step is {step}, it must lead from start {start} to end {end}")
+    integers = all(isinstance(x, int) for x in (start, end, step))
+
+    def values(shape, dtype):
+        return np.asarray(start + np.arange(shape[0]) * step, dtype)
+
+    shape = (len(range(start, end, step)) if integers else math.ceil((end - start) / step),)
+    return made(values, shape, dtype, device, requires_grad, "arange", INT64 if integers else FLOAT32)
+
+
+def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False):
+    """`steps` numbers at equal distances from start to end, both included."""
+    if steps < 0:
+        raise ValueError(f"linspace: steps is {steps}, it must not be negative")
+
+    def values(shape, dtype):
+        return np.linspace(start, end, *shape).astype(dtype)
+
+    return made(values, (steps,), dtype, device, requires_grad, "linspace")
+
+
+# ---- random ---------------------------------------------------------------------------------------------------
+
+
+def rand(*size, generator=None, dtype=None, device=None, requires_grad=False):
+    """Random numbers from [0, 1)."""
+    y = uniform_(empty(*size, dtype=dtype, device=device), generator=generator)
+    return y.requires_grad_() if requires_grad else y
+
+
+def randn(*size, generator=None, dtype=None, device=None, requires_grad=False):
+    """Random numbers from the standard normal distribution."""
+    y = normal_(empty(*size, dtype=dtype, device=device), generator=generator)
+    return y.requires_grad_() if requires_grad else y
+
+
+def rand_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):
+    """Random numbers from [0, 1) in the shape and dtype of the input."""
+    dtype = input.dtype if dtype is None else dtype
+    return rand(input.shape, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def randn_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):
+    """Standard normal numbers in the shape and dtype of the input."""
+    dtype = input.dtype if dtype is None else dtype
+    return randn(input.shape, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def normal(mean, std, size=None, *, generator=None, dtype=None, device=None, requires_grad=False):
+    """Random numbers from normal distributions.
+
+    Args:
+        mean, std: numbers, with `size`; or tensors, one for each element.
+    """
+    if size is None:
+        shape = np.broadcast_shapes(np.shape(mean), np.shape(std))
+        y = randn(shape, generator=generator, dtype=dtype, device=device) * std + mean
+    else:
+        y = normal_(empty(size, dtype=dtype, device=device), mean, std, generator=generator)
+    return y.requires_grad_() if requires_grad else y
+
+
+def randint(low, high=None, size=None, *, generator=None, dtype=None, device=None):
+    """Random integers from low (default 0) to before high: randint(high, size) or randint(low, high, size)."""
+    if size is None:
+        low, high, size = 0, low, high
+    if size is None or not isinstance(size, (tuple, list)):
+        raise TypeError(f"randint: size must be a tuple, not {type(size).__name__}")
+    low, high = int(low), int(high)
+    if not low < high:
+        raise ValueError(f"randint: low is {low}, high is {high}; low must be smaller")
+    if high - low > 2**53:
+        raise ValueError(f"randint: {low} to {high} is a range of more than 2**53, which is the largest")
+    fraction = rand(size, generator=generator, dtype=np.float64, device=device).array
+    values = low + np.minimum(np.floor(fraction * (high - low)), high - low - 1).astype(np.int64)
+    return Tensor._on(values.astype(INT64 if dtype is None else checked_dtype(dtype, "randint")))
+
+
+def randint_like(input, low, high=None, *, generator=None, dtype=None, device=None):
+    """Random integers in the shape and dtype of the input; see randint."""
+    low, high = (0, low) if high is None else (low, high)
+    dtype = input.dtype if dtype is None else dtype
+    return randint(low, high, input.shape, generator=generator, dtype=dtype, device=device)
+
+
+def randperm(n, *, generator=None, dtype=None, device=None):
+    """A random permutation of 0 .. n-1."""
+    if n < 0:
+        raise ValueError(f"randperm: n is {n}, it must not be negative")
+    index = made(np.empty, (n,), INT64, device, False, "randperm").array
+    _kernels.random_permutation(index, (default_generator if generator is None else generator).state)
+    return Tensor._on(index if dtype is None else index.astype(checked_dtype(dtype, "randperm")))

@@ -1,0 +1,270 @@
+"""Indexing: reading and writing parts of a tensor by slices, integers, masks and tensors of indices."""
+
+import math
+
+import numpy as np
+
+from pyml import _kernels
+from pyml.ops.elementwise import cast, result_type, sum_to
+from pyml.ops.shape import part, recorded, wrapped_dim
+from pyml.tensor import Node, Tensor, is_grad_enabled
+
+__all__ = [
+    "gather",
+    "getitem",
+    "index_select",
+    "masked_select",
+    "nonzero",
+    "scatter",
+    "scatter_add",
+    "setitem",
+    "take_along_dim",
+]
+
+
+# ---- x[index] -------------------------------------------------------------------------------------------------
+
+
+def as_index(index, shape):
+    """What NumPy indexes with, always a tuple that ends in `...`, and whether it is basic (a view).
+
+    Raises:
+        IndexError: if an index is out of range, or there are too many.
+    """
+    items = list(index) if isinstance(index, tuple) else [index]
+    basic, used = True, 0
+    for i, item in enumerate(items):
+        if isinstance(item, Tensor):
+            item = items[i] = item.array
+        if isinstance(item, (list, range)):
+            item = items[i] = np.asarray(item, np.int64 if len(item) == 0 else None)
+        if isinstance(item, np.ndarray):
+            if item.dtype.kind not in "iub":
+                raise IndexError(f"index: a tensor used as an index has dtype {item.dtype}; integer or bool is needed")
+            if item.ndim == 0 and item.dtype.kind in "iu":
+                item = items[i] = int(item)
+        if isinstance(item, (bool, np.bool_)):
+            item = items[i] = np.asarray(item)
+        if isinstance(item, np.ndarray):
+            basic = False
+            used += item.ndim if item.dtype.kind == "b" else 1
+        elif item is not None and item is not Ellipsis:
+            used += 1
+            if isinstance(item, slice) and item.step is not None and item.step <= 0:
+                raise ValueError(f"index: step {item.step} of a slice must be positive; flip() reverses")
+    if used > len(shape):
+        raise IndexError(f"index: {used} indices for a tensor of {len(shape)} dimensions")
+    if not any(item is Ellipsis for item in items):
+        items.append(Ellipsis)
+    return tuple(items), basic
+
+
+def getitem(input, index):
+    """input[index]: a view for integers, slices, None and `...`; a copy for tensors, lists and masks."""
+    index, basic = as_index(index, input.shape)
+    try:
+        if basic:
+            return part(input, index, "Slice")
+        if is_row_index(index, input.array):
+            return index_select(input, 0, index[0])
+        index = tuple(item.copy() if isinstance(item, np.ndarray) else item for item in index)
+        return take(input, index)
+    except IndexError as error:
+        raise IndexError(f"index: {error} (the tensor has shape {input.shape})") from None
+
+
+def is_row_index(index, array):
+    """x[rows] with a vector of integers: what the gather kernel does."""
+    return (
+        len(index) == 2
+        and isinstance(index[0], np.ndarray)
+        and index[0].ndim == 1
+        and index[0].dtype.kind in "iu"
+        and array.ndim > 0
+    )
+
+
+def take(x, index):
+    """x.array[index], an index with arrays."""
+    shape = x.shape
+    y = Tensor._on(np.asarray(x.array[index]))
+    return recorded(x, y, "Index", lambda dy: take_backward(dy, shape, index))
+
+
+def take_backward(x, shape, index):
+    """Zeros of `shape` to which x is added at `index`."""
+    array = np.zeros(shape, x.dtype)
+    np.add.at(array, index, x.array)
+    return recorded(x, Tensor._on(array), "IndexBackward", lambda dy: take(dy, index))
+
+
+class SetItem(Node):
+    """x with x[index] = value: the gradient of x is dy with zeros there, that of value is dy[index]."""
+
+    def __init__(self, index, shape):
+        self._index, self._shape = index, shape
+
+    def backward(self, dy):
+        dx = dvalue = None
+        if self.inputs[0] is not None:
+            dx = dy.clone()
+            setitem(dx, self._index, 0)
+        if self.inputs[1] is not None:
+            dvalue = sum_to(getitem(dy, self._index), self._shape)
+        return dx, dvalue
+
+
+def setitem(input, index, value):
+    """input[index] = value, in place."""
+    index, _ = as_index(index, input.shape)
+    value = value if isinstance(value, Tensor) else Tensor._on(np.asarray(value, input.dtype))
+    if result_type(input, value, name="setitem") != input.dtype and input.dtype.kind != "f":
+        value = Tensor._on(value.detach().array.astype(input.dtype))
+    value = cast(value, input.dtype)
+    tracked = is_grad_enabled() and (input.requires_grad or value.requires_grad)
+    input._will_change(tracked)
+    try:
+        input.array[index] = value.array
+    except (IndexError, ValueError) as error:
+        raise type(error)(f"setitem: {error} (the tensor has shape {input.shape})") from None
+    input._mark_changed()
+    if tracked:
+        frozen = tuple(item.copy() if isinstance(item, np.ndarray) else item for item in index)
+        SetItem(frozen, value.shape)._connect(input, (input, value))
+
+
+# ---- along a dimension ----------------------------------------------------------------------------------------
+
+
+def checked_index(index, size, dim, name):
+    """`index` as int64, negative ones counted from the front.
+
+    Raises:
+        TypeError, IndexError
+    """
+    array = index.array if isinstance(index, Tensor) else np.asarray(index)
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"{name}: index has dtype {array.dtype}, it must be an integer type")
+    array = np.ascontiguousarray(array, np.int64).reshape(array.shape)
+    if array.size:
+        low, high = array.min(), array.max()
+        if low < -size or high >= size:
+            wrong = low if low < -size else high
+            raise IndexError(f"{name}: index {wrong} is out of range for dimension {dim} of size {size}")
+        if low < 0:
+            array = np.where(array < 0, array + size, array)
+    return array
+
+
+def index_select(input, dim, index):
+    """The slices `index` (a vector) along `dim`; a copy."""
+    dim = wrapped_dim(dim, input.ndim, "index_select")
+    index = checked_index(index, input.size(dim) if input.ndim else 1, dim, "index_select")
+    if index.ndim > 1:
+        raise ValueError(f"index_select: index has shape {index.shape}, it must be a vector")
+    return rows(input, index) if dim == 0 and input.ndim else take(input, (*(slice(None),) * dim, index, ...))
+
+
+def rows(x, index):
+    """x[index] along the first dimension; `index` has been checked."""
+    source = np.ascontiguousarray(x.array)
+    array = np.empty((index.size, *source.shape[1:]), source.dtype)
+    _kernels.gather(array, source, index, math.prod(source.shape[1:]) * source.itemsize)
+    count, index = source.shape[0], index.copy()
+    return recorded(x, Tensor._on(array), "IndexSelect", lambda dy: rows_backward(dy, count, index))
+
+
+def rows_backward(x, count, index):
+    """Zeros of `count` rows to which the rows of x are added at `index`."""
+    source = np.ascontiguousarray(x.array)
+    array = np.empty((count, *source.shape[1:]), source.dtype)
+    _kernels.gather_backward(array, source, index)
+    return recorded(x, Tensor._on(array), "IndexSelectBackward", lambda dy: rows(dy, index))
+
+
+def grid(index, dim):
+    """The index that takes `index` along `dim` and each place itself in the other dimensions."""
+    places = list(np.ogrid[tuple(slice(size) for size in index.shape)])
+    places[dim] = index
+    return tuple(places)
+
+
+def gather(input, dim, index):
+    """y[i][j] = input[i][index[i][j]] for dim 1, and so for every dim; y has the shape of `index`."""
+    dim = wrapped_dim(dim, input.ndim, "gather")
+    index = checked_index(index, input.size(dim) if input.ndim else 1, dim, "gather")
+    check_extent(index.shape, input.shape, dim, "gather")
+    return take(input, grid(index, dim)) if input.ndim else take(input, (...,)).reshape(index.shape)
+
+
+def check_extent(index_shape, shape, dim, name):
+    if len(index_shape) != len(shape) or any(
+        n > size for d, (n, size) in enumerate(zip(index_shape, shape, strict=True)) if d != dim
+    ):
+        raise ValueError(
+            f"{name}: index of shape {index_shape} for a tensor of shape {shape}; it must have as many "
+            f"dimensions, and no size larger except in dimension {dim}"
+        )
+
+
+def take_along_dim(input, indices, dim):
+    """gather() for an index that argmax or argsort gave."""
+    return gather(input, dim, indices)
+
+
+class ScatterAdd(Node):
+    def __init__(self, dim, index):
+        self._dim, self._index = dim, index
+
+    def backward(self, dy):
+        return dy, None if self.inputs[1] is None else gather(dy, self._dim, self._index)
+
+
+def scatter_add(input, dim, index, src):
+    """A copy of the input with y[i][index[i][j]] += src[i][j] for dim 1, and so for every dim."""
+    dim = wrapped_dim(dim, input.ndim, "scatter_add")
+    index = checked_index(index, input.size(dim) if input.ndim else 1, dim, "scatter_add")
+    check_extent(index.shape, input.shape, dim, "scatter_add")
+    check_extent(index.shape, src.shape, -1, "scatter_add")
+    if src.dtype != input.dtype:
+        raise TypeError(f"scatter_add: src has dtype {src.dtype}, the input has {input.dtype}; they must be the same")
+    array = input.array.copy()
+    part_of_src = src.array[tuple(slice(n) for n in index.shape)]
+    np.add.at(array, grid(index, dim) if input.ndim else (...,), part_of_src)
+    y = Tensor._on(array)
+    if is_grad_enabled() and (input.requires_grad or src.requires_grad):
+        src = src[tuple(slice(n) for n in index.shape)] if src.shape != index.shape else src
+        ScatterAdd(dim, index.copy())._connect(y, (input, src))
+    return y
+
+
+def scatter(input, dim, index, src):
+    """A copy of the input with y[i][index[i][j]] = src[i][j] for dim 1, and so for every dim.
+
+    Args:
+        src: a tensor, or a number.
+    """
+    dim = wrapped_dim(dim, input.ndim, "scatter")
+    index = checked_index(index, input.size(dim) if input.ndim else 1, dim, "scatter")
+    check_extent(index.shape, input.shape, dim, "scatter")
+    if isinstance(src, Tensor):
+        src = src[tuple(slice(n) for n in index.shape)]
+    y = input.clone()
+    setitem(y, grid(index, dim) if input.ndim else ..., src)
+    return y
+
+
+# ---- by a mask ------------------------------------------------------------------------------------------------
+
+
+def masked_select(input, mask):
+    """The elements where the mask, broadcast to the input, is true; a vector."""
+    return getitem(input, np.broadcast_to(mask.array, input.shape))
+
+
+def nonzero(input, *, as_tuple=False):
+    """The indices of the elements that are not zero: (count, ndim), or a tuple with a vector for each dimension."""
+    found = np.nonzero(np.atleast_1d(input.array) if as_tuple else input.array) if input.ndim else ()
+    if as_tuple:
+        return tuple(Tensor._on(index) for index in found)
+    return Tensor._on(np.argwhere(input.array))

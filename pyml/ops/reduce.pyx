@@ -1,0 +1,515 @@
+"""Reductions over all or some dimensions. Integers are computed by NumPy."""
+from collections import namedtuple
+
+import numpy as np
+
+cimport numpy as cnp
+from numpy cimport ndarray
+
+from pyml cimport _kernels
+from pyml._kernels cimport KERNEL_div, KERNEL_max, KERNEL_min
+from pyml.ops.arrays cimport broadcast_to, contiguous, is_real
+from pyml.ops.elementwise cimport cast, compute, floating, lift
+from pyml.tensor cimport Node, Tensor, tracks, wrap
+
+from pyml.ops.elementwise import checked_dtype, maximum, minimum, where
+from pyml.ops.index import gather, scatter_add
+from pyml.ops.shape import wrapped_dim
+
+cnp.import_array()
+
+
+# ---- dimensions -----------------------------------------------------------------------------------------------
+
+
+cdef class Dims:
+    """The dimensions that a reduction of `x` goes over, and the shapes that it leads to."""
+    cdef tuple dims          # sorted; those of a 0-d tensor: ()
+    cdef tuple kept          # the shape of the result with keepdim
+    cdef tuple shape         # the shape of the result
+    cdef tuple input_shape
+    cdef Py_ssize_t outer, n, inner
+
+    def __init__(self, ndarray x, dim, bint keepdim, str name):
+        cdef Py_ssize_t d
+        self.input_shape = (<object>x).shape
+        if dim is None or (isinstance(dim, (tuple, list)) and len(dim) == 0):
+            self.dims = tuple(range(x.ndim))
+        else:
+            dims = sorted([wrapped_dim(d, x.ndim, name) for d in (dim if isinstance(dim, (tuple, list)) else (dim,))])
+            if len(set(dims)) != len(dims):
+                raise ValueError(f"{name}: dim {dim} names a dimension twice")
+            self.dims = tuple(dims) if x.ndim else ()
+        self.kept = tuple([1 if d in self.dims else x.shape[d] for d in range(x.ndim)])
+        self.shape = self.kept if keepdim else tuple([x.shape[d] for d in range(x.ndim) if d not in self.dims])
+        self.outer = self.n = self.inner = 1
+        for d in range(x.ndim):
+            if d in self.dims:
+                self.n *= x.shape[d]
+            elif self.dims and d > self.dims[0]:
+                self.inner *= x.shape[d]
+            else:
+                self.outer *= x.shape[d]
+
+    cdef ndarray grouped(self, ndarray x):
+        """x so that its memory is (outer, n, inner): reduced dimensions that are apart are moved to the end."""
+        if self.dims and self.dims[-1] - self.dims[0] != len(self.dims) - 1:
+            rest = tuple([d for d in range(x.ndim) if d not in self.dims])
+            x = x.transpose(rest + self.dims)
+            self.outer, self.inner = self.outer * self.inner, 1
+        return contiguous(x)
+
+    cdef Tensor restored(self, Tensor y):
+        """A tensor of the result's shape, to broadcast with the input."""
+        return y if y.shape == self.kept else y.reshape(self.kept)
+
+
+cdef ndarray reduced(ndarray x, Dims dims):
+    """The sum; x is real."""
+    x = dims.grouped(x)
+    cdef ndarray y = np.empty(dims.shape, x.dtype)
+    _kernels.sum(y, x, dims.outer, dims.n, dims.inner)
+    return y
+
+
+# ---- sum, mean ------------------------------------------------------------------------------------------------
+
+
+cdef class Sum(Node):
+    cdef Dims dims
+
+    cpdef tuple backward(self, Tensor dy):
+        return (self.dims.restored(dy).expand(self.dims.input_shape),)
+
+    cpdef tuple backward_fused(self, Tensor dy):
+        cdef ndarray a = dy.array
+        if a.ndim != 0 and (<object>a).shape != self.dims.kept:
+            a = a.reshape(self.dims.kept)
+        return (wrap(broadcast_to(a, self.dims.input_shape)),)
+
+
+def sum(input, dim=None, keepdim=False, *, dtype=None):
+    """The sum; of nothing it is 0. Integers and bool are summed as int64.
+
+    Args:
+        dim: one dimension or several. Default: all.
+        keepdim: leave the reduced dimensions, with size 1.
+        dtype: the dtype to sum in.
+    """
+    cdef Tensor x = lift(input, "sum"), y
+    if dtype is not None:
+        x = cast(x, checked_dtype(dtype, "sum"))
+    cdef Dims dims = Dims(x.array, dim, keepdim, "sum")
+    if not is_real(x.array):
+        return wrap(np.asarray(np.sum(x.array, dims.dims, np.int64 if dtype is None else dtype)).reshape(dims.shape))
+    y = wrap(reduced(x.array, dims))
+    cdef Sum node
+    if tracks(x):
+        node = Sum.__new__(Sum)
+        node.dims = dims
+        node.connect(y, (x,))
+    return y
+
+
+cdef class Mean(Node):
+    cdef Dims dims
+
+    cpdef tuple backward(self, Tensor dy):
+        return ((self.dims.restored(dy) / self.dims.n).expand(self.dims.input_shape),)
+
+
+def mean(input, dim=None, keepdim=False, *, dtype=None):
+    """The mean; of nothing it is NaN. See sum for the arguments.
+
+    Raises:
+        TypeError: for integers without dtype=.
+    """
+    cdef Tensor x = real_or_cast(input, dtype, "mean")
+    cdef Dims dims = Dims(x.array, dim, keepdim, "mean")
+    cdef Tensor y = wrap(compute(KERNEL_div, reduced(x.array, dims), np.array(dims.n, x.array.dtype), "mean"))
+    cdef Mean node
+    if tracks(x):
+        node = Mean.__new__(Mean)
+        node.dims = dims
+        node.connect(y, (x,))
+    return y
+
+
+cdef Tensor real_or_cast(input, dtype, str name):
+    cdef Tensor x = lift(input, name)
+    if dtype is not None:
+        x = cast(x, checked_dtype(dtype, name))
+    if not is_real(x.array):
+        raise TypeError(f"{name}: dtype {x.dtype}, it must be float32 or float64; .float() converts it")
+    return x
+
+
+# ---- var, std -------------------------------------------------------------------------------------------------
+
+
+cdef class Var(Node):
+    # sum (x - mean)^2 / (n - correction):  dx = 2 (x - mean) / (n - correction) dy
+    cdef Dims dims
+    cdef double divisor
+
+    cpdef tuple backward(self, Tensor dy):
+        x = self.saved(0)
+        centred = x - mean(x, self.dims.dims, True)
+        return (self.dims.restored(dy) * (2 / self.divisor if self.divisor else np.nan) * centred,)
+
+
+def var(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
+    """The variance, sum (x - mean)^2 / (n - correction).
+
+    Args:
+        dim: one dimension or several. Default: all.
+        unbiased: True for correction=1, False for correction=0.
+        correction: what is taken from n. Default: 1.
+    """
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    if unbiased is not None and correction is not None:
+        raise ValueError("var: unbiased and correction mean the same, only one can be given")
+    if correction is None:
+        correction = 0 if unbiased is False else 1
+    cdef Tensor x = real_or_cast(input, None, "var")
+    cdef Dims dims = Dims(x.array, dim, keepdim, "var")
+    cdef double divisor = dims.n - correction if dims.n > correction else 0
+    centred = wrap(x.array) - mean(wrap(x.array), dims.dims, True)
+    cdef Tensor squares = sum(centred * centred, dims.dims, keepdim)
+    cdef Tensor y = wrap(compute(KERNEL_div, squares.array, np.array(divisor, x.array.dtype), "var"))
+    cdef Var node
+    if tracks(x):
+        node = Var.__new__(Var)
+        node.dims, node.divisor = dims, divisor
+        node.connect(y, (x,))
+        node.keep(x)
+    return y
+
+
+cdef class Root(Node):
+    """A square root whose derivative at 0 is 0: that of a norm or a deviation."""
+
+    cpdef tuple backward(self, Tensor dy):
+        y = self.saved_output(0)
+        zero = y == 0
+        return (where(zero, 0.0, dy / (2 * where(zero, 1.0, y))),)
+
+
+cdef Tensor root(Tensor x):
+    cdef Tensor y = wrap(x.array).sqrt()
+    cdef Root node
+    if tracks(x):
+        node = Root.__new__(Root)
+        node.connect(y, (x,))
+        node.keep(y)
+    return y
+
+
+def std(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
+    """The standard deviation, the root of var; where it is 0 so is its gradient. See var for the arguments."""
+    return root(var(input, dim, unbiased, keepdim, correction=correction))
+
+
+# ---- max, min -------------------------------------------------------------------------------------------------
+
+maximum_result = namedtuple("max", ("values", "indices"))
+minimum_result = namedtuple("min", ("values", "indices"))
+
+
+cdef extreme(ndarray x, Dims dims, bint largest, bint with_index, str name):
+    """The extreme values, and the indices of their first places if wanted."""
+    if dims.n == 0:
+        if len(dims.dims) == len(dims.input_shape):
+            raise ValueError(f"{name}: the tensor of shape {dims.input_shape} is empty, it has no {name}")
+        raise IndexError(f"{name}: dimension {dims.dims} of a tensor of shape {dims.input_shape} has size 0")
+    x = dims.grouped(x)
+    cdef ndarray y = np.empty(dims.shape, x.dtype)
+    cdef ndarray index = np.empty(dims.shape, np.int64) if with_index else None
+    if is_real(x):
+        _kernels.extremum(KERNEL_max if largest else KERNEL_min, y, index, x, dims.outer, dims.n, dims.inner)
+        return y, index
+    grouped = x.reshape(dims.outer, dims.n, dims.inner)
+    y = (grouped.max(1) if largest else grouped.min(1)).reshape(dims.shape)
+    if with_index:
+        index = (grouped.argmax(1) if largest else grouped.argmin(1)).astype(np.int64).reshape(dims.shape)
+    return y, index
+
+
+cdef class Extreme(Node):
+    # equal elements share the gradient
+    cdef Dims dims
+
+    cpdef tuple backward(self, Tensor dy):
+        cdef Tensor x = self.saved(0), y = self.dims.restored(self.saved(1))
+        places = wrap(np.asarray((x.array == y.array) | (np.isnan(x.array) & np.isnan(y.array)), x.array.dtype))
+        return ((self.dims.restored(dy) / sum(places, self.dims.dims, True)) * places,)
+
+
+cdef Tensor extreme_value(input, dim, bint keepdim, bint largest, str name):
+    cdef Tensor x = lift(input, name)
+    cdef Dims dims = Dims(x.array, dim, keepdim, name)
+    cdef Tensor y = wrap(extreme(x.array, dims, largest, False, name)[0])
+    cdef Extreme node
+    if tracks(x):
+        node = Extreme.__new__(Extreme)
+        node.dims = dims
+        node.connect(y, (x,))
+        node.keep(x)
+        node.keep(y)
+    return y
+
+
+def amax(input, dim=None, keepdim=False):
+    """The largest value; NaN if there is one. Equal elements share the gradient.
+
+    Args:
+        dim: one dimension or several. Default: all.
+        keepdim: leave the reduced dimensions, with size 1.
+    """
+    return extreme_value(input, dim, keepdim, True, "amax")
+
+
+def amin(input, dim=None, keepdim=False):
+    """The smallest value; see amax."""
+    return extreme_value(input, dim, keepdim, False, "amin")
+
+
+cdef class Select(Node):
+    # the element at the index gets the gradient
+    cdef ndarray index
+    cdef int dim
+    cdef bint keepdim
+    cdef tuple shape
+
+    cpdef tuple backward(self, Tensor dy):
+        if not self.shape:
+            return (dy,)
+        if not self.keepdim:
+            dy = dy.unsqueeze(self.dim)
+        return (scatter_add(wrap(np.zeros(self.shape, dy.array.dtype)), self.dim, self.index, dy),)
+
+
+cdef extreme_at(Tensor x, dim, bint keepdim, bint largest, result, str name):
+    cdef Dims dims = Dims(x.array, wrapped_dim(dim, x.array.ndim, name), keepdim, name)
+    cdef ndarray index
+    values, index = extreme(x.array, dims, largest, True, name)
+    cdef Tensor y = wrap(values)
+    cdef Select node
+    if tracks(x):
+        node = Select.__new__(Select)
+        node.dim = dims.dims[0] if dims.dims else 0
+        node.keepdim, node.shape = keepdim, x.shape
+        node.index = index.copy().reshape(dims.kept)
+        node.connect(y, (x,))
+    return result(y, wrap(index))
+
+
+def max(input, dim=None, keepdim=False):
+    """The largest value.
+
+    Args:
+        dim: None for that of all elements, as amax; a dimension for a named tuple (values, indices), where the
+            gradient goes to the element at the index, the first among equals; a tensor for maximum(input, dim).
+        keepdim: leave the reduced dimension, with size 1.
+    """
+    if isinstance(dim, Tensor):
+        return maximum(input, dim)
+    if dim is None:
+        return extreme_value(input, None, keepdim, True, "max")
+    return extreme_at(lift(input, "max"), dim, keepdim, True, maximum_result, "max")
+
+
+def min(input, dim=None, keepdim=False):
+    """The smallest value; see max."""
+    if isinstance(dim, Tensor):
+        return minimum(input, dim)
+    if dim is None:
+        return extreme_value(input, None, keepdim, False, "min")
+    return extreme_at(lift(input, "min"), dim, keepdim, False, minimum_result, "min")
+
+
+cdef Tensor extreme_index(input, dim, bint keepdim, bint largest, str name):
+    cdef Tensor x = lift(input, name)
+    if dim is not None:
+        dim = wrapped_dim(dim, x.array.ndim, name)
+    return wrap(extreme(x.array, Dims(x.array, dim, keepdim, name), largest, True, name)[1])
+
+
+def argmax(input, dim=None, keepdim=False):
+    """The index of the largest value, the first among equals; without `dim`, in the flattened tensor."""
+    return extreme_index(input, dim, keepdim, True, "argmax")
+
+
+def argmin(input, dim=None, keepdim=False):
+    """The index of the smallest value; see argmax."""
+    return extreme_index(input, dim, keepdim, False, "argmin")
+
+
+# ---- any, all -------------------------------------------------------------------------------------------------
+
+
+def any(input, dim=None, keepdim=False):
+    """True if an element is not zero."""
+    cdef Tensor x = lift(input, "any")
+    cdef Dims dims = Dims(x.array, dim, keepdim, "any")
+    return wrap(np.any(x.array, dims.dims, keepdims=True).reshape(dims.shape))
+
+
+def all(input, dim=None, keepdim=False):
+    """True if no element is zero."""
+    cdef Tensor x = lift(input, "all")
+    cdef Dims dims = Dims(x.array, dim, keepdim, "all")
+    return wrap(np.all(x.array, dims.dims, keepdims=True).reshape(dims.shape))
+
+
+# ---- prod, cumsum ---------------------------------------------------------------------------------------------
+
+
+cdef class Prod(Node):
+    # dx[i] = dy * the product of the others: y / x[i], unless there is a zero
+    cdef Dims dims
+
+    cpdef tuple backward(self, Tensor dy):
+        x = self.saved(0)
+        dy = self.dims.restored(dy)
+        if x.array.all():
+            return (dy * self.dims.restored(self.saved_output(1)) / x,)
+        cdef Py_ssize_t n = self.dims.n, d = self.dims.dims[0] if self.dims.dims else 0
+        if len(self.dims.dims) != 1:   # all dimensions, or none
+            rows, d = x.reshape(n), 0
+        else:
+            rows = x
+        rows = rows.unsqueeze(d)       # (..., n, n, ...): row i is x with a 1 in place of x[i]
+        diagonal = wrap(np.eye(n, dtype=bool).reshape((n, n) + (1,) * (rows.ndim - d - 2)))
+        others = prod(where(diagonal, 1.0, rows), d + 1)
+        return (dy * others.reshape(x.shape),)
+
+
+def prod(input, dim=None, keepdim=False):
+    """The product of all elements, or along one dimension; of nothing it is 1. Integers give int64."""
+    cdef Tensor x = lift(input, "prod")
+    if dim is not None:
+        dim = wrapped_dim(dim, x.array.ndim, "prod")
+    cdef Dims dims = Dims(x.array, dim, keepdim, "prod")
+    dtype = x.array.dtype if is_real(x.array) else np.dtype(np.int64)
+    cdef Tensor y = wrap(np.asarray(np.prod(x.array, dims.dims, dtype)).reshape(dims.shape))
+    cdef Prod node
+    if tracks(x):
+        node = Prod.__new__(Prod)
+        node.dims = dims
+        node.connect(y, (x,))
+        node.keep(x)
+        node.keep(y)
+    return y
+
+
+cdef class CumSum(Node):
+    cdef int dim
+    cdef bint backwards
+
+    cpdef tuple backward(self, Tensor dy):
+        return (running_sum(dy, self.dim, not self.backwards),)
+
+
+cdef Tensor running_sum(Tensor x, int dim, bint backwards):
+    """The sum of x up to each element, or from each element on. Each is the other's derivative."""
+    dtype = x.array.dtype if is_real(x.array) else np.dtype(np.int64)
+    if x.array.ndim == 0:
+        array = x.array.astype(dtype)
+    elif backwards:
+        array = np.flip(np.cumsum(np.flip(x.array, dim), dim, dtype), dim)
+    else:
+        array = np.cumsum(x.array, dim, dtype)
+    cdef Tensor y = wrap(contiguous(array))
+    cdef CumSum node
+    if tracks(x):
+        node = CumSum.__new__(CumSum)
+        node.dim, node.backwards = dim, backwards
+        node.connect(y, (x,))
+    return y
+
+
+def cumsum(input, dim):
+    """The sums of the elements up to each one along `dim`."""
+    cdef Tensor x = lift(input, "cumsum")
+    return running_sum(x, wrapped_dim(dim, x.array.ndim, "cumsum"), False)
+
+
+# ---- norm, logsumexp ------------------------------------------------------------------------------------------
+
+
+cdef class PowerNorm(Node):
+    # y = (sum |x|^p)^(1/p):  dx = sign(x) (|x| / y)^(p-1) dy, and 0 where x or y is
+    cdef Dims dims
+    cdef double p
+
+    cpdef tuple backward(self, Tensor dy):
+        x, y = self.saved(0), self.dims.restored(self.saved_output(1))
+        zero = (x == 0) | (y == 0)
+        ratio = where(zero, 1.0, x.abs() / where(y == 0, 1.0, y))
+        return (where(zero, 0.0, x.sign() * ratio ** (self.p - 1) * self.dims.restored(dy)),)
+
+
+def norm(input, p=2, dim=None, keepdim=False):
+    """The p-norm (sum |x|^p)^(1/p); where it is 0 so is its gradient.
+
+    Args:
+        p: a number, inf, -inf, or "fro", which is 2. 0 counts what is not zero.
+        dim: one dimension or several. Default: all.
+        keepdim: leave the reduced dimensions, with size 1.
+    """
+    cdef Tensor x = real_or_cast(input, None, "norm"), y
+    p = 2.0 if p == "fro" or p is None else float(p)
+    if p == 2:
+        return root(sum(x * x, dim, keepdim))
+    if p == 1:
+        return sum(x.abs(), dim, keepdim)
+    if p == np.inf:
+        return amax(x.abs(), dim, keepdim)
+    if p == -np.inf:
+        return amin(x.abs(), dim, keepdim)
+    if p == 0:
+        return sum(x.abs().sign(), dim, keepdim)
+    y = sum(wrap(x.array).abs() ** p, dim, keepdim) ** (1 / p)
+    cdef PowerNorm node
+    if tracks(x):
+        node = PowerNorm.__new__(PowerNorm)
+        node.dims = Dims(x.array, dim, keepdim, "norm")
+        node.p = p
+        node.connect(y, (x,))
+        node.keep(x)
+        node.keep(y)
+    return y
+
+
+cdef class LogSumExp(Node):
+    cdef Dims dims
+
+    cpdef tuple backward(self, Tensor dy):
+        return (self.dims.restored(dy) * (self.saved(0) - self.dims.restored(self.saved_output(1))).exp(),)
+
+
+def logsumexp(input, dim=None, keepdim=False):
+    """log(sum(exp(x))) without overflow; of nothing it is -inf.
+
+    Args:
+        dim: one dimension or several. Default: all.
+        keepdim: leave the reduced dimensions, with size 1.
+    """
+    cdef Tensor x = floating(input, "logsumexp"), values = wrap(x.array), y
+    cdef Dims dims = Dims(x.array, dim, keepdim, "logsumexp")
+    if dims.n == 0:
+        y = wrap(np.full(dims.shape, -np.inf, x.array.dtype))
+    else:
+        top = amax(values, dims.dims, True)
+        top = where(top.isfinite(), top, 0.0)
+        y = sum((values - top).exp(), dims.dims, keepdim).log() + top.reshape(dims.shape)
+    cdef LogSumExp node
+    if tracks(x):
+        node = LogSumExp.__new__(LogSumExp)
+        node.dims = dims
+        node.connect(y, (x,))
+        node.keep(x)
+        node.keep(y)
+    return y

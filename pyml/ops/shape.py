@@ -1,0 +1,461 @@
+"""Shapes: views of the same memory where PyTorch makes views, and joining."""
+
+import math
+import operator
+
+import numpy as np
+
+from pyml.ops.arrays import broadcast_to
+from pyml.ops.elementwise import (
+    broadcast_shapes,
+    cast,
+    checked_dtype,
+    result_type,
+    sum_to,
+)
+from pyml.tensor import Node, Tensor, is_grad_enabled
+
+__all__ = [
+    "broadcast_tensors",
+    "cat",
+    "chunk",
+    "clone",
+    "contiguous",
+    "expand",
+    "flatten",
+    "flip",
+    "moveaxis",
+    "movedim",
+    "narrow",
+    "permute",
+    "repeat",
+    "reshape",
+    "select",
+    "split",
+    "squeeze",
+    "stack",
+    "swapaxes",
+    "t",
+    "to",
+    "transpose",
+    "unbind",
+    "unflatten",
+    "unsqueeze",
+    "view",
+]
+
+
+class Rearrange(Node):
+    """Moves or repeats elements; `inverse` maps the gradient of the output to that of the input."""
+
+    def __init__(self, name, inverse):
+        self._name, self._inverse = name, inverse
+
+    def name(self):
+        return self._name
+
+    def backward(self, dy):
+        return (self._inverse(dy),)
+
+
+def recorded(x, y, name, inverse):
+    """y, with a node if x is tracked."""
+    if x.requires_grad and is_grad_enabled():
+        Rearrange(name, inverse)._connect(y, (x,))
+    return y
+
+
+def wrapped_dim(dim, ndim, name):
+    """`dim` counted from the front.
+
+    Raises:
+        IndexError: if it is out of range.
+    """
+    limit = max(ndim, 1)   # a 0-d tensor is treated as if it had one dimension
+    dim = operator.index(dim)
+    if not -limit <= dim < limit:
+        raise IndexError(
+            f"{name}: dim is {dim}, it must be from {-limit} to {limit - 1} (the tensor has {ndim} dimensions)"
+        )
+    return dim % limit
+
+
+def as_sizes(sizes, name):
+    """A shape given as one integer, a sequence, or both in one."""
+    if isinstance(sizes, (int, np.integer)):
+        sizes = (sizes,)
+    try:
+        return tuple(operator.index(size) for size in sizes)
+    except TypeError:
+        raise TypeError(f"{name}: sizes must be integers, not {sizes!r}") from None
+
+
+# ---- one shape for another ------------------------------------------------------------------------------------
+
+
+def full_shape(sizes, numel, name):
+    """`sizes` with -1 replaced by what is left."""
+    sizes = as_sizes(sizes, name)
+    known = math.prod(size for size in sizes if size != -1)
+    if any(size < -1 for size in sizes) or sizes.count(-1) > 1:
+        raise ValueError(f"{name}: shape {sizes}; sizes are not negative, except one that may be -1")
+    if -1 in sizes and known != 0 and numel % known == 0:
+        return tuple(numel // known if size == -1 else size for size in sizes)
+    if -1 in sizes or known != numel:
+        raise ValueError(f"{name}: shape {sizes} does not fit a tensor of {numel} elements")
+    return sizes
+
+
+def reshape(input, shape):
+    """The same elements in another shape; a view where that is possible.
+
+    Args:
+        shape: sizes, one of which may be -1: what is left.
+    """
+    shape = full_shape(shape, input.array.size, "reshape")
+    array = input.array.reshape(shape)
+    if array.size and not np.may_share_memory(array, input.array):
+        y = Tensor._on(array)
+    else:
+        y = input._view(array)
+    before = input.shape
+    return recorded(input, y, "Reshape", lambda dy: reshape(dy, before))
+
+
+def view(input, shape):
+    """The same memory in another shape.
+
+    Raises:
+        RuntimeError: if the strides do not allow it; reshape() copies then.
+    """
+    if isinstance(shape, (str, type, np.dtype)):
+        raise TypeError("view: takes sizes; to(dtype) converts the elements")
+    shape = full_shape(shape, input.array.size, "view")
+    array = input.array.reshape(shape)
+    if array.size and not np.may_share_memory(array, input.array):
+        raise RuntimeError(
+            f"view: a tensor of shape {input.shape} and strides {input.stride()} cannot be looked at as {shape} "
+            "without a copy; use reshape()"
+        )
+    before = input.shape
+    return recorded(input, input._view(array), "View", lambda dy: reshape(dy, before))
+
+
+def flatten(input, start_dim=0, end_dim=-1):
+    """Dimensions start_dim to end_dim made one."""
+    if input.ndim == 0:
+        return reshape(input, (1,))
+    start = wrapped_dim(start_dim, input.ndim, "flatten")
+    end = wrapped_dim(end_dim, input.ndim, "flatten")
+    if start > end:
+        raise ValueError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
+    if start == end:
+        return input
+    shape = input.shape
+    return reshape(input, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
+
+
+def unflatten(input, dim, sizes):
+    """Dimension `dim` split into `sizes`, one of which may be -1."""
+    dim = wrapped_dim(dim, input.ndim, "unflatten")
+    shape = input.shape
+    return reshape(input, shape[:dim] + full_shape(sizes, shape[dim], "unflatten") + shape[dim + 1 :])
+
+
+def squeeze(input, dim=None):
+    """Without the dimensions of size 1, or without those in `dim` that have size 1."""
+    if dim is None:
+        dims = set(range(input.ndim))
+    else:
+        dims = {wrapped_dim(d, input.ndim, "squeeze") for d in as_sizes(dim, "squeeze")}
+    before = input.shape
+    shape = tuple(size for d, size in enumerate(before) if size != 1 or d not in dims)
+    y = input._view(input.array.reshape(shape))
+    return recorded(input, y, "Squeeze", lambda dy: reshape(dy, before))
+
+
+def unsqueeze(input, dim):
+    """With a dimension of size 1 put in at `dim`."""
+    dim = wrapped_dim(dim, input.ndim + 1, "unsqueeze")
+    before = input.shape
+    y = input._view(input.array.reshape((*before[:dim], 1, *before[dim:])))
+    return recorded(input, y, "Unsqueeze", lambda dy: reshape(dy, before))
+
+
+# ---- order ----------------------------------------------------------------------------------------------------
+
+
+def permute(input, dims):
+    """The dimensions in the order `dims`; a view."""
+    dims = tuple(wrapped_dim(d, input.ndim, "permute") for d in as_sizes(dims, "permute"))
+    if sorted(dims) != list(range(input.ndim)):
+        raise ValueError(f"permute: dims {dims} must name each of the {input.ndim} dimensions once")
+    back = tuple(np.argsort(dims))
+    y = input._view(input.array.transpose(dims))
+    return recorded(input, y, "Permute", lambda dy: permute(dy, back))
+
+
+def moveaxis(input, source, destination):
+    """Dimension `source` at the place `destination`, the others in their order; a view."""
+    dims = list(range(input.ndim))
+    source = wrapped_dim(source, input.ndim, "moveaxis")
+    dims.insert(wrapped_dim(destination, input.ndim, "moveaxis"), dims.pop(source))
+    return permute(input, dims)
+
+
+def transpose(input, dim0, dim1):
+    """Two dimensions swapped; a view."""
+    if input.ndim == 0:
+        wrapped_dim(dim0, 0, "transpose"), wrapped_dim(dim1, 0, "transpose")
+        return view(input, ())
+    a, b = wrapped_dim(dim0, input.ndim, "transpose"), wrapped_dim(dim1, input.ndim, "transpose")
+    y = input._view(input.array.swapaxes(a, b))
+    return recorded(input, y, "Transpose", lambda dy: transpose(dy, a, b))
+
+
+swapaxes = transpose
+
+
+def t(input):
+    """The transpose of a matrix; a tensor of fewer dimensions as it is."""
+    if input.ndim > 2:
+        raise ValueError(f"t: the tensor has shape {input.shape}, it must have at most 2 dimensions; use transpose()")
+    return transpose(input, 0, -1) if input.ndim else view(input, ())
+
+
+def movedim(input, source, destination):
+    """Dimensions `source` moved to the places `destination`; the others keep their order."""
+    source = [wrapped_dim(d, input.ndim, "movedim") for d in as_sizes(source, "movedim")]
+    destination = [wrapped_dim(d, input.ndim, "movedim") for d in as_sizes(destination, "movedim")]
+    if len(set(source)) != len(set(destination)) or len(source) != len(destination):
+        raise ValueError(f"movedim: source {source} and destination {destination} must be as long, nothing twice")
+    order = [d for d in range(input.ndim) if d not in source]
+    for place, d in sorted(zip(destination, source, strict=True)):
+        order.insert(place, d)
+    return permute(input, order)
+
+
+moveaxis = movedim
+
+
+def flip(input, dims):
+    """The elements in reverse order along `dims`; a copy."""
+    dims = tuple(wrapped_dim(d, input.ndim, "flip") for d in as_sizes(dims, "flip"))
+    y = Tensor._on(np.flip(input.array, dims).copy()) if input.ndim else clone(input.detach())
+    return recorded(input, y, "Flip", lambda dy: flip(dy, dims))
+
+
+# ---- repetition -----------------------------------------------------------------------------------------------
+
+
+def expand(input, sizes):
+    """Dimensions of size 1 repeated to `sizes`, more dimensions put in front; a view that repeats memory.
+
+    Args:
+        sizes: the new shape; -1 leaves a size as it is.
+    """
+    sizes = as_sizes(sizes, "expand")
+    before = input.shape
+    new = len(sizes) - len(before)
+    shape = tuple(before[d - new] if size == -1 and d >= new else size for d, size in enumerate(sizes))
+    if new < 0 or any(size < 0 for size in shape):
+        raise ValueError(f"expand: sizes {sizes} for a tensor of shape {before}; -1 keeps a size that there is")
+    if any(old not in (1, size) for old, size in zip(before, shape[new:], strict=True)):
+        raise ValueError(f"expand: shape {before} does not expand to {sizes}; only sizes 1 can be repeated")
+    y = input._view(broadcast_to(input.array, shape))
+    return recorded(input, y, "Expand", lambda dy: sum_to(dy, before))
+
+
+def broadcast_tensors(*tensors):
+    """All expanded to the shape to which they broadcast."""
+    shape = broadcast_shapes(*(x.shape for x in tensors), name="broadcast_tensors")
+    return tuple(expand(x, shape) for x in tensors)
+
+
+def repeat(input, sizes):
+    """The tensor repeated sizes[d] times along each dimension; a copy."""
+    sizes = as_sizes(sizes, "repeat")
+    new = len(sizes) - input.ndim
+    if new < 0 or any(size < 0 for size in sizes):
+        raise ValueError(f"repeat: sizes {sizes} must be counts, at least one for each of {input.ndim} dimensions")
+    shape = (1,) * new + input.shape
+    apart = reshape(input, [n for size in shape for n in (1, size)])
+    tiled = expand(apart, [n for pair in zip(sizes, shape, strict=True) for n in pair])
+    return clone(tiled.reshape([a * b for a, b in zip(sizes, shape, strict=True)]))
+
+
+# ---- parts ----------------------------------------------------------------------------------------------------
+
+
+def part(x, index, name):
+    """x.array[index], a basic index, as a view."""
+
+    def inverse(dy):
+        return place(dy, shape, index)
+
+    shape = x.shape
+    return recorded(x, x._view(x.array[index]), name, inverse)
+
+
+def place(x, shape, index):
+    """Zeros of `shape` with x at `index`: the derivative of part()."""
+    array = np.zeros(shape, x.dtype)
+    array[index] = x.array
+    return recorded(x, Tensor._on(array), "Place", lambda dy: part(dy, index, "Slice"))
+
+
+def along(dim, index):
+    """The index that takes `index` in dimension dim and everything in the others."""
+    return (*((slice(None),) * dim), index, ...)
+
+
+def narrow(input, dim, start, length):
+    """`length` elements from `start` on along `dim`; a view."""
+    dim = wrapped_dim(dim, input.ndim, "narrow")
+    size = input.shape[dim]
+    start = start + size if start < 0 else start
+    if not 0 <= start <= start + length <= size:
+        raise IndexError(f"narrow: start {start} and length {length} do not lie in dimension {dim} of size {size}")
+    return part(input, along(dim, slice(start, start + length)), "Slice")
+
+
+def select(input, dim, index):
+    """The slice at `index` along `dim`, without that dimension; a view."""
+    if input.ndim == 0:
+        raise IndexError("select: a 0-d tensor has no dimension to select from")
+    dim = wrapped_dim(dim, input.ndim, "select")
+    size = input.shape[dim]
+    index = operator.index(index)
+    if not -size <= index < size:
+        raise IndexError(f"select: index {index} is out of range for dimension {dim} of size {size}")
+    return part(input, along(dim, index), "Select")
+
+
+def unbind(input, dim=0):
+    """All slices along `dim`, a tuple of views."""
+    dim = wrapped_dim(dim, input.ndim, "unbind")
+    return tuple(select(input, dim, i) for i in range(input.size(dim)))
+
+
+def split(input, split_size_or_sections, dim=0):
+    """Parts along `dim`, a tuple of views.
+
+    Args:
+        split_size_or_sections: the size of each part (the last may be smaller), or a list of sizes.
+    """
+    dim = wrapped_dim(dim, input.ndim, "split")
+    size = input.size(dim)
+    if isinstance(split_size_or_sections, (list, tuple)):
+        sizes = as_sizes(split_size_or_sections, "split")
+        if sum(sizes) != size or any(n < 0 for n in sizes):
+            raise ValueError(f"split: sizes {sizes} must add up to {size}, the size of dimension {dim}")
+    else:
+        step = operator.index(split_size_or_sections)
+        if step < 0 or (step == 0 and size != 0):
+            raise ValueError(f"split: split_size is {step}, it must be positive")
+        sizes = [min(step, size - start) for start in range(0, size, step or 1)] or [size]
+    starts = [sum(sizes[:i]) for i in range(len(sizes))]
+    return tuple(narrow(input, dim, start, n) for start, n in zip(starts, sizes, strict=True))
+
+
+def chunk(input, chunks, dim=0):
+    """At most `chunks` parts of one size along `dim` (the last may be smaller), a tuple of views."""
+    if chunks < 1:
+        raise ValueError(f"chunk: chunks is {chunks}, it must be at least 1")
+    dim = wrapped_dim(dim, input.ndim, "chunk")
+    size = input.size(dim)
+    return split(input, -(-size // chunks), dim) if size else split(input, [0] * chunks, dim)
+
+
+# ---- joining --------------------------------------------------------------------------------------------------
+
+
+class Cat(Node):
+    def __init__(self, dim, sizes):
+        self._dim, self._sizes = dim, sizes
+
+    def backward(self, dy):
+        starts = [sum(self._sizes[:i]) for i in range(len(self._sizes))]
+        return tuple(
+            None if edge is None else narrow(dy, self._dim, start, size)
+            for edge, start, size in zip(self.inputs, starts, self._sizes, strict=True)
+        )
+
+
+def cat(tensors, dim=0):
+    """The tensors one after another along `dim`. Their other sizes must be the same."""
+    tensors = tuple(tensors)
+    if not tensors:
+        raise ValueError("cat: at least one tensor is needed")
+    for i, x in enumerate(tensors):
+        if not isinstance(x, Tensor):
+            raise TypeError(f"cat: item {i} is a {type(x).__name__}, it must be a Tensor")
+        if x.ndim == 0:
+            raise ValueError(f"cat: tensor {i} is 0-d, it has no dimension to join along; use stack()")
+    dtype = result_type(*tensors, name="cat")
+    filled = [cast(x, dtype) for x in tensors if x.shape != (0,)] or [cast(tensors[0], dtype)]
+    dim = wrapped_dim(dim, filled[0].ndim, "cat")
+    shapes = {x.shape[:dim] + x.shape[dim + 1 :] for x in filled}
+    if len({x.ndim for x in filled}) > 1 or len(shapes) > 1:
+        raise ValueError(
+            f"cat: shapes {', '.join(str(x.shape) for x in tensors)} must be the same except in dimension {dim}"
+        )
+    y = Tensor._on(np.concatenate([x.array for x in filled], dim))
+    if is_grad_enabled() and any(x.requires_grad for x in filled):
+        Cat(dim, [x.shape[dim] for x in filled])._connect(y, tuple(filled))
+    return y
+
+
+def stack(tensors, dim=0):
+    """The tensors, all of one shape, along a new dimension `dim`."""
+    tensors = tuple(tensors)
+    if not tensors:
+        raise ValueError("stack: at least one tensor is needed")
+    if len({x.shape for x in tensors}) > 1:
+        raise ValueError(f"stack: shapes {', '.join(str(x.shape) for x in tensors)} must be the same")
+    dim = wrapped_dim(dim, tensors[0].ndim + 1, "stack")
+    return cat([unsqueeze(x, dim) for x in tensors], dim)
+
+
+# ---- copies ---------------------------------------------------------------------------------------------------
+
+
+def clone(input):
+    """A copy, contiguous, through which gradients flow."""
+    return recorded(input, Tensor._on(input.array.copy()), "Clone", lambda dy: dy)
+
+
+def contiguous(input):
+    """The tensor itself if it is contiguous, else a copy that is."""
+    return input if input.is_contiguous() else clone(input)
+
+
+def to(input, *args, dtype=None, device=None, copy=False, non_blocking=False):
+    """The tensor in another dtype; itself if nothing changes and no copy is asked for.
+
+    Args:
+        args: a dtype, the device "cpu", or another tensor whose dtype is taken.
+        copy: copy even if nothing changes.
+    """
+    for arg in args:
+        if isinstance(arg, Tensor):
+            dtype = arg.dtype
+        elif isinstance(arg, str) and arg.partition(":")[0] in ("cpu", "cuda", "mps", "xpu"):
+            device = arg
+        elif isinstance(arg, bool):
+            non_blocking = arg
+        elif arg is not None:
+            dtype = arg
+    check_device(device, "to")
+    y = input if dtype is None else cast(input, checked_dtype(dtype, "to"))
+    return clone(y) if copy and y is input else y
+
+
+def check_device(device, name):
+    """Every tensor is on the CPU.
+
+    Raises:
+        ValueError: for another device.
+    """
+    if device is not None and str(device).partition(":")[0] != "cpu":
+        raise ValueError(f"{name}: device is {str(device)!r}, only 'cpu' is available")

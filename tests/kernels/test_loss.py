@@ -1,0 +1,351 @@
+import numpy as np
+import pytest
+from helpers import tolerances
+from helpers.compare import assert_close, assert_same_bits
+from helpers.sweep import KERNEL, LARGE, Scaled, check_kernel
+
+from pyml import _kernels
+
+REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
+VALUES = ("normal", "offset", "logits")
+
+
+def columns(lanes):
+    return sorted({1, 2, 10, lanes - 1, lanes, lanes + 1, 2 * lanes + 3, 4 * lanes + 1, 131})
+
+
+def log_softmax(x):
+    """Also where two logits differ by more than exp can tell."""
+    shifted = x - x.max(1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
+
+
+def logits(draw, shape):
+    """Of the sweep's values; "logits" are +-1e4, far beyond what exp can tell apart."""
+    if draw.values == "logits":
+        return draw.rng.choice([-1e4, 1e4, 0, 9999], size=shape).astype(draw.dtype)
+    return draw(shape)
+
+
+# ---- softmax ----------------------------------------------------------------------------------------
+
+SOFTMAX = {
+    "softmax": lambda x: Scaled(np.exp(log_softmax(x)), None),
+    "log_softmax": lambda x: Scaled(log_softmax(x), np.abs(x - x.max(1, keepdims=True)) + np.log(x.shape[1]) + 1),
+}
+
+
+@pytest.mark.parametrize("name", SOFTMAX)
+@pytest.mark.parametrize("n", [0, 1, 5, 33])
+def test_softmax_forward(name, n):
+    kernel = f"{name}_forward"
+
+    def reference(x):
+        wanted, scale = SOFTMAX[name](x)
+        if scale is None:  # exp multiplies the rounding error of its argument
+            scale = wanted * (1 + np.minimum(np.abs(x - x.max(1, keepdims=True)), 1000))
+        return {"y": Scaled(wanted, scale)}
+
+    check_kernel(
+        kernel,
+        lambda y, x: _kernels.softmax_forward(KERNEL[kernel], y, x),
+        arguments=lambda draw, c: {"x": logits(draw, (n, c))},
+        reference=reference,
+        eps=tolerances.SOFTMAX,
+        sizes=columns,
+        values=VALUES,
+        in_place=[("y", "x")],
+    )
+
+
+@pytest.mark.parametrize("name", SOFTMAX)
+@pytest.mark.parametrize("n", [0, 1, 5, 33])
+def test_softmax_backward(name, n):
+    kernel = f"{name}_backward"
+
+    def reference(dy, y):
+        if name == "softmax":
+            dot, scale = ((f(dy * y)).sum(1, keepdims=True) for f in (lambda v: v, np.abs))
+            return {"dx": Scaled(y * (dy - dot), y * (np.abs(dy) + scale))}
+        total, scale = (f(dy).sum(1, keepdims=True) for f in (lambda v: v, np.abs))
+        return {"dx": Scaled(dy - np.exp(y) * total, np.abs(dy) + np.exp(y) * (1 + np.abs(y)) * scale)}
+
+    def arguments(draw, c):
+        y = log_softmax(draw.normal((n, c)).astype(float)) if n else np.empty((0, c))
+        return {"dy": draw.normal((n, c)), "y": (np.exp(y) if name == "softmax" else y).astype(draw.dtype)}
+
+    check_kernel(
+        kernel,
+        lambda dx, dy, y: _kernels.softmax_backward(KERNEL[kernel], dx, dy, y),
+        arguments=arguments,
+        reference=reference,
+        eps=tolerances.SOFTMAX,
+        sizes=columns,
+        in_place=[("dx", "dy")],
+    )
+
+
+@pytest.mark.parametrize("name", SOFTMAX)
+def test_softmax_of_infinite_and_missing_logits(name, isa, dtype):
+    """-inf has probability 0; NaN or +inf spoil their row alone, as in PyTorch."""
+    x = np.zeros((4, 21), dtype)
+    x[0, 3], x[1, 5], x[2, 7] = -np.inf, np.nan, np.inf
+    y = np.empty_like(x)
+    _kernels.softmax_forward(KERNEL[f"{name}_forward"], y, x)
+    assert y[0, 3] == (0 if name == "softmax" else -np.inf)
+    assert_close(y[0, :3], np.full(3, 1 / 20 if name == "softmax" else -np.log(20)), tolerances.SOFTMAX)
+    assert np.isnan(y[1]).all() and np.isnan(y[2, 7])
+    assert_close(y[3], np.full(21, 1 / 21 if name == "softmax" else -np.log(21)), tolerances.SOFTMAX)
+
+
+@pytest.mark.parametrize("name", SOFTMAX)
+def test_softmax_of_a_row_alone_and_in_a_batch(name, isa, dtype, rng):
+    x = rng.normal(size=(50, 37)).astype(dtype)
+    y = np.empty_like(x)
+    _kernels.softmax_forward(KERNEL[f"{name}_forward"], y, x)
+    for i in (0, 17, 49):
+        alone = np.empty((1, 37), dtype)
+        _kernels.softmax_forward(KERNEL[f"{name}_forward"], alone, x[i : i + 1])
+        assert_same_bits(alone, y[i : i + 1])
+
+
+@pytest.mark.parametrize("name", SOFTMAX)
+def test_softmax_among_threads(name):
+    shape, kernel = (2000, 60), f"{name}_forward"
+    check_kernel(
+        kernel,
+        lambda y, x: _kernels.softmax_forward(KERNEL[kernel], y, x),
+        arguments=lambda draw, size: {"x": draw(shape)},
+        reference=lambda x: {"y": Scaled(SOFTMAX[name](x).wanted, 1 + np.abs(SOFTMAX[name](x).wanted))},
+        eps=tolerances.SOFTMAX,
+        sizes=lambda lanes: [LARGE],
+    )
+
+
+# ---- cross entropy ----------------------------------------------------------------------------------
+
+IGNORED = 2
+
+
+def targets(index, prob, shape, ignored):
+    """The coefficient q[i,j] of -log_softmax: one-hot rows (zero where ignored), or the given probabilities."""
+    if prob is not None:
+        return prob, np.ones(shape[0], bool)
+    kept = index != ignored
+    q = np.zeros(shape, np.longdouble)
+    q[np.arange(shape[0])[kept], index[kept]] = 1
+    return q, kept
+
+
+def cross_entropy(x, index, prob, weight, smoothing, reduction, ignored):
+    """loss, lse, total weight and d loss / d x, by the definitions of Szegedy et al. 2015 and PyTorch; scales."""
+    n, c = x.shape
+    q, kept = targets(index, prob, x.shape, ignored)
+    v = np.ones(c, x.dtype) if weight is None else weight
+    if prob is None:
+        q = q * (1 - smoothing) + kept[:, None] * smoothing / c
+    else:
+        q = q * (1 - smoothing) + smoothing / c
+    logp = log_softmax(x)
+    size = np.abs(x - x.max(1, keepdims=True)) + np.log(c) + 1  # of a logit's rounding errors
+    losses, scales = -(q * v * logp).sum(1), (np.abs(q) * v * size).sum(1)
+    total = v[index[kept]].sum() if prob is None else x.dtype.type(n)
+    largest = x.max(1)
+    lse = largest + np.log(np.exp(x - largest[:, None]).sum(1))
+    slopes = np.exp(logp) * (q * v).sum(1, keepdims=True) - q * v
+    slope_scales = np.exp(logp) * np.minimum(size, 1000) * (np.abs(q) * v).sum(1, keepdims=True) + np.abs(q) * v
+    return {
+        "loss": Scaled(losses, scales) if reduction == "none" else combined(losses, scales, total, reduction),
+        "lse": Scaled(lse, np.abs(x).max(1) + np.log(c) + 1),
+        "total_weight": np.array([total]),
+    }, Scaled(slopes, slope_scales)
+
+
+def combined(losses, scales, total, reduction):
+    divisor = total if reduction == "mean" else 1
+    return Scaled(np.array([losses.sum() / divisor]), np.array([scales.sum() / divisor]))
+
+
+OPTIONS = [
+    (kind, weighted, smoothing, reduction)
+    for kind in ("index", "prob")
+    for weighted in (False, True)
+    for smoothing in (0.0, 0.1, 1.0)
+    for reduction in REDUCTIONS
+]
+
+
+def loss_arguments(n, kind, weighted):
+    def arguments(draw, c):
+        inputs = {"x": logits(draw, (n, c)), "index": None, "prob": None, "weight": None}
+        if kind == "index":
+            inputs["index"] = draw.index(c, n)
+        else:
+            p = draw.rng.random((n, c))
+            inputs["prob"] = (p / p.sum(1, keepdims=True)).astype(draw.dtype)
+        if weighted:
+            inputs["weight"] = draw.uniform(c, 0.2, 2)
+        return inputs
+
+    return arguments
+
+
+@pytest.mark.parametrize(("kind", "weighted", "smoothing", "reduction"), OPTIONS)
+@pytest.mark.parametrize("n", [1, 7, 33])
+def test_cross_entropy_forward(kind, weighted, smoothing, reduction, n):
+    def call(loss, lse, total_weight, x, index, prob, weight):
+        _kernels.cross_entropy_forward(
+            loss, lse, total_weight, x, index, prob, weight, IGNORED, smoothing, REDUCTIONS[reduction]
+        )
+
+    check_kernel(
+        "cross_entropy_forward",
+        call,
+        arguments=loss_arguments(n, kind, weighted),
+        reference=lambda x, index, prob, weight: cross_entropy(
+            x, index, prob, weight, smoothing, reduction, IGNORED
+        )[0],
+        eps=tolerances.SOFTMAX,
+        sizes=columns,
+        values=VALUES,
+    )
+
+
+@pytest.mark.parametrize(("kind", "weighted", "smoothing", "reduction"), OPTIONS)
+@pytest.mark.parametrize("n", [1, 7, 33])
+def test_cross_entropy_backward(kind, weighted, smoothing, reduction, n):
+    forward_arguments = loss_arguments(n, kind, weighted)
+
+    def arguments(draw, c):
+        inputs = forward_arguments(draw, c)
+        lse, total_weight = np.empty(n, draw.dtype), np.empty(1, draw.dtype)
+        loss = np.empty(n if reduction == "none" else 1, draw.dtype)
+        _kernels.cross_entropy_forward(
+            loss, lse, total_weight, *inputs.values(), IGNORED, smoothing, REDUCTIONS[reduction]
+        )
+        return inputs | {"dloss": draw.normal(loss.shape), "lse": lse, "total_weight": total_weight}
+
+    def call(dx, dloss, x, lse, total_weight, index, prob, weight):
+        _kernels.cross_entropy_backward(
+            dx, dloss, x, lse, total_weight, index, prob, weight, IGNORED, smoothing, REDUCTIONS[reduction]
+        )
+
+    def reference(dloss, x, lse, total_weight, index, prob, weight):
+        forward, (slopes, scales) = cross_entropy(x, index, prob, weight, smoothing, reduction, IGNORED)
+        factor = dloss[:, None] / (forward["total_weight"] if reduction == "mean" else 1)
+        offset = np.exp(log_softmax(x)) * np.abs(x).max(1, keepdims=True)  # lse is rounded to the size of x
+        dx = np.where(slopes == 0, 0, factor * slopes)
+        return {"dx": Scaled(dx, np.abs(factor) * (scales + offset * np.abs(slopes).max(initial=0)))}
+
+    check_kernel(
+        "cross_entropy_backward",
+        call,
+        arguments=arguments,
+        reference=reference,
+        eps=tolerances.SOFTMAX,
+        sizes=columns,
+        values=VALUES,
+    )
+
+
+def cross_entropy_of(x, index, reduction="none", smoothing=0.0, weight=None, ignore_index=-100):
+    loss = np.full(len(x) if reduction == "none" else 1, -7, x.dtype)
+    lse, total_weight = np.empty(len(x), x.dtype), np.empty(1, x.dtype)
+    options = (ignore_index, smoothing, REDUCTIONS[reduction])
+    _kernels.cross_entropy_forward(loss, lse, total_weight, x, index, None, weight, *options)
+    dx = np.full(x.shape, -7, x.dtype)
+    _kernels.cross_entropy_backward(
+        dx, np.ones_like(loss), x, lse, total_weight, index, None, weight, *options
+    )
+    return loss, dx
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+def test_an_index_outside_gives_nan_for_its_row(smoothing, isa, dtype, rng):
+    x = rng.normal(size=(6, 5)).astype(dtype)
+    index = np.array([0, 5, -1, 2**62, -(2**62), 4])
+    loss, dx = cross_entropy_of(x, index, smoothing=smoothing)
+    np.testing.assert_array_equal(np.isnan(loss), [False, True, True, True, True, False])
+    assert np.isfinite(dx[[0, 5]]).all()
+    assert np.isnan(cross_entropy_of(x, index, "mean", smoothing)[0]).all()
+
+
+@pytest.mark.parametrize("ignore_index", [-100, 1, 5])
+def test_ignored_rows_have_no_loss_and_no_gradient(ignore_index, isa, dtype, rng):
+    x = rng.normal(size=(8, 5)).astype(dtype)
+    index = np.array([0, ignore_index, 3, ignore_index, 2, 2, 4, 0])
+    kept = index != ignore_index
+    for smoothing in (0.0, 0.2):
+        loss, dx = cross_entropy_of(x, index, smoothing=smoothing, ignore_index=ignore_index)
+        assert (loss[~kept] == 0).all() and (dx[~kept] == 0).all()
+        alone, _ = cross_entropy_of(x[kept], index[kept], "mean", smoothing, ignore_index=ignore_index)
+        mean, _ = cross_entropy_of(x, index, "mean", smoothing, ignore_index=ignore_index)
+        assert_close(mean, alone.astype(float), tolerances.SOFTMAX)
+
+
+def test_all_ignored(isa, dtype):
+    """The mean over no weight is NaN, the sum 0, as in PyTorch."""
+    x, index = np.zeros((3, 4), dtype), np.full(3, -100)
+    assert np.isnan(cross_entropy_of(x, index, "mean")[0]).all()
+    assert (cross_entropy_of(x, index, "sum")[0] == 0).all()
+
+
+def test_no_rows(isa, dtype):
+    x, index = np.empty((0, 4), dtype), np.empty(0, np.int64)
+    assert np.isnan(cross_entropy_of(x, index, "mean")[0]).all()
+    assert (cross_entropy_of(x, index, "sum")[0] == 0).all()
+    assert len(cross_entropy_of(x, index, "none")[0]) == 0
+
+
+def test_cross_entropy_is_the_same_for_any_threads(isa, dtype, rng):
+    x, index = rng.normal(size=(5000, 40)).astype(dtype), rng.integers(0, 40, size=5000)
+    results = []
+    for threads in (1, 2, 3):
+        _kernels.set_num_threads(threads)
+        results.append(cross_entropy_of(x, index, "mean"))
+    for loss, dx in results[1:]:
+        assert_same_bits(loss, results[0][0])
+        assert_same_bits(dx, results[0][1])
+
+
+# ---- mse --------------------------------------------------------------------------------------------
+
+
+def mse(x, t, reduction):
+    squares = (x - t) ** 2
+    if reduction == "none":
+        return Scaled(squares, None)
+    divisor = x.dtype.type(x.size) if reduction == "mean" else 1
+    return Scaled(np.array([squares.sum()]) / divisor, None)
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_mse_forward(reduction):
+    check_kernel(
+        "mse_forward",
+        lambda loss, x, t: _kernels.mse_forward(loss, x, t, REDUCTIONS[reduction]),
+        arguments=lambda draw, n: {"x": draw(n), "t": draw(n)},
+        reference=lambda x, t: {"loss": mse(x, t, reduction)},
+        eps=tolerances.summed(LARGE),
+        values=("normal", "offset"),
+    )
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("asked", [("dx", "dt"), ("dx",), ("dt",)], ids=str)
+def test_mse_backward(reduction, asked):
+    def call(dloss, x, t, dx=None, dt=None):
+        _kernels.mse_backward(dx, dt, dloss, x, t, REDUCTIONS[reduction])
+
+    def reference(dloss, x, t):
+        dx = 2 * (x - t) * dloss / (max(x.size, 1) if reduction == "mean" else 1)
+        return {name: value for name, value in (("dx", dx), ("dt", -dx)) if name in asked}
+
+    check_kernel(
+        "mse_backward",
+        call,
+        arguments=lambda draw, n: {"dloss": draw.normal(n if reduction == "none" else 1), "x": draw(n), "t": draw(n)},
+        reference=reference,
+        eps=tolerances.FEW,
+        values=("normal", "offset", "special"),
+    )

@@ -1,0 +1,39 @@
+import pytest
+
+import pyml
+from pyml import _kernels, config
+
+
+def test_threads():
+    config.set_num_threads(3)
+    assert config.get_num_threads() == 3 == _kernels.get_num_threads()
+
+
+@pytest.mark.parametrize("count", [0, -1, 2**31, 2**80])
+def test_threads_out_of_range(count):
+    before = config.get_num_threads()
+    with pytest.raises(ValueError, match="count is"):
+        config.set_num_threads(count)
+    assert config.get_num_threads() == before
+
+
+@pytest.mark.parametrize("count", [1.5, "2", None])
+def test_threads_of_another_type(count):
+    with pytest.raises(TypeError, match="must be an integer"):
+        config.set_num_threads(count)
+
+
+def test_show_config_prints_what_it_returns(capsys):
+    values = pyml.show_config(mode="dicts")
+    assert values["pyml"] == pyml.__version__
+    assert values["isa"] in values["isas available"]
+    assert values["compiler"]
+    assert pyml.show_config() is None
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[0] for line in lines] == list(values)
+    assert lines[0].split() == ["pyml", pyml.__version__]
+
+
+def test_show_config_unknown_mode():
+    with pytest.raises(ValueError, match="mode is 'json'"):
+        pyml.show_config(mode="json")
