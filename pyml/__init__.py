@@ -10,7 +10,7 @@ from math import e, inf, nan, pi
 
 import numpy as np
 
-from pyml.config import get_num_threads, set_num_threads, show_config
+from pyml.config import __version__, get_num_threads, set_num_threads, show_config
 from pyml.ops import (
     abs,
     add,
@@ -188,8 +188,4 @@ def __getattr__(name):
         return importlib.import_module(f"pyml.{name}")
     if name in ("load", "save"):
         return getattr(importlib.import_module("pyml.io"), name)
-    if name == "__version__":
-        from importlib.metadata import version
-
-        return version("pyml-nn")
     raise AttributeError(f"module 'pyml' has no attribute {name!r}")

@@ -32,7 +32,7 @@ def learning_curves(history, path, title=None, test_accuracy=None):
 
     loss.plot(epochs, history.column("train_loss"), label="training", marker=".")
     loss.plot(epochs, history.column("validation_loss"), label="validation", marker=".")
-    loss.set(yscale="log", ylabel="loss (mean a row)")
+    loss.set(yscale="log", ylabel="mean loss")
 
     accuracy.plot(
         epochs,

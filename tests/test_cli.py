@@ -11,7 +11,7 @@ from helpers.idx_files import FAULTS, write_data_set
 from pyml import cli
 
 QUICK = ["--epochs", "2", "--hidden", "16", "--no-plot"]
-ROW = re.compile(r" +\d+ +\d+\.\d{4} +\d+\.\d{4} +\d\.\d{4} +\d\.\d{6} +\d+\.\d\d")
+ROW = re.compile(r" +\d+ +\d+\.\d{4} +\d+\.\d{4} +\d\.\d{4} +\d\.\d{6} +\d+\.\d{3}")
 
 
 def train(out, *options):
@@ -38,7 +38,7 @@ def test_the_main_job(tmp_path, capsys, no_progress_bar):
     assert train(tmp_path) == 0
     captured = capsys.readouterr()
     lines = captured.out.splitlines()
-    assert lines[0] == "digits: 1,293 images to train, 145 to validate, 359 to test"
+    assert lines[0] == "digits: 1,295 images to train, 143 to validate, 359 to test"
     assert len([line for line in lines if ROW.fullmatch(line)]) == cli.DIGITS.epochs
     accuracy = float(re.fullmatch(r"test accuracy (0\.\d{4})", lines[-1])[1])
     assert accuracy >= 0.975
@@ -125,10 +125,10 @@ def test_without_matplotlib_it_says_so_and_goes_on(tmp_path, capsys, monkeypatch
 
 def test_fashion_mnist(tmp_path, rng, capsys):
     write_data_set(tmp_path, rng)
-    assert train(tmp_path / "out", "--fashion-mnist", tmp_path, *QUICK, "--lr", "0.01") == 0
+    assert train(tmp_path / "out", "--fashion-mnist", tmp_path, *QUICK, "--epochs", 5, "--lr", "0.01") == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "Fashion-MNIST: 180 images to train, 20 to validate, 50 to test"
-    assert float(lines[-1].removeprefix("test accuracy ")) > 0.5
+    assert float(lines[-1].removeprefix("test accuracy ")) > 0.8
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -2,8 +2,8 @@
 #include "../simd/vmath.h"
 #include "map.h"
 
-/* At +-BOUND every activation and derivative has reached its limit, in float64 too: cutting an argument there changes
- * no result, and avoids inf * 0. */
+/* At +-BOUND every activation and derivative has reached its limit, in float64 too: cutting an argument there
+ * changes no result, and avoids inf * 0. */
 #define BOUND 1024
 INLINE vec bounded_below(vec x) { return vselect(x < -BOUND, vset1(-BOUND), x); }
 INLINE vec bounded(vec x) { return bounded_below(vselect(x > BOUND, vset1(BOUND), x)); }
@@ -16,21 +16,21 @@ INLINE vec sigmoid_with_slope(vec x, vec *slope)
     return vselect(x < 0, smaller, larger);
 }
 
-/* ---- relu:  y = max(x, 0), NaN stays NaN ------------------------------------------------------------- */
+/* ---- relu:  y = max(x, 0), NaN stays NaN --------------------------------------------------------------- */
 
 MAP_FORWARD(relu_forward, activation_forward_args, NS_MEMORY, vselect(x <= 0, vset1(0), x))
 
 /* dx = dy where y > 0, else 0 */
 MAP_BACKWARD(relu_backward, activation_backward_args, NS_MEMORY, vselect(s <= 0, vset1(0), dy))
 
-/* ---- leaky_relu:  y = x where x > 0, else alpha x ---------------------------------------------------- */
+/* ---- leaky_relu:  y = x where x > 0, else alpha x ------------------------------------------------------ */
 
 MAP_FORWARD(leaky_relu_forward, activation_forward_args, NS_MEMORY, vselect(x > 0, x, x * (real)a.alpha))
 
 /* dx = dy where x > 0, else alpha dy */
 MAP_BACKWARD(leaky_relu_backward, activation_backward_args, NS_MEMORY, vselect(s > 0, dy, dy * (real)a.alpha))
 
-/* ---- sigmoid:  y = 1 / (1 + exp(-x)) ----------------------------------------------------------------- */
+/* ---- sigmoid:  y = 1 / (1 + exp(-x)) ------------------------------------------------------------------- */
 
 MAP_FORWARD(sigmoid_forward, activation_forward_args, NS_MATH, vsigmoid(x))
 
@@ -44,7 +44,7 @@ MAP_FORWARD(tanh_forward, activation_forward_args, NS_MATH, vtanh(x))
 /* dx = dy * (1 - y^2) */
 MAP_BACKWARD(tanh_backward, activation_backward_args, NS_MEMORY, dy * ((1 - s) * (1 + s)))
 
-/* ---- gelu:  y = x P(x), P the normal distribution function. Hendrycks & Gimpel 2016 (arXiv:1606.08415) --- */
+/* ---- gelu:  y = x P(x), P the normal distribution function. Hendrycks & Gimpel 2016 (arXiv:1606.08415) - */
 
 INLINE vec gelu(vec x)
 {
@@ -62,7 +62,7 @@ INLINE vec gelu_derivative(vec x)
 }
 MAP_BACKWARD(gelu_backward, activation_backward_args, NS_MATH, dy * gelu_derivative(s))
 
-/* ---- gelu_tanh:  y = x/2 (1 + tanh u) = x sigmoid(2u),  2u = A x + B x^3, the same paper's approximation --- */
+/* ---- gelu_tanh:  y = x/2 (1 + tanh u) = x sigmoid(2u),  2u = A x + B x^3, the same paper's approximation */
 
 #define GELU_A ((real)1.59576912160573071176) /* 2 sqrt(2 / pi) */
 #define GELU_B ((real)0.07135481627260024878) /* 0.044715 A */
@@ -92,14 +92,15 @@ INLINE vec silu_derivative(vec x)
 }
 MAP_BACKWARD(silu_backward, activation_backward_args, NS_MATH, dy * silu_derivative(s))
 
-/* ---- elu:  y = x where x > 0, else alpha (exp(x) - 1). Clevert et al. 2015 (arXiv:1511.07289) ------------- */
+/* ---- elu:  y = x where x > 0, else alpha (exp(x) - 1). Clevert et al. 2015 (arXiv:1511.07289) ---------- */
 
-MAP_FORWARD(elu_forward, activation_forward_args, NS_MATH, vselect(x <= 0, vexpm1(x) * (real)a.alpha, x))
+MAP_FORWARD(elu_forward, activation_forward_args, NS_MATH, vselect(x > 0, x, vexpm1(x) * (real)a.alpha))
 
 /* dx = dy where x > 0, else alpha exp(x) dy */
-MAP_BACKWARD(elu_backward, activation_backward_args, NS_MATH, vselect(s <= 0, dy * (real)a.alpha * vexp(s), dy))
+MAP_BACKWARD(elu_backward, activation_backward_args, NS_MATH,
+             vselect(s > 0, dy, dy * (real)a.alpha * vexp(s)))
 
-/* ---- softplus:  y = log(1 + exp(b x)) / b, b in alpha; x where b x is above the threshold, in beta -------- */
+/* ---- softplus:  y = log(1 + exp(b x)) / b, b in alpha; x where b x is above the threshold, in beta ----- */
 
 INLINE vec softplus(vec x, real b, real threshold)
 {

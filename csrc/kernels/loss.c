@@ -1,6 +1,6 @@
 /* Softmax, cross entropy and mean squared error.
  *
- * A row's numbers depend on the row alone. Losses are summed in blocks fixed by the sizes, the blocks in their order. */
+ * A row's numbers depend on the row alone. Losses are summed in blocks fixed by the sizes, in their order. */
 #include "../simd/vmath.h"
 #include "kernel.h"
 
@@ -34,14 +34,20 @@ INLINE real row_max(const real *x, ptrdiff_t c)
 }
 
 /* exp(x - shift) of m elements, 0 in the other lanes */
-INLINE vec exp_from(const real *x, ptrdiff_t m, real shift) { return vexp(fill(load(x, m), m, -INF) - shift); }
+INLINE vec exp_from(const real *x, ptrdiff_t m, real shift)
+{
+    return vexp(fill(load(x, m), m, -INF) - shift);
+}
 
 INLINE real log_of(real x) { return vlog(vset1(x))[0]; }
 
 /* Rows that one range computes: about BLOCK elements. */
 static ptrdiff_t block_rows(ptrdiff_t c) { return BLOCK / (c + 1) + 1; }
 
-/* ---- softmax:  y = exp(x - max) / sum exp(x - max) ------------------------------------------------------ */
+/* Nanoseconds for n rows of c elements; what a row costs beside its elements is worth about 16 of them. */
+static double row_cost(ptrdiff_t n, ptrdiff_t c, double ns) { return ns * (double)n * (double)(c + 16); }
+
+/* ---- softmax:  y = exp(x - max) / sum exp(x - max) ----------------------------------------------------- */
 
 static void softmax_forward_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 {
@@ -59,7 +65,7 @@ static void softmax_forward_range(const void *context, ptrdiff_t begin, ptrdiff_
 void KERNEL(softmax_forward)(const void *args)
 {
     const softmax_forward_args *a = args;
-    parallel_for(a->n, block_rows(a->c), 1.5 * (double)a->n * (double)(a->c + 16), softmax_forward_range, a);
+    parallel_for(a->n, block_rows(a->c), row_cost(a->n, a->c, 1.5), softmax_forward_range, a);
 }
 
 /* dx = y * (dy - sum_j dy y) */
@@ -78,10 +84,10 @@ static void softmax_backward_range(const void *context, ptrdiff_t begin, ptrdiff
 void KERNEL(softmax_backward)(const void *args)
 {
     const softmax_backward_args *a = args;
-    parallel_for(a->n, block_rows(a->c), 0.5 * (double)a->n * (double)(a->c + 16), softmax_backward_range, a);
+    parallel_for(a->n, block_rows(a->c), row_cost(a->n, a->c, 0.5), softmax_backward_range, a);
 }
 
-/* ---- log_softmax:  y = (x - max) - log sum exp(x - max) ------------------------------------------------- */
+/* ---- log_softmax:  y = (x - max) - log sum exp(x - max) ------------------------------------------------ */
 
 static void log_softmax_forward_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 {
@@ -99,7 +105,7 @@ static void log_softmax_forward_range(const void *context, ptrdiff_t begin, ptrd
 void KERNEL(log_softmax_forward)(const void *args)
 {
     const softmax_forward_args *a = args;
-    parallel_for(a->n, block_rows(a->c), 1.5 * (double)a->n * (double)(a->c + 16), log_softmax_forward_range, a);
+    parallel_for(a->n, block_rows(a->c), row_cost(a->n, a->c, 1.5), log_softmax_forward_range, a);
 }
 
 /* dx = dy - exp(y) * sum_j dy */
@@ -118,10 +124,10 @@ static void log_softmax_backward_range(const void *context, ptrdiff_t begin, ptr
 void KERNEL(log_softmax_backward)(const void *args)
 {
     const softmax_backward_args *a = args;
-    parallel_for(a->n, block_rows(a->c), 1.5 * (double)a->n * (double)(a->c + 16), log_softmax_backward_range, a);
+    parallel_for(a->n, block_rows(a->c), row_cost(a->n, a->c, 1.5), log_softmax_backward_range, a);
 }
 
-/* ---- sums of losses ------------------------------------------------------------------------------------- */
+/* ---- sums of losses ------------------------------------------------------------------------------------ */
 
 typedef struct {
     double loss, weight;
@@ -144,7 +150,7 @@ static subtotal total_of(const subtotal *s, ptrdiff_t n, ptrdiff_t block)
     return total;
 }
 
-/* ---- cross_entropy:  loss[i] = -sum_j mass_j log_softmax(x)_j ------------------------------------------- */
+/* ---- cross_entropy:  loss[i] = -sum_j mass_j log_softmax(x)_j ------------------------------------------ */
 
 /* The mass that row i's target puts on the classes, with v the class weights and e the label smoothing:
  *   probabilities p:  mass_j = ((1-e) p_j + e/c) v_j
@@ -158,8 +164,8 @@ typedef struct {
     int dense;         /* mass beside the peak */
 } target;
 
-static target target_of(const int64_t *index, const real *prob, const real *weight, ptrdiff_t c, int64_t ignore_index,
-                        double smoothing)
+static target target_of(const int64_t *index, const real *prob, const real *weight, ptrdiff_t c,
+                        int64_t ignore_index, double smoothing)
 {
     return (target){index, index == NULL ? prob : NULL, weight, c, ignore_index, (real)(1 - smoothing),
                     (real)(smoothing / (double)c), index == NULL || smoothing != 0};
@@ -173,7 +179,10 @@ INLINE vec dense_mass(const target *t, ptrdiff_t i, ptrdiff_t j, ptrdiff_t m)
     return fill(q, m, 0);
 }
 
-INLINE int ignored(const target *t, ptrdiff_t i) { return t->index != NULL && t->index[i] == t->ignore_index; }
+INLINE int ignored(const target *t, ptrdiff_t i)
+{
+    return t->index != NULL && t->index[i] == t->ignore_index;
+}
 INLINE int outside(const target *t, ptrdiff_t i)
 {
     return t->index != NULL && (t->index[i] < 0 || t->index[i] >= t->c);
@@ -233,7 +242,7 @@ void KERNEL(cross_entropy_forward)(const void *args)
         .block = subtotal_block(a->n, block_rows(a->c)),
         .subtotals = thread_scratch(),
     };
-    parallel_for(a->n, k.block, 1.5 * (double)a->n * (double)(a->c + 16), cross_entropy_forward_range, &k);
+    parallel_for(a->n, k.block, row_cost(a->n, a->c, 1.5), cross_entropy_forward_range, &k);
     subtotal total = total_of(k.subtotals, a->n, k.block);
     *(real *)a->total_weight = (real)total.weight;
     if (a->reduction == REDUCTION_SUM) *(real *)a->loss = (real)total.loss;
@@ -245,8 +254,8 @@ typedef struct {
     target target;
 } cross_entropy_backward_context;
 
-/* dx_j = g * (softmax(x)_j sum_k mass_k - mass_j). The softmax is scaled by its own sum: in float32 an lse of 1e4
- * is rounded by 5e-4, the same for the whole row. */
+/* dx_j = g * (softmax(x)_j sum_k mass_k - mass_j). The softmax is scaled by its own sum: in float32 an lse of
+ * 1e4 is rounded by 5e-4, the same for the whole row. */
 static void cross_entropy_gradient_row(const cross_entropy_backward_args *a, const target *t, ptrdiff_t i)
 {
     const real *x = (const real *)a->x + i * a->c, *dloss = a->dloss;
@@ -283,10 +292,10 @@ void KERNEL(cross_entropy_backward)(const void *args)
     const cross_entropy_backward_args *a = args;
     cross_entropy_backward_context k = {
         a, target_of(a->index, a->prob, a->weight, a->c, a->ignore_index, a->label_smoothing)};
-    parallel_for(a->n, block_rows(a->c), 1.5 * (double)a->n * (double)(a->c + 16), cross_entropy_backward_range, &k);
+    parallel_for(a->n, block_rows(a->c), row_cost(a->n, a->c, 1.5), cross_entropy_backward_range, &k);
 }
 
-/* ---- mse:  loss = (x - t)^2 ------------------------------------------------------------------------------ */
+/* ---- mse:  loss = (x - t)^2 ---------------------------------------------------------------------------- */
 
 enum { MSE_RUN = 1024 }; /* elements that are summed in real before double takes over */
 
@@ -311,7 +320,8 @@ static void mse_sum_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
     for (ptrdiff_t i = begin; i < end; i += MSE_RUN) {
         const real *x = (const real *)k->args->x + i, *t = (const real *)k->args->t + i;
         vec sum = vset1(0);
-        EACH_VECTOR(min_size(MSE_RUN, end - i), vec d = load(x + j, m) - load(t + j, m); sum = vfma(d, d, sum));
+        EACH_VECTOR(min_size(MSE_RUN, end - i), vec d = load(x + j, m) - load(t + j, m);
+                    sum = vfma(d, d, sum));
         total += vsum(sum);
     }
     k->subtotals[begin / k->block] = (subtotal){total, (double)(end - begin)};

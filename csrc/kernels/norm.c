@@ -1,7 +1,7 @@
 /* BatchNorm over the rows of (n,c). Ioffe & Szegedy 2015 (arXiv:1502.03167).
  *
- * Work is cut into tiles of rows x columns by the sizes alone. Each tile sums its columns about a center near their mean;
- * the tiles' sums are merged in double, in order; a second walk over the tiles writes the result. */
+ * Work is cut into tiles of rows x columns by the sizes alone. Each tile sums its columns; the tiles' sums
+ * are merged in double, in order; a second walk over the tiles writes the result. */
 #include "kernel.h"
 
 #include <math.h>
@@ -27,14 +27,14 @@ typedef struct {
 static panel panel_of(const void *args, ptrdiff_t n, ptrdiff_t stride, ptrdiff_t j)
 {
     ptrdiff_t c = min_size(PANEL, stride - j);
-    ptrdiff_t most = SCRATCH_BYTES / (SUMS * c * (ptrdiff_t)sizeof(real)) - 1; /* blocks that the scratch holds */
+    ptrdiff_t most = SCRATCH_BYTES / (SUMS * c * (ptrdiff_t)sizeof(real)) - 1; /* blocks the scratch holds */
     ptrdiff_t rows = n / most < TILE_ROWS ? TILE_ROWS : n / most + 1;
     real *factors = thread_scratch();
     return (panel){args, n, stride, j, c, rows, (n + rows - 1) / rows, factors + SUMS * c, factors};
 }
 
-/* Computes `rows` rows from row i, in block `block`, of `vecs` vectors of columns from the panel's column j;
- * `lanes` of each: L, or fewer of the last column's one vector. */
+/* Part of a tile: `rows` rows from row i, `vecs` vectors of columns from the panel's column j, `lanes` of each used.
+ * `block` numbers the tiles from top to bottom. */
 typedef struct {
     ptrdiff_t block, i, rows, j;
     int vecs;
@@ -74,8 +74,8 @@ INLINE real *factor(const panel *p, int k) { return p->factors + k * p->c; }
 
 /* ---- forward, training --------------------------------------------------------------------------------- */
 
-/* Sums of a tile's columns: center = mean, up to rounding;  sum (x - center);  sum (x - center)^2. The second sum
- * corrects the rounding of the first (Chan, Golub & LeVeque 1983, eq. 1.7). */
+/* Sums of a tile's columns: center = mean, up to rounding;  sum (x - center);  sum (x - center)^2. The second
+ * sum corrects the rounding of the first (the corrected two-pass algorithm, Chan, Golub & LeVeque 1983). */
 INLINE void moments(const panel *p, columns t)
 {
     const batchnorm_forward_args *a = p->args;
@@ -98,10 +98,13 @@ INLINE void moments(const panel *p, columns t)
         store(sums_of(p, t.block, 2) + j, square[v], t.lanes);
     }
 }
-static void moments_range(const void *context, ptrdiff_t begin, ptrdiff_t end) { each_tile(context, begin, end, moments); }
+static void moments_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
+{
+    each_tile(context, begin, end, moments);
+}
 
-/* Mean and variance of `count` columns from panel column j, from their tiles' moments (Chan et al., eq. 2.1). The mean is
- * kept about the first tile's center, so that it has digits that an offset would push out. */
+/* Mean and variance of `count` columns from panel column j, from their tiles' moments. The mean is about the
+ * first tile's center, so that it has digits that an offset would push out. */
 static void merge_moments(const panel *p, ptrdiff_t j, ptrdiff_t count, double *mean, double *var)
 {
     const real *first = sums_of(p, 0, 0) + j;
@@ -109,10 +112,12 @@ static void merge_moments(const panel *p, ptrdiff_t j, ptrdiff_t count, double *
     for (ptrdiff_t b = 0; b < p->blocks; b++) {
         const real *center = sums_of(p, b, 0) + j, *sum = sums_of(p, b, 1) + j;
         double rows = (double)min_size(p->rows, p->n - b * p->rows), weight = 1 / (double)p->n;
-        for (ptrdiff_t k = 0; k < count; k++) mean[k] += (rows * ((double)center[k] - first[k]) + sum[k]) * weight;
+        for (ptrdiff_t k = 0; k < count; k++)
+            mean[k] += (rows * ((double)center[k] - first[k]) + sum[k]) * weight;
     }
     for (ptrdiff_t b = 0; b < p->blocks; b++) {
-        const real *center = sums_of(p, b, 0) + j, *sum = sums_of(p, b, 1) + j, *square = sums_of(p, b, 2) + j;
+        const real *center = sums_of(p, b, 0) + j, *sum = sums_of(p, b, 1) + j;
+        const real *square = sums_of(p, b, 2) + j;
         double rows = (double)min_size(p->rows, p->n - b * p->rows), weight = 1 / (double)p->n;
         for (ptrdiff_t k = 0; k < count; k++) {
             double rest = sum[k] / rows, d = (double)center[k] - first[k] + rest - mean[k];
@@ -189,9 +194,9 @@ void KERNEL(batchnorm_forward)(const void *args)
     }
 }
 
-/* ---- backward, training and inference -------------------------------------------------------------------- */
+/* ---- backward, training and inference ------------------------------------------------------------------ */
 
-/* Both backwards are  dx = scale * (dy - slope * (x - mean) - level);  with given statistics slope = level = 0. */
+/* Both backwards are  dx = scale * (dy - slope * (x - mean) - level), in inference with slope = level = 0. */
 typedef struct {
     real *dx, *dgamma, *dbeta;
     const real *dy, *x, *mean, *rstd, *var, *gamma; /* one of rstd and var */
@@ -227,7 +232,7 @@ static void products_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 }
 
 /* Writes dgamma and dbeta of `count` columns from panel column j, and dx's factors.
- * In training  rest = sum (x - mean) / n  is what rounding took from the mean; the sums are corrected by it. */
+ * In training  rest = sum (x - mean) / n  is what rounding took from the mean; the sums are corrected. */
 static void finish_products(const panel *p, ptrdiff_t j, ptrdiff_t count)
 {
     const backward *a = p->args;
@@ -282,7 +287,8 @@ static void run_backward(const backward *a, ptrdiff_t n, ptrdiff_t c)
     for (ptrdiff_t j = 0; j < c; j += PANEL) {
         panel p = panel_of(a, n, c, j);
         parallel_tiles(&p, 0.4, products_range);
-        for (ptrdiff_t k = 0; k < p.c; k += TILE_COLUMNS) finish_products(&p, k, min_size(TILE_COLUMNS, p.c - k));
+        for (ptrdiff_t k = 0; k < p.c; k += TILE_COLUMNS)
+            finish_products(&p, k, min_size(TILE_COLUMNS, p.c - k));
         if (a->dx != NULL) parallel_tiles(&p, 0.4, input_gradient_range);
     }
 }
@@ -290,20 +296,20 @@ static void run_backward(const backward *a, ptrdiff_t n, ptrdiff_t c)
 void KERNEL(batchnorm_backward)(const void *args)
 {
     const batchnorm_backward_args *a = args;
-    backward b = {.dx = a->dx, .dgamma = a->dgamma, .dbeta = a->dbeta, .dy = a->dy, .x = a->x, .mean = a->mean,
-                  .rstd = a->rstd, .gamma = a->gamma, .training = 1};
+    backward b = {.dx = a->dx, .dgamma = a->dgamma, .dbeta = a->dbeta, .dy = a->dy, .x = a->x,
+                  .mean = a->mean, .rstd = a->rstd, .gamma = a->gamma, .training = 1};
     run_backward(&b, a->n, a->c);
 }
 
 void KERNEL(batchnorm_inference_backward)(const void *args)
 {
     const batchnorm_inference_backward_args *a = args;
-    backward b = {.dx = a->dx, .dgamma = a->dgamma, .dbeta = a->dbeta, .dy = a->dy, .x = a->x, .mean = a->mean,
-                  .var = a->var, .gamma = a->gamma, .eps = a->eps, .training = 0};
+    backward b = {.dx = a->dx, .dgamma = a->dgamma, .dbeta = a->dbeta, .dy = a->dy, .x = a->x,
+                  .mean = a->mean, .var = a->var, .gamma = a->gamma, .eps = a->eps, .training = 0};
     run_backward(&b, a->n, a->c);
 }
 
-/* ---- forward, inference ------------------------------------------------------------------------------------ */
+/* ---- forward, inference -------------------------------------------------------------------------------- */
 
 INLINE void infer(const panel *p, columns t)
 {
@@ -315,7 +321,8 @@ INLINE void infer(const panel *p, columns t)
     for (int v = 0; v < t.vecs; v++) {
         ptrdiff_t j = column + v * L;
         mean[v] = load((const real *)a->mean + j, t.lanes);
-        scale[v] = load_or(a->gamma, j, t.lanes, 1) / vsqrt(load((const real *)a->var + j, t.lanes) + (real)a->eps);
+        vec var = load((const real *)a->var + j, t.lanes);
+        scale[v] = load_or(a->gamma, j, t.lanes, 1) / vsqrt(var + (real)a->eps);
         beta[v] = load_or(a->beta, j, t.lanes, 0);
     }
     for (ptrdiff_t i = 0; i < t.rows; i++)
@@ -324,7 +331,10 @@ INLINE void infer(const panel *p, columns t)
             store(y + at, vfma(load(x + at, t.lanes) - mean[v], scale[v], beta[v]), t.lanes);
         }
 }
-static void infer_range(const void *context, ptrdiff_t begin, ptrdiff_t end) { each_tile(context, begin, end, infer); }
+static void infer_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
+{
+    each_tile(context, begin, end, infer);
+}
 
 void KERNEL(batchnorm_inference)(const void *args)
 {

@@ -419,8 +419,6 @@ cdef class Maximum(Binary):
         tie = 0.5 * (p == q)
         first = wrap(np.asarray(1 - (p < q) - tie, dy.dtype))
         second = wrap(np.asarray(1 - (p > q) - tie, dy.dtype))
-        if not self.largest:
-            first, second = second, first
         return self.reduced(
             None if self.inputs[0] is None else dy * first,
             None if self.inputs[1] is None else dy * second,

@@ -76,6 +76,6 @@ FAULTS = {
     "data cut": ("t10k", "labels", _replace(idx(np.zeros(50))[:-1]), "holds 49 bytes"),
     "data too long": ("t10k", "labels", _replace(idx(np.zeros(50)) + b"\0"), "holds 51 bytes"),
     "shape": ("train", "images", _replace(IMAGES_27), "images are (28, 27), not (28, 28)"),
-    "label": ("train", "labels", _replace(LABELS_250), "label number 0 is 50"),
+    "label": ("train", "labels", _replace(LABELS_250), "label number 199 is 249"),
     "counts": ("train", "labels", _replace(idx(np.zeros(199))), "200 images, but 199 labels"),
 }

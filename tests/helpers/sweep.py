@@ -111,6 +111,11 @@ def flushed(x):
     return np.where(np.abs(x) < np.finfo(x.dtype).tiny, np.copysign(x.dtype.type(0), x), x)
 
 
+def without_largest(x):
+    """x without the numbers whose sums overflow on the way to a result that does not."""
+    return np.where(np.abs(x) == np.finfo(x.dtype).max, x.dtype.type(1), x)
+
+
 def widened(argument):
     """What a reference sees of an argument: flushed, in the wider type."""
     if not isinstance(argument, np.ndarray) or argument.dtype.kind != "f":

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from helpers import tolerances
-from helpers.sweep import KERNEL, LARGE, Scaled, check_kernel
+from helpers.sweep import KERNEL, LARGE, Scaled, check_kernel, without_largest
 
 from pyml import _kernels
 
@@ -10,11 +10,6 @@ ROWS = lambda lanes: [0, 1, 31, 32, 33, 64, 65, 1000]  # noqa: E731  around the 
 
 def summed(x):
     return {"y": Scaled(x.sum(1), np.abs(x).sum(1))}
-
-
-def without_largest(x):
-    """Numbers whose sum does not overflow on the way."""
-    return np.where(np.abs(x) == np.finfo(x.dtype).max, x.dtype.type(1), x)
 
 
 def call_sum(y, x):

@@ -8,7 +8,7 @@ X = np.array([[1.0, 10.0], [3.0, 30.0], [8.0, 20.0]])  # means 4, 20; variances 
 
 
 def normalised(x, mean, var, eps=1e-5):
-    return (x - mean) / np.sqrt(var + eps)
+    return (x - mean) / np.sqrt(np.add(var, eps))
 
 
 def test_training_and_evaluation():

@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import torch
-from helpers.compare import assert_close
 
 import pyml
+from helpers.compare import assert_close
 
 TOLERANCE = {
     "float32": 1e-5,

@@ -1,0 +1,30 @@
+"""Softmax, cross entropy, mean squared error."""
+
+import numpy as np
+import pytest
+
+from pyml import _kernels
+
+MEAN = 1  # REDUCTION_MEAN
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+def bench_softmax(benchmark, kernel, x, name):
+    benchmark(_kernels.softmax_forward, kernel(f"{name}_forward"), np.empty_like(x), x)
+
+
+def bench_cross_entropy(benchmark, x):
+    loss, total = np.empty((), np.float32), np.empty((), np.float32)
+    lse, dx = np.empty(len(x), np.float32), np.empty_like(x)
+    index = np.random.default_rng(0).integers(0, x.shape[1], len(x))
+    one = np.ones((), np.float32)
+
+    def forward_and_backward():
+        _kernels.cross_entropy_forward(loss, lse, total, x, index, None, None, -100, 0.0, MEAN)
+        _kernels.cross_entropy_backward(dx, one, x, lse, total, index, None, None, -100, 0.0, MEAN)
+
+    benchmark(forward_and_backward)
+
+
+def bench_mse(benchmark, x):
+    benchmark(_kernels.mse_forward, np.empty((), np.float32), x, x[::-1].copy(), MEAN)

@@ -1,0 +1,279 @@
+"""Gradients as values, and their check by finite differences."""
+
+import numpy as np
+
+from pyml.ops import zeros_like
+from pyml.tensor import (
+    Node,
+    Tensor,
+    enable_grad,
+    is_grad_enabled,
+    no_grad,
+    run_backward,
+    set_grad_enabled,
+)
+
+__all__ = [
+    "GradcheckError",
+    "Node",
+    "backward",
+    "enable_grad",
+    "grad",
+    "gradcheck",
+    "gradgradcheck",
+    "is_grad_enabled",
+    "no_grad",
+    "set_grad_enabled",
+]
+
+
+def as_tuple(tensors):
+    """One tensor or several as a tuple."""
+    return (tensors,) if tensors is None or isinstance(tensors, Tensor) else tuple(tensors)
+
+
+def matched(outputs, gradients, name):
+    """A gradient, or None, for each output."""
+    gradients = (None,) * len(outputs) if gradients is None else as_tuple(gradients)
+    if len(gradients) != len(outputs):
+        raise ValueError(f"{name}: {len(gradients)} gradients for {len(outputs)} outputs; one for each is needed")
+    return gradients
+
+
+def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, inputs=None):
+    """Adds the gradients of `tensors` together to the .grad of every leaf.
+
+    Args:
+        tensors: one tensor or several.
+        grad_tensors: a gradient for each; None for a scalar.
+        retain_graph: keep what the graph saved, for another backward. Default: create_graph.
+        create_graph: record the gradient computation, for second derivatives.
+        inputs: leaves to accumulate into. Default: all.
+    """
+    tensors = as_tuple(tensors)
+    gradients = matched(tensors, grad_tensors, "backward")
+    retain = create_graph if retain_graph is None else retain_graph
+    inputs = None if inputs is None else as_tuple(inputs)
+    run_backward(tensors, gradients, retain, create_graph, inputs, True)
+
+
+def grad(
+    outputs,
+    inputs,
+    grad_outputs=None,
+    retain_graph=None,
+    create_graph=False,
+    allow_unused=None,
+    materialize_grads=False,
+):
+    """The gradients of `outputs` by `inputs`, a tuple; no .grad is touched.
+
+    Args:
+        outputs: one tensor or several; the gradient is that of their sum, weighted by grad_outputs.
+        inputs: one tensor or several that require grad.
+        grad_outputs: a gradient for each output; None for a scalar.
+        retain_graph: keep what the graph saved, for another backward. Default: create_graph.
+        create_graph: record the gradient computation, for second derivatives.
+        allow_unused: None instead of an error for an input that the outputs do not depend on.
+            Default: materialize_grads.
+        materialize_grads: zeros instead of None for such an input.
+
+    Raises:
+        RuntimeError: for an input that was not used, or does not require grad.
+
+    Example:
+        >>> x = pyml.tensor(3.0, requires_grad=True)
+        >>> (dx,) = pyml.autograd.grad(x**3, x, create_graph=True)
+        >>> pyml.autograd.grad(dx, x)
+        (tensor(18.),)
+    """
+    outputs, inputs = as_tuple(outputs), as_tuple(inputs)
+    if materialize_grads and allow_unused is False:
+        raise ValueError("grad: materialize_grads=True makes zeros of what allow_unused=False refuses")
+    gradients = matched(outputs, grad_outputs, "grad")
+    retain = create_graph if retain_graph is None else retain_graph
+    results = run_backward(outputs, gradients, retain, create_graph, inputs, False)
+    if materialize_grads:
+        return tuple(zeros_like(x) if dx is None else dx for x, dx in zip(inputs, results, strict=True))
+    if not allow_unused and any(dx is None for dx in results):
+        i = next(i for i, dx in enumerate(results) if dx is None)
+        raise RuntimeError(
+            f"grad: input {i} was not used to compute the outputs; allow_unused=True gives None for it"
+        )
+    return results
+
+
+# ---- gradcheck ------------------------------------------------------------------------------------------------
+
+
+class GradcheckError(RuntimeError):
+    """An analytical derivative differs from the numerical one."""
+
+
+def gradcheck(func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=True, nondet_tol=0.0):
+    """Compares the gradients of func(*inputs) with central differences.
+
+    Args:
+        func: a function of tensors that returns a tensor or several.
+        inputs: its arguments; the float64 tensors among them that require grad are checked.
+        eps: step of the differences.
+        atol, rtol: |analytical - numerical| <= atol + rtol * |numerical| passes.
+        raise_exception: raise at the first difference; otherwise return False.
+        nondet_tol: how much two runs of backward may differ.
+
+    Returns:
+        True, or False without raise_exception.
+
+    Raises:
+        GradcheckError: with the output, input, element and both values.
+        ValueError: if no input is a float64 tensor that requires grad, or one has another dtype.
+    """
+    inputs = as_tuple(inputs)
+    checked = checked_inputs(inputs, "gradcheck")
+    try:
+        outputs = differentiable(func(*inputs))
+        if not outputs:
+            refuse_unrecorded(func, inputs, checked, eps, atol)
+        for o, output in enumerate(outputs):
+            numerical = [
+                numerical_jacobian(lambda o=o: differentiable(func(*inputs))[o], x, output, eps) for x in checked
+            ]
+            analytical = analytical_jacobians(output, checked)
+            again = analytical_jacobians(output, checked)
+            for i in range(len(checked)):
+                where = f"output {o} (shape {output.shape}), input {i} (shape {checked[i].shape})"
+                compare(analytical[i], numerical[i], output, checked[i], atol, rtol, where)
+                if not np.allclose(again[i], analytical[i], rtol=0, atol=nondet_tol, equal_nan=True):
+                    raise GradcheckError(f"gradcheck: backward gave different gradients in two runs: {where}")
+    except GradcheckError:
+        if raise_exception:
+            raise
+        return False
+    return True
+
+
+def gradgradcheck(
+    func,
+    inputs,
+    grad_outputs=None,
+    *,
+    eps=1e-6,
+    atol=1e-5,
+    rtol=1e-3,
+    gen_non_contig_grad_outputs=False,
+    raise_exception=True,
+    nondet_tol=0.0,
+):
+    """Compares the second derivatives of func(*inputs) with central differences of its gradients.
+
+    Args:
+        grad_outputs: the gradients that backward starts from. Default: fixed random ones.
+        gen_non_contig_grad_outputs: make these non-contiguous.
+
+    The others, what is returned and raised: see gradcheck.
+    """
+    inputs = as_tuple(inputs)
+    checked = checked_inputs(inputs, "gradgradcheck")
+    outputs = differentiable(func(*inputs))
+    if grad_outputs is None:
+        rng = np.random.default_rng(0)
+        arrays = [rng.standard_normal((*output.shape, 2)) for output in outputs]
+        arrays = [a[..., 0] if gen_non_contig_grad_outputs else a[..., 0].copy() for a in arrays]
+        grad_outputs = [Tensor._on(np.asarray(a, y.dtype)) for a, y in zip(arrays, outputs, strict=True)]
+    grad_outputs = tuple(g.detach().requires_grad_() for g in as_tuple(grad_outputs))
+
+    def gradients(*args):
+        args, weights = args[: len(inputs)], args[len(inputs) :]
+        sources = [x for x in args if isinstance(x, Tensor) and x.requires_grad]
+        with enable_grad():
+            outputs = differentiable(func(*args))
+            return grad(outputs, sources, weights, create_graph=True, materialize_grads=True)
+
+    return gradcheck(
+        gradients,
+        (*inputs, *grad_outputs),
+        eps=eps,
+        atol=atol,
+        rtol=rtol,
+        raise_exception=raise_exception,
+        nondet_tol=nondet_tol,
+    )
+
+
+def checked_inputs(inputs, name):
+    """The inputs to differentiate by."""
+    checked = [x for x in inputs if isinstance(x, Tensor) and x.requires_grad]
+    if not checked:
+        raise ValueError(f"{name}: no input is a tensor that requires grad")
+    for i, x in enumerate(checked):
+        if x.dtype != np.float64:
+            raise ValueError(f"{name}: input {i} has dtype {x.dtype}, differences need float64; x.double() converts it")
+        if 0 in x.array.strides and x.numel() > 1 and any(
+            n > 1 and s == 0 for n, s in zip(x.shape, x.array.strides, strict=True)
+        ):
+            raise ValueError(f"{name}: input {i} repeats memory (strides {x.stride()}); use x.clone()")
+    return checked
+
+
+def differentiable(outputs):
+    """The outputs that require grad."""
+    return tuple(y for y in as_tuple(outputs) if isinstance(y, Tensor) and y.requires_grad)
+
+
+def refuse_unrecorded(func, inputs, checked, eps, atol):
+    """An output outside the graph must not depend on the inputs."""
+    for o, output in enumerate(as_tuple(func(*inputs))):
+        if not isinstance(output, Tensor) or not output.is_floating_point():
+            continue
+        for i, x in enumerate(checked):
+            numerical = numerical_jacobian(lambda o=o: as_tuple(func(*inputs))[o], x, output, eps)
+            if np.abs(numerical).max(initial=0) > atol:
+                raise GradcheckError(
+                    f"gradcheck: output {o} does not require grad, but it changes with input {i}: "
+                    "an operation on the way is not recorded"
+                )
+
+
+def numerical_jacobian(evaluate, x, output, eps):
+    """d output[j] / d x[i] by central differences of evaluate(), (x.numel(), output.numel())."""
+    jacobian = np.empty((x.numel(), output.numel()))
+    for i, place in enumerate(np.ndindex(x.shape)):
+        value = x.array[place]
+        try:
+            x.array[place] = value + eps
+            above = evaluate().array.astype(np.float64).reshape(-1)
+            x.array[place] = value - eps
+            below = evaluate().array.astype(np.float64).reshape(-1)
+        finally:
+            x.array[place] = value
+        jacobian[i] = (above - below) / (2 * eps)
+    return jacobian
+
+
+def analytical_jacobians(output, inputs):
+    """For each input, d output[j] / d x[i] by one backward for each j."""
+    jacobians = [np.empty((x.numel(), output.numel())) for x in inputs]
+    for j, place in enumerate(np.ndindex(output.shape)):
+        weight = zeros_like(output)
+        weight.array[place] = 1
+        gradients = grad(output, inputs, weight, retain_graph=True, allow_unused=True)
+        for jacobian, dx in zip(jacobians, gradients, strict=True):
+            jacobian[:, j] = 0 if dx is None else dx.detach().array.reshape(-1)
+    return jacobians
+
+
+def compare(analytical, numerical, output, x, atol, rtol, where):
+    """Raises at the first element where the two differ."""
+    close = np.abs(analytical - numerical) <= atol + rtol * np.abs(numerical)   # False for NaN
+    if not close.all():
+        i, j = np.argwhere(~close)[0]
+        raise GradcheckError(
+            f"gradcheck: {where}: d output{element(j, output.shape)} / d input{element(i, x.shape)} is "
+            f"{analytical[i, j]:.10g} analytical, {numerical[i, j]:.10g} numerical "
+            f"({(~close).sum()} of {close.size} elements differ)"
+        )
+
+
+def element(i, shape):
+    """The index of the i-th element as it is written."""
+    return "".join(f"[{n}]" for n in np.unravel_index(i, shape)) if shape else ""

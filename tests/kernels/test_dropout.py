@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+from helpers import tolerances
+from helpers.compare import assert_same_bits
+from helpers.sweep import LARGE, check_kernel
+
+from pyml import _kernels
+
+SEED = 0x0123456789ABCDEF
+
+
+def state(seed=SEED, counter=0):
+    return np.array([seed, counter], np.uint64)
+
+
+def philox(seed, counter):
+    """Philox4x32-10 of Salmon et al. 2011, section 3.3: four words of the counters (array) under one key."""
+    c = [counter & 0xFFFFFFFF, counter >> np.uint64(32), np.zeros_like(counter), np.zeros_like(counter)]
+    key = [seed & 0xFFFFFFFF, seed >> 32]
+    for _ in range(10):
+        p0, p1 = c[0] * np.uint64(0xD2511F53), c[2] * np.uint64(0xCD9E8D57)
+        high, low = (lambda p: p >> np.uint64(32)), (lambda p: p & np.uint64(0xFFFFFFFF))
+        c = [high(p1) ^ c[1] ^ np.uint64(key[0]), low(p1), high(p0) ^ c[3] ^ np.uint64(key[1]), low(p0)]
+        key = [(key[0] + 0x9E3779B9) & 0xFFFFFFFF, (key[1] + 0xBB67AE85) & 0xFFFFFFFF]
+    return np.stack(c, -1).reshape(-1)
+
+
+def words(start, n):
+    """The first n words of the stream at a state."""
+    counters = start[1] + np.arange((n + 3) // 4, dtype=np.uint64)
+    return philox(int(start[0]), counters)[:n]
+
+
+def kept(start, n, p):
+    return words(start, n) >= np.floor(p * 2**32 + 0.5)
+
+
+def test_the_reference_on_the_known_answers():
+    """The vectors of Random123's kat_vectors whose counter has 64 bits and whose key is a seed."""
+    assert [hex(w) for w in philox(0, np.array([0], np.uint64))] == ["0x6627e8d5", "0xe169c58d", "0xbc57ac4c", "0x9b00dbd8"]
+
+
+@pytest.mark.parametrize("p", [0.0, 0.2, 0.5, 0.999, 1.0])
+@pytest.mark.parametrize("counter", [0, 7, 2**32 - 3, 2**64 - 2])
+def test_forward(p, counter):
+    """The mask is that of the paper's generator, on every ISA and dtype; the state moves past what was used."""
+
+    def reference(x, state):
+        n = len(x)
+        moved = state.copy()
+        with np.errstate(over="ignore"):
+            moved[1] += np.uint64((n + 3) // 4)
+        scaled = x / x.dtype.type(1 - p) if p < 1 else x
+        return {"y": np.where(kept(state, n, p), scaled, 0), "used": state, "state": moved}
+
+    check_kernel(
+        "dropout_forward",
+        lambda y, used, state, x: _kernels.dropout_forward(y, used, state, x, p),
+        arguments=lambda draw, n: {"x": draw(n), "state": state(counter=counter)},
+        reference=reference,
+        eps=tolerances.FEW,
+        values=("normal", "offset"),
+        in_place=[("y", "x")],
+    )
+
+
+@pytest.mark.parametrize("p", [0.0, 0.2, 0.5, 0.999, 1.0])
+def test_backward_draws_the_same_mask(p):
+    def reference(dy, used):
+        scaled = dy / dy.dtype.type(1 - p) if p < 1 else dy
+        return {"dx": np.where(kept(used, len(dy), p), scaled, 0)}
+
+    check_kernel(
+        "dropout_backward",
+        lambda dx, dy, used: _kernels.dropout_backward(dx, dy, used, p),
+        arguments=lambda draw, n: {"dy": draw(n), "used": state(counter=99)},
+        reference=reference,
+        eps=tolerances.FEW,
+        values=("normal", "special"),
+        in_place=[("dx", "dy")],
+    )
+
+
+def dropout(x, at, p):
+    y, used = np.full_like(x, np.nan), state(0)
+    _kernels.dropout_forward(y, used, at, x, p)
+    return y, used
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
+def test_fraction_kept(p, isa, dtype):
+    """Within five standard deviations of the binomial distribution."""
+    y, _ = dropout(np.ones(LARGE, dtype), state(), p)
+    assert abs((y != 0).mean() - (1 - p)) < 5 * np.sqrt(p * (1 - p) / LARGE)
+
+
+def test_calls_continue_one_stream(isa, dtype):
+    """Two calls of a multiple of four elements draw what one long call draws; a repeated seed draws it again."""
+    x, at = np.ones(1000, dtype), state()
+    first, second = dropout(x[:400], at, 0.5)[0], dropout(x[400:], at, 0.5)[0]
+    whole, used = dropout(x, state(), 0.5)
+    assert_same_bits(np.concatenate([first, second]), whole)
+    assert_same_bits(dropout(x, used.copy(), 0.5)[0], whole)
+    assert (dropout(x, state(SEED + 1), 0.5)[0] != whole).any()
+
+
+def test_dropped_is_zero_whatever_x_is(isa, dtype):
+    for bad in (np.nan, np.inf, -np.inf, -1.0):
+        x = np.full(100, bad, dtype)
+        y, used = dropout(x, state(), 0.5)
+        assert_same_bits(y[~kept(used, 100, 0.5)], np.zeros((~kept(used, 100, 0.5)).sum(), dtype), str(bad))
+        assert_same_bits(dropout(x, state(), 1.0)[0], np.zeros(100, dtype), "p = 1")

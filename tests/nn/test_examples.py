@@ -1,0 +1,19 @@
+"""The examples in the docstrings run and print what they say."""
+
+import doctest
+import importlib
+import pkgutil
+
+import pytest
+
+import pyml
+from pyml import nn
+
+MODULES = [module.name for module in pkgutil.walk_packages(nn.__path__, "pyml.nn.")]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples(name):
+    names = {"pyml": pyml, "nn": nn, "F": nn.functional}
+    failed, _ = doctest.testmod(importlib.import_module(name), extraglobs=names)
+    assert failed == 0
