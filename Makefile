@@ -18,7 +18,6 @@ LINT_TOOLS := ruff==0.17.6 clang-format==23.1.5
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
-INSTALL := $(PIP) install --no-build-isolation --editable
 BUILD_REQUIRES := $(shell sed -n 's/^requires = \[\(.*\)\]/\1/p' pyproject.toml | tr -d ,)
 SOURCES := $(shell find csrc -name '*.[ch]') $(shell find pyml -name '*.pyx' -o -name '*.pxd')
 CONFIGURATION := CC=$(CC) PYML_WERROR=$(PYML_WERROR) PYML_WIDE=$(PYML_WIDE)
@@ -68,11 +67,11 @@ $(VENV)/build-requires: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/package: $(SOURCES) setup.py pyproject.toml $(VENV)/build-requires $(VENV)/configuration
-	$(INSTALL) ".[plot]"
+	$(PIP) install --no-build-isolation --editable ".[plot]"
 	@touch $@
 
 $(VENV)/test-extra: pyproject.toml | $(VENV)/package
-	$(INSTALL) ".[test]"
+	$(PIP) install "pyml-nn[test]"
 	@touch $@
 
 $(VENV)/lint-tools: Makefile | $(BIN)/python
@@ -82,7 +81,7 @@ $(VENV)/lint-tools: Makefile | $(BIN)/python
 # Changes when the environment variables of the build do; what was built otherwise is not kept.
 $(VENV)/configuration: FORCE | $(BIN)/python
 	@echo '$(CONFIGURATION)' | cmp -s - $@ || \
-	    { find pyml -name '*.so' -delete; echo '$(CONFIGURATION)' > $@; }
+	    { rm -rf build/editable-*; echo '$(CONFIGURATION)' > $@; }
 
 .PHONY: FORCE
 FORCE:

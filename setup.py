@@ -13,6 +13,7 @@ import hashlib
 import os
 import platform
 import shlex
+import sys
 import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -76,6 +77,9 @@ class BuildKernels(build_ext):
     """build_ext that compiles the kernels, in parallel, before the modules."""
 
     def run(self):
+        if self.editable_mode:  # setuptools would build in a temporary directory, all anew each time
+            build = Path("build") / f"editable-{sys.implementation.cache_tag}"
+            self.build_temp, self.build_lib = str(build / "temp"), str(build / "lib")
         self.parallel = self.parallel or os.cpu_count() or 1
         super().run()
 

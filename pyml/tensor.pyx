@@ -353,6 +353,7 @@ cdef class Tensor:
         if self._requires_grad and not cnp.PyArray_ISFLOAT(value.array):
             raise TypeError(f"data: dtype {value.dtype} cannot take the place of a tensor that requires grad")
         self.array = value.array
+        self.mark_changed()
 
     @property
     def T(self):
@@ -593,7 +594,7 @@ cdef class Tensor:
         return ops.abs(self)
 
     def __invert__(self):
-        return ops.logical_not(self)
+        return ops.bitwise_not(self)
 
     def __eq__(self, other):
         return ops.eq(self, other)
@@ -614,13 +615,13 @@ cdef class Tensor:
         return ops.ge(self, other)
 
     def __and__(self, other):
-        return ops.logical_and(self, other)
+        return ops.bitwise_and(self, other)
 
     def __or__(self, other):
-        return ops.logical_or(self, other)
+        return ops.bitwise_or(self, other)
 
     def __xor__(self, other):
-        return ops.logical_xor(self, other)
+        return ops.bitwise_xor(self, other)
 
     def __getitem__(self, index):
         return ops.getitem(self, index)
@@ -1100,7 +1101,7 @@ def _rebuild(cls, array, requires_grad, grad):
 
 
 class HookHandle:
-    """Takes a hook away again."""
+    """Takes a hook away again; as a context manager, at the end of the block."""
 
     def __init__(self, hooks, hook):
         self._hooks, self._hook = hooks, hook
@@ -1108,6 +1109,12 @@ class HookHandle:
     def remove(self):
         """Removes the hook; a second call does nothing."""
         self._hooks[:] = [h for h in self._hooks if h is not self._hook]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.remove()
 
 
 # ---- Node -----------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # helpers
 
 from helpers.sweep import selection
 from pyml import _kernels
+from pyml.random import default_generator
 
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
@@ -43,8 +44,10 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(autouse=True)
 def restored():
+    """Every test begins with the same generators, and leaves the ISA and the threads as they were."""
     isa, threads = _kernels.selected_isa(), _kernels.get_num_threads()
     np.random.seed(0)
+    default_generator.manual_seed(0)
     yield
     _kernels.select_isa(isa)
     _kernels.set_num_threads(threads)

@@ -1,4 +1,4 @@
-/* Elementwise kernels, each from one expression of vectors. MAP_FORWARD(relu_forward, args_type, ns, expression)
+/* Elementwise kernels, each from one expression of vectors. MAP_FORWARD(relu_forward, type, ns, expression)
  * defines relu_forward's range function and its kernel; the expression sees `a`, a copy of the arguments
  * (a local one: a store to y cannot change it, so that its constants stay in registers).
  * `ns` is the time of one element on one thread in nanoseconds, roughly. */

@@ -33,8 +33,8 @@ static panel panel_of(const void *args, ptrdiff_t n, ptrdiff_t stride, ptrdiff_t
     return (panel){args, n, stride, j, c, rows, (n + rows - 1) / rows, factors + SUMS * c, factors};
 }
 
-/* Part of a tile: `rows` rows from row i, `vecs` vectors of columns from the panel's column j, `lanes` of each used.
- * `block` numbers the tiles from top to bottom. */
+/* Part of a tile: `rows` rows from row i, `vecs` vectors of columns from panel column j, `lanes` of each
+ * used. `block` numbers the tiles from top to bottom. */
 typedef struct {
     ptrdiff_t block, i, rows, j;
     int vecs;

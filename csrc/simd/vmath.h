@@ -146,9 +146,9 @@ INLINE vec vtanh(vec x)
     return (vec)((uvec)(-t / (t + 2)) | sign);
 }
 
-/* The normal distribution function P(x) = (1 + erf(x / sqrt 2)) / 2, which keeps its digits in the left tail, and
- * *gauss = exp(-x^2/2). With t = |x|:  P(-t) = gauss * Q((t - 3) / (t + 3)) / (t + 3), the polynomial Q fitted to
- * Mills' ratio (the mapping is that of Shepherd & Laframboise 1981, Math. Comp. 36). */
+/* The normal distribution function P(x) = (1 + erf(x / sqrt 2)) / 2, accurate in the left tail too, and
+ * *gauss = exp(-x^2/2). With t = |x|:  P(-t) = gauss * Q((t - 3) / (t + 3)) / (t + 3), the polynomial Q
+ * fitted to Mills' ratio (the mapping is that of Shepherd & Laframboise 1981, Math. Comp. 36). */
 INLINE vec vnormal_cdf(vec x, vec *gauss)
 {
     vec t = vabs(x);

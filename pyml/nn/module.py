@@ -418,7 +418,6 @@ class Module:
                 tensor.grad = None  # its dtype is that of the tensor, at all times
                 tensor.data = value
                 tensor.grad = grad
-                tensor._mark_changed()
         return self
 
     def to(self, *args, **kwargs):

@@ -40,9 +40,7 @@ class Parameter(Tensor):
     # As in PyTorch, a copy and a pickle have the values, not the gradient.
 
     def __deepcopy__(self, memo):
-        copied = type(self)(self.detach().clone(), self.requires_grad)
-        memo[id(self)] = copied
-        return copied
+        return type(self)(self.detach().clone(), self.requires_grad)
 
     def __reduce__(self):
         return type(self), (self.detach(), self.requires_grad)

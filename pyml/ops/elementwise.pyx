@@ -75,14 +75,17 @@ cdef Tensor floating(object x, str name):
     return t if is_real(t.array) else cast(t, FLOAT32)
 
 
-cdef Tensor scalar(object value, int kind):
-    """A 0-d tensor of the real dtype `kind`."""
+cdef ndarray scalar(double value, int kind):
     cdef ndarray a = cnp.PyArray_EMPTY(0, NULL, kind, 0)
     if kind == cnp.NPY_FLOAT32:
-        (<float *>cnp.PyArray_DATA(a))[0] = <float>(<double>value)
+        (<float *>cnp.PyArray_DATA(a))[0] = <float>value
     else:
         (<double *>cnp.PyArray_DATA(a))[0] = value
-    return wrap(a)
+    return a
+
+
+cdef inline bint is_number(object x):
+    return type(x) is float or type(x) is int
 
 
 cdef object promote(object a, object b):
@@ -125,10 +128,10 @@ cdef inline bint alike(object a, object b):
 
 cdef tuple converted(object a, object b, str name, bint to_float=False):
     """Both as Tensors of the dtype in which they are computed."""
-    if isinstance(a, Tensor) and is_real((<Tensor>a).array) and type(b) in (float, int):
-        return a, scalar(b, cnp.PyArray_TYPE((<Tensor>a).array))
-    if isinstance(b, Tensor) and is_real((<Tensor>b).array) and type(a) in (float, int):
-        return scalar(a, cnp.PyArray_TYPE((<Tensor>b).array)), b
+    if is_number(b) and isinstance(a, Tensor) and is_real((<Tensor>a).array):
+        return a, wrap(scalar(b, cnp.PyArray_TYPE((<Tensor>a).array)))
+    if is_number(a) and isinstance(b, Tensor) and is_real((<Tensor>b).array):
+        return wrap(scalar(a, cnp.PyArray_TYPE((<Tensor>b).array))), b
     dtype = result_type(a, b, name=name)
     if to_float and dtype.kind != "f":
         dtype = FLOAT32
@@ -211,6 +214,9 @@ cdef ndarray compute(int kernel, ndarray a, ndarray b, str name):
             return y
     elif b.ndim == 0 and is_real(a):
         y = empty_like(a)
+        if cnp.PyArray_ISCARRAY_RO(a):
+            _kernels.binary(kernel, y, a, b, 1, cnp.PyArray_SIZE(y), 0, 1, 0, 0)
+            return y
     else:
         shape = broadcast_shapes((<object>a).shape, (<object>b).shape, name=name)
         if not is_real(a):
@@ -383,7 +389,7 @@ def pow(input, exponent):
     cdef Tensor a, b, y
     cdef PowScalar scalar_node
     cdef Pow node
-    if isinstance(input, Tensor) and type(exponent) in (float, int):
+    if isinstance(input, Tensor) and is_number(exponent):
         a, b = converted(input, exponent, "pow")
         y = wrap(raised(a.array, b.array, exponent))
         if not tracks(a):
@@ -404,8 +410,9 @@ def pow(input, exponent):
 cdef ndarray raised(ndarray a, ndarray b, object exponent):
     if exponent == 2:
         return compute(KERNEL_mul, a, a, "pow")
-    if exponent == 0.5 and is_real(a):
-        return mapped(KERNEL_sqrt, a)
+    if exponent in (0.5, -0.5) and is_real(a):
+        a = mapped(KERNEL_sqrt, a)
+        return a if exponent > 0 else mapped(KERNEL_reciprocal, a)
     return compute(KERNEL_pow, a, b, "pow")
 
 

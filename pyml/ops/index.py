@@ -31,6 +31,8 @@ def as_index(index, shape):
     Raises:
         IndexError: if an index is out of range, or there are too many.
     """
+    if type(index) is slice and index.step is None and shape:
+        return (index, ...), True
     items = list(index) if isinstance(index, tuple) else [index]
     basic, used = True, 0
     for i, item in enumerate(items):
@@ -62,13 +64,12 @@ def as_index(index, shape):
 def getitem(input, index):
     """input[index]: a view for integers, slices, None and `...`; a copy for tensors, lists and masks."""
     index, basic = as_index(index, input.shape)
+    if not basic and is_row_index(index, input.array):
+        return index_select(input, 0, index[0])
     try:
         if basic:
             return part(input, index, "Slice")
-        if is_row_index(index, input.array):
-            return index_select(input, 0, index[0])
-        index = tuple(item.copy() if isinstance(item, np.ndarray) else item for item in index)
-        return take(input, index)
+        return take(input, tuple(item.copy() if isinstance(item, np.ndarray) else item for item in index))
     except IndexError as error:
         raise IndexError(f"index: {error} (the tensor has shape {input.shape})") from None
 

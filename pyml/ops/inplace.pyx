@@ -52,6 +52,15 @@ cpdef Tensor replace(Tensor t, Tensor y, str name):
     return t
 
 
+cdef apart(object x, Tensor t):
+    """x, or if it is t a twin of it: what an inner node of f(t, x) keeps must not lead from t back to t."""
+    if x is not t:
+        return x
+    cdef Tensor twin = alias_of(t, t.array)
+    twin.node, twin._requires_grad, twin.graph_version = t.node, t._requires_grad, t.graph_version
+    return twin
+
+
 # ---- arithmetic -----------------------------------------------------------------------------------------------
 
 
@@ -171,17 +180,17 @@ def masked_fill_(Tensor input not None, mask, value):
 
 def lerp_(Tensor input not None, end, weight):
     """lerp, in place."""
-    return replace(input, elementwise.lerp(input, end, weight), "lerp_")
+    return replace(input, elementwise.lerp(input, end, apart(weight, input)), "lerp_")
 
 
 def addcmul_(Tensor input not None, tensor1, tensor2, *, value=1):
     """addcmul, in place."""
-    return replace(input, elementwise.addcmul(input, tensor1, tensor2, value=value), "addcmul_")
+    return replace(input, elementwise.addcmul(input, apart(tensor1, input), apart(tensor2, input), value=value), "addcmul_")
 
 
 def addcdiv_(Tensor input not None, tensor1, tensor2, *, value=1):
     """addcdiv, in place."""
-    return replace(input, elementwise.addcdiv(input, tensor1, tensor2, value=value), "addcdiv_")
+    return replace(input, elementwise.addcdiv(input, apart(tensor1, input), apart(tensor2, input), value=value), "addcdiv_")
 
 
 # ---- values from elsewhere ------------------------------------------------------------------------------------

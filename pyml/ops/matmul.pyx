@@ -5,7 +5,7 @@ cimport numpy as cnp
 from numpy cimport ndarray
 
 from pyml cimport _kernels
-from pyml.ops.arrays cimport broadcast_to, contiguous, is_real
+from pyml.ops.arrays cimport broadcast_to, contiguous, empty_matrix, is_real
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
 from pyml.ops.elementwise import broadcast_shapes, sum_to
@@ -55,9 +55,11 @@ cdef ndarray product(ndarray a, ndarray b):
     if a.ndim > 2 or b.ndim > 2:
         batch = broadcast_shapes((<object>a).shape[:-2], (<object>b).shape[:-2], name="matmul")
         a, b = batched(a, batch), batched(b, batch)
-    c = np.empty(batch + (m, n), a.dtype)
-    for size in batch:
-        matrices *= size
+        c = np.empty(batch + (m, n), a.dtype)
+        for size in batch:
+            matrices *= size
+    else:
+        c = empty_matrix(m, n, a)
     _kernels.gemm(
         c, a, b, m, n, k, stride(a, a.ndim - 2), stride(a, a.ndim - 1), stride(b, b.ndim - 2), stride(b, b.ndim - 1), n,
         matrices, batch_stride(a, batch), batch_stride(b, batch), m * n, 1, 0
@@ -89,12 +91,11 @@ cdef class MatMul(Node):
 
 
 cdef tuple operands(input, other, str name):
-    for x, argument in ((input, "input"), (other, "other")):
-        if not isinstance(x, (Tensor, ndarray)):
-            raise TypeError(f"{name}: {argument} must be a Tensor, not {type(x).__name__}")
+    if not (isinstance(input, (Tensor, ndarray)) and isinstance(other, (Tensor, ndarray))):
+        raise TypeError(f"{name}: two Tensors are needed, not {type(input).__name__} and {type(other).__name__}")
     cdef Tensor a = input if isinstance(input, Tensor) else wrap(input)
     cdef Tensor b = other if isinstance(other, Tensor) else wrap(other)
-    if a.array.dtype != b.array.dtype:
+    if cnp.PyArray_TYPE(a.array) != cnp.PyArray_TYPE(b.array):
         raise TypeError(f"{name}: dtypes {a.dtype} and {b.dtype} must be the same; .to() converts one")
     return a, b
 

@@ -165,8 +165,13 @@ def batch_norm(x, running_mean, running_var, weight=None, bias=None, training=Fa
 
     if a.shape[0] < 2 and a.shape[1] > 0:
         raise ValueError(f"batch_norm: expected more than 1 value per channel when training, got input of shape {xt.shape}")
-    if momentum is None and tracked is None:
+    if momentum is None and tracked is None and rm is not None:
         raise ValueError("batch_norm: momentum None (the cumulative average) needs num_batches_tracked")
+    cdef double factor = -1.0 if momentum is None else momentum   # negative asks the kernel for the cumulative average
+    if rm is None:
+        factor = 0.0
+    elif momentum is not None and not 0.0 <= factor <= 1.0:
+        raise ValueError(f"batch_norm: momentum is {momentum}, it must be between 0 and 1, or None")
     for t in (rm, rv, tracked):
         if t is not None:
             will_change(t, False)
@@ -179,7 +184,7 @@ def batch_norm(x, running_mean, running_var, weight=None, bias=None, training=Fa
     _kernels.batchnorm_forward(
         y, mean, rstd, None if rm is None else rm.array, None if rv is None else rv.array,
         None if tracked is None else tracked.array, a, array_of(gamma), array_of(beta),
-        eps, -1.0 if momentum is None else momentum,
+        eps, factor,
     )
     for t in (rm, rv, tracked):
         if t is not None:

@@ -9,7 +9,7 @@ from numpy cimport ndarray
 from pyml cimport _kernels
 from pyml._kernels cimport KERNEL_div, KERNEL_max, KERNEL_min
 from pyml.ops.arrays cimport broadcast_to, contiguous, is_real
-from pyml.ops.elementwise cimport cast, compute, floating, lift
+from pyml.ops.elementwise cimport cast, floating, lift, scalar
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
 from pyml.ops.elementwise import checked_dtype, maximum, minimum, where
@@ -23,53 +23,102 @@ cnp.import_array()
 
 
 cdef class Dims:
-    """The dimensions that a reduction of `x` goes over, and the shapes that it leads to."""
-    cdef tuple dims          # sorted; those of a 0-d tensor: ()
-    cdef tuple kept          # the shape of the result with keepdim
-    cdef tuple shape         # the shape of the result
+    """The dimensions that a reduction of a tensor goes over."""
+    cdef bint reduced[64]    # 64: NumPy's largest number of dimensions
+    cdef bint keepdim
+    cdef int first, last     # of the reduced ones
     cdef tuple input_shape
-    cdef Py_ssize_t outer, n, inner
+    cdef Py_ssize_t outer, n, inner   # sizes before, of, and between or after the reduced ones
 
-    def __init__(self, ndarray x, dim, bint keepdim, str name):
-        cdef Py_ssize_t d
-        self.input_shape = (<object>x).shape
-        if dim is None or (isinstance(dim, (tuple, list)) and len(dim) == 0):
-            self.dims = tuple(range(x.ndim))
-        else:
-            dims = sorted([wrapped_dim(d, x.ndim, name) for d in (dim if isinstance(dim, (tuple, list)) else (dim,))])
-            if len(set(dims)) != len(dims):
-                raise ValueError(f"{name}: dim {dim} names a dimension twice")
-            self.dims = tuple(dims) if x.ndim else ()
-        self.kept = tuple([1 if d in self.dims else x.shape[d] for d in range(x.ndim)])
-        self.shape = self.kept if keepdim else tuple([x.shape[d] for d in range(x.ndim) if d not in self.dims])
-        self.outer = self.n = self.inner = 1
-        for d in range(x.ndim):
-            if d in self.dims:
-                self.n *= x.shape[d]
-            elif self.dims and d > self.dims[0]:
-                self.inner *= x.shape[d]
-            else:
-                self.outer *= x.shape[d]
+    cdef bint adjacent(self):
+        cdef int d
+        for d in range(self.first, self.last):
+            if not self.reduced[d]:
+                return False
+        return True
 
     cdef ndarray grouped(self, ndarray x):
         """x so that its memory is (outer, n, inner): reduced dimensions that are apart are moved to the end."""
-        if self.dims and self.dims[-1] - self.dims[0] != len(self.dims) - 1:
-            rest = tuple([d for d in range(x.ndim) if d not in self.dims])
-            x = x.transpose(rest + self.dims)
+        if not self.adjacent():
+            rest = [d for d in range(x.ndim) if not self.reduced[d]]
+            x = x.transpose(rest + [d for d in range(x.ndim) if self.reduced[d]])
             self.outer, self.inner = self.outer * self.inner, 1
         return contiguous(x)
 
-    cdef Tensor restored(self, Tensor y):
-        """A tensor of the result's shape, to broadcast with the input."""
-        return y if y.shape == self.kept else y.reshape(self.kept)
+    cdef ndarray result(self, ndarray x, int kind):
+        """Memory for the result, of the NumPy type `kind`."""
+        cdef cnp.npy_intp shape[64]
+        cdef int d, ndim = 0
+        for d in range(x.ndim):
+            if not self.reduced[d] or self.keepdim:
+                shape[ndim] = 1 if self.reduced[d] else x.shape[d]
+                ndim += 1
+        return cnp.PyArray_EMPTY(ndim, shape, kind, 0)
+
+    cdef tuple dims(self):
+        cdef Py_ssize_t d
+        return tuple([d for d in range(len(self.input_shape)) if self.reduced[d]])
+
+    cdef tuple kept(self):
+        """The shape of the result with keepdim."""
+        cdef Py_ssize_t d
+        return tuple([1 if self.reduced[d] else self.input_shape[d] for d in range(len(self.input_shape))])
+
+    cdef tuple shape(self):
+        """The shape of the result."""
+        cdef Py_ssize_t d
+        if self.keepdim:
+            return self.kept()
+        return tuple([self.input_shape[d] for d in range(len(self.input_shape)) if not self.reduced[d]])
+
+    cdef restored(self, y):
+        """A result (a tensor or an array) so that it broadcasts with the input."""
+        return y if self.keepdim or y.ndim == 0 else y.reshape(self.kept())
 
 
-cdef ndarray reduced(ndarray x, Dims dims):
-    """The sum; x is real."""
+cdef Dims dims_of(ndarray x, object dim, bint keepdim, str name):
+    """Dimensions given as None (all), one integer, or several."""
+    cdef Dims dims = Dims.__new__(Dims)
+    cdef int d
+    cdef bint everything = dim is None or (isinstance(dim, (tuple, list)) and len(dim) == 0)
+    dims.keepdim = keepdim
+    dims.input_shape = (<object>x).shape
+    for d in range(x.ndim):
+        dims.reduced[d] = everything
+    if not everything:
+        for item in dim if isinstance(dim, (tuple, list)) else (dim,):
+            d = wrapped_dim(item, x.ndim, name)
+            if dims.reduced[d]:
+                raise ValueError(f"{name}: dim {dim} names a dimension twice")
+            dims.reduced[d] = True
+    dims.outer = dims.n = dims.inner = 1
+    dims.first = dims.last = -1
+    for d in range(x.ndim):
+        if dims.reduced[d]:
+            dims.n *= x.shape[d]
+            dims.last = d
+            if dims.first < 0:
+                dims.first = d
+        elif dims.first < 0:
+            dims.outer *= x.shape[d]
+        else:
+            dims.inner *= x.shape[d]
+    return dims
+
+
+cdef ndarray total(ndarray x, Dims dims):
+    """The sum of a real array."""
+    cdef ndarray y = dims.result(x, cnp.PyArray_TYPE(x))
     x = dims.grouped(x)
-    cdef ndarray y = np.empty(dims.shape, x.dtype)
     _kernels.sum(y, x, dims.outer, dims.n, dims.inner)
     return y
+
+
+cdef void divide(ndarray y, double divisor) except *:
+    """y /= divisor"""
+    _kernels.binary(
+        KERNEL_div, y, y, scalar(divisor, cnp.PyArray_TYPE(y)), 1, cnp.PyArray_SIZE(y), 0, 1, 0, 0
+    )
 
 
 # ---- sum, mean ------------------------------------------------------------------------------------------------
@@ -82,10 +131,7 @@ cdef class Sum(Node):
         return (self.dims.restored(dy).expand(self.dims.input_shape),)
 
     cpdef tuple backward_fused(self, Tensor dy):
-        cdef ndarray a = dy.array
-        if a.ndim != 0 and (<object>a).shape != self.dims.kept:
-            a = a.reshape(self.dims.kept)
-        return (wrap(broadcast_to(a, self.dims.input_shape)),)
+        return (wrap(broadcast_to(self.dims.restored(dy.array), self.dims.input_shape)),)
 
 
 def sum(input, dim=None, keepdim=False, *, dtype=None):
@@ -99,10 +145,10 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):
     cdef Tensor x = lift(input, "sum"), y
     if dtype is not None:
         x = cast(x, checked_dtype(dtype, "sum"))
-    cdef Dims dims = Dims(x.array, dim, keepdim, "sum")
+    cdef Dims dims = dims_of(x.array, dim, keepdim, "sum")
     if not is_real(x.array):
-        return wrap(np.asarray(np.sum(x.array, dims.dims, np.int64 if dtype is None else dtype)).reshape(dims.shape))
-    y = wrap(reduced(x.array, dims))
+        return wrap(np.asarray(np.sum(x.array, dims.dims(), np.int64 if dtype is None else dtype)).reshape(dims.shape()))
+    y = wrap(total(x.array, dims))
     cdef Sum node
     if tracks(x):
         node = Sum.__new__(Sum)
@@ -125,8 +171,9 @@ def mean(input, dim=None, keepdim=False, *, dtype=None):
         TypeError: for integers without dtype=.
     """
     cdef Tensor x = real_or_cast(input, dtype, "mean")
-    cdef Dims dims = Dims(x.array, dim, keepdim, "mean")
-    cdef Tensor y = wrap(compute(KERNEL_div, reduced(x.array, dims), np.array(dims.n, x.array.dtype), "mean"))
+    cdef Dims dims = dims_of(x.array, dim, keepdim, "mean")
+    cdef Tensor y = wrap(total(x.array, dims))
+    divide(y.array, dims.n)
     cdef Mean node
     if tracks(x):
         node = Mean.__new__(Mean)
@@ -154,7 +201,7 @@ cdef class Var(Node):
 
     cpdef tuple backward(self, Tensor dy):
         x = self.saved(0)
-        centred = x - mean(x, self.dims.dims, True)
+        centred = x - mean(x, self.dims.dims(), True)
         return (self.dims.restored(dy) * (2 / self.divisor if self.divisor else np.nan) * centred,)
 
 
@@ -173,11 +220,11 @@ def var(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     if correction is None:
         correction = 0 if unbiased is False else 1
     cdef Tensor x = real_or_cast(input, None, "var")
-    cdef Dims dims = Dims(x.array, dim, keepdim, "var")
+    cdef Dims dims = dims_of(x.array, dim, keepdim, "var")
     cdef double divisor = dims.n - correction if dims.n > correction else 0
-    centred = wrap(x.array) - mean(wrap(x.array), dims.dims, True)
-    cdef Tensor squares = sum(centred * centred, dims.dims, keepdim)
-    cdef Tensor y = wrap(compute(KERNEL_div, squares.array, np.array(divisor, x.array.dtype), "var"))
+    centred = wrap(x.array) - mean(wrap(x.array), dims.dims(), True)
+    cdef Tensor y = sum(centred * centred, dims.dims(), keepdim)
+    divide(y.array, divisor)
     cdef Var node
     if tracks(x):
         node = Var.__new__(Var)
@@ -220,19 +267,17 @@ minimum_result = namedtuple("min", ("values", "indices"))
 cdef extreme(ndarray x, Dims dims, bint largest, bint with_index, str name):
     """The extreme values, and the indices of their first places if wanted."""
     if dims.n == 0:
-        if len(dims.dims) == len(dims.input_shape):
-            raise ValueError(f"{name}: the tensor of shape {dims.input_shape} is empty, it has no {name}")
-        raise IndexError(f"{name}: dimension {dims.dims} of a tensor of shape {dims.input_shape} has size 0")
+        raise IndexError(f"{name}: a tensor of shape {dims.input_shape} has no elements to choose from")
+    cdef ndarray y = dims.result(x, cnp.PyArray_TYPE(x))
+    cdef ndarray index = dims.result(x, cnp.NPY_INT64) if with_index else None
     x = dims.grouped(x)
-    cdef ndarray y = np.empty(dims.shape, x.dtype)
-    cdef ndarray index = np.empty(dims.shape, np.int64) if with_index else None
     if is_real(x):
         _kernels.extremum(KERNEL_max if largest else KERNEL_min, y, index, x, dims.outer, dims.n, dims.inner)
         return y, index
     grouped = x.reshape(dims.outer, dims.n, dims.inner)
-    y = (grouped.max(1) if largest else grouped.min(1)).reshape(dims.shape)
+    y = (grouped.max(1) if largest else grouped.min(1)).reshape(dims.shape())
     if with_index:
-        index = (grouped.argmax(1) if largest else grouped.argmin(1)).astype(np.int64).reshape(dims.shape)
+        index = (grouped.argmax(1) if largest else grouped.argmin(1)).astype(np.int64).reshape(dims.shape())
     return y, index
 
 
@@ -243,12 +288,12 @@ cdef class Extreme(Node):
     cpdef tuple backward(self, Tensor dy):
         cdef Tensor x = self.saved(0), y = self.dims.restored(self.saved(1))
         places = wrap(np.asarray((x.array == y.array) | (np.isnan(x.array) & np.isnan(y.array)), x.array.dtype))
-        return ((self.dims.restored(dy) / sum(places, self.dims.dims, True)) * places,)
+        return ((self.dims.restored(dy) / sum(places, self.dims.dims(), True)) * places,)
 
 
 cdef Tensor extreme_value(input, dim, bint keepdim, bint largest, str name):
     cdef Tensor x = lift(input, name)
-    cdef Dims dims = Dims(x.array, dim, keepdim, name)
+    cdef Dims dims = dims_of(x.array, dim, keepdim, name)
     cdef Tensor y = wrap(extreme(x.array, dims, largest, False, name)[0])
     cdef Extreme node
     if tracks(x):
@@ -291,16 +336,16 @@ cdef class Select(Node):
 
 
 cdef extreme_at(Tensor x, dim, bint keepdim, bint largest, result, str name):
-    cdef Dims dims = Dims(x.array, wrapped_dim(dim, x.array.ndim, name), keepdim, name)
+    cdef Dims dims = dims_of(x.array, (dim,), keepdim, name)
     cdef ndarray index
     values, index = extreme(x.array, dims, largest, True, name)
     cdef Tensor y = wrap(values)
     cdef Select node
     if tracks(x):
         node = Select.__new__(Select)
-        node.dim = dims.dims[0] if dims.dims else 0
+        node.dim = 0 if dims.first < 0 else dims.first
         node.keepdim, node.shape = keepdim, x.shape
-        node.index = index.copy().reshape(dims.kept)
+        node.index = index.copy().reshape(dims.kept())
         node.connect(y, (x,))
     return result(y, wrap(index))
 
@@ -333,7 +378,7 @@ cdef Tensor extreme_index(input, dim, bint keepdim, bint largest, str name):
     cdef Tensor x = lift(input, name)
     if dim is not None:
         dim = wrapped_dim(dim, x.array.ndim, name)
-    return wrap(extreme(x.array, Dims(x.array, dim, keepdim, name), largest, True, name)[1])
+    return wrap(extreme(x.array, dims_of(x.array, dim, keepdim, name), largest, True, name)[1])
 
 
 def argmax(input, dim=None, keepdim=False):
@@ -352,15 +397,15 @@ def argmin(input, dim=None, keepdim=False):
 def any(input, dim=None, keepdim=False):
     """True if an element is not zero."""
     cdef Tensor x = lift(input, "any")
-    cdef Dims dims = Dims(x.array, dim, keepdim, "any")
-    return wrap(np.any(x.array, dims.dims, keepdims=True).reshape(dims.shape))
+    cdef Dims dims = dims_of(x.array, dim, keepdim, "any")
+    return wrap(np.any(x.array, dims.dims(), keepdims=True).reshape(dims.shape()))
 
 
 def all(input, dim=None, keepdim=False):
     """True if no element is zero."""
     cdef Tensor x = lift(input, "all")
-    cdef Dims dims = Dims(x.array, dim, keepdim, "all")
-    return wrap(np.all(x.array, dims.dims, keepdims=True).reshape(dims.shape))
+    cdef Dims dims = dims_of(x.array, dim, keepdim, "all")
+    return wrap(np.all(x.array, dims.dims(), keepdims=True).reshape(dims.shape()))
 
 
 # ---- prod, cumsum ---------------------------------------------------------------------------------------------
@@ -375,8 +420,8 @@ cdef class Prod(Node):
         dy = self.dims.restored(dy)
         if x.array.all():
             return (dy * self.dims.restored(self.saved_output(1)) / x,)
-        cdef Py_ssize_t n = self.dims.n, d = self.dims.dims[0] if self.dims.dims else 0
-        if len(self.dims.dims) != 1:   # all dimensions, or none
+        cdef Py_ssize_t n = self.dims.n, d = self.dims.first
+        if x.ndim == 0 or self.dims.first != self.dims.last:   # all dimensions
             rows, d = x.reshape(n), 0
         else:
             rows = x
@@ -391,9 +436,9 @@ def prod(input, dim=None, keepdim=False):
     cdef Tensor x = lift(input, "prod")
     if dim is not None:
         dim = wrapped_dim(dim, x.array.ndim, "prod")
-    cdef Dims dims = Dims(x.array, dim, keepdim, "prod")
+    cdef Dims dims = dims_of(x.array, dim, keepdim, "prod")
     dtype = x.array.dtype if is_real(x.array) else np.dtype(np.int64)
-    cdef Tensor y = wrap(np.asarray(np.prod(x.array, dims.dims, dtype)).reshape(dims.shape))
+    cdef Tensor y = wrap(np.asarray(np.prod(x.array, dims.dims(), dtype)).reshape(dims.shape()))
     cdef Prod node
     if tracks(x):
         node = Prod.__new__(Prod)
@@ -475,7 +520,7 @@ def norm(input, p=2, dim=None, keepdim=False):
     cdef PowerNorm node
     if tracks(x):
         node = PowerNorm.__new__(PowerNorm)
-        node.dims = Dims(x.array, dim, keepdim, "norm")
+        node.dims = dims_of(x.array, dim, keepdim, "norm")
         node.p = p
         node.connect(y, (x,))
         node.keep(x)
@@ -498,13 +543,13 @@ def logsumexp(input, dim=None, keepdim=False):
         keepdim: leave the reduced dimensions, with size 1.
     """
     cdef Tensor x = floating(input, "logsumexp"), values = wrap(x.array), y
-    cdef Dims dims = Dims(x.array, dim, keepdim, "logsumexp")
+    cdef Dims dims = dims_of(x.array, dim, keepdim, "logsumexp")
     if dims.n == 0:
-        y = wrap(np.full(dims.shape, -np.inf, x.array.dtype))
+        y = wrap(np.full(dims.shape(), -np.inf, x.array.dtype))
     else:
-        top = amax(values, dims.dims, True)
+        top = amax(values, dims.dims(), True)
         top = where(top.isfinite(), top, 0.0)
-        y = sum((values - top).exp(), dims.dims, keepdim).log() + top.reshape(dims.shape)
+        y = sum((values - top).exp(), dims.dims(), keepdim).log() + top.reshape(dims.shape())
     cdef LogSumExp node
     if tracks(x):
         node = LogSumExp.__new__(LogSumExp)

@@ -252,13 +252,37 @@ def test_second_derivative_through_hooks():
     assert x.grad.tolist() == [36]
 
 
-def test_without_gradients_backward_hooks_cost_nothing():
-    module = Scale()
+def test_backward_hooks_do_nothing_without_grad():
+    module = nn.Identity()
     module.register_full_backward_hook(lambda m, dx, dy: 1 / 0)
     x = leaf(1)
     with pyml.no_grad():
-        y = module(x)
-    assert y.is_leaf
+        assert module(x) is x
+    assert module(x.detach()).is_leaf
+
+
+def test_each_backward_sees_its_own_gradients():
+    module, seen = Pair(), []
+    module.register_full_backward_hook(lambda m, dx, dy: seen.append(dy))
+    first, second, _ = module(leaf(2), leaf(3))
+    first.sum().backward(retain_graph=True)
+    second.sum().backward()
+    assert [[g is None for g in dy] for dy in seen] == [[False, True, True], [True, False, True]]
+
+
+def test_a_backward_that_does_not_pass_the_output_calls_no_hook():
+    class Leaks(nn.Module):
+        def forward(self, x):
+            self.inner = x * 2
+            return self.inner * 3
+
+    module, seen = Leaks(), []
+    module.register_full_backward_hook(lambda m, dx, dy: seen.append(dx))
+    x = leaf(1)
+    module(x).sum().backward(retain_graph=True)
+    module.inner.sum().backward()
+    assert x.grad.tolist() == [8]
+    assert len(seen) == 1
 
 
 def test_wrong_number_of_gradients():

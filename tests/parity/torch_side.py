@@ -8,10 +8,8 @@ import torch
 import pyml
 from helpers.compare import assert_close
 
-TOLERANCE = {
-    "float32": 1e-5,
-    "float64": 1e-7,
-}  # relative; times sqrt(k) for sums of k terms in float32
+# relative; times sqrt(k) for sums of k terms in float32
+TOLERANCE = {"float32": 1e-5, "float64": 1e-7}
 
 
 def pair(array, requires_grad=False):
