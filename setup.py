@@ -77,7 +77,7 @@ class BuildKernels(build_ext):
     """build_ext that compiles the kernels, in parallel, before the modules."""
 
     def run(self):
-        if self.editable_mode:  # setuptools would build in a temporary directory, all anew each time
+        if self.editable_mode:  # setuptools would build all anew, in a temporary directory
             build = Path("build") / f"editable-{sys.implementation.cache_tag}"
             self.build_temp, self.build_lib = str(build / "temp"), str(build / "lib")
         self.parallel = self.parallel or os.cpu_count() or 1

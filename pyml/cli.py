@@ -40,7 +40,7 @@ class Recipe(NamedTuple):
 
 
 DIGITS = Recipe(epochs=30, batch_size=32, lr=1e-3, hidden=(256, 128), dropout=0.2)
-FASHION_MNIST = Recipe(epochs=10, batch_size=128, lr=1e-3, hidden=(512, 256), dropout=0.2)
+FASHION_MNIST = Recipe(epochs=10, batch_size=128, lr=2e-3, hidden=(512, 256), dropout=0.2)
 
 
 class DataSet(NamedTuple):

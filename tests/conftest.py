@@ -1,4 +1,4 @@
-"""What every test starts from, and returns to: one seed, the best ISA, the default threads, a known generator."""
+"""What every test starts from: one seed, the best ISA, the default number of threads."""
 
 import os
 import sys
@@ -25,7 +25,9 @@ def pytest_addoption(parser):
     group.addoption("--dtype", choices=["float32", "float64"], help="only this dtype")
     group.addoption("--size", type=int, help="only this size")
     group.addoption("--values", help="only values of this kind: normal, offset, special, extreme")
-    group.addoption("--exhaustive", action="store_true", help="also run the tests marked exhaustive")
+    group.addoption(
+        "--exhaustive", action="store_true", help="also run the tests marked exhaustive"
+    )
 
 
 def pytest_configure(config):
@@ -44,7 +46,7 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(autouse=True)
 def restored():
-    """Every test begins with the same generators, and leaves the ISA and the threads as they were."""
+    """Every test begins with the same random numbers and leaves the ISA and threads as they were."""
     isa, threads = _kernels.selected_isa(), _kernels.get_num_threads()
     np.random.seed(0)
     default_generator.manual_seed(0)

@@ -1,4 +1,5 @@
-"""Reads every import and fails on one that runs upward. A file may import from its own floor and those below."""
+"""Reads every import and fails on one that runs upward. A file may import from its own floor and
+those below."""
 
 import ast
 import re
@@ -22,7 +23,9 @@ FLOORS = [  # lowest first; a name covers what is below it
 STRANGERS = [("pyml.nn", "pyml.optim"), ("pyml.optim", "pyml.nn")]
 FUNDAMENTS = {"numpy", "tqdm", "safetensors"}  # what pyml needs to run; anything else is an extra
 
-SOURCES = sorted(path for kind in ("py", "pyx", "pxd") for path in (ROOT / "pyml").rglob(f"*.{kind}"))
+SOURCES = sorted(
+    path for kind in ("py", "pyx", "pxd") for path in (ROOT / "pyml").rglob(f"*.{kind}")
+)
 C_SOURCES = sorted([*(ROOT / "csrc").rglob("*.c"), *(ROOT / "csrc").rglob("*.h")])
 
 
@@ -33,7 +36,9 @@ def module_name(path):
 
 def floor(module):
     """The floor of a module, by the longest name that covers it."""
-    names = [(len(name), i) for i, names in enumerate(FLOORS) for name in names if covers(name, module)]
+    names = [
+        (len(name), i) for i, names in enumerate(FLOORS) for name in names if covers(name, module)
+    ]
     return max(names)[1]
 
 
@@ -44,7 +49,11 @@ def covers(name, module):
 def imports(path):
     """Each module that a file imports, inside functions too, with its line."""
     text = path.read_text()
-    package = module_name(path) if path.name.startswith("__init__") else module_name(path).rpartition(".")[0]
+    package = (
+        module_name(path)
+        if path.name.startswith("__init__")
+        else module_name(path).rpartition(".")[0]
+    )
     if path.suffix == ".py":
         yield from python_imports(ast.parse(text), package)
     else:
@@ -89,7 +98,9 @@ def resolved(name, package):
 def named(base, name):
     """`from base import name`: the module base.name if there is one, else base."""
     path = ROOT / (base + "." + name).replace(".", "/")
-    is_module = path.is_dir() or any(path.with_suffix(f".{kind}").exists() for kind in ("py", "pyx"))
+    is_module = path.is_dir() or any(
+        path.with_suffix(f".{kind}").exists() for kind in ("py", "pyx")
+    )
     return f"{base}.{name}" if is_module else base
 
 
@@ -164,19 +175,35 @@ def top_level_imports(path):
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in SOURCES if path.suffix == ".py"], ids=lambda path: str(path.relative_to(ROOT))
+    "path",
+    [path for path in SOURCES if path.suffix == ".py"],
+    ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_extras_are_imported_where_they_are_used(path):
     """Loading a module needs the standard library and what pyml depends on, no more."""
-    outside = {name.partition(".")[0] for name in top_level_imports(path)} - {"pyml", ""} - FUNDAMENTS
+    outside = (
+        {name.partition(".")[0] for name in top_level_imports(path)} - {"pyml", ""} - FUNDAMENTS
+    )
     assert outside <= sys.stdlib_module_names, outside - sys.stdlib_module_names
 
 
-# ---- C ------------------------------------------------------------------------------------------------
+# ---- C
+# ------------------------------------------------------------------------------------------------
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)
-KERNEL_HEADERS = {"math.h", "stddef.h", "stdint.h", "stdbool.h", "string.h", "immintrin.h", "arm_neon.h", "emmintrin.h"}
-FORBIDDEN_CALLS = re.compile(r"\b(malloc|calloc|realloc|free|alloca|printf|fprintf|puts|abort|assert|exit|getenv|fopen)\s*\(")
+KERNEL_HEADERS = {
+    "math.h",
+    "stddef.h",
+    "stdint.h",
+    "stdbool.h",
+    "string.h",
+    "immintrin.h",
+    "arm_neon.h",
+    "emmintrin.h",
+}
+FORBIDDEN_CALLS = re.compile(
+    r"\b(malloc|calloc|realloc|free|alloca|printf|fprintf|puts|abort|assert|exit|getenv|fopen)\s*\("
+)
 
 
 def without_comments(text):
@@ -193,14 +220,20 @@ def test_includes(path):
             target = (path.parent / name).resolve()
             assert target.exists(), f"{name} is not there"
             assert (ROOT / "csrc") in target.parents, f"{name} is outside csrc"
-            assert folder == "kernels" or target.parent.name != "kernels", f"{name}: kernels are above"
-            assert folder != "simd" or target.parent.name == "simd", f"{name}: simd is at the bottom"
+            assert folder == "kernels" or target.parent.name != "kernels", (
+                f"{name}: kernels are above"
+            )
+            assert folder != "simd" or target.parent.name == "simd", (
+                f"{name}: simd is at the bottom"
+            )
         elif folder in ("kernels", "simd"):
             assert name in KERNEL_HEADERS, f"a kernel includes <{name}>"
 
 
 @pytest.mark.parametrize(
-    "path", [path for path in C_SOURCES if path.parent.name in ("kernels", "simd")], ids=lambda path: path.name
+    "path",
+    [path for path in C_SOURCES if path.parent.name in ("kernels", "simd")],
+    ids=lambda path: path.name,
 )
 def test_kernels_never_allocate_check_or_print(path):
     found = FORBIDDEN_CALLS.findall(without_comments(path.read_text()))

@@ -12,7 +12,10 @@ from pyml import _kernels
 
 def run(script, **environment):
     return subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, env={**os.environ, **environment}
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
     )
 
 

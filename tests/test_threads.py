@@ -7,8 +7,8 @@ import threading
 
 import numpy as np
 import pytest
-from helpers.compare import assert_same_bits
 
+from helpers.compare import assert_same_bits
 from pyml import _kernels
 
 PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -20,7 +20,10 @@ def run(script, preamble="", **environment):
     clean = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     result = subprocess.run(
         [sys.executable, "-c", preamble + script],
-        capture_output=True, text=True, env={**clean, **environment}, timeout=HANG,
+        capture_output=True,
+        text=True,
+        env={**clean, **environment},
+        timeout=HANG,
     )
     assert result.returncode == 0, result.stderr
     return result.stdout.strip()
@@ -63,7 +66,9 @@ def check_work(operands):
     y, x, w, b = operands
     y.fill(np.nan)
     _kernels.linear_forward(y, x, w, b)
-    np.testing.assert_allclose(y, x @ w.T + b, rtol=0, atol=1e-11)  # 256 terms of size 1, in another order
+    np.testing.assert_allclose(
+        y, x @ w.T + b, rtol=0, atol=1e-11
+    )  # 256 terms of size 1, in another order
 
 
 @linux
@@ -164,7 +169,9 @@ def test_many_python_threads_at_once(callers, threads):
         except BaseException as error:
             errors.append(error)
 
-    workers = [threading.Thread(target=caller, args=(seed,), daemon=True) for seed in range(callers)]
+    workers = [
+        threading.Thread(target=caller, args=(seed,), daemon=True) for seed in range(callers)
+    ]
     for worker in workers:
         worker.start()
     for worker in workers:

@@ -66,10 +66,15 @@ static binary_args merge_rows(binary_args a)
         parallel_for(n, BLOCK, (double)n * (ns), name##_range, &a);                                     \
     }
 
+/* x, a subnormal made the zero of its sign: the C library takes numbers apart by their bits, and while
+ * subnormals are flushed it fails to scale one up */
+INLINE vec vflush(vec x) { return vselect(x == 0, (vec)((ivec)x & (ivec)vset1((real)-0.0)), x); }
+
 /* p^q, one lane at a time by the C library: its pow is right to the last place or next to it. */
 INLINE vec vpow(vec p, vec q)
 {
     vec y;
+    p = vflush(p), q = vflush(q);
 #if REAL_BITS == 32
     for (ptrdiff_t i = 0; i < L; i++) y[i] = powf(p[i], q[i]);
 #else

@@ -85,7 +85,7 @@ def as_sizes(sizes, name):
     if isinstance(sizes, (int, np.integer)):
         sizes = (sizes,)
     try:
-        return tuple(operator.index(size) for size in sizes)
+        return tuple([operator.index(size) for size in sizes])
     except TypeError:
         raise TypeError(f"{name}: sizes must be integers, not {sizes!r}") from None
 
@@ -96,12 +96,13 @@ def as_sizes(sizes, name):
 def full_shape(sizes, numel, name):
     """`sizes` with -1 replaced by what is left."""
     sizes = as_sizes(sizes, name)
-    known = math.prod(size for size in sizes if size != -1)
-    if any(size < -1 for size in sizes) or sizes.count(-1) > 1:
-        raise ValueError(f"{name}: shape {sizes}; sizes are not negative, except one that may be -1")
-    if -1 in sizes and known != 0 and numel % known == 0:
-        return tuple(numel // known if size == -1 else size for size in sizes)
-    if -1 in sizes or known != numel:
+    if min(sizes, default=0) < 0:
+        if min(sizes) < -1 or sizes.count(-1) > 1:
+            raise ValueError(f"{name}: shape {sizes}; sizes are not negative, except one that may be -1")
+        known = -math.prod(sizes)
+        left = numel // known if known else -1
+        sizes = tuple([left if size == -1 else size for size in sizes])
+    if -1 in sizes or math.prod(sizes) != numel:
         raise ValueError(f"{name}: shape {sizes} does not fit a tensor of {numel} elements")
     return sizes
 
@@ -112,14 +113,18 @@ def reshape(input, shape):
     Args:
         shape: sizes, one of which may be -1: what is left.
     """
-    shape = full_shape(shape, input.array.size, "reshape")
-    array = input.array.reshape(shape)
-    if array.size and not np.may_share_memory(array, input.array):
-        y = Tensor._on(array)
-    else:
-        y = input._view(array)
+    array, shared = reshaped(input.array, shape, "reshape")
+    y = input._view(array) if shared else Tensor._on(array)
     before = input.shape
     return recorded(input, y, "Reshape", lambda dy: reshape(dy, before))
+
+
+def reshaped(array, shape, name):
+    """The array in another shape, and whether it is a view."""
+    shape = full_shape(shape, array.size, name)
+    contiguous = array.flags.c_contiguous
+    array, before = array.reshape(shape), array
+    return array, contiguous or array.size == 0 or np.may_share_memory(array, before)
 
 
 def view(input, shape):
@@ -130,12 +135,11 @@ def view(input, shape):
     """
     if isinstance(shape, (str, type, np.dtype)):
         raise TypeError("view: takes sizes; to(dtype) converts the elements")
-    shape = full_shape(shape, input.array.size, "view")
-    array = input.array.reshape(shape)
-    if array.size and not np.may_share_memory(array, input.array):
+    array, shared = reshaped(input.array, shape, "view")
+    if not shared:
         raise RuntimeError(
-            f"view: a tensor of shape {input.shape} and strides {input.stride()} cannot be looked at as {shape} "
-            "without a copy; use reshape()"
+            f"view: a tensor of shape {input.shape} and strides {input.stride()} cannot be looked at "
+            f"as {array.shape} without a copy; use reshape()"
         )
     before = input.shape
     return recorded(input, input._view(array), "View", lambda dy: reshape(dy, before))

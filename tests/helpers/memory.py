@@ -1,4 +1,5 @@
-"""Arrays with watched neighbours: kernels must not write around their outputs, nor read past their inputs."""
+"""Arrays with watched neighbours: kernels must not write around their outputs, nor read past
+their inputs."""
 
 import ctypes
 import mmap
@@ -14,7 +15,8 @@ libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 
 
 def at_page_end(values):
-    """A contiguous copy whose last byte is the last one that may be touched: reading on is a segmentation fault."""
+    """A contiguous copy whose last byte is the last one that may be touched: reading on is a
+    segmentation fault."""
     values = np.ascontiguousarray(values)
     pages = -(-values.nbytes // mmap.PAGESIZE) * mmap.PAGESIZE
     memory = mmap.mmap(-1, pages + mmap.PAGESIZE)
@@ -27,7 +29,8 @@ def at_page_end(values):
 
 
 class Guarded:
-    """`.array`: an output, aligned to its element and no more, of NaN (or of a sentinel, for integers) between two guard
+    """`.array`: an output, aligned to its element and no more, of NaN (or of a sentinel, for
+    integers) between two guard
     bands. With `start`, an output that is also read."""
 
     def __init__(self, shape, dtype, start=None):

@@ -2,10 +2,10 @@ import math
 
 import numpy as np
 import pytest
+
 from helpers import tolerances
 from helpers.compare import assert_same_bits
 from helpers.sweep import KERNEL, Scaled, around_lanes, around_lanes_math, check_kernel
-
 from pyml import _kernels
 
 SQRT_HALF = np.sqrt(np.longdouble(0.5))
@@ -33,7 +33,7 @@ def normal_cdf(x):
 
 
 def normal_pdf(x):
-    return np.exp(-limit(x) ** 2 / 2) / np.sqrt(2 * np.pi)
+    return np.exp(-(limit(x) ** 2) / 2) / np.sqrt(2 * np.pi)
 
 
 def gelu(x):
@@ -45,11 +45,15 @@ def gelu_derivative(x):
     return Scaled(normal_cdf(x) + x * normal_pdf(x), normal_cdf(x) + np.abs(x) * normal_pdf(x))
 
 
-A, B = 2 * np.sqrt(2 / np.longdouble(np.pi)), 2 * np.sqrt(2 / np.longdouble(np.pi)) * np.longdouble("0.044715")
+A, B = (
+    2 * np.sqrt(2 / np.longdouble(np.pi)),
+    2 * np.sqrt(2 / np.longdouble(np.pi)) * np.longdouble("0.044715"),
+)
 
 
 def gelu_tanh(x):
-    """x/2 (1 + tanh u), u = sqrt(2/pi) (x + 0.044715 x^3), of the scale that cancellation in u's exponential allows"""
+    """x/2 (1 + tanh u), u = sqrt(2/pi) (x + 0.044715 x^3), of the scale that cancellation in u's
+    exponential allows"""
     t = limit(x)
     u = A * t + B * t**3
     y = limit(x, high=np.inf) * sigmoid(u)
@@ -71,14 +75,17 @@ def silu(x):
 def silu_derivative(x):
     x = limit(x)
     slope = x * sigmoid(x) * sigmoid(-x)
-    return Scaled(sigmoid(x) + slope, sigmoid(x) * (1 + np.clip(np.abs(x), 0, 40)))  # 1 - g loses digits until it is 0
+    return Scaled(
+        sigmoid(x) + slope, sigmoid(x) * (1 + np.clip(np.abs(x), 0, 40))
+    )  # 1 - g loses digits until it is 0
 
 
 def softplus(x, beta, threshold):
     return np.where(x * beta > threshold, x, np.logaddexp(0, x * beta) / beta)
 
 
-# the function, its derivative (of y for relu, sigmoid, tanh; else of x), and the (alpha, beta) it is called with
+# the function, its derivative (of y for relu, sigmoid, tanh; else of x), and the (alpha, beta) it
+# is called with
 FUNCTIONS = {
     "relu": (lambda x: np.where(x <= 0, 0, x), lambda y: np.where(y <= 0, 0.0, 1.0), [()]),
     "leaky_relu": (
@@ -93,7 +100,7 @@ FUNCTIONS = {
     "silu": (silu, silu_derivative, [()]),
     "elu": (
         lambda x, a, b: np.where(x > 0, x, a * np.expm1(np.minimum(x, 0))),
-        lambda x, a, b: np.where(x <= 0, a * np.exp(np.minimum(x, 0)), 1),
+        lambda x, a, b: np.where(x > 0, 1, a * np.exp(np.minimum(x, 0))),
         [(1, 0), (0.5, 0), (-2, 0)],
     ),
     "softplus": (
@@ -102,10 +109,11 @@ FUNCTIONS = {
         [(1, 20), (2, 20), (0.5, 3)],
     ),
 }
-CALLS = [(name, options) for name, (_, _, all_options) in FUNCTIONS.items() for options in all_options]
+CALLS = [
+    (name, options) for name, (_, _, all_options) in FUNCTIONS.items() for options in all_options
+]
 FROM_OUTPUT = ("relu", "sigmoid", "tanh")
 EXACT = ("relu",)
-
 
 
 def both(options):
@@ -183,7 +191,9 @@ def test_backward_is_the_derivative_of_forward(name, options, isa):
         _kernels.activation_forward(KERNEL[f"{name}_forward"], into, at, *both(options))
     s = y if name in FROM_OUTPUT else x
     _kernels.activation_backward(KERNEL[f"{name}_backward"], dx, np.ones_like(x), s, *both(options))
-    np.testing.assert_allclose(dx, (plus - minus) / (2 * h), rtol=1e-8, atol=1e-8)  # h^2 f''' and eps / h
+    np.testing.assert_allclose(
+        dx, (plus - minus) / (2 * h), rtol=1e-8, atol=1e-8
+    )  # h^2 f''' and eps / h
 
 
 @pytest.mark.parametrize(("name", "options"), CALLS, ids=str)

@@ -1,9 +1,17 @@
 import numpy as np
 import pytest
+
 from helpers import tolerances
 from helpers.compare import assert_same_bits
-from helpers.sweep import KERNEL, LARGE, around_lanes, around_lanes_math, check_kernel, columns_around_lanes, flushed
-
+from helpers.sweep import (
+    KERNEL,
+    LARGE,
+    around_lanes,
+    around_lanes_math,
+    check_kernel,
+    columns_around_lanes,
+    flushed,
+)
 from pyml import _kernels
 
 ALL = ("normal", "offset", "special")
@@ -36,7 +44,8 @@ UNARY = {
     "reciprocal": (lambda x: 1 / x, tolerances.ROUNDED),
 }
 
-# (row, column) strides of an operand of (rows, cols), its shape, and the same in NumPy's broadcasting
+# (row, column) strides of an operand of (rows, cols), its shape, and the same in NumPy's
+# broadcasting
 LAYOUTS = {
     "matrix": lambda rows, cols: (rows, cols),
     "row": lambda rows, cols: (1, cols),
@@ -46,12 +55,17 @@ LAYOUTS = {
 
 
 def strides(array, rows, cols):
-    return (array.shape[1] if array.shape[0] == rows != 1 else 0, 1 if array.shape[1] == cols != 1 else 0)
+    return (
+        array.shape[1] if array.shape[0] == rows != 1 else 0,
+        1 if array.shape[1] == cols != 1 else 0,
+    )
 
 
 def call_binary(name, rows, cols):
     def call(y, a, b):
-        _kernels.binary(KERNEL[name], y, a, b, rows, cols, *strides(a, rows, cols), *strides(b, rows, cols))
+        _kernels.binary(
+            KERNEL[name], y, a, b, rows, cols, *strides(a, rows, cols), *strides(b, rows, cols)
+        )
 
     return call
 
@@ -62,7 +76,9 @@ def test_binary(name):
 
     def arguments(draw, n):
         a, b = draw(n), draw(n)
-        return {"a": flushed(a), "b": flushed(b)} if name == "pow" else {"a": a, "b": b}  # C's pow flushes nothing
+        return (
+            {"a": flushed(a), "b": flushed(b)} if name == "pow" else {"a": a, "b": b}
+        )  # C's pow flushes nothing
 
     check_kernel(
         name,
@@ -89,7 +105,10 @@ def test_binary_broadcasts(name, layouts, rows):
     check_kernel(
         name,
         call,
-        arguments=lambda draw, cols: {"a": draw(layout_a(rows, cols)), "b": draw(layout_b(rows, cols))},
+        arguments=lambda draw, cols: {
+            "a": draw(layout_a(rows, cols)),
+            "b": draw(layout_b(rows, cols)),
+        },
         reference=lambda a, b: {"y": whole(function(a, b), rows, layouts, a, b)},
         eps=eps,
         sizes=columns_around_lanes,
@@ -103,7 +122,9 @@ def whole(y, rows, layouts, a, b):
 
 
 @pytest.mark.parametrize("name", ["add", "pow"])
-@pytest.mark.parametrize("layouts", [("matrix", "row"), ("matrix", "column"), ("scalar", "matrix")], ids="-".join)
+@pytest.mark.parametrize(
+    "layouts", [("matrix", "row"), ("matrix", "column"), ("scalar", "matrix")], ids="-".join
+)
 def test_binary_broadcasts_among_threads(name, layouts):
     function, eps = BINARY[name]
     rows, cols = 101, LARGE // 100
@@ -111,7 +132,10 @@ def test_binary_broadcasts_among_threads(name, layouts):
     check_kernel(
         name,
         call_binary(name, rows, cols),
-        arguments=lambda draw, n: {"a": draw(layout_a(rows, cols)), "b": draw(layout_b(rows, cols))},
+        arguments=lambda draw, n: {
+            "a": draw(layout_a(rows, cols)),
+            "b": draw(layout_b(rows, cols)),
+        },
         reference=lambda a, b: {"y": function(a, b)},
         eps=eps,
         sizes=lambda lanes: [LARGE],
@@ -150,7 +174,12 @@ def test_clamp(low, high):
 
 def test_sign_of_zero_is_kept(isa, dtype):
     x = np.array([0.0, -0.0], dtype)
-    for name, wanted in [("neg", [-0.0, 0.0]), ("abs", [0.0, 0.0]), ("sqrt", [0.0, -0.0]), ("reciprocal", [np.inf, -np.inf])]:
+    for name, wanted in [
+        ("neg", [-0.0, 0.0]),
+        ("abs", [0.0, 0.0]),
+        ("sqrt", [0.0, -0.0]),
+        ("reciprocal", [np.inf, -np.inf]),
+    ]:
         y = np.empty_like(x)
         _kernels.unary(KERNEL[name], y, x, 0, 0)
         assert_same_bits(y, np.array(wanted, dtype), name)
@@ -189,7 +218,9 @@ VIEWS = {
 
 
 @pytest.mark.parametrize("view", VIEWS)
-@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (17, 16), (33, 70), (129, 515), (515, 1030)], ids=str)
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (2, 3), (17, 16), (33, 70), (129, 515), (515, 1030)], ids=str
+)
 def test_copy(view, shape, dtype, isa, rng):
     x = VIEWS[view](rng.normal(size=shape).astype(dtype))
     results = []

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+
 from helpers import tolerances
 from helpers.sweep import Scaled, check_kernel, columns_around_lanes
-
 from pyml import _kernels
 
 

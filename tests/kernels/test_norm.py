@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
+
 from helpers import tolerances
 from helpers.compare import assert_close, assert_same_bits
 from helpers.sweep import LARGE, Scaled, check_kernel, columns_around_lanes
-
 from pyml import _kernels
 
 EPS = 1e-5
@@ -11,7 +11,8 @@ ROWS = [2, 3, 7, 64, 130, 300]
 
 
 def deviations(x):
-    """x - x.mean(0), with the digits that an offset would push out of the mean, in long double too."""
+    """x - x.mean(0), with the digits that an offset would push out of the mean, in long double
+    too."""
     near = x - x[:1]
     return near - near.mean(0)
 
@@ -22,7 +23,12 @@ def batchnorm(x, gamma, beta, eps=EPS):
     rstd = 1 / np.sqrt(var + eps)
     g, b = 1 if gamma is None else gamma, 0 if beta is None else beta
     y = g * (x - mean) * rstd + b
-    return mean, var, rstd, Scaled(y, np.abs(g * (x - mean) * rstd) + np.abs(b) + np.abs(g) * spread(x) * rstd)
+    return (
+        mean,
+        var,
+        rstd,
+        Scaled(y, np.abs(g * (x - mean) * rstd) + np.abs(b) + np.abs(g) * spread(x) * rstd),
+    )
 
 
 def spread(x):
@@ -36,7 +42,8 @@ def forward(x, gamma=None, beta=None, running_mean=None, running_var=None, eps=E
     if running_mean is not None:
         n = len(x)
         wanted["running_mean"] = Scaled(
-            (1 - momentum) * running_mean + momentum * mean, np.abs(running_mean) + np.abs(x).mean(0)
+            (1 - momentum) * running_mean + momentum * mean,
+            np.abs(running_mean) + np.abs(x).mean(0),
         )
         wanted["running_var"] = (1 - momentum) * running_var + momentum * var * n / (n - 1)
     return wanted
@@ -44,7 +51,9 @@ def forward(x, gamma=None, beta=None, running_mean=None, running_var=None, eps=E
 
 def call_forward(momentum=0.1, eps=EPS):
     def call(y, mean, rstd, x, gamma=None, beta=None, running_mean=None, running_var=None):
-        _kernels.batchnorm_forward(y, mean, rstd, running_mean, running_var, None, x, gamma, beta, eps, momentum)
+        _kernels.batchnorm_forward(
+            y, mean, rstd, running_mean, running_var, None, x, gamma, beta, eps, momentum
+        )
 
     return call
 
@@ -76,12 +85,17 @@ def test_forward(n, affine, tracked):
 @pytest.mark.parametrize("offset", [1e4, -1e6])
 @pytest.mark.parametrize("n", [2, 64, 5000])
 def test_an_offset_costs_no_digits(offset, n):
-    """x is exact in float32 and so are its mean and variance: the variance must not be a difference of large numbers,
+    """x is exact in float32 and so are its mean and variance: the variance must not be a difference
+    of large numbers,
     nor y lose what x has."""
 
     def arguments(draw, c):
         deviations = np.resize([-2, -1, 1, 2] if n % 4 == 0 else [-1, 1], (c, n)).T
-        return {"x": (deviations + offset).astype(draw.dtype), "gamma": draw.normal(c), "beta": draw.normal(c)}
+        return {
+            "x": (deviations + offset).astype(draw.dtype),
+            "gamma": draw.normal(c),
+            "beta": draw.normal(c),
+        }
 
     def reference(x, gamma, beta):
         exact = x - offset
@@ -108,7 +122,11 @@ def test_forward_among_threads(shape):
     check_kernel(
         "batchnorm_forward",
         call_forward(),
-        arguments=lambda draw, size: {"x": draw(shape), "gamma": draw.normal(shape[1]), "beta": draw.normal(shape[1])},
+        arguments=lambda draw, size: {
+            "x": draw(shape),
+            "gamma": draw.normal(shape[1]),
+            "beta": draw.normal(shape[1]),
+        },
         reference=forward,
         eps=tolerances.NORMALISED,
         sizes=lambda lanes: [LARGE],
@@ -120,7 +138,9 @@ def test_constant_columns(isa, dtype):
     for value in (0.0, 1.0, 1e4, -3.7):
         x = np.full((37, 19), value, dtype)
         y, mean, rstd = np.empty_like(x), np.empty(19, dtype), np.empty(19, dtype)
-        _kernels.batchnorm_forward(y, mean, rstd, None, None, None, x, None, np.full(19, 2, dtype), EPS, 0.1)
+        _kernels.batchnorm_forward(
+            y, mean, rstd, None, None, None, x, None, np.full(19, 2, dtype), EPS, 0.1
+        )
         assert_close(mean, np.full(19, float(dtype.type(value))), tolerances.FEW)
         assert_close(y, np.full(y.shape, 2.0), tolerances.FEW, scale=2 + abs(value) / np.sqrt(EPS))
         assert_close(rstd, np.full(19, 1 / np.sqrt(EPS)), 1e-2 / np.finfo(dtype).eps)
@@ -147,7 +167,9 @@ def test_momentum_of_a_cumulative_average(isa, dtype, rng):
     for count in range(1, 5):
         x = rng.normal(size=(10, 9)).astype(dtype)
         y, mean, rstd = np.empty_like(x), np.empty(9, dtype), np.empty(9, dtype)
-        _kernels.batchnorm_forward(y, mean, rstd, running_mean, running_var, tracked, x, None, None, EPS, -1.0)
+        _kernels.batchnorm_forward(
+            y, mean, rstd, running_mean, running_var, tracked, x, None, None, EPS, -1.0
+        )
         means.append(x.astype(float).mean(0))
         variances.append(x.astype(float).var(0, ddof=1))
         assert tracked[0] == count
@@ -157,7 +179,9 @@ def test_momentum_of_a_cumulative_average(isa, dtype, rng):
 
 def test_no_columns(isa, dtype):
     nothing, empty = np.empty((5, 0), dtype), np.empty(0, dtype)
-    _kernels.batchnorm_forward(nothing, empty, empty, None, None, None, nothing, None, None, EPS, 0.1)
+    _kernels.batchnorm_forward(
+        nothing, empty, empty, None, None, None, nothing, None, None, EPS, 0.1
+    )
     _kernels.batchnorm_backward(nothing, empty, empty, nothing, nothing, empty, empty, None)
 
 
@@ -165,7 +189,10 @@ def backward(dy, x, mean, rstd, gamma=None):
     """The mean of x itself: the kernel finds again what rounding took from `mean`."""
     n, g = len(x), 1 if gamma is None else gamma
     xhat = deviations(x) * rstd
-    dgamma, dbeta = Scaled((dy * xhat).sum(0), np.abs(dy * xhat).sum(0)), Scaled(dy.sum(0), np.abs(dy).sum(0))
+    dgamma, dbeta = (
+        Scaled((dy * xhat).sum(0), np.abs(dy * xhat).sum(0)),
+        Scaled(dy.sum(0), np.abs(dy).sum(0)),
+    )
     dx = g * rstd * (dy - dbeta.wanted / n - xhat * dgamma.wanted / n)
     scale = np.abs(g * rstd) * (np.abs(dy) + dbeta.scale / n + np.abs(xhat) * dgamma.scale / n)
     return {"dx": Scaled(dx, scale), "dgamma": dgamma, "dbeta": dbeta}
@@ -240,10 +267,14 @@ def statistics(draw, c):
 def test_inference(n, affine):
     check_kernel(
         "batchnorm_inference",
-        lambda y, x, mean, var, gamma=None, beta=None: _kernels.batchnorm_inference(y, x, mean, var, gamma, beta, EPS),
-        arguments=lambda draw, c: {"x": draw((n, c))}
-        | statistics(draw, c)
-        | ({"gamma": draw.normal(c), "beta": draw.normal(c)} if affine else {}),
+        lambda y, x, mean, var, gamma=None, beta=None: _kernels.batchnorm_inference(
+            y, x, mean, var, gamma, beta, EPS
+        ),
+        arguments=lambda draw, c: (
+            {"x": draw((n, c))}
+            | statistics(draw, c)
+            | ({"gamma": draw.normal(c), "beta": draw.normal(c)} if affine else {})
+        ),
         reference=inference,
         eps=tolerances.FEW,
         sizes=lambda lanes: [*columns_around_lanes(lanes), 1000],
@@ -279,12 +310,14 @@ def inference_backward(dy, x, mean, var, gamma=None):
 def test_inference_backward(n, affine):
     check_kernel(
         "batchnorm_inference_backward",
-        lambda dx, dgamma, dbeta, dy, x, mean, var, gamma=None: _kernels.batchnorm_inference_backward(
-            dx, dgamma, dbeta, dy, x, mean, var, gamma, EPS
+        lambda dx, dgamma, dbeta, dy, x, mean, var, gamma=None: (
+            _kernels.batchnorm_inference_backward(dx, dgamma, dbeta, dy, x, mean, var, gamma, EPS)
         ),
-        arguments=lambda draw, c: {"dy": draw.normal((n, c)), "x": draw((n, c))}
-        | statistics(draw, c)
-        | ({"gamma": draw.normal(c)} if affine else {}),
+        arguments=lambda draw, c: (
+            {"dy": draw.normal((n, c)), "x": draw((n, c))}
+            | statistics(draw, c)
+            | ({"gamma": draw.normal(c)} if affine else {})
+        ),
         reference=inference_backward,
         eps=tolerances.NORMALISED,
         sizes=lambda lanes: [*columns_around_lanes(lanes), 1000],

@@ -1,18 +1,33 @@
-"""One call of an optimizer's kernel, through the step of its param_group, against the paper in a wider type."""
+"""One call of an optimizer's kernel, through the step of its param_group, against the paper in a
+wider type."""
 
 import numpy as np
 import pytest
+from optim.reference import UPDATES
+
 from helpers import tolerances
 from helpers.compare import assert_close, assert_same_bits
 from helpers.sweep import LARGE, Scaled, around_lanes, check_kernel
-from optim.reference import UPDATES
-
 from pyml import _kernels
-from pyml.ops.optim import AdagradUpdate, AdamUpdate, RMSpropUpdate, SGDUpdate, clip_grad_norm_, step
+from pyml.ops.optim import (
+    AdagradUpdate,
+    AdamUpdate,
+    RMSpropUpdate,
+    SGDUpdate,
+    clip_grad_norm_,
+    step,
+)
 from pyml.tensor import Tensor
 
 LR = 0.1
-SGD = {"lr": LR, "momentum": 0, "dampening": 0, "weight_decay": 0, "nesterov": False, "maximize": False}
+SGD = {
+    "lr": LR,
+    "momentum": 0,
+    "dampening": 0,
+    "weight_decay": 0,
+    "nesterov": False,
+    "maximize": False,
+}
 ADAGRAD = {
     "lr": LR, "lr_decay": 0, "weight_decay": 0, "initial_accumulator_value": 0, "eps": 1e-10, "maximize": False,
 }  # fmt: skip
@@ -26,17 +41,20 @@ ADAM = {
 METHODS = {  # the update, its defaults, the names of its state, and what to change in the defaults
     "SGD": (
         SGDUpdate, SGD, lambda o: ["momentum_buffer"] if o["momentum"] else [],
-        [{}, {"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}, {"momentum": 0.9, "dampening": 0.5}],
+        [{}, {"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}, {"momentum": 0.9, "dampening":
+        0.5}],
     ),
     "Adagrad": (AdagradUpdate, ADAGRAD, lambda o: ["sum"], [{}, {"lr_decay": 0.1}, {"eps": 1e-3}]),
     "RMSprop": (
         RMSpropUpdate, RMSPROP,
-        lambda o: ["square_avg", *["momentum_buffer"] * bool(o["momentum"]), *["grad_avg"] * o["centered"]],
-        [{}, {"momentum": 0.9}, {"centered": True}, {"momentum": 0.5, "centered": True}],
+        lambda o: ["square_avg", *["momentum_buffer"] * bool(o["momentum"]), *["grad_avg"] *
+        o["centered"]], [{}, {"momentum": 0.9}, {"centered": True}, {"momentum": 0.5, "centered":
+        True}],
     ),
     "Adam": (
         AdamUpdate, ADAM, lambda o: ["exp_avg", "exp_avg_sq", *["max_exp_avg_sq"] * o["amsgrad"]],
-        [{}, {"amsgrad": True}, {"betas": (0.5, 0.9), "eps": 1e-3}, {"decoupled_weight_decay": True}],
+        [{}, {"amsgrad": True}, {"betas": (0.5, 0.9), "eps": 1e-3}, {"decoupled_weight_decay":
+        True}],
     ),
 }  # fmt: skip
 CASES = [
@@ -71,8 +89,14 @@ def paper(name, options, w, g, state):
     new = dict(state) | {"step": STEP + 1}
     after = UPDATES[name](w, g, new, o)
     gradient = np.abs(g) + o["weight_decay"] * scale  # cancels in g
-    errors = {key: Scaled(new[key], np.abs(state[key]) + gradient * (1 + gradient)) for key in state}
-    return {"w": Scaled(after, scale + np.abs(after - w) + o["lr"] * sensitivity(name, o, g, new, gradient))} | errors
+    errors = {
+        key: Scaled(new[key], np.abs(state[key]) + gradient * (1 + gradient)) for key in state
+    }
+    return {
+        "w": Scaled(
+            after, scale + np.abs(after - w) + o["lr"] * sensitivity(name, o, g, new, gradient)
+        )
+    } | errors
 
 
 def sensitivity(name, o, g, state, gradient):
@@ -132,9 +156,13 @@ def test_a_bad_gradient_spoils_its_element_alone(name, bad, isa, dtype, rng):
     for value in (0.5, bad):
         w, g = np.ones(37, dtype), np.linspace(-1, 1, 37).astype(dtype)
         g[11] = value
-        update(name, {}, w, g, {key: np.ones(37, dtype) for key in METHODS[name][2](METHODS[name][1])})
+        update(
+            name, {}, w, g, {key: np.ones(37, dtype) for key in METHODS[name][2](METHODS[name][1])}
+        )
         results.append(w)
-    assert not np.isfinite(results[1][11]) or name in ("Adagrad",)  # inf / inf is NaN; sqrt(inf) divides to 0 or NaN
+    assert not np.isfinite(results[1][11]) or name in (
+        "Adagrad",
+    )  # inf / inf is NaN; sqrt(inf) divides to 0 or NaN
     assert_same_bits(np.delete(results[1], 11), np.delete(results[0], 11))
 
 
@@ -179,7 +207,10 @@ def test_many_small_parameters_are_as_one_large(name, isa, dtype, rng):
     kind, defaults, _, _ = METHODS[name]
     params, states = [], {}
     for part, gradient, *values in zip(
-        np.split(w, cuts), np.split(g, cuts), *(np.split(state[key], cuts) for key in names), strict=True
+        np.split(w, cuts),
+        np.split(g, cuts),
+        *(np.split(state[key], cuts) for key in names),
+        strict=True,
     ):
         p = Tensor._on(part, requires_grad=True)
         p.grad = Tensor._on(gradient)

@@ -1,15 +1,24 @@
 import numpy as np
 import pytest
+
 from helpers import tolerances
 from helpers.compare import assert_same_bits
-from helpers.sweep import DTYPES, KERNEL, LARGE, Scaled, around_lanes, around_lanes_math, check_kernel
+from helpers.sweep import (
+    DTYPES,
+    KERNEL,
+    LARGE,
+    Scaled,
+    around_lanes,
+    around_lanes_math,
+    check_kernel,
+)
 from kernels.test_dropout import SEED, state, words
-
 from pyml import _kernels
 
 
 def integers(start, n, dtype):
-    """The stream's numbers: of 32 bits for float32, of 64 (two words, the low one first) for float64."""
+    """The stream's numbers: of 32 bits for float32, of 64 (two words, the low one first) for
+    float64."""
     if dtype.itemsize == 4:
         return words(start, n)
     w = words(start, 2 * n)
@@ -70,7 +79,9 @@ def test_normal(dtype):
         u = integers(state, 2 * pairs, dtype) >> np.uint64(8 * dtype.itemsize - bits)
         u = (u + np.uint64(1)) * 2.0**-bits
         radius, angle = np.sqrt(-2 * np.log(u[0::2])), 2 * np.pi * u[1::2]
-        normal = np.stack([radius * np.cos(angle), radius * np.sin(angle)], -1).reshape(-1)[: len(y)]
+        normal = np.stack([radius * np.cos(angle), radius * np.sin(angle)], -1).reshape(-1)[
+            : len(y)
+        ]
         return {
             "y": Scaled(mean + std * normal, 1 + std * np.repeat(radius, 2)[: len(y)]),
             "state": advanced(state, 2 * pairs * dtype.itemsize // 4),
@@ -89,7 +100,10 @@ def test_normal(dtype):
 
 def test_moments(isa, dtype):
     """Of the uniform and the normal distribution, within five standard errors."""
-    for name, options, mean, var, fourth in [("uniform", (0, 1), 1 / 2, 1 / 12, 1 / 80), ("normal", (0, 1), 0, 1, 3)]:
+    for name, options, mean, var, fourth in [
+        ("uniform", (0, 1), 1 / 2, 1 / 12, 1 / 80),
+        ("normal", (0, 1), 0, 1, 3),
+    ]:
         y = np.empty(LARGE, dtype)
         _kernels.random(KERNEL[f"random_{name}"], y, state(), *options)
         deviations = y.astype(float) - mean
@@ -131,4 +145,6 @@ def test_permutations_are_uniform(isa):
         _kernels.random_permutation(index, at)
         counts[tuple(index)] = counts.get(tuple(index), 0) + 1
     assert len(counts) == 6
-    assert all(abs(count - 1000) < 5 * np.sqrt(6000 * 1 / 6 * 5 / 6) for count in counts.values()), counts
+    assert all(
+        abs(count - 1000) < 5 * np.sqrt(6000 * 1 / 6 * 5 / 6) for count in counts.values()
+    ), counts

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+
 from helpers import tolerances
 from helpers.sweep import KERNEL, LARGE, Scaled, check_kernel, without_largest
-
 from pyml import _kernels
 
 ROWS = lambda lanes: [0, 1, 31, 32, 33, 64, 65, 1000]  # noqa: E731  around the blocks of a pairwise sum
@@ -42,7 +42,9 @@ def test_sum_of_rows(inner, outer):
     )
 
 
-@pytest.mark.parametrize("shape", [(1, LARGE, 3), (300, 700, 1), (1, 500, 500), (40, 3, 2000), (3, 40_000, 2)], ids=str)
+@pytest.mark.parametrize(
+    "shape", [(1, LARGE, 3), (300, 700, 1), (1, 500, 500), (40, 3, 2000), (3, 40_000, 2)], ids=str
+)
 def test_sum_among_threads(shape):
     check_kernel(
         "sum",
@@ -80,7 +82,16 @@ def test_extremum(name, outer, inner):
         arguments=lambda draw, n: {"x": draw((outer, n, inner))},
         reference=lambda x: extremum(name, x),
         eps=tolerances.EXACT,
-        sizes=lambda lanes: [1, 2, lanes - 1, lanes, lanes + 1, 2 * lanes + 3, 1000, 60_001 // (outer * inner + 1)],
+        sizes=lambda lanes: [
+            1,
+            2,
+            lanes - 1,
+            lanes,
+            lanes + 1,
+            2 * lanes + 3,
+            1000,
+            60_001 // (outer * inner + 1),
+        ],
         values=("normal", "special"),
     )
 

@@ -5,17 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from helpers.compare import ulp_distance
 from helpers.sweep import KERNEL, WIDE, flushed, selection
 from helpers.tolerances import FLUSHED
 from kernels.test_activation import gelu, sigmoid
-
 from pyml import _kernels
 
 HEADER = Path(__file__).parents[2] / "csrc/simd/vmath.h"
 STATED = {
     name: {"float32": float(single), "float64": float(double)}
-    for name, single, double in re.findall(r"^ \*\s+(v\w+)\s+([\d.]+)\s+([\d.]+)", HEADER.read_text(), re.M)
+    for name, single, double in re.findall(
+        r"^ \*\s+(v\w+)\s+([\d.]+)\s+([\d.]+)", HEADER.read_text(), re.M
+    )
 }
 ROUNDING = 0.5  # ulp; what the kernel does to the function's result
 ERFC = 1.0  # ulp; the reference's own, by math.erfc, in float64
@@ -33,12 +35,18 @@ def everywhere(x):
     return np.ones(x.shape, bool)
 
 
-# the kernel that shows a function, its reference, where it shows it, and the ulp that the kernel may add
+# the kernel that shows a function, its reference, where it shows it, and the ulp that the kernel
+# may add
 SHOWN = {
     "vexp": (unary("exp"), np.exp, everywhere, 0),
     "vlog": (unary("log"), np.log, lambda x: x > 0, 0),
     "vexpm1": (activation("elu", 1), np.expm1, lambda x: x <= 0, 0),
-    "vlog1p": (activation("softplus", 1, 1e4), lambda x: np.log1p(np.exp(x)), lambda x: x <= 0, STATED["vexp"]["float32"]),
+    "vlog1p": (
+        activation("softplus", 1, 1e4),
+        lambda x: np.log1p(np.exp(x)),
+        lambda x: x <= 0,
+        STATED["vexp"]["float32"],
+    ),
     "vsigmoid": (activation("sigmoid"), sigmoid, everywhere, 0),
     "vtanh": (activation("tanh"), np.tanh, everywhere, 0),
     "vnormal_cdf": (activation("gelu"), gelu, everywhere, ROUNDING + ERFC),
@@ -54,14 +62,19 @@ def normal_numbers(x):
 
 
 def strided(dtype):
-    """Bit patterns at a prime distance, so all signs, exponents and many mantissas; and more where functions bend."""
+    """Bit patterns at a prime distance, so all signs, exponents and many mantissas; and more
+    where functions bend."""
     if dtype == "float32":
         patterns = np.arange(0, 2**32, 12007, np.uint64).astype(np.uint32).view(np.float32)
     else:
-        patterns = np.arange(200_000, dtype=np.uint64) * np.uint64(92233720368547) + np.uint64(12345)
+        patterns = np.arange(200_000, dtype=np.uint64) * np.uint64(92233720368547) + np.uint64(
+            12345
+        )
         patterns = patterns.view(np.float64)
     rng = np.random.default_rng(0)
-    dense = [rng.uniform(-width, width, 50_000).astype(dtype) for width in (0.1, 1, 8, 40, 100, 750)]
+    dense = [
+        rng.uniform(-width, width, 50_000).astype(dtype) for width in (0.1, 1, 8, 40, 100, 750)
+    ]
     near_one = (1 + rng.normal(size=50_000) * 0.01).astype(dtype)
     return normal_numbers(np.concatenate([patterns[np.isfinite(patterns)], *dense, near_one]))
 
@@ -72,7 +85,9 @@ def assert_error(name, x):
     x = x[domain(x)]
     with np.errstate(all="ignore"):
         wanted = reference(x.astype(WIDE[x.dtype]))
-    tiny, largest = (WIDE[x.dtype].type(limit) for limit in (np.finfo(x.dtype).tiny, np.finfo(x.dtype).max))
+    tiny, largest = (
+        WIDE[x.dtype].type(limit) for limit in (np.finfo(x.dtype).tiny, np.finfo(x.dtype).max)
+    )
     smallest = tiny * (FLUSHED if added else 2)  # where the kernel goes on, a factor may be flushed
     compared = (np.abs(wanted) >= smallest) & (np.abs(wanted) <= largest)
     bound = STATED[name][str(x.dtype)] + added
@@ -84,12 +99,16 @@ def assert_error(name, x):
         worst = error.argmax()
         assert error[worst] <= bound, (
             f"{name} on {isa}, {x.dtype}: {error[worst]:.3f} ulp, stated {bound}, "
-            f"at x = {x[worst]!r} ({float(x[worst]).hex()}): got {y[worst]!r}, wanted {wanted[worst]!r}"
+            f"at x = {x[worst]!r} ({float(x[worst]).hex()}): got {y[worst]!r}, wanted
+            {wanted[worst]!r}"
         )
         limits = flushed(y)[~compared & ~np.isnan(wanted)]
         with np.errstate(over="ignore"):
             np.testing.assert_allclose(
-                limits, wanted[~compared & ~np.isnan(wanted)].astype(x.dtype), rtol=1e-5, atol=float(smallest)
+                limits,
+                wanted[~compared & ~np.isnan(wanted)].astype(x.dtype),
+                rtol=1e-5,
+                atol=float(smallest),
             )
 
 
