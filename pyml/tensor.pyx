@@ -180,6 +180,7 @@ def _shape_of(args):
     return args
 
 
+@cython.binding(False)   # C methods check that self is a Tensor
 @cython.freelist(256)
 cdef class Tensor:
     """An n-dimensional array of one dtype that records operations for backward.
@@ -225,6 +226,9 @@ cdef class Tensor:
 
     def _will_change(self, bint tracked):
         will_change(self, tracked)
+
+    def _check_current(self):
+        check_current(self)
 
     def _view(self, ndarray array not None):
         """A tensor on `array`, which looks at the memory of this one."""
@@ -701,9 +705,9 @@ cdef class Tensor:
         """See pyml.ceil."""
         return ops.ceil(self)
 
-    def round(self):
+    def round(self, *, decimals=0):
         """See pyml.round."""
-        return ops.round(self)
+        return ops.round(self, decimals=decimals)
 
     def isnan(self):
         """See pyml.isnan."""
@@ -804,6 +808,34 @@ cdef class Tensor:
     def addcmul(self, tensor1, tensor2, *, value=1):
         """See pyml.addcmul."""
         return ops.addcmul(self, tensor1, tensor2, value=value)
+
+    def addcdiv(self, tensor1, tensor2, *, value=1):
+        """See pyml.addcdiv."""
+        return ops.addcdiv(self, tensor1, tensor2, value=value)
+
+    def remainder(self, other):
+        """See pyml.remainder."""
+        return ops.remainder(self, other)
+
+    def floor_divide(self, other):
+        """See pyml.floor_divide."""
+        return ops.floor_divide(self, other)
+
+    def logical_and(self, other):
+        """See pyml.logical_and."""
+        return ops.logical_and(self, other)
+
+    def logical_or(self, other):
+        """See pyml.logical_or."""
+        return ops.logical_or(self, other)
+
+    def logical_xor(self, other):
+        """See pyml.logical_xor."""
+        return ops.logical_xor(self, other)
+
+    def logical_not(self):
+        """See pyml.logical_not."""
+        return ops.logical_not(self)
 
     def lerp(self, end, weight):
         """See pyml.lerp."""
@@ -965,6 +997,42 @@ cdef class Tensor:
         """See pyml.gather."""
         return ops.gather(self, dim, index)
 
+    def scatter_add(self, dim, index, src):
+        """See pyml.scatter_add."""
+        return ops.scatter_add(self, dim, index, src)
+
+    def scatter(self, dim, index, src):
+        """See pyml.scatter."""
+        return ops.scatter(self, dim, index, src)
+
+    def masked_select(self, mask):
+        """See pyml.masked_select."""
+        return ops.masked_select(self, mask)
+
+    def nonzero(self, *, as_tuple=False):
+        """See pyml.nonzero."""
+        return ops.nonzero(self, as_tuple=as_tuple)
+
+    def narrow(self, dim, start, length):
+        """See pyml.narrow."""
+        return ops.narrow(self, dim, start, length)
+
+    def select(self, dim, index):
+        """See pyml.select."""
+        return ops.select(self, dim, index)
+
+    def flip(self, *dims):
+        """See pyml.flip."""
+        return ops.flip(self, _shape_of(dims))
+
+    def movedim(self, source, destination):
+        """See pyml.movedim."""
+        return ops.movedim(self, source, destination)
+
+    def unflatten(self, dim, sizes):
+        """See pyml.unflatten."""
+        return ops.unflatten(self, dim, sizes)
+
     def contiguous(self):
         """See pyml.contiguous."""
         return ops.contiguous(self)
@@ -1038,6 +1106,30 @@ cdef class Tensor:
     def sigmoid_(self):
         """See pyml.sigmoid_."""
         return ops.sigmoid_(self)
+
+    def pow_(self, exponent):
+        """See pyml.pow_."""
+        return ops.pow_(self, exponent)
+
+    def square_(self):
+        """See pyml.square_."""
+        return ops.square_(self)
+
+    def reciprocal_(self):
+        """See pyml.reciprocal_."""
+        return ops.reciprocal_(self)
+
+    def floor_(self):
+        """See pyml.floor_."""
+        return ops.floor_(self)
+
+    def ceil_(self):
+        """See pyml.ceil_."""
+        return ops.ceil_(self)
+
+    def round_(self, *, decimals=0):
+        """See pyml.round_."""
+        return ops.round_(self, decimals=decimals)
 
     def addcmul_(self, tensor1, tensor2, *, value=1):
         """See pyml.addcmul_."""
@@ -1122,6 +1214,7 @@ class HookHandle:
 cdef unsigned long long created = 0   # Nodes so far; changed under the GIL
 
 
+@cython.binding(False)
 @cython.trashcan(True)
 cdef class Node:
     """One recorded operation with one output.
@@ -1235,10 +1328,15 @@ cdef void enqueue(list queue, Node node) except *:
 
 
 cdef Tensor run_hooks(list hooks, Tensor grad):
+    cdef Tensor result
     if hooks is not None:
         for hook in tuple(hooks):
             result = hook(grad)
             if result is not None:
+                if result.shape != grad.shape or result.dtype != grad.dtype:
+                    raise RuntimeError(
+                        f"hook: it gave a gradient of shape {result.shape} and dtype {result.dtype} "
+                        f"in place of one of shape {grad.shape} and dtype {grad.dtype}; they must be the same")
                 grad = result
     return grad
 

@@ -24,7 +24,7 @@ def pytest_addoption(parser):
     group.addoption("--isa", help="only this ISA")
     group.addoption("--dtype", choices=["float32", "float64"], help="only this dtype")
     group.addoption("--size", type=int, help="only this size")
-    group.addoption("--values", help="only values of this kind: normal, offset, special, extreme")
+    group.addoption("--values", help="only values of this kind: normal, offset, special")
     group.addoption(
         "--exhaustive", action="store_true", help="also run the tests marked exhaustive"
     )
@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(autouse=True)
 def restored():
-    """Every test begins with the same random numbers and leaves the ISA and threads as they were."""
+    """Each test begins with the same random numbers and leaves the ISA and threads as they were."""
     isa, threads = _kernels.selected_isa(), _kernels.get_num_threads()
     np.random.seed(0)
     default_generator.manual_seed(0)

@@ -1,5 +1,4 @@
-"""Reads every import and fails on one that runs upward. A file may import from its own floor and
-those below."""
+"""Reads every import: a file may import from its own floor and those below, never upward."""
 
 import ast
 import re

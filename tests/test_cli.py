@@ -125,7 +125,8 @@ def test_without_matplotlib_it_says_so_and_goes_on(tmp_path, capsys, monkeypatch
 
 def test_fashion_mnist(tmp_path, rng, capsys):
     write_data_set(tmp_path, rng)
-    assert train(tmp_path / "out", "--fashion-mnist", tmp_path, *QUICK, "--epochs", 5, "--lr", "0.01") == 0
+    options = ["--epochs", 5, "--lr", "0.01"]
+    assert train(tmp_path / "out", "--fashion-mnist", tmp_path, *QUICK, *options) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "Fashion-MNIST: 180 images to train, 20 to validate, 50 to test"
     assert float(lines[-1].removeprefix("test accuracy ")) > 0.8

@@ -48,7 +48,7 @@ def test_select_isa():
     for isa in _kernels.available_isas():
         _kernels.select_isa(isa)
         assert _kernels.selected_isa() == isa
-    with pytest.raises(ValueError, match="available: .*baseline"):
+    with pytest.raises(ValueError, match=r"available: .*baseline"):
         _kernels.select_isa("none")
     assert _kernels.selected_isa() == isa
     _kernels.select_isa(None)

@@ -85,11 +85,12 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
     arXiv:0907.4010).
 
     Raises:
-        ValueError: if a > b, or std is not positive.
+        ValueError: if a > b, std is not positive, or mean or std is not finite.
     """
-    if not a <= b or not std > 0:
+    if not a <= b or not 0 < std < math.inf or not math.isfinite(mean):
         raise ValueError(
-            f"trunc_normal_: a is {a}, b is {b}, std is {std}; a <= b and std > 0 are needed"
+            f"trunc_normal_: mean is {mean}, std is {std}, a is {a}, b is {b}; "
+            "a <= b, a finite mean and a finite std > 0 are needed"
         )
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
@@ -101,6 +102,7 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
         return (1 + math.erf((x - mean) / std / math.sqrt(2))) / 2
 
     peak = min(max(mean, a), b)
+    low, high = max(a, peak - 9 * std), min(b, peak + 9 * std)  # beyond: exp(-40) of the peak
 
     def propose(count):
         """`count` values, and which of them are accepted."""
@@ -108,7 +110,7 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
         if below(b) - below(a) > 0.3:
             values = values.normal_(mean, std, generator=generator).numpy()
             return values, (values >= a) & (values <= b)
-        values = values.uniform_(a, b, generator=generator).numpy()
+        values = values.uniform_(low, high, generator=generator).numpy()
         level = ops.empty(count, dtype=tensor.dtype).uniform_(generator=generator).numpy()
         density = np.exp(
             ((peak - mean) ** 2 - (values.astype(np.float64) - mean) ** 2) / (2 * std**2)

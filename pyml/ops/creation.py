@@ -60,7 +60,7 @@ def as_array(data, dtype, name):
             dtype = FLOAT32
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name}: data of type {array.dtype} cannot be made a tensor; numbers and bool can")
-    dtype = checked_dtype(array.dtype if dtype is None else dtype, name).newbyteorder("=")
+    dtype = checked_dtype(array.dtype.newbyteorder("=") if dtype is None else dtype, name)
     with np.errstate(all="ignore"):
         return np.asarray(array, dtype)
 

@@ -124,14 +124,16 @@ def setitem(input, index, value):
     value = cast(value, input.dtype)
     tracked = is_grad_enabled() and (input.requires_grad or value.requires_grad)
     input._will_change(tracked)
+    if tracked:
+        value._check_current()
     try:
         input.array[index] = value.array
     except (IndexError, ValueError) as error:
         raise type(error)(f"setitem: {error} (the tensor has shape {input.shape})") from None
-    input._mark_changed()
-    if tracked:
+    if tracked:   # recorded before the change is counted: value may be a view of input
         frozen = tuple(item.copy() if isinstance(item, np.ndarray) else item for item in index)
         SetItem(frozen, value.shape)._connect(input, (input, value))
+    input._mark_changed()
 
 
 # ---- along a dimension ----------------------------------------------------------------------------------------

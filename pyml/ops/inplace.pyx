@@ -211,12 +211,12 @@ cdef class Overwrite(Node):
 cdef Tensor overwritten(Tensor t, Tensor source):
     """Records that t was overwritten with `source`, or with constants."""
     cdef Overwrite node
-    t.mark_changed()
     if tracks(t) or (source is not None and tracks(source)):
         node = Overwrite.__new__(Overwrite)
         if source is not None:
             node.source_shape, node.source_dtype = source.shape, source.array.dtype
-        node.connect(t, (t, source))
+        node.connect(t, (t, source))   # before the change is counted: source may be a view of t
+    t.mark_changed()
     return t
 
 
@@ -226,6 +226,8 @@ def copy_(Tensor input not None, src, non_blocking=False):
     if elementwise.broadcast_shapes(input.shape, source.shape, name="copy_") != input.shape:
         raise ValueError(f"copy_: src has shape {source.shape}, it does not broadcast to {input.shape}")
     will_change(input, tracks(input) or (tracks(source) and is_real(input.array)))
+    if tracks(source):
+        source._check_current()
     with np.errstate(all="ignore"):
         np.copyto(input.array, source.array, casting="unsafe")
     return overwritten(input, source if is_real(input.array) else None)

@@ -49,12 +49,12 @@ cdef class LogSoftmax(Node):
 
 cdef ndarray to_rows(ndarray a, int axis):
     """`a` as a matrix whose rows run along `axis`."""
-    return as_matrix(a if axis == a.ndim - 1 else np.moveaxis(a, axis, -1))
+    return as_matrix(a if axis >= a.ndim - 1 else np.moveaxis(a, axis, -1))
 
 
 cdef ndarray from_rows(ndarray rows, ndarray like, int axis):
     """The way back to the shape of `like`."""
-    if axis == like.ndim - 1 or like.ndim == 0:
+    if axis >= like.ndim - 1:
         return rows.reshape((<object>like).shape)
     moved = list((<object>like).shape)
     moved.append(moved.pop(axis))

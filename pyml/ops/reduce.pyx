@@ -438,7 +438,7 @@ def prod(input, dim=None, keepdim=False):
         dim = wrapped_dim(dim, x.array.ndim, "prod")
     cdef Dims dims = dims_of(x.array, dim, keepdim, "prod")
     dtype = x.array.dtype if is_real(x.array) else np.dtype(np.int64)
-    cdef Tensor y = wrap(np.asarray(np.prod(x.array, dims.dims(), dtype)).reshape(dims.shape()))
+    cdef Tensor y = wrap(np.asarray(np.prod(contiguous(x.array), dims.dims(), dtype)).reshape(dims.shape()))
     cdef Prod node
     if tracks(x):
         node = Prod.__new__(Prod)

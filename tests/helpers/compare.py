@@ -33,13 +33,14 @@ def ulp_distance(got, wanted):
 
 
 def first_mismatch(got, wanted, eps, scale=None, signed_zero=False):
-    """None where got is wanted within `eps` times the dtype's eps of `scale` (default: |wanted|),
-    else the first Mismatch.
+    """The first element of `got` that is not as wanted; None if all are.
 
-    NaN equals NaN alone, an infinity itself alone; a number too large for the dtype is infinite.
-    Integers and booleans are compared exactly. As the kernels flush subnormals, an error below the
-    smallest normal number is none; nor is one below FLUSHED times that where the result was
-    rounded: a factor of it may have been flushed. With `signed_zero`, -0 is not +0."""
+    A floating-point error is allowed up to `eps` times the dtype's eps times `scale`, which is
+    |wanted| by default. NaN equals NaN alone, an infinity itself alone, and a wanted number too
+    large for the dtype is infinite. As the kernels flush subnormals, an error below the smallest
+    normal number is none, nor one below FLUSHED times that where the result was rounded. With
+    `signed_zero`, -0 is not +0. Integers and booleans are compared exactly.
+    """
     if got.shape != np.shape(wanted):
         raise AssertionError(f"shape {got.shape}, wanted {np.shape(wanted)}")
     wanted = np.asarray(wanted)
@@ -76,18 +77,13 @@ def assert_close(got, wanted, eps, scale=None):
 
 def assert_same_bits(got, wanted, what=""):
     got, wanted = np.asarray(got), np.asarray(wanted)
-    assert got.dtype == wanted.dtype and got.shape == wanted.shape, (
-        got.dtype,
-        got.shape,
-        wanted.dtype,
-        wanted.shape,
-    )
+    assert (got.dtype, got.shape) == (wanted.dtype, wanted.shape)
     different = np.flatnonzero(bits(got) != bits(wanted))
     if len(different):
         index = tuple(int(i) for i in np.unravel_index(different[0], got.shape))
         raise AssertionError(
-            f"{what} other bits at {index}: {got[index]!r} and {wanted[index]!r}; {len(different)}
-            differ"
+            f"{what} other bits at {index}: {got[index]!r} and {wanted[index]!r}, "
+            f"{len(different)} differ"
         )
 
 

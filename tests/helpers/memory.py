@@ -1,5 +1,4 @@
-"""Arrays with watched neighbours: kernels must not write around their outputs, nor read past
-their inputs."""
+"""Arrays with watched neighbours: no kernel writes around its outputs or reads past its inputs."""
 
 import ctypes
 import mmap
@@ -15,8 +14,7 @@ libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
 
 
 def at_page_end(values):
-    """A contiguous copy whose last byte is the last one that may be touched: reading on is a
-    segmentation fault."""
+    """A contiguous copy that ends where memory does: reading on is a segmentation fault."""
     values = np.ascontiguousarray(values)
     pages = -(-values.nbytes // mmap.PAGESIZE) * mmap.PAGESIZE
     memory = mmap.mmap(-1, pages + mmap.PAGESIZE)
@@ -29,9 +27,10 @@ def at_page_end(values):
 
 
 class Guarded:
-    """`.array`: an output, aligned to its element and no more, of NaN (or of a sentinel, for
-    integers) between two guard
-    bands. With `start`, an output that is also read."""
+    """`.array` is an output between two guard bands, aligned to its element and no more.
+
+    It is filled with NaN (integers with a sentinel), or with `start` if it is also read.
+    """
 
     def __init__(self, shape, dtype, start=None):
         dtype = np.dtype(dtype)

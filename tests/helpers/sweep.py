@@ -1,5 +1,4 @@
-"""One check for every kernel: each ISA, dtype, size around the lane count, kind of values and
-thread count.
+"""One check for every kernel: each ISA, dtype, size around the lane count, values and threads.
 
 def test_relu():
     check_kernel(
@@ -14,6 +13,7 @@ def test_relu():
 
 import os
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -25,21 +25,18 @@ from pyml import _kernels
 
 KERNEL = {name: i for i, name in enumerate(_kernels.kernel_names())}
 DTYPES = (np.dtype("float32"), np.dtype("float64"))
+WIDE = {DTYPES[0]: DTYPES[1], DTYPES[1]: np.dtype(np.longdouble)}  # what a reference computes in
+
 LARGE = 200_003  # elements: enough work for three threads in the cheapest kernel
-LARGE_MATH = 60_003  # ... and in one that computes an exponential
-SHARED = 20_000  # elements of a call that threads may share
+LARGE_MATH = 60_003  # the same of a kernel that computes exponentials
 MANY = 3001  # elements that show every special value, alone and beside another
-THREADS = (2, 3)  # whose results must be those of one thread, to the bit
-WIDE = {
-    DTYPES[0]: np.dtype("float64"),
-    DTYPES[1]: np.dtype(np.longdouble),
-}  # what a reference computes in
+SHARED = 20_000  # elements of a call that threads may share
+THREADS = (2, 3)  # counts whose results must be those of one thread, to the bit
 
 
 @dataclass
 class Selection:
-    """What the options --isa, --dtype, --size and --values of pytest leave of the sweeps; None:
-    all."""
+    """What pytest's options --isa, --dtype, --size and --values leave of the sweeps."""
 
     isa: str = None
     dtype: str = None
@@ -54,7 +51,7 @@ selection = Selection()
 
 
 class Scaled(NamedTuple):
-    """A wanted output and the scale of its errors, where that is not its own size."""
+    """A wanted output and the scale of its errors; None: its own size."""
 
     wanted: np.ndarray
     scale: np.ndarray
@@ -74,13 +71,11 @@ def columns_around_lanes(lanes):
 
 
 class Draw:
-    """Random inputs of one dtype. draw(shape) has the values of the sweep's axis:
+    """Random inputs of one dtype. draw(shape) has the values that the sweep is at.
 
     normal   N(0, 1)
     offset   1e4 + N(0, 1)
-    special  among normal numbers: +-0, infinities, NaN, subnormals, the largest and smallest
-    numbers, offsets
-    extreme  the same without NaN and infinities
+    special  among normal numbers +-0, infinities, NaN, subnormals, the largest and the smallest
     """
 
     def __init__(self, rng, dtype, values):
@@ -90,41 +85,27 @@ class Draw:
         x = self.normal(shape)
         if self.values == "offset":
             return x + self.dtype.type(1e4)
-        if self.values in ("special", "extreme"):
-            odd = self.specials()
-            chosen = self.rng.random(shape) < 0.5
-            x = np.where(chosen, odd[self.rng.integers(len(odd), size=shape)], x)
+        if self.values == "special":
+            specials = self.specials()
+            chosen = specials[self.rng.integers(len(specials), size=shape)]
+            return np.where(self.rng.random(shape) < 0.5, chosen, x)
         return x
 
     def specials(self):
         info = np.finfo(self.dtype)
-        positive = [
-            0,
-            info.tiny / 2,
-            info.smallest_subnormal,
-            info.tiny,
-            info.eps,
-            0.5,
-            1,
-            30,
-            88,
-            100,
-            710,
-            1e4,
-            info.max,
-        ]
-        if self.values == "special":
-            positive += [np.inf, np.nan]
-        return np.array([*positive, *(-np.array(positive, self.dtype))], self.dtype)
+        small = [0, info.smallest_subnormal, info.tiny / 2, info.tiny, info.eps]
+        positive = np.array([*small, 0.5, 1, 30, 88, 100, 710, 1e4, info.max, np.inf], self.dtype)
+        return np.concatenate([positive, -positive, np.full(2, np.nan, self.dtype)])
 
-    def normal(self, shape, mean=0, std=1):
-        return self.rng.normal(mean, std, shape).astype(self.dtype)
+    def normal(self, shape):
+        return self.rng.normal(size=shape).astype(self.dtype)
 
     def uniform(self, shape, low, high):
         return self.rng.uniform(low, high, shape).astype(self.dtype)
 
     def index(self, below, shape):
-        return self.rng.integers(below, size=shape) if below > 0 else np.zeros(shape, np.int64)
+        """Integers in [0, below); zeros if there are none."""
+        return self.rng.integers(max(below, 1), size=shape)
 
 
 def flushed(x):
@@ -139,9 +120,52 @@ def without_largest(x):
 
 def widened(argument):
     """What a reference sees of an argument: flushed, in the wider type."""
-    if not isinstance(argument, np.ndarray) or argument.dtype.kind != "f":
+    if not is_real(argument):
         return argument
     return flushed(argument).astype(WIDE[argument.dtype])
+
+
+def is_real(argument):
+    return isinstance(argument, np.ndarray) and argument.dtype.kind == "f"
+
+
+@dataclass(frozen=True)
+class Check:
+    """What check_kernel was asked."""
+
+    name: str
+    call: Callable
+    arguments: Callable
+    reference: Callable
+    eps: float | dict
+    in_place: tuple
+    signed_zero: bool
+
+    def eps_of(self, output):
+        return self.eps[output] if isinstance(self.eps, dict) else self.eps
+
+
+@dataclass(frozen=True)
+class Case:
+    """One point of the sweep."""
+
+    isa: str
+    dtype: np.dtype
+    size: int
+    values: str
+
+    def __str__(self):
+        return f"on {self.isa}, {self.dtype}, size {self.size}, {self.values} values"
+
+    def reproduction(self):
+        test = os.environ.get("PYTEST_CURRENT_TEST", "tests").rsplit(" ", 1)[0]
+        axes = f"--isa {self.isa} --dtype {self.dtype} --size {self.size} --values {self.values}"
+        return f"pytest '{test}' {axes}"
+
+    def draw(self, name):
+        """The same numbers on every ISA, and in a run of this case alone."""
+        seed = zlib.crc32(f"{name} {self.dtype} {self.size} {self.values}".encode())
+        return Draw(np.random.default_rng(seed), self.dtype, self.values)
 
 
 def check_kernel(
@@ -157,117 +181,108 @@ def check_kernel(
     dtypes=DTYPES,
     signed_zero=False,
 ):
-    """Calls a kernel on everything it must get right and raises one AssertionError that lists the
-    first failure of
-    each ISA and dtype.
+    """Calls a kernel on all that it must get right.
 
-    name        of the kernel in csrc/kernel_list.h
-    call        call(**outputs, **inputs), arrays by the names of the contract
-    arguments   arguments(draw, size) -> inputs by name, arrays or None; see Draw
-    reference   reference(**inputs) -> outputs by name, computed in a wider type: an array, or
-    Scaled.
-                A floating-point output gets the dtype under test. One that is also an input is read
-                and written.
-    eps         the tolerance, one of helpers.tolerances, or a dict of them by output
-    sizes       sizes(lanes) -> what `arguments` takes
-    values      the kinds of values, see Draw
-    in_place    pairs (output, input) that may be one array, and must then give the same bits
+    Inputs end where memory does and must not change; outputs start as NaN, between guard bands.
+
+    Args:
+        name: the kernel's, in csrc/kernel_list.h.
+        call: call(**outputs, **inputs), arrays by the names of the contract.
+        arguments: arguments(draw, size), the inputs by name, arrays or None. See Draw.
+        reference: reference(**inputs), the outputs by name: arrays, or Scaled. It computes in a
+            wider type. An output that is also an input is read and written.
+        eps: a tolerance, one of helpers.tolerances, or a dict of them by output.
+        sizes: sizes(lanes), what `arguments` takes.
+        values: kinds of values, see Draw.
+        in_place: pairs (output, input) that may be one array, and must then give the same bits.
+        dtypes: those of the kernel.
+        signed_zero: -0 is not +0.
+
+    Raises:
+        AssertionError: listing the first failure of each ISA and dtype.
     """
+    check = Check(name, call, arguments, reference, eps, tuple(in_place), signed_zero)
     failures, before = [], _kernels.selected_isa()
     try:
         for isa in _kernels.available_isas():
             _kernels.select_isa(isa)
             for dtype in dtypes:
-                for case in cases(isa, dtype, sizes(_kernels.lanes(dtype)), values):
-                    failure = check_case(
-                        name, call, case, arguments, reference, eps, in_place, signed_zero
-                    )
-                    if failure is not None:
-                        failures.append(f"{name} {case}: {failure}\n    {case.reproduction()}")
-                        break
+                failures += first_failure(check, cases(isa, dtype, sizes, values))
     finally:
         _kernels.select_isa(before)
     if failures:
         raise AssertionError("\n".join(failures))
 
 
-@dataclass(frozen=True)
-class Case:
-    isa: str
-    dtype: np.dtype
-    size: int
-    values: str
-
-    def __str__(self):
-        return f"on {self.isa}, {self.dtype}, size {self.size}, {self.values} values"
-
-    def reproduction(self):
-        test = os.environ.get("PYTEST_CURRENT_TEST", "tests").rsplit(" ", 1)[0]
-        axes = f"--isa {self.isa} --dtype {self.dtype} --size {self.size} --values {self.values}"
-        return f"pytest '{test}' {axes}"
-
-    def draw(self, name):
-        seed = zlib.crc32(f"{name} {self.dtype} {self.size} {self.values}".encode())
-        return Draw(np.random.default_rng(seed), self.dtype, self.values)
-
-
 def cases(isa, dtype, sizes, values):
     """All sizes with the first kind of values; with the others no more than MANY elements."""
+    sizes = sizes(_kernels.lanes(dtype))
     for kind in values:
         for size in sizes if kind == values[0] else sorted({min(size, MANY) for size in sizes}):
             if selection.keeps(isa=isa, dtype=str(dtype), size=size, values=kind):
                 yield Case(isa, dtype, size, kind)
 
 
-def check_case(name, call, case, arguments, reference, eps, in_place, signed_zero):
-    """What is wrong, in words, or None."""
-    inputs = arguments(case.draw(name), case.size)
+def first_failure(check, cases):
+    """A list of one message, or of none."""
+    for case in cases:
+        failure = failure_of(check, case)
+        if failure is not None:
+            return [f"{check.name} {case}: {failure}\n    {case.reproduction()}"]
+    return []
+
+
+def failure_of(check, case):
+    """What is wrong in a case, in words, or None."""
+    inputs = check.arguments(case.draw(check.name), case.size)
     with np.errstate(all="ignore"):
-        wanted = reference(**{key: widened(value) for key, value in inputs.items()})
-    wanted = {
-        key: value if isinstance(value, Scaled) else Scaled(np.asarray(value), None)
-        for key, value in wanted.items()
-    }
+        wanted = check.reference(**{key: widened(value) for key, value in inputs.items()})
+    for key, value in wanted.items():
+        if not isinstance(value, Scaled):
+            wanted[key] = Scaled(np.asarray(value), None)
 
     _kernels.set_num_threads(1)
-    outputs, failure = run(call, case, inputs, wanted)
+    outputs, failure = run(check, case, inputs, wanted)
     if failure is not None:
         return failure
     for key, (value, scale) in wanted.items():
-        try:
-            mismatch = first_mismatch(
-                outputs[key], value, eps[key] if isinstance(eps, dict) else eps, scale, signed_zero
-            )
-        except AssertionError as error:
-            mismatch = error
+        mismatch = first_mismatch(outputs[key], value, check.eps_of(key), scale, check.signed_zero)
         if mismatch is not None:
             return f"{key}: {mismatch}"
 
     elements = sum(np.size(array) for array in [*inputs.values(), *outputs.values()])
-    again = [(f"{threads} threads", threads, None) for threads in THREADS if elements >= SHARED]
-    again += [(f"{output} is {source}", 1, (output, source)) for output, source in in_place]
-    for what, threads, shared in again:
+    for threads in THREADS if elements >= SHARED else ():
         _kernels.set_num_threads(threads)
-        others, failure = run(call, case, inputs, wanted, shared)
-        _kernels.set_num_threads(1)
+        again, failure = run(check, case, inputs, wanted)
+        failure = failure or difference(again, outputs)
         if failure is not None:
-            return f"{what}: {failure}"
-        for key in wanted:
-            different = np.flatnonzero(bits(outputs[key]) != bits(others[key]))
-            if len(different):
-                i = different[0]
-                return (
-                    f"{what}: {key} has other bits, first at flat index {i}: "
-                    f"{others[key].flat[i]!r}, was {outputs[key].flat[i]!r}"
-                )
+            return f"{threads} threads: {failure}"
+    _kernels.set_num_threads(1)
+    for shared in check.in_place:
+        again, failure = run(check, case, inputs, wanted, shared)
+        failure = failure or difference(again, outputs)
+        if failure is not None:
+            return f"{shared[0]} is {shared[1]}: {failure}"
     return None
 
 
-def run(call, case, inputs, wanted, shared=None):
-    """Runs the kernel on guarded outputs and inputs at the end of their pages; (outputs, what is
-    wrong or None).
-    `shared` is a pair (output, input) that is one array."""
-    output, source = shared or (None, None)
+def difference(outputs, expected):
+    """The first other bit of the outputs, in words, or None."""
+    for key, array in expected.items():
+        different = np.flatnonzero(bits(outputs[key]) != bits(array))
+        if len(different):
+            i = different[0]
+            got, was = outputs[key].flat[i], array.flat[i]
+            return f"{key} has other bits, first at flat index {i}: {got!r}, was {was!r}"
+    return None
+
+
+def run(check, case, inputs, wanted, shared=(None, None)):
+    """Calls the kernel once: (outputs, what it did to its neighbours, in words, or None).
+
+    `shared` is a pair (output, input) that is one array.
+    """
+    output, source = shared
     guarded = {
         key: Guarded(
             value.shape,
@@ -276,26 +291,20 @@ def run(call, case, inputs, wanted, shared=None):
         )
         for key, (value, _) in wanted.items()
     }
-    arrays = {
-        key: at_page_end(value) if isinstance(value, np.ndarray) else value
-        for key, value in inputs.items()
-        if key not in guarded and key != source
-    }
     outputs = {key: guard.array for key, guard in guarded.items()}
-    if shared:
-        arrays[source] = outputs[output]
-    for array in arrays.values():
-        if isinstance(array, np.ndarray) and not shared:
-            array.flags.writeable = False
-    call(**outputs, **arrays)
+    read_only = {
+        key: at_page_end(value)
+        for key, value in inputs.items()
+        if isinstance(value, np.ndarray) and key not in outputs and key != source
+    }
+    for array in read_only.values():
+        array.flags.writeable = False
+    nothing = {key: None for key, value in inputs.items() if value is None}
+    check.call(**outputs, **read_only, **nothing, **({source: outputs[output]} if source else {}))
     for key, guard in guarded.items():
         if guard.broken():
             return outputs, f"{key}: {guard.broken()}"
-    for key, array in arrays.items():
-        if (
-            isinstance(array, np.ndarray)
-            and key != source
-            and not np.array_equal(bits(array), bits(inputs[key]))
-        ):
+    for key, array in read_only.items():
+        if not np.array_equal(bits(array), bits(inputs[key])):
             return outputs, f"the input {key} was changed"
     return outputs, None

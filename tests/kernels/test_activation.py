@@ -13,7 +13,7 @@ erfc_of_double = np.vectorize(math.erfc, otypes=[float])
 
 
 def erfc(z):
-    """math.erfc, with the digits of z that a double has not by a step of Taylor's series."""
+    """math.erfc, and what z has beyond a double by a step of Taylor's series."""
     double = z.astype(float)
     slope = -2 / np.sqrt(np.pi) * np.exp(-(z**2))
     return erfc_of_double(double) + slope * (z - double)
@@ -52,8 +52,7 @@ A, B = (
 
 
 def gelu_tanh(x):
-    """x/2 (1 + tanh u), u = sqrt(2/pi) (x + 0.044715 x^3), of the scale that cancellation in u's
-    exponential allows"""
+    """x/2 (1 + tanh u), u = sqrt(2/pi) (x + 0.044715 x^3); exp multiplies u's errors."""
     t = limit(x)
     u = A * t + B * t**3
     y = limit(x, high=np.inf) * sigmoid(u)
@@ -117,7 +116,7 @@ EXACT = ("relu",)
 
 
 def both(options):
-    """alpha and beta of a call; 0 for what a function has not"""
+    """The alpha and beta of a call; 0 for what a function has not."""
     return options or (0, 0)
 
 

@@ -14,8 +14,7 @@ def state(seed=SEED, counter=0):
 
 
 def philox(seed, counter):
-    """Philox4x32-10 of Salmon et al. 2011, section 3.3: four words of the counters (array) under
-    one key."""
+    """Philox4x32-10 (Salmon et al. 2011, section 3.3): four words of each counter."""
     c = [
         counter & 0xFFFFFFFF,
         counter >> np.uint64(32),
@@ -61,8 +60,7 @@ def test_the_reference_on_the_known_answers():
     [(0.0, 0), (0.2, 7), (0.5, 0), (0.5, 2**32 - 3), (0.5, 2**64 - 2), (0.999, 0), (1.0, 0)],
 )
 def test_forward(p, counter):
-    """The mask is that of the paper's generator, on every ISA and dtype; the state moves past
-    what was used."""
+    """The mask is the paper's generator's on every ISA; the state moves past what was used."""
 
     def reference(x, state):
         n = len(x)
@@ -116,8 +114,7 @@ def test_fraction_kept(p, isa, dtype):
 
 
 def test_calls_continue_one_stream(isa, dtype):
-    """Two calls of a multiple of four elements draw what one long call draws; a repeated seed
-    draws it again."""
+    """Calls on multiples of four elements continue the stream; a state draws it again."""
     x, at = np.ones(1000, dtype), state()
     first, second = dropout(x[:400], at, 0.5)[0], dropout(x[400:], at, 0.5)[0]
     whole, used = dropout(x, state(), 0.5)

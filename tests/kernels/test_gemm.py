@@ -45,8 +45,7 @@ def gemm(c, a, b, alpha=1.0, beta=0.0):
 
 
 def check_gemm(a, b, dtype, alpha=1.0, beta=0.0, c=None, pad=0):
-    """A guarded c with `pad` unused columns in each row, against float64 (or, small, long
-    double)."""
+    """C is guarded, with `pad` unused columns in each row."""
     shape = (*a.shape[:-1], b.shape[-1])
     guarded = Guarded((*shape[:-1], shape[-1] + pad), dtype)
     out = guarded.array[..., : shape[-1]]

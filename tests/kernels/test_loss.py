@@ -143,8 +143,7 @@ IGNORED = 2
 
 
 def targets(index, prob, shape, ignored):
-    """The coefficient q[i,j] of -log_softmax: one-hot rows (zero where ignored), or the given
-    probabilities."""
+    """The coefficients q of -log_softmax, and which rows count: one-hot, or the probabilities."""
     if prob is not None:
         return prob, np.ones(shape[0], bool)
     kept = index != ignored
@@ -154,8 +153,7 @@ def targets(index, prob, shape, ignored):
 
 
 def cross_entropy(x, index, prob, weight, smoothing, reduction, ignored):
-    """loss, lse, total weight and d loss / d x, by the definitions of Szegedy et al. 2015 and
-    PyTorch; scales."""
+    """The outputs of forward, and d loss / d x (Szegedy et al. 2015; PyTorch's weights)."""
     n, c = x.shape
     q, kept = targets(index, prob, x.shape, ignored)
     v = np.ones(c, x.dtype) if weight is None else weight

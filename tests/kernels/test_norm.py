@@ -11,8 +11,7 @@ ROWS = [2, 3, 7, 64, 130, 300]
 
 
 def deviations(x):
-    """x - x.mean(0), with the digits that an offset would push out of the mean, in long double
-    too."""
+    """x - x.mean(0), with the digits of the mean that an offset would push out."""
     near = x - x[:1]
     return near - near.mean(0)
 
@@ -85,9 +84,10 @@ def test_forward(n, affine, tracked):
 @pytest.mark.parametrize("offset", [1e4, -1e6])
 @pytest.mark.parametrize("n", [2, 64, 5000])
 def test_an_offset_costs_no_digits(offset, n):
-    """x is exact in float32 and so are its mean and variance: the variance must not be a difference
-    of large numbers,
-    nor y lose what x has."""
+    """x, its mean and its variance are exact in float32.
+
+    The variance must not be a difference of large numbers, nor y lose what x has.
+    """
 
     def arguments(draw, c):
         deviations = np.resize([-2, -1, 1, 2] if n % 4 == 0 else [-1, 1], (c, n)).T

@@ -1,5 +1,6 @@
-"""One call of an optimizer's kernel, through the step of its param_group, against the paper in a
-wider type."""
+"""One step of a param_group is one call of a kernel: against the papers, in a wider type."""
+
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -19,48 +20,69 @@ from pyml.ops.optim import (
 )
 from pyml.tensor import Tensor
 
-LR = 0.1
-SGD = {
-    "lr": LR,
-    "momentum": 0,
-    "dampening": 0,
-    "weight_decay": 0,
-    "nesterov": False,
-    "maximize": False,
+
+class Method(NamedTuple):
+    """An optimizer.
+
+    Attributes:
+        update: what makes a step of a param_group.
+        defaults: its options.
+        state: the names of its state, or the option that each needs.
+        changes: options to test.
+    """
+
+    update: type
+    defaults: dict
+    state: dict
+    changes: list
+
+    def state_names(self, options):
+        options = self.defaults | options
+        return [name for name, needs in self.state.items() if needs is None or options[needs]]
+
+
+COMMON = {"lr": 0.1, "weight_decay": 0, "maximize": False}
+METHODS = {
+    "SGD": Method(
+        SGDUpdate,
+        COMMON | {"momentum": 0, "dampening": 0, "nesterov": False},
+        {"momentum_buffer": "momentum"},
+        [
+            {},
+            {"momentum": 0.9},
+            {"momentum": 0.9, "nesterov": True},
+            {"momentum": 0.9, "dampening": 0.5},
+        ],
+    ),
+    "Adagrad": Method(
+        AdagradUpdate,
+        COMMON | {"lr_decay": 0, "initial_accumulator_value": 0, "eps": 1e-10},
+        {"sum": None},
+        [{}, {"lr_decay": 0.1}, {"eps": 1e-3}],
+    ),
+    "RMSprop": Method(
+        RMSpropUpdate,
+        COMMON | {"alpha": 0.99, "eps": 1e-8, "momentum": 0, "centered": False},
+        {"square_avg": None, "momentum_buffer": "momentum", "grad_avg": "centered"},
+        [{}, {"momentum": 0.9}, {"centered": True}, {"momentum": 0.5, "centered": True}],
+    ),
+    "Adam": Method(
+        AdamUpdate,
+        COMMON
+        | {"betas": (0.9, 0.999), "eps": 1e-8, "amsgrad": False, "decoupled_weight_decay": False},
+        {"exp_avg": None, "exp_avg_sq": None, "max_exp_avg_sq": "amsgrad"},
+        [
+            {},
+            {"amsgrad": True},
+            {"betas": (0.5, 0.9), "eps": 1e-3},
+            {"decoupled_weight_decay": True},
+        ],
+    ),
 }
-ADAGRAD = {
-    "lr": LR, "lr_decay": 0, "weight_decay": 0, "initial_accumulator_value": 0, "eps": 1e-10, "maximize": False,
-}  # fmt: skip
-RMSPROP = {
-    "lr": LR, "alpha": 0.99, "eps": 1e-8, "weight_decay": 0, "momentum": 0, "centered": False, "maximize": False,
-}  # fmt: skip
-ADAM = {
-    "lr": LR, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0, "amsgrad": False, "maximize": False,
-    "decoupled_weight_decay": False,
-}  # fmt: skip
-METHODS = {  # the update, its defaults, the names of its state, and what to change in the defaults
-    "SGD": (
-        SGDUpdate, SGD, lambda o: ["momentum_buffer"] if o["momentum"] else [],
-        [{}, {"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}, {"momentum": 0.9, "dampening":
-        0.5}],
-    ),
-    "Adagrad": (AdagradUpdate, ADAGRAD, lambda o: ["sum"], [{}, {"lr_decay": 0.1}, {"eps": 1e-3}]),
-    "RMSprop": (
-        RMSpropUpdate, RMSPROP,
-        lambda o: ["square_avg", *["momentum_buffer"] * bool(o["momentum"]), *["grad_avg"] *
-        o["centered"]], [{}, {"momentum": 0.9}, {"centered": True}, {"momentum": 0.5, "centered":
-        True}],
-    ),
-    "Adam": (
-        AdamUpdate, ADAM, lambda o: ["exp_avg", "exp_avg_sq", *["max_exp_avg_sq"] * o["amsgrad"]],
-        [{}, {"amsgrad": True}, {"betas": (0.5, 0.9), "eps": 1e-3}, {"decoupled_weight_decay":
-        True}],
-    ),
-}  # fmt: skip
 CASES = [
     (name, changes | common)
-    for name, (_, _, _, options) in METHODS.items()
-    for changes in options
+    for name, method in METHODS.items()
+    for changes in method.changes
     for common in ({}, {"weight_decay": 0.1}, {"weight_decay": 0.1, "maximize": True})
 ]
 STEP = 7  # updates before this one
@@ -68,18 +90,18 @@ STEP = 7  # updates before this one
 
 def update(name, options, w, g, state):
     """One step on arrays; `state` by name, changed in place."""
-    kind, defaults, _, _ = METHODS[name]
+    method = METHODS[name]
     p = Tensor._on(w, requires_grad=True)
     p.grad = Tensor._on(g)
     values = {key: Tensor._on(value) for key, value in state.items()}
     if name != "SGD":
         values["step"] = Tensor._on(np.array(float(STEP)))
-    step([kind(name)], [defaults | options | {"params": [p]}], {p: values})
+    step([method.update(name)], [method.defaults | options | {"params": [p]}], {p: values})
 
 
 def paper(name, options, w, g, state):
     """The same by the reference, with the scales of the rounding errors."""
-    o = METHODS[name][1] | options
+    o = METHODS[name].defaults | options
     g = -g if o["maximize"] else g
     scale = np.abs(w)
     if o.get("decoupled_weight_decay"):
@@ -110,7 +132,7 @@ def sensitivity(name, o, g, state, gradient):
 
 
 def check_step(name, options, sizes):
-    names = METHODS[name][2](METHODS[name][1] | options)
+    names = METHODS[name].state_names(options)
 
     def arguments(draw, n):
         inputs = {"w": draw(n), "g": draw.normal(n)}
@@ -144,7 +166,7 @@ def test_step_among_threads(name):
 def test_a_zero_gradient_moves_nothing_and_divides_by_nothing(name, isa, dtype):
     options = {"eps": 1e-8} if name != "SGD" else {}
     w, g = np.ones(37, dtype), np.zeros(37, dtype)
-    state = {key: np.zeros(37, dtype) for key in METHODS[name][2](METHODS[name][1])}
+    state = {key: np.zeros(37, dtype) for key in METHODS[name].state_names({})}
     update(name, options, w, g, state)
     assert_same_bits(w, np.ones(37, dtype))
 
@@ -156,9 +178,7 @@ def test_a_bad_gradient_spoils_its_element_alone(name, bad, isa, dtype, rng):
     for value in (0.5, bad):
         w, g = np.ones(37, dtype), np.linspace(-1, 1, 37).astype(dtype)
         g[11] = value
-        update(
-            name, {}, w, g, {key: np.ones(37, dtype) for key in METHODS[name][2](METHODS[name][1])}
-        )
+        update(name, {}, w, g, {key: np.ones(37, dtype) for key in METHODS[name].state_names({})})
         results.append(w)
     assert not np.isfinite(results[1][11]) or name in (
         "Adagrad",
@@ -199,12 +219,12 @@ def test_the_norm_does_not_overflow_in_float32(isa):
 def test_many_small_parameters_are_as_one_large(name, isa, dtype, rng):
     """Where a segment begins and ends changes no bit."""
     w, g = rng.normal(size=(2, 30_000)).astype(dtype)
-    names = METHODS[name][2](METHODS[name][1])
+    names = METHODS[name].state_names({})
     state = {key: np.abs(rng.normal(size=30_000)).astype(dtype) for key in names}
     whole, whole_state = w.copy(), {key: value.copy() for key, value in state.items()}
     update(name, {}, whole, g, whole_state)
     cuts = np.sort(rng.integers(0, 30_000, size=50))
-    kind, defaults, _, _ = METHODS[name]
+    method = METHODS[name]
     params, states = [], {}
     for part, gradient, *values in zip(
         np.split(w, cuts),
@@ -219,5 +239,5 @@ def test_many_small_parameters_are_as_one_large(name, isa, dtype, rng):
         if name != "SGD":
             states[p]["step"] = Tensor._on(np.array(float(STEP)))
     _kernels.set_num_threads(3)
-    step([kind(name)], [defaults | {"params": params}], states)
+    step([method.update(name)], [method.defaults | {"params": params}], states)
     assert_same_bits(w, whole)

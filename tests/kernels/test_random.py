@@ -17,8 +17,7 @@ from pyml import _kernels
 
 
 def integers(start, n, dtype):
-    """The stream's numbers: of 32 bits for float32, of 64 (two words, the low one first) for
-    float64."""
+    """The stream's numbers, of one word for float32, of two (the low one first) for float64."""
     if dtype.itemsize == 4:
         return words(start, n)
     w = words(start, 2 * n)

@@ -62,8 +62,7 @@ def normal_numbers(x):
 
 
 def strided(dtype):
-    """Bit patterns at a prime distance, so all signs, exponents and many mantissas; and more
-    where functions bend."""
+    """Bit patterns at an odd distance, so all exponents; more where the functions bend."""
     if dtype == "float32":
         patterns = np.arange(0, 2**32, 12007, np.uint64).astype(np.uint32).view(np.float32)
     else:
@@ -99,8 +98,8 @@ def assert_error(name, x):
         worst = error.argmax()
         assert error[worst] <= bound, (
             f"{name} on {isa}, {x.dtype}: {error[worst]:.3f} ulp, stated {bound}, "
-            f"at x = {x[worst]!r} ({float(x[worst]).hex()}): got {y[worst]!r}, wanted
-            {wanted[worst]!r}"
+            f"at x = {x[worst]!r} ({float(x[worst]).hex()}): got {y[worst]!r}, "
+            f"wanted {wanted[worst]!r}"
         )
         limits = flushed(y)[~compared & ~np.isnan(wanted)]
         with np.errstate(over="ignore"):

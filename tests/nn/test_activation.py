@@ -141,6 +141,14 @@ def test_implicit_dim(function, ndim, dim):
     np.testing.assert_array_equal(y.numpy(), function(x, dim).numpy())
 
 
+@pytest.mark.parametrize("function", [F.softmax, F.log_softmax])
+def test_softmax_of_a_number(function):
+    x = pyml.tensor(3.0, requires_grad=True)
+    y = function(x, dim=0)
+    y.backward()
+    assert y.shape == () and y.item() == (function is F.softmax) and x.grad.item() == 0
+
+
 def test_softmax_dtype():
     x = pyml.tensor([1, 2, 3])
     assert F.softmax(x, 0, dtype=pyml.float64).dtype == np.float64

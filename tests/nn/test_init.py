@@ -77,6 +77,12 @@ def test_trunc_normal(dtype, mean, std, a, b):
     assert_moments(values, wanted, math.sqrt(variance), fourth / variance**2)
 
 
+def test_trunc_normal_of_a_half_line():
+    values = filled(init.trunc_normal_, 0, 1, 1, math.inf)
+    assert values.min() >= 1
+    assert values.mean() == pytest.approx(1.5251, abs=0.05)  # phi(1) / (1 - Phi(1))
+
+
 def test_trunc_normal_far_from_its_interval():
     with pytest.warns(UserWarning, match="more than 2 std"):
         values = filled(init.trunc_normal_, 0, 1, 3, 4)
@@ -214,6 +220,9 @@ def test_errors():
             init.calculate_gain("leaky_relu", slope)
     with pytest.raises(ValueError, match="mode is 'fan'"):
         init.kaiming_uniform_(pyml.zeros(2, 2), mode="fan")
+    for wrong in ({"mean": math.nan}, {"mean": math.inf}, {"std": 0}, {"std": math.inf}, {"a": math.nan}):
+        with pytest.raises(ValueError, match="trunc_normal_: mean is"):
+            init.trunc_normal_(pyml.zeros(2), **wrong)
     for function in (init.xavier_uniform_, init.kaiming_normal_, init.orthogonal_):
         with pytest.raises(ValueError, match="at least 2 dimensions"):
             function(pyml.zeros(3))

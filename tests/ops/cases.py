@@ -1,0 +1,95 @@
+"""A table of operations, each with a reference, and the checks that all of them pass."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from helpers import tolerances
+from helpers.compare import assert_close, assert_same_bits
+
+import pyml
+from pyml.autograd import gradcheck, gradgradcheck
+
+
+class Case(NamedTuple):
+    """function(*tensors) is reference(*arrays), which computes in double."""
+
+    name: str
+    function: Callable
+    reference: Callable
+    shapes: tuple
+    draw: Callable = None  # (rng, shape) -> values. Default: N(0, 1)
+    eps: float = tolerances.MATH  # of the largest number of the result
+    differentiable: bool = True
+
+    def __str__(self):
+        return f"{self.name} {' '.join(map(str, self.shapes))}"
+
+
+def normal(rng, shape):
+    return rng.standard_normal(shape)
+
+
+def positive(rng, shape):
+    return rng.uniform(0.5, 2, shape)
+
+
+def apart(rng, shape):
+    """Different numbers, none within 0.2 of another, of 0 or of a half: no difference crosses a kink."""
+    n = int(np.prod(shape))
+    return (rng.permutation(n) - n // 2 + 0.3).reshape(shape)
+
+
+def with_zeros(rng, shape):
+    return rng.integers(-1, 3, shape).astype(float)
+
+
+def arrays_of(case, dtype="float64", seed=0):
+    rng = np.random.default_rng(seed)
+    draw = case.draw or normal
+    return [np.asarray(draw(rng, shape), dtype) for shape in case.shapes]
+
+
+def check_values(case, dtype):
+    """The reference's numbers, in the dtype of the inputs; the inputs are left alone."""
+    arrays = arrays_of(case, dtype)
+    before = [a.copy() for a in arrays]
+    for a in arrays:
+        a.flags.writeable = False
+    got = case.function(*map(pyml.from_numpy, arrays)).numpy()
+    with np.errstate(all="ignore"):
+        wanted = np.asarray(case.reference(*[a.astype(np.float64) for a in arrays]))
+    assert got.dtype == dtype
+    largest = np.abs(wanted[np.isfinite(wanted)]).max(initial=0)
+    assert_close(got, wanted, case.eps, np.maximum(np.abs(wanted), largest))
+    for a, b in zip(arrays, before, strict=True):
+        assert_same_bits(a, b)
+
+
+def layouts(array):
+    """The same values in other memory: transposed, with gaps, reversed."""
+    yield array.T.copy().T
+    if array.ndim:
+        wide = np.full((*array.shape[:-1], 2 * array.shape[-1]), np.nan, array.dtype)
+        wide[..., ::2] = array
+        yield wide[..., ::2]
+        yield array[::-1].copy()[::-1]
+
+
+def check_layouts(case, dtype):
+    """The same bits whatever the strides of the inputs."""
+    arrays = arrays_of(case, dtype)
+    wanted = case.function(*map(pyml.from_numpy, arrays)).numpy()
+    for i, array in enumerate(arrays):
+        for other in layouts(array):
+            inputs = [*arrays[:i], other, *arrays[i + 1 :]]
+            got = case.function(*map(pyml.from_numpy, inputs)).numpy()
+            assert_same_bits(np.ascontiguousarray(got), np.ascontiguousarray(wanted))
+
+
+def check_gradients(case):
+    """First and second derivatives against differences."""
+    inputs = [pyml.tensor(a, requires_grad=True) for a in arrays_of(case)]
+    assert case.function(*inputs).requires_grad
+    assert gradcheck(case.function, inputs)
+    assert gradgradcheck(case.function, inputs)

@@ -1,0 +1,222 @@
+"""Indexing."""
+
+import hypothesis.extra.numpy as hnp
+import numpy as np
+import pytest
+from helpers import tolerances
+from helpers.compare import assert_same_bits
+from hypothesis import given
+from hypothesis import strategies as st
+
+import pyml
+from ops.cases import Case, check_gradients, check_layouts, check_values
+from pyml.autograd import grad
+
+SHAPE = (4, 5, 3)
+ROWS = [2, 0, 2, -1]
+MASK = np.random.default_rng(1).random(SHAPE) < 0.4
+
+# an index of a tensor of SHAPE; arrays stand for tensors
+INDICES = {
+    "integer": 1,
+    "negative integer": (-1, 2),
+    "element": (1, 2, 0),
+    "slices": (slice(1, 3), slice(None, None, 2)),
+    "slice from the end": slice(-2, None),
+    "empty slice": slice(3, 1),
+    "ellipsis": (..., 1),
+    "new dimensions": (slice(None), None, 1, None),
+    "everything": ...,
+    "vector": np.array(ROWS),
+    "vector int32": np.array(ROWS, np.int32),
+    "list": [0, 2],
+    "range": range(3),
+    "matrix": np.array([[0, 1], [2, 2]]),
+    "no rows": np.zeros(0, np.int64),
+    "two vectors": (np.array([0, 1, 1]), np.array([4, 0, 0])),
+    "vectors apart": (np.array([0, 1]), slice(None), np.array([1, 2])),
+    "vector after a slice": (slice(1, None), np.array([0, 0, 4])),
+    "vector after an ellipsis": (..., np.array([2, 0])),
+    "vector and integer": (np.array([0, 1]), 2),
+    "0-d index": np.array(2),
+    "mask": MASK,
+    "mask of rows": np.array([True, False, True, False]),
+    "mask in the middle": (slice(None), np.array([True, False, True, False, True]), 1),
+    "true": True,
+}
+
+
+def as_tensors(index):
+    if isinstance(index, tuple):
+        return tuple(map(as_tensors, index))
+    return pyml.tensor(index) if isinstance(index, np.ndarray) else index
+
+
+def case(name, function, reference, *shapes):
+    return Case(name, function, reference, shapes or (SHAPE,), eps=tolerances.EXACT)
+
+
+def assigned(index):
+    def reference(x, value):
+        x = x.copy()
+        x[index] = value
+        return x
+
+    def function(x, value):
+        y = x * 1
+        y[as_tensors(index)] = value
+        return y
+
+    return function, reference
+
+
+def value_shapes():
+    """Shapes that broadcast to x[index]; no element of x is named twice."""
+    for name, index in INDICES.items():
+        if name in ("vector", "vector int32", "matrix", "two vectors", "vector after a slice"):
+            continue
+        shape = np.zeros(SHAPE)[index].shape
+        yield name, index, shape
+        if shape and shape[0] > 1:
+            yield name, index, (1, *shape[1:])
+
+
+GATHERED = np.array([[[0, 1, 2], [4, 4, 4]], [[1, 1, 1], [0, 0, 0]]])
+CASES = [
+    *[case(name, lambda x, i=index: x[as_tensors(i)], lambda x, i=index: x[i]) for name, index in INDICES.items()],
+    *[case(f"assign {name}", *assigned(index), SHAPE, shape) for name, index, shape in value_shapes()],
+    case("index_select", lambda x: x.index_select(1, pyml.tensor([4, 0, 4])), lambda x: x[:, [4, 0, 4]]),
+    case("index_select rows", lambda x: x.index_select(0, pyml.tensor(ROWS)), lambda x: x[ROWS]),
+    case("gather", lambda x: x.gather(1, pyml.tensor(GATHERED)), lambda x: np.take_along_axis(x[:2], GATHERED, 1)),
+    case("take_along_dim", lambda x: pyml.take_along_dim(x, x.argmax(2, True), 2), lambda x: x.max(2, keepdims=True)),
+    case("masked_select", lambda x: pyml.masked_select(x, pyml.tensor(MASK)), lambda x: x[MASK]),
+    case("masked_select rows", lambda x: pyml.masked_select(x, pyml.tensor(MASK[0])), lambda x: x[:, MASK[0]].reshape(-1)),
+    case("nothing selected", lambda x: x[x > 99], lambda x: x[x > 99]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_values(case, dtype):
+    check_values(case, dtype)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_layouts(case, dtype):
+    check_layouts(case, dtype)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_gradients(case):
+    check_gradients(case)
+
+
+@given(st.data())
+def test_basic_indices_are_those_of_numpy(data):
+    shape = data.draw(hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4))
+    index = data.draw(hnp.basic_indices(shape, allow_newaxis=True))
+    items = index if isinstance(index, tuple) else (index,)
+    array = np.arange(np.prod(shape), dtype=np.float64).reshape(shape)
+    x = pyml.tensor(array, requires_grad=True)
+    if any(isinstance(item, slice) and (item.step or 1) < 0 for item in items):
+        with pytest.raises(ValueError, match="must be positive"):
+            x[index]
+        return
+    assert_same_bits(np.ascontiguousarray(x[index].detach().numpy()), np.ascontiguousarray(array[index]))
+    wanted = np.zeros(shape)
+    wanted[index] = 1
+    assert_same_bits(grad(x[index].sum(), x)[0].numpy() + 0, wanted)
+
+
+@given(st.data())
+def test_integer_indices_are_those_of_numpy(data):
+    shape = data.draw(hnp.array_shapes(min_dims=1, max_dims=3, max_side=4))
+    index = data.draw(hnp.integer_array_indices(shape, result_shape=hnp.array_shapes(max_dims=2, max_side=3)))
+    array = np.arange(np.prod(shape), dtype=np.float64).reshape(shape)
+    x = pyml.tensor(array, requires_grad=True)
+    y = x[as_tensors(index)]
+    assert_same_bits(y.detach().numpy(), array[index])
+    wanted = np.zeros(shape)
+    np.add.at(wanted, index, 1)
+    assert_same_bits(grad(y.sum(), x)[0].numpy() + 0, wanted)
+
+
+def test_scatter_add():
+    index = np.array([[0, 1, 1], [2, 2, 2]])
+    wanted = np.ones((3, 4))
+    for i, j in np.ndindex(2, 3):
+        wanted[i, index[i, j]] += i + j
+    source = pyml.tensor([[0.0, 1, 2], [1, 2, 3]])
+    assert pyml.scatter_add(pyml.ones(3, 4), 1, pyml.tensor(index), source).tolist() == wanted.tolist()
+    check_gradients(Case("scatter_add", lambda x, s: pyml.scatter_add(x, 1, pyml.tensor(index), s), None, ((3, 4), (2, 3))))
+    check_gradients(Case("wide", lambda x, s: pyml.scatter_add(x, 0, pyml.tensor(index), s), None, ((3, 3), (4, 5))))
+
+
+def test_scatter():
+    index = pyml.tensor([[2], [0]])
+    assert pyml.scatter(pyml.zeros(2, 3), 1, index, 1.0).tolist() == [[0, 0, 1], [1, 0, 0]]
+    check_gradients(Case("scatter", lambda x, s: pyml.scatter(x, 1, index, s), None, ((2, 3), (2, 1))))
+
+
+def test_nonzero():
+    x = pyml.tensor([[0, 1], [2, 0]])
+    assert pyml.nonzero(x).tolist() == [[0, 1], [1, 0]]
+    assert [i.tolist() for i in pyml.nonzero(x, as_tuple=True)] == [[0, 1], [1, 0]]
+
+
+def test_basic_indices_are_views_and_others_copies():
+    x = pyml.zeros(4, 3)
+    x[1][2] = 5.0
+    x[2:][0, 0] = 7.0
+    assert x[1, 2] == 5 and x[2, 0] == 7 and x._version == 2
+    x[[0, 1]].fill_(1)
+    assert x[0].tolist() == [0, 0, 0]
+
+
+def test_an_index_may_be_changed_after_its_use():
+    x = pyml.arange(4.0).requires_grad_()
+    for index in (pyml.tensor([0, 1]), pyml.tensor([[0, 1]]), pyml.tensor([True, True, False, False])):
+        y = x[index]
+        index.copy_(pyml.tensor([3, 3]) if index.dtype == pyml.int64 else pyml.tensor([False] * 4))
+        assert grad(y.sum(), x)[0].tolist() == [1, 1, 0, 0]
+
+
+def test_assignment_converts_to_the_dtype():
+    x = pyml.zeros(3, dtype=pyml.int64)
+    x[0] = 2.7
+    x[1:] = pyml.tensor([1.5, 2.5])
+    assert x.tolist() == [2, 1, 2]
+    y = pyml.zeros(3)
+    y[:] = np.array([1, 2, 3])
+    y[0] = True
+    assert y.tolist() == [1, 2, 3] and y.dtype == pyml.float32
+
+
+@pytest.mark.parametrize("index", [4, -5, (0, 5), (0, 0, 0, 0), np.array([4]), np.array([-5]), (slice(None), np.array([5])),
+                                   np.array([True] * 3), [0, 9], np.array(7), (0, 0, np.array([[3]]))])  # fmt: skip
+def test_out_of_range(index):
+    x = pyml.zeros(SHAPE)
+    with pytest.raises(IndexError):
+        x[as_tensors(index)]
+    with pytest.raises(IndexError):
+        x[as_tensors(index)] = 1.0
+    assert not x.any() and x._version == 0
+
+
+def test_errors():
+    x = pyml.zeros(SHAPE)
+    with pytest.raises(IndexError, match="index 4 is out of range for dimension 0 of size 4"):
+        x.index_select(0, pyml.tensor([4]))
+    with pytest.raises(IndexError, match="index -6 is out of range for dimension 1 of size 5"):
+        x.gather(1, pyml.full((4, 5, 3), -6))
+    with pytest.raises(ValueError, match="no size larger except in dimension 1"):
+        x.gather(1, pyml.zeros(5, 5, 3, dtype=pyml.int64))
+    with pytest.raises(TypeError, match="float32"):
+        x.gather(1, pyml.zeros(4, 5, 3))
+    with pytest.raises(IndexError, match="dtype float32"):
+        x[pyml.zeros(2)]
+    with pytest.raises(ValueError, match="must be positive"):
+        x[::-1]
+    with pytest.raises(ValueError, match="setitem"):
+        x[0] = pyml.zeros(4)
+    with pytest.raises(IndexError, match="0-d"):
+        pyml.select(pyml.tensor(1.0), 0, 0)

@@ -1,0 +1,530 @@
+"""The tape: what backward computes, what it refuses, and what it leaves behind."""
+
+import gc
+import threading
+import weakref
+
+import numpy as np
+import pytest
+
+import pyml
+from pyml.autograd import GradcheckError, Node, backward, grad, gradcheck, gradgradcheck
+
+LONG = 100_000
+
+
+def leaf(*values):
+    return pyml.tensor(values, dtype=pyml.float64, requires_grad=True)
+
+
+# ---- accumulation ---------------------------------------------------------------------------------------------
+
+
+def test_gradients_add_up_over_uses_and_over_backwards():
+    x = leaf(1, 2)
+    y = x * 3
+    (y * y + x).sum().backward()
+    assert x.grad.tolist() == [19, 37] and y.grad is None
+    (2 * x).sum().backward()
+    assert x.grad.tolist() == [21, 39]
+
+
+def test_every_leaf_has_a_gradient_of_its_own():
+    x, y = leaf(1, 2), leaf(3, 4)
+    z = x + y
+    gradient = pyml.ones(2, dtype=pyml.float64)
+    z.backward(gradient)
+    x.grad.mul_(10)
+    assert y.grad.tolist() == [1, 1] and gradient.tolist() == [1, 1]
+    y.grad.mul_(5)
+    assert x.grad.tolist() == [10, 10]
+
+
+def test_gradients_of_views_are_memory_of_their_own():
+    x, y = leaf(1, 2), leaf(3, 4)
+    (x.sum() + y.reshape(2, 1).sum()).backward()
+    x.grad[0] = 7.0
+    y.grad += 1
+    assert x.grad.tolist() == [7, 1] and y.grad.tolist() == [2, 2]
+
+
+def test_backward_of_several_outputs():
+    x = leaf(1, 2)
+    backward([(x * 2).sum(), x * 3], [None, pyml.tensor([1.0, 10], dtype=pyml.float64)])
+    assert x.grad.tolist() == [5, 32]
+    with pytest.raises(ValueError, match="1 gradients for 2 outputs"):
+        backward([x.sum(), x.sum()], [None])
+
+
+def test_backward_into_given_inputs():
+    x, y = leaf(1), leaf(2)
+    z = x * y
+    z.backward(inputs=[x], retain_graph=True)
+    assert x.grad.tolist() == [2] and y.grad is None
+    z.backward(inputs=y)
+    assert x.grad.tolist() == [2] and y.grad.tolist() == [1]
+
+
+def test_a_failed_backward_leaves_no_gradient():
+    x, y = leaf(1), leaf(2)
+    z = x * 2
+    product = z * y
+    z.add_(1)
+    with pytest.raises(RuntimeError, match="changed in place"):
+        (product + x).backward()
+    assert x.grad is None and y.grad is None
+
+
+# ---- grad -----------------------------------------------------------------------------------------------------
+
+
+def test_grad():
+    x, y, unused = leaf(1, 2), leaf(3, 4), leaf(5)
+    z = x * y
+    dx, dy = grad(z.sum(), (x, y), retain_graph=True)
+    assert dx.tolist() == [3, 4] and dy.tolist() == [1, 2] and x.grad is None
+    assert grad(z, x, pyml.tensor([1.0, 0], dtype=pyml.float64), retain_graph=True)[0].tolist() == [3, 0]
+    assert grad(z.sum(), [x, unused], retain_graph=True, allow_unused=True)[1] is None
+    assert grad(z.sum(), unused, retain_graph=True, materialize_grads=True)[0].tolist() == [0]
+    with pytest.raises(RuntimeError, match="input 1 was not used"):
+        grad(z.sum(), (x, unused))
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        grad((x * y).sum(), pyml.ones(1))
+
+
+def test_grad_by_an_intermediate_result():
+    x = leaf(1, 2)
+    y = x * 3
+    z = (y * y).sum()
+    dy, dx = grad(z, (y, x))
+    assert dy.tolist() == [6, 12] and dx.tolist() == [18, 36]
+
+
+def test_higher_derivatives():
+    x = leaf(1.5)
+    y = x**5
+    wanted = [5 * 1.5**4, 20 * 1.5**3, 60 * 1.5**2, 120 * 1.5, 120]
+    for value in wanted:
+        (y,) = grad(y, x, create_graph=True)
+        assert y.requires_grad and y.item() == pytest.approx(value, rel=1e-14)
+
+
+def test_create_graph_accumulates_a_gradient_with_a_graph():
+    x = leaf(2)
+    (x**3).backward(create_graph=True)
+    assert x.grad.requires_grad and x.grad.tolist() == [12]
+    first = x.grad
+    x.grad = None
+    first.backward()
+    assert x.grad.tolist() == [12]
+    x.grad = None
+
+
+def test_hessian_vector_product():
+    rng = np.random.default_rng(0)
+    a, v = rng.standard_normal((4, 4)), rng.standard_normal(4)
+    x = pyml.tensor(rng.standard_normal(4), requires_grad=True)
+    (dx,) = grad(0.5 * pyml.dot(x, pyml.tensor(a) @ x), x, create_graph=True)
+    (product,) = grad((dx * pyml.tensor(v)).sum(), x)
+    np.testing.assert_allclose(product.numpy(), (a + a.T) @ v / 2, rtol=1e-13)
+
+
+# ---- grad mode ------------------------------------------------------------------------------------------------
+
+
+def test_no_grad():
+    x = leaf(1)
+    with pyml.no_grad():
+        assert not (x * 2).requires_grad and not pyml.is_grad_enabled()
+        with pyml.enable_grad():
+            assert (x * 2).requires_grad
+        assert not pyml.is_grad_enabled()
+    assert (x * 2).requires_grad
+
+    @pyml.no_grad()
+    def function():
+        return x * 2
+
+    assert not function().requires_grad and not pyml.no_grad(function)().requires_grad
+    with pyml.set_grad_enabled(False):
+        assert not (x * 2).requires_grad
+    assert pyml.is_grad_enabled()
+    with pytest.raises(ZeroDivisionError), pyml.no_grad():
+        1 / 0  # noqa: B018
+    assert pyml.is_grad_enabled()
+
+
+def test_grad_mode_is_of_a_thread():
+    seen = []
+    with pyml.no_grad():
+        thread = threading.Thread(target=lambda: seen.append(pyml.is_grad_enabled()))
+        thread.start()
+        thread.join()
+    assert seen == [True]
+
+
+def test_leaves_may_be_changed_without_grad():
+    x = leaf(1, 2)
+    with pyml.no_grad():
+        x.sub_(1)
+        x[0] = 5.0
+    assert x.tolist() == [5, 1] and x.is_leaf and x.requires_grad
+
+
+# ---- refusals -------------------------------------------------------------------------------------------------
+
+
+def test_backward_needs_a_scalar_or_a_gradient():
+    x = leaf(1, 2)
+    with pytest.raises(RuntimeError, match="for a scalar only"):
+        (x * 2).backward()
+    with pytest.raises(RuntimeError, match=r"gradient has shape \(3,\)"):
+        (x * 2).backward(pyml.ones(3, dtype=pyml.float64))
+    with pytest.raises(RuntimeError, match="gradient has dtype float32"):
+        (x * 2).backward(pyml.ones(2))
+    with pytest.raises(TypeError, match="ndarray"):
+        (x * 2).backward(np.ones(2))
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        pyml.ones(1).backward()
+
+
+def test_a_graph_is_freed_by_backward():
+    x = leaf(1)
+    y = x * x
+    y.backward(retain_graph=True)
+    y.backward()
+    assert x.grad.tolist() == [4]
+    for again in (y.backward, lambda: grad(y, x)):
+        with pytest.raises(RuntimeError, match="retain_graph=True"):
+            again()
+
+
+SAVING = {
+    "mul": lambda y: y * leaf(3, 4),
+    "div": lambda y: leaf(3, 4) / y,
+    "exp": lambda y: y.exp(),
+    "log": lambda y: y.log(),
+    "pow": lambda y: y**3,
+    "abs": lambda y: y.abs(),
+    "matmul": lambda y: leaf(3, 4) @ y,
+    "maximum": lambda y: pyml.maximum(y, leaf(2, 2)),
+    "clamp": lambda y: y.clamp(0, 1),
+    "var": lambda y: y.var(),
+    "amax": lambda y: y.amax(),
+    "prod": lambda y: y.prod(),
+    "logsumexp": lambda y: y.logsumexp(0),
+    "sin": lambda y: y.sin(),
+    "view first": lambda y: y.reshape(2, 1) * leaf(3, 4),
+    "tanh": lambda y: y.tanh(),
+}
+
+
+@pytest.mark.parametrize("name", SAVING)
+def test_a_change_of_what_backward_needs_is_refused(name):
+    y = leaf(1, 2) * 2
+    z = SAVING[name](y)
+    needs_output = name in ("exp", "tanh")
+    changed = z if needs_output else y
+    result = z + 0
+    changed.add_(1)
+    with pytest.raises(RuntimeError, match="changed in place"):
+        result.sum().backward()
+
+
+@pytest.mark.parametrize("change", [
+    lambda y: y[0].fill_(5), lambda y: y.detach().add_(1), lambda y: y.reshape(1, 2).detach().zero_(),
+])  # fmt: skip
+def test_a_change_through_another_tensor_is_seen(change):
+    y = leaf(1, 2) * 2
+    z = y * y
+    with pyml.no_grad():
+        change(y)
+    with pytest.raises(RuntimeError, match="changed in place"):
+        z.sum().backward()
+
+
+def test_changes_that_backward_does_not_need_are_fine():
+    x = leaf(1, 2)
+    y = x * 2
+    z = y + 1
+    y.add_(1)
+    (z + y).sum().backward()
+    assert x.grad.tolist() == [4, 4]
+
+
+def test_views_and_leaves_are_not_changed_while_recording():
+    x = leaf(1, 2)
+    y = x * 2
+    for change in (lambda: y[0].add_(1), lambda: y.reshape(2, 1).mul_(2)):
+        with pytest.raises(RuntimeError, match="a view cannot be changed in place"):
+            change()
+    for change in (lambda: x.add_(1), lambda: x.fill_(0), lambda: x.uniform_(), lambda: x.copy_(y), lambda: x.exp_()):
+        with pytest.raises(RuntimeError, match="a leaf tensor that requires grad"):
+            change()
+    with pytest.raises(RuntimeError, match="a leaf tensor that requires grad"):
+        x[0] = 1.0
+    assert x.tolist() == [1, 2] and y.tolist() == [2, 4]
+
+
+def test_a_view_of_what_was_changed_is_refused():
+    y = leaf(1, 2) * 2
+    view = y[:1]
+    y.add_(1)
+    with pytest.raises(RuntimeError, match="changed in place through another tensor"):
+        view * 2
+
+
+@pytest.mark.parametrize("change", [lambda y: y.__setitem__(0, y[1]), lambda y: y.copy_(y.flip(0)), lambda y: y.copy_(y.T)])
+def test_a_tensor_may_be_overwritten_with_its_own_view(change):
+    x = pyml.tensor([[1.0, 2.0], [3.0, 4.0]], dtype=pyml.float64, requires_grad=True)
+
+    def function(x):
+        y = x * 1
+        change(y)
+        return y * y
+
+    assert pyml.autograd.gradcheck(function, x)
+
+
+def test_a_refused_assignment_changes_nothing():
+    y = leaf(1, 2) * 2
+    view = y[:1]
+    y.add_(1)
+    for change in (lambda: y.__setitem__(slice(1, None), view), lambda: y.copy_(view)):
+        with pytest.raises(RuntimeError, match="changed in place through another tensor"):
+            change()
+    assert y.tolist() == [3, 5]
+    y.sum().backward()
+
+
+# ---- hooks ----------------------------------------------------------------------------------------------------
+
+
+def test_hooks():
+    x = leaf(1, 2)
+    y = x * 2
+    y.register_hook(lambda dy: dy * 10)
+    seen = []
+    handle = x.register_hook(seen.append)
+    y.sum().backward()
+    assert x.grad.tolist() == [20, 20] and seen[0].tolist() == [20, 20]
+    handle.remove()
+    handle.remove()
+    (x * 1).sum().backward()
+    assert len(seen) == 1
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        pyml.ones(1).register_hook(print)
+
+
+@pytest.mark.parametrize("hook", [lambda dy: dy[0], lambda dy: dy.float(), lambda dy: 2.0])
+def test_a_hook_must_keep_shape_and_dtype(hook):
+    x = leaf(1, 2)
+    for hooked in (x, x * 2):
+        handle = hooked.register_hook(hook)
+        with pytest.raises((RuntimeError, TypeError)):
+            (hooked * 1).sum().backward()
+        assert x.grad is None
+        handle.remove()
+
+
+def test_retain_grad():
+    x = leaf(1, 2)
+    y = x * 2
+    y.retain_grad()
+    assert y.retains_grad and not x.retains_grad
+    (y * y).sum().backward()
+    assert y.grad.tolist() == [4, 8]
+
+
+# ---- long graphs, and what is left of graphs ------------------------------------------------------------------
+
+CHAINS = {
+    "neg": lambda y: -y,
+    "mul": lambda y: y * 1.0,
+    "reshape": lambda y: y.reshape(1),
+    "remainder": lambda y: y % 7.0,
+    "add_": lambda y: y.add_(0.0),
+}
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_a_long_chain_takes_no_stack(name):
+    def run():
+        for with_backward in (True, False):
+            x = pyml.ones(1, requires_grad=True)
+            y = x * 1
+            for _ in range(LONG):
+                y = CHAINS[name](y)
+            if with_backward:
+                y.backward()
+                assert abs(x.grad.item()) == 1
+            del x, y
+        done.append(True)
+
+    done = []
+    before = threading.stack_size(256 * 1024)
+    try:
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+    finally:
+        threading.stack_size(before)
+    assert done
+
+
+def test_second_derivatives_of_a_long_chain():
+    x = y = leaf(0.5)
+    for _ in range(LONG // 10):
+        y = y.sin()
+    (dx,) = grad(y, x, create_graph=True)
+    grad(dx, x)
+
+
+def fan(x):
+    for _ in range(60):
+        x = x + x   # 2^60 paths
+    return x
+
+
+def test_each_node_is_walked_once():
+    x = leaf(1)
+    fan(x).backward()
+    assert x.grad.item() == 2.0**60
+
+
+def assigned(x):
+    y = x * 2
+    y[1:] = x[:-1] * 3
+    y[pyml.tensor([0])] = 5.0
+    return y
+
+
+GRAPHS = {
+    "arithmetic": lambda x: x * x / (x * x + 1) - x**2.5,
+    "outputs": lambda x: x.exp().sqrt().tanh().sigmoid().softmax(0),
+    "in place": lambda x: (x * 1).exp_().mul_(2).add_(1).div_(x * x + 1),
+    "in place of itself": lambda x: (x * 1).addcmul_(x * 1, x).mul_(2),
+    "reductions": lambda x: x.max() + x.amax() + x.std() + x.norm() + x.logsumexp() + x.prod() + x.cumsum(0),
+    "shapes": lambda x: pyml.cat([x.reshape(2, 2).t()[1:, [0, 1]].flatten().expand(3, 2).repeat(2, 1)[0], x]),
+    "selection": lambda x: pyml.where(x > 1, x, x * 2).clamp(-1, 1).maximum(x),
+    "products": lambda x: (x.reshape(2, 2) @ x.reshape(2, 2)) @ x[:2],
+    "assignment": assigned,
+    "dtypes": lambda x: x.float().double(),
+}
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_graphs_are_freed_without_the_collector(name):
+    gc.collect()
+    gc.disable()
+    try:
+        for run in (
+            lambda y, x: y.sum().backward(),
+            lambda y, x: None,
+            lambda y, x: grad(y.sum(), x, create_graph=True),
+        ):
+            x = leaf(1.5, 0.5, 1.25, 2)
+            y = GRAPHS[name](x)
+            run(y, x)
+            references = [weakref.ref(x), weakref.ref(y), *([] if x.grad is None else [weakref.ref(x.grad)])]
+            del x, y
+            assert [r() for r in references] == [None] * len(references)
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+def test_a_tensor_added_to_itself_in_place_makes_a_cycle_of_none():
+    gc.collect()
+    gc.disable()
+    try:
+        for change in (lambda y: y.mul_(y), lambda y: y.addcmul_(y, y), lambda y: y.lerp_(y, y), lambda y: y.pow_(2),
+                       lambda y: y.addcdiv_(y, y), lambda y: y.square_()):  # fmt: skip
+            y = leaf(1, 2) * 1
+            change(y)
+            reference = weakref.ref(y)
+            del y
+            assert reference() is None
+    finally:
+        gc.enable()
+
+
+# ---- nodes in Python ------------------------------------------------------------------------------------------
+
+
+class Cube(Node):
+    factor = 3
+
+    def backward(self, dy):
+        x = self._saved(0)
+        return (dy * self.factor * x * x,)
+
+
+class WrongCube(Cube):
+    factor = 2
+
+
+def cube(x, node=Cube):
+    return node()._connect(pyml.Tensor._on(x.detach().numpy() ** 3), (x,), (x,))
+
+
+def test_a_node_written_in_python():
+    x = leaf(1, 2)
+    y = cube(x)
+    assert y.grad_fn.name() == "Cube" and y.grad_fn.next_functions == ((x, 0),)
+    assert gradcheck(cube, x) and gradgradcheck(cube, x)
+
+
+# ---- gradcheck ------------------------------------------------------------------------------------------------
+
+
+def test_gradcheck_finds_a_wrong_derivative():
+    x = pyml.tensor([[1.0, 2.0], [3.0, 4.0]], dtype=pyml.float64, requires_grad=True)
+
+    def wrong(scale, x):
+        return scale * 1, cube(x, WrongCube)
+
+    text = r"output 1 \(shape \(2, 2\)\), input 1 \(shape \(2, 2\)\): d output\[0\]\[0\] / d input\[0\]\[0\] is 2 .* 3"
+    with pytest.raises(GradcheckError, match=text):
+        gradcheck(wrong, (leaf(1), x))
+    assert gradcheck(wrong, (leaf(1), x), raise_exception=False) is False
+    assert gradcheck(wrong, (leaf(1), x), atol=100) is True
+    assert x.tolist() == [[1, 2], [3, 4]]
+
+
+def test_gradcheck_finds_a_wrong_second_derivative():
+    class HalfCube(Cube):
+        def backward(self, dy):
+            return (dy * 3 * self._saved(0).detach() * self._saved(0),)
+
+    assert gradcheck(lambda x: cube(x, HalfCube), leaf(1, 2))
+    with pytest.raises(GradcheckError):
+        gradgradcheck(lambda x: cube(x, HalfCube), leaf(1, 2))
+
+
+def test_gradcheck_finds_nan_and_what_is_not_recorded():
+    with pytest.raises(GradcheckError):
+        gradcheck(lambda x: x * float("nan"), leaf(1))
+    with pytest.raises(GradcheckError, match="not recorded"):
+        gradcheck(lambda x: x.detach() * 2, leaf(1))
+    assert gradcheck(lambda x: x.detach() * 0 + 1, leaf(1))
+
+
+def test_gradcheck_of_what_is_not_smooth():
+    with pytest.raises(GradcheckError, match=r"d output\[0\] / d input\[0\] is 0 analytical, 0.5"):
+        gradcheck(pyml.relu, leaf(0.0))
+
+
+def test_gradcheck_needs_float64():
+    with pytest.raises(ValueError, match="input 0 has dtype float32"):
+        gradcheck(pyml.exp, pyml.ones(2, requires_grad=True))
+    with pytest.raises(ValueError, match="no input"):
+        gradcheck(pyml.exp, pyml.ones(2, dtype=pyml.float64))
+    with pytest.raises(ValueError, match="repeats memory"):
+        gradcheck(pyml.exp, pyml.ones(1, dtype=pyml.float64).expand(3).requires_grad_())
+
+
+def test_gradgradcheck_with_given_gradients():
+    weights = pyml.tensor([[1.0], [2.0]], dtype=pyml.float64)
+    assert gradgradcheck(lambda x: x**3, leaf(1, 2).reshape(2, 1).detach().requires_grad_(), weights)
+    assert gradgradcheck(lambda x, y: (x * y, x / y), (leaf(1, 2), leaf(3, 4)), gen_non_contig_grad_outputs=True)

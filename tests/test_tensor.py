@@ -1,0 +1,164 @@
+"""Tensor: what it is, how it becomes other things, and who shares its memory."""
+
+import copy
+import pickle
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import pyml
+
+
+def test_attributes():
+    x = pyml.zeros(2, 3, 4).transpose(0, 2)
+    assert x.shape == x.size() == (4, 3, 2) and x.size(-1) == 2 and len(x) == 4
+    assert x.ndim == x.dim() == 3 and x.numel() == x.nelement() == 24
+    assert x.stride() == (1, 4, 12) and x.stride(1) == 4 and not x.is_contiguous()
+    assert x.dtype == pyml.float32 and x.element_size() == 4 and x.is_floating_point()
+    assert x.device == "cpu" and x.is_leaf and x.grad is None and x.grad_fn is None
+    assert x.data_ptr() == x.numpy().ctypes.data and pyml.is_tensor(x) and not pyml.is_tensor(1)
+    assert x.T.shape == (2, 3, 4) and x.mT.shape == (4, 2, 3) and pyml.numel(x) == 24
+
+
+def test_constructor():
+    assert pyml.Tensor([1, 2]).dtype == pyml.float32 and pyml.Tensor().shape == (0,)
+    assert pyml.Tensor([1.0], requires_grad=True).requires_grad
+
+
+def test_numbers():
+    x = pyml.tensor([[2.5]])
+    assert x.item() == float(x) == 2.5 and int(x) == 2 and bool(x) and x.tolist() == [[2.5]]
+    assert f"{pyml.tensor(1.23456):.2f}" == "1.23" and list(range(5))[pyml.tensor(3)] == 3
+    with pytest.raises(TypeError, match="integer"):
+        [1, 2][pyml.tensor(1.0)]
+    with pytest.raises(ValueError):
+        pyml.ones(2).item()
+    with pytest.raises(RuntimeError, match="ambiguous"):
+        bool(pyml.ones(2))
+    for use in (len, iter):
+        with pytest.raises(TypeError, match="0-d"):
+            use(pyml.tensor(1.0))
+
+
+def test_iteration_and_membership():
+    x = pyml.tensor([[1.0, 2], [3, 4]], requires_grad=True)
+    rows = list(x)
+    assert [r.tolist() for r in rows] == [[1, 2], [3, 4]] and all(r.requires_grad for r in rows)
+    assert 3 in x and 5 not in x and pyml.tensor(4.0) in x
+
+
+def test_hash_is_that_of_the_object():
+    x, y = pyml.ones(2), pyml.ones(2)
+    assert {x: 1, y: 2}[x] == 1 and x in {x} and len({x, y}) == 2
+
+
+@pytest.mark.parametrize("make, text", [
+    (lambda: pyml.tensor([1.0, 2]), "tensor([1., 2.])"),
+    (lambda: pyml.tensor([1, 2]), "tensor([1, 2])"),
+    (lambda: pyml.tensor(True), "tensor(True)"),
+    (lambda: pyml.tensor([1.0], dtype=pyml.float64), "tensor([1.], dtype=float64)"),
+    (lambda: pyml.tensor([1.0], requires_grad=True), "tensor([1.], requires_grad=True)"),
+    (lambda: pyml.tensor([1.0], requires_grad=True) * 2, "tensor([2.], grad_fn=<Mul>)"),
+    (lambda: pyml.tensor([[1.0, 2], [3, 4]]), "tensor([[1., 2.],\n        [3., 4.]])"),
+])  # fmt: skip
+def test_repr(make, text):
+    assert repr(make()) == text
+
+
+def test_numpy():
+    x = pyml.ones(3)
+    array = x.numpy()
+    array[0] = 5
+    assert x[0] == 5 and np.asarray(x) is array and np.array(x) is not array
+    assert np.asarray(x, dtype=np.float64).dtype == np.float64 and np.sum(x.numpy()) == 7
+    for function in (pyml.Tensor.numpy, np.asarray):
+        with pytest.raises(RuntimeError, match="detach"):
+            function(x.clone().requires_grad_())
+
+
+def test_copies():
+    x = pyml.ones(2, requires_grad=True)
+    (x * 2).sum().backward()
+    for made in (copy.deepcopy(x), pickle.loads(pickle.dumps(x))):
+        assert made.tolist() == [1, 1] and made.requires_grad and made.grad.tolist() == [2, 2]
+        assert not np.may_share_memory(made.detach().numpy(), x.detach().numpy())
+    both = copy.deepcopy([x, x])
+    assert both[0] is both[1]
+    for function in (copy.deepcopy, pickle.dumps):
+        with pytest.raises(RuntimeError, match="leaf"):
+            function(x * 2)
+
+
+def test_detach_and_data_share_memory():
+    x = pyml.ones(2, requires_grad=True)
+    x.detach()[0] = 3.0
+    assert x.tolist() == [3, 1] and not x.detach().requires_grad and x._version == 1
+    x.data = pyml.tensor([7.0, 8])
+    assert x.tolist() == [7, 8] and x.requires_grad
+    x.data.fill_(0)
+    assert x.tolist() == [0, 0] and x._version == 2
+
+
+def test_requires_grad():
+    x = pyml.ones(2)
+    assert x.requires_grad_() is x and x.requires_grad
+    x.requires_grad = False
+    assert not (x * 2).requires_grad
+    with pytest.raises(RuntimeError, match="floating point"):
+        pyml.ones(2, dtype=pyml.int64).requires_grad_()
+    y = x.requires_grad_() * 2
+    with pytest.raises(RuntimeError, match="leaf"):
+        y.requires_grad = False
+
+
+def test_grad_is_checked():
+    x = pyml.ones(2, requires_grad=True)
+    x.grad = pyml.ones(2)
+    x.grad = None
+    with pytest.raises(ValueError, match=r"shape \(3,\)"):
+        x.grad = pyml.ones(3)
+    with pytest.raises(TypeError, match="float64"):
+        x.grad = pyml.ones(2, dtype=pyml.float64)
+    with pytest.raises(RuntimeError, match="its own"):
+        x.grad = x
+    with pytest.raises(TypeError):
+        x.grad = np.ones(2)
+
+
+def test_read_only_memory_is_not_written():
+    array = np.ones(3)
+    array.flags.writeable = False
+    x = pyml.from_numpy(array)
+    for change in (lambda: x.add_(1), lambda: x.add_(x.clone()), lambda: x.fill_(2), lambda: x.copy_(x),
+                   lambda: x.uniform_(), lambda: pyml.ones(1).expand(3).add_(1)):  # fmt: skip
+        with pytest.raises(ValueError, match="read-only"):
+            change()
+    with pytest.raises(ValueError, match="read-only"):
+        x[0] = 1.0
+    assert x._version == 0
+
+
+def test_a_method_refuses_another_self():
+    for self in (np.ones(3), 1.0, None):
+        for name in ("numel", "dim", "item", "detach", "is_contiguous", "_mark_changed"):
+            with pytest.raises(TypeError, match="Tensor"):
+                getattr(pyml.Tensor, name)(self)
+        with pytest.raises(TypeError, match="Node"):
+            pyml.autograd.Node.name(self)
+
+
+def test_every_method_has_its_operation():
+    """Each operation named in Tensor's methods exists."""
+    source = Path(pyml.__file__).with_name("tensor.pyx").read_text()
+    names = set(re.findall(r"\bops\.(\w+)\(", source))
+    assert len(names) > 100 and [n for n in sorted(names) if not hasattr(pyml.ops, n)] == []
+
+
+def test_methods_do_what_the_functions_do():
+    x = pyml.tensor([[0.5, 2.0], [1.5, 0.25]])
+    for name in ("exp", "log", "sqrt", "rsqrt", "abs", "neg", "tanh", "sigmoid", "relu", "square", "reciprocal", "sign", "sin",
+                 "cos", "log1p", "expm1", "floor", "ceil", "round", "isnan", "isinf", "isfinite", "sum", "mean", "var", "std",
+                 "max", "min", "amax", "amin", "argmax", "argmin", "any", "all", "norm", "prod", "t", "clone"):  # fmt: skip
+        assert pyml.equal(getattr(x, name)(), getattr(pyml, name)(x)), name
