@@ -66,6 +66,7 @@ if os.environ.get("PYML_WIDE") == "1" and "avx2" in ISAS:
 SANITIZE = []
 if os.environ.get("PYML_SANITIZE") == "1":
     SANITIZE = [
+        "-O1",  # with checks in every loop, -O3 takes many minutes
         "-fsanitize=address,undefined",
         "-fno-sanitize-recover=undefined",
         "-fno-omit-frame-pointer",

@@ -36,7 +36,9 @@ def matched(outputs, gradients, name):
     """A gradient, or None, for each output."""
     gradients = (None,) * len(outputs) if gradients is None else as_tuple(gradients)
     if len(gradients) != len(outputs):
-        raise ValueError(f"{name}: {len(gradients)} gradients for {len(outputs)} outputs; one for each is needed")
+        raise ValueError(
+            f"{name}: {len(gradients)} gradients for {len(outputs)} outputs; one for each is needed"
+        )
     return gradients
 
 
@@ -89,28 +91,34 @@ def grad(
     """
     outputs, inputs = as_tuple(outputs), as_tuple(inputs)
     if materialize_grads and allow_unused is False:
-        raise ValueError("grad: materialize_grads=True makes zeros of what allow_unused=False refuses")
+        raise ValueError(
+            "grad: materialize_grads=True makes zeros of what allow_unused=False refuses"
+        )
     gradients = matched(outputs, grad_outputs, "grad")
     retain = create_graph if retain_graph is None else retain_graph
     results = run_backward(outputs, gradients, retain, create_graph, inputs, False)
     if materialize_grads:
-        return tuple(zeros_like(x) if dx is None else dx for x, dx in zip(inputs, results, strict=True))
+        return tuple(
+            zeros_like(x) if dx is None else dx for x, dx in zip(inputs, results, strict=True)
+        )
     if not allow_unused and any(dx is None for dx in results):
         i = next(i for i, dx in enumerate(results) if dx is None)
         raise RuntimeError(
-            f"grad: input {i} was not used to compute the outputs; allow_unused=True gives None for it"
+            f"grad: input {i} was not used for the outputs; allow_unused=True gives None for it"
         )
     return results
 
 
-# ---- gradcheck ------------------------------------------------------------------------------------------------
+# ---- gradcheck -----------------------------------------------------------------------------------
 
 
 class GradcheckError(RuntimeError):
     """An analytical derivative differs from the numerical one."""
 
 
-def gradcheck(func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=True, nondet_tol=0.0):
+def gradcheck(
+    func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=True, nondet_tol=0.0
+):
     """Compares the gradients of func(*inputs) with central differences.
 
     Args:
@@ -136,15 +144,20 @@ def gradcheck(func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=T
             refuse_unrecorded(func, inputs, checked, eps, atol)
         for o, output in enumerate(outputs):
             numerical = [
-                numerical_jacobian(lambda o=o: differentiable(func(*inputs))[o], x, output, eps) for x in checked
+                numerical_jacobian(lambda o=o: differentiable(func(*inputs))[o], x, output, eps)
+                for x in checked
             ]
             analytical = analytical_jacobians(output, checked)
             again = analytical_jacobians(output, checked)
             for i in range(len(checked)):
                 where = f"output {o} (shape {output.shape}), input {i} (shape {checked[i].shape})"
                 compare(analytical[i], numerical[i], output, checked[i], atol, rtol, where)
-                if not np.allclose(again[i], analytical[i], rtol=0, atol=nondet_tol, equal_nan=True):
-                    raise GradcheckError(f"gradcheck: backward gave different gradients in two runs: {where}")
+                if not np.allclose(
+                    again[i], analytical[i], rtol=0, atol=nondet_tol, equal_nan=True
+                ):
+                    raise GradcheckError(
+                        f"gradcheck: backward gave different gradients in two runs: {where}"
+                    )
     except GradcheckError:
         if raise_exception:
             raise
@@ -173,13 +186,15 @@ def gradgradcheck(
     The others, what is returned and raised: see gradcheck.
     """
     inputs = as_tuple(inputs)
-    checked = checked_inputs(inputs, "gradgradcheck")
+    checked_inputs(inputs, "gradgradcheck")
     outputs = differentiable(func(*inputs))
     if grad_outputs is None:
         rng = np.random.default_rng(0)
         arrays = [rng.standard_normal((*output.shape, 2)) for output in outputs]
         arrays = [a[..., 0] if gen_non_contig_grad_outputs else a[..., 0].copy() for a in arrays]
-        grad_outputs = [Tensor._on(np.asarray(a, y.dtype)) for a, y in zip(arrays, outputs, strict=True)]
+        grad_outputs = [
+            Tensor._on(np.asarray(a, y.dtype)) for a, y in zip(arrays, outputs, strict=True)
+        ]
     grad_outputs = tuple(g.detach().requires_grad_() for g in as_tuple(grad_outputs))
 
     def gradients(*args):
@@ -207,11 +222,18 @@ def checked_inputs(inputs, name):
         raise ValueError(f"{name}: no input is a tensor that requires grad")
     for i, x in enumerate(checked):
         if x.dtype != np.float64:
-            raise ValueError(f"{name}: input {i} has dtype {x.dtype}, differences need float64; x.double() converts it")
-        if 0 in x.array.strides and x.numel() > 1 and any(
-            n > 1 and s == 0 for n, s in zip(x.shape, x.array.strides, strict=True)
+            raise ValueError(
+                f"{name}: input {i} has dtype {x.dtype}, differences need float64; "
+                "x.double() converts it"
+            )
+        if (
+            0 in x.array.strides
+            and x.numel() > 1
+            and any(n > 1 and s == 0 for n, s in zip(x.shape, x.array.strides, strict=True))
         ):
-            raise ValueError(f"{name}: input {i} repeats memory (strides {x.stride()}); use x.clone()")
+            raise ValueError(
+                f"{name}: input {i} repeats memory (strides {x.stride()}); use x.clone()"
+            )
     return checked
 
 
@@ -264,11 +286,12 @@ def analytical_jacobians(output, inputs):
 
 def compare(analytical, numerical, output, x, atol, rtol, where):
     """Raises at the first element where the two differ."""
-    close = np.abs(analytical - numerical) <= atol + rtol * np.abs(numerical)   # False for NaN
+    close = np.abs(analytical - numerical) <= atol + rtol * np.abs(numerical)  # False for NaN
     if not close.all():
         i, j = np.argwhere(~close)[0]
         raise GradcheckError(
-            f"gradcheck: {where}: d output{element(j, output.shape)} / d input{element(i, x.shape)} is "
+            f"gradcheck: {where}: "
+            f"d output{element(j, output.shape)} / d input{element(i, x.shape)} is "
             f"{analytical[i, j]:.10g} analytical, {numerical[i, j]:.10g} numerical "
             f"({(~close).sum()} of {close.size} elements differ)"
         )

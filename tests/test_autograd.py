@@ -17,7 +17,7 @@ def leaf(*values):
     return pyml.tensor(values, dtype=pyml.float64, requires_grad=True)
 
 
-# ---- accumulation ---------------------------------------------------------------------------------------------
+# ---- accumulation --------------------------------------------------------------------------------
 
 
 def test_gradients_add_up_over_uses_and_over_backwards():
@@ -75,7 +75,7 @@ def test_a_failed_backward_leaves_no_gradient():
     assert x.grad is None and y.grad is None
 
 
-# ---- grad -----------------------------------------------------------------------------------------------------
+# ---- grad ----------------------------------------------------------------------------------------
 
 
 def test_grad():
@@ -83,7 +83,10 @@ def test_grad():
     z = x * y
     dx, dy = grad(z.sum(), (x, y), retain_graph=True)
     assert dx.tolist() == [3, 4] and dy.tolist() == [1, 2] and x.grad is None
-    assert grad(z, x, pyml.tensor([1.0, 0], dtype=pyml.float64), retain_graph=True)[0].tolist() == [3, 0]
+    assert grad(z, x, pyml.tensor([1.0, 0], dtype=pyml.float64), retain_graph=True)[0].tolist() == [
+        3,
+        0,
+    ]
     assert grad(z.sum(), [x, unused], retain_graph=True, allow_unused=True)[1] is None
     assert grad(z.sum(), unused, retain_graph=True, materialize_grads=True)[0].tolist() == [0]
     with pytest.raises(RuntimeError, match="input 1 was not used"):
@@ -129,7 +132,7 @@ def test_hessian_vector_product():
     np.testing.assert_allclose(product.numpy(), (a + a.T) @ v / 2, rtol=1e-13)
 
 
-# ---- grad mode ------------------------------------------------------------------------------------------------
+# ---- grad mode -----------------------------------------------------------------------------------
 
 
 def test_no_grad():
@@ -171,7 +174,7 @@ def test_leaves_may_be_changed_without_grad():
     assert x.tolist() == [5, 1] and x.is_leaf and x.requires_grad
 
 
-# ---- refusals -------------------------------------------------------------------------------------------------
+# ---- refusals ------------------------------------------------------------------------------------
 
 
 def test_backward_needs_a_scalar_or_a_gradient():
@@ -231,9 +234,14 @@ def test_a_change_of_what_backward_needs_is_refused(name):
         result.sum().backward()
 
 
-@pytest.mark.parametrize("change", [
-    lambda y: y[0].fill_(5), lambda y: y.detach().add_(1), lambda y: y.reshape(1, 2).detach().zero_(),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda y: y[0].fill_(5),
+        lambda y: y.detach().add_(1),
+        lambda y: y.reshape(1, 2).detach().zero_(),
+    ],
+)
 def test_a_change_through_another_tensor_is_seen(change):
     y = leaf(1, 2) * 2
     z = y * y
@@ -258,7 +266,13 @@ def test_views_and_leaves_are_not_changed_while_recording():
     for change in (lambda: y[0].add_(1), lambda: y.reshape(2, 1).mul_(2)):
         with pytest.raises(RuntimeError, match="a view cannot be changed in place"):
             change()
-    for change in (lambda: x.add_(1), lambda: x.fill_(0), lambda: x.uniform_(), lambda: x.copy_(y), lambda: x.exp_()):
+    for change in (
+        lambda: x.add_(1),
+        lambda: x.fill_(0),
+        lambda: x.uniform_(),
+        lambda: x.copy_(y),
+        lambda: x.exp_(),
+    ):
         with pytest.raises(RuntimeError, match="a leaf tensor that requires grad"):
             change()
     with pytest.raises(RuntimeError, match="a leaf tensor that requires grad"):
@@ -274,7 +288,9 @@ def test_a_view_of_what_was_changed_is_refused():
         view * 2
 
 
-@pytest.mark.parametrize("change", [lambda y: y.__setitem__(0, y[1]), lambda y: y.copy_(y.flip(0)), lambda y: y.copy_(y.T)])
+@pytest.mark.parametrize(
+    "change", [lambda y: y.__setitem__(0, y[1]), lambda y: y.copy_(y[:1]), lambda y: y.copy_(y.T)]
+)
 def test_a_tensor_may_be_overwritten_with_its_own_view(change):
     x = pyml.tensor([[1.0, 2.0], [3.0, 4.0]], dtype=pyml.float64, requires_grad=True)
 
@@ -297,7 +313,7 @@ def test_a_refused_assignment_changes_nothing():
     y.sum().backward()
 
 
-# ---- hooks ----------------------------------------------------------------------------------------------------
+# ---- hooks ---------------------------------------------------------------------------------------
 
 
 def test_hooks():
@@ -336,7 +352,7 @@ def test_retain_grad():
     assert y.grad.tolist() == [4, 8]
 
 
-# ---- long graphs, and what is left of graphs ------------------------------------------------------------------
+# ---- long graphs, and what is left of graphs -----------------------------------------------------
 
 CHAINS = {
     "neg": lambda y: -y,
@@ -382,7 +398,7 @@ def test_second_derivatives_of_a_long_chain():
 
 def fan(x):
     for _ in range(60):
-        x = x + x   # 2^60 paths
+        x = x + x  # 2^60 paths
     return x
 
 
@@ -404,8 +420,12 @@ GRAPHS = {
     "outputs": lambda x: x.exp().sqrt().tanh().sigmoid().softmax(0),
     "in place": lambda x: (x * 1).exp_().mul_(2).add_(1).div_(x * x + 1),
     "in place of itself": lambda x: (x * 1).addcmul_(x * 1, x).mul_(2),
-    "reductions": lambda x: x.max() + x.amax() + x.std() + x.norm() + x.logsumexp() + x.prod() + x.cumsum(0),
-    "shapes": lambda x: pyml.cat([x.reshape(2, 2).t()[1:, [0, 1]].flatten().expand(3, 2).repeat(2, 1)[0], x]),
+    "reductions": lambda x: (
+        x.max() + x.amax() + x.std() + x.norm() + x.logsumexp() + x.prod() + x.cumsum(0)
+    ),
+    "shapes": lambda x: pyml.cat(
+        [x.reshape(2, 2).t()[1:, [0, 1]].flatten().expand(3, 2).repeat(2, 1)[0], x]
+    ),
     "selection": lambda x: pyml.where(x > 1, x, x * 2).clamp(-1, 1).maximum(x),
     "products": lambda x: (x.reshape(2, 2) @ x.reshape(2, 2)) @ x[:2],
     "assignment": assigned,
@@ -426,7 +446,11 @@ def test_graphs_are_freed_without_the_collector(name):
             x = leaf(1.5, 0.5, 1.25, 2)
             y = GRAPHS[name](x)
             run(y, x)
-            references = [weakref.ref(x), weakref.ref(y), *([] if x.grad is None else [weakref.ref(x.grad)])]
+            references = [
+                weakref.ref(x),
+                weakref.ref(y),
+                *([] if x.grad is None else [weakref.ref(x.grad)]),
+            ]
             del x, y
             assert [r() for r in references] == [None] * len(references)
         assert gc.collect() == 0
@@ -438,8 +462,14 @@ def test_a_tensor_added_to_itself_in_place_makes_a_cycle_of_none():
     gc.collect()
     gc.disable()
     try:
-        for change in (lambda y: y.mul_(y), lambda y: y.addcmul_(y, y), lambda y: y.lerp_(y, y), lambda y: y.pow_(2),
-                       lambda y: y.addcdiv_(y, y), lambda y: y.square_()):  # fmt: skip
+        for change in (
+            lambda y: y.mul_(y),
+            lambda y: y.addcmul_(y, y),
+            lambda y: y.lerp_(y, y),
+            lambda y: y.pow_(2),
+            lambda y: y.addcdiv_(y, y),
+            lambda y: y.square_(),
+        ):
             y = leaf(1, 2) * 1
             change(y)
             reference = weakref.ref(y)
@@ -449,7 +479,7 @@ def test_a_tensor_added_to_itself_in_place_makes_a_cycle_of_none():
         gc.enable()
 
 
-# ---- nodes in Python ------------------------------------------------------------------------------------------
+# ---- nodes in Python -----------------------------------------------------------------------------
 
 
 class Cube(Node):
@@ -475,7 +505,7 @@ def test_a_node_written_in_python():
     assert gradcheck(cube, x) and gradgradcheck(cube, x)
 
 
-# ---- gradcheck ------------------------------------------------------------------------------------------------
+# ---- gradcheck -----------------------------------------------------------------------------------
 
 
 def test_gradcheck_finds_a_wrong_derivative():
@@ -484,7 +514,10 @@ def test_gradcheck_finds_a_wrong_derivative():
     def wrong(scale, x):
         return scale * 1, cube(x, WrongCube)
 
-    text = r"output 1 \(shape \(2, 2\)\), input 1 \(shape \(2, 2\)\): d output\[0\]\[0\] / d input\[0\]\[0\] is 2 .* 3"
+    text = (
+        r"output 1 \(shape \(2, 2\)\), input 1 \(shape \(2, 2\)\): "
+        r"d output\[0\]\[0\] / d input\[0\]\[0\] is 2 .* 3"
+    )
     with pytest.raises(GradcheckError, match=text):
         gradcheck(wrong, (leaf(1), x))
     assert gradcheck(wrong, (leaf(1), x), raise_exception=False) is False
@@ -526,5 +559,9 @@ def test_gradcheck_needs_float64():
 
 def test_gradgradcheck_with_given_gradients():
     weights = pyml.tensor([[1.0], [2.0]], dtype=pyml.float64)
-    assert gradgradcheck(lambda x: x**3, leaf(1, 2).reshape(2, 1).detach().requires_grad_(), weights)
-    assert gradgradcheck(lambda x, y: (x * y, x / y), (leaf(1, 2), leaf(3, 4)), gen_non_contig_grad_outputs=True)
+    assert gradgradcheck(
+        lambda x: x**3, leaf(1, 2).reshape(2, 1).detach().requires_grad_(), weights
+    )
+    assert gradgradcheck(
+        lambda x, y: (x * y, x / y), (leaf(1, 2), leaf(3, 4)), gen_non_contig_grad_outputs=True
+    )

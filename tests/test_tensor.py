@@ -54,15 +54,18 @@ def test_hash_is_that_of_the_object():
     assert {x: 1, y: 2}[x] == 1 and x in {x} and len({x, y}) == 2
 
 
-@pytest.mark.parametrize("make, text", [
-    (lambda: pyml.tensor([1.0, 2]), "tensor([1., 2.])"),
-    (lambda: pyml.tensor([1, 2]), "tensor([1, 2])"),
-    (lambda: pyml.tensor(True), "tensor(True)"),
-    (lambda: pyml.tensor([1.0], dtype=pyml.float64), "tensor([1.], dtype=float64)"),
-    (lambda: pyml.tensor([1.0], requires_grad=True), "tensor([1.], requires_grad=True)"),
-    (lambda: pyml.tensor([1.0], requires_grad=True) * 2, "tensor([2.], grad_fn=<Mul>)"),
-    (lambda: pyml.tensor([[1.0, 2], [3, 4]]), "tensor([[1., 2.],\n        [3., 4.]])"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "make, text",
+    [
+        (lambda: pyml.tensor([1.0, 2]), "tensor([1., 2.])"),
+        (lambda: pyml.tensor([1, 2]), "tensor([1, 2])"),
+        (lambda: pyml.tensor(True), "tensor(True)"),
+        (lambda: pyml.tensor([1.0], dtype=pyml.float64), "tensor([1.], dtype=float64)"),
+        (lambda: pyml.tensor([1.0], requires_grad=True), "tensor([1.], requires_grad=True)"),
+        (lambda: pyml.tensor([1.0], requires_grad=True) * 2, "tensor([2.], grad_fn=<Mul>)"),
+        (lambda: pyml.tensor([[1.0, 2], [3, 4]]), "tensor([[1., 2.],\n        [3., 4.]])"),
+    ],
+)
 def test_repr(make, text):
     assert repr(make()) == text
 
@@ -131,8 +134,14 @@ def test_read_only_memory_is_not_written():
     array = np.ones(3)
     array.flags.writeable = False
     x = pyml.from_numpy(array)
-    for change in (lambda: x.add_(1), lambda: x.add_(x.clone()), lambda: x.fill_(2), lambda: x.copy_(x),
-                   lambda: x.uniform_(), lambda: pyml.ones(1).expand(3).add_(1)):  # fmt: skip
+    for change in (
+        lambda: x.add_(1),
+        lambda: x.add_(x.clone()),
+        lambda: x.fill_(2),
+        lambda: x.copy_(x),
+        lambda: x.uniform_(),
+        lambda: pyml.ones(1).expand(3).add_(1),
+    ):
         with pytest.raises(ValueError, match="read-only"):
             change()
     with pytest.raises(ValueError, match="read-only"):
@@ -158,7 +167,44 @@ def test_every_method_has_its_operation():
 
 def test_methods_do_what_the_functions_do():
     x = pyml.tensor([[0.5, 2.0], [1.5, 0.25]])
-    for name in ("exp", "log", "sqrt", "rsqrt", "abs", "neg", "tanh", "sigmoid", "relu", "square", "reciprocal", "sign", "sin",
-                 "cos", "log1p", "expm1", "floor", "ceil", "round", "isnan", "isinf", "isfinite", "sum", "mean", "var", "std",
-                 "max", "min", "amax", "amin", "argmax", "argmin", "any", "all", "norm", "prod", "t", "clone"):  # fmt: skip
+    for name in (
+        "exp",
+        "log",
+        "sqrt",
+        "rsqrt",
+        "abs",
+        "neg",
+        "tanh",
+        "sigmoid",
+        "relu",
+        "square",
+        "reciprocal",
+        "sign",
+        "sin",
+        "cos",
+        "log1p",
+        "expm1",
+        "floor",
+        "ceil",
+        "round",
+        "isnan",
+        "isinf",
+        "isfinite",
+        "sum",
+        "mean",
+        "var",
+        "std",
+        "max",
+        "min",
+        "amax",
+        "amin",
+        "argmax",
+        "argmin",
+        "any",
+        "all",
+        "norm",
+        "prod",
+        "t",
+        "clone",
+    ):
         assert pyml.equal(getattr(x, name)(), getattr(pyml, name)(x)), name

@@ -40,11 +40,11 @@ FLOAT32 = np.dtype(np.float32)
 INT64 = np.dtype(np.int64)
 
 
-# ---- from data ------------------------------------------------------------------------------------------------
+# ---- from data -----------------------------------------------------------------------------------
 
 
 def as_array(data, dtype, name):
-    """`data` as an array; Python numbers become float32, int64 or bool. A copy is made only if it must be."""
+    """`data` as an array, copied only if it must be. Python numbers become float32, int64 or bool."""
     if dtype is not None:
         dtype = checked_dtype(dtype, name)
     if isinstance(data, Tensor):
@@ -59,7 +59,9 @@ def as_array(data, dtype, name):
         if dtype is None and array.dtype == np.float64 and not has_arrays(data):
             dtype = FLOAT32
     if array.dtype.kind not in "fiub":
-        raise TypeError(f"{name}: data of type {array.dtype} cannot be made a tensor; numbers and bool can")
+        raise TypeError(
+            f"{name}: data of type {array.dtype} cannot be made a tensor; numbers and bool can"
+        )
     dtype = checked_dtype(array.dtype.newbyteorder("=") if dtype is None else dtype, name)
     with np.errstate(all="ignore"):
         return np.asarray(array, dtype)
@@ -83,7 +85,8 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False):
     """A tensor with a copy of the data.
 
     Args:
-        data: a number, nested lists, a NumPy array or a tensor. Python floats become float32, integers int64.
+        data: a number, nested lists, a NumPy array or a tensor. Python floats become float32,
+            Python integers int64.
         dtype: float32, float64, an integer type or bool. Default: that of the data.
         requires_grad: record operations on it.
 
@@ -102,7 +105,7 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False):
 
 
 def as_tensor(data, dtype=None, device=None):
-    """A tensor that shares memory with the data where it can: a tensor as it is, a NumPy array of the dtype."""
+    """A tensor that shares memory with the data, if that is a tensor or an array of the dtype."""
     check_device(device, "as_tensor")
     if isinstance(data, Tensor):
         return data if dtype is None else data.to(dtype)
@@ -114,12 +117,14 @@ def from_numpy(ndarray):
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"from_numpy: a NumPy array is needed, not {type(ndarray).__name__}")
     if not ndarray.dtype.isnative:
-        raise TypeError(f"from_numpy: byte order of dtype {ndarray.dtype.str} is not the machine's; use tensor()")
+        raise TypeError(
+            f"from_numpy: dtype {ndarray.dtype.str} is not in the machine's byte order; use tensor()"
+        )
     checked_dtype(ndarray.dtype, "from_numpy")
     return Tensor._on(np.asarray(ndarray))
 
 
-# ---- filled ---------------------------------------------------------------------------------------------------
+# ---- filled --------------------------------------------------------------------------------------
 
 
 def shape_of(size, name):
@@ -185,10 +190,12 @@ def full_like(input, fill_value, *, dtype=None, device=None, requires_grad=False
 def eye(n, m=None, *, dtype=None, device=None, requires_grad=False):
     """Ones on the diagonal of n rows and m (default n) columns, zeros elsewhere."""
     shape = shape_of((n, n if m is None else m), "eye")
-    return made(lambda shape, dtype: np.eye(*shape, dtype=dtype), shape, dtype, device, requires_grad, "eye")
+    return made(
+        lambda shape, dtype: np.eye(*shape, dtype=dtype), shape, dtype, device, requires_grad, "eye"
+    )
 
 
-# ---- ranges ---------------------------------------------------------------------------------------------------
+# ---- ranges --------------------------------------------------------------------------------------
 
 
 def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=False):
@@ -198,7 +205,9 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
     """
     if end is None:
         start, end = 0, start
-    start, end, step = (x.item() if isinstance(x, (Tensor, np.generic)) else x for x in (start, end, step))
+    start, end, step = (
+        x.item() if isinstance(x, (Tensor, np.generic)) else x for x in (start, end, step)
+    )
     if step == 0 or (end - start) * step < 0:
         raise ValueError(f"arange: step is {step}, it must lead from start {start} to end {end}")
     integers = all(isinstance(x, int) for x in (start, end, step))
@@ -207,7 +216,9 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
         return np.asarray(start + np.arange(shape[0]) * step, dtype)
 
     shape = (len(range(start, end, step)) if integers else math.ceil((end - start) / step),)
-    return made(values, shape, dtype, device, requires_grad, "arange", INT64 if integers else FLOAT32)
+    return made(
+        values, shape, dtype, device, requires_grad, "arange", INT64 if integers else FLOAT32
+    )
 
 
 def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False):
@@ -221,7 +232,7 @@ def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False)
     return made(values, (steps,), dtype, device, requires_grad, "linspace")
 
 
-# ---- random ---------------------------------------------------------------------------------------------------
+# ---- random --------------------------------------------------------------------------------------
 
 
 def rand(*size, generator=None, dtype=None, device=None, requires_grad=False):
@@ -239,13 +250,17 @@ def randn(*size, generator=None, dtype=None, device=None, requires_grad=False):
 def rand_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):
     """Random numbers from [0, 1) in the shape and dtype of the input."""
     dtype = input.dtype if dtype is None else dtype
-    return rand(input.shape, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad)
+    return rand(
+        input.shape, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad
+    )
 
 
 def randn_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):
     """Standard normal numbers in the shape and dtype of the input."""
     dtype = input.dtype if dtype is None else dtype
-    return randn(input.shape, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad)
+    return randn(
+        input.shape, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad
+    )
 
 
 def normal(mean, std, size=None, *, generator=None, dtype=None, device=None, requires_grad=False):
@@ -263,7 +278,10 @@ def normal(mean, std, size=None, *, generator=None, dtype=None, device=None, req
 
 
 def randint(low, high=None, size=None, *, generator=None, dtype=None, device=None):
-    """Random integers from low (default 0) to before high: randint(high, size) or randint(low, high, size)."""
+    """Random integers from low to before high.
+
+    randint(high, size) starts from 0; randint(low, high, size).
+    """
     if size is None:
         low, high, size = 0, low, high
     if size is None or not isinstance(size, (tuple, list)):
@@ -272,7 +290,9 @@ def randint(low, high=None, size=None, *, generator=None, dtype=None, device=Non
     if not low < high:
         raise ValueError(f"randint: low is {low}, high is {high}; low must be smaller")
     if high - low > 2**53:
-        raise ValueError(f"randint: {low} to {high} is a range of more than 2**53, which is the largest")
+        raise ValueError(
+            f"randint: {low} to {high} is a range of more than 2**53, which is the largest"
+        )
     fraction = rand(size, generator=generator, dtype=np.float64, device=device).array
     values = low + np.minimum(np.floor(fraction * (high - low)), high - low - 1).astype(np.int64)
     return Tensor._on(values.astype(INT64 if dtype is None else checked_dtype(dtype, "randint")))
@@ -290,5 +310,7 @@ def randperm(n, *, generator=None, dtype=None, device=None):
     if n < 0:
         raise ValueError(f"randperm: n is {n}, it must not be negative")
     index = made(np.empty, (n,), INT64, device, False, "randperm").array
-    _kernels.random_permutation(index, (default_generator if generator is None else generator).state)
+    _kernels.random_permutation(
+        index, (default_generator if generator is None else generator).state
+    )
     return Tensor._on(index if dtype is None else index.astype(checked_dtype(dtype, "randperm")))

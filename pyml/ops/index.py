@@ -1,4 +1,4 @@
-"""Indexing: reading and writing parts of a tensor by slices, integers, masks and tensors of indices."""
+"""Indexing: parts of a tensor by slices, integers, masks and tensors of indices."""
 
 import math
 
@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 
-# ---- x[index] -------------------------------------------------------------------------------------------------
+# ---- x[index] ------------------------------------------------------------------------------------
 
 
 def as_index(index, shape):
@@ -42,7 +42,9 @@ def as_index(index, shape):
             item = items[i] = np.asarray(item, np.int64 if len(item) == 0 else None)
         if isinstance(item, np.ndarray):
             if item.dtype.kind not in "iub":
-                raise IndexError(f"index: a tensor used as an index has dtype {item.dtype}; integer or bool is needed")
+                raise IndexError(
+                    f"index: a tensor of dtype {item.dtype} is no index; an integer type or bool is"
+                )
             if item.ndim == 0 and item.dtype.kind in "iu":
                 item = items[i] = int(item)
         if isinstance(item, (bool, np.bool_)):
@@ -53,7 +55,9 @@ def as_index(index, shape):
         elif item is not None and item is not Ellipsis:
             used += 1
             if isinstance(item, slice) and item.step is not None and item.step <= 0:
-                raise ValueError(f"index: step {item.step} of a slice must be positive; flip() reverses")
+                raise ValueError(
+                    f"index: step {item.step} of a slice must be positive; flip() reverses"
+                )
     if used > len(shape):
         raise IndexError(f"index: {used} indices for a tensor of {len(shape)} dimensions")
     if not any(item is Ellipsis for item in items):
@@ -62,14 +66,16 @@ def as_index(index, shape):
 
 
 def getitem(input, index):
-    """input[index]: a view for integers, slices, None and `...`; a copy for tensors, lists and masks."""
+    """input[index]: a view for integers, slices, None and `...`; else a copy."""
     index, basic = as_index(index, input.shape)
     if not basic and is_row_index(index, input.array):
         return index_select(input, 0, index[0])
     try:
         if basic:
             return part(input, index, "Slice")
-        return take(input, tuple(item.copy() if isinstance(item, np.ndarray) else item for item in index))
+        return take(
+            input, tuple(item.copy() if isinstance(item, np.ndarray) else item for item in index)
+        )
     except IndexError as error:
         raise IndexError(f"index: {error} (the tensor has shape {input.shape})") from None
 
@@ -100,7 +106,7 @@ def take_backward(x, shape, index):
 
 
 class SetItem(Node):
-    """x with x[index] = value: the gradient of x is dy with zeros there, that of value is dy[index]."""
+    """x with x[index] = value: dx is dy with zeros there, dvalue is dy[index]."""
 
     def __init__(self, index, shape):
         self._index, self._shape = index, shape
@@ -130,13 +136,13 @@ def setitem(input, index, value):
         input.array[index] = value.array
     except (IndexError, ValueError) as error:
         raise type(error)(f"setitem: {error} (the tensor has shape {input.shape})") from None
-    if tracked:   # recorded before the change is counted: value may be a view of input
+    if tracked:  # recorded before the change is counted: value may be a view of input
         frozen = tuple(item.copy() if isinstance(item, np.ndarray) else item for item in index)
         SetItem(frozen, value.shape)._connect(input, (input, value))
     input._mark_changed()
 
 
-# ---- along a dimension ----------------------------------------------------------------------------------------
+# ---- along a dimension ---------------------------------------------------------------------------
 
 
 def checked_index(index, size, dim, name):
@@ -153,7 +159,9 @@ def checked_index(index, size, dim, name):
         low, high = array.min(), array.max()
         if low < -size or high >= size:
             wrong = low if low < -size else high
-            raise IndexError(f"{name}: index {wrong} is out of range for dimension {dim} of size {size}")
+            raise IndexError(
+                f"{name}: index {wrong} is out of range for dimension {dim} of size {size}"
+            )
         if low < 0:
             array = np.where(array < 0, array + size, array)
     return array
@@ -165,7 +173,11 @@ def index_select(input, dim, index):
     index = checked_index(index, input.size(dim) if input.ndim else 1, dim, "index_select")
     if index.ndim > 1:
         raise ValueError(f"index_select: index has shape {index.shape}, it must be a vector")
-    return rows(input, index) if dim == 0 and input.ndim else take(input, (*(slice(None),) * dim, index, ...))
+    return (
+        rows(input, index)
+        if dim == 0 and input.ndim
+        else take(input, (*(slice(None),) * dim, index, ...))
+    )
 
 
 def rows(x, index):
@@ -193,7 +205,7 @@ def grid(index, dim):
 
 
 def gather(input, dim, index):
-    """y[i][j] = input[i][index[i][j]] for dim 1, and so for every dim; y has the shape of `index`."""
+    """y[i][j] = input[i][index[i][j]] for dim 1, and so for every dim."""
     dim = wrapped_dim(dim, input.ndim, "gather")
     index = checked_index(index, input.size(dim) if input.ndim else 1, dim, "gather")
     check_extent(index.shape, input.shape, dim, "gather")
@@ -205,8 +217,8 @@ def check_extent(index_shape, shape, dim, name):
         n > size for d, (n, size) in enumerate(zip(index_shape, shape, strict=True)) if d != dim
     ):
         raise ValueError(
-            f"{name}: index of shape {index_shape} for a tensor of shape {shape}; it must have as many "
-            f"dimensions, and no size larger except in dimension {dim}"
+            f"{name}: index of shape {index_shape} for a tensor of shape {shape}; "
+            f"it must have as many dimensions, and no size larger except in dimension {dim}"
         )
 
 
@@ -230,7 +242,9 @@ def scatter_add(input, dim, index, src):
     check_extent(index.shape, input.shape, dim, "scatter_add")
     check_extent(index.shape, src.shape, -1, "scatter_add")
     if src.dtype != input.dtype:
-        raise TypeError(f"scatter_add: src has dtype {src.dtype}, the input has {input.dtype}; they must be the same")
+        raise TypeError(
+            f"scatter_add: src has dtype {src.dtype}, it must be that of the input, {input.dtype}"
+        )
     array = input.array.copy()
     part_of_src = src.array[tuple(slice(n) for n in index.shape)]
     np.add.at(array, grid(index, dim) if input.ndim else (...,), part_of_src)
@@ -257,7 +271,7 @@ def scatter(input, dim, index, src):
     return y
 
 
-# ---- by a mask ------------------------------------------------------------------------------------------------
+# ---- by a mask -----------------------------------------------------------------------------------
 
 
 def masked_select(input, mask):
@@ -266,8 +280,14 @@ def masked_select(input, mask):
 
 
 def nonzero(input, *, as_tuple=False):
-    """The indices of the elements that are not zero: (count, ndim), or a tuple with a vector for each dimension."""
-    found = np.nonzero(np.atleast_1d(input.array) if as_tuple else input.array) if input.ndim else ()
+    """The indices of the elements that are not zero, (count, ndim).
+
+    Args:
+        as_tuple: a vector for each dimension instead.
+    """
+    found = (
+        np.nonzero(np.atleast_1d(input.array) if as_tuple else input.array) if input.ndim else ()
+    )
     if as_tuple:
         return tuple(Tensor._on(index) for index in found)
     return Tensor._on(np.argwhere(input.array))

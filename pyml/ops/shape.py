@@ -71,11 +71,12 @@ def wrapped_dim(dim, ndim, name):
     Raises:
         IndexError: if it is out of range.
     """
-    limit = max(ndim, 1)   # a 0-d tensor is treated as if it had one dimension
+    limit = max(ndim, 1)  # a 0-d tensor is treated as if it had one dimension
     dim = operator.index(dim)
     if not -limit <= dim < limit:
         raise IndexError(
-            f"{name}: dim is {dim}, it must be from {-limit} to {limit - 1} (the tensor has {ndim} dimensions)"
+            f"{name}: dim is {dim}, it must be from {-limit} to {limit - 1} "
+            f"(the tensor has {ndim} dimensions)"
         )
     return dim % limit
 
@@ -90,7 +91,7 @@ def as_sizes(sizes, name):
         raise TypeError(f"{name}: sizes must be integers, not {sizes!r}") from None
 
 
-# ---- one shape for another ------------------------------------------------------------------------------------
+# ---- one shape for another -----------------------------------------------------------------------
 
 
 def full_shape(sizes, numel, name):
@@ -98,7 +99,9 @@ def full_shape(sizes, numel, name):
     sizes = as_sizes(sizes, name)
     if min(sizes, default=0) < 0:
         if min(sizes) < -1 or sizes.count(-1) > 1:
-            raise ValueError(f"{name}: shape {sizes}; sizes are not negative, except one that may be -1")
+            raise ValueError(
+                f"{name}: shape {sizes}; sizes are not negative, except one that may be -1"
+            )
         known = -math.prod(sizes)
         left = numel // known if known else -1
         sizes = tuple([left if size == -1 else size for size in sizes])
@@ -138,7 +141,7 @@ def view(input, shape):
     array, shared = reshaped(input.array, shape, "view")
     if not shared:
         raise RuntimeError(
-            f"view: a tensor of shape {input.shape} and strides {input.stride()} cannot be looked at "
+            f"view: a tensor of shape {input.shape} and strides {input.stride()} cannot be seen "
             f"as {array.shape} without a copy; use reshape()"
         )
     before = input.shape
@@ -163,7 +166,9 @@ def unflatten(input, dim, sizes):
     """Dimension `dim` split into `sizes`, one of which may be -1."""
     dim = wrapped_dim(dim, input.ndim, "unflatten")
     shape = input.shape
-    return reshape(input, shape[:dim] + full_shape(sizes, shape[dim], "unflatten") + shape[dim + 1 :])
+    return reshape(
+        input, shape[:dim] + full_shape(sizes, shape[dim], "unflatten") + shape[dim + 1 :]
+    )
 
 
 def squeeze(input, dim=None):
@@ -186,7 +191,7 @@ def unsqueeze(input, dim):
     return recorded(input, y, "Unsqueeze", lambda dy: reshape(dy, before))
 
 
-# ---- order ----------------------------------------------------------------------------------------------------
+# ---- order ---------------------------------------------------------------------------------------
 
 
 def permute(input, dims):
@@ -197,14 +202,6 @@ def permute(input, dims):
     back = tuple(np.argsort(dims))
     y = input._view(input.array.transpose(dims))
     return recorded(input, y, "Permute", lambda dy: permute(dy, back))
-
-
-def moveaxis(input, source, destination):
-    """Dimension `source` at the place `destination`, the others in their order; a view."""
-    dims = list(range(input.ndim))
-    source = wrapped_dim(source, input.ndim, "moveaxis")
-    dims.insert(wrapped_dim(destination, input.ndim, "moveaxis"), dims.pop(source))
-    return permute(input, dims)
 
 
 def transpose(input, dim0, dim1):
@@ -223,7 +220,9 @@ swapaxes = transpose
 def t(input):
     """The transpose of a matrix; a tensor of fewer dimensions as it is."""
     if input.ndim > 2:
-        raise ValueError(f"t: the tensor has shape {input.shape}, it must have at most 2 dimensions; use transpose()")
+        raise ValueError(
+            f"t: the tensor has shape {input.shape}, not at most 2 dimensions; use transpose()"
+        )
     return transpose(input, 0, -1) if input.ndim else view(input, ())
 
 
@@ -232,7 +231,9 @@ def movedim(input, source, destination):
     source = [wrapped_dim(d, input.ndim, "movedim") for d in as_sizes(source, "movedim")]
     destination = [wrapped_dim(d, input.ndim, "movedim") for d in as_sizes(destination, "movedim")]
     if len(set(source)) != len(set(destination)) or len(source) != len(destination):
-        raise ValueError(f"movedim: source {source} and destination {destination} must be as long, nothing twice")
+        raise ValueError(
+            f"movedim: source {source} and destination {destination} must be as long, nothing twice"
+        )
     order = [d for d in range(input.ndim) if d not in source]
     for place, d in sorted(zip(destination, source, strict=True)):
         order.insert(place, d)
@@ -249,11 +250,11 @@ def flip(input, dims):
     return recorded(input, y, "Flip", lambda dy: flip(dy, dims))
 
 
-# ---- repetition -----------------------------------------------------------------------------------------------
+# ---- repetition ----------------------------------------------------------------------------------
 
 
 def expand(input, sizes):
-    """Dimensions of size 1 repeated to `sizes`, more dimensions put in front; a view that repeats memory.
+    """Dimensions of size 1 repeated to `sizes`, others put in front; a view that repeats memory.
 
     Args:
         sizes: the new shape; -1 leaves a size as it is.
@@ -261,11 +262,17 @@ def expand(input, sizes):
     sizes = as_sizes(sizes, "expand")
     before = input.shape
     new = len(sizes) - len(before)
-    shape = tuple(before[d - new] if size == -1 and d >= new else size for d, size in enumerate(sizes))
+    shape = tuple(
+        before[d - new] if size == -1 and d >= new else size for d, size in enumerate(sizes)
+    )
     if new < 0 or any(size < 0 for size in shape):
-        raise ValueError(f"expand: sizes {sizes} for a tensor of shape {before}; -1 keeps a size that there is")
+        raise ValueError(
+            f"expand: sizes {sizes} for a tensor of shape {before}; -1 keeps a size that there is"
+        )
     if any(old not in (1, size) for old, size in zip(before, shape[new:], strict=True)):
-        raise ValueError(f"expand: shape {before} does not expand to {sizes}; only sizes 1 can be repeated")
+        raise ValueError(
+            f"expand: shape {before} does not expand to {sizes}; only sizes 1 can be repeated"
+        )
     y = input._view(broadcast_to(input.array, shape))
     return recorded(input, y, "Expand", lambda dy: sum_to(dy, before))
 
@@ -281,14 +288,16 @@ def repeat(input, sizes):
     sizes = as_sizes(sizes, "repeat")
     new = len(sizes) - input.ndim
     if new < 0 or any(size < 0 for size in sizes):
-        raise ValueError(f"repeat: sizes {sizes} must be counts, at least one for each of {input.ndim} dimensions")
+        raise ValueError(
+            f"repeat: sizes {sizes} must be counts, one for each of {input.ndim} dimensions or more"
+        )
     shape = (1,) * new + input.shape
     apart = reshape(input, [n for size in shape for n in (1, size)])
     tiled = expand(apart, [n for pair in zip(sizes, shape, strict=True) for n in pair])
     return clone(tiled.reshape([a * b for a, b in zip(sizes, shape, strict=True)]))
 
 
-# ---- parts ----------------------------------------------------------------------------------------------------
+# ---- parts ---------------------------------------------------------------------------------------
 
 
 def part(x, index, name):
@@ -319,7 +328,9 @@ def narrow(input, dim, start, length):
     size = input.shape[dim]
     start = start + size if start < 0 else start
     if not 0 <= start <= start + length <= size:
-        raise IndexError(f"narrow: start {start} and length {length} do not lie in dimension {dim} of size {size}")
+        raise IndexError(
+            f"narrow: start {start}, length {length} do not lie in dimension {dim} of size {size}"
+        )
     return part(input, along(dim, slice(start, start + length)), "Slice")
 
 
@@ -331,7 +342,9 @@ def select(input, dim, index):
     size = input.shape[dim]
     index = operator.index(index)
     if not -size <= index < size:
-        raise IndexError(f"select: index {index} is out of range for dimension {dim} of size {size}")
+        raise IndexError(
+            f"select: index {index} is out of range for dimension {dim} of size {size}"
+        )
     return part(input, along(dim, index), "Select")
 
 
@@ -352,7 +365,9 @@ def split(input, split_size_or_sections, dim=0):
     if isinstance(split_size_or_sections, (list, tuple)):
         sizes = as_sizes(split_size_or_sections, "split")
         if sum(sizes) != size or any(n < 0 for n in sizes):
-            raise ValueError(f"split: sizes {sizes} must add up to {size}, the size of dimension {dim}")
+            raise ValueError(
+                f"split: sizes {sizes} must add up to {size}, the size of dimension {dim}"
+            )
     else:
         step = operator.index(split_size_or_sections)
         if step < 0 or (step == 0 and size != 0):
@@ -363,7 +378,7 @@ def split(input, split_size_or_sections, dim=0):
 
 
 def chunk(input, chunks, dim=0):
-    """At most `chunks` parts of one size along `dim` (the last may be smaller), a tuple of views."""
+    """At most `chunks` parts of one size along `dim`, the last may be smaller; a tuple of views."""
     if chunks < 1:
         raise ValueError(f"chunk: chunks is {chunks}, it must be at least 1")
     dim = wrapped_dim(dim, input.ndim, "chunk")
@@ -371,7 +386,7 @@ def chunk(input, chunks, dim=0):
     return split(input, -(-size // chunks), dim) if size else split(input, [0] * chunks, dim)
 
 
-# ---- joining --------------------------------------------------------------------------------------------------
+# ---- joining -------------------------------------------------------------------------------------
 
 
 class Cat(Node):
@@ -395,14 +410,17 @@ def cat(tensors, dim=0):
         if not isinstance(x, Tensor):
             raise TypeError(f"cat: item {i} is a {type(x).__name__}, it must be a Tensor")
         if x.ndim == 0:
-            raise ValueError(f"cat: tensor {i} is 0-d, it has no dimension to join along; use stack()")
+            raise ValueError(
+                f"cat: tensor {i} is 0-d, it has no dimension to join along; use stack()"
+            )
     dtype = result_type(*tensors, name="cat")
     filled = [cast(x, dtype) for x in tensors if x.shape != (0,)] or [cast(tensors[0], dtype)]
     dim = wrapped_dim(dim, filled[0].ndim, "cat")
     shapes = {x.shape[:dim] + x.shape[dim + 1 :] for x in filled}
     if len({x.ndim for x in filled}) > 1 or len(shapes) > 1:
         raise ValueError(
-            f"cat: shapes {', '.join(str(x.shape) for x in tensors)} must be the same except in dimension {dim}"
+            f"cat: shapes {', '.join(str(x.shape) for x in tensors)} must be the same "
+            f"except in dimension {dim}"
         )
     y = Tensor._on(np.concatenate([x.array for x in filled], dim))
     if is_grad_enabled() and any(x.requires_grad for x in filled):
@@ -416,12 +434,14 @@ def stack(tensors, dim=0):
     if not tensors:
         raise ValueError("stack: at least one tensor is needed")
     if len({x.shape for x in tensors}) > 1:
-        raise ValueError(f"stack: shapes {', '.join(str(x.shape) for x in tensors)} must be the same")
+        raise ValueError(
+            f"stack: shapes {', '.join(str(x.shape) for x in tensors)} must be the same"
+        )
     dim = wrapped_dim(dim, tensors[0].ndim + 1, "stack")
     return cat([unsqueeze(x, dim) for x in tensors], dim)
 
 
-# ---- copies ---------------------------------------------------------------------------------------------------
+# ---- copies --------------------------------------------------------------------------------------
 
 
 def clone(input):
@@ -446,9 +466,7 @@ def to(input, *args, dtype=None, device=None, copy=False, non_blocking=False):
             dtype = arg.dtype
         elif isinstance(arg, str) and arg.partition(":")[0] in ("cpu", "cuda", "mps", "xpu"):
             device = arg
-        elif isinstance(arg, bool):
-            non_blocking = arg
-        elif arg is not None:
+        elif arg is not None and not isinstance(arg, bool):  # True, False: non_blocking
             dtype = arg
     check_device(device, "to")
     y = input if dtype is None else cast(input, checked_dtype(dtype, "to"))

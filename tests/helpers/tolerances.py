@@ -15,6 +15,7 @@ MATH = 6.0  # a function of vmath.h (below 5 ulp) and a rounding or two around i
 NORMALISED = 16.0  # statistics in blocks, one square root, one division, and the affine map
 SOFTMAX = 12.0  # exp of a difference, a sum in blocks, a division
 UPDATE = 16.0  # one step of an optimizer: a dozen roundings, one square root, one division
+FIFTY_UPDATES = 128.0  # ... and 50 of them: independent errors, so about sqrt(50) of one
 
 # An error of so many smallest normal numbers is none: a factor was flushed to zero, and this is
 # the largest number that is worth multiplying it by.

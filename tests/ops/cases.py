@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from helpers import tolerances
-from helpers.compare import assert_close, assert_same_bits
 
 import pyml
+from helpers import tolerances
+from helpers.compare import assert_close, assert_same_bits
 from pyml.autograd import gradcheck, gradgradcheck
 
 
@@ -35,7 +35,7 @@ def positive(rng, shape):
 
 
 def apart(rng, shape):
-    """Different numbers, none within 0.2 of another, of 0 or of a half: no difference crosses a kink."""
+    """Different numbers, none near another, 0 or a half: no difference crosses a kink."""
     n = int(np.prod(shape))
     return (rng.permutation(n) - n // 2 + 0.3).reshape(shape)
 

@@ -3,12 +3,12 @@
 import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
-from helpers import tolerances
-from helpers.compare import assert_same_bits
 from hypothesis import given
 from hypothesis import strategies as st
 
 import pyml
+from helpers import tolerances
+from helpers.compare import assert_same_bits
 from ops.cases import Case, check_gradients, check_layouts, check_values
 from pyml.autograd import grad
 
@@ -83,16 +83,38 @@ def value_shapes():
 
 GATHERED = np.array([[[0, 1, 2], [4, 4, 4]], [[1, 1, 1], [0, 0, 0]]])
 CASES = [
-    *[case(name, lambda x, i=index: x[as_tensors(i)], lambda x, i=index: x[i]) for name, index in INDICES.items()],
-    *[case(f"assign {name}", *assigned(index), SHAPE, shape) for name, index, shape in value_shapes()],
-    case("index_select", lambda x: x.index_select(1, pyml.tensor([4, 0, 4])), lambda x: x[:, [4, 0, 4]]),
+    *[
+        case(name, lambda x, i=index: x[as_tensors(i)], lambda x, i=index: x[i])
+        for name, index in INDICES.items()
+    ],
+    *[
+        case(f"assign {name}", *assigned(index), SHAPE, shape)
+        for name, index, shape in value_shapes()
+    ],
+    case(
+        "index_select",
+        lambda x: x.index_select(1, pyml.tensor([4, 0, 4])),
+        lambda x: x[:, [4, 0, 4]],
+    ),
     case("index_select rows", lambda x: x.index_select(0, pyml.tensor(ROWS)), lambda x: x[ROWS]),
-    case("gather", lambda x: x.gather(1, pyml.tensor(GATHERED)), lambda x: np.take_along_axis(x[:2], GATHERED, 1)),
-    case("take_along_dim", lambda x: pyml.take_along_dim(x, x.argmax(2, True), 2), lambda x: x.max(2, keepdims=True)),
+    case(
+        "gather",
+        lambda x: x.gather(1, pyml.tensor(GATHERED)),
+        lambda x: np.take_along_axis(x[:2], GATHERED, 1),
+    ),
+    case(
+        "take_along_dim",
+        lambda x: pyml.take_along_dim(x, x.argmax(2, True), 2),
+        lambda x: x.max(2, keepdims=True),
+    ),
     case("masked_select", lambda x: pyml.masked_select(x, pyml.tensor(MASK)), lambda x: x[MASK]),
-    case("masked_select rows", lambda x: pyml.masked_select(x, pyml.tensor(MASK[0])), lambda x: x[:, MASK[0]].reshape(-1)),
+    case(
+        "masked_select rows",
+        lambda x: pyml.masked_select(x, pyml.tensor(MASK[0])),
+        lambda x: x[:, MASK[0]].reshape(-1),
+    ),
     case("nothing selected", lambda x: x[x > 99], lambda x: x[x > 99]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -121,7 +143,9 @@ def test_basic_indices_are_those_of_numpy(data):
         with pytest.raises(ValueError, match="must be positive"):
             x[index]
         return
-    assert_same_bits(np.ascontiguousarray(x[index].detach().numpy()), np.ascontiguousarray(array[index]))
+    assert_same_bits(
+        np.ascontiguousarray(x[index].detach().numpy()), np.ascontiguousarray(array[index])
+    )
     wanted = np.zeros(shape)
     wanted[index] = 1
     assert_same_bits(grad(x[index].sum(), x)[0].numpy() + 0, wanted)
@@ -130,7 +154,9 @@ def test_basic_indices_are_those_of_numpy(data):
 @given(st.data())
 def test_integer_indices_are_those_of_numpy(data):
     shape = data.draw(hnp.array_shapes(min_dims=1, max_dims=3, max_side=4))
-    index = data.draw(hnp.integer_array_indices(shape, result_shape=hnp.array_shapes(max_dims=2, max_side=3)))
+    index = data.draw(
+        hnp.integer_array_indices(shape, result_shape=hnp.array_shapes(max_dims=2, max_side=3))
+    )
     array = np.arange(np.prod(shape), dtype=np.float64).reshape(shape)
     x = pyml.tensor(array, requires_grad=True)
     y = x[as_tensors(index)]
@@ -146,15 +172,33 @@ def test_scatter_add():
     for i, j in np.ndindex(2, 3):
         wanted[i, index[i, j]] += i + j
     source = pyml.tensor([[0.0, 1, 2], [1, 2, 3]])
-    assert pyml.scatter_add(pyml.ones(3, 4), 1, pyml.tensor(index), source).tolist() == wanted.tolist()
-    check_gradients(Case("scatter_add", lambda x, s: pyml.scatter_add(x, 1, pyml.tensor(index), s), None, ((3, 4), (2, 3))))
-    check_gradients(Case("wide", lambda x, s: pyml.scatter_add(x, 0, pyml.tensor(index), s), None, ((3, 3), (4, 5))))
+    assert (
+        pyml.scatter_add(pyml.ones(3, 4), 1, pyml.tensor(index), source).tolist() == wanted.tolist()
+    )
+    check_gradients(
+        Case(
+            "scatter_add",
+            lambda x, s: pyml.scatter_add(x, 1, pyml.tensor(index), s),
+            None,
+            ((3, 4), (2, 3)),
+        )
+    )
+    check_gradients(
+        Case(
+            "wide",
+            lambda x, s: pyml.scatter_add(x, 0, pyml.tensor(index), s),
+            None,
+            ((3, 3), (4, 5)),
+        )
+    )
 
 
 def test_scatter():
     index = pyml.tensor([[2], [0]])
     assert pyml.scatter(pyml.zeros(2, 3), 1, index, 1.0).tolist() == [[0, 0, 1], [1, 0, 0]]
-    check_gradients(Case("scatter", lambda x, s: pyml.scatter(x, 1, index, s), None, ((2, 3), (2, 1))))
+    check_gradients(
+        Case("scatter", lambda x, s: pyml.scatter(x, 1, index, s), None, ((2, 3), (2, 1)))
+    )
 
 
 def test_nonzero():
@@ -174,7 +218,11 @@ def test_basic_indices_are_views_and_others_copies():
 
 def test_an_index_may_be_changed_after_its_use():
     x = pyml.arange(4.0).requires_grad_()
-    for index in (pyml.tensor([0, 1]), pyml.tensor([[0, 1]]), pyml.tensor([True, True, False, False])):
+    for index in (
+        pyml.tensor([0, 1]),
+        pyml.tensor([[0, 1]]),
+        pyml.tensor([True, True, False, False]),
+    ):
         y = x[index]
         index.copy_(pyml.tensor([3, 3]) if index.dtype == pyml.int64 else pyml.tensor([False] * 4))
         assert grad(y.sum(), x)[0].tolist() == [1, 1, 0, 0]
@@ -191,8 +239,22 @@ def test_assignment_converts_to_the_dtype():
     assert y.tolist() == [1, 2, 3] and y.dtype == pyml.float32
 
 
-@pytest.mark.parametrize("index", [4, -5, (0, 5), (0, 0, 0, 0), np.array([4]), np.array([-5]), (slice(None), np.array([5])),
-                                   np.array([True] * 3), [0, 9], np.array(7), (0, 0, np.array([[3]]))])  # fmt: skip
+@pytest.mark.parametrize(
+    "index",
+    [
+        4,
+        -5,
+        (0, 5),
+        (0, 0, 0, 0),
+        np.array([4]),
+        np.array([-5]),
+        (slice(None), np.array([5])),
+        np.array([True] * 3),
+        [0, 9],
+        np.array(7),
+        (0, 0, np.array([[3]])),
+    ],
+)
 def test_out_of_range(index):
     x = pyml.zeros(SHAPE)
     with pytest.raises(IndexError):

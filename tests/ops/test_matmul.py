@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from helpers import tolerances
-from helpers.compare import assert_close
 
 import pyml
+from helpers import tolerances
+from helpers.compare import assert_close
 from ops.cases import Case, check_gradients, check_layouts, check_values
 
 PAIRS = [
@@ -32,13 +32,29 @@ CASES = [
     Case("mv", pyml.mv, np.matmul, ((2, 3), (3,)), eps=tolerances.product(3)),
     Case("dot", pyml.dot, np.matmul, ((3,), (3,)), eps=tolerances.product(3)),
     Case("bmm", pyml.bmm, np.matmul, ((2, 2, 3), (2, 3, 2)), eps=tolerances.product(3)),
-    Case("transposes", lambda a, b: a.t() @ b.t(), lambda a, b: a.T @ b.T, ((3, 2), (4, 3)), eps=tolerances.product(3)),
-    Case("slices", lambda a, b: a[::2, 1:] @ b[:, ::2], lambda a, b: a[::2, 1:] @ b[:, ::2], ((3, 4), (3, 3)),
-         eps=tolerances.product(3)),
+    Case(
+        "transposes",
+        lambda a, b: a.t() @ b.t(),
+        lambda a, b: a.T @ b.T,
+        ((3, 2), (4, 3)),
+        eps=tolerances.product(3),
+    ),
+    Case(
+        "slices",
+        lambda a, b: a[::2, 1:] @ b[:, ::2],
+        lambda a, b: a[::2, 1:] @ b[:, ::2],
+        ((3, 4), (3, 3)),
+        eps=tolerances.product(3),
+    ),
     Case("x @ x.T", lambda x: x @ x.T, lambda x: x @ x.T, ((3, 2),), eps=tolerances.product(2)),
-    Case("batches", lambda a, b: a.transpose(0, 2) @ b.permute(2, 0, 1),
-         lambda a, b: a.transpose(2, 1, 0) @ b.transpose(2, 0, 1), ((2, 3, 2), (2, 2, 2)), eps=tolerances.product(2)),
-]  # fmt: skip
+    Case(
+        "batches",
+        lambda a, b: a.transpose(0, 2) @ b.permute(2, 0, 1),
+        lambda a, b: a.transpose(2, 1, 0) @ b.transpose(2, 0, 1),
+        ((2, 3, 2), (2, 2, 2)),
+        eps=tolerances.product(2),
+    ),
+]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -56,13 +72,18 @@ def test_gradients(case):
     check_gradients(case)
 
 
-@pytest.mark.parametrize("a, b", [((130, 70), (70, 90)), ((3, 65, 40), (40, 33)), ((300,), (300, 20)), ((20, 5, 9), (20, 9, 7))])
+@pytest.mark.parametrize(
+    "a, b",
+    [((130, 70), (70, 90)), ((3, 65, 40), (40, 33)), ((300,), (300, 20)), ((20, 5, 9), (20, 9, 7))],
+)
 def test_large(a, b, dtype):
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal(a).astype(dtype), rng.standard_normal(b).astype(dtype)
     scale = np.matmul(np.abs(x), np.abs(y)).astype(np.longdouble)
     wanted = np.matmul(x.astype(np.float64), y.astype(np.float64))
-    assert_close((pyml.from_numpy(x) @ pyml.from_numpy(y)).numpy(), wanted, tolerances.product(a[-1]), scale)
+    assert_close(
+        (pyml.from_numpy(x) @ pyml.from_numpy(y)).numpy(), wanted, tolerances.product(a[-1]), scale
+    )
 
 
 def test_integers():
@@ -70,7 +91,9 @@ def test_integers():
     assert (x @ x.t()).tolist() == [[5, 14], [14, 50]] and (x @ x.t()).dtype == pyml.int64
 
 
-@pytest.mark.parametrize("a, b", [((2, 3), (2, 3)), ((3,), (2,)), ((2, 3), (4,)), ((), (3,)), ((2, 2, 3), (3, 3, 2))])
+@pytest.mark.parametrize(
+    "a, b", [((2, 3), (2, 3)), ((3,), (2,)), ((2, 3), (4,)), ((), (3,)), ((2, 2, 3), (3, 3, 2))]
+)
 def test_shapes_that_do_not_go_together(a, b):
     with pytest.raises(ValueError, match="matmul"):
         pyml.zeros(a) @ pyml.zeros(b)

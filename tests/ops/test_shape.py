@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from helpers import tolerances
-from helpers.compare import assert_same_bits
 
 import pyml
+from helpers import tolerances
+from helpers.compare import assert_same_bits
 from ops.cases import Case, check_gradients, check_layouts, check_values
 
 
@@ -26,7 +26,11 @@ VIEWS = [
     case("transpose", lambda x: x.transpose(0, -1), lambda x: x.swapaxes(0, 2)),
     case("permute", lambda x: x.permute(2, 0, 1), lambda x: x.transpose(2, 0, 1)),
     case("permute negative", lambda x: x.permute((-1, 0, -2)), lambda x: x.transpose(2, 0, 1)),
-    case("movedim", lambda x: pyml.movedim(x, (0, 1), (2, 0)), lambda x: np.moveaxis(x, (0, 1), (2, 0))),
+    case(
+        "movedim",
+        lambda x: pyml.movedim(x, (0, 1), (2, 0)),
+        lambda x: np.moveaxis(x, (0, 1), (2, 0)),
+    ),
     case("T", lambda x: x[0].T, lambda x: x[0].T),
     case("mT", lambda x: x.mT, lambda x: x.swapaxes(1, 2)),
     case("unsqueeze", lambda x: x.unsqueeze(-1).unsqueeze(0), lambda x: x[None, ..., None]),
@@ -34,8 +38,16 @@ VIEWS = [
     case("squeeze one", lambda x: x[:1, :, :1].squeeze(2), lambda x: x[:1, :, 0]),
     case("squeeze two", lambda x: x[:1, :, :1].squeeze((0, -1)), lambda x: x[0, :, 0]),
     case("squeeze nothing", lambda x: x.squeeze(1), lambda x: x),
-    case("expand", lambda x: x.unsqueeze(0).expand(2, -1, 3, 4), lambda x: np.broadcast_to(x, (2, 2, 3, 4))),
-    case("expand inner", lambda x: x[..., :1].expand(2, 3, 5), lambda x: np.broadcast_to(x[..., :1], (2, 3, 5))),
+    case(
+        "expand",
+        lambda x: x.unsqueeze(0).expand(2, -1, 3, 4),
+        lambda x: np.broadcast_to(x, (2, 2, 3, 4)),
+    ),
+    case(
+        "expand inner",
+        lambda x: x[..., :1].expand(2, 3, 5),
+        lambda x: np.broadcast_to(x[..., :1], (2, 3, 5)),
+    ),
     case("narrow", lambda x: pyml.narrow(x, 2, 1, 2), lambda x: x[..., 1:3]),
     case("narrow from the end", lambda x: pyml.narrow(x, 2, -2, 2), lambda x: x[..., 2:]),
     case("select", lambda x: pyml.select(x, 1, -1), lambda x: x[:, -1]),
@@ -45,7 +57,11 @@ VIEWS = [
     case("chunk", lambda x: x.chunk(3, 2)[1], lambda x: x[..., 2:]),
 ]
 COPIES = [
-    case("reshape of a transpose", lambda x: x.transpose(0, 2).reshape(6, 4), lambda x: x.swapaxes(0, 2).reshape(6, 4)),
+    case(
+        "reshape of a transpose",
+        lambda x: x.transpose(0, 2).reshape(6, 4),
+        lambda x: x.swapaxes(0, 2).reshape(6, 4),
+    ),
     case("contiguous", lambda x: x.transpose(0, 1).contiguous(), lambda x: x.swapaxes(0, 1)),
     case("clone", lambda x: x.clone(), lambda x: x),
     case("to copy", lambda x: x.to(x.dtype, copy=True), lambda x: x),
@@ -55,14 +71,31 @@ COPIES = [
     case("repeat once", lambda x: x.repeat(1, 1, 1), lambda x: x),
 ]
 JOINS = [
-    case("cat", lambda a, b: pyml.cat([a, b, a], 1), lambda a, b: np.concatenate([a, b, a], 1), (2, 3), (2, 5)),
+    case(
+        "cat",
+        lambda a, b: pyml.cat([a, b, a], 1),
+        lambda a, b: np.concatenate([a, b, a], 1),
+        (2, 3),
+        (2, 5),
+    ),
     case("cat of nothing", lambda a, b: pyml.cat([a, b]), lambda a, b: a, (2, 3), (0,)),
     case("cat of no rows", lambda a, b: pyml.cat((a, b), -2), lambda a, b: a, (2, 3), (0, 3)),
-    case("stack", lambda a, b: pyml.stack([a, b], -1), lambda a, b: np.stack([a, b], -1), (2, 3), (2, 3)),
+    case(
+        "stack",
+        lambda a, b: pyml.stack([a, b], -1),
+        lambda a, b: np.stack([a, b], -1),
+        (2, 3),
+        (2, 3),
+    ),
     case("stack scalars", lambda a, b: pyml.stack([a, b]), lambda a, b: np.stack([a, b]), (), ()),
-    case("sum of broadcast_tensors", lambda a, b: sum(pyml.broadcast_tensors(a, b)) * 0, lambda a, b: 0 * (a + b),
-         (2, 1), (3,)),
-]  # fmt: skip
+    case(
+        "sum of broadcast_tensors",
+        lambda a, b: sum(pyml.broadcast_tensors(a, b)) * 0,
+        lambda a, b: 0 * (a + b),
+        (2, 1),
+        (3,),
+    ),
+]
 CASES = VIEWS + COPIES + JOINS
 
 
@@ -98,43 +131,56 @@ def test_copies_do_not(case):
 
 def test_an_untouched_tensor_is_itself():
     x = pyml.ones(2, 3)
-    assert x.contiguous() is x and x.flatten(1) is x and x.to("cpu") is x and x.float() is x and x.cpu() is x
+    assert (
+        x.contiguous() is x
+        and x.flatten(1) is x
+        and x.to("cpu") is x
+        and x.float() is x
+        and x.cpu() is x
+    )
 
 
-@pytest.mark.parametrize("function, error, text", [
-    (lambda x: x.reshape(4, 5), ValueError, r"shape \(4, 5\) does not fit a tensor of 24 elements"),
-    (lambda x: x.reshape(-1, 5), ValueError, "does not fit"),
-    (lambda x: x.reshape(-1, -1), ValueError, "except one"),
-    (lambda x: x.reshape(-2, 12), ValueError, "except one"),
-    (lambda x: x.reshape(0, -1), ValueError, "does not fit"),
-    (lambda x: x.reshape(2.0, 12), TypeError, "integers"),
-    (lambda x: x.transpose(0, 2).view(24), RuntimeError, r"use reshape\(\)"),
-    (lambda x: x.transpose(0, 3), IndexError, "from -3 to 2"),
-    (lambda x: x.permute(0, 1), ValueError, "name each of the 3 dimensions once"),
-    (lambda x: x.permute(0, 1, 1), ValueError, "once"),
-    (lambda x: x.t(), ValueError, "at most 2"),
-    (lambda x: x.unsqueeze(4), IndexError, "from -4 to 3"),
-    (lambda x: x.squeeze(3), IndexError, "from -3 to 2"),
-    (lambda x: x.expand(2, 3, 5), ValueError, "only sizes 1"),
-    (lambda x: x.expand(3, 4), ValueError, "expand"),
-    (lambda x: x.expand(-1, 2, 3, 4), ValueError, "expand"),
-    (lambda x: x.repeat(2), ValueError, "at least one for each"),
-    (lambda x: x.flatten(2, 1), ValueError, "comes after"),
-    (lambda x: pyml.narrow(x, 0, 1, 2), IndexError, "size 2"),
-    (lambda x: pyml.select(x, 0, 2), IndexError, "out of range"),
-    (lambda x: x.split([1, 1], 1), ValueError, "add up to 3"),
-    (lambda x: x.split(0), ValueError, "positive"),
-    (lambda x: x.chunk(0), ValueError, "at least 1"),
-    (lambda x: pyml.cat([]), ValueError, "at least one"),
-    (lambda x: pyml.cat([x, x[0]]), ValueError, "the same except"),
-    (lambda x: pyml.cat([x, x[:, 1:]]), ValueError, "the same except"),
-    (lambda x: pyml.cat([x[0, 0, 0]]), ValueError, "0-d"),
-    (lambda x: pyml.cat([x, [1.0]]), TypeError, "list"),
-    (lambda x: pyml.stack([x, x[0]]), ValueError, "the same"),
-    (lambda x: x.to("cuda"), ValueError, "only 'cpu'"),
-    (lambda x: x.to("float16"), TypeError, "float16 is not supported"),
-    (lambda x: x.to("nonsense"), TypeError, "not a dtype"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "function, error, text",
+    [
+        (
+            lambda x: x.reshape(4, 5),
+            ValueError,
+            r"shape \(4, 5\) does not fit a tensor of 24 elements",
+        ),
+        (lambda x: x.reshape(-1, 5), ValueError, "does not fit"),
+        (lambda x: x.reshape(-1, -1), ValueError, "except one"),
+        (lambda x: x.reshape(-2, 12), ValueError, "except one"),
+        (lambda x: x.reshape(0, -1), ValueError, "does not fit"),
+        (lambda x: x.reshape(2.0, 12), TypeError, "integers"),
+        (lambda x: x.transpose(0, 2).view(24), RuntimeError, r"use reshape\(\)"),
+        (lambda x: x.transpose(0, 3), IndexError, "from -3 to 2"),
+        (lambda x: x.permute(0, 1), ValueError, "name each of the 3 dimensions once"),
+        (lambda x: x.permute(0, 1, 1), ValueError, "once"),
+        (lambda x: x.t(), ValueError, "not at most 2"),
+        (lambda x: x.unsqueeze(4), IndexError, "from -4 to 3"),
+        (lambda x: x.squeeze(3), IndexError, "from -3 to 2"),
+        (lambda x: x.expand(2, 3, 5), ValueError, "only sizes 1"),
+        (lambda x: x.expand(3, 4), ValueError, "expand"),
+        (lambda x: x.expand(-1, 2, 3, 4), ValueError, "expand"),
+        (lambda x: x.repeat(2), ValueError, "one for each of 3 dimensions"),
+        (lambda x: x.flatten(2, 1), ValueError, "comes after"),
+        (lambda x: pyml.narrow(x, 0, 1, 2), IndexError, "size 2"),
+        (lambda x: pyml.select(x, 0, 2), IndexError, "out of range"),
+        (lambda x: x.split([1, 1], 1), ValueError, "add up to 3"),
+        (lambda x: x.split(0), ValueError, "positive"),
+        (lambda x: x.chunk(0), ValueError, "at least 1"),
+        (lambda x: pyml.cat([]), ValueError, "at least one"),
+        (lambda x: pyml.cat([x, x[0]]), ValueError, "the same except"),
+        (lambda x: pyml.cat([x, x[:, 1:]]), ValueError, "the same except"),
+        (lambda x: pyml.cat([x[0, 0, 0]]), ValueError, "0-d"),
+        (lambda x: pyml.cat([x, [1.0]]), TypeError, "list"),
+        (lambda x: pyml.stack([x, x[0]]), ValueError, "the same"),
+        (lambda x: x.to("cuda"), ValueError, "only 'cpu'"),
+        (lambda x: x.to("float16"), TypeError, "float16 is not supported"),
+        (lambda x: x.to("nonsense"), TypeError, "not a dtype"),
+    ],
+)
 def test_errors(function, error, text):
     x = pyml.arange(24.0).reshape(2, 3, 4)
     with pytest.raises(error, match=text):
@@ -145,19 +191,28 @@ def test_split_and_chunk_sizes():
     x = pyml.arange(7)
     assert [p.tolist() for p in x.split(3)] == [[0, 1, 2], [3, 4, 5], [6]]
     assert [len(p) for p in x.chunk(3)] == [3, 3, 1] and len(x.chunk(9)) == 7
-    assert [p.shape for p in pyml.zeros(0, 2).split(3)] == [(0, 2)] and len(pyml.zeros(0, 2).chunk(3)) == 3
+    assert [p.shape for p in pyml.zeros(0, 2).split(3)] == [(0, 2)] and len(
+        pyml.zeros(0, 2).chunk(3)
+    ) == 3
 
 
 def test_to():
     x = pyml.tensor([1.5, -2.5], requires_grad=True)
-    assert x.double().dtype == pyml.float64 and x.long().tolist() == [1, -2] and x.bool().tolist() == [True, True]
-    assert x.to(pyml.zeros(1, dtype=pyml.float64)).dtype == pyml.float64 and x.to("cpu", pyml.float64).requires_grad
+    assert (
+        x.double().dtype == pyml.float64
+        and x.long().tolist() == [1, -2]
+        and x.bool().tolist() == [True, True]
+    )
+    assert (
+        x.to(pyml.zeros(1, dtype=pyml.float64)).dtype == pyml.float64
+        and x.to("cpu", pyml.float64).requires_grad
+    )
     assert x.int().dtype == pyml.int32 and not x.long().requires_grad
     x.double().sum().backward()
     assert x.grad.dtype == pyml.float32
 
 
-# ---- creation -------------------------------------------------------------------------------------------------
+# ---- creation ------------------------------------------------------------------------------------
 
 
 def test_tensor_copies_and_others_share():
@@ -172,57 +227,63 @@ def test_tensor_copies_and_others_share():
     assert pyml.tensor(np.arange(3, dtype=">f8")).tolist() == [0, 1, 2]
 
 
-@pytest.mark.parametrize("function, dtype, shape", [
-    (lambda: pyml.tensor(1), "int64", ()),
-    (lambda: pyml.tensor(1.0), "float32", ()),
-    (lambda: pyml.tensor([[True]]), "bool", (1, 1)),
-    (lambda: pyml.tensor([]), "float32", (0,)),
-    (lambda: pyml.tensor([1, 2.5]), "float32", (2,)),
-    (lambda: pyml.tensor(np.zeros((2, 1))), "float64", (2, 1)),
-    (lambda: pyml.tensor([np.float64(1)]), "float64", (1,)),
-    (lambda: pyml.tensor([pyml.ones(2), pyml.ones(2)]), "float32", (2, 2)),
-    (lambda: pyml.tensor([1], dtype="float64"), "float64", (1,)),
-    (lambda: pyml.zeros(2, 3), "float32", (2, 3)),
-    (lambda: pyml.zeros((2, 3)), "float32", (2, 3)),
-    (lambda: pyml.zeros(()), "float32", ()),
-    (lambda: pyml.empty(4, dtype=pyml.int32), "int32", (4,)),
-    (lambda: pyml.full((2,), 1), "int64", (2,)),
-    (lambda: pyml.full(3, 1.5), "float32", (3,)),
-    (lambda: pyml.ones_like(pyml.zeros(2, dtype=pyml.int64)), "int64", (2,)),
-    (lambda: pyml.arange(3), "int64", (3,)),
-    (lambda: pyml.arange(0, 1, 0.25), "float32", (4,)),
-    (lambda: pyml.linspace(0, 1, 5), "float32", (5,)),
-    (lambda: pyml.eye(2, 3), "float32", (2, 3)),
-    (lambda: pyml.rand(2, 3), "float32", (2, 3)),
-    (lambda: pyml.randn((2, 3), dtype=pyml.float64), "float64", (2, 3)),
-    (lambda: pyml.randint(5, (2, 3)), "int64", (2, 3)),
-    (lambda: pyml.randperm(4), "int64", (4,)),
-    (lambda: pyml.rand_like(pyml.zeros(2, dtype=pyml.float64)), "float64", (2,)),
-    (lambda: pyml.normal(0.0, 1.0, (3,)), "float32", (3,)),
-    (lambda: pyml.normal(pyml.zeros(3), pyml.ones(3)), "float32", (3,)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "function, dtype, shape",
+    [
+        (lambda: pyml.tensor(1), "int64", ()),
+        (lambda: pyml.tensor(1.0), "float32", ()),
+        (lambda: pyml.tensor([[True]]), "bool", (1, 1)),
+        (lambda: pyml.tensor([]), "float32", (0,)),
+        (lambda: pyml.tensor([1, 2.5]), "float32", (2,)),
+        (lambda: pyml.tensor(np.zeros((2, 1))), "float64", (2, 1)),
+        (lambda: pyml.tensor([np.float64(1)]), "float64", (1,)),
+        (lambda: pyml.tensor([pyml.ones(2), pyml.ones(2)]), "float32", (2, 2)),
+        (lambda: pyml.tensor([1], dtype="float64"), "float64", (1,)),
+        (lambda: pyml.zeros(2, 3), "float32", (2, 3)),
+        (lambda: pyml.zeros((2, 3)), "float32", (2, 3)),
+        (lambda: pyml.zeros(()), "float32", ()),
+        (lambda: pyml.empty(4, dtype=pyml.int32), "int32", (4,)),
+        (lambda: pyml.full((2,), 1), "int64", (2,)),
+        (lambda: pyml.full(3, 1.5), "float32", (3,)),
+        (lambda: pyml.ones_like(pyml.zeros(2, dtype=pyml.int64)), "int64", (2,)),
+        (lambda: pyml.arange(3), "int64", (3,)),
+        (lambda: pyml.arange(0, 1, 0.25), "float32", (4,)),
+        (lambda: pyml.linspace(0, 1, 5), "float32", (5,)),
+        (lambda: pyml.eye(2, 3), "float32", (2, 3)),
+        (lambda: pyml.rand(2, 3), "float32", (2, 3)),
+        (lambda: pyml.randn((2, 3), dtype=pyml.float64), "float64", (2, 3)),
+        (lambda: pyml.randint(5, (2, 3)), "int64", (2, 3)),
+        (lambda: pyml.randperm(4), "int64", (4,)),
+        (lambda: pyml.rand_like(pyml.zeros(2, dtype=pyml.float64)), "float64", (2,)),
+        (lambda: pyml.normal(0.0, 1.0, (3,)), "float32", (3,)),
+        (lambda: pyml.normal(pyml.zeros(3), pyml.ones(3)), "float32", (3,)),
+    ],
+)
 def test_created(function, dtype, shape):
     t = function()
     assert (str(t.dtype), t.shape) == (dtype, shape) and t.is_leaf and not t.requires_grad
 
 
-@pytest.mark.parametrize("function, error", [
-    (lambda: pyml.tensor([[1], [1, 2]]), ValueError),
-    (lambda: pyml.tensor("a"), TypeError),
-    (lambda: pyml.tensor(1j), TypeError),
-    (lambda: pyml.tensor([1], requires_grad=True), RuntimeError),
-    (lambda: pyml.zeros(-1), ValueError),
-    (lambda: pyml.zeros(2.5), TypeError),
-    (lambda: pyml.zeros(2, device="cuda"), ValueError),
-    (lambda: pyml.zeros(2, dtype="float16"), TypeError),
-    (lambda: pyml.from_numpy([1.0]), TypeError),
-    (lambda: pyml.from_numpy(np.zeros(1, ">f4")), TypeError),
-    (lambda: pyml.arange(0, 5, -1), ValueError),
-    (lambda: pyml.arange(0, 5, 0), ValueError),
-    (lambda: pyml.randint(3, 3, (2,)), ValueError),
-    (lambda: pyml.randint(3, 5), TypeError),
-    (lambda: pyml.randperm(-1), ValueError),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "function, error",
+    [
+        (lambda: pyml.tensor([[1], [1, 2]]), ValueError),
+        (lambda: pyml.tensor("a"), TypeError),
+        (lambda: pyml.tensor(1j), TypeError),
+        (lambda: pyml.tensor([1], requires_grad=True), RuntimeError),
+        (lambda: pyml.zeros(-1), ValueError),
+        (lambda: pyml.zeros(2.5), TypeError),
+        (lambda: pyml.zeros(2, device="cuda"), ValueError),
+        (lambda: pyml.zeros(2, dtype="float16"), TypeError),
+        (lambda: pyml.from_numpy([1.0]), TypeError),
+        (lambda: pyml.from_numpy(np.zeros(1, ">f4")), TypeError),
+        (lambda: pyml.arange(0, 5, -1), ValueError),
+        (lambda: pyml.arange(0, 5, 0), ValueError),
+        (lambda: pyml.randint(3, 3, (2,)), ValueError),
+        (lambda: pyml.randint(3, 5), TypeError),
+        (lambda: pyml.randperm(-1), ValueError),
+    ],
+)
 def test_not_created(function, error):
     with pytest.raises(error):
         function()

@@ -7,9 +7,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from parity.torch_side import assert_parity  # noqa: E402
-
 import pyml  # noqa: E402
+from parity.torch_side import assert_parity  # noqa: E402
 
 # how an input is drawn
 NORMAL = "normal"
@@ -37,11 +36,15 @@ PAIRS = [
 
 
 def unary(name, kind=NORMAL, **options):
-    return [(name, lambda m, x: getattr(m, name)(x, **options), [shape], [kind]) for shape in SHAPES]
+    return [
+        (name, lambda m, x: getattr(m, name)(x, **options), [shape], [kind]) for shape in SHAPES
+    ]
 
 
 def binary(name, kinds=(NORMAL, NORMAL), **options):
-    return [(name, lambda m, a, b: getattr(m, name)(a, b, **options), pair, kinds) for pair in PAIRS]
+    return [
+        (name, lambda m, a, b: getattr(m, name)(a, b, **options), pair, kinds) for pair in PAIRS
+    ]
 
 
 def call(name, function, *shapes, kind=NORMAL):
@@ -67,7 +70,12 @@ def reductions():
                     )
     for name in ("sum", "mean", "std", "logsumexp", "prod", "cumsum"):
         for dim in (0, -1):
-            yield from call(f"{name} wide {dim}", lambda m, x, n=name, d=dim: getattr(m, n)(x, d), (3, 70), kind=POSITIVE)
+            yield from call(
+                f"{name} wide {dim}",
+                lambda m, x, n=name, d=dim: getattr(m, n)(x, d),
+                (3, 70),
+                kind=POSITIVE,
+            )
     for name in ("max", "min"):
         yield from call(name, lambda m, x, n=name: getattr(m, n)(x), (3, 4), kind=TIES)
         for dim in (0, 1, -1):
@@ -78,8 +86,12 @@ def reductions():
                     (3, 4, 5),
                 )
     for correction in (0, 1, 2):
-        yield from call(f"var {correction}", lambda m, x, c=correction: m.var(x, 0, correction=c), (5, 2))
-        yield from call(f"std {correction}", lambda m, x, c=correction: m.std(x, correction=c), (5, 2))
+        yield from call(
+            f"var {correction}", lambda m, x, c=correction: m.var(x, 0, correction=c), (5, 2)
+        )
+        yield from call(
+            f"std {correction}", lambda m, x, c=correction: m.std(x, correction=c), (5, 2)
+        )
     yield from call("std of equal", lambda m, x: m.std(x * 0 + 2.0, 0), (5, 2))
     for p in (1, 2, 3, 0.5, 1.5, float("inf"), float("-inf"), "fro"):
         for dim in (None, 1):
@@ -102,15 +114,36 @@ def reductions():
 
 def products():
     for a, b in [
-        ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 4)), ((2, 3), (3, 4)), ((5, 2, 3), (3, 4)), ((5, 2, 3), (3,)),
-        ((3,), (5, 3, 2)), ((2, 3), (5, 3, 4)), ((5, 2, 3), (5, 3, 4)), ((5, 1, 2, 3), (6, 3, 4)), ((1, 2, 3), (5, 3, 4)),
-        ((5, 2, 3), (1, 3, 4)), ((0, 3), (3, 4)), ((2, 0), (0, 4)), ((2, 3), (3, 0)), ((0, 2, 3), (0, 3, 4)),
-        ((17, 33), (33, 9)), ((2, 1, 4, 3), (2, 5, 3, 2)), ((0, 2, 3), (3, 4)), ((1, 1), (1, 1)),
-    ]:  # fmt: skip
+        ((3,), (3,)),
+        ((2, 3), (3,)),
+        ((3,), (3, 4)),
+        ((2, 3), (3, 4)),
+        ((5, 2, 3), (3, 4)),
+        ((5, 2, 3), (3,)),
+        ((3,), (5, 3, 2)),
+        ((2, 3), (5, 3, 4)),
+        ((5, 2, 3), (5, 3, 4)),
+        ((5, 1, 2, 3), (6, 3, 4)),
+        ((1, 2, 3), (5, 3, 4)),
+        ((5, 2, 3), (1, 3, 4)),
+        ((0, 3), (3, 4)),
+        ((2, 0), (0, 4)),
+        ((2, 3), (3, 0)),
+        ((0, 2, 3), (0, 3, 4)),
+        ((17, 33), (33, 9)),
+        ((2, 1, 4, 3), (2, 5, 3, 2)),
+        ((0, 2, 3), (3, 4)),
+        ((1, 1), (1, 1)),
+    ]:
         yield from call("matmul", lambda m, x, y: x @ y, a, b)
     yield from call("matmul of transposes", lambda m, x, y: x.t() @ y.t(), (4, 2), (3, 4))
     yield from call("matmul of slices", lambda m, x, y: x[::2, 1:] @ y[:, ::2], (5, 4), (3, 6))
-    yield from call("matmul batch of transposes", lambda m, x, y: x.transpose(0, 2) @ y.permute(2, 0, 1), (2, 3, 5), (2, 4, 5))
+    yield from call(
+        "matmul batch of transposes",
+        lambda m, x, y: x.transpose(0, 2) @ y.permute(2, 0, 1),
+        (2, 3, 5),
+        (2, 4, 5),
+    )
     yield from call("mm", lambda m, x, y: m.mm(x, y), (2, 3), (3, 4))
     yield from call("mv", lambda m, x, y: m.mv(x, y), (2, 3), (3,))
     yield from call("dot", lambda m, x, y: m.dot(x, y), (40,), (40,))
@@ -128,7 +161,9 @@ def shapes():
         "flatten": lambda m, x: x.flatten(),
         "flatten 1": lambda m, x: x.flatten(1),
         "flatten 0 1": lambda m, x: x.flatten(0, -2),
-        "unflatten": lambda m, x: x.unflatten(2, (2, -1)) if m is torch else m.unflatten(x, 2, (2, -1)),
+        "unflatten": lambda m, x: (
+            x.unflatten(2, (2, -1)) if m is torch else m.unflatten(x, 2, (2, -1))
+        ),
         "transpose": lambda m, x: x.transpose(0, -1),
         "permute": lambda m, x: x.permute(2, 0, 1),
         "permute negative": lambda m, x: m.permute(x, (-1, 0, 1)),
@@ -192,10 +227,14 @@ def indexing():
         "no rows": lambda m, x: x[m.zeros(0, dtype=m.int64)],
         "index_select": lambda m, x: m.index_select(x, 1, m.tensor([4, 0, 4])),
         "index_select 0": lambda m, x: m.index_select(x, 0, m.tensor([3, 3])),
-        "gather": lambda m, x: m.gather(x, 1, m.tensor([[[0, 1, 2], [4, 4, 4]], [[1, 1, 1], [0, 0, 0]]])),
+        "gather": lambda m, x: m.gather(
+            x, 1, m.tensor([[[0, 1, 2], [4, 4, 4]], [[1, 1, 1], [0, 0, 0]]])
+        ),
         "masked_select": lambda m, x: m.masked_select(x, x.detach() > 0.5),
         "masked_fill": lambda m, x: x.masked_fill(x.detach() > 0, -2.0),
-        "scatter_add": lambda m, x: m.scatter_add(m.zeros(4, 2, 3, dtype=x.dtype), 1, m.tensor([[[0, 1, 0]] * 5] * 4), x),
+        "scatter_add": lambda m, x: m.scatter_add(
+            m.zeros(4, 2, 3, dtype=x.dtype), 1, m.tensor([[[0, 1, 0]] * 5] * 4), x
+        ),
     }.items():
         yield from call(f"index {name}", function, x)
 
@@ -246,14 +285,31 @@ def in_place():
     yield from call("fill_", changed("fill_", 2.5), (3, 4))
     yield from call("masked_fill_", lambda m, x: (x * 2).masked_fill_(x.detach() > 0, 1.0), (3, 4))
     yield from call("addcmul_", lambda m, x, a: (x * 2).addcmul_(a, a, value=0.5), (3, 4), (3, 4))
-    yield from call("addcdiv_", lambda m, x, a: (x * 2).addcdiv_(a, a + 9, value=0.5), (3, 4), (3, 4))
+    yield from call(
+        "addcdiv_", lambda m, x, a: (x * 2).addcdiv_(a, a + 9, value=0.5), (3, 4), (3, 4)
+    )
     yield from call("lerp_", lambda m, x, a: (x * 2).lerp_(a, 0.3), (3, 4), (3, 4))
     yield from call("lerp_ tensor", lambda m, x, a, w: (x * 2).lerp_(a, w), (3, 4), (3, 4), (4,))
     yield from call("add_ chain", lambda m, x: (x * 2).add_(1).mul_(3).sub_(x), (3,))
 
 
 def functions():
-    for name in ("neg", "abs", "exp", "sign", "square", "sin", "cos", "expm1", "floor", "ceil", "round", "tanh", "sigmoid", "relu"):
+    for name in (
+        "neg",
+        "abs",
+        "exp",
+        "sign",
+        "square",
+        "sin",
+        "cos",
+        "expm1",
+        "floor",
+        "ceil",
+        "round",
+        "tanh",
+        "sigmoid",
+        "relu",
+    ):
         yield from unary(name)
     for name in ("log", "sqrt", "rsqrt", "reciprocal", "log1p"):
         yield from unary(name, POSITIVE)
@@ -269,29 +325,63 @@ def functions():
     yield from binary("remainder", (NORMAL, POSITIVE))
     for exponent in (0, 1, 2, 3, -1, 0.5, -0.5, 2.5, 2.0):
         yield from call(f"pow {exponent}", lambda m, x, p=exponent: x**p, (3, 4), kind=POSITIVE)
-        yield from call(f"{exponent} pow", lambda m, x, p=exponent: m.pow(abs(p) + 0.25, x), (3, 4), kind=POSITIVE)
+        yield from call(
+            f"{exponent} pow",
+            lambda m, x, p=exponent: m.pow(abs(p) + 0.25, x),
+            (3, 4),
+            kind=POSITIVE,
+        )
     for exponent in (2, 3, 1):
-        yield from call(f"pow {exponent} negative", lambda m, x, p=exponent: x**p, (3, 4), kind=TIES)
+        yield from call(
+            f"pow {exponent} negative", lambda m, x, p=exponent: x**p, (3, 4), kind=TIES
+        )
     for low, high in [(-0.5, 0.5), (None, 0.3), (0.1, None), (0, 1), (1, -1)]:
         yield from call(f"clamp {low} {high}", lambda m, x, a=low, b=high: m.clamp(x, a, b), (5, 5))
-        yield from call(f"clamp ties {low} {high}", lambda m, x, a=low, b=high: x.clamp(min=a, max=b), (5, 5), kind=TIES)
+        yield from call(
+            f"clamp ties {low} {high}",
+            lambda m, x, a=low, b=high: x.clamp(min=a, max=b),
+            (5, 5),
+            kind=TIES,
+        )
     yield from call("clamp tensors", lambda m, x, a, b: m.clamp(x, a, b), (5, 5), (5,), (5, 1))
-    yield from call("clamp tensors ties", lambda m, x, a, b: m.clamp(x, a, b + 9), (5, 5), (5,), (5, 1), kind=TIES)
+    yield from call(
+        "clamp tensors ties",
+        lambda m, x, a, b: m.clamp(x, a, b + 9),
+        (5, 5),
+        (5,),
+        (5, 1),
+        kind=TIES,
+    )
     yield from call("clamp min tensor", lambda m, x, a: m.clamp(x, min=a), (5, 5), (5,))
     yield from call("where", lambda m, a, b: m.where(a.detach() > 0, a, b), (3, 4), (4,))
     yield from call("where number", lambda m, a: m.where(a.detach() > 0, a, 0.5), (3, 4))
-    yield from call("where broadcast condition", lambda m, a, b: m.where(m.tensor([[True], [False]]), a, b), (3,), ())
+    yield from call(
+        "where broadcast condition",
+        lambda m, a, b: m.where(m.tensor([[True], [False]]), a, b),
+        (3,),
+        (),
+    )
     yield from call("lerp", lambda m, a, b: m.lerp(a, b, 0.3), (3, 4), (3, 4))
     yield from call("lerp far", lambda m, a, b: m.lerp(a, b, 0.8), (3, 4), (4,))
     yield from call("lerp tensor", lambda m, a, b, w: m.lerp(a, b, w), (3, 4), (3, 4), (3, 4))
-    yield from call("addcmul", lambda m, x, a, b: m.addcmul(x, a, b, value=2.5), (3, 4), (4,), (3, 1))
-    yield from call("addcdiv", lambda m, x, a, b: m.addcdiv(x, a, b + 9.0, value=2.5), (3, 4), (4,), (3, 1))
+    yield from call(
+        "addcmul", lambda m, x, a, b: m.addcmul(x, a, b, value=2.5), (3, 4), (4,), (3, 1)
+    )
+    yield from call(
+        "addcdiv", lambda m, x, a, b: m.addcdiv(x, a, b + 9.0, value=2.5), (3, 4), (4,), (3, 1)
+    )
     yield from call("softmax", lambda m, x: m.softmax(x, 1), (3, 4))
     yield from call("log_softmax", lambda m, x: m.log_softmax(x, 0), (3, 4))
-    yield from call("transposed operands", lambda m, a, b: a.t() * b + b.t().t() / 3, (4, 3), (3, 4))
+    yield from call(
+        "transposed operands", lambda m, a, b: a.t() * b + b.t().t() / 3, (4, 3), (3, 4)
+    )
     yield from call("slices", lambda m, a, b: a[:, ::2] * b[1:, :2], (3, 4), (4, 3))
-    yield from call("expanded", lambda m, a, b: a.expand(3, 4) * b.unsqueeze(1).expand(3, 4), (4,), (3,))
-    yield from call("number on the left", lambda m, x: (2 - x) * 3 / (5 + x) + 2**x, (3, 4), kind=POSITIVE)
+    yield from call(
+        "expanded", lambda m, a, b: a.expand(3, 4) * b.unsqueeze(1).expand(3, 4), (4,), (3,)
+    )
+    yield from call(
+        "number on the left", lambda m, x: (2 - x) * 3 / (5 + x) + 2**x, (3, 4), kind=POSITIVE
+    )
     yield from call("x op x", lambda m, x: x * x + x - x / x, (3,), kind=POSITIVE)
 
 
@@ -313,16 +403,25 @@ def results(m, backend_grad, function, arrays, weights):
     y = function(m, *inputs)
     first = second = [None] * len(inputs)
     if y.requires_grad:
-        first = backend_grad(y, inputs, m.tensor(np.asarray(weights(y.shape), str(y.dtype).split(".")[-1])),
-                             create_graph=True, allow_unused=True)  # fmt: skip
+        first = backend_grad(
+            y,
+            inputs,
+            m.tensor(np.asarray(weights(y.shape), str(y.dtype).split(".")[-1])),
+            create_graph=True,
+            allow_unused=True,
+        )
         total = None
         for dx in first:
             if dx is not None and dx.requires_grad:
-                term = (dx * m.tensor(np.asarray(weights(dx.shape), str(dx.dtype).split(".")[-1]))).sum()
+                term = (
+                    dx * m.tensor(np.asarray(weights(dx.shape), str(dx.dtype).split(".")[-1]))
+                ).sum()
                 total = term if total is None else total + term
         if total is not None:
             second = backend_grad(total, inputs, allow_unused=True)
-            second = [None if dx is None else dx + 0 for dx in second]  # torch has tensors of zeros without memory
+            second = [
+                None if dx is None else dx + 0 for dx in second
+            ]  # torch has tensors of zeros without memory
     return y, first, second
 
 
@@ -334,9 +433,12 @@ def nothing(gradient):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("case", range(len(CASES)), ids=NAMES)
 def test_operation(case, dtype):
-    name, function, shapes, kinds = CASES[case]
+    _, function, shapes, kinds = CASES[case]
     rng = np.random.default_rng(zlib.crc32(NAMES[case].encode()))
-    arrays = [np.asarray(drawn(rng, shape, kind, dtype)) for shape, kind in zip(shapes, kinds, strict=True)]
+    arrays = [
+        np.asarray(drawn(rng, shape, kind, dtype))
+        for shape, kind in zip(shapes, kinds, strict=True)
+    ]
     seed = int(rng.integers(1000))
 
     def weights(shape):
@@ -352,7 +454,7 @@ def test_operation(case, dtype):
             assert_parity(got, wanted, 4 * k)
 
 
-# ---- dtypes ---------------------------------------------------------------------------------------------------
+# ---- dtypes --------------------------------------------------------------------------------------
 
 KINDS = ["bool", "uint8", "int32", "int64", "float32", "float64"]
 
@@ -365,8 +467,18 @@ def operand(m, kind, form):
 
 
 @pytest.mark.parametrize("op", ["add", "mul", "div", "maximum", "where", "eq", "lt"])
-@pytest.mark.parametrize("forms", [("vector", "vector"), ("vector", "0-d"), ("0-d", "vector"), ("0-d", "0-d"),
-                                   ("vector", "number"), ("number", "vector"), ("0-d", "number")])  # fmt: skip
+@pytest.mark.parametrize(
+    "forms",
+    [
+        ("vector", "vector"),
+        ("vector", "0-d"),
+        ("0-d", "vector"),
+        ("0-d", "0-d"),
+        ("vector", "number"),
+        ("number", "vector"),
+        ("0-d", "number"),
+    ],
+)
 def test_promotion(op, forms):
     for a in KINDS:
         for b in KINDS:
@@ -379,8 +491,12 @@ def test_promotion(op, forms):
                     return x == y if op == "eq" else x < y
                 if op == "where":
                     return m.where(m.tensor([True, False]), x, y)
-                return {"add": lambda: x + y, "mul": lambda: x * y, "div": lambda: x / y,
-                        "maximum": lambda: m.maximum(x, y)}[op]()  # fmt: skip
+                return {
+                    "add": lambda: x + y,
+                    "mul": lambda: x * y,
+                    "div": lambda: x / y,
+                    "maximum": lambda: m.maximum(x, y),
+                }[op]()
 
             got, wanted = function(pyml), function(torch)
             assert str(got.dtype) == str(wanted.dtype).removeprefix("torch."), (a, b)
@@ -391,8 +507,30 @@ def test_promotion(op, forms):
 def test_dtype_of_result(kind):
     values = np.array([[1, 0, 1], [1, 1, 0]], kind)
     x, tx = pyml.tensor(values), torch.tensor(values)
-    for name in ("sum", "prod", "any", "all", "cumsum", "exp", "sqrt", "abs", "square", "sign", "max", "argmax", "mean",
-                 "logical_not", "isnan", "floor", "neg", "sin", "clone", "reciprocal", "logsumexp", "std"):  # fmt: skip
+    for name in (
+        "sum",
+        "prod",
+        "any",
+        "all",
+        "cumsum",
+        "exp",
+        "sqrt",
+        "abs",
+        "square",
+        "sign",
+        "max",
+        "argmax",
+        "mean",
+        "logical_not",
+        "isnan",
+        "floor",
+        "neg",
+        "sin",
+        "clone",
+        "reciprocal",
+        "logsumexp",
+        "std",
+    ):
         if kind == "uint8" and name in ("any", "all"):
             continue  # uint8 in torch, from before it had bool
         args = (0,) if name in ("cumsum", "logsumexp") else ()
@@ -447,19 +585,29 @@ SPECIAL = [0.0, -0.0, 1.0, -1.0, 2.0, np.inf, -np.inf, np.nan, 0.5]
 @pytest.mark.parametrize("name", ["pow", "maximum", "minimum", "div", "mul", "add"])
 def test_special_values(name):
     a, b = (g.reshape(-1) for g in np.meshgrid(SPECIAL, SPECIAL))
-    y, first, _ = results(pyml, pyml.autograd.grad, lambda m, x, y: getattr(m, name)(x, y), [a, b], np.ones)
-    ty, tfirst, _ = results(torch, torch.autograd.grad, lambda m, x, y: getattr(m, name)(x, y), [a, b], np.ones)
+    y, first, _ = results(
+        pyml, pyml.autograd.grad, lambda m, x, y: getattr(m, name)(x, y), [a, b], np.ones
+    )
+    ty, tfirst, _ = results(
+        torch, torch.autograd.grad, lambda m, x, y: getattr(m, name)(x, y), [a, b], np.ones
+    )
     for got, wanted in zip([y, *first], [ty, *tfirst], strict=True):
         assert_parity(got, wanted)
 
 
-@pytest.mark.parametrize("name", ["exp", "log", "sqrt", "rsqrt", "abs", "sign", "reciprocal", "log1p", "expm1", "square"])
+@pytest.mark.parametrize(
+    "name", ["exp", "log", "sqrt", "rsqrt", "abs", "sign", "reciprocal", "log1p", "expm1", "square"]
+)
 def test_special_values_of_one(name):
     values = np.array(SPECIAL)
     if name in ("abs", "sign"):
         values = values[~np.isnan(values)]  # the sign of NaN is 0 in torch, NaN here
-    y, first, _ = results(pyml, pyml.autograd.grad, lambda m, x: getattr(m, name)(x), [values], np.ones)
-    ty, tfirst, _ = results(torch, torch.autograd.grad, lambda m, x: getattr(m, name)(x), [values], np.ones)
+    y, first, _ = results(
+        pyml, pyml.autograd.grad, lambda m, x: getattr(m, name)(x), [values], np.ones
+    )
+    ty, tfirst, _ = results(
+        torch, torch.autograd.grad, lambda m, x: getattr(m, name)(x), [values], np.ones
+    )
     for got, wanted in zip([y, *first], [ty, *tfirst], strict=True):
         assert_parity(got, wanted)
 
@@ -473,7 +621,9 @@ def test_power_of_special_values(exponent):
         assert_parity(got, wanted)
 
 
-@pytest.mark.parametrize("row", [[np.inf, 1.0], [-np.inf, -np.inf], [-np.inf, 1.0], [np.nan, 1.0], [np.inf, np.inf]])
+@pytest.mark.parametrize(
+    "row", [[np.inf, 1.0], [-np.inf, -np.inf], [-np.inf, 1.0], [np.nan, 1.0], [np.inf, np.inf]]
+)
 @pytest.mark.parametrize("name", ["logsumexp", "sum", "mean", "max", "amax", "argmax", "min"])
 def test_reductions_of_special_values(name, row):
     x, tx = pyml.tensor([row]), torch.tensor([row])
