@@ -13,7 +13,10 @@ typedef struct {
 } isa;
 
 #define TABLES(name) extern const kernel_fn table_##name##_f32[], table_##name##_f64[];
-#define ISA(name, vec_bytes) {#name, vec_bytes, name##_supported, {table_##name##_f32, table_##name##_f64}}
+#define ISA(name, vec_bytes)                                                           \
+    {                                                                                  \
+        #name, vec_bytes, name##_supported, { table_##name##_f32, table_##name##_f64 } \
+    }
 
 static int baseline_supported(void) { return 1; }
 TABLES(baseline)
@@ -76,7 +79,8 @@ const char *pyml_isa_name(int i)
 
 ptrdiff_t pyml_isa_lanes(pyml_dtype dtype)
 {
-    return selected->vec_bytes / (dtype == PYML_FLOAT32 ? (ptrdiff_t)sizeof(float) : (ptrdiff_t)sizeof(double));
+    return selected->vec_bytes /
+           (dtype == PYML_FLOAT32 ? (ptrdiff_t)sizeof(float) : (ptrdiff_t)sizeof(double));
 }
 
 static const char *const names[KERNEL_COUNT] = {

@@ -108,24 +108,24 @@ typedef struct {
     void *y;                            /* (n,c); may be x */
     void *mean, *rstd;                  /* (c), kept for backward */
     void *running_mean, *running_var;   /* in/out (c), both NULL: not tracked */
-    int64_t *batches_tracked;           /* in/out: incremented first; NULL: not counted, momentum is then >= 0 */
-    const void *x, *gamma, *beta;       /* (n,c), (c) or NULL, (c) or NULL */
-    ptrdiff_t n, c;                     /* n >= 2 */
+    int64_t *batches_tracked; /* in/out: incremented first; NULL: not counted, momentum is then >= 0 */
+    const void *x, *gamma, *beta; /* (n,c), (c) or NULL, (c) or NULL */
+    ptrdiff_t n, c; /* n >= 2 */
     double eps, momentum;
 } batchnorm_forward_args;
 
 /* With xhat = (x - mean) * rstd:  dgamma = sum dy*xhat,  dbeta = sum dy,
  *   dx = gamma * rstd * (dy - dbeta/n - xhat * dgamma/n).   A NULL output is not computed. */
 typedef struct {
-    void *dx, *dgamma, *dbeta;                    /* (n,c), (c), (c); dx may be dy */
-    const void *dy, *x, *mean, *rstd, *gamma;     /* gamma may be NULL */
+    void *dx, *dgamma, *dbeta; /* (n,c), (c), (c); dx may be dy */
+    const void *dy, *x, *mean, *rstd, *gamma; /* gamma may be NULL */
     ptrdiff_t n, c;
 } batchnorm_backward_args;
 
 /* y = gamma * (x - mean) / sqrt(var + eps) + beta with given statistics; y may be x. */
 typedef struct {
     void *y;
-    const void *x, *mean, *var, *gamma, *beta;    /* gamma, beta may be NULL */
+    const void *x, *mean, *var, *gamma, *beta; /* gamma, beta may be NULL */
     ptrdiff_t n, c;
     double eps;
 } batchnorm_inference_args;
@@ -163,12 +163,12 @@ typedef struct {
  * loss is (n) for REDUCTION_NONE, else one number: the sum, or the sum over the total weight. */
 typedef struct {
     void *loss;
-    void *lse;               /* (n): log sum exp of each row, kept for backward */
-    void *total_weight;      /* (1), kept for backward */
-    const void *x;           /* (n,c) */
-    const int64_t *index;    /* (n), or NULL */
-    const void *prob;        /* (n,c) when index is NULL */
-    const void *weight;      /* (c) or NULL */
+    void *lse; /* (n): log sum exp of each row, kept for backward */
+    void *total_weight; /* (1), kept for backward */
+    const void *x; /* (n,c) */
+    const int64_t *index; /* (n), or NULL */
+    const void *prob; /* (n,c) when index is NULL */
+    const void *weight; /* (c) or NULL */
     ptrdiff_t n, c;
     int64_t ignore_index;
     double label_smoothing;
@@ -177,7 +177,7 @@ typedef struct {
 
 /* dx = dloss * d loss / d x; dloss is (n) for REDUCTION_NONE, else one number. */
 typedef struct {
-    void *dx;                             /* (n,c) */
+    void *dx; /* (n,c) */
     const void *dloss, *x, *lse, *total_weight;
     const int64_t *index;
     const void *prob, *weight;
@@ -190,7 +190,7 @@ typedef struct {
 /* loss = (x - t)^2: (n) for REDUCTION_NONE, else its sum or mean (the mean of nothing is NaN). */
 typedef struct {
     void *loss;
-    const void *x, *t;       /* (n) */
+    const void *x, *t; /* (n) */
     ptrdiff_t n;
     int reduction;
 } mse_forward_args;
@@ -212,8 +212,8 @@ typedef struct {
  * y may be x. p == 1 gives zeros. */
 typedef struct {
     void *y;
-    uint64_t *used;          /* out (2): the state before the call, kept for backward */
-    uint64_t *state;         /* in/out (2) */
+    uint64_t *used; /* out (2): the state before the call, kept for backward */
+    uint64_t *state; /* in/out (2) */
     const void *x;
     ptrdiff_t n;
     double p;
@@ -248,30 +248,58 @@ typedef struct {
 /* One parameter: n elements and its state. `g` is read only. `step` counts the updates of this parameter; the kernel
  * increments it. State that an option does not need is NULL. */
 typedef struct {
-    void *w;                 /* in/out */
+    void *w; /* in/out */
     const void *g;
-    void *s0, *s1, *s2;      /* in/out: see each optimizer */
-    double *step;            /* in/out */
+    void *s0, *s1, *s2; /* in/out: see each optimizer */
+    double *step; /* in/out */
     ptrdiff_t n;
 } optim_segment;
 
 /* Common to all: g <- -g with maximize, then g <- g + weight_decay * w (coupled), lr and the rest read when the
  * call runs. All segments are updated in one call; each array is read once and written once.
  * Each optimizer's algorithm stands above its kernel in kernels/optim.c, as in PyTorch's documentation. */
-typedef struct { double lr, momentum, dampening, weight_decay; int nesterov, maximize; } sgd_options;
-typedef struct { double lr, lr_decay, weight_decay, eps; int maximize; } adagrad_options;
-typedef struct { double lr, alpha, eps, weight_decay, momentum; int centered, maximize; } rmsprop_options;
-typedef struct { double lr, beta1, beta2, eps, weight_decay; int amsgrad, maximize, decoupled; } adam_options;
+typedef struct {
+    double lr, momentum, dampening, weight_decay;
+    int nesterov, maximize;
+} sgd_options;
+typedef struct {
+    double lr, lr_decay, weight_decay, eps;
+    int maximize;
+} adagrad_options;
+typedef struct {
+    double lr, alpha, eps, weight_decay, momentum;
+    int centered, maximize;
+} rmsprop_options;
+typedef struct {
+    double lr, beta1, beta2, eps, weight_decay;
+    int amsgrad, maximize, decoupled;
+} adam_options;
 
-typedef struct { const optim_segment *segments; ptrdiff_t count; const sgd_options *options; } sgd_args;         /* s0: velocity, used if momentum != 0; written, not read, at step 1 */
-typedef struct { const optim_segment *segments; ptrdiff_t count; const adagrad_options *options; } adagrad_args; /* s0: sum of squares */
-typedef struct { const optim_segment *segments; ptrdiff_t count; const rmsprop_options *options; } rmsprop_args; /* s0: square avg, s1: momentum buffer, s2: grad avg */
-typedef struct { const optim_segment *segments; ptrdiff_t count; const adam_options *options; } adam_args;       /* s0: m, s1: v, s2: largest v (amsgrad) */
+typedef struct {
+    const optim_segment *segments;
+    ptrdiff_t count;
+    const sgd_options *options;
+} sgd_args; /* s0: velocity, used if momentum != 0; written, not read, at step 1 */
+typedef struct {
+    const optim_segment *segments;
+    ptrdiff_t count;
+    const adagrad_options *options;
+} adagrad_args; /* s0: sum of squares */
+typedef struct {
+    const optim_segment *segments;
+    ptrdiff_t count;
+    const rmsprop_options *options;
+} rmsprop_args; /* s0: square avg, s1: momentum buffer, s2: grad avg */
+typedef struct {
+    const optim_segment *segments;
+    ptrdiff_t count;
+    const adam_options *options;
+} adam_args; /* s0: m, s1: v, s2: largest v (amsgrad) */
 
 /* norm <- the 2-norm of all g together;  coef <- min(1, max_norm / (norm + 1e-6)), PyTorch's clip_grad_norm_.
  * Sums are in double. */
 typedef struct {
-    void *norm, *coef;       /* (1), (1) */
+    void *norm, *coef; /* (1), (1) */
     const optim_segment *segments;
     ptrdiff_t count;
     double max_norm;
@@ -280,7 +308,7 @@ typedef struct {
 /* w <- w * coef for every segment (here w is the gradient to scale). */
 typedef struct {
     const optim_segment *segments;
-    const void *coef;        /* (1) */
+    const void *coef; /* (1) */
     ptrdiff_t count;
 } scale_segments_args;
 
@@ -300,7 +328,7 @@ typedef struct {
     void *y;
     const void *x;
     ptrdiff_t n;
-    double low, high;        /* clamp only */
+    double low, high; /* clamp only */
 } unary_args;
 
 /* y[i] = condition[i] ? a[i] : b[i];  y may be a or b. */

@@ -23,7 +23,7 @@ enum {
     PHILOX_LANES = VEC_BYTES / 8,
     PHILOX_VECTORS = 2, /* worked on at once: a round waits for its products, two fill the time */
     PHILOX_WORDS = 4 * PHILOX_LANES * PHILOX_VECTORS, /* that one philox_words makes */
-    RANDOM_CHUNK = 1024,             /* words that a kernel draws before it uses them: 4 KiB, a part of L1 */
+    RANDOM_CHUNK = 1024, /* words that a kernel draws before it uses them: 4 KiB, a part of L1 */
 };
 
 /* round constants and key increments (the golden ratio, sqrt(3) - 1), table 2 and section 3.3 of the paper */
@@ -130,9 +130,6 @@ INLINE void random_words(uint32_t words[RANDOM_CHUNK], const uint64_t state[2], 
 }
 
 /* Moves the state past `count` words. */
-INLINE void random_advance(uint64_t state[2], ptrdiff_t count)
-{
-    state[1] += ((uint64_t)count + 3) / 4;
-}
+INLINE void random_advance(uint64_t state[2], ptrdiff_t count) { state[1] += ((uint64_t)count + 3) / 4; }
 
 #endif

@@ -250,7 +250,11 @@ static int64_t now_ns(void)
 
 typedef bool (*condition_fn)(unsigned seen);
 static bool job_opened(unsigned seen) { return atomic_load(&pool.generation) != seen; }
-static bool all_left(unsigned seen) { (void)seen; return atomic_load(&pool.inside) == CLOSED; }
+static bool all_left(unsigned seen)
+{
+    (void)seen;
+    return atomic_load(&pool.inside) == CLOSED;
+}
 
 /* Polls for SPIN_NS; true when the condition came. */
 static bool spin_until(condition_fn condition, unsigned seen)

@@ -1,7 +1,7 @@
-"""Random numbers: a counter-based generator, the same numbers on every machine and for any number of threads.
+"""Random numbers: a counter-based generator, the same on every machine and any number of threads.
 
-Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): the i-th number is a
-function of (seed, counter) alone, so the whole state is two integers.
+Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011): the i-th
+number is a function of (seed, counter) alone, so the whole state is two integers.
 """
 
 import os

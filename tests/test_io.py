@@ -8,9 +8,9 @@ import zipfile
 import numpy as np
 import pytest
 import safetensors.numpy
-from pyml.tensor import Tensor
 
 from pyml import io
+from pyml.tensor import Tensor
 
 DTYPES = [*io.DTYPES]
 

@@ -29,41 +29,35 @@ static binary_args merge_rows(binary_args a)
 
 /* Defines the kernel `name` from an expression of the vectors p and q. The loop of a row is compiled once for
  * each pair of column strides. */
-#define BINARY(name, ns, expression)                                                                    \
-    INLINE vec name##_lane(vec p, vec q) { return expression; }                                         \
-    INLINE void name##_row(real *y, const real *a, const real *b, ptrdiff_t n, ptrdiff_t a_col,         \
-                           ptrdiff_t b_col)                                                             \
-    {                                                                                                   \
-        ptrdiff_t j = 0;                                                                                \
-        for (; j + L <= n; j += L)                                                                      \
-            vstore(y + j, name##_lane(load(a, j, a_col, L), load(b, j, b_col, L)));                     \
-        if (j < n)                                                                                      \
-            vstore_n(y + j, name##_lane(load(a, j, a_col, n - j), load(b, j, b_col, n - j)), n - j);    \
-    }                                                                                                   \
-    static void name##_range(const void *context, ptrdiff_t begin, ptrdiff_t end)                       \
-    {                                                                                                   \
-        const binary_args c = *(const binary_args *)context;                                            \
-        real *y = c.y;                                                                                  \
-        ptrdiff_t i = begin / c.cols, j = begin % c.cols;                                               \
-        for (ptrdiff_t n; begin < end; begin += n, i++, j = 0) {                                        \
-            const real *a = (const real *)c.a + i * c.a_row + j * c.a_col;                              \
-            const real *b = (const real *)c.b + i * c.b_row + j * c.b_col;                              \
-            n = min_size(c.cols - j, end - begin);                                                      \
-            if (c.a_col && c.b_col)                                                                     \
-                name##_row(y + begin, a, b, n, 1, 1);                                                   \
-            else if (c.a_col)                                                                           \
-                name##_row(y + begin, a, b, n, 1, 0);                                                   \
-            else if (c.b_col)                                                                           \
-                name##_row(y + begin, a, b, n, 0, 1);                                                   \
-            else                                                                                        \
-                name##_row(y + begin, a, b, n, 0, 0);                                                   \
-        }                                                                                               \
-    }                                                                                                   \
-    void KERNEL(name)(const void *args)                                                                 \
-    {                                                                                                   \
-        const binary_args a = merge_rows(*(const binary_args *)args);                                   \
-        ptrdiff_t n = a.rows * a.cols;                                                                  \
-        parallel_for(n, BLOCK, (double)n * (ns), name##_range, &a);                                     \
+#define BINARY(name, ns, expression)                                                                        \
+    INLINE vec name##_lane(vec p, vec q) { return expression; }                                             \
+    INLINE void name##_row(real *y, const real *a, const real *b, ptrdiff_t n, ptrdiff_t a_col,             \
+                           ptrdiff_t b_col)                                                                 \
+    {                                                                                                       \
+        ptrdiff_t j = 0;                                                                                    \
+        for (; j + L <= n; j += L) vstore(y + j, name##_lane(load(a, j, a_col, L), load(b, j, b_col, L)));  \
+        if (j < n) vstore_n(y + j, name##_lane(load(a, j, a_col, n - j), load(b, j, b_col, n - j)), n - j); \
+    }                                                                                                       \
+    static void name##_range(const void *context, ptrdiff_t begin, ptrdiff_t end)                           \
+    {                                                                                                       \
+        const binary_args c = *(const binary_args *)context;                                                \
+        real *y = c.y;                                                                                      \
+        ptrdiff_t i = begin / c.cols, j = begin % c.cols;                                                   \
+        for (ptrdiff_t n; begin < end; begin += n, i++, j = 0) {                                            \
+            const real *a = (const real *)c.a + i * c.a_row + j * c.a_col;                                  \
+            const real *b = (const real *)c.b + i * c.b_row + j * c.b_col;                                  \
+            n = min_size(c.cols - j, end - begin);                                                          \
+            if (c.a_col && c.b_col) name##_row(y + begin, a, b, n, 1, 1);                                   \
+            else if (c.a_col) name##_row(y + begin, a, b, n, 1, 0);                                         \
+            else if (c.b_col) name##_row(y + begin, a, b, n, 0, 1);                                         \
+            else name##_row(y + begin, a, b, n, 0, 0);                                                      \
+        }                                                                                                   \
+    }                                                                                                       \
+    void KERNEL(name)(const void *args)                                                                     \
+    {                                                                                                       \
+        const binary_args a = merge_rows(*(const binary_args *)args);                                       \
+        ptrdiff_t n = a.rows * a.cols;                                                                      \
+        parallel_for(n, BLOCK, (double)n * (ns), name##_range, &a);                                         \
     }
 
 /* x, a subnormal made the zero of its sign: the C library takes numbers apart by their bits, and while
@@ -126,8 +120,7 @@ static void where_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
     real *y = w.y;
     const real *a = w.a, *b = w.b;
     ptrdiff_t i = begin;
-    for (; i + L <= end; i += L)
-        vstore(y + i, where_lane(w.condition + i, vload(a + i), vload(b + i), L));
+    for (; i + L <= end; i += L) vstore(y + i, where_lane(w.condition + i, vload(a + i), vload(b + i), L));
     ptrdiff_t rest = end - i;
     vstore_n(y + i, where_lane(w.condition + i, vload_n(a + i, rest), vload_n(b + i, rest), rest), rest);
 }
@@ -159,10 +152,8 @@ static copy_context merge_dimensions(const copy_args *a)
     for (ptrdiff_t d = 0; d < a->ndim; d++) {
         ptrdiff_t size = a->shape[d], stride = a->strides[d];
         if (size == 1) continue;
-        if (c.ndim > 0 && c.strides[c.ndim - 1] == size * stride)
-            c.shape[c.ndim - 1] *= size;
-        else
-            c.shape[c.ndim++] = size;
+        if (c.ndim > 0 && c.strides[c.ndim - 1] == size * stride) c.shape[c.ndim - 1] *= size;
+        else c.shape[c.ndim++] = size;
         c.strides[c.ndim - 1] = stride;
     }
     for (; c.ndim < 2; c.ndim++) {
@@ -176,8 +167,7 @@ static copy_context merge_dimensions(const copy_args *a)
 
 INLINE void copy_row(real *y, const real *x, ptrdiff_t n, ptrdiff_t stride)
 {
-    if (stride == 1)
-        memcpy(y, x, (size_t)n * sizeof *y);
+    if (stride == 1) memcpy(y, x, (size_t)n * sizeof *y);
     else
         for (ptrdiff_t j = 0; j < n; j++) y[j] = x[j * stride];
 }

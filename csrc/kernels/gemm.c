@@ -77,9 +77,9 @@ typedef struct {
     real alpha, beta;
 } tile_args;
 
-#define EACH_VECTOR                                                                                \
-    UNROLL for (int i = 0; i < rows; i++)                                                          \
-        UNROLL for (int v = 0; v < columns; v++)
+#define EACH_VECTOR                              \
+    UNROLL for (int i = 0; i < rows; i++) UNROLL \
+        for (int v = 0; v < columns; v++)
 
 /* C <- alpha * sum + beta * C + bias. `last`: lanes of the last vector of a row. */
 INLINE void store_tile(const int rows, const int columns, const ptrdiff_t last, vec sum[MR][NV],
@@ -88,10 +88,11 @@ INLINE void store_tile(const int rows, const int columns, const ptrdiff_t last, 
 #define LANES_OF(v) (v == columns - 1 ? last : L)
     const vec alpha = vset1(t->alpha), beta = vset1(t->beta);
     if (t->beta == 0) EACH_VECTOR sum[i][v] = alpha * sum[i][v];
-    else EACH_VECTOR {
-        vec c = load_lanes(t->c + i * t->c_row + v * L, LANES_OF(v));
-        sum[i][v] = vfma(alpha, sum[i][v], beta * c);
-    }
+    else EACH_VECTOR
+        {
+            vec c = load_lanes(t->c + i * t->c_row + v * L, LANES_OF(v));
+            sum[i][v] = vfma(alpha, sum[i][v], beta * c);
+        }
     if (t->bias != NULL) EACH_VECTOR sum[i][v] += load_lanes(t->bias + v * L, LANES_OF(v));
     EACH_VECTOR store_lanes(t->c + i * t->c_row + v * L, sum[i][v], LANES_OF(v));
 #undef LANES_OF
@@ -107,17 +108,20 @@ INLINE void tile(const int rows, const int columns, const tile_args *t)
     const ptrdiff_t a_row = t->a_row, a_col = t->a_col, b_row = t->b_row;
     for (ptrdiff_t p = 0; p < t->k; p++, a += a_col, b += b_row) {
         vec b_p[NV];
-        UNROLL for (int v = 0; v < columns; v++) b_p[v] = vload(b + v * L);
+        UNROLL for (int v = 0; v < columns; v++)
+            b_p[v] = vload(b + v * L);
         UNROLL for (int i = 0; i < rows; i++) {
             vec a_ip = vset1(a[i * a_row]);
-            UNROLL for (int v = 0; v < columns; v++) sum[i][v] = vfma(a_ip, b_p[v], sum[i][v]);
+            UNROLL for (int v = 0; v < columns; v++)
+                sum[i][v] = vfma(a_ip, b_p[v], sum[i][v]);
         }
     }
     if (t->last == L) store_tile(rows, columns, L, sum, t);
     else store_tile(rows, columns, t->last, sum, t);
 }
 
-#define TILE(r, v) static void tile_##r##_##v(const tile_args *t) { tile(r, v, t); }
+#define TILE(r, v) \
+    static void tile_##r##_##v(const tile_args *t) { tile(r, v, t); }
 #define TILES(r) EACH_NV(TILE, r)
 EACH_MR(TILES)
 #define TILE_NAME(r, v) tile_##r##_##v,
@@ -223,8 +227,10 @@ static void multiply_task(const gemm_plan *plan, ptrdiff_t task)
 
     const real *a = (const real *)g->a + matrix * g->a_batch + i * g->a_row;
     const real *b = (const real *)g->b + matrix * g->b_batch + j * g->b_col;
-    tile_args t = {.c = (real *)g->c + matrix * g->c_batch + i * g->c_row + j, .c_row = g->c_row,
-                   .alpha = (real)g->alpha, .beta = (real)g->beta};
+    tile_args t = {.c = (real *)g->c + matrix * g->c_batch + i * g->c_row + j,
+                   .c_row = g->c_row,
+                   .alpha = (real)g->alpha,
+                   .beta = (real)g->beta};
     ptrdiff_t p = 0;
     do { /* once if k is 0 */
         t.k = min_size(g->k - p, plan->kc);

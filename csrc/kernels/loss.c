@@ -19,11 +19,15 @@ INLINE vec load(const real *p, ptrdiff_t n) { return n >= L ? vload(p) : vload_n
 INLINE void store(real *p, vec v, ptrdiff_t n) { n >= L ? vstore(p, v) : vstore_n(p, v, n); }
 
 /* The statement for every vector of a row of c elements: m <= L of them, from column j. */
-#define EACH_VECTOR(c, ...)                                                           \
-    do {                                                                              \
-        ptrdiff_t j = 0;                                                              \
-        for (const ptrdiff_t m = L; j + L <= (c); j += L) { __VA_ARGS__; }            \
-        for (const ptrdiff_t m = (c) - j; j < (c); j += L) { __VA_ARGS__; }           \
+#define EACH_VECTOR(c, ...)                                  \
+    do {                                                     \
+        ptrdiff_t j = 0;                                     \
+        for (const ptrdiff_t m = L; j + L <= (c); j += L) {  \
+            __VA_ARGS__;                                     \
+        }                                                    \
+        for (const ptrdiff_t m = (c) - j; j < (c); j += L) { \
+            __VA_ARGS__;                                     \
+        }                                                    \
     } while (0)
 
 INLINE real row_max(const real *x, ptrdiff_t c)
@@ -167,8 +171,14 @@ typedef struct {
 static target target_of(const int64_t *index, const real *prob, const real *weight, ptrdiff_t c,
                         int64_t ignore_index, double smoothing)
 {
-    return (target){index, index == NULL ? prob : NULL, weight, c, ignore_index, (real)(1 - smoothing),
-                    (real)(smoothing / (double)c), index == NULL || smoothing != 0};
+    return (target){index,
+                    index == NULL ? prob : NULL,
+                    weight,
+                    c,
+                    ignore_index,
+                    (real)(1 - smoothing),
+                    (real)(smoothing / (double)c),
+                    index == NULL || smoothing != 0};
 }
 
 INLINE vec dense_mass(const target *t, ptrdiff_t i, ptrdiff_t j, ptrdiff_t m)
@@ -208,8 +218,7 @@ static subtotal cross_entropy_row(const cross_entropy_forward_args *a, const tar
     if (t->dense)
         EACH_VECTOR(a->c, vec q = dense_mass(t, i, j, m); sum += exp_from(x + j, m, top); mass += q;
                     dot += q * (fill(load(x + j, m), m, top) - top));
-    else
-        EACH_VECTOR(a->c, sum += exp_from(x + j, m, top));
+    else EACH_VECTOR(a->c, sum += exp_from(x + j, m, top));
     const real log_sum = log_of(vsum(sum));
     ((real *)a->lse)[i] = top + log_sum;
 
@@ -274,10 +283,8 @@ static void cross_entropy_gradient_row(const cross_entropy_backward_args *a, con
     EACH_VECTOR(a->c, vec e = exp_from(x + j, m, shift); sum += e; store(dx + j, e, m);
                 if (t->dense) mass += dense_mass(t, i, j, m));
     const real scale = g * (vsum(mass) + peak) / vsum(sum);
-    if (t->dense)
-        EACH_VECTOR(a->c, store(dx + j, load(dx + j, m) * scale - dense_mass(t, i, j, m) * g, m));
-    else
-        EACH_VECTOR(a->c, store(dx + j, load(dx + j, m) * scale, m));
+    if (t->dense) EACH_VECTOR(a->c, store(dx + j, load(dx + j, m) * scale - dense_mass(t, i, j, m) * g, m));
+    else EACH_VECTOR(a->c, store(dx + j, load(dx + j, m) * scale, m));
     if (t->index != NULL) dx[t->index[i]] -= g * peak;
 }
 
@@ -349,8 +356,7 @@ static void mse_backward_range(const void *context, ptrdiff_t begin, ptrdiff_t e
     const int each = a->reduction == REDUCTION_NONE;
     const real scale = each ? 2 : a->reduction == REDUCTION_SUM ? 2 * dloss[0] : 2 * dloss[0] / (real)a->n;
     EACH_VECTOR(end - begin, vec g = (load(x + j, m) - load(t + j, m)) * scale;
-                if (each) g *= load(dloss + begin + j, m);
-                if (dx != NULL) store(dx + begin + j, g, m);
+                if (each) g *= load(dloss + begin + j, m); if (dx != NULL) store(dx + begin + j, g, m);
                 if (dt != NULL) store(dt + begin + j, -g, m));
 }
 void KERNEL(mse_backward)(const void *args)

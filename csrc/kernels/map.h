@@ -12,49 +12,48 @@
 #define NS_MATH 1.0
 
 /* y[i] = expression of x */
-#define MAP_FORWARD(name, args_type, ns, expression)                                     \
-    INLINE vec name##_lane(args_type a, vec x)                                           \
-    {                                                                                    \
-        (void)a;                                                                         \
-        return expression;                                                               \
-    }                                                                                    \
-    static void name##_range(const void *context, ptrdiff_t begin, ptrdiff_t end)        \
-    {                                                                                    \
-        const args_type a = *(const args_type *)context;                                 \
-        real *y = a.y;                                                                   \
-        const real *x = a.x;                                                             \
-        ptrdiff_t i = begin;                                                             \
-        for (; i + L <= end; i += L) vstore(y + i, name##_lane(a, vload(x + i)));        \
-        vstore_n(y + i, name##_lane(a, vload_n(x + i, end - i)), end - i);               \
-    }                                                                                    \
-    void KERNEL(name)(const void *args)                                                  \
-    {                                                                                    \
-        ptrdiff_t n = ((const args_type *)args)->n;                                      \
-        parallel_for(n, BLOCK, (double)n * (ns), name##_range, args);                    \
+#define MAP_FORWARD(name, args_type, ns, expression)                              \
+    INLINE vec name##_lane(args_type a, vec x)                                    \
+    {                                                                             \
+        (void)a;                                                                  \
+        return expression;                                                        \
+    }                                                                             \
+    static void name##_range(const void *context, ptrdiff_t begin, ptrdiff_t end) \
+    {                                                                             \
+        const args_type a = *(const args_type *)context;                          \
+        real *y = a.y;                                                            \
+        const real *x = a.x;                                                      \
+        ptrdiff_t i = begin;                                                      \
+        for (; i + L <= end; i += L) vstore(y + i, name##_lane(a, vload(x + i))); \
+        vstore_n(y + i, name##_lane(a, vload_n(x + i, end - i)), end - i);        \
+    }                                                                             \
+    void KERNEL(name)(const void *args)                                           \
+    {                                                                             \
+        ptrdiff_t n = ((const args_type *)args)->n;                               \
+        parallel_for(n, BLOCK, (double)n * (ns), name##_range, args);             \
     }
 
 /* dx[i] = expression of dy and s */
-#define MAP_BACKWARD(name, args_type, ns, expression)                                    \
-    INLINE vec name##_lane(args_type a, vec dy, vec s)                                   \
-    {                                                                                    \
-        (void)a;                                                                         \
-        return expression;                                                               \
-    }                                                                                    \
-    static void name##_range(const void *context, ptrdiff_t begin, ptrdiff_t end)        \
-    {                                                                                    \
-        const args_type a = *(const args_type *)context;                                 \
-        real *dx = a.dx;                                                                 \
-        const real *dy = a.dy, *s = a.s;                                                 \
-        ptrdiff_t i = begin, rest;                                                       \
-        for (; i + L <= end; i += L)                                                     \
-            vstore(dx + i, name##_lane(a, vload(dy + i), vload(s + i)));                 \
-        rest = end - i;                                                                  \
-        vstore_n(dx + i, name##_lane(a, vload_n(dy + i, rest), vload_n(s + i, rest)), rest); \
-    }                                                                                    \
-    void KERNEL(name)(const void *args)                                                  \
-    {                                                                                    \
-        ptrdiff_t n = ((const args_type *)args)->n;                                      \
-        parallel_for(n, BLOCK, (double)n * (ns), name##_range, args);                    \
+#define MAP_BACKWARD(name, args_type, ns, expression)                                             \
+    INLINE vec name##_lane(args_type a, vec dy, vec s)                                            \
+    {                                                                                             \
+        (void)a;                                                                                  \
+        return expression;                                                                        \
+    }                                                                                             \
+    static void name##_range(const void *context, ptrdiff_t begin, ptrdiff_t end)                 \
+    {                                                                                             \
+        const args_type a = *(const args_type *)context;                                          \
+        real *dx = a.dx;                                                                          \
+        const real *dy = a.dy, *s = a.s;                                                          \
+        ptrdiff_t i = begin, rest;                                                                \
+        for (; i + L <= end; i += L) vstore(dx + i, name##_lane(a, vload(dy + i), vload(s + i))); \
+        rest = end - i;                                                                           \
+        vstore_n(dx + i, name##_lane(a, vload_n(dy + i, rest), vload_n(s + i, rest)), rest);      \
+    }                                                                                             \
+    void KERNEL(name)(const void *args)                                                           \
+    {                                                                                             \
+        ptrdiff_t n = ((const args_type *)args)->n;                                               \
+        parallel_for(n, BLOCK, (double)n * (ns), name##_range, args);                             \
     }
 
 #endif

@@ -296,16 +296,31 @@ static void run_backward(const backward *a, ptrdiff_t n, ptrdiff_t c)
 void KERNEL(batchnorm_backward)(const void *args)
 {
     const batchnorm_backward_args *a = args;
-    backward b = {.dx = a->dx, .dgamma = a->dgamma, .dbeta = a->dbeta, .dy = a->dy, .x = a->x,
-                  .mean = a->mean, .rstd = a->rstd, .gamma = a->gamma, .training = 1};
+    backward b = {.dx = a->dx,
+                  .dgamma = a->dgamma,
+                  .dbeta = a->dbeta,
+                  .dy = a->dy,
+                  .x = a->x,
+                  .mean = a->mean,
+                  .rstd = a->rstd,
+                  .gamma = a->gamma,
+                  .training = 1};
     run_backward(&b, a->n, a->c);
 }
 
 void KERNEL(batchnorm_inference_backward)(const void *args)
 {
     const batchnorm_inference_backward_args *a = args;
-    backward b = {.dx = a->dx, .dgamma = a->dgamma, .dbeta = a->dbeta, .dy = a->dy, .x = a->x,
-                  .mean = a->mean, .var = a->var, .gamma = a->gamma, .eps = a->eps, .training = 0};
+    backward b = {.dx = a->dx,
+                  .dgamma = a->dgamma,
+                  .dbeta = a->dbeta,
+                  .dy = a->dy,
+                  .x = a->x,
+                  .mean = a->mean,
+                  .var = a->var,
+                  .gamma = a->gamma,
+                  .eps = a->eps,
+                  .training = 0};
     run_backward(&b, a->n, a->c);
 }
 

@@ -24,16 +24,16 @@ INLINE place find_element(place p, ptrdiff_t i)
 }
 
 /* Runs statement(s) with `s` a segment and [from, to) its elements, for all that lie in [begin, end). */
-#define FOR_SEGMENTS(segments, begin, end, statement)                             \
-    do {                                                                          \
-        place p = {segments, 0};                                                  \
-        for (ptrdiff_t at = begin, stop; at < (end); at = stop) {                 \
-            p = find_element(p, at);                                              \
-            stop = min_size(end, p.first + p.s->n);                               \
-            const optim_segment *const s = p.s;                                   \
-            const ptrdiff_t from = at - p.first, to = stop - p.first;             \
-            statement;                                                            \
-        }                                                                         \
+#define FOR_SEGMENTS(segments, begin, end, statement)                 \
+    do {                                                              \
+        place p = {segments, 0};                                      \
+        for (ptrdiff_t at = begin, stop; at < (end); at = stop) {     \
+            p = find_element(p, at);                                  \
+            stop = min_size(end, p.first + p.s->n);                   \
+            const optim_segment *const s = p.s;                       \
+            const ptrdiff_t from = at - p.first, to = stop - p.first; \
+            statement;                                                \
+        }                                                             \
     } while (0)
 
 static ptrdiff_t count_elements(const optim_segment *segments, ptrdiff_t count)
@@ -51,10 +51,8 @@ INLINE vec load(const void *p, ptrdiff_t i, ptrdiff_t n)
 
 INLINE void store(void *p, ptrdiff_t i, vec v, ptrdiff_t n)
 {
-    if (n == L)
-        vstore((real *)p + i, v);
-    else
-        vstore_n((real *)p + i, v, n);
+    if (n == L) vstore((real *)p + i, v);
+    else vstore_n((real *)p + i, v, n);
 }
 
 /* the gradient with its sign, and with coupled weight decay */
@@ -73,27 +71,27 @@ INLINE vec lerp(vec m, vec x, real t) { return vfma(vset1(t), x - m, m); }
 /* Defines the kernel `name` from name_constants, what a segment's elements share; name_prepare, which
  * computes them; and name_lanes, which updates the n <= L elements from i on. `ns` is the time of an element
  * on one thread in nanoseconds, roughly. */
-#define OPTIMIZER(name, ns)                                                                         \
-    static void name##_segment(const optim_segment *segment, const name##_options *options,         \
-                               ptrdiff_t begin, ptrdiff_t end)                                      \
-    {                                                                                               \
-        const optim_segment s = *segment;                                                           \
-        const name##_constants k = name##_prepare(options, *s.step);                                \
-        ptrdiff_t i = begin;                                                                        \
-        for (; i + L <= end; i += L) name##_lanes(&s, k, i, L);                                     \
-        if (i < end) name##_lanes(&s, k, i, end - i);                                               \
-    }                                                                                               \
-    static void name##_range(const void *context, ptrdiff_t begin, ptrdiff_t end)                   \
-    {                                                                                               \
-        const name##_args *a = context;                                                             \
-        FOR_SEGMENTS(a->segments, begin, end, name##_segment(s, a->options, from, to));             \
-    }                                                                                               \
-    void KERNEL(name)(const void *args)                                                             \
-    {                                                                                               \
-        const name##_args *a = args;                                                                \
-        ptrdiff_t n = count_elements(a->segments, a->count);                                        \
-        for (ptrdiff_t i = 0; i < a->count; i++) ++*a->segments[i].step;                            \
-        parallel_for(n, OPTIM_BLOCK, (double)n * (ns), name##_range, a);                            \
+#define OPTIMIZER(name, ns)                                                                                  \
+    static void name##_segment(const optim_segment *segment, const name##_options *options, ptrdiff_t begin, \
+                               ptrdiff_t end)                                                                \
+    {                                                                                                        \
+        const optim_segment s = *segment;                                                                    \
+        const name##_constants k = name##_prepare(options, *s.step);                                         \
+        ptrdiff_t i = begin;                                                                                 \
+        for (; i + L <= end; i += L) name##_lanes(&s, k, i, L);                                              \
+        if (i < end) name##_lanes(&s, k, i, end - i);                                                        \
+    }                                                                                                        \
+    static void name##_range(const void *context, ptrdiff_t begin, ptrdiff_t end)                            \
+    {                                                                                                        \
+        const name##_args *a = context;                                                                      \
+        FOR_SEGMENTS(a->segments, begin, end, name##_segment(s, a->options, from, to));                      \
+    }                                                                                                        \
+    void KERNEL(name)(const void *args)                                                                      \
+    {                                                                                                        \
+        const name##_args *a = args;                                                                         \
+        ptrdiff_t n = count_elements(a->segments, a->count);                                                 \
+        for (ptrdiff_t i = 0; i < a->count; i++) ++*a->segments[i].step;                                     \
+        parallel_for(n, OPTIM_BLOCK, (double)n * (ns), name##_range, a);                                     \
     }
 
 /* ---- sgd ------------------------------------------------------------------------------------------ */
@@ -108,8 +106,9 @@ typedef struct {
 
 static sgd_constants sgd_prepare(const sgd_options *o, double step)
 {
-    return (sgd_constants){(real)o->lr, (real)o->momentum, (real)(1 - o->dampening), (real)o->weight_decay,
-                           o->nesterov, o->maximize, step == 1};
+    return (sgd_constants){
+        (real)o->lr, (real)o->momentum, (real)(1 - o->dampening), (real)o->weight_decay, o->nesterov,
+        o->maximize, step == 1};
 }
 
 INLINE void sgd_lanes(const optim_segment *s, sgd_constants k, ptrdiff_t i, ptrdiff_t n)
@@ -166,8 +165,8 @@ typedef struct {
 static rmsprop_constants rmsprop_prepare(const rmsprop_options *o, double step)
 {
     (void)step;
-    return (rmsprop_constants){(real)o->lr, (real)o->alpha, (real)(1 - o->alpha), (real)o->eps,
-                               (real)o->weight_decay, (real)o->momentum, o->centered, o->maximize};
+    return (rmsprop_constants){(real)o->lr,           (real)o->alpha,    (real)(1 - o->alpha), (real)o->eps,
+                               (real)o->weight_decay, (real)o->momentum, o->centered,          o->maximize};
 }
 
 INLINE void rmsprop_lanes(const optim_segment *s, rmsprop_constants k, ptrdiff_t i, ptrdiff_t n)

@@ -28,8 +28,8 @@ static void uniform_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
     const random_args a = *(const random_args *)context;
     const real low = (real)a.low, high = (real)a.high;
     const real width = high - low;
-    const real below_high = REAL_BITS == 32 ? (real)nextafterf((float)high, (float)low)
-                                            : (real)nextafter(high, low);
+    const real below_high =
+        REAL_BITS == 32 ? (real)nextafterf((float)high, (float)low) : (real)nextafter(high, low);
     uint32_t words[RANDOM_CHUNK];
     for (ptrdiff_t count; begin < end; begin += count) {
         count = min_size(CHUNK, end - begin);

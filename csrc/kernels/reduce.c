@@ -128,10 +128,7 @@ void KERNEL(sum)(const void *args)
 enum { COLUMNS = 64 };
 
 /* whether a replaces b, which stands before it: a NaN does, once */
-INLINE int beats(real a, real b, int largest)
-{
-    return (largest ? a > b : a < b) | ((a != a) & (b == b));
-}
+INLINE int beats(real a, real b, int largest) { return (largest ? a > b : a < b) | ((a != a) & (b == b)); }
 
 INLINE vec extreme(vec a, vec b, int largest) { return largest ? vmax(a, b) : vmin(a, b); }
 

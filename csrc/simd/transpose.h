@@ -30,12 +30,12 @@
  * takes lane l - s of the lower; where it has not, lane l of the lower takes lane l + s of the upper. */
 #define UPPER_LANE(s, l) (((l) & (s)) ? LANES + (l) - (s) : (l))
 #define LOWER_LANE(s, l) (((l) & (s)) ? LANES + (l) : (l) + (s))
-#define EXCHANGE(s)                                                                                \
-    for (int i = 0; i < LANES; i++)                                                                \
-        if (!(i & (s))) {                                                                          \
-            vec upper = row[i], lower = row[i + (s)];                                      \
-            row[i] = SHUFFLE(upper, lower, EACH_LANE(UPPER_LANE, s, 0));                           \
-            row[i + (s)] = SHUFFLE(upper, lower, EACH_LANE(LOWER_LANE, s, 0));             \
+#define EXCHANGE(s)                                                            \
+    for (int i = 0; i < LANES; i++)                                            \
+        if (!(i & (s))) {                                                      \
+            vec upper = row[i], lower = row[i + (s)];                          \
+            row[i] = SHUFFLE(upper, lower, EACH_LANE(UPPER_LANE, s, 0));       \
+            row[i + (s)] = SHUFFLE(upper, lower, EACH_LANE(LOWER_LANE, s, 0)); \
         }
 
 INLINE void vtranspose(vec row[LANES])

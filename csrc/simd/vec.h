@@ -62,10 +62,7 @@ typedef real vec_unaligned __attribute__((vector_size(VEC_BYTES), aligned(sizeof
 INLINE vec vload(const real *p) { return *(const vec_unaligned *)p; }
 INLINE void vstore(real *p, vec v) { *(vec_unaligned *)p = v; }
 
-INLINE vec vset1(real s)
-{
-    return s - (vec){0}; /* not (vec){0} + s: that adds, because of -0 */
-}
+INLINE vec vset1(real s) { return s - (vec){0}; /* not (vec){0} + s: that adds, because of -0 */ }
 
 #if defined(ISA_avx2)
 /* lanes 0..n-1 set, 0 <= n <= L */
@@ -73,7 +70,8 @@ INLINE __m256i vmask(ptrdiff_t n)
 {
     static const ireal window[2 * LANES] = {
 #if REAL_BITS == 32
-        -1, -1, -1, -1, -1, -1, -1, -1
+        -1, -1, -1, -1, -1,
+        -1, -1, -1
 #else
         -1, -1, -1, -1
 #endif
@@ -161,15 +159,9 @@ INLINE vec vsqrt(vec a)
 }
 
 /* where(mask, a, b), lane by lane; mask is a comparison's result. */
-INLINE vec vselect(ivec mask, vec a, vec b)
-{
-    return (vec)((mask & (ivec)a) | (~mask & (ivec)b));
-}
+INLINE vec vselect(ivec mask, vec a, vec b) { return (vec)((mask & (ivec)a) | (~mask & (ivec)b)); }
 
-INLINE vec vabs(vec a)
-{
-    return (vec)((ivec)a & ~(ivec)vset1((real)-0.0));
-}
+INLINE vec vabs(vec a) { return (vec)((ivec)a & ~(ivec)vset1((real)-0.0)); }
 
 /* The larger and the smaller of two. NaN in either gives NaN, as in torch.maximum. */
 INLINE vec vmax(vec a, vec b) { return vselect((a > b) | (a != a), a, b); }

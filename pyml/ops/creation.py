@@ -44,7 +44,7 @@ INT64 = np.dtype(np.int64)
 
 
 def as_array(data, dtype, name):
-    """`data` as an array, copied only if it must be. Python numbers become float32, int64 or bool."""
+    """`data` as an array, copied if it must be. Python numbers become float32, int64 or bool."""
     if dtype is not None:
         dtype = checked_dtype(dtype, name)
     if isinstance(data, Tensor):
@@ -118,7 +118,8 @@ def from_numpy(ndarray):
         raise TypeError(f"from_numpy: a NumPy array is needed, not {type(ndarray).__name__}")
     if not ndarray.dtype.isnative:
         raise TypeError(
-            f"from_numpy: dtype {ndarray.dtype.str} is not in the machine's byte order; use tensor()"
+            f"from_numpy: dtype {ndarray.dtype.str} is not in this machine's byte order; "
+            "use tensor()"
         )
     checked_dtype(ndarray.dtype, "from_numpy")
     return Tensor._on(np.asarray(ndarray))

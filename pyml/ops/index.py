@@ -191,7 +191,7 @@ def rows(x, index):
 
 def rows_backward(x, count, index):
     """Zeros of `count` rows to which the rows of x are added at `index`."""
-    source = np.ascontiguousarray(x.array)
+    source = np.require(x.array, requirements="CA")
     array = np.empty((count, *source.shape[1:]), source.dtype)
     _kernels.gather_backward(array, source, index)
     return recorded(x, Tensor._on(array), "IndexSelectBackward", lambda dy: rows(dy, index))

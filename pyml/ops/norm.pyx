@@ -15,10 +15,10 @@ cnp.import_array()
 
 cdef ndarray channels_last(ndarray a):
     """(n, c, ...) as the matrix (n * ..., c)."""
-    return contiguous(a) if a.ndim == 2 else as_matrix(cnp_moveaxis(a, 1, -1))
+    return contiguous(a) if a.ndim == 2 else as_matrix(moved_axis(a, 1, -1))
 
 
-cdef ndarray cnp_moveaxis(ndarray a, int source, int target):
+cdef ndarray moved_axis(ndarray a, int source, int target):
     axes = list(range(a.ndim))
     axes.insert(target if target >= 0 else a.ndim + target, axes.pop(source))
     return a.transpose(axes)
@@ -29,7 +29,7 @@ cdef ndarray channels_first(ndarray matrix, ndarray like):
     if like.ndim == 2:
         return matrix
     shape = (<object>like).shape
-    return contiguous(cnp_moveaxis(matrix.reshape((shape[0], *shape[2:], shape[1])), like.ndim - 1, 1))
+    return contiguous(moved_axis(matrix.reshape((shape[0], *shape[2:], shape[1])), like.ndim - 1, 1))
 
 
 cdef ndarray array_of(Tensor t):

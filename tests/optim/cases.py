@@ -7,6 +7,7 @@ and an optimizer made anew from its state_dict half-way.
 from itertools import product
 
 import numpy as np
+
 from pyml.tensor import Tensor
 
 STEPS = 50

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+
 from helpers import tolerances
 from helpers.compare import assert_close, assert_same_bits
-from pyml.ops.optim import clip_grad_norm_
-from pyml.tensor import Tensor
-
 from optim.cases import tensor
 from pyml import _kernels
+from pyml.ops.optim import clip_grad_norm_
+from pyml.tensor import Tensor
 
 SHAPES = [(3, 5), (), (0,), (70_001,), (17,)]
 

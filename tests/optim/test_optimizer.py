@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from pyml.tensor import Tensor, is_grad_enabled, no_grad
 
 from optim.cases import VALUES, parameter, tensor
 from pyml import optim
+from pyml.tensor import Tensor, is_grad_enabled, no_grad
 
 NAMES = sorted(VALUES)
 

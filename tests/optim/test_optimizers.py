@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
+
 from helpers import tolerances
 from helpers.compare import assert_close, assert_same_bits
-from pyml.tensor import Tensor
-
 from optim import reference
 from optim.cases import CASES, VALUES, case_id, parameter, starts, tensor, train
 from pyml import _kernels, optim
+from pyml.tensor import Tensor
 
 NAMES = sorted(VALUES)
 
