@@ -46,8 +46,9 @@ sanitize: $(VENV)/package $(VENV)/test-extra
 	    build --build-base build/sanitize --build-lib build/sanitize/lib
 	LD_PRELOAD="$$($(SANITIZE_CC) -print-file-name=libasan.so) \
 	    $$($(SANITIZE_CC) -print-file-name=libstdc++.so)" \
-	    ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc \
-	    PYTHONPATH=$(CURDIR)/build/sanitize/lib $(BIN)/pytest $(PYTEST_ARGS)
+	    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
+	    PYTHONMALLOC=malloc PYTHONPATH=$(CURDIR)/build/sanitize/lib \
+	    $(BIN)/pytest --capture=sys $(PYTEST_ARGS)
 
 cross: $(VENV)/build-requires
 	CC=$(CROSS_CC) PYML_MACHINE=aarch64 PYML_WERROR=1 $(BIN)/python setup.py build_csrc

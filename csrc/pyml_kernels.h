@@ -12,7 +12,7 @@
  *   - Outputs do not overlap inputs unless the comment allows it ("y may be x").
  *   - A zero-size output returns at once; an empty sum is zero.
  *   - A kernel never allocates, checks, prints, or reads globals; the caller has checked.
- *   - Subnormals are flushed to zero, in and out, while a kernel runs. */
+ *   - Arithmetic flushes subnormals to zero, in and out; a number that is only moved stays as it is. */
 #ifndef PYML_KERNELS_H
 #define PYML_KERNELS_H
 
@@ -118,7 +118,7 @@ typedef struct {
  *   dx = gamma * rstd * (dy - dbeta/n - xhat * dgamma/n).   A NULL output is not computed. */
 typedef struct {
     void *dx, *dgamma, *dbeta; /* (n,c), (c), (c); dx may be dy */
-    const void *dy, *x, *mean, *rstd, *gamma; /* gamma may be NULL */
+    const void *dy, *x, *mean, *rstd, *gamma; /* mean and rstd of x itself; gamma may be NULL */
     ptrdiff_t n, c;
 } batchnorm_backward_args;
 

@@ -215,7 +215,7 @@ def test_divergence_is_one_line_and_nothing_is_written(tmp_path, capsys, no_prog
 
 
 def test_too_much_memory_is_one_line(tmp_path, capsys, no_progress_bar):
-    assert train(tmp_path, "--hidden", "2000000000,2000000000") == 1
+    assert train(tmp_path, "--hidden", 10**15) == 1  # more bytes than there are addresses
     assert "not enough memory" in one_line(capsys.readouterr().err)
     assert not list(tmp_path.iterdir())
 

@@ -10,7 +10,7 @@
 INLINE vec load(const real *p, ptrdiff_t j, ptrdiff_t col, ptrdiff_t n)
 {
     if (col == 0) return vset1(p[0]);
-    return n == L ? vload(p + j) : vload_n(p + j, n);
+    return vload_upto(p + j, n);
 }
 
 /* Rows that follow one another without a gap are one row; so is a column. */
@@ -67,7 +67,7 @@ INLINE vec vflush(vec x) { return vselect(x == 0, (vec)((ivec)x & (ivec)vset1((r
 /* p^q, one lane at a time by the C library: its pow is right to the last place or next to it. */
 INLINE vec vpow(vec p, vec q)
 {
-    vec y;
+    vec y = {0};
     p = vflush(p), q = vflush(q);
 #if REAL_BITS == 32
     for (ptrdiff_t i = 0; i < L; i++) y[i] = powf(p[i], q[i]);

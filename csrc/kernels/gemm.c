@@ -90,11 +90,11 @@ INLINE void store_tile(const int rows, const int columns, const ptrdiff_t last, 
     if (t->beta == 0) EACH_VECTOR sum[i][v] = alpha * sum[i][v];
     else EACH_VECTOR
         {
-            vec c = load_lanes(t->c + i * t->c_row + v * L, LANES_OF(v));
+            vec c = vload_upto(t->c + i * t->c_row + v * L, LANES_OF(v));
             sum[i][v] = vfma(alpha, sum[i][v], beta * c);
         }
-    if (t->bias != NULL) EACH_VECTOR sum[i][v] += load_lanes(t->bias + v * L, LANES_OF(v));
-    EACH_VECTOR store_lanes(t->c + i * t->c_row + v * L, sum[i][v], LANES_OF(v));
+    if (t->bias != NULL) EACH_VECTOR sum[i][v] += vload_upto(t->bias + v * L, LANES_OF(v));
+    EACH_VECTOR vstore_upto(t->c + i * t->c_row + v * L, sum[i][v], LANES_OF(v));
 #undef LANES_OF
 }
 
@@ -139,14 +139,14 @@ INLINE void pack(const int width, real *to, const real *from, ptrdiff_t along, p
     if (along == 1) /* copy rows */
         for (ptrdiff_t p = 0; p < k; p++)
             for (ptrdiff_t i = 0; i < count; i += L)
-                vstore(to + p * width + i, load_lanes(from + p * k_stride + i, min_size(count - i, L)));
+                vstore(to + p * width + i, vload_upto(from + p * k_stride + i, min_size(count - i, L)));
     else if (k_stride == 1) /* transpose L x L */
         for (ptrdiff_t i = (count - 1) / L * L; i >= 0; i -= L)
             for (ptrdiff_t p = 0; p < k; p += L) {
                 const ptrdiff_t rows = min_size(count - i, L), columns = min_size(k - p, L);
                 vec row[LANES];
                 UNROLL for (ptrdiff_t r = 0; r < L; r++)
-                    row[r] = r < rows ? load_lanes(from + (i + r) * along + p, columns) : (vec){0};
+                    row[r] = r < rows ? vload_upto(from + (i + r) * along + p, columns) : (vec){0};
                 vtranspose(row);
                 UNROLL for (ptrdiff_t q = 0; q < L; q++)
                     if (q < columns) vstore(to + (p + q) * width + i, row[q]);

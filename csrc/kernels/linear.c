@@ -36,10 +36,10 @@ INLINE void sum_strip(const int vectors, const ptrdiff_t last, real *db, const r
         vec block[STRIP] = {0};
         for (ptrdiff_t r = i; r < min_size(i + ROW_BLOCK, n); r++)
             for (int v = 0; v < vectors; v++)
-                block[v] += load_lanes(dy + r * o + v * L, v == vectors - 1 ? last : L);
+                block[v] += vload_upto(dy + r * o + v * L, v == vectors - 1 ? last : L);
         for (int v = 0; v < vectors; v++) sum[v] += block[v];
     }
-    for (int v = 0; v < vectors; v++) store_lanes(db + v * L, sum[v], v == vectors - 1 ? last : L);
+    for (int v = 0; v < vectors; v++) vstore_upto(db + v * L, sum[v], v == vectors - 1 ? last : L);
 }
 
 static void sum_columns(const void *args, ptrdiff_t begin, ptrdiff_t end)

@@ -15,8 +15,6 @@ INLINE vec fill(vec v, ptrdiff_t n, real other)
     memcpy(&first, window + L - n, sizeof first);
     return vselect(first, v, vset1(other));
 }
-INLINE vec load(const real *p, ptrdiff_t n) { return n >= L ? vload(p) : vload_n(p, n); }
-INLINE void store(real *p, vec v, ptrdiff_t n) { n >= L ? vstore(p, v) : vstore_n(p, v, n); }
 
 /* The statement for every vector of a row of c elements: m <= L of them, from column j. */
 #define EACH_VECTOR(c, ...)                                  \
@@ -33,14 +31,14 @@ INLINE void store(real *p, vec v, ptrdiff_t n) { n >= L ? vstore(p, v) : vstore_
 INLINE real row_max(const real *x, ptrdiff_t c)
 {
     vec top = vset1(-INF);
-    EACH_VECTOR(c, top = vmax(top, fill(load(x + j, m), m, -INF)));
+    EACH_VECTOR(c, top = vmax(top, fill(vload_upto(x + j, m), m, -INF)));
     return vmax_lane(top);
 }
 
 /* exp(x - shift) of m elements, 0 in the other lanes */
 INLINE vec exp_from(const real *x, ptrdiff_t m, real shift)
 {
-    return vexp(fill(load(x, m), m, -INF) - shift);
+    return vexp(fill(vload_upto(x, m), m, -INF) - shift);
 }
 
 INLINE real log_of(real x) { return vlog(vset1(x))[0]; }
@@ -61,9 +59,9 @@ static void softmax_forward_range(const void *context, ptrdiff_t begin, ptrdiff_
         real *y = (real *)a->y + i * a->c;
         const real top = row_max(x, a->c);
         vec sum = vset1(0);
-        EACH_VECTOR(a->c, vec e = exp_from(x + j, m, top); sum += e; store(y + j, e, m));
+        EACH_VECTOR(a->c, vec e = exp_from(x + j, m, top); sum += e; vstore_upto(y + j, e, m));
         const real scale = 1 / vsum(sum);
-        EACH_VECTOR(a->c, store(y + j, load(y + j, m) * scale, m));
+        EACH_VECTOR(a->c, vstore_upto(y + j, vload_upto(y + j, m) * scale, m));
     }
 }
 void KERNEL(softmax_forward)(const void *args)
@@ -80,9 +78,9 @@ static void softmax_backward_range(const void *context, ptrdiff_t begin, ptrdiff
         const real *dy = (const real *)a->dy + i * a->c, *y = (const real *)a->y + i * a->c;
         real *dx = (real *)a->dx + i * a->c;
         vec sum = vset1(0);
-        EACH_VECTOR(a->c, sum = vfma(load(dy + j, m), load(y + j, m), sum));
+        EACH_VECTOR(a->c, sum = vfma(vload_upto(dy + j, m), vload_upto(y + j, m), sum));
         const real dot = vsum(sum);
-        EACH_VECTOR(a->c, store(dx + j, load(y + j, m) * (load(dy + j, m) - dot), m));
+        EACH_VECTOR(a->c, vstore_upto(dx + j, vload_upto(y + j, m) * (vload_upto(dy + j, m) - dot), m));
     }
 }
 void KERNEL(softmax_backward)(const void *args)
@@ -103,7 +101,7 @@ static void log_softmax_forward_range(const void *context, ptrdiff_t begin, ptrd
         vec sum = vset1(0);
         EACH_VECTOR(a->c, sum += exp_from(x + j, m, top));
         const real log_sum = log_of(vsum(sum));
-        EACH_VECTOR(a->c, store(y + j, (load(x + j, m) - top) - log_sum, m));
+        EACH_VECTOR(a->c, vstore_upto(y + j, (vload_upto(x + j, m) - top) - log_sum, m));
     }
 }
 void KERNEL(log_softmax_forward)(const void *args)
@@ -120,9 +118,9 @@ static void log_softmax_backward_range(const void *context, ptrdiff_t begin, ptr
         const real *dy = (const real *)a->dy + i * a->c, *y = (const real *)a->y + i * a->c;
         real *dx = (real *)a->dx + i * a->c;
         vec sum = vset1(0);
-        EACH_VECTOR(a->c, sum += load(dy + j, m));
+        EACH_VECTOR(a->c, sum += vload_upto(dy + j, m));
         const real total = vsum(sum);
-        EACH_VECTOR(a->c, store(dx + j, load(dy + j, m) - vexp(load(y + j, m)) * total, m));
+        EACH_VECTOR(a->c, vstore_upto(dx + j, vload_upto(dy + j, m) - vexp(vload_upto(y + j, m)) * total, m));
     }
 }
 void KERNEL(log_softmax_backward)(const void *args)
@@ -184,8 +182,8 @@ static target target_of(const int64_t *index, const real *prob, const real *weig
 INLINE vec dense_mass(const target *t, ptrdiff_t i, ptrdiff_t j, ptrdiff_t m)
 {
     vec q = vset1(t->spread);
-    if (t->prob != NULL) q = vfma(load(t->prob + i * t->c + j, m), vset1(t->kept), q);
-    if (t->weight != NULL) q *= load(t->weight + j, m);
+    if (t->prob != NULL) q = vfma(vload_upto(t->prob + i * t->c + j, m), vset1(t->kept), q);
+    if (t->weight != NULL) q *= vload_upto(t->weight + j, m);
     return fill(q, m, 0);
 }
 
@@ -217,7 +215,7 @@ static subtotal cross_entropy_row(const cross_entropy_forward_args *a, const tar
     vec sum = vset1(0), mass = vset1(0), dot = vset1(0);
     if (t->dense)
         EACH_VECTOR(a->c, vec q = dense_mass(t, i, j, m); sum += exp_from(x + j, m, top); mass += q;
-                    dot += q * (fill(load(x + j, m), m, top) - top));
+                    dot += q * (fill(vload_upto(x + j, m), m, top) - top));
     else EACH_VECTOR(a->c, sum += exp_from(x + j, m, top));
     const real log_sum = log_of(vsum(sum));
     ((real *)a->lse)[i] = top + log_sum;
@@ -271,7 +269,7 @@ static void cross_entropy_gradient_row(const cross_entropy_backward_args *a, con
     real *dx = (real *)a->dx + i * a->c;
     if (ignored(t, i) || outside(t, i)) {
         const vec constant = vset1(ignored(t, i) ? 0 : NOT_A_NUMBER);
-        EACH_VECTOR(a->c, store(dx + j, constant, m));
+        EACH_VECTOR(a->c, vstore_upto(dx + j, constant, m));
         return;
     }
     const real shift = ((const real *)a->lse)[i];
@@ -280,11 +278,12 @@ static void cross_entropy_gradient_row(const cross_entropy_backward_args *a, con
                                                    : dloss[0] / *(const real *)a->total_weight;
     const real peak = t->index != NULL ? t->kept * class_weight(t, i) : 0;
     vec sum = vset1(0), mass = vset1(0);
-    EACH_VECTOR(a->c, vec e = exp_from(x + j, m, shift); sum += e; store(dx + j, e, m);
+    EACH_VECTOR(a->c, vec e = exp_from(x + j, m, shift); sum += e; vstore_upto(dx + j, e, m);
                 if (t->dense) mass += dense_mass(t, i, j, m));
     const real scale = g * (vsum(mass) + peak) / vsum(sum);
-    if (t->dense) EACH_VECTOR(a->c, store(dx + j, load(dx + j, m) * scale - dense_mass(t, i, j, m) * g, m));
-    else EACH_VECTOR(a->c, store(dx + j, load(dx + j, m) * scale, m));
+    if (t->dense)
+        EACH_VECTOR(a->c, vstore_upto(dx + j, vload_upto(dx + j, m) * scale - dense_mass(t, i, j, m) * g, m));
+    else EACH_VECTOR(a->c, vstore_upto(dx + j, vload_upto(dx + j, m) * scale, m));
     if (t->index != NULL) dx[t->index[i]] -= g * peak;
 }
 
@@ -317,7 +316,8 @@ static void mse_each_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
     const mse_forward_args *a = context;
     const real *x = (const real *)a->x + begin, *t = (const real *)a->t + begin;
     real *loss = (real *)a->loss + begin;
-    EACH_VECTOR(end - begin, vec d = load(x + j, m) - load(t + j, m); store(loss + j, d * d, m));
+    EACH_VECTOR(end - begin, vec d = vload_upto(x + j, m) - vload_upto(t + j, m);
+                vstore_upto(loss + j, d * d, m));
 }
 
 static void mse_sum_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
@@ -327,7 +327,7 @@ static void mse_sum_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
     for (ptrdiff_t i = begin; i < end; i += MSE_RUN) {
         const real *x = (const real *)k->args->x + i, *t = (const real *)k->args->t + i;
         vec sum = vset1(0);
-        EACH_VECTOR(min_size(MSE_RUN, end - i), vec d = load(x + j, m) - load(t + j, m);
+        EACH_VECTOR(min_size(MSE_RUN, end - i), vec d = vload_upto(x + j, m) - vload_upto(t + j, m);
                     sum = vfma(d, d, sum));
         total += vsum(sum);
     }
@@ -355,9 +355,10 @@ static void mse_backward_range(const void *context, ptrdiff_t begin, ptrdiff_t e
     real *dx = a->dx, *dt = a->dt;
     const int each = a->reduction == REDUCTION_NONE;
     const real scale = each ? 2 : a->reduction == REDUCTION_SUM ? 2 * dloss[0] : 2 * dloss[0] / (real)a->n;
-    EACH_VECTOR(end - begin, vec g = (load(x + j, m) - load(t + j, m)) * scale;
-                if (each) g *= load(dloss + begin + j, m); if (dx != NULL) store(dx + begin + j, g, m);
-                if (dt != NULL) store(dt + begin + j, -g, m));
+    EACH_VECTOR(end - begin, vec g = (vload_upto(x + j, m) - vload_upto(t + j, m)) * scale;
+                if (each) g *= vload_upto(dloss + begin + j, m);
+                if (dx != NULL) vstore_upto(dx + begin + j, g, m);
+                if (dt != NULL) vstore_upto(dt + begin + j, -g, m));
 }
 void KERNEL(mse_backward)(const void *args)
 {

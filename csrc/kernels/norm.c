@@ -62,11 +62,9 @@ static void parallel_tiles(const panel *p, double ns, range_fn range)
     parallel_for(tiles, together, (double)p->n * (double)p->c * ns, range, p);
 }
 
-INLINE vec load(const real *p, ptrdiff_t lanes) { return lanes == L ? vload(p) : vload_n(p, lanes); }
-INLINE void store(real *p, vec v, ptrdiff_t lanes) { lanes == L ? vstore(p, v) : vstore_n(p, v, lanes); }
 INLINE vec load_or(const real *p, ptrdiff_t j, ptrdiff_t lanes, real other)
 {
-    return p != NULL ? load(p + j, lanes) : vset1(other);
+    return p != NULL ? vload_upto(p + j, lanes) : vset1(other);
 }
 
 INLINE real *sums_of(const panel *p, ptrdiff_t block, int k) { return p->sums + (block * SUMS + k) * p->c; }
@@ -83,19 +81,19 @@ INLINE void moments(const panel *p, columns t)
     vec center[GROUP], sum[GROUP], square[GROUP];
     for (int v = 0; v < t.vecs; v++) center[v] = sum[v] = square[v] = vset1(0);
     for (ptrdiff_t i = 0; i < t.rows; i++)
-        for (int v = 0; v < t.vecs; v++) center[v] += load(x + i * p->stride + v * L, t.lanes);
+        for (int v = 0; v < t.vecs; v++) center[v] += vload_upto(x + i * p->stride + v * L, t.lanes);
     for (int v = 0; v < t.vecs; v++) center[v] /= (real)t.rows;
     for (ptrdiff_t i = 0; i < t.rows; i++)
         for (int v = 0; v < t.vecs; v++) {
-            vec d = load(x + i * p->stride + v * L, t.lanes) - center[v];
+            vec d = vload_upto(x + i * p->stride + v * L, t.lanes) - center[v];
             sum[v] += d;
             square[v] = vfma(d, d, square[v]);
         }
     for (int v = 0; v < t.vecs; v++) {
         ptrdiff_t j = t.j + v * L;
-        store(sums_of(p, t.block, 0) + j, center[v], t.lanes);
-        store(sums_of(p, t.block, 1) + j, sum[v], t.lanes);
-        store(sums_of(p, t.block, 2) + j, square[v], t.lanes);
+        vstore_upto(sums_of(p, t.block, 0) + j, center[v], t.lanes);
+        vstore_upto(sums_of(p, t.block, 1) + j, sum[v], t.lanes);
+        vstore_upto(sums_of(p, t.block, 2) + j, square[v], t.lanes);
     }
 }
 static void moments_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
@@ -164,14 +162,14 @@ INLINE void normalize(const panel *p, columns t)
     real *y = (real *)a->y + corner;
     vec mean[GROUP], scale[GROUP], offset[GROUP];
     for (int v = 0; v < t.vecs; v++) {
-        mean[v] = load((const real *)a->mean + p->j + t.j + v * L, t.lanes);
-        scale[v] = load(factor(p, 0) + t.j + v * L, t.lanes);
-        offset[v] = load(factor(p, 1) + t.j + v * L, t.lanes);
+        mean[v] = vload_upto((const real *)a->mean + p->j + t.j + v * L, t.lanes);
+        scale[v] = vload_upto(factor(p, 0) + t.j + v * L, t.lanes);
+        offset[v] = vload_upto(factor(p, 1) + t.j + v * L, t.lanes);
     }
     for (ptrdiff_t i = 0; i < t.rows; i++)
         for (int v = 0; v < t.vecs; v++) {
             ptrdiff_t at = i * p->stride + v * L;
-            store(y + at, vfma(load(x + at, t.lanes) - mean[v], scale[v], offset[v]), t.lanes);
+            vstore_upto(y + at, vfma(vload_upto(x + at, t.lanes) - mean[v], scale[v], offset[v]), t.lanes);
         }
 }
 static void normalize_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
@@ -212,19 +210,19 @@ INLINE void products(const panel *p, columns t)
     const real *x = a->x + corner, *dy = a->dy + corner;
     vec mean[GROUP], sum[SUMS][GROUP];
     for (int v = 0; v < t.vecs; v++) {
-        mean[v] = load(a->mean + p->j + t.j + v * L, t.lanes);
+        mean[v] = vload_upto(a->mean + p->j + t.j + v * L, t.lanes);
         for (int k = 0; k < SUMS; k++) sum[k][v] = vset1(0);
     }
     for (ptrdiff_t i = 0; i < t.rows; i++)
         for (int v = 0; v < t.vecs; v++) {
             ptrdiff_t at = i * p->stride + v * L;
-            vec g = load(dy + at, t.lanes), d = load(x + at, t.lanes) - mean[v];
+            vec g = vload_upto(dy + at, t.lanes), d = vload_upto(x + at, t.lanes) - mean[v];
             sum[0][v] += g;
             sum[1][v] = vfma(g, d, sum[1][v]);
             sum[2][v] += d;
         }
     for (int v = 0; v < t.vecs; v++)
-        for (int k = 0; k < SUMS; k++) store(sums_of(p, t.block, k) + t.j + v * L, sum[k][v], t.lanes);
+        for (int k = 0; k < SUMS; k++) vstore_upto(sums_of(p, t.block, k) + t.j + v * L, sum[k][v], t.lanes);
 }
 static void products_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 {
@@ -264,17 +262,17 @@ INLINE void input_gradient(const panel *p, columns t)
     real *dx = a->dx + corner;
     vec mean[GROUP], scale[GROUP], slope[GROUP], level[GROUP];
     for (int v = 0; v < t.vecs; v++) {
-        mean[v] = load(a->mean + p->j + t.j + v * L, t.lanes);
-        scale[v] = load(factor(p, 0) + t.j + v * L, t.lanes);
-        slope[v] = load(factor(p, 1) + t.j + v * L, t.lanes);
-        level[v] = load(factor(p, 2) + t.j + v * L, t.lanes);
+        mean[v] = vload_upto(a->mean + p->j + t.j + v * L, t.lanes);
+        scale[v] = vload_upto(factor(p, 0) + t.j + v * L, t.lanes);
+        slope[v] = vload_upto(factor(p, 1) + t.j + v * L, t.lanes);
+        level[v] = vload_upto(factor(p, 2) + t.j + v * L, t.lanes);
     }
     for (ptrdiff_t i = 0; i < t.rows; i++)
         for (int v = 0; v < t.vecs; v++) {
             ptrdiff_t at = i * p->stride + v * L;
-            vec g = load(dy + at, t.lanes) - level[v];
-            if (a->training) g = vfma(mean[v] - load(x + at, t.lanes), slope[v], g);
-            store(dx + at, g * scale[v], t.lanes);
+            vec g = vload_upto(dy + at, t.lanes) - level[v];
+            if (a->training) g = vfma(mean[v] - vload_upto(x + at, t.lanes), slope[v], g);
+            vstore_upto(dx + at, g * scale[v], t.lanes);
         }
 }
 static void input_gradient_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
@@ -335,15 +333,15 @@ INLINE void infer(const panel *p, columns t)
     vec mean[GROUP], scale[GROUP], beta[GROUP];
     for (int v = 0; v < t.vecs; v++) {
         ptrdiff_t j = column + v * L;
-        mean[v] = load((const real *)a->mean + j, t.lanes);
-        vec var = load((const real *)a->var + j, t.lanes);
+        mean[v] = vload_upto((const real *)a->mean + j, t.lanes);
+        vec var = vload_upto((const real *)a->var + j, t.lanes);
         scale[v] = load_or(a->gamma, j, t.lanes, 1) / vsqrt(var + (real)a->eps);
         beta[v] = load_or(a->beta, j, t.lanes, 0);
     }
     for (ptrdiff_t i = 0; i < t.rows; i++)
         for (int v = 0; v < t.vecs; v++) {
             ptrdiff_t at = i * p->stride + v * L;
-            store(y + at, vfma(load(x + at, t.lanes) - mean[v], scale[v], beta[v]), t.lanes);
+            vstore_upto(y + at, vfma(vload_upto(x + at, t.lanes) - mean[v], scale[v], beta[v]), t.lanes);
         }
 }
 static void infer_range(const void *context, ptrdiff_t begin, ptrdiff_t end)

@@ -44,16 +44,9 @@ static ptrdiff_t count_elements(const optim_segment *segments, ptrdiff_t count)
 }
 
 /* n <= L elements of p from i on */
-INLINE vec load(const void *p, ptrdiff_t i, ptrdiff_t n)
-{
-    return n == L ? vload((const real *)p + i) : vload_n((const real *)p + i, n);
-}
+INLINE vec load(const void *p, ptrdiff_t i, ptrdiff_t n) { return vload_upto((const real *)p + i, n); }
 
-INLINE void store(void *p, ptrdiff_t i, vec v, ptrdiff_t n)
-{
-    if (n == L) vstore((real *)p + i, v);
-    else vstore_n((real *)p + i, v, n);
-}
+INLINE void store(void *p, ptrdiff_t i, vec v, ptrdiff_t n) { vstore_upto((real *)p + i, v, n); }
 
 /* the gradient with its sign, and with coupled weight decay */
 INLINE vec load_gradient(const optim_segment *s, ptrdiff_t i, ptrdiff_t n, vec w, int maximize,
@@ -243,7 +236,8 @@ OPTIMIZER(adam, 0.7)
 enum { SUMS = 16 }; /* sums carried side by side: the same number, so the same bits, on every ISA */
 
 typedef struct {
-    double *partials; /* one a block */
+    double *partials; /* one a block, in the caller's scratch */
+    ptrdiff_t block;
     const optim_segment *segments;
 } squares_context;
 
@@ -265,17 +259,18 @@ static void squares_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
     FOR_SEGMENTS(c->segments, begin, end, add_squares(sums, (const real *)s->g + from, to - from));
     for (int half = SUMS / 2; half > 0; half /= 2)
         for (int j = 0; j < half; j++) sums[j] += sums[j + half];
-    c->partials[begin / OPTIM_BLOCK] = sums[0];
+    c->partials[begin / c->block] = sums[0];
 }
 
 void KERNEL(grad_norm)(const void *args)
 {
     const grad_norm_args *a = args;
     ptrdiff_t n = count_elements(a->segments, a->count);
-    squares_context c = {thread_scratch(), a->segments};
-    parallel_for(n, OPTIM_BLOCK, (double)n * 0.2, squares_range, &c);
+    squares_context c = {thread_scratch(), OPTIM_BLOCK, a->segments};
+    while (n / c.block >= SCRATCH_BYTES / (ptrdiff_t)sizeof(double)) c.block *= 2;
+    parallel_for(n, c.block, (double)n * 0.2, squares_range, &c);
     double sum = 0;
-    for (ptrdiff_t block = 0; block * OPTIM_BLOCK < n; block++) sum += c.partials[block];
+    for (ptrdiff_t i = 0; i * c.block < n; i++) sum += c.partials[i];
     double norm = sqrt(sum), coef = a->max_norm / (norm + 1e-6);
     *(real *)a->norm = (real)norm;
     *(real *)a->coef = (real)(coef > 1 ? 1 : coef); /* NaN stays NaN */

@@ -149,7 +149,7 @@ INLINE ptrdiff_t extremum_of_row(const real *x, ptrdiff_t n, int largest)
     }
     for (; i < n; i++) value = beats(x[i], value, largest) ? x[i] : value;
     ptrdiff_t first = 0;
-    while (x[first] != value && (value == value || x[first] == x[first])) first++;
+    while (first < n - 1 && x[first] != value && (value == value || x[first] == x[first])) first++;
     return first;
 }
 

@@ -114,6 +114,14 @@ INLINE void vstore_n(real *p, vec v, ptrdiff_t n)
 #endif
 }
 
+/* The first n lanes, or all if n >= L: quicker than vload_n and vstore_n where that is the rule. */
+INLINE vec vload_upto(const real *p, ptrdiff_t n) { return n >= L ? vload(p) : vload_n(p, n); }
+INLINE void vstore_upto(real *p, vec v, ptrdiff_t n)
+{
+    if (n >= L) vstore(p, v);
+    else vstore_n(p, v, n);
+}
+
 /* --- arithmetic --------------------------------------------------------------------------- */
 
 /* a * b + c, rounded once where the ISA has it (all but baseline), twice where it has not;
