@@ -223,36 +223,50 @@ def test_too_much_memory_is_one_line(tmp_path, capsys, no_progress_bar):
 # ---- as a process --------------------------------------------------------------------------------
 
 
-def start(*argv):
-    return subprocess.Popen(
-        [sys.executable, "-m", "pyml", *map(str, argv)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+@pytest.fixture
+def start():
+    """start(arguments...): pyml as a process, which does not outlive the test."""
+    processes = []
+
+    def start(*argv):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pyml", *map(str, argv)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            # Ctrl-C reaches it even if the tests run in the background, where it is ignored
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.communicate()
 
 
-def test_version():
+def test_version(start):
     process = start("--version")
     assert process.communicate() == (f"pyml {pyml.__version__}\n", "")
     assert process.returncode == 0
 
 
-def test_info():
+def test_info(start):
     process = start("info")
     out, err = process.communicate()
     assert (process.returncode, err) == (0, "")
     assert re.search(r"^isa  +\w+$", out, re.MULTILINE)
 
 
-def test_help_names_every_option():
+def test_help_names_every_option(start):
     process = start("train", "--help")
     out, _ = process.communicate()
     for option in (*BAD_OPTIONS, "--out", "--no-plot", "--fashion-mnist"):
         assert option in out
 
 
-def test_ctrl_c_is_one_line_and_nothing_is_written(tmp_path):
+def test_ctrl_c_is_one_line_and_nothing_is_written(tmp_path, start):
     process = start("train", "--epochs", 100000, "--out", tmp_path)
     while not process.stdout.readline().lstrip().startswith("1 "):
         assert process.poll() is None
