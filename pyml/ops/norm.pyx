@@ -53,13 +53,7 @@ cdef class BatchNorm(Node):
 
     cpdef tuple backward_fused(self, Tensor dy):
         cdef ndarray x = channels_last(self.saved(0).array)
-        cdef ndarray dx = None, dgamma = None, dbeta = None
-        if self.inputs[0] is not None:
-            dx = empty_like(x)
-        if self.inputs[1] is not None:
-            dgamma = empty_vector(x.shape[1], x)
-        if self.inputs[2] is not None:
-            dbeta = empty_vector(x.shape[1], x)
+        dx, dgamma, dbeta = wanted(self, x)
         _kernels.batchnorm_backward(
             dx, dgamma, dbeta, channels_last(dy.array), x, self.saved(2).array, self.saved(3).array,
             array_of(self.saved(1)),
@@ -81,18 +75,21 @@ cdef class BatchNormInference(Node):
 
     cpdef tuple backward_fused(self, Tensor dy):
         cdef ndarray x = channels_last(self.saved(0).array)
-        cdef ndarray dx = None, dgamma = None, dbeta = None
-        if self.inputs[0] is not None:
-            dx = empty_like(x)
-        if self.inputs[1] is not None:
-            dgamma = empty_vector(x.shape[1], x)
-        if self.inputs[2] is not None:
-            dbeta = empty_vector(x.shape[1], x)
+        dx, dgamma, dbeta = wanted(self, x)
         _kernels.batchnorm_inference_backward(
             dx, dgamma, dbeta, channels_last(dy.array), x, contiguous(self.saved(2).array),
             contiguous(self.saved(3).array), array_of(self.saved(1)), self.eps,
         )
         return gradients(dx, dgamma, dbeta, dy.array)
+
+
+cdef tuple wanted(Node node, ndarray x):
+    """Arrays for dx, dgamma and dbeta; None for what no input asks for."""
+    return (
+        None if node.inputs[0] is None else empty_like(x),
+        None if node.inputs[1] is None else empty_vector(x.shape[1], x),
+        None if node.inputs[2] is None else empty_vector(x.shape[1], x),
+    )
 
 
 cdef tuple gradients(ndarray dx, ndarray dgamma, ndarray dbeta, ndarray like):
