@@ -4,6 +4,7 @@ _kernels links the objects. The command build_csrc compiles csrc/ alone.
 Environment:
     PYML_WERROR=1     warnings of the C compiler are errors (development, CI)
     PYML_SANITIZE=1   AddressSanitizer and UndefinedBehaviorSanitizer
+    PYML_SYMBOLS=1    keeps the symbols that a profiler names functions by
     PYML_WIDE=1       adds the ISA "wide": AVX-512's vector length without its instructions, for
                       tests on CPUs without it
     PYML_MACHINE      the machine to compile for, with CC a cross compiler; only for build_csrc
@@ -63,6 +64,7 @@ if os.environ.get("PYML_WERROR") == "1":
 if os.environ.get("PYML_WIDE") == "1" and "avx2" in ISAS:
     ISAS["wide"] = ISAS["avx2"]
     DEFINES += ["-DPYML_WIDE"]
+STRIP = [] if os.environ.get("PYML_SYMBOLS") == "1" else ["-Wl,-s"]
 SANITIZE = []
 if os.environ.get("PYML_SANITIZE") == "1":
     SANITIZE = [
@@ -136,7 +138,7 @@ def cython_module(path):
         include_dirs=[numpy.get_include(), str(CSRC)],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
         extra_compile_args=["-O2", "-fvisibility=hidden", *SANITIZE],
-        extra_link_args=[*LINK, *SANITIZE, *([] if SANITIZE else ["-Wl,-s"])],
+        extra_link_args=[*LINK, *(SANITIZE or STRIP)],
         depends=[str(p) for p in [*CSRC.glob("*.h"), *Path("pyml").rglob("*.pxd")]],
     )
 

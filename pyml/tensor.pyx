@@ -9,10 +9,15 @@ import numpy as np
 
 cimport cython
 cimport numpy as cnp
-from cpython.ref cimport Py_REFCNT
+from cpython.ref cimport PyObject
 from numpy cimport ndarray
 
+from pyml.memory cimport owns_memory
+
 cnp.import_array()
+
+cdef extern from "Python.h":
+    Py_ssize_t Py_REFCNT(PyObject *)   # not of `object`: for an attribute, Cython would count its own reference
 
 cdef extern from *:
     """
@@ -1471,11 +1476,11 @@ cdef void accumulate_into(Tensor leaf, Tensor grad, bint create_graph) except *:
     """leaf.grad = grad, or += grad: the first gradient is written, the next is added. The caller's reference to `grad`
     is the only one if nobody else can reach it: then it is taken as it is."""
     cdef bint alone = (
-        Py_REFCNT(grad) == 1 and Py_REFCNT(grad.array) == 1
-        and cnp.PyArray_BASE(grad.array) == NULL
+        Py_REFCNT(<PyObject *>grad) == 1 and Py_REFCNT(<PyObject *>grad.array) == 1
+        and owns_memory(grad.array)
     )
     if leaf._grad is None:
-        leaf._grad = grad if create_graph or alone else wrap(grad.array.copy())
+        leaf._grad = grad if create_graph or alone else ops.clone(grad)
     elif create_graph or leaf._grad._requires_grad:
         leaf._grad = ops.add(leaf._grad, grad)
     else:

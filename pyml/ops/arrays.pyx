@@ -3,6 +3,7 @@ cimport numpy as cnp
 from numpy cimport ndarray
 
 from pyml cimport _kernels
+from pyml.memory cimport new_array
 from pyml.tensor cimport Tensor
 
 cnp.import_array()
@@ -25,23 +26,31 @@ cdef ndarray contiguous(ndarray a):
 
 
 cdef ndarray empty_like(ndarray a):
-    return cnp.PyArray_EMPTY(a.ndim, a.shape, cnp.PyArray_TYPE(a), 0)
+    return new_array(a.ndim, a.shape, cnp.PyArray_TYPE(a))
 
 
 cdef ndarray empty_vector(Py_ssize_t n, ndarray like):
     cdef cnp.npy_intp shape[1]
     shape[0] = n
-    return cnp.PyArray_EMPTY(1, shape, cnp.PyArray_TYPE(like), 0)
+    return new_array(1, shape, cnp.PyArray_TYPE(like))
 
 
 cdef ndarray empty_matrix(Py_ssize_t rows, Py_ssize_t columns, ndarray like):
     cdef cnp.npy_intp shape[2]
     shape[0], shape[1] = rows, columns
-    return cnp.PyArray_EMPTY(2, shape, cnp.PyArray_TYPE(like), 0)
+    return new_array(2, shape, cnp.PyArray_TYPE(like))
+
+
+cdef ndarray empty_shape(tuple shape, ndarray like):
+    cdef cnp.npy_intp sizes[64]   # 64: NumPy's largest number of dimensions
+    cdef int d, ndim = <int>len(shape)
+    for d in range(ndim):
+        sizes[d] = shape[d]
+    return new_array(ndim, sizes, cnp.PyArray_TYPE(like))
 
 
 cdef ndarray empty_scalar(ndarray like):
-    return cnp.PyArray_EMPTY(0, NULL, cnp.PyArray_TYPE(like), 0)
+    return new_array(0, NULL, cnp.PyArray_TYPE(like))
 
 
 cpdef ndarray broadcast_to(ndarray a, tuple shape):

@@ -15,11 +15,12 @@ cimport numpy as cnp
 from numpy cimport ndarray
 
 from pyml cimport _kernels
+from pyml.memory cimport new_array
 from pyml._kernels cimport (
     KERNEL_abs, KERNEL_add, KERNEL_clamp, KERNEL_div, KERNEL_exp, KERNEL_log, KERNEL_maximum, KERNEL_minimum,
     KERNEL_mul, KERNEL_neg, KERNEL_pow, KERNEL_reciprocal, KERNEL_sign, KERNEL_sqrt, KERNEL_sub,
 )
-from pyml.ops.arrays cimport broadcast_to, contiguous, empty_like, is_real
+from pyml.ops.arrays cimport broadcast_to, contiguous, empty_like, empty_shape, is_real
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
 cnp.import_array()
@@ -76,7 +77,7 @@ cdef Tensor floating(object x, str name):
 
 
 cdef ndarray scalar(double value, int kind):
-    cdef ndarray a = cnp.PyArray_EMPTY(0, NULL, kind, 0)
+    cdef ndarray a = new_array(0, NULL, kind)
     if kind == cnp.NPY_FLOAT32:
         (<float *>cnp.PyArray_DATA(a))[0] = <float>value
     else:
@@ -221,7 +222,7 @@ cdef ndarray compute(int kernel, ndarray a, ndarray b, str name):
         shape = broadcast_shapes((<object>a).shape, (<object>b).shape, name=name)
         if not is_real(a):
             return np.asarray(OF_INTEGERS[kernel](a, b))
-        y = cnp.PyArray_EMPTY(<int>len(shape), (<ndarray>np.broadcast_to(a, shape)).shape, cnp.PyArray_TYPE(a), 0)
+        y = empty_shape(shape, a)
     if cnp.PyArray_SIZE(y) == 0:
         return y
     if not cnp.PyArray_ISALIGNED(a):
@@ -713,7 +714,7 @@ def where(condition, input=None, other=None):
     a, b = (input, other) if alike(input, other) else converted(input, other, "where")
     shape = broadcast_shapes(c.shape, a.shape, b.shape, name="where")
     if is_real(a.array):
-        out = np.empty(shape, a.array.dtype)
+        out = empty_shape(shape, a.array)
         _kernels.where(out, expanded(c.array, shape), expanded(a.array, shape), expanded(b.array, shape))
     else:
         out = np.asarray(np.where(c.array, a.array, b.array))

@@ -5,7 +5,7 @@ cimport numpy as cnp
 from numpy cimport ndarray
 
 from pyml cimport _kernels
-from pyml.ops.arrays cimport broadcast_to, contiguous, empty_matrix, is_real
+from pyml.ops.arrays cimport broadcast_to, contiguous, empty_matrix, empty_shape, is_real
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
 from pyml.ops.elementwise import broadcast_shapes, sum_to
@@ -55,7 +55,7 @@ cdef ndarray product(ndarray a, ndarray b):
     if a.ndim > 2 or b.ndim > 2:
         batch = broadcast_shapes((<object>a).shape[:-2], (<object>b).shape[:-2], name="matmul")
         a, b = batched(a, batch), batched(b, batch)
-        c = np.empty(batch + (m, n), a.dtype)
+        c = empty_shape(batch + (m, n), a)
         for size in batch:
             matrices *= size
     else:

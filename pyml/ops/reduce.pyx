@@ -7,6 +7,7 @@ cimport numpy as cnp
 from numpy cimport ndarray
 
 from pyml cimport _kernels
+from pyml.memory cimport new_array
 from pyml._kernels cimport KERNEL_div, KERNEL_max, KERNEL_min
 from pyml.ops.arrays cimport broadcast_to, contiguous, is_real
 from pyml.ops.elementwise cimport cast, floating, lift, scalar
@@ -53,7 +54,7 @@ cdef class Dims:
             if not self.reduced[d] or self.keepdim:
                 shape[ndim] = 1 if self.reduced[d] else x.shape[d]
                 ndim += 1
-        return cnp.PyArray_EMPTY(ndim, shape, kind, 0)
+        return new_array(ndim, shape, kind)
 
     cdef tuple dims(self):
         cdef Py_ssize_t d

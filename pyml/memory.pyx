@@ -1,0 +1,148 @@
+"""Memory of results: blocks that are used again.
+
+A training step needs the sizes that the one before it freed. Taking them from the system anew costs a page fault for
+every 4 KiB, more than many kernels take. So a freed block waits here for the next array of its size. The blocks in
+use and those waiting are together never more than KEPT times the most that was in use at one time: where a new block
+would exceed that, waiting ones are given back first.
+
+Blocks begin on a cache line (64 bytes). Changed under the GIL only.
+"""
+cimport cython
+cimport numpy as cnp
+from libc.stdlib cimport free
+from numpy cimport ndarray, npy_intp
+
+cnp.import_array()
+
+cdef extern from "stdlib.h" nogil:
+    int posix_memalign(void **memory, size_t alignment, size_t size)
+
+cdef extern from *:
+    """
+    #if defined(__SANITIZE_ADDRESS__)
+    enum { KEEPS_BLOCKS = 0 }; /* every array is the system's, so that a use after it is freed is seen */
+    #else
+    enum { KEEPS_BLOCKS = 1 };
+    #endif
+    #define LAST_BIT(n) (63 - __builtin_clzll(n))
+    """
+    bint KEEPS_BLOCKS
+    int LAST_BIT(unsigned long long n)
+
+cdef enum:
+    LINE = 64
+    STEPS = 8       # sizes from one power of two to the next: at most an eighth of a block is not used
+    SIZES = 512
+    KEPT = 2        # phases of a step have sizes of their own; with 1.5, steps of some networks go to the system
+
+cdef struct Waiting:   # a freed block is a link of its list
+    Waiting *next
+
+cdef Waiting *waiting[SIZES]
+cdef size_t used_bytes = 0, waiting_bytes = 0, peak_bytes = 0
+cdef unsigned long long system_calls = 0
+
+
+cdef int size_index(size_t lines) noexcept:
+    """The smallest size that holds `lines` lines."""
+    if lines <= STEPS:
+        return 0 if lines == 0 else <int>lines - 1
+    cdef int shift = LAST_BIT(lines - 1) - LAST_BIT(STEPS)
+    return shift * STEPS + <int>((lines - 1) >> shift)
+
+
+cdef size_t size_bytes(int index) noexcept:
+    cdef int shift = 0 if index < 2 * STEPS else index // STEPS - 1
+    return <size_t>(index - shift * STEPS + 1) << shift << 6
+
+
+cdef void give_back(size_t bytes) noexcept:
+    """Gives waiting blocks to the system, the largest first, until `bytes` are given or none is left."""
+    global waiting_bytes, system_calls
+    cdef size_t before = waiting_bytes
+    cdef Waiting *block
+    cdef int index = SIZES - 1
+    while index >= 0 and before - waiting_bytes < bytes:
+        block = waiting[index]
+        if block == NULL:
+            index -= 1
+            continue
+        waiting[index] = block.next
+        waiting_bytes -= size_bytes(index)
+        system_calls += 1
+        free(block)
+
+
+@cython.final
+cdef class Block:
+    """Owns the memory of one array: its base."""
+    cdef void *memory
+    cdef int index
+
+    def __dealloc__(self):
+        global used_bytes, waiting_bytes
+        if self.memory == NULL:
+            return
+        used_bytes -= size_bytes(self.index)
+        if KEEPS_BLOCKS:
+            waiting_bytes += size_bytes(self.index)
+            (<Waiting *>self.memory).next = waiting[self.index]
+            waiting[self.index] = <Waiting *>self.memory
+        else:
+            free(self.memory)
+
+
+cdef Block new_block(size_t bytes):
+    global used_bytes, waiting_bytes, peak_bytes, system_calls
+    cdef Block block = Block.__new__(Block)
+    cdef int index = size_index((bytes + LINE - 1) // LINE)
+    cdef size_t size = size_bytes(index)
+    cdef void *memory = waiting[index]
+    if memory != NULL:
+        waiting[index] = waiting[index].next
+        waiting_bytes -= size
+    else:
+        peak_bytes = max(peak_bytes, used_bytes + size)
+        if used_bytes + waiting_bytes + size > KEPT * peak_bytes:
+            give_back(used_bytes + waiting_bytes + size - KEPT * peak_bytes)
+        system_calls += 1
+        if posix_memalign(&memory, LINE, size) != 0:
+            give_back(waiting_bytes)
+            if posix_memalign(&memory, LINE, size) != 0:
+                raise MemoryError(f"no memory for an array of {bytes} bytes")
+    used_bytes += size
+    peak_bytes = max(peak_bytes, used_bytes)
+    block.memory, block.index = memory, index
+    return block
+
+
+cdef ndarray new_array(int ndim, const npy_intp *shape, int type_number):
+    cdef size_t bytes = 4 if type_number == cnp.NPY_FLOAT32 else 8
+    cdef int d
+    for d in range(ndim):
+        if shape[d] > 0 and bytes > (<size_t>1 << 62) // <size_t>shape[d]:
+            raise MemoryError(f"no memory for an array of shape {tuple([shape[i] for i in range(ndim)])}")
+        bytes *= <size_t>shape[d]
+    cdef Block block = new_block(bytes)
+    cdef ndarray a = cnp.PyArray_New(
+        ndarray, ndim, <npy_intp *>shape, type_number, NULL, block.memory, 0, cnp.NPY_ARRAY_CARRAY, None)
+    cnp.set_array_base(a, block)
+    return a
+
+
+cdef bint owns_memory(ndarray a):
+    base = cnp.get_array_base(a)
+    return base is None or type(base) is Block
+
+
+def stats():
+    """Bytes of memory of results: in use, waiting to be used again, the most that was in use; and how often memory
+    was taken from the system or given back, which a steady training step does not do."""
+    return {"used": used_bytes, "waiting": waiting_bytes, "peak": peak_bytes, "system_calls": system_calls}
+
+
+def empty_cache():
+    """Gives the memory that waits to be used again back to the system, and forgets the peak."""
+    global peak_bytes
+    give_back(waiting_bytes)
+    peak_bytes = used_bytes
