@@ -22,24 +22,24 @@
 #include "gemm.h"
 #include "../simd/transpose.h"
 
-#include <stdbool.h>
+#include <math.h>
 
 /* MR x NV vectors of C, NV of B and one of A fill the registers: 16 on x86-64, 32 with AVX-512 and NEON. (GCC
  * spills an 8 x 3 tile on NEON.) KC x NR is half to two thirds of L1, MC x KC at most half of L2. */
 #if defined(ISA_avx512) || defined(ISA_wide)
-enum { MR = 14, NV = 2, MC = 252 };
+enum { MR = 14, NV = 2, MC = 1008 / sizeof(real) };
 #define EACH_MR(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
 #define EACH_NV(X, r) X(r, 1) X(r, 2)
 #elif defined(ISA_avx2)
-enum { MR = 6, NV = 2, MC = 252 };
+enum { MR = 6, NV = 2, MC = 1008 / sizeof(real) };
 #define EACH_MR(X) X(1) X(2) X(3) X(4) X(5) X(6)
 #define EACH_NV(X, r) X(r, 1) X(r, 2)
 #elif defined(ISA_neon)
-enum { MR = 7, NV = 3, MC = 252 };
+enum { MR = 7, NV = 3, MC = 1008 / sizeof(real) };
 #define EACH_MR(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 #define EACH_NV(X, r) X(r, 1) X(r, 2) X(r, 3)
 #else
-enum { MR = 4, NV = 2, MC = 256 };
+enum { MR = 4, NV = 2, MC = 1024 / sizeof(real) };
 #define EACH_MR(X) X(1) X(2) X(3) X(4)
 #define EACH_NV(X, r) X(r, 1) X(r, 2)
 #endif
@@ -47,23 +47,15 @@ enum {
     NR = NV * LANES,
     KC = 256,
     KC_STEP = 16, /* blocks of k are as equal as multiples of it can be */
-    NC = 512,
+    NC = 2048 / sizeof(real) / NR * NR,
     PACKED_A = ((MC + MR - 1) / MR * MR * KC + LANES + 15) / 16 * 16,
-    PACKED_B = KC * NR + LANES,
+    PACKED_B = KC * NC + LANES,
 
     TASKS_PER_THREAD = 3, /* evens out threads that come late, as long as a task has */
     TASK_NS = 15000,      /* this much work, */
-    TASK_ROWS = 4 * MR,   /* and this much of C: every task packs for itself */
-    TASK_COLUMNS = 4 * NR,
     MACS_PER_NS = 3,      /* multiply-adds of one lane in a nanosecond, about */
 };
 _Static_assert((PACKED_A + PACKED_B) * sizeof(real) <= SCRATCH_BYTES, "scratch holds the packed blocks");
-
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
 
 /* ---- the tile ------------------------------------------------------------------------------------------ */
 
@@ -103,6 +95,8 @@ INLINE void tile(const int rows, const int columns, const tile_args *t)
 {
     vec sum[MR][NV];
     EACH_VECTOR sum[i][v] = (vec){0};
+    UNROLL for (int i = 0; i < rows; i++)
+        __builtin_prefetch(t->c + i * t->c_row, 1);
 
     const real *a = t->a, *b = t->b;
     const ptrdiff_t a_row = t->a_row, a_col = t->a_col, b_row = t->b_row;
@@ -126,7 +120,7 @@ INLINE void tile(const int rows, const int columns, const tile_args *t)
 EACH_MR(TILES)
 #define TILE_NAME(r, v) tile_##r##_##v,
 #define TILE_ROW(r) {EACH_NV(TILE_NAME, r)},
-static void (*const tiles[MR][NV])(const tile_args *) = {EACH_MR(TILE_ROW)};
+static void (*const tile_fns[MR][NV])(const tile_args *) = {EACH_MR(TILE_ROW)};
 
 /* ---- packing ------------------------------------------------------------------------------------------- */
 
@@ -163,51 +157,76 @@ typedef struct {
     const real *bias;
     ptrdiff_t kc;                        /* length of a block of k */
     ptrdiff_t row_blocks, column_blocks; /* tasks of one matrix */
-    bool pack_a, pack_b;
+    enum { AS_IT_LIES, COPIED, PACKED } a_form;
+    bool pack_b;
 } gemm_plan;
 
 INLINE ptrdiff_t max_size(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
 INLINE ptrdiff_t ceil_div(ptrdiff_t a, ptrdiff_t b) { return (a + b - 1) / b; }
 
-/* Where part i begins when n things are cut into `parts` parts as equal as can be. */
-static ptrdiff_t part_begin(ptrdiff_t n, ptrdiff_t parts, ptrdiff_t i)
+/* n things cut into parts as equal as can be: the first `longer` of them have one more than `size`. */
+typedef struct {
+    ptrdiff_t parts, size, longer;
+} partition;
+INLINE partition cut_into(ptrdiff_t parts, ptrdiff_t n) { return (partition){parts, n / parts, n % parts}; }
+INLINE ptrdiff_t part_size(partition p, ptrdiff_t i) { return p.size + (i < p.longer); }
+INLINE ptrdiff_t part_begin(partition p, ptrdiff_t i) { return p.size * i + min_size(p.longer, i); }
+
+/* Brings the tiles s .. s_end-1 of k columns of A into the form they are read in, and says in *t how. The
+ * result is where tile s begins. */
+static const real *prepare_a(const gemm_plan *plan, real *room, const real *a, ptrdiff_t k, partition tiles,
+                             ptrdiff_t s, ptrdiff_t s_end, tile_args *t)
 {
-    return n / parts * i + min_size(n % parts, i);
+    const gemm_args *g = plan->args;
+    real *room_end = room;
+    switch (plan->a_form) {
+    case AS_IT_LIES:
+        t->a_row = g->a_row, t->a_col = g->a_col;
+        return a + part_begin(tiles, s) * g->a_row;
+    case COPIED:
+        t->a_row = k, t->a_col = 1;
+        for (ptrdiff_t i = part_begin(tiles, s); i < part_begin(tiles, s_end); i++, room_end += k)
+            memcpy(room_end, a + i * g->a_row, (size_t)k * sizeof(real));
+        break;
+    case PACKED:
+        t->a_row = 1, t->a_col = MR;
+        a += part_begin(tiles, s) * g->a_row;
+        for (real *to = room; s < s_end; a += part_size(tiles, s++) * g->a_row, to += MR * k)
+            pack(MR, to, a, g->a_row, g->a_col, part_size(tiles, s), k);
+    }
+    return room;
 }
 
-/* One block of k of rows x columns of C: t holds the corner of C, the strides of A, and how to store. */
+/* One block of k of rows x columns of C: t holds the corner of C, and how to store. */
 static void multiply_block(const gemm_plan *plan, tile_args t, const real *a, const real *b, ptrdiff_t rows,
                            ptrdiff_t columns)
 {
     const gemm_args *g = plan->args;
-    real *packed_a = thread_scratch(), *packed_b = packed_a + PACKED_A, *c = t.c;
+    real *packed_b = thread_scratch(), *room_a = packed_b + PACKED_B, *c = t.c;
     const real *bias = t.bias;
-    const ptrdiff_t tile_rows = ceil_div(rows, MR);
-    ptrdiff_t a_tile = 0; /* from a tile's packed A to the next */
-    if (plan->pack_a) {
-        a_tile = MR * t.k;
-        for (ptrdiff_t s = 0; s < tile_rows; s++) {
-            ptrdiff_t i = part_begin(rows, tile_rows, s), i_end = part_begin(rows, tile_rows, s + 1);
-            pack(MR, packed_a + s * a_tile, a + i * g->a_row, g->a_row, g->a_col, i_end - i, t.k);
-        }
-        t.a_row = 1, t.a_col = MR;
-    } else {
-        t.a_row = g->a_row, t.a_col = g->a_col;
-    }
-    for (ptrdiff_t j = 0; j < columns; j += NR) {
-        const ptrdiff_t nr = min_size(columns - j, NR), vectors = ceil_div(nr, L);
-        t.b = b + j * g->b_col, t.b_row = g->b_row;
-        if (plan->pack_b || nr < NR) {
-            pack(NR, packed_b, t.b, g->b_col, g->b_row, nr, t.k);
-            t.b = packed_b, t.b_row = NR;
-        }
-        t.last = nr - (vectors - 1) * L;
-        t.bias = bias == NULL ? NULL : bias + j;
-        for (ptrdiff_t s = 0; s < tile_rows; s++) {
-            ptrdiff_t i = part_begin(rows, tile_rows, s), i_end = part_begin(rows, tile_rows, s + 1);
-            t.a = plan->pack_a ? packed_a + s * a_tile : a + i * g->a_row;
-            t.c = c + i * g->c_row + j;
-            tiles[i_end - i - 1][vectors - 1](&t);
+    const partition tiles = cut_into(ceil_div(rows, MR), rows);
+    const ptrdiff_t panel =
+        tiles.parts > MC / MR ? t.k : 0; /* used once, a panel needs no place of its own */
+    for (ptrdiff_t s_begin = 0; s_begin < tiles.parts; s_begin += MC / MR) {
+        const ptrdiff_t s_end = min_size(s_begin + MC / MR, tiles.parts);
+        const real *a_block = prepare_a(plan, room_a, a, t.k, tiles, s_begin, s_end, &t);
+        for (ptrdiff_t j = 0; j < columns; j += NR) {
+            const ptrdiff_t nr = min_size(columns - j, NR), vectors = ceil_div(nr, L);
+            t.b = b + j * g->b_col, t.b_row = g->b_row;
+            if (plan->pack_b || nr < NR) {
+                real *packed = packed_b + j * panel;
+                if (s_begin == 0) pack(NR, packed, t.b, g->b_col, g->b_row, nr, t.k);
+                t.b = packed, t.b_row = NR;
+            }
+            t.last = nr - (vectors - 1) * L;
+            t.bias = bias == NULL ? NULL : bias + j;
+            t.a = a_block, t.c = c + part_begin(tiles, s_begin) * g->c_row + j;
+            for (ptrdiff_t s = s_begin; s < s_end; s++) {
+                const ptrdiff_t count = part_size(tiles, s);
+                tile_fns[count - 1][vectors - 1](&t);
+                t.a += plan->a_form == PACKED ? MR * t.k : count * t.a_row;
+                t.c += count * g->c_row;
+            }
         }
     }
 }
@@ -219,11 +238,10 @@ static void multiply_task(const gemm_plan *plan, ptrdiff_t task)
     const ptrdiff_t row_blocks = plan->row_blocks, column_blocks = plan->column_blocks;
     const ptrdiff_t matrix = task / (row_blocks * column_blocks);
     const ptrdiff_t row_block = task / column_blocks % row_blocks, column_block = task % column_blocks;
-    const ptrdiff_t panels = ceil_div(g->n, NR);
-    const ptrdiff_t i = part_begin(g->m, row_blocks, row_block);
-    const ptrdiff_t i_end = part_begin(g->m, row_blocks, row_block + 1);
-    const ptrdiff_t j = NR * part_begin(panels, column_blocks, column_block);
-    const ptrdiff_t j_end = min_size(NR * part_begin(panels, column_blocks, column_block + 1), g->n);
+    const partition rows = cut_into(row_blocks, g->m), panels = cut_into(column_blocks, ceil_div(g->n, NR));
+    const ptrdiff_t i = part_begin(rows, row_block), i_end = part_begin(rows, row_block + 1);
+    const ptrdiff_t j = NR * part_begin(panels, column_block);
+    const ptrdiff_t j_end = min_size(NR * part_begin(panels, column_block + 1), g->n);
 
     const real *a = (const real *)g->a + matrix * g->a_batch + i * g->a_row;
     const real *b = (const real *)g->b + matrix * g->b_batch + j * g->b_col;
@@ -246,28 +264,37 @@ static void multiply_tasks(const void *plan, ptrdiff_t begin, ptrdiff_t end)
     for (ptrdiff_t task = begin; task < end; task++) multiply_task(plan, task);
 }
 
-/* Cuts a matrix of C into tasks, no more than the threads are worth, as every task packs for itself. How C is
- * cut has no part in what is computed, so the number of threads may be asked for. */
+/* Cuts a matrix of C into tasks: as many as are worth their time, in the way that packs least, as every task
+ * packs for itself. How C is cut has no part in what is computed, so the number of threads may be asked for. */
 static void cut(gemm_plan *plan, double cost)
 {
     const gemm_args *g = plan->args;
     const int threads = threads_get();
     const double most = threads == 1 ? 1 : TASKS_PER_THREAD * threads, worth = cost / TASK_NS;
-    const ptrdiff_t wanted = ceil_div((ptrdiff_t)(worth < most ? worth : most), g->batch);
-    plan->column_blocks = max_size(ceil_div(g->n, NC), min_size(ceil_div(g->n, TASK_COLUMNS), wanted));
-    plan->row_blocks = max_size(ceil_div(g->m, MC),
-                                min_size(ceil_div(g->m, TASK_ROWS), ceil_div(wanted, plan->column_blocks)));
+    const ptrdiff_t wanted = max_size(1, ceil_div((ptrdiff_t)(worth < most ? worth : most), g->batch));
+    const ptrdiff_t least = ceil_div(g->n, NC);
+    plan->column_blocks = least, plan->row_blocks = ceil_div(wanted, least);
+    double least_packed = INFINITY;
+    for (ptrdiff_t columns = least; columns <= wanted; columns++) {
+        const ptrdiff_t rows = ceil_div(wanted, columns);
+        const double packed = (double)columns * (double)g->m + 2 * (double)rows * (double)g->n;
+        if (packed < least_packed)
+            least_packed = packed, plan->column_blocks = columns, plan->row_blocks = rows;
+    }
+    plan->column_blocks = min_size(plan->column_blocks, ceil_div(g->n, NR));
+    plan->row_blocks = min_size(plan->row_blocks, ceil_div(g->m, MR));
 }
 
 void KERNEL(gemm_bias)(const gemm_args *g, const real *bias)
 {
     if (g->m == 0 || g->n == 0 || g->batch == 0) return;
+    gemm_plan plan = {.args = g, .bias = bias};
+    plan.kc = g->k <= KC ? g->k : ceil_div(ceil_div(g->k, ceil_div(g->k, KC)), KC_STEP) * KC_STEP;
+    if (KERNEL(gemv_bias)(g, bias, plan.kc)) return;
     const double macs = (double)g->m * (double)g->n * (double)g->k * (double)g->batch;
     const double cost = macs / (double)(MACS_PER_NS * L);
-    gemm_plan plan = {.args = g, .bias = bias};
     cut(&plan, cost);
-    plan.kc = g->k <= KC ? g->k : ceil_div(ceil_div(g->k, ceil_div(g->k, KC)), KC_STEP) * KC_STEP;
-    plan.pack_a = g->a_col != 1;
+    plan.a_form = g->a_col != 1 ? PACKED : g->k > KC && g->n >= 4 * NR ? COPIED : AS_IT_LIES;
     plan.pack_b = g->b_col != 1 || g->m > 2 * MR;
     parallel_for(plan.row_blocks * plan.column_blocks * g->batch, 1, cost, multiply_tasks, &plan);
 }

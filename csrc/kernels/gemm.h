@@ -4,8 +4,20 @@
 
 #include "kernel.h"
 
+#include <stdbool.h>
+
 /* gemm, then row `bias` (n) added to every row of C; NULL for none. Uses the scratch of every thread it runs
  * on, the caller's included. */
 void KERNEL(gemm_bias)(const gemm_args *g, const real *bias);
+
+/* The same where m, n or k is 1 and the operands lie well for it; else false, and nothing was done. Blocks of k are
+ * kc long. */
+bool KERNEL(gemv_bias)(const gemm_args *g, const real *bias, ptrdiff_t kc);
+
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
 
 #endif

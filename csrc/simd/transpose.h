@@ -38,6 +38,25 @@
             row[i + (s)] = SHUFFLE(upper, lower, EACH_LANE(LOWER_LANE, s, 0)); \
         }
 
+#if REAL_BITS == 32
+/* Lane l of what unpacks or pairs two rows within each 128 bits: one instruction each on x86-64. */
+#define UNPACK(half, l) (((l) & 1) * LANES + ((l) & ~3) + 2 * (half) + ((l) & 2) / 2)
+#define PAIR(half, l) (((l) & 2) / 2 * LANES + ((l) & ~3) + 2 * (half) + ((l) & 1))
+
+/* Transposes the 4 x 4 blocks of four rows. */
+INLINE void transpose_4(vec row[4])
+{
+    const vec low_01 = SHUFFLE(row[0], row[1], EACH_LANE(UNPACK, 0, 0));
+    const vec high_01 = SHUFFLE(row[0], row[1], EACH_LANE(UNPACK, 1, 0));
+    const vec low_23 = SHUFFLE(row[2], row[3], EACH_LANE(UNPACK, 0, 0));
+    const vec high_23 = SHUFFLE(row[2], row[3], EACH_LANE(UNPACK, 1, 0));
+    row[0] = SHUFFLE(low_01, low_23, EACH_LANE(PAIR, 0, 0));
+    row[1] = SHUFFLE(low_01, low_23, EACH_LANE(PAIR, 1, 0));
+    row[2] = SHUFFLE(high_01, high_23, EACH_LANE(PAIR, 0, 0));
+    row[3] = SHUFFLE(high_01, high_23, EACH_LANE(PAIR, 1, 0));
+}
+#endif
+
 INLINE void vtranspose(vec row[LANES])
 {
 #if LANES >= 16
@@ -46,10 +65,14 @@ INLINE void vtranspose(vec row[LANES])
 #if LANES >= 8
     EXCHANGE(4)
 #endif
+#if REAL_BITS == 32
+    for (int i = 0; i < LANES; i += 4) transpose_4(row + i);
+#else
 #if LANES >= 4
     EXCHANGE(2)
 #endif
     EXCHANGE(1)
+#endif
 }
 
 #undef LANES_1
@@ -59,6 +82,8 @@ INLINE void vtranspose(vec row[LANES])
 #undef LANES_16
 #undef EACH_LANE
 #undef SHUFFLE
+#undef UNPACK
+#undef PAIR
 #undef UPPER_LANE
 #undef LOWER_LANE
 #undef EXCHANGE

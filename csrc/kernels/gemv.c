@@ -1,0 +1,166 @@
+/* The matrix product where C is one row or one column, or k is 1: a batch of one row, a layer with one output.
+ *
+ * Each number of B (or of C, if k is 1) is used once, so the time is that of reading B (writing C), and packing
+ * would double it. The sums are those of gemm.c, in the same order: a row has the same bits here and there. */
+#include "gemm.h"
+#include "../simd/transpose.h"
+
+enum {
+    DOT_VECTORS = 2, /* vectors of columns that hide the latency of vfma */
+    WIDE_VECTORS = 8, /* the same, and whole cache lines of B */
+    COLUMNS = 128, /* a task */
+    OUTER_ROWS = 16,
+    LINE = 64 / sizeof(real),
+};
+#define BYTE_NS 0.04 /* time of a byte of B */
+
+/* C (1,n) = alpha A B + beta C + bias: the one row of A has stride a_col. */
+typedef struct {
+    const gemm_args *g;
+    const real *bias; /* NULL: none */
+    ptrdiff_t bias_col; /* 1, or 0 for one number that is added to all */
+    ptrdiff_t kc;
+} row_product;
+
+/* The total over blocks of k so far, of which `sum` is one that begins at p. */
+INLINE vec add_block(const gemm_args *g, ptrdiff_t p, vec total, vec sum, const real *c, ptrdiff_t lanes)
+{
+    const vec alpha = vset1((real)g->alpha);
+    if (p > 0) return vfma(alpha, sum, total);
+    if (g->beta == 0) return alpha * sum;
+    return vfma(alpha, sum, (real)g->beta * vload_upto(c, lanes));
+}
+
+INLINE void store_total(const row_product *r, ptrdiff_t j, vec total, ptrdiff_t lanes)
+{
+    if (r->bias != NULL) total += r->bias_col == 0 ? vset1(*r->bias) : vload_upto(r->bias + j, lanes);
+    vstore_upto((real *)r->g->c + j, total, lanes);
+}
+
+/* ---- columns of B lie along k: transposed in registers ------------------------------------------------- */
+
+/* sum += a[p] * b[p] for `count` <= L columns from b on and p < rest <= L. `rest` and, but for the last columns,
+ * `count` are constant where this is inlined. */
+INLINE vec add_transposed(const ptrdiff_t count, const ptrdiff_t rest, vec sum, const real *a,
+                          ptrdiff_t a_col, const real *b, ptrdiff_t b_col)
+{
+    vec row[LANES];
+    UNROLL for (ptrdiff_t l = 0; l < L; l++)
+        row[l] = vload_upto(b + min_size(l, count - 1) * b_col, rest);
+    vtranspose(row);
+    UNROLL for (ptrdiff_t p = 0; p < L; p++)
+        if (p < rest) sum = vfma(vset1(a[p * a_col]), row[p], sum);
+    return sum;
+}
+
+/* `last`: columns of the last vector. Rows of B are read by whole cache lines: when they are a power of two apart,
+ * few lines of the same place are in the cache at a time. */
+INLINE void dot_columns(const int vectors, const ptrdiff_t last, const row_product *r, ptrdiff_t j)
+{
+    const gemm_args *g = r->g;
+    const ptrdiff_t a_col = g->a_col, b_col = g->b_col;
+    const real *a = g->a, *b = (const real *)g->b + j * b_col, *c = (const real *)g->c + j;
+    vec total[DOT_VECTORS] = {0};
+    for (ptrdiff_t p = 0, p_end; p < g->k; p = p_end) {
+        vec sum[DOT_VECTORS] = {0};
+        p_end = min_size(p + r->kc, g->k);
+        ptrdiff_t q = p;
+        for (; q + LINE <= p_end; q += LINE) UNROLL
+            for (int v = 0; v < vectors; v++) {
+                const real *column = b + v * L * b_col + q;
+                const ptrdiff_t count = v == vectors - 1 ? last : L;
+                UNROLL for (ptrdiff_t h = 0; h < LINE; h += L)
+                    sum[v] = add_transposed(count, L, sum[v], a + (q + h) * a_col, a_col, column + h, b_col);
+            }
+        for (; q < p_end; q += L) UNROLL
+            for (int v = 0; v < vectors; v++)
+                sum[v] = add_transposed(v == vectors - 1 ? last : L, min_size(L, p_end - q), sum[v],
+                                        a + q * a_col, a_col, b + v * L * b_col + q, b_col);
+        UNROLL for (int v = 0; v < vectors; v++)
+            total[v] = add_block(g, p, total[v], sum[v], c + v * L, v == vectors - 1 ? last : L);
+    }
+    UNROLL for (int v = 0; v < vectors; v++)
+        store_total(r, j + v * L, total[v], v == vectors - 1 ? last : L);
+}
+
+static void dot_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
+{
+    const row_product r = *(const row_product *)context;
+    ptrdiff_t j = begin;
+    for (; j + DOT_VECTORS * L <= end; j += DOT_VECTORS * L) dot_columns(DOT_VECTORS, L, &r, j);
+    for (; j + L <= end; j += L) dot_columns(1, L, &r, j);
+    if (j < end) dot_columns(1, end - j, &r, j);
+}
+
+/* ---- columns of B lie side by side ----------------------------------------------------------------------- */
+
+INLINE void add_rows(const int vectors, const ptrdiff_t last, const row_product *r, ptrdiff_t j)
+{
+    const gemm_args *g = r->g;
+    const real *a = g->a, *b = (const real *)g->b + j, *c = (const real *)g->c + j;
+    vec total[WIDE_VECTORS] = {0};
+    for (ptrdiff_t p = 0, p_end; p < g->k; p = p_end) {
+        vec sum[WIDE_VECTORS] = {0};
+        p_end = min_size(p + r->kc, g->k);
+        for (ptrdiff_t q = p; q < p_end; q++) {
+            const vec x = vset1(a[q * g->a_col]);
+            UNROLL for (int v = 0; v < vectors; v++)
+                sum[v] = vfma(x, vload_upto(b + q * g->b_row + v * L, v == vectors - 1 ? last : L), sum[v]);
+        }
+        UNROLL for (int v = 0; v < vectors; v++)
+            total[v] = add_block(g, p, total[v], sum[v], c + v * L, v == vectors - 1 ? last : L);
+    }
+    UNROLL for (int v = 0; v < vectors; v++)
+        store_total(r, j + v * L, total[v], v == vectors - 1 ? last : L);
+}
+
+static void rows_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
+{
+    const row_product r = *(const row_product *)context;
+    ptrdiff_t j = begin;
+    for (; j + WIDE_VECTORS * L <= end; j += WIDE_VECTORS * L) add_rows(WIDE_VECTORS, L, &r, j);
+    for (; j + 2 * L <= end; j += 2 * L) add_rows(2, L, &r, j);
+    for (; j < end; j += L) add_rows(1, min_size(end - j, L), &r, j);
+}
+
+/* ---- k is 1: the outer product ------------------------------------------------------------------------- */
+
+static void outer_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
+{
+    const row_product r = *(const row_product *)context;
+    const gemm_args g = *r.g;
+    const real *a = g.a, *b = g.b;
+    for (ptrdiff_t i = begin; i < end; i++) {
+        const vec x = vset1(a[i * g.a_row]);
+        real *c = (real *)g.c + i * g.c_row;
+        for (ptrdiff_t j = 0; j < g.n; j += L) {
+            const ptrdiff_t lanes = min_size(g.n - j, L);
+            vec y = add_block(&g, 0, (vec){0}, vfma(x, vload_upto(b + j, lanes), (vec){0}), c + j, lanes);
+            if (r.bias != NULL) y += vload_upto(r.bias + j, lanes);
+            vstore_upto(c + j, y, lanes);
+        }
+    }
+}
+
+bool KERNEL(gemv_bias)(const gemm_args *g, const real *bias, ptrdiff_t kc)
+{
+    if (g->batch != 1 || g->k == 0) return false;
+    const double cost = BYTE_NS * sizeof(real) * (double)(g->m * g->n) * (double)g->k;
+    row_product r = {g, bias, 1, kc};
+    if (g->k == 1 && g->b_col == 1) {
+        parallel_for(g->m, OUTER_ROWS, cost, outer_range, &r);
+        return true;
+    }
+    gemm_args turned; /* a column of C is a row of its transpose, B^T A^T */
+    if (g->m != 1) {
+        if (g->n != 1 || g->c_row != 1) return false;
+        turned = *g;
+        turned.a = g->b, turned.a_col = g->b_row;
+        turned.b = g->a, turned.b_row = g->a_col, turned.b_col = g->a_row, turned.n = g->m;
+        r.g = &turned, r.bias_col = 0;
+    }
+    if (r.g->b_row == 1) parallel_for(r.g->n, COLUMNS, cost, dot_range, &r);
+    else if (r.g->b_col == 1) parallel_for(r.g->n, COLUMNS, cost, rows_range, &r);
+    else return false;
+    return true;
+}
