@@ -1,6 +1,6 @@
 # make train      train a network on handwritten digits; needs Python, a C compiler and make
 # make test       all tests
-# make bench      benchmarks
+# make bench      kernels and steps, beside the last run that was saved in .benchmarks
 # make lint       ruff, clang-format
 # make sanitize   the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 # make cross      csrc/ for aarch64, with a cross compiler
@@ -31,8 +31,12 @@ train: $(VENV)/package
 test: $(VENV)/package $(VENV)/test-extra
 	$(BIN)/pytest $(PYTEST_ARGS)
 
+# That nothing was saved yet, or on another machine, is a warning and no error.
 bench: $(VENV)/package $(VENV)/test-extra
-	$(BIN)/pytest bench $(PYTEST_ARGS)
+	$(BIN)/pytest bench --benchmark-autosave --benchmark-compare --benchmark-max-time=0.5 \
+	    --benchmark-columns=median,iqr,rounds --benchmark-group-by=fullfunc \
+	    --benchmark-sort=fullname -W default::pytest_benchmark.logger.PytestBenchmarkWarning \
+	    $(PYTEST_ARGS)
 
 lint: $(VENV)/lint-tools
 	$(BIN)/ruff check .

@@ -14,6 +14,7 @@ class Network(NamedTuple):
         batchnorm: BatchNorm1d before each activation.
         batch: rows of a batch.
         loss: "MSELoss" or "CrossEntropyLoss".
+        dropout: the probability of dropping an activation; no Dropout if zero.
     """
 
     widths: tuple
@@ -21,6 +22,7 @@ class Network(NamedTuple):
     batchnorm: bool
     batch: int
     loss: str
+    dropout: float = 0.0
 
     def build(self, nn):
         """The model from the layers of `nn`, pyml's or PyTorch's."""
@@ -32,6 +34,8 @@ class Network(NamedTuple):
             if self.batchnorm:
                 layers.append(nn.BatchNorm1d(width))
             layers.append(getattr(nn, self.activation)())
+            if self.dropout:
+                layers.append(nn.Dropout(self.dropout))
             inputs = width
         return nn.Sequential(*layers, nn.Linear(inputs, outputs))
 

@@ -1,0 +1,1 @@
+"""Benchmarks: pytest-benchmark over kernels and steps (bench_*.py), and scripts beside peers."""

@@ -1,0 +1,370 @@
+"""Kernels and optimizers beside PyTorch's and beside what the machine allows, on one thread.
+
+A kernel of pyml is called through _kernels, into arrays that are there, an optimizer by its step().
+PyTorch's is called in its cheapest spelling without autograd: of the functional form and the one
+with out= that which is faster for the shape; fused optimizers, where there is none foreach.
+
+The bound is what one core needs at least (machine.limits): the bytes of each array once, at the
+bandwidth measured for arrays that take as much memory, or the instructions an element of the
+formula in csrc/, whichever takes longer. "limit" says which it is, and the cache.
+"""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+import pyml
+from pyml import _kernels
+
+from .compare import Table, about, agree, medians, parse, parser, ratio, timed, version
+from .machine import aligned, level, limits
+
+SHAPES = [(32, 64), (256, 256), (128, 512), (4096, 1024)]
+PARAMETERS = [(4096,), (65536,), (1 << 20,), (1 << 24,)]
+EPS, MOMENTUM = 1e-5, 0.1  # of BatchNorm
+DROPOUT = 0.5
+MEAN = 1  # REDUCTION_MEAN, in PyTorch too
+TOLERANCE = 1e-4  # of the largest number of a result: sums of 4,096 rows in other orders
+NUMBER = _kernels.kernel_names().index
+
+
+class Work(NamedTuple):
+    """What is done for one element: numbers that are moved, and instructions.
+
+    Instructions are those of the formulas in csrc/simd/vmath.h and csrc/kernels: products, sums,
+    comparisons, and of integers half, as cores do twice as many; bit operations are not counted.
+    """
+
+    read: int
+    written: int
+    updated: int = 0  # in place
+    products: int = 0
+    divisions: int = 0
+    roots: int = 0
+
+
+class Case(NamedTuple):
+    """A kernel and arrays of one size.
+
+    Attributes:
+        call: calls pyml.
+        outputs: what it writes.
+        spellings: makes a list of calls of PyTorch that return what the outputs are compared with.
+        comparable: what of an output is compared: all of it where nothing is random.
+        tolerance: of the largest number that is compared.
+    """
+
+    call: Callable
+    outputs: list
+    spellings: Callable
+    comparable: Callable = np.asarray
+    tolerance: float = TOLERANCE
+
+
+def empty(*shape):
+    return aligned(shape, np.float32)
+
+
+def normal(*shape, seed=0):
+    """Numbers of the normal distribution."""
+    x = empty(*shape)
+    np.random.default_rng(seed).standard_normal(out=x, dtype=np.float32)
+    return x
+
+
+# ---- kernels: functions of a shape ---------------------------------------------------------------
+
+
+def activation_forward(name, shape):
+    x, y = normal(*shape), empty(*shape)
+    call = _kernels.unary if name == "exp" else _kernels.activation_forward
+    kernel = NUMBER("exp" if name == "exp" else f"{name}_forward")
+
+    def spellings():
+        import torch
+
+        tx, ty = torch.from_numpy(x), torch.empty(shape)
+        if name == "relu":
+            return [lambda: torch.relu(tx), lambda: torch.clamp_min(tx, 0, out=ty)]
+        function = torch._C._nn.gelu if name == "gelu" else getattr(torch, name)
+        return [lambda: function(tx), lambda: function(tx, out=ty)]
+
+    return Case(lambda: call(kernel, y, x, 0.0, 0.0), [y], spellings)
+
+
+def activation_backward(name, shape):
+    dy, s, dx = normal(*shape), normal(*shape, seed=1), empty(*shape)
+    kernel = NUMBER(f"{name}_backward")
+
+    def spellings():
+        import torch
+
+        backward = getattr(
+            torch.ops.aten, "threshold_backward" if name == "relu" else f"{name}_backward"
+        )
+        arguments = [torch.from_numpy(dy), torch.from_numpy(s), *([0] if name == "relu" else [])]
+        tdx = torch.empty(shape)
+        return [
+            lambda: backward.default(*arguments),
+            lambda: backward.grad_input(*arguments, grad_input=tdx),
+        ]
+
+    return Case(lambda: _kernels.activation_backward(kernel, dx, dy, s, 0.0, 0.0), [dx], spellings)
+
+
+def batchnorm_forward(shape):
+    n, c = shape
+    x, gamma, beta = normal(n, c), normal(c), normal(c, seed=1)
+    y, mean, rstd, running_mean, running_var = empty(n, c), *np.ones((4, c), np.float32)
+    count = np.zeros((), np.int64)
+
+    def call():
+        outputs = y, mean, rstd, running_mean, running_var, count
+        _kernels.batchnorm_forward(*outputs, x, gamma, beta, EPS, MOMENTUM)
+
+    def spellings():
+        import torch
+
+        arguments = [torch.tensor(array) for array in (x, gamma, beta, mean, rstd)]
+        arguments += [True, MOMENTUM, EPS]
+        outputs = tuple(torch.empty(array.shape) for array in (y, mean, rstd))
+        return [
+            lambda: torch.native_batch_norm(*arguments),
+            lambda: torch.native_batch_norm(*arguments, out=outputs),
+        ]
+
+    return Case(call, [y, mean, rstd], spellings)
+
+
+def batchnorm_backward(shape):
+    n, c = shape
+    x, dy, gamma = normal(n, c), normal(n, c, seed=1), normal(c)
+    mean, rstd = x.mean(0), 1 / np.sqrt(x.var(0) + np.float32(EPS))
+    dx, dgamma, dbeta = empty(n, c), empty(c), empty(c)
+
+    def spellings():
+        import torch
+
+        dy_x_gamma = [torch.from_numpy(array) for array in (dy, x, gamma)]
+        saved = [torch.from_numpy(mean), torch.from_numpy(rstd)]
+        arguments = [*dy_x_gamma, None, None, *saved, True, EPS, [True] * 3]
+        outputs = {f"out{i}": torch.empty(a.shape) for i, a in enumerate((dx, dgamma, dbeta))}
+        backward = torch.ops.aten.native_batch_norm_backward
+        return [
+            lambda: backward.default(*arguments),
+            lambda: backward.out(*arguments, **outputs),
+        ]
+
+    return Case(
+        lambda: _kernels.batchnorm_backward(dx, dgamma, dbeta, dy, x, mean, rstd, gamma),
+        [dx, dgamma, dbeta],
+        spellings,
+    )
+
+
+def cross_entropy(shape):
+    """Softmax and cross entropy, forward and backward."""
+    n, c = shape
+    x, dx, lse = normal(n, c), empty(n, c), empty(n)
+    index = np.random.default_rng(0).integers(0, c, n)
+    loss, total, one = empty(), empty(), np.ones((), np.float32)
+    target = (index, None, None, -100, 0.0, MEAN)
+
+    def call():
+        _kernels.cross_entropy_forward(loss, lse, total, x, *target)
+        _kernels.cross_entropy_backward(dx, one, x, lse, total, *target)
+
+    def spellings():
+        import torch
+
+        nll, nll_backward = torch.ops.aten.nll_loss_forward, torch.ops.aten.nll_loss_backward
+        tx, target, one = torch.from_numpy(x), torch.from_numpy(index), torch.ones(())
+        ty, tdy, tdx = (torch.empty(shape) for _ in range(3))
+
+        def functional():
+            y = torch.log_softmax(tx, 1)
+            loss, total = nll.default(y, target, None, MEAN, -100)
+            dy = nll_backward.default(one, y, target, None, MEAN, -100, total)
+            return loss, torch._log_softmax_backward_data(dy, y, 1, torch.float32)
+
+        def into():
+            torch.log_softmax(tx, 1, out=ty)
+            loss, total = nll.default(ty, target, None, MEAN, -100)
+            nll_backward.grad_input(one, ty, target, None, MEAN, -100, total, grad_input=tdy)
+            torch._log_softmax_backward_data(tdy, ty, 1, torch.float32, out=tdx)
+            return loss, tdx
+
+        return [functional, into]
+
+    return Case(call, [loss, dx], spellings)
+
+
+def dropout_forward(shape):
+    x, y = normal(*shape), empty(*shape)
+    used, state = np.zeros(2, np.uint64), np.array([1, 0], np.uint64)
+
+    def spellings():
+        import torch
+
+        tx = torch.from_numpy(x)
+        return [
+            lambda: torch.dropout(tx, DROPOUT, True),
+            lambda: torch.native_dropout(tx, DROPOUT, True)[0],
+        ]
+
+    def comparable(y):
+        """The share of kept numbers, and the smallest and largest scale of them."""
+        scale = np.asarray(y) / x
+        kept = scale[scale != 0]
+        return np.array([kept.size / scale.size, kept.min(), kept.max()])
+
+    return Case(
+        lambda: _kernels.dropout_forward(y, used, state, x, DROPOUT),
+        *([y], spellings, comparable, 3 / y.size**0.5),
+    )
+
+
+def optimizer(name, options, peer_options, shape):
+    w, g = normal(*shape), normal(*shape, seed=1)
+
+    def make(library, options):
+        parameter = library.tensor(w, requires_grad=True)
+        parameter.grad = library.tensor(g)
+        return parameter, getattr(library.optim, name)([parameter], **options).step
+
+    parameter, step = make(pyml, options)
+
+    def spellings():
+        import torch
+
+        parameter, step = make(torch, options | peer_options)
+
+        def call():
+            step()
+            return parameter.detach()
+
+        return [call]
+
+    return Case(step, [parameter.detach().numpy()], spellings)
+
+
+FUSED, FOREACH = {"fused": True}, {"foreach": True}
+
+
+class Kernel(NamedTuple):
+    case: Callable
+    work: Work
+
+
+ACTIVATIONS = {  # what an element takes, forward and backward
+    "relu": (Work(1, 1, products=1), Work(2, 1, products=1)),
+    "sigmoid": (Work(1, 1, products=16, divisions=1), Work(2, 1, products=3)),
+    "tanh": (Work(1, 1, products=18, divisions=1), Work(2, 1, products=4)),
+    "gelu": (
+        Work(1, 1, products=43, divisions=1),
+        Work(2, 1, products=46, divisions=1),
+    ),
+}
+KERNELS = {
+    "batchnorm": {
+        "batchnorm": Kernel(batchnorm_forward, Work(1, 1, products=4)),
+        "batchnorm'": Kernel(batchnorm_backward, Work(2, 1, products=6)),
+    },
+    "activation": {
+        **{
+            name + mark: Kernel(partial(direction, name), work)
+            for name, works in ACTIVATIONS.items()
+            for mark, direction, work in zip(
+                ("", "'"), (activation_forward, activation_backward), works, strict=True
+            )
+        },
+        "exp": Kernel(partial(activation_forward, "exp"), Work(1, 1, products=15)),
+    },
+    "loss": {"cross entropy + '": Kernel(cross_entropy, Work(2, 1, products=36))},
+    "dropout": {"dropout": Kernel(dropout_forward, Work(1, 1, products=20))},
+}
+ADAM = Work(1, 0, updated=3, products=8, divisions=1, roots=1)
+SGD = {"lr": 1e-3, "momentum": 0.9}
+OPTIMIZERS = {  # class, options, those of PyTorch alone, what an element takes
+    "Adam": ("Adam", {}, FUSED, ADAM),
+    "AdamW": ("AdamW", {}, FUSED, ADAM),
+    "RMSprop": ("RMSprop", {}, FOREACH, Work(1, 0, 2, products=5, divisions=1, roots=1)),
+    "Adagrad": ("Adagrad", {}, FUSED, Work(1, 0, 2, products=3, divisions=1, roots=1)),
+    "SGD momentum": ("SGD", SGD, FUSED, Work(1, 0, 2, products=3)),
+    "SGD Nesterov": ("SGD", SGD | {"nesterov": True}, FUSED, Work(1, 0, 2, products=4)),
+}
+KERNELS["optimizer"] = {
+    name: Kernel(partial(optimizer, *arguments), work)
+    for name, (*arguments, work) in OPTIMIZERS.items()
+}
+
+
+# ---- the table -----------------------------------------------------------------------------------
+
+
+def rows(options):
+    if version("torch"):
+        import torch
+
+        torch.set_grad_enabled(False)
+    for group in options.groups:
+        shapes = options.parameters if group == "optimizer" else options.shapes
+        for name, kernel in KERNELS[group].items():
+            for shape in shapes:
+                yield {"group": group, **row(name, kernel, shape, options.seconds)}
+
+
+def row(name, kernel, shape, seconds):
+    case, text = kernel.case(shape), "x".join(map(str, shape))
+    spellings = case.spellings() if version("torch") else []
+    compare(f"{name} {text}", case, spellings)
+    sides = {"pyml": case.call}
+    if spellings:
+        sides["torch"] = min(spellings, key=lambda call: min(timed(call) for _ in range(5)))
+    times = medians(sides, seconds)
+
+    n, work = math.prod(shape), kernel.work
+    bounds = limits(*(n * count for count in work))
+    limit = max(bounds, key=bounds.get)
+    footprint = 4 * n * (work.read + work.written + work.updated)
+    return {
+        "kernel": name,
+        "size": text,
+        **times,
+        "torch / pyml": ratio(times),
+        "bound": bounds[limit],
+        "% of bound": 100 * bounds[limit] / times["pyml"],
+        "limit": level(footprint) if limit == "memory" else limit,
+        "bounds": bounds,
+    }
+
+
+def compare(what, case, spellings):
+    """Calls every side once; ends the script unless all agree."""
+    case.call()
+    for call in spellings:
+        results = call()
+        results = results if isinstance(results, tuple) else (results,)
+        for ours, theirs in zip(case.outputs, results, strict=True):
+            pair = {"pyml": case.comparable(ours), "torch": case.comparable(theirs)}
+            agree(what, pair, rtol=0, atol=case.tolerance * abs(pair["pyml"]).max())
+
+
+def main(argv=None):
+    arguments = parser(__doc__)
+    arguments.add_argument(
+        "--groups", nargs="+", choices=KERNELS, default=list(KERNELS), help="(default: all)"
+    )
+    arguments.set_defaults(threads=[1])
+    options = parse(arguments, argv)
+    options.shapes = SHAPES[:2] if options.quick else SHAPES
+    options.parameters = PARAMETERS[:2] if options.quick else PARAMETERS
+    columns = ["kernel", "size", "pyml", "torch", "torch / pyml", "bound", "% of bound", "limit"]
+    Table(about("torch"), columns, label=16).run(rows, options)
+
+
+if __name__ == "__main__":
+    main()

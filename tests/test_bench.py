@@ -1,0 +1,128 @@
+"""The benchmarks' own machinery. Their figures are not tested; .ci/run starts every script."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.append(str(Path(__file__).parent.parent))  # bench; last: pyml is the one under test
+
+from bench import compare
+from bench.networks import NETWORKS
+from bench.sides import first_weights, numpy_step, pyml_step
+
+ROOT = Path(__file__).parent.parent
+SCRIPTS = sorted(
+    path.stem for path in (ROOT / "bench").glob("*.py") if '"__main__"' in path.read_text()
+)
+PEERS = ("torch", "jax", "optax", "sklearn", "matplotlib", "pytest_benchmark")
+
+
+def test_medians_take_turns():
+    order = []
+    sides = {"pyml": lambda: order.append("pyml"), "torch": lambda: order.append("torch")}
+    compare.medians(sides, seconds=0, least=5)
+    turns = [side for i, side in enumerate(order) if i == 0 or order[i - 1] != side]
+    assert turns == ["pyml", "torch"] * (1 + 5)  # the first tells how many calls make a group
+
+
+def test_medians_are_microseconds():
+    times = compare.medians(
+        {"short": lambda: time.sleep(0.001), "long": lambda: time.sleep(0.004)}, seconds=0.05
+    )
+    assert 1e3 < times["short"] < times["long"] < 1e5
+
+
+def test_short_calls_are_timed_in_groups():
+    calls = []
+    times = compare.medians({"pyml": lambda: calls.append(None)}, seconds=0, least=1)
+    assert len(calls) > 100
+    assert 0 < times["pyml"] < 20
+
+
+def test_load_of_others_is_reported(monkeypatch, capsys):
+    used = iter([0.0, 1000.0, 0.0, 0.0])
+    monkeypatch.setattr(compare, "used_by_others", lambda: next(used))
+    monkeypatch.setattr(compare, "LOAD_SECONDS", 0.0)
+    compare.medians({"pyml": lambda: None}, seconds=0, least=1)
+    assert "not a fair row" in capsys.readouterr().err
+    compare.medians({"pyml": lambda: None}, seconds=0, least=1)
+    assert capsys.readouterr().err == ""
+
+
+def test_ratio_is_of_the_best_peer():
+    times = {"pyml": 2.0, "pyml recorded": 1.0, "torch": 8.0, "jax": 5.0}
+    assert compare.ratio(times) == 2.5
+    assert compare.ratio(times, "pyml recorded") == 5.0
+    assert compare.ratio({"pyml": 2.0}) is None
+    assert compare.ratio({"torch": 8.0}) is None
+
+
+def test_results_within_tolerance_agree():
+    compare.agree("y", {"pyml": [1.0, 100.0], "torch": [1.0001, 100.01]}, rtol=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ([1.0, 2.1, 3.0], r"y: 1 of 3 numbers differ, the first at \(1,\): pyml 2.0, torch 2.1"),
+        ([1.0, np.nan, 3.0], "torch nan"),
+        ([1.0, np.inf, 3.0], "torch inf"),
+        ([1.0, 2.0], r"shapes differ: pyml \(3,\), torch \(2,\)"),
+    ],
+)
+def test_a_wrong_result_ends_the_comparison(wrong, message):
+    with pytest.raises(SystemExit, match=message):
+        compare.agree("y", {"pyml": [1.0, 2.0, 3.0], "torch": wrong}, rtol=1e-3)
+
+
+def test_nan_agrees_with_nothing():
+    with pytest.raises(SystemExit, match="nan"):
+        compare.agree("y", {"pyml": [np.nan], "torch": [np.nan]}, rtol=1e-3)
+
+
+def rows_of_this_process(options):
+    yield {"processors": len(os.sched_getaffinity(0)), "omp": os.environ["OMP_NUM_THREADS"]}
+    if options == "wrong":
+        sys.exit("wrong")
+
+
+def test_rows_come_from_a_process_with_the_threads():
+    affinity = os.sched_getaffinity(0)
+    assert list(compare.with_threads(1, rows_of_this_process, None)) == [
+        {"processors": 1, "omp": "1"}
+    ]
+    assert os.sched_getaffinity(0) == affinity
+
+
+def test_an_error_in_the_process_ends_the_script():
+    with pytest.raises(SystemExit) as error:
+        list(compare.with_threads(1, rows_of_this_process, "wrong"))
+    assert error.value.code == 1
+
+
+@pytest.mark.parametrize("name", ["tiny", "small"])
+def test_a_step_of_numpy_is_a_step_of_pyml(name):
+    network = NETWORKS[name]
+    weights = first_weights(network)
+    ours, theirs = pyml_step(network, weights), numpy_step(network, weights)
+    losses = [(ours().item(), theirs().item()) for _ in range(20)]
+    np.testing.assert_allclose(*zip(*losses, strict=True), rtol=1e-4)
+    assert losses[-1][0] < losses[0][0]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_needs_no_peer(script):
+    run = (
+        "import runpy, sys\n"
+        f"sys.modules.update(dict.fromkeys({PEERS}))\n"
+        "sys.argv.append('--help')\n"
+        f"runpy.run_module('bench.{script}', run_name='__main__')\n"
+    )
+    result = subprocess.run([sys.executable, "-c", run], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "--quick" in result.stdout
