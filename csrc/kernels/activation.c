@@ -46,21 +46,10 @@ MAP_BACKWARD(tanh_backward, activation_backward_args, NS_MEMORY, dy * ((1 - s) *
 
 /* ---- gelu:  y = x P(x), P the normal distribution function. Hendrycks & Gimpel 2016 (arXiv:1606.08415) - */
 
-INLINE vec gelu(vec x)
-{
-    vec gauss;
-    return bounded_below(x) * vnormal_cdf(x, &gauss);
-}
-MAP_FORWARD(gelu_forward, activation_forward_args, NS_MATH, gelu(x))
+MAP_FORWARD(gelu_forward, activation_forward_args, NS_MATH, bounded_below(x) * vnormal_cdf(x))
 
 /* dx = dy * (P(x) + x exp(-x^2/2) / sqrt(2 pi)) */
-INLINE vec gelu_derivative(vec x)
-{
-    const real one_over_sqrt_2pi = (real)0.39894228040143267794;
-    vec gauss, p = vnormal_cdf(x, &gauss);
-    return vfma(bounded(x) * one_over_sqrt_2pi, gauss, p);
-}
-MAP_BACKWARD(gelu_backward, activation_backward_args, NS_MATH, dy * gelu_derivative(s))
+MAP_BACKWARD(gelu_backward, activation_backward_args, NS_MATH, dy * vgelu_slope(s))
 
 /* ---- gelu_tanh:  y = x/2 (1 + tanh u) = x sigmoid(2u),  2u = A x + B x^3, the same paper's approximation */
 

@@ -10,7 +10,7 @@
  *     vlog1p            1.3      1.3
  *     vsigmoid          2.5      2.5
  *     vtanh             2.5      2.5
- *     vnormal_cdf       4.8      4.8
+ *     vnormal_cdf       2.0      4.8     (float32: units of 1, see there)
  *
  * A result too small to be normal may be zero. The polynomials interpolate at Chebyshev nodes (60 digits). */
 #ifndef PYML_SIMD_VMATH_H
@@ -25,7 +25,6 @@
 #if REAL_BITS == 32
 enum { MANTISSA_BITS = 23, EXPONENT_BIAS = 127 };
 #define ROUNDER 0x1.8p23f           /* x + ROUNDER has round(x) in its low bits, for |x| < 2^22 */
-#define SPLIT ((ureal)0xfffff000)   /* keeps the upper half of the mantissa: its square is exact */
 #define MIN_NORMAL 0x1p-126f
 #define EXP_MIN -87.336544f         /* log(MIN_NORMAL) */
 #define EXP_MAX 88.722835f          /* exp of more overflows */
@@ -35,14 +34,21 @@ enum { MANTISSA_BITS = 23, EXPONENT_BIAS = 127 };
 #define LN2_LO -2.12194440e-4f
 static const real EXP_POLY[] = {0.5, 0.166666672, 0.041666463, 0.00833331048, 0.00139336626, 0.000198910056};
 static const real LOG_POLY[] = {0.666666865, 0.3998878, 0.295799494};
-static const real MILLS_POLY[] = {
-    0.729083717,   -0.509332001,   0.230017677,     -0.0472627282, -0.0104623111,  0.00696968939,
-    0.00102415762, -0.00103389134, -0.000244483934, 0.00013282591, 5.51746234e-05,
-};
+/* (P(x) - 1/2) / x and (P(x) - 1/2 + x p(x)) / x as ratios of polynomials in x^2 */
+#define CDF_LIMIT 5.6f              /* beyond, P is 0 or 1 */
+static const real CDF_TOP[] = {0.398942222,    0.0343761076,   0.00470725308,
+                               0.000173849528, 6.35642033e-06, 2.2144739e-08};
+static const real CDF_BOTTOM[] = {
+    1, 0.252833837, 0.0289400711, 0.00191297305, 7.51009527e-05, 1.18018647e-06};
+#define GELU_SLOPE_LIMIT 6.0f
+static const real GELU_SLOPE_TOP[] = {0.797884522,    -0.0180383495,  0.0135690232,   0.000285218002,
+                                      3.20271619e-05, 1.12191766e-06, 1.30029277e-08, -2.88801291e-11};
+static const real GELU_SLOPE_BOTTOM[] = {
+    1, 0.310725132, 0.0455826954, 0.00415020242, 0.000258604617, 1.08121566e-05, 3.63631657e-07};
 #else
 enum { MANTISSA_BITS = 52, EXPONENT_BIAS = 1023 };
 #define ROUNDER 0x1.8p52
-#define SPLIT ((ureal)0xfffffffff8000000)
+#define SPLIT ((ureal)0xfffffffff8000000) /* keeps the upper half of the mantissa: its square is exact */
 #define MIN_NORMAL 0x1p-1022
 #define EXP_MIN -708.39641853226408
 #define EXP_MAX 709.78271289338397
@@ -154,18 +160,59 @@ INLINE vec vtanh(vec x)
     return (vec)((uvec)(-t / (t + 2)) | sign);
 }
 
-/* The normal distribution function P(x) = (1 + erf(x / sqrt 2)) / 2, accurate in the left tail too, and
- * *gauss = exp(-x^2/2). With t = |x|:  P(-t) = gauss * Q((t - 3) / (t + 3)) / (t + 3), the polynomial Q
- * fitted to Mills' ratio (the mapping is that of Shepherd & Laframboise 1981, Math. Comp. 36). */
-INLINE vec vnormal_cdf(vec x, vec *gauss)
+/* The normal distribution function P(x) = (1 + erf(x / sqrt 2)) / 2, and the derivative of x P(x), which is
+ * P(x) + x p(x) with the density p(x) = exp(-x^2/2) / sqrt(2 pi). */
+#if REAL_BITS == 32
+
+/* Both are 1/2 plus an odd function. The ratios were fitted for the least error of x times the ratio, 1e-8 and
+ * 5e-9; their cost is less than that of exp. Unlike in float64 the error is one of 1: small P have no digits left,
+ * as in PyTorch. */
+INLINE vec vnormal_cdf(vec x)
+{
+    vec t = vabs(x), square = t * t;
+    vec odd = t * vpoly(square, CDF_TOP, COUNT(CDF_TOP)) / vpoly(square, CDF_BOTTOM, COUNT(CDF_BOTTOM));
+    vec tail = (real)0.5 - odd;
+    tail = vselect((tail < 0) | (t >= CDF_LIMIT), vset1(0), tail);
+    return vselect(x < 0, tail, 1 - tail);
+}
+
+INLINE vec vgelu_slope(vec x)
+{
+    vec t = vabs(x), square = t * t;
+    vec odd = t * vpoly(square, GELU_SLOPE_TOP, COUNT(GELU_SLOPE_TOP)) /
+              vpoly(square, GELU_SLOPE_BOTTOM, COUNT(GELU_SLOPE_BOTTOM));
+    odd = vselect(t >= GELU_SLOPE_LIMIT, vset1((real)0.5), odd);
+    return (vec)((uvec)odd ^ ((uvec)x & (uvec)vset1((real)-0.0))) + (real)0.5;
+}
+
+#else
+
+/* Accurate in the left tail too. *gauss = exp(-x^2/2). With t = |x|:  P(-t) = gauss * Q((t - 3) / (t + 3)) / (t + 3),
+ * the polynomial Q fitted to Mills' ratio (the mapping is that of Shepherd & Laframboise 1981, Math. Comp. 36). */
+INLINE vec normal_cdf_and_gauss(vec x, vec *gauss)
 {
     vec t = vabs(x);
-    t = vselect(t > 64, vset1(64), t); /* P(-64) is zero in float64 */
+    t = vselect(t > 64, vset1(64), t); /* P(-64) is zero */
     vec head = (vec)((uvec)t & SPLIT);
     *gauss = vexp_sum(head * head * (real)-0.5, (t - head) * (t + head) * (real)-0.5);
     vec w = 1 / (t + 3);
     vec tail = *gauss * w * vpoly(vfma(t + t, w, vset1(-1)), MILLS_POLY, COUNT(MILLS_POLY));
     return vselect(x < 0, tail, 1 - tail);
 }
+
+INLINE vec vnormal_cdf(vec x)
+{
+    vec gauss;
+    return normal_cdf_and_gauss(x, &gauss);
+}
+
+INLINE vec vgelu_slope(vec x)
+{
+    const real one_over_sqrt_2pi = (real)0.39894228040143267794;
+    vec gauss, p = normal_cdf_and_gauss(x, &gauss);
+    vec t = vselect(vabs(x) > 64, vset1(0), x); /* not inf * 0 */
+    return vfma(t * one_over_sqrt_2pi, gauss, p);
+}
+#endif
 
 #endif
