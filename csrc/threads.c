@@ -1,13 +1,17 @@
 /* A small pool of POSIX threads.
  *
- * One job runs at a time; its blocks are handed out by an atomic counter. A worker enters the job if it comes
- * while blocks are left, so the caller never waits for a thread that is still waking: it closes the job
- * when the blocks are gone and waits only for those inside.
+ * One job runs at a time. Its blocks are dealt out in equal runs, one to each participant, who then helps those
+ * that are behind. Participant 0 is the caller, worker i is always participant i: so kernel after kernel a
+ * thread works on the same part of the rows, which is in its cache. A worker enters the job if it comes while
+ * the job is open; the caller never waits for one that is still waking: it closes the job when the blocks are
+ * gone and waits only for those inside.
  *
  *     caller   lock pool -> open job -> wake -> take blocks -> close job -> wait for the last -> unlock
  *     worker   spin, then sleep, until `generation` moves -> enter -> take blocks -> leave
  *
- * Workers start when first needed and never end. A forked child starts with an empty pool. */
+ * To wake a sleeper costs the caller microseconds, and the sleeper comes tens of them later. So a short loop
+ * uses the workers that are awake, and only much work wakes one. Workers start when first needed and never
+ * end. A forked child starts with an empty pool. */
 #if !defined(_GNU_SOURCE)
 #define _GNU_SOURCE /* sched_getaffinity, MAP_ANONYMOUS under -std=c11 */
 #endif
@@ -31,8 +35,10 @@
 
 enum {
     THREADS_MAX = 256,
-    GRAIN_NS = 10000, /* work worth a thread: a wake-up costs a few microseconds on either side */
-    SPIN_NS = 20000,  /* how long to poll before sleeping: the gap between two kernels of a step */
+    GRAIN_NS = 3000,   /* work worth a thread that is awake: to hand it over costs half a microsecond */
+    WAKE_NS = 100000,  /* work done without the sleepers, after which they are woken */
+    SPIN_NS = 100000,  /* how long to poll before sleeping: the gap between two kernels of a step */
+    CACHE_LINE = 64,
     CLOSED = INT_MIN / 2,
 };
 
@@ -195,28 +201,40 @@ void threads_set(int count)
 
 /* ---- the pool ----------------------------------------------------------------------------------------- */
 
+/* A participant's run of blocks, on a cache line of its own. */
+typedef struct {
+    _Alignas(CACHE_LINE) atomic_ptrdiff_t next;
+    ptrdiff_t end;
+} run;
+
+typedef struct {
+    atomic_bool asleep;
+    pthread_cond_t opened; /* what it sleeps on */
+} worker_state;
+
 static struct {
     atomic_bool busy; /* held by the caller whose job is open; guards what is not atomic */
     bool started;
     int workers, workers_max, processors;
+    double unaided; /* nanoseconds of work that sleepers could have shared since they were last woken */
 
     range_fn range; /* the job, read by those inside */
     const void *context;
     ptrdiff_t n, block;
-    atomic_ptrdiff_t next;
-    atomic_int helpers; /* how many may enter */
-    atomic_int inside; /* workers in the job; CLOSED + them when none may enter */
+    int participants;
+    run runs[THREADS_MAX];
+    atomic_int helpers; /* workers 1 .. helpers may enter */
+    atomic_int inside;  /* workers in the job; CLOSED + them when none may enter */
 
     atomic_uint generation; /* moves when a job opens */
-    atomic_int sleepers;
-    atomic_bool spin; /* only if every thread of the job has a processor */
+    atomic_bool spin;       /* only if every thread of the job has a processor */
     pthread_mutex_t mutex;
-    pthread_cond_t opened, left;
+    pthread_cond_t left;
+    worker_state worker[THREADS_MAX];
 } pool = {
     .workers_max = THREADS_MAX - 1,
     .inside = CLOSED,
     .mutex = PTHREAD_MUTEX_INITIALIZER,
-    .opened = PTHREAD_COND_INITIALIZER,
     .left = PTHREAD_COND_INITIALIZER,
 };
 
@@ -224,10 +242,9 @@ static void pool_reset_in_child(void)
 {
     pool.workers = 0;
     pool.workers_max = THREADS_MAX - 1;
+    pool.unaided = 0;
     atomic_store(&pool.inside, CLOSED);
-    atomic_store(&pool.sleepers, 0);
     pthread_mutex_init(&pool.mutex, NULL);
-    pthread_cond_init(&pool.opened, NULL);
     pthread_cond_init(&pool.left, NULL);
     atomic_store(&pool.busy, false);
 }
@@ -269,19 +286,25 @@ static bool spin_until(condition_fn condition, unsigned seen)
     return false;
 }
 
-static void take_blocks(range_fn range, const void *context, ptrdiff_t n, ptrdiff_t block)
+/* Takes blocks of the participant's own run, then of the others'. */
+static void take_blocks(int participant)
 {
-    for (;;) {
-        ptrdiff_t begin = atomic_fetch_add_explicit(&pool.next, block, memory_order_relaxed);
-        if (begin >= n) return;
-        range(context, begin, n - begin < block ? n : begin + block);
+    const ptrdiff_t n = pool.n, block = pool.block;
+    const int participants = pool.participants;
+    for (int i = 0; i < participants; i++) {
+        run *r = &pool.runs[(participant + i) % participants];
+        for (;;) {
+            ptrdiff_t begin = atomic_fetch_add_explicit(&r->next, block, memory_order_relaxed);
+            if (begin >= r->end) break;
+            pool.range(pool.context, begin, n - begin < block ? n : begin + block);
+        }
     }
 }
 
-static bool enter(void)
+static bool enter(int id)
 {
     int inside = atomic_load(&pool.inside);
-    while (inside >= 0 && inside < pool.helpers)
+    while (inside >= 0 && id <= atomic_load(&pool.helpers))
         if (atomic_compare_exchange_weak(&pool.inside, &inside, inside + 1)) return true;
     return false;
 }
@@ -294,39 +317,57 @@ static void leave(void)
     pthread_mutex_unlock(&pool.mutex);
 }
 
-static void *worker(void *memory)
+static void sleep_until_opened(worker_state *self, unsigned seen)
 {
-    scratch = memory;
+    pthread_mutex_lock(&pool.mutex);
+    atomic_store(&self->asleep, true);
+    while (!job_opened(seen)) pthread_cond_wait(&self->opened, &pool.mutex);
+    atomic_store(&self->asleep, false);
+    pthread_mutex_unlock(&pool.mutex);
+}
+
+/* What a worker is born with. Freed by it. */
+typedef struct {
+    int id;
+    void *scratch;
+} birth;
+
+static void *worker(void *argument)
+{
+    const birth self = *(birth *)argument;
+    free(argument);
+    scratch = self.scratch;
     flush_subnormals();
     for (unsigned seen = 0;;) {
-        if (!spin_until(job_opened, seen)) {
-            pthread_mutex_lock(&pool.mutex);
-            atomic_fetch_add(&pool.sleepers, 1);
-            while (!job_opened(seen)) pthread_cond_wait(&pool.opened, &pool.mutex);
-            atomic_fetch_sub(&pool.sleepers, 1);
-            pthread_mutex_unlock(&pool.mutex);
-        }
+        if (!spin_until(job_opened, seen)) sleep_until_opened(&pool.worker[self.id], seen);
         seen = atomic_load(&pool.generation);
-        if (!enter()) continue;
-        take_blocks(pool.range, pool.context, pool.n, pool.block);
+        if (!enter(self.id)) continue;
+        take_blocks(self.id);
         leave();
     }
     return NULL;
 }
 
 /* One more worker, with all signals blocked: they are the program's. False when the system has no room. */
-static bool worker_start(void)
+static bool worker_start(int id)
 {
-    void *memory = scratch_new();
-    if (memory == NULL) return false;
+    birth *argument = malloc(sizeof *argument);
+    if (argument == NULL) return false;
+    *argument = (birth){id, scratch_new()};
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     pthread_t thread;
-    bool started = pthread_create(&thread, NULL, worker, memory) == 0;
+    pthread_cond_init(&pool.worker[id].opened, NULL);
+    atomic_store(&pool.worker[id].asleep, false);
+    bool started = argument->scratch != NULL && pthread_create(&thread, NULL, worker, argument) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (started) pthread_detach(thread);
-    else scratch_free(memory);
+    if (started) {
+        pthread_detach(thread);
+    } else {
+        if (argument->scratch != NULL) scratch_free(argument->scratch);
+        free(argument);
+    }
     return started;
 }
 
@@ -339,22 +380,42 @@ static int pool_grow(int wanted)
         pool.started = true;
     }
     while (pool.workers < wanted && pool.workers < pool.workers_max) {
-        if (worker_start()) pool.workers++;
+        if (worker_start(pool.workers + 1)) pool.workers++;
         else pool.workers_max = pool.workers; /* do not ask again at every call */
     }
     return pool.workers < wanted ? pool.workers : wanted;
 }
 
-static void job_open(int helpers)
+/* How many of the workers 1 .. wanted to use, and whether to wake those that sleep. */
+static int gather(int wanted, double cost, bool *wake)
 {
-    atomic_store(&pool.next, 0);
+    int awake = 0;
+    while (awake < wanted && awake < pool.workers && !atomic_load(&pool.worker[awake + 1].asleep)) awake++;
+    *wake = awake < wanted && (pool.unaided += cost) >= WAKE_NS;
+    if (!*wake) return awake;
+    pool.unaided = 0;
+    return pool_grow(wanted);
+}
+
+static void job_open(range_fn range, const void *context, ptrdiff_t n, ptrdiff_t block, int helpers,
+                     bool wake)
+{
+    pool.range = range, pool.context = context, pool.n = n, pool.block = block;
+    pool.participants = helpers + 1;
+    const ptrdiff_t blocks = (n + block - 1) / block;
+    for (int i = 0; i <= helpers; i++) {
+        atomic_store_explicit(&pool.runs[i].next, blocks * i / (helpers + 1) * block, memory_order_relaxed);
+        pool.runs[i].end = blocks * (i + 1) / (helpers + 1) * block;
+    }
+    pool.runs[helpers].end = n;
     atomic_store(&pool.helpers, helpers);
     atomic_store(&pool.spin, helpers < pool.processors);
     atomic_store(&pool.inside, 0);
     atomic_fetch_add(&pool.generation, 1);
-    if (atomic_load(&pool.sleepers) == 0) return; /* or one that is about to sleep sees the new generation */
-    pthread_mutex_lock(&pool.mutex);
-    for (int i = 0; i < helpers; i++) pthread_cond_signal(&pool.opened);
+    if (!wake) return;
+    pthread_mutex_lock(&pool.mutex); /* one that is about to sleep sees the new generation */
+    for (int i = 1; i <= helpers; i++)
+        if (atomic_load(&pool.worker[i].asleep)) pthread_cond_signal(&pool.worker[i].opened);
     pthread_mutex_unlock(&pool.mutex);
 }
 
@@ -381,13 +442,15 @@ void parallel_for(ptrdiff_t n, ptrdiff_t block, double cost, range_fn range, con
 {
     int helpers = helpers_worth((n + block - 1) / block, cost);
     if (helpers > 0 && !atomic_exchange(&pool.busy, true)) {
-        helpers = pool_grow(helpers);
-        pool.range = range, pool.context = context, pool.n = n, pool.block = block;
-        job_open(helpers);
-        take_blocks(range, context, n, block);
-        job_close();
+        bool wake;
+        helpers = gather(helpers, cost, &wake);
+        if (helpers > 0) {
+            job_open(range, context, n, block, helpers, wake);
+            take_blocks(0);
+            job_close();
+        }
         atomic_store(&pool.busy, false);
-        return;
+        if (helpers > 0) return;
     }
     for (ptrdiff_t begin = 0; begin < n; begin += block)
         range(context, begin, n - begin < block ? n : begin + block);

@@ -51,8 +51,8 @@ enum {
     PACKED_A = ((MC + MR - 1) / MR * MR * KC + LANES + 15) / 16 * 16,
     PACKED_B = KC * NC + LANES,
 
-    TASKS_PER_THREAD = 3, /* evens out threads that come late, as long as a task has */
-    TASK_NS = 15000,      /* this much work, */
+    TASKS_PER_THREAD = 2, /* evens out threads that come late, as long as a task has */
+    TASK_NS = 3000,       /* this much work, */
     MACS_PER_NS = 3,      /* multiply-adds of one lane in a nanosecond, about */
 };
 _Static_assert((PACKED_A + PACKED_B) * sizeof(real) <= SCRATCH_BYTES, "scratch holds the packed blocks");
