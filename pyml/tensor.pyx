@@ -9,10 +9,11 @@ import numpy as np
 
 cimport cython
 cimport numpy as cnp
-from cpython.ref cimport PyObject
+from cpython.ref cimport Py_INCREF, PyObject
+from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
 from numpy cimport ndarray
 
-from pyml.memory cimport owns_memory
+from pyml.memory cimport new_array, owns_memory
 
 cnp.import_array()
 
@@ -1233,19 +1234,23 @@ cdef class Node:
         """Makes this node what computed `output` from `inputs` (tensors, or None)."""
         global created
         cdef Tensor t
-        cdef list edges = []
-        for item in inputs:
-            t = item
+        cdef tuple edges = PyTuple_New(len(inputs))
+        cdef Py_ssize_t i
+        cdef object edge
+        for i in range(len(inputs)):
+            t = inputs[i]
             if t is None or not t._requires_grad:
-                edges.append(None)
+                edge = None
             elif t.node is None:
-                edges.append(t)
+                edge = t
             else:
                 check_current(t)
-                edges.append(t.node)
+                edge = t.node
+            Py_INCREF(edge)   # SET_ITEM takes a reference
+            PyTuple_SET_ITEM(edges, i, edge)
         created += 1
         self.seq = created
-        self.inputs = tuple(edges)
+        self.inputs = edges
         output.node = self
         output._requires_grad = True
         output.graph_version = output.changes()
@@ -1346,6 +1351,16 @@ cdef Tensor run_hooks(list hooks, Tensor grad):
     return grad
 
 
+cdef Tensor one_like(ndarray a):
+    """A one of the shape of `a`, which has one element."""
+    cdef ndarray one = new_array(a.ndim, a.shape, cnp.PyArray_TYPE(a))
+    if cnp.PyArray_TYPE(a) == cnp.NPY_FLOAT32:
+        (<float *>cnp.PyArray_DATA(one))[0] = 1
+    else:
+        (<double *>cnp.PyArray_DATA(one))[0] = 1
+    return wrap(one)
+
+
 cdef Tensor first_gradient(Tensor output, gradient):
     """The gradient that backward starts from, checked."""
     cdef Tensor grad
@@ -1357,7 +1372,7 @@ cdef Tensor first_gradient(Tensor output, gradient):
                 f"backward: a gradient can be made implicitly for a scalar only, this tensor has shape {output.shape}; "
                 "pass gradient=, or reduce with .sum() or .mean() first"
             )
-        return wrap(np.ones(output.shape, output.dtype))
+        return one_like(output.array)
     if not isinstance(gradient, Tensor):
         raise TypeError(f"backward: gradient must be a Tensor or None, not {type(gradient).__name__}")
     grad = gradient

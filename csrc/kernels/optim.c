@@ -23,8 +23,8 @@ INLINE place find_element(place p, ptrdiff_t i)
     return p;
 }
 
-/* Runs statement(s) with `s` a segment and [from, to) its elements, for all that lie in [begin, end). */
-#define FOR_SEGMENTS(segments, begin, end, statement)                 \
+/* Runs a statement with `s` a segment and [from, to) its elements, for all that lie in [begin, end). */
+#define FOR_SEGMENTS(segments, begin, end, ...)                       \
     do {                                                              \
         place p = {segments, 0};                                      \
         for (ptrdiff_t at = begin, stop; at < (end); at = stop) {     \
@@ -32,7 +32,7 @@ INLINE place find_element(place p, ptrdiff_t i)
             stop = min_size(end, p.first + p.s->n);                   \
             const optim_segment *const s = p.s;                       \
             const ptrdiff_t from = at - p.first, to = stop - p.first; \
-            statement;                                                \
+            __VA_ARGS__;                                              \
         }                                                             \
     } while (0)
 
@@ -61,30 +61,34 @@ INLINE vec load_gradient(const optim_segment *s, ptrdiff_t i, ptrdiff_t n, vec w
 /* m + t (x - m): torch.lerp */
 INLINE vec lerp(vec m, vec x, real t) { return vfma(vset1(t), x - m, m); }
 
-/* Defines the kernel `name` from name_constants, what a segment's elements share; name_prepare, which
- * computes them; and name_lanes, which updates the n <= L elements from i on. `ns` is the time of an element
- * on one thread in nanoseconds, roughly. */
-#define OPTIMIZER(name, ns)                                                                                  \
-    static void name##_segment(const optim_segment *segment, const name##_options *options, ptrdiff_t begin, \
-                               ptrdiff_t end)                                                                \
-    {                                                                                                        \
-        const optim_segment s = *segment;                                                                    \
-        const name##_constants k = name##_prepare(options, *s.step);                                         \
-        ptrdiff_t i = begin;                                                                                 \
-        for (; i + L <= end; i += L) name##_lanes(&s, k, i, L);                                              \
-        if (i < end) name##_lanes(&s, k, i, end - i);                                                        \
-    }                                                                                                        \
-    static void name##_range(const void *context, ptrdiff_t begin, ptrdiff_t end)                            \
-    {                                                                                                        \
-        const name##_args *a = context;                                                                      \
-        FOR_SEGMENTS(a->segments, begin, end, name##_segment(s, a->options, from, to));                      \
-    }                                                                                                        \
-    void KERNEL(name)(const void *args)                                                                      \
-    {                                                                                                        \
-        const name##_args *a = args;                                                                         \
-        ptrdiff_t n = count_elements(a->segments, a->count);                                                 \
-        for (ptrdiff_t i = 0; i < a->count; i++) ++*a->segments[i].step;                                     \
-        parallel_for(n, OPTIM_BLOCK, (double)n * (ns), name##_range, a);                                     \
+/* Defines the kernel `name` from name_constants, what elements share whose segments have made as many steps;
+ * name_prepare, which computes them; and name_lanes, which updates the n <= L elements from i on. `ns` is the
+ * time of an element on one thread in nanoseconds, roughly. */
+#define OPTIMIZER(name, ns)                                                                       \
+    static void name##_segment(const optim_segment *segment, name##_constants k, ptrdiff_t begin, \
+                               ptrdiff_t end)                                                     \
+    {                                                                                             \
+        const optim_segment s = *segment;                                                         \
+        ptrdiff_t i = begin;                                                                      \
+        for (; i + L <= end; i += L) name##_lanes(&s, k, i, L);                                   \
+        if (i < end) name##_lanes(&s, k, i, end - i);                                             \
+    }                                                                                             \
+    static void name##_range(const void *context, ptrdiff_t begin, ptrdiff_t end)                 \
+    {                                                                                             \
+        const name##_args *a = context;                                                           \
+        double step = NAN;                                                                        \
+        name##_constants k = {0};                                                                 \
+        FOR_SEGMENTS(a->segments, begin, end, {                                                   \
+            if (*s->step != step) k = name##_prepare(a->options, step = *s->step);                \
+            name##_segment(s, k, from, to);                                                       \
+        });                                                                                       \
+    }                                                                                             \
+    void KERNEL(name)(const void *args)                                                           \
+    {                                                                                             \
+        const name##_args *a = args;                                                              \
+        ptrdiff_t n = count_elements(a->segments, a->count);                                      \
+        for (ptrdiff_t i = 0; i < a->count; i++) ++*a->segments[i].step;                          \
+        parallel_for(n, OPTIM_BLOCK, (double)n * (ns), name##_range, a);                          \
     }
 
 /* ---- sgd ------------------------------------------------------------------------------------------ */

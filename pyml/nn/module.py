@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pyml.nn.hooks import BACKWARD, BACKWARD_PRE, FORWARD, FORWARD_PRE, Hook, call_with_hooks
+from pyml.nn.call import Callable
+from pyml.nn.hooks import BACKWARD, BACKWARD_PRE, FORWARD, FORWARD_PRE, Hook
 from pyml.nn.parameter import Parameter
 from pyml.tensor import HookHandle, Tensor, no_grad
 
@@ -38,7 +39,7 @@ class IncompatibleKeys(NamedTuple):
         )
 
 
-class Module:
+class Module(Callable):
     """The base of every layer and network.
 
     A subclass assigns Parameters and other Modules to attributes in __init__, which makes them
@@ -85,11 +86,6 @@ class Module:
         raise NotImplementedError(
             f'Module [{type(self).__name__}] is missing the required "forward" function'
         )
-
-    def __call__(self, *args, **kwargs):
-        if self._hooks:
-            return call_with_hooks(self, args, kwargs)
-        return self.forward(*args, **kwargs)
 
     # ---- attributes ------------------------------------------------------------------------------
 

@@ -240,7 +240,9 @@ def cross_entropy(x, target, weight=None, ignore_index=-100, reduction="mean", l
         if tt.shape != sample_shape:
             raise ValueError(
                 f"cross_entropy: target of class indices has shape {tt.shape}, input {shape} needs {sample_shape}")
-        index = contiguous(tt.array.astype(np.int64, copy=False)).reshape(-1)
+        index = tt.array
+        if cnp.PyArray_TYPE(index) != cnp.NPY_INT64 or index.ndim != 1 or not cnp.PyArray_ISCARRAY_RO(index):
+            index = contiguous(index.astype(np.int64)).reshape(-1)
         check_classes(index, c, ignore_index)
     else:
         raise TypeError(f"cross_entropy: target has dtype {tt.dtype}, it must be int64 (indices) or {xt.dtype} (probabilities)")
@@ -314,10 +316,10 @@ def mse_loss(x, target, reduction="mean", weight=None):
     if not isinstance(target, Tensor):
         raise TypeError(f"mse_loss: target must be a Tensor, not {type(target).__name__}")
     tt = target
-    if tt.dtype != xt.dtype:
+    if cnp.PyArray_TYPE(tt.array) != cnp.PyArray_TYPE(xt.array):
         dtype = np.result_type(xt.dtype, tt.dtype) if is_real(tt.array) else xt.dtype
         xt, tt = to(xt, dtype), to(tt, dtype)
-    if xt.shape != tt.shape:
+    if not cnp.PyArray_SAMESHAPE(xt.array, tt.array):
         warnings.warn(
             f"mse_loss: target has shape {tt.shape}, input {xt.shape}: they are broadcast, which is likely a mistake; "
             "make the shapes the same", stacklevel=2)
