@@ -8,20 +8,21 @@
 
 enum {
     TILE_ROWS = 128,
-    TILE_COLUMNS = 256,
-    PANEL = 4096, /* columns whose sums share the scratch */
-    GROUP = 4,    /* vectors of columns that walk down the rows together */
-    SUMS = 3,     /* sums a tile keeps of a column */
+    CENTER_ROWS = 8,
+    TILE_COLUMNS = 1024, /* what is kept of them stays in L1 */
+    PANEL = 4096,       /* columns whose sums share the scratch */
+    ROWS = 4, /* rows that are walked along together, so that what is kept of a column is read once */
+    SUMS = 3, /* sums a tile keeps of a column */
 };
 
 /* c columns of the arguments from column j on, and where their sums are. */
 typedef struct {
     const void *args;
-    ptrdiff_t n, stride;    /* rows; elements from one to the next */
+    ptrdiff_t n, stride; /* rows; elements from one to the next */
     ptrdiff_t j, c;
     ptrdiff_t rows, blocks; /* rows of a tile, tiles from top to bottom */
-    real *sums;             /* (blocks, SUMS, c) */
-    real *factors;          /* (SUMS, c): what the second walk multiplies and adds */
+    real *sums; /* (blocks, SUMS, c) */
+    real *factors; /* (SUMS, c): what the second walk multiplies and adds */
 } panel;
 
 static panel panel_of(const void *args, ptrdiff_t n, ptrdiff_t stride, ptrdiff_t j)
@@ -33,27 +34,45 @@ static panel panel_of(const void *args, ptrdiff_t n, ptrdiff_t stride, ptrdiff_t
     return (panel){args, n, stride, j, c, rows, (n + rows - 1) / rows, factors + SUMS * c, factors};
 }
 
-/* Part of a tile: `rows` rows from row i, `vecs` vectors of columns from panel column j, `lanes` of each
- * used. `block` numbers the tiles from top to bottom. */
+/* `rows` rows from row i and c columns from panel column j. `block` numbers the tiles from top to bottom. */
 typedef struct {
-    ptrdiff_t block, i, rows, j;
-    int vecs;
-    ptrdiff_t lanes;
-} columns;
-typedef void columns_fn(const panel *p, columns t);
+    ptrdiff_t block, i, rows, j, c;
+} tile;
+typedef void tile_fn(const panel *p, tile t);
 
 /* Tiles begin .. end-1, numbered along the columns first. */
-INLINE void each_tile(const panel *p, ptrdiff_t begin, ptrdiff_t end, columns_fn *fn)
+INLINE void each_tile(const panel *p, ptrdiff_t begin, ptrdiff_t end, tile_fn *fn)
 {
     ptrdiff_t across = (p->c + TILE_COLUMNS - 1) / TILE_COLUMNS;
-    for (ptrdiff_t tile = begin; tile < end; tile++) {
-        ptrdiff_t block = tile / across, i = block * p->rows, rows = min_size(p->rows, p->n - i);
-        ptrdiff_t j = tile % across * TILE_COLUMNS, j_end = min_size(j + TILE_COLUMNS, p->c);
-        for (; j + GROUP * L <= j_end; j += GROUP * L) fn(p, (columns){block, i, rows, j, GROUP, L});
-        for (; j + L <= j_end; j += L) fn(p, (columns){block, i, rows, j, 1, L});
-        if (j < j_end) fn(p, (columns){block, i, rows, j, 1, j_end - j});
+    for (ptrdiff_t number = begin; number < end; number++) {
+        ptrdiff_t block = number / across, i = block * p->rows, j = number % across * TILE_COLUMNS;
+        fn(p, (tile){block, i, min_size(p->rows, p->n - i), j, min_size(TILE_COLUMNS, p->c - j)});
     }
 }
+
+/* The statement for every vector of c columns: m <= L of them, from column j. */
+#define EACH_VECTOR(c, ...)                                  \
+    do {                                                     \
+        ptrdiff_t j = 0;                                     \
+        for (const ptrdiff_t m = L; j + L <= (c); j += L) {  \
+            __VA_ARGS__;                                     \
+        }                                                    \
+        for (const ptrdiff_t m = (c) - j; j < (c); j += L) { \
+            __VA_ARGS__;                                     \
+        }                                                    \
+    } while (0)
+
+/* The same for every strip of a tile, a vector of columns and `count` rows from its row i: ROWS, or 1 at the end. */
+#define EACH_STRIP(t, ...)                                              \
+    do {                                                                \
+        ptrdiff_t i = 0;                                                \
+        for (const int count = ROWS; i + ROWS <= (t).rows; i += ROWS) { \
+            EACH_VECTOR((t).c, __VA_ARGS__);                            \
+        }                                                               \
+        for (const int count = 1; i < (t).rows; i++) {                  \
+            EACH_VECTOR((t).c, __VA_ARGS__);                            \
+        }                                                               \
+    } while (0)
 
 static void parallel_tiles(const panel *p, double ns, range_fn range)
 {
@@ -72,29 +91,44 @@ INLINE real *factor(const panel *p, int k) { return p->factors + k * p->c; }
 
 /* ---- forward, training --------------------------------------------------------------------------------- */
 
-/* Sums of a tile's columns: center = mean, up to rounding;  sum (x - center);  sum (x - center)^2. The second
- * sum corrects the rounding of the first (the corrected two-pass algorithm, Chan, Golub & LeVeque 1983). */
-INLINE void moments(const panel *p, columns t)
+/* Sums of a tile's columns: center = the mean of its first rows;  sum (x - center);  sum (x - center)^2. From them
+ *   tile's mean = center + sum / rows,   squares about it = square - sum^2 / rows
+ * (shifted data, Chan, Golub & LeVeque 1983). What that difference may lose is bounded: the tile's mean is off the
+ * center by at most sqrt(rows / CENTER_ROWS - 1) standard deviations, by 1/3 of one for independent rows. */
+INLINE void add_values(int count, ptrdiff_t m, real *sum, const real *x, ptrdiff_t stride)
+{
+    vec s = vload_upto(sum, m);
+    for (int r = 0; r < count; r++) s += vload_upto(x + r * stride, m);
+    vstore_upto(sum, s, m);
+}
+
+INLINE void add_deviations(int count, ptrdiff_t m, real *sum, real *square, const real *x, const real *center,
+                           ptrdiff_t stride)
+{
+    vec s = vload_upto(sum, m), q = vload_upto(square, m);
+    const vec middle = vload_upto(center, m);
+    for (int r = 0; r < count; r++) {
+        vec d = vload_upto(x + r * stride, m) - middle;
+        s += d;
+        q = vfma(d, d, q);
+    }
+    vstore_upto(sum, s, m);
+    vstore_upto(square, q, m);
+}
+
+static void moments(const panel *p, tile t)
 {
     const batchnorm_forward_args *a = p->args;
-    const real *x = (const real *)a->x + t.i * p->stride + p->j + t.j;
-    vec center[GROUP], sum[GROUP], square[GROUP];
-    for (int v = 0; v < t.vecs; v++) center[v] = sum[v] = square[v] = vset1(0);
-    for (ptrdiff_t i = 0; i < t.rows; i++)
-        for (int v = 0; v < t.vecs; v++) center[v] += vload_upto(x + i * p->stride + v * L, t.lanes);
-    for (int v = 0; v < t.vecs; v++) center[v] /= (real)t.rows;
-    for (ptrdiff_t i = 0; i < t.rows; i++)
-        for (int v = 0; v < t.vecs; v++) {
-            vec d = vload_upto(x + i * p->stride + v * L, t.lanes) - center[v];
-            sum[v] += d;
-            square[v] = vfma(d, d, square[v]);
-        }
-    for (int v = 0; v < t.vecs; v++) {
-        ptrdiff_t j = t.j + v * L;
-        vstore_upto(sums_of(p, t.block, 0) + j, center[v], t.lanes);
-        vstore_upto(sums_of(p, t.block, 1) + j, sum[v], t.lanes);
-        vstore_upto(sums_of(p, t.block, 2) + j, square[v], t.lanes);
-    }
+    const ptrdiff_t stride = p->stride;
+    const real *x = (const real *)a->x + t.i * stride + p->j + t.j;
+    real *center = sums_of(p, t.block, 0) + t.j, *sum = sums_of(p, t.block, 1) + t.j;
+    real *square = sums_of(p, t.block, 2) + t.j;
+    for (ptrdiff_t j = 0; j < t.c; j++) center[j] = sum[j] = square[j] = 0;
+    tile first = t;
+    first.rows = min_size(t.rows, CENTER_ROWS);
+    EACH_STRIP(first, add_values(count, m, center + j, x + i * stride + j, stride));
+    for (ptrdiff_t j = 0; j < t.c; j++) center[j] /= (real)first.rows;
+    EACH_STRIP(t, add_deviations(count, m, sum + j, square + j, x + i * stride + j, center + j, stride));
 }
 static void moments_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 {
@@ -154,23 +188,28 @@ static void finish_moments(const panel *p, ptrdiff_t j, ptrdiff_t count, double 
     }
 }
 
-INLINE void normalize(const panel *p, columns t)
+/* y = (x - mean) * scale + offset */
+INLINE void scale_values(int count, ptrdiff_t m, real *y, const real *x, const real *mean, const real *scale,
+                         const real *offset, ptrdiff_t stride)
+{
+    const vec middle = vload_upto(mean, m), slope = vload_upto(scale, m), level = vload_upto(offset, m);
+    for (int r = 0; r < count; r++)
+        vstore_upto(y + r * stride, vfma(vload_upto(x + r * stride, m) - middle, slope, level), m);
+}
+
+static void scale_tile(const panel *p, tile t, real *y, const real *x, const real *mean)
+{
+    const ptrdiff_t stride = p->stride, corner = t.i * stride + p->j + t.j;
+    const real *scale = factor(p, 0) + t.j, *offset = factor(p, 1) + t.j;
+    y += corner, x += corner, mean += p->j + t.j;
+    EACH_STRIP(t, scale_values(count, m, y + i * stride + j, x + i * stride + j, mean + j, scale + j,
+                               offset + j, stride));
+}
+
+static void normalize(const panel *p, tile t)
 {
     const batchnorm_forward_args *a = p->args;
-    const ptrdiff_t corner = t.i * p->stride + p->j + t.j;
-    const real *x = (const real *)a->x + corner;
-    real *y = (real *)a->y + corner;
-    vec mean[GROUP], scale[GROUP], offset[GROUP];
-    for (int v = 0; v < t.vecs; v++) {
-        mean[v] = vload_upto((const real *)a->mean + p->j + t.j + v * L, t.lanes);
-        scale[v] = vload_upto(factor(p, 0) + t.j + v * L, t.lanes);
-        offset[v] = vload_upto(factor(p, 1) + t.j + v * L, t.lanes);
-    }
-    for (ptrdiff_t i = 0; i < t.rows; i++)
-        for (int v = 0; v < t.vecs; v++) {
-            ptrdiff_t at = i * p->stride + v * L;
-            vstore_upto(y + at, vfma(vload_upto(x + at, t.lanes) - mean[v], scale[v], offset[v]), t.lanes);
-        }
+    scale_tile(p, t, a->y, a->x, a->mean);
 }
 static void normalize_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 {
@@ -203,26 +242,32 @@ typedef struct {
 } backward;
 
 /* Sums of a tile's columns: dy;  dy (x - mean);  x - mean. */
-INLINE void products(const panel *p, columns t)
+INLINE void add_products(int count, ptrdiff_t m, real *sum, real *product, real *rest, const real *dy,
+                         const real *x, const real *mean, ptrdiff_t stride)
+{
+    vec s = vload_upto(sum, m), q = vload_upto(product, m), e = vload_upto(rest, m);
+    const vec middle = vload_upto(mean, m);
+    for (int r = 0; r < count; r++) {
+        vec g = vload_upto(dy + r * stride, m), d = vload_upto(x + r * stride, m) - middle;
+        s += g;
+        q = vfma(g, d, q);
+        e += d;
+    }
+    vstore_upto(sum, s, m);
+    vstore_upto(product, q, m);
+    vstore_upto(rest, e, m);
+}
+
+static void products(const panel *p, tile t)
 {
     const backward *a = p->args;
-    const ptrdiff_t corner = t.i * p->stride + p->j + t.j;
-    const real *x = a->x + corner, *dy = a->dy + corner;
-    vec mean[GROUP], sum[SUMS][GROUP];
-    for (int v = 0; v < t.vecs; v++) {
-        mean[v] = vload_upto(a->mean + p->j + t.j + v * L, t.lanes);
-        for (int k = 0; k < SUMS; k++) sum[k][v] = vset1(0);
-    }
-    for (ptrdiff_t i = 0; i < t.rows; i++)
-        for (int v = 0; v < t.vecs; v++) {
-            ptrdiff_t at = i * p->stride + v * L;
-            vec g = vload_upto(dy + at, t.lanes), d = vload_upto(x + at, t.lanes) - mean[v];
-            sum[0][v] += g;
-            sum[1][v] = vfma(g, d, sum[1][v]);
-            sum[2][v] += d;
-        }
-    for (int v = 0; v < t.vecs; v++)
-        for (int k = 0; k < SUMS; k++) vstore_upto(sums_of(p, t.block, k) + t.j + v * L, sum[k][v], t.lanes);
+    const ptrdiff_t stride = p->stride, corner = t.i * stride + p->j + t.j;
+    const real *x = a->x + corner, *dy = a->dy + corner, *mean = a->mean + p->j + t.j;
+    real *sum = sums_of(p, t.block, 0) + t.j, *product = sums_of(p, t.block, 1) + t.j;
+    real *rest = sums_of(p, t.block, 2) + t.j;
+    for (ptrdiff_t j = 0; j < t.c; j++) sum[j] = product[j] = rest[j] = 0;
+    EACH_STRIP(t, add_products(count, m, sum + j, product + j, rest + j, dy + i * stride + j,
+                               x + i * stride + j, mean + j, stride));
 }
 static void products_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 {
@@ -254,26 +299,32 @@ static void finish_products(const panel *p, ptrdiff_t j, ptrdiff_t count)
     }
 }
 
-INLINE void input_gradient(const panel *p, columns t)
+/* The three factors of a column are `between` apart. */
+INLINE void input_gradients(int count, ptrdiff_t m, real *dx, const real *dy, const real *x, const real *mean,
+                            const real *factors, ptrdiff_t between, ptrdiff_t stride)
+{
+    const vec middle = vload_upto(mean, m), scale = vload_upto(factors, m);
+    const vec slope = vload_upto(factors + between, m), level = vload_upto(factors + 2 * between, m);
+    for (int r = 0; r < count; r++) {
+        vec g = vload_upto(dy + r * stride, m) - level;
+        if (x != NULL) g = vfma(middle - vload_upto(x + r * stride, m), slope, g);
+        vstore_upto(dx + r * stride, g * scale, m);
+    }
+}
+
+static void input_gradient(const panel *p, tile t)
 {
     const backward *a = p->args;
-    const ptrdiff_t corner = t.i * p->stride + p->j + t.j;
-    const real *dy = a->dy + corner, *x = a->x + corner;
+    const ptrdiff_t stride = p->stride, corner = t.i * stride + p->j + t.j, between = p->c;
+    const real *dy = a->dy + corner, *x = a->x + corner, *mean = a->mean + p->j + t.j;
+    const real *factors = factor(p, 0) + t.j;
     real *dx = a->dx + corner;
-    vec mean[GROUP], scale[GROUP], slope[GROUP], level[GROUP];
-    for (int v = 0; v < t.vecs; v++) {
-        mean[v] = vload_upto(a->mean + p->j + t.j + v * L, t.lanes);
-        scale[v] = vload_upto(factor(p, 0) + t.j + v * L, t.lanes);
-        slope[v] = vload_upto(factor(p, 1) + t.j + v * L, t.lanes);
-        level[v] = vload_upto(factor(p, 2) + t.j + v * L, t.lanes);
-    }
-    for (ptrdiff_t i = 0; i < t.rows; i++)
-        for (int v = 0; v < t.vecs; v++) {
-            ptrdiff_t at = i * p->stride + v * L;
-            vec g = vload_upto(dy + at, t.lanes) - level[v];
-            if (a->training) g = vfma(mean[v] - vload_upto(x + at, t.lanes), slope[v], g);
-            vstore_upto(dx + at, g * scale[v], t.lanes);
-        }
+    if (a->training)
+        EACH_STRIP(t, input_gradients(count, m, dx + i * stride + j, dy + i * stride + j, x + i * stride + j,
+                                      mean + j, factors + j, between, stride));
+    else
+        EACH_STRIP(t, input_gradients(count, m, dx + i * stride + j, dy + i * stride + j, NULL, mean + j,
+                                      factors + j, between, stride));
 }
 static void input_gradient_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 {
@@ -324,25 +375,10 @@ void KERNEL(batchnorm_inference_backward)(const void *args)
 
 /* ---- forward, inference -------------------------------------------------------------------------------- */
 
-INLINE void infer(const panel *p, columns t)
+static void infer(const panel *p, tile t)
 {
     const batchnorm_inference_args *a = p->args;
-    const ptrdiff_t column = p->j + t.j, corner = t.i * p->stride + column;
-    const real *x = (const real *)a->x + corner;
-    real *y = (real *)a->y + corner;
-    vec mean[GROUP], scale[GROUP], beta[GROUP];
-    for (int v = 0; v < t.vecs; v++) {
-        ptrdiff_t j = column + v * L;
-        mean[v] = vload_upto((const real *)a->mean + j, t.lanes);
-        vec var = vload_upto((const real *)a->var + j, t.lanes);
-        scale[v] = load_or(a->gamma, j, t.lanes, 1) / vsqrt(var + (real)a->eps);
-        beta[v] = load_or(a->beta, j, t.lanes, 0);
-    }
-    for (ptrdiff_t i = 0; i < t.rows; i++)
-        for (int v = 0; v < t.vecs; v++) {
-            ptrdiff_t at = i * p->stride + v * L;
-            vstore_upto(y + at, vfma(vload_upto(x + at, t.lanes) - mean[v], scale[v], beta[v]), t.lanes);
-        }
+    scale_tile(p, t, a->y, a->x, a->mean);
 }
 static void infer_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 {
@@ -352,8 +388,13 @@ static void infer_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 void KERNEL(batchnorm_inference)(const void *args)
 {
     const batchnorm_inference_args *a = args;
+    const real *var = a->var, *gamma = a->gamma, *beta = a->beta;
     for (ptrdiff_t j = 0; j < a->c; j += PANEL) {
         panel p = panel_of(args, a->n, a->c, j);
+        real *scale = factor(&p, 0), *offset = factor(&p, 1);
+        EACH_VECTOR(p.c, vec root = vsqrt(vload_upto(var + p.j + j, m) + (real)a->eps);
+                    vstore_upto(scale + j, load_or(gamma, p.j + j, m, 1) / root, m);
+                    vstore_upto(offset + j, load_or(beta, p.j + j, m, 0), m));
         parallel_tiles(&p, 0.3, infer_range);
     }
 }
