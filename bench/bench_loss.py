@@ -15,13 +15,14 @@ def bench_softmax(benchmark, kernel, x, name):
 
 def bench_cross_entropy(benchmark, x):
     loss, total = np.empty((), np.float32), np.empty((), np.float32)
-    lse, dx = np.empty(len(x), np.float32), np.empty_like(x)
+    softmax, dx = np.empty_like(x), np.empty_like(x)
     index = np.random.default_rng(0).integers(0, x.shape[1], len(x))
     one = np.ones((), np.float32)
+    options = (None, None, -100, 0.0, MEAN)
 
     def forward_and_backward():
-        _kernels.cross_entropy_forward(loss, lse, total, x, index, None, None, -100, 0.0, MEAN)
-        _kernels.cross_entropy_backward(dx, one, x, lse, total, index, None, None, -100, 0.0, MEAN)
+        _kernels.cross_entropy_forward(loss, softmax, total, x, index, *options)
+        _kernels.cross_entropy_backward(dx, one, softmax, total, index, *options)
 
     benchmark(forward_and_backward)
 

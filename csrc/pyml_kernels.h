@@ -163,7 +163,7 @@ typedef struct {
  * loss is (n) for REDUCTION_NONE, else one number: the sum, or the sum over the total weight. */
 typedef struct {
     void *loss;
-    void *lse; /* (n): log sum exp of each row, kept for backward */
+    void *softmax; /* (n,c), kept for backward; NULL: not computed */
     void *total_weight; /* (1), kept for backward */
     const void *x; /* (n,c) */
     const int64_t *index; /* (n), or NULL */
@@ -178,7 +178,7 @@ typedef struct {
 /* dx = dloss * d loss / d x; dloss is (n) for REDUCTION_NONE, else one number. */
 typedef struct {
     void *dx; /* (n,c) */
-    const void *dloss, *x, *lse, *total_weight;
+    const void *dloss, *softmax, *total_weight;
     const int64_t *index;
     const void *prob, *weight;
     ptrdiff_t n, c;

@@ -80,9 +80,9 @@ INLINE void philox(lanes64 c[4][PHILOX_VECTORS], const philox_key *key)
 /* The counters of the lanes are permuted so that interleaving the lanes of two vectors, even then odd, as
  * the unpack instructions do, leaves the words in order. */
 #if defined(__clang__)
-#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#define SHUFFLE64(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else /* GCC knows the other name from version 12 only */
-#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (lanes64){__VA_ARGS__})
+#define SHUFFLE64(a, b, ...) __builtin_shuffle(a, b, (lanes64){__VA_ARGS__})
 #endif
 #if VEC_BYTES == 16
 #define LANE_COUNTERS 0, 1
@@ -111,12 +111,12 @@ INLINE void philox_words(uint32_t words[PHILOX_WORDS], uint64_t counter, const p
     for (int v = 0; v < PHILOX_VECTORS; v++, words += 4 * PHILOX_LANES) {
         lanes64 w01 = (c[0][v] & UINT32_MAX) | c[1][v] << 32;
         lanes64 w23 = (c[2][v] & UINT32_MAX) | c[3][v] << 32;
-        *(lanes64_unaligned *)words = SHUFFLE(w01, w23, EVEN_LANES);
-        *(lanes64_unaligned *)(words + 2 * PHILOX_LANES) = SHUFFLE(w01, w23, ODD_LANES);
+        *(lanes64_unaligned *)words = SHUFFLE64(w01, w23, EVEN_LANES);
+        *(lanes64_unaligned *)(words + 2 * PHILOX_LANES) = SHUFFLE64(w01, w23, ODD_LANES);
     }
 }
 
-#undef SHUFFLE
+#undef SHUFFLE64
 
 /* Words [begin, begin + count) of the stream at `state`, count <= RANDOM_CHUNK; begin is a multiple of 4.
  * Writes up to the next multiple of PHILOX_WORDS, which divides RANDOM_CHUNK. */

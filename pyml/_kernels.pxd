@@ -91,12 +91,12 @@ cpdef int batchnorm_inference_backward(
 cpdef int softmax_forward(int kernel, ndarray y, ndarray x) except -1
 cpdef int softmax_backward(int kernel, ndarray dx, ndarray dy, ndarray y) except -1
 cpdef int cross_entropy_forward(
-    ndarray loss, ndarray lse, ndarray total_weight, ndarray x, ndarray index, ndarray prob,
+    ndarray loss, ndarray softmax, ndarray total_weight, ndarray x, ndarray index, ndarray prob,
     ndarray weight, int64_t ignore_index, double label_smoothing, int reduction
 ) except -1
 cpdef int cross_entropy_backward(
-    ndarray dx, ndarray dloss, ndarray x, ndarray lse, ndarray total_weight, ndarray index,
-    ndarray prob, ndarray weight, int64_t ignore_index, double label_smoothing, int reduction
+    ndarray dx, ndarray dloss, ndarray softmax, ndarray total_weight, ndarray index, ndarray prob,
+    ndarray weight, int64_t ignore_index, double label_smoothing, int reduction
 ) except -1
 cpdef int mse_forward(ndarray loss, ndarray x, ndarray t, int reduction) except -1
 cpdef int mse_backward(

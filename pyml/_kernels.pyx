@@ -90,7 +90,7 @@ cdef extern from "pyml_kernels.h" nogil:
         ptrdiff_t n, c
     ctypedef struct cross_entropy_forward_args:
         void *loss
-        void *lse
+        void *softmax
         void *total_weight
         const void *x
         const int64_t *index
@@ -103,8 +103,7 @@ cdef extern from "pyml_kernels.h" nogil:
     ctypedef struct cross_entropy_backward_args:
         void *dx
         const void *dloss
-        const void *x
-        const void *lse
+        const void *softmax
         const void *total_weight
         const int64_t *index
         const void *prob
@@ -351,11 +350,11 @@ cpdef int softmax_backward(int kernel, ndarray dx, ndarray dy, ndarray y) except
 
 
 cpdef int cross_entropy_forward(
-    ndarray loss, ndarray lse, ndarray total_weight, ndarray x, ndarray index, ndarray prob,
+    ndarray loss, ndarray softmax, ndarray total_weight, ndarray x, ndarray index, ndarray prob,
     ndarray weight, int64_t ignore_index, double label_smoothing, int reduction
 ) except -1:
     cdef cross_entropy_forward_args args
-    args.loss, args.lse, args.total_weight = pointer(loss), pointer(lse), pointer(total_weight)
+    args.loss, args.softmax, args.total_weight = pointer(loss), pointer(softmax), pointer(total_weight)
     args.x, args.index, args.prob = pointer(x), <int64_t *>pointer(index), pointer(prob)
     args.weight, args.n, args.c, args.ignore_index = pointer(weight), x.shape[0], x.shape[1], ignore_index
     args.label_smoothing, args.reduction = label_smoothing, reduction
@@ -363,15 +362,15 @@ cpdef int cross_entropy_forward(
 
 
 cpdef int cross_entropy_backward(
-    ndarray dx, ndarray dloss, ndarray x, ndarray lse, ndarray total_weight, ndarray index,
-    ndarray prob, ndarray weight, int64_t ignore_index, double label_smoothing, int reduction
+    ndarray dx, ndarray dloss, ndarray softmax, ndarray total_weight, ndarray index, ndarray prob,
+    ndarray weight, int64_t ignore_index, double label_smoothing, int reduction
 ) except -1:
     cdef cross_entropy_backward_args args
-    args.dx, args.dloss, args.x, args.lse = pointer(dx), pointer(dloss), pointer(x), pointer(lse)
+    args.dx, args.dloss, args.softmax = pointer(dx), pointer(dloss), pointer(softmax)
     args.total_weight, args.index = pointer(total_weight), <int64_t *>pointer(index)
-    args.prob, args.weight, args.n, args.c = pointer(prob), pointer(weight), x.shape[0], x.shape[1]
+    args.prob, args.weight, args.n, args.c = pointer(prob), pointer(weight), dx.shape[0], dx.shape[1]
     args.ignore_index, args.label_smoothing, args.reduction = ignore_index, label_smoothing, reduction
-    return submit(KERNEL_cross_entropy_backward, dtype_of(x), &args, sizeof(args), 2 * size(x))
+    return submit(KERNEL_cross_entropy_backward, dtype_of(dx), &args, sizeof(args), size(dx))
 
 
 cpdef int mse_forward(ndarray loss, ndarray x, ndarray t, int reduction) except -1:

@@ -28,10 +28,11 @@ INLINE vec fill(vec v, ptrdiff_t n, real other)
         }                                                    \
     } while (0)
 
+/* The largest of a row, NaN aside: those make the row's sum of exponentials NaN. */
 INLINE real row_max(const real *x, ptrdiff_t c)
 {
     vec top = vset1(-INF);
-    EACH_VECTOR(c, top = vmax(top, fill(vload_upto(x + j, m), m, -INF)));
+    EACH_VECTOR(c, top = vlarger(fill(vload_upto(x + j, m), m, -INF), top));
     return vmax_lane(top);
 }
 
@@ -39,6 +40,25 @@ INLINE real row_max(const real *x, ptrdiff_t c)
 INLINE vec exp_from(const real *x, ptrdiff_t m, real shift)
 {
     return vexp(fill(vload_upto(x, m), m, -INF) - shift);
+}
+
+/* The sum of exp(x - shift) over a row; row_exp writes the numbers too, y may be x. */
+INLINE real row_exp_sum(const real *x, ptrdiff_t c, real shift)
+{
+    vec sum = vset1(0);
+    EACH_VECTOR(c, sum += exp_from(x + j, m, shift));
+    return vsum(sum);
+}
+INLINE real row_exp(real *y, const real *x, ptrdiff_t c, real shift)
+{
+    vec sum = vset1(0);
+    EACH_VECTOR(c, vec e = exp_from(x + j, m, shift); sum += e; vstore_upto(y + j, e, m));
+    return vsum(sum);
+}
+
+INLINE void row_scale(real *y, ptrdiff_t c, real factor)
+{
+    EACH_VECTOR(c, vstore_upto(y + j, vload_upto(y + j, m) * factor, m));
 }
 
 INLINE real log_of(real x) { return vlog(vset1(x))[0]; }
@@ -58,10 +78,7 @@ static void softmax_forward_range(const void *context, ptrdiff_t begin, ptrdiff_
         const real *x = (const real *)a->x + i * a->c;
         real *y = (real *)a->y + i * a->c;
         const real top = row_max(x, a->c);
-        vec sum = vset1(0);
-        EACH_VECTOR(a->c, vec e = exp_from(x + j, m, top); sum += e; vstore_upto(y + j, e, m));
-        const real scale = 1 / vsum(sum);
-        EACH_VECTOR(a->c, vstore_upto(y + j, vload_upto(y + j, m) * scale, m));
+        row_scale(y, a->c, 1 / row_exp(y, x, a->c, top));
     }
 }
 void KERNEL(softmax_forward)(const void *args)
@@ -98,9 +115,7 @@ static void log_softmax_forward_range(const void *context, ptrdiff_t begin, ptrd
         const real *x = (const real *)a->x + i * a->c;
         real *y = (real *)a->y + i * a->c;
         const real top = row_max(x, a->c);
-        vec sum = vset1(0);
-        EACH_VECTOR(a->c, sum += exp_from(x + j, m, top));
-        const real log_sum = log_of(vsum(sum));
+        const real log_sum = log_of(row_exp_sum(x, a->c, top));
         EACH_VECTOR(a->c, vstore_upto(y + j, (vload_upto(x + j, m) - top) - log_sum, m));
     }
 }
@@ -212,13 +227,19 @@ static subtotal cross_entropy_row(const cross_entropy_forward_args *a, const tar
 {
     const real *x = (const real *)a->x + i * a->c;
     const real top = row_max(x, a->c);
-    vec sum = vset1(0), mass = vset1(0), dot = vset1(0);
+    vec mass = vset1(0), dot = vset1(0);
     if (t->dense)
-        EACH_VECTOR(a->c, vec q = dense_mass(t, i, j, m); sum += exp_from(x + j, m, top); mass += q;
+        EACH_VECTOR(a->c, vec q = dense_mass(t, i, j, m); mass += q;
                     dot += q * (fill(vload_upto(x + j, m), m, top) - top));
-    else EACH_VECTOR(a->c, sum += exp_from(x + j, m, top));
-    const real log_sum = log_of(vsum(sum));
-    ((real *)a->lse)[i] = top + log_sum;
+    real sum;
+    if (a->softmax != NULL) {
+        real *softmax = (real *)a->softmax + i * a->c;
+        sum = row_exp(softmax, x, a->c, top);
+        row_scale(softmax, a->c, 1 / sum);
+    } else {
+        sum = row_exp_sum(x, a->c, top);
+    }
+    const real log_sum = log_of(sum);
 
     if (ignored(t, i)) return (subtotal){0, 0};
     if (outside(t, i)) return (subtotal){NOT_A_NUMBER, 0};
@@ -261,29 +282,30 @@ typedef struct {
     target target;
 } cross_entropy_backward_context;
 
-/* dx_j = g * (softmax(x)_j sum_k mass_k - mass_j). The softmax is scaled by its own sum: in float32 an lse of
- * 1e4 is rounded by 5e-4, the same for the whole row. */
+/* dx_j = g * (softmax(x)_j sum_k mass_k - mass_j) */
 static void cross_entropy_gradient_row(const cross_entropy_backward_args *a, const target *t, ptrdiff_t i)
 {
-    const real *x = (const real *)a->x + i * a->c, *dloss = a->dloss;
+    const real *softmax = (const real *)a->softmax + i * a->c, *dloss = a->dloss;
     real *dx = (real *)a->dx + i * a->c;
     if (ignored(t, i) || outside(t, i)) {
         const vec constant = vset1(ignored(t, i) ? 0 : NOT_A_NUMBER);
         EACH_VECTOR(a->c, vstore_upto(dx + j, constant, m));
         return;
     }
-    const real shift = ((const real *)a->lse)[i];
     const real g = a->reduction == REDUCTION_NONE  ? dloss[i]
                    : a->reduction == REDUCTION_SUM ? dloss[0]
                                                    : dloss[0] / *(const real *)a->total_weight;
     const real peak = t->index != NULL ? t->kept * class_weight(t, i) : 0;
-    vec sum = vset1(0), mass = vset1(0);
-    EACH_VECTOR(a->c, vec e = exp_from(x + j, m, shift); sum += e; vstore_upto(dx + j, e, m);
-                if (t->dense) mass += dense_mass(t, i, j, m));
-    const real scale = g * (vsum(mass) + peak) / vsum(sum);
-    if (t->dense)
-        EACH_VECTOR(a->c, vstore_upto(dx + j, vload_upto(dx + j, m) * scale - dense_mass(t, i, j, m) * g, m));
-    else EACH_VECTOR(a->c, vstore_upto(dx + j, vload_upto(dx + j, m) * scale, m));
+    if (t->dense) {
+        vec mass = vset1(0);
+        EACH_VECTOR(a->c, mass += dense_mass(t, i, j, m));
+        const real scale = g * (vsum(mass) + peak);
+        EACH_VECTOR(a->c, vec q = dense_mass(t, i, j, m);
+                    vstore_upto(dx + j, vload_upto(softmax + j, m) * scale - q * g, m));
+    } else {
+        const real scale = g * peak;
+        EACH_VECTOR(a->c, vstore_upto(dx + j, vload_upto(softmax + j, m) * scale, m));
+    }
     if (t->index != NULL) dx[t->index[i]] -= g * peak;
 }
 
@@ -298,7 +320,7 @@ void KERNEL(cross_entropy_backward)(const void *args)
     const cross_entropy_backward_args *a = args;
     cross_entropy_backward_context k = {
         a, target_of(a->index, a->prob, a->weight, a->c, a->ignore_index, a->label_smoothing)};
-    parallel_for(a->n, block_rows(a->c), row_cost(a->n, a->c, 1.5), cross_entropy_backward_range, &k);
+    parallel_for(a->n, block_rows(a->c), row_cost(a->n, a->c, 0.5), cross_entropy_backward_range, &k);
 }
 
 /* ---- mse:  loss = (x - t)^2 ---------------------------------------------------------------------------- */

@@ -175,23 +175,78 @@ INLINE vec vabs(vec a) { return (vec)((ivec)a & ~(ivec)vset1((real)-0.0)); }
 INLINE vec vmax(vec a, vec b) { return vselect((a > b) | (a != a), a, b); }
 INLINE vec vmin(vec a, vec b) { return vselect((a < b) | (a != a), a, b); }
 
+/* a where a > b, else b: one instruction on x86-64, and blind to a NaN in a. */
+INLINE vec vlarger(vec a, vec b)
+{
+#if defined(ISA_avx512) && REAL_BITS == 32
+    return (vec)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined(ISA_avx512)
+    return (vec)_mm512_max_pd((__m512d)a, (__m512d)b);
+#elif defined(ISA_avx2) && REAL_BITS == 32
+    return (vec)_mm256_max_ps((__m256)a, (__m256)b);
+#elif defined(ISA_avx2)
+    return (vec)_mm256_max_pd((__m256d)a, (__m256d)b);
+#else
+    return vselect(a > b, a, b);
+#endif
+}
+
 /* --- across lanes --------------------------------------------------------------------------- */
 
-/* Halves are added to halves until one lane is left: a fixed order for one ISA. */
+/* f(s, 0), f(s, 1), ... f(s, L-1) */
+#define LANES_1(f, s, l) f(s, l)
+#define LANES_2(f, s, l) LANES_1(f, s, l), LANES_1(f, s, l + 1)
+#define LANES_4(f, s, l) LANES_2(f, s, l), LANES_2(f, s, l + 2)
+#define LANES_8(f, s, l) LANES_4(f, s, l), LANES_4(f, s, l + 4)
+#define LANES_16(f, s, l) LANES_8(f, s, l), LANES_8(f, s, l + 8)
+#if LANES == 2
+#define EACH_LANE LANES_2
+#elif LANES == 4
+#define EACH_LANE LANES_4
+#elif LANES == 8
+#define EACH_LANE LANES_8
+#elif LANES == 16
+#define EACH_LANE LANES_16
+#endif
+
+#if defined(__clang__)
+#define VSHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else /* GCC knows the other name from version 12 only */
+#define VSHUFFLE(a, b, ...) __builtin_shuffle(a, b, (ivec){__VA_ARGS__})
+#endif
+
+/* Halves are added to halves until one lane is left: a fixed order for one ISA. vmax_lane is the largest lane; NaN
+ * in any gives NaN. */
+#define HALF_TURN(s, l) (((l) + (s)) % LANES)
+#define FOLD(a, combine, s) a = combine(a, VSHUFFLE(a, a, EACH_LANE(HALF_TURN, s, 0)));
+#if LANES >= 16
+#define FOLD_16(a, combine) FOLD(a, combine, 8)
+#else
+#define FOLD_16(a, combine)
+#endif
+#if LANES >= 8
+#define FOLD_8(a, combine) FOLD(a, combine, 4)
+#else
+#define FOLD_8(a, combine)
+#endif
+#if LANES >= 4
+#define FOLD_4(a, combine) FOLD(a, combine, 2)
+#else
+#define FOLD_4(a, combine)
+#endif
+#define FOLD_LANES(a, combine) FOLD_16(a, combine) FOLD_8(a, combine) FOLD_4(a, combine) FOLD(a, combine, 1)
+
+INLINE vec vadd(vec a, vec b) { return a + b; }
 INLINE real vsum(vec a)
 {
-    real s[LANES];
-    vstore(s, a);
-    for (ptrdiff_t half = L / 2; half > 0; half /= 2)
-        for (ptrdiff_t i = 0; i < half; i++) s[i] += s[i + half];
-    return s[0];
+    FOLD_LANES(a, vadd)
+    return a[0];
 }
 
 INLINE real vmax_lane(vec a)
 {
-    real m = a[0];
-    for (ptrdiff_t i = 1; i < L; i++) m = (a[i] > m || a[i] != a[i]) ? a[i] : m;
-    return m;
+    FOLD_LANES(a, vmax)
+    return a[0];
 }
 
 #endif

@@ -134,7 +134,7 @@ cdef int reduction_of(reduction, str name) except -1:
 
 
 cdef class CrossEntropy(Node):
-    """Kept: logits, weight, lse, total weight, target; and the target's array, of indices or of probabilities."""
+    """Kept: logits, weight, softmax, total weight, target; and the target's array, of indices or of probabilities."""
     cdef ndarray index, prob
     cdef int64_t ignore_index
     cdef double label_smoothing
@@ -166,12 +166,12 @@ cdef class CrossEntropy(Node):
         return wrap(q)
 
     cpdef tuple backward_fused(self, Tensor dy):
-        cdef ndarray x = contiguous(self.saved(0).array)
+        cdef ndarray softmax = self.saved(2).array
         cdef Tensor weight = self.saved(1)
-        cdef ndarray dx = empty_like(x)
+        cdef ndarray dx = empty_like(softmax)
         self.saved(4)
         _kernels.cross_entropy_backward(
-            dx, contiguous(dy.array), x, self.saved(2).array, self.saved(3).array, self.index, self.prob,
+            dx, contiguous(dy.array), softmax, self.saved(3).array, self.index, self.prob,
             None if weight is None else contiguous(weight.array), self.ignore_index, self.label_smoothing, self.reduction,
         )
         return (wrap(dx),)
@@ -209,7 +209,7 @@ def cross_entropy(x, target, weight=None, ignore_index=-100, reduction="mean", l
     cdef Tensor xt = real_tensor(x, "cross_entropy", "input")
     cdef int how = reduction_of(reduction, "cross_entropy")
     cdef Tensor w = None, tt, logits, out
-    cdef ndarray index = None, prob = None, rows, loss, lse, total
+    cdef ndarray index = None, prob = None, rows, loss, softmax_rows = None, total
     cdef CrossEntropy node
     if not isinstance(target, Tensor):
         raise TypeError(f"cross_entropy: target must be a Tensor, not {type(target).__name__}")
@@ -250,10 +250,11 @@ def cross_entropy(x, target, weight=None, ignore_index=-100, reduction="mean", l
     logits = xt if xt.array.ndim == 2 else reshape(moveaxis(xt, axis, -1), (tt.array.size if prob is None else prob.shape[0], c))
     rows = contiguous(logits.array)
     loss = empty_vector(rows.shape[0], rows) if how == NONE else empty_scalar(rows)
-    lse = empty_vector(rows.shape[0], rows)
     total = empty_scalar(rows)
+    if tracks(logits):
+        softmax_rows = empty_like(rows)
     _kernels.cross_entropy_forward(
-        loss, lse, total, rows, index, prob, None if w is None else contiguous(w.array), ignore_index, label_smoothing, how)
+        loss, softmax_rows, total, rows, index, prob, None if w is None else contiguous(w.array), ignore_index, label_smoothing, how)
     out = wrap(loss)
     if tracks(logits):
         node = CrossEntropy.__new__(CrossEntropy)
@@ -262,7 +263,7 @@ def cross_entropy(x, target, weight=None, ignore_index=-100, reduction="mean", l
         node.connect(out, (logits,))
         node.keep(logits)
         node.keep(w)
-        node.keep(wrap(lse))
+        node.keep(wrap(softmax_rows))
         node.keep(wrap(total))
         node.keep(tt)
     return reshape(out, sample_shape) if how == NONE and out.shape != sample_shape else out

@@ -165,8 +165,6 @@ def cross_entropy(x, index, prob, weight, smoothing, reduction, ignored):
     size = np.abs(x - x.max(1, keepdims=True)) + np.log(c) + 1  # of a logit's rounding errors
     losses, scales = -(q * v * logp).sum(1), (np.abs(q) * v * size).sum(1)
     total = v[index[kept]].sum() if prob is None else x.dtype.type(n)
-    largest = x.max(1)
-    lse = largest + np.log(np.exp(x - largest[:, None]).sum(1))
     slopes = np.exp(logp) * (q * v).sum(1, keepdims=True) - q * v
     slope_scales = (
         np.exp(logp) * np.minimum(size, 1000) * (np.abs(q) * v).sum(1, keepdims=True)
@@ -176,7 +174,7 @@ def cross_entropy(x, index, prob, weight, smoothing, reduction, ignored):
         "loss": Scaled(losses, scales)
         if reduction == "none"
         else combined(losses, scales, total, reduction),
-        "lse": Scaled(lse, np.abs(x).max(1) + np.log(c) + 1),
+        "softmax": Scaled(np.exp(logp), np.exp(logp) * np.minimum(size, 1000)),
         "total_weight": np.array([total]),
     }, Scaled(slopes, slope_scales)
 
@@ -213,10 +211,10 @@ def loss_arguments(n, kind, weighted):
 @pytest.mark.parametrize(("kind", "weighted", "smoothing", "reduction"), OPTIONS)
 @pytest.mark.parametrize("n", [1, 7])
 def test_cross_entropy_forward(kind, weighted, smoothing, reduction, n):
-    def call(loss, lse, total_weight, x, index, prob, weight):
+    def call(loss, softmax, total_weight, x, index, prob, weight):
         _kernels.cross_entropy_forward(
             loss,
-            lse,
+            softmax,
             total_weight,
             x,
             index,
@@ -247,19 +245,19 @@ def test_cross_entropy_backward(kind, weighted, smoothing, reduction, n):
 
     def arguments(draw, c):
         inputs = forward_arguments(draw, c)
-        lse, total_weight = np.empty(n, draw.dtype), np.empty(1, draw.dtype)
+        softmax, total_weight = np.empty((n, c), draw.dtype), np.empty(1, draw.dtype)
         loss = np.empty(n if reduction == "none" else 1, draw.dtype)
         _kernels.cross_entropy_forward(
-            loss, lse, total_weight, *inputs.values(), IGNORED, smoothing, REDUCTIONS[reduction]
+            loss, softmax, total_weight, *inputs.values(), IGNORED, smoothing, REDUCTIONS[reduction]
         )
-        return inputs | {"dloss": draw.normal(loss.shape), "lse": lse, "total_weight": total_weight}
+        kept = {"softmax": softmax, "total_weight": total_weight}
+        return inputs | {"dloss": draw.normal(loss.shape)} | kept
 
-    def call(dx, dloss, x, lse, total_weight, index, prob, weight):
+    def call(dx, dloss, x, softmax, total_weight, index, prob, weight):
         _kernels.cross_entropy_backward(
             dx,
             dloss,
-            x,
-            lse,
+            softmax,
             total_weight,
             index,
             prob,
@@ -269,20 +267,13 @@ def test_cross_entropy_backward(kind, weighted, smoothing, reduction, n):
             REDUCTIONS[reduction],
         )
 
-    def reference(dloss, x, lse, total_weight, index, prob, weight):
+    def reference(dloss, x, softmax, total_weight, index, prob, weight):
         forward, (slopes, scales) = cross_entropy(
             x, index, prob, weight, smoothing, reduction, IGNORED
         )
         total = forward["total_weight"] if reduction == "mean" else 1
         factor = dloss[:, None] / np.where(total == 0, 1, total)  # all rows ignored: no gradient
-        offset = np.exp(log_softmax(x)) * np.abs(x).max(
-            1, keepdims=True
-        )  # lse is rounded to the size of x
-        return {
-            "dx": Scaled(
-                factor * slopes, np.abs(factor) * (scales + offset * np.abs(slopes).max(initial=0))
-            )
-        }
+        return {"dx": Scaled(factor * slopes, np.abs(factor) * scales)}
 
     check_kernel(
         "cross_entropy_backward",
@@ -297,12 +288,12 @@ def test_cross_entropy_backward(kind, weighted, smoothing, reduction, n):
 
 def cross_entropy_of(x, index, reduction="none", smoothing=0.0, weight=None, ignore_index=-100):
     loss = np.full(len(x) if reduction == "none" else 1, -7, x.dtype)
-    lse, total_weight = np.empty(len(x), x.dtype), np.empty(1, x.dtype)
+    softmax, total_weight = np.empty_like(x), np.empty(1, x.dtype)
     options = (ignore_index, smoothing, REDUCTIONS[reduction])
-    _kernels.cross_entropy_forward(loss, lse, total_weight, x, index, None, weight, *options)
+    _kernels.cross_entropy_forward(loss, softmax, total_weight, x, index, None, weight, *options)
     dx = np.full(x.shape, -7, x.dtype)
     _kernels.cross_entropy_backward(
-        dx, np.ones_like(loss), x, lse, total_weight, index, None, weight, *options
+        dx, np.ones_like(loss), softmax, total_weight, index, None, weight, *options
     )
     return loss, dx
 
