@@ -1,20 +1,20 @@
 /* C = alpha A B + beta C (+ bias), after Goto & van de Geijn 2008 (doi:10.1145/1356052.1356053) and
  * BLIS (Van Zee & van de Geijn 2015, doi:10.1145/2764454).
  *
- *                     n                  A task is a block of C, at most MC x NC, and belongs to one thread:
+ *                     n                  A task is a block of C, at most NC columns of it, and belongs to one thread:
  *             +---------------+
  *             |     : NC  :   |          for each KC of k
- *           B |  KC :[]---:   | k            pack MC x KC of A                                 it stays in L2
- *             |     : NR  :   |              for each NR of the columns
- *      k      +---------------+                  pack KC x NR of B                             it stays in L1
- *   +------+  +---------------+                  for each MR of the rows
- *   |  KC  |  |     : NC  :   |                      MR x NR of C += MR x KC of A * KC x NR of B
- * A | ==== |  |   MC:[]   :   | m C                      summed in registers: for each p, MR numbers of A,
- *   | ==== |  |     :     :   |                          each in all lanes, times NV vectors of B
- *   +------+  +---------------+
+ *           B |  KC :[]---:   | k            for each MC of the rows
+ *             |     : NR  :   |                  bring MC x KC of A together                    it stays in L2
+ *      k      +---------------+                  for each NR of the columns
+ *   +------+  +---------------+                      the first time: pack KC x NR of B          in L1 while used
+ *   |  KC  |  |     : NC  :   |                      for each MR of the rows
+ * A | ==== |  |   MC:[]   :   | m C                      MR x NR of C += MR x KC of A * KC x NR of B
+ *   | ==== |  |     :     :   |                              summed in registers: for each p, MR numbers of A,
+ *   +------+  +---------------+                              each in all lanes, times NV vectors of B
  *
- * Packed, an operand lies in the order of its use: MR (NR) numbers of one p, then those of the next. What can
- * be read as it lies is not packed where that costs nothing: rows of A along k, rows of B along n.
+ * Packed, an operand lies in the order of its use: MR (NR) numbers of one p, then those of the next. What is
+ * used few times is read as it lies, if that is by runs: rows of A along k, columns of B side by side, and so on.
  *
  * An element of C is the sum over blocks of k, in order, of alpha * (sum over p of the block, in order, by
  * vfma from 0), whatever its place in C, the sizes m and n, packing, and threads. So a row has the same bits
@@ -48,6 +48,9 @@ enum {
     KC = 256,
     KC_STEP = 16, /* blocks of k are as equal as multiples of it can be */
     NC = 2048 / sizeof(real) / NR * NR,
+    A_COPIED_FROM = 4 * NR, /* columns of C from which it pays to bring long rows of A together, */
+    A_READ_UP_TO = 8 * NR,  /* up to which A is read as it lies, a short run for each p, */
+    B_READ_UP_TO = 12 * MR, /* and rows of C up to which B is */
     PACKED_A = ((MC + MR - 1) / MR * MR * KC + LANES + 15) / 16 * 16,
     PACKED_B = KC * NC + LANES,
 
@@ -294,8 +297,9 @@ void KERNEL(gemm_bias)(const gemm_args *g, const real *bias)
     const double macs = (double)g->m * (double)g->n * (double)g->k * (double)g->batch;
     const double cost = macs / (double)(MACS_PER_NS * L);
     cut(&plan, cost);
-    plan.a_form = g->a_col != 1 ? PACKED : g->k > KC && g->n >= 4 * NR ? COPIED : AS_IT_LIES;
-    plan.pack_b = g->b_col != 1 || g->m > 2 * MR;
+    if (g->a_col == 1) plan.a_form = g->k > KC && g->n >= A_COPIED_FROM ? COPIED : AS_IT_LIES;
+    else plan.a_form = g->a_row == 1 && g->n <= A_READ_UP_TO ? AS_IT_LIES : PACKED;
+    plan.pack_b = g->b_col != 1 || g->m > B_READ_UP_TO;
     parallel_for(plan.row_blocks * plan.column_blocks * g->batch, 1, cost, multiply_tasks, &plan);
 }
 

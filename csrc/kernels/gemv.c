@@ -7,8 +7,9 @@
 
 enum {
     DOT_VECTORS = 2, /* vectors of columns that hide the latency of vfma */
-    WIDE_VECTORS = 8, /* the same, and whole cache lines of B */
-    COLUMNS = 128, /* a task */
+    DOT_COLUMNS = 64, /* a task */
+    ROWS = 8, /* of B, read together */
+    COLUMNS = 1024, /* a task; their sums stay in L1 */
     OUTER_ROWS = 16,
     LINE = 64 / sizeof(real),
 };
@@ -94,33 +95,42 @@ static void dot_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 
 /* ---- columns of B lie side by side ----------------------------------------------------------------------- */
 
-INLINE void add_rows(const int vectors, const ptrdiff_t last, const row_product *r, ptrdiff_t j)
+/* sum[j] += a[p] * b[p][j] for j < columns and `rows` p; constant where this is inlined. */
+INLINE void add_rows(const int rows, real *sum, const real *a, ptrdiff_t a_col, const real *b,
+                     ptrdiff_t b_row, ptrdiff_t columns)
 {
-    const gemm_args *g = r->g;
-    const real *a = g->a, *b = (const real *)g->b + j, *c = (const real *)g->c + j;
-    vec total[WIDE_VECTORS] = {0};
-    for (ptrdiff_t p = 0, p_end; p < g->k; p = p_end) {
-        vec sum[WIDE_VECTORS] = {0};
-        p_end = min_size(p + r->kc, g->k);
-        for (ptrdiff_t q = p; q < p_end; q++) {
-            const vec x = vset1(a[q * g->a_col]);
-            UNROLL for (int v = 0; v < vectors; v++)
-                sum[v] = vfma(x, vload_upto(b + q * g->b_row + v * L, v == vectors - 1 ? last : L), sum[v]);
-        }
-        UNROLL for (int v = 0; v < vectors; v++)
-            total[v] = add_block(g, p, total[v], sum[v], c + v * L, v == vectors - 1 ? last : L);
+    for (ptrdiff_t j = 0; j < columns; j += L) {
+        const ptrdiff_t lanes = min_size(columns - j, L);
+        vec s = vload(sum + j);
+        UNROLL for (int p = 0; p < rows; p++)
+            s = vfma(vset1(a[p * a_col]), vload_upto(b + p * b_row + j, lanes), s);
+        vstore(sum + j, s);
     }
-    UNROLL for (int v = 0; v < vectors; v++)
-        store_total(r, j + v * L, total[v], v == vectors - 1 ? last : L);
 }
 
 static void rows_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 {
     const row_product r = *(const row_product *)context;
-    ptrdiff_t j = begin;
-    for (; j + WIDE_VECTORS * L <= end; j += WIDE_VECTORS * L) add_rows(WIDE_VECTORS, L, &r, j);
-    for (; j + 2 * L <= end; j += 2 * L) add_rows(2, L, &r, j);
-    for (; j < end; j += L) add_rows(1, min_size(end - j, L), &r, j);
+    const gemm_args g = *r.g;
+    const real *a = g.a, *b = (const real *)g.b + begin;
+    const ptrdiff_t columns = end - begin;
+    real *c = (real *)g.c + begin;
+    for (ptrdiff_t p = 0, p_end; p < g.k; p = p_end) {
+        real sum[COLUMNS];
+        for (ptrdiff_t j = 0; j < columns; j += L) vstore(sum + j, (vec){0});
+        p_end = min_size(p + r.kc, g.k);
+        ptrdiff_t q = p;
+        for (; q + ROWS <= p_end; q += ROWS)
+            add_rows(ROWS, sum, a + q * g.a_col, g.a_col, b + q * g.b_row, g.b_row, columns);
+        for (; q < p_end; q++) add_rows(1, sum, a + q * g.a_col, g.a_col, b + q * g.b_row, g.b_row, columns);
+        for (ptrdiff_t j = 0; j < columns; j += L) {
+            const ptrdiff_t lanes = min_size(columns - j, L);
+            vec total = p > 0 ? vload_upto(c + j, lanes) : (vec){0};
+            total = add_block(&g, p, total, vload(sum + j), c + j, lanes);
+            if (p_end == g.k) store_total(&r, begin + j, total, lanes);
+            else vstore_upto(c + j, total, lanes);
+        }
+    }
 }
 
 /* ---- k is 1: the outer product ------------------------------------------------------------------------- */
@@ -159,7 +169,7 @@ bool KERNEL(gemv_bias)(const gemm_args *g, const real *bias, ptrdiff_t kc)
         turned.b = g->a, turned.b_row = g->a_col, turned.b_col = g->a_row, turned.n = g->m;
         r.g = &turned, r.bias_col = 0;
     }
-    if (r.g->b_row == 1) parallel_for(r.g->n, COLUMNS, cost, dot_range, &r);
+    if (r.g->b_row == 1) parallel_for(r.g->n, DOT_COLUMNS, cost, dot_range, &r);
     else if (r.g->b_col == 1) parallel_for(r.g->n, COLUMNS, cost, rows_range, &r);
     else return false;
     return true;
