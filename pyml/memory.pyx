@@ -5,7 +5,8 @@ every 4 KiB, more than many kernels take. So a freed block waits here for the ne
 use and those waiting are together never more than KEPT times the most that was in use at one time: where a new block
 would exceed that, waiting ones are given back first.
 
-Blocks begin on a cache line (64 bytes). Changed under the GIL only.
+Blocks begin on a cache line (64 bytes). Large ones ask for huge pages, which spare the address translation: of Linux
+only, and harmless elsewhere. Changed under the GIL only.
 """
 cimport cython
 cimport numpy as cnp
@@ -25,12 +26,20 @@ cdef extern from *:
     enum { KEEPS_BLOCKS = 1 };
     #endif
     #define LAST_BIT(n) (63 - __builtin_clzll(n))
+
+    #include <sys/mman.h>
+    #if !defined(MADV_HUGEPAGE)
+    #define MADV_HUGEPAGE 0 /* MADV_NORMAL */
+    #endif
     """
+    int madvise(void *memory, size_t size, int advice) nogil
+    int MADV_HUGEPAGE
     bint KEEPS_BLOCKS
     int LAST_BIT(unsigned long long n)
 
 cdef enum:
     LINE = 64
+    HUGE_PAGE = 1 << 21
     STEPS = 8       # sizes from one power of two to the next: at most an eighth of a block is not used
     SIZES = 512
     KEPT = 2        # phases of a step have sizes of their own; with 1.5, steps of some networks go to the system
@@ -92,8 +101,21 @@ cdef class Block:
             free(self.memory)
 
 
+cdef void *from_system(size_t size) noexcept:
+    """NULL if there is no memory."""
+    global system_calls
+    cdef void *memory = NULL
+    cdef size_t alignment = HUGE_PAGE if size >= 2 * HUGE_PAGE else LINE
+    system_calls += 1
+    if posix_memalign(&memory, alignment, size) != 0:
+        return NULL
+    if alignment == HUGE_PAGE:
+        madvise(memory, size // HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE)   # a wish: nothing depends on it
+    return memory
+
+
 cdef Block new_block(size_t bytes):
-    global used_bytes, waiting_bytes, peak_bytes, system_calls
+    global used_bytes, waiting_bytes, peak_bytes
     cdef Block block = Block.__new__(Block)
     cdef int index = size_index((bytes + LINE - 1) // LINE)
     cdef size_t size = size_bytes(index)
@@ -105,11 +127,12 @@ cdef Block new_block(size_t bytes):
         peak_bytes = max(peak_bytes, used_bytes + size)
         if used_bytes + waiting_bytes + size > KEPT * peak_bytes:
             give_back(used_bytes + waiting_bytes + size - KEPT * peak_bytes)
-        system_calls += 1
-        if posix_memalign(&memory, LINE, size) != 0:
+        memory = from_system(size)
+        if memory == NULL:
             give_back(waiting_bytes)
-            if posix_memalign(&memory, LINE, size) != 0:
-                raise MemoryError(f"no memory for an array of {bytes} bytes")
+            memory = from_system(size)
+        if memory == NULL:
+            raise MemoryError(f"no memory for an array of {bytes} bytes")
     used_bytes += size
     peak_bytes = max(peak_bytes, used_bytes)
     block.memory, block.index = memory, index
