@@ -35,8 +35,10 @@
 
 enum {
     THREADS_MAX = 256,
-    GRAIN_NS = 3000,   /* work worth a thread that is awake: to hand it over costs half a microsecond */
-    WAKE_NS = 100000,  /* work done without the sleepers, after which they are woken */
+    GRAIN_NS =
+        15000,  /* work worth a thread that is awake: to hand it over costs half a microsecond, and what the
+                        * other core wrote last comes from there */
+    WAKE_NS = 200000,  /* work done without the sleepers, after which they are woken */
     SPIN_NS = 100000,  /* how long to poll before sleeping: the gap between two kernels of a step */
     CACHE_LINE = 64,
     CLOSED = INT_MIN / 2,
@@ -201,36 +203,41 @@ void threads_set(int count)
 
 /* ---- the pool ----------------------------------------------------------------------------------------- */
 
-/* A participant's run of blocks, on a cache line of its own. */
+/* A participant's run of blocks. */
 typedef struct {
     _Alignas(CACHE_LINE) atomic_ptrdiff_t next;
     ptrdiff_t end;
 } run;
 
 typedef struct {
-    atomic_bool asleep;
+    _Alignas(CACHE_LINE) atomic_bool asleep;
     pthread_cond_t opened; /* what it sleeps on */
 } worker_state;
 
+/* What different threads write, or poll, stands on lines of its own: a line takes a third of a microsecond to move
+ * from core to core. */
 static struct {
-    atomic_bool busy; /* held by the caller whose job is open; guards what is not atomic */
+    _Alignas(CACHE_LINE)
+        atomic_bool busy; /* held by the caller whose job is open; guards what is not atomic */
     bool started;
     int workers, workers_max, processors;
     double unaided; /* nanoseconds of work that sleepers could have shared since they were last woken */
 
-    range_fn range; /* the job, read by those inside */
+    _Alignas(CACHE_LINE) atomic_uint generation; /* moves when a job opens: what workers poll */
+
+    _Alignas(CACHE_LINE) range_fn range; /* the job, read by those inside */
     const void *context;
     ptrdiff_t n, block;
     int participants;
-    run runs[THREADS_MAX];
     atomic_int helpers; /* workers 1 .. helpers may enter */
-    atomic_int inside;  /* workers in the job; CLOSED + them when none may enter */
+    atomic_bool spin;   /* only if every thread of the job has a processor */
 
-    atomic_uint generation; /* moves when a job opens */
-    atomic_bool spin;       /* only if every thread of the job has a processor */
+    _Alignas(CACHE_LINE) atomic_int inside; /* workers in the job; CLOSED + them when none may enter */
+    run runs[THREADS_MAX];
+    worker_state worker[THREADS_MAX];
+
     pthread_mutex_t mutex;
     pthread_cond_t left;
-    worker_state worker[THREADS_MAX];
 } pool = {
     .workers_max = THREADS_MAX - 1,
     .inside = CLOSED,
@@ -408,9 +415,9 @@ static void job_open(range_fn range, const void *context, ptrdiff_t n, ptrdiff_t
         pool.runs[i].end = blocks * (i + 1) / (helpers + 1) * block;
     }
     pool.runs[helpers].end = n;
-    atomic_store(&pool.helpers, helpers);
-    atomic_store(&pool.spin, helpers < pool.processors);
-    atomic_store(&pool.inside, 0);
+    atomic_store_explicit(&pool.helpers, helpers, memory_order_relaxed);
+    atomic_store_explicit(&pool.spin, helpers < pool.processors, memory_order_relaxed);
+    atomic_store_explicit(&pool.inside, 0, memory_order_release);
     atomic_fetch_add(&pool.generation, 1);
     if (!wake) return;
     pthread_mutex_lock(&pool.mutex); /* one that is about to sleep sees the new generation */

@@ -56,7 +56,7 @@ enum {
 
     TASKS_PER_THREAD = 2, /* evens out threads that come late, as long as a task has */
     TASK_NS = 3000,       /* this much work, */
-    MACS_PER_NS = 3,      /* multiply-adds of one lane in a nanosecond, about */
+    MACS_PER_NS = 5,      /* multiply-adds of one lane in a nanosecond, about */
 };
 _Static_assert((PACKED_A + PACKED_B) * sizeof(real) <= SCRATCH_BYTES, "scratch holds the packed blocks");
 
