@@ -20,7 +20,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 BUILD_REQUIRES := $(shell sed -n 's/^requires = \[\(.*\)\]/\1/p' pyproject.toml | tr -d ,)
 SOURCES := $(shell find csrc -name '*.[ch]') $(shell find pyml -name '*.pyx' -o -name '*.pxd')
-CONFIGURATION := CC=$(CC) PYML_WERROR=$(PYML_WERROR) PYML_WIDE=$(PYML_WIDE)
+CONFIGURATION := CC=$(CC) PYML_WERROR=$(PYML_WERROR) PYML_WIDE=$(PYML_WIDE) PYML_SYMBOLS=$(PYML_SYMBOLS)
 
 .PHONY: train test bench lint sanitize cross clean
 .DELETE_ON_ERROR:

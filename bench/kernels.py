@@ -263,10 +263,7 @@ ACTIVATIONS = {  # what an element takes, forward and backward
     "relu": (Work(1, 1, products=1), Work(2, 1, products=1)),
     "sigmoid": (Work(1, 1, products=16, divisions=1), Work(2, 1, products=3)),
     "tanh": (Work(1, 1, products=18, divisions=1), Work(2, 1, products=4)),
-    "gelu": (
-        Work(1, 1, products=43, divisions=1),
-        Work(2, 1, products=46, divisions=1),
-    ),
+    "gelu": (Work(1, 1, products=18, divisions=1), Work(2, 1, products=18, divisions=1)),
 }
 KERNELS = {
     "batchnorm": {

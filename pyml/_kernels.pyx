@@ -235,6 +235,7 @@ cdef inline pyml_dtype dtype_of(ndarray a):
 
 
 cdef double GIL_WORK = 20000   # about 20 us: a call worth the 0.1 us of giving the GIL away and taking it back
+cdef double MACS = 32          # multiply-adds in a nanosecond, about
 
 
 cdef int submit(pyml_kernel kernel, pyml_dtype dtype, const void *args, size_t args_size, double work) except -1:
@@ -259,14 +260,14 @@ cpdef int gemm(
     args.c, args.a, args.b, args.m, args.n, args.k, args.a_row = pointer(c), pointer(a), pointer(b), m, n, k, a_row
     args.a_col, args.b_row, args.b_col, args.c_row, args.batch = a_col, b_row, b_col, c_row, batch
     args.a_batch, args.b_batch, args.c_batch, args.alpha, args.beta = a_batch, b_batch, c_batch, alpha, beta
-    return submit(KERNEL_gemm, dtype_of(c), &args, sizeof(args), <double>batch * m * n * k / 16)
+    return submit(KERNEL_gemm, dtype_of(c), &args, sizeof(args), <double>batch * m * n * k / MACS)
 
 
 cpdef int linear_forward(ndarray y, ndarray x, ndarray w, ndarray b) except -1:
     cdef linear_forward_args args
     args.y, args.x, args.w, args.b, args.n = pointer(y), pointer(x), pointer(w), pointer(b), x.shape[0]
     args.k, args.o = x.shape[1], w.shape[0]
-    return submit(KERNEL_linear_forward, dtype_of(y), &args, sizeof(args), <double>x.shape[0] * x.shape[1] * w.shape[0] / 16)
+    return submit(KERNEL_linear_forward, dtype_of(y), &args, sizeof(args), <double>x.shape[0] * x.shape[1] * w.shape[0] / MACS)
 
 
 cpdef int linear_backward(
@@ -275,7 +276,7 @@ cpdef int linear_backward(
     cdef linear_backward_args args
     args.dx, args.dw, args.db, args.dy, args.x = pointer(dx), pointer(dw), pointer(db), pointer(dy), pointer(x)
     args.w, args.n, args.k, args.o = pointer(w), dy.shape[0], x.shape[1], dy.shape[1]
-    return submit(KERNEL_linear_backward, dtype_of(dy), &args, sizeof(args), <double>dy.shape[0] * dy.shape[1] * x.shape[1] / 8)
+    return submit(KERNEL_linear_backward, dtype_of(dy), &args, sizeof(args), 2 * <double>dy.shape[0] * dy.shape[1] * x.shape[1] / MACS)
 
 
 cpdef int activation_forward(int kernel, ndarray y, ndarray x, double alpha, double beta) except -1:
