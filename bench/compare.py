@@ -281,6 +281,10 @@ class Table:
         for count in options.threads:
             for row in with_threads(count, rows, options):
                 self.add({"threads": count, **row})
+        self.write(options)
+
+    def write(self, options):
+        """Writes what is kept to --json, if it is given."""
         if options.json:
             content = {"about": self.about, "rows": self.rows}
             options.json.write_text(json.dumps(content, indent=1) + "\n")
