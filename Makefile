@@ -7,7 +7,7 @@
 # make clean      removes all that these make
 #
 # The environment is .venv, with the package installed in place: Python files are read where they
-# lie, and C is compiled again when it changes. setup.py says what PYML_WERROR and PYML_WIDE do.
+# lie, and C is compiled again when it changes. setup.py says what PYML_WERROR, PYML_WIDE and PYML_SYMBOLS do.
 
 PYTHON ?= python3
 VENV ?= .venv

@@ -241,10 +241,11 @@ def optimizer(name, options, peer_options, shape):
         import torch
 
         parameter, step = make(torch, options | peer_options)
+        values = parameter.detach()
 
         def call():
             step()
-            return parameter.detach()
+            return values
 
         return [call]
 

@@ -10,6 +10,7 @@ only, and harmless elsewhere. Changed under the GIL only.
 """
 cimport cython
 cimport numpy as cnp
+from cpython.buffer cimport PyBuffer_FillInfo
 from libc.stdlib cimport free
 from numpy cimport ndarray, npy_intp
 
@@ -20,6 +21,11 @@ cdef extern from "stdlib.h" nogil:
 
 cdef extern from *:
     """
+    #if defined(__has_feature)
+    #if __has_feature(address_sanitizer)
+    #define __SANITIZE_ADDRESS__ 1 /* as GCC defines it */
+    #endif
+    #endif
     #if defined(__SANITIZE_ADDRESS__)
     enum { KEEPS_BLOCKS = 0 }; /* every array is the system's, so that a use after it is freed is seen */
     #else
@@ -88,6 +94,10 @@ cdef class Block:
     cdef void *memory
     cdef int index
 
+    def __getbuffer__(self, Py_buffer *buffer, int flags):
+        """By this NumPy knows that the memory may be written."""
+        PyBuffer_FillInfo(buffer, self, self.memory, size_bytes(self.index), 0, flags)
+
     def __dealloc__(self):
         global used_bytes, waiting_bytes
         if self.memory == NULL:
@@ -119,14 +129,14 @@ cdef Block new_block(size_t bytes):
     cdef Block block = Block.__new__(Block)
     cdef int index = size_index((bytes + LINE - 1) // LINE)
     cdef size_t size = size_bytes(index)
+    cdef size_t most = KEPT * max(peak_bytes, used_bytes + size)
     cdef void *memory = waiting[index]
     if memory != NULL:
         waiting[index] = waiting[index].next
         waiting_bytes -= size
     else:
-        peak_bytes = max(peak_bytes, used_bytes + size)
-        if used_bytes + waiting_bytes + size > KEPT * peak_bytes:
-            give_back(used_bytes + waiting_bytes + size - KEPT * peak_bytes)
+        if used_bytes + waiting_bytes + size > most:
+            give_back(used_bytes + waiting_bytes + size - most)
         memory = from_system(size)
         if memory == NULL:
             give_back(waiting_bytes)

@@ -1495,7 +1495,7 @@ cdef void accumulate_into(Tensor leaf, Tensor grad, bint create_graph) except *:
         and owns_memory(grad.array)
     )
     if leaf._grad is None:
-        leaf._grad = grad if create_graph or alone else ops.clone(grad)
+        leaf._grad = grad if alone else ops.clone(grad)
     elif create_graph or leaf._grad._requires_grad:
         leaf._grad = ops.add(leaf._grad, grad)
     else:

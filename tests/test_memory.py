@@ -105,6 +105,26 @@ def test_leaves_do_not_share_a_gradient():
     np.testing.assert_array_equal(b.grad.numpy(), np.ones(3))
 
 
+def test_a_gradient_with_a_graph_is_no_more_shared():
+    x, z = pyml.zeros(3, requires_grad=True), pyml.zeros(3, requires_grad=True)
+    mine = pyml.ones(3)
+    y = x + z
+    y.backward(mine, create_graph=True, retain_graph=True)
+    y.backward(pyml.ones(3))
+    for grad, value in (x.grad, 2), (z.grad, 2), (mine, 1):
+        np.testing.assert_array_equal(grad.detach().numpy(), np.full(3, value))
+    (x + z).sum().backward(create_graph=True)
+    (x + z).sum().backward()
+    np.testing.assert_array_equal(x.grad.detach().numpy(), np.full(3, 4))
+
+
+def test_a_gradient_with_a_graph_can_be_differentiated():
+    x = pyml.full((3,), 2.0, requires_grad=True)
+    (x * x * x).sum().backward(create_graph=True)
+    (second,) = pyml.autograd.grad(x.grad.sum(), x)
+    np.testing.assert_array_equal(second.numpy(), np.full(3, 12))
+
+
 def test_a_gradient_that_others_hold_is_copied():
     a = pyml.zeros(3, requires_grad=True)
     mine = pyml.ones(3)
@@ -121,5 +141,18 @@ def test_a_gradient_that_others_hold_is_copied():
 
 def test_more_than_there_is():
     one = pyml.zeros(1, 1)
-    with pytest.raises(MemoryError):
-        one.expand(2**40, 1) @ one.expand(1, 2**40)
+    peak = memory.stats()["peak"]
+    for size in 2**24, 2**40:
+        with pytest.raises(MemoryError):
+            one.expand(size, 1) @ one.expand(1, size)
+    assert memory.stats()["peak"] <= peak + 4096
+
+
+def test_a_result_can_be_protected_and_freed_again():
+    a = pyml.exp(pyml.zeros(3)).numpy()
+    a.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        a[0] = 2
+    a.flags.writeable = True
+    a[0] = 2
+    assert a[0] == 2

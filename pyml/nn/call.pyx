@@ -15,3 +15,7 @@ cdef class Callable:
         if self._hooks:
             return call_with_hooks(self, args, kwargs)
         return self.forward(*args, **kwargs)
+
+    def __reduce_ex__(self, protocol):
+        # protocols 0 and 1 do not know how to make an object of a class in C
+        return object.__reduce_ex__(self, max(protocol, 2))

@@ -569,7 +569,14 @@ def test_load_with_assign():
 # ---- copies -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("copied", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
+@pytest.mark.parametrize(
+    "copied",
+    [
+        copy.deepcopy,
+        lambda net: pickle.loads(pickle.dumps(net)),
+        lambda net: pickle.loads(pickle.dumps(net, protocol=0)),
+    ],
+)
 def test_deep_copies(copied):
     net = Net().eval()
     net(pyml.ones(4, 3)).sum().backward()
