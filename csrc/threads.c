@@ -35,9 +35,9 @@
 
 enum {
     THREADS_MAX = 256,
-    GRAIN_NS =
-        15000,  /* work worth a thread that is awake: to hand it over costs half a microsecond, and what the
-                        * other core wrote last comes from there */
+    /* work worth a thread that is awake: to hand it over costs half a microsecond, and what the other core wrote
+     * last comes from there */
+    GRAIN_NS = 15000,
     WAKE_NS = 200000,  /* work done without the sleepers, after which they are woken */
     SPIN_NS = 100000,  /* how long to poll before sleeping: the gap between two kernels of a step */
     CACHE_LINE = 64,
@@ -49,7 +49,8 @@ enum {
 static _Thread_local void *scratch;
 static pthread_key_t scratch_key; /* frees a thread's scratch when it ends */
 static int scratch_key_error;
-static pthread_once_t scratch_once = PTHREAD_ONCE_INIT;
+static pthread_once_t prepare_once = PTHREAD_ONCE_INIT;
+static void pool_reset_in_child(void);
 
 /* Pages are taken from the system when first touched. */
 static void *scratch_new(void)
@@ -59,12 +60,16 @@ static void *scratch_new(void)
 }
 
 static void scratch_free(void *memory) { munmap(memory, SCRATCH_BYTES); }
-static void scratch_key_create(void) { scratch_key_error = pthread_key_create(&scratch_key, scratch_free); }
+static void prepare_process(void)
+{
+    scratch_key_error = pthread_key_create(&scratch_key, scratch_free);
+    pthread_atfork(NULL, NULL, pool_reset_in_child);
+}
 
 int thread_prepare(void)
 {
     if (scratch != NULL) return 0;
-    pthread_once(&scratch_once, scratch_key_create);
+    pthread_once(&prepare_once, prepare_process);
     void *memory = scratch_key_error != 0 ? NULL : scratch_new();
     if (memory == NULL) return -1;
     if (pthread_setspecific(scratch_key, memory) != 0) {
@@ -219,8 +224,7 @@ typedef struct {
 static struct {
     _Alignas(CACHE_LINE)
         atomic_bool busy; /* held by the caller whose job is open; guards what is not atomic */
-    bool started;
-    int workers, workers_max, processors;
+    int workers, workers_max, processors; /* 0 processors: not asked for yet */
     double unaided; /* nanoseconds of work that sleepers could have shared since they were last woken */
 
     _Alignas(CACHE_LINE) atomic_uint generation; /* moves when a job opens: what workers poll */
@@ -280,12 +284,12 @@ static bool all_left(unsigned seen)
     return atomic_load(&pool.inside) == CLOSED;
 }
 
-/* Polls for SPIN_NS; true when the condition came. */
-static bool spin_until(condition_fn condition, unsigned seen)
+/* Polls until `end`; true when the condition came. */
+static bool spin_until(condition_fn condition, unsigned seen, int64_t end)
 {
     if (condition(seen)) return true;
     if (!atomic_load_explicit(&pool.spin, memory_order_relaxed)) return false;
-    for (int64_t end = now_ns() + SPIN_NS; now_ns() < end;)
+    while (now_ns() < end)
         for (int i = 0; i < 16; i++) {
             if (condition(seen)) return true;
             relax();
@@ -308,6 +312,7 @@ static void take_blocks(int participant)
     }
 }
 
+/* A worker that read how many helpers the last job had may come too: it only helps. */
 static bool enter(int id)
 {
     int inside = atomic_load(&pool.inside);
@@ -345,12 +350,15 @@ static void *worker(void *argument)
     free(argument);
     scratch = self.scratch;
     flush_subnormals();
+    int64_t end =
+        now_ns() + SPIN_NS; /* of polling: a job that does not want this worker does not put it off */
     for (unsigned seen = 0;;) {
-        if (!spin_until(job_opened, seen)) sleep_until_opened(&pool.worker[self.id], seen);
+        if (!spin_until(job_opened, seen, end)) sleep_until_opened(&pool.worker[self.id], seen);
         seen = atomic_load(&pool.generation);
         if (!enter(self.id)) continue;
         take_blocks(self.id);
         leave();
+        end = now_ns() + SPIN_NS;
     }
     return NULL;
 }
@@ -381,11 +389,7 @@ static bool worker_start(int id)
 /* Brings the pool to `wanted` workers if it can; returns how many of them there are. */
 static int pool_grow(int wanted)
 {
-    if (!pool.started) {
-        pthread_atfork(NULL, NULL, pool_reset_in_child);
-        pool.processors = available();
-        pool.started = true;
-    }
+    if (pool.processors == 0) pool.processors = available();
     while (pool.workers < wanted && pool.workers < pool.workers_max) {
         if (worker_start(pool.workers + 1)) pool.workers++;
         else pool.workers_max = pool.workers; /* do not ask again at every call */
@@ -393,7 +397,8 @@ static int pool_grow(int wanted)
     return pool.workers < wanted ? pool.workers : wanted;
 }
 
-/* How many of the workers 1 .. wanted to use, and whether to wake those that sleep. */
+/* How many of the workers 1 .. wanted to use, and whether to wake those that sleep. One that sleeps hides those
+ * after it, as each keeps its part of the rows. */
 static int gather(int wanted, double cost, bool *wake)
 {
     int awake = 0;
@@ -429,7 +434,7 @@ static void job_open(range_fn range, const void *context, ptrdiff_t n, ptrdiff_t
 static void job_close(void)
 {
     atomic_fetch_add(&pool.inside, CLOSED);
-    if (spin_until(all_left, 0)) return;
+    if (spin_until(all_left, 0, now_ns() + SPIN_NS)) return;
     pthread_mutex_lock(&pool.mutex);
     while (!all_left(0)) pthread_cond_wait(&pool.left, &pool.mutex);
     pthread_mutex_unlock(&pool.mutex);

@@ -25,7 +25,8 @@
 #include <math.h>
 
 /* MR x NV vectors of C, NV of B and one of A fill the registers: 16 on x86-64, 32 with AVX-512 and NEON. (GCC
- * spills an 8 x 3 tile on NEON.) KC x NR is half to two thirds of L1, MC x KC at most half of L2. */
+ * spills an 8 x 3 tile on NEON.) KC x NR is at most half of an L1 of 32 KiB, with AVX-512 two thirds of 48; MC x KC
+ * is 252 KiB and NC x KC 512, for an L2 of 1 MiB or more. */
 #if defined(ISA_avx512) || defined(ISA_wide)
 enum { MR = 14, NV = 2, MC = 1008 / sizeof(real) };
 #define EACH_MR(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)

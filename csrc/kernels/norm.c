@@ -91,7 +91,7 @@ INLINE real *factor(const panel *p, int k) { return p->factors + k * p->c; }
 
 /* ---- forward, training --------------------------------------------------------------------------------- */
 
-/* Sums of a tile's columns: center = the mean of its first rows;  sum (x - center);  sum (x - center)^2. From them
+/* Sums of a tile's columns: center = the mean of some rows, from all over it;  sum (x - center);  sum (x - center)^2. From them
  *   tile's mean = center + sum / rows,   squares about it = square - sum^2 / rows
  * (shifted data, Chan, Golub & LeVeque 1983). What that difference may lose is bounded: the tile's mean is off the
  * center by at most sqrt(rows / CENTER_ROWS - 1) standard deviations, by 1/3 of one for independent rows. */
@@ -124,10 +124,12 @@ static void moments(const panel *p, tile t)
     real *center = sums_of(p, t.block, 0) + t.j, *sum = sums_of(p, t.block, 1) + t.j;
     real *square = sums_of(p, t.block, 2) + t.j;
     for (ptrdiff_t j = 0; j < t.c; j++) center[j] = sum[j] = square[j] = 0;
-    tile first = t;
-    first.rows = min_size(t.rows, CENTER_ROWS);
-    EACH_STRIP(first, add_values(count, m, center + j, x + i * stride + j, stride));
-    for (ptrdiff_t j = 0; j < t.c; j++) center[j] /= (real)first.rows;
+    tile some = t;
+    some.rows = min_size(t.rows, CENTER_ROWS);
+    const ptrdiff_t apart =
+        ((t.rows / some.rows - 1) | 1) * stride; /* odd: no period of the rows is picked out */
+    EACH_STRIP(some, add_values(count, m, center + j, x + i * apart + j, apart));
+    for (ptrdiff_t j = 0; j < t.c; j++) center[j] /= (real)some.rows;
     EACH_STRIP(t, add_deviations(count, m, sum + j, square + j, x + i * stride + j, center + j, stride));
 }
 static void moments_range(const void *context, ptrdiff_t begin, ptrdiff_t end)

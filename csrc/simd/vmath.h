@@ -11,6 +11,7 @@
  *     vsigmoid          2.5      2.5
  *     vtanh             2.5      2.5
  *     vnormal_cdf       2.0      4.8     (float32: units of 1, see there)
+ *     vgelu_slope       2.6      4.8     (units of 1)
  *
  * A result too small to be normal may be zero. The polynomials interpolate at Chebyshev nodes (60 digits). */
 #ifndef PYML_SIMD_VMATH_H

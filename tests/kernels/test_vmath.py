@@ -9,7 +9,7 @@ import pytest
 from helpers.compare import ulp_distance
 from helpers.sweep import KERNEL, WIDE, flushed, selection
 from helpers.tolerances import FLUSHED
-from kernels.test_activation import gelu, sigmoid
+from kernels.test_activation import gelu, gelu_derivative, sigmoid
 from pyml import _kernels
 
 HEADER = Path(__file__).parents[2] / "csrc/simd/vmath.h"
@@ -31,6 +31,13 @@ def activation(name, alpha=0.0, beta=0.0):
     return lambda y, x: _kernels.activation_forward(KERNEL[f"{name}_forward"], y, x, alpha, beta)
 
 
+def slope(name):
+    def call(y, x):
+        _kernels.activation_backward(KERNEL[f"{name}_backward"], y, np.ones_like(x), x, 0, 0)
+
+    return call
+
+
 def everywhere(x):
     return np.ones(x.shape, bool)
 
@@ -50,8 +57,13 @@ SHOWN = {
     "vsigmoid": (activation("sigmoid"), sigmoid, everywhere, 0),
     "vtanh": (activation("tanh"), np.tanh, everywhere, 0),
     "vnormal_cdf": (activation("gelu"), lambda x: gelu(x).wanted, everywhere, ROUNDING + ERFC),
+    "vgelu_slope": (slope("gelu"), lambda x: gelu_derivative(x).wanted, everywhere, ERFC),
 }
-OF_ONE = [("vnormal_cdf", np.dtype("float32"))]  # gelu shows it times x
+OF_ONE = {  # whose error is one of 1: what the kernel multiplies it by
+    ("vnormal_cdf", np.dtype("float32")): np.abs,
+    ("vgelu_slope", np.dtype("float32")): np.ones_like,
+    ("vgelu_slope", np.dtype("float64")): np.ones_like,
+}
 
 
 def test_all_functions_are_shown():
@@ -96,7 +108,8 @@ def assert_error(name, x):
         y = np.full_like(x, np.nan)
         call(y, x)
         if (name, x.dtype) in OF_ONE:
-            error = np.abs(y - wanted) / np.abs(x) / np.finfo(x.dtype).eps * compared
+            scale = OF_ONE[name, x.dtype](x) * np.finfo(x.dtype).eps
+            error = np.abs(y - wanted) / scale * compared
         else:
             error = np.where(compared, ulp_distance(y, np.where(compared, wanted, y)), 0)
         worst = error.argmax()
