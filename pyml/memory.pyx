@@ -21,12 +21,10 @@ cdef extern from "stdlib.h" nogil:
 
 cdef extern from *:
     """
-    #if defined(__has_feature)
-    #if __has_feature(address_sanitizer)
-    #define __SANITIZE_ADDRESS__ 1 /* as GCC defines it */
+    #if !defined(__has_feature) /* Clang's; GCC defines __SANITIZE_ADDRESS__ */
+    #define __has_feature(name) 0
     #endif
-    #endif
-    #if defined(__SANITIZE_ADDRESS__)
+    #if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
     enum { KEEPS_BLOCKS = 0 }; /* every array is the system's, so that a use after it is freed is seen */
     #else
     enum { KEEPS_BLOCKS = 1 };
@@ -160,6 +158,15 @@ cdef ndarray new_array(int ndim, const npy_intp *shape, int type_number):
     cdef ndarray a = cnp.PyArray_New(
         ndarray, ndim, <npy_intp *>shape, type_number, NULL, block.memory, 0, cnp.NPY_ARRAY_CARRAY, None)
     cnp.set_array_base(a, block)
+    return a
+
+
+cdef ndarray new_number(int ndim, const npy_intp *shape, int type_number, double value):
+    cdef ndarray a = new_array(ndim, shape, type_number)
+    if type_number == cnp.NPY_FLOAT32:
+        (<float *>cnp.PyArray_DATA(a))[0] = <float>value
+    else:
+        (<double *>cnp.PyArray_DATA(a))[0] = value
     return a
 
 

@@ -13,7 +13,7 @@ from cpython.ref cimport Py_INCREF, PyObject
 from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
 from numpy cimport ndarray
 
-from pyml.memory cimport new_array, owns_memory
+from pyml.memory cimport new_number, owns_memory
 
 cnp.import_array()
 
@@ -1351,16 +1351,6 @@ cdef Tensor run_hooks(list hooks, Tensor grad):
     return grad
 
 
-cdef Tensor one_like(ndarray a):
-    """A one of the shape of `a`, which has one element."""
-    cdef ndarray one = new_array(a.ndim, a.shape, cnp.PyArray_TYPE(a))
-    if cnp.PyArray_TYPE(a) == cnp.NPY_FLOAT32:
-        (<float *>cnp.PyArray_DATA(one))[0] = 1
-    else:
-        (<double *>cnp.PyArray_DATA(one))[0] = 1
-    return wrap(one)
-
-
 cdef Tensor first_gradient(Tensor output, gradient):
     """The gradient that backward starts from, checked."""
     cdef Tensor grad
@@ -1372,7 +1362,7 @@ cdef Tensor first_gradient(Tensor output, gradient):
                 f"backward: a gradient can be made implicitly for a scalar only, this tensor has shape {output.shape}; "
                 "pass gradient=, or reduce with .sum() or .mean() first"
             )
-        return one_like(output.array)
+        return wrap(new_number(output.array.ndim, output.array.shape, cnp.PyArray_TYPE(output.array), 1))
     if not isinstance(gradient, Tensor):
         raise TypeError(f"backward: gradient must be a Tensor or None, not {type(gradient).__name__}")
     grad = gradient

@@ -73,7 +73,7 @@ typedef struct {
     real alpha, beta;
 } tile_args;
 
-#define EACH_VECTOR                              \
+#define EACH_SUM                                 \
     UNROLL for (int i = 0; i < rows; i++) UNROLL \
         for (int v = 0; v < columns; v++)
 
@@ -83,14 +83,14 @@ INLINE void store_tile(const int rows, const int columns, const ptrdiff_t last, 
 {
 #define LANES_OF(v) (v == columns - 1 ? last : L)
     const vec alpha = vset1(t->alpha), beta = vset1(t->beta);
-    if (t->beta == 0) EACH_VECTOR sum[i][v] = alpha * sum[i][v];
-    else EACH_VECTOR
+    if (t->beta == 0) EACH_SUM sum[i][v] = alpha * sum[i][v];
+    else EACH_SUM
         {
             vec c = vload_upto(t->c + i * t->c_row + v * L, LANES_OF(v));
             sum[i][v] = vfma(alpha, sum[i][v], beta * c);
         }
-    if (t->bias != NULL) EACH_VECTOR sum[i][v] += vload_upto(t->bias + v * L, LANES_OF(v));
-    EACH_VECTOR vstore_upto(t->c + i * t->c_row + v * L, sum[i][v], LANES_OF(v));
+    if (t->bias != NULL) EACH_SUM sum[i][v] += vload_upto(t->bias + v * L, LANES_OF(v));
+    EACH_SUM vstore_upto(t->c + i * t->c_row + v * L, sum[i][v], LANES_OF(v));
 #undef LANES_OF
 }
 
@@ -98,7 +98,7 @@ INLINE void store_tile(const int rows, const int columns, const ptrdiff_t last, 
 INLINE void tile(const int rows, const int columns, const tile_args *t)
 {
     vec sum[MR][NV];
-    EACH_VECTOR sum[i][v] = (vec){0};
+    EACH_SUM sum[i][v] = (vec){0};
     UNROLL for (int i = 0; i < rows; i++)
         __builtin_prefetch(t->c + i * t->c_row, 1);
 

@@ -33,4 +33,16 @@ enum { BLOCK = 8192 };
 
 INLINE ptrdiff_t min_size(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 
+/* The statement for every vector of c elements: m <= L of them, from element j. */
+#define EACH_VECTOR(c, ...)                                  \
+    do {                                                     \
+        ptrdiff_t j = 0;                                     \
+        for (const ptrdiff_t m = L; j + L <= (c); j += L) {  \
+            __VA_ARGS__;                                     \
+        }                                                    \
+        for (const ptrdiff_t m = (c) - j; j < (c); j += L) { \
+            __VA_ARGS__;                                     \
+        }                                                    \
+    } while (0)
+
 #endif

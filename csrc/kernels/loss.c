@@ -16,18 +16,6 @@ INLINE vec fill(vec v, ptrdiff_t n, real other)
     return vselect(first, v, vset1(other));
 }
 
-/* The statement for every vector of a row of c elements: m <= L of them, from column j. */
-#define EACH_VECTOR(c, ...)                                  \
-    do {                                                     \
-        ptrdiff_t j = 0;                                     \
-        for (const ptrdiff_t m = L; j + L <= (c); j += L) {  \
-            __VA_ARGS__;                                     \
-        }                                                    \
-        for (const ptrdiff_t m = (c) - j; j < (c); j += L) { \
-            __VA_ARGS__;                                     \
-        }                                                    \
-    } while (0)
-
 /* The largest of a row, NaN aside: those make the row's sum of exponentials NaN. */
 INLINE real row_max(const real *x, ptrdiff_t c)
 {

@@ -50,19 +50,8 @@ INLINE void each_tile(const panel *p, ptrdiff_t begin, ptrdiff_t end, tile_fn *f
     }
 }
 
-/* The statement for every vector of c columns: m <= L of them, from column j. */
-#define EACH_VECTOR(c, ...)                                  \
-    do {                                                     \
-        ptrdiff_t j = 0;                                     \
-        for (const ptrdiff_t m = L; j + L <= (c); j += L) {  \
-            __VA_ARGS__;                                     \
-        }                                                    \
-        for (const ptrdiff_t m = (c) - j; j < (c); j += L) { \
-            __VA_ARGS__;                                     \
-        }                                                    \
-    } while (0)
-
-/* The same for every strip of a tile, a vector of columns and `count` rows from its row i: ROWS, or 1 at the end. */
+/* EACH_VECTOR for every strip of a tile, a vector of columns and `count` rows from its row i: ROWS, or 1 at the
+ * end. */
 #define EACH_STRIP(t, ...)                                              \
     do {                                                                \
         ptrdiff_t i = 0;                                                \
@@ -91,10 +80,11 @@ INLINE real *factor(const panel *p, int k) { return p->factors + k * p->c; }
 
 /* ---- forward, training --------------------------------------------------------------------------------- */
 
-/* Sums of a tile's columns: center = the mean of some rows, from all over it;  sum (x - center);  sum (x - center)^2. From them
+/* Sums of a tile's columns: center = the mean of some rows, from all over it;  sum (x - center);
+ * sum (x - center)^2. From them
  *   tile's mean = center + sum / rows,   squares about it = square - sum^2 / rows
- * (shifted data, Chan, Golub & LeVeque 1983). What that difference may lose is bounded: the tile's mean is off the
- * center by at most sqrt(rows / CENTER_ROWS - 1) standard deviations, by 1/3 of one for independent rows. */
+ * (shifted data, Chan, Golub & LeVeque 1983). What that difference may lose is bounded: the tile's mean is off
+ * the center by at most sqrt(rows / CENTER_ROWS - 1) standard deviations, by 1/3 of one for independent rows. */
 INLINE void add_values(int count, ptrdiff_t m, real *sum, const real *x, ptrdiff_t stride)
 {
     vec s = vload_upto(sum, m);

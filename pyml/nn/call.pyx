@@ -8,7 +8,7 @@ from pyml.nn.hooks import call_with_hooks
 cdef class Callable:
     """The base of Module: a call runs the hooks, if there are any, and forward.
 
-    In C, as a step calls every module: it takes half the time of a Python method.
+    In C, as a step calls every module: a Python method takes a tenth of a microsecond more.
     """
 
     def __call__(self, *args, **kwargs):

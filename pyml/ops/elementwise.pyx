@@ -15,7 +15,7 @@ cimport numpy as cnp
 from numpy cimport ndarray
 
 from pyml cimport _kernels
-from pyml.memory cimport new_array
+from pyml.memory cimport new_number
 from pyml._kernels cimport (
     KERNEL_abs, KERNEL_add, KERNEL_clamp, KERNEL_div, KERNEL_exp, KERNEL_log, KERNEL_maximum, KERNEL_minimum,
     KERNEL_mul, KERNEL_neg, KERNEL_pow, KERNEL_reciprocal, KERNEL_sign, KERNEL_sqrt, KERNEL_sub,
@@ -77,12 +77,7 @@ cdef Tensor floating(object x, str name):
 
 
 cdef ndarray scalar(double value, int kind):
-    cdef ndarray a = new_array(0, NULL, kind)
-    if kind == cnp.NPY_FLOAT32:
-        (<float *>cnp.PyArray_DATA(a))[0] = <float>value
-    else:
-        (<double *>cnp.PyArray_DATA(a))[0] = value
-    return a
+    return new_number(0, NULL, kind, value)
 
 
 cdef inline bint is_number(object x):
@@ -588,8 +583,9 @@ def round(input, *, decimals=0):
 
 
 cdef Tensor by_numpy(function, Tensor x):
+    """Contiguous, as NumPy's vector loops give other bits than those for strides."""
     with np.errstate(all="ignore"):
-        return wrap(np.asarray(function(x.array)))
+        return wrap(np.asarray(function(contiguous(x.array))))
 
 
 cdef class Sin(Node):

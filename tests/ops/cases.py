@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import pytest
 
 import pyml
 from helpers import tolerances
@@ -20,7 +21,6 @@ class Case(NamedTuple):
     shapes: tuple
     draw: Callable = None  # (rng, shape) -> values. Default: N(0, 1)
     eps: float = tolerances.MATH  # of the largest number of the result
-    differentiable: bool = True
 
     def __str__(self):
         return f"{self.name} {' '.join(map(str, self.shapes))}"
@@ -93,3 +93,26 @@ def check_gradients(case):
     assert case.function(*inputs).requires_grad
     assert gradcheck(case.function, inputs)
     assert gradgradcheck(case.function, inputs)
+
+
+def tests_of(cases, of_any_layout=None):
+    """test_values, test_layouts and test_gradients of a table.
+
+    Args:
+        of_any_layout: those that take inputs of any strides. Default: all.
+    """
+    each = pytest.mark.parametrize("case", cases, ids=str)
+
+    @each
+    def test_values(case, dtype):
+        check_values(case, dtype)
+
+    @pytest.mark.parametrize("case", of_any_layout or cases, ids=str)
+    def test_layouts(case, dtype):
+        check_layouts(case, dtype)
+
+    @each
+    def test_gradients(case):
+        check_gradients(case)
+
+    return test_values, test_layouts, test_gradients

@@ -11,15 +11,7 @@ from hypothesis import strategies as st
 import pyml
 from helpers import tolerances
 from helpers.compare import assert_same_bits
-from ops.cases import (
-    Case,
-    apart,
-    check_gradients,
-    check_layouts,
-    check_values,
-    positive,
-    with_zeros,
-)
+from ops.cases import Case, apart, check_gradients, positive, tests_of, with_zeros
 from pyml.autograd import grad
 
 SHAPES = [(), (5,), (3, 4), (2, 3, 2)]
@@ -163,20 +155,7 @@ CASES = [
     one("cast", lambda x: x.to(pyml.float64).to(x.dtype), lambda x: x, (3,), eps=tolerances.EXACT),
 ]
 
-
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_values(case, dtype):
-    check_values(case, dtype)
-
-
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_layouts(case, dtype):
-    check_layouts(case, dtype)
-
-
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_gradients(case):
-    check_gradients(case)
+test_values, test_layouts, test_gradients = tests_of(CASES)
 
 
 # ---- broadcasting --------------------------------------------------------------------------------

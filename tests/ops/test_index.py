@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import pyml
 from helpers import tolerances
 from helpers.compare import assert_same_bits
-from ops.cases import Case, check_gradients, check_layouts, check_values
+from ops.cases import Case, check_gradients, tests_of
 from pyml.autograd import grad
 
 SHAPE = (4, 5, 3)
@@ -116,20 +116,7 @@ CASES = [
     case("nothing selected", lambda x: x[x > 99], lambda x: x[x > 99]),
 ]
 
-
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_values(case, dtype):
-    check_values(case, dtype)
-
-
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_layouts(case, dtype):
-    check_layouts(case, dtype)
-
-
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_gradients(case):
-    check_gradients(case)
+test_values, test_layouts, test_gradients = tests_of(CASES)
 
 
 @given(st.data())

@@ -6,7 +6,7 @@ import pytest
 import pyml
 from helpers import tolerances
 from helpers.compare import assert_close
-from ops.cases import Case, check_gradients, check_layouts, check_values
+from ops.cases import Case, tests_of
 
 PAIRS = [
     ((3,), (3,)),
@@ -56,20 +56,7 @@ CASES = [
     ),
 ]
 
-
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_values(case, dtype):
-    check_values(case, dtype)
-
-
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_layouts(case, dtype):
-    check_layouts(case, dtype)
-
-
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_gradients(case):
-    check_gradients(case)
+test_values, test_layouts, test_gradients = tests_of(CASES)
 
 
 @pytest.mark.parametrize(

@@ -7,15 +7,7 @@ import pytest
 
 import pyml
 from helpers import tolerances
-from ops.cases import (
-    Case,
-    apart,
-    check_gradients,
-    check_layouts,
-    check_values,
-    positive,
-    with_zeros,
-)
+from ops.cases import Case, apart, positive, tests_of, with_zeros
 from pyml.autograd import grad
 
 DIMS = [None, (), 0, 1, 2, -1, (0, 1), (1, 2), (0, 2), (2, 0), (0, 1, 2)]
@@ -162,20 +154,7 @@ CASES = [
     ),
 ]
 
-
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_values(case, dtype):
-    check_values(case, dtype)
-
-
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_layouts(case, dtype):
-    check_layouts(case, dtype)
-
-
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_gradients(case):
-    check_gradients(case)
+test_values, test_layouts, test_gradients = tests_of(CASES)
 
 
 @pytest.mark.parametrize(

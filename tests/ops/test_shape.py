@@ -6,7 +6,7 @@ import pytest
 import pyml
 from helpers import tolerances
 from helpers.compare import assert_same_bits
-from ops.cases import Case, check_gradients, check_layouts, check_values
+from ops.cases import Case, tests_of
 
 
 def case(name, function, reference, *shapes):
@@ -98,20 +98,9 @@ JOINS = [
 ]
 CASES = VIEWS + COPIES + JOINS
 
-
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_values(case, dtype):
-    check_values(case, dtype)
-
-
-@pytest.mark.parametrize("case", [c for c in CASES if not c.name.startswith("view")], ids=str)
-def test_layouts(case, dtype):
-    check_layouts(case, dtype)
-
-
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_gradients(case):
-    check_gradients(case)
+test_values, test_layouts, test_gradients = tests_of(
+    CASES, of_any_layout=[c for c in CASES if not c.name.startswith("view")]
+)
 
 
 @pytest.mark.parametrize("case", VIEWS, ids=str)
