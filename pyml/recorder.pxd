@@ -1,0 +1,28 @@
+from numpy cimport ndarray
+
+
+cdef class Recorder:
+    cdef object arena   # where results take their memory: a pyml.memory.Arena
+
+    cdef int call(self, int kernel, int dtype, const void *args, size_t size) except -1
+    cdef int keep(self, ndarray array) except -1
+    cdef int constant(self, ndarray array) except -1
+    cdef int born(self, void *memory, size_t size) except -1
+    cdef void died(self, void *memory) noexcept
+    cdef int changed(self, ndarray array) except -1
+    cdef int gradient(self, object tensor, bint assigned) except -1
+    cdef int called(self, object module) except -1
+    cdef int refuse(self, str what) except -1
+
+
+cdef int recordings       # open in this process
+cdef Recorder of_thread()
+
+
+cdef inline Recorder recorder():
+    """The recording that is open on this thread, or None."""
+    return of_thread() if recordings > 0 else None
+
+
+cdef void open_recorder(Recorder r)
+cdef void close_recorder()
