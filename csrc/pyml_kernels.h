@@ -316,11 +316,12 @@ typedef struct {
 
 /* y = f(a, b) over (rows, cols), y contiguous. An operand's element is at i*row + j*col; col is 0 or 1, row any, so a
  * scalar has (0, 0), a row (0, 1), a column (1, 0). y may be an operand of the same layout.
- * Kernels: add, sub, mul, div, pow, maximum, minimum (NaN propagates). */
+ * Kernels: add, sub, mul, div, pow, maximum, minimum (NaN propagates); and the comparisons below. */
 typedef struct {
     void *y;
     const void *a, *b;
     ptrdiff_t rows, cols, a_row, a_col, b_row, b_col;
+    int integers; /* comparisons only */
 } binary_args;
 
 /* y = f(x), y may be x. neg, abs, exp, log, sqrt, sign, reciprocal; clamp to [low, high] (NaN stays NaN). */
@@ -331,7 +332,7 @@ typedef struct {
     double low, high; /* clamp only */
 } unary_args;
 
-/* y[i] = condition[i] ? a[i] : b[i];  y may be a or b. */
+/* y[i] = condition[i] ? a[i] : b[i];  y may be a or b. Elements of any type of real's size. */
 typedef struct {
     void *y;
     const uint8_t *condition;
@@ -339,15 +340,60 @@ typedef struct {
     ptrdiff_t n;
 } where_args;
 
-/* y (contiguous, shape[0..ndim)) <- x at the given strides (elements, any sign, 0 repeats): what makes a
- * transposed, sliced or expanded array contiguous. */
+/* ---- compare -------------------------------------------------------------------------------------- */
+
+/* equal, not_equal, less, less_equal, greater, greater_equal take binary_args: y is uint8_t, 1 where the comparison
+ * holds and 0 where not, and no operand. A NaN is not equal to anything, and neither less nor greater; -0 equals 0; a
+ * subnormal number is not zero. With `integers`, a and b are int64_t (in float64 calls) or int32_t (float32). */
+
+/* y[i] = a[i] f b[i] of truth values: 0 is false, anything else true, y is 0 or 1. logical_and, logical_or,
+ * logical_xor; logical_not of a alone. y may be a or b. */
+typedef struct {
+    uint8_t *y;
+    const uint8_t *a, *b; /* b NULL in logical_not */
+    ptrdiff_t n;
+} logical_args;
+
+/* ---- move ----------------------------------------------------------------------------------------- */
+
+/* y[i] = value, rounded to real. */
+typedef struct {
+    void *y;
+    ptrdiff_t n;
+    double value;
+} fill_args;
+
+/* y <- x, both of shape[0..ndim) at their strides (elements, any sign; 0 repeats one of x): what makes a transposed,
+ * sliced or expanded array contiguous, and what writes into a slice. Elements of any type of `item_bytes`: 1, 2, 4
+ * or 8. */
 enum { COPY_NDIM = 8 };
 typedef struct {
     void *y;
     const void *x;
-    ptrdiff_t ndim;
-    ptrdiff_t shape[COPY_NDIM], strides[COPY_NDIM];
+    ptrdiff_t ndim, item_bytes;
+    ptrdiff_t shape[COPY_NDIM], y_strides[COPY_NDIM], x_strides[COPY_NDIM];
 } copy_args;
+
+/* y[i] = x[i] in another type. A real becomes an integer by truncation; one outside the range of int64_t (for int64_t)
+ * or int32_t (for the narrower types), and NaN, first becomes the least of that range. An integer that does not fit
+ * keeps its low bits. Bool is 0 or 1: whether x is not 0. Subnormal numbers stay what they are. */
+enum {
+    ELEMENT_BOOL,
+    ELEMENT_UINT8,
+    ELEMENT_INT8,
+    ELEMENT_INT16,
+    ELEMENT_INT32,
+    ELEMENT_INT64,
+    ELEMENT_FLOAT32,
+    ELEMENT_FLOAT64,
+    ELEMENT_COUNT
+};
+typedef struct {
+    void *y;
+    const void *x;
+    ptrdiff_t n;
+    int y_element, x_element;
+} cast_args;
 
 /* ---- reduce --------------------------------------------------------------------------------------- */
 
@@ -383,5 +429,35 @@ typedef struct {
     const int64_t *index;
     ptrdiff_t n, rows, c;
 } gather_backward_args;
+
+/* fault[0] <- the first i whose index[i] is not allowed, or -1. Allowed is 0 <= index < size; with `wrap`, also
+ * -size <= index < 0, which counts from the end; without, also index == ignored.
+ * y, which may be NULL or index, <- the index counted from the front (an ignored one as it is), and 0 for a fault:
+ * what reads by y reads inside, if there is anything. */
+typedef struct {
+    int64_t *y; /* (n) */
+    int64_t *fault; /* (1) */
+    const int64_t *index; /* (n) */
+    ptrdiff_t n, size;
+    int64_t ignored;
+    int wrap;
+} index_check_args;
+
+/* x is (outer, n, inner), index and y are (outer, m, inner), elements of any type of `item_bytes`, 1, 2, 4 or 8:
+ *   y[i,j,l] = x[i, index[i,j,l], l],   0 <= index < n. */
+typedef struct {
+    void *y;
+    const void *x;
+    const int64_t *index;
+    ptrdiff_t outer, n, m, inner, item_bytes;
+} gather_along_args;
+
+/* dx (outer, n, inner), in/out:  dx[i, index[i,j,l], l] += dy[i,j,l] for j = 0 .. m-1 in that order. */
+typedef struct {
+    void *dx;
+    const void *dy;
+    const int64_t *index; /* (outer, m, inner), as dy */
+    ptrdiff_t outer, n, m, inner;
+} scatter_add_args;
 
 #endif

@@ -24,12 +24,17 @@ cdef extern from "pyml_kernels.h" nogil:
         KERNEL_rmsprop, KERNEL_adam, KERNEL_grad_norm, KERNEL_scale_segments, KERNEL_add,
         KERNEL_sub, KERNEL_mul, KERNEL_div, KERNEL_pow, KERNEL_maximum, KERNEL_minimum, KERNEL_neg,
         KERNEL_abs, KERNEL_exp, KERNEL_log, KERNEL_sqrt, KERNEL_sign, KERNEL_reciprocal,
-        KERNEL_clamp, KERNEL_where, KERNEL_copy, KERNEL_sum, KERNEL_max, KERNEL_min, KERNEL_gather,
-        KERNEL_gather_backward
+        KERNEL_clamp, KERNEL_where, KERNEL_equal, KERNEL_not_equal, KERNEL_less, KERNEL_less_equal,
+        KERNEL_greater, KERNEL_greater_equal, KERNEL_logical_and, KERNEL_logical_or,
+        KERNEL_logical_xor, KERNEL_logical_not, KERNEL_fill, KERNEL_copy, KERNEL_cast, KERNEL_sum,
+        KERNEL_max, KERNEL_min, KERNEL_gather, KERNEL_gather_backward, KERNEL_index_check,
+        KERNEL_gather_along, KERNEL_scatter_add
     ctypedef enum pyml_dtype:
         PYML_FLOAT32
         PYML_FLOAT64
     int KERNEL_COUNT
+    int ELEMENT_BOOL, ELEMENT_UINT8, ELEMENT_INT8, ELEMENT_INT16, ELEMENT_INT32, ELEMENT_INT64
+    int ELEMENT_FLOAT32, ELEMENT_FLOAT64
     int pyml_submit(pyml_kernel kernel, pyml_dtype dtype, const void *args, size_t size)
     int pyml_isa_select(const char *name)
     const char *pyml_isa_selected()
@@ -134,11 +139,30 @@ cpdef int binary(
     ptrdiff_t a_col, ptrdiff_t b_row, ptrdiff_t b_col
 ) except -1
 cpdef int unary(int kernel, ndarray y, ndarray x, double low, double high) except -1
-cpdef int where(ndarray y, ndarray condition, ndarray a, ndarray b) except -1
-cpdef int copy(ndarray y, ndarray x) except -1
+cpdef int where(ndarray y, ndarray condition, ndarray a, ndarray b) except -1   # of any type of 4 or 8 bytes
+# real, int64 or int32; y is bool or uint8
+cpdef int compare(
+    int kernel, ndarray y, ndarray a, ndarray b, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t a_row,
+    ptrdiff_t a_col, ptrdiff_t b_row, ptrdiff_t b_col
+) except -1
+cpdef int logical(int kernel, ndarray y, ndarray a, ndarray b) except -1   # bool or uint8
+cpdef int fill(ndarray y, double value) except -1
+cpdef int copy(ndarray y, ndarray x) except -1   # one type and shape, any strides, at most 8 dimensions
+cdef int element_of(ndarray a)   # the type that cast knows, or -1
+cpdef int cast(ndarray y, ndarray x) except -1
 cpdef int sum(ndarray y, ndarray x, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner) except -1
 cpdef int extremum(
     int kernel, ndarray y, ndarray index, ndarray x, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner
 ) except -1
 cpdef int gather(ndarray y, ndarray x, ndarray index, ptrdiff_t row_bytes) except -1
 cpdef int gather_backward(ndarray dx, ndarray dy, ndarray index) except -1
+cpdef int index_check(
+    ndarray y, ndarray fault, ndarray index, ptrdiff_t bound, int64_t ignored, bint wrap
+) except -1
+cpdef int gather_along(
+    ndarray y, ndarray x, ndarray index, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t m, ptrdiff_t inner
+) except -1
+cpdef int scatter_add(
+    ndarray dx, ndarray dy, ndarray index, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t m,
+    ptrdiff_t inner
+) except -1

@@ -179,6 +179,7 @@ cdef extern from "pyml_kernels.h" nogil:
         const void *a
         const void *b
         ptrdiff_t rows, cols, a_row, a_col, b_row, b_col
+        int integers
     ctypedef struct unary_args:
         void *y
         const void *x
@@ -190,12 +191,27 @@ cdef extern from "pyml_kernels.h" nogil:
         const void *a
         const void *b
         ptrdiff_t n
+    ctypedef struct logical_args:
+        uint8_t *y
+        const uint8_t *a
+        const uint8_t *b
+        ptrdiff_t n
+    ctypedef struct fill_args:
+        void *y
+        ptrdiff_t n
+        double value
     ctypedef struct copy_args:
         void *y
         const void *x
-        ptrdiff_t ndim
+        ptrdiff_t ndim, item_bytes
         ptrdiff_t shape[8]
-        ptrdiff_t strides[8]
+        ptrdiff_t y_strides[8]
+        ptrdiff_t x_strides[8]
+    ctypedef struct cast_args:
+        void *y
+        const void *x
+        ptrdiff_t n
+        int y_element, x_element
     ctypedef struct sum_args:
         void *y
         const void *x
@@ -215,6 +231,23 @@ cdef extern from "pyml_kernels.h" nogil:
         const void *dy
         const int64_t *index
         ptrdiff_t n, rows, c
+    ctypedef struct index_check_args:
+        int64_t *y
+        int64_t *fault
+        const int64_t *index
+        ptrdiff_t n, size
+        int64_t ignored
+        int wrap
+    ctypedef struct gather_along_args:
+        void *y
+        const void *x
+        const int64_t *index
+        ptrdiff_t outer, n, m, inner, item_bytes
+    ctypedef struct scatter_add_args:
+        void *dx
+        const void *dy
+        const int64_t *index
+        ptrdiff_t outer, n, m, inner
 
 
 cdef inline void *pointer(ndarray a):
@@ -232,6 +265,11 @@ cdef inline ptrdiff_t columns(ndarray a):
 
 cdef inline pyml_dtype dtype_of(ndarray a):
     return PYML_FLOAT32 if cnp.PyArray_TYPE(a) == cnp.NPY_FLOAT32 else PYML_FLOAT64
+
+
+cdef inline pyml_dtype dtype_of_size(ndarray a):
+    """Of elements that are only moved or compared: the one of their size."""
+    return PYML_FLOAT32 if cnp.PyArray_ITEMSIZE(a) == 4 else PYML_FLOAT64
 
 
 cdef double GIL_WORK = 20000   # about 20 us: a call worth the 0.1 us of giving the GIL away and taking it back
@@ -488,18 +526,66 @@ cpdef int where(ndarray y, ndarray condition, ndarray a, ndarray b) except -1:
     cdef where_args args
     args.y, args.condition, args.a, args.b = pointer(y), <uint8_t *>pointer(condition), pointer(a), pointer(b)
     args.n = size(y)
-    return submit(KERNEL_where, dtype_of(y), &args, sizeof(args), size(y))
+    return submit(KERNEL_where, dtype_of_size(y), &args, sizeof(args), size(y))
+
+
+cpdef int compare(
+    int kernel, ndarray y, ndarray a, ndarray b, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t a_row,
+    ptrdiff_t a_col, ptrdiff_t b_row, ptrdiff_t b_col
+) except -1:
+    cdef binary_args args
+    args.y, args.a, args.b, args.rows, args.cols, args.a_row = pointer(y), pointer(a), pointer(b), rows, cols, a_row
+    args.a_col, args.b_row, args.b_col, args.integers = a_col, b_row, b_col, cnp.PyArray_ISINTEGER(a)
+    return submit(<pyml_kernel>kernel, dtype_of_size(a), &args, sizeof(args), size(y))
+
+
+cpdef int logical(int kernel, ndarray y, ndarray a, ndarray b) except -1:
+    cdef logical_args args
+    args.y, args.a, args.b, args.n = <uint8_t *>pointer(y), <uint8_t *>pointer(a), <uint8_t *>pointer(b), size(y)
+    return submit(<pyml_kernel>kernel, PYML_FLOAT32, &args, sizeof(args), size(y))
+
+
+cpdef int fill(ndarray y, double value) except -1:
+    cdef fill_args args
+    args.y, args.n, args.value = pointer(y), size(y), value
+    return submit(KERNEL_fill, dtype_of(y), &args, sizeof(args), size(y))
 
 
 cpdef int copy(ndarray y, ndarray x) except -1:
-    """y contiguous, x of any strides, at most COPY_NDIM dimensions."""
     cdef copy_args args
+    cdef ptrdiff_t item_bytes = cnp.PyArray_ITEMSIZE(x)
     cdef int i
-    args.y, args.x, args.ndim = pointer(y), pointer(x), x.ndim
+    args.y, args.x, args.ndim, args.item_bytes = pointer(y), pointer(x), x.ndim, item_bytes
     for i in range(x.ndim):
         args.shape[i] = x.shape[i]
-        args.strides[i] = x.strides[i] // cnp.PyArray_ITEMSIZE(x)
-    return submit(KERNEL_copy, dtype_of(y), &args, sizeof(args), size(y))
+        args.y_strides[i] = y.strides[i] // item_bytes
+        args.x_strides[i] = x.strides[i] // item_bytes
+    return submit(KERNEL_copy, PYML_FLOAT32, &args, sizeof(args), size(y))
+
+
+cdef int element_of(ndarray a):
+    cdef int kind = cnp.PyArray_TYPE(a)
+    if kind == cnp.NPY_FLOAT32:
+        return ELEMENT_FLOAT32
+    if kind == cnp.NPY_FLOAT64:
+        return ELEMENT_FLOAT64
+    if kind == cnp.NPY_INT64 or (kind == cnp.NPY_LONGLONG and cnp.PyArray_ITEMSIZE(a) == 8):
+        return ELEMENT_INT64
+    if kind == cnp.NPY_INT32:
+        return ELEMENT_INT32
+    if kind == cnp.NPY_INT16:
+        return ELEMENT_INT16
+    if kind == cnp.NPY_INT8:
+        return ELEMENT_INT8
+    if kind == cnp.NPY_UINT8:
+        return ELEMENT_UINT8
+    return ELEMENT_BOOL if kind == cnp.NPY_BOOL else -1
+
+
+cpdef int cast(ndarray y, ndarray x) except -1:
+    cdef cast_args args
+    args.y, args.x, args.n, args.y_element, args.x_element = pointer(y), pointer(x), size(y), element_of(y), element_of(x)
+    return submit(KERNEL_cast, PYML_FLOAT32, &args, sizeof(args), size(y))
 
 
 cpdef int sum(ndarray y, ndarray x, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner) except -1:
@@ -529,6 +615,34 @@ cpdef int gather_backward(ndarray dx, ndarray dy, ndarray index) except -1:
     args.dx, args.dy, args.index, args.n = pointer(dx), pointer(dy), <int64_t *>pointer(index), size(index)
     args.rows, args.c = dx.shape[0], columns(dx)
     return submit(KERNEL_gather_backward, dtype_of(dx), &args, sizeof(args), size(dx))
+
+
+cpdef int index_check(
+    ndarray y, ndarray fault, ndarray index, ptrdiff_t bound, int64_t ignored, bint wrap
+) except -1:
+    cdef index_check_args args
+    args.y, args.fault, args.index = <int64_t *>pointer(y), <int64_t *>pointer(fault), <int64_t *>pointer(index)
+    args.n, args.size, args.ignored, args.wrap = size(index), bound, ignored, wrap
+    return submit(KERNEL_index_check, PYML_FLOAT32, &args, sizeof(args), size(index))
+
+
+cpdef int gather_along(
+    ndarray y, ndarray x, ndarray index, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t m, ptrdiff_t inner
+) except -1:
+    cdef gather_along_args args
+    args.y, args.x, args.index, args.outer, args.n = pointer(y), pointer(x), <int64_t *>pointer(index), outer, n
+    args.m, args.inner, args.item_bytes = m, inner, cnp.PyArray_ITEMSIZE(x)
+    return submit(KERNEL_gather_along, PYML_FLOAT32, &args, sizeof(args), size(y))
+
+
+cpdef int scatter_add(
+    ndarray dx, ndarray dy, ndarray index, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t m,
+    ptrdiff_t inner
+) except -1:
+    cdef scatter_add_args args
+    args.dx, args.dy, args.index, args.outer, args.n = pointer(dx), pointer(dy), <int64_t *>pointer(index), outer, n
+    args.m, args.inner = m, inner
+    return submit(KERNEL_scatter_add, dtype_of(dx), &args, sizeof(args), size(dy))
 
 
 # ---- what the process runs on ---------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
-/* Elementwise arithmetic: two operands with broadcasting, one operand, selection, and strided copies. */
+/* Elementwise arithmetic: two operands with broadcasting, one operand, selection. */
 #include "../simd/vmath.h"
+#include "binary.h"
 #include "map.h"
 
 #include <math.h>
@@ -11,20 +12,6 @@ INLINE vec load(const real *p, ptrdiff_t j, ptrdiff_t col, ptrdiff_t n)
 {
     if (col == 0) return vset1(p[0]);
     return vload_upto(p + j, n);
-}
-
-/* Rows that follow one another without a gap are one row; so is a column. */
-static binary_args merge_rows(binary_args a)
-{
-    if (a.cols == 1 && (a.a_row == 0 || a.a_row == 1) && (a.b_row == 0 || a.b_row == 1)) {
-        a.a_col = a.a_row;
-        a.b_col = a.b_row;
-    }
-    if (a.a_row == a.a_col * a.cols && a.b_row == a.b_col * a.cols) {
-        a.cols *= a.rows;
-        a.rows = 1;
-    }
-    return a;
 }
 
 /* Defines the kernel `name` from an expression of the vectors p and q. The loop of a row is compiled once for
@@ -129,83 +116,4 @@ void KERNEL(where)(const void *args)
 {
     ptrdiff_t n = ((const where_args *)args)->n;
     parallel_for(n, BLOCK, (double)n * 0.4, where_range, args);
-}
-
-/* ---- copy ------------------------------------------------------------------------------------------ */
-
-/* The last two dimensions are a plane, cut into tiles of at most TILE_ROWS x TILE_COLS; the others count
- * planes. In a tile whose columns are not contiguous in x, squares of TILE_ROWS are copied one after another,
- * so that of a transposed x whole cache lines are read, and stay in L1 until used up. */
-enum { TILE_ROWS = 16, TILE_COLS = 512 };
-
-typedef struct {
-    real *y;
-    const real *x;
-    ptrdiff_t ndim, shape[COPY_NDIM], strides[COPY_NDIM]; /* ndim >= 2 */
-    ptrdiff_t row_tiles, col_tiles;
-} copy_context;
-
-/* Drops dimensions of one element, merges each with the one before it where x allows, and pads to a plane. */
-static copy_context merge_dimensions(const copy_args *a)
-{
-    copy_context c = {.y = a->y, .x = a->x};
-    for (ptrdiff_t d = 0; d < a->ndim; d++) {
-        ptrdiff_t size = a->shape[d], stride = a->strides[d];
-        if (size == 1) continue;
-        if (c.ndim > 0 && c.strides[c.ndim - 1] == size * stride) c.shape[c.ndim - 1] *= size;
-        else c.shape[c.ndim++] = size;
-        c.strides[c.ndim - 1] = stride;
-    }
-    for (; c.ndim < 2; c.ndim++) {
-        memmove(c.shape + 1, c.shape, (size_t)c.ndim * sizeof *c.shape);
-        memmove(c.strides + 1, c.strides, (size_t)c.ndim * sizeof *c.strides);
-        c.shape[0] = 1;
-        c.strides[0] = 0;
-    }
-    return c;
-}
-
-INLINE void copy_row(real *y, const real *x, ptrdiff_t n, ptrdiff_t stride)
-{
-    if (stride == 1) memcpy(y, x, (size_t)n * sizeof *y);
-    else
-        for (ptrdiff_t j = 0; j < n; j++) y[j] = x[j * stride];
-}
-
-static void copy_tile(real *y, const real *x, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t y_row,
-                      ptrdiff_t x_row, ptrdiff_t x_col)
-{
-    ptrdiff_t width = x_col == 0 || x_col == 1 ? TILE_COLS : TILE_ROWS;
-    for (ptrdiff_t j = 0; j < cols; j += width)
-        for (ptrdiff_t i = 0; i < rows; i++)
-            copy_row(y + i * y_row + j, x + i * x_row + j * x_col, min_size(width, cols - j), x_col);
-}
-
-/* tiles [begin, end), numbered by plane, then row, then column */
-static void copy_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
-{
-    const copy_context c = *(const copy_context *)context;
-    const ptrdiff_t rows = c.shape[c.ndim - 2], cols = c.shape[c.ndim - 1];
-    const ptrdiff_t x_row = c.strides[c.ndim - 2], x_col = c.strides[c.ndim - 1];
-    for (ptrdiff_t tile = begin; tile < end; tile++) {
-        ptrdiff_t j = tile % c.col_tiles * TILE_COLS, i = tile / c.col_tiles % c.row_tiles * TILE_ROWS;
-        ptrdiff_t plane = tile / c.col_tiles / c.row_tiles;
-        real *y = c.y + (plane * rows + i) * cols + j;
-        const real *x = c.x + i * x_row + j * x_col;
-        for (ptrdiff_t d = c.ndim - 3; d >= 0; plane /= c.shape[d--]) x += plane % c.shape[d] * c.strides[d];
-        copy_tile(y, x, min_size(TILE_ROWS, rows - i), min_size(TILE_COLS, cols - j), cols, x_row, x_col);
-    }
-}
-
-void KERNEL(copy)(const void *args)
-{
-    copy_context c = merge_dimensions(args);
-    ptrdiff_t rows = c.shape[c.ndim - 2], cols = c.shape[c.ndim - 1], planes = 1;
-    for (ptrdiff_t d = 0; d < c.ndim - 2; d++) planes *= c.shape[d];
-    if (planes * rows * cols == 0) return;
-    c.row_tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
-    c.col_tiles = (cols + TILE_COLS - 1) / TILE_COLS;
-    ptrdiff_t tile = min_size(rows, TILE_ROWS) * min_size(cols, TILE_COLS);
-    double ns = (double)(planes * rows * cols) * 0.5;
-    parallel_for(planes * c.row_tiles * c.col_tiles, 1 + BLOCK / tile, ns, copy_range, &c);
 }

@@ -38,3 +38,77 @@ void KERNEL(gather_backward)(const void *args)
     double ns = (double)a->c * ((double)a->rows * 0.1 + (double)a->n * 0.4);
     parallel_for(a->c, COLUMN_BLOCK, ns, gather_backward_range, a);
 }
+
+/* ---- indices checked ------------------------------------------------------------------------------- */
+
+void KERNEL(index_check)(const void *args)
+{
+    const index_check_args a = *(const index_check_args *)args;
+    ptrdiff_t fault = -1;
+    for (ptrdiff_t i = 0; i < a.n; i++) {
+        int64_t index = a.index[i];
+        if (a.wrap && index < 0) index += a.size;
+        int allowed = (0 <= index && index < a.size) || (!a.wrap && index == a.ignored);
+        if (!allowed && fault < 0) fault = i;
+        if (a.y != NULL) a.y[i] = allowed ? index : 0;
+    }
+    *a.fault = fault;
+}
+
+/* ---- along a dimension ----------------------------------------------------------------------------- */
+
+/* rows [begin, end) of the outer * m rows of y */
+#define GATHER_ROWS(size, type)                                                                \
+    typedef type item_##size __attribute__((may_alias));                                       \
+    static void gather_rows_##size(const gather_along_args *a, ptrdiff_t begin, ptrdiff_t end) \
+    {                                                                                          \
+        for (ptrdiff_t row = begin; row < end; row++) {                                        \
+            const int64_t *index = a->index + row * a->inner;                                  \
+            const item_##size *x = (const item_##size *)a->x + row / a->m * a->n * a->inner;   \
+            item_##size *y = (item_##size *)a->y + row * a->inner;                             \
+            for (ptrdiff_t l = 0; l < a->inner; l++) y[l] = x[index[l] * a->inner + l];        \
+        }                                                                                      \
+    }
+GATHER_ROWS(1, uint8_t)
+GATHER_ROWS(2, uint16_t)
+GATHER_ROWS(4, uint32_t)
+GATHER_ROWS(8, uint64_t)
+
+static void gather_along_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
+{
+    const gather_along_args *a = context;
+    if (a->item_bytes == 1) gather_rows_1(a, begin, end);
+    else if (a->item_bytes == 2) gather_rows_2(a, begin, end);
+    else if (a->item_bytes == 4) gather_rows_4(a, begin, end);
+    else gather_rows_8(a, begin, end);
+}
+
+void KERNEL(gather_along)(const void *args)
+{
+    const gather_along_args *a = args;
+    if (a->inner == 0) return;
+    ptrdiff_t rows = a->outer * a->m;
+    parallel_for(rows, 1 + BLOCK / a->inner, (double)(rows * a->inner), gather_along_range, a);
+}
+
+/* outer [begin, end) */
+static void scatter_add_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
+{
+    const scatter_add_args a = *(const scatter_add_args *)context;
+    for (ptrdiff_t i = begin; i < end; i++) {
+        real *dx = (real *)a.dx + i * a.n * a.inner;
+        for (ptrdiff_t j = 0; j < a.m; j++) {
+            const int64_t *index = a.index + (i * a.m + j) * a.inner;
+            const real *dy = (const real *)a.dy + (i * a.m + j) * a.inner;
+            for (ptrdiff_t l = 0; l < a.inner; l++) dx[index[l] * a.inner + l] += dy[l];
+        }
+    }
+}
+
+void KERNEL(scatter_add)(const void *args)
+{
+    const scatter_add_args *a = args;
+    ptrdiff_t each = a->m * a->inner;
+    if (each == 0) return;
+    parallel_for(a->outer, 1 + BLOCK / each, (double)(a->outer * each) * 2, scatter_add_range, a);
+}

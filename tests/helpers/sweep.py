@@ -118,11 +118,11 @@ def without_largest(x):
     return np.where(np.abs(x) == np.finfo(x.dtype).max, x.dtype.type(1), x)
 
 
-def widened(argument):
-    """What a reference sees of an argument: flushed, in the wider type."""
+def widened(argument, flushes):
+    """What a reference sees of an argument: flushed if the kernel does that, in the wider type."""
     if not is_real(argument):
         return argument
-    return flushed(argument).astype(WIDE[argument.dtype])
+    return (flushed(argument) if flushes else argument).astype(WIDE[argument.dtype])
 
 
 def is_real(argument):
@@ -140,6 +140,7 @@ class Check:
     eps: float | dict
     in_place: tuple
     signed_zero: bool
+    flushes: bool
 
     def eps_of(self, output):
         return self.eps[output] if isinstance(self.eps, dict) else self.eps
@@ -180,6 +181,7 @@ def check_kernel(
     in_place=(),
     dtypes=DTYPES,
     signed_zero=False,
+    flushes=True,
 ):
     """Calls a kernel on all that it must get right.
 
@@ -197,11 +199,12 @@ def check_kernel(
         in_place: pairs (output, input) that may be one array, and must then give the same bits.
         dtypes: those of the kernel.
         signed_zero: -0 is not +0.
+        flushes: the kernel takes subnormals for zeros.
 
     Raises:
         AssertionError: listing the first failure of each ISA and dtype.
     """
-    check = Check(name, call, arguments, reference, eps, tuple(in_place), signed_zero)
+    check = Check(name, call, arguments, reference, eps, tuple(in_place), signed_zero, flushes)
     failures, before = [], _kernels.selected_isa()
     try:
         for isa in _kernels.available_isas():
@@ -236,7 +239,8 @@ def failure_of(check, case):
     """What is wrong in a case, in words, or None."""
     inputs = check.arguments(case.draw(check.name), case.size)
     with np.errstate(all="ignore"):
-        wanted = check.reference(**{key: widened(value) for key, value in inputs.items()})
+        seen = {key: widened(value, check.flushes) for key, value in inputs.items()}
+        wanted = check.reference(**seen)
     for key, value in wanted.items():
         if not isinstance(value, Scaled):
             wanted[key] = Scaled(np.asarray(value), None)

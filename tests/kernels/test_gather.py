@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from helpers import tolerances
+from helpers.memory import Guarded, at_page_end
 from helpers.sweep import Scaled, check_kernel, columns_around_lanes
 from pyml import _kernels
 
@@ -61,3 +62,104 @@ def test_gather_backward_adds_in_the_order_of_the_index(isa, dtype):
     dx = np.full((2, 1), np.nan, dtype)
     _kernels.gather_backward(dx, dy, np.array([0, 0, 0, 1, 1, 1]))
     np.testing.assert_array_equal(dx, [[0], [1]])
+
+
+INDICES = np.array([3, -1, 0, -7, 6, 2, -100, 7, -8, 1])  # of size 7; ignored: -100
+
+
+@pytest.mark.parametrize(
+    ("wrap", "checked", "fault"),
+    [
+        (False, [3, 0, 0, 0, 6, 2, -100, 0, 0, 1], 1),
+        (True, [3, 6, 0, 0, 6, 2, 0, 0, 0, 1], 6),
+    ],
+)
+def test_index_check(wrap, checked, fault, isa):
+    for n in range(len(INDICES) + 1):
+        index = at_page_end(INDICES[:n])
+        index.flags.writeable = False
+        y, found = Guarded(n, np.int64), Guarded(1, np.int64)
+        _kernels.index_check(y.array, found.array, index, 7, -100, wrap)
+        np.testing.assert_array_equal(y.array, checked[:n])
+        assert found.array[0] == (fault if fault < n else -1)
+        assert not y.broken() and not found.broken()
+        found.array[0] = 77
+        _kernels.index_check(None, found.array, index, 7, -100, wrap)
+        assert found.array[0] == (fault if fault < n else -1)
+        in_place = index.copy()
+        _kernels.index_check(in_place, found.array, in_place, 7, -100, wrap)
+        np.testing.assert_array_equal(in_place, y.array)
+
+
+@pytest.mark.parametrize("number", [2**63 - 1, -(2**63), 5, -6])
+@pytest.mark.parametrize("size", [0, 5])
+def test_index_check_far_outside(number, size, isa):
+    index, y, fault = np.array([number]), np.array([9]), np.array([9])
+    for wrap in (False, True):
+        _kernels.index_check(y, fault, index, size, 2, wrap)
+        assert fault[0] == 0 and y[0] == 0
+
+
+ALONG = [(1, 1, 1), (3, 5, 2), (1, 37, 70), (40, 9, 1), (0, 5, 3), (3, 5, 0), (300, 11, 9)]
+
+
+@pytest.mark.parametrize(("outer", "n", "inner"), ALONG)
+def test_gather_along(outer, n, inner):
+    check_kernel(
+        "gather_along",
+        lambda y, x, index: _kernels.gather_along(y, x, index, outer, n, index.shape[1], inner),
+        arguments=lambda draw, m: {
+            "x": draw((outer, n, inner)),
+            "index": draw.index(n, (outer, m, inner)),
+        },
+        reference=lambda x, index: {"y": np.take_along_axis(x, index, 1)},
+        eps=tolerances.EXACT,
+        sizes=lambda lanes: [0, 1, 2, 33],
+        values=("normal", "special"),
+        signed_zero=True,
+        flushes=False,
+    )
+
+
+@pytest.mark.parametrize("type_", ["bool", "uint8", "int16", "float32", "int64"])
+def test_gather_along_of_any_type(type_, isa, rng):
+    x = rng.integers(0, 2, size=(3, 7, 4)).astype(type_)
+    index = rng.integers(0, 7, size=(3, 9, 4))
+    y = np.zeros((3, 9, 4), type_)
+    _kernels.gather_along(y, x, index, 3, 7, 9, 4)
+    np.testing.assert_array_equal(y, np.take_along_axis(x, index, 1))
+
+
+@pytest.mark.parametrize(("outer", "n", "inner"), ALONG)
+def test_scatter_add(outer, n, inner):
+    def reference(dx, dy, index):
+        dx, scale = dx.copy(), np.abs(dx)
+        i, _, k = np.ogrid[:outer, : index.shape[1], :inner]
+        np.add.at(dx, (i, index, k), dy)
+        np.add.at(scale, (i, index, k), np.abs(dy))
+        return {"dx": Scaled(dx, scale)}
+
+    def call(dx, dy, index):
+        _kernels.scatter_add(dx, dy, index, outer, n, index.shape[1], inner)
+
+    check_kernel(
+        "scatter_add",
+        call,
+        arguments=lambda draw, m: {
+            "dx": draw((outer, n, inner)),
+            "dy": draw((outer, m, inner)),
+            "index": draw.index(n, (outer, m, inner)),
+        },
+        reference=reference,
+        eps=tolerances.product(33),
+        sizes=lambda lanes: [0, 1, 2, 33],
+        values=("normal", "offset"),
+    )
+
+
+def test_scatter_add_adds_in_the_order_of_the_index(isa, dtype):
+    big = dtype.type(2.0**60)
+    dy = np.array([1, big, -big, big, -big, 1], dtype)
+    dx = np.zeros(2, dtype)
+    _kernels.scatter_add(dx, dy, np.array([0, 0, 0, 1, 1, 1]), 1, 2, 6, 1)
+    np.testing.assert_array_equal(dx, [0, 1])
