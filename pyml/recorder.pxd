@@ -12,6 +12,7 @@ cdef class Recorder:
     cdef int changed(self, ndarray array) except -1
     cdef int gradient(self, object tensor, bint assigned) except -1
     cdef int called(self, object module) except -1
+    cdef int fault(self, ndarray fault, ndarray index, object error) except -1
     cdef int refuse(self, str what) except -1
 
 

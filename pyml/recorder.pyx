@@ -47,6 +47,11 @@ cdef class Recorder:
         """A module is about to be called."""
         return 0
 
+    cdef int fault(self, ndarray fault, ndarray index, object error) except -1:
+        """A kernel looked through `index` and wrote into `fault`, one int64, the position of the first number that is
+        not allowed, or -1. error(position, number) makes the exception for it."""
+        return 0
+
     cdef int refuse(self, str what) except -1:
         """`what` is about to happen, and cannot be recorded."""
         return 0

@@ -11,7 +11,7 @@ from pyml import _kernels
 
 ROOT = Path(__file__).parent.parent
 FLOORS = [  # lowest first; a name covers what is below it
-    {"pyml._kernels", "pyml.config", "pyml.memory"},
+    {"pyml._kernels", "pyml.config", "pyml.memory", "pyml.recorder"},
     {"pyml.tensor", "pyml.random"},
     {"pyml.ops", "pyml.record"},
     {"pyml.autograd", "pyml.nn", "pyml.optim", "pyml.data"},
