@@ -1,10 +1,21 @@
-"""Arrays as kernels want them: contiguous, aligned, float32 or float64; and the checks that say so."""
+"""Arrays as kernels want them: contiguous, aligned, float32 or float64; and the checks that say so.
+
+What moves or converts elements is a kernel too, so that a recorded step can repeat it. What the kernels do not know
+(more than 8 dimensions, memory that is not aligned, unsigned integers of more than a byte) is left to NumPy, and
+refused in a recorded step.
+"""
+import numpy as np
+
 cimport numpy as cnp
+from libc.stdint cimport int64_t
 from numpy cimport ndarray
 
 from pyml cimport _kernels
 from pyml.memory cimport new_array
+from pyml.recorder cimport Recorder, recorder
 from pyml.tensor cimport Tensor
+
+from pyml.recorder import refuse
 
 cnp.import_array()
 
@@ -14,15 +25,126 @@ cdef bint is_real(ndarray a):
     return kind == cnp.NPY_FLOAT32 or kind == cnp.NPY_FLOAT64
 
 
-cdef ndarray contiguous(ndarray a):
-    cdef ndarray copy
-    if cnp.PyArray_ISCARRAY_RO(a):
+cdef inline bint is_movable(ndarray a):
+    """The copy kernel knows its elements and layout."""
+    cdef Py_ssize_t size = cnp.PyArray_ITEMSIZE(a)
+    return a.ndim <= 8 and cnp.PyArray_ISALIGNED(a) and (size == 4 or size == 8 or size == 1 or size == 2)
+
+
+cpdef ndarray contiguous(ndarray a):
+    return a if cnp.PyArray_ISCARRAY_RO(a) else copied(a)
+
+
+cpdef ndarray copied(ndarray a):
+    if not is_movable(a):
+        refuse("a copy of a tensor that is not aligned in memory, or has more than 8 dimensions")
+        return a.copy()
+    cdef ndarray copy = empty_like(a)
+    _kernels.copy(copy, a)
+    return copy
+
+
+# ---- shapes ---------------------------------------------------------------------------------------------------
+
+
+cpdef bint can_be_seen_as(ndarray a, tuple shape):
+    cdef cnp.npy_intp old_sizes[64]     # 64: NumPy's largest number of dimensions
+    cdef cnp.npy_intp old_strides[64]
+    cdef cnp.npy_intp before, after
+    cdef int old = 0, first = 0, begin = 0, d
+    if cnp.PyArray_IS_C_CONTIGUOUS(a) or cnp.PyArray_SIZE(a) == 0:
+        return True
+    for d in range(a.ndim):
+        if a.shape[d] != 1:
+            old_sizes[old], old_strides[old] = a.shape[d], a.strides[d]
+            old += 1
+    while first < old:   # the next old dimensions that have as many elements as the next new ones must be one in memory
+        before, after = old_sizes[first], shape[begin]
+        first, begin = first + 1, begin + 1
+        while before != after:
+            if before > after:
+                after *= <cnp.npy_intp>shape[begin]
+                begin += 1
+            elif old_strides[first - 1] != old_sizes[first] * old_strides[first]:
+                return False
+            else:
+                before *= old_sizes[first]
+                first += 1
+    return True
+
+
+# ---- into other memory ----------------------------------------------------------------------------------------
+
+
+cdef void memory_range(ndarray a, char **first, char **end):
+    """From the first byte of a's elements to behind the last; a has some."""
+    cdef Py_ssize_t d, span
+    first[0] = <char *>cnp.PyArray_DATA(a)
+    end[0] = first[0] + cnp.PyArray_ITEMSIZE(a)
+    for d in range(a.ndim):
+        span = (a.shape[d] - 1) * a.strides[d]
+        if span < 0:
+            first[0] += span
+        else:
+            end[0] += span
+
+
+cpdef int copy_into(ndarray y, ndarray x) except -1:
+    cdef char *y_first
+    cdef char *y_end
+    cdef char *x_first
+    cdef char *x_end
+    if cnp.PyArray_SIZE(y) == 0:
+        return 0
+    if x.ndim != y.ndim or not cnp.PyArray_SAMESHAPE(x, y):
+        x = broadcast_to(x, (<object>y).shape)
+    memory_range(y, &y_first, &y_end)
+    memory_range(x, &x_first, &x_end)
+    if y_first < x_end and x_first < y_end:
+        x = copied(x)
+    if cnp.PyArray_ITEMSIZE(x) == cnp.PyArray_ITEMSIZE(y) and is_movable(x) and is_movable(y):
+        return _kernels.copy(y, x)
+    refuse("a change of a tensor that is not aligned in memory, or has more than 8 dimensions")
+    cnp.PyArray_CopyInto(y, x)
+    return 0
+
+
+cpdef ndarray as_type(ndarray a, object dtype):
+    cdef int kind = (<cnp.dtype>dtype).type_num
+    cdef ndarray y
+    if cnp.PyArray_TYPE(a) == kind:
         return a
-    if is_real(a) and 0 < a.ndim <= 8 and cnp.PyArray_ISALIGNED(a):
-        copy = empty_like(a)
-        _kernels.copy(copy, a)
-        return copy
-    return a.copy()
+    a = contiguous(a)
+    y = empty_of_kind(a, kind)
+    if _kernels.element_of(a) >= 0 and _kernels.element_of(y) >= 0:
+        _kernels.cast(y, a)
+        return y
+    refuse(f"a conversion from {a.dtype} to {dtype}")
+    with np.errstate(all="ignore"):
+        return a.astype(dtype)
+
+
+# ---- new ones -------------------------------------------------------------------------------------------------
+
+
+cpdef ndarray empty(tuple shape, object dtype):
+    cdef cnp.npy_intp sizes[64]
+    cdef int d, ndim = <int>len(shape)
+    if ndim > 64:
+        raise ValueError(f"a tensor has at most 64 dimensions, not {ndim}")
+    for d in range(ndim):
+        sizes[d] = shape[d]
+    return new_array(ndim, sizes, (<cnp.dtype>dtype).type_num)
+
+
+cpdef ndarray full(tuple shape, ndarray like, double value):
+    cdef ndarray y = empty_shape(shape, like)
+    _kernels.fill(y, value)
+    return y
+
+
+cdef ndarray empty_of_kind(ndarray a, int kind):
+    return new_array(a.ndim, a.shape, kind)
 
 
 cdef ndarray empty_like(ndarray a):
@@ -95,3 +217,25 @@ cdef int same_dtype(Tensor a, Tensor x, str who, str name) except -1:
     if cnp.PyArray_TYPE(a.array) != cnp.PyArray_TYPE(x.array):
         raise TypeError(f"{who}: {name} has dtype {a.dtype}, the input has {x.dtype}; they must be the same, .to() converts one")
     return 0
+
+
+# ---- indices --------------------------------------------------------------------------------------------------
+
+
+cpdef ndarray checked_index(ndarray index, Py_ssize_t size, int64_t ignored, bint wrap, object error):
+    """`index`, if all of it is from 0 to size - 1 or `ignored`; with `wrap` from -size on, counted from the front.
+
+    Args:
+        index: contiguous, int64.
+        error: error(position, number) is the exception to raise for the first that is none of these.
+    """
+    cdef ndarray fault = new_array(0, NULL, cnp.NPY_INT64), y = empty_like(index) if wrap else None
+    cdef Recorder r = recorder()
+    cdef int64_t position
+    _kernels.index_check(y, fault, index, size, ignored, wrap)
+    position = (<int64_t *>cnp.PyArray_DATA(fault))[0]
+    if position >= 0:
+        raise error(position, (<int64_t *>cnp.PyArray_DATA(index))[position])
+    if r is not None:
+        r.fault(fault, index, error)
+    return y if wrap else index
