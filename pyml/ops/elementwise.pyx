@@ -1,7 +1,8 @@
 """Elementwise operations: arithmetic with broadcasting, functions of one argument, selection, comparison, dtypes.
 
 Both operands of a kernel have one dtype and a layout of two dimensions (see binary_args in csrc/pyml_kernels.h). What
-does not fit into it is copied first, so that the same formula always runs. Integers are computed by NumPy.
+does not fit into it is copied first, so that the same formula always runs. Integers are computed by NumPy, but for
+comparisons, logic and conversions. What NumPy computes is refused while a step is recorded.
 
 Derivatives are written with operations of Tensor. Outside create_graph these do not record, and are then just
 their kernels.
@@ -17,11 +18,17 @@ from numpy cimport ndarray
 from pyml cimport _kernels
 from pyml.memory cimport new_number
 from pyml._kernels cimport (
-    KERNEL_abs, KERNEL_add, KERNEL_clamp, KERNEL_div, KERNEL_exp, KERNEL_log, KERNEL_maximum, KERNEL_minimum,
-    KERNEL_mul, KERNEL_neg, KERNEL_pow, KERNEL_reciprocal, KERNEL_sign, KERNEL_sqrt, KERNEL_sub,
+    KERNEL_abs, KERNEL_add, KERNEL_clamp, KERNEL_div, KERNEL_equal, KERNEL_exp, KERNEL_greater, KERNEL_greater_equal,
+    KERNEL_less, KERNEL_less_equal, KERNEL_log, KERNEL_logical_and, KERNEL_logical_not, KERNEL_logical_or,
+    KERNEL_logical_xor, KERNEL_maximum, KERNEL_minimum, KERNEL_mul, KERNEL_neg, KERNEL_not_equal, KERNEL_pow,
+    KERNEL_reciprocal, KERNEL_sign, KERNEL_sqrt, KERNEL_sub,
 )
-from pyml.ops.arrays cimport broadcast_to, contiguous, empty_like, empty_shape, is_real
+from pyml.ops.arrays cimport (
+    as_type, broadcast_to, contiguous, empty, empty_like, empty_of_kind, empty_shape, full, is_real,
+)
 from pyml.tensor cimport Node, Tensor, tracks, wrap
+
+from pyml.recorder import constant, refuse
 
 cnp.import_array()
 
@@ -33,6 +40,10 @@ cdef dict OF_INTEGERS = {
     KERNEL_add: np.add, KERNEL_sub: np.subtract, KERNEL_mul: np.multiply, KERNEL_pow: np.power,
     KERNEL_maximum: np.maximum, KERNEL_minimum: np.minimum, KERNEL_abs: np.abs, KERNEL_neg: np.negative,
     KERNEL_sign: np.sign,
+}
+cdef dict COMPARISONS = {
+    KERNEL_equal: np.equal, KERNEL_not_equal: np.not_equal, KERNEL_less: np.less, KERNEL_less_equal: np.less_equal,
+    KERNEL_greater: np.greater, KERNEL_greater_equal: np.greater_equal,
 }
 
 
@@ -57,17 +68,26 @@ def checked_dtype(dtype, str name):
 cdef Tensor lift(object x, str name):
     if isinstance(x, Tensor):
         return x
-    if isinstance(x, np.generic):
-        x = x.item()
+    dtype = own_dtype(x, name)
+    if isinstance(x, ndarray):
+        refuse(f"{name}: an operand that is a NumPy array")
+        return wrap(x)
+    return wrap(constant(np.array(x, dtype)))
+
+
+cdef object own_dtype(object x, str name):
+    """The dtype of a Tensor or an array, and the one that a number gets if it is alone."""
+    if isinstance(x, Tensor):
+        return (<Tensor>x).array.dtype
     if isinstance(x, ndarray):
         checked_dtype(x.dtype, name)
-        return wrap(x)
-    if isinstance(x, bool):
-        return wrap(np.array(x, BOOL))
+        return x.dtype
+    if isinstance(x, (bool, np.bool_)):
+        return BOOL
     if isinstance(x, numbers.Integral):
-        return wrap(np.array(x, INT64))
+        return INT64
     if isinstance(x, numbers.Real):
-        return wrap(np.array(x, FLOAT32))
+        return FLOAT32
     raise TypeError(f"{name}: a Tensor, a NumPy array or a number is needed, not {type(x).__name__}")
 
 
@@ -110,7 +130,7 @@ def result_type(*operands, name="result_type"):
     cdef list ranks = [None, None, None]
     for x in operands:
         rank = 2 if not isinstance(x, (Tensor, ndarray)) else 0 if x.ndim else 1
-        ranks[rank] = promote(ranks[rank], lift(x, name).array.dtype)
+        ranks[rank] = promote(ranks[rank], own_dtype(x, name))
     return outrank(outrank(ranks[0], ranks[1]), ranks[2])
 
 
@@ -137,7 +157,7 @@ cdef tuple converted(object a, object b, str name, bint to_float=False):
 cdef Tensor converted_to(object x, object dtype, str name):
     if isinstance(x, (Tensor, ndarray)):
         return cast(lift(x, name), dtype)
-    return wrap(np.array(x, dtype))   # a number: not by way of another dtype
+    return wrap(constant(np.array(x, dtype)))   # a number: not by way of another dtype
 
 
 def broadcast_shapes(*shapes, name="broadcast_shapes"):
@@ -200,10 +220,9 @@ cdef ndarray expanded(ndarray a, tuple shape):
 cdef ndarray compute(int kernel, ndarray a, ndarray b, str name):
     cdef ndarray y
     cdef tuple shape
-    cdef Layout layout
     if a.ndim == b.ndim and cnp.PyArray_SAMESHAPE(a, b):
         if not is_real(a):
-            return np.asarray(OF_INTEGERS[kernel](a, b))
+            return of_integers(kernel, a, b, name)
         y = empty_like(a)
         if cnp.PyArray_ISCARRAY_RO(a) and cnp.PyArray_ISCARRAY_RO(b):
             _kernels.binary(kernel, y, a, b, 1, cnp.PyArray_SIZE(y), 0, 1, 0, 1)
@@ -216,10 +235,22 @@ cdef ndarray compute(int kernel, ndarray a, ndarray b, str name):
     else:
         shape = broadcast_shapes((<object>a).shape, (<object>b).shape, name=name)
         if not is_real(a):
-            return np.asarray(OF_INTEGERS[kernel](a, b))
+            return of_integers(kernel, a, b, name)
         y = empty_shape(shape, a)
+    broadcast(kernel, y, a, b)
+    return y
+
+
+cdef ndarray of_integers(int kernel, ndarray a, ndarray b, str name):
+    refuse(f"{name} of integers")
+    return np.asarray(OF_INTEGERS[kernel](a, b))
+
+
+cdef int broadcast(int kernel, ndarray y, ndarray a, ndarray b) except -1:
+    """y <- f(a, b) of operands that broadcast to y; a bool y is of a comparison."""
+    cdef Layout layout
     if cnp.PyArray_SIZE(y) == 0:
-        return y
+        return 0
     if not cnp.PyArray_ISALIGNED(a):
         a = contiguous(a)
     if not cnp.PyArray_ISALIGNED(b):
@@ -228,10 +259,13 @@ cdef ndarray compute(int kernel, ndarray a, ndarray b, str name):
         shape = (<object>y).shape
         a, b = expanded(a, shape), expanded(b, shape)
         fit(&layout, y, a, b)
-    _kernels.binary(
+    if cnp.PyArray_TYPE(y) == cnp.NPY_BOOL:
+        return _kernels.compare(
+            kernel, y, a, b, layout.rows, layout.cols, layout.a_row, layout.a_col, layout.b_row, layout.b_col
+        )
+    return _kernels.binary(
         kernel, y, a, b, layout.rows, layout.cols, layout.a_row, layout.a_col, layout.b_row, layout.b_col
     )
-    return y
 
 
 # ---- two operands ---------------------------------------------------------------------------------------------
@@ -417,14 +451,13 @@ cdef class Maximum(Binary):
     cdef bint largest
 
     cpdef tuple backward(self, Tensor dy):
-        cdef Tensor a = self.saved(0), b = self.saved(1)
-        p, q = (a.array, b.array) if self.largest else (b.array, a.array)
-        tie = 0.5 * (p == q)
-        first = wrap(np.asarray(1 - (p < q) - tie, dy.dtype))
-        second = wrap(np.asarray(1 - (p > q) - tie, dy.dtype))
+        a, b = self.saved(0), self.saved(1)
+        p, q = (a, b) if self.largest else (b, a)
+        kind = cnp.PyArray_TYPE(dy.array)
+        half_or_one = where(eq(p, q), wrap(scalar(0.5, kind)), wrap(scalar(1, kind)))
         return self.reduced(
-            None if self.inputs[0] is None else dy * first,
-            None if self.inputs[1] is None else dy * second,
+            None if self.inputs[0] is None else dy * where(less(p, q), 0.0, half_or_one),
+            None if self.inputs[1] is None else dy * where(less(q, p), 0.0, half_or_one),
         )
 
 
@@ -463,6 +496,7 @@ cdef inline Tensor record(Node node, Tensor y, Tensor x, Tensor kept):
 
 cdef ndarray mapped(int kernel, ndarray a):
     if not is_real(a):
+        refuse("a function of integers")
         return np.asarray(OF_INTEGERS[kernel](a))
     a = contiguous(a)
     cdef ndarray y = empty_like(a)
@@ -550,7 +584,7 @@ def square(input):
 
 cdef class PiecewiseConstant(Node):
     cpdef tuple backward(self, Tensor dy):
-        return (wrap(np.zeros(dy.shape, dy.dtype)),)
+        return (wrap(full(dy.shape, dy.array, 0)),)
 
 
 cdef Tensor piecewise_constant(Tensor x, ndarray y):
@@ -567,23 +601,27 @@ def sign(input):
 def floor(input):
     """The largest integer not above. Its derivative is 0."""
     cdef Tensor x = lift(input, "floor")
+    refuse("floor")
     return piecewise_constant(x, np.asarray(np.floor(x.array), x.array.dtype))
 
 
 def ceil(input):
     """The smallest integer not below. Its derivative is 0."""
     cdef Tensor x = lift(input, "ceil")
+    refuse("ceil")
     return piecewise_constant(x, np.asarray(np.ceil(x.array), x.array.dtype))
 
 
 def round(input, *, decimals=0):
     """The nearest integer, halves to the even one; with `decimals`, to that many places. Its derivative is 0."""
     cdef Tensor x = lift(input, "round")
+    refuse("round")
     return piecewise_constant(x, np.asarray(np.round(x.array, decimals)))
 
 
 cdef Tensor by_numpy(function, Tensor x):
     """Contiguous, as NumPy's vector loops give other bits than those for strides."""
+    refuse(function.__name__)
     with np.errstate(all="ignore"):
         return wrap(np.asarray(function(contiguous(x.array))))
 
@@ -639,13 +677,9 @@ cdef class Clamp(Node):
     cdef object low, high   # a number, or None
 
     cpdef tuple backward(self, Tensor dy):
-        x = self.saved(0).array
-        inside = True
-        if self.low is not None:
-            inside = x >= self.low
-        if self.high is not None:
-            inside = inside & (x <= self.high)
-        return (where(wrap(np.asarray(inside)), dy, 0.0),)
+        x = self.saved(0)
+        dx = dy if self.low is None else where(greater_equal(x, self.low), dy, 0.0)
+        return (dx if self.high is None else where(less_equal(x, self.high), dx, 0.0),)
 
 
 def clamp(input, min=None, max=None):
@@ -662,6 +696,7 @@ def clamp(input, min=None, max=None):
     cdef Tensor x = lift(input, "clamp")
     x = cast(x, result_type(x, *bounds, name="clamp"))
     if not is_real(x.array):
+        refuse("clamp of integers")
         return wrap(np.asarray(np.clip(x.array, min, max)))
     cdef ndarray a = contiguous(x.array), y = empty_like(a)
     _kernels.unary(KERNEL_clamp, y, a, -np.inf if min is None else min, np.inf if max is None else max)
@@ -704,15 +739,17 @@ def where(condition, input=None, other=None):
     cdef ndarray out
     cdef Where node
     if input is None and other is None:
+        refuse("where with the condition alone")
         return tuple([wrap(index) for index in np.nonzero(c.array)])
     if cnp.PyArray_TYPE(c.array) != cnp.NPY_BOOL:
         raise TypeError(f"where: condition has dtype {c.dtype}, it must be bool; compare with something, as in x > 0")
     a, b = (input, other) if alike(input, other) else converted(input, other, "where")
     shape = broadcast_shapes(c.shape, a.shape, b.shape, name="where")
-    if is_real(a.array):
+    if cnp.PyArray_ITEMSIZE(a.array) >= 4:
         out = empty_shape(shape, a.array)
         _kernels.where(out, expanded(c.array, shape), expanded(a.array, shape), expanded(b.array, shape))
     else:
+        refuse(f"where of dtype {a.dtype}")
         out = np.asarray(np.where(c.array, a.array, b.array))
     y = wrap(out)
     if tracks(a) or tracks(b):
@@ -764,6 +801,7 @@ cdef Tensor rounded_quotient(input, other, str mode):
     if mode not in ("floor", "trunc"):
         raise ValueError(f"div: rounding_mode is {mode!r}, it must be None, 'floor' or 'trunc'")
     a, b = converted(input, other, "div")
+    refuse(f"div with rounding_mode={mode!r}")
     if a.array.dtype.kind != "f" and not np.all(b.array):
         raise ZeroDivisionError("div: an integer is divided by zero")
     with np.errstate(all="ignore"):
@@ -793,6 +831,7 @@ def remainder(input, other):
     cdef Tensor a, b
     cdef Remainder node
     a, b = converted(input, other, "remainder")
+    refuse("remainder")
     if a.array.dtype.kind != "f" and not np.all(b.array):
         raise ZeroDivisionError("remainder: an integer is divided by zero")
     with np.errstate(all="ignore"):
@@ -808,11 +847,25 @@ def remainder(input, other):
 # ---- comparison -----------------------------------------------------------------------------------------------
 
 
-cdef Tensor compared(function, input, other, str name):
+cdef Tensor compared(int kernel, input, other, str name):
     cdef Tensor a, b
+    cdef ndarray p, q, y
     a, b = (input, other) if alike(input, other) else converted(input, other, name)
-    broadcast_shapes(a.shape, b.shape, name=name)
-    return wrap(np.asarray(function(a.array, b.array)))
+    p, q = a.array, b.array
+    if cnp.PyArray_TYPE(p) == cnp.NPY_BOOL and kernel in (KERNEL_equal, KERNEL_not_equal):
+        differ = logical(KERNEL_logical_xor, a, b, name)
+        return differ if kernel == KERNEL_not_equal else logical_not(differ)
+    if p.ndim == q.ndim and cnp.PyArray_SAMESHAPE(p, q):
+        y = empty_of_kind(p, cnp.NPY_BOOL)
+    else:
+        y = empty(broadcast_shapes(a.shape, b.shape, name=name), BOOL)
+    if not is_real(p):
+        if _kernels.element_of(p) < 0:
+            refuse(f"{name} of dtype {a.dtype}")
+            return wrap(np.asarray(COMPARISONS[kernel](p, q)))
+        p, q = as_type(p, INT64), as_type(q, INT64)
+    broadcast(kernel, y, p, q)
+    return wrap(y)
 
 
 cdef bint comparable(x):
@@ -821,78 +874,101 @@ cdef bint comparable(x):
 
 def eq(input, other):
     """input == other, elementwise."""
-    return compared(np.equal, input, other, "eq") if comparable(other) else NotImplemented
+    return compared(KERNEL_equal, input, other, "eq") if comparable(other) else NotImplemented
 
 
 def ne(input, other):
     """input != other, elementwise."""
-    return compared(np.not_equal, input, other, "ne") if comparable(other) else NotImplemented
+    return compared(KERNEL_not_equal, input, other, "ne") if comparable(other) else NotImplemented
 
 
 def less(input, other):
     """input < other, elementwise."""
-    return compared(np.less, input, other, "lt")
+    return compared(KERNEL_less, input, other, "lt")
 
 
 def less_equal(input, other):
     """input <= other, elementwise."""
-    return compared(np.less_equal, input, other, "le")
+    return compared(KERNEL_less_equal, input, other, "le")
 
 
 def greater(input, other):
     """input > other, elementwise."""
-    return compared(np.greater, input, other, "gt")
+    return compared(KERNEL_greater, input, other, "gt")
 
 
 def greater_equal(input, other):
     """input >= other, elementwise."""
-    return compared(np.greater_equal, input, other, "ge")
+    return compared(KERNEL_greater_equal, input, other, "ge")
 
 
 lt, le, gt, ge = less, less_equal, greater, greater_equal
 
 
+cdef Tensor logical(int kernel, Tensor a, Tensor b, str name):
+    """Of truth values: whether each is not zero."""
+    cdef ndarray p = as_type(a.array, BOOL), q = as_type(b.array, BOOL), y
+    cdef tuple shape
+    if p.ndim == q.ndim and cnp.PyArray_SAMESHAPE(p, q):
+        p, q = contiguous(p), contiguous(q)
+        y = empty_like(p)
+    else:
+        shape = broadcast_shapes(a.shape, b.shape, name=name)
+        p, q = expanded(p, shape), expanded(q, shape)
+        y = empty(shape, BOOL)
+    _kernels.logical(kernel, y, p, q)
+    return wrap(y)
+
+
 def logical_and(input, other):
     """True where both are not zero."""
-    return compared(np.logical_and, input, other, "logical_and")
+    a, b = converted(input, other, "logical_and")
+    return logical(KERNEL_logical_and, a, b, "logical_and")
 
 
 def logical_or(input, other):
     """True where one is not zero."""
-    return compared(np.logical_or, input, other, "logical_or")
+    a, b = converted(input, other, "logical_or")
+    return logical(KERNEL_logical_or, a, b, "logical_or")
 
 
 def logical_xor(input, other):
     """True where exactly one is not zero."""
-    return compared(np.logical_xor, input, other, "logical_xor")
+    a, b = converted(input, other, "logical_xor")
+    return logical(KERNEL_logical_xor, a, b, "logical_xor")
 
 
 def logical_not(input):
     """True where the input is zero."""
-    return wrap(np.asarray(np.logical_not(lift(input, "logical_not").array)))
+    cdef ndarray x = contiguous(as_type(lift(input, "logical_not").array, BOOL)), y = empty_like(x)
+    _kernels.logical(KERNEL_logical_not, y, x, None)
+    return wrap(y)
 
 
-cdef Tensor bitwise(function, input, other, str name):
+cdef Tensor bitwise(int kernel, function, input, other, str name):
     cdef Tensor a, b
     a, b = converted(input, other, name)
     if a.array.dtype.kind == "f":
         raise TypeError(f"{name}: dtype {a.dtype}; it must be bool or an integer type")
+    if a.array.dtype.kind == "b":
+        return logical(kernel, a, b, name)
+    refuse(f"{name} of integers")
     return wrap(np.asarray(function(a.array, b.array)))
 
 
 def bitwise_and(input, other):
     """The bits that both have; of bool: both."""
-    return bitwise(np.bitwise_and, input, other, "bitwise_and")
+    return bitwise(KERNEL_logical_and, np.bitwise_and, input, other, "bitwise_and")
 
 
 def bitwise_or(input, other):
     """The bits that one has; of bool: one or both."""
-    return bitwise(np.bitwise_or, input, other, "bitwise_or")
+    return bitwise(KERNEL_logical_or, np.bitwise_or, input, other, "bitwise_or")
 
 
 def bitwise_xor(input, other):
     """The bits that exactly one has; of bool: exactly one."""
-    return bitwise(np.bitwise_xor, input, other, "bitwise_xor")
+    return bitwise(KERNEL_logical_xor, np.bitwise_xor, input, other, "bitwise_xor")
 
 
 def bitwise_not(input):
@@ -900,27 +976,34 @@ def bitwise_not(input):
     cdef Tensor x = lift(input, "bitwise_not")
     if is_real(x.array):
         raise TypeError(f"bitwise_not: dtype {x.dtype}; it must be bool or an integer type")
+    if cnp.PyArray_TYPE(x.array) == cnp.NPY_BOOL:
+        return logical_not(x)
+    refuse("bitwise_not of integers")
     return wrap(np.asarray(np.invert(x.array)))
 
 
 def isnan(input):
     """True where the input is NaN."""
-    return wrap(np.asarray(np.isnan(lift(input, "isnan").array)))
+    cdef Tensor x = lift(input, "isnan")
+    return ne(x, x)
 
 
 def isinf(input):
     """True where the input is inf or -inf."""
-    return wrap(np.asarray(np.isinf(lift(input, "isinf").array)))
+    cdef Tensor x = lift(input, "isinf")
+    return eq(wrap(mapped(KERNEL_abs, x.array)), np.inf) if is_real(x.array) else ne(x, x)
 
 
 def isfinite(input):
     """True where the input is neither NaN nor infinite."""
-    return wrap(np.asarray(np.isfinite(lift(input, "isfinite").array)))
+    cdef Tensor x = lift(input, "isfinite")
+    return less(wrap(mapped(KERNEL_abs, x.array)), np.inf) if is_real(x.array) else eq(x, x)
 
 
 def isclose(input, other, rtol=1e-5, atol=1e-8, equal_nan=False):
     """True where |input - other| <= atol + rtol * |other|."""
     cdef Tensor a = lift(input, "isclose"), b = lift(other, "isclose")
+    refuse("isclose")
     return wrap(np.asarray(np.isclose(a.array, b.array, rtol, atol, equal_nan)))
 
 
@@ -931,7 +1014,9 @@ def allclose(input, other, rtol=1e-5, atol=1e-8, equal_nan=False):
 
 def equal(input, other):
     """True if both have the same shape and elements."""
-    return bool(np.array_equal(lift(input, "equal").array, lift(other, "equal").array))
+    cdef Tensor a = lift(input, "equal"), b = lift(other, "equal")
+    refuse("equal")
+    return bool(np.array_equal(a.array, b.array))
 
 
 # ---- dtype ----------------------------------------------------------------------------------------------------
@@ -949,8 +1034,7 @@ cpdef Tensor cast(Tensor x, object dtype):
     cdef Cast node
     if x.array.dtype == dtype:
         return x
-    with np.errstate(all="ignore"):
-        y = wrap(x.array.astype(dtype))
+    y = wrap(as_type(x.array, np.dtype(dtype)))
     if tracks(x) and is_real((<Tensor>y).array):
         node = Cast.__new__(Cast)
         node.dtype = x.array.dtype

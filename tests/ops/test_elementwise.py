@@ -326,6 +326,53 @@ def test_comparisons(name):
         assert_same_bits(got.numpy(), wanted)
 
 
+ALL_DTYPES = ["bool", "uint8", "int8", "int16", "int32", "int64", "uint16", "uint64"]
+ALL_DTYPES += ["float32", "float64"]
+
+
+@pytest.mark.parametrize("name", ["eq", "ne", "lt", "le", "gt", "ge"])
+@pytest.mark.parametrize("dtype", ALL_DTYPES)
+def test_comparisons_of_every_dtype(name, dtype):
+    dtype, rng = np.dtype(dtype), np.random.default_rng(0)
+    if dtype.kind == "f":
+        info = np.finfo(dtype)
+        some = [0, -0.0, info.smallest_subnormal, -info.tiny / 4, 1, np.inf, -np.inf, np.nan]
+    elif dtype.kind == "b":
+        some = [False, True]
+    else:
+        some = [np.iinfo(dtype).min, 0, 1, np.iinfo(dtype).max]
+    some = np.array(some, dtype)
+    a, b, row = (some[rng.integers(len(some), size=shape)] for shape in [(20, 30), (20, 30), 30])
+    for other in (b, row, b.T.copy().T, some[-1, ...]):
+        got = getattr(pyml, name)(pyml.from_numpy(a), pyml.from_numpy(other)).numpy()
+        assert got.dtype == bool
+        np.testing.assert_array_equal(got, getattr(operator, name)(a, other))
+
+
+@pytest.mark.parametrize("name", ["logical_and", "logical_or", "logical_xor"])
+@pytest.mark.parametrize("dtype", ALL_DTYPES)
+def test_logic_of_every_dtype(name, dtype):
+    a = np.array([[0, 0, 1, 1], [3, 0, 5, 0]]).astype(dtype)
+    for b in (a[::-1], a[0], a[:, :1], a.T.copy().T):
+        got = getattr(pyml, name)(pyml.from_numpy(a), pyml.from_numpy(b)).numpy()
+        np.testing.assert_array_equal(got, getattr(np, name)(a, b), strict=True)
+    got = pyml.logical_not(pyml.from_numpy(a.T)).numpy()
+    np.testing.assert_array_equal(got, np.logical_not(a.T), strict=True)
+
+
+@pytest.mark.parametrize("to", ALL_DTYPES)
+@pytest.mark.parametrize("dtype", ALL_DTYPES)
+def test_conversions_are_those_of_numpy(dtype, to):
+    x = np.random.default_rng(0).integers(0, 2 if dtype == "bool" else 100, (6, 7)).astype(dtype)
+    for part in (x, x.T, x[:, ::2], x[0, 0, ...], x[:0]):
+        np.testing.assert_array_equal(
+            pyml.from_numpy(part).to(to).numpy(), part.astype(to), strict=True
+        )
+        y = pyml.ones(part.shape, dtype=to)
+        y.copy_(pyml.from_numpy(part))
+        np.testing.assert_array_equal(y.numpy(), part.astype(to), strict=True)
+
+
 def test_logic_and_classes():
     a, b = pyml.tensor([0.0, 0, 2, np.nan]), pyml.tensor([0, 1, 0, 1])
     assert pyml.logical_and(a, b).tolist() == [False, False, False, True]
