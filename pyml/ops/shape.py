@@ -5,7 +5,7 @@ import operator
 
 import numpy as np
 
-from pyml.ops.arrays import broadcast_to
+from pyml.ops.arrays import broadcast_to, can_be_seen_as, copied, copy_into, empty, full
 from pyml.ops.elementwise import (
     broadcast_shapes,
     cast,
@@ -116,18 +116,13 @@ def reshape(input, shape):
     Args:
         shape: sizes, one of which may be -1: what is left.
     """
-    array, shared = reshaped(input.array, shape, "reshape")
-    y = input._view(array) if shared else Tensor._on(array)
-    before = input.shape
+    array, before = input.array, input.shape
+    shape = full_shape(shape, array.size, "reshape")
+    if can_be_seen_as(array, shape):
+        y = input._view(array.reshape(shape))
+    else:
+        y = Tensor._on(copied(array).reshape(shape))
     return recorded(input, y, "Reshape", lambda dy: reshape(dy, before))
-
-
-def reshaped(array, shape, name):
-    """The array in another shape, and whether it is a view."""
-    shape = full_shape(shape, array.size, name)
-    contiguous = array.flags.c_contiguous
-    array, before = array.reshape(shape), array
-    return array, contiguous or array.size == 0 or np.may_share_memory(array, before)
 
 
 def view(input, shape):
@@ -138,14 +133,15 @@ def view(input, shape):
     """
     if isinstance(shape, (str, type, np.dtype)):
         raise TypeError("view: takes sizes; to(dtype) converts the elements")
-    array, shared = reshaped(input.array, shape, "view")
-    if not shared:
+    array, before = input.array, input.shape
+    shape = full_shape(shape, array.size, "view")
+    if not can_be_seen_as(array, shape):
         raise RuntimeError(
             f"view: a tensor of shape {input.shape} and strides {input.stride()} cannot be seen "
-            f"as {array.shape} without a copy; use reshape()"
+            f"as {shape} without a copy; use reshape()"
         )
-    before = input.shape
-    return recorded(input, input._view(array), "View", lambda dy: reshape(dy, before))
+    y = input._view(array.reshape(shape))
+    return recorded(input, y, "View", lambda dy: reshape(dy, before))
 
 
 def flatten(input, start_dim=0, end_dim=-1):
@@ -246,7 +242,7 @@ moveaxis = movedim
 def flip(input, dims):
     """The elements in reverse order along `dims`; a copy."""
     dims = tuple(wrapped_dim(d, input.ndim, "flip") for d in as_sizes(dims, "flip"))
-    y = Tensor._on(np.flip(input.array, dims).copy()) if input.ndim else clone(input.detach())
+    y = Tensor._on(copied(np.flip(input.array, dims) if input.ndim else input.array))
     return recorded(input, y, "Flip", lambda dy: flip(dy, dims))
 
 
@@ -312,8 +308,8 @@ def part(x, index, name):
 
 def place(x, shape, index):
     """Zeros of `shape` with x at `index`: the derivative of part()."""
-    array = np.zeros(shape, x.dtype)
-    array[index] = x.array
+    array = full(shape, x.array, 0)
+    copy_into(array[index], x.array)
     return recorded(x, Tensor._on(array), "Place", lambda dy: part(dy, index, "Slice"))
 
 
@@ -422,7 +418,13 @@ def cat(tensors, dim=0):
             f"cat: shapes {', '.join(str(x.shape) for x in tensors)} must be the same "
             f"except in dimension {dim}"
         )
-    y = Tensor._on(np.concatenate([x.array for x in filled], dim))
+    size = sum(x.shape[dim] for x in filled)
+    array = empty((*filled[0].shape[:dim], size, *filled[0].shape[dim + 1 :]), dtype)
+    end = 0
+    for x in filled:
+        start, end = end, end + x.shape[dim]
+        copy_into(array[along(dim, slice(start, end))], x.array)
+    y = Tensor._on(array)
     if is_grad_enabled() and any(x.requires_grad for x in filled):
         Cat(dim, [x.shape[dim] for x in filled])._connect(y, tuple(filled))
     return y
@@ -446,7 +448,7 @@ def stack(tensors, dim=0):
 
 def clone(input):
     """A copy, contiguous, through which gradients flow."""
-    return recorded(input, Tensor._on(input.array.copy()), "Clone", lambda dy: dy)
+    return recorded(input, Tensor._on(copied(input.array)), "Clone", lambda dy: dy)
 
 
 def contiguous(input):

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import pyml
 from helpers import tolerances
@@ -110,6 +112,32 @@ def test_views_share_memory(case):
     assert np.may_share_memory(x.numpy(), y.numpy())
     x.fill_(7)
     assert (y == 7).all() and y._version == x._version == 1
+
+
+@given(st.data())
+def test_reshape_makes_views_where_numpy_does(data):
+    """Strides of any kind: permuted, sliced, reversed, repeated."""
+    shape = data.draw(st.lists(st.integers(1, 4), min_size=1, max_size=5).map(tuple))
+    a = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+    a = a.transpose(data.draw(st.permutations(range(len(shape)))))
+    a = a[tuple(data.draw(st.sampled_from([np.s_[:], np.s_[::2], np.s_[1:]])) for _ in a.shape)]
+    a = np.broadcast_to(a, (data.draw(st.integers(1, 2)), *a.shape))
+    sizes = [size for n in a.shape for size in data.draw(st.sampled_from(factors(n)))]
+    if data.draw(st.booleans()):
+        sizes = [int(np.prod(sizes[:2])), *sizes[2:]]
+    x, wanted = pyml.from_numpy(a), a.reshape(sizes)
+    assert_same_bits(x.reshape(sizes).numpy(), wanted)
+    shares = a.size == 0 or np.may_share_memory(wanted, a)
+    assert np.may_share_memory(x.reshape(sizes).numpy(), a) == (shares and a.size > 0)
+    if shares:
+        assert_same_bits(x.view(sizes).numpy(), wanted)
+    else:
+        with pytest.raises(RuntimeError, match="without a copy"):
+            x.view(sizes)
+
+
+def factors(n):
+    return [(n,), (1, n), (n, 1), *((d, n // d) for d in (2, 3) if n % d == 0)]
 
 
 @pytest.mark.parametrize("case", COPIES, ids=str)
