@@ -5,8 +5,10 @@ import math
 import numpy as np
 
 from pyml import _kernels
-from pyml.ops.elementwise import cast, result_type, sum_to
-from pyml.ops.shape import part, recorded, wrapped_dim
+from pyml.ops.arrays import as_type, checked_index, contiguous, copied, copy_into, empty, full
+from pyml.ops.elementwise import cast, result_type, sum_to, where
+from pyml.ops.shape import clone, movedim, part, recorded, wrapped_dim
+from pyml.recorder import constant, refuse
 from pyml.tensor import Node, Tensor, is_grad_enabled
 
 __all__ = [
@@ -20,6 +22,8 @@ __all__ = [
     "setitem",
     "take_along_dim",
 ]
+
+INT64 = np.dtype(np.int64)
 
 
 # ---- x[index] ------------------------------------------------------------------------------------
@@ -38,8 +42,12 @@ def as_index(index, shape):
     for i, item in enumerate(items):
         if isinstance(item, Tensor):
             item = items[i] = item.array
-        if isinstance(item, (list, range)):
-            item = items[i] = np.asarray(item, np.int64 if len(item) == 0 else None)
+            if item.ndim == 0:
+                refuse("an index that is a 0-d tensor")
+        elif isinstance(item, (list, range)):
+            item = items[i] = constant(np.asarray(item, INT64 if len(item) == 0 else None))
+        elif isinstance(item, np.ndarray):
+            refuse("an index that is a NumPy array")
         if isinstance(item, np.ndarray):
             if item.dtype.kind not in "iub":
                 raise IndexError(
@@ -69,12 +77,13 @@ def getitem(input, index):
     """input[index]: a view for integers, slices, None and `...`; else a copy."""
     index, basic = as_index(index, input.shape)
     if not basic and is_row_index(index, input.array):
-        return index_select(input, 0, index[0])
+        return index_select(input, 0, Tensor._on(index[0]))
     try:
         if basic:
             return part(input, index, "Slice")
+        refuse("an index with a mask, or with tensors other than one vector")
         return take(
-            input, tuple(item.copy() if isinstance(item, np.ndarray) else item for item in index)
+            input, tuple(copied(item) if isinstance(item, np.ndarray) else item for item in index)
         )
     except IndexError as error:
         raise IndexError(f"index: {error} (the tensor has shape {input.shape})") from None
@@ -100,6 +109,7 @@ def take(x, index):
 
 def take_backward(x, shape, index):
     """Zeros of `shape` to which x is added at `index`."""
+    refuse("the gradient of an index with a mask, or with tensors other than one vector")
     array = np.zeros(shape, x.dtype)
     np.add.at(array, index, x.array)
     return recorded(x, Tensor._on(array), "IndexBackward", lambda dy: take(dy, index))
@@ -123,93 +133,157 @@ class SetItem(Node):
 
 def setitem(input, index, value):
     """input[index] = value, in place."""
-    index, _ = as_index(index, input.shape)
-    value = value if isinstance(value, Tensor) else Tensor._on(np.asarray(value, input.dtype))
+    index, basic = as_index(index, input.shape)
+    if not isinstance(value, Tensor):
+        if isinstance(value, np.ndarray):
+            refuse("setitem: a value that is a NumPy array")
+        value = Tensor._on(constant(np.asarray(value, input.dtype)))
     if result_type(input, value, name="setitem") != input.dtype and input.dtype.kind != "f":
-        value = Tensor._on(value.detach().array.astype(input.dtype))
+        value = value.detach()
     value = cast(value, input.dtype)
     tracked = is_grad_enabled() and (input.requires_grad or value.requires_grad)
     input._will_change(tracked)
     if tracked:
         value._check_current()
     try:
-        input.array[index] = value.array
+        assign(input.array, index, basic, value.array)
     except (IndexError, ValueError) as error:
         raise type(error)(f"setitem: {error} (the tensor has shape {input.shape})") from None
     if tracked:  # recorded before the change is counted: value may be a view of input
-        frozen = tuple(item.copy() if isinstance(item, np.ndarray) else item for item in index)
+        frozen = tuple(
+            Tensor._on(copied(item)) if isinstance(item, np.ndarray) else item for item in index
+        )
         SetItem(frozen, value.shape)._connect(input, (input, value))
     input._mark_changed()
+
+
+def assign(array, index, basic, value):
+    """array[index] = value, by kernels if the index is basic, or one mask of the array's shape."""
+    if basic:
+        place = array[index]
+        extra = max(value.ndim - place.ndim, 0)
+        ends = zip(reversed(value.shape), reversed(place.shape), strict=False)
+        if all(n in (1, size) for n, size in ends) and value.shape[:extra] == (1,) * extra:
+            copy_into(place, value.reshape(value.shape[extra:]) if extra else value)
+            return
+    elif value.ndim == 0 and is_mask(index[0], array):
+        mask, new, old = map(Tensor._on, (index[0], value, array))
+        copy_into(array, where(mask, new, old).array)
+        return
+    refuse("setitem with tensors as an index")
+    array[index] = value
+
+
+def is_mask(item, array):
+    """A bool for each element."""
+    return isinstance(item, np.ndarray) and item.dtype.kind == "b" and item.shape == array.shape
 
 
 # ---- along a dimension ---------------------------------------------------------------------------
 
 
-def checked_index(index, size, dim, name):
+def index_along(index, size, dim, name):
     """`index` as int64, negative ones counted from the front.
 
     Raises:
         TypeError, IndexError
     """
-    array = index.array if isinstance(index, Tensor) else np.asarray(index)
+    if isinstance(index, Tensor):
+        array = index.array
+    else:
+        if isinstance(index, np.ndarray):
+            refuse(f"{name}: an index that is a NumPy array")
+        array = constant(np.asarray(index))
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name}: index has dtype {array.dtype}, it must be an integer type")
-    array = np.ascontiguousarray(array, np.int64).reshape(array.shape)
-    if array.size:
-        low, high = array.min(), array.max()
-        if low < -size or high >= size:
-            wrong = low if low < -size else high
-            raise IndexError(
-                f"{name}: index {wrong} is out of range for dimension {dim} of size {size}"
-            )
-        if low < 0:
-            array = np.where(array < 0, array + size, array)
-    return array
+
+    def error(position, number):
+        return IndexError(
+            f"{name}: index {number} is out of range for dimension {dim} of size {size}"
+        )
+
+    return checked_index(contiguous(as_type(array, INT64)), size, 0, True, error)
 
 
 def index_select(input, dim, index):
     """The slices `index` (a vector) along `dim`; a copy."""
     dim = wrapped_dim(dim, input.ndim, "index_select")
-    index = checked_index(index, input.size(dim) if input.ndim else 1, dim, "index_select")
+    index = index_along(index, input.size(dim) if input.ndim else 1, dim, "index_select")
     if index.ndim > 1:
         raise ValueError(f"index_select: index has shape {index.shape}, it must be a vector")
-    return (
-        rows(input, index)
-        if dim == 0 and input.ndim
-        else take(input, (*(slice(None),) * dim, index, ...))
-    )
+    if input.ndim == 0:
+        return clone(input) if index.ndim == 0 else rows(input.reshape(1), index)
+    y = rows(input if dim == 0 else movedim(input, dim, 0), index)
+    return y if dim == 0 else movedim(y, 0, dim).contiguous()
 
 
 def rows(x, index):
     """x[index] along the first dimension; `index` has been checked."""
-    source = np.ascontiguousarray(x.array)
-    array = np.empty((index.size, *source.shape[1:]), source.dtype)
+    source = contiguous(x.array)
+    array = empty((index.size, *source.shape[1:]), source.dtype)
     _kernels.gather(array, source, index, math.prod(source.shape[1:]) * source.itemsize)
-    count, index = source.shape[0], index.copy()
+    count = source.shape[0]
     return recorded(x, Tensor._on(array), "IndexSelect", lambda dy: rows_backward(dy, count, index))
 
 
 def rows_backward(x, count, index):
     """Zeros of `count` rows to which the rows of x are added at `index`."""
-    source = np.require(x.array, requirements="CA")
-    array = np.empty((count, *source.shape[1:]), source.dtype)
+    source = contiguous(x.array)
+    array = empty((count, *source.shape[1:]), source.dtype)
     _kernels.gather_backward(array, source, index)
     return recorded(x, Tensor._on(array), "IndexSelectBackward", lambda dy: rows(dy, index))
 
 
-def grid(index, dim):
-    """The index that takes `index` along `dim` and each place itself in the other dimensions."""
-    places = list(np.ogrid[tuple(slice(size) for size in index.shape)])
-    places[dim] = index
-    return tuple(places)
+def extents(shape, dim):
+    """The sizes before, of and after dimension `dim`; a 0-d shape is that of one element."""
+    return math.prod(shape[:dim]), shape[dim] if shape else 1, math.prod(shape[dim + 1 :])
+
+
+def beside(shape, index_shape, dim):
+    """What an index of a smaller shape can reach of `shape`: all of `dim`, a part of the others."""
+    return tuple(
+        slice(size if d == dim else n)
+        for d, (n, size) in enumerate(zip(index_shape, shape, strict=True))
+    )
 
 
 def gather(input, dim, index):
     """y[i][j] = input[i][index[i][j]] for dim 1, and so for every dim."""
     dim = wrapped_dim(dim, input.ndim, "gather")
-    index = checked_index(index, input.size(dim) if input.ndim else 1, dim, "gather")
+    index = index_along(index, input.size(dim) if input.ndim else 1, dim, "gather")
     check_extent(index.shape, input.shape, dim, "gather")
-    return take(input, grid(index, dim)) if input.ndim else take(input, (...,)).reshape(index.shape)
+    return gathered(input, dim, index)
+
+
+def gathered(x, dim, index):
+    """gather() by an index that has been checked."""
+    shape = x.shape
+    source = contiguous(x.array[beside(shape, index.shape, dim)] if shape else x.array)
+    array = empty(index.shape, x.dtype)
+    outer, m, inner = extents(index.shape, dim)
+    _kernels.gather_along(array, source, index, outer, extents(shape, dim)[1], m, inner)
+    return recorded(
+        x, Tensor._on(array), "Gather", lambda dy: gather_backward(dy, shape, dim, index)
+    )
+
+
+def gather_backward(x, shape, dim, index):
+    """Zeros of `shape` to which x is added along `dim` at `index`."""
+    array = full(shape, x.array, 0)
+    add_along(array, dim, index, x.array)
+    return recorded(x, Tensor._on(array), "GatherBackward", lambda dy: gathered(dy, dim, index))
+
+
+def add_along(array, dim, index, source):
+    """array[i][index[i][j]] += source[i][j] for dim 1, and so for every dim; real."""
+    place = array[beside(array.shape, index.shape, dim)] if array.ndim else array
+    target = contiguous(place)
+    outer, m, inner = extents(index.shape, dim)
+    _kernels.scatter_add(
+        target, contiguous(source), index, outer, extents(array.shape, dim)[1], m, inner
+    )
+    if target is not place:
+        copy_into(place, target)
 
 
 def check_extent(index_shape, shape, dim, name):
@@ -232,27 +306,38 @@ class ScatterAdd(Node):
         self._dim, self._index = dim, index
 
     def backward(self, dy):
-        return dy, None if self.inputs[1] is None else gather(dy, self._dim, self._index)
+        return dy, None if self.inputs[1] is None else gathered(dy, self._dim, self._index)
 
 
 def scatter_add(input, dim, index, src):
     """A copy of the input with y[i][index[i][j]] += src[i][j] for dim 1, and so for every dim."""
     dim = wrapped_dim(dim, input.ndim, "scatter_add")
-    index = checked_index(index, input.size(dim) if input.ndim else 1, dim, "scatter_add")
+    index = index_along(index, input.size(dim) if input.ndim else 1, dim, "scatter_add")
     check_extent(index.shape, input.shape, dim, "scatter_add")
     check_extent(index.shape, src.shape, -1, "scatter_add")
     if src.dtype != input.dtype:
         raise TypeError(
             f"scatter_add: src has dtype {src.dtype}, it must be that of the input, {input.dtype}"
         )
-    array = input.array.copy()
+    array = copied(input.array)
     part_of_src = src.array[tuple(slice(n) for n in index.shape)]
-    np.add.at(array, grid(index, dim) if input.ndim else (...,), part_of_src)
+    if array.dtype.kind == "f":
+        add_along(array, dim, index, part_of_src)
+    else:
+        refuse("scatter_add of integers")
+        np.add.at(array, grid(index, dim) if input.ndim else (...,), part_of_src)
     y = Tensor._on(array)
     if is_grad_enabled() and (input.requires_grad or src.requires_grad):
         src = src[tuple(slice(n) for n in index.shape)] if src.shape != index.shape else src
-        ScatterAdd(dim, index.copy())._connect(y, (input, src))
+        ScatterAdd(dim, index)._connect(y, (input, src))
     return y
+
+
+def grid(index, dim):
+    """The index that takes `index` along `dim` and each place itself in the other dimensions."""
+    places = list(np.ogrid[tuple(slice(size) for size in index.shape)])
+    places[dim] = index
+    return tuple(places)
 
 
 def scatter(input, dim, index, src):
@@ -261,8 +346,9 @@ def scatter(input, dim, index, src):
     Args:
         src: a tensor, or a number.
     """
+    refuse("scatter")
     dim = wrapped_dim(dim, input.ndim, "scatter")
-    index = checked_index(index, input.size(dim) if input.ndim else 1, dim, "scatter")
+    index = index_along(index, input.size(dim) if input.ndim else 1, dim, "scatter")
     check_extent(index.shape, input.shape, dim, "scatter")
     if isinstance(src, Tensor):
         src = src[tuple(slice(n) for n in index.shape)]
@@ -276,6 +362,7 @@ def scatter(input, dim, index, src):
 
 def masked_select(input, mask):
     """The elements where the mask, broadcast to the input, is true; a vector."""
+    refuse("masked_select")
     return getitem(input, np.broadcast_to(mask.array, input.shape))
 
 
@@ -285,6 +372,7 @@ def nonzero(input, *, as_tuple=False):
     Args:
         as_tuple: a vector for each dimension instead.
     """
+    refuse("nonzero")
     found = (
         np.nonzero(np.atleast_1d(input.array) if as_tuple else input.array) if input.ndim else ()
     )

@@ -9,15 +9,19 @@ from numpy cimport ndarray
 from pyml cimport _kernels
 from pyml.memory cimport new_array
 from pyml._kernels cimport KERNEL_div, KERNEL_max, KERNEL_min
-from pyml.ops.arrays cimport broadcast_to, contiguous, is_real
+from pyml.ops.arrays cimport as_type, broadcast_to, contiguous, copied, is_real
 from pyml.ops.elementwise cimport cast, floating, lift, scalar
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
 from pyml.ops.elementwise import checked_dtype, maximum, minimum, where
-from pyml.ops.index import gather, scatter_add
+from pyml.ops.index import gather_backward
 from pyml.ops.shape import wrapped_dim
+from pyml.recorder import constant, refuse
 
 cnp.import_array()
+
+cdef object FLOAT32 = np.dtype(np.float32), FLOAT64 = np.dtype(np.float64)
+cdef object INT64 = np.dtype(np.int64), BOOL = np.dtype(np.bool_)
 
 
 # ---- dimensions -----------------------------------------------------------------------------------------------
@@ -148,6 +152,9 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):
         x = cast(x, checked_dtype(dtype, "sum"))
     cdef Dims dims = dims_of(x.array, dim, keepdim, "sum")
     if not is_real(x.array):
+        if dtype is None and cnp.PyArray_ITEMSIZE(x.array) < 4:   # sums of doubles are exact
+            return wrap(as_type(total(as_type(x.array, FLOAT64), dims), INT64))
+        refuse(f"sum of dtype {x.dtype}")
         return wrap(np.asarray(np.sum(x.array, dims.dims(), np.int64 if dtype is None else dtype)).reshape(dims.shape()))
     y = wrap(total(x.array, dims))
     cdef Sum node
@@ -275,6 +282,7 @@ cdef extreme(ndarray x, Dims dims, bint largest, bint with_index, str name):
     if is_real(x):
         _kernels.extremum(KERNEL_max if largest else KERNEL_min, y, index, x, dims.outer, dims.n, dims.inner)
         return y, index
+    refuse(f"{name} of integers")
     grouped = x.reshape(dims.outer, dims.n, dims.inner)
     y = (grouped.max(1) if largest else grouped.min(1)).reshape(dims.shape())
     if with_index:
@@ -288,7 +296,7 @@ cdef class Extreme(Node):
 
     cpdef tuple backward(self, Tensor dy):
         cdef Tensor x = self.saved(0), y = self.dims.restored(self.saved(1))
-        places = wrap(np.asarray((x.array == y.array) | (np.isnan(x.array) & np.isnan(y.array)), x.array.dtype))
+        cdef Tensor places = cast((x == y) | (x.isnan() & y.isnan()), x.array.dtype)
         return ((self.dims.restored(dy) / sum(places, self.dims.dims(), True)) * places,)
 
 
@@ -333,7 +341,7 @@ cdef class Select(Node):
             return (dy,)
         if not self.keepdim:
             dy = dy.unsqueeze(self.dim)
-        return (scatter_add(wrap(np.zeros(self.shape, dy.array.dtype)), self.dim, self.index, dy),)
+        return (gather_backward(dy, self.shape, self.dim, self.index),)
 
 
 cdef extreme_at(Tensor x, dim, bint keepdim, bint largest, result, str name):
@@ -346,7 +354,7 @@ cdef extreme_at(Tensor x, dim, bint keepdim, bint largest, result, str name):
         node = Select.__new__(Select)
         node.dim = 0 if dims.first < 0 else dims.first
         node.keepdim, node.shape = keepdim, x.shape
-        node.index = index.copy().reshape(dims.kept())
+        node.index = copied(index).reshape(dims.kept())
         node.connect(y, (x,))
     return result(y, wrap(index))
 
@@ -395,18 +403,23 @@ def argmin(input, dim=None, keepdim=False):
 # ---- any, all -------------------------------------------------------------------------------------------------
 
 
+cdef Tensor extreme_truth(input, dim, bint keepdim, bint largest, str name):
+    cdef Tensor x = lift(input, name)
+    cdef Dims dims = dims_of(x.array, dim, keepdim, name)
+    if dims.n == 0:
+        return wrap(constant(np.full(dims.shape(), not largest)))
+    truth = as_type(as_type(x.array, BOOL), FLOAT32)
+    return wrap(as_type(extreme(truth, dims, largest, False, name)[0], BOOL))
+
+
 def any(input, dim=None, keepdim=False):
     """True if an element is not zero."""
-    cdef Tensor x = lift(input, "any")
-    cdef Dims dims = dims_of(x.array, dim, keepdim, "any")
-    return wrap(np.any(x.array, dims.dims(), keepdims=True).reshape(dims.shape()))
+    return extreme_truth(input, dim, keepdim, True, "any")
 
 
 def all(input, dim=None, keepdim=False):
     """True if no element is zero."""
-    cdef Tensor x = lift(input, "all")
-    cdef Dims dims = dims_of(x.array, dim, keepdim, "all")
-    return wrap(np.all(x.array, dims.dims(), keepdims=True).reshape(dims.shape()))
+    return extreme_truth(input, dim, keepdim, False, "all")
 
 
 # ---- prod, cumsum ---------------------------------------------------------------------------------------------
@@ -419,6 +432,7 @@ cdef class Prod(Node):
     cpdef tuple backward(self, Tensor dy):
         x = self.saved(0)
         dy = self.dims.restored(dy)
+        refuse("the gradient of prod")
         if x.array.all():
             return (dy * self.dims.restored(self.saved_output(1)) / x,)
         cdef Py_ssize_t n = self.dims.n, d = self.dims.first
@@ -435,6 +449,7 @@ cdef class Prod(Node):
 def prod(input, dim=None, keepdim=False):
     """The product of all elements, or along one dimension; of nothing it is 1. Integers give int64."""
     cdef Tensor x = lift(input, "prod")
+    refuse("prod")
     if dim is not None:
         dim = wrapped_dim(dim, x.array.ndim, "prod")
     cdef Dims dims = dims_of(x.array, dim, keepdim, "prod")
@@ -460,6 +475,7 @@ cdef class CumSum(Node):
 
 cdef Tensor running_sum(Tensor x, int dim, bint backwards):
     """The sum of x up to each element, or from each element on. Each is the other's derivative."""
+    refuse("cumsum")
     dtype = x.array.dtype if is_real(x.array) else np.dtype(np.int64)
     if x.array.ndim == 0:
         array = x.array.astype(dtype)
@@ -546,7 +562,7 @@ def logsumexp(input, dim=None, keepdim=False):
     cdef Tensor x = floating(input, "logsumexp"), values = wrap(x.array), y
     cdef Dims dims = dims_of(x.array, dim, keepdim, "logsumexp")
     if dims.n == 0:
-        y = wrap(np.full(dims.shape(), -np.inf, x.array.dtype))
+        y = wrap(constant(np.full(dims.shape(), -np.inf, x.array.dtype)))
     else:
         top = amax(values, dims.dims(), True)
         top = where(top.isfinite(), top, 0.0)

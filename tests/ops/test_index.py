@@ -153,6 +153,56 @@ def test_integer_indices_are_those_of_numpy(data):
     assert_same_bits(grad(y.sum(), x)[0].numpy() + 0, wanted)
 
 
+def test_gradient_of_gather_where_the_index_is_smaller():
+    x = pyml.zeros(3, 4, 2, requires_grad=True)
+    index = pyml.tensor([[[3], [-1]], [[0], [0]]])  # (2, 2, 1)
+    y = pyml.gather(x, 1, index)
+    y.backward(pyml.tensor([[[1.0], [2.0]], [[4.0], [8.0]]]))
+    wanted = np.zeros((3, 4, 2), np.float32)
+    wanted[0, 3, 0], wanted[1, 0, 0] = 3, 12
+    np.testing.assert_array_equal(x.grad.numpy(), wanted)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int16", "int64", "float32", "float64"])
+def test_assignment_by_a_mask_of_the_shape(dtype):
+    a = np.arange(60).reshape(SHAPE).astype(dtype)
+    for array in (a, a.T.copy().T):
+        x = pyml.from_numpy(array.copy(order="K"))
+        x[pyml.from_numpy(MASK)] = 1
+        wanted = a.copy()
+        wanted[MASK] = 1
+        np.testing.assert_array_equal(x.numpy(), wanted)
+
+
+def test_assignment_of_overlapping_memory():
+    a = np.arange(12.0).reshape(3, 4)
+    for to, from_ in [
+        (np.s_[1:], np.s_[:-1]),
+        (np.s_[:-1], np.s_[1:]),
+        (np.s_[0], np.s_[1]),
+        (np.s_[:, 1:], np.s_[:, :-1]),
+        (np.s_[...], np.s_[:1]),
+        (np.s_[...], np.s_[:, 3:]),
+    ]:
+        x, wanted = pyml.tensor(a), a.copy()
+        x[to] = x[from_]
+        wanted[to] = a[from_]
+        np.testing.assert_array_equal(x.numpy(), wanted)
+
+
+def test_an_index_is_looked_through_before_anything_is_read():
+    x = pyml.zeros(4, 3)
+    for index in ([0, 4], [-5, 0], [2**62, 0], [-(2**63), 0]):
+        wrong = index[0] or index[1]
+        text = f"index_select: index {wrong} is out of range for dimension 0 of size 4"
+        with pytest.raises(IndexError, match=text):
+            x[pyml.tensor(index)]
+        with pytest.raises(IndexError, match="dimension 1 of size 3"):
+            x.gather(1, pyml.tensor([index]))
+    with pytest.raises(IndexError, match="of size 0"):
+        pyml.zeros(0, 3)[pyml.tensor([0])]
+
+
 def test_scatter_add():
     index = np.array([[0, 1, 1], [2, 2, 2]])
     wanted = np.ones((3, 4))

@@ -206,6 +206,36 @@ def test_variance_far_from_zero(dtype):
 # ---- max and min ---------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", ["any", "all"])
+@pytest.mark.parametrize("dtype", ["bool", "int64", "uint16", "float32", "float64"])
+def test_any_and_all(name, dtype):
+    rng = np.random.default_rng(0)
+    for shape in [(), (1,), (3, 4), (2, 3, 4), (0,), (2, 0)]:
+        for share in (0.0, 0.3, 1.0):
+            x = np.asarray(rng.random(shape) < share).astype(dtype)
+            t, function = pyml.from_numpy(x), getattr(np, name)
+            got = getattr(t, name)()
+            assert got.dtype == bool and got.shape == () and got.item() == function(x)
+            for d in range(len(shape)):
+                np.testing.assert_array_equal(getattr(t, name)(d).numpy(), function(x, d))
+                np.testing.assert_array_equal(
+                    getattr(t, name)(d, True).numpy(), function(x, d, keepdims=True)
+                )
+    x = np.array([np.nan, np.finfo("f").smallest_subnormal, 0], "f")  # what is not zero is true
+    assert pyml.from_numpy(x[:2]).all() and not pyml.from_numpy(x).all()
+    assert pyml.from_numpy(x[1:]).any() and not pyml.from_numpy(x[2:]).any()
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int8", "int16", "int32", "int64"])
+def test_sums_of_integers_are_exact(dtype):
+    x = np.full((1000, 30), 1 if dtype == "bool" else np.iinfo(dtype).max // 2, dtype)
+    t = pyml.from_numpy(x)
+    assert t.sum().dtype == np.int64
+    assert t.sum().item() == int(x.sum(dtype=np.int64))
+    np.testing.assert_array_equal(t.sum(0).numpy(), x.sum(0, dtype=np.int64), strict=True)
+    np.testing.assert_array_equal(t.t().sum(0).numpy(), x.sum(1, dtype=np.int64), strict=True)
+
+
 def test_max_is_a_named_tuple():
     x = pyml.tensor([[1.0, 3, 3], [5, 4, 5]])
     result = x.max(1)
