@@ -12,12 +12,13 @@ from pyml cimport _kernels
 from pyml._kernels cimport (
     KERNEL_add, KERNEL_div, KERNEL_mul, KERNEL_random_normal, KERNEL_random_uniform, KERNEL_sub,
 )
-from pyml.ops.arrays cimport is_real
+from pyml.ops.arrays cimport as_type, copy_into, empty_like, full, is_real
 from pyml.ops.elementwise cimport cast, lift, sum_to
 from pyml.tensor cimport Node, Tensor, alias_of, tracks, will_change, wrap
 
 from pyml.ops import elementwise
 from pyml.ops.elementwise import result_type
+from pyml.recorder import constant
 from pyml.random import default_generator
 
 cnp.import_array()
@@ -40,7 +41,7 @@ cpdef Tensor replace(Tensor t, Tensor y, str name):
     if t.array.dtype != y.array.dtype:
         y = cast(y, t.array.dtype)
         node = y.node
-    cnp.PyArray_CopyInto(t.array, y.array)
+    copy_into(t.array, y.array)
     t.mark_changed()
     if y._requires_grad:
         if node.kept is not None:   # t must not be reached from its own node
@@ -205,7 +206,7 @@ cdef class Overwrite(Node):
         dsource = None
         if self.inputs[1] is not None:
             dsource = sum_to(cast(dy, self.source_dtype), self.source_shape)
-        return (None if self.inputs[0] is None else wrap(np.zeros(dy.shape, dy.dtype)), dsource)
+        return (None if self.inputs[0] is None else wrap(full(dy.shape, dy.array, 0)), dsource)
 
 
 cdef Tensor overwritten(Tensor t, Tensor source):
@@ -228,8 +229,7 @@ def copy_(Tensor input not None, src, non_blocking=False):
     will_change(input, tracks(input) or (tracks(source) and is_real(input.array)))
     if tracks(source):
         source._check_current()
-    with np.errstate(all="ignore"):
-        np.copyto(input.array, source.array, casting="unsafe")
+    copy_into(input.array, as_type(source.array, input.array.dtype))
     return overwritten(input, source if is_real(input.array) else None)
 
 
@@ -242,8 +242,11 @@ def fill_(Tensor input not None, value):
     if result_type(input, value, name="fill_") != input.dtype and is_real(np.asarray(value)) and \
             not float(value).is_integer():
         raise TypeError(f"fill_: {value} does not fit into a tensor of dtype {input.dtype}")
+    number = np.array(value, input.array.dtype)
+    if number.ndim != 0:
+        raise ValueError(f"fill_: value has shape {number.shape}, it must be a number")
     will_change(input, tracks(input))
-    input.array.fill(value)
+    copy_into(input.array, constant(number))
     return overwritten(input, None)
 
 
@@ -252,10 +255,10 @@ cdef Tensor drawn(int kernel, Tensor t, double low, double high, generator, str 
     if not is_real(t.array):
         raise TypeError(f"{name}: dtype {t.dtype}, it must be float32 or float64")
     will_change(t, tracks(t))
-    y = t.array if cnp.PyArray_ISCARRAY(t.array) else np.empty(t.shape, t.dtype)
+    y = t.array if cnp.PyArray_ISCARRAY(t.array) else empty_like(t.array)
     _kernels.random(kernel, y, (default_generator if generator is None else generator).state, low, high)
     if y is not t.array:
-        cnp.PyArray_CopyInto(t.array, y)
+        copy_into(t.array, y)
     return overwritten(t, None)
 
 
