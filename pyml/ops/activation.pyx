@@ -113,7 +113,7 @@ cdef Tensor gelu_derivative(Tensor x):
     """Phi(x) + x phi(x), with Phi and phi the normal distribution and its density."""
     cdef ndarray a = contiguous(x.array)
     cdef ndarray ones = empty_like(a), dx = empty_like(a)
-    ones.fill(1)
+    _kernels.fill(ones, 1)
     _kernels.activation_backward(KERNEL_gelu_backward, dx, ones, a, 0, 0)
     cdef Tensor out = wrap(dx)
     if tracks(x):

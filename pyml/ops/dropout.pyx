@@ -1,10 +1,9 @@
 """Dropout from the counter-based generator: no mask is stored, backward draws it again."""
-import numpy as np
-
 cimport numpy as cnp
 from numpy cimport ndarray
 
 from pyml cimport _kernels
+from pyml.memory cimport new_array
 from pyml.ops.arrays cimport contiguous, empty_like, real_tensor
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
@@ -60,6 +59,7 @@ def dropout(x, p=0.5, training=True, *, generator=None):
         return xt
     cdef ndarray a = contiguous(xt.array)
     cdef ndarray y = empty_like(a)
-    cdef ndarray used = np.empty(2, np.uint64)
+    cdef cnp.npy_intp words = 2
+    cdef ndarray used = new_array(1, &words, cnp.NPY_UINT64)
     _kernels.dropout_forward(y, used, (default_generator if generator is None else generator).state, a, p)
     return recorded(wrap(y), xt, used, p)

@@ -12,15 +12,19 @@ from pyml._kernels cimport (
     KERNEL_log_softmax_backward, KERNEL_log_softmax_forward, KERNEL_softmax_backward, KERNEL_softmax_forward,
 )
 from pyml.ops.arrays cimport (
-    as_matrix, contiguous, empty_like, empty_scalar, empty_vector, is_real, real_tensor, same_dtype,
+    as_matrix, as_type, checked_index, contiguous, empty_like, empty_scalar, empty_vector, is_real, real_tensor,
+    same_dtype,
 )
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
 from pyml.ops.elementwise import exp, mul
 from pyml.ops.reduce import sum
 from pyml.ops.shape import expand, moveaxis, reshape, to
+from pyml.recorder import refuse
 
 cnp.import_array()
+
+cdef object INT64 = np.dtype(np.int64)
 
 
 # ---- softmax --------------------------------------------------------------------------------------------------
@@ -152,6 +156,7 @@ cdef class CrossEntropy(Node):
     cdef Tensor weighted_target(self, Tensor x):
         """q with loss[i] = -sum_j q[i,j] log_softmax(x[i])[j]."""
         cdef Tensor weight = self.saved(1)
+        refuse("a graph of cross_entropy's gradient")
         self.saved(4)
         c = x.array.shape[1]
         if self.index is None:
@@ -177,16 +182,26 @@ cdef class CrossEntropy(Node):
         return (wrap(dx),)
 
 
-cdef int check_classes(ndarray index, Py_ssize_t classes, int64_t ignore_index) except -1:
-    cdef int64_t *t = <int64_t *>cnp.PyArray_DATA(index)
-    cdef Py_ssize_t i
-    for i in range(cnp.PyArray_SIZE(index)):
-        if (t[i] < 0 or t[i] >= classes) and t[i] != ignore_index:
-            raise IndexError(
-                f"cross_entropy: target {t[i]} at position {i} is out of bounds: a class index must be 0 to {classes - 1} "
-                f"or ignore_index ({ignore_index})"
-            )
-    return 0
+cdef class ClassFault:
+    """The exception for a target that is no class."""
+    cdef Py_ssize_t classes
+    cdef int64_t ignore_index
+
+    def __call__(self, position, target):
+        return IndexError(
+            f"cross_entropy: target {target} at position {position} is out of bounds: a class index must be 0 to "
+            f"{self.classes - 1} or ignore_index ({self.ignore_index})"
+        )
+
+
+cdef ndarray checked_classes(ndarray index, Py_ssize_t classes, int64_t ignore_index):
+    """The target as a vector of int64."""
+    cdef ClassFault error = ClassFault.__new__(ClassFault)
+    error.classes, error.ignore_index = classes, ignore_index
+    index = contiguous(as_type(index, INT64))
+    if index.ndim != 1:
+        index = index.reshape(-1)
+    return checked_index(index, classes, ignore_index, False, error)
 
 
 def cross_entropy(x, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
@@ -240,10 +255,7 @@ def cross_entropy(x, target, weight=None, ignore_index=-100, reduction="mean", l
         if tt.shape != sample_shape:
             raise ValueError(
                 f"cross_entropy: target of class indices has shape {tt.shape}, input {shape} needs {sample_shape}")
-        index = tt.array
-        if cnp.PyArray_TYPE(index) != cnp.NPY_INT64 or index.ndim != 1 or not cnp.PyArray_ISCARRAY_RO(index):
-            index = contiguous(index.astype(np.int64)).reshape(-1)
-        check_classes(index, c, ignore_index)
+        index = checked_classes(tt.array, c, ignore_index)
     else:
         raise TypeError(f"cross_entropy: target has dtype {tt.dtype}, it must be int64 (indices) or {xt.dtype} (probabilities)")
 

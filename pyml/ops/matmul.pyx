@@ -6,9 +6,11 @@ from numpy cimport ndarray
 
 from pyml cimport _kernels
 from pyml.ops.arrays cimport broadcast_to, contiguous, empty_matrix, empty_shape, is_real
+from pyml.ops.elementwise cimport lift
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
 from pyml.ops.elementwise import broadcast_shapes, sum_to
+from pyml.recorder import refuse
 
 cnp.import_array()
 
@@ -47,6 +49,7 @@ cdef ndarray product(ndarray a, ndarray b):
     cdef tuple batch = ()
     cdef Py_ssize_t m = a.shape[a.ndim - 2], k = a.shape[a.ndim - 1], n = b.shape[b.ndim - 1], matrices = 1
     if not is_real(a):
+        refuse("matmul of integers")
         return np.matmul(a, b)
     if not cnp.PyArray_ISALIGNED(a):
         a = contiguous(a)
@@ -93,8 +96,7 @@ cdef class MatMul(Node):
 cdef tuple operands(input, other, str name):
     if not (isinstance(input, (Tensor, ndarray)) and isinstance(other, (Tensor, ndarray))):
         raise TypeError(f"{name}: two Tensors are needed, not {type(input).__name__} and {type(other).__name__}")
-    cdef Tensor a = input if isinstance(input, Tensor) else wrap(input)
-    cdef Tensor b = other if isinstance(other, Tensor) else wrap(other)
+    cdef Tensor a = lift(input, name), b = lift(other, name)
     if cnp.PyArray_TYPE(a.array) != cnp.PyArray_TYPE(b.array):
         raise TypeError(f"{name}: dtypes {a.dtype} and {b.dtype} must be the same; .to() converts one")
     return a, b
