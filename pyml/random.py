@@ -8,6 +8,8 @@ import os
 
 import numpy as np
 
+from pyml.recorder import refuse
+
 __all__ = [
     "Generator",
     "default_generator",
@@ -41,6 +43,7 @@ class Generator:
             raise TypeError(f"seed: {seed!r} is not an integer") from None
         if not -(2**63) <= value < 2**64:
             raise ValueError(f"seed: {value} is outside -2**63 .. 2**64 - 1")
+        refuse("manual_seed")
         self.state[:] = value % 2**64, 0
         return self
 
@@ -56,10 +59,12 @@ class Generator:
 
     def get_state(self):
         """A copy of the state, for set_state."""
+        refuse("get_state of a random generator")
         return self.state.copy()
 
     def set_state(self, state):
         """Continues from a state that get_state gave."""
+        refuse("set_state of a random generator")
         state = np.asarray(state)
         if state.shape != (2,) or state.dtype != np.uint64:
             raise ValueError(

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pyml.recorder import constant
 from pyml.tensor import Node, Tensor, is_grad_enabled
 
 FORWARD_PRE, FORWARD = "forward pre-hook", "forward hook"
@@ -158,7 +159,7 @@ def gate(values, through):
     if not watched or not is_grad_enabled():
         return values, False
     join = Join(len(values), watched, through)
-    joint = join._connect(Tensor._on(np.zeros(())), tuple(values[i] for i in watched))
+    joint = join._connect(Tensor._on(constant(np.zeros(()))), tuple(values[i] for i in watched))
     passed = list(values)
     for i in watched:
         passed[i] = Branch(join.gradients, i)._connect(values[i]._view(values[i].array), (joint,))
@@ -193,4 +194,4 @@ class Branch(Node):
 
     def backward(self, dy):
         self.gradients[self.i] = dy
-        return (Tensor._on(np.zeros(())),)
+        return (Tensor._on(constant(np.zeros(()))),)

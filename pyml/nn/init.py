@@ -11,6 +11,7 @@ import warnings
 import numpy as np
 
 from pyml import ops
+from pyml.recorder import refuse
 from pyml.tensor import no_grad
 
 __all__ = [
@@ -87,6 +88,7 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
     Raises:
         ValueError: if a > b, std is not positive, or mean or std is not finite.
     """
+    refuse("trunc_normal_")
     if not a <= b or not 0 < std < math.inf or not math.isfinite(mean):
         raise ValueError(
             f"trunc_normal_: mean is {mean}, std is {std}, a is {a}, b is {b}; "
@@ -150,7 +152,7 @@ def eye_(tensor):
         ValueError: if the tensor does not have 2 dimensions.
     """
     check_matrix(tensor, "eye_")
-    return tensor.copy_(ops.from_numpy(np.eye(*tensor.shape, dtype=tensor.dtype)))
+    return tensor.copy_(ops.eye(*tensor.shape, dtype=tensor.dtype))
 
 
 def xavier_uniform_(tensor, gain=1.0, generator=None):
@@ -227,6 +229,7 @@ def orthogonal_(tensor, gain=1, generator=None):
     Raises:
         ValueError: if the tensor has fewer than 2 dimensions.
     """
+    refuse("orthogonal_")
     if tensor.dim() < 2:
         raise ValueError(
             f"orthogonal_: the tensor has shape {tensor.shape}, at least 2 dimensions are needed"
@@ -251,6 +254,7 @@ def sparse_(tensor, sparsity, std=0.01, generator=None):
     Raises:
         ValueError: if the tensor does not have 2 dimensions, or sparsity is outside [0, 1].
     """
+    refuse("sparse_")
     check_matrix(tensor, "sparse_")
     if not 0 <= sparsity <= 1:
         raise ValueError(f"sparse_: sparsity is {sparsity}, it must be between 0 and 1")

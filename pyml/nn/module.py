@@ -15,6 +15,7 @@ import numpy as np
 from pyml.nn.call import Callable
 from pyml.nn.hooks import BACKWARD, BACKWARD_PRE, FORWARD, FORWARD_PRE, Hook
 from pyml.nn.parameter import Parameter
+from pyml.recorder import refuse
 from pyml.tensor import HookHandle, Tensor, no_grad
 
 __all__ = ["Module"]
@@ -634,6 +635,7 @@ def indented(text):
 def in_place_of(target, value):
     """A tensor on the memory of `value`, a Parameter if `target` is one."""
     if not isinstance(value, Tensor):
+        refuse("load_state_dict with a NumPy array")
         value = Tensor._on(np.asarray(value))
     if isinstance(target, Parameter) and not isinstance(value, Parameter):
         return Parameter(value, requires_grad=target.requires_grad)

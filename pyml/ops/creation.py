@@ -5,10 +5,13 @@ import math
 import numpy as np
 
 from pyml import _kernels
+from pyml.ops.arrays import as_type, copied
+from pyml.ops.arrays import empty as empty_array
 from pyml.ops.elementwise import checked_dtype
 from pyml.ops.inplace import normal_, uniform_
 from pyml.ops.shape import as_sizes, check_device
 from pyml.random import default_generator
+from pyml.recorder import constant, refuse
 from pyml.tensor import Tensor
 
 __all__ = [
@@ -48,8 +51,11 @@ def as_array(data, dtype, name):
     if dtype is not None:
         dtype = checked_dtype(dtype, name)
     if isinstance(data, Tensor):
-        array = data.array
-    elif isinstance(data, (np.ndarray, np.generic)):
+        return data.array if dtype is None else as_type(data.array, dtype)
+    if isinstance(data, np.ndarray):
+        refuse(f"{name} of a NumPy array")
+        array = data
+    elif isinstance(data, np.generic):
         array = np.asarray(data)
     else:
         try:
@@ -64,11 +70,13 @@ def as_array(data, dtype, name):
         )
     dtype = checked_dtype(array.dtype.newbyteorder("=") if dtype is None else dtype, name)
     with np.errstate(all="ignore"):
-        return np.asarray(array, dtype)
+        return constant(np.asarray(array, dtype))
 
 
 def unwrapped(data):
     """Nested lists with the tensors in them as arrays."""
+    if isinstance(data, (Tensor, np.ndarray)):
+        refuse("a tensor of a list of tensors or NumPy arrays")
     if isinstance(data, Tensor):
         return data.detach().array
     return [unwrapped(item) for item in data] if isinstance(data, (list, tuple)) else data
@@ -100,7 +108,7 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False):
     if isinstance(data, (Tensor, np.ndarray)) and np.may_share_memory(
         array, data.array if isinstance(data, Tensor) else data
     ):
-        array = array.copy()
+        array = copied(array)
     return Tensor._on(array, requires_grad=requires_grad)
 
 
@@ -122,6 +130,7 @@ def from_numpy(ndarray):
             "use tensor()"
         )
     checked_dtype(ndarray.dtype, "from_numpy")
+    refuse("from_numpy: a NumPy array")
     return Tensor._on(np.asarray(ndarray))
 
 
@@ -140,7 +149,10 @@ def made(function, shape, dtype, device, requires_grad, name, default=FLOAT32):
     """A tensor on the array function(shape, dtype)."""
     check_device(device, name)
     dtype = default if dtype is None else checked_dtype(dtype, name)
-    return Tensor._on(function(shape, dtype), requires_grad=requires_grad)
+    array = function(shape, dtype)
+    if function is not empty_array:
+        constant(array)
+    return Tensor._on(array, requires_grad=requires_grad)
 
 
 def zeros(*size, dtype=None, device=None, requires_grad=False):
@@ -155,16 +167,22 @@ def ones(*size, dtype=None, device=None, requires_grad=False):
 
 def empty(*size, dtype=None, device=None, requires_grad=False):
     """Memory of a shape, with whatever it holds."""
-    return made(np.empty, shape_of(size, "empty"), dtype, device, requires_grad, "empty")
+    return made(empty_array, shape_of(size, "empty"), dtype, device, requires_grad, "empty")
 
 
 def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
     """One value in a shape."""
     if dtype is None:
         dtype = as_array(fill_value, None, "full").dtype
-    y = made(np.empty, shape_of((size,), "full"), dtype, device, False, "full")
-    y.array[...] = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
-    return y.requires_grad_() if requires_grad else y
+    if isinstance(fill_value, Tensor):
+        fill_value = fill_value.item()
+
+    def values(shape, dtype):
+        array = np.empty(shape, dtype)
+        array[...] = fill_value
+        return array
+
+    return made(values, shape_of((size,), "full"), dtype, device, requires_grad, "full")
 
 
 def zeros_like(input, *, dtype=None, device=None, requires_grad=False):
@@ -179,7 +197,7 @@ def ones_like(input, *, dtype=None, device=None, requires_grad=False):
 
 def empty_like(input, *, dtype=None, device=None, requires_grad=False):
     """Memory of the shape and dtype of the input."""
-    return made(np.empty, input.shape, dtype, device, requires_grad, "empty_like", input.dtype)
+    return made(empty_array, input.shape, dtype, device, requires_grad, "empty_like", input.dtype)
 
 
 def full_like(input, fill_value, *, dtype=None, device=None, requires_grad=False):
@@ -294,6 +312,7 @@ def randint(low, high=None, size=None, *, generator=None, dtype=None, device=Non
         raise ValueError(
             f"randint: {low} to {high} is a range of more than 2**53, which is the largest"
         )
+    refuse("randint")
     fraction = rand(size, generator=generator, dtype=np.float64, device=device).array
     values = low + np.minimum(np.floor(fraction * (high - low)), high - low - 1).astype(np.int64)
     return Tensor._on(values.astype(INT64 if dtype is None else checked_dtype(dtype, "randint")))
@@ -310,8 +329,9 @@ def randperm(n, *, generator=None, dtype=None, device=None):
     """A random permutation of 0 .. n-1."""
     if n < 0:
         raise ValueError(f"randperm: n is {n}, it must not be negative")
-    index = made(np.empty, (n,), INT64, device, False, "randperm").array
+    check_device(device, "randperm")
+    index = empty_array((n,), INT64)
     _kernels.random_permutation(
         index, (default_generator if generator is None else generator).state
     )
-    return Tensor._on(index if dtype is None else index.astype(checked_dtype(dtype, "randperm")))
+    return Tensor._on(index if dtype is None else as_type(index, checked_dtype(dtype, "randperm")))
