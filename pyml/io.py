@@ -1,7 +1,11 @@
 """Weights in files: safetensors, which holds arrays and text and nothing that could run."""
 
+import errno
+import fcntl
 import os
+import re
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +29,8 @@ PICKLE_STARTS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # protocol
 def save(state_dict, path, metadata=None):
     """Writes a dict of tensors to a safetensors file.
 
-    The file takes its name when it is whole: a crash or a full disk leaves what was there before.
+    The file takes its name when it is whole and on the disk: a crash, a kill or a full disk leaves
+    what was there before. What a killed save() left beside it, the next one removes.
 
     Args:
         state_dict: {name: Tensor or NumPy array}, as Module.state_dict() gives it.
@@ -34,26 +39,18 @@ def save(state_dict, path, metadata=None):
 
     Raises:
         TypeError: if state_dict is not such a dict, or has a dtype that the format lacks.
+        ValueError: if names and metadata are longer than the format allows, 100 MB.
         OSError: if the file cannot be written.
 
     Example:
         >>> pyml.save(model.state_dict(), "model.safetensors")
         >>> model.load_state_dict(pyml.load("model.safetensors"))
     """
-    content = safetensors.numpy.save(_arrays(state_dict), _checked_metadata(metadata))
-    target = Path(os.path.realpath(path))  # a link stays a link
-    partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}.partial")
     try:
-        with open(partial, "xb") as file:
-            if target.exists():
-                os.chmod(partial, target.stat().st_mode & 0o7777)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, target)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+        content = safetensors.numpy.save(_arrays(state_dict), _checked_metadata(metadata))
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"{path}: safetensors cannot hold this: {error}") from None
+    _write_whole(path, content)
 
 
 def load(path):
@@ -70,19 +67,86 @@ def load(path):
             .pth) is not read: loading one can run any code that its author put there.
         OSError: if there is no such file.
     """
-    with _open(path) as file:
-        try:
-            return {name: Tensor._on(np.array(file.get_tensor(name))) for name in file.keys()}  # noqa: SIM118
-        except (TypeError, AttributeError, KeyError) as error:
-            raise ValueError(
-                f"{path}: has a tensor of a dtype that NumPy lacks ({error})"
-            ) from None
+    return _read(path)[0]
 
 
 def load_metadata(path):
     """Reads the text that pyml.save was given as metadata: {name: text}, empty if there is none."""
     with _open(path) as file:
         return file.metadata() or {}
+
+
+def _read(path):
+    """The tensors and the metadata of one file, though another may take its name meanwhile."""
+    with _open(path) as file:
+        try:
+            tensors = {name: Tensor._on(np.array(file.get_tensor(name))) for name in file.keys()}  # noqa: SIM118
+        except (TypeError, AttributeError, KeyError) as error:
+            raise ValueError(
+                f"{path}: has a tensor of a dtype that NumPy lacks ({error})"
+            ) from None
+        return tensors, file.metadata() or {}
+
+
+# ---- writing -------------------------------------------------------------------------------------
+
+
+def _write_whole(path, content):
+    """Writes bytes to a file that takes its name when it is whole and on the disk."""
+    target = Path(os.path.realpath(path))  # a link stays a link
+    _remove_stale(target)
+    partial, file = _new_partial(target)
+    try:
+        with file:
+            if target.exists():
+                os.fchmod(file.fileno(), target.stat().st_mode & 0o7777)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+            os.replace(partial, target)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    _sync_folder(target.parent)
+
+
+def _new_partial(target):
+    """The path of a new file beside the target, and the file: locked for as long as it is open."""
+    while True:
+        partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}.partial")
+        file = open(partial, "xb")  # noqa: SIM115
+        with suppress(OSError):  # a file system without locks: then _remove_stale removes nothing
+            fcntl.flock(file, fcntl.LOCK_EX)
+        if partial.exists():  # else another writer took it for stale before it was locked
+            return partial, file
+        file.close()
+
+
+def _remove_stale(target):
+    """Removes what killed writers of the target left: partial files that nobody holds a lock on."""
+    of_target = re.compile(re.escape(f".{target.name}.") + r"[0-9a-f]{16}\.partial")
+    with suppress(OSError), os.scandir(target.parent) as entries:
+        for entry in entries:
+            if of_target.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                with suppress(OSError), open(entry.path, "rb") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    os.unlink(entry.path)
+
+
+def _sync_folder(folder):
+    """Puts the names in a folder on the disk, where the system can."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EBADF, errno.EINVAL):
+            raise
+
+
+# ---- checking ------------------------------------------------------------------------------------
 
 
 def _arrays(state_dict):

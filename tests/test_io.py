@@ -1,12 +1,15 @@
 """save and load: what comes back is what went in, whole or not at all."""
 
+import fcntl
 import os
 import pickle
 import stat
+import threading
 import zipfile
 
 import numpy as np
 import pytest
+import safetensors
 import safetensors.numpy
 
 from pyml import io
@@ -125,6 +128,132 @@ def test_failure_leaves_what_was_there(call, path, monkeypatch):
         io.save({"x": np.ones(3)}, path)
     same(io.load(path)["x"], np.zeros(3))
     assert os.listdir(path.parent) == [path.name]
+
+
+def test_the_names_of_the_folder_reach_the_disk_after_the_content(path, monkeypatch):
+    calls = []
+    fsync, replace = os.fsync, os.replace
+
+    def record_fsync(descriptor):
+        calls.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        fsync(descriptor)
+
+    def record_replace(source, target):
+        calls.append("replace")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", record_fsync)
+    monkeypatch.setattr(os, "replace", record_replace)
+    io.save({"x": np.ones(1)}, path)
+    assert calls == ["file", "replace", "folder"]
+
+
+@pytest.mark.parametrize("number, raised", [(22, False), (13, False), (5, True)])
+def test_a_folder_that_cannot_be_synced(number, raised, path, monkeypatch):
+    """File systems that cannot are no fault; a disk that fails is."""
+    fsync = os.fsync
+
+    def fail(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fail)
+    if raised:
+        with pytest.raises(OSError, match=os.strerror(number)):
+            io.save({"x": np.ones(1)}, path)
+    else:
+        io.save({"x": np.ones(1)}, path)
+    same(io.load(path)["x"], np.ones(1))
+
+
+STALE = ".model.safetensors.0123456789abcdef.partial"  # of `path`
+
+
+def test_what_killed_writers_left_is_removed_and_nothing_else(path):
+    others = [
+        ".model.0123456789abcdef.partial",
+        ".model_safetensors.0123456789abcdef.partial",
+        ".model.safetensors.0123456789abcdef.partial.0123456789abcdef.partial",
+        ".model.safetensors.0123456789abcde.partial",
+        ".model.safetensors.0123456789ABCDEF.partial",
+        "model.safetensors.0123456789abcdef.partial",
+        ".model.safetensors.best.partial",
+        ".model.safetensors.0123456789abcdef.partial2",
+    ]
+    for name in [*others, STALE, STALE.replace("0", "f")]:
+        (path.parent / name).write_bytes(b"part")
+    folder = path.parent / STALE.replace("0", "a")
+    folder.mkdir()
+    io.save({"x": np.ones(1)}, path)
+    assert sorted(os.listdir(path.parent)) == sorted([*others, folder.name, path.name])
+
+
+def test_what_another_writer_writes_is_not_removed(path):
+    with open(path.parent / STALE, "xb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        io.save({}, path)
+        assert (path.parent / STALE).exists()
+    io.save({}, path)
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_a_partial_file_that_is_removed_before_it_is_locked(path, monkeypatch):
+    """As another writer may, that takes it for stale."""
+    flock, removed = fcntl.flock, []
+
+    def late(file, operation):
+        if not removed:
+            removed.append(file.name)
+            os.unlink(file.name)
+        flock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    io.save({"x": np.ones(1)}, path)
+    same(io.load(path)["x"], np.ones(1))
+    assert removed and os.listdir(path.parent) == [path.name]
+
+
+def test_without_locks(path, monkeypatch):
+    def fail(*args):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    (path.parent / STALE).write_bytes(b"part")
+    io.save({"x": np.ones(1)}, path)
+    assert sorted(os.listdir(path.parent)) == sorted([STALE, path.name])
+
+
+def test_many_writers_of_one_file(path):
+    errors = []
+
+    def write(value):
+        try:
+            for _ in range(20):
+                io.save({"x": np.full(1000, value)}, path)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=write, args=[value]) for value in range(4)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        if path.exists():
+            array = io.load(path)["x"].array
+            assert np.all(array == array[0])
+    for thread in threads:
+        thread.join()
+    assert not errors
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_more_text_than_the_format_holds(path, monkeypatch):
+    def refuse(*args):
+        raise safetensors.SafetensorError("Error while serializing: header too large")
+
+    monkeypatch.setattr(safetensors.numpy, "save", refuse)
+    with pytest.raises(ValueError, match=r"model\.safetensors: .* header too large"):
+        io.save({}, path)
 
 
 def test_missing_directory(tmp_path):
