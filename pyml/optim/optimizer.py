@@ -271,6 +271,7 @@ class Optimizer:
             else:
                 state[key] = deepcopy(value)
         self.state, self.param_groups = state, groups
+        self._stepped = True  # where it was saved, for all we know
 
     def _convert(self, value, param, name=None):
         """A copy of loaded state: arrays as Tensors of the parameter's dtype, the step float64."""

@@ -112,6 +112,19 @@ def test_step_before_the_optimizer_warns():
     scheduler.step()
 
 
+def test_the_first_step_after_a_resume_does_not_warn():
+    optimizer = make_optimizer()
+    scheduler = StepLR(optimizer, 2)
+    optimizer.step()
+    saved = optimizer.state_dict(), scheduler.state_dict()
+    optimizer = make_optimizer()
+    scheduler = StepLR(optimizer, 2)
+    optimizer.load_state_dict(saved[0])
+    scheduler.load_state_dict(saved[1])
+    scheduler.step()
+    assert scheduler.last_epoch == 1
+
+
 def test_refusals():
     optimizer = make_optimizer()
     for make, match in [
