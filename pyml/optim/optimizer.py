@@ -253,10 +253,13 @@ class Optimizer:
             )
         groups = []
         for group, saved in zip(self.param_groups, saved_groups, strict=True):
-            new = {name: deepcopy(value) for name, value in saved.items() if name != "params"}
+            new = {  # in the order of saved: what is saved again is the same
+                name: group["params"] if name == "params" else deepcopy(value)
+                for name, value in saved.items()
+            }
             if "param_names" in group:
                 new.setdefault("param_names", group["param_names"])
-            groups.append({**self.defaults, **new, "params": group["params"]})
+            groups.append(new | {k: v for k, v in self.defaults.items() if k not in new})
         param_of = dict(
             zip(
                 chain.from_iterable(saved["params"] for saved in saved_groups),

@@ -232,6 +232,9 @@ def test_state_dict_round_trip(name, params):
     loaded = getattr(optim, name)([{"params": other[:1]}, {"params": other[1:]}])
     loaded.load_state_dict(saved)
     assert loaded.param_groups[0]["lr"] == 0.5
+    assert [list(group) for group in loaded.state_dict()["param_groups"]] == [
+        list(group) for group in saved["param_groups"]
+    ]
     for p, q in zip(params, other, strict=True):
         for key, value in optimizer.state[p].items():
             copied = loaded.state[q][key]
