@@ -188,4 +188,6 @@ def __getattr__(name):
         return importlib.import_module(f"pyml.{name}")
     if name in ("load", "save"):
         return getattr(importlib.import_module("pyml.io"), name)
+    if name in ("load_checkpoint", "save_checkpoint"):
+        return getattr(importlib.import_module("pyml.train"), name)
     raise AttributeError(f"module 'pyml' has no attribute {name!r}")

@@ -166,14 +166,16 @@ def _arrays(state_dict):
             )
         if not isinstance(value, (Tensor, np.ndarray, np.generic)):
             raise TypeError(f"state_dict[{name!r}] is a {type(value).__name__}; {accepted}")
-        array = value.detach().numpy() if isinstance(value, Tensor) else np.asarray(value)
-        if array.dtype.name not in DTYPES:
-            raise TypeError(
-                f"state_dict[{name!r}] has dtype {array.dtype}; "
-                f"safetensors holds {', '.join(DTYPES)}"
-            )
-        arrays[name] = np.asarray(array, dtype=array.dtype.newbyteorder("="), order="C")
+        arrays[name] = _native(value, f"state_dict[{name!r}]")
     return arrays
+
+
+def _native(value, place):
+    """A Tensor or array as a native, contiguous array of a dtype that the format has."""
+    array = value.detach().numpy() if isinstance(value, Tensor) else np.asarray(value)
+    if array.dtype.name not in DTYPES:
+        raise TypeError(f"{place} has dtype {array.dtype}; safetensors holds {', '.join(DTYPES)}")
+    return np.asarray(array, dtype=array.dtype.newbyteorder("="), order="C")
 
 
 def _checked_metadata(metadata):

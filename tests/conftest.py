@@ -25,6 +25,7 @@ def pytest_addoption(parser):
     group.addoption("--dtype", choices=["float32", "float64"], help="only this dtype")
     group.addoption("--size", type=int, help="only this size")
     group.addoption("--values", help="only values of this kind: normal, offset, special")
+    group.addoption("--kills", type=int, default=5, help="how often a training is killed")
     group.addoption(
         "--exhaustive", action="store_true", help="also run the tests marked exhaustive"
     )

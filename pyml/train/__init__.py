@@ -1,6 +1,16 @@
 """Training."""
 
+from pyml.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from pyml.train.classifier import evaluate, fit, mlp
 from pyml.train.history import Epoch, History
 
-__all__ = ["Epoch", "History", "evaluate", "fit", "mlp"]
+__all__ = [
+    "Checkpoint",
+    "Epoch",
+    "History",
+    "evaluate",
+    "fit",
+    "load_checkpoint",
+    "mlp",
+    "save_checkpoint",
+]
