@@ -18,7 +18,9 @@
  *
  * An element of C is the sum over blocks of k, in order, of alpha * (sum over p of the block, in order, by
  * vfma from 0), whatever its place in C, the sizes m and n, packing, and threads. So a row has the same bits
- * alone and in a batch, and C may be cut into tasks in any way. */
+ * alone and in a batch, and C may be cut into tasks in any way. If C is small and k long (the gradient of a small
+ * layer's weights), the blocks of k are the tasks: their sums stand side by side in the scratch, and are then
+ * added in order. */
 #include "gemm.h"
 #include "../simd/transpose.h"
 
@@ -55,11 +57,16 @@ enum {
     PACKED_A = ((MC + MR - 1) / MR * MR * KC + LANES + 15) / 16 * 16,
     PACKED_B = KC * NC + LANES,
 
+    SMALL_C = 64 * 64, /* numbers in a C that is too small to be cut well, */
+    SUMS = 1 << 20, /* and room for those of one for each block of k */
+    ADDED_ROWS = 8, /* of C, a task */
+
     TASKS_PER_THREAD = 2, /* evens out threads that come late, as long as a task has */
-    TASK_NS = 3000,       /* this much work, */
-    MACS_PER_NS = 5,      /* multiply-adds of one lane in a nanosecond, about */
+    TASK_NS = 3000, /* this much work, */
+    MACS_PER_NS = 5, /* multiply-adds of one lane in a nanosecond, about, */
+    LATENCY = 8, /* with so many sums at least */
 };
-_Static_assert((PACKED_A + PACKED_B) * sizeof(real) <= SCRATCH_BYTES, "scratch holds the packed blocks");
+_Static_assert((PACKED_A + PACKED_B + SUMS) * sizeof(real) <= SCRATCH_BYTES, "scratch holds all blocks");
 
 /* ---- the tile ------------------------------------------------------------------------------------------ */
 
@@ -159,14 +166,11 @@ INLINE void pack(const int width, real *to, const real *from, ptrdiff_t along, p
 typedef struct {
     const gemm_args *args;
     const real *bias;
-    ptrdiff_t kc;                        /* length of a block of k */
+    ptrdiff_t kc; /* length of a block of k */
     ptrdiff_t row_blocks, column_blocks; /* tasks of one matrix */
     enum { AS_IT_LIES, COPIED, PACKED } a_form;
     bool pack_b;
 } gemm_plan;
-
-INLINE ptrdiff_t max_size(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
-INLINE ptrdiff_t ceil_div(ptrdiff_t a, ptrdiff_t b) { return (a + b - 1) / b; }
 
 /* n things cut into parts as equal as can be: the first `longer` of them have one more than `size`. */
 typedef struct {
@@ -217,36 +221,29 @@ static void multiply_block(const gemm_plan *plan, tile_args t, const real *a, co
         for (ptrdiff_t j = 0; j < columns; j += NR) {
             const ptrdiff_t nr = min_size(columns - j, NR), vectors = ceil_div(nr, L);
             t.b = b + j * g->b_col, t.b_row = g->b_row;
-            if (plan->pack_b || nr < NR) {
+            if (plan->pack_b || nr % L != 0) {
                 real *packed = packed_b + j * panel;
                 if (s_begin == 0) pack(NR, packed, t.b, g->b_col, g->b_row, nr, t.k);
                 t.b = packed, t.b_row = NR;
             }
             t.last = nr - (vectors - 1) * L;
             t.bias = bias == NULL ? NULL : bias + j;
-            t.a = a_block, t.c = c + part_begin(tiles, s_begin) * g->c_row + j;
+            t.a = a_block, t.c = c + part_begin(tiles, s_begin) * t.c_row + j;
             for (ptrdiff_t s = s_begin; s < s_end; s++) {
                 const ptrdiff_t count = part_size(tiles, s);
                 tile_fns[count - 1][vectors - 1](&t);
                 t.a += plan->a_form == PACKED ? MR * t.k : count * t.a_row;
-                t.c += count * g->c_row;
+                t.c += count * t.c_row;
             }
         }
     }
 }
 
-/* One task: a block of C, all of k. */
-static void multiply_task(const gemm_plan *plan, ptrdiff_t task)
+/* A block of C, all of k: rows i..i_end-1, columns j..j_end-1 of one matrix. */
+static void multiply(const gemm_plan *plan, ptrdiff_t matrix, ptrdiff_t i, ptrdiff_t i_end, ptrdiff_t j,
+                     ptrdiff_t j_end)
 {
     const gemm_args *g = plan->args;
-    const ptrdiff_t row_blocks = plan->row_blocks, column_blocks = plan->column_blocks;
-    const ptrdiff_t matrix = task / (row_blocks * column_blocks);
-    const ptrdiff_t row_block = task / column_blocks % row_blocks, column_block = task % column_blocks;
-    const partition rows = cut_into(row_blocks, g->m), panels = cut_into(column_blocks, ceil_div(g->n, NR));
-    const ptrdiff_t i = part_begin(rows, row_block), i_end = part_begin(rows, row_block + 1);
-    const ptrdiff_t j = NR * part_begin(panels, column_block);
-    const ptrdiff_t j_end = min_size(NR * part_begin(panels, column_block + 1), g->n);
-
     const real *a = (const real *)g->a + matrix * g->a_batch + i * g->a_row;
     const real *b = (const real *)g->b + matrix * g->b_batch + j * g->b_col;
     tile_args t = {.c = (real *)g->c + matrix * g->c_batch + i * g->c_row + j,
@@ -263,19 +260,37 @@ static void multiply_task(const gemm_plan *plan, ptrdiff_t task)
     } while (p < g->k);
 }
 
+static void multiply_task(const gemm_plan *plan, ptrdiff_t task)
+{
+    const gemm_args *g = plan->args;
+    const ptrdiff_t row_blocks = plan->row_blocks, column_blocks = plan->column_blocks;
+    const ptrdiff_t matrix = task / (row_blocks * column_blocks);
+    const ptrdiff_t row_block = task / column_blocks % row_blocks, column_block = task % column_blocks;
+    const partition rows = cut_into(row_blocks, g->m), panels = cut_into(column_blocks, ceil_div(g->n, NR));
+    multiply(plan, matrix, part_begin(rows, row_block), part_begin(rows, row_block + 1),
+             NR * part_begin(panels, column_block),
+             min_size(NR * part_begin(panels, column_block + 1), g->n));
+}
+
 static void multiply_tasks(const void *plan, ptrdiff_t begin, ptrdiff_t end)
 {
     for (ptrdiff_t task = begin; task < end; task++) multiply_task(plan, task);
 }
 
-/* Cuts a matrix of C into tasks: as many as are worth their time, in the way that packs least, as every task
- * packs for itself. How C is cut has no part in what is computed, so the number of threads may be asked for. */
-static void cut(gemm_plan *plan, double cost)
+/* How many tasks a product is worth. */
+static ptrdiff_t tasks_worth(double cost)
 {
-    const gemm_args *g = plan->args;
+    if (cost < 2 * TASK_NS) return 1;
     const int threads = threads_get();
     const double most = threads == 1 ? 1 : TASKS_PER_THREAD * threads, worth = cost / TASK_NS;
-    const ptrdiff_t wanted = max_size(1, ceil_div((ptrdiff_t)(worth < most ? worth : most), g->batch));
+    return (ptrdiff_t)(worth < most ? worth : most);
+}
+
+/* Cuts a matrix of C into about `wanted` tasks in the way that packs least, as every task packs for itself. How C
+ * is cut has no part in what is computed, so it may depend on the number of threads. */
+static void cut(gemm_plan *plan, ptrdiff_t wanted)
+{
+    const gemm_args *g = plan->args;
     const ptrdiff_t least = ceil_div(g->n, NC);
     plan->column_blocks = least, plan->row_blocks = ceil_div(wanted, least);
     double least_packed = INFINITY;
@@ -289,18 +304,137 @@ static void cut(gemm_plan *plan, double cost)
     plan->row_blocks = min_size(plan->row_blocks, ceil_div(g->m, MR));
 }
 
+/* ---- by blocks of k --------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const gemm_plan *plan;
+    real *sums; /* a C for each block of k */
+    ptrdiff_t blocks;
+} block_product;
+
+/* What the caller's scratch holds behind the packed operands. */
+static real *room_for_sums(void) { return (real *)thread_scratch() + PACKED_A + PACKED_B; }
+
+static void multiply_blocks(const void *context, ptrdiff_t begin, ptrdiff_t end)
+{
+    const block_product *of = context;
+    const gemm_args *g = of->plan->args;
+    for (ptrdiff_t block = begin; block < end; block++) {
+        const ptrdiff_t p = block * of->plan->kc;
+        const tile_args t = {.c = of->sums + block * g->m * g->n,
+                             .c_row = g->n,
+                             .k = min_size(g->k - p, of->plan->kc),
+                             .alpha = 1};
+        multiply_block(of->plan, t, (const real *)g->a + p * g->a_col, (const real *)g->b + p * g->b_row,
+                       g->m, g->n);
+    }
+}
+
+/* C = beta C + alpha * sum of block 0 + alpha * sum of block 1 ... (+ bias) */
+static void add_blocks(const void *context, ptrdiff_t begin, ptrdiff_t end)
+{
+    const block_product of = *(const block_product *)context;
+    const gemm_args g = *of.plan->args;
+    const real *bias = of.plan->bias;
+    for (ptrdiff_t i = begin; i < end; i++)
+        for (ptrdiff_t j = 0; j < g.n; j += L) {
+            const ptrdiff_t lanes = min_size(g.n - j, L);
+            const real *sums = of.sums + i * g.n + j;
+            real *c = (real *)g.c + i * g.c_row + j;
+            vec total = {0};
+            for (ptrdiff_t block = 0; block < of.blocks; block++, sums += g.m * g.n)
+                total = add_block(&g, block, total, vload_upto(sums, lanes), c, lanes);
+            if (bias != NULL) total += vload_upto(bias + j, lanes);
+            vstore_upto(c, total, lanes);
+        }
+}
+
+static void multiply_by_blocks(const gemm_plan *plan, ptrdiff_t blocks, double cost)
+{
+    const gemm_args *g = plan->args;
+    const block_product of = {plan, room_for_sums(), blocks};
+    parallel_for(blocks, 1, cost, multiply_blocks, &of);
+    parallel_for(g->m, ADDED_ROWS, (double)(g->m * ceil_div(g->n, L) * blocks) / 2, add_blocks, &of);
+}
+
+/* ---- gemm ------------------------------------------------------------------------------------------------- */
+
+/* C of `args` in the way that suits its shape. */
+static gemm_plan plan_of(const gemm_args *args, const real *bias, ptrdiff_t kc)
+{
+    gemm_plan plan = {.args = args, .bias = bias, .kc = kc, .row_blocks = 1, .column_blocks = 1};
+    if (args->a_col == 1) plan.a_form = args->k > KC && args->n >= A_COPIED_FROM ? COPIED : AS_IT_LIES;
+    else plan.a_form = args->a_row == 1 && args->n <= A_READ_UP_TO ? AS_IT_LIES : PACKED;
+    plan.pack_b = args->b_col != 1 || args->m > B_READ_UP_TO;
+    return plan;
+}
+
+/* Nanoseconds, about. The lanes of a vector that lie beyond C cost as much as the others, and few sums as many as hide
+ * the latency of vfma. */
+static double cost_of(const gemm_args *g)
+{
+    const double vectors = (double)g->m * (double)ceil_div(g->n, L);
+    return (vectors < LATENCY ? LATENCY : vectors) * (double)g->k * (double)g->batch / MACS_PER_NS;
+}
+
+/* Few lanes of the tiles of a narrow C are used, but most of its transpose, B^T A^T. */
+static bool is_better_turned(const gemm_args *g, const real *bias)
+{
+    return g->n < L && 2 * g->n * ceil_div(g->m, L) <= g->m && g->a_row == 1 && g->m <= NC && g->k > 0 &&
+           g->beta == 0 && bias == NULL && g->batch == 1;
+}
+
+static void multiply_turned(const gemm_args *g, ptrdiff_t kc, ptrdiff_t blocks)
+{
+    real *c = g->c;
+    const real *turned_c = room_for_sums();
+    const gemm_args turned = {.c = room_for_sums(),
+                              .a = g->b,
+                              .b = g->a,
+                              .m = g->n,
+                              .n = g->m,
+                              .k = g->k,
+                              .a_row = g->b_col,
+                              .a_col = g->b_row,
+                              .b_row = g->a_col,
+                              .b_col = g->a_row,
+                              .c_row = g->m,
+                              .batch = 1,
+                              .alpha = g->alpha};
+    const gemm_plan plan = plan_of(&turned, NULL, kc);
+    multiply_by_blocks(&plan, blocks, cost_of(&turned));
+    for (ptrdiff_t i = 0; i < g->m; i++)
+        for (ptrdiff_t j = 0; j < g->n; j++) c[i * g->c_row + j] = turned_c[j * g->m + i];
+}
+
 void KERNEL(gemm_bias)(const gemm_args *g, const real *bias)
 {
     if (g->m == 0 || g->n == 0 || g->batch == 0) return;
-    gemm_plan plan = {.args = g, .bias = bias};
-    plan.kc = g->k <= KC ? g->k : ceil_div(ceil_div(g->k, ceil_div(g->k, KC)), KC_STEP) * KC_STEP;
-    if (KERNEL(gemv_bias)(g, bias, plan.kc)) return;
-    const double macs = (double)g->m * (double)g->n * (double)g->k * (double)g->batch;
-    const double cost = macs / (double)(MACS_PER_NS * L);
-    cut(&plan, cost);
-    if (g->a_col == 1) plan.a_form = g->k > KC && g->n >= A_COPIED_FROM ? COPIED : AS_IT_LIES;
-    else plan.a_form = g->a_row == 1 && g->n <= A_READ_UP_TO ? AS_IT_LIES : PACKED;
-    plan.pack_b = g->b_col != 1 || g->m > B_READ_UP_TO;
+    ptrdiff_t kc = g->k, blocks = 1;
+    if (g->k > KC) {
+        kc = ceil_div(ceil_div(g->k, ceil_div(g->k, KC)), KC_STEP) * KC_STEP;
+        blocks = ceil_div(g->k, kc);
+    }
+    if (KERNEL(gemv_bias)(g, bias, kc)) return;
+    const bool have_room = g->m * g->n <= SUMS / blocks;
+    if (have_room && is_better_turned(g, bias)) {
+        multiply_turned(g, kc, blocks);
+        return;
+    }
+    gemm_plan plan = plan_of(g, bias, kc);
+    const double cost = cost_of(g);
+    const ptrdiff_t tasks = tasks_worth(cost);
+    if (g->n <= NC && g->batch == 1) {
+        if (tasks == 1) {
+            multiply(&plan, 0, 0, g->m, 0, g->n);
+            return;
+        }
+        if (blocks >= tasks && have_room && g->m * g->n <= SMALL_C) {
+            multiply_by_blocks(&plan, blocks, cost);
+            return;
+        }
+    }
+    cut(&plan, ceil_div(tasks, g->batch));
     parallel_for(plan.row_blocks * plan.column_blocks * g->batch, 1, cost, multiply_tasks, &plan);
 }
 

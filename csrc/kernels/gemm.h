@@ -14,6 +14,15 @@ void KERNEL(gemm_bias)(const gemm_args *g, const real *bias);
  * kc long. */
 bool KERNEL(gemv_bias)(const gemm_args *g, const real *bias, ptrdiff_t kc);
 
+/* The total over blocks of k so far, of which `sum` is one that begins at p. */
+INLINE vec add_block(const gemm_args *g, ptrdiff_t p, vec total, vec sum, const real *c, ptrdiff_t lanes)
+{
+    const vec alpha = vset1((real)g->alpha);
+    if (p > 0) return vfma(alpha, sum, total);
+    if (g->beta == 0) return alpha * sum;
+    return vfma(alpha, sum, (real)g->beta * vload_upto(c, lanes));
+}
+
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
 #else

@@ -23,15 +23,6 @@ typedef struct {
     ptrdiff_t kc;
 } row_product;
 
-/* The total over blocks of k so far, of which `sum` is one that begins at p. */
-INLINE vec add_block(const gemm_args *g, ptrdiff_t p, vec total, vec sum, const real *c, ptrdiff_t lanes)
-{
-    const vec alpha = vset1((real)g->alpha);
-    if (p > 0) return vfma(alpha, sum, total);
-    if (g->beta == 0) return alpha * sum;
-    return vfma(alpha, sum, (real)g->beta * vload_upto(c, lanes));
-}
-
 INLINE void store_total(const row_product *r, ptrdiff_t j, vec total, ptrdiff_t lanes)
 {
     if (r->bias != NULL) total += r->bias_col == 0 ? vset1(*r->bias) : vload_upto(r->bias + j, lanes);

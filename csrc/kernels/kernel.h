@@ -32,6 +32,7 @@
 enum { BLOCK = 8192 };
 
 INLINE ptrdiff_t min_size(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
+INLINE ptrdiff_t ceil_div(ptrdiff_t a, ptrdiff_t b) { return (a + b - 1) / b; }
 
 /* The statement for every vector of c elements: m <= L of them, from element j. */
 #define EACH_VECTOR(c, ...)                                  \

@@ -174,7 +174,12 @@ def test_any_layout(size, layouts, scalars, single, pad, seed):
 
 
 @pytest.mark.parametrize(
-    "shape", [(200, 200, 300), (64, 500, 270), (500, 64, 257), (700, 10, 200)], ids=str
+    "shape",
+    [
+        *[(200, 200, 300), (64, 500, 270), (500, 64, 257), (700, 10, 200)],
+        *[(16, 32, 10_000), (40, 3, 10_000)],  # cut by blocks of k
+    ],
+    ids=str,
 )
 @pytest.mark.parametrize("layouts", ["CC", "TC", "CT"])
 def test_same_bits_for_any_threads(shape, layouts, isa, dtype, rng):
@@ -197,6 +202,8 @@ def test_an_element_depends_on_its_row_and_column_alone(k, isa, dtype, rng):
         (slice(3, 4), slice(7, 8)),
         (slice(100, 140), slice(90, 91)),
         (slice(5, 6), slice(0, 150)),
+        (slice(0, 140), slice(20, 21)),
+        (slice(0, 140), slice(20, 23)),
     ]:
         for layout_a in ("C", "T", "spaced"):
             for layout_b in ("C", "T", "spaced"):

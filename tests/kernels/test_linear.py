@@ -114,6 +114,19 @@ def test_a_row_has_the_same_bits_alone_and_in_a_batch(k, o, isa, dtype, rng):
         assert_same_bits(part, y[20 : 20 + size], f"{size} rows")
 
 
+@pytest.mark.parametrize(("n", "k", "o"), [(10_000, 4, 32), (10_000, 32, 16), (3000, 16, 300)])
+def test_backward_has_the_same_bits_for_any_threads(n, k, o, isa, dtype, rng):
+    dy, x, w = (rng.normal(size=shape).astype(dtype) for shape in [(n, o), (n, k), (o, k)])
+    results = []
+    for threads in (1, 2, 3):
+        _kernels.set_num_threads(threads)
+        results.append([np.empty_like(x), np.empty_like(w), np.empty(o, dtype)])
+        _kernels.linear_backward(*results[-1], dy, x, w)
+    for others in results[1:]:
+        for name, one, other in zip(("dx", "dw", "db"), results[0], others, strict=True):
+            assert_same_bits(other, one, name)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_one_bad_number_stays_in_its_row(value, isa, dtype, rng):
     x, w, b = (rng.normal(size=shape).astype(dtype) for shape in [(40, 33), (21, 33), 21])
