@@ -22,6 +22,7 @@
 #define INF ((real)__builtin_inf())
 #define NOT_A_NUMBER ((real)__builtin_nan(""))
 #define LOG2E ((real)1.4426950408889634074)
+#define LN2 ((real)0.69314718055994530942)
 
 #if REAL_BITS == 32
 enum { MANTISSA_BITS = 23, EXPONENT_BIAS = 127 };
@@ -31,6 +32,7 @@ enum { MANTISSA_BITS = 23, EXPONENT_BIAS = 127 };
 #define EXP_MAX 88.722835f          /* exp of more overflows */
 #define EXPM1_MIN -18.0f            /* expm1 of less is -1 */
 #define EXPM1_TINY 0x1p-26f         /* expm1(x) is x, for |x| below */
+#define TANH_LIMIT 9.02f            /* tanh of more is 1 */
 #define LN2_HI 0.693359375f         /* ln 2 = HI + LO; k * HI is exact, k an exponent (Cody & Waite 1980) */
 #define LN2_LO -2.12194440e-4f
 static const real EXP_POLY[] = {0.5, 0.166666672, 0.041666463, 0.00833331048, 0.00139336626, 0.000198910056};
@@ -55,6 +57,7 @@ enum { MANTISSA_BITS = 52, EXPONENT_BIAS = 1023 };
 #define EXP_MAX 709.78271289338397
 #define EXPM1_MIN -38.0
 #define EXPM1_TINY 0x1p-54
+#define TANH_LIMIT 19.1
 #define LN2_HI 6.93147180369123816490e-01
 #define LN2_LO 1.90821492927058770002e-10
 static const real EXP_POLY[] = {
@@ -93,6 +96,17 @@ INLINE vec vpoly(vec x, const real *c, int count)
 #pragma GCC unroll 32
     for (int i = count - 2; i >= 0; i--) p = vfma(p, x, vset1(c[i]));
     return p;
+}
+
+/* The same, even and odd powers apart. */
+INLINE vec vpoly_halves(vec x, vec square, const real *c, int count)
+{
+    vec even = vset1(c[(count - 1) / 2 * 2]), odd = vset1(c[(count - 2) / 2 * 2 + 1]);
+#pragma GCC unroll 32
+    for (int i = (count - 1) / 2 * 2 - 2; i >= 0; i -= 2) even = vfma(even, square, vset1(c[i]));
+#pragma GCC unroll 32
+    for (int i = (count - 2) / 2 * 2 - 1; i >= 1; i -= 2) odd = vfma(odd, square, vset1(c[i]));
+    return vfma(odd, x, even);
 }
 
 /* x + low = k ln 2 + r with |r| <= ln 2 / 2.  Returns e^r - 1 = r + r^2 P(r); k is in the low bits of *k. */
@@ -153,12 +167,18 @@ INLINE vec vlog1p(vec x)
 
 INLINE vec vsigmoid(vec x) { return 1 / (vexp(-x) + 1); }
 
-/* tanh |x| = -t / (t + 2) with t = expm1(-2|x|) */
+/* tanh |x| = t / (2 - t) with t = -expm1(-2|x|), which is simpler than vexpm1: -2|x| has a lower bound, and the error
+ * of k LN2 counts by 2^k only. The polynomial's even and odd powers are two chains, as latency is what tanh waits for. */
 INLINE vec vtanh(vec x)
 {
-    vec t = vexpm1(-2 * vabs(x));
+    vec half = vlarger(vset1(-TANH_LIMIT), -vabs(x)); /* NaN stays NaN */
+    vec rounded = vfma(half, vset1(2 * LOG2E), vset1(ROUNDER));
+    vec r = vfma(rounded - ROUNDER, vset1(-LN2), half + half), square = r * r;
+    vec scale = (vec)((uvec)vset1(1) + ((uvec)rounded << MANTISSA_BITS));
+    vec p = vfma(vpoly_halves(r, square, EXP_POLY, COUNT(EXP_POLY)), square, r);
+    vec t = vfma(-scale, p, 1 - scale);
     uvec sign = (uvec)x & (uvec)vset1((real)-0.0);
-    return (vec)((uvec)(-t / (t + 2)) | sign);
+    return (vec)((uvec)(t / (2 - t)) | sign);
 }
 
 /* The normal distribution function P(x) = (1 + erf(x / sqrt 2)) / 2, and the derivative of x P(x), which is
