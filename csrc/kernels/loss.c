@@ -1,6 +1,8 @@
 /* Softmax, cross entropy and mean squared error.
  *
- * A row's numbers depend on the row alone. Losses are summed in blocks fixed by the sizes, in their order. */
+ * A row's numbers depend on the row alone; rows of few classes are computed side by side, one in each lane. Losses are
+ * summed in blocks fixed by the sizes, in their order. */
+#include "../simd/transpose.h"
 #include "../simd/vmath.h"
 #include "kernel.h"
 
@@ -51,17 +53,81 @@ INLINE void row_scale(real *y, ptrdiff_t c, real factor)
 
 INLINE real log_of(real x) { return vlog(vset1(x))[0]; }
 
+/* ---- rows in lanes -------------------------------------------------------------------------------------
+ *
+ * `rows` <= L rows of c <= L elements as c vectors: row r is lane r. */
+
+INLINE int fits_lanes(ptrdiff_t c) { return c >= 1 && c <= L; }
+
+/* Lanes without a row repeat the last. */
+INLINE void load_rows(vec column[LANES], const real *x, ptrdiff_t c, ptrdiff_t rows)
+{
+    for (ptrdiff_t r = 0; r < L; r++) column[r] = vload_n(x + min_size(r, rows - 1) * c, c);
+    vtranspose(column);
+}
+
+INLINE void store_rows(real *y, vec column[LANES], ptrdiff_t c, ptrdiff_t rows)
+{
+    vtranspose(column);
+    for (ptrdiff_t r = 0; r < rows; r++) vstore_n(y + r * c, column[r], c);
+}
+
+INLINE vec max_of_each(const vec column[LANES], ptrdiff_t c)
+{
+    vec top = vset1(-INF);
+    for (ptrdiff_t j = 0; j < c; j++) top = vlarger(column[j], top);
+    return top;
+}
+
+/* column <- column - shift, e <- exp of it; the sum of that over each row */
+INLINE vec exp_of_each(vec e[LANES], vec column[LANES], ptrdiff_t c, vec shift)
+{
+    vec sum = vset1(0);
+    for (ptrdiff_t j = 0; j < c; j++) {
+        column[j] -= shift;
+        e[j] = vexp(column[j]);
+        sum += e[j];
+    }
+    return sum;
+}
+
+/* The statement for rows begin..end-1, L at a time: `rows` of them from row i. */
+#define EACH_L_ROWS(begin, end, ...)                   \
+    for (ptrdiff_t i = (begin); i < (end); i += L) {   \
+        const ptrdiff_t rows = min_size((end) - i, L); \
+        __VA_ARGS__;                                   \
+    }
+
 /* Rows that one range computes: about BLOCK elements. */
 static ptrdiff_t block_rows(ptrdiff_t c) { return BLOCK / (c + 1) + 1; }
+
+/* Of a row in a lane an element takes less. */
+static double in_lanes(ptrdiff_t c, double ns) { return fits_lanes(c) ? ns * 2.5 / L : ns; }
 
 /* Nanoseconds for n rows of c elements; what a row costs beside its elements is worth about 16 of them. */
 static double row_cost(ptrdiff_t n, ptrdiff_t c, double ns) { return ns * (double)n * (double)(c + 16); }
 
 /* ---- softmax:  y = exp(x - max) / sum exp(x - max) ----------------------------------------------------- */
 
+static void softmax_of_lanes(const softmax_forward_args *a, ptrdiff_t begin, ptrdiff_t end)
+{
+    const ptrdiff_t c = a->c;
+    vec x[LANES], y[LANES] = {0};
+    EACH_L_ROWS(begin, end, {
+        load_rows(x, (const real *)a->x + i * c, c, rows);
+        const vec factor = 1 / exp_of_each(y, x, c, max_of_each(x, c));
+        for (ptrdiff_t j = 0; j < c; j++) y[j] *= factor;
+        store_rows((real *)a->y + i * c, y, c, rows);
+    })
+}
+
 static void softmax_forward_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 {
     const softmax_forward_args *a = context;
+    if (fits_lanes(a->c)) {
+        softmax_of_lanes(a, begin, end);
+        return;
+    }
     for (ptrdiff_t i = begin; i < end; i++) {
         const real *x = (const real *)a->x + i * a->c;
         real *y = (real *)a->y + i * a->c;
@@ -72,7 +138,7 @@ static void softmax_forward_range(const void *context, ptrdiff_t begin, ptrdiff_
 void KERNEL(softmax_forward)(const void *args)
 {
     const softmax_forward_args *a = args;
-    parallel_for(a->n, block_rows(a->c), row_cost(a->n, a->c, 1.5), softmax_forward_range, a);
+    parallel_for(a->n, block_rows(a->c), row_cost(a->n, a->c, in_lanes(a->c, 1.5)), softmax_forward_range, a);
 }
 
 /* dx = y * (dy - sum_j dy y) */
@@ -96,9 +162,25 @@ void KERNEL(softmax_backward)(const void *args)
 
 /* ---- log_softmax:  y = (x - max) - log sum exp(x - max) ------------------------------------------------ */
 
+static void log_softmax_of_lanes(const softmax_forward_args *a, ptrdiff_t begin, ptrdiff_t end)
+{
+    const ptrdiff_t c = a->c;
+    vec x[LANES], e[LANES];
+    EACH_L_ROWS(begin, end, {
+        load_rows(x, (const real *)a->x + i * c, c, rows);
+        const vec log_sum = vlog(exp_of_each(e, x, c, max_of_each(x, c)));
+        for (ptrdiff_t j = 0; j < c; j++) x[j] -= log_sum;
+        store_rows((real *)a->y + i * c, x, c, rows);
+    })
+}
+
 static void log_softmax_forward_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 {
     const softmax_forward_args *a = context;
+    if (fits_lanes(a->c)) {
+        log_softmax_of_lanes(a, begin, end);
+        return;
+    }
     for (ptrdiff_t i = begin; i < end; i++) {
         const real *x = (const real *)a->x + i * a->c;
         real *y = (real *)a->y + i * a->c;
@@ -110,7 +192,8 @@ static void log_softmax_forward_range(const void *context, ptrdiff_t begin, ptrd
 void KERNEL(log_softmax_forward)(const void *args)
 {
     const softmax_forward_args *a = args;
-    parallel_for(a->n, block_rows(a->c), row_cost(a->n, a->c, 1.5), log_softmax_forward_range, a);
+    parallel_for(a->n, block_rows(a->c), row_cost(a->n, a->c, in_lanes(a->c, 1.5)), log_softmax_forward_range,
+                 a);
 }
 
 /* dx = dy - exp(y) * sum_j dy */
@@ -210,7 +293,17 @@ typedef struct {
     subtotal *subtotals;
 } cross_entropy_forward_context;
 
-/* With d = x - max and s = log sum exp d:  loss = sum_j mass_j (s - d_j) */
+/* With d = x - max and s = log sum exp d:  loss = sum_j mass_j (s - d_j). `dense`: what mass beside the peak gives. */
+INLINE subtotal row_loss(const target *t, ptrdiff_t i, const real *x, real top, real log_sum, real dense)
+{
+    if (ignored(t, i)) return (subtotal){0, 0};
+    if (outside(t, i)) return (subtotal){NOT_A_NUMBER, 0};
+    const real weight = class_weight(t, i);
+    real loss = dense;
+    if (t->index != NULL) loss += t->kept * weight * (log_sum - (x[t->index[i]] - top));
+    return (subtotal){loss, weight};
+}
+
 static subtotal cross_entropy_row(const cross_entropy_forward_args *a, const target *t, ptrdiff_t i)
 {
     const real *x = (const real *)a->x + i * a->c;
@@ -228,24 +321,57 @@ static subtotal cross_entropy_row(const cross_entropy_forward_args *a, const tar
         sum = row_exp_sum(x, a->c, top);
     }
     const real log_sum = log_of(sum);
+    return row_loss(t, i, x, top, log_sum, t->dense ? vsum(mass) * log_sum - vsum(dot) : 0);
+}
 
-    if (ignored(t, i)) return (subtotal){0, 0};
-    if (outside(t, i)) return (subtotal){NOT_A_NUMBER, 0};
-    real loss = t->dense ? vsum(mass) * log_sum - vsum(dot) : 0, weight = class_weight(t, i);
-    if (t->index != NULL) loss += t->kept * weight * (log_sum - (x[t->index[i]] - top));
-    return (subtotal){loss, weight};
+static subtotal add_row(const cross_entropy_forward_args *a, ptrdiff_t i, subtotal total, subtotal row)
+{
+    if (a->reduction == REDUCTION_NONE) ((real *)a->loss)[i] = (real)row.loss;
+    return (subtotal){total.loss + row.loss, total.weight + row.weight};
+}
+
+/* The same for rows begin..end-1, of few classes. */
+static subtotal cross_entropy_of_lanes(const cross_entropy_forward_args *a, const target *t, ptrdiff_t begin,
+                                       ptrdiff_t end)
+{
+    const ptrdiff_t c = a->c;
+    subtotal total = {0, 0};
+    vec d[LANES], e[LANES] = {0}, p[LANES];
+    EACH_L_ROWS(begin, end, {
+        const real *x = (const real *)a->x + i * c;
+        load_rows(d, x, c, rows);
+        const vec top = max_of_each(d, c), sum = exp_of_each(e, d, c, top), log_sum = vlog(sum);
+        vec dense = vset1(0);
+        if (t->dense) {
+            vec mass = vset1(0), dot = vset1(0);
+            if (t->prob != NULL) load_rows(p, t->prob + i * c, c, rows);
+            for (ptrdiff_t j = 0; j < c; j++) {
+                vec q = vset1(t->spread);
+                if (t->prob != NULL) q = vfma(p[j], vset1(t->kept), q);
+                if (t->weight != NULL) q *= t->weight[j];
+                mass += q, dot += q * d[j];
+            }
+            dense = mass * log_sum - dot;
+        }
+        if (a->softmax != NULL) {
+            const vec factor = 1 / sum;
+            for (ptrdiff_t j = 0; j < c; j++) e[j] *= factor;
+            store_rows((real *)a->softmax + i * c, e, c, rows);
+        }
+        for (ptrdiff_t r = 0; r < rows; r++)
+            total = add_row(a, i + r, total, row_loss(t, i + r, x + r * c, top[r], log_sum[r], dense[r]));
+    })
+    return total;
 }
 
 static void cross_entropy_forward_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 {
     const cross_entropy_forward_context *k = context;
     subtotal total = {0, 0};
-    for (ptrdiff_t i = begin; i < end; i++) {
-        subtotal row = cross_entropy_row(k->args, &k->target, i);
-        if (k->args->reduction == REDUCTION_NONE) ((real *)k->args->loss)[i] = (real)row.loss;
-        total.loss += row.loss;
-        total.weight += row.weight;
-    }
+    if (fits_lanes(k->args->c)) total = cross_entropy_of_lanes(k->args, &k->target, begin, end);
+    else
+        for (ptrdiff_t i = begin; i < end; i++)
+            total = add_row(k->args, i, total, cross_entropy_row(k->args, &k->target, i));
     k->subtotals[begin / k->block] = total;
 }
 
@@ -258,7 +384,7 @@ void KERNEL(cross_entropy_forward)(const void *args)
         .block = subtotal_block(a->n, block_rows(a->c)),
         .subtotals = thread_scratch(),
     };
-    parallel_for(a->n, k.block, row_cost(a->n, a->c, 1.5), cross_entropy_forward_range, &k);
+    parallel_for(a->n, k.block, row_cost(a->n, a->c, in_lanes(a->c, 1.5)), cross_entropy_forward_range, &k);
     subtotal total = total_of(k.subtotals, a->n, k.block);
     *(real *)a->total_weight = (real)total.weight;
     if (a->reduction == REDUCTION_SUM) *(real *)a->loss = (real)total.loss;
@@ -268,21 +394,24 @@ void KERNEL(cross_entropy_forward)(const void *args)
 typedef struct {
     const cross_entropy_backward_args *args;
     target target;
+    real dloss; /* of every row, but with REDUCTION_NONE */
 } cross_entropy_backward_context;
 
+#define SAME_LANE(s, l) (l)
+
 /* dx_j = g * (softmax(x)_j sum_k mass_k - mass_j) */
-static void cross_entropy_gradient_row(const cross_entropy_backward_args *a, const target *t, ptrdiff_t i)
+static void cross_entropy_gradient_row(const cross_entropy_backward_context *k, ptrdiff_t i)
 {
-    const real *softmax = (const real *)a->softmax + i * a->c, *dloss = a->dloss;
+    const cross_entropy_backward_args *a = k->args;
+    const target *t = &k->target;
+    const real *softmax = (const real *)a->softmax + i * a->c;
     real *dx = (real *)a->dx + i * a->c;
     if (ignored(t, i) || outside(t, i)) {
         const vec constant = vset1(ignored(t, i) ? 0 : NOT_A_NUMBER);
         EACH_VECTOR(a->c, vstore_upto(dx + j, constant, m));
         return;
     }
-    const real g = a->reduction == REDUCTION_NONE  ? dloss[i]
-                   : a->reduction == REDUCTION_SUM ? dloss[0]
-                                                   : dloss[0] / *(const real *)a->total_weight;
+    const real g = a->reduction == REDUCTION_NONE ? ((const real *)a->dloss)[i] : k->dloss;
     const real peak = t->index != NULL ? t->kept * class_weight(t, i) : 0;
     if (t->dense) {
         vec mass = vset1(0);
@@ -290,6 +419,11 @@ static void cross_entropy_gradient_row(const cross_entropy_backward_args *a, con
         const real scale = g * (vsum(mass) + peak);
         EACH_VECTOR(a->c, vec q = dense_mass(t, i, j, m);
                     vstore_upto(dx + j, vload_upto(softmax + j, m) * scale - q * g, m));
+    } else if (fits_lanes(a->c)) {
+        const ivec is_peak = (ivec){EACH_LANE(SAME_LANE, 0, 0)} == (ireal)t->index[i];
+        const vec scale = vset1(g * peak);
+        vstore_n(dx, vload_n(softmax, a->c) * scale - vselect(is_peak, scale, vset1(0)), a->c);
+        return;
     } else {
         const real scale = g * peak;
         EACH_VECTOR(a->c, vstore_upto(dx + j, vload_upto(softmax + j, m) * scale, m));
@@ -300,15 +434,21 @@ static void cross_entropy_gradient_row(const cross_entropy_backward_args *a, con
 static void cross_entropy_backward_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 {
     const cross_entropy_backward_context *k = context;
-    for (ptrdiff_t i = begin; i < end; i++) cross_entropy_gradient_row(k->args, &k->target, i);
+    for (ptrdiff_t i = begin; i < end; i++) cross_entropy_gradient_row(k, i);
 }
 
 void KERNEL(cross_entropy_backward)(const void *args)
 {
     const cross_entropy_backward_args *a = args;
+    const real *dloss = a->dloss;
     cross_entropy_backward_context k = {
-        a, target_of(a->index, a->prob, a->weight, a->c, a->ignore_index, a->label_smoothing)};
-    parallel_for(a->n, block_rows(a->c), row_cost(a->n, a->c, 0.5), cross_entropy_backward_range, &k);
+        .args = a,
+        .target = target_of(a->index, a->prob, a->weight, a->c, a->ignore_index, a->label_smoothing),
+    };
+    if (a->reduction == REDUCTION_SUM) k.dloss = *dloss;
+    if (a->reduction == REDUCTION_MEAN) k.dloss = *dloss / *(const real *)a->total_weight;
+    parallel_for(a->n, block_rows(a->c), row_cost(a->n, a->c, in_lanes(a->c, 0.5)),
+                 cross_entropy_backward_range, &k);
 }
 
 /* ---- mse:  loss = (x - t)^2 ---------------------------------------------------------------------------- */

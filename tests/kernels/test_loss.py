@@ -111,12 +111,14 @@ def test_softmax_of_infinite_and_missing_logits(name, isa, dtype):
 
 
 @pytest.mark.parametrize("name", SOFTMAX)
-def test_softmax_of_a_row_alone_and_in_a_batch(name, isa, dtype, rng):
-    x = rng.normal(size=(50, 37)).astype(dtype)
+@pytest.mark.parametrize("c", [1, 4, 10, 37])
+def test_softmax_of_a_row_alone_and_in_a_batch(c, name, isa, dtype, rng):
+    x = rng.normal(size=(50, c)).astype(dtype)
+    x[1], x[16] = np.nan, np.inf
     y = np.empty_like(x)
     _kernels.softmax_forward(KERNEL[f"{name}_forward"], y, x)
     for i in (0, 17, 49):
-        alone = np.empty((1, 37), dtype)
+        alone = np.empty((1, c), dtype)
         _kernels.softmax_forward(KERNEL[f"{name}_forward"], alone, x[i : i + 1])
         assert_same_bits(alone, y[i : i + 1])
 
@@ -337,8 +339,21 @@ def test_no_rows(isa, dtype):
     assert len(cross_entropy_of(x, index, "none")[0]) == 0
 
 
-def test_cross_entropy_is_the_same_for_any_threads(isa, dtype, rng):
-    x, index = rng.normal(size=(5000, 40)).astype(dtype), rng.integers(0, 40, size=5000)
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+@pytest.mark.parametrize("c", [1, 4, 10, 37])
+def test_cross_entropy_of_a_row_alone_and_in_a_batch(c, smoothing, isa, dtype, rng):
+    x, index = rng.normal(size=(50, c)).astype(dtype), rng.integers(0, c, size=50)
+    x[1], x[16], index[18] = np.nan, np.inf, c
+    loss, dx = cross_entropy_of(x, index, smoothing=smoothing)
+    for i in (0, 17, 49):
+        alone = cross_entropy_of(x[i : i + 1], index[i : i + 1], smoothing=smoothing)
+        assert_same_bits(alone[0], loss[i : i + 1])
+        assert_same_bits(alone[1], dx[i : i + 1])
+
+
+@pytest.mark.parametrize("c", [4, 40])
+def test_cross_entropy_is_the_same_for_any_threads(c, isa, dtype, rng):
+    x, index = rng.normal(size=(50_000 // c, c)).astype(dtype), rng.integers(0, c, 50_000 // c)
     results = []
     for threads in (1, 2, 3):
         _kernels.set_num_threads(threads)
