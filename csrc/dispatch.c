@@ -1,4 +1,5 @@
 /* Asks the CPU and the OS once, picks one table of kernels, and runs calls on it. */
+#include "dispatch.h"
 #include "pyml_kernels.h"
 #include "subnormals.h"
 #include "threads.h"
@@ -90,12 +91,14 @@ static const char *const names[KERNEL_COUNT] = {
 };
 const char *pyml_kernel_name(pyml_kernel kernel) { return names[kernel]; }
 
+kernel_fn pyml_kernel_of(pyml_kernel kernel, pyml_dtype dtype) { return selected->kernels[dtype][kernel]; }
+
 int pyml_submit(pyml_kernel kernel, pyml_dtype dtype, const void *args, size_t size)
 {
     (void)size;
     if (thread_prepare() != 0) return -1;
     flush_state before = flush_subnormals();
-    selected->kernels[dtype][kernel](args);
+    pyml_kernel_of(kernel, dtype)(args);
     restore_subnormals(before);
     return 0;
 }

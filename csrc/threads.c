@@ -206,6 +206,17 @@ void threads_set(int count)
     atomic_store(&thread_count, count < 1 ? 1 : count < THREADS_MAX ? count : THREADS_MAX);
 }
 
+static atomic_int long_callers; /* between threads_enter() and threads_leave() */
+
+void threads_enter(void) { atomic_fetch_add_explicit(&long_callers, 1, memory_order_relaxed); }
+void threads_leave(void) { atomic_fetch_sub_explicit(&long_callers, 1, memory_order_relaxed); }
+
+static int threads_of_one_caller(void)
+{
+    int callers = atomic_load_explicit(&long_callers, memory_order_relaxed);
+    return callers < 2 ? threads_get() : threads_get() / callers;
+}
+
 /* ---- the pool ----------------------------------------------------------------------------------------- */
 
 /* A participant's run of blocks. */
@@ -254,6 +265,7 @@ static void pool_reset_in_child(void)
     pool.workers = 0;
     pool.workers_max = THREADS_MAX - 1;
     pool.unaided = 0;
+    atomic_store(&long_callers, 0); /* those of the parent */
     atomic_store(&pool.inside, CLOSED);
     pthread_mutex_init(&pool.mutex, NULL);
     pthread_cond_init(&pool.left, NULL);
@@ -444,7 +456,7 @@ static void job_close(void)
 static int helpers_worth(ptrdiff_t blocks, double cost)
 {
     if (blocks < 2 || !(cost >= 2 * GRAIN_NS)) return 0;
-    int helpers = threads_get() - 1;
+    int helpers = threads_of_one_caller() - 1;
     if (helpers > blocks - 1) helpers = (int)(blocks - 1);
     if (helpers > cost / GRAIN_NS - 1) helpers = (int)(cost / GRAIN_NS - 1);
     return helpers;

@@ -26,6 +26,11 @@ void *thread_scratch(void);
 /* Makes the calling thread ready: scratch present. 0, or -1 when memory is short. */
 int thread_prepare(void);
 
+/* Around a long row of kernels without a pause. Callers that are in one at the same time share the threads: with as many
+ * of them as threads, each works alone. */
+void threads_enter(void);
+void threads_leave(void);
+
 /* Threads a kernel may use, the caller's included. The default honours affinity, the cgroup's CPU quota and
  * OMP_NUM_THREADS. */
 void threads_set(int count);

@@ -152,6 +152,7 @@ from pyml.random import (
     seed,
     set_rng_state,
 )
+from pyml.recording import RecordError, record
 from pyml.tensor import Tensor, enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 
 float32 = float = np.dtype(np.float32)
@@ -184,7 +185,7 @@ def is_floating_point(input):
 
 
 def __getattr__(name):
-    if name in ("autograd", "data", "io", "nn", "optim", "plot", "train"):
+    if name in ("autograd", "data", "io", "nn", "optim", "plot", "recording", "train"):
         return importlib.import_module(f"pyml.{name}")
     if name in ("load", "save"):
         return getattr(importlib.import_module("pyml.io"), name)

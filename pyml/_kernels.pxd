@@ -23,12 +23,15 @@ cdef extern from "pyml_kernels.h" nogil:
         KERNEL_random_normal, KERNEL_random_permutation, KERNEL_sgd, KERNEL_adagrad,
         KERNEL_rmsprop, KERNEL_adam, KERNEL_grad_norm, KERNEL_scale_segments, KERNEL_add,
         KERNEL_sub, KERNEL_mul, KERNEL_div, KERNEL_pow, KERNEL_maximum, KERNEL_minimum, KERNEL_neg,
-        KERNEL_abs, KERNEL_exp, KERNEL_log, KERNEL_sqrt, KERNEL_sign, KERNEL_reciprocal,
+        KERNEL_abs, KERNEL_exp, KERNEL_log, KERNEL_sqrt, KERNEL_sign, KERNEL_reciprocal, KERNEL_sin,
+        KERNEL_cos, KERNEL_log1p, KERNEL_expm1,
         KERNEL_clamp, KERNEL_where, KERNEL_equal, KERNEL_not_equal, KERNEL_less, KERNEL_less_equal,
         KERNEL_greater, KERNEL_greater_equal, KERNEL_logical_and, KERNEL_logical_or,
         KERNEL_logical_xor, KERNEL_logical_not, KERNEL_fill, KERNEL_copy, KERNEL_cast, KERNEL_sum,
         KERNEL_max, KERNEL_min, KERNEL_gather, KERNEL_gather_backward, KERNEL_index_check,
-        KERNEL_gather_along, KERNEL_scatter_add
+        KERNEL_gather_along, KERNEL_scatter_add,
+        KERNEL_vector_norm, KERNEL_relative_change, KERNEL_dead_share, KERNEL_outside_share,
+        KERNEL_batchnorm_drift, KERNEL_multiply_adds
     ctypedef enum pyml_dtype:
         PYML_FLOAT32
         PYML_FLOAT64
@@ -63,6 +66,75 @@ cdef extern from "pyml_kernels.h" nogil:
         double lr, beta1, beta2, eps, weight_decay
         int amsgrad, maximize, decoupled
 
+
+cdef extern from "program.h" nogil:
+    ctypedef struct pyml_program
+    ctypedef struct program_call:
+        pyml_kernel kernel
+        pyml_dtype dtype
+        void *args
+        double ns
+        int is_extra
+    ctypedef enum program_status:
+        PROGRAM_DONE
+        PROGRAM_FAULT
+        PROGRAM_NOT_FINITE
+        PROGRAM_NO_MEMORY
+    ctypedef struct program_rows:
+        const void *rows
+        ptrdiff_t row_bytes
+        void *batch
+        int input
+    ctypedef struct program_transfer:
+        void *to
+        const void *from_ "from"
+        size_t bytes, stride
+    ctypedef struct program_run_args:
+        ptrdiff_t step, end, batch
+        const int64_t *order
+        const program_rows *inputs
+        ptrdiff_t input_count
+        const program_transfer *before
+        const program_transfer *after
+        ptrdiff_t before_count, after_count
+        int64_t nanoseconds
+
+cdef extern from "footprint.h":
+    enum:
+        FOOTPRINT_READ
+        FOOTPRINT_WRITE
+    ctypedef void (*footprint_fn)(void *context, void **field, ptrdiff_t before, size_t bytes, int access) noexcept
+
+
+# Programs (csrc/program.h) and footprints (csrc/footprint.h), for modules that do not link the C.
+cdef pyml_program *program_new() noexcept
+cdef void program_free(pyml_program *program) noexcept
+cdef void *program_append(
+    pyml_program *program, int kernel, int dtype, const void *args, size_t size
+) noexcept
+cdef void *program_insert_extra(
+    pyml_program *program, ptrdiff_t at, int kernel, int dtype, const void *args, size_t size
+) noexcept
+cdef void program_extras(pyml_program *program, bint run_them) noexcept
+cdef ptrdiff_t program_count(const pyml_program *program) noexcept
+cdef program_call *program_calls(pyml_program *program) noexcept
+cdef ptrdiff_t program_timed(const pyml_program *program) noexcept
+cdef ptrdiff_t program_stopped(const pyml_program *program) noexcept
+cdef void program_move(pyml_program *program, const void *memory, size_t size, void *to) noexcept
+cdef int program_input(pyml_program *program, const void *memory, size_t size) noexcept
+cdef void program_bind(pyml_program *program, int input, void *memory) noexcept
+cdef int program_restore(
+    pyml_program *program, void *memory, const void *values, size_t size
+) noexcept
+cdef void program_check(
+    pyml_program *program, ptrdiff_t call, const void *number, int dtype
+) noexcept
+cdef program_status program_replay(pyml_program *program) noexcept nogil
+cdef program_status program_run(pyml_program *program, program_run_args *run) noexcept nogil
+cdef double visit_footprint(
+    int kernel, int dtype, void *args, footprint_fn visit, void *context
+) noexcept
+cdef const char *kernel_name(int kernel) noexcept
 
 # The first argument of a family's call says which kernel: KERNEL_relu_forward, KERNEL_add, ...
 cpdef int gemm(
@@ -166,3 +238,4 @@ cpdef int scatter_add(
     ndarray dx, ndarray dy, ndarray index, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t m,
     ptrdiff_t inner
 ) except -1
+cpdef int multiply_adds(ndarray y, ptrdiff_t rounds) except -1

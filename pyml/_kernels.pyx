@@ -3,6 +3,8 @@ cimport numpy as cnp
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from numpy cimport ndarray
 
+from pyml.recorder cimport Recorder, recorder
+
 cnp.import_array()
 
 cdef extern from "pyml_kernels.h" nogil:
@@ -248,10 +250,18 @@ cdef extern from "pyml_kernels.h" nogil:
         const void *dy
         const int64_t *index
         ptrdiff_t outer, n, m, inner
+    ctypedef struct multiply_adds_args:
+        void *y
+        ptrdiff_t rounds
 
 
 cdef inline void *pointer(ndarray a):
-    return NULL if a is None else cnp.PyArray_DATA(a)
+    if a is None:
+        return NULL
+    cdef Recorder r = recorder()
+    if r is not None:
+        r.keep(a)
+    return cnp.PyArray_DATA(a)
 
 
 cdef inline ptrdiff_t size(ndarray a):
@@ -286,6 +296,9 @@ cdef int submit(pyml_kernel kernel, pyml_dtype dtype, const void *args, size_t a
             status = pyml_submit(kernel, dtype, args, args_size)
     if status != 0:
         raise MemoryError("no memory for a kernel's working space")
+    cdef Recorder r = recorder()
+    if r is not None:
+        r.call(kernel, dtype, args, args_size)
     return 0
 
 
@@ -645,6 +658,112 @@ cpdef int scatter_add(
     return submit(KERNEL_scatter_add, dtype_of(dx), &args, sizeof(args), size(dy))
 
 
+cpdef int multiply_adds(ndarray y, ptrdiff_t rounds) except -1:
+    """16 independent multiply-adds of whole vectors, `rounds` times."""
+    cdef multiply_adds_args args
+    args.y, args.rounds = pointer(y), rounds
+    return submit(KERNEL_multiply_adds, dtype_of(y), &args, sizeof(args), 10 * rounds)
+
+
+# ---- programs -------------------------------------------------------------------------------------------------
+
+cdef extern from "program.h" nogil:
+    pyml_program *c_new "program_new"()
+    void c_free "program_free"(pyml_program *)
+    void *c_append "program_append"(pyml_program *, pyml_kernel, pyml_dtype, const void *, size_t)
+    void *c_insert_extra "program_insert_extra"(
+        pyml_program *, ptrdiff_t, pyml_kernel, pyml_dtype, const void *, size_t)
+    void c_extras "program_extras"(pyml_program *, int)
+    ptrdiff_t c_count "program_count"(const pyml_program *)
+    program_call *c_calls "program_calls"(pyml_program *)
+    ptrdiff_t c_timed "program_timed"(const pyml_program *)
+    ptrdiff_t c_stopped "program_stopped"(const pyml_program *)
+    void c_move "program_move"(pyml_program *, const void *, size_t, void *)
+    int c_input "program_input"(pyml_program *, const void *, size_t)
+    void c_bind "program_bind"(pyml_program *, int, void *)
+    int c_restore "program_restore"(pyml_program *, void *, const void *, size_t)
+    void c_check "program_check"(pyml_program *, ptrdiff_t, const void *, pyml_dtype)
+    program_status c_replay "program_replay"(pyml_program *)
+    program_status c_run "program_run"(pyml_program *, program_run_args *)
+
+cdef extern from "footprint.h":
+    double pyml_footprint(pyml_kernel, pyml_dtype, void *args, footprint_fn visit, void *context)
+
+
+cdef pyml_program *program_new() noexcept:
+    return c_new()
+
+
+cdef void program_free(pyml_program *program) noexcept:
+    c_free(program)
+
+
+cdef void *program_append(pyml_program *program, int kernel, int dtype, const void *args, size_t size) noexcept:
+    return c_append(program, <pyml_kernel>kernel, <pyml_dtype>dtype, args, size)
+
+
+cdef void *program_insert_extra(
+    pyml_program *program, ptrdiff_t at, int kernel, int dtype, const void *args, size_t size
+) noexcept:
+    return c_insert_extra(program, at, <pyml_kernel>kernel, <pyml_dtype>dtype, args, size)
+
+
+cdef void program_extras(pyml_program *program, bint run_them) noexcept:
+    c_extras(program, run_them)
+
+
+cdef ptrdiff_t program_count(const pyml_program *program) noexcept:
+    return c_count(program)
+
+
+cdef program_call *program_calls(pyml_program *program) noexcept:
+    return c_calls(program)
+
+
+cdef ptrdiff_t program_timed(const pyml_program *program) noexcept:
+    return c_timed(program)
+
+
+cdef ptrdiff_t program_stopped(const pyml_program *program) noexcept:
+    return c_stopped(program)
+
+
+cdef void program_move(pyml_program *program, const void *memory, size_t size, void *to) noexcept:
+    c_move(program, memory, size, to)
+
+
+cdef int program_input(pyml_program *program, const void *memory, size_t size) noexcept:
+    return c_input(program, memory, size)
+
+
+cdef void program_bind(pyml_program *program, int input, void *memory) noexcept:
+    c_bind(program, input, memory)
+
+
+cdef int program_restore(pyml_program *program, void *memory, const void *values, size_t size) noexcept:
+    return c_restore(program, memory, values, size)
+
+
+cdef void program_check(pyml_program *program, ptrdiff_t call, const void *number, int dtype) noexcept:
+    c_check(program, call, number, <pyml_dtype>dtype)
+
+
+cdef program_status program_replay(pyml_program *program) noexcept nogil:
+    return c_replay(program)
+
+
+cdef program_status program_run(pyml_program *program, program_run_args *run) noexcept nogil:
+    return c_run(program, run)
+
+
+cdef double visit_footprint(int kernel, int dtype, void *args, footprint_fn visit, void *context) noexcept:
+    return pyml_footprint(<pyml_kernel>kernel, <pyml_dtype>dtype, args, visit, context)
+
+
+cdef const char *kernel_name(int kernel) noexcept:
+    return pyml_kernel_name(<pyml_kernel>kernel)
+
+
 # ---- what the process runs on ---------------------------------------------------------------------------------
 
 cdef extern from "threads.h" nogil:
@@ -695,6 +814,25 @@ def compiler():
 
 def kernel_names():
     return [pyml_kernel_name(<pyml_kernel>i).decode() for i in range(KERNEL_COUNT)]
+
+
+# ---- calls as data, for tests: `args` is the address of a kernel's arguments ---------------------------------
+
+cdef void append_piece(void *pieces, void **field, ptrdiff_t before, size_t bytes, int access) noexcept:
+    (<list>pieces).append((<size_t>field, before, bytes, access))
+
+
+def footprint(int kernel, str dtype, size_t args):
+    """A call's operations, and its pieces of memory: (address of the pointer, bytes before, bytes, access)."""
+    cdef pyml_dtype real = PYML_FLOAT32 if dtype == "float32" else PYML_FLOAT64
+    cdef list pieces = []
+    pyml_footprint(<pyml_kernel>kernel, real, <void *>args, append_piece, <void *>pieces)
+    return pyml_footprint(<pyml_kernel>kernel, real, <void *>args, NULL, NULL), pieces
+
+
+def call(int kernel, str dtype, size_t args, size_t args_size):
+    """Runs a call."""
+    submit(<pyml_kernel>kernel, PYML_FLOAT32 if dtype == "float32" else PYML_FLOAT64, <void *>args, args_size, 0)
 
 
 import os

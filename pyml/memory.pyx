@@ -11,8 +11,10 @@ only, and harmless elsewhere. Changed under the GIL only.
 cimport cython
 cimport numpy as cnp
 from cpython.buffer cimport PyBuffer_FillInfo
-from libc.stdlib cimport free
+from libc.stdlib cimport free, realloc
 from numpy cimport ndarray, npy_intp
+
+from pyml.recorder cimport Recorder, recorder
 
 cnp.import_array()
 
@@ -45,11 +47,8 @@ cdef enum:
     LINE = 64
     HUGE_PAGE = 1 << 21
     STEPS = 8       # sizes from one power of two to the next: at most an eighth of a block is not used
-    SIZES = 512
+    SLAB = 1 << 16  # an arena's unit
     KEPT = 2        # phases of a step have sizes of their own; with 1.5, steps of some networks go to the system
-
-cdef struct Waiting:   # a freed block is a link of its list
-    Waiting *next
 
 cdef Waiting *waiting[SIZES]
 cdef size_t used_bytes = 0, waiting_bytes = 0, peak_bytes = 0
@@ -87,10 +86,71 @@ cdef void give_back(size_t bytes) noexcept:
 
 
 @cython.final
+@cython.no_gc
+cdef class Arena:
+    """The memory of a recorded step. While it is open, what is freed is used again within it, as the calls of a replay
+    keep their order; all of it goes back to the system with it. Small blocks lie side by side."""
+
+    def __cinit__(self, Recorder recorder):
+        self.recorder = recorder
+
+    def __dealloc__(self):
+        cdef Py_ssize_t i
+        for i in range(self.taken_count):
+            free(self.taken[i])
+        free(self.taken)
+
+    cdef void close(self):
+        """From now on nothing is used again."""
+        self.recorder = None
+
+    cdef void *from_slab(self, size_t size) except NULL:
+        """Of memory that is taken in large pieces."""
+        cdef size_t piece = size if size > SLAB // 4 else SLAB
+        cdef void *memory
+        cdef void **larger
+        if size > self.left:
+            larger = <void **>realloc(self.taken, (self.taken_count + 1) * sizeof(void *))
+            if larger == NULL:
+                raise MemoryError()
+            self.taken = larger
+            memory = from_system(piece)
+            if memory == NULL:
+                raise MemoryError(f"no memory for a result of {size} bytes in a recorded step")
+            larger[self.taken_count] = memory
+            self.taken_count += 1
+            self.bytes += piece
+            if piece == size:
+                return memory
+            self.slab, self.left = <char *>memory, piece
+        memory = self.slab
+        self.slab += size
+        self.left -= size
+        return memory
+
+    cdef Block block(self, int index):
+        cdef Block block = Block.__new__(Block)
+        cdef Waiting *memory = self.waiting[index]
+        if memory != NULL:
+            self.waiting[index] = memory.next
+        else:
+            memory = <Waiting *>self.from_slab(size_bytes(index))
+        if self.recorder is not None:
+            self.recorder.born(memory, size_bytes(index))
+        block.memory, block.index, block.arena = memory, index, self
+        return block
+
+    cdef void give(self, void *memory, int index):
+        if self.recorder is not None:
+            self.recorder.died(memory)
+            (<Waiting *>memory).next = self.waiting[index]
+            self.waiting[index] = <Waiting *>memory
+
+
+@cython.final
+@cython.no_gc
 cdef class Block:
     """Owns the memory of one array: its base."""
-    cdef void *memory
-    cdef int index
 
     def __getbuffer__(self, Py_buffer *buffer, int flags):
         """By this NumPy knows that the memory may be written."""
@@ -99,6 +159,9 @@ cdef class Block:
     def __dealloc__(self):
         global used_bytes, waiting_bytes
         if self.memory == NULL:
+            return
+        if self.arena is not None:
+            self.arena.give(self.memory, self.index)
             return
         used_bytes -= size_bytes(self.index)
         if KEEPS_BLOCKS:
@@ -123,9 +186,14 @@ cdef void *from_system(size_t size) noexcept:
 
 
 cdef Block new_block(size_t bytes):
+    cdef int index = size_index((bytes + LINE - 1) // LINE)
+    cdef Recorder r = recorder()
+    return pool_block(index, bytes) if r is None else (<Arena>r.arena).block(index)
+
+
+cdef Block pool_block(int index, size_t bytes):
     global used_bytes, waiting_bytes, peak_bytes
     cdef Block block = Block.__new__(Block)
-    cdef int index = size_index((bytes + LINE - 1) // LINE)
     cdef size_t size = size_bytes(index)
     cdef size_t most = KEPT * max(peak_bytes, used_bytes + size)
     cdef void *memory = waiting[index]
@@ -147,14 +215,26 @@ cdef Block new_block(size_t bytes):
     return block
 
 
+cdef size_t item_bytes(int type_number) noexcept:
+    """Of the types that a Tensor can have."""
+    if type_number in (cnp.NPY_FLOAT32, cnp.NPY_INT32, cnp.NPY_UINT32):
+        return 4
+    if type_number in (cnp.NPY_BOOL, cnp.NPY_INT8, cnp.NPY_UINT8):
+        return 1
+    return 2 if type_number in (cnp.NPY_INT16, cnp.NPY_UINT16) else 8
+
+
 cdef ndarray new_array(int ndim, const npy_intp *shape, int type_number):
-    cdef size_t bytes = 4 if type_number == cnp.NPY_FLOAT32 else 8
+    cdef size_t bytes = item_bytes(type_number)
     cdef int d
     for d in range(ndim):
         if shape[d] > 0 and bytes > (<size_t>1 << 62) // <size_t>shape[d]:
             raise MemoryError(f"no memory for an array of shape {tuple([shape[i] for i in range(ndim)])}")
         bytes *= <size_t>shape[d]
-    cdef Block block = new_block(bytes)
+    return array_on(new_block(bytes), ndim, shape, type_number)
+
+
+cdef ndarray array_on(Block block, int ndim, const npy_intp *shape, int type_number):
     cdef ndarray a = cnp.PyArray_New(
         ndarray, ndim, <npy_intp *>shape, type_number, NULL, block.memory, 0, cnp.NPY_ARRAY_CARRAY, None)
     cnp.set_array_base(a, block)
@@ -162,11 +242,14 @@ cdef ndarray new_array(int ndim, const npy_intp *shape, int type_number):
 
 
 cdef ndarray new_number(int ndim, const npy_intp *shape, int type_number, double value):
-    cdef ndarray a = new_array(ndim, shape, type_number)
+    cdef ndarray a = array_on(pool_block(0, sizeof(double)), ndim, shape, type_number)
+    cdef Recorder r = recorder()
     if type_number == cnp.NPY_FLOAT32:
         (<float *>cnp.PyArray_DATA(a))[0] = <float>value
     else:
         (<double *>cnp.PyArray_DATA(a))[0] = value
+    if r is not None:   # a constant of the step: not in the arena, where others would use its memory again
+        r.constant(a)
     return a
 
 

@@ -7,16 +7,23 @@ cdef class Recorder:
     cdef int call(self, int kernel, int dtype, const void *args, size_t size) except -1
     cdef int keep(self, ndarray array) except -1
     cdef int constant(self, ndarray array) except -1
+    cdef int lasting(self, ndarray array) except -1
     cdef int born(self, void *memory, size_t size) except -1
-    cdef void died(self, void *memory) noexcept
-    cdef int changed(self, ndarray array) except -1
-    cdef int gradient(self, object tensor, bint assigned) except -1
+    cdef int died(self, void *memory) except -1
+    cdef int changed(self, object tensor) except -1
+    cdef int gradient(self, object tensor, bint assigned, bint accumulates) except -1
+    cdef int backward(self, tuple outputs) except -1
     cdef int called(self, object module) except -1
+    cdef int stepping(self, object optimizer) except -1
+    cdef int updating(self, object update, dict group, dict state) except -1
+    cdef int scheduled(self, object scheduler) except -1
+    cdef int altered(self, object owner, str name, object before) except -1
     cdef int fault(self, ndarray fault, ndarray index, object error) except -1
     cdef int refuse(self, str what) except -1
 
 
-cdef int recordings       # open in this process
+cdef int recordings            # open in this process
+cdef unsigned long structure   # moves when a Tensor, Module or Optimizer is altered in a way a recorded step may not know of
 cdef Recorder of_thread()
 
 
@@ -27,3 +34,4 @@ cdef inline Recorder recorder():
 
 cdef void open_recorder(Recorder r)
 cdef void close_recorder()
+cdef int note_altered(object owner, str name, object before) except -1

@@ -1,6 +1,6 @@
 """What is told to a recording while it is open on a thread.
 
-Recording stands far above (pyml.record). What it must hear of happens here below: kernels are called, memory is taken,
+Recording stands far above (pyml.recording). What it must hear of happens here below: kernels are called, memory is taken,
 tensors change, values are read into Python. So the floors below tell a Recorder, and know nothing of what it does.
 """
 from cpython.ref cimport PyObject
@@ -28,23 +28,48 @@ cdef class Recorder:
         """The values of `array`, which is new, do not depend on data: they are the same in every step."""
         return 0
 
+    cdef int lasting(self, ndarray array) except -1:
+        """`array`, which is new, is not the step's: it is there in the next one with the values it has then."""
+        return 0
+
     cdef int born(self, void *memory, size_t size) except -1:
         """New memory: what is in it must come from kernels, or be constant."""
         return 0
 
-    cdef void died(self, void *memory) noexcept:
+    cdef int died(self, void *memory) except -1:
         """That memory is free again."""
-
-    cdef int changed(self, ndarray array) except -1:
-        """The values of a tensor that is on `array` were changed in place."""
         return 0
 
-    cdef int gradient(self, object tensor, bint assigned) except -1:
-        """tensor.grad is about to be assigned, or else to be read."""
+    cdef int changed(self, object tensor) except -1:
+        """The values of a tensor were changed in place."""
+        return 0
+
+    cdef int gradient(self, object tensor, bint assigned, bint accumulates) except -1:
+        """tensor.grad is about to be assigned, or to be added to, or else to be read."""
+        return 0
+
+    cdef int backward(self, tuple outputs) except -1:
+        """Gradients of these tensors are about to be computed."""
         return 0
 
     cdef int called(self, object module) except -1:
         """A module is about to be called."""
+        return 0
+
+    cdef int stepping(self, object optimizer) except -1:
+        """An optimizer is about to make a step."""
+        return 0
+
+    cdef int updating(self, object update, dict group, dict state) except -1:
+        """The next kernels are those of an Update (pyml.ops.optim), for a param_group and its state."""
+        return 0
+
+    cdef int scheduled(self, object scheduler) except -1:
+        """A scheduler is about to make a step."""
+        return 0
+
+    cdef int altered(self, object owner, str name, object before) except -1:
+        """An attribute of a Tensor, Module or Optimizer got another value; `before` is what it was."""
         return 0
 
     cdef int fault(self, ndarray fault, ndarray index, object error) except -1:
@@ -58,6 +83,7 @@ cdef class Recorder:
 
 
 cdef int recordings = 0
+cdef unsigned long structure = 0
 
 
 cdef Recorder of_thread():
@@ -95,6 +121,40 @@ def constant(array):
     return array
 
 
-def is_recording():
-    """True while a step is being recorded on this thread."""
-    return recorder() is not None
+cdef int note_altered(object owner, str name, object before) except -1:
+    global structure
+    structure += 1
+    cdef Recorder r = recorder()
+    if r is not None:
+        r.altered(owner, name, before)
+    return 0
+
+
+def altered(owner, str name, before):
+    """Call when an attribute of a Module or Optimizer got another value."""
+    note_altered(owner, name, before)
+
+
+def stepping(optimizer):
+    """Call when an optimizer is about to make a step."""
+    cdef Recorder r = recorder()
+    if r is not None:
+        r.stepping(optimizer)
+
+
+class scheduling:
+    """Context manager around the step of a scheduler: a recording notes that it is made, not how."""
+
+    def __init__(self, scheduler):
+        self.scheduler = scheduler
+
+    def __enter__(self):
+        cdef Recorder r = recorder()
+        self.recorder = r
+        if r is not None:
+            r.scheduled(self.scheduler)
+            close_recorder()
+
+    def __exit__(self, *exc):
+        if self.recorder is not None:
+            open_recorder(self.recorder)

@@ -17,7 +17,8 @@ cdef class Tensor:
     cdef bint is_view                      # looks at a part of another tensor's memory
     cdef object __weakref__
 
-    cdef void mark_changed(self)
+    cdef int mark_changed(self) except -1
+    cdef int note_gradient(self, bint assigned, bint accumulates) except -1
     cdef unsigned long changes(self)
 
 

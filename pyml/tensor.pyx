@@ -14,6 +14,7 @@ from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
 from numpy cimport ndarray
 
 from pyml.memory cimport new_number, owns_memory
+from pyml.recorder cimport Recorder, note_altered, recorder
 
 cnp.import_array()
 
@@ -149,6 +150,12 @@ cdef Tensor alias_of(Tensor base, ndarray array):
     return t
 
 
+cdef int reads(str what) except -1:
+    """Call before values of a tensor are given to Python: a recorded step cannot give them anew."""
+    cdef Recorder r = recorder()
+    return 0 if r is None else r.refuse(what)
+
+
 cdef bint tracks(Tensor t):
     return pyml_grad_enabled and t._requires_grad
 
@@ -216,12 +223,16 @@ cdef class Tensor:
             t.requires_grad_()
         return t
 
-    cdef void mark_changed(self):
+    cdef int mark_changed(self) except -1:
         """Call after writing into self.array."""
         if self.version is None:
             self.version = Version.__new__(Version)
         self.version.n += 1
         self.graph_version = self.version.n
+        cdef Recorder r = recorder()
+        if r is not None:
+            r.changed(self)
+        return 0
 
     cdef unsigned long changes(self):
         return 0 if self.version is None else self.version.n
@@ -324,6 +335,8 @@ cdef class Tensor:
             )
         if requires_grad and not cnp.PyArray_ISFLOAT(self.array):
             raise RuntimeError(f"only floating point tensors can require gradients, this one has dtype {self.dtype}")
+        if requires_grad != self._requires_grad:
+            note_altered(self, "requires_grad", self._requires_grad)
         self._requires_grad = requires_grad
         return self
 
@@ -340,6 +353,7 @@ cdef class Tensor:
     @property
     def grad(self):
         """The gradient that backward accumulated here, or None."""
+        self.note_gradient(False, False)
         return self._grad
 
     @grad.setter
@@ -351,7 +365,13 @@ cdef class Tensor:
                 raise TypeError(f"grad: dtype {value.dtype}, the tensor has dtype {self.dtype}; they must be the same")
             if value is self:
                 raise RuntimeError("grad: a tensor cannot be its own gradient")
+        self.note_gradient(True, False)
         self._grad = value
+
+    cdef int note_gradient(self, bint assigned, bint accumulates) except -1:
+        """Call before _grad is assigned, or added to, or else read."""
+        cdef Recorder r = recorder()
+        return 0 if r is None else r.gradient(self, assigned, accumulates)
 
     @property
     def data(self):
@@ -362,6 +382,8 @@ cdef class Tensor:
     def data(self, Tensor value not None):
         if self._requires_grad and not cnp.PyArray_ISFLOAT(value.array):
             raise TypeError(f"data: dtype {value.dtype} cannot take the place of a tensor that requires grad")
+        reads("assigning .data")
+        note_altered(self, "data", self.array)
         self.array = value.array
         self.mark_changed()
 
@@ -385,21 +407,25 @@ cdef class Tensor:
         """
         if self._requires_grad:
             raise RuntimeError("numpy() on a tensor that requires grad; use tensor.detach().numpy()")
+        reads("numpy()")
         return self.array
 
     def __array__(self, dtype=None, copy=None):
         if self._requires_grad:
             raise RuntimeError("a tensor that requires grad cannot become a NumPy array; use tensor.detach().numpy()")
+        reads("making a NumPy array of a tensor")
         if copy:
             return np.array(self.array, dtype=dtype)
         return self.array if dtype is None or dtype == self.array.dtype else self.array.astype(dtype)
 
     def item(self):
         """The value of a tensor of one element as a Python number."""
+        reads("item()")
         return self.array.item()
 
     def tolist(self):
         """The values as nested lists of Python numbers."""
+        reads("tolist()")
         return self.array.tolist()
 
     def detach(self):
@@ -411,19 +437,23 @@ cdef class Tensor:
         return self
 
     def __float__(self):
+        reads("float() of a tensor")
         return float(self.array.item())
 
     def __int__(self):
+        reads("int() of a tensor")
         return int(self.array.item())
 
     def __index__(self):
         if not cnp.PyArray_ISINTEGER(self.array):
             raise TypeError(f"only integer tensors can be used as an index, this one has dtype {self.dtype}")
+        reads("a tensor as an index of Python")
         return int(self.array.item())
 
     def __bool__(self):
         if self.array.size != 1:
             raise RuntimeError(f"the truth of a tensor of {self.array.size} elements is ambiguous; use .any() or .all()")
+        reads("the truth of a tensor (if, while, and, or, not, assert)")
         return bool(self.array.item())
 
     def __len__(self):
@@ -437,12 +467,14 @@ cdef class Tensor:
         return (ops.getitem(self, i) for i in range((<object>self.array).shape[0]))
 
     def __contains__(self, value):
+        reads("`in` a tensor")
         return bool((self.array == (value.array if isinstance(value, Tensor) else value)).any())
 
     def __hash__(self):
         return <Py_hash_t>(<size_t><void *>self >> 4)
 
     def __repr__(self):
+        reads("printing a tensor")
         body = np.array2string(self.array, separator=", ", precision=4, threshold=1000, prefix="tensor(")
         if self.array.dtype.name not in ("float32", "int64", "bool"):
             body += f", dtype={self.array.dtype.name}"
@@ -458,11 +490,13 @@ cdef class Tensor:
     def __reduce__(self):
         if self.node is not None:
             raise RuntimeError("only leaf tensors can be pickled or deep-copied; use .detach() first")
+        reads("copying or pickling a tensor")
         return _rebuild, (type(self), self.array, self._requires_grad, self._grad)
 
     def __deepcopy__(self, memo):
         if self.node is not None:
             raise RuntimeError("only leaf tensors can be pickled or deep-copied; use .detach() first")
+        reads("copying or pickling a tensor")
         if id(self) in memo:
             return memo[id(self)]
         cdef Tensor grad = None if self._grad is None else wrap(self._grad.array.copy())
@@ -501,6 +535,7 @@ cdef class Tensor:
         def keep_grad(grad):
             cdef Tensor t = reference()
             if t is not None:
+                t.note_gradient(False, True)
                 t._grad = grad.clone() if t._grad is None else ops.add(t._grad, grad)
 
         if self.node.output_hooks is None:
@@ -530,6 +565,7 @@ cdef class Tensor:
                 self.hooks = []
             hooks = self.hooks
         hooks.append(hook)
+        note_altered(self, "hooks", None)
         return HookHandle(hooks, hook)
 
     # -- arithmetic --
@@ -1207,6 +1243,7 @@ class HookHandle:
     def remove(self):
         """Removes the hook; a second call does nothing."""
         self._hooks[:] = [h for h in self._hooks if h is not self._hook]
+        note_altered(self, "hooks", None)
 
     def __enter__(self):
         return self
@@ -1389,7 +1426,10 @@ def run_backward(tuple outputs, tuple gradients, bint retain_graph, bint create_
     cdef tuple grads
     cdef Py_ssize_t i
     cdef bint before = pyml_grad_enabled
+    cdef Recorder r = recorder()
 
+    if r is not None:
+        r.backward(outputs)
     for output, gradient in zip(outputs, gradients):
         grad = first_gradient(output, gradient)
         edge = output if output.node is None else output.node
@@ -1484,6 +1524,7 @@ cdef void accumulate_into(Tensor leaf, Tensor grad, bint create_graph) except *:
         Py_REFCNT(<PyObject *>grad) == 1 and Py_REFCNT(<PyObject *>grad.array) == 1
         and owns_memory(grad.array)
     )
+    leaf.note_gradient(False, True)
     if leaf._grad is None:
         leaf._grad = grad if alone else ops.clone(grad)
     elif create_graph or leaf._grad._requires_grad:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [  # lowest first; a name covers what is below it
     {"pyml._kernels", "pyml.config", "pyml.memory", "pyml.recorder"},
     {"pyml.tensor", "pyml.random"},
-    {"pyml.ops", "pyml.record"},
+    {"pyml.ops", "pyml.recording"},
     {"pyml.autograd", "pyml.nn", "pyml.optim", "pyml.data"},
     {"pyml.train", "pyml.io", "pyml.plot"},
     {"pyml.estimators", "pyml.cli"},

@@ -154,3 +154,92 @@ def test_a_result_can_be_protected_and_freed_again():
     a.flags.writeable = True
     a[0] = 2
     assert a[0] == 2
+
+
+# ---- the memory of recorded steps ----------------------------------------------------------------
+
+
+def chain(n):
+    @pyml.record
+    @pyml.no_grad()
+    def step(x):
+        for _ in range(n):
+            x = x * 1.5
+        return x
+
+    return step
+
+
+def memory_of(step, *arguments):
+    step(*arguments)
+    return step.stats().memory
+
+
+def test_a_recording_uses_freed_blocks_again():
+    """Results that the next one replaces: two are there at a time, and what is returned."""
+    x = pyml.ones(100_000)
+    two, fifty = memory_of(chain(3), x), memory_of(chain(50), x)
+    assert fifty == two <= 4 * 500_000
+
+
+def test_what_is_held_in_a_step_has_memory_of_its_own():
+    @pyml.record
+    @pyml.no_grad()
+    def step(x):
+        held = [x * i for i in range(20)]
+        return sum(y.sum() for y in held), held[3]
+
+    x = pyml.ones(10_000)
+    assert 20 * 40_000 <= memory_of(step, x) <= 25 * 40_000
+    for _ in range(3):
+        total, third = step(x)
+        assert total.item() == 10_000 * 190
+        np.testing.assert_array_equal(third.numpy(), np.full(10_000, 3))
+
+
+def test_small_results_lie_side_by_side():
+    layers = nn.Sequential(*(nn.Linear(4, 4) for _ in range(20)))
+    step = pyml.record(lambda x: layers(x).sum().backward())
+    assert memory_of(step, pyml.ones(2, 4)) == 1 << 16
+    for p in layers.parameters():
+        assert p.grad.data_ptr() % 64 == 0
+
+
+def test_replays_do_not_write_into_freed_memory_of_others():
+    """Its blocks are the recording's alone: others that take memory meanwhile keep their values."""
+    step, x = chain(5), pyml.ones(1000)
+    step(x)
+    others = [pyml.full((1000,), float(i)) + 0 for i in range(20)]
+    for _ in range(3):
+        np.testing.assert_array_equal(step(x).numpy(), np.full(1000, 1.5**5, np.float32))
+    for i, other in enumerate(others):
+        np.testing.assert_array_equal(other.numpy(), np.full(1000, i, np.float32))
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="/proc is Linux's")
+def test_clear_gives_memory_back_to_the_system():
+    def resident():
+        gc.collect()
+        memory.empty_cache()
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+    x = pyml.ones(12_000_000)  # above the largest size that malloc would keep
+    step = pyml.record(lambda x: (x * 2 + 1).sum())
+    before = resident()
+    step(x)
+    owned = step.stats().memory
+    assert owned >= 2 * 48_000_000
+    assert resident() >= before + 0.9 * owned
+    step.clear()
+    assert resident() <= before + 0.1 * owned
+
+
+def test_more_than_there_is_in_a_recorded_step():
+    one = pyml.zeros(1, 1)
+    step = pyml.record(lambda n: (one.expand(n, 1) @ one.expand(1, n)).sum())
+    before = memory.stats()["used"]
+    with pytest.raises(MemoryError):
+        step(2**40)
+    assert memory.stats()["used"] == before
+    assert [step(2).item() for _ in range(3)] == [0, 0, 0]

@@ -7,9 +7,11 @@
 
 #include "kernel.h"
 
-/* a copy costs the time of memory; an expression with exp, log, tanh or erf several times that */
+/* a copy costs the time of memory; an expression with exp, log, tanh or erf several times that; a function of the C
+ * library is called for each number */
 #define NS_MEMORY 0.2
 #define NS_MATH 1.0
+#define NS_LIBRARY 5.0
 
 /* y[i] = expression of x */
 #define MAP_FORWARD(name, args_type, ns, expression)                              \

@@ -1,6 +1,8 @@
 """What it costs to call a module."""
 cimport cython
 
+from pyml.recorder cimport Recorder, recorder
+
 from pyml.nn.hooks import call_with_hooks
 
 
@@ -12,6 +14,9 @@ cdef class Callable:
     """
 
     def __call__(self, *args, **kwargs):
+        cdef Recorder r = recorder()
+        if r is not None:
+            r.called(self)
         if self._hooks:
             return call_with_hooks(self, args, kwargs)
         return self.forward(*args, **kwargs)

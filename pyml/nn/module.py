@@ -15,7 +15,7 @@ import numpy as np
 from pyml.nn.call import Callable
 from pyml.nn.hooks import BACKWARD, BACKWARD_PRE, FORWARD, FORWARD_PRE, Hook
 from pyml.nn.parameter import Parameter
-from pyml.recorder import refuse
+from pyml.recorder import altered, refuse
 from pyml.tensor import HookHandle, Tensor, no_grad
 
 __all__ = ["Module"]
@@ -67,7 +67,7 @@ class Module(Callable):
 
     def __new__(cls, *args, **kwargs):
         module = super().__new__(cls)
-        module.__dict__["_registered"] = {}
+        module.__dict__.update(_registered={}, training=True)
         return module
 
     def __init__(self):
@@ -105,10 +105,15 @@ class Module(Callable):
                     f"cannot assign '{type(value).__name__}' as {kind} '{name}' "
                     f"({EXPECTED[kind]} or None expected)"
                 )
+            before = self.__dict__.get(name)
             object.__setattr__(self, name, value)
+            if before is not value:
+                altered(self, name, before)
 
     def __delattr__(self, name):
+        before = self.__dict__.get(name)
         object.__delattr__(self, name)
+        altered(self, name, before)
         self._registered.pop(name, None)
 
     def __dir__(self):
@@ -118,7 +123,10 @@ class Module(Callable):
         if self._registered.get(name) != kind:
             self._registered.pop(name, None)  # a name of a new kind comes last
             self._registered[name] = kind
+        before = self.__dict__.get(name)
         self.__dict__[name] = value
+        if before is not value:
+            altered(self, name, before)
 
     def _check_name(self, name, kinds):
         """Raises if `name` cannot be registered; one registered as one of `kinds` before can be."""
@@ -528,6 +536,7 @@ class Module(Callable):
             target = module.__dict__[name]
             if assign:
                 module.__dict__[name] = in_place_of(target, value)
+                altered(module, name, target)
             else:
                 target.array[...] = value.array if isinstance(value, Tensor) else value
                 target._mark_changed()
@@ -539,6 +548,7 @@ class Module(Callable):
         if not self._hooks:
             self.__dict__["_hooks"] = []
         self._hooks.insert(0 if prepend else len(self._hooks), hook)
+        altered(self, "_hooks", None)
         return HookHandle(self._hooks, hook)
 
     def register_forward_pre_hook(self, hook, *, prepend=False, with_kwargs=False):

@@ -11,7 +11,6 @@ import numbers
 
 import numpy as np
 
-cimport cython
 cimport numpy as cnp
 from numpy cimport ndarray
 
@@ -21,7 +20,7 @@ from pyml._kernels cimport (
     KERNEL_abs, KERNEL_add, KERNEL_clamp, KERNEL_div, KERNEL_equal, KERNEL_exp, KERNEL_greater, KERNEL_greater_equal,
     KERNEL_less, KERNEL_less_equal, KERNEL_log, KERNEL_logical_and, KERNEL_logical_not, KERNEL_logical_or,
     KERNEL_logical_xor, KERNEL_maximum, KERNEL_minimum, KERNEL_mul, KERNEL_neg, KERNEL_not_equal, KERNEL_pow,
-    KERNEL_reciprocal, KERNEL_sign, KERNEL_sqrt, KERNEL_sub,
+    KERNEL_reciprocal, KERNEL_sin, KERNEL_cos, KERNEL_log1p, KERNEL_expm1, KERNEL_sign, KERNEL_sqrt, KERNEL_sub,
 )
 from pyml.ops.arrays cimport (
     as_type, broadcast_to, contiguous, empty, empty_like, empty_of_kind, empty_shape, full, is_real,
@@ -619,13 +618,6 @@ def round(input, *, decimals=0):
     return piecewise_constant(x, np.asarray(np.round(x.array, decimals)))
 
 
-cdef Tensor by_numpy(function, Tensor x):
-    """Contiguous, as NumPy's vector loops give other bits than those for strides."""
-    refuse(function.__name__)
-    with np.errstate(all="ignore"):
-        return wrap(np.asarray(function(contiguous(x.array))))
-
-
 cdef class Sin(Node):
     cpdef tuple backward(self, Tensor dy):
         return (dy * cos(self.saved(0)),)
@@ -633,7 +625,7 @@ cdef class Sin(Node):
 
 def sin(input):
     """The sine."""
-    cdef Tensor x = floating(input, "sin"), y = by_numpy(np.sin, x)
+    cdef Tensor x = floating(input, "sin"), y = wrap(mapped(KERNEL_sin, x.array))
     return record(Sin.__new__(Sin), y, x, x) if tracks(x) else y
 
 
@@ -644,7 +636,7 @@ cdef class Cos(Node):
 
 def cos(input):
     """The cosine."""
-    cdef Tensor x = floating(input, "cos"), y = by_numpy(np.cos, x)
+    cdef Tensor x = floating(input, "cos"), y = wrap(mapped(KERNEL_cos, x.array))
     return record(Cos.__new__(Cos), y, x, x) if tracks(x) else y
 
 
@@ -655,7 +647,7 @@ cdef class Log1p(Node):
 
 def log1p(input):
     """log(1 + input), exact near 0."""
-    cdef Tensor x = floating(input, "log1p"), y = by_numpy(np.log1p, x)
+    cdef Tensor x = floating(input, "log1p"), y = wrap(mapped(KERNEL_log1p, x.array))
     return record(Log1p.__new__(Log1p), y, x, x) if tracks(x) else y
 
 
@@ -666,7 +658,7 @@ cdef class Expm1(Node):
 
 def expm1(input):
     """exp(input) - 1, exact near 0."""
-    cdef Tensor x = floating(input, "expm1"), y = by_numpy(np.expm1, x)
+    cdef Tensor x = floating(input, "expm1"), y = wrap(mapped(KERNEL_expm1, x.array))
     return record(Expm1.__new__(Expm1), y, x, y) if tracks(x) else y
 
 

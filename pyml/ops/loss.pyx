@@ -12,7 +12,7 @@ from pyml._kernels cimport (
     KERNEL_log_softmax_backward, KERNEL_log_softmax_forward, KERNEL_softmax_backward, KERNEL_softmax_forward,
 )
 from pyml.ops.arrays cimport (
-    as_matrix, as_type, checked_index, contiguous, empty_like, empty_scalar, empty_vector, is_real, real_tensor,
+    as_matrix, as_type, checked_index, contiguous, empty_like, empty_scalar, empty_vector, full, is_real, real_tensor,
     same_dtype,
 )
 from pyml.tensor cimport Node, Tensor, tracks, wrap
@@ -20,7 +20,6 @@ from pyml.tensor cimport Node, Tensor, tracks, wrap
 from pyml.ops.elementwise import exp, mul
 from pyml.ops.reduce import sum
 from pyml.ops.shape import expand, moveaxis, reshape, to
-from pyml.recorder import refuse
 
 cnp.import_array()
 
@@ -154,20 +153,15 @@ cdef class CrossEntropy(Node):
         return ((softmax(x, 1) * sum(q, 1, True) - q) * dy,)
 
     cdef Tensor weighted_target(self, Tensor x):
-        """q with loss[i] = -sum_j q[i,j] log_softmax(x[i])[j]."""
+        """q with loss[i] = -sum_j q[i,j] log_softmax(x[i])[j]: the kernel's gradient, but for its sign, where the softmax
+        is taken as 0."""
         cdef Tensor weight = self.saved(1)
-        refuse("a graph of cross_entropy's gradient")
+        cdef ndarray q = full(x.shape, x.array, 0)
         self.saved(4)
-        c = x.array.shape[1]
-        if self.index is None:
-            q = self.prob * (1 - self.label_smoothing) + self.label_smoothing / c
-        else:
-            kept = self.index != self.ignore_index
-            q = np.zeros(x.shape, x.dtype)
-            q[np.flatnonzero(kept), self.index[kept]] = 1 - self.label_smoothing
-            q[kept] += self.label_smoothing / c
-        if weight is not None:
-            q = q * weight.array
+        _kernels.cross_entropy_backward(
+            q, full((x.array.shape[0],), x.array, -1), full(x.shape, x.array, 0), self.saved(3).array, self.index, self.prob,
+            None if weight is None else contiguous(weight.array), self.ignore_index, self.label_smoothing, NONE,
+        )
         return wrap(q)
 
     cpdef tuple backward_fused(self, Tensor dy):

@@ -14,8 +14,12 @@ from pyml cimport _kernels
 from pyml._kernels cimport (
     PYML_FLOAT32, PYML_FLOAT64, adagrad_options, adam_options, optim_segment, pyml_dtype, rmsprop_options, sgd_options,
 )
-from pyml.ops.arrays cimport contiguous, empty_scalar, is_real, real_tensor
+from pyml.memory cimport new_number
+from pyml.recorder cimport Recorder, recorder
+from pyml.ops.arrays cimport contiguous, copied, copy_into, empty_scalar, is_real, real_tensor
 from pyml.tensor cimport Tensor, wrap
+
+from pyml.recorder import refuse
 
 cnp.import_array()
 
@@ -27,13 +31,6 @@ cdef double ELEMENT_TIME = 0.5   # nanoseconds to update one element, about
 
 cdef class Segments:
     """The segments of a call for each dtype: float32 at the front of the table, float64 at its end."""
-    cdef optim_segment *table
-    cdef Py_ssize_t capacity, floats, doubles
-    cdef double float_elements, double_elements
-    cdef list alive     # the arrays that the segments point into: another thread may drop them from their tensors
-    cdef list copies    # (array, contiguous copy): what the kernel writes for an array that is not contiguous
-    cdef bint is_open
-
     def __dealloc__(self):
         free(self.table)
 
@@ -56,6 +53,14 @@ cdef class Segments:
     cdef void close(self):
         self.alive = self.copies = None
         self.is_open = False
+
+    cdef int tell(self) except -1:
+        """Tells a recording that the segments point into arrays. Call after the kernels."""
+        cdef Recorder r = recorder()
+        if r is not None:
+            for array in self.alive:
+                r.keep(array)
+        return 0
 
     cdef optim_segment *append(self, ndarray w) except NULL:
         """The next segment, for the real array w, which the kernel will write."""
@@ -80,7 +85,7 @@ cdef class Segments:
         if not cnp.PyArray_ISCARRAY(a):
             if not cnp.PyArray_ISWRITEABLE(a):
                 raise ValueError("the optimizer cannot write a parameter, gradient or state on read-only memory; .clone() it")
-            copy = a.copy()
+            copy = copied(a)
             self.copies.append((a, copy))
             a = copy
         self.alive.append(a)
@@ -93,8 +98,21 @@ cdef class Segments:
 
     cdef int write_back(self) except -1:
         for array, copy in self.copies:
-            array[...] = copy
+            copy_into(array, copy)
         return 0
+
+
+cdef ndarray lasting(ndarray a):
+    """`a`, new state that outlives the step."""
+    cdef Recorder r = recorder()
+    if r is not None:
+        r.lasting(a)
+    return a
+
+
+cdef double number(object value) except? -1:
+    """An option; a Tensor's value is read anew for each step, so a recorded step may read it too."""
+    return (<Tensor>value).array.item() if isinstance(value, Tensor) else value
 
 
 # ---- optimizers -----------------------------------------------------------------------------------------------
@@ -106,16 +124,14 @@ cdef class Update(Segments):
     Args:
         name: the optimizer's, for messages.
     """
-    cdef str name
-    cdef list params                # those that have a gradient
-    cdef list fresh                 # (parameter, its state, name, value): state that this step adds
-    cdef double initial             # the value of new state
-    cdef str name0, name1, name2    # what s0, s1 and s2 of a segment are called in the state; None: not used
-
     def __init__(self, str name):
         self.name = name
 
     cdef int read_options(self, dict group) except -1:
+        raise NotImplementedError
+
+    cdef const void *options_at(self):
+        """The struct that read_options fills."""
         raise NotImplementedError
 
     cdef int call(self, pyml_dtype dtype, const optim_segment *segments, ptrdiff_t count, double work) except -1:
@@ -129,6 +145,7 @@ cdef class Update(Segments):
         self.read_options(group)
         for i in range(len(params)):
             p = params[i]
+            p.note_gradient(False, False)
             if p._grad is not None:
                 self.add(i, p, p._grad.array, state.get(p))
         return 0
@@ -163,7 +180,7 @@ cdef class Update(Segments):
         cdef Tensor step
         value = values.get("step")
         if value is None:
-            step = wrap(cnp.PyArray_ZEROS(0, NULL, cnp.NPY_FLOAT64, 0))
+            step = wrap(lasting(cnp.PyArray_ZEROS(0, NULL, cnp.NPY_FLOAT64, 0)))
             self.fresh.append((p, values, "step", step))
         elif isinstance(value, Tensor) and cnp.PyArray_TYPE((<Tensor>value).array) == cnp.NPY_FLOAT64 and value.ndim == 0:
             step = value
@@ -179,7 +196,7 @@ cdef class Update(Segments):
         cdef ndarray w = p.array, a
         value = values.get(name)
         if value is None:
-            a = cnp.PyArray_ZEROS(w.ndim, w.shape, cnp.PyArray_TYPE(w), 0)
+            a = lasting(cnp.PyArray_ZEROS(w.ndim, w.shape, cnp.PyArray_TYPE(w), 0))
             if self.initial != 0:
                 a.fill(self.initial)
             self.fresh.append((p, values, name, wrap(a)))
@@ -198,13 +215,17 @@ cdef class Update(Segments):
             f"{what} has shape {(<object>other).shape} and dtype {other.dtype}; they must be the same"
         )
 
-    cdef int run(self, dict state) except -1:
+    cdef int run(self, dict group, dict state) except -1:
         cdef Tensor p
+        cdef Recorder r = recorder()
+        if r is not None:
+            r.updating(self, group, state)
         if self.floats > 0:
             self.call(PYML_FLOAT32, self.table, self.floats, self.float_elements * ELEMENT_TIME)
         if self.doubles > 0:
             self.call(PYML_FLOAT64, self.table + self.capacity - self.doubles, self.doubles,
                       self.double_elements * ELEMENT_TIME)
+        self.tell()
         self.write_back()
         for p in self.params:
             p.mark_changed()
@@ -222,8 +243,11 @@ cdef class SGDUpdate(Update):
     def __dealloc__(self):
         free(self.steps)
 
+    cdef const void *options_at(self):
+        return &self.options
+
     cdef int read_options(self, dict group) except -1:
-        self.options.lr = group["lr"]
+        self.options.lr = number(group["lr"])
         self.options.momentum = group["momentum"]
         self.options.dampening = group["dampening"]
         self.options.weight_decay = group["weight_decay"]
@@ -249,8 +273,11 @@ cdef class SGDUpdate(Update):
 cdef class AdagradUpdate(Update):
     cdef adagrad_options options
 
+    cdef const void *options_at(self):
+        return &self.options
+
     cdef int read_options(self, dict group) except -1:
-        self.options.lr = group["lr"]
+        self.options.lr = number(group["lr"])
         self.options.lr_decay = group["lr_decay"]
         self.options.weight_decay = group["weight_decay"]
         self.options.eps = group["eps"]
@@ -266,8 +293,11 @@ cdef class AdagradUpdate(Update):
 cdef class RMSpropUpdate(Update):
     cdef rmsprop_options options
 
+    cdef const void *options_at(self):
+        return &self.options
+
     cdef int read_options(self, dict group) except -1:
-        self.options.lr = group["lr"]
+        self.options.lr = number(group["lr"])
         self.options.alpha = group["alpha"]
         self.options.eps = group["eps"]
         self.options.weight_decay = group["weight_decay"]
@@ -286,8 +316,11 @@ cdef class RMSpropUpdate(Update):
 cdef class AdamUpdate(Update):
     cdef adam_options options
 
+    cdef const void *options_at(self):
+        return &self.options
+
     cdef int read_options(self, dict group) except -1:
-        self.options.lr = group["lr"]
+        self.options.lr = number(group["lr"])
         self.options.beta1, self.options.beta2 = group["betas"]
         self.options.eps = group["eps"]
         self.options.weight_decay = group["weight_decay"]
@@ -324,7 +357,7 @@ def step(list updates not None, list groups not None, state not None):
             opened += 1
             (<Update>updates[i]).prepare(groups[i], params, <dict>state)
         for i in range(opened):
-            (<Update>updates[i]).run(<dict>state)
+            (<Update>updates[i]).run(groups[i], <dict>state)
     finally:
         for i in range(opened):
             (<Update>updates[i]).close()
@@ -359,8 +392,8 @@ def clip_grad_norm_(grads, double max_norm, *, bint error_if_nonfinite=False):
     cdef Segments all = Segments()
     cdef optim_segment *s
     cdef Tensor g
-    cdef ndarray norm32 = cnp.PyArray_ZEROS(0, NULL, cnp.NPY_FLOAT32, 0)
-    cdef ndarray norm64 = cnp.PyArray_ZEROS(0, NULL, cnp.NPY_FLOAT64, 0)
+    cdef ndarray norm32 = new_number(0, NULL, cnp.NPY_FLOAT32, 0)
+    cdef ndarray norm64 = new_number(0, NULL, cnp.NPY_FLOAT64, 0)
     cdef ndarray coef32 = empty_scalar(norm32), coef64 = empty_scalar(norm64)
     all.open(len(distinct))
     for g in distinct.values():
@@ -374,12 +407,16 @@ def clip_grad_norm_(grads, double max_norm, *, bint error_if_nonfinite=False):
         _kernels.grad_norm(norm64, coef64, doubles, all.doubles, max_norm, all.double_elements * ELEMENT_TIME)
     cdef double total, coef
     if all.floats > 0 and all.doubles > 0:
+        refuse("clip_grad_norm_ of float32 and float64 gradients together")
         total = math.hypot(norm32.item(), norm64.item())
         coef = max_norm / (total + 1e-6)
         norm64.fill(total)
         coef64.fill(1 if coef > 1 else coef)
         coef32.fill(coef64.item())
     cdef ndarray norm = norm64 if all.doubles > 0 else norm32
+    all.tell()
+    if error_if_nonfinite:
+        refuse("clip_grad_norm_ with error_if_nonfinite=True")
     if error_if_nonfinite and not math.isfinite(norm.item()):
         raise RuntimeError(
             f"clip_grad_norm_: the norm of the gradients is {norm.item()}, it must be finite; "

@@ -8,6 +8,7 @@ is scaled on from there.
 import warnings
 from copy import deepcopy
 
+from pyml import recorder
 from pyml.optim.optimizer import Optimizer
 from pyml.tensor import Tensor
 
@@ -61,12 +62,16 @@ class LRScheduler:
 
     def step(self):
         """Goes on by one epoch. Call it after the epoch's optimizer.step()."""
+        with recorder.scheduling(self):
+            self._step()
+
+    def _step(self):
         if self._step_count == 1 and not self.optimizer._stepped:
             warnings.warn(
                 "lr_scheduler.step() was called before optimizer.step(): "
                 "the first learning rate is skipped; call optimizer.step() first",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
         self._step_count += 1
         self.last_epoch += 1

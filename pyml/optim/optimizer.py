@@ -7,6 +7,7 @@ from itertools import chain, pairwise
 
 import numpy as np
 
+from pyml import recorder
 from pyml.ops import optim as kernels
 from pyml.tensor import HookHandle, Tensor, enable_grad
 
@@ -28,6 +29,7 @@ def _hooked(step):
 
     @functools.wraps(step)
     def hooked(self, *args, **kwargs):
+        recorder.stepping(self)
         for hook in tuple(self._step_pre_hooks):
             changed = hook(self, args, kwargs)
             if changed is not None:

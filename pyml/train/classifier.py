@@ -5,6 +5,7 @@ import time
 
 from pyml import nn
 from pyml.ops.creation import randperm
+from pyml.recording import record
 from pyml.tensor import no_grad
 from pyml.train.history import Epoch, History
 
@@ -76,11 +77,20 @@ def fit(
     Raises:
         FloatingPointError: if the training loss is infinite or NaN.
     """
+
+    @record(unrecordable="eager")
+    def step(x, y):
+        optimizer.zero_grad()
+        value = loss(model(x), y)
+        value.backward()
+        optimizer.step()
+        return value
+
     history = History()
     for epoch in range(1, epochs + 1):
         start = time.perf_counter()
         learning_rate = optimizer.param_groups[0]["lr"]
-        train_loss = _train_epoch(model, loss, optimizer, train, batch_size, on_step)
+        train_loss = _train_epoch(model, step, train, batch_size, on_step)
         if not math.isfinite(train_loss):
             raise FloatingPointError(
                 f"the training loss is {train_loss} in epoch {epoch} "
@@ -96,7 +106,7 @@ def fit(
     return history
 
 
-def _train_epoch(model, loss, optimizer, train, batch_size, on_step):
+def _train_epoch(model, step, train, batch_size, on_step):
     """One pass over the rows; returns the mean loss."""
     model.train()
     x, y = train
@@ -104,10 +114,7 @@ def _train_epoch(model, loss, optimizer, train, batch_size, on_step):
     total = rows = 0
     for start in range(0, len(y) - 1, batch_size):
         batch = shuffled[start : start + batch_size]
-        optimizer.zero_grad()
-        batch_loss = loss(model(x[batch]), y[batch])
-        batch_loss.backward()
-        optimizer.step()
+        batch_loss = step(x[batch], y[batch])
         total += batch_loss.item() * len(batch)
         rows += len(batch)
         if on_step is not None:

@@ -14,42 +14,9 @@ import pyml
 from pyml import nn, optim
 from pyml.train import mlp
 
-ROWS, FEATURES, CLASSES = 96, 8, 3
-BATCH_SIZE, EPOCHS, EVERY_STEPS = (
-    16,
-    60,
-    4,
-)  # a checkpoint within an epoch of 6 steps, or at its end
-
-
-class Progress:
-    """How far run() is: what comes next, and what drew the order of the rows."""
-
-    def __init__(self, epoch=0, batch=0, step=0, order_state=None):
-        self.epoch, self.batch, self.step, self.order_state = epoch, batch, step, order_state
-
-    def state_dict(self):
-        return dict(self.__dict__)
-
-
-def run(step, x, y, *, batch_size, epochs, callback, every_steps, resume):
-    """Calls step(x, y) with shuffled minibatches, and callback(progress) after every_steps."""
-    progress = Progress(**(resume or {}))
-    batches = len(y) // batch_size
-    for _ in range(progress.epoch, epochs):
-        if progress.batch == 0:
-            progress.order_state = pyml.get_rng_state().tolist()
-            order = pyml.randperm(len(y))
-        else:
-            state = np.array(progress.order_state, np.uint64)
-            order = pyml.randperm(len(y), generator=pyml.Generator().set_state(state))
-        for batch in range(progress.batch, batches):
-            rows = order[batch * batch_size : (batch + 1) * batch_size]
-            step(x[rows], y[rows])
-            progress.step += 1
-            progress.epoch, progress.batch = divmod(progress.step, batches)
-            if progress.step % every_steps == 0:
-                callback(progress)
+ROWS, FEATURES, CLASSES = 100, 8, 3
+# an epoch of 7 steps, the last of a smaller batch: checkpoints are within epochs and at their ends
+BATCH_SIZE, EPOCHS, EVERY_STEPS = 16, 60, 4
 
 
 def main(checkpoint_path, weights_path):
@@ -60,24 +27,26 @@ def main(checkpoint_path, weights_path):
     model = mlp(FEATURES, (16, 16), CLASSES, dropout=0.3)
     loss = nn.CrossEntropyLoss()
     optimizer = optim.Adam(model.parameters(), lr=0.01)
-    scheduler = optim.lr_scheduler.LinearLR(optimizer, 0.1, 1.0, total_iters=50)
+    scheduler = optim.lr_scheduler.LinearLR(optimizer, 0.1, 1.0, total_iters=300)
     parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler}
 
+    @pyml.record
     def train_step(x, y):
         optimizer.zero_grad()
-        loss(model(x), y).backward()
+        value = loss(model(x), y)
+        value.backward()
         optimizer.step()
+        scheduler.step()
+        return value
 
     def save(progress):
-        scheduler.step()
         pyml.save_checkpoint(checkpoint_path, **parts, progress=progress)
 
     resume = None
     if Path(checkpoint_path).exists():
         resume = pyml.load_checkpoint(checkpoint_path, **parts).progress
     print("training", flush=True)
-    run(
-        train_step,
+    train_step.run(
         x,
         y,
         batch_size=BATCH_SIZE,

@@ -41,7 +41,12 @@ UNARY = {
     "sqrt": (np.sqrt, tolerances.ROUNDED),
     "sign": (np.sign, tolerances.EXACT),
     "reciprocal": (lambda x: 1 / x, tolerances.ROUNDED),
+    "sin": (np.sin, tolerances.LIBRARY),
+    "cos": (np.cos, tolerances.LIBRARY),
+    "log1p": (np.log1p, tolerances.LIBRARY),
+    "expm1": (np.expm1, tolerances.LIBRARY),
 }
+EXPENSIVE = ("exp", "log", "sin", "cos", "log1p", "expm1")
 
 # (row, column) strides of an operand of (rows, cols), its shape, and the same in NumPy's
 # broadcasting
@@ -144,7 +149,7 @@ def test_unary(name):
         arguments=lambda draw, n: {"x": draw(n)},
         reference=lambda x: {"y": function(x)},
         eps=eps,
-        sizes=around_lanes_math if name in ("exp", "log") else around_lanes,
+        sizes=around_lanes_math if name in EXPENSIVE else around_lanes,
         values=ALL,
         in_place=[("y", "x")],
     )
@@ -172,10 +177,28 @@ def test_sign_of_zero_is_kept(isa, dtype):
         ("abs", [0.0, 0.0]),
         ("sqrt", [0.0, -0.0]),
         ("reciprocal", [np.inf, -np.inf]),
+        ("sin", [0.0, -0.0]),
+        ("cos", [1.0, 1.0]),
+        ("log1p", [0.0, -0.0]),
+        ("expm1", [0.0, -0.0]),
     ]:
         y = np.empty_like(x)
         _kernels.unary(KERNEL[name], y, x, 0, 0)
         assert_same_bits(y, np.array(wanted, dtype), name)
+
+
+def test_values_at_the_ends(isa, dtype):
+    """Where the mathematics says what comes out, to the bit."""
+    tiny = np.finfo(dtype).tiny
+    for name, x, wanted in [
+        ("sin", [np.inf, -np.inf, np.nan, tiny, -tiny], [np.nan] * 3 + [tiny, -tiny]),
+        ("cos", [np.inf, -np.inf, np.nan, tiny, -tiny], [np.nan] * 3 + [1, 1]),
+        ("log1p", [-1, -2, np.inf, -np.inf, tiny], [-np.inf, np.nan, np.inf, np.nan, tiny]),
+        ("expm1", [-np.inf, np.inf, -1e4, 1e4, tiny], [-1, np.inf, -1, np.inf, tiny]),
+    ]:
+        x, y = np.tile(np.array(x, dtype), 7), np.empty(35, dtype)
+        _kernels.unary(KERNEL[name], y, x, 0, 0)
+        np.testing.assert_array_equal(y, np.tile(np.array(wanted, dtype), 7), name)
 
 
 def test_where():

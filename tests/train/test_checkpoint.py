@@ -26,6 +26,7 @@ import pyml
 from helpers import interrupted
 from pyml import Generator, Tensor, io, nn, optim
 from pyml.optim.lr_scheduler import LinearLR, LRScheduler, StepLR
+from pyml.recording import Progress
 from pyml.train import checkpoint as module
 
 OPTIMIZERS = [
@@ -281,7 +282,8 @@ def test_parts_that_are_not_asked_for_are_left(path):
 def test_progress_best_and_extra(path):
     training = Training(1)
     best = {"loss": 0.1, "state_dict": training.model.state_dict()}
-    progress = interrupted.Progress(3, 2, 20, [2**64 - 1, 5])
+    progress = Progress(epochs=4, batches=7, rows=100, batch_size=16, shuffle=True)
+    progress.epoch, progress.batch, progress._order_state = 3, 2, [2**64 - 1, 5]
     extra = (np.arange(3), {"names": ["a", None, True]})
     pyml.save_checkpoint(path, progress=progress, best=best, extra=extra)
     loaded = pyml.load_checkpoint(path)

@@ -1,0 +1,364 @@
+/* See program.h. */
+#if !defined(_GNU_SOURCE)
+#define _GNU_SOURCE /* clock_gettime under -std=c11 */
+#endif
+
+#include "program.h"
+#include "dispatch.h"
+#include "footprint.h"
+#include "subnormals.h"
+#include "threads.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum {
+    CHUNK_BYTES = 16 << 10, /* of memory for arguments: calls lie side by side, in order */
+    ALIGNMENT = 16,
+    TIMED_EVERY = 64, /* replays: reading the clock at each call costs a tenth of a small one */
+    TIMED_FIRST = 4,  /* those before find nothing in the caches */
+};
+
+typedef struct chunk {
+    struct chunk *next;
+    size_t used, size;
+    _Alignas(ALIGNMENT) char bytes[];
+} chunk;
+
+/* A pointer of a kept call that is part of an input: at `offset` from its beginning. */
+typedef struct {
+    void **field;
+    ptrdiff_t offset;
+} binding;
+
+typedef struct {
+    void *memory;
+    void *values;
+    size_t bytes;
+} restoration;
+
+struct pyml_program {
+    program_call *calls;
+    ptrdiff_t count, capacity;
+    chunk *chunks;
+    binding *bindings; /* those of an input lie side by side */
+    ptrdiff_t binding_count, binding_capacity;
+    ptrdiff_t *input_ends; /* in `bindings` */
+    ptrdiff_t input_count, input_capacity;
+    restoration *restorations;
+    ptrdiff_t restoration_count, restoration_capacity;
+    ptrdiff_t check_call; /* -1: none */
+    const void *check_number;
+    pyml_dtype check_dtype;
+    ptrdiff_t stopped;
+    int extras; /* are they run? */
+    unsigned long replays;
+    ptrdiff_t timed;
+};
+
+/* ---- building --------------------------------------------------------------------------------------- */
+
+pyml_program *program_new(void)
+{
+    pyml_program *p = calloc(1, sizeof *p);
+    if (p != NULL) p->check_call = -1;
+    return p;
+}
+
+void program_free(pyml_program *p)
+{
+    if (p == NULL) return;
+    for (chunk *c = p->chunks, *next; c != NULL; c = next) {
+        next = c->next;
+        free(c);
+    }
+    free(p->calls);
+    free(p->bindings);
+    free(p->input_ends);
+    free(p->restorations);
+    free(p);
+}
+
+/* A copy of `size` bytes that lives as long as the program. */
+static void *keep(pyml_program *p, const void *bytes, size_t size)
+{
+    size_t padded = (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    if (p->chunks == NULL || p->chunks->size - p->chunks->used < padded) {
+        size_t room = padded > CHUNK_BYTES ? padded : CHUNK_BYTES;
+        chunk *fresh = malloc(sizeof *fresh + room);
+        if (fresh == NULL) return NULL;
+        *fresh = (chunk){.next = p->chunks, .size = room};
+        p->chunks = fresh;
+    }
+    void *copy = p->chunks->bytes + p->chunks->used;
+    p->chunks->used += padded;
+    if (size > 0) memcpy(copy, bytes, size);
+    return copy;
+}
+
+/* Room for one more element of an array. The array, or NULL without memory (the old one is still there). */
+static void *grown(void *array, ptrdiff_t count, ptrdiff_t *capacity, size_t element)
+{
+    if (count < *capacity) return array;
+    ptrdiff_t wanted = *capacity < 8 ? 16 : 2 * *capacity;
+    void *larger = realloc(array, (size_t)wanted * element);
+    if (larger != NULL) *capacity = wanted;
+    return larger;
+}
+
+/* The segments of a call become the program's own; and so do the step counts of SGD, which are no state of a
+ * parameter. */
+static bool keep_segments(pyml_program *p, const optim_segment **segments, ptrdiff_t count, bool own_steps)
+{
+    optim_segment *own = keep(p, *segments, (size_t)count * sizeof *own);
+    for (ptrdiff_t i = 0; own != NULL && own_steps && i < count; i++)
+        if ((own[i].step = keep(p, own[i].step, sizeof *own[i].step)) == NULL) return false;
+    *segments = own;
+    return own != NULL;
+}
+
+#define KEEP_OPTIMIZER(name)                                                              \
+    case KERNEL_##name: {                                                                 \
+        name##_args *a = args;                                                            \
+        a->options = keep(p, a->options, sizeof *a->options);                             \
+        return a->options != NULL &&                                                      \
+               keep_segments(p, &a->segments, a->count, (KERNEL_##name) == (KERNEL_sgd)); \
+    }
+
+/* What `args` points to beside arrays is copied too. */
+static bool keep_tables(pyml_program *p, pyml_kernel kernel, void *args)
+{
+    switch (kernel) {
+        KEEP_OPTIMIZER(sgd)
+        KEEP_OPTIMIZER(adagrad)
+        KEEP_OPTIMIZER(rmsprop)
+        KEEP_OPTIMIZER(adam)
+    case KERNEL_grad_norm: {
+        grad_norm_args *a = args;
+        return keep_segments(p, &a->segments, a->count, false);
+    }
+    case KERNEL_scale_segments: {
+        scale_segments_args *a = args;
+        return keep_segments(p, &a->segments, a->count, false);
+    }
+    default:
+        return true;
+    }
+}
+
+static void *insert(pyml_program *p, ptrdiff_t at, program_call call, size_t size)
+{
+    program_call *calls = grown(p->calls, p->count, &p->capacity, sizeof *calls);
+    if (calls == NULL) return NULL;
+    p->calls = calls;
+    call.args = keep(p, call.args, size);
+    if (call.args == NULL || !keep_tables(p, call.kernel, call.args)) return NULL;
+    memmove(calls + at + 1, calls + at, (size_t)(p->count - at) * sizeof *calls);
+    calls[at] = call;
+    p->count++;
+    return call.args;
+}
+
+void *program_append(pyml_program *p, pyml_kernel kernel, pyml_dtype dtype, const void *args, size_t size)
+{
+    return insert(p, p->count, (program_call){kernel, dtype, (void *)args, 0, false}, size);
+}
+
+void *program_insert_extra(pyml_program *p, ptrdiff_t at, pyml_kernel kernel, pyml_dtype dtype,
+                           const void *args, size_t size)
+{
+    return insert(p, at, (program_call){kernel, dtype, (void *)args, 0, true}, size);
+}
+
+void program_extras(pyml_program *p, int run_them) { p->extras = run_them; }
+
+ptrdiff_t program_count(const pyml_program *p) { return p->count; }
+program_call *program_calls(pyml_program *p) { return p->calls; }
+ptrdiff_t program_timed(const pyml_program *p) { return p->timed; }
+ptrdiff_t program_stopped(const pyml_program *p) { return p->stopped; }
+
+/* ---- pointers --------------------------------------------------------------------------------------- */
+
+typedef struct {
+    pyml_program *program;
+    const char *memory;
+    size_t size;
+    char *to; /* of a move */
+    bool failed;
+} search;
+
+static bool is_in(const search *s, const void *pointer)
+{
+    return (uintptr_t)pointer - (uintptr_t)s->memory < s->size;
+}
+
+static void each_field(pyml_program *p, footprint_fn visit, search *s)
+{
+    for (ptrdiff_t i = 0; i < p->count; i++)
+        pyml_footprint(p->calls[i].kernel, p->calls[i].dtype, p->calls[i].args, visit, s);
+}
+
+static void move_field(void *context, void **field, ptrdiff_t before, size_t bytes, int access)
+{
+    search *s = context;
+    (void)before, (void)bytes, (void)access;
+    if (is_in(s, *field)) *field = s->to + ((char *)*field - s->memory);
+}
+
+void program_move(pyml_program *p, const void *memory, size_t size, void *to)
+{
+    search s = {.program = p, .memory = memory, .size = size, .to = to};
+    each_field(p, move_field, &s);
+    if (is_in(&s, p->check_number)) p->check_number = s.to + ((const char *)p->check_number - s.memory);
+}
+
+static void bind_field(void *context, void **field, ptrdiff_t before, size_t bytes, int access)
+{
+    search *s = context;
+    pyml_program *p = s->program;
+    (void)before, (void)bytes, (void)access;
+    if (!is_in(s, *field)) return;
+    binding *bindings = grown(p->bindings, p->binding_count, &p->binding_capacity, sizeof *bindings);
+    if (bindings == NULL) {
+        s->failed = true;
+        return;
+    }
+    p->bindings = bindings;
+    bindings[p->binding_count++] = (binding){field, (char *)*field - s->memory};
+}
+
+int program_input(pyml_program *p, const void *memory, size_t size)
+{
+    search s = {.program = p, .memory = memory, .size = size};
+    ptrdiff_t *ends = grown(p->input_ends, p->input_count, &p->input_capacity, sizeof *ends);
+    if (ends == NULL) return -1;
+    p->input_ends = ends;
+    each_field(p, bind_field, &s);
+    if (s.failed) return -1;
+    ends[p->input_count] = p->binding_count;
+    return (int)p->input_count++;
+}
+
+void program_bind(pyml_program *p, int input, void *memory)
+{
+    for (ptrdiff_t i = input == 0 ? 0 : p->input_ends[input - 1]; i < p->input_ends[input]; i++)
+        *p->bindings[i].field = (char *)memory + p->bindings[i].offset;
+}
+
+int program_restore(pyml_program *p, void *memory, const void *values, size_t bytes)
+{
+    restoration *all = grown(p->restorations, p->restoration_count, &p->restoration_capacity, sizeof *all);
+    if (all == NULL) return -1;
+    p->restorations = all;
+    void *copy = keep(p, values, bytes);
+    if (copy == NULL) return -1;
+    all[p->restoration_count++] = (restoration){memory, copy, bytes};
+    return 0;
+}
+
+void program_check(pyml_program *p, ptrdiff_t call, const void *number, pyml_dtype dtype)
+{
+    p->check_call = call, p->check_number = number, p->check_dtype = dtype;
+}
+
+/* ---- replay ----------------------------------------------------------------------------------------- */
+
+static int64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static bool is_finite(const pyml_program *p)
+{
+    return p->check_dtype == PYML_FLOAT32 ? isfinite(*(const float *)p->check_number)
+                                          : isfinite(*(const double *)p->check_number);
+}
+
+/* Whether call i must end the replay. */
+static program_status verdict(const pyml_program *p, ptrdiff_t i)
+{
+    const program_call *call = &p->calls[i];
+    if (call->kernel == KERNEL_index_check && *((const index_check_args *)call->args)->fault >= 0)
+        return PROGRAM_FAULT;
+    if (i == p->check_call && !is_finite(p)) return PROGRAM_NOT_FINITE;
+    return PROGRAM_DONE;
+}
+
+static program_status replay(pyml_program *p)
+{
+    const bool timed = p->replays++ % TIMED_EVERY == TIMED_FIRST;
+    for (restoration *r = p->restorations, *end = r + p->restoration_count; r < end; r++)
+        memcpy(r->memory, r->values, r->bytes);
+    int64_t start = timed ? now_ns() : 0;
+    for (ptrdiff_t i = 0; i < p->count; i++) {
+        program_call *call = &p->calls[i];
+        if (call->is_extra && !p->extras) continue;
+        pyml_kernel_of(call->kernel, call->dtype)(call->args);
+        if (timed) {
+            int64_t end = now_ns();
+            call->ns += (double)(end - start);
+            start = end;
+        }
+        program_status status = verdict(p, i);
+        if (status != PROGRAM_DONE) {
+            p->stopped = i;
+            return status;
+        }
+    }
+    p->timed += timed;
+    return PROGRAM_DONE;
+}
+
+program_status program_replay(pyml_program *p)
+{
+    if (thread_prepare() != 0) return PROGRAM_NO_MEMORY;
+    flush_state before = flush_subnormals();
+    program_status status = replay(p);
+    restore_subnormals(before);
+    return status;
+}
+
+/* Gives the program the rows of step i. */
+static void take_rows(pyml_program *p, const program_run_args *run, ptrdiff_t i)
+{
+    for (ptrdiff_t k = 0; k < run->input_count; k++) {
+        const program_rows *in = &run->inputs[k];
+        if (run->order == NULL) {
+            program_bind(p, in->input, (char *)in->rows + i * run->batch * in->row_bytes);
+        } else {
+            gather_args args = {in->batch, in->rows, run->order + i * run->batch, run->batch, in->row_bytes};
+            pyml_kernel_of(KERNEL_gather, PYML_FLOAT32)(&args);
+        }
+    }
+}
+
+program_status program_run(pyml_program *p, program_run_args *run)
+{
+    if (thread_prepare() != 0) return PROGRAM_NO_MEMORY;
+    flush_state before = flush_subnormals();
+    threads_enter();
+    const int64_t end_ns = now_ns() + run->nanoseconds;
+    program_status status = PROGRAM_DONE;
+    for (ptrdiff_t k = 0; run->order != NULL && k < run->input_count; k++)
+        program_bind(p, run->inputs[k].input, run->inputs[k].batch);
+    while (run->step < run->end) {
+        const ptrdiff_t i = run->step;
+        take_rows(p, run, i);
+        for (const program_transfer *t = run->before, *end = t + run->before_count; t < end; t++)
+            memcpy(t->to, (const char *)t->from + (size_t)i * t->stride, t->bytes);
+        status = replay(p);
+        if (status != PROGRAM_DONE) break;
+        for (const program_transfer *t = run->after, *end = t + run->after_count; t < end; t++)
+            memcpy((char *)t->to + (size_t)i * t->stride, t->from, t->bytes);
+        run->step++;
+        if (now_ns() >= end_ns) break;
+    }
+    threads_leave();
+    restore_subnormals(before);
+    return status;
+}

@@ -1,0 +1,94 @@
+/* A program: the kernel calls of one step, kept, and the loop that replays them over minibatches.
+ *
+ * A kept call is a copy of its arguments. What they point to stays where it is, with three exceptions: memory that
+ * moves (program_move), inputs, which are bound anew for each run (program_bind), and what an optimizer's call
+ * points to beside the arrays, its segments and options, which the program copies and owns. Replayed on the same
+ * memory the calls compute the same bits. A program serves one thread at a time. */
+#ifndef PYML_PROGRAM_H
+#define PYML_PROGRAM_H
+
+#include "pyml_kernels.h"
+
+typedef struct pyml_program pyml_program;
+
+pyml_program *program_new(void); /* NULL: no memory, as below */
+void program_free(pyml_program *program);
+
+/* Keeps a call that has run. Returns its arguments as they are kept, for good at that address; or NULL. */
+void *program_append(pyml_program *program, pyml_kernel kernel, pyml_dtype dtype, const void *args,
+                     size_t size);
+
+/* A kept call, and what its replays took: `ns` in all of program_timed() replays. */
+typedef struct {
+    pyml_kernel kernel;
+    pyml_dtype dtype;
+    void *args;
+    double ns;
+    int is_extra; /* skipped unless program_extras() says otherwise */
+} program_call;
+ptrdiff_t program_count(const pyml_program *program);
+program_call *program_calls(pyml_program *program);
+ptrdiff_t program_timed(const pyml_program *program);
+
+/* Puts a call that only measures before call `at`. Returns its arguments as kept, or NULL. */
+void *program_insert_extra(pyml_program *program, ptrdiff_t at, pyml_kernel kernel, pyml_dtype dtype,
+                           const void *args, size_t size);
+void program_extras(pyml_program *program, int run_them);
+
+/* What pointed into [memory, memory + size) points as far into `to`. */
+void program_move(pyml_program *program, const void *memory, size_t size, void *to);
+
+/* All pointers into [memory, memory + size) are one input. Returns its number, or -1 without memory. To be called when
+ * all calls are there. */
+int program_input(pyml_program *program, const void *memory, size_t size);
+void program_bind(pyml_program *program, int input, void *memory);
+
+/* Before each replay, `memory` gets `bytes` of a copy of `values` that the program keeps. 0; -1 without memory. */
+int program_restore(pyml_program *program, void *memory, const void *values, size_t bytes);
+
+/* The result that is checked as soon as call `call` has written it: one number that must be finite. */
+void program_check(pyml_program *program, ptrdiff_t call, const void *number, pyml_dtype dtype);
+
+/* How a replay ended. Where it stopped, the calls before program_stopped() have run, and that one. */
+typedef enum {
+    PROGRAM_DONE,
+    PROGRAM_FAULT,      /* an index out of range: see index_check */
+    PROGRAM_NOT_FINITE, /* the number that program_check() named */
+    PROGRAM_NO_MEMORY,  /* nothing has run */
+} program_status;
+ptrdiff_t program_stopped(const pyml_program *program);
+
+program_status program_replay(pyml_program *program);
+
+/* ---- many steps ------------------------------------------------------------------------------------- */
+
+/* An input whose rows are taken batch by batch: from `rows` on as they lie, or with an order gathered into `batch`. */
+typedef struct {
+    const void *rows;
+    ptrdiff_t row_bytes;
+    void *batch; /* run.batch rows */
+    int input;
+} program_rows;
+
+/* `bytes` from `from`, copied after step i to `to` + i * stride; or before it from `from` + i * stride to `to`. */
+typedef struct {
+    void *to;
+    const void *from;
+    size_t bytes, stride;
+} program_transfer;
+
+/* Steps [step, end): step i works on rows [i * batch, (i+1) * batch) of the order. */
+typedef struct {
+    ptrdiff_t step; /* in/out: those before it are done */
+    ptrdiff_t end, batch;
+    const int64_t *order; /* of all rows; NULL: as they lie */
+    const program_rows *inputs;
+    ptrdiff_t input_count;
+    const program_transfer *before, *after;
+    ptrdiff_t before_count, after_count;
+    int64_t nanoseconds; /* no step begins later than this after the call; one is made at least */
+} program_run_args;
+
+program_status program_run(pyml_program *program, program_run_args *run);
+
+#endif

@@ -1,0 +1,17 @@
+"""Steps that are recorded once and replayed in C."""
+
+from pyml.recording.diagnostics import Diagnostics
+from pyml.recording.listener import RecordError
+from pyml.recording.recorded import Recorded, record
+from pyml.recording.run import Progress
+from pyml.recording.stats import KernelStats, Stats
+
+__all__ = [
+    "Diagnostics",
+    "KernelStats",
+    "Progress",
+    "RecordError",
+    "Recorded",
+    "Stats",
+    "record",
+]

@@ -1,0 +1,60 @@
+from numpy cimport ndarray
+
+from pyml.recorder cimport Recorder
+from pyml.recording.program cimport Program, Updating
+from pyml.recording.provenance cimport NewMemory
+from pyml.tensor cimport Tensor
+
+
+cdef class Recording(Recorder):
+    cdef Program program
+    cdef NewMemory memory        # that is new, and who wrote it
+    cdef NewMemory inputs        # arguments, as copies; then gradients that were there
+    cdef list input_arrays
+    cdef list input_arguments    # which argument each is; -1: a gradient
+    cdef list staged             # Tensors on the copies
+    cdef set kept
+    cdef dict gradients          # Tensor -> Gradient
+    cdef dict changed_tensors    # id -> Tensor
+    cdef dict modules            # id -> Module
+    cdef list steppers           # Optimizers
+    cdef list plain_states       # what they kept in Python, before
+    cdef dict places             # address of a result's memory -> where it was made
+    cdef Updating updating_now
+    cdef bint stops_on_nan
+    cdef tuple randomness        # of Python and NumPy, before
+    cdef bint falls_back         # a refusal is kept, not raised
+    cdef str refusal
+    cdef bint listens
+    cdef bint problem            # found by a footprint's visitor
+    cdef NewMemory last_writes   # of the last call, or of all that update segments
+    cdef int last_kernel
+    cdef list alterations        # (owner, name, before)
+
+    cdef int start(self, list leaves, function, list objects) except -1
+    cdef int stop(self) except -1
+    cdef int add_input(self, ndarray array, Py_ssize_t argument) except -1
+    cdef int input_of(self, const void *address) noexcept
+    cdef int note_update(self, int kernel, void *args) except -1
+    cdef bint in_arena(self, ndarray array)
+    cdef bint is_new(self, ndarray array)
+    cdef int give_back(self, list leaves) except -1
+    cdef object without_copies(self, value, list leaves)
+    cdef object settle(self, object value)
+    cdef ndarray settled(self, Tensor t)
+    cdef bint is_gradient(self, Tensor t) except -1
+    cdef bint complete(self, list leaves) except -1
+    cdef bint has_altered(self) except -1
+    cdef bint has_leaked(self) except -1
+    cdef bint has_overlaps(self, list leaves) except -1
+    cdef bint leaks(self, str what)
+    cdef bint is_held(self, Py_ssize_t i) except -1
+    cdef bint result_is_held(self, ndarray array) except -1
+    cdef bint constants_leak(self, set known) except -1
+    cdef int know(self, set known, ndarray array) except -1
+    cdef int complete_constants(self) except -1
+    cdef int complete_inputs(self, list leaves) except -1
+    cdef int complete_gradients(self) except -1
+    cdef int complete_updates(self) except -1
+    cdef int complete_check(self) except -1
+    cdef int complete_names(self) except -1

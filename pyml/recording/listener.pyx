@@ -1,0 +1,699 @@
+"""A recording: listens to a step while it runs, and makes a Program of it."""
+import random
+import sys
+
+import numpy as np
+
+cimport cython
+cimport numpy as cnp
+from cpython.ref cimport PyObject
+from numpy cimport ndarray
+
+from pyml._kernels cimport (
+    FOOTPRINT_READ, FOOTPRINT_WRITE, KERNEL_adagrad, KERNEL_adam, KERNEL_copy, KERNEL_rmsprop,
+    KERNEL_scale_segments, KERNEL_sgd, adagrad_options, adam_options, kernel_name, program_append, program_call, program_calls, program_count, program_input,
+    program_restore, rmsprop_options, sgd_options, visit_footprint,
+)
+from pyml.memory cimport Arena, Block
+from pyml.ops.arrays cimport contiguous
+from pyml.recorder cimport Recorder, close_recorder, open_recorder
+from pyml.recording.diagnostics cimport Diagnosis
+from pyml.recording.guards cimport Guards, equal_values
+from pyml.recording.nest cimport flatten, unflatten
+from pyml.recording.program cimport (
+    ARGUMENT, COPIED, OUTSIDE, Gradient, ParameterState, Program, Result, Updating, aliases_of,
+)
+from pyml.recording.provenance cimport CONSTANT, KERNEL, NUMPY, REWRITTEN, NewMemory, Piece
+from pyml.tensor cimport Tensor, alias_of, grad_enabled, wrap
+
+from pyml.ops.inplace import add_
+from pyml.recording.nest import SAMPLE
+from pyml.recording.program import NotFinite
+from pyml.recording.watches import is_library
+
+cnp.import_array()
+
+cdef extern from "pyml_kernels.h":
+    ctypedef struct adam_args:   # the arguments of all optimizers look so
+        const adam_options *options
+
+cdef extern from "Python.h":
+    Py_ssize_t Py_REFCNT(PyObject *)
+
+
+
+class RecordError(RuntimeError):
+    """A step has something in it that cannot be recorded."""
+
+
+def randomness():
+    """What the generators of Python and NumPy would draw next."""
+    of_numpy = sys.modules.get("numpy.random")   # to import it takes longer than most recordings
+    if of_numpy is None:
+        return random.getstate(), None
+    kind, keys, *rest = of_numpy.get_state()
+    return random.getstate(), (kind, keys.tobytes(), rest)
+
+
+def place():
+    """The line of the user's code that runs: (file, line)."""
+    frame = sys._getframe()
+    while frame is not None and is_library(frame.f_code):
+        frame = frame.f_back
+    return ("?", 0) if frame is None else (frame.f_code.co_filename, frame.f_lineno)
+
+
+@cython.final
+cdef class Recording(Recorder):
+    """Listens to a step, and makes a Program of it."""
+
+    def __cinit__(self, bint falls_back):
+        self.program = Program()
+        self.memory, self.inputs, self.last_writes = NewMemory(), NewMemory(), NewMemory()
+        self.arena = self.program.arena = Arena(self)
+        self.input_arguments = []
+        self.input_arrays, self.staged, self.kept, self.gradients, self.changed_tensors = [], [], set(), {}, {}
+        self.modules, self.steppers, self.alterations, self.places = {}, [], [], {}
+        self.plain_states = []
+        self.falls_back = falls_back
+
+    # -- opening and closing --
+
+    cdef int start(self, list leaves, function, list objects) except -1:
+        """Listens from now on. The function is to be called with `staged` in place of `leaves`."""
+        cdef Tensor t, copy
+        cdef Py_ssize_t i, first
+        self.program.guards = Guards(function, objects)
+        self.program.aliases = aliases_of(leaves)
+        for i in range(len(leaves)):
+            t = leaves[i]
+            first = self.program.aliases[i]
+            if first < i:
+                copy = self.staged[first]
+                self.staged.append(copy if t is leaves[first] else alias_of(copy, copy.array))
+                continue
+            copy = wrap(contiguous(t.array).copy())
+            copy._requires_grad = t._requires_grad
+            if not cnp.PyArray_ISWRITEABLE(t.array):
+                copy.array.setflags(write=False)
+            self.staged.append(copy)
+            self.add_input(copy.array, i)
+        self.randomness = randomness()
+        self.memory.watch_numpy()
+        self.listens = True
+        open_recorder(self)
+        return 0
+
+    cdef int stop(self) except -1:
+        if self.listens:
+            self.listens = False
+            close_recorder()
+            self.memory.unwatch_numpy()
+            (<Arena>self.arena).close()
+        return 0
+
+    cdef int add_input(self, ndarray array, Py_ssize_t argument) except -1:
+        """Memory that is another in each replay: of an argument, or (-1) of a gradient that was there."""
+        self.inputs.born(cnp.PyArray_DATA(array), max(1, cnp.PyArray_NBYTES(array)), 0)
+        self.input_arrays.append(array)
+        self.input_arguments.append(argument)
+        return 0
+
+    cdef int input_of(self, const void *address) noexcept:
+        cdef Piece *piece = self.inputs.find(<size_t>address)
+        return -1 if piece == NULL else <int>(piece - self.inputs.pieces)
+
+    # -- what the step does --
+
+    cdef int refuse(self, str what) except -1:
+        file, line = place()
+        message = (
+            f"record: {what} at {file}:{line} cannot be recorded: a replay would not compute it anew; "
+            "move it out of the step, or use @pyml.record(unrecordable=\"eager\")"
+        )
+        if not self.falls_back:
+            raise RecordError(message)
+        if self.refusal is None:
+            self.refusal = message
+            self.stop()
+        return 0
+
+    cdef int call(self, int kernel, int dtype, const void *args, size_t size) except -1:
+        cdef void *copy = program_append(self.program.calls, kernel, dtype, args, size)
+        if copy == NULL:
+            raise MemoryError()
+        if not (updates_segments(self.last_kernel) and (kernel == self.last_kernel or kernel == KERNEL_copy)):
+            self.last_writes.count = 0
+            self.last_kernel = kernel
+        self.problem = False
+        visit_footprint(kernel, dtype, copy, see_read, <void *>self)
+        if self.problem:
+            return self.refuse(f"what NumPy computed, and {kernel_name(kernel).decode()} reads,")
+        visit_footprint(kernel, dtype, copy, see_write, <void *>self)
+        if updates_segments(kernel) and kernel != KERNEL_scale_segments:
+            self.note_update(kernel, copy)
+        return 0
+
+    cdef int note_update(self, int kernel, void *args) except -1:
+        cdef Updating now = self.updating_now, u = Updating()
+        u.update, u.group, u.state = now.update, now.group, now.state
+        u.params = u.group["params"]
+        u.parameters = list(u.params)
+        u.options = options_of(kernel, args, &u.size)
+        u.name0, u.name1, u.name2 = u.update.name0, u.update.name1, u.update.name2
+        self.program.updatings.append(u)
+        return 0
+
+    cdef int keep(self, ndarray array) except -1:
+        if self.input_of(cnp.PyArray_DATA(array)) >= 0 or self.in_arena(array) or id(array) in self.kept:
+            return 0
+        self.kept.add(id(array))
+        self.program.kept.append(array)
+        return 0
+
+    cdef bint in_arena(self, ndarray array):
+        base = array
+        while isinstance(base, ndarray):
+            base = cnp.get_array_base(<ndarray>base)
+        return type(base) is Block and (<Block>base).arena is self.arena
+
+    cdef int constant(self, ndarray array) except -1:
+        cdef Piece *piece
+        if cnp.PyArray_NBYTES(array) == 0:
+            return 0
+        piece = self.memory.find(<size_t>cnp.PyArray_DATA(array))
+        if piece == NULL:
+            self.memory.born(cnp.PyArray_DATA(array), cnp.PyArray_NBYTES(array), CONSTANT)
+        else:
+            piece.marks |= CONSTANT
+        self.program.constants.append((array, array.tobytes()))
+        return 0
+
+    cdef int lasting(self, ndarray array) except -1:
+        self.memory.died(cnp.PyArray_DATA(array))
+        return 0
+
+    cdef int born(self, void *memory, size_t size) except -1:
+        self.places[<size_t>memory] = place()
+        return self.memory.born(memory, size, 0)
+
+    cdef int died(self, void *memory) except -1:
+        self.memory.died(memory)
+        return 0
+
+    cdef bint is_new(self, ndarray array):
+        return self.memory.find(<size_t>cnp.PyArray_DATA(array)) != NULL
+
+    cdef int changed(self, object tensor) except -1:
+        cdef ndarray array = (<Tensor>tensor).array
+        cdef size_t begin = <size_t>cnp.PyArray_DATA(array), end = begin
+        cdef Piece *piece
+        cdef Py_ssize_t i
+        cdef int d
+        if cnp.PyArray_SIZE(array) == 0:
+            return 0
+        for d in range(array.ndim):
+            if array.strides[d] < 0:
+                begin += (array.shape[d] - 1) * array.strides[d]
+            else:
+                end += (array.shape[d] - 1) * array.strides[d]
+        end += cnp.PyArray_ITEMSIZE(array)
+        if not self.is_new(array) and self.input_of(cnp.PyArray_DATA(array)) < 0:
+            self.changed_tensors[id(tensor)] = tensor
+        for i in range(self.last_writes.count):
+            piece = &self.last_writes.pieces[i]
+            if piece.begin < end and begin < piece.begin + piece.size:
+                return 0
+        return self.refuse("a change in place that NumPy made")
+
+    cdef int gradient(self, object tensor, bint assigned, bint accumulates) except -1:
+        cdef Tensor t = tensor
+        cdef Gradient g
+        cdef int argument = self.input_of(cnp.PyArray_DATA(t.array))
+        if argument >= 0 and not accumulates and any([t is copy for copy in self.staged]):
+            return self.refuse("reading or assigning the .grad of an argument")
+        if t in self.gradients or self.is_new(t.array) or self.input_of(cnp.PyArray_DATA(t.array)) >= 0:
+            return 0
+        g = Gradient()
+        g.tensor, g.assigned, g.was_none, g.input = t, assigned, t._grad is None, -1
+        self.gradients[t] = g
+        if assigned or t._grad is None:
+            return 0
+        g.shape = t._grad.shape
+        if not cnp.PyArray_ISCARRAY(t._grad.array):
+            return self.refuse("a gradient that is not contiguous")
+        g.input = <int>len(self.input_arrays)
+        return self.add_input(t._grad.array, -1)
+
+    cdef int backward(self, tuple outputs) except -1:
+        """A run that stops at numbers that are not finite does so before weights change, also in a step that is
+        recorded. Here the loss is what backward begins at."""
+        cdef Tensor t
+        for t in outputs if self.stops_on_nan else ():
+            if cnp.PyArray_SIZE(t.array) == 1 and not np.isfinite(t.array).all():
+                raise NotFinite(t.array.item())
+        return 0
+
+    cdef int called(self, object module) except -1:
+        self.modules[id(module)] = module
+        return 0
+
+    cdef int stepping(self, object optimizer) except -1:
+        if optimizer._step_pre_hooks or optimizer._step_post_hooks:
+            self.refuse("a step hook of an optimizer")
+        if not any([optimizer is other for other in self.steppers]):
+            self.steppers.append(optimizer)
+            self.plain_states.append(plain_state(optimizer))
+        return 0
+
+    cdef int updating(self, object update, dict group, dict state) except -1:
+        if any([stepped and has_group(scheduler, group) for scheduler, stepped in self.program.schedules]):
+            self.refuse("two steps of an optimizer with a scheduler's between them")
+        self.updating_now = Updating()
+        self.updating_now.update, self.updating_now.group, self.updating_now.state = update, group, state
+        return 0
+
+    cdef int scheduled(self, object scheduler) except -1:
+        stepped = any([has_group(scheduler, (<Updating>u).group) for u in self.program.updatings])
+        self.program.schedules.append((scheduler, stepped))
+        return 0
+
+    cdef int altered(self, object owner, str name, object before) except -1:
+        if isinstance(owner, Tensor) and (
+                self.is_new((<Tensor>owner).array) or self.input_of(cnp.PyArray_DATA((<Tensor>owner).array)) >= 0):
+            return 0   # it is the step's own
+        self.alterations.append((owner, name, before))
+        return 0
+
+    cdef int fault(self, ndarray fault, ndarray index, object error) except -1:
+        self.program.faults.append((fault, error))
+        return 0
+
+    cdef int give_back(self, list leaves) except -1:
+        """To the arguments: what the step did to their copies."""
+        cdef Tensor t, copy
+        cdef Py_ssize_t i
+        for i in range(len(leaves)):
+            t, copy = leaves[i], self.staged[i]
+            if copy.version is not None:
+                cnp.PyArray_CopyInto(t.array, copy.array)
+                t.mark_changed()
+            if copy._grad is not None:
+                if t._grad is None:
+                    t._grad = wrap(contiguous(copy._grad.array).copy())
+                else:
+                    add_(t._grad, copy._grad)
+        return 0
+
+    cdef object without_copies(self, value, list leaves):
+        """A result with the arguments in place of their copies."""
+        cdef list tensors = []
+        flatten(value, tensors)
+        for i in range(len(leaves)):
+            tensors = [leaves[i] if t is self.staged[i] else t for t in tensors]
+        return unflatten(value, iter(tensors))
+
+    # -- the end --
+
+    cdef object settle(self, object value):
+        """What the function returned, with its Tensors where a replay can take them from. While still recording."""
+        cdef list leaves = []
+        cdef Result r
+        cdef Gradient g
+        cdef Piece *piece
+        cdef Tensor t
+        flatten(value, leaves)
+        for t in leaves:
+            r = Result()
+            for i in range(len(self.staged)):
+                if t is self.staged[i]:
+                    r.kind, r.argument = ARGUMENT, i
+                    break
+            else:
+                if not self.is_new(t.array) and self.input_of(cnp.PyArray_DATA(t.array)) < 0 and t.node is None \
+                        and not t.is_view:
+                    r.kind, r.tensor = OUTSIDE, t
+                else:
+                    r.kind, r.array = COPIED, self.settled(t)
+            if self.refusal is not None:
+                return None
+            self.program.results.append(r)
+        for g in self.gradients.values():
+            t = g.tensor._grad
+            piece = NULL if t is None else self.memory.find(<size_t>cnp.PyArray_DATA(t.array))
+            if piece != NULL and not piece.marks & (KERNEL | CONSTANT):
+                self.refuse(f"a gradient of shape {t.shape} that NumPy computed")
+                return None
+        self.program.nest = Tensor if value is not None and isinstance(value, Tensor) else \
+            unflatten(value, iter([SAMPLE] * len(leaves))) if leaves else value
+        return None
+
+    cdef ndarray settled(self, Tensor t):
+        """The array of a result: contiguous, of the arena, written by a kernel."""
+        cdef ndarray array = t.array
+        cdef Piece *piece
+        if cnp.PyArray_SIZE(array) == 0:
+            return array.copy()
+        if not self.in_arena(array) or not cnp.PyArray_ISCARRAY_RO(array) or self.is_gradient(t):
+            array = (<Tensor>t.detach().clone()).array
+        piece = self.memory.find(<size_t>cnp.PyArray_DATA(array))
+        if piece == NULL or not piece.marks & KERNEL:
+            self.refuse("returning what NumPy computed")
+        return array
+
+    cdef bint is_gradient(self, Tensor t) except -1:
+        """Whether it lies in the memory of a .grad, which may move."""
+        cdef Gradient g
+        cdef Piece *piece = self.memory.find(<size_t>cnp.PyArray_DATA(t.array))
+        for g in self.gradients.values():
+            if g.tensor._grad is not None and self.memory.find(<size_t>cnp.PyArray_DATA(g.tensor._grad.array)) == piece:
+                return True
+        return False
+
+    cdef bint complete(self, list leaves) except -1:
+        """Makes the Program whole. After stop(), when the function's own objects are gone. False: it cannot be kept."""
+        cdef Program p = self.program
+        cdef Py_ssize_t i
+        for t in leaves:
+            if any([np.may_share_memory((<Tensor>t).array, (<Tensor>other).array) for other in self.changed_tensors.values()]):
+                raise RecordError(
+                    f"record: an argument of shape {t.shape} is also a tensor that the step reaches by another name and "
+                    "changes; pass a clone")
+        if self.has_altered() or self.has_leaked() or self.has_overlaps(leaves):
+            return False
+        p.shapes = [t.shape for t in leaves]
+        p.types = [cnp.PyArray_TYPE((<Tensor>t).array) for t in leaves]
+        p.needs_grad = [bool((<Tensor>t)._requires_grad) for t in leaves]
+        p.grad_mode = grad_enabled()
+        p.changed = list(self.changed_tensors.values())
+        self.complete_names()
+        p.diagnosis = Diagnosis()
+        p.diagnosis.calls = p.calls
+        p.diagnosis.insert(p.names)
+        self.complete_constants()
+        self.complete_inputs(leaves)   # when all calls are there
+        self.complete_gradients()
+        self.complete_updates()
+        self.complete_check()
+        p.guards.complete(self.modules.values(), self.steppers)
+        return True
+
+    cdef bint has_altered(self) except -1:
+        """Whether the function has changed what it depends on, other than values of tensors."""
+        cdef set seen = set()
+        cdef str name = self.program.guards.change(len(self.program.schedules) > 0)
+        if self.randomness != randomness():
+            self.refusal = (
+                "record: the step draws random numbers of Python or NumPy, and a replay would not draw new ones; "
+                "draw them from pyml, or outside of the step")
+            return True
+        if name is not None:
+            self.refusal = (
+                f"record: the step changes {name}, which it also reads, and a replay would not; "
+                "change it outside of the step")
+            return True
+        for optimizer, before in zip(self.steppers, self.plain_states):
+            if plain_state(optimizer) != before:
+                self.refusal = (
+                    f"record: {type(optimizer).__name__} counts in Python, and a replay would not; "
+                    "keep the count in a Tensor")
+                return True
+        for u in self.program.updatings:
+            for option, value in (<Updating>u).group.items():
+                if isinstance(value, Tensor) and id(value) in self.changed_tensors:
+                    self.refusal = (
+                        f"record: the step changes the option {option!r} of an optimizer; a scheduler may, or change it "
+                        "outside of the step")
+                    return True
+        for owner, attribute, before in self.alterations:
+            if (id(owner), attribute) in seen:
+                continue
+            seen.add((id(owner), attribute))
+            if isinstance(owner, Tensor) and Py_REFCNT(<PyObject *>owner) <= 2:   # `owner` and the list: it is gone
+                continue
+            if attribute == "requires_grad":
+                now = bool((<Tensor>owner)._requires_grad)
+            else:
+                now = getattr(owner, "__dict__", {}).get(attribute)
+            if now is not before and not equal_values(now, before):
+                self.refusal = (
+                    f"record: the step sets {attribute!r} of a {type(owner).__name__} anew each time, which a replay "
+                    "would not; set it outside, or return the value")
+                return True
+        return False
+
+    cdef bint has_leaked(self) except -1:
+        """Whether what the step made is still in use elsewhere: by a tensor that the function stored somewhere. To be
+        asked when what it returned is gone."""
+        cdef set known = set()
+        cdef Gradient g
+        cdef Result r
+        cdef Tensor t
+        cdef Py_ssize_t i
+        cdef Piece *piece
+        for g in self.gradients.values():
+            t = g.tensor._grad
+            if t is None:
+                continue
+            self.know(known, t.array)
+            if self.is_new(t.array) and (Py_REFCNT(<PyObject *>t) > 2 or Py_REFCNT(<PyObject *>t.array) > 1):
+                return self.leaks(f"a gradient of shape {t.shape}")
+        t = None
+        for fault, _ in self.program.faults:
+            self.know(known, fault)
+        for i in range(len(self.staged)):
+            t = self.staged[i]
+            if self.is_held(i):
+                return self.leaks(f"an argument of shape {t.shape}")
+            if t._grad is not None:
+                self.know(known, t._grad.array)
+        t = None
+        for r in self.program.results:
+            if r.kind == COPIED:
+                self.know(known, r.array)
+                if self.result_is_held(r.array):
+                    return self.leaks(f"a result of shape {(<object>r.array).shape}")
+        for i in range(self.memory.count):
+            piece = &self.memory.pieces[i]
+            if piece.marks & (NUMPY | CONSTANT) or piece.begin in known:
+                continue
+            file, line = self.places.get(piece.begin, ("?", 0))
+            return self.leaks(f"a tensor that was computed at {file}:{line}")
+        return self.constants_leak(known)
+
+    cdef bint has_overlaps(self, list leaves) except -1:
+        """Whether arguments are parts of one memory and one of them is changed."""
+        cdef Py_ssize_t i
+        if not any([self.inputs.pieces[i].marks & KERNEL for i in range(len(self.input_arrays))]):
+            return False
+        for i, t in enumerate(leaves):
+            for k, other in enumerate(leaves[:i]):
+                if self.program.aliases[i] != self.program.aliases[k] and np.may_share_memory(t.array, other.array):
+                    self.refusal = "record: arguments overlap in memory, and the step changes one of them; pass copies"
+                    return True
+        return False
+
+    cdef bint leaks(self, str what):
+        self.refusal = (
+            f"record: {what} is kept after the step (an attribute, a list, a global), and a replay would not put a new "
+            "one there; make it before the step, or return it")
+        return True
+
+    cdef bint is_held(self, Py_ssize_t i) except -1:
+        """Whether the copy of an argument is in use elsewhere: beside the list, and its caller, which looks at it."""
+        cdef Tensor t = self.staged[i]
+        cdef Py_ssize_t tensors = 0, arrays = 0
+        for other in self.staged:
+            tensors += other is t
+        for other in {id(other): other for other in self.staged}.values():
+            arrays += (<Tensor>other).array is t.array
+        other = None
+        return Py_REFCNT(<PyObject *>t) > tensors + 2 or Py_REFCNT(<PyObject *>t.array) > arrays + 1   # input_arrays
+
+    cdef bint result_is_held(self, ndarray array) except -1:
+        """Whether a result's array is in use beside the results, some of which may be views of others."""
+        cdef Result r
+        cdef Py_ssize_t count = 0
+        for r in self.program.results:
+            if r.kind == COPIED:
+                count += (r.array is array) + (cnp.get_array_base(r.array) is array)
+        return Py_REFCNT(<PyObject *>array) > count + 1   # the caller's
+
+    cdef bint constants_leak(self, set known) except -1:
+        cdef dict holds = {}   # id of an array -> references to it from what the program keeps
+        for array in self.program.kept:   # themselves, and the arrays that they are views of
+            for held in (array, cnp.get_array_base(<ndarray>array)):
+                holds[id(held)] = holds.get(id(held), 0) + 1
+        array = held = None
+        for array, _ in self.program.constants:
+            if <size_t>cnp.PyArray_DATA(array) in known:
+                continue
+            if Py_REFCNT(<PyObject *>array) > 2 + holds.get(id(array), 0):
+                return self.leaks(f"a tensor of shape {array.shape} that the step made")
+        return False
+
+    cdef int know(self, set known, ndarray array) except -1:
+        cdef Piece *piece = self.memory.find(<size_t>cnp.PyArray_DATA(array))
+        if piece != NULL:
+            known.add(piece.begin)
+        return 0
+
+    cdef int complete_constants(self) except -1:
+        cdef Piece *piece
+        cdef const unsigned char[:] values
+        for array, content in self.program.constants:
+            piece = self.memory.find(<size_t>cnp.PyArray_DATA(<ndarray>array))
+            if piece != NULL and piece.marks & REWRITTEN:
+                values = content
+                if program_restore(self.program.calls, cnp.PyArray_DATA(<ndarray>array), &values[0], len(content)) != 0:
+                    raise MemoryError()
+        return 0
+
+    cdef int complete_inputs(self, list leaves) except -1:
+        cdef Program p = self.program
+        cdef ndarray array
+        cdef int number
+        p.numbers, p.written = [-1] * len(leaves), [False] * len(leaves)
+        for i, (array, argument) in enumerate(zip(self.input_arrays, self.input_arguments)):
+            number = program_input(p.calls, cnp.PyArray_DATA(array), max(1, cnp.PyArray_NBYTES(array)))
+            if number < 0:
+                raise MemoryError()
+            if argument >= 0:
+                p.numbers[argument] = number
+                p.written[argument] = bool(self.inputs.pieces[i].marks & KERNEL)
+        p.writes = any(p.written)
+        p.is_aliased = p.aliases != list(range(len(leaves)))
+        return 0
+
+    cdef int complete_gradients(self) except -1:
+        cdef Gradient g
+        cdef Program p = self.program
+        cdef Tensor now
+        for g in self.gradients.values():
+            now = g.tensor._grad
+            g.kept = g.input >= 0 and now is not None and self.input_arrays[g.input] is now.array
+            g.after = None if g.kept else now
+            if g.after is not None and self.in_arena(now.array) and type(cnp.get_array_base(now.array)) is Block:
+                g.block = cnp.get_array_base(now.array)
+            p.gradients.append(g)
+        for i in range(len(self.staged)):
+            now = (<Tensor>self.staged[i])._grad
+            if now is not None:
+                p.argument_gradients.append((i, now.array))
+        return 0
+
+    cdef int complete_updates(self) except -1:
+        cdef Updating u
+        cdef Program p = self.program
+        cdef Tensor t
+        for u in p.updatings:
+            u.states = [state_of(t, u.state[t]) for t in u.parameters if t in u.state]
+        p.schedules = [
+            (scheduler, stepped or not any([has_group(scheduler, (<Updating>u).group) for u in p.updatings]))
+            for scheduler, stepped in p.schedules]
+        return 0
+
+    cdef int complete_check(self) except -1:
+        """Which call it is that gives the first result, if that is one number."""
+        cdef Result r = self.program.first_number()
+        cdef program_call *calls = program_calls(self.program.calls)
+        cdef Py_ssize_t i
+        cdef LastWrite last
+        if r is None:
+            return 0
+        last = LastWrite(<size_t>cnp.PyArray_DATA(r.array), False)
+        for i in range(program_count(self.program.calls) - 1, -1, -1):
+            visit_footprint(calls[i].kernel, calls[i].dtype, calls[i].args, see_last_write, &last)
+            if last.found:
+                self.program.check_call = i
+                break
+        return 0
+
+    cdef int complete_names(self) except -1:
+        """What the parameters are called: by the outermost module that was called."""
+        cdef Tensor t
+        for module in self.modules.values():
+            for name, t in module.named_parameters():
+                address = <size_t>cnp.PyArray_DATA(t.array)
+                if len(self.program.names.get(address, "")) < len(name):
+                    self.program.names[address] = name
+        return 0
+
+
+cdef struct LastWrite:
+    size_t address
+    bint found
+
+
+cdef void see_last_write(void *context, void **field, ptrdiff_t before, size_t size, int access) noexcept:
+    cdef LastWrite *last = <LastWrite *>context
+    if access & FOOTPRINT_WRITE and last.address - (<size_t>field[0] - before) < size:
+        last.found = True
+
+
+cdef void see_read(void *context, void **field, ptrdiff_t before, size_t size, int access) noexcept:
+    cdef Recording r = <Recording>context
+    cdef Piece *piece
+    if access & FOOTPRINT_READ and r.input_of(<void *>(<size_t>field[0] - before)) < 0:
+        piece = r.memory.find(<size_t>field[0] - before)
+        if piece != NULL and not piece.marks & (KERNEL | CONSTANT):
+            r.problem = True
+
+
+cdef void see_write(void *context, void **field, ptrdiff_t before, size_t size, int access) noexcept:
+    cdef Recording r = <Recording>context
+    cdef size_t begin = <size_t>field[0] - before
+    cdef Piece *piece
+    if not access & FOOTPRINT_WRITE:
+        return
+    r.last_writes.born(<void *>begin, size, 0)
+    piece = r.inputs.find(begin)
+    if piece == NULL:
+        piece = r.memory.find(begin)
+    if piece != NULL:
+        piece.marks |= KERNEL | REWRITTEN if piece.marks & CONSTANT else KERNEL
+
+
+def plain_state(optimizer):
+    """What an optimizer written in Python keeps beside Tensors."""
+    if optimizer._update is not None:
+        return None
+    plain = (int, float, bool, str)
+    own = {name: value for name, value in vars(optimizer).items() if isinstance(value, plain) and name != "_stepped"}
+    state = [
+        {name: value for name, value in values.items() if isinstance(value, plain)}
+        for values in optimizer.state.values() if isinstance(values, dict)]
+    return own, state
+
+
+def has_group(scheduler, group):
+    """Whether a param_group is one of those whose options a scheduler sets."""
+    return any([group is other for other in scheduler.optimizer.param_groups])
+
+
+cdef ParameterState state_of(Tensor parameter, dict values):
+    cdef ParameterState kept = ParameterState()
+    kept.parameter, kept.values = parameter, values
+    kept.names = [name for name, value in values.items() if isinstance(value, Tensor)]
+    kept.tensors = [values[name] for name in kept.names]
+    kept.arrays = [(<Tensor>t).array for t in kept.tensors]
+    return kept
+
+
+cdef bint updates_segments(int kernel) noexcept:
+    """Kernels that are called once for each dtype of the parameters, and followed by copies of those that are not
+    contiguous, before all are said to have changed."""
+    return kernel in (KERNEL_sgd, KERNEL_adagrad, KERNEL_rmsprop, KERNEL_adam, KERNEL_scale_segments)
+
+
+cdef void *options_of(int kernel, void *args, size_t *size) noexcept:
+    """The options of a kept call of an optimizer: after the segments and their count in each."""
+    if kernel == KERNEL_sgd:
+        size[0] = sizeof(sgd_options)
+    elif kernel == KERNEL_adagrad:
+        size[0] = sizeof(adagrad_options)
+    elif kernel == KERNEL_rmsprop:
+        size[0] = sizeof(rmsprop_options)
+    else:
+        size[0] = sizeof(adam_options)
+    return <void *>(<adam_args *>args).options

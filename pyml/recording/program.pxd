@@ -1,0 +1,108 @@
+from numpy cimport ndarray
+
+from pyml._kernels cimport program_status, pyml_program
+from pyml.memory cimport Arena, Block
+from pyml.ops.optim cimport Update
+from pyml.recording.diagnostics cimport Diagnosis
+from pyml.recording.guards cimport Guards
+from pyml.tensor cimport Tensor
+
+
+cdef enum ResultKind:
+    COPIED      # the program's memory: copied out
+    ARGUMENT    # an argument itself
+    OUTSIDE     # a tensor that was there before
+
+
+cdef class Result:
+    cdef ResultKind kind
+    cdef int argument
+    cdef Tensor tensor     # OUTSIDE
+    cdef ndarray array     # COPIED: on the program's memory
+
+
+cdef class Gradient:
+    cdef Tensor tensor
+    cdef bint assigned     # before it was read, so what it was does not matter
+    cdef bint was_none     # else it must be None again,
+    cdef int input         # or is an input; -1: is not
+    cdef tuple shape       # of that input
+    cdef ndarray bound     # what the input is bound to: alive while C may write it
+    cdef bint kept         # afterwards it is the Tensor that it was
+    cdef Tensor after      # else it is this one,
+    cdef Block block       # on this memory, which other results of a step use too; None: the program does not write it
+
+
+cdef class ParameterState:
+    cdef Tensor parameter
+    cdef dict values       # its state: name -> Tensor
+    cdef list names, tensors, arrays
+
+    cdef bint holds(self, dict state) except -1
+
+
+cdef class Updating:
+    cdef Update update
+    cdef dict group, state
+    cdef list parameters   # of the group, as it was
+    cdef object params     # the list itself
+    cdef str name0, name1, name2
+    cdef void *options     # that the kept calls read
+    cdef size_t size
+    cdef list states       # a ParameterState for each parameter that has any
+
+
+cdef class Program:
+    cdef pyml_program *calls
+    cdef Arena arena
+    cdef list kept               # arrays that calls point into
+    cdef object spec             # what the arguments were beside Tensors
+    cdef list shapes, types      # of the arguments
+    cdef list needs_grad
+    cdef list aliases            # of each argument the first one on the same memory
+    cdef bint is_aliased         # one is not the first
+    cdef bint writes             # any argument
+    cdef list written            # bools: arguments that the step changes
+    cdef list numbers            # their inputs; -1: not used
+    cdef bint grad_mode
+    cdef object nest             # of results: the object with Tensors in it
+    cdef list results
+    cdef list gradients
+    cdef list changed            # Tensors from outside that the step changes
+    cdef list updatings
+    cdef Guards guards
+    cdef Py_ssize_t check_call   # after it the first result is there; -1: it is not one number
+    cdef Diagnosis diagnosis
+    cdef bint running
+    cdef readonly unsigned long replays
+    cdef dict names              # address -> name of a parameter
+    cdef list constants          # (array, its bytes)
+    cdef list argument_gradients # (argument, array on the program's memory)
+    cdef list faults             # (fault array, error)
+    cdef list schedules          # (scheduler, after the updates?)
+
+    cdef bint takes(self, list leaves, object spec) except -1
+    cdef bint fits(self) except -1
+    cdef bint fits_optimizers(self) except -1
+    cdef bint may_fit_again(self) except -1
+    cdef bint fits_gradients(self) except -1
+    cdef bint runs_in_c(self) except -1
+    cdef Result first_number(self)
+    cdef object call(self, list leaves)
+    cdef int claim(self) except -1
+    cdef int prepare(self) except -1
+    cdef bint must_move(self, Gradient g) except -1
+    cdef int move_gradient(self, Gradient g) except -1
+    cdef int bind(self, list arrays) except -1
+    cdef program_status replay(self) except *
+    cdef int finish(self, program_status status, list leaves, list bound) except -1
+    cdef object fault(self)
+    cdef int stop_on_nan(self, bint on) except -1
+    cdef int schedule(self, bint after) except -1
+    cdef object returned(self, list leaves)
+    cdef list plan(self)
+
+
+cdef ndarray copy_of(ndarray a)
+cdef Program find(list programs, list leaves, spec)
+cdef list aliases_of(list leaves)

@@ -1,0 +1,395 @@
+"""A recorded step: its kernel calls, and what a replay does beside them.
+
+That is: which .grad it assigns, which tensors it changes, which options the calls of optimizers read, what it returns.
+"""
+cimport cython
+cimport numpy as cnp
+from cpython.dict cimport PyDict_GetItem
+from cpython.ref cimport PyObject
+from libc.stdint cimport int64_t
+from libc.string cimport memcpy
+from numpy cimport ndarray
+
+from pyml._kernels cimport (
+    FOOTPRINT_READ, FOOTPRINT_WRITE, PROGRAM_DONE, PROGRAM_FAULT, PROGRAM_NOT_FINITE, PROGRAM_NO_MEMORY,
+    PYML_FLOAT32, PYML_FLOAT64, kernel_name, program_bind, program_call, program_calls, program_check, program_count,
+    program_free, program_move, program_new, program_replay, program_status, program_stopped, program_timed, visit_footprint,
+)
+from pyml.memory cimport Block, new_array, size_bytes
+from pyml.ops.arrays cimport contiguous
+from pyml.recording.guards cimport same_items
+from pyml.recording.nest cimport unflatten
+from pyml.tensor cimport Tensor, grad_enabled, wrap
+
+from pyml.ops.inplace import add_
+
+cnp.import_array()
+
+cdef extern from "pyml_kernels.h":
+    ctypedef struct index_check_args:
+        int64_t *fault
+        const int64_t *index
+
+cdef extern from "Python.h":
+    Py_ssize_t Py_REFCNT(PyObject *)
+
+
+class NotFinite(FloatingPointError):
+    """A replay was ended by Program.stop_on_nan; the number is the argument."""
+
+
+@cython.final
+cdef class Result:
+    """One Tensor that a step returns."""
+
+
+@cython.final
+cdef class Gradient:
+    """What a step does with the .grad of a tensor."""
+
+
+@cython.final
+cdef class ParameterState:
+    """What an optimizer keeps of a parameter, as it was at the recording."""
+
+    cdef bint holds(self, dict state) except -1:
+        """Whether it is still there, at the same place."""
+        cdef Py_ssize_t i
+        cdef PyObject *now
+        if PyDict_GetItem(state, self.parameter) != <PyObject *>self.values:
+            return False
+        for i in range(len(self.names)):
+            now = PyDict_GetItem(self.values, self.names[i])
+            if now != <PyObject *>self.tensors[i] or (<Tensor>now).array is not self.arrays[i]:
+                return False
+        return True
+
+
+@cython.final
+cdef class Updating:
+    """An optimizer's call: options are read anew for each replay."""
+
+
+@cython.final
+cdef class Program:
+    """The calls of one variant of a step: for these shapes, in this mode."""
+
+    def __cinit__(self):
+        self.calls = program_new()
+        if self.calls == NULL:
+            raise MemoryError()
+        self.kept, self.constants, self.updatings, self.faults, self.schedules = [], [], [], [], []
+        self.results, self.gradients, self.argument_gradients, self.changed, self.names = [], [], [], [], {}
+        self.check_call = -1
+
+    def __dealloc__(self):
+        program_free(self.calls)
+
+    # -- may it be replayed? --
+
+    cdef bint takes(self, list leaves, object spec) except -1:
+        """Whether arguments have the shapes and dtypes of this variant."""
+        cdef Py_ssize_t i, n = len(leaves)
+        cdef Tensor t
+        cdef ndarray a
+        if n != len(self.shapes) or self.grad_mode != grad_enabled():
+            return False
+        for i in range(n):
+            t = leaves[i]
+            a = t.array
+            if cnp.PyArray_TYPE(a) != <int>self.types[i] or t._requires_grad != <bint>self.needs_grad[i]:
+                return False
+            if not same_shape(a, self.shapes[i]):
+                return False
+        if (self.is_aliased or self.writes) and aliases_of(leaves) != self.aliases:
+            return False
+        for i in range(n) if self.writes else ():
+            if self.written[i] and not cnp.PyArray_ISWRITEABLE((<Tensor>leaves[i]).array):
+                raise ValueError(
+                    f"record: argument {i} is on read-only memory, and the step changes it; pass a clone")
+        return spec is self.spec or spec == self.spec
+
+    cdef bint fits(self) except -1:
+        """Whether all else is as it was: nothing that the function would see has changed since, but values of tensors
+        and options of optimizers, which replays read."""
+        return self.guards.hold() and self.fits_optimizers() and self.fits_gradients()
+
+    cdef bint fits_optimizers(self) except -1:
+        """Whether parameters and state are those of the calls. Gives the calls the options as they are now."""
+        cdef Updating u
+        cdef Tensor t
+        for u in self.updatings:
+            params = u.group["params"]
+            if params is not u.params or not same_items(params, u.parameters):
+                return False
+            for kept in u.states:
+                if not (<ParameterState>kept).holds(u.state):
+                    return False
+            u.update.read_options(u.group)
+            if u.update.name0 is not u.name0 or u.update.name1 is not u.name1 or u.update.name2 is not u.name2:
+                return False
+            memcpy(u.options, u.update.options_at(), u.size)
+        return True
+
+    cdef bint may_fit_again(self) except -1:
+        """Whether parameters and state of its optimizers are still there: if they were replaced, it never fits again."""
+        cdef Updating u
+        if not self.guards.optimizers_hold():
+            return False
+        for u in self.updatings:
+            for kept in u.states:
+                if not (<ParameterState>kept).holds(u.state):
+                    return False
+        return True
+
+    cdef bint fits_gradients(self) except -1:
+        cdef Gradient g
+        cdef Tensor now
+        for g in self.gradients:
+            if g.assigned:
+                continue
+            now = g.tensor._grad
+            if g.was_none:
+                if now is not None:
+                    return False
+            elif now is None or not same_shape(now.array, g.shape) or not cnp.PyArray_ISCARRAY(now.array) \
+                    or cnp.PyArray_TYPE(now.array) != cnp.PyArray_TYPE(g.tensor.array):
+                return False
+        return True
+
+    cdef bint runs_in_c(self) except -1:
+        """Whether nothing but kernels, options and gradients belongs to a step."""
+        cdef Result r
+        cdef Gradient g
+        for r in self.results:
+            if r.kind == ARGUMENT or not cnp.PyArray_ISCARRAY_RO(r.array if r.kind == COPIED else r.tensor.array):
+                return False
+        for g in self.gradients:   # each step must find what the one before it left
+            if not g.assigned and not g.kept and (g.after is not None or g.input >= 0):
+                return False
+        return not self.argument_gradients
+
+    cdef Result first_number(self):
+        """The first result, if it is one number."""
+        cdef Result r
+        for r in self.results:
+            return r if r.kind == COPIED and r.array.ndim == 0 and cnp.PyArray_ISFLOAT(r.array) else None
+        return None
+
+    # -- a replay --
+
+    cdef object call(self, list leaves):
+        """One replay, with arguments that it takes, if it fits. Returns what the function would."""
+        cdef list bound = [contiguous((<Tensor>t).array) for t in leaves]
+        self.claim()
+        try:
+            if self.schedules:
+                self.schedule(False)
+                self.fits_optimizers()
+            self.prepare()
+            self.bind(bound)
+            self.finish(self.replay(), leaves, bound)
+            self.schedule(True)
+            return self.returned(leaves)
+        finally:
+            self.running = False
+
+    cdef int claim(self) except -1:
+        if self.running:
+            raise RuntimeError(
+                "record: this step is running on another thread; a recorded step serves one thread at a time, "
+                "record one for each thread")
+        self.running = True
+        return 0
+
+    cdef int prepare(self) except -1:
+        """Gradients where they must be. fits_optimizers() has read the options."""
+        cdef Gradient g
+        for g in self.gradients:
+            if g.block is not None and self.must_move(g):
+                self.move_gradient(g)
+            if g.input >= 0:
+                g.bound = g.tensor._grad.array
+                program_bind(self.calls, g.input, cnp.PyArray_DATA(g.bound))
+        return 0
+
+    cdef bint must_move(self, Gradient g) except -1:
+        """Whether the last gradient is still in use: held by somebody else, or read by this replay, which would write
+        over it before."""
+        cdef bint is_current = g.tensor._grad is g.after
+        if is_current and g.input >= 0:
+            return True
+        return Py_REFCNT(<PyObject *>g.after) > 1 + is_current or Py_REFCNT(<PyObject *>g.after.array) > 1
+
+    cdef int move_gradient(self, Gradient g) except -1:
+        """Gives the calls another block in place of g's."""
+        cdef ndarray before = g.after.array
+        cdef ndarray array = new_array(before.ndim, before.shape, cnp.PyArray_TYPE(before))   # in a block of that size
+        program_move(self.calls, g.block.memory, size_bytes(g.block.index), cnp.PyArray_DATA(array))
+        g.after, g.block = wrap(array), cnp.get_array_base(array)
+        return 0
+
+    cdef int bind(self, list arrays) except -1:
+        cdef Py_ssize_t i
+        for i in range(len(arrays)):
+            if <int>self.numbers[i] >= 0:
+                program_bind(self.calls, self.numbers[i], cnp.PyArray_DATA(<ndarray>arrays[i]))
+        return 0
+
+    cdef program_status replay(self) except *:
+        cdef program_status status
+        self.replays += 1
+        with nogil:
+            status = program_replay(self.calls)
+        return status
+
+    cdef int finish(self, program_status status, list leaves, list bound) except -1:
+        """What is to be done when calls have run: tensors have changed, gradients are there; or an error."""
+        cdef Gradient g
+        cdef Tensor t
+        cdef Py_ssize_t i
+        if status == PROGRAM_NO_MEMORY:
+            raise MemoryError("no memory for a kernel's working space")
+        for t in self.changed:
+            t.mark_changed()
+        for g in self.gradients:
+            if status != PROGRAM_DONE:   # it stopped before they were computed
+                if g.assigned:
+                    g.tensor._grad = None
+            elif not g.kept:
+                g.tensor._grad = g.after
+            elif g.tensor._grad is not None:
+                g.tensor._grad.mark_changed()
+        for i in range(len(leaves)):
+            if self.written[i]:
+                t = leaves[i]
+                if t.array is not bound[i]:
+                    cnp.PyArray_CopyInto(t.array, <ndarray>bound[i])
+                t.mark_changed()
+        for i, array in self.argument_gradients if status == PROGRAM_DONE else ():
+            t = leaves[i]
+            grad = wrap(copy_of(array))
+            if t._grad is None:
+                t._grad = grad
+            else:
+                add_(t._grad, grad)
+        if status == PROGRAM_FAULT:
+            raise self.fault()
+        if status == PROGRAM_NOT_FINITE:
+            raise NotFinite(self.first_number().array.item())
+        return 0
+
+    cdef object fault(self):
+        """The exception of the index that stopped the replay."""
+        cdef index_check_args *args = <index_check_args *>program_calls(self.calls)[program_stopped(self.calls)].args
+        for fault, error in self.faults:
+            if args.fault == cnp.PyArray_DATA(<ndarray>fault):
+                position = int((<ndarray>fault).item())
+                return error(position, args.index[position])
+        return IndexError("record: an index is out of range")
+
+    cdef int stop_on_nan(self, bint on) except -1:
+        """Ends replays as soon as the first result is there and is one number that is not finite."""
+        cdef Result r = self.first_number()
+        if not on or r is None:
+            program_check(self.calls, -1, NULL, 0)
+        else:
+            program_check(self.calls, self.check_call, cnp.PyArray_DATA(r.array),
+                          PYML_FLOAT32 if cnp.PyArray_TYPE(r.array) == cnp.NPY_FLOAT32 else PYML_FLOAT64)
+        return 0
+
+    cdef int schedule(self, bint after) except -1:
+        for scheduler, is_after in self.schedules:
+            if is_after == after:
+                scheduler.step()
+        return 0
+
+    cdef object returned(self, list leaves):
+        cdef Result r
+        cdef list tensors = []
+        for r in self.results:
+            if r.kind == COPIED:
+                tensors.append(wrap(copy_of(r.array)))
+            else:
+                tensors.append(leaves[r.argument] if r.kind == ARGUMENT else r.tensor)
+        if self.nest is Tensor:
+            return tensors[0]
+        return unflatten(self.nest, iter(tensors)) if tensors else self.nest
+
+    # -- what it takes --
+
+    cdef list plan(self):
+        """(kernel, floating-point operations, bytes, nanoseconds or NaN) of each call."""
+        cdef program_call call
+        cdef Traffic traffic
+        cdef Py_ssize_t i, timed = program_timed(self.calls)
+        cdef list rows = []
+        for i in range(program_count(self.calls)):
+            call = program_calls(self.calls)[i]
+            if call.is_extra:
+                continue
+            traffic.bytes = 0
+            flops = visit_footprint(call.kernel, call.dtype, call.args, add_traffic, &traffic)
+            rows.append((
+                kernel_name(call.kernel).decode(), flops, traffic.bytes, call.ns / timed if timed else float("nan")))
+        return rows
+
+
+cdef struct Traffic:
+    double bytes
+
+
+cdef void add_traffic(void *context, void **field, ptrdiff_t before, size_t size, int access) noexcept:
+    cdef Traffic *traffic = <Traffic *>context
+    traffic.bytes += <double>size * ((access & FOOTPRINT_READ != 0) + (access & FOOTPRINT_WRITE != 0))
+
+
+cdef ndarray copy_of(ndarray a):
+    """A contiguous array's values in memory of the pool."""
+    cdef ndarray copy = new_array(a.ndim, a.shape, cnp.PyArray_TYPE(a))
+    memcpy(cnp.PyArray_DATA(copy), cnp.PyArray_DATA(a), cnp.PyArray_NBYTES(a))
+    return copy
+
+
+cdef bint same_shape(ndarray a, tuple shape) except -1:
+    cdef Py_ssize_t d, n = len(shape)
+    if a.ndim != n:
+        return False
+    for d in range(n):
+        if a.shape[d] != <Py_ssize_t>shape[d]:
+            return False
+    return True
+
+
+cdef Program find(list programs, list leaves, spec):
+    cdef Py_ssize_t i
+    cdef Program p
+    for i in range(len(programs)):
+        p = programs[i]
+        if not p.takes(leaves, spec):
+            continue
+        if p.running:
+            p.claim()   # says so
+        if p.fits():
+            if i > 0:
+                programs.insert(0, programs.pop(i))
+            return p
+    return None
+
+
+cdef list aliases_of(list leaves):
+    """For each argument the first one that is on the same memory in the same way: mostly itself."""
+    cdef Py_ssize_t i, k
+    cdef ndarray a, b
+    cdef list first = []
+    for i in range(len(leaves)):
+        a = (<Tensor>leaves[i]).array
+        for k in range(i):
+            b = (<Tensor>leaves[k]).array
+            if a is b or (cnp.PyArray_DATA(a) == cnp.PyArray_DATA(b) and cnp.PyArray_NBYTES(a) > 0 and a.dtype == b.dtype
+                          and (<object>a).shape == (<object>b).shape and (<object>a).strides == (<object>b).strides):
+                break
+        else:
+            k = i
+        first.append(k)
+    return first

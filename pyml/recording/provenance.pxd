@@ -1,0 +1,22 @@
+cdef enum:
+    KERNEL = 1      # a kernel wrote it
+    CONSTANT = 2    # its values are the same in every step
+    REWRITTEN = 4   # constant at first, then written by a kernel
+    NUMPY = 8       # NumPy's own memory, else a result's
+
+
+cdef struct Piece:
+    size_t begin, size
+    int marks
+
+
+cdef class NewMemory:
+    cdef Piece *pieces
+    cdef Py_ssize_t count, capacity
+    cdef object handler, before
+
+    cdef int born(self, const void *memory, size_t size, int marks) except -1
+    cdef void died(self, const void *memory) noexcept
+    cdef Piece *find(self, size_t begin) noexcept
+    cdef int watch_numpy(self) except -1
+    cdef int unwatch_numpy(self) except -1

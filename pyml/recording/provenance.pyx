@@ -1,0 +1,139 @@
+"""Where values come from: memory that is new in a step, and who has written it.
+
+A recorded step repeats what kernels computed. What NumPy computed would silently stay as it was at the recording. So
+while a step is recorded, all memory that is taken is listed here: that of results, and NumPy's own, by a handler of
+its allocations (NEP 49). Kernels mark what they write. A kernel that is about to read new memory without a mark
+would read what NumPy has put there.
+"""
+from cpython.pycapsule cimport PyCapsule_New
+from libc.stdlib cimport calloc, free, malloc, realloc
+from libc.string cimport strcpy
+
+cdef extern from *:
+    """
+    #define NPY_TARGET_VERSION NPY_1_22_API_VERSION
+    """
+
+cimport numpy as cnp
+
+cnp.import_array()
+
+cdef extern from "numpy/arrayobject.h":
+    ctypedef struct PyDataMemAllocator:
+        void *ctx
+        void *(*malloc)(void *ctx, size_t size) noexcept
+        void *(*calloc)(void *ctx, size_t count, size_t size) noexcept
+        void *(*realloc)(void *ctx, void *memory, size_t size) noexcept
+        void (*free)(void *ctx, void *memory, size_t size) noexcept
+    ctypedef struct PyDataMem_Handler:
+        char name[127]
+        unsigned char version
+        PyDataMemAllocator allocator
+    object PyDataMem_SetHandler(object handler)
+
+cdef extern from "Python.h":
+    void *PyCapsule_GetPointer(object capsule, const char *name) except NULL
+
+
+cdef class NewMemory:
+    """The pieces of memory that are new, the latest last."""
+
+    def __dealloc__(self):
+        free(self.pieces)
+
+    cdef int born(self, const void *memory, size_t size, int marks) except -1:
+        cdef Piece *larger
+        if self.count == self.capacity:
+            larger = <Piece *>realloc(self.pieces, (2 * self.capacity + 64) * sizeof(Piece))
+            if larger == NULL:
+                raise MemoryError()
+            self.pieces, self.capacity = larger, 2 * self.capacity + 64
+        self.pieces[self.count] = Piece(<size_t>memory, size, marks)
+        self.count += 1
+        return 0
+
+    cdef void died(self, const void *memory) noexcept:
+        cdef Py_ssize_t i
+        for i in range(self.count - 1, -1, -1):
+            if self.pieces[i].begin == <size_t>memory:
+                self.count -= 1
+                self.pieces[i] = self.pieces[self.count]
+                return
+
+    cdef Piece *find(self, size_t begin) noexcept:
+        """The piece that an address lies in, or NULL."""
+        cdef Py_ssize_t i
+        for i in range(self.count - 1, -1, -1):
+            if begin - self.pieces[i].begin < self.pieces[i].size:
+                return &self.pieces[i]
+        return NULL
+
+    cdef int watch_numpy(self) except -1:
+        """From now on, what NumPy allocates on this thread is listed."""
+        cdef Watch *watch = <Watch *>calloc(1, sizeof(Watch))
+        if watch == NULL:
+            raise MemoryError()
+        watch.memory = <void *>self
+        strcpy(watch.handler.name, b"pyml: a step is recorded")
+        watch.handler.version = 1
+        watch.handler.allocator.ctx = watch
+        watch.handler.allocator.malloc = watched_malloc
+        watch.handler.allocator.calloc = watched_calloc
+        watch.handler.allocator.realloc = watched_realloc
+        watch.handler.allocator.free = watched_free
+        self.handler = PyCapsule_New(watch, "mem_handler", free_watch)
+        self.before = PyDataMem_SetHandler(self.handler)
+        return 0
+
+    cdef int unwatch_numpy(self) except -1:
+        """Arrays that were made meanwhile keep their handler, which lists nothing any more."""
+        if self.handler is None:
+            return 0
+        (<Watch *>PyCapsule_GetPointer(self.handler, "mem_handler")).memory = NULL
+        PyDataMem_SetHandler(self.before)
+        self.handler = self.before = None
+        return 0
+
+
+# ---- NumPy's allocations --------------------------------------------------------------------------------------
+
+
+cdef struct Watch:
+    PyDataMem_Handler handler
+    void *memory   # the NewMemory; NULL when nobody looks any more
+
+
+cdef void free_watch(object capsule) noexcept:
+    free(PyCapsule_GetPointer(capsule, "mem_handler"))
+
+
+cdef void *listed(void *context, void *memory, size_t size) noexcept:
+    """Called with the GIL: NumPy allocates arrays under it."""
+    cdef Watch *watch = <Watch *>context
+    if memory != NULL and watch.memory != NULL:
+        (<NewMemory>watch.memory).born(memory, size, NUMPY)
+    return memory
+
+
+cdef void unlisted(void *context, void *memory) noexcept:
+    cdef Watch *watch = <Watch *>context
+    if memory != NULL and watch.memory != NULL:
+        (<NewMemory>watch.memory).died(memory)
+
+
+cdef void *watched_malloc(void *context, size_t size) noexcept:
+    return listed(context, malloc(size), size)
+
+
+cdef void *watched_calloc(void *context, size_t count, size_t size) noexcept:
+    return listed(context, calloc(count, size), count * size)
+
+
+cdef void *watched_realloc(void *context, void *memory, size_t size) noexcept:
+    unlisted(context, memory)
+    return listed(context, realloc(memory, size), size)
+
+
+cdef void watched_free(void *context, void *memory, size_t size) noexcept:
+    unlisted(context, memory)
+    free(memory)

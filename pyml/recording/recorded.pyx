@@ -1,0 +1,318 @@
+"""@pyml.record: run a step once, keep its kernel calls, replay them.
+
+A Recorded runs its function the first time, while a Recording listens: every kernel call becomes part of a Program,
+results take their memory from the Program's arena, and whatever could not be repeated is refused. After that, a call
+with arguments of the same shapes binds them to the Program and replays it in C.
+"""
+import copy
+import functools
+import gc
+import inspect
+import types
+import warnings
+
+from numpy cimport ndarray
+
+from pyml.recorder cimport recorder
+from pyml.recording.listener cimport Recording
+from pyml.recording.nest cimport flatten, objects_in, unflatten
+from pyml.recording.program cimport Program, find
+from pyml.tensor cimport Tensor, grad_enabled
+
+from pyml.recording.listener import RecordError
+from pyml.recording.nest import SAMPLE
+from pyml.recording.run import run_steps
+from pyml.recording.stats import Stats
+
+cdef enum:
+    VARIANTS = 16      # programs that a Recorded keeps: shapes, train and eval; the longest unused goes
+    WASTE = 12         # recordings, before too few replays are worth a warning
+    FRUITLESS = 3      # recordings in a row that could not be kept, before that is an error
+
+
+cdef class Recorded:
+    """A step that is recorded the first time it is called, and replayed after that. Made by pyml.record.
+
+    Attributes:
+        function: what was recorded.
+        progress: the Progress of the last run.
+        diagnostics: what the last run measured, a pyml.recording.Diagnostics, or None.
+    """
+    cdef readonly object function
+    cdef readonly str unrecordable
+    cdef public object progress, diagnostics
+    cdef readonly list _programs     # the latest used first
+    cdef readonly bint _is_eager     # fell back
+    cdef public bint _stops_on_nan   # also while it is recorded; a run says so
+    cdef int fruitless
+    cdef unsigned long recordings, replays
+    cdef bint has_warned
+    cdef dict __dict__
+    cdef object __weakref__
+
+    def __init__(self, function, unrecordable="error"):
+        if not callable(function):
+            raise TypeError(f"record: a function is needed, not {type(function).__name__}")
+        if unrecordable not in ("error", "eager"):
+            raise ValueError(f"record: unrecordable is {unrecordable!r}, it must be 'error' or 'eager'")
+        if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+            raise TypeError(f"record: {function!r} is a coroutine or a generator; a step must be a plain function")
+        functools.update_wrapper(self, function, updated=())
+        self.function = function
+        self.unrecordable = unrecordable
+        self._programs = []
+
+    def __call__(self, *args, **kwargs):
+        """What the function returns, its Tensors detached."""
+        cdef Program program
+        cdef list leaves
+        if recorder() is not None:   # a part of another recording
+            return self.function(*args, **kwargs)
+        if self._is_eager:
+            return detached(self.function(*args, **kwargs))
+        leaves = []
+        spec = spec_of(args, kwargs, leaves)
+        program = find(self._programs, leaves, spec)
+        if program is not None:
+            self.replays += 1
+            return program.call(leaves)
+        self.warn_of_waste(leaves, spec)
+        return self._record(args, kwargs, leaves, spec)
+
+    def _record(self, args, kwargs, list leaves, spec):
+        cdef Recording recording = Recording(self.unrecordable == "eager")
+        cdef Program program = recording.program
+        check_arguments(spec, leaves)
+        recording.stops_on_nan = self._stops_on_nan
+        recording.start(leaves, self.function, objects_in(spec))
+        try:
+            staged = iter(recording.staged)
+            result = self.function(*unflatten(args, staged), **unflatten(kwargs, staged))
+            if recording.refusal is None:
+                recording.settle(result)
+            if recording.refusal is None:
+                result = None
+                if recording.has_leaked():
+                    gc.collect()
+                recording.refusal = None
+        finally:
+            recording.stop()
+        recording.give_back(leaves)
+        if recording.refusal is not None:
+            self._fall_back(recording.refusal)
+            return detached(recording.without_copies(result, leaves))
+        program.spec = spec
+        if not recording.complete(leaves):
+            self._not_kept(recording.refusal)
+            return program.returned(leaves)
+        self.fruitless = 0
+        self._programs[:] = [p for p in self._programs if may_fit_again(p)]
+        self._programs.insert(0, program)
+        del self._programs[VARIANTS:]
+        return program.returned(leaves)
+
+    cdef int warn_of_waste(self, list leaves, spec) except -1:
+        """Once, if the step is recorded anew again and again for arguments of the same shapes."""
+        cdef Program program
+        self.recordings += 1
+        if self.has_warned or self.recordings < WASTE or self.replays > self.recordings:
+            return 0
+        for program in self._programs:
+            if program.takes(leaves, spec):
+                self.has_warned = True
+                warnings.warn(
+                    f"record: {self!r} was recorded {self.recordings} times and replayed {self.replays} times: "
+                    f"{program.guards.broken or 'a .grad or the state of an optimizer'} changes from call to call, "
+                    "which it depends on", stacklevel=1)
+                return 0
+        return 0
+
+    def _not_kept(self, reason):
+        """A recording that could not be kept: once may be the first step, which makes state."""
+        self.fruitless += 1
+        if self.fruitless == FRUITLESS:
+            if self.unrecordable == "error":
+                self.fruitless = 0
+                raise RecordError(reason)
+            self._fall_back(reason)
+
+    def _fall_back(self, reason):
+        self._is_eager = True
+        warnings.warn(f"{reason}\nThe step runs eagerly from now on.", stacklevel=1)   # compiled code has no frames
+
+    def _spec_of(self, count):
+        """Of a call with `count` Tensors."""
+        return spec_of((SAMPLE,) * count, {}, [])
+
+    def run(
+        self, *data, batch_size, epochs=1, shuffle=True, drop_last=False, generator=None, scheduler=None, callback=None,
+        every_steps=None, every_seconds=None, progress=False, stop_on_nan=True, resume=None, diagnostics=False,
+    ):
+        """Calls the step on batches of rows, epoch after epoch, in C and without the GIL.
+
+        The same as this loop, bit for bit, with `data` = X, Y::
+
+            for epoch in range(epochs):
+                for rows in pyml.randperm(len(X)).split(batch_size):
+                    step(X[rows], Y[rows])
+
+        Args:
+            data: Tensors with the same number of rows; the step takes as many arguments.
+            batch_size: rows of a step.
+            epochs: how often all rows are gone through. Default: 1.
+            shuffle: a new order in each epoch; else the rows are taken as they lie. Default: True.
+            drop_last: leave out a last batch that is smaller. Default: False: it is a step of its own shape.
+            generator: draws the order. Default: the one that manual_seed seeds.
+            scheduler: its step() is called after each epoch. One that moves at every step belongs into the step.
+            callback: called with a Progress; returning something true ends the run. Exceptions end it too.
+            every_steps, every_seconds: when to call it. Default: after each epoch.
+            progress: show a bar. Default: False.
+            stop_on_nan: raise when the first result is one number and not finite, before the step goes on to
+                change anything with it. Default: True.
+            resume: a Progress, or what its state_dict() gave: go on from there.
+            diagnostics: measure each step: norms of gradients, updates relative to weights, dead ReLUs, saturation,
+                BatchNorm's drift. They are then in `self.diagnostics`, a pyml.recording.Diagnostics; the first step,
+                which is recorded, has none. Default: False.
+
+        Returns:
+            What the step returns, of all steps: a number as (steps), a row for each row of the batch as (rows, ...),
+            other shapes as (steps, ...).
+
+        Raises:
+            ValueError, TypeError: on data or options that do not go together.
+            RecordError: as calling the step.
+            IndexError: on a class or row index out of range in a batch.
+            FloatingPointError: on a result that is not finite, with the number of the step. Weights are those before
+                it; running statistics of BatchNorm have seen the batch.
+            KeyboardInterrupt: on Ctrl-C, at the edge of a step; `self.progress` resumes.
+
+        Example:
+            >>> losses = train_step.run(X, Y, batch_size=128, epochs=10, progress=True)
+        """
+        return run_steps(
+            self, data, batch_size=batch_size, epochs=epochs, shuffle=shuffle, drop_last=drop_last, generator=generator,
+            scheduler=scheduler, callback=callback, every_steps=every_steps, every_seconds=every_seconds,
+            progress=progress, stop_on_nan=stop_on_nan, resume=resume, diagnostics=diagnostics,
+        )
+
+    def __get__(self, instance, owner):
+        """As a method: each object has its own recordings."""
+        if instance is None:
+            return self
+        name = f"recorded {self.function.__qualname__}"   # not its own: a class below may have another of that name
+        try:
+            bound = instance.__dict__.get(name)
+            if bound is None or bound.function.__self__ is not instance:   # that of the object it was copied from
+                bound = instance.__dict__[name] = Recorded(self.function.__get__(instance, owner), self.unrecordable)
+        except AttributeError:
+            raise TypeError("record: a method can be recorded for objects with a __dict__") from None
+        return bound
+
+    def __deepcopy__(self, memo):
+        function = self.function
+        if isinstance(function, types.MethodType):
+            function = types.MethodType(function.__func__, copy.deepcopy(function.__self__, memo))
+        return Recorded(function, self.unrecordable)
+
+    def __reduce__(self):
+        return Recorded, (self.function, self.unrecordable)
+
+    def __repr__(self):
+        return f"<recorded {getattr(self.function, '__qualname__', self.function)}, {len(self._programs)} variants>"
+
+    def stats(self):
+        """What the variant that was replayed most takes: see pyml.recording.Stats, which prints as a table.
+
+        Raises:
+            RuntimeError: if nothing is recorded yet.
+        """
+        cdef Program program
+        if not self._programs:
+            raise RuntimeError("stats: nothing is recorded yet; call the step first")
+        program = max(self._programs, key=replays_of)
+        return Stats(program.plan(), program.arena.bytes, program.replays, len(self._programs))
+
+    def clear(self):
+        """Forgets the recordings and gives their memory back."""
+        self._programs.clear()
+        self._is_eager = False
+
+
+cdef list TENSORS_ALONE = [flatten(((SAMPLE,) * n, {}), []) for n in range(8)]
+
+
+cdef object spec_of(tuple args, dict kwargs, list leaves):
+    """Adds the Tensors of a call to `leaves`; returns what else there is, the same object for Tensors alone."""
+    if not kwargs and len(args) < len(TENSORS_ALONE):
+        for value in args:
+            if not isinstance(value, Tensor):
+                break
+        else:
+            leaves.extend(args)
+            return TENSORS_ALONE[len(args)]
+    return flatten((args, kwargs), leaves)
+
+
+def may_fit_again(Program program):
+    return program.may_fit_again()
+
+
+def replays_of(Program program):
+    return program.replays
+
+
+cdef int check_arguments(spec, list leaves) except -1:
+    cdef Tensor t
+    for value in objects_in(spec):
+        if isinstance(value, ndarray):
+            raise TypeError(
+                "record: an argument is a NumPy array, whose values would be those of the recording; "
+                "pass pyml.from_numpy(array)")
+    for t in leaves:
+        if t.node is not None and grad_enabled():
+            raise RecordError(
+                f"record: an argument of shape {t.shape} was computed outside the step by operations that need its "
+                "gradient; compute it inside, or pass it with .detach()")
+    return 0
+
+
+cdef object detached(value):
+    """The result of a step that ran eagerly, as a recorded one returns it."""
+    cdef list leaves = []
+    flatten(value, leaves)
+    return unflatten(value, iter([(<Tensor>t).detach() if (<Tensor>t).node is not None else t for t in leaves]))
+
+
+def record(function=None, *, unrecordable="error"):
+    """Records a step at its first call, and replays it in C after that: the same bits, without Python.
+
+    The function may do whatever is made of pyml's operations: forward, backward, optimizer steps. It is recorded anew
+    for arguments of other shapes or dtypes, and when something else changed that it depends on: modes and parameters of
+    modules, groups of optimizers, globals and closure that its code names. Values of tensors and options of optimizers
+    are read anew by each replay. Python code inside runs at the recording only.
+
+    Args:
+        function: takes and returns Tensors, alone or in tuples, lists and dicts; other arguments are compared.
+        unrecordable: what to do about a step with something in it that cannot be recorded: "error" raises, "eager" runs
+            it without recording, after one warning. Default: "error".
+
+    Returns:
+        A Recorded: called like the function, it returns what that returns, Tensors detached. Its run() takes whole
+        epochs.
+
+    Raises:
+        RecordError: naming the operation and the line that cannot be recorded.
+
+    Example:
+        >>> @pyml.record
+        ... def train_step(x, y):
+        ...     optimizer.zero_grad()
+        ...     loss = loss_of(model(x), y)
+        ...     loss.backward()
+        ...     optimizer.step()
+        ...     return loss
+        >>> losses = train_step.run(X, Y, batch_size=128, epochs=10)
+    """
+    if function is None:
+        return functools.partial(record, unrecordable=unrecordable)
+    return Recorded(function, unrecordable)

@@ -1,0 +1,666 @@
+"""Many steps: batches of rows, epoch after epoch, in C where they can be."""
+import signal
+import threading
+import time
+
+import numpy as np
+
+cimport cython
+cimport numpy as cnp
+from cpython.exc cimport PyErr_CheckSignals
+from libc.stdint cimport int64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy
+from numpy cimport ndarray
+
+from pyml._kernels cimport (
+    program_rows, program_run, program_run_args, program_status, program_transfer,
+)
+from pyml.memory cimport new_array
+from pyml.ops.arrays cimport contiguous
+from pyml.recorder cimport recorder
+from pyml.recording.nest cimport flatten, unflatten
+from pyml.recording.program cimport COPIED, Program, Result, Updating, find
+from pyml.tensor cimport Tensor, alias_of, wrap
+
+from pyml.ops.creation import randperm
+from pyml.ops.index import index_select
+from pyml.random import Generator, default_generator
+from pyml.recording.diagnostics import collected
+from pyml.recording.listener import RecordError
+from pyml.recording.program import NotFinite
+
+cnp.import_array()
+
+
+class Progress:
+    """Where a run stands: what its callback is given, and what resumes it.
+
+    Attributes:
+        epoch: epochs that are done.
+        batch: batches of the next epoch that are done.
+        step: steps that are done in all.
+        epochs, batches, steps: how many there are: of the run, of an epoch, in all.
+        losses: the first result of the steps of this run so far, a Tensor, if it is one number.
+    """
+
+    def __init__(self, epochs, batches, rows, batch_size, shuffle):
+        self.epoch = self.batch = 0
+        self.epochs, self.batches = epochs, batches
+        self.losses = None
+        self._rows, self._batch_size, self._shuffle = rows, batch_size, shuffle
+        self._order_state = None
+
+    @property
+    def step(self):
+        return self.epoch * self.batches + self.batch
+
+    @property
+    def steps(self):
+        return self.epochs * self.batches
+
+    def state_dict(self):
+        """Plain values with which run(resume=...) goes on from here, also in another process."""
+        return {
+            "epoch": self.epoch,
+            "batch": self.batch,
+            "order_state": self._order_state,
+            "rows": self._rows,
+            "batch_size": self._batch_size,
+            "shuffle": self._shuffle,
+        }
+
+    def _resume(self, state):
+        if hasattr(state, "progress"):
+            raise TypeError("run: resume is a checkpoint; pass its .progress")
+        if not isinstance(state, (Progress, dict)):
+            raise TypeError(
+                f"run: resume is a {type(state).__name__}, it must be a Progress or what its state_dict() gave")
+        state = state.state_dict() if isinstance(state, Progress) else state
+        mine = self.state_dict()
+        for name, word in (("rows", "rows of data"), ("batch_size", "batch_size"), ("shuffle", "shuffle")):
+            if state.get(name) != mine[name]:
+                raise ValueError(f"run: resume is of a run with {word} {state.get(name)}, here it is {mine[name]}")
+        self.epoch, self.batch, self._order_state = state["epoch"], state["batch"], state["order_state"]
+        if not 0 <= self.batch < max(1, self.batches):
+            raise ValueError(f"run: resume stands at batch {self.batch}, an epoch has {self.batches}")
+
+    def __repr__(self):
+        return f"<epoch {self.epoch} of {self.epochs}, batch {self.batch} of {self.batches}>"
+
+
+cdef double SLICE = 0.05   # seconds in C between two looks at signals, progress bar and callback
+
+
+@cython.final
+cdef class Outputs:
+    """The results of the steps of a run, put together."""
+    cdef object nest        # of results, as unflatten takes it
+    cdef list arrays        # one for each result; None: it is no new Tensor
+    cdef list by_rows       # does it have a row for each row of the batch?
+    cdef Py_ssize_t steps, rows, batch_size
+
+    def __init__(self, Py_ssize_t steps, Py_ssize_t rows, Py_ssize_t batch_size):
+        self.steps, self.rows, self.batch_size = steps, rows, batch_size
+
+    cdef int make(self, result, bint shuffle) except -1:
+        """Memory for results like this one, of a full batch."""
+        cdef list leaves = []
+        cdef Tensor t
+        flatten(result, leaves)
+        self.nest = result
+        self.arrays, self.by_rows = [], []
+        for t in leaves:
+            by_rows = t.array.ndim > 0 and t.array.shape[0] == self.batch_size
+            if by_rows and shuffle:
+                raise ValueError(
+                    f"run: the step returns a result of shape {t.shape}, a row for each row of the batch; in a "
+                    "shuffled order it would be of no use: pass shuffle=False, or return less")
+            shape = (self.rows,) + t.shape[1:] if by_rows else (self.steps,) + t.shape
+            self.arrays.append(np.zeros(shape, t.dtype))
+            self.by_rows.append(by_rows)
+        return 0
+
+    cdef int put(self, result, Py_ssize_t step, Py_ssize_t row) except -1:
+        """The result of one step, whose first row is `row`."""
+        cdef list leaves = []
+        cdef Tensor t
+        flatten(result, leaves)
+        if len(leaves) != len(self.arrays):
+            raise RuntimeError("run: the step does not return as many tensors each time")
+        for i, (t, array, by_rows) in enumerate(zip(leaves, self.arrays, self.by_rows)):
+            wanted = array.shape[1:]
+            if t.shape[1 if by_rows else 0:] != wanted or (by_rows and row + t.shape[0] > len(array)):
+                raise RuntimeError(
+                    f"run: result {i} of the step has shape {t.shape} for a batch of another size than before, where it had "
+                    + (f"a row of shape {wanted} for each row" if by_rows else f"shape {wanted}")
+                    + "; return what has one of these forms for every batch, or pass drop_last=True")
+            if by_rows:
+                array[row:row + t.array.shape[0]] = t.array
+            else:
+                array[step] = t.array
+        return 0
+
+    cdef object first(self, Py_ssize_t steps):
+        """The first result of each step so far, if it is one number."""
+        if self.arrays and not self.by_rows[0] and self.arrays[0].ndim == 1:
+            return wrap(self.arrays[0][:steps])
+        return None
+
+    cdef object all(self, Py_ssize_t steps, Py_ssize_t rows):
+        if self.nest is None or self.arrays is None:
+            return None
+        tensors = [wrap(a[:rows] if by_rows else a[:steps]) for a, by_rows in zip(self.arrays, self.by_rows)]
+        return unflatten(self.nest, iter(tensors))
+
+
+class Interrupts:
+    """While a run is in its steps, Ctrl-C waits for the edge of one. On the main thread, where Python's handler runs."""
+
+    def __init__(self):
+        self._handler = self._pending = None
+
+    def defer(self):
+        """From now on signals wait."""
+        handler = signal.getsignal(signal.SIGINT)
+        if threading.current_thread() is threading.main_thread() and callable(handler):
+            self._handler = handler
+            signal.signal(signal.SIGINT, self._note)
+
+    def _note(self, *signal_and_frame):
+        self._pending = signal_and_frame
+
+    def allow(self):
+        """The handler that was there gets them again, first the one that waits."""
+        if self._handler is not None:
+            signal.signal(signal.SIGINT, self._handler)
+            handler, self._handler = self._handler, None
+            pending, self._pending = self._pending, None
+            if pending is not None:
+                handler(*pending)
+
+    def waits(self):
+        """Whether one came."""
+        PyErr_CheckSignals()
+        return self._pending is not None
+
+
+@cython.final
+cdef class Run:
+    """One call of Recorded.run."""
+    cdef object interrupts
+    cdef object step, progress, callback, bar, scheduler, generator
+    cdef bint diagnoses
+    cdef list measured           # names of what is measured; None: nothing yet
+    cdef ndarray measures        # (steps, those)
+    cdef list data               # contiguous Tensors, a row each
+    cdef Py_ssize_t rows, batch_size, full, left
+    cdef bint shuffle, stops
+    cdef Outputs outputs
+    cdef Py_ssize_t done, done_rows   # in this run
+    cdef object every_steps
+    cdef double every_seconds, due
+    cdef list batches            # memory of a gathered batch, for each of data
+    cdef double pace             # seconds of a step, about
+
+    cdef object go(self):
+        cdef ndarray order
+        progress = self.progress
+        while progress.epoch < progress.epochs:
+            order = self.order() if self.shuffle else None
+            while progress.batch < self.full:
+                self.full_batches(order)
+            if self.left:
+                self.one(order, self.full * self.batch_size, self.left)
+            self.end_epoch()
+        return self.outputs.all(self.done, self.done_rows)
+
+    cdef ndarray order(self):
+        """The order of the rows in this epoch."""
+        progress = self.progress
+        if progress._order_state is None:
+            progress._order_state = [int(word) for word in self.generator.state]
+            return (<Tensor>randperm(self.rows, generator=self.generator)).array
+        replayed = Generator()
+        replayed.state[:] = progress._order_state
+        return (<Tensor>randperm(self.rows, generator=replayed)).array
+
+    cdef int end_epoch(self) except -1:
+        progress = self.progress
+        if self.scheduler is not None:
+            self.scheduler.step()
+        progress.epoch += 1
+        progress.batch = 0
+        progress._order_state = None
+        self.edge()
+        return 0
+
+    cdef int made(self, Py_ssize_t steps, Py_ssize_t rows) except -1:
+        """Steps have been made."""
+        if steps == 0:
+            return 0
+        self.done += steps
+        self.done_rows += rows
+        self.progress.batch += steps
+        if self.bar is not None:
+            self.bar.update(steps)
+        if self.progress.batch < self.progress.batches:   # else the epoch is to be ended first
+            self.edge()
+        return 0
+
+    cdef int edge(self) except -1:
+        """Between two steps: signals, and the callback."""
+        if self.interrupts.waits():
+            self.interrupts.allow()
+        self.report()
+        return 0
+
+    cdef int report(self) except -1:
+        """Calls the callback if it is time."""
+        if self.callback is None:
+            return 0
+        cdef double now
+        if self.every_steps is not None:
+            if self.progress.step % self.every_steps != 0:
+                return 0
+        elif self.every_seconds > 0:
+            now = time.monotonic()
+            if now < self.due:
+                return 0
+            self.due = now + self.every_seconds
+        elif self.progress.batch != 0:   # after each epoch
+            return 0
+        self.progress.losses = self.outputs.first(self.done)
+        self.interrupts.allow()
+        try:
+            answer = self.callback(self.progress)
+        finally:
+            self.interrupts.defer()
+        if answer is not None and bool(answer):
+            raise StopRun()
+        return 0
+
+    cdef list batch(self, ndarray order, Py_ssize_t row, Py_ssize_t rows):
+        """Tensors of some rows."""
+        cdef Tensor t
+        if order is None:
+            return [view(t, t.array[row:row + rows]) for t in self.data]
+        index = wrap(order[row:row + rows])
+        return [index_select(t, 0, index) for t in self.data]
+
+    cdef int one(self, ndarray order, Py_ssize_t row, Py_ssize_t rows) except -1:
+        """A step called as the user would."""
+        cdef list batch = self.batch(order, row, rows)
+        cdef Program program = None
+        if not self.step._is_eager:
+            program = find(self.step._programs, batch, self.step._spec_of(len(batch)))
+        if program is not None:
+            program.stop_on_nan(self.stops)
+            program.diagnosis.enable(self.measures_of(program))
+        self.step._stops_on_nan = self.stops
+        try:
+            result = self.step(*batch)
+        except NotFinite as error:
+            raise self.not_finite(error.args[0]) from None
+        finally:
+            self.step._stops_on_nan = False
+            if program is not None:
+                program.stop_on_nan(False)
+                program.diagnosis.enable(False)
+        if self.measures_of(program):
+            self.measures[self.done] = program.diagnosis.numbers[:len(self.measured)]
+        self.take(result, row, rows)
+        self.made(1, rows)
+        return 0
+
+    cdef bint measures_of(self, Program program) except -1:
+        """Whether a program's numbers are wanted; makes room for them."""
+        if not self.diagnoses or program is None:
+            return False
+        if self.measured is None:
+            self.measured = program.diagnosis.names
+            self.measures = np.full((self.outputs.steps, len(self.measured)), np.nan)
+        return self.measured == program.diagnosis.names
+
+    cdef int take(self, result, Py_ssize_t row, Py_ssize_t rows) except -1:
+        if self.outputs.arrays is None:
+            if rows != self.batch_size:
+                self.outputs.batch_size = rows
+            self.outputs.make(result, self.shuffle)
+        self.outputs.put(result, self.done, self.done_rows)
+        first = self.outputs.first(self.done + 1)
+        if self.stops and first is not None and not np.isfinite((<Tensor>first).array[self.done]):
+            raise self.not_finite((<Tensor>first).array[self.done])
+        return 0
+
+    cdef object not_finite(self, value):
+        progress = self.progress
+        return FloatingPointError(
+            f"run: the result is {value} at step {progress.step} (epoch {progress.epoch}, batch {progress.batch}, counted "
+            "from 0); a smaller learning rate, or clipping, may help; stop_on_nan=False goes on")
+
+    cdef int full_batches(self, ndarray order) except -1:
+        """Steps on full batches: in C, as many as can be, from where the run stands."""
+        cdef Py_ssize_t row = self.progress.batch * self.batch_size
+        cdef Program program = None
+        cdef list samples = self.samples()
+        if not self.step._is_eager:
+            program = find(self.step._programs, samples, self.step._spec_of(len(samples)))
+        if program is None or not program.runs_in_c() or self.outputs.arrays is None:
+            return self.one(order, row, self.batch_size)
+        return self.in_c(program, order)
+
+    cdef list samples(self):
+        """Arguments with the shapes of a full batch."""
+        cdef Tensor t
+        return [wrap(t.array[:self.batch_size]) for t in self.data]
+
+    cdef int in_c(self, Program program, ndarray order) except -1:
+        cdef program_run_args run
+        cdef Py_ssize_t first = self.progress.batch, count = self.full - first, i, steps
+        cdef program_status status
+        if self.callback is not None and self.every_steps is not None:
+            count = min(count, self.every_steps - self.progress.step % self.every_steps)
+        cdef Slice work = Slice()
+        if program.schedules:
+            count = max(1, min(count, <Py_ssize_t>(SLICE / max(self.pace, 1e-7)), 4096))
+        work.rates(program, first, count)
+        work.rows(program, self.data, self.batches, order, self.batch_size, first)
+        work.results(program, self.outputs, self.done, self.done_rows, first, count, self.batch_size)
+        cdef bint measures = self.measures_of(program)
+        if measures:
+            work.measure(program, self.measures, self.done, first)
+        run.step, run.end, run.batch = first, first + count, self.batch_size
+        run.order = NULL if order is None else <const int64_t *>cnp.PyArray_DATA(order)
+        run.inputs, run.input_count = work.inputs, work.input_count
+        run.before, run.before_count = work.before, work.before_count
+        run.after, run.after_count = work.after, work.after_count
+        run.nanoseconds = <int64_t>(1e9 * (10 if program.schedules else min(SLICE, self.wait())))
+        program.claim()
+        try:
+            program.prepare()
+            program.stop_on_nan(self.stops)
+            program.diagnosis.enable(measures)
+            start = time.perf_counter()
+            with nogil:
+                status = program_run(program.calls, &run)
+            steps = run.step - first
+            if steps:
+                self.pace = (time.perf_counter() - start) / steps
+            program.replays += steps
+        finally:
+            program.stop_on_nan(False)
+            program.diagnosis.enable(False)
+            program.running = False
+            work.settle(program, run.step - first, count)
+        self.note_written(program)
+        try:
+            program.finish(status, [], [])
+        except NotFinite as error:
+            self.made(steps, steps * self.batch_size)
+            raise self.not_finite(error.args[0]) from None
+        except BaseException:
+            self.made(steps, steps * self.batch_size)
+            raise
+        self.made(steps, steps * self.batch_size)
+        return 0
+
+    cdef double wait(self):
+        """Seconds until the callback is due."""
+        if self.callback is None or self.every_seconds <= 0:
+            return SLICE
+        return max(0.0, self.due - time.monotonic())
+
+    cdef int note_written(self, Program program) except -1:
+        cdef Py_ssize_t i
+        if not self.shuffle:
+            for i in range(len(self.data)):
+                if program.written[i]:
+                    (<Tensor>self.data[i]).mark_changed()
+        return 0
+
+
+class StopRun(Exception):
+    """The callback returned True."""
+
+
+@cython.final
+cdef class Slice:
+    """What program_run needs for some steps, in C."""
+    cdef program_rows *inputs
+    cdef program_transfer *before
+    cdef program_transfer *after
+    cdef Py_ssize_t input_count, before_count, after_count
+    cdef list tables            # of options, a row a step
+    cdef list starts            # (scheduler, its state, its groups' options)
+
+    def __dealloc__(self):
+        free(self.inputs)
+        free(self.before)
+        free(self.after)
+
+    cdef int rows(self, Program program, list data, list batches, ndarray order, Py_ssize_t batch, Py_ssize_t first) except -1:
+        cdef Py_ssize_t i
+        cdef ndarray a
+        cdef void *gathered
+        self.inputs = <program_rows *>calloc(len(data) + 1, sizeof(program_rows))
+        if self.inputs == NULL:
+            raise MemoryError()
+        for i in range(len(data)):
+            if <int>program.numbers[i] < 0:
+                continue
+            a = (<Tensor>data[i]).array
+            gathered = NULL
+            if order is not None:
+                gathered = cnp.PyArray_DATA(<ndarray>batches[i])
+            self.inputs[self.input_count] = program_rows(cnp.PyArray_DATA(a), row_bytes(a), gathered, program.numbers[i])
+            self.input_count += 1
+        return 0
+
+    cdef int results(
+        self, Program program, Outputs outputs, Py_ssize_t step, Py_ssize_t row, Py_ssize_t first, Py_ssize_t count,
+        Py_ssize_t batch
+    ) except -1:
+        """Where step i of the epoch, i from `first` on, puts its results."""
+        cdef Py_ssize_t i, stride, offset
+        cdef Result r
+        cdef ndarray to, of
+        cdef char *begin
+        self.after = <program_transfer *>calloc(len(program.results) + 2, sizeof(program_transfer))
+        if self.after == NULL:
+            raise MemoryError()
+        if len(program.results) != len(outputs.arrays):
+            raise RuntimeError("run: the step does not return as many tensors each time")
+        for i in range(len(program.results)):
+            r = program.results[i]
+            to = outputs.arrays[i]
+            of = r.array if r.kind == COPIED else r.tensor.array
+            stride = cnp.PyArray_NBYTES(of)
+            if stride != row_bytes(to) * (batch if outputs.by_rows[i] else 1) or \
+                    cnp.PyArray_TYPE(of) != cnp.PyArray_TYPE(to):
+                raise RuntimeError(
+                    f"run: result {i} of the step has shape {(<object>of).shape} and dtype {of.dtype}, in earlier steps it "
+                    "had others")
+            offset = row * row_bytes(to) if outputs.by_rows[i] else step * row_bytes(to)
+            begin = <char *>cnp.PyArray_DATA(to) + offset - first * stride
+            self.after[self.after_count] = program_transfer(begin, cnp.PyArray_DATA(of), stride, stride)
+            self.after_count += 1
+        return 0
+
+    cdef int measure(self, Program program, ndarray table, Py_ssize_t step, Py_ssize_t first) except -1:
+        """What is measured in step i of the epoch goes into a row of the table."""
+        cdef Py_ssize_t stride = row_bytes(table)
+        self.after[self.after_count] = program_transfer(
+            <char *>cnp.PyArray_DATA(table) + (step - first) * stride, cnp.PyArray_DATA(program.diagnosis.numbers), stride,
+            stride)
+        self.after_count += 1
+        return 0
+
+    cdef int rates(self, Program program, Py_ssize_t first, Py_ssize_t count) except -1:
+        """The options of the coming steps, as the schedulers in the step will set them."""
+        cdef Updating u
+        cdef Py_ssize_t i, k
+        cdef ndarray table
+        cdef char *row
+        self.tables, self.starts = [], []
+        if not program.schedules:
+            return 0
+        self.starts = [(scheduler, scheduler.state_dict(), [options_of(group) for group in scheduler.optimizer.param_groups])
+                       for scheduler, _ in program.schedules]
+        self.tables = [np.empty((count, u.size), np.uint8) for u in program.updatings]
+        for i in range(count):
+            program.schedule(False)
+            for k in range(len(self.tables)):
+                u, table = program.updatings[k], self.tables[k]
+                u.update.read_options(u.group)
+                row = <char *>cnp.PyArray_DATA(table) + i * u.size
+                memcpy(row, u.update.options_at(), u.size)
+            program.schedule(True)
+        self.before = <program_transfer *>calloc(len(self.tables) + 1, sizeof(program_transfer))
+        if self.before == NULL:
+            raise MemoryError()
+        for k in range(len(self.tables)):
+            u, table = program.updatings[k], self.tables[k]
+            self.before[k] = program_transfer(u.options, <char *>cnp.PyArray_DATA(table) - first * u.size, u.size, u.size)
+        self.before_count = len(self.tables)
+        return 0
+
+    cdef int settle(self, Program program, Py_ssize_t steps, Py_ssize_t count) except -1:
+        """Leaves the schedulers where `steps` steps leave them, if not all were made."""
+        if steps == count or not self.starts:
+            return 0
+        for scheduler, state, saved in self.starts:
+            scheduler.load_state_dict(state)
+            for group, options in zip(scheduler.optimizer.param_groups, saved):
+                set_options(group, options)
+        for _ in range(steps):
+            program.schedule(False)
+            program.schedule(True)
+        return 0
+
+
+cdef dict options_of(dict group):
+    """All options of a group; of a Tensor its value."""
+    return {name: (<Tensor>value).array.copy() if isinstance(value, Tensor) else value
+            for name, value in group.items() if name != "params"}
+
+
+cdef int set_options(dict group, dict options) except -1:
+    for name, value in options.items():
+        if isinstance(group.get(name), Tensor):
+            group[name].copy_(wrap(value))
+        else:
+            group[name] = value
+    return 0
+
+
+cdef Py_ssize_t row_bytes(ndarray a):
+    """Bytes of what has the first dimension's index."""
+    return cnp.PyArray_NBYTES(a) // a.shape[0] if a.shape[0] else 0
+
+
+cdef Py_ssize_t check_data(tuple data) except -1:
+    """How many rows there are."""
+    if not data:
+        raise ValueError("run: there is no data; pass the Tensors whose rows are to be batched")
+    for i, t in enumerate(data):
+        if not isinstance(t, Tensor):
+            raise TypeError(f"run: data[{i}] is a {type(t).__name__}, it must be a Tensor; pyml.from_numpy() makes one")
+        if t.ndim == 0:
+            raise ValueError(f"run: data[{i}] is a single number, it has no rows")
+        if (<Tensor>t)._requires_grad:
+            raise ValueError(f"run: data[{i}] requires grad; batches of it would not; pass data[{i}].detach()")
+        if t.shape[0] != data[0].shape[0]:
+            raise ValueError(f"run: data[{i}] has {t.shape[0]} rows, data[0] has {data[0].shape[0]}; they must be as many")
+    return data[0].shape[0]
+
+
+cdef Tensor view(Tensor base, ndarray array):
+    """A Tensor on `array`, which is of `base` or like it."""
+    return base if array is base.array else alias_of(base, array)
+
+
+cdef ndarray empty(tuple shape, ndarray like):
+    cdef cnp.npy_intp sizes[64]
+    for d in range(len(shape)):
+        sizes[d] = shape[d]
+    return new_array(<int>len(shape), sizes, cnp.PyArray_TYPE(like))
+
+
+def integer(value, least, name):
+    """An argument as an int.
+
+    Raises:
+        ValueError: if it is none, or less than `least`.
+    """
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least:
+        return int(value)
+    raise ValueError(f"run: {name} is {value!r}, it must be an integer >= {least}")
+
+
+def run_steps(
+    step, data, *, batch_size, epochs, shuffle, drop_last, generator, scheduler, callback, every_steps, every_seconds,
+    progress, stop_on_nan, resume, diagnostics,
+):
+    """Recorded.run, which says what these are."""
+    cdef Run run = Run()
+    run.rows = check_data(data)
+    batch_size, epochs = integer(batch_size, 1, "batch_size"), integer(epochs, 0, "epochs")
+    if every_steps is not None:
+        every_steps = integer(every_steps, 1, "every_steps")
+    if every_seconds is not None and not (isinstance(every_seconds, (int, float)) and every_seconds > 0):
+        raise ValueError(f"run: every_seconds is {every_seconds!r}, it must be > 0")
+    if every_steps is not None and every_seconds is not None:
+        raise ValueError("run: every_steps and every_seconds are two times for one callback; pass one of them")
+    if callback is not None and not callable(callback):
+        raise TypeError(f"run: callback is a {type(callback).__name__}, it must be callable with a Progress")
+    if scheduler is not None and not callable(getattr(scheduler, "step", None)):
+        raise TypeError(f"run: scheduler is a {type(scheduler).__name__}, it must have a step()")
+    if generator is not None and not isinstance(generator, Generator):
+        raise TypeError(f"run: generator is a {type(generator).__name__}, it must be a pyml.Generator")
+    if callback is None and (every_steps is not None or every_seconds is not None):
+        raise ValueError("run: every_steps and every_seconds say when to call the callback; pass callback too")
+    if recorder() is not None:
+        raise RecordError("run: cannot be called inside of a step that is being recorded")
+    run.full, run.left = divmod(run.rows, batch_size)
+    if drop_last:
+        run.left = 0
+    batches = run.full + (1 if run.left else 0)
+    if batches == 0:
+        raise ValueError(
+            f"run: {run.rows} rows make no batch of {batch_size}" + (" with drop_last=True" if drop_last else ""))
+    state = Progress(epochs, batches, run.rows, batch_size, bool(shuffle))
+    if resume is not None:
+        state._resume(resume)
+    run.step, run.progress, run.callback, run.scheduler = step, state, callback, scheduler
+    run.generator = default_generator if generator is None else generator
+    run.batch_size, run.shuffle, run.stops = batch_size, shuffle, stop_on_nan
+    run.data = [view(t, contiguous((<Tensor>t).array)) for t in data]
+    run.batches = [
+        empty((batch_size,) + t.shape[1:], (<Tensor>t).array) for t in run.data] if shuffle and run.full else []
+    run.every_steps, run.every_seconds = every_steps, every_seconds or 0
+    run.due = time.monotonic() + run.every_seconds
+    count = max(0, state.steps - state.step)
+    per_epoch = run.full * batch_size + run.left
+    rows = max(0, epochs - state.epoch) * per_epoch - state.batch * batch_size
+    run.outputs = Outputs(count, max(0, rows), batch_size)
+    step.progress = state
+    if progress:
+        from tqdm.auto import tqdm
+        run.bar = tqdm(total=state.steps, initial=state.step, unit=" steps")
+    run.diagnoses = diagnostics
+    step.diagnostics = None
+    run.interrupts = Interrupts()
+    run.interrupts.defer()
+    try:
+        return run.go()
+    except StopRun:
+        return run.outputs.all(run.done, run.done_rows)
+    finally:
+        if run.outputs.arrays is not None:
+            state.losses = run.outputs.first(run.done)
+        if run.bar is not None:
+            run.bar.close()
+        if run.measured is not None:
+            step.diagnostics = collected(run.measured, run.measures[:run.done])
+        run.interrupts.allow()

@@ -1,0 +1,121 @@
+"""What a recorded step takes, kernel by kernel: an explain plan."""
+
+import functools
+import math
+import time
+from typing import NamedTuple
+
+import numpy as np
+
+from pyml import _kernels
+
+__all__ = ["KernelStats", "Stats", "machine_peak"]
+
+ROUNDS = 200_000  # of multiply-adds, about a millisecond
+STREAM_BYTES = 256 << 10  # of the two arrays that memory is measured with: they lie in L2
+REPEATS = 7
+
+
+class KernelStats(NamedTuple):
+    """All calls of one kernel in a step."""
+
+    name: str
+    calls: int
+    seconds: float
+    """Mean time in one step, of the replays that were timed; NaN before there were any."""
+    flops: float
+    """Floating-point operations, as csrc/footprint.h counts them."""
+    bytes: float
+    """Read and written, each array once."""
+    of_peak: float
+    """What the arithmetic or the memory would take at this machine's peak, the longer of the two,
+    as a share of `seconds`. Above 1: more of the arrays lay in L1 than the peak assumes."""
+
+
+class Stats:
+    """What one variant of a recorded step takes.
+
+    One replay in 64 is timed, from the fifth on.
+
+    Attributes:
+        calls: kernel calls in a step.
+        flops, bytes: of a step.
+        seconds: of a step in C, the mean; NaN before a replay was timed.
+        memory: bytes that the program owns: results and gradients, not weights and data.
+        replays: how often it was replayed.
+        variants: how many the step has: for shapes, train and eval.
+        kernels: a KernelStats for each kernel, the longest first.
+
+    Example:
+        >>> print(train_step.stats())
+    """
+
+    def __init__(self, plan, memory, replays, variants):
+        peak_flops, peak_bytes = machine_peak()
+        self.memory, self.replays, self.variants = memory, replays, variants
+        self.calls = len(plan)
+        self.flops, self.bytes, nanoseconds = (
+            math.fsum(row[column] for row in plan) for column in (1, 2, 3)
+        )
+        self.seconds = nanoseconds * 1e-9
+        self.kernels = []
+        for name in dict.fromkeys(row[0] for row in plan):
+            rows = [row for row in plan if row[0] == name]
+            flops, size, time_ns = (math.fsum(row[column] for row in rows) for column in (1, 2, 3))
+            least = max(flops / peak_flops, size / peak_bytes)
+            self.kernels.append(
+                KernelStats(
+                    name, len(rows), time_ns * 1e-9, flops, size, least / (time_ns * 1e-9 or np.nan)
+                )
+            )
+        self.kernels.sort(key=lambda kernel: (-kernel.seconds, -kernel.flops))
+
+    def __str__(self):
+        lines = [
+            f"{'kernel':28}{'calls':>6}{'us':>10}{'share':>7}{'MFLOP':>10}{'MB':>9}{'of peak':>9}"
+        ]
+        for kernel in self.kernels:
+            share = kernel.seconds / self.seconds if self.seconds else math.nan
+            lines.append(
+                f"{kernel.name:28}{kernel.calls:6}{kernel.seconds * 1e6:10.2f}{share:7.0%}"
+                f"{kernel.flops / 1e6:10.3f}{kernel.bytes / 1e6:9.3f}{kernel.of_peak:9.0%}"
+            )
+        lines.append(
+            f"{'a step':28}{self.calls:6}{self.seconds * 1e6:10.2f}{1:7.0%}"
+            f"{self.flops / 1e6:10.3f}{self.bytes / 1e6:9.3f}"
+        )
+        lines.append(
+            f"{self.replays} replays, {self.variants} variants, "
+            f"{self.memory / 1e6:.2f} MB of its own"
+        )
+        if math.isnan(self.seconds):
+            lines.append("no replay was timed yet: it takes at least five")
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+@functools.cache
+def machine_peak():
+    """(operations, bytes) in a second: float32 multiply-adds, and a stream through L2.
+
+    Of all threads that pyml may use. Measured once, in about ten milliseconds.
+    """
+    number = np.ones(1, np.float32)
+    x = np.ones(STREAM_BYTES // 8, np.float32)
+    y = np.empty_like(x)
+    seconds = best_of(lambda: _kernels.multiply_adds(number, ROUNDS))
+    flops = 2 * 16 * ROUNDS * _kernels.lanes("float32") / seconds
+    stream = best_of(lambda: _kernels.gather(y, x, np.zeros(1, np.int64), x.nbytes))
+    threads = _kernels.get_num_threads()
+    return flops * threads, 2 * x.nbytes / stream * threads
+
+
+def best_of(call):
+    """The least time of some calls, in seconds."""
+    times = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return min(times)

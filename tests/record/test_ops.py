@@ -1,0 +1,471 @@
+"""Every operation in a recorded step: the bits of the eager one, or a RecordError. Nothing else."""
+
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pytest
+
+import pyml
+from helpers.compare import assert_same_bits
+from pyml import Tensor, ops
+from pyml.nn import functional as F
+
+REPLAYS = 3
+
+# ---- the table -----------------------------------------------------------------------------------
+# name -> calls f(t): f is the function or the method of that name; t.a and t.b are (4, 3), and each
+# t.i, (4), is an index below 3, t.m a mask (4, 3).
+
+UNARY = (
+    *("abs", "ceil", "cos", "elu", "exp", "expm1", "floor", "gelu", "isfinite", "isinf", "isnan"),
+    *("leaky_relu", "log", "log1p", "logical_not", "neg", "reciprocal", "relu", "round", "rsqrt"),
+    *("sigmoid", "sign", "silu", "sin", "softplus", "sqrt", "square", "tanh"),
+    *("abs_", "ceil_", "exp_", "floor_", "log_", "neg_", "reciprocal_", "relu_", "round_"),
+    *("sigmoid_", "sqrt_", "square_", "tanh_"),
+)
+BINARY = (
+    *("add", "sub", "mul", "div", "pow", "maximum", "minimum", "remainder", "floor_divide"),
+    *("eq", "ne", "lt", "le", "gt", "ge", "isclose", "logical_and", "logical_or", "logical_xor"),
+    *("add_", "sub_", "mul_", "div_", "pow_"),
+)
+REDUCTIONS = ("sum", "mean", "amax", "amin", "prod", "norm", "logsumexp", "all", "any")
+COMMUTES_WITH_NUMBERS = ("add", "sub", "mul", "div", "pow", "maximum", "minimum")
+
+CASES = {
+    **{name: [lambda f, t: f(t.a)] for name in UNARY},
+    **{
+        name: [
+            lambda f, t: f(t.a, t.b),
+            lambda f, t: f(t.a, t.b[0]),
+            lambda f, t: f(t.a, 2.0),
+            lambda f, t: f(t.a, t.b.detach()),
+        ]
+        for name in BINARY
+    },
+    **{
+        name: [
+            lambda f, t: f(t.a, 1),
+            lambda f, t: f(t.a, 0, keepdim=True),
+            lambda f, t: f(t.a, -1),
+        ]
+        for name in REDUCTIONS
+    },
+    "add_": [
+        lambda f, t: f(t.a, t.b),
+        lambda f, t: f(t.a, t.b, alpha=0.5),
+        lambda f, t: f(t.a, t.b[0]),
+        lambda f, t: f(t.a, 3),
+    ],
+    "addcdiv": [lambda f, t: f(t.a, t.b, t.c, value=0.3)],
+    "addcdiv_": [lambda f, t: f(t.a, t.b, t.c, value=0.3)],
+    "addcmul": [lambda f, t: f(t.a, t.b, t.c, value=0.3)],
+    "addcmul_": [lambda f, t: f(t.a, t.b, t.c)],
+    "allclose": [lambda f, t: f(t.a, t.b)],
+    "arange": [lambda f, t: f(4).to(t.a.dtype).reshape(4, 1) * t.a],
+    "argmax": [lambda f, t: f(t.a), lambda f, t: f(t.a, 1), lambda f, t: f(t.a, 0, keepdim=True)],
+    "argmin": [lambda f, t: f(t.a), lambda f, t: f(t.a, 1)],
+    "as_tensor": [lambda f, t: f(t.a) * 2, lambda f, t: f(2.0) * t.a],
+    "batch_norm": [
+        lambda f, t: f(t.a, None, None, training=True),
+        lambda f, t: f(t.a, t.b[0].detach(), t.b[1].detach().square(), t.c[0], t.c[1]),
+    ],
+    "bitwise_and": [lambda f, t: f(t.m, t.a > 0), lambda f, t: f(t.i, t.i + 1)],
+    "bitwise_not": [lambda f, t: f(t.m), lambda f, t: f(t.i)],
+    "bitwise_or": [lambda f, t: f(t.m, t.a > 0)],
+    "bitwise_xor": [lambda f, t: f(t.m, t.a > 0)],
+    "bmm": [lambda f, t: f(t.a.reshape(2, 2, 3), t.b.reshape(2, 3, 2))],
+    "broadcast_shapes": [lambda f, t: t.a.expand(f(t.a.shape, (2, 4, 3))) * 2],
+    "broadcast_tensors": [lambda f, t: [x * 2 for x in f(t.a, t.b[0])]],
+    "cat": [
+        lambda f, t: f([t.a, t.b]),
+        lambda f, t: f([t.a, t.b, t.a], 1),
+        lambda f, t: f([t.i, t.i]),
+        lambda f, t: f([t.a]),
+    ],
+    "chunk": [lambda f, t: [x * 2 for x in f(t.a, 2)], lambda f, t: f(t.a * t.b, 2, 1)],
+    "clamp": [
+        lambda f, t: f(t.a, -0.5, 0.5),
+        lambda f, t: f(t.a, min=0.1),
+        lambda f, t: f(t.a, max=0.1),
+        lambda f, t: f(t.a, t.b, t.b + 1),
+    ],
+    "clamp_": [lambda f, t: f(t.a, -0.5, 0.5), lambda f, t: f(t.a, min=0.1)],
+    "clone": [lambda f, t: f(t.a), lambda f, t: f(t.a.T), lambda f, t: f(t.i)],
+    "contiguous": [lambda f, t: f(t.a.T) * 2, lambda f, t: f(t.a) * 2],
+    "copy_": [lambda f, t: f(t.a * 1, t.b), lambda f, t: f(t.a * 1, t.b[0])],
+    "cross_entropy": [
+        lambda f, t: f(t.a, t.i),
+        lambda f, t: f(t.a, t.i, reduction="sum", label_smoothing=0.1),
+        lambda f, t: f(t.a, t.i, t.b[0].detach().square(), reduction="none"),
+        lambda f, t: f(t.a, t.i, ignore_index=1),
+        lambda f, t: f(t.a, t.b.detach().square()),
+        lambda f, t: f(t.a.reshape(2, 3, 2), t.i.reshape(2, 2)),
+    ],
+    "cumsum": [lambda f, t: f(t.a, 0), lambda f, t: f(t.a, 1)],
+    "dot": [lambda f, t: f(t.a[0], t.b[0])],
+    "dropout": [lambda f, t: f(t.a, 0.4), lambda f, t: f(t.a, 0.4, False), lambda f, t: f(t.a, 1)],
+    "empty": [lambda f, t: f(4, 3, dtype=t.a.dtype).copy_(t.a)],
+    "empty_like": [lambda f, t: f(t.a).copy_(t.a)],
+    "equal": [lambda f, t: f(t.a, t.b)],
+    "expand": [lambda f, t: f(t.a[0], (5, 3)) * 2],
+    "eye": [lambda f, t: f(4, dtype=t.a.dtype) @ t.a],
+    "fill_": [lambda f, t: f(t.a * 1, 2.0) * t.b, lambda f, t: f(t.a * 1, t.b[0, 0])],
+    "flatten": [lambda f, t: f(t.a) * 2, lambda f, t: f(t.a.T) * 2],
+    "flip": [lambda f, t: f(t.a, 0) * 2, lambda f, t: f(t.a, (0, 1))],
+    "from_numpy": [lambda f, t: f(np.ones(3, t.a.dtype)) * t.a],
+    "full": [lambda f, t: f((4, 3), 0.5, dtype=t.a.dtype) * t.a],
+    "full_like": [lambda f, t: f(t.a, 0.5) * t.a],
+    "gather": [
+        lambda f, t: f(t.a, 1, t.i.reshape(4, 1)),
+        lambda f, t: f(t.a, 0, t.i.reshape(2, 2)),
+    ],
+    "getitem": [
+        lambda f, t: f(t.a, 1) * 2,
+        lambda f, t: f(t.a, slice(1, 3)) * 2,
+        lambda f, t: f(t.a, (slice(None), 0)) * 2,
+        lambda f, t: f(t.a, (..., None, slice(0, 3, 2))) * 2,
+        lambda f, t: f(t.a, t.i) * 2,
+        lambda f, t: f(t.a, (slice(None), t.i)) * 2,
+        lambda f, t: f(t.a, (t.i, t.i)) * 2,
+        lambda f, t: f(t.a, [0, 2]) * 2,
+        lambda f, t: f(t.a, t.m),
+        lambda f, t: f(t.a, t.a > 0),
+        lambda f, t: f(t.i, slice(1, 3)) + 1,
+    ],
+    "index_select": [lambda f, t: f(t.a, 0, t.i), lambda f, t: f(t.a, 1, t.i)],
+    "lerp": [lambda f, t: f(t.a, t.b, 0.3), lambda f, t: f(t.a, t.b, t.c)],
+    "lerp_": [lambda f, t: f(t.a, t.b, 0.3)],
+    "linear": [lambda f, t: f(t.a, t.b, t.c[:, 0]), lambda f, t: f(t.a, t.b)],
+    "linspace": [lambda f, t: f(0, 1, 3, dtype=t.a.dtype) * t.a],
+    "log_softmax": [lambda f, t: f(t.a, 1), lambda f, t: f(t.a, 0)],
+    "masked_fill": [lambda f, t: f(t.a, t.m, 0.5), lambda f, t: f(t.a, t.a > 0, 0.0)],
+    "masked_fill_": [lambda f, t: f(t.a, t.m, 0.5)],
+    "masked_select": [lambda f, t: f(t.a, t.m)],
+    "matmul": [
+        lambda f, t: f(t.a, t.b.T),
+        lambda f, t: f(t.a.T, t.b),
+        lambda f, t: f(t.a, t.b[0]),
+        lambda f, t: f(t.a[0], t.b[0]),
+        lambda f, t: f(t.a.reshape(2, 2, 3), t.b[:3]),
+    ],
+    "max": [lambda f, t: f(t.a), lambda f, t: tuple(f(t.a, 1)), lambda f, t: f(t.a, t.b)],
+    "mean": [
+        lambda f, t: f(t.a),
+        lambda f, t: f(t.a, 1),
+        lambda f, t: f(t.a, (0, 1), keepdim=True),
+    ],
+    "min": [lambda f, t: f(t.a), lambda f, t: tuple(f(t.a, 0))],
+    "mm": [lambda f, t: f(t.a, t.b.T)],
+    "moveaxis": [lambda f, t: f(t.a, 0, 1) * 2],
+    "movedim": [lambda f, t: f(t.a, 0, 1) * 2],
+    "mse_loss": [
+        lambda f, t: f(t.a, t.b),
+        lambda f, t: f(t.a, t.b, reduction="sum"),
+        lambda f, t: f(t.a, t.b, reduction="none"),
+    ],
+    "mv": [lambda f, t: f(t.a, t.b[0])],
+    "narrow": [lambda f, t: f(t.a, 0, 1, 2) * 2],
+    "nonzero": [lambda f, t: f(t.m)],
+    "norm": [
+        lambda f, t: f(t.a),
+        lambda f, t: f(t.a, 2, 1),
+        lambda f, t: f(t.a, 1),
+        lambda f, t: f(t.a, float("inf"), 0),
+        lambda f, t: f(t.a, 3),
+    ],
+    "normal": [lambda f, t: f(0.5, 2.0, (4, 3), dtype=t.a.dtype) * t.a],
+    "normal_": [lambda f, t: f(t.a * 1, 0.5, 2.0) * t.b],
+    "ones": [lambda f, t: f(4, 3, dtype=t.a.dtype) * t.a],
+    "ones_like": [lambda f, t: f(t.a) * t.a],
+    "permute": [lambda f, t: f(t.a, (1, 0)) * 2],
+    "pow": [
+        *(lambda f, t, p=p: f(t.a, p) for p in (2, 3, 0.5, -1, 0)),
+        lambda f, t: f(t.a.abs(), t.b),
+    ],
+    "rand": [lambda f, t: f(4, 3, dtype=t.a.dtype) * t.a],
+    "rand_like": [lambda f, t: f(t.a) * t.a],
+    "randint": [lambda f, t: f(0, 3, (4,)), lambda f, t: t.a[f(0, 3, (4,))]],
+    "randint_like": [lambda f, t: f(t.a, 0, 3) * t.a],
+    "randn": [lambda f, t: f(4, 3, dtype=t.a.dtype) * t.a],
+    "randn_like": [lambda f, t: f(t.a) * t.a],
+    "randperm": [lambda f, t: f(4), lambda f, t: t.a[f(4)]],
+    "repeat": [lambda f, t: f(t.a, (2, 1)) * 2],
+    "reshape": [
+        lambda f, t: f(t.a, (3, 4)) * 2,
+        lambda f, t: f(t.a.T, (2, 6)) * 2,
+        lambda f, t: f(t.a, (-1,)),
+    ],
+    "result_type": [lambda f, t: t.a * 2 if f(t.a, t.i) == t.a.dtype else t.a],
+    "round": [lambda f, t: f(t.a), lambda f, t: f(t.a, decimals=1)],
+    "scatter": [
+        lambda f, t: f(t.a, 1, t.i.reshape(4, 1), t.b),
+        lambda f, t: f(t.a, 1, t.i.reshape(4, 1), 0.5),
+    ],
+    "scatter_add": [lambda f, t: f(t.a, 1, t.i.reshape(4, 1), t.b)],
+    "select": [lambda f, t: f(t.a, 0, 2) * 2],
+    "setitem": [
+        lambda f, t: written(f, t.a, 1, t.b[0]),
+        lambda f, t: written(f, t.a, slice(1, 3), 0.5),
+        lambda f, t: written(f, t.a, (slice(None), 0), t.b[:, 1]),
+        lambda f, t: written(f, t.a, t.i, 0.5),
+        lambda f, t: written(f, t.a, t.m, 0.5),
+    ],
+    "softmax": [lambda f, t: f(t.a, 1), lambda f, t: f(t.a, 0), lambda f, t: f(t.a[0], 0)],
+    "split": [lambda f, t: [x * 2 for x in f(t.a, 3)], lambda f, t: f(t.a * 2, 2, 1)],
+    "squeeze": [lambda f, t: f(t.a[:1]) * 2, lambda f, t: f(t.a[:1], 0) * 2],
+    "stack": [lambda f, t: f([t.a, t.b]), lambda f, t: f([t.a[0], t.b[1]], 1)],
+    "std": [lambda f, t: f(t.a), lambda f, t: f(t.a, 1), lambda f, t: f(t.a, 0, correction=0)],
+    "sub": [
+        lambda f, t: f(t.a, t.b),
+        lambda f, t: f(t.a, t.b, alpha=0.3),
+        lambda f, t: f(t.a, t.b[:, :1]),
+        lambda f, t: f(t.a, t.i[:3]),
+    ],
+    "sum": [
+        lambda f, t: f(t.a),
+        lambda f, t: f(t.a, 1),
+        lambda f, t: f(t.a, (0, 1), keepdim=True),
+        lambda f, t: f(t.i),
+        lambda f, t: f(t.m, 0),
+    ],
+    "swapaxes": [lambda f, t: f(t.a, 0, 1) * 2],
+    "t": [lambda f, t: f(t.a) * 2],
+    "take_along_dim": [lambda f, t: f(t.a, t.i.reshape(4, 1), 1)],
+    "tensor": [lambda f, t: f([1.0, 2.0, 3.0], dtype=t.a.dtype) * t.a],
+    "to": [
+        lambda f, t: f(t.a, pyml.float64) * 2,
+        lambda f, t: f(t.a, pyml.float32) * 2,
+        lambda f, t: f(t.i, t.a.dtype) * 2,
+        lambda f, t: f(t.m, pyml.float32) * 2,
+        lambda f, t: f(t.a, pyml.int64),
+        lambda f, t: f(t.a, "cpu") * 2,
+        lambda f, t: f(t.a, copy=True),
+    ],
+    "transpose": [lambda f, t: f(t.a, 0, 1) * 2, lambda f, t: f(t.a, 0, 1) @ t.b],
+    "unbind": [lambda f, t: [x * 2 for x in f(t.a)], lambda f, t: f(t.a * 2, 1)],
+    "unflatten": [lambda f, t: f(t.a, 0, (2, 2)) * 2],
+    "uniform_": [lambda f, t: f(t.a * 1, -1.0, 1.0) * t.b],
+    "unsqueeze": [lambda f, t: f(t.a, 1) * 2],
+    "var": [lambda f, t: f(t.a), lambda f, t: f(t.a, 1), lambda f, t: f(t.a, 0, correction=0)],
+    "view": [lambda f, t: f(t.a, (2, 6)) * 2],
+    "where": [
+        lambda f, t: f(t.m, t.a, t.b),
+        lambda f, t: f(t.a > t.b, t.a, 0.0),
+        lambda f, t: f(t.m, t.a, t.b[0]),
+    ],
+    "zeros": [lambda f, t: f(4, 3, dtype=t.a.dtype) + t.a],
+    "zeros_like": [lambda f, t: f(t.a) + t.a],
+    "where of a tensor": [lambda f, t: t.a.where(t.m, t.b)],
+    # of Tensor alone
+    "T": [lambda f, t: t.a.T * 2, lambda f, t: t.a.T @ t.b],
+    "mT": [lambda f, t: t.a.mT * 2],
+    "bool": [lambda f, t: f(t.a)],
+    "clip": [lambda f, t: f(t.a, -0.5, 0.5)],
+    "cpu": [lambda f, t: f(t.a) * 2],
+    "data": [lambda f, t: t.a.data * 2],
+    "detach": [lambda f, t: f(t.a) * t.a],
+    "double": [lambda f, t: f(t.a) * 2],
+    "expand_as": [lambda f, t: f(t.a[0], t.b) * 2],
+    "float": [lambda f, t: f(t.a) * 2, lambda f, t: f(t.m).mean(), lambda f, t: f(t.i)],
+    "int": [lambda f, t: f(t.a)],
+    "item": [lambda f, t: f(t.a[0, 0]) * t.a],
+    "long": [lambda f, t: f(t.a)],
+    "numpy": [lambda f, t: pyml.from_numpy(f(t.a.detach()) * 2)],
+    "requires_grad_": [lambda f, t: f(t.a) * 2],
+    "reshape_as": [lambda f, t: f(t.a.reshape(12), t.b) * 2],
+    "retain_grad": [lambda f, t: t.a * 2 if f(t.a * 2) is None else None],
+    "register_hook": [lambda f, t: hooked(f, t.a * 2)],
+    "size": [lambda f, t: t.a * f(t.a, 0)],
+    "tolist": [lambda f, t: pyml.tensor(f(t.a))],
+    "type_as": [lambda f, t: f(t.a, t.i.to(pyml.float32)) * 2],
+    "view_as": [lambda f, t: f(t.a.reshape(12), t.b) * 2],
+    "zero_": [lambda f, t: f(t.a * 1) + t.b],
+    # of functional alone
+    "elu_": [lambda f, t: f(t.a * 1)],
+    "leaky_relu_": [lambda f, t: f(t.a * 1, 0.2)],
+    # what users write
+    "accuracy": [lambda f, t: (t.a.argmax(1) == t.i).float().mean()],
+    "operators": [
+        lambda f, t: 2 * t.a + 1 - t.b / 3,
+        lambda f, t: 1 - t.a,
+        lambda f, t: 1 / t.a,
+        lambda f, t: 2**t.a,
+        lambda f, t: t.a**2 @ t.b.T,
+        lambda f, t: -t.a + abs(t.b),
+        lambda f, t: (t.a > 0) & ~(t.b > 0),
+        lambda f, t: t.a // 0.3 + t.a % 0.3,
+        lambda f, t: t.i + 1,
+        lambda f, t: t.i * t.i - 2,
+        lambda f, t: t.a * t.i[:3],
+        lambda f, t: t.a + t.m,
+        lambda f, t: t.a.double() + t.a,
+        lambda f, t: np.float32(2) * t.a,
+        lambda f, t: t.a * True,
+    ],
+    "updates": [
+        lambda f, t: updated(t.a * 1, "__iadd__", t.b),
+        lambda f, t: updated(t.a * 1, "__imul__", 2.0),
+        lambda f, t: updated(t.a * 1, "__itruediv__", t.b[0]),
+    ],
+    "iteration": [lambda f, t: sum(row * k for k, row in enumerate(t.a))],
+    "loops": [lambda f, t: looped(t.a, 20)],
+}
+for name in COMMUTES_WITH_NUMBERS:
+    CASES[name] = [*CASES[name], lambda f, t: f(t.a, t.b[:, :1]), lambda f, t: f(t.a.T, t.b.T)]
+
+
+def written(f, x, index, value):
+    y = x * 1
+    f(y, index, value)
+    return y * 2
+
+
+def updated(x, name, other):
+    return getattr(x, name)(other) * 2
+
+
+def hooked(f, x):
+    f(x, lambda grad: grad * 3)
+    return x * 2
+
+
+def looped(x, n):
+    for _ in range(n):
+        x = (x * 1.01).tanh()
+    return x
+
+
+WITHOUT_VALUES = {  # of the namespaces: what gives no tensor, or is tested elsewhere
+    *("install_ops", "backward", "array", "data_ptr", "device", "dim", "dtype", "element_size"),
+    *("grad", "grad_fn", "is_contiguous", "is_floating_point", "is_leaf", "ndim", "nelement"),
+    *("numel", "requires_grad", "retains_grad", "shape", "stride"),
+}
+
+# NumPy computes these, or they give Python a value; all others are recorded. name -> positions.
+REFUSED = {
+    **dict.fromkeys(("allclose", "equal", "from_numpy", "item", "masked_select"), (0,)),
+    **dict.fromkeys(("nonzero", "numpy", "tolist", "ceil", "ceil_", "floor", "floor_"), (0,)),
+    **dict.fromkeys(("round_", "randint_like"), (0,)),
+    **dict.fromkeys(("bitwise_and", "bitwise_not"), (1,)),
+    **dict.fromkeys(("cumsum", "randint", "round", "scatter"), (0, 1)),
+    **dict.fromkeys(("floor_divide", "isclose", "remainder"), (0, 1, 2, 3)),
+    "getitem": (5, 6, 8, 9, 10),
+    "operators": (7, 8, 9),
+    "prod": (0, 1, 2),
+    "setitem": (3,),
+    "sum": (3,),
+}
+REFUSED_WITH_GRADIENTS = {("setitem", 4)}
+
+
+# ---- the test ------------------------------------------------------------------------------------
+
+
+def forms():
+    """name, position, where the function is from."""
+    for name, calls in CASES.items():
+        homes = [home for home in HOMES if hasattr(HOMES[home], name)] or ["expression"]
+        if name == "where":  # whose method has its arguments in another order
+            homes.remove("Tensor")
+        for position in range(len(calls)):
+            for home in homes:
+                case = name, position, home
+                yield pytest.param(case, id=f"{name}-{position}-{home}")
+
+
+HOMES = {"ops": ops, "Tensor": Tensor, "functional": F}
+
+
+def function_of(name, home):
+    if home == "Tensor":
+        return lambda x, *args, **kwargs: getattr(x, name)(*args, **kwargs)
+    return None if home == "expression" else getattr(HOMES[home], name)
+
+
+def drawn(seed, dtype):
+    """Tensors that differ in all values from those of another seed."""
+    rng = np.random.default_rng(seed)
+    a, b, c = (rng.normal(size=(4, 3)).astype(dtype) for _ in range(3))
+    index = rng.permuted([0, 1, 2, 2 - seed % 3])
+    return [*map(pyml.from_numpy, (a, b, c, index, rng.random((4, 3)) < 0.5))]
+
+
+def as_list(value):
+    return list(value) if isinstance(value, (tuple, list)) else [value]
+
+
+def step_of(name, position, home, leaves):
+    """A step that calls the operation and, with leaves, its backward."""
+    f, call = function_of(name, home), CASES[name][position]
+
+    def step(a, b, c, i, m):
+        if leaves:
+            a, b, c = (x + leaf for x, leaf in zip((a, b, c), leaves, strict=True))
+        else:
+            a, b, c = (x + 0.25 for x in (a, b, c))
+        results = as_list(call(f, SimpleNamespace(a=a, b=b, c=c, i=i, m=m)))
+        for leaf in leaves:
+            leaf.grad = None
+        total = [y.square().sum() for y in results if isinstance(y, Tensor) and y.requires_grad]
+        if total:
+            sum(total).backward()
+        return results
+
+    return step
+
+
+def outcome(step, inputs, leaves):
+    """Results, gradients and the generator after a call, as arrays."""
+    results = step(*inputs)
+    seen = [y.detach().array.copy() if isinstance(y, Tensor) else y for y in results]
+    seen += [None if leaf.grad is None else leaf.grad.array.copy() for leaf in leaves]
+    return [*seen, pyml.get_rng_state()]
+
+
+@pytest.mark.parametrize("gradients", [True, False], ids=["gradients", "inference"])
+@pytest.mark.parametrize("case", list(forms()))
+def test_replays_have_the_bits_or_the_recording_is_refused(case, gradients, dtype):
+    name, position, _ = case
+    leaves = [pyml.zeros(4, 3, dtype=dtype, requires_grad=True) for _ in range(3 * gradients)]
+    step = step_of(*case, leaves)
+    inputs = [drawn(seed, dtype) for seed in range(1 + REPLAYS)]
+    recorded = pyml.record(step)
+    pyml.manual_seed(0)
+    try:
+        wanted = [outcome(step, each, leaves) for each in inputs]
+    except RuntimeError as error:  # a change in place of what its own backward needs
+        with pytest.raises(type(error)):
+            outcome(recorded, inputs[0], leaves)
+        return
+    pyml.manual_seed(0)
+    with_gradients = gradients and (name, position) in REFUSED_WITH_GRADIENTS
+    if position in REFUSED.get(name, ()) or with_gradients:
+        with pytest.raises(pyml.RecordError):
+            outcome(recorded, inputs[0], leaves)
+        return
+    got = [outcome(recorded, each, leaves) for each in inputs]
+    for replay, (a, b) in enumerate(zip(got, wanted, strict=True)):
+        assert len(a) == len(b)
+        for k, (x, y) in enumerate(zip(a, b, strict=True)):
+            assert type(x) is type(y), f"replay {replay}, {k}"
+            if isinstance(y, np.ndarray):
+                assert_same_bits(x, y, f"replay {replay}, {k}:")
+            else:
+                assert x == y
+
+
+def test_the_table_is_complete():
+    public = {
+        name
+        for home in HOMES.values()
+        for name in dir(home)
+        if not name.startswith("_") and name not in WITHOUT_VALUES
+        and not isinstance(getattr(home, name), ModuleType)
+    } & {*dir(ops), *dir(Tensor), *F.__all__}  # fmt: skip
+    assert public - CASES.keys() == set()
+
+
+def test_inputs_differ():
+    """The replays would otherwise show nothing."""
+    for a, b in zip(drawn(0, "float32"), drawn(1, "float32"), strict=True):
+        assert not np.array_equal(a.array, b.array)

@@ -1,0 +1,400 @@
+"""Recorded steps on several threads, with several threads, in forked children; and their memory."""
+
+import gc
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+import weakref
+
+import numpy as np
+import pytest
+
+import pyml
+from helpers.compare import assert_same_bits
+from pyml import nn
+from pyml.nn import functional as F
+from record.programs import assert_same_history, assert_same_state, plan, state_of
+from record.test_run import script
+
+HANG = 60  # seconds after which a thread or child is taken to hang
+
+
+class Fit:
+    """A script of its own generator: its bits depend on no other thread."""
+
+    def __init__(self, seed, width=16, rows=64):
+        rng = np.random.default_rng(seed)
+        self.model = nn.Sequential(nn.Linear(8, width), nn.Tanh(), nn.Linear(width, 3))
+        for p in self.model.parameters():
+            p.data = pyml.tensor(rng.normal(size=p.shape), dtype=pyml.float32)
+        self.optimizer = pyml.optim.AdamW(self.model.parameters(), lr=0.01)
+        self.x = pyml.tensor(rng.normal(size=(rows, 8)), dtype=pyml.float32)
+        self.y = pyml.from_numpy(rng.integers(0, 3, rows))
+        self.generator = pyml.Generator(seed)
+
+    @pyml.record
+    def step(self, x, y):
+        self.optimizer.zero_grad()
+        loss = F.cross_entropy(F.dropout(self.model(x), 0.1, generator=self.generator), y)
+        loss.backward()
+        self.optimizer.step()
+        return loss
+
+    def run(self, epochs=3, **settings):
+        settings = {"batch_size": 10, "generator": self.generator, **settings}
+        return self.step.run(self.x, self.y, epochs=epochs, **settings)
+
+
+def together(functions):
+    """Runs each on a thread of its own; raises what one of them raised."""
+    gate, errors = threading.Barrier(len(functions)), []
+
+    def guarded(function):
+        try:
+            gate.wait()
+            function()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(f,), daemon=True) for f in functions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(HANG)
+        assert not thread.is_alive(), "a thread hangs"
+    if errors:
+        raise errors[0]
+
+
+# ---- threads -------------------------------------------------------------------------------------
+
+
+def test_fits_at_the_same_time_have_the_bits_of_fits_alone():
+    """Recording, replaying by call and by run, all mixed."""
+    wanted, got = ([Fit(seed) for seed in range(3)] for _ in range(2))
+
+    def work(fit):
+        for _ in range(10):
+            fit.step.clear()
+            fit.step(fit.x[:7], fit.y[:7])
+            fit.run()
+            for i in range(5):
+                fit.step(fit.x[i : i + 7], fit.y[i : i + 7])
+
+    for fit in wanted:
+        work(fit)
+    together([lambda fit=fit: work(fit) for fit in got])
+    for a, b in zip(got, wanted, strict=True):
+        assert_same_state(state_of(a.model, a.optimizer), state_of(b.model, b.optimizer))
+
+
+def test_one_step_on_two_threads_at_once_raises():
+    """The one that comes second."""
+    fit = Fit(0, width=512, rows=2000)
+    fit.run(1)
+    runs, errors = threading.Event(), []
+
+    def long_run():
+        while not errors:
+            try:
+                fit.run(10**6, callback=lambda p: runs.set() or bool(errors), every_seconds=0.01)
+            except RuntimeError as error:
+                errors.append(error)
+
+    runner = threading.Thread(target=long_run, daemon=True)
+    runner.start()
+    assert runs.wait(HANG)
+    begin = time.monotonic()
+    while not errors and time.monotonic() - begin < HANG:
+        try:
+            fit.step(fit.x[:10], fit.y[:10])
+        except RuntimeError as error:
+            errors.append(error)
+    runner.join(HANG)
+    assert not runner.is_alive()
+    assert "another thread" in str(errors[0])
+    assert np.isfinite(fit.step(fit.x[:10], fit.y[:10]).item())
+
+
+def test_many_threads_on_one_step_leave_it_whole():
+    """Each call gives a result or RuntimeError; none is lost, nothing crashes."""
+    step = pyml.record(lambda x: (x * 2).sum())
+    inputs = [pyml.ones(50) * i for i in range(4)]
+    step(inputs[0])
+    refused = []
+
+    def work(i):
+        for _ in range(300):
+            try:
+                assert step(inputs[i]).item() == 100 * i
+            except RuntimeError as error:
+                assert "thread" in str(error)
+                refused.append(error)
+
+    together([lambda i=i: work(i) for i in range(4)])
+    assert step(inputs[1]).item() == 100
+
+
+def test_other_threads_run_while_a_run_does():
+    fit = Fit(0, width=256, rows=1000)
+    fit.run(1)
+    ticks, stop = [], threading.Event()
+
+    def tick():
+        while not stop.is_set():
+            ticks.append(1)
+
+    thread = threading.Thread(target=tick, daemon=True)
+    thread.start()
+    ticks.clear()
+    begin = time.monotonic()
+    fit.run(10**6, callback=lambda p: time.monotonic() - begin > 0.3, every_seconds=0.1)
+    during = len(ticks)
+    stop.set()
+    thread.join()
+    assert during > 10_000
+
+
+def test_computing_elsewhere_while_recording():
+    """A recording hears its own thread alone: what others compute is theirs."""
+    stop, errors = threading.Event(), []
+    x = pyml.randn(20, 20)
+    wanted = (x @ x).tanh().sum().item()
+
+    def compute():
+        while not stop.is_set():
+            if (x @ x).tanh().sum().item() != wanted:
+                errors.append("other bits")
+
+    thread = threading.Thread(target=compute, daemon=True)
+    thread.start()
+    fit = Fit(1)
+    for _ in range(100):
+        fit.step.clear()
+        fit.step(fit.x, fit.y)
+        fit.step(fit.x, fit.y)
+    stop.set()
+    thread.join()
+    assert not errors
+
+
+def test_recorded_on_one_thread_and_replayed_on_another():
+    fit, alone = Fit(2), Fit(2)
+    for f in (fit, alone):
+        f.run(1)
+    together([lambda: fit.run(2)])
+    alone.run(2)
+    assert_same_state(state_of(fit.model, fit.optimizer), state_of(alone.model, alone.optimizer))
+
+
+@pytest.mark.parametrize("recorded_with", [1, 2])
+def test_threads_of_kernels_do_not_change_a_bit(recorded_with):
+    """Large enough to be shared; also when the count changes after the recording."""
+    states = []
+    for threads in (1, 2, 3):
+        pyml.set_num_threads(recorded_with)
+        pyml.manual_seed(0)
+        fit = Fit(3, width=300, rows=600)
+        fit.step(fit.x[:300], fit.y[:300])
+        pyml.set_num_threads(threads)
+        fit.step(fit.x[:300], fit.y[:300])
+        fit.run(2, batch_size=300)
+        states.append(state_of(fit.model, fit.optimizer))
+    for state in states[1:]:
+        assert_same_state(state, states[0])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_random_programs_with_two_threads(seed):
+    """The programs of test_equality, of which some make calls that are shared."""
+    pyml.set_num_threads(2)
+    assert_same_history(plan(1000 + seed), pyml.record)
+
+
+# Python 3.12 warns of any fork in a process with threads: that is what is tested here.
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_goes_on_with_a_recording():
+    pyml.set_num_threads(2)
+    fit, alone = (Fit(4, width=300, rows=600) for _ in range(2))
+    fit.run(1, batch_size=300)
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            fit.run(2, batch_size=300)
+            alone.run(1, batch_size=300)
+            alone.run(2, batch_size=300)
+            for p, q in zip(fit.model.parameters(), alone.model.parameters(), strict=True):
+                assert_same_bits(p.array, q.array)
+            code = 0
+        finally:
+            os._exit(code)
+    timer = threading.Timer(HANG, lambda: os.kill(pid, 9))
+    timer.start()
+    status = os.waitpid(pid, 0)[1]
+    timer.cancel()
+    assert os.waitstatus_to_exitcode(status) == 0
+    fit.run(2, batch_size=300)
+    alone.run(1, batch_size=300)
+    alone.run(2, batch_size=300)
+    for p, q in zip(fit.model.parameters(), alone.model.parameters(), strict=True):
+        assert_same_bits(p.array, q.array)
+
+
+# ---- memory --------------------------------------------------------------------------------------
+
+
+def used():
+    gc.collect()
+    return pyml.memory.stats()["used"]
+
+
+def test_replays_take_no_memory():
+    s = script(pyml.record)
+    for _ in range(5):
+        s.step(s.x, s.y)
+        s.step.run(s.x, s.y, batch_size=5)
+    before, calls = used(), pyml.memory.stats()["system_calls"]
+    for _ in range(200):
+        s.step(s.x, s.y)
+    for _ in range(20):
+        s.step.run(s.x, s.y, batch_size=5, epochs=3)
+    assert used() == before
+    assert pyml.memory.stats()["system_calls"] == calls
+
+
+def test_recording_again_takes_no_memory():
+    s = script(pyml.record)
+    for _ in range(3):
+        s.step.clear()
+        s.step(s.x, s.y)
+    before, objects = used(), len(gc.get_objects())
+    for _ in range(30):
+        s.step.clear()
+        s.step(s.x, s.y)
+        s.step(s.x, s.y)
+    assert used() == before
+    assert len(gc.get_objects()) <= objects + 10
+
+
+def test_clear_gives_all_back():
+    layer, x = nn.Linear(3, 2), pyml.randn(5, 3)
+    step = pyml.record(lambda x: layer(x).tanh().sum())
+    before = used()
+    step(x)
+    step(x[:2])
+    step.clear()
+    assert used() == before
+    assert step(x).shape == ()
+
+
+def test_the_process_does_not_grow():
+    """Memory that no Python object counts: arenas, programs."""
+    script = """
+        import gc, resource
+        import pyml
+        from pyml import nn
+
+        layer = nn.Linear(200, 200)
+        optimizer = pyml.optim.SGD(layer.parameters(), lr=0.1)
+        x = pyml.randn(200, 200)
+
+        @pyml.record
+        def step(x):
+            optimizer.zero_grad()
+            loss = layer(x).tanh().square().mean()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        def resident():
+            gc.collect()
+            with open("/proc/self/statm") as f:
+                return int(f.read().split()[1]) * resource.getpagesize()
+
+        def work():
+            for _ in range(100):
+                step.clear()
+                for _ in range(3):
+                    step(x)
+                step.run(x, batch_size=100)
+            for _ in range(300):
+                step(x)
+
+        work()
+        before = resident()
+        work()
+        work()
+        print(resident() - before)
+    """
+    if not os.path.exists("/proc/self/statm"):
+        pytest.skip("/proc is Linux's")
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        capture_output=True,
+        text=True,
+        timeout=HANG,
+    )
+    assert result.returncode == 0, result.stderr
+    assert int(result.stdout) < 2_000_000  # one arena of the step is 0.8 MB
+
+
+@pytest.mark.parametrize("shape", ["closure", "method", "global"])
+def test_a_step_and_its_model_are_freed(shape):
+    references = []
+    if shape == "method":
+        fit = Fit(5)
+        fit.run(1)
+        references = [weakref.ref(fit.step), weakref.ref(fit.model), weakref.ref(fit.optimizer)]
+        del fit
+    else:
+        s = script(pyml.record)
+        s.step.run(s.x, s.y, batch_size=5)
+        references = [weakref.ref(s.step), weakref.ref(s.model), weakref.ref(s.optimizer)]
+        if shape == "global":
+            globals()["kept_step"] = s.step
+            del globals()["kept_step"]
+        del s
+    gc.collect()
+    assert [reference() for reference in references] == [None] * 3
+
+
+def test_what_a_recording_refused_is_freed():
+    layer = nn.Linear(2, 2)
+    step = pyml.record(lambda x: layer(x).sum() * layer(x).sum().item())
+    x = pyml.ones(1, 2)
+    for _ in range(3):
+        with pytest.raises(pyml.RecordError):
+            step(x)
+    before = used()
+    for _ in range(20):
+        with pytest.raises(pyml.RecordError):
+            step(x)
+    assert used() == before
+
+
+def test_results_live_on_without_their_step():
+    step = pyml.record(lambda x: x * 2)
+    x = pyml.ones(3)
+    step(x)
+    result = step(x)
+    del step
+    gc.collect()
+    assert result.tolist() == [2.0, 2.0, 2.0]
+
+
+def test_gradients_live_on_without_their_step():
+    layer, x = nn.Linear(3, 2), pyml.ones(1, 3)
+    step = pyml.record(lambda x: layer(x).sum().backward())
+    for _ in range(2):
+        layer.zero_grad()
+        step(x)
+    del step
+    gc.collect()
+    junk = [pyml.full((2, 3), float("nan")) for _ in range(100)]
+    assert layer.weight.grad.tolist() == [[1.0] * 3] * 2
+    assert len(junk) == 100

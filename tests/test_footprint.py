@@ -1,0 +1,622 @@
+"""What csrc/footprint.c says of a call, against what the call does to memory.
+
+All arrays of a call lie in one memory, with gaps around them. The call runs from several contents
+of it, which shows what is written, what is written whole, and what has a part in the results.
+"""
+
+import ctypes
+import re
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from helpers.structs import STRUCTS, submit
+from helpers.sweep import KERNEL
+from pyml import _kernels
+
+READ, WRITE, PART = 1, 2, 4
+GAP = 64  # bytes
+MOVES = {  # kernels without floating-point operations
+    *("copy", "fill", "cast", "gather", "gather_along", "index_check", "random_permutation"),
+    *("logical_and", "logical_or", "logical_xor", "logical_not"),
+    "multiply_adds",  # which the caller counts
+}
+NONE, MEAN, SUM = range(3)  # reductions
+
+# ---- calls
+# ------------------------------------------------------------------------------------------------
+
+
+class Array(NamedTuple):
+    """Memory that a pointer of a call leads to.
+
+    Attributes:
+        values: of their own dtype, or of one that `kind` makes another.
+        at: the element that the pointer points to.
+        kind: "f": elements are of the call's dtype; "i": integers of its size.
+    """
+
+    values: np.ndarray
+    at: int = 0
+    kind: str = None
+
+
+class Case(NamedTuple):
+    """A call.
+
+    Attributes:
+        kernel: its name.
+        struct: the name of the type of its arguments.
+        arguments: field -> Array, the name of another field whose memory it has too, number, list
+            of numbers or, for segments, list of dicts.
+        left_out: pointers that are set, and no part of the footprint.
+        idle: pieces whose values make no difference in this case.
+    """
+
+    kernel: str
+    struct: str
+    arguments: dict
+    left_out: set
+    idle: set
+
+
+CASES = []
+RNG = np.random.default_rng(0)
+
+
+def case(kernels, arrays="", struct=None, left_out="", idle="", **arguments):
+    """Adds a call of each kernel. `arrays` are of reals: "y=x x[n,5]": x has n rows, y is x."""
+    for field, shape, same in re.findall(r"(\w+)(?:\[([\w,]+)\]|=(\w+))", arrays):
+        arguments[field] = same or reals(
+            *(arguments[size] if size in arguments else int(size) for size in shape.split(","))
+        )
+    for kernel in kernels.split():
+        row = Case(
+            *(kernel, struct or f"{kernel}_args", arguments),
+            *(set(left_out.split()), set(idle.split())),
+        )
+        CASES.append(row)
+
+
+def reals(*shape, at=0):
+    """Numbers of the call's dtype, in (0.5, 1)."""
+    return Array(RNG.uniform(0.5, 1, int(np.prod(shape))), at, "f")
+
+
+def strided(shape, strides):
+    """The same, as many as lie between the first and the last element that the strides reach."""
+    count, at = span(shape, strides)
+    return reals(count, at=at)
+
+
+def span(shape, strides):
+    """How many elements that is, and which of them has no index but zeros."""
+    reached = [int(np.dot(place, strides)) for place in np.ndindex(*shape)]
+    return (max(reached) - min(reached) + 1, -min(reached)) if reached else (0, 0)
+
+
+def items(count, size, at=0):
+    """Elements of no type, of `size` bytes."""
+    return Array(RNG.integers(0, 200, count * size, np.uint8).view(f"u{size}"), at)
+
+
+def alike(shape, strides, value, kind):
+    """Elements that are all one value."""
+    count, at = span(shape, strides)
+    return Array(np.full(count, value), at, kind)
+
+
+def integers(*values):
+    return Array(np.array(values, np.int64))
+
+
+def state():
+    """One from which dropout keeps the first and the last of 19 elements."""
+    return Array(np.array([7, 6], np.uint64))
+
+
+def options(struct, *values):
+    return Array(np.frombuffer(bytes(STRUCTS[struct](*values)), np.float64))
+
+
+def segment(n, *names):
+    step = Array(np.array([3], np.float64))
+    return {"n": n, "step": step} | {name: reals(n) for name in names}
+
+
+# ---- every kernel
+# ------------------------------------------------------------------------------------------------
+
+
+def case_gemm(a, b, c, m=3, n=5, k=4, batch=1, beta=0.0, **rest):
+    """a, b and c by their strides: of matrices, rows, and columns."""
+    case(
+        "gemm",
+        a=strided((batch, m, k), a),
+        b=strided((batch, k, n), b),
+        c=strided((batch, m, n), (*c, 1)),
+        **{"m": m, "n": n, "k": k, "batch": batch, "alpha": 0.5, "beta": beta},
+        **{"a_batch": a[0], "a_row": a[1], "a_col": a[2], "c_batch": c[0], "c_row": c[1]},
+        **{"b_batch": b[0], "b_row": b[1], "b_col": b[2]},
+        **rest,
+    )
+
+
+case_gemm((0, 4, 1), (0, 5, 1), (0, 5))
+case_gemm((0, 4, 1), (0, 5, 1), (0, 5), beta=0.5)
+case_gemm((0, 1, 3), (0, 1, 4), (0, 5))
+case_gemm((0, 4, 1), (0, 5, 1), (0, 8), idle="c")  # between its rows c keeps its values
+case_gemm((0, 4, 1), (0, 5, 1), (0, 8), beta=0.5)
+case_gemm((0, -4, 1), (0, 5, -1), (0, -5))
+case_gemm((0, 9, 2), (0, -13, -2), (0, 5))
+case_gemm((12, 4, 1), (0, 5, 1), (15, 5), batch=3)
+case_gemm((-12, 4, 1), (20, 1, 4), (-20, 6), batch=3, idle="c")
+case_gemm((0, 0, 1), (0, 5, 1), (0, 5))
+case_gemm((0, 4, 1), (0, 1, 4), (0, 5), m=1)
+case_gemm((0, 4, 1), (0, 1, 1), (0, 1), n=1)
+case_gemm((0, 1, 1), (0, 5, 1), (0, 5), k=1)
+case_gemm((0, 0, 1), (0, 5, 1), (0, 5), k=0)
+case_gemm((0, 4, 1), (0, 5, 1), (0, 5), m=0, idle="b")
+
+case("linear_forward", "y[n,o] x[n,k] w[o,k]", n=3, k=4, o=5)
+case("linear_forward", "y[n,o] x[n,k] w[o,k] b[o]", n=3, k=4, o=5)
+case("linear_forward", "y[n,o] x[n,k] w[o,k] b[o]", n=3, k=0, o=5)
+for outputs, left_out in [
+    ("dx[n,k] dw[o,k] db[o]", ""),
+    ("dx[n,k]", "x"),
+    ("dw[o,k]", "w"),
+    ("db[o]", "x w"),
+    ("dw[o,k] db[o]", "w"),
+]:
+    inputs = " dy[n,o] x[n,k] w[o,k]"
+    case("linear_backward", outputs + inputs, left_out=left_out, n=3, k=4, o=5)
+
+for name in [
+    "relu",
+    "leaky_relu",
+    "sigmoid",
+    "tanh",
+    "gelu",
+    "gelu_tanh",
+    "silu",
+    "elu",
+    "softplus",
+]:
+    constants = {"n": 19, "alpha": 0.5, "beta": 20.0}
+    forward, backward = "activation_forward_args", "activation_backward_args"
+    case(f"{name}_forward", "y[n] x[n]", forward, **constants)
+    case(f"{name}_backward", "dx[n] dy[n] s[n]", backward, **constants)
+    case(f"{name}_backward", "dx=dy dy[n] s[n]", backward, **constants)
+case("silu_forward", "y=x x[n]", "activation_forward_args", n=19)
+
+constants = {"n": 7, "c": 5, "eps": 1e-5}
+tracked = "running_mean[c] running_var[c] gamma[c] beta[c]"
+case("batchnorm_forward", "y[n,c] mean[c] rstd[c] x[n,c]", momentum=0.1, **constants)
+case(
+    "batchnorm_forward",
+    f"y=x mean[c] rstd[c] x[n,c] {tracked}",
+    batches_tracked=integers(4),
+    momentum=-1.0,
+    **constants,
+)
+case(
+    "batchnorm_forward",
+    f"y[n,c] mean[c] rstd[c] x[n,c] {tracked}",
+    left_out="mean rstd running_mean running_var gamma beta",
+    **constants | {"n": 0},
+)
+case("batchnorm_inference", "y[n,c] x[n,c] mean[c] var[c]", **constants)
+case("batchnorm_inference", "y=x x[n,c] mean[c] var[c] gamma[c] beta[c]", **constants)
+outputs = "dx[n,c] dgamma[c] dbeta[c]"
+inputs = "dy[n,c] x[n,c] mean[c] rstd[c]"
+case("batchnorm_backward", f"{outputs} {inputs} gamma[c]", n=7, c=5)
+case("batchnorm_backward", f"dgamma[c] {inputs}", n=7, c=5)
+case("batchnorm_backward", f"dx=dy {inputs}", n=7, c=5)
+inputs = "dy[n,c] x[n,c] mean[c] var[c]"
+case("batchnorm_inference_backward", f"{outputs} {inputs} gamma[c]", **constants)
+case("batchnorm_inference_backward", f"dgamma[c] {inputs}", **constants)
+case("batchnorm_inference_backward", f"dx=dy {inputs}", idle="x mean", **constants)
+
+for name in ("softmax", "log_softmax"):
+    case(f"{name}_forward", "y[n,c] x[n,c]", "softmax_forward_args", n=3, c=5)
+    case(f"{name}_backward", "dx[n,c] dy[n,c] y[n,c]", "softmax_backward_args", n=3, c=5)
+
+for reduction in (NONE, MEAN, SUM):
+    losses = 3 if reduction == NONE else 1
+    for inputs, left_out, target in [
+        ("", "", {"index": integers(0, 2, 4)}),
+        ("weight[c]", "", {"index": integers(0, 2, 4)}),
+        ("weight[c]", "", {"index": integers(0, 2, 1), "label_smoothing": 0.1}),
+        ("prob[n,c] weight[c]", "", {"label_smoothing": 0.1}),
+        ("prob[n,c]", "prob", {"index": integers(0, 2, 4)}),
+    ]:
+        constants = target | {"n": 3, "c": 5, "ignore_index": -100, "reduction": reduction}
+        outputs = f"loss[{losses}] total_weight[1] " + (
+            "softmax[n,c] " if "weight" in inputs else ""
+        )
+        case("cross_entropy_forward", f"{outputs} x[n,c] {inputs}", left_out=left_out, **constants)
+        case(
+            "cross_entropy_backward",
+            f"dx[n,c] dloss[{losses}] softmax[n,c] total_weight[1] {inputs}",
+            left_out=left_out if reduction == MEAN else left_out + " total_weight",
+            **constants,
+        )
+    case(
+        "cross_entropy_forward",
+        f"loss[{0 if reduction == NONE else 1}] total_weight[1] x[n,c] softmax[n,c] weight[c]",
+        idle="weight",
+        **constants | {"n": 0, "index": integers()},
+    )
+
+    losses = "1" if reduction else "n"
+    constants = {"n": 19, "reduction": reduction}
+    case("mse_forward", f"loss[{losses}] x[n] t[n]", **constants)
+    for outputs in ("dx[n]", "dt[n]", "dx[n] dt[n]"):
+        case("mse_backward", f"{outputs} dloss[{losses}] x[n] t[n]", **constants)
+
+for y in ("y[n]", "y=x"):
+    case("dropout_forward", f"{y} x[n]", used=state(), state=state(), n=19, p=0.1)
+case("dropout_forward", "y[n] x[n]", idle="state", used=state(), state=state(), n=0, p=0.1)
+case("dropout_backward", "dx[n] dy[n]", used=state(), n=19, p=0.1)
+case("random_uniform random_normal", "y[n]", "random_args", state=state(), n=19, low=0.5, high=1.5)
+case("random_permutation", index=integers(*range(19)), state=state(), n=19)
+
+SGD = options("sgd_options", 0.1, 0.9, 0.0, 0.01, 0, 0)
+PLAIN_SGD = options("sgd_options", 0.1, 0.0, 0.0, 0.01, 0, 0)
+ADAGRAD = options("adagrad_options", 0.1, 0.01, 0.01, 1e-8, 0)
+RMSPROP = options("rmsprop_options", 0.1, 0.9, 1e-8, 0.01, 0.9, 1, 0)
+PLAIN_RMSPROP = options("rmsprop_options", 0.1, 0.9, 1e-8, 0.01, 0.0, 0, 0)
+ADAM = options("adam_options", 0.1, 0.9, 0.99, 1e-8, 0.01, 1, 0, 0)
+PLAIN_ADAM = options("adam_options", 0.1, 0.9, 0.99, 1e-8, 0.01, 0, 0, 1)
+for kernel, values, names in [
+    ("sgd", SGD, "w g s0"),
+    ("sgd", PLAIN_SGD, "w g"),
+    ("adagrad", ADAGRAD, "w g s0"),
+    ("rmsprop", RMSPROP, "w g s0 s1 s2"),
+    ("rmsprop", PLAIN_RMSPROP, "w g s0"),
+    ("adam", ADAM, "w g s0 s1 s2"),
+    ("adam", PLAIN_ADAM, "w g s0 s1"),
+]:
+    case(kernel, options=values, segments=[segment(n, *names.split()) for n in (19, 0, 3)])
+case(
+    "sgd",
+    left_out="segments[0].s1 segments[0].s2",
+    segments=[segment(3, "w", "g", "s0", "s1", "s2")],
+    options=SGD,
+)
+case("sgd", idle="segments[0].s0", segments=[segment(3, "w", "g", "s0")], options=PLAIN_SGD)
+case("adam", idle="options", segments=[], options=ADAM)
+case(
+    "grad_norm",
+    "norm[1] coef[1]",
+    left_out="segments[0].w segments[0].step segments[1].s0 segments[1].step",
+    segments=[segment(19, "w", "g"), segment(3, "g", "s0")],
+    max_norm=0.1,
+)
+case(
+    "scale_segments",
+    "coef[1]",
+    left_out="segments[0].g segments[0].step segments[1].step",
+    segments=[segment(19, "w", "g"), segment(3, "w")],
+)
+
+BINARY = "add sub mul div pow maximum minimum"
+# pairs of which each is near to give another result: real, or as integers
+COMPARED = {
+    "equal": (2, 2),
+    "not_equal": (2, 2),
+    "less": (2, 3),
+    "less_equal": (3, 2),
+    "greater": (3, 2),
+    "greater_equal": (2, 3),
+}
+for a, b in [
+    ((5, 1), (5, 1)),
+    ((0, 0), (5, 1)),
+    ((5, 1), (0, 1)),
+    ((1, 0), (9, 1)),
+    ((-5, 1), (7, 1)),
+    ((5, 1), (-2, 0)),
+]:
+    constants = {"rows": 4, "cols": 5, "a_row": a[0], "a_col": a[1], "b_row": b[0], "b_col": b[1]}
+    operands = {"a": strided((4, 5), a), "b": strided((4, 5), b)}
+    case(BINARY, "y[rows,cols]", "binary_args", **operands, **constants)
+    for kernel, pair in COMPARED.items():
+        for kind, values in [("f", (0.75, 0.75)), ("i", pair)]:
+            operands = {
+                "a": alike((4, 5), a, values[0], kind),
+                "b": alike((4, 5), b, values[1], kind),
+            }
+            y = items(20, 1)
+            case(kernel, "", "binary_args", integers=kind == "i", y=y, **operands, **constants)
+case(BINARY, "y=a a[4,5] b[1]", "binary_args", rows=4, cols=5, a_row=5, a_col=1)
+
+UNARY = "neg abs exp log sqrt sign reciprocal sin cos log1p expm1 clamp"
+case(UNARY, "y[n] x[n]", "unary_args", n=19, low=0.0, high=2.0)
+case(UNARY, "y=x x[n]", "unary_args", n=19, low=0.0, high=2.0)
+
+for ends, between, idle in [(1, 0, "b"), (0, 1, "a")]:
+    condition = Array(np.array([ends, *[between] * 17, ends], np.uint8))
+    case("where", "y[n] a[n] b[n]", idle=idle, condition=condition, n=19)
+
+for kernel, value in [("and", 1), ("or", 0), ("xor", 1), ("not", 1)]:
+    a, b = (Array(np.full(19, value, np.uint8)) for _ in range(2))
+    operands = {"a": a} if kernel == "not" else {"a": a, "b": b}
+    for y in (items(19, 1), "a"):
+        case(f"logical_{kernel}", "", "logical_args", y=y, n=19, **operands)
+
+case("fill", "y[n]", n=19, value=0.3)
+case("fill", "y[n]", n=0, value=0.3)
+
+for shape, y_strides, x_strides in [
+    ((), (), ()),
+    ((7,), (1,), (-1,)),
+    ((3, 5), (5, 1), (1, 3)),
+    ((3, 5), (5, 1), (-10, 2)),
+    ((3, 5), (8, 1), (5, -1)),
+    ((3, 5), (-5, 1), (5, 1)),
+    ((3, 5), (1, 3), (7, 1)),
+    ((3, 5), (20, -3), (0, 0)),
+    ((2, 3, 5), (15, 5, 1), (0, -5, 1)),
+    ((2, 3, 2, 4), (24, 8, 4, 1), (-40, 3, 20, -9)),
+    ((3, 0), (2, 1), (2, 1)),
+]:
+    constants = {"ndim": len(shape), "shape": list(shape)}
+    constants |= {"y_strides": list(y_strides), "x_strides": list(x_strides)}
+    for item_bytes in (1, 2, 4, 8):
+        (y, y_at), (x, x_at) = span(shape, y_strides), span(shape, x_strides)
+        operands = {"y": items(y, item_bytes, y_at), "x": items(x, item_bytes, x_at)}
+        case("copy", item_bytes=item_bytes, **operands, **constants)
+
+# as ELEMENT_BOOL, ELEMENT_UINT8, ...
+ELEMENTS = ["bool", "uint8", "int8", "int16", "int32", "int64", "float32", "float64"]
+for y_element, y_type in enumerate(ELEMENTS):
+    for x_element, x_type in enumerate(ELEMENTS):
+        # a real that is near to be false, or one that is near to be another integer
+        value = -0.5 if y_type == "bool" and x_type.startswith("float") else 1
+        case(
+            "cast",
+            y=items(19, np.dtype(y_type).itemsize),
+            x=Array(np.full(19, value, "uint8" if x_type == "bool" else x_type)),
+            **{"n": 19, "y_element": y_element, "x_element": x_element},
+        )
+
+for outer, n, inner in [(3, 7, 1), (3, 4, 5), (1, 19, 1), (2, 1, 3)]:
+    arrays = "y[outer,inner] x[outer,n,inner]"
+    index = integers(*[0] * (outer * inner))
+    case("sum", arrays, outer=outer, n=n, inner=inner)
+    case("max min", arrays, "extremum_args", outer=outer, n=n, inner=inner)
+    case("max min", arrays, "extremum_args", index=index, outer=outer, n=n, inner=inner)
+case("sum", "y[outer,inner] x[outer,n,inner]", outer=3, n=0, inner=5)
+
+row = np.arange(12, dtype=np.uint8)  # one row of x is told: another lies in the gap after it
+rows = Array(np.zeros(4 * 12, np.uint8))
+case("gather", y=rows, x=Array(row), index=integers(0, 0, 0, 0), n=4, row_bytes=12)
+case("gather", "y[n] x[5]", left_out="x", index=integers(), n=0, row_bytes=8)
+index = integers(3, 0, 3, 5)
+case("gather_backward", "dx[rows,c] dy[n,c]", index=index, n=4, rows=6, c=5)
+case("gather_backward", "dx[rows,c] dy[n,c]", index=integers(), n=0, rows=6, c=5)
+
+constants = {"size": 3, "ignored": -100, "wrap": 0}
+case("index_check", fault=integers(0), index=integers(2, 0, 2), n=3, **constants)
+for y in (integers(0, 0, 0), "index"):
+    case("index_check", y=y, fault=integers(0), index=integers(2, -1, 2), n=3, **constants)
+case("index_check", y=integers(), fault=integers(0), index=integers(), n=0, **constants)
+
+constants = {"outer": 2, "n": 4, "m": 3, "inner": 2}
+index = integers(0, 1, 2, 0, 3, 0, 0, 1, 2, 1, 3, 3)
+for item_bytes in (1, 2, 4, 8):
+    operands = {"y": items(12, item_bytes), "x": items(16, item_bytes), "index": index}
+    case("gather_along", item_bytes=item_bytes, **operands, **constants)
+case("scatter_add", "dx[outer,n,inner] dy[outer,m,inner]", index=index, **constants)
+constants["m"] = 0
+case("scatter_add", "dx[outer,n,inner]", index=integers(), idle="dx", **constants)
+
+number = Array(np.zeros(1))  # of float64 whatever the dtype
+case("vector_norm", "x[n]", y=number, n=19)
+case("vector_norm", "x[n]", y=number, n=0)
+case("relative_change", "x[n] before[n]", y=number, n=19)
+case("dead_share", y=number, x=alike((3, 5), (5, 1), -0.75, "f"), n=3, c=5)
+case("outside_share", "x[n]", y=number, n=19, low=0.25, high=1.5)
+case("batchnorm_drift", "mean[c] rstd[c] running_mean[c]", y=number, c=19)
+case("multiply_adds", "y[1]", rounds=3)
+
+
+# ---- the check
+# ------------------------------------------------------------------------------------------------
+
+
+class Piece(NamedTuple):
+    """A piece of a footprint: its bytes in the call's memory, and the address of its pointer."""
+
+    name: str
+    bytes: slice
+    access: int
+    field: int
+
+
+class Call:
+    """A case in one dtype, and its memory.
+
+    Attributes:
+        memory: where all arrays lie.
+        start: what it holds at first: the arrays' values, noise in the gaps.
+        arrays: name -> the array's first byte in memory, and its values.
+        fields: address of a pointer -> its name.
+    """
+
+    def __init__(self, case, dtype):
+        self.case, self.dtype = case, dtype
+        self.arrays, self.fields, self.size = {}, {}, GAP
+        segments = case.arguments.get("segments", [])
+        self.table = (STRUCTS["optim_segment"] * len(segments))()
+        self.args = STRUCTS[case.struct]()
+        structs = [(self.args, "", case.arguments)]
+        for i, arguments in enumerate(segments):
+            structs.append((self.table[i], f"segments[{i}].", arguments))
+        if "segments" in case.arguments:
+            self.args.segments, self.args.count = ctypes.addressof(self.table), len(segments)
+
+        for _, prefix, arguments in structs:
+            for field, value in arguments.items():
+                if isinstance(value, Array):
+                    self.place(prefix + field, value)
+        self.memory = np.zeros(self.size, np.uint8)
+        self.start = np.random.default_rng(0).integers(0, 256, self.size, np.uint8)
+        for begin, values in self.arrays.values():
+            self.start[begin : begin + values.nbytes] = values.view(np.uint8)
+        for struct, prefix, arguments in structs:
+            for field, value in arguments.items():
+                self.set(struct, prefix, field, value)
+
+    def place(self, name, array):
+        values = array.values
+        if array.kind is not None:
+            values = values.astype(f"{array.kind}{self.dtype.itemsize}")
+        self.arrays[name] = self.size, values
+        self.size += -(-values.nbytes // 8) * 8 + GAP
+
+    def set(self, struct, prefix, field, value):
+        if isinstance(value, (Array, str)):
+            name = value if isinstance(value, str) else prefix + field
+            begin, values = self.arrays[name]
+            at = begin + (0 if isinstance(value, str) else value.at * values.itemsize)
+            setattr(struct, field, self.memory.ctypes.data + at)
+            address = ctypes.addressof(struct) + getattr(type(struct), field).offset
+            self.fields[address] = prefix + field
+        elif field != "segments":
+            setattr(struct, field, tuple(value) if isinstance(value, list) else value)
+
+    def array_of(self, field):
+        """The first byte and the values of what a pointer leads to."""
+        same = self.case.arguments.get(field)
+        return self.arrays[same if isinstance(same, str) else field]
+
+    def footprint(self):
+        """Operations and pieces."""
+        operations, told = _kernels.footprint(
+            KERNEL[self.case.kernel], self.dtype.name, ctypes.addressof(self.args)
+        )
+        pieces = []
+        for field, before, size, access in told:
+            begin = pointer(field).value - before - self.memory.ctypes.data
+            pieces.append(Piece(self.fields[field], slice(begin, begin + size), access, field))
+        return operations, pieces
+
+    def run(self, start):
+        """What memory holds after the call, when it holds `start` before."""
+        self.memory[:] = start
+        submit(self.case.kernel, self.dtype, self.args)
+        return self.memory.copy()
+
+
+def pointer(address):
+    return ctypes.c_void_p.from_address(address)
+
+
+def check(call):
+    _, pieces = call.footprint()
+    assert_pieces_are_the_arrays(call, pieces)
+    read, written = np.zeros((2, call.size), bool)
+    for piece in pieces:
+        read[piece.bytes] |= bool(piece.access & (READ | PART))
+        written[piece.bytes] |= bool(piece.access & WRITE)
+    assert_the_rest_has_no_part(call, read, written)
+
+    after = call.run(call.start)
+    for piece in pieces:
+        if piece.name in call.case.idle:
+            continue
+        if piece.access in (READ | WRITE, WRITE | PART):
+            assert (after != call.start)[piece.bytes].any(), f"{piece.name} is not written"
+        if piece.access & READ:
+            assert_it_matters(call, piece, after, ~read | written)
+    assert_it_moves(call, pieces, after)
+
+
+def assert_pieces_are_the_arrays(call, pieces):
+    wanted = []
+    for name in call.fields.values():
+        begin, values = call.array_of(name)
+        if values.nbytes and name not in call.case.left_out:
+            wanted.append((name, slice(begin, begin + values.nbytes)))
+    assert sorted((piece[:2] for piece in pieces), key=str) == sorted(wanted, key=str)
+
+
+def assert_the_rest_has_no_part(call, read, written):
+    """Whatever is where nothing is read, the same is written, all of it, and nothing beside it."""
+    results = []
+    for filler in (0xFF, 0x00):
+        start = np.where(read, call.start, np.uint8(filler))
+        after = call.run(start)
+        assert (after == start)[~written].all(), "written outside the pieces"
+        results.append(after[written])
+    assert (results[0] == results[1]).all(), "read outside the pieces, or not written whole"
+
+
+def assert_it_matters(call, piece, after, results):
+    """Another first element of a piece gives another result, and so does another last one."""
+    values = call.array_of(piece.name)[1]
+    if values.dtype.kind == "f":
+        changes = [lambda value: 2 * value + 1, lambda value: -2 * value - 1]
+    else:
+        changes = [lambda value: value ^ 1]
+    for place in [0] if piece.name == "options" else [0, -1]:
+        differs = False
+        for change in changes:
+            start = call.start.copy()
+            elements = start[piece.bytes].view(values.dtype)
+            elements[place] = change(elements[place])
+            differs |= (call.run(start) != after)[results].any()
+        assert differs, f"{piece.name}[{place}] is not read"
+
+
+def assert_it_moves(call, pieces, after):
+    """With its pointers changed, the call does the same in another memory, nothing in its own."""
+    elsewhere = call.start.copy()
+    call.memory[:] = 0
+    for field in {piece.field for piece in pieces}:
+        pointer(field).value += elsewhere.ctypes.data - call.memory.ctypes.data
+    submit(call.case.kernel, call.dtype, call.args)
+    assert not call.memory.any() and (elsewhere == after).all()
+
+
+@pytest.mark.parametrize("kernel", KERNEL)
+def test_footprint(kernel, dtype):
+    cases = [case for case in CASES if case.kernel == kernel]
+    assert cases, "a kernel without a case here"
+    for case in cases:
+        print(case)  # the last one is the one that failed
+        check(Call(case, dtype))
+
+
+def operations(case):
+    return Call(case, np.dtype(np.float32)).footprint()[0]
+
+
+@pytest.mark.parametrize("kernel", KERNEL)
+def test_every_kernel_but_those_that_move_computes(kernel):
+    counts = [operations(case) for case in CASES if case.kernel == kernel]
+    assert (max(counts) > 0) == (kernel not in MOVES)
+
+
+def case_of(*arguments, **named):
+    case(*arguments, **named)
+    return CASES.pop()
+
+
+def test_operations():
+    linear = {"n": 3, "k": 4, "o": 5}
+    products, sums = 2 * 3 * 4 * 5, 3 * 5
+    for arrays, wanted in [("", products), ("b[o]", products + sums)]:
+        assert operations(case_of("linear_forward", arrays, **linear)) == wanted
+    for arrays, wanted in [("dx[n,k]", products), ("dx[n,k] dw[o,k] db[o]", 2 * products + sums)]:
+        assert operations(case_of("linear_backward", arrays, **linear)) == wanted
+    assert operations(case_of("gemm", m=3, k=4, n=5, batch=7)) == 7 * products
+    assert operations(case_of("add", "", "binary_args", rows=300_000, cols=300_000)) == 9e10
+    segments = [segment(19, "w", "g"), segment(3, "w", "g")]
+    assert operations(case_of("grad_norm", segments=segments)) == 2 * 22
+    assert operations(case_of("less", "", "binary_args", rows=300_000, cols=300_000)) == 9e10
+    assert operations(case_of("vector_norm", n=19)) == 2 * 19
+    assert operations(case_of("multiply_adds", "y[1]", rounds=3)) == 0
