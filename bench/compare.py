@@ -62,8 +62,8 @@ def agree(what, results, rtol, atol=0.0):
             )
 
 
-def medians(sides, seconds, least=5):
-    """{side: median microseconds of a call}, the sides taking turns.
+def medians(sides, seconds, least=5, steps=None):
+    """{side: median microseconds of a call, or of a step}, the sides taking turns.
 
     A slow moment of the machine so hits all sides, but not all alike: threads that wait for each
     other lose more to another process. If others were at work, a line on stderr says so.
@@ -76,7 +76,9 @@ def medians(sides, seconds, least=5):
         sides: {side: callable}.
         seconds: to measure for.
         least: turns of each side, however long they take.
+        steps: {side: steps that a call makes}, by which its time is divided.
     """
+    steps = steps or {}
     calls = {
         side: math.ceil(TURN_SECONDS / min(timed(call) for _ in range(3)))
         for side, call in sides.items()
@@ -91,7 +93,7 @@ def medians(sides, seconds, least=5):
                 timed(call, calls[side])
                 times[side].append(timed(call, calls[side]) / calls[side] * 1e6)
             turns += 1
-    return {side: statistics.median(values) for side, values in times.items()}
+    return {side: statistics.median(times[side]) / steps.get(side, 1) for side in sides}
 
 
 def wait_until_quiet():

@@ -1,8 +1,9 @@
 """An epoch of Fashion-MNIST beside PyTorch's: seconds, medians of one run, the sides taking turns.
 
 784-512-256-10 with BatchNorm, ReLU and dropout, Adam; the batches are slices of arrays in memory,
-shuffled before. The sides start from the same weights and see the same batches. They drop other
-activations, so their losses after the first epoch, which is not timed, agree only roughly.
+shuffled before. "pyml run" is pyml's step, recorded and run over these arrays in C. The sides start
+from the same weights and see the same batches. They drop other activations, so their losses after
+the first epoch, which is not timed, agree only roughly.
 """
 
 from importlib import import_module
@@ -13,6 +14,7 @@ from time import perf_counter
 
 import numpy as np
 
+import pyml
 from pyml.data import load_fashion_mnist
 
 from .compare import (
@@ -35,12 +37,13 @@ ROWS, QUICK_ROWS = 60_000, 5_000
 EPOCHS = 3  # of each side, at least
 LOSS_ROWS = 5_000  # of which the loss is taken
 LOSS_TOLERANCE = 0.1  # relative
+RATIOS = {"best peer / pyml": "pyml", "best peer / run": "pyml run"}
 
 
 def rows(options):
     data = load(options)
     weights = first_weights(NETWORK)
-    trained = {side: trainer(import_module(side), weights, *data) for side in sides()}
+    trained = {side: trainer(side, weights, *data) for side in sides()}
     for epoch, _ in trained.values():
         epoch()
     losses = {side: loss() for side, (_, loss) in trained.items()}
@@ -55,26 +58,30 @@ def rows(options):
                 times[side].append(timed(epoch))
     times = {side: median(values) for side, values in times.items()}
     losses = {f"{side} loss": loss for side, loss in losses.items()}
-    yield {"rows": len(data[0]), **times, "best peer / pyml": ratio(times), **losses}
+    ratios = {name: ratio(times, side) for name, side in RATIOS.items()}
+    yield {"rows": len(data[0]), **times, **ratios, **losses}
 
 
 def sides():
-    """pyml, and torch if it is installed."""
-    return [name for name in ("pyml", "torch") if find_spec(name)]
+    """Those of pyml, and torch if it is installed."""
+    return ["pyml", "pyml run", *filter(find_spec, ["torch"])]
 
 
-def trainer(torch, weights, x, y):
+def trainer(side, weights, x, y):
     """(epoch, loss), two functions: one trains, the other gives the loss of the first rows."""
-    model, optimizer, loss_of = start(torch, NETWORK, weights)
+    torch = import_module(side.split()[0])
+    model, step, loss_of = start(torch, NETWORK, weights)
     x, y = torch.from_numpy(x), torch.from_numpy(y)
+    recorded = pyml.record(step)
 
     def epoch():
         model.train()
+        if side == "pyml run":
+            recorded.run(x, y, batch_size=NETWORK.batch, shuffle=False)
+            return
         for first in range(0, len(y), NETWORK.batch):
             batch = slice(first, first + NETWORK.batch)
-            optimizer.zero_grad(set_to_none=True)
-            loss_of(x[batch], y[batch]).backward()
-            optimizer.step()
+            step(x[batch], y[batch])
 
     def loss():
         model.eval()
@@ -111,7 +118,7 @@ def main(argv=None):
     if not options.fashion_mnist.is_dir():
         print(f"{options.fashion_mnist} is not there: random images, as many and as large")
     losses = [f"{side} loss" for side in sides()]
-    columns = ["rows", "threads", *sides(), "best peer / pyml", *losses]
+    columns = ["rows", "threads", *sides(), *RATIOS, *losses]
     Table(about("torch"), columns, caption="median seconds of an epoch").run(rows, options)
 
 

@@ -1,45 +1,92 @@
 """Training steps beside other libraries': medians of one run, the sides taking turns.
 
-A step is zero grad, forward, backward and Adam on one batch. All sides start from the same weights
-and their first losses must agree; scikit-learn alone starts from its own, which changes nothing in
-what it computes. sides.py has the code of each side.
+A step is zero grad, forward, backward and Adam on one batch; where a call of a side runs an epoch,
+its time is divided by the steps. All sides start from the same weights and take the same batches,
+and their first losses must agree; scikit-learn alone starts from weights of its own, which changes
+nothing in what it computes. sides.py has the code of each side.
 """
 
 from argparse import ArgumentTypeError
+from collections.abc import Callable
+from time import perf_counter
+from typing import NamedTuple
 
 from .compare import Table, about, agree, medians, parse, parser, picture, ratio, version
 from .networks import NETWORKS
-from .sides import SIDES, LeftOut, first_weights
+from .sides import SIDES, LeftOut, first_losses, first_weights
 
 LOSS_STEPS = 5  # steps whose losses are compared
 LOSS_TOLERANCE = 1e-3  # relative; rounding differs, and Adam's first steps divide by small numbers
 QUICK_STEPS = ("tiny", "small", "deep")  # every activation and loss, with BatchNorm and without
 PACKAGES = sorted({package for side in SIDES.values() for package in side.packages})
+RATIOS = {
+    "best peer / pyml": "pyml",
+    "best peer / recorded": "pyml recorded",
+    "best peer / run": "pyml run",
+}
+
+
+class Started(NamedTuple):
+    """A side that has made its first steps.
+
+    Attributes:
+        call: makes the next.
+        steps: that a call makes.
+        losses: of the first steps, if the side returns any.
+        seconds: that these took.
+    """
+
+    call: Callable
+    steps: int
+    losses: list
+    seconds: float
+
+    def extra(self, later):
+        """Milliseconds that the first steps took more than later ones, of `later` microseconds."""
+        made = max(self.steps, len(self.losses))
+        return max(0.0, 1e3 * self.seconds - 1e-3 * made * later)
 
 
 def rows(options):
     for name in options.steps:
-        steps, left_out = start(NETWORKS[name], options.sides)
-        losses = {side: [step() for _ in range(LOSS_STEPS)] for side, step in steps.items()}
-        agree(
-            f"{name}: losses",
-            {side: [x.item() for x in xs] for side, xs in losses.items() if None not in xs},
-            LOSS_TOLERANCE,
+        sides, left_out = start(NETWORKS[name], options.sides)
+        losses = {name: side.losses for name, side in sides.items() if side.losses}
+        agree(f"{name}: losses", losses, LOSS_TOLERANCE)
+        times = medians(
+            {name: side.call for name, side in sides.items()},
+            options.seconds,
+            steps={name: side.steps for name, side in sides.items()},
         )
-        times = medians(steps, options.seconds)
-        yield {"step": name, **times, "best peer / pyml": ratio(times), "left out": left_out}
+        yield {
+            "step": name,
+            **times,
+            **ratios(times),
+            "start": {name: side.extra(times[name]) for name, side in sides.items()},
+            "left out": left_out,
+        }
 
 
-def start(network, sides):
-    """{side: step}, and {side: why it is left out}."""
+def start(network, names):
+    """{name: side}, and {name: why it is left out}."""
     weights = first_weights(network)
-    steps, left_out = {}, {}
-    for side in sides:
+    sides, left_out = {}, {}
+    for name in names:
+        side = SIDES[name]
         try:
-            steps[side] = SIDES[side].step(network, weights)
+            call = side.make(network, weights)
+            begin = perf_counter()
+            losses = first_losses(call, LOSS_STEPS)
+            seconds = perf_counter() - begin
+            sides[name] = Started(call, network.epoch if side.is_epoch else 1, losses, seconds)
         except LeftOut as reason:
-            left_out[side] = str(reason)
-    return steps, left_out
+            left_out[name] = str(reason)
+    return sides, left_out
+
+
+def ratios(times):
+    """An eager step is held against peers whose call is a step too, a recorded one against all."""
+    single = {name: time for name, time in times.items() if not SIDES[name].is_epoch}
+    return {name: ratio(single if ours == "pyml" else times, ours) for name, ours in RATIOS.items()}
 
 
 def draw(table, path):
@@ -63,7 +110,9 @@ def draw(table, path):
             axis.spines[["top", "right"]].set_visible(False)
             axis.margins(x=0.12)
         axes[0].invert_yaxis()
-        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
+        figure.legend(
+            *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4 * len(panels)
+        )
 
 
 def some_of(known):
@@ -94,9 +143,14 @@ def main(argv=None):
         options.sides = [side for side in options.sides if side != "torch.compile"]
     options.sides = [side for side in options.sides if all(map(version, SIDES[side].packages))]
 
-    columns = ["step", "threads", *options.sides, "best peer / pyml"]
-    table = Table(about(*PACKAGES), columns, caption="median microseconds of a step")
+    columns = ["step", "threads", *options.sides]
+    caption = "median microseconds of a step"
+    table = Table(about(*PACKAGES), [*columns, *RATIOS], label=12, caption=caption)
     table.run(rows, options)
+    caption = "milliseconds that the first steps took more than later ones"
+    starts = Table({"\nstart": "compiling, recording"}, columns, label=12, caption=caption)
+    for row in table.rows:
+        starts.add({**row["start"], "step": row["step"], "threads": row["threads"]})
     left_out = {}
     for row in table.rows:
         for reason in row["left out"].items():

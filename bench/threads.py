@@ -3,6 +3,7 @@
     width       the script of pytorch#144633: a 10-w-w-10 net on one thread and on two
     networks    every network of networks.py on one thread and on two
     python      Python threads, each training a net of its own
+    recorded    the same with recorded steps, run over an epoch in C
     processes   processes doing the same, started by fork and by spawn
     affinity    a process that may use one processor only
     denormals   a step on weights and inputs of 1e-40 beside one on usual numbers
@@ -33,25 +34,24 @@ from .compare import (
     medians,
     parse,
     parser,
+    timed,
     version,
     wait_until_quiet,
     with_threads,
 )
 from .networks import NETWORKS, Network
-from .sides import first_weights, pyml_step, torch_step
+from .sides import first_losses, first_weights, pyml_step, recorded_run, torch_step
 
 NOISE = 0.03  # a ratio this near 1 is called equal
 LOSSES, TOLERANCE = 5, 1e-3  # steps that are compared, and how well other libraries must agree
 WIDTHS = (32, *range(40, 51), 64)
 COUNTS = range(1, 9)
-LEAST_STEPS = 20
+LEAST_CALLS = 20
 PATIENCE = 300  # seconds, for what may hang
 DENORMAL = 1e-40
 
 
-def losses(step):
-    """Of the first steps."""
-    return [step().item() for _ in range(LOSSES)]
+losses = partial(first_losses, count=LOSSES)
 
 
 def check(what, results):
@@ -162,27 +162,27 @@ def network_rows(options):
 # ---- many nets at once ---------------------------------------------------------------------------
 
 
-def run(step, steps, barrier, results):
-    """Appends losses, and when `steps` steps began and ended, to results."""
-    first = losses(step)
+def run(call, calls, barrier, results):
+    """Appends losses, and when `calls` calls began and ended, to results."""
+    first = losses(call)
     barrier.wait()
     begin = perf_counter()
-    for _ in range(steps):
-        step()
+    for _ in range(calls):
+        call()
     results.append((first, begin, perf_counter()))
 
 
-def rate(results, steps, rtol):
-    """Steps a second of all together; ends the script unless their first losses agree."""
+def rate(results, calls, rtol):
+    """Calls a second of all together; ends the script unless their first losses agree."""
     firsts, begins, ends = zip(*results, strict=True)
     agree("losses", dict(enumerate(firsts)), rtol)
-    return len(results) * steps / (max(ends) - min(begins))
+    return len(results) * calls / (max(ends) - min(begins))
 
 
-def in_threads(make, rtol, steps, count):
+def in_threads(make, rtol, calls, count):
     barrier, results = threading.Barrier(count, timeout=PATIENCE), []
     threads = [
-        threading.Thread(target=run, args=(make(), steps, barrier, results)) for _ in range(count)
+        threading.Thread(target=run, args=(make(), calls, barrier, results)) for _ in range(count)
     ]
     for thread in threads:
         thread.start()
@@ -190,13 +190,13 @@ def in_threads(make, rtol, steps, count):
         thread.join()
     if len(results) < count:
         sys.exit(f"{count - len(results)} of {count} threads failed")
-    return rate(results, steps, rtol)
+    return rate(results, calls, rtol)
 
 
-def in_processes(method, steps, count):
+def in_processes(method, calls, count):
     context = multiprocessing.get_context(method)
     barrier, queue = context.Barrier(count, timeout=PATIENCE), context.Queue()
-    arguments = steps, barrier, queue
+    arguments = calls, barrier, queue
     processes = [
         context.Process(target=run_in_process, args=arguments, daemon=True) for _ in range(count)
     ]
@@ -205,64 +205,81 @@ def in_processes(method, steps, count):
     results = [queue.get(timeout=PATIENCE) for _ in processes]
     for process in processes:
         process.join()
-    return rate(results, steps, rtol=0)
+    return rate(results, calls, rtol=0)
 
 
-def run_in_process(steps, barrier, queue):
+def run_in_process(calls, barrier, queue):
     """Large kernels first, on threads that a forked process must start anew."""
     large, results = losses(pyml_step(*start("tabular"))), []
-    run(pyml_step(*start("small")), steps, barrier, results)
+    run(pyml_step(*start("small")), calls, barrier, results)
     [(small, begin, end)] = results
     queue.put((small + large, begin, end))
 
 
-def scaling(measure, count, options, step):
-    """(steps a second of one, of `count`), medians of a few turns."""
-    steps = max(LEAST_STEPS, round(options.seconds / options.turns / 2 / step))
-    each = max(LEAST_STEPS, steps // count)
+def scaling(measure, count, options, seconds):
+    """(calls a second of one, of `count`), medians of a few turns; a call takes `seconds`."""
+    calls = max(LEAST_CALLS, round(options.seconds / options.turns / 2 / seconds))
+    each = max(LEAST_CALLS, calls // count)
     turns = []
     for _ in range(options.turns):
         wait_until_quiet()
-        one = measure(steps, 1)
+        one = measure(calls, 1)
         wait_until_quiet()
         turns.append((one, measure(each, count)))
     return map(statistics.median, zip(*turns, strict=True))
 
 
-def step_seconds(step):
-    begin = perf_counter()
-    for _ in range(20):
-        step()
-    return (perf_counter() - begin) / 20
+def call_seconds(call):
+    losses(call)  # recorded in them
+    return timed(call, LEAST_CALLS) / LEAST_CALLS
+
+
+def thread_rows(how, makers, judged, options):
+    """Rows of some nets at once, each trained by a Python thread.
+
+    Args:
+        makers: {side: (function that makes a callable, steps that a call of it makes)}.
+        judged: the side that must not be slower.
+    """
+    seconds = {side: call_seconds(make()) for side, (make, _) in makers.items()}
+    for count in options.counts:
+        row = {"how": how, "nets": count, "processors": len(os.sched_getaffinity(0))}
+        for side, (make, steps) in makers.items():
+            measure = partial(in_threads, make, TOLERANCE if side == "torch" else 0)
+            one, many = scaling(measure, count, options, seconds[side])
+            row |= {f"{side} 1": steps * one, f"{side} n": steps * many, f"{side} n/1": many / one}
+        yield row | {"": verdict(row[f"{judged} n/1"]) if count > 1 else ""}
 
 
 def python_rows(options):
     arguments = start("small")
     makers = {
         # one thread each serves PyTorch best
-        name: lambda library=library, make=make: on_threads(
-            options.many if library is pyml else 1, library, make(*arguments)
+        name: (
+            lambda library=library, make=make: on_threads(
+                options.many if library is pyml else 1, library, make(*arguments)
+            ),
+            1,
         )
         for (name, library), make in zip(libraries().items(), (pyml_step, torch_step), strict=False)
     }
-    seconds = {name: step_seconds(make()) for name, make in makers.items()}
-    for count in options.counts:
-        row = {"how": "threads", "nets": count, "processors": len(os.sched_getaffinity(0))}
-        for name, make in makers.items():
-            one, many = scaling(
-                partial(in_threads, make, 0 if name == "pyml" else TOLERANCE),
-                count,
-                options,
-                seconds[name],
-            )
-            row |= {f"{name} 1": one, f"{name} n": many, f"{name} n/1": many / one}
-        yield row | {"": verdict(row["pyml n/1"]) if count > 1 else ""}
+    yield from thread_rows("threads", makers, "pyml", options)
+
+
+def recorded_rows(options):
+    for name in ("tiny", "small"):
+        network, weights = start(name)
+        makers = {
+            "pyml": (partial(pyml_step, network, weights), 1),
+            "run": (partial(recorded_run, network, weights), network.epoch),
+        }
+        yield from thread_rows(name, makers, "run", options)
 
 
 def process_rows(options):
     pyml.set_num_threads(options.many)
     losses(pyml_step(*start("tabular")))  # the pool has run before the fork
-    seconds = step_seconds(pyml_step(*start("small")))
+    seconds = call_seconds(pyml_step(*start("small")))
     for method in ("fork", "spawn"):
         for count in options.counts:
             one, many = scaling(partial(in_processes, method), count, options, seconds)
@@ -347,7 +364,7 @@ def restarting_step(library, network, weights, scale):
     model = network.build(library.nn)
     optimizer = library.optim.Adam(model.parameters(), **fused(library))
     loss_of = getattr(library.nn, network.loss)()
-    x, target = network.data()
+    x, target = next(network.batches())
     x, target = library.from_numpy(x * np.float32(scale)), library.from_numpy(target)
     pairs = [(p.detach().numpy(), weights[name]) for name, p in model.named_parameters()]
 
@@ -366,13 +383,15 @@ def restarting_step(library, network, weights, scale):
 # ---- the tables ----------------------------------------------------------------------------------
 
 ONE_AND_MANY = ["pyml 1", "pyml n", "pyml 1/n", "", "torch 1", "torch n", "torch 1/n"]
-MANY = ["nets", "processors", "pyml 1", "pyml n", "pyml n/1", "", "torch 1", "torch n", "torch n/1"]
+MANY = ["nets", "processors", "pyml 1", "pyml n", "pyml n/1", ""]
+TORCH_MANY = ["torch 1", "torch n", "torch n/1"]
 US, A_SECOND = "median microseconds of a step", "steps a second of all nets together, and of one"
 PARTS = {  # rows, columns, caption
     "width": (width_rows, ["work", *ONE_AND_MANY], US),
     "networks": (network_rows, ["work", *ONE_AND_MANY[:4]], US),
-    "python": (python_rows, ["how", *MANY], A_SECOND),
-    "processes": (process_rows, ["how", *MANY[:6]], A_SECOND),
+    "python": (python_rows, ["how", *MANY, *TORCH_MANY], A_SECOND),
+    "recorded": (recorded_rows, ["how", *MANY[:5], "run 1", "run n", "run n/1", ""], A_SECOND),
+    "processes": (process_rows, ["how", *MANY], A_SECOND),
     "affinity": (
         affinity_rows,
         ["work", "default", "all, 1 thread", "one, default", "one, 2 threads", "all / one", ""],

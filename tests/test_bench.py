@@ -12,8 +12,15 @@ import pytest
 sys.path.append(str(Path(__file__).parent.parent))  # bench; last: pyml is the one under test
 
 from bench import compare
-from bench.networks import NETWORKS
-from bench.sides import first_weights, numpy_step, pyml_step
+from bench.networks import DIFFERENT, NETWORKS
+from bench.sides import (
+    first_losses,
+    first_weights,
+    numpy_step,
+    pyml_step,
+    recorded_run,
+    recorded_step,
+)
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = sorted(
@@ -42,6 +49,13 @@ def test_short_calls_are_timed_in_groups():
     times = compare.medians({"pyml": lambda: calls.append(None)}, seconds=0, least=1)
     assert len(calls) > 100
     assert 0 < times["pyml"] < 20
+
+
+def test_a_call_of_many_steps_is_divided_by_them():
+    sides = {"pyml": lambda: time.sleep(0.002), "pyml run": lambda: time.sleep(0.002)}
+    times = compare.medians(sides, seconds=0, least=1, steps={"pyml run": 100})
+    assert times["pyml"] > 2e3
+    assert 20 < times["pyml run"] < 1e3
 
 
 def test_load_of_others_is_reported(monkeypatch, capsys):
@@ -105,14 +119,44 @@ def test_an_error_in_the_process_ends_the_script():
     assert error.value.code == 1
 
 
+@pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+def test_an_epoch_has_the_rows_of_the_batches(network):
+    assert network.epoch % DIFFERENT == 0
+    x, target = network.data(2 * DIFFERENT)
+    batches = network.batches()
+    for first in range(0, len(x), network.batch):
+        rows = slice(first, first + network.batch)
+        for part, wanted in zip(next(batches), (x[rows], target[rows]), strict=True):
+            np.testing.assert_array_equal(part, wanted)
+    assert not np.array_equal(x[: network.batch], x[network.batch : 2 * network.batch])
+
+
 @pytest.mark.parametrize("name", ["tiny", "small"])
 def test_a_step_of_numpy_is_a_step_of_pyml(name):
     network = NETWORKS[name]
     weights = first_weights(network)
-    ours, theirs = pyml_step(network, weights), numpy_step(network, weights)
-    losses = [(ours().item(), theirs().item()) for _ in range(20)]
-    np.testing.assert_allclose(*zip(*losses, strict=True), rtol=1e-4)
-    assert losses[-1][0] < losses[0][0]
+    ours, theirs = (
+        first_losses(make(network, weights), 2 * DIFFERENT) for make in (pyml_step, numpy_step)
+    )
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+    assert sum(ours[DIFFERENT:]) < sum(ours[:DIFFERENT])
+
+
+@pytest.mark.parametrize("name", ["tiny", "deep"])
+def test_recorded_sides_make_the_steps_of_the_eager_one(name):
+    network = NETWORKS[name]._replace(epoch=2 * DIFFERENT)
+    weights = first_weights(network)
+    eager, recorded, run = (
+        first_losses(make(network, weights), 3 * DIFFERENT)
+        for make in (pyml_step, recorded_step, recorded_run)
+    )
+    assert recorded == run == eager
+
+
+def test_first_losses_are_of_steps_and_of_epochs():
+    assert first_losses(lambda: np.float32(2.0), 3) == [2.0, 2.0, 2.0]
+    assert first_losses(lambda: np.arange(4.0), 3) == [0.0, 1.0, 2.0]
+    assert first_losses(lambda: None, 3) == []
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
