@@ -11,8 +11,8 @@ from numpy cimport ndarray
 
 from pyml._kernels cimport (
     FOOTPRINT_READ, FOOTPRINT_WRITE, KERNEL_adagrad, KERNEL_adam, KERNEL_copy, KERNEL_rmsprop,
-    KERNEL_scale_segments, KERNEL_sgd, adagrad_options, adam_options, kernel_name, program_append, program_call, program_calls, program_count, program_input,
-    program_restore, rmsprop_options, sgd_options, visit_footprint,
+    KERNEL_scale_segments, KERNEL_sgd, adagrad_options, adam_options, kernel_name, program_append, program_call,
+    program_calls, program_count, program_input, program_restore, rmsprop_options, sgd_options, visit_footprint,
 )
 from pyml.memory cimport Arena, Block
 from pyml.ops.arrays cimport contiguous
@@ -39,7 +39,6 @@ cdef extern from "pyml_kernels.h":
 
 cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(PyObject *)
-
 
 
 class RecordError(RuntimeError):
@@ -229,10 +228,11 @@ cdef class Recording(Recorder):
     cdef int gradient(self, object tensor, bint assigned, bint accumulates) except -1:
         cdef Tensor t = tensor
         cdef Gradient g
-        cdef int argument = self.input_of(cnp.PyArray_DATA(t.array))
-        if argument >= 0 and not accumulates and any([t is copy for copy in self.staged]):
-            return self.refuse("reading or assigning the .grad of an argument")
-        if t in self.gradients or self.is_new(t.array) or self.input_of(cnp.PyArray_DATA(t.array)) >= 0:
+        if self.input_of(cnp.PyArray_DATA(t.array)) >= 0:
+            if not accumulates and any([t is copy for copy in self.staged]):
+                return self.refuse("reading or assigning the .grad of an argument")
+            return 0
+        if t in self.gradients or self.is_new(t.array):
             return 0
         g = Gradient()
         g.tensor, g.assigned, g.was_none, g.input = t, assigned, t._grad is None, -1

@@ -251,7 +251,8 @@ cdef class Run:
     cdef int edge(self) except -1:
         """Between two steps: signals, and the callback."""
         if self.interrupts.waits():
-            self.interrupts.allow()
+            self.interrupts.allow()   # Python's handler raises
+            self.interrupts.defer()
         self.report()
         return 0
 
