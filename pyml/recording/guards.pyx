@@ -75,7 +75,9 @@ cdef class Guards:
         self.optimizers = [(each, each.param_groups, tuple(each.param_groups), each.state) for each in optimizers]
         for each in optimizers:
             if each._update is None:   # its step is Python: what it read of the groups is in the calls
-                self.watches += watches_of_groups(each)
+                self.watches += watches_of_groups(each) + [
+                    (ITEM, vars(each), name, value) for name, value in vars(each).items()
+                    if isinstance(value, (int, float, str, bool))]
         for _, held, _ in self.modules:
             tensors.update({id(value): value for value in held.values() if isinstance(value, Tensor)})
         for _, groups, _, _ in self.optimizers:

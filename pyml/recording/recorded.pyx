@@ -164,7 +164,7 @@ cdef class Recorded:
             drop_last: leave out a last batch that is smaller. Default: False: it is a step of its own shape.
             generator: draws the order. Default: the one that manual_seed seeds.
             scheduler: its step() is called after each epoch. One that moves at every step belongs into the step.
-            callback: called with a Progress; returning something true ends the run. Exceptions end it too.
+            callback: called with a Progress; returning True (or a comparison that is) ends the run. Exceptions end it too.
             every_steps, every_seconds: when to call it. Default: after each epoch.
             progress: show a bar. Default: False.
             stop_on_nan: raise when the first result is one number and not finite, before the step goes on to

@@ -277,7 +277,7 @@ cdef class Run:
             answer = self.callback(self.progress)
         finally:
             self.interrupts.defer()
-        if answer is not None and bool(answer):
+        if says_true(answer):
             raise StopRun()
         return 0
 
@@ -423,6 +423,12 @@ cdef class Run:
 
 class StopRun(Exception):
     """The callback returned True."""
+
+
+cdef bint says_true(answer) except -1:
+    """True of Python, NumPy or a comparison of tensors; anything else is no answer."""
+    is_bool = isinstance(answer, (bool, np.bool_)) or (isinstance(answer, Tensor) and answer.dtype == np.bool_)
+    return is_bool and bool(answer)
 
 
 @cython.final

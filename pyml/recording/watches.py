@@ -8,6 +8,7 @@ what was there: in its globals and closure, and in what hangs on them by names o
 import collections
 import functools
 import os
+import sys
 import types
 
 __all__ = [
@@ -56,7 +57,12 @@ def watches_of_module(module, known):
     if not isinstance(forward, types.FunctionType) or _is_ours(type(module)):
         return found
     _look_at_class_attribute(type(module), "forward", module, found, seen, known, DEPTH)
-    names = _names(forward.__code__)
+    names = set()
+    for base in type(module).__mro__:  # forward may call all of them
+        if not _is_ours(base) and base is not object:
+            for member in base.__dict__.values():
+                if isinstance(member, types.FunctionType):
+                    names |= _names(member.__code__)
     for value in module.__dict__.values():
         _look_at(value, names, found, seen, known, DEPTH - 1)
     for name in names:  # methods, and attributes of the class
@@ -93,8 +99,8 @@ def _look_at(value, names, found, seen, known, depth):
         return
     seen[id(value)] = names, max(depth, depth_before), value  # alive, so that its id is its own
     if isinstance(value, types.ModuleType):
-        if not is_library_file(getattr(value, "__file__", None) or PACKAGE):
-            _look_at_items(vars(value), names, found, seen, known, depth)
+        if not is_library_module(value):
+            _look_at_items(vars(value), names, names, found, seen, known, depth)
     elif isinstance(value, functools.partial):
         code = getattr(value.func, "__code__", None)
         names = names | (_names(code) if code is not None else set())
@@ -155,16 +161,19 @@ def _look_at_attributes(value, names, found, seen, known, depth):
         _, call = _in_class(type(value), "__call__")
         if isinstance(call, types.FunctionType):
             names = names | _names(call.__code__) | {"__call__"}
-    _look_at_items(items, items if isinstance(value, dict) else names, found, seen, known, depth)
+    _look_at_items(
+        items, items if isinstance(value, dict) else names, names, found, seen, known, depth
+    )
     for name in names:
         _look_at_class_attribute(type(value), name, value, found, seen, known, depth)
 
 
-def _look_at_items(items, names, found, seen, known, depth):
+def _look_at_items(items, wanted, names, found, seen, known, depth):
+    """Watches the items whose name is wanted; `names` are the attributes that the code uses."""
     for name, item in list(items.items()):
-        if name in names:
+        if name in wanted:
             found.append((ITEM, items, name, item))
-            _look_at(item, frozenset(names), found, seen, known, depth - 1)
+            _look_at(item, names, found, seen, known, depth - 1)
 
 
 def _look_at_class_attribute(cls, name, instance, found, seen, known, depth):
@@ -205,8 +214,11 @@ def is_library(code):
     )
 
 
-def is_library_file(path):
-    """Whether a file belongs to installed software."""
+def is_library_module(module):
+    """Whether a module belongs to Python or to installed software."""
+    path = getattr(module, "__file__", None)
+    if path is None:
+        return module.__name__ in sys.builtin_module_names
     return path.startswith((PACKAGE, STANDARD_LIBRARY)) or "site-packages" in path
 
 

@@ -4,6 +4,7 @@ import contextlib
 import copy
 import functools
 import signal
+import types
 
 import numpy as np
 import pytest
@@ -391,3 +392,62 @@ def test_resume_is_named():
     assert step.run(pyml.ones(4, 2), batch_size=np.int64(2)).shape == (2,)
     with pytest.raises(TypeError, match="plain function"):
         pyml.record(lambda x: (yield x))
+
+
+# ---- names that lead further ---------------------------------------------------------------------
+
+
+def test_an_attribute_of_a_module_of_the_user():
+    settings = types.ModuleType("settings")
+    settings.scale = 1.0
+    step = pyml.record(lambda x: x * settings.scale)
+    for scale in (1.0, 1.0, 3.0, 3.0):
+        settings.scale = scale
+        assert step(pyml.ones(1)).item() == scale
+
+
+def test_what_a_helper_of_forward_reads():
+    class Scale(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.settings = {"inner": types.SimpleNamespace(scale=1.0)}
+
+        def scale(self):
+            return self.settings["inner"].scale
+
+        def forward(self, x):
+            return x * self.scale()
+
+    module = Scale()
+    step = pyml.record(lambda x: module(x))
+    for scale in (1.0, 1.0, 3.0, 3.0):
+        module.settings["inner"].scale = scale
+        assert step(pyml.ones(1)).item() == scale
+
+
+def test_an_attribute_of_an_optimizer_in_python():
+    class Plain(optim.Optimizer):
+        def __init__(self, params):
+            super().__init__(params, {"lr": 0.1})
+            self.decay = 1.0
+
+        @pyml.no_grad()
+        def step(self):
+            for p in self.param_groups[0]["params"]:
+                p.add_(p.grad, alpha=-self.decay)
+
+    w = weight()
+    optimizer = Plain([w])
+
+    @pyml.record
+    def step(x):
+        w.grad = None
+        (x * w).sum().backward()
+        optimizer.step()
+
+    wanted = 1.0
+    for decay in (1.0, 1.0, 0.5, 0.25):
+        optimizer.decay = decay
+        step(pyml.ones(1, 16))
+        wanted -= decay
+        assert w[0].item() == wanted

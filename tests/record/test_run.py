@@ -348,9 +348,22 @@ def test_true_ends_the_run(every):
     assert s.optimizer.state[s.model[0].weight]["step"].item() == last
 
 
-def test_what_is_true_ends_the_run():
+@pytest.mark.parametrize(
+    ("answer", "steps"),
+    [
+        (True, 6),
+        (np.True_, 6),
+        (pyml.tensor(2.0) > 1, 6),
+        (False, 12),
+        (1, 12),
+        (pyml.ones(3), 12),
+        ("go on", 12),
+    ],
+)
+def test_what_ends_the_run(answer, steps):
     s = script(pyml.record)
-    assert s.step.run(s.x, s.y, batch_size=5, epochs=2, callback=lambda p: 1).shape == (6,)
+    done = s.step.run(s.x, s.y, batch_size=5, epochs=2, callback=lambda p: answer)
+    assert done.shape == (steps,)
 
 
 @pytest.mark.parametrize("every", [None, 4])
