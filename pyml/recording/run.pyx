@@ -376,7 +376,7 @@ cdef class Run:
         run.inputs, run.input_count = work.inputs, work.input_count
         run.before, run.before_count = work.before, work.before_count
         run.after, run.after_count = work.after, work.after_count
-        run.nanoseconds = <int64_t>(1e9 * (10 if program.schedules else min(SLICE, self.wait())))
+        run.nanoseconds = <int64_t>(1e9 * min(SLICE, self.wait()))
         program.claim()
         try:
             program.prepare()

@@ -686,3 +686,23 @@ def test_ctrl_c_ends_a_run_soon():
     assert child.returncode == -signal.SIGINT, err
     assert err.rstrip().endswith("KeyboardInterrupt")
     assert float(out) - sent < 1
+
+
+def test_a_scheduler_in_the_step_does_not_make_the_callback_wait():
+    """Rates are computed ahead, for steps whose time is not known yet."""
+    model = nn.Sequential(nn.Linear(8, 256), nn.Tanh(), nn.Linear(256, 256), nn.Linear(256, 1))
+    optimizer = optim.SGD(model.parameters(), lr=0.0)
+    scheduler = lr_scheduler.StepLR(optimizer, 10)
+
+    @pyml.record
+    def step(x):
+        optimizer.zero_grad()
+        loss = model(x).square().mean()
+        loss.backward()
+        optimizer.step()
+        scheduler.step()
+        return loss
+
+    calls = []
+    step.run(pyml.randn(16 * 4000, 8), batch_size=16, callback=calls.append, every_seconds=0.02)
+    assert len(calls) >= 3
