@@ -21,12 +21,11 @@ from pyml.recording.diagnostics cimport Diagnosis
 from pyml.recording.guards cimport Guards, equal_values
 from pyml.recording.nest cimport flatten, unflatten
 from pyml.recording.program cimport (
-    ARGUMENT, COPIED, OUTSIDE, Gradient, ParameterState, Program, Result, Updating, aliases_of,
+    ARGUMENT, COPIED, OUTSIDE, Gradient, ParameterState, Program, Result, Updating, add_gradient, aliases_of,
 )
 from pyml.recording.provenance cimport CONSTANT, KERNEL, NUMPY, REWRITTEN, NewMemory, Piece
 from pyml.tensor cimport Tensor, alias_of, grad_enabled, wrap
 
-from pyml.ops.inplace import add_
 from pyml.recording.nest import SAMPLE
 from pyml.recording.program import NotFinite
 from pyml.recording.watches import is_library
@@ -299,10 +298,7 @@ cdef class Recording(Recorder):
                 cnp.PyArray_CopyInto(t.array, copy.array)
                 t.mark_changed()
             if copy._grad is not None:
-                if t._grad is None:
-                    t._grad = wrap(contiguous(copy._grad.array).copy())
-                else:
-                    add_(t._grad, copy._grad)
+                add_gradient(t, contiguous(copy._grad.array))
         return 0
 
     cdef object without_copies(self, value, list leaves):
@@ -373,7 +369,6 @@ cdef class Recording(Recorder):
     cdef bint complete(self, list leaves) except -1:
         """Makes the Program whole. After stop(), when the function's own objects are gone. False: it cannot be kept."""
         cdef Program p = self.program
-        cdef Py_ssize_t i
         for t in leaves:
             if any([np.may_share_memory((<Tensor>t).array, (<Tensor>other).array) for other in self.changed_tensors.values()]):
                 raise RecordError(

@@ -51,6 +51,8 @@ cdef class Updating:
     cdef size_t size
     cdef list states       # a ParameterState for each parameter that has any
 
+    cdef bint states_hold(self) except -1
+
 
 cdef class Program:
     cdef pyml_program *calls
@@ -103,6 +105,6 @@ cdef class Program:
     cdef list plan(self)
 
 
-cdef ndarray copy_of(ndarray a)
+cdef int add_gradient(Tensor t, ndarray array) except -1
 cdef Program find(list programs, list leaves, spec)
 cdef list aliases_of(list leaves)

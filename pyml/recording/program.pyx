@@ -15,7 +15,7 @@ from pyml._kernels cimport (
     PYML_FLOAT32, PYML_FLOAT64, kernel_name, program_bind, program_call, program_calls, program_check, program_count,
     program_free, program_move, program_new, program_replay, program_status, program_stopped, program_timed, visit_footprint,
 )
-from pyml.memory cimport Block, new_array, size_bytes
+from pyml.memory cimport new_array, size_bytes
 from pyml.ops.arrays cimport contiguous
 from pyml.recording.guards cimport same_items
 from pyml.recording.nest cimport unflatten
@@ -69,6 +69,13 @@ cdef class ParameterState:
 cdef class Updating:
     """An optimizer's call: options are read anew for each replay."""
 
+    cdef bint states_hold(self) except -1:
+        """Whether what the optimizer keeps of the parameters is where it was."""
+        for kept in self.states:
+            if not (<ParameterState>kept).holds(self.state):
+                return False
+        return True
+
 
 @cython.final
 cdef class Program:
@@ -117,14 +124,10 @@ cdef class Program:
     cdef bint fits_optimizers(self) except -1:
         """Whether parameters and state are those of the calls. Gives the calls the options as they are now."""
         cdef Updating u
-        cdef Tensor t
         for u in self.updatings:
             params = u.group["params"]
-            if params is not u.params or not same_items(params, u.parameters):
+            if params is not u.params or not same_items(params, u.parameters) or not u.states_hold():
                 return False
-            for kept in u.states:
-                if not (<ParameterState>kept).holds(u.state):
-                    return False
             u.update.read_options(u.group)
             if u.update.name0 is not u.name0 or u.update.name1 is not u.name1 or u.update.name2 is not u.name2:
                 return False
@@ -137,9 +140,8 @@ cdef class Program:
         if not self.guards.optimizers_hold():
             return False
         for u in self.updatings:
-            for kept in u.states:
-                if not (<ParameterState>kept).holds(u.state):
-                    return False
+            if not u.states_hold():
+                return False
         return True
 
     cdef bint fits_gradients(self) except -1:
@@ -267,12 +269,7 @@ cdef class Program:
                     cnp.PyArray_CopyInto(t.array, <ndarray>bound[i])
                 t.mark_changed()
         for i, array in self.argument_gradients if status == PROGRAM_DONE else ():
-            t = leaves[i]
-            grad = wrap(copy_of(array))
-            if t._grad is None:
-                t._grad = grad
-            else:
-                add_(t._grad, grad)
+            add_gradient(leaves[i], array)
         if status == PROGRAM_FAULT:
             raise self.fault()
         if status == PROGRAM_NOT_FINITE:
@@ -349,6 +346,16 @@ cdef ndarray copy_of(ndarray a):
     cdef ndarray copy = new_array(a.ndim, a.shape, cnp.PyArray_TYPE(a))
     memcpy(cnp.PyArray_DATA(copy), cnp.PyArray_DATA(a), cnp.PyArray_NBYTES(a))
     return copy
+
+
+cdef int add_gradient(Tensor t, ndarray array) except -1:
+    """What a step adds to the .grad of an argument."""
+    cdef Tensor grad = wrap(copy_of(array))
+    if t._grad is None:
+        t._grad = grad
+    else:
+        add_(t._grad, grad)
+    return 0
 
 
 cdef bint same_shape(ndarray a, tuple shape) except -1:
