@@ -13,6 +13,7 @@ Environment:
 import hashlib
 import os
 import platform
+import re
 import shlex
 import sys
 import sysconfig
@@ -27,6 +28,7 @@ from setuptools.command.build_ext import build_ext
 ROOT = Path(__file__).parent
 CSRC = Path("csrc")
 OBJECTS = Path("build") / "csrc"
+GENERATED = Path("build") / "generated"
 
 X86_64 = {
     "baseline": ["-march=x86-64"],
@@ -76,6 +78,30 @@ if os.environ.get("PYML_SANITIZE") == "1":
     ]
 
 
+FIELD_KINDS = {"double": "DOUBLE", "int": "INT", "ptrdiff_t": "INT64", "int64_t": "INT64"}
+
+
+def write_argument_fields():
+    """The header that csrc/arguments.c includes: a table of fields for each struct of arguments in pyml_kernels.h.
+
+    Raises:
+        KeyError: for a type that arguments do not have.
+    """
+    text = re.sub(r"/\*[\s\S]*?\*/", "", (CSRC / "pyml_kernels.h").read_text())
+    lines = []
+    for body, struct in re.findall(r"typedef struct \{([^}]*)\} (\w+_args);", text):
+        lines.append(f"static const argument_field fields_of_{struct}[] = {{")
+        for kind, names in re.findall(r"(?:const )?(\w+) ([^;]+);", body):
+            for star, field, count in re.findall(r"(\*?)(\w+)(?:\[(\w+)\])?(?:,|$)", names):
+                word = "POINTER" if star else FIELD_KINDS[kind]
+                lines.append(f'    {{"{field}", FIELD_{word}, offsetof({struct}, {field}), {count or 1}}},')
+        lines += ["    {0},", "};"]
+    header = GENERATED / "argument_fields.h"
+    if not header.exists() or header.read_text() != "\n".join(lines):  # else it would look newer
+        GENERATED.mkdir(parents=True, exist_ok=True)
+        header.write_text("\n".join(lines))
+
+
 class BuildKernels(build_ext):
     """build_ext that compiles the kernels, in parallel, before the modules."""
 
@@ -97,10 +123,12 @@ class BuildKernels(build_ext):
     def compile_kernels(self):
         """Compiles csrc/ and returns the object files. They are kept from build to build: an object
         is named by the command that makes it, and made anew if it is older than its sources."""
-        newest_header = max(p.stat().st_mtime for p in CSRC.rglob("*.h"))
+        write_argument_fields()
+        headers = [*CSRC.rglob("*.h"), *GENERATED.glob("*.h")]
+        newest_header = max(p.stat().st_mtime for p in headers)
         jobs = []
         for source in sorted(CSRC.glob("*.c")):
-            jobs.append((source, source.stem, DEFINES))
+            jobs.append((source, source.stem, [*DEFINES, f"-I{GENERATED}"]))
         for source in sorted((CSRC / "kernels").glob("*.c")):
             for isa, isa_flags in ISAS.items():
                 for bits in REAL_BITS:

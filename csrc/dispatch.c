@@ -85,7 +85,7 @@ ptrdiff_t pyml_isa_lanes(pyml_dtype dtype)
 }
 
 static const char *const names[KERNEL_COUNT] = {
-#define X(name) [KERNEL_##name] = #name,
+#define X(name, arguments) [KERNEL_##name] = #name,
 #include "kernel_list.h"
 #undef X
 };

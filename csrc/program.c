@@ -180,6 +180,13 @@ program_call *program_calls(pyml_program *p) { return p->calls; }
 ptrdiff_t program_timed(const pyml_program *p) { return p->timed; }
 ptrdiff_t program_stopped(const pyml_program *p) { return p->stopped; }
 
+int program_owns(const pyml_program *p, const void *address)
+{
+    for (const chunk *c = p->chunks; c != NULL; c = c->next)
+        if ((uintptr_t)address - (uintptr_t)c->bytes < c->used) return true;
+    return false;
+}
+
 /* ---- pointers --------------------------------------------------------------------------------------- */
 
 typedef struct {

@@ -35,6 +35,9 @@ void *program_insert_extra(pyml_program *program, ptrdiff_t at, pyml_kernel kern
                            const void *args, size_t size);
 void program_extras(pyml_program *program, int run_them);
 
+/* Whether an address lies in what the program owns: arguments, segments, options. */
+int program_owns(const pyml_program *program, const void *address);
+
 /* What pointed into [memory, memory + size) points as far into `to`. */
 void program_move(pyml_program *program, const void *memory, size_t size, void *to);
 

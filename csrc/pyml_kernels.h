@@ -22,7 +22,7 @@
 /* ---- calling ------------------------------------------------------------------------------------ */
 
 typedef enum {
-#define X(name) KERNEL_##name,
+#define X(name, arguments) KERNEL_##name,
 #include "kernel_list.h"
 #undef X
     KERNEL_COUNT

@@ -152,7 +152,7 @@ from pyml.random import (
     seed,
     set_rng_state,
 )
-from pyml.recording import RecordError, record
+from pyml.recording import RecordError, host, record
 from pyml.tensor import Tensor, enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 
 float32 = float = np.dtype(np.float32)

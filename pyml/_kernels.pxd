@@ -106,6 +106,18 @@ cdef extern from "footprint.h":
     ctypedef void (*footprint_fn)(void *context, void **field, ptrdiff_t before, size_t bytes, int access) noexcept
 
 
+cdef extern from "arguments.h":
+    ctypedef enum field_kind:
+        FIELD_POINTER
+        FIELD_DOUBLE
+        FIELD_INT
+        FIELD_INT64
+    ctypedef struct argument_field:
+        const char *name
+        field_kind kind
+        ptrdiff_t offset, count
+
+
 # Programs (csrc/program.h) and footprints (csrc/footprint.h), for modules that do not link the C.
 cdef pyml_program *program_new() noexcept
 cdef void program_free(pyml_program *program) noexcept
@@ -120,6 +132,7 @@ cdef ptrdiff_t program_count(const pyml_program *program) noexcept
 cdef program_call *program_calls(pyml_program *program) noexcept
 cdef ptrdiff_t program_timed(const pyml_program *program) noexcept
 cdef ptrdiff_t program_stopped(const pyml_program *program) noexcept
+cdef bint program_owns(const pyml_program *program, const void *address) noexcept
 cdef void program_move(pyml_program *program, const void *memory, size_t size, void *to) noexcept
 cdef int program_input(pyml_program *program, const void *memory, size_t size) noexcept
 cdef void program_bind(pyml_program *program, int input, void *memory) noexcept
@@ -135,6 +148,7 @@ cdef double visit_footprint(
     int kernel, int dtype, void *args, footprint_fn visit, void *context
 ) noexcept
 cdef const char *kernel_name(int kernel) noexcept
+cdef const argument_field *kernel_arguments(int kernel) noexcept   # the last has no name
 
 # The first argument of a family's call says which kernel: KERNEL_relu_forward, KERNEL_add, ...
 cpdef int gemm(

@@ -8,6 +8,8 @@ from pyml.recorder cimport Recorder, recorder
 cnp.import_array()
 
 cdef extern from "pyml_kernels.h" nogil:
+    enum:
+        COPY_NDIM
     ctypedef struct gemm_args:
         void *c
         const void *a
@@ -525,7 +527,7 @@ cpdef int binary(
 ) except -1:
     cdef binary_args args
     args.y, args.a, args.b, args.rows, args.cols, args.a_row = pointer(y), pointer(a), pointer(b), rows, cols, a_row
-    args.a_col, args.b_row, args.b_col = a_col, b_row, b_col
+    args.a_col, args.b_row, args.b_col, args.integers = a_col, b_row, b_col, 0
     return submit(<pyml_kernel>kernel, dtype_of(y), &args, sizeof(args), size(y))
 
 
@@ -569,10 +571,10 @@ cpdef int copy(ndarray y, ndarray x) except -1:
     cdef ptrdiff_t item_bytes = cnp.PyArray_ITEMSIZE(x)
     cdef int i
     args.y, args.x, args.ndim, args.item_bytes = pointer(y), pointer(x), x.ndim, item_bytes
-    for i in range(x.ndim):
-        args.shape[i] = x.shape[i]
-        args.y_strides[i] = y.strides[i] // item_bytes
-        args.x_strides[i] = x.strides[i] // item_bytes
+    for i in range(COPY_NDIM):   # all of them: calls are compared by their bytes
+        args.shape[i] = x.shape[i] if i < x.ndim else 0
+        args.y_strides[i] = y.strides[i] // item_bytes if i < x.ndim else 0
+        args.x_strides[i] = x.strides[i] // item_bytes if i < x.ndim else 0
     return submit(KERNEL_copy, PYML_FLOAT32, &args, sizeof(args), size(y))
 
 
@@ -678,6 +680,7 @@ cdef extern from "program.h" nogil:
     program_call *c_calls "program_calls"(pyml_program *)
     ptrdiff_t c_timed "program_timed"(const pyml_program *)
     ptrdiff_t c_stopped "program_stopped"(const pyml_program *)
+    int c_owns "program_owns"(const pyml_program *, const void *)
     void c_move "program_move"(pyml_program *, const void *, size_t, void *)
     int c_input "program_input"(pyml_program *, const void *, size_t)
     void c_bind "program_bind"(pyml_program *, int, void *)
@@ -688,6 +691,7 @@ cdef extern from "program.h" nogil:
 
 cdef extern from "footprint.h":
     double pyml_footprint(pyml_kernel, pyml_dtype, void *args, footprint_fn visit, void *context)
+    const argument_field *pyml_arguments(pyml_kernel)
 
 
 cdef pyml_program *program_new() noexcept:
@@ -728,6 +732,10 @@ cdef ptrdiff_t program_stopped(const pyml_program *program) noexcept:
     return c_stopped(program)
 
 
+cdef bint program_owns(const pyml_program *program, const void *address) noexcept:
+    return c_owns(program, address)
+
+
 cdef void program_move(pyml_program *program, const void *memory, size_t size, void *to) noexcept:
     c_move(program, memory, size, to)
 
@@ -762,6 +770,10 @@ cdef double visit_footprint(int kernel, int dtype, void *args, footprint_fn visi
 
 cdef const char *kernel_name(int kernel) noexcept:
     return pyml_kernel_name(<pyml_kernel>kernel)
+
+
+cdef const argument_field *kernel_arguments(int kernel) noexcept:
+    return pyml_arguments(<pyml_kernel>kernel)
 
 
 # ---- what the process runs on ---------------------------------------------------------------------------------

@@ -1,12 +1,17 @@
 from numpy cimport ndarray
 
 
+cdef class Traced:
+    cdef readonly object value
+
+
 cdef class Recorder:
     cdef object arena   # where results take their memory: a pyml.memory.Arena
 
     cdef int call(self, int kernel, int dtype, const void *args, size_t size) except -1
     cdef int keep(self, ndarray array) except -1
     cdef int constant(self, ndarray array) except -1
+    cdef int number(self, ndarray array, Traced number) except -1
     cdef int lasting(self, ndarray array) except -1
     cdef int born(self, void *memory, size_t size) except -1
     cdef int died(self, void *memory) except -1
@@ -19,6 +24,8 @@ cdef class Recorder:
     cdef int scheduled(self, object scheduler) except -1
     cdef int altered(self, object owner, str name, object before) except -1
     cdef int fault(self, ndarray fault, ndarray index, object error) except -1
+    cdef object item(self, object tensor)
+    cdef bint replaced(self, object tensor, object value) except -1
     cdef int refuse(self, str what) except -1
 
 

@@ -13,6 +13,13 @@ cdef extern from *:
     PyObject *pyml_recorder   # kept alive by whoever opened it
 
 
+cdef class Traced:
+    """Stands for a Python number that a step changes, while it is recorded. `value` is what it is in this call."""
+
+    def __init__(self, value):
+        self.value = value
+
+
 cdef class Recorder:
     """Hears what a step does. A method that raises refuses it."""
 
@@ -26,6 +33,10 @@ cdef class Recorder:
 
     cdef int constant(self, ndarray array) except -1:
         """The values of `array`, which is new, do not depend on data: they are the same in every step."""
+        return 0
+
+    cdef int number(self, ndarray array, Traced number) except -1:
+        """The value of `array`, which is new and was said to be constant, is that of a number that a step changes."""
         return 0
 
     cdef int lasting(self, ndarray array) except -1:
@@ -77,6 +88,14 @@ cdef class Recorder:
         not allowed, or -1. error(position, number) makes the exception for it."""
         return 0
 
+    cdef object item(self, object tensor):
+        """What item() of a tensor gives."""
+        return tensor.array.item()
+
+    cdef bint replaced(self, object tensor, object value) except -1:
+        """tensor.data = value is about to be done. True: it has been."""
+        return False
+
     cdef int refuse(self, str what) except -1:
         """`what` is about to happen, and cannot be recorded."""
         return 0
@@ -100,6 +119,11 @@ cdef void close_recorder():
     global pyml_recorder, recordings
     pyml_recorder = NULL
     recordings -= 1
+
+
+def is_recording():
+    """Whether a recording is open on this thread."""
+    return recorder() is not None
 
 
 def refuse(str what):

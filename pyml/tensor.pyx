@@ -382,7 +382,9 @@ cdef class Tensor:
     def data(self, Tensor value not None):
         if self._requires_grad and not cnp.PyArray_ISFLOAT(value.array):
             raise TypeError(f"data: dtype {value.dtype} cannot take the place of a tensor that requires grad")
-        reads("assigning .data")
+        cdef Recorder r = recorder()
+        if r is not None and r.replaced(self, value):
+            return
         note_altered(self, "data", self.array)
         self.array = value.array
         self.mark_changed()
@@ -420,8 +422,8 @@ cdef class Tensor:
 
     def item(self):
         """The value of a tensor of one element as a Python number."""
-        reads("item()")
-        return self.array.item()
+        cdef Recorder r = recorder()
+        return self.array.item() if r is None else r.item(self)
 
     def tolist(self):
         """The values as nested lists of Python numbers."""

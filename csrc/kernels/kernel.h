@@ -23,7 +23,7 @@
 #define ISA_NAME wide
 #endif
 
-#define X(name) void KERNEL(name)(const void *args);
+#define X(name, arguments) void KERNEL(name)(const void *args);
 #include "../kernel_list.h"
 #undef X
 

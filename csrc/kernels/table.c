@@ -2,7 +2,7 @@
 #include "kernel.h"
 
 const kernel_fn KERNEL(table)[KERNEL_COUNT] = {
-#define X(name) [KERNEL_##name] = KERNEL(name),
+#define X(name, arguments) [KERNEL_##name] = KERNEL(name),
 #include "../kernel_list.h"
 #undef X
 };

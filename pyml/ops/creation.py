@@ -11,7 +11,7 @@ from pyml.ops.elementwise import checked_dtype
 from pyml.ops.inplace import normal_, uniform_
 from pyml.ops.shape import as_sizes, check_device
 from pyml.random import default_generator
-from pyml.recorder import constant, refuse
+from pyml.recorder import constant, is_recording, refuse
 from pyml.tensor import Tensor
 
 __all__ = [
@@ -41,6 +41,10 @@ __all__ = [
 
 FLOAT32 = np.dtype(np.float32)
 INT64 = np.dtype(np.int64)
+CONVERTED = {  # what a kernel converts
+    np.dtype(name)
+    for name in ("bool", "uint8", "int8", "int16", "int32", "int64", "float32", "float64")
+}
 
 
 # ---- from data -----------------------------------------------------------------------------------
@@ -53,7 +57,9 @@ def as_array(data, dtype, name):
     if isinstance(data, Tensor):
         return data.array if dtype is None else as_type(data.array, dtype)
     if isinstance(data, np.ndarray):
-        refuse(f"{name} of a NumPy array")
+        if is_recording() and data.dtype in CONVERTED:  # a replay reads what it holds then
+            return as_type(data.view(np.ndarray), data.dtype if dtype is None else dtype)
+        refuse(f"{name} of a NumPy array of dtype {data.dtype}")
         array = data
     elif isinstance(data, np.generic):
         array = np.asarray(data)
@@ -130,8 +136,7 @@ def from_numpy(ndarray):
             "use tensor()"
         )
     checked_dtype(ndarray.dtype, "from_numpy")
-    refuse("from_numpy: a NumPy array")
-    return Tensor._on(np.asarray(ndarray))
+    return Tensor._on(ndarray.view(np.ndarray))
 
 
 # ---- filled --------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from pyml._kernels cimport (
 from pyml.ops.arrays cimport (
     as_type, broadcast_to, contiguous, empty, empty_like, empty_of_kind, empty_shape, full, is_real,
 )
+from pyml.recorder cimport Recorder, Traced, recorder
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
 from pyml.recorder import constant, refuse
@@ -69,8 +70,7 @@ cdef Tensor lift(object x, str name):
         return x
     dtype = own_dtype(x, name)
     if isinstance(x, ndarray):
-        refuse(f"{name}: an operand that is a NumPy array")
-        return wrap(x)
+        return wrap(x.view(ndarray))
     return wrap(constant(np.array(x, dtype)))
 
 
@@ -97,6 +97,15 @@ cdef Tensor floating(object x, str name):
 
 cdef ndarray scalar(double value, int kind):
     return new_number(0, NULL, kind, value)
+
+
+cdef ndarray traced_scalar(Traced number, int kind):
+    """A number that a recorded step changes: replays write its value then."""
+    cdef ndarray a = scalar(number.value, kind)
+    cdef Recorder r = recorder()
+    if r is not None:
+        r.number(a, number)
+    return a
 
 
 cdef inline bint is_number(object x):
@@ -147,6 +156,10 @@ cdef tuple converted(object a, object b, str name, bint to_float=False):
         return a, wrap(scalar(b, cnp.PyArray_TYPE((<Tensor>a).array)))
     if is_number(a) and isinstance(b, Tensor) and is_real((<Tensor>b).array):
         return wrap(scalar(a, cnp.PyArray_TYPE((<Tensor>b).array))), b
+    if isinstance(b, Traced) and isinstance(a, Tensor) and is_real((<Tensor>a).array):
+        return a, wrap(traced_scalar(b, cnp.PyArray_TYPE((<Tensor>a).array)))
+    if isinstance(a, Traced) and isinstance(b, Tensor) and is_real((<Tensor>b).array):
+        return wrap(traced_scalar(a, cnp.PyArray_TYPE((<Tensor>b).array))), b
     dtype = result_type(a, b, name=name)
     if to_float and dtype.kind != "f":
         dtype = FLOAT32
@@ -418,7 +431,7 @@ def pow(input, exponent):
     cdef Tensor a, b, y
     cdef PowScalar scalar_node
     cdef Pow node
-    if isinstance(input, Tensor) and is_number(exponent):
+    if isinstance(input, Tensor) and (is_number(exponent) or isinstance(exponent, Traced)):
         a, b = converted(input, exponent, "pow")
         y = wrap(raised(a.array, b.array, exponent))
         if not tracks(a):

@@ -78,6 +78,9 @@ def getitem(input, index):
     index, basic = as_index(index, input.shape)
     if not basic and is_row_index(index, input.array):
         return index_select(input, 0, Tensor._on(index[0]))
+    if not basic and is_column_index(index):
+        dim = len(index) - 2
+        return index_select(part(input, (*index[:dim], ...), "Slice"), dim, Tensor._on(index[dim]))
     try:
         if basic:
             return part(input, index, "Slice")
@@ -97,6 +100,18 @@ def is_row_index(index, array):
         and index[0].ndim == 1
         and index[0].dtype.kind in "iu"
         and array.ndim > 0
+    )
+
+
+def is_column_index(index):
+    """x[:, 1:5, rows]: slices, then a vector of integers."""
+    *slices, last, _ = index
+    return (
+        all(isinstance(item, slice) for item in slices)
+        and isinstance(last, np.ndarray)
+        and last.ndim == 1
+        and last.dtype.kind in "iu"
+        and index[-1] is Ellipsis
     )
 
 

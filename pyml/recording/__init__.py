@@ -1,7 +1,7 @@
 """Steps that are recorded once and replayed in C."""
 
 from pyml.recording.diagnostics import Diagnostics
-from pyml.recording.listener import RecordError
+from pyml.recording.listener import RecordError, host
 from pyml.recording.recorded import Recorded, record
 from pyml.recording.run import Progress
 from pyml.recording.stats import KernelStats, Stats
@@ -13,5 +13,6 @@ __all__ = [
     "RecordError",
     "Recorded",
     "Stats",
+    "host",
     "record",
 ]

@@ -1,20 +1,39 @@
+cdef class Target:
+    """A place that a step itself changes."""
+    cdef readonly int kind
+    cdef readonly object container, key
+    cdef readonly object owner      # the Module whose attribute it is, or None
+    cdef readonly str name
+    cdef readonly object before
+
+    cdef tuple at(self)
+    cdef object get(self)
+    cdef int put(self, object value) except -1
+
+
 cdef class Guards:
-    cdef list watches               # (where, container, key, value), see watches.py
-    cdef list generators            # (a random number generator that is named, its state)
-    cdef list objects               # Modules that the function was called with, or is a method of
-    cdef list options               # the same of the groups of optimizers that are named
+    cdef object reach               # pyml.recording.dependencies.Reach: all that the function can read
+    cdef list before                # its places, as they were before the function ran
+    cdef list places                # those that are looked at before each replay
+    cdef dict states                # of random number generators that can be reached: id -> its state
     cdef readonly list modules      # (Module, what it held, its hooks)
     cdef list tensors               # (Tensor, its array, requires_grad, its hooks)
     cdef list optimizers            # (Optimizer, its list of groups, what is in it, its state)
-    cdef str broken                 # what was found to be other than it was, for a message
+    cdef readonly str broken        # what was found to be other than it was, for a message
     cdef unsigned long structure    # at which modules and tensors were found unchanged
 
-    cdef str change(self, bint scheduled)
+    cdef list changes(self)
+    cdef tuple drawn(self)
+    cdef tuple line_of(self, str name)
+    cdef str where(self, Target target)
     cdef bint hold(self) except -1
-    cdef bint names_hold(self) except -1
+    cdef bint places_hold(self) except -1
     cdef bint structure_holds(self) except -1
     cdef bint optimizers_hold(self) except -1
 
 
+cdef object now_at(int kind, object container, object key)
+cdef object ANY       # in place of a value: it may be anything
+cdef object MISSING   # there is nothing
 cdef bint equal_values(object a, object b) except -1
 cdef bint same_items(items, tuple_) except -1

@@ -1,103 +1,130 @@
-"""What a recorded step depends on beside its arguments, and the look whether it is still so.
+"""What a recorded step depends on besides its arguments, and the check that it is unchanged.
 
-A replay reads the values of tensors and the options of optimizers anew. All else that the function would see is here:
-what its names mean, the attributes of the modules it called, which tensors they hold, the groups of optimizers.
+A replay reads the values of tensors and the options of optimizers anew. All else that the function could see is here:
+the places that its code can reach, which tensors they hold, the attributes of modules, the groups of optimizers.
 """
 import random
+
+from libc.math cimport copysign
 
 from numpy cimport ndarray
 
 from pyml cimport recorder
 from pyml.tensor cimport Tensor
 
-from pyml.recording.watches import ATTRIBUTE, CELL, ITEM, SEQUENCE, watches_of, watches_of_module
+from pyml.recording.dependencies import (
+    ABSENT, ARRAY, ATTRIBUTE, CELL, ITEM, KEYS, SEQUENCE, SET, Place, Reach, bytes_of, is_module, is_optimizer,
+)
 
-cdef object MISSING = object()
+MISSING = object()
+ANY = object()
+cdef int AT_ABSENT = ABSENT, AT_ARRAY = ARRAY, AT_ATTRIBUTE = ATTRIBUTE, AT_CELL = CELL, AT_ITEM = ITEM
+cdef int AT_KEYS = KEYS, AT_SEQUENCE = SEQUENCE, AT_SET = SET
 
 
 cdef class Guards:
-    """As things were at the end of a recording."""
+    """As things were at the recording."""
 
-    def __init__(self, function, objects):
-        """Before the function runs: what its names mean. Afterwards, complete() adds the rest.
+    def __init__(self, function, objects, hosts=()):
+        """Before the function runs.
 
         Args:
             function: is to be recorded.
             objects: that it is called with, beside Tensors and plain values.
-        """
-        self.watches = watches_of(function, needs_no_look, objects)
-        self.objects = [each for each in objects if hasattr(each, "_registered")]
-        owner = getattr(function, "__self__", None)
-        if hasattr(owner, "_registered"):
-            self.objects.append(owner)
-        self.generators = [
-            (value, state_of(value)) for value in {id(watch[3]): watch[3] for watch in self.watches}.values()
-            if state_of(value) is not None
-        ]
-        self.modules, self.tensors, self.optimizers, self.options = [], [], [], []
-        for each in {id(watch[3]): watch[3] for watch in self.watches if hasattr(watch[3], "param_groups")}.values():
-            self.options += watches_of_groups(each)
+            hosts: what replays call on the host, see Reach.
 
-    cdef str change(self, bint scheduled):
-        """What the function itself has changed of what it depends on, or None.
-
-        Args:
-            scheduled: schedulers made steps in it, which a replay repeats: they may change options.
+        Raises:
+            Unreachable: for what the function can reach and that cannot be compared.
         """
-        cdef tuple watch
-        for generator, state in self.generators:
+        self.reach = Reach(Tensor, function_of, hosts)
+        self.reach.add(function)
+        for each in objects:
+            self.reach.add(each, "an argument")
+        self.before = list(self.reach.places)
+        self.states = {key: state_of(each) for key, each in self.reach.generators.items()}
+
+    cdef list changes(self):
+        """The places that the function itself has changed."""
+        cdef list found = []
+        for kind, container, key, value, name in [place for place in self.before if not holds(place)]:
+            if kind == SEQUENCE and isinstance(container, list) and len(container) == len(value):
+                found += [Target(ITEM, container, i, each, f"{name}[{i}]") for i, each in enumerate(value)
+                          if container[i] is not each and not equal_values(container[i], each)]
+            else:
+                found.append(Target(kind, container, key, value, name))
+        return found
+
+    cdef tuple drawn(self):
+        """(its class, where it is reached) of a generator of Python or NumPy that the function has drawn from, or None."""
+        for key, state in self.states.items():
+            generator = self.reach.generators[key]
             if state_of(generator) != state:
-                return f"the random numbers of a {type(generator).__name__}"
-        for watch in self.watches if scheduled else self.watches + self.options:
-            if watch[0] != SEQUENCE and not holds(watch):   # to append to a list is no harm, if nothing else is kept
-                return "a variable of its closure" if watch[2] is None else repr(watch[2])
+                names = [place[4] for place in self.reach.places if place[3] is generator] or ["random"]
+                return type(generator).__name__, self.reach.line_of(names[0])
         return None
 
-    def complete(self, modules, optimizers):
-        """
+    cdef tuple line_of(self, str name):
+        """(file, line) of the code that uses a name, or None."""
+        return self.reach.line_of(name)
+
+    cdef str where(self, Target target):
+        """The line that changes a place, as far as its name tells, for a message."""
+        place = self.reach.line_of(target.name)
+        return "" if place is None else f" at {place[0]}:{place[1]}"
+
+    def complete(self, modules, optimizers, effects):
+        """Afterwards.
+
         Args:
             modules: that the function called.
             optimizers: that made a step in it.
+            effects: Target.at() of what each replay changes again -> what must be there before, or ANY.
+
+        Raises:
+            Unreachable
         """
-        cdef dict below = {}, tensors = {}
+        cdef dict tensors = {}
         cdef Tensor t
-        # a list that the function appends to is what it writes, not what it depends on
-        self.watches = [watch for watch in self.watches if watch[0] != SEQUENCE or holds(watch)]
-        named = [watch[3] for watch in self.watches if hasattr(watch[3], "_registered")]
-        for module in [*modules, *named, *self.objects]:
-            for each in module.modules():
-                below[id(each)] = each
-        self.modules = [(module, dict(module.__dict__), tuple(module._hooks)) for module in below.values()]
-        for module in below.values():
-            self.watches += watches_of_module(module, needs_no_look)
-            for hook in module._hooks:
-                self.watches += watches_of(hook.function, needs_no_look)
+        for module in modules:
+            self.reach.add(module, type(module).__name__)
+        self.modules = []
+        for module in self.reach.modules.values():
+            held = dict(module.__dict__)
+            for name in held:
+                held[name] = effects.get((ITEM, id(module.__dict__), name), held[name])
+            self.modules.append((module, held, tuple(module._hooks)))
         self.optimizers = [(each, each.param_groups, tuple(each.param_groups), each.state) for each in optimizers]
-        for each in optimizers:
-            if each._update is None:   # its step is Python: what it read of the groups is in the calls
-                self.watches += watches_of_groups(each) + [
-                    (ITEM, vars(each), name, value) for name, value in vars(each).items()
-                    if isinstance(value, (int, float, str, bool))]
         for _, held, _ in self.modules:
             tensors.update({id(value): value for value in held.values() if isinstance(value, Tensor)})
         for _, groups, _, _ in self.optimizers:
             tensors.update({id(value): value for group in groups for value in group["params"]})
-        tensors.update({id(watch[3]): watch[3] for watch in self.watches if isinstance(watch[3], Tensor)})
+        tensors.update(self.reach.tensors)
         self.tensors = [(t, t.array, bool(t._requires_grad), tuple(t.hooks or ())) for t in tensors.values()]
         for _, _, _, hooks in self.tensors:
             for hook in hooks:
-                self.watches += watches_of(hook, needs_no_look)
+                self.reach.add(hook, "a hook")
+        self.places = []
+        for kind, container, key, value, name in self.reach.places:
+            if kind == SEQUENCE and isinstance(container, list):
+                value = tuple([effects.get((ITEM, id(container), i), each) for i, each in enumerate(value)])
+            else:
+                value = effects.get((kind, id(container), key), value)
+            self.places.append(Place(kind, container, key, value, name))
+        for each in optimizers:
+            if each._update is None:   # its step is Python: what it read of the groups is in the calls
+                self.places += [
+                    Place(ITEM, group, name, value, name) for group in each.param_groups for name, value in group.items()]
+        self.places += self.reach.absent()
         self.structure = recorder.structure
 
     cdef bint hold(self) except -1:
         """Whether all is as it was."""
-        return self.names_hold() and self.structure_holds() and self.optimizers_hold()
+        return self.places_hold() and self.structure_holds() and self.optimizers_hold()
 
-    cdef bint names_hold(self) except -1:
-        cdef tuple watch
-        for watch in self.watches:
-            if not holds(watch):
-                self.broken = "a variable of its closure" if watch[2] is None else repr(watch[2])
+    cdef bint places_hold(self) except -1:
+        for place in self.places:
+            if not holds(place):
+                self.broken = repr(place[4])
                 return False
         return True
 
@@ -129,54 +156,100 @@ cdef class Guards:
         return True
 
 
-cdef object state_of(value):
-    """What a random number generator of Python or NumPy would draw next; None for anything else."""
-    if isinstance(value, random.Random):
-        return value.getstate()
-    if not type(value).__module__.startswith("numpy.random"):
+def function_of(value):
+    """What a recorded function records; None for anything else."""
+    return getattr(value, "function", None) if type(value).__module__ == "pyml.recording.recorded" else None
+
+
+def state_of(generator):
+    """What a random number generator of Python or NumPy would draw next."""
+    if isinstance(generator, random.SystemRandom):
         return None
-    bits = getattr(value, "bit_generator", value)   # a RandomState has none
-    return repr(bits.state) if hasattr(bits, "state") else repr(value.get_state()) if hasattr(value, "get_state") else None
+    if isinstance(generator, random.Random):
+        return generator.getstate()
+    bits = getattr(generator, "bit_generator", generator)   # a RandomState has none
+    return repr(bits.state) if hasattr(bits, "state") else repr(generator.get_state()) \
+        if hasattr(generator, "get_state") else None
 
 
-cdef list watches_of_groups(optimizer):
-    return [(ITEM, group, name, value) for group in optimizer.param_groups for name, value in group.items()]
+cdef class Target:
+    def __init__(self, int kind, container, key, before, str name, owner=None):
+        self.kind, self.container, self.key, self.before, self.name, self.owner = \
+            kind, container, key, before, name, owner
+
+    cdef tuple at(self):
+        """What names the place."""
+        return self.kind, id(self.container), self.key
+
+    cdef object get(self):
+        return now_at(self.kind, self.container, self.key)
+
+    cdef int put(self, object value) except -1:
+        if self.owner is not None:
+            setattr(self.owner, self.key, value)
+        elif self.kind == AT_ITEM:
+            self.container[self.key] = value
+        elif self.kind == AT_CELL:
+            self.container.cell_contents = value
+        else:
+            setattr(self.container, self.key, value)
+        return 0
 
 
-cdef bint holds(tuple watch) except -1:
+cdef object now_at(int kind, object container, object key):
+    """What a place holds now: of one that holds one thing."""
+    if kind == AT_ITEM:
+        if isinstance(container, list):
+            return container[key] if key < len(container) else MISSING
+        return container.get(key, MISSING)
+    if kind == AT_ATTRIBUTE:
+        return container.__dict__.get(key, MISSING) if isinstance(container, type) else getattr(container, key, MISSING)
+    if kind != AT_CELL:   # it is what is in it
+        return container
+    try:
+        return container.cell_contents
+    except ValueError:   # it is empty
+        return None
+
+
+cdef bint holds(object place) except -1:
     """Whether a place holds what it held."""
-    kind, container, key, before = watch
-    if kind == ITEM:
-        now = (<dict>container).get(key, MISSING)
-    elif kind == ATTRIBUTE:
-        now = container.__dict__.get(key, MISSING) if isinstance(container, type) else getattr(container, key, MISSING)
-    elif kind == CELL:
-        try:
-            now = container.cell_contents
-        except ValueError:   # it is empty
-            return False
-    else:
+    cdef int kind = place[0]
+    container, before = place[1], place[3]
+    if before is ANY:
+        return True
+    if kind == AT_SEQUENCE:
         return same_items(container, before)
+    if kind == AT_KEYS:
+        return len(container) == len(before) and same_items(tuple(container), before)
+    if kind == AT_ABSENT:
+        return place[2].isdisjoint(container)
+    if kind == AT_SET:
+        return container == before
+    if kind == AT_ARRAY:
+        return bytes_of(container) == before
+    now = now_at(kind, container, place[2])
     return now is before or equal_values(now, before)
 
 
-def needs_no_look(value):
-    """Objects that are guarded as a whole."""
-    return isinstance(value, (Tensor, ndarray)) or hasattr(value, "_registered") or hasattr(value, "param_groups")
-
-
 cdef bint equal_values(object a, object b) except -1:
-    """Plain values may be other objects."""
+    """Plain values may be other objects. -0 is not 0, and NaN is itself."""
     kind = type(a)
-    return kind is type(b) and kind in (int, float, str, bool, bytes) and a == b
-
-
-cdef bint same_items(items, tuple_) except -1:
-    cdef Py_ssize_t i
-    if len(items) != len(tuple_):
+    if kind is not type(b):
         return False
-    for i in range(len(tuple_)):
-        if items[i] is not tuple_[i] and not equal_values(items[i], tuple_[i]):
+    if kind is float:
+        return (a == b and (a != 0 or copysign(1.0, a) == copysign(1.0, b))) or (a != a and b != b)
+    return kind in (int, str, bool, bytes, complex) and a == b
+
+
+cdef bint same_items(items, before) except -1:
+    """Whether a list has the items of a tuple; None of them is where ANY stands."""
+    cdef Py_ssize_t i
+    if len(items) != len(before):
+        return False
+    now = items if isinstance(items, (list, tuple)) else tuple(items)
+    for i in range(len(before)):
+        if now[i] is not before[i] and before[i] is not ANY and not equal_values(now[i], before[i]):
             return False
     return True
 
@@ -186,6 +259,6 @@ cdef bint same_attributes(dict now, dict before) except -1:
         return False
     for name, value in before.items():
         other = now.get(name, MISSING)
-        if other is not value and not equal_values(other, value):
+        if other is not value and value is not ANY and not equal_values(other, value):
             return False
     return True

@@ -1,6 +1,7 @@
 from numpy cimport ndarray
 
 from pyml.recorder cimport Recorder
+from pyml.recording.guards cimport Target
 from pyml.recording.program cimport Program, Updating
 from pyml.recording.provenance cimport NewMemory
 from pyml.tensor cimport Tensor
@@ -18,7 +19,15 @@ cdef class Recording(Recorder):
     cdef dict changed_tensors    # id -> Tensor
     cdef dict modules            # id -> Module
     cdef list steppers           # Optimizers
-    cdef list plain_states       # what they kept in Python, before
+    cdef object function
+    cdef list objects            # that it was called with, beside Tensors
+    cdef dict numbers            # Target.at() -> Target: places of numbers that the step is known to change
+    cdef dict hosts              # what it runs on the host
+    cdef object formula
+    cdef list traced             # (Target, its number, the Number in its place)
+    cdef list unexplained        # Targets that the step changes, and a replay would not
+    cdef list fresh_numbers      # Targets that are to be traced the next time
+    cdef str shared              # a slot whose tensor is also elsewhere
     cdef dict places             # address of a result's memory -> where it was made
     cdef Updating updating_now
     cdef bint stops_on_nan
@@ -31,6 +40,14 @@ cdef class Recording(Recorder):
     cdef int last_kernel
     cdef list alterations        # (owner, name, before)
 
+    cdef object returned(self, list leaves)
+    cdef int restore_numbers(self) except -1
+    cdef int add_host(self, function) except -1
+    cdef int settle_changes(self) except -1
+    cdef list changes(self)
+    cdef bint settle_slot(self, Target target, Tensor before, Tensor now) except -1
+    cdef bint is_elsewhere(self, Tensor t) except -1
+    cdef bint complete_guards(self) except -1
     cdef int start(self, list leaves, function, list objects) except -1
     cdef int stop(self) except -1
     cdef int add_input(self, ndarray array, Py_ssize_t argument) except -1
@@ -42,6 +59,7 @@ cdef class Recording(Recorder):
     cdef object without_copies(self, value, list leaves)
     cdef object settle(self, object value)
     cdef ndarray settled(self, Tensor t)
+    cdef tuple source_of(self, ndarray array)
     cdef bint is_gradient(self, Tensor t) except -1
     cdef bint complete(self, list leaves) except -1
     cdef bint has_altered(self) except -1

@@ -14,21 +14,24 @@ from pyml._kernels cimport (
     KERNEL_scale_segments, KERNEL_sgd, adagrad_options, adam_options, kernel_name, program_append, program_call,
     program_calls, program_count, program_input, program_restore, rmsprop_options, sgd_options, visit_footprint,
 )
-from pyml.memory cimport Arena, Block
-from pyml.ops.arrays cimport contiguous
-from pyml.recorder cimport Recorder, close_recorder, open_recorder
+from pyml.memory cimport Arena, Block, owns_memory
+from pyml.ops.arrays cimport contiguous, copy_into
+from pyml.recorder cimport Recorder, Traced, close_recorder, of_thread, open_recorder
 from pyml.recording.diagnostics cimport Diagnosis
-from pyml.recording.guards cimport Guards, equal_values
-from pyml.recording.nest cimport flatten, unflatten
+from pyml.recording.guards cimport ANY, Guards, Target, equal_values
+from pyml.recording.nest cimport flatten, mapped, unflatten
 from pyml.recording.program cimport (
-    ARGUMENT, COPIED, OUTSIDE, Gradient, ParameterState, Program, Result, Updating, add_gradient, aliases_of,
+    ARGUMENT, COPIED, OUTSIDE, Effect, Gradient, HostCall, ParameterState, Program, Result, Slot, Updating, add_gradient,
+    aliases_of, copy_of,
 )
 from pyml.recording.provenance cimport CONSTANT, KERNEL, NUMPY, REWRITTEN, NewMemory, Piece
 from pyml.tensor cimport Tensor, alias_of, grad_enabled, wrap
 
-from pyml.recording.nest import SAMPLE
-from pyml.recording.program import NotFinite
-from pyml.recording.watches import is_library
+from pyml.recording.dependencies import ITEM as AT_ITEM
+from pyml.recording.dependencies import Unreachable, is_library
+from pyml.recording.formula import Formula, Item, Number, worth
+from pyml.recording.nest import SAMPLE, Outcome
+from pyml.recording.program import Computed, ItemOf, NotFinite
 
 cnp.import_array()
 
@@ -65,14 +68,24 @@ def place():
 cdef class Recording(Recorder):
     """Listens to a step, and makes a Program of it."""
 
-    def __cinit__(self, bint falls_back):
+    def __cinit__(self, bint falls_back, dict numbers, dict hosts):
+        """
+        Args:
+            falls_back: a refusal is kept, and not raised.
+            numbers: Target.at() -> Target of the numbers that the step is known to change. New ones are added.
+            hosts: what it is known to run on the host, see Reach. The same.
+        """
         self.program = Program()
+        self.program.formula = Formula()
+        self.numbers, self.hosts = numbers, hosts
+        self.formula = self.program.formula
         self.memory, self.inputs, self.last_writes = NewMemory(), NewMemory(), NewMemory()
+        self.program.trace.memory, self.program.trace.inputs = self.memory, self.inputs
         self.arena = self.program.arena = Arena(self)
         self.input_arguments = []
         self.input_arrays, self.staged, self.kept, self.gradients, self.changed_tensors = [], [], set(), {}, {}
         self.modules, self.steppers, self.alterations, self.places = {}, [], [], {}
-        self.plain_states = []
+        self.traced, self.unexplained, self.fresh_numbers = [], [], []
         self.falls_back = falls_back
 
     # -- opening and closing --
@@ -81,7 +94,16 @@ cdef class Recording(Recorder):
         """Listens from now on. The function is to be called with `staged` in place of `leaves`."""
         cdef Tensor t, copy
         cdef Py_ssize_t i, first
-        self.program.guards = Guards(function, objects)
+        cdef Target target
+        self.function, self.objects = function, objects
+        try:
+            self.program.guards = Guards(function, objects, self.hosts)
+        except Unreachable as error:
+            self.refusal = f"record: {error}; or use @pyml.record(unrecordable=\"eager\")"
+            if not self.falls_back:
+                raise RecordError(self.refusal) from None
+            self.staged = list(leaves)
+            return 0
         self.program.aliases = aliases_of(leaves)
         for i in range(len(leaves)):
             t = leaves[i]
@@ -97,6 +119,13 @@ cdef class Recording(Recorder):
             self.staged.append(copy)
             self.add_input(copy.array, i)
         self.randomness = randomness()
+        for target in self.numbers.values():
+            value = target.get()
+            if type(value) in (int, float):
+                number = self.formula.input(value)
+                self.traced.append((target, value, number))
+                put_silently(target, number)
+        number = None
         self.memory.watch_numpy()
         self.listens = True
         open_recorder(self)
@@ -108,6 +137,17 @@ cdef class Recording(Recorder):
             close_recorder()
             self.memory.unwatch_numpy()
             (<Arena>self.arena).close()
+            self.restore_numbers()
+        return 0
+
+    cdef int restore_numbers(self) except -1:
+        """Puts plain numbers where Numbers are."""
+        cdef Target target
+        self.formula.close()
+        for target, _, _ in self.traced:
+            value = target.get()
+            if isinstance(value, Number):
+                put_silently(target, worth(value))
         return 0
 
     cdef int add_input(self, ndarray array, Py_ssize_t argument) except -1:
@@ -129,11 +169,11 @@ cdef class Recording(Recorder):
             f"record: {what} at {file}:{line} cannot be recorded: a replay would not compute it anew; "
             "move it out of the step, or use @pyml.record(unrecordable=\"eager\")"
         )
-        if not self.falls_back:
-            raise RecordError(message)
         if self.refusal is None:
             self.refusal = message
-            self.stop()
+        if not self.falls_back:
+            raise RecordError(self.refusal)
+        self.stop()
         return 0
 
     cdef int call(self, int kernel, int dtype, const void *args, size_t size) except -1:
@@ -147,6 +187,7 @@ cdef class Recording(Recorder):
         visit_footprint(kernel, dtype, copy, see_read, <void *>self)
         if self.problem:
             return self.refuse(f"what NumPy computed, and {kernel_name(kernel).decode()} reads,")
+        self.program.trace.note(kernel, dtype, copy, place())
         visit_footprint(kernel, dtype, copy, see_write, <void *>self)
         if updates_segments(kernel) and kernel != KERNEL_scale_segments:
             self.note_update(kernel, copy)
@@ -185,6 +226,7 @@ cdef class Recording(Recorder):
         else:
             piece.marks |= CONSTANT
         self.program.constants.append((array, array.tobytes()))
+        self.program.trace.constants[<size_t>cnp.PyArray_DATA(array)] = self.program.constants[-1]
         return 0
 
     cdef int lasting(self, ndarray array) except -1:
@@ -262,7 +304,6 @@ cdef class Recording(Recorder):
             self.refuse("a step hook of an optimizer")
         if not any([optimizer is other for other in self.steppers]):
             self.steppers.append(optimizer)
-            self.plain_states.append(plain_state(optimizer))
         return 0
 
     cdef int updating(self, object update, dict group, dict state) except -1:
@@ -283,6 +324,77 @@ cdef class Recording(Recorder):
             return 0   # it is the step's own
         self.alterations.append((owner, name, before))
         return 0
+
+    cdef int number(self, ndarray array, Traced number) except -1:
+        if not isinstance(number, Number) or isinstance(number, Item) or number.formula is not self.formula:
+            float(number)   # says what is wrong with it, or is just its value
+            return 0
+        self.program.trace.constants[<size_t>cnp.PyArray_DATA(array)] = array, number.word.encode()
+        self.program.scalars.append((array, self.formula.output(number)))
+        return 0
+
+    cdef object item(self, object tensor):
+        cdef Tensor t = tensor
+        if not cnp.PyArray_ISFLOAT(t.array) and not cnp.PyArray_ISINTEGER(t.array) or cnp.PyArray_SIZE(t.array) != 1:
+            self.refuse("item()")
+            return t.array.item()
+        return Item(self.item_is_used, t.detach(), t.array.item())
+
+    def item_is_used(self):
+        """Called when a step computes with a number that it read from a tensor. Whether that is still of importance."""
+        if not self.listens:
+            return False
+        self.refuse("what Python does with an item()")
+        return self.listens
+
+    cdef bint replaced(self, object tensor, object value) except -1:
+        cdef Tensor t = tensor, new = value
+        if self.is_new(t.array) or self.input_of(cnp.PyArray_DATA(t.array)) >= 0 or not self.is_new(new.array) \
+                or t.shape != new.shape or t.dtype != new.dtype:
+            self.refuse("assigning .data")
+            return False
+        copy_into(t.array, new.array)
+        t.mark_changed()
+        return True
+
+    def host(self, function, args, kwargs):
+        """Keeps a call of a function that every replay makes, too. It is made when the step's kernels have run."""
+        cdef HostCall call = HostCall()
+        cdef Tensor t
+        cdef list leaves = []
+        call.function = function
+        call.nest = mapped((args, kwargs), self.outcome)
+        flatten(call.nest, leaves)
+        call.arrays = []
+        for t in leaves:
+            call.arrays.append(self.settled(wrap(t.array).clone()))
+        self.program.host_calls.append(call)
+        self.add_host(function)
+
+    cdef int add_host(self, function) except -1:
+        """What is called on the host is no part of the step: code, or the object that is the method's."""
+        code, owner = code_of(function), getattr(function, "__self__", None)
+        if code is not None and not is_library(code):
+            self.hosts[code] = None
+        elif owner is not None:
+            self.hosts[id(owner)] = owner, function.__name__
+        return 0
+
+    def outcome(self, value):
+        """What stands in a nest for a number that a replay computes."""
+        cdef Result r
+        if isinstance(value, Item):
+            r = Result()
+            r.kind, r.array = COPIED, self.settled(value.tensor)
+            if r.array is None:
+                return worth(value)
+            r.source = self.source_of(r.array)
+            r.is_hidden = True
+            self.program.results.append(r)
+            return ItemOf(len(self.program.results) - 1)
+        if isinstance(value, Number):
+            return Computed(self.formula.output(value)) if value.formula is self.formula else worth(value)
+        return value
 
     cdef int fault(self, ndarray fault, ndarray index, object error) except -1:
         self.program.faults.append((fault, error))
@@ -311,6 +423,14 @@ cdef class Recording(Recorder):
 
     # -- the end --
 
+    cdef object returned(self, list leaves):
+        """What the call that was recorded returns."""
+        cdef Program p = self.program
+        p.computed = [worth(value) for value in self.formula.values]
+        result = p.returned(leaves)
+        p.call_host()
+        return result
+
     cdef object settle(self, object value):
         """What the function returned, with its Tensors where a replay can take them from. While still recording."""
         cdef list leaves = []
@@ -318,6 +438,11 @@ cdef class Recording(Recorder):
         cdef Gradient g
         cdef Piece *piece
         cdef Tensor t
+        self.settle_changes()
+        if self.refusal is not None:
+            return None
+        value = mapped(value, self.outcome)
+        self.program.has_outcomes = has_outcomes(value)
         flatten(value, leaves)
         for t in leaves:
             r = Result()
@@ -331,6 +456,8 @@ cdef class Recording(Recorder):
                     r.kind, r.tensor = OUTSIDE, t
                 else:
                     r.kind, r.array = COPIED, self.settled(t)
+                    if r.array is not None:
+                        r.source = self.source_of(r.array)
             if self.refusal is not None:
                 return None
             self.program.results.append(r)
@@ -340,9 +467,98 @@ cdef class Recording(Recorder):
             if piece != NULL and not piece.marks & (KERNEL | CONSTANT):
                 self.refuse(f"a gradient of shape {t.shape} that NumPy computed")
                 return None
-        self.program.nest = Tensor if value is not None and isinstance(value, Tensor) else \
-            unflatten(value, iter([SAMPLE] * len(leaves))) if leaves else value
+        self.program.nest = Tensor if isinstance(value, Tensor) else unflatten(value, iter([SAMPLE] * len(leaves)))
         return None
+
+    cdef int settle_changes(self) except -1:
+        """What the step has changed beside the values of tensors: numbers are computed by the formula, tensors that take
+        the place of others are slots, and what is else remains unexplained."""
+        cdef Target target
+        cdef set seen = {target.at() for target, _, _ in self.traced}
+        for target, before, _ in self.traced:
+            now = target.get()
+            if not isinstance(now, Number) and type(now) not in (int, float, bool):
+                self.unexplained.append(target)
+            elif isinstance(now, Number) or not equal_values(now, before):
+                self.program.effects.append(effect(target, self.formula.output(now)))
+        for target in self.changes():
+            if target.at() in seen:
+                continue
+            seen.add(target.at())
+            now, before = target.get(), target.before
+            if isinstance(now, Tensor) and isinstance(before, Tensor):
+                if not self.settle_slot(target, before, now):
+                    self.unexplained.append(target)
+            elif type(now) in (int, float) and type(before) in (int, float):
+                self.fresh_numbers.append(target)
+            elif is_flag(now) and is_flag(before):
+                self.program.effects.append(effect(target, self.formula.output(now)))
+                self.program.flags[target.at()] = before
+            elif isinstance(now, Number):
+                self.unexplained.append(target)
+            else:
+                self.unexplained.append(target)
+        return 0
+
+    cdef list changes(self):
+        """All places that the step has changed, of those that it can also read."""
+        cdef list found = []
+        hosts = self.hosts
+        reached = Guards(self.function, self.objects, hosts).reach if hosts else None
+        of = None if reached is None else {id(place[1]) for place in reached.places}
+        scheduled = [id(scheduler.__dict__) for scheduler, _ in self.program.schedules]
+        scheduled += [id(group) for scheduler, _ in self.program.schedules for group in scheduler.optimizer.param_groups]
+        for target in self.program.guards.changes():
+            if of is not None and id(target.container) not in of:
+                continue
+            if id((<Target>target).container) in scheduled:   # a replay makes the scheduler's step, too
+                continue
+            found.append(target)
+        for owner, name, before in self.alterations:
+            if isinstance(owner, Tensor):
+                continue
+            items = getattr(owner, "__dict__", {})
+            now = items.get(name)
+            if now is not before and not equal_values(now, before):
+                found.append(Target(AT_ITEM, items, name, before, f"{type(owner).__name__}.{name}", owner))
+        return found
+
+    cdef bint settle_slot(self, Target target, Tensor before, Tensor now) except -1:
+        """A tensor that takes the place of another one of its form, in every step anew."""
+        cdef Slot slot
+        if now.node is not None or now._requires_grad or before._requires_grad or not self.is_new(now.array) or \
+                now.shape != before.shape or now.dtype != before.dtype or not cnp.PyArray_ISCARRAY(before.array) \
+                or self.is_new(before.array) or self.input_of(cnp.PyArray_DATA(before.array)) >= 0:
+            return False
+        if not owns_memory(before.array) or self.is_elsewhere(before):
+            self.shared = target.name   # the next call begins with a tensor of the step's own
+        slot = Slot()
+        slot.target, slot.shape, slot.before = target, now.shape, before.array
+        slot.array = self.settled(now)
+        if slot.array is None:
+            return False
+        slot.source = self.source_of(slot.array)
+        close_recorder()   # the copy is not the step's
+        try:
+            put_silently(target, wrap(copy_of(slot.array)))
+        finally:
+            open_recorder(self)
+        self.program.slots.append(slot)
+        return True
+
+    cdef bint is_elsewhere(self, Tensor t) except -1:
+        """Whether the step can reach a tensor that was at a slot by another name, too."""
+        cdef Py_ssize_t places = 0
+        for place in self.program.guards.reach.places:
+            if place[3] is t:
+                places += 1
+            elif type(place[3]) is tuple:
+                places += sum([each is t for each in place[3]])
+        for module in self.program.guards.reach.modules.values():
+            places += 2 * sum([each is t for each in module.__dict__.values()])
+        for slot in self.program.slots:
+            places += 2 * ((<Slot>slot).before is t.array)
+        return places > 1
 
     cdef ndarray settled(self, Tensor t):
         """The array of a result: contiguous, of the arena, written by a kernel."""
@@ -356,6 +572,12 @@ cdef class Recording(Recorder):
         if piece == NULL or not piece.marks & KERNEL:
             self.refuse("returning what NumPy computed")
         return array
+
+    cdef tuple source_of(self, ndarray array):
+        """Where an array lies, in words that two recordings share."""
+        cdef Piece *piece = self.memory.find(<size_t>cnp.PyArray_DATA(array))
+        at = None if piece == NULL else (piece.number, <size_t>cnp.PyArray_DATA(array) - piece.begin)
+        return at, array.dtype, (<object>array).shape, (<object>array).strides
 
     cdef bint is_gradient(self, Tensor t) except -1:
         """Whether it lies in the memory of a .grad, which may move."""
@@ -390,29 +612,54 @@ cdef class Recording(Recorder):
         self.complete_gradients()
         self.complete_updates()
         self.complete_check()
-        p.guards.complete(self.modules.values(), self.steppers)
+        return self.complete_guards()
+
+    cdef bint complete_guards(self) except -1:
+        cdef Target target
+        cdef Slot slot
+        cdef dict effects = dict(self.program.flags)
+        for target, _, _ in self.traced:
+            self.program.numbers.append(target)
+            effects[target.at()] = ANY
+        for slot in self.program.slots:
+            effects[slot.target.at()] = ANY
+        try:
+            self.program.guards.complete(self.modules.values(), self.steppers, effects)
+        except Unreachable as error:
+            self.refusal = f"record: {error}"
+            return False
         return True
 
     cdef bint has_altered(self) except -1:
-        """Whether the function has changed what it depends on, other than values of tensors."""
+        """Whether the function has changed what it depends on, in a way that a replay would not."""
         cdef set seen = set()
-        cdef str name = self.program.guards.change(len(self.program.schedules) > 0)
-        if self.randomness != randomness():
+        cdef Target target
+        drawn = self.program.guards.drawn()
+        if drawn is None and self.randomness != randomness():
+            drawn = "Python or NumPy", self.program.guards.line_of("random")
+        if drawn is not None:
+            name, line = drawn
+            at = "" if line is None else f" at {line[0]}:{line[1]}"
             self.refusal = (
-                "record: the step draws random numbers of Python or NumPy, and a replay would not draw new ones; "
+                f"record: the step draws random numbers of {name}{at}, and a replay would not draw new ones; "
                 "draw them from pyml, or outside of the step")
             return True
-        if name is not None:
+        for target in self.unexplained:
             self.refusal = (
-                f"record: the step changes {name}, which it also reads, and a replay would not; "
-                "change it outside of the step")
+                f"record: the step changes {target.name!r}{self.program.guards.where(target)}, which it can also read, and a "
+                "replay would not; return the value, change it outside of the step, or run that part by "
+                "pyml.host(function, ...)")
             return True
-        for optimizer, before in zip(self.steppers, self.plain_states):
-            if plain_state(optimizer) != before:
-                self.refusal = (
-                    f"record: {type(optimizer).__name__} counts in Python, and a replay would not; "
-                    "keep the count in a Tensor")
-                return True
+        for target in self.fresh_numbers:
+            self.numbers[target.at()] = target
+            self.refusal = f"record: the step changes {target.name!r} in every call"
+        if self.fresh_numbers:
+            return True
+        if self.shared is not None:
+            self.refusal = (
+                f"record: the tensor that the step replaces at {self.shared!r} is one that it also reaches by another name; "
+                "begin with a clone")
+            return True
         for u in self.program.updatings:
             for option, value in (<Updating>u).group.items():
                 if isinstance(value, Tensor) and id(value) in self.changed_tensors:
@@ -424,12 +671,9 @@ cdef class Recording(Recorder):
             if (id(owner), attribute) in seen:
                 continue
             seen.add((id(owner), attribute))
-            if isinstance(owner, Tensor) and Py_REFCNT(<PyObject *>owner) <= 2:   # `owner` and the list: it is gone
+            if not isinstance(owner, Tensor) or Py_REFCNT(<PyObject *>owner) <= 2:   # `owner` and the list: it is gone
                 continue
-            if attribute == "requires_grad":
-                now = bool((<Tensor>owner)._requires_grad)
-            else:
-                now = getattr(owner, "__dict__", {}).get(attribute)
+            now = bool((<Tensor>owner)._requires_grad) if attribute == "requires_grad" else None
             if now is not before and not equal_values(now, before):
                 self.refusal = (
                     f"record: the step sets {attribute!r} of a {type(owner).__name__} anew each time, which a replay "
@@ -456,6 +700,12 @@ cdef class Recording(Recorder):
         t = None
         for fault, _ in self.program.faults:
             self.know(known, fault)
+        for slot in self.program.slots:
+            self.know(known, (<Slot>slot).array)
+        for call in self.program.host_calls:
+            for array in (<HostCall>call).arrays:
+                self.know(known, array)
+        array = fault = None
         for i in range(len(self.staged)):
             t = self.staged[i]
             if self.is_held(i):
@@ -491,7 +741,7 @@ cdef class Recording(Recorder):
     cdef bint leaks(self, str what):
         self.refusal = (
             f"record: {what} is kept after the step (an attribute, a list, a global), and a replay would not put a new "
-            "one there; make it before the step, or return it")
+            "one there; make it before the step, return it, or keep it by pyml.host(function, tensor)")
         return True
 
     cdef bint is_held(self, Py_ssize_t i) except -1:
@@ -519,6 +769,8 @@ cdef class Recording(Recorder):
         for array in self.program.kept:   # themselves, and the arrays that they are views of
             for held in (array, cnp.get_array_base(<ndarray>array)):
                 holds[id(held)] = holds.get(id(held), 0) + 1
+        for array, _ in self.program.scalars:   # and the trace
+            holds[id(array)] = holds.get(id(array), 0) + 2
         array = held = None
         for array, _ in self.program.constants:
             if <size_t>cnp.PyArray_DATA(array) in known:
@@ -538,7 +790,7 @@ cdef class Recording(Recorder):
         cdef const unsigned char[:] values
         for array, content in self.program.constants:
             piece = self.memory.find(<size_t>cnp.PyArray_DATA(<ndarray>array))
-            if piece != NULL and piece.marks & REWRITTEN:
+            if piece != NULL and piece.marks & REWRITTEN and not any([array is other for other, _ in self.program.scalars]):
                 values = content
                 if program_restore(self.program.calls, cnp.PyArray_DATA(<ndarray>array), &values[0], len(content)) != 0:
                     raise MemoryError()
@@ -548,14 +800,18 @@ cdef class Recording(Recorder):
         cdef Program p = self.program
         cdef ndarray array
         cdef int number
-        p.numbers, p.written = [-1] * len(leaves), [False] * len(leaves)
+        p.inputs, p.written = [-1] * len(leaves), [False] * len(leaves)
         for i, (array, argument) in enumerate(zip(self.input_arrays, self.input_arguments)):
             number = program_input(p.calls, cnp.PyArray_DATA(array), max(1, cnp.PyArray_NBYTES(array)))
             if number < 0:
                 raise MemoryError()
             if argument >= 0:
-                p.numbers[argument] = number
+                p.inputs[argument] = number
                 p.written[argument] = bool(self.inputs.pieces[i].marks & KERNEL)
+        for i, slot in enumerate(p.slots):
+            array = (<Slot>slot).before
+            (<Slot>slot).input = program_input(p.calls, cnp.PyArray_DATA(array), max(1, cnp.PyArray_NBYTES(array)))
+            p.trace.rename(cnp.PyArray_DATA(array), max(1, cnp.PyArray_NBYTES(array)), i)
         p.writes = any(p.written)
         p.is_aliased = p.aliases != list(range(len(leaves)))
         return 0
@@ -568,6 +824,7 @@ cdef class Recording(Recorder):
             now = g.tensor._grad
             g.kept = g.input >= 0 and now is not None and self.input_arrays[g.input] is now.array
             g.after = None if g.kept else now
+            g.source = None if g.after is None else self.source_of(now.array)
             if g.after is not None and self.in_arena(now.array) and type(cnp.get_array_base(now.array)) is Block:
                 g.block = cnp.get_array_base(now.array)
             p.gradients.append(g)
@@ -649,16 +906,71 @@ cdef void see_write(void *context, void **field, ptrdiff_t before, size_t size, 
         piece.marks |= KERNEL | REWRITTEN if piece.marks & CONSTANT else KERNEL
 
 
-def plain_state(optimizer):
-    """What an optimizer written in Python keeps beside Tensors."""
-    if optimizer._update is not None:
-        return None
-    plain = (int, float, bool, str)
-    own = {name: value for name, value in vars(optimizer).items() if isinstance(value, plain) and name != "_stepped"}
-    state = [
-        {name: value for name, value in values.items() if isinstance(value, plain)}
-        for values in optimizer.state.values() if isinstance(values, dict)]
-    return own, state
+cdef Effect effect(Target target, Py_ssize_t output):
+    """What a replay puts at a place: an output of the formula."""
+    cdef Effect made = Effect()
+    made.target, made.output = target, output
+    return made
+
+
+cdef int put_silently(Target target, value) except -1:
+    """Changes a place without telling anybody."""
+    if target.owner is not None:
+        target.container[target.key] = value
+    else:
+        target.put(value)
+    return 0
+
+
+cdef bint has_outcomes(value):
+    """Whether numbers that a replay computes are in a result."""
+    found = []
+    mapped(value, lambda leaf: found.append(leaf) if isinstance(leaf, Outcome) else None)
+    return bool(found)
+
+
+cdef bint is_flag(value):
+    return value is None or type(value) in (bool, str, int, float)
+
+
+def code_of(function):
+    """The code of a function, a method, or what a partial calls; None for what is not written in Python."""
+    while hasattr(function, "func"):
+        function = function.func
+    return getattr(getattr(function, "__func__", function), "__code__", None)
+
+
+def host(function, *args, **kwargs):
+    """Calls function(*args, **kwargs), also in every replay of a recorded step.
+
+    For Python that takes something from a step and gives nothing back: logging, progress bars, counters. In a recorded
+    step it is called when the step's kernels have run. The function is not part of the step: what it reads and
+    changes is not looked at.
+
+    Args:
+        function: its result is dropped.
+        args, kwargs: Tensors arrive with the values that they have here, detached, as copies; numbers of item() and of
+            counters as they are in each step; all else as it was at the recording.
+
+    Example:
+        >>> @pyml.record
+        ... def step(x, y):
+        ...     loss = loss_of(model(x), y)
+        ...     pyml.host(history.append, loss.item())
+    """
+    cdef Recorder r = of_thread()
+    if not callable(function):
+        raise TypeError(f"host: a function is needed, not {type(function).__name__}")
+    if r is None:
+        args, kwargs = mapped((args, kwargs), snapshot)
+        function(*args, **kwargs)
+    else:
+        (<Recording?>r).host(function, args, kwargs)
+
+
+def snapshot(value):
+    """A Tensor as it is now, outside of any graph."""
+    return wrap((<Tensor>value).array).clone() if isinstance(value, Tensor) else value
 
 
 def has_group(scheduler, group):

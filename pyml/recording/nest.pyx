@@ -20,20 +20,47 @@ class Same:
     __hash__ = None
 
 
-cdef object flatten(object value, list leaves):
-    """Adds the Tensors inside of tuples, lists and dicts to `leaves`; returns what is left, which can be compared."""
+class Outcome:
+    """Stands in a result for a number of Python that each replay computes.
+
+    Attributes:
+        index: of what the number is.
+    """
+
+    __slots__ = ("index",)
+
+    def __init__(self, index):
+        self.index = index
+
+
+cdef enum:
+    DEEPEST = 100   # tuples, lists and dicts in one another; one that contains itself is deeper
+
+
+cdef object flatten(object value, list leaves, int depth=0):
+    """Adds the Tensors inside of tuples, lists and dicts to `leaves`; returns what is left, which can be compared.
+
+    Raises:
+        ValueError: if they contain themselves, or are deeper than DEEPEST.
+    """
     if isinstance(value, Tensor):
         leaves.append(value)
         return Tensor
+    if depth > DEEPEST:
+        raise ValueError(
+            f"record: an argument or a result has more than {DEEPEST} tuples, lists and dicts in one another, or one that "
+            "contains itself; pass the tensors in a flat list")
     kind = type(value)
     if kind is tuple or kind is list:
-        return (kind, [flatten(item, leaves) for item in value])
+        return (kind, [flatten(item, leaves, depth + 1) for item in value])
     if kind is dict:
-        return (dict, [(name, flatten(item, leaves)) for name, item in value.items()])
+        return (dict, [(name, flatten(item, leaves, depth + 1)) for name, item in value.items()])
     if isinstance(value, tuple) and hasattr(kind, "_fields"):
-        return (kind, [flatten(item, leaves) for item in value])
+        return (kind, [flatten(item, leaves, depth + 1) for item in value])
     if kind is float:
         return (float, repr(value))   # NaN is itself
+    if isinstance(value, Outcome):
+        return (kind, value.index)
     if kind in (int, str, bool, bytes, type(None), complex):
         return (kind, value)
     if isinstance(value, np.generic):
@@ -55,6 +82,18 @@ cdef object unflatten(object value, iterator):
     if isinstance(value, tuple) and hasattr(kind, "_fields"):
         return kind(*[unflatten(item, iterator) for item in value])
     return value
+
+
+cdef object mapped(object value, function):
+    """The same nest, with function(leaf) in place of what is no tuple, list or dict."""
+    kind = type(value)
+    if kind is tuple or kind is list:
+        return kind([mapped(item, function) for item in value])
+    if kind is dict:
+        return {name: mapped(item, function) for name, item in value.items()}
+    if isinstance(value, tuple) and hasattr(kind, "_fields"):
+        return kind(*[mapped(item, function) for item in value])
+    return function(value)
 
 
 cdef list objects_in(object spec):

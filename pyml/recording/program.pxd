@@ -4,7 +4,8 @@ from pyml._kernels cimport program_status, pyml_program
 from pyml.memory cimport Arena, Block
 from pyml.ops.optim cimport Update
 from pyml.recording.diagnostics cimport Diagnosis
-from pyml.recording.guards cimport Guards
+from pyml.recording.guards cimport Guards, Target
+from pyml.recording.trace cimport Trace
 from pyml.tensor cimport Tensor
 
 
@@ -17,8 +18,31 @@ cdef enum ResultKind:
 cdef class Result:
     cdef ResultKind kind
     cdef int argument
+    cdef bint is_hidden    # it is not returned itself, but a number that was read from it
     cdef Tensor tensor     # OUTSIDE
     cdef ndarray array     # COPIED: on the program's memory
+    cdef tuple source      # and where there, in the words of the Trace
+
+
+cdef class Effect:
+    cdef Target target
+    cdef Py_ssize_t output   # of the formula
+
+
+cdef class Slot:
+    cdef Target target       # where the step replaces a tensor
+    cdef tuple shape
+    cdef ndarray before      # what was there at the recording
+    cdef int input
+    cdef ndarray array       # what takes its place: on the program's memory
+    cdef tuple source        # and where there, in the words of the Trace
+    cdef ndarray bound       # alive while calls point to it
+
+
+cdef class HostCall:
+    cdef object function
+    cdef object nest         # of its arguments
+    cdef list arrays         # of the Tensors among them: on the program's memory
 
 
 cdef class Gradient:
@@ -30,6 +54,7 @@ cdef class Gradient:
     cdef ndarray bound     # what the input is bound to: alive while C may write it
     cdef bint kept         # afterwards it is the Tensor that it was
     cdef Tensor after      # else it is this one,
+    cdef tuple source      # where the new one lies, in the words of the Trace
     cdef Block block       # on this memory, which other results of a step use too; None: the program does not write it
 
 
@@ -65,10 +90,11 @@ cdef class Program:
     cdef bint is_aliased         # one is not the first
     cdef bint writes             # any argument
     cdef list written            # bools: arguments that the step changes
-    cdef list numbers            # their inputs; -1: not used
+    cdef list inputs             # their numbers as inputs; -1: not used
     cdef bint grad_mode
     cdef object nest             # of results: the object with Tensors in it
     cdef list results
+    cdef bint has_outcomes       # numbers of Python are among them
     cdef list gradients
     cdef list changed            # Tensors from outside that the step changes
     cdef list updatings
@@ -77,6 +103,17 @@ cdef class Program:
     cdef Diagnosis diagnosis
     cdef bint running
     cdef readonly unsigned long replays
+    cdef readonly unsigned long made       # calls of this variant in all: replays, and those run by Python
+    cdef readonly unsigned long next_check # the number of the call that Python runs again
+    cdef Trace trace
+    cdef object formula          # of the numbers that the step changes
+    cdef list numbers            # Targets: where these are
+    cdef list computed           # what the formula gave for the coming replay
+    cdef list scalars            # (array that a call reads, output of the formula)
+    cdef list effects            # Effect
+    cdef dict flags              # Target.at() -> what must be there before, of an effect that is always the same
+    cdef list slots              # Slot
+    cdef list host_calls         # HostCall
     cdef dict names              # address -> name of a parameter
     cdef list constants          # (array, its bytes)
     cdef list argument_gradients # (argument, array on the program's memory)
@@ -88,7 +125,17 @@ cdef class Program:
     cdef bint fits_optimizers(self) except -1
     cdef bint may_fit_again(self) except -1
     cdef bint fits_gradients(self) except -1
+    cdef bint fits_slots(self) except -1
+    cdef bint fits_formula(self) except -1
+    cdef int write_scalars(self) except -1
+    cdef int put_effects(self) except -1
+    cdef int call_host(self) except -1
+    cdef object resolved(self, object value)
     cdef bint runs_in_c(self) except -1
+    cdef bint is_due(self) noexcept
+    cdef int confirmed(self) except -1
+    cdef str difference(self, Program other)
+    cdef tuple other_effects(self, Program other)
     cdef Result first_number(self)
     cdef object call(self, list leaves)
     cdef int claim(self) except -1
@@ -105,6 +152,7 @@ cdef class Program:
     cdef list plan(self)
 
 
+cdef ndarray copy_of(ndarray a)
 cdef int add_gradient(Tensor t, ndarray array) except -1
 cdef Program find(list programs, list leaves, spec)
 cdef list aliases_of(list leaves)

@@ -7,7 +7,7 @@ cimport numpy as cnp
 from cpython.dict cimport PyDict_GetItem
 from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy
 from numpy cimport ndarray
 
 from pyml._kernels cimport (
@@ -17,11 +17,12 @@ from pyml._kernels cimport (
 )
 from pyml.memory cimport new_array, size_bytes
 from pyml.ops.arrays cimport contiguous
-from pyml.recording.guards cimport same_items
-from pyml.recording.nest cimport unflatten
+from pyml.recording.guards cimport Target, equal_values, same_items
+from pyml.recording.nest cimport flatten, mapped, unflatten
 from pyml.tensor cimport Tensor, grad_enabled, wrap
 
 from pyml.ops.inplace import add_
+from pyml.recording.nest import Outcome
 
 cnp.import_array()
 
@@ -41,6 +42,33 @@ class NotFinite(FloatingPointError):
 @cython.final
 cdef class Result:
     """One Tensor that a step returns."""
+
+
+@cython.final
+cdef class Effect:
+    """A number or a flag that a step puts somewhere."""
+
+
+@cython.final
+cdef class Slot:
+    """A tensor that a step puts in the place of another one."""
+
+
+@cython.final
+cdef class HostCall:
+    """A call of a Python function that every replay makes."""
+
+
+class ItemOf(Outcome):
+    """The number of a result."""
+
+    __slots__ = ()
+
+
+class Computed(Outcome):
+    """An output of the formula."""
+
+    __slots__ = ()
 
 
 @cython.final
@@ -88,6 +116,10 @@ cdef class Program:
         self.kept, self.constants, self.updatings, self.faults, self.schedules = [], [], [], [], []
         self.results, self.gradients, self.argument_gradients, self.changed, self.names = [], [], [], [], {}
         self.check_call = -1
+        self.numbers, self.scalars, self.effects, self.flags, self.slots, self.host_calls = [], [], [], {}, [], []
+        self.trace = Trace()
+        self.trace.program = self.calls
+        self.made, self.next_check = 1, 2
 
     def __dealloc__(self):
         program_free(self.calls)
@@ -119,7 +151,29 @@ cdef class Program:
     cdef bint fits(self) except -1:
         """Whether all else is as it was: nothing that the function would see has changed since, but values of tensors
         and options of optimizers, which replays read."""
-        return self.guards.hold() and self.fits_optimizers() and self.fits_gradients()
+        return self.guards.hold() and self.fits_slots() and self.fits_formula() and self.fits_optimizers() \
+            and self.fits_gradients()
+
+    cdef bint fits_slots(self) except -1:
+        """Whether tensors of the same form are where the step replaces them."""
+        cdef Slot slot
+        cdef Tensor t
+        for slot in self.slots:
+            now = slot.target.get()
+            if not isinstance(now, Tensor):
+                return False
+            t = now
+            if t._requires_grad or not same_shape(t.array, slot.shape) or not cnp.PyArray_ISCARRAY(t.array) \
+                    or cnp.PyArray_TYPE(t.array) != cnp.PyArray_TYPE(slot.array):
+                return False
+        return True
+
+    cdef bint fits_formula(self) except -1:
+        """Whether Python would go on as it did, with its numbers as they are now. Computes them for the next replay."""
+        if not self.numbers and not self.effects:
+            return True
+        self.computed = self.formula.compute([(<Target>target).get() for target in self.numbers])
+        return self.computed is not None
 
     cdef bint fits_optimizers(self) except -1:
         """Whether parameters and state are those of the calls. Gives the calls the options as they are now."""
@@ -169,13 +223,81 @@ cdef class Program:
         for g in self.gradients:   # each step must find what the one before it left
             if not g.assigned and not g.kept and (g.after is not None or g.input >= 0):
                 return False
-        return not self.argument_gradients
+        return not (self.argument_gradients or self.effects or self.slots or self.host_calls or self.numbers or self.has_outcomes)
 
     cdef Result first_number(self):
         """The first result, if it is one number."""
         cdef Result r
         for r in self.results:
             return r if r.kind == COPIED and r.array.ndim == 0 and cnp.PyArray_ISFLOAT(r.array) else None
+        return None
+
+    # -- is it still what Python does? --
+
+    cdef bint is_due(self) noexcept:
+        """Whether the next call is to be run by Python, and compared: the second, and calls 4, 16, 64, ..."""
+        return self.made + 1 >= self.next_check
+
+    cdef int confirmed(self) except -1:
+        """Python has run a call, and it was the same."""
+        self.made += 1
+        self.next_check = 4 * self.made if self.made > 2 else 4
+        return 0
+
+    cdef str difference(self, Program other):
+        """How another recording of the same variant, made later, differs from this one; None if it does not."""
+        found = self.trace.difference(other.trace) or self.other_effects(other)
+        if found is None:
+            return None
+        what, place = found
+        where = "" if place is None else f" at {place[0]}:{place[1]}"
+        since = "" if self.made < 2 else \
+            f" Replays may have used the old value since call {self.next_check // 4 if self.next_check > 4 else 2}, " \
+            f"this is call {self.made + 1} with these shapes."
+        return (
+            f"record: the step is not the same in every call{where}: {what}. A replay would not know; pass what changes as "
+            f"an argument (a number as a 0-d tensor), or compute it from tensors.{since}")
+
+    cdef tuple other_effects(self, Program other):
+        """What is different beside the calls: results, gradients, tensors that change."""
+        cdef Result r, s
+        cdef Gradient g, h
+        cdef Updating u, v
+        if self.nest is not other.nest and flatten(self.nest, []) != flatten(other.nest, []):
+            return "it returns another value of Python", None
+        if len(self.results) != len(other.results):
+            return "it returns another number of tensors", None
+        for r, s in zip(self.results, other.results):
+            if (r.kind, r.argument, r.source) != (s.kind, s.argument, s.source) or (
+                    r.kind == OUTSIDE and r.tensor is not s.tensor and r.tensor.array is not s.tensor.array):
+                return "it returns another tensor", None
+        if len(self.gradients) != len(other.gradients):
+            return "it leaves gradients to more or fewer tensors", None
+        for g, h in zip(self.gradients, other.gradients):
+            if g.tensor is not h.tensor or g.assigned != h.assigned or (g.kept, g.source) != (h.kept, h.source) or (
+                    not g.assigned and (g.was_none, g.input) != (h.was_none, h.input)):
+                return f"it leaves the gradient of a tensor of shape {h.tensor.shape} otherwise", None
+        if [where_it_lies(t) for t in self.changed] != [where_it_lies(t) for t in other.changed]:
+            return "it changes other tensors", None
+        if self.written != other.written:
+            return "it changes other arguments", None
+        for u, v in zip(self.updatings, other.updatings):
+            if u.group is not v.group or u.size != v.size:
+                return "its optimizers update other groups", None
+            if not self.schedules and memcmp(u.options, v.options, u.size) != 0:
+                return "an option of an optimizer, which the step sets itself, is another", None
+        if self.formula.text() != other.formula.text() or [o for _, o in self.scalars] != [o for _, o in other.scalars]:
+            return "it computes with its numbers otherwise", None
+        if [((<Effect>e).target.at(), (<Effect>e).output) for e in self.effects] != \
+                [((<Effect>e).target.at(), (<Effect>e).output) for e in other.effects]:
+            return "it changes other variables", None
+        if [((<Slot>p).target.at(), (<Slot>p).source) for p in self.slots] != \
+                [((<Slot>p).target.at(), (<Slot>p).source) for p in other.slots]:
+            return "it replaces other tensors", None
+        if [code_of(call) for call in self.host_calls] != [code_of(call) for call in other.host_calls]:
+            return "it calls other functions on the host", None
+        if [(id(each), after) for each, after in self.schedules] != [(id(each), after) for each, after in other.schedules]:
+            return "other schedulers make a step in it", None
         return None
 
     # -- a replay --
@@ -192,9 +314,50 @@ cdef class Program:
             self.bind(bound)
             self.finish(self.replay(), leaves, bound)
             self.schedule(True)
-            return self.returned(leaves)
+            self.put_effects()
+            self.made += 1
+            result = self.returned(leaves)
         finally:
             self.running = False
+        self.call_host()
+        return result
+
+    cdef int write_scalars(self) except -1:
+        """Gives calls the numbers of Python that they read."""
+        for array, output in self.scalars:
+            array[...] = self.computed[output]
+        return 0
+
+    cdef int put_effects(self) except -1:
+        """Puts numbers and tensors where the step has put them."""
+        cdef Effect e
+        cdef Slot slot
+        for e in self.effects:
+            value = self.computed[e.output]
+            now = e.target.get()
+            if now is not value and not equal_values(now, value):
+                e.target.put(value)
+        for slot in self.slots:
+            slot.target.put(wrap(copy_of(slot.array)))
+            slot.bound = None
+        return 0
+
+    cdef int call_host(self) except -1:
+        """Calls the functions that the step calls on the host."""
+        cdef HostCall call
+        for call in self.host_calls:
+            args, kwargs = self.resolved(unflatten(call.nest, iter([wrap(copy_of(array)) for array in call.arrays])))
+            call.function(*args, **kwargs)
+        return 0
+
+    cdef object resolved(self, object value):
+        """With numbers in place of what stands for them."""
+        return mapped(value, self.resolve)
+
+    def resolve(self, value):
+        if isinstance(value, ItemOf):
+            return (<Result>self.results[value.index]).array.item()
+        return self.computed[value.index] if isinstance(value, Computed) else value
 
     cdef int claim(self) except -1:
         if self.running:
@@ -213,7 +376,10 @@ cdef class Program:
             if g.input >= 0:
                 g.bound = g.tensor._grad.array
                 program_bind(self.calls, g.input, cnp.PyArray_DATA(g.bound))
-        return 0
+        for slot in self.slots:
+            (<Slot>slot).bound = (<Tensor>(<Slot>slot).target.get()).array
+            program_bind(self.calls, (<Slot>slot).input, cnp.PyArray_DATA((<Slot>slot).bound))
+        return self.write_scalars()
 
     cdef bint must_move(self, Gradient g) except -1:
         """Whether the last gradient is still in use: held by somebody else, or read by this replay, which would write
@@ -234,8 +400,8 @@ cdef class Program:
     cdef int bind(self, list arrays) except -1:
         cdef Py_ssize_t i
         for i in range(len(arrays)):
-            if <int>self.numbers[i] >= 0:
-                program_bind(self.calls, self.numbers[i], cnp.PyArray_DATA(<ndarray>arrays[i]))
+            if <int>self.inputs[i] >= 0:
+                program_bind(self.calls, self.inputs[i], cnp.PyArray_DATA(<ndarray>arrays[i]))
         return 0
 
     cdef program_status replay(self) except *:
@@ -305,13 +471,16 @@ cdef class Program:
         cdef Result r
         cdef list tensors = []
         for r in self.results:
+            if r.is_hidden:
+                continue
             if r.kind == COPIED:
                 tensors.append(wrap(copy_of(r.array)))
             else:
                 tensors.append(leaves[r.argument] if r.kind == ARGUMENT else r.tensor)
         if self.nest is Tensor:
             return tensors[0]
-        return unflatten(self.nest, iter(tensors)) if tensors else self.nest
+        value = unflatten(self.nest, iter(tensors))
+        return self.resolved(value) if self.has_outcomes else value
 
     # -- what it takes --
 
@@ -330,6 +499,16 @@ cdef class Program:
             rows.append((
                 kernel_name(call.kernel).decode(), flops, traffic.bytes, call.ns / timed if timed else float("nan")))
         return rows
+
+
+cdef tuple where_it_lies(Tensor t):
+    return <size_t>cnp.PyArray_DATA(t.array), t.shape, (<object>t.array).strides
+
+
+cdef object code_of(HostCall call):
+    """What a call on the host is, to compare it: its arguments, as far as they are the same in each step."""
+    function = getattr(call.function, "__func__", call.function)
+    return getattr(function, "__code__", type(function)), flatten(call.nest, [])
 
 
 cdef struct Traffic:

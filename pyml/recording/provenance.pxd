@@ -8,6 +8,7 @@ cdef enum:
 cdef struct Piece:
     size_t begin, size
     int marks
+    Py_ssize_t number   # in the order in which calls first use it; -1: not used yet
 
 
 cdef class NewMemory:

@@ -48,7 +48,7 @@ cdef class NewMemory:
             if larger == NULL:
                 raise MemoryError()
             self.pieces, self.capacity = larger, 2 * self.capacity + 64
-        self.pieces[self.count] = Piece(<size_t>memory, size, marks)
+        self.pieces[self.count] = Piece(<size_t>memory, size, marks, -1)
         self.count += 1
         return 0
 

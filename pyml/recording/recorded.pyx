@@ -27,7 +27,7 @@ from pyml.recording.stats import Stats
 cdef enum:
     VARIANTS = 16      # programs that a Recorded keeps: shapes, train and eval; the longest unused goes
     WASTE = 12         # recordings, before too few replays are worth a warning
-    FRUITLESS = 3      # recordings in a row that could not be kept, before that is an error
+    FRUITLESS = 2      # recordings in a row that could not be kept, before that is an error
 
 
 cdef class Recorded:
@@ -47,6 +47,8 @@ cdef class Recorded:
     cdef int fruitless
     cdef unsigned long recordings, replays
     cdef bint has_warned
+    cdef dict _numbers               # Target.at() -> Target: numbers that the function is known to change
+    cdef dict _hosts                 # what it runs on the host
     cdef dict __dict__
     cdef object __weakref__
 
@@ -60,7 +62,7 @@ cdef class Recorded:
         functools.update_wrapper(self, function, updated=())
         self.function = function
         self.unrecordable = unrecordable
-        self._programs = []
+        self._programs, self._numbers, self._hosts = [], {}, {}
 
     def __call__(self, *args, **kwargs):
         """What the function returns, its Tensors detached."""
@@ -73,15 +75,55 @@ cdef class Recorded:
         leaves = []
         spec = spec_of(args, kwargs, leaves)
         program = find(self._programs, leaves, spec)
-        if program is not None:
-            self.replays += 1
-            return program.call(leaves)
-        self.warn_of_waste(leaves, spec)
-        return self._record(args, kwargs, leaves, spec)
+        if program is None:
+            self.warn_of_waste(leaves, spec)
+            return self._record(args, kwargs, leaves, spec)
+        if program.is_due():
+            return self._confirm(program, args, kwargs, leaves, spec)
+        self.replays += 1
+        return program.call(leaves)
 
     def _record(self, args, kwargs, list leaves, spec):
-        cdef Recording recording = Recording(self.unrecordable == "eager")
+        """A call that Python runs, and that becomes a new variant."""
+        cdef Recording recording = Recording(self.unrecordable == "eager", self._numbers, self._hosts)
         cdef Program program = recording.program
+        cdef Py_ssize_t numbers = len(self._numbers), hosts = len(self._hosts)
+        result = self._listen(recording, args, kwargs, leaves, spec)
+        if recording.refusal is not None:
+            self._fall_back(recording.refusal)
+            return result
+        program.spec = spec
+        if not recording.complete(leaves):
+            if len(self._numbers) == numbers and len(self._hosts) == hosts:   # else more is known now
+                self._not_kept(recording.refusal)
+            return recording.returned(leaves)
+        self.fruitless = 0
+        self._programs[:] = [p for p in self._programs if may_fit_again(p)]
+        self._programs.insert(0, program)
+        del self._programs[VARIANTS:]
+        return recording.returned(leaves)
+
+    def _confirm(self, Program program, args, kwargs, list leaves, spec):
+        """A call of a variant that Python runs again, to see that it is the same."""
+        cdef Recording recording = Recording(self.unrecordable == "eager", self._numbers, self._hosts)
+        cdef Program again = recording.program
+        result = self._listen(recording, args, kwargs, leaves, spec)
+        if recording.refusal is not None:
+            self._refuse(recording.refusal)
+            return result
+        again.spec = spec
+        if recording.complete(leaves):
+            difference = program.difference(again)
+        else:
+            difference = recording.refusal
+        if difference is None:
+            program.confirmed()
+        else:
+            self._refuse(difference)
+        return recording.returned(leaves)
+
+    def _listen(self, Recording recording, args, kwargs, list leaves, spec):
+        """Runs the function while `recording` listens. Returns its result only if it cannot be recorded."""
         check_arguments(spec, leaves)
         recording.stops_on_nan = self._stops_on_nan
         recording.start(leaves, self.function, objects_in(spec))
@@ -90,6 +132,8 @@ cdef class Recorded:
             result = self.function(*unflatten(args, staged), **unflatten(kwargs, staged))
             if recording.refusal is None:
                 recording.settle(result)
+            elif self.unrecordable == "error":   # the function has caught the exception
+                raise RecordError(recording.refusal)
             if recording.refusal is None:
                 result = None
                 if recording.has_leaked():
@@ -98,18 +142,7 @@ cdef class Recorded:
         finally:
             recording.stop()
         recording.give_back(leaves)
-        if recording.refusal is not None:
-            self._fall_back(recording.refusal)
-            return detached(recording.without_copies(result, leaves))
-        program.spec = spec
-        if not recording.complete(leaves):
-            self._not_kept(recording.refusal)
-            return program.returned(leaves)
-        self.fruitless = 0
-        self._programs[:] = [p for p in self._programs if may_fit_again(p)]
-        self._programs.insert(0, program)
-        del self._programs[VARIANTS:]
-        return program.returned(leaves)
+        return None if recording.refusal is None else detached(recording.without_copies(result, leaves))
 
     cdef int warn_of_waste(self, list leaves, spec) except -1:
         """Once, if the step is recorded anew again and again for arguments of the same shapes."""
@@ -135,6 +168,13 @@ cdef class Recorded:
                 self.fruitless = 0
                 raise RecordError(reason)
             self._fall_back(reason)
+
+    def _refuse(self, reason):
+        """A variant is not what it was taken for."""
+        self._programs.clear()
+        if self.unrecordable == "error":
+            raise RecordError(reason)
+        self._fall_back(reason)
 
     def _fall_back(self, reason):
         self._is_eager = True

@@ -347,7 +347,7 @@ cdef class Run:
         cdef list samples = self.samples()
         if not self.step._is_eager:
             program = find(self.step._programs, samples, self.step._spec_of(len(samples)))
-        if program is None or not program.runs_in_c() or self.outputs.arrays is None:
+        if program is None or program.is_due() or not program.runs_in_c() or self.outputs.arrays is None:
             return self.one(order, row, self.batch_size)
         return self.in_c(program, order)
 
@@ -360,6 +360,7 @@ cdef class Run:
         cdef program_run_args run
         cdef Py_ssize_t first = self.progress.batch, count = self.full - first, i, steps
         cdef program_status status
+        count = min(count, <Py_ssize_t>(program.next_check - 1 - program.made))
         if self.callback is not None and self.every_steps is not None:
             count = min(count, self.every_steps - self.progress.step % self.every_steps)
         cdef Slice work = Slice()
@@ -389,6 +390,7 @@ cdef class Run:
             if steps:
                 self.pace = (time.perf_counter() - start) / steps
             program.replays += steps
+            program.made += steps
         finally:
             program.stop_on_nan(False)
             program.diagnosis.enable(False)
@@ -454,13 +456,13 @@ cdef class Slice:
         if self.inputs == NULL:
             raise MemoryError()
         for i in range(len(data)):
-            if <int>program.numbers[i] < 0:
+            if <int>program.inputs[i] < 0:
                 continue
             a = (<Tensor>data[i]).array
             gathered = NULL
             if order is not None:
                 gathered = cnp.PyArray_DATA(<ndarray>batches[i])
-            self.inputs[self.input_count] = program_rows(cnp.PyArray_DATA(a), row_bytes(a), gathered, program.numbers[i])
+            self.inputs[self.input_count] = program_rows(cnp.PyArray_DATA(a), row_bytes(a), gathered, program.inputs[i])
             self.input_count += 1
         return 0
 

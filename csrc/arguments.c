@@ -1,0 +1,13 @@
+/* See arguments.h. The tables are read off pyml_kernels.h by setup.py. */
+#include "arguments.h"
+#include "argument_fields.h"
+
+const argument_field *pyml_arguments(pyml_kernel kernel)
+{
+    static const argument_field *const fields[KERNEL_COUNT] = {
+#define X(name, arguments) [KERNEL_##name] = fields_of_##arguments,
+#include "kernel_list.h"
+#undef X
+    };
+    return fields[kernel];
+}

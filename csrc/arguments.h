@@ -1,0 +1,18 @@
+/* The fields of every kernel's arguments, by name: for whoever compares two calls, or tells a person of one. */
+#ifndef PYML_ARGUMENTS_H
+#define PYML_ARGUMENTS_H
+
+#include "pyml_kernels.h"
+
+typedef enum { FIELD_POINTER, FIELD_DOUBLE, FIELD_INT, FIELD_INT64 } field_kind;
+
+typedef struct {
+    const char *name;
+    field_kind kind;
+    ptrdiff_t offset, count; /* bytes; elements that lie side by side there */
+} argument_field;
+
+/* Those of a kernel's struct, in order; the last has no name. */
+const argument_field *pyml_arguments(pyml_kernel kernel);
+
+#endif

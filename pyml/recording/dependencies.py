@@ -1,0 +1,521 @@
+"""What a step depends on beside its arguments and the values of tensors: the places its code can read.
+
+A recorded step does not run its Python again, so it would not see that a place holds something else
+now: another optimizer, another factor. `Reach` goes from a function through all code that it can
+call and all objects that this code can get at: globals and closures by the names in the code,
+attributes by all names in all of that code, items of containers. Each place is listed with what it
+held.
+"""
+
+import collections
+import dis
+import functools
+import gc
+import os
+import random
+import re
+import sys
+import types
+from typing import NamedTuple
+
+import numpy as np
+
+__all__ = [
+    "ABSENT",
+    "ARRAY",
+    "ATTRIBUTE",
+    "CELL",
+    "ITEM",
+    "KEYS",
+    "SEQUENCE",
+    "SET",
+    "Place",
+    "Reach",
+    "is_library",
+]
+
+# what a place is: a closure's cell, an item of a dict, a list, an attribute of a class, a function or
+# of slots, the keys of a dict, names that a dict does not have, a set, an array or bytes by content
+CELL, ITEM, SEQUENCE, ATTRIBUTE, KEYS, ABSENT, SET, ARRAY = range(8)
+
+KINDS = {  # of the instructions that read a name
+    "LOAD_DEREF": "DEREF",
+    "LOAD_CLASSDEREF": "DEREF",
+    "LOAD_FROM_DICT_OR_DEREF": "DEREF",
+    "LOAD_GLOBAL": "GLOBAL",
+    "LOAD_NAME": "GLOBAL",
+    "LOAD_FROM_DICT_OR_GLOBALS": "GLOBAL",
+    "LOAD_ATTR": "ATTR",
+    "LOAD_METHOD": "ATTR",
+    "LOAD_SUPER_ATTR": "ATTR",
+    "LOAD_SUPER_METHOD": "ATTR",
+    "IMPORT_FROM": "ATTR",
+    "IMPORT_NAME": "IMPORT",
+}
+MOST_PLACES = 4096  # a look at them takes less than 0.1 ms
+MOST_BYTES = 1 << 16  # of an array that is compared by content
+STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
+PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+PLAIN = (str, bytes, int, float, complex, bool, type(None), range, slice, types.CodeType)
+# with one of these of its own, an object can answer from anything that it holds
+ANSWERING = (
+    "__bool__ __call__ __contains__ __float__ __getattr__ __getattribute__ __getitem__ __index__"
+    " __int__ __iter__ __len__"
+).split()
+MAKING = ("__init__", "__new__", "__post_init__")
+# methods that a step does not run to compute something
+SILENT = ("__repr__", "__str__", "__format__", "__reduce__", "__reduce_ex__", "__getstate__", "__setstate__")
+NAMED = (type, types.FunctionType, types.ModuleType, dict)  # objects with a __dict__ that have other guards
+MISSING = object()
+
+
+class Place(NamedTuple):
+    """Where something is found, and what was there."""
+
+    kind: int
+    container: object
+    key: object
+    value: object
+    name: str  # for a message
+
+
+class Unreachable(Exception):
+    """Something that a step depends on and that cannot be compared."""
+
+
+# ---- code --------------------------------------------------------------------------------------------
+
+
+class Reads(NamedTuple):
+    """The names that a code object reads, without those of functions inside it."""
+
+    cells: frozenset
+    globals: frozenset
+    attributes: frozenset
+    modules: frozenset  # that it imports
+
+
+_reads = {}
+
+
+def reads_of(code):
+    """The names of a code object, which are kept: to read its instructions takes a while."""
+    if code not in _reads:
+        if len(_reads) > 10_000:
+            _reads.clear()
+        _reads[code] = read(code)
+    return _reads[code]
+
+
+def read(code):
+    found = {"DEREF": set(), "GLOBAL": set(), "ATTR": set(), "IMPORT": set()}
+    for instruction in dis.get_instructions(code):
+        kind = KINDS.get(instruction.opname)
+        if kind is not None:
+            found[kind].add(instruction.argval)
+    for constant in code.co_consts:
+        if isinstance(constant, str) and constant.isidentifier():
+            found["ATTR"].add(constant)  # getattr(self, "t", 0)
+    return Reads(*map(frozenset, found.values()))
+
+
+def codes_in(code, without=()):
+    """A code object and those inside it."""
+    if code not in without:
+        yield code
+        for constant in code.co_consts:
+            if isinstance(constant, types.CodeType):
+                yield from codes_in(constant, without)
+
+
+def is_only_called(name, method, codes):
+    """Whether code uses what has a name for nothing but one of its methods."""
+    for code in codes:
+        is_loaded = False
+        for instruction in dis.get_instructions(code):
+            kind = KINDS.get(instruction.opname)
+            if is_loaded and not (kind == "ATTR" and instruction.argval == method):
+                return False
+            is_loaded = kind is not None and instruction.argval == name
+    return True
+
+
+def is_library(code):
+    """Whether code is of pyml or the standard library: what they do does not change."""
+    path = code.co_filename
+    return path.startswith(PACKAGE) or (
+        path.startswith((STANDARD_LIBRARY, "<frozen ")) and "site-packages" not in path
+    )
+
+
+def installed_package(path):
+    """The package in site-packages that a file is of; "" for other files."""
+    return path.partition("site-packages" + os.sep)[2].partition(os.sep)[0]
+
+
+def is_installed(path):
+    return path.startswith((PACKAGE, STANDARD_LIBRARY)) or "site-packages" in path
+
+
+def is_library_module(module):
+    """Whether a module belongs to Python or to installed software."""
+    path = getattr(module, "__file__", None)
+    return module.__name__ in sys.builtin_module_names if path is None else is_installed(path)
+
+
+def is_library_class(cls):
+    """Whether a class is pyml's, Python's own, or of installed software."""
+    root = cls.__module__.partition(".")[0]
+    if root in ("builtins", "pyml"):
+        return True
+    module = sys.modules.get(cls.__module__)
+    return module is not None and is_library_module(module)
+
+
+def is_module(value):
+    """A Module of pyml.nn, which is above this."""
+    return "_registered" in getattr(value, "__dict__", ())
+
+
+# ---- objects -----------------------------------------------------------------------------------------
+
+
+class Reach:
+    """All places that can be read from some objects.
+
+    Args:
+        tensor: the class of Tensors.
+        unwrapped: a function: what a recorded function records, None for other objects.
+        hosts: what a step runs on the host, which is no part of it: code, and id -> (object, its method).
+
+    Attributes:
+        places: of them, without those of modules' own attributes.
+        tensors, modules, optimizers, generators: objects that were reached, which are guarded as such.
+    """
+
+    def __init__(self, tensor, unwrapped, hosts=()):
+        self.places = []
+        self.tensors, self.modules, self.optimizers, self.generators = {}, {}, {}, {}
+        self._tensor, self._unwrapped = tensor, unwrapped
+        self._listed = set()  # (kind, id of a container, key) of the places
+        self._names = frozenset()
+        self._objects = {}  # id -> (object, path), to which all names apply
+        self._codes = []  # that was read, in the order in which it was reached
+        self._hosts = hosts
+        self._home = None  # the installed package that the step is of
+
+    def add(self, value, path=""):
+        """Goes on from an object, and lists what can be reached.
+
+        Raises:
+            Unreachable: for what cannot be compared.
+        """
+        self._visit(value, path)
+        names = None
+        while names != (self._names, len(self._objects)):
+            names = self._names, len(self._objects)
+            for each, path in list(self._objects.values()):
+                self._visit_attributes(each, path)
+        self._drop_hosts()
+
+    def absent(self):
+        """Names that the code has and objects do not: they may appear."""
+        places = []
+        for value, path in self._objects.values():
+            items = getattr(value, "__dict__", None)
+            if isinstance(items, dict) and not isinstance(value, NAMED) and not is_module(value):
+                places.append(Place(ABSENT, items, self._names - items.keys(), None, path))
+        return places
+
+    def line_of(self, path):
+        """(file, line) of the code that stores into a place, or else of the one that names it; None if none does."""
+        name = re.split(r"[.\[]", re.sub(r"(\[[^]]*\])+$", "", path))[-1]
+        best = None
+        for code in self._codes:
+            line = code.co_firstlineno
+            for instruction in dis.get_instructions(code):
+                line = instruction.starts_line if type(instruction.starts_line) is int else line
+                if instruction.argval == name:
+                    if instruction.opname.startswith("STORE"):
+                        return code.co_filename, line
+                    best = best or (code.co_filename, line)
+        return best
+
+    def _is_followed(self, code):
+        """Whether code belongs to the step: not what is of libraries, but for the one that the step is of."""
+        if is_library(code):
+            return False
+        package = installed_package(code.co_filename)
+        if self._home is None:
+            self._home = package
+        return package in ("", self._home)
+
+    def _drop_hosts(self):
+        """Takes out objects of which the step calls one method on the host, and that it does not use otherwise."""
+        objects = {key: of for key, of in getattr(self._hosts, "items", tuple)() if isinstance(key, int)}
+        if not objects:
+            return
+        kept = []
+        for place in self.places:
+            at = objects.get(id(place.container))
+            path = self._objects.get(id(place.container), (None, ""))[1]
+            name = re.split(r"[.\[]", path)[-1]
+            if at is None or not is_only_called(name, at[1], self._codes):
+                kept.append(place)
+        self.places = kept
+
+    def _list(self, kind, container, key, value, name):
+        at = kind, id(container), key
+        if at not in self._listed:
+            self._listed.add(at)
+            self.places.append(Place(kind, container, key, value, name))
+            if len(self.places) > MOST_PLACES:
+                raise Unreachable(
+                    f"the step reaches more than {MOST_PLACES} variables, the last of them {name!r}; "
+                    "pass what it needs of them as an argument"
+                )
+
+    def _visit(self, value, path):
+        """Takes up an object: what is in it whatever the names, or the object itself for the names."""
+        if isinstance(value, PLAIN) or id(value) in self._objects:
+            return
+        if isinstance(value, self._tensor):
+            self.tensors[id(value)] = value
+            return
+        if isinstance(value, types.MethodType):  # a new object each time
+            self._visit(value.__self__, path)
+            self._visit(value.__func__, path)
+            return
+        recorded = self._unwrapped(value)
+        if recorded is not None:
+            self._visit(recorded, path)
+            return
+        self._objects[id(value)] = value, path
+        if isinstance(value, types.FunctionType):
+            self._visit_function(value, path)
+        elif isinstance(value, functools.partial):
+            for part in (value.func, value.args, value.keywords):
+                self._visit(part, path)
+        elif isinstance(value, functools._lru_cache_wrapper):
+            for part in gc.get_referents(value):
+                self._visit(part, path)
+        elif isinstance(value, types.BuiltinFunctionType):
+            if not isinstance(value.__self__, (types.ModuleType, type(None))):
+                self._visit(value.__self__, path)
+        elif isinstance(value, (staticmethod, classmethod)):
+            self._visit(value.__func__, path)
+        elif isinstance(value, property):
+            for part in (value.fget,):
+                self._visit(part, path)
+        elif isinstance(value, (list, tuple, collections.deque)):
+            self._visit_sequence(value, path)
+        elif isinstance(value, (dict, types.MappingProxyType)):
+            self._visit_dict(value, path)
+        elif isinstance(value, (set, frozenset)):
+            self._list(SET, value, None, set(value), path)
+            for item in value:
+                self._visit(item, path)
+        elif isinstance(value, (np.ndarray, bytearray)):
+            self._visit_array(value, path)
+        elif is_module(value):
+            self._visit_module(value, path)
+        elif is_optimizer(value):
+            self.optimizers[id(value)] = value
+        elif isinstance(value, random.SystemRandom):
+            raise Unreachable(
+                f"the step reaches the random numbers of the system ({path!r}), which a replay would not draw anew; "
+                "draw them from pyml, or outside of the step"
+            )
+        elif is_generator(value):
+            self.generators[id(value)] = value
+        elif hasattr(type(value), "__next__"):
+            raise Unreachable(
+                f"the step reaches an iterator ({path or type(value).__name__!r}), which a replay would not "
+                "advance; call next() outside of the step, and pass what it gives as an argument"
+            )
+
+    def _visit_function(self, function, path):
+        code = function.__code__
+        if code in self._hosts:
+            return
+        cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=False))
+        if not self._is_followed(code):  # decorators among them
+            self._visit(getattr(function, "__wrapped__", None), path)
+            for cell in cells.values():
+                self._visit(content(cell), path)
+            return
+        for inner in codes_in(code, self._hosts):
+            self._codes.append(inner)
+            reads = reads_of(inner)
+            self._names = self._names | reads.attributes
+            for name in reads.cells & cells.keys():
+                value = content(cells[name])
+                self._list(CELL, cells[name], name, value, name)
+                self._visit(value, name)
+            for name in reads.globals & function.__globals__.keys():
+                value = function.__globals__[name]
+                self._list(ITEM, function.__globals__, name, value, name)
+                self._visit(value, name)
+            for name in reads.modules & sys.modules.keys():
+                self._visit(sys.modules[name], name)
+        if "get_last_lr" in self._names:
+            self._names |= {"_last_lr"}
+        for name in ("__code__", "__defaults__"):
+            self._list(ATTRIBUTE, function, name, getattr(function, name), f"{path}.{name}")
+        self._visit(function.__defaults__, f"a default of {function.__name__}")
+        if function.__kwdefaults__:
+            self._visit(function.__kwdefaults__, f"a default of {function.__name__}")
+        self._visit(getattr(function, "__wrapped__", None), path)
+
+    def _visit_sequence(self, values, path):
+        if len(values) > MOST_PLACES:
+            raise Unreachable(
+                f"the step reaches {path!r}, {len(values)} items, more than can be compared at each replay; "
+                "pass what it needs of them as an argument"
+            )
+        if not isinstance(values, tuple):
+            self._list(SEQUENCE, values, None, tuple(values), path)
+        for i, value in enumerate(values):
+            self._visit(value, f"{path}[{i}]")
+
+    def _visit_dict(self, values, path):
+        if len(values) > MOST_PLACES:
+            raise Unreachable(
+                f"the step reaches {path!r}, {len(values)} items, more than can be compared at each replay; "
+                "pass what it needs of them as an argument"
+            )
+        self._list(KEYS, values, None, tuple(values), path)
+        for key, value in list(values.items()):
+            name = f"{path}[{key!r}]" if isinstance(key, PLAIN) else f"{path}[...]"
+            self._list(ITEM, values, key, value, name)
+            self._visit(value, name)
+
+    def _visit_array(self, array, path):
+        size = array.nbytes if isinstance(array, np.ndarray) else len(array)
+        if size > MOST_BYTES:
+            raise Unreachable(
+                f"the step reaches {path!r}, an array of {size} bytes, more than can be compared at each replay; "
+                "make a Tensor of it outside of the step (pyml.from_numpy), or pass it as an argument"
+            )
+        self._list(ARRAY, array, None, bytes_of(array), path)
+
+    def _visit_module(self, module, path):
+        for each in module.modules():
+            self.modules[id(each)] = each
+            self._objects[id(each)] = each, path
+            for hook in each._hooks:
+                self._visit(hook.function, path)
+
+    def _visit_attributes(self, value, path):
+        """What the names in the code get of an object."""
+        if isinstance(value, types.ModuleType):
+            self._visit_named(vars(value), path, is_library_module(value))
+        elif isinstance(value, type):
+            self._visit_class(value, value, path)
+        elif not isinstance(value, (types.FunctionType, types.BuiltinFunctionType, np.ndarray)):
+            self._visit_instance(value, path)
+
+    def _visit_named(self, items, path, is_library=False):
+        """The items of a module or an object whose names the code has."""
+        for name in self._names & items.keys():
+            value = items[name]
+            if is_library:  # its functions and constants stay what they are
+                if value is os.environ:
+                    self._visit(value._data, f"{path}.{name}")
+                continue
+            self._list(ITEM, items, name, value, joined(path, name))
+            self._visit(value, joined(path, name))
+
+    def _visit_instance(self, value, path):
+        cls = type(value)
+        items = getattr(value, "__dict__", None)
+        items = items if isinstance(items, dict) else {}
+        if is_module(value):  # its own attributes are guarded as such
+            for name in self._names & items.keys():
+                self._visit(items[name], joined(path, name))
+        elif is_foreign(cls):
+            self._visit_foreign(items, cls, path)
+        elif any(name in base.__dict__ for base in own_bases(cls) for name in ANSWERING):
+            self._list(KEYS, items, None, tuple(items), path)
+            for name, inside in list(items.items()):
+                self._list(ITEM, items, name, inside, joined(path, name))
+                self._visit(inside, joined(path, name))
+        else:
+            self._visit_named(items, path)
+        self._visit_class(cls, value, path)
+
+    def _visit_foreign(self, items, cls, path):
+        """Of an object of another library: what is plain in it, and its parts."""
+        root = cls.__module__.partition(".")[0]
+        self._list(KEYS, items, None, tuple(items), path)
+        for name, inside in list(items.items()):
+            is_part = type(inside).__module__.partition(".")[0] == root not in sys.stdlib_module_names
+            if is_part or isinstance(inside, (*PLAIN, list, tuple, dict, set, np.ndarray)):
+                self._list(ITEM, items, name, inside, joined(path, name))
+                self._visit(inside, joined(path, name))
+
+    def _visit_class(self, cls, instance, path):
+        """What a class that users wrote has under the names, and the methods that Python calls by itself."""
+        is_made = isinstance(instance, type)  # an instance may be made in the step
+        for base in own_bases(cls):  # all of them, as super() leads on
+            for name, value in list(base.__dict__.items()):
+                by_itself = isinstance(value, types.FunctionType) and (
+                    (name == "forward" or (name[:2] == name[-2:] == "__"))
+                    and name not in SILENT
+                    and (is_made or name not in MAKING)
+                )
+                if by_itself or name in self._names:
+                    self._visit_member(base, name, value, instance, path)
+
+    def _visit_member(self, base, name, value, instance, path):
+        self._list(ATTRIBUTE, base, name, value, f"{base.__name__}.{name}")
+        if isinstance(value, types.MemberDescriptorType) and not isinstance(instance, type):
+            inside = getattr(instance, name, MISSING)  # a slot
+            self._list(ATTRIBUTE, instance, name, inside, joined(path, name))
+            value = inside
+        if value is not MISSING:
+            self._visit(value, joined(path, name))
+
+
+def own_bases(cls):
+    """The classes in the order in which attributes are looked for, without those of libraries."""
+    return [base for base in cls.__mro__ if base is not object and not is_library_class(base)]
+
+
+def is_foreign(cls):
+    """Whether objects of a class belong to a library other than this one, and are more than their attributes."""
+    return (
+        is_library_class(cls)
+        and cls.__module__.partition(".")[0] not in ("builtins", "pyml")
+        and cls is not types.SimpleNamespace
+    )
+
+
+def is_optimizer(value):
+    """An Optimizer of pyml.optim, which is above this."""
+    return "param_groups" in getattr(value, "__dict__", ())
+
+
+def is_generator(value):
+    """Of random numbers: Python's or NumPy's."""
+    return isinstance(value, random.Random) or type(value).__module__.startswith("numpy.random")
+
+
+def joined(path, name):
+    return f"{path}.{name}" if path else name
+
+
+def content(cell):
+    """None for a cell that is not assigned yet."""
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return None
+
+
+def bytes_of(array):
+    if isinstance(array, bytearray):
+        return bytes(array)
+    if array.dtype.hasobject:
+        return tuple(array.ravel().tolist())
+    return array.tobytes()

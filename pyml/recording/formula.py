@@ -1,0 +1,264 @@
+"""Python numbers that a step changes: counters and decays.
+
+A replay does not run the Python of a step. Where this only does arithmetic on a number that the step
+itself changes (`self.t += 1`, then `1 - beta ** self.t`), it need not: while the step is recorded,
+the place holds a Number, which does the arithmetic and notes it in a Formula, and a replay computes
+the formula. What Python decides by such a number (`if self.t % 5 == 0`) is a condition of the
+formula: where it comes out otherwise, the recording does not fit.
+"""
+
+import math
+import operator
+
+from pyml.recorder import Traced
+
+__all__ = ["Formula", "Item", "Number", "worth"]
+
+NUMBERS = (int, float, bool)
+BINARY = {
+    "add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**",
+}  # fmt: skip
+COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+UNARY = {"neg": "-{}", "pos": "+{}", "abs": "abs({})"}
+ROUNDING = {"round": "round({})", "floor": "floor({})", "ceil": "ceil({})", "trunc": "trunc({})"}
+
+
+class Formula:
+    """What a step computes from the numbers that it changes.
+
+    Attributes:
+        inputs: how many numbers it begins with.
+        values: of what was asked for, in the call that is recorded.
+    """
+
+    def __init__(self):
+        self.inputs = 0
+        self.is_open = True
+        self._lines = []
+        self._names = {"floor": math.floor, "ceil": math.ceil, "trunc": math.trunc, "same": same}
+        self._count = 0
+        self._outputs = []
+        self.values = []  # of the outputs, in this call
+        self._function = None
+
+    def input(self, value):
+        """A Number for one of the numbers that the formula begins with."""
+        name = f"i{self.inputs}"
+        self.inputs += 1
+        self._lines.append(f"if type({name}) is not {type(value).__name__}: return None")
+        return Number(self, name, value)
+
+    def word(self, value):
+        """How a number is written in the formula."""
+        if isinstance(value, Number):
+            return value.word
+        name = f"c{len(self._names)}"
+        self._names[name] = value
+        return name
+
+    def derived(self, text, value):
+        """A Number whose value is `value` now, and computed by `text` in each replay."""
+        if not self.is_open or type(value) not in NUMBERS:
+            return value
+        name = f"v{self._count}"
+        self._count += 1
+        self._lines.append(f"{name} = {text}")
+        return Number(self, name, value)
+
+    def require(self, text, value):
+        """The step goes on as it does because `text` is `value`."""
+        if self.is_open:
+            self._lines.append(f"if not same({text}, {self.word(value)}): return None")
+        return value
+
+    def output(self, value):
+        """Asks for a number. Returns its place in what compute() returns."""
+        self._outputs.append(self.word(value))
+        self.values.append(worth(value))
+        return len(self._outputs) - 1
+
+    def close(self):
+        """From now on Numbers are just what they are worth."""
+        self.is_open = False
+
+    def text(self):
+        """All that it does, in a form in which two recordings can be compared."""
+        words = {name: repr(value) for name, value in self._names.items() if name[0] == "c"}
+        return self._lines, self._outputs, words
+
+    def compute(self, inputs):
+        """The outputs for other numbers to begin with; None if the step would go on otherwise."""
+        if self._function is None:
+            arguments = ", ".join(f"i{i}" for i in range(self.inputs))
+            body = "".join(f"    {line}\n" for line in self._lines)
+            code = f"def formula({arguments}):\n{body}    return [{', '.join(self._outputs)}]\n"
+            exec(code, self._names)
+            self._function = self._names["formula"]
+        try:
+            return self._function(*inputs)
+        except ArithmeticError:  # Python will raise it where the step does
+            return None
+
+
+def same(a, b):
+    """Whether two values are the same number of the same type. -0 is not 0, and NaN is itself."""
+    return type(a) is type(b) and (a == b or a != a) and repr(a) == repr(b)
+
+
+class Number(Traced):
+    """Stands for a number while a step that changes it is recorded. Behaves like it."""
+
+    __slots__ = ("__weakref__", "formula", "word")
+
+    def __init__(self, formula, word, value):
+        super().__init__(value)
+        self.formula, self.word = formula, word
+
+    @property
+    def __class__(self):
+        return type(self.value)
+
+    def _escapes(self):
+        """Python is given the number itself: what it does with it is not known."""
+        return self.formula.require(self.word, self.value)
+
+    def __int__(self):
+        return int(self._escapes())
+
+    def __float__(self):
+        return float(self._escapes())
+
+    def __index__(self):
+        return operator.index(self._escapes())
+
+    def __complex__(self):
+        return complex(self._escapes())
+
+    def __hash__(self):
+        return hash(self._escapes())
+
+    def __str__(self):
+        return str(self._escapes())
+
+    def __repr__(self):
+        return repr(self._escapes())
+
+    def __format__(self, spec):
+        return format(self._escapes(), spec)
+
+    def __bool__(self):
+        return self.formula.require(f"bool({self.word})", bool(self.value))
+
+    def __reduce__(self):
+        return type(self.value), (self._escapes(),)
+
+    def __getattr__(self, name):
+        return getattr(self._escapes(), name)
+
+    def __round__(self, digits=None):
+        word = self.word if digits is None else f"{self.word}, {self.formula.word(digits)}"
+        return self.formula.derived(f"round({word})", round(self.value, worth(digits)))
+
+    def __pow__(self, other, modulus=None):
+        if modulus is not None:
+            return pow(self._escapes(), other, modulus)
+        return binary(self, self, other, "**", operator.pow)
+
+    def __divmod__(self, other):
+        return self // other, self % other
+
+    def __rdivmod__(self, other):
+        return other // self, other % self
+
+
+class Item(Number):
+    """A number that was read from a tensor in a step: it may be returned, and given to host(), and nothing else.
+
+    Attributes:
+        tensor: that it was read from.
+    """
+
+    __slots__ = ("tensor",)
+
+    def __init__(self, refuse, tensor, value):
+        super().__init__(Refusing(refuse), "", value)
+        self.tensor = tensor
+
+
+class Refusing(Formula):
+    """Of an Item: what is done with it is refused while the step is recorded."""
+
+    def __init__(self, refuse):
+        self._refuse = refuse
+
+    @property
+    def is_open(self):
+        return self._refuse is not None and self._refuse()
+
+    def word(self, value):
+        return ""
+
+    def derived(self, text, value):
+        return value if not self.is_open else None
+
+    def require(self, text, value):
+        return value if not self.is_open else None
+
+
+def worth(value):
+    """The number itself."""
+    return value.value if isinstance(value, Number) else value
+
+
+def binary(number, a, b, sign, function):
+    other = b if a is number else a
+    if not isinstance(other, Number) and type(other) not in NUMBERS:
+        return NotImplemented
+    formula = number.formula
+    return formula.derived(
+        f"{formula.word(a)} {sign} {formula.word(b)}", function(worth(a), worth(b))
+    )
+
+
+def install():
+    """Gives Number the operators."""
+    for name, sign in BINARY.items():
+        function = getattr(operator, name)
+        if name != "pow":
+            setattr(
+                Number,
+                f"__{name}__",
+                lambda self, other, s=sign, f=function: binary(self, self, other, s, f),
+            )
+        setattr(
+            Number,
+            f"__r{name}__",
+            lambda self, other, s=sign, f=function: binary(self, other, self, s, f),
+        )
+    for name, sign in COMPARISONS.items():
+
+        def compare(self, other, sign=sign, function=getattr(operator, name)):
+            if not isinstance(other, Number) and type(other) not in NUMBERS:
+                return NotImplemented
+            formula = self.formula
+            return formula.require(
+                f"{self.word} {sign} {formula.word(other)}", function(self.value, worth(other))
+            )
+
+        setattr(Number, f"__{name}__", compare)
+    for name, form in UNARY.items():
+
+        def change(self, form=form, function=getattr(operator, name)):
+            return self.formula.derived(form.format(self.word), function(self.value))
+
+        setattr(Number, f"__{name}__", change)
+    for name, form in ROUNDING.items():
+        if name != "round":
+
+            def rounded(self, form=form, function=getattr(math, name)):
+                return self.formula.derived(form.format(self.word), function(self.value))
+
+            setattr(Number, f"__{name}__", rounded)
+
+
+install()

@@ -1,0 +1,19 @@
+from pyml._kernels cimport pyml_program
+from pyml.recording.provenance cimport NewMemory
+
+
+cdef class Trace:
+    cdef pyml_program *program   # whose calls these are
+    cdef NewMemory memory        # that is new in the step
+    cdef NewMemory inputs        # arguments and gradients
+    cdef list calls              # Call
+    cdef dict constants          # where new memory begins -> (array, its bytes)
+    cdef Py_ssize_t used         # pieces of new memory that calls use
+    # of the call that is noted now
+    cdef list wires
+    cdef list fresh
+
+    cdef int note(self, int kernel, int dtype, void *args, tuple place) except -1
+    cdef int wire(self, void **field, ptrdiff_t before, size_t size, int access) except -1
+    cdef int rename(self, const void *memory, size_t size, Py_ssize_t slot) except -1
+    cdef tuple difference(self, Trace other)
