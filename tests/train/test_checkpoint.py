@@ -325,7 +325,7 @@ SCALARS = DTYPES.flatmap(lambda dtype: hnp.arrays(dtype, ())).map(lambda array: 
 PLAIN = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters())
 KEYS = st.recursive(PLAIN | SCALARS, lambda keys: st.lists(keys, max_size=3).map(tuple))
 TREES = st.recursive(
-    PLAIN | SCALARS | ARRAYS | ARRAYS.map(Tensor._on),
+    PLAIN | SCALARS | ARRAYS | ARRAYS.filter(lambda x: x.dtype != np.float16).map(Tensor._on),
     lambda trees: (
         st.lists(trees, max_size=4)
         | st.lists(trees, max_size=4).map(tuple)
@@ -570,7 +570,7 @@ def test_optimizers_that_do_not_fit(path):
     saved(path, Training(1).train(1))
     other = Training(2)
     other.optimizer = optim.SGD(other.model.parameters(), lr=0.1)
-    refused(ValueError, r"groups of \[2, 4\] parameters, SGD of \[6\]", path, other)
+    refused(ValueError, r"groups of \[2, 4\] parameters, .* of \[6\]", path, other)
     refused(ValueError, r"lacks betas, eps, .* of Adam; it is", path, Training(2, "Adam", {}))
     none = {"model": None}
     refused(ValueError, r"momentum_buffer of parameter 0 has shape", path, wide(5), **none)
