@@ -28,13 +28,17 @@ class LRScheduler:
         last_epoch: the epoch to resume after; -1 starts anew. Default: -1.
 
     Raises:
-        TypeError: if optimizer is not an Optimizer.
+        TypeError: if optimizer is not an Optimizer, or last_epoch not an integer.
+        ValueError: if last_epoch < -1.
         KeyError: if last_epoch is not -1 and a group has no "initial_lr".
     """
 
     def __init__(self, optimizer, last_epoch=-1):
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"optimizer must be an Optimizer, not {type(optimizer).__name__}")
+        check_like(last_epoch, 0, f"{type(self).__name__}: last_epoch")
+        if last_epoch < -1:
+            raise ValueError(f"{type(self).__name__}: last_epoch is {last_epoch}, it must be >= -1")
         self.optimizer = optimizer
         for i, group in enumerate(optimizer.param_groups):
             if last_epoch == -1:
@@ -121,6 +125,13 @@ class LRScheduler:
         for name, least in (("last_epoch", -1), ("_step_count", 0)):
             if name in state_dict and not state_dict[name] >= least:
                 raise ValueError(f"{who}: {name} is {state_dict[name]}, it must be >= {least}")
+        groups = len(self.optimizer.param_groups)
+        for name in ("base_lrs", "_last_lr"):
+            if name in state_dict and len(state_dict[name]) != groups:
+                raise ValueError(
+                    f"{who}: {name} has {len(state_dict[name])} learning rates, the optimizer "
+                    f"{groups} groups; make it with the groups that were saved"
+                )
         self._check(self.__dict__ | dict(state_dict))
         return deepcopy(dict(state_dict))
 
@@ -173,10 +184,11 @@ class StepLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def _check(self, options):
-        if not options["step_size"] >= 1:
-            raise ValueError(f"StepLR: step_size is {options['step_size']}, it must be >= 1")
-        if not is_number(options["gamma"]) or math.isnan(options["gamma"]):
-            raise ValueError(f"StepLR: gamma is {options['gamma']}, it must be a number")
+        size, gamma = options["step_size"], options["gamma"]
+        if not (is_number(size) and size >= 1):
+            raise ValueError(f"StepLR: step_size is {size}, it must be >= 1")
+        if not is_number(gamma) or math.isnan(gamma):
+            raise ValueError(f"StepLR: gamma is {gamma}, it must be a number")
 
     def get_lr(self):
         if self.last_epoch == 0 or self.last_epoch % self.step_size != 0:
@@ -219,7 +231,7 @@ class LinearLR(LRScheduler):
             raise ValueError(f"LinearLR: start_factor is {start}, it must be in (0, 1]")
         if not 0 <= end <= 1:
             raise ValueError(f"LinearLR: end_factor is {end}, it must be in [0, 1]")
-        if not total >= 0:
+        if not (is_number(total) and 0 <= total < math.inf):
             raise ValueError(f"LinearLR: total_iters is {total}, it must be >= 0")
 
     def get_lr(self):

@@ -272,25 +272,11 @@ def _check(place, thing, state):
         _check_optimizer(place, thing, state)
     else:
         _check_entries(place, thing, state)
-        if isinstance(thing, LRScheduler):
-            _check_rates(place, thing, state)
     if isinstance(thing, Optimizer) or type(thing).load_state_dict is LRScheduler.load_state_dict:
         try:
             thing._read(state)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{place}: {error}") from None
-
-
-def _check_rates(place, scheduler, state):
-    rates = state.get("base_lrs") if isinstance(state, dict) else None
-    if not isinstance(rates, list):
-        return  # a subclass with a state_dict() of its own
-    groups = len(scheduler.optimizer.param_groups)
-    if len(rates) != groups:
-        raise ValueError(
-            f"{place}: the file has {len(rates)} learning rates, the optimizer here {groups} "
-            "groups; make it with the groups that were saved"
-        )
 
 
 def _check_entries(place, thing, state):
