@@ -7,7 +7,7 @@ import os
 import re
 import secrets
 import stat
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -80,43 +80,39 @@ def load(path):
 
 def load_metadata(path):
     """Reads the text that pyml.save was given as metadata: {name: text}, empty if there is none."""
-    with _open(_checked_path(path)) as file:
+    with _open(_checked_path(path)) as (file, _):
         return file.metadata() or {}
 
 
 def _read(path):
     """The arrays and the metadata of one file, though another may take its name meanwhile."""
-    with _open(path) as file:
-        try:
-            arrays = {name: _array(path, file, name) for name in file.keys()}  # noqa: SIM118
-        except safetensors.SafetensorError as error:
-            raise ValueError(f"{path}: is damaged or incomplete: {error}") from None
+    with _open(path) as (file, raw):
+        raw.seek(0)
+        header = raw.read(int.from_bytes(raw.read(HEADER_LENGTH_BYTES), "little"))
+        entries = json.loads(header)
+        arrays = {}
+        for name in file.keys():  # noqa: SIM118
+            dtype, shape = entries[name]["dtype"], entries[name]["shape"]
+            begin, end = entries[name]["data_offsets"]
+            try:
+                if dtype == "BF16":
+                    raw.seek(HEADER_LENGTH_BYTES + len(header) + begin)
+                    arrays[name] = _bfloat16(raw.read(end - begin)).reshape(shape)
+                else:
+                    arrays[name] = np.array(file.get_tensor(name))
+            except ValueError as error:
+                raise ValueError(f"{path}: {name!r} has shape {tuple(shape)}: {error}") from None
+            except (TypeError, AttributeError, KeyError, safetensors.SafetensorError):
+                raise TypeError(
+                    f"{path}: {name!r} has dtype {dtype}, which NumPy lacks; convert it to float32 "
+                    "where it was made"
+                ) from None
         return arrays, file.metadata() or {}
 
 
-def _array(path, file, name):
-    """One array of an open file, in memory of its own."""
-    dtype = file.get_slice(name).get_dtype()
-    if dtype == "BF16":
-        return _bfloat16(path, name)
-    try:
-        return np.array(file.get_tensor(name))
-    except (TypeError, AttributeError, KeyError):
-        raise TypeError(
-            f"{path}: {name!r} has dtype {dtype}, which NumPy lacks; convert it to float32 where "
-            "it was made"
-        ) from None
-
-
-def _bfloat16(path, name):
-    """An array of bfloat16, which NumPy lacks, as float32: bfloat16 is its upper half."""
-    with open(path, "rb") as file:
-        header = file.read(int.from_bytes(file.read(HEADER_LENGTH_BYTES), "little"))
-        entry = json.loads(header)[name]
-        begin, end = entry["data_offsets"]
-        file.seek(HEADER_LENGTH_BYTES + len(header) + begin)
-        halves = np.frombuffer(file.read(end - begin), "<u2")
-    return (halves.astype(np.uint32) << 16).view(np.float32).reshape(entry["shape"])
+def _bfloat16(content):
+    """Numbers of bfloat16, which NumPy lacks, as float32: bfloat16 is its upper half."""
+    return (np.frombuffer(content, "<u2").astype(np.uint32) << 16).view(np.float32)
 
 
 # ---- writing -------------------------------------------------------------------------------------
@@ -253,13 +249,30 @@ def _without_waiting(path, flags):
     return os.open(path, flags | os.O_NONBLOCK)
 
 
+@contextmanager
 def _open(path):
-    """The file, opened by safetensors; or what is wrong with it."""
-    with open(path, "rb", opener=_without_waiting) as file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise ValueError(f"{path}: is a pipe or device, not a regular file")
-        start, size = file.read(HEADER_LENGTH_BYTES + 1), status.st_size
+    """The file, opened by safetensors, and the same one as bytes; or what is wrong with it."""
+    while True:
+        with open(path, "rb", opener=_without_waiting) as raw:
+            file = _checked_file(path, raw)
+            with file:
+                if _is_still(path, raw):
+                    yield file, raw
+                    return
+
+
+def _is_still(path, raw):
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(raw.fileno()))
+    except FileNotFoundError:
+        return False
+
+
+def _checked_file(path, raw):
+    status = os.fstat(raw.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError(f"{path}: is a pipe or device, not a regular file")
+    start, size = raw.read(HEADER_LENGTH_BYTES + 1), status.st_size
     # The length of a header may begin with the bytes of a pickle; its brace tells them apart.
     if start[HEADER_LENGTH_BYTES:] != b"{":
         if start.startswith((ZIP_START, *PICKLE_STARTS)):

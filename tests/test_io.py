@@ -346,17 +346,46 @@ def test_other_files(content, path):
 
 def put(path, dtype, content):
     """A file of one array `x` of shape (n,), written by hand."""
-    count = len(content) // {"BF16": 2, "F16": 2, "F8_E4M3": 1, "C64": 8}[dtype]
+    count = int(len(content) / {"BF16": 2, "F16": 2, "F8_E4M3": 1, "C64": 8, "F4": 0.5}[dtype])
     entry = {"dtype": dtype, "shape": [count], "data_offsets": [0, len(content)]}
     header = json.dumps({"x": entry}).encode()
     path.write_bytes(len(header).to_bytes(8, "little") + header + content)
 
 
-@pytest.mark.parametrize("dtype, error", [("F8_E4M3", "which NumPy lacks"), ("C64", "complex64")])
+@pytest.mark.parametrize(
+    "dtype, error",
+    [("F8_E4M3", "which NumPy lacks"), ("F4", "which NumPy lacks"), ("C64", "complex64")],
+)
 def test_dtypes_that_a_tensor_cannot_have(dtype, error, path):
     put(path, dtype, bytes(8))
     with pytest.raises(TypeError, match=f"model.safetensors: 'x'.* dtype .*{error}"):
         io.load(path)
+
+
+@pytest.mark.parametrize("shape", [[1] * 70, [0, 2**63]])
+@pytest.mark.parametrize("dtype", ["U8", "BF16"])
+def test_shapes_that_an_array_cannot_have(shape, dtype, path):
+    size = 0 if 0 in shape else 2 if dtype == "BF16" else 1
+    header = json.dumps({"x": {"dtype": dtype, "shape": shape, "data_offsets": [0, size]}}).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(size))
+    with pytest.raises(ValueError, match=r"model.safetensors: 'x' has shape \([01],"):
+        io.load(path)
+
+
+def test_a_file_whose_name_another_takes_while_it_is_opened(path, monkeypatch):
+    """All that is read is of one file."""
+    other = path.with_name("other")
+    put(path, "BF16", bytes(4))
+    put(other, "BF16", b"\x80\x3f")
+    safe_open = safetensors.safe_open
+
+    def late(*args, **kwargs):
+        if other.exists():
+            os.replace(other, path)
+        return safe_open(*args, **kwargs)
+
+    monkeypatch.setattr(safetensors, "safe_open", late)
+    same(io.load(path)["x"], np.ones(1, np.float32))
 
 
 def test_every_number_of_16_bits_is_read_as_float32(path):
