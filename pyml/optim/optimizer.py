@@ -237,7 +237,7 @@ class Optimizer:
         option that the groups of state_dict lack gets its default.
 
         Args:
-            state_dict: its arrays may be Tensors, NumPy arrays, or anything NumPy can read.
+            state_dict: its arrays may be Tensors, NumPy arrays, or what has __array__().
 
         Raises:
             TypeError: if it is not a dict, or has an option or an array of a wrong type.
