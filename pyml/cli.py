@@ -56,6 +56,9 @@ def main(argv=None):
     """Runs the command line `argv` (default: the process's) and returns its exit code."""
     parser = _parser()
     options = parser.parse_args(argv)
+    for name, value in vars(options).items():
+        if value == []:  # what argparse makes of "--lr=--"
+            options.command_parser.error(f"argument --{name.replace('_', '-')}: has no value")
     try:
         return options.run(options)
     except KeyboardInterrupt:

@@ -173,7 +173,8 @@ BAD_OPTIONS = {
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [(option, value) for option, values in BAD_OPTIONS.items() for value in values],
+    [(option, value) for option, values in BAD_OPTIONS.items() for value in (*values, "--")]
+    + [("--out", "--"), ("--fashion-mnist", "--")],
     ids=lambda text: text[:20],
 )
 def test_a_bad_option_is_exit_code_2(tmp_path, capsys, option, value):
