@@ -440,15 +440,22 @@ cdef tuple byte_range(ndarray a):
 
 
 def check_distinct(groups):
-    """Raises ValueError unless each parameter is there once, on memory of its own: it would be stepped twice.
+    """Checks that each parameter is there once, on memory of its own: it would be stepped twice.
 
     Args:
         groups: lists of Tensors.
+
+    Raises:
+        TypeError: if something else is in a list.
+        ValueError: if two are the same, or share memory.
     """
-    cdef Tensor p
+    cdef ndarray w
     cdef list ranges = []   # (first byte, byte behind the last, a number to sort by, array)
     cdef set known = set(), of_group
     for params in groups:
+        for i, p in enumerate(params):
+            if not isinstance(p, Tensor):
+                raise TypeError(f"params[{i}] is a {type(p).__name__}, it must be a Tensor")
         of_group = {id(p) for p in params}
         if len(of_group) != len(params):
             raise ValueError("params has the same Tensor twice")
@@ -456,8 +463,9 @@ def check_distinct(groups):
             raise ValueError("some parameters are in more than one parameter group")
         known |= of_group
         for p in params:
-            if cnp.PyArray_SIZE(p.array) > 0:
-                ranges.append((*byte_range(p.array), len(ranges), p.array))
+            w = (<Tensor>p).array
+            if cnp.PyArray_SIZE(w) > 0:
+                ranges.append((*byte_range(w), len(ranges), w))
     ranges.sort()
     for i, (_, after, _, array) in enumerate(ranges):
         for j in range(i + 1, len(ranges)):

@@ -243,6 +243,14 @@ def test_groups_that_were_changed_are_checked_by_step(change, error, match, step
     assert all(np.array_equal(p.array, old) for p, old in zip(params, before, strict=True))
 
 
+def test_a_group_is_not_added_to_groups_that_were_changed(params):
+    optimizer = optim.SGD(params[:1])
+    optimizer.param_groups[0]["params"].append(None)
+    with pytest.raises(TypeError, match=r"params\[1\] is a NoneType"):
+        optimizer.add_param_group({"params": params[1:]})
+    assert len(optimizer.param_groups) == 1
+
+
 def test_parameters_may_be_parts_of_one_array():
     base = tensor(np.ones((4, 6)))
     parts = [Tensor._on(base.array[:, i::2], requires_grad=True) for i in range(2)]
