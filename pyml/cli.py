@@ -56,6 +56,9 @@ def main(argv=None):
     """Runs the command line `argv` (default: the process's) and returns its exit code."""
     parser = _parser()
     options = parser.parse_args(argv)
+    for name, value in vars(options).items():
+        if value == []:  # what argparse makes of "--lr=--"
+            options.command_parser.error(f"argument --{name.replace('_', '-')}: has no value")
     try:
         return options.run(options)
     except KeyboardInterrupt:
@@ -90,7 +93,7 @@ def _parser():
     )
     train.add_argument(
         "--threads",
-        type=_integer(1, config.INT_MAX),
+        type=_integer(1),
         help=f"threads to compute with (default here: {config.get_num_threads()}); "
         "the result does not depend on it",
     )
@@ -273,19 +276,24 @@ def _default(option):
     return f"default: {text[0]} for digits, {text[1]} for Fashion-MNIST"
 
 
-def _integer(least, most=None):
+def _integer(least, most=config.INT_MAX):
     def parse(text):
         try:
             value = int(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is not an integer") from None
+        except ValueError:  # also for thousands of digits
+            raise argparse.ArgumentTypeError(f"{_short(text)!r} is not an integer") from None
         if value < least:
-            raise argparse.ArgumentTypeError(f"{value} is less than {least}")
-        if most is not None and value > most:
-            raise argparse.ArgumentTypeError(f"{value} is more than {most}")
+            raise argparse.ArgumentTypeError(f"{_short(value)} is less than {least}")
+        if value > most:
+            raise argparse.ArgumentTypeError(f"{_short(value)} is more than {most}")
         return value
 
     return parse
+
+
+def _short(value):
+    text = str(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
 
 
 def _number(least=-math.inf, above=-math.inf, below=math.inf):
@@ -293,16 +301,16 @@ def _number(least=-math.inf, above=-math.inf, below=math.inf):
         try:
             value = float(text)
         except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+            raise argparse.ArgumentTypeError(f"{_short(text)!r} is not a number") from None
         if not (value >= least and above < value < below):
             bound = f"above {above:g}" if above > least else f"at least {least:g}"
             limit = f" and below {below:g}"
-            raise argparse.ArgumentTypeError(f"{text} must be {bound}{limit}")
+            raise argparse.ArgumentTypeError(f"{_short(text)} must be {bound}{limit}")
         return value
 
     return parse
 
 
 def _widths(text):
-    width = _integer(1)
+    width = _integer(1, 2**62)  # what is too wide for the memory, the memory says
     return tuple(width(part) for part in text.split(","))

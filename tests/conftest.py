@@ -1,6 +1,7 @@
 """What every test starts from: one seed, the best ISA, the default number of threads."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -54,6 +55,17 @@ def restored():
     yield
     _kernels.select_isa(isa)
     _kernels.set_num_threads(threads)
+
+
+@pytest.fixture
+def interruptible():
+    """Ctrl-C interrupts this process and those that it starts.
+
+    Where tests run in the background, as by `nohup` or `&`, it is ignored, and children inherit it.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -26,6 +26,8 @@ def stratified_split(labels, fraction, seed):
     labels = np.asarray(labels)
     if labels.ndim != 1:
         raise ValueError(f"labels has shape {labels.shape}, it must have one dimension")
+    if labels.dtype.kind == "f" and np.isnan(labels).any():
+        raise ValueError(f"labels[{np.isnan(labels).argmax()}] is NaN, which is no class")
     if not 0 <= fraction <= 1:
         raise ValueError(f"fraction is {fraction}, it must be from 0 to 1")
     shuffled = randperm(len(labels), generator=Generator(seed)).numpy()

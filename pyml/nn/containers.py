@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from itertools import groupby
 from operator import index as as_index
+from reprlib import recursive_repr
 
 from pyml.nn.module import MODULE, Module, indented
 
@@ -178,6 +179,7 @@ class ModuleList(ModuleSequence):
     def __iadd__(self, modules):
         return self.extend(modules)
 
+    @recursive_repr()
     def __repr__(self):
         if len(self) == 0:
             return f"{self._get_name()}()"

@@ -62,11 +62,11 @@ def run_forward_pre(hook, module, args, kwargs):
     changed = hook.function(module, args, kwargs)
     if changed is None:
         return args, kwargs
-    if not (isinstance(changed, tuple) and len(changed) == 2):
+    if not (isinstance(changed, tuple) and len(changed) == 2 and isinstance(changed[1], dict)):
         raise RuntimeError(
             f"a forward pre-hook with kwargs must return None or (args, kwargs), not {changed}"
         )
-    return changed
+    return as_tuple(changed[0]), changed[1]
 
 
 def run_forward(hook, module, args, kwargs, result):
@@ -145,7 +145,23 @@ class BackwardWatch:
             raise RuntimeError(
                 f"a {hook.kind} returned {len(changed)} gradients, {len(gradients)} are expected"
             )
+        for i, (new, old) in enumerate(zip(changed, gradients, strict=True)):
+            check_gradient(new, old, f"gradient {i} that a {hook.kind} returned")
         return changed
+
+
+def check_gradient(new, old, place):
+    """Raises unless a hook's gradient can take the place of the one it was given."""
+    if new is None:
+        return
+    if not isinstance(new, Tensor):
+        raise TypeError(f"{place} is of type {type(new).__name__}, not a Tensor or None")
+    if old is None:
+        return
+    if new.shape != old.shape:
+        raise ValueError(f"{place} has shape {new.shape}, it must have shape {old.shape}")
+    if new.dtype != old.dtype:
+        raise TypeError(f"{place} has dtype {new.dtype}, it must have dtype {old.dtype}")
 
 
 def gate(values, through):

@@ -5,8 +5,11 @@ knows which names they are and of what kind, in the order of assignment; a name 
 its value is None.
 """
 
+import threading
 from collections.abc import Mapping
+from contextlib import contextmanager
 from itertools import chain
+from reprlib import recursive_repr
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -15,6 +18,7 @@ import numpy as np
 from pyml.nn.call import Callable
 from pyml.nn.hooks import BACKWARD, BACKWARD_PRE, FORWARD, FORWARD_PRE, Hook
 from pyml.nn.parameter import Parameter
+from pyml.ops.outside import arrived
 from pyml.recorder import altered, refuse
 from pyml.tensor import HookHandle, Tensor, no_grad
 
@@ -230,18 +234,20 @@ class Module(Callable):
             memo: modules seen already, which are left out. Default: none.
             prefix: goes before the names. Default: "".
             remove_duplicate: give a module that occurs twice once only. Default: True.
+                One that is in itself comes once only all the same, or there would be no end.
         """
         memo = set() if memo is None else memo
-        ahead = [(prefix, self)]
+        ahead = [(prefix, self, ())]  # (name, module, the modules that it is in)
         while ahead:
-            path, module = ahead.pop()
-            if module is None or module in memo:
+            path, module, above = ahead.pop()
+            if module is None or module in memo or module in above:
                 continue
             if remove_duplicate:
                 memo.add(module)
             yield path, module
+            within = (*above, module)
             for name, child in reversed(module._members(MODULE)):
-                ahead.append((joined(path, name), child))
+                ahead.append((joined(path, name), child, within))
 
     def modules(self):
         """This module and all below it, each once, parents first."""
@@ -358,8 +364,9 @@ class Module(Callable):
             ...         nn.init.zeros_(module.weight)
             >>> net = nn.Sequential(nn.Linear(2, 1)).apply(zero)
         """
-        for module in self.children():
-            module.apply(fn)
+        with walk(self, ("apply", id(fn))) as children:
+            for module in children:
+                module.apply(fn)
         fn(self)
         return self
 
@@ -374,8 +381,9 @@ class Module(Callable):
         if not isinstance(mode, bool):
             raise ValueError(f"train: mode is {mode!r}, it must be True or False")
         self.training = mode
-        for module in self.children():
-            module.train(mode)
+        with walk(self, ("train", mode)) as children:
+            for module in children:
+                module.train(mode)
         return self
 
     def eval(self):
@@ -522,8 +530,7 @@ class Module(Callable):
         values = {}
         for key, (module, name) in places.items():
             if key in state_dict:
-                values[key] = state_dict[key]
-                problem = mismatch(key, state_dict[key], module.__dict__[name], assign)
+                values[key], problem = mismatch(key, state_dict[key], module.__dict__[name], assign)
                 if problem is not None:
                     problems.append(problem)
         if problems:
@@ -538,13 +545,18 @@ class Module(Callable):
                 module.__dict__[name] = in_place_of(target, value)
                 altered(module, name, target)
             else:
-                target.array[...] = value.array if isinstance(value, Tensor) else value
+                with np.errstate(all="ignore"):  # a float32 may be infinite that was a float64
+                    target.array[...] = value.array if isinstance(value, Tensor) else value
                 target._mark_changed()
         return keys
 
     # ---- hooks -----------------------------------------------------------------------------------
 
     def _add_hook(self, hook, prepend):
+        if not callable(hook.function):
+            raise TypeError(
+                f"a {hook.kind} must be a function, not of type {type(hook.function).__name__}"
+            )
         if not self._hooks:
             self.__dict__["_hooks"] = []
         self._hooks.insert(0 if prepend else len(self._hooks), hook)
@@ -613,6 +625,7 @@ class Module(Callable):
         """What repr() shows of this module between its parentheses; a subclass may write it."""
         return ""
 
+    @recursive_repr()
     def __repr__(self):
         extra = self.extra_repr()
         children = [f"({name}): {indented(repr(child))}" for name, child in self._members(MODULE)]
@@ -628,6 +641,33 @@ EXPECTED = {
     BUFFER: "Tensor",
     TRANSIENT_BUFFER: "Tensor",
 }
+
+
+class Walks(threading.local):
+    """The modules that walks on this thread are in."""
+
+    def __init__(self):
+        self.entered = set()
+
+
+walks = Walks()
+
+
+@contextmanager
+def walk(module, purpose):
+    """The children of a module, without those that the walk of this purpose came through.
+
+    A walk calls a method of each module, which a subclass may write: the way that it came cannot be
+    handed over as an argument.
+    """
+    entry = (purpose, id(module))
+    is_first = entry not in walks.entered
+    walks.entered.add(entry)
+    try:
+        yield [child for child in module.children() if (purpose, id(child)) not in walks.entered]
+    finally:
+        if is_first:
+            walks.entered.discard(entry)
 
 
 def joined(path, name):
@@ -646,25 +686,29 @@ def in_place_of(target, value):
     """A tensor on the memory of `value`, a Parameter if `target` is one."""
     if not isinstance(value, Tensor):
         refuse("load_state_dict with a NumPy array")
-        value = Tensor._on(np.asarray(value))
+        value = Tensor._on(value)
     if isinstance(target, Parameter) and not isinstance(value, Parameter):
         return Parameter(value, requires_grad=target.requires_grad)
     return value
 
 
 def mismatch(key, value, target, assign):
-    """Why `value` cannot be loaded into `target`, or None."""
+    """(an array for `value`, why it cannot be loaded into `target`), one of them None."""
     if not isinstance(value, (Tensor, np.ndarray, np.generic)):
-        return f"{key}: a Tensor or a NumPy array is expected, not {type(value).__name__}."
+        return None, f"{key}: a Tensor or a NumPy array is expected, not {type(value).__name__}."
     if value.shape != target.shape:
-        return (
+        return None, (
             f"size mismatch for {key}: the state dict has shape {value.shape}, "
             f"the module has shape {target.shape}."
         )
-    if value.dtype.kind not in "fiub":
-        return f"{key}: dtype {value.dtype} is not a number."
-    if assign and target.is_floating_point() and value.dtype.name not in ("float32", "float64"):
-        return f"{key}: dtype {value.dtype} cannot be assigned, it must be float32 or float64."
+    try:
+        array = arrived(value, key, shared=assign)
+    except TypeError as error:
+        return None, f"{error}."
+    if assign and target.is_floating_point() and array.dtype.kind != "f":
+        return None, (
+            f"{key}: dtype {array.dtype} cannot be assigned, it must be float32 or float64."
+        )
     if not assign and not target.array.flags.writeable:
-        return f"{key}: the module's tensor is on read-only memory."
-    return None
+        return None, f"{key}: the module's tensor is on read-only memory."
+    return value if isinstance(value, Tensor) else array, None

@@ -1,5 +1,6 @@
 """Parameter: a tensor that a module trains."""
 
+from pyml.ops.outside import arrived
 from pyml.tensor import Tensor
 
 __all__ = ["Parameter"]
@@ -13,7 +14,8 @@ class Parameter(Tensor):
         requires_grad: compute its gradient. Default: True.
 
     Raises:
-        TypeError: if data is not a Tensor.
+        TypeError: if data is not a Tensor, or of a dtype that kernels do not know.
+        RuntimeError: if requires_grad and data is of integers or bool.
 
     Example:
         >>> scale = nn.Parameter(pyml.ones(3))
@@ -29,7 +31,9 @@ class Parameter(Tensor):
                 f"Parameter: data must be a Tensor, not {type(data).__name__}; "
                 "pyml.tensor(data) makes one"
             )
-        return Tensor._on(data.array, cls, requires_grad=requires_grad)
+        return Tensor._on(
+            arrived(data, "Parameter: data", shared=True), cls, requires_grad=requires_grad
+        )
 
     def __init__(self, data=None, requires_grad=True):
         """Everything is done by __new__; Tensor.__init__ would copy."""

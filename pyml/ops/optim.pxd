@@ -1,5 +1,6 @@
 from pyml._kernels cimport optim_segment, pyml_dtype
 from pyml.tensor cimport Tensor
+from cpython.object cimport PyObject
 from numpy cimport ndarray
 
 
@@ -11,7 +12,8 @@ cdef class Segments:
     cdef list copies    # (array, contiguous copy): what the kernel writes for an array that is not contiguous
     cdef bint is_open
 
-    cdef int open(self, Py_ssize_t capacity) except -1
+    cdef int acquire(self) except -1
+    cdef int reserve(self, Py_ssize_t capacity) except -1
     cdef void close(self)
     cdef int tell(self) except -1
     cdef optim_segment *append(self, ndarray w) except NULL
@@ -20,9 +22,18 @@ cdef class Segments:
     cdef int write_back(self) except -1
 
 
+cdef struct seen_parameter:
+    PyObject *tensor   # to compare with only: it may be gone
+    void *data
+    Py_ssize_t n
+
+
 cdef class Update(Segments):
     cdef str name
+    cdef list given                       # all parameters of the group
     cdef list params                      # those that have a gradient
+    cdef seen_parameter *seen             # the given ones when they were last found to be distinct
+    cdef Py_ssize_t seen_count, seen_capacity
     cdef list fresh                       # (parameter, its state, name, value): state that this step adds
     cdef double initial                   # the value of new state
     cdef readonly str name0, name1, name2 # what s0, s1 and s2 of a segment are called in the state; None: not used
@@ -30,7 +41,8 @@ cdef class Update(Segments):
     cdef int read_options(self, dict group) except -1
     cdef const void *options_at(self)
     cdef int call(self, pyml_dtype dtype, const optim_segment *segments, ptrdiff_t count, double work) except -1
-    cdef int prepare(self, dict group, list params, dict state) except -1
+    cdef int take(self, dict group) except -1
+    cdef int prepare(self, dict state) except -1
     cdef int add(self, Py_ssize_t i, Tensor p, ndarray g, dict values) except -1
     cdef double *step_of(self, Py_ssize_t i, Tensor p, dict values) except NULL
     cdef void *state_of(self, Py_ssize_t i, Tensor p, dict values, str name) except NULL

@@ -6,7 +6,10 @@ the first kernel runs, so a step that raises has changed nothing.
 """
 import math
 
+import numpy as np
+
 cimport numpy as cnp
+from cpython.object cimport PyObject
 from libc.stdlib cimport free, realloc
 from numpy cimport ndarray
 
@@ -34,20 +37,24 @@ cdef class Segments:
     def __dealloc__(self):
         free(self.table)
 
-    cdef int open(self, Py_ssize_t capacity) except -1:
-        """Makes room for `capacity` segments; none are in use."""
-        cdef void *table
+    cdef int acquire(self) except -1:
+        """Nobody else uses this object until close()."""
         if self.is_open:
             raise RuntimeError("step() was called while a step() of the same optimizer is running")
+        self.floats = self.doubles = 0
+        self.float_elements = self.double_elements = 0
+        self.alive, self.copies = [], []
+        self.is_open = True
+        return 0
+
+    cdef int reserve(self, Py_ssize_t capacity) except -1:
+        """Makes room for `capacity` segments; none are in use."""
+        cdef void *table
         if capacity > self.capacity:
             table = realloc(self.table, capacity * sizeof(optim_segment))
             if table == NULL:
                 raise MemoryError()
             self.table, self.capacity = <optim_segment *>table, capacity
-        self.floats = self.doubles = 0
-        self.float_elements = self.double_elements = 0
-        self.alive, self.copies = [], []
-        self.is_open = True
         return 0
 
     cdef void close(self):
@@ -126,6 +133,10 @@ cdef class Update(Segments):
     """
     def __init__(self, str name):
         self.name = name
+        self.seen_count = -1
+
+    def __dealloc__(self):
+        free(self.seen)
 
     cdef int read_options(self, dict group) except -1:
         raise NotImplementedError
@@ -137,14 +148,50 @@ cdef class Update(Segments):
     cdef int call(self, pyml_dtype dtype, const optim_segment *segments, ptrdiff_t count, double work) except -1:
         raise NotImplementedError
 
-    cdef int prepare(self, dict group, list params, dict state) except -1:
-        """Reads the options and fills the segments. Changes nothing but this object."""
+    cdef int take(self, dict group) except -1:
+        """Takes the parameters of the group, as they are now: the user's list may change while a step goes on.
+
+        Returns 1 if they are, on the same memory, those that were found to be distinct before, else 0.
+        """
+        cdef Py_ssize_t i, n
+        cdef Tensor p
+        cdef seen_parameter *seen
+        cdef void *memory
+        params = group["params"]
+        if not isinstance(params, list):
+            raise TypeError(f"{self.name}: params of a group is a {type(params).__name__}, it must be a list")
+        cdef list given = (<list>params)[:]
+        self.given = given
+        n = len(given)
+        self.reserve(n)
+        if n > self.seen_capacity:
+            memory = realloc(self.seen, n * sizeof(seen_parameter))
+            if memory == NULL:
+                raise MemoryError()
+            self.seen, self.seen_capacity = <seen_parameter *>memory, n
+        cdef bint same = n == self.seen_count
+        self.seen_count = -1
+        for i in range(n):
+            if not isinstance(given[i], Tensor):
+                raise TypeError(f"{self.name}: params[{i}] is a {type(given[i]).__name__}, it must be a Tensor")
+            p = <Tensor>given[i]
+            seen = &self.seen[i]
+            if not (
+                same and seen.tensor == <PyObject *>p and seen.data == cnp.PyArray_DATA(p.array)
+                and seen.n == cnp.PyArray_SIZE(p.array)
+            ):
+                same = False
+                seen.tensor, seen.data, seen.n = <PyObject *>p, cnp.PyArray_DATA(p.array), cnp.PyArray_SIZE(p.array)
+        return same
+
+    cdef int prepare(self, dict state) except -1:
+        """Fills the segments. Changes nothing but this object."""
         cdef Py_ssize_t i
         cdef Tensor p
+        cdef list given = self.given
         self.params, self.fresh = [], []
-        self.read_options(group)
-        for i in range(len(params)):
-            p = params[i]
+        for i in range(len(given)):
+            p = <Tensor>given[i]
             p.note_gradient(False, False)
             if p._grad is not None:
                 self.add(i, p, p._grad.array, state.get(p))
@@ -152,7 +199,7 @@ cdef class Update(Segments):
 
     cdef void close(self):
         Segments.close(self)
-        self.params = self.fresh = None
+        self.given = self.params = self.fresh = None
 
     cdef int add(self, Py_ssize_t i, Tensor p, ndarray g, dict values) except -1:
         cdef ndarray w = p.array
@@ -254,7 +301,11 @@ cdef class SGDUpdate(Update):
         self.options.nesterov = <bint>group["nesterov"]
         self.options.maximize = <bint>group["maximize"]
         self.name0 = "momentum_buffer" if self.options.momentum != 0 else None
+        return 0
+
+    cdef int reserve(self, Py_ssize_t capacity) except -1:
         cdef void *steps
+        Segments.reserve(self, capacity)
         if self.capacity > self.steps_capacity:
             steps = realloc(self.steps, self.capacity * sizeof(double))
             if steps == NULL:
@@ -347,20 +398,81 @@ def step(list updates not None, list groups not None, state not None):
         TypeError, ValueError: if a parameter, gradient and state do not fit; nothing has changed then.
     """
     cdef Py_ssize_t i, opened = 0
-    cdef list params
+    cdef bint same = True
+    cdef Update update
     if not isinstance(state, dict):
         raise TypeError(f"state must be a dict, not {type(state).__name__}")
+    groups = groups[:]
     try:
-        for i in range(len(groups)):
-            params = groups[i]["params"]
-            (<Update?>updates[i]).open(len(params))
+        for i in range(len(groups)):   # first of all: an option may be an object of the user, whose code runs here
+            update = <Update?>updates[i]
+            update.acquire()
             opened += 1
-            (<Update>updates[i]).prepare(groups[i], params, <dict>state)
+            update.read_options(groups[i])
+        for i in range(opened):
+            if not (<Update>updates[i]).take(groups[i]):
+                same = False
+        if not same:
+            check_distinct([(<Update>updates[i]).given for i in range(opened)])
+        for i in range(opened):
+            update = <Update>updates[i]
+            update.seen_count = len(update.given)
+            update.prepare(<dict>state)
         for i in range(opened):
             (<Update>updates[i]).run(groups[i], <dict>state)
     finally:
         for i in range(opened):
             (<Update>updates[i]).close()
+
+
+cdef tuple byte_range(ndarray a):
+    """The address of the first byte of a's elements, and of the byte behind the last; a has some."""
+    cdef Py_ssize_t first = <Py_ssize_t>cnp.PyArray_DATA(a), span
+    cdef Py_ssize_t end = first + cnp.PyArray_ITEMSIZE(a)
+    cdef int d
+    for d in range(a.ndim):
+        span = (a.shape[d] - 1) * a.strides[d]
+        if span < 0:
+            first += span
+        else:
+            end += span
+    return first, end
+
+
+def check_distinct(groups):
+    """Checks that each parameter is there once, on memory of its own: it would be stepped twice.
+
+    Args:
+        groups: lists of Tensors.
+
+    Raises:
+        TypeError: if something else is in a list.
+        ValueError: if two are the same, or share memory.
+    """
+    cdef ndarray w
+    cdef list ranges = []   # (first byte, byte behind the last, a number to sort by, array)
+    cdef set known = set(), of_group
+    for params in groups:
+        for i, p in enumerate(params):
+            if not isinstance(p, Tensor):
+                raise TypeError(f"params[{i}] is a {type(p).__name__}, it must be a Tensor")
+        of_group = {id(p) for p in params}
+        if len(of_group) != len(params):
+            raise ValueError("params has the same Tensor twice")
+        if not known.isdisjoint(of_group):
+            raise ValueError("some parameters are in more than one parameter group")
+        known |= of_group
+        for p in params:
+            w = (<Tensor>p).array
+            if cnp.PyArray_SIZE(w) > 0:
+                ranges.append((*byte_range(w), len(ranges), w))
+    ranges.sort()
+    for i, (_, after, _, array) in enumerate(ranges):
+        for j in range(i + 1, len(ranges)):
+            if ranges[j][0] >= after:
+                break
+            if np.shares_memory(array, ranges[j][3]):   # else as the even and the odd columns of a matrix
+                raise ValueError("params: two parameters share memory; pass one of them")
 
 
 # ---- clipping -------------------------------------------------------------------------------------------------
@@ -395,7 +507,8 @@ def clip_grad_norm_(grads, double max_norm, *, bint error_if_nonfinite=False):
     cdef ndarray norm32 = new_number(0, NULL, cnp.NPY_FLOAT32, 0)
     cdef ndarray norm64 = new_number(0, NULL, cnp.NPY_FLOAT64, 0)
     cdef ndarray coef32 = empty_scalar(norm32), coef64 = empty_scalar(norm64)
-    all.open(len(distinct))
+    all.acquire()
+    all.reserve(len(distinct))
     for g in distinct.values():
         s = all.append(g.array)
         s.g = s.w

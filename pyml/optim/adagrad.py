@@ -38,6 +38,7 @@ class Adagrad(Optimizer):
     """
 
     _update = AdagradUpdate
+    _needed_states = ("step", "sum")
 
     def __init__(
         self,

@@ -47,6 +47,8 @@ class Adam(Optimizer):
     """
 
     _update = AdamUpdate
+    _needed_states = ("step", "exp_avg", "exp_avg_sq")
+    _other_states = ("max_exp_avg_sq",)
 
     def __init__(
         self,

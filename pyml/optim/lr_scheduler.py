@@ -5,11 +5,13 @@ form), not from the epoch alone: so schedulers can be chained, and a rate that t
 is scaled on from there.
 """
 
+import math
 import warnings
+from collections.abc import Mapping
 from copy import deepcopy
 
 from pyml import recorder
-from pyml.optim.optimizer import Optimizer
+from pyml.optim.optimizer import Optimizer, is_number
 from pyml.tensor import Tensor
 
 __all__ = ["LRScheduler", "LinearLR", "StepLR"]
@@ -26,13 +28,17 @@ class LRScheduler:
         last_epoch: the epoch to resume after; -1 starts anew. Default: -1.
 
     Raises:
-        TypeError: if optimizer is not an Optimizer.
+        TypeError: if optimizer is not an Optimizer, or last_epoch not an integer.
+        ValueError: if last_epoch < -1.
         KeyError: if last_epoch is not -1 and a group has no "initial_lr".
     """
 
     def __init__(self, optimizer, last_epoch=-1):
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"optimizer must be an Optimizer, not {type(optimizer).__name__}")
+        check_like(last_epoch, 0, f"{type(self).__name__}: last_epoch")
+        if last_epoch < -1:
+            raise ValueError(f"{type(self).__name__}: last_epoch is {last_epoch}, it must be >= -1")
         self.optimizer = optimizer
         for i, group in enumerate(optimizer.param_groups):
             if last_epoch == -1:
@@ -90,8 +96,63 @@ class LRScheduler:
         return deepcopy({k: v for k, v in self.__dict__.items() if k != "optimizer"})
 
     def load_state_dict(self, state_dict):
-        """Takes over what state_dict() gave. The learning rates are in the optimizer's."""
-        self.__dict__.update(deepcopy(state_dict))
+        """Takes over what state_dict() gave. The learning rates are in the optimizer's.
+
+        Raises:
+            TypeError: if it is not a dict, or has a value of another type than the scheduler.
+            ValueError: if it is not of such a scheduler: it lacks a value, or one is out of range.
+                Nothing has changed then.
+        """
+        self.__dict__.update(self._read(state_dict))
+
+    def _check(self, options):
+        """Raises ValueError if an option is out of range. A subclass may write it."""
+
+    def _read(self, state_dict):
+        """What state_dict() gave, checked, and copied."""
+        who = f"{type(self).__name__}: state_dict"
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"{who} must be a dict, not {type(state_dict).__name__}")
+        own = self.state_dict()
+        if missing := [name for name in own if name not in state_dict and name != "_is_initial"]:
+            raise ValueError(f"{who} lacks {', '.join(missing)}; it is of another scheduler")
+        for name, value in state_dict.items():
+            # Some get a name only later, as a schedule that keeps its best loss.
+            if not isinstance(name, str) or name == "optimizer" or hasattr(type(self), name):
+                raise ValueError(f"{who} has {name!r}, which is not of a scheduler's state")
+            if name in own:
+                check_like(value, own[name], f"{who}: {name}")
+        for name, least in (("last_epoch", -1), ("_step_count", 0)):
+            if name in state_dict and not state_dict[name] >= least:
+                raise ValueError(f"{who}: {name} is {state_dict[name]}, it must be >= {least}")
+        groups = len(self.optimizer.param_groups)
+        for name in ("base_lrs", "_last_lr"):
+            if name in state_dict and len(state_dict[name]) != groups:
+                raise ValueError(
+                    f"{who}: {name} has {len(state_dict[name])} learning rates, the optimizer "
+                    f"{groups} groups; make it with the groups that were saved"
+                )
+        self._check(self.__dict__ | dict(state_dict))
+        return deepcopy(dict(state_dict))
+
+
+def check_like(value, own, place):
+    """Raises TypeError unless `value` is of the type of `own`, numbers of any, also in lists."""
+    if isinstance(own, bool):
+        fits, needed = isinstance(value, bool), "True or False"
+    elif isinstance(own, int):
+        fits, needed = is_number(value) and float(value).is_integer(), "an integer"
+    elif isinstance(own, float):
+        fits, needed = is_number(value), "a number"
+    elif isinstance(own, (list, tuple)):
+        fits, needed = isinstance(value, (list, tuple)), "a list"
+    else:
+        return
+    if not fits or (isinstance(value, bool) and not isinstance(own, bool)):
+        raise TypeError(f"{place} is {value!r}, it must be {needed}")
+    if isinstance(own, (list, tuple)) and own and all(type(item) is float for item in own):
+        for i, item in enumerate(value):
+            check_like(item, own[0], f"{place}[{i}]")
 
 
 class StepLR(LRScheduler):
@@ -117,11 +178,17 @@ class StepLR(LRScheduler):
     """
 
     def __init__(self, optimizer, step_size, gamma=0.1, last_epoch=-1):
-        if not step_size >= 1:
-            raise ValueError(f"StepLR: step_size is {step_size}, it must be >= 1")
         self.step_size = step_size
         self.gamma = gamma
+        self._check(self.__dict__)
         super().__init__(optimizer, last_epoch)
+
+    def _check(self, options):
+        size, gamma = options["step_size"], options["gamma"]
+        if not (is_number(size) and size >= 1):
+            raise ValueError(f"StepLR: step_size is {size}, it must be >= 1")
+        if not is_number(gamma) or math.isnan(gamma):
+            raise ValueError(f"StepLR: gamma is {gamma}, it must be a number")
 
     def get_lr(self):
         if self.last_epoch == 0 or self.last_epoch % self.step_size != 0:
@@ -150,16 +217,22 @@ class LinearLR(LRScheduler):
     def __init__(
         self, optimizer, start_factor=1.0 / 3, end_factor=1.0, total_iters=5, last_epoch=-1
     ):
-        if not 0 < start_factor <= 1:
-            raise ValueError(f"LinearLR: start_factor is {start_factor}, it must be in (0, 1]")
-        if not 0 <= end_factor <= 1:
-            raise ValueError(f"LinearLR: end_factor is {end_factor}, it must be in [0, 1]")
-        if not total_iters >= 0:
-            raise ValueError(f"LinearLR: total_iters is {total_iters}, it must be >= 0")
         self.start_factor = start_factor
         self.end_factor = end_factor
         self.total_iters = total_iters
+        self._check(self.__dict__)
         super().__init__(optimizer, last_epoch)
+
+    def _check(self, options):
+        start, end, total = (
+            options[name] for name in ("start_factor", "end_factor", "total_iters")
+        )
+        if not 0 < start <= 1:
+            raise ValueError(f"LinearLR: start_factor is {start}, it must be in (0, 1]")
+        if not 0 <= end <= 1:
+            raise ValueError(f"LinearLR: end_factor is {end}, it must be in [0, 1]")
+        if not (is_number(total) and 0 <= total < math.inf):
+            raise ValueError(f"LinearLR: total_iters is {total}, it must be >= 0")
 
     def get_lr(self):
         if self.last_epoch == 0:

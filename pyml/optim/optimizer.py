@@ -1,14 +1,17 @@
 """The base of all optimizers: parameter groups, state, hooks, and saving them."""
 
 import functools
+import math
 from collections import defaultdict
+from collections.abc import Hashable, Mapping
 from copy import deepcopy
-from itertools import chain, pairwise
+from itertools import chain
 
 import numpy as np
 
 from pyml import recorder
 from pyml.ops import optim as kernels
+from pyml.ops.outside import arrived
 from pyml.tensor import HookHandle, Tensor, enable_grad
 
 __all__ = ["Optimizer", "required"]
@@ -50,8 +53,9 @@ def _hooked(step):
 class Optimizer:
     """Base class of the optimizers.
 
-    A subclass gives `_update`, the kernel's side of its step in pyml.ops.optim, and checks its
-    options in `_check`. An optimizer written in Python overrides `step` instead, as in PyTorch.
+    A subclass gives `_update`, the kernel's side of its step in pyml.ops.optim, and the names of
+    its states, and checks its options in `_check`. An optimizer written in Python overrides `step`
+    instead, as in PyTorch.
 
     Args:
         params: Tensors, (name, Tensor) pairs, or dicts with such a list under "params" and options
@@ -65,6 +69,8 @@ class Optimizer:
     """
 
     _update = None
+    _needed_states = ()  # of a kernel: what a parameter that has any of its states must have
+    _other_states = ()
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -116,7 +122,7 @@ class Optimizer:
             raise TypeError("params is a set, whose order changes from run to run; use a list")
         params = [params] if isinstance(params, Tensor) else list(params)
         names = [item[0] for item in params if isinstance(item, tuple)]
-        params = [item[1] if isinstance(item, tuple) else item for item in params]
+        params = [item[1] if isinstance(item, tuple) and item[1:] else item for item in params]
         if names and len(names) != len(params):
             raise ValueError(f"params: {len(names)} of {len(params)} have a name; name all or none")
         for i, p in enumerate(params):
@@ -140,21 +146,10 @@ class Optimizer:
 
     def _check_distinct(self, group):
         """Raises if a parameter is there twice, also in other groups, or names unlike theirs."""
-        params = group["params"]
-        if len(set(params)) != len(params):
-            raise ValueError("params has the same Tensor twice")
-        known = set(chain.from_iterable(other["params"] for other in self.param_groups))
-        if not known.isdisjoint(params):
-            raise ValueError("some parameters are in more than one parameter group")
-        if any(("param_names" in group) != ("param_names" in other) for other in self.param_groups):
+        others = self.param_groups
+        kernels.check_distinct([*(other["params"] for other in others), group["params"]])
+        if any(("param_names" in group) != ("param_names" in other) for other in others):
             raise ValueError("either all parameter groups have names or none has")
-        blocks = sorted(  # the kernel updates them side by side
-            (p.data_ptr(), p.data_ptr() + p.numel() * p.element_size())
-            for p in params
-            if p.numel() > 0 and p.is_contiguous()
-        )
-        if any(second[0] < first[1] for first, second in pairwise(blocks)):
-            raise ValueError("params: two parameters share memory; pass one of them")
 
     def zero_grad(self, set_to_none=True):
         """Drops the gradients of all parameters, or with set_to_none=False fills them with zeros.
@@ -182,7 +177,8 @@ class Optimizer:
 
         Raises:
             TypeError, ValueError: if a gradient or a state does not have its parameter's shape and
-                dtype. No parameter has changed then.
+                dtype; or if what was changed in param_groups is not what the constructor takes, as
+                a parameter that is there twice. No parameter has changed then.
         """
         loss = None
         if closure is not None:
@@ -203,6 +199,7 @@ class Optimizer:
         Returns:
             A handle; handle.remove() takes the hook away.
         """
+        check_hook("pre", hook)
         self._step_pre_hooks.append(hook)
         return HookHandle(self._step_pre_hooks, hook)
 
@@ -212,6 +209,7 @@ class Optimizer:
         Returns:
             A handle; handle.remove() takes the hook away.
         """
+        check_hook("post", hook)
         self._step_post_hooks.append(hook)
         return HookHandle(self._step_post_hooks, hook)
 
@@ -239,57 +237,125 @@ class Optimizer:
         option that the groups of state_dict lack gets its default.
 
         Args:
-            state_dict: its arrays may be Tensors, NumPy arrays, or anything NumPy can read.
+            state_dict: its arrays may be Tensors, NumPy arrays, or what has __array__().
 
         Raises:
-            ValueError: if the number of groups, or of the parameters of one, is not that of this
-                optimizer. Nothing has changed then.
+            TypeError: if it is not a dict, or has an option or an array of a wrong type.
+            ValueError: if it is not of such an optimizer: by its groups, the number of parameters
+                of one, the range of an option, or the shape of a state. Nothing has changed then.
         """
-        saved_groups = state_dict["param_groups"]
-        sizes = [len(group["params"]) for group in self.param_groups]
-        saved_sizes = [len(group["params"]) for group in saved_groups]
-        if sizes != saved_sizes:
-            raise ValueError(
-                f"state_dict has groups of {saved_sizes} parameters, this optimizer of {sizes}; "
-                "make it for the same model and groups first"
-            )
+        self.state, self.param_groups = self._read(state_dict)
+        self._stepped = True  # where it was saved, for all we know
+
+    def _read(self, state_dict):
+        """(state, param_groups) from what state_dict() gave, all of it checked."""
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"state_dict must be a dict, not {type(state_dict).__name__}")
+        saved_groups = self._read_groups(state_dict)
         groups = []
-        for group, saved in zip(self.param_groups, saved_groups, strict=True):
+        for i, (group, saved) in enumerate(zip(self.param_groups, saved_groups, strict=True)):
             new = {  # in the order of saved: what is saved again is the same
                 name: group["params"] if name == "params" else deepcopy(value)
                 for name, value in saved.items()
             }
             if "param_names" in group:
                 new.setdefault("param_names", group["param_names"])
-            groups.append(new | {k: v for k, v in self.defaults.items() if k not in new})
-        param_of = dict(
-            zip(
-                chain.from_iterable(saved["params"] for saved in saved_groups),
-                chain.from_iterable(group["params"] for group in self.param_groups),
-                strict=True,
+            new |= {name: value for name, value in self.defaults.items() if name not in new}
+            self._check_types(new, f"state_dict: param_groups[{i}]")
+            self._check(new)
+            groups.append(new)
+        keys = list(chain.from_iterable(saved["params"] for saved in saved_groups))
+        params = chain.from_iterable(group["params"] for group in self.param_groups)
+        if not all(isinstance(key, Hashable) for key in keys) or len(set(keys)) != len(keys):
+            raise ValueError("state_dict: params of param_groups must be numbers, each there once")
+        param_of = dict(zip(keys, params, strict=True))
+        saved_state = state_dict.get("state")
+        if not isinstance(saved_state, Mapping):
+            raise ValueError(
+                f"state_dict: 'state' must be a dict, as of an optimizer like "
+                f"{type(self).__name__}, not {type(saved_state).__name__}"
             )
-        )
         state = defaultdict(dict)
-        for key, value in state_dict["state"].items():
+        for key, value in saved_state.items():
             if key in param_of:
-                state[param_of[key]] = self._convert(value, param_of[key])
+                place = f"state_dict: state of parameter {key}"
+                if self._update is not None:
+                    self._check_state(value, place)
+                state[param_of[key]] = self._convert(value, param_of[key], place)
             else:
                 state[key] = deepcopy(value)
-        self.state, self.param_groups = state, groups
-        self._stepped = True  # where it was saved, for all we know
+        return state, groups
 
-    def _convert(self, value, param, name=None):
+    def _read_groups(self, state_dict):
+        """The groups of a state_dict, which have as many parameters as those here."""
+        groups = state_dict.get("param_groups")
+        if not (
+            isinstance(groups, (list, tuple))
+            and all(isinstance(group, Mapping) for group in groups)
+            and all(isinstance(group.get("params"), (list, tuple)) for group in groups)
+        ):
+            raise ValueError(
+                "state_dict: 'param_groups' must be a list of dicts with a list 'params', as of an "
+                f"optimizer like {type(self).__name__}"
+            )
+        sizes = [len(group["params"]) for group in self.param_groups]
+        saved_sizes = [len(group["params"]) for group in groups]
+        if sizes != saved_sizes:
+            raise ValueError(
+                f"state_dict has groups of {saved_sizes} parameters, this optimizer of {sizes}; "
+                "make it for the same model and groups first"
+            )
+        return groups
+
+    def _check_types(self, options, place):
+        """Raises TypeError for an option that is not of the type of its default."""
+        for name, default in self.defaults.items():
+            value, kind = options[name], type(default)
+            is_flag = isinstance(value, (bool, np.bool_))
+            if kind is bool and not is_flag:
+                raise TypeError(f"{place}: {name} is {value!r}, it must be True or False")
+            if kind in (int, float) and (is_flag or not is_number(value)):
+                raise TypeError(f"{place}: {name} is {value!r}, it must be a number")
+
+    def _check_state(self, values, place):
+        """Raises ValueError for the state of a parameter that the kernel could not go on from."""
+        if not isinstance(values, Mapping):
+            raise ValueError(f"{place} is a {type(values).__name__}, it must be a dict")
+        names = self._needed_states + self._other_states
+        there = [name for name in names if values.get(name) is not None]
+        lacking = [name for name in self._needed_states if name not in there]
+        if there and lacking:
+            raise ValueError(
+                f"{place} lacks {', '.join(lacking)}, which {type(self).__name__} needs beside "
+                f"{', '.join(there)}"
+            )
+
+    def _convert(self, value, param, place, name=None):
         """A copy of loaded state: arrays as Tensors of the parameter's dtype, the step float64."""
-        if isinstance(value, dict):
-            return {key: self._convert(item, param, key) for key, item in value.items()}
-        if isinstance(value, Tensor):
-            value = value.detach().numpy()
-        is_count = name == "step" and self._update is not None
-        if not (hasattr(value, "__array__") or (is_count and isinstance(value, (int, float)))):
+        is_state = name in self._needed_states + self._other_states
+        if isinstance(value, Mapping) and not is_state:
+            return {
+                key: self._convert(item, param, f"{place}: {key}", key)
+                for key, item in value.items()
+            }
+        is_count = is_state and name == "step"
+        if is_count and isinstance(value, (int, float)):
+            value = np.float64(value)
+        if not is_state and not hasattr(value, "__array__"):
             return deepcopy(value)
-        array = np.asarray(value).copy()
+        if is_state and value is None:  # PyTorch keeps the place of a velocity
+            return None
+        array = np.array(arrived(value, place))
         if is_count:
+            if array.size != 1 or not 0 <= array.item() < math.inf:
+                raise ValueError(f"{place} is {value}, it must be one number >= 0")
             array = array.astype(np.float64).reshape(())
+        elif is_state:
+            if array.shape != param.shape:
+                raise ValueError(
+                    f"{place} has shape {array.shape}, the parameter has shape {param.shape}"
+                )
+            array = array.astype(param.dtype)
         elif array.dtype.kind == "f" and param.is_floating_point():
             array = array.astype(param.dtype)
         return Tensor._on(array)
@@ -309,11 +375,27 @@ class Optimizer:
         return "\n".join([*lines, ")"])
 
 
+def check_hook(when, hook):
+    if not callable(hook):
+        raise TypeError(f"a step {when}-hook must be a function, not {type(hook).__name__}")
+
+
+def is_number(value):
+    """Whether a step can read `value` as a number. float() takes text, too."""
+    try:
+        float(value)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        return False
+    return not isinstance(value, (str, bytes, bytearray))
+
+
 def check_range(who, options, name, low=0, high=None):
     """Raises ValueError unless low <= options[name], and < high where there is one."""
     value = options[name]
     if isinstance(value, Tensor) and value.numel() != 1:
         raise ValueError(f"{who}: {name} has {value.numel()} elements, it must have one")
+    if not is_number(value):
+        raise TypeError(f"{who}: {name} is {value!r}, it must be a number")
     if not low <= float(value) or (high is not None and not float(value) < high):
         rule = f">= {low}" if high is None else f"in [{low}, {high})"
         raise ValueError(f"{who}: {name} is {value}, it must be {rule}")

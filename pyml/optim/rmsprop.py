@@ -40,6 +40,8 @@ class RMSprop(Optimizer):
     """
 
     _update = RMSpropUpdate
+    _needed_states = ("step", "square_avg")
+    _other_states = ("momentum_buffer", "grad_avg")
 
     def __init__(
         self,

@@ -45,6 +45,7 @@ class SGD(Optimizer):
     """
 
     _update = SGDUpdate
+    _other_states = ("momentum_buffer",)
 
     def __init__(
         self,

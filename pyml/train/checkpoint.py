@@ -17,6 +17,7 @@ import numpy as np
 
 from pyml import io
 from pyml.nn.module import Module
+from pyml.ops.outside import arrived
 from pyml.optim.lr_scheduler import LRScheduler
 from pyml.optim.optimizer import Optimizer
 from pyml.random import Generator, default_generator
@@ -143,8 +144,8 @@ def load_checkpoint(path, *, model=None, optimizer=None, scheduler=None, generat
         ValueError: if the file is not a checkpoint, is damaged, is of a newer version, or lacks
             what is asked for; or if names, shapes, groups or options do not fit. Nothing has
             changed then.
-        TypeError: if an object lacks the methods, or has other dtypes than the file. Nothing has
-            changed then.
+        TypeError: if an object lacks the methods, or has other dtypes than the file; or if an
+            option in the file is not of the type that it must be. Nothing has changed then.
         OSError: if there is no such file.
 
     Example:
@@ -266,23 +267,16 @@ def _check(place, thing, state):
     """Raises unless the state fits the thing."""
     if isinstance(thing, Generator):
         _check_array(place, state, default_generator.state)
-    elif isinstance(thing, Optimizer):
+        return
+    if isinstance(thing, Optimizer):
         _check_optimizer(place, thing, state)
     else:
         _check_entries(place, thing, state)
-        if isinstance(thing, LRScheduler):
-            _check_rates(place, thing, state)
-
-
-def _check_rates(place, scheduler, state):
-    if not (isinstance(state, dict) and "base_lrs" in state):
-        return  # a subclass with a state_dict() of its own
-    rates, groups = len(state["base_lrs"]), len(scheduler.optimizer.param_groups)
-    if rates != groups:
-        raise ValueError(
-            f"{place}: the file has {rates} learning rates, the optimizer here {groups} groups; "
-            "make it with the groups that were saved"
-        )
+    if isinstance(thing, Optimizer) or type(thing).load_state_dict is LRScheduler.load_state_dict:
+        try:
+            thing._read(state)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{place}: {error}") from None
 
 
 def _check_entries(place, thing, state):
@@ -327,16 +321,17 @@ def _check_array(place, saved, own):
 def _check_optimizer(place, optimizer, state):
     """Groups, options, and the shapes and dtypes of the state."""
     who = type(optimizer).__name__
-    if not (isinstance(state, dict) and {"state", "param_groups"} <= state.keys()):
+    if not (
+        isinstance(state, dict)
+        and isinstance(state.get("state"), dict)
+        and isinstance(state.get("param_groups"), list)
+    ):
         raise ValueError(f"{place}: what the file has is not of an optimizer like {who}")
-    groups, saved_groups = optimizer.param_groups, state["param_groups"]
-    sizes = [len(group["params"]) for group in groups]
-    saved_sizes = [len(group["params"]) for group in saved_groups]
-    if sizes != saved_sizes:
-        raise ValueError(
-            f"{place}: the file has groups of {saved_sizes} parameters, {who} of {sizes}; "
-            "make it for the same model and groups first"
-        )
+    try:
+        saved_groups = optimizer._read_groups(state)
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from None
+    groups = optimizer.param_groups
     for i, (group, saved) in enumerate(zip(groups, saved_groups, strict=True)):
         if missing := [name for name in optimizer.defaults if name not in saved]:
             raise ValueError(
@@ -345,6 +340,8 @@ def _check_optimizer(place, optimizer, state):
             )
         names, saved_names = group.get("param_names"), saved.get("param_names")
         if None not in (names, saved_names) and names != saved_names:
+            if not isinstance(saved_names, list):
+                raise ValueError(f"{place}: param_groups[{i}] of the file has no list of names")
             raise ValueError(
                 f"{place}: param_groups[{i}] has the parameters {_listed(saved_names)} in the "
                 f"file, {_listed(names)} here; give them in the order in which they were saved"
@@ -443,20 +440,42 @@ def _new_name(path, arrays):
     return unique
 
 
-def _decoded(node, arrays):
+def _decoded(node, arrays, depth=0):
+    """The tree that `node` is of. Takes its arrays out of `arrays`: each belongs to one place."""
+    if depth > MAX_DEPTH + 1:
+        raise ValueError(f"its content is nested deeper than {MAX_DEPTH}")
     if isinstance(node, list):
-        return [_decoded(item, arrays) for item in node]
+        return [_decoded(item, arrays, depth + 1) for item in node]
     if not isinstance(node, dict):
         return node
+    if len(node) != 1:
+        raise ValueError(f"its content has an object of the kinds {_listed(node) or 'none'}")
     [(kind, value)] = node.items()
-    if kind == "dict":
-        return {_decoded(key, arrays): _decoded(item, arrays) for key, item in value}
-    if kind == "tuple":
-        return tuple(_decoded(item, arrays) for item in value)
-    if kind == "float":
+    if kind == "dict" and _is_list(value) and all(_is_list(pair, 2) for pair in value):
+        keys = [_decoded(key, arrays, depth + 1) for key, _ in value]
+        if not all(map(_is_key, keys)) or len(set(keys)) != len(keys):
+            raise ValueError("its content has a dict with keys that cannot be, or are there twice")
+        items = (_decoded(item, arrays, depth + 1) for _, item in value)
+        return dict(zip(keys, items, strict=True))
+    if kind == "tuple" and _is_list(value):
+        return tuple(_decoded(item, arrays, depth + 1) for item in value)
+    if kind == "float" and value in ("inf", "-inf", "nan"):
         return float(value)
-    tensor = arrays[value]
-    return {"tensor": tensor, "array": tensor.array, "scalar": tensor.array[()]}[kind]
+    if kind in ("tensor", "array", "scalar") and isinstance(value, str):
+        if value not in arrays:
+            raise ValueError(f"its content lacks the array {value!r}, or has it twice")
+        array = arrays.pop(value)
+        if kind == "tensor":
+            return Tensor._on(arrived(array, f"its tensor {value!r}"))
+        if kind == "array":
+            return array
+        if array.ndim == 0:
+            return array[()]
+    raise ValueError(f"its content has {kind!r} of what this cannot be")
+
+
+def _is_list(value, length=None):
+    return isinstance(value, list) and (length is None or len(value) == length)
 
 
 def _checksum(named, tree, arrays):
@@ -471,7 +490,8 @@ def _checksum(named, tree, arrays):
 
 def _read(path):
     """The content of a checkpoint, and which of its parts are dicts of several objects."""
-    tensors, metadata = io._read(path)
+    path = io._checked_path(path)
+    arrays, metadata = io._read(path)
     if KEY not in metadata:
         raise ValueError(
             f"{path}: is not a checkpoint, but a safetensors file of other content; "
@@ -479,20 +499,35 @@ def _read(path):
         )
     try:
         header = json.loads(metadata[KEY])
-        version = header["version"]
+        version = _entry(header, "version")
         if version == VERSION:
-            crc = _checksum(
-                header["named"],
-                header["content"],
-                {name: tensor.array for name, tensor in tensors.items()},
-            )
-            if crc != header["crc32"]:
-                raise ValueError("its checksum is not that of its content")
-            content = {name: _decoded(node, tensors) for name, node in header["content"].items()}
-            return content, header["named"]
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            return _content(header, arrays)
+    except (ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"{path}: is damaged: {error}") from None
     raise ValueError(
         f"{path}: is a checkpoint of version {version!r}, pyml here reads version {VERSION}; "
         "a newer pyml may read it"
     )
+
+
+def _content(header, arrays):
+    """The content of a header of this version, and which of its parts are dicts."""
+    named, tree = _entry(header, "named"), _entry(header, "content")
+    if _checksum(named, tree, arrays) != _entry(header, "crc32"):
+        raise ValueError("its checksum is not that of its content")
+    for argument in ("default_generator", *TREES):
+        _entry(tree, argument)
+    content = {argument: _decoded(node, arrays) for argument, node in tree.items()}
+    if not (_is_list(named) and all(name in PARTS for name in named)):
+        raise ValueError(f"its list of parts with names is {named!r}")
+    for argument in named:
+        things = _entry(content, argument)
+        if not (isinstance(things, dict) and all(isinstance(name, str) for name in things)):
+            raise ValueError(f"its {argument} is no dict of names")
+    return content, named
+
+
+def _entry(values, name):
+    if not (isinstance(values, dict) and name in values):
+        raise ValueError(f"it lacks {name!r}")
+    return values[name]

@@ -2,6 +2,7 @@
 
 import math
 import time
+from operator import index
 
 from pyml import nn
 from pyml.ops.creation import randperm
@@ -75,8 +76,16 @@ def fit(
         A History.
 
     Raises:
+        TypeError: if epochs or batch_size is not an integer.
+        ValueError: if epochs is negative or batch_size less than two; if there are fewer rows than
+            two to train on or one to validate on, or not as many labels as rows. Nothing has
+            changed then.
         FloatingPointError: if the training loss is infinite or NaN.
     """
+    _check_count("epochs", epochs, 0)
+    _check_count("batch_size", batch_size, 2)
+    _check_rows("fit: train", *train, 2)
+    _check_rows("fit: validation", *validation, 1)
 
     @record(unrecordable="eager")
     def step(x, y):
@@ -106,6 +115,22 @@ def fit(
     return history
 
 
+def _check_count(name, value, least):
+    try:
+        count = index(value)
+    except TypeError:
+        raise TypeError(f"fit: {name} is {value!r}, it must be an integer") from None
+    if count < least:
+        raise ValueError(f"fit: {name} is {count}, it must be at least {least}")
+
+
+def _check_rows(name, x, y, least):
+    if len(x) != len(y):
+        raise ValueError(f"{name} has {len(x)} rows, but {len(y)} labels")
+    if len(y) < least:
+        raise ValueError(f"{name} has {len(y)} rows, it must have at least {least}")
+
+
 def _train_epoch(model, step, train, batch_size, on_step):
     """One pass over the rows; returns the mean loss."""
     model.train()
@@ -133,14 +158,20 @@ def evaluate(model, loss, x, y):
 
     Returns:
         Two floats.
+
+    Raises:
+        ValueError: if there are no rows, or not as many labels as rows.
     """
+    _check_rows("evaluate: data", x, y, 1)
     was_training = model.training
     model.eval()
     total = correct = 0
-    for start in range(0, len(y), EVALUATION_ROWS):
-        labels = y[start : start + EVALUATION_ROWS]
-        scores = model(x[start : start + EVALUATION_ROWS])
-        total += loss(scores, labels).item() * len(labels)
-        correct += (scores.argmax(1) == labels).sum().item()
-    model.train(was_training)
+    try:
+        for start in range(0, len(y), EVALUATION_ROWS):
+            labels = y[start : start + EVALUATION_ROWS]
+            scores = model(x[start : start + EVALUATION_ROWS])
+            total += loss(scores, labels).item() * len(labels)
+            correct += (scores.argmax(1) == labels).sum().item()
+    finally:
+        model.train(was_training)
     return total / len(y), correct / len(y)

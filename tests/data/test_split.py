@@ -37,3 +37,8 @@ def test_fraction_out_of_range(fraction):
 def test_labels_of_two_dimensions():
     with pytest.raises(ValueError, match=r"labels has shape \(3, 1\)"):
         stratified_split(np.zeros((3, 1)), 0.5, 0)
+
+
+def test_labels_that_are_nan():
+    with pytest.raises(ValueError, match=r"labels\[1\] is NaN, which is no class"):
+        stratified_split([0.0, np.nan, 1.0], 0.5, 0)

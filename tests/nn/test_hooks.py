@@ -312,3 +312,56 @@ def test_changing_a_watched_output_in_place_is_refused():
     module.register_full_backward_hook(lambda m, dx, dy: None)
     with pytest.raises(RuntimeError, match="in place"):
         module(leaf(1)).add_(1)
+
+
+@pytest.mark.parametrize(
+    "register",
+    [
+        "register_forward_pre_hook",
+        "register_forward_hook",
+        "register_full_backward_pre_hook",
+        "register_full_backward_hook",
+    ],
+)
+def test_a_hook_that_is_no_function(register):
+    with pytest.raises(TypeError, match="hook must be a function, not of type int"):
+        getattr(Scale(), register)(3)
+
+
+@pytest.mark.parametrize(
+    "returned, error, match",
+    [
+        (3, TypeError, "gradient 0 that a backward .*hook returned is of type int"),
+        ((3,), TypeError, "is of type int, not a Tensor or None"),
+        ([pyml.ones(2)], TypeError, "is of type list"),
+        (pyml.ones(3), ValueError, r"has shape \(3,\), it must have shape \(2,\)"),
+        (pyml.ones(2, dtype=pyml.float32), TypeError, "has dtype float32"),
+        (pyml.ones(2, dtype=pyml.int64), TypeError, "has dtype int64"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("when", ["register_full_backward_pre_hook", "register_full_backward_hook"])
+def test_a_backward_hook_that_returns_no_gradient(when, returned, error, match):
+    module, x = Scale(), leaf(1.0, 2.0)
+    getattr(module, when)(lambda *args: returned)
+    with pytest.raises(error, match=match):
+        module(x).sum().backward()
+    assert x.grad is None
+
+
+def test_forward_hooks_may_return_anything_as_in_pytorch():
+    module = Scale()
+    pre = module.register_forward_pre_hook(lambda module, args: 3)
+    assert module(leaf(1.0)) == 6
+    pre.remove()
+    module.register_forward_hook(lambda module, args, output: 5)
+    assert module(leaf(1.0)) == 5
+
+
+def test_a_forward_pre_hook_with_kwargs_that_returns_something_else():
+    module = Scale()
+    for wrong in (3, (1, 2, 3), ((), 3)):
+        handle = module.register_forward_pre_hook(lambda *_, wrong=wrong: wrong, with_kwargs=True)
+        with pytest.raises(RuntimeError, match=r"must return None or \(args, kwargs\)"):
+            module(leaf(1.0))
+        handle.remove()

@@ -117,6 +117,10 @@ def test_vector_to_parameters_refuses():
         vector_to_parameters(pyml.zeros(4), layer.parameters())
     with pytest.raises(TypeError, match="must be a Tensor, not ndarray"):
         vector_to_parameters(np.zeros(3), layer.parameters())
+    layer.weight.requires_grad_(False)
+    with pytest.raises(TypeError, match="vec has dtype int64, it must be float32 or float64"):
+        vector_to_parameters(pyml.arange(3), layer.parameters())
+    layer.weight.requires_grad_(True)
     assert parameters_to_vector(layer.parameters()).tolist() == before
 
 

@@ -133,6 +133,10 @@ def test_refusals():
         (lambda: LinearLR(optimizer, 1.5), "start_factor is 1.5"),
         (lambda: LinearLR(optimizer, 0.5, -1), "end_factor is -1"),
         (lambda: LinearLR(optimizer, 0.5, 1.0, -1), "total_iters is -1"),
+        (lambda: LinearLR(optimizer, 0.5, 1.0, 10**400), "total_iters is 1000"),
+        (lambda: StepLR(optimizer, float("nan")), "step_size is nan"),
+        (lambda: StepLR(optimizer, 2, float("nan")), "gamma is nan"),
+        (lambda: StepLR(optimizer, 2, last_epoch=-2), "StepLR: last_epoch is -2"),
     ]:
         with pytest.raises(ValueError, match=match):
             make()
@@ -141,3 +145,43 @@ def test_refusals():
     assert "initial_lr" not in optimizer.param_groups[0]
     with pytest.raises(NotImplementedError, match="get_lr"):
         LRScheduler(optimizer)
+
+
+@pytest.mark.parametrize(
+    "name, value, error, match",
+    [
+        ("last_epoch", ..., ValueError, "StepLR: state_dict lacks last_epoch; it is of another"),
+        ("_last_lr", ..., ValueError, "lacks _last_lr"),
+        ("last_epoch", -2, ValueError, "last_epoch is -2, it must be >= -1"),
+        ("last_epoch", float("nan"), TypeError, "last_epoch is nan, it must be an integer"),
+        ("last_epoch", "3", TypeError, "last_epoch is '3'"),
+        ("last_epoch", True, TypeError, "last_epoch is True"),
+        ("_step_count", -1, ValueError, "_step_count is -1"),
+        ("_is_initial", 1, TypeError, "_is_initial is 1, it must be True or False"),
+        ("step_size", 0, ValueError, "step_size is 0"),
+        ("step_size", None, TypeError, "step_size is None"),
+        ("gamma", float("nan"), ValueError, "gamma is nan"),
+        ("gamma", [0.1], TypeError, "gamma is"),
+        ("base_lrs", 0.5, TypeError, "base_lrs is 0.5, it must be a list"),
+        ("base_lrs", {"0": 0.5}, TypeError, "base_lrs is"),
+        ("base_lrs", ["0.5"], TypeError, r"base_lrs\[0\] is '0.5', it must be a number"),
+        ("base_lrs", [0.5] * 3, ValueError, "base_lrs has 3 learning rates, the optimizer 2"),
+        ("_last_lr", [], ValueError, "_last_lr has 0 learning rates, the optimizer 2"),
+        ("optimizer", 3, ValueError, "has 'optimizer', which is not of a scheduler's state"),
+        ("get_lr", 3, ValueError, "has 'get_lr'"),
+        (3, 3, ValueError, "has 3, which is not"),
+    ],
+)
+def test_a_damaged_state_is_refused_and_nothing_changes(name, value, error, match):
+    scheduler = StepLR(make_optimizer(), 2, 0.5)
+    before = scheduler.__dict__.copy()
+    state = StepLR(make_optimizer(), 3).state_dict()
+    if value is ...:
+        del state[name]
+    else:
+        state[name] = value
+    with pytest.raises(error, match=match):
+        scheduler.load_state_dict(state)
+    assert scheduler.__dict__ == before
+    with pytest.raises(TypeError, match="state_dict must be a dict, not list"):
+        scheduler.load_state_dict([state])

@@ -193,6 +193,109 @@ def test_step_within_step_is_refused(params):
     assert params[1].array == 2
 
 
+def doubled(groups, p, q):
+    groups[0]["params"].append(p)
+
+
+def in_two_groups(groups, p, q):
+    groups[1]["params"].append(p)
+
+
+def alias(groups, p, q):
+    groups[1]["params"].append(Tensor._on(p.array, requires_grad=True))
+    groups[1]["params"][-1].grad = p.grad
+
+
+def transposed(groups, p, q):
+    groups[1]["params"].append(Tensor._on(p.array[::-1], requires_grad=True))
+    groups[1]["params"][-1].grad = p.grad
+
+
+def on_the_same_memory(groups, p, q):
+    q.data = Tensor._on(p.array[:1].reshape(1, 1))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("steps", [0, 1])
+@pytest.mark.parametrize(
+    "change, error, match",
+    [
+        (doubled, ValueError, "same Tensor twice"),
+        (in_two_groups, ValueError, "more than one"),
+        (alias, ValueError, "share memory"),
+        (transposed, ValueError, "share memory"),
+        (on_the_same_memory, ValueError, "share memory"),
+        (lambda groups, p, q: groups[1]["params"].append(None), TypeError, r"\[1\] is a NoneType"),
+        (lambda groups, p, q: groups[1]["params"].append(1.0), TypeError, r"\[1\] is a float"),
+        (lambda groups, p, q: groups[1].update(params=p), TypeError, "must be a list"),
+        (lambda groups, p, q: groups.append(groups[0]), ValueError, "more than one"),
+    ],
+)
+def test_groups_that_were_changed_are_checked_by_step(change, error, match, steps, name, params):
+    optimizer = getattr(optim, name)([{"params": [p]} for p in params], lr=1)
+    for _ in range(steps):
+        optimizer.step()
+    change(optimizer.param_groups, *params)
+    before = [p.array.copy() for p in params]
+    for _ in range(2):
+        with pytest.raises(error, match=match):
+            optimizer.step()
+    assert all(np.array_equal(p.array, old) for p, old in zip(params, before, strict=True))
+
+
+def test_a_group_is_not_added_to_groups_that_were_changed(params):
+    optimizer = optim.SGD(params[:1])
+    optimizer.param_groups[0]["params"].append(None)
+    with pytest.raises(TypeError, match=r"params\[1\] is a NoneType"):
+        optimizer.add_param_group({"params": params[1:]})
+    assert len(optimizer.param_groups) == 1
+
+
+def test_parameters_may_be_parts_of_one_array():
+    base = tensor(np.ones((4, 6)))
+    parts = [Tensor._on(base.array[:, i::2], requires_grad=True) for i in range(2)]
+    for p in parts:
+        p.grad = tensor(np.ones((4, 3)))
+    optim.SGD(parts, lr=1).step()
+    assert not base.array.any()
+
+
+@pytest.mark.parametrize("change", ["append", "remove", "clear", "group", "no group"])
+def test_an_option_whose_code_changes_the_groups(change, params):
+    """The step takes the parameters that are there when all options have been read."""
+    more = [parameter([1.0]) for _ in range(1000)]
+    for p in more:
+        p.grad = tensor([1.0])
+
+    class Rate:
+        def __float__(self):
+            groups = optimizer.param_groups
+            if change == "append" and len(groups[0]["params"]) < 5:
+                groups[0]["params"].extend(more)
+            elif change == "remove" and groups[0]["params"]:
+                groups[0]["params"].pop()
+            elif change == "clear":
+                groups[0]["params"].clear()
+            elif change == "group" and len(groups) == 1:
+                optimizer.add_param_group({"params": more})
+            elif change == "no group":
+                groups.clear()
+            return 1.0
+
+    optimizer = optim.SGD(params, lr=0.5, momentum=0.9)
+    optimizer.step()
+    optimizer.param_groups[0]["lr"] = Rate()
+    optimizer.step()
+    optimizer.step()
+    assert all(p.array == (-1.9 if change == "append" else 1.0) for p in more) or change == "group"
+
+
+@pytest.mark.parametrize("register", ["register_step_pre_hook", "register_step_post_hook"])
+def test_a_hook_that_is_no_function(register, params):
+    with pytest.raises(TypeError, match="-hook must be a function, not int"):
+        getattr(optim.SGD(params), register)(3)
+
+
 def test_steps_from_several_threads_at_once():
     """Each is done or refused; none is half done."""
     p = parameter(np.zeros(100_003))
@@ -274,15 +377,108 @@ def test_load_of_another_model(other, params):
     assert optimizer.param_groups[0]["lr"] == 0.25
 
 
-def test_state_of_another_model_is_refused_by_step(params):
+def test_state_of_another_model_is_refused(params):
     optimizer = optim.Adam(params)
     optimizer.step()
     saved = optimizer.state_dict()
     saved["state"][0], saved["state"][1] = saved["state"][1], saved["state"][0]
     other = optim.Adam(params)
-    other.load_state_dict(saved)
+    with pytest.raises(ValueError, match=r"parameter 0: exp_avg has shape \(1, 1\)"):
+        other.load_state_dict(saved)
+    assert not other.state
+    other.state.update({params[0]: saved["state"][0]})
     with pytest.raises(ValueError, match="its state 'exp_avg' has shape"):
         other.step()
+
+
+def changed(state, path, value):
+    """`state` with another value at a path of keys; ... removes what is there."""
+    *path, last = path
+    place = state = copy.deepcopy(state)
+    for key in path:
+        place = place[key]
+    if value is ...:
+        del place[last]
+    else:
+        place[last] = value
+    return state
+
+
+GROUP = ("param_groups", 0)
+STATE = ("state", 0)
+
+
+@pytest.mark.parametrize(
+    "path, value, error, match",
+    [
+        (("state",), ..., ValueError, "'state' must be a dict"),
+        (("state",), [1], ValueError, "'state' must be a dict, .* not list"),
+        (("param_groups",), ..., ValueError, "'param_groups' must be a list of dicts"),
+        (("param_groups",), {}, ValueError, "'param_groups' must be a list of dicts"),
+        (("param_groups",), [[], []], ValueError, "'param_groups' must be a list of dicts"),
+        ((*GROUP, "params"), ..., ValueError, "with a list 'params'"),
+        ((*GROUP, "params"), 3, ValueError, "with a list 'params'"),
+        ((*GROUP, "params"), [0, 0], ValueError, "each there once"),
+        ((*GROUP, "params"), [0, [1]], ValueError, "must be numbers"),
+        ((*GROUP, "lr"), float("nan"), ValueError, "lr is nan"),
+        ((*GROUP, "lr"), "0.1", TypeError, r"param_groups\[0\]: lr is '0.1', it must be a number"),
+        ((*GROUP, "lr"), None, TypeError, "lr is None"),
+        ((*GROUP, "eps"), [1e-8], TypeError, "eps is"),
+        ((*GROUP, "eps"), 1j, TypeError, "eps is"),
+        ((*GROUP, "eps"), 10**400, TypeError, "eps is"),
+        ((*GROUP, "betas"), (0.9,), ValueError, "betas is"),
+        ((*GROUP, "betas"), (0.9, "0.99"), TypeError, r"betas\[1\] is '0.99'"),
+        ((*GROUP, "amsgrad"), "no", TypeError, "amsgrad is 'no', it must be True or False"),
+        (STATE, [1], ValueError, "state of parameter 0 is a list"),
+        ((*STATE, "step"), ..., ValueError, "parameter 0 lacks step, which Adam needs"),
+        ((*STATE, "exp_avg_sq"), None, ValueError, "parameter 0 lacks exp_avg_sq"),
+        ((*STATE, "step"), np.ones(2), ValueError, "step is .* it must be one number"),
+        ((*STATE, "step"), -1, ValueError, "step is -1"),
+        ((*STATE, "step"), float("nan"), ValueError, "step is nan"),
+        ((*STATE, "step"), "3", TypeError, "step is a str"),
+        ((*STATE, "exp_avg"), np.ones(3), ValueError, "exp_avg has shape"),
+        ((*STATE, "exp_avg"), np.ones(2, complex), TypeError, "exp_avg: dtype complex128"),
+        ((*STATE, "exp_avg"), np.array([None, 1]), TypeError, "exp_avg: dtype object"),
+        ((*STATE, "more"), np.ones(2, complex), TypeError, "more: dtype complex128"),
+        ((*STATE, "exp_avg"), [1.0, 2.0], TypeError, "exp_avg is a list"),
+        ((*STATE, "exp_avg"), {}, TypeError, "exp_avg is a dict"),
+    ],
+    ids=str,
+)
+def test_a_damaged_state_is_refused_and_nothing_changes(path, value, error, match, params):
+    saved = optim.Adam(params)
+    saved.step()
+    optimizer = optim.Adam(params, lr=0.5)
+    optimizer.step()
+    groups = copy.copy(optimizer.param_groups[0])
+    state = {p: dict(values) for p, values in optimizer.state.items()}
+    with pytest.raises(error, match=match):
+        optimizer.load_state_dict(changed(saved.state_dict(), path, value))
+    assert optimizer.param_groups == [groups]
+    assert {p: dict(values) for p, values in optimizer.state.items()} == state
+    with pytest.raises(TypeError, match="state_dict must be a dict, not list"):
+        optimizer.load_state_dict([saved])
+
+
+def test_state_of_other_dtypes_and_byte_orders_is_converted(params):
+    saved = optim.SGD(params, momentum=0.9)
+    saved.step()
+    for dtype in (">f8", ">f4", "f2", ">f2", ">i8", "u1"):
+        other = optim.SGD(params, momentum=0.9)
+        array = np.array([3, 5], dtype)
+        other.load_state_dict(changed(saved.state_dict(), (*STATE, "momentum_buffer"), array))
+        loaded = other.state[params[0]]["momentum_buffer"]
+        assert loaded.dtype == params[0].dtype and loaded.tolist() == [3, 5]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_names_of_states_are_those_of_the_kernel(name, params):
+    options = {"momentum": 0.9} if name in ("SGD", "RMSprop") else {}
+    options |= {"centered": True} if name == "RMSprop" else {}
+    options |= {"amsgrad": True} if name in ("Adam", "AdamW") else {}
+    optimizer = getattr(optim, name)(params, **options)
+    optimizer.step()
+    assert set(optimizer.state[params[0]]) == {*optimizer._needed_states, *optimizer._other_states}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -333,7 +333,7 @@ def test_not_a_number_in_the_first_step_leaves_the_weights():
 
 
 @pytest.mark.parametrize("at", [0, 3, 6])
-def test_ctrl_c_waits_for_the_edge_of_a_step(at):
+def test_ctrl_c_waits_for_the_edge_of_a_step(at, interruptible):
     """In the first step, within an epoch, in the last batch, which is smaller."""
 
     def made():

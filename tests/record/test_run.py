@@ -668,7 +668,7 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
-def test_ctrl_c_ends_a_run_soon():
+def test_ctrl_c_ends_a_run_soon(interruptible):
     child = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(INTERRUPTED)],
         stdout=subprocess.PIPE,

@@ -142,3 +142,55 @@ def test_evaluate_over_many_batches(rng):
     scores = model(x)
     assert loss == pytest.approx(nn.CrossEntropyLoss()(scores, y).item(), rel=1e-5)
     assert accuracy == (scores.detach().numpy().argmax(1) == y.numpy()).mean()
+
+
+@pytest.mark.parametrize(
+    "option, value, error, match",
+    [
+        ("epochs", -1, ValueError, "epochs is -1, it must be at least 0"),
+        ("epochs", 1.5, TypeError, "epochs is 1.5, it must be an integer"),
+        ("epochs", float("nan"), TypeError, "epochs is nan"),
+        ("epochs", "3", TypeError, "epochs is '3'"),
+        ("batch_size", 0, ValueError, "batch_size is 0, it must be at least 2"),
+        ("batch_size", 1, ValueError, "batch_size is 1"),
+        ("batch_size", -(10**30), ValueError, "batch_size is -1000"),
+    ],
+)
+def test_counts_that_cannot_be(rng, option, value, error, match):
+    with pytest.raises(error, match=match):
+        run(blobs(rng, 40), **{option: value})
+
+
+def test_rows_that_cannot_be(rng):
+    model, loss = mlp(5, (4,), 3), nn.CrossEntropyLoss()
+    optimizer = optim.SGD(model.parameters())
+    x, y = blobs(rng, 8)
+    for train, validation, match in [
+        ((x, y[:7]), (x, y), "train has 8 rows, but 7 labels"),
+        ((x[:1], y[:1]), (x, y), "train has 1 rows, it must have at least 2"),
+        ((x, y), (x[:0], y[:0]), "validation has 0 rows"),
+    ]:
+        with pytest.raises(ValueError, match=match):
+            fit(model, loss, optimizer, train, validation, epochs=1, batch_size=4)
+
+
+def test_epochs_and_batches_may_be_endless(rng):
+    class Enough(Exception):
+        pass
+
+    def on_epoch(epoch):
+        if epoch.epoch == 3:
+            raise Enough
+
+    with pytest.raises(Enough):
+        run(blobs(rng, 40), epochs=10**30, batch_size=10**30, on_epoch=on_epoch)
+
+
+def test_evaluate_of_no_rows_and_of_a_model_that_raises(rng):
+    x, y = blobs(rng, 8)
+    model, loss = mlp(4, (4,), 3), nn.CrossEntropyLoss()
+    with pytest.raises(ValueError, match="evaluate: data has 0 rows"):
+        evaluate(model, loss, x[:0], y[:0])
+    with pytest.raises(ValueError, match="in_features is 4"):
+        evaluate(model, loss, x, y)
+    assert model.training

@@ -27,11 +27,16 @@ def vector_to_parameters(vec, parameters):
         parameters: an iterable of Tensors.
 
     Raises:
-        TypeError: if vec is not a Tensor.
+        TypeError: if vec is not a Tensor, or not of floating point.
         ValueError: if it has another number of elements.
     """
     if not isinstance(vec, Tensor):
         raise TypeError(f"vector_to_parameters: vec must be a Tensor, not {type(vec).__name__}")
+    if not vec.is_floating_point():
+        raise TypeError(
+            f"vector_to_parameters: vec has dtype {vec.dtype}, it must be float32 or float64; "
+            "vec.float() converts it"
+        )
     parameters = list(parameters)
     needed = sum(parameter.numel() for parameter in parameters)
     if vec.shape != (needed,):
