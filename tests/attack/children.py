@@ -28,6 +28,8 @@ from pathlib import Path
 
 import numpy as np
 
+import pyml
+
 TESTS = Path(__file__).parents[1]
 BATCH = 300  # cases of one child: a heap that a case has corrupted does not spoil the others
 TIMEOUT = 60  # seconds without a word: many times the slowest case
@@ -177,7 +179,8 @@ def _kill_group(leader):
 
 def _environment(environment):
     inherited = {**os.environ, **environment}
-    path = [str(TESTS), inherited.get("PYTHONPATH", "")]
+    here = str(Path(pyml.__file__).parents[1])  # the child imports what its parent has imported
+    path = [here, str(TESTS), inherited.get("PYTHONPATH", "")]
     inherited["PYTHONPATH"] = os.pathsep.join(filter(None, path))
     inherited["MPLBACKEND"] = "Agg"
     if SANITIZED:
