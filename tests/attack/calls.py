@@ -71,7 +71,6 @@ def attack(rng, tell):
 
 def attack_target(target, rng, tell):
     seed = int(rng.integers(2**62))
-    signal.signal(signal.SIGALRM, _interrupt)
     first = outcome(target, seed, 1, tell)
     if first is None:
         return
@@ -233,11 +232,13 @@ def difference(before, after):
 @contextlib.contextmanager
 def limited():
     """Interrupts what takes longer than SECONDS."""
+    before = signal.signal(signal.SIGALRM, _interrupt)
     signal.setitimer(signal.ITIMER_REAL, SECONDS)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @contextlib.contextmanager

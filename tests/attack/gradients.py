@@ -92,7 +92,7 @@ def put(t, value):
     return t
 
 
-# ---- hooks: (must the gradient still be right, the hook); else an error, or what is well formed ---
+# ---- hooks: (must the gradient still be right, the hook); else an error or what is well formed ---
 
 
 def _raise():
