@@ -5,6 +5,8 @@ would be ordinary; `hostility` is the share of values that are anything at all.
 """
 
 import ast
+import contextlib
+import gc
 import inspect
 import math
 
@@ -94,7 +96,7 @@ class Maker:
         dtype = np.dtype(dtype)
         values = self.rng.normal(size=shape) * self.choose([1, 1, 1, 3, 1e4])
         if dtype.kind in "iu":
-            values = self.rng.integers(0, self.choose([2, 3, 5, 120]), size=shape)
+            values = self.rng.integers(0, self.choose([1, 2, 3, 5, 120]), size=shape)
         array = np.asarray(values).astype(dtype)
         if dtype.kind == "f" and array.size and self.chance(0.15):
             place = self.integer(0, array.size)
@@ -141,7 +143,7 @@ class Maker:
         if self.tensors and shape is None and dtype is None and self.chance(0.15):
             return self.choose(self.tensors)
         if shape is None:
-            shape = self.shape if self.chance(0.6) else self.sizes(self.choose([2, 3, 5]))
+            shape = self.shape if self.chance(0.75) else self.sizes(self.choose([2, 3, 5]))
         dtype = dtype or (self.dtype if self.chance(0.8) else self.choose(DTYPES))
         while math.prod(shape) * 8 > MOST_BYTES:
             shape = shape[1:]
@@ -234,14 +236,20 @@ class Maker:
     def change(self):
         """Changes a tensor of the case behind the back of the call that is under way."""
         self.mischief = True
-        if self.tensors:
-            t = self.choose(self.tensors)
-            try:
-                with pyml.no_grad():
-                    t.array.fill(3)
-                    t.array = np.zeros(5, t.dtype) if hasattr(type(t), "array") else t.array
-            except (AttributeError, ValueError, TypeError):
-                pass
+        if not self.tensors:
+            return
+        t = self.choose(self.tensors)
+        changes = [
+            lambda: t.array.fill(3),
+            lambda: setattr(t, "data", pyml.zeros(self.integer(0, 3), dtype=t.dtype)),
+            lambda: setattr(t, "data", pyml.zeros(2, 3)),
+            lambda: setattr(t, "grad", None),
+            lambda: t.requires_grad_(not t.requires_grad),
+            lambda: setattr(t.array, "shape", (-1,)),
+            lambda: self.tensors.clear() or gc.collect(),
+        ]
+        with contextlib.suppress(AttributeError, ValueError, TypeError, RuntimeError):
+            self.choose(changes)()
 
     def trickster(self):
         """An object whose special methods raise, lie, or change the tensors of the case."""
@@ -289,6 +297,10 @@ class Maker:
         ):
             numbers = 0.5 if name == "value" else 0.1
             return self.choose(NUMBERS) if self.chance(numbers) else self.tensor()
+        if name == "dim" and self.shape and self.chance(0.6):
+            return self.integer(-len(self.shape), len(self.shape))
+        if name in ORDINARY and self.chance(0.8):
+            return ORDINARY[name](self)
         if name in ("mask", "condition"):
             return self.tensor(self.shape, "bool")
         same_shape = ("weight", "mat2", "tensor1", "tensor2", "end", "src", "mean", "std", "index")
@@ -326,10 +338,6 @@ class Maker:
             return optim.SGD([pyml.ones(2, requires_grad=True)], lr=0.1)
         if name in ("module", "model"):
             return self.choose([nn.Linear(3, 2), nn.Sequential(nn.Linear(2, 2), nn.ReLU())])
-        if name in ("modules", "args") and self.chance(0.5):
-            return [nn.Linear(2, 2), nn.ReLU()]
-        if name == "generator":
-            return self.choose([None, pyml.Generator(1), pyml.default_generator])
         if name in ("path", "directory", "prefix", "name", "target", "title"):
             return self.choose(["weight", "bias", "a", "", "inner.weight", "x"])
         if name in ("hook", "fn", "func", "function", "closure", "callback", "what", "loss"):
@@ -391,6 +399,26 @@ class Maker:
         if self.chance(0.02):
             args.append(self.anything())
         return tuple(args), kwargs
+
+
+ORDINARY = {  # name of a parameter -> a value, made by a Maker
+    "ndarray": Maker.array,
+    "p": lambda make: make.choose([0, 0.3, 0.5, 1, 2, math.inf]),
+    "low": lambda make: make.integer(-3, 2),
+    "high": lambda make: make.integer(2, 50),
+    "defaults": lambda make: make.choose([{}, {"lr": 0.1}]),
+    "param_group": lambda make: {"params": [make.tensor(leaf=True)], "lr": 0.2},
+    "key": lambda make: make.choose(["a", "weight", 0, -1, 1]),
+    "memo": lambda make: {},
+    "state": lambda make: np.array([make.integer(0, 9), 3], np.uint64),
+    "gradient": lambda make: make.tensor(make.shape, make.dtype),
+    "modules": lambda make: make.choose([{"a": nn.ReLU()}, [nn.Linear(2, 2), nn.ReLU()]]),
+    "module": lambda make: make.choose([nn.Linear(3, 2), nn.ReLU(), nn.Sequential(nn.Tanh())]),
+    "nonlinearity": lambda make: make.choose(["relu", "tanh", "linear", "leaky_relu", "selu"]),
+    "param": lambda make: nn.Parameter(pyml.ones(2)),
+    "sparsity": lambda make: make.choose([0.1, 0.5]),
+    "generator": lambda make: make.choose([None, pyml.Generator(1), pyml.default_generator]),
+}
 
 
 class Subclass(np.ndarray):

@@ -14,7 +14,7 @@ import warnings
 import numpy as np
 
 import pyml
-from attack.arguments import DTYPES, Hostile, Maker, bits_of, describe, parameters_of
+from attack.arguments import Hostile, Maker, bits_of, describe, parameters_of
 from attack.children import Fault
 from attack.surface import Target, targets
 from pyml import config
@@ -54,6 +54,9 @@ LAYOUT = (
     "__setitem__",
 )  # is seen
 ANYTHING = ("empty", "seed", "stats", "rng_state", "show_config")  # other values each time
+
+
+UNKNOWN = (np.float16, np.longdouble)  # to the kernels
 
 
 class Slow(BaseException):
@@ -179,7 +182,7 @@ def well_formed(target, value, depth=0):
         array = value.array
         if value.shape != array.shape or value.dtype != array.dtype or value.ndim != array.ndim:
             raise Fault(f"{target}: a tensor of shape {value.shape} on an array of {array.shape}")
-        if str(array.dtype) not in DTYPES:
+        if array.dtype.kind not in "biuf" or not array.dtype.isnative or array.dtype in UNKNOWN:
             raise Fault(f"{target}: a tensor of dtype {array.dtype!r}")
         if value.is_contiguous() != array.flags.c_contiguous:
             raise Fault(f"{target}: is_contiguous() is {value.is_contiguous()}")
@@ -214,7 +217,8 @@ def numbers_of(value, depth=0):
     if isinstance(value, np.ndarray):
         if value.dtype.kind in "fc":
             value = np.where(np.isnan(value), np.nan, value).astype(value.dtype)
-        return (str(value.dtype), value.shape, b"" if value.dtype.hasobject else value.tobytes())
+        padded = value.dtype.hasobject or value.dtype.itemsize > 8 or value.dtype.fields
+        return (str(value.dtype), value.shape, b"" if padded else value.tobytes())
     if isinstance(value, (list, tuple)) and depth < 4:
         return tuple(numbers_of(item, depth + 1) for item in value)
     return type(value).__name__

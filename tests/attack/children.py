@@ -79,8 +79,12 @@ class Report:
     findings: dict = field(default_factory=dict)  # kind -> Finding
 
     def add(self, finding):
-        kind = re.sub(r"0x[0-9a-f]+|\d+", "#", finding.what.split("\n")[0])[:160]
-        kind += finding.doing.split("(")[0]
+        lines = finding.what.strip().split("\n")
+        what = lines[-1] if lines[0].startswith("Traceback") else lines[0]
+        kind = (
+            re.sub(r"0x[0-9a-f]+|\d+|'[^']*'", "#", what)[:100]
+            + re.split(r"[ (]", finding.doing)[0]
+        )
         if kind in self.findings:
             self.findings[kind].count += 1
         else:

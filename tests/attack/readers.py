@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 import pyml
-from attack.arguments import Maker, bits_of
+from attack.arguments import Hostile, Maker, bits_of, describe
 from attack.calls import REFUSED, Slow, limited, quiet, well_formed
 from attack.children import Fault
 from helpers.idx_files import idx
@@ -27,7 +27,7 @@ from pyml import cli, data, nn, optim
 from pyml.train import checkpoint
 
 OF_FILES = (ValueError, TypeError, OSError, MemoryError)
-OF_DICTS = (ValueError, TypeError, RuntimeError, KeyError, MemoryError)
+OF_DICTS = (ValueError, TypeError, RuntimeError, KeyError, MemoryError, Hostile)
 HOSTILE_JSON = [
     *(
         None,
@@ -348,7 +348,7 @@ def state_dict(rng, world, tell):
     state = damaged_dict(rng, part.state_dict())
     options = {"strict": bool(rng.random() < 0.5), "assign": bool(rng.random() < 0.3)}
     options = options if name == "model" else {}
-    tell(f"{name} {options} {state!r:.1500}")
+    tell(f"{name} {options} {describe(state)}")
     load_and_look(world, lambda: part.load_state_dict(state, **options), OF_DICTS)
 
 
