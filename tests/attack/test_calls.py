@@ -2,4 +2,4 @@
 
 
 def test_calls(besieged):
-    besieged("attack.calls:attack", cases=600)
+    besieged("attack.calls:attack", cases=500)

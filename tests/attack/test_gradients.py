@@ -9,7 +9,7 @@ from attack.children import Fault
 
 
 def test_gradients(besieged):
-    besieged("attack.gradients:attack", cases=400)
+    besieged("attack.gradients:attack", cases=300)
 
 
 def half(a):

@@ -11,7 +11,7 @@ from attack.children import Fault
 
 
 def test_readers(besieged):
-    besieged("attack.readers:attack", cases=250)
+    besieged("attack.readers:attack", cases=200)
 
 
 def changes(world):

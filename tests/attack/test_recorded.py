@@ -8,7 +8,7 @@ from attack.recorded import compare
 
 
 def test_recorded(besieged):
-    besieged("attack.recorded:attack", cases=150)
+    besieged("attack.recorded:attack", cases=120)
 
 
 def stale(step):

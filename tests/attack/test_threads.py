@@ -14,7 +14,7 @@ from attack.children import SANITIZED, Fault
 
 
 def test_threads(besieged):
-    besieged("attack.threads:attack", cases=60)
+    besieged("attack.threads:attack", cases=50)
 
 
 # ---- planted faults: another `epochs` of a training ----------------------------------------------
@@ -65,6 +65,7 @@ def hangs_in_a_fork(self, count, resume=None, parent=os.getpid()):  # noqa: B008
     undisturbed(self, count, resume)
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.parametrize(
     ("epochs", "trick", "words"),
     [

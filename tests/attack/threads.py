@@ -125,8 +125,21 @@ def interrupted(rng, seed, epochs, tell):
     begin = time.perf_counter()
     Training(seed).epochs(epochs)
     takes = time.perf_counter() - begin
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+    handlers = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGALRM: lambda *_: signal.raise_signal(signal.SIGINT),
+    }
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        go_on(rng, training, epochs, takes)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    same(f"after an interrupt, {training.kind}", training.bits(), wanted)
+
+
+def go_on(rng, training, epochs, takes):
+    """Trains to the end, interrupted up to three times."""
     resume = None
     for _ in range(int(rng.integers(1, 4))):
         try:
@@ -144,7 +157,6 @@ def interrupted(rng, seed, epochs, tell):
                 training.restart()
     else:
         training.epochs(epochs, resume)
-    same(f"after an interrupt, {training.kind}", training.bits(), wanted)
 
 
 def starved(rng, seed, epochs, tell):
