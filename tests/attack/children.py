@@ -194,7 +194,9 @@ def _environment(environment):
 
 def _essence(stderr):
     """The lines of interest of what a dead child has printed."""
-    wanted = r"[Ff]atal|ERROR: |SUMMARY|Error|corrupt|free\(\)|^\s+File |^\s+#\d|Current"
+    wanted = (
+        r"[Ff]atal|runtime error|ERROR: |SUMMARY|Error|corrupt|free\(\)|^\s+File |^\s+#\d|Current"
+    )
     lines = [line for line in stderr.splitlines() if re.search(wanted, line)]
     return "\n    ".join(lines[:24]) or stderr[-500:]
 

@@ -2,6 +2,7 @@
 
 import ctypes
 import itertools
+import os
 import signal
 
 import numpy as np
@@ -111,6 +112,10 @@ def other_for_threads(input):
     return pyml.tensor([float(pyml.get_num_threads())])
 
 
+def closes_a_file(input):
+    os.close(0)
+
+
 def sees_strides(input):
     return pyml.tensor([float(sum(input.stride()))])
 
@@ -123,6 +128,7 @@ FAULTS = {
     other_dtype: "dtype('>f4')",
     other_each_time: "twice the same call",
     other_for_threads: "twice the same call",
+    closes_a_file: "closes file descriptor 0",
     sees_strides: "contiguous",
 }
 globals().update({f"attack_on_{f.__name__}": planted(f) for f in FAULTS})
