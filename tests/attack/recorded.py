@@ -10,6 +10,7 @@ import contextlib
 import warnings
 
 import numpy as np
+from record.programs import eager_run
 
 import pyml
 from attack.children import Fault
@@ -18,6 +19,7 @@ from pyml import nn, optim
 from pyml.nn import functional as F
 
 CALLS = 7  # of one step: most are replays
+ROWS = 7  # of the data of a run
 MOST = 12  # instructions of a step
 REFUSALS = (pyml.RecordError, ValueError)
 
@@ -85,7 +87,7 @@ OPERATIONS = {
     "backward of": (1, lambda w, a: (a * w.model[0].bias.sum()).mean().backward()),
     "zero_grad": (0, lambda w: w.optimizer.zero_grad()),
     "step": (0, lambda w: w.optimizer.step()),
-    "clip": (0, lambda w: nn.utils.clip_grad_norm_(list(w.model.parameters()), 0.5)),
+    "clip": (0, lambda w: w.clip()),
 }
 
 LAYOUTS = {
@@ -140,6 +142,9 @@ class World:
     def without_gradients(self, function):
         with pyml.no_grad():
             return function()
+
+    def clip(self):
+        nn.utils.clip_grad_norm_(list(self.model.parameters()), 0.5)
 
     def argument(self, kind, shape, x=None, shared=True):
         """A Tensor of this shape; of the special kinds one of another."""
@@ -225,12 +230,18 @@ def attack(rng, tell):
     seed = int(rng.integers(2**31))
     dtype = ["float32", "float64"][int(rng.integers(2))]
     optimizer = ["SGD", "Adam", "RMSprop"][int(rng.integers(3))]
-    shared = bool(rng.random() < 0.7)  # may arguments share memory?
-    first = draw_arguments(rng, None, shared)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        program, results = draw_program(rng, seed, dtype, optimizer, first, shared)
-        calls = [first]
+        if rng.random() < 0.2:
+            batch = {"batch_size": int(rng.integers(1, 5)), "epochs": int(rng.integers(1, 4))}
+            flags = {name: bool(rng.random() < 0.5) for name in ("shuffle", "drop_last")}
+            first = [("fresh", (batch["batch_size"], 3))] * 2
+            program, results = draw_program(rng, seed, dtype, optimizer, first, shared=False)
+            compare_runs(seed, dtype, optimizer, program, results, batch | flags, tell)
+            return
+        shared = bool(rng.random() < 0.7)  # may arguments share memory?
+        calls = [draw_arguments(rng, None, shared)]
+        program, results = draw_program(rng, seed, dtype, optimizer, calls[0], shared)
         for _ in range(CALLS):
             calls.append(draw_arguments(rng, calls[-1], shared))
         compare(seed, dtype, optimizer, shared, program, results, calls, tell)
@@ -244,21 +255,52 @@ def compare(seed, dtype, optimizer, shared, program, results, calls, tell, recor
     told = f"compare({seed}, {dtype!r}, {optimizer!r}, {shared=}, {program}, {results}, "
     for i, kinds in enumerate(calls):
         tell(f"{told}{calls[: i + 1]})")
-        wanted, error = call(eager, plain, kinds, shared)
-        got, refusal = call(recorded, replayed, kinds, shared)
-        if refusal is not None and (isinstance(refusal, REFUSALS) or type(refusal) is type(error)):
+        outcomes = call(eager, plain, kinds, shared), call(recorded, replayed, kinds, shared)
+        if not look(f"call {i}", eager, recorded, *outcomes):
             return
-        if (refusal is None) != (error is None):
-            raise Fault(f"call {i}: eager {error!r:.200}, recorded {refusal!r:.200}")
-        if refusal is not None:
-            raise Fault(f"call {i}: raised {refusal!r:.200}, eagerly {error!r:.200}")
-        for j, (a, b) in enumerate(zip(got, wanted, strict=True)):
-            same(f"call {i}: result {j}", a.detach().array, b.detach().array)
-        a, b = recorded.seen(), eager.seen()
-        if a.keys() != b.keys():
-            raise Fault(f"call {i}: {sorted(a.keys() ^ b.keys())} on one side only")
-        for name in a:
-            same(f"call {i}: {name}", a[name], b[name])
+
+
+def compare_runs(seed, dtype, optimizer, program, results, settings, tell):
+    """The same for a run over rows of data, beside the loop that it is documented to be."""
+    tell(f"compare_runs({seed}, {dtype!r}, {optimizer!r}, {program}, {results}, {settings})")
+    eager, recorded = (World(seed, dtype, optimizer) for _ in range(2))
+    numbers = [*program, *(("sum", [i]) for i in results)]  # one for each step
+    results = range(2 + len(program), 2 + len(numbers))
+
+    def run(world, start):
+        pyml.set_rng_state(world.random)
+        memories = (world.memory, world.memory_of_y)
+        try:
+            data = [pyml.from_numpy(memory[: ROWS * 3].reshape(ROWS, 3)) for memory in memories]
+            return start(step_of(world, numbers, results), *data), None
+        except Exception as error:
+            return None, error
+        finally:
+            world.random = pyml.get_rng_state()
+
+    wanted = run(eager, lambda step, *data: eager_run(step, *data, **settings))
+    got = run(
+        recorded,
+        lambda step, *data: pyml.record(step).run(*data, **settings, stop_on_nan=False),
+    )
+    look("run", eager, recorded, wanted, got)
+
+
+def look(what, eager, recorded, wanted, got):
+    """Compares two outcomes and what they have left. False: there is nothing more to compare."""
+    (wanted, error), (got, refusal) = wanted, got
+    if refusal is not None and (isinstance(refusal, REFUSALS) or type(refusal) is type(error)):
+        return False
+    if refusal is not None or error is not None:
+        raise Fault(f"{what}: eager {error!r:.200}, recorded {refusal!r:.200}")
+    for j, (a, b) in enumerate(zip(got, wanted, strict=True)):
+        same(f"{what}: result {j}", a.detach().array, b.detach().array)
+    a, b = recorded.seen(), eager.seen()
+    if a.keys() != b.keys():
+        raise Fault(f"{what}: {sorted(a.keys() ^ b.keys())} on one side only")
+    for name in a:
+        same(f"{what}: {name}", a[name], b[name])
+    return True
 
 
 def call(world, step, kinds, shared):
