@@ -60,7 +60,7 @@ OPERATIONS = {
     "total": (1, lambda a: a.sum()),
     "mean": (1, lambda a: a.mean(-1, keepdim=True)),
     "var": (1, lambda a: a.var(0)),
-    "std": (1, lambda a: (a * a).std(-1)),
+    "std": (1, lambda a: (a * 0.1 + pyml.arange(a.shape[-1])).std(-1)),
     "prod": (1, lambda a: (a * 0.5).prod(-1)),
     "norm": (1, lambda a: (a * a + 1).norm()),
     "logsumexp": (1, lambda a: a.logsumexp(0)),
