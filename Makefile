@@ -3,6 +3,8 @@
 # make bench      kernels and steps, beside the last run that was saved in .benchmarks
 # make lint       ruff, clang-format
 # make sanitize   the tests under AddressSanitizer and UndefinedBehaviorSanitizer
+# make attack     random hostile use of everything public, for ATTACK_SECONDS each; ATTACK_SEED is
+#                 another day's. make attack-sanitize: the same under the sanitizers
 # make cross      csrc/ for aarch64, with a cross compiler
 # make clean      removes all that these make
 #
@@ -13,6 +15,8 @@ PYTHON ?= python3
 VENV ?= .venv
 OUT ?= runs/digits
 SANITIZE_CC ?= gcc
+ATTACK_SECONDS ?= 600
+ATTACK_SEED ?= 0
 CROSS_CC ?= aarch64-linux-gnu-gcc
 LINT_TOOLS := ruff==0.17.6 clang-format==23.1.5
 
@@ -22,7 +26,7 @@ BUILD_REQUIRES := $(shell sed -n 's/^requires = \[\(.*\)\]/\1/p' pyproject.toml 
 SOURCES := $(shell find csrc -name '*.[ch]') $(shell find pyml -name '*.pyx' -o -name '*.pxd')
 CONFIGURATION := CC=$(CC) PYML_WERROR=$(PYML_WERROR) PYML_WIDE=$(PYML_WIDE) PYML_SYMBOLS=$(PYML_SYMBOLS)
 
-.PHONY: train test bench lint sanitize cross clean
+.PHONY: train test bench lint sanitize attack attack-sanitize cross clean
 .DELETE_ON_ERROR:
 
 train: $(VENV)/package
@@ -53,6 +57,14 @@ sanitize: $(VENV)/package $(VENV)/test-extra
 	    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
 	    PYTHONMALLOC=malloc PYTHONPATH=$(CURDIR)/build/sanitize/lib \
 	    $(BIN)/pytest --capture=sys $(PYTEST_ARGS)
+
+ATTACK := tests/attack --attack-seconds $(ATTACK_SECONDS) --attack-seed $(ATTACK_SEED)
+
+attack: $(VENV)/package $(VENV)/test-extra
+	$(BIN)/python -m pytest -s $(ATTACK) $(PYTEST_ARGS)
+
+attack-sanitize:
+	$(MAKE) sanitize PYTEST_ARGS="$(ATTACK) $(PYTEST_ARGS)"
 
 cross: $(VENV)/build-requires
 	CC=$(CROSS_CC) PYML_MACHINE=aarch64 PYML_WERROR=1 $(BIN)/python setup.py build_csrc

@@ -27,6 +27,8 @@ def pytest_addoption(parser):
     group.addoption("--size", type=int, help="only this size")
     group.addoption("--values", help="only values of this kind: normal, offset, special")
     group.addoption("--kills", type=int, default=5, help="how often a training is killed")
+    group.addoption("--attack-seconds", type=float, help="how long each attack lasts")
+    group.addoption("--attack-seed", type=int, default=0, help="of what the attacks do")
     group.addoption(
         "--exhaustive", action="store_true", help="also run the tests marked exhaustive"
     )

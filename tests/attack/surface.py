@@ -1,0 +1,117 @@
+"""Everything public of pyml that can be called, found by looking, so that what is new is attacked.
+
+Public is what a package or a module with an __all__ exports, and what their classes have.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import pyml
+
+# not for callers (pyml.ops lies below all checks; its public names are pyml's), or no function
+INTERNAL = (
+    "pyml.ops",
+    "pyml.tensor.Version",
+    "pyml.__main__",
+    "pyml.cli",
+    "pyml._",
+    "pyml.recording.",
+)
+ALSO = ("pyml.memory",)  # of Cython, without an __all__, and documented
+OF_PYTHON = {  # special names of a class that are no methods of its objects
+    *("__new__", "__init_subclass__", "__subclasshook__", "__class_getitem__", "__getattribute__"),
+    *("__dict__", "__weakref__", "__module__", "__doc__", "__pyx_vtable__", "__class__", "__del__"),
+    *("__reduce_cython__", "__setstate_cython__", "__array_priority__", "__annotations__"),
+}
+
+
+@dataclass(frozen=True)
+class Target:
+    """Something to call. A method is called on an instance of one of `classes`."""
+
+    name: str
+    function: Callable
+    classes: tuple = ()
+
+    def __repr__(self):
+        return self.name
+
+
+def modules():
+    for found in pkgutil.walk_packages(pyml.__path__, "pyml."):
+        if found.name in ALSO or not found.name.startswith(INTERNAL):
+            module = importlib.import_module(found.name)
+            if found.ispkg or hasattr(module, "__all__") or found.name in ALSO:
+                yield module
+    yield pyml
+
+
+def exported(module):
+    names = getattr(module, "__all__", None) or [n for n in vars(module) if n[0] != "_"]
+    lazy = ("load", "save", "load_checkpoint", "save_checkpoint") if module is pyml else ()
+    return {name: getattr(module, name) for name in (*names, *lazy) if hasattr(module, name)}
+
+
+@cache
+def targets():
+    """All targets, sorted by name: one number draws the same one in every process."""
+    functions, classes = {}, {}
+    for module in modules():
+        for name, value in exported(module).items():
+            if not str(getattr(value, "__module__", "")).startswith("pyml"):
+                continue
+            if isinstance(value, type):
+                classes.setdefault(value, f"{value.__module__}.{value.__name__}")
+            elif callable(value):
+                functions.setdefault(value, f"{module.__name__}.{name}")
+    found = [Target(name, function) for function, name in (*functions.items(), *classes.items())]
+    for cls, name in classes.items():
+        found += methods(cls, name, tuple(classes))
+    return sorted(found, key=lambda target: target.name)
+
+
+def methods(cls, name, classes):
+    """Targets for what `cls` has that no exported base of it has."""
+    inherited = [base for base in cls.__mro__[1:] if base in classes]
+    heirs = tuple(c for c in classes if issubclass(c, cls))
+    for attribute in dir(cls):
+        special = attribute.startswith("__") and attribute not in OF_PYTHON
+        if attribute.startswith("_") and not special:
+            continue
+        value = getattr(cls, attribute, None)
+        owner = next((c for c in cls.__mro__ if attribute in vars(c)), None)
+        if (
+            owner is None
+            or not owner.__module__.startswith("pyml")
+            or any(getattr(base, attribute, None) is value for base in inherited)
+        ):
+            continue
+        if callable(value):
+            yield Target(f"{name}.{attribute}", value, heirs)
+        elif not issubclass(cls, tuple):
+            yield Target(f"{name}.{attribute} (get)", _getter(attribute), heirs)
+            if getattr(value, "__set__", None) is not None:
+                yield Target(f"{name}.{attribute} (set)", _setter(attribute), heirs)
+
+
+def _getter(attribute):
+    def get(self):
+        return getattr(self, attribute)
+
+    return get
+
+
+def _setter(attribute):
+    def set(self, value=NO_VALUE):
+        if value is NO_VALUE:
+            delattr(self, attribute)
+        else:
+            setattr(self, attribute, value)
+
+    return set
+
+
+NO_VALUE = object()
