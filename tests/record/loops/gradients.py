@@ -1,0 +1,652 @@
+"""What is done to gradients: accumulation, clipping, penalties, noise, surgery."""
+
+import pyml as torch
+from pyml import nn, optim
+from pyml.nn import functional as F
+from record.loops.common import (
+    batches,
+    classification,
+    final,
+    inputs,
+    regression,
+    regressor,
+    targets,
+    train,
+    update,
+)
+from record.loops.harness import loop
+
+# ---- accumulation --------------------------------------------------------------------------------
+
+
+@loop
+def accumulation_in_two_functions(record):
+    model, optimizer, X, Y = classification()
+
+    @record
+    def accumulate(x, y):
+        loss = F.cross_entropy(model(x), y) / 4
+        loss.backward()
+        return loss
+
+    @record
+    def apply():
+        optimizer.step()
+        optimizer.zero_grad()
+
+    for i, (x, y) in enumerate(batches(X, Y)):
+        yield accumulate(x, y)
+        if (i + 1) % 4 == 0:
+            apply()
+    yield from final(model, optimizer)
+
+
+@loop
+def accumulation_with_an_eager_update(record):
+    model, optimizer, X, Y = classification()
+
+    @record
+    def accumulate(x, y):
+        loss = F.cross_entropy(model(x), y) / 4
+        loss.backward()
+        return loss
+
+    for i, (x, y) in enumerate(batches(X, Y)):
+        yield accumulate(x, y)
+        if (i + 1) % 4 == 0:
+            optimizer.step()
+            optimizer.zero_grad()
+            yield [p.grad is None for p in model.parameters()]
+    yield from final(model, optimizer)
+
+
+@loop
+def accumulation_by_a_flag(record):
+    model, optimizer, X, Y = classification()
+
+    @record
+    def step(x, y, last):
+        loss = F.cross_entropy(model(x), y)
+        (loss / 3).backward()
+        if last:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=False)
+        return loss
+
+    for i, (x, y) in enumerate(batches(X, Y)):
+        yield step(x, y, i % 3 == 2)
+    yield from final(model, optimizer)
+
+
+@loop
+def accumulation_by_a_counter(record):
+    class Trainer:
+        def __init__(self):
+            self.model, self.optimizer, self.X, self.Y = classification()
+            self.micro_step = 0
+
+        @record
+        def step(self, x, y):
+            loss = F.cross_entropy(self.model(x), y) / 4
+            loss.backward()
+            self.micro_step += 1
+            if self.micro_step % 4 == 0:
+                self.optimizer.step()
+                self.optimizer.zero_grad()
+            return loss
+
+    trainer = Trainer()
+    yield from train(trainer.step, trainer.X, trainer.Y)
+    yield trainer.micro_step
+    yield from final(trainer.model, trainer.optimizer)
+
+
+@loop
+def accumulation_over_chunks_of_a_batch(record):
+    model, optimizer, X, Y = classification()
+
+    @record
+    def step(x, y):
+        optimizer.zero_grad()
+        total = 0.0
+        for part, classes in zip(x.split(2), y.split(2), strict=True):
+            loss = F.cross_entropy(model(part), classes) / 4
+            loss.backward()
+            total = total + loss.detach()
+        optimizer.step()
+        return total
+
+    yield from train(step, X, Y)
+    yield from final(model, optimizer)
+
+
+@loop
+def accumulation_of_numbers_over_chunks(record):
+    model, optimizer, X, Y = classification()
+
+    @record
+    def step(x, y):
+        optimizer.zero_grad()
+        total = 0.0
+        for part, classes in zip(x.split(4), y.split(4), strict=True):
+            loss = F.cross_entropy(model(part), classes) / 2
+            loss.backward()
+            total += loss.item()
+        optimizer.step()
+        return total
+
+    yield from train(step, X, Y)
+    yield from final(model, optimizer)
+
+
+@loop
+def accumulation_in_buffers_of_ones_own(record):
+    model, optimizer, X, Y = classification()
+    sums = [torch.zeros_like(p) for p in model.parameters()]
+    count = 0
+
+    @record
+    def step(x, y):
+        nonlocal count
+        loss = F.cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        for total, p in zip(sums, model.parameters(), strict=True):
+            total += p.grad
+        count += 1
+        if count % 3 == 0:
+            for total, p in zip(sums, model.parameters(), strict=True):
+                p.grad = total / 3
+            optimizer.step()
+            for total in sums:
+                total.zero_()
+        return loss
+
+    yield from train(step, X, Y)
+    yield sums
+    yield from final(model, optimizer)
+
+
+# ---- clipping and what is like it ----------------------------------------------------------------
+
+
+def clip_norm(model):
+    return nn.utils.clip_grad_norm_(model.parameters(), 0.3)
+
+
+def clip_max_norm(model):
+    return nn.utils.clip_grad_norm_(model.parameters(), 0.1, norm_type=float("inf"))
+
+
+def clip_value(model):
+    nn.utils.clip_grad_value_(model.parameters(), 0.05)
+
+
+def clip_by_hand(model):
+    norm = torch.sqrt(sum((p.grad**2).sum() for p in model.parameters()))
+    scale = torch.clamp(0.3 / (norm + 1e-6), max=1.0)
+    for p in model.parameters():
+        p.grad.mul_(scale)
+    return norm
+
+
+def clip_each(model):
+    for p in model.parameters():
+        p.grad.clamp_(-0.1, 0.1)
+
+
+def clip_adaptively(model):
+    for p in model.parameters():
+        limit = 0.1 * p.detach().norm().clamp(min=1e-3)
+        p.grad.mul_((limit / (p.grad.norm() + 1e-6)).clamp(max=1.0))
+
+
+def centralise(model):
+    for p in model.parameters():
+        if p.ndim > 1:
+            p.grad.sub_(p.grad.mean(dim=1, keepdim=True))
+
+
+def signs(model):
+    for p in model.parameters():
+        p.grad = p.grad.sign() * 0.1
+
+
+def add_noise(model):
+    for p in model.parameters():
+        p.grad.add_(0.01 * torch.randn_like(p))
+
+
+def mask_small(model):
+    for p in model.parameters():
+        p.grad = torch.where(p.grad.abs() < 1e-2, torch.zeros_like(p.grad), p.grad)
+
+
+def normalise(model):
+    for p in model.parameters():
+        p.grad /= p.grad.norm() + 1e-8
+
+
+GRADIENT_RULES = (
+    clip_norm,
+    clip_max_norm,
+    clip_value,
+    clip_by_hand,
+    clip_each,
+    clip_adaptively,
+    centralise,
+    signs,
+    add_noise,
+    mask_small,
+    normalise,
+)
+
+
+@loop(each={rule.__name__: rule for rule in GRADIENT_RULES})
+def gradients_after(record, rule):
+    model, optimizer, X, Y = classification()
+
+    @record
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        norm = rule(model)
+        optimizer.step()
+        return loss, norm
+
+    yield from train(step, X, Y)
+    yield [p.grad for p in model.parameters()]
+    yield from final(model, optimizer)
+
+
+@loop(expect="refused")
+def clip_by_a_comparison(record):
+    model, optimizer, X, Y = classification()
+
+    @record
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        norm = sum(p.grad.norm() ** 2 for p in model.parameters()) ** 0.5
+        if norm > 0.3:
+            for p in model.parameters():
+                p.grad.mul_(0.3 / norm)
+        optimizer.step()
+        return loss
+
+    yield from train(step, X, Y)
+
+
+@loop
+def clip_at_a_running_norm(record):
+    """The limit is a tensor that follows the norms."""
+    model, optimizer, X, Y = classification()
+    limit = torch.ones(())
+
+    @record
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        norm = torch.stack([p.grad.norm() for p in model.parameters()]).norm()
+        for p in model.parameters():
+            p.grad *= (limit / norm).clamp(max=1.0)
+        limit.mul_(0.9).add_(0.1 * norm)
+        optimizer.step()
+        return loss, norm
+
+    yield from train(step, X, Y)
+    yield limit
+
+
+@loop(expect="refused")
+def skip_of_steps_that_are_not_finite(record):
+    model, optimizer, X, Y = classification()
+
+    @record
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        if not torch.isfinite(loss):
+            return loss
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    yield from train(step, X, Y)
+
+
+@loop
+def norms_of_gradients_read_outside(record):
+    model, optimizer, X, Y = classification()
+
+    @record
+    def step(x, y):
+        return update(optimizer, F.cross_entropy(model(x), y))
+
+    for x, y in batches(X, Y):
+        step(x, y)
+        yield [p.grad.norm().item() for p in model.parameters()]
+
+
+@loop
+def gradients_kept_from_call_to_call(record):
+    """Gradients that somebody holds stay as they were."""
+    model, optimizer, X, Y = classification()
+    kept = []
+
+    @record
+    def step(x, y):
+        return update(optimizer, F.cross_entropy(model(x), y))
+
+    for x, y in batches(X, Y):
+        step(x, y)
+        kept.append(model[0].weight.grad)
+    yield kept
+
+
+@loop
+def gradients_changed_outside(record):
+    model, optimizer, X, Y = classification()
+
+    @record
+    def backward(x, y):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        return loss
+
+    for i, (x, y) in enumerate(batches(X, Y)):
+        yield backward(x, y)
+        if i % 4 == 0:
+            model[0].weight.grad.mul_(0.5)
+        elif i % 4 == 1:
+            model[0].weight.grad = torch.ones_like(model[0].weight)
+        elif i % 4 == 2:
+            model[0].weight.grad = None
+        optimizer.step()
+    yield from final(model, optimizer)
+
+
+@loop
+def hook_on_a_parameter(record):
+    model, optimizer, X, Y = classification()
+    model[0].weight.register_hook(lambda grad: grad * 0.5)
+
+    @record
+    def step(x, y):
+        return update(optimizer, F.cross_entropy(model(x), y))
+
+    yield from train(step, X, Y)
+    yield from final(model)
+
+
+# ---- penalties and decay -------------------------------------------------------------------------
+
+
+def l1(model):
+    return sum(p.abs().sum() for p in model.parameters())
+
+
+def l2(model):
+    return 0.5 * sum((p**2).sum() for n, p in model.named_parameters() if "bias" not in n)
+
+
+def elastic(model):
+    total = torch.zeros(())
+    for p in model.parameters():
+        total = total + 0.5 * p.abs().sum() + 0.5 * p.pow(2).sum()
+    return total
+
+
+def orthogonality(model):
+    W = model[0].weight
+    return ((W.T @ W - torch.eye(W.shape[1])) ** 2).sum()
+
+
+def spectral(model):
+    """The largest singular value, by three power iterations from ones."""
+    W = model[0].weight
+    v = torch.ones(W.shape[1])
+    for _ in range(3):
+        u = F.relu(W @ v) - F.relu(-(W @ v))
+        u = u / u.norm()
+        v = W.t() @ u
+        v = v / v.norm()
+    return u @ (W @ v)
+
+
+def vector(model):
+    return nn.utils.parameters_to_vector(model.parameters()).square().sum()
+
+
+@loop(each={f.__name__: f for f in (l1, l2, elastic, orthogonality, spectral, vector)})
+def penalty_on_weights(record, penalty):
+    model, optimizer, X, Y = regression()
+
+    @record
+    def step(x, y):
+        loss = F.mse_loss(model(x), y) + 1e-2 * penalty(model)
+        return update(optimizer, loss)
+
+    yield from train(step, X, Y)
+    yield from final(model)
+
+
+@loop
+def decay_by_hand_after_the_step(record):
+    model, optimizer, X, Y = regression()
+
+    @record
+    def step(x, y):
+        loss = update(optimizer, F.mse_loss(model(x), y))
+        with torch.no_grad():
+            for name, p in model.named_parameters():
+                if name.endswith("weight"):
+                    p.mul_(1 - 0.01 * optimizer.param_groups[0]["lr"])
+        return loss
+
+    for i, (x, y) in enumerate(batches(X, Y)):
+        if i == 12:
+            optimizer.param_groups[0]["lr"] = 0.5
+        yield step(x, y)
+    yield from final(model)
+
+
+@loop
+def decay_by_hand_into_the_gradient(record):
+    model, optimizer, X, Y = regression()
+    decay = {"value": 0.01}
+
+    @record
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = F.mse_loss(model(x), y)
+        loss.backward()
+        for p in model.parameters():
+            p.grad.add_(p.detach(), alpha=decay["value"])
+        optimizer.step()
+        return loss
+
+    for i, (x, y) in enumerate(batches(X, Y)):
+        decay["value"] = 0.01 if i < 12 else 0.1
+        yield step(x, y)
+    yield from final(model)
+
+
+@loop
+def weights_kept_in_a_ball(record):
+    model, optimizer, X, Y = regression()
+
+    @record
+    def step(x, y):
+        loss = update(optimizer, F.mse_loss(model(x), y))
+        with torch.no_grad():
+            W = model[0].weight
+            W.div_(W.norm(dim=1, keepdim=True).clamp(min=0.5))
+        return loss
+
+    yield from train(step, X, Y)
+    yield from final(model)
+
+
+@loop
+def pruning_by_a_mask(record):
+    model, optimizer, X, Y = regression()
+    masks = {n: torch.ones_like(p) for n, p in model.named_parameters()}
+
+    @record
+    def step(x, y):
+        loss = update(optimizer, F.mse_loss(model(x), y))
+        with torch.no_grad():
+            for n, p in model.named_parameters():
+                p.mul_(masks[n])
+        return loss
+
+    for i, (x, y) in enumerate(batches(X, Y)):
+        yield step(x, y)
+        if i == 8:  # new tensors
+            for n, p in model.named_parameters():
+                masks[n] = (p.detach().abs() > 0.1).float()
+        if i == 16:  # the same ones
+            masks["0.weight"].mul_((model[0].weight.detach().abs() > 0.2).float())
+    yield from final(model)
+
+
+@loop
+def pruning_by_data_and_a_mask(record):
+    model, optimizer, X, Y = regression()
+    mask = (torch.rand(8, 4) > 0.5).float()
+
+    @record
+    def step(x, y):
+        loss = update(optimizer, F.mse_loss(model(x), y))
+        model[0].weight.data = model[0].weight.data * mask
+        return loss
+
+    yield from train(step, X, Y)
+    yield from final(model)
+
+
+@loop
+def gradient_penalty_on_inputs(record):
+    model, X = regressor(), inputs()
+    Y = targets(X)
+    optimizer = optim.Adam(model.parameters(), lr=0.02)
+
+    @record
+    def step(x, y):
+        x = x.detach().requires_grad_(True)
+        output = model(x)
+        (dx,) = torch.autograd.grad(output.sum(), x, create_graph=True)
+        return update(optimizer, F.mse_loss(output, y) + 0.1 * (dx.norm(dim=1) - 1).square().mean())
+
+    yield from train(step, X, Y)
+    yield from final(model, optimizer)
+
+
+@loop
+def gradient_penalty_on_weights(record):
+    model, X = regressor(), inputs()
+    Y = targets(X)
+    optimizer = optim.SGD(model.parameters(), lr=0.05)
+    params = list(model.parameters())
+
+    @record
+    def step(x, y):
+        loss = F.mse_loss(model(x), y)
+        grads = torch.autograd.grad(loss, params, create_graph=True)
+        return update(optimizer, loss + 0.05 * sum(g.square().sum() for g in grads))
+
+    yield from train(step, X, Y)
+    yield from final(model)
+
+
+@loop
+def sharpness_aware_minimisation(record):
+    """Foret et al. 2020: up along the gradient, back, and down by the gradient found there."""
+    model, optimizer, X, Y = regression()
+    criterion = nn.MSELoss()
+
+    @record
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = criterion(model(x), y)
+        loss.backward()
+        with torch.no_grad():
+            norm = torch.stack([p.grad.norm() for p in model.parameters()]).norm()
+            moves = []
+            for p in model.parameters():
+                e = p.grad * (0.05 / (norm + 1e-12))
+                p.add_(e)
+                moves.append(e)
+        optimizer.zero_grad()
+        criterion(model(x), y).backward()
+        with torch.no_grad():
+            for p, e in zip(model.parameters(), moves, strict=True):
+                p.sub_(e)
+        optimizer.step()
+        return loss
+
+    yield from train(step, X, Y)
+    yield from final(model, optimizer)
+
+
+@loop
+def projection_of_conflicting_gradients(record):
+    """Yu et al. 2020, with where() for the sign."""
+    model, optimizer, X, Y = regression()
+    params = list(model.parameters())
+
+    @record
+    def step(x, y):
+        output = model(x)
+        a = torch.autograd.grad(F.mse_loss(output, y), params, retain_graph=True)
+        b = torch.autograd.grad(output.abs().mean(), params)
+        for p, g, h in zip(params, a, b, strict=True):
+            dot = (g * h).sum()
+            p.grad = g + h - torch.where(dot < 0, dot / (h * h).sum(), torch.zeros(())) * h
+        optimizer.step()
+        return output
+
+    yield from train(step, X, Y)
+    yield from final(model)
+
+
+@loop(expect="refused")
+def projection_by_a_condition(record):
+    model, optimizer, X, Y = regression()
+    params = list(model.parameters())
+
+    @record
+    def step(x, y):
+        output = model(x)
+        a = torch.autograd.grad(F.mse_loss(output, y), params, retain_graph=True)
+        b = torch.autograd.grad(output.abs().mean(), params)
+        for p, g, h in zip(params, a, b, strict=True):
+            dot = (g * h).sum()
+            p.grad = g + h if dot >= 0 else g + h - dot / (h * h).sum() * h
+        optimizer.step()
+        return output
+
+    yield from train(step, X, Y)
+    yield from final(model)
+
+
+@loop
+def manual_gradients_of_a_matrix(record):
+    """No tape at all."""
+    X = inputs()
+    Y = targets(X)
+    W = torch.zeros(4, 1)
+
+    @record
+    def step(x, y):
+        error = x @ W - y
+        W.sub_(0.1 * x.T @ error / len(x))
+        return (error**2).mean()
+
+    yield from train(step, X, Y)
+    yield W
