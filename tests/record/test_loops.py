@@ -1,4 +1,4 @@
-"""A table of training loops: recorded, each leaves what it leaves eagerly, or says why it cannot."""
+"""A table of training loops: recorded, each leaves what it leaves eagerly, or says why not."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Training loops as people write them: each is played eagerly and recorded, and compared bit for bit.
+"""Training loops as people write them: each is played eagerly and recorded, bit for bit the same.
 
 A module has a theme, and enters its loops into one table, `LOOPS`. `python -m record.loops`, in
 tests/, prints what becomes of each.

@@ -143,7 +143,7 @@ def replay_buffer_of_tensors_outside(record):
         yield learn(S[rows], A[rows], R[rows], N[rows], D[rows])
 
 
-@loop
+@loop(expect="either")
 def replay_buffer_sampled_inside(record):
     """Indices from pyml's generator, drawn in the step."""
     q = q_network()
@@ -269,7 +269,7 @@ def epsilon_greedy_inside(record):
     yield from train(act, S)
 
 
-@loop
+@loop(expect="either")
 def epsilon_greedy_by_where(record):
     q, S = q_network(), inputs()
 

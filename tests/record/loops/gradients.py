@@ -120,7 +120,7 @@ def accumulation_over_chunks_of_a_batch(record):
     yield from final(model, optimizer)
 
 
-@loop
+@loop(expect="either")
 def accumulation_of_numbers_over_chunks(record):
     model, optimizer, X, Y = classification()
 
