@@ -134,8 +134,7 @@ def euler_steps_through_a_network(record):
             x = x + h * f(x)
         return update(optimizer, F.mse_loss(x, y))
 
-    Y = torch.roll(X, 1) if hasattr(torch, "roll") else X.flip(1)
-    for i, (x, y) in enumerate(batches(X, Y)):
+    for i, (x, y) in enumerate(batches(X, X.flip(1))):
         config["steps"] = 4 if i < 12 else 2
         yield step(x, y)
 
@@ -206,9 +205,9 @@ def maml(record, second):
         for _ in range(2):
             inner = F.mse_loss(functional(fast, x[:4]), y[:4])
             slopes = grad(inner, fast, create_graph=second)
-            fast = [
-                w - 0.1 * (s if second else s.detach()) for w, s in zip(fast, slopes, strict=True)
-            ]
+            if not second:
+                slopes = [s.detach() for s in slopes]
+            fast = [w - 0.1 * s for w, s in zip(fast, slopes, strict=True)]
         return update(optimizer, F.mse_loss(functional(fast, x[4:]), y[4:]))
 
     X = inputs()

@@ -574,7 +574,7 @@ def clip_with_a_learned_temperature(record):
 
 @loop
 def moco_queue_that_is_rebound(record):
-    net, optimizer = nn.Linear(4, 3), None
+    net = nn.Linear(4, 3)
     optimizer = optim.SGD(net.parameters(), lr=0.1)
     state = SimpleNamespace(queue=unit(torch.randn(16, 3)))
 

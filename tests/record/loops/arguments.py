@@ -1,0 +1,700 @@
+"""What a step is called with, and what it returns."""
+
+import collections
+import dataclasses
+import functools
+import types
+
+import numpy as np
+
+import pyml as torch
+from pyml import nn, optim
+from pyml.nn import functional as F
+from record.loops.common import (
+    batches,
+    classification,
+    final,
+    inputs,
+    labels,
+    regression,
+    train,
+    update,
+)
+from record.loops.harness import loop
+
+# ---- forms of a batch ----------------------------------------------------------------------------
+
+Pair = collections.namedtuple("Pair", "x y")
+
+
+@dataclasses.dataclass
+class Example:
+    x: object
+    y: object
+
+
+class Bag:
+    """An object that holds tensors, and one more."""
+
+    def __init__(self, x, y):
+        self.x, self.y, self.kind = x, y, "bag"
+
+
+# name -> (make(x, y), read(batch) -> (x, y))
+BATCHES = {
+    "tuple": (lambda x, y: (x, y), lambda b: b),
+    "list": (lambda x, y: [x, y], lambda b: (b[0], b[1])),
+    "dict": (lambda x, y: {"x": x, "y": y}, lambda b: (b["x"], b["y"])),
+    "nested": (lambda x, y: {"in": [x], "out": (y, None)}, lambda b: (b["in"][0], b["out"][0])),
+    "namedtuple": (Pair, lambda b: (b.x, b.y)),
+    "ordered_dict": (lambda x, y: collections.OrderedDict(x=x, y=y), lambda b: b.values()),
+    "with_plain_values": (lambda x, y: (x, y, "train", 3, None), lambda b: b[:2]),
+}
+
+
+@loop(each=BATCHES)
+def batch_is_a(record, form):
+    make, read = form
+    model, optimizer, X, Y = classification()
+
+    @record
+    def step(batch):
+        x, y = read(batch)
+        return update(optimizer, F.cross_entropy(model(x), y))
+
+    for x, y in batches(X, Y):
+        yield step(make(x, y))
+    yield from final(model)
+
+
+OBJECTS = {
+    "dataclass": Example,
+    "namespace": lambda x, y: types.SimpleNamespace(x=x, y=y),
+    "object": Bag,
+}
+
+
+@loop(expect="either", each=OBJECTS)
+def batch_is_an_object(record, make):
+    model, optimizer, X, Y = classification()
+
+    @record
+    def step(batch):
+        return update(optimizer, F.cross_entropy(model(batch.x), batch.y))
+
+    for x, y in batches(X, Y):
+        yield step(make(x, y))
+    yield from final(model)
+
+
+@loop(expect="either", each=OBJECTS)
+def batch_is_one_object_whose_tensors_are_replaced(record, make):
+    model, optimizer, X, Y = classification()
+    batch = make(X[:8], Y[:8])
+
+    @record
+    def step(batch):
+        return update(optimizer, F.cross_entropy(model(batch.x), batch.y))
+
+    for x, y in batches(X, Y):
+        batch.x, batch.y = x, y
+        yield step(batch)
+    yield from final(model)
+
+
+@loop(expect="either")
+def batch_in_the_closure(record):
+    """The step takes nothing: x and y are variables that the loop sets."""
+    model, optimizer, X, Y = classification()
+    x = y = None
+
+    @record
+    def step():
+        return update(optimizer, F.cross_entropy(model(x), y))
+
+    for x, y in batches(X, Y):  # noqa: B007
+        yield step()
+    yield from final(model)
+
+
+@loop(expect="either")
+def batch_in_an_attribute(record):
+    class Trainer:
+        def __init__(self):
+            self.model, self.optimizer, self.X, self.Y = classification()
+
+        @record
+        def step(self):
+            x, y = self.batch
+            return update(self.optimizer, F.cross_entropy(self.model(x), y))
+
+    trainer = Trainer()
+    for batch in batches(trainer.X, trainer.Y):
+        trainer.batch = batch
+        yield trainer.step()
+
+
+@loop
+def batch_copied_into_fixed_tensors(record):
+    model, optimizer, X, Y = classification()
+    x, y = torch.zeros(8, 4), torch.zeros(8, dtype=torch.int64)
+
+    @record
+    def step():
+        return update(optimizer, F.cross_entropy(model(x), y))
+
+    for a, b in batches(X, Y):
+        x.copy_(a)
+        y.copy_(b)
+        yield step()
+    yield from final(model)
+
+
+@loop
+def keyword_arguments(record):
+    model, optimizer, X, Y = classification()
+
+    @record
+    def step(x, *, y, weight=None):
+        return update(optimizer, F.cross_entropy(model(x), y, weight=weight))
+
+    for i, (x, y) in enumerate(batches(X, Y)):
+        w = torch.tensor([1.0, 2.0, i / 10]) if i % 2 else None
+        yield step(x, y=y, weight=w)
+    yield from final(model)
+
+
+@loop
+def keywords_in_another_order(record):
+    model, optimizer, X, Y = classification()
+
+    @record
+    def step(x, y):
+        return update(optimizer, F.cross_entropy(model(x), y))
+
+    for i, (x, y) in enumerate(batches(X, Y)):
+        yield step(y=y, x=x) if i % 2 else step(x=x, y=y)
+
+
+@loop
+def star_arguments(record):
+    model, optimizer, X, Y = classification()
+
+    @record
+    def step(*batch, **options):
+        return update(optimizer, F.cross_entropy(model(batch[0]), batch[1], **options))
+
+    for i, batch in enumerate(batches(X, Y)):
+        yield step(*batch, label_smoothing=0.1 if i % 2 else 0.0)
+
+
+@loop(each={"bool": (True, False), "int": (1, 2), "str": ("mse", "l1"), "none": (None, 1.0)})
+def flag_is_a(record, flags):
+    model, optimizer, X, Y = regression()
+
+    @record
+    def step(x, y, flag):
+        output = model(x)
+        first = flag in (True, 1, "mse") and flag is not None
+        loss = F.mse_loss(output, y) if first else (output - y).abs().mean()
+        return update(optimizer, loss)
+
+    for i, (x, y) in enumerate(batches(X, Y)):
+        yield step(x, y, flags[i % 2])
+    yield from final(model)
+
+
+@loop
+def one_and_true_are_different(record):
+    """1, 1.0 and True are equal, and yet the step sees which it is."""
+    X = inputs()
+
+    @record
+    def step(x, k):
+        return x * (2.0 if isinstance(k, bool) else 3.0 if isinstance(k, int) else 5.0)
+
+    for i, (x,) in enumerate(batches(X)):
+        yield step(x, (1, 1.0, True)[i % 3])
+
+
+@loop
+def zero_and_minus_zero_are_different(record):
+    X = inputs()
+
+    @record
+    def step(x, k):
+        return x * 0 + k
+
+    for i, (x,) in enumerate(batches(X.abs())):
+        yield step(-x, (0.0, -0.0)[i % 2])
+
+
+@loop
+def optimizer_as_an_argument(record):
+    model, _, X, Y = classification()
+    optimizers = [optim.SGD(model.parameters(), lr=0.1), optim.Adam(model.parameters(), lr=0.01)]
+
+    @record
+    def step(x, y, optimizer):
+        return update(optimizer, F.cross_entropy(model(x), y))
+
+    for i, (x, y) in enumerate(batches(X, Y)):
+        yield step(x, y, optimizers[i // 12])
+
+
+@loop
+def loss_function_as_an_argument(record):
+    model, optimizer, X, Y = regression()
+    criteria = [F.mse_loss, lambda a, b: (a - b).abs().mean(), nn.MSELoss(reduction="sum")]
+
+    @record
+    def step(x, y, criterion):
+        return update(optimizer, criterion(model(x), y))
+
+    for i, (x, y) in enumerate(batches(X, Y)):
+        yield step(x, y, criteria[i % 3])
+
+
+@loop(expect="same")
+def loss_function_that_is_a_new_lambda_each_time(record):
+    model, optimizer, X, Y = regression()
+
+    @record
+    def step(x, y, criterion):
+        return update(optimizer, criterion(model(x), y))
+
+    for i, (x, y) in enumerate(batches(X, Y)):
+        yield step(x, y, lambda a, b, i=i: (i + 1) * F.mse_loss(a, b))
+
+
+@loop
+def arrays(record):
+    model, optimizer, X, Y = classification()
+    A, B = X.numpy(), Y.numpy()
+
+    @record
+    def step(x, y):
+        x, y = torch.from_numpy(x), torch.from_numpy(y)
+        return update(optimizer, F.cross_entropy(model(x), y))
+
+    for i in range(0, len(A), 8):
+        yield step(A[i : i + 8], B[i : i + 8])
+    yield from final(model)
+
+
+@loop
+def arrays_made_tensors_by_tensor(record):
+    model, optimizer, X, Y = classification()
+    A, B = X.numpy().copy(), Y.numpy().copy()
+
+    @record
+    def step(x, y):
+        x, y = torch.tensor(x), torch.as_tensor(y)
+        return update(optimizer, F.cross_entropy(model(x), y))
+
+    for i in range(0, len(A), 8):
+        yield step(A[i : i + 8], B[i : i + 8])
+
+
+@loop(expect="either")
+def arrays_that_numpy_works_on(record):
+    model, optimizer, X, Y = classification()
+    A, B = X.numpy(), Y.numpy()
+
+    @record
+    def step(x, y):
+        x = torch.from_numpy((x - x.mean(0)) / (x.std(0) + 1e-6))
+        return update(optimizer, F.cross_entropy(model(x), torch.from_numpy(y)))
+
+    for i in range(0, len(A), 8):
+        yield step(A[i : i + 8], B[i : i + 8])
+
+
+@loop(expect="either", each={"list": list, "tuple": tuple})
+def rows_as_python_numbers(record, kind):
+    model, X = nn.Linear(4, 1), inputs()
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+
+    @record
+    def step(row):
+        return update(optimizer, model(torch.tensor(row)).square().sum())
+
+    for i in range(24):
+        yield step(kind(X[i].tolist()))
+
+
+@loop
+def numpy_scalar_as_an_argument(record):
+    model, optimizer, X, Y = regression()
+
+    @record
+    def step(x, y, w):
+        return update(optimizer, float(w) * F.mse_loss(model(x), y))
+
+    for i, (x, y) in enumerate(batches(X, Y)):
+        yield step(x, y, np.float64(1 + i % 2))
+
+
+# ---- shapes and memory ---------------------------------------------------------------------------
+
+
+@loop
+def smaller_last_batch(record):
+    model, optimizer, X, Y = classification()
+
+    @record
+    def step(x, y):
+        return update(optimizer, F.cross_entropy(model(x), y) * len(x) / 8)
+
+    for _ in range(3):
+        yield from train(step, X[:77], Y[:77])
+    yield from final(model)
+
+
+@loop(each={"sizes": (8, 5, 3, 1), "sizes_that_repeat": (8, 8, 4, 4)})
+def batches_of_several(record, sizes):
+    model, optimizer, X, Y = classification()
+
+    @record
+    def step(x, y):
+        return update(optimizer, F.cross_entropy(model(x), y))
+
+    for i in range(48):
+        n = sizes[i % 4]
+        yield step(X[i : i + n], Y[i : i + n])
+    yield from final(model)
+
+
+@loop(expect="same")
+def sequences_of_every_length(record):
+    model, optimizer, X, Y = classification()
+
+    @record
+    def step(x, y):
+        return update(optimizer, F.cross_entropy(model(x), y))
+
+    for n in range(1, 25):
+        yield step(X[:n], Y[:n])
+
+
+def transposed(X):
+    return [x.t().contiguous().t() for x in X.split(8)]
+
+
+def every_other(X):
+    return [X[i::24] for i in range(24)]
+
+
+def reversed_rows(X):
+    return [X.flip(0)[i : i + 8] for i in range(0, 192, 8)]
+
+
+def overlapping(X):
+    return [X[i : i + 8] for i in range(24)]
+
+
+def columns(X):
+    wide = torch.cat([X, X], dim=1)
+    return [wide[i * 8 : i * 8 + 8, 2:6] for i in range(24)]
+
+
+def expanded(X):
+    return [X[i].expand(8, 4) for i in range(24)]
+
+
+def of_numpy(X):
+    return [torch.from_numpy(X.numpy()[i * 8 : i * 8 + 8]) for i in range(24)]
+
+
+def from_a_permutation(X):
+    return [X[rows] for rows in torch.randperm(192).split(8)]
+
+
+MEMORIES = (
+    transposed,
+    every_other,
+    reversed_rows,
+    overlapping,
+    columns,
+    expanded,
+    of_numpy,
+    from_a_permutation,
+)
+
+
+@loop(each={f.__name__: f for f in MEMORIES})
+def rows_are(record, rows):
+    model, optimizer, X, Y = classification()
+
+    @record
+    def step(x, y):
+        return update(optimizer, F.cross_entropy(model(x), y))
+
+    for x, y in zip(rows(X), Y.split(8), strict=True):
+        yield step(x, y)
+    yield from final(model)
+
+
+@loop
+def contiguous_and_not_in_turns(record):
+    model, optimizer, X, Y = classification()
+
+    @record
+    def step(x, y):
+        return update(optimizer, F.cross_entropy(model(x), y))
+
+    for i, (x, y) in enumerate(batches(X, Y)):
+        yield step(x.t().contiguous().t() if i % 2 else x, y)
+
+
+@loop
+def the_same_tensor_twice(record):
+    model, X = nn.Linear(4, 4), inputs()
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+
+    @record
+    def step(x, y):
+        return update(optimizer, F.mse_loss(model(x), y))
+
+    for i, (x,) in enumerate(batches(X)):
+        yield step(x, x if i % 2 else x + 1)
+    yield from final(model)
+
+
+@loop
+def overlapping_arguments(record):
+    """Windows of a series, one row apart."""
+    X = inputs()
+    model = nn.Linear(4, 4)
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+
+    @record
+    def step(now, after):
+        return update(optimizer, F.mse_loss(model(now), after))
+
+    for i in range(24):
+        yield step(X[i : i + 8], X[i + 1 : i + 9])
+
+
+@loop(expect="either")
+def argument_that_is_changed_in_place(record):
+    X = inputs()
+
+    @record
+    def normalise(x):
+        x.sub_(x.mean(0)).div_(x.std(0) + 1e-6)
+        return x.sum()
+
+    yield from train(normalise, X)
+    yield X
+
+
+@loop(expect="either")
+def parameter_as_an_argument(record):
+    model, _, X, Y = classification()
+
+    @record
+    def decay(w, rate):
+        with torch.no_grad():
+            w.mul_(1 - rate)
+
+    for i in range(24):
+        decay(model[i % 2 * 2].weight, torch.tensor(0.01 * i))
+        yield model[0].weight, model[2].weight
+
+
+@loop(expect="either")
+def argument_that_requires_grad(record):
+    model, _, X, _ = regression()
+    x = X[:8].clone().requires_grad_(True)
+
+    @record
+    def step(x):
+        loss = model(x).square().mean()
+        loss.backward()
+        return loss
+
+    for _ in range(24):
+        yield step(x)
+        with torch.no_grad():
+            x -= 0.1 * x.grad
+            x.grad = None
+    yield x
+
+
+@loop
+def double_precision_at_times(record):
+    @record
+    def step(x):
+        return (x * 0.1).sum() + x.exp().mean()
+
+    for i, (x,) in enumerate(batches(inputs())):
+        yield step(x.double() if i % 2 else x)
+
+
+@loop
+def labels_of_several_dtypes(record):
+    model, optimizer, X, Y = classification()
+
+    @record
+    def step(x, y):
+        return update(optimizer, F.cross_entropy(model(x), y.long()))
+
+    for i, (x, y) in enumerate(batches(X, Y)):
+        yield step(x, (y, y.to(torch.int32), y.float())[i % 3])
+
+
+@loop
+def empty_dict_and_more_keys(record):
+    model, optimizer, X, Y = regression()
+
+    @record
+    def step(x, y, extras):
+        loss = F.mse_loss(model(x), y)
+        for value in extras.values():
+            loss = loss + 0.1 * value.mean()
+        return update(optimizer, loss)
+
+    for i, (x, y) in enumerate(batches(X, Y)):
+        yield step(x, y, {str(k): X[i + k] for k in range(i % 3)})
+
+
+# ---- results -------------------------------------------------------------------------------------
+
+RESULTS = {
+    "nothing": lambda loss, out, model: None,
+    "constant": lambda loss, out, model: 42,
+    "text": lambda loss, out, model: "done",
+    "tuple": lambda loss, out, model: (loss, out),
+    "list": lambda loss, out, model: [loss, out],
+    "dict": lambda loss, out, model: {"loss": loss, "out": out, "n": out.shape[0]},
+    "nested": lambda loss, out, model: {"a": (loss, [out, {"b": out.mean()}]), "c": None},
+    "namedtuple": lambda loss, out, model: Pair(loss, out),
+    "same_twice": lambda loss, out, model: (loss, loss, out, out),
+    "views": lambda loss, out, model: (out[0], out[:, 0], out.T, out[2:4]),
+    "detached": lambda loss, out, model: (loss.detach(), out.detach().argmax(1)),
+    "cloned_weight": lambda loss, out, model: model[0].weight.detach().clone(),
+    "gradient_cloned": lambda loss, out, model: model[0].weight.grad.clone(),
+    "empty": lambda loss, out, model: (),
+    "boolean": lambda loss, out, model: out > 0,
+    "mixed": lambda loss, out, model: (loss, 1.5, "x", None, True),
+    "shape": lambda loss, out, model: (tuple(out.shape), loss),
+}
+
+
+@loop(each=RESULTS)
+def result_is(record, result):
+    """Results are kept until the end: they are their owner's."""
+    model, optimizer, X, Y = classification()
+    kept = []
+
+    @record
+    def step(x, y):
+        out = model(x)
+        loss = update(optimizer, F.cross_entropy(out, y))
+        return result(loss, out, model)
+
+    for x, y in batches(X, Y):
+        kept.append(step(x, y))
+        yield kept[-1]
+    yield kept
+    yield from final(model)
+
+
+ALIASES = {
+    "weight": lambda model, x: model[0].weight,
+    "data": lambda model, x: model[0].weight.data,
+    "row_of_a_weight": lambda model, x: model[0].weight.detach()[0],
+    "gradient": lambda model, x: model[0].weight.grad,
+    "argument": lambda model, x: x,
+    "view_of_the_argument": lambda model, x: x[0],
+}
+
+
+@loop(expect="either", each=ALIASES)
+def result_aliases(record, result):
+    """What is returned shows what lives on; kept, it changes with that, as eagerly."""
+    model, optimizer, X, Y = classification()
+    kept = []
+
+    @record
+    def step(x, y):
+        update(optimizer, F.cross_entropy(model(x), y))
+        return result(model, x)
+
+    for x, y in batches(X, Y):
+        kept.append(step(x, y))
+        yield kept[-1]
+    yield kept
+
+
+@loop
+def results_changed_by_their_owner(record):
+    model, optimizer, X, Y = classification()
+
+    @record
+    def step(x, y):
+        out = model(x)
+        return update(optimizer, F.cross_entropy(out, y)), out
+
+    for x, y in batches(X, Y):
+        loss, out = step(x, y)
+        out.detach().mul_(0)
+        yield loss, out
+    yield from final(model)
+
+
+@loop
+def result_is_the_next_argument(record):
+    """A state that goes through the calls."""
+    cell, X = nn.Linear(8, 4), inputs()
+    h = torch.zeros(8, 4)
+
+    @record
+    @torch.no_grad()
+    def step(x, h):
+        return cell(torch.cat([x, h], dim=1)).tanh()
+
+    for (x,) in batches(X):
+        h = step(x, h)
+        yield h
+
+
+@loop
+def results_of_two_variants(record):
+    model, _, X, Y = classification()
+
+    @record
+    @torch.no_grad()
+    def evaluate(x, y=None):
+        out = model(x)
+        return out if y is None else {"out": out, "loss": F.cross_entropy(out, y)}
+
+    for i, (x, y) in enumerate(batches(X, Y)):
+        yield evaluate(x, y) if i % 2 else evaluate(x)
+
+
+@loop
+def step_given_by_a_partial_of_each_fold(record):
+    def step(fold, x, y, model, optimizer):
+        return update(optimizer, (fold + 1) * F.cross_entropy(model(x), y))
+
+    model, optimizer, X, Y = classification()
+    steps = [
+        record(functools.partial(step, fold, model=model, optimizer=optimizer)) for fold in range(2)
+    ]
+    for i, (x, y) in enumerate(batches(X, Y)):
+        yield steps[i % 2](x, y)
+
+
+@loop
+def labels_computed_inside(record):
+    model, optimizer, X, _ = classification()
+    W = torch.randn(4, 3)
+
+    @record
+    def step(x):
+        return update(optimizer, F.cross_entropy(model(x), (x @ W).argmax(1)))
+
+    yield from train(step, X)
+    yield labels(X).sum()
