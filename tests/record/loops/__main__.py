@@ -3,9 +3,6 @@
 import argparse
 import collections
 import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from record.loops import LOOPS, play
 from record.loops.harness import MEETS

@@ -31,15 +31,26 @@ class World:
         self.seen = []
 
 
+CHANGES = {}  # name -> what is done before each call, with the World and the number of the call
+
+
+def change(function):
+    CHANGES[function.__name__] = function
+    return function
+
+
+@change
 def toggle_training(w, i):
     w.model.train(i % 2 == 0)
 
 
+@change
 def freeze_layer_by_layer(w, i):
     if i in (6, 12):
         w.model[i // 6 - 1].requires_grad_(False)
 
 
+@change
 def thaw_layer_by_layer(w, i):
     if i == 0:
         w.model[0].requires_grad_(False)
@@ -48,39 +59,47 @@ def thaw_layer_by_layer(w, i):
         w.model[i // 8 - 1].requires_grad_(True)
 
 
+@change
 def toggle_requires_grad(w, i):
     w.model[0].weight.requires_grad = i % 3 != 0
 
 
+@change
 def change_the_rate(w, i):
     w.optimizer.param_groups[0]["lr"] = 0.1 / (i + 1)
 
 
+@change
 def change_the_momentum(w, i):
     if i == 8:
         w.optimizer.param_groups[0]["momentum"] = 0.5
 
 
+@change
 def change_decay_from_zero(w, i):
     if i == 8:
         w.optimizer.param_groups[0]["weight_decay"] = 0.1
 
 
+@change
 def turn_nesterov_on(w, i):
     if i == 8:
         w.optimizer.param_groups[0]["nesterov"] = True
 
 
+@change
 def replace_the_optimizer(w, i):
     if i == 8:
         w.optimizer = optim.Adam(w.model.parameters(), lr=0.02)
 
 
+@change
 def replace_the_optimizer_by_one_of_its_kind(w, i):
     if i % 8 == 7:
         w.optimizer = optim.SGD(w.model.parameters(), lr=0.02 * i, momentum=0.9)
 
 
+@change
 def add_a_param_group(w, i):
     if i == 0:
         w.optimizer = optim.SGD(w.model[4].parameters(), lr=0.1)
@@ -88,11 +107,13 @@ def add_a_param_group(w, i):
         w.optimizer.add_param_group({"params": w.model[0].parameters(), "lr": 0.01})
 
 
+@change
 def clear_the_state_of_the_optimizer(w, i):
     if i % 8 == 7:
         w.optimizer.state.clear()
 
 
+@change
 def load_the_optimizer(w, i):
     if i == 4:
         w.saved = copy.deepcopy(w.optimizer.state_dict())
@@ -100,6 +121,7 @@ def load_the_optimizer(w, i):
         w.optimizer.load_state_dict(w.saved)
 
 
+@change
 def load_the_model(w, i):
     if i == 4:
         w.saved = {k: v.clone() for k, v in w.model.state_dict().items()}
@@ -107,97 +129,115 @@ def load_the_model(w, i):
         w.model.load_state_dict(w.saved)
 
 
+@change
 def assign_the_state_of_the_model(w, i):
     if i == 12:
-        saved = {k: v.clone() * 0.9 for k, v in w.model.state_dict().items()}
+        saved = {k: v.clone() for k, v in w.model.state_dict().items()}
         w.model.load_state_dict(saved, assign=True)
         w.optimizer = optim.SGD(w.model.parameters(), lr=0.1)
 
 
+@change
 def reset_parameters(w, i):
     if i == 8:
         nn.init.normal_(w.model[0].weight, std=0.5)
 
 
+@change
 def replace_data(w, i):
     if i % 8 == 7:
         w.model[0].weight.data = torch.randn(8, 4) * 0.3
 
 
+@change
 def replace_a_parameter(w, i):
     if i == 8:
         w.model[4].bias = nn.Parameter(torch.ones(CLASSES))
 
 
+@change
 def replace_a_layer(w, i):
     if i == 8:
         w.model[4] = nn.Linear(8, CLASSES)
 
 
+@change
 def replace_the_activation(w, i):
     if i == 8:
         w.model[2] = nn.Tanh()
 
 
+@change
 def replace_the_model(w, i):
     if i == 8:
         w.model = classifier()
         w.optimizer = optim.SGD(w.model.parameters(), lr=0.1)
 
 
+@change
 def append_a_layer(w, i):
     if i == 8:
         w.model.add_module("last", nn.Linear(CLASSES, CLASSES))
 
 
+@change
 def share_weights(w, i):
     if i == 8:
         w.model.add_module("again", nn.Linear(CLASSES, CLASSES))
         w.model.add_module("same", w.model.again)
 
 
+@change
 def change_dropout(w, i):
     if i in (6, 12, 18):
         w.model[3].p = i / 24
 
 
+@change
 def change_momentum_of_the_norm(w, i):
     if i == 8:
         w.model[1].momentum = 0.5
 
 
+@change
 def freeze_the_norm(w, i):
     if i == 8:
         w.model[1].eval()
 
 
+@change
 def replace_a_buffer(w, i):
     if i == 8:
         w.model[1].running_mean = torch.ones(8)
         w.model.eval()
 
 
+@change
 def replace_the_criterion(w, i):
     if i == 8:
         w.criterion = nn.CrossEntropyLoss(label_smoothing=0.2)
 
 
+@change
 def change_the_criterion(w, i):
     if i == 8:
         w.criterion.label_smoothing = 0.2
 
 
+@change
 def weigh_the_classes(w, i):
     if i in (8, 16):
         w.criterion.weight = torch.tensor([1.0, 0.5, i / 8])
 
 
+@change
 def replace_forward(w, i):
     if i == 8:
         layers = list(w.model)
         w.model.forward = lambda x: layers[4](layers[0](x))
 
 
+@change
 def add_a_forward_hook(w, i):
     if i == 8:
         w.handle = w.model[0].register_forward_hook(lambda module, args, output: output * 2)
@@ -205,16 +245,19 @@ def add_a_forward_hook(w, i):
         w.handle.remove()
 
 
+@change
 def add_a_hook_before(w, i):
     if i == 8:
         w.model.register_forward_pre_hook(lambda module, args: (args[0] * 0.5,))
 
 
+@change
 def add_a_backward_hook(w, i):
     if i == 8:
         w.model[4].register_full_backward_hook(lambda module, gi, go: tuple(g * 0.5 for g in gi))
 
 
+@change
 def add_a_hook_on_a_parameter(w, i):
     if i == 8:
         w.handle = w.model[0].weight.register_hook(lambda grad: grad * 0.1)
@@ -222,40 +265,39 @@ def add_a_hook_on_a_parameter(w, i):
         w.handle.remove()
 
 
+@change
 def clear_gradients_outside(w, i):
     w.model.zero_grad(set_to_none=i % 2 == 0)
 
 
+@change
 def disable_gradients(w, i):
     if i == 8:
         w.model.requires_grad_(False)
         w.model[4].bias.requires_grad_(True)
 
 
+@change
 def seed_again(w, i):
     if i % 5 == 0:
         torch.manual_seed(i)
 
 
+@change
 def scale_weights_in_place(w, i):
     with torch.no_grad():
         w.model[0].weight.mul_(0.99)
 
 
+@change
 def scale_weights_by_numpy(w, i):
     w.model[0].weight.detach().numpy()[...] *= 0.99
 
 
+@change
 def convert_a_layer_to_double_and_back(w, i):
     if i == 8:
         w.model[0].double().float()
-
-
-CHANGES = {f.__name__: f for f in list(vars().values()) if getattr(f, "__code__", None) is not None}
-for _name in ("loop", "train", "update", "batches", "final", "inputs", "labels"):
-    CHANGES.pop(_name)
-CHANGES.pop("classification")
-CHANGES.pop("classifier")
 
 
 @loop(each=CHANGES)
@@ -300,7 +342,7 @@ def layers_frozen_by_a_list_of_names(record):
 
 @loop
 def parameters_filtered_at_each_step(record):
-    model, optimizer, X, Y = classification()
+    model, _, X, Y = classification()
 
     @record
     def step(x, y):
