@@ -35,12 +35,12 @@ class World:
 
 
 SETTINGS = {
-    "one_epoch": {"batch_size": 8},
+    "one_epoch": {"batch_size": 2},
     "six_epochs": {"batch_size": 8, "epochs": 6},
-    "all_rows": {"batch_size": 52, "epochs": 5},
-    "larger_than_all_rows": {"batch_size": 100, "epochs": 5},
+    "all_rows": {"batch_size": 52, "epochs": 12},
+    "larger_than_all_rows": {"batch_size": 100, "epochs": 12},
     "ragged": {"batch_size": 5, "epochs": 4},
-    "one_left": {"batch_size": 17, "epochs": 4},
+    "two_left": {"batch_size": 25, "epochs": 9},
     "drop_last": {"batch_size": 5, "epochs": 4, "drop_last": True},
     "in_order": {"batch_size": 8, "epochs": 4, "shuffle": False},
     "in_order_drop_last": {"batch_size": 6, "epochs": 4, "shuffle": False, "drop_last": True},
