@@ -45,7 +45,6 @@ BATCHES = {
     "dict": (lambda x, y: {"x": x, "y": y}, lambda b: (b["x"], b["y"])),
     "nested": (lambda x, y: {"in": [x], "out": (y, None)}, lambda b: (b["in"][0], b["out"][0])),
     "namedtuple": (Pair, lambda b: (b.x, b.y)),
-    "ordered_dict": (lambda x, y: collections.OrderedDict(x=x, y=y), lambda b: b.values()),
     "with_plain_values": (lambda x, y: (x, y, "train", 3, None), lambda b: b[:2]),
 }
 
@@ -331,6 +330,19 @@ def numpy_scalar_as_an_argument(record):
 
     for i, (x, y) in enumerate(batches(X, Y)):
         yield step(x, y, np.float64(1 + i % 2))
+
+
+@loop(expect="either", each={"ordered": collections.OrderedDict, "user": collections.UserDict})
+def batch_is_another_dict(record, kind):
+    model, optimizer, X, Y = classification()
+
+    @record
+    def step(batch):
+        return update(optimizer, F.cross_entropy(model(batch["x"]), batch["y"]))
+
+    for x, y in batches(X, Y):
+        yield step(kind(x=x, y=y))
+    yield from final(model)
 
 
 # ---- shapes and memory ---------------------------------------------------------------------------

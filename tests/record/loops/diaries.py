@@ -1,12 +1,14 @@
 """What is written down inside of the step, without the host."""
 
 import collections
+import csv
 import io
 import json
 import logging
 from types import SimpleNamespace
 
 import numpy as np
+from tqdm import tqdm
 
 import pyml as torch
 from pyml.nn import functional as F
@@ -63,6 +65,19 @@ def as_a_record_of_logging(log, loss):
     log.logger.warning("loss %s", loss.item())
 
 
+def as_a_row_of_csv(log, loss):
+    csv.writer(log.lines).writerow(["loss", loss.item()])
+
+
+def as_a_postfix_of_a_bar(log, loss):
+    log.bar.update()
+    log.bar.set_postfix(loss=loss.item(), refresh=False)
+
+
+def as_a_mean_of_numpy(log, loss):
+    log.array = 0.9 * log.array + 0.1 * loss.detach().numpy()
+
+
 INSIDE = (
     append_item,
     add_item,
@@ -76,6 +91,9 @@ INSIDE = (
     as_a_print_of_a_tensor,
     as_json,
     as_a_record_of_logging,
+    as_a_row_of_csv,
+    as_a_postfix_of_a_bar,
+    as_a_mean_of_numpy,
 )
 
 
@@ -92,11 +110,13 @@ def new_log():
         last=collections.deque(maxlen=4),
         array=np.zeros(3),
         lines=lines,
+        bar=tqdm(total=24, file=io.StringIO(), mininterval=1e9),
     )
 
 
 def read(log):
-    return log.losses, log.total, log.mean, log.table, log.last, log.array, log.lines.getvalue()
+    numbers = log.losses, log.total, log.mean, log.table, log.last, log.array
+    return numbers, log.lines.getvalue(), log.bar.n, log.bar.postfix
 
 
 @loop(expect="refused", each={f.__name__: f for f in INSIDE})
@@ -293,6 +313,20 @@ def print_without_a_value_inside(record):
         return plain(x, y)
 
     yield from train(step, X, Y)
+
+
+@loop(expect="either")
+def bar_that_moves_inside(record):
+    plain, X, Y = world()
+    bar = tqdm(total=24, file=io.StringIO(), mininterval=1e9)
+
+    @record
+    def step(x, y):
+        bar.update(1)
+        return plain(x, y)
+
+    yield from train(step, X, Y)
+    yield bar.n
 
 
 @loop(expect="either")

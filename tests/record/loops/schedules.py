@@ -88,7 +88,7 @@ def scheduler_inside(record, make):
     yield from final(model, optimizer)
 
 
-@loop
+@loop(expect="either")
 def scheduler_inside_read_inside(record):
     model, optimizer, X, Y = regression()
     scheduler = lr_scheduler.StepLR(optimizer, step_size=3, gamma=0.5)

@@ -148,7 +148,7 @@ def function_that_is_monkeypatched(record):
     yield from train(step, X, Y)
 
 
-@loop
+@loop(expect="either")
 def function_of_the_library_that_is_monkeypatched(record):
     model, optimizer, X, Y = world()
     original = F.mse_loss
@@ -227,7 +227,7 @@ def cached_property(record):
     yield from train(step, X, Y)
 
 
-@loop
+@loop(expect="either")
 def cache_of_a_function(record):
     base = {"w": 1.0}
 
