@@ -37,7 +37,7 @@ MEETS = {  # what is expected -> what may become of it
     "either": {RECORDED, RERECORDED, REFUSED},
 }
 MOST = 2 / 3  # of the calls
-PLACE = re.compile(r"at \S+:\d+|'\w+'|`[^`]+`")
+PLACE = re.compile(r"at \S+:\d+|'[^']+'|`[^`]+`")
 
 
 @dataclass(frozen=True)
