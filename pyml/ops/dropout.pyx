@@ -16,7 +16,7 @@ cdef class Dropout(Node):
     cdef ndarray used   # the generator's state that drew the mask
     cdef double p
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         return (drop_again(dy, self.used, self.p),)
 
 

@@ -202,7 +202,7 @@ cdef class Overwrite(Node):
     cdef tuple source_shape
     cdef object source_dtype
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         dsource = None
         if self.inputs[1] is not None:
             dsource = sum_to(cast(dy, self.source_dtype), self.source_shape)

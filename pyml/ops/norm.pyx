@@ -40,7 +40,7 @@ cdef class BatchNorm(Node):
     """Training: kept x, gamma, mean, rstd."""
     cdef double eps
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         cdef Tensor x = self.saved(0), gamma = self.saved(1)
         dy, x = moveaxis(dy, 1, -1), moveaxis(x, 1, -1)
         dims = tuple(range(x.array.ndim - 1))
@@ -51,7 +51,7 @@ cdef class BatchNorm(Node):
             gamma * rstd * (dy - mean(dy, dims) - xhat * mean(dy * xhat, dims)))
         return moveaxis(dx, -1, 1), sum(dy * xhat, dims), sum(dy, dims)
 
-    cpdef tuple backward_fused(self, Tensor dy):
+    cdef tuple gradients_fused(self, Tensor dy):
         cdef ndarray x = channels_last(self.saved(0).array)
         dx, dgamma, dbeta = wanted(self, x)
         _kernels.batchnorm_backward(
@@ -65,7 +65,7 @@ cdef class BatchNormInference(Node):
     """Given statistics: kept x, gamma, mean, var."""
     cdef double eps
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         cdef Tensor x = self.saved(0), gamma = self.saved(1)
         dy, x = moveaxis(dy, 1, -1), moveaxis(x, 1, -1)
         dims = tuple(range(x.array.ndim - 1))
@@ -73,7 +73,7 @@ cdef class BatchNormInference(Node):
         dx = dy * rstd if gamma is None else dy * (gamma * rstd)
         return moveaxis(dx, -1, 1), sum(dy * ((x - self.saved(2)) * rstd), dims), sum(dy, dims)
 
-    cpdef tuple backward_fused(self, Tensor dy):
+    cdef tuple gradients_fused(self, Tensor dy):
         cdef ndarray x = channels_last(self.saved(0).array)
         dx, dgamma, dbeta = wanted(self, x)
         _kernels.batchnorm_inference_backward(

@@ -132,10 +132,10 @@ cdef void divide(ndarray y, double divisor) except *:
 cdef class Sum(Node):
     cdef Dims dims
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         return (self.dims.restored(dy).expand(self.dims.input_shape),)
 
-    cpdef tuple backward_fused(self, Tensor dy):
+    cdef tuple gradients_fused(self, Tensor dy):
         return (wrap(broadcast_to(self.dims.restored(dy.array), self.dims.input_shape)),)
 
 
@@ -168,7 +168,7 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):
 cdef class Mean(Node):
     cdef Dims dims
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         return ((self.dims.restored(dy) / self.dims.n).expand(self.dims.input_shape),)
 
 
@@ -207,7 +207,7 @@ cdef class Var(Node):
     cdef Dims dims
     cdef double divisor
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         x = self.saved(0)
         centred = x - mean(x, self.dims.dims(), True)
         return (self.dims.restored(dy) * (2 / self.divisor if self.divisor else np.nan) * centred,)
@@ -245,7 +245,7 @@ def var(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
 cdef class Root(Node):
     """A square root whose derivative at 0 is 0: that of a norm or a deviation."""
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         y = self.saved_output(0)
         zero = y == 0
         return (where(zero, 0.0, dy / (2 * where(zero, 1.0, y))),)
@@ -294,7 +294,7 @@ cdef class Extreme(Node):
     # equal elements share the gradient
     cdef Dims dims
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         cdef Tensor x = self.saved(0), y = self.dims.restored(self.saved(1))
         cdef Tensor places = cast((x == y) | (x.isnan() & y.isnan()), x.array.dtype)
         return ((self.dims.restored(dy) / sum(places, self.dims.dims(), True)) * places,)
@@ -336,7 +336,7 @@ cdef class Select(Node):
     cdef bint keepdim
     cdef tuple shape
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         if not self.shape:
             return (dy,)
         if not self.keepdim:
@@ -429,7 +429,7 @@ cdef class Prod(Node):
     # dx[i] = dy * the product of the others: y / x[i], unless there is a zero
     cdef Dims dims
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         x = self.saved(0)
         dy = self.dims.restored(dy)
         refuse("the gradient of prod")
@@ -469,7 +469,7 @@ cdef class CumSum(Node):
     cdef int dim
     cdef bint backwards
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         return (running_sum(dy, self.dim, not self.backwards),)
 
 
@@ -506,7 +506,7 @@ cdef class PowerNorm(Node):
     cdef Dims dims
     cdef double p
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         x, y = self.saved(0), self.dims.restored(self.saved_output(1))
         zero = (x == 0) | (y == 0)
         ratio = where(zero, 1.0, x.abs() / where(y == 0, 1.0, y))
@@ -548,7 +548,7 @@ def norm(input, p=2, dim=None, keepdim=False):
 cdef class LogSumExp(Node):
     cdef Dims dims
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         return (self.dims.restored(dy) * (self.saved(0) - self.dims.restored(self.saved_output(1))).exp(),)
 
 

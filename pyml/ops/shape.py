@@ -54,7 +54,7 @@ class Rearrange(Node):
     def name(self):
         return self._name
 
-    def backward(self, dy):
+    def _gradients(self, dy):
         return (self._inverse(dy),)
 
 
@@ -389,7 +389,7 @@ class Cat(Node):
     def __init__(self, dim, sizes):
         self._dim, self._sizes = dim, sizes
 
-    def backward(self, dy):
+    def _gradients(self, dy):
         starts = [sum(self._sizes[:i]) for i in range(len(self._sizes))]
         return tuple(
             None if edge is None else narrow(dy, self._dim, start, size)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import pyml
 from helpers import tolerances
 from helpers.compare import assert_close, assert_same_bits
 from optim.cases import tensor
@@ -85,7 +86,9 @@ def test_norm_that_is_not_finite(bad):
 
 def test_refusals():
     good, read_only = tensor([3.0]), tensor([4.0])
-    read_only.array.flags.writeable = False
+    array = np.full(1, 4.0)
+    array.flags.writeable = False
+    read_only.data = pyml.from_numpy(array)
     for grads, max_norm, error in [
         ([good], -1.0, ValueError),
         ([good], np.nan, ValueError),
