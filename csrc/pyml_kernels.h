@@ -206,7 +206,8 @@ typedef struct {
 /* ---- random, dropout ------------------------------------------------------------------------------- */
 
 /* The generator's state is {seed, counter} in memory; Philox4x32-10 makes the i-th number of a call a function
- * of (seed, counter + i/4) alone. A call that draws advances the counter past what it used. */
+ * of (seed, counter + i/4) alone. A call that draws advances the counter past what it uses, atomically: calls of
+ * several threads on one state draw different numbers. */
 
 /* Inverted dropout, Srivastava et al. 2014: y = x / (1-p) where kept, 0 where dropped (with probability p).
  * y may be x. p == 1 gives zeros. */

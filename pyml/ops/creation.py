@@ -9,8 +9,8 @@ from pyml.ops.arrays import as_type, copied
 from pyml.ops.arrays import empty as empty_array
 from pyml.ops.elementwise import checked_dtype
 from pyml.ops.inplace import normal_, uniform_
-from pyml.ops.shape import as_sizes, check_device
-from pyml.random import default_generator
+from pyml.ops.shape import as_integer, as_sizes, check_device
+from pyml.random import state_of
 from pyml.recorder import constant, refuse
 from pyml.tensor import Tensor
 
@@ -335,3 +335,4 @@ def randperm(n, *, generator=None, dtype=None, device=None):
         index, (default_generator if generator is None else generator).state
     )
     return Tensor._on(index if dtype is None else as_type(index, checked_dtype(dtype, "randperm")))
+    state = state_of(generator, "randperm")

@@ -86,9 +86,20 @@ def as_sizes(sizes, name):
     if isinstance(sizes, (int, np.integer)):
         sizes = (sizes,)
     try:
-        return tuple([operator.index(size) for size in sizes])
+        return tuple([as_integer(size) for size in sizes])
     except TypeError:
         raise TypeError(f"{name}: sizes must be integers, not {sizes!r}") from None
+
+
+def as_integer(number):
+    """`number` as an int.
+
+    Raises:
+        TypeError: for what is none; a float is not cut off, and a bool is no number.
+    """
+    if isinstance(number, bool):
+        raise TypeError("a bool is not an integer")
+    return operator.index(number)
 
 
 # ---- one shape for another -----------------------------------------------------------------------
