@@ -1,4 +1,6 @@
 """BatchNorm: statistics over the batch in training, running statistics in inference."""
+import numpy as np
+
 cimport numpy as cnp
 from numpy cimport ndarray
 
@@ -6,8 +8,8 @@ from pyml cimport _kernels
 from pyml.ops.arrays cimport as_matrix, contiguous, empty_like, empty_vector, real_tensor, same_dtype
 from pyml.tensor cimport Node, Tensor, tracks, will_change, wrap
 
-from pyml.ops.elementwise import rsqrt
-from pyml.ops.reduce import mean, sum
+from pyml.ops.elementwise import rsqrt, where
+from pyml.ops.reduce import amax, mean, sum
 from pyml.ops.shape import moveaxis
 
 cnp.import_array()
@@ -45,7 +47,12 @@ cdef class BatchNorm(Node):
         dy, x = moveaxis(dy, 1, -1), moveaxis(x, 1, -1)
         dims = tuple(range(x.array.ndim - 1))
         centred = x - mean(x, dims)
-        rstd = rsqrt(mean(centred * centred, dims) + self.eps)
+        # squares of more than `large` are of x / s; by 1 nothing changes
+        large = 1e15 if x.dtype == "float32" else 1e150
+        s = amax(centred.detach().abs(), dims)
+        s = where((s > large) & (s < np.inf), s, 1.0)
+        part = centred / s
+        rstd = rsqrt(mean(part * part, dims) + self.eps / s / s) / s
         xhat = centred * rstd
         dx = rstd * (dy - mean(dy, dims) - xhat * mean(dy * xhat, dims)) if gamma is None else (
             gamma * rstd * (dy - mean(dy, dims) - xhat * mean(dy * xhat, dims)))
