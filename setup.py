@@ -180,6 +180,10 @@ setup(
             "language_level": 3,
             "embedsignature": True,
             "embedsignature.format": "python",
+            # None in a typed argument or variable is an exception, never a pointer
+            "allow_none_for_extension_args": False,
+            "nonecheck": True,
+            "auto_pickle": False,  # an object that a pickle filled would pass every constructor
         },
     ),
     cmdclass={"build_ext": BuildKernels, "build_csrc": BuildCsrc},

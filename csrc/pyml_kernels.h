@@ -206,7 +206,8 @@ typedef struct {
 /* ---- random, dropout ------------------------------------------------------------------------------- */
 
 /* The generator's state is {seed, counter} in memory; Philox4x32-10 makes the i-th number of a call a function
- * of (seed, counter + i/4) alone. A call that draws advances the counter past what it used. */
+ * of (seed, counter + i/4) alone. A call that draws advances the counter past what it uses, atomically: calls of
+ * several threads on one state draw different numbers. */
 
 /* Inverted dropout, Srivastava et al. 2014: y = x / (1-p) where kept, 0 where dropped (with probability p).
  * y may be x. p == 1 gives zeros. */
@@ -297,7 +298,7 @@ typedef struct {
 } adam_args; /* s0: m, s1: v, s2: largest v (amsgrad) */
 
 /* norm <- the 2-norm of all g together;  coef <- min(1, max_norm / (norm + 1e-6)), PyTorch's clip_grad_norm_.
- * Sums are in double. */
+ * Sums are in double. A coef below the smallest normal number, which kernels take as 0, is kept as -(coef * 2^64). */
 typedef struct {
     void *norm, *coef; /* (1), (1) */
     const optim_segment *segments;
@@ -305,7 +306,7 @@ typedef struct {
     double max_norm;
 } grad_norm_args;
 
-/* w <- w * coef for every segment (here w is the gradient to scale). */
+/* w <- w * coef for every segment (here w is the gradient to scale), coef as grad_norm keeps it. */
 typedef struct {
     const optim_segment *segments;
     const void *coef; /* (1) */

@@ -129,7 +129,12 @@ INLINE void random_words(uint32_t words[RANDOM_CHUNK], const uint64_t state[2], 
         philox_words(words + i, counter, &key);
 }
 
-/* Moves the state past `count` words. */
-INLINE void random_advance(uint64_t state[2], ptrdiff_t count) { state[1] += ((uint64_t)count + 3) / 4; }
+/* Takes the next `count` words from the state: they are those of the stream at `taken`. In one step, as threads may
+ * draw from one state at the same time: no two calls ever have a word in common. */
+INLINE void random_take(uint64_t taken[2], uint64_t state[2], ptrdiff_t count)
+{
+    taken[0] = __atomic_load_n(&state[0], __ATOMIC_RELAXED);
+    taken[1] = __atomic_fetch_add(&state[1], ((uint64_t)count + 3) / 4, __ATOMIC_RELAXED);
+}
 
 #endif

@@ -1,3 +1,4 @@
+# cython: allow_none_for_extension_args=True
 """The calls of the kernels. See _kernels.pxd."""
 cimport numpy as cnp
 from libc.stdint cimport int64_t, uint8_t, uint64_t

@@ -154,6 +154,8 @@ cdef class Block:
 
     def __getbuffer__(self, Py_buffer *buffer, int flags):
         """By this NumPy knows that the memory may be written."""
+        if self.memory == NULL:
+            raise BufferError("a Block that no array was given has no memory")
         PyBuffer_FillInfo(buffer, self, self.memory, size_bytes(self.index), 0, flags)
 
     def __dealloc__(self):

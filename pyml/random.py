@@ -29,11 +29,23 @@ class Generator:
 
     Attributes:
         state: a NumPy array of two uint64, seed and counter; kernels read and advance it in place.
+            What is assigned to it is copied there.
     """
 
     def __init__(self, seed=0):
-        self.state = np.zeros(2, np.uint64)
+        self._state = np.zeros(2, np.uint64)
         self.manual_seed(seed)
+
+    @property
+    def state(self):
+        return self._state.view()
+
+    @state.setter
+    def state(self, state):
+        self.set_state(state)
+
+    def __getstate__(self):  # of a copy and of a pickle: the memory is not shared
+        return {**self.__dict__, "_state": self._state.copy()}
 
     def manual_seed(self, seed):
         """Starts again from `seed`. Returns the generator."""
@@ -44,7 +56,7 @@ class Generator:
         if not -(2**63) <= value < 2**64:
             raise ValueError(f"seed: {value} is outside -2**63 .. 2**64 - 1")
         refuse("manual_seed")
-        self.state[:] = value % 2**64, 0
+        self._state[:] = value % 2**64, 0
         return self
 
     def seed(self):
@@ -55,12 +67,12 @@ class Generator:
 
     def initial_seed(self):
         """The seed it started from."""
-        return int(self.state[0])
+        return int(self._state[0])
 
     def get_state(self):
         """A copy of the state, for set_state."""
         refuse("get_state of a random generator")
-        return self.state.copy()
+        return self._state.copy()
 
     def set_state(self, state):
         """Continues from a state that get_state gave."""
@@ -70,14 +82,25 @@ class Generator:
             raise ValueError(
                 f"state: two uint64 as get_state gives, not {state.dtype} of shape {state.shape}"
             )
-        self.state[:] = state
+        self._state[:] = state
         return self
 
     def __repr__(self):
-        return f"Generator(seed={self.state[0]}, counter={self.state[1]})"
+        return f"Generator(seed={self._state[0]}, counter={self._state[1]})"
 
 
 default_generator = Generator()
+
+
+def state_of(generator, name):
+    """The memory of a generator, or of the default one for None, for the kernels of `name`."""
+    if generator is None:
+        return default_generator._state
+    if not isinstance(generator, Generator):
+        raise TypeError(
+            f"{name}: generator is a {type(generator).__name__}, it must be a Generator"
+        )
+    return generator._state
 
 
 def manual_seed(seed):

@@ -6,7 +6,7 @@ cdef class Version:
 
 
 cdef class Tensor:
-    cdef readonly ndarray array            # the values; shared by views and by detach()
+    cdef ndarray array                     # the values; shared by detach(). Python gets views of it: see array_of
     cdef bint _requires_grad
     cdef Tensor _grad
     cdef Node node                         # what computed it; None for a leaf
@@ -22,6 +22,10 @@ cdef class Tensor:
     cdef unsigned long changes(self)
 
 
+cdef enum:
+    NODE_SIZES = 6   # dimensions of an output whose sizes a Node keeps without a tuple
+
+
 cdef class Node:
     cdef readonly tuple inputs             # an edge for each input: its Node, a leaf Tensor, or None
     cdef readonly unsigned long long seq   # order of creation: inputs of a node have smaller ones
@@ -29,13 +33,17 @@ cdef class Node:
     cdef list kept                         # what backward needs, and its version when it was kept
     cdef list versions
     cdef list output_hooks                 # run on the gradient of the output before backward
+    cdef int output_kind, output_ndim      # of the output: NumPy's number of its dtype, its dimensions
+    cdef Py_ssize_t output_sizes[NODE_SIZES]
+    cdef tuple output_shape                # its shape, if it has more dimensions than that
 
     cdef void connect(self, Tensor output, tuple inputs) except *
     cdef void keep(self, Tensor t) except *
     cdef Tensor saved(self, int i)
     cdef Tensor saved_output(self, int i)
-    cpdef tuple backward(self, Tensor dy)
-    cpdef tuple backward_fused(self, Tensor dy)
+    cdef tuple gradients(self, Tensor dy)
+    cdef tuple gradients_fused(self, Tensor dy)
+    cdef int check_called(self, Tensor dy) except -1
 
 
 cdef Tensor wrap(ndarray array)            # a new Tensor on `array`, outside any graph

@@ -20,6 +20,19 @@ cnp.import_array()
 
 cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(PyObject *)   # not of `object`: for an attribute, Cython would count its own reference
+    ctypedef struct PyTypeObject:
+        PyObject *tp_dict
+        PyTypeObject *tp_base
+        unsigned long tp_flags
+    unsigned long Py_TPFLAGS_HEAPTYPE
+    void PyType_Modified(PyTypeObject *)
+
+cdef extern from "numpy/arrayobject.h":
+    """
+    static PyObject *pyml_own_object(PyArrayObject *a) { return PyArray_View(a, NULL, &PyArray_Type); }
+    """
+    # An array object of its own on the memory of `a`: whoever has `a` may give it another shape or dtype.
+    ndarray own_object "pyml_own_object"(ndarray a)
 
 cdef extern from *:
     """
@@ -128,6 +141,19 @@ cdef class Version:
     """How often an array was changed in place. One object for a tensor, its views and its detached aliases."""
 
 
+cdef ndarray NOTHING = np.zeros(0, np.float32)   # what a Tensor is on that was never given an array
+
+
+cdef ndarray taken(ndarray array):
+    """An array that comes from outside, checked, as a Tensor may have it."""
+    cdef int kind = cnp.PyArray_TYPE(array)
+    if not (0 <= kind <= cnp.NPY_DOUBLE or kind == cnp.NPY_FLOAT16) or not cnp.PyArray_ISNOTSWAPPED(array):
+        raise TypeError(
+            f"dtype {array.dtype.str} cannot be that of a tensor; use float32, float64, an integer type or bool, in this "
+            "machine's byte order")
+    return own_object(array)
+
+
 cdef Tensor wrap(ndarray array):
     cdef Tensor t = Tensor.__new__(Tensor)
     t.array = array
@@ -207,6 +233,9 @@ cdef class Tensor:
 
     __array_priority__ = 1000   # numpy_array * tensor is a tensor
 
+    def __cinit__(self):
+        self.array = NOTHING
+
     def __init__(self, data=(), *, bint requires_grad=False):
         if isinstance(data, Tensor):
             self.array = np.array((<Tensor>data).array, dtype=np.float32)
@@ -218,7 +247,7 @@ cdef class Tensor:
     def _on(ndarray array not None, cls=None, *, bint requires_grad=False):
         """A Tensor of class `cls` that shares the memory of `array`."""
         cdef Tensor t = Tensor.__new__(Tensor if cls is None else cls)
-        t.array = array
+        t.array = taken(array)
         if requires_grad:
             t.requires_grad_()
         return t
@@ -357,7 +386,7 @@ cdef class Tensor:
         return self._grad
 
     @grad.setter
-    def grad(self, Tensor value):
+    def grad(self, Tensor value or None):
         if value is not None:
             if value.shape != self.shape:
                 raise ValueError(f"grad: shape {value.shape}, the tensor has shape {self.shape}; they must be the same")
@@ -410,7 +439,7 @@ cdef class Tensor:
         if self._requires_grad:
             raise RuntimeError("numpy() on a tensor that requires grad; use tensor.detach().numpy()")
         reads("numpy()")
-        return self.array
+        return own_object(self.array)
 
     def __array__(self, dtype=None, copy=None):
         if self._requires_grad:
@@ -418,7 +447,7 @@ cdef class Tensor:
         reads("making a NumPy array of a tensor")
         if copy:
             return np.array(self.array, dtype=dtype)
-        return self.array if dtype is None or dtype == self.array.dtype else self.array.astype(dtype)
+        return own_object(self.array) if dtype is None or dtype == self.array.dtype else self.array.astype(dtype)
 
     def item(self):
         """The value of a tensor of one element as a Python number."""
@@ -493,7 +522,7 @@ cdef class Tensor:
         if self.node is not None:
             raise RuntimeError("only leaf tensors can be pickled or deep-copied; use .detach() first")
         reads("copying or pickling a tensor")
-        return _rebuild, (type(self), self.array, self._requires_grad, self._grad)
+        return _rebuild, (type(self), own_object(self.array), self._requires_grad, self._grad), attributes_of(self)
 
     def __deepcopy__(self, memo):
         if self.node is not None:
@@ -503,8 +532,7 @@ cdef class Tensor:
             return memo[id(self)]
         cdef Tensor grad = None if self._grad is None else wrap(self._grad.array.copy())
         copied = _rebuild(type(self), self.array.copy(), self._requires_grad, grad)
-        memo[id(self)] = copied
-        return copied
+        return _copy_attributes(self, copied, memo)
 
     # -- autograd --
 
@@ -537,6 +565,7 @@ cdef class Tensor:
         def keep_grad(grad):
             cdef Tensor t = reference()
             if t is not None:
+                check_accumulates(t, grad)
                 t.note_gradient(False, True)
                 t._grad = grad.clone() if t._grad is None else ops.add(t._grad, grad)
 
@@ -1230,9 +1259,35 @@ cdef class Tensor:
         return ops.to(self, np.dtype('bool'))
 
 
+def _array_of(Tensor t):
+    """The values, as a NumPy array that shares memory."""
+    return own_object(t.array)
+
+
+# Tensor.array for Python. C reads the attribute of the same name, so it cannot stand in the class.
+(<dict><object>(<PyTypeObject *>Tensor).tp_dict)["array"] = property(_array_of, doc=_array_of.__doc__)
+PyType_Modified(<PyTypeObject *>Tensor)
+
+
+cdef attributes_of(Tensor t):
+    """What was set on a tensor of a subclass, or None."""
+    return getattr(t, "__dict__", None) or None
+
+
+def _copy_attributes(Tensor original, Tensor copied, dict memo):
+    """Gives a deep copy what was set on the original; returns it."""
+    import copy
+
+    memo[id(original)] = copied   # before: an attribute may lead back to the original
+    attributes = attributes_of(original)
+    if attributes is not None:
+        copied.__dict__.update(copy.deepcopy(attributes, memo))
+    return copied
+
+
 def _rebuild(cls, array, requires_grad, grad):
     cdef Tensor t = Tensor._on(array, cls, requires_grad=requires_grad)
-    t._grad = grad
+    t.grad = grad
     return t
 
 
@@ -1264,9 +1319,10 @@ cdef unsigned long long created = 0   # Nodes so far; changed under the GIL
 cdef class Node:
     """One recorded operation with one output.
 
-    A subclass writes `backward` with differentiable operations: the gradient of the output in, a tuple
-    with the gradient of each input out (None where it is none of its business). Where a kernel does that
-    faster, it writes `backward_fused` too, which is used when no graph of the gradient is wanted.
+    A subclass writes `backward` (in Cython: `gradients`) with differentiable operations: the gradient of the
+    output in, a tuple with the gradient of each input out (None where it is none of its business). Where a
+    kernel does that faster, it writes `gradients_fused` too, which is used when no graph of the gradient is
+    wanted. Whoever calls them has checked shape and dtype of what goes in.
     """
 
     cdef void connect(self, Tensor output, tuple inputs) except *:
@@ -1290,6 +1346,11 @@ cdef class Node:
         created += 1
         self.seq = created
         self.inputs = edges
+        self.output_kind, self.output_ndim = cnp.PyArray_TYPE(output.array), output.array.ndim
+        for i in range(min(self.output_ndim, NODE_SIZES)):
+            self.output_sizes[i] = output.array.shape[i]
+        if self.output_ndim > NODE_SIZES:
+            self.output_shape = output.shape
         output.node = self
         output._requires_grad = True
         output.graph_version = output.changes()
@@ -1331,11 +1392,38 @@ cdef class Node:
         t.graph_version = t.changes()
         return t
 
-    cpdef tuple backward(self, Tensor dy):
-        raise NotImplementedError(f"{type(self).__name__} has no backward")
+    cdef tuple gradients(self, Tensor dy):
+        """The gradient of each input, or None, of operations that can be differentiated."""
+        gradients = (<object>self)._gradients(dy)
+        if not isinstance(gradients, tuple):
+            raise TypeError(f"{self.name()}: backward gave {type(gradients).__name__}, it must be a tuple")
+        return gradients
 
-    cpdef tuple backward_fused(self, Tensor dy):
-        return self.backward(dy)
+    cdef tuple gradients_fused(self, Tensor dy):
+        """The same of kernels, where no graph of the gradient is wanted."""
+        return self.gradients(dy)
+
+    def _gradients(self, dy):
+        if type(self).backward is Node.backward:
+            raise NotImplementedError(f"{self.name()} has no backward")
+        return (<object>self).backward(dy)
+
+    def backward(self, Tensor dy):
+        """The gradients of the inputs (None for one that needs none), from that of the output."""
+        self.check_called(dy)
+        return self.gradients(dy)
+
+    def backward_fused(self, Tensor dy):
+        """The same by kernels: they cannot be differentiated again."""
+        self.check_called(dy)
+        return self.gradients_fused(dy)
+
+    cdef int check_called(self, Tensor dy) except -1:
+        if self.inputs is None:
+            raise RuntimeError(f"{type(self).__name__}: backward of a node that is not part of a graph")
+        if not takes(self, dy):
+            refuse_gradient(f"{self.name()}: backward was called with", dy, self)
+        return 0
 
     def name(self):
         """The operation's name."""
@@ -1349,6 +1437,14 @@ cdef class Node:
     # for operations written in Python
 
     def _connect(self, Tensor output not None, tuple inputs not None, tuple keep=()):
+        cls = type(self)
+        cdef PyTypeObject *kind = <PyTypeObject *>cls
+        while kind.tp_flags & Py_TPFLAGS_HEAPTYPE:   # classes written in Python
+            kind = kind.tp_base
+        if kind != <PyTypeObject *>Node:   # what a class written in C needs is not there
+            raise TypeError(f"{type(self).__name__}: only a node of a class derived from Node itself can be connected")
+        if self.inputs is not None:
+            raise RuntimeError(f"{self.name()}: the node has an output already")
         self.connect(output, inputs)
         for t in keep:
             self.keep(t)
@@ -1376,18 +1472,66 @@ cdef void enqueue(list queue, Node node) except *:
     queue.insert(low, node)
 
 
-cdef Tensor run_hooks(list hooks, Tensor grad):
-    cdef Tensor result
+cdef bint takes(object edge, Tensor grad) except -1:
+    """The gradient has the shape and dtype of the output of a Node, or of a leaf."""
+    cdef ndarray g = grad.array
+    cdef Node node
+    cdef Tensor leaf
+    cdef int d
+    if not isinstance(edge, Node):
+        leaf = edge
+        return (
+            cnp.PyArray_TYPE(g) == cnp.PyArray_TYPE(leaf.array) and g.ndim == leaf.array.ndim
+            and cnp.PyArray_SAMESHAPE(g, leaf.array)
+        )
+    node = edge
+    if cnp.PyArray_TYPE(g) != node.output_kind or g.ndim != node.output_ndim:
+        return False
+    for d in range(min(g.ndim, NODE_SIZES)):
+        if g.shape[d] != node.output_sizes[d]:
+            return False
+    return g.ndim <= NODE_SIZES or grad.shape == node.output_shape
+
+
+cdef int refuse_gradient(str who, object grad, object edge) except -1:
+    """Raises: `grad` is no gradient of what the edge leads to. `who` gave it."""
+    cdef Node node
+    cdef Py_ssize_t d
+    if not isinstance(grad, Tensor):
+        raise TypeError(f"{who} {type(grad).__name__} as a gradient, it must be a Tensor or None")
+    if isinstance(edge, Node):
+        node = edge
+        shape = node.output_shape
+        if node.output_ndim <= NODE_SIZES:
+            shape = tuple([node.output_sizes[d] for d in range(node.output_ndim)])
+        dtype = cnp.PyArray_DescrFromType(node.output_kind)
+    else:
+        shape, dtype = edge.shape, edge.dtype
+    raise RuntimeError(
+        f"{who} a gradient of shape {grad.shape} and dtype {grad.dtype} for a tensor of shape {shape} and dtype {dtype}; "
+        "they must be the same")
+
+
+cdef Tensor run_hooks(list hooks, Tensor grad, object edge):
     if hooks is not None:
         for hook in tuple(hooks):
             result = hook(grad)
+            if result is not None and not isinstance(result, Tensor):
+                refuse_gradient("hook: it gave", result, edge)
             if result is not None:
-                if result.shape != grad.shape or result.dtype != grad.dtype:
-                    raise RuntimeError(
-                        f"hook: it gave a gradient of shape {result.shape} and dtype {result.dtype} "
-                        f"in place of one of shape {grad.shape} and dtype {grad.dtype}; they must be the same")
                 grad = result
+            if not takes(edge, grad):   # without a result too: the hook may have replaced grad.data
+                refuse_gradient("hook: it gave", grad, edge)
     return grad
+
+
+cdef int check_accumulates(Tensor leaf, Tensor grad) except -1:
+    """grad can be added to leaf.grad."""
+    if not takes(leaf, grad):
+        refuse_gradient("backward:", grad, leaf)
+    if leaf._grad is not None and not takes(leaf, leaf._grad):
+        refuse_gradient("backward: .grad already holds", leaf._grad, leaf)
+    return 0
 
 
 cdef Tensor first_gradient(Tensor output, gradient):
@@ -1412,7 +1556,7 @@ cdef Tensor first_gradient(Tensor output, gradient):
     return grad
 
 
-def run_backward(tuple outputs, tuple gradients, bint retain_graph, bint create_graph, tuple inputs, bint accumulate):
+def run_backward(tuple outputs, tuple gradients, bint retain_graph, bint create_graph, tuple inputs or None, bint accumulate):
     """Walks the graph from `outputs` and returns the gradients of `inputs` (None where not reached).
 
     With `accumulate`, gradients are added to the .grad of leaves instead: of `inputs`, or of all if None.
@@ -1430,6 +1574,13 @@ def run_backward(tuple outputs, tuple gradients, bint retain_graph, bint create_
     cdef bint before = pyml_grad_enabled
     cdef Recorder r = recorder()
 
+    for item in outputs:
+        if not isinstance(item, Tensor):
+            raise TypeError(f"backward: gradients can be computed of a Tensor, not of {type(item).__name__}")
+    if inputs is not None:
+        for item in inputs:
+            if not isinstance(item, Tensor):
+                raise TypeError(f"backward: inputs must be Tensors, not {type(item).__name__}")
     if r is not None:
         r.backward(outputs)
     for output, gradient in zip(outputs, gradients):
@@ -1443,7 +1594,7 @@ def run_backward(tuple outputs, tuple gradients, bint retain_graph, bint create_
                 enqueue(queue, output.node)
     if inputs is not None:
         for leaf in inputs:
-            if leaf is None or not leaf._requires_grad:
+            if not leaf._requires_grad:
                 raise RuntimeError("grad: one of the inputs does not require grad")
             if leaf.node is not None:
                 wanted[leaf.node] = None
@@ -1453,20 +1604,26 @@ def run_backward(tuple outputs, tuple gradients, bint retain_graph, bint create_
     try:
         while queue:
             node = queue.pop()
-            grad = run_hooks(node.output_hooks, pending.pop(node))
+            grad = pending.pop(node)
+            if not takes(node, grad):   # checked as it came, but another hook may have replaced its data
+                refuse_gradient(f"backward: {node.name()} has", grad, node)
+            grad = run_hooks(node.output_hooks, grad, node)
             if node in wanted:
                 wanted[node] = grad
             if path is not None and node not in path:
                 continue
-            grads = node.backward(grad) if create_graph else node.backward_fused(grad)
+            grads = node.gradients(grad) if create_graph else node.gradients_fused(grad)
             if len(grads) != len(node.inputs):
                 raise RuntimeError(
                     f"{node.name()}: backward gave {len(grads)} gradients for {len(node.inputs)} inputs")
             for i in range(len(grads)):
                 edge = node.inputs[i]
-                dx = grads[i]
-                if edge is None or dx is None or (path is not None and edge not in path and edge not in wanted):
+                given = grads[i]
+                if edge is None or given is None or (path is not None and edge not in path and edge not in wanted):
                     continue
+                if not isinstance(given, Tensor) or not takes(edge, given):
+                    refuse_gradient(f"{node.name()}: backward gave for input {i}", given, edge)
+                dx = given
                 if edge in pending:
                     pending[edge] = ops.add(pending[edge], dx)
                 else:
@@ -1477,19 +1634,25 @@ def run_backward(tuple outputs, tuple gradients, bint retain_graph, bint create_
                 node.freed = node.freed or node.kept is not None
                 node.kept = node.versions = None
             grads = None
-        grad = dx = None
+        grad = dx = given = None
 
         # only leaves are left in `pending`
         for edge in pending:
             leaf = edge
             if leaf.hooks is not None:
-                pending[edge] = run_hooks(leaf.hooks, pending[edge])
+                pending[edge] = run_hooks(leaf.hooks, pending[edge], leaf)
+        for edge in pending:
+            check_accumulates(edge, pending[edge])
+        for edge in wanted:
+            if wanted[edge] is not None and not takes(edge, wanted[edge]):
+                refuse_gradient(f"backward: {(<Node>edge).name()} has", wanted[edge], edge)
         if not accumulate:
             return tuple([pending.get(leaf) if leaf.node is None else wanted[leaf.node] for leaf in inputs])
         if inputs is not None:
             for leaf in inputs:
                 if leaf.node is not None and wanted[leaf.node] is not None:
                     pending[leaf] = wanted[leaf.node]
+                    check_accumulates(leaf, pending[leaf])
         while pending:
             edge, grad = pending.popitem()
             if inputs is None or any([edge is item for item in inputs]):

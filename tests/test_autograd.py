@@ -505,6 +505,155 @@ def test_a_node_written_in_python():
     assert gradcheck(cube, x) and gradgradcheck(cube, x)
 
 
+# ---- what arrives at an edge of the graph --------------------------------------------------------
+
+
+def replaced_data(grad):
+    grad.data = pyml.ones(7, dtype=grad.dtype)
+
+
+WRONG = {
+    "another shape": (lambda g: pyml.ones(3, dtype=g.dtype), RuntimeError, r"shape .3,."),
+    "one that broadcasts": (lambda g: pyml.ones(1, dtype=g.dtype), RuntimeError, r"shape .1,."),
+    "another dtype": (lambda g: g.float(), RuntimeError, "float32"),
+    "a number": (lambda g: 5, TypeError, "int as a gradient, it must be a Tensor"),
+    "an array": (lambda g: g.detach().numpy(), TypeError, "ndarray as a gradient"),
+    "other data": (replaced_data, RuntimeError, r"shape .7,."),
+}
+
+
+@pytest.mark.parametrize("hook, error, message", WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_a_hook_that_gives_no_gradient_of_its_tensor(hook, error, message, create_graph):
+    for place in ("leaf", "node"):
+        x = leaf(1, 2)
+        y = x * 3
+        (x if place == "leaf" else y).register_hook(hook)
+        with pytest.raises(error, match=message):
+            (y * y).sum().backward(create_graph=create_graph)
+        assert x.grad is None
+        x = leaf(1, 2)
+        y = x * 3
+        (x if place == "leaf" else y).register_hook(hook)
+        with pytest.raises(error, match=message):
+            grad((y * y).sum(), x, create_graph=create_graph)
+
+
+@pytest.mark.parametrize("hook, error, message", WRONG.values(), ids=WRONG)
+def test_a_hook_of_a_module_that_gives_no_gradient(hook, error, message):
+    from pyml import nn
+
+    def of_module(module, *gradients):
+        given = hook(gradients[0][0])
+        return None if given is None else (given,)
+
+    for register in ("register_full_backward_hook", "register_full_backward_pre_hook"):
+        layer = nn.Linear(2, 2, dtype=pyml.float64)
+        getattr(layer, register)(of_module)
+        x = pyml.ones(4, 2, dtype=pyml.float64, requires_grad=True)
+        with pytest.raises(error, match=message):
+            layer(x).sum().backward()
+        assert x.grad is None and layer.weight.grad is None
+
+
+def test_a_hook_that_reaches_the_gradient_of_another_edge():
+    """x + y gives one gradient to both; a hook of one replaces its data."""
+    x, y = leaf(1, 2), leaf(3, 4)
+    b = y * 1
+    b.register_hook(lambda g: replaced_data(g) or pyml.ones(2, dtype=g.dtype))
+    with pytest.raises(RuntimeError, match=r"shape .7,."):
+        (x + b).sum().backward()
+    assert x.grad is None and y.grad is None
+
+
+def test_a_gradient_that_is_there_and_does_not_fit():
+    x = leaf(1, 2)
+    (x * 2).sum().backward()
+    x.grad.data = pyml.ones(3, 2, dtype=pyml.float64)
+    with pytest.raises(RuntimeError, match=r".grad already holds a gradient of shape \(3, 2\)"):
+        (x * 2).sum().backward()
+    y = leaf(1, 2) * 1
+    y.retain_grad()
+    y.sum().backward(retain_graph=True)
+    y.grad.data = pyml.ones(3, 2, dtype=pyml.float64)
+    with pytest.raises(RuntimeError, match=r".grad already holds a gradient of shape \(3, 2\)"):
+        y.sum().backward()
+
+
+def test_a_leaf_that_was_given_other_data():
+    x = leaf(1, 2)
+    y = (x * 2).sum()
+    x.data = pyml.ones(5, dtype=pyml.float64)
+    with pytest.raises(RuntimeError, match=r"shape \(2,\) .* for a tensor of shape \(5,\)"):
+        y.backward()
+    assert x.grad is None
+
+
+def test_a_node_whose_backward_gives_no_gradient():
+    class Wrong(Cube):
+        given = None
+
+        def backward(self, dy):
+            return self.given
+
+    def node(given):
+        wrong = Wrong()
+        wrong.given = given
+        return wrong
+
+    for given, error, message in [
+        ((pyml.ones(3, dtype=pyml.float64),), RuntimeError, r"Wrong: backward gave .* input 0"),
+        ((pyml.ones(2),), RuntimeError, "float32"),
+        ((1.0,), TypeError, "float as a gradient"),
+        ((), RuntimeError, "0 gradients for 1 inputs"),
+        (pyml.ones(2), TypeError, "Tensor, it must be a tuple"),
+    ]:
+        for create_graph in (False, True):
+            x = leaf(1, 2)
+            with pytest.raises(error, match=message):
+                cube(x, lambda given=given: node(given)).sum().backward(create_graph=create_graph)
+            assert x.grad is None
+
+
+def test_gradients_of_what_is_no_tensor():
+    x = leaf(1, 2)
+    for outputs, inputs in [(None, x), (x.sum(), None), ((x.sum(), 1), x), (x.sum(), (x, "w"))]:
+        with pytest.raises(TypeError, match="Tensor"):
+            grad(outputs, inputs, allow_unused=True)
+    with pytest.raises(TypeError, match="Tensor"):
+        backward(None)
+    with pytest.raises(TypeError, match="gradient must be a Tensor"):
+        x.backward(5)
+
+
+def test_backward_of_a_node_called_with_what_is_no_gradient_of_its_output():
+    x = pyml.ones(3, requires_grad=True)
+    index = pyml.tensor([0, 1])
+    for y in (x * 2, x.exp(), x.sum(), x.reshape(3, 1), x[index], x.relu(), x @ x, x.norm()):
+        for method in ("backward", "backward_fused"):
+            call = getattr(y.grad_fn, method)
+            for dy in (None, 1, np.ones(3)):
+                with pytest.raises(TypeError):
+                    call(dy)
+            for dy in (pyml.ones(2, 2), pyml.ones(y.shape, dtype=pyml.float64)):
+                with pytest.raises(RuntimeError, match="they must be the same"):
+                    call(dy)
+            assert len(call(pyml.ones(y.shape))) == len(y.grad_fn.next_functions)
+        made = type(y.grad_fn).__new__(type(y.grad_fn))
+        with pytest.raises(RuntimeError, match="not part of a graph"):
+            made.backward(pyml.ones(y.shape))
+
+
+def test_a_node_of_a_class_in_c_is_connected_by_its_operation_alone():
+    x = pyml.ones(3, requires_grad=True)
+    for node in (x.exp().grad_fn, type(x.exp().grad_fn)()):
+        with pytest.raises(TypeError, match="derived from Node itself"):
+            node._connect(pyml.ones(3), (x,))
+    node = cube(leaf(1, 2)).grad_fn
+    with pytest.raises(RuntimeError, match="has an output already"):
+        node._connect(pyml.ones(2), (x,))
+
+
 # ---- gradcheck -----------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import pyml
+from pyml import nn
 
 
 def test_attributes():
@@ -74,11 +75,64 @@ def test_numpy():
     x = pyml.ones(3)
     array = x.numpy()
     array[0] = 5
-    assert x[0] == 5 and np.asarray(x) is array and np.array(x) is not array
+    assert x[0] == 5 and np.shares_memory(np.asarray(x), array)
+    assert not np.shares_memory(np.array(x), array)
     assert np.asarray(x, dtype=np.float64).dtype == np.float64 and np.sum(x.numpy()) == 7
     for function in (pyml.Tensor.numpy, np.asarray):
         with pytest.raises(RuntimeError, match="detach"):
             function(x.clone().requires_grad_())
+
+
+def test_an_array_has_a_shape_of_its_own_on_each_side():
+    array = np.arange(6, dtype=np.float32).reshape(2, 3)
+    for made in (pyml.from_numpy, pyml.as_tensor, pyml.Tensor._on):
+        given = array.view()
+        x = made(given)
+        given.shape = (6,)
+        assert x.shape == (2, 3) and np.shares_memory(x.numpy(), array)
+        for taken in (x.numpy(), np.asarray(x), x.array, x.detach().numpy(), x.__reduce__()[1][1]):
+            assert np.shares_memory(taken, array)
+            taken.shape = (3, 2)
+            taken.dtype = np.int32
+        assert x.shape == (2, 3) and x.dtype == np.float32
+    other = np.ones((2, 3), np.float32)
+    x = pyml.tensor(array).requires_grad_()
+    y = (x * other).sum()
+    other.shape = (6, 1)
+    y.backward()
+    assert x.grad.shape == (2, 3)
+
+
+def test_arrays_that_no_tensor_can_be_on():
+    for array in (np.array(["a"]), np.array([object()]), np.ones(2, ">f4"), np.ones(2, complex)):
+        with pytest.raises(TypeError, match=r"dtype .* cannot be that of a tensor"):
+            pyml.Tensor._on(array)
+    for value in (None, 1, [1.0]):
+        with pytest.raises(TypeError):
+            pyml.Tensor._on(value)
+
+
+def test_a_tensor_that_no_constructor_made_is_empty():
+    x = pyml.Tensor.__new__(pyml.Tensor)
+    assert x.shape == (0,) and x.dtype == np.float32 and x.sum() == 0 and x.tolist() == []
+    assert repr(x.exp()) == "tensor([])" and copy.deepcopy(x).shape == (0,)
+
+
+class Tagged(pyml.Tensor):
+    pass
+
+
+def test_copies_keep_what_was_set_on_a_subclass():
+    for kind in (Tagged, nn.Parameter):
+        x = kind(pyml.ones(2))
+        x.tag, x.me = [1], x
+        for made in (copy.copy(x), copy.deepcopy(x), pickle.loads(pickle.dumps(x))):
+            assert type(made) is kind and made.tag == [1] and made.tolist() == [1, 1]
+            assert made.requires_grad == x.requires_grad
+        assert copy.copy(x).tag is x.tag
+        deep = copy.deepcopy(x)
+        assert deep.tag is not x.tag and deep.me is deep
+        assert not np.shares_memory(deep.detach().numpy(), x.detach().numpy())
 
 
 def test_copies():

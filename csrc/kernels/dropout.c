@@ -51,9 +51,7 @@ static void dropout(real *y, const real *x, const uint64_t *state, ptrdiff_t n, 
 void KERNEL(dropout_forward)(const void *args)
 {
     const dropout_forward_args *a = args;
-    a->used[0] = a->state[0];
-    a->used[1] = a->state[1];
-    random_advance(a->state, a->n);
+    random_take(a->used, a->state, a->n);
     dropout(a->y, a->x, a->used, a->n, a->p);
 }
 

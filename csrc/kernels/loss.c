@@ -273,6 +273,9 @@ INLINE vec dense_mass(const target *t, ptrdiff_t i, ptrdiff_t j, ptrdiff_t m)
     return fill(q, m, 0);
 }
 
+/* q * d; 0 where q is, though d = x - max be too large for a number */
+INLINE vec weighted(vec q, vec d) { return vselect(q == 0, vset1(0), q * d); }
+
 INLINE int ignored(const target *t, ptrdiff_t i)
 {
     return t->index != NULL && t->index[i] == t->ignore_index;
@@ -311,7 +314,7 @@ static subtotal cross_entropy_row(const cross_entropy_forward_args *a, const tar
     vec mass = vset1(0), dot = vset1(0);
     if (t->dense)
         EACH_VECTOR(a->c, vec q = dense_mass(t, i, j, m); mass += q;
-                    dot += q * (fill(vload_upto(x + j, m), m, top) - top));
+                    dot += weighted(q, fill(vload_upto(x + j, m), m, top) - top));
     real sum;
     if (a->softmax != NULL) {
         real *softmax = (real *)a->softmax + i * a->c;
@@ -349,7 +352,7 @@ static subtotal cross_entropy_of_lanes(const cross_entropy_forward_args *a, cons
                 vec q = vset1(t->spread);
                 if (t->prob != NULL) q = vfma(p[j], vset1(t->kept), q);
                 if (t->weight != NULL) q *= t->weight[j];
-                mass += q, dot += q * d[j];
+                mass += q, dot += weighted(q, d[j]);
             }
             dense = mass * log_sum - dot;
         }
@@ -470,6 +473,14 @@ static void mse_each_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
                 vstore_upto(loss + j, d * d, m));
 }
 
+/* A run whose sum real does not hold; its mean may be a number. */
+static double squares_in_double(const real *x, const real *t, ptrdiff_t n)
+{
+    double sum = 0;
+    for (ptrdiff_t j = 0; j < n; j++) sum += ((double)x[j] - t[j]) * ((double)x[j] - t[j]);
+    return sum;
+}
+
 static void mse_sum_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 {
     const mse_forward_context *k = context;
@@ -479,7 +490,8 @@ static void mse_sum_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
         vec sum = vset1(0);
         EACH_VECTOR(min_size(MSE_RUN, end - i), vec d = vload_upto(x + j, m) - vload_upto(t + j, m);
                     sum = vfma(d, d, sum));
-        total += vsum(sum);
+        const real run = vsum(sum);
+        total += run < INF ? run : squares_in_double(x, t, min_size(MSE_RUN, end - i));
     }
     k->subtotals[begin / k->block] = (subtotal){total, (double)(end - begin)};
 }

@@ -150,22 +150,59 @@ static void merge_moments(const panel *p, ptrdiff_t j, ptrdiff_t count, double *
     }
 }
 
+/* The extremes of real: a variance below it is lost, if eps does not hide it. */
+#define TINY (REAL_BITS == 32 ? 1e-30 : 1e-290)
+
+/* Mean and 1 / sqrt(var + eps) of one column whose squares real does not hold. They are taken of t = x 2^-e in
+ * double, e the exponent of the largest. Returns 0, and writes nothing, if there is an x that is not finite. */
+static int extreme_moments(const real *x, ptrdiff_t n, ptrdiff_t stride, double eps, double *mean,
+                           double *var, double *rstd)
+{
+    double largest = 0, sum = 0, squares = 0;
+    int e;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        double size = fabs((double)x[i * stride]);
+        if (!(size < __builtin_inf())) return 0;
+        largest = size > largest ? size : largest;
+    }
+    if (largest == 0) return 0;
+    frexp(largest, &e);
+    const double half = ldexp(1, -e / 2),
+                 other_half = ldexp(1, -e - -e / 2); /* 2^-e may be too large for one */
+    for (ptrdiff_t i = 0; i < n; i++) sum += x[i * stride] * half * other_half;
+    sum /= (double)n;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        double d = x[i * stride] * half * other_half - sum;
+        squares += d * d;
+    }
+    squares /= (double)n;
+    *mean = ldexp(sum, e);
+    *var = ldexp(squares, 2 * e);
+    *rstd = ldexp(1 / sqrt(squares + ldexp(eps, -2 * e)), -e);
+    return 1;
+}
+
 /* Writes the statistics, and y's factors: with mean = m + rest, m rounded to real,
  *   y = (x - m) * scale + offset,   scale = gamma * rstd,   offset = beta - rest * scale. */
 static void finish_moments(const panel *p, ptrdiff_t j, ptrdiff_t count, double momentum)
 {
     const batchnorm_forward_args *a = p->args;
-    const real *gamma = a->gamma, *beta = a->beta, *first = sums_of(p, 0, 0) + j;
+    const real *gamma = a->gamma, *beta = a->beta, *center = sums_of(p, 0, 0) + j;
     real *mean = (real *)a->mean + p->j + j, *rstd = (real *)a->rstd + p->j + j;
     real *scale = factor(p, 0) + j, *offset = factor(p, 1) + j;
-    double rest[TILE_COLUMNS], var[TILE_COLUMNS];
+    double first[TILE_COLUMNS], rest[TILE_COLUMNS], var[TILE_COLUMNS];
     merge_moments(p, j, count, rest, var);
     for (ptrdiff_t k = 0; k < count; k++) {
         double r = 1 / sqrt((var[k] < 0 ? 0 : var[k]) + a->eps);
+        first[k] = center[k];
+        if (!(var[k] < __builtin_inf()) || var[k] + a->eps < TINY)
+            if (extreme_moments((const real *)a->x + p->j + j + k, p->n, p->stride, a->eps, &first[k],
+                                &var[k], &r))
+                rest[k] = 0;
         mean[k] = (real)(first[k] + rest[k]);
         rstd[k] = (real)r;
         scale[k] = (real)r;
-        offset[k] = (real)-((double)first[k] - mean[k] + rest[k]);
+        offset[k] = (real)-(first[k] - mean[k] + rest[k]);
     }
     for (ptrdiff_t k = 0; k < count; k++) {
         if (gamma != NULL) scale[k] *= gamma[p->j + j + k];
@@ -266,6 +303,15 @@ static void products_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
     each_tile(context, begin, end, products);
 }
 
+/* sum dy (x - mean) of a column where real does not hold it; NaN if not all are finite. */
+static double extreme_product(const backward *a, ptrdiff_t n, ptrdiff_t stride, ptrdiff_t column)
+{
+    double sum = 0;
+    for (ptrdiff_t i = 0; i < n && sum - sum == 0; i++)
+        sum += (double)a->dy[i * stride + column] * ((double)a->x[i * stride + column] - a->mean[column]);
+    return sum;
+}
+
 /* Writes dgamma and dbeta of `count` columns from panel column j, and dx's factors.
  * In training  rest = sum (x - mean) / n  is what rounding took from the mean; the sums are corrected. */
 static void finish_products(const panel *p, ptrdiff_t j, ptrdiff_t count)
@@ -281,6 +327,7 @@ static void finish_products(const panel *p, ptrdiff_t j, ptrdiff_t count)
     for (ptrdiff_t k = 0; k < count; k++) {
         ptrdiff_t column = p->j + j + k;
         double rstd = a->rstd != NULL ? (double)a->rstd[column] : 1 / sqrt(a->var[column] + a->eps);
+        if (!(fabs(sum[1][k]) < __builtin_inf())) sum[1][k] = extreme_product(a, p->n, p->stride, column);
         double dbeta = sum[0][k], rest = sum[2][k] * per_row, dgamma = (sum[1][k] - rest * dbeta) * rstd;
         double slope = rstd * dgamma * per_row;
         if (a->dgamma != NULL) a->dgamma[column] = (real)dgamma;

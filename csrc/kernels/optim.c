@@ -266,6 +266,9 @@ static void squares_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
     c->partials[begin / c->block] = sums[0];
 }
 
+/* normal number of real */
+#define SMALLEST (REAL_BITS == 32 ? 0x1p-126 : 0x1p-1022)
+
 void KERNEL(grad_norm)(const void *args)
 {
     const grad_norm_args *a = args;
@@ -277,12 +280,17 @@ void KERNEL(grad_norm)(const void *args)
     for (ptrdiff_t i = 0; i * c.block < n; i++) sum += c.partials[i];
     double norm = sqrt(sum), coef = a->max_norm / (norm + 1e-6);
     *(real *)a->norm = (real)norm;
+    if (coef < SMALLEST && norm < __builtin_inf()) coef = -(a->max_norm / ((norm + 1e-6) * 0x1p-64));
     *(real *)a->coef = (real)(coef > 1 ? 1 : coef); /* NaN stays NaN */
 }
 
+/* a negative coef: see grad_norm_args */
 static void scale_segment(real *w, real coef, ptrdiff_t n)
 {
-    for (ptrdiff_t i = 0; i < n; i++) w[i] *= coef;
+    if (coef < 0)
+        for (ptrdiff_t i = 0; i < n; i++) w[i] = w[i] * -coef * (real)0x1p-64;
+    else
+        for (ptrdiff_t i = 0; i < n; i++) w[i] *= coef;
 }
 
 static void scale_range(const void *context, ptrdiff_t begin, ptrdiff_t end)

@@ -44,9 +44,11 @@ static void uniform_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 
 void KERNEL(random_uniform)(const void *args)
 {
-    const random_args *a = args;
-    parallel_for(a->n, BLOCK, (double)a->n * 0.7, uniform_range, a);
-    random_advance(a->state, a->n * WORDS_EACH);
+    random_args a = *(const random_args *)args;
+    uint64_t taken[2];
+    random_take(taken, a.state, a.n * WORDS_EACH);
+    a.state = taken;
+    parallel_for(a.n, BLOCK, (double)a.n * 0.7, uniform_range, &a);
 }
 
 /* ---- normal --------------------------------------------------------------------------------------- */
@@ -82,24 +84,44 @@ static void normal_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 
 void KERNEL(random_normal)(const void *args)
 {
-    const random_args *a = args;
-    parallel_for(a->n, BLOCK, (double)a->n * 10, normal_range, a);
-    random_advance(a->state, (a->n + a->n % 2) * WORDS_EACH);
+    random_args a = *(const random_args *)args;
+    uint64_t taken[2];
+    random_take(taken, a.state, (a.n + a.n % 2) * WORDS_EACH);
+    a.state = taken;
+    parallel_for(a.n, BLOCK, (double)a.n * 10, normal_range, &a);
 }
 
 /* ---- permutation ---------------------------------------------------------------------------------- */
 
-/* The words of a state in order, for a consumer that does not know how many it needs. */
+/* The words of a state in order, for a consumer that does not know how many it needs: some are taken at first,
+ * then four at a time, which follow the others unless another thread drew in between. */
 typedef struct {
-    const uint64_t *state;
-    ptrdiff_t drawn; /* words */
+    uint64_t *state;
+    uint64_t stream[2]; /* where word 0 is, if all words to the next one lay side by side */
+    ptrdiff_t taken, drawn; /* words; taken: a multiple of 4 */
     uint32_t words[RANDOM_CHUNK];
 } word_stream;
+
+static void open_stream(word_stream *s, uint64_t *state, ptrdiff_t count)
+{
+    s->state = state;
+    s->drawn = 0;
+    s->taken = ceil_div(count, 4) * 4;
+    random_take(s->stream, state, s->taken);
+}
 
 INLINE uint64_t next_64_bits(word_stream *s)
 {
     ptrdiff_t i = s->drawn % RANDOM_CHUNK;
-    if (i == 0) random_words(s->words, s->state, s->drawn, RANDOM_CHUNK);
+    if (s->drawn == s->taken) {
+        uint64_t more[2];
+        random_take(more, s->state, 4);
+        s->stream[1] = more[1] - (uint64_t)s->taken / 4;
+        s->taken += 4;
+        random_words(s->words, s->stream, s->drawn - i, RANDOM_CHUNK);
+    } else if (i == 0) {
+        random_words(s->words, s->stream, s->drawn, RANDOM_CHUNK);
+    }
     s->drawn += 2;
     return two_words(s->words + i);
 }
@@ -120,7 +142,8 @@ void KERNEL(random_permutation)(const void *args)
 {
     const random_permutation_args *a = args;
     int64_t *index = a->index;
-    word_stream stream = {.state = a->state};
+    word_stream stream;
+    open_stream(&stream, a->state, a->n > 1 ? 2 * (a->n - 1) : 0);
     for (ptrdiff_t i = 0; i < a->n; i++) index[i] = i;
     for (ptrdiff_t i = a->n - 1; i > 0; i--) {
         ptrdiff_t j = (ptrdiff_t)next_below(&stream, (uint64_t)i + 1);
@@ -128,5 +151,4 @@ void KERNEL(random_permutation)(const void *args)
         index[i] = index[j];
         index[j] = swapped;
     }
-    random_advance(a->state, stream.drawn);
 }

@@ -194,7 +194,10 @@ class Join(Node):
         self.watched = watched
         self.through = through
 
-    def backward(self, dy):
+    def name(self):
+        return f"a backward hook of {type(self.through.__self__.module).__name__}"
+
+    def _gradients(self, dy):
         gradients = tuple(self.gradients)
         self.gradients[:] = [None] * len(gradients)
         gradients = self.through(gradients)
@@ -208,6 +211,6 @@ class Branch(Node):
         self.gradients = gradients
         self.i = i
 
-    def backward(self, dy):
+    def _gradients(self, dy):
         self.gradients[self.i] = dy
         return (Tensor._on(constant(np.zeros(()))),)

@@ -1,7 +1,7 @@
 """Parameter: a tensor that a module trains."""
 
 from pyml.ops.outside import arrived
-from pyml.tensor import Tensor
+from pyml.tensor import Tensor, _copy_attributes, _rebuild
 
 __all__ = ["Parameter"]
 
@@ -44,7 +44,11 @@ class Parameter(Tensor):
     # As in PyTorch, a copy and a pickle have the values, not the gradient.
 
     def __deepcopy__(self, memo):
-        return type(self)(self.detach().clone(), self.requires_grad)
+        copied = Tensor._on(
+            self.detach().clone().array, type(self), requires_grad=self.requires_grad
+        )
+        return _copy_attributes(self, copied, memo)
 
     def __reduce__(self):
-        return type(self), (self.detach(), self.requires_grad)
+        _, (cls, array, requires_grad, _), *attributes = super().__reduce__()
+        return _rebuild, (cls, array, requires_grad, None), *attributes

@@ -28,7 +28,7 @@ cdef class Activation(Node):
     cdef int kernel_backward
     cdef double alpha, beta
 
-    cpdef tuple backward_fused(self, Tensor dy):
+    cdef tuple gradients_fused(self, Tensor dy):
         cdef ndarray s = contiguous(self.saved(0).array)
         cdef ndarray dx = empty_like(s)
         _kernels.activation_backward(self.kernel_backward, dx, contiguous(dy.array), s, self.alpha, self.beta)
@@ -54,7 +54,7 @@ cdef Tensor apply(type op, x, str name, int forward, int backward, bint keeps_ou
 
 
 cdef class ReLU(Activation):
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         return (where(self.saved(0) > 0, dy, 0.0),)
 
 
@@ -64,7 +64,7 @@ def relu(x):
 
 
 cdef class LeakyReLU(Activation):
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         return (where(self.saved(0) > 0, dy, dy * self.alpha),)
 
 
@@ -76,7 +76,7 @@ def leaky_relu(x, negative_slope=0.01):
 
 
 cdef class Sigmoid(Activation):
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         y = self.saved_output(0)
         return (dy * (y * (1 - y)),)
 
@@ -87,7 +87,7 @@ def sigmoid(x):
 
 
 cdef class Tanh(Activation):
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         y = self.saved_output(0)
         return (dy * (1 - y * y),)
 
@@ -98,13 +98,13 @@ def tanh(x):
 
 
 cdef class GELU(Activation):
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         return (dy * gelu_derivative(self.saved(0)),)
 
 
 cdef class GELUDerivative(Node):
     # d/dx (Phi(x) + x phi(x)) = phi(x) (2 - x^2)
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         x = self.saved(0)
         return (dy * (exp(-0.5 * (x * x)) * (2 - x * x) * (1 / sqrt(2 * pi))),)
 
@@ -124,7 +124,7 @@ cdef Tensor gelu_derivative(Tensor x):
 
 
 cdef class GELUTanh(Activation):
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         x = self.saved(0)
         c = sqrt(2 / pi)
         t = tanh(c * (x + 0.044715 * (x * x * x)))
@@ -145,7 +145,7 @@ def gelu(x, approximate="none"):
 
 
 cdef class SiLU(Activation):
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         x = self.saved(0)
         s = sigmoid(x)
         return (dy * (s * (1 + x * (1 - s))),)
@@ -157,7 +157,7 @@ def silu(x):
 
 
 cdef class ELU(Activation):
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         x = self.saved(0)
         return (where(x > 0, dy, dy * (self.alpha * exp(minimum(x, x * 0)))),)
 
@@ -168,7 +168,7 @@ def elu(x, alpha=1.0):
 
 
 cdef class Softplus(Activation):   # alpha is softplus's beta, beta its threshold
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         x = self.saved(0)
         return (where(x * self.alpha > self.beta, dy, dy * sigmoid(x * self.alpha)),)
 

@@ -127,11 +127,16 @@ cpdef ndarray as_type(ndarray a, object dtype):
 # ---- new ones -------------------------------------------------------------------------------------------------
 
 
+cdef int dimensions(tuple shape) except -1:
+    """How many there are, as many as NumPy can have."""
+    if len(shape) > 64:
+        raise ValueError(f"shape {shape} has {len(shape)} dimensions, a tensor can have 64 at most")
+    return <int>len(shape)
+
+
 cpdef ndarray empty(tuple shape, object dtype):
     cdef cnp.npy_intp sizes[64]
-    cdef int d, ndim = <int>len(shape)
-    if ndim > 64:
-        raise ValueError(f"a tensor has at most 64 dimensions, not {ndim}")
+    cdef int d, ndim = dimensions(shape)
     for d in range(ndim):
         sizes[d] = shape[d]
     return new_array(ndim, sizes, (<cnp.dtype>dtype).type_num)
@@ -165,7 +170,7 @@ cdef ndarray empty_matrix(Py_ssize_t rows, Py_ssize_t columns, ndarray like):
 
 cdef ndarray empty_shape(tuple shape, ndarray like):
     cdef cnp.npy_intp sizes[64]   # 64: NumPy's largest number of dimensions
-    cdef int d, ndim = <int>len(shape)
+    cdef int d, ndim = dimensions(shape)
     for d in range(ndim):
         sizes[d] = shape[d]
     return new_array(ndim, sizes, cnp.PyArray_TYPE(like))
@@ -178,7 +183,7 @@ cdef ndarray empty_scalar(ndarray like):
 cpdef ndarray broadcast_to(ndarray a, tuple shape):
     cdef cnp.npy_intp sizes[64]   # 64: NumPy's largest number of dimensions
     cdef cnp.npy_intp strides[64]
-    cdef int ndim = <int>len(shape), before = ndim - a.ndim, d
+    cdef int ndim = dimensions(shape), before = ndim - a.ndim, d
     cdef ndarray view
     for d in range(ndim):
         sizes[d] = shape[d]

@@ -9,8 +9,8 @@ from pyml.ops.arrays import as_type, copied
 from pyml.ops.arrays import empty as empty_array
 from pyml.ops.elementwise import checked_dtype
 from pyml.ops.inplace import normal_, uniform_
-from pyml.ops.shape import as_sizes, check_device
-from pyml.random import default_generator
+from pyml.ops.shape import as_integer, as_sizes, check_device
+from pyml.random import state_of
 from pyml.recorder import constant, is_recording, refuse
 from pyml.tensor import Tensor
 
@@ -75,8 +75,30 @@ def as_array(data, dtype, name):
             f"{name}: data of type {array.dtype} cannot be made a tensor; numbers and bool can"
         )
     dtype = checked_dtype(array.dtype.newbyteorder("=") if dtype is None else dtype, name)
+    if array is not data and array.size > 0 and array.dtype != dtype:
+        check_range(array.min(), array.max(), dtype, name)
     with np.errstate(all="ignore"):
         return constant(np.asarray(array, dtype))
+
+
+def check_range(least, most, dtype, name):
+    """Raises if numbers from `least` to `most` do not fit an integer dtype: they would wrap."""
+    if dtype.kind not in "iu":
+        return
+    limits = np.iinfo(dtype)
+    if not (limits.min <= least and most <= limits.max):
+        raise ValueError(
+            f"{name}: numbers from {least} to {most} do not fit into {dtype}, which holds "
+            f"{limits.min} to {limits.max}"
+        )
+
+
+def integer(number, name):
+    """`number` as an int; `name` is the function's and the argument's."""
+    try:
+        return as_integer(number)
+    except TypeError:
+        raise TypeError(f"{name} is {number!r}, it must be an integer") from None
 
 
 def unwrapped(data):
@@ -239,7 +261,12 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
     def values(shape, dtype):
         return np.asarray(start + np.arange(shape[0]) * step, dtype)
 
+    if not integers and not math.isfinite((end - start) / step):
+        raise ValueError(f"arange: from {start} to {end} by {step} is no finite range")
     shape = (len(range(start, end, step)) if integers else math.ceil((end - start) / step),)
+    if dtype is not None and shape[0] > 0:
+        last = start + (shape[0] - 1) * step
+        check_range(min(start, last), max(start, last), checked_dtype(dtype, "arange"), "arange")
     return made(
         values, shape, dtype, device, requires_grad, "arange", INT64 if integers else FLOAT32
     )
@@ -247,6 +274,7 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
 
 def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False):
     """`steps` numbers at equal distances from start to end, both included."""
+    steps = integer(steps, "linspace: steps")
     if steps < 0:
         raise ValueError(f"linspace: steps is {steps}, it must not be negative")
 
@@ -310,17 +338,20 @@ def randint(low, high=None, size=None, *, generator=None, dtype=None, device=Non
         low, high, size = 0, low, high
     if size is None or not isinstance(size, (tuple, list)):
         raise TypeError(f"randint: size must be a tuple, not {type(size).__name__}")
-    low, high = int(low), int(high)
+    low, high = integer(low, "randint: low"), integer(high, "randint: high")
+    dtype = INT64 if dtype is None else checked_dtype(dtype, "randint")
     if not low < high:
         raise ValueError(f"randint: low is {low}, high is {high}; low must be smaller")
     if high - low > 2**53:
         raise ValueError(
             f"randint: {low} to {high} is a range of more than 2**53, which is the largest"
         )
+    check_range(low, high - 1, INT64, "randint")
+    check_range(low, high - 1, dtype, "randint")
     refuse("randint")
     fraction = rand(size, generator=generator, dtype=np.float64, device=device).array
     values = low + np.minimum(np.floor(fraction * (high - low)), high - low - 1).astype(np.int64)
-    return Tensor._on(values.astype(INT64 if dtype is None else checked_dtype(dtype, "randint")))
+    return Tensor._on(values.astype(dtype))
 
 
 def randint_like(input, low, high=None, *, generator=None, dtype=None, device=None):
@@ -332,11 +363,13 @@ def randint_like(input, low, high=None, *, generator=None, dtype=None, device=No
 
 def randperm(n, *, generator=None, dtype=None, device=None):
     """A random permutation of 0 .. n-1."""
+    n = integer(n, "randperm: n")
+    dtype = INT64 if dtype is None else checked_dtype(dtype, "randperm")
+    check_range(0, n - 1, dtype, "randperm")
     if n < 0:
         raise ValueError(f"randperm: n is {n}, it must not be negative")
     check_device(device, "randperm")
+    state = state_of(generator, "randperm")
     index = empty_array((n,), INT64)
-    _kernels.random_permutation(
-        index, (default_generator if generator is None else generator).state
-    )
-    return Tensor._on(index if dtype is None else as_type(index, checked_dtype(dtype, "randperm")))
+    _kernels.random_permutation(index, state)
+    return Tensor._on(as_type(index, dtype))

@@ -7,7 +7,7 @@ from pyml.memory cimport new_array
 from pyml.ops.arrays cimport contiguous, empty_like, real_tensor
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
-from pyml.random import default_generator
+from pyml.random import state_of
 
 cnp.import_array()
 
@@ -16,7 +16,7 @@ cdef class Dropout(Node):
     cdef ndarray used   # the generator's state that drew the mask
     cdef double p
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         return (drop_again(dy, self.used, self.p),)
 
 
@@ -61,5 +61,5 @@ def dropout(x, p=0.5, training=True, *, generator=None):
     cdef ndarray y = empty_like(a)
     cdef cnp.npy_intp words = 2
     cdef ndarray used = new_array(1, &words, cnp.NPY_UINT64)
-    _kernels.dropout_forward(y, used, (default_generator if generator is None else generator).state, a, p)
+    _kernels.dropout_forward(y, used, state_of(generator, "dropout"), a, p)
     return recorded(wrap(y), xt, used, p)

@@ -70,7 +70,7 @@ cdef Tensor lift(object x, str name):
         return x
     dtype = own_dtype(x, name)
     if isinstance(x, ndarray):
-        return wrap(x.view(ndarray))
+        return Tensor._on(x)   # which a backward may need: on an array object that the caller cannot reshape
     return wrap(constant(np.array(x, dtype)))
 
 
@@ -314,7 +314,7 @@ cdef class Binary(Node):
 
 
 cdef class Add(Binary):
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         return self.reduced(
             None if self.inputs[0] is None else dy,
             None if self.inputs[1] is None else dy,
@@ -333,7 +333,7 @@ def add(input, other, *, alpha=1):
 
 
 cdef class Sub(Binary):
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         return self.reduced(
             None if self.inputs[0] is None else dy,
             None if self.inputs[1] is None else -dy,
@@ -352,7 +352,7 @@ def sub(input, other, *, alpha=1):
 
 
 cdef class Mul(Binary):
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         return self.reduced(
             None if self.inputs[0] is None else dy * self.saved(1),
             None if self.inputs[1] is None else dy * self.saved(0),
@@ -376,7 +376,7 @@ def mul(input, other):
 
 cdef class Div(Binary):
     # y = a / b:  da = dy / b,  db = -dy * y / b
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         da = dy / self.saved(0)
         return self.reduced(
             None if self.inputs[0] is None else da,
@@ -407,7 +407,7 @@ def div(input, other, *, rounding_mode=None):
 
 cdef class Pow(Binary):
     # y = a^b:  da = b a^(b-1) dy, 0 where b = 0;  db = y log(a) dy, 0 where a = 0 and b >= 0
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         a, b = self.saved(0), self.saved(1)
         da = db = None
         if self.inputs[0] is not None:
@@ -420,7 +420,7 @@ cdef class Pow(Binary):
 cdef class PowScalar(Node):
     cdef object exponent
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         if self.exponent == 0:
             return (dy * 0,)
         return (dy * (self.exponent * pow(self.saved(0), self.exponent - 1)),)
@@ -462,7 +462,7 @@ cdef class Maximum(Binary):
     # the larger gets the gradient, equals a half each; 1 and 0.5 do not change with the operands
     cdef bint largest
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         a, b = self.saved(0), self.saved(1)
         p, q = (a, b) if self.largest else (b, a)
         kind = cnp.PyArray_TYPE(dy.array)
@@ -517,7 +517,7 @@ cdef ndarray mapped(int kernel, ndarray a):
 
 
 cdef class Neg(Node):
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         return (-dy,)
 
 
@@ -528,7 +528,7 @@ def neg(input):
 
 
 cdef class Abs(Node):
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         return (dy * sign(self.saved(0).detach()),)
 
 
@@ -539,7 +539,7 @@ def abs(input):
 
 
 cdef class Exp(Node):
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         return (dy * self.saved_output(0),)
 
 
@@ -550,7 +550,7 @@ def exp(input):
 
 
 cdef class Log(Node):
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         return (dy / self.saved(0),)
 
 
@@ -561,7 +561,7 @@ def log(input):
 
 
 cdef class Sqrt(Node):
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         y = self.saved_output(0)
         return (dy / (y + y),)
 
@@ -573,7 +573,7 @@ def sqrt(input):
 
 
 cdef class Reciprocal(Node):
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         y = self.saved_output(0)
         return (-(dy * (y * y)),)
 
@@ -595,7 +595,7 @@ def square(input):
 
 
 cdef class PiecewiseConstant(Node):
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         return (wrap(full(dy.shape, dy.array, 0)),)
 
 
@@ -632,7 +632,7 @@ def round(input, *, decimals=0):
 
 
 cdef class Sin(Node):
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         return (dy * cos(self.saved(0)),)
 
 
@@ -643,7 +643,7 @@ def sin(input):
 
 
 cdef class Cos(Node):
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         return (-(dy * sin(self.saved(0))),)
 
 
@@ -654,7 +654,7 @@ def cos(input):
 
 
 cdef class Log1p(Node):
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         return (dy / (self.saved(0) + 1),)
 
 
@@ -665,7 +665,7 @@ def log1p(input):
 
 
 cdef class Expm1(Node):
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         return (dy * (self.saved_output(0) + 1),)
 
 
@@ -681,7 +681,7 @@ def expm1(input):
 cdef class Clamp(Node):
     cdef object low, high   # a number, or None
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         x = self.saved(0)
         dx = dy if self.low is None else where(greater_equal(x, self.low), dy, 0.0)
         return (dx if self.high is None else where(less_equal(x, self.high), dx, 0.0),)
@@ -725,7 +725,7 @@ cdef Tensor clamp_between(input, low, high):
 
 
 cdef class Where(Binary):
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         condition = self.saved(0)
         return self.reduced(
             None if self.inputs[0] is None else where(condition, dy, 0.0),
@@ -824,7 +824,7 @@ def floor_divide(input, other):
 
 cdef class Remainder(Binary):
     # a - b floor(a / b)
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         return self.reduced(
             None if self.inputs[0] is None else dy,
             None if self.inputs[1] is None else -(dy * floor_divide(self.saved(0), self.saved(1))),
@@ -1030,7 +1030,7 @@ def equal(input, other):
 cdef class Cast(Node):
     cdef object dtype   # of the input
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         return (cast(dy, self.dtype),)
 
 

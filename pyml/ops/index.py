@@ -136,7 +136,7 @@ class SetItem(Node):
     def __init__(self, index, shape):
         self._index, self._shape = index, shape
 
-    def backward(self, dy):
+    def _gradients(self, dy):
         dx = dvalue = None
         if self.inputs[0] is not None:
             dx = dy.clone()
@@ -320,7 +320,7 @@ class ScatterAdd(Node):
     def __init__(self, dim, index):
         self._dim, self._index = dim, index
 
-    def backward(self, dy):
+    def _gradients(self, dy):
         return dy, None if self.inputs[1] is None else gathered(dy, self._dim, self._index)
 
 

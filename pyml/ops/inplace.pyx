@@ -19,7 +19,7 @@ from pyml.tensor cimport Node, Tensor, alias_of, tracks, will_change, wrap
 from pyml.ops import elementwise
 from pyml.ops.elementwise import result_type
 from pyml.recorder import constant
-from pyml.random import default_generator
+from pyml.random import state_of
 
 cnp.import_array()
 
@@ -202,7 +202,7 @@ cdef class Overwrite(Node):
     cdef tuple source_shape
     cdef object source_dtype
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         dsource = None
         if self.inputs[1] is not None:
             dsource = sum_to(cast(dy, self.source_dtype), self.source_shape)
@@ -256,7 +256,7 @@ cdef Tensor drawn(int kernel, Tensor t, double low, double high, generator, str 
         raise TypeError(f"{name}: dtype {t.dtype}, it must be float32 or float64")
     will_change(t, tracks(t))
     y = t.array if cnp.PyArray_ISCARRAY(t.array) else empty_like(t.array)
-    _kernels.random(kernel, y, (default_generator if generator is None else generator).state, low, high)
+    _kernels.random(kernel, y, state_of(generator, name), low, high)
     if y is not t.array:
         copy_into(t.array, y)
     return overwritten(t, None)

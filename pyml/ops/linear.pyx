@@ -14,7 +14,7 @@ cnp.import_array()
 
 
 cdef class Linear(Node):
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         cdef Tensor x = self.saved(0), w = self.saved(1)
         rows = dy.array.size // w.array.shape[0] if w.array.shape[0] else x.array.size // max(w.array.shape[1], 1)
         dy2 = reshape(dy, (rows, w.array.shape[0]))
@@ -25,7 +25,7 @@ cdef class Linear(Node):
             None if self.inputs[2] is None else sum(dy2, 0),
         )
 
-    cpdef tuple backward_fused(self, Tensor dy):
+    cdef tuple gradients_fused(self, Tensor dy):
         cdef ndarray x = contiguous(self.saved(0).array), w = contiguous(self.saved(1).array)
         cdef ndarray dx = None, dw = None, db = None
         if self.inputs[0] is not None:

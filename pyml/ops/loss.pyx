@@ -32,21 +32,21 @@ cdef object INT64 = np.dtype(np.int64)
 cdef class Softmax(Node):
     cdef int axis
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         y = self.saved_output(0)
         return (y * (dy - sum(dy * y, self.axis, True)),)
 
-    cpdef tuple backward_fused(self, Tensor dy):
+    cdef tuple gradients_fused(self, Tensor dy):
         return (rowwise_backward(KERNEL_softmax_backward, dy, self.saved(0), self.axis),)
 
 
 cdef class LogSoftmax(Node):
     cdef int axis
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         return (dy - exp(self.saved_output(0)) * sum(dy, self.axis, True),)
 
-    cpdef tuple backward_fused(self, Tensor dy):
+    cdef tuple gradients_fused(self, Tensor dy):
         return (rowwise_backward(KERNEL_log_softmax_backward, dy, self.saved(0), self.axis),)
 
 
@@ -143,7 +143,7 @@ cdef class CrossEntropy(Node):
     cdef double label_smoothing
     cdef int reduction
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         cdef Tensor x = self.saved(0)
         q = self.weighted_target(x)
         if self.reduction == MEAN:
@@ -164,7 +164,7 @@ cdef class CrossEntropy(Node):
         )
         return wrap(q)
 
-    cpdef tuple backward_fused(self, Tensor dy):
+    cdef tuple gradients_fused(self, Tensor dy):
         cdef ndarray softmax = self.saved(2).array
         cdef Tensor weight = self.saved(1)
         cdef ndarray dx = empty_like(softmax)
@@ -293,13 +293,13 @@ cdef Tensor composite_cross_entropy(Tensor x, Tensor target, Tensor weight, int 
 cdef class MSE(Node):
     cdef int reduction
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         cdef Tensor x = self.saved(0), t = self.saved(1)
         factor = 2.0 / x.array.size if self.reduction == MEAN and x.array.size else 2.0
         dx = (x - t) * (dy * factor)
         return dx, -dx
 
-    cpdef tuple backward_fused(self, Tensor dy):
+    cdef tuple gradients_fused(self, Tensor dy):
         cdef ndarray x = contiguous(self.saved(0).array), t = contiguous(self.saved(1).array)
         cdef ndarray dx = None if self.inputs[0] is None else empty_like(x)
         cdef ndarray dt = None if self.inputs[1] is None else empty_like(x)

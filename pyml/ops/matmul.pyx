@@ -78,13 +78,13 @@ cdef class MatMul(Node):
     # y = a b:  da = dy b^T,  db = a^T dy, each summed over what was broadcast
     cdef tuple a_shape, b_shape
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         return (
             None if self.inputs[0] is None else sum_to(matmul(dy, self.saved(1).mT), self.a_shape),
             None if self.inputs[1] is None else sum_to(matmul(self.saved(0).mT, dy), self.b_shape),
         )
 
-    cpdef tuple backward_fused(self, Tensor dy):
+    cdef tuple gradients_fused(self, Tensor dy):
         da = db = None
         if self.inputs[0] is not None:
             da = sum_to(wrap(product(dy.array, transposed(self.saved(1).array))), self.a_shape)

@@ -1,4 +1,6 @@
 """BatchNorm: statistics over the batch in training, running statistics in inference."""
+import numpy as np
+
 cimport numpy as cnp
 from numpy cimport ndarray
 
@@ -6,8 +8,8 @@ from pyml cimport _kernels
 from pyml.ops.arrays cimport as_matrix, contiguous, empty_like, empty_vector, real_tensor, same_dtype
 from pyml.tensor cimport Node, Tensor, tracks, will_change, wrap
 
-from pyml.ops.elementwise import rsqrt
-from pyml.ops.reduce import mean, sum
+from pyml.ops.elementwise import rsqrt, where
+from pyml.ops.reduce import amax, mean, sum
 from pyml.ops.shape import moveaxis
 
 cnp.import_array()
@@ -40,18 +42,23 @@ cdef class BatchNorm(Node):
     """Training: kept x, gamma, mean, rstd."""
     cdef double eps
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         cdef Tensor x = self.saved(0), gamma = self.saved(1)
         dy, x = moveaxis(dy, 1, -1), moveaxis(x, 1, -1)
         dims = tuple(range(x.array.ndim - 1))
         centred = x - mean(x, dims)
-        rstd = rsqrt(mean(centred * centred, dims) + self.eps)
+        # squares of more than `large` are of x / s; by 1 nothing changes
+        large = 1e15 if x.dtype == "float32" else 1e150
+        s = amax(centred.detach().abs(), dims)
+        s = where((s > large) & (s < np.inf), s, 1.0)
+        part = centred / s
+        rstd = rsqrt(mean(part * part, dims) + self.eps / s / s) / s
         xhat = centred * rstd
         dx = rstd * (dy - mean(dy, dims) - xhat * mean(dy * xhat, dims)) if gamma is None else (
             gamma * rstd * (dy - mean(dy, dims) - xhat * mean(dy * xhat, dims)))
         return moveaxis(dx, -1, 1), sum(dy * xhat, dims), sum(dy, dims)
 
-    cpdef tuple backward_fused(self, Tensor dy):
+    cdef tuple gradients_fused(self, Tensor dy):
         cdef ndarray x = channels_last(self.saved(0).array)
         dx, dgamma, dbeta = wanted(self, x)
         _kernels.batchnorm_backward(
@@ -65,7 +72,7 @@ cdef class BatchNormInference(Node):
     """Given statistics: kept x, gamma, mean, var."""
     cdef double eps
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         cdef Tensor x = self.saved(0), gamma = self.saved(1)
         dy, x = moveaxis(dy, 1, -1), moveaxis(x, 1, -1)
         dims = tuple(range(x.array.ndim - 1))
@@ -73,7 +80,7 @@ cdef class BatchNormInference(Node):
         dx = dy * rstd if gamma is None else dy * (gamma * rstd)
         return moveaxis(dx, -1, 1), sum(dy * ((x - self.saved(2)) * rstd), dims), sum(dy, dims)
 
-    cpdef tuple backward_fused(self, Tensor dy):
+    cdef tuple gradients_fused(self, Tensor dy):
         cdef ndarray x = channels_last(self.saved(0).array)
         dx, dgamma, dbeta = wanted(self, x)
         _kernels.batchnorm_inference_backward(

@@ -478,6 +478,11 @@ def check_distinct(groups):
 # ---- clipping -------------------------------------------------------------------------------------------------
 
 
+cdef double kept_coefficient(double coef, double smallest):
+    """See grad_norm_args in csrc/pyml_kernels.h."""
+    return -(coef * 2.0 ** 64) if 0 < coef < smallest else coef
+
+
 def clip_grad_norm_(grads, double max_norm, *, bint error_if_nonfinite=False):
     """Scales gradients in place so that their 2-norm, all taken together, is at most max_norm.
 
@@ -524,8 +529,8 @@ def clip_grad_norm_(grads, double max_norm, *, bint error_if_nonfinite=False):
         total = math.hypot(norm32.item(), norm64.item())
         coef = max_norm / (total + 1e-6)
         norm64.fill(total)
-        coef64.fill(1 if coef > 1 else coef)
-        coef32.fill(coef64.item())
+        coef64.fill(1 if coef > 1 else kept_coefficient(coef, 2.0 ** -1022))
+        coef32.fill(1 if coef > 1 else kept_coefficient(coef, 2.0 ** -126))
     cdef ndarray norm = norm64 if all.doubles > 0 else norm32
     all.tell()
     if error_if_nonfinite:

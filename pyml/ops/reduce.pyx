@@ -4,6 +4,7 @@ from collections import namedtuple
 import numpy as np
 
 cimport numpy as cnp
+from libc.math cimport INFINITY
 from numpy cimport ndarray
 
 from pyml cimport _kernels
@@ -11,6 +12,7 @@ from pyml.memory cimport new_array
 from pyml._kernels cimport KERNEL_div, KERNEL_max, KERNEL_min
 from pyml.ops.arrays cimport as_type, broadcast_to, contiguous, copied, is_real
 from pyml.ops.elementwise cimport cast, floating, lift, scalar
+from pyml.recorder cimport recorder
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
 from pyml.ops.elementwise import checked_dtype, maximum, minimum, where
@@ -126,16 +128,72 @@ cdef void divide(ndarray y, double divisor) except *:
     )
 
 
+# ---- what real does not hold ------------------------------------------------------------------------------------
+#
+# A sum of squares may be too large or too small for the dtype, and the deviation that is its root not. Where that is
+# so, it is computed anew of x / s, s the largest size. A recorded step cannot know it beforehand: it computes both, and
+# selects by the same rule.
+
+
+cdef bint holds(ndarray y, double smallest):
+    """No result needs to be computed anew: all are finite, and not below `smallest`."""
+    cdef Py_ssize_t i, n = cnp.PyArray_SIZE(y)
+    cdef float *floats = <float *>cnp.PyArray_DATA(y)
+    cdef double *doubles = <double *>cnp.PyArray_DATA(y)
+    cdef double value
+    if recorder() is not None:
+        return False
+    for i in range(n):
+        value = floats[i] if cnp.PyArray_TYPE(y) == cnp.NPY_FLOAT32 else doubles[i]
+        if not smallest <= value < INFINITY:
+            return False
+    return True
+
+
+cdef double smallest_square(ndarray y):
+    """Smaller sums of squares have lost digits."""
+    return 1e-30 if cnp.PyArray_TYPE(y) == cnp.NPY_FLOAT32 else 1e-290
+
+
+cdef Tensor largest_size(Tensor x, Dims dims):
+    """max |x|, of the shape kept(); 1 where that is no divisor."""
+    top = amax(x.abs(), dims.dims(), True)
+    return where((top > 0) & (top < np.inf), top, 1.0)
+
+
+cdef Tensor chosen(Tensor y, Tensor anew, double smallest, Tensor square):
+    """`anew` where the square that y was made of does not hold."""
+    return where((square >= smallest) & (square < np.inf), y, anew)
+
+
+cdef tuple root_of_squares(Tensor x, Dims dims, double divisor):
+    """sum x^2 / divisor and its root, outside any graph; x is outside of one."""
+    cdef Tensor square = wrap(total((x * x).array, dims)), y, s
+    if divisor != 1:
+        divide(square.array, divisor)
+    y = square.sqrt()
+    cdef double smallest = smallest_square(square.array)
+    if dims.n == 0 or not divisor > 0 or holds(square.array, smallest):
+        return square, y
+    s = largest_size(x, dims)
+    part = x / s
+    cdef Tensor anew = wrap(total((part * part).array, dims))
+    if divisor != 1:
+        divide(anew.array, divisor)
+    s = s.reshape(anew.shape)
+    return chosen(square, anew * s * s, smallest, square), chosen(y, anew.sqrt() * s, smallest, square)
+
+
 # ---- sum, mean ------------------------------------------------------------------------------------------------
 
 
 cdef class Sum(Node):
     cdef Dims dims
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         return (self.dims.restored(dy).expand(self.dims.input_shape),)
 
-    cpdef tuple backward_fused(self, Tensor dy):
+    cdef tuple gradients_fused(self, Tensor dy):
         return (wrap(broadcast_to(self.dims.restored(dy.array), self.dims.input_shape)),)
 
 
@@ -168,7 +226,7 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):
 cdef class Mean(Node):
     cdef Dims dims
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         return ((self.dims.restored(dy) / self.dims.n).expand(self.dims.input_shape),)
 
 
@@ -180,8 +238,13 @@ def mean(input, dim=None, keepdim=False, *, dtype=None):
     """
     cdef Tensor x = real_or_cast(input, dtype, "mean")
     cdef Dims dims = dims_of(x.array, dim, keepdim, "mean")
-    cdef Tensor y = wrap(total(x.array, dims))
+    cdef Tensor y = wrap(total(x.array, dims)), part
+    cdef double down = 2.0 ** -64   # a sum of so many is not too large
     divide(y.array, dims.n)
+    if dims.n > 0 and not holds(y.array, -1.7976931348623157e308):   # the sum may have been too large, and the mean not
+        part = wrap(total((wrap(x.array) * down).array, dims))
+        divide(part.array, dims.n)
+        y = where(wrap(y.array).abs() < np.inf, y, part * 2.0 ** 64)
     cdef Mean node
     if tracks(x):
         node = Mean.__new__(Mean)
@@ -207,7 +270,7 @@ cdef class Var(Node):
     cdef Dims dims
     cdef double divisor
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         x = self.saved(0)
         centred = x - mean(x, self.dims.dims(), True)
         return (self.dims.restored(dy) * (2 / self.divisor if self.divisor else np.nan) * centred,)
@@ -221,6 +284,11 @@ def var(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
         unbiased: True for correction=1, False for correction=0.
         correction: what is taken from n. Default: 1.
     """
+    return variance(input, dim, unbiased, keepdim, correction, False)
+
+
+cdef Tensor variance(input, dim, unbiased, bint keepdim, correction, bint take_root):
+    """var, or std, its root."""
     if isinstance(dim, bool):
         dim, unbiased = None, dim
     if unbiased is not None and correction is not None:
@@ -230,29 +298,29 @@ def var(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     cdef Tensor x = real_or_cast(input, None, "var")
     cdef Dims dims = dims_of(x.array, dim, keepdim, "var")
     cdef double divisor = dims.n - correction if dims.n > correction else 0
-    centred = wrap(x.array) - mean(wrap(x.array), dims.dims(), True)
-    cdef Tensor y = sum(centred * centred, dims.dims(), keepdim)
-    divide(y.array, divisor)
+    values = wrap(x.array)
+    cdef Tensor y, deviation
+    y, deviation = root_of_squares(values - mean(values, dims.dims(), True), dims, divisor)
     cdef Var node
     if tracks(x):
         node = Var.__new__(Var)
         node.dims, node.divisor = dims, divisor
         node.connect(y, (x,))
         node.keep(x)
-    return y
+    return root(y, deviation) if take_root else y
 
 
 cdef class Root(Node):
     """A square root whose derivative at 0 is 0: that of a norm or a deviation."""
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         y = self.saved_output(0)
         zero = y == 0
         return (where(zero, 0.0, dy / (2 * where(zero, 1.0, y))),)
 
 
-cdef Tensor root(Tensor x):
-    cdef Tensor y = wrap(x.array).sqrt()
+cdef Tensor root(Tensor x, Tensor y):
+    """y, which is the root of x, as its node."""
     cdef Root node
     if tracks(x):
         node = Root.__new__(Root)
@@ -263,7 +331,7 @@ cdef Tensor root(Tensor x):
 
 def std(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     """The standard deviation, the root of var; where it is 0 so is its gradient. See var for the arguments."""
-    return root(var(input, dim, unbiased, keepdim, correction=correction))
+    return variance(input, dim, unbiased, keepdim, correction, True)
 
 
 # ---- max, min -------------------------------------------------------------------------------------------------
@@ -294,7 +362,7 @@ cdef class Extreme(Node):
     # equal elements share the gradient
     cdef Dims dims
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         cdef Tensor x = self.saved(0), y = self.dims.restored(self.saved(1))
         cdef Tensor places = cast((x == y) | (x.isnan() & y.isnan()), x.array.dtype)
         return ((self.dims.restored(dy) / sum(places, self.dims.dims(), True)) * places,)
@@ -336,7 +404,7 @@ cdef class Select(Node):
     cdef bint keepdim
     cdef tuple shape
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         if not self.shape:
             return (dy,)
         if not self.keepdim:
@@ -429,7 +497,7 @@ cdef class Prod(Node):
     # dx[i] = dy * the product of the others: y / x[i], unless there is a zero
     cdef Dims dims
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         x = self.saved(0)
         dy = self.dims.restored(dy)
         refuse("the gradient of prod")
@@ -469,7 +537,7 @@ cdef class CumSum(Node):
     cdef int dim
     cdef bint backwards
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         return (running_sum(dy, self.dim, not self.backwards),)
 
 
@@ -501,12 +569,22 @@ def cumsum(input, dim):
 # ---- norm, logsumexp ------------------------------------------------------------------------------------------
 
 
+cdef class SquareNorm(Node):
+    # y = sqrt(sum x^2):  dx = x dy / y, and 0 where y is
+    cdef Dims dims
+
+    cdef tuple gradients(self, Tensor dy):
+        y = self.saved_output(1)
+        zero = y == 0
+        return (self.saved(0) * self.dims.restored(where(zero, 0.0, dy / where(zero, 1.0, y))),)
+
+
 cdef class PowerNorm(Node):
     # y = (sum |x|^p)^(1/p):  dx = sign(x) (|x| / y)^(p-1) dy, and 0 where x or y is
     cdef Dims dims
     cdef double p
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         x, y = self.saved(0), self.dims.restored(self.saved_output(1))
         zero = (x == 0) | (y == 0)
         ratio = where(zero, 1.0, x.abs() / where(y == 0, 1.0, y))
@@ -522,9 +600,19 @@ def norm(input, p=2, dim=None, keepdim=False):
         keepdim: leave the reduced dimensions, with size 1.
     """
     cdef Tensor x = real_or_cast(input, None, "norm"), y
+    cdef Dims dims
+    cdef SquareNorm of_squares
     p = 2.0 if p == "fro" or p is None else float(p)
     if p == 2:
-        return root(sum(x * x, dim, keepdim))
+        dims = dims_of(x.array, dim, keepdim, "norm")
+        square, y = root_of_squares(wrap(x.array), dims, 1)
+        if tracks(x):
+            of_squares = SquareNorm.__new__(SquareNorm)
+            of_squares.dims = dims
+            of_squares.connect(y, (x,))
+            of_squares.keep(x)
+            of_squares.keep(y)
+        return y
     if p == 1:
         return sum(x.abs(), dim, keepdim)
     if p == np.inf:
@@ -533,11 +621,19 @@ def norm(input, p=2, dim=None, keepdim=False):
         return amin(x.abs(), dim, keepdim)
     if p == 0:
         return sum(x.abs().sign(), dim, keepdim)
-    y = sum(wrap(x.array).abs() ** p, dim, keepdim) ** (1 / p)
+    dims = dims_of(x.array, dim, keepdim, "norm")
+    sizes = wrap(x.array).abs()
+    powers = sum(sizes ** p, dim, keepdim)
+    y = powers ** (1 / p)
+    cdef double smallest = smallest_square(x.array)
+    if dims.n > 0 and not holds((<Tensor>powers).array, smallest):
+        s = largest_size(sizes, dims)
+        anew = sum((sizes / s) ** p, dim, keepdim) ** (1 / p)
+        y = chosen(y, anew * s.reshape(anew.shape), smallest, powers)
     cdef PowerNorm node
     if tracks(x):
         node = PowerNorm.__new__(PowerNorm)
-        node.dims = dims_of(x.array, dim, keepdim, "norm")
+        node.dims = dims
         node.p = p
         node.connect(y, (x,))
         node.keep(x)
@@ -548,7 +644,7 @@ def norm(input, p=2, dim=None, keepdim=False):
 cdef class LogSumExp(Node):
     cdef Dims dims
 
-    cpdef tuple backward(self, Tensor dy):
+    cdef tuple gradients(self, Tensor dy):
         return (self.dims.restored(dy) * (self.saved(0) - self.dims.restored(self.saved_output(1))).exp(),)
 
 

@@ -54,7 +54,7 @@ class Rearrange(Node):
     def name(self):
         return self._name
 
-    def backward(self, dy):
+    def _gradients(self, dy):
         return (self._inverse(dy),)
 
 
@@ -86,9 +86,20 @@ def as_sizes(sizes, name):
     if isinstance(sizes, (int, np.integer)):
         sizes = (sizes,)
     try:
-        return tuple([operator.index(size) for size in sizes])
+        return tuple([as_integer(size) for size in sizes])
     except TypeError:
         raise TypeError(f"{name}: sizes must be integers, not {sizes!r}") from None
+
+
+def as_integer(number):
+    """`number` as an int.
+
+    Raises:
+        TypeError: for what is none; a float is not cut off, and a bool is no number.
+    """
+    if isinstance(number, bool):
+        raise TypeError("a bool is not an integer")
+    return operator.index(number)
 
 
 # ---- one shape for another -----------------------------------------------------------------------
@@ -389,7 +400,7 @@ class Cat(Node):
     def __init__(self, dim, sizes):
         self._dim, self._sizes = dim, sizes
 
-    def backward(self, dy):
+    def _gradients(self, dy):
         starts = [sum(self._sizes[:i]) for i in range(len(self._sizes))]
         return tuple(
             None if edge is None else narrow(dy, self._dim, start, size)

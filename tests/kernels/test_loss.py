@@ -409,3 +409,26 @@ def test_mse_backward(reduction, asked):
         eps=tolerances.FEW,
         values=("normal", "offset", "special"),
     )
+
+
+def test_mse_whose_sum_is_too_large_and_the_mean_is_not(isa):
+    n = 3000
+    x, t = np.full(n, 1e18, np.float32), np.zeros(n, np.float32)
+    loss = np.empty((), np.float32)
+    _kernels.mse_forward(loss, x, t, 1)
+    np.testing.assert_allclose(loss, 1e36, rtol=1e-6)
+    x[5] = np.nan
+    _kernels.mse_forward(loss, x, t, 1)
+    assert np.isnan(loss)
+
+
+@pytest.mark.parametrize("c", [2, 3, 40])
+def test_a_class_without_mass_adds_nothing(c, isa):
+    """However far its logit is from the largest."""
+    x = np.full((1, c), -3e38, np.float32)
+    x[0, 0] = 3e38
+    prob = np.zeros((1, c), np.float32)
+    prob[0, 0] = 1
+    loss, total = np.empty((), np.float32), np.empty((), np.float32)
+    _kernels.cross_entropy_forward(loss, None, total, x, None, prob, None, -100, 0.0, 1)
+    assert loss == 0

@@ -323,3 +323,50 @@ def test_inference_backward(n, affine):
         sizes=lambda lanes: [*columns_around_lanes(lanes), 1000],
         values=("normal", "offset"),
     )
+
+
+# ---- columns whose squares the dtype does not hold ----------------------------------------------
+
+
+@pytest.mark.parametrize("n", [2, 7, 130, 300])
+@pytest.mark.parametrize("size", [1e25, 1e30, 1e36, 1e-25])
+def test_extreme_columns(n, size, isa, rng):
+    """float32 beside float64 with the same numbers; the columns beside it keep their bits."""
+    x, dy = (rng.standard_normal((n, 20)).astype(np.float32) for _ in range(2))
+    ordinary = np.delete(np.arange(20), [0, 3, 17])
+    large = x.copy()
+    large[:, [0, 3, 17]] *= np.float32(size)
+    eps = 0.0 if size < 1 else EPS
+    results = {}
+    for name, a in [("small", x), ("large", large), ("wanted", large.astype(np.float64))]:
+        y, dx = np.empty_like(a), np.empty_like(a)
+        mean, rstd, dgamma, dbeta = (np.empty(20, a.dtype) for _ in range(4))
+        g = dy.astype(a.dtype)
+        _kernels.batchnorm_forward(y, mean, rstd, None, None, None, a, None, None, eps, 0.1)
+        _kernels.batchnorm_backward(dx, dgamma, dbeta, g, a, mean, rstd, None)
+        results[name] = y, dx, mean, rstd, dgamma, dbeta
+    y, dx, mean, rstd, dgamma, dbeta = results["wanted"]
+    scales = {
+        "y": np.abs(y).max(0) + 1,
+        "dx": np.abs(dy).max(0) * rstd * (np.abs(y).max(0) + 1) ** 2,
+        "mean": np.abs(large).max(0),
+        "rstd": rstd,
+        "dgamma": np.abs(dy * y).sum(0),
+        "dbeta": np.abs(dy).sum(0),
+    }
+    for name, small, got, wanted in zip(scales, *results.values(), strict=True):
+        assert np.isfinite(got).all()
+        assert (np.abs(got - wanted) <= 1e-5 * scales[name] + 1e-37).all(), name
+        assert_same_bits(got[..., ordinary], small[..., ordinary])
+
+
+def test_extreme_products(isa, rng):
+    """dy (x - mean) is too large, dgamma is not."""
+    x = (rng.standard_normal((50, 3)) * 1e30).astype(np.float32)
+    dy = (rng.standard_normal((50, 3)) * 1e15).astype(np.float32)
+    got, wanted = np.empty(3, np.float32), np.empty(3)
+    for out, a, g in [(got, x, dy), (wanted, x.astype(np.float64), dy.astype(np.float64))]:
+        mean, rstd = a.mean(0, dtype=np.float64).astype(a.dtype), (1 / a.std(0, dtype=np.float64))
+        rstd = rstd.astype(a.dtype)
+        _kernels.batchnorm_backward(np.empty_like(a), out, None, g, a, mean, rstd, None)
+    np.testing.assert_allclose(got, wanted, rtol=1e-4)

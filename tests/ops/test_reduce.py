@@ -324,3 +324,74 @@ def test_logsumexp_of_infinities():
     inf = float("inf")
     x = pyml.tensor([[-inf, -inf], [-inf, 0.0], [inf, 0.0], [inf, inf]])
     assert x.logsumexp(1).tolist() == [-inf, 0, inf, inf]
+
+
+# ---- what float32 does not hold ------------------------------------------------------------------
+
+EXTREMES = {
+    "large": [1e20, -1e20, 3e19],
+    "larger": [3e36, 3e36, -1e36],
+    "small": [1e-30, 2e-30, 5e-30],
+    "smaller than their sum": [1e19, -1e19, 5e18],
+    "mixed": [1e-30, 2e25, 1.0],
+}
+
+
+@pytest.mark.parametrize("values", EXTREMES.values(), ids=EXTREMES)
+@pytest.mark.parametrize("dim", [None, 0, 1])
+def test_extreme_values(values, dim):
+    """float64 has them all: the result is its result, rounded, with its gradient."""
+    x = np.outer([1.0, -0.5, 0.25], values).astype(np.float32)
+    for name, options in [
+        ("mean", {}),
+        ("std", {}),
+        ("std", {"correction": 0}),
+        ("var", {}),
+        ("norm", {}),
+        ("norm", {"p": 3}),
+        ("norm", {"p": 1.5}),
+        ("norm", {"p": np.inf}),
+    ]:
+        single = pyml.tensor(x, requires_grad=True)
+        double = pyml.tensor(x, dtype=pyml.float64, requires_grad=True)
+        y, wanted = (getattr(t, name)(dim=dim, **options) for t in (single, double))
+        with np.errstate(over="ignore", under="ignore"):
+            reference = wanted.detach().numpy().astype(np.float32)
+        reference[np.abs(reference) < np.finfo(np.float32).tiny] = 0
+        np.testing.assert_allclose(y.detach().numpy(), reference, rtol=1e-5, err_msg=name)
+        if name == "var" or np.isinf(reference).any():
+            continue
+        y.sum().backward()
+        wanted.sum().backward()
+        np.testing.assert_allclose(
+            single.grad.numpy(), double.grad.numpy(), rtol=1e-4, atol=1e-6, err_msg=name
+        )
+
+
+def test_extreme_values_in_a_recorded_step():
+    @pyml.record
+    def step(x):
+        return x.mean(), x.std(), x.norm(), x.norm(3), x.var(0)
+
+    rng = np.random.default_rng(0)
+    for i, scale in enumerate([1, 1e20, 1e-30, 1, 1e18, 1e-16, 1e20]):
+        x = pyml.from_numpy((rng.standard_normal((4, 3)) * scale).astype(np.float32))
+        recorded = [y.numpy().copy() for y in step(x)]
+        for got, y in zip(
+            recorded, (x.mean(), x.std(), x.norm(), x.norm(3), x.var(0)), strict=True
+        ):
+            assert got.tobytes() == y.numpy().tobytes(), (i, scale)
+
+
+def test_a_mean_whose_sum_is_too_large():
+    x = pyml.tensor([[3e38, -3e38], [3e38, -3e38], [3e38, 1.0]])
+    np.testing.assert_allclose(x.mean(0).numpy(), [3e38, -2e38], rtol=1e-6)
+    np.testing.assert_allclose(pyml.tensor([3e38, -3e38]).std(correction=0).item(), 3e38, rtol=1e-6)
+
+
+def test_infinite_values_stay_infinite():
+    for value in (np.inf, np.nan):
+        x = pyml.tensor([1.0, value])
+        assert not (x.norm() < np.inf) and not (x.norm(3) < np.inf)
+        assert np.isnan(x.std().item()) and not (x.mean() < np.inf)
+    assert pyml.tensor([2.0, 2.0]).std() == 0 and pyml.zeros(3).norm() == 0

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+import pyml
 from helpers import tolerances
 from helpers.compare import assert_close, assert_same_bits
 from optim.cases import tensor
-from pyml import _kernels
+from pyml import _kernels, nn
 from pyml.ops.optim import clip_grad_norm_
 from pyml.tensor import Tensor
 
@@ -85,7 +86,9 @@ def test_norm_that_is_not_finite(bad):
 
 def test_refusals():
     good, read_only = tensor([3.0]), tensor([4.0])
-    read_only.array.flags.writeable = False
+    array = np.full(1, 4.0)
+    array.flags.writeable = False
+    read_only.data = pyml.from_numpy(array)
     for grads, max_norm, error in [
         ([good], -1.0, ValueError),
         ([good], np.nan, ValueError),
@@ -96,3 +99,23 @@ def test_refusals():
         with pytest.raises(error):
             clip_grad_norm_(grads, max_norm)
     assert good.array == 3 and good._version == 0
+
+
+@pytest.mark.parametrize("norm_type", [2, np.inf, 1.5, 1])
+@pytest.mark.parametrize("values", [[3e38, 3e38], [3e38, 0.0], [1e38, 1.0]])
+def test_the_largest_gradients(norm_type, values):
+    """The factor is smaller than the smallest normal number, and what it makes is not."""
+    wanted = pyml.tensor(values, dtype=pyml.float64)
+    norm = wanted.norm(norm_type).item()
+    for more in ([], [pyml.zeros(1, dtype=pyml.float64)]):
+        p = pyml.zeros(2, requires_grad=True)
+        p.grad = pyml.tensor(values)
+        others = [pyml.zeros(1, dtype=pyml.float64, requires_grad=True) for _ in more]
+        for q in others:
+            q.grad = pyml.ones(1, dtype=pyml.float64)
+        nn.utils.clip_grad_norm_([p, *others], 1.0, norm_type)
+        if norm > 3.4e38 and norm_type != 2:
+            continue  # the norm is inf: all is scaled by 0, as in PyTorch
+        if norm > 3.4e38 and more:
+            continue
+        np.testing.assert_allclose(p.grad.numpy(), wanted.numpy() / norm, rtol=1e-5, atol=1e-37)

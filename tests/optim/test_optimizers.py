@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import pyml
 from helpers import tolerances
 from helpers.compare import assert_close, assert_same_bits
 from optim import reference
@@ -174,7 +175,9 @@ class TestNothingChangesWhenAStepRaises:
         assert {p: set(values) for p, values in optimizer.state.items()} == keys
 
     def test_read_only_parameter(self, optimizer):
-        self.bad.array.flags.writeable = False
+        array = self.bad.detach().numpy().copy()
+        array.flags.writeable = False
+        self.bad.data = pyml.from_numpy(array)
         self.check(optimizer, ValueError, "read-only")
 
     def test_parameter_of_another_dtype_than_its_gradient(self, optimizer):

@@ -50,8 +50,11 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
             "error_if_nonfinite=False scales by it anyway"
         )
     scale = (max_norm / (total + 1e-6)).clamp(max=1)
+    # A kernel takes a scale below the smallest normal number as 0: then it is made of two factors.
+    part = ops.where(scale < 1e-30, 2.0**-64, 1.0).to(total.dtype)
+    scale = (max_norm / ((total + 1e-6) * part)).clamp(max=1)
     for grad in grads:
-        grad.mul_(scale.to(grad.dtype))
+        grad.mul_(scale.to(grad.dtype)).mul_(part.to(grad.dtype))
     return total
 
 

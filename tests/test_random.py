@@ -1,0 +1,90 @@
+"""The generator: its state, its copies, and threads that draw from one."""
+
+import copy
+import pickle
+import threading
+
+import numpy as np
+import pytest
+
+import pyml
+from pyml import Generator, nn
+
+
+def in_threads(count, function):
+    threads = [threading.Thread(target=function) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "draw, each",
+    [
+        (lambda g: pyml.randn(30_000, generator=g)[0].item(), 7500),
+        (lambda g: pyml.rand(30_000, generator=g)[0].item(), 7500),
+        (lambda g: tuple(pyml.randperm(3000, generator=g)[:4].tolist()), 1500),
+        (
+            lambda g: tuple(nn.functional.dropout(pyml.ones(40_000), generator=g)[:64].tolist()),
+            10_000,
+        ),
+    ],
+    ids=["normal", "uniform", "permutation", "dropout"],
+)
+def test_threads_draw_different_numbers(draw, each):
+    """Each call takes a range of the counter for itself, whether or not its kernel has the GIL."""
+    drawn, generator = [], Generator(3)
+    in_threads(8, lambda: drawn.extend([draw(generator) for _ in range(60)]))
+    assert len(drawn) == 480 and len(set(drawn)) == 480
+    assert generator.get_state()[1] == 480 * each
+    alone = Generator(3)
+    assert set(drawn) == {draw(alone) for _ in range(480)}
+
+
+def test_a_state_is_copied_into_the_memory_that_kernels_read():
+    generator, other = Generator(1), Generator(2)
+    place = generator.state.ctypes.data
+    pyml.rand(5, generator=other)
+    generator.state = other.state
+    assert generator.state.ctypes.data == place != other.state.ctypes.data
+    assert pyml.rand(3, generator=generator).equal(pyml.rand(3, generator=other))
+    view = generator.state
+    view.shape = (2, 1)
+    assert generator.state.shape == (2,)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [None, 1, [1, 2], np.zeros(1, np.uint64), np.zeros(3, np.uint64), np.zeros(2), "ab"],
+    ids=repr,
+)
+def test_what_is_no_state_changes_nothing(state):
+    generator = Generator(7)
+    before = generator.get_state()
+    with pytest.raises(ValueError, match="state: two uint64"):
+        generator.state = state
+    with pytest.raises(ValueError, match="state: two uint64"):
+        generator.set_state(state)
+    assert np.array_equal(generator.get_state(), before)
+
+
+def test_copies_do_not_share_a_state():
+    generator = Generator(7)
+    pyml.rand(5, generator=generator)
+    for made in (
+        copy.copy(generator),
+        copy.deepcopy(generator),
+        pickle.loads(pickle.dumps(generator)),
+    ):
+        assert not np.shares_memory(made.state, generator.state)
+        assert pyml.rand(3, generator=made).equal(pyml.rand(3, generator=copy.deepcopy(generator)))
+
+
+def test_what_is_no_generator():
+    for draw in (pyml.rand, pyml.randn, pyml.randperm):
+        for generator in (np.random.default_rng(0), 5):
+            with pytest.raises(TypeError, match="it must be a Generator"):
+                draw(3, generator=generator)
+    with pytest.raises(TypeError, match="dropout: generator is a int"):
+        nn.functional.dropout(pyml.ones(3), generator=5)
