@@ -545,9 +545,8 @@ class Module(Callable):
                 module.__dict__[name] = in_place_of(target, value)
                 altered(module, name, target)
             else:
-                with np.errstate(all="ignore"):  # a float32 may be infinite that was a float64
-                    target.array[...] = value.array if isinstance(value, Tensor) else value
-                target._mark_changed()
+                with no_grad():
+                    target.copy_(value if isinstance(value, Tensor) else Tensor._on(value))
         return keys
 
     # ---- hooks -----------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from pyml._kernels cimport (
     PYML_FLOAT32, PYML_FLOAT64, adagrad_options, adam_options, optim_segment, pyml_dtype, rmsprop_options, sgd_options,
 )
 from pyml.memory cimport new_number
-from pyml.recorder cimport Recorder, recorder
+from pyml.recorder cimport Recorder, Traced, recorder
 from pyml.ops.arrays cimport contiguous, copied, copy_into, empty_scalar, is_real, real_tensor
 from pyml.tensor cimport Tensor, wrap
 
@@ -119,6 +119,8 @@ cdef ndarray lasting(ndarray a):
 
 cdef double number(object value) except? -1:
     """An option; a Tensor's value is read anew for each step, so a recorded step may read it too."""
+    if isinstance(value, Traced):   # a recorded step sets it: a replay computes it
+        return (<Traced>value).value
     return (<Tensor>value).array.item() if isinstance(value, Tensor) else value
 
 
@@ -295,9 +297,9 @@ cdef class SGDUpdate(Update):
 
     cdef int read_options(self, dict group) except -1:
         self.options.lr = number(group["lr"])
-        self.options.momentum = group["momentum"]
-        self.options.dampening = group["dampening"]
-        self.options.weight_decay = group["weight_decay"]
+        self.options.momentum = number(group["momentum"])
+        self.options.dampening = number(group["dampening"])
+        self.options.weight_decay = number(group["weight_decay"])
         self.options.nesterov = <bint>group["nesterov"]
         self.options.maximize = <bint>group["maximize"]
         self.name0 = "momentum_buffer" if self.options.momentum != 0 else None
@@ -329,9 +331,9 @@ cdef class AdagradUpdate(Update):
 
     cdef int read_options(self, dict group) except -1:
         self.options.lr = number(group["lr"])
-        self.options.lr_decay = group["lr_decay"]
-        self.options.weight_decay = group["weight_decay"]
-        self.options.eps = group["eps"]
+        self.options.lr_decay = number(group["lr_decay"])
+        self.options.weight_decay = number(group["weight_decay"])
+        self.options.eps = number(group["eps"])
         self.options.maximize = <bint>group["maximize"]
         self.initial = group["initial_accumulator_value"]
         self.name0 = "sum"
@@ -349,10 +351,10 @@ cdef class RMSpropUpdate(Update):
 
     cdef int read_options(self, dict group) except -1:
         self.options.lr = number(group["lr"])
-        self.options.alpha = group["alpha"]
-        self.options.eps = group["eps"]
-        self.options.weight_decay = group["weight_decay"]
-        self.options.momentum = group["momentum"]
+        self.options.alpha = number(group["alpha"])
+        self.options.eps = number(group["eps"])
+        self.options.weight_decay = number(group["weight_decay"])
+        self.options.momentum = number(group["momentum"])
         self.options.centered = <bint>group["centered"]
         self.options.maximize = <bint>group["maximize"]
         self.name0 = "square_avg"
@@ -372,9 +374,10 @@ cdef class AdamUpdate(Update):
 
     cdef int read_options(self, dict group) except -1:
         self.options.lr = number(group["lr"])
-        self.options.beta1, self.options.beta2 = group["betas"]
-        self.options.eps = group["eps"]
-        self.options.weight_decay = group["weight_decay"]
+        beta1, beta2 = group["betas"]
+        self.options.beta1, self.options.beta2 = number(beta1), number(beta2)
+        self.options.eps = number(group["eps"])
+        self.options.weight_decay = number(group["weight_decay"])
         self.options.amsgrad = <bint>group["amsgrad"]
         self.options.maximize = <bint>group["maximize"]
         self.options.decoupled = <bint>group["decoupled_weight_decay"]

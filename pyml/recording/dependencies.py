@@ -62,10 +62,11 @@ ANSWERING = (
     "__bool__ __call__ __contains__ __float__ __getattr__ __getattribute__ __getitem__ __index__"
     " __int__ __iter__ __len__"
 ).split()
+REFLECTING = {"getattr", "vars", "asdict", "astuple", "__dict__", "attrgetter", "methodcaller"}
 MAKING = ("__init__", "__new__", "__post_init__")
 # methods that a step does not run to compute something
 SILENT = ("__repr__", "__str__", "__format__", "__reduce__", "__reduce_ex__", "__getstate__", "__setstate__")
-NAMED = (type, types.FunctionType, types.ModuleType, dict)  # objects with a __dict__ that have other guards
+NAMED = (type, dict)  # objects with a __dict__ that have other guards
 MISSING = object()
 
 
@@ -186,22 +187,24 @@ class Reach:
     Args:
         tensor: the class of Tensors.
         unwrapped: a function: what a recorded function records, None for other objects.
-        hosts: what a step runs on the host, which is no part of it: code, and id -> (object, its method).
+        hosts: what a step runs on the host, which is no part of it: code -> None, and id -> (object, its method).
+        without: ids of objects to leave out.
 
     Attributes:
         places: of them, without those of modules' own attributes.
         tensors, modules, optimizers, generators: objects that were reached, which are guarded as such.
     """
 
-    def __init__(self, tensor, unwrapped, hosts=()):
+    def __init__(self, tensor, unwrapped, hosts, without=()):
         self.places = []
         self.tensors, self.modules, self.optimizers, self.generators = {}, {}, {}, {}
         self._tensor, self._unwrapped = tensor, unwrapped
         self._listed = set()  # (kind, id of a container, key) of the places
         self._names = frozenset()
+        self._is_whole = False  # code asks for attributes by names that are computed
         self._objects = {}  # id -> (object, path), to which all names apply
         self._codes = []  # that was read, in the order in which it was reached
-        self._hosts = hosts
+        self._hosts, self._without = hosts, without
         self._home = None  # the installed package that the step is of
 
     def add(self, value, path=""):
@@ -212,18 +215,22 @@ class Reach:
         """
         self._visit(value, path)
         names = None
-        while names != (self._names, len(self._objects)):
-            names = self._names, len(self._objects)
+        while names != (self._names, self._is_whole, len(self._objects)):
+            names = self._names, self._is_whole, len(self._objects)
             for each, path in list(self._objects.values()):
                 self._visit_attributes(each, path)
-        self._drop_hosts()
 
     def absent(self):
         """Names that the code has and objects do not: they may appear."""
         places = []
         for value, path in self._objects.values():
             items = getattr(value, "__dict__", None)
-            if isinstance(items, dict) and not isinstance(value, NAMED) and not is_module(value):
+            if (
+                isinstance(items, dict)
+                and not isinstance(value, NAMED)
+                and not is_module(value)
+                and not (isinstance(value, types.ModuleType) and is_library_module(value))
+            ):
                 places.append(Place(ABSENT, items, self._names - items.keys(), None, path))
         return places
 
@@ -250,19 +257,15 @@ class Reach:
             self._home = package
         return package in ("", self._home)
 
-    def _drop_hosts(self):
-        """Takes out objects of which the step calls one method on the host, and that it does not use otherwise."""
-        objects = {key: of for key, of in getattr(self._hosts, "items", tuple)() if isinstance(key, int)}
-        if not objects:
-            return
-        kept = []
-        for place in self.places:
-            at = objects.get(id(place.container))
-            path = self._objects.get(id(place.container), (None, ""))[1]
-            name = re.split(r"[.\[]", path)[-1]
-            if at is None or not is_only_called(name, at[1], self._codes):
-                kept.append(place)
-        self.places = kept
+    def only_for_hosts(self):
+        """Objects of which the step calls one method on the host, and which it does not use otherwise: their ids."""
+        found = set()
+        for key, of in self._hosts.items():
+            if of is not None and key in self._objects:
+                name = re.split(r"[.\[]", self._objects[key][1])[-1]
+                if is_only_called(name, of[1], self._codes):
+                    found.add(key)
+        return found
 
     def _list(self, kind, container, key, value, name):
         at = kind, id(container), key
@@ -277,7 +280,7 @@ class Reach:
 
     def _visit(self, value, path):
         """Takes up an object: what is in it whatever the names, or the object itself for the names."""
-        if isinstance(value, PLAIN) or id(value) in self._objects:
+        if isinstance(value, PLAIN) or id(value) in self._objects or id(value) in self._without:
             return
         if isinstance(value, self._tensor):
             self.tensors[id(value)] = value
@@ -286,18 +289,20 @@ class Reach:
             self._visit(value.__self__, path)
             self._visit(value.__func__, path)
             return
+        self._objects[id(value)] = value, path
         recorded = self._unwrapped(value)
         if recorded is not None:
             self._visit(recorded, path)
             return
-        self._objects[id(value)] = value, path
         if isinstance(value, types.FunctionType):
             self._visit_function(value, path)
-        elif isinstance(value, functools.partial):
-            for part in (value.func, value.args, value.keywords):
-                self._visit(part, path)
         elif isinstance(value, functools._lru_cache_wrapper):
             for part in gc.get_referents(value):
+                self._visit(part, path)
+        elif callable(value) and hasattr(value, "__wrapped__"):  # a decorator in C
+            self._visit(value.__wrapped__, path)
+        elif isinstance(value, functools.partial):
+            for part in (value.func, value.args, value.keywords):
                 self._visit(part, path)
         elif isinstance(value, types.BuiltinFunctionType):
             if not isinstance(value.__self__, (types.ModuleType, type(None))):
@@ -348,6 +353,7 @@ class Reach:
             self._codes.append(inner)
             reads = reads_of(inner)
             self._names = self._names | reads.attributes
+            self._is_whole |= not REFLECTING.isdisjoint(reads.globals | reads.attributes)
             for name in reads.cells & cells.keys():
                 value = content(cells[name])
                 self._list(CELL, cells[name], name, value, name)
@@ -412,19 +418,20 @@ class Reach:
             self._visit_named(vars(value), path, is_library_module(value))
         elif isinstance(value, type):
             self._visit_class(value, value, path)
-        elif not isinstance(value, (types.FunctionType, types.BuiltinFunctionType, np.ndarray)):
+        elif isinstance(value, types.FunctionType) or callable(value) and hasattr(value, "__wrapped__"):
+            self._visit_named(vars(value), path)
+        elif not isinstance(value, (types.BuiltinFunctionType, np.ndarray)):
             self._visit_instance(value, path)
 
     def _visit_named(self, items, path, is_library=False):
         """The items of a module or an object whose names the code has."""
         for name in self._names & items.keys():
             value = items[name]
-            if is_library:  # its functions and constants stay what they are
-                if value is os.environ:
-                    self._visit(value._data, f"{path}.{name}")
-                continue
             self._list(ITEM, items, name, value, joined(path, name))
-            self._visit(value, joined(path, name))
+            if not is_library:
+                self._visit(value, joined(path, name))
+            elif value is os.environ:
+                self._visit(value._data, joined(path, name))
 
     def _visit_instance(self, value, path):
         cls = type(value)
@@ -435,7 +442,9 @@ class Reach:
                 self._visit(items[name], joined(path, name))
         elif is_foreign(cls):
             self._visit_foreign(items, cls, path)
-        elif any(name in base.__dict__ for base in own_bases(cls) for name in ANSWERING):
+        elif self._is_whole or any(
+            name in base.__dict__ for base in own_bases(cls) for name in ANSWERING
+        ):
             self._list(KEYS, items, None, tuple(items), path)
             for name, inside in list(items.items()):
                 self._list(ITEM, items, name, inside, joined(path, name))
@@ -457,15 +466,19 @@ class Reach:
     def _visit_class(self, cls, instance, path):
         """What a class that users wrote has under the names, and the methods that Python calls by itself."""
         is_made = isinstance(instance, type)  # an instance may be made in the step
+        before = []
         for base in own_bases(cls):  # all of them, as super() leads on
             for name, value in list(base.__dict__.items()):
-                by_itself = isinstance(value, types.FunctionType) and (
-                    (name == "forward" or (name[:2] == name[-2:] == "__"))
-                    and name not in SILENT
-                    and (is_made or name not in MAKING)
-                )
-                if by_itself or name in self._names:
+                if self._hosts and any(
+                    getattr(each.__dict__.get(name), "__code__", None) in self._hosts for each in cls.__mro__
+                ):
+                    continue
+                if name in self._names or is_called_by_python(name, value, is_made):
                     self._visit_member(base, name, value, instance, path)
+                    for nearer in before:
+                        if name not in nearer.__dict__:
+                            self._list(ATTRIBUTE, nearer, name, MISSING, f"{nearer.__name__}.{name}")
+            before.append(base)
 
     def _visit_member(self, base, name, value, instance, path):
         self._list(ATTRIBUTE, base, name, value, f"{base.__name__}.{name}")
@@ -475,6 +488,16 @@ class Reach:
             value = inside
         if value is not MISSING:
             self._visit(value, joined(path, name))
+
+
+def is_called_by_python(name, value, is_made):
+    """Whether a method runs without being named; with is_made also those that make an object."""
+    return (
+        isinstance(value, types.FunctionType)
+        and (name == "forward" or name[:2] == name[-2:] == "__")
+        and name not in SILENT
+        and (is_made or (name not in MAKING and value.__code__.co_filename != "<string>"))  # of a dataclass
+    )
 
 
 def own_bases(cls):

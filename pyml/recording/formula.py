@@ -7,14 +7,18 @@ the formula. What Python decides by such a number (`if self.t % 5 == 0`) is a co
 formula: where it comes out otherwise, the recording does not fit.
 """
 
+import functools
 import math
 import operator
+import threading
+
+import numpy as np
 
 from pyml.recorder import Traced
 
 __all__ = ["Formula", "Item", "Number", "worth"]
 
-NUMBERS = (int, float, bool)
+NUMBERS = (int, float, bool, np.float64)
 BINARY = {
     "add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**",
 }  # fmt: skip
@@ -58,8 +62,10 @@ class Formula:
 
     def derived(self, text, value):
         """A Number whose value is `value` now, and computed by `text` in each replay."""
-        if not self.is_open or type(value) not in NUMBERS:
+        if not self.is_open:
             return value
+        if type(value) not in NUMBERS:
+            return self.require(text, value)
         name = f"v{self._count}"
         self._count += 1
         self._lines.append(f"{name} = {text}")
@@ -155,13 +161,24 @@ class Number(Traced):
     def __getattr__(self, name):
         return getattr(self._escapes(), name)
 
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self._escapes(), dtype=dtype)
+
+    def __array_ufunc__(self, ufunc, method, *operands, **options):
+        if method != "__call__" or options or not all(is_number(each) for each in operands):
+            return getattr(ufunc, method)(
+                *[each._escapes() if isinstance(each, Number) else each for each in operands], **options
+            )
+        return applied(ufunc, operands)
+
     def __round__(self, digits=None):
         word = self.word if digits is None else f"{self.word}, {self.formula.word(digits)}"
         return self.formula.derived(f"round({word})", round(self.value, worth(digits)))
 
     def __pow__(self, other, modulus=None):
         if modulus is not None:
-            return pow(self._escapes(), other, modulus)
+            words = ", ".join(map(self.formula.word, (self, other, modulus)))
+            return self.formula.derived(f"pow({words})", pow(*map(worth, (self, other, modulus))))
         return binary(self, self, other, "**", operator.pow)
 
     def __divmod__(self, other):
@@ -208,6 +225,54 @@ class Refusing(Formula):
 def worth(value):
     """The number itself."""
     return value.value if isinstance(value, Number) else value
+
+
+def is_number(value):
+    return isinstance(value, Number) or type(value) in NUMBERS
+
+
+def applied(function, operands):
+    """A Number that a function gives for others."""
+    formula = next(each.formula for each in operands if isinstance(each, Number))
+    words = ", ".join(map(formula.word, operands))
+    return formula.derived(f"{formula.word(function)}({words})", function(*map(worth, operands)))
+
+
+class Mathematics:
+    """While it is open, the functions of the module math take Numbers. Others are not concerned."""
+
+    NAMES = "sqrt exp log log2 log10 log1p expm1 sin cos tan tanh pow fabs".split()
+
+    def __init__(self):
+        self._lock, self._open, self._originals = threading.Lock(), 0, {}
+
+    def open(self):
+        with self._lock:
+            self._open += 1
+            if self._open == 1:
+                self._originals = {name: getattr(math, name) for name in self.NAMES}
+                for name, function in self._originals.items():
+                    setattr(math, name, taking_numbers(function))
+
+    def close(self):
+        with self._lock:
+            self._open -= 1
+            if self._open == 0:
+                for name, function in self._originals.items():
+                    setattr(math, name, function)
+
+
+def taking_numbers(function):
+    @functools.wraps(function)
+    def wrapped(*operands):
+        if any(isinstance(each, Number) for each in operands) and all(map(is_number, operands)):
+            return applied(function, operands)
+        return function(*operands)
+
+    return wrapped
+
+
+mathematics = Mathematics()
 
 
 def binary(number, a, b, sign, function):

@@ -12,11 +12,12 @@ from numpy cimport ndarray
 from pyml cimport recorder
 from pyml.tensor cimport Tensor
 
+from pyml.recording import dependencies
 from pyml.recording.dependencies import (
     ABSENT, ARRAY, ATTRIBUTE, CELL, ITEM, KEYS, SEQUENCE, SET, Place, Reach, bytes_of, is_module, is_optimizer,
 )
 
-MISSING = object()
+MISSING = dependencies.MISSING
 ANY = object()
 cdef int AT_ABSENT = ABSENT, AT_ARRAY = ARRAY, AT_ATTRIBUTE = ATTRIBUTE, AT_CELL = CELL, AT_ITEM = ITEM
 cdef int AT_KEYS = KEYS, AT_SEQUENCE = SEQUENCE, AT_SET = SET
@@ -25,7 +26,7 @@ cdef int AT_KEYS = KEYS, AT_SEQUENCE = SEQUENCE, AT_SET = SET
 cdef class Guards:
     """As things were at the recording."""
 
-    def __init__(self, function, objects, hosts=()):
+    def __init__(self, function, objects, hosts):
         """Before the function runs.
 
         Args:
@@ -36,10 +37,14 @@ cdef class Guards:
         Raises:
             Unreachable: for what the function can reach and that cannot be compared.
         """
-        self.reach = Reach(Tensor, function_of, hosts)
-        self.reach.add(function)
-        for each in objects:
-            self.reach.add(each, "an argument")
+        without = ()
+        while True:
+            self.reach = Reach(Tensor, function_of, hosts, without)
+            self.reach.add(function)
+            for each in objects:
+                self.reach.add(each, "an argument")
+            if without or not hosts or not (without := self.reach.only_for_hosts()):
+                break
         self.before = list(self.reach.places)
         self.states = {key: state_of(each) for key, each in self.reach.generators.items()}
 
@@ -115,7 +120,7 @@ cdef class Guards:
                 self.places += [
                     Place(ITEM, group, name, value, name) for group in each.param_groups for name, value in group.items()]
         self.places += self.reach.absent()
-        self.structure = recorder.structure
+        self.structure = recorder.structure if not effects else recorder.structure - 1   # look at them again
 
     cdef bint hold(self) except -1:
         """Whether all is as it was."""
@@ -223,7 +228,7 @@ cdef bint holds(object place) except -1:
     if kind == AT_KEYS:
         return len(container) == len(before) and same_items(tuple(container), before)
     if kind == AT_ABSENT:
-        return place[2].isdisjoint(container)
+        return (<dict>container).keys().isdisjoint(place[2])
     if kind == AT_SET:
         return container == before
     if kind == AT_ARRAY:

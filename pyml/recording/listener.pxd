@@ -24,6 +24,8 @@ cdef class Recording(Recorder):
     cdef dict numbers            # Target.at() -> Target: places of numbers that the step is known to change
     cdef dict hosts              # what it runs on the host
     cdef object formula
+    cdef bint has_mathematics
+    cdef object profiler         # that was there before
     cdef list traced             # (Target, its number, the Number in its place)
     cdef list unexplained        # Targets that the step changes, and a replay would not
     cdef list fresh_numbers      # Targets that are to be traced the next time
@@ -41,11 +43,14 @@ cdef class Recording(Recorder):
     cdef list alterations        # (owner, name, before)
 
     cdef object returned(self, list leaves)
+    cdef int close_mathematics(self) except -1
     cdef int restore_numbers(self) except -1
     cdef int add_host(self, function) except -1
     cdef int settle_changes(self) except -1
     cdef list changes(self)
     cdef bint settle_slot(self, Target target, Tensor before, Tensor now) except -1
+    cdef bint is_gone(self, owner) except -1
+    cdef bint is_passing(self, module) except -1
     cdef bint is_elsewhere(self, Tensor t) except -1
     cdef bint complete_guards(self) except -1
     cdef int start(self, list leaves, function, list objects) except -1

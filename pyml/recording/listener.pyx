@@ -1,6 +1,9 @@
 """A recording: listens to a step while it runs, and makes a Program of it."""
+import os
 import random
 import sys
+import time
+import types
 
 import numpy as np
 
@@ -28,8 +31,8 @@ from pyml.recording.provenance cimport CONSTANT, KERNEL, NUMPY, REWRITTEN, NewMe
 from pyml.tensor cimport Tensor, alias_of, grad_enabled, wrap
 
 from pyml.recording.dependencies import ITEM as AT_ITEM
-from pyml.recording.dependencies import Unreachable, is_library
-from pyml.recording.formula import Formula, Item, Number, worth
+from pyml.recording.dependencies import Unreachable, is_installed, is_library, is_library_class
+from pyml.recording.formula import Formula, Item, Number, mathematics, worth
 from pyml.recording.nest import SAMPLE, Outcome
 from pyml.recording.program import Computed, ItemOf, NotFinite
 
@@ -54,6 +57,18 @@ def randomness():
         return random.getstate(), None
     kind, keys, *rest = of_numpy.get_state()
     return random.getstate(), (kind, keys.tobytes(), rest)
+
+
+WORLD = {id(function) for function in (
+    print, input, os.urandom, time.time, time.time_ns, time.monotonic, time.monotonic_ns, time.perf_counter,
+    time.perf_counter_ns, time.process_time, time.process_time_ns, time.sleep)}
+
+
+def asks_the_world(function):
+    """Whether a function of C tells the time, prints or the like, which a replay would not do again."""
+    return id(function) in WORLD or (
+        function.__name__ in ("now", "utcnow", "today") and isinstance(function.__self__, type)
+        and function.__self__.__module__ == "datetime")
 
 
 def place():
@@ -126,24 +141,46 @@ cdef class Recording(Recorder):
                 self.traced.append((target, value, number))
                 put_silently(target, number)
         number = None
+        if self.traced:
+            mathematics.open()
+            self.has_mathematics = True
         self.memory.watch_numpy()
         self.listens = True
         open_recorder(self)
+        self.profiler = sys.getprofile()
+        if self.profiler is None or isinstance(self.profiler, (types.FunctionType, types.MethodType)):
+            sys.setprofile(self.see_call)
         return 0
+
+    def see_call(self, frame, event, function):
+        """Python's profiling: hears of calls into C."""
+        if self.profiler is not None:
+            self.profiler(frame, event, function)
+        if event == "c_call" and asks_the_world(function) and self.listens and not is_installed(frame.f_code.co_filename):
+            self.refuse(f"{function.__name__}()")
 
     cdef int stop(self) except -1:
         if self.listens:
             self.listens = False
+            if sys.getprofile() is None or getattr(sys.getprofile(), "__self__", None) is self:
+                sys.setprofile(self.profiler)
             close_recorder()
             self.memory.unwatch_numpy()
             (<Arena>self.arena).close()
             self.restore_numbers()
         return 0
 
+    cdef int close_mathematics(self) except -1:
+        if self.has_mathematics:
+            self.has_mathematics = False
+            mathematics.close()
+        return 0
+
     cdef int restore_numbers(self) except -1:
         """Puts plain numbers where Numbers are."""
         cdef Target target
         self.formula.close()
+        self.close_mathematics()
         for target, _, _ in self.traced:
             value = target.get()
             if isinstance(value, Number):
@@ -167,7 +204,7 @@ cdef class Recording(Recorder):
         file, line = place()
         message = (
             f"record: {what} at {file}:{line} cannot be recorded: a replay would not compute it anew; "
-            "move it out of the step, or use @pyml.record(unrecordable=\"eager\")"
+            "move it out of the step, call it by pyml.host(function, ...), or use @pyml.record(unrecordable=\"eager\")"
         )
         if self.refusal is None:
             self.refusal = message
@@ -195,7 +232,7 @@ cdef class Recording(Recorder):
 
     cdef int note_update(self, int kernel, void *args) except -1:
         cdef Updating now = self.updating_now, u = Updating()
-        u.update, u.group, u.state = now.update, now.group, now.state
+        u.update, u.group, u.state, u.rates = now.update, now.group, now.state, now.rates
         u.params = u.group["params"]
         u.parameters = list(u.params)
         u.options = options_of(kernel, args, &u.size)
@@ -311,6 +348,8 @@ cdef class Recording(Recorder):
             self.refuse("two steps of an optimizer with a scheduler's between them")
         self.updating_now = Updating()
         self.updating_now.update, self.updating_now.group, self.updating_now.state = update, group, state
+        self.updating_now.rates = [(name, self.formula.output(value)) for name, value in group.items()
+                                   if (AT_ITEM, id(group), name) in self.numbers]
         return 0
 
     cdef int scheduled(self, object scheduler) except -1:
@@ -349,6 +388,9 @@ cdef class Recording(Recorder):
 
     cdef bint replaced(self, object tensor, object value) except -1:
         cdef Tensor t = tensor, new = value
+        if cnp.PyArray_DATA(t.array) == cnp.PyArray_DATA(new.array) and t.shape == new.shape and t.dtype == new.dtype \
+                and (<object>t.array).strides == (<object>new.array).strides:
+            return True   # p.data -= ...
         if self.is_new(t.array) or self.input_of(cnp.PyArray_DATA(t.array)) >= 0 or not self.is_new(new.array) \
                 or t.shape != new.shape or t.dtype != new.dtype:
             self.refuse("assigning .data")
@@ -363,8 +405,9 @@ cdef class Recording(Recorder):
         cdef Tensor t
         cdef list leaves = []
         call.function = function
-        call.nest = mapped((args, kwargs), self.outcome)
-        flatten(call.nest, leaves)
+        nest = mapped((args, kwargs), self.outcome)
+        flatten(nest, leaves)
+        call.nest = unflatten(nest, iter([SAMPLE] * len(leaves)))
         call.arrays = []
         for t in leaves:
             call.arrays.append(self.settled(wrap(t.array).clone()))
@@ -376,7 +419,7 @@ cdef class Recording(Recorder):
         code, owner = code_of(function), getattr(function, "__self__", None)
         if code is not None and not is_library(code):
             self.hosts[code] = None
-        elif owner is not None:
+        if owner is not None and is_library_class(type(owner)):
             self.hosts[id(owner)] = owner, function.__name__
         return 0
 
@@ -451,9 +494,8 @@ cdef class Recording(Recorder):
                     r.kind, r.argument = ARGUMENT, i
                     break
             else:
-                if not self.is_new(t.array) and self.input_of(cnp.PyArray_DATA(t.array)) < 0 and t.node is None \
-                        and not t.is_view:
-                    r.kind, r.tensor = OUTSIDE, t
+                if not self.is_new(t.array) and self.input_of(cnp.PyArray_DATA(t.array)) < 0:
+                    r.kind, r.tensor = OUTSIDE, t if t.node is None else t.detach()
                 else:
                     r.kind, r.array = COPIED, self.settled(t)
                     if r.array is not None:
@@ -475,12 +517,14 @@ cdef class Recording(Recorder):
         the place of others are slots, and what is else remains unexplained."""
         cdef Target target
         cdef set seen = {target.at() for target, _, _ in self.traced}
-        for target, before, _ in self.traced:
+        self.close_mathematics()
+        for target, before, number in self.traced:
             now = target.get()
             if not isinstance(now, Number) and type(now) not in (int, float, bool):
                 self.unexplained.append(target)
-            elif isinstance(now, Number) or not equal_values(now, before):
+            elif now is not number:
                 self.program.effects.append(effect(target, self.formula.output(now)))
+        number = now = None
         for target in self.changes():
             if target.at() in seen:
                 continue
@@ -495,7 +539,8 @@ cdef class Recording(Recorder):
                 self.program.effects.append(effect(target, self.formula.output(now)))
                 self.program.flags[target.at()] = before
             elif isinstance(now, Number):
-                self.unexplained.append(target)
+                put_silently(target, worth(now))
+                (self.fresh_numbers if type(before) in (int, float) else self.unexplained).append(target)
             else:
                 self.unexplained.append(target)
         return 0
@@ -515,13 +560,21 @@ cdef class Recording(Recorder):
                 continue
             found.append(target)
         for owner, name, before in self.alterations:
-            if isinstance(owner, Tensor):
+            if isinstance(owner, Tensor) or self.is_gone(owner):
                 continue
             items = getattr(owner, "__dict__", {})
             now = items.get(name)
             if now is not before and not equal_values(now, before):
                 found.append(Target(AT_ITEM, items, name, before, f"{type(owner).__name__}.{name}", owner))
         return found
+
+    cdef bint is_gone(self, owner) except -1:
+        """Whether a Module was made in the step and is not in use any more."""
+        cdef Py_ssize_t known = id(owner) in self.modules
+        for other, _, before in self.alterations:
+            known += (other is owner) + (before is owner)
+        other = before = None
+        return Py_REFCNT(<PyObject *>owner) <= known + 1   # the caller's
 
     cdef bint settle_slot(self, Target target, Tensor before, Tensor now) except -1:
         """A tensor that takes the place of another one of its form, in every step anew."""
@@ -614,6 +667,10 @@ cdef class Recording(Recorder):
         self.complete_check()
         return self.complete_guards()
 
+    cdef bint is_passing(self, module) except -1:
+        """Whether a Module that was called is gone."""
+        return Py_REFCNT(<PyObject *>module) <= 2 + sum([owner is module for owner, _, _ in self.alterations])
+
     cdef bint complete_guards(self) except -1:
         cdef Target target
         cdef Slot slot
@@ -624,7 +681,8 @@ cdef class Recording(Recorder):
         for slot in self.program.slots:
             effects[slot.target.at()] = ANY
         try:
-            self.program.guards.complete(self.modules.values(), self.steppers, effects)
+            modules = [module for module in self.modules.values() if not self.is_passing(module)]
+            self.program.guards.complete(modules, self.steppers, effects)
         except Unreachable as error:
             self.refusal = f"record: {error}"
             return False
@@ -739,8 +797,10 @@ cdef class Recording(Recorder):
         return False
 
     cdef bint leaks(self, str what):
+        code = code_of(self.function)
+        of = "" if code is None else f" {code.co_name!r} ({code.co_filename}:{code.co_firstlineno})"
         self.refusal = (
-            f"record: {what} is kept after the step (an attribute, a list, a global), and a replay would not put a new "
+            f"record: {what} is kept after the step{of} (an attribute, a list, a global), and a replay would not put a new "
             "one there; make it before the step, return it, or keep it by pyml.host(function, tensor)")
         return True
 

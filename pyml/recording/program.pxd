@@ -74,6 +74,7 @@ cdef class Updating:
     cdef str name0, name1, name2
     cdef void *options     # that the kept calls read
     cdef size_t size
+    cdef list rates        # (name, output of the formula) of options that the step sets
     cdef list states       # a ParameterState for each parameter that has any
 
     cdef bint states_hold(self) except -1
@@ -128,6 +129,8 @@ cdef class Program:
     cdef bint fits_slots(self) except -1
     cdef bint fits_formula(self) except -1
     cdef int write_scalars(self) except -1
+    cdef list snapshot(self, list leaves)
+    cdef str verify(self, list snapshot)
     cdef int put_effects(self) except -1
     cdef int call_host(self) except -1
     cdef object resolved(self, object value)
@@ -156,3 +159,4 @@ cdef ndarray copy_of(ndarray a)
 cdef int add_gradient(Tensor t, ndarray array) except -1
 cdef Program find(list programs, list leaves, spec)
 cdef list aliases_of(list leaves)
+cdef bint overlap(list leaves, list aliases) except -1

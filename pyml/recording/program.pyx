@@ -2,6 +2,8 @@
 
 That is: which .grad it assigns, which tensors it changes, which options the calls of optimizers read, what it returns.
 """
+import numpy as np
+
 cimport cython
 cimport numpy as cnp
 from cpython.dict cimport PyDict_GetItem
@@ -140,7 +142,9 @@ cdef class Program:
                 return False
             if not same_shape(a, self.shapes[i]):
                 return False
-        if (self.is_aliased or self.writes) and aliases_of(leaves) != self.aliases:
+        if (self.is_aliased or self.writes or self.is_due()) and aliases_of(leaves) != self.aliases:
+            return False
+        if self.writes and overlap(leaves, self.aliases):
             return False
         for i in range(n) if self.writes else ():
             if self.written[i] and not cnp.PyArray_ISWRITEABLE((<Tensor>leaves[i]).array):
@@ -269,7 +273,7 @@ cdef class Program:
             return "it returns another number of tensors", None
         for r, s in zip(self.results, other.results):
             if (r.kind, r.argument, r.source) != (s.kind, s.argument, s.source) or (
-                    r.kind == OUTSIDE and r.tensor is not s.tensor and r.tensor.array is not s.tensor.array):
+                    r.kind == OUTSIDE and where_it_lies(r.tensor) != where_it_lies(s.tensor)):
                 return "it returns another tensor", None
         if len(self.gradients) != len(other.gradients):
             return "it leaves gradients to more or fewer tensors", None
@@ -284,7 +288,9 @@ cdef class Program:
         for u, v in zip(self.updatings, other.updatings):
             if u.group is not v.group or u.size != v.size:
                 return "its optimizers update other groups", None
-            if not self.schedules and memcmp(u.options, v.options, u.size) != 0:
+            if u.rates != v.rates:
+                return "it sets the options of an optimizer otherwise", None
+            if not self.schedules and not u.rates and memcmp(u.options, v.options, u.size) != 0:
                 return "an option of an optimizer, which the step sets itself, is another", None
         if self.formula.text() != other.formula.text() or [o for _, o in self.scalars] != [o for _, o in other.scalars]:
             return "it computes with its numbers otherwise", None
@@ -324,9 +330,73 @@ cdef class Program:
 
     cdef int write_scalars(self) except -1:
         """Gives calls the numbers of Python that they read."""
+        cdef Updating u
         for array, output in self.scalars:
             array[...] = self.computed[output]
+        for u in self.updatings:
+            if u.rates:
+                u.update.read_options({**u.group, **{name: self.computed[output] for name, output in u.rates}})
+                memcpy(u.options, u.update.options_at(), u.size)
         return 0
+
+    # -- does it compute what Python computed? --
+
+    cdef list snapshot(self, list leaves):
+        """Before a call that Python will run: all that the kernels read and that was there before."""
+        cdef Gradient g
+        cdef list outside = [(address, memory_of(address, size)) for address, size in self.trace.outside()]
+        cdef list arguments = [
+            contiguous((<Tensor>t).array).copy() if written else contiguous((<Tensor>t).array)
+            for t, written in zip(leaves, self.written)]
+        cdef list gradients = [g.tensor._grad.array.copy() for g in self.gradients if g.input >= 0]
+        return [outside, arguments, gradients]
+
+    cdef str verify(self, list snapshot):
+        """Replays from a snapshot what Python has just run, and compares all that it leaves. Returns what differs, or None;
+        memory has then what Python has left."""
+        cdef Gradient g
+        cdef Result r
+        cdef Slot slot
+        cdef ndarray array
+        outside, arguments, gradients = snapshot
+        cdef list mine = [r.array for r in self.results if r.kind == COPIED]
+        mine += [g.after.array for g in self.gradients if g.after is not None and g.block is not None]
+        mine += [array for _, array in self.argument_gradients] + [slot.array for slot in self.slots]
+        before = [array.tobytes() for array in mine]
+        after = [(address, memory_of(address, len(values))) for address, values in outside]
+        for address, values in outside:
+            write_memory(address, values)
+        self.computed = self.formula.values
+        self.write_scalars() if self.scalars else None
+        self.bind(arguments)
+        inputs = iter(gradients)
+        kept = []
+        for g in self.gradients:
+            if g.input >= 0:
+                array = next(inputs)
+                program_bind(self.calls, g.input, cnp.PyArray_DATA(array))
+                if g.kept:
+                    kept.append((array, g.tensor._grad.array))
+        for slot in self.slots:
+            program_bind(self.calls, slot.input, cnp.PyArray_DATA(slot.before))
+        cdef program_status status = self.replay()
+        self.replays -= 1
+        found = None
+        if status != PROGRAM_DONE:
+            found = "a replay stops where Python did not"
+        for address, values in after:
+            if found is None and memory_of(address, len(values)) != values:
+                found = f"a tensor{self.name_at(address)} is changed by something else than pyml's operations, such as NumPy"
+            write_memory(address, values)
+        if found is None and ([array.tobytes() for array in mine] != before or any(
+                [a.tobytes() != b.tobytes() for a, b in kept])):
+            found = "a result is changed by something else than pyml's operations, such as NumPy"
+        return found
+
+    def name_at(self, address):
+        """ " 'weight'", where a parameter lies at an address."""
+        name = self.names.get(address)
+        return "" if name is None else f" ({name})"
 
     cdef int put_effects(self) except -1:
         """Puts numbers and tensors where the step has put them."""
@@ -501,6 +571,17 @@ cdef class Program:
         return rows
 
 
+cdef bytes memory_of(size_t address, Py_ssize_t size):
+    return (<char *>address)[:size]
+
+
+cdef int write_memory(size_t address, bytes values) except -1:
+    """Only where it differs: it may be read-only."""
+    if (<char *>address)[:len(values)] != values:
+        memcpy(<void *>address, <const char *>values, len(values))
+    return 0
+
+
 cdef tuple where_it_lies(Tensor t):
     return <size_t>cnp.PyArray_DATA(t.array), t.shape, (<object>t.array).strides
 
@@ -561,6 +642,16 @@ cdef Program find(list programs, list leaves, spec):
                 programs.insert(0, programs.pop(i))
             return p
     return None
+
+
+cdef bint overlap(list leaves, list aliases) except -1:
+    """Whether arguments are parts of one memory without being the same."""
+    cdef Py_ssize_t i, k
+    for i in range(len(leaves)):
+        for k in range(i):
+            if aliases[i] != aliases[k] and np.may_share_memory((<Tensor>leaves[i]).array, (<Tensor>leaves[k]).array):
+                return True
+    return False
 
 
 cdef list aliases_of(list leaves):

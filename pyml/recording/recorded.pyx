@@ -107,6 +107,7 @@ cdef class Recorded:
         """A call of a variant that Python runs again, to see that it is the same."""
         cdef Recording recording = Recording(self.unrecordable == "eager", self._numbers, self._hosts)
         cdef Program again = recording.program
+        cdef list before = program.snapshot(leaves)
         result = self._listen(recording, args, kwargs, leaves, spec)
         if recording.refusal is not None:
             self._refuse(recording.refusal)
@@ -114,6 +115,8 @@ cdef class Recorded:
         again.spec = spec
         if recording.complete(leaves):
             difference = program.difference(again)
+            if difference is None and (changed := again.verify(before)) is not None:
+                difference = f"record: {changed}, which a replay would not do; use pyml's operations"
         else:
             difference = recording.refusal
         if difference is None:

@@ -167,8 +167,8 @@ class Interrupts:
             self._handler = handler
             signal.signal(signal.SIGINT, self._note)
 
-    def _note(self, *signal_and_frame):
-        self._pending = signal_and_frame
+    def _note(self, number, frame):
+        self._pending = number, None   # the frame would keep what the step is computing
 
     def allow(self):
         """The handler that was there gets them again, first the one that waits."""
@@ -298,6 +298,7 @@ cdef class Run:
         if program is not None:
             program.stop_on_nan(self.stops)
             program.diagnosis.enable(self.measures_of(program))
+        cdef unsigned long replays = 0 if program is None else program.replays
         self.step._stops_on_nan = self.stops
         try:
             result = self.step(*batch)
@@ -308,7 +309,7 @@ cdef class Run:
             if program is not None:
                 program.stop_on_nan(False)
                 program.diagnosis.enable(False)
-        if self.measures_of(program):
+        if self.measures_of(program) and program.replays > replays:   # else Python has made it
             self.measures[self.done] = program.diagnosis.numbers[:len(self.measured)]
         self.take(result, row, rows)
         self.made(1, rows)

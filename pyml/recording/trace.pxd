@@ -16,4 +16,5 @@ cdef class Trace:
     cdef int note(self, int kernel, int dtype, void *args, tuple place) except -1
     cdef int wire(self, void **field, ptrdiff_t before, size_t size, int access) except -1
     cdef int rename(self, const void *memory, size_t size, Py_ssize_t slot) except -1
+    cdef set outside(self)
     cdef tuple difference(self, Trace other)

@@ -84,6 +84,11 @@ cdef class Trace:
                 for kind, which, offset, bytes_, access in call.wires])
         return 0
 
+    cdef set outside(self):
+        """(address, bytes) of all memory that was there before the step."""
+        cdef Call call
+        return {(which, size) for call in self.calls for kind, which, _, size, _ in call.wires if kind == OUTSIDE}
+
     cdef tuple difference(self, Trace other):
         """(what is different in `other`, the later recording, its place), or None."""
         cdef Call a, b

@@ -1,6 +1,6 @@
 """run(..., diagnostics=True): the numbers of an eager run looked at by hand, and no other bit."""
 
-from collections import deque
+import ctypes
 from types import SimpleNamespace
 
 import numpy as np
@@ -37,10 +37,10 @@ def script(wrap, dtype="float32", *, optimizers=None, returns=lambda loss, x: lo
     default = lambda model: [optim.SGD(model.parameters(), lr=0.5, momentum=0.9)]  # noqa: E731
     chosen = (optimizers or default)(model)
     x, y = pyml.randn(ROWS, 4, dtype=dtype), pyml.from_numpy(np.arange(ROWS) % 3)
-    executions = deque()
+    executions = ctypes.c_long()
 
     def step(x, y):
-        executions.append(None)
+        executions.value += 1
         model.zero_grad()
         loss = F.cross_entropy(model(x), y)
         loss.backward()
@@ -139,7 +139,7 @@ def test_values_are_those_of_an_eager_run(dtype):
     """Gradients as the optimizer sees them: after clipping."""
     s = script(pyml.record, dtype.name)
     got, wanted = measured(s), by_hand(script(eagerly, dtype.name))
-    assert_as_by_hand(got, wanted, len(s.executions), dtype)
+    assert_as_by_hand(got, wanted, s.executions.value, dtype)
     assert np.nanmax(got["grad_norm"]) < 0.25 * (1 + 1e-5)
 
 
@@ -174,7 +174,7 @@ def test_optimizers(name):
     s = script(pyml.record, optimizers=OPTIMIZERS[name])
     got = measured(s)
     wanted = by_hand(script(eagerly, optimizers=OPTIMIZERS[name]))
-    assert_as_by_hand(got, wanted, len(s.executions), np.float32)
+    assert_as_by_hand(got, wanted, s.executions.value, np.float32)
 
 
 def test_a_step_that_is_not_run_in_c():
@@ -233,7 +233,7 @@ def test_steps_that_are_recorded_have_none():
     s = script(pyml.record)
     first = measured(s, batch_size=7)["grad_norm"]  # 3 of 7 rows, then one of 3
     assert len(first) == 12
-    assert np.isnan(first).sum() == len(s.executions) <= 4
+    assert np.isnan(first).sum() == s.executions.value <= 4
     assert np.isnan(first[[0, 3]]).all()
     again = measured(s, batch_size=7)
     assert all(np.isfinite(values).all() for values in again.values())

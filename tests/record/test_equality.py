@@ -15,9 +15,9 @@ def cases():
 
 
 def check(case):
-    """The first call records, perhaps the second too, as the optimizer has made its state."""
+    """The first call records, perhaps the second too, as the optimizer has made its state; another confirms."""
     executions = assert_same_history(case, pyml.record)
-    assert executions[SETTLED - 1] <= 2
+    assert executions[SETTLED - 1] <= 3
 
 
 @pytest.mark.parametrize("case", list(cases()))
