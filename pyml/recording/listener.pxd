@@ -55,6 +55,7 @@ cdef class Recording(Recorder):
     cdef bint complete_guards(self) except -1
     cdef int start(self, list leaves, function, list objects) except -1
     cdef int stop(self) except -1
+    cdef int check_arguments(self, list leaves) except -1
     cdef int add_input(self, ndarray array, Py_ssize_t argument) except -1
     cdef int input_of(self, const void *address) noexcept
     cdef int note_update(self, int kernel, void *args) except -1
@@ -69,7 +70,6 @@ cdef class Recording(Recorder):
     cdef bint complete(self, list leaves) except -1
     cdef bint has_altered(self) except -1
     cdef bint has_leaked(self) except -1
-    cdef bint has_overlaps(self, list leaves) except -1
     cdef bint leaks(self, str what)
     cdef bint is_held(self, Py_ssize_t i) except -1
     cdef bint result_is_held(self, ndarray array) except -1

@@ -22,10 +22,11 @@ from pyml.ops.arrays cimport contiguous, copy_into
 from pyml.recorder cimport Recorder, Traced, close_recorder, of_thread, open_recorder
 from pyml.recording.diagnostics cimport Diagnosis
 from pyml.recording.guards cimport ANY, Guards, Target, equal_values
+from pyml.recording.layout cimport Span, copies_of, layout_of, span_of
 from pyml.recording.nest cimport flatten, mapped, unflatten
 from pyml.recording.program cimport (
     ARGUMENT, COPIED, OUTSIDE, Effect, Gradient, HostCall, ParameterState, Program, Result, Slot, Updating, add_gradient,
-    aliases_of, copy_of,
+    copy_of,
 )
 from pyml.recording.provenance cimport CONSTANT, KERNEL, NUMPY, REWRITTEN, NewMemory, Piece
 from pyml.tensor cimport Tensor, alias_of, grad_enabled, wrap
@@ -108,7 +109,7 @@ cdef class Recording(Recorder):
     cdef int start(self, list leaves, function, list objects) except -1:
         """Listens from now on. The function is to be called with `staged` in place of `leaves`."""
         cdef Tensor t, copy
-        cdef Py_ssize_t i, first
+        cdef Py_ssize_t i
         cdef Target target
         self.function, self.objects = function, objects
         try:
@@ -119,20 +120,15 @@ cdef class Recording(Recorder):
                 raise RecordError(self.refusal) from None
             self.staged = list(leaves)
             return 0
-        self.program.aliases = aliases_of(leaves)
-        for i in range(len(leaves)):
+        self.check_arguments(leaves)
+        layout = self.program.layout = layout_of(leaves)
+        for i, (copy, block) in enumerate(copies_of(leaves, layout)):
             t = leaves[i]
-            first = self.program.aliases[i]
-            if first < i:
-                copy = self.staged[first]
-                self.staged.append(copy if t is leaves[first] else alias_of(copy, copy.array))
-                continue
-            copy = wrap(contiguous(t.array).copy())
             copy._requires_grad = t._requires_grad
-            if not cnp.PyArray_ISWRITEABLE(t.array):
-                copy.array.setflags(write=False)
             self.staged.append(copy)
-            self.add_input(copy.array, i)
+            if layout[i][0] == i:
+                self.add_input(block, i)
+        t = copy = block = None
         self.randomness = randomness()
         for target in self.numbers.values():
             value = target.get()
@@ -158,6 +154,25 @@ cdef class Recording(Recorder):
             self.profiler(frame, event, function)
         if event == "c_call" and asks_the_world(function) and self.listens and not is_installed(frame.f_code.co_filename):
             self.refuse(f"{function.__name__}()")
+
+    cdef int check_arguments(self, list leaves) except -1:
+        """Arguments are copied while a step is recorded: they must not be what it reaches by another name."""
+        cdef Tensor t, other
+        cdef Span span, of_other
+        cdef Py_ssize_t i
+        tensors = dict(self.program.guards.reach.tensors)
+        for module in self.program.guards.reach.modules.values():
+            tensors.update({id(each): each for each in module.__dict__.values() if isinstance(each, Tensor)})
+        for i in range(len(leaves)):
+            t = leaves[i]
+            span = span_of(t.array)
+            for other in tensors.values():
+                of_other = span_of(other.array)
+                if span.begin < of_other.end and of_other.begin < span.end:
+                    raise RecordError(
+                        f"record: argument {i}, of shape {t.shape}, is also a tensor that the step reaches by another name, or "
+                        "a part of one; pass a clone")
+        return 0
 
     cdef int stop(self) except -1:
         if self.listens:
@@ -449,11 +464,14 @@ cdef class Recording(Recorder):
         cdef Py_ssize_t i
         for i in range(len(leaves)):
             t, copy = leaves[i], self.staged[i]
-            if copy.version is not None:
+            if copy.changes() > 0:
                 cnp.PyArray_CopyInto(t.array, copy.array)
                 t.mark_changed()
             if copy._grad is not None:
                 add_gradient(t, contiguous(copy._grad.array))
+            if copy._requires_grad != t._requires_grad:
+                self.program.tracked.append((i, bool(copy._requires_grad)))
+                t.requires_grad_(copy._requires_grad)
         return 0
 
     cdef object without_copies(self, value, list leaves):
@@ -649,11 +667,13 @@ cdef class Recording(Recorder):
                 raise RecordError(
                     f"record: an argument of shape {t.shape} is also a tensor that the step reaches by another name and "
                     "changes; pass a clone")
-        if self.has_altered() or self.has_leaked() or self.has_overlaps(leaves):
+        if self.has_altered() or self.has_leaked():
             return False
         p.shapes = [t.shape for t in leaves]
         p.types = [cnp.PyArray_TYPE((<Tensor>t).array) for t in leaves]
         p.needs_grad = [bool((<Tensor>t)._requires_grad) for t in leaves]
+        for i, requires_grad in p.tracked:
+            p.needs_grad[i] = not requires_grad
         p.grad_mode = grad_enabled()
         p.changed = list(self.changed_tensors.values())
         self.complete_names()
@@ -784,18 +804,6 @@ cdef class Recording(Recorder):
             return self.leaks(f"a tensor that was computed at {file}:{line}")
         return self.constants_leak(known)
 
-    cdef bint has_overlaps(self, list leaves) except -1:
-        """Whether arguments are parts of one memory and one of them is changed."""
-        cdef Py_ssize_t i
-        if not any([self.inputs.pieces[i].marks & KERNEL for i in range(len(self.input_arrays))]):
-            return False
-        for i, t in enumerate(leaves):
-            for k, other in enumerate(leaves[:i]):
-                if self.program.aliases[i] != self.program.aliases[k] and np.may_share_memory(t.array, other.array):
-                    self.refusal = "record: arguments overlap in memory, and the step changes one of them; pass copies"
-                    return True
-        return False
-
     cdef bint leaks(self, str what):
         code = code_of(self.function)
         of = "" if code is None else f" {code.co_name!r} ({code.co_filename}:{code.co_firstlineno})"
@@ -865,15 +873,16 @@ cdef class Recording(Recorder):
             number = program_input(p.calls, cnp.PyArray_DATA(array), max(1, cnp.PyArray_NBYTES(array)))
             if number < 0:
                 raise MemoryError()
-            if argument >= 0:
-                p.inputs[argument] = number
-                p.written[argument] = bool(self.inputs.pieces[i].marks & KERNEL)
+            for k in range(len(leaves)) if argument >= 0 else ():
+                if p.layout[k][0] == argument:
+                    p.inputs[k] = number
+                    p.written[k] = bool(self.inputs.pieces[i].marks & KERNEL) or (<Tensor>self.staged[k]).changes() > 0
         for i, slot in enumerate(p.slots):
             array = (<Slot>slot).before
             (<Slot>slot).input = program_input(p.calls, cnp.PyArray_DATA(array), max(1, cnp.PyArray_NBYTES(array)))
             p.trace.rename(cnp.PyArray_DATA(array), max(1, cnp.PyArray_NBYTES(array)), i)
         p.writes = any(p.written)
-        p.is_aliased = p.aliases != list(range(len(leaves)))
+        p.is_apart = p.layout == tuple([(i, 0, None) for i in range(len(leaves))])
         return 0
 
     cdef int complete_gradients(self) except -1:

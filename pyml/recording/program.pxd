@@ -87,8 +87,9 @@ cdef class Program:
     cdef object spec             # what the arguments were beside Tensors
     cdef list shapes, types      # of the arguments
     cdef list needs_grad
-    cdef list aliases            # of each argument the first one on the same memory
-    cdef bint is_aliased         # one is not the first
+    cdef list tracked            # (argument, requires_grad) that the step sets
+    cdef tuple layout            # how the arguments lie in memory, see layout.pyx
+    cdef bint is_apart           # each by itself, and contiguous
     cdef bint writes             # any argument
     cdef list written            # bools: arguments that the step changes
     cdef list inputs             # their numbers as inputs; -1: not used
@@ -145,9 +146,9 @@ cdef class Program:
     cdef int prepare(self) except -1
     cdef bint must_move(self, Gradient g) except -1
     cdef int move_gradient(self, Gradient g) except -1
-    cdef int bind(self, list arrays) except -1
+    cdef int bind(self, list leaves) except -1
     cdef program_status replay(self) except *
-    cdef int finish(self, program_status status, list leaves, list bound) except -1
+    cdef int finish(self, program_status status, list leaves) except -1
     cdef object fault(self)
     cdef int stop_on_nan(self, bint on) except -1
     cdef int schedule(self, bint after) except -1
@@ -158,5 +159,4 @@ cdef class Program:
 cdef ndarray copy_of(ndarray a)
 cdef int add_gradient(Tensor t, ndarray array) except -1
 cdef Program find(list programs, list leaves, spec)
-cdef list aliases_of(list leaves)
-cdef bint overlap(list leaves, list aliases) except -1
+

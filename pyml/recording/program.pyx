@@ -18,8 +18,8 @@ from pyml._kernels cimport (
     program_free, program_move, program_new, program_replay, program_status, program_stopped, program_timed, visit_footprint,
 )
 from pyml.memory cimport new_array, size_bytes
-from pyml.ops.arrays cimport contiguous
 from pyml.recording.guards cimport Target, equal_values, same_items
+from pyml.recording.layout cimport copies_of, layout_of
 from pyml.recording.nest cimport flatten, mapped, unflatten
 from pyml.tensor cimport Tensor, grad_enabled, wrap
 
@@ -118,6 +118,7 @@ cdef class Program:
         self.kept, self.constants, self.updatings, self.faults, self.schedules = [], [], [], [], []
         self.results, self.gradients, self.argument_gradients, self.changed, self.names = [], [], [], [], {}
         self.check_call = -1
+        self.tracked = []
         self.numbers, self.scalars, self.effects, self.flags, self.slots, self.host_calls = [], [], [], {}, [], []
         self.trace = Trace()
         self.trace.program = self.calls
@@ -142,9 +143,9 @@ cdef class Program:
                 return False
             if not same_shape(a, self.shapes[i]):
                 return False
-        if (self.is_aliased or self.writes or self.is_due()) and aliases_of(leaves) != self.aliases:
-            return False
-        if self.writes and overlap(leaves, self.aliases):
+            if self.is_apart and not cnp.PyArray_ISCARRAY_RO(a):
+                return False
+        if (self.writes or not self.is_apart or self.is_due()) and layout_of(leaves) != self.layout:
             return False
         for i in range(n) if self.writes else ():
             if self.written[i] and not cnp.PyArray_ISWRITEABLE((<Tensor>leaves[i]).array):
@@ -310,15 +311,15 @@ cdef class Program:
 
     cdef object call(self, list leaves):
         """One replay, with arguments that it takes, if it fits. Returns what the function would."""
-        cdef list bound = [contiguous((<Tensor>t).array) for t in leaves]
+        cdef list arrays = [(<Tensor>t).array for t in leaves]   # alive while calls point into them
         self.claim()
         try:
             if self.schedules:
                 self.schedule(False)
                 self.fits_optimizers()
             self.prepare()
-            self.bind(bound)
-            self.finish(self.replay(), leaves, bound)
+            self.bind(leaves)
+            self.finish(self.replay(), leaves)
             self.schedule(True)
             self.put_effects()
             self.made += 1
@@ -345,9 +346,7 @@ cdef class Program:
         """Before a call that Python will run: all that the kernels read and that was there before."""
         cdef Gradient g
         cdef list outside = [(address, memory_of(address, size)) for address, size in self.trace.outside()]
-        cdef list arguments = [
-            contiguous((<Tensor>t).array).copy() if written else contiguous((<Tensor>t).array)
-            for t, written in zip(leaves, self.written)]
+        cdef list arguments = [copy for copy, _ in copies_of(leaves, self.layout)] if self.writes else list(leaves)
         cdef list gradients = [g.tensor._grad.array.copy() for g in self.gradients if g.input >= 0]
         return [outside, arguments, gradients]
 
@@ -467,11 +466,17 @@ cdef class Program:
         g.after, g.block = wrap(array), cnp.get_array_base(array)
         return 0
 
-    cdef int bind(self, list arrays) except -1:
+    cdef int bind(self, list leaves) except -1:
+        """Gives the calls these arguments."""
         cdef Py_ssize_t i
-        for i in range(len(arrays)):
+        cdef ndarray a
+        for i in range(len(leaves)):
             if <int>self.inputs[i] >= 0:
-                program_bind(self.calls, self.inputs[i], cnp.PyArray_DATA(<ndarray>arrays[i]))
+                a = (<Tensor>leaves[i]).array
+                if self.is_apart:
+                    program_bind(self.calls, self.inputs[i], cnp.PyArray_DATA(a))
+                else:
+                    program_bind(self.calls, self.inputs[i], <char *>cnp.PyArray_DATA(a) - <Py_ssize_t>self.layout[i][1])
         return 0
 
     cdef program_status replay(self) except *:
@@ -481,7 +486,7 @@ cdef class Program:
             status = program_replay(self.calls)
         return status
 
-    cdef int finish(self, program_status status, list leaves, list bound) except -1:
+    cdef int finish(self, program_status status, list leaves) except -1:
         """What is to be done when calls have run: tensors have changed, gradients are there; or an error."""
         cdef Gradient g
         cdef Tensor t
@@ -500,12 +505,11 @@ cdef class Program:
                 g.tensor._grad.mark_changed()
         for i in range(len(leaves)):
             if self.written[i]:
-                t = leaves[i]
-                if t.array is not bound[i]:
-                    cnp.PyArray_CopyInto(t.array, <ndarray>bound[i])
-                t.mark_changed()
+                (<Tensor>leaves[i]).mark_changed()
         for i, array in self.argument_gradients if status == PROGRAM_DONE else ():
             add_gradient(leaves[i], array)
+        for i, requires_grad in self.tracked:
+            leaves[i].requires_grad_(requires_grad)
         if status == PROGRAM_FAULT:
             raise self.fault()
         if status == PROGRAM_NOT_FINITE:
@@ -642,31 +646,3 @@ cdef Program find(list programs, list leaves, spec):
                 programs.insert(0, programs.pop(i))
             return p
     return None
-
-
-cdef bint overlap(list leaves, list aliases) except -1:
-    """Whether arguments are parts of one memory without being the same."""
-    cdef Py_ssize_t i, k
-    for i in range(len(leaves)):
-        for k in range(i):
-            if aliases[i] != aliases[k] and np.may_share_memory((<Tensor>leaves[i]).array, (<Tensor>leaves[k]).array):
-                return True
-    return False
-
-
-cdef list aliases_of(list leaves):
-    """For each argument the first one that is on the same memory in the same way: mostly itself."""
-    cdef Py_ssize_t i, k
-    cdef ndarray a, b
-    cdef list first = []
-    for i in range(len(leaves)):
-        a = (<Tensor>leaves[i]).array
-        for k in range(i):
-            b = (<Tensor>leaves[k]).array
-            if a is b or (cnp.PyArray_DATA(a) == cnp.PyArray_DATA(b) and cnp.PyArray_NBYTES(a) > 0 and a.dtype == b.dtype
-                          and (<object>a).shape == (<object>b).shape and (<object>a).strides == (<object>b).strides):
-                break
-        else:
-            k = i
-        first.append(k)
-    return first

@@ -285,7 +285,7 @@ cdef class Run:
         """Tensors of some rows."""
         cdef Tensor t
         if order is None:
-            return [view(t, t.array[row:row + rows]) for t in self.data]
+            return [wrap(t.array[row:row + rows].copy()) for t in self.data]   # as X[rows] is
         index = wrap(order[row:row + rows])
         return [index_select(t, 0, index) for t in self.data]
 
@@ -348,14 +348,14 @@ cdef class Run:
         cdef list samples = self.samples()
         if not self.step._is_eager:
             program = find(self.step._programs, samples, self.step._spec_of(len(samples)))
-        if program is None or program.is_due() or not program.runs_in_c() or self.outputs.arrays is None:
+        if program is None or program.is_due() or not program.runs_in_c() or self.outputs.arrays is None or (
+                order is None and program.writes):
             return self.one(order, row, self.batch_size)
         return self.in_c(program, order)
 
     cdef list samples(self):
-        """Arguments with the shapes of a full batch."""
-        cdef Tensor t
-        return [wrap(t.array[:self.batch_size]) for t in self.data]
+        """Arguments with the shapes of a full batch, as they are gathered: each on memory of its own."""
+        return [wrap(array) for array in self.batches]
 
     cdef int in_c(self, Program program, ndarray order) except -1:
         cdef program_run_args run
@@ -399,7 +399,7 @@ cdef class Run:
             work.settle(program, run.step - first, count)
         self.note_written(program)
         try:
-            program.finish(status, [], [])
+            program.finish(status, [])
         except NotFinite as error:
             self.made(steps, steps * self.batch_size)
             raise self.not_finite(error.args[0]) from None
@@ -647,7 +647,7 @@ def run_steps(
     run.batch_size, run.shuffle, run.stops = batch_size, shuffle, stop_on_nan
     run.data = [view(t, contiguous((<Tensor>t).array)) for t in data]
     run.batches = [
-        empty((batch_size,) + t.shape[1:], (<Tensor>t).array) for t in run.data] if shuffle and run.full else []
+        empty((batch_size,) + t.shape[1:], (<Tensor>t).array) for t in run.data] if run.full else []
     run.every_steps, run.every_seconds = every_steps, every_seconds or 0
     run.due = time.monotonic() + run.every_seconds
     count = max(0, state.steps - state.step)

@@ -42,8 +42,9 @@ def test_counts(dtype):
 
 
 def test_before_a_replay_was_timed():
+    """Calls 1, 2 and 4 are run by Python."""
     step = pyml.record(lambda x: x * 2)
-    for replays in range(4):
+    for replays in (0, 0, 1, 1, 2, 3, 4):
         step(pyml.ones(3))
         stats = step.stats()
         assert stats.replays == replays
@@ -85,7 +86,7 @@ def test_times():
 def test_runs_are_timed_too():
     step = pyml.record(lambda x: x.sum())
     step.run(pyml.ones(400), batch_size=2)
-    assert step.stats().replays == 199
+    assert step.stats().replays == 195  # of 200: calls 1, 2, 4, 16 and 64 are run by Python
     assert step.stats().seconds > 0
 
 
@@ -106,7 +107,7 @@ def test_the_table():
 
 def test_the_variant_that_was_replayed_most():
     step = pyml.record(lambda x: x * 2)
-    for n, calls in [(3, 2), (5, 4), (7, 1)]:
+    for n, calls in [(3, 3), (5, 6), (7, 1)]:  # 1, 3 and no replays
         for _ in range(calls):
             step(pyml.ones(n))
     stats = step.stats()
