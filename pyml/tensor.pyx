@@ -1538,7 +1538,8 @@ cdef Tensor first_gradient(Tensor output, gradient):
     """The gradient that backward starts from, checked."""
     cdef Tensor grad
     if not output._requires_grad:
-        raise RuntimeError("backward: the tensor does not require grad and was not computed from one that does")
+        raise RuntimeError("backward: the tensor does not require grad and was not computed from one that does (what a recorded step "
+                           "returns is detached: its backward belongs inside the step)")
     if gradient is None:
         if output.array.size != 1:
             raise RuntimeError(

@@ -134,7 +134,7 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False):
     check_device(device, "tensor")
     array = as_array(data, dtype, "tensor")
     if isinstance(data, (Tensor, np.ndarray)) and np.may_share_memory(
-        array, data.array if isinstance(data, Tensor) else data
+        array, data.array if isinstance(data, Tensor) else data.view(np.ndarray)
     ):
         array = copied(array)
     return Tensor._on(array, requires_grad=requires_grad)

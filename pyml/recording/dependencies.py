@@ -80,10 +80,6 @@ class Place(NamedTuple):
     name: str  # for a message
 
 
-class Unreachable(Exception):
-    """Something that a step depends on and that cannot be compared."""
-
-
 # ---- code --------------------------------------------------------------------------------------------
 
 
@@ -143,7 +139,11 @@ def is_only_called(name, method, codes):
 
 def is_library(code):
     """Whether code is of pyml or the standard library: what they do does not change."""
-    path = code.co_filename
+    return is_library_file(code.co_filename)
+
+
+@functools.lru_cache(maxsize=10_000)
+def is_library_file(path):
     return path.startswith(PACKAGE) or (
         path.startswith((STANDARD_LIBRARY, "<frozen ")) and "site-packages" not in path
     )
@@ -154,21 +154,27 @@ def installed_package(path):
     return path.partition("site-packages" + os.sep)[2].partition(os.sep)[0]
 
 
+@functools.lru_cache(maxsize=10_000)
 def is_installed(path):
     return path.startswith((PACKAGE, STANDARD_LIBRARY)) or "site-packages" in path
 
 
 def is_library_module(module):
-    """Whether a module belongs to Python or to installed software."""
+    """Whether a module belongs to Python or to installed software. The program that runs does not, whoever started it."""
+    if module.__name__ == "__main__":
+        return False
     path = getattr(module, "__file__", None)
     return module.__name__ in sys.builtin_module_names if path is None else is_installed(path)
 
 
+@functools.lru_cache(maxsize=10_000)
 def is_library_class(cls):
     """Whether a class is pyml's, Python's own, or of installed software."""
     root = cls.__module__.partition(".")[0]
     if root in ("builtins", "pyml"):
         return True
+    if root == "__main__":
+        return False
     module = sys.modules.get(cls.__module__)
     return module is not None and is_library_module(module)
 
@@ -193,12 +199,16 @@ class Reach:
     Attributes:
         places: of them, without those of modules' own attributes.
         tensors, modules, optimizers, generators: objects that were reached, which are guarded as such.
+        problems: what was reached and cannot be compared, in words.
     """
 
     def __init__(self, tensor, unwrapped, hosts, without=()):
         self.places = []
         self.tensors, self.modules, self.optimizers, self.generators = {}, {}, {}, {}
+        self.problems = []
         self._tensor, self._unwrapped = tensor, unwrapped
+        self._is_full = False
+        self._seen = {}  # id of an object -> how many names there were when it was looked at
         self._listed = set()  # (kind, id of a container, key) of the places
         self._names = frozenset()
         self._is_whole = False  # code asks for attributes by names that are computed
@@ -207,18 +217,26 @@ class Reach:
         self._hosts, self._without = hosts, without
         self._home = None  # the installed package that the step is of
 
-    def add(self, value, path=""):
-        """Goes on from an object, and lists what can be reached.
+    def add(self, roots):
+        """Goes on from objects, and lists what can be reached.
 
-        Raises:
-            Unreachable: for what cannot be compared.
+        Args:
+            roots: (object, its name for a message).
         """
-        self._visit(value, path)
-        names = None
-        while names != (self._names, self._is_whole, len(self._objects)):
-            names = self._names, self._is_whole, len(self._objects)
-            for each, path in list(self._objects.values()):
-                self._visit_attributes(each, path)
+        for value, path in roots:
+            self._visit(value, path)
+        known = None
+        while known != (self._names, self._is_whole, len(self._objects)):
+            known = self._names, self._is_whole, len(self._objects)
+            for key, (value, path) in list(self._objects.items()):
+                now = len(self._names), self._is_whole
+                if self._seen.get(key) != now:
+                    self._seen[key] = now
+                    self._visit_attributes(value, path)
+
+    def look_again(self):
+        """The next add() looks at all objects anew: some may have got attributes."""
+        self._seen.clear()
 
     def absent(self):
         """Names that the code has and objects do not: they may appear."""
@@ -257,6 +275,10 @@ class Reach:
             self._home = package
         return package in ("", self._home)
 
+    def may_call_host(self):
+        """Whether the code names a function called host."""
+        return "host" in self._names or any("host" in reads_of(code).globals for code in self._codes)
+
     def only_for_hosts(self):
         """Objects of which the step calls one method on the host, and which it does not use otherwise: their ids."""
         found = set()
@@ -271,12 +293,15 @@ class Reach:
         at = kind, id(container), key
         if at not in self._listed:
             self._listed.add(at)
-            self.places.append(Place(kind, container, key, value, name))
-            if len(self.places) > MOST_PLACES:
-                raise Unreachable(
+            if len(self.places) < MOST_PLACES:
+                self.places.append(Place(kind, container, key, value, name))
+            elif not self._is_full:
+                self._is_full = True
+                self.problems.append(
                     f"the step reaches more than {MOST_PLACES} variables, the last of them {name!r}; "
                     "pass what it needs of them as an argument"
                 )
+                return
 
     def _visit(self, value, path):
         """Takes up an object: what is in it whatever the names, or the object itself for the names."""
@@ -327,17 +352,19 @@ class Reach:
         elif is_optimizer(value):
             self.optimizers[id(value)] = value
         elif isinstance(value, random.SystemRandom):
-            raise Unreachable(
+            self.problems.append(
                 f"the step reaches the random numbers of the system ({path!r}), which a replay would not draw anew; "
                 "draw them from pyml, or outside of the step"
             )
+            return
         elif is_generator(value):
             self.generators[id(value)] = value
         elif hasattr(type(value), "__next__"):
-            raise Unreachable(
+            self.problems.append(
                 f"the step reaches an iterator ({path or type(value).__name__!r}), which a replay would not "
                 "advance; call next() outside of the step, and pass what it gives as an argument"
             )
+            return
 
     def _visit_function(self, function, path):
         code = function.__code__
@@ -375,10 +402,11 @@ class Reach:
 
     def _visit_sequence(self, values, path):
         if len(values) > MOST_PLACES:
-            raise Unreachable(
+            self.problems.append(
                 f"the step reaches {path!r}, {len(values)} items, more than can be compared at each replay; "
                 "pass what it needs of them as an argument"
             )
+            return
         if not isinstance(values, tuple):
             self._list(SEQUENCE, values, None, tuple(values), path)
         for i, value in enumerate(values):
@@ -386,10 +414,11 @@ class Reach:
 
     def _visit_dict(self, values, path):
         if len(values) > MOST_PLACES:
-            raise Unreachable(
+            self.problems.append(
                 f"the step reaches {path!r}, {len(values)} items, more than can be compared at each replay; "
                 "pass what it needs of them as an argument"
             )
+            return
         self._list(KEYS, values, None, tuple(values), path)
         for key, value in list(values.items()):
             name = f"{path}[{key!r}]" if isinstance(key, PLAIN) else f"{path}[...]"
@@ -399,10 +428,11 @@ class Reach:
     def _visit_array(self, array, path):
         size = array.nbytes if isinstance(array, np.ndarray) else len(array)
         if size > MOST_BYTES:
-            raise Unreachable(
+            self.problems.append(
                 f"the step reaches {path!r}, an array of {size} bytes, more than can be compared at each replay; "
                 "make a Tensor of it outside of the step (pyml.from_numpy), or pass it as an argument"
             )
+            return
         self._list(ARRAY, array, None, bytes_of(array), path)
 
     def _visit_module(self, module, path):

@@ -33,16 +33,11 @@ cdef class Guards:
             function: is to be recorded.
             objects: that it is called with, beside Tensors and plain values.
             hosts: what replays call on the host, see Reach.
-
-        Raises:
-            Unreachable: for what the function can reach and that cannot be compared.
         """
         without = ()
         while True:
             self.reach = Reach(Tensor, function_of, hosts, without)
-            self.reach.add(function)
-            for each in objects:
-                self.reach.add(each, "an argument")
+            self.reach.add([(function, ""), *[(each, "an argument") for each in objects]])
             if without or not hosts or not (without := self.reach.only_for_hosts()):
                 break
         self.before = list(self.reach.places)
@@ -84,14 +79,11 @@ cdef class Guards:
             modules: that the function called.
             optimizers: that made a step in it.
             effects: Target.at() of what each replay changes again -> what must be there before, or ANY.
-
-        Raises:
-            Unreachable
         """
         cdef dict tensors = {}
         cdef Tensor t
-        for module in modules:
-            self.reach.add(module, type(module).__name__)
+        self.reach.look_again()
+        self.reach.add([(module, type(module).__name__) for module in modules])
         self.modules = []
         for module in self.reach.modules.values():
             held = dict(module.__dict__)
@@ -105,9 +97,7 @@ cdef class Guards:
             tensors.update({id(value): value for group in groups for value in group["params"]})
         tensors.update(self.reach.tensors)
         self.tensors = [(t, t.array, bool(t._requires_grad), tuple(t.hooks or ())) for t in tensors.values()]
-        for _, _, _, hooks in self.tensors:
-            for hook in hooks:
-                self.reach.add(hook, "a hook")
+        self.reach.add([(hook, "a hook") for _, _, _, hooks in self.tensors for hook in hooks])
         self.places = []
         for kind, container, key, value, name in self.reach.places:
             if kind == SEQUENCE and isinstance(container, list):

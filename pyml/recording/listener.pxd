@@ -1,7 +1,7 @@
 from numpy cimport ndarray
 
 from pyml.recorder cimport Recorder
-from pyml.recording.guards cimport Target
+from pyml.recording.guards cimport Guards, Target
 from pyml.recording.program cimport Program, Updating
 from pyml.recording.provenance cimport NewMemory
 from pyml.tensor cimport Tensor
@@ -55,6 +55,7 @@ cdef class Recording(Recorder):
     cdef bint complete_guards(self) except -1
     cdef int start(self, list leaves, function, list objects) except -1
     cdef int stop(self) except -1
+    cdef int say_problem(self, Guards guards) except -1
     cdef int check_arguments(self, list leaves) except -1
     cdef int add_input(self, ndarray array, Py_ssize_t argument) except -1
     cdef int input_of(self, const void *address) noexcept

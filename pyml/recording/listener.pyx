@@ -1,4 +1,5 @@
 """A recording: listens to a step while it runs, and makes a Program of it."""
+import io
 import os
 import random
 import sys
@@ -32,7 +33,7 @@ from pyml.recording.provenance cimport CONSTANT, KERNEL, NUMPY, REWRITTEN, NewMe
 from pyml.tensor cimport Tensor, alias_of, grad_enabled, wrap
 
 from pyml.recording.dependencies import ITEM as AT_ITEM
-from pyml.recording.dependencies import Unreachable, is_installed, is_library, is_library_class
+from pyml.recording.dependencies import is_installed, is_library, is_library_class
 from pyml.recording.formula import Formula, Item, Number, mathematics, worth
 from pyml.recording.nest import SAMPLE, Outcome
 from pyml.recording.program import Computed, ItemOf, NotFinite
@@ -65,11 +66,15 @@ WORLD = {id(function) for function in (
     time.perf_counter_ns, time.process_time, time.process_time_ns, time.sleep)}
 
 
+LOGGING = os.path.join(os.path.dirname(os.__file__), "logging") + os.sep
+
+
 def asks_the_world(function):
     """Whether a function of C tells the time, prints or the like, which a replay would not do again."""
     return id(function) in WORLD or (
         function.__name__ in ("now", "utcnow", "today") and isinstance(function.__self__, type)
-        and function.__self__.__module__ == "datetime")
+        and function.__self__.__module__ == "datetime") or (
+        function.__name__ in ("write", "writelines") and isinstance(function.__self__, io.IOBase))
 
 
 def place():
@@ -112,12 +117,11 @@ cdef class Recording(Recorder):
         cdef Py_ssize_t i
         cdef Target target
         self.function, self.objects = function, objects
-        try:
-            self.program.guards = Guards(function, objects, self.hosts)
-        except Unreachable as error:
-            self.refusal = f"record: {error}; or use @pyml.record(unrecordable=\"eager\")"
+        self.program.guards = Guards(function, objects, self.hosts)
+        if self.program.guards.reach.problems and not self.program.guards.reach.may_call_host():
+            self.say_problem(self.program.guards)
             if not self.falls_back:
-                raise RecordError(self.refusal) from None
+                raise RecordError(self.refusal)
             self.staged = list(leaves)
             return 0
         self.check_arguments(leaves)
@@ -152,8 +156,18 @@ cdef class Recording(Recorder):
         """Python's profiling: hears of calls into C."""
         if self.profiler is not None:
             self.profiler(frame, event, function)
-        if event == "c_call" and asks_the_world(function) and self.listens and not is_installed(frame.f_code.co_filename):
-            self.refuse(f"{function.__name__}()")
+        if not self.listens or event not in ("call", "c_call"):
+            return
+        if event == "c_call":
+            if asks_the_world(function) and not is_installed(frame.f_code.co_filename):
+                self.refuse(f"{function.__name__}()")
+        elif frame.f_code.co_filename.startswith(LOGGING) and not is_installed(frame.f_back.f_code.co_filename):
+            self.refuse(f"logging ({frame.f_code.co_name}())")
+
+    cdef int say_problem(self, Guards guards) except -1:
+        """Refuses the step for what it reaches and what cannot be compared."""
+        self.refusal = f"record: {guards.reach.problems[0]}; or use @pyml.record(unrecordable=\"eager\")"
+        return 0
 
     cdef int check_arguments(self, list leaves) except -1:
         """Arguments are copied while a step is recorded: they must not be what it reaches by another name."""
@@ -166,7 +180,7 @@ cdef class Recording(Recorder):
         for i in range(len(leaves)):
             t = leaves[i]
             span = span_of(t.array)
-            for other in tensors.values():
+            for other in [*tensors.values(), *[each.grad for each in tensors.values() if each.grad is not None]]:
                 of_other = span_of(other.array)
                 if span.begin < of_other.end and of_other.begin < span.end:
                     raise RecordError(
@@ -567,8 +581,14 @@ cdef class Recording(Recorder):
         """All places that the step has changed, of those that it can also read."""
         cdef list found = []
         hosts = self.hosts
-        reached = Guards(self.function, self.objects, hosts).reach if hosts else None
-        of = None if reached is None else {id(place[1]) for place in reached.places}
+        cdef Guards guards = Guards(self.function, self.objects, hosts) if hosts else self.program.guards
+        if guards.reach.problems:
+            self.say_problem(guards)
+            if not self.falls_back:
+                raise RecordError(self.refusal)
+            self.stop()
+            return []
+        of = {id(place[1]) for place in guards.reach.places} if hosts else None
         scheduled = [id(scheduler.__dict__) for scheduler, _ in self.program.schedules]
         scheduled += [id(group) for scheduler, _ in self.program.schedules for group in scheduler.optimizer.param_groups]
         for target in self.program.guards.changes():
@@ -577,9 +597,11 @@ cdef class Recording(Recorder):
             if id((<Target>target).container) in scheduled:   # a replay makes the scheduler's step, too
                 continue
             found.append(target)
+        seen = set()
         for owner, name, before in self.alterations:
-            if isinstance(owner, Tensor) or self.is_gone(owner):
+            if isinstance(owner, Tensor) or (id(owner), name) in seen or self.is_gone(owner):
                 continue
+            seen.add((id(owner), name))
             items = getattr(owner, "__dict__", {})
             now = items.get(name)
             if now is not before and not equal_values(now, before):
@@ -700,12 +722,8 @@ cdef class Recording(Recorder):
             effects[target.at()] = ANY
         for slot in self.program.slots:
             effects[slot.target.at()] = ANY
-        try:
-            modules = [module for module in self.modules.values() if not self.is_passing(module)]
-            self.program.guards.complete(modules, self.steppers, effects)
-        except Unreachable as error:
-            self.refusal = f"record: {error}"
-            return False
+        modules = [module for module in self.modules.values() if not self.is_passing(module)]
+        self.program.guards.complete(modules, self.steppers, effects)
         return True
 
     cdef bint has_altered(self) except -1:

@@ -1,4 +1,6 @@
-cdef object flatten(object value, list leaves, int depth=*)
+cdef object flatten(object value, list leaves, int depth=*, bint arrays=*)
 cdef object unflatten(object value, iterator)
 cdef list objects_in(object spec)
-cdef object mapped(object value, function)
+cdef object mapped(object value, function, int depth=*)
+cdef object with_arrays(object value, iterator)
+cdef bint is_argument(object value)

@@ -1,7 +1,11 @@
 """Arguments and results: Tensors in tuples, lists and dicts."""
 import numpy as np
 
-from pyml.tensor cimport Tensor
+from numpy cimport ndarray
+
+from pyml.tensor cimport Tensor, wrap
+
+from pyml.recording.watched import Watched
 
 SAMPLE = Tensor()   # stands for any Tensor
 
@@ -36,9 +40,16 @@ class Outcome:
 cdef enum:
     DEEPEST = 100   # tuples, lists and dicts in one another; one that contains itself is deeper
 
+TOO_DEEP = (
+    f"record: an argument or a result has more than {DEEPEST} tuples, lists and dicts in one another, or one that contains "
+    "itself; pass the tensors in a flat list")
+KNOWN = frozenset(np.dtype(name) for name in (
+    "bool", "uint8", "int8", "int16", "int32", "int64", "float32", "float64"))
 
-cdef object flatten(object value, list leaves, int depth=0):
+
+cdef object flatten(object value, list leaves, int depth=0, bint arrays=False):
     """Adds the Tensors inside of tuples, lists and dicts to `leaves`; returns what is left, which can be compared.
+    With `arrays` also NumPy arrays.
 
     Raises:
         ValueError: if they contain themselves, or are deeper than DEEPEST.
@@ -47,16 +58,17 @@ cdef object flatten(object value, list leaves, int depth=0):
         leaves.append(value)
         return Tensor
     if depth > DEEPEST:
-        raise ValueError(
-            f"record: an argument or a result has more than {DEEPEST} tuples, lists and dicts in one another, or one that "
-            "contains itself; pass the tensors in a flat list")
+        raise ValueError(TOO_DEEP)
+    if arrays and is_argument(value):
+        leaves.append(wrap((<ndarray>value).view(ndarray)))
+        return ndarray
     kind = type(value)
     if kind is tuple or kind is list:
-        return (kind, [flatten(item, leaves, depth + 1) for item in value])
+        return (kind, [flatten(item, leaves, depth + 1, arrays) for item in value])
     if kind is dict:
-        return (dict, [(name, flatten(item, leaves, depth + 1)) for name, item in value.items()])
+        return (dict, [(name, flatten(item, leaves, depth + 1, arrays)) for name, item in value.items()])
     if isinstance(value, tuple) and hasattr(kind, "_fields"):
-        return (kind, [flatten(item, leaves, depth + 1) for item in value])
+        return (kind, [flatten(item, leaves, depth + 1, arrays) for item in value])
     if kind is float:
         return (float, repr(value))   # NaN is itself
     if isinstance(value, Outcome):
@@ -84,16 +96,39 @@ cdef object unflatten(object value, iterator):
     return value
 
 
-cdef object mapped(object value, function):
+cdef object mapped(object value, function, int depth=0):
     """The same nest, with function(leaf) in place of what is no tuple, list or dict."""
     kind = type(value)
+    if depth > DEEPEST:
+        raise ValueError(TOO_DEEP)
     if kind is tuple or kind is list:
-        return kind([mapped(item, function) for item in value])
+        return kind([mapped(item, function, depth + 1) for item in value])
     if kind is dict:
-        return {name: mapped(item, function) for name, item in value.items()}
+        return {name: mapped(item, function, depth + 1) for name, item in value.items()}
     if isinstance(value, tuple) and hasattr(kind, "_fields"):
-        return kind(*[mapped(item, function) for item in value])
+        return kind(*[mapped(item, function, depth + 1) for item in value])
     return function(value)
+
+
+cdef object with_arrays(object value, iterator):
+    """The arguments of a step with what is recorded in place of Tensors and NumPy arrays."""
+    if isinstance(value, Tensor):
+        return next(iterator)
+    if is_argument(value):
+        return (<Tensor>next(iterator)).array.view(Watched)
+    kind = type(value)
+    if kind is tuple or kind is list:
+        return kind([with_arrays(item, iterator) for item in value])
+    if kind is dict:
+        return {name: with_arrays(item, iterator) for name, item in value.items()}
+    if isinstance(value, tuple) and hasattr(kind, "_fields"):
+        return kind(*[with_arrays(item, iterator) for item in value])
+    return value
+
+
+cdef bint is_argument(object value):
+    """Whether a NumPy array can take part in a recording: of a type that kernels know."""
+    return isinstance(value, ndarray) and (<ndarray>value).dtype in KNOWN
 
 
 cdef list objects_in(object spec):

@@ -127,6 +127,7 @@ cdef class Program:
     cdef bint fits_optimizers(self) except -1
     cdef bint may_fit_again(self) except -1
     cdef bint fits_gradients(self) except -1
+    cdef bint can_change(self) except -1
     cdef bint fits_slots(self) except -1
     cdef bint fits_formula(self) except -1
     cdef int write_scalars(self) except -1

@@ -156,8 +156,16 @@ cdef class Program:
     cdef bint fits(self) except -1:
         """Whether all else is as it was: nothing that the function would see has changed since, but values of tensors
         and options of optimizers, which replays read."""
-        return self.guards.hold() and self.fits_slots() and self.fits_formula() and self.fits_optimizers() \
+        return self.guards.hold() and self.can_change() and self.fits_slots() and self.fits_formula() and self.fits_optimizers() \
             and self.fits_gradients()
+
+    cdef bint can_change(self) except -1:
+        """Whether what the step changes may be written; if not, Python is to say so."""
+        cdef Tensor t
+        for t in self.changed:
+            if not cnp.PyArray_ISWRITEABLE(t.array):
+                return False
+        return True
 
     cdef bint fits_slots(self) except -1:
         """Whether tensors of the same form are where the step replaces them."""

@@ -8,6 +8,7 @@ import copy
 import functools
 import gc
 import inspect
+import sys
 import types
 import warnings
 
@@ -15,10 +16,11 @@ from numpy cimport ndarray
 
 from pyml.recorder cimport recorder
 from pyml.recording.listener cimport Recording
-from pyml.recording.nest cimport flatten, objects_in, unflatten
+from pyml.recording.nest cimport flatten, mapped, objects_in, unflatten, with_arrays
 from pyml.recording.program cimport Program, find
 from pyml.tensor cimport Tensor, grad_enabled
 
+from pyml.recording.formula import worth
 from pyml.recording.listener import RecordError
 from pyml.recording.nest import SAMPLE
 from pyml.recording.run import run_steps
@@ -32,6 +34,9 @@ cdef enum:
 
 cdef class Recorded:
     """A step that is recorded the first time it is called, and replayed after that. Made by pyml.record.
+
+    Before a replay, guards look whether all that the step can read is as it was. At calls 2, 4, 16, 64, ... of each
+    variant, Python runs the step again, and what the replay leaves is compared with it, bit by bit.
 
     Attributes:
         function: what was recorded.
@@ -52,6 +57,10 @@ cdef class Recorded:
     cdef dict __dict__
     cdef object __weakref__
 
+    def __cinit__(self, *args, **kwargs):
+        self._programs, self._numbers, self._hosts = [], {}, {}
+        self.unrecordable = "error"
+
     def __init__(self, function, unrecordable="error"):
         if not callable(function):
             raise TypeError(f"record: a function is needed, not {type(function).__name__}")
@@ -62,7 +71,6 @@ cdef class Recorded:
         functools.update_wrapper(self, function, updated=())
         self.function = function
         self.unrecordable = unrecordable
-        self._programs, self._numbers, self._hosts = [], {}, {}
 
     def __call__(self, *args, **kwargs):
         """What the function returns, its Tensors detached."""
@@ -132,7 +140,7 @@ cdef class Recorded:
         recording.start(leaves, self.function, objects_in(spec))
         try:
             staged = iter(recording.staged)
-            result = self.function(*unflatten(args, staged), **unflatten(kwargs, staged))
+            result = self.function(*with_arrays(args, staged), **with_arrays(kwargs, staged))
             if recording.refusal is None:
                 recording.settle(result)
             elif self.unrecordable == "error":   # the function has caught the exception
@@ -155,12 +163,17 @@ cdef class Recorded:
             return 0
         for program in self._programs:
             if program.takes(leaves, spec):
-                self.has_warned = True
-                warnings.warn(
-                    f"record: {self!r} was recorded {self.recordings} times and replayed {self.replays} times: "
-                    f"{program.guards.broken or 'a .grad or the state of an optimizer'} changes from call to call, "
-                    "which it depends on", stacklevel=1)
-                return 0
+                why = f"{program.guards.broken or 'a .grad or the state of an optimizer'} changes from call to call, " \
+                    "which it depends on"
+            elif program.takes(leaves, program.spec):
+                why = "an argument that is no Tensor changes from call to call; pass a number that changes as a 0-d tensor"
+            else:
+                continue
+            self.has_warned = True
+            warnings.warn(
+                f"record: {self!r} was recorded {self.recordings} times and replayed {self.replays} times: {why}",
+                stacklevel=1)
+            return 0
         return 0
 
     def _not_kept(self, reason):
@@ -214,8 +227,8 @@ cdef class Recorded:
                 change anything with it. Default: True.
             resume: a Progress, or what its state_dict() gave: go on from there.
             diagnostics: measure each step: norms of gradients, updates relative to weights, dead ReLUs, saturation,
-                BatchNorm's drift. They are then in `self.diagnostics`, a pyml.recording.Diagnostics; the first step,
-                which is recorded, has none. Default: False.
+                BatchNorm's drift. They are then in `self.diagnostics`, a pyml.recording.Diagnostics; steps that
+                Python runs, to record or to confirm, have none. Default: False.
 
         Returns:
             What the step returns, of all steps: a number as (steps), a row for each row of the batch as (rows, ...),
@@ -246,7 +259,12 @@ cdef class Recorded:
         try:
             bound = instance.__dict__.get(name)
             if bound is None or bound.function.__self__ is not instance:   # that of the object it was copied from
-                bound = instance.__dict__[name] = Recorded(self.function.__get__(instance, owner), self.unrecordable)
+                bound = Recorded(types.MethodType(self.function, instance) if isinstance(instance, type)
+                                 else self.function.__get__(instance, owner), self.unrecordable)
+                if isinstance(instance, type):   # @classmethod above it
+                    type.__setattr__(instance, name, bound)
+                else:
+                    instance.__dict__[name] = bound
         except AttributeError:
             raise TypeError("record: a method can be recorded for objects with a __dict__") from None
         return bound
@@ -258,6 +276,10 @@ cdef class Recorded:
         return Recorded(function, self.unrecordable)
 
     def __reduce__(self):
+        module = sys.modules.get(getattr(self.function, "__module__", None))
+        name = getattr(self.function, "__qualname__", "")
+        if getattr(module, name, None) is self:   # it has the function's name
+            return name
         return Recorded, (self.function, self.unrecordable)
 
     def __repr__(self):
@@ -293,7 +315,7 @@ cdef object spec_of(tuple args, dict kwargs, list leaves):
         else:
             leaves.extend(args)
             return TENSORS_ALONE[len(args)]
-    return flatten((args, kwargs), leaves)
+    return flatten((args, kwargs), leaves, 0, True)
 
 
 def may_fit_again(Program program):
@@ -309,8 +331,7 @@ cdef int check_arguments(spec, list leaves) except -1:
     for value in objects_in(spec):
         if isinstance(value, ndarray):
             raise TypeError(
-                "record: an argument is a NumPy array, whose values would be those of the recording; "
-                "pass pyml.from_numpy(array)")
+                f"record: an argument is a NumPy array of dtype {value.dtype}, which kernels do not know; convert it")
     for t in leaves:
         if t.node is not None and grad_enabled():
             raise RecordError(
@@ -322,6 +343,7 @@ cdef int check_arguments(spec, list leaves) except -1:
 cdef object detached(value):
     """The result of a step that ran eagerly, as a recorded one returns it."""
     cdef list leaves = []
+    value = mapped(value, worth)
     flatten(value, leaves)
     return unflatten(value, iter([(<Tensor>t).detach() if (<Tensor>t).node is not None else t for t in leaves]))
 
@@ -330,21 +352,26 @@ def record(function=None, *, unrecordable="error"):
     """Records a step at its first call, and replays it in C after that: the same bits, without Python.
 
     The function may do whatever is made of pyml's operations: forward, backward, optimizer steps. It is recorded anew
-    for arguments of other shapes or dtypes, and when something else changed that it depends on: modes and parameters of
-    modules, groups of optimizers, globals and closure that its code names. Values of tensors and options of optimizers
-    are read anew by each replay. Python code inside runs at the recording only.
+    for arguments of other shapes or dtypes, and when something else changed that it can read: modes and parameters of
+    modules, groups of optimizers, globals, closures, attributes, items. Values of tensors and options of optimizers
+    are read anew by each replay. Numbers that it changes by arithmetic are computed, and tensors that it replaces by
+    others of the same shape are replaced. Other Python code inside runs at recordings only; pyml.host() calls a
+    function in every step.
+
+    At calls 2, 4, 16, 64, ... of each variant, Python runs the function again, and both are compared.
 
     Args:
-        function: takes and returns Tensors, alone or in tuples, lists and dicts; other arguments are compared.
-        unrecordable: what to do about a step with something in it that cannot be recorded: "error" raises, "eager" runs
-            it without recording, after one warning. Default: "error".
+        function: takes and returns Tensors, alone or in tuples, lists and dicts; other arguments are compared, each
+            value is a variant.
+        unrecordable: what to do about a step with something in it that cannot be recorded, or that is found to be
+            another than it was: "error" raises, "eager" runs it without recording, after one warning. Default: "error".
 
     Returns:
         A Recorded: called like the function, it returns what that returns, Tensors detached. Its run() takes whole
         epochs.
 
     Raises:
-        RecordError: naming the operation and the line that cannot be recorded.
+        RecordError: naming what cannot be recorded, where it is known the line, and what to do instead.
 
     Example:
         >>> @pyml.record

@@ -19,7 +19,7 @@ from pyml._kernels cimport (
 from pyml.memory cimport new_array
 from pyml.ops.arrays cimport contiguous
 from pyml.recorder cimport recorder
-from pyml.recording.nest cimport flatten, unflatten
+from pyml.recording.nest cimport flatten, mapped, unflatten
 from pyml.recording.program cimport COPIED, Program, Result, Updating, find
 from pyml.tensor cimport Tensor, alias_of, wrap
 
@@ -82,6 +82,8 @@ class Progress:
             if state.get(name) != mine[name]:
                 raise ValueError(f"run: resume is of a run with {word} {state.get(name)}, here it is {mine[name]}")
         self.epoch, self.batch, self._order_state = state["epoch"], state["batch"], state["order_state"]
+        if not (isinstance(self.epoch, int) and self.epoch >= 0):
+            raise ValueError(f"run: resume stands at epoch {self.epoch!r}, it must be an integer >= 0")
         if not 0 <= self.batch < max(1, self.batches):
             raise ValueError(f"run: resume stands at batch {self.batch}, an epoch has {self.batches}")
 
@@ -116,9 +118,14 @@ cdef class Outputs:
                 raise ValueError(
                     f"run: the step returns a result of shape {t.shape}, a row for each row of the batch; in a "
                     "shuffled order it would be of no use: pass shuffle=False, or return less")
-            shape = (self.rows,) + t.shape[1:] if by_rows else (self.steps,) + t.shape
-            self.arrays.append(np.zeros(shape, t.dtype))
+            self.arrays.append(np.zeros((0,) + (t.shape[1:] if by_rows else t.shape), t.dtype))
             self.by_rows.append(by_rows)
+        return 0
+
+    cdef int reserve(self, Py_ssize_t steps, Py_ssize_t rows) except -1:
+        """Room for so many steps and rows in all."""
+        for i, by_rows in enumerate(self.by_rows):
+            self.arrays[i] = with_room(self.arrays[i], rows if by_rows else steps, self.rows if by_rows else self.steps)
         return 0
 
     cdef int put(self, result, Py_ssize_t step, Py_ssize_t row) except -1:
@@ -128,9 +135,10 @@ cdef class Outputs:
         flatten(result, leaves)
         if len(leaves) != len(self.arrays):
             raise RuntimeError("run: the step does not return as many tensors each time")
+        self.reserve(step + 1, row + self.batch_size)
         for i, (t, array, by_rows) in enumerate(zip(leaves, self.arrays, self.by_rows)):
             wanted = array.shape[1:]
-            if t.shape[1 if by_rows else 0:] != wanted or (by_rows and row + t.shape[0] > len(array)):
+            if t.shape[1 if by_rows else 0:] != wanted or (by_rows and row + t.shape[0] > self.rows):
                 raise RuntimeError(
                     f"run: result {i} of the step has shape {t.shape} for a batch of another size than before, where it had "
                     + (f"a row of shape {wanted} for each row" if by_rows else f"shape {wanted}")
@@ -193,7 +201,9 @@ cdef class Run:
     cdef bint diagnoses
     cdef list measured           # names of what is measured; None: nothing yet
     cdef ndarray measures        # (steps, those)
-    cdef list data               # contiguous Tensors, a row each
+    cdef list originals          # Tensors that run() was called with
+    cdef list arrays             # which must stay theirs
+    cdef list data               # contiguous ones of the same values
     cdef Py_ssize_t rows, batch_size, full, left
     cdef bint shuffle, stops
     cdef Outputs outputs
@@ -250,10 +260,14 @@ cdef class Run:
 
     cdef int edge(self) except -1:
         """Between two steps: signals, and the callback."""
+        cdef Py_ssize_t i
         if self.interrupts.waits():
             self.interrupts.allow()   # Python's handler raises
             self.interrupts.defer()
         self.report()
+        for i in range(len(self.arrays)):
+            if (<Tensor>self.originals[i]).array is not self.arrays[i]:
+                raise RuntimeError(f"run: the .data of data[{i}] was replaced while the run goes on; change it after the run")
         return 0
 
     cdef int report(self) except -1:
@@ -285,7 +299,7 @@ cdef class Run:
         """Tensors of some rows."""
         cdef Tensor t
         if order is None:
-            return [wrap(t.array[row:row + rows].copy()) for t in self.data]   # as X[rows] is
+            return [alias_of(t, t.array[row:row + rows]) for t in self.data]
         index = wrap(order[row:row + rows])
         return [index_select(t, 0, index) for t in self.data]
 
@@ -309,6 +323,8 @@ cdef class Run:
             if program is not None:
                 program.stop_on_nan(False)
                 program.diagnosis.enable(False)
+        if self.measures_of(program):
+            self.room_for_measures(self.done + 1)
         if self.measures_of(program) and program.replays > replays:   # else Python has made it
             self.measures[self.done] = program.diagnosis.numbers[:len(self.measured)]
         self.take(result, row, rows)
@@ -321,10 +337,17 @@ cdef class Run:
             return False
         if self.measured is None:
             self.measured = program.diagnosis.names
-            self.measures = np.full((self.outputs.steps, len(self.measured)), np.nan)
+            self.measures = np.zeros((0, len(self.measured)))
         return self.measured == program.diagnosis.names
 
+    cdef int room_for_measures(self, Py_ssize_t steps) except -1:
+        cdef Py_ssize_t before = self.measures.shape[0]
+        self.measures = with_room(self.measures, steps, self.outputs.steps)
+        self.measures[before:] = np.nan
+        return 0
+
     cdef int take(self, result, Py_ssize_t row, Py_ssize_t rows) except -1:
+        result = mapped(result, tensor_of)
         if self.outputs.arrays is None:
             if rows != self.batch_size:
                 self.outputs.batch_size = rows
@@ -348,14 +371,14 @@ cdef class Run:
         cdef list samples = self.samples()
         if not self.step._is_eager:
             program = find(self.step._programs, samples, self.step._spec_of(len(samples)))
-        if program is None or program.is_due() or not program.runs_in_c() or self.outputs.arrays is None or (
-                order is None and program.writes):
+        if program is None or program.is_due() or not program.runs_in_c() or self.outputs.arrays is None:
             return self.one(order, row, self.batch_size)
         return self.in_c(program, order)
 
     cdef list samples(self):
-        """Arguments with the shapes of a full batch, as they are gathered: each on memory of its own."""
-        return [wrap(array) for array in self.batches]
+        """Arguments with the shapes of a full batch, which lie in memory as batches do."""
+        cdef Tensor t
+        return [wrap(array) for array in self.batches] if self.shuffle else [wrap(t.array[:self.batch_size]) for t in self.data]
 
     cdef int in_c(self, Program program, ndarray order) except -1:
         cdef program_run_args run
@@ -369,9 +392,11 @@ cdef class Run:
             count = max(1, min(count, <Py_ssize_t>(SLICE / max(self.pace, 1e-7)), 4096))
         work.rates(program, first, count)
         work.rows(program, self.data, self.batches, order, self.batch_size, first)
+        self.outputs.reserve(self.done + count, self.done_rows + count * self.batch_size)
         work.results(program, self.outputs, self.done, self.done_rows, first, count, self.batch_size)
         cdef bint measures = self.measures_of(program)
         if measures:
+            self.room_for_measures(self.done + count)
             work.measure(program, self.measures, self.done, first)
         run.step, run.end, run.batch = first, first + count, self.batch_size
         run.order = NULL if order is None else <const int64_t *>cnp.PyArray_DATA(order)
@@ -422,6 +447,11 @@ cdef class Run:
                 if program.written[i]:
                     (<Tensor>self.data[i]).mark_changed()
         return 0
+
+
+def tensor_of(value):
+    """A number of Python as a Tensor."""
+    return wrap(np.asarray(value)) if type(value) in (int, float) else value
 
 
 class StopRun(Exception):
@@ -585,9 +615,13 @@ cdef Py_ssize_t check_data(tuple data) except -1:
     return data[0].shape[0]
 
 
-cdef Tensor view(Tensor base, ndarray array):
-    """A Tensor on `array`, which is of `base` or like it."""
-    return base if array is base.array else alias_of(base, array)
+cdef ndarray with_room(ndarray array, Py_ssize_t needed, Py_ssize_t most):
+    """The array with at least `needed` rows, of `most` that there will be: memory grows with what is used."""
+    if array.shape[0] >= needed:
+        return array
+    larger = np.zeros((min(most, max(needed, 2 * array.shape[0], 1024)),) + (<object>array).shape[1:], array.dtype)
+    larger[:array.shape[0]] = array
+    return larger
 
 
 cdef ndarray empty(tuple shape, ndarray like):
@@ -645,9 +679,11 @@ def run_steps(
     run.step, run.progress, run.callback, run.scheduler = step, state, callback, scheduler
     run.generator = default_generator if generator is None else generator
     run.batch_size, run.shuffle, run.stops = batch_size, shuffle, stop_on_nan
-    run.data = [view(t, contiguous((<Tensor>t).array)) for t in data]
+    run.originals = list(data)
+    run.arrays = [(<Tensor>t).array for t in data]
+    run.data = [alias_of(t, contiguous((<Tensor>t).array)) for t in data]
     run.batches = [
-        empty((batch_size,) + t.shape[1:], (<Tensor>t).array) for t in run.data] if run.full else []
+        empty((batch_size,) + t.shape[1:], (<Tensor>t).array) for t in run.data] if shuffle and run.full else []
     run.every_steps, run.every_seconds = every_steps, every_seconds or 0
     run.due = time.monotonic() + run.every_seconds
     count = max(0, state.steps - state.step)
@@ -672,5 +708,6 @@ def run_steps(
         if run.bar is not None:
             run.bar.close()
         if run.measured is not None:
+            run.room_for_measures(run.done)
             step.diagnostics = collected(run.measured, run.measures[:run.done])
         run.interrupts.allow()

@@ -15,7 +15,10 @@ def cases():
 
 
 def check(case):
-    """The first call records, perhaps the second too, as the optimizer has made its state; another confirms."""
+    """The first call records, perhaps the second too, as the optimizer has made its state.
+
+    Another one confirms.
+    """
     executions = assert_same_history(case, pyml.record)
     assert executions[SETTLED - 1] <= 3
 

@@ -254,17 +254,34 @@ def used():
 
 
 def test_replays_take_no_memory():
+    """Between call 64 and call 256 of all rows and of 5, and 16 and 64 of the 3 that are left."""
     s = script(pyml.record)
-    for _ in range(5):
+    for _ in range(64):
         s.step(s.x, s.y)
-        s.step.run(s.x, s.y, batch_size=5)
+    s.step.run(s.x, s.y, batch_size=5, epochs=16)
     before, calls = used(), pyml.memory.stats()["system_calls"]
-    for _ in range(200):
+    for _ in range(180):
         s.step(s.x, s.y)
-    for _ in range(20):
-        s.step.run(s.x, s.y, batch_size=5, epochs=3)
+    for _ in range(15):
+        s.step.run(s.x, s.y, batch_size=5, epochs=2)
     assert used() == before
     assert pyml.memory.stats()["system_calls"] == calls
+
+
+def test_calls_that_python_confirms_give_their_memory_back():
+    s = script(pyml.record)
+    for _ in range(3):
+        s.step(s.x, s.y)
+    before, objects = used(), len(gc.get_objects())
+    taken = []
+    for call in range(4, 300):
+        calls = pyml.memory.stats()["system_calls"]
+        s.step(s.x, s.y)
+        if pyml.memory.stats()["system_calls"] != calls:
+            taken.append(call)
+    assert taken == [4, 16, 64, 256]
+    assert used() == before
+    assert len(gc.get_objects()) <= objects + 10
 
 
 def test_recording_again_takes_no_memory():

@@ -209,9 +209,9 @@ def replay_deque_filled_outside(record):
     yield from final(q)
 
 
-@loop
+@loop(expect="same")
 def replay_buffer_written_inside_by_a_counter(record):
-    """`buffer[i % n] = x`, with a counter in Python."""
+    """`buffer[i % n] = x`, with a counter in Python: a variant for each index."""
 
     class Memory:
         def __init__(self, n):

@@ -9,7 +9,15 @@ from tqdm import tqdm
 
 import pyml as torch
 from pyml.nn import functional as F
-from record.loops.common import batches, classification, final, regression, train, update
+from record.loops.common import (
+    batches,
+    classification,
+    final,
+    inputs,
+    regression,
+    train,
+    update,
+)
 from record.loops.harness import loop
 
 
@@ -285,7 +293,7 @@ RETURNS = {
 }
 
 
-@loop(each={k: v for k, v in RETURNS.items() if k != "int"})
+@loop(each={k: v for k, v in RETURNS.items() if k not in ("float", "int")})
 def numbers_returned(record, result):
     model, optimizer, X, Y = classification()
 
@@ -297,6 +305,13 @@ def numbers_returned(record, result):
 
     yield from train(step, X, Y)
     yield from final(model)
+
+
+@loop(expect="refused")
+def number_returned_by_float(record):
+    """float() must give a float of Python itself, for which nothing can stand in."""
+    step = record(lambda x: float(x.mean()))
+    yield from train(step, inputs())
 
 
 @loop(expect="either", each={"int": RETURNS["int"], "scaled": lambda a, b: 100 * b.item()})

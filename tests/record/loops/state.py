@@ -67,19 +67,33 @@ def hidden_state_in_an_attribute(record):
     yield from final(trainer.cell)
 
 
-@loop
+class Recurrent(nn.Module):
+    """Keeps its hidden state: with its graph, or detached."""
+
+    def __init__(self, kept):
+        super().__init__()
+        self.cell, self.kept = Cell(), kept
+        self.h = torch.zeros(8, 6)
+
+    def forward(self, x):
+        h = self.cell(x, self.h.detach())
+        self.h = self.kept(h)
+        return self.cell.head(h)
+
+
+@loop(expect="either")
 def hidden_state_of_a_module(record):
-    class Recurrent(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.cell = Cell()
-            self.h = torch.zeros(8, 6)
+    """A replay has no graph that it could store."""
+    yield from recurrent(record, lambda h: h)
 
-        def forward(self, x):
-            self.h = self.cell(x, self.h.detach())
-            return self.cell.head(self.h)
 
-    model, X = Recurrent(), inputs()
+@loop
+def hidden_state_of_a_module_detached(record):
+    yield from recurrent(record, lambda h: h.detach())
+
+
+def recurrent(record, kept):
+    model, X = Recurrent(kept), inputs()
     optimizer = optim.SGD(model.parameters(), lr=0.05)
 
     @record
@@ -165,9 +179,9 @@ def hidden_state_in_a(record, make):
     yield state
 
 
-@loop
+@loop(expect="either")
 def two_states_that_are_swapped(record):
-    """A double buffer."""
+    """A double buffer: a tensor of before the step is in another place after it."""
     state = SimpleNamespace(now=torch.randn(6), before=torch.zeros(6))
 
     @record
@@ -392,8 +406,9 @@ INDICES = {
 }
 
 
-@loop(each=INDICES)
+@loop(expect="same", each=INDICES)
 def memory_written_at_a_counter_in_a(record, make):
+    """An index is a place in memory: a variant for each of its values."""
     state, read, advance = make()
     memory = torch.zeros(5, 4)
 
@@ -436,9 +451,9 @@ def memory_written_at_an_index_in_a_tensor(record):
     yield memory
 
 
-@loop
+@loop(expect="same")
 def history_written_once_for_each_step(record):
-    """`history[t] = loss`, with t outside and a buffer for all steps."""
+    """`history[t] = loss`, with t outside and a buffer for all steps: a variant for each t."""
     model, X = regressor(), inputs()
     optimizer, history = optim.SGD(model.parameters(), lr=0.05), torch.zeros(24)
     t = 0
