@@ -94,7 +94,9 @@ def write_argument_fields():
         for kind, names in re.findall(r"(?:const )?(\w+) ([^;]+);", body):
             for star, field, count in re.findall(r"(\*?)(\w+)(?:\[(\w+)\])?(?:,|$)", names):
                 word = "POINTER" if star else FIELD_KINDS[kind]
-                lines.append(f'    {{"{field}", FIELD_{word}, offsetof({struct}, {field}), {count or 1}}},')
+                lines.append(
+                    f'    {{"{field}", FIELD_{word}, offsetof({struct}, {field}), {count or 1}}},'
+                )
         lines += ["    {0},", "};"]
     header = GENERATED / "argument_fields.h"
     if not header.exists() or header.read_text() != "\n".join(lines):  # else it would look newer

@@ -65,7 +65,15 @@ ANSWERING = (
 REFLECTING = {"getattr", "vars", "asdict", "astuple", "__dict__", "attrgetter", "methodcaller"}
 MAKING = ("__init__", "__new__", "__post_init__")
 # methods that a step does not run to compute something
-SILENT = ("__repr__", "__str__", "__format__", "__reduce__", "__reduce_ex__", "__getstate__", "__setstate__")
+SILENT = (
+    "__repr__",
+    "__str__",
+    "__format__",
+    "__reduce__",
+    "__reduce_ex__",
+    "__getstate__",
+    "__setstate__",
+)
 NAMED = (type, dict)  # objects with a __dict__ that have other guards
 MISSING = object()
 
@@ -277,7 +285,9 @@ class Reach:
 
     def may_call_host(self):
         """Whether the code names a function called host."""
-        return "host" in self._names or any("host" in reads_of(code).globals for code in self._codes)
+        return "host" in self._names or any(
+            "host" in reads_of(code).globals for code in self._codes
+        )
 
     def only_for_hosts(self):
         """Objects of which the step calls one method on the host, and which it does not use otherwise: their ids."""
@@ -448,7 +458,11 @@ class Reach:
             self._visit_named(vars(value), path, is_library_module(value))
         elif isinstance(value, type):
             self._visit_class(value, value, path)
-        elif isinstance(value, types.FunctionType) or callable(value) and hasattr(value, "__wrapped__"):
+        elif (
+            isinstance(value, types.FunctionType)
+            or callable(value)
+            and hasattr(value, "__wrapped__")
+        ):
             self._visit_named(vars(value), path)
         elif not isinstance(value, (types.BuiltinFunctionType, np.ndarray)):
             self._visit_instance(value, path)
@@ -488,7 +502,9 @@ class Reach:
         root = cls.__module__.partition(".")[0]
         self._list(KEYS, items, None, tuple(items), path)
         for name, inside in list(items.items()):
-            is_part = type(inside).__module__.partition(".")[0] == root not in sys.stdlib_module_names
+            is_part = (
+                type(inside).__module__.partition(".")[0] == root not in sys.stdlib_module_names
+            )
             if is_part or isinstance(inside, (*PLAIN, list, tuple, dict, set, np.ndarray)):
                 self._list(ITEM, items, name, inside, joined(path, name))
                 self._visit(inside, joined(path, name))
@@ -500,14 +516,17 @@ class Reach:
         for base in own_bases(cls):  # all of them, as super() leads on
             for name, value in list(base.__dict__.items()):
                 if self._hosts and any(
-                    getattr(each.__dict__.get(name), "__code__", None) in self._hosts for each in cls.__mro__
+                    getattr(each.__dict__.get(name), "__code__", None) in self._hosts
+                    for each in cls.__mro__
                 ):
                     continue
                 if name in self._names or is_called_by_python(name, value, is_made):
                     self._visit_member(base, name, value, instance, path)
                     for nearer in before:
                         if name not in nearer.__dict__:
-                            self._list(ATTRIBUTE, nearer, name, MISSING, f"{nearer.__name__}.{name}")
+                            self._list(
+                                ATTRIBUTE, nearer, name, MISSING, f"{nearer.__name__}.{name}"
+                            )
             before.append(base)
 
     def _visit_member(self, base, name, value, instance, path):
@@ -526,7 +545,9 @@ def is_called_by_python(name, value, is_made):
         isinstance(value, types.FunctionType)
         and (name == "forward" or name[:2] == name[-2:] == "__")
         and name not in SILENT
-        and (is_made or (name not in MAKING and value.__code__.co_filename != "<string>"))  # of a dataclass
+        and (
+            is_made or (name not in MAKING and value.__code__.co_filename != "<string>")
+        )  # of a dataclass
     )
 
 

@@ -167,7 +167,8 @@ class Number(Traced):
     def __array_ufunc__(self, ufunc, method, *operands, **options):
         if method != "__call__" or options or not all(is_number(each) for each in operands):
             return getattr(ufunc, method)(
-                *[each._escapes() if isinstance(each, Number) else each for each in operands], **options
+                *[each._escapes() if isinstance(each, Number) else each for each in operands],
+                **options,
             )
         return applied(ufunc, operands)
 

@@ -45,6 +45,9 @@ cdef extern from "pyml_kernels.h":
         const adam_options *options
 
 cdef extern from "Python.h":
+    ctypedef int (*Py_tracefunc)(object, object, int, PyObject *) except -1
+    void PyEval_SetProfile(Py_tracefunc function, object argument)
+    int PyTrace_CALL, PyTrace_C_CALL
     Py_ssize_t Py_REFCNT(PyObject *)
 
 
@@ -69,12 +72,14 @@ WORLD = {id(function) for function in (
 LOGGING = os.path.join(os.path.dirname(os.__file__), "logging") + os.sep
 
 
-def asks_the_world(function):
+EVENTS = ("call", "exception", "line", "return", "c_call", "c_exception", "c_return", "opcode")
+NAMES = frozenset(("now", "utcnow", "today", "write", "writelines"))
+
+
+cdef bint asks_the_world(function) except -1:
     """Whether a function of C tells the time, prints or the like, which a replay would not do again."""
-    return id(function) in WORLD or (
-        function.__name__ in ("now", "utcnow", "today") and isinstance(function.__self__, type)
-        and function.__self__.__module__ == "datetime") or (
-        function.__name__ in ("write", "writelines") and isinstance(function.__self__, io.IOBase))
+    return id(function) in WORLD or (getattr(function, "__name__", None) in NAMES and hasattr(function, "__self__")) and (
+        isinstance(function.__self__, io.IOBase) or getattr(function.__self__, "__module__", None) == "datetime")
 
 
 def place():
@@ -149,20 +154,8 @@ cdef class Recording(Recorder):
         open_recorder(self)
         self.profiler = sys.getprofile()
         if self.profiler is None or isinstance(self.profiler, (types.FunctionType, types.MethodType)):
-            sys.setprofile(self.see_call)
+            PyEval_SetProfile(see_event, self)
         return 0
-
-    def see_call(self, frame, event, function):
-        """Python's profiling: hears of calls into C."""
-        if self.profiler is not None:
-            self.profiler(frame, event, function)
-        if not self.listens or event not in ("call", "c_call"):
-            return
-        if event == "c_call":
-            if asks_the_world(function) and not is_installed(frame.f_code.co_filename):
-                self.refuse(f"{function.__name__}()")
-        elif frame.f_code.co_filename.startswith(LOGGING) and not is_installed(frame.f_back.f_code.co_filename):
-            self.refuse(f"logging ({frame.f_code.co_name}())")
 
     cdef int say_problem(self, Guards guards) except -1:
         """Refuses the step for what it reaches and what cannot be compared."""
@@ -191,7 +184,7 @@ cdef class Recording(Recorder):
     cdef int stop(self) except -1:
         if self.listens:
             self.listens = False
-            if sys.getprofile() is None or getattr(sys.getprofile(), "__self__", None) is self:
+            if sys.getprofile() is self:
                 sys.setprofile(self.profiler)
             close_recorder()
             self.memory.unwatch_numpy()
@@ -247,7 +240,7 @@ cdef class Recording(Recorder):
         if copy == NULL:
             raise MemoryError()
         if not (updates_segments(self.last_kernel) and (kernel == self.last_kernel or kernel == KERNEL_copy)):
-            self.last_writes.count = 0
+            self.last_writes.clear()
             self.last_kernel = kernel
         self.problem = False
         visit_footprint(kernel, dtype, copy, see_read, <void *>self)
@@ -957,6 +950,22 @@ cdef class Recording(Recorder):
                 if len(self.program.names.get(address, "")) < len(name):
                     self.program.names[address] = name
         return 0
+
+
+cdef int see_event(object recording, object frame, int what, PyObject *argument) except -1:
+    """Python's profiling, while a step is recorded: hears of calls of user code into C, and of logging."""
+    cdef Recording r = recording
+    if r.profiler is not None:
+        r.profiler(frame, EVENTS[what], None if argument == NULL else <object>argument)
+    if not r.listens:
+        return 0
+    if what == PyTrace_C_CALL:
+        if argument != NULL and asks_the_world(<object>argument) and not is_installed(frame.f_code.co_filename):
+            r.refuse(f"{(<object>argument).__name__}()")
+    elif what == PyTrace_CALL and frame.f_code.co_filename.startswith(LOGGING) and frame.f_back is not None \
+            and not is_installed(frame.f_back.f_code.co_filename):
+        r.refuse(f"logging ({frame.f_code.co_name}())")
+    return 0
 
 
 cdef struct LastWrite:

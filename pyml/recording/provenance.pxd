@@ -14,10 +14,12 @@ cdef struct Piece:
 cdef class NewMemory:
     cdef Piece *pieces
     cdef Py_ssize_t count, capacity
+    cdef dict places           # where a piece begins -> which it is
     cdef object handler, before
 
     cdef int born(self, const void *memory, size_t size, int marks) except -1
-    cdef void died(self, const void *memory) noexcept
-    cdef Piece *find(self, size_t begin) noexcept
+    cdef int died(self, const void *memory) except -1
+    cdef int clear(self) except -1
+    cdef Piece *find(self, size_t begin) except? NULL
     cdef int watch_numpy(self) except -1
     cdef int unwatch_numpy(self) except -1

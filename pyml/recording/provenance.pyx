@@ -38,6 +38,9 @@ cdef extern from "Python.h":
 cdef class NewMemory:
     """The pieces of memory that are new, the latest last."""
 
+    def __cinit__(self):
+        self.places = {}
+
     def __dealloc__(self):
         free(self.pieces)
 
@@ -49,20 +52,30 @@ cdef class NewMemory:
                 raise MemoryError()
             self.pieces, self.capacity = larger, 2 * self.capacity + 64
         self.pieces[self.count] = Piece(<size_t>memory, size, marks, -1)
+        self.places[<size_t>memory] = self.count
         self.count += 1
         return 0
 
-    cdef void died(self, const void *memory) noexcept:
-        cdef Py_ssize_t i
-        for i in range(self.count - 1, -1, -1):
-            if self.pieces[i].begin == <size_t>memory:
-                self.count -= 1
-                self.pieces[i] = self.pieces[self.count]
-                return
+    cdef int died(self, const void *memory) except -1:
+        place = self.places.pop(<size_t>memory, None)
+        if place is not None:
+            self.count -= 1
+            if <Py_ssize_t>place < self.count:   # the last takes its place
+                self.pieces[<Py_ssize_t>place] = self.pieces[self.count]
+                self.places[self.pieces[self.count].begin] = place
+        return 0
 
-    cdef Piece *find(self, size_t begin) noexcept:
+    cdef int clear(self) except -1:
+        self.count = 0
+        self.places.clear()
+        return 0
+
+    cdef Piece *find(self, size_t begin) except? NULL:
         """The piece that an address lies in, or NULL."""
         cdef Py_ssize_t i
+        place = self.places.get(begin)
+        if place is not None:
+            return &self.pieces[<Py_ssize_t>place]
         for i in range(self.count - 1, -1, -1):
             if begin - self.pieces[i].begin < self.pieces[i].size:
                 return &self.pieces[i]

@@ -20,7 +20,9 @@ class Watched(np.ndarray):
 
     def __array_ufunc__(self, ufunc, method, *operands, **options):
         refuse(f"np.{ufunc.__name__} of an argument that is a NumPy array")
-        operands = [each.view(np.ndarray) if isinstance(each, Watched) else each for each in operands]
+        operands = [
+            each.view(np.ndarray) if isinstance(each, Watched) else each for each in operands
+        ]
         return getattr(ufunc, method)(*operands, **options)
 
     def __array_function__(self, function, types, args, kwargs):
