@@ -82,7 +82,7 @@ FIELD_KINDS = {"double": "DOUBLE", "int": "INT", "ptrdiff_t": "INT64", "int64_t"
 
 
 def write_argument_fields():
-    """The header that csrc/arguments.c includes: a table of fields for each struct of arguments in pyml_kernels.h.
+    """The header that csrc/arguments.c includes: the fields of each struct of arguments.
 
     Raises:
         KeyError: for a type that arguments do not have.

@@ -1,4 +1,4 @@
-"""What a step depends on beside its arguments and the values of tensors: the places its code can read.
+"""What a step depends on beside its arguments and the values of tensors.
 
 A recorded step does not run its Python again, so it would not see that a place holds something else
 now: another optimizer, another factor. `Reach` goes from a function through all code that it can
@@ -34,8 +34,8 @@ __all__ = [
     "is_library",
 ]
 
-# what a place is: a closure's cell, an item of a dict, a list, an attribute of a class, a function or
-# of slots, the keys of a dict, names that a dict does not have, a set, an array or bytes by content
+# what a place is: a closure's cell, an item of a dict, a list, an attribute of a class, a function
+# or of slots, the keys of a dict, names that a dict does not have, a set, an array or bytes by content
 CELL, ITEM, SEQUENCE, ATTRIBUTE, KEYS, ABSENT, SET, ARRAY = range(8)
 
 KINDS = {  # of the instructions that read a name
@@ -59,9 +59,18 @@ PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 PLAIN = (str, bytes, int, float, complex, bool, type(None), range, slice, types.CodeType)
 # with one of these of its own, an object can answer from anything that it holds
 ANSWERING = (
-    "__bool__ __call__ __contains__ __float__ __getattr__ __getattribute__ __getitem__ __index__"
-    " __int__ __iter__ __len__"
-).split()
+    "__bool__",
+    "__call__",
+    "__contains__",
+    "__float__",
+    "__getattr__",
+    "__getattribute__",
+    "__getitem__",
+    "__index__",
+    "__int__",
+    "__iter__",
+    "__len__",
+)
 REFLECTING = {"getattr", "vars", "asdict", "astuple", "__dict__", "attrgetter", "methodcaller"}
 MAKING = ("__init__", "__new__", "__post_init__")
 # methods that a step does not run to compute something
@@ -88,7 +97,7 @@ class Place(NamedTuple):
     name: str  # for a message
 
 
-# ---- code --------------------------------------------------------------------------------------------
+# ---- code ----------------------------------------------------------------------------------------
 
 
 class Reads(NamedTuple):
@@ -168,7 +177,7 @@ def is_installed(path):
 
 
 def is_library_module(module):
-    """Whether a module belongs to Python or to installed software. The program that runs does not, whoever started it."""
+    """Whether a module belongs to Python or to installed software; the program that runs does not."""
     if module.__name__ == "__main__":
         return False
     path = getattr(module, "__file__", None)
@@ -192,7 +201,7 @@ def is_module(value):
     return "_registered" in getattr(value, "__dict__", ())
 
 
-# ---- objects -----------------------------------------------------------------------------------------
+# ---- objects -------------------------------------------------------------------------------------
 
 
 class Reach:
@@ -201,12 +210,13 @@ class Reach:
     Args:
         tensor: the class of Tensors.
         unwrapped: a function: what a recorded function records, None for other objects.
-        hosts: what a step runs on the host, which is no part of it: code -> None, and id -> (object, its method).
+        hosts: what a step runs on the host, which is no part of it: code -> None, and
+            id -> (object, its method).
         without: ids of objects to leave out.
 
     Attributes:
         places: of them, without those of modules' own attributes.
-        tensors, modules, optimizers, generators: objects that were reached, which are guarded as such.
+        tensors, modules, optimizers, generators: objects that were reached; guarded as such.
         problems: what was reached and cannot be compared, in words.
     """
 
@@ -261,7 +271,7 @@ class Reach:
         return places
 
     def line_of(self, path):
-        """(file, line) of the code that stores into a place, or else of the one that names it; None if none does."""
+        """(file, line) of the code that stores into a place, or else names it; or None."""
         name = re.split(r"[.\[]", re.sub(r"(\[[^]]*\])+$", "", path))[-1]
         best = None
         for code in self._codes:
@@ -275,7 +285,7 @@ class Reach:
         return best
 
     def _is_followed(self, code):
-        """Whether code belongs to the step: not what is of libraries, but for the one that the step is of."""
+        """Whether code belongs to the step: not what is of libraries, but for its own one."""
         if is_library(code):
             return False
         package = installed_package(code.co_filename)
@@ -290,7 +300,7 @@ class Reach:
         )
 
     def only_for_hosts(self):
-        """Objects of which the step calls one method on the host, and which it does not use otherwise: their ids."""
+        """Ids of objects that the step uses for nothing but calls of one method on the host."""
         found = set()
         for key, of in self._hosts.items():
             if of is not None and key in self._objects:
@@ -308,13 +318,13 @@ class Reach:
             elif not self._is_full:
                 self._is_full = True
                 self.problems.append(
-                    f"the step reaches more than {MOST_PLACES} variables, the last of them {name!r}; "
+                    f"the step reaches more than {MOST_PLACES} variables, the last is {name!r}; "
                     "pass what it needs of them as an argument"
                 )
                 return
 
     def _visit(self, value, path):
-        """Takes up an object: what is in it whatever the names, or the object itself for the names."""
+        """Takes up an object: what is in it whatever the names, or itself for the names."""
         if isinstance(value, PLAIN) or id(value) in self._objects or id(value) in self._without:
             return
         if isinstance(value, self._tensor):
@@ -363,16 +373,16 @@ class Reach:
             self.optimizers[id(value)] = value
         elif isinstance(value, random.SystemRandom):
             self.problems.append(
-                f"the step reaches the random numbers of the system ({path!r}), which a replay would not draw anew; "
-                "draw them from pyml, or outside of the step"
+                f"the step reaches the random numbers of the system ({path!r}), which a replay "
+                "would not draw anew; draw them from pyml, or outside of the step"
             )
             return
         elif is_generator(value):
             self.generators[id(value)] = value
         elif hasattr(type(value), "__next__"):
             self.problems.append(
-                f"the step reaches an iterator ({path or type(value).__name__!r}), which a replay would not "
-                "advance; call next() outside of the step, and pass what it gives as an argument"
+                f"the step reaches an iterator ({path or type(value).__name__!r}), which a replay "
+                "would not advance; call next() outside of the step, and pass what it gives as an argument"
             )
             return
 
@@ -413,8 +423,8 @@ class Reach:
     def _visit_sequence(self, values, path):
         if len(values) > MOST_PLACES:
             self.problems.append(
-                f"the step reaches {path!r}, {len(values)} items, more than can be compared at each replay; "
-                "pass what it needs of them as an argument"
+                f"the step reaches {path!r}, {len(values)} items, more than can be compared at "
+                "each replay; pass what it needs of them as an argument"
             )
             return
         if not isinstance(values, tuple):
@@ -425,8 +435,8 @@ class Reach:
     def _visit_dict(self, values, path):
         if len(values) > MOST_PLACES:
             self.problems.append(
-                f"the step reaches {path!r}, {len(values)} items, more than can be compared at each replay; "
-                "pass what it needs of them as an argument"
+                f"the step reaches {path!r}, {len(values)} items, more than can be compared at "
+                "each replay; pass what it needs of them as an argument"
             )
             return
         self._list(KEYS, values, None, tuple(values), path)
@@ -439,8 +449,9 @@ class Reach:
         size = array.nbytes if isinstance(array, np.ndarray) else len(array)
         if size > MOST_BYTES:
             self.problems.append(
-                f"the step reaches {path!r}, an array of {size} bytes, more than can be compared at each replay; "
-                "make a Tensor of it outside of the step (pyml.from_numpy), or pass it as an argument"
+                f"the step reaches {path!r}, an array of {size} bytes, more than can be compared at "
+                "each replay; make a Tensor of it outside of the step (pyml.from_numpy), or pass "
+                "it as an argument"
             )
             return
         self._list(ARRAY, array, None, bytes_of(array), path)
@@ -458,10 +469,8 @@ class Reach:
             self._visit_named(vars(value), path, is_library_module(value))
         elif isinstance(value, type):
             self._visit_class(value, value, path)
-        elif (
-            isinstance(value, types.FunctionType)
-            or callable(value)
-            and hasattr(value, "__wrapped__")
+        elif isinstance(value, types.FunctionType) or (
+            callable(value) and hasattr(value, "__wrapped__")
         ):
             self._visit_named(vars(value), path)
         elif not isinstance(value, (types.BuiltinFunctionType, np.ndarray)):
@@ -510,7 +519,7 @@ class Reach:
                 self._visit(inside, joined(path, name))
 
     def _visit_class(self, cls, instance, path):
-        """What a class that users wrote has under the names, and the methods that Python calls by itself."""
+        """What a class that users wrote has under the names, and what Python calls by itself."""
         is_made = isinstance(instance, type)  # an instance may be made in the step
         before = []
         for base in own_bases(cls):  # all of them, as super() leads on
@@ -557,7 +566,7 @@ def own_bases(cls):
 
 
 def is_foreign(cls):
-    """Whether objects of a class belong to a library other than this one, and are more than their attributes."""
+    """Whether objects of a class are of another library, and more than their attributes."""
     return (
         is_library_class(cls)
         and cls.__module__.partition(".")[0] not in ("builtins", "pyml")

@@ -1,7 +1,7 @@
 """Python numbers that a step changes: counters and decays.
 
-A replay does not run the Python of a step. Where this only does arithmetic on a number that the step
-itself changes (`self.t += 1`, then `1 - beta ** self.t`), it need not: while the step is recorded,
+A replay does not run the Python of a step. Where this only does arithmetic on a number that the
+step itself changes (`self.t += 1`, then `1 - beta ** self.t`), it need not: while the step is recorded,
 the place holds a Number, which does the arithmetic and notes it in a Formula, and a replay computes
 the formula. What Python decides by such a number (`if self.t % 5 == 0`) is a condition of the
 formula: where it comes out otherwise, the recording does not fit.
@@ -24,7 +24,7 @@ BINARY = {
 }  # fmt: skip
 COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 UNARY = {"neg": "-{}", "pos": "+{}", "abs": "abs({})"}
-ROUNDING = {"round": "round({})", "floor": "floor({})", "ceil": "ceil({})", "trunc": "trunc({})"}
+ROUNDING = {"floor": "floor({})", "ceil": "ceil({})", "trunc": "trunc({})"}
 
 
 class Formula:
@@ -190,7 +190,7 @@ class Number(Traced):
 
 
 class Item(Number):
-    """A number that was read from a tensor in a step: it may be returned, and given to host(), and nothing else.
+    """A number that was read from a tensor in a step: it may be returned or given to host().
 
     Attributes:
         tensor: that it was read from.
@@ -242,7 +242,7 @@ def applied(function, operands):
 class Mathematics:
     """While it is open, the functions of the module math take Numbers. Others are not concerned."""
 
-    NAMES = "sqrt exp log log2 log10 log1p expm1 sin cos tan tanh pow fabs".split()
+    NAMES = ("sqrt", "exp", "log", "log2", "log10", "log1p", "expm1", "sin", "cos", "tan", "tanh")
 
     def __init__(self):
         self._lock, self._open, self._originals = threading.Lock(), 0, {}
@@ -278,7 +278,7 @@ mathematics = Mathematics()
 
 def binary(number, a, b, sign, function):
     other = b if a is number else a
-    if not isinstance(other, Number) and type(other) not in NUMBERS:
+    if not is_number(other):
         return NotImplemented
     formula = number.formula
     return formula.derived(
@@ -286,45 +286,44 @@ def binary(number, a, b, sign, function):
     )
 
 
+def binary_method(sign, function, is_reflected):
+    def method(self, other):
+        operands = (other, self) if is_reflected else (self, other)
+        return binary(self, *operands, sign, function)
+
+    return method
+
+
+def comparison(sign, function):
+    def method(self, other):
+        if not is_number(other):
+            return NotImplemented
+        text = f"{self.word} {sign} {self.formula.word(other)}"
+        return self.formula.require(text, function(self.value, worth(other)))
+
+    return method
+
+
+def unary_method(form, function):
+    def method(self):
+        return self.formula.derived(form.format(self.word), function(self.value))
+
+    return method
+
+
 def install():
     """Gives Number the operators."""
     for name, sign in BINARY.items():
         function = getattr(operator, name)
-        if name != "pow":
-            setattr(
-                Number,
-                f"__{name}__",
-                lambda self, other, s=sign, f=function: binary(self, self, other, s, f),
-            )
-        setattr(
-            Number,
-            f"__r{name}__",
-            lambda self, other, s=sign, f=function: binary(self, other, self, s, f),
-        )
+        if name != "pow":  # which has a third argument
+            setattr(Number, f"__{name}__", binary_method(sign, function, False))
+        setattr(Number, f"__r{name}__", binary_method(sign, function, True))
     for name, sign in COMPARISONS.items():
-
-        def compare(self, other, sign=sign, function=getattr(operator, name)):
-            if not isinstance(other, Number) and type(other) not in NUMBERS:
-                return NotImplemented
-            formula = self.formula
-            return formula.require(
-                f"{self.word} {sign} {formula.word(other)}", function(self.value, worth(other))
-            )
-
-        setattr(Number, f"__{name}__", compare)
+        setattr(Number, f"__{name}__", comparison(sign, getattr(operator, name)))
     for name, form in UNARY.items():
-
-        def change(self, form=form, function=getattr(operator, name)):
-            return self.formula.derived(form.format(self.word), function(self.value))
-
-        setattr(Number, f"__{name}__", change)
+        setattr(Number, f"__{name}__", unary_method(form, getattr(operator, name)))
     for name, form in ROUNDING.items():
-        if name != "round":
-
-            def rounded(self, form=form, function=getattr(math, name)):
-                return self.formula.derived(form.format(self.word), function(self.value))
-
-            setattr(Number, f"__{name}__", rounded)
+        setattr(Number, f"__{name}__", unary_method(form, getattr(math, name)))
 
 
 install()

@@ -8,15 +8,18 @@ __all__ = ["Watched"]
 
 # methods that give values to Python, or compute something without asking __array_ufunc__
 READING = (
-    "__bool__ __complex__ __contains__ __float__ __format__ __index__ __int__ __iter__ __repr__"
-    " __str__ all any argmax argmin choose compress dot dump dumps item nonzero searchsorted"
-    " take tobytes tofile tolist trace"
-).split()
+    "__bool__", "__complex__", "__contains__", "__float__", "__format__", "__index__", "__int__",
+    "__iter__", "__repr__", "__str__", "all", "any", "argmax", "argmin", "choose", "compress",
+    "dot", "dump", "dumps", "item", "nonzero", "searchsorted", "take", "tobytes", "tofile",
+    "tolist", "trace",
+)  # fmt: skip
 
 
 class Watched(np.ndarray):
-    """An argument that is a NumPy array: it may be made a Tensor, sliced and reshaped. What NumPy computes from it would
-    stay what it was at the recording, and is refused."""
+    """An argument that is a NumPy array: it may be made a Tensor, sliced and reshaped.
+
+    What NumPy computes from it would stay what it was at the recording, and is refused.
+    """
 
     def __array_ufunc__(self, ufunc, method, *operands, **options):
         refuse(f"np.{ufunc.__name__} of an argument that is a NumPy array")
