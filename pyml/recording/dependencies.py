@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 # what a place is: a closure's cell, an item of a dict, a list, an attribute of a class, a function
-# or of slots, the keys of a dict, names that a dict does not have, a set, an array or bytes by content
+# or of slots, the keys of a dict, names that a dict does not have, a set, an array by content
 CELL, ITEM, SEQUENCE, ATTRIBUTE, KEYS, ABSENT, SET, ARRAY = range(8)
 
 KINDS = {  # of the instructions that read a name
@@ -177,7 +177,7 @@ def is_installed(path):
 
 
 def is_library_module(module):
-    """Whether a module belongs to Python or to installed software; the program that runs does not."""
+    """Whether a module belongs to Python or to installed software; __main__ does not."""
     if module.__name__ == "__main__":
         return False
     path = getattr(module, "__file__", None)
@@ -382,7 +382,7 @@ class Reach:
         elif hasattr(type(value), "__next__"):
             self.problems.append(
                 f"the step reaches an iterator ({path or type(value).__name__!r}), which a replay "
-                "would not advance; call next() outside of the step, and pass what it gives as an argument"
+                "would not advance; call next() outside of the step, and pass what it gives"
             )
             return
 
@@ -449,8 +449,8 @@ class Reach:
         size = array.nbytes if isinstance(array, np.ndarray) else len(array)
         if size > MOST_BYTES:
             self.problems.append(
-                f"the step reaches {path!r}, an array of {size} bytes, more than can be compared at "
-                "each replay; make a Tensor of it outside of the step (pyml.from_numpy), or pass "
+                f"the step reaches {path!r}, an array of {size} bytes, more than can be compared "
+                "at each replay; make a Tensor of it outside of the step (pyml.from_numpy), or pass "
                 "it as an argument"
             )
             return
