@@ -3,8 +3,8 @@
 A replay does not run the Python of a step. Where this only does arithmetic on a number that the
 step itself changes (`self.t += 1`, then `1 - beta ** self.t`), it need not: while the step is
 recorded, the place holds a Number, which does the arithmetic and notes it in a Formula, and a
-replay computes the formula. What Python decides by such a number (`if self.t % 5 == 0`) is a condition of the
-formula: where it comes out otherwise, the recording does not fit.
+replay computes the formula. What Python decides by such a number (`if self.t % 5 == 0`) is a
+condition of the formula: where it comes out otherwise, the recording does not fit.
 """
 
 import functools

@@ -1,7 +1,9 @@
 """pyml.host(function, ...): Python that a recorded step runs in every call."""
 
 import collections
+import contextlib
 import ctypes
+import functools
 import io
 from types import SimpleNamespace
 
@@ -189,6 +191,34 @@ def test_a_method_of_a_file(tmp_path):
     with open(tmp_path / "log", "w") as file:
         play(pyml.record, file)
     assert (tmp_path / "log").read_text() == "a line\n" * CALLS
+
+
+def captured(kind, log):
+    """A step whose host function has a number in itself, and not as an argument."""
+    self = SimpleNamespace(n=0)
+
+    def step(x):
+        self.n += 1
+        number = self.n if "counter" in kind else x.sum().item()
+        if "partial" in kind:
+            pyml.host(functools.partial(log.append, number))
+        elif "default" in kind:
+            pyml.host(lambda n=number: log.append(n))
+        else:
+            pyml.host(lambda: log.append(number))
+
+    return step
+
+
+@pytest.mark.parametrize("of", ["counter", "item"])
+@pytest.mark.parametrize("form", ["closure", "partial", "default"])
+def test_numbers_that_a_function_captures_are_right_or_refused(form, of):
+    log, kind = [], int if of == "counter" else float
+    step = pyml.record(captured(f"{form} {of}", log))
+    with contextlib.suppress(pyml.RecordError):
+        for call in range(1, 20):
+            step(pyml.full((1,), float(call)))
+    assert [frozen(n) for n in log] == [frozen(kind(call)) for call in range(1, len(log) + 1)]
 
 
 # ---- when ----------------------------------------------------------------------------------------

@@ -540,6 +540,39 @@ def test_numbers_that_the_step_hands_on_are_plain_after_it():
         assert (self.old, self.n, self.last, self.half) == (call - 1, call, call, call / 2)
 
 
+STORED = {
+    "a number": lambda n, x: n,
+    "a number twice as large": lambda n, x: 2 * n,
+    "a tuple": lambda n, x: (n, 1),
+    "a list": lambda n, x: [n],
+    "an item": lambda n, x: x.sum().item(),
+    "a tuple with an item": lambda n, x: (x.sum().item(), 1),
+}
+
+
+@pytest.mark.parametrize("name", STORED)
+def test_what_is_stored_and_never_read_is_right_or_refused(name):
+    """Of each call, plain; after a refusal too."""
+    self = SimpleNamespace(n=0, last=None)
+
+    def step(x):
+        self.n += 1
+        self.last = STORED[name](self.n, x)
+        return x * self.n
+
+    step = pyml.record(step)
+    for call in range(1, CALLS + 1):
+        x = pyml.full((1,), float(call))
+        try:
+            step(x)
+        except pyml.RecordError:
+            assert all(type(leaf) in (int, float) for leaf in leaves_of(self.last))
+            return
+        wanted = STORED[name](call, x)
+        assert all(type(leaf) in (int, float) for leaf in leaves_of(self.last))
+        assert self.last == wanted
+
+
 @pytest.mark.parametrize("form", ["alone", "tuple", "dict", "nest"])
 def test_numbers_are_returned(form):
     self = SimpleNamespace(n=0)
