@@ -241,7 +241,7 @@ cdef ndarray compute(int kernel, ndarray a, ndarray b, str name):
             return y
     elif b.ndim == 0 and is_real(a):
         y = empty_like(a)
-        if cnp.PyArray_ISCARRAY_RO(a):
+        if cnp.PyArray_ISCARRAY_RO(a) and cnp.PyArray_ISCARRAY_RO(b):
             _kernels.binary(kernel, y, a, b, 1, cnp.PyArray_SIZE(y), 0, 1, 0, 0)
             return y
     else:
