@@ -147,10 +147,12 @@ cdef ndarray NOTHING = np.zeros(0, np.float32)   # what a Tensor is on that was 
 cdef ndarray taken(ndarray array):
     """An array that comes from outside, checked, as a Tensor may have it."""
     cdef int kind = cnp.PyArray_TYPE(array)
-    if not (0 <= kind <= cnp.NPY_DOUBLE or kind == cnp.NPY_FLOAT16) or not cnp.PyArray_ISNOTSWAPPED(array):
+    if not 0 <= kind <= cnp.NPY_DOUBLE or not cnp.PyArray_ISNOTSWAPPED(array):
         raise TypeError(
             f"dtype {array.dtype.str} cannot be that of a tensor; use float32, float64, an integer type or bool, in this "
             "machine's byte order")
+    if type(array) is not ndarray and isinstance(array, np.ma.MaskedArray):
+        raise TypeError("a masked array cannot be that of a tensor; .filled(value) says what is behind the mask")
     return own_object(array)
 
 
@@ -237,10 +239,10 @@ cdef class Tensor:
         self.array = NOTHING
 
     def __init__(self, data=(), *, bint requires_grad=False):
-        if isinstance(data, Tensor):
-            self.array = np.array((<Tensor>data).array, dtype=np.float32)
-        else:
-            self.array = np.array(data, dtype=np.float32)
+        if self.array is not NOTHING:
+            raise RuntimeError("__init__ of a tensor that has its values; copy_() changes them")
+        cdef Tensor t = ops.tensor(data, dtype=np.float32)
+        self.array = t.array
         self._requires_grad = requires_grad
 
     @staticmethod

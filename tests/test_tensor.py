@@ -104,7 +104,14 @@ def test_an_array_has_a_shape_of_its_own_on_each_side():
 
 
 def test_arrays_that_no_tensor_can_be_on():
-    for array in (np.array(["a"]), np.array([object()]), np.ones(2, ">f4"), np.ones(2, complex)):
+    for array in (
+        np.array(["a"]),
+        np.array([object()]),
+        np.ones(2, ">f4"),
+        np.ones(2, complex),
+        np.ones(2, "longdouble"),
+        np.ones(2, "float16"),
+    ):
         with pytest.raises(TypeError, match=r"dtype .* cannot be that of a tensor"):
             pyml.Tensor._on(array)
     for value in (None, 1, [1.0]):

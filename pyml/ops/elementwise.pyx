@@ -628,7 +628,7 @@ def round(input, *, decimals=0):
     """The nearest integer, halves to the even one; with `decimals`, to that many places. Its derivative is 0."""
     cdef Tensor x = lift(input, "round")
     refuse("round")
-    return piecewise_constant(x, np.asarray(np.round(x.array, decimals)))
+    return piecewise_constant(x, np.asarray(np.round(x.array, decimals), x.array.dtype))
 
 
 cdef class Sin(Node):

@@ -7,6 +7,7 @@ import numpy as np
 from pyml import _kernels
 from pyml.ops.arrays import as_type, checked_index, contiguous, copied, copy_into, empty, full
 from pyml.ops.elementwise import cast, result_type, sum_to, where
+from pyml.ops.outside import unmasked
 from pyml.ops.shape import clone, movedim, part, recorded, wrapped_dim
 from pyml.recorder import constant, refuse
 from pyml.tensor import Node, Tensor, is_grad_enabled
@@ -152,6 +153,7 @@ def setitem(input, index, value):
     if not isinstance(value, Tensor):
         if isinstance(value, np.ndarray):
             refuse("setitem: a value that is a NumPy array")
+        value = unmasked(value, "setitem: value")
         value = Tensor._on(constant(np.asarray(value, input.dtype)))
     if result_type(input, value, name="setitem") != input.dtype and input.dtype.kind != "f":
         value = value.detach()
