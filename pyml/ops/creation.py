@@ -7,7 +7,7 @@ import numpy as np
 from pyml import _kernels
 from pyml.ops.arrays import as_type, copied
 from pyml.ops.arrays import empty as empty_array
-from pyml.ops.elementwise import checked_dtype
+from pyml.ops.elementwise import broadcast_shapes, checked_dtype, result_type
 from pyml.ops.inplace import normal_, uniform_
 from pyml.ops.outside import arrived, unmasked
 from pyml.ops.shape import as_integer, as_sizes, check_device
@@ -294,12 +294,14 @@ def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False)
 def rand(*size, generator=None, dtype=None, device=None, requires_grad=False):
     """Random numbers from [0, 1)."""
     y = uniform_(empty(*size, dtype=dtype, device=device), generator=generator)
+    requires_grad = bool(requires_grad)
     return y.requires_grad_() if requires_grad else y
 
 
 def randn(*size, generator=None, dtype=None, device=None, requires_grad=False):
     """Random numbers from the standard normal distribution."""
     y = normal_(empty(*size, dtype=dtype, device=device), generator=generator)
+    requires_grad = bool(requires_grad)
     return y.requires_grad_() if requires_grad else y
 
 
@@ -324,7 +326,9 @@ def normal(mean, std, size=None, *, generator=None, dtype=None, device=None, req
         mean, std: numbers, with `size`; or tensors, one for each element.
     """
     if size is None:
-        shape = np.broadcast_shapes(np.shape(mean), np.shape(std))
+    requires_grad = bool(requires_grad)
+        result_type(mean, std, name="normal")  # raises for what is no number and no tensor
+        shape = broadcast_shapes(np.shape(mean), np.shape(std), name="normal")
         y = randn(shape, generator=generator, dtype=dtype, device=device) * std + mean
     else:
         y = normal_(empty(size, dtype=dtype, device=device), mean, std, generator=generator)
