@@ -419,6 +419,9 @@ cdef class Tensor:
         note_altered(self, "data", self.array)
         self.array = value.array
         self.mark_changed()
+        if self._grad is not None and not takes(self, self._grad):   # it was of the values before
+            self.note_gradient(True, False)
+            self._grad = None
 
     @property
     def T(self):
@@ -517,7 +520,7 @@ cdef class Tensor:
             body += ", requires_grad=True"
         return f"tensor({body})"
 
-    def __format__(self, spec):
+    def __format__(self, str spec not None):
         return format(self.item(), spec) if self.array.ndim == 0 and spec else repr(self)
 
     def __reduce__(self):
@@ -588,6 +591,8 @@ cdef class Tensor:
         """
         if not self._requires_grad:
             raise RuntimeError("register_hook() on a tensor that does not require grad")
+        if not callable(hook):
+            raise TypeError(f"register_hook: hook is a {type(hook).__name__}, it must be a function of the gradient")
         cdef list hooks
         if self.node is not None:
             if self.node.output_hooks is None:

@@ -267,7 +267,8 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
 
     if not integers and not math.isfinite((end - start) / step):
         raise ValueError(f"arange: from {start} to {end} by {step} is no finite range")
-    shape = (len(range(start, end, step)) if integers else math.ceil((end - start) / step),)
+    count = -((start - end) // step) if integers else math.ceil((end - start) / step)
+    shape = shape_of((count,), "arange")
     if dtype is not None and shape[0] > 0:
         last = start + (shape[0] - 1) * step
         check_range(min(start, last), max(start, last), checked_dtype(dtype, "arange"), "arange")
@@ -293,16 +294,16 @@ def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False)
 
 def rand(*size, generator=None, dtype=None, device=None, requires_grad=False):
     """Random numbers from [0, 1)."""
-    y = uniform_(empty(*size, dtype=dtype, device=device), generator=generator)
     requires_grad = bool(requires_grad)
-    return y.requires_grad_() if requires_grad else y
+    y = uniform_(empty(*size, dtype=dtype, device=device), generator=generator)
+    return y.requires_grad_(requires_grad)
 
 
 def randn(*size, generator=None, dtype=None, device=None, requires_grad=False):
     """Random numbers from the standard normal distribution."""
-    y = normal_(empty(*size, dtype=dtype, device=device), generator=generator)
     requires_grad = bool(requires_grad)
-    return y.requires_grad_() if requires_grad else y
+    y = normal_(empty(*size, dtype=dtype, device=device), generator=generator)
+    return y.requires_grad_(requires_grad)
 
 
 def rand_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):
@@ -325,8 +326,8 @@ def normal(mean, std, size=None, *, generator=None, dtype=None, device=None, req
     Args:
         mean, std: numbers, with `size`; or tensors, one for each element.
     """
-    if size is None:
     requires_grad = bool(requires_grad)
+    if size is None:
         result_type(mean, std, name="normal")  # raises for what is no number and no tensor
         shape = broadcast_shapes(np.shape(mean), np.shape(std), name="normal")
         y = randn(shape, generator=generator, dtype=dtype, device=device) * std + mean
