@@ -196,6 +196,7 @@ def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
     """One value in a shape."""
     if dtype is None:
         dtype = as_array(fill_value, None, "full").dtype
+    result_type(fill_value, name="full")  # raises for what is no number and no tensor
     if isinstance(fill_value, Tensor):
         fill_value = fill_value.item()
 

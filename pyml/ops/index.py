@@ -153,7 +153,10 @@ def setitem(input, index, value):
     if not isinstance(value, Tensor):
         if isinstance(value, np.ndarray):
             refuse("setitem: a value that is a NumPy array")
-        value = unmasked(value, "setitem: value")
+        if not isinstance(value, (int, float)):
+            kind = np.asarray(unmasked(value, "setitem: value")).dtype
+            if kind.kind not in "fiub":
+                raise TypeError(f"setitem: value is of type {kind}, it must be numbers or bool")
         value = Tensor._on(constant(np.asarray(value, input.dtype)))
     if result_type(input, value, name="setitem") != input.dtype and input.dtype.kind != "f":
         value = value.detach()

@@ -131,3 +131,15 @@ def test_the_constructor_takes_numbers_only():
     for data in ([None], ["1"], "x", [1j], np.zeros(2, complex)):
         with pytest.raises(TypeError, match="cannot be made a tensor"):
             pyml.Tensor(data)
+
+
+@pytest.mark.parametrize("value", [None, "1.5", [None], ["1"], 1j, object()])
+def test_values_are_numbers(value):
+    x = pyml.ones(2)
+    for index in (0, slice(0, 1), pyml.tensor([True, False])):
+        with pytest.raises(TypeError, match="setitem: value is of type"):
+            x[index] = value
+    assert x.tolist() == [1, 1]
+    for dtype in (None, pyml.float32):
+        with pytest.raises(TypeError, match="full: "):
+            pyml.full((2,), value, dtype=dtype)
