@@ -258,9 +258,14 @@ cdef extern from "pyml_kernels.h" nogil:
         ptrdiff_t rounds
 
 
-cdef inline void *pointer(ndarray a):
+# What the operations above must not hand over is refused here too: a kernel would read or write memory that is not its.
+
+
+cdef inline void *pointer(ndarray a) except? NULL:
     if a is None:
         return NULL
+    if not cnp.PyArray_ISALIGNED(a):
+        raise ValueError("a kernel was given an array that is not aligned in memory")
     cdef Recorder r = recorder()
     if r is not None:
         r.keep(a)
@@ -276,27 +281,33 @@ cdef inline ptrdiff_t columns(ndarray a):
     return 0 if a.shape[0] == 0 else cnp.PyArray_SIZE(a) // a.shape[0]
 
 
-cdef inline pyml_dtype dtype_of(ndarray a):
-    return PYML_FLOAT32 if cnp.PyArray_TYPE(a) == cnp.NPY_FLOAT32 else PYML_FLOAT64
+cdef int unknown(ndarray a) except -1:
+    raise TypeError(f"a kernel was given an array of dtype {a.dtype}, which it does not know")
 
 
-cdef inline pyml_dtype dtype_of_size(ndarray a):
+cdef inline int dtype_of(ndarray a) except -1:
+    cdef int kind = cnp.PyArray_TYPE(a)
+    return PYML_FLOAT32 if kind == cnp.NPY_FLOAT32 else PYML_FLOAT64 if kind == cnp.NPY_FLOAT64 else unknown(a)
+
+
+cdef inline int dtype_of_size(ndarray a) except -1:
     """Of elements that are only moved or compared: the one of their size."""
-    return PYML_FLOAT32 if cnp.PyArray_ITEMSIZE(a) == 4 else PYML_FLOAT64
+    cdef Py_ssize_t bytes = cnp.PyArray_ITEMSIZE(a)
+    return PYML_FLOAT32 if bytes == 4 else PYML_FLOAT64 if bytes == 8 else unknown(a)
 
 
 cdef double GIL_WORK = 20000   # about 20 us: a call worth the 0.1 us of giving the GIL away and taking it back
 cdef double MACS = 32          # multiply-adds in a nanosecond, about
 
 
-cdef int submit(pyml_kernel kernel, pyml_dtype dtype, const void *args, size_t args_size, double work) except -1:
+cdef int submit(pyml_kernel kernel, int dtype, const void *args, size_t args_size, double work) except -1:
     """Runs one call; `work` is about its time in nanoseconds."""
     cdef int status
     if work < GIL_WORK:
-        status = pyml_submit(kernel, dtype, args, args_size)
+        status = pyml_submit(kernel, <pyml_dtype>dtype, args, args_size)
     else:
         with nogil:
-            status = pyml_submit(kernel, dtype, args, args_size)
+            status = pyml_submit(kernel, <pyml_dtype>dtype, args, args_size)
     if status != 0:
         raise MemoryError("no memory for a kernel's working space")
     cdef Recorder r = recorder()
@@ -601,6 +612,8 @@ cdef int element_of(ndarray a):
 cpdef int cast(ndarray y, ndarray x) except -1:
     cdef cast_args args
     args.y, args.x, args.n, args.y_element, args.x_element = pointer(y), pointer(x), size(y), element_of(y), element_of(x)
+    if args.y_element < 0 or args.x_element < 0:
+        return unknown(y if args.y_element < 0 else x)
     return submit(KERNEL_cast, PYML_FLOAT32, &args, sizeof(args), size(y))
 
 

@@ -147,10 +147,12 @@ cdef ndarray NOTHING = np.zeros(0, np.float32)   # what a Tensor is on that was 
 cdef ndarray taken(ndarray array):
     """An array that comes from outside, checked, as a Tensor may have it."""
     cdef int kind = cnp.PyArray_TYPE(array)
-    if not (0 <= kind <= cnp.NPY_DOUBLE or kind == cnp.NPY_FLOAT16) or not cnp.PyArray_ISNOTSWAPPED(array):
+    if not 0 <= kind <= cnp.NPY_DOUBLE or not cnp.PyArray_ISNOTSWAPPED(array):
         raise TypeError(
             f"dtype {array.dtype.str} cannot be that of a tensor; use float32, float64, an integer type or bool, in this "
             "machine's byte order")
+    if type(array) is not ndarray and isinstance(array, np.ma.MaskedArray):
+        raise TypeError("a masked array cannot be that of a tensor; .filled(value) says what is behind the mask")
     return own_object(array)
 
 
@@ -237,10 +239,10 @@ cdef class Tensor:
         self.array = NOTHING
 
     def __init__(self, data=(), *, bint requires_grad=False):
-        if isinstance(data, Tensor):
-            self.array = np.array((<Tensor>data).array, dtype=np.float32)
-        else:
-            self.array = np.array(data, dtype=np.float32)
+        if self.array is not NOTHING:
+            raise RuntimeError("__init__ of a tensor that has its values; copy_() changes them")
+        cdef Tensor t = ops.tensor(data, dtype=np.float32)
+        self.array = t.array
         self._requires_grad = requires_grad
 
     @staticmethod
@@ -417,6 +419,9 @@ cdef class Tensor:
         note_altered(self, "data", self.array)
         self.array = value.array
         self.mark_changed()
+        if self._grad is not None and not takes(self, self._grad):   # it was of the values before
+            self.note_gradient(True, False)
+            self._grad = None
 
     @property
     def T(self):
@@ -515,7 +520,7 @@ cdef class Tensor:
             body += ", requires_grad=True"
         return f"tensor({body})"
 
-    def __format__(self, spec):
+    def __format__(self, str spec not None):
         return format(self.item(), spec) if self.array.ndim == 0 and spec else repr(self)
 
     def __reduce__(self):
@@ -586,6 +591,8 @@ cdef class Tensor:
         """
         if not self._requires_grad:
             raise RuntimeError("register_hook() on a tensor that does not require grad")
+        if not callable(hook):
+            raise TypeError(f"register_hook: hook is a {type(hook).__name__}, it must be a function of the gradient")
         cdef list hooks
         if self.node is not None:
             if self.node.output_hooks is None:

@@ -104,7 +104,14 @@ def test_an_array_has_a_shape_of_its_own_on_each_side():
 
 
 def test_arrays_that_no_tensor_can_be_on():
-    for array in (np.array(["a"]), np.array([object()]), np.ones(2, ">f4"), np.ones(2, complex)):
+    for array in (
+        np.array(["a"]),
+        np.array([object()]),
+        np.ones(2, ">f4"),
+        np.ones(2, complex),
+        np.ones(2, "longdouble"),
+        np.ones(2, "float16"),
+    ):
         with pytest.raises(TypeError, match=r"dtype .* cannot be that of a tensor"):
             pyml.Tensor._on(array)
     for value in (None, 1, [1.0]):
@@ -262,3 +269,38 @@ def test_methods_do_what_the_functions_do():
         "clone",
     ):
         assert pyml.equal(getattr(x, name)(), getattr(pyml, name)(x)), name
+
+
+def test_data_of_another_shape_takes_the_gradient_away():
+    x = pyml.ones(2, requires_grad=True)
+    x.sum().backward()
+    x.data = pyml.ones(2) * 3
+    assert x.grad.tolist() == [1, 1]
+    for data in (pyml.ones(3), pyml.ones(3).double()):
+        x.grad = pyml.ones_like(x)
+        x.data = data
+        assert x.grad is None
+        x.sum().backward()
+        assert x.grad.shape == (3,) and x.grad.dtype == data.dtype
+
+
+def test_the_constructor_runs_once():
+    x = pyml.ones(2, requires_grad=True)
+    x.sum().backward()
+    with pytest.raises(RuntimeError, match="has its values"):
+        x.__init__([1.0, 2.0, 3.0])
+    assert x.shape == (2,) and x.requires_grad and x.grad.tolist() == [1, 1]
+
+
+def test_a_format_is_a_string():
+    for x in (pyml.tensor(1.0), pyml.ones(2)):
+        with pytest.raises(TypeError, match="str"):
+            x.__format__(3)
+    assert f"{pyml.tensor(1.5):.2f}" == "1.50"
+
+
+def test_a_hook_is_a_function():
+    for x in (pyml.ones(2, requires_grad=True), pyml.ones(2, requires_grad=True).exp()):
+        with pytest.raises(TypeError, match="register_hook: hook is a int"):
+            x.register_hook(3)
+        x.sum().backward()

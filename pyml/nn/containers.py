@@ -66,8 +66,12 @@ class ModuleSequence(Module):
                 f"{self._get_name()}.extend should be called with an iterable, but got "
                 f"{type(modules).__name__}"
             )
-        for module in list(modules):
-            self.append(module)
+        modules = list(modules)
+        named = [(str(len(self) + i), module) for i, module in enumerate(modules)]
+        for name, module in named:  # of all, before the first is added
+            self._check_child(name, module)
+        for name, module in named:
+            self.add_module(name, module)
         return self
 
     def insert(self, index, module):
@@ -271,6 +275,7 @@ class ModuleDict(Module):
             )
         if isinstance(modules, (Mapping, ModuleDict)):
             modules = modules.items()
+        pairs = []
         for i, pair in enumerate(modules):
             if not isinstance(pair, Iterable):
                 raise TypeError(
@@ -282,4 +287,7 @@ class ModuleDict(Module):
                 raise ValueError(
                     f"ModuleDict.update: element #{i} has length {len(pair)}; 2 is required"
                 )
-            self[pair[0]] = pair[1]
+            self._check_child(*pair)
+            pairs.append(pair)
+        for name, module in pairs:
+            self[name] = module

@@ -9,6 +9,7 @@ import warnings
 from pyml import ops
 from pyml.ops import cross_entropy, gelu, linear, mse_loss, sigmoid, softplus, tanh
 from pyml.ops.inplace import replace
+from pyml.tensor import Tensor, is_grad_enabled
 
 __all__ = [
     "batch_norm",
@@ -131,6 +132,8 @@ def dropout(input, p=0.5, training=True, inplace=False, *, generator=None):
 
     Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting".
     """
+    if inplace and training and p != 0 and isinstance(input, Tensor):
+        input._will_change(is_grad_enabled() and input.requires_grad)  # before a number is drawn
     output = ops.dropout(input, p, training, generator=generator)
     return replace(input, output, "dropout") if inplace and output is not input else output
 

@@ -94,6 +94,7 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
             f"trunc_normal_: mean is {mean}, std is {std}, a is {a}, b is {b}; "
             "a <= b, a finite mean and a finite std > 0 are needed"
         )
+    tensor._will_change(False)  # raises before a number is drawn
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
             "trunc_normal_: mean is more than 2 std from [a, b], where few normal values lie",
@@ -169,7 +170,7 @@ def xavier_uniform_(tensor, gain=1.0, generator=None):
         >>> nn.init.xavier_uniform_(w, gain=nn.init.calculate_gain("tanh")).shape
         (3, 5)
     """
-    bound = gain * math.sqrt(6 / sum(fans(tensor)))
+    bound = gain * math.sqrt(6 / max(sum(fans(tensor)), 1))  # 0: there is nothing to fill
     return uniform_(tensor, -bound, bound, generator)
 
 
@@ -182,7 +183,7 @@ def xavier_normal_(tensor, gain=1.0, generator=None):
     Raises:
         ValueError: if the tensor has fewer than 2 dimensions.
     """
-    return normal_(tensor, 0, gain * math.sqrt(2 / sum(fans(tensor))), generator)
+    return normal_(tensor, 0, gain * math.sqrt(2 / max(sum(fans(tensor)), 1)), generator)
 
 
 def kaiming_uniform_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
@@ -236,6 +237,8 @@ def orthogonal_(tensor, gain=1, generator=None):
         )
     if tensor.numel() == 0:
         return tensor
+    gain = float(gain)
+    tensor._will_change(False)  # raises before a number is drawn
     rows = tensor.shape[0]
     gaussian = ops.empty(rows, tensor.numel() // rows, dtype=tensor.dtype)
     gaussian = gaussian.normal_(generator=generator).numpy()

@@ -124,6 +124,8 @@ class Module(Callable):
         return sorted(name for name in super().__dir__() if not name[0].isdigit())
 
     def _register(self, name, value, kind):
+        if not isinstance(name, str):
+            raise TypeError(f"{kind} name should be a string. Got {type(name).__name__}")
         if self._registered.get(name) != kind:
             self._registered.pop(name, None)  # a name of a new kind comes last
             self._registered[name] = kind
@@ -199,10 +201,13 @@ class Module(Callable):
             TypeError: if module is not a Module or None.
             KeyError: if the name is taken, empty, or contains a dot.
         """
+        self._check_child(name, module)
+        self._register(name, module, MODULE)
+
+    def _check_child(self, name, module):
         if module is not None and not isinstance(module, Module):
             raise TypeError(f"{type(module).__name__} is not a Module subclass")
         self._check_name(name, (MODULE,))
-        self._register(name, module, MODULE)
 
     def register_module(self, name, module):
         """The same as add_module."""

@@ -1,6 +1,5 @@
 """Parameter: a tensor that a module trains."""
 
-from pyml.ops.outside import arrived
 from pyml.tensor import Tensor, _copy_attributes, _rebuild
 
 __all__ = ["Parameter"]
@@ -14,7 +13,7 @@ class Parameter(Tensor):
         requires_grad: compute its gradient. Default: True.
 
     Raises:
-        TypeError: if data is not a Tensor, or of a dtype that kernels do not know.
+        TypeError: if data is not a Tensor.
         RuntimeError: if requires_grad and data is of integers or bool.
 
     Example:
@@ -31,9 +30,7 @@ class Parameter(Tensor):
                 f"Parameter: data must be a Tensor, not {type(data).__name__}; "
                 "pyml.tensor(data) makes one"
             )
-        return Tensor._on(
-            arrived(data, "Parameter: data", shared=True), cls, requires_grad=requires_grad
-        )
+        return Tensor._on(data.array, cls, requires_grad=requires_grad)
 
     def __init__(self, data=None, requires_grad=True):
         """Everything is done by __new__; Tensor.__init__ would copy."""

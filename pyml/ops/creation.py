@@ -7,8 +7,9 @@ import numpy as np
 from pyml import _kernels
 from pyml.ops.arrays import as_type, copied
 from pyml.ops.arrays import empty as empty_array
-from pyml.ops.elementwise import checked_dtype
+from pyml.ops.elementwise import broadcast_shapes, checked_dtype, result_type
 from pyml.ops.inplace import normal_, uniform_
+from pyml.ops.outside import arrived, unmasked
 from pyml.ops.shape import as_integer, as_sizes, check_device
 from pyml.random import state_of
 from pyml.recorder import constant, is_recording, refuse
@@ -56,7 +57,7 @@ def as_array(data, dtype, name):
         dtype = checked_dtype(dtype, name)
     if isinstance(data, Tensor):
         return data.array if dtype is None else as_type(data.array, dtype)
-    if isinstance(data, np.ndarray):
+    if isinstance(unmasked(data, f"{name}: the data"), np.ndarray):
         if is_recording() and data.dtype in CONVERTED:  # a replay reads what it holds then
             return as_type(data.view(np.ndarray), data.dtype if dtype is None else dtype)
         refuse(f"{name} of a NumPy array of dtype {data.dtype}")
@@ -65,7 +66,7 @@ def as_array(data, dtype, name):
         array = np.asarray(data)
     else:
         try:
-            array = np.array(unwrapped(data))
+            array = np.array(unwrapped(data, name))
         except ValueError as error:
             raise ValueError(f"{name}: the data is not a regular array: {error}") from None
         if dtype is None and array.dtype == np.float64 and not has_arrays(data):
@@ -101,13 +102,13 @@ def integer(number, name):
         raise TypeError(f"{name} is {number!r}, it must be an integer") from None
 
 
-def unwrapped(data):
+def unwrapped(data, name):
     """Nested lists with the tensors in them as arrays."""
-    if isinstance(data, (Tensor, np.ndarray)):
+    if isinstance(unmasked(data, f"{name}: the data"), (Tensor, np.ndarray)):
         refuse("a tensor of a list of tensors or NumPy arrays")
     if isinstance(data, Tensor):
         return data.detach().array
-    return [unwrapped(item) for item in data] if isinstance(data, (list, tuple)) else data
+    return [unwrapped(item, name) for item in data] if isinstance(data, (list, tuple)) else data
 
 
 def has_arrays(data):
@@ -152,13 +153,7 @@ def from_numpy(ndarray):
     """A tensor that shares memory with a NumPy array."""
     if not isinstance(ndarray, np.ndarray):
         raise TypeError(f"from_numpy: a NumPy array is needed, not {type(ndarray).__name__}")
-    if not ndarray.dtype.isnative:
-        raise TypeError(
-            f"from_numpy: dtype {ndarray.dtype.str} is not in this machine's byte order; "
-            "use tensor()"
-        )
-    checked_dtype(ndarray.dtype, "from_numpy")
-    return Tensor._on(ndarray.view(np.ndarray))
+    return Tensor._on(arrived(ndarray, "from_numpy: the array", shared=True))
 
 
 # ---- filled --------------------------------------------------------------------------------------
@@ -201,6 +196,7 @@ def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
     """One value in a shape."""
     if dtype is None:
         dtype = as_array(fill_value, None, "full").dtype
+    result_type(fill_value, name="full")  # raises for what is no number and no tensor
     if isinstance(fill_value, Tensor):
         fill_value = fill_value.item()
 
@@ -212,25 +208,34 @@ def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
     return made(values, shape_of((size,), "full"), dtype, device, requires_grad, "full")
 
 
+def likeness(input, dtype, name):
+    """The shape of the input, a Tensor or an array, and `dtype`, or for None the input's."""
+    array = arrived(input, f"{name}: input")
+    return array.shape, array.dtype if dtype is None else dtype
+
+
 def zeros_like(input, *, dtype=None, device=None, requires_grad=False):
     """Zeros of the shape and dtype of the input."""
-    return made(np.zeros, input.shape, dtype, device, requires_grad, "zeros_like", input.dtype)
+    shape, dtype = likeness(input, dtype, "zeros_like")
+    return made(np.zeros, shape, dtype, device, requires_grad, "zeros_like")
 
 
 def ones_like(input, *, dtype=None, device=None, requires_grad=False):
     """Ones of the shape and dtype of the input."""
-    return made(np.ones, input.shape, dtype, device, requires_grad, "ones_like", input.dtype)
+    shape, dtype = likeness(input, dtype, "ones_like")
+    return made(np.ones, shape, dtype, device, requires_grad, "ones_like")
 
 
 def empty_like(input, *, dtype=None, device=None, requires_grad=False):
     """Memory of the shape and dtype of the input."""
-    return made(empty_array, input.shape, dtype, device, requires_grad, "empty_like", input.dtype)
+    shape, dtype = likeness(input, dtype, "empty_like")
+    return made(empty_array, shape, dtype, device, requires_grad, "empty_like")
 
 
 def full_like(input, fill_value, *, dtype=None, device=None, requires_grad=False):
     """One value in the shape and dtype of the input."""
-    dtype = input.dtype if dtype is None else dtype
-    return full(input.shape, fill_value, dtype=dtype, device=device, requires_grad=requires_grad)
+    shape, dtype = likeness(input, dtype, "full_like")
+    return full(shape, fill_value, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def eye(n, m=None, *, dtype=None, device=None, requires_grad=False):
@@ -263,7 +268,8 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
 
     if not integers and not math.isfinite((end - start) / step):
         raise ValueError(f"arange: from {start} to {end} by {step} is no finite range")
-    shape = (len(range(start, end, step)) if integers else math.ceil((end - start) / step),)
+    count = -((start - end) // step) if integers else math.ceil((end - start) / step)
+    shape = shape_of((count,), "arange")
     if dtype is not None and shape[0] > 0:
         last = start + (shape[0] - 1) * step
         check_range(min(start, last), max(start, last), checked_dtype(dtype, "arange"), "arange")
@@ -289,29 +295,29 @@ def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False)
 
 def rand(*size, generator=None, dtype=None, device=None, requires_grad=False):
     """Random numbers from [0, 1)."""
+    requires_grad = bool(requires_grad)
     y = uniform_(empty(*size, dtype=dtype, device=device), generator=generator)
-    return y.requires_grad_() if requires_grad else y
+    return y.requires_grad_(requires_grad)
 
 
 def randn(*size, generator=None, dtype=None, device=None, requires_grad=False):
     """Random numbers from the standard normal distribution."""
+    requires_grad = bool(requires_grad)
     y = normal_(empty(*size, dtype=dtype, device=device), generator=generator)
-    return y.requires_grad_() if requires_grad else y
+    return y.requires_grad_(requires_grad)
 
 
 def rand_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):
     """Random numbers from [0, 1) in the shape and dtype of the input."""
-    dtype = input.dtype if dtype is None else dtype
-    return rand(
-        input.shape, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad
-    )
+    shape, dtype = likeness(input, dtype, "rand_like")
+    return rand(shape, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def randn_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):
     """Standard normal numbers in the shape and dtype of the input."""
-    dtype = input.dtype if dtype is None else dtype
+    shape, dtype = likeness(input, dtype, "randn_like")
     return randn(
-        input.shape, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad
+        shape, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad
     )
 
 
@@ -321,8 +327,10 @@ def normal(mean, std, size=None, *, generator=None, dtype=None, device=None, req
     Args:
         mean, std: numbers, with `size`; or tensors, one for each element.
     """
+    requires_grad = bool(requires_grad)
     if size is None:
-        shape = np.broadcast_shapes(np.shape(mean), np.shape(std))
+        result_type(mean, std, name="normal")  # raises for what is no number and no tensor
+        shape = broadcast_shapes(np.shape(mean), np.shape(std), name="normal")
         y = randn(shape, generator=generator, dtype=dtype, device=device) * std + mean
     else:
         y = normal_(empty(size, dtype=dtype, device=device), mean, std, generator=generator)
@@ -351,14 +359,14 @@ def randint(low, high=None, size=None, *, generator=None, dtype=None, device=Non
     refuse("randint")
     fraction = rand(size, generator=generator, dtype=np.float64, device=device).array
     values = low + np.minimum(np.floor(fraction * (high - low)), high - low - 1).astype(np.int64)
-    return Tensor._on(values.astype(dtype))
+    return Tensor._on(np.asarray(values, dtype))
 
 
 def randint_like(input, low, high=None, *, generator=None, dtype=None, device=None):
     """Random integers in the shape and dtype of the input; see randint."""
     low, high = (0, low) if high is None else (low, high)
-    dtype = input.dtype if dtype is None else dtype
-    return randint(low, high, input.shape, generator=generator, dtype=dtype, device=device)
+    shape, dtype = likeness(input, dtype, "randint_like")
+    return randint(low, high, shape, generator=generator, dtype=dtype, device=device)
 
 
 def randperm(n, *, generator=None, dtype=None, device=None):

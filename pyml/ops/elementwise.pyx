@@ -8,6 +8,7 @@ Derivatives are written with operations of Tensor. Outside create_graph these do
 their kernels.
 """
 import numbers
+import operator
 
 import numpy as np
 
@@ -58,7 +59,7 @@ def checked_dtype(dtype, str name):
     """
     try:
         result = np.dtype(dtype)
-    except TypeError:
+    except (TypeError, ValueError):
         raise TypeError(f"{name}: {dtype!r} is not a dtype") from None
     if result not in DTYPES:
         raise TypeError(f"{name}: dtype {result} is not supported; use float32, float64, an integer type or bool")
@@ -173,14 +174,38 @@ cdef Tensor converted_to(object x, object dtype, str name):
 
 
 def broadcast_shapes(*shapes, name="broadcast_shapes"):
-    """The shape to which the shapes broadcast."""
+    """The shape to which the shapes broadcast.
+
+    Args:
+        shapes: sequences of sizes; a number is one size.
+    """
+    cdef list result = [], backwards
+    cdef Py_ssize_t size
+    cdef int d
+    for shape in shapes:
+        backwards = list(shape if isinstance(shape, (tuple, list)) else (shape,))[::-1]
+        for d in range(len(backwards)):
+            size = sized(backwards[d], shape, name)
+            if d == len(result):
+                result.append(size)
+            elif result[d] == 1:
+                result[d] = size
+            elif size != 1 and size != <Py_ssize_t>result[d]:
+                raise ValueError(
+                    f"{name}: shapes {' and '.join(map(str, shapes))} do not broadcast: "
+                    "counted from the last dimension, sizes must be equal or one of them 1"
+                )
+    return tuple(result[::-1])
+
+
+cdef Py_ssize_t sized(object size, object shape, str name) except -1:
     try:
-        return np.broadcast_shapes(*shapes)
-    except ValueError:
-        raise ValueError(
-            f"{name}: shapes {' and '.join(map(str, shapes))} do not broadcast: "
-            "counted from the last dimension, sizes must be equal or one of them 1"
-        ) from None
+        size = operator.index(size)
+    except TypeError:
+        raise TypeError(f"{name}: sizes must be integers, not {shape!r}") from None
+    if not 0 <= size < 1 << 63:
+        raise ValueError(f"{name}: shape {shape} has size {size}; sizes are from 0 to 2**63 - 1")
+    return size
 
 
 # ---- layouts --------------------------------------------------------------------------------------------------
@@ -241,7 +266,7 @@ cdef ndarray compute(int kernel, ndarray a, ndarray b, str name):
             return y
     elif b.ndim == 0 and is_real(a):
         y = empty_like(a)
-        if cnp.PyArray_ISCARRAY_RO(a):
+        if cnp.PyArray_ISCARRAY_RO(a) and cnp.PyArray_ISCARRAY_RO(b):
             _kernels.binary(kernel, y, a, b, 1, cnp.PyArray_SIZE(y), 0, 1, 0, 0)
             return y
     else:
@@ -628,7 +653,7 @@ def round(input, *, decimals=0):
     """The nearest integer, halves to the even one; with `decimals`, to that many places. Its derivative is 0."""
     cdef Tensor x = lift(input, "round")
     refuse("round")
-    return piecewise_constant(x, np.asarray(np.round(x.array, decimals)))
+    return piecewise_constant(x, np.asarray(np.round(x.array, decimals), x.array.dtype))
 
 
 cdef class Sin(Node):

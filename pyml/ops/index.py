@@ -7,6 +7,7 @@ import numpy as np
 from pyml import _kernels
 from pyml.ops.arrays import as_type, checked_index, contiguous, copied, copy_into, empty, full
 from pyml.ops.elementwise import cast, result_type, sum_to, where
+from pyml.ops.outside import unmasked
 from pyml.ops.shape import clone, movedim, part, recorded, wrapped_dim
 from pyml.recorder import constant, refuse
 from pyml.tensor import Node, Tensor, is_grad_enabled
@@ -152,6 +153,10 @@ def setitem(input, index, value):
     if not isinstance(value, Tensor):
         if isinstance(value, np.ndarray):
             refuse("setitem: a value that is a NumPy array")
+        if not isinstance(value, (int, float)):
+            kind = np.asarray(unmasked(value, "setitem: value")).dtype
+            if kind.kind not in "fiub":
+                raise TypeError(f"setitem: value is of type {kind}, it must be numbers or bool")
         value = Tensor._on(constant(np.asarray(value, input.dtype)))
     if result_type(input, value, name="setitem") != input.dtype and input.dtype.kind != "f":
         value = value.detach()

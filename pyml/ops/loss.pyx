@@ -17,7 +17,7 @@ from pyml.ops.arrays cimport (
 )
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
-from pyml.ops.elementwise import exp, mul
+from pyml.ops.elementwise import broadcast_shapes, exp, mul
 from pyml.ops.reduce import sum
 from pyml.ops.shape import expand, moveaxis, reshape, to
 
@@ -278,7 +278,7 @@ def cross_entropy(x, target, weight=None, ignore_index=-100, reduction="mean", l
 cdef Tensor composite_cross_entropy(Tensor x, Tensor target, Tensor weight, int axis, reduction, double label_smoothing):
     """The same by differentiable operations, for probabilities or weights that need a gradient."""
     x, target = moveaxis(x, axis, -1), moveaxis(target, axis, -1)
-    q = target * (1 - label_smoothing) + label_smoothing / x.array.shape[x.array.ndim - 1]
+    q = target * (1 - label_smoothing) + label_smoothing / max(x.array.shape[x.array.ndim - 1], 1)
     if weight is not None:
         q = q * weight
     loss = -sum(q * log_softmax(x, -1), -1)
@@ -330,7 +330,7 @@ def mse_loss(x, target, reduction="mean", weight=None):
         warnings.warn(
             f"mse_loss: target has shape {tt.shape}, input {xt.shape}: they are broadcast, which is likely a mistake; "
             "make the shapes the same", stacklevel=2)
-        shape = np.broadcast_shapes(xt.shape, tt.shape)
+        shape = broadcast_shapes(xt.shape, tt.shape, name="mse_loss")
         xt, tt = expand(xt, shape), expand(tt, shape)
     if weight is not None:
         loss = mul(weight, mse_loss(xt, tt, "none"))

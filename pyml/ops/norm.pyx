@@ -179,8 +179,9 @@ def batch_norm(x, running_mean, running_var, weight=None, bias=None, training=Fa
     for t in (rm, rv, tracked):
         if t is not None:
             will_change(t, False)
-            if not t.is_contiguous():
-                raise ValueError("batch_norm: running statistics must be contiguous; .contiguous() makes a copy that is")
+            if not cnp.PyArray_ISCARRAY((<Tensor>t).array):
+                raise ValueError(
+                    "batch_norm: running statistics must be contiguous, and aligned in memory; .clone() makes a copy that is")
     if tracked is not None and (tracked.dtype != "int64" or tracked.array.size != 1):
         raise TypeError(f"batch_norm: num_batches_tracked must be one int64, not {tracked.dtype} of shape {tracked.shape}")
     mean = empty_vector(a.shape[1], a)

@@ -9,7 +9,18 @@ import numpy as np
 from pyml.ops.elementwise import checked_dtype
 from pyml.tensor import Tensor
 
-__all__ = ["arrived"]
+__all__ = ["arrived", "unmasked"]
+
+
+def unmasked(value, place):
+    """`value`, which is no masked array: what its mask hides would come to light.
+
+    Raises:
+        TypeError: if it is one.
+    """
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{place} is a masked array; .filled(value) says what is behind the mask")
+    return value
 
 
 def arrived(value, place, *, shared=False):
@@ -24,10 +35,9 @@ def arrived(value, place, *, shared=False):
     Raises:
         TypeError: if it is none of these, or of another dtype.
     """
+    unmasked(value, place)
     if isinstance(value, Tensor):
         array = value.array
-    elif isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{place} is a masked array; .filled(value) says what is behind the mask")
     elif isinstance(value, (np.ndarray, np.generic)) or hasattr(value, "__array__"):
         array = np.asarray(value)
     else:

@@ -45,6 +45,9 @@ __all__ = [
 ]
 
 
+LARGEST = 2**63 - 1  # of what C counts with
+
+
 class Rearrange(Node):
     """Moves or repeats elements; `inverse` maps the gradient of the output to that of the input."""
 
@@ -86,9 +89,12 @@ def as_sizes(sizes, name):
     if isinstance(sizes, (int, np.integer)):
         sizes = (sizes,)
     try:
-        return tuple([as_integer(size) for size in sizes])
+        sizes = tuple([as_integer(size) for size in sizes])
     except TypeError:
         raise TypeError(f"{name}: sizes must be integers, not {sizes!r}") from None
+    if max(sizes, default=0) > LARGEST:
+        raise ValueError(f"{name}: sizes {sizes}; the largest is 2**63 - 1")
+    return sizes
 
 
 def as_integer(number):

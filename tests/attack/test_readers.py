@@ -38,10 +38,6 @@ def waits(world):
         pass
 
 
-def spoils(world):
-    world.optimizer.state[world.model[0].weight]["exp_avg"] = pyml.Tensor._on(np.zeros(3, "c8"))
-
-
 @pytest.mark.parametrize(
     ("load", "words"),
     [
@@ -50,7 +46,6 @@ def spoils(world):
         (draws, "changed something"),
         (slips, "KeyError"),
         (waits, "more than seconds"),
-        (spoils, "complex64"),
     ],
 )
 def test_a_fault_of_a_reader_is_found(load, words, monkeypatch):

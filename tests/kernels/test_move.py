@@ -5,6 +5,7 @@ from helpers import tolerances
 from helpers.compare import assert_same_bits
 from helpers.sweep import check_kernel
 from pyml import _kernels
+from pyml.ops import arrays
 
 
 @pytest.mark.parametrize("value", [0.0, -0.0, 1.5, np.pi, 1e300, -np.inf, np.nan])
@@ -135,3 +136,21 @@ def test_copy_of_eight_dimensions(dtype, isa, rng):
     y = np.full(x.shape, np.nan, dtype)
     _kernels.copy(y, x)
     assert_same_bits(y, x.copy())
+
+
+def test_what_a_kernel_does_not_know_is_refused():
+    for dtype in ("int16", "int64", "float16", "complex64", "bool"):
+        with pytest.raises(TypeError, match=f"array of dtype {dtype}, which it does not know"):
+            _kernels.fill(np.zeros(3, dtype), 0)
+        with pytest.raises(TypeError, match="does not know"):
+            arrays.full((3,), np.zeros(1, dtype), 0)
+    with pytest.raises(TypeError, match="does not know"):
+        _kernels.where(*(np.zeros(3, t) for t in ("int16", "bool", "int16", "int16")))
+    with pytest.raises(TypeError, match="does not know"):
+        _kernels.cast(np.zeros(3, "uint32"), np.zeros(3, "float32"))
+
+
+def test_memory_that_is_not_aligned_is_refused():
+    array = np.ndarray(3, "float32", np.zeros(16, np.uint8), 1)
+    with pytest.raises(ValueError, match="not aligned"):
+        _kernels.fill(array, 0)

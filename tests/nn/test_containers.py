@@ -253,3 +253,24 @@ class TestModuleDict:
             container.update([3])
         with pytest.raises(ValueError, match="element #1 has length 3; 2 is required"):
             container.update([("a", nn.ReLU()), ("b", nn.ReLU(), 1)])
+
+
+def test_nothing_is_added_if_one_cannot_be():
+    for bad in ("x", 3, pyml.ones(2)):
+        for make in (nn.Sequential, nn.ModuleList):
+            container = make()
+            container.append(nn.ReLU())
+            with pytest.raises(TypeError, match="not a Module subclass"):
+                container.extend([nn.Tanh(), bad])
+            assert len(container) == 1
+        with pytest.raises(TypeError, match="not a Module subclass"):
+            container += [nn.Tanh(), bad]
+        assert len(container) == 1
+        named = nn.ModuleDict({"a": nn.ReLU()})
+        with pytest.raises(TypeError, match="not a Module subclass"):
+            named.update({"b": nn.ReLU(), "c": bad})
+        assert list(named) == ["a"]
+    for pairs in ([("b", nn.ReLU()), ("c",)], [("b", nn.ReLU()), 3], [("b", nn.ReLU()), (3, None)]):
+        with pytest.raises((TypeError, ValueError)):
+            named.update(pairs)
+        assert list(named) == ["a"]

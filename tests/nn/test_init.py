@@ -236,3 +236,9 @@ def test_errors():
         with pytest.warns(UserWarning, match="zero-element"):
             function(pyml.zeros(0, 3))
     assert init.orthogonal_(pyml.zeros(0, 3)).shape == (0, 3)
+
+
+def test_a_weight_without_fans_has_nothing_to_fill():
+    for shape in ((3, 0, 0), (0, 0)):
+        w = pyml.zeros(shape)
+        assert init.xavier_uniform_(w) is w and init.xavier_normal_(w) is w

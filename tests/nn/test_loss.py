@@ -61,3 +61,12 @@ def test_errors():
         nn.CrossEntropyLoss(label_smoothing=2)(pyml.zeros(2, 4), pyml.tensor([0, 1]))
     with pytest.warns(UserWarning, match="broadcast"):
         nn.MSELoss()(pyml.ones(3, 1), pyml.ones(3))
+
+
+@pytest.mark.parametrize("shape", [(2, 0), (0,), (0, 0), (2, 0, 3)])
+def test_cross_entropy_of_no_classes(shape):
+    x = pyml.zeros(shape, dtype=pyml.float64)
+    target = pyml.zeros(shape, dtype=pyml.float64, requires_grad=True)
+    for smoothing in (0.0, 0.1):
+        loss = F.cross_entropy(x, target, reduction="sum", label_smoothing=smoothing)
+        assert loss.item() == 0

@@ -757,3 +757,11 @@ def test_a_module_that_is_shared_still_comes_twice():
     net.apply(seen.append)
     assert seen.count(shared) == 2
     assert len(net.state_dict()) == 4
+
+
+@pytest.mark.parametrize("value", [nn.ReLU(), nn.Parameter(pyml.ones(1)), 3])
+def test_a_name_that_is_no_string_is_not_kept(value):
+    module = nn.Module()
+    with pytest.raises(TypeError, match="string"):
+        module.__setattr__(3, value)
+    assert 3 not in module._registered and 3 not in vars(module)

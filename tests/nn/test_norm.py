@@ -3,6 +3,7 @@ import pytest
 
 import pyml
 from pyml import nn
+from pyml.nn import functional as F
 
 X = np.array([[1.0, 10.0], [3.0, 30.0], [8.0, 20.0]])  # means 4, 20; variances by n: 26/3, 200/3
 
@@ -135,3 +136,11 @@ def test_repr():
         "BatchNorm1d(3, eps=0.001, momentum=None, affine=False, bias=False, "
         "track_running_stats=False)"
     )
+
+
+def test_running_statistics_that_are_not_aligned_are_refused():
+    mean = pyml.from_numpy(np.ndarray(2, "float32", np.zeros(16, np.uint8), 1))
+    with pytest.raises(ValueError, match="aligned in memory"):
+        F.batch_norm(pyml.ones(3, 2), mean, pyml.ones(2), training=True)
+    y = F.batch_norm(pyml.ones(3, 2), mean, pyml.ones(2))
+    np.testing.assert_allclose(y.numpy(), 1, rtol=1e-5)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import pyml
-from pyml import Tensor, nn
+from pyml import nn
 
 
 def test_shares_the_memory_of_its_data():
@@ -76,13 +76,6 @@ def test_deepcopy_keeps_sharing():
     p = nn.Parameter(pyml.zeros(1))
     first, second = copy.deepcopy([p, p])
     assert first is second
-
-
-@pytest.mark.parametrize("dtype", ["float16", "complex64", ">f4", "O", "longdouble"])
-@pytest.mark.parametrize("requires_grad", [True, False])
-def test_refuses_dtypes_that_kernels_do_not_know(dtype, requires_grad):
-    with pytest.raises(TypeError, match=r"Parameter: data.* dtype"):
-        nn.Parameter(Tensor._on(np.zeros(2, dtype)), requires_grad)
 
 
 def test_integers_cannot_require_grad():

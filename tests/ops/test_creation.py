@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import pyml
+import pyml.nn.functional as F
+from pyml.nn import init
 
 
 def test_integers_that_do_not_fit_their_dtype():
@@ -80,3 +82,55 @@ def test_dimensions_are_64_at_most():
             call()
     with pytest.raises(IndexError):
         x[(None,) * 65]
+
+
+def test_random_integers_like_a_number():
+    for like in (pyml.tensor(1.0), pyml.tensor(1), np.float64(1)):
+        number = pyml.randint_like(like, 5)
+        assert number.shape == () and number.dtype == like.dtype and 0 <= number.item() < 5
+
+
+def test_a_call_that_raises_draws_nothing():
+    generator = pyml.Generator(1)
+    empty, leaf = pyml.ones(0), pyml.ones(3, requires_grad=True)
+    readonly = pyml.from_numpy(np.broadcast_to(np.float32(1), (3, 3)))
+    for call in (
+        lambda: pyml.rand(2, requires_grad=empty, generator=generator),
+        lambda: pyml.randn(2, requires_grad=empty, generator=generator),
+        lambda: pyml.rand_like(leaf, requires_grad=empty, generator=generator),
+        lambda: pyml.normal(0, 1, (2,), requires_grad=empty, generator=generator),
+        lambda: pyml.normal(None, leaf, generator=generator),
+        lambda: pyml.normal(pyml.ones(2), leaf, generator=generator),
+        lambda: pyml.normal("0", "1", generator=generator),
+        lambda: init.trunc_normal_(readonly, generator=generator),
+        lambda: init.orthogonal_(readonly, generator=generator),
+        lambda: init.orthogonal_(pyml.ones(2, 2), None, generator=generator),
+        lambda: F.dropout(leaf, inplace=True, generator=generator),
+        lambda: F.dropout(readonly, inplace=True, generator=generator),
+    ):
+        with pytest.raises((RuntimeError, TypeError, ValueError)):
+            call()
+        assert generator.get_state().tolist() == [1, 0]
+
+
+def test_sizes_that_c_cannot_count_with():
+    x = pyml.ones(2)
+    for n in (2**63, 2**64, 10**30):
+        for call in (
+            lambda n: pyml.empty(n),
+            lambda n: pyml.rand(2, n),
+            lambda n: pyml.arange(n),
+            lambda n: pyml.randint(0, 5, (n,)),
+            lambda n: x.expand(n, 2),
+            lambda n: x.repeat(n),
+            lambda n: x.reshape(n),
+            lambda n: pyml.broadcast_shapes((n,), (1,)),
+        ):
+            with pytest.raises(ValueError, match=r"2\*\*63 - 1"):
+                call(n)
+
+
+def test_a_dtype_that_is_none():
+    for dtype in ("\ud800", "nonsense", [("a", "f4"), ("a", "f4")], 3, object()):
+        with pytest.raises(TypeError, match=r"zeros: .* is not a dtype"):
+            pyml.zeros(2, dtype=dtype)

@@ -492,3 +492,43 @@ def test_random_in_place():
 
 def test_powers_with_zeros_have_second_derivatives():
     check_gradients(Case("x**3", lambda x: x**3, None, ((6,),), with_zeros))
+
+
+def test_rounding_a_bool_gives_it():
+    assert pyml.round(pyml.tensor([True, False])).dtype == pyml.bool
+
+
+def test_shapes_broadcast_as_in_numpy():
+    for shapes in ([(3, 1), (4,)], [(), (2, 3), (1,)], [(0, 1), (5,)], [], [5], [(0,), (1, 1)]):
+        assert pyml.broadcast_shapes(*shapes) == np.broadcast_shapes(*shapes)
+    for shapes in ([(3,), (4,)], [(2, 0), (3,)], [(2, 1), (3, 1)], [(0,), (2,)], [(-1,), (1,)]):
+        with pytest.raises(ValueError):
+            pyml.broadcast_shapes(*shapes)
+    with pytest.raises(TypeError, match="sizes must be integers"):
+        pyml.broadcast_shapes((1.5,), (1,))
+
+
+def test_as_many_dimensions_as_a_tensor_can_have():
+    a, b = pyml.ones([1] * 40), pyml.full([1] * 63 + [2], 2.0)
+    assert (a + b).shape == (1,) * 63 + (2,) and (a * b).sum() == 4
+    assert pyml.where(a > 0, a, b).shape == b.shape and (a == b).shape == b.shape
+
+
+def unaligned(array):
+    memory = np.zeros(array.nbytes + 1, np.uint8)
+    copy = np.ndarray(array.shape, array.dtype, memory, 1)
+    copy[...] = array
+    return pyml.from_numpy(copy)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("op", ["add", "sub", "mul", "div", "pow", "maximum", "eq", "lt", "where"])
+def test_operands_that_are_not_aligned(op, dtype):
+    function = getattr(pyml, op) if op != "where" else lambda a, b: pyml.where(a > b, a, b)
+    for shape, other in [((), (4,)), ((4,), ()), ((4,), (4,)), ((), ()), ((3, 4), (3, 1))]:
+        a = np.arange(1, 1 + np.prod(shape), dtype=dtype).reshape(shape)
+        b = np.full(other, 2, dtype)
+        want = function(pyml.tensor(a), pyml.tensor(b))
+        for x in (pyml.tensor(a), unaligned(a)):
+            for y in (pyml.tensor(b), unaligned(b)):
+                assert_same_bits(function(x, y).numpy(), want.numpy())
