@@ -450,8 +450,8 @@ class Reach:
         if size > MOST_BYTES:
             self.problems.append(
                 f"the step reaches {path!r}, an array of {size} bytes, more than can be compared "
-                "at each replay; make a Tensor of it outside of the step (pyml.from_numpy), or pass "
-                "it as an argument"
+                "at each replay; make a Tensor of it outside of the step (pyml.from_numpy), or "
+                "pass it as an argument"
             )
             return
         self._list(ARRAY, array, None, bytes_of(array), path)

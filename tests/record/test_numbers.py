@@ -284,7 +284,6 @@ CHANGES = {
     "cos": lambda n: 0.5 * (1 + math.cos(math.pi * n / 10)),
     "sin": lambda n: math.sin(n + 1),
     "tanh": lambda n: math.tanh(n) + 1,
-    "math.pow": lambda n: math.pow(n + 1, 0.5),
     "a mean": lambda n: 0.9 * n + 0.1 * 3,
     "to float": lambda n: n + 0.5,
     "large": lambda n: n * 3 + 2**70,
