@@ -38,7 +38,7 @@ __all__ = [
 # or of slots, the keys of a dict, names that a dict does not have, a set, an array by content
 CELL, ITEM, SEQUENCE, ATTRIBUTE, KEYS, ABSENT, SET, ARRAY = range(8)
 
-KINDS = {  # of the instructions that read a name
+KINDS = {  # of the instructions that read or store a name
     "LOAD_DEREF": "DEREF",
     "LOAD_CLASSDEREF": "DEREF",
     "LOAD_FROM_DICT_OR_DEREF": "DEREF",
@@ -49,6 +49,9 @@ KINDS = {  # of the instructions that read a name
     "LOAD_METHOD": "ATTR",
     "LOAD_SUPER_ATTR": "ATTR",
     "LOAD_SUPER_METHOD": "ATTR",
+    "STORE_ATTR": "ATTR",  # what is stored and not read is to be stored by a replay, too
+    "STORE_DEREF": "DEREF",
+    "STORE_GLOBAL": "GLOBAL",
     "IMPORT_FROM": "ATTR",
     "IMPORT_NAME": "IMPORT",
 }
@@ -188,8 +191,8 @@ def is_library_module(module):
 def is_library_class(cls):
     """Whether a class is pyml's, Python's own, or of installed software."""
     root = cls.__module__.partition(".")[0]
-    if root in ("builtins", "pyml"):
-        return True
+    if root == "pyml" or root in sys.stdlib_module_names:
+        return root != "__main__"
     if root == "__main__":
         return False
     module = sys.modules.get(cls.__module__)

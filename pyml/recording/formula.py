@@ -8,9 +8,12 @@ condition of the formula: where it comes out otherwise, the recording does not f
 """
 
 import functools
+import gc
 import math
 import operator
 import threading
+import types
+import weakref
 
 import numpy as np
 
@@ -44,6 +47,7 @@ class Formula:
         self._outputs = []
         self.values = []  # of the outputs, in this call
         self._function = None
+        self.numbers = []  # weak references to all that were made
 
     def input(self, value):
         """A Number for one of the numbers that the formula begins with."""
@@ -83,6 +87,15 @@ class Formula:
         self.values.append(worth(value))
         return len(self._outputs) - 1
 
+    def kept(self):
+        """Whether Numbers are in use outside of the step; they are replaced by what they are worth, where that can be."""
+        found = False
+        for number in [reference() for reference in self.numbers]:
+            if number is not None:
+                found = True
+                replace(number)
+        return found
+
     def close(self):
         """From now on Numbers are just what they are worth."""
         self.is_open = False
@@ -119,6 +132,7 @@ class Number(Traced):
     def __init__(self, formula, word, value):
         super().__init__(value)
         self.formula, self.word = formula, word
+        formula.numbers.append(weakref.ref(self))
 
     @property
     def __class__(self):
@@ -198,16 +212,16 @@ class Item(Number):
 
     __slots__ = ("tensor",)
 
-    def __init__(self, refuse, tensor, value):
-        super().__init__(Refusing(refuse), "", value)
+    def __init__(self, formula, refuse, tensor, value):
+        super().__init__(Refusing(refuse, formula.numbers), "", value)
         self.tensor = tensor
 
 
 class Refusing(Formula):
     """Of an Item: what is done with it is refused while the step is recorded."""
 
-    def __init__(self, refuse):
-        self._refuse = refuse
+    def __init__(self, refuse, numbers):
+        self._refuse, self.numbers = refuse, numbers
 
     @property
     def is_open(self):
@@ -221,6 +235,21 @@ class Refusing(Formula):
 
     def require(self, text, value):
         return value if not self.is_open else None
+
+
+def replace(number, plain=None):
+    """Puts the plain number where a Number is: in dicts, lists, cells, and tuples in them."""
+    plain = worth(number) if plain is None else plain
+    for holder in gc.get_referrers(number):
+        if isinstance(holder, dict):
+            places = [key for key, value in holder.items() if value is number]
+            holder.update(dict.fromkeys(places, plain))
+        elif isinstance(holder, list):
+            holder[:] = [plain if value is number else value for value in holder]
+        elif isinstance(holder, types.CellType) and holder.cell_contents is number:
+            holder.cell_contents = plain
+        elif type(holder) is tuple and any(isinstance(value, Number) for value in holder):
+            replace(holder, tuple(map(worth, holder)))
 
 
 def worth(value):
@@ -242,7 +271,10 @@ def applied(function, operands):
 class Mathematics:
     """While it is open, the functions of the module math take Numbers. Others are not concerned."""
 
-    NAMES = ("sqrt", "exp", "log", "log2", "log10", "log1p", "expm1", "sin", "cos", "tan", "tanh")
+    NAMES = (
+        "exp", "expm1", "fabs", "log", "log10", "log1p", "log2", "pow", "sqrt",
+        "cos", "sin", "tan", "tanh",
+    )  # fmt: skip
 
     def __init__(self):
         self._lock, self._open, self._originals = threading.Lock(), 0, {}

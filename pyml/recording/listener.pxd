@@ -42,11 +42,13 @@ cdef class Recording(Recorder):
     cdef int last_kernel
     cdef list alterations        # (owner, name, before)
 
+    cdef int call_host(self) except -1
     cdef object returned(self, list leaves)
     cdef int close_mathematics(self) except -1
     cdef int restore_numbers(self) except -1
     cdef int add_host(self, function) except -1
     cdef int settle_changes(self) except -1
+    cdef int settle_item(self, Target target, item) except -1
     cdef list changes(self)
     cdef bint settle_slot(self, Target target, Tensor before, Tensor now) except -1
     cdef bint is_gone(self, owner) except -1
@@ -69,6 +71,7 @@ cdef class Recording(Recorder):
     cdef tuple source_of(self, ndarray array)
     cdef bint is_gradient(self, Tensor t) except -1
     cdef bint complete(self, list leaves) except -1
+    cdef bint plain_numbers(self) except -1
     cdef bint has_altered(self) except -1
     cdef bint has_leaked(self) except -1
     cdef bint leaks(self, str what)

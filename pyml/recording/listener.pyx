@@ -69,6 +69,7 @@ WORLD = {id(function) for function in (
     time.perf_counter_ns, time.process_time, time.process_time_ns, time.sleep)}
 
 
+LEVELS = frozenset(("debug", "info", "warning", "warn", "error", "critical", "exception", "log"))
 LOGGING = os.path.join(os.path.dirname(os.__file__), "logging") + os.sep
 
 
@@ -84,9 +85,14 @@ cdef bint asks_the_world(function) except -1:
 
 def place():
     """The line of the user's code that runs: (file, line)."""
-    frame = sys._getframe()
-    while frame is not None and is_library(frame.f_code):
+    first = sys._getframe()
+    frame = first
+    while frame is not None and is_installed(frame.f_code.co_filename):
         frame = frame.f_back
+    if frame is None:   # all of it is installed software
+        frame = first
+        while frame is not None and is_library(frame.f_code):
+            frame = frame.f_back
     return ("?", 0) if frame is None else (frame.f_code.co_filename, frame.f_lineno)
 
 
@@ -399,7 +405,7 @@ cdef class Recording(Recorder):
         if not cnp.PyArray_ISFLOAT(t.array) and not cnp.PyArray_ISINTEGER(t.array) or cnp.PyArray_SIZE(t.array) != 1:
             self.refuse("item()")
             return t.array.item()
-        return Item(self.item_is_used, t.detach(), t.array.item())
+        return Item(self.formula, self.item_is_used, t.detach(), t.array.item())
 
     def item_is_used(self):
         """Called when a step computes with a number that it read from a tensor. Whether that is still of importance."""
@@ -426,6 +432,9 @@ cdef class Recording(Recorder):
         cdef HostCall call = HostCall()
         cdef Tensor t
         cdef list leaves = []
+        if holds_numbers(function):
+            self.refuse("a number of the step that a function for pyml.host() has from its closure or defaults (pass it "
+                        "as an argument)")
         call.function = function
         nest = mapped((args, kwargs), self.outcome)
         flatten(nest, leaves)
@@ -490,6 +499,12 @@ cdef class Recording(Recorder):
         return unflatten(value, iter(tensors))
 
     # -- the end --
+
+    cdef int call_host(self) except -1:
+        """Of a step that turned out not to be recordable: what it has already called on the host."""
+        self.program.computed = [worth(value) for value in self.formula.values]
+        self.program.call_host()
+        return 0
 
     cdef object returned(self, list leaves):
         """What the call that was recorded returns."""
@@ -558,6 +573,8 @@ cdef class Recording(Recorder):
             if isinstance(now, Tensor) and isinstance(before, Tensor):
                 if not self.settle_slot(target, before, now):
                     self.unexplained.append(target)
+            elif isinstance(now, Item) and type(before) in (int, float):
+                self.settle_item(target, now)
             elif type(now) in (int, float) and type(before) in (int, float):
                 self.fresh_numbers.append(target)
             elif is_flag(now) and is_flag(before):
@@ -567,7 +584,18 @@ cdef class Recording(Recorder):
                 put_silently(target, worth(now))
                 (self.fresh_numbers if type(before) in (int, float) else self.unexplained).append(target)
             else:
+                if isinstance(now, tuple):   # with Numbers in it, perhaps
+                    put_silently(target, mapped(now, worth))
                 self.unexplained.append(target)
+        return 0
+
+    cdef int settle_item(self, Target target, item) except -1:
+        """A number read from a tensor that the step puts somewhere, in every step anew."""
+        cdef Effect made = effect(target, -1)
+        made.item = self.outcome(item)
+        put_silently(target, worth(item))
+        self.program.effects.append(made)
+        self.program.flags[target.at()] = ANY
         return 0
 
     cdef list changes(self):
@@ -719,10 +747,18 @@ cdef class Recording(Recorder):
         self.program.guards.complete(modules, self.steppers, effects)
         return True
 
+    cdef bint plain_numbers(self) except -1:
+        """Leaves plain numbers wherever the step has put Numbers. Returns whether it had, beyond the places that it is
+        known to change."""
+        self.traced = [(target, before, None) for target, before, _ in self.traced]
+        self.alterations = [(owner, name, worth(before)) for owner, name, before in self.alterations]
+        return self.formula.kept()
+
     cdef bint has_altered(self) except -1:
         """Whether the function has changed what it depends on, in a way that a replay would not."""
         cdef set seen = set()
         cdef Target target
+        cdef bint keeps_numbers = self.plain_numbers()
         drawn = self.program.guards.drawn()
         if drawn is None and self.randomness != randomness():
             drawn = "Python or NumPy", self.program.guards.line_of("random")
@@ -741,8 +777,18 @@ cdef class Recording(Recorder):
             return True
         for target in self.fresh_numbers:
             self.numbers[target.at()] = target
-            self.refusal = f"record: the step changes {target.name!r} in every call"
+            self.refusal = (
+                f"record: the step changes {target.name!r}{self.program.guards.where(target)}, in a way that a replay cannot "
+                "compute; keep it in a Tensor, or change it by pyml.host(function, ...)")
         if self.fresh_numbers:
+            return True
+        if keeps_numbers:
+            code = code_of(self.function)
+            at = "" if code is None else f" of {code.co_name!r} ({code.co_filename}:{code.co_firstlineno})"
+            self.refusal = (
+                f"record: a number that the step{at} changes or reads from a tensor is kept elsewhere, or a function for the "
+                "host has it from outside of its arguments; a replay would not put a new one there; pass it to "
+                "pyml.host(function, number), or return it")
             return True
         if self.shared is not None:
             self.refusal = (
@@ -841,6 +887,9 @@ cdef class Recording(Recorder):
         for r in self.program.results:
             if r.kind == COPIED:
                 count += (r.array is array) + (cnp.get_array_base(r.array) is array)
+        for slot in self.program.slots:
+            count += ((<Slot>slot).array is array) + (cnp.get_array_base((<Slot>slot).array) is array)
+        slot = None
         return Py_REFCNT(<PyObject *>array) > count + 1   # the caller's
 
     cdef bint constants_leak(self, set known) except -1:
@@ -962,7 +1011,8 @@ cdef int see_event(object recording, object frame, int what, PyObject *argument)
     if what == PyTrace_C_CALL:
         if argument != NULL and asks_the_world(<object>argument) and not is_installed(frame.f_code.co_filename):
             r.refuse(f"{(<object>argument).__name__}()")
-    elif what == PyTrace_CALL and frame.f_code.co_filename.startswith(LOGGING) and frame.f_back is not None \
+    elif what == PyTrace_CALL and frame.f_code.co_name in LEVELS and frame.f_code.co_filename.startswith(LOGGING) \
+            and frame.f_back is not None \
             and not is_installed(frame.f_back.f_code.co_filename):
         r.refuse(f"logging ({frame.f_code.co_name}())")
     return 0
@@ -1000,6 +1050,22 @@ cdef void see_write(void *context, void **field, ptrdiff_t before, size_t size, 
         piece = r.memory.find(begin)
     if piece != NULL:
         piece.marks |= KERNEL | REWRITTEN if piece.marks & CONSTANT else KERNEL
+
+
+cdef bint holds_numbers(function) except -1:
+    """Whether a function has numbers of the step by another way than its arguments."""
+    cdef list held = []
+    while hasattr(function, "func"):   # a partial
+        held += [*function.args, *function.keywords.values()]
+        function = function.func
+    held += getattr(function, "__defaults__", None) or ()
+    held += (getattr(function, "__kwdefaults__", None) or {}).values()
+    for cell in getattr(function, "__closure__", None) or ():
+        try:
+            held.append(cell.cell_contents)
+        except ValueError:   # it is empty
+            pass
+    return any([isinstance(value, Number) for value in held])
 
 
 cdef Effect effect(Target target, Py_ssize_t output):

@@ -26,7 +26,8 @@ cdef class Result:
 
 cdef class Effect:
     cdef Target target
-    cdef Py_ssize_t output   # of the formula
+    cdef Py_ssize_t output   # of the formula, or -1:
+    cdef object item         # an ItemOf
 
 
 cdef class Slot:

@@ -186,6 +186,8 @@ cdef class Program:
         if not self.numbers and not self.effects:
             return True
         self.computed = self.formula.compute([(<Target>target).get() for target in self.numbers])
+        if self.computed is None:
+            self.guards.broken = "what the step decides by a number that it changes"
         return self.computed is not None
 
     cdef bint fits_optimizers(self) except -1:
@@ -303,8 +305,7 @@ cdef class Program:
                 return "an option of an optimizer, which the step sets itself, is another", None
         if self.formula.text() != other.formula.text() or [o for _, o in self.scalars] != [o for _, o in other.scalars]:
             return "it computes with its numbers otherwise", None
-        if [((<Effect>e).target.at(), (<Effect>e).output) for e in self.effects] != \
-                [((<Effect>e).target.at(), (<Effect>e).output) for e in other.effects]:
+        if [where_it_goes(e) for e in self.effects] != [where_it_goes(e) for e in other.effects]:
             return "it changes other variables", None
         if [((<Slot>p).target.at(), (<Slot>p).source) for p in self.slots] != \
                 [((<Slot>p).target.at(), (<Slot>p).source) for p in other.slots]:
@@ -410,7 +411,7 @@ cdef class Program:
         cdef Effect e
         cdef Slot slot
         for e in self.effects:
-            value = self.computed[e.output]
+            value = self.computed[e.output] if e.item is None else self.resolve(e.item)
             now = e.target.get()
             if now is not value and not equal_values(now, value):
                 e.target.put(value)
@@ -581,6 +582,10 @@ cdef class Program:
             rows.append((
                 kernel_name(call.kernel).decode(), flops, traffic.bytes, call.ns / timed if timed else float("nan")))
         return rows
+
+
+cdef tuple where_it_goes(Effect e):
+    return e.target.at(), e.output, None if e.item is None else e.item.index
 
 
 cdef bytes memory_of(size_t address, Py_ssize_t size):

@@ -98,6 +98,7 @@ cdef class Recorded:
         cdef Py_ssize_t numbers = len(self._numbers), hosts = len(self._hosts)
         result = self._listen(recording, args, kwargs, leaves, spec)
         if recording.refusal is not None:
+            recording.call_host()
             self._fall_back(recording.refusal)
             return result
         program.spec = spec
@@ -116,8 +117,10 @@ cdef class Recorded:
         cdef Recording recording = Recording(self.unrecordable == "eager", self._numbers, self._hosts)
         cdef Program again = recording.program
         cdef list before = program.snapshot(leaves)
+        cdef Py_ssize_t known = len(self._numbers) + len(self._hosts)
         result = self._listen(recording, args, kwargs, leaves, spec)
         if recording.refusal is not None:
+            recording.call_host()
             self._refuse(recording.refusal)
             return result
         again.spec = spec
@@ -129,6 +132,8 @@ cdef class Recorded:
             difference = recording.refusal
         if difference is None:
             program.confirmed()
+        elif len(self._numbers) + len(self._hosts) > known:   # more is known now: to be recorded anew
+            self._programs.remove(program)
         else:
             self._refuse(difference)
         return recording.returned(leaves)
@@ -150,6 +155,10 @@ cdef class Recorded:
                 if recording.has_leaked():
                     gc.collect()
                 recording.refusal = None
+        except BaseException:
+            recording.stop()
+            recording.plain_numbers()
+            raise
         finally:
             recording.stop()
         recording.give_back(leaves)

@@ -562,12 +562,11 @@ def eager_run(step, *data, batch_size, epochs, shuffle, drop_last, scheduler=Non
     """What run() is documented to do. Returns the numbers that the steps return, stacked."""
     results = []
     for _ in range(epochs):
-        order = pyml.arange(len(data[0]))
+        n = len(data[0])
+        batches = [slice(at, min(at + batch_size, n)) for at in range(0, n, batch_size)]  # views
         if shuffle:
-            order = pyml.randperm(len(data[0]), generator=generator)
-        for rows in order.split(batch_size):
-            if drop_last and len(rows) < batch_size:
-                continue
+            batches = pyml.randperm(n, generator=generator).split(batch_size)
+        for rows in batches[: n // batch_size] if drop_last else batches:
             result = step(*(t[rows] for t in data))
             results.append([result] if isinstance(result, pyml.Tensor) else result)
         if scheduler is not None:

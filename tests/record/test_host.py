@@ -211,7 +211,8 @@ def captured(log):
         pyml.host(lambda n=self.n: log.append(n))
 
     def item_as_a_default(x):
-        pyml.host(lambda n=x.sum().item(): log.append(n))
+        number = x.sum().item()
+        pyml.host(lambda n=number: log.append(n))
 
     def item_in_a_partial(x):
         pyml.host(functools.partial(log.append, x.sum().item()))
