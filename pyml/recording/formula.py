@@ -88,7 +88,7 @@ class Formula:
         return len(self._outputs) - 1
 
     def kept(self):
-        """Whether Numbers are in use outside of the step; they are replaced by what they are worth, where that can be."""
+        """Whether Numbers are in use elsewhere; plain ones take their place, where that can be."""
         found = False
         for number in [reference() for reference in self.numbers]:
             if number is not None:
