@@ -349,6 +349,9 @@ class Reach:
                 self._visit(part, path)
         elif callable(value) and hasattr(value, "__wrapped__"):  # a decorator in C
             self._visit(value.__wrapped__, path)
+        elif isinstance(value, (functools.partialmethod, functools.singledispatchmethod)):
+            for part in vars(value).values():
+                self._visit(part, path)
         elif isinstance(value, functools.partial):
             for part in (value.func, value.args, value.keywords):
                 self._visit(part, path)
@@ -358,7 +361,7 @@ class Reach:
         elif isinstance(value, (staticmethod, classmethod)):
             self._visit(value.__func__, path)
         elif isinstance(value, property):
-            for part in (value.fget,):
+            for part in (value.fget, value.fset, value.fdel):
                 self._visit(part, path)
         elif isinstance(value, (list, tuple, collections.deque)):
             self._visit_sequence(value, path)
@@ -494,7 +497,7 @@ class Reach:
         items = getattr(value, "__dict__", None)
         items = items if isinstance(items, dict) else {}
         if is_module(value):  # its own attributes are guarded as such
-            for name in self._names & items.keys():
+            for name in items.keys() if self._is_whole else self._names & items.keys():
                 self._visit(items[name], joined(path, name))
         elif is_foreign(cls):
             self._visit_foreign(items, cls, path)
@@ -517,7 +520,9 @@ class Reach:
             is_part = (
                 type(inside).__module__.partition(".")[0] == root not in sys.stdlib_module_names
             )
-            if is_part or isinstance(inside, (*PLAIN, list, tuple, dict, set, np.ndarray)):
+            if is_part or isinstance(
+                inside, (*PLAIN, list, tuple, dict, set, collections.deque, np.ndarray)
+            ):
                 self._list(ITEM, items, name, inside, joined(path, name))
                 self._visit(inside, joined(path, name))
 
@@ -532,7 +537,11 @@ class Reach:
                     for each in cls.__mro__
                 ):
                     continue
-                if name in self._names or is_called_by_python(name, value, is_made):
+                if (
+                    self._is_whole
+                    or name in self._names
+                    or is_called_by_python(name, value, is_made)
+                ):
                     self._visit_member(base, name, value, instance, path)
                     for nearer in before:
                         if name not in nearer.__dict__:
@@ -573,7 +582,8 @@ def is_foreign(cls):
     return (
         is_library_class(cls)
         and cls.__module__.partition(".")[0] not in ("builtins", "pyml")
-        and cls is not types.SimpleNamespace
+        and (cls.__module__, cls.__name__)
+        not in (("types", "SimpleNamespace"), ("argparse", "Namespace"))
     )
 
 

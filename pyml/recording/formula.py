@@ -24,9 +24,10 @@ __all__ = ["Formula", "Item", "Number", "worth"]
 NUMBERS = (int, float, bool, np.float64)
 BINARY = {
     "add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**",
+    "and": "&", "or": "|", "xor": "^", "lshift": "<<", "rshift": ">>",
 }  # fmt: skip
 COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
-UNARY = {"neg": "-{}", "pos": "+{}", "abs": "abs({})"}
+UNARY = {"invert": "~{}", "neg": "-{}", "pos": "+{}", "abs": "abs({})"}
 ROUNDING = {"floor": "floor({})", "ceil": "ceil({})", "trunc": "trunc({})"}
 
 
@@ -346,7 +347,7 @@ def unary_method(form, function):
 def install():
     """Gives Number the operators."""
     for name, sign in BINARY.items():
-        function = getattr(operator, name)
+        function = getattr(operator, f"__{name}__")
         if name != "pow":  # which has a third argument
             setattr(Number, f"__{name}__", binary_method(sign, function, False))
         setattr(Number, f"__r{name}__", binary_method(sign, function, True))

@@ -644,6 +644,8 @@ cdef class Recording(Recorder):
                 now.shape != before.shape or now.dtype != before.dtype or not cnp.PyArray_ISCARRAY(before.array) \
                 or self.is_new(before.array) or self.input_of(cnp.PyArray_DATA(before.array)) >= 0:
             return False
+        if self.is_gradient(now) or any([(<Slot>other).array is now.array for other in self.program.slots]):
+            return False   # it has another name, by which it may be changed
         if not owns_memory(before.array) or self.is_elsewhere(before):
             self.shared = target.name   # the next call begins with a tensor of the step's own
         slot = Slot()
@@ -654,7 +656,8 @@ cdef class Recording(Recorder):
         slot.source = self.source_of(slot.array)
         close_recorder()   # the copy is not the step's
         try:
-            put_silently(target, wrap(copy_of(slot.array)))
+            slot.placed = wrap(copy_of(slot.array))
+            put_silently(target, slot.placed)
         finally:
             open_recorder(self)
         self.program.slots.append(slot)

@@ -76,7 +76,7 @@ cdef object flatten(object value, list leaves, int depth=0, bint arrays=False):
     if kind in (int, str, bool, bytes, type(None), complex):
         return (kind, value)
     if isinstance(value, np.generic):
-        return (kind, value.item())
+        return (kind, repr(value.item()))   # -0 is not 0
     if kind is slice:
         return (slice, (value.start, value.stop, value.step))
     return Same(value)

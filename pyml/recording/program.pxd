@@ -38,6 +38,7 @@ cdef class Slot:
     cdef ndarray array       # what takes its place: on the program's memory
     cdef tuple source        # and where there, in the words of the Trace
     cdef ndarray bound       # alive while calls point to it
+    cdef Tensor placed       # what was put there last
 
 
 cdef class HostCall:
@@ -154,6 +155,7 @@ cdef class Program:
     cdef object fault(self)
     cdef int stop_on_nan(self, bint on) except -1
     cdef int schedule(self, bint after) except -1
+    cdef Tensor placed(self, ndarray array)
     cdef object returned(self, list leaves)
     cdef list plan(self)
 

@@ -416,16 +416,20 @@ cdef class Program:
             if now is not value and not equal_values(now, value):
                 e.target.put(value)
         for slot in self.slots:
-            slot.target.put(wrap(copy_of(slot.array)))
+            slot.placed = wrap(copy_of(slot.array))
+            slot.target.put(slot.placed)
             slot.bound = None
         return 0
 
     cdef int call_host(self) except -1:
         """Calls the functions that the step calls on the host."""
         cdef HostCall call
+        cdef list calls = []   # all arguments first: a function may call the step again
         for call in self.host_calls:
-            args, kwargs = self.resolved(unflatten(call.nest, iter([wrap(copy_of(array)) for array in call.arrays])))
-            call.function(*args, **kwargs)
+            nest = unflatten(call.nest, iter([wrap(copy_of(array)) for array in call.arrays]))
+            calls.append((call.function, self.resolved(nest)))
+        for function, (args, kwargs) in calls:
+            function(*args, **kwargs)
         return 0
 
     cdef object resolved(self, object value):
@@ -550,6 +554,15 @@ cdef class Program:
                 scheduler.step()
         return 0
 
+    cdef Tensor placed(self, ndarray array):
+        """The tensor that was put into the slot which an array is for; None if it is for none. A step that returns what
+        it puts there returns the same object."""
+        cdef Slot slot
+        for slot in self.slots:
+            if slot.array is array:
+                return slot.placed
+        return None
+
     cdef object returned(self, list leaves):
         cdef Result r
         cdef list tensors = []
@@ -557,7 +570,8 @@ cdef class Program:
             if r.is_hidden:
                 continue
             if r.kind == COPIED:
-                tensors.append(wrap(copy_of(r.array)))
+                placed = self.placed(r.array)
+                tensors.append(wrap(copy_of(r.array)) if placed is None else placed)
             else:
                 tensors.append(leaves[r.argument] if r.kind == ARGUMENT else r.tensor)
         if self.nest is Tensor:

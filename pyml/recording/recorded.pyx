@@ -267,7 +267,8 @@ cdef class Recorded:
         name = f"recorded {self.function.__qualname__}"   # not its own: a class below may have another of that name
         try:
             bound = instance.__dict__.get(name)
-            if bound is None or bound.function.__self__ is not instance:   # that of the object it was copied from
+            if not isinstance(bound, Recorded) or getattr(bound.function, "__self__", None) is not instance:
+                # there is none yet, or that of the object it was copied from
                 bound = Recorded(types.MethodType(self.function, instance) if isinstance(instance, type)
                                  else self.function.__get__(instance, owner), self.unrecordable)
                 if isinstance(instance, type):   # @classmethod above it

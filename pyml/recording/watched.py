@@ -6,8 +6,9 @@ from pyml.recorder import refuse
 
 __all__ = ["Watched"]
 
-# methods that give values to Python, or compute something without asking __array_ufunc__
+# methods that give values to Python, compute something without asking __array_ufunc__, or change it
 READING = (
+    "__setitem__", "fill", "partition", "put", "resize", "setfield", "sort",
     "__bool__", "__complex__", "__contains__", "__float__", "__format__", "__index__", "__int__",
     "__iter__", "__repr__", "__str__", "all", "any", "argmax", "argmin", "choose", "compress",
     "dot", "dump", "dumps", "item", "nonzero", "searchsorted", "take", "tobytes", "tofile",

@@ -422,10 +422,6 @@ def keepers():
         self.h = module(x).sum()
         return x + 1
 
-    def the_result_too(x):
-        self.h = x * 2
-        return self.h
-
     def another_parameter(x):
         module.weight = nn.Parameter(module.weight.detach() * 0.5)
         return module(x)
