@@ -426,12 +426,18 @@ class Reach:
             self._visit(function.__kwdefaults__, f"a default of {function.__name__}")
         self._visit(getattr(function, "__wrapped__", None), path)
 
+    def _is_too_long(self, values, path):
+        """Whether a container has more items than can be compared; tells of it."""
+        if len(values) <= MOST_PLACES:
+            return False
+        self.problems.append(
+            f"the step reaches {path!r}, {len(values)} items, more than can be compared at "
+            "each replay; pass what it needs of them as an argument"
+        )
+        return True
+
     def _visit_sequence(self, values, path):
-        if len(values) > MOST_PLACES:
-            self.problems.append(
-                f"the step reaches {path!r}, {len(values)} items, more than can be compared at "
-                "each replay; pass what it needs of them as an argument"
-            )
+        if self._is_too_long(values, path):
             return
         if not isinstance(values, tuple):
             self._list(SEQUENCE, values, None, tuple(values), path)
@@ -439,11 +445,7 @@ class Reach:
             self._visit(value, f"{path}[{i}]")
 
     def _visit_dict(self, values, path):
-        if len(values) > MOST_PLACES:
-            self.problems.append(
-                f"the step reaches {path!r}, {len(values)} items, more than can be compared at "
-                "each replay; pass what it needs of them as an argument"
-            )
+        if self._is_too_long(values, path):
             return
         self._list(KEYS, values, None, tuple(values), path)
         for key, value in list(values.items()):

@@ -234,8 +234,7 @@ class Refusing(Formula):
     def derived(self, text, value):
         return value if not self.is_open else None
 
-    def require(self, text, value):
-        return value if not self.is_open else None
+    require = derived
 
 
 def replace(number, plain=None):

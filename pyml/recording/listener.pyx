@@ -311,23 +311,16 @@ cdef class Recording(Recorder):
 
     cdef int changed(self, object tensor) except -1:
         cdef ndarray array = (<Tensor>tensor).array
-        cdef size_t begin = <size_t>cnp.PyArray_DATA(array), end = begin
+        cdef Span span = span_of(array)
         cdef Piece *piece
         cdef Py_ssize_t i
-        cdef int d
         if cnp.PyArray_SIZE(array) == 0:
             return 0
-        for d in range(array.ndim):
-            if array.strides[d] < 0:
-                begin += (array.shape[d] - 1) * array.strides[d]
-            else:
-                end += (array.shape[d] - 1) * array.strides[d]
-        end += cnp.PyArray_ITEMSIZE(array)
         if not self.is_new(array) and self.input_of(cnp.PyArray_DATA(array)) < 0:
             self.changed_tensors[id(tensor)] = tensor
         for i in range(self.last_writes.count):
             piece = &self.last_writes.pieces[i]
-            if piece.begin < end and begin < piece.begin + piece.size:
+            if piece.begin < span.end and span.begin < piece.begin + piece.size:
                 return 0
         return self.refuse("a change in place that NumPy made")
 
