@@ -13,7 +13,6 @@ Environment:
 import hashlib
 import os
 import platform
-import re
 import shlex
 import sys
 import sysconfig
@@ -26,6 +25,10 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).parent
+sys.path.insert(0, str(ROOT / "csrc"))
+
+from structs import read_structs  # noqa: E402  (it lies beside what it reads)
+
 CSRC = Path("csrc")
 OBJECTS = Path("build") / "csrc"
 GENERATED = Path("build") / "generated"
@@ -81,27 +84,57 @@ if os.environ.get("PYML_SANITIZE") == "1":
 FIELD_KINDS = {"double": "DOUBLE", "int": "INT", "ptrdiff_t": "INT64", "int64_t": "INT64"}
 
 
-def write_argument_fields():
-    """The header that csrc/arguments.c includes: the fields of each struct of arguments.
+def write_generated():
+    """Writes what follows from the structs of csrc/pyml_kernels.h:
+
+    - argument_fields.h, for csrc/arguments.c: a table of the fields of each struct of arguments;
+    - kernel_arguments.pxd: all structs, for Cython.
 
     Raises:
         KeyError: for a type that arguments do not have.
     """
-    text = re.sub(r"/\*[\s\S]*?\*/", "", (CSRC / "pyml_kernels.h").read_text())
-    lines = []
-    for body, struct in re.findall(r"typedef struct \{([^}]*)\} (\w+_args);", text):
-        lines.append(f"static const argument_field fields_of_{struct}[] = {{")
-        for kind, names in re.findall(r"(?:const )?(\w+) ([^;]+);", body):
-            for star, field, count in re.findall(r"(\*?)(\w+)(?:\[(\w+)\])?(?:,|$)", names):
-                word = "POINTER" if star else FIELD_KINDS[kind]
-                lines.append(
-                    f'    {{"{field}", FIELD_{word}, offsetof({struct}, {field}), {count or 1}}},'
+    table = []
+    declarations = [
+        "from libc.stdint cimport int64_t, uint8_t, uint64_t",
+        "",
+        'cdef extern from "pyml_kernels.h" nogil:',
+    ]
+    for struct, fields in read_structs().items():
+        declarations.append(f"    ctypedef struct {struct}:")
+        for field in fields:
+            const, star = "const " * field.is_const, "*" * field.is_pointer
+            size = f"[{field.count}]" if field.count > 1 else ""
+            declarations.append(f"        {const}{field.kind} {star}{field.name}{size}")
+        if struct.endswith("_args"):
+            table.append(f"static const argument_field fields_of_{struct}[] = {{")
+            for field in fields:
+                word = "POINTER" if field.is_pointer else FIELD_KINDS[field.kind]
+                table.append(
+                    f'    {{"{field.name}", FIELD_{word}, '
+                    f"offsetof({struct}, {field.name}), {field.count}}},"
                 )
-        lines += ["    {0},", "};"]
-    header = GENERATED / "argument_fields.h"
-    if not header.exists() or header.read_text() != "\n".join(lines):  # else it would look newer
-        GENERATED.mkdir(parents=True, exist_ok=True)
-        header.write_text("\n".join(lines))
+            table += ["    {0},", "};"]
+    write_if_changed(GENERATED / "argument_fields.h", table)
+    write_if_changed(GENERATED / "kernel_arguments.pxd", declarations)
+
+
+def write_if_changed(path, lines):
+    """A file that is as it should be keeps its time: nothing is built anew because of it."""
+    text = "\n".join([*lines, ""])
+    if not path.exists() or path.read_text() != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def is_current(target):
+    """Whether a compiled file is newer than all that the compiler read for it, by its own word:
+    -MMD lists the files in a .d beside the target."""
+    read = target.with_suffix(".d")
+    if not (target.exists() and read.exists()):
+        return False
+    names = read.read_text().replace("\\\n", " ").partition(":")[2].split()
+    built = target.stat().st_mtime
+    return all(os.path.exists(name) and os.path.getmtime(name) < built for name in names)
 
 
 class BuildKernels(build_ext):
@@ -119,15 +152,19 @@ class BuildKernels(build_ext):
         for extension in self.extensions:
             if extension.name == "pyml._kernels":
                 extension.extra_objects = objects
-                extension.depends += objects
+                extension.depends = objects  # linked anew when one of them is
         super().build_extensions()
+
+    def build_extension(self, extension):
+        source = Path(extension.sources[0])
+        compiled = Path(self.build_temp, source).with_suffix(".o")
+        if not is_current(compiled):
+            extension.depends = [*extension.depends, str(compiled.with_suffix(".never"))]
+        super().build_extension(extension)
 
     def compile_kernels(self):
         """Compiles csrc/ and returns the object files. They are kept from build to build: an object
-        is named by the command that makes it, and made anew if it is older than its sources."""
-        write_argument_fields()
-        headers = [*CSRC.rglob("*.h"), *GENERATED.glob("*.h")]
-        newest_header = max(p.stat().st_mtime for p in headers)
+        is named by the command that makes it, and made anew when what it was made of is newer."""
         jobs = []
         for source in sorted(CSRC.glob("*.c")):
             jobs.append((source, source.stem, [*DEFINES, f"-I{GENERATED}"]))
@@ -142,11 +179,9 @@ class BuildKernels(build_ext):
             command = [*CC, *FLAGS, *SANITIZE, *flags]
             digest = hashlib.sha256(" ".join(command).encode()).hexdigest()[:8]
             target = OBJECTS / f"{name}-{digest}.o"
-            if not target.exists() or target.stat().st_mtime <= max(
-                source.stat().st_mtime, newest_header
-            ):
+            if not is_current(target):
                 OBJECTS.mkdir(parents=True, exist_ok=True)
-                self.spawn([*command, "-c", str(source), "-o", str(target)])
+                self.spawn([*command, "-MMD", "-c", str(source), "-o", str(target)])
             return str(target)
 
         with ThreadPoolExecutor(self.parallel) as pool:
@@ -167,17 +202,18 @@ def cython_module(path):
         [str(path)],
         include_dirs=[numpy.get_include(), str(CSRC)],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
-        extra_compile_args=["-O2", "-fvisibility=hidden", *SANITIZE],
+        extra_compile_args=["-O2", "-fvisibility=hidden", "-MMD", *SANITIZE],
         extra_link_args=[*LINK, *(SANITIZE or STRIP)],
-        depends=[str(p) for p in [*CSRC.glob("*.h"), *Path("pyml").rglob("*.pxd")]],
     )
 
 
 os.chdir(ROOT)
+write_generated()
 setup(
     ext_modules=cythonize(
         [cython_module(path) for path in sorted(Path("pyml").rglob("*.pyx"))],
-        nthreads=0,
+        include_path=[str(GENERATED)],
+        nthreads=os.cpu_count() or 1,
         compiler_directives={
             "language_level": 3,
             "embedsignature": True,

@@ -5,7 +5,7 @@
 const argument_field *pyml_arguments(pyml_kernel kernel)
 {
     static const argument_field *const fields[KERNEL_COUNT] = {
-#define X(name, arguments) [KERNEL_##name] = fields_of_##arguments,
+#define X(name, arguments, operations) [KERNEL_##name] = fields_of_##arguments,
 #include "kernel_list.h"
 #undef X
     };

@@ -1,6 +1,5 @@
 /* Asks the CPU and the OS once, picks one table of kernels, and runs calls on it. */
 #include "dispatch.h"
-#include "pyml_kernels.h"
 #include "subnormals.h"
 #include "threads.h"
 
@@ -85,7 +84,7 @@ ptrdiff_t pyml_isa_lanes(pyml_dtype dtype)
 }
 
 static const char *const names[KERNEL_COUNT] = {
-#define X(name, arguments) [KERNEL_##name] = #name,
+#define X(name, arguments, operations) [KERNEL_##name] = #name,
 #include "kernel_list.h"
 #undef X
 };

@@ -1,9 +1,35 @@
-/* The kernels of the ISA that was chosen: what dispatch.c gives to the rest of csrc/. */
+/* Kernels by number, and the calls of them on the ISA that was chosen. */
 #ifndef PYML_DISPATCH_H
 #define PYML_DISPATCH_H
 
 #include "pyml_kernels.h"
 
+typedef enum {
+#define X(name, arguments, operations) KERNEL_##name,
+#include "kernel_list.h"
+#undef X
+    KERNEL_COUNT
+} pyml_kernel;
+
+typedef void (*kernel_fn)(const void *args);
+
+typedef enum { PYML_FLOAT32, PYML_FLOAT64, PYML_DTYPE_COUNT } pyml_dtype;
+
+const char *pyml_kernel_name(pyml_kernel kernel);
+
+/* Runs a kernel on the chosen ISA. `size` is sizeof(*args): with the two enums it is all that a record of the
+ * call needs. Returns 0, or -1 when memory for the thread's scratch is short (nothing was done). Needs
+ * no Python state, so it may run without the GIL. */
+int pyml_submit(pyml_kernel kernel, pyml_dtype dtype, const void *args, size_t size);
+
+/* The kernel itself, for whoever has prepared the thread. */
 kernel_fn pyml_kernel_of(pyml_kernel kernel, pyml_dtype dtype);
+
+/* Chooses the ISA: `name`, or with NULL the best that this CPU and OS support. 0, or -1 for a name that
+ * is unknown or not supported here. pyml_isa_name(i) lists the supported ones, best first, then NULL. */
+int pyml_isa_select(const char *name);
+const char *pyml_isa_selected(void);
+const char *pyml_isa_name(int i);
+ptrdiff_t pyml_isa_lanes(pyml_dtype dtype); /* lanes of the selected ISA's vector */
 
 #endif

@@ -2,7 +2,7 @@
 #ifndef PYML_FOOTPRINT_H
 #define PYML_FOOTPRINT_H
 
-#include "pyml_kernels.h"
+#include "dispatch.h"
 
 /* READ and WRITE: in/out. WRITE and PART: some of its bytes keep what they were. */
 enum { FOOTPRINT_READ = 1, FOOTPRINT_WRITE = 2, FOOTPRINT_PART = 4 };

@@ -4,7 +4,6 @@
 #endif
 
 #include "program.h"
-#include "dispatch.h"
 #include "footprint.h"
 #include "subnormals.h"
 #include "threads.h"

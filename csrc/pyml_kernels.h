@@ -1,6 +1,6 @@
-/* The contract of every kernel: the one header that the layer above C includes.
+/* The contract of every kernel: what its arguments are, and what it computes from them.
  *
- * A call is data: a kernel takes one pointer to a struct of its arguments, and pyml_submit runs it. The
+ * A call is data: a kernel takes one pointer to a struct of its arguments (dispatch.h runs it). The
  * struct holds pointers, sizes and constants, so a call can be kept and run again; what changes from one
  * step to the next (learning rate, step count, the generator's counter) is read through a pointer.
  *
@@ -18,33 +18,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-
-/* ---- calling ------------------------------------------------------------------------------------ */
-
-typedef enum {
-#define X(name, arguments) KERNEL_##name,
-#include "kernel_list.h"
-#undef X
-    KERNEL_COUNT
-} pyml_kernel;
-
-typedef void (*kernel_fn)(const void *args);
-
-typedef enum { PYML_FLOAT32, PYML_FLOAT64, PYML_DTYPE_COUNT } pyml_dtype;
-
-/* Runs a kernel on the chosen ISA. `size` is sizeof(*args): with the two enums it is all that a record of the
- * call needs. Returns 0, or -1 when memory for the thread's scratch is short (nothing was done). Needs
- * no Python state, so it may run without the GIL. */
-int pyml_submit(pyml_kernel kernel, pyml_dtype dtype, const void *args, size_t size);
-
-/* Chooses the ISA: `name`, or with NULL the best that this CPU and OS support. 0, or -1 for a name that
- * is unknown or not supported here. pyml_isa_name(i) lists the supported ones, best first, then NULL. */
-int pyml_isa_select(const char *name);
-const char *pyml_isa_selected(void);
-const char *pyml_isa_name(int i);
-ptrdiff_t pyml_isa_lanes(pyml_dtype dtype); /* lanes of the selected ISA's vector */
-
-const char *pyml_kernel_name(pyml_kernel kernel);
 
 /* How a loss is reduced, PyTorch's `reduction`. */
 enum { REDUCTION_NONE, REDUCTION_MEAN, REDUCTION_SUM };
@@ -317,12 +290,11 @@ typedef struct {
 
 /* y = f(a, b) over (rows, cols), y contiguous. An operand's element is at i*row + j*col; col is 0 or 1, row any, so a
  * scalar has (0, 0), a row (0, 1), a column (1, 0). y may be an operand of the same layout.
- * Kernels: add, sub, mul, div, pow, maximum, minimum (NaN propagates); and the comparisons below. */
+ * Kernels: add, sub, mul, div, pow, maximum, minimum (NaN propagates). */
 typedef struct {
     void *y;
     const void *a, *b;
     ptrdiff_t rows, cols, a_row, a_col, b_row, b_col;
-    int integers; /* comparisons only */
 } binary_args;
 
 /* y = f(x), y may be x. neg, abs, exp, log, sqrt, sign, reciprocal, sin, cos, log1p, expm1;
@@ -344,9 +316,15 @@ typedef struct {
 
 /* ---- compare -------------------------------------------------------------------------------------- */
 
-/* equal, not_equal, less, less_equal, greater, greater_equal take binary_args: y is uint8_t, 1 where the comparison
- * holds and 0 where not, and no operand. A NaN is not equal to anything, and neither less nor greater; -0 equals 0; a
+/* y = 1 where the comparison holds, else 0: equal, not_equal, less, less_equal, greater, greater_equal. Operands as
+ * of binary_args; y is none of them. A NaN is not equal to anything, and neither less nor greater; -0 equals 0; a
  * subnormal number is not zero. With `integers`, a and b are int64_t (in float64 calls) or int32_t (float32). */
+typedef struct {
+    uint8_t *y;
+    const void *a, *b;
+    ptrdiff_t rows, cols, a_row, a_col, b_row, b_col;
+    int integers;
+} compare_args;
 
 /* y[i] = a[i] f b[i] of truth values: 0 is false, anything else true, y is 0 or 1. logical_and, logical_or,
  * logical_xor; logical_not of a alone. y may be a or b. */

@@ -7,64 +7,16 @@ None stands for NULL.
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from numpy cimport ndarray
 
-cdef extern from "pyml_kernels.h" nogil:
+from kernel_arguments cimport (
+    adagrad_options, adam_options, optim_segment, rmsprop_options, sgd_options,
+)
+
+cdef extern from "dispatch.h" nogil:
     ctypedef enum pyml_kernel:
-        KERNEL_gemm, KERNEL_linear_forward, KERNEL_linear_backward, KERNEL_relu_forward,
-        KERNEL_relu_backward, KERNEL_leaky_relu_forward, KERNEL_leaky_relu_backward,
-        KERNEL_sigmoid_forward, KERNEL_sigmoid_backward, KERNEL_tanh_forward, KERNEL_tanh_backward,
-        KERNEL_gelu_forward, KERNEL_gelu_backward, KERNEL_gelu_tanh_forward,
-        KERNEL_gelu_tanh_backward, KERNEL_silu_forward, KERNEL_silu_backward, KERNEL_elu_forward,
-        KERNEL_elu_backward, KERNEL_softplus_forward, KERNEL_softplus_backward,
-        KERNEL_batchnorm_forward, KERNEL_batchnorm_backward, KERNEL_batchnorm_inference,
-        KERNEL_batchnorm_inference_backward, KERNEL_softmax_forward, KERNEL_softmax_backward,
-        KERNEL_log_softmax_forward, KERNEL_log_softmax_backward, KERNEL_cross_entropy_forward,
-        KERNEL_cross_entropy_backward, KERNEL_mse_forward, KERNEL_mse_backward,
-        KERNEL_dropout_forward, KERNEL_dropout_backward, KERNEL_random_uniform,
-        KERNEL_random_normal, KERNEL_random_permutation, KERNEL_sgd, KERNEL_adagrad,
-        KERNEL_rmsprop, KERNEL_adam, KERNEL_grad_norm, KERNEL_scale_segments, KERNEL_add,
-        KERNEL_sub, KERNEL_mul, KERNEL_div, KERNEL_pow, KERNEL_maximum, KERNEL_minimum, KERNEL_neg,
-        KERNEL_abs, KERNEL_exp, KERNEL_log, KERNEL_sqrt, KERNEL_sign, KERNEL_reciprocal, KERNEL_sin,
-        KERNEL_cos, KERNEL_log1p, KERNEL_expm1,
-        KERNEL_clamp, KERNEL_where, KERNEL_equal, KERNEL_not_equal, KERNEL_less, KERNEL_less_equal,
-        KERNEL_greater, KERNEL_greater_equal, KERNEL_logical_and, KERNEL_logical_or,
-        KERNEL_logical_xor, KERNEL_logical_not, KERNEL_fill, KERNEL_copy, KERNEL_cast, KERNEL_sum,
-        KERNEL_max, KERNEL_min, KERNEL_gather, KERNEL_gather_backward, KERNEL_index_check,
-        KERNEL_gather_along, KERNEL_scatter_add,
-        KERNEL_vector_norm, KERNEL_relative_change, KERNEL_dead_share, KERNEL_outside_share,
-        KERNEL_batchnorm_drift, KERNEL_multiply_adds
+        pass
     ctypedef enum pyml_dtype:
         PYML_FLOAT32
         PYML_FLOAT64
-    int KERNEL_COUNT
-    int ELEMENT_BOOL, ELEMENT_UINT8, ELEMENT_INT8, ELEMENT_INT16, ELEMENT_INT32, ELEMENT_INT64
-    int ELEMENT_FLOAT32, ELEMENT_FLOAT64
-    int pyml_submit(pyml_kernel kernel, pyml_dtype dtype, const void *args, size_t size)
-    int pyml_isa_select(const char *name)
-    const char *pyml_isa_selected()
-    const char *pyml_isa_name(int i)
-    ptrdiff_t pyml_isa_lanes(pyml_dtype dtype)
-    const char *pyml_kernel_name(pyml_kernel kernel)
-
-    ctypedef struct optim_segment:
-        void *w
-        const void *g
-        void *s0
-        void *s1
-        void *s2
-        double *step
-        ptrdiff_t n
-    ctypedef struct sgd_options:
-        double lr, momentum, dampening, weight_decay
-        int nesterov, maximize
-    ctypedef struct adagrad_options:
-        double lr, lr_decay, weight_decay, eps
-        int maximize
-    ctypedef struct rmsprop_options:
-        double lr, alpha, eps, weight_decay, momentum
-        int centered, maximize
-    ctypedef struct adam_options:
-        double lr, beta1, beta2, eps, weight_decay
-        int amsgrad, maximize, decoupled
 
 
 cdef extern from "program.h" nogil:
@@ -150,7 +102,9 @@ cdef double visit_footprint(
 cdef const char *kernel_name(int kernel) noexcept
 cdef const argument_field *kernel_arguments(int kernel) noexcept   # the last has no name
 
-# The first argument of a family's call says which kernel: KERNEL_relu_forward, KERNEL_add, ...
+cpdef int kernel(str name) except -1   # the number of a kernel; ImportError if there is none of that name
+
+# The first argument of a family's call says which kernel: kernel("relu_forward"), kernel("add"), ...
 cpdef int gemm(
     ndarray c, ndarray a, ndarray b, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, ptrdiff_t a_row,
     ptrdiff_t a_col, ptrdiff_t b_row, ptrdiff_t b_col, ptrdiff_t c_row, ptrdiff_t batch,

@@ -8,254 +8,29 @@ from pyml.recorder cimport Recorder, recorder
 
 cnp.import_array()
 
+from kernel_arguments cimport *
+
+cdef extern from "dispatch.h" nogil:
+    int KERNEL_COUNT
+    int pyml_submit(pyml_kernel kernel, pyml_dtype dtype, const void *args, size_t size)
+    int pyml_isa_select(const char *name)
+    const char *pyml_isa_selected()
+    const char *pyml_isa_name(int i)
+    ptrdiff_t pyml_isa_lanes(pyml_dtype dtype)
+    const char *pyml_kernel_name(pyml_kernel kernel)
+    enum:   # those that are alone in their family
+        KERNEL_adagrad, KERNEL_adam, KERNEL_batchnorm_backward, KERNEL_batchnorm_forward,
+        KERNEL_batchnorm_inference, KERNEL_batchnorm_inference_backward, KERNEL_cast, KERNEL_copy,
+        KERNEL_cross_entropy_backward, KERNEL_cross_entropy_forward, KERNEL_dropout_backward,
+        KERNEL_dropout_forward, KERNEL_fill, KERNEL_gather, KERNEL_gather_along, KERNEL_gather_backward,
+        KERNEL_gemm, KERNEL_grad_norm, KERNEL_index_check, KERNEL_linear_backward, KERNEL_linear_forward,
+        KERNEL_mse_backward, KERNEL_mse_forward, KERNEL_multiply_adds, KERNEL_random_permutation,
+        KERNEL_rmsprop, KERNEL_scale_segments, KERNEL_scatter_add, KERNEL_sgd, KERNEL_sum, KERNEL_where
+
 cdef extern from "pyml_kernels.h" nogil:
-    enum:
-        COPY_NDIM
-    ctypedef struct gemm_args:
-        void *c
-        const void *a
-        const void *b
-        ptrdiff_t m, n, k, a_row, a_col, b_row, b_col, c_row, batch, a_batch, b_batch, c_batch
-        double alpha, beta
-    ctypedef struct linear_forward_args:
-        void *y
-        const void *x
-        const void *w
-        const void *b
-        ptrdiff_t n, k, o
-    ctypedef struct linear_backward_args:
-        void *dx
-        void *dw
-        void *db
-        const void *dy
-        const void *x
-        const void *w
-        ptrdiff_t n, k, o
-    ctypedef struct activation_forward_args:
-        void *y
-        const void *x
-        ptrdiff_t n
-        double alpha, beta
-    ctypedef struct activation_backward_args:
-        void *dx
-        const void *dy
-        const void *s
-        ptrdiff_t n
-        double alpha, beta
-    ctypedef struct batchnorm_forward_args:
-        void *y
-        void *mean
-        void *rstd
-        void *running_mean
-        void *running_var
-        int64_t *batches_tracked
-        const void *x
-        const void *gamma
-        const void *beta
-        ptrdiff_t n, c
-        double eps, momentum
-    ctypedef struct batchnorm_backward_args:
-        void *dx
-        void *dgamma
-        void *dbeta
-        const void *dy
-        const void *x
-        const void *mean
-        const void *rstd
-        const void *gamma
-        ptrdiff_t n, c
-    ctypedef struct batchnorm_inference_args:
-        void *y
-        const void *x
-        const void *mean
-        const void *var
-        const void *gamma
-        const void *beta
-        ptrdiff_t n, c
-        double eps
-    ctypedef struct batchnorm_inference_backward_args:
-        void *dx
-        void *dgamma
-        void *dbeta
-        const void *dy
-        const void *x
-        const void *mean
-        const void *var
-        const void *gamma
-        ptrdiff_t n, c
-        double eps
-    ctypedef struct softmax_forward_args:
-        void *y
-        const void *x
-        ptrdiff_t n, c
-    ctypedef struct softmax_backward_args:
-        void *dx
-        const void *dy
-        const void *y
-        ptrdiff_t n, c
-    ctypedef struct cross_entropy_forward_args:
-        void *loss
-        void *softmax
-        void *total_weight
-        const void *x
-        const int64_t *index
-        const void *prob
-        const void *weight
-        ptrdiff_t n, c
-        int64_t ignore_index
-        double label_smoothing
-        int reduction
-    ctypedef struct cross_entropy_backward_args:
-        void *dx
-        const void *dloss
-        const void *softmax
-        const void *total_weight
-        const int64_t *index
-        const void *prob
-        const void *weight
-        ptrdiff_t n, c
-        int64_t ignore_index
-        double label_smoothing
-        int reduction
-    ctypedef struct mse_forward_args:
-        void *loss
-        const void *x
-        const void *t
-        ptrdiff_t n
-        int reduction
-    ctypedef struct mse_backward_args:
-        void *dx
-        void *dt
-        const void *dloss
-        const void *x
-        const void *t
-        ptrdiff_t n
-        int reduction
-    ctypedef struct dropout_forward_args:
-        void *y
-        uint64_t *used
-        uint64_t *state
-        const void *x
-        ptrdiff_t n
-        double p
-    ctypedef struct dropout_backward_args:
-        void *dx
-        const void *dy
-        const uint64_t *used
-        ptrdiff_t n
-        double p
-    ctypedef struct random_args:
-        void *y
-        uint64_t *state
-        ptrdiff_t n
-        double low, high
-    ctypedef struct random_permutation_args:
-        int64_t *index
-        uint64_t *state
-        ptrdiff_t n
-    ctypedef struct sgd_args:
-        const optim_segment *segments
-        ptrdiff_t count
-        const sgd_options *options
-    ctypedef struct adagrad_args:
-        const optim_segment *segments
-        ptrdiff_t count
-        const adagrad_options *options
-    ctypedef struct rmsprop_args:
-        const optim_segment *segments
-        ptrdiff_t count
-        const rmsprop_options *options
-    ctypedef struct adam_args:
-        const optim_segment *segments
-        ptrdiff_t count
-        const adam_options *options
-    ctypedef struct grad_norm_args:
-        void *norm
-        void *coef
-        const optim_segment *segments
-        ptrdiff_t count
-        double max_norm
-    ctypedef struct scale_segments_args:
-        const optim_segment *segments
-        const void *coef
-        ptrdiff_t count
-    ctypedef struct binary_args:
-        void *y
-        const void *a
-        const void *b
-        ptrdiff_t rows, cols, a_row, a_col, b_row, b_col
-        int integers
-    ctypedef struct unary_args:
-        void *y
-        const void *x
-        ptrdiff_t n
-        double low, high
-    ctypedef struct where_args:
-        void *y
-        const uint8_t *condition
-        const void *a
-        const void *b
-        ptrdiff_t n
-    ctypedef struct logical_args:
-        uint8_t *y
-        const uint8_t *a
-        const uint8_t *b
-        ptrdiff_t n
-    ctypedef struct fill_args:
-        void *y
-        ptrdiff_t n
-        double value
-    ctypedef struct copy_args:
-        void *y
-        const void *x
-        ptrdiff_t ndim, item_bytes
-        ptrdiff_t shape[8]
-        ptrdiff_t y_strides[8]
-        ptrdiff_t x_strides[8]
-    ctypedef struct cast_args:
-        void *y
-        const void *x
-        ptrdiff_t n
-        int y_element, x_element
-    ctypedef struct sum_args:
-        void *y
-        const void *x
-        ptrdiff_t outer, n, inner
-    ctypedef struct extremum_args:
-        void *y
-        int64_t *index
-        const void *x
-        ptrdiff_t outer, n, inner
-    ctypedef struct gather_args:
-        void *y
-        const void *x
-        const int64_t *index
-        ptrdiff_t n, row_bytes
-    ctypedef struct gather_backward_args:
-        void *dx
-        const void *dy
-        const int64_t *index
-        ptrdiff_t n, rows, c
-    ctypedef struct index_check_args:
-        int64_t *y
-        int64_t *fault
-        const int64_t *index
-        ptrdiff_t n, size
-        int64_t ignored
-        int wrap
-    ctypedef struct gather_along_args:
-        void *y
-        const void *x
-        const int64_t *index
-        ptrdiff_t outer, n, m, inner, item_bytes
-    ctypedef struct scatter_add_args:
-        void *dx
-        const void *dy
-        const int64_t *index
-        ptrdiff_t outer, n, m, inner
-    ctypedef struct multiply_adds_args:
-        void *y
-        ptrdiff_t rounds
+    int COPY_NDIM
+    int ELEMENT_BOOL, ELEMENT_UINT8, ELEMENT_INT8, ELEMENT_INT16, ELEMENT_INT32, ELEMENT_INT64
+    int ELEMENT_FLOAT32, ELEMENT_FLOAT64
 
 
 # What the operations above must not hand over is refused here too: a kernel would read or write memory that is not its.
@@ -296,18 +71,27 @@ cdef inline int dtype_of_size(ndarray a) except -1:
     return PYML_FLOAT32 if bytes == 4 else PYML_FLOAT64 if bytes == 8 else unknown(a)
 
 
+cdef dict numbers = {pyml_kernel_name(<pyml_kernel>i).decode(): i for i in range(KERNEL_COUNT)}
+
+
+cpdef int kernel(str name) except -1:
+    if name not in numbers:
+        raise ImportError(f"no kernel is called {name!r}: csrc/kernel_list.h has all that there are")
+    return numbers[name]
+
+
 cdef double GIL_WORK = 20000   # about 20 us: a call worth the 0.1 us of giving the GIL away and taking it back
 cdef double MACS = 32          # multiply-adds in a nanosecond, about
 
 
-cdef int submit(pyml_kernel kernel, int dtype, const void *args, size_t args_size, double work) except -1:
+cdef int submit(int kernel, int dtype, const void *args, size_t args_size, double work) except -1:
     """Runs one call; `work` is about its time in nanoseconds."""
     cdef int status
     if work < GIL_WORK:
-        status = pyml_submit(kernel, <pyml_dtype>dtype, args, args_size)
+        status = pyml_submit(<pyml_kernel>kernel, <pyml_dtype>dtype, args, args_size)
     else:
         with nogil:
-            status = pyml_submit(kernel, <pyml_dtype>dtype, args, args_size)
+            status = pyml_submit(<pyml_kernel>kernel, <pyml_dtype>dtype, args, args_size)
     if status != 0:
         raise MemoryError("no memory for a kernel's working space")
     cdef Recorder r = recorder()
@@ -347,7 +131,7 @@ cpdef int linear_backward(
 cpdef int activation_forward(int kernel, ndarray y, ndarray x, double alpha, double beta) except -1:
     cdef activation_forward_args args
     args.y, args.x, args.n, args.alpha, args.beta = pointer(y), pointer(x), size(x), alpha, beta
-    return submit(<pyml_kernel>kernel, dtype_of(y), &args, sizeof(args), size(x))
+    return submit(kernel, dtype_of(y), &args, sizeof(args), size(x))
 
 
 cpdef int activation_backward(
@@ -356,7 +140,7 @@ cpdef int activation_backward(
     cdef activation_backward_args args
     args.dx, args.dy, args.s, args.n, args.alpha = pointer(dx), pointer(dy), pointer(s), size(dy), alpha
     args.beta = beta
-    return submit(<pyml_kernel>kernel, dtype_of(dx), &args, sizeof(args), size(dy))
+    return submit(kernel, dtype_of(dx), &args, sizeof(args), size(dy))
 
 
 cpdef int batchnorm_forward(
@@ -406,13 +190,13 @@ cpdef int batchnorm_inference_backward(
 cpdef int softmax_forward(int kernel, ndarray y, ndarray x) except -1:
     cdef softmax_forward_args args
     args.y, args.x, args.n, args.c = pointer(y), pointer(x), x.shape[0], x.shape[1]
-    return submit(<pyml_kernel>kernel, dtype_of(y), &args, sizeof(args), 2 * size(x))
+    return submit(kernel, dtype_of(y), &args, sizeof(args), 2 * size(x))
 
 
 cpdef int softmax_backward(int kernel, ndarray dx, ndarray dy, ndarray y) except -1:
     cdef softmax_backward_args args
     args.dx, args.dy, args.y, args.n, args.c = pointer(dx), pointer(dy), pointer(y), y.shape[0], y.shape[1]
-    return submit(<pyml_kernel>kernel, dtype_of(dx), &args, sizeof(args), 2 * size(y))
+    return submit(kernel, dtype_of(dx), &args, sizeof(args), 2 * size(y))
 
 
 cpdef int cross_entropy_forward(
@@ -470,7 +254,7 @@ cpdef int dropout_backward(ndarray dx, ndarray dy, ndarray used, double p) excep
 cpdef int random(int kernel, ndarray y, ndarray state, double low, double high) except -1:
     cdef random_args args
     args.y, args.state, args.n, args.low, args.high = pointer(y), <uint64_t *>pointer(state), size(y), low, high
-    return submit(<pyml_kernel>kernel, dtype_of(y), &args, sizeof(args), 10 * size(y))
+    return submit(kernel, dtype_of(y), &args, sizeof(args), 10 * size(y))
 
 
 cpdef int random_permutation(ndarray index, ndarray state) except -1:
@@ -539,14 +323,14 @@ cpdef int binary(
 ) except -1:
     cdef binary_args args
     args.y, args.a, args.b, args.rows, args.cols, args.a_row = pointer(y), pointer(a), pointer(b), rows, cols, a_row
-    args.a_col, args.b_row, args.b_col, args.integers = a_col, b_row, b_col, 0
-    return submit(<pyml_kernel>kernel, dtype_of(y), &args, sizeof(args), size(y))
+    args.a_col, args.b_row, args.b_col = a_col, b_row, b_col
+    return submit(kernel, dtype_of(y), &args, sizeof(args), size(y))
 
 
 cpdef int unary(int kernel, ndarray y, ndarray x, double low, double high) except -1:
     cdef unary_args args
     args.y, args.x, args.n, args.low, args.high = pointer(y), pointer(x), size(x), low, high
-    return submit(<pyml_kernel>kernel, dtype_of(y), &args, sizeof(args), size(y))
+    return submit(kernel, dtype_of(y), &args, sizeof(args), size(y))
 
 
 cpdef int where(ndarray y, ndarray condition, ndarray a, ndarray b) except -1:
@@ -560,16 +344,17 @@ cpdef int compare(
     int kernel, ndarray y, ndarray a, ndarray b, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t a_row,
     ptrdiff_t a_col, ptrdiff_t b_row, ptrdiff_t b_col
 ) except -1:
-    cdef binary_args args
-    args.y, args.a, args.b, args.rows, args.cols, args.a_row = pointer(y), pointer(a), pointer(b), rows, cols, a_row
+    cdef compare_args args
+    args.y, args.a, args.b, args.rows, args.cols = <uint8_t *>pointer(y), pointer(a), pointer(b), rows, cols
+    args.a_row = a_row
     args.a_col, args.b_row, args.b_col, args.integers = a_col, b_row, b_col, cnp.PyArray_ISINTEGER(a)
-    return submit(<pyml_kernel>kernel, dtype_of_size(a), &args, sizeof(args), size(y))
+    return submit(kernel, dtype_of_size(a), &args, sizeof(args), size(y))
 
 
 cpdef int logical(int kernel, ndarray y, ndarray a, ndarray b) except -1:
     cdef logical_args args
     args.y, args.a, args.b, args.n = <uint8_t *>pointer(y), <uint8_t *>pointer(a), <uint8_t *>pointer(b), size(y)
-    return submit(<pyml_kernel>kernel, PYML_FLOAT32, &args, sizeof(args), size(y))
+    return submit(kernel, PYML_FLOAT32, &args, sizeof(args), size(y))
 
 
 cpdef int fill(ndarray y, double value) except -1:
@@ -629,7 +414,7 @@ cpdef int extremum(
     cdef extremum_args args
     args.y, args.index, args.x, args.outer, args.n = pointer(y), <int64_t *>pointer(index), pointer(x), outer, n
     args.inner = inner
-    return submit(<pyml_kernel>kernel, dtype_of(x), &args, sizeof(args), size(x))
+    return submit(kernel, dtype_of(x), &args, sizeof(args), size(x))
 
 
 cpdef int gather(ndarray y, ndarray x, ndarray index, ptrdiff_t row_bytes) except -1:
@@ -839,7 +624,7 @@ def compiler():
 
 
 def kernel_names():
-    return [pyml_kernel_name(<pyml_kernel>i).decode() for i in range(KERNEL_COUNT)]
+    return list(numbers)
 
 
 # ---- calls as data, for tests: `args` is the address of a kernel's arguments ---------------------------------
@@ -858,7 +643,7 @@ def footprint(int kernel, str dtype, size_t args):
 
 def call(int kernel, str dtype, size_t args, size_t args_size):
     """Runs a call."""
-    submit(<pyml_kernel>kernel, PYML_FLOAT32 if dtype == "float32" else PYML_FLOAT64, <void *>args, args_size, 0)
+    submit(kernel, PYML_FLOAT32 if dtype == "float32" else PYML_FLOAT64, <void *>args, args_size, 0)
 
 
 import os

@@ -329,7 +329,7 @@ for a, b in [
                 "b": alike((4, 5), b, values[1], kind),
             }
             y = items(20, 1)
-            case(kernel, "", "binary_args", integers=kind == "i", y=y, **operands, **constants)
+            case(kernel, "", "compare_args", integers=kind == "i", y=y, **operands, **constants)
 case(BINARY, "y=a a[4,5] b[1]", "binary_args", rows=4, cols=5, a_row=5, a_col=1)
 
 UNARY = "neg abs exp log sqrt sign reciprocal sin cos log1p expm1 clamp"
@@ -486,6 +486,7 @@ class Call:
             address = ctypes.addressof(struct) + getattr(type(struct), field).offset
             self.fields[address] = prefix + field
         elif field != "segments":
+            assert field in dict(struct._fields_), field  # ctypes takes any name
             setattr(struct, field, tuple(value) if isinstance(value, list) else value)
 
     def array_of(self, field):
@@ -617,6 +618,6 @@ def test_operations():
     assert operations(case_of("add", "", "binary_args", rows=300_000, cols=300_000)) == 9e10
     segments = [segment(19, "w", "g"), segment(3, "w", "g")]
     assert operations(case_of("grad_norm", segments=segments)) == 2 * 22
-    assert operations(case_of("less", "", "binary_args", rows=300_000, cols=300_000)) == 9e10
+    assert operations(case_of("less", "", "compare_args", rows=300_000, cols=300_000)) == 9e10
     assert operations(case_of("vector_norm", n=19)) == 2 * 19
     assert operations(case_of("multiply_adds", "y[1]", rounds=3)) == 0

@@ -4,18 +4,17 @@
 
 #include "kernel.h"
 
-/* Rows that follow one another without a gap are one row; so is a column. */
-INLINE binary_args merge_rows(binary_args a)
-{
-    if (a.cols == 1 && (a.a_row == 0 || a.a_row == 1) && (a.b_row == 0 || a.b_row == 1)) {
-        a.a_col = a.a_row;
-        a.b_col = a.b_row;
-    }
-    if (a.a_row == a.a_col * a.cols && a.b_row == a.b_col * a.cols) {
-        a.cols *= a.rows;
-        a.rows = 1;
-    }
-    return a;
-}
+/* In arguments `a` of two operands: rows that follow one another without a gap become one row; so does a column. */
+#define MERGE_ROWS(a)                                                                          \
+    do {                                                                                       \
+        if (a.cols == 1 && (a.a_row == 0 || a.a_row == 1) && (a.b_row == 0 || a.b_row == 1)) { \
+            a.a_col = a.a_row;                                                                 \
+            a.b_col = a.b_row;                                                                 \
+        }                                                                                      \
+        if (a.a_row == a.a_col * a.cols && a.b_row == a.b_col * a.cols) {                      \
+            a.cols *= a.rows;                                                                  \
+            a.rows = 1;                                                                        \
+        }                                                                                      \
+    } while (0)
 
 #endif

@@ -20,7 +20,7 @@ INLINE const bits *elements(const bits *x, ptrdiff_t col, ptrdiff_t n, bits *rep
     return repeated;
 }
 
-static void compare_range(const binary_args *c, ptrdiff_t begin, ptrdiff_t end, compare_fn *compare)
+static void compare_range(const compare_args *c, ptrdiff_t begin, ptrdiff_t end, compare_fn *compare)
 {
     bits repeated_a[REPEATED], repeated_b[REPEATED];
     const ptrdiff_t most = c->a_col && c->b_col ? end - begin : REPEATED;
@@ -30,8 +30,7 @@ static void compare_range(const binary_args *c, ptrdiff_t begin, ptrdiff_t end, 
         n = min_size(min_size(c->cols - j, end - begin), most);
         const bits *a = (const bits *)c->a + i * c->a_row + j * c->a_col;
         const bits *b = (const bits *)c->b + i * c->b_row + j * c->b_col;
-        compare((uint8_t *)c->y + begin, elements(a, c->a_col, n, repeated_a),
-                elements(b, c->b_col, n, repeated_b), n);
+        compare(c->y + begin, elements(a, c->a_col, n, repeated_a), elements(b, c->b_col, n, repeated_b), n);
         j += n;
         if (j == c->cols) j = 0, i++;
     }
@@ -51,12 +50,13 @@ static void compare_range(const binary_args *c, ptrdiff_t begin, ptrdiff_t end, 
     COMPARE_ELEMENTS(name##_integers, operator, ireal)                              \
     static void name##_range(const void *context, ptrdiff_t begin, ptrdiff_t end)   \
     {                                                                               \
-        const binary_args *c = context;                                             \
+        const compare_args *c = context;                                            \
         compare_range(c, begin, end, c->integers ? name##_integers : name##_reals); \
     }                                                                               \
     void KERNEL(name)(const void *args)                                             \
     {                                                                               \
-        const binary_args a = merge_rows(*(const binary_args *)args);               \
+        compare_args a = *(const compare_args *)args;                               \
+        MERGE_ROWS(a);                                                              \
         ptrdiff_t n = a.rows * a.cols;                                              \
         parallel_for(n, BLOCK, (double)n * NS_MEMORY, name##_range, &a);            \
     }

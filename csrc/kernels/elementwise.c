@@ -42,7 +42,8 @@ INLINE vec load(const real *p, ptrdiff_t j, ptrdiff_t col, ptrdiff_t n)
     }                                                                                                       \
     void KERNEL(name)(const void *args)                                                                     \
     {                                                                                                       \
-        const binary_args a = merge_rows(*(const binary_args *)args);                                       \
+        binary_args a = *(const binary_args *)args;                                                         \
+        MERGE_ROWS(a);                                                                                      \
         ptrdiff_t n = a.rows * a.cols;                                                                      \
         parallel_for(n, BLOCK, (double)n * (ns), name##_range, &a);                                         \
     }

@@ -23,10 +23,6 @@
 #define ISA_NAME wide
 #endif
 
-#define X(name, arguments) void KERNEL(name)(const void *args);
-#include "../kernel_list.h"
-#undef X
-
 /* Splits a loop over n elements among threads: `range` is called on fixed blocks of BLOCK elements
  * (the last may be shorter), whatever the number of threads. */
 enum { BLOCK = 8192 };

@@ -1,8 +1,13 @@
 /* The kernels of this ISA and dtype, in the order of the enum. */
+#include "../dispatch.h"
 #include "kernel.h"
 
+#define X(name, arguments, operations) void KERNEL(name)(const void *args);
+#include "../kernel_list.h"
+#undef X
+
 const kernel_fn KERNEL(table)[KERNEL_COUNT] = {
-#define X(name, arguments) [KERNEL_##name] = KERNEL(name),
+#define X(name, arguments, operations) [KERNEL_##name] = KERNEL(name),
 #include "../kernel_list.h"
 #undef X
 };

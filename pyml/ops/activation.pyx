@@ -8,19 +8,32 @@ cimport numpy as cnp
 from numpy cimport ndarray
 
 from pyml cimport _kernels
-from pyml._kernels cimport (
-    KERNEL_elu_backward, KERNEL_elu_forward, KERNEL_gelu_backward, KERNEL_gelu_forward,
-    KERNEL_gelu_tanh_backward, KERNEL_gelu_tanh_forward, KERNEL_leaky_relu_backward,
-    KERNEL_leaky_relu_forward, KERNEL_relu_backward, KERNEL_relu_forward, KERNEL_sigmoid_backward,
-    KERNEL_sigmoid_forward, KERNEL_silu_backward, KERNEL_silu_forward, KERNEL_softplus_backward,
-    KERNEL_softplus_forward, KERNEL_tanh_backward, KERNEL_tanh_forward,
-)
 from pyml.ops.arrays cimport contiguous, empty_like, real_tensor
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
 from pyml.ops.elementwise import exp, minimum, where
 
 cnp.import_array()
+
+# the numbers of kernels
+cdef int ELU_BACKWARD = _kernels.kernel("elu_backward")
+cdef int ELU_FORWARD = _kernels.kernel("elu_forward")
+cdef int GELU_BACKWARD = _kernels.kernel("gelu_backward")
+cdef int GELU_FORWARD = _kernels.kernel("gelu_forward")
+cdef int GELU_TANH_BACKWARD = _kernels.kernel("gelu_tanh_backward")
+cdef int GELU_TANH_FORWARD = _kernels.kernel("gelu_tanh_forward")
+cdef int LEAKY_RELU_BACKWARD = _kernels.kernel("leaky_relu_backward")
+cdef int LEAKY_RELU_FORWARD = _kernels.kernel("leaky_relu_forward")
+cdef int RELU_BACKWARD = _kernels.kernel("relu_backward")
+cdef int RELU_FORWARD = _kernels.kernel("relu_forward")
+cdef int SIGMOID_BACKWARD = _kernels.kernel("sigmoid_backward")
+cdef int SIGMOID_FORWARD = _kernels.kernel("sigmoid_forward")
+cdef int SILU_BACKWARD = _kernels.kernel("silu_backward")
+cdef int SILU_FORWARD = _kernels.kernel("silu_forward")
+cdef int SOFTPLUS_BACKWARD = _kernels.kernel("softplus_backward")
+cdef int SOFTPLUS_FORWARD = _kernels.kernel("softplus_forward")
+cdef int TANH_BACKWARD = _kernels.kernel("tanh_backward")
+cdef int TANH_FORWARD = _kernels.kernel("tanh_forward")
 
 
 cdef class Activation(Node):
@@ -60,7 +73,7 @@ cdef class ReLU(Activation):
 
 def relu(x):
     """max(x, 0). The derivative at 0 is 0; NaN stays NaN."""
-    return apply(ReLU, x, "relu", KERNEL_relu_forward, KERNEL_relu_backward, True)
+    return apply(ReLU, x, "relu", RELU_FORWARD, RELU_BACKWARD, True)
 
 
 cdef class LeakyReLU(Activation):
@@ -71,7 +84,7 @@ cdef class LeakyReLU(Activation):
 def leaky_relu(x, negative_slope=0.01):
     """x where x > 0, else negative_slope * x (Maas et al. 2013)."""
     return apply(
-        LeakyReLU, x, "leaky_relu", KERNEL_leaky_relu_forward, KERNEL_leaky_relu_backward, False, negative_slope
+        LeakyReLU, x, "leaky_relu", LEAKY_RELU_FORWARD, LEAKY_RELU_BACKWARD, False, negative_slope
     )
 
 
@@ -83,7 +96,7 @@ cdef class Sigmoid(Activation):
 
 def sigmoid(x):
     """1 / (1 + exp(-x))."""
-    return apply(Sigmoid, x, "sigmoid", KERNEL_sigmoid_forward, KERNEL_sigmoid_backward, True)
+    return apply(Sigmoid, x, "sigmoid", SIGMOID_FORWARD, SIGMOID_BACKWARD, True)
 
 
 cdef class Tanh(Activation):
@@ -94,7 +107,7 @@ cdef class Tanh(Activation):
 
 def tanh(x):
     """The hyperbolic tangent."""
-    return apply(Tanh, x, "tanh", KERNEL_tanh_forward, KERNEL_tanh_backward, True)
+    return apply(Tanh, x, "tanh", TANH_FORWARD, TANH_BACKWARD, True)
 
 
 cdef class GELU(Activation):
@@ -114,7 +127,7 @@ cdef Tensor gelu_derivative(Tensor x):
     cdef ndarray a = contiguous(x.array)
     cdef ndarray ones = empty_like(a), dx = empty_like(a)
     _kernels.fill(ones, 1)
-    _kernels.activation_backward(KERNEL_gelu_backward, dx, ones, a, 0, 0)
+    _kernels.activation_backward(GELU_BACKWARD, dx, ones, a, 0, 0)
     cdef Tensor out = wrap(dx)
     if tracks(x):
         node = GELUDerivative.__new__(GELUDerivative)
@@ -138,9 +151,9 @@ def gelu(x, approximate="none"):
         approximate: "none" for the exact form with erf, "tanh" for 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))).
     """
     if approximate == "none":
-        return apply(GELU, x, "gelu", KERNEL_gelu_forward, KERNEL_gelu_backward, False)
+        return apply(GELU, x, "gelu", GELU_FORWARD, GELU_BACKWARD, False)
     if approximate == "tanh":
-        return apply(GELUTanh, x, "gelu", KERNEL_gelu_tanh_forward, KERNEL_gelu_tanh_backward, False)
+        return apply(GELUTanh, x, "gelu", GELU_TANH_FORWARD, GELU_TANH_BACKWARD, False)
     raise ValueError(f"gelu: approximate is {approximate!r}, it must be 'none' or 'tanh'")
 
 
@@ -153,7 +166,7 @@ cdef class SiLU(Activation):
 
 def silu(x):
     """x * sigmoid(x), also called swish (Elfwing et al. 2017, arXiv:1702.03118)."""
-    return apply(SiLU, x, "silu", KERNEL_silu_forward, KERNEL_silu_backward, False)
+    return apply(SiLU, x, "silu", SILU_FORWARD, SILU_BACKWARD, False)
 
 
 cdef class ELU(Activation):
@@ -164,7 +177,7 @@ cdef class ELU(Activation):
 
 def elu(x, alpha=1.0):
     """x where x > 0, else alpha * (exp(x) - 1) (Clevert et al. 2015, arXiv:1511.07289)."""
-    return apply(ELU, x, "elu", KERNEL_elu_forward, KERNEL_elu_backward, False, alpha)
+    return apply(ELU, x, "elu", ELU_FORWARD, ELU_BACKWARD, False, alpha)
 
 
 cdef class Softplus(Activation):   # alpha is softplus's beta, beta its threshold
@@ -176,5 +189,5 @@ cdef class Softplus(Activation):   # alpha is softplus's beta, beta its threshol
 def softplus(x, beta=1.0, threshold=20.0):
     """log(1 + exp(beta * x)) / beta; x itself where beta * x > threshold."""
     return apply(
-        Softplus, x, "softplus", KERNEL_softplus_forward, KERNEL_softplus_backward, False, beta, threshold
+        Softplus, x, "softplus", SOFTPLUS_FORWARD, SOFTPLUS_BACKWARD, False, beta, threshold
     )

@@ -17,12 +17,6 @@ from numpy cimport ndarray
 
 from pyml cimport _kernels
 from pyml.memory cimport new_number
-from pyml._kernels cimport (
-    KERNEL_abs, KERNEL_add, KERNEL_clamp, KERNEL_div, KERNEL_equal, KERNEL_exp, KERNEL_greater, KERNEL_greater_equal,
-    KERNEL_less, KERNEL_less_equal, KERNEL_log, KERNEL_logical_and, KERNEL_logical_not, KERNEL_logical_or,
-    KERNEL_logical_xor, KERNEL_maximum, KERNEL_minimum, KERNEL_mul, KERNEL_neg, KERNEL_not_equal, KERNEL_pow,
-    KERNEL_reciprocal, KERNEL_sin, KERNEL_cos, KERNEL_log1p, KERNEL_expm1, KERNEL_sign, KERNEL_sqrt, KERNEL_sub,
-)
 from pyml.ops.arrays cimport (
     as_type, broadcast_to, contiguous, empty, empty_like, empty_of_kind, empty_shape, full, is_real,
 )
@@ -33,18 +27,49 @@ from pyml.recorder import constant, refuse
 
 cnp.import_array()
 
+# the numbers of kernels
+cdef int ABS = _kernels.kernel("abs")
+cdef int ADD = _kernels.kernel("add")
+cdef int CLAMP = _kernels.kernel("clamp")
+cdef int COS = _kernels.kernel("cos")
+cdef int DIV = _kernels.kernel("div")
+cdef int EQUAL = _kernels.kernel("equal")
+cdef int EXP = _kernels.kernel("exp")
+cdef int EXPM1 = _kernels.kernel("expm1")
+cdef int GREATER = _kernels.kernel("greater")
+cdef int GREATER_EQUAL = _kernels.kernel("greater_equal")
+cdef int LESS = _kernels.kernel("less")
+cdef int LESS_EQUAL = _kernels.kernel("less_equal")
+cdef int LOG = _kernels.kernel("log")
+cdef int LOG1P = _kernels.kernel("log1p")
+cdef int LOGICAL_AND = _kernels.kernel("logical_and")
+cdef int LOGICAL_NOT = _kernels.kernel("logical_not")
+cdef int LOGICAL_OR = _kernels.kernel("logical_or")
+cdef int LOGICAL_XOR = _kernels.kernel("logical_xor")
+cdef int MAXIMUM = _kernels.kernel("maximum")
+cdef int MINIMUM = _kernels.kernel("minimum")
+cdef int MUL = _kernels.kernel("mul")
+cdef int NEG = _kernels.kernel("neg")
+cdef int NOT_EQUAL = _kernels.kernel("not_equal")
+cdef int POW = _kernels.kernel("pow")
+cdef int RECIPROCAL = _kernels.kernel("reciprocal")
+cdef int SIGN = _kernels.kernel("sign")
+cdef int SIN = _kernels.kernel("sin")
+cdef int SQRT = _kernels.kernel("sqrt")
+cdef int SUB = _kernels.kernel("sub")
+
 cdef object FLOAT32 = np.dtype(np.float32), INT64 = np.dtype(np.int64), BOOL = np.dtype(np.bool_)
 cdef frozenset DTYPES = frozenset(np.dtype(name) for name in (
     "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float32", "float64"
 ))
 cdef dict OF_INTEGERS = {
-    KERNEL_add: np.add, KERNEL_sub: np.subtract, KERNEL_mul: np.multiply, KERNEL_pow: np.power,
-    KERNEL_maximum: np.maximum, KERNEL_minimum: np.minimum, KERNEL_abs: np.abs, KERNEL_neg: np.negative,
-    KERNEL_sign: np.sign,
+    ADD: np.add, SUB: np.subtract, MUL: np.multiply, POW: np.power,
+    MAXIMUM: np.maximum, MINIMUM: np.minimum, ABS: np.abs, NEG: np.negative,
+    SIGN: np.sign,
 }
 cdef dict COMPARISONS = {
-    KERNEL_equal: np.equal, KERNEL_not_equal: np.not_equal, KERNEL_less: np.less, KERNEL_less_equal: np.less_equal,
-    KERNEL_greater: np.greater, KERNEL_greater_equal: np.greater_equal,
+    EQUAL: np.equal, NOT_EQUAL: np.not_equal, LESS: np.less, LESS_EQUAL: np.less_equal,
+    GREATER: np.greater, GREATER_EQUAL: np.greater_equal,
 }
 
 
@@ -353,7 +378,7 @@ def add(input, other, *, alpha=1):
     if not alike(input, other):
         input, other = converted(input, other, "add")
     cdef Tensor a = input, b = other
-    cdef Tensor y = wrap(compute(KERNEL_add, a.array, b.array, "add"))
+    cdef Tensor y = wrap(compute(ADD, a.array, b.array, "add"))
     return (<Add>Add.__new__(Add)).record(y, a, b) if tracks(a) or tracks(b) else y
 
 
@@ -372,7 +397,7 @@ def sub(input, other, *, alpha=1):
     if not alike(input, other):
         input, other = converted(input, other, "sub")
     cdef Tensor a = input, b = other
-    cdef Tensor y = wrap(compute(KERNEL_sub, a.array, b.array, "sub"))
+    cdef Tensor y = wrap(compute(SUB, a.array, b.array, "sub"))
     return (<Sub>Sub.__new__(Sub)).record(y, a, b) if tracks(a) or tracks(b) else y
 
 
@@ -389,7 +414,7 @@ def mul(input, other):
     if not alike(input, other):
         input, other = converted(input, other, "mul")
     cdef Tensor a = input, b = other
-    cdef Tensor y = wrap(compute(KERNEL_mul, a.array, b.array, "mul"))
+    cdef Tensor y = wrap(compute(MUL, a.array, b.array, "mul"))
     cdef Mul node
     if tracks(a) or tracks(b):
         node = Mul.__new__(Mul)
@@ -420,7 +445,7 @@ def div(input, other, *, rounding_mode=None):
     if not alike(input, other):
         input, other = converted(input, other, "div", True)
     cdef Tensor a = input, b = other
-    cdef Tensor y = wrap(compute(KERNEL_div, a.array, b.array, "div"))
+    cdef Tensor y = wrap(compute(DIV, a.array, b.array, "div"))
     cdef Div node
     if tracks(a) or tracks(b):
         node = Div.__new__(Div)
@@ -465,7 +490,7 @@ def pow(input, exponent):
         scalar_node.exponent = exponent
         return record(scalar_node, y, a, a)
     a, b = converted(input, exponent, "pow")
-    y = wrap(compute(KERNEL_pow, a.array, b.array, "pow"))
+    y = wrap(compute(POW, a.array, b.array, "pow"))
     if tracks(a) or tracks(b):
         node = Pow.__new__(Pow)
         node.record(y, a, b)
@@ -476,11 +501,11 @@ def pow(input, exponent):
 
 cdef ndarray raised(ndarray a, ndarray b, object exponent):
     if exponent == 2:
-        return compute(KERNEL_mul, a, a, "pow")
+        return compute(MUL, a, a, "pow")
     if exponent in (0.5, -0.5) and is_real(a):
-        a = mapped(KERNEL_sqrt, a)
-        return a if exponent > 0 else mapped(KERNEL_reciprocal, a)
-    return compute(KERNEL_pow, a, b, "pow")
+        a = mapped(SQRT, a)
+        return a if exponent > 0 else mapped(RECIPROCAL, a)
+    return compute(POW, a, b, "pow")
 
 
 cdef class Maximum(Binary):
@@ -514,12 +539,12 @@ cdef Tensor extreme(input, other, str name, int kernel, bint largest):
 
 def maximum(input, other):
     """The larger of the two, elementwise; NaN if one is. Equals share the gradient."""
-    return extreme(input, other, "maximum", KERNEL_maximum, True)
+    return extreme(input, other, "maximum", MAXIMUM, True)
 
 
 def minimum(input, other):
     """The smaller of the two, elementwise; NaN if one is. Equals share the gradient."""
-    return extreme(input, other, "minimum", KERNEL_minimum, False)
+    return extreme(input, other, "minimum", MINIMUM, False)
 
 
 # ---- one operand ----------------------------------------------------------------------------------------------
@@ -548,7 +573,7 @@ cdef class Neg(Node):
 
 def neg(input):
     """-input."""
-    cdef Tensor x = lift(input, "neg"), y = wrap(mapped(KERNEL_neg, x.array))
+    cdef Tensor x = lift(input, "neg"), y = wrap(mapped(NEG, x.array))
     return record(Neg.__new__(Neg), y, x, None) if tracks(x) else y
 
 
@@ -559,7 +584,7 @@ cdef class Abs(Node):
 
 def abs(input):
     """The absolute value; its derivative at 0 is 0."""
-    cdef Tensor x = lift(input, "abs"), y = wrap(mapped(KERNEL_abs, x.array))
+    cdef Tensor x = lift(input, "abs"), y = wrap(mapped(ABS, x.array))
     return record(Abs.__new__(Abs), y, x, x) if tracks(x) else y
 
 
@@ -570,7 +595,7 @@ cdef class Exp(Node):
 
 def exp(input):
     """e to the power of the input."""
-    cdef Tensor x = floating(input, "exp"), y = wrap(mapped(KERNEL_exp, x.array))
+    cdef Tensor x = floating(input, "exp"), y = wrap(mapped(EXP, x.array))
     return record(Exp.__new__(Exp), y, x, y) if tracks(x) else y
 
 
@@ -581,7 +606,7 @@ cdef class Log(Node):
 
 def log(input):
     """The natural logarithm: -inf at 0, NaN below."""
-    cdef Tensor x = floating(input, "log"), y = wrap(mapped(KERNEL_log, x.array))
+    cdef Tensor x = floating(input, "log"), y = wrap(mapped(LOG, x.array))
     return record(Log.__new__(Log), y, x, x) if tracks(x) else y
 
 
@@ -593,7 +618,7 @@ cdef class Sqrt(Node):
 
 def sqrt(input):
     """The square root: NaN below 0; its derivative at 0 is inf."""
-    cdef Tensor x = floating(input, "sqrt"), y = wrap(mapped(KERNEL_sqrt, x.array))
+    cdef Tensor x = floating(input, "sqrt"), y = wrap(mapped(SQRT, x.array))
     return record(Sqrt.__new__(Sqrt), y, x, y) if tracks(x) else y
 
 
@@ -605,7 +630,7 @@ cdef class Reciprocal(Node):
 
 def reciprocal(input):
     """1 / input."""
-    cdef Tensor x = floating(input, "reciprocal"), y = wrap(mapped(KERNEL_reciprocal, x.array))
+    cdef Tensor x = floating(input, "reciprocal"), y = wrap(mapped(RECIPROCAL, x.array))
     return record(Reciprocal.__new__(Reciprocal), y, x, y) if tracks(x) else y
 
 
@@ -632,7 +657,7 @@ cdef Tensor piecewise_constant(Tensor x, ndarray y):
 def sign(input):
     """-1, 0 or 1; NaN stays NaN. Its derivative is 0."""
     cdef Tensor x = lift(input, "sign")
-    return piecewise_constant(x, x.array if x.array.dtype.kind == "b" else mapped(KERNEL_sign, x.array))
+    return piecewise_constant(x, x.array if x.array.dtype.kind == "b" else mapped(SIGN, x.array))
 
 
 def floor(input):
@@ -663,7 +688,7 @@ cdef class Sin(Node):
 
 def sin(input):
     """The sine."""
-    cdef Tensor x = floating(input, "sin"), y = wrap(mapped(KERNEL_sin, x.array))
+    cdef Tensor x = floating(input, "sin"), y = wrap(mapped(SIN, x.array))
     return record(Sin.__new__(Sin), y, x, x) if tracks(x) else y
 
 
@@ -674,7 +699,7 @@ cdef class Cos(Node):
 
 def cos(input):
     """The cosine."""
-    cdef Tensor x = floating(input, "cos"), y = wrap(mapped(KERNEL_cos, x.array))
+    cdef Tensor x = floating(input, "cos"), y = wrap(mapped(COS, x.array))
     return record(Cos.__new__(Cos), y, x, x) if tracks(x) else y
 
 
@@ -685,7 +710,7 @@ cdef class Log1p(Node):
 
 def log1p(input):
     """log(1 + input), exact near 0."""
-    cdef Tensor x = floating(input, "log1p"), y = wrap(mapped(KERNEL_log1p, x.array))
+    cdef Tensor x = floating(input, "log1p"), y = wrap(mapped(LOG1P, x.array))
     return record(Log1p.__new__(Log1p), y, x, x) if tracks(x) else y
 
 
@@ -696,7 +721,7 @@ cdef class Expm1(Node):
 
 def expm1(input):
     """exp(input) - 1, exact near 0."""
-    cdef Tensor x = floating(input, "expm1"), y = wrap(mapped(KERNEL_expm1, x.array))
+    cdef Tensor x = floating(input, "expm1"), y = wrap(mapped(EXPM1, x.array))
     return record(Expm1.__new__(Expm1), y, x, y) if tracks(x) else y
 
 
@@ -729,7 +754,7 @@ def clamp(input, min=None, max=None):
         refuse("clamp of integers")
         return wrap(np.asarray(np.clip(x.array, min, max)))
     cdef ndarray a = contiguous(x.array), y = empty_like(a)
-    _kernels.unary(KERNEL_clamp, y, a, -np.inf if min is None else min, np.inf if max is None else max)
+    _kernels.unary(CLAMP, y, a, -np.inf if min is None else min, np.inf if max is None else max)
     cdef Tensor out = wrap(y)
     cdef Clamp node
     if tracks(x):
@@ -882,9 +907,9 @@ cdef Tensor compared(int kernel, input, other, str name):
     cdef ndarray p, q, y
     a, b = (input, other) if alike(input, other) else converted(input, other, name)
     p, q = a.array, b.array
-    if cnp.PyArray_TYPE(p) == cnp.NPY_BOOL and kernel in (KERNEL_equal, KERNEL_not_equal):
-        differ = logical(KERNEL_logical_xor, a, b, name)
-        return differ if kernel == KERNEL_not_equal else logical_not(differ)
+    if cnp.PyArray_TYPE(p) == cnp.NPY_BOOL and kernel in (EQUAL, NOT_EQUAL):
+        differ = logical(LOGICAL_XOR, a, b, name)
+        return differ if kernel == NOT_EQUAL else logical_not(differ)
     if p.ndim == q.ndim and cnp.PyArray_SAMESHAPE(p, q):
         y = empty_of_kind(p, cnp.NPY_BOOL)
     else:
@@ -904,32 +929,32 @@ cdef bint comparable(x):
 
 def eq(input, other):
     """input == other, elementwise."""
-    return compared(KERNEL_equal, input, other, "eq") if comparable(other) else NotImplemented
+    return compared(EQUAL, input, other, "eq") if comparable(other) else NotImplemented
 
 
 def ne(input, other):
     """input != other, elementwise."""
-    return compared(KERNEL_not_equal, input, other, "ne") if comparable(other) else NotImplemented
+    return compared(NOT_EQUAL, input, other, "ne") if comparable(other) else NotImplemented
 
 
 def less(input, other):
     """input < other, elementwise."""
-    return compared(KERNEL_less, input, other, "lt")
+    return compared(LESS, input, other, "lt")
 
 
 def less_equal(input, other):
     """input <= other, elementwise."""
-    return compared(KERNEL_less_equal, input, other, "le")
+    return compared(LESS_EQUAL, input, other, "le")
 
 
 def greater(input, other):
     """input > other, elementwise."""
-    return compared(KERNEL_greater, input, other, "gt")
+    return compared(GREATER, input, other, "gt")
 
 
 def greater_equal(input, other):
     """input >= other, elementwise."""
-    return compared(KERNEL_greater_equal, input, other, "ge")
+    return compared(GREATER_EQUAL, input, other, "ge")
 
 
 lt, le, gt, ge = less, less_equal, greater, greater_equal
@@ -953,25 +978,25 @@ cdef Tensor logical(int kernel, Tensor a, Tensor b, str name):
 def logical_and(input, other):
     """True where both are not zero."""
     a, b = converted(input, other, "logical_and")
-    return logical(KERNEL_logical_and, a, b, "logical_and")
+    return logical(LOGICAL_AND, a, b, "logical_and")
 
 
 def logical_or(input, other):
     """True where one is not zero."""
     a, b = converted(input, other, "logical_or")
-    return logical(KERNEL_logical_or, a, b, "logical_or")
+    return logical(LOGICAL_OR, a, b, "logical_or")
 
 
 def logical_xor(input, other):
     """True where exactly one is not zero."""
     a, b = converted(input, other, "logical_xor")
-    return logical(KERNEL_logical_xor, a, b, "logical_xor")
+    return logical(LOGICAL_XOR, a, b, "logical_xor")
 
 
 def logical_not(input):
     """True where the input is zero."""
     cdef ndarray x = contiguous(as_type(lift(input, "logical_not").array, BOOL)), y = empty_like(x)
-    _kernels.logical(KERNEL_logical_not, y, x, None)
+    _kernels.logical(LOGICAL_NOT, y, x, None)
     return wrap(y)
 
 
@@ -988,17 +1013,17 @@ cdef Tensor bitwise(int kernel, function, input, other, str name):
 
 def bitwise_and(input, other):
     """The bits that both have; of bool: both."""
-    return bitwise(KERNEL_logical_and, np.bitwise_and, input, other, "bitwise_and")
+    return bitwise(LOGICAL_AND, np.bitwise_and, input, other, "bitwise_and")
 
 
 def bitwise_or(input, other):
     """The bits that one has; of bool: one or both."""
-    return bitwise(KERNEL_logical_or, np.bitwise_or, input, other, "bitwise_or")
+    return bitwise(LOGICAL_OR, np.bitwise_or, input, other, "bitwise_or")
 
 
 def bitwise_xor(input, other):
     """The bits that exactly one has; of bool: exactly one."""
-    return bitwise(KERNEL_logical_xor, np.bitwise_xor, input, other, "bitwise_xor")
+    return bitwise(LOGICAL_XOR, np.bitwise_xor, input, other, "bitwise_xor")
 
 
 def bitwise_not(input):
@@ -1021,13 +1046,13 @@ def isnan(input):
 def isinf(input):
     """True where the input is inf or -inf."""
     cdef Tensor x = lift(input, "isinf")
-    return eq(wrap(mapped(KERNEL_abs, x.array)), np.inf) if is_real(x.array) else ne(x, x)
+    return eq(wrap(mapped(ABS, x.array)), np.inf) if is_real(x.array) else ne(x, x)
 
 
 def isfinite(input):
     """True where the input is neither NaN nor infinite."""
     cdef Tensor x = lift(input, "isfinite")
-    return less(wrap(mapped(KERNEL_abs, x.array)), np.inf) if is_real(x.array) else eq(x, x)
+    return less(wrap(mapped(ABS, x.array)), np.inf) if is_real(x.array) else eq(x, x)
 
 
 def isclose(input, other, rtol=1e-5, atol=1e-8, equal_nan=False):

@@ -9,9 +9,6 @@ cimport numpy as cnp
 from numpy cimport ndarray
 
 from pyml cimport _kernels
-from pyml._kernels cimport (
-    KERNEL_add, KERNEL_div, KERNEL_mul, KERNEL_random_normal, KERNEL_random_uniform, KERNEL_sub,
-)
 from pyml.ops.arrays cimport as_type, copy_into, empty_like, full, is_real
 from pyml.ops.elementwise cimport cast, lift, sum_to
 from pyml.tensor cimport Node, Tensor, alias_of, tracks, will_change, wrap
@@ -22,6 +19,14 @@ from pyml.recorder import constant
 from pyml.random import state_of
 
 cnp.import_array()
+
+# the numbers of kernels
+cdef int ADD = _kernels.kernel("add")
+cdef int DIV = _kernels.kernel("div")
+cdef int MUL = _kernels.kernel("mul")
+cdef int RANDOM_NORMAL = _kernels.kernel("random_normal")
+cdef int RANDOM_UNIFORM = _kernels.kernel("random_uniform")
+cdef int SUB = _kernels.kernel("sub")
 
 
 cdef int category(ndarray a):
@@ -95,23 +100,23 @@ cdef Tensor arithmetic(int kernel, Tensor t, object other, function, str name):
 def add_(Tensor input not None, other, *, alpha=1):
     """input += alpha * other."""
     other = other if alpha == 1 else elementwise.mul(other, alpha)
-    return arithmetic(KERNEL_add, input, other, elementwise.add, "add_")
+    return arithmetic(ADD, input, other, elementwise.add, "add_")
 
 
 def sub_(Tensor input not None, other, *, alpha=1):
     """input -= alpha * other."""
     other = other if alpha == 1 else elementwise.mul(other, alpha)
-    return arithmetic(KERNEL_sub, input, other, elementwise.sub, "sub_")
+    return arithmetic(SUB, input, other, elementwise.sub, "sub_")
 
 
 def mul_(Tensor input not None, other):
     """input *= other."""
-    return arithmetic(KERNEL_mul, input, other, elementwise.mul, "mul_")
+    return arithmetic(MUL, input, other, elementwise.mul, "mul_")
 
 
 def div_(Tensor input not None, other):
     """input /= other."""
-    return arithmetic(KERNEL_div, input, other, elementwise.div, "div_")
+    return arithmetic(DIV, input, other, elementwise.div, "div_")
 
 
 def pow_(Tensor input not None, exponent):
@@ -266,14 +271,14 @@ def uniform_(Tensor input not None, from_=0.0, to=1.0, *, generator=None):
     """Every element <- a random number from [from_, to)."""
     if not from_ <= to:
         raise ValueError(f"uniform_: from is {from_}, to is {to}; from must not be larger")
-    return drawn(KERNEL_random_uniform, input, from_, to, generator, "uniform_")
+    return drawn(RANDOM_UNIFORM, input, from_, to, generator, "uniform_")
 
 
 def normal_(Tensor input not None, mean=0.0, std=1.0, *, generator=None):
     """Every element <- a random number from the normal distribution."""
     if not std >= 0:
         raise ValueError(f"normal_: std is {std}, it must not be negative")
-    return drawn(KERNEL_random_normal, input, mean, std, generator, "normal_")
+    return drawn(RANDOM_NORMAL, input, mean, std, generator, "normal_")
 
 
 # ---- activations ----------------------------------------------------------------------------------------------

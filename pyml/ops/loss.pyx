@@ -8,9 +8,6 @@ from libc.stdint cimport int64_t
 from numpy cimport ndarray
 
 from pyml cimport _kernels
-from pyml._kernels cimport (
-    KERNEL_log_softmax_backward, KERNEL_log_softmax_forward, KERNEL_softmax_backward, KERNEL_softmax_forward,
-)
 from pyml.ops.arrays cimport (
     as_matrix, as_type, checked_index, contiguous, empty_like, empty_scalar, empty_vector, full, is_real, real_tensor,
     same_dtype,
@@ -22,6 +19,12 @@ from pyml.ops.reduce import sum
 from pyml.ops.shape import expand, moveaxis, reshape, to
 
 cnp.import_array()
+
+# the numbers of kernels
+cdef int LOG_SOFTMAX_BACKWARD = _kernels.kernel("log_softmax_backward")
+cdef int LOG_SOFTMAX_FORWARD = _kernels.kernel("log_softmax_forward")
+cdef int SOFTMAX_BACKWARD = _kernels.kernel("softmax_backward")
+cdef int SOFTMAX_FORWARD = _kernels.kernel("softmax_forward")
 
 cdef object INT64 = np.dtype(np.int64)
 
@@ -37,7 +40,7 @@ cdef class Softmax(Node):
         return (y * (dy - sum(dy * y, self.axis, True)),)
 
     cdef tuple gradients_fused(self, Tensor dy):
-        return (rowwise_backward(KERNEL_softmax_backward, dy, self.saved(0), self.axis),)
+        return (rowwise_backward(SOFTMAX_BACKWARD, dy, self.saved(0), self.axis),)
 
 
 cdef class LogSoftmax(Node):
@@ -47,7 +50,7 @@ cdef class LogSoftmax(Node):
         return (dy - exp(self.saved_output(0)) * sum(dy, self.axis, True),)
 
     cdef tuple gradients_fused(self, Tensor dy):
-        return (rowwise_backward(KERNEL_log_softmax_backward, dy, self.saved(0), self.axis),)
+        return (rowwise_backward(LOG_SOFTMAX_BACKWARD, dy, self.saved(0), self.axis),)
 
 
 cdef ndarray to_rows(ndarray a, int axis):
@@ -88,12 +91,12 @@ def softmax(x, dim, dtype=None):
         dim: the dimension whose entries sum to one.
         dtype: convert to this first. Default: keep x's.
     """
-    return rowwise(Softmax, KERNEL_softmax_forward, x if dtype is None else to(x, dtype), dim, "softmax")
+    return rowwise(Softmax, SOFTMAX_FORWARD, x if dtype is None else to(x, dtype), dim, "softmax")
 
 
 def log_softmax(x, dim, dtype=None):
     """log(softmax(x)) along dimension `dim`, without overflow or loss of digits. Arguments as for softmax."""
-    return rowwise(LogSoftmax, KERNEL_log_softmax_forward, x if dtype is None else to(x, dtype), dim, "log_softmax")
+    return rowwise(LogSoftmax, LOG_SOFTMAX_FORWARD, x if dtype is None else to(x, dtype), dim, "log_softmax")
 
 
 cdef Tensor rowwise(type op, int kernel, x, dim, str name):

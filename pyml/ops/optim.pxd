@@ -1,4 +1,6 @@
-from pyml._kernels cimport optim_segment, pyml_dtype
+from kernel_arguments cimport optim_segment
+
+from pyml._kernels cimport pyml_dtype
 from pyml.tensor cimport Tensor
 from cpython.object cimport PyObject
 from numpy cimport ndarray

@@ -13,10 +13,10 @@ from cpython.object cimport PyObject
 from libc.stdlib cimport free, realloc
 from numpy cimport ndarray
 
+from kernel_arguments cimport adagrad_options, adam_options, optim_segment, rmsprop_options, sgd_options
+
 from pyml cimport _kernels
-from pyml._kernels cimport (
-    PYML_FLOAT32, PYML_FLOAT64, adagrad_options, adam_options, optim_segment, pyml_dtype, rmsprop_options, sgd_options,
-)
+from pyml._kernels cimport PYML_FLOAT32, PYML_FLOAT64, pyml_dtype
 from pyml.memory cimport new_number
 from pyml.recorder cimport Recorder, Traced, recorder
 from pyml.ops.arrays cimport contiguous, copied, copy_into, empty_scalar, is_real, real_tensor

@@ -9,7 +9,6 @@ from numpy cimport ndarray
 
 from pyml cimport _kernels
 from pyml.memory cimport new_array
-from pyml._kernels cimport KERNEL_div, KERNEL_max, KERNEL_min
 from pyml.ops.arrays cimport as_type, broadcast_to, contiguous, copied, is_real
 from pyml.ops.elementwise cimport cast, floating, lift, scalar
 from pyml.recorder cimport recorder
@@ -21,6 +20,11 @@ from pyml.ops.shape import wrapped_dim
 from pyml.recorder import constant, refuse
 
 cnp.import_array()
+
+# the numbers of kernels
+cdef int DIV = _kernels.kernel("div")
+cdef int MAX = _kernels.kernel("max")
+cdef int MIN = _kernels.kernel("min")
 
 cdef object FLOAT32 = np.dtype(np.float32), FLOAT64 = np.dtype(np.float64)
 cdef object INT64 = np.dtype(np.int64), BOOL = np.dtype(np.bool_)
@@ -124,7 +128,7 @@ cdef ndarray total(ndarray x, Dims dims):
 cdef void divide(ndarray y, double divisor) except *:
     """y /= divisor"""
     _kernels.binary(
-        KERNEL_div, y, y, scalar(divisor, cnp.PyArray_TYPE(y)), 1, cnp.PyArray_SIZE(y), 0, 1, 0, 0
+        DIV, y, y, scalar(divisor, cnp.PyArray_TYPE(y)), 1, cnp.PyArray_SIZE(y), 0, 1, 0, 0
     )
 
 
@@ -348,7 +352,7 @@ cdef extreme(ndarray x, Dims dims, bint largest, bint with_index, str name):
     cdef ndarray index = dims.result(x, cnp.NPY_INT64) if with_index else None
     x = dims.grouped(x)
     if is_real(x):
-        _kernels.extremum(KERNEL_max if largest else KERNEL_min, y, index, x, dims.outer, dims.n, dims.inner)
+        _kernels.extremum(MAX if largest else MIN, y, index, x, dims.outer, dims.n, dims.inner)
         return y, index
     refuse(f"{name} of integers")
     grouped = x.reshape(dims.outer, dims.n, dims.inner)

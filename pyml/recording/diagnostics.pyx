@@ -9,64 +9,35 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport free, realloc
 from numpy cimport ndarray
 
+from kernel_arguments cimport (
+    activation_forward_args, adam_args, batchnorm_drift_args, batchnorm_forward_args, dead_share_args, gather_args,
+    linear_forward_args, optim_segment, outside_share_args, relative_change_args, vector_norm_args,
+)
+
+from pyml cimport _kernels
 from pyml._kernels cimport (
-    FOOTPRINT_WRITE, KERNEL_adagrad, KERNEL_adam, KERNEL_batchnorm_drift, KERNEL_batchnorm_forward, KERNEL_dead_share, KERNEL_gather,
-    KERNEL_linear_forward, KERNEL_outside_share, KERNEL_relative_change, KERNEL_relu_forward, KERNEL_rmsprop,
-    KERNEL_sgd, KERNEL_sigmoid_forward, KERNEL_tanh_forward, KERNEL_vector_norm, PYML_FLOAT32, optim_segment,
-    program_call, program_calls, program_count, program_extras, program_insert_extra, pyml_program, visit_footprint,
+    FOOTPRINT_WRITE, PYML_FLOAT32, program_call, program_calls, program_count, program_extras,
+    program_insert_extra, pyml_program, visit_footprint,
 )
 
 cnp.import_array()
 
-cdef extern from "pyml_kernels.h":
-    ctypedef struct linear_forward_args:
-        void *y
-        const void *w
-        ptrdiff_t n, o
-    ctypedef struct batchnorm_forward_args:
-        void *y
-        void *mean
-        void *rstd
-        void *running_mean
-        const void *x
-        const void *gamma
-        ptrdiff_t n, c
-    ctypedef struct activation_forward_args:
-        void *y
-        const void *x
-        ptrdiff_t n
-    ctypedef struct adam_args:   # and those of all optimizers begin so
-        const optim_segment *segments
-        ptrdiff_t count
-    ctypedef struct gather_args:
-        void *y
-        const void *x
-        const int64_t *index
-        ptrdiff_t n, row_bytes
-    ctypedef struct vector_norm_args:
-        double *y
-        const void *x
-        ptrdiff_t n
-    ctypedef struct relative_change_args:
-        double *y
-        const void *x
-        const void *before
-        ptrdiff_t n
-    ctypedef struct dead_share_args:
-        double *y
-        const void *x
-        ptrdiff_t n, c
-    ctypedef struct outside_share_args:
-        double *y
-        const void *x
-        ptrdiff_t n
-        double low, high
-    ctypedef struct batchnorm_drift_args:
-        double *y
-        const void *mean
-        const void *rstd
-        const void *running_mean
-        ptrdiff_t c
+# the numbers of kernels
+cdef int ADAGRAD = _kernels.kernel("adagrad")
+cdef int ADAM = _kernels.kernel("adam")
+cdef int BATCHNORM_DRIFT = _kernels.kernel("batchnorm_drift")
+cdef int BATCHNORM_FORWARD = _kernels.kernel("batchnorm_forward")
+cdef int DEAD_SHARE = _kernels.kernel("dead_share")
+cdef int GATHER = _kernels.kernel("gather")
+cdef int LINEAR_FORWARD = _kernels.kernel("linear_forward")
+cdef int OUTSIDE_SHARE = _kernels.kernel("outside_share")
+cdef int RELATIVE_CHANGE = _kernels.kernel("relative_change")
+cdef int RELU_FORWARD = _kernels.kernel("relu_forward")
+cdef int RMSPROP = _kernels.kernel("rmsprop")
+cdef int SGD = _kernels.kernel("sgd")
+cdef int SIGMOID_FORWARD = _kernels.kernel("sigmoid_forward")
+cdef int TANH_FORWARD = _kernels.kernel("tanh_forward")
+cdef int VECTOR_NORM = _kernels.kernel("vector_norm")
 
 # where the derivative has fallen to a tenth of its largest value: tanh' = 1 - y^2, sigmoid' = y (1 - y)
 cdef double TANH_FLAT = 0.9486832980505138, SIGMOID_FLAT = 0.9743416490252569
@@ -96,10 +67,10 @@ cdef class Diagnosis:
         self.layers = {}
         for i in range(program_count(self.calls)):
             call = &program_calls(self.calls)[i]
-            if call.kernel == KERNEL_linear_forward:
+            if call.kernel == LINEAR_FORWARD:
                 linear = <linear_forward_args *>call.args
                 self.layers[<size_t>linear.y, i] = layer_of(names, linear.w), linear.o
-            elif call.kernel == KERNEL_batchnorm_forward:
+            elif call.kernel == BATCHNORM_FORWARD:
                 norm = <batchnorm_forward_args *>call.args
                 before = self.before(<size_t>norm.x, i)
                 name = layer_of(names, norm.gamma) or (before[0] if before else "")
@@ -145,10 +116,10 @@ cdef class Diagnosis:
             call = program_calls(self.calls)[i]
             if len(self.names) > MOST_NUMBERS - 4:
                 break
-            if call.kernel == KERNEL_sgd or call.kernel == KERNEL_adagrad or call.kernel == KERNEL_rmsprop \
-                    or call.kernel == KERNEL_adam:
+            if call.kernel == SGD or call.kernel == ADAGRAD or call.kernel == RMSPROP \
+                    or call.kernel == ADAM:
                 self.around_update(i, names)
-            elif call.kernel == KERNEL_relu_forward:
+            elif call.kernel == RELU_FORWARD:
                 f = <activation_forward_args *>call.args
                 layer = self.before(<size_t>f.x, i)
                 if layer is None or f.n == 0:
@@ -156,27 +127,27 @@ cdef class Diagnosis:
                 dead.y, dead.x, dead.c = numbers + len(self.names), f.y, layer[1]
                 dead.n = f.n // dead.c
                 self.names.append(self.named("dead_relu", layer[0]))
-                put(self.calls, i + 1, KERNEL_dead_share, call.dtype, &dead, sizeof(dead))
-            elif call.kernel == KERNEL_tanh_forward or call.kernel == KERNEL_sigmoid_forward:
+                put(self.calls, i + 1, DEAD_SHARE, call.dtype, &dead, sizeof(dead))
+            elif call.kernel == TANH_FORWARD or call.kernel == SIGMOID_FORWARD:
                 f = <activation_forward_args *>call.args
                 layer = self.before(<size_t>f.x, i)
                 if f.n == 0:
                     continue
                 outside.y, outside.x, outside.n = numbers + len(self.names), f.y, f.n
-                if call.kernel == KERNEL_tanh_forward:
+                if call.kernel == TANH_FORWARD:
                     outside.low, outside.high = -TANH_FLAT, TANH_FLAT
                 else:
                     outside.low, outside.high = 1 - SIGMOID_FLAT, SIGMOID_FLAT
                 self.names.append(self.named("saturation", layer[0] if layer else ""))
-                put(self.calls, i + 1, KERNEL_outside_share, call.dtype, &outside, sizeof(outside))
-            elif call.kernel == KERNEL_batchnorm_forward:
+                put(self.calls, i + 1, OUTSIDE_SHARE, call.dtype, &outside, sizeof(outside))
+            elif call.kernel == BATCHNORM_FORWARD:
                 norm = <batchnorm_forward_args *>call.args
                 if norm.running_mean == NULL or norm.c == 0:
                     continue
                 drift.y, drift.mean, drift.rstd = numbers + len(self.names), norm.mean, norm.rstd
                 drift.running_mean, drift.c = norm.running_mean, norm.c
                 self.names.append(self.named("batchnorm_drift", self.layers[<size_t>norm.y, i][0]))
-                put(self.calls, i + 1, KERNEL_batchnorm_drift, call.dtype, &drift, sizeof(drift))
+                put(self.calls, i + 1, BATCHNORM_DRIFT, call.dtype, &drift, sizeof(drift))
         return 0
 
     cdef int around_update(self, Py_ssize_t i, dict names) except -1:
@@ -202,16 +173,16 @@ cdef class Diagnosis:
             change.y, change.x, change.before, change.n = numbers + len(self.names), s.w, NULL, s.n
             self.names.append(self.named("update_ratio", name))
             kept_change = <relative_change_args *>put(
-                self.calls, i + 1, KERNEL_relative_change, call.dtype, &change, sizeof(change))
+                self.calls, i + 1, RELATIVE_CHANGE, call.dtype, &change, sizeof(change))
             copy.y, copy.x, copy.index = NULL, s.w, <int64_t *>cnp.PyArray_DATA(self.zero)
             copy.n, copy.row_bytes = 1, s.n * real
-            kept_copy = <gather_args *>put(self.calls, i, KERNEL_gather, call.dtype, &copy, sizeof(copy))
+            kept_copy = <gather_args *>put(self.calls, i, GATHER, call.dtype, &copy, sizeof(copy))
             self.snapshots[self.snapshot_count] = Snapshot(
                 &kept_copy.y, <void **>&kept_change.before, copy.row_bytes)
             self.snapshot_count += 1
             norm.y, norm.x, norm.n = numbers + len(self.names), s.g, s.n
             self.names.append(self.named("grad_norm", name))
-            put(self.calls, i, KERNEL_vector_norm, call.dtype, &norm, sizeof(norm))
+            put(self.calls, i, VECTOR_NORM, call.dtype, &norm, sizeof(norm))
             i += 2   # what is in front of the update now
         return 0
 

@@ -13,10 +13,12 @@ cimport numpy as cnp
 from cpython.ref cimport PyObject
 from numpy cimport ndarray
 
+from kernel_arguments cimport adagrad_options, adam_args, adam_options, rmsprop_options, sgd_options
+
+from pyml cimport _kernels
 from pyml._kernels cimport (
-    FOOTPRINT_READ, FOOTPRINT_WRITE, KERNEL_adagrad, KERNEL_adam, KERNEL_copy, KERNEL_rmsprop,
-    KERNEL_scale_segments, KERNEL_sgd, adagrad_options, adam_options, kernel_name, program_append, program_call,
-    program_calls, program_count, program_input, program_restore, rmsprop_options, sgd_options, visit_footprint,
+    FOOTPRINT_READ, FOOTPRINT_WRITE, kernel_name, program_append, program_call, program_calls, program_count,
+    program_input, program_restore, visit_footprint,
 )
 from pyml.memory cimport Arena, Block, owns_memory
 from pyml.ops.arrays cimport contiguous, copy_into
@@ -40,9 +42,13 @@ from pyml.recording.program import Computed, ItemOf, NotFinite
 
 cnp.import_array()
 
-cdef extern from "pyml_kernels.h":
-    ctypedef struct adam_args:   # the arguments of all optimizers look so
-        const adam_options *options
+# the numbers of kernels
+cdef int ADAGRAD = _kernels.kernel("adagrad")
+cdef int ADAM = _kernels.kernel("adam")
+cdef int COPY = _kernels.kernel("copy")
+cdef int RMSPROP = _kernels.kernel("rmsprop")
+cdef int SCALE_SEGMENTS = _kernels.kernel("scale_segments")
+cdef int SGD = _kernels.kernel("sgd")
 
 cdef extern from "Python.h":
     ctypedef int (*Py_tracefunc)(object, object, int, PyObject *) except -1
@@ -245,7 +251,7 @@ cdef class Recording(Recorder):
         cdef void *copy = program_append(self.program.calls, kernel, dtype, args, size)
         if copy == NULL:
             raise MemoryError()
-        if not (updates_segments(self.last_kernel) and (kernel == self.last_kernel or kernel == KERNEL_copy)):
+        if not (updates_segments(self.last_kernel) and (kernel == self.last_kernel or kernel == COPY)):
             self.last_writes.clear()
             self.last_kernel = kernel
         self.problem = False
@@ -254,7 +260,7 @@ cdef class Recording(Recorder):
             return self.refuse(f"what NumPy computed, and {kernel_name(kernel).decode()} reads,")
         self.program.trace.note(kernel, dtype, copy, place())
         visit_footprint(kernel, dtype, copy, see_write, <void *>self)
-        if updates_segments(kernel) and kernel != KERNEL_scale_segments:
+        if updates_segments(kernel) and kernel != SCALE_SEGMENTS:
             self.note_update(kernel, copy)
         return 0
 
@@ -1148,16 +1154,16 @@ cdef ParameterState state_of(Tensor parameter, dict values):
 cdef bint updates_segments(int kernel) noexcept:
     """Kernels that are called once for each dtype of the parameters, and followed by copies of those that are not
     contiguous, before all are said to have changed."""
-    return kernel in (KERNEL_sgd, KERNEL_adagrad, KERNEL_rmsprop, KERNEL_adam, KERNEL_scale_segments)
+    return kernel in (SGD, ADAGRAD, RMSPROP, ADAM, SCALE_SEGMENTS)
 
 
 cdef void *options_of(int kernel, void *args, size_t *size) noexcept:
     """The options of a kept call of an optimizer: after the segments and their count in each."""
-    if kernel == KERNEL_sgd:
+    if kernel == SGD:
         size[0] = sizeof(sgd_options)
-    elif kernel == KERNEL_adagrad:
+    elif kernel == ADAGRAD:
         size[0] = sizeof(adagrad_options)
-    elif kernel == KERNEL_rmsprop:
+    elif kernel == RMSPROP:
         size[0] = sizeof(rmsprop_options)
     else:
         size[0] = sizeof(adam_options)

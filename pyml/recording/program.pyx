@@ -12,6 +12,8 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcmp, memcpy
 from numpy cimport ndarray
 
+from kernel_arguments cimport index_check_args
+
 from pyml._kernels cimport (
     FOOTPRINT_READ, FOOTPRINT_WRITE, PROGRAM_DONE, PROGRAM_FAULT, PROGRAM_NOT_FINITE, PROGRAM_NO_MEMORY,
     PYML_FLOAT32, PYML_FLOAT64, kernel_name, program_bind, program_call, program_calls, program_check, program_count,
@@ -27,11 +29,6 @@ from pyml.ops.inplace import add_
 from pyml.recording.nest import Outcome
 
 cnp.import_array()
-
-cdef extern from "pyml_kernels.h":
-    ctypedef struct index_check_args:
-        int64_t *fault
-        const int64_t *index
 
 cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(PyObject *)

@@ -1,13 +1,12 @@
 """The structs of csrc/pyml_kernels.h, as ctypes, for kernels that no binding calls."""
 
 import ctypes
-import re
+import importlib.util
 from pathlib import Path
 
 from helpers.sweep import KERNEL
 from pyml import _kernels
 
-HEADER = (Path(__file__).parents[2] / "csrc/pyml_kernels.h").read_text()
 NUMBERS = {
     "ptrdiff_t": ctypes.c_ssize_t,
     "int64_t": ctypes.c_int64,
@@ -15,23 +14,26 @@ NUMBERS = {
     "int": ctypes.c_int,
 }
 
+_spec = importlib.util.spec_from_file_location(
+    "structs", Path(__file__).parents[2] / "csrc/structs.py"
+)
+_structs = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_structs)
 
-def structs(text):
-    """Each struct of a header: name -> ctypes.Structure."""
-    text = re.sub(r"/\*[\s\S]*?\*/", "", text)
-    sizes = {name: int(size) for name, size in re.findall(r"enum \{ (\w+) = (\d+) \}", text)}
+
+def structs(text=None):
+    """Each struct of a header (by default pyml_kernels.h): name -> ctypes.Structure."""
     found = {}
-    for body, name in re.findall(r"typedef struct \{([^}]*)\} (\w+);", text):
-        fields = []
-        for kind, names in re.findall(r"(?:const )?(\w+) ([^;]+);", body):
-            for star, field, size in re.findall(r"(\*?)(\w+)(?:\[(\w+)\])?(?:,|$)", names):
-                number = ctypes.c_void_p if star else NUMBERS[kind]
-                fields.append((field, number * sizes[size] if size else number))
-        found[name] = type(name, (ctypes.Structure,), {"_fields_": fields})
+    for name, fields in _structs.read_structs(text).items():
+        members = []
+        for field in fields:
+            number = ctypes.c_void_p if field.is_pointer else NUMBERS[field.kind]
+            members.append((field.name, number * field.count if field.count > 1 else number))
+        found[name] = type(name, (ctypes.Structure,), {"_fields_": members})
     return found
 
 
-STRUCTS = structs(HEADER)
+STRUCTS = structs()
 
 
 def submit(kernel, dtype, args):
