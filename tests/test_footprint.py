@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from helpers.activations import ACTIVATIONS
 from helpers.structs import STRUCTS, submit
 from helpers.sweep import KERNEL
 from pyml import _kernels
@@ -172,22 +173,12 @@ for outputs, left_out in [
     inputs = " dy[n,o] x[n,k] w[o,k]"
     case("linear_backward", outputs + inputs, left_out=left_out, n=3, k=4, o=5)
 
-for name in [
-    "relu",
-    "leaky_relu",
-    "sigmoid",
-    "tanh",
-    "gelu",
-    "gelu_tanh",
-    "silu",
-    "elu",
-    "softplus",
-]:
+for f in ACTIVATIONS:
     constants = {"n": 19, "alpha": 0.5, "beta": 20.0}
     forward, backward = "activation_forward_args", "activation_backward_args"
-    case(f"{name}_forward", "y[n] x[n]", forward, **constants)
-    case(f"{name}_backward", "dx[n] dy[n] s[n]", backward, **constants)
-    case(f"{name}_backward", "dx=dy dy[n] s[n]", backward, **constants)
+    case(f"{f.kernel}_forward", "y[n] x[n]", forward, **constants)
+    case(f"{f.kernel}_backward", "dx[n] dy[n] s[n]", backward, **constants)
+    case(f"{f.kernel}_backward", "dx=dy dy[n] s[n]", backward, **constants)
 case("silu_forward", "y=x x[n]", "activation_forward_args", n=19)
 
 constants = {"n": 7, "c": 5, "eps": 1e-5}

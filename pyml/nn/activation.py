@@ -1,5 +1,7 @@
 """Activations as modules."""
 
+import inspect
+
 from pyml.nn import functional as F
 from pyml.nn.module import Module
 
@@ -17,7 +19,42 @@ __all__ = [
 ]
 
 
-class ReLU(Module):
+class Elementwise(Module):
+    """A function as a module: its options are attributes, and the arguments behind the input.
+
+        class Mish(Elementwise, function=F.mish): ...
+
+    Args:
+        options: those of the subclass, whose __init__ takes them in the function's order.
+    """
+
+    def __init_subclass__(cls, function=None, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if function is not None:
+            cls._function = staticmethod(function)
+            cls._options = tuple(inspect.signature(cls.__init__).parameters)[1:]
+
+    def __init__(self, **options):
+        super().__init__()
+        for name, value in options.items():
+            setattr(self, name, value)
+
+    def forward(self, input):
+        """Any shape; the output has the same."""
+        return self._function(input, *[getattr(self, name) for name in self._options])
+
+    def extra_repr(self):
+        """All options, but an `inplace` that is not set."""
+        values = {name: getattr(self, name) for name in self._options}
+        if not values.get("inplace", True):
+            del values["inplace"]
+        return ", ".join(
+            f"{name}={value!r}" if isinstance(value, str) else f"{name}={value}"
+            for name, value in values.items()
+        )
+
+
+class ReLU(Elementwise, function=F.relu):
     """max(x, 0).
 
     Args:
@@ -29,19 +66,10 @@ class ReLU(Module):
     """
 
     def __init__(self, inplace=False):
-        super().__init__()
-        self.inplace = inplace
-
-    def forward(self, input):
-        """Any shape; the output has the same."""
-        return F.relu(input, self.inplace)
-
-    def extra_repr(self):
-        """`inplace`, if set."""
-        return "inplace=True" if self.inplace else ""
+        super().__init__(inplace=inplace)
 
 
-class LeakyReLU(Module):
+class LeakyReLU(Elementwise, function=F.leaky_relu):
     """x where x > 0, else negative_slope * x (Maas et al. 2013).
 
     Args:
@@ -50,20 +78,10 @@ class LeakyReLU(Module):
     """
 
     def __init__(self, negative_slope=0.01, inplace=False):
-        super().__init__()
-        self.negative_slope = negative_slope
-        self.inplace = inplace
-
-    def forward(self, input):
-        """Any shape; the output has the same."""
-        return F.leaky_relu(input, self.negative_slope, self.inplace)
-
-    def extra_repr(self):
-        """The slope, and `inplace` if set."""
-        return f"negative_slope={self.negative_slope}" + (", inplace=True" if self.inplace else "")
+        super().__init__(negative_slope=negative_slope, inplace=inplace)
 
 
-class ELU(Module):
+class ELU(Elementwise, function=F.elu):
     """x where x > 0, else alpha (exp(x) - 1) (Clevert et al. 2015, arXiv:1511.07289).
 
     Args:
@@ -72,20 +90,10 @@ class ELU(Module):
     """
 
     def __init__(self, alpha=1.0, inplace=False):
-        super().__init__()
-        self.alpha = alpha
-        self.inplace = inplace
-
-    def forward(self, input):
-        """Any shape; the output has the same."""
-        return F.elu(input, self.alpha, self.inplace)
-
-    def extra_repr(self):
-        """alpha, and `inplace` if set."""
-        return f"alpha={self.alpha}" + (", inplace=True" if self.inplace else "")
+        super().__init__(alpha=alpha, inplace=inplace)
 
 
-class SiLU(Module):
+class SiLU(Elementwise, function=F.silu):
     """x * sigmoid(x), also called swish (Elfwing et al. 2017, arXiv:1702.03118).
 
     Args:
@@ -93,35 +101,24 @@ class SiLU(Module):
     """
 
     def __init__(self, inplace=False):
-        super().__init__()
-        self.inplace = inplace
-
-    def forward(self, input):
-        """Any shape; the output has the same."""
-        return F.silu(input, self.inplace)
-
-    def extra_repr(self):
-        """`inplace`, if set."""
-        return "inplace=True" if self.inplace else ""
+        super().__init__(inplace=inplace)
 
 
-class Sigmoid(Module):
+class Sigmoid(Elementwise, function=F.sigmoid):
     """1 / (1 + exp(-x))."""
 
-    def forward(self, input):
-        """Any shape; the output has the same."""
-        return F.sigmoid(input)
+    def __init__(self):
+        super().__init__()
 
 
-class Tanh(Module):
+class Tanh(Elementwise, function=F.tanh):
     """The hyperbolic tangent."""
 
-    def forward(self, input):
-        """Any shape; the output has the same."""
-        return F.tanh(input)
+    def __init__(self):
+        super().__init__()
 
 
-class GELU(Module):
+class GELU(Elementwise, function=F.gelu):
     """x * Phi(x), with Phi the normal distribution (Hendrycks & Gimpel 2016, arXiv:1606.08415).
 
     Args:
@@ -133,19 +130,10 @@ class GELU(Module):
     """
 
     def __init__(self, approximate="none"):
-        super().__init__()
-        self.approximate = approximate
-
-    def forward(self, input):
-        """Any shape; the output has the same."""
-        return F.gelu(input, self.approximate)
-
-    def extra_repr(self):
-        """The form."""
-        return f"approximate={self.approximate!r}"
+        super().__init__(approximate=approximate)
 
 
-class Softplus(Module):
+class Softplus(Elementwise, function=F.softplus):
     """log(1 + exp(beta x)) / beta; x itself where beta x > threshold.
 
     Args:
@@ -154,20 +142,10 @@ class Softplus(Module):
     """
 
     def __init__(self, beta=1.0, threshold=20.0):
-        super().__init__()
-        self.beta = beta
-        self.threshold = threshold
-
-    def forward(self, input):
-        """Any shape; the output has the same."""
-        return F.softplus(input, self.beta, self.threshold)
-
-    def extra_repr(self):
-        """beta and threshold."""
-        return f"beta={self.beta}, threshold={self.threshold}"
+        super().__init__(beta=beta, threshold=threshold)
 
 
-class Softmax(Module):
+class Softmax(Elementwise, function=F.softmax):
     """exp(x) / sum(exp(x)) along `dim`.
 
     Args:
@@ -176,19 +154,10 @@ class Softmax(Module):
     """
 
     def __init__(self, dim=None):
-        super().__init__()
-        self.dim = dim
-
-    def forward(self, input):
-        """Any shape; the output has the same."""
-        return F.softmax(input, self.dim)
-
-    def extra_repr(self):
-        """The dimension."""
-        return f"dim={self.dim}"
+        super().__init__(dim=dim)
 
 
-class LogSoftmax(Module):
+class LogSoftmax(Elementwise, function=F.log_softmax):
     """log(softmax(x)) along `dim`, without overflow or loss of digits.
 
     Args:
@@ -197,13 +166,4 @@ class LogSoftmax(Module):
     """
 
     def __init__(self, dim=None):
-        super().__init__()
-        self.dim = dim
-
-    def forward(self, input):
-        """Any shape; the output has the same."""
-        return F.log_softmax(input, self.dim)
-
-    def extra_repr(self):
-        """The dimension."""
-        return f"dim={self.dim}"
+        super().__init__(dim=dim)

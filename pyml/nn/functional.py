@@ -1,93 +1,27 @@
 """Layers, activations and losses as functions, with PyTorch's names and arguments.
 
-What they compute stands in pyml.ops. Here is what PyTorch's functions do beyond that: `inplace`,
-and a dimension of softmax that may be left out.
+What they compute stands in pyml.ops. Here is what PyTorch's functions do beyond that: `inplace` of
+dropout, and a dimension of softmax that may be left out.
 """
 
 import warnings
 
 from pyml import ops
-from pyml.ops import cross_entropy, gelu, linear, mse_loss, sigmoid, softplus, tanh
+from pyml.ops import activation, cross_entropy, linear, mse_loss
+from pyml.ops.activation import *
 from pyml.ops.inplace import replace
 from pyml.tensor import Tensor, is_grad_enabled
 
 __all__ = [
+    *activation.__all__,
     "batch_norm",
     "cross_entropy",
     "dropout",
-    "elu",
-    "elu_",
-    "gelu",
-    "leaky_relu",
-    "leaky_relu_",
     "linear",
     "log_softmax",
     "mse_loss",
-    "relu",
-    "relu_",
-    "sigmoid",
-    "silu",
     "softmax",
-    "softplus",
-    "tanh",
 ]
-
-
-def changed(input, function, *args):
-    """`input`, changed to function(input, *args), which gets a copy if its backward may keep it."""
-    source = input.clone() if input.requires_grad else input
-    return replace(input, function(source, *args), function.__name__)
-
-
-def relu(input, inplace=False):
-    """max(x, 0); with `inplace` the input itself is changed.
-
-    Example:
-        >>> F.relu(pyml.tensor([-1.0, 2.0]))
-        tensor([0., 2.])
-    """
-    return ops.relu_(input) if inplace else ops.relu(input)
-
-
-def relu_(input):
-    """relu in place."""
-    return ops.relu_(input)
-
-
-def leaky_relu(input, negative_slope=0.01, inplace=False):
-    """x where x > 0, else negative_slope * x (Maas et al. 2013).
-
-    With `inplace` the input itself is changed.
-    """
-    if inplace:
-        return changed(input, ops.leaky_relu, negative_slope)
-    return ops.leaky_relu(input, negative_slope)
-
-
-def leaky_relu_(input, negative_slope=0.01):
-    """leaky_relu in place."""
-    return changed(input, ops.leaky_relu, negative_slope)
-
-
-def elu(input, alpha=1.0, inplace=False):
-    """x where x > 0, else alpha (exp(x) - 1) (Clevert et al. 2015, arXiv:1511.07289).
-
-    With `inplace` the input itself is changed.
-    """
-    return changed(input, ops.elu, alpha) if inplace else ops.elu(input, alpha)
-
-
-def elu_(input, alpha=1.0):
-    """elu in place."""
-    return changed(input, ops.elu, alpha)
-
-
-def silu(input, inplace=False):
-    """x * sigmoid(x), also called swish (Elfwing et al. 2017, arXiv:1702.03118).
-
-    With `inplace` the input itself is changed.
-    """
-    return changed(input, ops.silu) if inplace else ops.silu(input)
 
 
 def softmax(input, dim=None, *, dtype=None):

@@ -2,7 +2,7 @@
 
 import sys
 
-from pyml.ops.activation import elu, gelu, leaky_relu, relu, sigmoid, silu, softplus, tanh
+from pyml.ops.activation import *
 from pyml.ops.creation import (
     arange,
     as_tensor,
@@ -114,13 +114,10 @@ from pyml.ops.inplace import (
     normal_,
     pow_,
     reciprocal_,
-    relu_,
     round_,
-    sigmoid_,
     sqrt_,
     square_,
     sub_,
-    tanh_,
     uniform_,
 )
 from pyml.ops.linear import linear

@@ -1,7 +1,9 @@
-"""Activations: one kernel forward, one backward, each with its derivative as operations for second order.
+"""Activations: elementwise functions of one kernel forward and one backward.
 
-The formulas stand in csrc/kernels/activation.c.
+Each is a Rule, which names its kernels, says what backward keeps and how the derivative is computed by operations that
+can be differentiated again; and a function with its options. The formulas stand in csrc/kernels/activation.c.
 """
+import inspect
 from math import pi, sqrt
 
 cimport numpy as cnp
@@ -9,110 +11,151 @@ from numpy cimport ndarray
 
 from pyml cimport _kernels
 from pyml.ops.arrays cimport contiguous, empty_like, real_tensor
+from pyml.ops.inplace cimport replace
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
 from pyml.ops.elementwise import exp, minimum, where
 
 cnp.import_array()
 
-# the numbers of kernels
-cdef int ELU_BACKWARD = _kernels.kernel("elu_backward")
-cdef int ELU_FORWARD = _kernels.kernel("elu_forward")
-cdef int GELU_BACKWARD = _kernels.kernel("gelu_backward")
-cdef int GELU_FORWARD = _kernels.kernel("gelu_forward")
-cdef int GELU_TANH_BACKWARD = _kernels.kernel("gelu_tanh_backward")
-cdef int GELU_TANH_FORWARD = _kernels.kernel("gelu_tanh_forward")
-cdef int LEAKY_RELU_BACKWARD = _kernels.kernel("leaky_relu_backward")
-cdef int LEAKY_RELU_FORWARD = _kernels.kernel("leaky_relu_forward")
-cdef int RELU_BACKWARD = _kernels.kernel("relu_backward")
-cdef int RELU_FORWARD = _kernels.kernel("relu_forward")
-cdef int SIGMOID_BACKWARD = _kernels.kernel("sigmoid_backward")
-cdef int SIGMOID_FORWARD = _kernels.kernel("sigmoid_forward")
-cdef int SILU_BACKWARD = _kernels.kernel("silu_backward")
-cdef int SILU_FORWARD = _kernels.kernel("silu_forward")
-cdef int SOFTPLUS_BACKWARD = _kernels.kernel("softplus_backward")
-cdef int SOFTPLUS_FORWARD = _kernels.kernel("softplus_forward")
-cdef int TANH_BACKWARD = _kernels.kernel("tanh_backward")
-cdef int TANH_FORWARD = _kernels.kernel("tanh_forward")
+__all__ = [
+    "elu", "elu_", "gelu", "leaky_relu", "leaky_relu_", "relu", "relu_", "sigmoid", "sigmoid_", "silu", "softplus", "tanh",
+    "tanh_",
+]
+
+
+cdef class Rule:
+    """How an activation is computed and differentiated.
+
+    Attributes:
+        name: its kernels are name_forward and name_backward.
+        keeps_output: whether backward is given the output, else the input.
+        options: how many numbers the kernels take beside arrays, at most two.
+        derivative: (dy, what was kept, options...) -> dy * f'(x), by differentiable operations.
+    """
+    cdef readonly str name
+    cdef int forward, backward, options
+    cdef bint keeps_output
+    cdef object derivative
+
+
+cdef Rule activation(str name, str keeps, derivative, int options=0):
+    """The Rule of an activation that keeps its "input" or its "output".
+
+    Raises:
+        ImportError: if it has no kernels.
+    """
+    cdef Rule rule = Rule()
+    rule.name, rule.keeps_output, rule.derivative, rule.options = name, keeps == "output", derivative, options
+    rule.forward, rule.backward = _kernels.kernel(name + "_forward"), _kernels.kernel(name + "_backward")
+    return rule
 
 
 cdef class Activation(Node):
-    """An elementwise function whose derivative a kernel computes from the input or the output that was kept."""
-    cdef int kernel_backward
+    cdef Rule rule
     cdef double alpha, beta
+
+    cdef tuple gradients(self, Tensor dy):
+        s = self.saved_output(0) if self.rule.keeps_output else self.saved(0)
+        return (self.rule.derivative(dy, s, *(self.alpha, self.beta)[:self.rule.options]),)
 
     cdef tuple gradients_fused(self, Tensor dy):
         cdef ndarray s = contiguous(self.saved(0).array)
         cdef ndarray dx = empty_like(s)
-        _kernels.activation_backward(self.kernel_backward, dx, contiguous(dy.array), s, self.alpha, self.beta)
+        _kernels.activation_backward(self.rule.backward, dx, contiguous(dy.array), s, self.alpha, self.beta)
         return (wrap(dx),)
 
 
-cdef Tensor apply(type op, x, str name, int forward, int backward, bint keeps_output, double alpha=0, double beta=0):
-    """f(x), with a node of class `op` if it is recorded."""
-    cdef Tensor xt = real_tensor(x, name, "input")
-    cdef ndarray a = contiguous(xt.array)
+cdef Tensor apply(Rule rule, input, double alpha=0, double beta=0):
+    """f(input)."""
+    cdef Tensor x = real_tensor(input, rule.name, "input")
+    cdef ndarray a = contiguous(x.array)
     cdef ndarray y = empty_like(a)
     cdef Activation node
-    _kernels.activation_forward(forward, y, a, alpha, beta)
+    _kernels.activation_forward(rule.forward, y, a, alpha, beta)
     cdef Tensor out = wrap(y)
-    if tracks(xt):
-        node = op.__new__(op)
-        node.kernel_backward = backward
-        node.alpha = alpha
-        node.beta = beta
-        node.connect(out, (xt,))
-        node.keep(out if keeps_output else xt)
+    if tracks(x):
+        node = Activation.__new__(Activation)
+        node.rule, node.alpha, node.beta = rule, alpha, beta
+        node.connect(out, (x,))
+        node.keep(out if rule.keeps_output else x)
     return out
 
 
-cdef class ReLU(Activation):
-    cdef tuple gradients(self, Tensor dy):
-        return (where(self.saved(0) > 0, dy, 0.0),)
+cdef Tensor apply_in_place(Rule rule, input, double alpha=0, double beta=0):
+    """input <- f(input); if backward keeps the input, it keeps a copy."""
+    cdef Tensor x = real_tensor(input, rule.name + "_", "input")
+    source = x if rule.keeps_output or not tracks(x) else x.clone()
+    return replace(x, apply(rule, source, alpha, beta), rule.name + "_")
 
 
-def relu(x):
-    """max(x, 0). The derivative at 0 is 0; NaN stays NaN."""
-    return apply(ReLU, x, "relu", RELU_FORWARD, RELU_BACKWARD, True)
+def in_place(function):
+    """`function` with inplace=True, as a function of its own: relu_ of relu."""
+
+    def changed(input, *args, **kwargs):
+        return function(input, *args, inplace=True, **kwargs)
+
+    signature = inspect.signature(function)
+    changed.__signature__ = signature.replace(
+        parameters=[p for name, p in signature.parameters.items() if name != "inplace"])
+    changed.__name__ = changed.__qualname__ = function.__name__ + "_"
+    changed.__doc__ = f"{function.__name__} in place: the input itself is changed, and returned."
+    return changed
 
 
-cdef class LeakyReLU(Activation):
-    cdef tuple gradients(self, Tensor dy):
-        return (where(self.saved(0) > 0, dy, dy * self.alpha),)
+cdef Rule RELU = activation("relu", "output", lambda dy, y: where(y > 0, dy, 0.0))
 
 
-def leaky_relu(x, negative_slope=0.01):
-    """x where x > 0, else negative_slope * x (Maas et al. 2013)."""
-    return apply(
-        LeakyReLU, x, "leaky_relu", LEAKY_RELU_FORWARD, LEAKY_RELU_BACKWARD, False, negative_slope
-    )
+def relu(input, bint inplace=False):
+    """max(x, 0). The derivative at 0 is 0; NaN stays NaN.
+
+    Args:
+        input: any shape.
+        inplace: change the input itself. Default: False.
+
+    Example:
+        >>> F.relu(pyml.tensor([-1.0, 2.0]))
+        tensor([0., 2.])
+    """
+    return apply_in_place(RELU, input) if inplace else apply(RELU, input)
 
 
-cdef class Sigmoid(Activation):
-    cdef tuple gradients(self, Tensor dy):
-        y = self.saved_output(0)
-        return (dy * (y * (1 - y)),)
+relu_ = in_place(relu)
+
+cdef Rule LEAKY_RELU = activation("leaky_relu", "input", lambda dy, x, slope: where(x > 0, dy, dy * slope), options=1)
 
 
-def sigmoid(x):
+def leaky_relu(input, double negative_slope=0.01, bint inplace=False):
+    """x where x > 0, else negative_slope * x (Maas et al. 2013). With `inplace` the input itself is changed."""
+    return apply_in_place(LEAKY_RELU, input, negative_slope) if inplace else apply(LEAKY_RELU, input, negative_slope)
+
+
+leaky_relu_ = in_place(leaky_relu)
+
+cdef Rule SIGMOID = activation("sigmoid", "output", lambda dy, y: dy * (y * (1 - y)))
+
+
+def sigmoid(input):
     """1 / (1 + exp(-x))."""
-    return apply(Sigmoid, x, "sigmoid", SIGMOID_FORWARD, SIGMOID_BACKWARD, True)
+    return apply(SIGMOID, input)
 
 
-cdef class Tanh(Activation):
-    cdef tuple gradients(self, Tensor dy):
-        y = self.saved_output(0)
-        return (dy * (1 - y * y),)
+def sigmoid_(input):
+    """sigmoid in place: the input itself is changed, and returned."""
+    return apply_in_place(SIGMOID, input)
 
 
-def tanh(x):
+cdef Rule TANH = activation("tanh", "output", lambda dy, y: dy * (1 - y * y))
+
+
+def tanh(input):
     """The hyperbolic tangent."""
-    return apply(Tanh, x, "tanh", TANH_FORWARD, TANH_BACKWARD, True)
+    return apply(TANH, input)
 
 
-cdef class GELU(Activation):
-    cdef tuple gradients(self, Tensor dy):
-        return (dy * gelu_derivative(self.saved(0)),)
+def tanh_(input):
+    """tanh in place: the input itself is changed, and returned."""
+    return apply_in_place(TANH, input)
 
 
 cdef class GELUDerivative(Node):
@@ -127,7 +170,7 @@ cdef Tensor gelu_derivative(Tensor x):
     cdef ndarray a = contiguous(x.array)
     cdef ndarray ones = empty_like(a), dx = empty_like(a)
     _kernels.fill(ones, 1)
-    _kernels.activation_backward(GELU_BACKWARD, dx, ones, a, 0, 0)
+    _kernels.activation_backward(GELU.backward, dx, ones, a, 0, 0)
     cdef Tensor out = wrap(dx)
     if tracks(x):
         node = GELUDerivative.__new__(GELUDerivative)
@@ -136,58 +179,70 @@ cdef Tensor gelu_derivative(Tensor x):
     return out
 
 
-cdef class GELUTanh(Activation):
-    cdef tuple gradients(self, Tensor dy):
-        x = self.saved(0)
-        c = sqrt(2 / pi)
-        t = tanh(c * (x + 0.044715 * (x * x * x)))
-        return (dy * (0.5 * (1 + t) + (0.5 * c) * x * (1 - t * t) * (1 + (3 * 0.044715) * (x * x))),)
+def gelu_tanh_derivative(dy, x):
+    c = sqrt(2 / pi)
+    t = tanh(c * (x + 0.044715 * (x * x * x)))
+    return dy * (0.5 * (1 + t) + (0.5 * c) * x * (1 - t * t) * (1 + (3 * 0.044715) * (x * x)))
 
 
-def gelu(x, approximate="none"):
+cdef Rule GELU = activation("gelu", "input", lambda dy, x: dy * gelu_derivative(x))
+cdef Rule GELU_TANH = activation("gelu_tanh", "input", gelu_tanh_derivative)
+
+
+def gelu(input, approximate="none"):
     """Gaussian error linear unit, x * Phi(x) (Hendrycks & Gimpel 2016, arXiv:1606.08415).
 
     Args:
+        input: any shape.
         approximate: "none" for the exact form with erf, "tanh" for 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))).
+
+    Raises:
+        ValueError: for another `approximate`.
     """
     if approximate == "none":
-        return apply(GELU, x, "gelu", GELU_FORWARD, GELU_BACKWARD, False)
+        return apply(GELU, input)
     if approximate == "tanh":
-        return apply(GELUTanh, x, "gelu", GELU_TANH_FORWARD, GELU_TANH_BACKWARD, False)
+        return apply(GELU_TANH, input)
     raise ValueError(f"gelu: approximate is {approximate!r}, it must be 'none' or 'tanh'")
 
 
-cdef class SiLU(Activation):
-    cdef tuple gradients(self, Tensor dy):
-        x = self.saved(0)
-        s = sigmoid(x)
-        return (dy * (s * (1 + x * (1 - s))),)
+def silu_derivative(dy, x):
+    s = sigmoid(x)
+    return dy * (s * (1 + x * (1 - s)))
 
 
-def silu(x):
-    """x * sigmoid(x), also called swish (Elfwing et al. 2017, arXiv:1702.03118)."""
-    return apply(SiLU, x, "silu", SILU_FORWARD, SILU_BACKWARD, False)
+cdef Rule SILU = activation("silu", "input", silu_derivative)
 
 
-cdef class ELU(Activation):
-    cdef tuple gradients(self, Tensor dy):
-        x = self.saved(0)
-        return (where(x > 0, dy, dy * (self.alpha * exp(minimum(x, x * 0)))),)
+def silu(input, bint inplace=False):
+    """x * sigmoid(x), also called swish (Elfwing et al. 2017, arXiv:1702.03118).
+
+    With `inplace` the input itself is changed.
+    """
+    return apply_in_place(SILU, input) if inplace else apply(SILU, input)
 
 
-def elu(x, alpha=1.0):
-    """x where x > 0, else alpha * (exp(x) - 1) (Clevert et al. 2015, arXiv:1511.07289)."""
-    return apply(ELU, x, "elu", ELU_FORWARD, ELU_BACKWARD, False, alpha)
+cdef Rule ELU = activation(
+    "elu", "input", lambda dy, x, alpha: where(x > 0, dy, dy * (alpha * exp(minimum(x, x * 0)))), options=1
+)
 
 
-cdef class Softplus(Activation):   # alpha is softplus's beta, beta its threshold
-    cdef tuple gradients(self, Tensor dy):
-        x = self.saved(0)
-        return (where(x * self.alpha > self.beta, dy, dy * sigmoid(x * self.alpha)),)
+def elu(input, double alpha=1.0, bint inplace=False):
+    """x where x > 0, else alpha * (exp(x) - 1) (Clevert et al. 2015, arXiv:1511.07289).
+
+    With `inplace` the input itself is changed.
+    """
+    return apply_in_place(ELU, input, alpha) if inplace else apply(ELU, input, alpha)
 
 
-def softplus(x, beta=1.0, threshold=20.0):
+elu_ = in_place(elu)
+
+cdef Rule SOFTPLUS = activation(
+    "softplus", "input",
+    lambda dy, x, beta, threshold: where(x * beta > threshold, dy, dy * sigmoid(x * beta)), options=2,
+)
+
+
+def softplus(input, double beta=1.0, double threshold=20.0):
     """log(1 + exp(beta * x)) / beta; x itself where beta * x > threshold."""
-    return apply(
-        Softplus, x, "softplus", SOFTPLUS_FORWARD, SOFTPLUS_BACKWARD, False, beta, threshold
-    )
+    return apply(SOFTPLUS, input, beta, threshold)

@@ -279,21 +279,3 @@ def normal_(Tensor input not None, mean=0.0, std=1.0, *, generator=None):
     if not std >= 0:
         raise ValueError(f"normal_: std is {std}, it must not be negative")
     return drawn(RANDOM_NORMAL, input, mean, std, generator, "normal_")
-
-
-# ---- activations ----------------------------------------------------------------------------------------------
-
-
-def relu_(Tensor input not None):
-    """relu, in place."""
-    return replace(input, input.relu(), "relu_")
-
-
-def tanh_(Tensor input not None):
-    """tanh, in place."""
-    return replace(input, input.tanh(), "tanh_")
-
-
-def sigmoid_(Tensor input not None):
-    """sigmoid, in place."""
-    return replace(input, input.sigmoid(), "sigmoid_")

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from helpers.activations import gelu, gelu_derivative, sigmoid
 from helpers.compare import ulp_distance
 from helpers.sweep import KERNEL, WIDE, flushed, selection
 from helpers.tolerances import FLUSHED
-from kernels.test_activation import gelu, gelu_derivative, sigmoid
 from pyml import _kernels
 
 HEADER = Path(__file__).parents[2] / "csrc/simd/vmath.h"

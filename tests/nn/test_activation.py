@@ -1,10 +1,13 @@
-import math
+import inspect
 
 import numpy as np
 import pytest
 
 import pyml
+from helpers.activations import CALLS, IDS
+from helpers.sweep import Scaled
 from pyml import nn
+from pyml.autograd import gradcheck, gradgradcheck
 from pyml.nn import functional as F
 
 X = np.array([-30.0, -2.0, -0.5, -0.0, 0.0, 0.5, 2.0, 25.0])
@@ -15,83 +18,61 @@ def softmax(x, axis):
     return e / e.sum(axis, keepdims=True)
 
 
-def gelu(x):
-    return x * np.array([math.erfc(-v / math.sqrt(2)) / 2 for v in x])
-
-
-# module, formula, repr
-CASES = [
-    (nn.ReLU(), lambda x: np.maximum(x, 0), "ReLU()"),
-    (nn.ReLU(inplace=True), lambda x: np.maximum(x, 0), "ReLU(inplace=True)"),
-    (nn.LeakyReLU(), lambda x: np.where(x > 0, x, 0.01 * x), "LeakyReLU(negative_slope=0.01)"),
-    (
-        nn.LeakyReLU(0.3, inplace=True),
-        lambda x: np.where(x > 0, x, 0.3 * x),
-        "LeakyReLU(negative_slope=0.3, inplace=True)",
-    ),
-    (nn.Sigmoid(), lambda x: 1 / (1 + np.exp(-x)), "Sigmoid()"),
-    (nn.Tanh(), np.tanh, "Tanh()"),
-    (nn.GELU(), gelu, "GELU(approximate='none')"),
-    (
-        nn.GELU("tanh"),
-        lambda x: 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
-        "GELU(approximate='tanh')",
-    ),
-    (nn.SiLU(), lambda x: x / (1 + np.exp(-x)), "SiLU()"),
-    (nn.SiLU(inplace=True), lambda x: x / (1 + np.exp(-x)), "SiLU(inplace=True)"),
-    (nn.ELU(), lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))), "ELU(alpha=1.0)"),
-    (
-        nn.ELU(0.5, inplace=True),
-        lambda x: np.where(x > 0, x, 0.5 * np.expm1(np.minimum(x, 0))),
-        "ELU(alpha=0.5, inplace=True)",
-    ),
-    (
-        nn.Softplus(),
-        lambda x: np.where(x > 20, x, np.log1p(np.exp(x))),
-        "Softplus(beta=1.0, threshold=20.0)",
-    ),
-    (
-        nn.Softplus(2, 1),
-        lambda x: np.where(2 * x > 1, x, np.log1p(np.exp(2 * x)) / 2),
-        "Softplus(beta=2, threshold=1)",
-    ),
-    (nn.Softmax(dim=0), lambda x: softmax(x, 0), "Softmax(dim=0)"),
-    (
-        nn.LogSoftmax(-1),
-        lambda x: x - x.max() - np.log(np.exp(x - x.max()).sum()),
-        "LogSoftmax(dim=-1)",
-    ),
+# (activation, module, inplace)
+MODULES = [
+    (f, getattr(nn, f.module)(**options, **({"inplace": inplace} if f.inplace else {})), inplace)
+    for f, options in CALLS
+    for inplace in ([False, True] if f.inplace else [False])
 ]
+INPLACE = [module for _, module, inplace in MODULES if inplace]
 
 
-@pytest.mark.parametrize(
-    ("module", "formula", "text"), CASES, ids=lambda c: c if isinstance(c, str) else ""
-)
-def test_formula(module, formula, text):
-    assert repr(module) == text
+@pytest.mark.parametrize(("f", "module", "inplace"), MODULES, ids=str)
+def test_formula(f, module, inplace):
     x = pyml.tensor(X.copy())
     y = module(x)
-    np.testing.assert_allclose(y.numpy(), formula(X), rtol=1e-13, atol=1e-15)
-    assert (y is x) == getattr(module, "inplace", False)
+    numbers = f.numbers({name: getattr(module, name) for name in f.options[0]})
+    wanted = f.function(X.astype(np.longdouble), *numbers)
+    wanted = wanted.wanted if isinstance(wanted, Scaled) else wanted
+    np.testing.assert_allclose(y.numpy(), wanted.astype(float), rtol=1e-13, atol=1e-15)
+    assert (y is x) == inplace
     if y is not x:
         np.testing.assert_array_equal(x.numpy(), X)
 
 
+@pytest.mark.parametrize(("f", "module", "inplace"), MODULES, ids=str)
+def test_the_options_are_shown(f, module, inplace):
+    options = {name: getattr(module, name) for name in f.options[0]}
+    texts = [f"{name}={value!r}" for name, value in options.items()]
+    assert repr(module) == f"{f.module}({', '.join(texts + ['inplace=True'] * inplace)})"
+
+
 @pytest.mark.parametrize(
-    ("make", "arguments"),
+    ("module", "formula", "text"),
     [
-        (nn.ReLU, {}),
-        (nn.LeakyReLU, {"negative_slope": 0.3}),
-        (nn.ELU, {"alpha": 0.7}),
-        (nn.SiLU, {}),
+        (nn.Softmax(dim=0), lambda x: softmax(x, 0), "Softmax(dim=0)"),
+        (
+            nn.LogSoftmax(-1),
+            lambda x: x - x.max() - np.log(np.exp(x - x.max()).sum()),
+            "LogSoftmax(dim=-1)",
+        ),
     ],
+    ids=["softmax", "log_softmax"],
 )
-def test_inplace_has_the_gradient_of_the_other(make, arguments):
+def test_softmax(module, formula, text):
+    assert repr(module) == text
+    x = pyml.tensor(X.copy())
+    np.testing.assert_allclose(module(x).numpy(), formula(X), rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize("module", INPLACE, ids=str)
+def test_inplace_has_the_gradient_of_the_other(module):
     def run(inplace):
+        module.inplace = inplace
         leaf = pyml.tensor(X, requires_grad=True)
         h = leaf * 1.5
         before = h._version
-        y = make(**arguments, inplace=inplace)(h)
+        y = module(h)
         assert (y is h) == inplace
         assert (h._version > before) == inplace
         (y * pyml.tensor(np.arange(8.0))).sum().backward()
@@ -101,16 +82,7 @@ def test_inplace_has_the_gradient_of_the_other(make, arguments):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize(
-    "module",
-    [
-        nn.ReLU(True),
-        nn.LeakyReLU(inplace=True),
-        nn.ELU(inplace=True),
-        nn.SiLU(True),
-        nn.Dropout(inplace=True),
-    ],
-)
+@pytest.mark.parametrize("module", [*INPLACE, nn.Dropout(inplace=True)], ids=str)
 def test_inplace_is_noticed(module):
     leaf = pyml.tensor(X, requires_grad=True)
     with pytest.raises(RuntimeError, match="leaf"):
@@ -123,13 +95,28 @@ def test_inplace_is_noticed(module):
         square.sum().backward()
 
 
-@pytest.mark.parametrize("function", [F.relu_, F.leaky_relu_, F.elu_])
-def test_functions_in_place(function):
+@pytest.mark.parametrize(
+    ("f", "options"), [case for case in CALLS if hasattr(F, f"{case[0].name}_")], ids=str
+)
+def test_functions_in_place(f, options):
+    changed = getattr(F, f"{f.name}_")
     x = pyml.tensor(X.copy())
-    assert function(x) is x
-    np.testing.assert_array_equal(
-        x.numpy(), getattr(F, function.__name__[:-1])(pyml.tensor(X)).numpy()
-    )
+    assert changed(x, **options) is x
+    np.testing.assert_array_equal(x.numpy(), getattr(F, f.name)(pyml.tensor(X), **options).numpy())
+    assert changed.__name__ == f"{f.name}_"
+    assert "inplace" not in inspect.signature(changed).parameters
+
+
+@pytest.mark.parametrize(("f", "options"), CALLS, ids=IDS)
+def test_derivatives(f, options):
+    """First and second, away from kinks."""
+    x = pyml.tensor([-2.3, -0.7, 0.4, 1.9], dtype=pyml.float64, requires_grad=True)
+
+    def function(x):
+        return getattr(F, f.name)(x, **options)
+
+    assert gradcheck(function, x)
+    assert gradgradcheck(function, x)
 
 
 @pytest.mark.parametrize(("ndim", "dim"), [(1, 0), (2, 1), (3, 0), (4, 1)])

@@ -1,0 +1,4 @@
+from pyml.tensor cimport Tensor
+
+
+cpdef Tensor replace(Tensor t, Tensor y, str name)
