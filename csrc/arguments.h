@@ -2,7 +2,7 @@
 #ifndef PYML_ARGUMENTS_H
 #define PYML_ARGUMENTS_H
 
-#include "dispatch.h"
+#include "pyml_kernels.h"
 
 typedef enum { FIELD_POINTER, FIELD_DOUBLE, FIELD_INT, FIELD_INT64 } field_kind;
 
@@ -13,6 +13,6 @@ typedef struct {
 } argument_field;
 
 /* Those of a kernel's struct, in order; the last has no name. */
-const argument_field *pyml_arguments(pyml_kernel kernel);
+const argument_field *pyml_arguments(int kernel);
 
 #endif

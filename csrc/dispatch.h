@@ -1,4 +1,5 @@
-/* Kernels by number, and the calls of them on the ISA that was chosen. */
+/* Kernels by number, and the calls of them on the ISA that was chosen. Whoever includes this is compiled again with every
+ * new kernel. */
 #ifndef PYML_DISPATCH_H
 #define PYML_DISPATCH_H
 
@@ -10,10 +11,6 @@ typedef enum {
 #undef X
     KERNEL_COUNT
 } pyml_kernel;
-
-typedef void (*kernel_fn)(const void *args);
-
-typedef enum { PYML_FLOAT32, PYML_FLOAT64, PYML_DTYPE_COUNT } pyml_dtype;
 
 const char *pyml_kernel_name(pyml_kernel kernel);
 

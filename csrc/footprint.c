@@ -1,6 +1,7 @@
 /* The footprint of every kernel, by the struct of its arguments: footprint_of_<struct> tells the pieces, and returns how
  * many elements the operations are of that kernel_list.h names. */
 #include "footprint.h"
+#include "dispatch.h"
 
 enum { IN = FOOTPRINT_READ, OUT = FOOTPRINT_WRITE, IN_OUT = IN | OUT };
 
@@ -513,11 +514,11 @@ static double footprint_of_multiply_adds_args(const visitor *v, multiply_adds_ar
 
 /* ---- every kernel ----------------------------------------------------------------------------------- */
 
-double pyml_footprint(pyml_kernel kernel, pyml_dtype dtype, void *args, footprint_fn fn, void *context)
+double pyml_footprint(int kernel, pyml_dtype dtype, void *args, footprint_fn fn, void *context)
 {
     const ptrdiff_t real = dtype == PYML_FLOAT32 ? (ptrdiff_t)sizeof(float) : (ptrdiff_t)sizeof(double);
     const visitor *v = &(visitor){fn, context, real};
-    switch (kernel) {
+    switch ((pyml_kernel)kernel) {
 #define X(name, arguments, operations) \
     case KERNEL_##name:                \
         return (operations) * footprint_of_##arguments(v, args);

@@ -2,7 +2,7 @@
 #ifndef PYML_FOOTPRINT_H
 #define PYML_FOOTPRINT_H
 
-#include "dispatch.h"
+#include "pyml_kernels.h"
 
 /* READ and WRITE: in/out. WRITE and PART: some of its bytes keep what they were. */
 enum { FOOTPRINT_READ = 1, FOOTPRINT_WRITE = 2, FOOTPRINT_PART = 4 };
@@ -23,6 +23,6 @@ typedef void (*footprint_fn)(void *context, void **field, ptrdiff_t before, size
  *   - The options of an optimizer may change from run to run: all state that a segment has is told.
  *   - gather's x is told as one row: how far its rows reach is known to `index` alone.
  *   - The table `segments` is not a piece: it belongs to the arguments, and is kept with them. */
-double pyml_footprint(pyml_kernel kernel, pyml_dtype dtype, void *args, footprint_fn visit, void *context);
+double pyml_footprint(int kernel, pyml_dtype dtype, void *args, footprint_fn visit, void *context);
 
 #endif

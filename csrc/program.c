@@ -4,6 +4,7 @@
 #endif
 
 #include "program.h"
+#include "dispatch.h"
 #include "footprint.h"
 #include "subnormals.h"
 #include "threads.h"
@@ -128,9 +129,9 @@ static bool keep_segments(pyml_program *p, const optim_segment **segments, ptrdi
     }
 
 /* What `args` points to beside arrays is copied too. */
-static bool keep_tables(pyml_program *p, pyml_kernel kernel, void *args)
+static bool keep_tables(pyml_program *p, int kernel, void *args)
 {
-    switch (kernel) {
+    switch ((pyml_kernel)kernel) {
         KEEP_OPTIMIZER(sgd)
         KEEP_OPTIMIZER(adagrad)
         KEEP_OPTIMIZER(rmsprop)
@@ -161,13 +162,13 @@ static void *insert(pyml_program *p, ptrdiff_t at, program_call call, size_t siz
     return call.args;
 }
 
-void *program_append(pyml_program *p, pyml_kernel kernel, pyml_dtype dtype, const void *args, size_t size)
+void *program_append(pyml_program *p, int kernel, pyml_dtype dtype, const void *args, size_t size)
 {
     return insert(p, p->count, (program_call){kernel, dtype, (void *)args, 0, false}, size);
 }
 
-void *program_insert_extra(pyml_program *p, ptrdiff_t at, pyml_kernel kernel, pyml_dtype dtype,
-                           const void *args, size_t size)
+void *program_insert_extra(pyml_program *p, ptrdiff_t at, int kernel, pyml_dtype dtype, const void *args,
+                           size_t size)
 {
     return insert(p, at, (program_call){kernel, dtype, (void *)args, 0, true}, size);
 }
@@ -304,7 +305,7 @@ static program_status replay(pyml_program *p)
     for (ptrdiff_t i = 0; i < p->count; i++) {
         program_call *call = &p->calls[i];
         if (call->is_extra && !p->extras) continue;
-        pyml_kernel_of(call->kernel, call->dtype)(call->args);
+        pyml_kernel_of((pyml_kernel)call->kernel, call->dtype)(call->args);
         if (timed) {
             int64_t end = now_ns();
             call->ns += (double)(end - start);

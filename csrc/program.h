@@ -7,7 +7,7 @@
 #ifndef PYML_PROGRAM_H
 #define PYML_PROGRAM_H
 
-#include "dispatch.h"
+#include "pyml_kernels.h"
 
 typedef struct pyml_program pyml_program;
 
@@ -15,12 +15,11 @@ pyml_program *program_new(void); /* NULL: no memory, as below */
 void program_free(pyml_program *program);
 
 /* Keeps a call that has run. Returns its arguments as they are kept, for good at that address; or NULL. */
-void *program_append(pyml_program *program, pyml_kernel kernel, pyml_dtype dtype, const void *args,
-                     size_t size);
+void *program_append(pyml_program *program, int kernel, pyml_dtype dtype, const void *args, size_t size);
 
 /* A kept call, and what its replays took: `ns` in all of program_timed() replays. */
 typedef struct {
-    pyml_kernel kernel;
+    int kernel;
     pyml_dtype dtype;
     void *args;
     double ns;
@@ -31,7 +30,7 @@ program_call *program_calls(pyml_program *program);
 ptrdiff_t program_timed(const pyml_program *program);
 
 /* Puts a call that only measures before call `at`. Returns its arguments as kept, or NULL. */
-void *program_insert_extra(pyml_program *program, ptrdiff_t at, pyml_kernel kernel, pyml_dtype dtype,
+void *program_insert_extra(pyml_program *program, ptrdiff_t at, int kernel, pyml_dtype dtype,
                            const void *args, size_t size);
 void program_extras(pyml_program *program, int run_them);
 

@@ -19,6 +19,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+typedef void (*kernel_fn)(const void *args);
+
+typedef enum { PYML_FLOAT32, PYML_FLOAT64, PYML_DTYPE_COUNT } pyml_dtype;
+
 /* How a loss is reduced, PyTorch's `reduction`. */
 enum { REDUCTION_NONE, REDUCTION_MEAN, REDUCTION_SUM };
 

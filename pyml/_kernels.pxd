@@ -11,9 +11,7 @@ from kernel_arguments cimport (
     adagrad_options, adam_options, optim_segment, rmsprop_options, sgd_options,
 )
 
-cdef extern from "dispatch.h" nogil:
-    ctypedef enum pyml_kernel:
-        pass
+cdef extern from "pyml_kernels.h" nogil:
     ctypedef enum pyml_dtype:
         PYML_FLOAT32
         PYML_FLOAT64
@@ -22,7 +20,7 @@ cdef extern from "dispatch.h" nogil:
 cdef extern from "program.h" nogil:
     ctypedef struct pyml_program
     ctypedef struct program_call:
-        pyml_kernel kernel
+        int kernel
         pyml_dtype dtype
         void *args
         double ns

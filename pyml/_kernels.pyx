@@ -11,6 +11,8 @@ cnp.import_array()
 from kernel_arguments cimport *
 
 cdef extern from "dispatch.h" nogil:
+    ctypedef enum pyml_kernel:
+        pass
     int KERNEL_COUNT
     int pyml_submit(pyml_kernel kernel, pyml_dtype dtype, const void *args, size_t size)
     int pyml_isa_select(const char *name)
@@ -471,9 +473,9 @@ cpdef int multiply_adds(ndarray y, ptrdiff_t rounds) except -1:
 cdef extern from "program.h" nogil:
     pyml_program *c_new "program_new"()
     void c_free "program_free"(pyml_program *)
-    void *c_append "program_append"(pyml_program *, pyml_kernel, pyml_dtype, const void *, size_t)
+    void *c_append "program_append"(pyml_program *, int, pyml_dtype, const void *, size_t)
     void *c_insert_extra "program_insert_extra"(
-        pyml_program *, ptrdiff_t, pyml_kernel, pyml_dtype, const void *, size_t)
+        pyml_program *, ptrdiff_t, int, pyml_dtype, const void *, size_t)
     void c_extras "program_extras"(pyml_program *, int)
     ptrdiff_t c_count "program_count"(const pyml_program *)
     program_call *c_calls "program_calls"(pyml_program *)
@@ -489,8 +491,8 @@ cdef extern from "program.h" nogil:
     program_status c_run "program_run"(pyml_program *, program_run_args *)
 
 cdef extern from "footprint.h":
-    double pyml_footprint(pyml_kernel, pyml_dtype, void *args, footprint_fn visit, void *context)
-    const argument_field *pyml_arguments(pyml_kernel)
+    double pyml_footprint(int, pyml_dtype, void *args, footprint_fn visit, void *context)
+    const argument_field *pyml_arguments(int)
 
 
 cdef pyml_program *program_new() noexcept:
@@ -502,13 +504,13 @@ cdef void program_free(pyml_program *program) noexcept:
 
 
 cdef void *program_append(pyml_program *program, int kernel, int dtype, const void *args, size_t size) noexcept:
-    return c_append(program, <pyml_kernel>kernel, <pyml_dtype>dtype, args, size)
+    return c_append(program, kernel, <pyml_dtype>dtype, args, size)
 
 
 cdef void *program_insert_extra(
     pyml_program *program, ptrdiff_t at, int kernel, int dtype, const void *args, size_t size
 ) noexcept:
-    return c_insert_extra(program, at, <pyml_kernel>kernel, <pyml_dtype>dtype, args, size)
+    return c_insert_extra(program, at, kernel, <pyml_dtype>dtype, args, size)
 
 
 cdef void program_extras(pyml_program *program, bint run_them) noexcept:
@@ -564,7 +566,7 @@ cdef program_status program_run(pyml_program *program, program_run_args *run) no
 
 
 cdef double visit_footprint(int kernel, int dtype, void *args, footprint_fn visit, void *context) noexcept:
-    return pyml_footprint(<pyml_kernel>kernel, <pyml_dtype>dtype, args, visit, context)
+    return pyml_footprint(kernel, <pyml_dtype>dtype, args, visit, context)
 
 
 cdef const char *kernel_name(int kernel) noexcept:
@@ -572,7 +574,7 @@ cdef const char *kernel_name(int kernel) noexcept:
 
 
 cdef const argument_field *kernel_arguments(int kernel) noexcept:
-    return pyml_arguments(<pyml_kernel>kernel)
+    return pyml_arguments(kernel)
 
 
 # ---- what the process runs on ---------------------------------------------------------------------------------
@@ -637,8 +639,8 @@ def footprint(int kernel, str dtype, size_t args):
     """A call's operations, and its pieces of memory: (address of the pointer, bytes before, bytes, access)."""
     cdef pyml_dtype real = PYML_FLOAT32 if dtype == "float32" else PYML_FLOAT64
     cdef list pieces = []
-    pyml_footprint(<pyml_kernel>kernel, real, <void *>args, append_piece, <void *>pieces)
-    return pyml_footprint(<pyml_kernel>kernel, real, <void *>args, NULL, NULL), pieces
+    pyml_footprint(kernel, real, <void *>args, append_piece, <void *>pieces)
+    return pyml_footprint(kernel, real, <void *>args, NULL, NULL), pieces
 
 
 def call(int kernel, str dtype, size_t args, size_t args_size):
