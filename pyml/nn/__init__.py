@@ -1,51 +1,32 @@
-"""Neural networks: modules, parameters, losses, initial values. Names and meaning are PyTorch's."""
+"""Neural networks: modules, parameters, losses, initial values. Names and meaning are PyTorch's.
 
-from pyml.nn import functional, init, utils
-from pyml.nn.activation import (
-    ELU,
-    GELU,
-    LeakyReLU,
-    LogSoftmax,
-    ReLU,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Softplus,
-    Tanh,
+What a file gives stands in its __all__.
+"""
+
+from pyml.nn import (
+    activation,
+    containers,
+    dropout,
+    flatten,
+    functional,
+    init,
+    linear,
+    loss,
+    module,
+    norm,
+    parameter,
+    utils,
 )
-from pyml.nn.containers import ModuleDict, ModuleList, Sequential
-from pyml.nn.dropout import Dropout
-from pyml.nn.flatten import Flatten
-from pyml.nn.linear import Identity, Linear
-from pyml.nn.loss import CrossEntropyLoss, MSELoss
-from pyml.nn.module import Module
-from pyml.nn.norm import BatchNorm1d
-from pyml.nn.parameter import Parameter
+from pyml.nn.activation import *
+from pyml.nn.containers import *
+from pyml.nn.dropout import *
+from pyml.nn.flatten import *
+from pyml.nn.linear import *
+from pyml.nn.loss import *
+from pyml.nn.module import *
+from pyml.nn.norm import *
+from pyml.nn.parameter import *
 
-__all__ = [
-    "ELU",
-    "GELU",
-    "BatchNorm1d",
-    "CrossEntropyLoss",
-    "Dropout",
-    "Flatten",
-    "Identity",
-    "LeakyReLU",
-    "Linear",
-    "LogSoftmax",
-    "MSELoss",
-    "Module",
-    "ModuleDict",
-    "ModuleList",
-    "Parameter",
-    "ReLU",
-    "Sequential",
-    "SiLU",
-    "Sigmoid",
-    "Softmax",
-    "Softplus",
-    "Tanh",
-    "functional",
-    "init",
-    "utils",
-]
+FAMILIES = activation, containers, dropout, flatten, linear, loss, module, norm, parameter
+
+__all__ = ["functional", "init", "utils", *(name for family in FAMILIES for name in family.__all__)]

@@ -2,9 +2,14 @@
 
 import pytest
 
+import pyml
 from optim.cases import parameter, tensor
+from optim.schedules import SCHEDULES
 from pyml import optim
+from pyml.optim import lr_scheduler
 from pyml.optim.lr_scheduler import LinearLR, LRScheduler, StepLR
+
+EPOCHS = 70  # longer than the horizon of each schedule
 
 
 def make_optimizer(lr=0.5):
@@ -23,22 +28,46 @@ def rates(optimizer, scheduler, epochs):
     return seen
 
 
-@pytest.mark.parametrize("step_size, gamma", [(1, 0.9), (3, 0.1), (50, 0.5)])
-def test_step_lr(step_size, gamma):
-    optimizer = make_optimizer()
-    for epoch, seen in enumerate(rates(optimizer, StepLR(optimizer, step_size, gamma), 20)):
-        factor = gamma ** (epoch // step_size)
-        assert seen == pytest.approx([0.5 * factor, 0.2 * factor], rel=1e-12)
+each = pytest.mark.parametrize("schedule", SCHEDULES, ids=str)
 
 
-@pytest.mark.parametrize(
-    "start, end, total", [(1 / 3, 1.0, 5), (1.0, 0.0, 7), (0.5, 0.5, 1), (0.25, 1, 0)]
-)
-def test_linear_lr(start, end, total):
+@each
+def test_closed_form(schedule):
     optimizer = make_optimizer()
-    for epoch, seen in enumerate(rates(optimizer, LinearLR(optimizer, start, end, total), 20)):
-        factor = start + (end - start) * min(epoch, total) / total if total else start
-        assert seen == pytest.approx([0.5 * factor, 0.2 * factor], rel=1e-12)
+    for epoch, seen in enumerate(rates(optimizer, schedule.make(optimizer), EPOCHS)):
+        assert seen == pytest.approx([schedule.rate(epoch, lr) for lr in (0.5, 0.2)], rel=1e-12)
+
+
+@each
+def test_recorded(schedule):
+    """A step that holds the scheduler's, replayed by call and by run, has the eager one's rates."""
+
+    def rates_of(record, run=0):
+        optimizer = make_optimizer()
+        scheduler = schedule.make(optimizer)
+        w = optimizer.param_groups[0]["params"][0]
+
+        def step(x):
+            optimizer.zero_grad()
+            loss = (w * x).sum()
+            loss.backward()
+            optimizer.step()
+            scheduler.step()
+            return loss
+
+        step = pyml.record(step) if record else step
+        seen = []
+        for i in range(EPOCHS - run):
+            step(pyml.full((1,), 1.0 + i))
+            seen.append(scheduler.get_last_lr())
+        if run:
+            step.run(pyml.full((run, 1), 1.0), batch_size=1)
+            seen += [None] * (run - 1) + [scheduler.get_last_lr()]
+        return seen, w.item() if not run else None
+
+    eager = rates_of(False)
+    assert rates_of(True) == eager
+    assert rates_of(True, run=20)[0][-1] == eager[0][-1]
 
 
 def test_two_schedules_multiply():
@@ -74,23 +103,28 @@ def test_a_tensor_stays_the_tensor():
     assert scheduler.get_last_lr() == [0.25, 0.1]
 
 
-@pytest.mark.parametrize("make", [lambda o: StepLR(o, 3, 0.5), lambda o: LinearLR(o, 0.1, 0.9, 9)])
-def test_saved_and_resumed(make):
+@each
+def test_saved_and_resumed(schedule):
     optimizer = make_optimizer()
-    scheduler = make(optimizer)
+    scheduler = schedule.make(optimizer)
     whole = rates(optimizer, scheduler, 12)
 
     optimizer = make_optimizer()
-    scheduler = make(optimizer)
+    scheduler = schedule.make(optimizer)
     first = rates(optimizer, scheduler, 5)
     saved = scheduler.state_dict(), optimizer.state_dict()
     assert "optimizer" not in saved[0]
     resumed_optimizer = make_optimizer()
-    resumed = make(resumed_optimizer)
+    resumed = schedule.make(resumed_optimizer)
     resumed.load_state_dict(saved[0])
     resumed_optimizer.load_state_dict(saved[1])
     assert first + rates(resumed_optimizer, resumed, 7) == whole
     assert saved[0]["last_epoch"] == 5  # the state_dict is a copy
+
+
+def test_every_schedule_is_in_the_table():
+    missing = set(lr_scheduler.__all__) - {"LRScheduler"} - {row.name for row in SCHEDULES}
+    assert not missing
 
 
 def test_resumed_by_last_epoch():

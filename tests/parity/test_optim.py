@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from optim.cases import CASES, VALUES, case_id, groups, parameter, starts, tensor, train
+from optim.schedules import SCHEDULES
 
 from pyml import optim
 from pyml.ops.optim import clip_grad_norm_
@@ -117,16 +118,7 @@ def test_clip_grad_norm(max_norm, dtype, rng):
         assert_near(grad, q.grad, dtype)
 
 
-SCHEDULERS = [
-    ("StepLR", {"step_size": 1}),
-    ("StepLR", {"step_size": 7, "gamma": 0.5}),
-    ("LinearLR", {}),
-    ("LinearLR", {"start_factor": 0.1, "end_factor": 0.7, "total_iters": 30}),
-    ("LinearLR", {"start_factor": 1.0, "end_factor": 0.0, "total_iters": 20}),
-]
-
-
-@pytest.mark.parametrize("chosen", [*[[s] for s in SCHEDULERS], SCHEDULERS[1::2]], ids=str)
+@pytest.mark.parametrize("chosen", [*[[s] for s in SCHEDULES], SCHEDULES[1::4]], ids=str)
 def test_fifty_epochs(chosen):
     """One schedule, or two chained; a rate changed by hand, a state_dict round trip on the way."""
     optimizers = [
@@ -135,16 +127,14 @@ def test_fifty_epochs(chosen):
     ]
     modules = lr_scheduler, torch.optim.lr_scheduler
     pairs = list(zip(optimizers, modules, strict=True))
-    schedules = [[getattr(m, name)(o, **options) for name, options in chosen] for o, m in pairs]
+    schedules = [[row.make(o, m) for row in chosen] for o, m in pairs]
     for epoch in range(50):
         for i, (optimizer, module) in enumerate(pairs):
             if epoch == 11:
                 optimizer.param_groups[1]["lr"] = 0.125
             if epoch == 17:
                 saved = [s.state_dict() for s in schedules[i]], optimizer.state_dict()
-                schedules[i] = [
-                    getattr(module, name)(optimizer, **options) for name, options in chosen
-                ]
+                schedules[i] = [row.make(optimizer, module) for row in chosen]
                 for schedule, state in zip(schedules[i], saved[0], strict=True):
                     schedule.load_state_dict(state)
                 optimizer.load_state_dict(saved[1])

@@ -1,0 +1,6 @@
+"""Schedules of the learning rate, a file a family."""
+
+from pyml.optim.lr_scheduler.base import LRScheduler
+from pyml.optim.lr_scheduler.epochs import LinearLR, StepLR
+
+__all__ = ["LRScheduler", "LinearLR", "StepLR"]

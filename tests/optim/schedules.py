@@ -1,0 +1,67 @@
+"""A table of all schedules: tested against their closed forms, saved and resumed, recorded, and
+beside PyTorch's."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from pyml.optim import lr_scheduler
+
+
+class Schedule(NamedTuple):
+    """A schedule with options.
+
+    Attributes:
+        name: in pyml.optim.lr_scheduler and torch.optim.lr_scheduler.
+        options: keyword arguments.
+        rate: (epoch, initial rate) -> the rate, in closed form.
+    """
+
+    name: str
+    options: dict
+    rate: Callable
+
+    def __str__(self):
+        return f"{self.name} {self.options}"
+
+    def make(self, optimizer, modules=lr_scheduler, **more):
+        """The scheduler of an optimizer."""
+        return getattr(modules, self.name)(optimizer, **self.options, **more)
+
+
+SCHEDULES = []
+
+
+def rows(name, rate, *options):
+    """Adds a row for each dict of options; `rate` takes them too."""
+    for chosen in options:
+        SCHEDULES.append(
+            Schedule(name, chosen, lambda epoch, first, o=chosen: rate(epoch, first, **o))
+        )
+
+
+def step(epoch, first, step_size, gamma=0.1):
+    return first * gamma ** (epoch // step_size)
+
+
+def linear(epoch, first, start_factor=1 / 3, end_factor=1.0, total_iters=5):
+    done = min(epoch, total_iters) / total_iters if total_iters else 0
+    return first * (start_factor + (end_factor - start_factor) * done)
+
+
+rows(
+    "StepLR",
+    step,
+    {"step_size": 1, "gamma": 0.9},
+    {"step_size": 1},
+    {"step_size": 7, "gamma": 0.5},
+    {"step_size": 50, "gamma": 0.5},
+)
+rows(
+    "LinearLR",
+    linear,
+    {},
+    {"start_factor": 0.1, "end_factor": 0.7, "total_iters": 30},
+    {"start_factor": 1.0, "end_factor": 0.0, "total_iters": 20},
+    {"start_factor": 0.5, "end_factor": 0.5, "total_iters": 1},
+    {"start_factor": 0.25, "total_iters": 0},
+)
