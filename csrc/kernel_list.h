@@ -28,6 +28,8 @@ X(elu_forward, activation_forward_args, MATH + 2)
 X(elu_backward, activation_backward_args, MATH + 3)
 X(softplus_forward, activation_forward_args, 2 * MATH + 5)
 X(softplus_backward, activation_backward_args, MATH + 6)
+X(mish_forward, activation_forward_args, MATH + 6)
+X(mish_backward, activation_backward_args, MATH + 14)
 
 /* norm */
 X(batchnorm_forward, batchnorm_forward_args, 8)

@@ -107,3 +107,30 @@ INLINE vec softplus_derivative(vec x, real b, real threshold)
 }
 MAP_BACKWARD(softplus_backward, activation_backward_args, NS_MATH,
              dy * softplus_derivative(s, (real)a.alpha, (real)a.beta))
+
+/* ---- mish:  y = x tanh(log(1 + exp x)). Misra 2019 (arXiv:1908.08681) ------------------------------------ */
+
+/* t = tanh(log(1 + e)) = n / (n + d) with e = exp x, n = e (e + 2), d = 2; where x > 0 both over e^2.
+ * *slope = (1 - t^2) sigmoid(x), the derivative of t, without cancellation */
+INLINE vec mish_gate(vec x, vec *slope)
+{
+    const vec e = vexp(-vabs(x)), one = vset1(1);
+    const vec n = vselect(x > 0, 2 * e + 1, e * (e + 2)), d = vselect(x > 0, 2 * e * e, 2 * one), sum = n + d;
+    const vec t = n / sum;
+    *slope = d / sum * (1 + t) * (vselect(x > 0, one, e) / (1 + e));
+    return t;
+}
+INLINE vec mish(vec x)
+{
+    vec slope;
+    return bounded_below(x) * mish_gate(x, &slope);
+}
+MAP_FORWARD(mish_forward, activation_forward_args, NS_MATH, mish(x))
+
+/* dx = dy * (t + x (1 - t^2) sigmoid(x)) */
+INLINE vec mish_derivative(vec x)
+{
+    vec slope, t = mish_gate(x, &slope);
+    return vfma(bounded(x), slope, t);
+}
+MAP_BACKWARD(mish_backward, activation_backward_args, NS_MATH, dy * mish_derivative(s))

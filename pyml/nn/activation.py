@@ -10,6 +10,7 @@ __all__ = [
     "GELU",
     "LeakyReLU",
     "LogSoftmax",
+    "Mish",
     "ReLU",
     "SiLU",
     "Sigmoid",
@@ -143,6 +144,17 @@ class Softplus(Elementwise, function=F.softplus):
 
     def __init__(self, beta=1.0, threshold=20.0):
         super().__init__(beta=beta, threshold=threshold)
+
+
+class Mish(Elementwise, function=F.mish):
+    """x * tanh(softplus(x)) (Misra 2019, arXiv:1908.08681).
+
+    Args:
+        inplace: change the input itself. Default: False.
+    """
+
+    def __init__(self, inplace=False):
+        super().__init__(inplace=inplace)
 
 
 class Softmax(Elementwise, function=F.softmax):

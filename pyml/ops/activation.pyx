@@ -19,7 +19,7 @@ from pyml.ops.elementwise import exp, minimum, where
 cnp.import_array()
 
 __all__ = [
-    "elu", "elu_", "gelu", "leaky_relu", "leaky_relu_", "relu", "relu_", "sigmoid", "sigmoid_", "silu", "softplus", "tanh",
+    "elu", "elu_", "gelu", "leaky_relu", "leaky_relu_", "mish", "relu", "relu_", "sigmoid", "sigmoid_", "silu", "softplus", "tanh",
     "tanh_",
 ]
 
@@ -246,3 +246,16 @@ cdef Rule SOFTPLUS = activation(
 def softplus(input, double beta=1.0, double threshold=20.0):
     """log(1 + exp(beta * x)) / beta; x itself where beta * x > threshold."""
     return apply(SOFTPLUS, input, beta, threshold)
+
+
+def mish_derivative(dy, x):
+    t = tanh(softplus(x))
+    return dy * (t + x * (1 - t * t) * sigmoid(x))
+
+
+cdef Rule MISH = activation("mish", "input", mish_derivative)
+
+
+def mish(input, bint inplace=False):
+    """x * tanh(softplus(x)) (Misra 2019, arXiv:1908.08681). With `inplace` the input itself is changed."""
+    return apply_in_place(MISH, input) if inplace else apply(MISH, input)

@@ -94,6 +94,16 @@ def softplus(x, beta, threshold):
     return np.where(x * beta > threshold, x, np.logaddexp(0, x * beta) / beta)
 
 
+def mish(x):
+    return limit(x, high=np.inf) * np.tanh(np.logaddexp(0, x))
+
+
+def mish_derivative(x):
+    x = limit(x)
+    t, slope = np.tanh(np.logaddexp(0, x)), x * sigmoid(x) / np.cosh(np.logaddexp(0, x)) ** 2
+    return Scaled(t + slope, t + np.abs(slope) * (1 + np.clip(np.abs(x), 0, 40)))
+
+
 # ---- the table
 
 
@@ -192,6 +202,7 @@ ACTIVATIONS = [
         lambda x, b, t: np.where(x * b > t, 1, sigmoid(x * b)),
         options=tuple({"beta": b, "threshold": t} for b, t in [(1.0, 20.0), (2, 20), (0.5, 3)]),
     ),
+    Activation("mish", "Mish", mish, mish_derivative, inplace=True),
 ]
 CALLS = [(f, options) for f in ACTIVATIONS for options in f.options]
 IDS = [f"{f.kernel}{list(f.numbers(options)) or ''}" for f, options in CALLS]
