@@ -1,6 +1,7 @@
 """A table of all schedules: tested against their closed forms, saved and resumed, recorded, and
 beside PyTorch's."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -48,6 +49,10 @@ def linear(epoch, first, start_factor=1 / 3, end_factor=1.0, total_iters=5):
     return first * (start_factor + (end_factor - start_factor) * done)
 
 
+def cosine(epoch, first, T_max, eta_min=0.0):
+    return eta_min + (first - eta_min) * (1 + math.cos(math.pi * epoch / T_max)) / 2
+
+
 rows(
     "StepLR",
     step,
@@ -65,3 +70,4 @@ rows(
     {"start_factor": 0.5, "end_factor": 0.5, "total_iters": 1},
     {"start_factor": 0.25, "total_iters": 0},
 )
+rows("CosineAnnealingLR", cosine, {"T_max": 10}, {"T_max": 30, "eta_min": 0.01}, {"T_max": 1})

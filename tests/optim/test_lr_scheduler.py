@@ -7,7 +7,7 @@ from optim.cases import parameter, tensor
 from optim.schedules import SCHEDULES
 from pyml import optim
 from pyml.optim import lr_scheduler
-from pyml.optim.lr_scheduler import LinearLR, LRScheduler, StepLR
+from pyml.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, StepLR
 
 EPOCHS = 70  # longer than the horizon of each schedule
 
@@ -170,6 +170,8 @@ def test_refusals():
         (lambda: LinearLR(optimizer, 0.5, 1.0, 10**400), "total_iters is 1000"),
         (lambda: StepLR(optimizer, float("nan")), "step_size is nan"),
         (lambda: StepLR(optimizer, 2, float("nan")), "gamma is nan"),
+        (lambda: CosineAnnealingLR(optimizer, 0), "T_max is 0, it must be >= 1"),
+        (lambda: CosineAnnealingLR(optimizer, 2, float("nan")), "eta_min is nan"),
         (lambda: StepLR(optimizer, 2, last_epoch=-2), "StepLR: last_epoch is -2"),
     ]:
         with pytest.raises(ValueError, match=match):

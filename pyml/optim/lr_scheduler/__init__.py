@@ -1,6 +1,7 @@
 """Schedules of the learning rate, a file a family."""
 
 from pyml.optim.lr_scheduler.base import LRScheduler
+from pyml.optim.lr_scheduler.cosine import CosineAnnealingLR
 from pyml.optim.lr_scheduler.epochs import LinearLR, StepLR
 
-__all__ = ["LRScheduler", "LinearLR", "StepLR"]
+__all__ = ["CosineAnnealingLR", "LRScheduler", "LinearLR", "StepLR"]
