@@ -17,7 +17,7 @@ FLOORS = [  # lowest first; a name covers what is below it
     {"pyml.ops", "pyml.recording"},
     {"pyml.autograd", "pyml.nn", "pyml.optim", "pyml.data"},
     {"pyml.train", "pyml.io", "pyml.plot"},
-    {"pyml.estimators", "pyml.cli"},
+    {"pyml.cli"},
     {"pyml", "pyml.__main__"},
 ]
 STRANGERS = [("pyml.nn", "pyml.optim"), ("pyml.optim", "pyml.nn")]
