@@ -201,8 +201,48 @@ cdef void will_change(Tensor t, bint tracked) except *:
                 "use `with pyml.no_grad():`, or make a new tensor"
             )
         check_current(t)
-    if not cnp.PyArray_ISWRITEABLE(t.array):
-        raise ValueError("the tensor is on read-only memory and cannot be changed in place; use .clone() first")
+    cdef str why = unwritable(t.array)
+    if why is not None:
+        raise ValueError(f"the tensor {why} and cannot be changed in place; use .clone() first")
+
+
+cpdef str unwritable(ndarray a):
+    """Why the elements of `a` cannot be written each for itself, as what is said of a tensor; None if they can."""
+    if cnp.PyArray_ISCARRAY(a):
+        return None
+    if not cnp.PyArray_ISWRITEABLE(a):
+        return "is on read-only memory"
+    if overlaps_itself(a):
+        return f"has elements that share memory (shape {(<object>a).shape}, strides {(<object>a).strides} bytes)"
+    return None
+
+
+cdef bint overlaps_itself(ndarray a):
+    """Whether elements may share memory: the step of a dimension is no longer than what those with shorter steps span.
+
+    Sizes and steps can be such that elements interleave and share none; no slice or transpose has these.
+    """
+    cdef cnp.npy_intp sizes[64]     # 64: NumPy's largest number of dimensions
+    cdef cnp.npy_intp steps[64]
+    cdef cnp.npy_intp step, span = cnp.PyArray_ITEMSIZE(a)
+    cdef int d, to, n = 0
+    if cnp.PyArray_SIZE(a) == 0:
+        return False
+    for d in range(a.ndim):
+        if a.shape[d] == 1:
+            continue
+        step = a.strides[d] if a.strides[d] > 0 else -a.strides[d]
+        to = n
+        while to > 0 and steps[to - 1] > step:
+            sizes[to], steps[to] = sizes[to - 1], steps[to - 1]
+            to -= 1
+        sizes[to], steps[to] = a.shape[d], step
+        n += 1
+    for d in range(n):
+        if steps[d] < span:
+            return True
+        span += (sizes[d] - 1) * steps[d]
+    return False
 
 
 cdef void check_current(Tensor t) except *:

@@ -20,7 +20,7 @@ from pyml.nn.hooks import BACKWARD, BACKWARD_PRE, FORWARD, FORWARD_PRE, Hook
 from pyml.nn.parameter import Parameter
 from pyml.ops.outside import arrived
 from pyml.recorder import altered, refuse
-from pyml.tensor import HookHandle, Tensor, no_grad
+from pyml.tensor import HookHandle, Tensor, no_grad, unwritable
 
 __all__ = ["Module"]
 
@@ -713,6 +713,6 @@ def mismatch(key, value, target, assign):
         return None, (
             f"{key}: dtype {array.dtype} cannot be assigned, it must be float32 or float64."
         )
-    if not assign and not target.array.flags.writeable:
-        return None, f"{key}: the module's tensor is on read-only memory."
+    if not assign and (why := unwritable(target.array)):
+        return None, f"{key}: the module's tensor {why}."
     return value if isinstance(value, Tensor) else array, None
