@@ -5,6 +5,8 @@ inputs and keeps what its derivative needs. Nodes are numbered as they are made,
 smaller than that of its consumers, and walking them from the largest number down is a topological order:
 `run_backward` is that walk. It keeps its own queue, so a chain of any length takes no stack.
 """
+from operator import index
+
 import numpy as np
 
 cimport cython
@@ -254,6 +256,17 @@ cdef void check_current(Tensor t) except *:
         )
 
 
+cdef object place_of(Tensor t, dim, str name):
+    """`dim`, if t has it."""
+    try:
+        dim = index(dim)
+    except TypeError:
+        raise TypeError(f"{name}: dim must be an integer, not {dim!r}") from None
+    if not -t.array.ndim <= dim < t.array.ndim:
+        raise IndexError(f"{name}: dim is {dim}, the tensor has {t.array.ndim} dimensions")
+    return dim
+
+
 def _shape_of(args):
     """reshape(2, 3) and reshape((2, 3)) mean the same."""
     if len(args) == 1 and isinstance(args[0], (tuple, list)):
@@ -335,7 +348,7 @@ cdef class Tensor:
 
     def size(self, dim=None):
         """The shape, or the size of one dimension."""
-        return (<object>self.array).shape if dim is None else (<object>self.array).shape[dim]
+        return (<object>self.array).shape if dim is None else (<object>self.array).shape[place_of(self, dim, "size")]
 
     @property
     def dtype(self):
@@ -366,7 +379,7 @@ cdef class Tensor:
     def stride(self, dim=None):
         """Steps between neighbours of each dimension, in elements."""
         strides = tuple(s // self.array.itemsize for s in (<object>self.array).strides)
-        return strides if dim is None else strides[dim]
+        return strides if dim is None else strides[place_of(self, dim, "stride")]
 
     def is_contiguous(self):
         """True if the elements lie row by row without gaps."""
@@ -1057,11 +1070,11 @@ cdef class Tensor:
         """See pyml.flatten."""
         return ops.flatten(self, start_dim, end_dim)
 
-    def view_as(self, other):
+    def view_as(self, Tensor other not None):
         """See pyml.view."""
         return ops.view(self, other.shape)
 
-    def reshape_as(self, other):
+    def reshape_as(self, Tensor other not None):
         """See pyml.reshape."""
         return ops.reshape(self, other.shape)
 
@@ -1089,7 +1102,7 @@ cdef class Tensor:
         """See pyml.expand."""
         return ops.expand(self, _shape_of(sizes))
 
-    def expand_as(self, other):
+    def expand_as(self, Tensor other not None):
         """See pyml.expand."""
         return ops.expand(self, other.shape)
 
@@ -1281,7 +1294,7 @@ cdef class Tensor:
         """See pyml.to."""
         return ops.to(self, *args, **kwargs)
 
-    def type_as(self, other):
+    def type_as(self, Tensor other not None):
         """See pyml.to."""
         return ops.to(self, other.dtype)
 

@@ -242,6 +242,8 @@ class Module(Callable):
                 One that is in itself comes once only all the same, or there would be no end.
         """
         memo = set() if memo is None else memo
+        if not isinstance(memo, set):
+            raise TypeError(f"named_modules: memo must be a set, not {type(memo).__name__}")
         ahead = [(prefix, self, ())]  # (name, module, the modules that it is in)
         while ahead:
             path, module, above = ahead.pop()
@@ -326,6 +328,7 @@ class Module(Callable):
         Raises:
             AttributeError: if there is none.
         """
+        check_dotted(target)
         module = self
         for name in target.split(".") if target else ():
             if not hasattr(module, name):
@@ -336,6 +339,7 @@ class Module(Callable):
         return module
 
     def _get_tensor(self, target, kinds):
+        check_dotted(target)
         path, _, name = target.rpartition(".")
         module = self.get_submodule(path)
         if not hasattr(module, name):
@@ -716,3 +720,10 @@ def mismatch(key, value, target, assign):
     if not assign and (why := unwritable(target.array)):
         return None, f"{key}: the module's tensor {why}."
     return value if isinstance(value, Tensor) else array, None
+
+
+def check_dotted(target):
+    if not isinstance(target, str):
+        raise TypeError(
+            f"target must be a str, a name such as 'layer.weight', not {type(target).__name__}"
+        )

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from pyml import ops
+from pyml.ops.arrays import checked_tensor
 from pyml.ops.optim import clip_grad_norm_ as clip_by_2_norm
 from pyml.tensor import Tensor, no_grad
 
@@ -86,7 +87,8 @@ def grads_of(parameters):
     """The gradients there are, each once."""
     if isinstance(parameters, Tensor):
         parameters = [parameters]
-    return list(dict.fromkeys(p.grad for p in parameters if p.grad is not None))
+    tensors = [checked_tensor(p, "parameters", f"item {i}") for i, p in enumerate(parameters)]
+    return list(dict.fromkeys(p.grad for p in tensors if p.grad is not None))
 
 
 def changeable(grads):
