@@ -75,10 +75,10 @@ cdef Tensor lift(object x, str name):
     return wrap(constant(number_as(x, dtype, name)))
 
 
-cdef ndarray number_as(object x, object dtype, str name):
-    """The number x in a dtype."""
+cpdef ndarray number_as(object x, object dtype, str name):
+    """The number x, or those in an array or list, in a dtype."""
     try:
-        return np.array(x, dtype)
+        return np.asarray(x, dtype)
     except OverflowError:
         raise OverflowError(f"{name}: {x} does not fit dtype {np.dtype(dtype)}; .to() another dtype first") from None
 
@@ -667,6 +667,8 @@ def ceil(input):
 def round(input, *, decimals=0):
     """The nearest integer, halves to the even one; with `decimals`, to that many places. Its derivative is 0."""
     cdef Tensor x = lift(input, "round")
+    if decimals != 0 and cnp.PyArray_TYPE(x.array) == cnp.NPY_BOOL:
+        raise TypeError("round: input has dtype bool, which has no decimals; .to() another dtype first")
     refuse("round")
     return piecewise_constant(x, np.asarray(np.round(x.array, decimals), x.array.dtype))
 

@@ -15,7 +15,7 @@ from pyml.ops.arrays import (
     empty,
     full,
 )
-from pyml.ops.elementwise import cast, result_type, sum_to, where
+from pyml.ops.elementwise import cast, number_as, result_type, sum_to, where
 from pyml.ops.outside import unmasked
 from pyml.ops.shape import clone, movedim, part, recorded, wrapped_dim
 from pyml.recorder import constant, refuse
@@ -166,7 +166,7 @@ def setitem(input, index, value):
             kind = np.asarray(unmasked(value, "setitem: value")).dtype
             if kind.kind not in "fiub":
                 raise TypeError(f"setitem: value is of type {kind}, it must be numbers or bool")
-        value = Tensor._on(constant(np.asarray(value, input.dtype)))
+        value = Tensor._on(constant(number_as(value, input.dtype, "setitem")))
     if result_type(input, value, name="setitem") != input.dtype and input.dtype.kind != "f":
         value = value.detach()
     value = cast(value, input.dtype)

@@ -101,6 +101,9 @@ def test_parts_of_a_number(function):
             lambda: train.evaluate(nn.Identity(), lambda scores, labels: None, X, X),
             "evaluate: what loss returns must be a Tensor, not NoneType",
         ),
+        (lambda: nn.utils.parameters_to_vector([X, 3]), "parameter 1 must be a Tensor, not int"),
+        (lambda: nn.utils.vector_to_parameters(X[0], [3]), "parameter 0 must be a Tensor, not int"),
+        (lambda: (X > 0).round(decimals=2), "round: input has dtype bool"),
         (lambda: plot.learning_curves(3, "x.png"), "history must be a train.History, not int"),
         (lambda: plot.diagnostics(3, "x.png"), "records must be the .diagnostics .* int"),
     ],
@@ -123,6 +126,10 @@ def test_a_group_without_parameters():
         (lambda: X.masked_fill(X > 0, 10**400), "where: an integer of 1329 bits is too large"),
         (lambda: X * 10**400, "mul: an integer of 1329 bits is too large"),
         (lambda: pyml.clamp(10**30, 0), "clamp: 1(0{30}) does not fit dtype int64"),
+        (lambda: X.to(pyml.int16).fill_(70_000), "fill_: 70000 does not fit dtype int16"),
+        (lambda: pyml.zeros(2).fill_(10**400), "fill_: 1(0{400}) does not fit dtype float32"),
+        (lambda: X.to(pyml.int8).__setitem__(0, 128), "setitem: 128 does not fit dtype int8"),
+        (lambda: pyml.full((2,), -1, dtype=pyml.uint8), "full: -1 does not fit dtype uint8"),
     ],
 )
 def test_numbers_that_are_too_large(call, words):
