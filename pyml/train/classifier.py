@@ -84,6 +84,8 @@ def fit(
         FloatingPointError: if the training loss is infinite or NaN.
     """
     _check_model("fit", model)
+    if scheduler is not None and not hasattr(scheduler, "step"):
+        raise TypeError(f"fit: scheduler must be an LRScheduler, not {type(scheduler).__name__}")
     _check_count("epochs", epochs, 0)
     _check_count("batch_size", batch_size, 2)
     _check_rows("fit: train", *train, 2)

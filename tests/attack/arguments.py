@@ -65,8 +65,9 @@ class Hostile(Exception):
 class Maker:
     """Values for the arguments of one case."""
 
-    def __init__(self, rng, hostility=0.15, plain=False):
+    def __init__(self, rng, hostility=0.15, plain=False, half_built=True):
         self.rng, self.hostility = rng, hostility
+        self.makes_half_built = half_built  # their repr() raises
         self.plain = plain  # the same values, all contiguous
         self.tensors = []  # the tensors so far: some values are the same one again
         self.mischief = False  # did a hostile object change something?
@@ -213,9 +214,10 @@ class Maker:
             lambda: self.trickster(),
             lambda: self.function(),
             lambda: self.choose([nn.Linear(2, 3), nn.ReLU(), nn.Sequential(nn.BatchNorm1d(2))]),
-            self.half_built,
             lambda: self.choose([optim.SGD, pyml.Generator(3), pyml.default_generator, pyml]),
         ]
+        if self.makes_half_built:
+            kinds.append(self.half_built)
         if depth < 3:
             kinds += [
                 lambda: self.sequence(depth),

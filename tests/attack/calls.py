@@ -70,14 +70,9 @@ OF_THE_INSIDE = re.compile(
     r"|^(tuple|list) index out of range|^pop from empty|too large to convert to C|^Python integer"
     r"|^Cannot cast ufunc|is not subscriptable|^cannot unpack"
 )
-ATTRIBUTES = (
-    "__delattr__",
-    "(set)",
-    "(get)",
-    "__enter__",
-    "__exit__",
-    "__deepcopy__",
-)  # of the caller
+# whose errors Python has words for, and what pyml alone makes
+NO_WORDS_OF_OURS = ("__delattr__", "(set)", "(get)", "__enter__", "__exit__", "__deepcopy__")
+NO_WORDS_OF_OURS += ("__reduce_ex__", "stats.Stats", "stats.Stats.__init__")
 
 
 class Slow(BaseException):
@@ -177,7 +172,7 @@ def look(target, maker, args, kwargs, before, result, error, threads):
             raise Fault(f"{target}: {type(error).__name__}: {error!s:.300}")
     if not str(error).strip() and not isinstance(error, WORDLESS):
         raise Fault(f"{target}: {type(error).__name__} without words")
-    if is_bare(error) and not maker.lies and not target.name.endswith(ATTRIBUTES):
+    if is_bare(error) and not maker.lies and not target.name.endswith(NO_WORDS_OF_OURS):
         raise Fault(f"{target}: of something inside: {type(error).__name__}: {error!s:.200}")
     is_abstract = isinstance(error, NotImplementedError)
     if not maker.mischief and not is_abstract and not target.name.endswith(PARTIAL):

@@ -98,6 +98,13 @@ def test_parts_of_a_number(function):
         ),
         (lambda: train.evaluate(3, F.mse_loss, X, X), "evaluate: model must be a Module, not int"),
         (
+            lambda: train.fit(
+                *(nn.ReLU(), F.mse_loss, None, (X, X), (X, X)),
+                **{"epochs": 1, "batch_size": 2, "scheduler": nn.ReLU()},
+            ),
+            "fit: scheduler must be an LRScheduler, not ReLU",
+        ),
+        (
             lambda: train.evaluate(nn.Identity(), lambda scores, labels: None, X, X),
             "evaluate: what loss returns must be a Tensor, not NoneType",
         ),
