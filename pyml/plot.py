@@ -1,5 +1,8 @@
 """Pictures, by matplotlib, which is imported when one is drawn: pip install "pyml-nn[plot]"."""
 
+from pyml.recording import Diagnostics
+from pyml.train.history import History
+
 __all__ = ["diagnostics", "learning_curves"]
 
 # kinds of diagnostics, what they mean, and whether they span powers of ten
@@ -25,6 +28,10 @@ def learning_curves(history, path, title=None, test_accuracy=None):
         ImportError: if matplotlib is missing.
         OSError: if the file cannot be written.
     """
+    if not isinstance(history, History):
+        raise TypeError(
+            f"learning_curves: history must be a train.History, not {type(history).__name__}"
+        )
     epochs = history.column("epoch")
     figure = _figure((9, 3.6), title)
     from matplotlib.ticker import MaxNLocator
@@ -72,6 +79,11 @@ def diagnostics(records, path, title=None):
         ImportError: if matplotlib is missing.
         OSError: if the file cannot be written.
     """
+    if not isinstance(records, (Diagnostics, type(None))):
+        raise TypeError(
+            f"diagnostics: records must be the .diagnostics of a recorded step, not of type "
+            f"{type(records).__name__}"
+        )
     if not records:
         raise ValueError(
             "diagnostics: records is empty; pass the .diagnostics of a recorded step after "

@@ -53,3 +53,4 @@ cdef bint tracks(Tensor t)                 # does a result of t need a Node now?
 cdef bint grad_enabled()
 # Call before writing into t.array; `tracked`: is the change itself recorded? Raises where autograd forbids it.
 cdef void will_change(Tensor t, bint tracked) except *
+cpdef str unwritable(ndarray a)

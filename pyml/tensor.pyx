@@ -5,6 +5,8 @@ inputs and keeps what its derivative needs. Nodes are numbered as they are made,
 smaller than that of its consumers, and walking them from the largest number down is a topological order:
 `run_backward` is that walk. It keeps its own queue, so a chain of any length takes no stack.
 """
+from operator import index
+
 import numpy as np
 
 cimport cython
@@ -201,8 +203,48 @@ cdef void will_change(Tensor t, bint tracked) except *:
                 "use `with pyml.no_grad():`, or make a new tensor"
             )
         check_current(t)
-    if not cnp.PyArray_ISWRITEABLE(t.array):
-        raise ValueError("the tensor is on read-only memory and cannot be changed in place; use .clone() first")
+    cdef str why = unwritable(t.array)
+    if why is not None:
+        raise ValueError(f"the tensor {why} and cannot be changed in place; use .clone() first")
+
+
+cpdef str unwritable(ndarray a):
+    """Why the elements of `a` cannot be written each for itself, as what is said of a tensor; None if they can."""
+    if cnp.PyArray_ISCARRAY(a):
+        return None
+    if not cnp.PyArray_ISWRITEABLE(a):
+        return "is on read-only memory"
+    if overlaps_itself(a):
+        return f"has elements that share memory (shape {(<object>a).shape}, strides {(<object>a).strides} bytes)"
+    return None
+
+
+cdef bint overlaps_itself(ndarray a):
+    """Whether elements may share memory: the step of a dimension is no longer than what those with shorter steps span.
+
+    Sizes and steps can be such that elements interleave and share none; no slice or transpose has these.
+    """
+    cdef cnp.npy_intp sizes[64]     # 64: NumPy's largest number of dimensions
+    cdef cnp.npy_intp steps[64]
+    cdef cnp.npy_intp step, span = cnp.PyArray_ITEMSIZE(a)
+    cdef int d, to, n = 0
+    if cnp.PyArray_SIZE(a) == 0:
+        return False
+    for d in range(a.ndim):
+        if a.shape[d] == 1:
+            continue
+        step = a.strides[d] if a.strides[d] > 0 else -a.strides[d]
+        to = n
+        while to > 0 and steps[to - 1] > step:
+            sizes[to], steps[to] = sizes[to - 1], steps[to - 1]
+            to -= 1
+        sizes[to], steps[to] = a.shape[d], step
+        n += 1
+    for d in range(n):
+        if steps[d] < span:
+            return True
+        span += (sizes[d] - 1) * steps[d]
+    return False
 
 
 cdef void check_current(Tensor t) except *:
@@ -212,6 +254,17 @@ cdef void check_current(Tensor t) except *:
             "a tensor whose memory was changed in place through another tensor (its base or a view of it) "
             "is used in a computation that needs its gradient; .clone() it before the change"
         )
+
+
+cdef object place_of(Tensor t, dim, str name):
+    """`dim`, if t has it."""
+    try:
+        dim = index(dim)
+    except TypeError:
+        raise TypeError(f"{name}: dim must be an integer, not {dim!r}") from None
+    if not -t.array.ndim <= dim < t.array.ndim:
+        raise IndexError(f"{name}: dim is {dim}, the tensor has {t.array.ndim} dimensions")
+    return dim
 
 
 def _shape_of(args):
@@ -295,7 +348,7 @@ cdef class Tensor:
 
     def size(self, dim=None):
         """The shape, or the size of one dimension."""
-        return (<object>self.array).shape if dim is None else (<object>self.array).shape[dim]
+        return (<object>self.array).shape if dim is None else (<object>self.array).shape[place_of(self, dim, "size")]
 
     @property
     def dtype(self):
@@ -326,7 +379,7 @@ cdef class Tensor:
     def stride(self, dim=None):
         """Steps between neighbours of each dimension, in elements."""
         strides = tuple(s // self.array.itemsize for s in (<object>self.array).strides)
-        return strides if dim is None else strides[dim]
+        return strides if dim is None else strides[place_of(self, dim, "stride")]
 
     def is_contiguous(self):
         """True if the elements lie row by row without gaps."""
@@ -1017,11 +1070,11 @@ cdef class Tensor:
         """See pyml.flatten."""
         return ops.flatten(self, start_dim, end_dim)
 
-    def view_as(self, other):
+    def view_as(self, Tensor other not None):
         """See pyml.view."""
         return ops.view(self, other.shape)
 
-    def reshape_as(self, other):
+    def reshape_as(self, Tensor other not None):
         """See pyml.reshape."""
         return ops.reshape(self, other.shape)
 
@@ -1049,7 +1102,7 @@ cdef class Tensor:
         """See pyml.expand."""
         return ops.expand(self, _shape_of(sizes))
 
-    def expand_as(self, other):
+    def expand_as(self, Tensor other not None):
         """See pyml.expand."""
         return ops.expand(self, other.shape)
 
@@ -1241,7 +1294,7 @@ cdef class Tensor:
         """See pyml.to."""
         return ops.to(self, *args, **kwargs)
 
-    def type_as(self, other):
+    def type_as(self, Tensor other not None):
         """See pyml.to."""
         return ops.to(self, other.dtype)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import pyml
+from helpers.compare import assert_same_bits
 from pyml import nn
 
 
@@ -208,6 +209,63 @@ def test_read_only_memory_is_not_written():
     with pytest.raises(ValueError, match="read-only"):
         x[0] = 1.0
     assert x._version == 0
+
+
+OVERLAPPING = {  # shapes and strides, in elements, of writable memory
+    "one row": ((4, 3), (0, 1)),
+    "sliding rows": ((4, 3), (1, 1)),
+    "half a row": ((4, 4), (2, 1)),
+    "backwards": ((4, 4), (-2, 1)),
+    "one element": ((3,), (0,)),
+}
+
+
+@pytest.mark.parametrize("layout", OVERLAPPING)
+def test_elements_that_share_memory_are_not_written(layout):
+    shape, strides = OVERLAPPING[layout]
+    memory = np.arange(40.0)
+    array = np.lib.stride_tricks.as_strided(memory[10:], shape, [8 * step for step in strides])
+    x = pyml.from_numpy(array)
+    for change in (
+        lambda: x.add_(1),
+        lambda: x.fill_(2),
+        lambda: x.copy_(x.clone()),
+        lambda: x.uniform_(),
+        lambda: x.__setitem__(0, 1.0),
+        lambda: x.__setitem__(x > 0, 1.0),
+        lambda: pyml.nn.functional.relu(x, inplace=True),
+        lambda: pyml.nn.utils.clip_grad_norm_([gradient_of(x)], 0.1),
+        lambda: pyml.nn.utils.clip_grad_value_([gradient_of(x)], 0.1),
+    ):
+        with pytest.raises(ValueError, match=r"share memory .*clone"):
+            change()
+    assert_same_bits(memory, np.arange(40.0))
+    assert x._version == 0
+
+
+def gradient_of(gradient):
+    """A parameter that has it."""
+    p = pyml.zeros(gradient.shape, dtype=gradient.dtype, requires_grad=True)
+    p.grad = gradient
+    return p
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        lambda a: a[::2, ::-3],
+        lambda a: a.T[1:],
+        lambda a: a[:, :1],
+        lambda a: a[:0],
+        lambda a: np.lib.stride_tricks.as_strided(a, (1, 3), (0, 8)),
+        lambda a: a.reshape(2, 2, 3, 2).transpose(3, 1, 0, 2)[::-1],
+    ],
+)
+def test_views_whose_elements_are_apart_are_written(view):
+    array = np.zeros((4, 6))
+    x = pyml.from_numpy(view(array))
+    x.add_(1)
+    assert array.sum() == x.numel() == x.sum()
 
 
 def test_a_method_refuses_another_self():

@@ -9,6 +9,7 @@ import warnings
 from pyml import ops
 from pyml.ops import activation, cross_entropy, linear, mse_loss
 from pyml.ops.activation import *
+from pyml.ops.arrays import checked_tensor
 from pyml.ops.inplace import replace
 from pyml.tensor import Tensor, is_grad_enabled
 
@@ -43,7 +44,7 @@ def log_softmax(input, dim=None, *, dtype=None):
 
 def implicit_dim(name, input):
     """The dimension that PyTorch takes when none is given."""
-    dim = 0 if input.dim() in (0, 1, 3) else 1
+    dim = 0 if checked_tensor(input, name, "input").dim() in (0, 1, 3) else 1
     warnings.warn(
         f"{name}: dim is not given, {dim} is taken for {input.dim()} dimensions; pass dim",
         stacklevel=3,

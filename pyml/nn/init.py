@@ -11,6 +11,7 @@ import warnings
 import numpy as np
 
 from pyml import ops
+from pyml.ops.arrays import checked_tensor
 from pyml.recorder import refuse
 from pyml.tensor import no_grad
 
@@ -68,12 +69,14 @@ def calculate_gain(nonlinearity, param=None):
 @no_grad()
 def uniform_(tensor, a=0.0, b=1.0, generator=None):
     """Fills with U(a, b)."""
+    checked_tensor(tensor, "uniform_", "tensor")
     return tensor.uniform_(a, b, generator=generator)
 
 
 @no_grad()
 def normal_(tensor, mean=0.0, std=1.0, generator=None):
     """Fills with N(mean, std^2)."""
+    checked_tensor(tensor, "normal_", "tensor")
     return tensor.normal_(mean, std, generator=generator)
 
 
@@ -88,6 +91,7 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
     Raises:
         ValueError: if a > b, std is not positive, or mean or std is not finite.
     """
+    checked_tensor(tensor, "trunc_normal_", "tensor")
     refuse("trunc_normal_")
     if not a <= b or not 0 < std < math.inf or not math.isfinite(mean):
         raise ValueError(
@@ -130,18 +134,21 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
 @no_grad()
 def constant_(tensor, val):
     """Fills with `val`."""
+    checked_tensor(tensor, "constant_", "tensor")
     return tensor.fill_(val)
 
 
 @no_grad()
 def ones_(tensor):
     """Fills with 1."""
+    checked_tensor(tensor, "ones_", "tensor")
     return tensor.fill_(1)
 
 
 @no_grad()
 def zeros_(tensor):
     """Fills with 0."""
+    checked_tensor(tensor, "zeros_", "tensor")
     return tensor.zero_()
 
 
@@ -152,6 +159,7 @@ def eye_(tensor):
     Raises:
         ValueError: if the tensor does not have 2 dimensions.
     """
+    checked_tensor(tensor, "eye_", "tensor")
     check_matrix(tensor, "eye_")
     return tensor.copy_(ops.eye(*tensor.shape, dtype=tensor.dtype))
 
@@ -170,6 +178,7 @@ def xavier_uniform_(tensor, gain=1.0, generator=None):
         >>> nn.init.xavier_uniform_(w, gain=nn.init.calculate_gain("tanh")).shape
         (3, 5)
     """
+    checked_tensor(tensor, "xavier_uniform_", "tensor")
     bound = gain * math.sqrt(6 / max(sum(fans(tensor)), 1))  # 0: there is nothing to fill
     return uniform_(tensor, -bound, bound, generator)
 
@@ -183,6 +192,7 @@ def xavier_normal_(tensor, gain=1.0, generator=None):
     Raises:
         ValueError: if the tensor has fewer than 2 dimensions.
     """
+    checked_tensor(tensor, "xavier_normal_", "tensor")
     return normal_(tensor, 0, gain * math.sqrt(2 / max(sum(fans(tensor)), 1)), generator)
 
 
@@ -201,6 +211,7 @@ def kaiming_uniform_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", gene
     Raises:
         ValueError: for another mode, an unknown nonlinearity, or fewer than 2 dimensions.
     """
+    checked_tensor(tensor, "kaiming_uniform_", "tensor")
     if 0 in tensor.shape:
         warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=2)
         return tensor
@@ -213,6 +224,7 @@ def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", gener
 
     He et al. 2015 (arXiv:1502.01852), eq. 10 and 15. Arguments and errors as for kaiming_uniform_.
     """
+    checked_tensor(tensor, "kaiming_normal_", "tensor")
     if 0 in tensor.shape:
         warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=2)
         return tensor
@@ -230,6 +242,7 @@ def orthogonal_(tensor, gain=1, generator=None):
     Raises:
         ValueError: if the tensor has fewer than 2 dimensions.
     """
+    checked_tensor(tensor, "orthogonal_", "tensor")
     refuse("orthogonal_")
     if tensor.dim() < 2:
         raise ValueError(
@@ -257,6 +270,7 @@ def sparse_(tensor, sparsity, std=0.01, generator=None):
     Raises:
         ValueError: if the tensor does not have 2 dimensions, or sparsity is outside [0, 1].
     """
+    checked_tensor(tensor, "sparse_", "tensor")
     refuse("sparse_")
     check_matrix(tensor, "sparse_")
     if not 0 <= sparsity <= 1:

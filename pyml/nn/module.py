@@ -20,7 +20,7 @@ from pyml.nn.hooks import BACKWARD, BACKWARD_PRE, FORWARD, FORWARD_PRE, Hook
 from pyml.nn.parameter import Parameter
 from pyml.ops.outside import arrived
 from pyml.recorder import altered, refuse
-from pyml.tensor import HookHandle, Tensor, no_grad
+from pyml.tensor import HookHandle, Tensor, no_grad, unwritable
 
 __all__ = ["Module"]
 
@@ -242,6 +242,8 @@ class Module(Callable):
                 One that is in itself comes once only all the same, or there would be no end.
         """
         memo = set() if memo is None else memo
+        if not isinstance(memo, set):
+            raise TypeError(f"named_modules: memo must be a set, not {type(memo).__name__}")
         ahead = [(prefix, self, ())]  # (name, module, the modules that it is in)
         while ahead:
             path, module, above = ahead.pop()
@@ -326,6 +328,7 @@ class Module(Callable):
         Raises:
             AttributeError: if there is none.
         """
+        check_dotted(target)
         module = self
         for name in target.split(".") if target else ():
             if not hasattr(module, name):
@@ -336,6 +339,7 @@ class Module(Callable):
         return module
 
     def _get_tensor(self, target, kinds):
+        check_dotted(target)
         path, _, name = target.rpartition(".")
         module = self.get_submodule(path)
         if not hasattr(module, name):
@@ -713,6 +717,13 @@ def mismatch(key, value, target, assign):
         return None, (
             f"{key}: dtype {array.dtype} cannot be assigned, it must be float32 or float64."
         )
-    if not assign and not target.array.flags.writeable:
-        return None, f"{key}: the module's tensor is on read-only memory."
+    if not assign and (why := unwritable(target.array)):
+        return None, f"{key}: the module's tensor {why}."
     return value if isinstance(value, Tensor) else array, None
+
+
+def check_dotted(target):
+    if not isinstance(target, str):
+        raise TypeError(
+            f"target must be a str, a name such as 'layer.weight', not {type(target).__name__}"
+        )

@@ -5,6 +5,7 @@ from pyml.nn import functional as F
 from pyml.nn import init
 from pyml.nn.module import Module
 from pyml.nn.parameter import Parameter
+from pyml.ops.arrays import checked_tensor
 
 __all__ = ["BatchNorm1d"]
 
@@ -93,7 +94,7 @@ class BatchNorm1d(Module):
 
     def forward(self, input):
         """(n, c) or (n, c, length) to the same."""
-        if input.dim() not in (2, 3):
+        if checked_tensor(input, "BatchNorm1d", "input").dim() not in (2, 3):
             raise ValueError(f"expected 2D or 3D input (got {input.dim()}D input)")
         if self.running_mean is None or (self.training and not self.track_running_stats):
             return F.batch_norm(

@@ -7,7 +7,7 @@ import numpy as np
 from pyml import _kernels
 from pyml.ops.arrays import as_type, copied
 from pyml.ops.arrays import empty as empty_array
-from pyml.ops.elementwise import broadcast_shapes, checked_dtype, result_type
+from pyml.ops.elementwise import broadcast_shapes, checked_dtype, number_as, result_type
 from pyml.ops.inplace import normal_, uniform_
 from pyml.ops.outside import arrived, unmasked
 from pyml.ops.shape import as_integer, as_sizes, check_device
@@ -202,7 +202,7 @@ def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
 
     def values(shape, dtype):
         array = np.empty(shape, dtype)
-        array[...] = fill_value
+        array[...] = number_as(fill_value, dtype, "full")
         return array
 
     return made(values, shape_of((size,), "full"), dtype, device, requires_grad, "full")

@@ -97,7 +97,15 @@ cdef Tensor lift(object x, str name):
     dtype = own_dtype(x, name)
     if isinstance(x, ndarray):
         return Tensor._on(x)   # which a backward may need: on an array object that the caller cannot reshape
-    return wrap(constant(np.array(x, dtype)))
+    return wrap(constant(number_as(x, dtype, name)))
+
+
+cpdef ndarray number_as(object x, object dtype, str name):
+    """The number x, or those in an array or list, in a dtype."""
+    try:
+        return np.asarray(x, dtype)
+    except OverflowError:
+        raise OverflowError(f"{name}: {x} does not fit dtype {np.dtype(dtype)}; .to() another dtype first") from None
 
 
 cdef object own_dtype(object x, str name):
@@ -119,6 +127,13 @@ cdef object own_dtype(object x, str name):
 cdef Tensor floating(object x, str name):
     cdef Tensor t = lift(x, name)
     return t if is_real(t.array) else cast(t, FLOAT32)
+
+
+cdef double as_double(object x, str name) except? -1:
+    try:
+        return x
+    except OverflowError:
+        raise OverflowError(f"{name}: an integer of {x.bit_length()} bits is too large for a floating point number") from None
 
 
 cdef ndarray scalar(double value, int kind):
@@ -179,9 +194,9 @@ cdef inline bint alike(object a, object b):
 cdef tuple converted(object a, object b, str name, bint to_float=False):
     """Both as Tensors of the dtype in which they are computed."""
     if is_number(b) and isinstance(a, Tensor) and is_real((<Tensor>a).array):
-        return a, wrap(scalar(b, cnp.PyArray_TYPE((<Tensor>a).array)))
+        return a, wrap(scalar(as_double(b, name), cnp.PyArray_TYPE((<Tensor>a).array)))
     if is_number(a) and isinstance(b, Tensor) and is_real((<Tensor>b).array):
-        return wrap(scalar(a, cnp.PyArray_TYPE((<Tensor>b).array))), b
+        return wrap(scalar(as_double(a, name), cnp.PyArray_TYPE((<Tensor>b).array))), b
     if isinstance(b, Traced) and isinstance(a, Tensor) and is_real((<Tensor>a).array):
         return a, wrap(traced_scalar(b, cnp.PyArray_TYPE((<Tensor>a).array)))
     if isinstance(a, Traced) and isinstance(b, Tensor) and is_real((<Tensor>b).array):
@@ -195,7 +210,7 @@ cdef tuple converted(object a, object b, str name, bint to_float=False):
 cdef Tensor converted_to(object x, object dtype, str name):
     if isinstance(x, (Tensor, ndarray)):
         return cast(lift(x, name), dtype)
-    return wrap(constant(np.array(x, dtype)))   # a number: not by way of another dtype
+    return wrap(constant(number_as(x, dtype, name)))   # a number: not by way of another dtype
 
 
 def broadcast_shapes(*shapes, name="broadcast_shapes"):
@@ -677,6 +692,8 @@ def ceil(input):
 def round(input, *, decimals=0):
     """The nearest integer, halves to the even one; with `decimals`, to that many places. Its derivative is 0."""
     cdef Tensor x = lift(input, "round")
+    if decimals != 0 and cnp.PyArray_TYPE(x.array) == cnp.NPY_BOOL:
+        raise TypeError("round: input has dtype bool, which has no decimals; .to() another dtype first")
     refuse("round")
     return piecewise_constant(x, np.asarray(np.round(x.array, decimals), x.array.dtype))
 

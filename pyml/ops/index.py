@@ -5,8 +5,17 @@ import math
 import numpy as np
 
 from pyml import _kernels
-from pyml.ops.arrays import as_type, checked_index, contiguous, copied, copy_into, empty, full
-from pyml.ops.elementwise import cast, result_type, sum_to, where
+from pyml.ops.arrays import (
+    as_type,
+    checked_index,
+    checked_tensor,
+    contiguous,
+    copied,
+    copy_into,
+    empty,
+    full,
+)
+from pyml.ops.elementwise import cast, number_as, result_type, sum_to, where
 from pyml.ops.outside import unmasked
 from pyml.ops.shape import clone, movedim, part, recorded, wrapped_dim
 from pyml.recorder import constant, refuse
@@ -157,7 +166,7 @@ def setitem(input, index, value):
             kind = np.asarray(unmasked(value, "setitem: value")).dtype
             if kind.kind not in "fiub":
                 raise TypeError(f"setitem: value is of type {kind}, it must be numbers or bool")
-        value = Tensor._on(constant(np.asarray(value, input.dtype)))
+        value = Tensor._on(constant(number_as(value, input.dtype, "setitem")))
     if result_type(input, value, name="setitem") != input.dtype and input.dtype.kind != "f":
         value = value.detach()
     value = cast(value, input.dtype)
@@ -227,6 +236,7 @@ def index_along(index, size, dim, name):
 
 def index_select(input, dim, index):
     """The slices `index` (a vector) along `dim`; a copy."""
+    checked_tensor(input, "index_select", "input")
     dim = wrapped_dim(dim, input.ndim, "index_select")
     index = index_along(index, input.size(dim) if input.ndim else 1, dim, "index_select")
     if index.ndim > 1:
@@ -269,6 +279,7 @@ def beside(shape, index_shape, dim):
 
 def gather(input, dim, index):
     """y[i][j] = input[i][index[i][j]] for dim 1, and so for every dim."""
+    checked_tensor(input, "gather", "input")
     dim = wrapped_dim(dim, input.ndim, "gather")
     index = index_along(index, input.size(dim) if input.ndim else 1, dim, "gather")
     check_extent(index.shape, input.shape, dim, "gather")
@@ -331,6 +342,8 @@ class ScatterAdd(Node):
 
 def scatter_add(input, dim, index, src):
     """A copy of the input with y[i][index[i][j]] += src[i][j] for dim 1, and so for every dim."""
+    checked_tensor(input, "scatter_add", "input")
+    checked_tensor(src, "scatter_add", "src")
     dim = wrapped_dim(dim, input.ndim, "scatter_add")
     index = index_along(index, input.size(dim) if input.ndim else 1, dim, "scatter_add")
     check_extent(index.shape, input.shape, dim, "scatter_add")
@@ -366,6 +379,7 @@ def scatter(input, dim, index, src):
     Args:
         src: a tensor, or a number.
     """
+    checked_tensor(input, "scatter", "input")
     refuse("scatter")
     dim = wrapped_dim(dim, input.ndim, "scatter")
     index = index_along(index, input.size(dim) if input.ndim else 1, dim, "scatter")
@@ -382,6 +396,8 @@ def scatter(input, dim, index, src):
 
 def masked_select(input, mask):
     """The elements where the mask, broadcast to the input, is true; a vector."""
+    checked_tensor(input, "masked_select", "input")
+    checked_tensor(mask, "masked_select", "mask")
     refuse("masked_select")
     return getitem(input, np.broadcast_to(mask.array, input.shape))
 
@@ -392,6 +408,7 @@ def nonzero(input, *, as_tuple=False):
     Args:
         as_tuple: a vector for each dimension instead.
     """
+    checked_tensor(input, "nonzero", "input")
     refuse("nonzero")
     found = (
         np.nonzero(np.atleast_1d(input.array) if as_tuple else input.array) if input.ndim else ()

@@ -10,7 +10,7 @@ from numpy cimport ndarray
 
 from pyml cimport _kernels
 from pyml.ops.arrays cimport as_type, copy_into, empty_like, full, is_real
-from pyml.ops.elementwise cimport cast, lift, sum_to
+from pyml.ops.elementwise cimport cast, lift, number_as, sum_to
 from pyml.tensor cimport Node, Tensor, alias_of, tracks, will_change, wrap
 
 from pyml.ops import elementwise
@@ -247,9 +247,9 @@ def fill_(Tensor input not None, value):
     if result_type(input, value, name="fill_") != input.dtype and is_real(np.asarray(value)) and \
             not float(value).is_integer():
         raise TypeError(f"fill_: {value} does not fit into a tensor of dtype {input.dtype}")
-    number = np.array(value, input.array.dtype)
+    number = number_as(value, input.array.dtype, "fill_")
     if number.ndim != 0:
-        raise ValueError(f"fill_: value has shape {number.shape}, it must be a number")
+        raise ValueError(f"fill_: value has shape {(<object>number).shape}, it must be a number")
     will_change(input, tracks(input))
     copy_into(input.array, constant(number))
     return overwritten(input, None)

@@ -16,7 +16,7 @@ from pyml.tensor cimport Node, Tensor, tracks, wrap
 
 from pyml.ops.elementwise import broadcast_shapes, exp, mul
 from pyml.ops.reduce import sum
-from pyml.ops.shape import expand, moveaxis, reshape, to
+from pyml.ops.shape import expand, moveaxis, reshape, to, wrapped_dim
 
 cnp.import_array()
 
@@ -75,12 +75,9 @@ cdef Tensor rowwise_backward(int kernel, Tensor dy, Tensor y, int axis):
 
 
 cdef int axis_of(Tensor x, dim, str name) except -1:
-    cdef int ndim = max(x.array.ndim, 1)
     if dim is None:
         raise ValueError(f"{name}: dim must be given: the dimension along which the result sums to one")
-    if not -ndim <= dim < ndim:
-        raise IndexError(f"{name}: dim is {dim}, input of shape {x.shape} has dimensions {-ndim} to {ndim - 1}")
-    return dim % ndim
+    return wrapped_dim(dim, x.array.ndim, name)
 
 
 def softmax(x, dim, dtype=None):

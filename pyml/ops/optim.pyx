@@ -20,7 +20,7 @@ from pyml._kernels cimport PYML_FLOAT32, PYML_FLOAT64, pyml_dtype
 from pyml.memory cimport new_number
 from pyml.recorder cimport Recorder, Traced, recorder
 from pyml.ops.arrays cimport contiguous, copied, copy_into, empty_scalar, is_real, real_tensor
-from pyml.tensor cimport Tensor, wrap
+from pyml.tensor cimport Tensor, unwritable, wrap
 
 from pyml.recorder import refuse
 
@@ -90,8 +90,9 @@ cdef class Segments:
         """Memory that holds a's values in order, and whose values a will have after write_back()."""
         cdef ndarray copy
         if not cnp.PyArray_ISCARRAY(a):
-            if not cnp.PyArray_ISWRITEABLE(a):
-                raise ValueError("the optimizer cannot write a parameter, gradient or state on read-only memory; .clone() it")
+            why = unwritable(a)
+            if why is not None:
+                raise ValueError(f"the optimizer cannot write a parameter, gradient or state that {why}; .clone() it")
             copy = copied(a)
             self.copies.append((a, copy))
             a = copy

@@ -5,7 +5,15 @@ import operator
 
 import numpy as np
 
-from pyml.ops.arrays import broadcast_to, can_be_seen_as, copied, copy_into, empty, full
+from pyml.ops.arrays import (
+    broadcast_to,
+    can_be_seen_as,
+    checked_tensor,
+    copied,
+    copy_into,
+    empty,
+    full,
+)
 from pyml.ops.elementwise import (
     broadcast_shapes,
     cast,
@@ -73,9 +81,13 @@ def wrapped_dim(dim, ndim, name):
 
     Raises:
         IndexError: if it is out of range.
+        TypeError: if it is no integer.
     """
     limit = max(ndim, 1)  # a 0-d tensor is treated as if it had one dimension
-    dim = operator.index(dim)
+    try:
+        dim = operator.index(dim)
+    except (TypeError, np.ma.MaskError):
+        raise TypeError(f"{name}: dim must be an integer, not {dim!r}") from None
     if not -limit <= dim < limit:
         raise IndexError(
             f"{name}: dim is {dim}, it must be from {-limit} to {limit - 1} "
@@ -133,6 +145,7 @@ def reshape(input, shape):
     Args:
         shape: sizes, one of which may be -1: what is left.
     """
+    checked_tensor(input, "reshape", "input")
     array, before = input.array, input.shape
     shape = full_shape(shape, array.size, "reshape")
     if can_be_seen_as(array, shape):
@@ -163,6 +176,7 @@ def view(input, shape):
 
 def flatten(input, start_dim=0, end_dim=-1):
     """Dimensions start_dim to end_dim made one."""
+    checked_tensor(input, "flatten", "input")
     if input.ndim == 0:
         return reshape(input, (1,))
     start = wrapped_dim(start_dim, input.ndim, "flatten")
@@ -177,15 +191,16 @@ def flatten(input, start_dim=0, end_dim=-1):
 
 def unflatten(input, dim, sizes):
     """Dimension `dim` split into `sizes`, one of which may be -1."""
+    checked_tensor(input, "unflatten", "input")
     dim = wrapped_dim(dim, input.ndim, "unflatten")
     shape = input.shape
-    return reshape(
-        input, shape[:dim] + full_shape(sizes, shape[dim], "unflatten") + shape[dim + 1 :]
-    )
+    sizes = full_shape(sizes, input.size(dim), "unflatten")
+    return reshape(input, shape[:dim] + sizes + shape[dim + 1 :])
 
 
 def squeeze(input, dim=None):
     """Without the dimensions of size 1, or without those in `dim` that have size 1."""
+    checked_tensor(input, "squeeze", "input")
     if dim is None:
         dims = set(range(input.ndim))
     else:
@@ -198,6 +213,7 @@ def squeeze(input, dim=None):
 
 def unsqueeze(input, dim):
     """With a dimension of size 1 put in at `dim`."""
+    checked_tensor(input, "unsqueeze", "input")
     dim = wrapped_dim(dim, input.ndim + 1, "unsqueeze")
     before = input.shape
     y = input._view(input.array.reshape((*before[:dim], 1, *before[dim:])))
@@ -209,6 +225,7 @@ def unsqueeze(input, dim):
 
 def permute(input, dims):
     """The dimensions in the order `dims`; a view."""
+    checked_tensor(input, "permute", "input")
     dims = tuple(wrapped_dim(d, input.ndim, "permute") for d in as_sizes(dims, "permute"))
     if sorted(dims) != list(range(input.ndim)):
         raise ValueError(f"permute: dims {dims} must name each of the {input.ndim} dimensions once")
@@ -219,6 +236,7 @@ def permute(input, dims):
 
 def transpose(input, dim0, dim1):
     """Two dimensions swapped; a view."""
+    checked_tensor(input, "transpose", "input")
     if input.ndim == 0:
         wrapped_dim(dim0, 0, "transpose"), wrapped_dim(dim1, 0, "transpose")
         return view(input, ())
@@ -232,6 +250,7 @@ swapaxes = transpose
 
 def t(input):
     """The transpose of a matrix; a tensor of fewer dimensions as it is."""
+    checked_tensor(input, "t", "input")
     if input.ndim > 2:
         raise ValueError(
             f"t: the tensor has shape {input.shape}, not at most 2 dimensions; use transpose()"
@@ -241,6 +260,7 @@ def t(input):
 
 def movedim(input, source, destination):
     """Dimensions `source` moved to the places `destination`; the others keep their order."""
+    checked_tensor(input, "movedim", "input")
     source = [wrapped_dim(d, input.ndim, "movedim") for d in as_sizes(source, "movedim")]
     destination = [wrapped_dim(d, input.ndim, "movedim") for d in as_sizes(destination, "movedim")]
     if len(set(source)) != len(set(destination)) or len(source) != len(destination):
@@ -258,6 +278,7 @@ moveaxis = movedim
 
 def flip(input, dims):
     """The elements in reverse order along `dims`; a copy."""
+    checked_tensor(input, "flip", "input")
     dims = tuple(wrapped_dim(d, input.ndim, "flip") for d in as_sizes(dims, "flip"))
     y = Tensor._on(copied(np.flip(input.array, dims) if input.ndim else input.array))
     return recorded(input, y, "Flip", lambda dy: flip(dy, dims))
@@ -292,6 +313,8 @@ def expand(input, sizes):
 
 def broadcast_tensors(*tensors):
     """All expanded to the shape to which they broadcast."""
+    for i, x in enumerate(tensors):
+        checked_tensor(x, "broadcast_tensors", f"tensor {i}")
     shape = broadcast_shapes(*(x.shape for x in tensors), name="broadcast_tensors")
     return tuple(expand(x, shape) for x in tensors)
 
@@ -337,8 +360,9 @@ def along(dim, index):
 
 def narrow(input, dim, start, length):
     """`length` elements from `start` on along `dim`; a view."""
+    checked_tensor(input, "narrow", "input")
     dim = wrapped_dim(dim, input.ndim, "narrow")
-    size = input.shape[dim]
+    size = input.size(dim)
     start = start + size if start < 0 else start
     if not 0 <= start <= start + length <= size:
         raise IndexError(
@@ -349,6 +373,7 @@ def narrow(input, dim, start, length):
 
 def select(input, dim, index):
     """The slice at `index` along `dim`, without that dimension; a view."""
+    checked_tensor(input, "select", "input")
     if input.ndim == 0:
         raise IndexError("select: a 0-d tensor has no dimension to select from")
     dim = wrapped_dim(dim, input.ndim, "select")
@@ -363,6 +388,7 @@ def select(input, dim, index):
 
 def unbind(input, dim=0):
     """All slices along `dim`, a tuple of views."""
+    checked_tensor(input, "unbind", "input")
     dim = wrapped_dim(dim, input.ndim, "unbind")
     return tuple(select(input, dim, i) for i in range(input.size(dim)))
 
@@ -373,6 +399,7 @@ def split(input, split_size_or_sections, dim=0):
     Args:
         split_size_or_sections: the size of each part (the last may be smaller), or a list of sizes.
     """
+    checked_tensor(input, "split", "input")
     dim = wrapped_dim(dim, input.ndim, "split")
     size = input.size(dim)
     if isinstance(split_size_or_sections, (list, tuple)):
@@ -392,6 +419,7 @@ def split(input, split_size_or_sections, dim=0):
 
 def chunk(input, chunks, dim=0):
     """At most `chunks` parts of one size along `dim`, the last may be smaller; a tuple of views."""
+    checked_tensor(input, "chunk", "input")
     if chunks < 1:
         raise ValueError(f"chunk: chunks is {chunks}, it must be at least 1")
     dim = wrapped_dim(dim, input.ndim, "chunk")
@@ -452,6 +480,8 @@ def stack(tensors, dim=0):
     tensors = tuple(tensors)
     if not tensors:
         raise ValueError("stack: at least one tensor is needed")
+    for i, x in enumerate(tensors):
+        checked_tensor(x, "stack", f"item {i}")
     if len({x.shape for x in tensors}) > 1:
         raise ValueError(
             f"stack: shapes {', '.join(str(x.shape) for x in tensors)} must be the same"
@@ -465,11 +495,13 @@ def stack(tensors, dim=0):
 
 def clone(input):
     """A copy, contiguous, through which gradients flow."""
+    checked_tensor(input, "clone", "input")
     return recorded(input, Tensor._on(copied(input.array)), "Clone", lambda dy: dy)
 
 
 def contiguous(input):
     """The tensor itself if it is contiguous, else a copy that is."""
+    checked_tensor(input, "contiguous", "input")
     return input if input.is_contiguous() else clone(input)
 
 

@@ -82,6 +82,8 @@ class Optimizer:
             raise TypeError(
                 "params must be an iterable of Tensors or dicts, not a Tensor; pass [tensor]"
             )
+        if not isinstance(defaults, dict):
+            raise TypeError(f"defaults must be a dict of options, not {type(defaults).__name__}")
         self.defaults = defaults
         self.state = defaultdict(dict)
         self.param_groups = []
@@ -117,6 +119,8 @@ class Optimizer:
         if not isinstance(param_group, dict):
             raise TypeError(f"param_group must be a dict, not {type(param_group).__name__}")
         group = dict(param_group)
+        if "params" not in group:
+            raise KeyError("param_group has no 'params', the Tensors to optimize")
         params = group["params"]
         if isinstance(params, set):
             raise TypeError("params is a set, whose order changes from run to run; use a list")

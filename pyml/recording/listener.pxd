@@ -65,6 +65,7 @@ cdef class Recording(Recorder):
     cdef bint in_arena(self, ndarray array)
     cdef bint is_new(self, ndarray array)
     cdef int give_back(self, list leaves) except -1
+    cdef bint has_changed(self, Py_ssize_t i) except -1
     cdef object without_copies(self, value, list leaves)
     cdef object settle(self, object value)
     cdef ndarray settled(self, Tensor t)

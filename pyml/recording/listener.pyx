@@ -479,7 +479,7 @@ cdef class Recording(Recorder):
         cdef Py_ssize_t i
         for i in range(len(leaves)):
             t, copy = leaves[i], self.staged[i]
-            if copy.changes() > 0:
+            if self.has_changed(i):
                 cnp.PyArray_CopyInto(t.array, copy.array)
                 t.mark_changed()
             if copy._grad is not None:
@@ -488,6 +488,12 @@ cdef class Recording(Recorder):
                 self.program.tracked.append((i, bool(copy._requires_grad)))
                 t.requires_grad_(copy._requires_grad)
         return 0
+
+    cdef bint has_changed(self, Py_ssize_t i) except -1:
+        """Whether the step has written into argument i. A change through `.data` is not counted by its tensor."""
+        cdef Tensor copy = self.staged[i]
+        cdef Piece *piece = self.inputs.find(<size_t>cnp.PyArray_DATA(copy.array))
+        return copy.changes() > 0 or (piece != NULL and bool(piece.marks & KERNEL))
 
     cdef object without_copies(self, value, list leaves):
         """A result with the arguments in place of their copies."""
@@ -938,7 +944,7 @@ cdef class Recording(Recorder):
             for k in range(len(leaves)) if argument >= 0 else ():
                 if p.layout[k][0] == argument:
                     p.inputs[k] = number
-                    p.written[k] = bool(self.inputs.pieces[i].marks & KERNEL) or (<Tensor>self.staged[k]).changes() > 0
+                    p.written[k] = self.has_changed(k)
         for i, slot in enumerate(p.slots):
             array = (<Slot>slot).before
             (<Slot>slot).input = program_input(p.calls, cnp.PyArray_DATA(array), max(1, cnp.PyArray_NBYTES(array)))

@@ -23,7 +23,7 @@ from pyml.memory cimport new_array, size_bytes
 from pyml.recording.guards cimport Target, equal_values, same_items
 from pyml.recording.layout cimport copies_of, layout_of
 from pyml.recording.nest cimport flatten, mapped, unflatten
-from pyml.tensor cimport Tensor, grad_enabled, wrap
+from pyml.tensor cimport Tensor, grad_enabled, unwritable, wrap
 
 from pyml.ops.inplace import add_
 from pyml.recording.nest import Outcome
@@ -160,7 +160,7 @@ cdef class Program:
         """Whether what the step changes may be written; if not, Python is to say so."""
         cdef Tensor t
         for t in self.changed:
-            if not cnp.PyArray_ISWRITEABLE(t.array):
+            if unwritable(t.array) is not None:
                 return False
         return True
 

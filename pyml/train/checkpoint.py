@@ -21,7 +21,7 @@ from pyml.ops.outside import arrived
 from pyml.optim.lr_scheduler import LRScheduler
 from pyml.optim.optimizer import Optimizer
 from pyml.random import Generator, default_generator
-from pyml.tensor import Tensor
+from pyml.tensor import Tensor, unwritable
 
 __all__ = ["Checkpoint", "load_checkpoint", "save_checkpoint"]
 
@@ -299,8 +299,8 @@ def _check_entries(place, thing, state):
         if isinstance(thing, Module) or isinstance(state[name], (Tensor, np.ndarray)):
             _check_array(f"{place}: {name}", state[name], value)
         is_written = isinstance(thing, Module) and isinstance(value, Tensor)
-        if is_written and not value.array.flags.writeable:
-            raise ValueError(f"{place}: {name} is on read-only memory; clone() it")
+        if is_written and (why := unwritable(value.array)):
+            raise ValueError(f"{place}: {name} {why}; clone() it")
 
 
 def _check_array(place, saved, own):

@@ -5,6 +5,7 @@ import time
 from operator import index
 
 from pyml import nn
+from pyml.ops.arrays import checked_tensor
 from pyml.ops.creation import randperm
 from pyml.recording import record
 from pyml.tensor import no_grad
@@ -82,6 +83,9 @@ def fit(
             changed then.
         FloatingPointError: if the training loss is infinite or NaN.
     """
+    _check_model("fit", model)
+    if scheduler is not None and not hasattr(scheduler, "step"):
+        raise TypeError(f"fit: scheduler must be an LRScheduler, not {type(scheduler).__name__}")
     _check_count("epochs", epochs, 0)
     _check_count("batch_size", batch_size, 2)
     _check_rows("fit: train", *train, 2)
@@ -90,7 +94,7 @@ def fit(
     @record(unrecordable="eager")
     def step(x, y):
         optimizer.zero_grad()
-        value = loss(model(x), y)
+        value = checked_tensor(loss(model(x), y), "fit", "what loss returns")
         value.backward()
         optimizer.step()
         return value
@@ -113,6 +117,11 @@ def fit(
         if on_epoch is not None:
             on_epoch(history[-1])
     return history
+
+
+def _check_model(who, model):
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"{who}: model must be a Module, not {type(model).__name__}")
 
 
 def _check_count(name, value, least):
@@ -163,6 +172,7 @@ def evaluate(model, loss, x, y):
         ValueError: if there are no rows, or not as many labels as rows.
     """
     _check_rows("evaluate: data", x, y, 1)
+    _check_model("evaluate", model)
     was_training = model.training
     model.eval()
     total = correct = 0
@@ -170,7 +180,8 @@ def evaluate(model, loss, x, y):
         for start in range(0, len(y), EVALUATION_ROWS):
             labels = y[start : start + EVALUATION_ROWS]
             scores = model(x[start : start + EVALUATION_ROWS])
-            total += loss(scores, labels).item() * len(labels)
+            mean = checked_tensor(loss(scores, labels), "evaluate", "what loss returns")
+            total += mean.item() * len(labels)
             correct += (scores.argmax(1) == labels).sum().item()
     finally:
         model.train(was_training)

@@ -65,11 +65,13 @@ class Hostile(Exception):
 class Maker:
     """Values for the arguments of one case."""
 
-    def __init__(self, rng, hostility=0.15, plain=False):
+    def __init__(self, rng, hostility=0.15, plain=False, half_built=True):
         self.rng, self.hostility = rng, hostility
+        self.makes_half_built = half_built  # their repr() raises
         self.plain = plain  # the same values, all contiguous
         self.tensors = []  # the tensors so far: some values are the same one again
         self.mischief = False  # did a hostile object change something?
+        self.lies = False  # is there an object that is not what it says?
         self.endless = False  # is there a nest that holds itself?
         self.shape = tuple(self.sizes(3))  # many tensors of a case have one shape
         if self.chance(0.4):
@@ -86,6 +88,11 @@ class Maker:
         return int(self.rng.integers(low, high))
 
     def sizes(self, most):
+        if most > 1 and self.chance(0.02):  # kernels know 8, NumPy 64
+            sizes = [1] * self.choose([7, 8, 9, 31, 32, 33, 63, 64, 65])
+            for _ in range(3):
+                sizes[self.integer(0, len(sizes))] = self.choose([0, 1, 2, 3])
+            return sizes
         few = self.choose([[1, 2, 3, 4, 5], [1, 2, 3, 4, 5], SIZES])
         return [self.choose(few) for _ in range(self.integer(0, most + 1))]
 
@@ -109,7 +116,7 @@ class Maker:
         return np.array(array, order="C") if self.plain else array
 
     def _laid_out(self, shape, dtype):
-        layout = self.integer(0, 12)
+        layout = self.integer(0, 14)
         if layout == 0 and len(shape) > 1:
             order = [int(i) for i in self.rng.permutation(len(shape))]
             array = self.numbers([shape[i] for i in order], dtype)
@@ -137,6 +144,13 @@ class Maker:
             return np.lib.stride_tricks.sliding_window_view(self.numbers([n], dtype), shape[1])[
                 : shape[0]
             ]  # rows overlap
+        if layout == 7 and shape:  # elements that share memory, and can be written
+            steps = [self.choose([0, 1, 1, 2, -1]) for _ in shape]
+            spans = [(max(n, 1) - 1) * step for n, step in zip(shape, steps, strict=True)]
+            first = -sum(span for span in spans if span < 0)
+            values = self.numbers([1 + sum(map(abs, spans))], dtype)
+            strides = [step * values.itemsize for step in steps]
+            return np.lib.stride_tricks.as_strided(values[first:], shape, strides)
         return self.numbers(shape, dtype)
 
     def tensor(self, shape=None, dtype=None, leaf=None):
@@ -160,6 +174,8 @@ class Maker:
                 t.grad = pyml.ones_like(t)
         if leaf is None and self.tensors and self.chance(0.05):
             t = self.choose(self.tensors).detach()
+            if t.ndim and self.chance(0.5):  # overlaps it
+                t = self.choose([lambda: t[1:], lambda: t[:-1], lambda: t[::2], lambda: t[0]])()
         self.tensors.append(t)
         return t
 
@@ -200,6 +216,8 @@ class Maker:
             lambda: self.choose([nn.Linear(2, 3), nn.ReLU(), nn.Sequential(nn.BatchNorm1d(2))]),
             lambda: self.choose([optim.SGD, pyml.Generator(3), pyml.default_generator, pyml]),
         ]
+        if self.makes_half_built:
+            kinds.append(self.half_built)
         if depth < 3:
             kinds += [
                 lambda: self.sequence(depth),
@@ -208,6 +226,14 @@ class Maker:
                 self.nest,
             ]
         return self.choose(kinds)()
+
+    def half_built(self):
+        """An object whose constructor has not run."""
+        self.lies = True
+        classes = [pyml.Tensor, nn.Parameter, nn.Module, nn.Linear, nn.Sequential, nn.BatchNorm1d]
+        classes += [optim.SGD, optim.Adam, optim.lr_scheduler.StepLR, pyml.Generator]
+        cls = self.choose([*classes, pyml.recording.Recorded, pyml.recording.Progress])
+        return cls.__new__(cls)
 
     def sequence(self, depth=0):
         items = [self.anything(depth + 1) for _ in range(self.integer(0, 4))]
@@ -253,6 +279,7 @@ class Maker:
 
     def trickster(self):
         """An object whose special methods raise, lie, or change the tensors of the case."""
+        self.lies = True
 
         def answer(*args, **kwargs):
             kind = self.integer(0, 4)
@@ -262,7 +289,8 @@ class Maker:
                 self.change()
             return self.choose([0, 1, 2, -1, 1.5, None, "x", [1, 2], 2**70, math.nan, ()])
 
-        names = [
+        names = ["__complex__", "__contains__", "__repr__", "__deepcopy__", "__array_ufunc__"]
+        names += [
             "__float__",
             "__index__",
             "__len__",
@@ -368,7 +396,7 @@ class Maker:
         args, kwargs, by_name = [], {}, False
         for p in parameters:
             if p.kind is p.VAR_POSITIONAL:
-                if not by_name and p.name in ("dims", "sizes", "shape", "size"):
+                if not by_name and p.name in ("dims", "sizes", "shape", "size", "data"):
                     value = self.for_parameter(p.name, hostility=hostility)
                     args += value if isinstance(value, (list, tuple)) else [value]
                 elif not by_name:
@@ -401,6 +429,10 @@ class Maker:
         return tuple(args), kwargs
 
 
+SCHEDULERS = [
+    lambda make: optim.lr_scheduler.LinearLR(optim.SGD([pyml.ones(2, requires_grad=True)], lr=0.1)),
+    lambda make: nn.Linear(1, 1),
+]
 ORDINARY = {  # name of a parameter -> a value, made by a Maker
     "ndarray": Maker.array,
     "p": lambda make: make.choose([0, 0.3, 0.5, 1, 2, math.inf]),
@@ -416,6 +448,8 @@ ORDINARY = {  # name of a parameter -> a value, made by a Maker
     "module": lambda make: make.choose([nn.Linear(3, 2), nn.ReLU(), nn.Sequential(nn.Tanh())]),
     "nonlinearity": lambda make: make.choose(["relu", "tanh", "linear", "leaky_relu", "selu"]),
     "param": lambda make: nn.Parameter(pyml.ones(2)),
+    "resume": lambda make: make.choose([None, {}, pyml.recording.Progress(2, 3, 6, 2, False)]),
+    "scheduler": lambda make: make.choose([None, SCHEDULERS[0](make), SCHEDULERS[1](make)]),
     "sparsity": lambda make: make.choose([0.1, 0.5]),
     "generator": lambda make: make.choose([None, pyml.Generator(1), pyml.default_generator]),
 }
@@ -527,7 +561,8 @@ def bits_of(value, seen=None):
         seen[id(value)] = value
         return ("dict", *((key_of(k), bits_of(v, seen)) for k, v in value.items()))
     if isinstance(value, pyml.Generator):
-        return ("generator", np.asarray(value.get_state()).tobytes())
+        state = getattr(value, "_state", None)  # None: its constructor has not run
+        return ("generator", None if state is None else np.asarray(value.get_state()).tobytes())
     if type(value) in (int, float, bool, str, bytes, type(None)) or isinstance(value, np.generic):
         return repr(value)
     if type(value).__module__.startswith("pyml") and hasattr(value, "__dict__"):

@@ -1,24 +1,28 @@
 """One random call of something public, and what is to be seen after it.
 
-Allowed is a result, or an exception of ALLOWED with words. A call that raised has changed nothing
-of its arguments; a result is well formed; the same call again, with another number of threads, has
-the same bits, also on contiguous copies of its arguments; and the mode of gradients and the number
-of threads are as before.
+Allowed is a result, or an exception of ALLOWED with words of its own, not Python's about something
+inside, as "object has no attribute" is. A call that raised has changed nothing of its arguments; a
+result is well formed; the same call again, with another number of threads, has the same bits, also
+on contiguous copies of its arguments; and the mode of gradients and the number of threads are as
+before.
 """
 
 import contextlib
 import io
 import os
+import re
 import signal
 import warnings
 
 import numpy as np
 
 import pyml
+from attack import arguments
 from attack.arguments import Hostile, Maker, bits_of, describe, parameters_of
 from attack.children import Fault
 from attack.surface import Target, targets
-from pyml import config
+from pyml import config, nn, optim
+from pyml.tensor import HookHandle
 
 ALLOWED = (
     TypeError,
@@ -58,6 +62,17 @@ ANYTHING = ("empty", "seed", "stats", "rng_state", "show_config")  # other value
 
 
 UNKNOWN = (np.float16, np.longdouble)  # to the kernels
+
+
+# what Python and NumPy say of something inside that the caller does not know
+OF_THE_INSIDE = re.compile(
+    r"^('\S+' object|type object '\S+'|module '\S+') has no attribute"
+    r"|^(tuple|list) index out of range|^pop from empty|too large to convert to C|^Python integer"
+    r"|^Cannot cast ufunc|is not subscriptable|^cannot unpack"
+)
+# whose errors Python has words for, and what pyml alone makes
+NO_WORDS_OF_OURS = ("__delattr__", "(set)", "(get)", "__enter__", "__exit__", "__deepcopy__")
+NO_WORDS_OF_OURS += ("__reduce_ex__", "stats.Stats", "stats.Stats.__init__")
 
 
 class Slow(BaseException):
@@ -157,6 +172,8 @@ def look(target, maker, args, kwargs, before, result, error, threads):
             raise Fault(f"{target}: {type(error).__name__}: {error!s:.300}")
     if not str(error).strip() and not isinstance(error, WORDLESS):
         raise Fault(f"{target}: {type(error).__name__} without words")
+    if is_bare(error) and not maker.lies and not target.name.endswith(NO_WORDS_OF_OURS):
+        raise Fault(f"{target}: of something inside: {type(error).__name__}: {error!s:.200}")
     is_abstract = isinstance(error, NotImplementedError)
     if not maker.mischief and not is_abstract and not target.name.endswith(PARTIAL):
         after = bits_of((args, kwargs))
@@ -164,9 +181,21 @@ def look(target, maker, args, kwargs, before, result, error, threads):
             raise Fault(f"{target}: raised {error!r:.150}, and changed {difference(before, after)}")
 
 
+def is_bare(error):
+    """Is it Python's own complaint, of pyml's code and not of a function of the caller?"""
+    place = error.__traceback__
+    while place.tb_next is not None:
+        place = place.tb_next
+    theirs = place.tb_frame.f_code.co_filename == arguments.__file__
+    return not theirs and OF_THE_INSIDE.search(str(error)) is not None
+
+
 def instance(maker, target):
     """(an instance of one of the target's classes,), made as a user would."""
     cls = maker.choose(target.classes)
+    if maker.chance(0.03):
+        maker.lies = True
+        return (cls.__new__(cls),)
     if issubclass(cls, pyml.Tensor):
         t = maker.tensor()
         return (t if cls is pyml.Tensor else cls(t.detach()),)
@@ -174,12 +203,36 @@ def instance(maker, target):
         x = pyml.from_numpy(maker.numbers(maker.shape, "float32")).requires_grad_()
         return (maker.choose([x * 2, x.exp(), x.sum(), x + 1, x.reshape(-1), x[...]]).grad_fn,)
     if issubclass(cls, pyml.recording.Recorded):
-        return (pyml.record(maker.function(), unrecordable=maker.choose(["raise", "eager"])),)
+        return (recorded(maker),)
+    if issubclass(cls, HookHandle):
+        t = maker.tensor(dtype="float32").detach().requires_grad_()
+        return (t.register_hook(maker.function()),)
     for _ in range(6):
         args, kwargs = maker.call(parameters_of(cls), hostility=0)
         with contextlib.suppress(*ALLOWED):
             return (cls(*args, **kwargs),)
     raise ValueError("no instance")
+
+
+def recorded(maker):
+    """A recorded step: one of the caller's functions, or a training that was called already."""
+    function, how = maker.function(), maker.choose(["error", "eager"])
+    if maker.chance(0.4):
+        return pyml.record(function, unrecordable=how)
+    layer = nn.Linear(3, 2)
+    optimizer = optim.SGD(layer.parameters(), lr=0.1, momentum=0.9)
+
+    def step(x, *more):
+        optimizer.zero_grad()
+        loss = (layer(x) ** 2).mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    result = pyml.record(step, unrecordable=how)
+    for _ in range(maker.integer(0, 4)):
+        result(maker.tensor((6, 3), "float32").detach())
+    return result
 
 
 def well_formed(target, value, depth=0):

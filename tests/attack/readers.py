@@ -312,7 +312,7 @@ def other_array(rng, array):
 
 def damaged_dict(rng, tree):
     """A copy of a state dict with one entry damaged, somewhere."""
-    maker = Maker(rng)
+    maker = Maker(rng, half_built=False)
     places = []
 
     def copied(node):

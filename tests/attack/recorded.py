@@ -52,6 +52,37 @@ OPERATIONS = {
     "model": (1, lambda w, a: w.model(a)),
     "dropout": (1, lambda w, a: F.dropout(a, 0.4)),
     "randn": (1, lambda w, a: pyml.randn_like(a)),
+    "rand": (1, lambda w, a: pyml.rand(a.shape, dtype=w.dtype)),
+    "log": (1, lambda w, a: (a.abs() + 1).log()),
+    "sin": (1, lambda w, a: a.sin()),
+    "sign": (1, lambda w, a: a.sign()),
+    "clamp": (1, lambda w, a: a.clamp(-0.5, 0.5)),
+    "lerp": (2, lambda w, a, b: pyml.lerp(a, b, 0.3)),
+    "addcmul": (2, lambda w, a, b: pyml.addcmul(a, a, b, value=0.3)),
+    "std": (1, lambda w, a: a.std()),
+    "norm": (1, lambda w, a: a.norm(dim=0)),
+    "logsumexp": (1, lambda w, a: a.logsumexp(-1)),
+    "log_softmax": (1, lambda w, a: F.log_softmax(a, 0)),
+    "mse": (2, lambda w, a, b: F.mse_loss(a, b)),
+    "norm layer": (1, lambda w, a: w.norm(a)),
+    "other type": (1, lambda w, a: a.to(pyml.float64 if w.dtype == "float32" else pyml.float32)),
+    "this type": (1, lambda w, a: a.to(w.dtype)),
+    "mm": (2, lambda w, a, b: a.t() @ b),
+    "dot": (2, lambda w, a, b: a.reshape(-1).dot(b.reshape(-1))),
+    # comparisons, masks and indices
+    "greater": (2, lambda w, a, b: a > b),
+    "both": (2, lambda w, a, b: (a > 0) & (b > 0)),
+    "any": (1, lambda w, a: (a > 0).any(0)),
+    "largest": (1, lambda w, a: a.argmax(-1)),
+    "max": (1, lambda w, a: a.max(0).values),
+    "masked": (2, lambda w, a, b: a.masked_fill(b > 0, 0.25)),
+    "gather": (2, lambda w, a, b: a.gather(0, b.argmax(0, keepdim=True))),
+    "take": (2, lambda w, a, b: pyml.take_along_dim(a, b.argmin(1, keepdim=True), 1)),
+    "rows of": (2, lambda w, a, b: a[b.argmax(0)]),
+    "index_select": (2, lambda w, a, b: a.index_select(0, b.reshape(-1)[:2].argmax().reshape(1))),
+    "scatter_add": (2, lambda w, a, b: a.scatter_add(0, a.argmax(0, keepdim=True), b)),
+    "cross entropy": (2, lambda w, a, b: F.cross_entropy(w.model(a), b[:, :2].argmax(1))),
+    "one_hot": (1, lambda w, a: (a.argmax(-1).unsqueeze(-1) == pyml.arange(3)).to(w.dtype)),
     # views and aliases
     "tail": (1, lambda w, a: a[1:]),
     "second": (1, lambda w, a: a[::2]),
@@ -62,6 +93,15 @@ OPERATIONS = {
     "more": (1, lambda w, a: a.unsqueeze(0)),
     "expand": (1, lambda w, a: a.unsqueeze(0).expand(2, *a.shape)),
     "flip": (1, lambda w, a: a.flip(0)),
+    "narrow": (1, lambda w, a: a.narrow(-1, 1, 2)),
+    "half": (1, lambda w, a: a.chunk(2)[0]),
+    "unbind": (1, lambda w, a: a.unbind(-1)[0]),
+    "movedim": (1, lambda w, a: a.movedim(0, -1)),
+    "flatten": (1, lambda w, a: a.flatten()),
+    "unflatten": (1, lambda w, a: a.unflatten(-1, (3, -1))),
+    "every other": (1, lambda w, a: a[..., ::2]),
+    "squeeze": (1, lambda w, a: a.unsqueeze(1).squeeze()),
+    "data": (1, lambda w, a: a.data),
     "detach": (1, lambda w, a: a.detach()),
     "clone": (1, lambda w, a: a.clone()),
     "contiguous": (1, lambda w, a: a.contiguous()),
@@ -79,6 +119,17 @@ OPERATIONS = {
     "set": (2, lambda w, a, b: a.__setitem__(slice(1, None), b[:-1])),
     "set rows": (1, lambda w, a: a.__setitem__(slice(None, -1), a[1:])),
     "increase": (2, lambda w, a, b: a.__iadd__(b)),
+    "div_": (2, lambda w, a, b: a.div_(b.abs() + 1)),
+    "addcdiv_": (2, lambda w, a, b: a.addcdiv_(a, b.abs() + 1)),
+    "lerp_": (2, lambda w, a, b: a.lerp_(b, 0.3)),
+    "masked_fill_": (2, lambda w, a, b: a.masked_fill_(b > 0, 0.5)),
+    "set masked": (2, lambda w, a, b: a.__setitem__(b > 0, 0.5)),
+    "set column": (2, lambda w, a, b: a.__setitem__((slice(None), 0), b[:, 1])),
+    "set reversed": (1, lambda w, a: a.copy_(a.flip(0))),
+    "set transposed": (1, lambda w, a: a.copy_(a.t())),
+    "uniform_": (1, lambda w, a: a.uniform_(-1, 1)),
+    "exp_": (1, lambda w, a: a.clamp_(-1, 1).exp_()),
+    "leaky_relu_": (1, lambda w, a: F.leaky_relu_(a, 0.1)),
     # what lasts
     "keep": (1, lambda w, a: w.buffer.add_(a.sum())),
     "decay": (0, lambda w: w.without_gradients(lambda: w.model[0].weight.mul_(0.99))),
@@ -88,6 +139,20 @@ OPERATIONS = {
     "zero_grad": (0, lambda w: w.optimizer.zero_grad()),
     "step": (0, lambda w: w.optimizer.step()),
     "clip": (0, lambda w: w.clip()),
+    "clip values": (0, lambda w: nn.utils.clip_grad_value_(w.model.parameters(), 0.01)),
+    "zero gradients": (0, lambda w: w.optimizer.zero_grad(set_to_none=False)),
+    "schedule": (0, lambda w: w.scheduler.step()),
+    "replace": (1, lambda w, a: setattr(w, "kept", a.detach().sum(0) + w.kept)),
+    "use kept": (1, lambda w, a: a + w.kept),
+    "data of weight": (0, lambda w: w.put("data", w.model[0].weight.detach() * 0.9)),
+    "gradient of weight": (0, lambda w: w.put("grad", w.model[0].weight.detach() * 0.1)),
+    "no gradient": (0, lambda w: w.put("grad", None)),
+    "derivative": (1, lambda w, a: w.derivative(a)),
+    "count": (0, lambda w: setattr(w, "count", w.count + 1)),
+    "counted": (1, lambda w, a: a * w.count),
+    "hook": (1, lambda w, a: w.hooked(a)),
+    "evaluate": (1, lambda w, a: w.evaluated(a)),
+    "own numbers": (1, lambda w, a: a + pyml.rand(1, generator=w.generator, dtype=w.dtype)),
 }
 
 LAYOUTS = {
@@ -134,8 +199,14 @@ class World:
         self.model = nn.Sequential(
             nn.Linear(3, 3, dtype=dtype), nn.Tanh(), nn.Linear(3, 2, dtype=dtype)
         )
+        self.norm = nn.BatchNorm1d(3, dtype=dtype)
         self.buffer = pyml.from_numpy(rng.normal(size=3).astype(dtype))
-        self.optimizer = getattr(optim, optimizer)(self.model.parameters(), lr=0.01)
+        self.kept = pyml.zeros(3, dtype=dtype)  # others take its place
+        self.count = 0
+        self.generator = pyml.Generator(seed)
+        params = [*self.model.parameters(), *self.norm.parameters()]
+        self.optimizer = getattr(optim, optimizer)(params, lr=0.01)
+        self.scheduler = optim.lr_scheduler.StepLR(self.optimizer, step_size=2, gamma=0.5)
         self.random = pyml.get_rng_state()
         self.last = None
 
@@ -145,6 +216,28 @@ class World:
 
     def clip(self):
         nn.utils.clip_grad_norm_(list(self.model.parameters()), 0.5)
+
+    def put(self, attribute, value):
+        setattr(self.model[0].weight, attribute, value)
+
+    def derivative(self, a):
+        """Of something by a, or by the weights if a has no gradient; to be differentiated again."""
+        y = (self.model(a) ** 2).sum()
+        of = a if a.requires_grad else self.model[0].weight
+        return pyml.autograd.grad(y, of, create_graph=True)[0]
+
+    def hooked(self, a):
+        """The same, with twice the gradient."""
+        y = a * self.model[0].bias.sum()
+        y.register_hook(lambda dy: dy * 2)
+        return y
+
+    def evaluated(self, a):
+        """By the layers as they are outside of training."""
+        self.norm.eval()
+        y = self.norm(a)
+        self.norm.train()
+        return y
 
     def argument(self, kind, shape, x=None, shared=True):
         """A Tensor of this shape; of the special kinds one of another."""
@@ -174,7 +267,13 @@ class World:
             "buffer": self.buffer.array,
         }
         found["random numbers"] = np.asarray(self.random)
-        for name, p in self.model.named_parameters():
+        found["own random numbers"] = np.asarray(self.generator.get_state())
+        found["kept"] = self.kept.array
+        numbers = [self.count, self.scheduler.last_epoch, self.optimizer.param_groups[0]["lr"]]
+        found["numbers"] = np.array(numbers, float)
+        for name, buffer in self.norm.named_buffers():
+            found[name] = buffer.array
+        for name, p in nn.Sequential(self.model, self.norm).named_parameters():
             found[name] = p.array
             found[f"gradient of {name}"] = np.zeros(0) if p.grad is None else p.grad.array
             for key, value in self.optimizer.state.get(p, {}).items():
@@ -221,7 +320,8 @@ def draw_arguments(rng, last, shared):
     shape = (int(rng.choice([1, 2, 3, 3, 4, 0])), int(rng.choice([3, 3, 3, 1])))
     if last is not None and rng.random() < 0.8:
         shape = last[0][1]
-    kinds = [*LAYOUTS, *LAYOUTS, *SPECIAL] if shared else [k for k in LAYOUTS if k not in OVERLAP]
+    plain = [k for k in LAYOUTS if k not in (*OVERLAP, "unaligned")]
+    kinds = [*LAYOUTS, *plain, *plain, *plain, *SPECIAL] if shared else [*plain, "unaligned"]
     x, y = (kinds[int(rng.integers(len(kinds)))] for _ in range(2))
     return (x, shape), (y, shape)
 

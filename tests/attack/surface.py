@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import pyml
+from pyml.tensor import HookHandle
 
 # not for callers (pyml.ops lies below all checks; its public names are pyml's), or no function
 INTERNAL = (
@@ -21,6 +22,7 @@ INTERNAL = (
     "pyml.recording.",
 )
 ALSO = ("pyml.memory",)  # of Cython, without an __all__, and documented
+RETURNED = (HookHandle,)  # classes of what calls return, which no module exports
 OF_PYTHON = {  # special names of a class that are no methods of its objects
     *("__new__", "__init_subclass__", "__subclasshook__", "__class_getitem__", "__getattribute__"),
     *("__dict__", "__weakref__", "__module__", "__doc__", "__pyx_vtable__", "__class__", "__del__"),
@@ -67,6 +69,7 @@ def targets():
                 classes.setdefault(value, f"{value.__module__}.{value.__name__}")
             elif callable(value):
                 functions.setdefault(value, f"{module.__name__}.{name}")
+    classes |= {cls: f"{cls.__module__}.{cls.__name__}" for cls in RETURNED}
     found = [Target(name, function) for function, name in (*functions.items(), *classes.items())]
     for cls, name in classes.items():
         found += methods(cls, name, tuple(classes))

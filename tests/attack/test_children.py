@@ -82,7 +82,7 @@ def test_a_fault_of_a_process_is_found(attack, words):
 
 
 def changes_before_it_raises(input):
-    array = input.array
+    array = input.array if isinstance(input, pyml.Tensor) else np.zeros(0)
     if array.size and array.flags.writeable:
         array.reshape(-1)[:1] += 1
         raise ValueError("too late")
@@ -90,6 +90,10 @@ def changes_before_it_raises(input):
 
 def wrong_exception(input):
     raise SystemError("bad argument to internal function")
+
+
+def trips(input):
+    return input.does_not_exist
 
 
 def wordless(input):
@@ -130,6 +134,7 @@ def sees_strides(input):
 FAULTS = {
     changes_before_it_raises: "and changed",
     wrong_exception: "SystemError",
+    trips: "of something inside",
     wordless: "without words",
     turns_gradients_off: "gradients disabled",
     other_dtype: "dtype('>f4')",

@@ -119,3 +119,20 @@ def test_the_largest_gradients(norm_type, values):
         if norm > 3.4e38 and more:
             continue
         np.testing.assert_allclose(p.grad.numpy(), wanted.numpy() / norm, rtol=1e-5, atol=1e-37)
+
+
+@pytest.mark.parametrize(
+    "clip",
+    [
+        lambda params: nn.utils.clip_grad_norm_(params, 0.1),
+        lambda params: nn.utils.clip_grad_norm_(params, 0.1, norm_type=1),
+        lambda params: nn.utils.clip_grad_value_(params, 0.1),
+    ],
+)
+def test_one_gradient_that_cannot_be_written_leaves_the_others(clip):
+    params = [nn.Parameter(pyml.zeros(3)) for _ in range(2)]
+    params[0].grad = pyml.ones(3)
+    params[1].grad = pyml.ones(1).expand(3)
+    with pytest.raises(ValueError, match="read-only"):
+        clip(params)
+    assert params[0].grad.tolist() == [1, 1, 1]

@@ -262,6 +262,25 @@ def test_arguments_that_are_changed_in_place(batches):
             assert [a._version > 0, b._version > 0] == [True, True]
 
 
+@pytest.mark.filterwarnings("ignore:record. the truth:UserWarning")
+@pytest.mark.parametrize("unrecordable", ["error", "eager"])
+def test_arguments_that_are_changed_through_data(batches, unrecordable):
+    def function(x, y):
+        x.data.mul_(2)
+        y.data[0] = 1.0
+        total = (x * y).sum()
+        if unrecordable == "eager" and total > 0:
+            total = total + 1
+        return total
+
+    eager, recorded = ([x.clone() for x in batches[:2]] for _ in range(2))
+    step = pyml.record(function, unrecordable=unrecordable)
+    for _ in range(4):
+        assert_same_bits(step(*recorded), function(*eager))
+        for a, b in zip(recorded, eager, strict=True):
+            assert_same_bits(a, b)
+
+
 @pytest.mark.parametrize("recorded_with", ["one argument twice", "two arguments"])
 def test_an_argument_that_is_changed_and_is_there_twice(recorded_with, batches):
     def step(x, y):

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from pyml import ops
+from pyml.ops.arrays import checked_tensor
 from pyml.ops.optim import clip_grad_norm_ as clip_by_2_norm
 from pyml.tensor import Tensor, no_grad
 
@@ -53,7 +54,7 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
     # A kernel takes a scale below the smallest normal number as 0: then it is made of two factors.
     part = ops.where(scale < 1e-30, 2.0**-64, 1.0).to(total.dtype)
     scale = (max_norm / ((total + 1e-6) * part)).clamp(max=1)
-    for grad in grads:
+    for grad in changeable(grads):
         grad.mul_(scale.to(grad.dtype)).mul_(part.to(grad.dtype))
     return total
 
@@ -78,7 +79,7 @@ def clip_grad_value_(parameters, clip_value):
     """
     if not clip_value >= 0:
         raise ValueError(f"clip_grad_value_: clip_value is {clip_value}, it must be >= 0")
-    for grad in grads_of(parameters):
+    for grad in changeable(grads_of(parameters)):
         grad.clamp_(-clip_value, clip_value)
 
 
@@ -86,4 +87,12 @@ def grads_of(parameters):
     """The gradients there are, each once."""
     if isinstance(parameters, Tensor):
         parameters = [parameters]
-    return list(dict.fromkeys(p.grad for p in parameters if p.grad is not None))
+    tensors = [checked_tensor(p, "parameters", f"item {i}") for i, p in enumerate(parameters)]
+    return list(dict.fromkeys(p.grad for p in tensors if p.grad is not None))
+
+
+def changeable(grads):
+    """`grads`; raises before the first is changed if one cannot be."""
+    for grad in grads:
+        grad._will_change(False)
+    return grads

@@ -1,6 +1,7 @@
 """All parameters as one vector, and back."""
 
 from pyml import ops
+from pyml.ops.arrays import checked_tensor
 from pyml.tensor import Tensor
 
 __all__ = ["parameters_to_vector", "vector_to_parameters"]
@@ -16,7 +17,8 @@ def parameters_to_vector(parameters):
         >>> nn.utils.parameters_to_vector(nn.Linear(3, 2).parameters()).shape
         (8,)
     """
-    return ops.cat([parameter.reshape(-1) for parameter in parameters])
+    tensors = checked(parameters, "parameters_to_vector")
+    return ops.cat([parameter.reshape(-1) for parameter in tensors])
 
 
 def vector_to_parameters(vec, parameters):
@@ -37,7 +39,7 @@ def vector_to_parameters(vec, parameters):
             f"vector_to_parameters: vec has dtype {vec.dtype}, it must be float32 or float64; "
             "vec.float() converts it"
         )
-    parameters = list(parameters)
+    parameters = checked(parameters, "vector_to_parameters")
     needed = sum(parameter.numel() for parameter in parameters)
     if vec.shape != (needed,):
         raise ValueError(
@@ -50,3 +52,7 @@ def vector_to_parameters(vec, parameters):
         parameter.data = vec[begin:end].view(parameter.shape)
         parameter._mark_changed()
         begin = end
+
+
+def checked(parameters, name):
+    return [checked_tensor(p, name, f"parameter {i}") for i, p in enumerate(parameters)]
