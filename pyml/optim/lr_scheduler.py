@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from copy import deepcopy
 
 from pyml import recorder
-from pyml.optim.optimizer import Optimizer, is_number
+from pyml.optim.optimizer import Optimizer
+from pyml.options import Range, check_number, is_number
 from pyml.tensor import Tensor
 
 __all__ = ["LRScheduler", "LinearLR", "StepLR"]
@@ -227,10 +228,8 @@ class LinearLR(LRScheduler):
         start, end, total = (
             options[name] for name in ("start_factor", "end_factor", "total_iters")
         )
-        if not 0 < start <= 1:
-            raise ValueError(f"LinearLR: start_factor is {start}, it must be in (0, 1]")
-        if not 0 <= end <= 1:
-            raise ValueError(f"LinearLR: end_factor is {end}, it must be in [0, 1]")
+        check_number("LinearLR", "start_factor", start, Range(0, 1, "(]"))
+        check_number("LinearLR", "end_factor", end, Range(0, 1))
         if not (is_number(total) and 0 <= total < math.inf):
             raise ValueError(f"LinearLR: total_iters is {total}, it must be >= 0")
 

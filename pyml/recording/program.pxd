@@ -73,7 +73,7 @@ cdef class Updating:
     cdef dict group, state
     cdef list parameters   # of the group, as it was
     cdef object params     # the list itself
-    cdef str name0, name1, name2
+    cdef unsigned used     # see Update
     cdef void *options     # that the kept calls read
     cdef size_t size
     cdef list rates        # (name, output of the formula) of options that the step sets

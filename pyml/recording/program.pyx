@@ -195,9 +195,9 @@ cdef class Program:
             if params is not u.params or not same_items(params, u.parameters) or not u.states_hold():
                 return False
             u.update.read_options(u.group)
-            if u.update.name0 is not u.name0 or u.update.name1 is not u.name1 or u.update.name2 is not u.name2:
+            if u.update.used != u.used:
                 return False
-            memcpy(u.options, u.update.options_at(), u.size)
+            memcpy(u.options, u.update.options, u.size)
         return True
 
     cdef bint may_fit_again(self) except -1:
@@ -343,7 +343,7 @@ cdef class Program:
         for u in self.updatings:
             if u.rates:
                 u.update.read_options({**u.group, **{name: self.computed[output] for name, output in u.rates}})
-                memcpy(u.options, u.update.options_at(), u.size)
+                memcpy(u.options, u.update.options, u.size)
         return 0
 
     # -- does it compute what Python computed? --

@@ -478,7 +478,7 @@ def test_the_names_of_states_are_those_of_the_kernel(name, params):
     options |= {"amsgrad": True} if name in ("Adam", "AdamW") else {}
     optimizer = getattr(optim, name)(params, **options)
     optimizer.step()
-    assert set(optimizer.state[params[0]]) == {*optimizer._needed_states, *optimizer._other_states}
+    assert set(optimizer.state[params[0]]) == {*optimizer._numbers, *optimizer._states}
 
 
 @pytest.mark.parametrize("name", NAMES)
