@@ -127,6 +127,7 @@ cdef class Program:
     cdef bint takes(self, list leaves, object spec) except -1
     cdef bint fits(self) except -1
     cdef bint fits_optimizers(self) except -1
+    cdef int give_options(self, Updating u) except -1
     cdef bint may_fit_again(self) except -1
     cdef bint fits_gradients(self) except -1
     cdef bint can_change(self) except -1
