@@ -268,20 +268,21 @@ case("dropout_backward", "dx[n] dy[n]", used=state(), n=19, p=0.1)
 case("random_uniform random_normal", "y[n]", "random_args", state=state(), n=19, low=0.5, high=1.5)
 case("random_permutation", index=integers(*range(19)), state=state(), n=19)
 
-STEP, ARRAYS = "w g numbers[0]", [f"arrays[{i}]" for i in range(3)]
-for kernel, count, *values in [  # how many arrays those options need
-    ("sgd", 1, 0.1, 0.9, 0.0, 0.01, 0, 0),
-    ("sgd", 0, 0.1, 0.0, 0.0, 0.01, 0, 0),
-    ("adagrad", 1, 0.1, 0.01, 0.01, 1e-8, 0),
-    ("rmsprop", 3, 0.1, 0.9, 1e-8, 0.01, 0.9, 1, 0),
-    ("rmsprop", 1, 0.1, 0.9, 1e-8, 0.01, 0.0, 0, 0),
-    ("adam", 3, 0.1, (0.9, 0.99), 1e-8, 0.01, 1, 0, 0),
-    ("adam", 2, 0.1, (0.9, 0.99), 1e-8, 0.01, 0, 0, 1),
+ARRAYS, NUMBERS = ([f"{kind}[{i}]" for i in range(3)] for kind in ("arrays", "numbers"))
+for kernel, arrays, numbers, *values in [  # how many of the state those options need
+    ("sgd", 1, 1, 0.1, 0.9, 0.0, 0.01, 0, 0),
+    ("sgd", 0, 1, 0.1, 0.0, 0.0, 0.01, 0, 0),
+    ("adagrad", 1, 1, 0.1, 0.01, 0.01, 1e-8, 0),
+    ("rmsprop", 3, 1, 0.1, 0.9, 0.1, 0.01, 0.9, 1, 0),
+    ("rmsprop", 1, 1, 0.1, 0.9, 1e-8, 0.01, 0.0, 0, 0),
+    ("adam", 3, 1, 0.1, (0.9, 0.99), 1e-8, 0.01, 1, 0, 0),
+    ("adam", 2, 1, 0.1, (0.9, 0.99), 1e-8, 0.01, 0, 0, 1),
 ]:
+    names = "w", "g", *ARRAYS[:arrays], *NUMBERS[:numbers]
     case(
         *(kernel, "", "optim_args"),
         options=options(f"{kernel}_options", *values),
-        segments=[segment(n, *STEP.split(), *ARRAYS[:count]) for n in (19, 0, 3)],
+        segments=[segment(n, *names) for n in (19, 0, 3)],
     )
 SGD = options("sgd_options", 0.1, 0.9, 0.0, 0.01, 0, 0)
 PLAIN_SGD = options("sgd_options", 0.1, 0.0, 0.0, 0.01, 0, 0)
@@ -289,8 +290,10 @@ for values, rest in [
     (SGD, {"left_out": "segments[0].arrays[1] segments[0].arrays[2] segments[0].numbers[1]"}),
     (PLAIN_SGD, {"idle": "segments[0].arrays[0]"}),
 ]:
-    names = [*STEP.split(), *ARRAYS, "numbers[1]"] if values is SGD else [*STEP.split(), ARRAYS[0]]
-    case(*("sgd", "", "optim_args"), **rest, segments=[segment(3, *names)], options=values)
+    names = [*ARRAYS, *NUMBERS[:2]] if values is SGD else [ARRAYS[0], NUMBERS[0]]
+    case(
+        *("sgd", "", "optim_args"), **rest, segments=[segment(3, "w", "g", *names)], options=values
+    )
 case(*("sgd", "", "optim_args"), idle="options", segments=[], options=SGD)
 case(
     "grad_norm",

@@ -95,7 +95,7 @@ def sensitivity(name, o, g, state, gradient):
     """What an eps of the gradient's scale does to the direction."""
     if name == "SGD":
         return gradient + (np.abs(state["momentum_buffer"]) if o["momentum"] else 0)
-    spread = {"Adagrad": "sum", "RMSprop": "square_avg", "Adam": "exp_avg_sq"}[name]
+    spread = {"Adagrad": "sum", "RMSprop": "square_avg"}.get(name, "exp_avg_sq")
     variance = state[spread] - state["grad_avg"] ** 2 if o.get("centered") else state[spread]
     condition = state[spread] / np.maximum(variance, 1e-30)  # of a difference, when centered
     return condition * gradient / (np.sqrt(np.maximum(variance, 1e-30)) + o["eps"]) * (1 + gradient)
