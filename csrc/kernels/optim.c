@@ -223,3 +223,62 @@ INLINE void adam_lanes(const optim_segment *s, adam_constants k, ptrdiff_t i, pt
     store(s->w, i, vfma(vset1(-k.step_size), direction, w * k.shrink), n);
 }
 UPDATE_KERNEL(adam, count_step, 0.7)
+
+/* ---- nadam ---------------------------------------------------------------------------------------- */
+
+/* Dozat 2016, "Incorporating Nesterov momentum into Adam"; decoupled: as in AdamW.
+ *   w <- w - lr * weight_decay * w                with decoupled, in place of g <- g + weight_decay * w
+ *   mu_t = beta1 * (1 - 0.96^(t * momentum_decay) / 2);   product <- product * mu_step
+ *   m <- beta1 * m + (1 - beta1) * g;   v <- beta2 * v + (1 - beta2) * g^2
+ *   u = (1 - mu_step) / (1 - product) * g + mu_{step+1} / (1 - product * mu_{step+1}) * m
+ *   w <- w - lr * u / (sqrt(v / (1 - beta2^step)) + eps)
+ * The arrays are m, v; the number is the product. */
+enum { NADAM_PRODUCT = OPTIM_STEP + 1 };
+
+typedef struct {
+    real g_size, m_size, one_minus_beta1, beta2, one_minus_beta2, root_correction, eps, weight_decay, shrink;
+    int maximize;
+} nadam_constants;
+
+static double nadam_momentum(const nadam_options *o, double step)
+{
+    return o->betas[0] * (1 - 0.5 * pow(0.96, step * o->momentum_decay));
+}
+
+static void nadam_advance(const void *options, const optim_segment *s)
+{
+    count_step(options, s);
+    *s->numbers[NADAM_PRODUCT] *= nadam_momentum(options, step_of(s));
+}
+
+static nadam_constants nadam_prepare(const nadam_options *o, const optim_segment *s)
+{
+    const double beta1 = o->betas[0], beta2 = o->betas[1], step = step_of(s);
+    double product = *s->numbers[NADAM_PRODUCT], next = nadam_momentum(o, step + 1);
+    return (nadam_constants){
+        .g_size = (real)(o->lr * (1 - nadam_momentum(o, step)) / (1 - product)),
+        .m_size = (real)(o->lr * next / (1 - product * next)),
+        .one_minus_beta1 = (real)(1 - beta1),
+        .beta2 = (real)beta2,
+        .one_minus_beta2 = (real)(1 - beta2),
+        .root_correction = (real)(1 / sqrt(1 - pow(beta2, step))),
+        .eps = (real)o->eps,
+        .weight_decay = o->decoupled_weight_decay ? 0 : (real)o->weight_decay,
+        .shrink = o->decoupled_weight_decay ? (real)(1 - o->lr * o->weight_decay) : 1,
+        .maximize = o->maximize,
+    };
+}
+
+INLINE void nadam_lanes(const optim_segment *s, nadam_constants k, ptrdiff_t i, ptrdiff_t n)
+{
+    vec w = load(s->w, i, n);
+    vec g = load_gradient(s, i, n, w, k.maximize, k.weight_decay);
+    vec m = lerp(load(s->arrays[0], i, n), g, k.one_minus_beta1);
+    vec v = vfma(g * k.one_minus_beta2, g, load(s->arrays[1], i, n) * k.beta2);
+    store(s->arrays[0], i, m, n);
+    store(s->arrays[1], i, v, n);
+    vec u = vfma(vset1(k.m_size), m, g * k.g_size);
+    vec root = vfma(vsqrt(v), vset1(k.root_correction), vset1(k.eps));
+    store(s->w, i, w * k.shrink - u / root, n);
+}
+UPDATE_KERNEL(nadam, nadam_advance, 0.8)

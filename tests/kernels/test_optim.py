@@ -26,6 +26,7 @@ CHANGES = {  # options to test
         {"betas": (0.5, 0.9), "eps": 1e-3},
         {"decoupled_weight_decay": True},
     ],
+    "NAdam": [{}, {"betas": (0.5, 0.9), "momentum_decay": 0.1}, {"decoupled_weight_decay": True}],
 }
 CASES = [
     (name, changes | common)
@@ -33,7 +34,7 @@ CASES = [
     for changes in all_changes
     for common in ({}, {"weight_decay": 0.1}, {"weight_decay": 0.1, "maximize": True})
 ]
-NUMBERS = {"step": 7.0}  # of the state, before the step: the updates that were made
+NUMBERS = {"step": 7.0, "mu_product": 0.01}  # of the state, before the step
 
 
 def all_options(name, options):
@@ -154,6 +155,23 @@ def test_a_bad_gradient_spoils_its_element_alone(name, bad, isa, dtype, rng):
         "Adagrad",
     )  # inf / inf is NaN; sqrt(inf) divides to 0 or NaN
     assert_same_bits(np.delete(results[1], 11), np.delete(results[0], 11))
+
+
+def test_each_parameter_has_numbers_of_its_own(isa, dtype):
+    """Though both have made as many steps: one of them when momentum_decay was another."""
+    together, alone = ([Tensor._on(np.ones(37, dtype)) for _ in range(2)] for _ in range(2))
+    for p in together + alone:
+        p.grad = Tensor._on(np.full(37, 0.5, dtype))
+    optimizers = [optim.NAdam(together), *(optim.NAdam([p]) for p in alone)]
+    for optimizer in optimizers:
+        optimizer.step()
+    for state in (optimizers[0].state[together[1]], optimizers[2].state[alone[1]]):
+        state["mu_product"].fill_(0.2)
+    for optimizer in optimizers:
+        optimizer.step()
+    for p, q in zip(together, alone, strict=True):
+        assert_same_bits(p.array, q.array)
+    assert not np.array_equal(together[0].array, together[1].array)
 
 
 @pytest.mark.parametrize("name", CHANGES)

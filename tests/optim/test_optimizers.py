@@ -246,6 +246,8 @@ class TestNothingChangesWhenAStepRaises:
         ("Adagrad", {"initial_accumulator_value": -1}, "initial_accumulator_value is -1"),
         ("RMSprop", {"alpha": -1}, "alpha is -1"),
         ("RMSprop", {"momentum": -1}, "momentum is -1"),
+        ("NAdam", {"momentum_decay": -1}, "momentum_decay is -1"),
+        ("NAdam", {"betas": (0.9, 1.0)}, r"NAdam: betas\[1\] is 1.0, it must be in \[0, 1\)"),
         ("Adam", {"betas": (1.0, 0.9)}, r"betas\[0\] is 1.0, it must be in \[0, 1\)"),
         ("AdamW", {"betas": (0.9, -0.1)}, r"AdamW: betas\[1\] is -0.1"),
         ("Adam", {"betas": 0.9}, "pair"),
