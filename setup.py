@@ -87,11 +87,12 @@ FIELD_KINDS = {"double": "DOUBLE", "int": "INT", "ptrdiff_t": "INT64", "int64_t"
 def write_generated():
     """Writes what follows from the structs of csrc/pyml_kernels.h:
 
-    - argument_fields.h, for csrc/arguments.c: a table of the fields of each struct of arguments;
+    - argument_fields.h, for csrc/arguments.c: a table of the fields of each struct of arguments
+      or of options, and whether arguments have segments;
     - kernel_arguments.pxd: all structs, for Cython.
 
     Raises:
-        KeyError: for a type that arguments do not have.
+        KeyError: for a type that arguments and options do not have.
     """
     table = []
     declarations = [
@@ -105,7 +106,7 @@ def write_generated():
             const, star = "const " * field.is_const, "*" * field.is_pointer
             size = f"[{field.count}]" if field.count > 1 else ""
             declarations.append(f"        {const}{field.kind} {star}{field.name}{size}")
-        if struct.endswith("_args"):
+        if struct.endswith(("_args", "_options")):
             table.append(f"static const argument_field fields_of_{struct}[] = {{")
             for field in fields:
                 word = "POINTER" if field.is_pointer else FIELD_KINDS[field.kind]
@@ -114,6 +115,8 @@ def write_generated():
                     f"offsetof({struct}, {field.name}), {field.count}}},"
                 )
             table += ["    {0},", "};"]
+            has_segments = any(field.kind == "optim_segment" for field in fields)
+            table.append(f"enum {{ HAS_SEGMENTS_{struct} = {int(has_segments)} }};")
     write_if_changed(GENERATED / "argument_fields.h", table)
     write_if_changed(GENERATED / "kernel_arguments.pxd", declarations)
 

@@ -12,6 +12,7 @@ METHODS = {
     "rmsprop": optim.RMSprop,
     "adam": optim.Adam,
     "adamw": optim.AdamW,
+    "nadam": optim.NAdam,
 }
 
 

@@ -1,4 +1,5 @@
-/* The fields of every kernel's arguments, by name: for whoever compares two calls, or tells a person of one. */
+/* The fields of every kernel's arguments, and of an optimizer's options, by name: for whoever compares two calls, tells
+ * a person of one, or fills the options. */
 #ifndef PYML_ARGUMENTS_H
 #define PYML_ARGUMENTS_H
 
@@ -14,5 +15,13 @@ typedef struct {
 
 /* Those of a kernel's struct, in order; the last has no name. */
 const argument_field *pyml_arguments(int kernel);
+
+/* An optimizer: its options as those of arguments, and its line of kernel_list.h. */
+typedef struct {
+    const argument_field *options;
+    ptrdiff_t options_size;
+    int arrays, numbers;
+} optimizer_traits;
+const optimizer_traits *pyml_optimizer(int kernel); /* NULL: another kernel */
 
 #endif

@@ -275,60 +275,42 @@ static double footprint_of_random_permutation_args(const visitor *v, random_perm
 
 /* ---- optim ------------------------------------------------------------------------------------------ */
 
-/* The segments of a call: the accesses to w and g (0: none), and how many of s0, s1 and s2 an update has; none: this is
- * no update, and `step` is left alone. Returns their elements. */
+/* The segments of a call: the accesses to w and g (0: none), and how many arrays and numbers of its state an update has.
+ * Returns their elements. */
 static double segments(const visitor *v, const optim_segment *first, ptrdiff_t count, int w, int g,
-                       int states)
+                       int arrays, int numbers)
 {
     double elements = 0;
     for (ptrdiff_t i = 0; i < count; i++) {
         optim_segment *s = (optim_segment *)first + i;
         reals(v, &s->w, w, s->n);
         reals(v, &s->g, g, s->n);
-        if (states > 0) reals(v, &s->s0, IN_OUT, s->n);
-        if (states > 1) reals(v, &s->s1, IN_OUT, s->n);
-        if (states > 2) reals(v, &s->s2, IN_OUT, s->n);
-        if (states > 0) bytes(v, &s->step, IN_OUT, sizeof *s->step);
+        for (int k = 0; k < arrays; k++) reals(v, &s->arrays[k], IN_OUT, s->n);
+        for (int k = 0; k < numbers; k++) bytes(v, &s->numbers[k], IN_OUT, sizeof *s->numbers[k]);
         elements += (double)s->n;
     }
     return elements;
 }
 
-static double footprint_of_sgd_args(const visitor *v, sgd_args *a)
+/* There is a step count also where the state has no numbers. */
+static double footprint_of_update(const visitor *v, optim_args *a, int arrays, int numbers)
 {
-    bytes(v, &a->options, IN, sizeof *a->options);
-    return segments(v, a->segments, a->count, IN_OUT, IN, 1);
-}
-
-static double footprint_of_adagrad_args(const visitor *v, adagrad_args *a)
-{
-    bytes(v, &a->options, IN, sizeof *a->options);
-    return segments(v, a->segments, a->count, IN_OUT, IN, 1);
-}
-
-static double footprint_of_rmsprop_args(const visitor *v, rmsprop_args *a)
-{
-    bytes(v, &a->options, IN, sizeof *a->options);
-    return segments(v, a->segments, a->count, IN_OUT, IN, 3);
-}
-
-static double footprint_of_adam_args(const visitor *v, adam_args *a)
-{
-    bytes(v, &a->options, IN, sizeof *a->options);
-    return segments(v, a->segments, a->count, IN_OUT, IN, 3);
+    bytes(v, &a->options, IN, a->options_size);
+    return segments(v, a->segments, a->count, IN_OUT, IN, arrays,
+                    numbers > OPTIM_STEP ? numbers : OPTIM_STEP + 1);
 }
 
 static double footprint_of_grad_norm_args(const visitor *v, grad_norm_args *a)
 {
     reals(v, &a->norm, OUT, 1);
     reals(v, &a->coef, OUT, 1);
-    return segments(v, a->segments, a->count, 0, IN, 0);
+    return segments(v, a->segments, a->count, 0, IN, 0, 0);
 }
 
 static double footprint_of_scale_segments_args(const visitor *v, scale_segments_args *a)
 {
     reals(v, &a->coef, IN, 1);
-    return segments(v, a->segments, a->count, IN_OUT, 0, 0);
+    return segments(v, a->segments, a->count, IN_OUT, 0, 0, 0);
 }
 
 /* ---- elementwise ------------------------------------------------------------------------------------ */
@@ -522,6 +504,9 @@ double pyml_footprint(int kernel, pyml_dtype dtype, void *args, footprint_fn fn,
 #define X(name, arguments, operations) \
     case KERNEL_##name:                \
         return (operations) * footprint_of_##arguments(v, args);
+#define OPTIMIZER(name, arrays, numbers, operations) \
+    case KERNEL_##name:                              \
+        return (operations) * footprint_of_update(v, args, arrays, numbers);
 #include "kernel_list.h"
 #undef X
     case KERNEL_COUNT:

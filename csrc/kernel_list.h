@@ -1,8 +1,20 @@
 /* Every kernel, one line each: X(name, struct of its arguments, operations of one element). It makes the enum, the
  * prototypes, the tables of every ISA, the names, and what arguments.h and footprint.h tell.
  *
+ * Two families have lines of their own, which are those of X unless the file that includes this one defines them:
+ *   SEGMENTS(name, arguments, operations)          the arguments have a table of segments
+ *   OPTIMIZER(name, arrays, numbers, operations)   of optim_args and <name>_options: how many arrays and numbers the
+ *                                                  state of a parameter has, the step count among the numbers
+ *
  * Operations: one for each + - * / sqrt, comparison or selection; MATH for exp, log, tanh, erf, sin and cos; none for
  * a number that is only moved. footprint.c says how many elements a call has. */
+
+#ifndef SEGMENTS
+#define SEGMENTS(name, arguments, operations) X(name, arguments, operations)
+#endif
+#ifndef OPTIMIZER
+#define OPTIMIZER(name, arrays, numbers, operations) X(name, optim_args, operations)
+#endif
 
 /* gemm, linear */
 X(gemm, gemm_args, 2)
@@ -55,12 +67,15 @@ X(random_normal, random_args, 1.5 * MATH + 4)
 X(random_permutation, random_permutation_args, 0)
 
 /* optim */
-X(sgd, sgd_args, 4)
-X(adagrad, adagrad_args, 7)
-X(rmsprop, rmsprop_args, 9)
-X(adam, adam_args, 14)
-X(grad_norm, grad_norm_args, 2)
-X(scale_segments, scale_segments_args, 1)
+OPTIMIZER(sgd, 1, 0, 4)
+OPTIMIZER(adagrad, 1, 1, 7)
+OPTIMIZER(rmsprop, 3, 1, 9)
+OPTIMIZER(adam, 3, 1, 14)
+OPTIMIZER(nadam, 2, 2, 16)
+
+/* clip */
+SEGMENTS(grad_norm, grad_norm_args, 2)
+SEGMENTS(scale_segments, scale_segments_args, 1)
 
 /* elementwise */
 X(add, binary_args, 1)
@@ -120,3 +135,6 @@ X(dead_share, dead_share_args, 1)
 X(outside_share, outside_share_args, 2)
 X(batchnorm_drift, batchnorm_drift_args, 4)
 X(multiply_adds, multiply_adds_args, 0)
+
+#undef SEGMENTS
+#undef OPTIMIZER

@@ -109,44 +109,44 @@ static void *grown(void *array, ptrdiff_t count, ptrdiff_t *capacity, size_t ele
     return larger;
 }
 
-/* The segments of a call become the program's own; and so do the step counts of SGD, which are no state of a
- * parameter. */
+/* The segments of a call become the program's own. With own_steps its step counts do too. */
 static bool keep_segments(pyml_program *p, const optim_segment **segments, ptrdiff_t count, bool own_steps)
 {
     optim_segment *own = keep(p, *segments, (size_t)count * sizeof *own);
-    for (ptrdiff_t i = 0; own != NULL && own_steps && i < count; i++)
-        if ((own[i].step = keep(p, own[i].step, sizeof *own[i].step)) == NULL) return false;
+    for (ptrdiff_t i = 0; own != NULL && own_steps && i < count; i++) {
+        double **step = &own[i].numbers[OPTIM_STEP];
+        if ((*step = keep(p, *step, sizeof **step)) == NULL) return false;
+    }
     *segments = own;
     return own != NULL;
 }
 
-#define KEEP_OPTIMIZER(name)                                                              \
-    case KERNEL_##name: {                                                                 \
-        name##_args *a = args;                                                            \
-        a->options = keep(p, a->options, sizeof *a->options);                             \
-        return a->options != NULL &&                                                      \
-               keep_segments(p, &a->segments, a->count, (KERNEL_##name) == (KERNEL_sgd)); \
-    }
+/* A parameter whose state has no numbers does not keep its step count. */
+static bool keep_update(pyml_program *p, optim_args *a, int numbers)
+{
+    a->options = keep(p, a->options, (size_t)a->options_size);
+    return a->options != NULL && keep_segments(p, &a->segments, a->count, numbers == 0);
+}
 
 /* What `args` points to beside arrays is copied too. */
 static bool keep_tables(pyml_program *p, int kernel, void *args)
 {
     switch ((pyml_kernel)kernel) {
-        KEEP_OPTIMIZER(sgd)
-        KEEP_OPTIMIZER(adagrad)
-        KEEP_OPTIMIZER(rmsprop)
-        KEEP_OPTIMIZER(adam)
-    case KERNEL_grad_norm: {
-        grad_norm_args *a = args;
-        return keep_segments(p, &a->segments, a->count, false);
-    }
-    case KERNEL_scale_segments: {
-        scale_segments_args *a = args;
-        return keep_segments(p, &a->segments, a->count, false);
-    }
-    default:
+#define X(name, arguments, operations) \
+    case KERNEL_##name:                \
         return true;
+#define SEGMENTS(name, arguments, operations) \
+    case KERNEL_##name:                       \
+        return keep_segments(p, &((arguments *)args)->segments, ((arguments *)args)->count, false);
+#define OPTIMIZER(name, arrays, numbers, operations) \
+    case KERNEL_##name:                              \
+        return keep_update(p, args, numbers);
+#include "kernel_list.h"
+#undef X
+    case KERNEL_COUNT:
+        break;
     }
+    return false;
 }
 
 static void *insert(pyml_program *p, ptrdiff_t at, program_call call, size_t size)

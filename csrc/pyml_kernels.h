@@ -223,56 +223,53 @@ typedef struct {
 
 /* ---- optim ---------------------------------------------------------------------------------------- */
 
-/* One parameter: n elements and its state. `g` is read only. `step` counts the updates of this parameter; the kernel
- * increments it. State that an option does not need is NULL. */
+/* One parameter: n elements and its state, arrays of n elements and numbers; as many as the optimizer's row of
+ * kernel_list.h says. `g` is read only. An array that an option does not need is NULL. numbers[OPTIM_STEP] counts the
+ * updates of this parameter; the kernel increments it. An optimizer whose state has no numbers is given 0 there for a
+ * parameter whose arrays are new. */
+enum { OPTIM_ARRAYS = 3 };
+enum { OPTIM_NUMBERS = 3 };
+enum { OPTIM_STEP = 0 };
 typedef struct {
     void *w; /* in/out */
     const void *g;
-    void *s0, *s1, *s2; /* in/out: see each optimizer */
-    double *step; /* in/out */
+    void *arrays[OPTIM_ARRAYS];     /* in/out: see each optimizer */
+    double *numbers[OPTIM_NUMBERS]; /* in/out */
     ptrdiff_t n;
 } optim_segment;
 
-/* Common to all: g <- -g with maximize, then g <- g + weight_decay * w (coupled), lr and the rest read when the
- * call runs. All segments are updated in one call; each array is read once and written once.
+/* Common to all optimizers: g <- -g with maximize, then g <- g + weight_decay * w (coupled), lr and the rest read when
+ * the call runs. All segments are updated in one call; each array is read once and written once.
  * Each optimizer's algorithm stands above its kernel in kernels/optim.c, as in PyTorch's documentation. */
+typedef struct {
+    const optim_segment *segments;
+    ptrdiff_t count;
+    const void *options; /* the optimizer's struct, below */
+    ptrdiff_t options_size;
+} optim_args;
+
+/* <name>_options of each optimizer: doubles are numbers, ints are flags, an array is a tuple. The names are those of
+ * the options in a param_group. */
 typedef struct {
     double lr, momentum, dampening, weight_decay;
     int nesterov, maximize;
-} sgd_options;
+} sgd_options; /* arrays: velocity, used if momentum != 0; written, not read, at step 1 */
 typedef struct {
     double lr, lr_decay, weight_decay, eps;
     int maximize;
-} adagrad_options;
+} adagrad_options; /* arrays: sum of squares */
 typedef struct {
     double lr, alpha, eps, weight_decay, momentum;
     int centered, maximize;
-} rmsprop_options;
+} rmsprop_options; /* arrays: square avg, momentum buffer, grad avg */
 typedef struct {
-    double lr, beta1, beta2, eps, weight_decay;
-    int amsgrad, maximize, decoupled;
-} adam_options;
-
+    double lr, betas[2], eps, weight_decay;
+    int amsgrad, maximize, decoupled_weight_decay;
+} adam_options; /* arrays: m, v, largest v (amsgrad) */
 typedef struct {
-    const optim_segment *segments;
-    ptrdiff_t count;
-    const sgd_options *options;
-} sgd_args; /* s0: velocity, used if momentum != 0; written, not read, at step 1 */
-typedef struct {
-    const optim_segment *segments;
-    ptrdiff_t count;
-    const adagrad_options *options;
-} adagrad_args; /* s0: sum of squares */
-typedef struct {
-    const optim_segment *segments;
-    ptrdiff_t count;
-    const rmsprop_options *options;
-} rmsprop_args; /* s0: square avg, s1: momentum buffer, s2: grad avg */
-typedef struct {
-    const optim_segment *segments;
-    ptrdiff_t count;
-    const adam_options *options;
-} adam_args; /* s0: m, s1: v, s2: largest v (amsgrad) */
+    double lr, betas[2], eps, weight_decay, momentum_decay;
+    int decoupled_weight_decay, maximize;
+} nadam_options; /* arrays: m, v; numbers: product of the momenta */
 
 /* norm <- the 2-norm of all g together;  coef <- min(1, max_norm / (norm + 1e-6)), PyTorch's clip_grad_norm_.
  * Sums are in double. A coef below the smallest normal number, which kernels take as 0, is kept as -(coef * 2^64). */

@@ -28,7 +28,7 @@ def read_structs(text=None):
     """{name: [Field]} of the structs of a header, in its order. `text`: by default pyml_kernels.h.
 
     Raises:
-        ValueError: for a line that is no field, or a size that is no enum of the header.
+        ValueError: for a line that is no field, or a size that is no number or enum of the header.
     """
     text = re.sub(r"/\*[\s\S]*?\*/", "", HEADER.read_text() if text is None else text)
     sizes = {name: int(size) for name, size in re.findall(r"enum \{ (\w+) = (\d+) \}", text)}
@@ -39,10 +39,9 @@ def read_structs(text=None):
             const, kind, names = re.match(r"(const )?(\w+) (.*)$", declaration, re.S).groups()
             for declarator in names.split(","):
                 found = re.match(r"\s*(\*?)(\w+)(?:\[(\w+)\])?\s*$", declarator)
-                if found is None or (found[3] and found[3] not in sizes):
+                size = found[3] or "1" if found else ""
+                if not size.isdigit() and size not in sizes:
                     raise ValueError(f"{struct}: {declarator.strip()!r} of {declaration!r}")
-                field = Field(
-                    kind, found[2], bool(const), bool(found[1]), sizes[found[3]] if found[3] else 1
-                )
-                structs[struct].append(field)
+                count = sizes.get(size) or int(size)
+                structs[struct].append(Field(kind, found[2], bool(const), bool(found[1]), count))
     return structs

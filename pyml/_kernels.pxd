@@ -7,9 +7,7 @@ None stands for NULL.
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from numpy cimport ndarray
 
-from kernel_arguments cimport (
-    adagrad_options, adam_options, optim_segment, rmsprop_options, sgd_options,
-)
+from kernel_arguments cimport optim_segment
 
 cdef extern from "pyml_kernels.h" nogil:
     ctypedef enum pyml_dtype:
@@ -66,6 +64,15 @@ cdef extern from "arguments.h":
         const char *name
         field_kind kind
         ptrdiff_t offset, count
+    ctypedef struct optimizer_traits:
+        const argument_field *options
+        ptrdiff_t options_size
+        int arrays, numbers
+
+cdef extern from "pyml_kernels.h":
+    enum:
+        OPTIM_ARRAYS
+        OPTIM_STEP
 
 
 # Programs (csrc/program.h) and footprints (csrc/footprint.h), for modules that do not link the C.
@@ -99,6 +106,7 @@ cdef double visit_footprint(
 ) noexcept
 cdef const char *kernel_name(int kernel) noexcept
 cdef const argument_field *kernel_arguments(int kernel) noexcept   # the last has no name
+cdef const optimizer_traits *optimizer_of(int kernel) noexcept     # NULL: another kernel
 
 cpdef int kernel(str name) except -1   # the number of a kernel; ImportError if there is none of that name
 
@@ -149,21 +157,9 @@ cpdef int dropout_forward(ndarray y, ndarray used, ndarray state, ndarray x, dou
 cpdef int dropout_backward(ndarray dx, ndarray dy, ndarray used, double p) except -1
 cpdef int random(int kernel, ndarray y, ndarray state, double low, double high) except -1
 cpdef int random_permutation(ndarray index, ndarray state) except -1
-cdef int sgd(
-    pyml_dtype dtype, const optim_segment *segments, ptrdiff_t count, const sgd_options *options,
-    double work
-) except -1
-cdef int adagrad(
-    pyml_dtype dtype, const optim_segment *segments, ptrdiff_t count,
-    const adagrad_options *options, double work
-) except -1
-cdef int rmsprop(
-    pyml_dtype dtype, const optim_segment *segments, ptrdiff_t count,
-    const rmsprop_options *options, double work
-) except -1
-cdef int adam(
-    pyml_dtype dtype, const optim_segment *segments, ptrdiff_t count, const adam_options *options,
-    double work
+cdef int update(
+    int kernel, pyml_dtype dtype, const optim_segment *segments, ptrdiff_t count, const void *options,
+    ptrdiff_t options_size, double work
 ) except -1
 cdef int grad_norm(
     ndarray norm, ndarray coef, const optim_segment *segments, ptrdiff_t count, double max_norm,

@@ -21,13 +21,13 @@ cdef extern from "dispatch.h" nogil:
     ptrdiff_t pyml_isa_lanes(pyml_dtype dtype)
     const char *pyml_kernel_name(pyml_kernel kernel)
     enum:   # those that are alone in their family
-        KERNEL_adagrad, KERNEL_adam, KERNEL_batchnorm_backward, KERNEL_batchnorm_forward,
+        KERNEL_batchnorm_backward, KERNEL_batchnorm_forward,
         KERNEL_batchnorm_inference, KERNEL_batchnorm_inference_backward, KERNEL_cast, KERNEL_copy,
         KERNEL_cross_entropy_backward, KERNEL_cross_entropy_forward, KERNEL_dropout_backward,
         KERNEL_dropout_forward, KERNEL_fill, KERNEL_gather, KERNEL_gather_along, KERNEL_gather_backward,
         KERNEL_gemm, KERNEL_grad_norm, KERNEL_index_check, KERNEL_linear_backward, KERNEL_linear_forward,
         KERNEL_mse_backward, KERNEL_mse_forward, KERNEL_multiply_adds, KERNEL_random_permutation,
-        KERNEL_rmsprop, KERNEL_scale_segments, KERNEL_scatter_add, KERNEL_sgd, KERNEL_sum, KERNEL_where
+        KERNEL_scale_segments, KERNEL_scatter_add, KERNEL_sum, KERNEL_where
 
 cdef extern from "pyml_kernels.h" nogil:
     int COPY_NDIM
@@ -265,40 +265,13 @@ cpdef int random_permutation(ndarray index, ndarray state) except -1:
     return submit(KERNEL_random_permutation, PYML_FLOAT32, &args, sizeof(args), 10 * size(index))
 
 
-cdef int sgd(
-    pyml_dtype dtype, const optim_segment *segments, ptrdiff_t count, const sgd_options *options,
-    double work
+cdef int update(
+    int kernel, pyml_dtype dtype, const optim_segment *segments, ptrdiff_t count, const void *options,
+    ptrdiff_t options_size, double work
 ) except -1:
-    cdef sgd_args args
-    args.segments, args.count, args.options = segments, count, options
-    return submit(KERNEL_sgd, dtype, &args, sizeof(args), work)
-
-
-cdef int adagrad(
-    pyml_dtype dtype, const optim_segment *segments, ptrdiff_t count,
-    const adagrad_options *options, double work
-) except -1:
-    cdef adagrad_args args
-    args.segments, args.count, args.options = segments, count, options
-    return submit(KERNEL_adagrad, dtype, &args, sizeof(args), work)
-
-
-cdef int rmsprop(
-    pyml_dtype dtype, const optim_segment *segments, ptrdiff_t count,
-    const rmsprop_options *options, double work
-) except -1:
-    cdef rmsprop_args args
-    args.segments, args.count, args.options = segments, count, options
-    return submit(KERNEL_rmsprop, dtype, &args, sizeof(args), work)
-
-
-cdef int adam(
-    pyml_dtype dtype, const optim_segment *segments, ptrdiff_t count, const adam_options *options,
-    double work
-) except -1:
-    cdef adam_args args
-    args.segments, args.count, args.options = segments, count, options
-    return submit(KERNEL_adam, dtype, &args, sizeof(args), work)
+    cdef optim_args args
+    args.segments, args.count, args.options, args.options_size = segments, count, options, options_size
+    return submit(kernel, dtype, &args, sizeof(args), work)
 
 
 cdef int grad_norm(
@@ -493,6 +466,7 @@ cdef extern from "program.h" nogil:
 cdef extern from "footprint.h":
     double pyml_footprint(int, pyml_dtype, void *args, footprint_fn visit, void *context)
     const argument_field *pyml_arguments(int)
+    const optimizer_traits *pyml_optimizer(int)
 
 
 cdef pyml_program *program_new() noexcept:
@@ -575,6 +549,10 @@ cdef const char *kernel_name(int kernel) noexcept:
 
 cdef const argument_field *kernel_arguments(int kernel) noexcept:
     return pyml_arguments(kernel)
+
+
+cdef const optimizer_traits *optimizer_of(int kernel) noexcept:
+    return pyml_optimizer(kernel)
 
 
 # ---- what the process runs on ---------------------------------------------------------------------------------

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+import pyml.nn
+import pyml.optim
 from helpers.structs import STRUCTS
 from pyml import _kernels
 
 ROOT = Path(__file__).parent.parent
 FLOORS = [  # lowest first; a name covers what is below it
     {"pyml._kernels", "pyml.config", "pyml.memory", "pyml.recorder"},
-    {"pyml.tensor", "pyml.random"},
+    {"pyml.tensor", "pyml.random", "pyml.options"},
     {"pyml.ops", "pyml.recording"},
     {"pyml.autograd", "pyml.nn", "pyml.optim", "pyml.data"},
     {"pyml.train", "pyml.io", "pyml.plot"},
@@ -250,9 +252,18 @@ def test_only_threads_know_of_threads(path):
         assert not re.search(r"pthread|stdatomic|_Thread_local|omp\.h|#pragma omp", text)
 
 
+def test_no_module_hides_an_operation():
+    """A submodule that is imported late takes its name in the package from what was there."""
+    names = {path.stem for path in (ROOT / "pyml/ops").glob("*.py*")}
+    operations = {name for name in names if callable(getattr(pyml, name, None))}
+    assert [name for name in operations if not callable(getattr(pyml.ops, name))] == []
+
+
 def test_every_kernel_is_listed_and_defined():
     """One line in kernel_list.h, one definition in kernels/."""
-    listed = re.findall(r"^X\((\w+), \w+, .+\)$", (ROOT / "csrc/kernel_list.h").read_text(), re.M)
+    listed = re.findall(
+        r"^(?:X|SEGMENTS|OPTIMIZER)\((\w+), .+\)$", (ROOT / "csrc/kernel_list.h").read_text(), re.M
+    )
     assert len(set(listed)) == len(listed)
     assert _kernels.kernel_names() == listed
 

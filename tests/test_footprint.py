@@ -122,8 +122,14 @@ def options(struct, *values):
 
 
 def segment(n, *names):
-    step = Array(np.array([3], np.float64))
-    return {"n": n, "step": step} | {name: reals(n) for name in names}
+    """Names with [] are of a state: arrays of n, numbers."""
+    numbers = [name for name in names if name.startswith("numbers")]
+    arrays = [name for name in names if name not in numbers]
+    return {
+        "n": n,
+        **{name: Array(np.array([3], np.float64)) for name in numbers},
+        **{name: reals(n) for name in arrays},
+    }
 
 
 # ---- every kernel
@@ -253,43 +259,46 @@ case("dropout_backward", "dx[n] dy[n]", used=state(), n=19, p=0.1)
 case("random_uniform random_normal", "y[n]", "random_args", state=state(), n=19, low=0.5, high=1.5)
 case("random_permutation", index=integers(*range(19)), state=state(), n=19)
 
+ARRAYS, NUMBERS = ([f"{kind}[{i}]" for i in range(3)] for kind in ("arrays", "numbers"))
+for kernel, arrays, numbers, *values in [  # how many of the state those options need
+    ("sgd", 1, 1, 0.1, 0.9, 0.0, 0.01, 0, 0),
+    ("sgd", 0, 1, 0.1, 0.0, 0.0, 0.01, 0, 0),
+    ("adagrad", 1, 1, 0.1, 0.01, 0.01, 1e-8, 0),
+    ("rmsprop", 3, 1, 0.1, 0.9, 0.1, 0.01, 0.9, 1, 0),
+    ("rmsprop", 1, 1, 0.1, 0.9, 1e-8, 0.01, 0.0, 0, 0),
+    ("adam", 3, 1, 0.1, (0.9, 0.99), 1e-8, 0.01, 1, 0, 0),
+    ("adam", 2, 1, 0.1, (0.9, 0.99), 1e-8, 0.01, 0, 0, 1),
+    ("nadam", 2, 2, 0.1, (0.9, 0.99), 1e-8, 0.01, 0.1, 0, 0),
+]:
+    names = "w", "g", *ARRAYS[:arrays], *NUMBERS[:numbers]
+    case(
+        *(kernel, "", "optim_args"),
+        options=options(f"{kernel}_options", *values),
+        segments=[segment(n, *names) for n in (19, 0, 3)],
+    )
 SGD = options("sgd_options", 0.1, 0.9, 0.0, 0.01, 0, 0)
 PLAIN_SGD = options("sgd_options", 0.1, 0.0, 0.0, 0.01, 0, 0)
-ADAGRAD = options("adagrad_options", 0.1, 0.01, 0.01, 1e-8, 0)
-RMSPROP = options("rmsprop_options", 0.1, 0.9, 1e-8, 0.01, 0.9, 1, 0)
-PLAIN_RMSPROP = options("rmsprop_options", 0.1, 0.9, 1e-8, 0.01, 0.0, 0, 0)
-ADAM = options("adam_options", 0.1, 0.9, 0.99, 1e-8, 0.01, 1, 0, 0)
-PLAIN_ADAM = options("adam_options", 0.1, 0.9, 0.99, 1e-8, 0.01, 0, 0, 1)
-for kernel, values, names in [
-    ("sgd", SGD, "w g s0"),
-    ("sgd", PLAIN_SGD, "w g"),
-    ("adagrad", ADAGRAD, "w g s0"),
-    ("rmsprop", RMSPROP, "w g s0 s1 s2"),
-    ("rmsprop", PLAIN_RMSPROP, "w g s0"),
-    ("adam", ADAM, "w g s0 s1 s2"),
-    ("adam", PLAIN_ADAM, "w g s0 s1"),
+for values, rest in [
+    (SGD, {"left_out": "segments[0].arrays[1] segments[0].arrays[2] segments[0].numbers[1]"}),
+    (PLAIN_SGD, {"idle": "segments[0].arrays[0]"}),
 ]:
-    case(kernel, options=values, segments=[segment(n, *names.split()) for n in (19, 0, 3)])
-case(
-    "sgd",
-    left_out="segments[0].s1 segments[0].s2",
-    segments=[segment(3, "w", "g", "s0", "s1", "s2")],
-    options=SGD,
-)
-case("sgd", idle="segments[0].s0", segments=[segment(3, "w", "g", "s0")], options=PLAIN_SGD)
-case("adam", idle="options", segments=[], options=ADAM)
+    names = [*ARRAYS, *NUMBERS[:2]] if values is SGD else [ARRAYS[0], NUMBERS[0]]
+    case(
+        *("sgd", "", "optim_args"), **rest, segments=[segment(3, "w", "g", *names)], options=values
+    )
+case(*("sgd", "", "optim_args"), idle="options", segments=[], options=SGD)
 case(
     "grad_norm",
     "norm[1] coef[1]",
-    left_out="segments[0].w segments[0].step segments[1].s0 segments[1].step",
-    segments=[segment(19, "w", "g"), segment(3, "g", "s0")],
+    left_out="segments[0].w segments[0].numbers[0] segments[1].arrays[0]",
+    segments=[segment(19, "w", "g", "numbers[0]"), segment(3, "g", "arrays[0]")],
     max_norm=0.1,
 )
 case(
     "scale_segments",
     "coef[1]",
-    left_out="segments[0].g segments[0].step segments[1].step",
-    segments=[segment(19, "w", "g"), segment(3, "w")],
+    left_out="segments[0].g segments[0].numbers[0]",
+    segments=[segment(19, "w", "g", "numbers[0]"), segment(3, "w")],
 )
 
 BINARY = "add sub mul div pow maximum minimum"
@@ -448,6 +457,8 @@ class Call:
             structs.append((self.table[i], f"segments[{i}].", arguments))
         if "segments" in case.arguments:
             self.args.segments, self.args.count = ctypes.addressof(self.table), len(segments)
+        if "options" in case.arguments:
+            self.args.options_size = case.arguments["options"].values.nbytes
 
         for _, prefix, arguments in structs:
             for field, value in arguments.items():
@@ -473,8 +484,10 @@ class Call:
             name = value if isinstance(value, str) else prefix + field
             begin, values = self.arrays[name]
             at = begin + (0 if isinstance(value, str) else value.at * values.itemsize)
-            setattr(struct, field, self.memory.ctypes.data + at)
-            address = ctypes.addressof(struct) + getattr(type(struct), field).offset
+            member, index = re.match(r"(\w+)(?:\[(\d)\])?$", field).groups()
+            address = ctypes.addressof(struct) + getattr(type(struct), member).offset
+            address += int(index or 0) * ctypes.sizeof(ctypes.c_void_p)
+            pointer(address).value = self.memory.ctypes.data + at
             self.fields[address] = prefix + field
         elif field != "segments":
             assert field in dict(struct._fields_), field  # ctypes takes any name

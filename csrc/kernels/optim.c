@@ -1,47 +1,11 @@
 /* Optimizers: one call updates all segments (the parameters of a group), in one pass over memory.
  *
- * The segments are walked as one array of all their elements, cut into blocks of OPTIM_BLOCK, so that work is
- * even however the sizes differ. What depends on the options and the step count alone is computed in double
- * and rounded once to `real`. The algorithms are those of PyTorch's documentation, their divisions by
- * constants made products. */
+ * What depends on the options and the numbers of the state alone is computed in double and rounded once to
+ * `real`. The algorithms are those of PyTorch's documentation, their divisions by constants made products. */
 #include "kernel.h"
+#include "segments.h"
 
 #include <math.h>
-
-enum { OPTIM_BLOCK = 16384 };
-
-/* A segment, and the index of its first element among those of all. */
-typedef struct {
-    const optim_segment *s;
-    ptrdiff_t first;
-} place;
-
-/* the segment of element i, at p or after it */
-INLINE place find_element(place p, ptrdiff_t i)
-{
-    while (i - p.first >= p.s->n) p.first += p.s++->n;
-    return p;
-}
-
-/* Runs a statement with `s` a segment and [from, to) its elements, for all that lie in [begin, end). */
-#define FOR_SEGMENTS(segments, begin, end, ...)                       \
-    do {                                                              \
-        place p = {segments, 0};                                      \
-        for (ptrdiff_t at = begin, stop; at < (end); at = stop) {     \
-            p = find_element(p, at);                                  \
-            stop = min_size(end, p.first + p.s->n);                   \
-            const optim_segment *const s = p.s;                       \
-            const ptrdiff_t from = at - p.first, to = stop - p.first; \
-            __VA_ARGS__;                                              \
-        }                                                             \
-    } while (0)
-
-static ptrdiff_t count_elements(const optim_segment *segments, ptrdiff_t count)
-{
-    ptrdiff_t n = 0;
-    for (ptrdiff_t i = 0; i < count; i++) n += segments[i].n;
-    return n;
-}
 
 /* n <= L elements of p from i on */
 INLINE vec load(const void *p, ptrdiff_t i, ptrdiff_t n) { return vload_upto((const real *)p + i, n); }
@@ -61,10 +25,34 @@ INLINE vec load_gradient(const optim_segment *s, ptrdiff_t i, ptrdiff_t n, vec w
 /* m + t (x - m): torch.lerp */
 INLINE vec lerp(vec m, vec x, real t) { return vfma(vset1(t), x - m, m); }
 
-/* Defines the kernel `name` from name_constants, what elements share whose segments have made as many steps;
- * name_prepare, which computes them; and name_lanes, which updates the n <= L elements from i on. `ns` is the
- * time of an element on one thread in nanoseconds, roughly. */
-#define OPTIMIZER(name, ns)                                                                       \
+/* <name>_numbers: as many as the state has, by kernel_list.h */
+enum {
+#define X(name, arguments, operations)
+#define OPTIMIZER(name, arrays, numbers, operations) name##_numbers = numbers,
+#include "../kernel_list.h"
+#undef X
+};
+
+static double step_of(const optim_segment *s) { return *s->numbers[OPTIM_STEP]; }
+
+static void count_step(const void *options, const optim_segment *s)
+{
+    (void)options;
+    ++*s->numbers[OPTIM_STEP];
+}
+
+INLINE int same_numbers(const optim_segment *a, const optim_segment *b, int numbers)
+{
+    int same = step_of(a) == step_of(b);
+    for (int k = OPTIM_STEP + 1; k < numbers; k++) same &= *a->numbers[k] == *b->numbers[k];
+    return same;
+}
+
+/* Defines the kernel `name` from name_constants, what elements share whose segments have the same numbers;
+ * name_prepare, which computes them from the options and a segment; and name_lanes, which updates the n <= L
+ * elements from i on. `advance` brings the numbers of a segment to this step: count_step, where there is only that.
+ * `ns` is the time of an element on one thread in nanoseconds, roughly. */
+#define UPDATE_KERNEL(name, advance, ns)                                                          \
     static void name##_segment(const optim_segment *segment, name##_constants k, ptrdiff_t begin, \
                                ptrdiff_t end)                                                     \
     {                                                                                             \
@@ -75,25 +63,26 @@ INLINE vec lerp(vec m, vec x, real t) { return vfma(vset1(t), x - m, m); }
     }                                                                                             \
     static void name##_range(const void *context, ptrdiff_t begin, ptrdiff_t end)                 \
     {                                                                                             \
-        const name##_args *a = context;                                                           \
-        double step = NAN;                                                                        \
+        const optim_args *a = context;                                                            \
+        const optim_segment *prepared = NULL;                                                     \
         name##_constants k = {0};                                                                 \
         FOR_SEGMENTS(a->segments, begin, end, {                                                   \
-            if (*s->step != step) k = name##_prepare(a->options, step = *s->step);                \
+            if (prepared == NULL || !same_numbers(prepared, s, name##_numbers))                   \
+                k = name##_prepare(a->options, prepared = s);                                     \
             name##_segment(s, k, from, to);                                                       \
         });                                                                                       \
     }                                                                                             \
     void KERNEL(name)(const void *args)                                                           \
     {                                                                                             \
-        const name##_args *a = args;                                                              \
+        const optim_args *a = args;                                                               \
         ptrdiff_t n = count_elements(a->segments, a->count);                                      \
-        for (ptrdiff_t i = 0; i < a->count; i++) ++*a->segments[i].step;                          \
-        parallel_for(n, OPTIM_BLOCK, (double)n * (ns), name##_range, a);                          \
+        for (ptrdiff_t i = 0; i < a->count; i++) advance(a->options, &a->segments[i]);            \
+        parallel_for(n, SEGMENTS_BLOCK, (double)n * (ns), name##_range, a);                       \
     }
 
 /* ---- sgd ------------------------------------------------------------------------------------------ */
 
-/* Sutskever et al. 2013, with PyTorch's velocity, which lr is not a part of.  b is s0.
+/* Sutskever et al. 2013, with PyTorch's velocity, which lr is not a part of.  The array is b.
  *   b <- g at step 1, then momentum * b + (1 - dampening) * g
  *   w <- w - lr * (g + momentum * b  with nesterov,  b  with momentum,  else g) */
 typedef struct {
@@ -101,11 +90,10 @@ typedef struct {
     int nesterov, maximize, first;
 } sgd_constants;
 
-static sgd_constants sgd_prepare(const sgd_options *o, double step)
+static sgd_constants sgd_prepare(const sgd_options *o, const optim_segment *s)
 {
-    return (sgd_constants){
-        (real)o->lr, (real)o->momentum, (real)(1 - o->dampening), (real)o->weight_decay, o->nesterov,
-        o->maximize, step == 1};
+    return (sgd_constants){(real)o->lr, (real)o->momentum, (real)(1 - o->dampening), (real)o->weight_decay,
+                           o->nesterov, o->maximize,       step_of(s) == 1};
 }
 
 INLINE void sgd_lanes(const optim_segment *s, sgd_constants k, ptrdiff_t i, ptrdiff_t n)
@@ -113,17 +101,17 @@ INLINE void sgd_lanes(const optim_segment *s, sgd_constants k, ptrdiff_t i, ptrd
     vec w = load(s->w, i, n);
     vec g = load_gradient(s, i, n, w, k.maximize, k.weight_decay);
     if (k.momentum != 0) {
-        vec b = k.first ? g : vfma(vset1(k.undamped), g, load(s->s0, i, n) * k.momentum);
-        store(s->s0, i, b, n);
+        vec b = k.first ? g : vfma(vset1(k.undamped), g, load(s->arrays[0], i, n) * k.momentum);
+        store(s->arrays[0], i, b, n);
         g = k.nesterov ? vfma(vset1(k.momentum), b, g) : b;
     }
     store(s->w, i, vfma(vset1(-k.lr), g, w), n);
 }
-OPTIMIZER(sgd, 0.3)
+UPDATE_KERNEL(sgd, count_step, 0.3)
 
 /* ---- adagrad -------------------------------------------------------------------------------------- */
 
-/* Duchi, Hazan & Singer 2011.  The sum of squares, v, is s0.
+/* Duchi, Hazan & Singer 2011.  The array is v, the sum of squares.
  *   v <- v + g^2
  *   w <- w - lr / (1 + (step - 1) * lr_decay) * g / (sqrt(v) + eps) */
 typedef struct {
@@ -131,9 +119,9 @@ typedef struct {
     int maximize;
 } adagrad_constants;
 
-static adagrad_constants adagrad_prepare(const adagrad_options *o, double step)
+static adagrad_constants adagrad_prepare(const adagrad_options *o, const optim_segment *s)
 {
-    return (adagrad_constants){(real)(o->lr / (1 + (step - 1) * o->lr_decay)), (real)o->weight_decay,
+    return (adagrad_constants){(real)(o->lr / (1 + (step_of(s) - 1) * o->lr_decay)), (real)o->weight_decay,
                                (real)o->eps, o->maximize};
 }
 
@@ -141,15 +129,15 @@ INLINE void adagrad_lanes(const optim_segment *s, adagrad_constants k, ptrdiff_t
 {
     vec w = load(s->w, i, n);
     vec g = load_gradient(s, i, n, w, k.maximize, k.weight_decay);
-    vec v = vfma(g, g, load(s->s0, i, n));
-    store(s->s0, i, v, n);
+    vec v = vfma(g, g, load(s->arrays[0], i, n));
+    store(s->arrays[0], i, v, n);
     store(s->w, i, vfma(vset1(-k.lr), g / (vsqrt(v) + k.eps), w), n);
 }
-OPTIMIZER(adagrad, 0.6)
+UPDATE_KERNEL(adagrad, count_step, 0.6)
 
 /* ---- rmsprop -------------------------------------------------------------------------------------- */
 
-/* Hinton 2012, lecture 6; centered: Graves 2013 (arXiv:1308.0850), eq. 38-45.  v is s0, b is s1, a is s2.
+/* Hinton 2012, lecture 6; centered: Graves 2013 (arXiv:1308.0850), eq. 38-45.  The arrays are v, b, a.
  *   v <- alpha * v + (1 - alpha) * g^2;   a <- alpha * a + (1 - alpha) * g  with centered, else a = 0
  *   u = g / (sqrt(v - a^2) + eps);        b <- momentum * b + u  with momentum, else b = u
  *   w <- w - lr * b
@@ -159,9 +147,9 @@ typedef struct {
     int centered, maximize;
 } rmsprop_constants;
 
-static rmsprop_constants rmsprop_prepare(const rmsprop_options *o, double step)
+static rmsprop_constants rmsprop_prepare(const rmsprop_options *o, const optim_segment *s)
 {
-    (void)step;
+    (void)s;
     return (rmsprop_constants){(real)o->lr,           (real)o->alpha,    (real)(1 - o->alpha), (real)o->eps,
                                (real)o->weight_decay, (real)o->momentum, o->centered,          o->maximize};
 }
@@ -170,21 +158,21 @@ INLINE void rmsprop_lanes(const optim_segment *s, rmsprop_constants k, ptrdiff_t
 {
     vec w = load(s->w, i, n);
     vec g = load_gradient(s, i, n, w, k.maximize, k.weight_decay);
-    vec v = vfma(g * k.one_minus_alpha, g, load(s->s0, i, n) * k.alpha);
-    store(s->s0, i, v, n);
+    vec v = vfma(g * k.one_minus_alpha, g, load(s->arrays[0], i, n) * k.alpha);
+    store(s->arrays[0], i, v, n);
     if (k.centered) {
-        vec a = lerp(load(s->s2, i, n), g, k.one_minus_alpha);
-        store(s->s2, i, a, n);
+        vec a = lerp(load(s->arrays[2], i, n), g, k.one_minus_alpha);
+        store(s->arrays[2], i, a, n);
         v = vmax(vfma(-a, a, v), (vec){0});
     }
     vec u = g / (vsqrt(v) + k.eps);
     if (k.momentum != 0) {
-        u = vfma(vset1(k.momentum), load(s->s1, i, n), u);
-        store(s->s1, i, u, n);
+        u = vfma(vset1(k.momentum), load(s->arrays[1], i, n), u);
+        store(s->arrays[1], i, u, n);
     }
     store(s->w, i, vfma(vset1(-k.lr), u, w), n);
 }
-OPTIMIZER(rmsprop, 0.7)
+UPDATE_KERNEL(rmsprop, count_step, 0.7)
 
 /* ---- adam ----------------------------------------------------------------------------------------- */
 
@@ -195,24 +183,25 @@ OPTIMIZER(rmsprop, 0.7)
  *   m <- beta1 * m + (1 - beta1) * g;   v <- beta2 * v + (1 - beta2) * g^2
  *   x <- max(x, v)                                with amsgrad, else x = v
  *   w <- w - lr / (1 - beta1^step) * m / (sqrt(x / (1 - beta2^step)) + eps)
- * m is s0, v is s1, x is s2. */
+ * The arrays are m, v, x. */
 typedef struct {
     real step_size, one_minus_beta1, beta2, one_minus_beta2, root_correction, eps, weight_decay, shrink;
     int amsgrad, maximize;
 } adam_constants;
 
-static adam_constants adam_prepare(const adam_options *o, double step)
+static adam_constants adam_prepare(const adam_options *o, const optim_segment *s)
 {
-    double correction1 = 1 - pow(o->beta1, step), correction2 = 1 - pow(o->beta2, step);
+    const double beta1 = o->betas[0], beta2 = o->betas[1], step = step_of(s);
+    double correction1 = 1 - pow(beta1, step), correction2 = 1 - pow(beta2, step);
     return (adam_constants){
         .step_size = (real)(o->lr / correction1),
-        .one_minus_beta1 = (real)(1 - o->beta1),
-        .beta2 = (real)o->beta2,
-        .one_minus_beta2 = (real)(1 - o->beta2),
+        .one_minus_beta1 = (real)(1 - beta1),
+        .beta2 = (real)beta2,
+        .one_minus_beta2 = (real)(1 - beta2),
         .root_correction = (real)(1 / sqrt(correction2)),
         .eps = (real)o->eps,
-        .weight_decay = o->decoupled ? 0 : (real)o->weight_decay,
-        .shrink = o->decoupled ? (real)(1 - o->lr * o->weight_decay) : 1,
+        .weight_decay = o->decoupled_weight_decay ? 0 : (real)o->weight_decay,
+        .shrink = o->decoupled_weight_decay ? (real)(1 - o->lr * o->weight_decay) : 1,
         .amsgrad = o->amsgrad,
         .maximize = o->maximize,
     };
@@ -222,88 +211,74 @@ INLINE void adam_lanes(const optim_segment *s, adam_constants k, ptrdiff_t i, pt
 {
     vec w = load(s->w, i, n);
     vec g = load_gradient(s, i, n, w, k.maximize, k.weight_decay);
-    vec m = lerp(load(s->s0, i, n), g, k.one_minus_beta1);
-    vec v = vfma(g * k.one_minus_beta2, g, load(s->s1, i, n) * k.beta2);
-    store(s->s0, i, m, n);
-    store(s->s1, i, v, n);
+    vec m = lerp(load(s->arrays[0], i, n), g, k.one_minus_beta1);
+    vec v = vfma(g * k.one_minus_beta2, g, load(s->arrays[1], i, n) * k.beta2);
+    store(s->arrays[0], i, m, n);
+    store(s->arrays[1], i, v, n);
     if (k.amsgrad) {
-        v = vmax(load(s->s2, i, n), v);
-        store(s->s2, i, v, n);
+        v = vmax(load(s->arrays[2], i, n), v);
+        store(s->arrays[2], i, v, n);
     }
     vec direction = m / vfma(vsqrt(v), vset1(k.root_correction), vset1(k.eps));
     store(s->w, i, vfma(vset1(-k.step_size), direction, w * k.shrink), n);
 }
-OPTIMIZER(adam, 0.7)
+UPDATE_KERNEL(adam, count_step, 0.7)
 
-/* ---- clipping ------------------------------------------------------------------------------------- */
+/* ---- nadam ---------------------------------------------------------------------------------------- */
 
-enum { SUMS = 16 }; /* sums carried side by side: the same number, so the same bits, on every ISA */
+/* Dozat 2016, "Incorporating Nesterov momentum into Adam"; decoupled: as in AdamW.
+ *   w <- w - lr * weight_decay * w                with decoupled, in place of g <- g + weight_decay * w
+ *   mu_t = beta1 * (1 - 0.96^(t * momentum_decay) / 2);   product <- product * mu_step
+ *   m <- beta1 * m + (1 - beta1) * g;   v <- beta2 * v + (1 - beta2) * g^2
+ *   u = (1 - mu_step) / (1 - product) * g + mu_{step+1} / (1 - product * mu_{step+1}) * m
+ *   w <- w - lr * u / (sqrt(v / (1 - beta2^step)) + eps)
+ * The arrays are m, v; the number is the product. */
+enum { NADAM_PRODUCT = OPTIM_STEP + 1 };
 
 typedef struct {
-    double *partials; /* one a block, in the caller's scratch */
-    ptrdiff_t block;
-    const optim_segment *segments;
-} squares_context;
+    real g_size, m_size, one_minus_beta1, beta2, one_minus_beta2, root_correction, eps, weight_decay, shrink;
+    int maximize;
+} nadam_constants;
 
-static void add_squares(double sums[SUMS], const real *g, ptrdiff_t n)
+static double nadam_momentum(const nadam_options *o, double step)
 {
-    double local[SUMS];
-    memcpy(local, sums, sizeof local);
-    ptrdiff_t i = 0;
-    for (; i + SUMS <= n; i += SUMS)
-        for (int j = 0; j < SUMS; j++) local[j] += (double)g[i + j] * (double)g[i + j];
-    for (int j = 0; i + j < n; j++) local[j] += (double)g[i + j] * (double)g[i + j];
-    memcpy(sums, local, sizeof local);
+    return o->betas[0] * (1 - 0.5 * pow(0.96, step * o->momentum_decay));
 }
 
-static void squares_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
+static void nadam_advance(const void *options, const optim_segment *s)
 {
-    const squares_context *c = context;
-    double sums[SUMS] = {0};
-    FOR_SEGMENTS(c->segments, begin, end, add_squares(sums, (const real *)s->g + from, to - from));
-    for (int half = SUMS / 2; half > 0; half /= 2)
-        for (int j = 0; j < half; j++) sums[j] += sums[j + half];
-    c->partials[begin / c->block] = sums[0];
+    count_step(options, s);
+    *s->numbers[NADAM_PRODUCT] *= nadam_momentum(options, step_of(s));
 }
 
-/* normal number of real */
-#define SMALLEST (REAL_BITS == 32 ? 0x1p-126 : 0x1p-1022)
-
-void KERNEL(grad_norm)(const void *args)
+static nadam_constants nadam_prepare(const nadam_options *o, const optim_segment *s)
 {
-    const grad_norm_args *a = args;
-    ptrdiff_t n = count_elements(a->segments, a->count);
-    squares_context c = {thread_scratch(), OPTIM_BLOCK, a->segments};
-    while (n / c.block >= SCRATCH_BYTES / (ptrdiff_t)sizeof(double)) c.block *= 2;
-    parallel_for(n, c.block, (double)n * 0.2, squares_range, &c);
-    double sum = 0;
-    for (ptrdiff_t i = 0; i * c.block < n; i++) sum += c.partials[i];
-    double norm = sqrt(sum), coef = a->max_norm / (norm + 1e-6);
-    *(real *)a->norm = (real)norm;
-    if (coef < SMALLEST && norm < __builtin_inf()) coef = -(a->max_norm / ((norm + 1e-6) * 0x1p-64));
-    *(real *)a->coef = (real)(coef > 1 ? 1 : coef); /* NaN stays NaN */
+    const double beta1 = o->betas[0], beta2 = o->betas[1], step = step_of(s);
+    double product = *s->numbers[NADAM_PRODUCT], next = nadam_momentum(o, step + 1);
+    return (nadam_constants){
+        .g_size = (real)(o->lr * (1 - nadam_momentum(o, step)) / (1 - product)),
+        .m_size = (real)(o->lr * next / (1 - product * next)),
+        .one_minus_beta1 = (real)(1 - beta1),
+        .beta2 = (real)beta2,
+        .one_minus_beta2 = (real)(1 - beta2),
+        .root_correction = (real)(1 / sqrt(1 - pow(beta2, step))),
+        .eps = (real)o->eps,
+        .weight_decay = o->decoupled_weight_decay ? 0 : (real)o->weight_decay,
+        .shrink = o->decoupled_weight_decay ? (real)(1 - o->lr * o->weight_decay) : 1,
+        .maximize = o->maximize,
+    };
 }
 
-/* a negative coef: see grad_norm_args */
-static void scale_segment(real *w, real coef, ptrdiff_t n)
+INLINE void nadam_lanes(const optim_segment *s, nadam_constants k, ptrdiff_t i, ptrdiff_t n)
 {
-    if (coef < 0)
-        for (ptrdiff_t i = 0; i < n; i++) w[i] = w[i] * -coef * (real)0x1p-64;
-    else
-        for (ptrdiff_t i = 0; i < n; i++) w[i] *= coef;
+    vec w = load(s->w, i, n);
+    vec g = load_gradient(s, i, n, w, k.maximize, k.weight_decay);
+    vec m = lerp(load(s->arrays[0], i, n), g, k.one_minus_beta1);
+    vec v = vfma(g * k.one_minus_beta2, g, load(s->arrays[1], i, n) * k.beta2);
+    store(s->arrays[0], i, m, n);
+    store(s->arrays[1], i, v, n);
+    vec u = vfma(vset1(k.m_size), m, g * k.g_size);
+    vec root = vfma(vsqrt(v), vset1(k.root_correction), vset1(k.eps));
+    store(s->w, i, w * k.shrink - u / root, n);
 }
-
-static void scale_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
-{
-    const scale_segments_args *a = context;
-    const real coef = *(const real *)a->coef;
-    FOR_SEGMENTS(a->segments, begin, end, scale_segment((real *)s->w + from, coef, to - from));
-}
-
-void KERNEL(scale_segments)(const void *args)
-{
-    const scale_segments_args *a = args;
-    if (*(const real *)a->coef == 1) return;
-    ptrdiff_t n = count_elements(a->segments, a->count);
-    parallel_for(n, OPTIM_BLOCK, (double)n * 0.2, scale_range, a);
-}
+UPDATE_KERNEL(nadam, nadam_advance, 0.8)

@@ -1,113 +1,29 @@
-"""The steps of the optimizers, and gradient clipping: one kernel call for all parameters of a group and dtype.
+"""The steps of the optimizers: one kernel call for all parameters of a group and dtype.
 
-An Update belongs to a param_group and lives as long as its optimizer: it owns the memory that the kernel reads the
-segments and the options from. A step fills it from the group and the state, and checks everything before
-the first kernel runs, so a step that raises has changed nothing.
+An Algorithm is what a class of optimizers declares, checked against the kernel. An Update belongs to a param_group and
+lives as long as its optimizer: it owns the memory that the kernel reads the segments and the options from. A step fills
+it from the group and the state, and checks everything before the first kernel runs, so a step that raises has changed
+nothing.
 """
-import math
-
 import numpy as np
 
 cimport numpy as cnp
 from cpython.object cimport PyObject
-from libc.stdlib cimport free, realloc
+from libc.stdlib cimport calloc, free, realloc
 from numpy cimport ndarray
 
-from kernel_arguments cimport adagrad_options, adam_options, optim_segment, rmsprop_options, sgd_options
+from kernel_arguments cimport optim_segment
 
 from pyml cimport _kernels
-from pyml._kernels cimport PYML_FLOAT32, PYML_FLOAT64, pyml_dtype
-from pyml.memory cimport new_number
+from pyml._kernels cimport (
+    FIELD_DOUBLE, FIELD_INT, OPTIM_STEP, PYML_FLOAT32, PYML_FLOAT64, argument_field, optimizer_of, pyml_dtype,
+)
 from pyml.recorder cimport Recorder, Traced, recorder
-from pyml.ops.arrays cimport contiguous, copied, copy_into, empty_scalar, is_real, real_tensor
-from pyml.tensor cimport Tensor, unwritable, wrap
-
-from pyml.recorder import refuse
+from pyml.ops.arrays cimport is_real
+from pyml.ops.segments cimport Segments
+from pyml.tensor cimport Tensor, wrap
 
 cnp.import_array()
-
-
-# ---- segments -------------------------------------------------------------------------------------------------
-
-cdef double ELEMENT_TIME = 0.5   # nanoseconds to update one element, about
-
-
-cdef class Segments:
-    """The segments of a call for each dtype: float32 at the front of the table, float64 at its end."""
-    def __dealloc__(self):
-        free(self.table)
-
-    cdef int acquire(self) except -1:
-        """Nobody else uses this object until close()."""
-        if self.is_open:
-            raise RuntimeError("step() was called while a step() of the same optimizer is running")
-        self.floats = self.doubles = 0
-        self.float_elements = self.double_elements = 0
-        self.alive, self.copies = [], []
-        self.is_open = True
-        return 0
-
-    cdef int reserve(self, Py_ssize_t capacity) except -1:
-        """Makes room for `capacity` segments; none are in use."""
-        cdef void *table
-        if capacity > self.capacity:
-            table = realloc(self.table, capacity * sizeof(optim_segment))
-            if table == NULL:
-                raise MemoryError()
-            self.table, self.capacity = <optim_segment *>table, capacity
-        return 0
-
-    cdef void close(self):
-        self.alive = self.copies = None
-        self.is_open = False
-
-    cdef int tell(self) except -1:
-        """Tells a recording that the segments point into arrays. Call after the kernels."""
-        cdef Recorder r = recorder()
-        if r is not None:
-            for array in self.alive:
-                r.keep(array)
-        return 0
-
-    cdef optim_segment *append(self, ndarray w) except NULL:
-        """The next segment, for the real array w, which the kernel will write."""
-        cdef Py_ssize_t n = cnp.PyArray_SIZE(w)
-        cdef optim_segment *s
-        if cnp.PyArray_TYPE(w) == cnp.NPY_FLOAT32:
-            s = &self.table[self.floats]
-            self.floats += 1
-            self.float_elements += n
-        else:
-            self.doubles += 1
-            s = &self.table[self.capacity - self.doubles]
-            self.double_elements += n
-        s.n = n
-        s.w = self.writable(w)
-        s.s0 = s.s1 = s.s2 = NULL
-        return s
-
-    cdef void *writable(self, ndarray a) except NULL:
-        """Memory that holds a's values in order, and whose values a will have after write_back()."""
-        cdef ndarray copy
-        if not cnp.PyArray_ISCARRAY(a):
-            why = unwritable(a)
-            if why is not None:
-                raise ValueError(f"the optimizer cannot write a parameter, gradient or state that {why}; .clone() it")
-            copy = copied(a)
-            self.copies.append((a, copy))
-            a = copy
-        self.alive.append(a)
-        return cnp.PyArray_DATA(a)
-
-    cdef void *readable(self, ndarray a):
-        a = contiguous(a)
-        self.alive.append(a)
-        return cnp.PyArray_DATA(a)
-
-    cdef int write_back(self) except -1:
-        for array, copy in self.copies:
-            copy_into(array, copy)
-        return 0
 
 
 cdef ndarray lasting(ndarray a):
@@ -125,31 +41,125 @@ cdef double number(object value) except? -1:
     return (<Tensor>value).array.item() if isinstance(value, Tensor) else value
 
 
-# ---- optimizers -----------------------------------------------------------------------------------------------
+cdef class Algorithm:
+    """What the kernel of an optimizer reads, by the names that a class of optimizers declares.
+
+    Args:
+        who: the class, for messages.
+        kernel: its name in csrc/kernel_list.h.
+        options: the names of a param_group's options that the kernel reads: those of <kernel>_options.
+        arrays: {name: True, or the option that needs it} of the state that has a parameter's shape, in the order of
+            the kernel.
+        numbers: {name: first value} of the rest of the state, "step" first.
+        starts: {name: the option whose value its elements begin with} of arrays that do not begin with zeros.
+
+    Raises:
+        ImportError: if there is no such kernel.
+        TypeError: if what is declared is not what the kernel reads.
+    """
+    def __init__(self, str who not None, str kernel not None, options, dict arrays not None, dict numbers not None,
+                 dict starts not None):
+        cdef const argument_field *field
+        cdef Py_ssize_t k
+        self.kernel = _kernels.kernel(kernel)
+        self.traits = optimizer_of(self.kernel)
+        if self.traits == NULL:
+            raise TypeError(f"{who}: the kernel {kernel!r} is no optimizer; csrc/kernel_list.h has a line OPTIMIZER for each")
+        fields = []
+        field = self.traits.options
+        while field.name != NULL:
+            if field.kind != FIELD_DOUBLE and (field.kind != FIELD_INT or field.count != 1):
+                raise TypeError(f"{who}: {field.name.decode()} of {kernel}_options is neither doubles nor an int")
+            fields.append(field.name.decode())
+            field += 1
+        if sorted(fields) != sorted(options):
+            raise TypeError(
+                f"{who}: _options are {sorted(options)}, they must be the fields of {kernel}_options in "
+                f"csrc/pyml_kernels.h: {sorted(fields)}"
+            )
+        if len(arrays) != self.traits.arrays or len(numbers) != self.traits.numbers:
+            raise TypeError(
+                f"{who}: _states has {len(arrays)} arrays and _numbers {len(numbers)} numbers, {kernel!r} has "
+                f"{self.traits.arrays} and {self.traits.numbers} by its line of csrc/kernel_list.h"
+            )
+        if numbers and next(iter(numbers)) != "step":
+            raise TypeError(f"{who}: _numbers are {list(numbers)}, the first must be 'step', the count of updates")
+        if not set(starts) <= set(arrays):
+            raise TypeError(f"{who}: _starts has {sorted(set(starts) - set(arrays))}, which _states lacks")
+        self.options, self.arrays, self.numbers = tuple(fields), tuple(arrays), tuple(numbers)
+        self.firsts = tuple([float(value) for value in numbers.values()])
+        self.starts = [(self.arrays.index(name), option) for name, option in starts.items()]
+        for k, need in enumerate(arrays.values()):
+            if need is not True and need not in fields:
+                raise TypeError(f"{who}: _states says that {self.arrays[k]!r} needs {need!r}, which is none of _options")
+            self.needs[k] = -1 if need is True else fields.index(need)
 
 
 cdef class Update(Segments):
-    """The update of one param_group. A subclass knows the options, the names of the state, and the kernel.
+    """The update of one param_group.
 
     Args:
+        algorithm: of the class of the optimizer.
         name: the optimizer's, for messages.
     """
-    def __init__(self, str name):
-        self.name = name
+    def __cinit__(self, Algorithm algorithm not None, str name not None):
+        self.algorithm, self.name = algorithm, name
         self.seen_count = -1
+        self.options = <char *>calloc(1, algorithm.traits.options_size)
+        if self.options == NULL:
+            raise MemoryError()
 
     def __dealloc__(self):
         free(self.seen)
+        free(self.steps)
+        free(self.options)
 
     cdef int read_options(self, dict group) except -1:
-        raise NotImplementedError
+        """Fills the struct of options, and finds which arrays of state they need."""
+        cdef Algorithm a = self.algorithm
+        cdef const argument_field *field
+        cdef Py_ssize_t i, k
+        cdef char *at
+        for i in range(len(a.options)):
+            field = &a.traits.options[i]
+            at = self.options + field.offset
+            value = group[<str>a.options[i]]
+            if field.kind == FIELD_INT:
+                (<int *>at)[0] = <bint>value
+            elif field.count == 1:
+                (<double *>at)[0] = number(value)
+            else:
+                self.read_tuple(<str>a.options[i], tuple(value), <double *>at, field.count)
+        self.used = 0
+        for k in range(len(a.arrays)):
+            if a.needs[k] < 0 or self.is_on(&a.traits.options[a.needs[k]]):
+                self.used |= 1 << k
+        for k, option in a.starts:
+            self.start[k] = number(group[option])
+        return 0
 
-    cdef const void *options_at(self):
-        """The struct that read_options fills."""
-        raise NotImplementedError
+    cdef int read_tuple(self, str name, tuple values, double *at, Py_ssize_t count) except -1:
+        cdef Py_ssize_t i
+        if len(values) != count:
+            raise ValueError(f"{self.name}: {name} is {values}, it must have {count} numbers")
+        for i in range(count):
+            at[i] = number(values[i])
+        return 0
 
-    cdef int call(self, pyml_dtype dtype, const optim_segment *segments, ptrdiff_t count, double work) except -1:
-        raise NotImplementedError
+    cdef bint is_on(self, const argument_field *field) noexcept:
+        """Whether an option that was read is not 0."""
+        cdef char *at = self.options + field.offset
+        return (<int *>at)[0] != 0 if field.kind == FIELD_INT else (<double *>at)[0] != 0
+
+    cdef int reserve(self, Py_ssize_t capacity) except -1:
+        cdef void *steps
+        Segments.reserve(self, capacity)
+        if self.algorithm.traits.numbers == 0 and self.capacity > self.steps_capacity:
+            steps = realloc(self.steps, self.capacity * sizeof(double))
+            if steps == NULL:
+                raise MemoryError()
+            self.steps, self.steps_capacity = <double *>steps, self.capacity
+        return 0
 
     cdef int take(self, dict group) except -1:
         """Takes the parameters of the group, as they are now: the user's list may change while a step goes on.
@@ -205,8 +215,10 @@ cdef class Update(Segments):
         self.given = self.params = self.fresh = None
 
     cdef int add(self, Py_ssize_t i, Tensor p, ndarray g, dict values) except -1:
+        cdef Algorithm a = self.algorithm
         cdef ndarray w = p.array
         cdef optim_segment *s
+        cdef Py_ssize_t k
         if not is_real(w):
             raise TypeError(f"{self.name}: parameter {i} has dtype {w.dtype}, it must be float32 or float64")
         if cnp.PyArray_TYPE(g) != cnp.PyArray_TYPE(w) or not cnp.PyArray_SAMESHAPE(g, w):
@@ -215,40 +227,44 @@ cdef class Update(Segments):
         s.g = self.readable(g)
         if values is None:
             values = {}
-        s.step = self.step_of(i, p, values)
-        if self.name0 is not None:
-            s.s0 = self.state_of(i, p, values, self.name0)
-        if self.name1 is not None:
-            s.s1 = self.state_of(i, p, values, self.name1)
-        if self.name2 is not None:
-            s.s2 = self.state_of(i, p, values, self.name2)
+        if a.traits.numbers == 0:   # the state holds no count: 0 where its arrays are new
+            self.steps[i] = 0 if values.get(<str>a.arrays[0]) is None else 1
+            s.numbers[OPTIM_STEP] = &self.steps[i]
+        for k in range(a.traits.numbers):
+            s.numbers[k] = self.number_of(i, p, values, <str>a.numbers[k], a.firsts[k])
+        for k in range(a.traits.arrays):
+            if self.used >> k & 1:
+                s.arrays[k] = self.array_of(i, p, values, <str>a.arrays[k], self.start[k])
         self.params.append(p)
         return 0
 
-    cdef double *step_of(self, Py_ssize_t i, Tensor p, dict values) except NULL:
-        """The count of updates of p, which the kernel increments."""
-        cdef Tensor step
-        value = values.get("step")
+    cdef double *number_of(self, Py_ssize_t i, Tensor p, dict values, str name, double first) except NULL:
+        """The memory of a number of p's state, made if it is not there yet."""
+        cdef Tensor kept
+        cdef ndarray a
+        value = values.get(name)
         if value is None:
-            step = wrap(lasting(cnp.PyArray_ZEROS(0, NULL, cnp.NPY_FLOAT64, 0)))
-            self.fresh.append((p, values, "step", step))
+            a = lasting(cnp.PyArray_ZEROS(0, NULL, cnp.NPY_FLOAT64, 0))
+            (<double *>cnp.PyArray_DATA(a))[0] = first
+            kept = wrap(a)
+            self.fresh.append((p, values, name, kept))
         elif isinstance(value, Tensor) and cnp.PyArray_TYPE((<Tensor>value).array) == cnp.NPY_FLOAT64 and value.ndim == 0:
-            step = value
+            kept = value
         else:
             raise TypeError(
-                f"{self.name}: state 'step' of parameter {i} is {value!r}, it must be a float64 Tensor of shape (); "
+                f"{self.name}: state {name!r} of parameter {i} is {value!r}, it must be a float64 Tensor of shape (); "
                 "load_state_dict() converts what other libraries keep"
             )
-        return <double *>self.writable(step.array)
+        return <double *>self.writable(kept.array)
 
-    cdef void *state_of(self, Py_ssize_t i, Tensor p, dict values, str name) except NULL:
+    cdef void *array_of(self, Py_ssize_t i, Tensor p, dict values, str name, double start) except NULL:
         """The memory of a state of p's shape and dtype, made if it is not there yet."""
         cdef ndarray w = p.array, a
         value = values.get(name)
         if value is None:
             a = lasting(cnp.PyArray_ZEROS(w.ndim, w.shape, cnp.PyArray_TYPE(w), 0))
-            if self.initial != 0:
-                a.fill(self.initial)
+            if start != 0:
+                a.fill(start)
             self.fresh.append((p, values, name, wrap(a)))
         elif not isinstance(value, Tensor):
             raise TypeError(f"{self.name}: state {name!r} of parameter {i} is a {type(value).__name__}, it must be a Tensor")
@@ -265,16 +281,19 @@ cdef class Update(Segments):
             f"{what} has shape {(<object>other).shape} and dtype {other.dtype}; they must be the same"
         )
 
+    cdef int call(self, pyml_dtype dtype, const optim_segment *segments, ptrdiff_t count, double work) except -1:
+        cdef Algorithm a = self.algorithm
+        return _kernels.update(a.kernel, dtype, segments, count, self.options, a.traits.options_size, work)
+
     cdef int run(self, dict group, dict state) except -1:
         cdef Tensor p
         cdef Recorder r = recorder()
         if r is not None:
             r.updating(self, group, state)
         if self.floats > 0:
-            self.call(PYML_FLOAT32, self.table, self.floats, self.float_elements * ELEMENT_TIME)
+            self.call(PYML_FLOAT32, self.table, self.floats, self.float_time)
         if self.doubles > 0:
-            self.call(PYML_FLOAT64, self.table + self.capacity - self.doubles, self.doubles,
-                      self.double_elements * ELEMENT_TIME)
+            self.call(PYML_FLOAT64, self.double_segments(), self.doubles, self.double_time)
         self.tell()
         self.write_back()
         for p in self.params:
@@ -283,111 +302,6 @@ cdef class Update(Segments):
             values[name] = value
             state[parameter] = values
         return 0
-
-
-cdef class SGDUpdate(Update):
-    cdef sgd_options options
-    cdef double *steps   # 0 where the velocity is new, else 1: as in PyTorch, the state holds no count
-    cdef Py_ssize_t steps_capacity
-
-    def __dealloc__(self):
-        free(self.steps)
-
-    cdef const void *options_at(self):
-        return &self.options
-
-    cdef int read_options(self, dict group) except -1:
-        self.options.lr = number(group["lr"])
-        self.options.momentum = number(group["momentum"])
-        self.options.dampening = number(group["dampening"])
-        self.options.weight_decay = number(group["weight_decay"])
-        self.options.nesterov = <bint>group["nesterov"]
-        self.options.maximize = <bint>group["maximize"]
-        self.name0 = "momentum_buffer" if self.options.momentum != 0 else None
-        return 0
-
-    cdef int reserve(self, Py_ssize_t capacity) except -1:
-        cdef void *steps
-        Segments.reserve(self, capacity)
-        if self.capacity > self.steps_capacity:
-            steps = realloc(self.steps, self.capacity * sizeof(double))
-            if steps == NULL:
-                raise MemoryError()
-            self.steps, self.steps_capacity = <double *>steps, self.capacity
-        return 0
-
-    cdef double *step_of(self, Py_ssize_t i, Tensor p, dict values) except NULL:
-        self.steps[i] = 0 if values.get("momentum_buffer") is None else 1
-        return &self.steps[i]
-
-    cdef int call(self, pyml_dtype dtype, const optim_segment *segments, ptrdiff_t count, double work) except -1:
-        return _kernels.sgd(dtype, segments, count, &self.options, work)
-
-
-cdef class AdagradUpdate(Update):
-    cdef adagrad_options options
-
-    cdef const void *options_at(self):
-        return &self.options
-
-    cdef int read_options(self, dict group) except -1:
-        self.options.lr = number(group["lr"])
-        self.options.lr_decay = number(group["lr_decay"])
-        self.options.weight_decay = number(group["weight_decay"])
-        self.options.eps = number(group["eps"])
-        self.options.maximize = <bint>group["maximize"]
-        self.initial = group["initial_accumulator_value"]
-        self.name0 = "sum"
-        return 0
-
-    cdef int call(self, pyml_dtype dtype, const optim_segment *segments, ptrdiff_t count, double work) except -1:
-        return _kernels.adagrad(dtype, segments, count, &self.options, work)
-
-
-cdef class RMSpropUpdate(Update):
-    cdef rmsprop_options options
-
-    cdef const void *options_at(self):
-        return &self.options
-
-    cdef int read_options(self, dict group) except -1:
-        self.options.lr = number(group["lr"])
-        self.options.alpha = number(group["alpha"])
-        self.options.eps = number(group["eps"])
-        self.options.weight_decay = number(group["weight_decay"])
-        self.options.momentum = number(group["momentum"])
-        self.options.centered = <bint>group["centered"]
-        self.options.maximize = <bint>group["maximize"]
-        self.name0 = "square_avg"
-        self.name1 = "momentum_buffer" if self.options.momentum != 0 else None
-        self.name2 = "grad_avg" if self.options.centered else None
-        return 0
-
-    cdef int call(self, pyml_dtype dtype, const optim_segment *segments, ptrdiff_t count, double work) except -1:
-        return _kernels.rmsprop(dtype, segments, count, &self.options, work)
-
-
-cdef class AdamUpdate(Update):
-    cdef adam_options options
-
-    cdef const void *options_at(self):
-        return &self.options
-
-    cdef int read_options(self, dict group) except -1:
-        self.options.lr = number(group["lr"])
-        beta1, beta2 = group["betas"]
-        self.options.beta1, self.options.beta2 = number(beta1), number(beta2)
-        self.options.eps = number(group["eps"])
-        self.options.weight_decay = number(group["weight_decay"])
-        self.options.amsgrad = <bint>group["amsgrad"]
-        self.options.maximize = <bint>group["maximize"]
-        self.options.decoupled = <bint>group["decoupled_weight_decay"]
-        self.name0, self.name1 = "exp_avg", "exp_avg_sq"
-        self.name2 = "max_exp_avg_sq" if self.options.amsgrad else None
-        return 0
-
-    cdef int call(self, pyml_dtype dtype, const optim_segment *segments, ptrdiff_t count, double work) except -1:
-        return _kernels.adam(dtype, segments, count, &self.options, work)
 
 
 def step(list updates not None, list groups not None, state not None):
@@ -477,78 +391,3 @@ def check_distinct(groups):
                 break
             if np.shares_memory(array, ranges[j][3]):   # else as the even and the odd columns of a matrix
                 raise ValueError("params: two parameters share memory; pass one of them")
-
-
-# ---- clipping -------------------------------------------------------------------------------------------------
-
-
-cdef double kept_coefficient(double coef, double smallest):
-    """See grad_norm_args in csrc/pyml_kernels.h."""
-    return -(coef * 2.0 ** 64) if 0 < coef < smallest else coef
-
-
-def clip_grad_norm_(grads, double max_norm, *, bint error_if_nonfinite=False):
-    """Scales gradients in place so that their 2-norm, all taken together, is at most max_norm.
-
-        g <- g * min(1, max_norm / (norm + 1e-6))
-
-    Pascanu, Mikolov & Bengio 2013 (arXiv:1211.5063), algorithm 1.
-
-    Args:
-        grads: Tensors; one that stands there twice counts once.
-        max_norm: the largest norm allowed, >= 0; inf measures only.
-        error_if_nonfinite: raise, and scale nothing, if the norm is inf or NaN.
-
-    Returns:
-        The norm before scaling, a 0-d Tensor.
-
-    Raises:
-        ValueError: if max_norm is negative or NaN.
-        TypeError: if a gradient is not a float32 or float64 Tensor.
-        RuntimeError: for a norm that is not finite, if asked for.
-    """
-    if not max_norm >= 0:
-        raise ValueError(f"clip_grad_norm_: max_norm is {max_norm}, it must be >= 0")
-    cdef dict distinct = {id(g): real_tensor(g, "clip_grad_norm_", "a gradient") for g in grads}
-    cdef Segments all = Segments()
-    cdef optim_segment *s
-    cdef Tensor g
-    cdef ndarray norm32 = new_number(0, NULL, cnp.NPY_FLOAT32, 0)
-    cdef ndarray norm64 = new_number(0, NULL, cnp.NPY_FLOAT64, 0)
-    cdef ndarray coef32 = empty_scalar(norm32), coef64 = empty_scalar(norm64)
-    all.acquire()
-    all.reserve(len(distinct))
-    for g in distinct.values():
-        s = all.append(g.array)
-        s.g = s.w
-        s.step = NULL
-    cdef optim_segment *doubles = all.table + all.capacity - all.doubles
-    if all.floats > 0:
-        _kernels.grad_norm(norm32, coef32, all.table, all.floats, max_norm, all.float_elements * ELEMENT_TIME)
-    if all.doubles > 0:
-        _kernels.grad_norm(norm64, coef64, doubles, all.doubles, max_norm, all.double_elements * ELEMENT_TIME)
-    cdef double total, coef
-    if all.floats > 0 and all.doubles > 0:
-        refuse("clip_grad_norm_ of float32 and float64 gradients together")
-        total = math.hypot(norm32.item(), norm64.item())
-        coef = max_norm / (total + 1e-6)
-        norm64.fill(total)
-        coef64.fill(1 if coef > 1 else kept_coefficient(coef, 2.0 ** -1022))
-        coef32.fill(1 if coef > 1 else kept_coefficient(coef, 2.0 ** -126))
-    cdef ndarray norm = norm64 if all.doubles > 0 else norm32
-    all.tell()
-    if error_if_nonfinite:
-        refuse("clip_grad_norm_ with error_if_nonfinite=True")
-    if error_if_nonfinite and not math.isfinite(norm.item()):
-        raise RuntimeError(
-            f"clip_grad_norm_: the norm of the gradients is {norm.item()}, it must be finite; "
-            "error_if_nonfinite=False scales by it anyway"
-        )
-    if all.floats > 0:
-        _kernels.scale_segments(all.table, all.floats, coef32, all.float_elements * ELEMENT_TIME)
-    if all.doubles > 0:
-        _kernels.scale_segments(doubles, all.doubles, coef64, all.double_elements * ELEMENT_TIME)
-    all.write_back()
-    for g in distinct.values():
-        g.mark_changed()
-    return wrap(norm)

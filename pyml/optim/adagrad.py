@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from pyml.ops.optim import AdagradUpdate
-from pyml.optim.optimizer import Optimizer, check_differentiable, check_range
+from pyml.optim.optimizer import Optimizer, check_differentiable
+from pyml.options import Range
 from pyml.tensor import Tensor
 
 __all__ = ["Adagrad"]
@@ -37,8 +37,17 @@ class Adagrad(Optimizer):
         ValueError: if an option is out of range.
     """
 
-    _update = AdagradUpdate
-    _needed_states = ("step", "sum")
+    _kernel = "adagrad"
+    _options = ("lr", "lr_decay", "weight_decay", "eps", "maximize")
+    _states = {"sum": True}
+    _starts = {"sum": "initial_accumulator_value"}
+    _ranges = {
+        "lr": Range(0),
+        "lr_decay": Range(0),
+        "weight_decay": Range(0),
+        "initial_accumulator_value": Range(0),
+        "eps": Range(0),
+    }
 
     def __init__(
         self,
@@ -54,7 +63,7 @@ class Adagrad(Optimizer):
         differentiable=False,
         fused=None,
     ):
-        check_differentiable("Adagrad", differentiable)
+        check_differentiable(type(self).__name__, differentiable)
         defaults = {
             "lr": lr,
             "lr_decay": lr_decay,
@@ -72,7 +81,3 @@ class Adagrad(Optimizer):
         for p in group["params"]:
             start = np.full(p.shape, group["initial_accumulator_value"], dtype=p.dtype)
             self.state[p] = {"step": Tensor._on(np.zeros(())), "sum": Tensor._on(start)}
-
-    def _check(self, options):
-        for name in ("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps"):
-            check_range("Adagrad", options, name)

@@ -1,7 +1,7 @@
 """Adam and AdamW."""
 
-from pyml.ops.optim import AdamUpdate
-from pyml.optim.optimizer import Optimizer, check_differentiable, check_range
+from pyml.optim.optimizer import Optimizer, check_differentiable
+from pyml.options import Range
 
 __all__ = ["Adam", "AdamW"]
 
@@ -46,9 +46,18 @@ class Adam(Optimizer):
         tensor([ 0.9, -1.9], requires_grad=True)
     """
 
-    _update = AdamUpdate
-    _needed_states = ("step", "exp_avg", "exp_avg_sq")
-    _other_states = ("max_exp_avg_sq",)
+    _kernel = "adam"
+    _options = (
+        *("lr", "betas", "eps", "weight_decay"),
+        *("amsgrad", "maximize", "decoupled_weight_decay"),
+    )
+    _states = {"exp_avg": True, "exp_avg_sq": True, "max_exp_avg_sq": "amsgrad"}
+    _ranges = {
+        "lr": Range(0),
+        "eps": Range(0),
+        "weight_decay": Range(0),
+        "betas": (Range(0, 1, "[)"), Range(0, 1, "[)")),
+    }
 
     def __init__(
         self,
@@ -77,16 +86,6 @@ class Adam(Optimizer):
             "decoupled_weight_decay": decoupled_weight_decay,
         }
         super().__init__(params, defaults)
-
-    def _check(self, options):
-        who = type(self).__name__
-        for name in ("lr", "eps", "weight_decay"):
-            check_range(who, options, name)
-        betas = options["betas"]
-        if not (isinstance(betas, (tuple, list)) and len(betas) == 2):
-            raise ValueError(f"{who}: betas is {betas}, it must be a pair of numbers in [0, 1)")
-        for i, beta in enumerate(betas):
-            check_range(who, {f"betas[{i}]": beta}, f"betas[{i}]", high=1)
 
 
 class AdamW(Adam):

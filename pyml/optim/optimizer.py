@@ -12,6 +12,7 @@ import numpy as np
 from pyml import recorder
 from pyml.ops import optim as kernels
 from pyml.ops.outside import arrived
+from pyml.options import check_options, is_number
 from pyml.tensor import HookHandle, Tensor, enable_grad
 
 __all__ = ["Optimizer", "required"]
@@ -53,9 +54,19 @@ def _hooked(step):
 class Optimizer:
     """Base class of the optimizers.
 
-    A subclass gives `_update`, the kernel's side of its step in pyml.ops.optim, and the names of
-    its states, and checks its options in `_check`. An optimizer written in Python overrides `step`
-    instead, as in PyTorch.
+    A subclass with a kernel declares what the kernel reads, which is compared with it when the
+    class is made::
+
+        _kernel = "rmsprop"                 # in csrc/kernel_list.h
+        _options = ("lr", "alpha", ...)     # of a group: the fields of rmsprop_options
+        _states = {"square_avg": True, "momentum_buffer": "momentum", ...}
+                                            # arrays: True, or the option that needs it
+        _numbers = {"step": 0}              # the rest of the state, and what it begins with
+        _starts = {}                        # {array: the option that it begins with}; else zeros
+        _ranges = {"lr": Range(0), ...}     # of options, in the order in which they are checked
+
+    Rules for several options together are in `_check`. An optimizer written in Python overrides
+    `step` instead, as in PyTorch.
 
     Args:
         params: Tensors, (name, Tensor) pairs, or dicts with such a list under "params" and options
@@ -68,14 +79,24 @@ class Optimizer:
             is out of range.
     """
 
-    _update = None
-    _needed_states = ()  # of a kernel: what a parameter that has any of its states must have
-    _other_states = ()
+    _kernel = None
+    _options = ()
+    _states = {}
+    _numbers = {"step": 0}
+    _starts = {}
+    _ranges = {}
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         if "step" in cls.__dict__:
             cls.step = _hooked(cls.step)
+        if cls._kernel is not None:
+            cls._algorithm = kernels.Algorithm(
+                cls.__name__, cls._kernel, cls._options, cls._states, cls._numbers, cls._starts
+            )
+            unknown = set(cls._ranges) - {*cls._options, *cls._starts.values()}
+            if unknown:
+                raise TypeError(f"{cls.__name__}: _ranges has {sorted(unknown)}, not in _options")
 
     def __init__(self, params, defaults):
         if isinstance(params, Tensor):
@@ -84,6 +105,9 @@ class Optimizer:
             )
         if not isinstance(defaults, dict):
             raise TypeError(f"defaults must be a dict of options, not {type(defaults).__name__}")
+        lacking = {*self._options, *self._starts.values()} - set(defaults)
+        if lacking:
+            raise TypeError(f"{type(self).__name__}: defaults lacks {sorted(lacking)}")
         self.defaults = defaults
         self.state = defaultdict(dict)
         self.param_groups = []
@@ -106,6 +130,7 @@ class Optimizer:
 
     def _check(self, options):
         """Raises ValueError if an option is out of range."""
+        check_options(type(self).__name__, options, self._ranges)
 
     def add_param_group(self, param_group):
         """Adds a group of parameters, with options of its own.
@@ -188,10 +213,10 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        if self._update is None:
+        if self._kernel is None:
             raise NotImplementedError(f"{type(self).__name__} has no step()")
         while len(self._updates) < len(self.param_groups):
-            self._updates.append(self._update(type(self).__name__))
+            self._updates.append(kernels.Update(self._algorithm, type(self).__name__))
         kernels.step(self._updates, self.param_groups, self.state)
         return loss
 
@@ -283,7 +308,7 @@ class Optimizer:
         for key, value in saved_state.items():
             if key in param_of:
                 place = f"state_dict: state of parameter {key}"
-                if self._update is not None:
+                if self._kernel is not None:
                     self._check_state(value, place)
                 state[param_of[key]] = self._convert(value, param_of[key], place)
             else:
@@ -325,32 +350,36 @@ class Optimizer:
         """Raises ValueError for the state of a parameter that the kernel could not go on from."""
         if not isinstance(values, Mapping):
             raise ValueError(f"{place} is a {type(values).__name__}, it must be a dict")
-        names = self._needed_states + self._other_states
-        there = [name for name in names if values.get(name) is not None]
-        lacking = [name for name in self._needed_states if name not in there]
+        there = [name for name in self._state_names() if values.get(name) is not None]
+        needed = [name for name in self._state_names() if self._states.get(name, True) is True]
+        lacking = [name for name in needed if name not in there]
         if there and lacking:
             raise ValueError(
                 f"{place} lacks {', '.join(lacking)}, which {type(self).__name__} needs beside "
                 f"{', '.join(there)}"
             )
 
+    def _state_names(self):
+        """The names of a parameter's state, as far as a kernel reads it."""
+        return () if self._kernel is None else (*self._numbers, *self._states)
+
     def _convert(self, value, param, place, name=None):
-        """A copy of loaded state: arrays as Tensors of the parameter's dtype, the step float64."""
-        is_state = name in self._needed_states + self._other_states
+        """A copy of loaded state: arrays as Tensors of the parameter's dtype, numbers float64."""
+        is_state = name in self._state_names()
         if isinstance(value, Mapping) and not is_state:
             return {
                 key: self._convert(item, param, f"{place}: {key}", key)
                 for key, item in value.items()
             }
-        is_count = is_state and name == "step"
-        if is_count and isinstance(value, (int, float)):
+        is_one = is_state and name in self._numbers
+        if is_one and isinstance(value, (int, float)):
             value = np.float64(value)
         if not is_state and not hasattr(value, "__array__"):
             return deepcopy(value)
         if is_state and value is None:  # PyTorch keeps the place of a velocity
             return None
         array = np.array(arrived(value, place))
-        if is_count:
+        if is_one:
             if array.size != 1 or not 0 <= array.item() < math.inf:
                 raise ValueError(f"{place} is {value}, it must be one number >= 0")
             array = array.astype(np.float64).reshape(())
@@ -382,27 +411,6 @@ class Optimizer:
 def check_hook(when, hook):
     if not callable(hook):
         raise TypeError(f"a step {when}-hook must be a function, not {type(hook).__name__}")
-
-
-def is_number(value):
-    """Whether a step can read `value` as a number. float() takes text, too."""
-    try:
-        float(value)
-    except (TypeError, ValueError, OverflowError, RuntimeError):
-        return False
-    return not isinstance(value, (str, bytes, bytearray))
-
-
-def check_range(who, options, name, low=0, high=None):
-    """Raises ValueError unless low <= options[name], and < high where there is one."""
-    value = options[name]
-    if isinstance(value, Tensor) and value.numel() != 1:
-        raise ValueError(f"{who}: {name} has {value.numel()} elements, it must have one")
-    if not is_number(value):
-        raise TypeError(f"{who}: {name} is {value!r}, it must be a number")
-    if not low <= float(value) or (high is not None and not float(value) < high):
-        rule = f">= {low}" if high is None else f"in [{low}, {high})"
-        raise ValueError(f"{who}: {name} is {value}, it must be {rule}")
 
 
 def check_differentiable(who, differentiable):

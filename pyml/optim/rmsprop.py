@@ -1,7 +1,7 @@
 """RMSProp."""
 
-from pyml.ops.optim import RMSpropUpdate
-from pyml.optim.optimizer import Optimizer, check_differentiable, check_range
+from pyml.optim.optimizer import Optimizer, check_differentiable
+from pyml.options import Range
 
 __all__ = ["RMSprop"]
 
@@ -39,9 +39,16 @@ class RMSprop(Optimizer):
         ValueError: if an option is out of range.
     """
 
-    _update = RMSpropUpdate
-    _needed_states = ("step", "square_avg")
-    _other_states = ("momentum_buffer", "grad_avg")
+    _kernel = "rmsprop"
+    _options = ("lr", "alpha", "eps", "weight_decay", "momentum", "centered", "maximize")
+    _states = {"square_avg": True, "momentum_buffer": "momentum", "grad_avg": "centered"}
+    _ranges = {
+        "lr": Range(0),
+        "eps": Range(0),
+        "momentum": Range(0),
+        "weight_decay": Range(0),
+        "alpha": Range(0),
+    }
 
     def __init__(
         self,
@@ -57,7 +64,7 @@ class RMSprop(Optimizer):
         maximize=False,
         differentiable=False,
     ):
-        check_differentiable("RMSprop", differentiable)
+        check_differentiable(type(self).__name__, differentiable)
         defaults = {
             "lr": lr,
             "momentum": momentum,
@@ -68,7 +75,3 @@ class RMSprop(Optimizer):
             "maximize": maximize,
         }
         super().__init__(params, defaults)
-
-    def _check(self, options):
-        for name in ("lr", "eps", "momentum", "weight_decay", "alpha"):
-            check_range("RMSprop", options, name)

@@ -1,7 +1,7 @@
 """Stochastic gradient descent."""
 
-from pyml.ops.optim import SGDUpdate
-from pyml.optim.optimizer import Optimizer, check_differentiable, check_range
+from pyml.optim.optimizer import Optimizer, check_differentiable
+from pyml.options import Range
 
 __all__ = ["SGD"]
 
@@ -44,8 +44,11 @@ class SGD(Optimizer):
         tensor([0.8, 1.6], requires_grad=True)
     """
 
-    _update = SGDUpdate
-    _other_states = ("momentum_buffer",)
+    _kernel = "sgd"
+    _options = ("lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize")
+    _states = {"momentum_buffer": "momentum"}
+    _numbers = {}
+    _ranges = {"lr": Range(0), "momentum": Range(0), "weight_decay": Range(0)}
 
     def __init__(
         self,
@@ -61,7 +64,7 @@ class SGD(Optimizer):
         differentiable=False,
         fused=None,
     ):
-        check_differentiable("SGD", differentiable)
+        check_differentiable(type(self).__name__, differentiable)
         defaults = {
             "lr": lr,
             "momentum": momentum,
@@ -73,8 +76,7 @@ class SGD(Optimizer):
         super().__init__(params, defaults)
 
     def _check(self, options):
-        for name in ("lr", "momentum", "weight_decay"):
-            check_range("SGD", options, name)
+        super()._check(options)
         if options["nesterov"] and (options["momentum"] <= 0 or options["dampening"] != 0):
             raise ValueError(
                 f"SGD: nesterov needs momentum > 0 and dampening = 0, "

@@ -10,21 +10,19 @@ from libc.stdlib cimport free, realloc
 from numpy cimport ndarray
 
 from kernel_arguments cimport (
-    activation_forward_args, adam_args, batchnorm_drift_args, batchnorm_forward_args, dead_share_args, gather_args,
-    linear_forward_args, optim_segment, outside_share_args, relative_change_args, vector_norm_args,
+    activation_forward_args, batchnorm_drift_args, batchnorm_forward_args, dead_share_args, gather_args,
+    linear_forward_args, optim_args, optim_segment, outside_share_args, relative_change_args, vector_norm_args,
 )
 
 from pyml cimport _kernels
 from pyml._kernels cimport (
-    FOOTPRINT_WRITE, PYML_FLOAT32, program_call, program_calls, program_count, program_extras,
+    FOOTPRINT_WRITE, PYML_FLOAT32, optimizer_of, program_call, program_calls, program_count, program_extras,
     program_insert_extra, pyml_program, visit_footprint,
 )
 
 cnp.import_array()
 
 # the numbers of kernels
-cdef int ADAGRAD = _kernels.kernel("adagrad")
-cdef int ADAM = _kernels.kernel("adam")
 cdef int BATCHNORM_DRIFT = _kernels.kernel("batchnorm_drift")
 cdef int BATCHNORM_FORWARD = _kernels.kernel("batchnorm_forward")
 cdef int DEAD_SHARE = _kernels.kernel("dead_share")
@@ -33,8 +31,6 @@ cdef int LINEAR_FORWARD = _kernels.kernel("linear_forward")
 cdef int OUTSIDE_SHARE = _kernels.kernel("outside_share")
 cdef int RELATIVE_CHANGE = _kernels.kernel("relative_change")
 cdef int RELU_FORWARD = _kernels.kernel("relu_forward")
-cdef int RMSPROP = _kernels.kernel("rmsprop")
-cdef int SGD = _kernels.kernel("sgd")
 cdef int SIGMOID_FORWARD = _kernels.kernel("sigmoid_forward")
 cdef int TANH_FORWARD = _kernels.kernel("tanh_forward")
 cdef int VECTOR_NORM = _kernels.kernel("vector_norm")
@@ -116,8 +112,7 @@ cdef class Diagnosis:
             call = program_calls(self.calls)[i]
             if len(self.names) > MOST_NUMBERS - 4:
                 break
-            if call.kernel == SGD or call.kernel == ADAGRAD or call.kernel == RMSPROP \
-                    or call.kernel == ADAM:
+            if optimizer_of(call.kernel) != NULL:
                 self.around_update(i, names)
             elif call.kernel == RELU_FORWARD:
                 f = <activation_forward_args *>call.args
@@ -153,7 +148,7 @@ cdef class Diagnosis:
     cdef int around_update(self, Py_ssize_t i, dict names) except -1:
         """Around call i, of an optimizer: the gradients before, the change of the weights after."""
         cdef program_call call = program_calls(self.calls)[i]
-        cdef adam_args *update = <adam_args *>call.args
+        cdef optim_args *update = <optim_args *>call.args
         cdef double *numbers = <double *>cnp.PyArray_DATA(self.numbers)
         cdef const optim_segment *s
         cdef vector_norm_args norm

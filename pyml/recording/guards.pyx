@@ -106,7 +106,7 @@ cdef class Guards:
                 value = effects.get((kind, id(container), key), value)
             self.places.append(Place(kind, container, key, value, name))
         for each in optimizers:
-            if each._update is None:   # its step is Python: what it read of the groups is in the calls
+            if each._kernel is None:   # its step is Python: what it read of the groups is in the calls
                 self.places += [
                     Place(ITEM, group, name, value, name) for group in each.param_groups for name, value in group.items()]
         self.places += self.reach.absent()

@@ -13,11 +13,11 @@ cimport numpy as cnp
 from cpython.ref cimport PyObject
 from numpy cimport ndarray
 
-from kernel_arguments cimport adagrad_options, adam_args, adam_options, rmsprop_options, sgd_options
+from kernel_arguments cimport optim_args
 
 from pyml cimport _kernels
 from pyml._kernels cimport (
-    FOOTPRINT_READ, FOOTPRINT_WRITE, kernel_name, program_append, program_call, program_calls, program_count,
+    FOOTPRINT_READ, FOOTPRINT_WRITE, kernel_name, optimizer_of, program_append, program_call, program_calls, program_count,
     program_input, program_restore, visit_footprint,
 )
 from pyml.memory cimport Arena, Block, owns_memory
@@ -43,12 +43,8 @@ from pyml.recording.program import Computed, ItemOf, NotFinite
 cnp.import_array()
 
 # the numbers of kernels
-cdef int ADAGRAD = _kernels.kernel("adagrad")
-cdef int ADAM = _kernels.kernel("adam")
 cdef int COPY = _kernels.kernel("copy")
-cdef int RMSPROP = _kernels.kernel("rmsprop")
 cdef int SCALE_SEGMENTS = _kernels.kernel("scale_segments")
-cdef int SGD = _kernels.kernel("sgd")
 
 cdef extern from "Python.h":
     ctypedef int (*Py_tracefunc)(object, object, int, PyObject *) except -1
@@ -260,17 +256,16 @@ cdef class Recording(Recorder):
             return self.refuse(f"what NumPy computed, and {kernel_name(kernel).decode()} reads,")
         self.program.trace.note(kernel, dtype, copy, place())
         visit_footprint(kernel, dtype, copy, see_write, <void *>self)
-        if updates_segments(kernel) and kernel != SCALE_SEGMENTS:
-            self.note_update(kernel, copy)
+        if optimizer_of(kernel) != NULL:
+            self.note_update(<optim_args *>copy)
         return 0
 
-    cdef int note_update(self, int kernel, void *args) except -1:
+    cdef int note_update(self, optim_args *args) except -1:
         cdef Updating now = self.updating_now, u = Updating()
         u.update, u.group, u.state, u.rates = now.update, now.group, now.state, now.rates
         u.params = u.group["params"]
         u.parameters = list(u.params)
-        u.options = options_of(kernel, args, &u.size)
-        u.name0, u.name1, u.name2 = u.update.name0, u.update.name1, u.update.name2
+        u.options, u.size, u.used = <void *>args.options, args.options_size, u.update.used
         self.program.updatings.append(u)
         return 0
 
@@ -1160,17 +1155,4 @@ cdef ParameterState state_of(Tensor parameter, dict values):
 cdef bint updates_segments(int kernel) noexcept:
     """Kernels that are called once for each dtype of the parameters, and followed by copies of those that are not
     contiguous, before all are said to have changed."""
-    return kernel in (SGD, ADAGRAD, RMSPROP, ADAM, SCALE_SEGMENTS)
-
-
-cdef void *options_of(int kernel, void *args, size_t *size) noexcept:
-    """The options of a kept call of an optimizer: after the segments and their count in each."""
-    if kernel == SGD:
-        size[0] = sizeof(sgd_options)
-    elif kernel == ADAGRAD:
-        size[0] = sizeof(adagrad_options)
-    elif kernel == RMSPROP:
-        size[0] = sizeof(rmsprop_options)
-    else:
-        size[0] = sizeof(adam_options)
-    return <void *>(<adam_args *>args).options
+    return optimizer_of(kernel) != NULL or kernel == SCALE_SEGMENTS

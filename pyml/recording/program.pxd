@@ -73,7 +73,7 @@ cdef class Updating:
     cdef dict group, state
     cdef list parameters   # of the group, as it was
     cdef object params     # the list itself
-    cdef str name0, name1, name2
+    cdef unsigned used     # see Update
     cdef void *options     # that the kept calls read
     cdef size_t size
     cdef list rates        # (name, output of the formula) of options that the step sets
@@ -127,6 +127,7 @@ cdef class Program:
     cdef bint takes(self, list leaves, object spec) except -1
     cdef bint fits(self) except -1
     cdef bint fits_optimizers(self) except -1
+    cdef int give_options(self, Updating u) except -1
     cdef bint may_fit_again(self) except -1
     cdef bint fits_gradients(self) except -1
     cdef bint can_change(self) except -1

@@ -194,11 +194,17 @@ cdef class Program:
             params = u.group["params"]
             if params is not u.params or not same_items(params, u.parameters) or not u.states_hold():
                 return False
-            u.update.read_options(u.group)
-            if u.update.name0 is not u.name0 or u.update.name1 is not u.name1 or u.update.name2 is not u.name2:
+            self.give_options(u)
+            if u.update.used != u.used:
                 return False
-            memcpy(u.options, u.update.options_at(), u.size)
         return True
+
+    cdef int give_options(self, Updating u) except -1:
+        """Gives a call the options of the next replay, with those that the step computes."""
+        cdef dict group = {**u.group, **{name: self.computed[output] for name, output in u.rates}} if u.rates else u.group
+        u.update.read_options(group)
+        memcpy(u.options, u.update.options, u.size)
+        return 0
 
     cdef bint may_fit_again(self) except -1:
         """Whether parameters and state of its optimizers are still there: if they were replaced, it never fits again."""
@@ -342,8 +348,7 @@ cdef class Program:
             array[...] = self.computed[output]
         for u in self.updatings:
             if u.rates:
-                u.update.read_options({**u.group, **{name: self.computed[output] for name, output in u.rates}})
-                memcpy(u.options, u.update.options_at(), u.size)
+                self.give_options(u)
         return 0
 
     # -- does it compute what Python computed? --

@@ -554,7 +554,7 @@ cdef class Slice:
                 u, table = program.updatings[k], self.tables[k]
                 u.update.read_options(u.group)
                 row = <char *>cnp.PyArray_DATA(table) + i * u.size
-                memcpy(row, u.update.options_at(), u.size)
+                memcpy(row, u.update.options, u.size)
             program.schedule(True)
         self.before = <program_transfer *>calloc(len(self.tables) + 1, sizeof(program_transfer))
         if self.before == NULL:

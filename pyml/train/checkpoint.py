@@ -356,13 +356,13 @@ def _check_optimizer(place, optimizer, state):
 def _check_state(place, optimizer, param, name, value):
     if not isinstance(value, Tensor):
         return
-    if optimizer._update is None:  # written in Python: its state has any shape
+    if optimizer._kernel is None:  # written in Python: its state has any shape
         if value.is_floating_point() and value.dtype != param.dtype:
             raise TypeError(
                 f"{place} has dtype {value.dtype} in the file; load_state_dict() of "
                 f"{type(optimizer).__name__} would round it to {param.dtype}, its parameter's"
             )
-    elif name == "step":
+    elif name in optimizer._numbers:
         _check_array(place, value, np.zeros((), np.float64))
     else:
         _check_array(place, value, param)

@@ -1,114 +1,85 @@
 """One step of a param_group is one call of a kernel: against the papers, in a wider type."""
 
-from typing import NamedTuple
-
 import numpy as np
 import pytest
 from optim.reference import UPDATES
 
 from helpers import tolerances
-from helpers.compare import assert_close, assert_same_bits
+from helpers.compare import assert_same_bits
 from helpers.sweep import LARGE, Scaled, around_lanes, check_kernel
-from pyml import _kernels
-from pyml.ops.optim import (
-    AdagradUpdate,
-    AdamUpdate,
-    RMSpropUpdate,
-    SGDUpdate,
-    clip_grad_norm_,
-    step,
-)
+from pyml import _kernels, optim
+from pyml.ops.optim import Update, step
 from pyml.tensor import Tensor
 
-
-class Method(NamedTuple):
-    """An optimizer.
-
-    Attributes:
-        update: what makes a step of a param_group.
-        defaults: its options.
-        state: the names of its state, or the option that each needs.
-        changes: options to test.
-    """
-
-    update: type
-    defaults: dict
-    state: dict
-    changes: list
-
-    def state_names(self, options):
-        options = self.defaults | options
-        return [name for name, needs in self.state.items() if needs is None or options[needs]]
-
-
-COMMON = {"lr": 0.1, "weight_decay": 0, "maximize": False}
-METHODS = {
-    "SGD": Method(
-        SGDUpdate,
-        COMMON | {"momentum": 0, "dampening": 0, "nesterov": False},
-        {"momentum_buffer": "momentum"},
-        [
-            {},
-            {"momentum": 0.9},
-            {"momentum": 0.9, "nesterov": True},
-            {"momentum": 0.9, "dampening": 0.5},
-        ],
-    ),
-    "Adagrad": Method(
-        AdagradUpdate,
-        COMMON | {"lr_decay": 0, "initial_accumulator_value": 0, "eps": 1e-10},
-        {"sum": None},
-        [{}, {"lr_decay": 0.1}, {"eps": 1e-3}],
-    ),
-    "RMSprop": Method(
-        RMSpropUpdate,
-        COMMON | {"alpha": 0.99, "eps": 1e-8, "momentum": 0, "centered": False},
-        {"square_avg": None, "momentum_buffer": "momentum", "grad_avg": "centered"},
-        [{}, {"momentum": 0.9}, {"centered": True}, {"momentum": 0.5, "centered": True}],
-    ),
-    "Adam": Method(
-        AdamUpdate,
-        COMMON
-        | {"betas": (0.9, 0.999), "eps": 1e-8, "amsgrad": False, "decoupled_weight_decay": False},
-        {"exp_avg": None, "exp_avg_sq": None, "max_exp_avg_sq": "amsgrad"},
-        [
-            {},
-            {"amsgrad": True},
-            {"betas": (0.5, 0.9), "eps": 1e-3},
-            {"decoupled_weight_decay": True},
-        ],
-    ),
+CHANGES = {  # options to test
+    "SGD": [
+        {},
+        {"momentum": 0.9},
+        {"momentum": 0.9, "nesterov": True},
+        {"momentum": 0.9, "dampening": 0.5},
+    ],
+    "Adagrad": [{}, {"lr_decay": 0.1}, {"eps": 1e-3}],
+    "RMSprop": [{}, {"momentum": 0.9}, {"centered": True}, {"momentum": 0.5, "centered": True}],
+    "Adam": [
+        {},
+        {"amsgrad": True},
+        {"betas": (0.5, 0.9), "eps": 1e-3},
+        {"decoupled_weight_decay": True},
+    ],
+    "NAdam": [{}, {"betas": (0.5, 0.9), "momentum_decay": 0.1}, {"decoupled_weight_decay": True}],
 }
 CASES = [
     (name, changes | common)
-    for name, method in METHODS.items()
-    for changes in method.changes
+    for name, all_changes in CHANGES.items()
+    for changes in all_changes
     for common in ({}, {"weight_decay": 0.1}, {"weight_decay": 0.1, "maximize": True})
 ]
-STEP = 7  # updates before this one
+NUMBERS = {"step": 7.0, "mu_product": 0.01}  # of the state, before the step
+
+
+def all_options(name, options):
+    return getattr(optim, name)([Tensor._on(np.zeros(1))]).defaults | {"lr": 0.1} | options
+
+
+def state_names(name, options):
+    """The arrays of state that these options need."""
+    options = all_options(name, options)
+    states = getattr(optim, name)._states
+    return [key for key, needs in states.items() if needs is True or options[needs]]
+
+
+def numbers(name):
+    return {key: NUMBERS[key] for key in getattr(optim, name)._numbers}
+
+
+def make_step(name, options, params, states):
+    """One step of params on their states, {name: array} each, changed in place."""
+    state = {
+        p: {key: Tensor._on(np.asarray(value)) for key, value in (values | numbers(name)).items()}
+        for p, values in zip(params, states, strict=True)
+    }
+    updates = [Update(getattr(optim, name)._algorithm, name)]
+    step(updates, [all_options(name, options) | {"params": params}], state)
 
 
 def update(name, options, w, g, state):
     """One step on arrays; `state` by name, changed in place."""
-    method = METHODS[name]
     p = Tensor._on(w, requires_grad=True)
     p.grad = Tensor._on(g)
-    values = {key: Tensor._on(value) for key, value in state.items()}
-    if name != "SGD":
-        values["step"] = Tensor._on(np.array(float(STEP)))
-    step([method.update(name)], [method.defaults | options | {"params": [p]}], {p: values})
+    make_step(name, options, [p], [state])
 
 
 def paper(name, options, w, g, state):
     """The same by the reference, with the scales of the rounding errors."""
-    o = METHODS[name].defaults | options
+    o = all_options(name, options)
     g = -g if o["maximize"] else g
     scale = np.abs(w)
     if o.get("decoupled_weight_decay"):
         w = w - o["lr"] * o["weight_decay"] * w
     else:
         g = g + o["weight_decay"] * w
-    new = dict(state) | {"step": STEP + 1}
+    new = state | numbers(name)
+    new["step"] = NUMBERS["step"] + 1
     after = UPDATES[name](w, g, new, o)
     gradient = np.abs(g) + o["weight_decay"] * scale  # cancels in g
     errors = {
@@ -125,14 +96,14 @@ def sensitivity(name, o, g, state, gradient):
     """What an eps of the gradient's scale does to the direction."""
     if name == "SGD":
         return gradient + (np.abs(state["momentum_buffer"]) if o["momentum"] else 0)
-    spread = {"Adagrad": "sum", "RMSprop": "square_avg", "Adam": "exp_avg_sq"}[name]
+    spread = {"Adagrad": "sum", "RMSprop": "square_avg"}.get(name, "exp_avg_sq")
     variance = state[spread] - state["grad_avg"] ** 2 if o.get("centered") else state[spread]
     condition = state[spread] / np.maximum(variance, 1e-30)  # of a difference, when centered
     return condition * gradient / (np.sqrt(np.maximum(variance, 1e-30)) + o["eps"]) * (1 + gradient)
 
 
 def check_step(name, options, sizes):
-    names = METHODS[name].state_names(options)
+    names = state_names(name, options)
 
     def arguments(draw, n):
         inputs = {"w": draw(n), "g": draw.normal(n)}
@@ -157,28 +128,28 @@ def test_step(name, options):
     check_step(name, options, lambda lanes: around_lanes(lanes, large=3001))
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", CHANGES)
 def test_step_among_threads(name):
     check_step(name, {}, lambda lanes: [LARGE])
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", CHANGES)
 def test_a_zero_gradient_moves_nothing_and_divides_by_nothing(name, isa, dtype):
     options = {"eps": 1e-8} if name != "SGD" else {}
     w, g = np.ones(37, dtype), np.zeros(37, dtype)
-    state = {key: np.zeros(37, dtype) for key in METHODS[name].state_names({})}
+    state = {key: np.zeros(37, dtype) for key in state_names(name, {})}
     update(name, options, w, g, state)
     assert_same_bits(w, np.ones(37, dtype))
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", CHANGES)
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_bad_gradient_spoils_its_element_alone(name, bad, isa, dtype, rng):
     results = []
     for value in (0.5, bad):
         w, g = np.ones(37, dtype), np.linspace(-1, 1, 37).astype(dtype)
         g[11] = value
-        update(name, {}, w, g, {key: np.ones(37, dtype) for key in METHODS[name].state_names({})})
+        update(name, {}, w, g, {key: np.ones(37, dtype) for key in state_names(name, {})})
         results.append(w)
     assert not np.isfinite(results[1][11]) or name in (
         "Adagrad",
@@ -186,46 +157,33 @@ def test_a_bad_gradient_spoils_its_element_alone(name, bad, isa, dtype, rng):
     assert_same_bits(np.delete(results[1], 11), np.delete(results[0], 11))
 
 
-@pytest.mark.parametrize("max_norm", [0.0, 0.5, 1e9, np.inf])
-def test_clip_grad_norm(max_norm):
-    """The norm of all segments together; a gradient within the limit keeps its bits."""
-
-    def call(g, norm):
-        parts = [Tensor._on(part) for part in np.array_split(g, 3)]
-        norm[...] = clip_grad_norm_(parts, max_norm).item()
-
-    def reference(g):
-        norm = np.sqrt((g**2).sum())
-        return {"norm": norm, "g": g * min(1, max_norm / (norm + 1e-6))}
-
-    check_kernel(
-        "grad_norm",
-        call,
-        arguments=lambda draw, n: {"g": draw(n)},
-        reference=reference,
-        eps={"norm": tolerances.summed(LARGE), "g": tolerances.summed(LARGE)},
-        values=("normal", "offset"),
-    )
+def test_each_parameter_has_numbers_of_its_own(isa, dtype):
+    """Though both have made as many steps: one of them when momentum_decay was another."""
+    together, alone = ([Tensor._on(np.ones(37, dtype)) for _ in range(2)] for _ in range(2))
+    for p in together + alone:
+        p.grad = Tensor._on(np.full(37, 0.5, dtype))
+    optimizers = [optim.NAdam(together), *(optim.NAdam([p]) for p in alone)]
+    for optimizer in optimizers:
+        optimizer.step()
+    for state in (optimizers[0].state[together[1]], optimizers[2].state[alone[1]]):
+        state["mu_product"].fill_(0.2)
+    for optimizer in optimizers:
+        optimizer.step()
+    for p, q in zip(together, alone, strict=True):
+        assert_same_bits(p.array, q.array)
+    assert not np.array_equal(together[0].array, together[1].array)
 
 
-def test_the_norm_does_not_overflow_in_float32(isa):
-    g = np.full(1000, 1e30, np.float32)
-    norm = clip_grad_norm_([Tensor._on(g)], 1.0).item()
-    assert_close(np.float64(norm), np.array(1e30 * np.sqrt(1000)), 1e-6 / np.finfo(float).eps)
-    assert_close(g, np.full(1000, 1 / np.sqrt(1000)), 1e-5 / np.finfo(np.float32).eps)
-
-
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", CHANGES)
 def test_many_small_parameters_are_as_one_large(name, isa, dtype, rng):
     """Where a segment begins and ends changes no bit."""
     w, g = rng.normal(size=(2, 30_000)).astype(dtype)
-    names = METHODS[name].state_names({})
+    names = state_names(name, {})
     state = {key: np.abs(rng.normal(size=30_000)).astype(dtype) for key in names}
     whole, whole_state = w.copy(), {key: value.copy() for key, value in state.items()}
     update(name, {}, whole, g, whole_state)
     cuts = np.sort(rng.integers(0, 30_000, size=50))
-    method = METHODS[name]
-    params, states = [], {}
+    params, states = [], []
     for part, gradient, *values in zip(
         np.split(w, cuts),
         np.split(g, cuts),
@@ -235,9 +193,7 @@ def test_many_small_parameters_are_as_one_large(name, isa, dtype, rng):
         p = Tensor._on(part, requires_grad=True)
         p.grad = Tensor._on(gradient)
         params.append(p)
-        states[p] = {key: Tensor._on(value) for key, value in zip(names, values, strict=True)}
-        if name != "SGD":
-            states[p]["step"] = Tensor._on(np.array(float(STEP)))
+        states.append(dict(zip(names, values, strict=True)))
     _kernels.set_num_threads(3)
-    step([method.update(name)], [method.defaults | {"params": params}], states)
+    make_step(name, {}, params, states)
     assert_same_bits(w, whole)

@@ -52,6 +52,15 @@ VALUES = {
         "maximize": [False, True],
         "decoupled_weight_decay": [False, True],
     },
+    "NAdam": {
+        "lr": [0.1],
+        "betas": [(0.9, 0.999), (0.0, 0.5)],
+        "eps": [1e-8, 1e-3],
+        "weight_decay": [0, 0.05],
+        "momentum_decay": [4e-3, 0.1],
+        "decoupled_weight_decay": [False, True],
+        "maximize": [False, True],
+    },
     "AdamW": {
         "lr": [0.1],
         "betas": [(0.9, 0.999), (0.5, 0.9)],

@@ -41,7 +41,23 @@ def adam(w, g, s, o):
     return w - o["lr"] * m_hat / (np.sqrt(v_hat) + o["eps"])
 
 
-UPDATES = {"SGD": sgd, "Adagrad": adagrad, "RMSprop": rmsprop, "Adam": adam, "AdamW": adam}
+def nadam(w, g, s, o):
+    beta1, beta2 = o["betas"]
+    mu, mu_next = (
+        beta1 * (1 - np.longdouble(0.96) ** ((s["step"] + k) * o["momentum_decay"]) / 2)
+        for k in (0, 1)
+    )
+    product = s["mu_product"] = s.get("mu_product", 1) * mu
+    m = s["exp_avg"] = beta1 * s.get("exp_avg", 0) + (1 - beta1) * g
+    v = s["exp_avg_sq"] = beta2 * s.get("exp_avg_sq", 0) + (1 - beta2) * g**2
+    u = (1 - mu) / (1 - product) * g + mu_next / (1 - product * mu_next) * m
+    return w - o["lr"] * u / (np.sqrt(v / (1 - beta2 ** s["step"])) + o["eps"])
+
+
+UPDATES = {
+    **{"SGD": sgd, "Adagrad": adagrad, "RMSprop": rmsprop},
+    **{"Adam": adam, "AdamW": adam, "NAdam": nadam},
+}
 
 
 def train(name, options, dtype):

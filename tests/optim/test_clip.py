@@ -8,7 +8,7 @@ from helpers import tolerances
 from helpers.compare import assert_close, assert_same_bits
 from optim.cases import tensor
 from pyml import _kernels, nn
-from pyml.ops.optim import clip_grad_norm_
+from pyml.ops.clip_grad import clip_grad_norm_
 from pyml.tensor import Tensor
 
 SHAPES = [(3, 5), (), (0,), (70_001,), (17,)]

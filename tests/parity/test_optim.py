@@ -6,7 +6,7 @@ from optim.cases import CASES, VALUES, case_id, groups, parameter, starts, tenso
 from optim.schedules import SCHEDULES
 
 from pyml import optim
-from pyml.ops.optim import clip_grad_norm_
+from pyml.ops.clip_grad import clip_grad_norm_
 from pyml.optim import lr_scheduler
 
 torch = pytest.importorskip("torch")

@@ -517,6 +517,43 @@ def test_a_target_that_is_copied_each_tenth_step():
         assert_same_bits(p.array, q.array)
 
 
+@pytest.mark.parametrize(
+    "make, option",
+    [
+        (lambda params: optim.SGD(params, lr=0.01), "momentum"),
+        (lambda params: optim.RMSprop(params, lr=0.01), "momentum"),
+        (lambda params: optim.RMSprop(params, lr=0.01), "centered"),
+        (lambda params: optim.Adam(params, lr=0.01), "amsgrad"),
+    ],
+    ids=["SGD", "RMSprop", "centered", "Adam"],
+)
+def test_an_option_that_a_counter_turns_on_gets_its_state(make, option):
+    """The call of before has no memory for it: Python makes it, in a variant of its own."""
+
+    def script(wrap):
+        pyml.manual_seed(0)
+        layer = nn.Linear(3, 2)
+        optimizer = make(layer.parameters())
+        self = SimpleNamespace(t=0)
+
+        def step(x):
+            self.t += 1
+            optimizer.param_groups[0][option] = 0.25 * (self.t // 20)
+            optimizer.zero_grad()
+            loss = layer(x).square().mean()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        x = pyml.randn(CALLS, 4, 3)
+        step = wrap(step)
+        losses = [step(x[i]).detach().array for i in range(CALLS)]
+        return losses + [p.array for p in layer.parameters()]
+
+    for got, wanted in zip(script(pyml.record), script(lambda function: function), strict=True):
+        assert_same_bits(got, wanted)
+
+
 # ---- what is left where --------------------------------------------------------------------------
 
 

@@ -40,6 +40,7 @@ OPTIMIZERS = [
     ("Adam", {"lr": 0.01, "betas": (0.8, 0.99)}),
     ("Adam", {"lr": 0.01, "amsgrad": True}),
     ("AdamW", {"lr": 0.01}),
+    ("NAdam", {"lr": 0.01, "momentum_decay": 0.1}),
 ]
 SCHEDULERS = {
     "constant": None,

@@ -6,7 +6,7 @@ import numpy as np
 
 from pyml import ops
 from pyml.ops.arrays import checked_tensor
-from pyml.ops.optim import clip_grad_norm_ as clip_by_2_norm
+from pyml.ops.clip_grad import clip_grad_norm_ as clip_by_2_norm
 from pyml.tensor import Tensor, no_grad
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_"]

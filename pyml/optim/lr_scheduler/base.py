@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from copy import deepcopy
 
 from pyml import recorder
-from pyml.optim.optimizer import Optimizer, is_number
+from pyml.optim.optimizer import Optimizer
+from pyml.options import is_number
 from pyml.tensor import Tensor
 
 __all__ = ["LRScheduler"]

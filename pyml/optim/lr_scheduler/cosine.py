@@ -3,7 +3,7 @@
 import math
 
 from pyml.optim.lr_scheduler.base import LRScheduler
-from pyml.optim.optimizer import is_number
+from pyml.options import is_number
 
 __all__ = ["CosineAnnealingLR"]
 

@@ -3,7 +3,7 @@
 import math
 
 from pyml.optim.lr_scheduler.base import LRScheduler
-from pyml.optim.optimizer import is_number
+from pyml.options import Range, check_number, is_number
 
 __all__ = ["LinearLR", "StepLR"]
 
@@ -80,10 +80,8 @@ class LinearLR(LRScheduler):
         start, end, total = (
             options[name] for name in ("start_factor", "end_factor", "total_iters")
         )
-        if not 0 < start <= 1:
-            raise ValueError(f"LinearLR: start_factor is {start}, it must be in (0, 1]")
-        if not 0 <= end <= 1:
-            raise ValueError(f"LinearLR: end_factor is {end}, it must be in [0, 1]")
+        check_number("LinearLR", "start_factor", start, Range(0, 1, "(]"))
+        check_number("LinearLR", "end_factor", end, Range(0, 1))
         if not (is_number(total) and 0 <= total < math.inf):
             raise ValueError(f"LinearLR: total_iters is {total}, it must be >= 0")
 

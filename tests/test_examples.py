@@ -7,9 +7,13 @@ import pkgutil
 import pytest
 
 import pyml
-from pyml import nn
+from pyml import nn, optim
 
-MODULES = [module.name for module in pkgutil.walk_packages(nn.__path__, "pyml.nn.")]
+MODULES = [
+    module.name
+    for package in (nn, optim)
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -1,0 +1,80 @@
+"""Checks of options, in one wording: for optimizers, schedulers and modules."""
+
+import math
+from dataclasses import dataclass
+
+from pyml.tensor import Tensor
+
+__all__ = ["Range", "check_number", "check_options", "is_number"]
+
+
+@dataclass(frozen=True)
+class Range:
+    """The numbers from low to high.
+
+    Args:
+        low, high: its ends. Default of high: inf.
+        ends: "[" and "]" where an end belongs to it, "(" and ")" where it does not. Default: "[]".
+    """
+
+    low: float
+    high: float = math.inf
+    ends: str = "[]"
+
+    def has(self, value):
+        """Whether a number is in it. NaN is in no range."""
+        above = self.low < value if self.ends[0] == "(" else self.low <= value
+        return above and (value < self.high if self.ends[1] == ")" else value <= self.high)
+
+    def __str__(self):
+        if self.high == math.inf:
+            return f"{'>' if self.ends[0] == '(' else '>='} {self.low}"
+        return f"in {self.ends[0]}{self.low}, {self.high}{self.ends[1]}"
+
+
+def is_number(value):
+    """Whether `value` can be read as a number. float() takes text, too."""
+    try:
+        float(value)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        return False
+    return not isinstance(value, (str, bytes, bytearray))
+
+
+def check_number(who, name, value, allowed):
+    """Raises TypeError unless `value` is a number, or a Tensor of one; ValueError if not allowed.
+
+    Args:
+        who, name: what has the option, and its name, for the message.
+        value: of the option.
+        allowed: a Range.
+    """
+    if isinstance(value, Tensor) and value.numel() != 1:
+        raise ValueError(f"{who}: {name} has {value.numel()} elements, it must have one")
+    if not is_number(value):
+        raise TypeError(f"{who}: {name} is {value!r}, it must be a number")
+    if not allowed.has(float(value)):
+        raise ValueError(f"{who}: {name} is {value}, it must be {allowed}")
+
+
+def check_options(who, options, ranges):
+    """Checks options by name, in the order of `ranges`.
+
+    Args:
+        who: what has the options, for messages.
+        options: {name: value}.
+        ranges: {name: Range}, or a pair of Ranges for an option that is a pair of numbers.
+
+    Raises:
+        TypeError, ValueError: as check_number; ValueError for what is not a pair.
+    """
+    for name, allowed in ranges.items():
+        value = options[name]
+        if isinstance(allowed, Range):
+            check_number(who, name, value, allowed)
+            continue
+        if not (isinstance(value, (tuple, list)) and len(value) == len(allowed)):
+            rules = " and ".join(dict.fromkeys(map(str, allowed)))
+            raise ValueError(f"{who}: {name} is {value}, it must be a pair of numbers {rules}")
+        for i, (item, each) in enumerate(zip(value, allowed, strict=True)):
+            check_number(who, f"{name}[{i}]", item, each)
