@@ -7,8 +7,9 @@ and a dimension of softmax that may be left out.
 import warnings
 
 from pyml import ops
-from pyml.ops import cross_entropy, gelu, linear, mse_loss, sigmoid, softplus, tanh
+from pyml.ops import cross_entropy, gelu, linear, pair_loss, sigmoid, softplus, tanh
 from pyml.ops.inplace import replace
+from pyml.ops.pair_loss import *  # noqa: F403
 from pyml.tensor import Tensor, is_grad_enabled
 
 __all__ = [
@@ -22,7 +23,6 @@ __all__ = [
     "leaky_relu_",
     "linear",
     "log_softmax",
-    "mse_loss",
     "relu",
     "relu_",
     "sigmoid",
@@ -30,6 +30,7 @@ __all__ = [
     "softmax",
     "softplus",
     "tanh",
+    *pair_loss.__all__,
 ]
 
 

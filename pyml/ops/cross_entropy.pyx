@@ -1,6 +1,4 @@
-"""Softmax, cross entropy, mean squared error."""
-import warnings
-
+"""Softmax and cross entropy in one operation."""
 import numpy as np
 
 cimport numpy as cnp
@@ -9,134 +7,19 @@ from numpy cimport ndarray
 
 from pyml cimport _kernels
 from pyml.ops.arrays cimport (
-    as_matrix, as_type, checked_index, contiguous, empty_like, empty_scalar, empty_vector, full, is_real, real_tensor,
-    same_dtype,
+    as_type, checked_index, contiguous, empty_like, empty_scalar, empty_vector, full, is_real, real_tensor, same_dtype,
 )
+from pyml.ops.reduction cimport MEAN, NONE, reduction_of
+from pyml.ops.softmax cimport to_rows
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
-from pyml.ops.elementwise import broadcast_shapes, exp, mul
 from pyml.ops.reduce import sum
-from pyml.ops.shape import expand, moveaxis, reshape, to
+from pyml.ops.shape import moveaxis, reshape
+from pyml.ops.softmax import log_softmax, softmax
 
 cnp.import_array()
 
-# the numbers of kernels
-cdef int LOG_SOFTMAX_BACKWARD = _kernels.kernel("log_softmax_backward")
-cdef int LOG_SOFTMAX_FORWARD = _kernels.kernel("log_softmax_forward")
-cdef int SOFTMAX_BACKWARD = _kernels.kernel("softmax_backward")
-cdef int SOFTMAX_FORWARD = _kernels.kernel("softmax_forward")
-
 cdef object INT64 = np.dtype(np.int64)
-
-
-# ---- softmax --------------------------------------------------------------------------------------------------
-
-
-cdef class Softmax(Node):
-    cdef int axis
-
-    cdef tuple gradients(self, Tensor dy):
-        y = self.saved_output(0)
-        return (y * (dy - sum(dy * y, self.axis, True)),)
-
-    cdef tuple gradients_fused(self, Tensor dy):
-        return (rowwise_backward(SOFTMAX_BACKWARD, dy, self.saved(0), self.axis),)
-
-
-cdef class LogSoftmax(Node):
-    cdef int axis
-
-    cdef tuple gradients(self, Tensor dy):
-        return (dy - exp(self.saved_output(0)) * sum(dy, self.axis, True),)
-
-    cdef tuple gradients_fused(self, Tensor dy):
-        return (rowwise_backward(LOG_SOFTMAX_BACKWARD, dy, self.saved(0), self.axis),)
-
-
-cdef ndarray to_rows(ndarray a, int axis):
-    """`a` as a matrix whose rows run along `axis`."""
-    return as_matrix(a if axis >= a.ndim - 1 else np.moveaxis(a, axis, -1))
-
-
-cdef ndarray from_rows(ndarray rows, ndarray like, int axis):
-    """The way back to the shape of `like`."""
-    if axis >= like.ndim - 1:
-        return rows.reshape((<object>like).shape)
-    moved = list((<object>like).shape)
-    moved.append(moved.pop(axis))
-    return contiguous(np.moveaxis(rows.reshape(moved), -1, axis))
-
-
-cdef Tensor rowwise_backward(int kernel, Tensor dy, Tensor y, int axis):
-    cdef ndarray rows = to_rows(y.array, axis)
-    cdef ndarray dx = empty_like(rows)
-    _kernels.softmax_backward(kernel, dx, to_rows(dy.array, axis), rows)
-    return wrap(from_rows(dx, y.array, axis))
-
-
-cdef int axis_of(Tensor x, dim, str name) except -1:
-    cdef int ndim = max(x.array.ndim, 1)
-    if dim is None:
-        raise ValueError(f"{name}: dim must be given: the dimension along which the result sums to one")
-    if not -ndim <= dim < ndim:
-        raise IndexError(f"{name}: dim is {dim}, input of shape {x.shape} has dimensions {-ndim} to {ndim - 1}")
-    return dim % ndim
-
-
-def softmax(x, dim, dtype=None):
-    """exp(x) / sum(exp(x)) along dimension `dim`.
-
-    Args:
-        x: any shape.
-        dim: the dimension whose entries sum to one.
-        dtype: convert to this first. Default: keep x's.
-    """
-    return rowwise(Softmax, SOFTMAX_FORWARD, x if dtype is None else to(x, dtype), dim, "softmax")
-
-
-def log_softmax(x, dim, dtype=None):
-    """log(softmax(x)) along dimension `dim`, without overflow or loss of digits. Arguments as for softmax."""
-    return rowwise(LogSoftmax, LOG_SOFTMAX_FORWARD, x if dtype is None else to(x, dtype), dim, "log_softmax")
-
-
-cdef Tensor rowwise(type op, int kernel, x, dim, str name):
-    cdef Tensor xt = real_tensor(x, name, "input")
-    cdef int axis = axis_of(xt, dim, name)
-    cdef ndarray rows = to_rows(xt.array, axis)
-    cdef ndarray y = empty_like(rows)
-    _kernels.softmax_forward(kernel, y, rows)
-    cdef Tensor out = wrap(from_rows(y, xt.array, axis))
-    cdef Node node
-    if tracks(xt):
-        node = op.__new__(op)
-        if op is Softmax:
-            (<Softmax>node).axis = axis
-        else:
-            (<LogSoftmax>node).axis = axis
-        node.connect(out, (xt,))
-        node.keep(out)
-    return out
-
-
-# ---- reductions of a loss --------------------------------------------------------------------------------------
-
-cdef enum:
-    NONE = 0
-    MEAN = 1
-    SUM = 2
-
-
-cdef int reduction_of(reduction, str name) except -1:
-    if reduction == "mean":
-        return MEAN
-    if reduction == "sum":
-        return SUM
-    if reduction == "none":
-        return NONE
-    raise ValueError(f"{name}: reduction is {reduction!r}, it must be 'none', 'mean' or 'sum'")
-
-
-# ---- cross entropy ---------------------------------------------------------------------------------------------
 
 
 cdef class CrossEntropy(Node):
@@ -288,66 +171,3 @@ cdef Tensor composite_cross_entropy(Tensor x, Tensor target, Tensor weight, int 
     if reduction == "none":
         return loss
     return sum(loss) / loss.numel() if reduction == "mean" else sum(loss)
-
-
-# ---- mean squared error ----------------------------------------------------------------------------------------
-
-
-cdef class MSE(Node):
-    cdef int reduction
-
-    cdef tuple gradients(self, Tensor dy):
-        cdef Tensor x = self.saved(0), t = self.saved(1)
-        factor = 2.0 / x.array.size if self.reduction == MEAN and x.array.size else 2.0
-        dx = (x - t) * (dy * factor)
-        return dx, -dx
-
-    cdef tuple gradients_fused(self, Tensor dy):
-        cdef ndarray x = contiguous(self.saved(0).array), t = contiguous(self.saved(1).array)
-        cdef ndarray dx = None if self.inputs[0] is None else empty_like(x)
-        cdef ndarray dt = None if self.inputs[1] is None else empty_like(x)
-        _kernels.mse_backward(dx, dt, contiguous(dy.array), x, t, self.reduction)
-        return None if dx is None else wrap(dx), None if dt is None else wrap(dt)
-
-
-def mse_loss(x, target, reduction="mean", weight=None):
-    """Squared error, (x - target)^2.
-
-    Args:
-        x: any shape.
-        target: the same shape. Another one is broadcast with a warning, as it is mostly a mistake.
-        reduction: "mean", "sum" or "none".
-        weight: a factor for each element; the mean is then over the sum of the weights. Default: None.
-    """
-    cdef Tensor xt = real_tensor(x, "mse_loss", "input")
-    cdef int how = reduction_of(reduction, "mse_loss")
-    cdef Tensor tt, out
-    cdef MSE node
-    if not isinstance(target, Tensor):
-        raise TypeError(f"mse_loss: target must be a Tensor, not {type(target).__name__}")
-    tt = target
-    if cnp.PyArray_TYPE(tt.array) != cnp.PyArray_TYPE(xt.array):
-        dtype = np.result_type(xt.dtype, tt.dtype) if is_real(tt.array) else xt.dtype
-        xt, tt = to(xt, dtype), to(tt, dtype)
-    if not cnp.PyArray_SAMESHAPE(xt.array, tt.array):
-        warnings.warn(
-            f"mse_loss: target has shape {tt.shape}, input {xt.shape}: they are broadcast, which is likely a mistake; "
-            "make the shapes the same", stacklevel=2)
-        shape = broadcast_shapes(xt.shape, tt.shape, name="mse_loss")
-        xt, tt = expand(xt, shape), expand(tt, shape)
-    if weight is not None:
-        loss = mul(weight, mse_loss(xt, tt, "none"))
-        if how == MEAN:
-            return sum(loss) / sum(weight)
-        return loss if how == NONE else sum(loss)
-    cdef ndarray a = contiguous(xt.array), b = contiguous(tt.array)
-    cdef ndarray loss_array = empty_like(a) if how == NONE else empty_scalar(a)
-    _kernels.mse_forward(loss_array, a, b, how)
-    out = wrap(loss_array)
-    if tracks(xt) or tracks(tt):
-        node = MSE.__new__(MSE)
-        node.reduction = how
-        node.connect(out, (xt, tt))
-        node.keep(xt)
-        node.keep(tt)
-    return out
