@@ -1,6 +1,6 @@
 """Neural networks: modules, parameters, losses, initial values. Names and meaning are PyTorch's."""
 
-from pyml.nn import functional, init, utils
+from pyml.nn import functional, init, loss, utils
 from pyml.nn.activation import (
     ELU,
     GELU,
@@ -17,7 +17,7 @@ from pyml.nn.containers import ModuleDict, ModuleList, Sequential
 from pyml.nn.dropout import Dropout
 from pyml.nn.flatten import Flatten
 from pyml.nn.linear import Identity, Linear
-from pyml.nn.loss import CrossEntropyLoss, MSELoss
+from pyml.nn.loss import *
 from pyml.nn.module import Module
 from pyml.nn.norm import BatchNorm1d
 from pyml.nn.parameter import Parameter
@@ -26,14 +26,12 @@ __all__ = [
     "ELU",
     "GELU",
     "BatchNorm1d",
-    "CrossEntropyLoss",
     "Dropout",
     "Flatten",
     "Identity",
     "LeakyReLU",
     "Linear",
     "LogSoftmax",
-    "MSELoss",
     "Module",
     "ModuleDict",
     "ModuleList",
@@ -48,4 +46,5 @@ __all__ = [
     "functional",
     "init",
     "utils",
+    *loss.__all__,
 ]

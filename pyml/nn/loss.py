@@ -1,12 +1,37 @@
 """Losses as modules. What they compute stands in pyml.ops."""
 
+import inspect
+
 from pyml.nn import functional as F
 from pyml.nn.module import Module
 
 __all__ = ["CrossEntropyLoss", "MSELoss"]
 
 
-class MSELoss(Module):
+class Loss(Module):
+    """The base of the losses: an attribute for each option, which forward() hands to the function.
+
+    Args:
+        reduction: "mean", "sum" or "none".
+    """
+
+    def __init__(self, reduction):
+        super().__init__()
+        self.reduction = reduction
+
+    def extra_repr(self):
+        """The options that are not their defaults."""
+        options = inspect.signature(type(self).__init__).parameters.values()
+        return ", ".join(
+            f"{option.name}={self.__dict__[option.name]!r}"
+            for option in options
+            if option.name in self.__dict__
+            and option.name not in self._registered
+            and repr(self.__dict__[option.name]) != repr(option.default)
+        )
+
+
+class MSELoss(Loss):
     """The mean squared error, (x - target)^2.
 
     Args:
@@ -24,15 +49,14 @@ class MSELoss(Module):
     """
 
     def __init__(self, *, reduction="mean"):
-        super().__init__()
-        self.reduction = reduction
+        super().__init__(reduction)
 
     def forward(self, input, target):
         """The loss of `input` against `target`."""
         return F.mse_loss(input, target, reduction=self.reduction)
 
 
-class CrossEntropyLoss(Module):
+class CrossEntropyLoss(Loss):
     """Softmax and cross entropy: -sum_j w_j q_j log_softmax(x)_j for each sample.
 
     q is the target distribution, w the weight of each class.
@@ -61,10 +85,9 @@ class CrossEntropyLoss(Module):
     """
 
     def __init__(self, weight=None, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
-        super().__init__()
+        super().__init__(reduction)
         self.register_buffer("weight", weight)
         self.ignore_index = ignore_index
-        self.reduction = reduction
         self.label_smoothing = label_smoothing
 
     def forward(self, input, target):
