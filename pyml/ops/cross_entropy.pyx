@@ -84,13 +84,13 @@ cdef ndarray checked_classes(ndarray index, Py_ssize_t classes, int64_t ignore_i
     return checked_index(index, classes, ignore_index, False, error)
 
 
-def cross_entropy(x, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
-    """Softmax and cross entropy: -sum_j q_j log_softmax(x)_j for each sample, with q the target distribution.
+def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+    """Softmax and cross entropy: -sum_j q_j log_softmax(input)_j for each sample, with q the target distribution.
 
     Args:
-        x: logits, (n, c), (c) or (n, c, d...).
-        target: class indices, an integer Tensor of x's shape without the class dimension; or probabilities, a
-            floating point Tensor of x's shape.
+        input: logits, (n, c), (c) or (n, c, d...).
+        target: class indices, an integer Tensor of input's shape without the class dimension; or probabilities, a
+            floating point Tensor of input's shape.
         weight: (c), a factor for each class. Default: None.
         ignore_index: an index that adds nothing to the loss. Default: -100.
         reduction: "mean" (over the weights of the targets; over n for probabilities), "sum" or "none".
@@ -101,7 +101,7 @@ def cross_entropy(x, target, weight=None, ignore_index=-100, reduction="mean", l
         IndexError: on a class index outside [0, c).
         TypeError: on dtypes.
     """
-    cdef Tensor xt = real_tensor(x, "cross_entropy", "input")
+    cdef Tensor xt = real_tensor(input, "cross_entropy", "input")
     cdef int how = reduction_of(reduction, "cross_entropy")
     cdef Tensor w = None, tt, logits, out
     cdef ndarray index = None, prob = None, rows, loss, softmax_rows = None, total

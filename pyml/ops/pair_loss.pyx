@@ -127,13 +127,13 @@ cdef class PairLossNode(Node):
 cdef PairLoss MSE = PairLoss("mse_loss", "MSE", lambda g, x, t: (x - t) * (g * 2.0))
 
 
-def mse_loss(x, target, reduction="mean", weight=None):
-    """Squared error, (x - target)^2.
+def mse_loss(input, target, reduction="mean", weight=None):
+    """Squared error, (input - target)^2.
 
     Args:
-        x: any shape.
+        input: any shape.
         target: the same shape. Another one is broadcast with a warning, as it is mostly a mistake.
         reduction: "mean", "sum" or "none".
         weight: a factor for each element; the mean is then over the sum of the weights. Default: None.
     """
-    return MSE.of(x, target, reduction, weight)
+    return MSE.of(input, target, reduction, weight)

@@ -20,6 +20,7 @@ class PairLoss(NamedTuple):
         slope: the derivative by x.
         slope_t: the derivative by t. Default: minus the slope.
         options: what to test, the defaults first; their order is that of alpha and beta.
+        refused: (options, message) of options that are out of range.
         signs: targets are 1 or -1, and have no gradient.
         scale: of the rounding errors of each element. Default: its value.
     """
@@ -30,6 +31,7 @@ class PairLoss(NamedTuple):
     slope: Callable
     slope_t: Callable = None
     options: tuple = ({},)
+    refused: tuple = ()
     signs: bool = False
     scale: Callable = None
 

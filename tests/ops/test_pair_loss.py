@@ -93,6 +93,13 @@ def test_errors(loss):
             function(x, x, reduction=reduction)
 
 
+@EACH
+def test_options_out_of_range(loss):
+    for options, message in loss.refused:
+        with pytest.raises(ValueError, match=f"{loss.name}: {message}"):
+            getattr(ops, loss.name)(pyml.ones(3), pyml.ones(3), **options)
+
+
 def test_weights_divide_the_mean(rng):
     x, t, w = (pyml.tensor(rng.uniform(0.5, 2, (4, 3)), requires_grad=True) for _ in range(3))
     squares = (x.detach() - t.detach()).square()

@@ -98,6 +98,14 @@ def test_repr_of_pairs_begins_as_in_torch(case):
     assert repr(getattr(nn, loss.module)()) == repr(getattr(torch.nn, loss.module)())
 
 
+@EACH
+def test_names_of_arguments(case, rng):
+    loss, options = case
+    (tx, x), (tt, t) = pair(rng.normal(size=3)), pair(loss.target(rng, 3))
+    wanted = getattr(torch.nn.functional, loss.name)(input=tx, target=tt, **options)
+    assert_parity(getattr(F, loss.name)(input=x, target=t, **options), wanted)
+
+
 @DTYPES
 @REDUCTIONS
 def test_mse_weight(dtype, reduction, rng):
@@ -202,4 +210,4 @@ def test_integer_dtypes_of_targets(rng):
     for dtype in ("int64", "int32", "uint8"):
         target = np.array([0, 3, 1, 2, 2], dtype)
         wanted = torch.nn.functional.cross_entropy(torch.tensor(x), torch.tensor(target).long())
-        assert_parity(F.cross_entropy(pair(x)[1], pair(target)[1]), wanted)
+        assert_parity(F.cross_entropy(input=pair(x)[1], target=pair(target)[1]), wanted)
