@@ -89,7 +89,8 @@ def second_derivatives(grad, f, x, t, dy):
     leaves = [leaf for leaf in (x, t) if leaf.requires_grad]
     first = grad(f(x, t), leaves, dy, create_graph=True)
     total = sum(dx.sin().sum() * (k + 1) for k, dx in enumerate(first))
-    return [*first, *grad(total, [*leaves, dy], materialize_grads=True)]
+    second = grad(total, [*leaves, dy], materialize_grads=True)
+    return [*first, *(dx.clone() for dx in second)]  # torch's gradients of zeros have no memory
 
 
 @EACH
