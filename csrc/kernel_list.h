@@ -46,6 +46,8 @@ X(cross_entropy_backward, cross_entropy_backward_args, 2)
 /* pair_loss */
 X(mse_forward, pair_loss_forward_args, 3)
 X(mse_backward, pair_loss_backward_args, 2)
+X(smooth_l1_forward, pair_loss_forward_args, 8)
+X(smooth_l1_backward, pair_loss_backward_args, 8)
 
 /* random, dropout */
 X(dropout_forward, dropout_forward_args, 1)

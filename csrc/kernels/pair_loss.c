@@ -4,6 +4,8 @@
 #include "loss_sum.h"
 #include "map.h"
 
+#include <math.h>
+
 enum { RUN = 1024 }; /* elements that are summed in real before double takes over */
 
 INLINE int is_finite(real x) { return x > -INF && x < INF; }
@@ -87,3 +89,13 @@ static void pair_loss_forward(const pair_loss_forward_args *a, double ns, range_
 /* ---- mse:  (x - t)^2 ------------------------------------------------------------------------------------- */
 
 PAIR_LOSS(mse, NS_MEMORY, vfma(x - t, x - t, sum), (x - t) * (x - t), (x - t) * (2 * g), -dx)
+
+/* ---- smooth_l1:  with d = |x - t| and b in alpha,  d^2 / (2 b) where d < b, else d - b/2. Girshick 2015
+ * (arXiv:1504.08083) --------------------------------------------------------------------------------------- */
+
+INLINE vec smooth_l1(vec d, real b) { return vselect(d < b, d * (d / b) / 2, d - b / 2); }
+INLINE double smooth_l1_of_double(double d, double b) { return d < b ? d * (d / b) / 2 : d - b / 2; }
+INLINE vec smooth_l1_slope(vec d, real b) { return vselect(vabs(d) < b, d / b, vsign(d)); }
+
+PAIR_LOSS(smooth_l1, NS_MEMORY, sum + smooth_l1(vabs(x - t), (real)a.alpha),
+          smooth_l1_of_double(fabs(x - t), a.alpha), smooth_l1_slope(x - t, (real)a.alpha) * g, -dx)

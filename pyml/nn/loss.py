@@ -5,7 +5,7 @@ import inspect
 from pyml.nn import functional as F
 from pyml.nn.module import Module
 
-__all__ = ["CrossEntropyLoss", "MSELoss"]
+__all__ = ["CrossEntropyLoss", "MSELoss", "SmoothL1Loss"]
 
 
 class Loss(Module):
@@ -100,3 +100,32 @@ class CrossEntropyLoss(Loss):
             reduction=self.reduction,
             label_smoothing=self.label_smoothing,
         )
+
+
+class SmoothL1Loss(Loss):
+    """d^2 / (2 beta) where d = |input - target| is less than beta, else d - beta / 2.
+
+    Less sensitive to outliers than MSELoss (Girshick 2015, arXiv:1504.08083).
+
+    Args:
+        reduction: "mean" over all elements, "sum", or "none" for each element. Default: "mean".
+        beta: where the line begins; 0 is the absolute error. Default: 1.
+
+    Shape:
+        input and target the same; a scalar, or the same with reduction="none".
+
+    Raises:
+        ValueError: in forward, for another reduction, or a negative beta.
+
+    Example:
+        >>> nn.SmoothL1Loss()(pyml.tensor([1.0, 2.0]), pyml.tensor([1.0, 4.0])).item()
+        0.75
+    """
+
+    def __init__(self, *, reduction="mean", beta=1.0):
+        super().__init__(reduction)
+        self.beta = beta
+
+    def forward(self, input, target):
+        """The loss of `input` against `target`."""
+        return F.smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)

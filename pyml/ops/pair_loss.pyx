@@ -14,11 +14,11 @@ from pyml.ops.arrays cimport contiguous, empty_like, empty_scalar, is_real, real
 from pyml.ops.reduction cimport MEAN, NONE, reduction_of
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
-from pyml.ops.elementwise import broadcast_shapes, mul
+from pyml.ops.elementwise import abs, broadcast_shapes, mul, sign, where
 from pyml.ops.reduce import sum
 from pyml.ops.shape import expand, to
 
-__all__ = ["mse_loss"]
+__all__ = ["mse_loss", "smooth_l1_loss"]
 
 cnp.import_array()
 
@@ -137,3 +137,29 @@ def mse_loss(input, target, reduction="mean", weight=None):
         weight: a factor for each element; the mean is then over the sum of the weights. Default: None.
     """
     return MSE.of(input, target, reduction, weight)
+
+
+def smooth_l1_slope(g, x, t, beta):
+    d = x - t
+    return g * (where(abs(d) < beta, d / beta, sign(d)) if beta > 0 else sign(d))
+
+
+cdef PairLoss SMOOTH_L1 = PairLoss("smooth_l1_loss", "SmoothL1", smooth_l1_slope)
+
+
+def smooth_l1_loss(input, target, reduction="mean", beta=1.0):
+    """d^2 / (2 beta) where d = |input - target| is less than beta, else d - beta / 2.
+
+    Args:
+        input, target: one shape, as for mse_loss.
+        reduction: "mean", "sum" or "none".
+        beta: where the line begins; 0 is the absolute error. Default: 1.
+
+    Raises:
+        ValueError: if beta is negative.
+
+    Girshick 2015, "Fast R-CNN" (arXiv:1504.08083).
+    """
+    if not beta >= 0:
+        raise ValueError(f"smooth_l1_loss: beta is {beta}, it must not be negative; 0 is the absolute error")
+    return SMOOTH_L1.of(input, target, reduction, None, (beta,))

@@ -7,6 +7,8 @@ modules (tests/nn), PyTorch's values (tests/parity), footprints and recordings.
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
+
 REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}
 
 
@@ -73,6 +75,16 @@ PAIR_LOSSES = [
         "MSELoss",
         value=lambda x, t: (x - t) ** 2,
         slope=lambda x, t: 2 * (x - t),
+    ),
+    PairLoss(
+        "smooth_l1_loss",
+        "SmoothL1Loss",
+        value=lambda x, t, beta: np.where(
+            abs(x - t) < beta, (x - t) ** 2 / (2 * (beta or 1)), abs(x - t) - beta / 2
+        ),
+        slope=lambda x, t, beta: np.where(abs(x - t) < beta, (x - t) / (beta or 1), np.sign(x - t)),
+        options=({"beta": 1.0}, {"beta": 0.3}, {"beta": 0.0}),
+        refused=(({"beta": -1.0}, "beta is -1.0, it must not be negative"),),
     ),
 ]
 CASES = {  # id -> (loss, options)
