@@ -29,8 +29,9 @@ def test_repr_shows_what_is_not_the_default(case):
     module = getattr(nn, loss.module)
     assert repr(module()) == f"{loss.module}()"
     defaults = loss.options[0]
-    shown = ["reduction='sum'", *(f"{k}={v!r}" for k, v in options.items() if v != defaults[k])]
-    assert repr(module(reduction="sum", **options)) == f"{loss.module}({', '.join(shown)})"
+    wanted = {"reduction='sum'", *(f"{k}={v!r}" for k, v in options.items() if v != defaults[k])}
+    shown = repr(module(reduction="sum", **options)).removeprefix(f"{loss.module}(")[:-1]
+    assert set(shown.split(", ")) == wanted
 
 
 def test_repr_of_cross_entropy():
@@ -90,7 +91,7 @@ def test_weight_is_a_buffer():
 def test_old_positions_are_refused():
     for loss in PAIR_LOSSES:
         with pytest.raises(TypeError):
-            getattr(nn, loss.module)("sum")
+            getattr(nn, loss.module)(*loss.options[0].values(), "sum")
     with pytest.raises(TypeError):
         nn.CrossEntropyLoss(None, None)
 
