@@ -48,6 +48,8 @@ X(mse_forward, pair_loss_forward_args, 3)
 X(mse_backward, pair_loss_backward_args, 2)
 X(smooth_l1_forward, pair_loss_forward_args, 8)
 X(smooth_l1_backward, pair_loss_backward_args, 8)
+X(hinge_embedding_forward, pair_loss_forward_args, 8)
+X(hinge_embedding_backward, pair_loss_backward_args, 8)
 
 /* random, dropout */
 X(dropout_forward, dropout_forward_args, 1)

@@ -99,3 +99,24 @@ INLINE vec smooth_l1_slope(vec d, real b) { return vselect(vabs(d) < b, d / b, v
 
 PAIR_LOSS(smooth_l1, NS_MEMORY, sum + smooth_l1(vabs(x - t), (real)a.alpha),
           smooth_l1_of_double(fabs(x - t), a.alpha), smooth_l1_slope(x - t, (real)a.alpha) * g, -dx)
+
+/* ---- hinge_embedding:  x where t is 1, max(0, m - x) where t is -1, with the margin m in alpha; where t is neither, the
+ * sum of both, as in PyTorch ------------------------------------------------------------------------------- */
+
+INLINE vec hinge_embedding(vec x, vec t, real margin)
+{
+    const vec zero = {0}, rest = margin - x;
+    return vselect(t != -1, x, zero) + vselect((t == 1) | (rest <= 0), zero, rest);
+}
+INLINE double hinge_embedding_of_double(double x, double t, double margin)
+{
+    return (t != -1 ? x : 0) + (t == 1 || margin - x <= 0 ? 0 : margin - x);
+}
+INLINE vec hinge_embedding_slope(vec g, vec x, vec t, real margin)
+{
+    const vec zero = {0};
+    return vselect(t != -1, g, zero) - vselect((t != 1) & (margin - x >= 0), g, zero);
+}
+
+PAIR_LOSS(hinge_embedding, NS_MEMORY, sum + hinge_embedding(x, t, (real)a.alpha),
+          hinge_embedding_of_double(x, t, a.alpha), hinge_embedding_slope(g, x, t, (real)a.alpha), vset1(0))

@@ -5,7 +5,7 @@ import inspect
 from pyml.nn import functional as F
 from pyml.nn.module import Module
 
-__all__ = ["CrossEntropyLoss", "MSELoss", "SmoothL1Loss"]
+__all__ = ["CrossEntropyLoss", "HingeEmbeddingLoss", "MSELoss", "SmoothL1Loss"]
 
 
 class Loss(Module):
@@ -129,3 +129,31 @@ class SmoothL1Loss(Loss):
     def forward(self, input, target):
         """The loss of `input` against `target`."""
         return F.smooth_l1_loss(input, target, reduction=self.reduction, beta=self.beta)
+
+
+class HingeEmbeddingLoss(Loss):
+    """input where target is 1, max(0, margin - input) where it is -1.
+
+    Args:
+        margin: the input from which a pair of target -1 has no loss. Default: 1.
+        reduction: "mean" over all elements, "sum", or "none" for each element. Default: "mean".
+
+    Shape:
+        input, such as a distance between two embeddings, and target the same; a scalar, or the
+        same with reduction="none".
+
+    Raises:
+        ValueError: in forward, for another reduction.
+
+    Example:
+        >>> nn.HingeEmbeddingLoss()(pyml.tensor([0.5, 0.25]), pyml.tensor([1, -1])).item()
+        0.625
+    """
+
+    def __init__(self, margin=1.0, *, reduction="mean"):
+        super().__init__(reduction)
+        self.margin = margin
+
+    def forward(self, input, target):
+        """The loss of `input` against the signs `target`."""
+        return F.hinge_embedding_loss(input, target, self.margin, reduction=self.reduction)

@@ -18,7 +18,7 @@ from pyml.ops.elementwise import abs, broadcast_shapes, mul, sign, where
 from pyml.ops.reduce import sum
 from pyml.ops.shape import expand, to
 
-__all__ = ["mse_loss", "smooth_l1_loss"]
+__all__ = ["hinge_embedding_loss", "mse_loss", "smooth_l1_loss"]
 
 cnp.import_array()
 
@@ -163,3 +163,22 @@ def smooth_l1_loss(input, target, reduction="mean", beta=1.0):
     if not beta >= 0:
         raise ValueError(f"smooth_l1_loss: beta is {beta}, it must not be negative; 0 is the absolute error")
     return SMOOTH_L1.of(input, target, reduction, None, (beta,))
+
+
+def hinge_embedding_slope(g, x, t, margin):
+    return where(t != -1, g, 0.0) - where(t != 1, where(x <= margin, g, 0.0), 0.0)
+
+
+cdef PairLoss HINGE_EMBEDDING = PairLoss("hinge_embedding_loss", "HingeEmbedding", hinge_embedding_slope, signs=True)
+
+
+def hinge_embedding_loss(input, target, margin=1.0, reduction="mean"):
+    """input where target is 1, max(0, margin - input) where it is -1.
+
+    Args:
+        input: any shape, such as a distance between two embeddings.
+        target: 1 or -1, the same shape; it gets no gradient.
+        margin: the input from which a pair of target -1 has no loss. Default: 1.
+        reduction: "mean", "sum" or "none".
+    """
+    return HINGE_EMBEDDING.of(input, target, reduction, None, (margin,))

@@ -21,7 +21,8 @@ class PairLoss(NamedTuple):
         value: value(x, t, **options), of each element.
         slope: the derivative by x.
         slope_t: the derivative by t. Default: minus the slope.
-        options: what to test, the defaults first; their order is that of alpha and beta.
+        options: what to test, the defaults first; their order is that of alpha and beta. With
+            each, an input between 0.5 and 1 must have a gradient: test_footprint.py looks for it.
         refused: (options, message) of options that are out of range.
         signs: targets are 1 or -1, and have no gradient.
         scale: of the rounding errors of each element. Default: its value.
@@ -85,6 +86,16 @@ PAIR_LOSSES = [
         slope=lambda x, t, beta: np.where(abs(x - t) < beta, (x - t) / (beta or 1), np.sign(x - t)),
         options=({"beta": 1.0}, {"beta": 0.3}, {"beta": 0.0}),
         refused=(({"beta": -1.0}, "beta is -1.0, it must not be negative"),),
+    ),
+    PairLoss(
+        "hinge_embedding_loss",
+        "HingeEmbeddingLoss",
+        value=lambda x, t, margin: (
+            np.where(t != -1, x, 0) + np.where(t != 1, np.maximum(margin - x, 0), 0)
+        ),
+        slope=lambda x, t, margin: np.where(t != -1, 1, 0) - ((t != 1) & (x <= margin)),
+        options=({"margin": 1.0}, {"margin": 2.0}),
+        signs=True,
     ),
 ]
 CASES = {  # id -> (loss, options)
