@@ -178,7 +178,7 @@ static double footprint_of_batchnorm_inference_backward_args(const visitor *v,
     return (double)a->n * (double)a->c;
 }
 
-/* ---- loss ------------------------------------------------------------------------------------------- */
+/* ---- softmax, losses -------------------------------------------------------------------------------- */
 
 static double footprint_of_softmax_forward_args(const visitor *v, softmax_forward_args *a)
 {
@@ -222,7 +222,7 @@ static double footprint_of_cross_entropy_backward_args(const visitor *v, cross_e
     return (double)a->n * (double)a->c;
 }
 
-static double footprint_of_mse_forward_args(const visitor *v, mse_forward_args *a)
+static double footprint_of_pair_loss_forward_args(const visitor *v, pair_loss_forward_args *a)
 {
     reals(v, &a->loss, OUT, losses(a->n, a->reduction));
     reals(v, &a->x, IN, a->n);
@@ -230,7 +230,7 @@ static double footprint_of_mse_forward_args(const visitor *v, mse_forward_args *
     return (double)a->n;
 }
 
-static double footprint_of_mse_backward_args(const visitor *v, mse_backward_args *a)
+static double footprint_of_pair_loss_backward_args(const visitor *v, pair_loss_backward_args *a)
 {
     reals(v, &a->dx, OUT, a->n);
     reals(v, &a->dt, OUT, a->n);

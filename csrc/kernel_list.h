@@ -49,15 +49,21 @@ X(batchnorm_backward, batchnorm_backward_args, 10)
 X(batchnorm_inference, batchnorm_inference_args, 3)
 X(batchnorm_inference_backward, batchnorm_inference_backward_args, 5)
 
-/* loss */
+/* softmax, cross_entropy */
 X(softmax_forward, softmax_forward_args, MATH + 4)
 X(softmax_backward, softmax_backward_args, 4)
 X(log_softmax_forward, softmax_forward_args, MATH + 5)
 X(log_softmax_backward, softmax_backward_args, MATH + 3)
 X(cross_entropy_forward, cross_entropy_forward_args, MATH + 4)
 X(cross_entropy_backward, cross_entropy_backward_args, 2)
-X(mse_forward, mse_forward_args, 3)
-X(mse_backward, mse_backward_args, 2)
+
+/* pair_loss */
+X(mse_forward, pair_loss_forward_args, 3)
+X(mse_backward, pair_loss_backward_args, 2)
+X(smooth_l1_forward, pair_loss_forward_args, 8)
+X(smooth_l1_backward, pair_loss_backward_args, 8)
+X(hinge_embedding_forward, pair_loss_forward_args, 8)
+X(hinge_embedding_backward, pair_loss_backward_args, 8)
 
 /* random, dropout */
 X(dropout_forward, dropout_forward_args, 1)

@@ -115,7 +115,7 @@ typedef struct {
     double eps;
 } batchnorm_inference_backward_args;
 
-/* ---- loss ----------------------------------------------------------------------------------------- */
+/* ---- softmax, cross_entropy ----------------------------------------------------------------------- */
 
 /* Row-wise softmax and log-softmax; y may be x. */
 typedef struct {
@@ -164,21 +164,26 @@ typedef struct {
     int reduction;
 } cross_entropy_backward_args;
 
-/* loss = (x - t)^2: (n) for REDUCTION_NONE, else its sum or mean (the mean of nothing is NaN). */
+/* ---- pair_loss ------------------------------------------------------------------------------------ */
+
+/* loss = f(x, t), element by element: (n) for REDUCTION_NONE, else its sum or mean (the mean of nothing is NaN).
+ * Formulas, and what alpha and beta are, stand in kernels/pair_loss.c. */
 typedef struct {
     void *loss;
     const void *x, *t; /* (n) */
     ptrdiff_t n;
+    double alpha, beta;
     int reduction;
-} mse_forward_args;
+} pair_loss_forward_args;
 
-/* dx = 2 (x - t) * dloss (/ n for the mean);  dt = -dx.  A NULL output is not computed. */
+/* dx = g * df/dx,  dt = g * df/dt,  with g = dloss (/ n for the mean).  A NULL output is not computed. */
 typedef struct {
     void *dx, *dt;
-    const void *dloss, *x, *t;
+    const void *dloss, *x, *t; /* dloss is (n) for REDUCTION_NONE, else one number */
     ptrdiff_t n;
+    double alpha, beta;
     int reduction;
-} mse_backward_args;
+} pair_loss_backward_args;
 
 /* ---- random, dropout ------------------------------------------------------------------------------- */
 

@@ -149,9 +149,12 @@ cpdef int cross_entropy_backward(
     ndarray dx, ndarray dloss, ndarray softmax, ndarray total_weight, ndarray index, ndarray prob,
     ndarray weight, int64_t ignore_index, double label_smoothing, int reduction
 ) except -1
-cpdef int mse_forward(ndarray loss, ndarray x, ndarray t, int reduction) except -1
-cpdef int mse_backward(
-    ndarray dx, ndarray dt, ndarray dloss, ndarray x, ndarray t, int reduction
+cpdef int pair_loss_forward(
+    int kernel, ndarray loss, ndarray x, ndarray t, double alpha, double beta, int reduction
+) except -1
+cpdef int pair_loss_backward(
+    int kernel, ndarray dx, ndarray dt, ndarray dloss, ndarray x, ndarray t, double alpha,
+    double beta, int reduction
 ) except -1
 cpdef int dropout_forward(ndarray y, ndarray used, ndarray state, ndarray x, double p) except -1
 cpdef int dropout_backward(ndarray dx, ndarray dy, ndarray used, double p) except -1

@@ -26,8 +26,8 @@ cdef extern from "dispatch.h" nogil:
         KERNEL_cross_entropy_backward, KERNEL_cross_entropy_forward, KERNEL_dropout_backward,
         KERNEL_dropout_forward, KERNEL_fill, KERNEL_gather, KERNEL_gather_along, KERNEL_gather_backward,
         KERNEL_gemm, KERNEL_grad_norm, KERNEL_index_check, KERNEL_linear_backward, KERNEL_linear_forward,
-        KERNEL_mse_backward, KERNEL_mse_forward, KERNEL_multiply_adds, KERNEL_random_permutation,
-        KERNEL_scale_segments, KERNEL_scatter_add, KERNEL_sum, KERNEL_where
+        KERNEL_multiply_adds, KERNEL_random_permutation, KERNEL_scale_segments, KERNEL_scatter_add, KERNEL_sum,
+        KERNEL_where
 
 cdef extern from "pyml_kernels.h" nogil:
     int COPY_NDIM
@@ -225,19 +225,23 @@ cpdef int cross_entropy_backward(
     return submit(KERNEL_cross_entropy_backward, dtype_of(dx), &args, sizeof(args), size(dx))
 
 
-cpdef int mse_forward(ndarray loss, ndarray x, ndarray t, int reduction) except -1:
-    cdef mse_forward_args args
-    args.loss, args.x, args.t, args.n, args.reduction = pointer(loss), pointer(x), pointer(t), size(x), reduction
-    return submit(KERNEL_mse_forward, dtype_of(x), &args, sizeof(args), size(x))
-
-
-cpdef int mse_backward(
-    ndarray dx, ndarray dt, ndarray dloss, ndarray x, ndarray t, int reduction
+cpdef int pair_loss_forward(
+    int kernel, ndarray loss, ndarray x, ndarray t, double alpha, double beta, int reduction
 ) except -1:
-    cdef mse_backward_args args
+    cdef pair_loss_forward_args args
+    args.loss, args.x, args.t, args.n = pointer(loss), pointer(x), pointer(t), size(x)
+    args.alpha, args.beta, args.reduction = alpha, beta, reduction
+    return submit(kernel, dtype_of(x), &args, sizeof(args), size(x))
+
+
+cpdef int pair_loss_backward(
+    int kernel, ndarray dx, ndarray dt, ndarray dloss, ndarray x, ndarray t, double alpha,
+    double beta, int reduction
+) except -1:
+    cdef pair_loss_backward_args args
     args.dx, args.dt, args.dloss, args.x, args.t = pointer(dx), pointer(dt), pointer(dloss), pointer(x), pointer(t)
-    args.n, args.reduction = size(x), reduction
-    return submit(KERNEL_mse_backward, dtype_of(x), &args, sizeof(args), size(x))
+    args.n, args.alpha, args.beta, args.reduction = size(x), alpha, beta, reduction
+    return submit(kernel, dtype_of(x), &args, sizeof(args), size(x))
 
 
 cpdef int dropout_forward(ndarray y, ndarray used, ndarray state, ndarray x, double p) except -1:

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from helpers.activations import ACTIVATIONS
+from helpers.losses import CASES as PAIR_LOSS_CASES
+from helpers.losses import alpha_beta
 from helpers.structs import STRUCTS, submit
 from helpers.sweep import KERNEL
 from pyml import _kernels
@@ -246,12 +248,6 @@ for reduction in (NONE, MEAN, SUM):
         **constants | {"n": 0, "index": integers()},
     )
 
-    losses = "1" if reduction else "n"
-    constants = {"n": 19, "reduction": reduction}
-    case("mse_forward", f"loss[{losses}] x[n] t[n]", **constants)
-    for outputs in ("dx[n]", "dt[n]", "dx[n] dt[n]"):
-        case("mse_backward", f"{outputs} dloss[{losses}] x[n] t[n]", **constants)
-
 for y in ("y[n]", "y=x"):
     case("dropout_forward", f"{y} x[n]", used=state(), state=state(), n=19, p=0.1)
 case("dropout_forward", "y[n] x[n]", idle="state", used=state(), state=state(), n=0, p=0.1)
@@ -421,6 +417,17 @@ case("dead_share", y=number, x=alike((3, 5), (5, 1), -0.75, "f"), n=3, c=5)
 case("outside_share", "x[n]", y=number, n=19, low=0.25, high=1.5)
 case("batchnorm_drift", "mean[c] rstd[c] running_mean[c]", y=number, c=19)
 case("multiply_adds", "y[1]", rounds=3)
+
+for reduction in (NONE, MEAN, SUM):
+    losses = "1" if reduction else "n"
+    for loss, numbers in PAIR_LOSS_CASES.values():
+        t = alike((19,), (1,), -1.0, "f") if loss.signs else reals(19)
+        constants = {"t": t, "n": 19, "reduction": reduction, **alpha_beta(numbers)}
+        forward, backward = "pair_loss_forward_args", "pair_loss_backward_args"
+        case(f"{loss.kernel}_forward", f"loss[{losses}] x[n]", forward, **constants)
+        for outputs in ("dx[n]",) if loss.signs else ("dx[n]", "dt[n]", "dx[n] dt[n]"):
+            inputs = f"{outputs} dloss[{losses}] x[n]"
+            case(f"{loss.kernel}_backward", inputs, backward, **constants)
 
 
 # ---- the check

@@ -76,14 +76,6 @@ BINARY(minimum, NS_MEMORY, vmin(p, q))
 
 /* ---- unary ----------------------------------------------------------------------------------------- */
 
-/* -1, 0 or 1; NaN stays NaN */
-INLINE vec vsign(vec x)
-{
-    const vec zero = {0}, one = vset1(1);
-    vec sign = vselect(x > zero, one, vselect(x < zero, -one, zero));
-    return vselect(x == x, sign, x);
-}
-
 MAP_FORWARD(neg, unary_args, NS_MEMORY, -x)
 MAP_FORWARD(abs, unary_args, NS_MEMORY, vabs(x))
 MAP_FORWARD(exp, unary_args, NS_MATH, vexp(x))

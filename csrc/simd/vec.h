@@ -171,6 +171,24 @@ INLINE vec vselect(ivec mask, vec a, vec b) { return (vec)((mask & (ivec)a) | (~
 
 INLINE vec vabs(vec a) { return (vec)((ivec)a & ~(ivec)vset1((real)-0.0)); }
 
+/* v in lanes 0..n-1, `other` in the rest; n >= L: v. */
+INLINE vec vfirst(vec v, ptrdiff_t n, vec other)
+{
+    static const ireal window[2 * LANES] = {[0 ... LANES - 1] = -1};
+    ivec first;
+    if (n >= L) return v;
+    memcpy(&first, window + L - n, sizeof first);
+    return vselect(first, v, other);
+}
+
+/* -1, 0 or 1; NaN stays NaN */
+INLINE vec vsign(vec a)
+{
+    const vec zero = {0}, one = vset1(1);
+    vec sign = vselect(a > zero, one, vselect(a < zero, -one, zero));
+    return vselect(a == a, sign, a);
+}
+
 /* The larger and the smaller of two. NaN in either gives NaN, as in torch.maximum. */
 INLINE vec vmax(vec a, vec b) { return vselect((a > b) | (a != a), a, b); }
 INLINE vec vmin(vec a, vec b) { return vselect((a < b) | (a != a), a, b); }

@@ -7,10 +7,11 @@ dropout, and a dimension of softmax that may be left out.
 import warnings
 
 from pyml import ops
-from pyml.ops import activation, cross_entropy, linear, mse_loss
+from pyml.ops import activation, cross_entropy, linear, pair_loss
 from pyml.ops.activation import *
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.inplace import replace
+from pyml.ops.pair_loss import *
 from pyml.tensor import Tensor, is_grad_enabled
 
 __all__ = [
@@ -20,8 +21,8 @@ __all__ = [
     "dropout",
     "linear",
     "log_softmax",
-    "mse_loss",
     "softmax",
+    *pair_loss.__all__,
 ]
 
 

@@ -27,6 +27,7 @@ from pyml.ops.creation import (
     zeros,
     zeros_like,
 )
+from pyml.ops.cross_entropy import cross_entropy
 from pyml.ops.dropout import dropout
 from pyml.ops.elementwise import (
     abs,
@@ -121,9 +122,9 @@ from pyml.ops.inplace import (
     uniform_,
 )
 from pyml.ops.linear import linear
-from pyml.ops.loss import cross_entropy, log_softmax, mse_loss, softmax
 from pyml.ops.matmul import bmm, dot, matmul, mm, mv
 from pyml.ops.norm import batch_norm
+from pyml.ops.pair_loss import *
 from pyml.ops.reduce import (
     all,
     amax,
@@ -170,6 +171,7 @@ from pyml.ops.shape import (
     unsqueeze,
     view,
 )
+from pyml.ops.softmax import log_softmax, softmax
 from pyml.tensor import install_ops
 
 install_ops(sys.modules[__name__])

@@ -4,8 +4,60 @@ import numpy as np
 import pytest
 
 import pyml
+from helpers.compare import assert_same_bits
+from helpers.losses import CASES, PAIR_LOSSES, REDUCTIONS
 from pyml import nn
 from pyml.nn import functional as F
+
+EACH = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+
+
+@EACH
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_a_module_is_its_function(case, reduction, rng):
+    loss, options = case
+    x = pyml.tensor(rng.normal(size=(4, 3)))
+    t = pyml.tensor(loss.target(rng, (4, 3)))
+    got = getattr(nn, loss.module)(reduction=reduction, **options)(x, t)
+    wanted = getattr(F, loss.name)(x, t, reduction=reduction, **options)
+    assert_same_bits(got.numpy(), wanted.numpy())
+
+
+@EACH
+def test_repr_shows_what_is_not_the_default(case):
+    loss, options = case
+    module = getattr(nn, loss.module)
+    assert repr(module()) == f"{loss.module}()"
+    defaults = loss.options[0]
+    wanted = {"reduction='sum'", *(f"{k}={v!r}" for k, v in options.items() if v != defaults[k])}
+    shown = repr(module(reduction="sum", **options)).removeprefix(f"{loss.module}(")[:-1]
+    assert set(shown.split(", ")) == wanted
+
+
+def test_repr_of_cross_entropy():
+    loss = nn.CrossEntropyLoss(pyml.ones(3), ignore_index=2, label_smoothing=0.1)
+    assert repr(loss) == "CrossEntropyLoss(ignore_index=2, label_smoothing=0.1)"
+
+
+def test_options_may_change_and_modules_may_be_derived(rng):
+    class Halved(nn.MSELoss):
+        def __init__(self, factor):
+            super().__init__(reduction="sum")
+            self.factor = factor
+
+        def forward(self, input, target):
+            return super().forward(input, target) * self.factor
+
+    x, t = (pyml.tensor(rng.normal(size=3)) for _ in range(2))
+    loss = Halved(0.5)
+    assert loss(x, t).item() == F.mse_loss(x, t, "sum").item() / 2
+    loss.reduction = "mean"
+    assert loss(x, t).item() == F.mse_loss(x, t).item() / 2
+
+
+def test_the_table_has_every_module():
+    wanted = {loss.module for loss in PAIR_LOSSES} | {"CrossEntropyLoss"}
+    assert set(nn.loss.__all__) == wanted
 
 
 def test_mse_by_hand():
@@ -37,16 +89,16 @@ def test_weight_is_a_buffer():
 
 
 def test_old_positions_are_refused():
-    with pytest.raises(TypeError):
-        nn.MSELoss("sum")
+    for loss in PAIR_LOSSES:
+        with pytest.raises(TypeError):
+            getattr(nn, loss.module)(*loss.options[0].values(), "sum")
     with pytest.raises(TypeError):
         nn.CrossEntropyLoss(None, None)
 
 
-@pytest.mark.parametrize(
-    "loss", [nn.MSELoss(reduction="avg"), nn.CrossEntropyLoss(reduction="avg")]
-)
-def test_unknown_reduction(loss):
+@pytest.mark.parametrize("name", nn.loss.__all__)
+def test_unknown_reduction(name):
+    loss = getattr(nn, name)(reduction="avg")
     with pytest.raises(ValueError, match="reduction is 'avg', it must be 'none', 'mean' or 'sum'"):
         loss(pyml.ones(2, 2), pyml.ones(2, 2))
 

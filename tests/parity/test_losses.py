@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+import pyml
+from helpers.losses import CASES
 from parity.torch_side import assert_parity, pair
 from pyml import nn
 from pyml.nn import functional as F
 
+EACH = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 REDUCTIONS = pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 CLASSES = 6
@@ -42,14 +45,66 @@ def both(name, dtype, weight=None, **kwargs):
     return getattr(nn, name)(**kwargs), getattr(torch.nn, name)(**kwargs)
 
 
+@EACH
 @DTYPES
 @REDUCTIONS
 @pytest.mark.parametrize("shape", [(5,), (4, 3), (2, 3, 4), (300, 70), ()])
 @pytest.mark.parametrize("target_gradient", [False, True])
-def test_mse(dtype, reduction, shape, target_gradient, rng):
-    module, reference = both("MSELoss", dtype, reduction=reduction)
-    x, t = (rng.normal(size=shape).astype(dtype) for _ in range(2))
-    check(module, reference, x, t, rng, max(np.prod(shape), 1), target_gradient)
+def test_pairs(case, dtype, reduction, shape, target_gradient, rng):
+    loss, options = case
+    module, reference = both(loss.module, dtype, reduction=reduction, **options)
+    x, t = rng.normal(size=shape).astype(dtype), np.asarray(loss.target(rng, shape), dtype)
+    check(
+        *(module, reference, x, t, rng, max(np.prod(shape), 1)),
+        target_gradient=target_gradient and not loss.signs,
+    )
+
+
+@EACH
+@DTYPES
+@REDUCTIONS
+def test_second_derivatives_of_pairs(case, dtype, reduction, rng):
+    """Of a sum of first derivatives, by the input, the target and what backward begins with."""
+    loss, options = case
+    module, reference = both(loss.module, dtype, reduction=reduction, **options)
+    x, t = rng.normal(size=(4, 3)).astype(dtype), loss.target(rng, (4, 3)).astype(dtype)
+    dy = rng.normal(size=(4, 3) if reduction == "none" else ()).astype(dtype)
+    inputs = [(x, True), (t, not loss.signs), (dy, True)]
+    tensors = [pair(array, requires_grad) for array, requires_grad in inputs]
+    wanted, got = (
+        second_derivatives(grad, f, *side)
+        for grad, f, side in zip(
+            (torch.autograd.grad, pyml.autograd.grad),
+            (reference, module),
+            zip(*tensors, strict=True),
+            strict=True,
+        )
+    )
+    for a, b in zip(got, wanted, strict=True):
+        assert_parity(a, b, x.size)
+
+
+def second_derivatives(grad, f, x, t, dy):
+    """First derivatives by x and t, and those of a number made of them, by dy too."""
+    leaves = [leaf for leaf in (x, t) if leaf.requires_grad]
+    first = grad(f(x, t), leaves, dy, create_graph=True)
+    total = sum(dx.sin().sum() * (k + 1) for k, dx in enumerate(first))
+    second = grad(total, [*leaves, dy], materialize_grads=True)
+    return [*first, *(dx.clone() for dx in second)]  # torch's gradients of zeros have no memory
+
+
+@EACH
+def test_repr_of_pairs_begins_as_in_torch(case):
+    loss, _ = case
+    assert repr(getattr(nn, loss.module)()) == repr(getattr(torch.nn, loss.module)())
+
+
+@EACH
+def test_names_of_arguments(case, rng):
+    loss, options = case
+    (tx, x), (tt, t) = pair(rng.normal(size=3)), pair(loss.target(rng, 3))
+    wanted = getattr(torch.nn.functional, loss.name)(input=tx, target=tt, **options)
+    assert_parity(getattr(F, loss.name)(input=x, target=t, **options), wanted)
 
 
 @DTYPES
@@ -156,4 +211,4 @@ def test_integer_dtypes_of_targets(rng):
     for dtype in ("int64", "int32", "uint8"):
         target = np.array([0, 3, 1, 2, 2], dtype)
         wanted = torch.nn.functional.cross_entropy(torch.tensor(x), torch.tensor(target).long())
-        assert_parity(F.cross_entropy(pair(x)[1], pair(target)[1]), wanted)
+        assert_parity(F.cross_entropy(input=pair(x)[1], target=pair(target)[1]), wanted)

@@ -8,6 +8,8 @@ import pytest
 import pyml
 from helpers.activations import CALLS as ACTIVATIONS
 from helpers.compare import assert_same_bits
+from helpers.losses import CASES as PAIR_LOSS_CASES
+from helpers.losses import REDUCTIONS as LOSS_REDUCTIONS
 from pyml import Tensor, ops
 from pyml.nn import functional as F
 from pyml.ops import activation
@@ -164,11 +166,6 @@ CASES = {
     "mm": [lambda f, t: f(t.a, t.b.T)],
     "moveaxis": [lambda f, t: f(t.a, 0, 1) * 2],
     "movedim": [lambda f, t: f(t.a, 0, 1) * 2],
-    "mse_loss": [
-        lambda f, t: f(t.a, t.b),
-        lambda f, t: f(t.a, t.b, reduction="sum"),
-        lambda f, t: f(t.a, t.b, reduction="none"),
-    ],
     "mv": [lambda f, t: f(t.a, t.b[0])],
     "narrow": [lambda f, t: f(t.a, 0, 1, 2) * 2],
     "nonzero": [lambda f, t: f(t.m)],
@@ -315,6 +312,18 @@ CASES = {
 }
 for name in COMMUTES_WITH_NUMBERS:
     CASES[name] = [*CASES[name], lambda f, t: f(t.a, t.b[:, :1]), lambda f, t: f(t.a.T, t.b.T)]
+
+
+def of_pairs(loss, options, reduction):
+    """A call of a loss, with a gradient of the target if it has one."""
+    return lambda f, t: f(
+        t.a, t.b.detach().sign() if loss.signs else t.b, reduction=reduction, **options
+    )
+
+
+for loss, options in PAIR_LOSS_CASES.values():
+    calls = [of_pairs(loss, options, reduction) for reduction in LOSS_REDUCTIONS]
+    CASES[loss.name] = [*CASES.get(loss.name, ()), *calls]
 
 
 def written(f, x, index, value):

@@ -1,0 +1,213 @@
+/* Softmax and cross entropy in one pass over the logits. */
+#include "loss_sum.h"
+#include "rows.h"
+
+/* ---- cross_entropy:  loss[i] = -sum_j mass_j log_softmax(x)_j ------------------------------------------ */
+
+/* The mass that row i's target puts on the classes, with v the class weights and e the label smoothing:
+ *   probabilities p:  mass_j = ((1-e) p_j + e/c) v_j
+ *   index t:          mass_j = e/c v_j, and at t (1-e) v_t more: the peak */
+typedef struct {
+    const int64_t *index;
+    const real *prob, *weight;
+    ptrdiff_t c;
+    int64_t ignore_index;
+    real kept, spread; /* 1-e, e/c */
+    int dense;         /* mass beside the peak */
+} target;
+
+static target target_of(const int64_t *index, const real *prob, const real *weight, ptrdiff_t c,
+                        int64_t ignore_index, double smoothing)
+{
+    return (target){index,
+                    index == NULL ? prob : NULL,
+                    weight,
+                    c,
+                    ignore_index,
+                    (real)(1 - smoothing),
+                    (real)(smoothing / (double)c),
+                    index == NULL || smoothing != 0};
+}
+
+INLINE vec dense_mass(const target *t, ptrdiff_t i, ptrdiff_t j, ptrdiff_t m)
+{
+    vec q = vset1(t->spread);
+    if (t->prob != NULL) q = vfma(vload_upto(t->prob + i * t->c + j, m), vset1(t->kept), q);
+    if (t->weight != NULL) q *= vload_upto(t->weight + j, m);
+    return vfirst(q, m, vset1(0));
+}
+
+/* q * d; 0 where q is, though d = x - max be too large for a number */
+INLINE vec weighted(vec q, vec d) { return vselect(q == 0, vset1(0), q * d); }
+
+INLINE int ignored(const target *t, ptrdiff_t i)
+{
+    return t->index != NULL && t->index[i] == t->ignore_index;
+}
+INLINE int outside(const target *t, ptrdiff_t i)
+{
+    return t->index != NULL && (t->index[i] < 0 || t->index[i] >= t->c);
+}
+INLINE real class_weight(const target *t, ptrdiff_t i)
+{
+    return t->index == NULL || t->weight == NULL ? 1 : t->weight[t->index[i]];
+}
+
+typedef struct {
+    const cross_entropy_forward_args *args;
+    target target;
+} cross_entropy_forward_context;
+
+/* With d = x - max and s = log sum exp d:  loss = sum_j mass_j (s - d_j). `dense`: what mass beside the peak gives. */
+INLINE loss_total row_loss(const target *t, ptrdiff_t i, const real *x, real top, real log_sum, real dense)
+{
+    if (ignored(t, i)) return (loss_total){0, 0};
+    if (outside(t, i)) return (loss_total){NOT_A_NUMBER, 0};
+    const real weight = class_weight(t, i);
+    real loss = dense;
+    if (t->index != NULL) loss += t->kept * weight * (log_sum - (x[t->index[i]] - top));
+    return (loss_total){loss, weight};
+}
+
+static loss_total cross_entropy_row(const cross_entropy_forward_args *a, const target *t, ptrdiff_t i)
+{
+    const real *x = (const real *)a->x + i * a->c;
+    const real top = row_max(x, a->c);
+    vec mass = vset1(0), dot = vset1(0);
+    if (t->dense)
+        EACH_VECTOR(a->c, vec q = dense_mass(t, i, j, m); mass += q;
+                    dot += weighted(q, vfirst(vload_upto(x + j, m), m, vset1(top)) - top));
+    real sum;
+    if (a->softmax != NULL) {
+        real *softmax = (real *)a->softmax + i * a->c;
+        sum = row_exp(softmax, x, a->c, top);
+        row_scale(softmax, a->c, 1 / sum);
+    } else {
+        sum = row_exp_sum(x, a->c, top);
+    }
+    const real log_sum = log_of(sum);
+    return row_loss(t, i, x, top, log_sum, t->dense ? vsum(mass) * log_sum - vsum(dot) : 0);
+}
+
+static loss_total add_row(const cross_entropy_forward_args *a, ptrdiff_t i, loss_total total, loss_total row)
+{
+    if (a->reduction == REDUCTION_NONE) ((real *)a->loss)[i] = (real)row.loss;
+    return (loss_total){total.loss + row.loss, total.weight + row.weight};
+}
+
+/* The same for rows begin..end-1, of few classes. */
+static loss_total cross_entropy_of_lanes(const cross_entropy_forward_args *a, const target *t,
+                                         ptrdiff_t begin, ptrdiff_t end)
+{
+    const ptrdiff_t c = a->c;
+    loss_total total = {0, 0};
+    vec d[LANES], e[LANES] = {0}, p[LANES];
+    EACH_L_ROWS(begin, end, {
+        const real *x = (const real *)a->x + i * c;
+        load_rows(d, x, c, rows);
+        const vec top = max_of_each(d, c), sum = exp_of_each(e, d, c, top), log_sum = vlog(sum);
+        vec dense = vset1(0);
+        if (t->dense) {
+            vec mass = vset1(0), dot = vset1(0);
+            if (t->prob != NULL) load_rows(p, t->prob + i * c, c, rows);
+            for (ptrdiff_t j = 0; j < c; j++) {
+                vec q = vset1(t->spread);
+                if (t->prob != NULL) q = vfma(p[j], vset1(t->kept), q);
+                if (t->weight != NULL) q *= t->weight[j];
+                mass += q, dot += weighted(q, d[j]);
+            }
+            dense = mass * log_sum - dot;
+        }
+        if (a->softmax != NULL) {
+            const vec factor = 1 / sum;
+            for (ptrdiff_t j = 0; j < c; j++) e[j] *= factor;
+            store_rows((real *)a->softmax + i * c, e, c, rows);
+        }
+        for (ptrdiff_t r = 0; r < rows; r++)
+            total = add_row(a, i + r, total, row_loss(t, i + r, x + r * c, top[r], log_sum[r], dense[r]));
+    })
+    return total;
+}
+
+static loss_total cross_entropy_forward_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
+{
+    const cross_entropy_forward_context *k = context;
+    if (fits_lanes(k->args->c)) return cross_entropy_of_lanes(k->args, &k->target, begin, end);
+    loss_total total = {0, 0};
+    for (ptrdiff_t i = begin; i < end; i++)
+        total = add_row(k->args, i, total, cross_entropy_row(k->args, &k->target, i));
+    return total;
+}
+
+void KERNEL(cross_entropy_forward)(const void *args)
+{
+    const cross_entropy_forward_args *a = args;
+    cross_entropy_forward_context k = {
+        .args = a,
+        .target = target_of(a->index, a->prob, a->weight, a->c, a->ignore_index, a->label_smoothing),
+    };
+    const double ns = row_cost(a->n, a->c, in_lanes(a->c, 1.5));
+    const loss_total total = loss_sum(a->n, block_rows(a->c), ns, cross_entropy_forward_range, &k);
+    *(real *)a->total_weight = (real)total.weight;
+    store_reduced(a->loss, total, a->reduction);
+}
+
+typedef struct {
+    const cross_entropy_backward_args *args;
+    target target;
+    real dloss; /* of every row, but with REDUCTION_NONE */
+} cross_entropy_backward_context;
+
+#define SAME_LANE(s, l) (l)
+
+/* dx_j = g * (softmax(x)_j sum_k mass_k - mass_j) */
+static void cross_entropy_gradient_row(const cross_entropy_backward_context *k, ptrdiff_t i)
+{
+    const cross_entropy_backward_args *a = k->args;
+    const target *t = &k->target;
+    const real *softmax = (const real *)a->softmax + i * a->c;
+    real *dx = (real *)a->dx + i * a->c;
+    if (ignored(t, i) || outside(t, i)) {
+        const vec constant = vset1(ignored(t, i) ? 0 : NOT_A_NUMBER);
+        EACH_VECTOR(a->c, vstore_upto(dx + j, constant, m));
+        return;
+    }
+    const real g = a->reduction == REDUCTION_NONE ? ((const real *)a->dloss)[i] : k->dloss;
+    const real peak = t->index != NULL ? t->kept * class_weight(t, i) : 0;
+    if (t->dense) {
+        vec mass = vset1(0);
+        EACH_VECTOR(a->c, mass += dense_mass(t, i, j, m));
+        const real scale = g * (vsum(mass) + peak);
+        EACH_VECTOR(a->c, vec q = dense_mass(t, i, j, m);
+                    vstore_upto(dx + j, vload_upto(softmax + j, m) * scale - q * g, m));
+    } else if (fits_lanes(a->c)) {
+        const ivec is_peak = (ivec){EACH_LANE(SAME_LANE, 0, 0)} == (ireal)t->index[i];
+        const vec scale = vset1(g * peak);
+        vstore_n(dx, vload_n(softmax, a->c) * scale - vselect(is_peak, scale, vset1(0)), a->c);
+        return;
+    } else {
+        const real scale = g * peak;
+        EACH_VECTOR(a->c, vstore_upto(dx + j, vload_upto(softmax + j, m) * scale, m));
+    }
+    if (t->index != NULL) dx[t->index[i]] -= g * peak;
+}
+
+static void cross_entropy_backward_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
+{
+    const cross_entropy_backward_context *k = context;
+    for (ptrdiff_t i = begin; i < end; i++) cross_entropy_gradient_row(k, i);
+}
+
+void KERNEL(cross_entropy_backward)(const void *args)
+{
+    const cross_entropy_backward_args *a = args;
+    const real *dloss = a->dloss;
+    cross_entropy_backward_context k = {
+        .args = a,
+        .target = target_of(a->index, a->prob, a->weight, a->c, a->ignore_index, a->label_smoothing),
+    };
+    if (a->reduction == REDUCTION_SUM) k.dloss = *dloss;
+    if (a->reduction == REDUCTION_MEAN) k.dloss = *dloss / *(const real *)a->total_weight;
+    parallel_for(a->n, block_rows(a->c), row_cost(a->n, a->c, in_lanes(a->c, 0.5)),
+                 cross_entropy_backward_range, &k);
+}

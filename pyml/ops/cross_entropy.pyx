@@ -1,0 +1,173 @@
+"""Softmax and cross entropy in one operation."""
+import numpy as np
+
+cimport numpy as cnp
+from libc.stdint cimport int64_t
+from numpy cimport ndarray
+
+from pyml cimport _kernels
+from pyml.ops.arrays cimport (
+    as_type, checked_index, contiguous, empty_like, empty_scalar, empty_vector, full, is_real, real_tensor, same_dtype,
+)
+from pyml.ops.reduction cimport MEAN, NONE, reduction_of
+from pyml.ops.softmax cimport to_rows
+from pyml.tensor cimport Node, Tensor, tracks, wrap
+
+from pyml.ops.reduce import sum
+from pyml.ops.shape import moveaxis, reshape
+from pyml.ops.softmax import log_softmax, softmax
+
+cnp.import_array()
+
+cdef object INT64 = np.dtype(np.int64)
+
+
+cdef class CrossEntropy(Node):
+    """Kept: logits, weight, softmax, total weight, target; and the target's array, of indices or of probabilities."""
+    cdef ndarray index, prob
+    cdef int64_t ignore_index
+    cdef double label_smoothing
+    cdef int reduction
+
+    cdef tuple gradients(self, Tensor dy):
+        cdef Tensor x = self.saved(0)
+        q = self.weighted_target(x)
+        if self.reduction == MEAN:
+            dy = dy / self.saved(3)
+        elif self.reduction == NONE:
+            dy = reshape(dy, (-1, 1))
+        return ((softmax(x, 1) * sum(q, 1, True) - q) * dy,)
+
+    cdef Tensor weighted_target(self, Tensor x):
+        """q with loss[i] = -sum_j q[i,j] log_softmax(x[i])[j]: the kernel's gradient, but for its sign, where the softmax
+        is taken as 0."""
+        cdef Tensor weight = self.saved(1)
+        cdef ndarray q = full(x.shape, x.array, 0)
+        self.saved(4)
+        _kernels.cross_entropy_backward(
+            q, full((x.array.shape[0],), x.array, -1), full(x.shape, x.array, 0), self.saved(3).array, self.index, self.prob,
+            None if weight is None else contiguous(weight.array), self.ignore_index, self.label_smoothing, NONE,
+        )
+        return wrap(q)
+
+    cdef tuple gradients_fused(self, Tensor dy):
+        cdef ndarray softmax = self.saved(2).array
+        cdef Tensor weight = self.saved(1)
+        cdef ndarray dx = empty_like(softmax)
+        self.saved(4)
+        _kernels.cross_entropy_backward(
+            dx, contiguous(dy.array), softmax, self.saved(3).array, self.index, self.prob,
+            None if weight is None else contiguous(weight.array), self.ignore_index, self.label_smoothing, self.reduction,
+        )
+        return (wrap(dx),)
+
+
+cdef class ClassFault:
+    """The exception for a target that is no class."""
+    cdef Py_ssize_t classes
+    cdef int64_t ignore_index
+
+    def __call__(self, position, target):
+        return IndexError(
+            f"cross_entropy: target {target} at position {position} is out of bounds: a class index must be 0 to "
+            f"{self.classes - 1} or ignore_index ({self.ignore_index})"
+        )
+
+
+cdef ndarray checked_classes(ndarray index, Py_ssize_t classes, int64_t ignore_index):
+    """The target as a vector of int64."""
+    cdef ClassFault error = ClassFault.__new__(ClassFault)
+    error.classes, error.ignore_index = classes, ignore_index
+    index = contiguous(as_type(index, INT64))
+    if index.ndim != 1:
+        index = index.reshape(-1)
+    return checked_index(index, classes, ignore_index, False, error)
+
+
+def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+    """Softmax and cross entropy: -sum_j q_j log_softmax(input)_j for each sample, with q the target distribution.
+
+    Args:
+        input: logits, (n, c), (c) or (n, c, d...).
+        target: class indices, an integer Tensor of input's shape without the class dimension; or probabilities, a
+            floating point Tensor of input's shape.
+        weight: (c), a factor for each class. Default: None.
+        ignore_index: an index that adds nothing to the loss. Default: -100.
+        reduction: "mean" (over the weights of the targets; over n for probabilities), "sum" or "none".
+        label_smoothing: e in q <- (1 - e) q + e / c, 0 to 1 (Szegedy et al. 2015, arXiv:1512.00567). Default: 0.
+
+    Raises:
+        ValueError: on shapes that do not go together, or options out of range.
+        IndexError: on a class index outside [0, c).
+        TypeError: on dtypes.
+    """
+    cdef Tensor xt = real_tensor(input, "cross_entropy", "input")
+    cdef int how = reduction_of(reduction, "cross_entropy")
+    cdef Tensor w = None, tt, logits, out
+    cdef ndarray index = None, prob = None, rows, loss, softmax_rows = None, total
+    cdef CrossEntropy node
+    if not isinstance(target, Tensor):
+        raise TypeError(f"cross_entropy: target must be a Tensor, not {type(target).__name__}")
+    tt = target
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise ValueError(f"cross_entropy: label_smoothing is {label_smoothing}, it must be between 0 and 1")
+    if xt.array.ndim == 0:
+        raise ValueError("cross_entropy: input is a single number, it must be (n, c), (c) or (n, c, d...)")
+    cdef int axis = 0 if xt.array.ndim == 1 else 1
+    shape = xt.shape
+    sample_shape = shape[:axis] + shape[axis + 1:]
+    c = shape[axis]
+    if weight is not None:
+        w = real_tensor(weight, "cross_entropy", "weight")
+        same_dtype(w, xt, "cross_entropy", "weight")
+        if w.shape != (c,):
+            raise ValueError(f"cross_entropy: weight has shape {w.shape}, it must be ({c},): one factor for each class")
+
+    if is_real(tt.array):
+        if tt.shape != shape:
+            raise ValueError(
+                f"cross_entropy: target of probabilities has shape {tt.shape}, it must be that of the input, {shape}")
+        same_dtype(tt, xt, "cross_entropy", "target")
+        if tracks(tt) or (w is not None and tracks(w)):
+            return composite_cross_entropy(xt, tt, w, axis, reduction, label_smoothing)
+        prob = to_rows(tt.array, axis)
+    elif cnp.PyArray_ISINTEGER(tt.array):
+        if tt.shape != sample_shape:
+            raise ValueError(
+                f"cross_entropy: target of class indices has shape {tt.shape}, input {shape} needs {sample_shape}")
+        index = checked_classes(tt.array, c, ignore_index)
+    else:
+        raise TypeError(f"cross_entropy: target has dtype {tt.dtype}, it must be int64 (indices) or {xt.dtype} (probabilities)")
+
+    logits = xt if xt.array.ndim == 2 else reshape(moveaxis(xt, axis, -1), (tt.array.size if prob is None else prob.shape[0], c))
+    rows = contiguous(logits.array)
+    loss = empty_vector(rows.shape[0], rows) if how == NONE else empty_scalar(rows)
+    total = empty_scalar(rows)
+    if tracks(logits):
+        softmax_rows = empty_like(rows)
+    _kernels.cross_entropy_forward(
+        loss, softmax_rows, total, rows, index, prob, None if w is None else contiguous(w.array), ignore_index, label_smoothing, how)
+    out = wrap(loss)
+    if tracks(logits):
+        node = CrossEntropy.__new__(CrossEntropy)
+        node.index, node.prob = index, prob
+        node.ignore_index, node.label_smoothing, node.reduction = ignore_index, label_smoothing, how
+        node.connect(out, (logits,))
+        node.keep(logits)
+        node.keep(w)
+        node.keep(wrap(softmax_rows))
+        node.keep(wrap(total))
+        node.keep(tt)
+    return reshape(out, sample_shape) if how == NONE and out.shape != sample_shape else out
+
+
+cdef Tensor composite_cross_entropy(Tensor x, Tensor target, Tensor weight, int axis, reduction, double label_smoothing):
+    """The same by differentiable operations, for probabilities or weights that need a gradient."""
+    x, target = moveaxis(x, axis, -1), moveaxis(target, axis, -1)
+    q = target * (1 - label_smoothing) + label_smoothing / max(x.array.shape[x.array.ndim - 1], 1)
+    if weight is not None:
+        q = q * weight
+    loss = -sum(q * log_softmax(x, -1), -1)
+    if reduction == "none":
+        return loss
+    return sum(loss) / loss.numel() if reduction == "mean" else sum(loss)
