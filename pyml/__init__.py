@@ -143,6 +143,7 @@ from pyml.ops import (
     zeros,
     zeros_like,
 )
+from pyml.ops.arrays import any_tensor as _any_tensor
 from pyml.random import (
     Generator,
     default_generator,
@@ -176,12 +177,12 @@ def is_tensor(obj):
 
 def numel(input):
     """The number of elements."""
-    return input.numel()
+    return _any_tensor(input, "numel").numel()
 
 
 def is_floating_point(input):
     """True for a tensor of float32 or float64."""
-    return input.is_floating_point()
+    return _any_tensor(input, "is_floating_point").is_floating_point()
 
 
 def __getattr__(name):

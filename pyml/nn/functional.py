@@ -8,6 +8,7 @@ import warnings
 
 from pyml import ops
 from pyml.ops import cross_entropy, gelu, linear, mse_loss, sigmoid, softplus, tanh
+from pyml.ops.arrays import any_tensor
 from pyml.ops.inplace import replace
 from pyml.tensor import Tensor, is_grad_enabled
 
@@ -35,6 +36,7 @@ __all__ = [
 
 def changed(input, function, *args):
     """`input`, changed to function(input, *args), which gets a copy if its backward may keep it."""
+    any_tensor(input, function.__name__ + "_")
     source = input.clone() if input.requires_grad else input
     return replace(input, function(source, *args), function.__name__)
 
@@ -109,6 +111,7 @@ def log_softmax(input, dim=None, *, dtype=None):
 
 def implicit_dim(name, input):
     """The dimension that PyTorch takes when none is given."""
+    any_tensor(input, name)
     dim = 0 if input.dim() in (0, 1, 3) else 1
     warnings.warn(
         f"{name}: dim is not given, {dim} is taken for {input.dim()} dimensions; pass dim",

@@ -208,10 +208,16 @@ cdef ndarray as_matrix(ndarray a):
     return a.reshape(rows, columns)
 
 
-cdef Tensor real_tensor(object x, str who, str name):
-    """x, if it is a floating point Tensor."""
+cpdef Tensor any_tensor(object x, str who, str name="input"):
+    """x, if it is a Tensor."""
     if not isinstance(x, Tensor):
         raise TypeError(f"{who}: {name} must be a Tensor, not {type(x).__name__}; pyml.tensor() or pyml.from_numpy() makes one")
+    return <Tensor>x
+
+
+cdef Tensor real_tensor(object x, str who, str name):
+    """x, if it is a floating point Tensor."""
+    any_tensor(x, who, name)
     if not is_real((<Tensor>x).array):
         raise TypeError(f"{who}: {name} has dtype {x.dtype}, it must be float32 or float64; {name}.float() converts it")
     return <Tensor>x

@@ -72,7 +72,15 @@ cdef Tensor lift(object x, str name):
     dtype = own_dtype(x, name)
     if isinstance(x, ndarray):
         return Tensor._on(x)   # which a backward may need: on an array object that the caller cannot reshape
-    return wrap(constant(np.array(x, dtype)))
+    return wrap(number_array(x, dtype, name))
+
+
+cpdef ndarray number_array(object x, object dtype, str name):
+    """An array of Python's numbers, which go by way of no other dtype."""
+    try:
+        return constant(np.array(x, dtype))
+    except OverflowError:
+        raise ValueError(f"{name}: {x} does not fit into {dtype}; a tensor of a floating point dtype can take it") from None
 
 
 cdef object own_dtype(object x, str name):
@@ -170,7 +178,7 @@ cdef tuple converted(object a, object b, str name, bint to_float=False):
 cdef Tensor converted_to(object x, object dtype, str name):
     if isinstance(x, (Tensor, ndarray)):
         return cast(lift(x, name), dtype)
-    return wrap(constant(np.array(x, dtype)))   # a number: not by way of another dtype
+    return wrap(number_array(x, dtype, name))
 
 
 def broadcast_shapes(*shapes, name="broadcast_shapes"):
@@ -718,12 +726,12 @@ def clamp(input, min=None, max=None):
     Args:
         min, max: numbers or tensors; None for no bound. Where min > max the result is max.
     """
+    cdef Tensor x = lift(input, "clamp")
     if min is None and max is None:
         raise ValueError("clamp: at least one of min and max must be given")
     if isinstance(min, (Tensor, ndarray)) or isinstance(max, (Tensor, ndarray)):
         return clamp_between(input, min, max)
     bounds = [bound for bound in (min, max) if bound is not None]
-    cdef Tensor x = lift(input, "clamp")
     x = cast(x, result_type(x, *bounds, name="clamp"))
     if not is_real(x.array):
         refuse("clamp of integers")

@@ -7,6 +7,7 @@ import numpy as np
 
 from pyml import _kernels
 from pyml.ops.arrays import (
+    any_tensor,
     as_type,
     broadcast_to,
     checked_index,
@@ -16,7 +17,7 @@ from pyml.ops.arrays import (
     empty,
     full,
 )
-from pyml.ops.elementwise import cast, result_type, sum_to, where
+from pyml.ops.elementwise import cast, number_array, result_type, sum_to, where
 from pyml.ops.inplace import replace
 from pyml.ops.outside import unmasked
 from pyml.ops.selection import Selection, at_mask
@@ -184,7 +185,7 @@ def setitem(input, index, value):
             kind = np.asarray(unmasked(value, "setitem: value")).dtype
             if kind.kind not in "fiub":
                 raise TypeError(f"setitem: value is of type {kind}, it must be numbers or bool")
-        value = Tensor._on(constant(np.asarray(value, input.dtype)))
+        value = Tensor._on(number_array(value, input.dtype, "setitem"))
     if result_type(input, value, name="setitem") != input.dtype and input.dtype.kind != "f":
         value = value.detach()
     value = cast(value, input.dtype)
@@ -278,6 +279,7 @@ def index_along(index, size, dim, name):
 
 def index_select(input, dim, index):
     """The slices `index` (a vector) along `dim`; a copy."""
+    any_tensor(input, "index_select")
     dim = wrapped_dim(dim, input.ndim, "index_select")
     index = index_along(index, input.size(dim) if input.ndim else 1, dim, "index_select")
     if index.ndim > 1:
@@ -320,6 +322,7 @@ def beside(shape, index_shape, dim):
 
 def gather(input, dim, index):
     """y[i][j] = input[i][index[i][j]] for dim 1, and so for every dim."""
+    any_tensor(input, "gather")
     dim = wrapped_dim(dim, input.ndim, "gather")
     index = index_along(index, input.size(dim) if input.ndim else 1, dim, "gather")
     check_extent(index.shape, input.shape, dim, "gather")
@@ -382,6 +385,7 @@ class ScatterAdd(Node):
 
 def scatter_add(input, dim, index, src):
     """A copy of the input with y[i][index[i][j]] += src[i][j] for dim 1, and so for every dim."""
+    any_tensor(input, "scatter_add")
     dim = wrapped_dim(dim, input.ndim, "scatter_add")
     index = index_along(index, input.size(dim) if input.ndim else 1, dim, "scatter_add")
     check_extent(index.shape, input.shape, dim, "scatter_add")
@@ -417,6 +421,7 @@ def scatter(input, dim, index, src):
     Args:
         src: a tensor, or a number.
     """
+    any_tensor(input, "scatter")
     refuse("scatter")
     dim = wrapped_dim(dim, input.ndim, "scatter")
     index = index_along(index, input.size(dim) if input.ndim else 1, dim, "scatter")
@@ -433,6 +438,7 @@ def scatter(input, dim, index, src):
 
 def masked_select(input, mask):
     """The elements where the mask, broadcast to the input, is true; a vector."""
+    any_tensor(input, "masked_select")
     return getitem(input, Tensor._on(contiguous(broadcast_to(mask.array, input.shape))))
 
 
@@ -442,6 +448,7 @@ def nonzero(input, *, as_tuple=False):
     Args:
         as_tuple: a vector for each dimension instead.
     """
+    any_tensor(input, "nonzero")
     refuse("nonzero")
     found = (
         np.nonzero(np.atleast_1d(input.array) if as_tuple else input.array) if input.ndim else ()

@@ -13,12 +13,11 @@ from pyml._kernels cimport (
     KERNEL_add, KERNEL_div, KERNEL_mul, KERNEL_random_normal, KERNEL_random_uniform, KERNEL_sub,
 )
 from pyml.ops.arrays cimport as_type, copy_into, empty_like, full, is_real
-from pyml.ops.elementwise cimport cast, lift, sum_to
+from pyml.ops.elementwise cimport cast, lift, number_array, sum_to
 from pyml.tensor cimport Node, Tensor, alias_of, tracks, will_change, wrap
 
 from pyml.ops import elementwise
 from pyml.ops.elementwise import result_type
-from pyml.recorder import constant
 from pyml.random import state_of
 
 cnp.import_array()
@@ -242,11 +241,11 @@ def fill_(Tensor input not None, value):
     if result_type(input, value, name="fill_") != input.dtype and is_real(np.asarray(value)) and \
             not float(value).is_integer():
         raise TypeError(f"fill_: {value} does not fit into a tensor of dtype {input.dtype}")
-    number = np.array(value, input.array.dtype)
+    cdef ndarray number = number_array(value, input.array.dtype, "fill_")
     if number.ndim != 0:
-        raise ValueError(f"fill_: value has shape {number.shape}, it must be a number")
+        raise ValueError(f"fill_: value has shape {np.shape(value)}, it must be a number")
     will_change(input, tracks(input))
-    copy_into(input.array, constant(number))
+    copy_into(input.array, number)
     return overwritten(input, None)
 
 

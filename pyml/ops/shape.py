@@ -5,7 +5,7 @@ import operator
 
 import numpy as np
 
-from pyml.ops.arrays import broadcast_to, can_be_seen_as, copied, copy_into, empty, full
+from pyml.ops.arrays import any_tensor, broadcast_to, can_be_seen_as, copied, copy_into, empty, full
 from pyml.ops.elementwise import (
     broadcast_shapes,
     cast,
@@ -133,6 +133,7 @@ def reshape(input, shape):
     Args:
         shape: sizes, one of which may be -1: what is left.
     """
+    any_tensor(input, "reshape")
     array, before = input.array, input.shape
     shape = full_shape(shape, array.size, "reshape")
     if can_be_seen_as(array, shape):
@@ -163,6 +164,7 @@ def view(input, shape):
 
 def flatten(input, start_dim=0, end_dim=-1):
     """Dimensions start_dim to end_dim made one."""
+    any_tensor(input, "flatten")
     if input.ndim == 0:
         return reshape(input, (1,))
     start = wrapped_dim(start_dim, input.ndim, "flatten")
@@ -177,6 +179,7 @@ def flatten(input, start_dim=0, end_dim=-1):
 
 def unflatten(input, dim, sizes):
     """Dimension `dim` split into `sizes`, one of which may be -1."""
+    any_tensor(input, "unflatten")
     dim = wrapped_dim(dim, input.ndim, "unflatten")
     shape = input.shape
     return reshape(
@@ -186,6 +189,7 @@ def unflatten(input, dim, sizes):
 
 def squeeze(input, dim=None):
     """Without the dimensions of size 1, or without those in `dim` that have size 1."""
+    any_tensor(input, "squeeze")
     if dim is None:
         dims = set(range(input.ndim))
     else:
@@ -198,6 +202,7 @@ def squeeze(input, dim=None):
 
 def unsqueeze(input, dim):
     """With a dimension of size 1 put in at `dim`."""
+    any_tensor(input, "unsqueeze")
     dim = wrapped_dim(dim, input.ndim + 1, "unsqueeze")
     before = input.shape
     y = input._view(input.array.reshape((*before[:dim], 1, *before[dim:])))
@@ -209,6 +214,7 @@ def unsqueeze(input, dim):
 
 def permute(input, dims):
     """The dimensions in the order `dims`; a view."""
+    any_tensor(input, "permute")
     dims = tuple(wrapped_dim(d, input.ndim, "permute") for d in as_sizes(dims, "permute"))
     if sorted(dims) != list(range(input.ndim)):
         raise ValueError(f"permute: dims {dims} must name each of the {input.ndim} dimensions once")
@@ -219,6 +225,7 @@ def permute(input, dims):
 
 def transpose(input, dim0, dim1):
     """Two dimensions swapped; a view."""
+    any_tensor(input, "transpose")
     if input.ndim == 0:
         wrapped_dim(dim0, 0, "transpose"), wrapped_dim(dim1, 0, "transpose")
         return view(input, ())
@@ -232,6 +239,7 @@ swapaxes = transpose
 
 def t(input):
     """The transpose of a matrix; a tensor of fewer dimensions as it is."""
+    any_tensor(input, "t")
     if input.ndim > 2:
         raise ValueError(
             f"t: the tensor has shape {input.shape}, not at most 2 dimensions; use transpose()"
@@ -241,6 +249,7 @@ def t(input):
 
 def movedim(input, source, destination):
     """Dimensions `source` moved to the places `destination`; the others keep their order."""
+    any_tensor(input, "movedim")
     source = [wrapped_dim(d, input.ndim, "movedim") for d in as_sizes(source, "movedim")]
     destination = [wrapped_dim(d, input.ndim, "movedim") for d in as_sizes(destination, "movedim")]
     if len(set(source)) != len(set(destination)) or len(source) != len(destination):
@@ -258,6 +267,7 @@ moveaxis = movedim
 
 def flip(input, dims):
     """The elements in reverse order along `dims`; a copy."""
+    any_tensor(input, "flip")
     dims = tuple(wrapped_dim(d, input.ndim, "flip") for d in as_sizes(dims, "flip"))
     y = Tensor._on(copied(np.flip(input.array, dims) if input.ndim else input.array))
     return recorded(input, y, "Flip", lambda dy: flip(dy, dims))
@@ -292,7 +302,8 @@ def expand(input, sizes):
 
 def broadcast_tensors(*tensors):
     """All expanded to the shape to which they broadcast."""
-    shape = broadcast_shapes(*(x.shape for x in tensors), name="broadcast_tensors")
+    shapes = [any_tensor(x, "broadcast_tensors", "each argument").shape for x in tensors]
+    shape = broadcast_shapes(*shapes, name="broadcast_tensors")
     return tuple(expand(x, shape) for x in tensors)
 
 
@@ -337,6 +348,7 @@ def along(dim, index):
 
 def narrow(input, dim, start, length):
     """`length` elements from `start` on along `dim`; a view."""
+    any_tensor(input, "narrow")
     dim = wrapped_dim(dim, input.ndim, "narrow")
     size = input.shape[dim]
     start = start + size if start < 0 else start
@@ -349,6 +361,7 @@ def narrow(input, dim, start, length):
 
 def select(input, dim, index):
     """The slice at `index` along `dim`, without that dimension; a view."""
+    any_tensor(input, "select")
     if input.ndim == 0:
         raise IndexError("select: a 0-d tensor has no dimension to select from")
     dim = wrapped_dim(dim, input.ndim, "select")
@@ -363,6 +376,7 @@ def select(input, dim, index):
 
 def unbind(input, dim=0):
     """All slices along `dim`, a tuple of views."""
+    any_tensor(input, "unbind")
     dim = wrapped_dim(dim, input.ndim, "unbind")
     return tuple(select(input, dim, i) for i in range(input.size(dim)))
 
@@ -373,6 +387,7 @@ def split(input, split_size_or_sections, dim=0):
     Args:
         split_size_or_sections: the size of each part (the last may be smaller), or a list of sizes.
     """
+    any_tensor(input, "split")
     dim = wrapped_dim(dim, input.ndim, "split")
     size = input.size(dim)
     if isinstance(split_size_or_sections, (list, tuple)):
@@ -392,6 +407,7 @@ def split(input, split_size_or_sections, dim=0):
 
 def chunk(input, chunks, dim=0):
     """At most `chunks` parts of one size along `dim`, the last may be smaller; a tuple of views."""
+    any_tensor(input, "chunk")
     if chunks < 1:
         raise ValueError(f"chunk: chunks is {chunks}, it must be at least 1")
     dim = wrapped_dim(dim, input.ndim, "chunk")
@@ -414,14 +430,30 @@ class Cat(Node):
         )
 
 
-def cat(tensors, dim=0):
-    """The tensors one after another along `dim`. Their other sizes must be the same."""
-    tensors = tuple(tensors)
+def several(tensors, name):
+    """A tuple of Tensors, at least one.
+
+    Raises:
+        TypeError, ValueError
+    """
+    try:
+        tensors = tuple(tensors)
+    except TypeError:
+        raise TypeError(
+            f"{name}: tensors is a {type(tensors).__name__}, it must be a sequence of Tensors"
+        ) from None
     if not tensors:
-        raise ValueError("cat: at least one tensor is needed")
+        raise ValueError(f"{name}: at least one tensor is needed")
     for i, x in enumerate(tensors):
         if not isinstance(x, Tensor):
-            raise TypeError(f"cat: item {i} is a {type(x).__name__}, it must be a Tensor")
+            raise TypeError(f"{name}: item {i} is a {type(x).__name__}, it must be a Tensor")
+    return tensors
+
+
+def cat(tensors, dim=0):
+    """The tensors one after another along `dim`. Their other sizes must be the same."""
+    tensors = several(tensors, "cat")
+    for i, x in enumerate(tensors):
         if x.ndim == 0:
             raise ValueError(
                 f"cat: tensor {i} is 0-d, it has no dimension to join along; use stack()"
@@ -449,9 +481,7 @@ def cat(tensors, dim=0):
 
 def stack(tensors, dim=0):
     """The tensors, all of one shape, along a new dimension `dim`."""
-    tensors = tuple(tensors)
-    if not tensors:
-        raise ValueError("stack: at least one tensor is needed")
+    tensors = several(tensors, "stack")
     if len({x.shape for x in tensors}) > 1:
         raise ValueError(
             f"stack: shapes {', '.join(str(x.shape) for x in tensors)} must be the same"
@@ -465,6 +495,7 @@ def stack(tensors, dim=0):
 
 def clone(input):
     """A copy, contiguous, through which gradients flow."""
+    any_tensor(input, "clone")
     return recorded(input, Tensor._on(copied(input.array)), "Clone", lambda dy: dy)
 
 
