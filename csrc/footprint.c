@@ -407,6 +407,7 @@ static double sum(const visitor *v, sum_args *a, double each)
 {
     reals(v, &a->y, OUT, a->outer * a->inner);
     reals(v, &a->x, IN, a->outer * a->n * a->inner);
+    indices(v, &a->count, IN, 1);
     return each * (double)a->outer * (double)a->n * (double)a->inner;
 }
 
@@ -434,6 +435,15 @@ static double gather_backward(const visitor *v, gather_backward_args *a, double 
     reals(v, &a->dy, IN, a->n * a->c);
     indices(v, &a->index, IN, a->n);
     return each * (double)a->n * (double)a->c;
+}
+
+static double by_mask(const visitor *v, mask_args *a)
+{
+    bytes(v, &a->y, OUT, a->n * a->row_bytes);
+    indices(v, &a->count, OUT, 1);
+    bytes(v, &a->x, IN, a->n * a->row_bytes);
+    bytes(v, &a->mask, IN, a->n);
+    return 0;
 }
 
 static double index_check(const visitor *v, index_check_args *a)
@@ -609,6 +619,8 @@ double pyml_footprint(pyml_kernel kernel, pyml_dtype dtype, void *args, footprin
         LINE(max, extremum(v, args, 1));
         LINE(min, extremum(v, args, 1));
 
+        LINE(mask_gather, by_mask(v, args));
+        LINE(mask_scatter, by_mask(v, args));
         LINE(index_check, index_check(v, args));
         LINE(gather_along, gather_along(v, args));
         LINE(scatter_add, scatter_add(v, args, 1));

@@ -29,6 +29,7 @@ cdef extern from "pyml_kernels.h" nogil:
         KERNEL_greater, KERNEL_greater_equal, KERNEL_logical_and, KERNEL_logical_or,
         KERNEL_logical_xor, KERNEL_logical_not, KERNEL_fill, KERNEL_copy, KERNEL_cast, KERNEL_sum,
         KERNEL_max, KERNEL_min, KERNEL_gather, KERNEL_gather_backward, KERNEL_index_check,
+        KERNEL_mask_gather, KERNEL_mask_scatter,
         KERNEL_gather_along, KERNEL_scatter_add,
         KERNEL_vector_norm, KERNEL_relative_change, KERNEL_dead_share, KERNEL_outside_share,
         KERNEL_batchnorm_drift, KERNEL_multiply_adds
@@ -236,7 +237,9 @@ cpdef int fill(ndarray y, double value) except -1
 cpdef int copy(ndarray y, ndarray x) except -1   # one type and shape, any strides, at most 8 dimensions
 cdef int element_of(ndarray a)   # the type that cast knows, or -1
 cpdef int cast(ndarray y, ndarray x) except -1
-cpdef int sum(ndarray y, ndarray x, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner) except -1
+cpdef int sum(
+    ndarray y, ndarray x, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner, ndarray count=*, ptrdiff_t each=*
+) except -1
 cpdef int extremum(
     int kernel, ndarray y, ndarray index, ndarray x, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner
 ) except -1

@@ -220,7 +220,8 @@ cdef extern from "pyml_kernels.h" nogil:
     ctypedef struct sum_args:
         void *y
         const void *x
-        ptrdiff_t outer, n, inner
+        const int64_t *count
+        ptrdiff_t outer, n, inner, each
     ctypedef struct extremum_args:
         void *y
         int64_t *index
@@ -236,6 +237,12 @@ cdef extern from "pyml_kernels.h" nogil:
         const void *dy
         const int64_t *index
         ptrdiff_t n, rows, c
+    ctypedef struct mask_args:
+        void *y
+        int64_t *count
+        const void *x
+        const uint8_t *mask
+        ptrdiff_t n, row_bytes
     ctypedef struct index_check_args:
         int64_t *y
         int64_t *fault
@@ -617,9 +624,12 @@ cpdef int cast(ndarray y, ndarray x) except -1:
     return submit(KERNEL_cast, PYML_FLOAT32, &args, sizeof(args), size(y))
 
 
-cpdef int sum(ndarray y, ndarray x, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner) except -1:
+cpdef int sum(
+    ndarray y, ndarray x, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner, ndarray count=None, ptrdiff_t each=1
+) except -1:
     cdef sum_args args
-    args.y, args.x, args.outer, args.n, args.inner = pointer(y), pointer(x), outer, n, inner
+    args.y, args.x, args.count, args.outer, args.n = pointer(y), pointer(x), <int64_t *>pointer(count), outer, n
+    args.inner, args.each = inner, each
     return submit(KERNEL_sum, dtype_of(x), &args, sizeof(args), size(x))
 
 
@@ -644,6 +654,20 @@ cpdef int gather_backward(ndarray dx, ndarray dy, ndarray index) except -1:
     args.dx, args.dy, args.index, args.n = pointer(dx), pointer(dy), <int64_t *>pointer(index), size(index)
     args.rows, args.c = dx.shape[0], columns(dx)
     return submit(KERNEL_gather_backward, dtype_of(dx), &args, sizeof(args), size(dx))
+
+
+cpdef int mask_gather(ndarray y, ndarray count, ndarray x, ndarray mask, ptrdiff_t row_bytes) except -1:
+    cdef mask_args args
+    args.y, args.count, args.x, args.mask = pointer(y), <int64_t *>pointer(count), pointer(x), <uint8_t *>pointer(mask)
+    args.n, args.row_bytes = size(mask), row_bytes
+    return submit(KERNEL_mask_gather, PYML_FLOAT32, &args, sizeof(args), size(y))
+
+
+cpdef int mask_scatter(ndarray y, ndarray x, ndarray mask, ptrdiff_t row_bytes) except -1:
+    cdef mask_args args
+    args.y, args.count, args.x, args.mask = pointer(y), NULL, pointer(x), <uint8_t *>pointer(mask)
+    args.n, args.row_bytes = size(mask), row_bytes
+    return submit(KERNEL_mask_scatter, PYML_FLOAT32, &args, sizeof(args), size(y))
 
 
 cpdef int index_check(

@@ -26,6 +26,7 @@ cdef class Recorder:
     cdef int fault(self, ndarray fault, ndarray index, object error) except -1
     cdef object item(self, object tensor)
     cdef bint replaced(self, object tensor, object value) except -1
+    cdef bint is_strict(self)
     cdef int refuse(self, str what) except -1
 
 

@@ -96,6 +96,10 @@ cdef class Recorder:
         """tensor.data = value is about to be done. True: it has been."""
         return False
 
+    cdef bint is_strict(self):
+        """Whether what is refused raises. Else the step goes on eagerly."""
+        return True
+
     cdef int refuse(self, str what) except -1:
         """`what` is about to happen, and cannot be recorded."""
         return 0
@@ -124,6 +128,12 @@ cdef void close_recorder():
 def is_recording():
     """Whether a recording is open on this thread."""
     return recorder() is not None
+
+
+def is_strict():
+    """Whether a recording is open on this thread, and nothing that it refuses goes on eagerly."""
+    cdef Recorder r = recorder()
+    return r is not None and r.is_strict()
 
 
 def refuse(str what):

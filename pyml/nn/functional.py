@@ -36,7 +36,7 @@ __all__ = [
 
 def changed(input, function, *args):
     """`input`, changed to function(input, *args), which gets a copy if its backward may keep it."""
-    checked_tensor(input, function.__name__, "input")
+    checked_tensor(input, function.__name__ + "_")
     source = input.clone() if input.requires_grad else input
     return replace(input, function(source, *args), function.__name__)
 
@@ -111,7 +111,8 @@ def log_softmax(input, dim=None, *, dtype=None):
 
 def implicit_dim(name, input):
     """The dimension that PyTorch takes when none is given."""
-    dim = 0 if checked_tensor(input, name, "input").dim() in (0, 1, 3) else 1
+    checked_tensor(input, name)
+    dim = 0 if input.dim() in (0, 1, 3) else 1
     warnings.warn(
         f"{name}: dim is not given, {dim} is taken for {input.dim()} dimensions; pass dim",
         stacklevel=3,

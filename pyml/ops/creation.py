@@ -199,6 +199,8 @@ def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
     result_type(fill_value, name="full")  # raises for what is no number and no tensor
     if isinstance(fill_value, Tensor):
         fill_value = fill_value.item()
+    if type(fill_value) is int:
+        check_range(fill_value, fill_value, checked_dtype(dtype, "full"), "full")
 
     def values(shape, dtype):
         array = np.empty(shape, dtype)
@@ -259,7 +261,13 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
     start, end, step = (
         x.item() if isinstance(x, (Tensor, np.generic)) else x for x in (start, end, step)
     )
-    if step == 0 or (end - start) * step < 0:
+    try:
+        leads_away = (end - start) * step < 0
+    except TypeError:
+        raise TypeError(
+            f"arange: start is {start!r}, end is {end!r}, step is {step!r}; they must be numbers"
+        ) from None
+    if step == 0 or leads_away:
         raise ValueError(f"arange: step is {step}, it must lead from start {start} to end {end}")
     integers = all(isinstance(x, int) for x in (start, end, step))
 

@@ -72,15 +72,15 @@ cdef Tensor lift(object x, str name):
     dtype = own_dtype(x, name)
     if isinstance(x, ndarray):
         return Tensor._on(x)   # which a backward may need: on an array object that the caller cannot reshape
-    return wrap(constant(number_as(x, dtype, name)))
+    return wrap(number_as(x, dtype, name))
 
 
 cpdef ndarray number_as(object x, object dtype, str name):
-    """The number x, or those in an array or list, in a dtype."""
+    """An array of Python's numbers, which go by way of no other dtype."""
     try:
-        return np.asarray(x, dtype)
+        return constant(np.array(x, dtype))
     except OverflowError:
-        raise OverflowError(f"{name}: {x} does not fit dtype {np.dtype(dtype)}; .to() another dtype first") from None
+        raise ValueError(f"{name}: {x} does not fit dtype {np.dtype(dtype)}; .to() another dtype first") from None
 
 
 cdef object own_dtype(object x, str name):
@@ -108,7 +108,7 @@ cdef double as_double(object x, str name) except? -1:
     try:
         return x
     except OverflowError:
-        raise OverflowError(f"{name}: an integer of {x.bit_length()} bits is too large for a floating point number") from None
+        raise ValueError(f"{name}: an integer of {x.bit_length()} bits is too large for a floating point number") from None
 
 
 cdef ndarray scalar(double value, int kind):
@@ -185,7 +185,7 @@ cdef tuple converted(object a, object b, str name, bint to_float=False):
 cdef Tensor converted_to(object x, object dtype, str name):
     if isinstance(x, (Tensor, ndarray)):
         return cast(lift(x, name), dtype)
-    return wrap(constant(number_as(x, dtype, name)))   # a number: not by way of another dtype
+    return wrap(number_as(x, dtype, name))
 
 
 def broadcast_shapes(*shapes, name="broadcast_shapes"):
@@ -735,12 +735,12 @@ def clamp(input, min=None, max=None):
     Args:
         min, max: numbers or tensors; None for no bound. Where min > max the result is max.
     """
+    cdef Tensor x = lift(input, "clamp")
     if min is None and max is None:
         raise ValueError("clamp: at least one of min and max must be given")
     if isinstance(min, (Tensor, ndarray)) or isinstance(max, (Tensor, ndarray)):
         return clamp_between(input, min, max)
     bounds = [bound for bound in (min, max) if bound is not None]
-    cdef Tensor x = lift(input, "clamp")
     x = cast(x, result_type(x, *bounds, name="clamp"))
     if not is_real(x.array):
         refuse("clamp of integers")

@@ -5,7 +5,7 @@ cimport numpy as cnp
 from numpy cimport ndarray
 
 from pyml cimport _kernels
-from pyml.ops.arrays cimport broadcast_to, checked_tensor, contiguous, empty_matrix, empty_shape, is_real
+from pyml.ops.arrays cimport checked_tensor, broadcast_to, contiguous, empty_matrix, empty_shape, is_real
 from pyml.ops.elementwise cimport lift
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
@@ -170,7 +170,7 @@ def dot(input, tensor):
 
 def bmm(input, mat2):
     """The products of two batches of matrices, (b, m, k) and (b, k, n)."""
-    checked_tensor(input, "bmm", "input")
+    checked_tensor(input, "bmm")
     checked_tensor(mat2, "bmm", "mat2")
     if input.ndim == 3 and mat2.ndim == 3 and input.shape[0] != mat2.shape[0]:
         raise ValueError(f"bmm: batches of {input.shape[0]} and {mat2.shape[0]} matrices; they must be as many")

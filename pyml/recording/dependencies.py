@@ -7,15 +7,19 @@ attributes by all names in all of that code, items of containers. Each place is 
 held.
 """
 
+import array
 import collections
+import contextvars
 import dis
 import functools
 import gc
+import operator
 import os
 import random
 import re
 import sys
 import types
+import weakref
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +29,7 @@ __all__ = [
     "ARRAY",
     "ATTRIBUTE",
     "CELL",
+    "CONTEXT",
     "ITEM",
     "KEYS",
     "SEQUENCE",
@@ -35,8 +40,9 @@ __all__ = [
 ]
 
 # what a place is: a closure's cell, an item of a dict, a list, an attribute of a class, a function
-# or of slots, the keys of a dict, names that a dict does not have, a set, an array by content
-CELL, ITEM, SEQUENCE, ATTRIBUTE, KEYS, ABSENT, SET, ARRAY = range(8)
+# or of slots, the keys of a dict, names that a dict does not have, a set, an array by content, a
+# context variable
+CELL, ITEM, SEQUENCE, ATTRIBUTE, KEYS, ABSENT, SET, ARRAY, CONTEXT = range(9)
 
 KINDS = {  # of the instructions that read or store a name
     "LOAD_DEREF": "DEREF",
@@ -85,8 +91,9 @@ SILENT = (
     "__reduce_ex__",
     "__getstate__",
     "__setstate__",
+    "__init_subclass__",
 )
-NAMED = (type, dict)  # objects with a __dict__ that have other guards
+VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
 MISSING = object()
 
 
@@ -266,7 +273,7 @@ class Reach:
             items = getattr(value, "__dict__", None)
             if (
                 isinstance(items, dict)
-                and not isinstance(value, NAMED)
+                and not isinstance(value, type)  # which has other guards
                 and not is_module(value)
                 and not (isinstance(value, types.ModuleType) and is_library_module(value))
             ):
@@ -347,7 +354,7 @@ class Reach:
         elif isinstance(value, functools._lru_cache_wrapper):
             for part in gc.get_referents(value):
                 self._visit(part, path)
-        elif callable(value) and hasattr(value, "__wrapped__"):  # a decorator in C
+        elif is_decorator(value):  # in C
             self._visit(value.__wrapped__, path)
         elif isinstance(value, (functools.partialmethod, functools.singledispatchmethod)):
             for part in vars(value).values():
@@ -371,8 +378,24 @@ class Reach:
             self._list(SET, value, None, set(value), path)
             for item in value:
                 self._visit(item, path)
-        elif isinstance(value, (np.ndarray, bytearray)):
+        elif isinstance(value, (np.ndarray, bytearray, array.array, memoryview)):
             self._visit_array(value, path)
+        elif isinstance(value, weakref.ref):
+            self._visit(value(), path)
+        elif isinstance(value, weakref.ProxyTypes):
+            self._visit(value.__str__.__self__, path)  # the object that it is for
+        elif isinstance(value, (operator.attrgetter, operator.methodcaller)):
+            for part in value.__reduce__()[1]:
+                self._visit_getter(part, path)
+        elif isinstance(value, contextvars.ContextVar):
+            inside = content_of_context(value)
+            self._list(CONTEXT, value, None, inside, path)
+            self._visit(inside, path)
+        elif isinstance(value, types.CellType):
+            self._list(CELL, value, None, content(value), path)
+            self._visit(content(value), path)
+        elif isinstance(value, VIEWS):
+            self._visit(value.mapping, path)
         elif is_module(value):
             self._visit_module(value, path)
         elif is_optimizer(value):
@@ -391,6 +414,13 @@ class Reach:
                 "would not advance; call next() outside of the step, and pass what it gives"
             )
             return
+
+    def _visit_getter(self, part, path):
+        """What attrgetter or methodcaller was made with: names, and arguments of a method."""
+        if isinstance(part, str):
+            self._names = self._names | frozenset(part.split("."))
+        else:
+            self._visit(part, path)
 
     def _visit_function(self, function, path):
         code = function.__code__
@@ -419,7 +449,7 @@ class Reach:
                 self._visit(sys.modules[name], name)
         if "get_last_lr" in self._names:
             self._names |= {"_last_lr"}
-        for name in ("__code__", "__defaults__"):
+        for name in ("__code__", "__defaults__", "__kwdefaults__"):
             self._list(ATTRIBUTE, function, name, getattr(function, name), f"{path}.{name}")
         self._visit(function.__defaults__, f"a default of {function.__name__}")
         if function.__kwdefaults__:
@@ -454,7 +484,7 @@ class Reach:
             self._visit(value, name)
 
     def _visit_array(self, array, path):
-        size = array.nbytes if isinstance(array, np.ndarray) else len(array)
+        size = array.nbytes if isinstance(array, np.ndarray) else memoryview(array).nbytes
         if size > MOST_BYTES:
             self.problems.append(
                 f"the step reaches {path!r}, an array of {size} bytes, more than can be compared "
@@ -477,16 +507,15 @@ class Reach:
             self._visit_named(vars(value), path, is_library_module(value))
         elif isinstance(value, type):
             self._visit_class(value, value, path)
-        elif isinstance(value, types.FunctionType) or (
-            callable(value) and hasattr(value, "__wrapped__")
-        ):
+            self._visit_class(type(value), value, path)
+        elif isinstance(value, types.FunctionType) or is_decorator(value):
             self._visit_named(vars(value), path)
         elif not isinstance(value, (types.BuiltinFunctionType, np.ndarray)):
             self._visit_instance(value, path)
 
-    def _visit_named(self, items, path, is_library=False):
-        """The items of a module or an object whose names the code has."""
-        for name in self._names & items.keys():
+    def _visit_named(self, items, path, is_library=False, others=frozenset()):
+        """The items of a module or an object whose names the code has, or that are among others."""
+        for name in (self._names | others) & items.keys():
             value = items[name]
             self._list(ITEM, items, name, value, joined(path, name))
             if not is_library:
@@ -499,7 +528,8 @@ class Reach:
         items = getattr(value, "__dict__", None)
         items = items if isinstance(items, dict) else {}
         if is_module(value):  # its own attributes are guarded as such
-            for name in items.keys() if self._is_whole else self._names & items.keys():
+            named = self._names | {"forward"}  # which its call names
+            for name in items.keys() if self._is_whole else named & items.keys():
                 self._visit(items[name], joined(path, name))
         elif is_foreign(cls):
             self._visit_foreign(items, cls, path)
@@ -511,7 +541,7 @@ class Reach:
                 self._list(ITEM, items, name, inside, joined(path, name))
                 self._visit(inside, joined(path, name))
         else:
-            self._visit_named(items, path)
+            self._visit_named(items, path, others=named_by_libraries(cls))
         self._visit_class(cls, value, path)
 
     def _visit_foreign(self, items, cls, path):
@@ -564,6 +594,7 @@ class Reach:
 
 def is_called_by_python(name, value, is_made):
     """Whether a method runs without being named; with is_made also those that make an object."""
+    value = getattr(value, "__func__", value)  # __class_getitem__ is a class method
     return (
         isinstance(value, types.FunctionType)
         and (name == "forward" or name[:2] == name[-2:] == "__")
@@ -572,6 +603,22 @@ def is_called_by_python(name, value, is_made):
             is_made or (name not in MAKING and value.__code__.co_filename != "<string>")
         )  # of a dataclass
     )
+
+
+def is_decorator(value):
+    """Whether an object that is called stands for another."""
+    return callable(value) and "__wrapped__" in getattr(value, "__dict__", ())
+
+
+@functools.lru_cache(maxsize=10_000)
+def named_by_libraries(cls):
+    """The attributes that methods read which a class has of another library: `data` of UserDict."""
+    names = set()
+    for base in cls.__mro__:
+        for value in vars(base).values() if is_foreign(base) else ():
+            if isinstance(value, types.FunctionType):
+                names |= reads_of(value.__code__).attributes
+    return frozenset(names)
 
 
 def own_bases(cls):
@@ -611,8 +658,16 @@ def content(cell):
         return None
 
 
+def content_of_context(variable):
+    """Of this thread or task; MISSING for one that was not set."""
+    try:
+        return variable.get()
+    except LookupError:
+        return MISSING
+
+
 def bytes_of(array):
-    if isinstance(array, bytearray):
+    if not isinstance(array, np.ndarray):
         return bytes(array)
     if array.dtype.hasobject:
         return tuple(array.ravel().tolist())

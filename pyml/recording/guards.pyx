@@ -14,13 +14,14 @@ from pyml.tensor cimport Tensor
 
 from pyml.recording import dependencies
 from pyml.recording.dependencies import (
-    ABSENT, ARRAY, ATTRIBUTE, CELL, ITEM, KEYS, SEQUENCE, SET, Place, Reach, bytes_of, is_module, is_optimizer,
+    ABSENT, ARRAY, ATTRIBUTE, CELL, CONTEXT, ITEM, KEYS, SEQUENCE, SET, Place, Reach, bytes_of,
+    content_of_context, is_module, is_optimizer,
 )
 
 MISSING = dependencies.MISSING
 ANY = object()
 cdef int AT_ABSENT = ABSENT, AT_ARRAY = ARRAY, AT_ATTRIBUTE = ATTRIBUTE, AT_CELL = CELL, AT_ITEM = ITEM
-cdef int AT_KEYS = KEYS, AT_SEQUENCE = SEQUENCE, AT_SET = SET
+cdef int AT_CONTEXT = CONTEXT, AT_KEYS = KEYS, AT_SEQUENCE = SEQUENCE, AT_SET = SET
 
 
 cdef class Guards:
@@ -199,6 +200,8 @@ cdef object now_at(int kind, object container, object key):
         return container.get(key, MISSING)
     if kind == AT_ATTRIBUTE:
         return container.__dict__.get(key, MISSING) if isinstance(container, type) else getattr(container, key, MISSING)
+    if kind == AT_CONTEXT:
+        return content_of_context(container)
     if kind != AT_CELL:   # it is what is in it
         return container
     try:

@@ -61,6 +61,7 @@ cdef class Recording(Recorder):
     cdef int check_arguments(self, list leaves) except -1
     cdef int add_input(self, ndarray array, Py_ssize_t argument) except -1
     cdef int input_of(self, const void *address) noexcept
+    cdef int refuse_at(self, str what, tuple place) except -1
     cdef int note_update(self, int kernel, void *args) except -1
     cdef bint in_arena(self, ndarray array)
     cdef bint is_new(self, ndarray array)

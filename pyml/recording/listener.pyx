@@ -32,6 +32,7 @@ from pyml.recording.program cimport (
 from pyml.recording.provenance cimport CONSTANT, KERNEL, NUMPY, REWRITTEN, NewMemory, Piece
 from pyml.tensor cimport Tensor, alias_of, grad_enabled, wrap
 
+from pyml.ops.selection import ALL_USES, Selection
 from pyml.recording.dependencies import ITEM as AT_ITEM
 from pyml.recording.dependencies import is_installed, is_library, is_library_class
 from pyml.recording.formula import Formula, Item, Number, mathematics, worth
@@ -94,6 +95,26 @@ def place():
         while frame is not None and is_library(frame.f_code):
             frame = frame.f_back
     return ("?", 0) if frame is None else (frame.f_code.co_filename, frame.f_lineno)
+
+
+def place_of(error):
+    """The line of the user's code that an exception came from: (file, line)."""
+    found, traceback = ("?", 0), error.__traceback__
+    while traceback is not None:
+        file = traceback.tb_frame.f_code.co_filename
+        if not is_installed(file) and not file.endswith(".pyx"):   # compiled: a name from where it was built
+            found = file, traceback.tb_lineno
+        traceback = traceback.tb_next
+    return found
+
+
+def refusal_of(what, place):
+    """The message of a RecordError."""
+    file, line = place
+    return (
+        f"record: {what} at {file}:{line} cannot be recorded: a replay would not compute it anew; "
+        "move it out of the step, call it by pyml.host(function, ...), or use @pyml.record(unrecordable=\"eager\")"
+    )
 
 
 @cython.final
@@ -228,14 +249,15 @@ cdef class Recording(Recorder):
 
     # -- what the step does --
 
+    cdef bint is_strict(self):
+        return not self.falls_back
+
     cdef int refuse(self, str what) except -1:
-        file, line = place()
-        message = (
-            f"record: {what} at {file}:{line} cannot be recorded: a replay would not compute it anew; "
-            "move it out of the step, call it by pyml.host(function, ...), or use @pyml.record(unrecordable=\"eager\")"
-        )
+        return self.refuse_at(what, place())
+
+    cdef int refuse_at(self, str what, tuple place) except -1:
         if self.refusal is None:
-            self.refusal = message
+            self.refusal = refusal_of(what, place)
         if not self.falls_back:
             raise RecordError(self.refusal)
         self.stop()
@@ -450,6 +472,8 @@ cdef class Recording(Recorder):
     def outcome(self, value):
         """What stands in a nest for a number that a replay computes."""
         cdef Result r
+        if type(value) is Selection:
+            self.refuse_at(ALL_USES, self.places[<size_t>cnp.PyArray_DATA(<ndarray>value._rows.array)])
         if isinstance(value, Item):
             r = Result()
             r.kind, r.array = COPIED, self.settled(value.tensor)

@@ -20,8 +20,9 @@ from pyml.recording.nest cimport flatten, mapped, objects_in, unflatten, with_ar
 from pyml.recording.program cimport Program, find
 from pyml.tensor cimport Tensor, grad_enabled
 
+from pyml.ops.selection import ALL_USES, Selection
 from pyml.recording.formula import worth
-from pyml.recording.listener import RecordError
+from pyml.recording.listener import RecordError, place_of, refusal_of
 from pyml.recording.nest import SAMPLE
 from pyml.recording.run import run_steps
 from pyml.recording.stats import Stats
@@ -155,9 +156,11 @@ cdef class Recorded:
                 if recording.has_leaked():
                     gc.collect()
                 recording.refusal = None
-        except BaseException:
+        except BaseException as error:
             recording.stop()
             recording.plain_numbers()
+            if type(error) is TypeError and Selection.__name__ in str(error):   # a function that takes Tensors got one
+                raise RecordError(refusal_of(ALL_USES, place_of(error))) from error
             raise
         finally:
             recording.stop()

@@ -140,5 +140,5 @@ def test_a_group_without_parameters():
     ],
 )
 def test_numbers_that_are_too_large(call, words):
-    with pytest.raises(OverflowError, match=words):
+    with pytest.raises(ValueError, match=words):
         call()
