@@ -457,8 +457,7 @@ def several(tensors, name):
     if not tensors:
         raise ValueError(f"{name}: at least one tensor is needed")
     for i, x in enumerate(tensors):
-        if not isinstance(x, Tensor):
-            raise TypeError(f"{name}: item {i} is a {type(x).__name__}, it must be a Tensor")
+        checked_tensor(x, name, f"item {i}")
     return tensors
 
 
