@@ -1,8 +1,16 @@
 """A recording: listens to a step while it runs, and makes a Program of it."""
+import builtins
+import contextvars
+import gc
+import genericpath
+import importlib
+import inspect
 import io
 import os
+import pathlib
 import random
 import sys
+import threading
 import time
 import types
 
@@ -66,7 +74,16 @@ def randomness():
 
 WORLD = {id(function) for function in (
     print, input, os.urandom, time.time, time.time_ns, time.monotonic, time.monotonic_ns, time.perf_counter,
-    time.perf_counter_ns, time.process_time, time.process_time_ns, time.sleep)}
+    time.perf_counter_ns, time.process_time, time.process_time_ns, time.sleep,
+    # what they read is not compared before a replay
+    builtins.eval, builtins.exec, builtins.globals, builtins.__import__, io.open, os.access, os.getcwd, os.listdir,
+    os.lstat, os.scandir, os.stat,
+    sys._getframe, sys.getrecursionlimit, sys.getrefcount, gc.get_objects, gc.get_referrers, contextvars.copy_context)}
+WORLD.update(id(function.__code__) for function in (
+    importlib.import_module, inspect.currentframe, inspect.stack, np.geterr, threading.current_thread)
+    if hasattr(function, "__code__"))
+PATHS = frozenset(   # os.path.exists() calls os.stat()
+    function.__code__.co_filename for function in (genericpath.exists, os.path.realpath, pathlib.Path.exists))
 
 
 LEVELS = frozenset(("debug", "info", "warning", "warn", "error", "critical", "exception", "log"))
@@ -81,6 +98,13 @@ cdef bint asks_the_world(function) except -1:
     """Whether a function of C tells the time, prints or the like, which a replay would not do again."""
     return id(function) in WORLD or (getattr(function, "__name__", None) in NAMES and hasattr(function, "__self__")) and (
         isinstance(function.__self__, io.IOBase) or getattr(function.__self__, "__module__", None) == "datetime")
+
+
+cdef bint is_of_users(frame) except -1:
+    """Whether it is not installed software that calls something."""
+    while frame is not None and frame.f_code.co_filename in PATHS:
+        frame = frame.f_back
+    return frame is not None and not is_installed(frame.f_code.co_filename)
 
 
 def place():
@@ -116,7 +140,7 @@ cdef class Recording(Recorder):
         self.arena = self.program.arena = Arena(self)
         self.input_arguments = []
         self.input_arrays, self.staged, self.kept, self.gradients, self.changed_tensors = [], [], set(), {}, {}
-        self.modules, self.steppers, self.alterations, self.places = {}, [], [], {}
+        self.modules, self.steppers, self.alterations, self.places, self.ran = {}, [], [], {}, {}
         self.traced, self.unexplained, self.fresh_numbers = [], [], []
         self.falls_back = falls_back
 
@@ -165,7 +189,10 @@ cdef class Recording(Recorder):
 
     cdef int say_problem(self, Guards guards) except -1:
         """Refuses the step for what it reaches and what cannot be compared."""
-        self.refusal = f"record: {guards.reach.problems[0]}; or use @pyml.record(unrecordable=\"eager\")"
+        path, what = guards.reach.problems[0]
+        line = guards.reach.line_of(path)
+        at = "" if line is None else f" at {line[0]}:{line[1]}"
+        self.refusal = f"record: {what}; or use @pyml.record(unrecordable=\"eager\"){at}"
         return 0
 
     cdef int check_arguments(self, list leaves) except -1:
@@ -741,6 +768,14 @@ cdef class Recording(Recorder):
             effects[slot.target.at()] = ANY
         modules = [module for module in self.modules.values() if not self.is_passing(module)]
         self.program.guards.complete(modules, self.steppers, effects)
+        code = self.program.guards.strayed(self.ran.values())
+        if code is not None:
+            what, cure = ("as well as pyml.host(), whose functions guards leave out", "make a function of its own for one of them") \
+                if code in self.hosts else ("in a way in which guards do not find it", "call it by its name")
+            self.refusal = (
+                f"record: the step calls {code.co_name!r} ({code.co_filename}:{code.co_firstlineno}) {what}, so that changes "
+                f"of what it reads would not be seen; {cure}, or use @pyml.record(unrecordable=\"eager\")")
+            return False
         return True
 
     cdef bint plain_numbers(self) except -1:
@@ -1005,12 +1040,16 @@ cdef int see_event(object recording, object frame, int what, PyObject *argument)
     if not r.listens:
         return 0
     if what == PyTrace_C_CALL:
-        if argument != NULL and asks_the_world(<object>argument) and not is_installed(frame.f_code.co_filename):
+        if argument != NULL and asks_the_world(<object>argument) and is_of_users(frame):
             r.refuse(f"{(<object>argument).__name__}()")
-    elif what == PyTrace_CALL and frame.f_code.co_name in LEVELS and frame.f_code.co_filename.startswith(LOGGING) \
-            and frame.f_back is not None \
-            and not is_installed(frame.f_back.f_code.co_filename):
-        r.refuse(f"logging ({frame.f_code.co_name}())")
+    elif what == PyTrace_CALL and of_thread() is r:   # a scheduler's step is not listened to
+        code = frame.f_code
+        if id(code) in WORLD and is_of_users(frame.f_back):
+            r.refuse(f"{code.co_name}()")
+        elif code.co_name in LEVELS and code.co_filename.startswith(LOGGING) and frame.f_back is not None \
+                and not is_installed(frame.f_back.f_code.co_filename):
+            r.refuse(f"logging ({code.co_name}())")
+        r.ran[id(code)] = code
     return 0
 
 
