@@ -28,7 +28,7 @@ from pyml._kernels cimport (
 )
 from pyml.memory cimport Arena, Block, owns_memory
 from pyml.ops.arrays cimport contiguous, copy_into
-from pyml.recorder cimport Recorder, Traced, close_recorder, of_thread, open_recorder
+from pyml.recorder cimport ArrayArgument, Recorder, Traced, close_recorder, of_thread, open_recorder
 from pyml.recording.diagnostics cimport Diagnosis
 from pyml.recording.guards cimport ANY, Guards, Target, equal_values
 from pyml.recording.layout cimport Span, copies_of, layout_of, span_of
@@ -40,6 +40,7 @@ from pyml.recording.program cimport (
 from pyml.recording.provenance cimport CONSTANT, KERNEL, NUMPY, REWRITTEN, NewMemory, Piece
 from pyml.tensor cimport Tensor, alias_of, grad_enabled, wrap
 
+from pyml.recorder import unwatched
 from pyml.recording.dependencies import ITEM as AT_ITEM
 from pyml.recording.dependencies import is_installed, is_library, is_library_class
 from pyml.recording.formula import Formula, Item, Number, mathematics, worth
@@ -486,6 +487,9 @@ cdef class Recording(Recorder):
             r.is_hidden = True
             self.program.results.append(r)
             return ItemOf(len(self.program.results) - 1)
+        if isinstance(value, ArrayArgument):
+            self.refuse("returning an argument that is a NumPy array, or giving it to pyml.host(),")
+            return unwatched(value)
         if isinstance(value, Number):
             return Computed(self.formula.output(value)) if value.formula is self.formula else worth(value)
         return value
@@ -500,8 +504,9 @@ cdef class Recording(Recorder):
         cdef Py_ssize_t i
         for i in range(len(leaves)):
             t, copy = leaves[i], self.staged[i]
-            if copy.changes() > 0:
+            if copy.changes() > 0 or (self.refusal is not None and cnp.PyArray_ISWRITEABLE(t.array)):   # NumPy, too
                 cnp.PyArray_CopyInto(t.array, copy.array)
+            if copy.changes() > 0:
                 t.mark_changed()
             if copy._grad is not None:
                 add_gradient(t, contiguous(copy._grad.array))
@@ -513,6 +518,7 @@ cdef class Recording(Recorder):
     cdef object without_copies(self, value, list leaves):
         """A result with the arguments in place of their copies."""
         cdef list tensors = []
+        value = mapped(value, unwatched)
         flatten(value, tensors)
         for i in range(len(leaves)):
             tensors = [leaves[i] if t is self.staged[i] else t for t in tensors]
