@@ -20,6 +20,7 @@ import operator
 import os
 import random
 import re
+import signal
 import sys
 import types
 import weakref
@@ -188,6 +189,31 @@ def is_generated(code):
     )
 
 
+def is_interrupting(code, ran):
+    """Whether code runs at any line of any other: for a signal, or when an object goes."""
+    handlers = [signal.getsignal(number) for number in signal.valid_signals()]
+    interrupting = [code_of(each) for each in (*handlers, *gc.callbacks)]
+    passed = set()
+    while code is not None and id(code) not in passed:
+        passed.add(id(code))
+        if (
+            code.co_name == "__del__"
+            or code.co_filename == weakref.__file__
+            or any(code is each for each in interrupting)
+        ):
+            return True
+        _, code = ran.get(id(code), (None, None))
+    return False
+
+
+def code_of(function):
+    """The code of a function, of a method, or of an object that can be called; or None."""
+    for each in (function, getattr(function, "__func__", None), type(function).__call__):
+        if hasattr(each, "__code__"):
+            return each.__code__
+    return None
+
+
 def codes_in(code, without=()):
     """A code object and those inside it."""
     if code not in without:
@@ -352,18 +378,18 @@ class Reach:
             self._home = package
         return package in ("", self._home)
 
-    def strayed(self, codes):
+    def strayed(self, ran):
         """The first code object of the step that ran and was not reached, or None.
 
         Args:
-            codes: that ran.
+            ran: id -> (code that ran, the code that called it).
         """
-        for code in codes:
+        for code, _ in ran.values():
             if (
                 id(code) not in self._codes
-                and code.co_name != "__del__"  # runs anywhere
-                and not is_generated(code)
                 and self._is_followed(code)
+                and not is_generated(code)
+                and not is_interrupting(code, ran)
             ):
                 return code
         return None

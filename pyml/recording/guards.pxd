@@ -24,7 +24,7 @@ cdef class Guards:
 
     cdef list changes(self)
     cdef tuple drawn(self)
-    cdef object strayed(self, codes)
+    cdef object strayed(self, dict ran)
     cdef tuple line_of(self, str name)
     cdef str where(self, Target target)
     cdef bint hold(self) except -1

@@ -68,9 +68,9 @@ cdef class Guards:
                 return type(generator).__name__, self.reach.line_of(names[0])
         return None
 
-    cdef object strayed(self, codes):
-        """The first of the code objects that ran which is not guarded, or None."""
-        return self.reach.strayed(codes)
+    cdef object strayed(self, dict ran):
+        """The first code of the step that ran and is not guarded, or None."""
+        return self.reach.strayed(ran)
 
     cdef tuple line_of(self, str name):
         """(file, line) of the code that uses a name, or None."""

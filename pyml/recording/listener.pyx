@@ -774,7 +774,7 @@ cdef class Recording(Recorder):
             effects[slot.target.at()] = ANY
         modules = [module for module in self.modules.values() if not self.is_passing(module)]
         self.program.guards.complete(modules, self.steppers, effects)
-        code = self.program.guards.strayed(self.ran.values())
+        code = self.program.guards.strayed(self.ran)
         if code is not None:
             what, cure = ("as well as pyml.host(), whose functions guards leave out", "make a function of its own for one of them") \
                 if code in self.hosts else ("in a way in which guards do not find it", "call it by its name")
@@ -1055,7 +1055,8 @@ cdef int see_event(object recording, object frame, int what, PyObject *argument)
         elif code.co_name in LEVELS and code.co_filename.startswith(LOGGING) and frame.f_back is not None \
                 and not is_installed(frame.f_back.f_code.co_filename):
             r.refuse(f"logging ({code.co_name}())")
-        r.ran[id(code)] = code
+        if id(code) not in r.ran:
+            r.ran[id(code)] = code, None if frame.f_back is None else frame.f_back.f_code
     return 0
 
 
