@@ -5,6 +5,10 @@ cdef class Traced:
     cdef readonly object value
 
 
+cdef class ArrayArgument:
+    cdef ndarray array
+
+
 cdef class Recorder:
     cdef object arena   # where results take their memory: a pyml.memory.Arena
 
@@ -40,6 +44,7 @@ cdef inline Recorder recorder():
     return of_thread() if recordings > 0 else None
 
 
+cpdef object unwatched(object value)
 cdef void open_recorder(Recorder r)
 cdef void close_recorder()
 cdef int note_altered(object owner, str name, object before) except -1

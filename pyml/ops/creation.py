@@ -12,7 +12,7 @@ from pyml.ops.inplace import normal_, uniform_
 from pyml.ops.outside import arrived, unmasked
 from pyml.ops.shape import as_integer, as_sizes, check_device
 from pyml.random import state_of
-from pyml.recorder import constant, is_recording, refuse
+from pyml.recorder import constant, is_recording, refuse, unwatched
 from pyml.tensor import Tensor
 
 __all__ = [
@@ -55,6 +55,7 @@ def as_array(data, dtype, name):
     """`data` as an array, copied if it must be. Python numbers become float32, int64 or bool."""
     if dtype is not None:
         dtype = checked_dtype(dtype, name)
+    data = unwatched(data)
     if isinstance(data, Tensor):
         return data.array if dtype is None else as_type(data.array, dtype)
     if isinstance(unmasked(data, f"{name}: the data"), np.ndarray):
@@ -106,6 +107,7 @@ def unwrapped(data, name):
     """Nested lists with the tensors in them as arrays."""
     if isinstance(unmasked(data, f"{name}: the data"), (Tensor, np.ndarray)):
         refuse("a tensor of a list of tensors or NumPy arrays")
+        data = unwatched(data)
     if isinstance(data, Tensor):
         return data.detach().array
     return [unwrapped(item, name) for item in data] if isinstance(data, (list, tuple)) else data
@@ -133,6 +135,7 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False):
                 [3., 4.]])
     """
     check_device(device, "tensor")
+    data = unwatched(data)
     array = as_array(data, dtype, "tensor")
     if isinstance(data, (Tensor, np.ndarray)) and np.may_share_memory(
         array, data.array if isinstance(data, Tensor) else data.view(np.ndarray)

@@ -26,7 +26,7 @@ from pyml._kernels cimport (
 from pyml.ops.arrays cimport (
     as_type, broadcast_to, contiguous, empty, empty_like, empty_of_kind, empty_shape, full, is_real,
 )
-from pyml.recorder cimport Recorder, Traced, recorder
+from pyml.recorder cimport Recorder, Traced, recorder, unwatched
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
 from pyml.recorder import constant, refuse
@@ -69,6 +69,7 @@ def checked_dtype(dtype, str name):
 cdef Tensor lift(object x, str name):
     if isinstance(x, Tensor):
         return x
+    x = unwatched(x)
     dtype = own_dtype(x, name)
     if isinstance(x, ndarray):
         return Tensor._on(x)   # which a backward may need: on an array object that the caller cannot reshape
@@ -87,6 +88,7 @@ cdef object own_dtype(object x, str name):
     """The dtype of a Tensor or an array, and the one that a number gets if it is alone."""
     if isinstance(x, Tensor):
         return (<Tensor>x).array.dtype
+    x = unwatched(x)
     if isinstance(x, ndarray):
         checked_dtype(x.dtype, name)
         return x.dtype
@@ -153,6 +155,7 @@ def result_type(*operands, name="result_type"):
     """
     cdef list ranks = [None, None, None]
     for x in operands:
+        x = unwatched(x)
         rank = 2 if not isinstance(x, (Tensor, ndarray)) else 0 if x.ndim else 1
         ranks[rank] = promote(ranks[rank], own_dtype(x, name))
     return outrank(outrank(ranks[0], ranks[1]), ranks[2])
@@ -183,6 +186,7 @@ cdef tuple converted(object a, object b, str name, bint to_float=False):
 
 
 cdef Tensor converted_to(object x, object dtype, str name):
+    x = unwatched(x)
     if isinstance(x, (Tensor, ndarray)):
         return cast(lift(x, name), dtype)
     return wrap(number_as(x, dtype, name))
@@ -738,6 +742,7 @@ def clamp(input, min=None, max=None):
     cdef Tensor x = lift(input, "clamp")
     if min is None and max is None:
         raise ValueError("clamp: at least one of min and max must be given")
+    min, max = unwatched(min), unwatched(max)
     if isinstance(min, (Tensor, ndarray)) or isinstance(max, (Tensor, ndarray)):
         return clamp_between(input, min, max)
     bounds = [bound for bound in (min, max) if bound is not None]
@@ -819,6 +824,7 @@ def masked_fill(input, mask, value):
 
 def lerp(input, end, weight):
     """input + weight * (end - input), from the nearer end: exact at weight 0 and 1."""
+    weight = unwatched(weight)
     if not isinstance(weight, (Tensor, ndarray)):
         if -0.5 < weight < 0.5:
             return add(input, mul(weight, sub(end, input)))
@@ -916,7 +922,7 @@ cdef Tensor compared(int kernel, input, other, str name):
 
 
 cdef bint comparable(x):
-    return isinstance(x, (Tensor, ndarray, numbers.Number, np.generic))
+    return isinstance(unwatched(x), (Tensor, ndarray, numbers.Number, np.generic))
 
 
 def eq(input, other):

@@ -22,7 +22,7 @@ from pyml.ops.inplace import replace
 from pyml.ops.outside import unmasked
 from pyml.ops.selection import Selection, at_mask
 from pyml.ops.shape import clone, movedim, part, recorded, wrapped_dim
-from pyml.recorder import constant, is_strict, refuse
+from pyml.recorder import constant, is_strict, refuse, unwatched
 from pyml.tensor import Node, Tensor, is_grad_enabled
 
 __all__ = [
@@ -62,6 +62,7 @@ def as_index(index, shape):
             item = items[i] = constant(np.asarray(item, INT64 if len(item) == 0 else None))
         elif isinstance(item, np.ndarray):
             refuse("an index that is a NumPy array")
+            item = items[i] = unwatched(item)
         if isinstance(item, np.ndarray):
             if item.dtype.kind not in "iub":
                 raise IndexError(
@@ -181,6 +182,7 @@ def setitem(input, index, value):
     if not isinstance(value, Tensor):
         if isinstance(value, np.ndarray):
             refuse("setitem: a value that is a NumPy array")
+            value = unwatched(value)
         if not isinstance(value, (int, float)):
             kind = np.asarray(unmasked(value, "setitem: value")).dtype
             if kind.kind not in "fiub":
@@ -265,7 +267,7 @@ def index_along(index, size, dim, name):
     else:
         if isinstance(index, np.ndarray):
             refuse(f"{name}: an index that is a NumPy array")
-        array = constant(np.asarray(index))
+        array = constant(np.asarray(unwatched(index)))
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name}: index has dtype {array.dtype}, it must be an integer type")
 

@@ -10,7 +10,7 @@ from pyml.ops.elementwise cimport lift
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
 from pyml.ops.elementwise import broadcast_shapes, sum_to
-from pyml.recorder import refuse
+from pyml.recorder import refuse, unwatched
 
 cnp.import_array()
 
@@ -94,6 +94,7 @@ cdef class MatMul(Node):
 
 
 cdef tuple operands(input, other, str name):
+    input, other = unwatched(input), unwatched(other)
     if not (isinstance(input, (Tensor, ndarray)) and isinstance(other, (Tensor, ndarray))):
         raise TypeError(f"{name}: two Tensors are needed, not {type(input).__name__} and {type(other).__name__}")
     cdef Tensor a = lift(input, name), b = lift(other, name)

@@ -31,6 +31,7 @@ cdef class Recording(Recorder):
     cdef list fresh_numbers      # Targets that are to be traced the next time
     cdef str shared              # a slot whose tensor is also elsewhere
     cdef dict places             # address of a result's memory -> where it was made
+    cdef dict ran                # id -> (code that Python executed, the code that called it)
     cdef Updating updating_now
     cdef bint stops_on_nan
     cdef tuple randomness        # of Python and NumPy, before

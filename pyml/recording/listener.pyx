@@ -1,8 +1,16 @@
 """A recording: listens to a step while it runs, and makes a Program of it."""
+import builtins
+import contextvars
+import gc
+import genericpath
+import importlib
+import inspect
 import io
 import os
+import pathlib
 import random
 import sys
+import threading
 import time
 import types
 
@@ -20,7 +28,7 @@ from pyml._kernels cimport (
 )
 from pyml.memory cimport Arena, Block, owns_memory
 from pyml.ops.arrays cimport contiguous, copy_into
-from pyml.recorder cimport Recorder, Traced, close_recorder, of_thread, open_recorder
+from pyml.recorder cimport ArrayArgument, Recorder, Traced, close_recorder, of_thread, open_recorder
 from pyml.recording.diagnostics cimport Diagnosis
 from pyml.recording.guards cimport ANY, Guards, Target, equal_values
 from pyml.recording.layout cimport Span, copies_of, layout_of, span_of
@@ -33,6 +41,7 @@ from pyml.recording.provenance cimport CONSTANT, KERNEL, NUMPY, REWRITTEN, NewMe
 from pyml.tensor cimport Tensor, alias_of, grad_enabled, wrap
 
 from pyml.ops.selection import ALL_USES, Selection
+from pyml.recorder import unwatched
 from pyml.recording.dependencies import ITEM as AT_ITEM
 from pyml.recording.dependencies import is_installed, is_library, is_library_class
 from pyml.recording.formula import Formula, Item, Number, mathematics, worth
@@ -67,7 +76,16 @@ def randomness():
 
 WORLD = {id(function) for function in (
     print, input, os.urandom, time.time, time.time_ns, time.monotonic, time.monotonic_ns, time.perf_counter,
-    time.perf_counter_ns, time.process_time, time.process_time_ns, time.sleep)}
+    time.perf_counter_ns, time.process_time, time.process_time_ns, time.sleep,
+    # what they read is not compared before a replay
+    builtins.eval, builtins.exec, builtins.globals, builtins.__import__, io.open, os.access, os.getcwd, os.listdir,
+    os.lstat, os.scandir, os.stat,
+    sys._getframe, sys.getrecursionlimit, sys.getrefcount, gc.get_objects, gc.get_referrers, contextvars.copy_context)}
+WORLD.update(id(function.__code__) for function in (
+    importlib.import_module, inspect.currentframe, inspect.stack, np.geterr, threading.current_thread)
+    if hasattr(function, "__code__"))
+PATHS = frozenset(   # os.path.exists() calls os.stat()
+    function.__code__.co_filename for function in (genericpath.exists, os.path.realpath, pathlib.Path.exists))
 
 
 LEVELS = frozenset(("debug", "info", "warning", "warn", "error", "critical", "exception", "log"))
@@ -82,6 +100,13 @@ cdef bint asks_the_world(function) except -1:
     """Whether a function of C tells the time, prints or the like, which a replay would not do again."""
     return id(function) in WORLD or (getattr(function, "__name__", None) in NAMES and hasattr(function, "__self__")) and (
         isinstance(function.__self__, io.IOBase) or getattr(function.__self__, "__module__", None) == "datetime")
+
+
+cdef bint is_of_users(frame) except -1:
+    """Whether it is not installed software that calls something."""
+    while frame is not None and frame.f_code.co_filename in PATHS:
+        frame = frame.f_back
+    return frame is not None and not is_installed(frame.f_code.co_filename)
 
 
 def place():
@@ -137,7 +162,7 @@ cdef class Recording(Recorder):
         self.arena = self.program.arena = Arena(self)
         self.input_arguments = []
         self.input_arrays, self.staged, self.kept, self.gradients, self.changed_tensors = [], [], set(), {}, {}
-        self.modules, self.steppers, self.alterations, self.places = {}, [], [], {}
+        self.modules, self.steppers, self.alterations, self.places, self.ran = {}, [], [], {}, {}
         self.traced, self.unexplained, self.fresh_numbers = [], [], []
         self.falls_back = falls_back
 
@@ -186,7 +211,10 @@ cdef class Recording(Recorder):
 
     cdef int say_problem(self, Guards guards) except -1:
         """Refuses the step for what it reaches and what cannot be compared."""
-        self.refusal = f"record: {guards.reach.problems[0]}; or use @pyml.record(unrecordable=\"eager\")"
+        path, what = guards.reach.problems[0]
+        line = guards.reach.line_of(path)
+        at = "" if line is None else f" at {line[0]}:{line[1]}"
+        self.refusal = f"record: {what}; or use @pyml.record(unrecordable=\"eager\"){at}"
         return 0
 
     cdef int check_arguments(self, list leaves) except -1:
@@ -483,6 +511,9 @@ cdef class Recording(Recorder):
             r.is_hidden = True
             self.program.results.append(r)
             return ItemOf(len(self.program.results) - 1)
+        if isinstance(value, ArrayArgument):
+            self.refuse("returning an argument that is a NumPy array, or giving it to pyml.host(),")
+            return unwatched(value)
         if isinstance(value, Number):
             return Computed(self.formula.output(value)) if value.formula is self.formula else worth(value)
         return value
@@ -497,8 +528,9 @@ cdef class Recording(Recorder):
         cdef Py_ssize_t i
         for i in range(len(leaves)):
             t, copy = leaves[i], self.staged[i]
-            if self.has_changed(i):
+            if self.has_changed(i) or (self.refusal is not None and cnp.PyArray_ISWRITEABLE(t.array)):   # NumPy, too
                 cnp.PyArray_CopyInto(t.array, copy.array)
+            if copy.changes() > 0:
                 t.mark_changed()
             if copy._grad is not None:
                 add_gradient(t, contiguous(copy._grad.array))
@@ -516,6 +548,7 @@ cdef class Recording(Recorder):
     cdef object without_copies(self, value, list leaves):
         """A result with the arguments in place of their copies."""
         cdef list tensors = []
+        value = mapped(value, unwatched)
         flatten(value, tensors)
         for i in range(len(leaves)):
             tensors = [leaves[i] if t is self.staged[i] else t for t in tensors]
@@ -771,6 +804,14 @@ cdef class Recording(Recorder):
             effects[slot.target.at()] = ANY
         modules = [module for module in self.modules.values() if not self.is_passing(module)]
         self.program.guards.complete(modules, self.steppers, effects)
+        code = self.program.guards.strayed(self.ran)
+        if code is not None:
+            what, cure = ("as well as pyml.host(), whose functions guards leave out", "make a function of its own for one of them") \
+                if code in self.hosts else ("in a way in which guards do not find it", "call it by its name")
+            self.refusal = (
+                f"record: the step calls {code.co_name!r} ({code.co_filename}:{code.co_firstlineno}) {what}, so that changes "
+                f"of what it reads would not be seen; {cure}, or use @pyml.record(unrecordable=\"eager\")")
+            return False
         return True
 
     cdef bint plain_numbers(self) except -1:
@@ -1035,12 +1076,17 @@ cdef int see_event(object recording, object frame, int what, PyObject *argument)
     if not r.listens:
         return 0
     if what == PyTrace_C_CALL:
-        if argument != NULL and asks_the_world(<object>argument) and not is_installed(frame.f_code.co_filename):
+        if argument != NULL and asks_the_world(<object>argument) and is_of_users(frame):
             r.refuse(f"{(<object>argument).__name__}()")
-    elif what == PyTrace_CALL and frame.f_code.co_name in LEVELS and frame.f_code.co_filename.startswith(LOGGING) \
-            and frame.f_back is not None \
-            and not is_installed(frame.f_back.f_code.co_filename):
-        r.refuse(f"logging ({frame.f_code.co_name}())")
+    elif what == PyTrace_CALL and of_thread() is r:   # a scheduler's step is not listened to
+        code = frame.f_code
+        if id(code) in WORLD and is_of_users(frame.f_back):
+            r.refuse(f"{code.co_name}()")
+        elif code.co_name in LEVELS and code.co_filename.startswith(LOGGING) and frame.f_back is not None \
+                and not is_installed(frame.f_back.f_code.co_filename):
+            r.refuse(f"logging ({code.co_name}())")
+        if id(code) not in r.ran:
+            r.ran[id(code)] = code, None if frame.f_back is None else frame.f_back.f_code
     return 0
 
 

@@ -115,7 +115,7 @@ cdef object with_arrays(object value, iterator):
     if isinstance(value, Tensor):
         return next(iterator)
     if is_argument(value):
-        return (<Tensor>next(iterator)).array.view(Watched)
+        return Watched((<Tensor>next(iterator)).array)
     kind = type(value)
     if kind is tuple or kind is list:
         return kind([with_arrays(item, iterator) for item in value])

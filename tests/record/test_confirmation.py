@@ -2,6 +2,7 @@
 
 import ctypes
 import inspect
+import signal
 import warnings
 
 import numpy as np
@@ -522,3 +523,35 @@ def test_an_exception_in_a_call_that_python_confirms_is_the_steps_own():
         x = pyml.full((2,), float(call))
         assert_same_bits(step(x).array, x.array * np.float32(2))
     assert executions.value == 6
+
+
+# ---- code that is not the step's -----------------------------------------------------------------
+
+
+def test_code_that_interrupts_the_step():
+    """It may run at any line, also of a call that is compared with one before."""
+    seen = []
+
+    class Going:
+        def __del__(self):
+            note("an object that goes")
+
+    def note(what):
+        seen.append(what)
+
+    @pyml.record
+    def step(x):
+        signal.raise_signal(signal.SIGALRM)
+        going.value.clear()
+        return x * 2
+
+    going = hidden([])
+    before = signal.signal(signal.SIGALRM, lambda *_: note("a signal"))
+    try:
+        for call in range(1, 20):
+            going.value.append(Going())
+            x = pyml.full((3,), call / 7)
+            assert_same_bits(step(x).array, x.array * np.float32(2))
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert seen.count("a signal") == 4

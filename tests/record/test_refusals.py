@@ -395,28 +395,6 @@ def test_eager_fallback_of_a_training_step_in_run():
 # ---- the arguments of record and of a recorded step ----------------------------------------------
 
 
-OF_AN_ARRAY = {
-    "product": lambda x: x * 2,
-    "made a tensor": lambda x: pyml.tensor(x + 1),
-    "sum": lambda x: pyml.ones(3) * x.sum(),
-    "mean": lambda x: pyml.ones(3) * np.mean(x),
-}
-
-
-@pytest.mark.parametrize("name", OF_AN_ARRAY)
-def test_what_numpy_computes_of_an_argument_is_refused(name):
-    with pytest.raises(pyml.RecordError, match=rf"NumPy array at {__file__}:"):
-        pyml.record(OF_AN_ARRAY[name])(np.ones(3))
-
-
-def test_an_array_as_an_argument():
-    """For pyml to make a tensor of it."""
-    step = pyml.record(lambda x: pyml.from_numpy(x) * 2)
-    for call in range(8):
-        x = np.full(3, call, np.float32)
-        assert_same_bits(step(x).array, x * 2)
-
-
 def test_an_argument_with_a_graph_is_refused():
     x = pyml.ones(3, requires_grad=True) * 2
     with pytest.raises(pyml.RecordError, match="detach"):
