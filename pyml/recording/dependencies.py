@@ -220,6 +220,7 @@ class Reach:
     Attributes:
         places: of them, without those of modules' own attributes.
         tensors, modules, optimizers, generators: objects that were reached; guarded as such.
+        scopes: of functions that name `type`: id -> their globals.
         problems: what was reached and cannot be compared, in words.
     """
 
@@ -235,6 +236,7 @@ class Reach:
         self._is_whole = False  # code asks for attributes by names that are computed
         self._objects = {}  # id -> (object, path), to which all names apply
         self._codes = []  # that was read, in the order in which it was reached
+        self.scopes = {}  # id -> globals of functions that name `type`
         self._hosts, self._without = hosts, without
         self._home = None  # the installed package that the step is of
 
@@ -415,6 +417,8 @@ class Reach:
                 value = function.__globals__[name]
                 self._list(ITEM, function.__globals__, name, value, name)
                 self._visit(value, name)
+            if "type" in reads.globals:
+                self.scopes[id(function.__globals__)] = function.__globals__
             for name in reads.modules & sys.modules.keys():
                 self._visit(sys.modules[name], name)
         if "get_last_lr" in self._names:

@@ -3,6 +3,7 @@ import numpy as np
 
 from numpy cimport ndarray
 
+from pyml.recorder cimport Traced
 from pyml.tensor cimport Tensor, wrap
 
 from pyml.recording.watched import Watched
@@ -97,14 +98,16 @@ cdef object unflatten(object value, iterator):
 
 
 cdef object mapped(object value, function, int depth=0):
-    """The same nest, with function(leaf) in place of what is no tuple, list or dict."""
+    """The same nest, with function(leaf) in place of what is no tuple, list or dict. A key that stands for a number, which
+    Python has looked at by then, is the number."""
     kind = type(value)
     if depth > DEEPEST:
         raise ValueError(TOO_DEEP)
     if kind is tuple or kind is list:
         return kind([mapped(item, function, depth + 1) for item in value])
     if kind is dict:
-        return {name: mapped(item, function, depth + 1) for name, item in value.items()}
+        return {name.value if isinstance(name, Traced) else name: mapped(item, function, depth + 1)
+                for name, item in value.items()}
     if isinstance(value, tuple) and hasattr(kind, "_fields"):
         return kind(*[mapped(item, function, depth + 1) for item in value])
     return function(value)

@@ -20,7 +20,7 @@ from pyml.recording.nest cimport flatten, mapped, objects_in, unflatten, with_ar
 from pyml.recording.program cimport Program, find
 from pyml.tensor cimport Tensor, grad_enabled
 
-from pyml.recording.formula import worth
+from pyml.recording.formula import refuses_stand_in, worth
 from pyml.recording.listener import RecordError
 from pyml.recording.nest import SAMPLE
 from pyml.recording.run import run_steps
@@ -155,9 +155,11 @@ cdef class Recorded:
                 if recording.has_leaked():
                     gc.collect()
                 recording.refusal = None
-        except BaseException:
+        except BaseException as error:
             recording.stop()
-            recording.plain_numbers()
+            recording.broke_off(leaves)
+            if refuses_stand_in(error):
+                self._refuse(recording.no_stand_in(error))
             raise
         finally:
             recording.stop()

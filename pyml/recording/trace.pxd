@@ -17,4 +17,5 @@ cdef class Trace:
     cdef int wire(self, void **field, ptrdiff_t before, size_t size, int access) except -1
     cdef int rename(self, const void *memory, size_t size, Py_ssize_t slot) except -1
     cdef set outside(self)
+    cdef bint writes_outside(self, Py_ssize_t begin)
     cdef tuple difference(self, Trace other)

@@ -10,7 +10,7 @@ import numpy as np
 from libc.stdint cimport int64_t
 
 from pyml._kernels cimport (
-    FIELD_DOUBLE, FIELD_INT, FIELD_POINTER, argument_field, kernel_arguments, kernel_name, program_owns, visit_footprint,
+    FIELD_DOUBLE, FIELD_INT, FIELD_POINTER, FOOTPRINT_WRITE, argument_field, kernel_arguments, kernel_name, program_owns, visit_footprint,
 )
 from pyml.recording.provenance cimport CONSTANT, Piece
 
@@ -88,6 +88,12 @@ cdef class Trace:
         """(address, bytes) of all memory that was there before the step."""
         cdef Call call
         return {(which, size) for call in self.calls for kind, which, _, size, _ in call.wires if kind == OUTSIDE}
+
+    cdef bint writes_outside(self, Py_ssize_t begin):
+        """Whether calls from `begin` on change memory that is not the step's own."""
+        cdef Call call
+        return any([kind != NEW and access & FOOTPRINT_WRITE
+                    for call in self.calls[begin:] for kind, _, _, _, access in call.wires])
 
     cdef tuple difference(self, Trace other):
         """(what is different in `other`, the later recording, its place), or None."""
