@@ -93,6 +93,7 @@ cdef class Recording(Recorder):
     cdef int complete_inputs(self, list leaves) except -1
     cdef int complete_gradients(self) except -1
     cdef int separate_gradients(self) except -1
+    cdef dict holders(self)
     cdef bint uses(self, program_call *calls, list own, Block block) except -1
     cdef int complete_updates(self) except -1
     cdef int complete_check(self) except -1

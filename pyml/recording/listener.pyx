@@ -27,7 +27,7 @@ from pyml.recording.layout cimport Span, copies_of, layout_of, span_of
 from pyml.recording.nest cimport flatten, mapped, unflatten
 from pyml.recording.program cimport (
     ARGUMENT, COPIED, OUTSIDE, Effect, Gradient, HostCall, ParameterState, Program, Result, Slot, Stop, Updating,
-    add_gradient, copy_of, held,
+    add_gradient, copy_of, first_of, held,
 )
 from pyml.recording.provenance cimport CONSTANT, KERNEL, NUMPY, REWRITTEN, NewMemory, Piece
 from pyml.tensor cimport Tensor, alias_of, grad_enabled, wrap
@@ -895,12 +895,14 @@ cdef class Recording(Recorder):
         cdef Tensor t
         cdef Py_ssize_t i
         cdef Piece *piece
+        cdef dict holders = self.holders()
         for g in self.gradients.values():
             t = g.tensor._grad
             if t is None:
                 continue
             self.know(known, t.array)
-            if self.is_new(t.array) and (Py_REFCNT(<PyObject *>t) > 2 or Py_REFCNT(<PyObject *>t.array) > 1):
+            if self.is_new(t.array) and (
+                    Py_REFCNT(<PyObject *>t) > 1 + len(holders[id(t)]) or Py_REFCNT(<PyObject *>t.array) > 1):
                 return self.leaks(f"a gradient of shape {t.shape}")
         t = None
         for fault, _, _ in self.program.faults:
@@ -1019,14 +1021,20 @@ cdef class Recording(Recorder):
         cdef Gradient g
         cdef Program p = self.program
         cdef Tensor now
+        cdef dict holders = self.holders()
         for g in self.gradients.values():
             now = g.tensor._grad
             g.kept = g.input >= 0 and now is not None and self.input_arrays[g.input] is now.array
-            g.after = None if g.kept else now
+            g.sharing = [] if now is None else [other for other in holders[id(now)] if other is not g]
+            for other in g.sharing:
+                if (<Gradient>other).input >= 0 and self.input_arrays[(<Gradient>other).input] is now.array and not g.kept:
+                    g.taken = other   # it is the one that the other has had before
+            g.after = None if g.kept or g.taken is not None else now
             g.source = None if g.after is None else self.source_of(now.array)
             if g.after is not None and self.in_arena(now.array) and type(cnp.get_array_base(now.array)) is Block:
                 g.block = cnp.get_array_base(now.array)
             p.gradients.append(g)
+        p.first_of = first_of([self.input_arrays[(<Gradient>g).input] for g in p.gradients if (<Gradient>g).input >= 0])
         for i in range(len(self.staged)):
             now = (<Tensor>self.staged[i])._grad
             if now is not None:
@@ -1051,14 +1059,19 @@ cdef class Recording(Recorder):
             stops = [stop for stop in p.stops() if not any([t is g.tensor for t, _ in (<Stop>stop).gradients])]
             if not any([self.uses(calls, own[:min(born, (<Stop>stop).calls)], g.block) for stop in stops]):
                 continue
-            before, block = g.after, g.block
+            before = g.after
             p.move_gradient(g, own[born], born)
             cnp.PyArray_CopyInto(g.after.array, before.array)
-            for other in p.gradients:
-                if other is g or other.block is block:   # a gradient of several tensors
-                    other.after, other.block = g.after, g.block
-                    other.tensor._grad = g.after
+            for other in [g, *g.sharing]:
+                other.tensor._grad = g.after
         return 0
+
+    cdef dict holders(self):
+        """id of a .grad -> the Gradients of the tensors that have it: several may share one."""
+        cdef dict found = {}
+        for g in self.gradients.values():
+            found.setdefault(id((<Gradient>g).tensor._grad), []).append(g)
+        return found
 
     cdef bint uses(self, program_call *calls, list own, Block block) except -1:
         """Whether some calls write into a block."""

@@ -73,8 +73,10 @@ cdef class Gradient:
     cdef tuple shape       # of that input
     cdef ndarray bound     # what the input is bound to: alive while C may write it
     cdef bint kept         # afterwards it is the Tensor that it was
+    cdef Gradient taken    # else it is that which another tensor has, and keeps,
     cdef Tensor after      # else it is this one,
     cdef tuple source      # where the new one lies, in the words of the Trace
+    cdef list sharing      # other Gradients that it is the new one of
     cdef Block block       # on this memory, which other results of a step use too; None: the program does not write it
 
 
@@ -119,6 +121,7 @@ cdef class Program:
     cdef bint has_outcomes       # numbers of Python are among them
     cdef list gradients
     cdef list changed            # Tensors from outside that the step changes
+    cdef list first_of           # of each gradient that is an input: which of these is the first with the same memory
     cdef list updatings
     cdef Guards guards
     cdef Py_ssize_t check_call   # after it the first result is there; -1: it is not one number
@@ -193,6 +196,7 @@ cdef ndarray copy_of(ndarray a)
 cdef int add_gradient(Tensor t, ndarray array) except -1
 cdef list states_of(list schedules)
 cdef int rewind(list states) except -1
+cdef list first_of(list arrays)
 cdef Held held(ndarray array, bint in_arena)
 cdef Program find(list programs, list leaves, spec)
 

@@ -266,7 +266,7 @@ cdef class Program:
             elif now is None or not same_shape(now.array, g.shape) or not cnp.PyArray_ISCARRAY(now.array) \
                     or cnp.PyArray_TYPE(now.array) != cnp.PyArray_TYPE(g.tensor.array):
                 return False
-        return True
+        return self.first_of is None or self.first_of == first_of([g.tensor._grad.array for g in self.gradients if g.input >= 0])
 
     cdef bint runs_in_c(self) except -1:
         """Whether nothing but kernels, options and gradients belongs to a step."""
@@ -329,7 +329,8 @@ cdef class Program:
         if len(self.gradients) != len(other.gradients):
             return "it leaves gradients to more or fewer tensors", None
         for g, h in zip(self.gradients, other.gradients):
-            if g.tensor is not h.tensor or g.assigned != h.assigned or (g.kept, g.source) != (h.kept, h.source) or (
+            if g.tensor is not h.tensor or g.assigned != h.assigned or (g.kept, g.source) != (h.kept, h.source) or \
+                    (g.taken is None) != (h.taken is None) or (g.taken is not None and g.taken.tensor is not h.taken.tensor) or (
                     not g.assigned and (g.was_none, g.input) != (h.was_none, h.input)):
                 return f"it leaves the gradient of a tensor of shape {h.tensor.shape} otherwise", None
         if [where_it_lies(t) for t in self.changed] != [where_it_lies(t) for t in other.changed]:
@@ -412,8 +413,8 @@ cdef class Program:
         cdef Gradient g
         cdef list outside = [(address, memory_of(address, size)) for address, size in self.trace.outside()]
         cdef list arguments = [copy for copy, _ in copies_of(leaves, self.layout)] if self.writes else list(leaves)
-        cdef list gradients = [g.tensor._grad.array.copy() for g in self.gradients if g.input >= 0]
-        return [outside, arguments, gradients]
+        cdef list gradients = [g.tensor._grad for g in self.gradients if g.input >= 0]   # some may be the same
+        return [outside, arguments, [(<Tensor>copy).array for copy, _ in copies_of(gradients, layout_of(gradients))]]
 
     cdef str verify(self, list snapshot):
         """Replays from a snapshot what Python has just run, and compares all that it leaves. Returns what differs, or None;
@@ -525,9 +526,13 @@ cdef class Program:
         """Whether the last gradient is still in use: held by somebody else, or read by this replay, which would write
         over it before."""
         cdef bint is_current = g.tensor._grad is g.after
+        cdef Gradient other
+        cdef Py_ssize_t known = 1 + is_current
         if is_current and g.input >= 0:
             return True
-        return Py_REFCNT(<PyObject *>g.after) > 1 + is_current or Py_REFCNT(<PyObject *>g.after.array) > 1
+        for other in g.sharing:
+            known += 1 + (other.tensor._grad is g.after)
+        return Py_REFCNT(<PyObject *>g.after) > known or Py_REFCNT(<PyObject *>g.after.array) > 1
 
     cdef int move_gradient(self, Gradient g, Py_ssize_t first, Py_ssize_t first_own) except -1:
         """Gives the calls from `first` on another block in place of g's. Without extra calls that is call `first_own`."""
@@ -536,6 +541,8 @@ cdef class Program:
         program_move(self.calls, first, g.block.memory, size_bytes(g.block.index), cnp.PyArray_DATA(array))
         self.move_held(first_own, <size_t>g.block.memory, size_bytes(g.block.index), <size_t>cnp.PyArray_DATA(array))
         g.after, g.block = wrap(array), cnp.get_array_base(array)
+        for other in g.sharing:
+            (<Gradient>other).after, (<Gradient>other).block = g.after, g.block
         return 0
 
     cdef int bind(self, list leaves) except -1:
@@ -579,7 +586,7 @@ cdef class Program:
         elif status == PROGRAM_DONE or self.checks_at_end:
             for g in self.gradients:
                 if not g.kept:
-                    g.tensor._grad = g.after
+                    g.tensor._grad = g.after if g.taken is None else g.taken.tensor._grad
                 elif g.tensor._grad is not None:
                     g.tensor._grad.mark_changed()
             for i, array in self.argument_gradients:
@@ -720,6 +727,14 @@ cdef class Program:
             rows.append((
                 kernel_name(call.kernel).decode(), flops, traffic.bytes, call.ns / timed if timed else float("nan")))
         return rows
+
+
+cdef list first_of(list arrays):
+    """Of each array which is the first with the same memory. None for less than two."""
+    cdef dict first = {}
+    if len(arrays) < 2:
+        return None
+    return [first.setdefault(<size_t>cnp.PyArray_DATA(<ndarray>array), i) for i, array in enumerate(arrays)]
 
 
 cdef Held held(ndarray array, bint in_arena):
