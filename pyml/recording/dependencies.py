@@ -16,6 +16,7 @@ import random
 import re
 import sys
 import types
+import weakref
 from typing import NamedTuple
 
 import numpy as np
@@ -304,6 +305,10 @@ class Reach:
             "host" in reads_of(code).globals for code in self._codes
         )
 
+    def knows(self, value):
+        """Whether it is an object that was reached."""
+        return id(value) in self._objects
+
     def only_for_hosts(self):
         """Ids of objects that the step uses for nothing but calls of one method on the host."""
         found = set()
@@ -330,6 +335,11 @@ class Reach:
 
     def _visit(self, value, path):
         """Takes up an object: what is in it whatever the names, or itself for the names."""
+        if issubclass(
+            type(value), (weakref.ref, *weakref.ProxyTypes)
+        ):  # a proxy passes for another
+            self._visit(referent(value), path)
+            return
         if isinstance(value, PLAIN) or id(value) in self._objects or id(value) in self._without:
             return
         if isinstance(value, self._tensor):
@@ -601,6 +611,16 @@ def is_optimizer(value):
 def is_generator(value):
     """Of random numbers: Python's or NumPy's."""
     return isinstance(value, random.Random) or type(value).__module__.startswith("numpy.random")
+
+
+def referent(reference):
+    """What a weak reference refers to; None if it is gone."""
+    if issubclass(type(reference), weakref.ref):
+        return reference()
+    try:
+        return reference.__repr__.__self__  # of a proxy, which passes the name on
+    except ReferenceError:
+        return None
 
 
 def joined(path, name):

@@ -80,6 +80,9 @@ cdef class Recording(Recorder):
     cdef bint is_gradient(self, Tensor t) except -1
     cdef bint complete(self, list leaves) except -1
     cdef bint plain_numbers(self) except -1
+    cdef str cure_of(self, Target target)
+    cdef list changed_arguments(self, args, kwargs, given, list leaves)
+    cdef int refuse_changed(self, changed) except -1
     cdef int broke_off(self, list leaves) except -1
     cdef str no_stand_in(self, error)
     cdef bint has_altered(self) except -1

@@ -1,4 +1,5 @@
 """A recording: listens to a step while it runs, and makes a Program of it."""
+import enum
 import io
 import os
 import random
@@ -24,7 +25,7 @@ from pyml.recorder cimport Recorder, Traced, close_recorder, of_thread, open_rec
 from pyml.recording.diagnostics cimport Diagnosis
 from pyml.recording.guards cimport ANY, Guards, Target, equal_values
 from pyml.recording.layout cimport Span, copies_of, layout_of, span_of
-from pyml.recording.nest cimport flatten, mapped, unflatten
+from pyml.recording.nest cimport flatten, mapped, opened, put_back, unflatten
 from pyml.recording.program cimport (
     ARGUMENT, COPIED, OUTSIDE, Effect, Gradient, HostCall, ParameterState, Program, Result, Slot, Stop, Updating,
     add_gradient, copy_of, first_of, held,
@@ -536,6 +537,7 @@ cdef class Recording(Recorder):
     cdef object without_copies(self, value, list leaves):
         """A result with the arguments in place of their copies."""
         cdef list tensors = []
+        value = opened(value, self.is_result)
         flatten(value, tensors)
         for i in range(len(leaves)):
             tensors = [leaves[i] if t is self.staged[i] else t for t in tensors]
@@ -567,7 +569,7 @@ cdef class Recording(Recorder):
         self.settle_changes()
         if self.refusal is not None:
             return None
-        value = mapped(value, self.outcome)
+        value = mapped(opened(value, self.is_result), self.outcome)
         self.program.has_outcomes = has_outcomes(value)
         flatten(value, leaves)
         for t in leaves:
@@ -592,8 +594,12 @@ cdef class Recording(Recorder):
             if piece != NULL and not piece.marks & (KERNEL | CONSTANT):
                 self.refuse(f"a gradient of shape {t.shape} that NumPy computed")
                 return None
-        self.program.nest = Tensor if isinstance(value, Tensor) else unflatten(value, iter([SAMPLE] * len(leaves)))
+        self.program.nest = Tensor if isinstance(value, Tensor) else mapped(value, sample)
         return None
+
+    def is_result(self, value):
+        """Whether an object is one that the step has made to return it: a new one in each call."""
+        return not self.program.guards.reach.knows(value)
 
     cdef int settle_changes(self) except -1:
         """What the step has changed beside the values of tensors: numbers are computed by the formula, tensors that take
@@ -796,6 +802,25 @@ cdef class Recording(Recorder):
         self.program.guards.complete(modules, self.steppers, effects)
         return True
 
+    cdef list changed_arguments(self, args, kwargs, given, list leaves):
+        """Of the lists, dicts and objects that are arguments those that the step has changed: it was given others in their
+        place. Afterwards they are changed, too."""
+        cdef list changed = []
+        originals = {id(copy): leaf for copy, leaf in zip(self.staged, leaves)}
+        put_back((args, kwargs), given, originals, changed)
+        return changed
+
+    cdef int refuse_changed(self, changed) except -1:
+        """Says so if the step has changed an argument that a replay would not change."""
+        code = code_of(self.function)
+        of = "" if code is None else f" {code.co_name!r} ({code.co_filename}:{code.co_firstlineno})"
+        self.refusal = (
+            f"record: the step{of} changes a {type(changed).__name__} that is an argument, and a replay would not; return what "
+            "it puts there, or put it there outside of the step")
+        if not self.falls_back:
+            raise RecordError(self.refusal)
+        return 0
+
     cdef int broke_off(self, list leaves) except -1:
         """The step has raised: leaves what it has done so far."""
         self.plain_numbers()
@@ -824,6 +849,15 @@ cdef class Recording(Recorder):
         self.alterations = [(owner, name, worth(before)) for owner, name, before in self.alterations]
         return self.formula.kept()
 
+    cdef str cure_of(self, Target target):
+        """What to do about a place that a replay would not change."""
+        now = target.get()
+        if isinstance(now, np.generic):
+            return f"it is an np.{type(now).__name__}: make it a number of Python, int(...) or float(...)"
+        if isinstance(now, Tensor) and not self.is_new((<Tensor>now).array):
+            return "it keeps an argument there, or a tensor that was there before: keep a copy, .clone()"
+        return "return the value, change it outside of the step, or run that part by pyml.host(function, ...)"
+
     cdef bint has_altered(self) except -1:
         """Whether the function has changed what it depends on, in a way that a replay would not."""
         cdef set seen = set()
@@ -842,8 +876,7 @@ cdef class Recording(Recorder):
         for target in self.unexplained:
             self.refusal = (
                 f"record: the step changes {target.name!r}{self.program.guards.where(target)}, which it can also read, and a "
-                "replay would not; return the value, change it outside of the step, or run that part by "
-                "pyml.host(function, ...)")
+                f"replay would not; {self.cure_of(target)}")
             return True
         for target in self.fresh_numbers:
             self.numbers[target.at()] = target
@@ -1236,6 +1269,11 @@ cdef int put_silently(Target target, value) except -1:
     return 0
 
 
+def sample(value):
+    """What stands for a value of a result in a Program."""
+    return SAMPLE if isinstance(value, Tensor) else value
+
+
 cdef bint has_outcomes(value):
     """Whether numbers that a replay computes are in a result."""
     found = []
@@ -1244,7 +1282,7 @@ cdef bint has_outcomes(value):
 
 
 cdef bint is_flag(value):
-    return value is None or type(value) in (bool, str, int, float)
+    return value is None or type(value) in (bool, str, int, float) or isinstance(value, enum.Enum)
 
 
 def code_of(function):

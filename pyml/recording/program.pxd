@@ -160,6 +160,8 @@ cdef class Program:
     cdef int write_scalars(self) except -1
     cdef list snapshot(self, list leaves)
     cdef str verify(self, list snapshot)
+    cdef str changed_otherwise(self, str what, int kind, size_t which)
+    cdef Py_ssize_t own_call(self, Py_ssize_t call) noexcept
     cdef int put_effects(self) except -1
     cdef int call_host(self, Py_ssize_t count) except -1
     cdef object resolved(self, object value)

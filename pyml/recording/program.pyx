@@ -21,6 +21,7 @@ from pyml.memory cimport new_array, size_bytes
 from pyml.recording.guards cimport Target, equal_values, same_items
 from pyml.recording.layout cimport copies_of, layout_of
 from pyml.recording.nest cimport flatten, mapped, unflatten
+from pyml.recording.trace cimport FROM_BEFORE, FROM_STEP
 from pyml.tensor cimport Tensor, grad_enabled, wrap
 
 from pyml.ops.inplace import add_
@@ -424,10 +425,10 @@ cdef class Program:
         cdef Slot slot
         cdef ndarray array
         outside, arguments, gradients = snapshot
-        cdef list mine = [r.array for r in self.results if r.kind == COPIED]
-        mine += [g.after.array for g in self.gradients if g.after is not None and g.block is not None]
-        mine += [array for _, array in self.argument_gradients] + [slot.array for slot in self.slots]
-        before = [array.tobytes() for array in mine]
+        cdef list mine = [(r.array, r.source) for r in self.results if r.kind == COPIED]   # and where it lies
+        mine += [(g.after.array, g.source) for g in self.gradients if g.after is not None and g.block is not None]
+        mine += [(array, None) for _, array in self.argument_gradients] + [(slot.array, slot.source) for slot in self.slots]
+        before = [array.tobytes() for array, _ in mine]
         after = [(address, memory_of(address, len(values))) for address, values in outside]
         for address, values in outside:
             write_memory(address, values)
@@ -448,15 +449,30 @@ cdef class Program:
         self.replays -= 1
         found = None
         if status != PROGRAM_DONE:
-            found = "a replay stops where Python did not"
+            found = f"a replay stops at {self.trace.line_of(self.own_call(program_stopped(self.calls)))}, where Python did not"
         for address, values in after:
             if found is None and memory_of(address, len(values)) != values:
-                found = f"a tensor{self.name_at(address)} is changed by something else than pyml's operations, such as NumPy"
+                found = self.changed_otherwise(f"a tensor{self.name_at(address)}", FROM_BEFORE, address)
             write_memory(address, values)
-        if found is None and ([array.tobytes() for array in mine] != before or any(
-                [a.tobytes() != b.tobytes() for a, b in kept])):
-            found = "a result is changed by something else than pyml's operations, such as NumPy"
+        for (array, source), values in zip(mine, before) if found is None else ():
+            if array.tobytes() != values:
+                at = None if source is None else source[0]
+                found = self.changed_otherwise("a result", FROM_STEP, <size_t>-1 if at is None else at[0])
+                break
+        if found is None and any([a.tobytes() != b.tobytes() for a, b in kept]):
+            found = self.changed_otherwise("a gradient", FROM_STEP, <size_t>-1)
         return found
+
+    cdef str changed_otherwise(self, str what, int kind, size_t which):
+        return f"{what}{self.trace.user_of(kind, which)} is changed by something else than pyml's operations, such as NumPy"
+
+    cdef Py_ssize_t own_call(self, Py_ssize_t call) noexcept:
+        """The number of a call without the extra ones before it."""
+        cdef program_call *calls = program_calls(self.calls)
+        cdef Py_ssize_t i, count = 0
+        for i in range(call):
+            count += not calls[i].is_extra
+        return count
 
     def name_at(self, address):
         """ " 'weight'", where a parameter lies at an address."""
@@ -707,8 +723,7 @@ cdef class Program:
                 tensors.append(leaves[r.argument] if r.kind == ARGUMENT else r.tensor)
         if self.nest is Tensor:
             return tensors[0]
-        value = unflatten(self.nest, iter(tensors))
-        return self.resolved(value) if self.has_outcomes else value
+        return unflatten(self.resolved(self.nest) if self.has_outcomes else self.nest, iter(tensors))
 
     # -- what it takes --
 

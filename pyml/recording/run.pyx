@@ -19,7 +19,7 @@ from pyml._kernels cimport (
 from pyml.memory cimport new_array
 from pyml.ops.arrays cimport contiguous
 from pyml.recorder cimport recorder
-from pyml.recording.nest cimport flatten, mapped, unflatten
+from pyml.recording.nest cimport flatten, mapped, opened, unflatten
 from pyml.recording.program cimport COPIED, Program, Result, Stop, Updating, find, rewind, states_of
 from pyml.tensor cimport Tensor, alias_of, wrap
 
@@ -28,6 +28,7 @@ from pyml.ops.index import index_select
 from pyml.random import Generator, default_generator
 from pyml.recording.diagnostics import collected
 from pyml.recording.listener import RecordError
+from pyml.recording.nest import fields_of
 from pyml.recording.program import NotFinite
 
 cnp.import_array()
@@ -347,7 +348,7 @@ cdef class Run:
         return 0
 
     cdef int take(self, result, Py_ssize_t row, Py_ssize_t rows) except -1:
-        result = mapped(result, tensor_of)
+        result = mapped(opened(result, fields_of), tensor_of)
         if self.outputs.arrays is None:
             if rows != self.batch_size:
                 self.outputs.batch_size = rows

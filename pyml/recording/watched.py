@@ -33,6 +33,15 @@ class Watched(np.ndarray):
         refuse(f"np.{function.__name__} of an argument that is a NumPy array")
         return super().__array_function__(function, types, args, kwargs)
 
+    def astype(self, dtype, *args, **kwargs):
+        made = super().astype(dtype, *args, **kwargs)
+        if not np.shares_memory(self.view(np.ndarray), made.view(np.ndarray)):
+            refuse(
+                "astype() of an argument that is a NumPy array (pass it converted, or convert it "
+                "by pyml: pyml.tensor(x).float())"
+            )
+        return made
+
     def __getitem__(self, index):
         part = super().__getitem__(index)
         if not isinstance(part, np.ndarray):
