@@ -134,7 +134,7 @@ cdef program_call *program_calls(pyml_program *program) noexcept
 cdef ptrdiff_t program_timed(const pyml_program *program) noexcept
 cdef ptrdiff_t program_stopped(const pyml_program *program) noexcept
 cdef bint program_owns(const pyml_program *program, const void *address) noexcept
-cdef void program_move(pyml_program *program, const void *memory, size_t size, void *to) noexcept
+cdef void program_move(pyml_program *program, ptrdiff_t first, const void *memory, size_t size, void *to) noexcept
 cdef int program_input(pyml_program *program, const void *memory, size_t size) noexcept
 cdef void program_bind(pyml_program *program, int input, void *memory) noexcept
 cdef int program_restore(

@@ -719,7 +719,7 @@ cdef extern from "program.h" nogil:
     ptrdiff_t c_timed "program_timed"(const pyml_program *)
     ptrdiff_t c_stopped "program_stopped"(const pyml_program *)
     int c_owns "program_owns"(const pyml_program *, const void *)
-    void c_move "program_move"(pyml_program *, const void *, size_t, void *)
+    void c_move "program_move"(pyml_program *, ptrdiff_t, const void *, size_t, void *)
     int c_input "program_input"(pyml_program *, const void *, size_t)
     void c_bind "program_bind"(pyml_program *, int, void *)
     int c_restore "program_restore"(pyml_program *, void *, const void *, size_t)
@@ -774,8 +774,8 @@ cdef bint program_owns(const pyml_program *program, const void *address) noexcep
     return c_owns(program, address)
 
 
-cdef void program_move(pyml_program *program, const void *memory, size_t size, void *to) noexcept:
-    c_move(program, memory, size, to)
+cdef void program_move(pyml_program *program, ptrdiff_t first, const void *memory, size_t size, void *to) noexcept:
+    c_move(program, first, memory, size, to)
 
 
 cdef int program_input(pyml_program *program, const void *memory, size_t size) noexcept:

@@ -132,7 +132,6 @@ SILENT = (
     "__getstate__",
     "__setstate__",
 )
-NAMED = (type, dict)  # objects with a __dict__ that have other guards
 MISSING = object()
 
 
@@ -298,6 +297,7 @@ class Reach:
     Attributes:
         places: of them, without those of modules' own attributes.
         tensors, modules, optimizers, generators: objects that were reached; guarded as such.
+        scopes: of functions that name `type`: id -> their globals.
         problems: (where, what) was reached and cannot be compared, in words.
     """
 
@@ -314,6 +314,7 @@ class Reach:
         self._absent = {}  # id of globals -> (globals, names that the code has and they do not)
         self._objects = {}  # id -> (object, path), to which all names apply
         self._codes = {}  # that was read, in the order in which it was reached: id -> code
+        self.scopes = {}  # id -> globals of functions that name `type`
         self._hosts, self._without = hosts, without
         self._home = None  # the installed package that the step is of
 
@@ -348,7 +349,7 @@ class Reach:
             items = getattr(value, "__dict__", None)
             if (
                 isinstance(items, dict)
-                and not isinstance(value, NAMED)
+                and not isinstance(value, type)  # which has other guards
                 and not is_module(value)
                 and not (isinstance(value, types.ModuleType) and is_library_module(value))
             ):
@@ -399,6 +400,10 @@ class Reach:
         return "host" in self._names or any(
             "host" in reads_of(code).globals for code in self._codes.values()
         )
+
+    def knows(self, value):
+        """Whether it is an object that was reached."""
+        return id(value) in self._objects
 
     def only_for_hosts(self):
         """Ids of objects that the step uses for nothing but calls of one method on the host."""
@@ -472,7 +477,7 @@ class Reach:
         elif isinstance(value, functools._lru_cache_wrapper):
             for part in gc.get_referents(value):
                 self._visit(part, path)
-        elif callable(value) and hasattr(value, "__wrapped__"):  # a decorator in C
+        elif is_decorator(value):  # in C
             self._visit(value.__wrapped__, path)
         elif isinstance(value, (functools.partialmethod, functools.singledispatchmethod)):
             for part in vars(value).values():
@@ -564,6 +569,8 @@ class Reach:
                 self._list(ITEM, function.__globals__, name, value, name)
                 self._visit(value, name)
             self._visit_builtins(function, reads.globals - function.__globals__.keys())
+            if "type" in reads.globals:
+                self.scopes[id(function.__globals__)] = function.__globals__
             for name in reads.modules & sys.modules.keys():
                 self._visit(sys.modules[name], name)
         if "get_last_lr" in self._names:
@@ -661,7 +668,7 @@ class Reach:
             self._visit_class(value, value, path)
             self._visit_metaclass(value, path)
         elif isinstance(value, types.FunctionType) or (
-            is_library_class(type(value)) and callable(value) and hasattr(value, "__wrapped__")
+            is_library_class(type(value)) and is_decorator(value)
         ):
             self._visit_named(vars(value), path)
         elif not isinstance(value, IN_C) and type(value) is not np.ndarray:
@@ -689,9 +696,9 @@ class Reach:
                 self._list(ITEM, items, "__getattr__", items["__getattr__"], path)
                 self._visit(items["__getattr__"], path)
 
-    def _visit_named(self, items, path):
-        """The items of an object whose names the code has."""
-        for name in list(items) if self._is_whole else self._names & items.keys():
+    def _visit_named(self, items, path, others=frozenset()):
+        """The items of an object whose names the code has, or that are among others."""
+        for name in list(items) if self._is_whole else (self._names | others) & items.keys():
             self._list(ITEM, items, name, items[name], joined(path, name))
             self._visit(items[name], joined(path, name))
 
@@ -715,7 +722,7 @@ class Reach:
                 self._list(ITEM, items, name, inside, joined(path, name))
                 self._visit(inside, joined(path, name))
         else:
-            self._visit_named(items, path)
+            self._visit_named(items, path, named_by_libraries(cls))
         if isinstance(value, enum.Enum):
             self._list(ITEM, items, "_value_", value._value_, joined(path, "value"))
             self._visit(value._value_, joined(path, "value"))
@@ -787,6 +794,7 @@ class Reach:
 
 def is_called_by_python(name, value, is_made):
     """Whether a method runs without being named; with is_made also those that make an object."""
+    value = getattr(value, "__func__", value)  # __class_getitem__ is a class method
     return (
         isinstance(value, types.FunctionType)
         and (name in ("forward", "keys") or name[:2] == name[-2:] == "__")
@@ -825,11 +833,31 @@ def ask_for_classes(_):
 
 
 def value_in_context(variable):
-    return variable.get(None)
+    """Of this thread or task; MISSING for one that was not set."""
+    try:
+        return variable.get()
+    except LookupError:
+        return MISSING
 
 
 def is_same(value, other):
     return value is other or (type(value) in (*PLAIN, tuple) and value == other)
+
+
+def is_decorator(value):
+    """Whether an object that is called stands for another."""
+    return callable(value) and "__wrapped__" in getattr(value, "__dict__", ())
+
+
+@functools.lru_cache(maxsize=10_000)
+def named_by_libraries(cls):
+    """The attributes that methods read which a class has of another library: `data` of UserDict."""
+    names = set()
+    for base in cls.__mro__:
+        for value in vars(base).values() if is_foreign(base) else ():
+            if isinstance(value, types.FunctionType):
+                names |= reads_of(value.__code__).attributes
+    return frozenset(names)
 
 
 def own_bases(cls):

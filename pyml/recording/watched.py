@@ -11,6 +11,9 @@ __all__ = ["Watched"]
 FORM = frozenset(("dtype", "flags", "itemsize", "nbytes", "ndim", "shape", "size", "strides"))
 # what gives a part of the array, or the array in another form, as long as it does not copy
 VIEWS = frozenset(("T", "ravel", "reshape", "squeeze", "swapaxes", "transpose"))
+CURES = {
+    "astype": " (pass it converted, or convert it by pyml: pyml.tensor(x).float())",
+}
 OPERATORS = (
     "add", "and", "divmod", "floordiv", "lshift", "matmul", "mod", "mul", "or", "pow", "rshift",
     "sub", "truediv", "xor",
@@ -49,7 +52,7 @@ class Watched(ArrayArgument):
         if name in FORM:
             return value
         if name not in VIEWS:
-            refuse(f"{name} of an argument that is a NumPy array")
+            refuse(f"{name} of an argument that is a NumPy array{CURES.get(name, '')}")
             return value
         if not callable(value):
             return part(value, self, name)

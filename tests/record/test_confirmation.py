@@ -384,6 +384,7 @@ def test_numpy_that_changes_a_parameter_is_found(place, what):
     if place == "closure":
         assert "the step changes 'view'" in message
     else:
+        assert f"which sgd writes at {__file__}:" in message
         assert "is changed by something else than pyml's operations, such as NumPy" in message
 
 
@@ -396,8 +397,9 @@ def test_numpy_that_changes_a_result_is_found():
         y.array[...] = box.value + 1
         return y
 
-    call, _ = calls_until_refused(pyml.record(step))
+    call, message = calls_until_refused(pyml.record(step))
     assert call <= 2
+    assert f"a result, which mul writes at {__file__}:" in message
 
 
 def test_memory_is_as_python_left_it_after_a_change_was_found():

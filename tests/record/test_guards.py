@@ -711,7 +711,6 @@ def in_a_forward_that_a_module_was_given(holder):
 @pytest.mark.parametrize(
     "place",
     [
-        *(behind_a_weak_reference, behind_a_proxy, behind_a_weak_method, in_a_dict_of_weak_values),
         *(by_attrgetter, by_a_partial_of_attrgetter, by_methodcaller, in_a_context_variable),
         *(in_an_object_in_a_context_variable, in_an_array, in_a_memoryview, in_a_view_of_a_dict),
         *(in_a_cell, in_a_class_of_user_dict, in_a_class_of_user_list, in_a_class_of_chain_map),
@@ -735,4 +734,18 @@ def test_a_change_behind_an_object_of_the_standard_library(place):
             change(call / 4)
         assert step(x).tolist() == (x * read()).tolist(), f"call {call}"
     assert executed.value < 14
+    del holder
+
+
+@pytest.mark.parametrize(
+    "place",
+    [behind_a_weak_reference, behind_a_proxy, behind_a_weak_method, in_a_dict_of_weak_values],
+)
+def test_weak_references_are_refused(place):
+    """What they lead to may be gone in a later call, and a guard must not keep it."""
+    read, _ = place(holder := Holder())
+    with pytest.raises(
+        pyml.RecordError, match=r"reaches a weak reference \(.*use the object itself"
+    ):
+        pyml.record(lambda x: x * read())(pyml.ones(2))
     del holder

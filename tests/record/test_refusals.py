@@ -8,6 +8,7 @@ import pickle
 import random
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -406,3 +407,52 @@ def test_what_record_takes():
         pyml.record(3)
     with pytest.raises(ValueError, match="unrecordable"):
         pyml.record(lambda x: x, unrecordable="ignore")
+
+
+def keeps(name):
+    """A step that keeps a tensor which is not a new one, and how it keeps a copy."""
+    self = SimpleNamespace(a=pyml.ones(3), b=pyml.zeros(3))
+
+    def swap(x, copied):
+        self.a, self.b = copied(self.b), copied(self.a)
+        return x * self.a
+
+    def the_argument(x, copied):
+        y = x * self.a
+        self.a = copied(x)
+        return y
+
+    def the_last_one(x, copied):
+        self.a = copied(self.b)
+        self.b = x * 2
+        return self.a + self.b
+
+    return {"swap": swap, "the argument": the_argument, "the last one": the_last_one}[name]
+
+
+@pytest.mark.parametrize("name", ["swap", "the argument", "the last one"])
+def test_a_tensor_that_is_kept_is_to_be_cloned(name):
+    function = keeps(name)
+    step = pyml.record(lambda x: function(x, lambda t: t))
+    with pytest.raises(pyml.RecordError, match=r"changes 'self\.[ab]' at .*py:\d+.*\.clone\(\)"):
+        for _ in range(3):
+            step(pyml.ones(3))
+    cured, eager = keeps(name), keeps(name)
+    step = pyml.record(lambda x: cured(x, lambda t: t.clone()))
+    for call in range(1, 20):
+        x = pyml.full((3,), call / 7)
+        assert_same_bits(step(x).array, eager(x, lambda t: t.clone()).array)
+
+
+def test_an_array_that_is_converted_in_the_step():
+    """By NumPy: refused with the cure; by pyml, or to the type that it has: recorded."""
+    array = np.arange(3, dtype=np.float64)
+    with pytest.raises(pyml.RecordError, match=r"astype\(\) of an argument .*\.float\(\)"):
+        pyml.record(lambda a: pyml.tensor(a.astype(np.float32)) * 2)(array)
+    for convert in (
+        lambda a: pyml.tensor(a).float(),
+        lambda a: pyml.tensor(a.astype(np.float64, copy=False)),
+    ):
+        step = pyml.record(lambda a, convert=convert: convert(a) * 2)
+        for call in range(1, 10):
+            assert_same_bits(step(array * call).array, (convert(array * call) * 2).array)
