@@ -800,6 +800,7 @@ cdef class Recording(Recorder):
             effects[slot.target.at()] = ANY
         modules = [module for module in self.modules.values() if not self.is_passing(module)]
         self.program.guards.complete(modules, self.steppers, effects)
+        self.program.computes = self.formula.asks()
         return True
 
     cdef list changed_arguments(self, args, kwargs, given, list leaves):
@@ -1068,6 +1069,7 @@ cdef class Recording(Recorder):
                 g.block = cnp.get_array_base(now.array)
             p.gradients.append(g)
         p.first_of = first_of([self.input_arrays[(<Gradient>g).input] for g in p.gradients if (<Gradient>g).input >= 0])
+        p.shares = p.first_of is not None and p.first_of != list(range(len(p.first_of)))
         for i in range(len(self.staged)):
             now = (<Tensor>self.staged[i])._grad
             if now is not None:
