@@ -870,6 +870,7 @@ cdef class Recording(Recorder):
                 f"record: the step calls {code.co_name!r} ({code.co_filename}:{code.co_firstlineno}) {what}, so that changes "
                 f"of what it reads would not be seen; {cure}, or use @pyml.record(unrecordable=\"eager\")")
             return False
+        self.program.computes = self.formula.asks()
         return True
 
     cdef list changed_arguments(self, args, kwargs, given, list leaves):
@@ -1138,6 +1139,7 @@ cdef class Recording(Recorder):
                 g.block = cnp.get_array_base(now.array)
             p.gradients.append(g)
         p.first_of = first_of([self.input_arrays[(<Gradient>g).input] for g in p.gradients if (<Gradient>g).input >= 0])
+        p.shares = p.first_of is not None and p.first_of != list(range(len(p.first_of)))
         for i in range(len(self.staged)):
             now = (<Tensor>self.staged[i])._grad
             if now is not None:

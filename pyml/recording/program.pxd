@@ -122,6 +122,7 @@ cdef class Program:
     cdef list gradients
     cdef list changed            # Tensors from outside that the step changes
     cdef list first_of           # of each gradient that is an input: which of these is the first with the same memory
+    cdef bint shares             # some are not themselves
     cdef list updatings
     cdef Guards guards
     cdef Py_ssize_t check_call   # after it the first result is there; -1: it is not one number
@@ -132,6 +133,7 @@ cdef class Program:
     cdef readonly unsigned long next_check # the number of the call that Python runs again
     cdef Trace trace
     cdef object formula          # of the numbers that the step changes
+    cdef bint computes           # each replay needs it
     cdef list numbers            # Targets: where these are
     cdef list computed           # what the formula gave for the coming replay
     cdef list scalars            # (array that a call reads, output of the formula)

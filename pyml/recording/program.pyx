@@ -224,7 +224,7 @@ cdef class Program:
 
     cdef bint fits_formula(self) except -1:
         """Whether Python would go on as it did, with its numbers as they are now. Computes them for the next replay."""
-        if not self.formula.asks():
+        if not self.computes:
             return True
         self.computed = self.formula.compute([(<Target>target).get() for target in self.numbers])
         if self.computed is None:
@@ -257,6 +257,7 @@ cdef class Program:
     cdef bint fits_gradients(self) except -1:
         cdef Gradient g
         cdef Tensor now
+        cdef bint may_share = False
         for g in self.gradients:
             if g.assigned:
                 continue
@@ -267,7 +268,11 @@ cdef class Program:
             elif now is None or not same_shape(now.array, g.shape) or not cnp.PyArray_ISCARRAY(now.array) \
                     or cnp.PyArray_TYPE(now.array) != cnp.PyArray_TYPE(g.tensor.array):
                 return False
-        return self.first_of is None or self.first_of == first_of([g.tensor._grad.array for g in self.gradients if g.input >= 0])
+            elif Py_REFCNT(<PyObject *>now) > 2 or Py_REFCNT(<PyObject *>now.array) > 2:   # `now`, g.bound: another has it
+                may_share = True
+        if self.first_of is None or not (may_share or self.shares):
+            return True
+        return self.first_of == first_of([g.tensor._grad.array for g in self.gradients if g.input >= 0])
 
     cdef bint runs_in_c(self) except -1:
         """Whether nothing but kernels, options and gradients belongs to a step."""
