@@ -392,6 +392,7 @@ static double footprint_of_sum_args(const visitor *v, sum_args *a)
 {
     reals(v, &a->y, OUT, a->outer * a->inner);
     reals(v, &a->x, IN, a->outer * a->n * a->inner);
+    indices(v, &a->count, IN, 1);
     return (double)a->outer * (double)a->n * (double)a->inner;
 }
 
@@ -419,6 +420,15 @@ static double footprint_of_gather_backward_args(const visitor *v, gather_backwar
     reals(v, &a->dy, IN, a->n * a->c);
     indices(v, &a->index, IN, a->n);
     return (double)a->n * (double)a->c;
+}
+
+static double footprint_of_mask_args(const visitor *v, mask_args *a)
+{
+    bytes(v, &a->y, OUT, a->n * a->row_bytes);
+    indices(v, &a->count, OUT, 1);
+    bytes(v, &a->x, IN, a->n * a->row_bytes);
+    bytes(v, &a->mask, IN, a->n);
+    return (double)a->n;
 }
 
 static double footprint_of_index_check_args(const visitor *v, index_check_args *a)

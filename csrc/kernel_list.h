@@ -130,6 +130,8 @@ X(min, extremum_args, 1)
 /* gather */
 X(gather, gather_args, 0)
 X(gather_backward, gather_backward_args, 1)
+X(mask_gather, mask_args, 0)
+X(mask_scatter, mask_args, 0)
 X(index_check, index_check_args, 0)
 X(gather_along, gather_along_args, 0)
 X(scatter_add, scatter_add_args, 1)

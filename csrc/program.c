@@ -191,6 +191,7 @@ int program_owns(const pyml_program *p, const void *address)
 
 typedef struct {
     pyml_program *program;
+    ptrdiff_t first; /* call that is searched */
     const char *memory;
     size_t size;
     char *to; /* of a move */
@@ -204,7 +205,7 @@ static bool is_in(const search *s, const void *pointer)
 
 static void each_field(pyml_program *p, footprint_fn visit, search *s)
 {
-    for (ptrdiff_t i = 0; i < p->count; i++)
+    for (ptrdiff_t i = s->first; i < p->count; i++)
         pyml_footprint(p->calls[i].kernel, p->calls[i].dtype, p->calls[i].args, visit, s);
 }
 
@@ -215,9 +216,9 @@ static void move_field(void *context, void **field, ptrdiff_t before, size_t byt
     if (is_in(s, *field)) *field = s->to + ((char *)*field - s->memory);
 }
 
-void program_move(pyml_program *p, const void *memory, size_t size, void *to)
+void program_move(pyml_program *p, ptrdiff_t first, const void *memory, size_t size, void *to)
 {
-    search s = {.program = p, .memory = memory, .size = size, .to = to};
+    search s = {.program = p, .first = first, .memory = memory, .size = size, .to = to};
     each_field(p, move_field, &s);
     if (is_in(&s, p->check_number)) p->check_number = s.to + ((const char *)p->check_number - s.memory);
 }

@@ -37,8 +37,8 @@ void program_extras(pyml_program *program, int run_them);
 /* Whether an address lies in what the program owns: arguments, segments, options. */
 int program_owns(const pyml_program *program, const void *address);
 
-/* What pointed into [memory, memory + size) points as far into `to`. */
-void program_move(pyml_program *program, const void *memory, size_t size, void *to);
+/* What pointed into [memory, memory + size) points as far into `to`, from call `first` on. */
+void program_move(pyml_program *program, ptrdiff_t first, const void *memory, size_t size, void *to);
 
 /* All pointers into [memory, memory + size) are one input. Returns its number, or -1 without memory. To be called when
  * all calls are there. */

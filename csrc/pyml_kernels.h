@@ -383,11 +383,13 @@ typedef struct {
 
 /* ---- reduce --------------------------------------------------------------------------------------- */
 
-/* x is (outer, n, inner); y (outer, inner) <- the sum over n, in fixed blocks in a fixed order. */
+/* x is (outer, n, inner); y (outer, inner) <- the sum over n, in fixed blocks in a fixed order. With a count (1), of
+ * outer 1, over the first count[0] * each <= n only: the bits of a sum of so many. */
 typedef struct {
     void *y;
     const void *x;
-    ptrdiff_t outer, n, inner;
+    const int64_t *count; /* may be NULL */
+    ptrdiff_t outer, n, inner, each;
 } sum_args;
 
 /* max or min over n >= 1, and the index of its first occurrence; NaN wins. index may be NULL. */
@@ -415,6 +417,18 @@ typedef struct {
     const int64_t *index;
     ptrdiff_t n, rows, c;
 } gather_backward_args;
+
+/* Rows of `row_bytes` bytes of any type; mask (n) is 0 or not.
+ *   mask_gather    y[k,:] = x[i,:] for the k-th i whose mask[i] is not 0; the rows after them <- 0; count[0] <- how many
+ *   mask_scatter   y[i,:] = x[k,:] for these i, and 0 for the others. count is NULL.
+ * x and y have n rows both. */
+typedef struct {
+    void *y;
+    int64_t *count; /* (1) */
+    const void *x;
+    const uint8_t *mask;
+    ptrdiff_t n, row_bytes;
+} mask_args;
 
 /* fault[0] <- the first i whose index[i] is not allowed, or -1. Allowed is 0 <= index < size; with `wrap`, also
  * -size <= index < 0, which counts from the end; without, also index == ignored.

@@ -143,7 +143,7 @@ from pyml.ops import (
     zeros,
     zeros_like,
 )
-from pyml.ops.arrays import checked_tensor
+from pyml.ops.arrays import checked_tensor as _checked_tensor
 from pyml.random import (
     Generator,
     default_generator,
@@ -177,12 +177,12 @@ def is_tensor(obj):
 
 def numel(input):
     """The number of elements."""
-    return checked_tensor(input, "numel", "input").numel()
+    return _checked_tensor(input, "numel").numel()
 
 
 def is_floating_point(input):
     """True for a tensor of float32 or float64."""
-    return checked_tensor(input, "is_floating_point", "input").is_floating_point()
+    return _checked_tensor(input, "is_floating_point").is_floating_point()
 
 
 def __getattr__(name):

@@ -90,7 +90,7 @@ cdef program_call *program_calls(pyml_program *program) noexcept
 cdef ptrdiff_t program_timed(const pyml_program *program) noexcept
 cdef ptrdiff_t program_stopped(const pyml_program *program) noexcept
 cdef bint program_owns(const pyml_program *program, const void *address) noexcept
-cdef void program_move(pyml_program *program, const void *memory, size_t size, void *to) noexcept
+cdef void program_move(pyml_program *program, ptrdiff_t first, const void *memory, size_t size, void *to) noexcept
 cdef int program_input(pyml_program *program, const void *memory, size_t size) noexcept
 cdef void program_bind(pyml_program *program, int input, void *memory) noexcept
 cdef int program_restore(
@@ -187,7 +187,9 @@ cpdef int fill(ndarray y, double value) except -1
 cpdef int copy(ndarray y, ndarray x) except -1   # one type and shape, any strides, at most 8 dimensions
 cdef int element_of(ndarray a)   # the type that cast knows, or -1
 cpdef int cast(ndarray y, ndarray x) except -1
-cpdef int sum(ndarray y, ndarray x, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner) except -1
+cpdef int sum(
+    ndarray y, ndarray x, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner, ndarray count=*, ptrdiff_t each=*
+) except -1
 cpdef int extremum(
     int kernel, ndarray y, ndarray index, ndarray x, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner
 ) except -1

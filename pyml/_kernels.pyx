@@ -26,7 +26,8 @@ cdef extern from "dispatch.h" nogil:
         KERNEL_cross_entropy_backward, KERNEL_cross_entropy_forward, KERNEL_dropout_backward,
         KERNEL_dropout_forward, KERNEL_fill, KERNEL_gather, KERNEL_gather_along, KERNEL_gather_backward,
         KERNEL_gemm, KERNEL_grad_norm, KERNEL_index_check, KERNEL_linear_backward, KERNEL_linear_forward,
-        KERNEL_multiply_adds, KERNEL_random_permutation, KERNEL_scale_segments, KERNEL_scatter_add, KERNEL_sum,
+        KERNEL_mask_gather, KERNEL_mask_scatter, KERNEL_multiply_adds, KERNEL_random_permutation,
+        KERNEL_scale_segments, KERNEL_scatter_add, KERNEL_sum,
         KERNEL_where
 
 cdef extern from "pyml_kernels.h" nogil:
@@ -381,9 +382,12 @@ cpdef int cast(ndarray y, ndarray x) except -1:
     return submit(KERNEL_cast, PYML_FLOAT32, &args, sizeof(args), size(y))
 
 
-cpdef int sum(ndarray y, ndarray x, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner) except -1:
+cpdef int sum(
+    ndarray y, ndarray x, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t inner, ndarray count=None, ptrdiff_t each=1
+) except -1:
     cdef sum_args args
-    args.y, args.x, args.outer, args.n, args.inner = pointer(y), pointer(x), outer, n, inner
+    args.y, args.x, args.count, args.outer, args.n = pointer(y), pointer(x), <int64_t *>pointer(count), outer, n
+    args.inner, args.each = inner, each
     return submit(KERNEL_sum, dtype_of(x), &args, sizeof(args), size(x))
 
 
@@ -408,6 +412,20 @@ cpdef int gather_backward(ndarray dx, ndarray dy, ndarray index) except -1:
     args.dx, args.dy, args.index, args.n = pointer(dx), pointer(dy), <int64_t *>pointer(index), size(index)
     args.rows, args.c = dx.shape[0], columns(dx)
     return submit(KERNEL_gather_backward, dtype_of(dx), &args, sizeof(args), size(dx))
+
+
+cpdef int mask_gather(ndarray y, ndarray count, ndarray x, ndarray mask, ptrdiff_t row_bytes) except -1:
+    cdef mask_args args
+    args.y, args.count, args.x, args.mask = pointer(y), <int64_t *>pointer(count), pointer(x), <uint8_t *>pointer(mask)
+    args.n, args.row_bytes = size(mask), row_bytes
+    return submit(KERNEL_mask_gather, PYML_FLOAT32, &args, sizeof(args), size(y))
+
+
+cpdef int mask_scatter(ndarray y, ndarray x, ndarray mask, ptrdiff_t row_bytes) except -1:
+    cdef mask_args args
+    args.y, args.count, args.x, args.mask = pointer(y), NULL, pointer(x), <uint8_t *>pointer(mask)
+    args.n, args.row_bytes = size(mask), row_bytes
+    return submit(KERNEL_mask_scatter, PYML_FLOAT32, &args, sizeof(args), size(y))
 
 
 cpdef int index_check(
@@ -459,7 +477,7 @@ cdef extern from "program.h" nogil:
     ptrdiff_t c_timed "program_timed"(const pyml_program *)
     ptrdiff_t c_stopped "program_stopped"(const pyml_program *)
     int c_owns "program_owns"(const pyml_program *, const void *)
-    void c_move "program_move"(pyml_program *, const void *, size_t, void *)
+    void c_move "program_move"(pyml_program *, ptrdiff_t, const void *, size_t, void *)
     int c_input "program_input"(pyml_program *, const void *, size_t)
     void c_bind "program_bind"(pyml_program *, int, void *)
     int c_restore "program_restore"(pyml_program *, void *, const void *, size_t)
@@ -515,8 +533,8 @@ cdef bint program_owns(const pyml_program *program, const void *address) noexcep
     return c_owns(program, address)
 
 
-cdef void program_move(pyml_program *program, const void *memory, size_t size, void *to) noexcept:
-    c_move(program, memory, size, to)
+cdef void program_move(pyml_program *program, ptrdiff_t first, const void *memory, size_t size, void *to) noexcept:
+    c_move(program, first, memory, size, to)
 
 
 cdef int program_input(pyml_program *program, const void *memory, size_t size) noexcept:

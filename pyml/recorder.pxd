@@ -5,6 +5,10 @@ cdef class Traced:
     cdef readonly object value
 
 
+cdef class ArrayArgument:
+    cdef ndarray array
+
+
 cdef class Recorder:
     cdef object arena   # where results take their memory: a pyml.memory.Arena
 
@@ -26,6 +30,7 @@ cdef class Recorder:
     cdef int fault(self, ndarray fault, ndarray index, object error) except -1
     cdef object item(self, object tensor)
     cdef bint replaced(self, object tensor, object value) except -1
+    cdef bint is_strict(self)
     cdef int refuse(self, str what) except -1
 
 
@@ -39,6 +44,7 @@ cdef inline Recorder recorder():
     return of_thread() if recordings > 0 else None
 
 
+cpdef object unwatched(object value)
 cdef void open_recorder(Recorder r)
 cdef void close_recorder()
 cdef int note_altered(object owner, str name, object before) except -1

@@ -3,6 +3,7 @@
 Recording stands far above (pyml.recording). What it must hear of happens here below: kernels are called, memory is taken,
 tensors change, values are read into Python. So the floors below tell a Recorder, and know nothing of what it does.
 """
+from cpython.buffer cimport PyObject_GetBuffer
 from cpython.ref cimport PyObject
 from numpy cimport ndarray
 
@@ -18,6 +19,17 @@ cdef class Traced:
 
     def __init__(self, value):
         self.value = value
+
+
+cdef class ArrayArgument:
+    """Stands for a NumPy array that a step is given, while it is recorded. It is none: NumPy would read it unheard."""
+
+    def __cinit__(self, ndarray array, *args):
+        self.array = array
+
+    def __getbuffer__(self, Py_buffer *buffer, int flags):
+        refuse("the buffer of an argument that is a NumPy array")
+        PyObject_GetBuffer(self.array, buffer, flags)
 
 
 cdef class Recorder:
@@ -96,9 +108,18 @@ cdef class Recorder:
         """tensor.data = value is about to be done. True: it has been."""
         return False
 
+    cdef bint is_strict(self):
+        """Whether what is refused raises. Else the step goes on eagerly."""
+        return True
+
     cdef int refuse(self, str what) except -1:
         """`what` is about to happen, and cannot be recorded."""
         return 0
+
+
+cpdef object unwatched(object value):
+    """What operations of pyml take: the array that an ArrayArgument stands for, or else the value itself."""
+    return (<ArrayArgument>value).array if isinstance(value, ArrayArgument) else value
 
 
 cdef int recordings = 0
@@ -124,6 +145,12 @@ cdef void close_recorder():
 def is_recording():
     """Whether a recording is open on this thread."""
     return recorder() is not None
+
+
+def is_strict():
+    """Whether a recording is open on this thread, and nothing that it refuses goes on eagerly."""
+    cdef Recorder r = recorder()
+    return r is not None and r.is_strict()
 
 
 def refuse(str what):

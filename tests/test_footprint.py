@@ -22,6 +22,7 @@ READ, WRITE, PART = 1, 2, 4
 GAP = 64  # bytes
 MOVES = {  # kernels without floating-point operations
     *("copy", "fill", "cast", "gather", "gather_along", "index_check", "random_permutation"),
+    *("mask_gather", "mask_scatter"),
     *("logical_and", "logical_or", "logical_xor", "logical_not"),
     "multiply_adds",  # which the caller counts
 }
@@ -386,6 +387,10 @@ for outer, n, inner in [(3, 7, 1), (3, 4, 5), (1, 19, 1), (2, 1, 3)]:
     case("max min", arrays, "extremum_args", index=index, outer=outer, n=n, inner=inner)
 case("sum", "y[outer,inner] x[outer,n,inner]", outer=3, n=0, inner=5)
 
+for count, each, inner in [(1, 6, 1), (1, 6, 4)]:
+    constants = {"outer": 1, "n": count * each, "inner": inner, "each": each}
+    case("sum", "y[inner] x[n,inner]", count=integers(count), **constants)
+
 row = np.arange(12, dtype=np.uint8)  # one row of x is told: another lies in the gap after it
 rows = Array(np.zeros(4 * 12, np.uint8))
 case("gather", y=rows, x=Array(row), index=integers(0, 0, 0, 0), n=4, row_bytes=12)
@@ -393,6 +398,11 @@ case("gather", "y[n] x[5]", left_out="x", index=integers(), n=0, row_bytes=8)
 index = integers(3, 0, 3, 5)
 case("gather_backward", "dx[rows,c] dy[n,c]", index=index, n=4, rows=6, c=5)
 case("gather_backward", "dx[rows,c] dy[n,c]", index=integers(), n=0, rows=6, c=5)
+
+counted = {"count": integers(0), "mask": Array(np.array([1, 1, 0, 1], np.uint8))}
+case("mask_gather", "", "mask_args", y=rows, x=items(12, 4), n=4, row_bytes=12, **counted)
+mask = Array(np.ones(4, np.uint8))  # of all: the last row of x is read
+case("mask_scatter", "", "mask_args", y=rows, x=items(12, 4), mask=mask, n=4, row_bytes=12)
 
 constants = {"size": 3, "ignored": -100, "wrap": 0}
 case("index_check", fault=integers(0), index=integers(2, 0, 2), n=3, **constants)

@@ -61,7 +61,8 @@ typedef struct {
 /* With d = x - max and s = log sum exp d:  loss = sum_j mass_j (s - d_j). `dense`: what mass beside the peak gives. */
 INLINE loss_total row_loss(const target *t, ptrdiff_t i, const real *x, real top, real log_sum, real dense)
 {
-    if (ignored(t, i)) return (loss_total){0, 0};
+    /* of no classes: PyTorch's sum is 0, its mean 0 / 0 */
+    if (ignored(t, i) || t->c == 0) return (loss_total){0, 0};
     if (outside(t, i)) return (loss_total){NOT_A_NUMBER, 0};
     const real weight = class_weight(t, i);
     real loss = dense;

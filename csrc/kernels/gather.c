@@ -39,6 +39,39 @@ void KERNEL(gather_backward)(const void *args)
     parallel_for(a->c, COLUMN_BLOCK, ns, gather_backward_range, a);
 }
 
+/* ---- by a mask ------------------------------------------------------------------------------------- */
+
+void KERNEL(mask_gather)(const void *args)
+{
+    const mask_args a = *(const mask_args *)args;
+    char *y = a.y;
+    int64_t count = 0;
+    for (ptrdiff_t i = 0; i < a.n; i++) {
+        if (!a.mask[i]) continue;
+        if (a.row_bytes > 0) memcpy(y, (const char *)a.x + i * a.row_bytes, (size_t)a.row_bytes);
+        y += a.row_bytes, count++;
+    }
+    size_t left = (size_t)((a.n - count) * a.row_bytes);
+    if (left > 0) memset(y, 0, left);
+    *a.count = count;
+}
+
+void KERNEL(mask_scatter)(const void *args)
+{
+    const mask_args a = *(const mask_args *)args;
+    if (a.row_bytes == 0) return;
+    const char *x = a.x;
+    for (ptrdiff_t i = 0; i < a.n; i++) {
+        char *y = (char *)a.y + i * a.row_bytes;
+        if (a.mask[i]) {
+            memcpy(y, x, (size_t)a.row_bytes);
+            x += a.row_bytes;
+        } else {
+            memset(y, 0, (size_t)a.row_bytes);
+        }
+    }
+}
+
 /* ---- indices checked ------------------------------------------------------------------------------- */
 
 void KERNEL(index_check)(const void *args)

@@ -105,7 +105,8 @@ void KERNEL(sum)(const void *args)
     const sum_args *a = args;
     const ptrdiff_t outputs = a->outer * a->inner;
     if (outputs == 0) return;
-    sum_context c = {a->y, a->x, a->n, a->inner, a->inner == 1 ? ROW_BLOCK : STRIP_BLOCK, 1, 1};
+    const ptrdiff_t n = a->count == NULL ? a->n : (ptrdiff_t)*a->count * a->each;
+    sum_context c = {a->y, a->x, n, a->inner, a->inner == 1 ? ROW_BLOCK : STRIP_BLOCK, 1, 1};
     c.strips = (c.inner + STRIP - 1) / STRIP;
     const ptrdiff_t room = SCRATCH_BYTES / (ptrdiff_t)sizeof(real);
     while (c.block < c.n && outputs * ((c.n + c.block - 1) / c.block) > room) c.block *= 2;

@@ -45,7 +45,8 @@ def log_softmax(input, dim=None, *, dtype=None):
 
 def implicit_dim(name, input):
     """The dimension that PyTorch takes when none is given."""
-    dim = 0 if checked_tensor(input, name, "input").dim() in (0, 1, 3) else 1
+    checked_tensor(input, name)
+    dim = 0 if input.dim() in (0, 1, 3) else 1
     warnings.warn(
         f"{name}: dim is not given, {dim} is taken for {input.dim()} dimensions; pass dim",
         stacklevel=3,

@@ -19,7 +19,7 @@ from pyml.nn.call import Callable
 from pyml.nn.hooks import BACKWARD, BACKWARD_PRE, FORWARD, FORWARD_PRE, Hook
 from pyml.nn.parameter import Parameter
 from pyml.ops.outside import arrived
-from pyml.recorder import altered, refuse
+from pyml.recorder import altered, refuse, unwatched
 from pyml.tensor import HookHandle, Tensor, no_grad, unwritable
 
 __all__ = ["Module"]
@@ -694,7 +694,7 @@ def in_place_of(target, value):
     """A tensor on the memory of `value`, a Parameter if `target` is one."""
     if not isinstance(value, Tensor):
         refuse("load_state_dict with a NumPy array")
-        value = Tensor._on(value)
+        value = Tensor._on(unwatched(value))
     if isinstance(target, Parameter) and not isinstance(value, Parameter):
         return Parameter(value, requires_grad=target.requires_grad)
     return value

@@ -208,7 +208,7 @@ cdef ndarray as_matrix(ndarray a):
     return a.reshape(rows, columns)
 
 
-cpdef Tensor checked_tensor(object x, str who, str name):
+cpdef Tensor checked_tensor(object x, str who, str name="input"):
     """x, if it is a Tensor."""
     if not isinstance(x, Tensor):
         raise TypeError(f"{who}: {name} must be a Tensor, not {type(x).__name__}; pyml.tensor() or pyml.from_numpy() makes one")

@@ -12,7 +12,7 @@ from pyml.ops.inplace import normal_, uniform_
 from pyml.ops.outside import arrived, unmasked
 from pyml.ops.shape import as_integer, as_sizes, check_device
 from pyml.random import state_of
-from pyml.recorder import constant, is_recording, refuse
+from pyml.recorder import constant, is_recording, refuse, unwatched
 from pyml.tensor import Tensor
 
 __all__ = [
@@ -55,6 +55,7 @@ def as_array(data, dtype, name):
     """`data` as an array, copied if it must be. Python numbers become float32, int64 or bool."""
     if dtype is not None:
         dtype = checked_dtype(dtype, name)
+    data = unwatched(data)
     if isinstance(data, Tensor):
         return data.array if dtype is None else as_type(data.array, dtype)
     if isinstance(unmasked(data, f"{name}: the data"), np.ndarray):
@@ -106,6 +107,7 @@ def unwrapped(data, name):
     """Nested lists with the tensors in them as arrays."""
     if isinstance(unmasked(data, f"{name}: the data"), (Tensor, np.ndarray)):
         refuse("a tensor of a list of tensors or NumPy arrays")
+        data = unwatched(data)
     if isinstance(data, Tensor):
         return data.detach().array
     return [unwrapped(item, name) for item in data] if isinstance(data, (list, tuple)) else data
@@ -133,6 +135,7 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False):
                 [3., 4.]])
     """
     check_device(device, "tensor")
+    data = unwatched(data)
     array = as_array(data, dtype, "tensor")
     if isinstance(data, (Tensor, np.ndarray)) and np.may_share_memory(
         array, data.array if isinstance(data, Tensor) else data.view(np.ndarray)
@@ -199,6 +202,8 @@ def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
     result_type(fill_value, name="full")  # raises for what is no number and no tensor
     if isinstance(fill_value, Tensor):
         fill_value = fill_value.item()
+    if type(fill_value) is int:
+        check_range(fill_value, fill_value, checked_dtype(dtype, "full"), "full")
 
     def values(shape, dtype):
         array = np.empty(shape, dtype)
@@ -259,7 +264,13 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
     start, end, step = (
         x.item() if isinstance(x, (Tensor, np.generic)) else x for x in (start, end, step)
     )
-    if step == 0 or (end - start) * step < 0:
+    try:
+        leads_away = (end - start) * step < 0
+    except TypeError:
+        raise TypeError(
+            f"arange: start is {start!r}, end is {end!r}, step is {step!r}; they must be numbers"
+        ) from None
+    if step == 0 or leads_away:
         raise ValueError(f"arange: step is {step}, it must lead from start {start} to end {end}")
     integers = all(isinstance(x, int) for x in (start, end, step))
 

@@ -68,9 +68,10 @@ cdef class ClassFault:
     cdef int64_t ignore_index
 
     def __call__(self, position, target):
+        allowed = f"0 to {self.classes - 1} or" if self.classes else "(the input has no classes)"
         return IndexError(
-            f"cross_entropy: target {target} at position {position} is out of bounds: a class index must be 0 to "
-            f"{self.classes - 1} or ignore_index ({self.ignore_index})"
+            f"cross_entropy: target {target} at position {position} is out of bounds: a class index must be {allowed} "
+            f"ignore_index ({self.ignore_index})"
         )
 
 

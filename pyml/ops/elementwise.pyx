@@ -20,7 +20,7 @@ from pyml.memory cimport new_number
 from pyml.ops.arrays cimport (
     as_type, broadcast_to, contiguous, empty, empty_like, empty_of_kind, empty_shape, full, is_real,
 )
-from pyml.recorder cimport Recorder, Traced, recorder
+from pyml.recorder cimport Recorder, Traced, recorder, unwatched
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
 from pyml.recorder import constant, refuse
@@ -94,24 +94,26 @@ def checked_dtype(dtype, str name):
 cdef Tensor lift(object x, str name):
     if isinstance(x, Tensor):
         return x
+    x = unwatched(x)
     dtype = own_dtype(x, name)
     if isinstance(x, ndarray):
         return Tensor._on(x)   # which a backward may need: on an array object that the caller cannot reshape
-    return wrap(constant(number_as(x, dtype, name)))
+    return wrap(number_as(x, dtype, name))
 
 
 cpdef ndarray number_as(object x, object dtype, str name):
-    """The number x, or those in an array or list, in a dtype."""
+    """An array of Python's numbers, which go by way of no other dtype."""
     try:
-        return np.asarray(x, dtype)
+        return constant(np.array(x, dtype))
     except OverflowError:
-        raise OverflowError(f"{name}: {x} does not fit dtype {np.dtype(dtype)}; .to() another dtype first") from None
+        raise ValueError(f"{name}: {x} does not fit dtype {np.dtype(dtype)}; .to() another dtype first") from None
 
 
 cdef object own_dtype(object x, str name):
     """The dtype of a Tensor or an array, and the one that a number gets if it is alone."""
     if isinstance(x, Tensor):
         return (<Tensor>x).array.dtype
+    x = unwatched(x)
     if isinstance(x, ndarray):
         checked_dtype(x.dtype, name)
         return x.dtype
@@ -133,7 +135,7 @@ cdef double as_double(object x, str name) except? -1:
     try:
         return x
     except OverflowError:
-        raise OverflowError(f"{name}: an integer of {x.bit_length()} bits is too large for a floating point number") from None
+        raise ValueError(f"{name}: an integer of {x.bit_length()} bits is too large for a floating point number") from None
 
 
 cdef ndarray scalar(double value, int kind):
@@ -178,6 +180,7 @@ def result_type(*operands, name="result_type"):
     """
     cdef list ranks = [None, None, None]
     for x in operands:
+        x = unwatched(x)
         rank = 2 if not isinstance(x, (Tensor, ndarray)) else 0 if x.ndim else 1
         ranks[rank] = promote(ranks[rank], own_dtype(x, name))
     return outrank(outrank(ranks[0], ranks[1]), ranks[2])
@@ -208,9 +211,10 @@ cdef tuple converted(object a, object b, str name, bint to_float=False):
 
 
 cdef Tensor converted_to(object x, object dtype, str name):
+    x = unwatched(x)
     if isinstance(x, (Tensor, ndarray)):
         return cast(lift(x, name), dtype)
-    return wrap(constant(number_as(x, dtype, name)))   # a number: not by way of another dtype
+    return wrap(number_as(x, dtype, name))
 
 
 def broadcast_shapes(*shapes, name="broadcast_shapes"):
@@ -760,12 +764,13 @@ def clamp(input, min=None, max=None):
     Args:
         min, max: numbers or tensors; None for no bound. Where min > max the result is max.
     """
+    cdef Tensor x = lift(input, "clamp")
     if min is None and max is None:
         raise ValueError("clamp: at least one of min and max must be given")
+    min, max = unwatched(min), unwatched(max)
     if isinstance(min, (Tensor, ndarray)) or isinstance(max, (Tensor, ndarray)):
         return clamp_between(input, min, max)
     bounds = [bound for bound in (min, max) if bound is not None]
-    cdef Tensor x = lift(input, "clamp")
     x = cast(x, result_type(x, *bounds, name="clamp"))
     if not is_real(x.array):
         refuse("clamp of integers")
@@ -844,6 +849,7 @@ def masked_fill(input, mask, value):
 
 def lerp(input, end, weight):
     """input + weight * (end - input), from the nearer end: exact at weight 0 and 1."""
+    weight = unwatched(weight)
     if not isinstance(weight, (Tensor, ndarray)):
         if -0.5 < weight < 0.5:
             return add(input, mul(weight, sub(end, input)))
@@ -941,7 +947,7 @@ cdef Tensor compared(int kernel, input, other, str name):
 
 
 cdef bint comparable(x):
-    return isinstance(x, (Tensor, ndarray, numbers.Number, np.generic))
+    return isinstance(unwatched(x), (Tensor, ndarray, numbers.Number, np.generic))
 
 
 def eq(input, other):

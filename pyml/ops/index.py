@@ -1,5 +1,6 @@
 """Indexing: parts of a tensor by slices, integers, masks and tensors of indices."""
 
+import functools
 import math
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from pyml import _kernels
 from pyml.ops.arrays import (
     as_type,
+    broadcast_to,
     checked_index,
     checked_tensor,
     contiguous,
@@ -16,9 +18,11 @@ from pyml.ops.arrays import (
     full,
 )
 from pyml.ops.elementwise import cast, number_as, result_type, sum_to, where
+from pyml.ops.inplace import replace
 from pyml.ops.outside import unmasked
+from pyml.ops.selection import Selection, at_mask
 from pyml.ops.shape import clone, movedim, part, recorded, wrapped_dim
-from pyml.recorder import constant, refuse
+from pyml.recorder import constant, is_strict, refuse, unwatched
 from pyml.tensor import Node, Tensor, is_grad_enabled
 
 __all__ = [
@@ -58,6 +62,7 @@ def as_index(index, shape):
             item = items[i] = constant(np.asarray(item, INT64 if len(item) == 0 else None))
         elif isinstance(item, np.ndarray):
             refuse("an index that is a NumPy array")
+            item = items[i] = unwatched(item)
         if isinstance(item, np.ndarray):
             if item.dtype.kind not in "iub":
                 raise IndexError(
@@ -85,6 +90,8 @@ def as_index(index, shape):
 
 def getitem(input, index):
     """input[index]: a view for integers, slices, None and `...`; else a copy."""
+    if is_strict() and isinstance(index, Tensor) and is_mask(index.array, input.shape):
+        return Selection(input, index)
     index, basic = as_index(index, input.shape)
     if not basic and is_row_index(index, input.array):
         return index_select(input, 0, Tensor._on(index[0]))
@@ -134,17 +141,24 @@ def take(x, index):
 
 def take_backward(x, shape, index):
     """Zeros of `shape` to which x is added at `index`."""
-    refuse("the gradient of an index with a mask, or with tensors other than one vector")
+    if is_row_mask(index, shape):
+        y = at_mask(x.array, index[0])
+        return recorded(x, y, "IndexBackward", lambda dy: take(dy, index))
+    refuse("the gradient of an index with tensors other than one vector")
     array = np.zeros(shape, x.dtype)
     np.add.at(array, index, x.array)
     return recorded(x, Tensor._on(array), "IndexBackward", lambda dy: take(dy, index))
 
 
 class SetItem(Node):
-    """x with x[index] = value: dx is dy with zeros there, dvalue is dy[index]."""
+    """x with x[index] = value: dx is dy with zeros there, dvalue is dy[index].
 
-    def __init__(self, index, shape):
-        self._index, self._shape = index, shape
+    Args:
+        shape, row_shape: of the value, and as it broadcasts to each row, or the same.
+    """
+
+    def __init__(self, index, shape, row_shape):
+        self._index, self._shape, self._row_shape = index, shape, row_shape
 
     def _gradients(self, dy):
         dx = dvalue = None
@@ -152,21 +166,28 @@ class SetItem(Node):
             dx = dy.clone()
             setitem(dx, self._index, 0)
         if self.inputs[1] is not None:
-            dvalue = sum_to(getitem(dy, self._index), self._shape)
+            chosen = getitem(dy, self._index)
+            is_selection = type(chosen) is Selection
+            summed = chosen.sum_to if is_selection else functools.partial(sum_to, chosen)
+            dvalue = summed(self._row_shape).reshape(self._shape)
         return dx, dvalue
 
 
 def setitem(input, index, value):
     """input[index] = value, in place."""
+    if type(value) is Selection:
+        replace(input, where(*value.as_operands(input, index)), "setitem")
+        return
     index, basic = as_index(index, input.shape)
     if not isinstance(value, Tensor):
         if isinstance(value, np.ndarray):
             refuse("setitem: a value that is a NumPy array")
+            value = unwatched(value)
         if not isinstance(value, (int, float)):
             kind = np.asarray(unmasked(value, "setitem: value")).dtype
             if kind.kind not in "fiub":
                 raise TypeError(f"setitem: value is of type {kind}, it must be numbers or bool")
-        value = Tensor._on(constant(number_as(value, input.dtype, "setitem")))
+        value = Tensor._on(number_as(value, input.dtype, "setitem"))
     if result_type(input, value, name="setitem") != input.dtype and input.dtype.kind != "f":
         value = value.detach()
     value = cast(value, input.dtype)
@@ -174,38 +195,62 @@ def setitem(input, index, value):
     input._will_change(tracked)
     if tracked:
         value._check_current()
+        kept = tuple(
+            Tensor._on(copied(item)) if isinstance(item, np.ndarray) else item for item in index
+        )
     try:
         assign(input.array, index, basic, value.array)
     except (IndexError, ValueError) as error:
         raise type(error)(f"setitem: {error} (the tensor has shape {input.shape})") from None
     if tracked:  # recorded before the change is counted: value may be a view of input
-        frozen = tuple(
-            Tensor._on(copied(item)) if isinstance(item, np.ndarray) else item for item in index
-        )
-        SetItem(frozen, value.shape)._connect(input, (input, value))
+        row = None
+        if is_row_mask(index, input.shape):
+            kept, row = kept[0], for_each(input.shape[kept[0].ndim :], value.array)
+        row_shape = value.shape if row is None else row.shape
+        SetItem(kept, value.shape, row_shape)._connect(input, (input, value))
     input._mark_changed()
 
 
 def assign(array, index, basic, value):
-    """array[index] = value, by kernels if the index is basic, or one mask of the array's shape."""
+    """array[index] = value, by kernels if the index is basic, or a mask with the same for each."""
     if basic:
         place = array[index]
-        extra = max(value.ndim - place.ndim, 0)
-        ends = zip(reversed(value.shape), reversed(place.shape), strict=False)
-        if all(n in (1, size) for n, size in ends) and value.shape[:extra] == (1,) * extra:
-            copy_into(place, value.reshape(value.shape[extra:]) if extra else value)
+        new = for_each(place.shape, value)
+        if new is not None:
+            copy_into(place, new)
             return
-    elif value.ndim == 0 and is_mask(index[0], array):
-        mask, new, old = map(Tensor._on, (index[0], value, array))
-        copy_into(array, where(mask, new, old).array)
-        return
+    elif is_row_mask(index, array.shape) and array.itemsize >= 4:
+        mask, new = index[0], for_each(array.shape[index[0].ndim :], value)
+        if new is not None:
+            mask = mask.reshape(mask.shape + (1,) * (array.ndim - mask.ndim))
+            copy_into(array, where(*map(Tensor._on, (mask, new, array))).array)
+            return
     refuse("setitem with tensors as an index")
     array[index] = value
 
 
-def is_mask(item, array):
-    """A bool for each element."""
-    return isinstance(item, np.ndarray) and item.dtype.kind == "b" and item.shape == array.shape
+def is_mask(item, shape):
+    """A bool for each element of that shape, or of its first dimensions."""
+    return (
+        isinstance(item, np.ndarray)
+        and item.dtype.kind == "b"
+        and item.ndim > 0
+        and item.shape == shape[: item.ndim]
+    )
+
+
+def is_row_mask(index, shape):
+    """x[mask]"""
+    return len(index) == 2 and index[1] is Ellipsis and is_mask(index[0], shape)
+
+
+def for_each(shape, value):
+    """The value as it broadcasts to that shape, or None if it does not."""
+    extra = max(value.ndim - len(shape), 0)
+    ends = zip(reversed(value.shape), reversed(shape), strict=False)
+    if value.shape[:extra] != (1,) * extra or not all(n in (1, size) for n, size in ends):
+        return None
+    return value.reshape(value.shape[extra:]) if extra else value
 
 
 # ---- along a dimension ---------------------------------------------------------------------------
@@ -222,7 +267,7 @@ def index_along(index, size, dim, name):
     else:
         if isinstance(index, np.ndarray):
             refuse(f"{name}: an index that is a NumPy array")
-        array = constant(np.asarray(index))
+        array = constant(np.asarray(unwatched(index)))
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name}: index has dtype {array.dtype}, it must be an integer type")
 
@@ -236,7 +281,7 @@ def index_along(index, size, dim, name):
 
 def index_select(input, dim, index):
     """The slices `index` (a vector) along `dim`; a copy."""
-    checked_tensor(input, "index_select", "input")
+    checked_tensor(input, "index_select")
     dim = wrapped_dim(dim, input.ndim, "index_select")
     index = index_along(index, input.size(dim) if input.ndim else 1, dim, "index_select")
     if index.ndim > 1:
@@ -279,7 +324,7 @@ def beside(shape, index_shape, dim):
 
 def gather(input, dim, index):
     """y[i][j] = input[i][index[i][j]] for dim 1, and so for every dim."""
-    checked_tensor(input, "gather", "input")
+    checked_tensor(input, "gather")
     dim = wrapped_dim(dim, input.ndim, "gather")
     index = index_along(index, input.size(dim) if input.ndim else 1, dim, "gather")
     check_extent(index.shape, input.shape, dim, "gather")
@@ -379,7 +424,7 @@ def scatter(input, dim, index, src):
     Args:
         src: a tensor, or a number.
     """
-    checked_tensor(input, "scatter", "input")
+    checked_tensor(input, "scatter")
     refuse("scatter")
     dim = wrapped_dim(dim, input.ndim, "scatter")
     index = index_along(index, input.size(dim) if input.ndim else 1, dim, "scatter")
@@ -396,10 +441,9 @@ def scatter(input, dim, index, src):
 
 def masked_select(input, mask):
     """The elements where the mask, broadcast to the input, is true; a vector."""
-    checked_tensor(input, "masked_select", "input")
+    checked_tensor(input, "masked_select")
     checked_tensor(mask, "masked_select", "mask")
-    refuse("masked_select")
-    return getitem(input, np.broadcast_to(mask.array, input.shape))
+    return getitem(input, Tensor._on(contiguous(broadcast_to(mask.array, input.shape))))
 
 
 def nonzero(input, *, as_tuple=False):
@@ -408,7 +452,7 @@ def nonzero(input, *, as_tuple=False):
     Args:
         as_tuple: a vector for each dimension instead.
     """
-    checked_tensor(input, "nonzero", "input")
+    checked_tensor(input, "nonzero")
     refuse("nonzero")
     found = (
         np.nonzero(np.atleast_1d(input.array) if as_tuple else input.array) if input.ndim else ()

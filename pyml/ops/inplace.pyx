@@ -15,7 +15,6 @@ from pyml.tensor cimport Node, Tensor, alias_of, tracks, will_change, wrap
 
 from pyml.ops import elementwise
 from pyml.ops.elementwise import result_type
-from pyml.recorder import constant
 from pyml.random import state_of
 
 cnp.import_array()
@@ -247,11 +246,11 @@ def fill_(Tensor input not None, value):
     if result_type(input, value, name="fill_") != input.dtype and is_real(np.asarray(value)) and \
             not float(value).is_integer():
         raise TypeError(f"fill_: {value} does not fit into a tensor of dtype {input.dtype}")
-    number = number_as(value, input.array.dtype, "fill_")
+    cdef ndarray number = number_as(value, input.array.dtype, "fill_")
     if number.ndim != 0:
-        raise ValueError(f"fill_: value has shape {(<object>number).shape}, it must be a number")
+        raise ValueError(f"fill_: value has shape {np.shape(value)}, it must be a number")
     will_change(input, tracks(input))
-    copy_into(input.array, constant(number))
+    copy_into(input.array, number)
     return overwritten(input, None)
 
 

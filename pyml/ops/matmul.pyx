@@ -5,12 +5,12 @@ cimport numpy as cnp
 from numpy cimport ndarray
 
 from pyml cimport _kernels
-from pyml.ops.arrays cimport broadcast_to, checked_tensor, contiguous, empty_matrix, empty_shape, is_real
+from pyml.ops.arrays cimport checked_tensor, broadcast_to, contiguous, empty_matrix, empty_shape, is_real
 from pyml.ops.elementwise cimport lift
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
 from pyml.ops.elementwise import broadcast_shapes, sum_to
-from pyml.recorder import refuse
+from pyml.recorder import refuse, unwatched
 
 cnp.import_array()
 
@@ -94,6 +94,7 @@ cdef class MatMul(Node):
 
 
 cdef tuple operands(input, other, str name):
+    input, other = unwatched(input), unwatched(other)
     if not (isinstance(input, (Tensor, ndarray)) and isinstance(other, (Tensor, ndarray))):
         raise TypeError(f"{name}: two Tensors are needed, not {type(input).__name__} and {type(other).__name__}")
     cdef Tensor a = lift(input, name), b = lift(other, name)
@@ -170,7 +171,7 @@ def dot(input, tensor):
 
 def bmm(input, mat2):
     """The products of two batches of matrices, (b, m, k) and (b, k, n)."""
-    checked_tensor(input, "bmm", "input")
+    checked_tensor(input, "bmm")
     checked_tensor(mat2, "bmm", "mat2")
     if input.ndim == 3 and mat2.ndim == 3 and input.shape[0] != mat2.shape[0]:
         raise ValueError(f"bmm: batches of {input.shape[0]} and {mat2.shape[0]} matrices; they must be as many")

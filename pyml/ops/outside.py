@@ -7,6 +7,7 @@ converted here where no value changes, or refused by name; C sees only what pass
 import numpy as np
 
 from pyml.ops.elementwise import checked_dtype
+from pyml.recorder import unwatched
 from pyml.tensor import Tensor
 
 __all__ = ["arrived", "unmasked"]
@@ -35,7 +36,7 @@ def arrived(value, place, *, shared=False):
     Raises:
         TypeError: if it is none of these, or of another dtype.
     """
-    unmasked(value, place)
+    value = unwatched(unmasked(value, place))
     if isinstance(value, Tensor):
         array = value.array
     elif isinstance(value, (np.ndarray, np.generic)) or hasattr(value, "__array__"):

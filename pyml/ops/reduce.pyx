@@ -16,6 +16,7 @@ from pyml.tensor cimport Node, Tensor, tracks, wrap
 
 from pyml.ops.elementwise import checked_dtype, maximum, minimum, where
 from pyml.ops.index import gather_backward
+from pyml.ops.selection import Selection
 from pyml.ops.shape import wrapped_dim
 from pyml.recorder import constant, refuse
 
@@ -209,6 +210,8 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):
         keepdim: leave the reduced dimensions, with size 1.
         dtype: the dtype to sum in.
     """
+    if type(input) is Selection:
+        return input.sum(dim, keepdim, dtype=dtype)
     cdef Tensor x = lift(input, "sum"), y
     if dtype is not None:
         x = cast(x, checked_dtype(dtype, "sum"))
@@ -240,6 +243,8 @@ def mean(input, dim=None, keepdim=False, *, dtype=None):
     Raises:
         TypeError: for integers without dtype=.
     """
+    if type(input) is Selection:
+        return input.mean(dim, keepdim, dtype=dtype)
     cdef Tensor x = real_or_cast(input, dtype, "mean")
     cdef Dims dims = dims_of(x.array, dim, keepdim, "mean")
     cdef Tensor y = wrap(total(x.array, dims)), part

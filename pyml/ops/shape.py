@@ -145,7 +145,7 @@ def reshape(input, shape):
     Args:
         shape: sizes, one of which may be -1: what is left.
     """
-    checked_tensor(input, "reshape", "input")
+    checked_tensor(input, "reshape")
     array, before = input.array, input.shape
     shape = full_shape(shape, array.size, "reshape")
     if can_be_seen_as(array, shape):
@@ -176,7 +176,7 @@ def view(input, shape):
 
 def flatten(input, start_dim=0, end_dim=-1):
     """Dimensions start_dim to end_dim made one."""
-    checked_tensor(input, "flatten", "input")
+    checked_tensor(input, "flatten")
     if input.ndim == 0:
         return reshape(input, (1,))
     start = wrapped_dim(start_dim, input.ndim, "flatten")
@@ -191,7 +191,7 @@ def flatten(input, start_dim=0, end_dim=-1):
 
 def unflatten(input, dim, sizes):
     """Dimension `dim` split into `sizes`, one of which may be -1."""
-    checked_tensor(input, "unflatten", "input")
+    checked_tensor(input, "unflatten")
     dim = wrapped_dim(dim, input.ndim, "unflatten")
     shape = input.shape
     sizes = full_shape(sizes, input.size(dim), "unflatten")
@@ -200,7 +200,7 @@ def unflatten(input, dim, sizes):
 
 def squeeze(input, dim=None):
     """Without the dimensions of size 1, or without those in `dim` that have size 1."""
-    checked_tensor(input, "squeeze", "input")
+    checked_tensor(input, "squeeze")
     if dim is None:
         dims = set(range(input.ndim))
     else:
@@ -213,7 +213,7 @@ def squeeze(input, dim=None):
 
 def unsqueeze(input, dim):
     """With a dimension of size 1 put in at `dim`."""
-    checked_tensor(input, "unsqueeze", "input")
+    checked_tensor(input, "unsqueeze")
     dim = wrapped_dim(dim, input.ndim + 1, "unsqueeze")
     before = input.shape
     y = input._view(input.array.reshape((*before[:dim], 1, *before[dim:])))
@@ -225,7 +225,7 @@ def unsqueeze(input, dim):
 
 def permute(input, dims):
     """The dimensions in the order `dims`; a view."""
-    checked_tensor(input, "permute", "input")
+    checked_tensor(input, "permute")
     dims = tuple(wrapped_dim(d, input.ndim, "permute") for d in as_sizes(dims, "permute"))
     if sorted(dims) != list(range(input.ndim)):
         raise ValueError(f"permute: dims {dims} must name each of the {input.ndim} dimensions once")
@@ -236,7 +236,7 @@ def permute(input, dims):
 
 def transpose(input, dim0, dim1):
     """Two dimensions swapped; a view."""
-    checked_tensor(input, "transpose", "input")
+    checked_tensor(input, "transpose")
     if input.ndim == 0:
         wrapped_dim(dim0, 0, "transpose"), wrapped_dim(dim1, 0, "transpose")
         return view(input, ())
@@ -250,7 +250,7 @@ swapaxes = transpose
 
 def t(input):
     """The transpose of a matrix; a tensor of fewer dimensions as it is."""
-    checked_tensor(input, "t", "input")
+    checked_tensor(input, "t")
     if input.ndim > 2:
         raise ValueError(
             f"t: the tensor has shape {input.shape}, not at most 2 dimensions; use transpose()"
@@ -260,7 +260,7 @@ def t(input):
 
 def movedim(input, source, destination):
     """Dimensions `source` moved to the places `destination`; the others keep their order."""
-    checked_tensor(input, "movedim", "input")
+    checked_tensor(input, "movedim")
     source = [wrapped_dim(d, input.ndim, "movedim") for d in as_sizes(source, "movedim")]
     destination = [wrapped_dim(d, input.ndim, "movedim") for d in as_sizes(destination, "movedim")]
     if len(set(source)) != len(set(destination)) or len(source) != len(destination):
@@ -278,7 +278,7 @@ moveaxis = movedim
 
 def flip(input, dims):
     """The elements in reverse order along `dims`; a copy."""
-    checked_tensor(input, "flip", "input")
+    checked_tensor(input, "flip")
     dims = tuple(wrapped_dim(d, input.ndim, "flip") for d in as_sizes(dims, "flip"))
     y = Tensor._on(copied(np.flip(input.array, dims) if input.ndim else input.array))
     return recorded(input, y, "Flip", lambda dy: flip(dy, dims))
@@ -360,7 +360,7 @@ def along(dim, index):
 
 def narrow(input, dim, start, length):
     """`length` elements from `start` on along `dim`; a view."""
-    checked_tensor(input, "narrow", "input")
+    checked_tensor(input, "narrow")
     dim = wrapped_dim(dim, input.ndim, "narrow")
     size = input.size(dim)
     start = start + size if start < 0 else start
@@ -373,7 +373,7 @@ def narrow(input, dim, start, length):
 
 def select(input, dim, index):
     """The slice at `index` along `dim`, without that dimension; a view."""
-    checked_tensor(input, "select", "input")
+    checked_tensor(input, "select")
     if input.ndim == 0:
         raise IndexError("select: a 0-d tensor has no dimension to select from")
     dim = wrapped_dim(dim, input.ndim, "select")
@@ -388,7 +388,7 @@ def select(input, dim, index):
 
 def unbind(input, dim=0):
     """All slices along `dim`, a tuple of views."""
-    checked_tensor(input, "unbind", "input")
+    checked_tensor(input, "unbind")
     dim = wrapped_dim(dim, input.ndim, "unbind")
     return tuple(select(input, dim, i) for i in range(input.size(dim)))
 
@@ -399,7 +399,7 @@ def split(input, split_size_or_sections, dim=0):
     Args:
         split_size_or_sections: the size of each part (the last may be smaller), or a list of sizes.
     """
-    checked_tensor(input, "split", "input")
+    checked_tensor(input, "split")
     dim = wrapped_dim(dim, input.ndim, "split")
     size = input.size(dim)
     if isinstance(split_size_or_sections, (list, tuple)):
@@ -419,7 +419,7 @@ def split(input, split_size_or_sections, dim=0):
 
 def chunk(input, chunks, dim=0):
     """At most `chunks` parts of one size along `dim`, the last may be smaller; a tuple of views."""
-    checked_tensor(input, "chunk", "input")
+    checked_tensor(input, "chunk")
     if chunks < 1:
         raise ValueError(f"chunk: chunks is {chunks}, it must be at least 1")
     dim = wrapped_dim(dim, input.ndim, "chunk")
@@ -442,14 +442,29 @@ class Cat(Node):
         )
 
 
+def several(tensors, name):
+    """A tuple of Tensors, at least one.
+
+    Raises:
+        TypeError, ValueError
+    """
+    try:
+        tensors = tuple(tensors)
+    except TypeError:
+        raise TypeError(
+            f"{name}: tensors is a {type(tensors).__name__}, it must be a sequence of Tensors"
+        ) from None
+    if not tensors:
+        raise ValueError(f"{name}: at least one tensor is needed")
+    for i, x in enumerate(tensors):
+        checked_tensor(x, name, f"item {i}")
+    return tensors
+
+
 def cat(tensors, dim=0):
     """The tensors one after another along `dim`. Their other sizes must be the same."""
-    tensors = tuple(tensors)
-    if not tensors:
-        raise ValueError("cat: at least one tensor is needed")
+    tensors = several(tensors, "cat")
     for i, x in enumerate(tensors):
-        if not isinstance(x, Tensor):
-            raise TypeError(f"cat: item {i} is a {type(x).__name__}, it must be a Tensor")
         if x.ndim == 0:
             raise ValueError(
                 f"cat: tensor {i} is 0-d, it has no dimension to join along; use stack()"
@@ -477,11 +492,7 @@ def cat(tensors, dim=0):
 
 def stack(tensors, dim=0):
     """The tensors, all of one shape, along a new dimension `dim`."""
-    tensors = tuple(tensors)
-    if not tensors:
-        raise ValueError("stack: at least one tensor is needed")
-    for i, x in enumerate(tensors):
-        checked_tensor(x, "stack", f"item {i}")
+    tensors = several(tensors, "stack")
     if len({x.shape for x in tensors}) > 1:
         raise ValueError(
             f"stack: shapes {', '.join(str(x.shape) for x in tensors)} must be the same"
@@ -495,7 +506,7 @@ def stack(tensors, dim=0):
 
 def clone(input):
     """A copy, contiguous, through which gradients flow."""
-    checked_tensor(input, "clone", "input")
+    checked_tensor(input, "clone")
     return recorded(input, Tensor._on(copied(input.array)), "Clone", lambda dy: dy)
 
 

@@ -7,36 +7,47 @@ attributes by all names in all of that code, items of containers. Each place is 
 held.
 """
 
+import abc
+import array
+import builtins
 import collections
+import contextvars
 import dis
+import enum
 import functools
 import gc
+import operator
 import os
 import random
 import re
+import signal
 import sys
 import types
+import weakref
 from typing import NamedTuple
 
 import numpy as np
 
+from pyml.recorder import Traced
+
 __all__ = [
     "ABSENT",
     "ARRAY",
+    "ASKED",
     "ATTRIBUTE",
     "CELL",
     "ITEM",
     "KEYS",
     "SEQUENCE",
-    "SET",
     "Place",
     "Reach",
     "is_library",
 ]
 
-# what a place is: a closure's cell, an item of a dict, a list, an attribute of a class, a function
-# or of slots, the keys of a dict, names that a dict does not have, a set, an array by content
-CELL, ITEM, SEQUENCE, ATTRIBUTE, KEYS, ABSENT, SET, ARRAY = range(8)
+# what a place is: a closure's cell, an item of a dict, a list or a set, an attribute of a class, a
+# function or of slots, the keys of a dict, names that a dict does not have, an array by form and
+# content, what a function says of an object
+CELL, ITEM, SEQUENCE, ATTRIBUTE, KEYS, ABSENT, ARRAY, ASKED = range(8)
 
 KINDS = {  # of the instructions that read or store a name
     "LOAD_DEREF": "DEREF",
@@ -74,7 +85,42 @@ ANSWERING = (
     "__iter__",
     "__len__",
 )
-REFLECTING = {"getattr", "vars", "asdict", "astuple", "__dict__", "attrgetter", "methodcaller"}
+# what reads attributes by names that are computed
+REFLECTING = {
+    "__dict__",
+    "__getattribute__",
+    "asdict",
+    "astuple",
+    "attrgetter",
+    "delattr",
+    "dir",
+    "format",
+    "format_map",
+    "getattr",
+    "getattr_static",
+    "getmembers",
+    "hasattr",
+    "methodcaller",
+    "setattr",
+    "vars",
+}
+CONTAINERS = (list, tuple, dict, set, types.SimpleNamespace)
+STATE = (os.environ, os.getenv, sys.argv, sys.modules)  # of libraries that users change
+BUILTINS = dict(vars(builtins))
+BUFFERS = (np.ndarray, np.void, bytearray, memoryview, array.array)
+VIEWS = tuple(type(getattr({}, name)()) for name in ("keys", "values", "items"))
+WEAK = (weakref.ReferenceType, *weakref.ProxyTypes)
+GETTERS = (operator.attrgetter, operator.itemgetter, operator.methodcaller)
+DESCRIPTORS = (types.GetSetDescriptorType, types.MemberDescriptorType)
+IN_C = (
+    types.BuiltinFunctionType,
+    types.MethodWrapperType,
+    types.WrapperDescriptorType,
+    types.MethodDescriptorType,
+    *DESCRIPTORS,
+    *GETTERS,
+)
+WITH_INTRINSICS = (types.FunctionType, type, BaseException)
 MAKING = ("__init__", "__new__", "__post_init__")
 # methods that a step does not run to compute something
 SILENT = (
@@ -86,7 +132,6 @@ SILENT = (
     "__getstate__",
     "__setstate__",
 )
-NAMED = (type, dict)  # objects with a __dict__ that have other guards
 MISSING = object()
 
 
@@ -136,6 +181,38 @@ def read(code):
     return Reads(*map(frozenset, found.values()))
 
 
+def is_generated(code):
+    """Whether code is a method of a dataclass, a named tuple or a class of attrs."""
+    return code.co_filename.startswith(("<string>", "<attrs ")) and (
+        code.co_name[:2] == "__" or code.co_varnames[:1] == ("_cls",)
+    )
+
+
+def is_interrupting(code, ran):
+    """Whether code runs at any line of any other: for a signal, or when an object goes."""
+    handlers = [signal.getsignal(number) for number in signal.valid_signals()]
+    interrupting = [code_of(each) for each in (*handlers, *gc.callbacks)]
+    passed = set()
+    while code is not None and id(code) not in passed:
+        passed.add(id(code))
+        if (
+            code.co_name == "__del__"
+            or code.co_filename == weakref.__file__
+            or any(code is each for each in interrupting)
+        ):
+            return True
+        _, code = ran.get(id(code), (None, None))
+    return False
+
+
+def code_of(function):
+    """The code of a function, of a method, or of an object that can be called; or None."""
+    for each in (function, getattr(function, "__func__", None), type(function).__call__):
+        if hasattr(each, "__code__"):
+            return each.__code__
+    return None
+
+
 def codes_in(code, without=()):
     """A code object and those inside it."""
     if code not in without:
@@ -176,7 +253,7 @@ def installed_package(path):
 
 @functools.lru_cache(maxsize=10_000)
 def is_installed(path):
-    return path.startswith((PACKAGE, STANDARD_LIBRARY)) or "site-packages" in path
+    return path.startswith((PACKAGE, STANDARD_LIBRARY, "<frozen ")) or "site-packages" in path
 
 
 def is_library_module(module):
@@ -220,7 +297,8 @@ class Reach:
     Attributes:
         places: of them, without those of modules' own attributes.
         tensors, modules, optimizers, generators: objects that were reached; guarded as such.
-        problems: what was reached and cannot be compared, in words.
+        scopes: of functions that name `type`: id -> their globals.
+        problems: (where, what) was reached and cannot be compared, in words.
     """
 
     def __init__(self, tensor, unwrapped, hosts, without=()):
@@ -233,8 +311,10 @@ class Reach:
         self._listed = set()  # (kind, id of a container, key) of the places
         self._names = frozenset()
         self._is_whole = False  # code asks for attributes by names that are computed
+        self._absent = {}  # id of globals -> (globals, names that the code has and they do not)
         self._objects = {}  # id -> (object, path), to which all names apply
-        self._codes = []  # that was read, in the order in which it was reached
+        self._codes = {}  # that was read, in the order in which it was reached: id -> code
+        self.scopes = {}  # id -> globals of functions that name `type`
         self._hosts, self._without = hosts, without
         self._home = None  # the installed package that the step is of
 
@@ -261,12 +341,15 @@ class Reach:
 
     def absent(self):
         """Names that the code has and objects do not: they may appear."""
-        places = []
+        places = [
+            Place(ABSENT, items, frozenset(names - items.keys()), None, "a global")
+            for items, names in self._absent.values()
+        ]
         for value, path in self._objects.values():
             items = getattr(value, "__dict__", None)
             if (
                 isinstance(items, dict)
-                and not isinstance(value, NAMED)
+                and not isinstance(value, type)  # which has other guards
                 and not is_module(value)
                 and not (isinstance(value, types.ModuleType) and is_library_module(value))
             ):
@@ -277,7 +360,7 @@ class Reach:
         """(file, line) of the code that stores into a place, or else names it; or None."""
         name = re.split(r"[.\[]", re.sub(r"(\[[^]]*\])+$", "", path))[-1]
         best = None
-        for code in self._codes:
+        for code in self._codes.values():
             line = code.co_firstlineno
             for instruction in dis.get_instructions(code):
                 line = instruction.starts_line if type(instruction.starts_line) is int else line
@@ -296,11 +379,31 @@ class Reach:
             self._home = package
         return package in ("", self._home)
 
+    def strayed(self, ran):
+        """The first code object of the step that ran and was not reached, or None.
+
+        Args:
+            ran: id -> (code that ran, the code that called it).
+        """
+        for code, _ in ran.values():
+            if (
+                id(code) not in self._codes
+                and self._is_followed(code)
+                and not is_generated(code)
+                and not is_interrupting(code, ran)
+            ):
+                return code
+        return None
+
     def may_call_host(self):
         """Whether the code names a function called host."""
         return "host" in self._names or any(
-            "host" in reads_of(code).globals for code in self._codes
+            "host" in reads_of(code).globals for code in self._codes.values()
         )
+
+    def knows(self, value):
+        """Whether it is an object that was reached."""
+        return id(value) in self._objects
 
     def only_for_hosts(self):
         """Ids of objects that the step uses for nothing but calls of one method on the host."""
@@ -308,7 +411,7 @@ class Reach:
         for key, of in self._hosts.items():
             if of is not None and key in self._objects:
                 name = re.split(r"[.\[]", self._objects[key][1])[-1]
-                if is_only_called(name, of[1], self._codes):
+                if is_only_called(name, of[1], self._codes.values()):
                     found.add(key)
         return found
 
@@ -320,18 +423,41 @@ class Reach:
                 self.places.append(Place(kind, container, key, value, name))
             elif not self._is_full:
                 self._is_full = True
-                self.problems.append(
-                    f"the step reaches more than {MOST_PLACES} variables, the last is {name!r}; "
-                    "pass what it needs of them as an argument"
+                self._refuse(
+                    name,
+                    f"more than {MOST_PLACES} variables, the last is {name!r}; "
+                    "pass what it needs of them as an argument",
                 )
-                return
+
+    def _list_asked(self, function, container, name):
+        """What a function says of an object, if it says it twice."""
+        value = function(container)
+        if is_same(value, function(container)):
+            self._list(ASKED, container, function, value, name)
+            self._visit(value, name)
+
+    def _refuse(self, path, what):
+        self.problems.append((path, f"the step reaches {what}"))
 
     def _visit(self, value, path):
         """Takes up an object: what is in it whatever the names, or itself for the names."""
-        if isinstance(value, PLAIN) or id(value) in self._objects or id(value) in self._without:
+        if type(value) in PLAIN or id(value) in self._objects or id(value) in self._without:
+            return
+        if issubclass(type(value), WEAK):
+            self._refuse(
+                path,
+                f"a weak reference ({path!r}), which is not followed; use the object itself, or "
+                "pass it as an argument",
+            )
+            return
+        if isinstance(value, Traced) or (
+            isinstance(value, np.generic) and type(value) is not np.void
+        ):
             return
         if isinstance(value, self._tensor):
             self.tensors[id(value)] = value
+            if getattr(value, "__dict__", None) is not None:  # a Parameter
+                self._objects[id(value)] = value, path
             return
         if isinstance(value, types.MethodType):  # a new object each time
             self._visit(value.__self__, path)
@@ -342,55 +468,81 @@ class Reach:
         if recorded is not None:
             self._visit(recorded, path)
             return
-        if isinstance(value, types.FunctionType):
+        if value is os.getenv:
+            self._visit(os.environ, path)
+        elif value is sys.modules:
+            self._refuse(path, f"sys.modules ({path!r}); import the module by its name")
+        elif isinstance(value, types.FunctionType):
             self._visit_function(value, path)
         elif isinstance(value, functools._lru_cache_wrapper):
             for part in gc.get_referents(value):
                 self._visit(part, path)
-        elif callable(value) and hasattr(value, "__wrapped__"):  # a decorator in C
+        elif is_decorator(value):  # in C
             self._visit(value.__wrapped__, path)
         elif isinstance(value, (functools.partialmethod, functools.singledispatchmethod)):
             for part in vars(value).values():
                 self._visit(part, path)
         elif isinstance(value, functools.partial):
-            for part in (value.func, value.args, value.keywords):
-                self._visit(part, path)
-        elif isinstance(value, types.BuiltinFunctionType):
-            if not isinstance(value.__self__, (types.ModuleType, type(None))):
-                self._visit(value.__self__, path)
+            for name in ("func", "args", "keywords"):
+                self._list(ATTRIBUTE, value, name, getattr(value, name), joined(path, name))
+                self._visit(getattr(value, name), path)
+        elif isinstance(value, IN_C):
+            self._visit_in_c(value, path)
         elif isinstance(value, (staticmethod, classmethod)):
             self._visit(value.__func__, path)
         elif isinstance(value, property):
             for part in (value.fget, value.fset, value.fdel):
                 self._visit(part, path)
-        elif isinstance(value, (list, tuple, collections.deque)):
+        elif isinstance(value, types.CellType):
+            self._list(CELL, value, None, content(value), path)
+            self._visit(content(value), path)
+        elif isinstance(value, contextvars.ContextVar):
+            self._list_asked(value_in_context, value, path)
+        elif isinstance(value, (list, tuple, collections.deque, set, frozenset)):
             self._visit_sequence(value, path)
         elif isinstance(value, (dict, types.MappingProxyType)):
             self._visit_dict(value, path)
-        elif isinstance(value, (set, frozenset)):
-            self._list(SET, value, None, set(value), path)
-            for item in value:
-                self._visit(item, path)
-        elif isinstance(value, (np.ndarray, bytearray)):
+        elif isinstance(value, VIEWS):
+            self._visit(value.mapping, path)
+        elif isinstance(value, BUFFERS):
             self._visit_array(value, path)
         elif is_module(value):
             self._visit_module(value, path)
         elif is_optimizer(value):
             self.optimizers[id(value)] = value
         elif isinstance(value, random.SystemRandom):
-            self.problems.append(
-                f"the step reaches the random numbers of the system ({path!r}), which a replay "
-                "would not draw anew; draw them from pyml, or outside of the step"
+            self._refuse(
+                path,
+                f"the random numbers of the system ({path!r}), which a replay "
+                "would not draw anew; draw them from pyml, or outside of the step",
             )
-            return
         elif is_generator(value):
             self.generators[id(value)] = value
         elif hasattr(type(value), "__next__"):
-            self.problems.append(
-                f"the step reaches an iterator ({path or type(value).__name__!r}), which a replay "
-                "would not advance; call next() outside of the step, and pass what it gives"
+            self._refuse(
+                path,
+                f"an iterator ({path or type(value).__name__!r}), which a replay "
+                "would not advance; call next() outside of the step, and pass what it gives",
             )
+
+    def _visit_in_c(self, function, path):
+        """A function of C, a method of an object, or a getter made by `operator`."""
+        if isinstance(function, GETTERS):
+            make, parts = function.__reduce__()[:2]
+            names = [*parts, *getattr(make, "args", ())]  # with keywords, `make` is a partial
+            self._visit(getattr(make, "keywords", None), path)
+            for each in names:
+                self._visit(each, path)
+                if isinstance(each, str) and not isinstance(function, operator.itemgetter):
+                    self._names |= set(each.split("."))
             return
+        if isinstance(function, DESCRIPTORS):
+            self._names |= {function.__name__}
+            return
+        self._is_whole |= function.__name__ in REFLECTING
+        owner = getattr(function, "__self__", None)
+        if not isinstance(owner, types.ModuleType):
+            self._visit(owner, path)
 
     def _visit_function(self, function, path):
         code = function.__code__
@@ -400,10 +552,11 @@ class Reach:
         if not self._is_followed(code):  # decorators among them
             self._visit(getattr(function, "__wrapped__", None), path)
             for cell in cells.values():
-                self._visit(content(cell), path)
+                if type(content(cell)).__module__ != "weakref":  # the cache of a singledispatch
+                    self._visit(content(cell), path)
             return
         for inner in codes_in(code, self._hosts):
-            self._codes.append(inner)
+            self._codes[id(inner)] = inner
             reads = reads_of(inner)
             self._names = self._names | reads.attributes
             self._is_whole |= not REFLECTING.isdisjoint(reads.globals | reads.attributes)
@@ -415,31 +568,46 @@ class Reach:
                 value = function.__globals__[name]
                 self._list(ITEM, function.__globals__, name, value, name)
                 self._visit(value, name)
+            self._visit_builtins(function, reads.globals - function.__globals__.keys())
+            if "type" in reads.globals:
+                self.scopes[id(function.__globals__)] = function.__globals__
             for name in reads.modules & sys.modules.keys():
                 self._visit(sys.modules[name], name)
         if "get_last_lr" in self._names:
             self._names |= {"_last_lr"}
-        for name in ("__code__", "__defaults__"):
+        stored = ("__code__", "__defaults__", "__kwdefaults__")
+        for name in stored if code.co_kwonlyargcount else stored[:2]:
             self._list(ATTRIBUTE, function, name, getattr(function, name), f"{path}.{name}")
         self._visit(function.__defaults__, f"a default of {function.__name__}")
         if function.__kwdefaults__:
             self._visit(function.__kwdefaults__, f"a default of {function.__name__}")
         self._visit(getattr(function, "__wrapped__", None), path)
 
+    def _visit_builtins(self, function, names):
+        """Names that are no globals, but may become some: most of them are Python's own."""
+        _, known = self._absent.setdefault(id(function.__globals__), (function.__globals__, set()))
+        known |= names
+        for name in names & function.__builtins__.keys():
+            value = function.__builtins__[name]
+            if value is not BUILTINS.get(name, MISSING):
+                self._list(ITEM, function.__builtins__, name, value, name)
+                self._visit(value, name)
+
     def _is_too_long(self, values, path):
         """Whether a container has more items than can be compared; tells of it."""
         if len(values) <= MOST_PLACES:
             return False
-        self.problems.append(
-            f"the step reaches {path!r}, {len(values)} items, more than can be compared at "
-            "each replay; pass what it needs of them as an argument"
+        self._refuse(
+            path,
+            f"{path!r}, {len(values)} items, more than can be compared at "
+            "each replay; pass what it needs of them as an argument",
         )
         return True
 
     def _visit_sequence(self, values, path):
         if self._is_too_long(values, path):
             return
-        if not isinstance(values, tuple):
+        if not isinstance(values, (tuple, frozenset)):
             self._list(SEQUENCE, values, None, tuple(values), path)
         for i, value in enumerate(values):
             self._visit(value, f"{path}[{i}]")
@@ -451,55 +619,98 @@ class Reach:
         for key, value in list(values.items()):
             name = f"{path}[{key!r}]" if isinstance(key, PLAIN) else f"{path}[...]"
             self._list(ITEM, values, key, value, name)
+            self._visit(key, name)
             self._visit(value, name)
+        if isinstance(values, collections.defaultdict):
+            name = joined(path, "default_factory")
+            self._list(ATTRIBUTE, values, "default_factory", values.default_factory, name)
+            self._visit(values.default_factory, name)
 
     def _visit_array(self, array, path):
-        size = array.nbytes if isinstance(array, np.ndarray) else len(array)
+        size = memoryview(array).nbytes if not hasattr(array, "nbytes") else array.nbytes
         if size > MOST_BYTES:
-            self.problems.append(
-                f"the step reaches {path!r}, an array of {size} bytes, more than can be compared "
+            self._refuse(
+                path,
+                f"{path!r}, an array of {size} bytes, more than can be compared "
                 "at each replay; make a Tensor of it outside of the step (pyml.from_numpy), or "
-                "pass it as an argument"
+                "pass it as an argument",
             )
-            return
-        self._list(ARRAY, array, None, bytes_of(array), path)
+        elif isinstance(array, (np.ndarray, np.void)) and array.dtype.hasobject:
+            self._refuse(
+                path,
+                f"{path!r}, a NumPy array of objects, whose content is not compared; "
+                "use a list, or pass it as an argument",
+            )
+        else:
+            self._list(ARRAY, array, None, bytes_of(array), path)
 
     def _visit_module(self, module, path):
         for each in module.modules():
             self.modules[id(each)] = each
             self._objects[id(each)] = each, path
+            for inside in vars(each).values():
+                if isinstance(inside, self._tensor):
+                    self._visit(inside, path)
             for hook in each._hooks:
                 self._visit(hook.function, path)
 
     def _visit_attributes(self, value, path):
         """What the names in the code get of an object."""
+        if isinstance(value, WITH_INTRINSICS) and not (
+            isinstance(value, type) and is_library_class(value)
+        ):
+            for name in self._names:
+                if lies_in_c(type(value), name):
+                    self._list_asked(asked(name), value, joined(path, name))
         if isinstance(value, types.ModuleType):
-            self._visit_named(vars(value), path, is_library_module(value))
+            self._visit_named_of_module(value, path)
         elif isinstance(value, type):
             self._visit_class(value, value, path)
+            self._visit_metaclass(value, path)
         elif isinstance(value, types.FunctionType) or (
-            callable(value) and hasattr(value, "__wrapped__")
+            is_library_class(type(value)) and is_decorator(value)
         ):
             self._visit_named(vars(value), path)
-        elif not isinstance(value, (types.BuiltinFunctionType, np.ndarray)):
+        elif not isinstance(value, IN_C) and type(value) is not np.ndarray:
             self._visit_instance(value, path)
 
-    def _visit_named(self, items, path, is_library=False):
-        """The items of a module or an object whose names the code has."""
-        for name in self._names & items.keys():
-            value = items[name]
-            self._list(ITEM, items, name, value, joined(path, name))
-            if not is_library:
-                self._visit(value, joined(path, name))
-            elif value is os.environ:
-                self._visit(value._data, joined(path, name))
+    def _visit_named_of_module(self, module, path):
+        """What the code names of a module; of one that users wrote, perhaps by a computed name."""
+        items = vars(module)
+        if is_library_module(module):
+            for name in self._names & items.keys():
+                self._list(ITEM, items, name, items[name], joined(path, name))
+                if any(items[name] is each for each in STATE):
+                    self._visit(items[name], joined(path, name))
+        elif self._is_whole:
+            for name, value in list(items.items()):
+                self._list(ITEM, items, name, value, joined(path, name))
+                if name in self._names or (
+                    isinstance(value, (type, types.FunctionType, *CONTAINERS))
+                    and not name.startswith("__")
+                ):
+                    self._visit(value, joined(path, name))
+        else:
+            self._visit_named(items, path)
+            if "__getattr__" in items:
+                self._list(ITEM, items, "__getattr__", items["__getattr__"], path)
+                self._visit(items["__getattr__"], path)
+
+    def _visit_named(self, items, path, others=frozenset()):
+        """The items of an object whose names the code has, or that are among others."""
+        for name in list(items) if self._is_whole else (self._names | others) & items.keys():
+            self._list(ITEM, items, name, items[name], joined(path, name))
+            self._visit(items[name], joined(path, name))
 
     def _visit_instance(self, value, path):
         cls = type(value)
         items = getattr(value, "__dict__", None)
         items = items if isinstance(items, dict) else {}
+        if own_bases(cls) and not is_module(value):
+            self._list(ASKED, value, type, cls, path)
         if is_module(value):  # its own attributes are guarded as such
-            for name in items.keys() if self._is_whole else self._names & items.keys():
+            names = list(items) if self._is_whole else (self._names | {"forward"}) & items.keys()
+            for name in names:
                 self._visit(items[name], joined(path, name))
         elif is_foreign(cls):
             self._visit_foreign(items, cls, path)
@@ -511,7 +722,10 @@ class Reach:
                 self._list(ITEM, items, name, inside, joined(path, name))
                 self._visit(inside, joined(path, name))
         else:
-            self._visit_named(items, path)
+            self._visit_named(items, path, named_by_libraries(cls))
+        if isinstance(value, enum.Enum):
+            self._list(ITEM, items, "_value_", value._value_, joined(path, "value"))
+            self._visit(value._value_, joined(path, "value"))
         self._visit_class(cls, value, path)
 
     def _visit_foreign(self, items, cls, path):
@@ -552,6 +766,22 @@ class Reach:
                             )
             before.append(base)
 
+    def _visit_metaclass(self, cls, path):
+        """Where a class that users wrote has its attributes, beside itself."""
+        meta = type(cls)
+        if not own_bases(cls):
+            return
+        self._list_asked(asked("__mro__"), cls, cls.__name__)
+        if self._is_whole:  # hasattr(cls, "late")
+            self._list_asked(names_in, cls, cls.__name__)
+        if "__subclasses__" in self._names:
+            self._list_asked(subclasses_of, cls, cls.__name__)
+        if isinstance(cls, enum.EnumMeta):
+            self._visit_dict(cls._member_map_, path)
+        if isinstance(cls, abc.ABCMeta):  # isinstance() asks for registered classes
+            self._list(ASKED, abc, ask_for_classes, abc.get_cache_token(), "abc")
+        self._visit_class(meta, cls, path)
+
     def _visit_member(self, base, name, value, instance, path):
         self._list(ATTRIBUTE, base, name, value, f"{base.__name__}.{name}")
         if isinstance(value, types.MemberDescriptorType) and not isinstance(instance, type):
@@ -564,14 +794,70 @@ class Reach:
 
 def is_called_by_python(name, value, is_made):
     """Whether a method runs without being named; with is_made also those that make an object."""
+    value = getattr(value, "__func__", value)  # __class_getitem__ is a class method
     return (
         isinstance(value, types.FunctionType)
-        and (name == "forward" or name[:2] == name[-2:] == "__")
+        and (name in ("forward", "keys") or name[:2] == name[-2:] == "__")
         and name not in SILENT
         and (
             is_made or (name not in MAKING and value.__code__.co_filename != "<string>")
         )  # of a dataclass
     )
+
+
+def lies_in_c(cls, name):
+    """Whether the objects of a class have an attribute that is not in their __dict__."""
+    for base in cls.__mro__:
+        if name in base.__dict__:
+            return isinstance(base.__dict__[name], DESCRIPTORS)
+    return False
+
+
+@functools.cache
+def asked(name):
+    """One function for each attribute: it is part of what names a place."""
+    return lambda value: getattr(value, name, MISSING)
+
+
+def names_in(cls):
+    return tuple(cls.__dict__)
+
+
+def subclasses_of(cls):
+    return tuple(type.__subclasses__(cls))
+
+
+def ask_for_classes(_):
+    """It changes when a class is registered with an abstract one."""
+    return abc.get_cache_token()
+
+
+def value_in_context(variable):
+    """Of this thread or task; MISSING for one that was not set."""
+    try:
+        return variable.get()
+    except LookupError:
+        return MISSING
+
+
+def is_same(value, other):
+    return value is other or (type(value) in (*PLAIN, tuple) and value == other)
+
+
+def is_decorator(value):
+    """Whether an object that is called stands for another."""
+    return callable(value) and "__wrapped__" in getattr(value, "__dict__", ())
+
+
+@functools.lru_cache(maxsize=10_000)
+def named_by_libraries(cls):
+    """The attributes that methods read which a class has of another library: `data` of UserDict."""
+    names = set()
+    for base in cls.__mro__:
+        for value in vars(base).values() if is_foreign(base) else ():
+            if isinstance(value, types.FunctionType):
+                names |= reads_of(value.__code__).attributes
+    return frozenset(names)
 
 
 def own_bases(cls):
@@ -612,8 +898,11 @@ def content(cell):
 
 
 def bytes_of(array):
-    if isinstance(array, bytearray):
-        return bytes(array)
-    if array.dtype.hasobject:
-        return tuple(array.ravel().tolist())
-    return array.tobytes()
+    """The form of an array, and its content."""
+    if isinstance(array, np.ndarray):
+        writable = array.flags.writeable
+        return array.dtype, array.shape, array.strides, writable, array.tobytes()
+    if isinstance(array, np.void):
+        return array.dtype, array.tobytes()
+    view = memoryview(array)
+    return view.format, view.shape, view.tobytes()

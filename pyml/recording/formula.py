@@ -11,13 +11,15 @@ import functools
 import gc
 import math
 import operator
+import re
 import threading
 import types
 import weakref
 
 import numpy as np
 
-from pyml.recorder import Traced
+from pyml.recorder import Traced, refuse
+from pyml.recording.dependencies import is_installed
 
 __all__ = ["Formula", "Item", "Number", "worth"]
 
@@ -54,7 +56,7 @@ class Formula:
         """A Number for one of the numbers that the formula begins with."""
         name = f"i{self.inputs}"
         self.inputs += 1
-        self._lines.append(f"if type({name}) is not {type(value).__name__}: return None")
+        self._lines.append(is_not(name, value))
         return Number(self, name, value)
 
     def word(self, value):
@@ -65,8 +67,12 @@ class Formula:
         self._names[name] = value
         return name
 
-    def derived(self, text, value):
-        """A Number whose value is `value` now, and computed by `text` in each replay."""
+    def derived(self, text, value, keeps_type=True):
+        """A Number whose value is `value` now, and computed by `text` in each replay.
+
+        Args:
+            keeps_type: whether its type follows from those of the operands.
+        """
         if not self.is_open:
             return value
         if type(value) not in NUMBERS:
@@ -74,6 +80,8 @@ class Formula:
         name = f"v{self._count}"
         self._count += 1
         self._lines.append(f"{name} = {text}")
+        if not keeps_type:
+            self._lines.append(is_not(name, value))
         return Number(self, name, value)
 
     def require(self, text, value):
@@ -84,9 +92,15 @@ class Formula:
 
     def output(self, value):
         """Asks for a number. Returns its place in what compute() returns."""
-        self._outputs.append(self.word(value))
-        self.values.append(worth(value))
-        return len(self._outputs) - 1
+        word = self.word(value)
+        if word not in self._outputs:
+            self._outputs.append(word)
+            self.values.append(worth(value))
+        return self._outputs.index(word)
+
+    def asks(self):
+        """Whether a replay needs it: something is computed, or decides."""
+        return bool(self._lines or self._outputs)
 
     def kept(self):
         """Whether Numbers are in use elsewhere; plain ones take their place, where that can be."""
@@ -118,6 +132,11 @@ class Formula:
             return self._function(*inputs)
         except ArithmeticError:  # Python will raise it where the step does
             return None
+
+
+def is_not(name, value):
+    """The line of a formula that ends it where a number has another type than `value`."""
+    return f"if type({name}) is not {type(value).__name__}: return None"
 
 
 def same(a, b):
@@ -170,8 +189,15 @@ class Number(Traced):
     def __bool__(self):
         return self.formula.require(f"bool({self.word})", bool(self.value))
 
-    def __reduce__(self):
-        return type(self.value), (self._escapes(),)
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __reduce_ex__(self, protocol):
+        refuse("pickling a number that the step changes or reads from a tensor")
+        return type(self.value), (self.value,)
 
     def __getattr__(self, name):
         return getattr(self._escapes(), name)
@@ -195,7 +221,7 @@ class Number(Traced):
         if modulus is not None:
             words = ", ".join(map(self.formula.word, (self, other, modulus)))
             return self.formula.derived(f"pow({words})", pow(*map(worth, (self, other, modulus))))
-        return binary(self, self, other, "**", operator.pow)
+        return binary(self, self, other, "**", operator.pow, False)
 
     def __divmod__(self, other):
         return self // other, self % other
@@ -231,7 +257,7 @@ class Refusing(Formula):
     def word(self, value):
         return ""
 
-    def derived(self, text, value):
+    def derived(self, text, value, keeps_type=True):
         return value if not self.is_open else None
 
     require = derived
@@ -239,17 +265,21 @@ class Refusing(Formula):
 
 def replace(number, plain=None):
     """Puts the plain number where a Number is: in dicts, lists, cells, and tuples in them."""
-    plain = worth(number) if plain is None else plain
     for holder in gc.get_referrers(number):
-        if isinstance(holder, dict):
-            places = [key for key, value in holder.items() if value is number]
-            holder.update(dict.fromkeys(places, plain))
-        elif isinstance(holder, list):
-            holder[:] = [plain if value is number else value for value in holder]
-        elif isinstance(holder, types.CellType) and holder.cell_contents is number:
-            holder.cell_contents = plain
-        elif type(holder) is tuple and any(isinstance(value, Number) for value in holder):
-            replace(holder, tuple(map(worth, holder)))
+        replace_in(holder, number, worth(number) if plain is None else plain)
+
+
+def replace_in(holder, number, plain):
+    # apart from replace(), which must have no cell of its own that holds the number
+    if isinstance(holder, dict):
+        places = [key for key, value in holder.items() if value is number]
+        holder.update(dict.fromkeys(places, plain))
+    elif isinstance(holder, list):
+        holder[:] = [plain if value is number else value for value in holder]
+    elif isinstance(holder, types.CellType) and holder.cell_contents is number:
+        holder.cell_contents = plain
+    elif type(holder) is tuple and any(isinstance(value, Number) for value in holder):
+        replace(holder, tuple(map(worth, holder)))
 
 
 def worth(value):
@@ -308,20 +338,94 @@ def taking_numbers(function):
 mathematics = Mathematics()
 
 
-def binary(number, a, b, sign, function):
+class TypeOf(type):
+    """Of Type: it is called as Python's type()."""
+
+    def __call__(cls, *args, **options):
+        if cls is not Type:  # a metaclass made of it
+            return super().__call__(*args, **options)
+        found = type(*map(worth, args), **options)
+        return cls if found is type else found
+
+    def __instancecheck__(cls, value):
+        return isinstance(value, type if cls is Type else cls)
+
+    def __subclasscheck__(cls, value):
+        return issubclass(value, type) if cls is Type else super().__subclasscheck__(value)
+
+    def __eq__(cls, other):
+        return cls is other or (cls is Type and other is type)
+
+    def __hash__(cls):
+        return hash(type) if cls is Type else super().__hash__()
+
+
+class Type(type, metaclass=TypeOf):
+    """What code of a step finds by the name `type` while it is recorded."""
+
+    __class_getitem__ = classmethod(types.GenericAlias)
+
+
+class Disguise:
+    """While it is open for the globals of some functions, these find Type by the name `type`.
+
+    Not where they have given the name a meaning of their own.
+    """
+
+    def __init__(self):
+        self._lock, self._counts = threading.Lock(), {}
+
+    def open(self, scopes):
+        """Returns those that are to be closed."""
+        with self._lock:
+            scopes = [scope for scope in scopes if scope.get("type", Type) is Type]
+            for scope in scopes:
+                self._counts[id(scope)] = self._counts.get(id(scope), 0) + 1
+                scope["type"] = Type
+        return scopes
+
+    def close(self, scopes):
+        with self._lock:
+            for scope in scopes:
+                self._counts[id(scope)] -= 1
+                if self._counts[id(scope)] == 0:
+                    del self._counts[id(scope)], scope["type"]
+
+
+disguise = Disguise()
+
+STAND_IN = re.compile(r"\b(Number|Item)\b")
+OPERATOR = re.compile("operand type|not supported between|can only concatenate|object is not")
+
+
+def refuses_stand_in(error):
+    """Whether an exception is one that a Number caused where a number would not: a function that is
+    written in C, or of a library, did not know it."""
+    if not isinstance(error, TypeError):
+        return False
+    traceback = error.__traceback__
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    frame = traceback.tb_frame
+    if is_installed(frame.f_code.co_filename):
+        return any(isinstance(value, Number) for value in frame.f_locals.values())
+    return bool(STAND_IN.search(str(error))) and not OPERATOR.search(str(error))
+
+
+def binary(number, a, b, sign, function, keeps_type=True):
     other = b if a is number else a
     if not is_number(other):
         return NotImplemented
     formula = number.formula
     return formula.derived(
-        f"{formula.word(a)} {sign} {formula.word(b)}", function(worth(a), worth(b))
+        f"{formula.word(a)} {sign} {formula.word(b)}", function(worth(a), worth(b)), keeps_type
     )
 
 
 def binary_method(sign, function, is_reflected):
     def method(self, other):
         operands = (other, self) if is_reflected else (self, other)
-        return binary(self, *operands, sign, function)
+        return binary(self, *operands, sign, function, sign != "**")
 
     return method
 

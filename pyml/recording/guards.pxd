@@ -16,7 +16,7 @@ cdef class Guards:
     cdef list before                # its places, as they were before the function ran
     cdef list places                # those that are looked at before each replay
     cdef dict states                # of random number generators that can be reached: id -> its state
-    cdef readonly list modules      # (Module, what it held, its hooks)
+    cdef readonly list modules      # (Module, its class, what it held, its hooks)
     cdef list tensors               # (Tensor, its array, requires_grad, its hooks)
     cdef list optimizers            # (Optimizer, its list of groups, what is in it, its state)
     cdef readonly str broken        # what was found to be other than it was, for a message
@@ -24,10 +24,12 @@ cdef class Guards:
 
     cdef list changes(self)
     cdef tuple drawn(self)
+    cdef object strayed(self, dict ran)
     cdef tuple line_of(self, str name)
     cdef str where(self, Target target)
     cdef bint hold(self) except -1
     cdef bint places_hold(self) except -1
+    cdef bint modules_hold(self) except -1
     cdef bint structure_holds(self) except -1
     cdef bint optimizers_hold(self) except -1
 

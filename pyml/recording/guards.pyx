@@ -5,6 +5,8 @@ the places that its code can reach, which tensors they hold, the attributes of m
 """
 import random
 
+from cpython.dict cimport PyDict_Next
+from cpython.ref cimport PyObject
 from libc.math cimport copysign
 
 from numpy cimport ndarray
@@ -14,13 +16,16 @@ from pyml.tensor cimport Tensor
 
 from pyml.recording import dependencies
 from pyml.recording.dependencies import (
-    ABSENT, ARRAY, ATTRIBUTE, CELL, ITEM, KEYS, SEQUENCE, SET, Place, Reach, bytes_of, is_module, is_optimizer,
+    ABSENT, ARRAY, ASKED, ATTRIBUTE, CELL, ITEM, KEYS, SEQUENCE, Place, Reach, bytes_of, is_module, is_optimizer,
 )
+
+cdef extern from "Python.h":
+    dict PyObject_GenericGetDict(object, void *)
 
 MISSING = dependencies.MISSING
 ANY = object()
-cdef int AT_ABSENT = ABSENT, AT_ARRAY = ARRAY, AT_ATTRIBUTE = ATTRIBUTE, AT_CELL = CELL, AT_ITEM = ITEM
-cdef int AT_KEYS = KEYS, AT_SEQUENCE = SEQUENCE, AT_SET = SET
+cdef int AT_ABSENT = ABSENT, AT_ARRAY = ARRAY, AT_ASKED = ASKED, AT_ATTRIBUTE = ATTRIBUTE, AT_CELL = CELL, AT_ITEM = ITEM
+cdef int AT_KEYS = KEYS, AT_SEQUENCE = SEQUENCE
 
 
 cdef class Guards:
@@ -63,6 +68,10 @@ cdef class Guards:
                 return type(generator).__name__, self.reach.line_of(names[0])
         return None
 
+    cdef object strayed(self, dict ran):
+        """The first code of the step that ran and is not guarded, or None."""
+        return self.reach.strayed(ran)
+
     cdef tuple line_of(self, str name):
         """(file, line) of the code that uses a name, or None."""
         return self.reach.line_of(name)
@@ -89,9 +98,9 @@ cdef class Guards:
             held = dict(module.__dict__)
             for name in held:
                 held[name] = effects.get((ITEM, id(module.__dict__), name), held[name])
-            self.modules.append((module, held, tuple(module._hooks)))
+            self.modules.append((module, type(module), held, tuple(module._hooks)))
         self.optimizers = [(each, each.param_groups, tuple(each.param_groups), each.state) for each in optimizers]
-        for _, held, _ in self.modules:
+        for _, _, held, _ in self.modules:
             tensors.update({id(value): value for value in held.values() if isinstance(value, Tensor)})
         for _, groups, _, _ in self.optimizers:
             tensors.update({id(value): value for group in groups for value in group["params"]})
@@ -114,7 +123,7 @@ cdef class Guards:
 
     cdef bint hold(self) except -1:
         """Whether all is as it was."""
-        return self.places_hold() and self.structure_holds() and self.optimizers_hold()
+        return self.places_hold() and self.modules_hold() and self.structure_holds() and self.optimizers_hold()
 
     cdef bint places_hold(self) except -1:
         for place in self.places:
@@ -123,15 +132,25 @@ cdef class Guards:
                 return False
         return True
 
+    cdef bint modules_hold(self) except -1:
+        """Their attributes, which vars(module)["scale"] = 2 also changes."""
+        cdef dict now
+        for module, cls, held, _ in self.modules:
+            now = PyObject_GenericGetDict(module, NULL)
+            if type(module) is not cls or not (same_objects(now, held) or same_attributes(now, held)):
+                self.broken = f"an attribute of a {type(module).__name__}"
+                return False
+        return True
+
     cdef bint structure_holds(self) except -1:
-        """Modules and tensors: looked at only if some were altered somewhere."""
+        """Hooks and tensors: looked at only if some were altered somewhere."""
         cdef Tensor t
         cdef unsigned long now = recorder.structure
         if self.structure == now:
             return True
-        for module, held, hooks in self.modules:
-            if not same_attributes(module.__dict__, held) or not same_items(module._hooks, hooks):
-                self.broken = f"an attribute of a {type(module).__name__}"
+        for module, _, _, hooks in self.modules:
+            if not same_items(module._hooks, hooks):
+                self.broken = f"the hooks of a {type(module).__name__}"
                 return False
         for t, array, requires_grad, hooks in self.tensors:
             if t.array is not array or t._requires_grad != requires_grad or not same_items(t.hooks or (), hooks):
@@ -219,8 +238,9 @@ cdef bint holds(object place) except -1:
         return len(container) == len(before) and same_items(tuple(container), before)
     if kind == AT_ABSENT:
         return (<dict>container).keys().isdisjoint(place[2])
-    if kind == AT_SET:
-        return container == before
+    if kind == AT_ASKED:
+        now = place[2](container)
+        return now is before or (same_items(now, before) if type(now) is type(before) is tuple else equal_values(now, before))
     if kind == AT_ARRAY:
         return bytes_of(container) == before
     now = now_at(kind, container, place[2])
@@ -245,6 +265,22 @@ cdef bint same_items(items, before) except -1:
     now = items if isinstance(items, (list, tuple)) else tuple(items)
     for i in range(len(before)):
         if now[i] is not before[i] and before[i] is not ANY and not equal_values(now[i], before[i]):
+            return False
+    return True
+
+
+cdef bint same_objects(dict now, dict before) noexcept:
+    """Whether two dicts have the same objects in the same order: the fast answer, which may be no where values are equal."""
+    cdef Py_ssize_t i = 0, j = 0
+    cdef PyObject *name
+    cdef PyObject *value
+    cdef PyObject *other_name
+    cdef PyObject *other
+    if len(now) != len(before):
+        return False
+    while PyDict_Next(before, &i, &name, &value):
+        if not PyDict_Next(now, &j, &other_name, &other) or name != other_name or (
+                value != other and value != <PyObject *>ANY):
             return False
     return True
 

@@ -1,9 +1,11 @@
 from kernel_arguments cimport optim_args
 from numpy cimport ndarray
 
+from pyml._kernels cimport program_call
+from pyml.memory cimport Block
 from pyml.recorder cimport Recorder
 from pyml.recording.guards cimport Guards, Target
-from pyml.recording.program cimport Program, Updating
+from pyml.recording.program cimport Program, Stop, Updating
 from pyml.recording.provenance cimport NewMemory
 from pyml.tensor cimport Tensor
 
@@ -32,6 +34,8 @@ cdef class Recording(Recorder):
     cdef list fresh_numbers      # Targets that are to be traced the next time
     cdef str shared              # a slot whose tensor is also elsewhere
     cdef dict places             # address of a result's memory -> where it was made
+    cdef dict births             # and how many calls there were then
+    cdef dict ran                # id -> (code that Python executed, the code that called it)
     cdef Updating updating_now
     cdef bint stops_on_nan
     cdef tuple randomness        # of Python and NumPy, before
@@ -42,6 +46,8 @@ cdef class Recording(Recorder):
     cdef NewMemory last_writes   # of the last call, or of all that update segments
     cdef int last_kernel
     cdef list alterations        # (owner, name, before)
+    cdef list backward_stops     # Stop: where each backward begins
+    cdef list scopes             # globals that are disguised
 
     cdef int call_host(self) except -1
     cdef object returned(self, list leaves)
@@ -51,6 +57,9 @@ cdef class Recording(Recorder):
     cdef int settle_changes(self) except -1
     cdef int settle_item(self, Target target, item) except -1
     cdef list changes(self)
+    cdef list changed_places(self)
+    cdef Stop stop_here(self)
+    cdef int leave_at(self, Stop stop, Target target) except -1
     cdef bint settle_slot(self, Target target, Tensor before, Tensor now) except -1
     cdef bint is_gone(self, owner) except -1
     cdef bint is_passing(self, module) except -1
@@ -62,6 +71,7 @@ cdef class Recording(Recorder):
     cdef int check_arguments(self, list leaves) except -1
     cdef int add_input(self, ndarray array, Py_ssize_t argument) except -1
     cdef int input_of(self, const void *address) noexcept
+    cdef int refuse_at(self, str what, tuple place) except -1
     cdef int note_update(self, optim_args *args) except -1
     cdef bint in_arena(self, ndarray array)
     cdef bint is_new(self, ndarray array)
@@ -74,6 +84,11 @@ cdef class Recording(Recorder):
     cdef bint is_gradient(self, Tensor t) except -1
     cdef bint complete(self, list leaves) except -1
     cdef bint plain_numbers(self) except -1
+    cdef str cure_of(self, Target target)
+    cdef list changed_arguments(self, args, kwargs, given, list leaves)
+    cdef int refuse_changed(self, changed) except -1
+    cdef int broke_off(self, list leaves) except -1
+    cdef str no_stand_in(self, error)
     cdef bint has_altered(self) except -1
     cdef bint has_leaked(self) except -1
     cdef bint leaks(self, str what)
@@ -84,6 +99,9 @@ cdef class Recording(Recorder):
     cdef int complete_constants(self) except -1
     cdef int complete_inputs(self, list leaves) except -1
     cdef int complete_gradients(self) except -1
+    cdef int separate_gradients(self) except -1
+    cdef dict holders(self)
+    cdef bint uses(self, program_call *calls, list own, Block block) except -1
     cdef int complete_updates(self) except -1
     cdef int complete_check(self) except -1
     cdef int complete_names(self) except -1

@@ -1,8 +1,17 @@
 """A recording: listens to a step while it runs, and makes a Program of it."""
+import builtins
+import contextvars
+import enum
+import gc
+import genericpath
+import importlib
+import inspect
 import io
 import os
+import pathlib
 import random
 import sys
+import threading
 import time
 import types
 
@@ -20,25 +29,27 @@ from pyml._kernels cimport (
     FOOTPRINT_READ, FOOTPRINT_WRITE, kernel_name, optimizer_of, program_append, program_call, program_calls, program_count,
     program_input, program_restore, visit_footprint,
 )
-from pyml.memory cimport Arena, Block, owns_memory
+from pyml.memory cimport Arena, Block, owns_memory, size_bytes
 from pyml.ops.arrays cimport contiguous, copy_into
-from pyml.recorder cimport Recorder, Traced, close_recorder, of_thread, open_recorder
+from pyml.recorder cimport ArrayArgument, Recorder, Traced, close_recorder, of_thread, open_recorder
 from pyml.recording.diagnostics cimport Diagnosis
 from pyml.recording.guards cimport ANY, Guards, Target, equal_values
 from pyml.recording.layout cimport Span, copies_of, layout_of, span_of
-from pyml.recording.nest cimport flatten, mapped, unflatten
+from pyml.recording.nest cimport flatten, mapped, opened, put_back, unflatten
 from pyml.recording.program cimport (
-    ARGUMENT, COPIED, OUTSIDE, Effect, Gradient, HostCall, ParameterState, Program, Result, Slot, Updating, add_gradient,
-    copy_of,
+    ARGUMENT, COPIED, OUTSIDE, Effect, Gradient, HostCall, ParameterState, Program, Result, Slot, Stop, Updating,
+    add_gradient, copy_of, first_of, held,
 )
 from pyml.recording.provenance cimport CONSTANT, KERNEL, NUMPY, REWRITTEN, NewMemory, Piece
 from pyml.tensor cimport Tensor, alias_of, grad_enabled, wrap
 
+from pyml.ops.selection import ALL_USES, Selection
+from pyml.recorder import unwatched
 from pyml.recording.dependencies import ITEM as AT_ITEM
 from pyml.recording.dependencies import is_installed, is_library, is_library_class
-from pyml.recording.formula import Formula, Item, Number, mathematics, worth
+from pyml.recording.formula import Formula, Item, Number, disguise, mathematics, refuses_stand_in, worth
 from pyml.recording.nest import SAMPLE, Outcome
-from pyml.recording.program import Computed, ItemOf, NotFinite
+from pyml.recording.program import Computed, ItemOf, NotFinite, NumberOf
 
 cnp.import_array()
 
@@ -68,7 +79,16 @@ def randomness():
 
 WORLD = {id(function) for function in (
     print, input, os.urandom, time.time, time.time_ns, time.monotonic, time.monotonic_ns, time.perf_counter,
-    time.perf_counter_ns, time.process_time, time.process_time_ns, time.sleep)}
+    time.perf_counter_ns, time.process_time, time.process_time_ns, time.sleep,
+    # what they read is not compared before a replay
+    builtins.eval, builtins.exec, builtins.globals, builtins.__import__, io.open, os.access, os.getcwd, os.listdir,
+    os.lstat, os.scandir, os.stat,
+    sys._getframe, sys.getrecursionlimit, sys.getrefcount, gc.get_objects, gc.get_referrers, contextvars.copy_context)}
+WORLD.update(id(function.__code__) for function in (
+    importlib.import_module, inspect.currentframe, inspect.stack, np.geterr, threading.current_thread)
+    if hasattr(function, "__code__"))
+PATHS = frozenset(   # os.path.exists() calls os.stat()
+    function.__code__.co_filename for function in (genericpath.exists, os.path.realpath, pathlib.Path.exists))
 
 
 LEVELS = frozenset(("debug", "info", "warning", "warn", "error", "critical", "exception", "log"))
@@ -85,6 +105,13 @@ cdef bint asks_the_world(function) except -1:
         isinstance(function.__self__, io.IOBase) or getattr(function.__self__, "__module__", None) == "datetime")
 
 
+cdef bint is_of_users(frame) except -1:
+    """Whether it is not installed software that calls something."""
+    while frame is not None and frame.f_code.co_filename in PATHS:
+        frame = frame.f_back
+    return frame is not None and not is_installed(frame.f_code.co_filename)
+
+
 def place():
     """The line of the user's code that runs: (file, line)."""
     first = sys._getframe()
@@ -96,6 +123,26 @@ def place():
         while frame is not None and is_library(frame.f_code):
             frame = frame.f_back
     return ("?", 0) if frame is None else (frame.f_code.co_filename, frame.f_lineno)
+
+
+def place_of(error):
+    """The line of the user's code that an exception came from: (file, line)."""
+    found, traceback = ("?", 0), error.__traceback__
+    while traceback is not None:
+        file = traceback.tb_frame.f_code.co_filename
+        if not is_installed(file) and not file.endswith(".pyx"):   # compiled: a name from where it was built
+            found = file, traceback.tb_lineno
+        traceback = traceback.tb_next
+    return found
+
+
+def refusal_of(what, place):
+    """The message of a RecordError."""
+    file, line = place
+    return (
+        f"record: {what} at {file}:{line} cannot be recorded: a replay would not compute it anew; "
+        "move it out of the step, call it by pyml.host(function, ...), or use @pyml.record(unrecordable=\"eager\")"
+    )
 
 
 @cython.final
@@ -118,8 +165,8 @@ cdef class Recording(Recorder):
         self.arena = self.program.arena = Arena(self)
         self.input_arguments = []
         self.input_arrays, self.staged, self.kept, self.gradients, self.changed_tensors = [], [], set(), {}, {}
-        self.modules, self.steppers, self.alterations, self.places = {}, [], [], {}
-        self.traced, self.unexplained, self.fresh_numbers = [], [], []
+        self.modules, self.steppers, self.alterations, self.places, self.births, self.ran = {}, [], [], {}, {}, {}
+        self.traced, self.unexplained, self.fresh_numbers, self.backward_stops, self.scopes = [], [], [], [], []
         self.falls_back = falls_back
 
     # -- opening and closing --
@@ -154,6 +201,7 @@ cdef class Recording(Recorder):
                 self.traced.append((target, value, number))
                 put_silently(target, number)
         number = None
+        self.scopes = disguise.open(self.program.guards.reach.scopes.values())
         if self.traced:
             mathematics.open()
             self.has_mathematics = True
@@ -167,7 +215,10 @@ cdef class Recording(Recorder):
 
     cdef int say_problem(self, Guards guards) except -1:
         """Refuses the step for what it reaches and what cannot be compared."""
-        self.refusal = f"record: {guards.reach.problems[0]}; or use @pyml.record(unrecordable=\"eager\")"
+        path, what = guards.reach.problems[0]
+        line = guards.reach.line_of(path)
+        at = "" if line is None else f" at {line[0]}:{line[1]}"
+        self.refusal = f"record: {what}; or use @pyml.record(unrecordable=\"eager\"){at}"
         return 0
 
     cdef int check_arguments(self, list leaves) except -1:
@@ -197,6 +248,7 @@ cdef class Recording(Recorder):
             close_recorder()
             self.memory.unwatch_numpy()
             (<Arena>self.arena).close()
+            disguise.close(self.scopes)
             self.restore_numbers()
         return 0
 
@@ -230,14 +282,15 @@ cdef class Recording(Recorder):
 
     # -- what the step does --
 
+    cdef bint is_strict(self):
+        return not self.falls_back
+
     cdef int refuse(self, str what) except -1:
-        file, line = place()
-        message = (
-            f"record: {what} at {file}:{line} cannot be recorded: a replay would not compute it anew; "
-            "move it out of the step, call it by pyml.host(function, ...), or use @pyml.record(unrecordable=\"eager\")"
-        )
+        return self.refuse_at(what, place())
+
+    cdef int refuse_at(self, str what, tuple place) except -1:
         if self.refusal is None:
-            self.refusal = message
+            self.refusal = refusal_of(what, place)
         if not self.falls_back:
             raise RecordError(self.refusal)
         self.stop()
@@ -301,6 +354,7 @@ cdef class Recording(Recorder):
 
     cdef int born(self, void *memory, size_t size) except -1:
         self.places[<size_t>memory] = place()
+        self.births[<size_t>memory] = program_count(self.program.calls)
         return self.memory.born(memory, size, 0)
 
     cdef int died(self, void *memory) except -1:
@@ -352,6 +406,7 @@ cdef class Recording(Recorder):
         for t in outputs if self.stops_on_nan else ():
             if cnp.PyArray_SIZE(t.array) == 1 and not np.isfinite(t.array).all():
                 raise NotFinite(t.array.item())
+        self.backward_stops.append(self.stop_here())
         return 0
 
     cdef int called(self, object module) except -1:
@@ -399,7 +454,7 @@ cdef class Recording(Recorder):
         if not cnp.PyArray_ISFLOAT(t.array) and not cnp.PyArray_ISINTEGER(t.array) or cnp.PyArray_SIZE(t.array) != 1:
             self.refuse("item()")
             return t.array.item()
-        return Item(self.formula, self.item_is_used, t.detach(), t.array.item())
+        return Item(self.formula, self.item_is_used, t.detach().clone(), t.array.item())   # as it is here
 
     def item_is_used(self):
         """Called when a step computes with a number that it read from a tensor. Whether that is still of importance."""
@@ -451,6 +506,8 @@ cdef class Recording(Recorder):
     def outcome(self, value):
         """What stands in a nest for a number that a replay computes."""
         cdef Result r
+        if type(value) is Selection:
+            self.refuse_at(ALL_USES, self.places[<size_t>cnp.PyArray_DATA(<ndarray>value._rows.array)])
         if isinstance(value, Item):
             r = Result()
             r.kind, r.array = COPIED, self.settled(value.tensor)
@@ -460,12 +517,61 @@ cdef class Recording(Recorder):
             r.is_hidden = True
             self.program.results.append(r)
             return ItemOf(len(self.program.results) - 1)
+        if isinstance(value, ArrayArgument):
+            self.refuse("returning an argument that is a NumPy array, or giving it to pyml.host(),")
+            return unwatched(value)
         if isinstance(value, Number):
             return Computed(self.formula.output(value)) if value.formula is self.formula else worth(value)
         return value
 
     cdef int fault(self, ndarray fault, ndarray index, object error) except -1:
-        self.program.faults.append((fault, error))
+        self.program.faults.append((fault, error, self.stop_here()))
+        return 0
+
+    cdef Stop stop_here(self):
+        """What Python has left behind so far, as a replay that stops here is to leave it."""
+        cdef Stop stop = Stop()
+        cdef Target target
+        cdef Gradient g
+        cdef Tensor t
+        cdef Py_ssize_t i
+        cdef set seen = set()
+        stop.calls, stop.hosts = program_count(self.program.calls), len(self.program.host_calls)
+        stop.schedules = len(self.program.schedules)
+        for target, _, number in self.traced:
+            seen.add(target.at())
+            if target.get() is not number:
+                self.leave_at(stop, target)
+        for target in self.changed_places():
+            if target.at() not in seen:
+                seen.add(target.at())
+                self.leave_at(stop, target)
+        for g in self.gradients.values():
+            t = g.tensor._grad
+            if t is None:
+                stop.gradients.append((g.tensor, None))
+            elif self.is_new(t.array):
+                stop.gradients.append((g.tensor, held(t.array, self.in_arena(t.array))))
+        for i in range(len(self.staged)):
+            t = (<Tensor>self.staged[i])._grad
+            if t is not None:
+                stop.argument_gradients.append((i, held(t.array, self.in_arena(t.array))))
+        return stop
+
+    cdef int leave_at(self, Stop stop, Target target) except -1:
+        """Notes what a place holds now, if a replay can put it there."""
+        now = target.get()
+        if isinstance(now, Item):
+            array = (<Tensor>now.tensor).array
+            stop.puts.append((target, NumberOf(held(array, self.in_arena(array)))))
+        elif isinstance(now, Number):
+            stop.puts.append((target, Computed(self.formula.output(now))))
+        elif isinstance(now, Tensor):
+            array = (<Tensor>now).array
+            if self.input_of(cnp.PyArray_DATA(<ndarray>array)) < 0:
+                stop.puts.append((target, held(array, self.in_arena(array)) if self.is_new(array) else now))
+        elif is_flag(now):
+            stop.puts.append((target, now))
         return 0
 
     cdef int give_back(self, list leaves) except -1:
@@ -474,8 +580,9 @@ cdef class Recording(Recorder):
         cdef Py_ssize_t i
         for i in range(len(leaves)):
             t, copy = leaves[i], self.staged[i]
-            if self.has_changed(i):
+            if self.has_changed(i) or (self.refusal is not None and cnp.PyArray_ISWRITEABLE(t.array)):   # NumPy, too
                 cnp.PyArray_CopyInto(t.array, copy.array)
+            if copy.changes() > 0:
                 t.mark_changed()
             if copy._grad is not None:
                 add_gradient(t, contiguous(copy._grad.array))
@@ -493,6 +600,7 @@ cdef class Recording(Recorder):
     cdef object without_copies(self, value, list leaves):
         """A result with the arguments in place of their copies."""
         cdef list tensors = []
+        value = mapped(opened(value, self.is_result), unwatched)
         flatten(value, tensors)
         for i in range(len(leaves)):
             tensors = [leaves[i] if t is self.staged[i] else t for t in tensors]
@@ -502,16 +610,16 @@ cdef class Recording(Recorder):
 
     cdef int call_host(self) except -1:
         """Of a step that turned out not to be recordable: what it has already called on the host."""
-        self.program.computed = [worth(value) for value in self.formula.values]
-        self.program.call_host()
+        self.program.computed = list(self.formula.values)
+        self.program.call_host(len(self.program.host_calls))
         return 0
 
     cdef object returned(self, list leaves):
         """What the call that was recorded returns."""
         cdef Program p = self.program
-        p.computed = [worth(value) for value in self.formula.values]
+        p.computed = list(self.formula.values)
         result = p.returned(leaves)
-        p.call_host()
+        p.call_host(len(p.host_calls))
         return result
 
     cdef object settle(self, object value):
@@ -524,7 +632,7 @@ cdef class Recording(Recorder):
         self.settle_changes()
         if self.refusal is not None:
             return None
-        value = mapped(value, self.outcome)
+        value = mapped(opened(value, self.is_result), self.outcome)
         self.program.has_outcomes = has_outcomes(value)
         flatten(value, leaves)
         for t in leaves:
@@ -549,8 +657,12 @@ cdef class Recording(Recorder):
             if piece != NULL and not piece.marks & (KERNEL | CONSTANT):
                 self.refuse(f"a gradient of shape {t.shape} that NumPy computed")
                 return None
-        self.program.nest = Tensor if isinstance(value, Tensor) else unflatten(value, iter([SAMPLE] * len(leaves)))
+        self.program.nest = Tensor if isinstance(value, Tensor) else mapped(value, sample)
         return None
+
+    def is_result(self, value):
+        """Whether an object is one that the step has made to return it: a new one in each call."""
+        return not self.program.guards.reach.knows(value)
 
     cdef int settle_changes(self) except -1:
         """What the step has changed beside the values of tensors: numbers are computed by the formula, tensors that take
@@ -600,7 +712,6 @@ cdef class Recording(Recorder):
 
     cdef list changes(self):
         """All places that the step has changed, of those that it can also read."""
-        cdef list found = []
         hosts = self.hosts
         cdef Guards guards = Guards(self.function, self.objects, hosts) if hosts else self.program.guards
         if guards.reach.problems:
@@ -610,14 +721,17 @@ cdef class Recording(Recorder):
             self.stop()
             return []
         of = {id(place[1]) for place in guards.reach.places} if hosts else None
-        scheduled = [id(scheduler.__dict__) for scheduler, _ in self.program.schedules]
-        scheduled += [id(group) for scheduler, _ in self.program.schedules for group in scheduler.optimizer.param_groups]
+        return [target for target in self.changed_places() if of is None or id((<Target>target).container) in of
+                or (<Target>target).owner is not None]
+
+    cdef list changed_places(self):
+        """All places that the step has changed so far, without what a scheduler's step changes, which replays make, too."""
+        cdef list found = []
+        cdef set scheduled = {id(scheduler.__dict__) for scheduler, _ in self.program.schedules}
+        scheduled.update([id(group) for scheduler, _ in self.program.schedules for group in scheduler.optimizer.param_groups])
         for target in self.program.guards.changes():
-            if of is not None and id(target.container) not in of:
-                continue
-            if id((<Target>target).container) in scheduled:   # a replay makes the scheduler's step, too
-                continue
-            found.append(target)
+            if id((<Target>target).container) not in scheduled:
+                found.append(target)
         seen = set()
         for owner, name, before in self.alterations:
             if isinstance(owner, Tensor) or (id(owner), name) in seen or self.is_gone(owner):
@@ -728,9 +842,10 @@ cdef class Recording(Recorder):
         p.diagnosis.insert(p.names)
         self.complete_constants()
         self.complete_inputs(leaves)   # when all calls are there
+        self.complete_check()
         self.complete_gradients()
         self.complete_updates()
-        self.complete_check()
+        p.complete_stops()
         return self.complete_guards()
 
     cdef bint is_passing(self, module) except -1:
@@ -748,7 +863,56 @@ cdef class Recording(Recorder):
             effects[slot.target.at()] = ANY
         modules = [module for module in self.modules.values() if not self.is_passing(module)]
         self.program.guards.complete(modules, self.steppers, effects)
+        code = self.program.guards.strayed(self.ran)
+        if code is not None:
+            what, cure = ("as well as pyml.host(), whose functions guards leave out", "make a function of its own for one of them") \
+                if code in self.hosts else ("in a way in which guards do not find it", "call it by its name")
+            self.refusal = (
+                f"record: the step calls {code.co_name!r} ({code.co_filename}:{code.co_firstlineno}) {what}, so that changes "
+                f"of what it reads would not be seen; {cure}, or use @pyml.record(unrecordable=\"eager\")")
+            return False
+        self.program.computes = self.formula.asks()
         return True
+
+    cdef list changed_arguments(self, args, kwargs, given, list leaves):
+        """Of the lists, dicts and objects that are arguments those that the step has changed: it was given others in their
+        place. Afterwards they are changed, too."""
+        cdef list changed = []
+        originals = {id(copy): leaf for copy, leaf in zip(self.staged, leaves)}
+        put_back((args, kwargs), given, originals, changed)
+        return changed
+
+    cdef int refuse_changed(self, changed) except -1:
+        """Says so if the step has changed an argument that a replay would not change."""
+        code = code_of(self.function)
+        of = "" if code is None else f" {code.co_name!r} ({code.co_filename}:{code.co_firstlineno})"
+        self.refusal = (
+            f"record: the step{of} changes a {type(changed).__name__} that is an argument, and a replay would not; return what "
+            "it puts there, or put it there outside of the step")
+        if not self.falls_back:
+            raise RecordError(self.refusal)
+        return 0
+
+    cdef int broke_off(self, list leaves) except -1:
+        """The step has raised: leaves what it has done so far."""
+        self.plain_numbers()
+        self.give_back(leaves)
+        self.call_host()
+        return 0
+
+    cdef str no_stand_in(self, error):
+        """In words, that a function does not take what stands for a number."""
+        traceback = error.__traceback__
+        place = None
+        while traceback is not None:
+            code = traceback.tb_frame.f_code
+            if place is None or not is_installed(code.co_filename):
+                place = f"{code.co_filename}:{traceback.tb_lineno}"
+            traceback = traceback.tb_next
+        return (
+            f"record: a number that the step changes or reads from a tensor, at {place}, cannot be recorded: while a step is "
+            f"recorded, something else stands for the number, which the function there does not take ({error}); pass "
+            "int(...) or float(...) of a counter, or call it by pyml.host(function, ...)")
 
     cdef bint plain_numbers(self) except -1:
         """Leaves plain numbers wherever the step has put Numbers. Returns whether it had, beyond the places that it is
@@ -756,6 +920,15 @@ cdef class Recording(Recorder):
         self.traced = [(target, before, None) for target, before, _ in self.traced]
         self.alterations = [(owner, name, worth(before)) for owner, name, before in self.alterations]
         return self.formula.kept()
+
+    cdef str cure_of(self, Target target):
+        """What to do about a place that a replay would not change."""
+        now = target.get()
+        if isinstance(now, np.generic):
+            return f"it is an np.{type(now).__name__}: make it a number of Python, int(...) or float(...)"
+        if isinstance(now, Tensor) and not self.is_new((<Tensor>now).array):
+            return "it keeps an argument there, or a tensor that was there before: keep a copy, .clone()"
+        return "return the value, change it outside of the step, or run that part by pyml.host(function, ...)"
 
     cdef bint has_altered(self) except -1:
         """Whether the function has changed what it depends on, in a way that a replay would not."""
@@ -775,8 +948,7 @@ cdef class Recording(Recorder):
         for target in self.unexplained:
             self.refusal = (
                 f"record: the step changes {target.name!r}{self.program.guards.where(target)}, which it can also read, and a "
-                "replay would not; return the value, change it outside of the step, or run that part by "
-                "pyml.host(function, ...)")
+                f"replay would not; {self.cure_of(target)}")
             return True
         for target in self.fresh_numbers:
             self.numbers[target.at()] = target
@@ -828,15 +1000,17 @@ cdef class Recording(Recorder):
         cdef Tensor t
         cdef Py_ssize_t i
         cdef Piece *piece
+        cdef dict holders = self.holders()
         for g in self.gradients.values():
             t = g.tensor._grad
             if t is None:
                 continue
             self.know(known, t.array)
-            if self.is_new(t.array) and (Py_REFCNT(<PyObject *>t) > 2 or Py_REFCNT(<PyObject *>t.array) > 1):
+            if self.is_new(t.array) and (
+                    Py_REFCNT(<PyObject *>t) > 1 + len(holders[id(t)]) or Py_REFCNT(<PyObject *>t.array) > 1):
                 return self.leaks(f"a gradient of shape {t.shape}")
         t = None
-        for fault, _ in self.program.faults:
+        for fault, _, _ in self.program.faults:
             self.know(known, fault)
         for slot in self.program.slots:
             self.know(known, (<Slot>slot).array)
@@ -952,19 +1126,66 @@ cdef class Recording(Recorder):
         cdef Gradient g
         cdef Program p = self.program
         cdef Tensor now
+        cdef dict holders = self.holders()
         for g in self.gradients.values():
             now = g.tensor._grad
             g.kept = g.input >= 0 and now is not None and self.input_arrays[g.input] is now.array
-            g.after = None if g.kept else now
+            g.sharing = [] if now is None else [other for other in holders[id(now)] if other is not g]
+            for other in g.sharing:
+                if (<Gradient>other).input >= 0 and self.input_arrays[(<Gradient>other).input] is now.array and not g.kept:
+                    g.taken = other   # it is the one that the other has had before
+            g.after = None if g.kept or g.taken is not None else now
             g.source = None if g.after is None else self.source_of(now.array)
             if g.after is not None and self.in_arena(now.array) and type(cnp.get_array_base(now.array)) is Block:
                 g.block = cnp.get_array_base(now.array)
             p.gradients.append(g)
+        p.first_of = first_of([self.input_arrays[(<Gradient>g).input] for g in p.gradients if (<Gradient>g).input >= 0])
+        p.shares = p.first_of is not None and p.first_of != list(range(len(p.first_of)))
         for i in range(len(self.staged)):
             now = (<Tensor>self.staged[i])._grad
             if now is not None:
                 p.argument_gradients.append((i, now.array))
+        self.separate_gradients()
         return 0
+
+    cdef int separate_gradients(self) except -1:
+        """Where a replay stops before a new gradient takes the place of the last one, this stays. So no call before the stop
+        may use its memory for something else."""
+        cdef Program p = self.program
+        cdef program_call *calls = program_calls(p.calls)
+        cdef list own = [i for i in range(program_count(p.calls)) if not calls[i].is_extra]   # as the stops count them
+        cdef Gradient g, other
+        cdef Stop stop
+        cdef Tensor before
+        cdef Py_ssize_t born
+        for g in p.gradients:
+            if g.block is None:
+                continue
+            born = self.births[<size_t>g.block.memory]
+            stops = [stop for stop in p.stops() if not any([t is g.tensor for t, _ in (<Stop>stop).gradients])]
+            if not any([self.uses(calls, own[:min(born, (<Stop>stop).calls)], g.block) for stop in stops]):
+                continue
+            before = g.after
+            p.move_gradient(g, own[born], born)
+            cnp.PyArray_CopyInto(g.after.array, before.array)
+            for other in [g, *g.sharing]:
+                other.tensor._grad = g.after
+        return 0
+
+    cdef dict holders(self):
+        """id of a .grad -> the Gradients of the tensors that have it: several may share one."""
+        cdef dict found = {}
+        for g in self.gradients.values():
+            found.setdefault(id((<Gradient>g).tensor._grad), []).append(g)
+        return found
+
+    cdef bint uses(self, program_call *calls, list own, Block block) except -1:
+        """Whether some calls write into a block."""
+        cdef Writes found = Writes(<size_t>block.memory, size_bytes(block.index), False)
+        for i in own:
+            visit_footprint(calls[<Py_ssize_t>i].kernel, calls[<Py_ssize_t>i].dtype, calls[<Py_ssize_t>i].args, see_writes,
+                            &found)
+        return found.found
 
     cdef int complete_updates(self) except -1:
         cdef Updating u
@@ -978,19 +1199,37 @@ cdef class Recording(Recorder):
         return 0
 
     cdef int complete_check(self) except -1:
-        """Which call it is that gives the first result, if that is one number."""
+        """After which call a replay stops if the first result is one number and not finite: where Python does, at the
+        begin of a backward or at the end. If neither comes before weights are changed, at the call that gives it."""
         cdef Result r = self.program.first_number()
-        cdef program_call *calls = program_calls(self.program.calls)
-        cdef Py_ssize_t i
+        cdef Program p = self.program
+        cdef program_call *calls = program_calls(p.calls)
+        cdef list own = [i for i in range(program_count(p.calls)) if not calls[i].is_extra]   # as the stops count them
+        cdef Py_ssize_t k
+        cdef Stop stop
         cdef LastWrite last
+        cdef list written = []   # (call, address) that give the number: the last one, then what that is a copy of
         if r is None:
             return 0
-        last = LastWrite(<size_t>cnp.PyArray_DATA(r.array), False)
-        for i in range(program_count(self.program.calls) - 1, -1, -1):
-            visit_footprint(calls[i].kernel, calls[i].dtype, calls[i].args, see_last_write, &last)
+        last = LastWrite(<size_t>cnp.PyArray_DATA(r.array), 0, 0, False)
+        for k in range(len(own) - 1, -1, -1):
+            visit_footprint(calls[own[k]].kernel, calls[own[k]].dtype, calls[own[k]].args, see_last_write, &last)
             if last.found:
-                self.program.check_call = i
-                break
+                written.append((k, last.address))
+                if calls[own[k]].kernel != COPY or last.bytes > <size_t>cnp.PyArray_ITEMSIZE(r.array):
+                    break
+                last = LastWrite(last.read, 0, 0, False)
+        if not written:
+            return 0
+        p.check = held(r.array, True)
+        for stop in self.backward_stops:
+            for k, address in written:
+                if stop.calls > k:
+                    p.check_call, p.check.address, p.check_stop = own[stop.calls - 1], address, stop
+                    return 0
+        p.checks_at_end = not p.trace.writes_outside(written[0][0] + 1)
+        k, address = (len(own) - 1, written[0][1]) if p.checks_at_end else written[len(written) - 1]
+        p.check_call, p.check.address = own[k], address
         return 0
 
     cdef int complete_names(self) except -1:
@@ -1012,24 +1251,45 @@ cdef int see_event(object recording, object frame, int what, PyObject *argument)
     if not r.listens:
         return 0
     if what == PyTrace_C_CALL:
-        if argument != NULL and asks_the_world(<object>argument) and not is_installed(frame.f_code.co_filename):
+        if argument != NULL and asks_the_world(<object>argument) and is_of_users(frame):
             r.refuse(f"{(<object>argument).__name__}()")
-    elif what == PyTrace_CALL and frame.f_code.co_name in LEVELS and frame.f_code.co_filename.startswith(LOGGING) \
-            and frame.f_back is not None \
-            and not is_installed(frame.f_back.f_code.co_filename):
-        r.refuse(f"logging ({frame.f_code.co_name}())")
+    elif what == PyTrace_CALL and of_thread() is r:   # a scheduler's step is not listened to
+        code = frame.f_code
+        if id(code) in WORLD and is_of_users(frame.f_back):
+            r.refuse(f"{code.co_name}()")
+        elif code.co_name in LEVELS and code.co_filename.startswith(LOGGING) and frame.f_back is not None \
+                and not is_installed(frame.f_back.f_code.co_filename):
+            r.refuse(f"logging ({code.co_name}())")
+        if id(code) not in r.ran:
+            r.ran[id(code)] = code, None if frame.f_back is None else frame.f_back.f_code
     return 0
 
 
+cdef struct Writes:
+    size_t begin, size   # into this memory?
+    bint found
+
+
+cdef void see_writes(void *context, void **field, ptrdiff_t before, size_t size, int access) noexcept:
+    cdef Writes *writes = <Writes *>context
+    cdef size_t begin = <size_t>field[0] - before
+    if access & FOOTPRINT_WRITE and begin < writes.begin + writes.size and writes.begin < begin + size:
+        writes.found = True
+
+
 cdef struct LastWrite:
-    size_t address
+    size_t address   # is it written?
+    size_t read      # what is read
+    size_t bytes     # that are written
     bint found
 
 
 cdef void see_last_write(void *context, void **field, ptrdiff_t before, size_t size, int access) noexcept:
     cdef LastWrite *last = <LastWrite *>context
     if access & FOOTPRINT_WRITE and last.address - (<size_t>field[0] - before) < size:
-        last.found = True
+        last.found, last.bytes = True, size
+    if access & FOOTPRINT_READ:
+        last.read = <size_t>field[0] - before
 
 
 cdef void see_read(void *context, void **field, ptrdiff_t before, size_t size, int access) noexcept:
@@ -1087,6 +1347,11 @@ cdef int put_silently(Target target, value) except -1:
     return 0
 
 
+def sample(value):
+    """What stands for a value of a result in a Program."""
+    return SAMPLE if isinstance(value, Tensor) else value
+
+
 cdef bint has_outcomes(value):
     """Whether numbers that a replay computes are in a result."""
     found = []
@@ -1095,7 +1360,7 @@ cdef bint has_outcomes(value):
 
 
 cdef bint is_flag(value):
-    return value is None or type(value) in (bool, str, int, float)
+    return value is None or type(value) in (bool, str, int, float) or isinstance(value, enum.Enum)
 
 
 def code_of(function):

@@ -1,10 +1,14 @@
 """Arguments and results: Tensors in tuples, lists and dicts."""
+import types
+
 import numpy as np
 
 from numpy cimport ndarray
 
+from pyml.recorder cimport Traced
 from pyml.tensor cimport Tensor, wrap
 
+from pyml.recording.dependencies import is_library_class
 from pyml.recording.watched import Watched
 
 SAMPLE = Tensor()   # stands for any Tensor
@@ -35,6 +39,44 @@ class Outcome:
 
     def __init__(self, index):
         self.index = index
+
+
+class Fields:
+    """An object of a dataclass or the like, taken apart.
+
+    Attributes:
+        cls: its class.
+        values: name -> what it holds.
+    """
+
+    __slots__ = ("cls", "values")
+
+    def __init__(self, cls, values):
+        self.cls, self.values = cls, values
+
+    def whole(self):
+        """A new object, without its __init__."""
+        if self.cls is types.SimpleNamespace:
+            return self.cls(**self.values)
+        made = object.__new__(self.cls)
+        for name, value in self.values.items():
+            object.__setattr__(made, name, value)   # it may be frozen
+        return made
+
+
+def fields_of(value):
+    """name -> value of an object of a dataclass, of attrs, or a SimpleNamespace; None for others."""
+    cls = type(value)
+    if cls is types.SimpleNamespace:
+        return dict(vars(value))
+    known = getattr(cls, "__dataclass_fields__", None)
+    if known is None:
+        known = [each.name for each in getattr(cls, "__attrs_attrs__", ())]
+    if not known or cls.__new__ is not object.__new__:
+        return None
+    values = {name: getattr(value, name) for name in known if hasattr(value, name)}
+    values.update(getattr(value, "__dict__", {}))
+    return values
 
 
 cdef enum:
@@ -69,6 +111,8 @@ cdef object flatten(object value, list leaves, int depth=0, bint arrays=False):
         return (dict, [(name, flatten(item, leaves, depth + 1, arrays)) for name, item in value.items()])
     if isinstance(value, tuple) and hasattr(kind, "_fields"):
         return (kind, [flatten(item, leaves, depth + 1, arrays) for item in value])
+    if kind is Fields:
+        return (value.cls, [(name, flatten(item, leaves, depth + 1, arrays)) for name, item in value.values.items()])
     if kind is float:
         return (float, repr(value))   # NaN is itself
     if isinstance(value, Outcome):
@@ -93,21 +137,84 @@ cdef object unflatten(object value, iterator):
         return {name: unflatten(item, iterator) for name, item in value.items()}
     if isinstance(value, tuple) and hasattr(kind, "_fields"):
         return kind(*[unflatten(item, iterator) for item in value])
+    if kind is Fields:
+        return Fields(value.cls, {name: unflatten(item, iterator) for name, item in value.values.items()}).whole()
     return value
 
 
 cdef object mapped(object value, function, int depth=0):
-    """The same nest, with function(leaf) in place of what is no tuple, list or dict."""
+    """The same nest, with function(leaf) in place of what is no tuple, list or dict. A key that stands for a number, which
+    Python has looked at by then, is the number."""
     kind = type(value)
     if depth > DEEPEST:
         raise ValueError(TOO_DEEP)
     if kind is tuple or kind is list:
         return kind([mapped(item, function, depth + 1) for item in value])
     if kind is dict:
-        return {name: mapped(item, function, depth + 1) for name, item in value.items()}
+        return {name.value if isinstance(name, Traced) else name: mapped(item, function, depth + 1)
+                for name, item in value.items()}
     if isinstance(value, tuple) and hasattr(kind, "_fields"):
         return kind(*[mapped(item, function, depth + 1) for item in value])
+    if kind is Fields:
+        return Fields(value.cls, {name: mapped(item, function, depth + 1) for name, item in value.values.items()})
     return function(value)
+
+
+cdef object opened(object value, taken, int depth=0):
+    """The same nest, with Fields in place of the objects of dataclasses and the like for which taken(object) is true."""
+    kind = type(value)
+    if depth > DEEPEST:
+        raise ValueError(TOO_DEEP)
+    if kind is tuple or kind is list:
+        return kind([opened(item, taken, depth + 1) for item in value])
+    if kind is dict:
+        return {name: opened(item, taken, depth + 1) for name, item in value.items()}
+    if isinstance(value, tuple) and hasattr(kind, "_fields"):
+        return kind(*[opened(item, taken, depth + 1) for item in value])
+    fields = None if isinstance(value, type) else fields_of(value)
+    if fields is None or not taken(value):
+        return value
+    return Fields(kind, {name: opened(item, taken, depth + 1) for name, item in fields.items()})
+
+
+cdef object put_back(object value, object given, dict originals, list changed):
+    """After a call: makes the lists, dicts and objects among its arguments what the step has made of those that it was
+    given in their place. Adds the ones that this changes to `changed`.
+
+    Args:
+        originals: id of a Tensor that was given -> the one in whose place.
+    """
+    kind = type(value)
+    if isinstance(given, Watched) or value is given:
+        return value
+    if type(given) is not kind or isinstance(value, Tensor):
+        return originals.get(id(given), given)
+    if isinstance(value, tuple):
+        for before, now in zip(value, given):
+            put_back(before, now, originals, changed)
+        return value
+    if kind is list:
+        before, now = dict(enumerate(value)), dict(enumerate(given))
+    elif kind is dict:
+        before, now = value, given
+    else:
+        before, now = fields_of(value), fields_of(given)
+        if before is None:
+            return originals.get(id(given), given)
+    now = {name: put_back(before.get(name, given), item, originals, changed) for name, item in now.items()}
+    if now.keys() != before.keys() or any([item is not before[name] for name, item in now.items()]):
+        changed.append(value)
+        if kind is list:
+            value[:] = now.values()
+        elif kind is dict:
+            value.clear()
+            value.update(now)
+        else:
+            for name in before.keys() - now.keys():
+                object.__delattr__(value, name)
+            for name, item in now.items():
+                object.__setattr__(value, name, item)
+    return value
 
 
 cdef object with_arrays(object value, iterator):
@@ -115,7 +222,7 @@ cdef object with_arrays(object value, iterator):
     if isinstance(value, Tensor):
         return next(iterator)
     if is_argument(value):
-        return (<Tensor>next(iterator)).array.view(Watched)
+        return Watched((<Tensor>next(iterator)).array)
     kind = type(value)
     if kind is tuple or kind is list:
         return kind([with_arrays(item, iterator) for item in value])
@@ -123,6 +230,8 @@ cdef object with_arrays(object value, iterator):
         return {name: with_arrays(item, iterator) for name, item in value.items()}
     if isinstance(value, tuple) and hasattr(kind, "_fields"):
         return kind(*[with_arrays(item, iterator) for item in value])
+    if kind is Fields:
+        return Fields(value.cls, {name: with_arrays(item, iterator) for name, item in value.values.items()}).whole()
     return value
 
 
@@ -132,9 +241,12 @@ cdef bint is_argument(object value):
 
 
 cdef list objects_in(object spec):
-    """The objects that are compared by identity in what flatten() returned."""
+    """The objects that are compared by identity in what flatten() returned, and the classes of containers, whose methods
+    a step may call."""
     if isinstance(spec, Same):
         return [spec.value]
+    if isinstance(spec, type):
+        return [] if is_library_class(spec) else [spec]
     if isinstance(spec, (tuple, list)):
         return [value for item in spec for value in objects_in(item)]
     return []

@@ -47,6 +47,24 @@ cdef class HostCall:
     cdef list arrays         # of the Tensors among them: on the program's memory
 
 
+cdef class Held:
+    """A value that a call leaves in the program's memory: there it is as long as the replay stands at that call."""
+    cdef size_t address
+    cdef tuple shape, strides
+    cdef object dtype
+    cdef ndarray constant    # or what it is in every step
+
+    cdef ndarray copy(self)
+    cdef void move(self, size_t begin, size_t size, size_t to)
+
+
+cdef class Stop:
+    cdef list puts           # (Target, what): a Held for a tensor, an Outcome for a number, or the value itself
+    cdef list gradients      # (Tensor, a Held or None): the .grad that it has there
+    cdef list argument_gradients   # (argument, Held)
+    cdef Py_ssize_t calls, hosts, schedules   # how many there have been
+
+
 cdef class Gradient:
     cdef Tensor tensor
     cdef bint assigned     # before it was read, so what it was does not matter
@@ -55,8 +73,10 @@ cdef class Gradient:
     cdef tuple shape       # of that input
     cdef ndarray bound     # what the input is bound to: alive while C may write it
     cdef bint kept         # afterwards it is the Tensor that it was
+    cdef Gradient taken    # else it is that which another tensor has, and keeps,
     cdef Tensor after      # else it is this one,
     cdef tuple source      # where the new one lies, in the words of the Trace
+    cdef list sharing      # other Gradients that it is the new one of
     cdef Block block       # on this memory, which other results of a step use too; None: the program does not write it
 
 
@@ -101,6 +121,8 @@ cdef class Program:
     cdef bint has_outcomes       # numbers of Python are among them
     cdef list gradients
     cdef list changed            # Tensors from outside that the step changes
+    cdef list first_of           # of each gradient that is an input: which of these is the first with the same memory
+    cdef bint shares             # some are not themselves
     cdef list updatings
     cdef Guards guards
     cdef Py_ssize_t check_call   # after it the first result is there; -1: it is not one number
@@ -111,6 +133,7 @@ cdef class Program:
     cdef readonly unsigned long next_check # the number of the call that Python runs again
     cdef Trace trace
     cdef object formula          # of the numbers that the step changes
+    cdef bint computes           # each replay needs it
     cdef list numbers            # Targets: where these are
     cdef list computed           # what the formula gave for the coming replay
     cdef list scalars            # (array that a call reads, output of the formula)
@@ -121,8 +144,12 @@ cdef class Program:
     cdef dict names              # address -> name of a parameter
     cdef list constants          # (array, its bytes)
     cdef list argument_gradients # (argument, array on the program's memory)
-    cdef list faults             # (fault array, error)
+    cdef list faults             # (fault array, error, Stop)
+    cdef Held check              # the first result, if it is one number, as soon as it is there
+    cdef Stop check_stop         # what Python leaves where a replay stops at a number that is not finite
+    cdef bint checks_at_end      # it does so when all is done
     cdef list schedules          # (scheduler, after the updates?)
+    cdef bint rewinds            # a replay may stop before a scheduler's step that it has made
 
     cdef bint takes(self, list leaves, object spec) except -1
     cdef bint fits(self) except -1
@@ -136,8 +163,10 @@ cdef class Program:
     cdef int write_scalars(self) except -1
     cdef list snapshot(self, list leaves)
     cdef str verify(self, list snapshot)
+    cdef str changed_otherwise(self, str what, int kind, size_t which)
+    cdef Py_ssize_t own_call(self, Py_ssize_t call) noexcept
     cdef int put_effects(self) except -1
-    cdef int call_host(self) except -1
+    cdef int call_host(self, Py_ssize_t count) except -1
     cdef object resolved(self, object value)
     cdef bint runs_in_c(self) except -1
     cdef bint is_due(self) noexcept
@@ -149,10 +178,17 @@ cdef class Program:
     cdef int claim(self) except -1
     cdef int prepare(self) except -1
     cdef bint must_move(self, Gradient g) except -1
-    cdef int move_gradient(self, Gradient g) except -1
+    cdef int move_gradient(self, Gradient g, Py_ssize_t first, Py_ssize_t first_own) except -1
+    cdef list stops(self)
     cdef int bind(self, list leaves) except -1
     cdef program_status replay(self) except *
-    cdef int finish(self, program_status status, list leaves) except -1
+    cdef object finish(self, program_status status, list leaves)
+    cdef Stop stop_of(self, program_status status)
+    cdef int leave(self, Stop stop, list leaves) except -1
+    cdef tuple stopped_at(self)
+    cdef int move_held(self, Py_ssize_t first, size_t begin, size_t size, size_t to) except -1
+    cdef int complete_stops(self) except -1
+    cdef int leave_schedules(self, list states, Stop stop) except -1
     cdef object fault(self)
     cdef int stop_on_nan(self, bint on) except -1
     cdef int schedule(self, bint after) except -1
@@ -163,5 +199,9 @@ cdef class Program:
 
 cdef ndarray copy_of(ndarray a)
 cdef int add_gradient(Tensor t, ndarray array) except -1
+cdef list states_of(list schedules)
+cdef int rewind(list states) except -1
+cdef list first_of(list arrays)
+cdef Held held(ndarray array, bint in_arena)
 cdef Program find(list programs, list leaves, spec)
 

@@ -23,6 +23,7 @@ from pyml.memory cimport new_array, size_bytes
 from pyml.recording.guards cimport Target, equal_values, same_items
 from pyml.recording.layout cimport copies_of, layout_of
 from pyml.recording.nest cimport flatten, mapped, unflatten
+from pyml.recording.trace cimport FROM_BEFORE, FROM_STEP
 from pyml.tensor cimport Tensor, grad_enabled, unwritable, wrap
 
 from pyml.ops.inplace import add_
@@ -32,6 +33,10 @@ cnp.import_array()
 
 cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(PyObject *)
+
+
+cdef enum:
+    MOST_DIMENSIONS = 64   # of a NumPy array
 
 
 class NotFinite(FloatingPointError):
@@ -68,6 +73,41 @@ class Computed(Outcome):
     """An output of the formula."""
 
     __slots__ = ()
+
+
+class NumberOf(Outcome):
+    """The number of a Held."""
+
+    __slots__ = ()
+
+
+@cython.final
+cdef class Held:
+    cdef ndarray copy(self):
+        """It, in memory of its own."""
+        cdef cnp.npy_intp shape[MOST_DIMENSIONS]
+        cdef cnp.npy_intp strides[MOST_DIMENSIONS]
+        cdef Py_ssize_t d
+        if self.constant is not None:
+            return self.constant.copy()
+        for d in range(len(self.shape)):
+            shape[d], strides[d] = self.shape[d], self.strides[d]
+        return cnp.PyArray_New(
+            ndarray, <int>len(self.shape), shape, (<cnp.dtype>self.dtype).type_num, strides, <void *>self.address, 0, 0, None
+        ).copy()
+
+    cdef void move(self, size_t begin, size_t size, size_t to):
+        """What lay in some memory lies elsewhere from now on."""
+        if self.constant is None and self.address - begin < size:
+            self.address = self.address - begin + to
+
+
+@cython.final
+cdef class Stop:
+    """A place in the order of the step's calls at which a replay may stop, and what Python has left behind there."""
+
+    def __cinit__(self):
+        self.puts, self.gradients, self.argument_gradients = [], [], []
 
 
 @cython.final
@@ -113,6 +153,7 @@ cdef class Program:
         if self.calls == NULL:
             raise MemoryError()
         self.kept, self.constants, self.updatings, self.faults, self.schedules = [], [], [], [], []
+        self.check_stop = None
         self.results, self.gradients, self.argument_gradients, self.changed, self.names = [], [], [], [], {}
         self.check_call = -1
         self.tracked = []
@@ -180,7 +221,7 @@ cdef class Program:
 
     cdef bint fits_formula(self) except -1:
         """Whether Python would go on as it did, with its numbers as they are now. Computes them for the next replay."""
-        if not self.numbers and not self.effects:
+        if not self.computes:
             return True
         self.computed = self.formula.compute([(<Target>target).get() for target in self.numbers])
         if self.computed is None:
@@ -219,6 +260,7 @@ cdef class Program:
     cdef bint fits_gradients(self) except -1:
         cdef Gradient g
         cdef Tensor now
+        cdef bint may_share = False
         for g in self.gradients:
             if g.assigned:
                 continue
@@ -229,7 +271,11 @@ cdef class Program:
             elif now is None or not same_shape(now.array, g.shape) or not cnp.PyArray_ISCARRAY(now.array) \
                     or cnp.PyArray_TYPE(now.array) != cnp.PyArray_TYPE(g.tensor.array):
                 return False
-        return True
+            elif Py_REFCNT(<PyObject *>now) > 2 or Py_REFCNT(<PyObject *>now.array) > 2:   # `now`, g.bound: another has it
+                may_share = True
+        if self.first_of is None or not (may_share or self.shares):
+            return True
+        return self.first_of == first_of([g.tensor._grad.array for g in self.gradients if g.input >= 0])
 
     cdef bint runs_in_c(self) except -1:
         """Whether nothing but kernels, options and gradients belongs to a step."""
@@ -292,7 +338,8 @@ cdef class Program:
         if len(self.gradients) != len(other.gradients):
             return "it leaves gradients to more or fewer tensors", None
         for g, h in zip(self.gradients, other.gradients):
-            if g.tensor is not h.tensor or g.assigned != h.assigned or (g.kept, g.source) != (h.kept, h.source) or (
+            if g.tensor is not h.tensor or g.assigned != h.assigned or (g.kept, g.source) != (h.kept, h.source) or \
+                    (g.taken is None) != (h.taken is None) or (g.taken is not None and g.taken.tensor is not h.taken.tensor) or (
                     not g.assigned and (g.was_none, g.input) != (h.was_none, h.input)):
                 return f"it leaves the gradient of a tensor of shape {h.tensor.shape} otherwise", None
         if [where_it_lies(t) for t in self.changed] != [where_it_lies(t) for t in other.changed]:
@@ -324,22 +371,38 @@ cdef class Program:
     cdef object call(self, list leaves):
         """One replay, with arguments that it takes, if it fits. Returns what the function would."""
         cdef list arrays = [(<Tensor>t).array for t in leaves]   # alive while calls point into them
+        cdef list states = None
+        cdef Stop stop
+        cdef program_status status
         self.claim()
         try:
             if self.schedules:
+                states = states_of(self.schedules) if self.rewinds else None
                 self.schedule(False)
                 self.fits_optimizers()
             self.prepare()
             self.bind(leaves)
-            self.finish(self.replay(), leaves)
-            self.schedule(True)
-            self.put_effects()
-            self.made += 1
-            result = self.returned(leaves)
+            status = self.replay()
+            stop = self.stop_of(status)
+            error = self.finish(status, leaves)
+            if stop is not None:
+                self.leave_schedules(states, stop)
+            elif error is None or self.checks_at_end:
+                self.schedule(True)
+                self.put_effects()
+            if error is None:
+                self.made += 1
+                result = self.returned(leaves)
         finally:
             self.running = False
-        self.call_host()
-        return result
+        if error is None:
+            self.call_host(len(self.host_calls))
+            return result
+        if stop is not None:
+            self.call_host(stop.hosts)
+        elif self.checks_at_end:
+            self.call_host(len(self.host_calls))
+        raise error
 
     cdef int write_scalars(self) except -1:
         """Gives calls the numbers of Python that they read."""
@@ -358,8 +421,8 @@ cdef class Program:
         cdef Gradient g
         cdef list outside = [(address, memory_of(address, size)) for address, size in self.trace.outside()]
         cdef list arguments = [copy for copy, _ in copies_of(leaves, self.layout)] if self.writes else list(leaves)
-        cdef list gradients = [g.tensor._grad.array.copy() for g in self.gradients if g.input >= 0]
-        return [outside, arguments, gradients]
+        cdef list gradients = [g.tensor._grad for g in self.gradients if g.input >= 0]   # some may be the same
+        return [outside, arguments, [(<Tensor>copy).array for copy, _ in copies_of(gradients, layout_of(gradients))]]
 
     cdef str verify(self, list snapshot):
         """Replays from a snapshot what Python has just run, and compares all that it leaves. Returns what differs, or None;
@@ -369,10 +432,10 @@ cdef class Program:
         cdef Slot slot
         cdef ndarray array
         outside, arguments, gradients = snapshot
-        cdef list mine = [r.array for r in self.results if r.kind == COPIED]
-        mine += [g.after.array for g in self.gradients if g.after is not None and g.block is not None]
-        mine += [array for _, array in self.argument_gradients] + [slot.array for slot in self.slots]
-        before = [array.tobytes() for array in mine]
+        cdef list mine = [(r.array, r.source) for r in self.results if r.kind == COPIED]   # and where it lies
+        mine += [(g.after.array, g.source) for g in self.gradients if g.after is not None and g.block is not None]
+        mine += [(array, None) for _, array in self.argument_gradients] + [(slot.array, slot.source) for slot in self.slots]
+        before = [array.tobytes() for array, _ in mine]
         after = [(address, memory_of(address, len(values))) for address, values in outside]
         for address, values in outside:
             write_memory(address, values)
@@ -393,15 +456,30 @@ cdef class Program:
         self.replays -= 1
         found = None
         if status != PROGRAM_DONE:
-            found = "a replay stops where Python did not"
+            found = f"a replay stops at {self.trace.line_of(self.own_call(program_stopped(self.calls)))}, where Python did not"
         for address, values in after:
             if found is None and memory_of(address, len(values)) != values:
-                found = f"a tensor{self.name_at(address)} is changed by something else than pyml's operations, such as NumPy"
+                found = self.changed_otherwise(f"a tensor{self.name_at(address)}", FROM_BEFORE, address)
             write_memory(address, values)
-        if found is None and ([array.tobytes() for array in mine] != before or any(
-                [a.tobytes() != b.tobytes() for a, b in kept])):
-            found = "a result is changed by something else than pyml's operations, such as NumPy"
+        for (array, source), values in zip(mine, before) if found is None else ():
+            if array.tobytes() != values:
+                at = None if source is None else source[0]
+                found = self.changed_otherwise("a result", FROM_STEP, <size_t>-1 if at is None else at[0])
+                break
+        if found is None and any([a.tobytes() != b.tobytes() for a, b in kept]):
+            found = self.changed_otherwise("a gradient", FROM_STEP, <size_t>-1)
         return found
+
+    cdef str changed_otherwise(self, str what, int kind, size_t which):
+        return f"{what}{self.trace.user_of(kind, which)} is changed by something else than pyml's operations, such as NumPy"
+
+    cdef Py_ssize_t own_call(self, Py_ssize_t call) noexcept:
+        """The number of a call without the extra ones before it."""
+        cdef program_call *calls = program_calls(self.calls)
+        cdef Py_ssize_t i, count = 0
+        for i in range(call):
+            count += not calls[i].is_extra
+        return count
 
     def name_at(self, address):
         """ " 'weight'", where a parameter lies at an address."""
@@ -423,11 +501,11 @@ cdef class Program:
             slot.bound = None
         return 0
 
-    cdef int call_host(self) except -1:
-        """Calls the functions that the step calls on the host."""
+    cdef int call_host(self, Py_ssize_t count) except -1:
+        """Calls the first `count` of the functions that the step calls on the host."""
         cdef HostCall call
         cdef list calls = []   # all arguments first: a function may call the step again
-        for call in self.host_calls:
+        for call in self.host_calls[:count]:
             nest = unflatten(call.nest, iter([wrap(copy_of(array)) for array in call.arrays]))
             calls.append((call.function, self.resolved(nest)))
         for function, (args, kwargs) in calls:
@@ -441,6 +519,8 @@ cdef class Program:
     def resolve(self, value):
         if isinstance(value, ItemOf):
             return (<Result>self.results[value.index]).array.item()
+        if isinstance(value, NumberOf):
+            return (<Held>value.index).copy().item()
         return self.computed[value.index] if isinstance(value, Computed) else value
 
     cdef int claim(self) except -1:
@@ -456,7 +536,7 @@ cdef class Program:
         cdef Gradient g
         for g in self.gradients:
             if g.block is not None and self.must_move(g):
-                self.move_gradient(g)
+                self.move_gradient(g, 0, 0)
             if g.input >= 0:
                 g.bound = g.tensor._grad.array
                 program_bind(self.calls, g.input, cnp.PyArray_DATA(g.bound))
@@ -469,16 +549,23 @@ cdef class Program:
         """Whether the last gradient is still in use: held by somebody else, or read by this replay, which would write
         over it before."""
         cdef bint is_current = g.tensor._grad is g.after
+        cdef Gradient other
+        cdef Py_ssize_t known = 1 + is_current
         if is_current and g.input >= 0:
             return True
-        return Py_REFCNT(<PyObject *>g.after) > 1 + is_current or Py_REFCNT(<PyObject *>g.after.array) > 1
+        for other in g.sharing:
+            known += 1 + (other.tensor._grad is g.after)
+        return Py_REFCNT(<PyObject *>g.after) > known or Py_REFCNT(<PyObject *>g.after.array) > 1
 
-    cdef int move_gradient(self, Gradient g) except -1:
-        """Gives the calls another block in place of g's."""
+    cdef int move_gradient(self, Gradient g, Py_ssize_t first, Py_ssize_t first_own) except -1:
+        """Gives the calls from `first` on another block in place of g's. Without extra calls that is call `first_own`."""
         cdef ndarray before = g.after.array
         cdef ndarray array = new_array(before.ndim, before.shape, cnp.PyArray_TYPE(before))   # in a block of that size
-        program_move(self.calls, g.block.memory, size_bytes(g.block.index), cnp.PyArray_DATA(array))
+        program_move(self.calls, first, g.block.memory, size_bytes(g.block.index), cnp.PyArray_DATA(array))
+        self.move_held(first_own, <size_t>g.block.memory, size_bytes(g.block.index), <size_t>cnp.PyArray_DATA(array))
         g.after, g.block = wrap(array), cnp.get_array_base(array)
+        for other in g.sharing:
+            (<Gradient>other).after, (<Gradient>other).block = g.after, g.block
         return 0
 
     cdef int bind(self, list leaves) except -1:
@@ -501,53 +588,118 @@ cdef class Program:
             status = program_replay(self.calls)
         return status
 
-    cdef int finish(self, program_status status, list leaves) except -1:
-        """What is to be done when calls have run: tensors have changed, gradients are there; or an error."""
+    cdef object finish(self, program_status status, list leaves):
+        """What is to be done when calls have run: tensors have changed, gradients are there. Where a replay has stopped, it
+        leaves what Python leaves there. Returns the exception that the step ends with, or None."""
         cdef Gradient g
         cdef Tensor t
         cdef Py_ssize_t i
+        cdef Stop stop = self.stop_of(status)
         if status == PROGRAM_NO_MEMORY:
-            raise MemoryError("no memory for a kernel's working space")
+            return MemoryError("no memory for a kernel's working space")
         for t in self.changed:
             t.mark_changed()
-        for g in self.gradients:
-            if status != PROGRAM_DONE:   # it stopped before they were computed
-                if g.assigned:
-                    g.tensor._grad = None
-            elif not g.kept:
-                g.tensor._grad = g.after
-            elif g.tensor._grad is not None:
-                g.tensor._grad.mark_changed()
         for i in range(len(leaves)):
             if self.written[i]:
                 (<Tensor>leaves[i]).mark_changed()
-        for i, array in self.argument_gradients if status == PROGRAM_DONE else ():
-            add_gradient(leaves[i], array)
         for i, requires_grad in self.tracked:
             leaves[i].requires_grad_(requires_grad)
+        if stop is not None:
+            self.leave(stop, leaves)
+        elif status == PROGRAM_DONE or self.checks_at_end:
+            for g in self.gradients:
+                if not g.kept:
+                    g.tensor._grad = g.after if g.taken is None else g.taken.tensor._grad
+                elif g.tensor._grad is not None:
+                    g.tensor._grad.mark_changed()
+            for i, array in self.argument_gradients:
+                add_gradient(leaves[i], array)
         if status == PROGRAM_FAULT:
-            raise self.fault()
+            return self.fault()
         if status == PROGRAM_NOT_FINITE:
-            raise NotFinite(self.first_number().array.item())
-        return 0
+            return NotFinite(self.check.copy().item())
+        return None
+
+    cdef Stop stop_of(self, program_status status):
+        """Where a replay has stopped. None: at the end, or where nothing is known to be left."""
+        if status == PROGRAM_NOT_FINITE:
+            return self.check_stop
+        if status == PROGRAM_FAULT:
+            return self.stopped_at()[2]
+        return None
+
+    cdef tuple stopped_at(self):
+        """Of the faults the one that stopped the replay."""
+        cdef index_check_args *args = <index_check_args *>program_calls(self.calls)[program_stopped(self.calls)].args
+        for each in self.faults:
+            if args.fault == cnp.PyArray_DATA(<ndarray>each[0]):
+                return each
+        raise IndexError("record: an index is out of range")
 
     cdef object fault(self):
         """The exception of the index that stopped the replay."""
         cdef index_check_args *args = <index_check_args *>program_calls(self.calls)[program_stopped(self.calls)].args
-        for fault, error in self.faults:
-            if args.fault == cnp.PyArray_DATA(<ndarray>fault):
-                position = int((<ndarray>fault).item())
-                return error(position, args.index[position])
-        return IndexError("record: an index is out of range")
+        fault, error, _ = self.stopped_at()
+        position = int((<ndarray>fault).item())
+        return error(position, args.index[position])
+
+    cdef int leave(self, Stop stop, list leaves) except -1:
+        """What Python leaves at a place: gradients, numbers and tensors."""
+        cdef Tensor t
+        cdef Target target
+        for t, value in stop.gradients:
+            t._grad = None if value is None else wrap((<Held>value).copy())
+        for i, value in stop.argument_gradients:
+            add_gradient(leaves[i], (<Held>value).copy())
+        for target, value in stop.puts:
+            value = wrap((<Held>value).copy()) if isinstance(value, Held) else self.resolve(value)
+            now = target.get()
+            if now is not value and not equal_values(now, value):
+                target.put(value)
+        return 0
+
+    cdef int leave_schedules(self, list states, Stop stop) except -1:
+        """Of the schedulers, of which some have made their steps before the replay: where they are at a place.
+
+        Args:
+            states: of before the replay, or None if the place is behind all that were made."""
+        if states is not None:
+            rewind(states)
+        for scheduler, is_after in self.schedules[:stop.schedules]:
+            if is_after or states is not None:
+                scheduler.step()
+        return 0
+
+    cdef list stops(self):
+        """All places at which a replay may stop."""
+        return [stop for _, _, stop in self.faults] + ([] if self.check_stop is None else [self.check_stop])
+
+    cdef int move_held(self, Py_ssize_t first, size_t begin, size_t size, size_t to) except -1:
+        """What lay in some memory lies elsewhere from call `first` on."""
+        cdef Stop stop
+        for stop in self.stops():
+            for _, value in stop.puts + stop.gradients + stop.argument_gradients if stop.calls > first else ():
+                value = value.index if isinstance(value, NumberOf) else value
+                if isinstance(value, Held):
+                    (<Held>value).move(begin, size, to)
+        if self.check is not None and first == 0:   # else it was there before
+            self.check.move(begin, size, to)
+        return 0
 
     cdef int stop_on_nan(self, bint on) except -1:
         """Ends replays as soon as the first result is there and is one number that is not finite."""
-        cdef Result r = self.first_number()
-        if not on or r is None:
+        if not on or self.check is None:
             program_check(self.calls, -1, NULL, 0)
         else:
-            program_check(self.calls, self.check_call, cnp.PyArray_DATA(r.array),
-                          PYML_FLOAT32 if cnp.PyArray_TYPE(r.array) == cnp.NPY_FLOAT32 else PYML_FLOAT64)
+            program_check(self.calls, self.check_call, <void *>self.check.address,
+                          PYML_FLOAT32 if self.check.dtype == np.float32 else PYML_FLOAT64)
+        return 0
+
+    cdef int complete_stops(self) except -1:
+        """When it is known which schedulers make their steps before the replay."""
+        cdef Stop stop
+        for stop in self.stops():
+            self.rewinds |= any([not is_after for _, is_after in self.schedules[stop.schedules:]])
         return 0
 
     cdef int schedule(self, bint after) except -1:
@@ -578,8 +730,7 @@ cdef class Program:
                 tensors.append(leaves[r.argument] if r.kind == ARGUMENT else r.tensor)
         if self.nest is Tensor:
             return tensors[0]
-        value = unflatten(self.nest, iter(tensors))
-        return self.resolved(value) if self.has_outcomes else value
+        return unflatten(self.resolved(self.nest) if self.has_outcomes else self.nest, iter(tensors))
 
     # -- what it takes --
 
@@ -598,6 +749,50 @@ cdef class Program:
             rows.append((
                 kernel_name(call.kernel).decode(), flops, traffic.bytes, call.ns / timed if timed else float("nan")))
         return rows
+
+
+cdef list first_of(list arrays):
+    """Of each array which is the first with the same memory. None for less than two."""
+    cdef dict first = {}
+    if len(arrays) < 2:
+        return None
+    return [first.setdefault(<size_t>cnp.PyArray_DATA(<ndarray>array), i) for i, array in enumerate(arrays)]
+
+
+cdef Held held(ndarray array, bint in_arena):
+    """What an array has now, in the program's memory or as a constant."""
+    cdef Held made = Held()
+    if in_arena:
+        made.address, made.dtype = <size_t>cnp.PyArray_DATA(array), array.dtype
+        made.shape, made.strides = (<object>array).shape, (<object>array).strides
+    else:
+        made.constant = array.copy()
+    return made
+
+
+cdef list states_of(list schedules):
+    """(scheduler, its state, its groups' options), to begin again from there."""
+    return [(scheduler, scheduler.state_dict(), [options_of(group) for group in scheduler.optimizer.param_groups])
+            for scheduler, _ in schedules]
+
+
+cdef int rewind(list states) except -1:
+    """Puts schedulers and their optimizers' options back."""
+    for scheduler, state, saved in states:
+        scheduler.load_state_dict(state)
+        for group, options in zip(scheduler.optimizer.param_groups, saved):
+            for name, value in options.items():
+                if isinstance(group.get(name), Tensor):
+                    group[name].copy_(wrap(value))
+                else:
+                    group[name] = value
+    return 0
+
+
+cdef dict options_of(dict group):
+    """All options of a group; of a Tensor its value."""
+    return {name: (<Tensor>value).array.copy() if isinstance(value, Tensor) else value
+            for name, value in group.items() if name != "params"}
 
 
 cdef tuple where_it_goes(Effect e):

@@ -16,13 +16,14 @@ from numpy cimport ndarray
 
 from pyml.recorder cimport recorder
 from pyml.recording.listener cimport Recording
-from pyml.recording.nest cimport flatten, mapped, objects_in, unflatten, with_arrays
+from pyml.recording.nest cimport flatten, mapped, objects_in, opened, unflatten, with_arrays
 from pyml.recording.program cimport Program, find
 from pyml.tensor cimport Tensor, grad_enabled
 
-from pyml.recording.formula import worth
-from pyml.recording.listener import RecordError
-from pyml.recording.nest import SAMPLE
+from pyml.ops.selection import ALL_USES, Selection
+from pyml.recording.formula import refuses_stand_in, worth
+from pyml.recording.listener import RecordError, place_of, refusal_of
+from pyml.recording.nest import SAMPLE, fields_of
 from pyml.recording.run import run_steps
 from pyml.recording.stats import Stats
 
@@ -54,11 +55,14 @@ cdef class Recorded:
     cdef bint has_warned
     cdef dict _numbers               # Target.at() -> Target: numbers that the function is known to change
     cdef dict _hosts                 # what it runs on the host
+    cdef set _batches                # classes of objects that are batches,
+    cdef set _states                 # and of those that it changes
+    cdef bint _learned               # in the last call
     cdef dict __dict__
     cdef object __weakref__
 
     def __cinit__(self, *args, **kwargs):
-        self._programs, self._numbers, self._hosts = [], {}, {}
+        self._programs, self._numbers, self._hosts, self._batches, self._states = [], {}, {}, set(), set()
         self.unrecordable = "error"
 
     def __init__(self, function, unrecordable="error"):
@@ -81,8 +85,11 @@ cdef class Recorded:
         if self._is_eager:
             return detached(self.function(*args, **kwargs))
         leaves = []
-        spec = spec_of(args, kwargs, leaves)
+        arguments = (args, kwargs) if not self._batches else opened((args, kwargs), self.is_batch)
+        spec = spec_of(arguments[0], arguments[1], leaves)
         program = find(self._programs, leaves, spec)
+        if program is None and self.learns_batch(spec):
+            return self(*args, **kwargs)
         if program is None:
             self.warn_of_waste(leaves, spec)
             return self._record(args, kwargs, leaves, spec)
@@ -90,6 +97,30 @@ cdef class Recorded:
             return self._confirm(program, args, kwargs, leaves, spec)
         self.replays += 1
         return program.call(leaves)
+
+    def is_batch(self, value):
+        return type(value) in self._batches
+
+    cdef bint learns_batch(self, spec) except -1:
+        """Whether an argument is an object of a dataclass, or the like, that holds tensors and is another one than before:
+        from now on such objects are batches, of which the fields are compared, as those of tuples are."""
+        cdef list objects = [each for each in objects_in(spec) if not isinstance(each, type)]
+        cdef Program program
+        for program in self._programs if objects else ():
+            for before in objects_in(program.spec):
+                for each in objects:
+                    if type(each) is type(before) and each is not before and type(each) not in self._states \
+                            and holds_batch(each):
+                        self._batches.add(type(each))
+                        self._forget(type(each))
+                        return True
+        return False
+
+    cdef int _forget(self, cls) except -1:
+        """Drops the variants for objects of a class."""
+        self._programs[:] = [p for p in self._programs if not any(
+            [cls in (each, type(each)) for each in objects_in((<Program>p).spec)])]
+        return 0
 
     def _record(self, args, kwargs, list leaves, spec):
         """A call that Python runs, and that becomes a new variant."""
@@ -99,7 +130,8 @@ cdef class Recorded:
         result = self._listen(recording, args, kwargs, leaves, spec)
         if recording.refusal is not None:
             recording.call_host()
-            self._fall_back(recording.refusal)
+            if not self._learned:
+                self._fall_back(recording.refusal)
             return result
         program.spec = spec
         if not recording.complete(leaves):
@@ -121,7 +153,8 @@ cdef class Recorded:
         result = self._listen(recording, args, kwargs, leaves, spec)
         if recording.refusal is not None:
             recording.call_host()
-            self._refuse(recording.refusal)
+            if not self._learned:
+                self._refuse(recording.refusal)
             return result
         again.spec = spec
         if recording.complete(leaves):
@@ -141,28 +174,53 @@ cdef class Recorded:
     def _listen(self, Recording recording, args, kwargs, list leaves, spec):
         """Runs the function while `recording` listens. Returns its result only if it cannot be recorded."""
         check_arguments(spec, leaves)
+        self._learned = False
         recording.stops_on_nan = self._stops_on_nan
         recording.start(leaves, self.function, objects_in(spec))
+        given = None
         try:
-            staged = iter(recording.staged)
-            result = self.function(*with_arrays(args, staged), **with_arrays(kwargs, staged))
+            arguments = (args, kwargs) if not self._batches else opened((args, kwargs), self.is_batch)
+            given = with_arrays(arguments, iter(recording.staged))
+            result = self.function(*given[0], **given[1])
+            changed = recording.changed_arguments(args, kwargs, given, leaves)
+            given = arguments = None
+            if changed:
+                self._changes(recording, changed[0])
             if recording.refusal is None:
                 recording.settle(result)
-            elif self.unrecordable == "error":   # the function has caught the exception
+            elif self.unrecordable == "error" and not self._learned:   # the function has caught the exception
                 raise RecordError(recording.refusal)
             if recording.refusal is None:
                 result = None
                 if recording.has_leaked():
                     gc.collect()
                 recording.refusal = None
-        except BaseException:
+        except BaseException as error:
             recording.stop()
-            recording.plain_numbers()
+            if given is not None:
+                recording.changed_arguments(args, kwargs, given, leaves)
+            recording.broke_off(leaves)
+            if type(error) is TypeError and Selection.__name__ in str(error):   # a function that takes Tensors got one
+                raise RecordError(refusal_of(ALL_USES, place_of(error))) from error
+            if refuses_stand_in(error):
+                self._refuse(recording.no_stand_in(error))
             raise
         finally:
             recording.stop()
         recording.give_back(leaves)
         return None if recording.refusal is None else detached(recording.without_copies(result, leaves))
+
+    cdef int _changes(self, Recording recording, changed) except -1:
+        """The step has changed an argument: an object is none of a batch, but is compared from now on."""
+        if type(changed) in self._batches:
+            self._learned = True
+            self._batches.discard(type(changed))
+            self._states.add(type(changed))
+            self._forget(type(changed))
+            recording.refusal = "record: an argument is changed"
+        else:
+            recording.refuse_changed(changed)
+        return 0
 
     cdef int warn_of_waste(self, list leaves, spec) except -1:
         """Once, if the step is recorded anew again and again for arguments of the same shapes."""
@@ -348,6 +406,16 @@ cdef int check_arguments(spec, list leaves) except -1:
                 f"record: an argument of shape {t.shape} was computed outside the step by operations that need its "
                 "gradient; compute it inside, or pass it with .detach()")
     return 0
+
+
+cdef bint holds_batch(value) except -1:
+    """Whether an object has fields, tensors among them, and none of these is a parameter."""
+    cdef list leaves = []
+    fields = fields_of(value)
+    if fields is None:
+        return False
+    flatten(opened(fields, fields_of), leaves, 0, True)
+    return bool(leaves) and not any([(<Tensor>t)._requires_grad for t in leaves])
 
 
 cdef object detached(value):

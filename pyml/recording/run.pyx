@@ -14,13 +14,13 @@ from libc.string cimport memcpy
 from numpy cimport ndarray
 
 from pyml._kernels cimport (
-    program_rows, program_run, program_run_args, program_status, program_transfer,
+    PROGRAM_DONE, program_rows, program_run, program_run_args, program_status, program_transfer,
 )
 from pyml.memory cimport new_array
 from pyml.ops.arrays cimport contiguous
 from pyml.recorder cimport recorder
-from pyml.recording.nest cimport flatten, mapped, unflatten
-from pyml.recording.program cimport COPIED, Program, Result, Updating, find
+from pyml.recording.nest cimport flatten, mapped, opened, unflatten
+from pyml.recording.program cimport COPIED, Program, Result, Stop, Updating, find, rewind, states_of
 from pyml.tensor cimport Tensor, alias_of, wrap
 
 from pyml.ops.creation import randperm
@@ -28,6 +28,7 @@ from pyml.ops.index import index_select
 from pyml.random import Generator, default_generator
 from pyml.recording.diagnostics import collected
 from pyml.recording.listener import RecordError
+from pyml.recording.nest import fields_of
 from pyml.recording.program import NotFinite
 
 cnp.import_array()
@@ -347,7 +348,7 @@ cdef class Run:
         return 0
 
     cdef int take(self, result, Py_ssize_t row, Py_ssize_t rows) except -1:
-        result = mapped(result, tensor_of)
+        result = mapped(opened(result, fields_of), tensor_of)
         if self.outputs.arrays is None:
             if rows != self.batch_size:
                 self.outputs.batch_size = rows
@@ -423,15 +424,20 @@ cdef class Run:
             program.running = False
             work.settle(program, run.step - first, count)
         self.note_written(program)
-        try:
-            program.finish(status, [])
-        except NotFinite as error:
-            self.made(steps, steps * self.batch_size)
-            raise self.not_finite(error.args[0]) from None
-        except BaseException:
-            self.made(steps, steps * self.batch_size)
-            raise
+        if steps:
+            program.finish(PROGRAM_DONE, [])
+        error, stop = program.finish(status, []) if status != PROGRAM_DONE else None, program.stop_of(status)
+        if stop is not None:
+            for scheduler, _ in program.schedules[:(<Stop>stop).schedules]:
+                scheduler.step()
+        elif error is not None and program.checks_at_end:
+            program.schedule(False)
+            program.schedule(True)
         self.made(steps, steps * self.batch_size)
+        if isinstance(error, NotFinite):
+            raise self.not_finite(error.args[0])
+        if error is not None:
+            raise error
         return 0
 
     cdef double wait(self):
@@ -545,8 +551,7 @@ cdef class Slice:
         self.tables, self.starts = [], []
         if not program.schedules:
             return 0
-        self.starts = [(scheduler, scheduler.state_dict(), [options_of(group) for group in scheduler.optimizer.param_groups])
-                       for scheduler, _ in program.schedules]
+        self.starts = states_of(program.schedules)
         self.tables = [np.empty((count, u.size), np.uint8) for u in program.updatings]
         for i in range(count):
             program.schedule(False)
@@ -569,29 +574,11 @@ cdef class Slice:
         """Leaves the schedulers where `steps` steps leave them, if not all were made."""
         if steps == count or not self.starts:
             return 0
-        for scheduler, state, saved in self.starts:
-            scheduler.load_state_dict(state)
-            for group, options in zip(scheduler.optimizer.param_groups, saved):
-                set_options(group, options)
+        rewind(self.starts)
         for _ in range(steps):
             program.schedule(False)
             program.schedule(True)
         return 0
-
-
-cdef dict options_of(dict group):
-    """All options of a group; of a Tensor its value."""
-    return {name: (<Tensor>value).array.copy() if isinstance(value, Tensor) else value
-            for name, value in group.items() if name != "params"}
-
-
-cdef int set_options(dict group, dict options) except -1:
-    for name, value in options.items():
-        if isinstance(group.get(name), Tensor):
-            group[name].copy_(wrap(value))
-        else:
-            group[name] = value
-    return 0
 
 
 cdef Py_ssize_t row_bytes(ndarray a):

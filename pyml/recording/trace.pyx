@@ -10,17 +10,9 @@ import numpy as np
 from libc.stdint cimport int64_t
 
 from pyml._kernels cimport (
-    FIELD_DOUBLE, FIELD_INT, FIELD_POINTER, argument_field, kernel_arguments, kernel_name, program_owns, visit_footprint,
+    FIELD_DOUBLE, FIELD_INT, FIELD_POINTER, FOOTPRINT_READ, FOOTPRINT_WRITE, argument_field, kernel_arguments, kernel_name, program_owns, visit_footprint,
 )
 from pyml.recording.provenance cimport CONSTANT, Piece
-
-cdef enum:
-    OUTSIDE    # it was there before: by its address
-    INPUT      # an argument, or a gradient that was there
-    NEW        # made in the step
-    OWN        # the program's: segments, step counts
-    SLOT       # a tensor that the step replaces
-
 
 @cython.final
 cdef class Call:
@@ -57,12 +49,12 @@ cdef class Trace:
         cdef size_t begin = <size_t>field[0] - before
         cdef Piece *piece = self.inputs.find(begin)
         if piece != NULL:
-            self.wires.append((INPUT, <Py_ssize_t>(piece - self.inputs.pieces), begin - piece.begin, size, access))
+            self.wires.append((FROM_INPUT, <Py_ssize_t>(piece - self.inputs.pieces), begin - piece.begin, size, access))
             return 0
         piece = self.memory.find(begin)
         if piece == NULL:
             owns = program_owns(self.program, field[0])
-            self.wires.append((OWN if owns else OUTSIDE, 0 if owns else begin, 0, size, access))
+            self.wires.append((FROM_PROGRAM if owns else FROM_BEFORE, 0 if owns else begin, 0, size, access))
             return 0
         if piece.number < 0:
             piece.number = self.used
@@ -70,7 +62,7 @@ cdef class Trace:
             if piece.marks & CONSTANT:
                 array, values = self.constants[piece.begin]
                 self.fresh.append((piece.number, None if array is None else array.dtype, values))
-        self.wires.append((NEW, piece.number, begin - piece.begin, size, access))
+        self.wires.append((FROM_STEP, piece.number, begin - piece.begin, size, access))
         return 0
 
     cdef int rename(self, const void *memory, size_t size, Py_ssize_t slot) except -1:
@@ -79,7 +71,7 @@ cdef class Trace:
         cdef size_t begin = <size_t>memory
         for call in self.calls:
             call.wires = tuple([
-                (SLOT, slot, which - begin, bytes_, access) if kind == OUTSIDE and begin <= which < begin + size
+                (FROM_SLOT, slot, which - begin, bytes_, access) if kind == FROM_BEFORE and begin <= which < begin + size
                 else (kind, which, offset, bytes_, access)
                 for kind, which, offset, bytes_, access in call.wires])
         return 0
@@ -87,7 +79,27 @@ cdef class Trace:
     cdef set outside(self):
         """(address, bytes) of all memory that was there before the step."""
         cdef Call call
-        return {(which, size) for call in self.calls for kind, which, _, size, _ in call.wires if kind == OUTSIDE}
+        return {(which, size) for call in self.calls for kind, which, _, size, _ in call.wires if kind == FROM_BEFORE}
+
+    cdef str user_of(self, int kind, size_t which):
+        """In words, the last call that writes some memory, or else uses it, and its line; "" if there is none."""
+        cdef Call call
+        for asked, does in ((FOOTPRINT_WRITE, "writes"), (FOOTPRINT_READ, "reads")):
+            for call in reversed(self.calls):
+                if any([of == kind and each == which and access & asked for of, each, _, _, access in call.wires]):
+                    return f", which {call.name()} {does} at {call.place[0]}:{call.place[1]},"
+        return ""
+
+    cdef str line_of(self, Py_ssize_t call):
+        """The line that makes a call."""
+        file, line = (<Call>self.calls[call]).place
+        return f"{file}:{line}"
+
+    cdef bint writes_outside(self, Py_ssize_t begin):
+        """Whether calls from `begin` on change memory that is not the step's own."""
+        cdef Call call
+        return any([kind != FROM_STEP and access & FOOTPRINT_WRITE
+                    for call in self.calls[begin:] for kind, _, _, _, access in call.wires])
 
     cdef tuple difference(self, Trace other):
         """(what is different in `other`, the later recording, its place), or None."""
@@ -161,6 +173,6 @@ def other_memory(before, now):
 
 
 KINDS = {
-    OUTSIDE: "a tensor that was there before the step", INPUT: "an argument or a gradient",
-    NEW: "a result of the step", SLOT: "a tensor that the step replaces", OWN: "the step counts of an optimizer",
+    FROM_BEFORE: "a tensor that was there before the step", FROM_INPUT: "an argument or a gradient",
+    FROM_STEP: "a result of the step", FROM_SLOT: "a tensor that the step replaces", FROM_PROGRAM: "the step counts of an optimizer",
 }

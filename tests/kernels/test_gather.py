@@ -100,6 +100,24 @@ def test_index_check_far_outside(number, size, isa):
         assert fault[0] == 0 and y[0] == 0
 
 
+@pytest.mark.parametrize("type_", ["uint8", "float32", "int64"])
+@pytest.mark.parametrize("columns", [0, 1, 3])
+@pytest.mark.parametrize("n", [0, 1, 50])
+def test_rows_by_a_mask(n, columns, type_, isa, rng):
+    x = rng.integers(1, 100, size=(n, columns)).astype(type_)
+    for mask in (rng.random(n) < 0.5, np.ones(n, bool), np.zeros(n, bool)):
+        chosen, back = Guarded((n, columns), type_), Guarded((n, columns), type_)
+        count = np.array([-1])
+        _kernels.mask_gather(chosen.array, count, x, mask, columns * x.itemsize)
+        assert count[0] == mask.sum()
+        np.testing.assert_array_equal(chosen.array[: count[0]], x[mask])
+        assert not chosen.array[count[0] :].any()
+        rows = at_page_end(chosen.array[: count[0]])  # no more of them are read
+        _kernels.mask_scatter(back.array, rows, mask, columns * x.itemsize)
+        np.testing.assert_array_equal(back.array, np.where(mask[:, None], x, 0))
+        assert not chosen.broken() and not back.broken()
+
+
 ALONG = [(1, 1, 1), (3, 5, 2), (1, 37, 70), (40, 9, 1), (0, 5, 3), (3, 5, 0), (300, 11, 9)]
 
 

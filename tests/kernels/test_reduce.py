@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from helpers import tolerances
+from helpers.compare import assert_same_bits
 from helpers.sweep import KERNEL, LARGE, Scaled, check_kernel, without_largest
 from pyml import _kernels
 
@@ -54,6 +55,17 @@ def test_sum_among_threads(shape):
         eps=tolerances.summed(shape[1]),
         sizes=lambda lanes: [LARGE],
     )
+
+
+@pytest.mark.parametrize("inner", [1, 3, 40])
+@pytest.mark.parametrize("each", [1, 5])
+def test_a_counted_sum_has_the_bits_of_a_sum_of_so_many(each, inner, isa, dtype, rng):
+    x = rng.normal(size=(1, 40_000 * each, inner)).astype(dtype)
+    for count in (0, 1, 7, 33, 5000, 40_000):
+        wanted, y = np.full((2, 1, inner), np.nan, dtype)
+        call_sum(wanted, x[:, : count * each])
+        _kernels.sum(y, x, 1, x.shape[1], inner, np.array([count]), each)
+        assert_same_bits(y, wanted)
 
 
 def test_a_long_sum_of_ones_is_exact(isa):

@@ -122,3 +122,19 @@ def test_cross_entropy_of_no_classes(shape):
     for smoothing in (0.0, 0.1):
         loss = F.cross_entropy(x, target, reduction="sum", label_smoothing=smoothing)
         assert loss.item() == 0
+
+
+@pytest.mark.parametrize("record", [lambda f: f, pyml.record], ids=["eager", "recorded"])
+def test_cross_entropy_of_no_classes_or_no_rows(record, dtype):
+    """PyTorch's: an empty sum is 0, its mean 0 / 0."""
+    step = record(lambda x, t, reduction: F.cross_entropy(x, t, reduction=reduction))
+    nobody = pyml.full((3,), -100)
+    for n, c, target in [(3, 0, pyml.zeros(3, 0, dtype=dtype)), (3, 0, nobody), (0, 4, nobody[:0])]:
+        x = pyml.zeros(n, c, dtype=dtype, requires_grad=True)
+        assert step(x, target, "none").tolist() == [0] * n
+        assert step(x, target, "sum").item() == 0
+        assert math.isnan(step(x, target, "mean").item())
+        F.cross_entropy(x, target).backward()
+        assert x.grad.shape == (n, c)
+    with pytest.raises(IndexError, match="no classes"):
+        step(pyml.zeros(3, 0, dtype=dtype), nobody + 101, "sum")

@@ -2,6 +2,7 @@
 
 import ctypes
 import inspect
+import signal
 import warnings
 
 import numpy as np
@@ -383,6 +384,7 @@ def test_numpy_that_changes_a_parameter_is_found(place, what):
     if place == "closure":
         assert "the step changes 'view'" in message
     else:
+        assert f"which sgd writes at {__file__}:" in message
         assert "is changed by something else than pyml's operations, such as NumPy" in message
 
 
@@ -395,8 +397,9 @@ def test_numpy_that_changes_a_result_is_found():
         y.array[...] = box.value + 1
         return y
 
-    call, _ = calls_until_refused(pyml.record(step))
+    call, message = calls_until_refused(pyml.record(step))
     assert call <= 2
+    assert f"a result, which mul writes at {__file__}:" in message
 
 
 def test_memory_is_as_python_left_it_after_a_change_was_found():
@@ -522,3 +525,35 @@ def test_an_exception_in_a_call_that_python_confirms_is_the_steps_own():
         x = pyml.full((2,), float(call))
         assert_same_bits(step(x).array, x.array * np.float32(2))
     assert executions.value == 6
+
+
+# ---- code that is not the step's -----------------------------------------------------------------
+
+
+def test_code_that_interrupts_the_step():
+    """It may run at any line, also of a call that is compared with one before."""
+    seen = []
+
+    class Going:
+        def __del__(self):
+            note("an object that goes")
+
+    def note(what):
+        seen.append(what)
+
+    @pyml.record
+    def step(x):
+        signal.raise_signal(signal.SIGALRM)
+        going.value.clear()
+        return x * 2
+
+    going = hidden([])
+    before = signal.signal(signal.SIGALRM, lambda *_: note("a signal"))
+    try:
+        for call in range(1, 20):
+            going.value.append(Going())
+            x = pyml.full((3,), call / 7)
+            assert_same_bits(step(x).array, x.array * np.float32(2))
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert seen.count("a signal") == 4

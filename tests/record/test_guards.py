@@ -1,5 +1,12 @@
 """What a step depends on is changed between two calls: a replay notices, as the eager step does."""
 
+import array
+import collections
+import contextvars
+import ctypes
+import functools
+import operator
+import weakref
 from types import SimpleNamespace
 
 import pytest
@@ -537,3 +544,208 @@ def same(a, b):
     except AssertionError:
         return False
     return True
+
+
+# ---- places behind objects of the standard library -----------------------------------------------
+# Each gives a function that reads a number, and one that changes it.
+
+
+class Holder:
+    """Of a number; weak references can lead to it."""
+
+    def __init__(self):
+        self.value = 1.0
+        self.inner = SimpleNamespace(value=1.0)
+
+    def times(self, factor):
+        return factor * self.value
+
+
+def behind_a_weak_reference(holder):
+    reference = weakref.ref(holder)
+    return lambda: reference().value, lambda v: setattr(holder, "value", v)
+
+
+def behind_a_proxy(holder):
+    proxy = weakref.proxy(holder)
+    return lambda: proxy.value, lambda v: setattr(holder, "value", v)
+
+
+def behind_a_weak_method(holder):
+    method = weakref.WeakMethod(holder.times)
+    return lambda: method()(2.0), lambda v: setattr(holder, "value", v)
+
+
+def in_a_dict_of_weak_values(holder):
+    values = weakref.WeakValueDictionary(a=holder)
+    return lambda: values["a"].value, lambda v: setattr(holder, "value", v)
+
+
+def by_attrgetter(holder):
+    get = operator.attrgetter("inner.value")
+    return lambda: get(holder), lambda v: setattr(holder.inner, "value", v)
+
+
+def by_a_partial_of_attrgetter(holder):
+    get = functools.partial(operator.attrgetter("value"), holder)
+    return lambda: get(), lambda v: setattr(holder, "value", v)
+
+
+def by_methodcaller(holder):
+    call = operator.methodcaller("times", 3.0)
+    return lambda: call(holder), lambda v: setattr(holder, "value", v)
+
+
+def in_a_context_variable(holder):
+    variable = contextvars.ContextVar("variable", default=1.0)
+    return lambda: variable.get(), variable.set
+
+
+def in_an_object_in_a_context_variable(holder):
+    variable = contextvars.ContextVar("variable", default=holder)
+    return lambda: variable.get().value, lambda v: setattr(holder, "value", v)
+
+
+def in_an_array(holder):
+    values = array.array("d", [1.0])
+    return lambda: values[0], lambda v: values.__setitem__(0, v)
+
+
+def in_a_memoryview(holder):
+    values = memoryview(array.array("d", [1.0]))
+    return lambda: values[0], lambda v: values.__setitem__(0, v)
+
+
+def in_a_view_of_a_dict(holder):
+    table = {"a": 1.0}
+    values = table.values()
+    return lambda: sum(values), lambda v: table.__setitem__("a", v)
+
+
+def in_a_cell(holder):
+    value = 1.0
+    cell = (lambda: value).__closure__[0]
+    return lambda: cell.cell_contents, lambda v: setattr(cell, "cell_contents", v)
+
+
+def in_a_class_of_user_dict(holder):
+    class Settings(collections.UserDict):
+        def __missing__(self, key):
+            return 1.0
+
+    settings = Settings()
+    return lambda: settings["value"], lambda v: settings.__setitem__("value", v)
+
+
+def in_a_class_of_user_list(holder):
+    values = type("Values", (collections.UserList,), {"__module__": __name__})([1.0])
+    return lambda: values[0], lambda v: values.__setitem__(0, v)
+
+
+def in_a_class_of_chain_map(holder):
+    settings = type("Chain", (collections.ChainMap,), {"__module__": __name__})({}, {"a": 1.0})
+    return lambda: settings["a"], lambda v: settings.__setitem__("a", v)
+
+
+def in_an_attribute_of_a_dict(holder):
+    class Settings(dict):
+        default = 1.0
+
+        def __missing__(self, key):
+            return self.default
+
+    settings = Settings()
+    return lambda: settings["value"], lambda v: setattr(settings, "default", v)
+
+
+def in_a_metaclass(holder):
+    class Meta(type):
+        value = 1.0
+
+        @property
+        def current(cls):
+            return cls.value
+
+    class Settings(metaclass=Meta):
+        pass
+
+    return lambda: Settings.current, lambda v: setattr(Meta, "value", v)
+
+
+def by_the_getattr_of_a_metaclass(holder):
+    class Meta(type):
+        table = {"value": 1.0}  # noqa: RUF012
+
+        def __getattr__(cls, name):
+            return Meta.table[name]  # a KeyError for other names
+
+    class Settings(metaclass=Meta):
+        pass
+
+    return lambda: Settings.value, lambda v: Meta.table.__setitem__("value", v)
+
+
+def by_the_item_of_a_class(holder):
+    class Settings:
+        table = {"value": 1.0}  # noqa: RUF012
+
+        def __class_getitem__(cls, name):
+            return cls.table[name]
+
+    return lambda: Settings["value"], lambda v: Settings.table.__setitem__("value", v)
+
+
+def in_keyword_defaults_that_are_replaced(holder):
+    def read(*, value=1.0):
+        return value
+
+    return lambda: read(), lambda v: setattr(read, "__kwdefaults__", {"value": v})
+
+
+def in_a_forward_that_a_module_was_given(holder):
+    module = nn.Identity()
+    module.forward = lambda x: holder.value * x
+    return lambda: module(2.0), lambda v: setattr(holder, "value", v)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        *(by_attrgetter, by_a_partial_of_attrgetter, by_methodcaller, in_a_context_variable),
+        *(in_an_object_in_a_context_variable, in_an_array, in_a_memoryview, in_a_view_of_a_dict),
+        *(in_a_cell, in_a_class_of_user_dict, in_a_class_of_user_list, in_a_class_of_chain_map),
+        *(in_an_attribute_of_a_dict, in_a_metaclass, by_the_getattr_of_a_metaclass),
+        *(by_the_item_of_a_class, in_keyword_defaults_that_are_replaced),
+        in_a_forward_that_a_module_was_given,
+    ],
+)
+def test_a_change_behind_an_object_of_the_standard_library(place):
+    read, change = place(holder := Holder())
+    executed = ctypes.c_long(0)
+
+    @pyml.record
+    def step(x):
+        executed.value += 1
+        return x * read()
+
+    x = pyml.tensor([1.0, -3.0])
+    for call in range(1, 21):
+        if call in (3, 9):  # between confirmations
+            change(call / 4)
+        assert step(x).tolist() == (x * read()).tolist(), f"call {call}"
+    assert executed.value < 14
+    del holder
+
+
+@pytest.mark.parametrize(
+    "place",
+    [behind_a_weak_reference, behind_a_proxy, behind_a_weak_method, in_a_dict_of_weak_values],
+)
+def test_weak_references_are_refused(place):
+    """What they lead to may be gone in a later call, and a guard must not keep it."""
+    read, _ = place(holder := Holder())
+    with pytest.raises(
+        pyml.RecordError, match=r"reaches a weak reference \(.*use the object itself"
+    ):
+        pyml.record(lambda x: x * read())(pyml.ones(2))
+    del holder

@@ -514,3 +514,21 @@ def test_printing_without_it_is_refused(capsys):
     with pytest.raises(pyml.RecordError, match=rf"print\(\) at {__file__}"):
         step(pyml.ones(2))
     assert capsys.readouterr().out == ""
+
+
+def test_a_function_that_the_step_calls_too():
+    """What it reads is the step's, and guards leave functions of the host out."""
+    table = {"factor": 1.0}
+
+    def factor():
+        return table["factor"]
+
+    @pyml.record
+    def step(x):
+        pyml.host(factor)
+        return x * factor()
+
+    step(pyml.ones(2))
+    with pytest.raises(pyml.RecordError, match=r"'factor' .* as well as pyml\.host\(\)"):
+        for _ in range(3):
+            step(pyml.ones(2))

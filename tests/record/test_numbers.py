@@ -1,7 +1,13 @@
 """Numbers of Python that a step changes by arithmetic: replays compute them."""
 
+import contextlib
+import copy
 import ctypes
+import datetime
+import decimal
+import json
 import math
+import pickle
 import threading
 from types import SimpleNamespace
 
@@ -288,13 +294,33 @@ CHANGES = {
     "to float": lambda n: n + 0.5,
     "large": lambda n: n * 3 + 2**70,
 }
+BITS = {
+    "&": lambda n: (n + 5) & 13,
+    "reflected &": lambda n: (13 & n) + 3,
+    "|": lambda n: (n | 2) + 1,
+    "reflected |": lambda n: (2 | n) + 1,
+    "^": lambda n: (n + 1) ^ 5,
+    "reflected ^": lambda n: 5 ^ (n + 1),
+    "<<": lambda n: (n << 1) % 101 + 1,
+    "reflected <<": lambda n: 1 << (n % 5),
+    ">>": lambda n: (n + 7) >> 1,
+    "reflected >>": lambda n: (1000 >> (n % 5)) + n % 2,
+    "~": lambda n: ~n - 1,
+}
 
 
 @pytest.mark.parametrize("start", [0, 1, 0.25])
 @pytest.mark.parametrize("name", CHANGES)
 def test_arithmetic_is_that_of_python(name, start):
+    if name == "pow with a modulus" and type(start) is float:
+        with pytest.raises(TypeError):
+            assert_arithmetic_of_python(CHANGES[name], start)
+    else:
+        assert_arithmetic_of_python(CHANGES[name], start)
+
+
+def assert_arithmetic_of_python(change, start):
     """Value and type of what is stored, and the bits of what it is multiplied with."""
-    change = CHANGES[name]
     self, eager = SimpleNamespace(n=start), start
     executions = ctypes.c_long()
 
@@ -303,11 +329,6 @@ def test_arithmetic_is_that_of_python(name, start):
         self.n = change(self.n)
         return x * self.n
 
-    if name == "pow with a modulus" and type(start) is float:
-        with pytest.raises(TypeError):
-            for _ in range(3):
-                pyml.record(step)(pyml.ones(2))
-        return
     step, x = pyml.record(step), pyml.tensor([1.5, -2.0], dtype=pyml.float64)
     for call in range(1, CALLS + 1):
         eager = change(eager)
@@ -315,6 +336,12 @@ def test_arithmetic_is_that_of_python(name, start):
         assert same(self.n, eager), f"call {call}: {self.n!r}, eagerly {eager!r}"
         assert_same_bits(result.array, (x * eager).array)
     assert executions.value <= BOUND + 5
+
+
+@pytest.mark.parametrize("start", [0, 6])
+@pytest.mark.parametrize("name", BITS)
+def test_bits_are_those_of_python(name, start):
+    assert_arithmetic_of_python(BITS[name], start)
 
 
 FACTORS = {
@@ -398,6 +425,117 @@ def test_an_exception_of_arithmetic_is_that_of_python():
     assert same(self.n, 0)
     assert step(pyml.ones(1, dtype=pyml.float64)).item() == -1
     assert same(self.n, -1)
+
+
+# ---- what looks at the number itself -------------------------------------------------------------
+
+
+def match(n):
+    match n:
+        case 2:
+            return "two"
+        case int(k) if k > 5:
+            return "many"
+        case float():
+            return "a float"
+        case int():
+            return "an int"
+
+
+class Meta(type):
+    pass
+
+
+LOOKS = {
+    "type is": lambda n: type(n) is int,
+    "type in": lambda n: type(n) in (int, float),
+    "a table of types": lambda n: {int: 1, float: 2}[type(n)],
+    "a type's name": lambda n: type(n).__name__,
+    "made by its type": lambda n: type(n)(7.5),
+    "mapped types": lambda n: [kind.__name__ for kind in map(type, (n, 1.5))],
+    "types of classes": lambda n: (type(int) is type, type(Meta) in (type,)),
+    "an object of a metaclass": lambda n: type(Meta("M", (), {})),
+    "isinstance of type": lambda n: (isinstance(int, type), isinstance(n, type)),
+    "subclasses of type": lambda n: (issubclass(Meta, type), issubclass(int, type)),
+    "a class by type": lambda n: type("Made", (), {"a": 1}).a,
+    "a metaclass": lambda n: type(type("Kind", (type,), {})("Made", (), {})).__name__,
+    "__class__": lambda n: n.__class__ is int,
+    "the type of a power": lambda n: type((3 - n) ** (n % 3)),
+    "isinstance of a power": lambda n: isinstance((4 - n) ** (6 - n), int) if n != 4 else None,
+    "match": match,
+    "texts": lambda n: f"{n} {n!r} {n:5.1f} " + "%d %s %.2f" % (n, n, n),  # noqa: UP031
+    "a key": lambda n: {2: "two", 3: "three"}.get(n, "more"),
+    "keys of a result": lambda n: {n: 1, "n": n},
+    "copied": lambda n: copy.copy(n) + copy.deepcopy([n])[0],
+    "np.asarray": lambda n: np.asarray(n).tolist(),
+    "an array of it": lambda n: np.array([n, 1.5]).tolist(),
+    "np.full": lambda n: np.full(2, n).tolist(),
+    "np.float32": lambda n: float(np.float32(2) + n),
+    "json": lambda n: json.dumps({"n": n}),
+    "pickle": lambda n: pickle.dumps(n),
+    "timedelta": lambda n: datetime.timedelta(n).days,
+    "Decimal": lambda n: str(decimal.Decimal(n)),
+    "a set": lambda n: {n},
+}
+REFUSED = ("json", "pickle", "timedelta", "Decimal", "a set")
+
+
+@pytest.mark.filterwarnings("ignore:record. .* was recorded 12 times")
+@pytest.mark.parametrize("start", [0, 0.5])
+@pytest.mark.parametrize("name", LOOKS)
+def test_the_number_is_what_it_seems(name, start):
+    """What stands in its place while a step is recorded is not seen, or refused."""
+    look, self = LOOKS[name], SimpleNamespace(n=start)
+
+    def step(x):
+        self.n += 1
+        return x * 2, look(self.n)
+
+    def play():
+        n = start
+        for _ in range(18):
+            n += 1
+            got, wanted = step(pyml.ones(2))[1], look(n)
+            assert type(got) is type(wanted) and repr(got) == repr(wanted)
+
+    step = pyml.record(step)
+    if name in REFUSED:
+        with pytest.raises(pyml.RecordError, match=r"record: .*number.*(/|<).*py.*") as error:
+            play()
+        assert "int(...)" in str(error.value) or "pyml.host" in str(error.value)
+    else:
+        play()
+    assert_is_plain(self.n)
+    assert "type" not in globals()
+
+
+def test_a_name_type_of_the_users_own_is_left():
+    namespace = {"self": SimpleNamespace(n=0), "type": lambda n: "mine"}
+    exec("def step(x):\n    self.n += 1\n    return x * self.n, type(self.n)", namespace)
+    step, mine = pyml.record(namespace["step"]), namespace["type"]
+    for _ in range(6):
+        assert step(pyml.ones(2))[1] == "mine"
+    assert namespace["type"] is mine
+
+
+@pytest.mark.parametrize("place", ["attribute", "entry", "closure"])
+def test_an_item_that_a_step_has_put_somewhere_when_it_raises(place):
+    box, table, cell, fails = SimpleNamespace(n=0.0), {"n": 0.0}, 0.0, ctypes.c_long()
+
+    def step(x):
+        nonlocal cell
+        box.n = table["n"] = cell = x.sum().item()
+        if fails.value:
+            raise KeyError("mine")
+        return x * 2
+
+    step = pyml.record(step)
+    for call in range(1, 8):
+        fails.value = call in (1, 3, 4)
+        with contextlib.suppress(KeyError):
+            step(pyml.full((2,), float(call)))
+        for n in (box.n, table["n"], cell):
+            assert_is_plain(n)
 
 
 # ---- branches ------------------------------------------------------------------------------------

@@ -364,6 +364,25 @@ def test_decorator_forms(batches):
     assert pyml.record(unrecordable="eager")(lambda x: x)(batches[0]) is batches[0]
 
 
+def test_an_item_is_what_the_tensor_was_where_it_is_read():
+    """The tensor is changed in place behind that line."""
+    weight, log = pyml.ones(1), []
+
+    def step(x):
+        y = x.sum()
+        read = weight.item(), y.item(), x[0].item()
+        pyml.host(log.append, read)
+        weight.add_(1)
+        y.mul_(10)
+        x.mul_(2)
+        return read
+
+    step = pyml.record(step)
+    for call in range(1, 20):
+        assert step(pyml.full((2,), float(call))) == (call, 2 * call, call)
+    assert log == [(call, 2 * call, call) for call in range(1, 20)]
+
+
 # ---- an index that is out of range ---------------------------------------------------------------
 
 

@@ -377,3 +377,42 @@ def hook_on_a_parameter(record):
 
     yield from train(step, X, Y)
     yield from final(model)
+
+
+def share_a_new_one(a, b, x):
+    b.grad = None
+    (b * x).sum().backward()
+    a.grad = b.grad
+    (a * x).sum().backward()
+
+
+def share_what_stays(a, b, x):
+    ((b * x).sum() + (a * x * x).sum()).backward()
+    a.grad = b.grad
+
+
+def use_what_they_share(a, b, x):
+    """Outside of the step they are made to share it, now and then."""
+    ((b * x).sum() + (a * x * x).sum()).backward()
+
+
+@loop(each={f.__name__: f for f in (share_a_new_one, share_what_stays, use_what_they_share)})
+def gradients_that_two_tensors_share(record, backward):
+    a, b = nn.Parameter(torch.ones(3)), nn.Parameter(torch.ones(3))
+    kept = []
+
+    @record
+    def step(x):
+        backward(a, b, x)
+
+    for call, x in enumerate(torch.randn(60, 3), 1):
+        if call % 7 == 0:
+            a.grad = b.grad
+        if call % 11 == 0:
+            a.grad = b.grad = None
+        if call % 13 == 0:
+            b.grad = torch.zeros(3)
+        step(x)
+        if call % 17 == 0:
+            kept.append(a.grad)
+        yield a.grad, b.grad, a.grad is b.grad, kept
