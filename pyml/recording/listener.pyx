@@ -31,7 +31,7 @@ from pyml.ops.arrays cimport contiguous, copy_into
 from pyml.recorder cimport ArrayArgument, Recorder, Traced, close_recorder, of_thread, open_recorder
 from pyml.recording.diagnostics cimport Diagnosis
 from pyml.recording.guards cimport ANY, Guards, Target, equal_values
-from pyml.recording.layout cimport Span, copies_of, layout_of, span_of
+from pyml.recording.layout cimport Span, copies_of, first_of, layout_of, span_of
 from pyml.recording.nest cimport flatten, mapped, unflatten
 from pyml.recording.program cimport (
     ARGUMENT, COPIED, OUTSIDE, Effect, Gradient, HostCall, ParameterState, Program, Result, Slot, Updating, add_gradient,
@@ -742,6 +742,7 @@ cdef class Recording(Recorder):
         if self.has_altered() or self.has_leaked():
             return False
         p.shapes = [t.shape for t in leaves]
+        p.firsts = [first_of(leaves, i) for i in range(len(leaves))]
         p.types = [cnp.PyArray_TYPE((<Tensor>t).array) for t in leaves]
         p.needs_grad = [bool((<Tensor>t)._requires_grad) for t in leaves]
         for i, requires_grad in p.tracked:

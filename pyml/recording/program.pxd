@@ -90,6 +90,7 @@ cdef class Program:
     cdef list shapes, types      # of the arguments
     cdef list needs_grad
     cdef list tracked            # (argument, requires_grad) that the step sets
+    cdef list firsts             # for each argument the first that is the same Tensor
     cdef tuple layout            # how the arguments lie in memory, see layout.pyx
     cdef bint is_apart           # each by itself, and contiguous
     cdef bint writes             # any argument

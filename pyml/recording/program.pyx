@@ -19,7 +19,7 @@ from pyml._kernels cimport (
 )
 from pyml.memory cimport new_array, size_bytes
 from pyml.recording.guards cimport Target, equal_values, same_items
-from pyml.recording.layout cimport copies_of, layout_of
+from pyml.recording.layout cimport copies_of, first_of, layout_of
 from pyml.recording.nest cimport flatten, mapped, unflatten
 from pyml.tensor cimport Tensor, grad_enabled, wrap
 
@@ -141,7 +141,7 @@ cdef class Program:
             a = t.array
             if cnp.PyArray_TYPE(a) != <int>self.types[i] or t._requires_grad != <bint>self.needs_grad[i]:
                 return False
-            if not same_shape(a, self.shapes[i]):
+            if not same_shape(a, self.shapes[i]) or first_of(leaves, i) != <Py_ssize_t>self.firsts[i]:
                 return False
             if self.is_apart and not cnp.PyArray_ISCARRAY_RO(a):
                 return False
