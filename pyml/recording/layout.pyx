@@ -34,6 +34,14 @@ cdef Span span_of(ndarray a) noexcept:
     return s
 
 
+cdef Py_ssize_t first_of(list tensors, Py_ssize_t i):
+    """The place of the first that is the same object as that at i."""
+    cdef Py_ssize_t k = 0
+    while tensors[k] is not tensors[i]:
+        k += 1
+    return k
+
+
 cdef tuple layout_of(list tensors):
     """For each argument the first one that it shares memory with, perhaps by way of others (itself, if there is none),
     and how far from the begin of their memory it lies."""

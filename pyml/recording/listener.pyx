@@ -34,11 +34,11 @@ from pyml.ops.arrays cimport contiguous, copy_into
 from pyml.recorder cimport ArrayArgument, Recorder, Traced, close_recorder, of_thread, open_recorder
 from pyml.recording.diagnostics cimport Diagnosis
 from pyml.recording.guards cimport ANY, Guards, Target, equal_values
-from pyml.recording.layout cimport Span, copies_of, layout_of, span_of
+from pyml.recording.layout cimport Span, copies_of, first_of, layout_of, span_of
 from pyml.recording.nest cimport flatten, mapped, opened, put_back, unflatten
 from pyml.recording.program cimport (
     ARGUMENT, COPIED, OUTSIDE, Effect, Gradient, HostCall, ParameterState, Program, Result, Slot, Stop, Updating,
-    add_gradient, copy_of, first_of, held,
+    add_gradient, copy_of, firsts_of, held,
 )
 from pyml.recording.provenance cimport CONSTANT, KERNEL, NUMPY, REWRITTEN, NewMemory, Piece
 from pyml.tensor cimport Tensor, alias_of, grad_enabled, wrap
@@ -830,6 +830,7 @@ cdef class Recording(Recorder):
         if self.has_altered() or self.has_leaked():
             return False
         p.shapes = [t.shape for t in leaves]
+        p.firsts = [first_of(leaves, i) for i in range(len(leaves))]
         p.types = [cnp.PyArray_TYPE((<Tensor>t).array) for t in leaves]
         p.needs_grad = [bool((<Tensor>t)._requires_grad) for t in leaves]
         for i, requires_grad in p.tracked:
@@ -1139,7 +1140,7 @@ cdef class Recording(Recorder):
             if g.after is not None and self.in_arena(now.array) and type(cnp.get_array_base(now.array)) is Block:
                 g.block = cnp.get_array_base(now.array)
             p.gradients.append(g)
-        p.first_of = first_of([self.input_arrays[(<Gradient>g).input] for g in p.gradients if (<Gradient>g).input >= 0])
+        p.first_of = firsts_of([self.input_arrays[(<Gradient>g).input] for g in p.gradients if (<Gradient>g).input >= 0])
         p.shares = p.first_of is not None and p.first_of != list(range(len(p.first_of)))
         for i in range(len(self.staged)):
             now = (<Tensor>self.staged[i])._grad

@@ -110,6 +110,7 @@ cdef class Program:
     cdef list shapes, types      # of the arguments
     cdef list needs_grad
     cdef list tracked            # (argument, requires_grad) that the step sets
+    cdef list firsts             # for each argument the first that is the same Tensor
     cdef tuple layout            # how the arguments lie in memory, see layout.pyx
     cdef bint is_apart           # each by itself, and contiguous
     cdef bint writes             # any argument
@@ -201,7 +202,7 @@ cdef ndarray copy_of(ndarray a)
 cdef int add_gradient(Tensor t, ndarray array) except -1
 cdef list states_of(list schedules)
 cdef int rewind(list states) except -1
-cdef list first_of(list arrays)
+cdef list firsts_of(list arrays)
 cdef Held held(ndarray array, bint in_arena)
 cdef Program find(list programs, list leaves, spec)
 

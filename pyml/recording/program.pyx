@@ -21,7 +21,7 @@ from pyml._kernels cimport (
 )
 from pyml.memory cimport new_array, size_bytes
 from pyml.recording.guards cimport Target, equal_values, same_items
-from pyml.recording.layout cimport copies_of, layout_of
+from pyml.recording.layout cimport copies_of, first_of, layout_of
 from pyml.recording.nest cimport flatten, mapped, unflatten
 from pyml.recording.trace cimport FROM_BEFORE, FROM_STEP
 from pyml.tensor cimport Tensor, grad_enabled, unwritable, wrap
@@ -179,7 +179,7 @@ cdef class Program:
             a = t.array
             if cnp.PyArray_TYPE(a) != <int>self.types[i] or t._requires_grad != <bint>self.needs_grad[i]:
                 return False
-            if not same_shape(a, self.shapes[i]):
+            if not same_shape(a, self.shapes[i]) or first_of(leaves, i) != <Py_ssize_t>self.firsts[i]:
                 return False
             if self.is_apart and not cnp.PyArray_ISCARRAY_RO(a):
                 return False
@@ -275,7 +275,7 @@ cdef class Program:
                 may_share = True
         if self.first_of is None or not (may_share or self.shares):
             return True
-        return self.first_of == first_of([g.tensor._grad.array for g in self.gradients if g.input >= 0])
+        return self.first_of == firsts_of([g.tensor._grad.array for g in self.gradients if g.input >= 0])
 
     cdef bint runs_in_c(self) except -1:
         """Whether nothing but kernels, options and gradients belongs to a step."""
@@ -751,7 +751,7 @@ cdef class Program:
         return rows
 
 
-cdef list first_of(list arrays):
+cdef list firsts_of(list arrays):
     """Of each array which is the first with the same memory. None for less than two."""
     cdef dict first = {}
     if len(arrays) < 2:

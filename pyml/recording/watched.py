@@ -8,7 +8,7 @@ from pyml.tensor import Tensor
 __all__ = ["Watched"]
 
 # what says nothing of the values
-FORM = frozenset(("dtype", "flags", "itemsize", "nbytes", "ndim", "shape", "size", "strides"))
+FORM = frozenset(("dtype", "itemsize", "nbytes", "ndim", "shape", "size", "strides"))
 # what gives a part of the array, or the array in another form, as long as it does not copy
 VIEWS = frozenset(("T", "ravel", "reshape", "squeeze", "swapaxes", "transpose"))
 CURES = {

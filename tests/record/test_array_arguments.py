@@ -48,6 +48,7 @@ OF_AN_ARRAY = {
     "item": lambda x: pyml.ones(3) * x.item(0),
     "float": lambda x: pyml.ones(3) * float(x[0]),
     "element": lambda x: pyml.ones(3) * (2.0 if x[0] == 1 else 1.0),
+    "flags": lambda x: pyml.ones(3) * (2.0 if x.flags.writeable else 1.0),
     "base": lambda x: pyml.ones(3) * (2.0 if x.base is None else 1.0),
     "real": lambda x: pyml.ones(3) * float(x.real[0]),
     "equality": lambda x: pyml.ones(3) * float((x == 1).all()),

@@ -417,6 +417,15 @@ def state_is_changed_in_place(s):
         state["momentum_buffer"].zero_()
 
 
+@change(setup=with_optimizer("SGD", momentum=0.9))
+def the_dict_of_states_is_replaced(s):
+    optimizer = s.current_optimizer()
+    optimizer.state = {
+        p: {name: t.clone() * 2 for name, t in state.items()}
+        for p, state in optimizer.state.items()
+    }
+
+
 @change(setup=with_optimizer("Adam", lr=0.01))
 def a_state_is_replaced(s):
     s.current_optimizer().state[s.model.last.bias]["exp_avg"] = pyml.ones(2)
@@ -749,3 +758,14 @@ def test_weak_references_are_refused(place):
     ):
         pyml.record(lambda x: x * read())(pyml.ones(2))
     del holder
+
+
+@pytest.mark.parametrize("kind", ["pre", "post"])
+def test_a_hook_on_the_optimizers_step_is_noticed(kind):
+    """It is refused, as one that is there from the start."""
+    s = script(pyml.record)
+    for _ in range(3):
+        s.step(s.x[:10], s.y[:10])
+    getattr(s.optimizer, f"register_step_{kind}_hook")(lambda *_: None)
+    with pytest.raises(pyml.RecordError, match="hook"):
+        s.step(s.x[:10], s.y[:10])

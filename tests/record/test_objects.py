@@ -1,10 +1,8 @@
 """Objects of dataclasses and the like: arguments, results, state."""
 
-import contextlib
 import ctypes
 import enum
 import pickle
-import weakref
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -300,44 +298,6 @@ def test_a_counter_of_numpy_is_refused_with_the_cure(number):
     ):
         for _ in range(3):
             step(pyml.ones(2))
-
-
-class Config:
-    def __init__(self):
-        self.factor = 1.0
-
-
-@pytest.mark.parametrize("kind", [weakref.proxy, weakref.ref])
-def test_what_a_weak_reference_refers_to_is_looked_at(kind):
-    config, executions = Config(), ctypes.c_long()
-    self = SimpleNamespace(config=kind(config))
-
-    def step(x):
-        executions.value += 1
-        return x * (self.config if kind is weakref.proxy else self.config()).factor
-
-    step = pyml.record(step)
-    for call in range(1, 30):
-        config.factor = 2.0 if call in (5, 6, 20) else 1.0
-        assert_same_bits(step(pyml.ones(2)).array, np.full(2, config.factor, np.float32))
-    assert executions.value <= MOST
-
-
-@pytest.mark.parametrize("kind", [weakref.proxy, weakref.ref])
-def test_a_weak_reference_to_what_is_gone(kind):
-    config = Config()
-    gone = kind(config)
-    del config
-
-    def step(x):
-        with contextlib.suppress(ReferenceError):
-            x = x * (1 if kind is weakref.proxy and gone.factor else 2)
-        return x + 1
-
-    assert_same_bits(
-        pyml.record(step)(pyml.ones(2)).array,
-        np.full(2, 2 if kind is weakref.proxy else 3, np.float32),
-    )
 
 
 # ---- methods -------------------------------------------------------------------------------------

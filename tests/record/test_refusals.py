@@ -447,7 +447,7 @@ def test_a_tensor_that_is_kept_is_to_be_cloned(name):
 def test_an_array_that_is_converted_in_the_step():
     """By NumPy: refused with the cure; by pyml, or to the type that it has: recorded."""
     array = np.arange(3, dtype=np.float64)
-    with pytest.raises(pyml.RecordError, match=r"astype\(\) of an argument .*\.float\(\)"):
+    with pytest.raises(pyml.RecordError, match=r"astype of an argument .*\.float\(\)"):
         pyml.record(lambda a: pyml.tensor(a.astype(np.float32)) * 2)(array)
     for convert in (
         lambda a: pyml.tensor(a).float(),

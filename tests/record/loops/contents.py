@@ -709,6 +709,7 @@ def scheduler_attribute():
     model = nn.Linear(3, 1)
     optimizer = pyml.optim.SGD(model.parameters(), lr=1.0)
     scheduler = pyml.optim.lr_scheduler.StepLR(optimizer, step_size=1)
+    optimizer.step()
     return lambda x: x * scheduler.last_epoch, lambda: scheduler.step()
 
 

@@ -428,7 +428,7 @@ def settings_found_by_getattr(record):
         yield step(x, y)
 
 
-@loop
+@loop(expect="refused")
 def weak_reference_to_settings(record):
     class Settings:
         weight = 1.0
