@@ -31,16 +31,19 @@ cdef class PairLoss:
         node: the operation's name in a graph.
         slope: slope(g, x, t, *options) is g * df/dx, computed by operations that can be differentiated again.
         slope_t: the same with df/dt. Default: minus the slope, as of every function of x - t.
+        options: {name: the least that it may be, or None}: at most two, alpha and beta of the kernels.
         signs: the targets are 1 or -1: they have no gradient, and take the input's dtype.
     """
     cdef str name, node
     cdef int kernel_forward, kernel_backward
     cdef object slope, slope_t
+    cdef dict options
     cdef bint signs
 
-    def __init__(self, name, node, slope, slope_t=None, *, signs=False):
+    def __init__(self, name, node, slope, slope_t=None, *, options=None, signs=False):
         kernel = name.removesuffix("_loss")
-        self.name, self.node, self.slope, self.slope_t, self.signs = name, node, slope, slope_t, signs
+        self.name, self.node, self.slope, self.slope_t = name, node, slope, slope_t
+        self.options, self.signs = options or {}, signs
         self.kernel_forward = _kernels.kernel(f"{kernel}_forward")
         self.kernel_backward = _kernels.kernel(f"{kernel}_backward")
 
@@ -51,11 +54,12 @@ cdef class PairLoss:
             input, target: of one shape; others are broadcast with a warning.
             reduction: "mean", "sum" or "none".
             weight: a factor for each element, by whose sum the mean divides; or None.
-            options: at most two numbers, alpha and beta of the kernels.
+            options: numbers, in the order of their names.
         """
         cdef Tensor x = real_tensor(input, self.name, "input"), t, out
         cdef int how = reduction_of(reduction, self.name)
         cdef PairLossNode node
+        cdef double alpha = self.option(options, 0), beta = self.option(options, 1)
         if not isinstance(target, Tensor):
             raise TypeError(f"{self.name}: target must be a Tensor, not {type(target).__name__}")
         t = target
@@ -76,24 +80,36 @@ cdef class PairLoss:
         cdef ndarray a = contiguous(x.array), b = contiguous(t.array)
         cdef ndarray y = empty_like(a) if how == NONE else empty_scalar(a)
         _kernels.pair_loss_forward(
-            self.kernel_forward, y, a, b, option(options, 0), option(options, 1), how)
+            self.kernel_forward, y, a, b, alpha, beta, how)
         out = wrap(y)
         if tracks(x) or (tracks(t) and not self.signs):
             node = PairLossNode.__new__(PairLossNode)
             node.loss, node.options, node.reduction = self, options, how
+            node.alpha, node.beta = alpha, beta
             node.connect(out, (x, None if self.signs else t))
             node.keep(x)
             node.keep(t)
         return out
 
-
-cdef inline double option(tuple options, int i) except? -1:
-    return options[i] if i < len(options) else 0
+    cdef double option(self, tuple options, int i) except? -1:
+        """The i-th option if there is one, else 0."""
+        cdef double number
+        if i >= len(options):
+            return 0
+        name, least = list(self.options.items())[i]
+        try:
+            number = options[i]
+        except TypeError:
+            raise TypeError(f"{self.name}: {name} must be a number, not {type(options[i]).__name__}") from None
+        if least is not None and not number >= least:
+            raise ValueError(f"{self.name}: {name} is {number}, it must be at least {least}")
+        return number
 
 
 cdef class PairLossNode(Node):
     cdef PairLoss loss
     cdef tuple options
+    cdef double alpha, beta
     cdef int reduction
 
     def name(self):
@@ -115,9 +131,7 @@ cdef class PairLossNode(Node):
         cdef ndarray dx = None if self.inputs[0] is None else empty_like(x)
         cdef ndarray dt = None if self.inputs[1] is None else empty_like(x)
         _kernels.pair_loss_backward(
-            self.loss.kernel_backward, dx, dt, contiguous(dy.array), x, t, option(self.options, 0),
-            option(self.options, 1), self.reduction,
-        )
+            self.loss.kernel_backward, dx, dt, contiguous(dy.array), x, t, self.alpha, self.beta, self.reduction)
         return None if dx is None else wrap(dx), None if dt is None else wrap(dt)
 
 
@@ -144,7 +158,7 @@ def smooth_l1_slope(g, x, t, beta):
     return g * (where(abs(d) < beta, d / beta, sign(d)) if beta > 0 else sign(d))
 
 
-cdef PairLoss SMOOTH_L1 = PairLoss("smooth_l1_loss", "SmoothL1", smooth_l1_slope)
+cdef PairLoss SMOOTH_L1 = PairLoss("smooth_l1_loss", "SmoothL1", smooth_l1_slope, options={"beta": 0})
 
 
 def smooth_l1_loss(input, target, reduction="mean", beta=1.0):
@@ -160,8 +174,6 @@ def smooth_l1_loss(input, target, reduction="mean", beta=1.0):
 
     Girshick 2015, "Fast R-CNN" (arXiv:1504.08083).
     """
-    if not beta >= 0:
-        raise ValueError(f"smooth_l1_loss: beta is {beta}, it must not be negative; 0 is the absolute error")
     return SMOOTH_L1.of(input, target, reduction, None, (beta,))
 
 
@@ -169,7 +181,9 @@ def hinge_embedding_slope(g, x, t, margin):
     return where(t != -1, g, 0.0) - where(t != 1, where(x <= margin, g, 0.0), 0.0)
 
 
-cdef PairLoss HINGE_EMBEDDING = PairLoss("hinge_embedding_loss", "HingeEmbedding", hinge_embedding_slope, signs=True)
+cdef PairLoss HINGE_EMBEDDING = PairLoss(
+    "hinge_embedding_loss", "HingeEmbedding", hinge_embedding_slope, options={"margin": None}, signs=True
+)
 
 
 def hinge_embedding_loss(input, target, margin=1.0, reduction="mean"):

@@ -23,7 +23,7 @@ class PairLoss(NamedTuple):
         slope_t: the derivative by t. Default: minus the slope.
         options: what to test, the defaults first; their order is that of alpha and beta. With
             each, an input between 0.5 and 1 must have a gradient: test_footprint.py looks for it.
-        refused: (options, message) of options that are out of range.
+        refused: (options, message) of those that are out of range.
         signs: targets are 1 or -1, and have no gradient.
         scale: of the rounding errors of each element. Default: its value.
     """
@@ -85,7 +85,7 @@ PAIR_LOSSES = [
         ),
         slope=lambda x, t, beta: np.where(abs(x - t) < beta, (x - t) / (beta or 1), np.sign(x - t)),
         options=({"beta": 1.0}, {"beta": 0.3}, {"beta": 0.0}),
-        refused=(({"beta": -1.0}, "beta is -1.0, it must not be negative"),),
+        refused=(({"beta": -1.0}, "beta is -1.0, it must be at least 0"),),
     ),
     PairLoss(
         "hinge_embedding_loss",

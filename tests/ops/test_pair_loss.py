@@ -94,7 +94,10 @@ def test_errors(loss):
 
 
 @EACH
-def test_options_out_of_range(loss):
+def test_options(loss):
+    for name in loss.options[0]:
+        with pytest.raises(TypeError, match=f"{loss.name}: {name} must be a number, not str"):
+            getattr(ops, loss.name)(pyml.ones(3), pyml.ones(3), **{name: "1"})
     for options, message in loss.refused:
         with pytest.raises(ValueError, match=f"{loss.name}: {message}"):
             getattr(ops, loss.name)(pyml.ones(3), pyml.ones(3), **options)
