@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 import pyml
-from helpers.activations import CALLS, IDS
+from helpers.activations import CALLS
 from helpers.sweep import Scaled
 from pyml import nn
-from pyml.autograd import gradcheck, gradgradcheck
 from pyml.nn import functional as F
 
 X = np.array([-30.0, -2.0, -0.5, -0.0, 0.0, 0.5, 2.0, 25.0])
@@ -105,18 +104,6 @@ def test_functions_in_place(f, options):
     np.testing.assert_array_equal(x.numpy(), getattr(F, f.name)(pyml.tensor(X), **options).numpy())
     assert changed.__name__ == f"{f.name}_"
     assert "inplace" not in inspect.signature(changed).parameters
-
-
-@pytest.mark.parametrize(("f", "options"), CALLS, ids=IDS)
-def test_derivatives(f, options):
-    """First and second, away from kinks."""
-    x = pyml.tensor([-2.3, -0.7, 0.4, 1.9], dtype=pyml.float64, requires_grad=True)
-
-    def function(x):
-        return getattr(F, f.name)(x, **options)
-
-    assert gradcheck(function, x)
-    assert gradgradcheck(function, x)
 
 
 @pytest.mark.parametrize(("ndim", "dim"), [(1, 0), (2, 1), (3, 0), (4, 1)])

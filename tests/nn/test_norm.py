@@ -144,3 +144,17 @@ def test_running_statistics_that_are_not_aligned_are_refused():
         F.batch_norm(pyml.ones(3, 2), mean, pyml.ones(2), training=True)
     y = F.batch_norm(pyml.ones(3, 2), mean, pyml.ones(2))
     np.testing.assert_allclose(y.numpy(), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("dtype", "size"), [("float32", 1e20), ("float64", 1e170)])
+def test_gradients_where_squares_are_too_large(dtype, size):
+    """By kernels and by operations: those of the normal numbers, smaller by the factor."""
+    dy = pyml.tensor([[1.0, 2.0], [-3.0, 0.5], [1.5, 1.0]], dtype=dtype)
+    given = []
+    for factor, create_graph in ((1, False), (size, False), (size, True)):
+        x = pyml.tensor(X * factor, dtype=dtype, requires_grad=True)
+        y = F.batch_norm(x, None, None, training=True, eps=0)
+        (dx,) = pyml.autograd.grad(y, x, dy, create_graph=create_graph)
+        given.append(dx.detach().numpy() * factor)
+    for dx in given[1:]:
+        np.testing.assert_allclose(dx, given[0], rtol=1e-3 if dtype == "float32" else 1e-10)

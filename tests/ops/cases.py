@@ -11,6 +11,8 @@ from helpers import tolerances
 from helpers.compare import assert_close, assert_same_bits
 from pyml.autograd import grad, gradcheck, gradgradcheck
 
+TABLES = []  # all cases that tests_of was given
+
 
 class Case(NamedTuple):
     """function(*tensors) is reference(*arrays), which computes in double."""
@@ -98,11 +100,27 @@ def check_gradients(case):
     assert y.requires_grad
     assert gradcheck(case.function, inputs)
     weights = pyml.tensor(np.random.default_rng(1).standard_normal(y.shape))
-    wanted = grad(y, inputs, weights, retain_graph=True)
-    got = grad(y, inputs, weights, create_graph=True)
+    wanted = gradients(y, inputs, weights)
+    assert_same_gradients(gradients(y, inputs, weights, create_graph=True), wanted)
+    for i in range(len(inputs) if len(inputs) > 1 else 0):
+        alone = [x if k == i else x.detach() for k, x in enumerate(inputs)]
+        y = case.function(*alone)
+        for create_graph in (False, True) if y.requires_grad else ():
+            got = gradients(y, alone[i], weights, create_graph)
+            assert_same_gradients(got, wanted[i : i + 1])
+    assert gradgradcheck(case.function, inputs)
+
+
+def gradients(y, inputs, weights, create_graph=False):
+    """By kernels, or with create_graph by operations; zeros where there is none."""
+    return grad(
+        y, inputs, weights, retain_graph=True, create_graph=create_graph, materialize_grads=True
+    )
+
+
+def assert_same_gradients(got, wanted):
     for a, b in zip(got, wanted, strict=True):
         np.testing.assert_allclose(a.detach().numpy(), b.numpy(), rtol=1e-9, atol=1e-12)
-    assert gradgradcheck(case.function, inputs)
 
 
 def tests_of(cases, of_any_layout=None):
@@ -111,6 +129,7 @@ def tests_of(cases, of_any_layout=None):
     Args:
         of_any_layout: those that take inputs of any strides. Default: all.
     """
+    TABLES.extend(cases)
     each = pytest.mark.parametrize("case", cases, ids=str)
 
     @each

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import pyml
 from helpers import tolerances
 from helpers.compare import assert_same_bits
-from ops.cases import Case, apart, check_gradients, positive, tests_of, with_zeros
+from ops.cases import Case, apart, positive, tests_of, with_zeros
 from pyml.autograd import grad
 
 SHAPES = [(), (5,), (3, 4), (2, 3, 2)]
@@ -42,7 +42,63 @@ def one(name, function, reference, *shapes, draw=None, **options):
     return Case(name, function, reference, shapes, draw, **options)
 
 
+# change in place, and what it makes of (2, 3) numbers x and of a that broadcasts to them
+IN_PLACE = {
+    "add_": (lambda y, a: y.add_(a), lambda x, a: x + a),
+    "add_ alpha": (lambda y, a: y.add_(a, alpha=2), lambda x, a: x + 2 * a),
+    "sub_": (lambda y, a: y.sub_(a), lambda x, a: x - a),
+    "div_": (lambda y, a: y.div_(a), lambda x, a: x / a),
+    "iadd": (lambda y, a: operator.iadd(y, a), lambda x, a: x + a),
+    "imul number": (lambda y, a: operator.imul(y, 3), lambda x, a: x * 3),
+    "addcmul_": (lambda y, a: y.addcmul_(a, a, value=2), lambda x, a: x + 2 * a * a),
+    "addcdiv_": (lambda y, a: y.addcdiv_(a, a + 1, value=2), lambda x, a: x + 2 * a / (a + 1)),
+    "lerp_": (lambda y, a: y.lerp_(a, 0.25), lambda x, a: x + 0.25 * (a - x)),
+    "copy_": (lambda y, a: y.copy_(a), lambda x, a: a + 0 * x),
+    "fill_": (lambda y, a: y.fill_(2), lambda x, a: 0 * x + 2),
+    "zero_": (lambda y, a: y.zero_(), lambda x, a: 0 * x),
+    "neg_": (lambda y, a: y.neg_(), lambda x, a: -x),
+    "exp_": (lambda y, a: y.exp_(), lambda x, a: np.exp(x)),
+    "sqrt_": (lambda y, a: y.sqrt_(), lambda x, a: np.sqrt(x)),
+    "tanh_": (lambda y, a: y.tanh_(), lambda x, a: np.tanh(x)),
+    "relu_": (lambda y, a: y.relu_(), lambda x, a: np.maximum(x, 0)),
+    "pow_": (lambda y, a: y.pow_(a), lambda x, a: x**a),
+    "abs_": (lambda y, a: y.abs_(), lambda x, a: np.abs(x)),
+    "log_": (lambda y, a: y.log_(), lambda x, a: np.log(x)),
+    "square_": (lambda y, a: y.square_(), lambda x, a: x * x),
+    "reciprocal_": (lambda y, a: y.reciprocal_(), lambda x, a: 1 / x),
+    "sigmoid_": (lambda y, a: y.sigmoid_(), lambda x, a: 1 / (1 + np.exp(-x))),
+    "floor_": (lambda y, a: y.floor_(), lambda x, a: np.floor(x)),
+    "ceil_": (lambda y, a: y.ceil_(), lambda x, a: np.ceil(x)),
+    "round_": (lambda y, a: y.round_(decimals=1), lambda x, a: np.round(x, 1)),
+    "clamp_": (lambda y, a: y.clamp_(0.8, 1.3), lambda x, a: np.clip(x, 0.8, 1.3)),
+    "sub_ alpha": (lambda y, a: y.sub_(a, alpha=3), lambda x, a: x - 3 * a),
+    "masked_fill_": (
+        lambda y, a: y.masked_fill_(pyml.tensor([True, False, True]), 1.5),
+        lambda x, a: np.where([True, False, True], 1.5, x),
+    ),
+}
+# their backward needs what they overwrite, and is refused
+OVERWRITING = ("pow_", "abs_", "log_", "square_", "clamp_")
+
+
+def changed(name, shape):
+    change, reference = IN_PLACE[name]
+    return Case(
+        name,
+        lambda x, a: change(x * 1, a) * 2,
+        lambda x, a: reference(x, a) * 2,
+        ((2, 3), shape),
+        positive,
+    )
+
+
 CASES = [
+    *[
+        changed(name, shape)
+        for name in IN_PLACE
+        if name not in OVERWRITING
+        for shape in ((2, 3), (3,))
+    ],
     *unary("neg", np.negative, eps=tolerances.EXACT),
     *unary("abs", np.abs, apart, eps=tolerances.EXACT),
     *unary("exp", np.exp),
@@ -152,6 +208,7 @@ CASES = [
         draw=positive,
     ),
     one("remainder tensor", pyml.remainder, np.remainder, (3, 4), (4,), draw=positive),
+    one("x**3 of zeros", lambda x: x**3, lambda x: x**3, (6,), draw=with_zeros),
     one("cast", lambda x: x.to(pyml.float64).to(x.dtype), lambda x: x, (3,), eps=tolerances.EXACT),
 ]
 
@@ -413,30 +470,6 @@ def test_clamp_needs_a_bound():
 
 # ---- in place ------------------------------------------------------------------------------------
 
-IN_PLACE = {
-    "add_": (lambda y, a: y.add_(a), lambda x, a: x + a),
-    "add_ alpha": (lambda y, a: y.add_(a, alpha=2), lambda x, a: x + 2 * a),
-    "sub_": (lambda y, a: y.sub_(a), lambda x, a: x - a),
-    "div_": (lambda y, a: y.div_(a), lambda x, a: x / a),
-    "iadd": (lambda y, a: operator.iadd(y, a), lambda x, a: x + a),
-    "imul number": (lambda y, a: operator.imul(y, 3), lambda x, a: x * 3),
-    "addcmul_": (lambda y, a: y.addcmul_(a, a, value=2), lambda x, a: x + 2 * a * a),
-    "addcdiv_": (lambda y, a: y.addcdiv_(a, a + 1, value=2), lambda x, a: x + 2 * a / (a + 1)),
-    "lerp_": (lambda y, a: y.lerp_(a, 0.25), lambda x, a: x + 0.25 * (a - x)),
-    "copy_": (lambda y, a: y.copy_(a), lambda x, a: a + 0 * x),
-    "fill_": (lambda y, a: y.fill_(2), lambda x, a: 0 * x + 2),
-    "zero_": (lambda y, a: y.zero_(), lambda x, a: 0 * x),
-    "neg_": (lambda y, a: y.neg_(), lambda x, a: -x),
-    "exp_": (lambda y, a: y.exp_(), lambda x, a: np.exp(x)),
-    "sqrt_": (lambda y, a: y.sqrt_(), lambda x, a: np.sqrt(x)),
-    "tanh_": (lambda y, a: y.tanh_(), lambda x, a: np.tanh(x)),
-    "relu_": (lambda y, a: y.relu_(), lambda x, a: np.maximum(x, 0)),
-    "masked_fill_": (
-        lambda y, a: y.masked_fill_(pyml.tensor([True, False, True]), 1.5),
-        lambda x, a: np.where([True, False, True], 1.5, x),
-    ),
-}
-
 
 @pytest.mark.parametrize("name", IN_PLACE)
 @pytest.mark.parametrize("shape", [(2, 3), (3,)])
@@ -448,8 +481,6 @@ def test_in_place(name, shape):
     memory = y.array
     assert change(y, pyml.tensor(b)) is y and np.shares_memory(y.array, memory) and y._version == 1
     np.testing.assert_allclose(memory, reference(a, b), rtol=1e-15)
-    case = Case(name, lambda x, other: change(x * 1, other) * 2, None, ((2, 3), shape), positive)
-    check_gradients(case)
 
 
 def test_in_place_needs_room():
@@ -488,10 +519,6 @@ def test_random_in_place():
         x.normal_(0, -1)
     with pytest.raises(TypeError, match="int64"):
         pyml.zeros(2, dtype=pyml.int64).uniform_()
-
-
-def test_powers_with_zeros_have_second_derivatives():
-    check_gradients(Case("x**3", lambda x: x**3, None, ((6,),), with_zeros))
 
 
 def test_rounding_a_bool_gives_it():

@@ -1,0 +1,262 @@
+"""Every differentiable operation of the library, with each option that changes its formula.
+
+Most stand in the tables of tests/ops, which have references too; here are the others. What the
+rows do is looked at by tests/test_derivatives.py: a Node, a function or an option that no row has
+met fails there.
+"""
+
+import importlib
+import itertools
+from pathlib import Path
+
+import numpy as np
+from ops import cases
+from ops.cases import Case, normal, positive
+
+import pyml
+from helpers.activations import CALLS, IDS
+from helpers.losses import CASES as PAIR_LOSSES
+from pyml import nn, ops
+from pyml.nn import functional as F
+
+for path in sorted((Path(__file__).parent / "ops").glob("test_*.py")):
+    importlib.import_module(f"ops.{path.stem}")
+
+CLASSES = 3
+WEIGHT = np.array([0.5, 2.0, 1.5])
+REDUCTIONS = ("mean", "sum", "none")
+
+
+def row(name, function, *shapes, draw=normal):
+    return Case(name, function, None, shapes, draw)
+
+
+# ---- activations ---------------------------------------------------------------------------------
+
+
+def off_kinks(rng, shape):
+    """On both sides of 0 and of the thresholds of softplus."""
+    return np.array([-2.3, -0.7, 0.4, 1.9, 7.5, 12.0])
+
+
+def named(name, **options):
+    """The function of nn.functional, looked up when it is called: a test may have wrapped it."""
+    return lambda *tensors: getattr(F, name)(*tensors, **options)
+
+
+def changing(name, **options):
+    """The same for one that changes its input: of a copy, which is used again."""
+    return lambda x: getattr(F, name)(x * 1, **options) * x
+
+
+def activations():
+    for (f, options), name in zip(CALLS, IDS, strict=True):
+        yield row(name, named(f.name, **options), (6,), draw=off_kinks)
+        if f.inplace:
+            function = changing(f.name, **options, inplace=True)
+            yield row(f"{name} inplace", function, (6,), draw=off_kinks)
+        if hasattr(F, f"{f.name}_"):
+            yield row(f"{name}_", changing(f"{f.name}_", **options), (6,), draw=off_kinks)
+
+
+def softmaxes():
+    for name in ("softmax", "log_softmax"):
+        for shape in ((3,), (2, 3), (2, 3, 2), ()):
+            for dim in range(max(len(shape), 1)):
+                yield row(f"{name} {dim}", named(name, dim=dim), shape)
+        yield row(f"{name} dtype", named(name, dim=0, dtype=pyml.float64), (3,))
+
+
+# ---- losses --------------------------------------------------------------------------------------
+
+
+def cross_entropies():
+    for shape, weighted, smoothing, reduction in itertools.product(
+        ((CLASSES,), (4, CLASSES), (2, CLASSES, 2)), (False, True), (0.0, 0.1), REDUCTIONS
+    ):
+        options = {"label_smoothing": smoothing, "reduction": reduction}
+        name = f"weighted={weighted} smoothing={smoothing} {reduction}"
+        weight = pyml.tensor(WEIGHT) if weighted else None
+        sizes = shape[:-2] + shape[-1:] if len(shape) == 3 else shape[:-1]
+        index = pyml.tensor((np.arange(np.prod(sizes, dtype=int)) % CLASSES).reshape(sizes))
+        ignored = 1 if sizes else 2
+        yield row(
+            f"cross_entropy of classes {name}",
+            lambda x, i=index, w=weight, k=ignored, o=options: F.cross_entropy(
+                x, i, w, ignore_index=k, **o
+            ),
+            shape,
+        )
+        p = pyml.tensor(positive(np.random.default_rng(4), shape))
+        yield row(
+            f"cross_entropy of probabilities {name}",
+            lambda x, p=p, w=weight, o=options: F.cross_entropy(x, p, w, **o),
+            shape,
+        )
+        if weighted:
+            yield row(
+                f"cross_entropy by target and weight {name}",
+                lambda x, p, w, o=options: F.cross_entropy(x, p, w, **o),
+                shape,
+                shape,
+                (CLASSES,),
+                draw=positive,
+            )
+
+
+def pair_losses():
+    for (name, (loss, options)), reduction, shape in itertools.product(
+        PAIR_LOSSES.items(), REDUCTIONS, ((), (2, 3))
+    ):
+        target = pyml.tensor(loss.target(np.random.default_rng(5), shape), dtype=pyml.float64)
+        function = named(loss.name, reduction=reduction, **options)
+        if loss.signs:
+            yield row(f"{name} {reduction}", lambda x, t=target, f=function: f(x, t), shape)
+        else:
+            yield row(f"{name} {reduction}", function, shape, shape)
+    for reduction in REDUCTIONS:
+        yield row(
+            f"mse_loss weight {reduction}",
+            lambda x, t, w, r=reduction: F.mse_loss(x, t, r, w),
+            *((2, 3), (2, 3), (2, 3)),
+            draw=positive,
+        )
+
+
+# ---- layers --------------------------------------------------------------------------------------
+
+
+def linears():
+    for shape in ((3,), (4, 3), (2, 2, 3)):
+        yield row("linear", named("linear"), shape, (2, 3))
+        yield row("linear bias", named("linear"), shape, (2, 3), (2,))
+
+
+def batch_norms():
+    """By x, weight and bias."""
+
+    def of(x, weight, bias, training, statistics, **options):
+        channels = x.shape[1]
+        mean = pyml.tensor(np.linspace(-1, 1, channels)) if statistics else None
+        var = pyml.tensor(np.linspace(0.5, 2, channels)) if statistics else None
+        return F.batch_norm(x, mean, var, weight, bias, training, **options)
+
+    for shape, (training, statistics) in itertools.product(
+        ((4, 2), (3, 2, 2)), ((True, False), (True, True), (False, True))
+    ):
+        name = f"batch_norm {'training' if training else 'inference'}"
+        given = {"training": training, "statistics": statistics}
+        channels = (shape[1],)
+        for affine, shapes, function in [
+            ("", (), lambda x, given=given: of(x, None, None, **given, eps=0.3)),
+            ("weight", (channels,), lambda x, w, given=given: of(x, w, None, **given)),
+            ("bias", (channels,), lambda x, b, given=given: of(x, None, b, **given, momentum=1)),
+            (
+                "weight bias",
+                (channels, channels),
+                lambda x, w, b, given=given: of(x, w, b, **given),
+            ),
+        ]:
+            yield row(f"{name} {affine}", function, shape, *shapes)
+
+
+def dropouts():
+    def of(x, module=F, **options):
+        return module.dropout(x * 1, 0.4, generator=pyml.Generator(1), **options) * x
+
+    yield row("dropout", of, (3, 3))
+    yield row("dropout inplace", lambda x: of(x, inplace=True), (3, 3))
+    yield row("dropout not in training", lambda x: of(x, training=False), (3,))
+    yield row("dropout of ops", lambda x: of(x, ops), (3, 3))
+
+
+# ---- what only Tensor has, and options that the tables of tests/ops leave out --------------------
+
+MASK = pyml.tensor([True, False, True])
+
+
+def with_hooks(x):
+    """A module's hooks of backward put nodes around it."""
+    module = nn.Tanh()
+    module.register_full_backward_hook(lambda module, dx, dy: None)
+    return module(x)
+
+
+OTHERS = [
+    row("Tensor.T", lambda x: x.T * 1, (2, 3)),
+    row("Tensor.mT", lambda x: x.mT * 1, (2, 3)),
+    row("Tensor.clip", lambda x: x.clip(0.7, max=1.6), (2, 3), draw=positive),
+    row("Tensor.view_as", lambda x: x.view_as(pyml.zeros(6)) * 2, (2, 3)),
+    row("Tensor.reshape_as", lambda x: x.reshape_as(pyml.zeros(6)) * 2, (2, 3)),
+    row("Tensor.expand_as", lambda x: x.expand_as(pyml.zeros(2, 3)) * 2, (3,)),
+    row("Tensor.type_as", lambda x: x.type_as(x.detach()) * 2, (3,)),
+    row("Tensor.double", lambda x: x.double() * 2, (3,)),
+    row("Tensor.float", lambda x: x.float().double() * 0 + x, (3,)),
+    row("Tensor.cpu", lambda x: x.cpu() * 2, (3,)),
+    row("Tensor.zero_", lambda x: (x * 1).zero_() + x, (3,)),
+    row("Tensor.__iter__", lambda x: pyml.stack(list(x)[::-1]), (3,)),
+    row("Tensor.where", lambda x, y: x.where(MASK, y), (3,), (3,)),
+    row("uniform_", lambda x: (x * 1).uniform_(-1, 2, generator=pyml.Generator(1)) * x, (3,)),
+    row("normal_", lambda x: (x * 1).normal_(2, 3, generator=pyml.Generator(1)) * x, (3,)),
+    row("max keepdim", lambda x: x.max(1, keepdim=True).values, (2, 3)),
+    row("prod keepdim", lambda x: x.prod(1, keepdim=True), (2, 3), draw=positive),
+    row("norm 2 keepdim", lambda x: x.norm(2, 1, keepdim=True), (2, 3)),
+    row("norm 3 keepdim", lambda x: x.norm(3, 1, keepdim=True), (2, 3)),
+    row("var unbiased", lambda x: x.var(1, unbiased=False), (2, 3)),
+    row("std correction", lambda x: x.std(1, correction=2), (2, 3)),
+    row("sum dtype", lambda x: x.sum(0, dtype=pyml.float64), (3,)),
+    row("mean dtype", lambda x: x.mean(0, dtype=pyml.float64), (3,)),
+    row("to dtype", lambda x: x.to(dtype=pyml.float32).double() * 0 + x, (3,)),
+    row("round decimals", lambda x: pyml.round(x, decimals=1) * x, (3,)),
+    row("setitem by a mask", lambda x: assigned(x * 1, MASK, 5.0), (3,)),
+    row("setitem of itself", lambda x: assigned(x * 1, 0, x[1] * x[2]), (3,)),
+    row("getitem of two parts", lambda x: x[0] * x[1:], (3,)),
+    row("hooks of a module", with_hooks, (3,)),
+]
+
+
+def assigned(x, index, value):
+    x[index] = value
+    return x
+
+
+ROWS = [
+    *activations(),
+    *softmaxes(),
+    *cross_entropies(),
+    *pair_losses(),
+    *linears(),
+    *batch_norms(),
+    *dropouts(),
+    *OTHERS,
+]
+ALL = [*cases.TABLES, *ROWS]
+
+# ---- what has no derivative ----------------------------------------------------------------------
+
+BASES = {"Binary"}  # of nodes
+NO_FORMULA = {  # options
+    "device": "there is one",
+    "non_blocking": "nothing waits",
+    "num_batches_tracked": "a counter",
+    "rounding_mode": "the result has no derivative",
+}
+REASONS = {
+    "makes a tensor": """
+        arange as_tensor empty empty_like eye from_numpy full full_like linspace normal ones
+        ones_like rand rand_like randint randint_like randn randn_like randperm tensor zeros
+        zeros_like""",
+    "gives integers or truth values": """
+        all allclose any argmax argmin bitwise_and bitwise_not bitwise_or bitwise_xor bool eq equal
+        floor_divide greater greater_equal int isclose isfinite isinf isnan less less_equal
+        logical_and logical_not logical_or logical_xor long ne nonzero""",
+    "its backward needs what it overwrites, and is refused": "abs_ clamp_ log_ pow_ square_",
+    "leaves the graph": "array data detach item numpy tolist",
+    "tells something, or sets it": """
+        backward broadcast_shapes data_ptr device dim dtype element_size get_num_threads
+        get_rng_state grad grad_fn host implicit_dim initial_seed install_ops is_contiguous
+        is_floating_point is_grad_enabled is_leaf is_tensor manual_seed ndim nelement numel record
+        register_hook requires_grad requires_grad_ result_type retain_grad retains_grad seed
+        set_num_threads set_rng_state shape show_config size stride""",
+}
+NOT_DIFFERENTIABLE = {name for names in REASONS.values() for name in names.split()}
