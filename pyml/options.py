@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 from pyml.tensor import Tensor
 
-__all__ = ["Range", "check_number", "check_options", "is_number"]
-
 
 @dataclass(frozen=True)
 class Range:

@@ -83,10 +83,12 @@ def is_default(value, parameter):
 
 def functions_of(module):
     """The public functions of a module, by name."""
+    names = getattr(module, "__all__", vars(module))
     return {
         name: value
         for name, value in vars(module).items()
-        if not name.startswith("_")
+        if name in names
+        and not name.startswith("_")
         and callable(value)
         and not isinstance(value, type)
         and value.__module__.startswith("pyml.")

@@ -686,8 +686,7 @@ class Reach:
             for name, value in list(items.items()):
                 self._list(ITEM, items, name, value, joined(path, name))
                 if name in self._names or (
-                    isinstance(value, (type, types.FunctionType, *CONTAINERS))
-                    and not name.startswith("__")
+                    isinstance(value, CONTAINERS) and not name.startswith("__")
                 ):
                     self._visit(value, joined(path, name))
         else:

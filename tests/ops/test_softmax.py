@@ -39,7 +39,7 @@ def test_dimensions(name):
     function, x = getattr(ops, name), pyml.ones(2, 3)
     with pytest.raises(ValueError, match=f"{name}: dim must be given"):
         function(x, None)
-    with pytest.raises(IndexError, match=rf"{name}: dim is 2, input of shape \(2, 3\)"):
+    with pytest.raises(IndexError, match=f"{name}: dim is 2, it must be from -2 to 1"):
         function(x, 2)
     assert function(x, -1).tolist() == function(x, 1).tolist()
     assert function(pyml.tensor(3.0), 0).item() == (1 if name == "softmax" else 0)

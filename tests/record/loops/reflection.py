@@ -56,7 +56,7 @@ def item_of_globals_with_a_computed_name():
     return of_factor(lambda x: x * globals()["FAC" + "TOR".upper()])
 
 
-@refused
+@seen
 def vars_of_this_module():
     return of_factor(lambda x: x * vars(THIS)["FACTOR"])
 
@@ -113,28 +113,28 @@ def module_by_a_bound_get_of_sys_modules():
     return of_factor(lambda x: x * get(__name__).FACTOR)
 
 
-@refused
+@seen
 def getattr_of_a_module_by_a_computed_name():
     return of_factor(lambda x: x * getattr(THIS, "FAC" + "tor".upper()))
 
 
-@refused
+@seen
 def getattr_of_a_module_by_a_global_name():
     return of_factor(lambda x: x * getattr(THIS, NAME))
 
 
-@refused
+@seen
 def getattr_taken_outside():
     get = getattr
     return of_factor(lambda x: x * get(THIS, "fac".upper() + "TOR"))
 
 
-@refused
+@seen
 def getattribute_of_object():
     return of_factor(lambda x: x * object.__getattribute__(THIS, "FAC" + "tor".upper()))
 
 
-@refused
+@seen
 def dict_of_this_module():
     return of_factor(lambda x: x * THIS.__dict__["FACTOR"])
 
@@ -154,7 +154,7 @@ def globals_of_a_frame_by_inspect():
     return of_factor(lambda x: x * inspect.currentframe().f_globals["FACTOR"])
 
 
-@refused
+@seen
 def getmembers_of_a_module():
     return of_factor(lambda x: x * dict(inspect.getmembers(THIS))["FACTOR"])
 
