@@ -10,7 +10,7 @@ __all__ = ["Watched"]
 # what says nothing of the values
 FORM = frozenset(("dtype", "itemsize", "nbytes", "ndim", "shape", "size", "strides"))
 # what gives a part of the array, or the array in another form, as long as it does not copy
-VIEWS = frozenset(("T", "ravel", "reshape", "squeeze", "swapaxes", "transpose"))
+VIEWS = frozenset(("T", "astype", "ravel", "reshape", "squeeze", "swapaxes", "transpose"))
 CURES = {
     "astype": " (pass it converted, or convert it by pyml: pyml.tensor(x).float())",
 }
@@ -52,7 +52,7 @@ class Watched(ArrayArgument):
         if name in FORM:
             return value
         if name not in VIEWS:
-            refuse(f"{name} of an argument that is a NumPy array{CURES.get(name, '')}")
+            refuse(f"{name} of an argument that is a NumPy array")
             return value
         if not callable(value):
             return part(value, self, name)
@@ -88,7 +88,7 @@ def part(value, whole, what):
     """`value` as an argument, too, if it lies on the memory of `whole`; else it is refused."""
     if isinstance(value, np.ndarray) and np.may_share_memory(value, unwatched(whole)):
         return Watched(value)
-    refuse(f"{what} of an argument that is a NumPy array")
+    refuse(f"{what} of an argument that is a NumPy array{CURES.get(what, '')}")
     return value
 
 
