@@ -327,9 +327,11 @@ class Reach:
         for value, path in roots:
             self._visit(value, path)
         known = None
-        while known != (self._names, self._is_whole, len(self._objects)):
+        while known != (self._names, self._is_whole, len(self._objects)) and not self._is_full:
             known = self._names, self._is_whole, len(self._objects)
             for key, (value, path) in list(self._objects.items()):
+                if self._is_full:  # it is refused whatever else is found
+                    break
                 now = len(self._names), self._is_whole
                 if self._seen.get(key) != now:
                     self._seen[key] = now
