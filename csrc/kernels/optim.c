@@ -174,6 +174,20 @@ INLINE void rmsprop_lanes(const optim_segment *s, rmsprop_constants k, ptrdiff_t
 }
 UPDATE_KERNEL(rmsprop, count_step, 0.7)
 
+/* ---- moments -------------------------------------------------------------------------------------- */
+
+/* m <- beta1 * m + (1 - beta1) * g, which is returned, and *v <- beta2 * v + (1 - beta2) * g^2: the first two arrays of
+ * Adam and its kin */
+INLINE vec update_moments(const optim_segment *s, ptrdiff_t i, ptrdiff_t n, vec g, real one_minus_beta1,
+                          real beta2, real one_minus_beta2, vec *v)
+{
+    vec m = lerp(load(s->arrays[0], i, n), g, one_minus_beta1);
+    *v = vfma(g * one_minus_beta2, g, load(s->arrays[1], i, n) * beta2);
+    store(s->arrays[0], i, m, n);
+    store(s->arrays[1], i, *v, n);
+    return m;
+}
+
 /* ---- adam ----------------------------------------------------------------------------------------- */
 
 /* Kingma & Ba 2015 (arXiv:1412.6980), algorithm 1; amsgrad: Reddi, Kale & Kumar 2018 (arXiv:1904.09237), its
@@ -211,10 +225,8 @@ INLINE void adam_lanes(const optim_segment *s, adam_constants k, ptrdiff_t i, pt
 {
     vec w = load(s->w, i, n);
     vec g = load_gradient(s, i, n, w, k.maximize, k.weight_decay);
-    vec m = lerp(load(s->arrays[0], i, n), g, k.one_minus_beta1);
-    vec v = vfma(g * k.one_minus_beta2, g, load(s->arrays[1], i, n) * k.beta2);
-    store(s->arrays[0], i, m, n);
-    store(s->arrays[1], i, v, n);
+    vec v;
+    vec m = update_moments(s, i, n, g, k.one_minus_beta1, k.beta2, k.one_minus_beta2, &v);
     if (k.amsgrad) {
         v = vmax(load(s->arrays[2], i, n), v);
         store(s->arrays[2], i, v, n);
@@ -273,10 +285,8 @@ INLINE void nadam_lanes(const optim_segment *s, nadam_constants k, ptrdiff_t i, 
 {
     vec w = load(s->w, i, n);
     vec g = load_gradient(s, i, n, w, k.maximize, k.weight_decay);
-    vec m = lerp(load(s->arrays[0], i, n), g, k.one_minus_beta1);
-    vec v = vfma(g * k.one_minus_beta2, g, load(s->arrays[1], i, n) * k.beta2);
-    store(s->arrays[0], i, m, n);
-    store(s->arrays[1], i, v, n);
+    vec v;
+    vec m = update_moments(s, i, n, g, k.one_minus_beta1, k.beta2, k.one_minus_beta2, &v);
     vec u = vfma(vset1(k.m_size), m, g * k.g_size);
     vec root = vfma(vsqrt(v), vset1(k.root_correction), vset1(k.eps));
     store(s->w, i, w * k.shrink - u / root, n);
