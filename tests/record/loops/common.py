@@ -54,6 +54,14 @@ def batches(*data, size=BATCH):
         yield tuple(t[i : i + size] for t in data)
 
 
+ODD = (3, 5, 7, 9)  # calls before which something changes
+
+
+def numbered(*data):
+    """(number of the call, batch), from 1 on."""
+    return enumerate(batches(*data), 1)
+
+
 def train(step, *data, size=BATCH):
     """What the step returns, of each batch."""
     for batch in batches(*data, size=size):

@@ -19,24 +19,18 @@ import pyml as torch
 from pyml import nn, optim
 from pyml.nn import functional as F
 from record.loops.common import (
+    ODD,
     batches,
     classification,
     classifier,
     final,
     inputs,
+    numbered,
     regression,
     regressor,
     update,
 )
 from record.loops.harness import loop
-
-ODD = (3, 5, 7, 9)  # calls before which something changes
-
-
-def numbered(*data):
-    """(number of the call, batch), from 1 on."""
-    return enumerate(batches(*data), 1)
-
 
 # ---- metrics and callbacks -----------------------------------------------------------------------
 

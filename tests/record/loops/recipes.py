@@ -16,25 +16,19 @@ from record.loops.common import (
     BATCH,
     CLASSES,
     FEATURES,
+    ODD,
     batches,
     classification,
     classifier,
     final,
     inputs,
+    numbered,
     regression,
     regressor,
     train,
     update,
 )
 from record.loops.harness import loop
-
-ODD = (3, 5, 7, 9)  # calls before which something changes
-
-
-def numbered(*data):
-    """(number of the call, batch), from 1 on."""
-    return enumerate(batches(*data), 1)
-
 
 # ---- mixing, smoothing, masks --------------------------------------------------------------------
 
