@@ -161,7 +161,7 @@ class BuildKernels(build_ext):
     def build_extension(self, extension):
         source = Path(extension.sources[0])
         compiled = Path(self.build_temp, source).with_suffix(".o")
-        if not is_current(compiled):
+        if not is_current(compiled):  # what depends on a file that is not there is built
             extension.depends = [*extension.depends, str(compiled.with_suffix(".never"))]
         super().build_extension(extension)
 

@@ -4,7 +4,7 @@ checked dtypes, shapes and contiguity. csrc/pyml_kernels.h says what each kernel
 Arrays are contiguous and of one dtype, float32 or float64, unless their name says otherwise (index, state).
 None stands for NULL.
 """
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport int64_t
 from numpy cimport ndarray
 
 from kernel_arguments cimport optim_segment

@@ -27,6 +27,11 @@ from pyml.nn.module import *
 from pyml.nn.norm import *
 from pyml.nn.parameter import *
 
-FAMILIES = activation, containers, dropout, flatten, linear, loss, module, norm, parameter
+_FAMILIES = activation, containers, dropout, flatten, linear, loss, module, norm, parameter
 
-__all__ = ["functional", "init", "utils", *(name for family in FAMILIES for name in family.__all__)]
+__all__ = [
+    "functional",
+    "init",
+    "utils",
+    *(name for family in _FAMILIES for name in family.__all__),
+]

@@ -191,7 +191,11 @@ def is_generated(code):
 def is_interrupting(code, ran):
     """Whether code runs at any line of any other: for a signal, or when an object goes."""
     handlers = [signal.getsignal(number) for number in signal.valid_signals()]
-    interrupting = [code_of(each) for each in (*handlers, *gc.callbacks)]
+    interrupting = [
+        code_of(called)
+        for each in (*handlers, *gc.callbacks)
+        for called in (each, type(each).__call__)
+    ]
     passed = set()
     while code is not None and id(code) not in passed:
         passed.add(id(code))
@@ -206,11 +210,15 @@ def is_interrupting(code, ran):
 
 
 def code_of(function):
-    """The code of a function, of a method, or of an object that can be called; or None."""
-    for each in (function, getattr(function, "__func__", None), type(function).__call__):
-        if hasattr(each, "__code__"):
-            return each.__code__
-    return None
+    """The code of a function, a method, or what a partial calls; None for what is not Python."""
+    while hasattr(function, "func"):
+        function = function.func
+    return getattr(getattr(function, "__func__", function), "__code__", None)
+
+
+def described(code):
+    """Code, for a message."""
+    return f"{code.co_name!r} ({code.co_filename}:{code.co_firstlineno})"
 
 
 def codes_in(code, without=()):

@@ -9,14 +9,12 @@ from cpython.dict cimport PyDict_Next
 from cpython.ref cimport PyObject
 from libc.math cimport copysign
 
-from numpy cimport ndarray
-
 from pyml cimport recorder
 from pyml.tensor cimport Tensor
 
 from pyml.recording import dependencies
 from pyml.recording.dependencies import (
-    ABSENT, ARRAY, ASKED, ATTRIBUTE, CELL, ITEM, KEYS, SEQUENCE, Place, Reach, bytes_of, is_module, is_optimizer,
+    ABSENT, ARRAY, ASKED, ATTRIBUTE, CELL, ITEM, KEYS, SEQUENCE, Place, Reach, bytes_of,
 )
 
 cdef extern from "Python.h":

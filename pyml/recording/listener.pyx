@@ -41,13 +41,13 @@ from pyml.recording.program cimport (
     add_gradient, copy_of, firsts_of, held,
 )
 from pyml.recording.provenance cimport CONSTANT, KERNEL, NUMPY, REWRITTEN, NewMemory, Piece
-from pyml.tensor cimport Tensor, alias_of, grad_enabled, wrap
+from pyml.tensor cimport Tensor, grad_enabled, wrap
 
 from pyml.ops.selection import ALL_USES, Selection
 from pyml.recorder import unwatched
 from pyml.recording.dependencies import ITEM as AT_ITEM
-from pyml.recording.dependencies import is_installed, is_library, is_library_class
-from pyml.recording.formula import Formula, Item, Number, disguise, mathematics, refuses_stand_in, worth
+from pyml.recording.dependencies import code_of, described, is_installed, is_library, is_library_class
+from pyml.recording.formula import Formula, Item, Number, disguise, mathematics, worth
 from pyml.recording.nest import SAMPLE, Outcome
 from pyml.recording.program import Computed, ItemOf, NotFinite, NumberOf
 
@@ -869,7 +869,7 @@ cdef class Recording(Recorder):
             what, cure = ("as well as pyml.host(), whose functions guards leave out", "make a function of its own for one of them") \
                 if code in self.hosts else ("in a way in which guards do not find it", "call it by its name")
             self.refusal = (
-                f"record: the step calls {code.co_name!r} ({code.co_filename}:{code.co_firstlineno}) {what}, so that changes "
+                f"record: the step calls {described(code)} {what}, so that changes "
                 f"of what it reads would not be seen; {cure}, or use @pyml.record(unrecordable=\"eager\")")
             return False
         self.program.computes = self.formula.asks()
@@ -886,7 +886,7 @@ cdef class Recording(Recorder):
     cdef int refuse_changed(self, changed) except -1:
         """Says so if the step has changed an argument that a replay would not change."""
         code = code_of(self.function)
-        of = "" if code is None else f" {code.co_name!r} ({code.co_filename}:{code.co_firstlineno})"
+        of = "" if code is None else f" {described(code)}"
         self.refusal = (
             f"record: the step{of} changes a {type(changed).__name__} that is an argument, and a replay would not; return what "
             "it puts there, or put it there outside of the step")
@@ -903,15 +903,9 @@ cdef class Recording(Recorder):
 
     cdef str no_stand_in(self, error):
         """In words, that a function does not take what stands for a number."""
-        traceback = error.__traceback__
-        place = None
-        while traceback is not None:
-            code = traceback.tb_frame.f_code
-            if place is None or not is_installed(code.co_filename):
-                place = f"{code.co_filename}:{traceback.tb_lineno}"
-            traceback = traceback.tb_next
+        file, line = place_of(error)
         return (
-            f"record: a number that the step changes or reads from a tensor, at {place}, cannot be recorded: while a step is "
+            f"record: a number that the step changes or reads from a tensor, at {file}:{line}, cannot be recorded: while a step is "
             f"recorded, something else stands for the number, which the function there does not take ({error}); pass "
             "int(...) or float(...) of a counter, or call it by pyml.host(function, ...)")
 
@@ -960,7 +954,7 @@ cdef class Recording(Recorder):
             return True
         if keeps_numbers:
             code = code_of(self.function)
-            at = "" if code is None else f" of {code.co_name!r} ({code.co_filename}:{code.co_firstlineno})"
+            at = "" if code is None else f" of {described(code)}"
             self.refusal = (
                 f"record: a number that the step{at} changes or reads from a tensor is kept elsewhere, or a function for the "
                 "host has it from outside of its arguments; a replay would not put a new one there; pass it to "
@@ -1041,7 +1035,7 @@ cdef class Recording(Recorder):
 
     cdef bint leaks(self, str what):
         code = code_of(self.function)
-        of = "" if code is None else f" {code.co_name!r} ({code.co_filename}:{code.co_firstlineno})"
+        of = "" if code is None else f" {described(code)}"
         self.refusal = (
             f"record: {what} is kept after the step{of} (an attribute, a list, a global), and a replay would not put a new "
             "one there; make it before the step, return it, or keep it by pyml.host(function, tensor)")
@@ -1362,13 +1356,6 @@ cdef bint has_outcomes(value):
 
 cdef bint is_flag(value):
     return value is None or type(value) in (bool, str, int, float) or isinstance(value, enum.Enum)
-
-
-def code_of(function):
-    """The code of a function, a method, or what a partial calls; None for what is not written in Python."""
-    while hasattr(function, "func"):
-        function = function.func
-    return getattr(getattr(function, "__func__", function), "__code__", None)
 
 
 def host(function, *args, **kwargs):

@@ -8,7 +8,6 @@ cimport cython
 cimport numpy as cnp
 from cpython.dict cimport PyDict_GetItem
 from cpython.ref cimport PyObject
-from libc.stdint cimport int64_t
 from libc.string cimport memcmp, memcpy
 from numpy cimport ndarray
 
