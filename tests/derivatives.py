@@ -254,7 +254,7 @@ REASONS = {
     "leaves the graph": "array data detach item numpy tolist",
     "tells something, or sets it": """
         backward broadcast_shapes data_ptr device dim dtype element_size get_num_threads
-        get_rng_state grad grad_fn host implicit_dim initial_seed install_ops is_contiguous
+        get_rng_state grad grad_fn host implicit_dim initial_seed is_contiguous
         is_floating_point is_grad_enabled is_leaf is_tensor manual_seed ndim nelement numel record
         register_hook requires_grad requires_grad_ result_type retain_grad retains_grad seed
         set_num_threads set_rng_state shape show_config size stride""",

@@ -13,7 +13,9 @@ import pyml
 from pyml import ops
 from pyml.autograd import grad
 from pyml.nn import functional as F
-from pyml.tensor import Node
+from pyml.ops import names
+from pyml.ops.methods import METHODS
+from pyml.tensor import Node, install
 
 
 @pytest.mark.parametrize("case", derivatives.ROWS, ids=str)
@@ -102,8 +104,11 @@ def met():
         for module in MODULES:
             for name, function in functions_of(module).items():
                 patch.setattr(module, name, found.watched(function))
+        methods = names.operations(names.TENSOR) | METHODS
+        install(ops, {name: found.watched(method) for name, method in methods.items()})
         for case in derivatives.ALL:
             found.run(case)
+        install(ops, methods)
     return found
 
 

@@ -277,11 +277,11 @@ def test_a_method_refuses_another_self():
             pyml.autograd.Node.name(self)
 
 
-def test_every_method_has_its_operation():
-    """Each operation named in Tensor's methods exists."""
+def test_every_operator_has_its_operation():
+    """Each operation named in Tensor's operators exists."""
     source = (Path(__file__).parents[1] / "pyml" / "tensor.pyx").read_text()
     names = set(re.findall(r"\bops\.(\w+)\(", source))
-    assert len(names) > 100 and [n for n in sorted(names) if not hasattr(pyml.ops, n)] == []
+    assert len(names) >= 30 and [n for n in sorted(names) if not hasattr(pyml.ops, n)] == []
 
 
 def test_methods_do_what_the_functions_do():

@@ -7,23 +7,14 @@ dropout, and a dimension of softmax that may be left out.
 import warnings
 
 from pyml import ops
-from pyml.ops import activation, cross_entropy, linear, pair_loss
-from pyml.ops.activation import *
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.inplace import replace
-from pyml.ops.pair_loss import *
+from pyml.ops.names import FUNCTIONAL, operations
 from pyml.tensor import Tensor, is_grad_enabled
 
-__all__ = [
-    *activation.__all__,
-    "batch_norm",
-    "cross_entropy",
-    "dropout",
-    "linear",
-    "log_softmax",
-    "softmax",
-    *pair_loss.__all__,
-]
+globals().update(operations(FUNCTIONAL))
+
+__all__ = [*operations(FUNCTIONAL), "batch_norm", "dropout", "log_softmax", "softmax"]
 
 
 def softmax(input, dim=None, *, dtype=None):

@@ -18,11 +18,6 @@ from pyml.ops.elementwise import exp, minimum, where
 
 cnp.import_array()
 
-__all__ = [
-    "elu", "elu_", "gelu", "leaky_relu", "leaky_relu_", "mish", "relu", "relu_", "sigmoid", "sigmoid_", "silu", "softplus", "tanh",
-    "tanh_",
-]
-
 
 cdef class Rule:
     """How an activation is computed and differentiated.

@@ -15,31 +15,6 @@ from pyml.random import state_of
 from pyml.recorder import constant, is_recording, refuse, unwatched
 from pyml.tensor import Tensor
 
-__all__ = [
-    "arange",
-    "as_tensor",
-    "empty",
-    "empty_like",
-    "eye",
-    "from_numpy",
-    "full",
-    "full_like",
-    "linspace",
-    "normal",
-    "ones",
-    "ones_like",
-    "rand",
-    "rand_like",
-    "randint",
-    "randint_like",
-    "randn",
-    "randn_like",
-    "randperm",
-    "tensor",
-    "zeros",
-    "zeros_like",
-]
-
 FLOAT32 = np.dtype(np.float32)
 INT64 = np.dtype(np.int64)
 CONVERTED = {  # what a kernel converts

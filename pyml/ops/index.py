@@ -25,18 +25,6 @@ from pyml.ops.shape import clone, movedim, part, recorded, wrapped_dim
 from pyml.recorder import constant, is_strict, refuse, unwatched
 from pyml.tensor import Node, Tensor, is_grad_enabled
 
-__all__ = [
-    "gather",
-    "getitem",
-    "index_select",
-    "masked_select",
-    "nonzero",
-    "scatter",
-    "scatter_add",
-    "setitem",
-    "take_along_dim",
-]
-
 INT64 = np.dtype(np.int64)
 
 

@@ -18,8 +18,6 @@ from pyml.ops.elementwise import abs, broadcast_shapes, mul, sign, where
 from pyml.ops.reduce import sum
 from pyml.ops.shape import expand, to
 
-__all__ = ["hinge_embedding_loss", "mse_loss", "smooth_l1_loss"]
-
 cnp.import_array()
 
 

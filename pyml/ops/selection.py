@@ -190,10 +190,9 @@ for _name in (  # what Python does not look up by __getattr__
 
 def of_rows(name):
     """The method of that name, which treats each row by itself."""
-    method = getattr(Tensor, name)
 
     def apply(self, *others):
-        y = method(self._rows, *map(self.operand, others))
+        y = getattr(self._rows, name)(*map(self.operand, others))
         return self if y is self._rows else self.of(y)
 
     return apply

@@ -23,36 +23,6 @@ from pyml.ops.elementwise import (
 )
 from pyml.tensor import Node, Tensor, is_grad_enabled
 
-__all__ = [
-    "broadcast_tensors",
-    "cat",
-    "chunk",
-    "clone",
-    "contiguous",
-    "expand",
-    "flatten",
-    "flip",
-    "moveaxis",
-    "movedim",
-    "narrow",
-    "permute",
-    "repeat",
-    "reshape",
-    "select",
-    "split",
-    "squeeze",
-    "stack",
-    "swapaxes",
-    "t",
-    "to",
-    "transpose",
-    "unbind",
-    "unflatten",
-    "unsqueeze",
-    "view",
-]
-
-
 LARGEST = 2**63 - 1  # of what C counts with
 
 

@@ -69,20 +69,20 @@ cdef int axis_of(Tensor x, dim, str name) except -1:
     return wrapped_dim(dim, x.array.ndim, name)
 
 
-def softmax(x, dim, dtype=None):
+def softmax(input, dim, dtype=None):
     """exp(x) / sum(exp(x)) along dimension `dim`.
 
     Args:
-        x: any shape.
+        input: any shape.
         dim: the dimension whose entries sum to one.
-        dtype: convert to this first. Default: keep x's.
+        dtype: convert to this first. Default: keep the input's.
     """
-    return rowwise(Softmax, SOFTMAX_FORWARD, x if dtype is None else to(x, dtype), dim, "softmax")
+    return rowwise(Softmax, SOFTMAX_FORWARD, input if dtype is None else to(input, dtype), dim, "softmax")
 
 
-def log_softmax(x, dim, dtype=None):
+def log_softmax(input, dim, dtype=None):
     """log(softmax(x)) along dimension `dim`, without overflow or loss of digits. Arguments as for softmax."""
-    return rowwise(LogSoftmax, LOG_SOFTMAX_FORWARD, x if dtype is None else to(x, dtype), dim, "log_softmax")
+    return rowwise(LogSoftmax, LOG_SOFTMAX_FORWARD, input if dtype is None else to(input, dtype), dim, "log_softmax")
 
 
 cdef Tensor rowwise(type op, int kernel, x, dim, str name):

@@ -9,7 +9,7 @@ from helpers.compare import assert_same_bits
 from helpers.losses import CASES, PAIR_LOSSES, REDUCTIONS
 from ops.cases import Case, tests_of
 from pyml import ops
-from pyml.ops import pair_loss
+from pyml.ops import names, pair_loss
 
 SHAPES = [(), (7,), (4, 3)]
 
@@ -119,4 +119,5 @@ def test_weights_divide_the_mean(rng):
 
 
 def test_the_table_has_every_function():
-    assert pair_loss.__all__ == sorted(loss.name for loss in PAIR_LOSSES)
+    listed = " ".join(row for family, _, row in names.ROWS if family is pair_loss)
+    assert sorted(listed.split()) == sorted(loss.name for loss in PAIR_LOSSES)

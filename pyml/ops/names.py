@@ -1,0 +1,82 @@
+"""Where each operation is found. A row: a family, places, and the names that are found there.
+
+What is in no row is for the files of pyml.ops alone. A method whose arguments are not those of its
+function is in methods.py.
+"""
+
+from pyml.ops import (
+    activation,
+    creation,
+    cross_entropy,
+    dropout,
+    elementwise,
+    index,
+    inplace,
+    linear,
+    matmul,
+    norm,
+    pair_loss,
+    reduce,
+    shape,
+    softmax,
+)
+
+PYML, TENSOR, FUNCTIONAL = "pyml", "methods of Tensor", "pyml.nn.functional"
+BOTH = PYML, TENSOR
+
+ROWS = (
+    (creation, (PYML,), """
+        arange as_tensor empty empty_like eye from_numpy full full_like linspace normal ones
+        ones_like rand rand_like randint randint_like randn randn_like randperm tensor zeros
+        zeros_like"""),
+    (elementwise, BOTH, """
+        abs add addcdiv addcmul allclose bitwise_and bitwise_not bitwise_or bitwise_xor ceil
+        clamp cos div eq equal exp expm1 floor floor_divide ge gt isclose isfinite isinf isnan
+        le lerp log log1p logical_and logical_not logical_or logical_xor lt masked_fill maximum
+        minimum mul ne neg pow reciprocal remainder round rsqrt sign sin sqrt square sub"""),
+    (elementwise, (PYML,), "broadcast_shapes result_type where"),
+    (inplace, (TENSOR,), """
+        abs_ add_ addcdiv_ addcmul_ ceil_ clamp_ copy_ div_ exp_ fill_ floor_ lerp_ log_
+        masked_fill_ mul_ neg_ normal_ pow_ reciprocal_ round_ sqrt_ square_ sub_ uniform_"""),
+    (activation, (*BOTH, FUNCTIONAL), "relu sigmoid tanh"),
+    (activation, (TENSOR, FUNCTIONAL), "relu_ sigmoid_ tanh_"),
+    (activation, (FUNCTIONAL,), "elu elu_ gelu leaky_relu leaky_relu_ mish silu softplus"),
+    (softmax, BOTH, "log_softmax softmax"),
+    (reduce, BOTH, """
+        all amax amin any argmax argmin cumsum logsumexp max mean min norm prod std sum var"""),
+    (matmul, BOTH, "bmm dot matmul mm mv"),
+    (shape, BOTH, """
+        chunk clone flatten moveaxis movedim narrow select squeeze swapaxes t transpose unbind
+        unflatten unsqueeze"""),
+    (shape, (PYML,), "broadcast_tensors cat flip permute reshape split stack"),
+    (shape, (TENSOR,), "contiguous to"),
+    (shape, (), "expand repeat view"),
+    (index, BOTH, "gather index_select masked_select nonzero scatter scatter_add take_along_dim"),
+    (index, (), "getitem setitem"),
+    (linear, (FUNCTIONAL,), "linear"),
+    (cross_entropy, (FUNCTIONAL,), "cross_entropy"),
+    (pair_loss, (FUNCTIONAL,), "hinge_embedding_loss mse_loss smooth_l1_loss"),
+    (dropout, (PYML,), "dropout"),
+    (norm, (), "batch_norm"),
+)  # fmt: skip
+
+ALIASES = {
+    "absolute": "abs",
+    "clip": "clamp",
+    "concat": "cat",
+    "multiply": "mul",
+    "negative": "neg",
+    "subtract": "sub",
+    "true_divide": "div",
+}
+
+
+def operations(place=None):
+    """The operations that are found in a place, or all of them, by their names there."""
+    named = {
+        name: getattr(family, name)
+        for family, places, names in ROWS
+        if place is None or place in places
+        for name in names.split()
+    }
+    return named | {alias: named[name] for alias, name in ALIASES.items() if name in named}
