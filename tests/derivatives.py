@@ -240,6 +240,7 @@ NO_FORMULA = {  # options
     "non_blocking": "nothing waits",
     "num_batches_tracked": "a counter",
     "rounding_mode": "the result has no derivative",
+    "stable": "the order is stable without it",
 }
 REASONS = {
     "makes a tensor": """

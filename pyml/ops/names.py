@@ -19,6 +19,7 @@ from pyml.ops import (
     reduce,
     shape,
     softmax,
+    sort,
 )
 
 PYML, TENSOR, FUNCTIONAL = "pyml", "methods of Tensor", "pyml.nn.functional"
@@ -53,6 +54,7 @@ ROWS = (
     (shape, (), "expand repeat view"),
     (index, BOTH, "gather index_select masked_select nonzero scatter scatter_add take_along_dim"),
     (index, (), "getitem setitem"),
+    (sort, BOTH, "sort"),
     (linear, (FUNCTIONAL,), "linear"),
     (cross_entropy, (FUNCTIONAL,), "cross_entropy"),
     (pair_loss, (FUNCTIONAL,), "hinge_embedding_loss mse_loss smooth_l1_loss"),

@@ -68,6 +68,12 @@ def reductions():
                         (3, 3, 4),
                         kind=kind,
                     )
+    for dim, descending in ((0, False), (-1, True)):
+        yield from call(
+            f"sort {dim} {descending}",
+            lambda m, x, d=dim, down=descending: m.sort(x, d, down).values,
+            (4, 3, 2),
+        )
     for name in ("sum", "mean", "std", "logsumexp", "prod", "cumsum"):
         for dim in (0, -1):
             yield from call(

@@ -113,6 +113,7 @@ CASES = {
         lambda f, t: f(t.a, t.b.detach().square()),
         lambda f, t: f(t.a.reshape(2, 3, 2), t.i.reshape(2, 2)),
     ],
+    "sort": [lambda f, t: f(t.a)],
     "cumsum": [lambda f, t: f(t.a, 0), lambda f, t: f(t.a, 1)],
     "dot": [lambda f, t: f(t.a[0], t.b[0])],
     "dropout": [lambda f, t: f(t.a, 0.4), lambda f, t: f(t.a, 0.4, False), lambda f, t: f(t.a, 1)],
@@ -360,7 +361,7 @@ WITHOUT_VALUES = {  # of the namespaces: what gives no tensor, or is tested else
 
 # NumPy computes these, or they give Python a value; all others are recorded. name -> positions.
 REFUSED = {
-    **dict.fromkeys(("allclose", "equal", "from_numpy", "item", "masked_select"), (0,)),
+    **dict.fromkeys(("allclose", "equal", "from_numpy", "item", "masked_select", "sort"), (0,)),
     **dict.fromkeys(("nonzero", "numpy", "tolist", "ceil", "ceil_", "floor", "floor_"), (0,)),
     **dict.fromkeys(("round_", "randint_like"), (0,)),
     **dict.fromkeys(("bitwise_and", "bitwise_not"), (1,)),
