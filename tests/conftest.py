@@ -1,5 +1,6 @@
 """What every test starts from: one seed, the best ISA, the default number of threads."""
 
+import gc
 import os
 import signal
 import sys
@@ -46,6 +47,12 @@ def pytest_collection_modifyitems(config, items):
         for item in items:
             if "exhaustive" in item.keywords:
                 item.add_marker(skip)
+
+
+def pytest_collection_finish():
+    """What is there now stays: the collector, which takes half a second, need not look at it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -265,8 +265,13 @@ class Refusing(Formula):
 
 def replace(number, plain=None):
     """Puts the plain number where a Number is: in dicts, lists, cells, and tuples in them."""
+    is_frozen = gc.get_freeze_count() > 0
+    if is_frozen:  # get_referrers() does not look at what is
+        gc.unfreeze()
     for holder in gc.get_referrers(number):
         replace_in(holder, number, worth(number) if plain is None else plain)
+    if is_frozen:
+        gc.freeze()
 
 
 def replace_in(holder, number, plain):

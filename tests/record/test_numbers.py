@@ -5,6 +5,7 @@ import copy
 import ctypes
 import datetime
 import decimal
+import gc
 import json
 import math
 import pickle
@@ -17,7 +18,7 @@ import pytest
 import pyml
 from helpers.compare import assert_same_bits
 from pyml import nn, optim
-from pyml.recording.formula import Number, same
+from pyml.recording.formula import Formula, Number, replace, same
 
 CALLS = 40
 BOUND = 7  # executions that a counter without branches takes: its variant is made once or twice
@@ -712,6 +713,17 @@ def test_numbers_that_the_step_hands_on_are_plain_after_it():
         for value in vars(self).values():
             assert_is_plain(value)
         assert (self.old, self.n, self.last, self.half) == (call - 1, call, call, call / 2)
+
+
+def test_a_holder_that_the_collector_does_not_look_at_gets_the_plain_number():
+    """It is the collector that knows who has a number."""
+    formula = Formula()
+    number = formula.input(3)
+    holder = [number]
+    gc.freeze()
+    replace(number)
+    assert gc.get_freeze_count() > 0
+    assert_is_plain(holder[0])
 
 
 STORED = {
