@@ -1,4 +1,4 @@
-"""Digests of the weights of ten nets after 50 steps: equal for two commits, if a change keeps the bits.
+"""Digests of the weights of ten nets after 50 steps: equal for two commits if a change keeps bits.
 
     python tests/bits.py > before.txt      in one tree, built
     python tests/bits.py > after.txt       in the other
@@ -10,6 +10,7 @@ equal; the script fails if they are not.
 """
 
 import hashlib
+import itertools
 import os
 import subprocess
 import sys
@@ -26,7 +27,7 @@ THREADS = (1, 2)
 
 def mlp(sizes, activation, norm=False, dropout=0.0):
     layers = []
-    for inputs, outputs in zip(sizes[:-2], sizes[1:-1], strict=True):
+    for inputs, outputs in itertools.pairwise(sizes[:-1]):
         layers.append(nn.Linear(inputs, outputs))
         layers += [nn.BatchNorm1d(outputs)] if norm else []
         layers.append(activation())
