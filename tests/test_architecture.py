@@ -1,6 +1,7 @@
 """Reads every import: a file may import from its own floor and those below, never upward."""
 
 import ast
+import graphlib
 import re
 import sys
 from pathlib import Path
@@ -126,6 +127,15 @@ def test_imports_run_downward(path):
         if (why := upward(importer, imported))
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_no_files_import_each_other():
+    """Also on one floor imports run one way: each file can be understood without those above it."""
+    graph = {}
+    for path in SOURCES:
+        needs = graph.setdefault(module_name(path), set())
+        needs.update(name for name, _ in imports(path) if name != module_name(path))
+    list(graphlib.TopologicalSorter(graph).static_order())  # raises with a cycle
 
 
 def test_there_is_something_to_read():
