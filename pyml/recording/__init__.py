@@ -1,8 +1,9 @@
 """Steps that are recorded once and replayed in C."""
 
 from pyml.recording.diagnostics import Diagnostics
-from pyml.recording.listener import RecordError, host
+from pyml.recording.host_calls import host
 from pyml.recording.recorded import Recorded, record
+from pyml.recording.refusal import RecordError
 from pyml.recording.run import Progress
 from pyml.recording.stats import KernelStats, Stats
 

@@ -1,8 +1,6 @@
 from kernel_arguments cimport optim_args
 from numpy cimport ndarray
 
-from pyml._kernels cimport program_call
-from pyml.memory cimport Block
 from pyml.recorder cimport Recorder
 from pyml.recording.guards cimport Guards, Target
 from pyml.recording.program cimport Program, Stop, Updating
@@ -14,10 +12,10 @@ cdef class Recording(Recorder):
     cdef Program program
     cdef NewMemory memory        # that is new, and who wrote it
     cdef NewMemory inputs        # arguments, as copies; then gradients that were there
-    cdef list input_arrays
+    cdef list input_arrays       # the arrays of `inputs`
     cdef list input_arguments    # which argument each is; -1: a gradient
-    cdef list staged             # Tensors on the copies
-    cdef set kept
+    cdef list staged             # Tensors on the copies of arguments
+    cdef set kept                # ids of the arrays that the Program keeps
     cdef dict gradients          # Tensor -> Gradient
     cdef dict changed_tensors    # id -> Tensor
     cdef dict modules            # id -> Module
@@ -26,7 +24,7 @@ cdef class Recording(Recorder):
     cdef list objects            # that it was called with, beside Tensors
     cdef dict numbers            # Target.at() -> Target: places of numbers that the step is known to change
     cdef dict hosts              # what it runs on the host
-    cdef object formula
+    cdef object formula          # the Program's
     cdef bint has_mathematics
     cdef object profiler         # that was there before
     cdef list traced             # (Target, its number, the Number in its place)
@@ -34,9 +32,9 @@ cdef class Recording(Recorder):
     cdef list fresh_numbers      # Targets that are to be traced the next time
     cdef str shared              # a slot whose tensor is also elsewhere
     cdef dict places             # address of a result's memory -> where it was made
-    cdef dict births             # and how many calls there were then
+    cdef dict births             # the same address -> how many calls there were then
     cdef dict ran                # id -> (code that Python executed, the code that called it)
-    cdef Updating updating_now
+    cdef Updating updating_now   # what the next kernels of an optimizer are for
     cdef bint stops_on_nan
     cdef tuple randomness        # of Python and NumPy, before
     cdef bint falls_back         # a refusal is kept, not raised
@@ -49,59 +47,40 @@ cdef class Recording(Recorder):
     cdef list backward_stops     # Stop: where each backward begins
     cdef list scopes             # globals that are disguised
 
-    cdef int call_host(self) except -1
-    cdef object returned(self, list leaves)
-    cdef int close_mathematics(self) except -1
-    cdef int restore_numbers(self) except -1
-    cdef int add_host(self, function) except -1
-    cdef int settle_changes(self) except -1
-    cdef int settle_item(self, Target target, item) except -1
-    cdef list changes(self)
-    cdef list changed_places(self)
-    cdef Stop stop_here(self)
-    cdef int leave_at(self, Stop stop, Target target) except -1
-    cdef bint settle_slot(self, Target target, Tensor before, Tensor now) except -1
-    cdef bint is_gone(self, owner) except -1
-    cdef bint is_passing(self, module) except -1
-    cdef bint is_elsewhere(self, Tensor t) except -1
-    cdef bint complete_guards(self) except -1
     cdef int start(self, list leaves, function, list objects) except -1
-    cdef int stop(self) except -1
     cdef int say_problem(self, Guards guards) except -1
     cdef int check_arguments(self, list leaves) except -1
+    cdef int stop(self) except -1
+    cdef int close_mathematics(self) except -1
+    cdef int restore_numbers(self) except -1
     cdef int add_input(self, ndarray array, Py_ssize_t argument) except -1
     cdef int input_of(self, const void *address) noexcept
     cdef int refuse_at(self, str what, tuple place) except -1
     cdef int note_update(self, optim_args *args) except -1
     cdef bint in_arena(self, ndarray array)
     cdef bint is_new(self, ndarray array)
+    cdef Stop stop_here(self)
+    cdef int leave_at(self, Stop stop, Target target) except -1
     cdef int give_back(self, list leaves) except -1
     cdef bint has_changed(self, Py_ssize_t i) except -1
     cdef object without_copies(self, value, list leaves)
+    cdef int call_host(self) except -1
+    cdef object returned(self, list leaves)
     cdef object settle(self, object value)
+    cdef int settle_changes(self) except -1
+    cdef int settle_item(self, Target target, item) except -1
+    cdef list changes(self)
+    cdef list changed_places(self)
+    cdef bint is_gone(self, owner) except -1
+    cdef bint settle_slot(self, Target target, Tensor before, Tensor now) except -1
+    cdef bint is_elsewhere(self, Tensor t) except -1
     cdef ndarray settled(self, Tensor t)
     cdef tuple source_of(self, ndarray array)
     cdef bint is_gradient(self, Tensor t) except -1
-    cdef bint complete(self, list leaves) except -1
-    cdef bint plain_numbers(self) except -1
-    cdef str cure_of(self, Target target)
     cdef list changed_arguments(self, args, kwargs, given, list leaves)
-    cdef int refuse_changed(self, changed) except -1
     cdef int broke_off(self, list leaves) except -1
-    cdef str no_stand_in(self, error)
-    cdef bint has_altered(self) except -1
-    cdef bint has_leaked(self) except -1
-    cdef bint leaks(self, str what)
-    cdef bint is_held(self, Py_ssize_t i) except -1
-    cdef bint result_is_held(self, ndarray array) except -1
-    cdef bint constants_leak(self, set known) except -1
-    cdef int know(self, set known, ndarray array) except -1
-    cdef int complete_constants(self) except -1
-    cdef int complete_inputs(self, list leaves) except -1
-    cdef int complete_gradients(self) except -1
-    cdef int separate_gradients(self) except -1
+    cdef bint plain_numbers(self) except -1
     cdef dict holders(self)
-    cdef bint uses(self, program_call *calls, list own, Block block) except -1
-    cdef int complete_updates(self) except -1
-    cdef int complete_check(self) except -1
-    cdef int complete_names(self) except -1
+
+
+cdef bint has_group(scheduler, dict group) except -1

@@ -1,18 +1,10 @@
-"""A recording: listens to a step while it runs, and makes a Program of it."""
-import builtins
-import contextvars
+"""A Recording hears what a step does while Python runs it: kernels, memory, tensors that change, gradients, numbers.
+
+It puts copies in place of the arguments and Numbers in place of the numbers that the step changes, refuses at once what can
+be seen not to repeat, and takes down the rest. What follows from it, when it has stopped: verdict.pyx and assembly.pyx.
+"""
 import enum
-import gc
-import genericpath
-import importlib
-import inspect
-import io
-import os
-import pathlib
-import random
 import sys
-import threading
-import time
 import types
 
 import numpy as np
@@ -26,30 +18,29 @@ from kernel_arguments cimport optim_args
 
 from pyml cimport _kernels
 from pyml._kernels cimport (
-    FOOTPRINT_READ, FOOTPRINT_WRITE, kernel_name, optimizer_of, program_append, program_call, program_calls, program_count,
-    program_input, program_restore, visit_footprint,
+    FOOTPRINT_READ, FOOTPRINT_WRITE, kernel_name, optimizer_of, program_append, program_count, visit_footprint,
 )
-from pyml.memory cimport Arena, Block, owns_memory, size_bytes
+from pyml.memory cimport Arena, Block, owns_memory
 from pyml.ops.arrays cimport contiguous, copy_into
 from pyml.recorder cimport ArrayArgument, Recorder, Traced, close_recorder, of_thread, open_recorder
-from pyml.recording.diagnostics cimport Diagnosis
 from pyml.recording.guards cimport ANY, Guards, Target, equal_values
-from pyml.recording.layout cimport Span, copies_of, first_of, layout_of, span_of
+from pyml.recording.layout cimport Span, copies_of, layout_of, span_of
 from pyml.recording.nest cimport flatten, mapped, opened, put_back, unflatten
 from pyml.recording.program cimport (
-    ARGUMENT, COPIED, OUTSIDE, Effect, Gradient, HostCall, ParameterState, Program, Result, Slot, Stop, Updating,
-    add_gradient, copy_of, firsts_of, held,
+    ARGUMENT, COPIED, OUTSIDE, Effect, Gradient, Program, Result, Slot, Stop, Updating, add_gradient, copy_of, held,
 )
-from pyml.recording.provenance cimport CONSTANT, KERNEL, NUMPY, REWRITTEN, NewMemory, Piece
-from pyml.tensor cimport Tensor, grad_enabled, wrap
+from pyml.recording.provenance cimport CONSTANT, KERNEL, REWRITTEN, NewMemory, Piece
+from pyml.recording.refusal cimport place, refusal_of
+from pyml.recording.world cimport asked_in_c, asked_in_python, randomness
+from pyml.tensor cimport Tensor, wrap
 
 from pyml.ops.selection import ALL_USES, Selection
 from pyml.recorder import unwatched
 from pyml.recording.dependencies import ITEM as AT_ITEM
-from pyml.recording.dependencies import code_of, described, is_installed, is_library, is_library_class
 from pyml.recording.formula import Formula, Item, Number, disguise, mathematics, worth
 from pyml.recording.nest import SAMPLE, Outcome
 from pyml.recording.program import Computed, ItemOf, NotFinite, NumberOf
+from pyml.recording.refusal import RecordError
 
 cnp.import_array()
 
@@ -64,97 +55,19 @@ cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(PyObject *)
 
 
-class RecordError(RuntimeError):
-    """A step has something in it that cannot be recorded."""
-
-
-def randomness():
-    """What the generators of Python and NumPy would draw next."""
-    of_numpy = sys.modules.get("numpy.random")   # to import it takes longer than most recordings
-    if of_numpy is None:
-        return random.getstate(), None
-    kind, keys, *rest = of_numpy.get_state()
-    return random.getstate(), (kind, keys.tobytes(), rest)
-
-
-WORLD = {id(function) for function in (
-    print, input, os.urandom, time.time, time.time_ns, time.monotonic, time.monotonic_ns, time.perf_counter,
-    time.perf_counter_ns, time.process_time, time.process_time_ns, time.sleep,
-    # what they read is not compared before a replay
-    builtins.eval, builtins.exec, builtins.globals, builtins.__import__, io.open, os.access, os.getcwd, os.listdir,
-    os.lstat, os.scandir, os.stat,
-    sys._getframe, sys.getrecursionlimit, sys.getrefcount, gc.get_objects, gc.get_referrers, contextvars.copy_context)}
-WORLD.update(id(function.__code__) for function in (
-    importlib.import_module, inspect.currentframe, inspect.stack, np.geterr, threading.current_thread)
-    if hasattr(function, "__code__"))
-PATHS = frozenset(   # os.path.exists() calls os.stat()
-    function.__code__.co_filename for function in (genericpath.exists, os.path.realpath, pathlib.Path.exists))
-
-
-LEVELS = frozenset(("debug", "info", "warning", "warn", "error", "critical", "exception", "log"))
-LOGGING = os.path.join(os.path.dirname(os.__file__), "logging") + os.sep
-
-
-EVENTS = ("call", "exception", "line", "return", "c_call", "c_exception", "c_return", "opcode")
-NAMES = frozenset(("now", "utcnow", "today", "write", "writelines"))
-
-
-cdef bint asks_the_world(function) except -1:
-    """Whether a function of C tells the time, prints or the like, which a replay would not do again."""
-    return id(function) in WORLD or (getattr(function, "__name__", None) in NAMES and hasattr(function, "__self__")) and (
-        isinstance(function.__self__, io.IOBase) or getattr(function.__self__, "__module__", None) == "datetime")
-
-
-cdef bint is_of_users(frame) except -1:
-    """Whether it is not installed software that calls something."""
-    while frame is not None and frame.f_code.co_filename in PATHS:
-        frame = frame.f_back
-    return frame is not None and not is_installed(frame.f_code.co_filename)
-
-
-def place():
-    """The line of the user's code that runs: (file, line)."""
-    first = sys._getframe()
-    frame = first
-    while frame is not None and is_installed(frame.f_code.co_filename):
-        frame = frame.f_back
-    if frame is None:   # all of it is installed software
-        frame = first
-        while frame is not None and is_library(frame.f_code):
-            frame = frame.f_back
-    return ("?", 0) if frame is None else (frame.f_code.co_filename, frame.f_lineno)
-
-
-def place_of(error):
-    """The line of the user's code that an exception came from: (file, line)."""
-    found, traceback = ("?", 0), error.__traceback__
-    while traceback is not None:
-        file = traceback.tb_frame.f_code.co_filename
-        if not is_installed(file) and not file.endswith(".pyx"):   # compiled: a name from where it was built
-            found = file, traceback.tb_lineno
-        traceback = traceback.tb_next
-    return found
-
-
-def refusal_of(what, place):
-    """The message of a RecordError."""
-    file, line = place
-    return (
-        f"record: {what} at {file}:{line} cannot be recorded: a replay would not compute it anew; "
-        "move it out of the step, call it by pyml.host(function, ...), or use @pyml.record(unrecordable=\"eager\")"
-    )
+EVENTS = ("call", "exception", "line", "return", "c_call", "c_exception", "c_return", "opcode")   # by PyTrace_...
 
 
 @cython.final
 cdef class Recording(Recorder):
-    """Listens to a step, and makes a Program of it."""
+    """Hears a step, from start() to stop(), and fills the Program with what a replay is to do."""
 
     def __cinit__(self, bint falls_back, dict numbers, dict hosts):
         """
         Args:
             falls_back: a refusal is kept, and not raised.
             numbers: Target.at() -> Target of the numbers that the step is known to change. New ones are added.
-            hosts: what it is known to run on the host, see Reach. The same.
+            hosts: what it is known to run on the host, see Reach. New ones are added.
         """
         self.program = Program()
         self.program.formula = Formula()
@@ -236,11 +149,12 @@ cdef class Recording(Recorder):
                 of_other = span_of(other.array)
                 if span.begin < of_other.end and of_other.begin < span.end:
                     raise RecordError(
-                        f"record: argument {i}, of shape {t.shape}, is also a tensor that the step reaches by another name, or "
-                        "a part of one; pass a clone")
+                        f"record: argument {i}, of shape {t.shape}, is also a tensor that the step reaches by another name, "
+                        "or a part of one; pass a clone")
         return 0
 
     cdef int stop(self) except -1:
+        """Listens no more. Plain numbers are at their places again."""
         if self.listens:
             self.listens = False
             if sys.getprofile() is self:
@@ -277,6 +191,7 @@ cdef class Recording(Recorder):
         return 0
 
     cdef int input_of(self, const void *address) noexcept:
+        """Which of the inputs an address lies in; -1: in none."""
         cdef Piece *piece = self.inputs.find(<size_t>address)
         return -1 if piece == NULL else <int>(piece - self.inputs.pieces)
 
@@ -289,6 +204,7 @@ cdef class Recording(Recorder):
         return self.refuse_at(what, place())
 
     cdef int refuse_at(self, str what, tuple place) except -1:
+        """Raises, or stops listening. The first refusal is the one that counts."""
         if self.refusal is None:
             self.refusal = refusal_of(what, place)
         if not self.falls_back:
@@ -314,6 +230,7 @@ cdef class Recording(Recorder):
         return 0
 
     cdef int note_update(self, optim_args *args) except -1:
+        """A kernel of an optimizer was called, for the param_group that updating() was told of."""
         cdef Updating now = self.updating_now, u = Updating()
         u.update, u.group, u.state, u.rates = now.update, now.group, now.state, now.rates
         u.params = u.group["params"]
@@ -330,6 +247,7 @@ cdef class Recording(Recorder):
         return 0
 
     cdef bint in_arena(self, ndarray array):
+        """Whether it lies in the memory that the Program keeps for results."""
         base = array
         while isinstance(base, ndarray):
             base = cnp.get_array_base(<ndarray>base)
@@ -362,6 +280,7 @@ cdef class Recording(Recorder):
         return 0
 
     cdef bint is_new(self, ndarray array):
+        """Whether it lies in memory that the step has taken."""
         return self.memory.find(<size_t>cnp.PyArray_DATA(array)) != NULL
 
     cdef int changed(self, object tensor) except -1:
@@ -476,33 +395,6 @@ cdef class Recording(Recorder):
         t.mark_changed()
         return True
 
-    def host(self, function, args, kwargs):
-        """Keeps a call of a function that every replay makes, too. It is made when the step's kernels have run."""
-        cdef HostCall call = HostCall()
-        cdef Tensor t
-        cdef list leaves = []
-        if holds_numbers(function):
-            self.refuse("a number of the step that a function for pyml.host() has from its closure or defaults (pass it "
-                        "as an argument)")
-        call.function = function
-        nest = mapped((args, kwargs), self.outcome)
-        flatten(nest, leaves)
-        call.nest = unflatten(nest, iter([SAMPLE] * len(leaves)))
-        call.arrays = []
-        for t in leaves:
-            call.arrays.append(self.settled(wrap(t.array).clone()))
-        self.program.host_calls.append(call)
-        self.add_host(function)
-
-    cdef int add_host(self, function) except -1:
-        """What is called on the host is no part of the step: code, or the object that is the method's."""
-        code, owner = code_of(function), getattr(function, "__self__", None)
-        if code is not None and not is_library(code):
-            self.hosts[code] = None
-        if owner is not None and is_library_class(type(owner)):
-            self.hosts[id(owner)] = owner, function.__name__
-        return 0
-
     def outcome(self, value):
         """What stands in a nest for a number that a replay computes."""
         cdef Result r
@@ -609,7 +501,7 @@ cdef class Recording(Recorder):
     # -- the end --
 
     cdef int call_host(self) except -1:
-        """Of a step that turned out not to be recordable: what it has already called on the host."""
+        """Calls what a step has given to pyml.host(), if the step itself turned out not to be recordable."""
         self.program.computed = list(self.formula.values)
         self.program.call_host(len(self.program.host_calls))
         return 0
@@ -728,7 +620,8 @@ cdef class Recording(Recorder):
         """All places that the step has changed so far, without what a scheduler's step changes, which replays make, too."""
         cdef list found = []
         cdef set scheduled = {id(scheduler.__dict__) for scheduler, _ in self.program.schedules}
-        scheduled.update([id(group) for scheduler, _ in self.program.schedules for group in scheduler.optimizer.param_groups])
+        for scheduler, _ in self.program.schedules:
+            scheduled.update([id(group) for group in scheduler.optimizer.param_groups])
         for target in self.program.guards.changes():
             if id((<Target>target).container) not in scheduled:
                 found.append(target)
@@ -761,7 +654,7 @@ cdef class Recording(Recorder):
         if self.is_gradient(now) or any([(<Slot>other).array is now.array for other in self.program.slots]):
             return False   # it has another name, by which it may be changed
         if not owns_memory(before.array) or self.is_elsewhere(before):
-            self.shared = target.name   # the next call begins with a tensor of the step's own
+            self.shared = target.name   # a reason against this recording; the next call finds a tensor of the step's own
         slot = Slot()
         slot.target, slot.shape, slot.before = target, now.shape, before.array
         slot.array = self.settled(now)
@@ -819,62 +712,6 @@ cdef class Recording(Recorder):
                 return True
         return False
 
-    cdef bint complete(self, list leaves) except -1:
-        """Makes the Program whole. After stop(), when the function's own objects are gone. False: it cannot be kept."""
-        cdef Program p = self.program
-        for t in leaves:
-            if any([np.may_share_memory((<Tensor>t).array, (<Tensor>other).array) for other in self.changed_tensors.values()]):
-                raise RecordError(
-                    f"record: an argument of shape {t.shape} is also a tensor that the step reaches by another name and "
-                    "changes; pass a clone")
-        if self.has_altered() or self.has_leaked():
-            return False
-        p.shapes = [t.shape for t in leaves]
-        p.firsts = [first_of(leaves, i) for i in range(len(leaves))]
-        p.types = [cnp.PyArray_TYPE((<Tensor>t).array) for t in leaves]
-        p.needs_grad = [bool((<Tensor>t)._requires_grad) for t in leaves]
-        for i, requires_grad in p.tracked:
-            p.needs_grad[i] = not requires_grad
-        p.grad_mode = grad_enabled()
-        p.changed = list(self.changed_tensors.values())
-        self.complete_names()
-        p.diagnosis = Diagnosis()
-        p.diagnosis.calls = p.calls
-        p.diagnosis.insert(p.names)
-        self.complete_constants()
-        self.complete_inputs(leaves)   # when all calls are there
-        self.complete_check()
-        self.complete_gradients()
-        self.complete_updates()
-        p.complete_stops()
-        return self.complete_guards()
-
-    cdef bint is_passing(self, module) except -1:
-        """Whether a Module that was called is gone."""
-        return Py_REFCNT(<PyObject *>module) <= 2 + sum([owner is module for owner, _, _ in self.alterations])
-
-    cdef bint complete_guards(self) except -1:
-        cdef Target target
-        cdef Slot slot
-        cdef dict effects = dict(self.program.flags)
-        for target, _, _ in self.traced:
-            self.program.numbers.append(target)
-            effects[target.at()] = ANY
-        for slot in self.program.slots:
-            effects[slot.target.at()] = ANY
-        modules = [module for module in self.modules.values() if not self.is_passing(module)]
-        self.program.guards.complete(modules, self.steppers, effects)
-        code = self.program.guards.strayed(self.ran)
-        if code is not None:
-            what, cure = ("as well as pyml.host(), whose functions guards leave out", "make a function of its own for one of them") \
-                if code in self.hosts else ("in a way in which guards do not find it", "call it by its name")
-            self.refusal = (
-                f"record: the step calls {described(code)} {what}, so that changes "
-                f"of what it reads would not be seen; {cure}, or use @pyml.record(unrecordable=\"eager\")")
-            return False
-        self.program.computes = self.formula.asks()
-        return True
-
     cdef list changed_arguments(self, args, kwargs, given, list leaves):
         """Of the lists, dicts and objects that are arguments those that the step has changed: it was given others in their
         place. Afterwards they are changed, too."""
@@ -883,31 +720,12 @@ cdef class Recording(Recorder):
         put_back((args, kwargs), given, originals, changed)
         return changed
 
-    cdef int refuse_changed(self, changed) except -1:
-        """Says so if the step has changed an argument that a replay would not change."""
-        code = code_of(self.function)
-        of = "" if code is None else f" {described(code)}"
-        self.refusal = (
-            f"record: the step{of} changes a {type(changed).__name__} that is an argument, and a replay would not; return what "
-            "it puts there, or put it there outside of the step")
-        if not self.falls_back:
-            raise RecordError(self.refusal)
-        return 0
-
     cdef int broke_off(self, list leaves) except -1:
         """The step has raised: leaves what it has done so far."""
         self.plain_numbers()
         self.give_back(leaves)
         self.call_host()
         return 0
-
-    cdef str no_stand_in(self, error):
-        """In words, that a function does not take what stands for a number."""
-        file, line = place_of(error)
-        return (
-            f"record: a number that the step changes or reads from a tensor, at {file}:{line}, cannot be recorded: while a step is "
-            f"recorded, something else stands for the number, which the function there does not take ({error}); pass "
-            "int(...) or float(...) of a counter, or call it by pyml.host(function, ...)")
 
     cdef bint plain_numbers(self) except -1:
         """Leaves plain numbers wherever the step has put Numbers. Returns whether it had, beyond the places that it is
@@ -916,326 +734,12 @@ cdef class Recording(Recorder):
         self.alterations = [(owner, name, worth(before)) for owner, name, before in self.alterations]
         return self.formula.kept()
 
-    cdef str cure_of(self, Target target):
-        """What to do about a place that a replay would not change."""
-        now = target.get()
-        if isinstance(now, np.generic):
-            return f"it is an np.{type(now).__name__}: make it a number of Python, int(...) or float(...)"
-        if isinstance(now, Tensor) and not self.is_new((<Tensor>now).array):
-            return "it keeps an argument there, or a tensor that was there before: keep a copy, .clone()"
-        return "return the value, change it outside of the step, or run that part by pyml.host(function, ...)"
-
-    cdef bint has_altered(self) except -1:
-        """Whether the function has changed what it depends on, in a way that a replay would not."""
-        cdef set seen = set()
-        cdef Target target
-        cdef bint keeps_numbers = self.plain_numbers()
-        drawn = self.program.guards.drawn()
-        if drawn is None and self.randomness != randomness():
-            drawn = "Python or NumPy", self.program.guards.line_of("random")
-        if drawn is not None:
-            name, line = drawn
-            at = "" if line is None else f" at {line[0]}:{line[1]}"
-            self.refusal = (
-                f"record: the step draws random numbers of {name}{at}, and a replay would not draw new ones; "
-                "draw them from pyml, or outside of the step")
-            return True
-        for target in self.unexplained:
-            self.refusal = (
-                f"record: the step changes {target.name!r}{self.program.guards.where(target)}, which it can also read, and a "
-                f"replay would not; {self.cure_of(target)}")
-            return True
-        for target in self.fresh_numbers:
-            self.numbers[target.at()] = target
-            self.refusal = (
-                f"record: the step changes {target.name!r}{self.program.guards.where(target)}, in a way that a replay cannot "
-                "compute; keep it in a Tensor, or change it by pyml.host(function, ...)")
-        if self.fresh_numbers:
-            return True
-        if keeps_numbers:
-            code = code_of(self.function)
-            at = "" if code is None else f" of {described(code)}"
-            self.refusal = (
-                f"record: a number that the step{at} changes or reads from a tensor is kept elsewhere, or a function for the "
-                "host has it from outside of its arguments; a replay would not put a new one there; pass it to "
-                "pyml.host(function, number), or return it")
-            return True
-        if self.shared is not None:
-            self.refusal = (
-                f"record: the tensor that the step replaces at {self.shared!r} is one that it also reaches by another name; "
-                "begin with a clone")
-            return True
-        for u in self.program.updatings:
-            for option, value in (<Updating>u).group.items():
-                if isinstance(value, Tensor) and id(value) in self.changed_tensors:
-                    self.refusal = (
-                        f"record: the step changes the option {option!r} of an optimizer; a scheduler may, or change it "
-                        "outside of the step")
-                    return True
-        for owner, attribute, before in self.alterations:
-            if (id(owner), attribute) in seen:
-                continue
-            seen.add((id(owner), attribute))
-            if not isinstance(owner, Tensor) or Py_REFCNT(<PyObject *>owner) <= 2:   # `owner` and the list: it is gone
-                continue
-            now = bool((<Tensor>owner)._requires_grad) if attribute == "requires_grad" else None
-            if now is not before and not equal_values(now, before):
-                self.refusal = (
-                    f"record: the step sets {attribute!r} of a {type(owner).__name__} anew each time, which a replay "
-                    "would not; set it outside, or return the value")
-                return True
-        return False
-
-    cdef bint has_leaked(self) except -1:
-        """Whether what the step made is still in use elsewhere: by a tensor that the function stored somewhere. To be
-        asked when what it returned is gone."""
-        cdef set known = set()
-        cdef Gradient g
-        cdef Result r
-        cdef Tensor t
-        cdef Py_ssize_t i
-        cdef Piece *piece
-        cdef dict holders = self.holders()
-        for g in self.gradients.values():
-            t = g.tensor._grad
-            if t is None:
-                continue
-            self.know(known, t.array)
-            if self.is_new(t.array) and (
-                    Py_REFCNT(<PyObject *>t) > 1 + len(holders[id(t)]) or Py_REFCNT(<PyObject *>t.array) > 1):
-                return self.leaks(f"a gradient of shape {t.shape}")
-        t = None
-        for fault, _, _ in self.program.faults:
-            self.know(known, fault)
-        for slot in self.program.slots:
-            self.know(known, (<Slot>slot).array)
-        for call in self.program.host_calls:
-            for array in (<HostCall>call).arrays:
-                self.know(known, array)
-        array = fault = None
-        for i in range(len(self.staged)):
-            t = self.staged[i]
-            if self.is_held(i):
-                return self.leaks(f"an argument of shape {t.shape}")
-            if t._grad is not None:
-                self.know(known, t._grad.array)
-        t = None
-        for r in self.program.results:
-            if r.kind == COPIED:
-                self.know(known, r.array)
-                if self.result_is_held(r.array):
-                    return self.leaks(f"a result of shape {(<object>r.array).shape}")
-        for i in range(self.memory.count):
-            piece = &self.memory.pieces[i]
-            if piece.marks & (NUMPY | CONSTANT) or piece.begin in known:
-                continue
-            file, line = self.places.get(piece.begin, ("?", 0))
-            return self.leaks(f"a tensor that was computed at {file}:{line}")
-        return self.constants_leak(known)
-
-    cdef bint leaks(self, str what):
-        code = code_of(self.function)
-        of = "" if code is None else f" {described(code)}"
-        self.refusal = (
-            f"record: {what} is kept after the step{of} (an attribute, a list, a global), and a replay would not put a new "
-            "one there; make it before the step, return it, or keep it by pyml.host(function, tensor)")
-        return True
-
-    cdef bint is_held(self, Py_ssize_t i) except -1:
-        """Whether the copy of an argument is in use elsewhere: beside the list, and its caller, which looks at it."""
-        cdef Tensor t = self.staged[i]
-        cdef Py_ssize_t tensors = 0, arrays = 0
-        for other in self.staged:
-            tensors += other is t
-        for other in {id(other): other for other in self.staged}.values():
-            arrays += (<Tensor>other).array is t.array
-        other = None
-        return Py_REFCNT(<PyObject *>t) > tensors + 2 or Py_REFCNT(<PyObject *>t.array) > arrays + 1   # input_arrays
-
-    cdef bint result_is_held(self, ndarray array) except -1:
-        """Whether a result's array is in use beside the results, some of which may be views of others."""
-        cdef Result r
-        cdef Py_ssize_t count = 0
-        for r in self.program.results:
-            if r.kind == COPIED:
-                count += (r.array is array) + (cnp.get_array_base(r.array) is array)
-        for slot in self.program.slots:
-            count += ((<Slot>slot).array is array) + (cnp.get_array_base((<Slot>slot).array) is array)
-        slot = None
-        return Py_REFCNT(<PyObject *>array) > count + 1   # the caller's
-
-    cdef bint constants_leak(self, set known) except -1:
-        cdef dict holds = {}   # id of an array -> references to it from what the program keeps
-        for array in self.program.kept:   # themselves, and the arrays that they are views of
-            for held in (array, cnp.get_array_base(<ndarray>array)):
-                holds[id(held)] = holds.get(id(held), 0) + 1
-        for array, _ in self.program.scalars:   # and the trace
-            holds[id(array)] = holds.get(id(array), 0) + 2
-        array = held = None
-        for array, _ in self.program.constants:
-            if <size_t>cnp.PyArray_DATA(array) in known:
-                continue
-            if Py_REFCNT(<PyObject *>array) > 2 + holds.get(id(array), 0):
-                return self.leaks(f"a tensor of shape {array.shape} that the step made")
-        return False
-
-    cdef int know(self, set known, ndarray array) except -1:
-        cdef Piece *piece = self.memory.find(<size_t>cnp.PyArray_DATA(array))
-        if piece != NULL:
-            known.add(piece.begin)
-        return 0
-
-    cdef int complete_constants(self) except -1:
-        cdef Piece *piece
-        cdef const unsigned char[:] values
-        for array, content in self.program.constants:
-            piece = self.memory.find(<size_t>cnp.PyArray_DATA(<ndarray>array))
-            if piece != NULL and piece.marks & REWRITTEN and not any([array is other for other, _ in self.program.scalars]):
-                values = content
-                if program_restore(self.program.calls, cnp.PyArray_DATA(<ndarray>array), &values[0], len(content)) != 0:
-                    raise MemoryError()
-        return 0
-
-    cdef int complete_inputs(self, list leaves) except -1:
-        cdef Program p = self.program
-        cdef ndarray array
-        cdef int number
-        p.inputs, p.written = [-1] * len(leaves), [False] * len(leaves)
-        for i, (array, argument) in enumerate(zip(self.input_arrays, self.input_arguments)):
-            number = program_input(p.calls, cnp.PyArray_DATA(array), max(1, cnp.PyArray_NBYTES(array)))
-            if number < 0:
-                raise MemoryError()
-            for k in range(len(leaves)) if argument >= 0 else ():
-                if p.layout[k][0] == argument:
-                    p.inputs[k] = number
-                    p.written[k] = self.has_changed(k)
-        for i, slot in enumerate(p.slots):
-            array = (<Slot>slot).before
-            (<Slot>slot).input = program_input(p.calls, cnp.PyArray_DATA(array), max(1, cnp.PyArray_NBYTES(array)))
-            p.trace.rename(cnp.PyArray_DATA(array), max(1, cnp.PyArray_NBYTES(array)), i)
-        p.writes = any(p.written)
-        p.is_apart = p.layout == tuple([(i, 0, None) for i in range(len(leaves))])
-        return 0
-
-    cdef int complete_gradients(self) except -1:
-        cdef Gradient g
-        cdef Program p = self.program
-        cdef Tensor now
-        cdef dict holders = self.holders()
-        for g in self.gradients.values():
-            now = g.tensor._grad
-            g.kept = g.input >= 0 and now is not None and self.input_arrays[g.input] is now.array
-            g.sharing = [] if now is None else [other for other in holders[id(now)] if other is not g]
-            for other in g.sharing:
-                if (<Gradient>other).input >= 0 and self.input_arrays[(<Gradient>other).input] is now.array and not g.kept:
-                    g.taken = other   # it is the one that the other has had before
-            g.after = None if g.kept or g.taken is not None else now
-            g.source = None if g.after is None else self.source_of(now.array)
-            if g.after is not None and self.in_arena(now.array) and type(cnp.get_array_base(now.array)) is Block:
-                g.block = cnp.get_array_base(now.array)
-            p.gradients.append(g)
-        p.first_of = firsts_of([self.input_arrays[(<Gradient>g).input] for g in p.gradients if (<Gradient>g).input >= 0])
-        p.shares = p.first_of is not None and p.first_of != list(range(len(p.first_of)))
-        for i in range(len(self.staged)):
-            now = (<Tensor>self.staged[i])._grad
-            if now is not None:
-                p.argument_gradients.append((i, now.array))
-        self.separate_gradients()
-        return 0
-
-    cdef int separate_gradients(self) except -1:
-        """Where a replay stops before a new gradient takes the place of the last one, this stays. So no call before the stop
-        may use its memory for something else."""
-        cdef Program p = self.program
-        cdef program_call *calls = program_calls(p.calls)
-        cdef list own = [i for i in range(program_count(p.calls)) if not calls[i].is_extra]   # as the stops count them
-        cdef Gradient g, other
-        cdef Stop stop
-        cdef Tensor before
-        cdef Py_ssize_t born
-        for g in p.gradients:
-            if g.block is None:
-                continue
-            born = self.births[<size_t>g.block.memory]
-            stops = [stop for stop in p.stops() if not any([t is g.tensor for t, _ in (<Stop>stop).gradients])]
-            if not any([self.uses(calls, own[:min(born, (<Stop>stop).calls)], g.block) for stop in stops]):
-                continue
-            before = g.after
-            p.move_gradient(g, own[born], born)
-            cnp.PyArray_CopyInto(g.after.array, before.array)
-            for other in [g, *g.sharing]:
-                other.tensor._grad = g.after
-        return 0
-
     cdef dict holders(self):
         """id of a .grad -> the Gradients of the tensors that have it: several may share one."""
         cdef dict found = {}
         for g in self.gradients.values():
             found.setdefault(id((<Gradient>g).tensor._grad), []).append(g)
         return found
-
-    cdef bint uses(self, program_call *calls, list own, Block block) except -1:
-        """Whether some calls write into a block."""
-        cdef Writes found = Writes(<size_t>block.memory, size_bytes(block.index), False)
-        for i in own:
-            visit_footprint(calls[<Py_ssize_t>i].kernel, calls[<Py_ssize_t>i].dtype, calls[<Py_ssize_t>i].args, see_writes,
-                            &found)
-        return found.found
-
-    cdef int complete_updates(self) except -1:
-        cdef Updating u
-        cdef Program p = self.program
-        cdef Tensor t
-        for u in p.updatings:
-            u.states = [state_of(t, u.state[t]) for t in u.parameters if t in u.state]
-        p.schedules = [
-            (scheduler, stepped or not any([has_group(scheduler, (<Updating>u).group) for u in p.updatings]))
-            for scheduler, stepped in p.schedules]
-        return 0
-
-    cdef int complete_check(self) except -1:
-        """After which call a replay stops if the first result is one number and not finite: where Python does, at the
-        begin of a backward or at the end. If neither comes before weights are changed, at the call that gives it."""
-        cdef Result r = self.program.first_number()
-        cdef Program p = self.program
-        cdef program_call *calls = program_calls(p.calls)
-        cdef list own = [i for i in range(program_count(p.calls)) if not calls[i].is_extra]   # as the stops count them
-        cdef Py_ssize_t k
-        cdef Stop stop
-        cdef LastWrite last
-        cdef list written = []   # (call, address) that give the number: the last one, then what that is a copy of
-        if r is None:
-            return 0
-        last = LastWrite(<size_t>cnp.PyArray_DATA(r.array), 0, 0, False)
-        for k in range(len(own) - 1, -1, -1):
-            visit_footprint(calls[own[k]].kernel, calls[own[k]].dtype, calls[own[k]].args, see_last_write, &last)
-            if last.found:
-                written.append((k, last.address))
-                if calls[own[k]].kernel != COPY or last.bytes > <size_t>cnp.PyArray_ITEMSIZE(r.array):
-                    break
-                last = LastWrite(last.read, 0, 0, False)
-        if not written:
-            return 0
-        p.check = held(r.array, True)
-        for stop in self.backward_stops:
-            for k, address in written:
-                if stop.calls > k:
-                    p.check_call, p.check.address, p.check_stop = own[stop.calls - 1], address, stop
-                    return 0
-        p.checks_at_end = not p.trace.writes_outside(written[0][0] + 1)
-        k, address = (len(own) - 1, written[0][1]) if p.checks_at_end else written[len(written) - 1]
-        p.check_call, p.check.address = own[k], address
-        return 0
-
-    cdef int complete_names(self) except -1:
-        """What the parameters are called: by the outermost module that was called."""
-        cdef Tensor t
-        for module in self.modules.values():
-            for name, t in module.named_parameters():
-                address = <size_t>cnp.PyArray_DATA(t.array)
-                if len(self.program.names.get(address, "")) < len(name):
-                    self.program.names[address] = name
-        return 0
 
 
 cdef int see_event(object recording, object frame, int what, PyObject *argument) except -1:
@@ -1246,48 +750,21 @@ cdef int see_event(object recording, object frame, int what, PyObject *argument)
     if not r.listens:
         return 0
     if what == PyTrace_C_CALL:
-        if argument != NULL and asks_the_world(<object>argument) and is_of_users(frame):
-            r.refuse(f"{(<object>argument).__name__}()")
+        what_is_asked = None if argument == NULL else asked_in_c(<object>argument, frame)
+        if what_is_asked is not None:
+            r.refuse(what_is_asked)
     elif what == PyTrace_CALL and of_thread() is r:   # a scheduler's step is not listened to
+        what_is_asked = asked_in_python(frame)
+        if what_is_asked is not None:
+            r.refuse(what_is_asked)
         code = frame.f_code
-        if id(code) in WORLD and is_of_users(frame.f_back):
-            r.refuse(f"{code.co_name}()")
-        elif code.co_name in LEVELS and code.co_filename.startswith(LOGGING) and frame.f_back is not None \
-                and not is_installed(frame.f_back.f_code.co_filename):
-            r.refuse(f"logging ({code.co_name}())")
         if id(code) not in r.ran:
             r.ran[id(code)] = code, None if frame.f_back is None else frame.f_back.f_code
     return 0
 
 
-cdef struct Writes:
-    size_t begin, size   # into this memory?
-    bint found
-
-
-cdef void see_writes(void *context, void **field, ptrdiff_t before, size_t size, int access) noexcept:
-    cdef Writes *writes = <Writes *>context
-    cdef size_t begin = <size_t>field[0] - before
-    if access & FOOTPRINT_WRITE and begin < writes.begin + writes.size and writes.begin < begin + size:
-        writes.found = True
-
-
-cdef struct LastWrite:
-    size_t address   # is it written?
-    size_t read      # what is read
-    size_t bytes     # that are written
-    bint found
-
-
-cdef void see_last_write(void *context, void **field, ptrdiff_t before, size_t size, int access) noexcept:
-    cdef LastWrite *last = <LastWrite *>context
-    if access & FOOTPRINT_WRITE and last.address - (<size_t>field[0] - before) < size:
-        last.found, last.bytes = True, size
-    if access & FOOTPRINT_READ:
-        last.read = <size_t>field[0] - before
-
-
 cdef void see_read(void *context, void **field, ptrdiff_t before, size_t size, int access) noexcept:
+    """Notes a problem if a call reads new memory that no kernel has written: NumPy has."""
     cdef Recording r = <Recording>context
     cdef Piece *piece
     if access & FOOTPRINT_READ and r.input_of(<void *>(<size_t>field[0] - before)) < 0:
@@ -1297,6 +774,7 @@ cdef void see_read(void *context, void **field, ptrdiff_t before, size_t size, i
 
 
 cdef void see_write(void *context, void **field, ptrdiff_t before, size_t size, int access) noexcept:
+    """Marks the memory that a call writes as a kernel's."""
     cdef Recording r = <Recording>context
     cdef size_t begin = <size_t>field[0] - before
     cdef Piece *piece
@@ -1308,22 +786,6 @@ cdef void see_write(void *context, void **field, ptrdiff_t before, size_t size, 
         piece = r.memory.find(begin)
     if piece != NULL:
         piece.marks |= KERNEL | REWRITTEN if piece.marks & CONSTANT else KERNEL
-
-
-cdef bint holds_numbers(function) except -1:
-    """Whether a function has numbers of the step by another way than its arguments."""
-    cdef list held = []
-    while hasattr(function, "func"):   # a partial
-        held += [*function.args, *function.keywords.values()]
-        function = function.func
-    held += getattr(function, "__defaults__", None) or ()
-    held += (getattr(function, "__kwdefaults__", None) or {}).values()
-    for cell in getattr(function, "__closure__", None) or ():
-        try:
-            held.append(cell.cell_contents)
-        except ValueError:   # it is empty
-            pass
-    return any([isinstance(value, Number) for value in held])
 
 
 cdef Effect effect(Target target, Py_ssize_t output):
@@ -1358,54 +820,12 @@ cdef bint is_flag(value):
     return value is None or type(value) in (bool, str, int, float) or isinstance(value, enum.Enum)
 
 
-def host(function, *args, **kwargs):
-    """Calls function(*args, **kwargs), also in every replay of a recorded step.
-
-    For Python that takes something from a step and gives nothing back: logging, progress bars, counters. In a recorded
-    step it is called when the step's kernels have run. The function is not part of the step: what it reads and
-    changes is not looked at.
-
-    Args:
-        function: its result is dropped.
-        args, kwargs: Tensors arrive with the values that they have here, detached, as copies; numbers of item() and of
-            counters as they are in each step; all else as it was at the recording.
-
-    Example:
-        >>> @pyml.record
-        ... def step(x, y):
-        ...     loss = loss_of(model(x), y)
-        ...     pyml.host(history.append, loss.item())
-    """
-    cdef Recorder r = of_thread()
-    if not callable(function):
-        raise TypeError(f"host: a function is needed, not {type(function).__name__}")
-    if r is None:
-        args, kwargs = mapped((args, kwargs), snapshot)
-        function(*args, **kwargs)
-    else:
-        (<Recording?>r).host(function, args, kwargs)
-
-
-def snapshot(value):
-    """A Tensor as it is now, outside of any graph."""
-    return wrap((<Tensor>value).array).clone() if isinstance(value, Tensor) else value
-
-
-def has_group(scheduler, group):
+cdef bint has_group(scheduler, dict group) except -1:
     """Whether a param_group is one of those whose options a scheduler sets."""
     return any([group is other for other in scheduler.optimizer.param_groups])
 
 
-cdef ParameterState state_of(Tensor parameter, dict values):
-    cdef ParameterState kept = ParameterState()
-    kept.parameter, kept.values = parameter, values
-    kept.names = [name for name, value in values.items() if isinstance(value, Tensor)]
-    kept.tensors = [values[name] for name in kept.names]
-    kept.arrays = [(<Tensor>t).array for t in kept.tensors]
-    return kept
-
-
 cdef bint updates_segments(int kernel) noexcept:
-    """Kernels that are called once for each dtype of the parameters, and followed by copies of those that are not
-    contiguous, before all are said to have changed."""
+    """Whether a kernel works on all parameters of a dtype in one call. Calls for other dtypes, and copies back to
+    parameters that are not contiguous, may follow before any of them is said to have changed."""
     return optimizer_of(kernel) != NULL or kernel == SCALE_SEGMENTS

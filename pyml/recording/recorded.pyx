@@ -15,15 +15,18 @@ import warnings
 from numpy cimport ndarray
 
 from pyml.recorder cimport recorder
+from pyml.recording.assembly cimport complete
 from pyml.recording.listener cimport Recording
 from pyml.recording.nest cimport flatten, mapped, objects_in, opened, unflatten, with_arrays
 from pyml.recording.program cimport Program, find
+from pyml.recording.refusal cimport no_stand_in, place_of, refusal_of
+from pyml.recording.verdict cimport changes_argument, leaked
 from pyml.tensor cimport Tensor, grad_enabled
 
 from pyml.ops.selection import ALL_USES, Selection
 from pyml.recording.formula import refuses_stand_in, worth
-from pyml.recording.listener import RecordError, place_of, refusal_of
 from pyml.recording.nest import SAMPLE, fields_of
+from pyml.recording.refusal import RecordError
 from pyml.recording.run import run_steps
 from pyml.recording.stats import Stats
 
@@ -134,9 +137,10 @@ cdef class Recorded:
                 self._fall_back(recording.refusal)
             return result
         program.spec = spec
-        if not recording.complete(leaves):
+        reason = complete(recording, leaves)
+        if reason is not None:
             if len(self._numbers) == numbers and len(self._hosts) == hosts:   # else more is known now
-                self._not_kept(recording.refusal)
+                self._not_kept(reason)
             return recording.returned(leaves)
         self.fruitless = 0
         self._programs[:] = [p for p in self._programs if may_fit_again(p)]
@@ -157,12 +161,11 @@ cdef class Recorded:
                 self._refuse(recording.refusal)
             return result
         again.spec = spec
-        if recording.complete(leaves):
+        difference = complete(recording, leaves)
+        if difference is None:
             difference = program.difference(again)
             if difference is None and (changed := again.verify(before)) is not None:
                 difference = f"record: {changed}, which a replay would not do; use pyml's operations"
-        else:
-            difference = recording.refusal
         if difference is None:
             program.confirmed()
         elif len(self._numbers) + len(self._hosts) > known:   # more is known now: to be recorded anew
@@ -192,9 +195,9 @@ cdef class Recorded:
                 raise RecordError(recording.refusal)
             if recording.refusal is None:
                 result = None
-                if recording.has_leaked():
+                if leaked(recording) is not None:   # perhaps only by a cycle of references
                     gc.collect()
-                recording.refusal = None
+                recording.refusal = None   # what finalizers did is not the step's
         except BaseException as error:
             recording.stop()
             if given is not None:
@@ -203,7 +206,7 @@ cdef class Recorded:
             if type(error) is TypeError and Selection.__name__ in str(error):   # a function that takes Tensors got one
                 raise RecordError(refusal_of(ALL_USES, place_of(error))) from error
             if refuses_stand_in(error):
-                self._refuse(recording.no_stand_in(error))
+                self._refuse(no_stand_in(error))
             raise
         finally:
             recording.stop()
@@ -219,7 +222,9 @@ cdef class Recorded:
             self._forget(type(changed))
             recording.refusal = "record: an argument is changed"
         else:
-            recording.refuse_changed(changed)
+            recording.refusal = changes_argument(recording, changed)
+            if self.unrecordable == "error":
+                raise RecordError(recording.refusal)
         return 0
 
     cdef int warn_of_waste(self, list leaves, spec) except -1:

@@ -27,9 +27,9 @@ from pyml.ops.creation import randperm
 from pyml.ops.index import index_select
 from pyml.random import Generator, default_generator
 from pyml.recording.diagnostics import collected
-from pyml.recording.listener import RecordError
 from pyml.recording.nest import fields_of
 from pyml.recording.program import NotFinite
+from pyml.recording.refusal import RecordError
 
 cnp.import_array()
 

@@ -1,0 +1,3 @@
+cdef tuple randomness()
+cdef str asked_in_c(function, frame)
+cdef str asked_in_python(frame)
