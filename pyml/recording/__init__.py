@@ -2,9 +2,9 @@
 
 from pyml.recording.diagnostics import Diagnostics
 from pyml.recording.host_calls import host
+from pyml.recording.progress import Progress
 from pyml.recording.recorded import Recorded, record
 from pyml.recording.refusal import RecordError
-from pyml.recording.run import Progress
 from pyml.recording.stats import KernelStats, Stats
 
 __all__ = [

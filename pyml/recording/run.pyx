@@ -1,197 +1,37 @@
 """Many steps: batches of rows, epoch after epoch, in C where they can be."""
-import signal
-import threading
 import time
 
 import numpy as np
 
 cimport cython
 cimport numpy as cnp
-from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t
-from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy
 from numpy cimport ndarray
 
-from pyml._kernels cimport (
-    PROGRAM_DONE, program_rows, program_run, program_run_args, program_status, program_transfer,
-)
+from pyml._kernels cimport PROGRAM_DONE, program_run, program_run_args, program_status
 from pyml.memory cimport new_array
 from pyml.ops.arrays cimport contiguous
 from pyml.recorder cimport recorder
-from pyml.recording.nest cimport flatten, mapped, opened, unflatten
-from pyml.recording.program cimport COPIED, Program, Result, Stop, Updating, find, rewind, states_of
+from pyml.recording.nest cimport mapped, opened
+from pyml.recording.outputs cimport Outputs, with_room
+from pyml.recording.program cimport Program, Stop, find
+from pyml.recording.slices cimport Slice
 from pyml.tensor cimport Tensor, alias_of, wrap
 
 from pyml.ops.creation import randperm
 from pyml.ops.index import index_select
 from pyml.random import Generator, default_generator
 from pyml.recording.diagnostics import collected
+from pyml.recording.interrupts import Interrupts
 from pyml.recording.nest import fields_of
 from pyml.recording.program import NotFinite
+from pyml.recording.progress import Progress
 from pyml.recording.refusal import RecordError
 
 cnp.import_array()
 
 
-class Progress:
-    """Where a run stands: what its callback is given, and what resumes it.
-
-    Attributes:
-        epoch: epochs that are done.
-        batch: batches of the next epoch that are done.
-        step: steps that are done in all.
-        epochs, batches, steps: how many there are: of the run, of an epoch, in all.
-        losses: the first result of the steps of this run so far, a Tensor, if it is one number.
-    """
-
-    def __init__(self, epochs, batches, rows, batch_size, shuffle):
-        self.epoch = self.batch = 0
-        self.epochs, self.batches = epochs, batches
-        self.losses = None
-        self._rows, self._batch_size, self._shuffle = rows, batch_size, shuffle
-        self._order_state = None
-
-    @property
-    def step(self):
-        return self.epoch * self.batches + self.batch
-
-    @property
-    def steps(self):
-        return self.epochs * self.batches
-
-    def state_dict(self):
-        """Plain values with which run(resume=...) goes on from here, also in another process."""
-        return {
-            "epoch": self.epoch,
-            "batch": self.batch,
-            "order_state": self._order_state,
-            "rows": self._rows,
-            "batch_size": self._batch_size,
-            "shuffle": self._shuffle,
-        }
-
-    def _resume(self, state):
-        if hasattr(state, "progress"):
-            raise TypeError("run: resume is a checkpoint; pass its .progress")
-        if not isinstance(state, (Progress, dict)):
-            raise TypeError(
-                f"run: resume is a {type(state).__name__}, it must be a Progress or what its state_dict() gave")
-        state = state.state_dict() if isinstance(state, Progress) else state
-        mine = self.state_dict()
-        for name, word in (("rows", "rows of data"), ("batch_size", "batch_size"), ("shuffle", "shuffle")):
-            if state.get(name) != mine[name]:
-                raise ValueError(f"run: resume is of a run with {word} {state.get(name)}, here it is {mine[name]}")
-        self.epoch, self.batch, self._order_state = state["epoch"], state["batch"], state["order_state"]
-        if not (isinstance(self.epoch, int) and self.epoch >= 0):
-            raise ValueError(f"run: resume stands at epoch {self.epoch!r}, it must be an integer >= 0")
-        if not 0 <= self.batch < max(1, self.batches):
-            raise ValueError(f"run: resume stands at batch {self.batch}, an epoch has {self.batches}")
-
-    def __repr__(self):
-        return f"<epoch {self.epoch} of {self.epochs}, batch {self.batch} of {self.batches}>"
-
-
 cdef double SLICE = 0.05   # seconds in C between two looks at signals, progress bar and callback
-
-
-@cython.final
-cdef class Outputs:
-    """The results of the steps of a run, put together."""
-    cdef object nest        # of results, as unflatten takes it
-    cdef list arrays        # one for each result; None: it is no new Tensor
-    cdef list by_rows       # does it have a row for each row of the batch?
-    cdef Py_ssize_t steps, rows, batch_size
-
-    def __init__(self, Py_ssize_t steps, Py_ssize_t rows, Py_ssize_t batch_size):
-        self.steps, self.rows, self.batch_size = steps, rows, batch_size
-
-    cdef int make(self, result, bint shuffle) except -1:
-        """Memory for results like this one, of a full batch."""
-        cdef list leaves = []
-        cdef Tensor t
-        flatten(result, leaves)
-        self.nest = result
-        self.arrays, self.by_rows = [], []
-        for t in leaves:
-            by_rows = t.array.ndim > 0 and t.array.shape[0] == self.batch_size
-            if by_rows and shuffle:
-                raise ValueError(
-                    f"run: the step returns a result of shape {t.shape}, a row for each row of the batch; in a "
-                    "shuffled order it would be of no use: pass shuffle=False, or return less")
-            self.arrays.append(np.zeros((0,) + (t.shape[1:] if by_rows else t.shape), t.dtype))
-            self.by_rows.append(by_rows)
-        return 0
-
-    cdef int reserve(self, Py_ssize_t steps, Py_ssize_t rows) except -1:
-        """Room for so many steps and rows in all."""
-        for i, by_rows in enumerate(self.by_rows):
-            self.arrays[i] = with_room(self.arrays[i], rows if by_rows else steps, self.rows if by_rows else self.steps)
-        return 0
-
-    cdef int put(self, result, Py_ssize_t step, Py_ssize_t row) except -1:
-        """The result of one step, whose first row is `row`."""
-        cdef list leaves = []
-        cdef Tensor t
-        flatten(result, leaves)
-        if len(leaves) != len(self.arrays):
-            raise RuntimeError("run: the step does not return as many tensors each time")
-        self.reserve(step + 1, row + self.batch_size)
-        for i, (t, array, by_rows) in enumerate(zip(leaves, self.arrays, self.by_rows)):
-            wanted = array.shape[1:]
-            if t.shape[1 if by_rows else 0:] != wanted or (by_rows and row + t.shape[0] > self.rows):
-                raise RuntimeError(
-                    f"run: result {i} of the step has shape {t.shape} for a batch of another size than before, where it had "
-                    + (f"a row of shape {wanted} for each row" if by_rows else f"shape {wanted}")
-                    + "; return what has one of these forms for every batch, or pass drop_last=True")
-            if by_rows:
-                array[row:row + t.array.shape[0]] = t.array
-            else:
-                array[step] = t.array
-        return 0
-
-    cdef object first(self, Py_ssize_t steps):
-        """The first result of each step so far, if it is one number."""
-        if self.arrays and not self.by_rows[0] and self.arrays[0].ndim == 1:
-            return wrap(self.arrays[0][:steps])
-        return None
-
-    cdef object all(self, Py_ssize_t steps, Py_ssize_t rows):
-        if self.nest is None or self.arrays is None:
-            return None
-        tensors = [wrap(a[:rows] if by_rows else a[:steps]) for a, by_rows in zip(self.arrays, self.by_rows)]
-        return unflatten(self.nest, iter(tensors))
-
-
-class Interrupts:
-    """While a run is in its steps, Ctrl-C waits for the edge of one. On the main thread, where Python's handler runs."""
-
-    def __init__(self):
-        self._handler = self._pending = None
-
-    def defer(self):
-        """From now on signals wait."""
-        handler = signal.getsignal(signal.SIGINT)
-        if threading.current_thread() is threading.main_thread() and callable(handler):
-            self._handler = handler
-            signal.signal(signal.SIGINT, self._note)
-
-    def _note(self, number, frame):
-        self._pending = number, None   # the frame would keep what the step is computing
-
-    def allow(self):
-        """The handler that was there gets them again, first the one that waits."""
-        if self._handler is not None:
-            signal.signal(signal.SIGINT, self._handler)
-            handler, self._handler = self._handler, None
-            pending, self._pending = self._pending, None
-            if pending is not None:
-                handler(*pending)
-
-    def waits(self):
-        """Whether one came."""
-        PyErr_CheckSignals()
-        return self._pending is not None
 
 
 @cython.final
@@ -392,9 +232,9 @@ cdef class Run:
         if program.schedules:
             count = max(1, min(count, <Py_ssize_t>(SLICE / max(self.pace, 1e-7)), 4096))
         work.rates(program, first, count)
-        work.rows(program, self.data, self.batches, order, self.batch_size, first)
+        work.rows(program, self.data, self.batches, order)
         self.outputs.reserve(self.done + count, self.done_rows + count * self.batch_size)
-        work.results(program, self.outputs, self.done, self.done_rows, first, count, self.batch_size)
+        work.results(program, self.outputs, self.done, self.done_rows, first, self.batch_size)
         cdef bint measures = self.measures_of(program)
         if measures:
             self.room_for_measures(self.done + count)
@@ -470,122 +310,6 @@ cdef bint says_true(answer) except -1:
     return is_bool and bool(answer)
 
 
-@cython.final
-cdef class Slice:
-    """What program_run needs for some steps, in C."""
-    cdef program_rows *inputs
-    cdef program_transfer *before
-    cdef program_transfer *after
-    cdef Py_ssize_t input_count, before_count, after_count
-    cdef list tables            # of options, a row a step
-    cdef list starts            # (scheduler, its state, its groups' options)
-
-    def __dealloc__(self):
-        free(self.inputs)
-        free(self.before)
-        free(self.after)
-
-    cdef int rows(self, Program program, list data, list batches, ndarray order, Py_ssize_t batch, Py_ssize_t first) except -1:
-        cdef Py_ssize_t i
-        cdef ndarray a
-        cdef void *gathered
-        self.inputs = <program_rows *>calloc(len(data) + 1, sizeof(program_rows))
-        if self.inputs == NULL:
-            raise MemoryError()
-        for i in range(len(data)):
-            if <int>program.inputs[i] < 0:
-                continue
-            a = (<Tensor>data[i]).array
-            gathered = NULL
-            if order is not None:
-                gathered = cnp.PyArray_DATA(<ndarray>batches[i])
-            self.inputs[self.input_count] = program_rows(cnp.PyArray_DATA(a), row_bytes(a), gathered, program.inputs[i])
-            self.input_count += 1
-        return 0
-
-    cdef int results(
-        self, Program program, Outputs outputs, Py_ssize_t step, Py_ssize_t row, Py_ssize_t first, Py_ssize_t count,
-        Py_ssize_t batch
-    ) except -1:
-        """Where step i of the epoch, i from `first` on, puts its results."""
-        cdef Py_ssize_t i, stride, offset
-        cdef Result r
-        cdef ndarray to, of
-        cdef char *begin
-        self.after = <program_transfer *>calloc(len(program.results) + 2, sizeof(program_transfer))
-        if self.after == NULL:
-            raise MemoryError()
-        if len(program.results) != len(outputs.arrays):
-            raise RuntimeError("run: the step does not return as many tensors each time")
-        for i in range(len(program.results)):
-            r = program.results[i]
-            to = outputs.arrays[i]
-            of = r.array if r.kind == COPIED else r.tensor.array
-            stride = cnp.PyArray_NBYTES(of)
-            if stride != row_bytes(to) * (batch if outputs.by_rows[i] else 1) or \
-                    cnp.PyArray_TYPE(of) != cnp.PyArray_TYPE(to):
-                raise RuntimeError(
-                    f"run: result {i} of the step has shape {(<object>of).shape} and dtype {of.dtype}, in earlier steps it "
-                    "had others")
-            offset = row * row_bytes(to) if outputs.by_rows[i] else step * row_bytes(to)
-            begin = <char *>cnp.PyArray_DATA(to) + offset - first * stride
-            self.after[self.after_count] = program_transfer(begin, cnp.PyArray_DATA(of), stride, stride)
-            self.after_count += 1
-        return 0
-
-    cdef int measure(self, Program program, ndarray table, Py_ssize_t step, Py_ssize_t first) except -1:
-        """What is measured in step i of the epoch goes into a row of the table."""
-        cdef Py_ssize_t stride = row_bytes(table)
-        self.after[self.after_count] = program_transfer(
-            <char *>cnp.PyArray_DATA(table) + (step - first) * stride, cnp.PyArray_DATA(program.diagnosis.numbers), stride,
-            stride)
-        self.after_count += 1
-        return 0
-
-    cdef int rates(self, Program program, Py_ssize_t first, Py_ssize_t count) except -1:
-        """The options of the coming steps, as the schedulers in the step will set them."""
-        cdef Updating u
-        cdef Py_ssize_t i, k
-        cdef ndarray table
-        cdef char *row
-        self.tables, self.starts = [], []
-        if not program.schedules:
-            return 0
-        self.starts = states_of(program.schedules)
-        self.tables = [np.empty((count, u.size), np.uint8) for u in program.updatings]
-        for i in range(count):
-            program.schedule(False)
-            for k in range(len(self.tables)):
-                u, table = program.updatings[k], self.tables[k]
-                u.update.read_options(u.group)
-                row = <char *>cnp.PyArray_DATA(table) + i * u.size
-                memcpy(row, u.update.options, u.size)
-            program.schedule(True)
-        self.before = <program_transfer *>calloc(len(self.tables) + 1, sizeof(program_transfer))
-        if self.before == NULL:
-            raise MemoryError()
-        for k in range(len(self.tables)):
-            u, table = program.updatings[k], self.tables[k]
-            self.before[k] = program_transfer(u.options, <char *>cnp.PyArray_DATA(table) - first * u.size, u.size, u.size)
-        self.before_count = len(self.tables)
-        return 0
-
-    cdef int settle(self, Program program, Py_ssize_t steps, Py_ssize_t count) except -1:
-        """Leaves the schedulers where `steps` steps leave them, if not all were made."""
-        if steps == count or not self.starts:
-            return 0
-        rewind(self.starts)
-        for _ in range(steps):
-            program.schedule(False)
-            program.schedule(True)
-        return 0
-
-
-cdef Py_ssize_t row_bytes(ndarray a):
-    """Bytes of what has the first dimension's index."""
-    return cnp.PyArray_NBYTES(a) // a.shape[0] if a.shape[0] else 0
-
-
 cdef Py_ssize_t check_data(tuple data) except -1:
     """How many rows there are."""
     if not data:
@@ -600,15 +324,6 @@ cdef Py_ssize_t check_data(tuple data) except -1:
         if t.shape[0] != data[0].shape[0]:
             raise ValueError(f"run: data[{i}] has {t.shape[0]} rows, data[0] has {data[0].shape[0]}; they must be as many")
     return data[0].shape[0]
-
-
-cdef ndarray with_room(ndarray array, Py_ssize_t needed, Py_ssize_t most):
-    """The array with at least `needed` rows, of `most` that there will be: memory grows with what is used."""
-    if array.shape[0] >= needed:
-        return array
-    larger = np.zeros((min(most, max(needed, 2 * array.shape[0], 1024)),) + (<object>array).shape[1:], array.dtype)
-    larger[:array.shape[0]] = array
-    return larger
 
 
 cdef ndarray empty(tuple shape, ndarray like):
