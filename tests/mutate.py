@@ -84,7 +84,6 @@ RECORD = tuple(
 )
 # what should notice a change of a file; the first pattern counts, {stem} is of the file's name
 TESTS = (
-    ("pyml/ops/inplace.pyx", ("tests/ops/test_elementwise.py", *GRADIENTS)),
     ("pyml/ops/*", ("tests/ops/test_{stem}.py", *GRADIENTS, "tests/nn")),
     (
         "pyml/tensor.pyx",

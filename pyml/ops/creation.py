@@ -7,8 +7,8 @@ import numpy as np
 from pyml import _kernels
 from pyml.ops.arrays import as_type, copied
 from pyml.ops.arrays import empty as empty_array
-from pyml.ops.elementwise import broadcast_shapes, checked_dtype, number_as, result_type
 from pyml.ops.inplace import normal_, uniform_
+from pyml.ops.operands import broadcast_shapes, checked_dtype, number_as, result_type
 from pyml.ops.outside import arrived, unmasked
 from pyml.ops.shape import as_integer, as_sizes, check_device
 from pyml.random import state_of

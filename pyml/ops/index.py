@@ -17,8 +17,9 @@ from pyml.ops.arrays import (
     empty,
     full,
 )
-from pyml.ops.elementwise import cast, number_as, result_type, sum_to, where
+from pyml.ops.elementwise import where
 from pyml.ops.inplace import replace
+from pyml.ops.operands import cast, number_as, result_type, sum_to
 from pyml.ops.outside import unmasked
 from pyml.ops.selection import Selection, at_mask
 from pyml.ops.shape import clone, movedim, part, recorded, wrapped_dim

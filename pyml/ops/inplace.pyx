@@ -10,11 +10,11 @@ from numpy cimport ndarray
 
 from pyml cimport _kernels
 from pyml.ops.arrays cimport as_type, copy_into, empty_like, full, is_real
-from pyml.ops.elementwise cimport cast, lift, number_as, sum_to
+from pyml.ops.operands cimport cast, lift, number_as, sum_to
 from pyml.tensor cimport Node, Tensor, alias_of, tracks, will_change, wrap
 
 from pyml.ops import elementwise
-from pyml.ops.elementwise import result_type
+from pyml.ops.operands import broadcast_shapes, result_type
 from pyml.random import state_of
 
 cnp.import_array()
@@ -228,7 +228,7 @@ cdef Tensor overwritten(Tensor t, Tensor source):
 def copy_(Tensor input not None, src, non_blocking=False):
     """input <- src, broadcast and converted to its dtype."""
     cdef Tensor source = lift(src, "copy_")
-    if elementwise.broadcast_shapes(input.shape, source.shape, name="copy_") != input.shape:
+    if broadcast_shapes(input.shape, source.shape, name="copy_") != input.shape:
         raise ValueError(f"copy_: src has shape {source.shape}, it does not broadcast to {input.shape}")
     will_change(input, tracks(input) or (tracks(source) and is_real(input.array)))
     if tracks(source):

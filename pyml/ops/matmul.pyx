@@ -6,10 +6,10 @@ from numpy cimport ndarray
 
 from pyml cimport _kernels
 from pyml.ops.arrays cimport checked_tensor, broadcast_to, contiguous, empty_matrix, empty_shape, is_real
-from pyml.ops.elementwise cimport lift
+from pyml.ops.operands cimport lift
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
-from pyml.ops.elementwise import broadcast_shapes, sum_to
+from pyml.ops.operands import broadcast_shapes, sum_to
 from pyml.recorder import refuse, unwatched
 
 cnp.import_array()

@@ -6,6 +6,7 @@ function is in methods.py.
 
 from pyml.ops import (
     activation,
+    comparison,
     creation,
     cross_entropy,
     dropout,
@@ -15,6 +16,7 @@ from pyml.ops import (
     linear,
     matmul,
     norm,
+    operands,
     pair_loss,
     reduce,
     shape,
@@ -31,11 +33,14 @@ ROWS = (
         ones_like rand rand_like randint randint_like randn randn_like randperm tensor zeros
         zeros_like"""),
     (elementwise, BOTH, """
-        abs add addcdiv addcmul allclose bitwise_and bitwise_not bitwise_or bitwise_xor ceil
-        clamp cos div eq equal exp expm1 floor floor_divide ge gt isclose isfinite isinf isnan
-        le lerp log log1p logical_and logical_not logical_or logical_xor lt masked_fill maximum
-        minimum mul ne neg pow reciprocal remainder round rsqrt sign sin sqrt square sub"""),
-    (elementwise, (PYML,), "broadcast_shapes result_type where"),
+        abs add addcdiv addcmul ceil clamp cos div exp expm1 floor floor_divide lerp log log1p
+        masked_fill maximum minimum mul neg pow reciprocal remainder round rsqrt sign sin sqrt
+        square sub"""),
+    (elementwise, (PYML,), "where"),
+    (comparison, BOTH, """
+        allclose bitwise_and bitwise_not bitwise_or bitwise_xor eq equal ge gt isclose isfinite
+        isinf isnan le logical_and logical_not logical_or logical_xor lt ne"""),
+    (operands, (PYML,), "broadcast_shapes result_type"),
     (inplace, (TENSOR,), """
         abs_ add_ addcdiv_ addcmul_ ceil_ clamp_ copy_ div_ exp_ fill_ floor_ lerp_ log_
         masked_fill_ mul_ neg_ normal_ pow_ reciprocal_ round_ sqrt_ square_ sub_ uniform_"""),

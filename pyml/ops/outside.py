@@ -6,7 +6,7 @@ converted here where no value changes, or refused by name; C sees only what pass
 
 import numpy as np
 
-from pyml.ops.elementwise import checked_dtype
+from pyml.ops.operands import checked_dtype
 from pyml.recorder import unwatched
 from pyml.tensor import Tensor
 

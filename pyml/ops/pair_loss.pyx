@@ -14,7 +14,8 @@ from pyml.ops.arrays cimport contiguous, empty_like, empty_scalar, is_real, real
 from pyml.ops.reduction cimport MEAN, NONE, reduction_of
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
-from pyml.ops.elementwise import abs, broadcast_shapes, mul, sign, where
+from pyml.ops.elementwise import abs, mul, sign, where
+from pyml.ops.operands import broadcast_shapes
 from pyml.ops.reduce import sum
 from pyml.ops.shape import expand, to
 

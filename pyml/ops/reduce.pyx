@@ -10,12 +10,13 @@ from numpy cimport ndarray
 from pyml cimport _kernels
 from pyml.memory cimport new_array
 from pyml.ops.arrays cimport as_type, broadcast_to, contiguous, copied, is_real
-from pyml.ops.elementwise cimport cast, floating, lift, scalar
+from pyml.ops.operands cimport cast, floating, lift, scalar
 from pyml.recorder cimport recorder
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
-from pyml.ops.elementwise import checked_dtype, maximum, minimum, where
+from pyml.ops.elementwise import maximum, minimum, where
 from pyml.ops.index import gather_backward
+from pyml.ops.operands import checked_dtype
 from pyml.ops.selection import Selection
 from pyml.ops.shape import wrapped_dim
 from pyml.recorder import constant, refuse

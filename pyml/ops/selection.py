@@ -11,7 +11,8 @@ import numpy as np
 
 from pyml import _kernels
 from pyml.ops.arrays import broadcast_to, contiguous, copied, empty
-from pyml.ops.elementwise import cast, checked_dtype, where
+from pyml.ops.elementwise import where
+from pyml.ops.operands import cast, checked_dtype
 from pyml.ops.shape import recorded, wrapped_dim
 from pyml.recorder import refuse
 from pyml.tensor import Tensor, is_grad_enabled

@@ -14,13 +14,7 @@ from pyml.ops.arrays import (
     empty,
     full,
 )
-from pyml.ops.elementwise import (
-    broadcast_shapes,
-    cast,
-    checked_dtype,
-    result_type,
-    sum_to,
-)
+from pyml.ops.operands import broadcast_shapes, cast, checked_dtype, result_type, sum_to
 from pyml.tensor import Node, Tensor, is_grad_enabled
 
 LARGEST = 2**63 - 1  # of what C counts with

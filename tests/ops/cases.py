@@ -11,6 +11,9 @@ from helpers import tolerances
 from helpers.compare import assert_close, assert_same_bits
 from pyml.autograd import grad, gradcheck, gradgradcheck
 
+DTYPES = ["bool", "uint8", "int8", "int16", "int32", "int64", "uint16", "uint64"]
+DTYPES += ["float32", "float64"]
+
 TABLES = []  # all cases that tests_of was given
 
 
