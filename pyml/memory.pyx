@@ -11,12 +11,16 @@ only, and harmless elsewhere. Changed under the GIL only.
 cimport cython
 cimport numpy as cnp
 from cpython.buffer cimport PyBuffer_FillInfo
+from cpython.ref cimport PyObject
 from libc.stdlib cimport free, realloc
 from numpy cimport ndarray, npy_intp
 
 from pyml.recorder cimport Recorder, recorder
 
 cnp.import_array()
+
+cdef extern from "Python.h":
+    Py_ssize_t Py_REFCNT(PyObject *)
 
 cdef extern from "stdlib.h" nogil:
     int posix_memalign(void **memory, size_t alignment, size_t size)
@@ -258,6 +262,13 @@ cdef ndarray new_number(int ndim, const npy_intp *shape, int type_number, double
 cdef bint owns_memory(ndarray a):
     base = cnp.get_array_base(a)
     return base is None or type(base) is Block
+
+
+cdef bint alone_on_memory(ndarray a):
+    cdef PyObject *base = cnp.PyArray_BASE(a)
+    while base != NULL and Py_REFCNT(base) == 1 and type(<object>base) is ndarray:
+        base = cnp.PyArray_BASE(<ndarray>base)
+    return base == NULL or type(<object>base) is Block
 
 
 def stats():

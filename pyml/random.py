@@ -28,8 +28,7 @@ class Generator:
         seed: an integer from -2**63 to 2**64 - 1. Default: 0.
 
     Attributes:
-        state: a NumPy array of two uint64, seed and counter; kernels read and advance it in place.
-            What is assigned to it is copied there.
+        state: a NumPy array of two uint64, seed and counter; a copy, as what is assigned is copied.
     """
 
     def __init__(self, seed=0):
@@ -38,7 +37,7 @@ class Generator:
 
     @property
     def state(self):
-        return self._state.view()
+        return self.get_state()
 
     @state.setter
     def state(self, state):

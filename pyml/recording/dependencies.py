@@ -211,7 +211,7 @@ def is_interrupting(code, ran):
 
 def code_of(function):
     """The code of a function, a method, or what a partial calls; None for what is not Python."""
-    while hasattr(function, "func"):
+    while isinstance(function, functools.partial):
         function = function.func
     return getattr(getattr(function, "__func__", function), "__code__", None)
 
@@ -332,8 +332,17 @@ class Reach:
         Args:
             roots: (object, its name for a message).
         """
-        for value, path in roots:
-            self._visit(value, path)
+        path = ""
+        try:
+            for value, path in roots:
+                self._visit(value, path)
+            self._look_up_names()
+        except RecursionError:
+            what = "lists or other containers that are too deep in each other to be compared"
+            self._refuse(path, f"{what}; keep them less deep")
+
+    def _look_up_names(self):
+        """Applies all names to all objects, until there are no new ones."""
         known = None
         while known != (self._names, self._is_whole, len(self._objects)) and not self._is_full:
             known = self._names, self._is_whole, len(self._objects)

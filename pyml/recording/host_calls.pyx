@@ -1,11 +1,14 @@
 """pyml.host(): functions that are called on the host in every step, and how a recording keeps these calls."""
+import functools
+import types
+
 from pyml.recorder cimport Recorder, of_thread
 from pyml.recording.listener cimport Recording
 from pyml.recording.nest cimport flatten, mapped, unflatten
 from pyml.recording.program cimport HostCall
 from pyml.tensor cimport Tensor, wrap
 
-from pyml.recording.dependencies import code_of, is_library, is_library_class
+from pyml.recording.dependencies import code_of, content, is_library, is_library_class
 from pyml.recording.formula import Number
 from pyml.recording.nest import SAMPLE
 
@@ -66,7 +69,7 @@ cdef int keep_call(Recording recording, function, args, kwargs) except -1:
 cdef int leave_out(dict hosts, function) except -1:
     """Adds to `hosts` what a function for the host is, so that guards leave it out, as no part of the step: its code, or
     the object whose method it is."""
-    code, owner = code_of(function), getattr(function, "__self__", None)
+    code, owner = code_of(function) or code_of(type(function).__call__), getattr(function, "__self__", None)
     if code is not None and not is_library(code):
         hosts[code] = None
     if owner is not None and is_library_class(type(owner)):
@@ -77,14 +80,12 @@ cdef int leave_out(dict hosts, function) except -1:
 cdef bint holds_numbers(function) except -1:
     """Whether a function has numbers of the step by another way than its arguments."""
     cdef list held = []
-    while hasattr(function, "func"):   # a partial
+    while isinstance(function, functools.partial):
         held += [*function.args, *function.keywords.values()]
         function = function.func
-    held += getattr(function, "__defaults__", None) or ()
-    held += (getattr(function, "__kwdefaults__", None) or {}).values()
-    for cell in getattr(function, "__closure__", None) or ():
-        try:
-            held.append(cell.cell_contents)
-        except ValueError:   # it is empty
-            pass
+    if isinstance(function, types.MethodType):
+        function = function.__func__
+    if isinstance(function, types.FunctionType):
+        held += [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+        held += [content(cell) for cell in function.__closure__ or ()]
     return any([isinstance(value, Number) for value in held])

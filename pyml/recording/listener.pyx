@@ -20,7 +20,7 @@ from pyml cimport _kernels
 from pyml._kernels cimport (
     FOOTPRINT_READ, FOOTPRINT_WRITE, kernel_name, optimizer_of, program_append, program_count, visit_footprint,
 )
-from pyml.memory cimport Arena, Block, owns_memory
+from pyml.memory cimport Arena, Block, alone_on_memory
 from pyml.ops.arrays cimport contiguous, copy_into
 from pyml.recorder cimport ArrayArgument, Recorder, Traced, close_recorder, of_thread, open_recorder
 from pyml.recording.guards cimport ANY, Guards, Target, equal_values
@@ -653,7 +653,7 @@ cdef class Recording(Recorder):
             return False
         if self.is_gradient(now) or any([(<Slot>other).array is now.array for other in self.program.slots]):
             return False   # it has another name, by which it may be changed
-        if not owns_memory(before.array) or self.is_elsewhere(before):
+        if not alone_on_memory(before.array) or self.is_elsewhere(before):
             self.shared = target.name   # a reason against this recording; the next call finds a tensor of the step's own
         slot = Slot()
         slot.target, slot.shape, slot.before = target, now.shape, before.array

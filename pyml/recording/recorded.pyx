@@ -166,6 +166,10 @@ cdef class Recorded:
             difference = program.difference(again)
             if difference is None and (changed := again.verify(before)) is not None:
                 difference = f"record: {changed}, which a replay would not do; use pyml's operations"
+        elif recording.shared is not None:   # the step is not another; the tensor that it began with is
+            self._programs.remove(program)
+            self._not_kept(difference)
+            return recording.returned(leaves)
         if difference is None:
             program.confirmed()
         elif len(self._numbers) + len(self._hosts) > known:   # more is known now: to be recorded anew

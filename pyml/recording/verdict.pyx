@@ -135,7 +135,8 @@ cdef str shared(Recording recording):
     if recording.shared is None:
         return None
     return (
-        f"record: the tensor that the step replaces at {recording.shared!r} is one that it also reaches by another name; "
+        f"record: the tensor that the step replaces at {recording.shared!r} is a view, or one that it also reaches by "
+        "another name; "
         "begin with a clone")
 
 

@@ -426,6 +426,45 @@ def test_variants_have_their_own_calls():
     assert log == [entry for call in range(1, 20) for entry in ("two", 3.0 * call)]
 
 
+class Wrapper:
+    def __init__(self, func):
+        self.func = func
+
+    def __call__(self, value):
+        self.func(value)
+
+
+class AnswersToEverything:
+    def __getattr__(self, name):
+        return self if name[0] != "_" else object.__getattribute__(self, name)
+
+    def __call__(self, value):
+        seen.append(value)
+
+
+seen = []
+
+
+@pytest.mark.parametrize("called", [AnswersToEverything(), AnswersToEverything().add_scalar])
+def test_an_object_that_is_called(called):
+    seen.clear()
+
+    @pyml.record
+    def step(x):
+        pyml.host(called, x.sum().item())
+        return x * 2
+
+    for call in range(CALLS):
+        step(pyml.full((2,), float(call)))
+    assert seen == [2.0 * call for call in range(CALLS)]
+
+
+def test_an_object_with_an_attribute_func_is_no_partial():
+    called = Wrapper(lambda value: None)
+    step = pyml.record(lambda x: pyml.host(called, x) or x * 2)
+    assert [step(pyml.ones(1)).item() for _ in range(3)] == [2, 2, 2]
+
+
 # ---- errors --------------------------------------------------------------------------------------
 
 

@@ -322,6 +322,14 @@ def test_may_run_eagerly_with_one_warning(function):
 # ---- the state after a refusal -------------------------------------------------------------------
 
 
+def test_lists_that_are_too_deep_to_be_compared():
+    deep = []
+    for _ in range(50_000):
+        deep = [deep]
+    with pytest.raises(pyml.RecordError, match="too deep in each other"):
+        pyml.record(lambda x: x * len(deep))(pyml.ones(1))
+
+
 @pytest.mark.parametrize("function", [item, random_array_of_numpy, boolean_mask])
 def test_after_a_refusal_all_else_works(function):
     with pytest.raises(pyml.RecordError):

@@ -181,6 +181,36 @@ def test_is_reset_from_outside(name):
     assert executions.value <= EXECUTIONS + 1
 
 
+ZEROS = pyml.zeros(9)
+RESETS = {
+    "made": lambda: pyml.zeros(3),
+    "cloned": lambda: pyml.zeros(3).clone(),
+    "of numpy": lambda: pyml.from_numpy(np.zeros(3, np.float32)),
+    "computed": lambda: pyml.ones(3) * 0,
+    "a view": lambda: ZEROS[3:6],
+}
+
+
+@pytest.mark.filterwarnings("ignore:record. the tensor .* is a view")
+@pytest.mark.parametrize("every", [1, 2, 3, 4, 5, 8, 15, 16])
+@pytest.mark.parametrize("name", RESETS)
+def test_is_reset_before_any_call(name, every):
+    """A hidden state at the begin of a sequence, before calls that Python confirms, too."""
+    self, wanted = SimpleNamespace(h=RESETS[name]()), RESETS[name]()
+
+    def function(x):
+        self.h = average(self.h, x)
+        return self.h.sum()
+
+    step = pyml.record(function, unrecordable="eager" if name == "a view" else "error")
+    for call in range(1, CALLS + 1):
+        if call % every == 0:
+            self.h, wanted = RESETS[name](), RESETS[name]()
+        step(x_of(call))
+        wanted = average(wanted, x_of(call))
+        assert_same_bits(self.h.array, wanted.array)
+
+
 @pytest.mark.parametrize("name", places())
 def test_another_shape_from_outside_is_recorded_anew(name):
     place = places()[name]
