@@ -162,9 +162,9 @@ cdef double smallest_square(ndarray y):
 
 
 cdef Tensor largest_size(Tensor x, Dims dims):
-    """max |x|, of the shape kept(); 1 where that is no divisor."""
+    """max |x|, of the shape kept(); 1 where that is no divisor, as a subnormal number, which kernels take for 0."""
     top = amax(x.abs(), dims.dims(), True)
-    return where((top > 0) & (top < np.inf), top, 1.0)
+    return where((top >= float(np.finfo(x.array.dtype).tiny)) & (top < np.inf), top, 1.0)
 
 
 cdef Tensor chosen(Tensor y, Tensor anew, double smallest, Tensor square):

@@ -8,6 +8,7 @@ import pytest
 import pyml
 from helpers import tolerances
 from ops.cases import Case, apart, positive, tests_of, with_zeros
+from pyml import nn
 from pyml.autograd import grad
 
 DIMS = [None, (), 0, 1, 2, -1, (0, 1), (1, 2), (0, 2), (2, 0), (0, 1, 2)]
@@ -366,6 +367,21 @@ def test_extreme_values(values, dim):
         np.testing.assert_allclose(
             single.grad.numpy(), double.grad.numpy(), rtol=1e-4, atol=1e-6, err_msg=name
         )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("p", [0.5, 1, 2, 3, np.inf])
+def test_subnormal_numbers_are_zero(p, dtype):
+    """As in all kernels; not NaN."""
+    x = pyml.full((3,), float(np.finfo(dtype).tiny) / 8, dtype=dtype, requires_grad=True)
+    y = x.norm(p)
+    y.backward()
+    assert y.item() < np.finfo(dtype).tiny and np.isfinite(x.grad.numpy()).all()
+    assert x.detach().std().item() == 0
+    p = nn.Parameter(pyml.zeros(3, dtype=dtype))
+    p.grad = x.detach().clone()
+    nn.utils.clip_grad_norm_([p], 1.0, norm_type=3)
+    assert (p.grad.numpy() < np.finfo(dtype).tiny).all()
 
 
 def test_extreme_values_in_a_recorded_step():

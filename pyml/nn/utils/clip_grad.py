@@ -56,14 +56,16 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
     scale = (max_norm / ((total + 1e-6) * part)).clamp(max=1)
     for grad in changeable(grads):
         grad.mul_(scale.to(grad.dtype)).mul_(part.to(grad.dtype))
-    return total
+    return total.to(np.result_type(np.float32, *(grad.dtype for grad in grads)))
 
 
 def total_norm(grads, p):
-    """The p-norm of all gradients taken as one vector: the norm of their norms."""
-    dtype = np.result_type(np.float32, *(grad.dtype for grad in grads))
-    norms = [grad.norm(p).to(dtype) for grad in grads]
-    return ops.stack(norms).norm(p) if norms else ops.zeros((), dtype=dtype)
+    """The p-norm of all gradients taken as one vector: the norm of their norms.
+
+    In float64: sums of powers of float32 overflow where their norm, or what it divides, does not.
+    """
+    norms = [(grad if p == math.inf else grad.double()).norm(p).double() for grad in grads]
+    return ops.stack(norms).norm(p) if norms else ops.zeros((), dtype="float64")
 
 
 @no_grad()
