@@ -164,6 +164,11 @@ def refuse(str what):
         r.refuse(what)
 
 
+def refuse_integers(str what):
+    """The same of what is a kernel for float32 and float64 alone."""
+    refuse(f"{what} of integers (convert them first: x.float())")
+
+
 def constant(array):
     """Call for a new array whose values do not depend on data. Returns it."""
     cdef Recorder r = recorder()

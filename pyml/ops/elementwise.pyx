@@ -18,7 +18,7 @@ from pyml.tensor cimport Node, Tensor, tracks, wrap
 
 from pyml.ops.comparison import eq, greater_equal, less, less_equal
 from pyml.ops.operands import broadcast_shapes, result_type
-from pyml.recorder import refuse
+from pyml.recorder import refuse, refuse_integers
 
 cnp.import_array()
 
@@ -499,7 +499,7 @@ def clamp(input, min=None, max=None):
     bounds = [bound for bound in (min, max) if bound is not None]
     x = cast(x, result_type(x, *bounds, name="clamp"))
     if not is_real(x.array):
-        refuse("clamp of integers")
+        refuse_integers("clamp")
         return wrap(np.asarray(np.clip(x.array, min, max)))
     cdef ndarray a = contiguous(x.array), y = empty_like(a)
     _kernels.unary(CLAMP, y, a, -np.inf if min is None else min, np.inf if max is None else max)

@@ -23,7 +23,7 @@ from pyml.ops.operands import cast, number_as, result_type, sum_to
 from pyml.ops.outside import unmasked
 from pyml.ops.selection import Selection, at_mask
 from pyml.ops.shape import clone, movedim, part, recorded, wrapped_dim
-from pyml.recorder import constant, is_strict, refuse, unwatched
+from pyml.recorder import constant, is_strict, refuse, refuse_integers, unwatched
 from pyml.tensor import Node, Tensor, is_grad_enabled
 
 INT64 = np.dtype(np.int64)
@@ -391,7 +391,7 @@ def scatter_add(input, dim, index, src):
     if array.dtype.kind == "f":
         add_along(array, dim, index, part_of_src)
     else:
-        refuse("scatter_add of integers")
+        refuse_integers("scatter_add")
         np.add.at(array, grid(index, dim) if input.ndim else (...,), part_of_src)
     y = Tensor._on(array)
     if is_grad_enabled() and (input.requires_grad or src.requires_grad):

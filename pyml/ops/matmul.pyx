@@ -10,7 +10,7 @@ from pyml.ops.operands cimport lift
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
 from pyml.ops.operands import broadcast_shapes, sum_to
-from pyml.recorder import refuse, unwatched
+from pyml.recorder import refuse_integers, unwatched
 
 cnp.import_array()
 
@@ -49,7 +49,7 @@ cdef ndarray product(ndarray a, ndarray b):
     cdef tuple batch = ()
     cdef Py_ssize_t m = a.shape[a.ndim - 2], k = a.shape[a.ndim - 1], n = b.shape[b.ndim - 1], matrices = 1
     if not is_real(a):
-        refuse("matmul of integers")
+        refuse_integers("matmul")
         return np.matmul(a, b)
     if not cnp.PyArray_ISALIGNED(a):
         a = contiguous(a)

@@ -19,7 +19,7 @@ from pyml.ops.arrays cimport as_type, broadcast_to, contiguous, empty_like, empt
 from pyml.recorder cimport Recorder, Traced, recorder, unwatched
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
-from pyml.recorder import constant, refuse
+from pyml.recorder import constant, refuse_integers
 
 cnp.import_array()
 
@@ -345,7 +345,7 @@ cdef int broadcast(int kernel, ndarray y, ndarray a, ndarray b) except -1:
 
 cdef ndarray mapped(int kernel, ndarray a):
     if not is_real(a):
-        refuse("a function of integers")
+        refuse_integers("a function")
         return np.asarray(OF_INTEGERS[kernel](a))
     a = contiguous(a)
     cdef ndarray y = empty_like(a)
@@ -354,5 +354,5 @@ cdef ndarray mapped(int kernel, ndarray a):
 
 
 cdef ndarray of_integers(int kernel, ndarray a, ndarray b, str name):
-    refuse(f"{name} of integers")
+    refuse_integers(name)
     return np.asarray(OF_INTEGERS[kernel](a, b))

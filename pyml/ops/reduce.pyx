@@ -19,7 +19,7 @@ from pyml.ops.index import gather_backward
 from pyml.ops.operands import checked_dtype
 from pyml.ops.selection import Selection
 from pyml.ops.shape import wrapped_dim
-from pyml.recorder import constant, refuse
+from pyml.recorder import constant, refuse, refuse_integers
 
 cnp.import_array()
 
@@ -360,7 +360,7 @@ cdef extreme(ndarray x, Dims dims, bint largest, bint with_index, str name):
     if is_real(x):
         _kernels.extremum(MAX if largest else MIN, y, index, x, dims.outer, dims.n, dims.inner)
         return y, index
-    refuse(f"{name} of integers")
+    refuse_integers(name)
     grouped = x.reshape(dims.outer, dims.n, dims.inner)
     y = (grouped.max(1) if largest else grouped.min(1)).reshape(dims.shape())
     if with_index:

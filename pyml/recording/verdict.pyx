@@ -106,6 +106,11 @@ cdef str cure_of(Recording recording, Target target):
         return f"it is an np.{type(now).__name__}: make it a number of Python, int(...) or float(...)"
     if isinstance(now, Tensor) and not recording.is_new((<Tensor>now).array):
         return "it keeps an argument there, or a tensor that was there before: keep a copy, .clone()"
+    items = list(now.values()) if isinstance(now, dict) else now if isinstance(now, (tuple, list)) else ()
+    if any([isinstance(item, Tensor) for item in items]):
+        return (
+            f"it is a {type(now).__name__} of tensors: keep each at a place of its own (self.h, self.c = h, c), where a "
+            "replay puts a new one")
     return "return the value, change it outside of the step, or run that part by pyml.host(function, ...)"
 
 

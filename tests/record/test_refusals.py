@@ -322,6 +322,27 @@ def test_may_run_eagerly_with_one_warning(function):
 # ---- the state after a refusal -------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("kind", [tuple, list, lambda pair: dict(zip("hc", pair, strict=True))])
+def test_a_state_of_several_tensors_gets_the_cure(kind):
+    self = SimpleNamespace(state=kind([pyml.zeros(3), pyml.ones(3)]))
+
+    def step(x):
+        h, c = self.state.values() if isinstance(self.state, dict) else self.state
+        self.state = kind([h + x, c * x])
+        return h.sum()
+
+    step = pyml.record(step)
+    with pytest.raises(pyml.RecordError, match=r"of tensors: keep each at a place of its own"):
+        for _ in range(3):
+            step(pyml.ones(3))
+
+
+def test_arithmetic_of_integers_gets_the_cure():
+    step = pyml.record(lambda x, y: 100 * (x.argmax(1) == y).sum())
+    with pytest.raises(pyml.RecordError, match=r"mul of integers \(convert them first: x.float"):
+        step(pyml.ones(4, 3), pyml.zeros(4, dtype="int64"))
+
+
 def test_lists_that_are_too_deep_to_be_compared():
     deep = []
     for _ in range(50_000):
