@@ -3,6 +3,16 @@
 #include "dispatch.h"
 #include "argument_fields.h"
 
+const char *pyml_kernel_name(int kernel)
+{
+    static const char *const names[KERNEL_COUNT] = {
+#define X(name, arguments, operations) [KERNEL_##name] = #name,
+#include "kernel_list.h"
+#undef X
+    };
+    return names[kernel];
+}
+
 const argument_field *pyml_arguments(int kernel)
 {
     static const argument_field *const fields[KERNEL_COUNT] = {

@@ -1,5 +1,5 @@
-/* The fields of every kernel's arguments, and of an optimizer's options, by name: for whoever compares two calls, tells
- * a person of one, or fills the options. */
+/* The name of every kernel, and the fields of its arguments and of an optimizer's options by name: for whoever compares
+ * two calls, tells a person of one, or fills the options. */
 #ifndef PYML_ARGUMENTS_H
 #define PYML_ARGUMENTS_H
 
@@ -12,6 +12,8 @@ typedef struct {
     field_kind kind;
     ptrdiff_t offset, count; /* bytes; elements that lie side by side there */
 } argument_field;
+
+const char *pyml_kernel_name(int kernel);
 
 /* Those of a kernel's struct, in order; the last has no name. */
 const argument_field *pyml_arguments(int kernel);

@@ -83,13 +83,6 @@ ptrdiff_t pyml_isa_lanes(pyml_dtype dtype)
            (dtype == PYML_FLOAT32 ? (ptrdiff_t)sizeof(float) : (ptrdiff_t)sizeof(double));
 }
 
-static const char *const names[KERNEL_COUNT] = {
-#define X(name, arguments, operations) [KERNEL_##name] = #name,
-#include "kernel_list.h"
-#undef X
-};
-const char *pyml_kernel_name(pyml_kernel kernel) { return names[kernel]; }
-
 kernel_fn pyml_kernel_of(pyml_kernel kernel, pyml_dtype dtype) { return selected->kernels[dtype][kernel]; }
 
 int pyml_submit(pyml_kernel kernel, pyml_dtype dtype, const void *args, size_t size)

@@ -12,8 +12,6 @@ typedef enum {
     KERNEL_COUNT
 } pyml_kernel;
 
-const char *pyml_kernel_name(pyml_kernel kernel);
-
 /* Runs a kernel on the chosen ISA. `size` is sizeof(*args): with the two enums it is all that a record of the
  * call needs. Returns 0, or -1 when memory for the thread's scratch is short (nothing was done). Needs
  * no Python state, so it may run without the GIL. */

@@ -75,38 +75,45 @@ cdef extern from "pyml_kernels.h":
         OPTIM_STEP
 
 
-# Programs (csrc/program.h) and footprints (csrc/footprint.h), for modules that do not link the C.
-cdef pyml_program *program_new() noexcept
-cdef void program_free(pyml_program *program) noexcept
-cdef void *program_append(
-    pyml_program *program, int kernel, int dtype, const void *args, size_t size
-) noexcept
-cdef void *program_insert_extra(
-    pyml_program *program, ptrdiff_t at, int kernel, int dtype, const void *args, size_t size
-) noexcept
-cdef void program_extras(pyml_program *program, bint run_them) noexcept
-cdef ptrdiff_t program_count(const pyml_program *program) noexcept
-cdef program_call *program_calls(pyml_program *program) noexcept
-cdef ptrdiff_t program_timed(const pyml_program *program) noexcept
-cdef ptrdiff_t program_stopped(const pyml_program *program) noexcept
-cdef bint program_owns(const pyml_program *program, const void *address) noexcept
-cdef void program_move(pyml_program *program, ptrdiff_t first, const void *memory, size_t size, void *to) noexcept
-cdef int program_input(pyml_program *program, const void *memory, size_t size) noexcept
-cdef void program_bind(pyml_program *program, int input, void *memory) noexcept
-cdef int program_restore(
-    pyml_program *program, void *memory, const void *values, size_t size
-) noexcept
-cdef void program_check(
-    pyml_program *program, ptrdiff_t call, const void *number, int dtype
-) noexcept
-cdef program_status program_replay(pyml_program *program) noexcept nogil
-cdef program_status program_run(pyml_program *program, program_run_args *run) noexcept nogil
-cdef double visit_footprint(
-    int kernel, int dtype, void *args, footprint_fn visit, void *context
-) noexcept
-cdef const char *kernel_name(int kernel) noexcept
-cdef const argument_field *kernel_arguments(int kernel) noexcept   # the last has no name
-cdef const optimizer_traits *optimizer_of(int kernel) noexcept     # NULL: another kernel
+# The functions of C beside the kernels, for modules that do not link it (csrc/functions.h): csrc.program_new().
+# program.h, footprint.h and arguments.h say what each does; `dtype` is a pyml_dtype.
+cdef extern from "functions.h":
+    ctypedef struct pyml_functions:
+        pyml_program *(*program_new)() noexcept nogil
+        void (*program_free)(pyml_program *program) noexcept nogil
+        void *(*program_append)(
+            pyml_program *program, int kernel, int dtype, const void *args, size_t size
+        ) noexcept nogil
+        void *(*program_insert_extra)(
+            pyml_program *program, ptrdiff_t at, int kernel, int dtype, const void *args, size_t size
+        ) noexcept nogil
+        void (*program_extras)(pyml_program *program, bint run_them) noexcept nogil
+        ptrdiff_t (*program_count)(const pyml_program *program) noexcept nogil
+        program_call *(*program_calls)(pyml_program *program) noexcept nogil
+        ptrdiff_t (*program_timed)(const pyml_program *program) noexcept nogil
+        ptrdiff_t (*program_stopped)(const pyml_program *program) noexcept nogil
+        bint (*program_owns)(const pyml_program *program, const void *address) noexcept nogil
+        void (*program_move)(
+            pyml_program *program, ptrdiff_t first, const void *memory, size_t size, void *to
+        ) noexcept nogil
+        int (*program_input)(pyml_program *program, const void *memory, size_t size) noexcept nogil
+        void (*program_bind)(pyml_program *program, int input, void *memory) noexcept nogil
+        int (*program_restore)(
+            pyml_program *program, void *memory, const void *values, size_t size
+        ) noexcept nogil
+        void (*program_check)(
+            pyml_program *program, ptrdiff_t call, const void *number, int dtype
+        ) noexcept nogil
+        program_status (*program_replay)(pyml_program *program) noexcept nogil
+        program_status (*program_run)(pyml_program *program, program_run_args *run) noexcept nogil
+        double (*pyml_footprint)(
+            int kernel, int dtype, void *args, footprint_fn visit, void *context
+        ) noexcept
+        const char *(*pyml_kernel_name)(int kernel) noexcept nogil
+        const argument_field *(*pyml_arguments)(int kernel) noexcept nogil
+        const optimizer_traits *(*pyml_optimizer)(int kernel) noexcept nogil
+
+cdef const pyml_functions *csrc
 
 cpdef int kernel(str name) except -1   # the number of a kernel; ImportError if there is none of that name
 

@@ -19,7 +19,6 @@ cdef extern from "dispatch.h" nogil:
     const char *pyml_isa_selected()
     const char *pyml_isa_name(int i)
     ptrdiff_t pyml_isa_lanes(pyml_dtype dtype)
-    const char *pyml_kernel_name(pyml_kernel kernel)
     enum:   # those that are alone in their family
         KERNEL_batchnorm_backward, KERNEL_batchnorm_forward,
         KERNEL_batchnorm_inference, KERNEL_batchnorm_inference_backward, KERNEL_cast, KERNEL_copy,
@@ -29,6 +28,9 @@ cdef extern from "dispatch.h" nogil:
         KERNEL_mask_gather, KERNEL_mask_scatter, KERNEL_multiply_adds, KERNEL_random_permutation,
         KERNEL_scale_segments, KERNEL_scatter_add, KERNEL_sum,
         KERNEL_where
+
+cdef extern from "functions.h" nogil:
+    const pyml_functions pyml_function_table
 
 cdef extern from "pyml_kernels.h" nogil:
     int COPY_NDIM
@@ -74,7 +76,9 @@ cdef inline int dtype_of_size(ndarray a) except -1:
     return PYML_FLOAT32 if bytes == 4 else PYML_FLOAT64 if bytes == 8 else unknown(a)
 
 
-cdef dict numbers = {pyml_kernel_name(<pyml_kernel>i).decode(): i for i in range(KERNEL_COUNT)}
+csrc = &pyml_function_table
+
+cdef dict numbers = {csrc.pyml_kernel_name(i).decode(): i for i in range(KERNEL_COUNT)}
 
 
 cpdef int kernel(str name) except -1:
@@ -463,120 +467,6 @@ cpdef int multiply_adds(ndarray y, ptrdiff_t rounds) except -1:
     return submit(KERNEL_multiply_adds, dtype_of(y), &args, sizeof(args), 10 * rounds)
 
 
-# ---- programs -------------------------------------------------------------------------------------------------
-
-cdef extern from "program.h" nogil:
-    pyml_program *c_new "program_new"()
-    void c_free "program_free"(pyml_program *)
-    void *c_append "program_append"(pyml_program *, int, pyml_dtype, const void *, size_t)
-    void *c_insert_extra "program_insert_extra"(
-        pyml_program *, ptrdiff_t, int, pyml_dtype, const void *, size_t)
-    void c_extras "program_extras"(pyml_program *, int)
-    ptrdiff_t c_count "program_count"(const pyml_program *)
-    program_call *c_calls "program_calls"(pyml_program *)
-    ptrdiff_t c_timed "program_timed"(const pyml_program *)
-    ptrdiff_t c_stopped "program_stopped"(const pyml_program *)
-    int c_owns "program_owns"(const pyml_program *, const void *)
-    void c_move "program_move"(pyml_program *, ptrdiff_t, const void *, size_t, void *)
-    int c_input "program_input"(pyml_program *, const void *, size_t)
-    void c_bind "program_bind"(pyml_program *, int, void *)
-    int c_restore "program_restore"(pyml_program *, void *, const void *, size_t)
-    void c_check "program_check"(pyml_program *, ptrdiff_t, const void *, pyml_dtype)
-    program_status c_replay "program_replay"(pyml_program *)
-    program_status c_run "program_run"(pyml_program *, program_run_args *)
-
-cdef extern from "footprint.h":
-    double pyml_footprint(int, pyml_dtype, void *args, footprint_fn visit, void *context)
-    const argument_field *pyml_arguments(int)
-    const optimizer_traits *pyml_optimizer(int)
-
-
-cdef pyml_program *program_new() noexcept:
-    return c_new()
-
-
-cdef void program_free(pyml_program *program) noexcept:
-    c_free(program)
-
-
-cdef void *program_append(pyml_program *program, int kernel, int dtype, const void *args, size_t size) noexcept:
-    return c_append(program, kernel, <pyml_dtype>dtype, args, size)
-
-
-cdef void *program_insert_extra(
-    pyml_program *program, ptrdiff_t at, int kernel, int dtype, const void *args, size_t size
-) noexcept:
-    return c_insert_extra(program, at, kernel, <pyml_dtype>dtype, args, size)
-
-
-cdef void program_extras(pyml_program *program, bint run_them) noexcept:
-    c_extras(program, run_them)
-
-
-cdef ptrdiff_t program_count(const pyml_program *program) noexcept:
-    return c_count(program)
-
-
-cdef program_call *program_calls(pyml_program *program) noexcept:
-    return c_calls(program)
-
-
-cdef ptrdiff_t program_timed(const pyml_program *program) noexcept:
-    return c_timed(program)
-
-
-cdef ptrdiff_t program_stopped(const pyml_program *program) noexcept:
-    return c_stopped(program)
-
-
-cdef bint program_owns(const pyml_program *program, const void *address) noexcept:
-    return c_owns(program, address)
-
-
-cdef void program_move(pyml_program *program, ptrdiff_t first, const void *memory, size_t size, void *to) noexcept:
-    c_move(program, first, memory, size, to)
-
-
-cdef int program_input(pyml_program *program, const void *memory, size_t size) noexcept:
-    return c_input(program, memory, size)
-
-
-cdef void program_bind(pyml_program *program, int input, void *memory) noexcept:
-    c_bind(program, input, memory)
-
-
-cdef int program_restore(pyml_program *program, void *memory, const void *values, size_t size) noexcept:
-    return c_restore(program, memory, values, size)
-
-
-cdef void program_check(pyml_program *program, ptrdiff_t call, const void *number, int dtype) noexcept:
-    c_check(program, call, number, <pyml_dtype>dtype)
-
-
-cdef program_status program_replay(pyml_program *program) noexcept nogil:
-    return c_replay(program)
-
-
-cdef program_status program_run(pyml_program *program, program_run_args *run) noexcept nogil:
-    return c_run(program, run)
-
-
-cdef double visit_footprint(int kernel, int dtype, void *args, footprint_fn visit, void *context) noexcept:
-    return pyml_footprint(kernel, <pyml_dtype>dtype, args, visit, context)
-
-
-cdef const char *kernel_name(int kernel) noexcept:
-    return pyml_kernel_name(<pyml_kernel>kernel)
-
-
-cdef const argument_field *kernel_arguments(int kernel) noexcept:
-    return pyml_arguments(kernel)
-
-
-cdef const optimizer_traits *optimizer_of(int kernel) noexcept:
-    return pyml_optimizer(kernel)
-
-
 # ---- what the process runs on ---------------------------------------------------------------------------------
 
 cdef extern from "threads.h" nogil:
@@ -639,8 +529,8 @@ def footprint(int kernel, str dtype, size_t args):
     """A call's operations, and its pieces of memory: (address of the pointer, bytes before, bytes, access)."""
     cdef pyml_dtype real = PYML_FLOAT32 if dtype == "float32" else PYML_FLOAT64
     cdef list pieces = []
-    pyml_footprint(kernel, real, <void *>args, append_piece, <void *>pieces)
-    return pyml_footprint(kernel, real, <void *>args, NULL, NULL), pieces
+    csrc.pyml_footprint(kernel, real, <void *>args, append_piece, <void *>pieces)
+    return csrc.pyml_footprint(kernel, real, <void *>args, NULL, NULL), pieces
 
 
 def call(int kernel, str dtype, size_t args, size_t args_size):

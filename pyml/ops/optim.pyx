@@ -16,7 +16,7 @@ from kernel_arguments cimport optim_segment
 
 from pyml cimport _kernels
 from pyml._kernels cimport (
-    FIELD_DOUBLE, FIELD_INT, OPTIM_STEP, PYML_FLOAT32, PYML_FLOAT64, argument_field, optimizer_of, pyml_dtype,
+    FIELD_DOUBLE, FIELD_INT, OPTIM_STEP, PYML_FLOAT32, PYML_FLOAT64, argument_field, csrc, pyml_dtype,
 )
 from pyml.recorder cimport Recorder, Traced, recorder
 from pyml.ops.arrays cimport is_real
@@ -62,7 +62,7 @@ cdef class Algorithm:
         cdef const argument_field *field
         cdef Py_ssize_t k
         self.kernel = _kernels.kernel(kernel)
-        self.traits = optimizer_of(self.kernel)
+        self.traits = csrc.pyml_optimizer(self.kernel)
         if self.traits == NULL:
             raise TypeError(f"{who}: the kernel {kernel!r} is no optimizer; csrc/kernel_list.h has a line OPTIMIZER for each")
         fields = []

@@ -4,10 +4,7 @@ from cpython.ref cimport PyObject
 from numpy cimport ndarray
 
 from pyml cimport _kernels
-from pyml._kernels cimport (
-    FOOTPRINT_READ, FOOTPRINT_WRITE, program_call, program_calls, program_count, program_input, program_restore,
-    visit_footprint,
-)
+from pyml._kernels cimport FOOTPRINT_READ, FOOTPRINT_WRITE, csrc, program_call
 from pyml.memory cimport Block, size_bytes
 from pyml.recording.diagnostics cimport Diagnosis
 from pyml.recording.guards cimport ANY, Target
@@ -86,7 +83,7 @@ cdef int complete_constants(Recording recording) except -1:
         piece = recording.memory.find(<size_t>cnp.PyArray_DATA(<ndarray>array))
         if piece != NULL and piece.marks & REWRITTEN and not any([array is other for other, _ in p.scalars]):
             values = content
-            if program_restore(p.calls, cnp.PyArray_DATA(<ndarray>array), &values[0], len(content)) != 0:
+            if csrc.program_restore(p.calls, cnp.PyArray_DATA(<ndarray>array), &values[0], len(content)) != 0:
                 raise MemoryError()
     return 0
 
@@ -111,7 +108,7 @@ cdef int complete_inputs(Recording recording, list leaves) except -1:
     cdef int number
     p.inputs, p.written = [-1] * len(leaves), [False] * len(leaves)
     for i, (array, argument) in enumerate(zip(recording.input_arrays, recording.input_arguments)):
-        number = program_input(p.calls, cnp.PyArray_DATA(array), max(1, cnp.PyArray_NBYTES(array)))
+        number = csrc.program_input(p.calls, cnp.PyArray_DATA(array), max(1, cnp.PyArray_NBYTES(array)))
         if number < 0:
             raise MemoryError()
         for k in range(len(leaves)) if argument >= 0 else ():
@@ -120,7 +117,7 @@ cdef int complete_inputs(Recording recording, list leaves) except -1:
                 p.written[k] = recording.has_changed(k)
     for i, slot in enumerate(p.slots):
         array = (<Slot>slot).before
-        (<Slot>slot).input = program_input(p.calls, cnp.PyArray_DATA(array), max(1, cnp.PyArray_NBYTES(array)))
+        (<Slot>slot).input = csrc.program_input(p.calls, cnp.PyArray_DATA(array), max(1, cnp.PyArray_NBYTES(array)))
         p.trace.rename(cnp.PyArray_DATA(array), max(1, cnp.PyArray_NBYTES(array)), i)
     p.writes = any(p.written)
     return 0
@@ -131,7 +128,7 @@ cdef int complete_check(Recording recording) except -1:
     begin of a backward or at the end. If neither comes before weights are changed, at the call that gives it."""
     cdef Program p = recording.program
     cdef Result r = p.first_number()
-    cdef program_call *calls = program_calls(p.calls)
+    cdef program_call *calls = csrc.program_calls(p.calls)
     cdef list own = own_calls(p)
     cdef Py_ssize_t k
     cdef Stop stop
@@ -141,7 +138,7 @@ cdef int complete_check(Recording recording) except -1:
         return 0
     last = LastWrite(<size_t>cnp.PyArray_DATA(r.array), 0, 0, False)
     for k in range(len(own) - 1, -1, -1):
-        visit_footprint(calls[own[k]].kernel, calls[own[k]].dtype, calls[own[k]].args, see_last_write, &last)
+        csrc.pyml_footprint(calls[own[k]].kernel, calls[own[k]].dtype, calls[own[k]].args, see_last_write, &last)
         if last.found:
             written.append((k, last.address))
             if calls[own[k]].kernel != COPY or last.bytes > <size_t>cnp.PyArray_ITEMSIZE(r.array):
@@ -229,17 +226,17 @@ cdef int separate_gradients(Recording recording) except -1:
 
 cdef list own_calls(Program p):
     """The indices of the calls that the step itself makes, without those of the diagnosis: as stops count them."""
-    cdef program_call *calls = program_calls(p.calls)
-    return [i for i in range(program_count(p.calls)) if not calls[i].is_extra]
+    cdef program_call *calls = csrc.program_calls(p.calls)
+    return [i for i in range(csrc.program_count(p.calls)) if not calls[i].is_extra]
 
 
 cdef bint write_into(Program p, list indices, Block block) except -1:
     """Whether some calls write into a block."""
-    cdef program_call *calls = program_calls(p.calls)
+    cdef program_call *calls = csrc.program_calls(p.calls)
     cdef Writes found = Writes(<size_t>block.memory, size_bytes(block.index), False)
     for i in indices:
-        visit_footprint(calls[<Py_ssize_t>i].kernel, calls[<Py_ssize_t>i].dtype, calls[<Py_ssize_t>i].args, see_writes,
-                        &found)
+        csrc.pyml_footprint(
+            calls[<Py_ssize_t>i].kernel, calls[<Py_ssize_t>i].dtype, calls[<Py_ssize_t>i].args, see_writes, &found)
     return found.found
 
 

@@ -15,10 +15,7 @@ from kernel_arguments cimport (
 )
 
 from pyml cimport _kernels
-from pyml._kernels cimport (
-    FOOTPRINT_WRITE, PYML_FLOAT32, optimizer_of, program_call, program_calls, program_count, program_extras,
-    program_insert_extra, pyml_program, visit_footprint,
-)
+from pyml._kernels cimport FOOTPRINT_WRITE, PYML_FLOAT32, csrc, program_call, pyml_program
 
 cnp.import_array()
 
@@ -61,8 +58,8 @@ cdef class Diagnosis:
         cdef activation_forward_args *f
         cdef Py_ssize_t i
         self.layers = {}
-        for i in range(program_count(self.calls)):
-            call = &program_calls(self.calls)[i]
+        for i in range(csrc.program_count(self.calls)):
+            call = &csrc.program_calls(self.calls)[i]
             if call.kernel == LINEAR_FORWARD:
                 linear = <linear_forward_args *>call.args
                 self.layers[<size_t>linear.y, i] = layer_of(names, linear.w), linear.o
@@ -81,9 +78,9 @@ cdef class Diagnosis:
         for k in range(i - 1, -1, -1):
             if (address, k) in self.layers:
                 return self.layers[address, k]
-            call = program_calls(self.calls)[k]
+            call = csrc.program_calls(self.calls)[k]
             place = Place(address, False)
-            visit_footprint(call.kernel, call.dtype, call.args, look_for, &place)
+            csrc.pyml_footprint(call.kernel, call.dtype, call.args, look_for, &place)
             if place.written:   # memory is used again
                 return None
         return None
@@ -108,11 +105,11 @@ cdef class Diagnosis:
         self.zero = np.zeros(1, np.int64)
         self.trace(names)
         cdef double *numbers = <double *>cnp.PyArray_DATA(self.numbers)
-        for i in range(program_count(self.calls) - 1, -1, -1):
-            call = program_calls(self.calls)[i]
+        for i in range(csrc.program_count(self.calls) - 1, -1, -1):
+            call = csrc.program_calls(self.calls)[i]
             if len(self.names) > MOST_NUMBERS - 4:
                 break
-            if optimizer_of(call.kernel) != NULL:
+            if csrc.pyml_optimizer(call.kernel) != NULL:
                 self.around_update(i, names)
             elif call.kernel == RELU_FORWARD:
                 f = <activation_forward_args *>call.args
@@ -147,7 +144,7 @@ cdef class Diagnosis:
 
     cdef int around_update(self, Py_ssize_t i, dict names) except -1:
         """Around call i, of an optimizer: the gradients before, the change of the weights after."""
-        cdef program_call call = program_calls(self.calls)[i]
+        cdef program_call call = csrc.program_calls(self.calls)[i]
         cdef optim_args *update = <optim_args *>call.args
         cdef double *numbers = <double *>cnp.PyArray_DATA(self.numbers)
         cdef const optim_segment *s
@@ -190,7 +187,7 @@ cdef class Diagnosis:
                 copy = np.empty(self.snapshots[k].size, np.uint8)
                 self.copies.append(copy)
                 self.snapshots[k].copied[0] = self.snapshots[k].compared[0] = cnp.PyArray_DATA(copy)
-        program_extras(self.calls, on)
+        csrc.program_extras(self.calls, on)
         return 0
 
 
@@ -208,7 +205,7 @@ cdef void look_for(void *context, void **field, ptrdiff_t before, size_t size, i
 
 
 cdef void *put(pyml_program *calls, Py_ssize_t at, int kernel, int dtype, const void *args, size_t size) except NULL:
-    cdef void *kept = program_insert_extra(calls, at, kernel, dtype, args, size)
+    cdef void *kept = csrc.program_insert_extra(calls, at, kernel, dtype, args, size)
     if kept == NULL:
         raise MemoryError()
     return kept

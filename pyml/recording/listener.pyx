@@ -17,9 +17,7 @@ from numpy cimport ndarray
 from kernel_arguments cimport optim_args
 
 from pyml cimport _kernels
-from pyml._kernels cimport (
-    FOOTPRINT_READ, FOOTPRINT_WRITE, kernel_name, optimizer_of, program_append, program_count, visit_footprint,
-)
+from pyml._kernels cimport FOOTPRINT_READ, FOOTPRINT_WRITE, csrc
 from pyml.memory cimport Arena, Block, alone_on_memory
 from pyml.ops.arrays cimport contiguous, copy_into
 from pyml.recorder cimport ArrayArgument, Recorder, Traced, close_recorder, of_thread, open_recorder
@@ -213,19 +211,19 @@ cdef class Recording(Recorder):
         return 0
 
     cdef int call(self, int kernel, int dtype, const void *args, size_t size) except -1:
-        cdef void *copy = program_append(self.program.calls, kernel, dtype, args, size)
+        cdef void *copy = csrc.program_append(self.program.calls, kernel, dtype, args, size)
         if copy == NULL:
             raise MemoryError()
         if not (updates_segments(self.last_kernel) and (kernel == self.last_kernel or kernel == COPY)):
             self.last_writes.clear()
             self.last_kernel = kernel
         self.problem = False
-        visit_footprint(kernel, dtype, copy, see_read, <void *>self)
+        csrc.pyml_footprint(kernel, dtype, copy, see_read, <void *>self)
         if self.problem:
-            return self.refuse(f"what NumPy computed, and {kernel_name(kernel).decode()} reads,")
+            return self.refuse(f"what NumPy computed, and {csrc.pyml_kernel_name(kernel).decode()} reads,")
         self.program.trace.note(kernel, dtype, copy, place())
-        visit_footprint(kernel, dtype, copy, see_write, <void *>self)
-        if optimizer_of(kernel) != NULL:
+        csrc.pyml_footprint(kernel, dtype, copy, see_write, <void *>self)
+        if csrc.pyml_optimizer(kernel) != NULL:
             self.note_update(<optim_args *>copy)
         return 0
 
@@ -272,7 +270,7 @@ cdef class Recording(Recorder):
 
     cdef int born(self, void *memory, size_t size) except -1:
         self.places[<size_t>memory] = place()
-        self.births[<size_t>memory] = program_count(self.program.calls)
+        self.births[<size_t>memory] = csrc.program_count(self.program.calls)
         return self.memory.born(memory, size, 0)
 
     cdef int died(self, void *memory) except -1:
@@ -428,7 +426,7 @@ cdef class Recording(Recorder):
         cdef Tensor t
         cdef Py_ssize_t i
         cdef set seen = set()
-        stop.calls, stop.hosts = program_count(self.program.calls), len(self.program.host_calls)
+        stop.calls, stop.hosts = csrc.program_count(self.program.calls), len(self.program.host_calls)
         stop.schedules = len(self.program.schedules)
         for target, _, number in self.traced:
             seen.add(target.at())
@@ -828,4 +826,4 @@ cdef bint has_group(scheduler, dict group) except -1:
 cdef bint updates_segments(int kernel) noexcept:
     """Whether a kernel works on all parameters of a dtype in one call. Calls for other dtypes, and copies back to
     parameters that are not contiguous, may follow before any of them is said to have changed."""
-    return optimizer_of(kernel) != NULL or kernel == SCALE_SEGMENTS
+    return csrc.pyml_optimizer(kernel) != NULL or kernel == SCALE_SEGMENTS

@@ -14,9 +14,8 @@ from numpy cimport ndarray
 from kernel_arguments cimport index_check_args
 
 from pyml._kernels cimport (
-    FOOTPRINT_READ, FOOTPRINT_WRITE, PROGRAM_DONE, PROGRAM_FAULT, PROGRAM_NOT_FINITE, PROGRAM_NO_MEMORY,
-    PYML_FLOAT32, PYML_FLOAT64, kernel_name, program_bind, program_call, program_calls, program_check, program_count,
-    program_free, program_move, program_new, program_replay, program_status, program_stopped, program_timed, visit_footprint,
+    FOOTPRINT_READ, FOOTPRINT_WRITE, PROGRAM_DONE, PROGRAM_FAULT, PROGRAM_NOT_FINITE, PROGRAM_NO_MEMORY, PYML_FLOAT32,
+    PYML_FLOAT64, csrc, program_call, program_status,
 )
 from pyml.memory cimport new_array, size_bytes
 from pyml.recording.guards cimport Target, equal_values, same_items
@@ -148,7 +147,7 @@ cdef class Program:
     """The calls of one variant of a step: for these shapes, in this mode."""
 
     def __cinit__(self):
-        self.calls = program_new()
+        self.calls = csrc.program_new()
         if self.calls == NULL:
             raise MemoryError()
         self.kept, self.constants, self.updatings, self.faults, self.schedules = [], [], [], [], []
@@ -162,7 +161,7 @@ cdef class Program:
         self.made, self.next_check = 1, 2
 
     def __dealloc__(self):
-        program_free(self.calls)
+        csrc.program_free(self.calls)
 
     # -- may it be replayed? --
 
@@ -446,16 +445,17 @@ cdef class Program:
         for g in self.gradients:
             if g.input >= 0:
                 array = next(inputs)
-                program_bind(self.calls, g.input, cnp.PyArray_DATA(array))
+                csrc.program_bind(self.calls, g.input, cnp.PyArray_DATA(array))
                 if g.kept:
                     kept.append((array, g.tensor._grad.array))
         for slot in self.slots:
-            program_bind(self.calls, slot.input, cnp.PyArray_DATA(slot.before))
+            csrc.program_bind(self.calls, slot.input, cnp.PyArray_DATA(slot.before))
         cdef program_status status = self.replay()
         self.replays -= 1
         found = None
         if status != PROGRAM_DONE:
-            found = f"a replay stops at {self.trace.line_of(self.own_call(program_stopped(self.calls)))}, where Python did not"
+            stopped = self.own_call(csrc.program_stopped(self.calls))
+            found = f"a replay stops at {self.trace.line_of(stopped)}, where Python did not"
         for address, values in after:
             if found is None and memory_of(address, len(values)) != values:
                 found = self.changed_otherwise(f"a tensor{self.name_at(address)}", FROM_BEFORE, address)
@@ -474,7 +474,7 @@ cdef class Program:
 
     cdef Py_ssize_t own_call(self, Py_ssize_t call) noexcept:
         """The number of a call without the extra ones before it."""
-        cdef program_call *calls = program_calls(self.calls)
+        cdef program_call *calls = csrc.program_calls(self.calls)
         cdef Py_ssize_t i, count = 0
         for i in range(call):
             count += not calls[i].is_extra
@@ -538,10 +538,10 @@ cdef class Program:
                 self.move_gradient(g, 0, 0)
             if g.input >= 0:
                 g.bound = g.tensor._grad.array
-                program_bind(self.calls, g.input, cnp.PyArray_DATA(g.bound))
+                csrc.program_bind(self.calls, g.input, cnp.PyArray_DATA(g.bound))
         for slot in self.slots:
             (<Slot>slot).bound = (<Tensor>(<Slot>slot).target.get()).array
-            program_bind(self.calls, (<Slot>slot).input, cnp.PyArray_DATA((<Slot>slot).bound))
+            csrc.program_bind(self.calls, (<Slot>slot).input, cnp.PyArray_DATA((<Slot>slot).bound))
         return self.write_scalars()
 
     cdef bint must_move(self, Gradient g) except -1:
@@ -560,7 +560,7 @@ cdef class Program:
         """Gives the calls from `first` on another block in place of g's. Without extra calls that is call `first_own`."""
         cdef ndarray before = g.after.array
         cdef ndarray array = new_array(before.ndim, before.shape, cnp.PyArray_TYPE(before))   # in a block of that size
-        program_move(self.calls, first, g.block.memory, size_bytes(g.block.index), cnp.PyArray_DATA(array))
+        csrc.program_move(self.calls, first, g.block.memory, size_bytes(g.block.index), cnp.PyArray_DATA(array))
         self.move_held(first_own, <size_t>g.block.memory, size_bytes(g.block.index), <size_t>cnp.PyArray_DATA(array))
         g.after, g.block = wrap(array), cnp.get_array_base(array)
         for other in g.sharing:
@@ -575,16 +575,17 @@ cdef class Program:
             if <int>self.inputs[i] >= 0:
                 a = (<Tensor>leaves[i]).array
                 if self.is_apart:
-                    program_bind(self.calls, self.inputs[i], cnp.PyArray_DATA(a))
+                    csrc.program_bind(self.calls, self.inputs[i], cnp.PyArray_DATA(a))
                 else:
-                    program_bind(self.calls, self.inputs[i], <char *>cnp.PyArray_DATA(a) - <Py_ssize_t>self.layout[i][1])
+                    csrc.program_bind(
+                        self.calls, self.inputs[i], <char *>cnp.PyArray_DATA(a) - <Py_ssize_t>self.layout[i][1])
         return 0
 
     cdef program_status replay(self) except *:
         cdef program_status status
         self.replays += 1
         with nogil:
-            status = program_replay(self.calls)
+            status = csrc.program_replay(self.calls)
         return status
 
     cdef object finish(self, program_status status, list leaves):
@@ -629,7 +630,8 @@ cdef class Program:
 
     cdef tuple stopped_at(self):
         """Of the faults the one that stopped the replay."""
-        cdef index_check_args *args = <index_check_args *>program_calls(self.calls)[program_stopped(self.calls)].args
+        cdef program_call *call = &csrc.program_calls(self.calls)[csrc.program_stopped(self.calls)]
+        cdef index_check_args *args = <index_check_args *>call.args
         for each in self.faults:
             if args.fault == cnp.PyArray_DATA(<ndarray>each[0]):
                 return each
@@ -637,7 +639,8 @@ cdef class Program:
 
     cdef object fault(self):
         """The exception of the index that stopped the replay."""
-        cdef index_check_args *args = <index_check_args *>program_calls(self.calls)[program_stopped(self.calls)].args
+        cdef program_call *call = &csrc.program_calls(self.calls)[csrc.program_stopped(self.calls)]
+        cdef index_check_args *args = <index_check_args *>call.args
         fault, error, _ = self.stopped_at()
         position = int((<ndarray>fault).item())
         return error(position, args.index[position])
@@ -688,9 +691,9 @@ cdef class Program:
     cdef int stop_on_nan(self, bint on) except -1:
         """Ends replays as soon as the first result is there and is one number that is not finite."""
         if not on or self.check is None:
-            program_check(self.calls, -1, NULL, 0)
+            csrc.program_check(self.calls, -1, NULL, 0)
         else:
-            program_check(self.calls, self.check_call, <void *>self.check.address,
+            csrc.program_check(self.calls, self.check_call, <void *>self.check.address,
                           PYML_FLOAT32 if self.check.dtype == np.float32 else PYML_FLOAT64)
         return 0
 
@@ -737,16 +740,16 @@ cdef class Program:
         """(kernel, floating-point operations, bytes, nanoseconds or NaN) of each call."""
         cdef program_call call
         cdef Traffic traffic
-        cdef Py_ssize_t i, timed = program_timed(self.calls)
+        cdef Py_ssize_t i, timed = csrc.program_timed(self.calls)
         cdef list rows = []
-        for i in range(program_count(self.calls)):
-            call = program_calls(self.calls)[i]
+        for i in range(csrc.program_count(self.calls)):
+            call = csrc.program_calls(self.calls)[i]
             if call.is_extra:
                 continue
             traffic.bytes = 0
-            flops = visit_footprint(call.kernel, call.dtype, call.args, add_traffic, &traffic)
-            rows.append((
-                kernel_name(call.kernel).decode(), flops, traffic.bytes, call.ns / timed if timed else float("nan")))
+            flops = csrc.pyml_footprint(call.kernel, call.dtype, call.args, add_traffic, &traffic)
+            nanoseconds = call.ns / timed if timed else float("nan")
+            rows.append((csrc.pyml_kernel_name(call.kernel).decode(), flops, traffic.bytes, nanoseconds))
         return rows
 
 

@@ -8,7 +8,7 @@ cimport numpy as cnp
 from libc.stdint cimport int64_t
 from numpy cimport ndarray
 
-from pyml._kernels cimport PROGRAM_DONE, program_run, program_run_args, program_status
+from pyml._kernels cimport PROGRAM_DONE, csrc, program_run_args, program_status
 from pyml.memory cimport new_array
 from pyml.ops.arrays cimport contiguous
 from pyml.recorder cimport recorder
@@ -252,7 +252,7 @@ cdef class Run:
             program.diagnosis.enable(measures)
             start = time.perf_counter()
             with nogil:
-                status = program_run(program.calls, &run)
+                status = csrc.program_run(program.calls, &run)
             steps = run.step - first
             if steps:
                 self.pace = (time.perf_counter() - start) / steps

@@ -10,7 +10,7 @@ import numpy as np
 from libc.stdint cimport int64_t
 
 from pyml._kernels cimport (
-    FIELD_DOUBLE, FIELD_INT, FIELD_POINTER, FOOTPRINT_READ, FOOTPRINT_WRITE, argument_field, kernel_arguments, kernel_name, program_owns, visit_footprint,
+    FIELD_DOUBLE, FIELD_INT, FIELD_POINTER, FOOTPRINT_READ, FOOTPRINT_WRITE, argument_field, csrc,
 )
 from pyml.recording.provenance cimport CONSTANT, Piece
 
@@ -24,7 +24,7 @@ cdef class Call:
     cdef tuple constants   # (number, dtype, bytes) of new memory with given values that it is the first to use
 
     cdef str name(self):
-        return kernel_name(self.kernel).decode()
+        return csrc.pyml_kernel_name(self.kernel).decode()
 
 
 @cython.final
@@ -38,7 +38,7 @@ cdef class Trace:
         """Adds a call, with its arguments as the program keeps them."""
         cdef Call call = Call()
         self.wires, self.fresh = [], []
-        visit_footprint(kernel, dtype, args, see, <void *>self)
+        csrc.pyml_footprint(kernel, dtype, args, see, <void *>self)
         call.kernel, call.dtype, call.place = kernel, dtype, place
         call.numbers, call.wires, call.constants = numbers_of(kernel, args), tuple(self.wires), tuple(self.fresh)
         self.calls.append(call)
@@ -53,7 +53,7 @@ cdef class Trace:
             return 0
         piece = self.memory.find(begin)
         if piece == NULL:
-            owns = program_owns(self.program, field[0])
+            owns = csrc.program_owns(self.program, field[0])
             self.wires.append((FROM_PROGRAM if owns else FROM_BEFORE, 0 if owns else begin, 0, size, access))
             return 0
         if piece.number < 0:
@@ -130,7 +130,7 @@ cdef void see(void *context, void **field, ptrdiff_t before, size_t size, int ac
 
 cdef tuple numbers_of(int kernel, void *args):
     """(name, value) of each argument that is no pointer."""
-    cdef const argument_field *field = kernel_arguments(kernel)
+    cdef const argument_field *field = csrc.pyml_arguments(kernel)
     cdef list numbers = []
     cdef char *at
     cdef Py_ssize_t i
