@@ -42,6 +42,8 @@ X(softplus_forward, activation_forward_args, 2 * MATH + 5)
 X(softplus_backward, activation_backward_args, MATH + 6)
 X(mish_forward, activation_forward_args, MATH + 6)
 X(mish_backward, activation_backward_args, MATH + 14)
+X(hardswish_forward, activation_forward_args, 6)
+X(hardswish_backward, activation_backward_args, 6)
 
 /* norm */
 X(batchnorm_forward, batchnorm_forward_args, 8)

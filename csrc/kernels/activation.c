@@ -134,3 +134,16 @@ INLINE vec mish_derivative(vec x)
     return vfma(bounded(x), slope, t);
 }
 MAP_BACKWARD(mish_backward, activation_backward_args, NS_MATH, dy * mish_derivative(s))
+
+/* ---- hardswish:  y = x r / 6,  r = min(max(x + 3, 0), 6). Howard et al. 2019 (arXiv:1905.02244) ------------ */
+
+/* r / 6 before the product, which cannot overflow */
+INLINE vec hardswish(vec x) { return bounded_below(x) * (vmin(vmax(x + 3, vset1(0)), vset1(6)) / 6); }
+MAP_FORWARD(hardswish_forward, activation_forward_args, NS_MEMORY, hardswish(x))
+
+/* dx = 0 where x <= -3, dy where x >= 3, else dy (2 x + 3) / 6, without cancellation */
+INLINE vec hardswish_derivative(vec x)
+{
+    return vselect(x <= -3, vset1(0), vselect(x >= 3, vset1(1), (2 * x + 3) / 6));
+}
+MAP_BACKWARD(hardswish_backward, activation_backward_args, NS_MEMORY, dy * hardswish_derivative(s))

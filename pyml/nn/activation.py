@@ -8,6 +8,7 @@ from pyml.nn.module import Module
 __all__ = [
     "ELU",
     "GELU",
+    "Hardswish",
     "LeakyReLU",
     "LogSoftmax",
     "Mish",
@@ -148,6 +149,17 @@ class Softplus(Elementwise, function=F.softplus):
 
 class Mish(Elementwise, function=F.mish):
     """x * tanh(softplus(x)) (Misra 2019, arXiv:1908.08681).
+
+    Args:
+        inplace: change the input itself. Default: False.
+    """
+
+    def __init__(self, inplace=False):
+        super().__init__(inplace=inplace)
+
+
+class Hardswish(Elementwise, function=F.hardswish):
+    """x * relu6(x + 3) / 6 (Howard et al. 2019, arXiv:1905.02244).
 
     Args:
         inplace: change the input itself. Default: False.

@@ -254,3 +254,18 @@ cdef Rule MISH = activation("mish", "input", mish_derivative)
 def mish(input, bint inplace=False):
     """x * tanh(softplus(x)) (Misra 2019, arXiv:1908.08681). With `inplace` the input itself is changed."""
     return apply_in_place(MISH, input) if inplace else apply(MISH, input)
+
+
+def hardswish_derivative(dy, x):
+    return where(x <= -3, 0.0, where(x >= 3, dy, dy * (x / 3 + 0.5)))
+
+
+cdef Rule HARDSWISH = activation("hardswish", "input", hardswish_derivative)
+
+
+def hardswish(input, bint inplace=False):
+    """x * relu6(x + 3) / 6 (Howard et al. 2019, arXiv:1905.02244). The derivative is 0 at -3 and 1 at 3.
+
+    With `inplace` the input itself is changed.
+    """
+    return apply_in_place(HARDSWISH, input) if inplace else apply(HARDSWISH, input)

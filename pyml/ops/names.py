@@ -46,7 +46,8 @@ ROWS = (
         masked_fill_ mul_ neg_ normal_ pow_ reciprocal_ round_ sqrt_ square_ sub_ uniform_"""),
     (activation, (*BOTH, FUNCTIONAL), "relu sigmoid tanh"),
     (activation, (TENSOR, FUNCTIONAL), "relu_ sigmoid_ tanh_"),
-    (activation, (FUNCTIONAL,), "elu elu_ gelu leaky_relu leaky_relu_ mish silu softplus"),
+    (activation, (FUNCTIONAL,), """
+        elu elu_ gelu hardswish leaky_relu leaky_relu_ mish silu softplus"""),
     (softmax, BOTH, "log_softmax softmax"),
     (reduce, BOTH, """
         all amax amin any argmax argmin cumsum logsumexp max mean min norm prod std sum var"""),

@@ -203,6 +203,13 @@ ACTIVATIONS = [
         options=tuple({"beta": b, "threshold": t} for b, t in [(1.0, 20.0), (2, 20), (0.5, 3)]),
     ),
     Activation("mish", "Mish", mish, mish_derivative, inplace=True),
+    Activation(
+        "hardswish",
+        "Hardswish",
+        lambda x: limit(x, high=np.inf) * np.clip(x + 3, 0, 6) / 6,
+        lambda x: np.where(x <= -3, 0, np.where(x >= 3, 1, (2 * limit(x) + 3) / 6)),
+        inplace=True,
+    ),
 ]
 CALLS = [(f, options) for f in ACTIVATIONS for options in f.options]
 IDS = [f"{f.kernel}{list(f.numbers(options)) or ''}" for f, options in CALLS]

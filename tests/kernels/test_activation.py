@@ -4,7 +4,7 @@ import pytest
 from helpers import tolerances
 from helpers.activations import CALLS, IDS
 from helpers.compare import assert_same_bits
-from helpers.sweep import KERNEL, Scaled, around_lanes, around_lanes_math, check_kernel
+from helpers.sweep import KERNEL, WIDE, Scaled, around_lanes, around_lanes_math, check_kernel
 from pyml import _kernels
 
 each = pytest.mark.parametrize(("f", "options"), CALLS, ids=IDS)
@@ -70,6 +70,19 @@ def test_backward(f, options):
         values=("normal", "offset", "special"),
         in_place=[("dx", "dy"), ("dx", "s")],
     )
+
+
+@each
+def test_backward_at_whole_numbers(f, options, isa, dtype):
+    """Where a formula ends, and the next one begins."""
+    s = np.arange(-8, 9).astype(dtype)
+    s = s if f.outputs is None else s.clip(*f.outputs)
+    dx, numbers = np.empty_like(s), f.numbers(options)
+    _kernels.activation_backward(
+        KERNEL[f"{f.kernel}_backward"], dx, np.ones_like(s), s, *both(numbers)
+    )
+    wanted, scale = scaled(apply(f.derivative, s.astype(WIDE[s.dtype]), numbers))
+    assert (np.abs(dx - wanted) <= tolerances.MATH * np.finfo(dtype).eps * scale).all()
 
 
 @each
