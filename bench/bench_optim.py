@@ -13,6 +13,7 @@ METHODS = {
     "adam": optim.Adam,
     "adamw": optim.AdamW,
     "nadam": optim.NAdam,
+    "adamax": optim.Adamax,
 }
 
 

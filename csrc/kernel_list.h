@@ -80,6 +80,7 @@ OPTIMIZER(adagrad, 1, 1, 7)
 OPTIMIZER(rmsprop, 3, 1, 9)
 OPTIMIZER(adam, 3, 1, 14)
 OPTIMIZER(nadam, 2, 2, 16)
+OPTIMIZER(adamax, 2, 1, 12)
 
 /* clip */
 SEGMENTS(grad_norm, grad_norm_args, 2)

@@ -275,6 +275,10 @@ typedef struct {
     double lr, betas[2], eps, weight_decay, momentum_decay;
     int decoupled_weight_decay, maximize;
 } nadam_options; /* arrays: m, v; numbers: product of the momenta */
+typedef struct {
+    double lr, betas[2], eps, weight_decay;
+    int maximize;
+} adamax_options; /* arrays: m, u */
 
 /* norm <- the 2-norm of all g together;  coef <- min(1, max_norm / (norm + 1e-6)), PyTorch's clip_grad_norm_.
  * Sums are in double. A coef below the smallest normal number, which kernels take as 0, is kept as -(coef * 2^64). */

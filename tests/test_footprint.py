@@ -266,6 +266,7 @@ for kernel, arrays, numbers, *values in [  # how many of the state those options
     ("adam", 3, 1, 0.1, (0.9, 0.99), 1e-8, 0.01, 1, 0, 0),
     ("adam", 2, 1, 0.1, (0.9, 0.99), 1e-8, 0.01, 0, 0, 1),
     ("nadam", 2, 2, 0.1, (0.9, 0.99), 1e-8, 0.01, 0.1, 0, 0),
+    ("adamax", 2, 1, 0.1, (0.9, 0.99), 1e-8, 0.01, 0),
 ]:
     names = "w", "g", *ARRAYS[:arrays], *NUMBERS[:numbers]
     case(

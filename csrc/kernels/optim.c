@@ -292,3 +292,38 @@ INLINE void nadam_lanes(const optim_segment *s, nadam_constants k, ptrdiff_t i, 
     store(s->w, i, w * k.shrink - u / root, n);
 }
 UPDATE_KERNEL(nadam, nadam_advance, 0.8)
+
+/* ---- adamax --------------------------------------------------------------------------------------- */
+
+/* Kingma & Ba 2015 (arXiv:1412.6980), section 7.1, with eps where PyTorch adds it.  The arrays are m, u.
+ *   m <- beta1 * m + (1 - beta1) * g;   u <- max(beta2 * u, |g| + eps)
+ *   w <- w - lr / (1 - beta1^step) * m / u */
+typedef struct {
+    real step_size, one_minus_beta1, beta2, eps, weight_decay;
+    int maximize;
+} adamax_constants;
+
+static adamax_constants adamax_prepare(const adamax_options *o, const optim_segment *s)
+{
+    const double beta1 = o->betas[0];
+    return (adamax_constants){
+        .step_size = (real)(o->lr / (1 - pow(beta1, step_of(s)))),
+        .one_minus_beta1 = (real)(1 - beta1),
+        .beta2 = (real)o->betas[1],
+        .eps = (real)o->eps,
+        .weight_decay = (real)o->weight_decay,
+        .maximize = o->maximize,
+    };
+}
+
+INLINE void adamax_lanes(const optim_segment *s, adamax_constants k, ptrdiff_t i, ptrdiff_t n)
+{
+    vec w = load(s->w, i, n);
+    vec g = load_gradient(s, i, n, w, k.maximize, k.weight_decay);
+    vec m = lerp(load(s->arrays[0], i, n), g, k.one_minus_beta1);
+    vec u = vmax(load(s->arrays[1], i, n) * k.beta2, vabs(g) + k.eps);
+    store(s->arrays[0], i, m, n);
+    store(s->arrays[1], i, u, n);
+    store(s->w, i, vfma(vset1(-k.step_size), m / u, w), n);
+}
+UPDATE_KERNEL(adamax, count_step, 0.6)

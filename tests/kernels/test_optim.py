@@ -27,6 +27,7 @@ CHANGES = {  # options to test
         {"decoupled_weight_decay": True},
     ],
     "NAdam": [{}, {"betas": (0.5, 0.9), "momentum_decay": 0.1}, {"decoupled_weight_decay": True}],
+    "Adamax": [{}, {"betas": (0.5, 0.9), "eps": 1e-3}],
 }
 CASES = [
     (name, changes | common)
@@ -96,6 +97,9 @@ def sensitivity(name, o, g, state, gradient):
     """What an eps of the gradient's scale does to the direction."""
     if name == "SGD":
         return gradient + (np.abs(state["momentum_buffer"]) if o["momentum"] else 0)
+    if name == "Adamax":
+        m, u = np.abs(state["exp_avg"]), state["exp_inf"]
+        return gradient / u * (1 + m / u)
     spread = {"Adagrad": "sum", "RMSprop": "square_avg"}.get(name, "exp_avg_sq")
     variance = state[spread] - state["grad_avg"] ** 2 if o.get("centered") else state[spread]
     condition = state[spread] / np.maximum(variance, 1e-30)  # of a difference, when centered
@@ -108,7 +112,7 @@ def check_step(name, options, sizes):
     def arguments(draw, n):
         inputs = {"w": draw(n), "g": draw.normal(n)}
         for key in names:
-            positive = key in ("sum", "square_avg", "exp_avg_sq", "max_exp_avg_sq")
+            positive = key in ("sum", "square_avg", "exp_avg_sq", "max_exp_avg_sq", "exp_inf")
             inputs[key] = draw.uniform(n, 0.5, 2) if positive else draw.uniform(n, -0.3, 0.3)
         return inputs
 

@@ -61,6 +61,13 @@ VALUES = {
         "decoupled_weight_decay": [False, True],
         "maximize": [False, True],
     },
+    "Adamax": {
+        "lr": [0.1],
+        "betas": [(0.9, 0.999), (0.0, 0.5)],
+        "eps": [1e-8, 1e-3],
+        "weight_decay": [0, 0.05],
+        "maximize": [False, True],
+    },
     "AdamW": {
         "lr": [0.1],
         "betas": [(0.9, 0.999), (0.5, 0.9)],

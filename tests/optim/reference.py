@@ -54,9 +54,16 @@ def nadam(w, g, s, o):
     return w - o["lr"] * u / (np.sqrt(v / (1 - beta2 ** s["step"])) + o["eps"])
 
 
+def adamax(w, g, s, o):
+    beta1, beta2 = o["betas"]
+    m = s["exp_avg"] = beta1 * s.get("exp_avg", 0) + (1 - beta1) * g
+    u = s["exp_inf"] = np.maximum(beta2 * s.get("exp_inf", 0), np.abs(g) + o["eps"])
+    return w - o["lr"] / (1 - beta1 ** s["step"]) * m / u
+
+
 UPDATES = {
     **{"SGD": sgd, "Adagrad": adagrad, "RMSprop": rmsprop},
-    **{"Adam": adam, "AdamW": adam, "NAdam": nadam},
+    **{"Adam": adam, "AdamW": adam, "NAdam": nadam, "Adamax": adamax},
 }
 
 

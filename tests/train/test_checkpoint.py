@@ -41,6 +41,7 @@ OPTIMIZERS = [
     ("Adam", {"lr": 0.01, "amsgrad": True}),
     ("AdamW", {"lr": 0.01}),
     ("NAdam", {"lr": 0.01, "momentum_decay": 0.1}),
+    ("Adamax", {"lr": 0.01}),
 ]
 SCHEDULERS = {
     "constant": None,
