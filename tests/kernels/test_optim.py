@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from optim.cases import OPTIMIZERS
 from optim.reference import UPDATES
 
 from helpers import tolerances
@@ -36,6 +37,11 @@ CASES = [
     for common in ({}, {"weight_decay": 0.1}, {"weight_decay": 0.1, "maximize": True})
 ]
 NUMBERS = {"step": 7.0, "mu_product": 0.01}  # of the state, before the step
+
+
+def test_every_kernel_is_in_the_table():
+    kernels = {name: getattr(optim, name)._kernel for name in OPTIMIZERS}
+    assert set(kernels.values()) - {kernels[name] for name in CHANGES} == set()
 
 
 def all_options(name, options):

@@ -8,6 +8,7 @@ from itertools import product
 
 import numpy as np
 
+from pyml import optim
 from pyml.tensor import Tensor
 
 STEPS = 50
@@ -77,6 +78,9 @@ VALUES = {
         "maximize": [False, True],
     },
 }
+
+
+OPTIMIZERS = {name for name in optim.__all__ if getattr(getattr(optim, name), "_kernel", None)}
 
 
 def is_valid(options):

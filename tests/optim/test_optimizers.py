@@ -9,11 +9,16 @@ import pyml
 from helpers import tolerances
 from helpers.compare import assert_close, assert_same_bits
 from optim import reference
-from optim.cases import CASES, VALUES, case_id, parameter, starts, tensor, train
+from optim.cases import CASES, OPTIMIZERS, VALUES, case_id, parameter, starts, tensor, train
 from pyml import _kernels, optim
 from pyml.tensor import Tensor
 
 NAMES = sorted(VALUES)
+
+
+def test_every_optimizer_is_in_the_tables():
+    assert OPTIMIZERS - VALUES.keys() == set()
+    assert OPTIMIZERS - reference.UPDATES.keys() == set()
 
 
 def make(name, params, **options):

@@ -22,6 +22,7 @@ import pytest
 import safetensors.numpy
 from hypothesis import given
 from hypothesis import strategies as st
+from optim import cases
 
 import pyml
 from helpers import interrupted
@@ -48,6 +49,10 @@ SCHEDULERS = {
     "StepLR": lambda optimizer: StepLR(optimizer, 2, 0.7),
     "LinearLR": lambda optimizer: LinearLR(optimizer, 0.3, 1.0, 9),
 }
+
+
+def test_every_optimizer_is_in_the_table():
+    assert cases.OPTIMIZERS - {name for name, _ in OPTIMIZERS} == set()
 
 
 @pytest.fixture
