@@ -73,7 +73,7 @@ cdef class Run:
             progress._order_state = [int(word) for word in self.generator.state]
             return (<Tensor>randperm(self.rows, generator=self.generator)).array
         replayed = Generator()
-        replayed.state[:] = progress._order_state
+        replayed.state = np.array(progress._order_state, np.uint64)
         return (<Tensor>randperm(self.rows, generator=replayed)).array
 
     cdef int end_epoch(self) except -1:
