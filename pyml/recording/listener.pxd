@@ -67,7 +67,7 @@ cdef class Recording(Recorder):
     cdef int call_host(self) except -1
     cdef object returned(self, list leaves)
     cdef object settle(self, object value)
-    cdef int settle_changes(self) except -1
+    cdef int settle_changes(self, list results) except -1
     cdef int settle_item(self, Target target, item) except -1
     cdef list changes(self)
     cdef list changed_places(self)

@@ -519,10 +519,13 @@ cdef class Recording(Recorder):
         cdef Gradient g
         cdef Piece *piece
         cdef Tensor t
-        self.settle_changes()
+        value = opened(value, self.is_result)
+        flatten(value, leaves)
+        self.settle_changes(leaves)
+        leaves.clear()
         if self.refusal is not None:
             return None
-        value = mapped(opened(value, self.is_result), self.outcome)
+        value = mapped(value, self.outcome)
         self.program.has_outcomes = has_outcomes(value)
         flatten(value, leaves)
         for t in leaves:
@@ -554,9 +557,9 @@ cdef class Recording(Recorder):
         """Whether an object is one that the step has made to return it: a new one in each call."""
         return not self.program.guards.reach.knows(value)
 
-    cdef int settle_changes(self) except -1:
+    cdef int settle_changes(self, list results) except -1:
         """What the step has changed beside the values of tensors: numbers are computed by the formula, tensors that take
-        the place of others are slots, and what is else remains unexplained."""
+        the place of others are slots, and what is else remains unexplained. `results` are the tensors that it returns."""
         cdef Target target
         cdef set seen = {target.at() for target, _, _ in self.traced}
         self.close_mathematics()
@@ -573,7 +576,7 @@ cdef class Recording(Recorder):
             seen.add(target.at())
             now, before = target.get(), target.before
             if isinstance(now, Tensor) and isinstance(before, Tensor):
-                if not self.settle_slot(target, before, now):
+                if is_part(now, results) or not self.settle_slot(target, before, now):
                     self.unexplained.append(target)
             elif isinstance(now, Item) and type(before) in (int, float):
                 self.settle_item(target, now)
@@ -791,6 +794,17 @@ cdef Effect effect(Target target, Py_ssize_t output):
     cdef Effect made = Effect()
     made.target, made.output = target, output
     return made
+
+
+cdef bint is_part(Tensor t, list others) except -1:
+    """Whether it shares memory with one of the others and is another tensor: a change of one is a change of both."""
+    cdef Tensor other
+    for other in others:
+        if np.may_share_memory(t.array, other.array) and not (
+                cnp.PyArray_DATA(t.array) == cnp.PyArray_DATA(other.array) and t.shape == other.shape
+                and (<object>t.array).strides == (<object>other.array).strides):
+            return True
+    return False
 
 
 cdef int put_silently(Target target, value) except -1:

@@ -448,14 +448,6 @@ def keepers():
         things.append(x * 2)
         return things[-1] + 1
 
-    def a_constant(x):
-        self.h = pyml.ones(3)
-        return x * 2
-
-    def only_a_view(x):
-        self.h = (x * 2)[0]
-        return x + 1
-
     def the_graph(x):
         self.h = module(x).sum()
         return x + 1
