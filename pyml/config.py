@@ -6,6 +6,7 @@ import platform
 from importlib import import_module
 
 from pyml import _kernels
+from pyml.recorder import refuse
 
 __all__ = ["get_num_threads", "set_num_threads", "show_config"]
 
@@ -37,6 +38,7 @@ def set_num_threads(count):
 
 def get_num_threads():
     """How many threads a kernel may use, the caller's included."""
+    refuse("get_num_threads()")
     return _kernels.get_num_threads()
 
 

@@ -66,6 +66,7 @@ class Generator:
 
     def initial_seed(self):
         """The seed it started from."""
+        refuse("initial_seed of a random generator")
         return int(self._state[0])
 
     def get_state(self):
@@ -85,6 +86,7 @@ class Generator:
         return self
 
     def __repr__(self):
+        refuse("the text of a random generator")
         return f"Generator(seed={self._state[0]}, counter={self._state[1]})"
 
 

@@ -29,6 +29,7 @@ cdef class Recorder:
     cdef int altered(self, object owner, str name, object before) except -1
     cdef int fault(self, ndarray fault, ndarray index, object error) except -1
     cdef object item(self, object tensor)
+    cdef int located(self, object tensor) except -1
     cdef bint replaced(self, object tensor, object value) except -1
     cdef bint is_strict(self)
     cdef int refuse(self, str what) except -1

@@ -104,6 +104,10 @@ cdef class Recorder:
         """What item() of a tensor gives."""
         return tensor.array.item()
 
+    cdef int located(self, object tensor) except -1:
+        """The address of a tensor is about to be read."""
+        return 0
+
     cdef bint replaced(self, object tensor, object value) except -1:
         """tensor.data = value is about to be done. True: it has been."""
         return False

@@ -378,6 +378,9 @@ cdef class Tensor:
 
     def data_ptr(self):
         """The address of the first element."""
+        cdef Recorder r = recorder()
+        if r is not None:
+            r.located(self)
         return <size_t>cnp.PyArray_DATA(self.array)
 
     @property

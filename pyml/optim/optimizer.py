@@ -401,6 +401,7 @@ class Optimizer:
         self.__dict__.update(state)
 
     def __repr__(self):
+        recorder.refuse("the text of an optimizer")
         lines = [f"{type(self).__name__} ("]
         for i, group in enumerate(self.param_groups):
             lines.append(f"Parameter Group {i}")

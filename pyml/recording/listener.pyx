@@ -373,6 +373,12 @@ cdef class Recording(Recorder):
             return t.array.item()
         return Item(self.formula, self.item_is_used, t.detach().clone(), t.array.item())   # as it is here
 
+    cdef int located(self, object tensor) except -1:
+        cdef ndarray array = (<Tensor>tensor).array
+        if self.is_new(array) or self.input_of(cnp.PyArray_DATA(array)) >= 0:
+            return self.refuse("the address of an argument, or of what the step computed,")
+        return 0
+
     def item_is_used(self):
         """Called when a step computes with a number that it read from a tensor. Whether that is still of importance."""
         if not self.listens:
