@@ -29,7 +29,7 @@ from pyml.recording.program cimport (
 )
 from pyml.recording.provenance cimport CONSTANT, KERNEL, REWRITTEN, NewMemory, Piece
 from pyml.recording.refusal cimport place, refusal_of
-from pyml.recording.world cimport asked_in_c, asked_in_python, randomness
+from pyml.recording.world cimport asked_in_c, asked_in_python, is_of_users, pickles, randomness
 from pyml.tensor cimport Tensor, wrap
 
 from pyml.ops.selection import ALL_USES, Selection
@@ -377,6 +377,14 @@ cdef class Recording(Recorder):
         cdef ndarray array = (<Tensor>tensor).array
         if self.is_new(array) or self.input_of(cnp.PyArray_DATA(array)) >= 0:
             return self.refuse("the address of an argument, or of what the step computed,")
+        return 0
+
+    cdef int identified(self, identity) except -1:
+        """id() has been called for an object."""
+        if self.asks_id:
+            self.asks_id = False
+            if any([identity == id(copy) for copy in self.staged]):
+                self.refuse("id() of an argument")
         return 0
 
     def item_is_used(self):
@@ -756,8 +764,10 @@ cdef int see_event(object recording, object frame, int what, PyObject *argument)
         r.profiler(frame, EVENTS[what], None if argument == NULL else <object>argument)
     if not r.listens:
         return 0
-    if what == PyTrace_C_CALL:
-        what_is_asked = None if argument == NULL else asked_in_c(<object>argument, frame)
+    if what == PyTrace_C_CALL and argument != NULL:
+        r.pickles = r.pickles or pickles(<object>argument)
+        what_is_asked = asked_in_c(<object>argument, frame)
+        r.asks_id = argument == <PyObject *>id and is_of_users(frame)
         if what_is_asked is not None:
             r.refuse(what_is_asked)
     elif what == PyTrace_CALL and of_thread() is r:   # a scheduler's step is not listened to

@@ -16,6 +16,7 @@ from numpy cimport ndarray
 
 from pyml.recorder cimport recorder
 from pyml.recording.assembly cimport complete
+from pyml.recording.interpreter cimport install
 from pyml.recording.listener cimport Recording
 from pyml.recording.nest cimport flatten, mapped, objects_in, opened, unflatten, with_arrays
 from pyml.recording.program cimport Program, find
@@ -182,6 +183,7 @@ cdef class Recorded:
         """Runs the function while `recording` listens. Returns its result only if it cannot be recorded."""
         check_arguments(spec, leaves)
         self._learned = False
+        install()
         recording.stops_on_nan = self._stops_on_nan
         recording.start(leaves, self.function, objects_in(spec))
         given = None

@@ -11,10 +11,13 @@ import inspect
 import io
 import os
 import pathlib
+import pickle
 import random
 import sys
 import threading
 import time
+import warnings
+import weakref
 
 import numpy as np
 
@@ -22,16 +25,34 @@ from pyml.recording.dependencies import is_installed
 
 # ids of functions of C, and of the code of functions of Python
 WORLD = {id(function) for function in (
-    print, input, os.urandom, time.time, time.time_ns, time.monotonic, time.monotonic_ns, time.perf_counter,
-    time.perf_counter_ns, time.process_time, time.process_time_ns, time.sleep,
+    input, os.urandom, time.time, time.time_ns, time.monotonic, time.monotonic_ns, time.perf_counter,
+    time.perf_counter_ns, time.process_time, time.process_time_ns, time.thread_time, time.thread_time_ns, time.sleep,
+    time.localtime, time.gmtime, time.ctime, time.asctime, time.strftime, time.mktime,
     # what they read is not compared before a replay
-    builtins.eval, builtins.exec, builtins.globals, builtins.__import__, io.open, os.access, os.getcwd, os.listdir,
-    os.lstat, os.scandir, os.stat,
-    sys._getframe, sys.getrecursionlimit, sys.getrefcount, gc.get_objects, gc.get_referrers, contextvars.copy_context)}
+    builtins.eval, builtins.exec, builtins.globals, builtins.__import__, io.open, os.access, os.cpu_count, os.getcwd,
+    os.getpid, os.getppid, os.listdir, os.lstat, os.scandir, os.stat, os.times,
+    sys._getframe, sys.getrecursionlimit, sys.getrefcount, sys.getswitchinterval, sys.getallocatedblocks,
+    gc.get_count, gc.get_objects, gc.get_referrers, gc.get_threshold, gc.isenabled, threading.get_ident,
+    threading.get_native_id, contextvars.copy_context)}
 WORLD.update(id(function.__code__) for function in (
-    importlib.import_module, inspect.currentframe, inspect.stack, np.geterr, threading.current_thread)
+    importlib.import_module, inspect.currentframe, inspect.stack, np.geterr, threading.active_count,
+    threading.current_thread, threading.enumerate)
     if hasattr(function, "__code__"))
-METHODS = frozenset(("now", "utcnow", "today", "write", "writelines"))   # of files and of datetime
+METHODS = {   # of C, by the module of their class
+    "_queue": ("empty", "get", "get_nowait", "put", "put_nowait", "qsize"),
+    "_thread": ("locked",), "datetime": ("now", "today", "utcnow"),
+}
+# what writes, also if library code calls it
+OUTPUT = {id(print), id(os.write)}
+WRITE = ("write", "writelines")   # of files
+WRITING = {
+    "_csv": ("writerow", "writerows"), "mmap": ("flush", "resize", "write", "write_byte"),
+    "_socket": ("recv", "recv_into", "recvfrom", "recvfrom_into", "send", "sendall", "sendmsg", "sendto"),
+    "sqlite3": ("commit", "execute", "executemany", "executescript", "fetchall", "fetchmany", "fetchone", "rollback"),
+}
+# the files of what Python does of itself
+OF_ITSELF = (
+    "<frozen importlib", warnings.__file__, os.path.join(os.path.dirname(os.__file__), "_py_warnings.py"), weakref.__file__)
 PATHS = frozenset(   # os.path.exists() calls os.stat()
     function.__code__.co_filename for function in (genericpath.exists, os.path.realpath, pathlib.Path.exists))
 LEVELS = frozenset(("debug", "info", "warning", "warn", "error", "critical", "exception", "log"))
@@ -49,13 +70,25 @@ cdef tuple randomness():
 
 cdef str asked_in_c(function, frame):
     """What a frame asks by calling a function of C, in words; None if it asks nothing, or is installed software."""
-    return f"{function.__name__}()" if asks_the_world(function) and is_of_users(frame) else None
+    if (asks_the_world(function) and is_of_users(frame)) or (
+            writes(function) and (is_of_users(frame) or not is_buffer(function.__self__) and is_of_step(frame))):
+        return f"{function.__name__}()"
+    return None
+
+
+cdef bint pickles(function) except -1:
+    """Whether a function of C reads all attributes of objects, to pickle them."""
+    return function is pickle.dumps or function is pickle.dump or (
+        function.__name__ == "dump" and module_of(function) == "_pickle")
 
 
 cdef str asked_in_python(frame):
     """What the caller of a frame asks by that call, in words; None if it asks nothing, or is installed software."""
     code = frame.f_code
     if id(code) in WORLD and is_of_users(frame.f_back):
+        return f"{code.co_name}()"
+    if code.co_name in WRITE and is_installed(code.co_filename) and isinstance(first_of(frame), io.IOBase) \
+            and is_of_step(frame.f_back):
         return f"{code.co_name}()"
     if code.co_name in LEVELS and code.co_filename.startswith(LOGGING) and frame.f_back is not None \
             and not is_installed(frame.f_back.f_code.co_filename):
@@ -64,9 +97,30 @@ cdef str asked_in_python(frame):
 
 
 cdef bint asks_the_world(function) except -1:
-    """Whether a function of C tells the time, prints or the like."""
-    return id(function) in WORLD or (getattr(function, "__name__", None) in METHODS and hasattr(function, "__self__")) and (
-        isinstance(function.__self__, io.IOBase) or getattr(function.__self__, "__module__", None) == "datetime")
+    """Whether a function of C tells the time or the like."""
+    return id(function) in WORLD or function.__name__ in METHODS.get(module_of(function), ())
+
+
+cdef bint writes(function) except -1:
+    """Whether a function of C prints or writes."""
+    return id(function) in OUTPUT or function.__name__ in WRITING.get(module_of(function), ()) or (
+        function.__name__ in WRITE and isinstance(getattr(function, "__self__", None), io.IOBase))
+
+
+cdef bint is_buffer(file) except -1:
+    """Whether what is written stays in memory: libraries put texts together there."""
+    return type(file) in (io.StringIO, io.BytesIO) and file is not sys.stdout and file is not sys.stderr
+
+
+cdef object module_of(function):
+    """Of the class whose method a function of C is."""
+    owner = getattr(function, "__self__", None)
+    return (owner if isinstance(owner, type) else type(owner)).__module__
+
+
+cdef object first_of(frame):
+    """The first argument of the function whose frame it is."""
+    return frame.f_locals.get(frame.f_code.co_varnames[0]) if frame.f_code.co_argcount else None
 
 
 cdef bint is_of_users(frame) except -1:
@@ -74,3 +128,16 @@ cdef bint is_of_users(frame) except -1:
     while frame is not None and frame.f_code.co_filename in PATHS:
         frame = frame.f_back
     return frame is not None and not is_installed(frame.f_code.co_filename)
+
+
+cdef bint is_of_step(frame) except -1:
+    """Whether a frame is of what the step does, in the user's code or in a library that this calls: not what Python does
+    of itself, to import a module, to warn or when an object goes."""
+    while frame is not None:
+        code = frame.f_code
+        if code.co_filename.startswith(OF_ITSELF) or code.co_name == "__del__":
+            return False
+        if not is_installed(code.co_filename):
+            return True
+        frame = frame.f_back
+    return True

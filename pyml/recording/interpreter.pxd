@@ -1,0 +1,1 @@
+cdef int install() except -1
