@@ -23,6 +23,7 @@ import re
 import signal
 import sys
 import types
+import typing
 import weakref
 from typing import NamedTuple
 
@@ -89,6 +90,9 @@ ANSWERING = (
 REFLECTING = {
     "__dict__",
     "__getattribute__",
+    "__getstate__",
+    "__reduce__",
+    "__reduce_ex__",
     "asdict",
     "astuple",
     "attrgetter",
@@ -105,7 +109,11 @@ REFLECTING = {
     "vars",
 }
 CONTAINERS = (list, tuple, dict, set, types.SimpleNamespace)
-STATE = (os.environ, os.getenv, sys.argv, sys.modules)  # of libraries that users change
+NAMESPACES = (("types", "SimpleNamespace"), ("argparse", "Namespace"))
+ARGPARSE = os.path.join(os.path.dirname(os.__file__), "argparse.py")
+# of libraries what users change
+STATE = (os.environ, os.getenv, sys.modules)
+CHANGING = (list, dict, set, collections.deque)
 BUILTINS = dict(vars(builtins))
 BUFFERS = (np.ndarray, np.void, bytearray, memoryview, array.array)
 VIEWS = tuple(type(getattr({}, name)()) for name in ("keys", "values", "items"))
@@ -154,7 +162,7 @@ class Reads(NamedTuple):
     cells: frozenset
     globals: frozenset
     attributes: frozenset
-    modules: frozenset  # that it imports
+    modules: frozenset  # that it imports: (the dots before it, its name)
 
 
 _reads = {}
@@ -171,10 +179,15 @@ def reads_of(code):
 
 def read(code):
     found = {"DEREF": set(), "GLOBAL": set(), "ATTR": set(), "IMPORT": set()}
+    constants = [0, None]  # the last two before an import are its dots, and the names it takes
     for instruction in dis.get_instructions(code):
         kind = KINDS.get(instruction.opname)
-        if kind is not None:
+        if kind == "IMPORT":
+            found[kind].add((constants[-2], instruction.argval))
+        elif kind is not None:
             found[kind].add(instruction.argval)
+        elif instruction.opname in ("LOAD_CONST", "LOAD_SMALL_INT"):
+            constants.append(instruction.argval)
     for constant in code.co_consts:
         if isinstance(constant, str) and constant.isidentifier():
             found["ATTR"].add(constant)  # getattr(self, "t", 0)
@@ -315,10 +328,12 @@ class Reach:
         self.problems = []
         self._tensor, self._unwrapped = tensor, unwrapped
         self._is_full = False
-        self._seen = {}  # id of an object -> how many names there were when it was looked at
+        self._seen = {}  # id of an object -> what was read when it was looked at
         self._listed = set()  # (kind, id of a container, key) of the places
         self._names = frozenset()
         self._is_whole = False  # code asks for attributes by names that are computed
+        self._compares_namespaces = False  # or shows them, as a whole
+        self._imports = []  # of modules that were not there: arguments of _visit_import
         self._absent = {}  # id of globals -> (globals, names that the code has and they do not)
         self._objects = {}  # id -> (object, path), to which all names apply
         self._codes = {}  # that was read, in the order in which it was reached: id -> code
@@ -344,15 +359,39 @@ class Reach:
     def _look_up_names(self):
         """Applies all names to all objects, until there are no new ones."""
         known = None
-        while known != (self._names, self._is_whole, len(self._objects)) and not self._is_full:
-            known = self._names, self._is_whole, len(self._objects)
+        while known != (*self._asks(), len(self._objects)) and not self._is_full:
+            known = *self._asks(), len(self._objects)
             for key, (value, path) in list(self._objects.items()):
                 if self._is_full:  # it is refused whatever else is found
                     break
-                now = len(self._names), self._is_whole
+                now = self._asks()
                 if self._seen.get(key) != now:
                     self._seen[key] = now
                     self._visit_attributes(value, path)
+
+    def _asks(self):
+        """What is read of objects: it only grows."""
+        return len(self._names), self._is_whole, self._compares_namespaces
+
+    def learn(self, ran, compares_namespaces, pickles):
+        """Takes up what the step has told by running, for the next add(): modules that it has
+        imported, and what it reads of objects as a whole, to compare, show or sort them.
+
+        Args:
+            ran: as for strayed().
+            compares_namespaces: whether C has read a SimpleNamespace.
+            pickles: whether it has pickled something.
+        """
+        imports, self._imports = self._imports, []
+        for each in imports:
+            self._visit_import(*each)
+        codes = [code for code, _ in ran.values()]
+        for code in codes:
+            if is_generated(code) and code.co_name not in MAKING:
+                self._names |= reads_of(code).attributes
+        if compares_namespaces or any(code.co_filename == ARGPARSE for code in codes):
+            self._compares_namespaces = True
+        self._is_whole |= pickles
 
     def look_again(self):
         """The next add() looks at all objects anew: some may have got attributes."""
@@ -590,8 +629,8 @@ class Reach:
             self._visit_builtins(function, reads.globals - function.__globals__.keys())
             if "type" in reads.globals:
                 self.scopes[id(function.__globals__)] = function.__globals__
-            for name in reads.modules & sys.modules.keys():
-                self._visit(sys.modules[name], name)
+            for dots, name in reads.modules:
+                self._visit_import(dots, name, function.__globals__)
         if "get_last_lr" in self._names:
             self._names |= {"_last_lr"}
         stored = ("__code__", "__defaults__", "__kwdefaults__")
@@ -601,6 +640,16 @@ class Reach:
         if function.__kwdefaults__:
             self._visit(function.__kwdefaults__, f"a default of {function.__name__}")
         self._visit(getattr(function, "__wrapped__", None), path)
+
+    def _visit_import(self, dots, name, names):
+        """A module that code imports when it runs; `names` are its globals."""
+        package = (names.get("__package__") or "").split(".")
+        full = ".".join([*package[: len(package) + 1 - dots], name]).strip(".") if dots else name
+        if full in sys.modules:
+            self._list(ITEM, sys.modules, full, sys.modules[full], full)
+            self._visit(sys.modules[full], full)
+        else:
+            self._imports.append((dots, name, names))
 
     def _visit_builtins(self, function, names):
         """Names that are no globals, but may become some: most of them are Python's own."""
@@ -699,7 +748,9 @@ class Reach:
         if is_library_module(module):
             for name in self._names & items.keys():
                 self._list(ITEM, items, name, items[name], joined(path, name))
-                if any(items[name] is each for each in STATE):
+                if any(items[name] is each for each in STATE) or (
+                    type(items[name]) in CHANGING and len(items[name]) <= MOST_PLACES
+                ):
                     self._visit(items[name], joined(path, name))
         elif self._is_whole:
             for name, value in list(items.items()):
@@ -726,14 +777,18 @@ class Reach:
         items = items if isinstance(items, dict) else {}
         if own_bases(cls) and not is_module(value):
             self._list(ASKED, value, type, cls, path)
+        if hasattr(cls, "getEffectiveLevel") and hasattr(value, "manager"):
+            self._list_asked(level_of, value, path)
         if is_module(value):  # its own attributes are guarded as such
             names = list(items) if self._is_whole else (self._names | {"forward"}) & items.keys()
             for name in names:
                 self._visit(items[name], joined(path, name))
         elif is_foreign(cls):
             self._visit_foreign(items, cls, path)
-        elif self._is_whole or any(
-            name in base.__dict__ for base in own_bases(cls) for name in ANSWERING
+        elif (
+            self._is_whole
+            or (self._compares_namespaces and is_namespace(cls))
+            or any(name in base.__dict__ for base in own_bases(cls) for name in ANSWERING)
         ):
             self._list(KEYS, items, None, tuple(items), path)
             for name, inside in list(items.items()):
@@ -798,6 +853,8 @@ class Reach:
             self._visit_dict(cls._member_map_, path)
         if isinstance(cls, abc.ABCMeta):  # isinstance() asks for registered classes
             self._list(ASKED, abc, ask_for_classes, abc.get_cache_token(), "abc")
+        if cls.__dict__.get("_is_protocol"):  # and whether an object has these attributes
+            self._names |= attributes_of_protocol(cls)
         self._visit_class(meta, cls, path)
 
     def _visit_member(self, base, name, value, instance, path):
@@ -821,6 +878,16 @@ def is_called_by_python(name, value, is_made):
             is_made or (name not in MAKING and value.__code__.co_filename != "<string>")
         )  # of a dataclass
     )
+
+
+def attributes_of_protocol(cls):
+    """What objects must have to be of a class of typing.Protocol."""
+    return {
+        name
+        for base in own_bases(cls)
+        for name in (*vars(base).get("__annotations__", ()), *vars(base))
+        if name not in vars(typing.Protocol) and not name.startswith("_abc")
+    }
 
 
 def lies_in_c(cls, name):
@@ -848,6 +915,11 @@ def subclasses_of(cls):
 def ask_for_classes(_):
     """It changes when a class is registered with an abstract one."""
     return abc.get_cache_token()
+
+
+def level_of(logger):
+    """Which may be that of a logger above it."""
+    return logger.getEffectiveLevel(), logger.manager.disable
 
 
 def value_in_context(variable):
@@ -888,9 +960,13 @@ def is_foreign(cls):
     return (
         is_library_class(cls)
         and cls.__module__.partition(".")[0] not in ("builtins", "pyml")
-        and (cls.__module__, cls.__name__)
-        not in (("types", "SimpleNamespace"), ("argparse", "Namespace"))
+        and (cls.__module__, cls.__name__) not in NAMESPACES
     )
+
+
+def is_namespace(cls):
+    """Whether objects of a class are nothing but their attributes, which methods of it compare."""
+    return any((base.__module__, base.__name__) in NAMESPACES for base in cls.__mro__)
 
 
 def is_optimizer(value):

@@ -4,6 +4,7 @@ A replay reads the values of tensors and the options of optimizers anew. All els
 the places that its code can reach, which tensors they hold, the attributes of modules, the groups of optimizers.
 """
 import random
+from types import FunctionType
 
 from cpython.dict cimport PyDict_Next
 from cpython.ref cimport PyObject
@@ -19,6 +20,9 @@ from pyml.recording.dependencies import (
 
 cdef extern from "Python.h":
     dict PyObject_GenericGetDict(object, void *)
+    PyObject *PyFunction_GetCode(object)
+    PyObject *PyFunction_GetDefaults(object)
+    PyObject *PyFunction_GetKwDefaults(object)
 
 MISSING = dependencies.MISSING
 ANY = object()
@@ -215,6 +219,8 @@ cdef object now_at(int kind, object container, object key):
             return container[key] if key < len(container) else MISSING
         return container.get(key, MISSING)
     if kind == AT_ATTRIBUTE:
+        if type(container) is FunctionType:
+            return stored_in(container, key)
         return container.__dict__.get(key, MISSING) if isinstance(container, type) else getattr(container, key, MISSING)
     if kind != AT_CELL:   # it is what is in it
         return container
@@ -222,6 +228,20 @@ cdef object now_at(int kind, object container, object key):
         return container.cell_contents
     except ValueError:   # it is empty
         return None
+
+
+cdef object stored_in(function, key):
+    """An attribute of a function of Python. getattr() would make an audit event of some, which takes a while."""
+    cdef PyObject *value
+    if key == "__code__":
+        return <object>PyFunction_GetCode(function)
+    if key == "__defaults__":
+        value = PyFunction_GetDefaults(function)
+    elif key == "__kwdefaults__":
+        value = PyFunction_GetKwDefaults(function)
+    else:
+        return getattr(function, key, MISSING)
+    return None if value == NULL else <object>value
 
 
 cdef bint holds(object place) except -1:

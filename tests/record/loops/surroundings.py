@@ -2,15 +2,22 @@
 
 import contextvars
 import functools
+import gc
+import logging
 import operator
 import os
+import queue
 import sys
 import threading
+import time
+import types
+import typing
 from types import SimpleNamespace
 
 import numpy as np
 
 import pyml
+from pyml import nn, optim
 from record.loops.changing import Setting, of_setting, refused, seen
 
 HELD = {"value": 1.0}
@@ -705,3 +712,188 @@ def nested_recorded():
         box[0] = 2.0
 
     return lambda x: inner(x) * 1.0, change
+
+
+# ---- what Python and libraries say of themselves -------------------------------------------------
+
+
+@typing.runtime_checkable
+class HasSize(typing.Protocol):
+    def size(self): ...
+
+
+@seen
+def instance_of_a_protocol():
+    s = Setting()
+    return lambda x: x * (2.0 if isinstance(s, HasSize) else 1.0), lambda: setattr(s, "size", len)
+
+
+def of_module(step):
+    """A step that imports a module, which is replaced."""
+    modules = [types.ModuleType("replaced_settings") for _ in range(2)]
+    modules[0].W, modules[1].W = 1.0, 2.0
+    sys.modules["replaced_settings"] = modules[0]
+
+    def change():
+        sys.modules["replaced_settings"] = modules[1]
+
+    return step, change, lambda: sys.modules.pop("replaced_settings")
+
+
+@seen
+def import_of_a_module_that_is_replaced():
+    def step(x):
+        import replaced_settings
+
+        return x * replaced_settings.W
+
+    return of_module(step)
+
+
+@seen
+def import_from_a_module_that_is_replaced():
+    def step(x):
+        from replaced_settings import W
+
+        return x * W
+
+    return of_module(step)
+
+
+@seen
+def relative_import_in_the_step():
+    def step(x):
+        from . import surroundings
+
+        return x * surroundings.HELD["value"]
+
+    HELD["value"] = 1.0
+    return step, lambda: HELD.update(value=2.0)
+
+
+@seen
+def relative_import_of_a_module_that_is_replaced():
+    def step(x):
+        from .replaced import W
+
+        return x * W
+
+    name = f"{__package__}.replaced"
+    modules = [types.ModuleType(name) for _ in range(2)]
+    modules[0].W, modules[1].W = 1.0, 2.0
+    sys.modules[name] = modules[0]
+    return step, lambda: sys.modules.update({name: modules[1]}), lambda: sys.modules.pop(name)
+
+
+@seen
+def path_of_modules():
+    return (
+        lambda x: x * (2.0 if "/other" in sys.path else 1.0),
+        lambda: sys.path.append("/other"),
+        sys.path.pop,
+    )
+
+
+LOGGER = logging.getLogger("pyml.test.below")
+
+
+@seen
+def level_of_a_logger_above():
+    above = logging.getLogger("pyml.test")
+    above.setLevel(10)
+    return lambda x: x * LOGGER.getEffectiveLevel(), lambda: above.setLevel(20)
+
+
+@seen
+def logging_disabled():
+    logging.getLogger("pyml.test").setLevel(10)
+    return (
+        lambda x: x * (1.0 if LOGGER.isEnabledFor(20) else 2.0),
+        lambda: logging.disable(50),
+        lambda: logging.disable(0),
+    )
+
+
+def of_optimizer(step):
+    optimizer = optim.SGD([nn.Parameter(pyml.ones(1))], lr=0.1)
+    return lambda x: step(x, optimizer), lambda: optimizer.param_groups[0].update(lr=0.5)
+
+
+@refused
+def text_of_an_optimizer():
+    return of_optimizer(lambda x, optimizer: x * (2.0 if "0.5" in str(optimizer) else 1.0))
+
+
+@refused
+def seed_of_pyml():
+    pyml.manual_seed(1)
+    return lambda x: x * pyml.initial_seed(), lambda: pyml.manual_seed(2)
+
+
+@refused
+def seed_of_a_generator():
+    generator = pyml.Generator().manual_seed(1)
+    return lambda x: x * generator.initial_seed(), lambda: generator.manual_seed(2)
+
+
+@refused
+def threads_of_pyml():
+    before = pyml.get_num_threads()
+    return (
+        lambda x: x * pyml.get_num_threads(),
+        lambda: pyml.set_num_threads(before + 1),
+        lambda: pyml.set_num_threads(before),
+    )
+
+
+@refused
+def locked():
+    lock = threading.Lock()
+    return lambda x: x * (1.0 + lock.locked()), lock.acquire
+
+
+@refused
+def empty_queue():
+    q = queue.SimpleQueue()
+    return lambda x: x * (1.0 + q.empty()), lambda: q.put(1)
+
+
+@refused
+def process():
+    return lambda x: x * os.getpid(), lambda: None
+
+
+@refused
+def collects_garbage():
+    return lambda x: x * (1.0 + gc.isenabled()), gc.disable, gc.enable
+
+
+@refused
+def number_of_threads():
+    return lambda x: x * threading.active_count(), lambda: None
+
+
+@refused
+def local_time():
+    return lambda x: x * (1.0 + time.localtime(0).tm_year), lambda: None
+
+
+@refused
+def identity_of_an_argument():
+    return lambda x: x * (1.0 if id(x) == id(HELD) else 2.0), lambda: None
+
+
+@refused
+def address_of_an_argument():
+    return lambda x: x * (1.0 if x.data_ptr() == 1 else 2.0), lambda: None
+
+
+@seen
+def identity_and_address_of_a_parameter():
+    """What a step looks up by them is ordinary."""
+    w = nn.Parameter(pyml.ones(1))
+    factors = {id(w): 1.0, w.data_ptr(): 1.0}
+    return (
+        lambda x: x * factors[id(w)] * factors[w.data_ptr()],
+        lambda: factors.update({id(w): 2.0}),
+    )
