@@ -50,6 +50,7 @@ WRITING = {
     "_socket": ("recv", "recv_into", "recvfrom", "recvfrom_into", "send", "sendall", "sendmsg", "sendto"),
     "sqlite3": ("commit", "execute", "executemany", "executescript", "fetchall", "fetchmany", "fetchone", "rollback"),
 }
+NAMES = {name for names in (*METHODS.values(), *WRITING.values(), WRITE) for name in names}
 # the files of what Python does of itself
 OF_ITSELF = (
     "<frozen importlib", warnings.__file__, os.path.join(os.path.dirname(os.__file__), "_py_warnings.py"), weakref.__file__)
@@ -70,6 +71,8 @@ cdef tuple randomness():
 
 cdef str asked_in_c(function, frame):
     """What a frame asks by calling a function of C, in words; None if it asks nothing, or is installed software."""
+    if id(function) not in WORLD and id(function) not in OUTPUT and function.__name__ not in NAMES:
+        return None   # as most do
     if (asks_the_world(function) and is_of_users(frame)) or (
             writes(function) and (is_of_users(frame) or not is_buffer(function.__self__) and is_of_step(frame))):
         return f"{function.__name__}()"
