@@ -285,7 +285,7 @@ cdef int complete_guards(Recording recording) except -1:
     for slot in p.slots:
         effects[slot.target.at()] = ANY
     modules = [module for module in recording.modules.values() if not is_passing(recording, module)]
-    p.guards.reach.learn(recording.ran, recording.compares_namespaces, recording.pickles)
+    p.guards.reach.learn(recording.ran, recording.pickles)
     p.guards.complete(modules, recording.steppers, effects)
     return 0
 

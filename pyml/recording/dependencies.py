@@ -332,7 +332,7 @@ class Reach:
         self._listed = set()  # (kind, id of a container, key) of the places
         self._names = frozenset()
         self._is_whole = False  # code asks for attributes by names that are computed
-        self._compares_namespaces = False  # or shows them, as a whole
+        self._compares_namespaces = False  # or shows them
         self._imports = []  # of modules that were not there: arguments of _visit_import
         self._absent = {}  # id of globals -> (globals, names that the code has and they do not)
         self._objects = {}  # id -> (object, path), to which all names apply
@@ -373,13 +373,12 @@ class Reach:
         """What is read of objects: it only grows."""
         return len(self._names), self._is_whole, self._compares_namespaces
 
-    def learn(self, ran, compares_namespaces, pickles):
+    def learn(self, ran, pickles):
         """Takes up what the step has told by running, for the next add(): modules that it has
         imported, and what it reads of objects as a whole, to compare, show or sort them.
 
         Args:
             ran: as for strayed().
-            compares_namespaces: whether C has read a SimpleNamespace.
             pickles: whether it has pickled something.
         """
         imports, self._imports = self._imports, []
@@ -389,8 +388,7 @@ class Reach:
         for code in codes:
             if is_generated(code) and code.co_name not in MAKING:
                 self._names |= reads_of(code).attributes
-        if compares_namespaces or any(code.co_filename == ARGPARSE for code in codes):
-            self._compares_namespaces = True
+        self._compares_namespaces |= any(code.co_filename == ARGPARSE for code in codes)
         self._is_whole |= pickles
 
     def look_again(self):
@@ -965,8 +963,8 @@ def is_foreign(cls):
 
 
 def is_namespace(cls):
-    """Whether objects of a class are nothing but their attributes, which methods of it compare."""
-    return any((base.__module__, base.__name__) in NAMESPACES for base in cls.__mro__)
+    """Whether it is argparse's, whose objects are their attributes, all of which its methods read."""
+    return any((b.__module__, b.__name__) == ("argparse", "Namespace") for b in cls.__mro__)
 
 
 def is_optimizer(value):

@@ -34,7 +34,6 @@ cdef class Recording(Recorder):
     cdef dict places             # address of a result's memory -> where it was made
     cdef dict births             # the same address -> how many calls there were then
     cdef dict ran                # id -> (code that Python executed, the code that called it)
-    cdef bint compares_namespaces    # a SimpleNamespace was compared or shown as a whole
     cdef bint pickles            # objects with all of their attributes
     cdef bint asks_id            # id() is about to be called by the user's code
     cdef Updating updating_now   # what the next kernels of an optimizer are for

@@ -16,7 +16,7 @@ from numpy cimport ndarray
 
 from pyml.recorder cimport recorder
 from pyml.recording.assembly cimport complete
-from pyml.recording.interpreter cimport install
+from pyml.recording.audit cimport install
 from pyml.recording.listener cimport Recording
 from pyml.recording.nest cimport flatten, mapped, objects_in, opened, unflatten, with_arrays
 from pyml.recording.program cimport Program, find

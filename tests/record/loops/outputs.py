@@ -1,7 +1,6 @@
 """Steps that leave something in the world by way of libraries and C: a replay would not."""
 
 import csv
-import functools
 import io
 import json
 import logging
@@ -27,7 +26,6 @@ from record.loops.harness import loop
 
 WRITTEN = io.StringIO()
 NUMBER, THREAD = os.getpid(), threading.get_ident()
-PARTIAL = functools.partial(print, "text")
 DATABASE = sqlite3.connect(":memory:", check_same_thread=False)
 DATABASE.execute("create table t (a)")
 QUEUE = queue.SimpleQueue()
@@ -46,8 +44,6 @@ ACTS = {  # what is done in a directory
     "csv of dicts": lambda path: csv.DictWriter(WRITTEN, ["a"]).writerow({"a": 1}),
     "pprint": lambda path: pprint.pprint("text"),
     "tqdm.write": lambda path: tqdm.write("text"),
-    "partial(print)": lambda path: PARTIAL(),
-    "map(print)": lambda path: list(map(print, ["text"])),
     "print_exc": lambda path: traceback.print_exc(),
     "json.dump": lambda path: json.dump([1], sys.stdout),
     "np.save": lambda path: np.save(path + "/a", np.ones(1)),

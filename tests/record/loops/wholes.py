@@ -30,10 +30,6 @@ class Slotted:
     size: int = 1
 
 
-class Space(types.SimpleNamespace):
-    pass
-
-
 class Arguments(argparse.Namespace):
     pass
 
@@ -100,36 +96,6 @@ def sorted_dataclasses():
 def dataclass_as_a_key():
     table = {Key(1): 1.0, Key(3): 2.0}
     return resized(Key(), lambda key: table[key])
-
-
-@seen
-def namespace_equal():
-    base = types.SimpleNamespace(size=1)
-    return resized(types.SimpleNamespace(size=1), lambda space: 1.0 if space == base else 2.0)
-
-
-@seen
-def namespace_in_a_list():
-    spaces = [types.SimpleNamespace(size=1)]
-    return resized(types.SimpleNamespace(size=1), lambda space: 1.0 if space in spaces else 2.0)
-
-
-@seen
-def namespace_in_a_text():
-    return resized(types.SimpleNamespace(size=1), lambda space: 1.0 + ("size=3" in f"{space}"))
-
-
-@seen
-def derived_namespace_equal():
-    base = Space(size=1)
-    return resized(Space(size=1), lambda space: 1.0 if space == base else 2.0)
-
-
-@seen
-def late_derived_namespace_equal():
-    late = type("Late", (types.SimpleNamespace,), {})
-    base = late(size=1)
-    return resized(late(size=1), lambda space: 1.0 if space == base else 2.0)
 
 
 @seen
