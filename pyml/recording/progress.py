@@ -1,5 +1,7 @@
 """Where a run stands, and what resumes it."""
 
+CURE = "pass the Progress of a run, or what its state_dict() gave, as it is"
+
 
 class Progress:
     """Where a run stands: what its callback is given, and what resumes it.
@@ -55,16 +57,35 @@ class Progress:
                     f"run: resume is of a run with {word} {state.get(name)}, "
                     f"here it is {mine[name]}"
                 )
-        self.epoch, self.batch = state["epoch"], state["batch"]
-        self._order_state = state["order_state"]
-        if not (isinstance(self.epoch, int) and self.epoch >= 0):
+        epoch, batch, order = (state.get(name) for name in ("epoch", "batch", "order_state"))
+        if not is_count(epoch):
             raise ValueError(
-                f"run: resume stands at epoch {self.epoch!r}, it must be an integer >= 0"
+                f"run: resume stands at epoch {epoch!r}, it must be an integer >= 0; {CURE}"
             )
-        if not 0 <= self.batch < max(1, self.batches):
+        if not is_count(batch) or batch >= max(1, self.batches):
             raise ValueError(
-                f"run: resume stands at batch {self.batch}, an epoch has {self.batches}"
+                f"run: resume stands at batch {batch!r}, it must be an integer >= 0 and less than "
+                f"{max(1, self.batches)}, the batches of an epoch; {CURE}"
             )
+        if order is not None and not is_order(order):
+            raise ValueError(
+                f"run: resume has order_state {order!r}, it must be None or two integers from 0 to "
+                f"2**64 - 1, the state of a generator; {CURE}"
+            )
+        self.epoch, self.batch, self._order_state = epoch, batch, order
 
     def __repr__(self):
         return f"<epoch {self.epoch} of {self.epochs}, batch {self.batch} of {self.batches}>"
+
+
+def is_count(value):
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def is_order(value):
+    """Whether it is the state of a generator, from which the order of the rows is drawn."""
+    return (
+        isinstance(value, (list, tuple))
+        and len(value) == 2
+        and all(is_count(word) and word < 2**64 for word in value)
+    )

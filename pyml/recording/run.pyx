@@ -1,4 +1,5 @@
 """Many steps: batches of rows, epoch after epoch, in C where they can be."""
+import sys
 import time
 
 import numpy as np
@@ -337,11 +338,11 @@ def integer(value, least, name):
     """An argument as an int.
 
     Raises:
-        ValueError: if it is none, or less than `least`.
+        ValueError: if it is none, less than `least`, or more than C counts.
     """
-    if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least:
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool) and least <= value <= sys.maxsize:
         return int(value)
-    raise ValueError(f"run: {name} is {value!r}, it must be an integer >= {least}")
+    raise ValueError(f"run: {name} is {value!r}, it must be an integer >= {least}, and at most {sys.maxsize}")
 
 
 def run_steps(
@@ -352,6 +353,10 @@ def run_steps(
     cdef Run run = Run()
     run.rows = check_data(data)
     batch_size, epochs = integer(batch_size, 1, "batch_size"), integer(epochs, 0, "epochs")
+    if epochs * run.rows > sys.maxsize:
+        raise ValueError(
+            f"run: epochs is {epochs}, of {run.rows} rows it must be at most {sys.maxsize // run.rows}; a callback that "
+            "returns True ends a run")
     if every_steps is not None:
         every_steps = integer(every_steps, 1, "every_steps")
     if every_seconds is not None and not (isinstance(every_seconds, (int, float)) and every_seconds > 0):

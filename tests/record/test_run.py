@@ -571,8 +571,18 @@ def test_resume_of_another_run_is_refused():
         s.step.run(s.x[:20], s.y[:20], batch_size=5, resume=saved)
     with pytest.raises(ValueError, match="shuffle"):
         s.step.run(s.x, s.y, batch_size=5, shuffle=False, resume=saved)
-    with pytest.raises(ValueError, match="batch 77"):
-        s.step.run(s.x, s.y, batch_size=5, resume={**saved, "batch": 77})
+    for name, values in {
+        "batch": [77, 6, -1, None, "x", 1.5, True],
+        "epoch": [-1, None, "x", 1.5, True],
+        "order_state": [-1, 1, "xy", [1], [1, -1], [1, 2**64], [0.5, 1]],
+    }.items():
+        for value in values:
+            with pytest.raises(ValueError, match=rf"run: resume .*{name} .*; pass the Progress"):
+                s.step.run(s.x, s.y, batch_size=5, resume={**saved, name: value})
+            assert s.step.progress.step == 6
+    del saved["batch"]
+    with pytest.raises(ValueError, match="batch None"):
+        s.step.run(s.x, s.y, batch_size=5, resume=saved)
 
 
 # ---- what is passed ------------------------------------------------------------------------------
@@ -588,6 +598,9 @@ BAD = {
     "batch_size True": (None, {"batch_size": True}, ValueError, "batch_size is True"),
     "epochs -1": (None, {"epochs": -1}, ValueError, "epochs is -1"),
     "epochs 1.5": (None, {"epochs": 1.5}, ValueError, "epochs is 1.5"),
+    "epochs 2**70": (None, {"epochs": 2**70}, ValueError, "epochs is 1180591620717411303424, "),
+    "epochs 2**62": (None, {"epochs": 2**62}, ValueError, "epochs is .*of 28 rows.* callback"),
+    "batch_size 2**70": (None, {"batch_size": 2**70}, ValueError, "batch_size is .*at most"),
     "no batch": (None, {"batch_size": 29, "drop_last": True}, ValueError, "no batch of 29"),
     "no rows": (lambda x, y: (x[:0], y[:0]), {}, ValueError, "0 rows"),
     "every_steps 0": (None, {"every_steps": 0, "callback": len}, ValueError, "every_steps is 0"),
