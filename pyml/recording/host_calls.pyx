@@ -6,10 +6,12 @@ from pyml.recorder cimport Recorder, of_thread
 from pyml.recording.listener cimport Recording
 from pyml.recording.nest cimport flatten, mapped, unflatten
 from pyml.recording.program cimport HostCall
+from pyml.recording.refusal cimport place
 from pyml.tensor cimport Tensor, wrap
 
 from pyml.recording.dependencies import code_of, content, is_library, is_library_class
 from pyml.recording.formula import Number
+from pyml.recording.handlers import open_handlers
 from pyml.recording.nest import SAMPLE
 
 
@@ -17,8 +19,8 @@ def host(function, *args, **kwargs):
     """Calls function(*args, **kwargs), also in every replay of a recorded step.
 
     For Python that takes something from a step and gives nothing back: logging, progress bars, counters. In a recorded
-    step it is called when the step's kernels have run. The function is not part of the step: what it reads and
-    changes is not looked at.
+    step it is called when the step's kernels have run; in a `try` with an `except` it is refused. The function is not part
+    of the step: what it reads and changes is not looked at.
 
     Args:
         function: its result is dropped.
@@ -54,6 +56,9 @@ cdef int keep_call(Recording recording, function, args, kwargs) except -1:
     if holds_numbers(function):
         recording.refuse("a number of the step that a function for pyml.host() has from its closure or defaults (pass it "
                          "as an argument)")
+    for handler in open_handlers(recording.caller):
+        if handler.word == "except":
+            recording.refuse_with(handled_by(handler, place()))
     call.function = function
     nest = mapped((args, kwargs), recording.outcome)
     flatten(nest, leaves)
@@ -64,6 +69,15 @@ cdef int keep_call(Recording recording, function, args, kwargs) except -1:
     recording.program.host_calls.append(call)
     leave_out(recording.hosts, function)
     return 0
+
+
+cdef str handled_by(handler, tuple at):
+    """The message if the step may catch what a function for the host raises."""
+    file, line = at
+    return (
+        f"record: pyml.host() at {file}:{line} stands in a try with {handler}, which a replay would not run, as it calls "
+        "functions for the host when the step has been made; call pyml.host() behind the try, or catch exceptions in the "
+        "function")
 
 
 cdef int leave_out(dict hosts, function) except -1:

@@ -41,6 +41,7 @@ cdef class Recording(Recorder):
     cdef tuple randomness        # of Python and NumPy, before
     cdef bint falls_back         # a refusal is kept, not raised
     cdef str refusal
+    cdef object caller           # the frame that has called the step, while it listens
     cdef bint listens
     cdef bint problem            # found by a footprint's visitor
     cdef NewMemory last_writes   # of the last call, or of all that update segments
@@ -58,6 +59,7 @@ cdef class Recording(Recorder):
     cdef int add_input(self, ndarray array, Py_ssize_t argument) except -1
     cdef int input_of(self, const void *address) noexcept
     cdef int refuse_at(self, str what, tuple place) except -1
+    cdef int refuse_with(self, str message) except -1
     cdef int note_update(self, optim_args *args) except -1
     cdef bint in_arena(self, ndarray array)
     cdef bint is_new(self, ndarray array)

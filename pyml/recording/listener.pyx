@@ -118,6 +118,7 @@ cdef class Recording(Recorder):
             self.has_mathematics = True
         self.memory.watch_numpy()
         self.listens = True
+        self.caller = sys._getframe()
         open_recorder(self)
         self.profiler = sys.getprofile()
         if self.profiler is None or isinstance(self.profiler, (types.FunctionType, types.MethodType)):
@@ -155,6 +156,7 @@ cdef class Recording(Recorder):
         """Listens no more. Plain numbers are at their places again."""
         if self.listens:
             self.listens = False
+            self.caller = None
             if sys.getprofile() is self:
                 sys.setprofile(self.profiler)
             close_recorder()
@@ -202,9 +204,12 @@ cdef class Recording(Recorder):
         return self.refuse_at(what, place())
 
     cdef int refuse_at(self, str what, tuple place) except -1:
+        return self.refuse_with(refusal_of(what, place))
+
+    cdef int refuse_with(self, str message) except -1:
         """Raises, or stops listening. The first refusal is the one that counts."""
         if self.refusal is None:
-            self.refusal = refusal_of(what, place)
+            self.refusal = message
         if not self.falls_back:
             raise RecordError(self.refusal)
         self.stop()
