@@ -24,6 +24,8 @@
     X(program_input)        \
     X(program_bind)         \
     X(program_restore)      \
+    X(program_save)         \
+    X(program_undo)         \
     X(program_check)        \
     X(program_replay)       \
     X(program_run)          \

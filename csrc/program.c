@@ -50,6 +50,8 @@ struct pyml_program {
     ptrdiff_t input_count, input_capacity;
     restoration *restorations;
     ptrdiff_t restoration_count, restoration_capacity;
+    restoration *saved; /* values: of the last replay's begin */
+    ptrdiff_t saved_count, saved_capacity;
     ptrdiff_t check_call; /* -1: none */
     const void *check_number;
     pyml_dtype check_dtype;
@@ -79,6 +81,7 @@ void program_free(pyml_program *p)
     free(p->bindings);
     free(p->input_ends);
     free(p->restorations);
+    free(p->saved);
     free(p);
 }
 
@@ -267,6 +270,23 @@ int program_restore(pyml_program *p, void *memory, const void *values, size_t by
     return 0;
 }
 
+int program_save(pyml_program *p, void *memory, size_t bytes)
+{
+    restoration *all = grown(p->saved, p->saved_count, &p->saved_capacity, sizeof *all);
+    if (all == NULL) return -1;
+    p->saved = all;
+    void *copy = keep(p, memory, bytes);
+    if (copy == NULL) return -1;
+    all[p->saved_count++] = (restoration){memory, copy, bytes};
+    return 0;
+}
+
+void program_undo(pyml_program *p)
+{
+    for (restoration *s = p->saved, *end = s + p->saved_count; s < end; s++)
+        memcpy(s->memory, s->values, s->bytes);
+}
+
 void program_check(pyml_program *p, ptrdiff_t call, const void *number, pyml_dtype dtype)
 {
     p->check_call = call, p->check_number = number, p->check_dtype = dtype;
@@ -300,6 +320,8 @@ static program_status verdict(const pyml_program *p, ptrdiff_t i)
 static program_status replay(pyml_program *p)
 {
     const bool timed = p->replays++ % TIMED_EVERY == TIMED_FIRST;
+    for (restoration *s = p->saved, *end = s + p->saved_count; s < end; s++)
+        memcpy(s->values, s->memory, s->bytes);
     for (restoration *r = p->restorations, *end = r + p->restoration_count; r < end; r++)
         memcpy(r->memory, r->values, r->bytes);
     int64_t start = timed ? now_ns() : 0;

@@ -48,6 +48,11 @@ void program_bind(pyml_program *program, int input, void *memory);
 /* Before each replay, `memory` gets `bytes` of a copy of `values` that the program keeps. 0; -1 without memory. */
 int program_restore(pyml_program *program, void *memory, const void *values, size_t bytes);
 
+/* Each replay begins with a copy of `memory`, which program_undo() puts back: after a replay that stopped. 0; -1
+ * without memory. */
+int program_save(pyml_program *program, void *memory, size_t bytes);
+void program_undo(pyml_program *program);
+
 /* The result that is checked as soon as call `call` has written it: one number that must be finite. */
 void program_check(pyml_program *program, ptrdiff_t call, const void *number, pyml_dtype dtype);
 

@@ -101,6 +101,8 @@ cdef extern from "functions.h":
         int (*program_restore)(
             pyml_program *program, void *memory, const void *values, size_t size
         ) noexcept nogil
+        int (*program_save)(pyml_program *program, void *memory, size_t size) noexcept nogil
+        void (*program_undo)(pyml_program *program) noexcept nogil
         void (*program_check)(
             pyml_program *program, ptrdiff_t call, const void *number, int dtype
         ) noexcept nogil

@@ -97,7 +97,7 @@ cdef class Recorder:
 
     cdef int fault(self, ndarray fault, ndarray index, object error) except -1:
         """A kernel looked through `index` and wrote into `fault`, one int64, the position of the first number that is
-        not allowed, or -1. error(position, number) makes the exception for it."""
+        not allowed, or -1. error(position, number) makes the exception for it, which is about to be raised."""
         return 0
 
     cdef object item(self, object tensor):

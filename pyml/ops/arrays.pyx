@@ -245,8 +245,8 @@ cpdef ndarray checked_index(ndarray index, Py_ssize_t size, int64_t ignored, bin
     cdef int64_t position
     _kernels.index_check(y, fault, index, size, ignored, wrap)
     position = (<int64_t *>cnp.PyArray_DATA(fault))[0]
-    if position >= 0:
-        raise error(position, (<int64_t *>cnp.PyArray_DATA(index))[position])
     if r is not None:
         r.fault(fault, index, error)
+    if position >= 0:
+        raise error(position, (<int64_t *>cnp.PyArray_DATA(index))[position])
     return y if wrap else index

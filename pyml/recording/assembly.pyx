@@ -12,12 +12,17 @@ from pyml.recording.layout cimport first_of
 from pyml.recording.listener cimport Recording, has_group
 from pyml.recording.program cimport Gradient, ParameterState, Program, Result, Slot, Stop, Updating, firsts_of, held
 from pyml.recording.provenance cimport REWRITTEN, Piece
-from pyml.recording.verdict cimport altered, leaked, overlapping, strayed
+from pyml.recording.trace cimport FROM_BEFORE
+from pyml.recording.verdict cimport altered, handled, leaked, overlapping, strayed
 from pyml.tensor cimport Tensor, grad_enabled
 
 from pyml.recording.refusal import RecordError
 
 cnp.import_array()
+
+cdef enum:
+    SAVED = 4096       # bytes that a replay may copy at its begin, to be undone,
+    SAVED_SHARE = 32   # or one in so many of those that its calls read and write
 
 cdef int COPY = _kernels.kernel("copy")   # its number
 
@@ -53,13 +58,14 @@ cdef str complete(Recording recording, list leaves):
     complete_constants(recording)
     complete_arguments(p, leaves)
     complete_inputs(recording, leaves)   # when all calls are there
+    complete_faults(p)
     complete_check(recording)
     complete_gradients(recording)
     complete_updates(p)
     p.complete_stops()
     complete_guards(recording)
     p.computes = p.formula.asks()
-    return strayed(recording)
+    return strayed(recording) or handled(recording)
 
 
 cdef int complete_names(Recording recording) except -1:
@@ -120,6 +126,25 @@ cdef int complete_inputs(Recording recording, list leaves) except -1:
         (<Slot>slot).input = csrc.program_input(p.calls, cnp.PyArray_DATA(array), max(1, cnp.PyArray_NBYTES(array)))
         p.trace.rename(cnp.PyArray_DATA(array), max(1, cnp.PyArray_NBYTES(array)), i)
     p.writes = any(p.written)
+    return 0
+
+
+cdef int complete_faults(Program p) except -1:
+    """Where a replay that meets an index out of range leaves nothing: a replay begins with a copy of what calls before
+    there have written, such as the state of a generator. If that is too much, or other memory in each replay, there and
+    behind it is left what Python leaves."""
+    cdef Stop stop
+    cdef Py_ssize_t begin = 0
+    cdef set saved = set()
+    limit = max(SAVED, p.trace.traffic() // SAVED_SHARE)
+    for _, _, stop in p.faults:   # in the order of calls
+        saved |= p.trace.written(begin, stop.calls)
+        if any([kind != FROM_BEFORE for kind, _, _ in saved]) or sum([size for _, _, size in saved]) > limit:
+            break
+        stop.leaves_nothing, begin = True, stop.calls
+    for _, address, size in p.trace.written(0, begin):
+        if csrc.program_save(p.calls, <void *><size_t>address, size) != 0:
+            raise MemoryError()
     return 0
 
 

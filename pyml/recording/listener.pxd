@@ -41,6 +41,7 @@ cdef class Recording(Recorder):
     cdef tuple randomness        # of Python and NumPy, before
     cdef bint falls_back         # a refusal is kept, not raised
     cdef str refusal
+    cdef bint is_special         # this call is not as others will be: it is not kept, and that is no error
     cdef object caller           # the frame that has called the step, while it listens
     cdef bint listens
     cdef bint problem            # found by a footprint's visitor
@@ -63,6 +64,7 @@ cdef class Recording(Recorder):
     cdef int note_update(self, optim_args *args) except -1
     cdef bint in_arena(self, ndarray array)
     cdef bint is_new(self, ndarray array)
+    cdef int go_on_eagerly(self) except -1
     cdef Stop stop_here(self)
     cdef int leave_at(self, Stop stop, Target target) except -1
     cdef int give_back(self, list leaves) except -1

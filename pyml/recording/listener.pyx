@@ -12,6 +12,7 @@ import numpy as np
 cimport cython
 cimport numpy as cnp
 from cpython.ref cimport PyObject
+from libc.stdint cimport int64_t
 from numpy cimport ndarray
 
 from kernel_arguments cimport optim_args
@@ -36,6 +37,7 @@ from pyml.ops.selection import ALL_USES, Selection
 from pyml.recorder import unwatched
 from pyml.recording.dependencies import ITEM as AT_ITEM
 from pyml.recording.formula import Formula, Item, Number, disguise, mathematics, worth
+from pyml.recording.handlers import open_handlers
 from pyml.recording.nest import SAMPLE, Outcome
 from pyml.recording.program import Computed, ItemOf, NotFinite, NumberOf
 from pyml.recording.refusal import RecordError
@@ -434,7 +436,22 @@ cdef class Recording(Recorder):
         return value
 
     cdef int fault(self, ndarray fault, ndarray index, object error) except -1:
-        self.program.faults.append((fault, error, self.stop_here()))
+        cdef Stop stop
+        if (<int64_t *>cnp.PyArray_DATA(fault))[0] >= 0:
+            return self.go_on_eagerly()
+        stop = self.stop_here()
+        stop.handlers = open_handlers(self.caller)
+        self.program.faults.append((fault, error, stop))
+        return 0
+
+    cdef int go_on_eagerly(self) except -1:
+        """An exception is about to be raised that other calls do not meet: this one is none to be replayed. What the step
+        does about it, it does unheard."""
+        self.is_special = True
+        self.refusal = "record: an index is out of range in this call"
+        self.stop()
+        self.call_host()
+        self.program.host_calls = []
         return 0
 
     cdef Stop stop_here(self):

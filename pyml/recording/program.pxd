@@ -63,6 +63,8 @@ cdef class Stop:
     cdef list gradients      # (Tensor, a Held or None): the .grad that it has there
     cdef list argument_gradients   # (argument, Held)
     cdef Py_ssize_t calls, hosts, schedules   # how many there have been
+    cdef bint leaves_nothing       # all that calls before it have written can be undone
+    cdef list handlers             # Handlers that would run if Python stopped there
 
 
 cdef class Gradient:
@@ -128,9 +130,8 @@ cdef class Program:
     cdef Guards guards
     cdef Py_ssize_t check_call   # after it the first result is there; -1: it is not one number
     cdef Diagnosis diagnosis
-    cdef bint running
     cdef readonly unsigned long replays
-    cdef readonly unsigned long made       # calls of this variant in all: replays, and those run by Python
+    cdef public unsigned long made         # calls of this variant in all: replays, and those run by Python
     cdef readonly unsigned long next_check # the number of the call that Python runs again
     cdef Trace trace
     cdef object formula          # of the numbers that the step changes
@@ -150,7 +151,7 @@ cdef class Program:
     cdef Stop check_stop         # what Python leaves where a replay stops at a number that is not finite
     cdef bint checks_at_end      # it does so when all is done
     cdef list schedules          # (scheduler, after the updates?)
-    cdef bint rewinds            # a replay may stop before a scheduler's step that it has made
+    cdef bint rewinds            # a replay may stop where a scheduler's step that it has made is not to be
 
     cdef bint takes(self, list leaves, object spec) except -1
     cdef bint fits(self) except -1
@@ -176,7 +177,6 @@ cdef class Program:
     cdef tuple other_effects(self, Program other)
     cdef Result first_number(self)
     cdef object call(self, list leaves)
-    cdef int claim(self) except -1
     cdef int prepare(self) except -1
     cdef bint must_move(self, Gradient g) except -1
     cdef int move_gradient(self, Gradient g, Py_ssize_t first, Py_ssize_t first_own) except -1
@@ -185,6 +185,7 @@ cdef class Program:
     cdef program_status replay(self) except *
     cdef object finish(self, program_status status, list leaves)
     cdef Stop stop_of(self, program_status status)
+    cdef int undo(self, list states) except -1
     cdef int leave(self, Stop stop, list leaves) except -1
     cdef tuple stopped_at(self)
     cdef int move_held(self, Py_ssize_t first, size_t begin, size_t size, size_t to) except -1
@@ -198,6 +199,7 @@ cdef class Program:
     cdef list plan(self)
 
 
+cdef object STOPPED
 cdef ndarray copy_of(ndarray a)
 cdef int add_gradient(Tensor t, ndarray array) except -1
 cdef list states_of(list schedules)

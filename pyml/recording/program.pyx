@@ -37,6 +37,9 @@ cdef enum:
     MOST_DIMENSIONS = 64   # of a NumPy array
 
 
+STOPPED = object()   # Program.call gives it where a replay has met an index out of range and has been undone
+
+
 class NotFinite(FloatingPointError):
     """A replay was ended by Program.stop_on_nan; the number is the argument."""
 
@@ -105,7 +108,7 @@ cdef class Stop:
     """A place in the order of the step's calls at which a replay may stop, and what Python has left behind there."""
 
     def __cinit__(self):
-        self.puts, self.gradients, self.argument_gradients = [], [], []
+        self.puts, self.gradients, self.argument_gradients, self.handlers = [], [], [], []
 
 
 @cython.final
@@ -367,32 +370,33 @@ cdef class Program:
     # -- a replay --
 
     cdef object call(self, list leaves):
-        """One replay, with arguments that it takes, if it fits. Returns what the function would."""
+        """One replay, with arguments that it takes, if it fits. Returns what the function would, or STOPPED: nothing has
+        happened, and Python is to run the step."""
         cdef list arrays = [(<Tensor>t).array for t in leaves]   # alive while calls point into them
         cdef list states = None
         cdef Stop stop
         cdef program_status status
-        self.claim()
-        try:
-            if self.schedules:
-                states = states_of(self.schedules) if self.rewinds else None
-                self.schedule(False)
-                self.fits_optimizers()
-            self.prepare()
-            self.bind(leaves)
-            status = self.replay()
-            stop = self.stop_of(status)
-            error = self.finish(status, leaves)
-            if stop is not None:
-                self.leave_schedules(states, stop)
-            elif error is None or self.checks_at_end:
-                self.schedule(True)
-                self.put_effects()
-            if error is None:
-                self.made += 1
-                result = self.returned(leaves)
-        finally:
-            self.running = False
+        if self.schedules:
+            states = states_of(self.schedules) if self.rewinds else None
+            self.schedule(False)
+            self.fits_optimizers()
+        self.prepare()
+        self.bind(leaves)
+        status = self.replay()
+        stop = self.stop_of(status)
+        if stop is not None and stop.leaves_nothing:
+            self.undo(states)
+            self.replays -= 1
+            return STOPPED
+        error = self.finish(status, leaves)
+        if stop is not None:
+            self.leave_schedules(states, stop)
+        elif error is None or self.checks_at_end:
+            self.schedule(True)
+            self.put_effects()
+        if error is None:
+            self.made += 1
+            result = self.returned(leaves)
         if error is None:
             self.call_host(len(self.host_calls))
             return result
@@ -401,6 +405,16 @@ cdef class Program:
         elif self.checks_at_end:
             self.call_host(len(self.host_calls))
         raise error
+
+    cdef int undo(self, list states) except -1:
+        """Takes back what a replay has done up to where it stopped.
+
+        Args:
+            states: of the schedulers before it, or None if it has not changed them."""
+        csrc.program_undo(self.calls)
+        if states is not None:
+            rewind(states)
+        return 0
 
     cdef int write_scalars(self) except -1:
         """Gives calls the numbers of Python that they read."""
@@ -521,14 +535,6 @@ cdef class Program:
         if isinstance(value, NumberOf):
             return (<Held>value.index).copy().item()
         return self.computed[value.index] if isinstance(value, Computed) else value
-
-    cdef int claim(self) except -1:
-        if self.running:
-            raise RuntimeError(
-                "record: this step is running on another thread; a recorded step serves one thread at a time, "
-                "record one for each thread")
-        self.running = True
-        return 0
 
     cdef int prepare(self) except -1:
         """Gradients where they must be. fits_optimizers() has read the options."""
@@ -701,7 +707,8 @@ cdef class Program:
         """When it is known which schedulers make their steps before the replay."""
         cdef Stop stop
         for stop in self.stops():
-            self.rewinds |= any([not is_after for _, is_after in self.schedules[stop.schedules:]])
+            undone = self.schedules if stop.leaves_nothing else self.schedules[stop.schedules:]
+            self.rewinds |= any([not is_after for _, is_after in undone])
         return 0
 
     cdef int schedule(self, bint after) except -1:
@@ -865,8 +872,6 @@ cdef Program find(list programs, list leaves, spec):
         p = programs[i]
         if not p.takes(leaves, spec):
             continue
-        if p.running:
-            p.claim()   # says so
         if p.fits():
             if i > 0:
                 programs.insert(0, programs.pop(i))

@@ -19,8 +19,9 @@ from pyml.recording.assembly cimport complete
 from pyml.recording.audit cimport install
 from pyml.recording.listener cimport Recording
 from pyml.recording.nest cimport flatten, mapped, objects_in, opened, unflatten, with_arrays
-from pyml.recording.program cimport Program, find
+from pyml.recording.program cimport STOPPED, Program, find
 from pyml.recording.refusal cimport no_stand_in, place_of, refusal_of
+from pyml.recording.turns cimport Turns
 from pyml.recording.verdict cimport changes_argument, leaked
 from pyml.tensor cimport Tensor, grad_enabled
 
@@ -52,6 +53,7 @@ cdef class Recorded:
     cdef readonly str unrecordable
     cdef public object progress, diagnostics
     cdef readonly list _programs     # the latest used first
+    cdef readonly Turns _turns       # of threads
     cdef readonly bint _is_eager     # fell back
     cdef public bint _stops_on_nan   # also while it is recorded; a run says so
     cdef int fruitless
@@ -61,13 +63,12 @@ cdef class Recorded:
     cdef dict _hosts                 # what it runs on the host
     cdef set _batches                # classes of objects that are batches,
     cdef set _states                 # and of those that it changes
-    cdef bint _learned               # in the last call
     cdef dict __dict__
     cdef object __weakref__
 
     def __cinit__(self, *args, **kwargs):
         self._programs, self._numbers, self._hosts, self._batches, self._states = [], {}, {}, set(), set()
-        self.unrecordable = "error"
+        self.unrecordable, self._turns = "error", Turns()
 
     def __init__(self, function, unrecordable="error"):
         if not callable(function):
@@ -82,25 +83,44 @@ cdef class Recorded:
 
     def __call__(self, *args, **kwargs):
         """What the function returns, its Tensors detached."""
-        cdef Program program
-        cdef list leaves
         if recorder() is not None:   # a part of another recording
             return self.function(*args, **kwargs)
         if self._is_eager:
             return detached(self.function(*args, **kwargs))
-        leaves = []
+        self._turns.take()
+        try:
+            return self.call(args, kwargs)
+        finally:
+            self._turns.give()
+
+    cdef object call(self, tuple args, dict kwargs):
+        """A call of which this thread has the turn."""
+        cdef Program program
+        cdef list leaves = []
         arguments = (args, kwargs) if not self._batches else opened((args, kwargs), self.is_batch)
         spec = spec_of(arguments[0], arguments[1], leaves)
         program = find(self._programs, leaves, spec)
         if program is None and self.learns_batch(spec):
-            return self(*args, **kwargs)
+            return self.call(args, kwargs)
         if program is None:
             self.warn_of_waste(leaves, spec)
             return self._record(args, kwargs, leaves, spec)
         if program.is_due():
             return self._confirm(program, args, kwargs, leaves, spec)
         self.replays += 1
-        return program.call(leaves)
+        result = program.call(leaves)
+        return result if result is not STOPPED else self.run_by_python(program, args, kwargs)
+
+    def _find(self, list leaves):
+        """For a run: the Program for a call with these Tensors, or None."""
+        return None if self._is_eager else find(self._programs, leaves, spec_of((SAMPLE,) * len(leaves), {}, []))
+
+    cdef object run_by_python(self, Program program, args, kwargs):
+        """A call in which an index is out of range: a replay has found it, and has left nothing."""
+        self.replays -= 1
+        result = detached(self.function(*args, **kwargs))
+        program.made += 1
+        return result
 
     def is_batch(self, value):
         return type(value) in self._batches
@@ -134,7 +154,7 @@ cdef class Recorded:
         result = self._listen(recording, args, kwargs, leaves, spec)
         if recording.refusal is not None:
             recording.call_host()
-            if not self._learned:
+            if not recording.is_special:
                 self._fall_back(recording.refusal)
             return result
         program.spec = spec
@@ -158,7 +178,7 @@ cdef class Recorded:
         result = self._listen(recording, args, kwargs, leaves, spec)
         if recording.refusal is not None:
             recording.call_host()
-            if not self._learned:
+            if not recording.is_special:
                 self._refuse(recording.refusal)
             return result
         again.spec = spec
@@ -182,7 +202,6 @@ cdef class Recorded:
     def _listen(self, Recording recording, args, kwargs, list leaves, spec):
         """Runs the function while `recording` listens. Returns its result only if it cannot be recorded."""
         check_arguments(spec, leaves)
-        self._learned = False
         install()
         recording.stops_on_nan = self._stops_on_nan
         recording.start(leaves, self.function, objects_in(spec))
@@ -197,7 +216,9 @@ cdef class Recorded:
                 self._changes(recording, changed[0])
             if recording.refusal is None:
                 recording.settle(result)
-            elif self.unrecordable == "error" and not self._learned:   # the function has caught the exception
+            elif recording.is_special:
+                recording.plain_numbers()
+            elif self.unrecordable == "error":   # the function has caught the exception
                 raise RecordError(recording.refusal)
             if recording.refusal is None:
                 result = None
@@ -222,7 +243,7 @@ cdef class Recorded:
     cdef int _changes(self, Recording recording, changed) except -1:
         """The step has changed an argument: an object is none of a batch, but is compared from now on."""
         if type(changed) in self._batches:
-            self._learned = True
+            recording.is_special = True
             self._batches.discard(type(changed))
             self._states.add(type(changed))
             self._forget(type(changed))
@@ -273,10 +294,6 @@ cdef class Recorded:
     def _fall_back(self, reason):
         self._is_eager = True
         warnings.warn(f"{reason}\nThe step runs eagerly from now on.", stacklevel=1)   # compiled code has no frames
-
-    def _spec_of(self, count):
-        """Of a call with `count` Tensors."""
-        return spec_of((SAMPLE,) * count, {}, [])
 
     def run(
         self, *data, batch_size, epochs=1, shuffle=True, drop_last=False, generator=None, scheduler=None, callback=None,
@@ -335,11 +352,15 @@ cdef class Recorded:
             return self
         name = f"recorded {self.function.__qualname__}"   # not its own: a class below may have another of that name
         try:
-            bound = instance.__dict__.get(name)
+            before = bound = instance.__dict__.get(name)
             if not isinstance(bound, Recorded) or getattr(bound.function, "__self__", None) is not instance:
                 # there is none yet, or that of the object it was copied from
-                bound = Recorded(types.MethodType(self.function, instance) if isinstance(instance, type)
-                                 else self.function.__get__(instance, owner), self.unrecordable)
+                made = Recorded(types.MethodType(self.function, instance) if isinstance(instance, type)
+                                else self.function.__get__(instance, owner), self.unrecordable)
+                bound = instance.__dict__.get(name)
+                if bound is not before:   # another thread was faster
+                    return bound
+                bound = made
                 if isinstance(instance, type):   # @classmethod above it
                     type.__setattr__(instance, name, bound)
                 else:

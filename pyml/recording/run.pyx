@@ -15,8 +15,9 @@ from pyml.ops.arrays cimport contiguous
 from pyml.recorder cimport recorder
 from pyml.recording.nest cimport mapped, opened
 from pyml.recording.outputs cimport Outputs, with_room
-from pyml.recording.program cimport Program, Stop, find
+from pyml.recording.program cimport Program, Stop
 from pyml.recording.slices cimport Slice
+from pyml.recording.turns cimport Turns
 from pyml.tensor cimport Tensor, alias_of, wrap
 
 from pyml.ops.creation import randperm
@@ -70,17 +71,27 @@ cdef class Run:
     cdef ndarray order(self):
         """The order of the rows in this epoch."""
         progress = self.progress
+        cdef Turns turns = self.step._turns
         if progress._order_state is None:
-            progress._order_state = [int(word) for word in self.generator.state]
-            return (<Tensor>randperm(self.rows, generator=self.generator)).array
+            turns.take()   # the step may draw from the same generator
+            try:
+                progress._order_state = [int(word) for word in self.generator.state]
+                return (<Tensor>randperm(self.rows, generator=self.generator)).array
+            finally:
+                turns.give()
         replayed = Generator()
         replayed.state = np.array(progress._order_state, np.uint64)
         return (<Tensor>randperm(self.rows, generator=replayed)).array
 
     cdef int end_epoch(self) except -1:
         progress = self.progress
+        cdef Turns turns = self.step._turns
         if self.scheduler is not None:
-            self.scheduler.step()
+            turns.take()
+            try:
+                self.scheduler.step()
+            finally:
+                turns.give()
         progress.epoch += 1
         progress.batch = 0
         progress._order_state = None
@@ -148,23 +159,28 @@ cdef class Run:
     cdef int one(self, ndarray order, Py_ssize_t row, Py_ssize_t rows) except -1:
         """A step called as the user would."""
         cdef list batch = self.batch(order, row, rows)
-        cdef Program program = None
-        if not self.step._is_eager:
-            program = find(self.step._programs, batch, self.step._spec_of(len(batch)))
-        if program is not None:
-            program.stop_on_nan(self.stops)
-            program.diagnosis.enable(self.measures_of(program))
-        cdef unsigned long replays = 0 if program is None else program.replays
-        self.step._stops_on_nan = self.stops
+        cdef Program program
+        cdef Turns turns = self.step._turns
+        cdef unsigned long replays = 0
+        turns.take()   # the program's settings are for this call alone
         try:
-            result = self.step(*batch)
+            program = self.step._find(batch)
+            if program is not None:
+                replays = program.replays
+                program.stop_on_nan(self.stops)
+                program.diagnosis.enable(self.measures_of(program))
+            self.step._stops_on_nan = self.stops
+            try:
+                result = self.step(*batch)
+            finally:
+                self.step._stops_on_nan = False
+                if program is not None:
+                    program.stop_on_nan(False)
+                    program.diagnosis.enable(False)
         except NotFinite as error:
             raise self.not_finite(error.args[0]) from None
         finally:
-            self.step._stops_on_nan = False
-            if program is not None:
-                program.stop_on_nan(False)
-                program.diagnosis.enable(False)
+            turns.give()
         if self.measures_of(program):
             self.room_for_measures(self.done + 1)
         if self.measures_of(program) and program.replays > replays:   # else Python has made it
@@ -208,21 +224,35 @@ cdef class Run:
 
     cdef int full_batches(self, ndarray order) except -1:
         """Steps on full batches: in C, as many as can be, from where the run stands."""
-        cdef Py_ssize_t row = self.progress.batch * self.batch_size
-        cdef Program program = None
-        cdef list samples = self.samples()
-        if not self.step._is_eager:
-            program = find(self.step._programs, samples, self.step._spec_of(len(samples)))
-        if program is None or program.is_due() or not program.runs_in_c() or self.outputs.arrays is None:
-            return self.one(order, row, self.batch_size)
-        return self.in_c(program, order)
+        cdef Program program
+        cdef Turns turns = self.step._turns
+        steps, error, by_python = 0, None, True
+        turns.take()
+        try:
+            program = self.step._find(self.samples())
+            if program is not None and not program.is_due() and program.runs_in_c() and self.outputs.arrays is not None:
+                steps, error, by_python = self.in_c(program, order)
+        finally:
+            turns.give()
+        self.made(steps, steps * self.batch_size)
+        if isinstance(error, NotFinite):
+            raise self.not_finite(error.args[0])
+        if error is not None:
+            raise error
+        if by_python:
+            self.one(order, self.progress.batch * self.batch_size, self.batch_size)
+        return 0
 
     cdef list samples(self):
         """Arguments with the shapes of a full batch, which lie in memory as batches do."""
         cdef Tensor t
         return [wrap(array) for array in self.batches] if self.shuffle else [wrap(t.array[:self.batch_size]) for t in self.data]
 
-    cdef int in_c(self, Program program, ndarray order) except -1:
+    cdef tuple in_c(self, Program program, ndarray order):
+        """Replays, up to the next call that Python is to run, or to one that stops.
+
+        Returns:
+            How many were made, the exception that the next one ends with, or None, and whether Python is to run it."""
         cdef program_run_args run
         cdef Py_ssize_t first = self.progress.batch, count = self.full - first, i, steps
         cdef program_status status
@@ -246,7 +276,6 @@ cdef class Run:
         run.before, run.before_count = work.before, work.before_count
         run.after, run.after_count = work.after, work.after_count
         run.nanoseconds = <int64_t>(1e9 * min(SLICE, self.wait()))
-        program.claim()
         try:
             program.prepare()
             program.stop_on_nan(self.stops)
@@ -262,24 +291,22 @@ cdef class Run:
         finally:
             program.stop_on_nan(False)
             program.diagnosis.enable(False)
-            program.running = False
             work.settle(program, run.step - first, count)
         self.note_written(program)
         if steps:
             program.finish(PROGRAM_DONE, [])
-        error, stop = program.finish(status, []) if status != PROGRAM_DONE else None, program.stop_of(status)
+        stop = program.stop_of(status)
+        if stop is not None and (<Stop>stop).leaves_nothing:
+            csrc.program_undo(program.calls)
+            return steps, None, True
+        error = program.finish(status, []) if status != PROGRAM_DONE else None
         if stop is not None:
             for scheduler, _ in program.schedules[:(<Stop>stop).schedules]:
                 scheduler.step()
         elif error is not None and program.checks_at_end:
             program.schedule(False)
             program.schedule(True)
-        self.made(steps, steps * self.batch_size)
-        if isinstance(error, NotFinite):
-            raise self.not_finite(error.args[0])
-        if error is not None:
-            raise error
-        return 0
+        return steps, error, False
 
     cdef double wait(self):
         """Seconds until the callback is due."""

@@ -28,4 +28,6 @@ cdef class Trace:
     cdef str user_of(self, int kind, size_t which)
     cdef str line_of(self, Py_ssize_t call)
     cdef bint writes_outside(self, Py_ssize_t begin)
+    cdef set written(self, Py_ssize_t begin, Py_ssize_t end)
+    cdef Py_ssize_t traffic(self)
     cdef tuple difference(self, Trace other)

@@ -101,6 +101,18 @@ cdef class Trace:
         return any([kind != FROM_STEP and access & FOOTPRINT_WRITE
                     for call in self.calls[begin:] for kind, _, _, _, access in call.wires])
 
+    cdef set written(self, Py_ssize_t begin, Py_ssize_t end):
+        """(kind, address, bytes) of the memory that is not the step's own and that calls from `begin` to `end` write. Only
+        of what was there before (FROM_BEFORE) there is an address."""
+        cdef Call call
+        return {(kind, which, size) for call in self.calls[begin:end] for kind, which, _, size, access in call.wires
+                if kind != FROM_STEP and access & FOOTPRINT_WRITE}
+
+    cdef Py_ssize_t traffic(self):
+        """Bytes that all calls read or write."""
+        cdef Call call
+        return sum([size for call in self.calls for _, _, _, size, _ in call.wires])
+
     cdef tuple difference(self, Trace other):
         """(what is different in `other`, the later recording, its place), or None."""
         cdef Call a, b

@@ -11,7 +11,7 @@ from numpy cimport ndarray
 
 from pyml.recording.guards cimport Target, equal_values
 from pyml.recording.listener cimport Recording
-from pyml.recording.program cimport COPIED, Gradient, HostCall, Result, Slot, Updating
+from pyml.recording.program cimport COPIED, Gradient, HostCall, Result, Slot, Stop, Updating
 from pyml.recording.provenance cimport CONSTANT, NUMPY, Piece
 from pyml.recording.world cimport randomness
 from pyml.tensor cimport Tensor
@@ -53,6 +53,19 @@ cdef str strayed(Recording recording):
     return (
         f"record: the step calls {described(code)} {what}, so that changes "
         f"of what it reads would not be seen; {cure}, or use @pyml.record(unrecordable=\"eager\")")
+
+
+cdef str handled(Recording recording):
+    """Whether the step would go on after an index out of range by code that a replay does not run, where it has changed
+    before what a replay cannot take back."""
+    cdef Stop stop
+    for _, _, stop in recording.program.faults:
+        if stop.handlers and not stop.leaves_nothing:
+            return (
+                f"record: an index out of range at {recording.program.trace.line_of(stop.calls - 1)} would run "
+                f"{stop.handlers[0]}, and a replay would not, as it has changed weights, gradients or arguments before it; "
+                "compute it before these changes, check the index outside of the step, or move it out of there")
+    return None
 
 
 cdef str of_function(Recording recording, str before):

@@ -1,6 +1,8 @@
 """A step that ends early, by an index out of range or a number that is not finite: what it leaves.
 
-Eagerly that is all that stands before the line that raises. So it is in a replay.
+Eagerly that is all that stands before the line that raises. So it is in a replay: where
+it can be undone, Python runs the step again from its begin; else it leaves what the lines before
+have done.
 """
 
 import itertools
@@ -41,6 +43,7 @@ def world():
         last=0.0,
         phase="none",
         mu=pyml.zeros(3),
+        ballast=pyml.zeros(5000),
         log=[],
     )
 
@@ -183,10 +186,19 @@ def batches(calls, bad):
         yield x, pyml.from_numpy(labels)
 
 
-def play(name, wrap, bad, calls=20):
+def loaded(function):
+    """A step that changes, before all else, more than a replay can undo."""
+
+    def step(w, x, y):
+        w.ballast.add_(1.0)
+        return function(w, x, y)
+
+    return step
+
+
+def play(function, wrap, bad, calls=20):
     """What each call returns and leaves."""
     w = world()
-    function = STEPS[name]
     play_step = wrap(lambda x, y: function(w, x, y))
     for x, y in batches(calls, bad):
         try:
@@ -199,9 +211,13 @@ def play(name, wrap, bad, calls=20):
 
 @pytest.mark.parametrize("bad", [(1,), (2,), (3,), (4,), (5, 6), (9,), (16, 17)], ids=str)
 @pytest.mark.parametrize("name", STEPS)
-def test_an_index_out_of_range_leaves_what_stands_before_it(name, bad):
-    wanted = list(play(name, lambda function: function, bad))
-    for call, (got, eager) in enumerate(zip(play(name, pyml.record, bad), wanted, strict=True), 1):
+@pytest.mark.parametrize("load", [lambda function: function, loaded], ids=["undone", "left"])
+def test_an_index_out_of_range_leaves_what_stands_before_it(load, name, bad):
+    function = load(STEPS[name])
+    wanted = list(play(function, lambda step: step, bad))
+    for call, (got, eager) in enumerate(
+        zip(play(function, pyml.record, bad), wanted, strict=True), 1
+    ):
         for what in eager:
             assert got[what] == eager[what], f"call {call}: {what}"
 
@@ -210,10 +226,11 @@ def test_an_index_out_of_range_leaves_what_stands_before_it(name, bad):
 @pytest.mark.parametrize(
     "name", ["two_losses", "several_schedulers_steps", "modes", "on_both_sides"]
 )
-def test_in_a_run(name, bad):
+@pytest.mark.parametrize("load", [lambda function: function, loaded], ids=["undone", "left"])
+def test_in_a_run(load, name, bad):
     """Of kernels alone, or one by one."""
     data = [pyml.cat(list(each)) for each in zip(*batches(20, (bad,)), strict=True)]
-    w, function = world(), STEPS[name]
+    w, function = world(), load(STEPS[name])
     with pytest.raises(IndexError) as eager:
         for x, y in zip(data[0].split(ROWS), data[1].split(ROWS), strict=True):
             function(w, x, y)
