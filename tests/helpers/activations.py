@@ -134,6 +134,9 @@ class Activation:
     chooses: bool = False
     exact: bool = False
 
+    def __str__(self):
+        return self.kernel
+
     @property
     def name(self):
         """That of the function in nn.functional."""

@@ -38,7 +38,7 @@ CASES = {
     **{name: [lambda f, t: f(t.a)] for name in UNARY},
     **{
         name: [lambda f, t, o=o: f(t.a, **o) for a, o in ACTIVATIONS if a.name == name]
-        for name in {a.name for a, _ in ACTIVATIONS}
+        for name in sorted({a.name for a, _ in ACTIVATIONS})
     },
     **{
         name: [lambda f, t: f(t.a * 1)]
