@@ -6,7 +6,7 @@
 #define PYML_FUNCTIONS_H
 
 #include "arguments.h"
-#include "footprint.h"
+#include "effects.h"
 #include "program.h"
 
 #define FUNCTIONS(X)        \
@@ -29,7 +29,7 @@
     X(program_check)        \
     X(program_replay)       \
     X(program_run)          \
-    X(pyml_footprint)       \
+    X(pyml_effects)       \
     X(pyml_kernel_name)     \
     X(pyml_arguments)       \
     X(pyml_optimizer)

@@ -1,5 +1,5 @@
 /* Every kernel, one line each: X(name, struct of its arguments, operations of one element). It makes the enum, the
- * prototypes, the tables of every ISA, the names, and what arguments.h and footprint.h tell.
+ * prototypes, the tables of every ISA, the names, and what arguments.h and effects.h tell.
  *
  * Two families have lines of their own, which are those of X unless the file that includes this one defines them:
  *   SEGMENTS(name, arguments, operations)          the arguments have a table of segments
@@ -7,7 +7,7 @@
  *                                                  state of a parameter has, the step count among the numbers
  *
  * Operations: one for each + - * / sqrt, comparison or selection; MATH for exp, log, tanh, erf, sin and cos; none for
- * a number that is only moved. footprint.c says how many elements a call has. */
+ * a number that is only moved. effects.c says how many elements a call has. */
 
 #ifndef SEGMENTS
 #define SEGMENTS(name, arguments, operations) X(name, arguments, operations)

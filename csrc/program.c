@@ -5,7 +5,7 @@
 
 #include "program.h"
 #include "dispatch.h"
-#include "footprint.h"
+#include "effects.h"
 #include "subnormals.h"
 #include "threads.h"
 
@@ -206,10 +206,10 @@ static bool is_in(const search *s, const void *pointer)
     return (uintptr_t)pointer - (uintptr_t)s->memory < s->size;
 }
 
-static void each_field(pyml_program *p, footprint_fn visit, search *s)
+static void each_field(pyml_program *p, effects_fn visit, search *s)
 {
     for (ptrdiff_t i = s->first; i < p->count; i++)
-        pyml_footprint(p->calls[i].kernel, p->calls[i].dtype, p->calls[i].args, visit, s);
+        pyml_effects(p->calls[i].kernel, p->calls[i].dtype, p->calls[i].args, visit, s);
 }
 
 static void move_field(void *context, void **field, ptrdiff_t before, size_t bytes, int access)

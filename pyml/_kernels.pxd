@@ -47,11 +47,11 @@ cdef extern from "program.h" nogil:
         ptrdiff_t before_count, after_count
         int64_t nanoseconds
 
-cdef extern from "footprint.h":
+cdef extern from "effects.h":
     enum:
-        FOOTPRINT_READ
-        FOOTPRINT_WRITE
-    ctypedef void (*footprint_fn)(void *context, void **field, ptrdiff_t before, size_t bytes, int access) noexcept
+        EFFECT_READ
+        EFFECT_WRITE
+    ctypedef void (*effects_fn)(void *context, void **field, ptrdiff_t before, size_t bytes, int access) noexcept
 
 
 cdef extern from "arguments.h":
@@ -76,7 +76,7 @@ cdef extern from "pyml_kernels.h":
 
 
 # The functions of C beside the kernels, for modules that do not link it (csrc/functions.h): csrc.program_new().
-# program.h, footprint.h and arguments.h say what each does; `dtype` is a pyml_dtype.
+# program.h, effects.h and arguments.h say what each does; `dtype` is a pyml_dtype.
 cdef extern from "functions.h":
     ctypedef struct pyml_functions:
         pyml_program *(*program_new)() noexcept nogil
@@ -108,8 +108,8 @@ cdef extern from "functions.h":
         ) noexcept nogil
         program_status (*program_replay)(pyml_program *program) noexcept nogil
         program_status (*program_run)(pyml_program *program, program_run_args *run) noexcept nogil
-        double (*pyml_footprint)(
-            int kernel, int dtype, void *args, footprint_fn visit, void *context
+        double (*pyml_effects)(
+            int kernel, int dtype, void *args, effects_fn visit, void *context
         ) noexcept
         const char *(*pyml_kernel_name)(int kernel) noexcept nogil
         const argument_field *(*pyml_arguments)(int kernel) noexcept nogil

@@ -525,12 +525,12 @@ cdef void append_piece(void *pieces, void **field, ptrdiff_t before, size_t byte
     (<list>pieces).append((<size_t>field, before, bytes, access))
 
 
-def footprint(int kernel, str dtype, size_t args):
+def effects(int kernel, str dtype, size_t args):
     """A call's operations, and its pieces of memory: (address of the pointer, bytes before, bytes, access)."""
     cdef pyml_dtype real = PYML_FLOAT32 if dtype == "float32" else PYML_FLOAT64
     cdef list pieces = []
-    csrc.pyml_footprint(kernel, real, <void *>args, append_piece, <void *>pieces)
-    return csrc.pyml_footprint(kernel, real, <void *>args, NULL, NULL), pieces
+    csrc.pyml_effects(kernel, real, <void *>args, append_piece, <void *>pieces)
+    return csrc.pyml_effects(kernel, real, <void *>args, NULL, NULL), pieces
 
 
 def call(int kernel, str dtype, size_t args, size_t args_size):

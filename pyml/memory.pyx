@@ -140,13 +140,13 @@ cdef class Arena:
         else:
             memory = <Waiting *>self.from_slab(size_bytes(index))
         if self.recorder is not None:
-            self.recorder.born(memory, size_bytes(index))
+            self.recorder.allocated(memory, size_bytes(index))
         block.memory, block.index, block.arena = memory, index, self
         return block
 
     cdef void give(self, void *memory, int index):
         if self.recorder is not None:
-            self.recorder.died(memory)
+            self.recorder.freed(memory)
             (<Waiting *>memory).next = self.waiting[index]
             self.waiting[index] = <Waiting *>memory
 

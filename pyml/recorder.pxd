@@ -17,8 +17,8 @@ cdef class Recorder:
     cdef int constant(self, ndarray array) except -1
     cdef int number(self, ndarray array, Traced number) except -1
     cdef int lasting(self, ndarray array) except -1
-    cdef int born(self, void *memory, size_t size) except -1
-    cdef int died(self, void *memory) except -1
+    cdef int allocated(self, void *memory, size_t size) except -1
+    cdef int freed(self, void *memory) except -1
     cdef int changed(self, object tensor) except -1
     cdef int gradient(self, object tensor, bint assigned, bint accumulates) except -1
     cdef int backward(self, tuple outputs) except -1

@@ -55,11 +55,11 @@ cdef class Recorder:
         """`array`, which is new, is not the step's: it is there in the next one with the values it has then."""
         return 0
 
-    cdef int born(self, void *memory, size_t size) except -1:
+    cdef int allocated(self, void *memory, size_t size) except -1:
         """New memory: what is in it must come from kernels, or be constant."""
         return 0
 
-    cdef int died(self, void *memory) except -1:
+    cdef int freed(self, void *memory) except -1:
         """That memory is free again."""
         return 0
 

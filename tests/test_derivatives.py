@@ -128,7 +128,7 @@ def test_every_rearrangement_is_met(met):
     names = set()
     for path in Path(ops.__file__).parent.glob("*.py"):
         for call in ast.walk(ast.parse(path.read_text())):
-            if isinstance(call, ast.Call) and getattr(call.func, "id", "") in ("recorded", "part"):
+            if isinstance(call, ast.Call) and getattr(call.func, "id", "") in ("tracked", "part"):
                 names |= {a.value for a in call.args if isinstance(a, ast.Constant)}
     assert len(names) > 10 and names - met.names == set()
 

@@ -102,7 +102,7 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False):
         data: a number, nested lists, a NumPy array or a tensor. Python floats become float32,
             Python integers int64.
         dtype: float32, float64, an integer type or bool. Default: that of the data.
-        requires_grad: record operations on it.
+        requires_grad: track operations on it.
 
     Example:
         >>> pyml.tensor([[1.0, 2.0], [3.0, 4.0]])

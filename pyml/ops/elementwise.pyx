@@ -1,6 +1,6 @@
 """Elementwise operations: arithmetic with broadcasting, functions of one argument, selection.
 
-Derivatives are written with operations of Tensor. Outside create_graph these do not record, and are then just
+Derivatives are written with operations of Tensor. Outside create_graph these are not tracked, and are then just
 their kernels.
 """
 import numpy as np
@@ -51,7 +51,7 @@ cdef class Binary(Node):
     """Two operands; remembers the shape of one that was broadcast."""
     cdef tuple a_shape, b_shape   # None: the result's
 
-    cdef Tensor record(self, Tensor y, Tensor a, Tensor b):
+    cdef Tensor track(self, Tensor y, Tensor a, Tensor b):
         """Makes this the node of y = f(a, b)."""
         self.connect(y, (a, b))
         if a.array.ndim != y.array.ndim or not cnp.PyArray_SAMESHAPE(a.array, y.array):
@@ -83,7 +83,7 @@ def add(input, other, *, alpha=1):
         input, other = converted(input, other, "add")
     cdef Tensor a = input, b = other
     cdef Tensor y = wrap(compute(ADD, a.array, b.array, "add"))
-    return (<Add>Add.__new__(Add)).record(y, a, b) if tracks(a) or tracks(b) else y
+    return (<Add>Add.__new__(Add)).track(y, a, b) if tracks(a) or tracks(b) else y
 
 
 cdef class Sub(Binary):
@@ -102,7 +102,7 @@ def sub(input, other, *, alpha=1):
         input, other = converted(input, other, "sub")
     cdef Tensor a = input, b = other
     cdef Tensor y = wrap(compute(SUB, a.array, b.array, "sub"))
-    return (<Sub>Sub.__new__(Sub)).record(y, a, b) if tracks(a) or tracks(b) else y
+    return (<Sub>Sub.__new__(Sub)).track(y, a, b) if tracks(a) or tracks(b) else y
 
 
 cdef class Mul(Binary):
@@ -122,7 +122,7 @@ def mul(input, other):
     cdef Mul node
     if tracks(a) or tracks(b):
         node = Mul.__new__(Mul)
-        node.record(y, a, b)
+        node.track(y, a, b)
         node.keep(None if node.inputs[1] is None else a)
         node.keep(None if node.inputs[0] is None else b)
     return y
@@ -153,7 +153,7 @@ def div(input, other, *, rounding_mode=None):
     cdef Div node
     if tracks(a) or tracks(b):
         node = Div.__new__(Div)
-        node.record(y, a, b)
+        node.track(y, a, b)
         node.keep(b)
         node.keep(None if node.inputs[1] is None else y)
     return y
@@ -192,12 +192,12 @@ def pow(input, exponent):
             return y
         scalar_node = PowScalar.__new__(PowScalar)
         scalar_node.exponent = exponent
-        return record(scalar_node, y, a, a)
+        return track(scalar_node, y, a, a)
     a, b = converted(input, exponent, "pow")
     y = wrap(compute(POW, a.array, b.array, "pow"))
     if tracks(a) or tracks(b):
         node = Pow.__new__(Pow)
-        node.record(y, a, b)
+        node.track(y, a, b)
         node.keep(a)
         node.keep(b)
     return y
@@ -235,7 +235,7 @@ cdef Tensor extreme(input, other, str name, int kernel, bint largest):
     if tracks(a) or tracks(b):
         node = Maximum.__new__(Maximum)
         node.largest = largest
-        node.record(y, a, b)
+        node.track(y, a, b)
         node.keep(a)
         node.keep(b)
     return y
@@ -296,7 +296,7 @@ def remainder(input, other):
         y = wrap(np.asarray(np.remainder(a.array, b.array)))
     if tracks(a) or tracks(b):
         node = Remainder.__new__(Remainder)
-        node.record(y, a, b)
+        node.track(y, a, b)
         node.keep(a)
         node.keep(b)
     return y
@@ -305,7 +305,7 @@ def remainder(input, other):
 # ---- one operand ----------------------------------------------------------------------------------------------
 
 
-cdef inline Tensor record(Node node, Tensor y, Tensor x, Tensor kept):
+cdef inline Tensor track(Node node, Tensor y, Tensor x, Tensor kept):
     node.connect(y, (x,))
     node.keep(kept)
     return y
@@ -319,7 +319,7 @@ cdef class Neg(Node):
 def neg(input):
     """-input."""
     cdef Tensor x = lift(input, "neg"), y = wrap(mapped(NEG, x.array))
-    return record(Neg.__new__(Neg), y, x, None) if tracks(x) else y
+    return track(Neg.__new__(Neg), y, x, None) if tracks(x) else y
 
 
 cdef class Abs(Node):
@@ -330,7 +330,7 @@ cdef class Abs(Node):
 def abs(input):
     """The absolute value; its derivative at 0 is 0."""
     cdef Tensor x = lift(input, "abs"), y = wrap(mapped(ABS, x.array))
-    return record(Abs.__new__(Abs), y, x, x) if tracks(x) else y
+    return track(Abs.__new__(Abs), y, x, x) if tracks(x) else y
 
 
 cdef class Exp(Node):
@@ -341,7 +341,7 @@ cdef class Exp(Node):
 def exp(input):
     """e to the power of the input."""
     cdef Tensor x = floating(input, "exp"), y = wrap(mapped(EXP, x.array))
-    return record(Exp.__new__(Exp), y, x, y) if tracks(x) else y
+    return track(Exp.__new__(Exp), y, x, y) if tracks(x) else y
 
 
 cdef class Log(Node):
@@ -352,7 +352,7 @@ cdef class Log(Node):
 def log(input):
     """The natural logarithm: -inf at 0, NaN below."""
     cdef Tensor x = floating(input, "log"), y = wrap(mapped(LOG, x.array))
-    return record(Log.__new__(Log), y, x, x) if tracks(x) else y
+    return track(Log.__new__(Log), y, x, x) if tracks(x) else y
 
 
 cdef class Sqrt(Node):
@@ -364,7 +364,7 @@ cdef class Sqrt(Node):
 def sqrt(input):
     """The square root: NaN below 0; its derivative at 0 is inf."""
     cdef Tensor x = floating(input, "sqrt"), y = wrap(mapped(SQRT, x.array))
-    return record(Sqrt.__new__(Sqrt), y, x, y) if tracks(x) else y
+    return track(Sqrt.__new__(Sqrt), y, x, y) if tracks(x) else y
 
 
 cdef class Reciprocal(Node):
@@ -376,7 +376,7 @@ cdef class Reciprocal(Node):
 def reciprocal(input):
     """1 / input."""
     cdef Tensor x = floating(input, "reciprocal"), y = wrap(mapped(RECIPROCAL, x.array))
-    return record(Reciprocal.__new__(Reciprocal), y, x, y) if tracks(x) else y
+    return track(Reciprocal.__new__(Reciprocal), y, x, y) if tracks(x) else y
 
 
 def rsqrt(input):
@@ -396,7 +396,7 @@ cdef class PiecewiseConstant(Node):
 
 cdef Tensor piecewise_constant(Tensor x, ndarray y):
     cdef Tensor out = wrap(y)
-    return record(PiecewiseConstant.__new__(PiecewiseConstant), out, x, None) if tracks(x) else out
+    return track(PiecewiseConstant.__new__(PiecewiseConstant), out, x, None) if tracks(x) else out
 
 
 def sign(input):
@@ -436,7 +436,7 @@ cdef class Sin(Node):
 def sin(input):
     """The sine."""
     cdef Tensor x = floating(input, "sin"), y = wrap(mapped(SIN, x.array))
-    return record(Sin.__new__(Sin), y, x, x) if tracks(x) else y
+    return track(Sin.__new__(Sin), y, x, x) if tracks(x) else y
 
 
 cdef class Cos(Node):
@@ -447,7 +447,7 @@ cdef class Cos(Node):
 def cos(input):
     """The cosine."""
     cdef Tensor x = floating(input, "cos"), y = wrap(mapped(COS, x.array))
-    return record(Cos.__new__(Cos), y, x, x) if tracks(x) else y
+    return track(Cos.__new__(Cos), y, x, x) if tracks(x) else y
 
 
 cdef class Log1p(Node):
@@ -458,7 +458,7 @@ cdef class Log1p(Node):
 def log1p(input):
     """log(1 + input), exact near 0."""
     cdef Tensor x = floating(input, "log1p"), y = wrap(mapped(LOG1P, x.array))
-    return record(Log1p.__new__(Log1p), y, x, x) if tracks(x) else y
+    return track(Log1p.__new__(Log1p), y, x, x) if tracks(x) else y
 
 
 cdef class Expm1(Node):
@@ -469,7 +469,7 @@ cdef class Expm1(Node):
 def expm1(input):
     """exp(input) - 1, exact near 0."""
     cdef Tensor x = floating(input, "expm1"), y = wrap(mapped(EXPM1, x.array))
-    return record(Expm1.__new__(Expm1), y, x, y) if tracks(x) else y
+    return track(Expm1.__new__(Expm1), y, x, y) if tracks(x) else y
 
 
 # ---- selection ------------------------------------------------------------------------------------------------
@@ -508,7 +508,7 @@ def clamp(input, min=None, max=None):
     if tracks(x):
         node = Clamp.__new__(Clamp)
         node.low, node.high = min, max
-        record(node, out, x, x)
+        track(node, out, x, x)
     return out
 
 
@@ -557,7 +557,7 @@ def where(condition, input=None, other=None):
     y = wrap(out)
     if tracks(a) or tracks(b):
         node = Where.__new__(Where)
-        node.record(y, a, b)
+        node.track(y, a, b)
         node.keep(c)
     return y
 

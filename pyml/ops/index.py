@@ -22,7 +22,7 @@ from pyml.ops.inplace import replace
 from pyml.ops.operands import cast, number_as, result_type, sum_to
 from pyml.ops.outside import unmasked
 from pyml.ops.selection import Selection, at_mask
-from pyml.ops.shape import clone, movedim, part, recorded, wrapped_dim
+from pyml.ops.shape import clone, movedim, part, tracked, wrapped_dim
 from pyml.recorder import constant, is_strict, refuse, refuse_integers, unwatched
 from pyml.tensor import Node, Tensor, is_grad_enabled
 
@@ -125,18 +125,18 @@ def take(x, index):
     """x.array[index], an index with arrays."""
     shape = x.shape
     y = Tensor._on(np.asarray(x.array[index]))
-    return recorded(x, y, "Index", lambda dy: take_backward(dy, shape, index))
+    return tracked(x, y, "Index", lambda dy: take_backward(dy, shape, index))
 
 
 def take_backward(x, shape, index):
     """Zeros of `shape` to which x is added at `index`."""
     if is_row_mask(index, shape):
         y = at_mask(x.array, index[0])
-        return recorded(x, y, "IndexBackward", lambda dy: take(dy, index))
+        return tracked(x, y, "IndexBackward", lambda dy: take(dy, index))
     refuse("the gradient of an index with tensors other than one vector")
     array = np.zeros(shape, x.dtype)
     np.add.at(array, index, x.array)
-    return recorded(x, Tensor._on(array), "IndexBackward", lambda dy: take(dy, index))
+    return tracked(x, Tensor._on(array), "IndexBackward", lambda dy: take(dy, index))
 
 
 class SetItem(Node):
@@ -287,7 +287,7 @@ def rows(x, index):
     array = empty((index.size, *source.shape[1:]), source.dtype)
     _kernels.gather(array, source, index, math.prod(source.shape[1:]) * source.itemsize)
     count = source.shape[0]
-    return recorded(x, Tensor._on(array), "IndexSelect", lambda dy: rows_backward(dy, count, index))
+    return tracked(x, Tensor._on(array), "IndexSelect", lambda dy: rows_backward(dy, count, index))
 
 
 def rows_backward(x, count, index):
@@ -295,7 +295,7 @@ def rows_backward(x, count, index):
     source = contiguous(x.array)
     array = empty((count, *source.shape[1:]), source.dtype)
     _kernels.gather_backward(array, source, index)
-    return recorded(x, Tensor._on(array), "IndexSelectBackward", lambda dy: rows(dy, index))
+    return tracked(x, Tensor._on(array), "IndexSelectBackward", lambda dy: rows(dy, index))
 
 
 def extents(shape, dim):
@@ -327,7 +327,7 @@ def gathered(x, dim, index):
     array = empty(index.shape, x.dtype)
     outer, m, inner = extents(index.shape, dim)
     _kernels.gather_along(array, source, index, outer, extents(shape, dim)[1], m, inner)
-    return recorded(
+    return tracked(
         x, Tensor._on(array), "Gather", lambda dy: gather_backward(dy, shape, dim, index)
     )
 
@@ -336,7 +336,7 @@ def gather_backward(x, shape, dim, index):
     """Zeros of `shape` to which x is added along `dim` at `index`."""
     array = full(shape, x.array, 0)
     add_along(array, dim, index, x.array)
-    return recorded(x, Tensor._on(array), "GatherBackward", lambda dy: gathered(dy, dim, index))
+    return tracked(x, Tensor._on(array), "GatherBackward", lambda dy: gathered(dy, dim, index))
 
 
 def add_along(array, dim, index, source):

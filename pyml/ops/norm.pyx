@@ -151,7 +151,7 @@ def batch_norm(x, running_mean, running_var, weight=None, bias=None, training=Fa
     cdef ndarray y = empty_like(a)
     cdef ndarray mean, rstd
     cdef Tensor out
-    cdef bint record = tracks(xt) or (gamma is not None and tracks(gamma)) or (beta is not None and tracks(beta))
+    cdef bint is_tracked = tracks(xt) or (gamma is not None and tracks(gamma)) or (beta is not None and tracks(beta))
     if (rm is None) != (rv is None):
         raise ValueError("batch_norm: running_mean and running_var must be given together")
 
@@ -161,7 +161,7 @@ def batch_norm(x, running_mean, running_var, weight=None, bias=None, training=Fa
         _kernels.batchnorm_inference(
             y, a, contiguous(rm.array), contiguous(rv.array), array_of(gamma), array_of(beta), eps)
         out = wrap(channels_first(y, xt.array))
-        if record:
+        if is_tracked:
             inference = BatchNormInference.__new__(BatchNormInference)
             (<BatchNormInference>inference).eps = eps
             keep(inference, out, xt, gamma, beta, rm, rv)
@@ -195,7 +195,7 @@ def batch_norm(x, running_mean, running_var, weight=None, bias=None, training=Fa
         if t is not None:
             (<Tensor>t).mark_changed()
     out = wrap(channels_first(y, xt.array))
-    if record:
+    if is_tracked:
         node = BatchNorm.__new__(BatchNorm)
         (<BatchNorm>node).eps = eps
         keep(node, out, xt, gamma, beta, wrap(mean), wrap(rstd))

@@ -13,7 +13,7 @@ from pyml import _kernels
 from pyml.ops.arrays import broadcast_to, contiguous, copied, empty
 from pyml.ops.elementwise import where
 from pyml.ops.operands import cast, checked_dtype
-from pyml.ops.shape import recorded, wrapped_dim
+from pyml.ops.shape import tracked, wrapped_dim
 from pyml.recorder import refuse
 from pyml.tensor import Tensor, is_grad_enabled
 
@@ -33,13 +33,13 @@ def mask_gather(x, mask):
     rest = source.shape[mask.ndim :]
     y, count = empty((mask.size, *rest), source.dtype), empty((), INT64)
     _kernels.mask_gather(y, count, source, mask, math.prod(rest) * source.itemsize)
-    return recorded(x, Tensor._on(y), "Index", lambda dy: mask_scatter(dy, mask)), count
+    return tracked(x, Tensor._on(y), "Index", lambda dy: mask_scatter(dy, mask)), count
 
 
 def mask_scatter(x, mask):
     """The inverse: zeros where the mask does not choose."""
     y = at_mask(x.array, mask)
-    return recorded(x, y, "IndexBackward", lambda dy: mask_gather(dy, mask)[0])
+    return tracked(x, y, "IndexBackward", lambda dy: mask_gather(dy, mask)[0])
 
 
 def at_mask(array, mask):
@@ -57,14 +57,14 @@ def counted_sum(x, count, dims, shape):
     each, inner = math.prod(sizes[1:dims]), math.prod(sizes[dims:])
     y = empty(shape, source.dtype)
     _kernels.sum(y, source, 1, sizes[0] * each, inner, count, each)
-    return recorded(x, Tensor._on(y), "Sum", lambda dy: counted_expand(dy, count, dims, sizes))
+    return tracked(x, Tensor._on(y), "Sum", lambda dy: counted_expand(dy, count, dims, sizes))
 
 
 def counted_expand(x, count, dims, sizes):
     """x in each of the rows; of those beyond the count nothing comes back."""
     shape = x.shape
     y = Tensor._on(broadcast_to(x.array.reshape(sizes[dims:]), sizes))
-    return recorded(x, y, "Expand", lambda dy: counted_sum(dy, count, dims, shape))
+    return tracked(x, y, "Expand", lambda dy: counted_sum(dy, count, dims, shape))
 
 
 class Selection:
@@ -145,7 +145,7 @@ class Selection:
         part = self.total(values * 2.0**-64, dims, keepdim) / divisor  # as pyml.mean
         y = where(y.abs() < math.inf, y, part * 2.0**64)
         count, sizes = self._count, rows.shape
-        return recorded(
+        return tracked(
             rows, y, "Mean", lambda dy: counted_expand(dy / divisor, count, len(dims), sizes)
         )
 

@@ -33,7 +33,7 @@ class Rearrange(Node):
         return (self._inverse(dy),)
 
 
-def recorded(x, y, name, inverse):
+def tracked(x, y, name, inverse):
     """y, with a node if x is tracked."""
     if x.requires_grad and is_grad_enabled():
         Rearrange(name, inverse)._connect(y, (x,))
@@ -116,7 +116,7 @@ def reshape(input, shape):
         y = input._view(array.reshape(shape))
     else:
         y = Tensor._on(copied(array).reshape(shape))
-    return recorded(input, y, "Reshape", lambda dy: reshape(dy, before))
+    return tracked(input, y, "Reshape", lambda dy: reshape(dy, before))
 
 
 def view(input, shape):
@@ -135,7 +135,7 @@ def view(input, shape):
             f"as {shape} without a copy; use reshape()"
         )
     y = input._view(array.reshape(shape))
-    return recorded(input, y, "View", lambda dy: reshape(dy, before))
+    return tracked(input, y, "View", lambda dy: reshape(dy, before))
 
 
 def flatten(input, start_dim=0, end_dim=-1):
@@ -172,7 +172,7 @@ def squeeze(input, dim=None):
     before = input.shape
     shape = tuple(size for d, size in enumerate(before) if size != 1 or d not in dims)
     y = input._view(input.array.reshape(shape))
-    return recorded(input, y, "Squeeze", lambda dy: reshape(dy, before))
+    return tracked(input, y, "Squeeze", lambda dy: reshape(dy, before))
 
 
 def unsqueeze(input, dim):
@@ -181,7 +181,7 @@ def unsqueeze(input, dim):
     dim = wrapped_dim(dim, input.ndim + 1, "unsqueeze")
     before = input.shape
     y = input._view(input.array.reshape((*before[:dim], 1, *before[dim:])))
-    return recorded(input, y, "Unsqueeze", lambda dy: reshape(dy, before))
+    return tracked(input, y, "Unsqueeze", lambda dy: reshape(dy, before))
 
 
 # ---- order ---------------------------------------------------------------------------------------
@@ -195,7 +195,7 @@ def permute(input, dims):
         raise ValueError(f"permute: dims {dims} must name each of the {input.ndim} dimensions once")
     back = tuple(np.argsort(dims))
     y = input._view(input.array.transpose(dims))
-    return recorded(input, y, "Permute", lambda dy: permute(dy, back))
+    return tracked(input, y, "Permute", lambda dy: permute(dy, back))
 
 
 def transpose(input, dim0, dim1):
@@ -206,7 +206,7 @@ def transpose(input, dim0, dim1):
         return view(input, ())
     a, b = wrapped_dim(dim0, input.ndim, "transpose"), wrapped_dim(dim1, input.ndim, "transpose")
     y = input._view(input.array.swapaxes(a, b))
-    return recorded(input, y, "Transpose", lambda dy: transpose(dy, a, b))
+    return tracked(input, y, "Transpose", lambda dy: transpose(dy, a, b))
 
 
 swapaxes = transpose
@@ -245,7 +245,7 @@ def flip(input, dims):
     checked_tensor(input, "flip")
     dims = tuple(wrapped_dim(d, input.ndim, "flip") for d in as_sizes(dims, "flip"))
     y = Tensor._on(copied(np.flip(input.array, dims) if input.ndim else input.array))
-    return recorded(input, y, "Flip", lambda dy: flip(dy, dims))
+    return tracked(input, y, "Flip", lambda dy: flip(dy, dims))
 
 
 # ---- repetition ----------------------------------------------------------------------------------
@@ -272,7 +272,7 @@ def expand(input, sizes):
             f"expand: shape {before} does not expand to {sizes}; only sizes 1 can be repeated"
         )
     y = input._view(broadcast_to(input.array, shape))
-    return recorded(input, y, "Expand", lambda dy: sum_to(dy, before))
+    return tracked(input, y, "Expand", lambda dy: sum_to(dy, before))
 
 
 def broadcast_tensors(*tensors):
@@ -307,14 +307,14 @@ def part(x, index, name):
         return place(dy, shape, index)
 
     shape = x.shape
-    return recorded(x, x._view(x.array[index]), name, inverse)
+    return tracked(x, x._view(x.array[index]), name, inverse)
 
 
 def place(x, shape, index):
     """Zeros of `shape` with x at `index`: the derivative of part()."""
     array = full(shape, x.array, 0)
     copy_into(array[index], x.array)
-    return recorded(x, Tensor._on(array), "Place", lambda dy: part(dy, index, "Slice"))
+    return tracked(x, Tensor._on(array), "Place", lambda dy: part(dy, index, "Slice"))
 
 
 def along(dim, index):
@@ -471,7 +471,7 @@ def stack(tensors, dim=0):
 def clone(input):
     """A copy, contiguous, through which gradients flow."""
     checked_tensor(input, "clone")
-    return recorded(input, Tensor._on(copied(input.array)), "Clone", lambda dy: dy)
+    return tracked(input, Tensor._on(copied(input.array)), "Clone", lambda dy: dy)
 
 
 def contiguous(input):

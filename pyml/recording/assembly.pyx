@@ -4,14 +4,14 @@ from cpython.ref cimport PyObject
 from numpy cimport ndarray
 
 from pyml cimport _kernels
-from pyml._kernels cimport FOOTPRINT_READ, FOOTPRINT_WRITE, csrc, program_call
+from pyml._kernels cimport EFFECT_READ, EFFECT_WRITE, csrc, program_call
 from pyml.memory cimport Block, size_bytes
 from pyml.recording.diagnostics cimport Diagnosis
 from pyml.recording.guards cimport ANY, Target
 from pyml.recording.layout cimport first_of
 from pyml.recording.listener cimport Recording, has_group
 from pyml.recording.program cimport Gradient, ParameterState, Program, Result, Slot, Stop, Updating, firsts_of, held
-from pyml.recording.provenance cimport REWRITTEN, Piece
+from pyml.recording.allocations cimport REWRITTEN, Piece
 from pyml.recording.trace cimport FROM_BEFORE
 from pyml.recording.verdict cimport altered, handled, leaked, overlapping, strayed
 from pyml.tensor cimport Tensor, grad_enabled
@@ -163,7 +163,7 @@ cdef int complete_check(Recording recording) except -1:
         return 0
     last = LastWrite(<size_t>cnp.PyArray_DATA(r.array), 0, 0, False)
     for k in range(len(own) - 1, -1, -1):
-        csrc.pyml_footprint(calls[own[k]].kernel, calls[own[k]].dtype, calls[own[k]].args, see_last_write, &last)
+        csrc.pyml_effects(calls[own[k]].kernel, calls[own[k]].dtype, calls[own[k]].args, see_last_write, &last)
         if last.found:
             written.append((k, last.address))
             if calls[own[k]].kernel != COPY or last.bytes > <size_t>cnp.PyArray_ITEMSIZE(r.array):
@@ -192,9 +192,9 @@ cdef struct LastWrite:
 
 cdef void see_last_write(void *context, void **field, ptrdiff_t before, size_t size, int access) noexcept:
     cdef LastWrite *last = <LastWrite *>context
-    if access & FOOTPRINT_WRITE and last.address - (<size_t>field[0] - before) < size:
+    if access & EFFECT_WRITE and last.address - (<size_t>field[0] - before) < size:
         last.found, last.bytes = True, size
-    if access & FOOTPRINT_READ:
+    if access & EFFECT_READ:
         last.read = <size_t>field[0] - before
 
 
@@ -233,16 +233,16 @@ cdef int separate_gradients(Recording recording) except -1:
     cdef Gradient g, other
     cdef Stop stop
     cdef Tensor before
-    cdef Py_ssize_t born
+    cdef Py_ssize_t first
     for g in p.gradients:
         if g.block is None:
             continue
-        born = recording.births[<size_t>g.block.memory]
+        first = recording.made_before[<size_t>g.block.memory]
         stops = [stop for stop in p.stops() if not any([t is g.tensor for t, _ in (<Stop>stop).gradients])]
-        if not any([write_into(p, own[:min(born, (<Stop>stop).calls)], g.block) for stop in stops]):
+        if not any([write_into(p, own[:min(first, (<Stop>stop).calls)], g.block) for stop in stops]):
             continue
         before = g.after
-        p.move_gradient(g, own[born], born)
+        p.move_gradient(g, own[first], first)
         cnp.PyArray_CopyInto(g.after.array, before.array)
         for other in [g, *g.sharing]:
             other.tensor._grad = g.after
@@ -260,7 +260,7 @@ cdef bint write_into(Program p, list indices, Block block) except -1:
     cdef program_call *calls = csrc.program_calls(p.calls)
     cdef Writes found = Writes(<size_t>block.memory, size_bytes(block.index), False)
     for i in indices:
-        csrc.pyml_footprint(
+        csrc.pyml_effects(
             calls[<Py_ssize_t>i].kernel, calls[<Py_ssize_t>i].dtype, calls[<Py_ssize_t>i].args, see_writes, &found)
     return found.found
 
@@ -273,7 +273,7 @@ cdef struct Writes:
 cdef void see_writes(void *context, void **field, ptrdiff_t before, size_t size, int access) noexcept:
     cdef Writes *writes = <Writes *>context
     cdef size_t begin = <size_t>field[0] - before
-    if access & FOOTPRINT_WRITE and begin < writes.begin + writes.size and writes.begin < begin + size:
+    if access & EFFECT_WRITE and begin < writes.begin + writes.size and writes.begin < begin + size:
         writes.found = True
 
 

@@ -15,7 +15,7 @@ from kernel_arguments cimport (
 )
 
 from pyml cimport _kernels
-from pyml._kernels cimport FOOTPRINT_WRITE, PYML_FLOAT32, csrc, program_call, pyml_program
+from pyml._kernels cimport EFFECT_WRITE, PYML_FLOAT32, csrc, program_call, pyml_program
 
 cnp.import_array()
 
@@ -80,7 +80,7 @@ cdef class Diagnosis:
                 return self.layers[address, k]
             call = csrc.program_calls(self.calls)[k]
             place = Place(address, False)
-            csrc.pyml_footprint(call.kernel, call.dtype, call.args, look_for, &place)
+            csrc.pyml_effects(call.kernel, call.dtype, call.args, look_for, &place)
             if place.written:   # memory is used again
                 return None
         return None
@@ -197,10 +197,10 @@ cdef struct Place:
 
 
 cdef void look_for(void *context, void **field, ptrdiff_t before, size_t size, int access) noexcept:
-    """Whether a piece of a footprint is written and has an address in it."""
+    """Whether a piece of a call's effects is written and has an address in it."""
     cdef Place *place = <Place *>context
     cdef size_t begin = <size_t>field[0] - before
-    if access & FOOTPRINT_WRITE and begin <= place.address < begin + size:
+    if access & EFFECT_WRITE and begin <= place.address < begin + size:
         place.written = True
 
 

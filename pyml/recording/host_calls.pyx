@@ -4,7 +4,7 @@ import types
 
 from pyml.recorder cimport Recorder, of_thread
 from pyml.recording.listener cimport Recording
-from pyml.recording.nest cimport flatten, mapped, unflatten
+from pyml.recording.pytree cimport flatten, mapped, unflatten
 from pyml.recording.program cimport HostCall
 from pyml.recording.refusal cimport place
 from pyml.tensor cimport Tensor, wrap
@@ -12,7 +12,7 @@ from pyml.tensor cimport Tensor, wrap
 from pyml.recording.dependencies import code_of, content, is_library, is_library_class
 from pyml.recording.formula import Number
 from pyml.recording.handlers import open_handlers
-from pyml.recording.nest import SAMPLE
+from pyml.recording.pytree import SAMPLE
 
 
 def host(function, *args, **kwargs):
@@ -60,9 +60,9 @@ cdef int keep_call(Recording recording, function, args, kwargs) except -1:
         if handler.word == "except":
             recording.refuse_with(handled_by(handler, place()))
     call.function = function
-    nest = mapped((args, kwargs), recording.outcome)
-    flatten(nest, leaves)
-    call.nest = unflatten(nest, iter([SAMPLE] * len(leaves)))
+    tree = mapped((args, kwargs), recording.outcome)
+    flatten(tree, leaves)
+    call.tree = unflatten(tree, iter([SAMPLE] * len(leaves)))
     call.arrays = []
     for t in leaves:
         call.arrays.append(recording.settled(wrap(t.array).clone()))

@@ -4,7 +4,7 @@ from numpy cimport ndarray
 from pyml.recorder cimport Recorder
 from pyml.recording.guards cimport Guards, Target
 from pyml.recording.program cimport Program, Stop, Updating
-from pyml.recording.provenance cimport NewMemory
+from pyml.recording.allocations cimport NewMemory
 from pyml.tensor cimport Tensor
 
 
@@ -32,7 +32,7 @@ cdef class Recording(Recorder):
     cdef list fresh_numbers      # Targets that are to be traced the next time
     cdef str shared              # a slot whose tensor is also elsewhere
     cdef dict places             # address of a result's memory -> where it was made
-    cdef dict births             # the same address -> how many calls there were then
+    cdef dict made_before             # the same address -> how many calls there were then
     cdef dict ran                # id -> (code that Python executed, the code that called it)
     cdef bint pickles            # objects with all of their attributes
     cdef bint asks_id            # id() is about to be called by the user's code
@@ -44,7 +44,7 @@ cdef class Recording(Recorder):
     cdef bint is_special         # this call is not as others will be: it is not kept, and that is no error
     cdef object caller           # the frame that has called the step, while it listens
     cdef bint listens
-    cdef bint problem            # found by a footprint's visitor
+    cdef bint problem            # found by a visitor of effects
     cdef NewMemory last_writes   # of the last call, or of all that update segments
     cdef int last_kernel
     cdef list alterations        # (owner, name, before)

@@ -18,17 +18,17 @@ from numpy cimport ndarray
 from kernel_arguments cimport optim_args
 
 from pyml cimport _kernels
-from pyml._kernels cimport FOOTPRINT_READ, FOOTPRINT_WRITE, csrc
+from pyml._kernels cimport EFFECT_READ, EFFECT_WRITE, csrc
 from pyml.memory cimport Arena, Block, alone_on_memory
 from pyml.ops.arrays cimport contiguous, copy_into
 from pyml.recorder cimport ArrayArgument, Recorder, Traced, close_recorder, of_thread, open_recorder
 from pyml.recording.guards cimport ANY, Guards, Target, equal_values
 from pyml.recording.layout cimport Span, copies_of, layout_of, span_of
-from pyml.recording.nest cimport flatten, mapped, opened, put_back, unflatten
+from pyml.recording.pytree cimport flatten, mapped, opened, put_back, unflatten
 from pyml.recording.program cimport (
     ARGUMENT, COPIED, OUTSIDE, Effect, Gradient, Program, Result, Slot, Stop, Updating, add_gradient, copy_of, held,
 )
-from pyml.recording.provenance cimport CONSTANT, KERNEL, REWRITTEN, NewMemory, Piece
+from pyml.recording.allocations cimport CONSTANT, KERNEL, REWRITTEN, NewMemory, Piece
 from pyml.recording.refusal cimport place, refusal_of
 from pyml.recording.world cimport asked_in_c, asked_in_python, is_of_users, pickles, randomness
 from pyml.tensor cimport Tensor, wrap
@@ -38,7 +38,7 @@ from pyml.recorder import unwatched
 from pyml.recording.dependencies import ITEM as AT_ITEM
 from pyml.recording.formula import Formula, Item, Number, disguise, mathematics, worth
 from pyml.recording.handlers import open_handlers
-from pyml.recording.nest import SAMPLE, Outcome
+from pyml.recording.pytree import SAMPLE, Outcome
 from pyml.recording.program import Computed, ItemOf, NotFinite, NumberOf
 from pyml.recording.refusal import RecordError
 
@@ -78,7 +78,7 @@ cdef class Recording(Recorder):
         self.arena = self.program.arena = Arena(self)
         self.input_arguments = []
         self.input_arrays, self.staged, self.kept, self.gradients, self.changed_tensors = [], [], set(), {}, {}
-        self.modules, self.steppers, self.alterations, self.places, self.births, self.ran = {}, [], [], {}, {}, {}
+        self.modules, self.steppers, self.alterations, self.places, self.made_before, self.ran = {}, [], [], {}, {}, {}
         self.traced, self.unexplained, self.fresh_numbers, self.backward_stops, self.scopes = [], [], [], [], []
         self.falls_back = falls_back
 
@@ -187,7 +187,7 @@ cdef class Recording(Recorder):
 
     cdef int add_input(self, ndarray array, Py_ssize_t argument) except -1:
         """Memory that is another in each replay: of an argument, or (-1) of a gradient that was there."""
-        self.inputs.born(cnp.PyArray_DATA(array), max(1, cnp.PyArray_NBYTES(array)), 0)
+        self.inputs.allocated(cnp.PyArray_DATA(array), max(1, cnp.PyArray_NBYTES(array)), 0)
         self.input_arrays.append(array)
         self.input_arguments.append(argument)
         return 0
@@ -225,11 +225,11 @@ cdef class Recording(Recorder):
             self.last_writes.clear()
             self.last_kernel = kernel
         self.problem = False
-        csrc.pyml_footprint(kernel, dtype, copy, see_read, <void *>self)
+        csrc.pyml_effects(kernel, dtype, copy, see_read, <void *>self)
         if self.problem:
             return self.refuse(f"what NumPy computed, and {csrc.pyml_kernel_name(kernel).decode()} reads,")
         self.program.trace.note(kernel, dtype, copy, place())
-        csrc.pyml_footprint(kernel, dtype, copy, see_write, <void *>self)
+        csrc.pyml_effects(kernel, dtype, copy, see_write, <void *>self)
         if csrc.pyml_optimizer(kernel) != NULL:
             self.note_update(<optim_args *>copy)
         return 0
@@ -264,7 +264,7 @@ cdef class Recording(Recorder):
             return 0
         piece = self.memory.find(<size_t>cnp.PyArray_DATA(array))
         if piece == NULL:
-            self.memory.born(cnp.PyArray_DATA(array), cnp.PyArray_NBYTES(array), CONSTANT)
+            self.memory.allocated(cnp.PyArray_DATA(array), cnp.PyArray_NBYTES(array), CONSTANT)
         else:
             piece.marks |= CONSTANT
         self.program.constants.append((array, array.tobytes()))
@@ -272,16 +272,16 @@ cdef class Recording(Recorder):
         return 0
 
     cdef int lasting(self, ndarray array) except -1:
-        self.memory.died(cnp.PyArray_DATA(array))
+        self.memory.freed(cnp.PyArray_DATA(array))
         return 0
 
-    cdef int born(self, void *memory, size_t size) except -1:
+    cdef int allocated(self, void *memory, size_t size) except -1:
         self.places[<size_t>memory] = place()
-        self.births[<size_t>memory] = csrc.program_count(self.program.calls)
-        return self.memory.born(memory, size, 0)
+        self.made_before[<size_t>memory] = csrc.program_count(self.program.calls)
+        return self.memory.allocated(memory, size, 0)
 
-    cdef int died(self, void *memory) except -1:
-        self.memory.died(memory)
+    cdef int freed(self, void *memory) except -1:
+        self.memory.freed(memory)
         return 0
 
     cdef bint is_new(self, ndarray array):
@@ -415,7 +415,7 @@ cdef class Recording(Recorder):
         return True
 
     def outcome(self, value):
-        """What stands in a nest for a number that a replay computes."""
+        """What stands in a tree for a number that a replay computes."""
         cdef Result r
         if type(value) is Selection:
             self.refuse_at(ALL_USES, self.places[<size_t>cnp.PyArray_DATA(<ndarray>value._rows.array)])
@@ -586,7 +586,7 @@ cdef class Recording(Recorder):
             if piece != NULL and not piece.marks & (KERNEL | CONSTANT):
                 self.refuse(f"a gradient of shape {t.shape} that NumPy computed")
                 return None
-        self.program.nest = Tensor if isinstance(value, Tensor) else mapped(value, sample)
+        self.program.tree = Tensor if isinstance(value, Tensor) else mapped(value, sample)
         return None
 
     def is_result(self, value):
@@ -806,7 +806,7 @@ cdef void see_read(void *context, void **field, ptrdiff_t before, size_t size, i
     """Notes a problem if a call reads new memory that no kernel has written: NumPy has."""
     cdef Recording r = <Recording>context
     cdef Piece *piece
-    if access & FOOTPRINT_READ and r.input_of(<void *>(<size_t>field[0] - before)) < 0:
+    if access & EFFECT_READ and r.input_of(<void *>(<size_t>field[0] - before)) < 0:
         piece = r.memory.find(<size_t>field[0] - before)
         if piece != NULL and not piece.marks & (KERNEL | CONSTANT):
             r.problem = True
@@ -817,9 +817,9 @@ cdef void see_write(void *context, void **field, ptrdiff_t before, size_t size, 
     cdef Recording r = <Recording>context
     cdef size_t begin = <size_t>field[0] - before
     cdef Piece *piece
-    if not access & FOOTPRINT_WRITE:
+    if not access & EFFECT_WRITE:
         return
-    r.last_writes.born(<void *>begin, size, 0)
+    r.last_writes.allocated(<void *>begin, size, 0)
     piece = r.inputs.find(begin)
     if piece == NULL:
         piece = r.memory.find(begin)

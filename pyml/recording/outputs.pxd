@@ -2,7 +2,7 @@ from numpy cimport ndarray
 
 
 cdef class Outputs:
-    cdef object nest        # of results, as unflatten takes it
+    cdef object tree        # of results, as unflatten takes it
     cdef list arrays        # one for each result; None: it is no new Tensor
     cdef list by_rows       # does it have a row for each row of the batch?
     cdef Py_ssize_t steps, rows, batch_size

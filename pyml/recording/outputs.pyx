@@ -4,7 +4,7 @@ import numpy as np
 cimport cython
 from numpy cimport ndarray
 
-from pyml.recording.nest cimport flatten, unflatten
+from pyml.recording.pytree cimport flatten, unflatten
 from pyml.tensor cimport Tensor, wrap
 
 
@@ -20,7 +20,7 @@ cdef class Outputs:
         cdef list leaves = []
         cdef Tensor t
         flatten(result, leaves)
-        self.nest = result
+        self.tree = result
         self.arrays, self.by_rows = [], []
         for t in leaves:
             by_rows = t.array.ndim > 0 and t.array.shape[0] == self.batch_size
@@ -66,10 +66,10 @@ cdef class Outputs:
         return None
 
     cdef object all(self, Py_ssize_t steps, Py_ssize_t rows):
-        if self.nest is None or self.arrays is None:
+        if self.tree is None or self.arrays is None:
             return None
         tensors = [wrap(a[:rows] if by_rows else a[:steps]) for a, by_rows in zip(self.arrays, self.by_rows)]
-        return unflatten(self.nest, iter(tensors))
+        return unflatten(self.tree, iter(tensors))
 
 
 cdef ndarray with_room(ndarray array, Py_ssize_t needed, Py_ssize_t most):

@@ -43,7 +43,7 @@ cdef class Slot:
 
 cdef class HostCall:
     cdef object function
-    cdef object nest         # of its arguments
+    cdef object tree         # of its arguments
     cdef list arrays         # of the Tensors among them: on the program's memory
 
 
@@ -119,7 +119,7 @@ cdef class Program:
     cdef list written            # bools: arguments that the step changes
     cdef list inputs             # their numbers as inputs; -1: not used
     cdef bint grad_mode
-    cdef object nest             # of results: the object with Tensors in it
+    cdef object tree             # of results: the object with Tensors in it
     cdef list results
     cdef bint has_outcomes       # numbers of Python are among them
     cdef list gradients

@@ -14,18 +14,18 @@ from numpy cimport ndarray
 from kernel_arguments cimport index_check_args
 
 from pyml._kernels cimport (
-    FOOTPRINT_READ, FOOTPRINT_WRITE, PROGRAM_DONE, PROGRAM_FAULT, PROGRAM_NOT_FINITE, PROGRAM_NO_MEMORY, PYML_FLOAT32,
+    EFFECT_READ, EFFECT_WRITE, PROGRAM_DONE, PROGRAM_FAULT, PROGRAM_NOT_FINITE, PROGRAM_NO_MEMORY, PYML_FLOAT32,
     PYML_FLOAT64, csrc, program_call, program_status,
 )
 from pyml.memory cimport new_array, size_bytes
 from pyml.recording.guards cimport Target, equal_values, same_items
 from pyml.recording.layout cimport copies_of, first_of, layout_of
-from pyml.recording.nest cimport flatten, mapped, unflatten
+from pyml.recording.pytree cimport flatten, mapped, unflatten
 from pyml.recording.trace cimport FROM_BEFORE, FROM_STEP
 from pyml.tensor cimport Tensor, grad_enabled, unwritable, wrap
 
 from pyml.ops.inplace import add_
-from pyml.recording.nest import Outcome
+from pyml.recording.pytree import Outcome
 
 cnp.import_array()
 
@@ -328,7 +328,7 @@ cdef class Program:
         cdef Result r, s
         cdef Gradient g, h
         cdef Updating u, v
-        if self.nest is not other.nest and flatten(self.nest, []) != flatten(other.nest, []):
+        if self.tree is not other.tree and flatten(self.tree, []) != flatten(other.tree, []):
             return "it returns another value of Python", None
         if len(self.results) != len(other.results):
             return "it returns another number of tensors", None
@@ -519,8 +519,8 @@ cdef class Program:
         cdef HostCall call
         cdef list calls = []   # all arguments first: a function may call the step again
         for call in self.host_calls[:count]:
-            nest = unflatten(call.nest, iter([wrap(copy_of(array)) for array in call.arrays]))
-            calls.append((call.function, self.resolved(nest)))
+            tree = unflatten(call.tree, iter([wrap(copy_of(array)) for array in call.arrays]))
+            calls.append((call.function, self.resolved(tree)))
         for function, (args, kwargs) in calls:
             function(*args, **kwargs)
         return 0
@@ -737,9 +737,9 @@ cdef class Program:
                 tensors.append(wrap(copy_of(r.array)) if placed is None else placed)
             else:
                 tensors.append(leaves[r.argument] if r.kind == ARGUMENT else r.tensor)
-        if self.nest is Tensor:
+        if self.tree is Tensor:
             return tensors[0]
-        return unflatten(self.resolved(self.nest) if self.has_outcomes else self.nest, iter(tensors))
+        return unflatten(self.resolved(self.tree) if self.has_outcomes else self.tree, iter(tensors))
 
     # -- what it takes --
 
@@ -754,7 +754,7 @@ cdef class Program:
             if call.is_extra:
                 continue
             traffic.bytes = 0
-            flops = csrc.pyml_footprint(call.kernel, call.dtype, call.args, add_traffic, &traffic)
+            flops = csrc.pyml_effects(call.kernel, call.dtype, call.args, add_traffic, &traffic)
             nanoseconds = call.ns / timed if timed else float("nan")
             rows.append((csrc.pyml_kernel_name(call.kernel).decode(), flops, traffic.bytes, nanoseconds))
         return rows
@@ -826,7 +826,7 @@ cdef tuple where_it_lies(Tensor t):
 cdef object code_of(HostCall call):
     """What a call on the host is, to compare it: its arguments, as far as they are the same in each step."""
     function = getattr(call.function, "__func__", call.function)
-    return getattr(function, "__code__", type(function)), flatten(call.nest, [])
+    return getattr(function, "__code__", type(function)), flatten(call.tree, [])
 
 
 cdef struct Traffic:
@@ -835,7 +835,7 @@ cdef struct Traffic:
 
 cdef void add_traffic(void *context, void **field, ptrdiff_t before, size_t size, int access) noexcept:
     cdef Traffic *traffic = <Traffic *>context
-    traffic.bytes += <double>size * ((access & FOOTPRINT_READ != 0) + (access & FOOTPRINT_WRITE != 0))
+    traffic.bytes += <double>size * ((access & EFFECT_READ != 0) + (access & EFFECT_WRITE != 0))
 
 
 cdef ndarray copy_of(ndarray a):

@@ -18,7 +18,7 @@ from pyml.recorder cimport recorder
 from pyml.recording.assembly cimport complete
 from pyml.recording.audit cimport install
 from pyml.recording.listener cimport Recording
-from pyml.recording.nest cimport flatten, mapped, objects_in, opened, unflatten, with_arrays
+from pyml.recording.pytree cimport flatten, mapped, objects_in, opened, unflatten, with_arrays
 from pyml.recording.program cimport STOPPED, Program, find
 from pyml.recording.refusal cimport no_stand_in, place_of, refusal_of
 from pyml.recording.turns cimport Turns
@@ -27,7 +27,7 @@ from pyml.tensor cimport Tensor, grad_enabled
 
 from pyml.ops.selection import ALL_USES, Selection
 from pyml.recording.formula import refuses_stand_in, worth
-from pyml.recording.nest import SAMPLE, fields_of
+from pyml.recording.pytree import SAMPLE, fields_of
 from pyml.recording.refusal import RecordError
 from pyml.recording.run import run_steps
 from pyml.recording.stats import Stats

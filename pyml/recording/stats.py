@@ -24,7 +24,7 @@ class KernelStats(NamedTuple):
     seconds: float
     """Mean time in one step, of the replays that were timed; NaN before there were any."""
     flops: float
-    """Floating-point operations, as csrc/footprint.h counts them."""
+    """Floating-point operations, as csrc/effects.h counts them."""
     bytes: float
     """Read and written, each array once."""
     of_peak: float

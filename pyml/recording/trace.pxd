@@ -1,5 +1,5 @@
 from pyml._kernels cimport pyml_program
-from pyml.recording.provenance cimport NewMemory
+from pyml.recording.allocations cimport NewMemory
 
 
 cdef enum Source:

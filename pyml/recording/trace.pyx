@@ -10,9 +10,9 @@ import numpy as np
 from libc.stdint cimport int64_t
 
 from pyml._kernels cimport (
-    FIELD_DOUBLE, FIELD_INT, FIELD_POINTER, FOOTPRINT_READ, FOOTPRINT_WRITE, argument_field, csrc,
+    FIELD_DOUBLE, FIELD_INT, FIELD_POINTER, EFFECT_READ, EFFECT_WRITE, argument_field, csrc,
 )
-from pyml.recording.provenance cimport CONSTANT, Piece
+from pyml.recording.allocations cimport CONSTANT, Piece
 
 @cython.final
 cdef class Call:
@@ -38,7 +38,7 @@ cdef class Trace:
         """Adds a call, with its arguments as the program keeps them."""
         cdef Call call = Call()
         self.wires, self.fresh = [], []
-        csrc.pyml_footprint(kernel, dtype, args, see, <void *>self)
+        csrc.pyml_effects(kernel, dtype, args, see, <void *>self)
         call.kernel, call.dtype, call.place = kernel, dtype, place
         call.numbers, call.wires, call.constants = numbers_of(kernel, args), tuple(self.wires), tuple(self.fresh)
         self.calls.append(call)
@@ -84,7 +84,7 @@ cdef class Trace:
     cdef str user_of(self, int kind, size_t which):
         """In words, the last call that writes some memory, or else uses it, and its line; "" if there is none."""
         cdef Call call
-        for asked, does in ((FOOTPRINT_WRITE, "writes"), (FOOTPRINT_READ, "reads")):
+        for asked, does in ((EFFECT_WRITE, "writes"), (EFFECT_READ, "reads")):
             for call in reversed(self.calls):
                 if any([of == kind and each == which and access & asked for of, each, _, _, access in call.wires]):
                     return f", which {call.name()} {does} at {call.place[0]}:{call.place[1]},"
@@ -98,7 +98,7 @@ cdef class Trace:
     cdef bint writes_outside(self, Py_ssize_t begin):
         """Whether calls from `begin` on change memory that is not the step's own."""
         cdef Call call
-        return any([kind != FROM_STEP and access & FOOTPRINT_WRITE
+        return any([kind != FROM_STEP and access & EFFECT_WRITE
                     for call in self.calls[begin:] for kind, _, _, _, access in call.wires])
 
     cdef set written(self, Py_ssize_t begin, Py_ssize_t end):
@@ -106,7 +106,7 @@ cdef class Trace:
         of what was there before (FROM_BEFORE) there is an address."""
         cdef Call call
         return {(kind, which, size) for call in self.calls[begin:end] for kind, which, _, size, access in call.wires
-                if kind != FROM_STEP and access & FOOTPRINT_WRITE}
+                if kind != FROM_STEP and access & EFFECT_WRITE}
 
     cdef Py_ssize_t traffic(self):
         """Bytes that all calls read or write."""

@@ -12,7 +12,7 @@ from numpy cimport ndarray
 from pyml.recording.guards cimport Target, equal_values
 from pyml.recording.listener cimport Recording
 from pyml.recording.program cimport COPIED, Gradient, HostCall, Result, Slot, Stop, Updating
-from pyml.recording.provenance cimport CONSTANT, NUMPY, Piece
+from pyml.recording.allocations cimport CONSTANT, NUMPY, Piece
 from pyml.recording.world cimport randomness
 from pyml.tensor cimport Tensor
 

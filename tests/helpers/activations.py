@@ -1,4 +1,4 @@
-"""A table of all activations: their kernels, modules, derivatives, footprints and recordings are
+"""A table of all activations: their kernels, modules, derivatives, effects and recordings are
 tested from it, and compared with PyTorch's."""
 
 import math

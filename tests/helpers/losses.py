@@ -1,7 +1,7 @@
 """The losses of an input and a target of its shape, one row each: all tests of them use it.
 
 Kernels on every ISA (tests/kernels/test_pair_loss.py), first and second derivatives (tests/ops),
-modules (tests/nn), PyTorch's values (tests/parity), footprints and recordings.
+modules (tests/nn), PyTorch's values (tests/parity), effects and recordings.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ class PairLoss(NamedTuple):
         slope: the derivative by x.
         slope_t: the derivative by t. Default: minus the slope.
         options: what to test, the defaults first; their order is that of alpha and beta. With
-            each, an input between 0.5 and 1 must have a gradient: test_footprint.py looks for it.
+            each, an input between 0.5 and 1 must have a gradient: test_effects.py looks for it.
         refused: (options, message) of those that are out of range.
         signs: targets are 1 or -1, and have no gradient.
         scale: of the rounding errors of each element. Default: its value.

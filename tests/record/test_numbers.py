@@ -759,14 +759,14 @@ def test_what_is_stored_and_never_read_is_right_or_refused(name):
         assert self.last == wanted
 
 
-@pytest.mark.parametrize("form", ["alone", "tuple", "dict", "nest"])
+@pytest.mark.parametrize("form", ["alone", "tuple", "dict", "tree"])
 def test_numbers_are_returned(form):
     self = SimpleNamespace(n=0)
     forms = {
         "alone": lambda y, n: n,
         "tuple": lambda y, n: (y, n, n * 0.5),
         "dict": lambda y, n: {"y": y, "n": n},
-        "nest": lambda y, n: [{"n": (n, -n)}, y],
+        "tree": lambda y, n: [{"n": (n, -n)}, y],
     }
 
     def step(x):

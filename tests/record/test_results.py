@@ -31,8 +31,8 @@ def assert_same_results(function, calls, wrap=pyml.record):
     held = []
     for args in calls:
         wanted, got = [], []
-        wanted_nest, got_nest = nest(function(*args), wanted), nest(step(*args), got)
-        assert got_nest == wanted_nest
+        wanted_tree, got_tree = tree(function(*args), wanted), tree(step(*args), got)
+        assert got_tree == wanted_tree
         for a, b in zip(got, wanted, strict=True):
             assert not a.requires_grad or a.is_leaf
             assert_same_bits(a.array, b.detach().array)
@@ -42,15 +42,15 @@ def assert_same_results(function, calls, wrap=pyml.record):
     return step
 
 
-def nest(value, tensors):
+def tree(value, tensors):
     """The value with its tensors, which are added to a list, replaced by their shape and dtype."""
     if isinstance(value, pyml.Tensor):
         tensors.append(value)
         return value.shape, value.dtype.name
     if isinstance(value, dict):
-        return {name: nest(item, tensors) for name, item in value.items()}
+        return {name: tree(item, tensors) for name, item in value.items()}
     if isinstance(value, (tuple, list)):
-        return type(value).__name__, [nest(item, tensors) for item in value]
+        return type(value).__name__, [tree(item, tensors) for item in value]
     return value
 
 
@@ -63,7 +63,7 @@ RETURNS = {
     "a list": lambda x, layer: [layer(x)],
     "a dict": lambda x, layer: {"y": layer(x), "loss": layer(x).mean()},
     "a named tuple": lambda x, layer: Pair(layer(x).mean(), layer(x)),
-    "a nest": lambda x, layer: {"a": [layer(x), (x + 1, {"b": x.sum()})], "n": 3, "s": "text"},
+    "a tree": lambda x, layer: {"a": [layer(x), (x + 1, {"b": x.sum()})], "n": 3, "s": "text"},
     "numbers of Python": lambda x, layer: (1, 2.5, "text", None, True),
     "an empty tuple": lambda x, layer: (),
     "the same tensor twice": lambda x, layer: (lambda y: (y, y))(layer(x)),

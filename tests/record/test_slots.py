@@ -531,7 +531,7 @@ FORMS = {
     "alone": lambda loss, y: loss.item(),
     "tuple": lambda loss, y: (loss.item(), y),
     "named": lambda loss, y: {"loss": loss.item(), "first": y[0].item()},
-    "nest": lambda loss, y: [{"a": (loss.item(),)}, [y, {"b": y.argmax().item()}], "text", 3],
+    "tree": lambda loss, y: [{"a": (loss.item(),)}, [y, {"b": y.argmax().item()}], "text", 3],
     "twice": lambda loss, y: (lambda n: (n, n))(loss.item()),
     "beside the tensor": lambda loss, y: (loss, loss.item()),
     "a boolean of Python": lambda loss, y: (loss.item(), True, None),

@@ -17,8 +17,8 @@ cdef class NewMemory:
     cdef dict places           # where a piece begins -> which it is
     cdef object handler, before
 
-    cdef int born(self, const void *memory, size_t size, int marks) except -1
-    cdef int died(self, const void *memory) except -1
+    cdef int allocated(self, const void *memory, size_t size, int marks) except -1
+    cdef int freed(self, const void *memory) except -1
     cdef int clear(self) except -1
     cdef Piece *find(self, size_t begin) except? NULL
     cdef int watch_numpy(self) except -1

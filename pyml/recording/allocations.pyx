@@ -44,7 +44,7 @@ cdef class NewMemory:
     def __dealloc__(self):
         free(self.pieces)
 
-    cdef int born(self, const void *memory, size_t size, int marks) except -1:
+    cdef int allocated(self, const void *memory, size_t size, int marks) except -1:
         cdef Piece *larger
         if self.count == self.capacity:
             larger = <Piece *>realloc(self.pieces, (2 * self.capacity + 64) * sizeof(Piece))
@@ -56,7 +56,7 @@ cdef class NewMemory:
         self.count += 1
         return 0
 
-    cdef int died(self, const void *memory) except -1:
+    cdef int freed(self, const void *memory) except -1:
         place = self.places.pop(<size_t>memory, None)
         if place is not None:
             self.count -= 1
@@ -124,14 +124,14 @@ cdef void *listed(void *context, void *memory, size_t size) noexcept:
     """Called with the GIL: NumPy allocates arrays under it."""
     cdef Watch *watch = <Watch *>context
     if memory != NULL and watch.memory != NULL:
-        (<NewMemory>watch.memory).born(memory, size, NUMPY)
+        (<NewMemory>watch.memory).allocated(memory, size, NUMPY)
     return memory
 
 
 cdef void unlisted(void *context, void *memory) noexcept:
     cdef Watch *watch = <Watch *>context
     if memory != NULL and watch.memory != NULL:
-        (<NewMemory>watch.memory).died(memory)
+        (<NewMemory>watch.memory).freed(memory)
 
 
 cdef void *watched_malloc(void *context, size_t size) noexcept:

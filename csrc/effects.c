@@ -1,16 +1,16 @@
-/* The footprint of every kernel, by the struct of its arguments: footprint_of_<struct> tells the pieces, and returns how
+/* The effects of every kernel, by the struct of its arguments: effects_of_<struct> tells the pieces, and returns how
  * many elements the operations are of that kernel_list.h names. */
-#include "footprint.h"
+#include "effects.h"
 #include "dispatch.h"
 
-enum { IN = FOOTPRINT_READ, OUT = FOOTPRINT_WRITE, IN_OUT = IN | OUT };
+enum { IN = EFFECT_READ, OUT = EFFECT_WRITE, IN_OUT = IN | OUT };
 
 /* exp, log, tanh, erf, sin, cos, as kernel_list.h counts them: polynomials of 10 to 15 terms, with what brings the
  * argument into their range */
 enum { MATH = 20 };
 
 typedef struct {
-    footprint_fn fn; /* may be NULL */
+    effects_fn fn; /* may be NULL */
     void *context;
     ptrdiff_t real; /* bytes */
 } visitor;
@@ -29,7 +29,7 @@ static void bytes(const visitor *v, void *field, int access, ptrdiff_t count)
     visit(v, field, 0, count, access);
 }
 
-static void reals(const visitor *v, void *field, int access, ptrdiff_t count)
+static void floats(const visitor *v, void *field, int access, ptrdiff_t count)
 {
     visit(v, field, 0, count * v->real, access);
 }
@@ -63,7 +63,7 @@ static span repeat(span s, ptrdiff_t size, ptrdiff_t stride)
 static void strided(const visitor *v, void *field, int access, span s)
 {
     if (s.count == 0) return;
-    if (access == OUT && s.count < s.end - s.first) access |= FOOTPRINT_PART;
+    if (access == OUT && s.count < s.end - s.first) access |= EFFECT_PART;
     visit(v, field, -s.first * v->real, (s.end - s.first) * v->real, access);
 }
 
@@ -74,7 +74,7 @@ static double product(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k) { return (double)m 
 /* m * n additions, where the operations of an element are a multiplication and an addition */
 static double half_of(ptrdiff_t m, ptrdiff_t n) { return 0.5 * (double)m * (double)n; }
 
-static double footprint_of_gemm_args(const visitor *v, gemm_args *g)
+static double effects_of_gemm_args(const visitor *v, gemm_args *g)
 {
     span c = repeat(repeat(one_element, g->m, g->c_row), g->n, 1);
     span a = repeat(repeat(one_element, g->m, g->a_row), g->k, g->a_col);
@@ -85,188 +85,188 @@ static double footprint_of_gemm_args(const visitor *v, gemm_args *g)
     return product(g->m, g->n, g->k) * (double)g->batch;
 }
 
-static double footprint_of_linear_forward_args(const visitor *v, linear_forward_args *a)
+static double effects_of_linear_forward_args(const visitor *v, linear_forward_args *a)
 {
-    reals(v, &a->y, OUT, a->n * a->o);
-    reals(v, &a->x, IN, a->n * a->k);
-    reals(v, &a->w, IN, a->o * a->k);
-    reals(v, &a->b, IN, a->o);
+    floats(v, &a->y, OUT, a->n * a->o);
+    floats(v, &a->x, IN, a->n * a->k);
+    floats(v, &a->w, IN, a->o * a->k);
+    floats(v, &a->b, IN, a->o);
     return product(a->n, a->o, a->k) + (a->b != NULL ? half_of(a->n, a->o) : 0);
 }
 
-static double footprint_of_linear_backward_args(const visitor *v, linear_backward_args *a)
+static double effects_of_linear_backward_args(const visitor *v, linear_backward_args *a)
 {
-    reals(v, &a->dx, OUT, a->n * a->k);
-    reals(v, &a->dw, OUT, a->o * a->k);
-    reals(v, &a->db, OUT, a->o);
-    reals(v, &a->dy, IN, a->n * a->o);
-    if (a->dw != NULL) reals(v, &a->x, IN, a->n * a->k);
-    if (a->dx != NULL) reals(v, &a->w, IN, a->o * a->k);
+    floats(v, &a->dx, OUT, a->n * a->k);
+    floats(v, &a->dw, OUT, a->o * a->k);
+    floats(v, &a->db, OUT, a->o);
+    floats(v, &a->dy, IN, a->n * a->o);
+    if (a->dw != NULL) floats(v, &a->x, IN, a->n * a->k);
+    if (a->dx != NULL) floats(v, &a->w, IN, a->o * a->k);
     return product(a->n, a->o, a->k) * ((a->dx != NULL) + (a->dw != NULL)) +
            (a->db != NULL ? half_of(a->n, a->o) : 0);
 }
 
 /* ---- activation ------------------------------------------------------------------------------------- */
 
-static double footprint_of_activation_forward_args(const visitor *v, activation_forward_args *a)
+static double effects_of_activation_forward_args(const visitor *v, activation_forward_args *a)
 {
-    reals(v, &a->y, OUT, a->n);
-    reals(v, &a->x, IN, a->n);
+    floats(v, &a->y, OUT, a->n);
+    floats(v, &a->x, IN, a->n);
     return (double)a->n;
 }
 
-static double footprint_of_activation_backward_args(const visitor *v, activation_backward_args *a)
+static double effects_of_activation_backward_args(const visitor *v, activation_backward_args *a)
 {
-    reals(v, &a->dx, OUT, a->n);
-    reals(v, &a->dy, IN, a->n);
-    reals(v, &a->s, IN, a->n);
+    floats(v, &a->dx, OUT, a->n);
+    floats(v, &a->dy, IN, a->n);
+    floats(v, &a->s, IN, a->n);
     return (double)a->n;
 }
 
 /* ---- norm ------------------------------------------------------------------------------------------- */
 
-static double footprint_of_batchnorm_forward_args(const visitor *v, batchnorm_forward_args *a)
+static double effects_of_batchnorm_forward_args(const visitor *v, batchnorm_forward_args *a)
 {
     if (a->n == 0) return 0; /* no statistics are written */
-    reals(v, &a->y, OUT, a->n * a->c);
-    reals(v, &a->mean, OUT, a->c);
-    reals(v, &a->rstd, OUT, a->c);
-    reals(v, &a->running_mean, IN_OUT, a->c);
-    reals(v, &a->running_var, IN_OUT, a->c);
+    floats(v, &a->y, OUT, a->n * a->c);
+    floats(v, &a->mean, OUT, a->c);
+    floats(v, &a->rstd, OUT, a->c);
+    floats(v, &a->running_mean, IN_OUT, a->c);
+    floats(v, &a->running_var, IN_OUT, a->c);
     indices(v, &a->batches_tracked, IN_OUT, 1);
-    reals(v, &a->x, IN, a->n * a->c);
-    reals(v, &a->gamma, IN, a->c);
-    reals(v, &a->beta, IN, a->c);
+    floats(v, &a->x, IN, a->n * a->c);
+    floats(v, &a->gamma, IN, a->c);
+    floats(v, &a->beta, IN, a->c);
     return (double)a->n * (double)a->c;
 }
 
-static double footprint_of_batchnorm_backward_args(const visitor *v, batchnorm_backward_args *a)
+static double effects_of_batchnorm_backward_args(const visitor *v, batchnorm_backward_args *a)
 {
-    reals(v, &a->dx, OUT, a->n * a->c);
-    reals(v, &a->dgamma, OUT, a->c);
-    reals(v, &a->dbeta, OUT, a->c);
-    reals(v, &a->dy, IN, a->n * a->c);
-    reals(v, &a->x, IN, a->n * a->c);
-    reals(v, &a->mean, IN, a->c);
-    reals(v, &a->rstd, IN, a->c);
-    reals(v, &a->gamma, IN, a->c);
+    floats(v, &a->dx, OUT, a->n * a->c);
+    floats(v, &a->dgamma, OUT, a->c);
+    floats(v, &a->dbeta, OUT, a->c);
+    floats(v, &a->dy, IN, a->n * a->c);
+    floats(v, &a->x, IN, a->n * a->c);
+    floats(v, &a->mean, IN, a->c);
+    floats(v, &a->rstd, IN, a->c);
+    floats(v, &a->gamma, IN, a->c);
     return (double)a->n * (double)a->c;
 }
 
-static double footprint_of_batchnorm_inference_args(const visitor *v, batchnorm_inference_args *a)
+static double effects_of_batchnorm_inference_args(const visitor *v, batchnorm_inference_args *a)
 {
-    reals(v, &a->y, OUT, a->n * a->c);
-    reals(v, &a->x, IN, a->n * a->c);
-    reals(v, &a->mean, IN, a->c);
-    reals(v, &a->var, IN, a->c);
-    reals(v, &a->gamma, IN, a->c);
-    reals(v, &a->beta, IN, a->c);
+    floats(v, &a->y, OUT, a->n * a->c);
+    floats(v, &a->x, IN, a->n * a->c);
+    floats(v, &a->mean, IN, a->c);
+    floats(v, &a->var, IN, a->c);
+    floats(v, &a->gamma, IN, a->c);
+    floats(v, &a->beta, IN, a->c);
     return (double)a->n * (double)a->c;
 }
 
-static double footprint_of_batchnorm_inference_backward_args(const visitor *v,
+static double effects_of_batchnorm_inference_backward_args(const visitor *v,
                                                              batchnorm_inference_backward_args *a)
 {
-    reals(v, &a->dx, OUT, a->n * a->c);
-    reals(v, &a->dgamma, OUT, a->c);
-    reals(v, &a->dbeta, OUT, a->c);
-    reals(v, &a->dy, IN, a->n * a->c);
-    reals(v, &a->x, IN, a->n * a->c);
-    reals(v, &a->mean, IN, a->c);
-    reals(v, &a->var, IN, a->c);
-    reals(v, &a->gamma, IN, a->c);
+    floats(v, &a->dx, OUT, a->n * a->c);
+    floats(v, &a->dgamma, OUT, a->c);
+    floats(v, &a->dbeta, OUT, a->c);
+    floats(v, &a->dy, IN, a->n * a->c);
+    floats(v, &a->x, IN, a->n * a->c);
+    floats(v, &a->mean, IN, a->c);
+    floats(v, &a->var, IN, a->c);
+    floats(v, &a->gamma, IN, a->c);
     return (double)a->n * (double)a->c;
 }
 
 /* ---- softmax, losses -------------------------------------------------------------------------------- */
 
-static double footprint_of_softmax_forward_args(const visitor *v, softmax_forward_args *a)
+static double effects_of_softmax_forward_args(const visitor *v, softmax_forward_args *a)
 {
-    reals(v, &a->y, OUT, a->n * a->c);
-    reals(v, &a->x, IN, a->n * a->c);
+    floats(v, &a->y, OUT, a->n * a->c);
+    floats(v, &a->x, IN, a->n * a->c);
     return (double)a->n * (double)a->c;
 }
 
-static double footprint_of_softmax_backward_args(const visitor *v, softmax_backward_args *a)
+static double effects_of_softmax_backward_args(const visitor *v, softmax_backward_args *a)
 {
-    reals(v, &a->dx, OUT, a->n * a->c);
-    reals(v, &a->dy, IN, a->n * a->c);
-    reals(v, &a->y, IN, a->n * a->c);
+    floats(v, &a->dx, OUT, a->n * a->c);
+    floats(v, &a->dy, IN, a->n * a->c);
+    floats(v, &a->y, IN, a->n * a->c);
     return (double)a->n * (double)a->c;
 }
 
 /* numbers that a loss of n terms has */
 static ptrdiff_t losses(ptrdiff_t n, int reduction) { return reduction == REDUCTION_NONE ? n : 1; }
 
-static double footprint_of_cross_entropy_forward_args(const visitor *v, cross_entropy_forward_args *a)
+static double effects_of_cross_entropy_forward_args(const visitor *v, cross_entropy_forward_args *a)
 {
-    reals(v, &a->loss, OUT, losses(a->n, a->reduction));
-    reals(v, &a->softmax, OUT, a->n * a->c);
-    reals(v, &a->total_weight, OUT, 1);
-    reals(v, &a->x, IN, a->n * a->c);
+    floats(v, &a->loss, OUT, losses(a->n, a->reduction));
+    floats(v, &a->softmax, OUT, a->n * a->c);
+    floats(v, &a->total_weight, OUT, 1);
+    floats(v, &a->x, IN, a->n * a->c);
     indices(v, &a->index, IN, a->n);
-    if (a->index == NULL) reals(v, &a->prob, IN, a->n * a->c);
-    reals(v, &a->weight, IN, a->c);
+    if (a->index == NULL) floats(v, &a->prob, IN, a->n * a->c);
+    floats(v, &a->weight, IN, a->c);
     return (double)a->n * (double)a->c;
 }
 
-static double footprint_of_cross_entropy_backward_args(const visitor *v, cross_entropy_backward_args *a)
+static double effects_of_cross_entropy_backward_args(const visitor *v, cross_entropy_backward_args *a)
 {
-    reals(v, &a->dx, OUT, a->n * a->c);
-    reals(v, &a->dloss, IN, losses(a->n, a->reduction));
-    reals(v, &a->softmax, IN, a->n * a->c);
-    if (a->reduction == REDUCTION_MEAN) reals(v, &a->total_weight, IN, 1);
+    floats(v, &a->dx, OUT, a->n * a->c);
+    floats(v, &a->dloss, IN, losses(a->n, a->reduction));
+    floats(v, &a->softmax, IN, a->n * a->c);
+    if (a->reduction == REDUCTION_MEAN) floats(v, &a->total_weight, IN, 1);
     indices(v, &a->index, IN, a->n);
-    if (a->index == NULL) reals(v, &a->prob, IN, a->n * a->c);
-    reals(v, &a->weight, IN, a->c);
+    if (a->index == NULL) floats(v, &a->prob, IN, a->n * a->c);
+    floats(v, &a->weight, IN, a->c);
     return (double)a->n * (double)a->c;
 }
 
-static double footprint_of_pair_loss_forward_args(const visitor *v, pair_loss_forward_args *a)
+static double effects_of_pair_loss_forward_args(const visitor *v, pair_loss_forward_args *a)
 {
-    reals(v, &a->loss, OUT, losses(a->n, a->reduction));
-    reals(v, &a->x, IN, a->n);
-    reals(v, &a->t, IN, a->n);
+    floats(v, &a->loss, OUT, losses(a->n, a->reduction));
+    floats(v, &a->x, IN, a->n);
+    floats(v, &a->t, IN, a->n);
     return (double)a->n;
 }
 
-static double footprint_of_pair_loss_backward_args(const visitor *v, pair_loss_backward_args *a)
+static double effects_of_pair_loss_backward_args(const visitor *v, pair_loss_backward_args *a)
 {
-    reals(v, &a->dx, OUT, a->n);
-    reals(v, &a->dt, OUT, a->n);
-    reals(v, &a->dloss, IN, losses(a->n, a->reduction));
-    reals(v, &a->x, IN, a->n);
-    reals(v, &a->t, IN, a->n);
+    floats(v, &a->dx, OUT, a->n);
+    floats(v, &a->dt, OUT, a->n);
+    floats(v, &a->dloss, IN, losses(a->n, a->reduction));
+    floats(v, &a->x, IN, a->n);
+    floats(v, &a->t, IN, a->n);
     return (double)a->n;
 }
 
 /* ---- random, dropout: what the generator does is in integers ------------------------------------------ */
 
-static double footprint_of_dropout_forward_args(const visitor *v, dropout_forward_args *a)
+static double effects_of_dropout_forward_args(const visitor *v, dropout_forward_args *a)
 {
-    reals(v, &a->y, OUT, a->n);
+    floats(v, &a->y, OUT, a->n);
     generator_state(v, &a->used, OUT);
     generator_state(v, &a->state, IN_OUT);
-    reals(v, &a->x, IN, a->n);
+    floats(v, &a->x, IN, a->n);
     return (double)a->n;
 }
 
-static double footprint_of_dropout_backward_args(const visitor *v, dropout_backward_args *a)
+static double effects_of_dropout_backward_args(const visitor *v, dropout_backward_args *a)
 {
-    reals(v, &a->dx, OUT, a->n);
-    reals(v, &a->dy, IN, a->n);
+    floats(v, &a->dx, OUT, a->n);
+    floats(v, &a->dy, IN, a->n);
     generator_state(v, &a->used, IN);
     return (double)a->n;
 }
 
-static double footprint_of_random_args(const visitor *v, random_args *a)
+static double effects_of_random_args(const visitor *v, random_args *a)
 {
-    reals(v, &a->y, OUT, a->n);
+    floats(v, &a->y, OUT, a->n);
     generator_state(v, &a->state, IN_OUT);
     return (double)a->n;
 }
 
-static double footprint_of_random_permutation_args(const visitor *v, random_permutation_args *a)
+static double effects_of_random_permutation_args(const visitor *v, random_permutation_args *a)
 {
     indices(v, &a->index, OUT, a->n);
     generator_state(v, &a->state, IN_OUT);
@@ -283,9 +283,9 @@ static double segments(const visitor *v, const optim_segment *first, ptrdiff_t c
     double elements = 0;
     for (ptrdiff_t i = 0; i < count; i++) {
         optim_segment *s = (optim_segment *)first + i;
-        reals(v, &s->w, w, s->n);
-        reals(v, &s->g, g, s->n);
-        for (int k = 0; k < arrays; k++) reals(v, &s->arrays[k], IN_OUT, s->n);
+        floats(v, &s->w, w, s->n);
+        floats(v, &s->g, g, s->n);
+        for (int k = 0; k < arrays; k++) floats(v, &s->arrays[k], IN_OUT, s->n);
         for (int k = 0; k < numbers; k++) bytes(v, &s->numbers[k], IN_OUT, sizeof *s->numbers[k]);
         elements += (double)s->n;
     }
@@ -293,53 +293,53 @@ static double segments(const visitor *v, const optim_segment *first, ptrdiff_t c
 }
 
 /* There is a step count also where the state has no numbers. */
-static double footprint_of_update(const visitor *v, optim_args *a, int arrays, int numbers)
+static double effects_of_update(const visitor *v, optim_args *a, int arrays, int numbers)
 {
     bytes(v, &a->options, IN, a->options_size);
     return segments(v, a->segments, a->count, IN_OUT, IN, arrays,
                     numbers > OPTIM_STEP ? numbers : OPTIM_STEP + 1);
 }
 
-static double footprint_of_grad_norm_args(const visitor *v, grad_norm_args *a)
+static double effects_of_grad_norm_args(const visitor *v, grad_norm_args *a)
 {
-    reals(v, &a->norm, OUT, 1);
-    reals(v, &a->coef, OUT, 1);
+    floats(v, &a->norm, OUT, 1);
+    floats(v, &a->coef, OUT, 1);
     return segments(v, a->segments, a->count, 0, IN, 0, 0);
 }
 
-static double footprint_of_scale_segments_args(const visitor *v, scale_segments_args *a)
+static double effects_of_scale_segments_args(const visitor *v, scale_segments_args *a)
 {
-    reals(v, &a->coef, IN, 1);
+    floats(v, &a->coef, IN, 1);
     return segments(v, a->segments, a->count, IN_OUT, 0, 0, 0);
 }
 
 /* ---- elementwise ------------------------------------------------------------------------------------ */
 
-static double footprint_of_binary_args(const visitor *v, binary_args *a)
+static double effects_of_binary_args(const visitor *v, binary_args *a)
 {
-    reals(v, &a->y, OUT, a->rows * a->cols);
+    floats(v, &a->y, OUT, a->rows * a->cols);
     strided(v, &a->a, IN, repeat(repeat(one_element, a->rows, a->a_row), a->cols, a->a_col));
     strided(v, &a->b, IN, repeat(repeat(one_element, a->rows, a->b_row), a->cols, a->b_col));
     return (double)a->rows * (double)a->cols;
 }
 
-static double footprint_of_unary_args(const visitor *v, unary_args *a)
+static double effects_of_unary_args(const visitor *v, unary_args *a)
 {
-    reals(v, &a->y, OUT, a->n);
-    reals(v, &a->x, IN, a->n);
+    floats(v, &a->y, OUT, a->n);
+    floats(v, &a->x, IN, a->n);
     return (double)a->n;
 }
 
-static double footprint_of_where_args(const visitor *v, where_args *a)
+static double effects_of_where_args(const visitor *v, where_args *a)
 {
-    reals(v, &a->y, OUT, a->n);
+    floats(v, &a->y, OUT, a->n);
     bytes(v, &a->condition, IN, a->n);
-    reals(v, &a->a, IN, a->n);
-    reals(v, &a->b, IN, a->n);
+    floats(v, &a->a, IN, a->n);
+    floats(v, &a->b, IN, a->n);
     return (double)a->n;
 }
 
-static double footprint_of_compare_args(const visitor *v, compare_args *a)
+static double effects_of_compare_args(const visitor *v, compare_args *a)
 {
     bytes(v, &a->y, OUT, a->rows * a->cols);
     strided(v, &a->a, IN, repeat(repeat(one_element, a->rows, a->a_row), a->cols, a->a_col));
@@ -347,7 +347,7 @@ static double footprint_of_compare_args(const visitor *v, compare_args *a)
     return (double)a->rows * (double)a->cols;
 }
 
-static double footprint_of_logical_args(const visitor *v, logical_args *a)
+static double effects_of_logical_args(const visitor *v, logical_args *a)
 {
     bytes(v, &a->y, OUT, a->n);
     bytes(v, &a->a, IN, a->n);
@@ -357,13 +357,13 @@ static double footprint_of_logical_args(const visitor *v, logical_args *a)
 
 /* ---- move ------------------------------------------------------------------------------------------- */
 
-static double footprint_of_fill_args(const visitor *v, fill_args *a)
+static double effects_of_fill_args(const visitor *v, fill_args *a)
 {
-    reals(v, &a->y, OUT, a->n);
+    floats(v, &a->y, OUT, a->n);
     return (double)a->n;
 }
 
-static double footprint_of_copy_args(const visitor *v, copy_args *a)
+static double effects_of_copy_args(const visitor *v, copy_args *a)
 {
     const visitor items = {v->fn, v->context, a->item_bytes};
     span x = one_element, y = one_element;
@@ -376,7 +376,7 @@ static double footprint_of_copy_args(const visitor *v, copy_args *a)
     return (double)y.count;
 }
 
-static double footprint_of_cast_args(const visitor *v, cast_args *a)
+static double effects_of_cast_args(const visitor *v, cast_args *a)
 {
     static const ptrdiff_t size[ELEMENT_COUNT] = {
         [ELEMENT_BOOL] = 1,  [ELEMENT_UINT8] = 1, [ELEMENT_INT8] = 1,    [ELEMENT_INT16] = 2,
@@ -388,25 +388,25 @@ static double footprint_of_cast_args(const visitor *v, cast_args *a)
 
 /* ---- reduce ----------------------------------------------------------------------------------------- */
 
-static double footprint_of_sum_args(const visitor *v, sum_args *a)
+static double effects_of_sum_args(const visitor *v, sum_args *a)
 {
-    reals(v, &a->y, OUT, a->outer * a->inner);
-    reals(v, &a->x, IN, a->outer * a->n * a->inner);
+    floats(v, &a->y, OUT, a->outer * a->inner);
+    floats(v, &a->x, IN, a->outer * a->n * a->inner);
     indices(v, &a->count, IN, 1);
     return (double)a->outer * (double)a->n * (double)a->inner;
 }
 
-static double footprint_of_extremum_args(const visitor *v, extremum_args *a)
+static double effects_of_extremum_args(const visitor *v, extremum_args *a)
 {
-    reals(v, &a->y, OUT, a->outer * a->inner);
+    floats(v, &a->y, OUT, a->outer * a->inner);
     indices(v, &a->index, OUT, a->outer * a->inner);
-    reals(v, &a->x, IN, a->outer * a->n * a->inner);
+    floats(v, &a->x, IN, a->outer * a->n * a->inner);
     return (double)a->outer * (double)a->n * (double)a->inner;
 }
 
 /* ---- gather ----------------------------------------------------------------------------------------- */
 
-static double footprint_of_gather_args(const visitor *v, gather_args *a)
+static double effects_of_gather_args(const visitor *v, gather_args *a)
 {
     bytes(v, &a->y, OUT, a->n * a->row_bytes);
     if (a->n > 0) bytes(v, &a->x, IN, a->row_bytes);
@@ -414,15 +414,15 @@ static double footprint_of_gather_args(const visitor *v, gather_args *a)
     return (double)a->n;
 }
 
-static double footprint_of_gather_backward_args(const visitor *v, gather_backward_args *a)
+static double effects_of_gather_backward_args(const visitor *v, gather_backward_args *a)
 {
-    reals(v, &a->dx, OUT, a->rows * a->c);
-    reals(v, &a->dy, IN, a->n * a->c);
+    floats(v, &a->dx, OUT, a->rows * a->c);
+    floats(v, &a->dy, IN, a->n * a->c);
     indices(v, &a->index, IN, a->n);
     return (double)a->n * (double)a->c;
 }
 
-static double footprint_of_mask_args(const visitor *v, mask_args *a)
+static double effects_of_mask_args(const visitor *v, mask_args *a)
 {
     bytes(v, &a->y, OUT, a->n * a->row_bytes);
     indices(v, &a->count, OUT, 1);
@@ -431,7 +431,7 @@ static double footprint_of_mask_args(const visitor *v, mask_args *a)
     return (double)a->n;
 }
 
-static double footprint_of_index_check_args(const visitor *v, index_check_args *a)
+static double effects_of_index_check_args(const visitor *v, index_check_args *a)
 {
     indices(v, &a->y, OUT, a->n);
     indices(v, &a->fault, OUT, 1);
@@ -439,7 +439,7 @@ static double footprint_of_index_check_args(const visitor *v, index_check_args *
     return (double)a->n;
 }
 
-static double footprint_of_gather_along_args(const visitor *v, gather_along_args *a)
+static double effects_of_gather_along_args(const visitor *v, gather_along_args *a)
 {
     bytes(v, &a->y, OUT, a->outer * a->m * a->inner * a->item_bytes);
     bytes(v, &a->x, IN, a->outer * a->n * a->inner * a->item_bytes);
@@ -447,10 +447,10 @@ static double footprint_of_gather_along_args(const visitor *v, gather_along_args
     return (double)a->outer * (double)a->m * (double)a->inner;
 }
 
-static double footprint_of_scatter_add_args(const visitor *v, scatter_add_args *a)
+static double effects_of_scatter_add_args(const visitor *v, scatter_add_args *a)
 {
-    reals(v, &a->dx, IN_OUT, a->outer * a->n * a->inner);
-    reals(v, &a->dy, IN, a->outer * a->m * a->inner);
+    floats(v, &a->dx, IN_OUT, a->outer * a->n * a->inner);
+    floats(v, &a->dy, IN, a->outer * a->m * a->inner);
     indices(v, &a->index, IN, a->outer * a->m * a->inner);
     return (double)a->outer * (double)a->m * (double)a->inner;
 }
@@ -459,64 +459,64 @@ static double footprint_of_scatter_add_args(const visitor *v, scatter_add_args *
 
 static void number(const visitor *v, void *field) { visit(v, field, 0, sizeof(double), OUT); }
 
-static double footprint_of_vector_norm_args(const visitor *v, vector_norm_args *a)
+static double effects_of_vector_norm_args(const visitor *v, vector_norm_args *a)
 {
     number(v, &a->y);
-    reals(v, &a->x, IN, a->n);
+    floats(v, &a->x, IN, a->n);
     return (double)a->n;
 }
 
-static double footprint_of_relative_change_args(const visitor *v, relative_change_args *a)
+static double effects_of_relative_change_args(const visitor *v, relative_change_args *a)
 {
     number(v, &a->y);
-    reals(v, &a->x, IN, a->n);
-    reals(v, &a->before, IN, a->n);
+    floats(v, &a->x, IN, a->n);
+    floats(v, &a->before, IN, a->n);
     return (double)a->n;
 }
 
-static double footprint_of_dead_share_args(const visitor *v, dead_share_args *a)
+static double effects_of_dead_share_args(const visitor *v, dead_share_args *a)
 {
     number(v, &a->y);
-    reals(v, &a->x, IN, a->n * a->c);
+    floats(v, &a->x, IN, a->n * a->c);
     return (double)a->n * (double)a->c;
 }
 
-static double footprint_of_outside_share_args(const visitor *v, outside_share_args *a)
+static double effects_of_outside_share_args(const visitor *v, outside_share_args *a)
 {
     number(v, &a->y);
-    reals(v, &a->x, IN, a->n);
+    floats(v, &a->x, IN, a->n);
     return (double)a->n;
 }
 
-static double footprint_of_batchnorm_drift_args(const visitor *v, batchnorm_drift_args *a)
+static double effects_of_batchnorm_drift_args(const visitor *v, batchnorm_drift_args *a)
 {
     number(v, &a->y);
-    reals(v, &a->mean, IN, a->c);
-    reals(v, &a->rstd, IN, a->c);
-    reals(v, &a->running_mean, IN, a->c);
+    floats(v, &a->mean, IN, a->c);
+    floats(v, &a->rstd, IN, a->c);
+    floats(v, &a->running_mean, IN, a->c);
     return (double)a->c;
 }
 
 /* Its operations depend on the length of the ISA's vector: the caller knows them. */
-static double footprint_of_multiply_adds_args(const visitor *v, multiply_adds_args *a)
+static double effects_of_multiply_adds_args(const visitor *v, multiply_adds_args *a)
 {
-    reals(v, &a->y, IN_OUT, 1);
+    floats(v, &a->y, IN_OUT, 1);
     return (double)a->rounds;
 }
 
 /* ---- every kernel ----------------------------------------------------------------------------------- */
 
-double pyml_footprint(int kernel, pyml_dtype dtype, void *args, footprint_fn fn, void *context)
+double pyml_effects(int kernel, pyml_dtype dtype, void *args, effects_fn fn, void *context)
 {
     const ptrdiff_t real = dtype == PYML_FLOAT32 ? (ptrdiff_t)sizeof(float) : (ptrdiff_t)sizeof(double);
     const visitor *v = &(visitor){fn, context, real};
     switch ((pyml_kernel)kernel) {
 #define X(name, arguments, operations) \
     case KERNEL_##name:                \
-        return (operations) * footprint_of_##arguments(v, args);
+        return (operations) * effects_of_##arguments(v, args);
 #define OPTIMIZER(name, arrays, numbers, operations) \
     case KERNEL_##name:                              \
-        return (operations) * footprint_of_update(v, args, arrays, numbers);
+        return (operations) * effects_of_update(v, args, arrays, numbers);
 #include "kernel_list.h"
 #undef X
     case KERNEL_COUNT:

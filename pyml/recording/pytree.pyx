@@ -127,7 +127,7 @@ cdef object flatten(object value, list leaves, int depth=0, bint arrays=False):
 
 
 cdef object unflatten(object value, iterator):
-    """The same nest with other Tensors."""
+    """The same tree with other Tensors."""
     if isinstance(value, Tensor):
         return next(iterator)
     kind = type(value)
@@ -143,7 +143,7 @@ cdef object unflatten(object value, iterator):
 
 
 cdef object mapped(object value, function, int depth=0):
-    """The same nest, with function(leaf) in place of what is no tuple, list or dict. A key that stands for a number, which
+    """The same tree, with function(leaf) in place of what is no tuple, list or dict. A key that stands for a number, which
     Python has looked at by then, is the number."""
     kind = type(value)
     if depth > DEEPEST:
@@ -161,7 +161,7 @@ cdef object mapped(object value, function, int depth=0):
 
 
 cdef object opened(object value, taken, int depth=0):
-    """The same nest, with Fields in place of the objects of dataclasses and the like for which taken(object) is true."""
+    """The same tree, with Fields in place of the objects of dataclasses and the like for which taken(object) is true."""
     kind = type(value)
     if depth > DEEPEST:
         raise ValueError(TOO_DEEP)

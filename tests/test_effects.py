@@ -1,4 +1,4 @@
-"""What csrc/footprint.c says of a call, against what the call does to memory.
+"""What csrc/effects.c says of a call, against what the call does to memory.
 
 All arrays of a call lie in one memory, with gaps around them. The call runs from several contents
 of it, which shows what is written, what is written whole, and what has a part in the results.
@@ -54,7 +54,7 @@ class Case(NamedTuple):
         struct: the name of the type of its arguments.
         arguments: field -> Array, the name of another field whose memory it has too, number, list
             of numbers or, for segments, list of dicts.
-        left_out: pointers that are set, and no part of the footprint.
+        left_out: pointers that are set, and not among the effects.
         idle: pieces whose values make no difference in this case.
     """
 
@@ -446,7 +446,7 @@ for reduction in (NONE, MEAN, SUM):
 
 
 class Piece(NamedTuple):
-    """A piece of a footprint: its bytes in the call's memory, and the address of its pointer."""
+    """A piece of a call's effects: its bytes in the call's memory, and the address of its pointer."""
 
     name: str
     bytes: slice
@@ -516,9 +516,9 @@ class Call:
         same = self.case.arguments.get(field)
         return self.arrays[same if isinstance(same, str) else field]
 
-    def footprint(self):
+    def effects(self):
         """Operations and pieces."""
-        operations, told = _kernels.footprint(
+        operations, told = _kernels.effects(
             KERNEL[self.case.kernel], self.dtype.name, ctypes.addressof(self.args)
         )
         pieces = []
@@ -539,7 +539,7 @@ def pointer(address):
 
 
 def check(call):
-    _, pieces = call.footprint()
+    _, pieces = call.effects()
     assert_pieces_are_the_arrays(call, pieces)
     read, written = np.zeros((2, call.size), bool)
     for piece in pieces:
@@ -606,7 +606,7 @@ def assert_it_moves(call, pieces, after):
 
 
 @pytest.mark.parametrize("kernel", KERNEL)
-def test_footprint(kernel, dtype):
+def test_effects(kernel, dtype):
     cases = [case for case in CASES if case.kernel == kernel]
     assert cases, "a kernel without a case here"
     for case in cases:
@@ -615,7 +615,7 @@ def test_footprint(kernel, dtype):
 
 
 def operations(case):
-    return Call(case, np.dtype(np.float32)).footprint()[0]
+    return Call(case, np.dtype(np.float32)).effects()[0]
 
 
 @pytest.mark.parametrize("kernel", KERNEL)
