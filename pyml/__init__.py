@@ -11,6 +11,7 @@ from math import e, inf, nan, pi
 import numpy as np
 
 from pyml.config import __version__, get_num_threads, set_num_threads, show_config
+from pyml.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from pyml.ops.arrays import checked_tensor as _checked_tensor
 from pyml.ops.names import PYML as _PYML
 from pyml.ops.names import operations as _operations
@@ -24,7 +25,7 @@ from pyml.random import (
     set_rng_state,
 )
 from pyml.recording import RecordError, host, record
-from pyml.tensor import Tensor, enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from pyml.tensor import Tensor
 
 float32 = float = np.dtype(np.float32)
 float64 = double = np.dtype(np.float64)

@@ -2,16 +2,10 @@
 
 import numpy as np
 
+from pyml.backward import run_backward
+from pyml.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from pyml.ops import zeros_like
-from pyml.tensor import (
-    Node,
-    Tensor,
-    enable_grad,
-    is_grad_enabled,
-    no_grad,
-    run_backward,
-    set_grad_enabled,
-)
+from pyml.tensor import Node, Tensor
 
 __all__ = [
     "GradcheckError",

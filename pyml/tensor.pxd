@@ -1,5 +1,7 @@
 from numpy cimport ndarray
 
+from pyml.grad_mode cimport grad_enabled
+
 
 cdef class Version:
     cdef unsigned long n
@@ -46,11 +48,21 @@ cdef class Node:
     cdef int check_called(self, Tensor dy) except -1
 
 
+cdef object ops   # the operations behind Tensor's operators: pyml.ops, which is built on this module
+
 cdef Tensor wrap(ndarray array)            # a new Tensor on `array`, outside any graph
 cdef Tensor view_of(Tensor base, ndarray array)
 cdef Tensor alias_of(Tensor base, ndarray array)
-cdef bint tracks(Tensor t)                 # does a result of t need a Node now?
-cdef bint grad_enabled()
 # Call before writing into t.array; `tracked`: is the change itself recorded? Raises where autograd forbids it.
 cdef void will_change(Tensor t, bint tracked) except *
 cpdef str unwritable(ndarray a)
+
+# An edge is a Node or a leaf Tensor, as in Node.inputs.
+cdef bint takes(object edge, Tensor grad) except -1
+cdef int refuse_gradient(str who, object grad, object edge) except -1
+cdef int check_accumulates(Tensor leaf, Tensor grad) except -1
+
+
+cdef inline bint tracks(Tensor t):
+    """Does a result of t need a Node now? Every operation asks: most answers need no call."""
+    return t._requires_grad and grad_enabled()

@@ -1,9 +1,8 @@
-"""Tensor, the tape, and backward.
+"""Tensor and Node.
 
 A Tensor is a NumPy array that may know what computed it: a Node. A Node has an edge to what computed each of its
 inputs and keeps what its derivative needs. Nodes are numbered as they are made, so an input's number is always
-smaller than that of its consumers, and walking them from the largest number down is a topological order:
-`run_backward` is that walk. It keeps its own queue, so a chain of any length takes no stack.
+smaller than that of its consumers.
 """
 from operator import index
 
@@ -15,13 +14,13 @@ from cpython.ref cimport Py_INCREF, PyObject
 from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
 from numpy cimport ndarray
 
-from pyml.memory cimport new_number, owns_memory
 from pyml.recorder cimport Recorder, note_altered, recorder
+
+from pyml.hooks import HookHandle
 
 cnp.import_array()
 
 cdef extern from "Python.h":
-    Py_ssize_t Py_REFCNT(PyObject *)   # not of `object`: for an attribute, Cython would count its own reference
     ctypedef struct PyTypeObject:
         PyObject *tp_dict
         PyTypeObject *tp_base
@@ -36,97 +35,7 @@ cdef extern from "numpy/arrayobject.h":
     # An array object of its own on the memory of `a`: whoever has `a` may give it another shape or dtype.
     ndarray own_object "pyml_own_object"(ndarray a)
 
-cdef extern from *:
-    """
-    static _Thread_local int pyml_grad_enabled = 1;
-    """
-    int pyml_grad_enabled
-
-cdef object ops = None   # the operations behind Tensor's operators, given by pyml.ops when it is imported
-
-
-# ---- grad mode ------------------------------------------------------------------------------------------------
-
-
-cdef bint grad_enabled():
-    return pyml_grad_enabled
-
-
-def is_grad_enabled():
-    """True if operations are recorded for backward on this thread."""
-    return bool(pyml_grad_enabled)
-
-
-cdef class set_grad_enabled:
-    """Context manager, decorator and plain call: turns the recording of operations on or off on this thread.
-
-    Args:
-        mode: True to record, False not to.
-    """
-    cdef bint before
-
-    def __init__(self, bint mode):
-        global pyml_grad_enabled
-        self.before = pyml_grad_enabled
-        pyml_grad_enabled = mode
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        global pyml_grad_enabled
-        pyml_grad_enabled = self.before
-
-
-class _GradMode:
-    """What no_grad and enable_grad share: a context manager that nests, and a decorator."""
-
-    _mode: bool
-
-    def __new__(cls, function=None):
-        self = super().__new__(cls)
-        return self if function is None else self(function)
-
-    def __init__(self, function=None):
-        self._before = []
-
-    def __enter__(self):
-        global pyml_grad_enabled
-        self._before.append(bool(pyml_grad_enabled))
-        pyml_grad_enabled = self._mode
-
-    def __exit__(self, *exc):
-        global pyml_grad_enabled
-        pyml_grad_enabled = self._before.pop()
-
-    def __call__(self, function):
-        import functools
-
-        @functools.wraps(function)
-        def wrapped(*args, **kwargs):
-            with type(self)():
-                return function(*args, **kwargs)
-
-        return wrapped
-
-
-class no_grad(_GradMode):
-    """Context manager and decorator: operations inside are not recorded, so they cost no memory for backward.
-
-    Example:
-        >>> x = pyml.ones(2, requires_grad=True)
-        >>> with pyml.no_grad():
-        ...     (x * 2).requires_grad
-        False
-    """
-
-    _mode = False
-
-
-class enable_grad(_GradMode):
-    """Context manager and decorator: operations inside are recorded, also within no_grad."""
-
-    _mode = True
+cdef object ops = None
 
 
 # ---- Tensor ---------------------------------------------------------------------------------------------------
@@ -178,10 +87,6 @@ cdef int reads(str what) except -1:
     """Call before values of a tensor are given to Python: a recorded step cannot give them anew."""
     cdef Recorder r = recorder()
     return 0 if r is None else r.refuse(what)
-
-
-cdef bint tracks(Tensor t):
-    return pyml_grad_enabled and t._requires_grad
 
 
 cdef void will_change(Tensor t, bint tracked) except *:
@@ -584,22 +489,6 @@ cdef class Tensor:
 
     # -- autograd --
 
-    def backward(self, gradient=None, retain_graph=None, create_graph=False, inputs=None):
-        """Adds the gradient of this tensor to the .grad of every leaf that it was computed from.
-
-        Args:
-            gradient: the gradient of the final result by this tensor, of its shape; may be left out for a scalar.
-            retain_graph: keep what the nodes saved, so that backward can run again. Default: create_graph.
-            create_graph: record the gradient computation itself, for second derivatives.
-            inputs: leaves to accumulate into; the others are left alone. Default: all.
-
-        Raises:
-            RuntimeError: if nothing requires grad; if a scalar is needed; if the graph was freed by an
-                earlier backward; if a value that is needed was changed in place.
-        """
-        run_backward((self,), (gradient,), create_graph if retain_graph is None else retain_graph, create_graph,
-                     None if inputs is None else ((inputs,) if isinstance(inputs, Tensor) else tuple(inputs)), True)
-
     def retain_grad(self):
         """Makes backward leave .grad on this tensor even if it is not a leaf."""
         if not self._requires_grad:
@@ -802,24 +691,6 @@ def _rebuild(cls, array, requires_grad, grad):
     return t
 
 
-class HookHandle:
-    """Takes a hook away again; as a context manager, at the end of the block."""
-
-    def __init__(self, hooks, hook):
-        self._hooks, self._hook = hooks, hook
-
-    def remove(self):
-        """Removes the hook; a second call does nothing."""
-        self._hooks[:] = [h for h in self._hooks if h is not self._hook]
-        note_altered(self, "hooks", None)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exc):
-        self.remove()
-
-
 # ---- Node -----------------------------------------------------------------------------------------------------
 
 cdef unsigned long long created = 0   # Nodes so far; changed under the GIL
@@ -968,19 +839,7 @@ cdef class Node:
         return self.saved_output(i)
 
 
-# ---- backward -------------------------------------------------------------------------------------------------
-
-
-cdef void enqueue(list queue, Node node) except *:
-    """Keeps `queue` sorted by seq, the largest last."""
-    cdef Py_ssize_t low = 0, high = len(queue), middle
-    while low < high:
-        middle = (low + high) >> 1
-        if (<Node>queue[middle]).seq < node.seq:
-            low = middle + 1
-        else:
-            high = middle
-    queue.insert(low, node)
+# ---- gradients that fit ---------------------------------------------------------------------------------------
 
 
 cdef bint takes(object edge, Tensor grad) except -1:
@@ -1023,19 +882,6 @@ cdef int refuse_gradient(str who, object grad, object edge) except -1:
         "they must be the same")
 
 
-cdef Tensor run_hooks(list hooks, Tensor grad, object edge):
-    if hooks is not None:
-        for hook in tuple(hooks):
-            result = hook(grad)
-            if result is not None and not isinstance(result, Tensor):
-                refuse_gradient("hook: it gave", result, edge)
-            if result is not None:
-                grad = result
-            if not takes(edge, grad):   # without a result too: the hook may have replaced grad.data
-                refuse_gradient("hook: it gave", grad, edge)
-    return grad
-
-
 cdef int check_accumulates(Tensor leaf, Tensor grad) except -1:
     """grad can be added to leaf.grad."""
     if not takes(leaf, grad):
@@ -1043,168 +889,3 @@ cdef int check_accumulates(Tensor leaf, Tensor grad) except -1:
     if leaf._grad is not None and not takes(leaf, leaf._grad):
         refuse_gradient("backward: .grad already holds", leaf._grad, leaf)
     return 0
-
-
-cdef Tensor first_gradient(Tensor output, gradient):
-    """The gradient that backward starts from, checked."""
-    cdef Tensor grad
-    if not output._requires_grad:
-        raise RuntimeError("backward: the tensor does not require grad and was not computed from one that does (what a recorded step "
-                           "returns is detached: its backward belongs inside the step)")
-    if gradient is None:
-        if output.array.size != 1:
-            raise RuntimeError(
-                f"backward: a gradient can be made implicitly for a scalar only, this tensor has shape {output.shape}; "
-                "pass gradient=, or reduce with .sum() or .mean() first"
-            )
-        return wrap(new_number(output.array.ndim, output.array.shape, cnp.PyArray_TYPE(output.array), 1))
-    if not isinstance(gradient, Tensor):
-        raise TypeError(f"backward: gradient must be a Tensor or None, not {type(gradient).__name__}")
-    grad = gradient
-    if grad.shape != output.shape:
-        raise RuntimeError(f"backward: gradient has shape {grad.shape}, the tensor has shape {output.shape}")
-    if grad.dtype != output.dtype:
-        raise RuntimeError(f"backward: gradient has dtype {grad.dtype}, the tensor has dtype {output.dtype}")
-    return grad
-
-
-def run_backward(tuple outputs, tuple gradients, bint retain_graph, bint create_graph, tuple inputs or None, bint accumulate):
-    """Walks the graph from `outputs` and returns the gradients of `inputs` (None where not reached).
-
-    With `accumulate`, gradients are added to the .grad of leaves instead: of `inputs`, or of all if None.
-    Nothing is accumulated unless the whole walk succeeded.
-    """
-    global pyml_grad_enabled
-    cdef dict pending = {}        # edge -> the gradient gathered for it so far
-    cdef dict wanted = {}         # node -> gradient, for inputs that are not leaves
-    cdef set path = None          # with inputs: the edges that lead to one of them
-    cdef list queue = []          # nodes with a pending gradient, the newest last
-    cdef Tensor output, grad, dx, leaf
-    cdef Node node
-    cdef tuple grads
-    cdef Py_ssize_t i
-    cdef bint before = pyml_grad_enabled
-    cdef Recorder r = recorder()
-
-    for item in outputs:
-        if not isinstance(item, Tensor):
-            raise TypeError(f"backward: gradients can be computed of a Tensor, not of {type(item).__name__}")
-    if inputs is not None:
-        for item in inputs:
-            if not isinstance(item, Tensor):
-                raise TypeError(f"backward: inputs must be Tensors, not {type(item).__name__}")
-    if r is not None:
-        r.backward(outputs)
-    for output, gradient in zip(outputs, gradients):
-        grad = first_gradient(output, gradient)
-        edge = output if output.node is None else output.node
-        if edge in pending:
-            pending[edge] = ops.add(pending[edge], grad)
-        else:
-            pending[edge] = grad
-            if output.node is not None:
-                enqueue(queue, output.node)
-    if inputs is not None:
-        for leaf in inputs:
-            if not leaf._requires_grad:
-                raise RuntimeError("grad: one of the inputs does not require grad")
-            if leaf.node is not None:
-                wanted[leaf.node] = None
-        path = edges_towards({leaf if leaf.node is None else leaf.node for leaf in inputs}, queue)
-
-    pyml_grad_enabled = create_graph
-    try:
-        while queue:
-            node = queue.pop()
-            grad = pending.pop(node)
-            if not takes(node, grad):   # checked as it came, but another hook may have replaced its data
-                refuse_gradient(f"backward: {node.name()} has", grad, node)
-            grad = run_hooks(node.output_hooks, grad, node)
-            if node in wanted:
-                wanted[node] = grad
-            if path is not None and node not in path:
-                continue
-            grads = node.gradients(grad) if create_graph else node.gradients_fused(grad)
-            if len(grads) != len(node.inputs):
-                raise RuntimeError(
-                    f"{node.name()}: backward gave {len(grads)} gradients for {len(node.inputs)} inputs")
-            for i in range(len(grads)):
-                edge = node.inputs[i]
-                given = grads[i]
-                if edge is None or given is None or (path is not None and edge not in path and edge not in wanted):
-                    continue
-                if not isinstance(given, Tensor) or not takes(edge, given):
-                    refuse_gradient(f"{node.name()}: backward gave for input {i}", given, edge)
-                dx = given
-                if edge in pending:
-                    pending[edge] = ops.add(pending[edge], dx)
-                else:
-                    pending[edge] = dx
-                    if isinstance(edge, Node):
-                        enqueue(queue, edge)
-            if not retain_graph:
-                node.freed = node.freed or node.kept is not None
-                node.kept = node.versions = None
-            grads = None
-        grad = dx = given = None
-
-        # only leaves are left in `pending`
-        for edge in pending:
-            leaf = edge
-            if leaf.hooks is not None:
-                pending[edge] = run_hooks(leaf.hooks, pending[edge], leaf)
-        for edge in pending:
-            check_accumulates(edge, pending[edge])
-        for edge in wanted:
-            if wanted[edge] is not None and not takes(edge, wanted[edge]):
-                refuse_gradient(f"backward: {(<Node>edge).name()} has", wanted[edge], edge)
-        if not accumulate:
-            return tuple([pending.get(leaf) if leaf.node is None else wanted[leaf.node] for leaf in inputs])
-        if inputs is not None:
-            for leaf in inputs:
-                if leaf.node is not None and wanted[leaf.node] is not None:
-                    pending[leaf] = wanted[leaf.node]
-                    check_accumulates(leaf, pending[leaf])
-        while pending:
-            edge, grad = pending.popitem()
-            if inputs is None or any([edge is item for item in inputs]):
-                accumulate_into(edge, grad, create_graph)
-        return None
-    finally:
-        pyml_grad_enabled = before
-
-
-cdef set edges_towards(set targets, list roots):
-    """The nodes below `roots` from which a target is reached, and the targets."""
-    cdef set seen = set(roots), path = set(targets)
-    cdef list stack = list(roots), order
-    cdef Node node
-    while stack:
-        node = stack.pop()
-        for edge in node.inputs:
-            if isinstance(edge, Node) and edge not in seen:
-                seen.add(edge)
-                stack.append(edge)
-    order = sorted(seen, key=lambda n: (<Node>n).seq)
-    for node in order:
-        for edge in node.inputs:
-            if edge in path:
-                path.add(node)
-                break
-    return path
-
-
-cdef void accumulate_into(Tensor leaf, Tensor grad, bint create_graph) except *:
-    """leaf.grad = grad, or += grad: the first gradient is written, the next is added. The caller's reference to `grad`
-    is the only one if nobody else can reach it: then it is taken as it is."""
-    cdef bint alone = (
-        Py_REFCNT(<PyObject *>grad) == 1 and Py_REFCNT(<PyObject *>grad.array) == 1
-        and owns_memory(grad.array)
-    )
-    leaf.note_gradient(False, True)
-    if leaf._grad is None:
-        leaf._grad = grad if alone else ops.clone(grad)
-    elif create_graph or leaf._grad._requires_grad:
-        leaf._grad = ops.add(leaf._grad, grad)
-    else:
-        ops.add_(leaf._grad, grad)

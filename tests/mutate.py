@@ -45,10 +45,10 @@ AREAS = (
     ),
     Area(
         "tape",
-        ("pyml/tensor.pyx",),
+        ("pyml/tensor.pyx", "pyml/backward.pyx"),
         r"connect|keep|saved|saved_output|run_backward|accumulate_into|first_gradient|takes"
         r"|enqueue|edges_towards|will_change|check_current|run_hooks|check_accumulates"
-        r"|mark_changed|tracks|alias_of|view_of",
+        r"|mark_changed|alias_of|view_of",
     ),
     Area(
         "kernels",
@@ -75,6 +75,7 @@ AREAS = (
 )
 
 GRADIENTS = ("tests/test_derivatives.py", "tests/test_autograd.py")
+TAPE = (*GRADIENTS, "tests/test_grad_mode.py", "tests/test_tensor.py", "tests/nn", "tests/ops")
 RECORD = tuple(
     f"tests/record/test_{name}.py"
     for name in (
@@ -85,16 +86,8 @@ RECORD = tuple(
 # what should notice a change of a file; the first pattern counts, {stem} is of the file's name
 TESTS = (
     ("pyml/ops/*", ("tests/ops/test_{stem}.py", *GRADIENTS, "tests/nn")),
-    (
-        "pyml/tensor.pyx",
-        (
-            "tests/test_autograd.py",
-            "tests/test_derivatives.py",
-            "tests/test_tensor.py",
-            "tests/nn",
-            "tests/ops",
-        ),
-    ),
+    ("pyml/tensor.pyx", TAPE),
+    ("pyml/backward.pyx", TAPE),
     ("csrc/kernels/*", ("tests/kernels/test_{stem}.py", "tests/test_derivatives.py")),
     ("pyml/recording/*", ("tests/record/test_{stem}.py", *RECORD)),
 )

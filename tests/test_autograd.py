@@ -132,48 +132,6 @@ def test_hessian_vector_product():
     np.testing.assert_allclose(product.numpy(), (a + a.T) @ v / 2, rtol=1e-13)
 
 
-# ---- grad mode -----------------------------------------------------------------------------------
-
-
-def test_no_grad():
-    x = leaf(1)
-    with pyml.no_grad():
-        assert not (x * 2).requires_grad and not pyml.is_grad_enabled()
-        with pyml.enable_grad():
-            assert (x * 2).requires_grad
-        assert not pyml.is_grad_enabled()
-    assert (x * 2).requires_grad
-
-    @pyml.no_grad()
-    def function():
-        return x * 2
-
-    assert not function().requires_grad and not pyml.no_grad(function)().requires_grad
-    with pyml.set_grad_enabled(False):
-        assert not (x * 2).requires_grad
-    assert pyml.is_grad_enabled()
-    with pytest.raises(ZeroDivisionError), pyml.no_grad():
-        1 / 0  # noqa: B018
-    assert pyml.is_grad_enabled()
-
-
-def test_grad_mode_is_of_a_thread():
-    seen = []
-    with pyml.no_grad():
-        thread = threading.Thread(target=lambda: seen.append(pyml.is_grad_enabled()))
-        thread.start()
-        thread.join()
-    assert seen == [True]
-
-
-def test_leaves_may_be_changed_without_grad():
-    x = leaf(1, 2)
-    with pyml.no_grad():
-        x.sub_(1)
-        x[0] = 5.0
-    assert x.tolist() == [5, 1] and x.is_leaf and x.requires_grad
-
-
 # ---- refusals ------------------------------------------------------------------------------------
 
 

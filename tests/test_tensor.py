@@ -1,6 +1,7 @@
 """Tensor: what it is, how it becomes other things, and who shares its memory."""
 
 import copy
+import inspect
 import pickle
 import re
 from pathlib import Path
@@ -270,17 +271,23 @@ def test_views_whose_elements_are_apart_are_written(view):
 
 def test_a_method_refuses_another_self():
     for self in (np.ones(3), 1.0, None):
-        for name in ("numel", "dim", "item", "detach", "is_contiguous", "_mark_changed"):
+        for name in ("numel", "dim", "item", "backward", "is_contiguous", "_mark_changed"):
             with pytest.raises(TypeError, match="Tensor"):
                 getattr(pyml.Tensor, name)(self)
         with pytest.raises(TypeError, match="Node"):
             pyml.autograd.Node.name(self)
 
 
+def test_help_shows_the_arguments_of_backward():
+    arguments = ["gradient", "retain_graph", "create_graph", "inputs"]
+    assert [*inspect.signature(pyml.ones(1).backward).parameters] == arguments
+    assert "retain_graph: keep what the nodes saved" in pyml.Tensor.backward.__doc__
+
+
 def test_every_operator_has_its_operation():
-    """Each operation named in Tensor's operators exists."""
-    source = (Path(__file__).parents[1] / "pyml" / "tensor.pyx").read_text()
-    names = set(re.findall(r"\bops\.(\w+)\(", source))
+    """Each operation named in Tensor's operators, and by the walk of backward, exists."""
+    files = [Path(__file__).parents[1] / "pyml" / name for name in ("tensor.pyx", "backward.pyx")]
+    names = {name for file in files for name in re.findall(r"\bops\.(\w+)\(", file.read_text())}
     assert len(names) >= 30 and [n for n in sorted(names) if not hasattr(pyml.ops, n)] == []
 
 

@@ -7,10 +7,11 @@ dropout, and a dimension of softmax that may be left out.
 import warnings
 
 from pyml import ops
+from pyml.grad_mode import is_grad_enabled
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.inplace import replace
 from pyml.ops.names import FUNCTIONAL, operations
-from pyml.tensor import Tensor, is_grad_enabled
+from pyml.tensor import Tensor
 
 globals().update(operations(FUNCTIONAL))
 

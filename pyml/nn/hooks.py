@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pyml.grad_mode import is_grad_enabled
 from pyml.recorder import constant
-from pyml.tensor import Node, Tensor, is_grad_enabled
+from pyml.tensor import Node, Tensor
 
 FORWARD_PRE, FORWARD = "forward pre-hook", "forward hook"
 BACKWARD_PRE, BACKWARD = "backward pre-hook", "backward hook"

@@ -11,9 +11,9 @@ import warnings
 import numpy as np
 
 from pyml import ops
+from pyml.grad_mode import no_grad
 from pyml.ops.arrays import checked_tensor
 from pyml.recorder import refuse
-from pyml.tensor import no_grad
 
 __all__ = [
     "calculate_gain",

@@ -15,12 +15,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pyml.grad_mode import no_grad
+from pyml.hooks import HookHandle
 from pyml.nn.call import Callable
 from pyml.nn.hooks import BACKWARD, BACKWARD_PRE, FORWARD, FORWARD_PRE, Hook
 from pyml.nn.parameter import Parameter
 from pyml.ops.outside import arrived
 from pyml.recorder import altered, refuse, unwatched
-from pyml.tensor import HookHandle, Tensor, no_grad, unwritable
+from pyml.tensor import Tensor, unwritable
 
 __all__ = ["Module"]
 

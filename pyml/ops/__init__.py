@@ -2,11 +2,15 @@
 
 import sys
 
+from pyml.backward import backward
 from pyml.ops import names
 from pyml.ops.methods import METHODS
 from pyml.tensor import install
 
 globals().update(names.operations())
-install(sys.modules[__name__], names.operations(names.TENSOR) | METHODS)
+install(
+    sys.modules[__name__],
+    names.operations(names.TENSOR) | METHODS | {"backward": backward},
+)
 
 __all__ = [*names.operations()]

@@ -6,6 +6,7 @@ import math
 import numpy as np
 
 from pyml import _kernels
+from pyml.grad_mode import is_grad_enabled
 from pyml.ops.arrays import (
     as_type,
     broadcast_to,
@@ -24,7 +25,7 @@ from pyml.ops.outside import unmasked
 from pyml.ops.selection import Selection, at_mask
 from pyml.ops.shape import clone, movedim, part, tracked, wrapped_dim
 from pyml.recorder import constant, is_strict, refuse, refuse_integers, unwatched
-from pyml.tensor import Node, Tensor, is_grad_enabled
+from pyml.tensor import Node, Tensor
 
 INT64 = np.dtype(np.int64)
 

@@ -10,12 +10,13 @@ import math
 import numpy as np
 
 from pyml import _kernels
+from pyml.grad_mode import is_grad_enabled
 from pyml.ops.arrays import broadcast_to, contiguous, copied, empty
 from pyml.ops.elementwise import where
 from pyml.ops.operands import cast, checked_dtype
 from pyml.ops.shape import tracked, wrapped_dim
 from pyml.recorder import refuse
-from pyml.tensor import Tensor, is_grad_enabled
+from pyml.tensor import Tensor
 
 __all__ = ["Selection", "at_mask"]
 

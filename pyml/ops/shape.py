@@ -5,6 +5,7 @@ import operator
 
 import numpy as np
 
+from pyml.grad_mode import is_grad_enabled
 from pyml.ops.arrays import (
     broadcast_to,
     can_be_seen_as,
@@ -15,7 +16,7 @@ from pyml.ops.arrays import (
     full,
 )
 from pyml.ops.operands import broadcast_shapes, cast, checked_dtype, result_type, sum_to
-from pyml.tensor import Node, Tensor, is_grad_enabled
+from pyml.tensor import Node, Tensor
 
 LARGEST = 2**63 - 1  # of what C counts with
 

@@ -10,10 +10,12 @@ from itertools import chain
 import numpy as np
 
 from pyml import recorder
+from pyml.grad_mode import enable_grad
+from pyml.hooks import HookHandle
 from pyml.ops import optim as kernels
 from pyml.ops.outside import arrived
 from pyml.options import check_options, is_number
-from pyml.tensor import HookHandle, Tensor, enable_grad
+from pyml.tensor import Tensor
 
 __all__ = ["Optimizer", "required"]
 

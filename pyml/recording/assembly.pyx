@@ -5,6 +5,7 @@ from numpy cimport ndarray
 
 from pyml cimport _kernels
 from pyml._kernels cimport EFFECT_READ, EFFECT_WRITE, csrc, program_call
+from pyml.grad_mode cimport grad_enabled
 from pyml.memory cimport Block, size_bytes
 from pyml.recording.diagnostics cimport Diagnosis
 from pyml.recording.guards cimport ANY, Target
@@ -14,7 +15,7 @@ from pyml.recording.program cimport Gradient, ParameterState, Program, Result, S
 from pyml.recording.allocations cimport REWRITTEN, Piece
 from pyml.recording.trace cimport FROM_BEFORE
 from pyml.recording.verdict cimport altered, handled, leaked, overlapping, strayed
-from pyml.tensor cimport Tensor, grad_enabled
+from pyml.tensor cimport Tensor
 
 from pyml.recording.refusal import RecordError
 

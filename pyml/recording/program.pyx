@@ -17,12 +17,13 @@ from pyml._kernels cimport (
     EFFECT_READ, EFFECT_WRITE, PROGRAM_DONE, PROGRAM_FAULT, PROGRAM_NOT_FINITE, PROGRAM_NO_MEMORY, PYML_FLOAT32,
     PYML_FLOAT64, csrc, program_call, program_status,
 )
+from pyml.grad_mode cimport grad_enabled
 from pyml.memory cimport new_array, size_bytes
 from pyml.recording.guards cimport Target, equal_values, same_items
 from pyml.recording.layout cimport copies_of, first_of, layout_of
 from pyml.recording.pytree cimport flatten, mapped, unflatten
 from pyml.recording.trace cimport FROM_BEFORE, FROM_STEP
-from pyml.tensor cimport Tensor, grad_enabled, unwritable, wrap
+from pyml.tensor cimport Tensor, unwritable, wrap
 
 from pyml.ops.inplace import add_
 from pyml.recording.pytree import Outcome

@@ -14,6 +14,7 @@ import warnings
 
 from numpy cimport ndarray
 
+from pyml.grad_mode cimport grad_enabled
 from pyml.recorder cimport recorder
 from pyml.recording.assembly cimport complete
 from pyml.recording.audit cimport install
@@ -23,7 +24,7 @@ from pyml.recording.program cimport STOPPED, Program, find
 from pyml.recording.refusal cimport no_stand_in, place_of, refusal_of
 from pyml.recording.turns cimport Turns
 from pyml.recording.verdict cimport changes_argument, leaked
-from pyml.tensor cimport Tensor, grad_enabled
+from pyml.tensor cimport Tensor
 
 from pyml.ops.selection import ALL_USES, Selection
 from pyml.recording.formula import refuses_stand_in, worth

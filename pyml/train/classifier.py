@@ -5,10 +5,10 @@ import time
 from operator import index
 
 from pyml import nn
+from pyml.grad_mode import no_grad
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.creation import randperm
 from pyml.recording import record
-from pyml.tensor import no_grad
 from pyml.train.history import Epoch, History
 
 __all__ = ["evaluate", "fit", "mlp"]

@@ -22,7 +22,7 @@ from attack.arguments import Hostile, Maker, bits_of, describe, parameters_of
 from attack.children import Fault
 from attack.surface import Target, targets
 from pyml import config, nn, optim
-from pyml.tensor import HookHandle
+from pyml.hooks import HookHandle
 
 ALLOWED = (
     TypeError,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import pyml
-from pyml.tensor import HookHandle
+from pyml.hooks import HookHandle
 
 # not for callers (pyml.ops lies below all checks; its public names are pyml's), or no function
 INTERNAL = (

@@ -9,7 +9,8 @@ import pytest
 
 from optim.cases import VALUES, parameter, tensor
 from pyml import optim
-from pyml.tensor import Tensor, is_grad_enabled, no_grad
+from pyml.grad_mode import is_grad_enabled, no_grad
+from pyml.tensor import Tensor
 
 NAMES = sorted(VALUES)
 

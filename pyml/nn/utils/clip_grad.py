@@ -5,9 +5,10 @@ import math
 import numpy as np
 
 from pyml import ops
+from pyml.grad_mode import no_grad
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.clip_grad import clip_grad_norm_ as clip_by_2_norm
-from pyml.tensor import Tensor, no_grad
+from pyml.tensor import Tensor
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_"]
 

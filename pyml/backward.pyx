@@ -1,0 +1,228 @@
+"""The walk of backward.
+
+Nodes are numbered as they are made, so an input's number is always smaller than that of its consumers, and walking
+them from the largest number down is a topological order: `run_backward` is that walk. It keeps its own queue, so a
+chain of any length takes no stack.
+"""
+cimport numpy as cnp
+from cpython.ref cimport PyObject
+
+from pyml.grad_mode cimport grad_enabled, switch_grad
+from pyml.memory cimport new_number, owns_memory
+from pyml.recorder cimport Recorder, recorder
+from pyml.tensor cimport Node, Tensor, check_accumulates, ops, refuse_gradient, takes, wrap
+
+cnp.import_array()
+
+cdef extern from "Python.h":
+    Py_ssize_t Py_REFCNT(PyObject *)   # not of `object`: for an attribute, Cython would count its own reference
+
+
+def backward(Tensor self, gradient=None, retain_graph=None, create_graph=False, inputs=None):
+    """Adds the gradient of this tensor to the .grad of every leaf that it was computed from.
+
+    Args:
+        gradient: the gradient of the final result by this tensor, of its shape; may be left out for a scalar.
+        retain_graph: keep what the nodes saved, so that backward can run again. Default: create_graph.
+        create_graph: record the gradient computation itself, for second derivatives.
+        inputs: leaves to accumulate into; the others are left alone. Default: all.
+
+    Raises:
+        RuntimeError: if nothing requires grad; if a scalar is needed; if the graph was freed by an
+            earlier backward; if a value that is needed was changed in place.
+    """
+    run_backward((self,), (gradient,), create_graph if retain_graph is None else retain_graph, create_graph,
+                 None if inputs is None else ((inputs,) if isinstance(inputs, Tensor) else tuple(inputs)), True)
+
+
+def run_backward(
+    tuple outputs, tuple gradients, bint retain_graph, bint create_graph, tuple inputs or None, bint accumulate,
+):
+    """Walks the graph from `outputs` and returns the gradients of `inputs` (None where not reached).
+
+    With `accumulate`, gradients are added to the .grad of leaves instead: of `inputs`, or of all if None.
+    Nothing is accumulated unless the whole walk succeeded.
+    """
+    cdef dict pending = {}        # edge -> the gradient gathered for it so far
+    cdef dict wanted = {}         # node -> gradient, for inputs that are not leaves
+    cdef set path = None          # with inputs: the edges that lead to one of them
+    cdef list queue = []          # nodes with a pending gradient, the newest last
+    cdef Tensor output, grad, dx, leaf
+    cdef Node node
+    cdef tuple grads
+    cdef Py_ssize_t i
+    cdef bint before = grad_enabled()
+    cdef Recorder r = recorder()
+
+    for item in outputs:
+        if not isinstance(item, Tensor):
+            raise TypeError(f"backward: gradients can be computed of a Tensor, not of {type(item).__name__}")
+    if inputs is not None:
+        for item in inputs:
+            if not isinstance(item, Tensor):
+                raise TypeError(f"backward: inputs must be Tensors, not {type(item).__name__}")
+    if r is not None:
+        r.backward(outputs)
+    for output, gradient in zip(outputs, gradients):
+        grad = first_gradient(output, gradient)
+        edge = output if output.node is None else output.node
+        if edge in pending:
+            pending[edge] = ops.add(pending[edge], grad)
+        else:
+            pending[edge] = grad
+            if output.node is not None:
+                enqueue(queue, output.node)
+    if inputs is not None:
+        for leaf in inputs:
+            if not leaf._requires_grad:
+                raise RuntimeError("grad: one of the inputs does not require grad")
+            if leaf.node is not None:
+                wanted[leaf.node] = None
+        path = edges_towards({leaf if leaf.node is None else leaf.node for leaf in inputs}, queue)
+
+    switch_grad(create_graph)
+    try:
+        while queue:
+            node = queue.pop()
+            grad = pending.pop(node)
+            if not takes(node, grad):   # checked as it came, but another hook may have replaced its data
+                refuse_gradient(f"backward: {node.name()} has", grad, node)
+            grad = run_hooks(node.output_hooks, grad, node)
+            if node in wanted:
+                wanted[node] = grad
+            if path is not None and node not in path:
+                continue
+            grads = node.gradients(grad) if create_graph else node.gradients_fused(grad)
+            if len(grads) != len(node.inputs):
+                raise RuntimeError(
+                    f"{node.name()}: backward gave {len(grads)} gradients for {len(node.inputs)} inputs")
+            for i in range(len(grads)):
+                edge = node.inputs[i]
+                given = grads[i]
+                if edge is None or given is None or (path is not None and edge not in path and edge not in wanted):
+                    continue
+                if not isinstance(given, Tensor) or not takes(edge, given):
+                    refuse_gradient(f"{node.name()}: backward gave for input {i}", given, edge)
+                dx = given
+                if edge in pending:
+                    pending[edge] = ops.add(pending[edge], dx)
+                else:
+                    pending[edge] = dx
+                    if isinstance(edge, Node):
+                        enqueue(queue, edge)
+            if not retain_graph:
+                node.freed = node.freed or node.kept is not None
+                node.kept = node.versions = None
+            grads = None
+        grad = dx = given = None
+
+        # only leaves are left in `pending`
+        for edge in pending:
+            leaf = edge
+            if leaf.hooks is not None:
+                pending[edge] = run_hooks(leaf.hooks, pending[edge], leaf)
+        for edge in pending:
+            check_accumulates(edge, pending[edge])
+        for edge in wanted:
+            if wanted[edge] is not None and not takes(edge, wanted[edge]):
+                refuse_gradient(f"backward: {(<Node>edge).name()} has", wanted[edge], edge)
+        if not accumulate:
+            return tuple([pending.get(leaf) if leaf.node is None else wanted[leaf.node] for leaf in inputs])
+        if inputs is not None:
+            for leaf in inputs:
+                if leaf.node is not None and wanted[leaf.node] is not None:
+                    pending[leaf] = wanted[leaf.node]
+                    check_accumulates(leaf, pending[leaf])
+        while pending:
+            edge, grad = pending.popitem()
+            if inputs is None or any([edge is item for item in inputs]):
+                accumulate_into(edge, grad, create_graph)
+        return None
+    finally:
+        switch_grad(before)
+
+
+cdef Tensor first_gradient(Tensor output, gradient):
+    """The gradient that backward starts from, checked."""
+    cdef Tensor grad
+    if not output._requires_grad:
+        raise RuntimeError(
+            "backward: the tensor does not require grad and was not computed from one that does (what a recorded step "
+            "returns is detached: its backward belongs inside the step)"
+        )
+    if gradient is None:
+        if output.array.size != 1:
+            raise RuntimeError(
+                f"backward: a gradient can be made implicitly for a scalar only, this tensor has shape {output.shape}; "
+                "pass gradient=, or reduce with .sum() or .mean() first"
+            )
+        return wrap(new_number(output.array.ndim, output.array.shape, cnp.PyArray_TYPE(output.array), 1))
+    if not isinstance(gradient, Tensor):
+        raise TypeError(f"backward: gradient must be a Tensor or None, not {type(gradient).__name__}")
+    grad = gradient
+    if grad.shape != output.shape:
+        raise RuntimeError(f"backward: gradient has shape {grad.shape}, the tensor has shape {output.shape}")
+    if grad.dtype != output.dtype:
+        raise RuntimeError(f"backward: gradient has dtype {grad.dtype}, the tensor has dtype {output.dtype}")
+    return grad
+
+
+cdef void enqueue(list queue, Node node) except *:
+    """Keeps `queue` sorted by seq, the largest last."""
+    cdef Py_ssize_t low = 0, high = len(queue), middle
+    while low < high:
+        middle = (low + high) >> 1
+        if (<Node>queue[middle]).seq < node.seq:
+            low = middle + 1
+        else:
+            high = middle
+    queue.insert(low, node)
+
+
+cdef set edges_towards(set targets, list roots):
+    """The nodes below `roots` from which a target is reached, and the targets."""
+    cdef set seen = set(roots), path = set(targets)
+    cdef list stack = list(roots), order
+    cdef Node node
+    while stack:
+        node = stack.pop()
+        for edge in node.inputs:
+            if isinstance(edge, Node) and edge not in seen:
+                seen.add(edge)
+                stack.append(edge)
+    order = sorted(seen, key=lambda n: (<Node>n).seq)
+    for node in order:
+        for edge in node.inputs:
+            if edge in path:
+                path.add(node)
+                break
+    return path
+
+
+cdef Tensor run_hooks(list hooks, Tensor grad, object edge):
+    if hooks is not None:
+        for hook in tuple(hooks):
+            result = hook(grad)
+            if result is not None and not isinstance(result, Tensor):
+                refuse_gradient("hook: it gave", result, edge)
+            if result is not None:
+                grad = result
+            if not takes(edge, grad):   # without a result too: the hook may have replaced grad.data
+                refuse_gradient("hook: it gave", grad, edge)
+    return grad
+
+
+cdef void accumulate_into(Tensor leaf, Tensor grad, bint create_graph) except *:
+    """leaf.grad = grad, or += grad: the first gradient is written, the next is added. The caller's reference to `grad`
+    is the only one if nobody else can reach it: then it is taken as it is."""
+    cdef bint alone = (
+        Py_REFCNT(<PyObject *>grad) == 1 and Py_REFCNT(<PyObject *>grad.array) == 1
+        and owns_memory(grad.array)
+    )
+    leaf.note_gradient(False, True)
+    if leaf._grad is None:
+        leaf._grad = grad if alone else ops.clone(grad)
+    elif create_graph or leaf._grad._requires_grad:
+        leaf._grad = ops.add(leaf._grad, grad)
+    else:
+        ops.add_(leaf._grad, grad)

@@ -1,0 +1,2 @@
+cdef bint grad_enabled() noexcept
+cdef void switch_grad(bint mode) noexcept

@@ -1,0 +1,88 @@
+"""Grad mode: whether operations are tracked for backward, a flag of each thread."""
+import functools
+
+cdef extern from *:
+    """
+    static _Thread_local int pyml_grad_enabled = 1;
+    """
+    int pyml_grad_enabled
+
+
+cdef bint grad_enabled() noexcept:
+    return pyml_grad_enabled
+
+
+cdef void switch_grad(bint mode) noexcept:
+    global pyml_grad_enabled
+    pyml_grad_enabled = mode
+
+
+def is_grad_enabled():
+    """True if operations are tracked for backward on this thread."""
+    return bool(pyml_grad_enabled)
+
+
+cdef class set_grad_enabled:
+    """Context manager, decorator and plain call: turns the tracking of operations on or off on this thread.
+
+    Args:
+        mode: True to track, False not to.
+    """
+    cdef bint before
+
+    def __init__(self, bint mode):
+        self.before = pyml_grad_enabled
+        switch_grad(mode)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        switch_grad(self.before)
+
+
+class _GradMode:
+    """What no_grad and enable_grad share: a context manager that nests, and a decorator."""
+
+    _mode: bool
+
+    def __new__(cls, function=None):
+        self = super().__new__(cls)
+        return self if function is None else self(function)
+
+    def __init__(self, function=None):
+        self._before = []
+
+    def __enter__(self):
+        self._before.append(bool(pyml_grad_enabled))
+        switch_grad(self._mode)
+
+    def __exit__(self, *exc):
+        switch_grad(self._before.pop())
+
+    def __call__(self, function):
+        @functools.wraps(function)
+        def wrapped(*args, **kwargs):
+            with type(self)():
+                return function(*args, **kwargs)
+
+        return wrapped
+
+
+class no_grad(_GradMode):
+    """Context manager and decorator: operations inside are not tracked, so they cost no memory for backward.
+
+    Example:
+        >>> x = pyml.ones(2, requires_grad=True)
+        >>> with pyml.no_grad():
+        ...     (x * 2).requires_grad
+        False
+    """
+
+    _mode = False
+
+
+class enable_grad(_GradMode):
+    """Context manager and decorator: operations inside are tracked, also within no_grad."""
+
+    _mode = True
