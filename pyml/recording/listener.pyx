@@ -3,7 +3,9 @@
 It puts copies in place of the arguments and Numbers in place of the numbers that the step changes, refuses at once what can
 be seen not to repeat, and takes down the rest. What follows from it, when it has stopped: verdict.pyx and assembly.pyx.
 """
+import dis
 import enum
+import inspect
 import sys
 import types
 
@@ -797,9 +799,21 @@ cdef int see_event(object recording, object frame, int what, PyObject *argument)
         if what_is_asked is not None:
             r.refuse(what_is_asked)
         code = frame.f_code
-        if id(code) not in r.ran:
+        if id(code) not in r.ran and not is_resumed(frame):
             r.ran[id(code)] = code, None if frame.f_back is None else frame.f_back.f_code
     return 0
+
+
+cdef int GENERATORS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+cdef int RESUME = dis.opmap.get("RESUME", -1)   # of Python 3.11 and later; its argument is 0 at the begin of a function
+
+
+cdef bint is_resumed(frame) except -1:
+    """Whether a generator goes on that began before. The step reaches none: iterators are refused. So the collector closes
+    one that is nobody's, at any line of any step."""
+    code = frame.f_code
+    cdef Py_ssize_t at = frame.f_lasti
+    return code.co_flags & GENERATORS and at >= 0 and not (code.co_code[at] == RESUME and code.co_code[at + 1] & 3 == 0)
 
 
 cdef void see_read(void *context, void **field, ptrdiff_t before, size_t size, int access) noexcept:

@@ -530,6 +530,28 @@ def test_an_exception_in_a_call_that_python_confirms_is_the_steps_own():
 # ---- code that is not the step's -----------------------------------------------------------------
 
 
+def test_a_generator_that_is_closed_while_the_step_runs():
+    """As by the collector, at any line: it is none of the step's."""
+
+    def numbers():
+        try:
+            yield from range(10)
+        finally:
+            closed.append(True)
+
+    @pyml.record
+    def step(x):
+        going.value.clear()
+        return x * 2
+
+    going, closed = hidden([]), []
+    for call in range(1, 20):
+        going.value.append(numbers())
+        next(going.value[-1])
+        step(pyml.full((3,), float(call)))
+    assert len(closed) == 16  # at calls 1, 2, 4 and 16, which Python runs
+
+
 def test_code_that_interrupts_the_step():
     """It may run at any line, also of a call that is compared with one before."""
     seen = []
