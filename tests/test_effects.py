@@ -446,7 +446,7 @@ for reduction in (NONE, MEAN, SUM):
 
 
 class Piece(NamedTuple):
-    """A piece of a call's effects: its bytes in the call's memory, and the address of its pointer."""
+    """A piece of a call's effects: its bytes in the memory, and the address of its pointer."""
 
     name: str
     bytes: slice

@@ -963,7 +963,7 @@ def is_foreign(cls):
 
 
 def is_namespace(cls):
-    """Whether it is argparse's, whose objects are their attributes, all of which its methods read."""
+    """Whether it is argparse's: all that an object has are attributes, which methods read."""
     return any((b.__module__, b.__name__) == ("argparse", "Namespace") for b in cls.__mro__)
 
 
