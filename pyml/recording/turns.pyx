@@ -4,7 +4,7 @@ import threading
 cimport cython
 from cpython.pythread cimport PyThread_get_thread_ident
 
-PATIENCE = 10   # seconds that a thread waits for its turn
+PATIENCE = 30   # seconds that a thread waits while one other has the turn
 
 
 @cython.final
@@ -35,7 +35,11 @@ cdef class Turns:
         mine = PyThread_get_thread_ident(), lock
         self.waiting.append(mine)
         try:
+            turn = self.turn
             has_come = lock.acquire(timeout=PATIENCE)
+            while not has_come and turn != self.turn:   # others are served
+                turn = self.turn
+                has_come = lock.acquire(timeout=PATIENCE)
         except BaseException:   # an interrupt
             if not self.leave(mine):
                 self.depth += 1
@@ -59,6 +63,7 @@ cdef class Turns:
         self.depth -= 1
         if self.depth == 0:
             self.owner = 0
+            self.turn += 1
             if self.waiting:
                 self.owner, lock = self.waiting.pop(0)
                 lock.release()

@@ -147,6 +147,12 @@ def test_a_step_that_waits_for_a_thread_that_calls_it_is_no_hang(monkeypatch):
     assert "another thread" in errors[0]
 
 
+def test_a_thread_waits_as_long_as_others_are_served(monkeypatch):
+    monkeypatch.setattr("pyml.recording.turns.PATIENCE", 1.0)
+    step = pyml.record(lambda x: pyml.host(time.sleep, 0.25) or x * 2)
+    together([lambda: step(pyml.ones(2))] * 8)
+
+
 def test_many_threads_on_one_step_leave_it_whole():
     step = pyml.record(lambda x: (x * 2).sum())
     inputs = [pyml.ones(50) * i for i in range(4)]
