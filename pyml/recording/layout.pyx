@@ -69,7 +69,8 @@ cdef object form_of(ndarray a):
 
 cdef list copies_of(list tensors, tuple layout):
     """(copy, its array or the memory that it shares with others) of each argument: they lie to each other as the
-    arguments do. Where several arguments are one array, so are their copies."""
+    arguments do. Where several arguments are one array, so are their copies; and where a change of one is seen by another,
+    which is a view of it, that is so of their copies."""
     cdef Py_ssize_t i, n = len(tensors), pad
     cdef Span span
     cdef ndarray array, block
@@ -95,7 +96,8 @@ cdef list copies_of(list tensors, tuple layout):
             copies.append((wrap(array), block))
         else:
             same = [copies[k][0] for k in members if k < i and tensors[k] is t]
-            copies.append((same[0] if same else alias_of(copies[first][0], array), block))
+            seen = [copies[k][0] for k in members if k < i and t.version is not None and (<Tensor>tensors[k]).version is t.version]
+            copies.append((same[0] if same else alias_of(seen[0], array) if seen else wrap(array), block))
     for i in range(n):
         if not cnp.PyArray_ISWRITEABLE((<Tensor>tensors[i]).array):
             (<Tensor>copies[i][0]).array.setflags(write=False)

@@ -119,3 +119,30 @@ def test_nan_is_the_same_setting():
         bound = float("nan")  # another object
         scaled(pyml.ones(3))
     assert scaled.stats().replays == 3
+
+
+@pytest.mark.parametrize("views", [False, True], ids=["arrays", "views"])
+def test_a_change_is_seen_by_views_and_by_no_other_tensor(views):
+    """Backward refuses the values of a view that changed, also where the step is recorded."""
+    weight = pyml.full((4,), 2.0, requires_grad=True)
+
+    def step(x, y):
+        y.mul_(weight)
+        x.add_(1)
+        return (y * weight).sum()
+
+    def arguments():
+        array = memory(0)
+        if not views:
+            return pyml.from_numpy(array[:4]), pyml.from_numpy(array[2:6])
+        x = pyml.from_numpy(array)[:6]
+        return x[:4], x[2:6]
+
+    recorded = pyml.record(step)
+    for _ in range(6):
+        if views:
+            for function in (step, recorded):
+                with pytest.raises(RuntimeError, match="a view cannot be changed|was changed"):
+                    function(*arguments())
+        else:
+            assert_same_bits(recorded(*arguments()).array, step(*arguments()).detach().array)
