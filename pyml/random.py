@@ -50,7 +50,7 @@ class Generator:
         """Starts again from `seed`. Returns the generator."""
         try:
             value = int(seed)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, np.ma.MaskError):
             raise TypeError(f"seed: {seed!r} is not an integer") from None
         if not -(2**63) <= value < 2**64:
             raise ValueError(f"seed: {value} is outside -2**63 .. 2**64 - 1")

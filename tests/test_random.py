@@ -90,3 +90,13 @@ def test_what_is_no_generator():
                 draw(3, generator=generator)
     with pytest.raises(TypeError, match="dropout: generator is a int"):
         nn.functional.dropout(pyml.ones(3), generator=5)
+
+
+def test_numbers_that_are_none():
+    masked = np.ma.masked_array([1.0], True)
+    with pytest.raises(TypeError, match="seed: "):
+        Generator(masked)
+    with pytest.raises(TypeError, match="seed: "):
+        Generator().manual_seed(masked)
+    with pytest.raises(ValueError, match="randperm"):
+        pyml.randperm(2**63)

@@ -185,9 +185,13 @@ cpdef ndarray broadcast_to(ndarray a, tuple shape):
     cdef cnp.npy_intp strides[64]
     cdef int ndim = dimensions(shape), before = ndim - a.ndim, d
     cdef ndarray view
-    for d in range(ndim):
+    cdef bint fits = before >= 0
+    for d in range(ndim if fits else 0):
         sizes[d] = shape[d]
         strides[d] = 0 if d < before or a.shape[d - before] == 1 else a.strides[d - before]
+        fits = fits and (d < before or a.shape[d - before] == 1 or a.shape[d - before] == sizes[d])
+    if not fits:
+        raise ValueError(f"shape {(<object>a).shape} cannot be broadcast to {shape}")
     view = cnp.PyArray_New(
         ndarray, ndim, sizes, cnp.PyArray_TYPE(a), strides, cnp.PyArray_DATA(a), cnp.PyArray_ITEMSIZE(a), 0, None
     )

@@ -364,6 +364,6 @@ def randperm(n, *, generator=None, dtype=None, device=None):
         raise ValueError(f"randperm: n is {n}, it must not be negative")
     check_device(device, "randperm")
     state = state_of(generator, "randperm")
-    index = empty_array((n,), INT64)
+    index = empty_array(as_sizes(n, "randperm"), INT64)
     _kernels.random_permutation(index, state)
     return Tensor._on(as_type(index, dtype))

@@ -20,10 +20,10 @@ from pyml.ops.arrays import (
 )
 from pyml.ops.elementwise import where
 from pyml.ops.inplace import replace
-from pyml.ops.operands import cast, number_as, result_type, sum_to
+from pyml.ops.operands import broadcast_shapes, cast, number_as, result_type, sum_to
 from pyml.ops.outside import unmasked
 from pyml.ops.selection import Selection, at_mask
-from pyml.ops.shape import clone, movedim, part, tracked, wrapped_dim
+from pyml.ops.shape import clone, expand, movedim, part, tracked, wrapped_dim
 from pyml.recorder import constant, is_strict, refuse, refuse_integers, unwatched
 from pyml.tensor import Node, Tensor
 
@@ -430,10 +430,14 @@ def scatter(input, dim, index, src):
 
 
 def masked_select(input, mask):
-    """The elements where the mask, broadcast to the input, is true; a vector."""
+    """The elements where the mask is true, both broadcast to one shape; a vector."""
     checked_tensor(input, "masked_select")
     checked_tensor(mask, "masked_select", "mask")
-    return getitem(input, Tensor._on(contiguous(broadcast_to(mask.array, input.shape))))
+    if mask.dtype != np.bool_:
+        raise TypeError(f"masked_select: mask has dtype {mask.dtype}, it must be bool")
+    shape = broadcast_shapes(input.shape, mask.shape, name="masked_select")
+    chosen = Tensor._on(contiguous(broadcast_to(mask.array, shape)))
+    return getitem(input if input.shape == shape else expand(input, shape), chosen)
 
 
 def nonzero(input, *, as_tuple=False):

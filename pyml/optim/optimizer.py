@@ -399,6 +399,8 @@ class Optimizer:
         return {name: self.__dict__[name] for name in ("defaults", "state", "param_groups")}
 
     def __setstate__(self, state):
+        if type(state) is not dict or not state.keys() >= {"param_groups", "state"}:
+            raise TypeError("the state of an optimizer is a dict, as its pickle has it")
         self._start()
         self.__dict__.update(state)
 

@@ -34,4 +34,6 @@ class History(list):
 
     def column(self, name):
         """The values of one field of Epoch, as a NumPy array."""
+        if not all(hasattr(epoch, name) for epoch in self):
+            raise ValueError(f"column: name is {name!r}, which is no field of an epoch")
         return np.array([getattr(epoch, name) for epoch in self])

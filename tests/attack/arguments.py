@@ -101,6 +101,7 @@ class Maker:
     def numbers(self, shape, dtype):
         """A contiguous array."""
         dtype = np.dtype(dtype)
+        shape = tuple(shape)[:64]  # NumPy's largest number of dimensions
         values = self.rng.normal(size=shape) * self.choose([1, 1, 1, 3, 1e4])
         if dtype.kind in "iu":
             values = self.rng.integers(0, self.choose([1, 2, 3, 5, 120]), size=shape)
@@ -112,7 +113,7 @@ class Maker:
 
     def laid_out(self, shape, dtype):
         """The same in one of many layouts."""
-        array = self._laid_out(tuple(shape), dtype)
+        array = self._laid_out(tuple(shape)[:64], dtype)
         return np.array(array, order="C") if self.plain else array
 
     def _laid_out(self, shape, dtype):

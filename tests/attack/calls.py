@@ -168,17 +168,25 @@ def look(target, maker, args, kwargs, before, result, error, threads):
         return
     if isinstance(error, REFUSED) or not isinstance(error, ALLOWED):
         excused = isinstance(error, RecursionError) and maker.endless
-        if not excused and not (isinstance(error, ZeroDivisionError) and ": " in str(error)):
-            raise Fault(f"{target}: {type(error).__name__}: {error!s:.300}")
-    if not str(error).strip() and not isinstance(error, WORDLESS):
+        if not excused and not (isinstance(error, ZeroDivisionError) and ": " in words(error)):
+            raise Fault(f"{target}: {type(error).__name__}: {words(error):.300}")
+    if not words(error).strip() and not isinstance(error, WORDLESS):
         raise Fault(f"{target}: {type(error).__name__} without words")
     if is_bare(error) and not maker.lies and not target.name.endswith(NO_WORDS_OF_OURS):
-        raise Fault(f"{target}: of something inside: {type(error).__name__}: {error!s:.200}")
+        raise Fault(f"{target}: of something inside: {type(error).__name__}: {words(error):.200}")
     is_abstract = isinstance(error, NotImplementedError)
     if not maker.mischief and not is_abstract and not target.name.endswith(PARTIAL):
         after = bits_of((args, kwargs))
         if after != before:
             raise Fault(f"{target}: raised {error!r:.150}, and changed {difference(before, after)}")
+
+
+def words(error):
+    """Its message. A KeyError has the repr() of a key, which may be an object without one."""
+    try:
+        return str(error)
+    except Exception:
+        return "no words"
 
 
 def is_bare(error):
@@ -187,7 +195,7 @@ def is_bare(error):
     while place.tb_next is not None:
         place = place.tb_next
     theirs = place.tb_frame.f_code.co_filename == arguments.__file__
-    return not theirs and OF_THE_INSIDE.search(str(error)) is not None
+    return not theirs and OF_THE_INSIDE.search(words(error)) is not None
 
 
 def instance(maker, target):

@@ -334,3 +334,22 @@ def test_errors():
         x[0] = pyml.zeros(4)
     with pytest.raises(IndexError, match="0-d"):
         pyml.select(pyml.tensor(1.0), 0, 0)
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (1, 3), (3,), (5, 1), (), (2, 5, 3), (2, 1, 1)])
+def test_masked_select_broadcasts_both(shape):
+    x, mask = pyml.randn(5, 3), np.asarray(np.random.default_rng(0).random(shape) < 0.7)
+    got = x.masked_select(pyml.from_numpy(mask))
+    each, chosen = np.broadcast_arrays(x.numpy(), mask)
+    assert_same_bits(got.numpy(), each[chosen])
+
+
+@pytest.mark.parametrize("shape", [(4, 4), (2,), (5, 3, 1), (0, 3), (1, 1, 1, 1, 0, 2, 0, 1)])
+def test_masks_that_do_not_broadcast(shape):
+    with pytest.raises(ValueError, match="masked_select: .*broadcast"):
+        pyml.zeros(5, 3).masked_select(pyml.zeros(shape, dtype="bool"))
+
+
+def test_a_mask_is_of_truth_values():
+    with pytest.raises(TypeError, match="masked_select: mask has dtype int64, it must be bool"):
+        pyml.zeros(3).masked_select(pyml.zeros(3, dtype="int64"))

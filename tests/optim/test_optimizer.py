@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+import pyml
 from optim.cases import VALUES, parameter, tensor
 from pyml import optim
 from pyml.grad_mode import is_grad_enabled, no_grad
@@ -509,3 +510,11 @@ def test_repr(params):
         "    weight_decay: 0\n"
         ")"
     )
+
+
+@pytest.mark.parametrize("state", [None, {}, [[None, 1]], {"state": {}}])
+def test_what_is_no_pickled_state(state):
+    optimizer = pyml.optim.SGD([pyml.nn.Parameter(pyml.ones(2))], lr=0.1)
+    with pytest.raises(TypeError, match="the state of an optimizer is a dict"):
+        optimizer.__setstate__(state)
+    assert len(optimizer.param_groups) == 1
