@@ -18,9 +18,12 @@ from pyml.recorder import refuse
 __all__ = [
     "calculate_gain",
     "constant_",
+    "dirac_",
     "eye_",
     "kaiming_normal_",
     "kaiming_uniform_",
+    "lecun_normal_",
+    "lecun_uniform_",
     "normal_",
     "ones_",
     "orthogonal_",
@@ -32,12 +35,23 @@ __all__ = [
     "zeros_",
 ]
 
+GAINS = {
+    "linear": 1,
+    **{f"conv{d}d": 1 for d in (1, 2, 3)},
+    **{f"conv_transpose{d}d": 1 for d in (1, 2, 3)},
+    "sigmoid": 1,
+    "tanh": 5 / 3,
+    "relu": math.sqrt(2),
+    "selu": 3 / 4,
+}
+
 
 def calculate_gain(nonlinearity, param=None):
     """The gain that keeps the variance through a nonlinearity, as PyTorch recommends it.
 
-    1 for "linear" and "sigmoid", 5/3 for "tanh", sqrt(2) for "relu", sqrt(2 / (1 + slope^2)) for
-    "leaky_relu", 3/4 for "selu".
+    1 for "linear", "sigmoid" and convolutions ("conv1d", "conv_transpose1d", and of 2 and 3
+    dimensions), 5/3 for "tanh", sqrt(2) for "relu", sqrt(2 / (1 + slope^2)) for "leaky_relu", 3/4
+    for "selu".
 
     Args:
         nonlinearity: the name of a function of nn.functional.
@@ -45,25 +59,22 @@ def calculate_gain(nonlinearity, param=None):
 
     Raises:
         ValueError: for an unknown name, or a slope that is not a number.
+
+    Example:
+        >>> nn.init.calculate_gain("leaky_relu", 1.0)
+        1.0
     """
     if nonlinearity == "leaky_relu":
         slope = 0.01 if param is None else param
         if isinstance(slope, bool) or not isinstance(slope, (int, float)):
             raise ValueError(f"calculate_gain: negative_slope is {slope!r}, it must be a number")
         return math.sqrt(2 / (1 + slope**2))
-    gains = {
-        "linear": 1,
-        "sigmoid": 1,
-        "tanh": 5 / 3,
-        "relu": math.sqrt(2),
-        "selu": 3 / 4,
-    }
-    if nonlinearity not in gains:
+    if nonlinearity not in GAINS:
         raise ValueError(
             f"calculate_gain: nonlinearity is {nonlinearity!r}, it must be one of "
-            f"{', '.join(sorted([*gains, 'leaky_relu']))}"
+            f"{', '.join(sorted([*GAINS, 'leaky_relu']))}"
         )
-    return gains[nonlinearity]
+    return GAINS[nonlinearity]
 
 
 @no_grad()
@@ -164,6 +175,18 @@ def eye_(tensor):
     return tensor.copy_(ops.eye(*tensor.shape, dtype=tensor.dtype))
 
 
+def dirac_(tensor, groups=1):
+    """Refused: it fills weights of convolutions, which pyml does not have.
+
+    Raises:
+        NotImplementedError: always. eye_ is the same for the weight of a Linear.
+    """
+    raise NotImplementedError(
+        "dirac_: it fills weights of convolutions, which pyml does not have; eye_ fills the weight "
+        "of a Linear so that it gives back its input"
+    )
+
+
 def xavier_uniform_(tensor, gain=1.0, generator=None):
     """Fills with U(-a, a), a = gain sqrt(6 / (fan_in + fan_out)).
 
@@ -230,6 +253,50 @@ def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", gener
         return tensor
     std = calculate_gain(nonlinearity, a) / math.sqrt(fan_of(tensor, mode))
     return normal_(tensor, 0, std, generator)
+
+
+def lecun_uniform_(tensor, generator=None):
+    """Fills with U(-a, a), a = sqrt(3 / fan_in): the variance is that of lecun_normal_.
+
+    LeCun, Bottou, Orr & Muller 1998, "Efficient BackProp", eq. 16. PyTorch has no function of this
+    name: it is its kaiming_uniform_ with nonlinearity="linear".
+
+    Args:
+        tensor: at least 2 dimensions.
+        generator: source of the random numbers.
+
+    Raises:
+        ValueError: if the tensor has fewer than 2 dimensions.
+
+    Example:
+        >>> nn.init.lecun_uniform_(pyml.empty(5, 3)).abs().max().item() <= 1
+        True
+    """
+    checked_tensor(tensor, "lecun_uniform_", "tensor")
+    bound = math.sqrt(3 / max(fans(tensor)[0], 1))  # 0: there is nothing to fill
+    return uniform_(tensor, -bound, bound, generator)
+
+
+def lecun_normal_(tensor, generator=None):
+    """Fills with N(0, std^2), std = 1 / sqrt(fan_in), which SELU networks need.
+
+    LeCun, Bottou, Orr & Muller 1998, "Efficient BackProp", eq. 16; Klambauer et al. 2017
+    (arXiv:1706.02515). PyTorch has no function of this name: it is its kaiming_normal_ with
+    nonlinearity="linear". The normal distribution is not cut off.
+
+    Args:
+        tensor: at least 2 dimensions.
+        generator: source of the random numbers.
+
+    Raises:
+        ValueError: if the tensor has fewer than 2 dimensions.
+
+    Example:
+        >>> nn.init.lecun_normal_(pyml.empty(4, 2)).shape
+        (4, 2)
+    """
+    checked_tensor(tensor, "lecun_normal_", "tensor")
+    return normal_(tensor, 0, 1 / math.sqrt(max(fans(tensor)[0], 1)), generator)
 
 
 @no_grad()

@@ -115,6 +115,16 @@ def test_xavier(dtype, gain, shape):
 
 
 @DTYPES
+@pytest.mark.parametrize("shape", [SHAPE, (30, 20, 10, 10)])
+def test_lecun(dtype, shape):
+    std = 1 / math.sqrt(math.prod(shape[1:]))
+    options = {"shape": shape, "dtype": dtype}
+    bound = math.sqrt(3) * std
+    assert_uniform(filled(init.lecun_uniform_, **options), -bound, bound)
+    assert_normal(filled(init.lecun_normal_, **options), 0, std)
+
+
+@DTYPES
 @pytest.mark.parametrize("mode", ["fan_in", "fan_out"])
 @pytest.mark.parametrize(
     ("nonlinearity", "a", "gain"),
@@ -179,6 +189,8 @@ def test_sparse(sparsity):
         init.xavier_normal_,
         init.kaiming_uniform_,
         init.kaiming_normal_,
+        init.lecun_uniform_,
+        init.lecun_normal_,
         init.orthogonal_,
         lambda tensor, **kwargs: init.sparse_(tensor, 0.5, **kwargs),
     ],
@@ -198,6 +210,8 @@ def test_generator(function):
     ("arguments", "gain"),
     [
         (("linear",), 1),
+        *[((f"conv{d}d",), 1) for d in (1, 2, 3)],
+        *[((f"conv_transpose{d}d",), 1) for d in (1, 2, 3)],
         (("sigmoid",), 1),
         (("tanh",), 5 / 3),
         (("relu",), math.sqrt(2)),
@@ -211,9 +225,7 @@ def test_gain(arguments, gain):
 
 
 def test_errors():
-    with pytest.raises(
-        ValueError, match="nonlinearity is 'step', it must be one of leaky_relu, lin"
-    ):
+    with pytest.raises(ValueError, match="nonlinearity is 'step', it must be one of conv1d, "):
         init.calculate_gain("step")
     for slope in (True, "0.1"):
         with pytest.raises(ValueError, match="negative_slope is"):
@@ -229,7 +241,13 @@ def test_errors():
     ):
         with pytest.raises(ValueError, match="trunc_normal_: mean is"):
             init.trunc_normal_(pyml.zeros(2), **wrong)
-    for function in (init.xavier_uniform_, init.kaiming_normal_, init.orthogonal_):
+    for function in (
+        init.xavier_uniform_,
+        init.kaiming_normal_,
+        init.lecun_uniform_,
+        init.lecun_normal_,
+        init.orthogonal_,
+    ):
         with pytest.raises(ValueError, match="at least 2 dimensions"):
             function(pyml.zeros(3))
     for function in (init.kaiming_uniform_, init.kaiming_normal_):
@@ -242,3 +260,20 @@ def test_a_weight_without_fans_has_nothing_to_fill():
     for shape in ((3, 0, 0), (0, 0)):
         w = pyml.zeros(shape)
         assert init.xavier_uniform_(w) is w and init.xavier_normal_(w) is w
+        assert init.lecun_uniform_(w) is w and init.lecun_normal_(w) is w
+
+
+def test_dirac_is_refused():
+    w = pyml.ones(2, 2, 3)
+    with pytest.raises(NotImplementedError, match=r"dirac_: .*convolutions.*; eye_ fills"):
+        init.dirac_(w)
+    assert (w == 1).all()
+
+
+@pytest.mark.parametrize("name", [name for name in init.__all__ if name.endswith("_")])
+def test_what_is_no_tensor(name):
+    if name == "dirac_":
+        return
+    more = {"constant_": (1,), "sparse_": (0.5,)}.get(name, ())
+    with pytest.raises(TypeError, match=f"{name}: tensor must be a Tensor"):
+        getattr(init, name)(np.zeros((2, 2)), *more)
