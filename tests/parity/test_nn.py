@@ -350,3 +350,44 @@ def test_vectors():
     module, reference = both_networks("float32")
     ours = nn.utils.parameters_to_vector(module.parameters())
     assert_parity(ours, torch.nn.utils.parameters_to_vector(reference.parameters()))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("norm_type", [1, 2, 2.5, float("inf")])
+@pytest.mark.parametrize("max_norm", [0.1, 100.0])
+def test_total_norm(dtype, norm_type, max_norm, rng):
+    module, reference = both_networks(dtype)
+    for p, tp in zip(module.parameters(), reference.parameters(), strict=True):
+        tp.grad, p.grad = pair(rng.normal(size=p.shape).astype(dtype))
+    totals = []
+    for library, network in ((pyml, module), (torch, reference)):
+        grads = [p.grad for p in network.parameters()]
+        totals.append(library.nn.utils.get_total_norm([*grads, grads[0]], norm_type))
+        library.nn.utils.clip_grads_with_norm_(network.parameters(), max_norm, totals[-1])
+    assert_parity(*totals, 16)
+    assert_state_parity(module, reference, 16)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("channels", [4, 1])
+def test_fused_linear_and_batch_norm(dtype, bias, channels, rng):
+    fused = []
+    numbers = rng.uniform(0.5, 2, (4, channels)).astype(dtype)
+    weight = rng.normal(size=(4, 3)).astype(dtype)
+    for library in (pyml, torch):
+        linear = library.nn.Linear(3, 4, bias=bias).to(getattr(library, dtype)).eval()
+        bn = library.nn.BatchNorm1d(channels, eps=0.1).to(getattr(library, dtype)).eval()
+        linear.weight.data = library.tensor(weight)
+        if bias:
+            linear.bias.data = library.tensor(weight[:, 0].copy())
+        tensors = (bn.weight, bn.bias, bn.running_mean, bn.running_var)
+        for tensor, values in zip(tensors, numbers, strict=True):
+            tensor.data = library.tensor(values)
+        fused.append(library.nn.utils.fuse_linear_bn_eval(linear, bn))
+    assert_parity(fused[0].weight, fused[1].weight)
+    # of one channel and without a bias torch's has one number for all rows
+    assert_parity(fused[0].bias, fused[1].bias.expand(4))
+    assert [p.requires_grad for p in fused[0].parameters()] == [
+        p.requires_grad for p in fused[1].parameters()
+    ]

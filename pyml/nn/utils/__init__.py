@@ -1,11 +1,8 @@
-"""What one does to parameters and gradients: clipping, and all of them as one vector."""
+"""What one does to parameters and gradients: clipping, all as one vector, two layers as one."""
 
-from pyml.nn.utils.clip_grad import clip_grad_norm_, clip_grad_value_
-from pyml.nn.utils.vector import parameters_to_vector, vector_to_parameters
+from pyml.nn.utils import clip_grad, fusion, vector
+from pyml.nn.utils.clip_grad import *
+from pyml.nn.utils.fusion import *
+from pyml.nn.utils.vector import *
 
-__all__ = [
-    "clip_grad_norm_",
-    "clip_grad_value_",
-    "parameters_to_vector",
-    "vector_to_parameters",
-]
+__all__ = [*clip_grad.__all__, *fusion.__all__, *vector.__all__]

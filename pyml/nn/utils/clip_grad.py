@@ -1,4 +1,4 @@
-"""Clipping of gradients, by their norm or by value."""
+"""The norm of gradients, and clipping them by it or by value."""
 
 import math
 
@@ -10,7 +10,7 @@ from pyml.ops.arrays import checked_tensor
 from pyml.ops.clip_grad import clip_grad_norm_ as clip_by_2_norm
 from pyml.tensor import Tensor
 
-__all__ = ["clip_grad_norm_", "clip_grad_value_"]
+__all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]
 
 
 @no_grad()
@@ -43,30 +43,87 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
     grads = grads_of(parameters)
     if norm_type == 2:
         return clip_by_2_norm(grads, max_norm, error_if_nonfinite=error_if_nonfinite)
-    if not max_norm >= 0:
-        raise ValueError(f"clip_grad_norm_: max_norm is {max_norm}, it must be >= 0")
-    total = total_norm(grads, float(norm_type))
-    if error_if_nonfinite and not math.isfinite(total.item()):
-        raise RuntimeError(
-            f"clip_grad_norm_: the norm of the gradients is {total.item()}, it must be finite; "
-            "error_if_nonfinite=False scales by it anyway"
-        )
-    scale = (max_norm / (total + 1e-6)).clamp(max=1)
-    # A kernel takes a scale below the smallest normal number as 0: then it is made of two factors.
-    part = ops.where(scale < 1e-30, 2.0**-64, 1.0).to(total.dtype)
-    scale = (max_norm / ((total + 1e-6) * part)).clamp(max=1)
-    for grad in changeable(grads):
-        grad.mul_(scale.to(grad.dtype)).mul_(part.to(grad.dtype))
-    return total.to(np.result_type(np.float32, *(grad.dtype for grad in grads)))
+    check_bound("clip_grad_norm_", "max_norm", max_norm)
+    total = norm_of(grads, norm_type)
+    if error_if_nonfinite:
+        check_finite("clip_grad_norm_", total)
+    scale_to(grads, max_norm, total)
+    return total.to(result_dtype(grads))
 
 
-def total_norm(grads, p):
-    """The p-norm of all gradients taken as one vector: the norm of their norms.
+@no_grad()
+def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False):
+    """The norm of all tensors taken as one vector: what clip_grad_norm_ measures of gradients.
 
-    In float64: sums of powers of float32 overflow where their norm, or what it divides, does not.
+        (sum |x|^p)^(1/p)
+
+    Computed in float64, outside the graph.
+
+    Args:
+        tensors: Tensors or one Tensor, of any shapes. One that stands there twice counts twice.
+        norm_type: p of the p-norm, inf for the largest absolute value. Default: 2.
+        error_if_nonfinite: raise if the norm is inf or NaN. Default: False.
+
+    Returns:
+        A 0-d Tensor: float64 if one of the tensors is, else float32. 0 of no tensors.
+
+    Raises:
+        TypeError: if an item is not a Tensor of float32 or float64.
+        RuntimeError: for a norm that is not finite, if asked for.
+
+    Example:
+        >>> nn.utils.get_total_norm([pyml.tensor([3.0]), pyml.tensor([[4.0]])]).item()
+        5.0
     """
-    norms = [(grad if p == math.inf else grad.double()).norm(p).double() for grad in grads]
-    return ops.stack(norms).norm(p) if norms else ops.zeros((), dtype="float64")
+    tensors = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    for i, tensor in enumerate(tensors):
+        if not checked_tensor(tensor, "get_total_norm", f"item {i}").is_floating_point():
+            raise TypeError(
+                f"get_total_norm: item {i} has dtype {tensor.dtype}, it must be float32 or "
+                "float64; .float() converts it"
+            )
+    total = norm_of(tensors, norm_type)
+    if error_if_nonfinite:
+        check_finite("get_total_norm", total)
+    return total.to(result_dtype(tensors))
+
+
+@no_grad()
+def clip_grads_with_norm_(parameters, max_norm, total_norm):
+    """Scales the gradients in place by the norm that they are said to have.
+
+        g <- g * min(1, max_norm / (total_norm + 1e-6))
+
+    get_total_norm and this are clip_grad_norm_, for a norm of more than these parameters, or of
+    some of them.
+
+    Args:
+        parameters: Tensors or one Tensor; those without a gradient are left out.
+        max_norm: the largest norm allowed, >= 0.
+        total_norm: the norm, a Tensor of one element, or a number.
+
+    Raises:
+        ValueError: if max_norm is negative or NaN, or total_norm has more elements than one.
+        TypeError: if total_norm is neither a Tensor nor a number.
+
+    Example:
+        >>> p = nn.Parameter(pyml.zeros(2))
+        >>> p.grad = pyml.tensor([3.0, 4.0])
+        >>> total = nn.utils.get_total_norm([p.grad])
+        >>> nn.utils.clip_grads_with_norm_([p], 2.5, total)
+        >>> p.grad
+        tensor([1.5, 2. ])
+    """
+    check_bound("clip_grads_with_norm_", "max_norm", max_norm)
+    if isinstance(total_norm, (int, float, np.integer, np.floating)):
+        total_norm = ops.tensor(float(total_norm), dtype="float64")
+    checked_tensor(total_norm, "clip_grads_with_norm_", "total_norm")
+    if total_norm.numel() != 1:
+        raise ValueError(
+            f"clip_grads_with_norm_: total_norm has shape {total_norm.shape}, it must have one "
+            "element"
+        )
+    scale_to(grads_of(parameters), max_norm, total_norm.double().reshape(()))
 
 
 @no_grad()
@@ -80,10 +137,46 @@ def clip_grad_value_(parameters, clip_value):
     Raises:
         ValueError: if clip_value is negative or NaN.
     """
-    if not clip_value >= 0:
-        raise ValueError(f"clip_grad_value_: clip_value is {clip_value}, it must be >= 0")
+    check_bound("clip_grad_value_", "clip_value", clip_value)
     for grad in changeable(grads_of(parameters)):
         grad.clamp_(-clip_value, clip_value)
+
+
+def norm_of(tensors, norm_type):
+    """The p-norm of all tensors taken as one vector: the norm of their norms.
+
+    In float64: sums of powers of float32 overflow where their norm, or what it divides, does not.
+    """
+    p = float(norm_type)
+    norms = [(each if p == math.inf else each.double()).norm(p).double() for each in tensors]
+    return ops.stack(norms).norm(p) if norms else ops.zeros((), dtype="float64")
+
+
+def scale_to(grads, max_norm, total):
+    """Scales gradients of the norm `total` in place to at most max_norm."""
+    scale = (max_norm / (total + 1e-6)).clamp(max=1)
+    # A kernel takes a scale below the smallest normal number as 0: then it is made of two factors.
+    part = ops.where(scale < 1e-30, 2.0**-64, 1.0).to(total.dtype)
+    scale = (max_norm / ((total + 1e-6) * part)).clamp(max=1)
+    for grad in changeable(grads):
+        grad.mul_(scale.to(grad.dtype)).mul_(part.to(grad.dtype))
+
+
+def check_bound(name, argument, bound):
+    if not bound >= 0:
+        raise ValueError(f"{name}: {argument} is {bound}, it must be >= 0")
+
+
+def check_finite(name, total):
+    if not math.isfinite(total.item()):
+        raise RuntimeError(
+            f"{name}: the norm of the gradients is {total.item()}, it must be finite; "
+            "error_if_nonfinite=False goes on with it anyway"
+        )
+
+
+def result_dtype(tensors):
+    return np.result_type(np.float32, *(tensor.dtype for tensor in tensors))
 
 
 def grads_of(parameters):
