@@ -1,8 +1,14 @@
-"""What one does to parameters and gradients: clipping, all as one vector, two layers as one."""
+"""What one does to parameters and gradients: clipping, all as one vector, two layers as one,
+tensors that are computed from others.
+"""
 
-from pyml.nn.utils import clip_grad, fusion, vector
+from pyml.nn.utils import clip_grad, fusion, parametrizations, parametrize, vector
 from pyml.nn.utils.clip_grad import *
 from pyml.nn.utils.fusion import *
 from pyml.nn.utils.vector import *
 
-__all__ = [*clip_grad.__all__, *fusion.__all__, *vector.__all__]
+__all__ = [
+    "parametrizations",
+    "parametrize",
+    *(name for family in (clip_grad, fusion, vector) for name in family.__all__),
+]

@@ -6,6 +6,7 @@ from pyml.grad_mode import no_grad
 from pyml.nn.linear import Linear
 from pyml.nn.norm import BatchNorm1d
 from pyml.nn.parameter import Parameter
+from pyml.nn.utils.parametrize import is_parametrized
 from pyml.ops.arrays import checked_tensor
 
 __all__ = ["fuse_linear_bn_eval", "fuse_linear_bn_weights"]
@@ -24,7 +25,7 @@ def fuse_linear_bn_eval(linear, bn):
 
     Raises:
         TypeError: if linear is not a Linear, or bn not a BatchNorm1d.
-        RuntimeError: if one is in training mode, or bn has no running statistics.
+        RuntimeError: if one is in training mode or parametrized, or bn has no running statistics.
         ValueError: if bn has another number of channels.
 
     Example:
@@ -38,6 +39,11 @@ def fuse_linear_bn_eval(linear, bn):
             raise TypeError(
                 f"fuse_linear_bn_eval: {name} must be a {kind.__name__}, not "
                 f"{type(module).__name__}"
+            )
+        if is_parametrized(module):
+            raise RuntimeError(
+                f"fuse_linear_bn_eval: {name} is parametrized, its tensors are computed; call "
+                "parametrize.remove_parametrizations first"
             )
         if module.training:
             raise RuntimeError(
