@@ -261,18 +261,14 @@ def test_a_recorded_step_has_the_bits_of_the_eager_one(kind, inside):
     assert trained(kind, True, inside) == trained(kind, False, inside)
 
 
-def test_cached_around_a_recorded_step_is_refused():
+def test_recording_within_cached_is_refused():
     layer = weight_norm(nn.Linear(3, 2))
     step = pyml.record(lambda x: layer(x).sum())
     x = pyml.ones(1, 3)
-    for _ in range(2):  # also where it was recorded before
-        with (
-            cached(),
-            pytest.raises(pyml.RecordError, match=r"within cached\(\) that began before"),
-        ):
-            step(x)
-        for _ in range(6):
-            assert pyml.equal(step(x), layer(x).sum())
+    with cached(), pytest.raises(pyml.RecordError, match=r"within cached\(\) that began before"):
+        step(x)
+    for _ in range(6):
+        assert pyml.equal(step(x), layer(x).sum())
 
 
 @pytest.mark.parametrize("change", ["register", "remove"])

@@ -37,7 +37,7 @@ def cached():
 
     For modules that use a tensor several times, such as weights that layers share. A change of
     what the tensor is computed from is not seen before the end. It holds for this thread. A
-    recorded step may have it inside; around it, it is refused.
+    recorded step may have it inside; recording one within it is refused.
 
     Example:
         >>> layer = nn.utils.parametrizations.weight_norm(nn.Linear(3, 2))
