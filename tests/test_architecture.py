@@ -30,7 +30,7 @@ FLOORS = [  # lowest first; a name covers what is below it
     {"pyml.ops.comparison"},
     {"pyml.ops", "pyml.recording"},
     {"pyml.autograd", "pyml.nn", "pyml.optim", "pyml.data"},
-    {"pyml.train", "pyml.io", "pyml.plot"},
+    {"pyml.train", "pyml.io", "pyml.plot", "pyml.utils"},
     {"pyml.cli"},
     {"pyml", "pyml.__main__"},
 ]

@@ -1,0 +1,44 @@
+"""Checks of arguments, in one wording."""
+
+from pyml.ops.shape import as_integer
+
+__all__ = ["count", "flag", "function", "sized"]
+
+
+def count(value, who, name, least=1):
+    """`value` as an int that is not below `least`.
+
+    Raises:
+        TypeError, ValueError
+    """
+    try:
+        number = as_integer(value)
+    except TypeError:
+        raise TypeError(f"{who}: {name} is {value!r}, it must be an integer") from None
+    if number < least:
+        raise ValueError(f"{who}: {name} is {number}, it must be {least} or more")
+    return number
+
+
+def flag(value, who, name):
+    """Raises TypeError unless `value` is True or False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{who}: {name} is {value!r}, it must be True or False")
+    return value
+
+
+def function(value, who, name):
+    """Raises TypeError unless `value` can be called, or is None."""
+    if value is not None and not callable(value):
+        raise TypeError(f"{who}: {name} is a {type(value).__name__}, it must be a function")
+    return value
+
+
+def sized(value, who, name):
+    """Raises TypeError unless `value` has a length."""
+    if not hasattr(type(value), "__len__"):
+        raise TypeError(
+            f"{who}: {name} is a {type(value).__name__}, which has no __len__; give it one, or "
+            "make it an IterableDataset if its length is not known"
+        )
+    return value

@@ -1,0 +1,62 @@
+"""How the batch of a task is read: in the loader's process, and in each of its workers."""
+
+from itertools import islice
+
+from pyml.data.collate import default_collate
+from pyml.data.dataset import IterableDataset, gathered, numbers, row_numbers
+
+__all__ = ["END", "Reading", "batch_of"]
+
+
+class END:
+    """In place of a batch: an IterableDataset has no more."""
+
+
+class Reading:
+    """How a DataLoader reads: what its workers are told.
+
+    Args:
+        dataset: the data set.
+        batch_size: how many samples of an IterableDataset make a batch; None without batches.
+        batched: whether a task is a batch of indices, or one index.
+        drop_last: whether the last, smaller batch is left out.
+        collate: makes the batch of a list of samples; without batches, what is given of one sample.
+    """
+
+    def __init__(self, dataset, batch_size, batched, drop_last, collate):
+        self.dataset, self.batch_size, self.batched = dataset, batch_size, batched
+        self.drop_last, self.collate = drop_last, collate
+
+    def begin(self):
+        """A function from a task to its batch, or END, for one pass."""
+        dataset, collate = self.dataset, self.collate
+        if not isinstance(dataset, IterableDataset):
+            if self.batched:
+                return lambda task: batch_of(dataset, task, collate)
+            return lambda task: collate(dataset[task])
+        samples = iter(dataset)
+        if not self.batched:
+            return lambda task: (
+                END if (found := list(islice(samples, 1))) == [] else collate(*found)
+            )
+
+        def batch(task):
+            found = list(islice(samples, self.batch_size))
+            if not found or (self.drop_last and len(found) < self.batch_size):
+                return END
+            return collate(found)
+
+        return batch
+
+
+def batch_of(dataset, indices, collate):
+    """The batch of samples `indices`: a range of step 1, an int64 vector, or any sequence."""
+    if collate is default_collate and len(indices) > 0:
+        rows = row_numbers(indices) if isinstance(indices, (list, tuple)) else indices
+        batch = None if rows is None else gathered(dataset, rows)
+        if batch is not None:
+            return batch
+    indices = numbers(indices)
+    if hasattr(dataset, "__getitems__"):
+        return collate(dataset.__getitems__(list(indices)))
+    return collate([dataset[index] for index in indices])
