@@ -1,5 +1,7 @@
 """Checks of arguments, in one wording."""
 
+import sys
+
 from pyml.ops.shape import as_integer
 
 __all__ = ["count", "flag", "function", "sized"]
@@ -17,6 +19,8 @@ def count(value, who, name, least=1):
         raise TypeError(f"{who}: {name} is {value!r}, it must be an integer") from None
     if number < least:
         raise ValueError(f"{who}: {name} is {number}, it must be {least} or more")
+    if number > sys.maxsize:
+        raise ValueError(f"{who}: {name} is {number}, it must be {sys.maxsize} or less")
     return number
 
 

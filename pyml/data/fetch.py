@@ -2,6 +2,8 @@
 
 from itertools import islice
 
+import numpy as np
+
 from pyml.data.collate import default_collate
 from pyml.data.dataset import IterableDataset, gathered, numbers, row_numbers
 
@@ -50,9 +52,15 @@ class Reading:
 
 
 def batch_of(dataset, indices, collate):
-    """The batch of samples `indices`: a range of step 1, an int64 vector, or any sequence."""
+    """The batch of samples `indices`: a range, an int64 vector, or any sequence of a sampler."""
     if collate is default_collate and len(indices) > 0:
-        rows = row_numbers(indices) if isinstance(indices, (list, tuple)) else indices
+        rows = indices
+        if isinstance(indices, range) and not (indices.step == 1 and indices.start >= 0):
+            rows = list(indices)
+        if isinstance(rows, (list, tuple)):
+            rows = row_numbers(rows)
+        elif not isinstance(rows, range) and not is_rows(rows):
+            rows = None
         batch = None if rows is None else gathered(dataset, rows)
         if batch is not None:
             return batch
@@ -60,3 +68,7 @@ def batch_of(dataset, indices, collate):
     if hasattr(dataset, "__getitems__"):
         return collate(dataset.__getitems__(list(indices)))
     return collate([dataset[index] for index in indices])
+
+
+def is_rows(indices):
+    return isinstance(indices, np.ndarray) and indices.ndim == 1 and indices.dtype.kind in "iu"

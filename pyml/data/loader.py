@@ -15,6 +15,7 @@ __all__ = ["DataLoader"]
 
 SEEDS = 2**53  # how many randint can draw from
 PREFETCH = 2
+CONTEXTS = ("fork", "spawn", "forkserver")
 FIXED = ("batch_sampler", "batch_size", "dataset", "drop_last", "persistent_workers", "sampler")
 
 
@@ -156,6 +157,18 @@ class DataLoader:
         else:
             batch_size = count(batch_size, who, "batch_size")
 
+        if not isinstance(multiprocessing_context, (str, type(None))) and not hasattr(
+            multiprocessing_context, "Process"
+        ):
+            raise TypeError(
+                f"{who}: multiprocessing_context is a {type(multiprocessing_context).__name__}, it "
+                "must be a name or a context of multiprocessing"
+            )
+        if isinstance(multiprocessing_context, str) and multiprocessing_context not in CONTEXTS:
+            raise ValueError(
+                f"{who}: multiprocessing_context is {multiprocessing_context!r}, it must be one of "
+                f"{', '.join(CONTEXTS)}"
+            )
         is_batched = batch_size is not None or batch_sampler is not None
         if not is_iterable and sampler is None and batch_sampler is None:
             sized(dataset, who, "dataset")
