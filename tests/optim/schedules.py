@@ -44,6 +44,23 @@ def step(epoch, first, step_size, gamma=0.1):
     return first * gamma ** (epoch // step_size)
 
 
+def multi_step(epoch, first, milestones, gamma=0.1):
+    return first * gamma ** sum(milestone <= epoch for milestone in milestones)
+
+
+def exponential(epoch, first, gamma):
+    return first * gamma**epoch
+
+
+def constant(epoch, first, factor=1 / 3, total_iters=5):
+    return first * (factor if epoch < total_iters or total_iters == 0 else 1)
+
+
+def polynomial(epoch, first, total_iters=5, power=1.0):
+    done = min(epoch, total_iters) / total_iters if total_iters else 0
+    return first * (1 - done) ** power
+
+
 def linear(epoch, first, start_factor=1 / 3, end_factor=1.0, total_iters=5):
     done = min(epoch, total_iters) / total_iters if total_iters else 0
     return first * (start_factor + (end_factor - start_factor) * done)
@@ -60,6 +77,31 @@ rows(
     {"step_size": 1},
     {"step_size": 7, "gamma": 0.5},
     {"step_size": 50, "gamma": 0.5},
+)
+rows(
+    "MultiStepLR",
+    multi_step,
+    {"milestones": [30, 3, 12]},
+    {"milestones": [0, 5, 5, 20], "gamma": 0.5},
+    {"milestones": [], "gamma": 0.5},
+)
+rows("ExponentialLR", exponential, {"gamma": 0.9}, {"gamma": 1.05})
+rows(
+    "ConstantLR",
+    constant,
+    {},
+    {"factor": 0.1, "total_iters": 30},
+    {"factor": 1.0, "total_iters": 1},
+    {"factor": 0.5, "total_iters": 0},
+)
+rows(
+    "PolynomialLR",
+    polynomial,
+    {},
+    {"total_iters": 30, "power": 2.0},
+    {"total_iters": 40, "power": 0.5},
+    {"total_iters": 1, "power": 0.0},
+    {"total_iters": 0},
 )
 rows(
     "LinearLR",

@@ -7,7 +7,16 @@ from optim.cases import parameter, tensor
 from optim.schedules import SCHEDULES
 from pyml import optim
 from pyml.optim import lr_scheduler
-from pyml.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, StepLR
+from pyml.optim.lr_scheduler import (
+    ConstantLR,
+    CosineAnnealingLR,
+    ExponentialLR,
+    LinearLR,
+    LRScheduler,
+    MultiStepLR,
+    PolynomialLR,
+    StepLR,
+)
 
 EPOCHS = 70  # longer than the horizon of each schedule
 
@@ -172,12 +181,24 @@ def test_refusals():
         (lambda: StepLR(optimizer, 2, float("nan")), "gamma is nan"),
         (lambda: CosineAnnealingLR(optimizer, 0), "T_max is 0, it must be >= 1"),
         (lambda: CosineAnnealingLR(optimizer, 2, float("nan")), "eta_min is nan"),
+        (lambda: MultiStepLR(optimizer, [3, -1]), r"milestones\[1\] is -1, it must be >= 0"),
+        (lambda: MultiStepLR(optimizer, [3], float("nan")), "gamma is nan"),
+        (lambda: ExponentialLR(optimizer, None), "ExponentialLR: gamma is None"),
+        (lambda: ConstantLR(optimizer, 0.0), "ConstantLR: factor is 0.0, it must be in"),
+        (lambda: ConstantLR(optimizer, 0.5, -1), "ConstantLR: total_iters is -1"),
+        (lambda: PolynomialLR(optimizer, -1), "PolynomialLR: total_iters is -1"),
+        (lambda: PolynomialLR(optimizer, 5, -1.0), "PolynomialLR: power is -1.0"),
         (lambda: StepLR(optimizer, 2, last_epoch=-2), "StepLR: last_epoch is -2"),
     ]:
         with pytest.raises(ValueError, match=match):
             make()
-    with pytest.raises(TypeError, match="Optimizer, not float"):
-        StepLR(0.5, 2)
+    for make, match in [
+        (lambda: StepLR(0.5, 2), "Optimizer, not float"),
+        (lambda: MultiStepLR(optimizer, 3), r"milestones is 3, it must be a list.* use \[epoch\]"),
+        (lambda: MultiStepLR(optimizer, [2.5]), r"milestones\[0\] is 2.5, it must be an integer"),
+    ]:
+        with pytest.raises(TypeError, match=match):
+            make()
     assert "initial_lr" not in optimizer.param_groups[0]
     with pytest.raises(NotImplementedError, match="get_lr"):
         LRScheduler(optimizer)

@@ -2,6 +2,16 @@
 
 from pyml.optim.lr_scheduler.base import LRScheduler
 from pyml.optim.lr_scheduler.cosine import CosineAnnealingLR
-from pyml.optim.lr_scheduler.epochs import LinearLR, StepLR
+from pyml.optim.lr_scheduler.epochs import (
+    ConstantLR,
+    ExponentialLR,
+    LinearLR,
+    MultiStepLR,
+    PolynomialLR,
+    StepLR,
+)
 
-__all__ = ["CosineAnnealingLR", "LRScheduler", "LinearLR", "StepLR"]
+__all__ = [
+    *("ConstantLR", "CosineAnnealingLR", "ExponentialLR", "LRScheduler", "LinearLR"),
+    *("MultiStepLR", "PolynomialLR", "StepLR"),
+]

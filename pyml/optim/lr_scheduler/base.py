@@ -36,9 +36,7 @@ class LRScheduler:
     def __init__(self, optimizer, last_epoch=-1):
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"optimizer must be an Optimizer, not {type(optimizer).__name__}")
-        check_like(last_epoch, 0, f"{type(self).__name__}: last_epoch")
-        if last_epoch < -1:
-            raise ValueError(f"{type(self).__name__}: last_epoch is {last_epoch}, it must be >= -1")
+        check_count(type(self).__name__, "last_epoch", last_epoch, -1)
         self.optimizer = optimizer
         for i, group in enumerate(optimizer.param_groups):
             if last_epoch == -1:
@@ -79,13 +77,20 @@ class LRScheduler:
                 UserWarning,
                 stacklevel=3,
             )
+        before = self._step_count, self.last_epoch
         self._step_count += 1
         self.last_epoch += 1
-        for group, lr in zip(self.optimizer.param_groups, self.get_lr(), strict=True):
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(lr)
-            else:
-                group["lr"] = lr
+        try:
+            rates = self.get_lr()
+        except BaseException:
+            self._step_count, self.last_epoch = before
+            raise
+        self._set(rates)
+
+    def _set(self, rates):
+        """Gives the groups their learning rates."""
+        for group, lr in zip(self.optimizer.param_groups, rates, strict=True):
+            set_lr(group, lr)
         self._last_lr = self._current()
 
     def _current(self):
@@ -134,6 +139,21 @@ class LRScheduler:
                 )
         self._check(self.__dict__ | dict(state_dict))
         return deepcopy(dict(state_dict))
+
+
+def set_lr(group, lr):
+    """Sets the learning rate of a group; a Tensor stays the Tensor that it is."""
+    if isinstance(group["lr"], Tensor):
+        group["lr"].fill_(lr)
+    else:
+        group["lr"] = lr
+
+
+def check_count(who, name, value, least):
+    """Raises TypeError unless `value` is an integer, ValueError if it is less than `least`."""
+    check_like(value, 0, f"{who}: {name}")
+    if value < least:
+        raise ValueError(f"{who}: {name} is {value}, it must be >= {least}")
 
 
 def check_like(value, own, place):
