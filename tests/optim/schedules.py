@@ -1,6 +1,7 @@
 """A table of all schedules: tested against their closed forms, saved and resumed, recorded, and
 beside PyTorch's."""
 
+import functools
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -70,6 +71,36 @@ def cosine(epoch, first, T_max, eta_min=0.0):
     return eta_min + (first - eta_min) * (1 + math.cos(math.pi * epoch / T_max)) / 2
 
 
+def restarts(epoch, first, T_0, T_mult=1, eta_min=0.0):
+    while epoch >= T_0:
+        epoch, T_0 = epoch - T_0, T_0 * T_mult
+    return cosine(epoch, first, T_0, eta_min)
+
+
+HORIZON = 20
+
+
+class Slope:
+    """A function with a state of its own, which is saved."""
+
+    def __init__(self, slope):
+        self.slope = slope
+
+    def __call__(self, epoch):
+        return 1 / (1 + self.slope * epoch)
+
+
+def by_function(epoch, first, lr_lambda):
+    """The groups' functions are told by the groups' rates, 0.5 and 0.2."""
+    f = lr_lambda[first == 0.2] if isinstance(lr_lambda, list) else lr_lambda
+    return first * f(epoch)
+
+
+def by_product(epoch, first, lr_lambda):
+    f = lr_lambda[first == 0.2] if isinstance(lr_lambda, list) else lr_lambda
+    return first * math.prod(f(k) for k in range(1, epoch + 1))
+
+
 rows(
     "StepLR",
     step,
@@ -111,5 +142,26 @@ rows(
     {"start_factor": 1.0, "end_factor": 0.0, "total_iters": 20},
     {"start_factor": 0.5, "end_factor": 0.5, "total_iters": 1},
     {"start_factor": 0.25, "total_iters": 0},
+)
+rows(
+    "CosineAnnealingWarmRestarts",
+    restarts,
+    {"T_0": 10},
+    {"T_0": 3, "T_mult": 2, "eta_min": 0.01},
+    {"T_0": 1, "T_mult": 3},
+)
+rows(
+    "LambdaLR",
+    by_function,
+    {"lr_lambda": lambda epoch: 0.9**epoch},
+    {"lr_lambda": [lambda epoch: min(1, (epoch + 1) / HORIZON), lambda epoch: math.erfc(epoch)]},
+    {"lr_lambda": Slope(0.01)},
+)
+rows(
+    "MultiplicativeLR",
+    by_product,
+    {"lr_lambda": lambda epoch: 0.95},
+    {"lr_lambda": [lambda epoch: 1 + math.sin(epoch) / 9, functools.partial(pow, 0.9)]},
+    {"lr_lambda": Slope(0.01)},
 )
 rows("CosineAnnealingLR", cosine, {"T_max": 10}, {"T_max": 30, "eta_min": 0.01}, {"T_max": 1})

@@ -1,5 +1,9 @@
 """Schedules against their closed forms; chained, changed by hand, saved. See also tests/parity."""
 
+import functools
+import math
+import random
+
 import pytest
 
 import pyml
@@ -10,9 +14,12 @@ from pyml.optim import lr_scheduler
 from pyml.optim.lr_scheduler import (
     ConstantLR,
     CosineAnnealingLR,
+    CosineAnnealingWarmRestarts,
     ExponentialLR,
+    LambdaLR,
     LinearLR,
     LRScheduler,
+    MultiplicativeLR,
     MultiStepLR,
     PolynomialLR,
     StepLR,
@@ -188,6 +195,10 @@ def test_refusals():
         (lambda: ConstantLR(optimizer, 0.5, -1), "ConstantLR: total_iters is -1"),
         (lambda: PolynomialLR(optimizer, -1), "PolynomialLR: total_iters is -1"),
         (lambda: PolynomialLR(optimizer, 5, -1.0), "PolynomialLR: power is -1.0"),
+        (lambda: CosineAnnealingWarmRestarts(optimizer, 0), "T_0 is 0, it must be >= 1"),
+        (lambda: CosineAnnealingWarmRestarts(optimizer, 5, 0), "T_mult is 0, it must be >= 1"),
+        (lambda: CosineAnnealingWarmRestarts(optimizer, 5, 1, math.inf), "eta_min is inf"),
+        (lambda: LambdaLR(optimizer, [abs]), "lr_lambda has 1 functions, the optimizer 2 groups"),
         (lambda: StepLR(optimizer, 2, last_epoch=-2), "StepLR: last_epoch is -2"),
     ]:
         with pytest.raises(ValueError, match=match):
@@ -195,6 +206,10 @@ def test_refusals():
     for make, match in [
         (lambda: StepLR(0.5, 2), "Optimizer, not float"),
         (lambda: MultiStepLR(optimizer, 3), r"milestones is 3, it must be a list.* use \[epoch\]"),
+        (lambda: CosineAnnealingWarmRestarts(optimizer, 2.5), "T_0 is 2.5, it must be an integer"),
+        (lambda: LambdaLR(optimizer, 0.5), "LambdaLR: lr_lambda is 0.5, it must be a function"),
+        (lambda: MultiplicativeLR(optimizer, [abs, 1]), r"lr_lambda\[1\] is 1, it must be"),
+        (lambda: LambdaLR(optimizer, lambda epoch: None), "group 0 returned None for epoch 0"),
         (lambda: MultiStepLR(optimizer, [2.5]), r"milestones\[0\] is 2.5, it must be an integer"),
     ]:
         with pytest.raises(TypeError, match=match):
@@ -202,6 +217,132 @@ def test_refusals():
     assert "initial_lr" not in optimizer.param_groups[0]
     with pytest.raises(NotImplementedError, match="get_lr"):
         LRScheduler(optimizer)
+
+
+def test_restarts_between_epochs():
+    """step(epoch) goes to any place, forth and back; step() goes on from there."""
+    optimizer = make_optimizer()
+    scheduler = CosineAnnealingWarmRestarts(optimizer, 3, 3, 0.1)
+    optimizer.step()
+    for epoch in (0.5, 2.75, 3, 3.5, 12, 39, 38.5, 1):
+        scheduler.step(epoch)
+        first = max(start for start in (0, 3, 12, 39) if start <= epoch)
+        length = {0: 3, 3: 9, 12: 27, 39: 81}[first]
+        height = 1 + math.cos(math.pi * (epoch - first) / length)
+        wanted = [0.1 + (lr - 0.1) * height / 2 for lr in (0.5, 0.2)]
+        assert scheduler.get_last_lr() == pytest.approx(wanted, rel=1e-12)
+        assert scheduler.last_epoch == math.floor(epoch)
+    scheduler.step()
+    assert scheduler.get_last_lr()[0] == pytest.approx(0.1 + 0.4 * 0.25, rel=1e-12)
+    before = scheduler.state_dict()
+    for epoch, error in [(-1, ValueError), (math.inf, ValueError), ("1", TypeError)]:
+        with pytest.raises(error, match="CosineAnnealingWarmRestarts: step: epoch is"):
+            scheduler.step(epoch)
+    assert scheduler.state_dict() == before
+    resumed = CosineAnnealingWarmRestarts(optimizer, 3, 3, 0.1, last_epoch=12)
+    assert (resumed.T_cur, resumed.T_i) == (1, 27)
+
+
+def test_a_step_whose_function_raises_changes_nothing():
+    optimizer = make_optimizer()
+    scheduler = LambdaLR(optimizer, lambda epoch: 1 / (3 - epoch))
+    rates(optimizer, scheduler, 2)
+    before = scheduler.state_dict()
+    with pytest.raises(ZeroDivisionError):
+        scheduler.step()
+    assert scheduler.state_dict() == before
+    assert [group["lr"] for group in optimizer.param_groups] == before["_last_lr"]
+
+
+class Scaled:
+    def __init__(self, scale):
+        self.scale = scale
+
+    def __call__(self, epoch):
+        return self.scale / (1 + epoch)
+
+
+def test_functions_are_saved_as_their_attributes():
+    f, g = Scaled(2.0), Scaled(3.0)
+    state = LambdaLR(make_optimizer(), [f, abs]).state_dict()
+    assert state["lr_lambdas"] == [{"scale": 2.0}, None]
+    scheduler = LambdaLR(make_optimizer(), [g, abs])
+    scheduler.load_state_dict(state)
+    assert g.scale == 2.0
+    assert scheduler.lr_lambdas == [g, abs]
+    other = LambdaLR(make_optimizer(), abs)
+    with pytest.raises(ValueError, match=r"lr_lambdas\[0\] has attributes of an object"):
+        other.load_state_dict(state)
+    with pytest.raises(ValueError, match="lr_lambdas has 1 items, the scheduler 2"):
+        other.load_state_dict(state | {"lr_lambdas": [None]})
+    with pytest.raises(TypeError, match=r"lr_lambdas\[1\] is 3, it must be None or a dict"):
+        other.load_state_dict(state | {"lr_lambdas": [None, 3]})
+
+
+calls = []
+drawn = random.Random(1)
+
+
+def counted(epoch):
+    calls.append(epoch)
+    return 1 / len(calls)
+
+
+class Counted:
+    def __init__(self):
+        self.count = 0
+
+    def __call__(self, epoch):
+        self.count += 1
+        return 1 / self.count
+
+
+IMPURE = {
+    "uses the attribute append": counted,
+    "changes what is kept": Counted(),
+    "uses random, random": lambda epoch: random.random(),
+    "uses drawn, a Random": lambda epoch: drawn.random(),
+    "is a _lru_cache_wrapper": functools.lru_cache(lambda epoch: 1.0),
+    "has a list and an assignment": lambda epoch, c=[1]: helper_in_place(epoch, c),
+}
+
+
+def helper_in_place(epoch, c):
+    c += [epoch]
+    return 1 / len(c)
+
+
+@pytest.mark.parametrize("match", IMPURE)
+def test_recorded_steps_refuse_other_functions_than_of_numbers(match):
+    optimizer = make_optimizer()
+    w = optimizer.param_groups[0]["params"][0]
+    scheduler = LambdaLR(optimizer, IMPURE[match])
+
+    @pyml.record
+    def step(x):
+        optimizer.zero_grad()
+        loss = (w * x).sum()
+        loss.backward()
+        optimizer.step()
+        scheduler.step()
+        return loss
+
+    with pytest.raises(pyml.RecordError, match=f"LambdaLR for group 0, which {match}.*move it out"):
+        step(pyml.ones(1))
+
+
+def test_recorded_steps_refuse_an_epoch():
+    optimizer = make_optimizer()
+    scheduler = CosineAnnealingWarmRestarts(optimizer, 3)
+
+    @pyml.record
+    def step(x):
+        optimizer.step()
+        scheduler.step(0.5)
+        return x + 1
+
+    with pytest.raises(pyml.RecordError, match=r"step\(epoch\) of .* \(use step\(\) without"):
+        step(pyml.ones(1))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Schedules of the learning rate, a file a family."""
 
 from pyml.optim.lr_scheduler.base import LRScheduler
-from pyml.optim.lr_scheduler.cosine import CosineAnnealingLR
+from pyml.optim.lr_scheduler.cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts
 from pyml.optim.lr_scheduler.epochs import (
     ConstantLR,
     ExponentialLR,
@@ -10,8 +10,10 @@ from pyml.optim.lr_scheduler.epochs import (
     PolynomialLR,
     StepLR,
 )
+from pyml.optim.lr_scheduler.functions import LambdaLR, MultiplicativeLR
 
 __all__ = [
-    *("ConstantLR", "CosineAnnealingLR", "ExponentialLR", "LRScheduler", "LinearLR"),
-    *("MultiStepLR", "PolynomialLR", "StepLR"),
+    *("ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "ExponentialLR"),
+    *("LRScheduler", "LambdaLR", "LinearLR", "MultiStepLR", "MultiplicativeLR", "PolynomialLR"),
+    "StepLR",
 ]

@@ -7,6 +7,7 @@ is scaled on from there.
 
 import warnings
 from collections.abc import Mapping
+from contextlib import contextmanager
 from copy import deepcopy
 
 from pyml import recorder
@@ -34,19 +35,16 @@ class LRScheduler:
     """
 
     def __init__(self, optimizer, last_epoch=-1):
-        if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"optimizer must be an Optimizer, not {type(optimizer).__name__}")
-        check_count(type(self).__name__, "last_epoch", last_epoch, -1)
+        check_optimizer(type(self).__name__, optimizer, last_epoch)
         self.optimizer = optimizer
-        for i, group in enumerate(optimizer.param_groups):
-            if last_epoch == -1:
+        with undone_if_raised(optimizer):
+            self._begin(last_epoch)
+
+    def _begin(self, last_epoch):
+        if last_epoch == -1:
+            for group in self.optimizer.param_groups:
                 group.setdefault("initial_lr", float(group["lr"]))
-            elif "initial_lr" not in group:
-                raise KeyError(
-                    f"param_groups[{i}] has no 'initial_lr', which last_epoch={last_epoch} needs; "
-                    "load the optimizer's state_dict first, or start with last_epoch=-1"
-                )
-        self.base_lrs = [float(group["initial_lr"]) for group in optimizer.param_groups]
+        self.base_lrs = [float(group["initial_lr"]) for group in self.optimizer.param_groups]
         self.last_epoch = last_epoch
         self._step_count = 0
         self._is_initial = True
@@ -66,17 +64,21 @@ class LRScheduler:
 
     def step(self):
         """Goes on by one epoch. Call it after the epoch's optimizer.step()."""
+        self._refuse_recording()
         with recorder.scheduling(self):
             self._step()
 
+    def _refuse_recording(self):
+        """In a step that is being recorded: refuses what replays would not do as Python does."""
+        if recorder.is_recording() and (what := self._unrecordable()):
+            recorder.refuse(what)
+
+    def _unrecordable(self):
+        """What in a step() could not be repeated for the same epoch, for the message, or None."""
+        return None
+
     def _step(self):
-        if self._step_count == 1 and not self.optimizer._stepped:
-            warnings.warn(
-                "lr_scheduler.step() was called before optimizer.step(): "
-                "the first learning rate is skipped; call optimizer.step() first",
-                UserWarning,
-                stacklevel=3,
-            )
+        self._warn_early()
         before = self._step_count, self.last_epoch
         self._step_count += 1
         self.last_epoch += 1
@@ -86,6 +88,16 @@ class LRScheduler:
             self._step_count, self.last_epoch = before
             raise
         self._set(rates)
+
+    def _warn_early(self):
+        """Warns at a first step() before the optimizer's."""
+        if self._step_count == 1 and not self.optimizer._stepped:
+            warnings.warn(
+                "lr_scheduler.step() was called before optimizer.step(): "
+                "the first learning rate is skipped; call optimizer.step() first",
+                UserWarning,
+                stacklevel=4,
+            )
 
     def _set(self, rates):
         """Gives the groups their learning rates."""
@@ -108,7 +120,11 @@ class LRScheduler:
             ValueError: if it is not of such a scheduler: it lacks a value, or one is out of range.
                 Nothing has changed then.
         """
-        self.__dict__.update(self._read(state_dict))
+        self._take(self._read(state_dict))
+
+    def _take(self, state):
+        """Takes over what _read() gave."""
+        self.__dict__.update(state)
 
     def _check(self, options):
         """Raises ValueError if an option is out of range. A subclass may write it."""
@@ -139,6 +155,32 @@ class LRScheduler:
                 )
         self._check(self.__dict__ | dict(state_dict))
         return deepcopy(dict(state_dict))
+
+
+def check_optimizer(who, optimizer, last_epoch):
+    """Raises for what no scheduler can be made of; nothing has changed then."""
+    if not isinstance(optimizer, Optimizer):
+        raise TypeError(f"optimizer must be an Optimizer, not {type(optimizer).__name__}")
+    check_count(who, "last_epoch", last_epoch, -1)
+    for i, group in enumerate(optimizer.param_groups):
+        if last_epoch != -1 and "initial_lr" not in group:
+            raise KeyError(
+                f"param_groups[{i}] has no 'initial_lr', which last_epoch={last_epoch} needs; "
+                "load the optimizer's state_dict first, or start with last_epoch=-1"
+            )
+
+
+@contextmanager
+def undone_if_raised(optimizer):
+    """Puts the options of an optimizer's groups back if what is done here raises."""
+    before = [dict(group) for group in optimizer.param_groups]
+    try:
+        yield
+    except BaseException:
+        for group, options in zip(optimizer.param_groups, before, strict=True):
+            group.clear()
+            group.update(options)
+        raise
 
 
 def set_lr(group, lr):

@@ -2,10 +2,11 @@
 
 import math
 
-from pyml.optim.lr_scheduler.base import LRScheduler
-from pyml.options import is_number
+from pyml import recorder
+from pyml.optim.lr_scheduler.base import LRScheduler, check_count
+from pyml.options import Range, check_number, is_number
 
-__all__ = ["CosineAnnealingLR"]
+__all__ = ["CosineAnnealingLR", "CosineAnnealingWarmRestarts"]
 
 
 class CosineAnnealingLR(LRScheduler):
@@ -46,8 +47,7 @@ class CosineAnnealingLR(LRScheduler):
         T_max, eta_min = options["T_max"], options["eta_min"]
         if not (is_number(T_max) and 1 <= T_max < math.inf):
             raise ValueError(f"CosineAnnealingLR: T_max is {T_max}, it must be >= 1")
-        if not (is_number(eta_min) and math.isfinite(eta_min)):
-            raise ValueError(f"CosineAnnealingLR: eta_min is {eta_min}, it must be a finite number")
+        check_least("CosineAnnealingLR", eta_min)
 
     def get_lr(self):
         if self.last_epoch == 0:
@@ -65,3 +65,106 @@ class CosineAnnealingLR(LRScheduler):
     def _height(self, epoch):
         """Of the cosine, from 2 down to 0."""
         return 1 + math.cos(math.pi * epoch / self.T_max)
+
+
+class CosineAnnealingWarmRestarts(LRScheduler):
+    """Lets the learning rate fall along half a cosine, again and again from the initial rate.
+
+    T_cur epochs after the last restart, in a cycle of T_i epochs::
+
+        lr = eta_min + (initial_lr - eta_min) * (1 + cos(pi * T_cur / T_i)) / 2
+
+    The first cycle has T_0 epochs, each other one T_mult times as many as the one before it.
+    Loshchilov & Hutter 2017 (arXiv:1608.03983), eq. 5.
+
+    Args:
+        optimizer: an Optimizer.
+        T_0: epochs of the first cycle, an integer >= 1.
+        T_mult: the factor from a cycle to the next, an integer >= 1. Default: 1.
+        eta_min: the least rate. Default: 0.
+        last_epoch: the epoch to resume after; -1 starts anew. Default: -1.
+
+    Raises:
+        TypeError: if T_0 or T_mult is not an integer.
+        ValueError: if an option is out of range.
+
+    Example:
+        >>> optimizer = pyml.optim.SGD([pyml.zeros(1, requires_grad=True)], lr=1.0)
+        >>> scheduler = pyml.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, T_0=2)
+        >>> rates = []
+        >>> for epoch in range(4):
+        ...     rates += scheduler.get_last_lr()
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> rates
+        [1.0, 0.5, 1.0, 0.5]
+    """
+
+    def __init__(self, optimizer, T_0, T_mult=1, eta_min=0.0, last_epoch=-1):
+        self.T_0 = T_0
+        self.T_i = T_0
+        self.T_mult = T_mult
+        self.eta_min = eta_min
+        self.T_cur = 0.0
+        self._check(self.__dict__)
+        super().__init__(optimizer, last_epoch)
+
+    def _check(self, options):
+        who = "CosineAnnealingWarmRestarts"
+        for name in ("T_0", "T_mult", "T_i"):
+            check_count(who, name, options[name], 1)
+        check_least(who, options["eta_min"])
+        check_number(who, "T_cur", options["T_cur"], Range(0, options["T_i"], "[)"))
+
+    def get_lr(self):
+        low, height = self.eta_min, 1 + math.cos(math.pi * self.T_cur / self.T_i)
+        return [low + (base - low) * height / 2 for base in self.base_lrs]
+
+    def step(self, epoch=None):
+        """Goes on by one epoch, or to a given one.
+
+        Args:
+            epoch: where to go, also between two epochs: with step(epoch + i / batches) after batch
+                i the rate falls from batch to batch. A number >= 0; None is the next epoch, and
+                what a recorded step may call. Default: None.
+
+        Raises:
+            TypeError, ValueError: if epoch is not a number >= 0. Nothing has changed then.
+        """
+        if epoch is None:
+            super().step()
+            return
+        check_number("CosineAnnealingWarmRestarts: step", "epoch", epoch, Range(0, math.inf, "[)"))
+        recorder.refuse("step(epoch) of CosineAnnealingWarmRestarts (use step() without an epoch)")
+        self._go_to(float(epoch))
+
+    def _step(self):
+        self._warn_early()
+        if self._is_initial:
+            self._go_to(self.last_epoch + 1)
+            return
+        self._step_count += 1
+        self.last_epoch += 1
+        self.T_cur += 1
+        if self.T_cur >= self.T_i:
+            self.T_cur %= self.T_i
+            self.T_i *= self.T_mult
+        self._set(self.get_lr())
+
+    def _go_to(self, epoch):
+        """Finds the cycle of an epoch, and sets the rates."""
+        first, length = 0, self.T_0
+        if self.T_mult == 1:
+            first = epoch // length * length
+        else:
+            while first + length <= epoch:
+                first, length = first + length, length * self.T_mult
+        self._step_count += 1
+        self.last_epoch, self.T_cur, self.T_i = math.floor(epoch), float(epoch - first), length
+        self._set(self.get_lr())
+
+
+def check_least(who, eta_min):
+    """Raises ValueError unless the least rate is a finite number."""
+    if not (is_number(eta_min) and math.isfinite(eta_min)):
+        raise ValueError(f"{who}: eta_min is {eta_min}, it must be a finite number")
