@@ -27,7 +27,11 @@ class Schedule(NamedTuple):
 
     def make(self, optimizer, modules=lr_scheduler, **more):
         """The scheduler of an optimizer."""
-        return getattr(modules, self.name)(optimizer, **self.options, **more)
+        options = dict(self.options)
+        if "schedulers" in options:  # (name, options) of each
+            parts = options["schedulers"]
+            options["schedulers"] = [getattr(modules, n)(optimizer, **o) for n, o in parts]
+        return getattr(modules, self.name)(optimizer=optimizer, **options, **more)
 
 
 SCHEDULES = []
@@ -101,6 +105,90 @@ def by_product(epoch, first, lr_lambda):
     return first * math.prod(f(k) for k in range(1, epoch + 1))
 
 
+def one_cycle(
+    step, first, max_lr, total_steps, pct_start=0.3, anneal_strategy="cos", three_phase=False, **_
+):
+    most = max_lr[first == 0.2] if isinstance(max_lr, list) else max_lr
+    low, end = most / 25, most / 25e4
+    up, last = pct_start * total_steps - 1, total_steps - 1
+    ends = [(0, low), (up, most), (2 * up, low), (last, end)]
+    if not three_phase:
+        del ends[2]
+    i = next(i for i in range(1, len(ends)) if step <= ends[i][0] or i == len(ends) - 1)
+    (begin, a), (stop, b) = ends[i - 1], ends[i]
+    f = (step - begin) / (stop - begin)
+    return a + (b - a) * (f if anneal_strategy == "linear" else (1 - math.cos(math.pi * f)) / 2)
+
+
+def cyclic(step, first, base_lr, max_lr, step_size_up, step_size_down, scale=None, **_):
+    low = base_lr[first == 0.2] if isinstance(base_lr, list) else base_lr
+    cycle, place = divmod(step, step_size_up + step_size_down)
+    h = min(place / step_size_up, 1 - (place - step_size_up) / step_size_down)
+    return low + (max_lr - low) * h * CYCLES[scale](cycle + 1, step)
+
+
+def cyclic_of(**options):
+    """`scale` names the scale in closed form."""
+    scale = {"triangular2": "halves", "exp_range": "gamma"}.get(options.get("mode"))
+    scale = "function" if "scale_fn" in options else scale
+    return lambda step, first, **o: cyclic(step, first, **o, scale=scale)
+
+
+CYCLES = {
+    None: lambda cycle, step: 1,
+    "halves": lambda cycle, step: 0.5 ** (cycle - 1),
+    "gamma": lambda cycle, step: 0.97**step,
+    "function": lambda cycle, step: 1 / (1 + step),
+}
+
+
+def closed(name):
+    """The closed form of a part of another schedule."""
+    return {"ConstantLR": constant, "ExponentialLR": exponential, "LinearLR": linear}[name]
+
+
+def sequential(epoch, first, schedulers, milestones):
+    i = sum(milestone <= epoch for milestone in milestones)
+    name, options = schedulers[i]
+    return closed(name)(epoch - (milestones[i - 1] if i else 0), first, **options)
+
+
+def chained(epoch, first, schedulers):
+    return math.prod([first, *(closed(name)(epoch, 1.0, **o) for name, o in schedulers)])
+
+
+PARTS = [
+    ("LinearLR", {"start_factor": 0.25, "total_iters": 6}),
+    ("ExponentialLR", {"gamma": 0.9}),
+    ("ConstantLR", {"factor": 0.5, "total_iters": 3}),
+]
+rows(
+    "SequentialLR",
+    sequential,
+    {"schedulers": PARTS[:2], "milestones": [8]},
+    {"schedulers": PARTS, "milestones": [4, 10]},
+    {"schedulers": PARTS, "milestones": [0, 9]},
+    {"schedulers": PARTS, "milestones": [5, 5]},
+    {"schedulers": PARTS[:1], "milestones": []},
+)
+rows("ChainedScheduler", chained, {"schedulers": PARTS}, {"schedulers": PARTS[1:2]})
+rows(
+    "OneCycleLR",
+    one_cycle,
+    {"max_lr": 0.8, "total_steps": 75},
+    {"max_lr": [0.8, 0.4], "total_steps": 75, "anneal_strategy": "linear", "pct_start": 0.5},
+    {"max_lr": 0.8, "total_steps": 80, "three_phase": True, "cycle_momentum": False},
+    {"max_lr": 0.8, "total_steps": 75, "base_momentum": [0.5, 0.6], "max_momentum": 0.99},
+)
+for chosen in (
+    {},
+    {"mode": "triangular2", "cycle_momentum": False},
+    {"mode": "exp_range", "gamma": 0.97, "base_momentum": [0.5, 0.6]},
+    {"scale_fn": lambda step: 1 / (1 + step), "scale_mode": "iterations", "max_momentum": 0.95},
+    {"base_lr": [0.01, 0.1]},
+):
+    chosen = {"base_lr": 0.05, "max_lr": 0.9, "step_size_up": 6, "step_size_down": 3} | chosen
+    rows("CyclicLR", cyclic_of(**chosen), chosen)
 rows(
     "StepLR",
     step,

@@ -12,16 +12,21 @@ from optim.schedules import SCHEDULES
 from pyml import optim
 from pyml.optim import lr_scheduler
 from pyml.optim.lr_scheduler import (
+    ChainedScheduler,
     ConstantLR,
     CosineAnnealingLR,
     CosineAnnealingWarmRestarts,
+    CyclicLR,
     ExponentialLR,
     LambdaLR,
     LinearLR,
     LRScheduler,
     MultiplicativeLR,
     MultiStepLR,
+    OneCycleLR,
     PolynomialLR,
+    ReduceLROnPlateau,
+    SequentialLR,
     StepLR,
 )
 
@@ -135,11 +140,14 @@ def test_saved_and_resumed(schedule):
     resumed.load_state_dict(saved[0])
     resumed_optimizer.load_state_dict(saved[1])
     assert first + rates(resumed_optimizer, resumed, 7) == whole
-    assert saved[0]["last_epoch"] == 5  # the state_dict is a copy
+    if "last_epoch" in saved[0]:  # not of a ChainedScheduler
+        assert saved[0]["last_epoch"] == 5  # the state_dict is a copy
+    assert resumed.last_epoch == 12
 
 
 def test_every_schedule_is_in_the_table():
-    missing = set(lr_scheduler.__all__) - {"LRScheduler"} - {row.name for row in SCHEDULES}
+    apart = {"LRScheduler", "ReduceLROnPlateau"}  # whose rates are no function of the epoch
+    missing = set(lr_scheduler.__all__) - apart - {row.name for row in SCHEDULES}
     assert not missing
 
 
@@ -177,6 +185,8 @@ def test_the_first_step_after_a_resume_does_not_warn():
 
 def test_refusals():
     optimizer = make_optimizer()
+    made = StepLR(make_optimizer(), 2)
+    plateau = ReduceLROnPlateau(make_optimizer())
     for make, match in [
         (lambda: StepLR(optimizer, 0), "step_size is 0"),
         (lambda: LinearLR(optimizer, 0.0), "start_factor is 0.0"),
@@ -198,6 +208,24 @@ def test_refusals():
         (lambda: CosineAnnealingWarmRestarts(optimizer, 0), "T_0 is 0, it must be >= 1"),
         (lambda: CosineAnnealingWarmRestarts(optimizer, 5, 0), "T_mult is 0, it must be >= 1"),
         (lambda: CosineAnnealingWarmRestarts(optimizer, 5, 1, math.inf), "eta_min is inf"),
+        (lambda: OneCycleLR(optimizer, 0.5), "pass total_steps, or epochs and steps_per_epoch"),
+        (lambda: OneCycleLR(optimizer, 0.5, 0), "total_steps is 0, it must be >= 1"),
+        (lambda: OneCycleLR(optimizer, [0.5], 9), "max_lr has 1 numbers, the optimizer 2 groups"),
+        (lambda: OneCycleLR(optimizer, 0.5, 9, pct_start=1.5), "pct_start is 1.5"),
+        (lambda: OneCycleLR(optimizer, 0.5, 9, anneal_strategy="sin"), "anneal_strategy is 'sin'"),
+        (lambda: CyclicLR(optimizer, 0.1, 0.5, 0), "step_size_up is 0, it must be > 0"),
+        (lambda: CyclicLR(optimizer, 0.1, 0.5, mode="square"), "mode is 'square'"),
+        (lambda: CyclicLR(optimizer, 0.1, 0.5, scale_mode="x", scale_fn=abs), "scale_mode is 'x'"),
+        (lambda: CyclicLR(optim.Adagrad([parameter([1.0])]), 0.1, 0.5), "has no momentum or betas"),
+        (lambda: ReduceLROnPlateau(optimizer, "least"), "mode is 'least', it must be 'min' or"),
+        (lambda: ReduceLROnPlateau(optimizer, factor=1.0), "factor is 1.0"),
+        (lambda: ReduceLROnPlateau(optimizer, min_lr=[0.1]), "min_lr has 1 rates"),
+        (lambda: SequentialLR(optimizer, [], []), "schedulers is empty"),
+        (lambda: ChainedScheduler([]), "schedulers is empty"),
+        (lambda: ChainedScheduler([made], optimizer), r"schedulers\[0\] is of another optimizer"),
+        (lambda: ChainedScheduler([plateau]), "is a ReduceLROnPlateau, whose step"),
+        (lambda: SequentialLR(made.optimizer, [made, made], [1, 2]), "milestones has 2 epochs"),
+        (lambda: SequentialLR(made.optimizer, [made] * 3, [2, 1]), "is 1 after 2, they must not"),
         (lambda: LambdaLR(optimizer, [abs]), "lr_lambda has 1 functions, the optimizer 2 groups"),
         (lambda: StepLR(optimizer, 2, last_epoch=-2), "StepLR: last_epoch is -2"),
     ]:
@@ -329,6 +357,74 @@ def test_recorded_steps_refuse_other_functions_than_of_numbers(match):
 
     with pytest.raises(pyml.RecordError, match=f"LambdaLR for group 0, which {match}.*move it out"):
         step(pyml.ones(1))
+
+
+def test_plateau():
+    optimizer = make_optimizer()
+    scheduler = ReduceLROnPlateau(optimizer, factor=0.5, patience=1, cooldown=1, min_lr=[0, 0.15])
+    seen = []
+    for loss in (3.0, 2.0, 2.0, math.nan, 2.0, 2.0, pyml.tensor(2.0), 1.0):
+        optimizer.step()
+        scheduler.step(loss)
+        seen.append(scheduler.get_last_lr())
+    first, second, third = [0.5, 0.2], [0.25, 0.15], [0.125, 0.15]
+    assert seen == [first] * 3 + [second] * 3 + [third] * 2
+    assert scheduler.best == 1.0
+    resumed = ReduceLROnPlateau(optimizer)
+    resumed.load_state_dict(scheduler.state_dict())
+    assert resumed.state_dict() == scheduler.state_dict()
+    for call, match in [
+        (lambda: scheduler.step(), r"needs the epoch's metric, step\(loss\)"),
+        (lambda: scheduler.step("2"), "metrics is '2', it must be a number"),
+    ]:
+        with pytest.raises(TypeError, match=match):
+            call()
+    assert resumed.state_dict() == scheduler.state_dict()
+
+
+def test_recorded_steps_refuse_a_metric():
+    optimizer = make_optimizer()
+    w = optimizer.param_groups[0]["params"][0]
+    scheduler = ReduceLROnPlateau(optimizer)
+
+    @pyml.record
+    def step(x):
+        loss = (w * x).sum()
+        scheduler.step(loss)
+        return loss
+
+    with pytest.raises(pyml.RecordError, match=r"ReduceLROnPlateau.step.*move it out"):
+        step(pyml.ones(1))
+    assert scheduler.last_epoch == 0
+
+
+def test_sequential_resumed_by_last_epoch():
+    optimizer = make_optimizer()
+    parts = [LinearLR(optimizer, 0.1, 1.0, 4), StepLR(optimizer, 2, 0.5)]
+    whole = rates(optimizer, SequentialLR(optimizer, parts, [4]), 9)
+    optimizer = make_optimizer()
+    parts = [LinearLR(optimizer, 0.1, 1.0, 4), StepLR(optimizer, 2, 0.5)]
+    assert SequentialLR(optimizer, parts, [4], last_epoch=6).get_last_lr() == whole[7]
+
+
+def test_composed_of_composed():
+    optimizer = make_optimizer()
+    warmup = ChainedScheduler([ConstantLR(optimizer, 0.5, 9), ExponentialLR(optimizer, 0.5)])
+    decay = ChainedScheduler([ConstantLR(optimizer, 0.5, 2), ExponentialLR(optimizer, 0.5)])
+    scheduler = SequentialLR(optimizer, [warmup, decay], [2])
+    seen = [lr for lr, _ in rates(optimizer, scheduler, 5)]
+    assert seen == [0.25, 0.125, 0.25, 0.125, 0.125]
+    assert (scheduler.last_epoch, decay.last_epoch) == (5, 3)
+
+
+def test_a_cycle_that_is_over_changes_nothing():
+    optimizer = make_optimizer()
+    scheduler = OneCycleLR(optimizer, 0.5, total_steps=3)
+    rates(optimizer, scheduler, 3)
+    before = scheduler.state_dict()
+    with pytest.raises(ValueError, match="step 4 is behind the cycle, whose total_steps is 3"):
+        scheduler.step()
+    assert scheduler.state_dict() == before
 
 
 def test_recorded_steps_refuse_an_epoch():

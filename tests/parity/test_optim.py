@@ -143,4 +143,6 @@ def test_fifty_epochs(chosen):
                 schedule.step()
         rates = [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
         assert rates[0] == rates[1]
+        momenta = [[group["momentum"] for group in o.param_groups] for o in optimizers]
+        assert momenta[0] == momenta[1]
         assert [s.get_last_lr() for s in schedules[0]] == [s.get_last_lr() for s in schedules[1]]

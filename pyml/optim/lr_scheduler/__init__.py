@@ -1,7 +1,9 @@
 """Schedules of the learning rate, a file a family."""
 
 from pyml.optim.lr_scheduler.base import LRScheduler
+from pyml.optim.lr_scheduler.compose import ChainedScheduler, SequentialLR
 from pyml.optim.lr_scheduler.cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts
+from pyml.optim.lr_scheduler.cycles import CyclicLR, OneCycleLR
 from pyml.optim.lr_scheduler.epochs import (
     ConstantLR,
     ExponentialLR,
@@ -11,9 +13,11 @@ from pyml.optim.lr_scheduler.epochs import (
     StepLR,
 )
 from pyml.optim.lr_scheduler.functions import LambdaLR, MultiplicativeLR
+from pyml.optim.lr_scheduler.plateau import ReduceLROnPlateau
 
 __all__ = [
-    *("ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "ExponentialLR"),
-    *("LRScheduler", "LambdaLR", "LinearLR", "MultiStepLR", "MultiplicativeLR", "PolynomialLR"),
+    *("ChainedScheduler", "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts"),
+    *("CyclicLR", "ExponentialLR", "LRScheduler", "LambdaLR", "LinearLR", "MultiStepLR"),
+    *("MultiplicativeLR", "OneCycleLR", "PolynomialLR", "ReduceLROnPlateau", "SequentialLR"),
     "StepLR",
 ]

@@ -34,6 +34,8 @@ class LRScheduler:
         KeyError: if last_epoch is not -1 and a group has no "initial_lr".
     """
 
+    _untyped = ()  # names in the state whose value may be of another type, as None
+
     def __init__(self, optimizer, last_epoch=-1):
         check_optimizer(type(self).__name__, optimizer, last_epoch)
         self.optimizer = optimizer
@@ -44,12 +46,30 @@ class LRScheduler:
         if last_epoch == -1:
             for group in self.optimizer.param_groups:
                 group.setdefault("initial_lr", float(group["lr"]))
-        self.base_lrs = [float(group["initial_lr"]) for group in self.optimizer.param_groups]
+        if "base_lrs" not in self.__dict__:  # a subclass may have rates of its own
+            self.base_lrs = [float(group["initial_lr"]) for group in self.optimizer.param_groups]
         self.last_epoch = last_epoch
+        self._begin_again(self.step)
+
+    def _begin_again(self, step=None):
+        """The first step after last_epoch, from the rates that the groups have."""
         self._step_count = 0
         self._is_initial = True
-        self.step()
-        self._is_initial = False
+        try:
+            (step or self._step)()
+        finally:
+            self._is_initial = False
+
+    def _restart(self):
+        """Epoch 0 anew, from the initial rates."""
+        self._rewind()
+        for group, lr in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
+            set_lr(group, lr)
+        self._begin_again()
+
+    def _rewind(self):
+        """Before epoch 0."""
+        self.last_epoch = -1
 
     def get_lr(self):
         """The learning rates of epoch `last_epoch`, one a group, from the current ones.
@@ -83,11 +103,10 @@ class LRScheduler:
         self._step_count += 1
         self.last_epoch += 1
         try:
-            rates = self.get_lr()
+            self._set(self.get_lr())
         except BaseException:
             self._step_count, self.last_epoch = before
             raise
-        self._set(rates)
 
     def _warn_early(self):
         """Warns at a first step() before the optimizer's."""
@@ -141,7 +160,7 @@ class LRScheduler:
             # Some get a name only later, as a schedule that keeps its best loss.
             if not isinstance(name, str) or name == "optimizer" or hasattr(type(self), name):
                 raise ValueError(f"{who} has {name!r}, which is not of a scheduler's state")
-            if name in own:
+            if name in own and name not in self._untyped:
                 check_like(value, own[name], f"{who}: {name}")
         for name, least in (("last_epoch", -1), ("_step_count", 0)):
             if name in state_dict and not state_dict[name] >= least:
