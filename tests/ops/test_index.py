@@ -346,7 +346,7 @@ def test_masked_select_broadcasts_both(shape):
 
 @pytest.mark.parametrize("shape", [(4, 4), (2,), (5, 3, 1), (0, 3), (1, 1, 1, 1, 0, 2, 0, 1)])
 def test_masks_that_do_not_broadcast(shape):
-    with pytest.raises(ValueError, match="masked_select: .*broadcast"):
+    with pytest.raises(ValueError, match=r"masked_select: .*broadcast"):
         pyml.zeros(5, 3).masked_select(pyml.zeros(shape, dtype="bool"))
 
 
