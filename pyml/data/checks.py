@@ -4,8 +4,6 @@ import sys
 
 from pyml.ops.shape import as_integer
 
-__all__ = ["count", "flag", "function", "sized"]
-
 
 def count(value, who, name, least=1):
     """`value` as an int that is not below `least`.

@@ -7,8 +7,6 @@ import numpy as np
 from pyml.data.collate import default_collate
 from pyml.data.dataset import IterableDataset, gathered, numbers, row_numbers
 
-__all__ = ["END", "Reading", "batch_of"]
-
 
 class END:
     """In place of a batch: an IterableDataset has no more."""

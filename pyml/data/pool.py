@@ -18,8 +18,6 @@ from collections import deque
 from pyml.data.fetch import END
 from pyml.data.worker import START, TASK, Failure, packed, work
 
-__all__ = ["WorkerIterator"]
-
 GRACE_SECONDS = (
     1  # that a worker has for the batch it is at before SIGTERM, and then before SIGKILL
 )

@@ -17,8 +17,6 @@ import numpy as np
 from pyml.config import set_num_threads
 from pyml.random import manual_seed
 
-__all__ = ["START", "Failure", "WorkerInfo", "get_worker_info", "packed", "work"]
-
 START = "start"
 TASK = "task"
 PARENT_SECONDS = 5  # how often a worker without work looks whether the loader's process lives
