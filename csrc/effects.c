@@ -165,7 +165,7 @@ static double effects_of_batchnorm_inference_args(const visitor *v, batchnorm_in
 }
 
 static double effects_of_batchnorm_inference_backward_args(const visitor *v,
-                                                             batchnorm_inference_backward_args *a)
+                                                           batchnorm_inference_backward_args *a)
 {
     floats(v, &a->dx, OUT, a->n * a->c);
     floats(v, &a->dgamma, OUT, a->c);

@@ -29,7 +29,7 @@
     X(program_check)        \
     X(program_replay)       \
     X(program_run)          \
-    X(pyml_effects)       \
+    X(pyml_effects)         \
     X(pyml_kernel_name)     \
     X(pyml_arguments)       \
     X(pyml_optimizer)
