@@ -40,6 +40,11 @@ typedef struct {
     size_t bytes;
 } restoration;
 
+typedef struct {
+    restoration *items;
+    ptrdiff_t count, capacity;
+} restorations;
+
 struct pyml_program {
     program_call *calls;
     ptrdiff_t count, capacity;
@@ -48,10 +53,8 @@ struct pyml_program {
     ptrdiff_t binding_count, binding_capacity;
     ptrdiff_t *input_ends; /* in `bindings` */
     ptrdiff_t input_count, input_capacity;
-    restoration *restorations;
-    ptrdiff_t restoration_count, restoration_capacity;
-    restoration *saved; /* values: of the last replay's begin */
-    ptrdiff_t saved_count, saved_capacity;
+    restorations restored; /* before each replay */
+    restorations saved;    /* values: of the last replay's begin */
     ptrdiff_t check_call; /* -1: none */
     const void *check_number;
     pyml_dtype check_dtype;
@@ -80,8 +83,8 @@ void program_free(pyml_program *p)
     free(p->calls);
     free(p->bindings);
     free(p->input_ends);
-    free(p->restorations);
-    free(p->saved);
+    free(p->restored.items);
+    free(p->saved.items);
     free(p);
 }
 
@@ -259,33 +262,34 @@ void program_bind(pyml_program *p, int input, void *memory)
         *p->bindings[i].field = (char *)memory + p->bindings[i].offset;
 }
 
-int program_restore(pyml_program *p, void *memory, const void *values, size_t bytes)
+static int add_restoration(pyml_program *p, restorations *all, void *memory, const void *values, size_t bytes)
 {
-    restoration *all = grown(p->restorations, p->restoration_count, &p->restoration_capacity, sizeof *all);
-    if (all == NULL) return -1;
-    p->restorations = all;
+    restoration *items = grown(all->items, all->count, &all->capacity, sizeof *items);
+    if (items == NULL) return -1;
+    all->items = items;
     void *copy = keep(p, values, bytes);
     if (copy == NULL) return -1;
-    all[p->restoration_count++] = (restoration){memory, copy, bytes};
+    items[all->count++] = (restoration){memory, copy, bytes};
     return 0;
+}
+
+int program_restore(pyml_program *p, void *memory, const void *values, size_t bytes)
+{
+    return add_restoration(p, &p->restored, memory, values, bytes);
 }
 
 int program_save(pyml_program *p, void *memory, size_t bytes)
 {
-    restoration *all = grown(p->saved, p->saved_count, &p->saved_capacity, sizeof *all);
-    if (all == NULL) return -1;
-    p->saved = all;
-    void *copy = keep(p, memory, bytes);
-    if (copy == NULL) return -1;
-    all[p->saved_count++] = (restoration){memory, copy, bytes};
-    return 0;
+    return add_restoration(p, &p->saved, memory, memory, bytes);
 }
 
-void program_undo(pyml_program *p)
+static void restore(const restorations *all)
 {
-    for (restoration *s = p->saved, *end = s + p->saved_count; s < end; s++)
-        memcpy(s->memory, s->values, s->bytes);
+    for (ptrdiff_t i = 0; i < all->count; i++)
+        memcpy(all->items[i].memory, all->items[i].values, all->items[i].bytes);
 }
+
+void program_undo(pyml_program *p) { restore(&p->saved); }
 
 void program_check(pyml_program *p, ptrdiff_t call, const void *number, pyml_dtype dtype)
 {
@@ -320,10 +324,9 @@ static program_status verdict(const pyml_program *p, ptrdiff_t i)
 static program_status replay(pyml_program *p)
 {
     const bool timed = p->replays++ % TIMED_EVERY == TIMED_FIRST;
-    for (restoration *s = p->saved, *end = s + p->saved_count; s < end; s++)
-        memcpy(s->values, s->memory, s->bytes);
-    for (restoration *r = p->restorations, *end = r + p->restoration_count; r < end; r++)
-        memcpy(r->memory, r->values, r->bytes);
+    for (ptrdiff_t i = 0; i < p->saved.count; i++)
+        memcpy(p->saved.items[i].values, p->saved.items[i].memory, p->saved.items[i].bytes);
+    restore(&p->restored);
     int64_t start = timed ? now_ns() : 0;
     for (ptrdiff_t i = 0; i < p->count; i++) {
         program_call *call = &p->calls[i];
