@@ -7,12 +7,12 @@ from pyml cimport _kernels
 from pyml._kernels cimport EFFECT_READ, EFFECT_WRITE, csrc, program_call
 from pyml.grad_mode cimport grad_enabled
 from pyml.memory cimport Block, size_bytes
+from pyml.recording.allocations cimport REWRITTEN, Piece
 from pyml.recording.diagnostics cimport Diagnosis
 from pyml.recording.guards cimport ANY, Target
 from pyml.recording.layout cimport first_of
 from pyml.recording.listener cimport Recording, has_group
 from pyml.recording.program cimport Gradient, ParameterState, Program, Result, Slot, Stop, Updating, firsts_of, held
-from pyml.recording.allocations cimport REWRITTEN, Piece
 from pyml.recording.trace cimport FROM_BEFORE
 from pyml.recording.verdict cimport altered, handled, leaked, overlapping, strayed
 from pyml.tensor cimport Tensor

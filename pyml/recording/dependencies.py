@@ -16,6 +16,7 @@ import dis
 import enum
 import functools
 import gc
+import inspect
 import operator
 import os
 import random
@@ -109,6 +110,9 @@ REFLECTING = {
     "vars",
 }
 CONTAINERS = (list, tuple, dict, set, types.SimpleNamespace)
+GENERATORS = (
+    inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+)  # flags of code
 NAMESPACES = (("types", "SimpleNamespace"), ("argparse", "Namespace"))
 ARGPARSE = os.path.join(os.path.dirname(os.__file__), "argparse.py")
 # of libraries what users change

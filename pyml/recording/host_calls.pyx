@@ -4,8 +4,8 @@ import types
 
 from pyml.recorder cimport Recorder, of_thread
 from pyml.recording.listener cimport Recording
-from pyml.recording.pytree cimport flatten, mapped, unflatten
 from pyml.recording.program cimport HostCall
+from pyml.recording.pytree cimport flatten, mapped, unflatten
 from pyml.recording.refusal cimport place
 from pyml.tensor cimport Tensor, wrap
 

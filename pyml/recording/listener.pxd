@@ -2,9 +2,9 @@ from kernel_arguments cimport optim_args
 from numpy cimport ndarray
 
 from pyml.recorder cimport Recorder
+from pyml.recording.allocations cimport NewMemory
 from pyml.recording.guards cimport Guards, Target
 from pyml.recording.program cimport Program, Stop, Updating
-from pyml.recording.allocations cimport NewMemory
 from pyml.tensor cimport Tensor
 
 

@@ -5,7 +5,6 @@ be seen not to repeat, and takes down the rest. What follows from it, when it ha
 """
 import dis
 import enum
-import inspect
 import sys
 import types
 
@@ -37,11 +36,12 @@ from pyml.tensor cimport Tensor, wrap
 
 from pyml.ops.selection import ALL_USES, Selection
 from pyml.recorder import unwatched
+from pyml.recording.dependencies import GENERATORS
 from pyml.recording.dependencies import ITEM as AT_ITEM
 from pyml.recording.formula import Formula, Item, Number, disguise, mathematics, worth
 from pyml.recording.handlers import open_handlers
-from pyml.recording.pytree import SAMPLE, Outcome
 from pyml.recording.program import Computed, ItemOf, NotFinite, NumberOf
+from pyml.recording.pytree import SAMPLE, Outcome
 from pyml.recording.refusal import RecordError
 
 cnp.import_array()
@@ -804,7 +804,6 @@ cdef int see_event(object recording, object frame, int what, PyObject *argument)
     return 0
 
 
-cdef int GENERATORS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 cdef int RESUME = dis.opmap.get("RESUME", -1)   # of Python 3.11 and later; its argument is 0 at the begin of a function
 
 

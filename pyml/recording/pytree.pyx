@@ -126,19 +126,21 @@ cdef object flatten(object value, list leaves, int depth=0, bint arrays=False):
     return Same(value)
 
 
-cdef object unflatten(object value, iterator):
-    """The same tree with other Tensors."""
+cdef object unflatten(object value, iterator, bint arrays=False):
+    """The same tree with other Tensors. With `arrays` also in place of NumPy arrays, as the arguments of a step have them."""
     if isinstance(value, Tensor):
         return next(iterator)
+    if arrays and is_argument(value):
+        return Watched((<Tensor>next(iterator)).array)
     kind = type(value)
     if kind is tuple or kind is list:
-        return kind([unflatten(item, iterator) for item in value])
+        return kind([unflatten(item, iterator, arrays) for item in value])
     if kind is dict:
-        return {name: unflatten(item, iterator) for name, item in value.items()}
+        return {name: unflatten(item, iterator, arrays) for name, item in value.items()}
     if isinstance(value, tuple) and hasattr(kind, "_fields"):
-        return kind(*[unflatten(item, iterator) for item in value])
+        return kind(*[unflatten(item, iterator, arrays) for item in value])
     if kind is Fields:
-        return Fields(value.cls, {name: unflatten(item, iterator) for name, item in value.values.items()}).whole()
+        return Fields(value.cls, {name: unflatten(item, iterator, arrays) for name, item in value.values.items()}).whole()
     return value
 
 
@@ -214,24 +216,6 @@ cdef object put_back(object value, object given, dict originals, list changed):
                 object.__delattr__(value, name)
             for name, item in now.items():
                 object.__setattr__(value, name, item)
-    return value
-
-
-cdef object with_arrays(object value, iterator):
-    """The arguments of a step with what is recorded in place of Tensors and NumPy arrays."""
-    if isinstance(value, Tensor):
-        return next(iterator)
-    if is_argument(value):
-        return Watched((<Tensor>next(iterator)).array)
-    kind = type(value)
-    if kind is tuple or kind is list:
-        return kind([with_arrays(item, iterator) for item in value])
-    if kind is dict:
-        return {name: with_arrays(item, iterator) for name, item in value.items()}
-    if isinstance(value, tuple) and hasattr(kind, "_fields"):
-        return kind(*[with_arrays(item, iterator) for item in value])
-    if kind is Fields:
-        return Fields(value.cls, {name: with_arrays(item, iterator) for name, item in value.values.items()}).whole()
     return value
 
 

@@ -19,8 +19,8 @@ from pyml.recorder cimport recorder
 from pyml.recording.assembly cimport complete
 from pyml.recording.audit cimport install
 from pyml.recording.listener cimport Recording
-from pyml.recording.pytree cimport flatten, mapped, objects_in, opened, unflatten, with_arrays
 from pyml.recording.program cimport STOPPED, Program, find
+from pyml.recording.pytree cimport flatten, mapped, objects_in, opened, unflatten
 from pyml.recording.refusal cimport no_stand_in, place_of, refusal_of
 from pyml.recording.turns cimport Turns
 from pyml.recording.verdict cimport changes_argument, leaked
@@ -209,7 +209,7 @@ cdef class Recorded:
         given = None
         try:
             arguments = (args, kwargs) if not self._batches else opened((args, kwargs), self.is_batch)
-            given = with_arrays(arguments, iter(recording.staged))
+            given = unflatten(arguments, iter(recording.staged), arrays=True)
             result = self.function(*given[0], **given[1])
             changed = recording.changed_arguments(args, kwargs, given, leaves)
             given = arguments = None

@@ -13,9 +13,9 @@ from pyml._kernels cimport PROGRAM_DONE, csrc, program_run_args, program_status
 from pyml.memory cimport new_array
 from pyml.ops.arrays cimport contiguous
 from pyml.recorder cimport recorder
-from pyml.recording.pytree cimport mapped, opened
 from pyml.recording.outputs cimport Outputs, with_room
 from pyml.recording.program cimport Program, Stop
+from pyml.recording.pytree cimport mapped, opened
 from pyml.recording.slices cimport Slice
 from pyml.recording.turns cimport Turns
 from pyml.tensor cimport Tensor, alias_of, wrap
@@ -25,9 +25,9 @@ from pyml.ops.index import index_select
 from pyml.random import Generator, default_generator
 from pyml.recording.diagnostics import collected
 from pyml.recording.interrupts import Interrupts
-from pyml.recording.pytree import fields_of
 from pyml.recording.program import NotFinite
 from pyml.recording.progress import Progress
+from pyml.recording.pytree import fields_of
 from pyml.recording.refusal import RecordError
 
 cnp.import_array()

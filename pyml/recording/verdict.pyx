@@ -9,10 +9,10 @@ cimport numpy as cnp
 from cpython.ref cimport PyObject
 from numpy cimport ndarray
 
+from pyml.recording.allocations cimport CONSTANT, NUMPY, Piece
 from pyml.recording.guards cimport Target, equal_values
 from pyml.recording.listener cimport Recording
 from pyml.recording.program cimport COPIED, Gradient, HostCall, Result, Slot, Stop, Updating
-from pyml.recording.allocations cimport CONSTANT, NUMPY, Piece
 from pyml.recording.world cimport randomness
 from pyml.tensor cimport Tensor
 

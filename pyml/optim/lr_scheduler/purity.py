@@ -14,6 +14,8 @@ import inspect
 import math
 from types import CodeType, FunctionType, ModuleType
 
+from pyml.recording.dependencies import GENERATORS
+
 __all__ = ["impurity"]
 
 BUILTINS = [
@@ -37,7 +39,6 @@ CHANGES = {
     *("STORE_GLOBAL", "STORE_ATTR", "STORE_SUBSCR", "STORE_SLICE", "STORE_NAME"),
     *("DELETE_GLOBAL", "DELETE_ATTR", "DELETE_SUBSCR", "DELETE_DEREF", "DELETE_NAME"),
 }
-GENERATORS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
 def impurity(function):
