@@ -2,7 +2,7 @@
 
 import sys
 
-from pyml.ops.shape import as_integer
+from pyml.ops.creation import integer
 
 
 def count(value, who, name, least=1):
@@ -11,10 +11,7 @@ def count(value, who, name, least=1):
     Raises:
         TypeError, ValueError
     """
-    try:
-        number = as_integer(value)
-    except TypeError:
-        raise TypeError(f"{who}: {name} is {value!r}, it must be an integer") from None
+    number = integer(value, f"{who}: {name}")
     if number < least:
         raise ValueError(f"{who}: {name} is {number}, it must be {least} or more")
     if number > sys.maxsize:

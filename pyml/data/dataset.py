@@ -21,7 +21,6 @@ __all__ = [
     "StackDataset",
     "Subset",
     "TensorDataset",
-    "gathered",
     "random_split",
 ]
 

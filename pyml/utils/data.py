@@ -1,43 +1,11 @@
 """Data sets and batches of them: pyml.data, by the names of torch.utils.data."""
 
-from pyml.data import (
-    BatchSampler,
-    ChainDataset,
-    ConcatDataset,
-    DataLoader,
-    Dataset,
-    IterableDataset,
-    RandomSampler,
-    Sampler,
-    SequentialSampler,
-    StackDataset,
-    Subset,
-    SubsetRandomSampler,
-    TensorDataset,
-    WeightedRandomSampler,
-    default_collate,
-    default_convert,
-    get_worker_info,
-    random_split,
-)
+from pyml.data import collate, dataset, get_worker_info, loader, sampler
+from pyml.data.collate import *
+from pyml.data.dataset import *
+from pyml.data.loader import *
+from pyml.data.sampler import *
 
-__all__ = [
-    "BatchSampler",
-    "ChainDataset",
-    "ConcatDataset",
-    "DataLoader",
-    "Dataset",
-    "IterableDataset",
-    "RandomSampler",
-    "Sampler",
-    "SequentialSampler",
-    "StackDataset",
-    "Subset",
-    "SubsetRandomSampler",
-    "TensorDataset",
-    "WeightedRandomSampler",
-    "default_collate",
-    "default_convert",
-    "get_worker_info",
-    "random_split",
-]
+_FAMILIES = collate, dataset, loader, sampler
+
+__all__ = ["get_worker_info", *(name for family in _FAMILIES for name in family.__all__)]
