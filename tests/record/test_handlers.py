@@ -5,43 +5,23 @@ Python runs it, in each call: a replay that meets such an index is undone, or th
 
 import contextlib
 import sys
-from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 import pyml
-from pyml import nn, optim
 from pyml.nn import functional as F
 from pyml.recording.handlers import open_handlers
+from record.worlds import ROWS, assert_same_looks, assert_same_plays, batches, look, world
 
 pytestmark = pytest.mark.filterwarnings("ignore:lr_scheduler.step.. was called before")
 BAD = [(1,), (2,), (3,), (4,), (5, 6), (9,), (16, 17), (7, 12, 20)]  # calls
-CALLS, ROWS, CLASSES = 24, 4, 3
+CALLS = 24
 STEPS = {}  # name -> function(world, x, y)
 
 
 def step(function):
     STEPS[function.__name__] = function
     return function
-
-
-def world():
-    pyml.manual_seed(0)
-    model = nn.Sequential(
-        nn.Linear(3, 5), nn.BatchNorm1d(5), nn.Dropout(0.2), nn.Linear(5, CLASSES)
-    )
-    optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-    return SimpleNamespace(
-        model=model,
-        optimizer=optimizer,
-        scheduler=optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.5),
-        t=0,
-        bad=0,
-        ends=0,
-        ballast=pyml.zeros(5000),
-        log=[],
-    )
 
 
 def train(w, x, y):
@@ -119,49 +99,13 @@ def goes_on(w, x, y):
 
 
 def data(bad):
-    rng = np.random.default_rng(1)
-    for call in range(1, CALLS + 1):
-        labels = rng.integers(0, CLASSES, ROWS)
-        labels[2] = CLASSES if call in bad else labels[2]
-        x = pyml.from_numpy(rng.standard_normal((ROWS, 3)).astype(np.float32))
-        yield x, pyml.from_numpy(labels)
-
-
-def look(w):
-    return {
-        "weights": [p.detach().array.tobytes() for p in w.model.parameters()],
-        "buffers": [b.array.tobytes() for b in w.model.buffers()],
-        "gradients": [
-            None if p.grad is None else p.grad.array.tobytes() for p in w.model.parameters()
-        ],
-        "numbers": [(type(n), n) for n in (w.t, w.bad, w.ends)],
-        "log": list(w.log),
-        "rate": (w.optimizer.param_groups[0]["lr"], w.scheduler.last_epoch),
-        "modes": [m.training for m in w.model.modules()],
-        "random": bytes(np.asarray(pyml.get_rng_state())),
-    }
-
-
-def play(function, wrap, bad):
-    w = world()
-    play_step = wrap(lambda x, y: function(w, x, y))
-    for x, y in data(bad):
-        try:
-            result = play_step(x, y).detach().array.tobytes()
-        except IndexError as error:
-            result = str(error)
-        yield {"result": result, **look(w)}
+    return batches(CALLS, bad)
 
 
 @pytest.mark.parametrize("bad", BAD, ids=str)
 @pytest.mark.parametrize("name", STEPS)
 def test_python_runs_what_an_index_out_of_range_leads_to(name, bad):
-    wanted = list(play(STEPS[name], lambda step: step, bad))
-    for call, (got, eager) in enumerate(
-        zip(play(STEPS[name], pyml.record, bad), wanted, strict=True), 1
-    ):
-        for what in eager:
-            assert got[what] == eager[what], f"call {call}: {what}"
+    assert_same_plays(STEPS[name], bad, CALLS)
 
 
 @pytest.mark.parametrize("bad", BAD, ids=str)
@@ -180,9 +124,7 @@ def test_in_a_run(name, bad):
         recorded.run(*columns, batch_size=ROWS, shuffle=False)
     assert recorded.progress.step == len(wanted) % CALLS or recorded.progress.epoch == 1
     assert recorded.progress.losses is None or recorded.progress.losses.tolist() == wanted
-    got = look(w)
-    for what in eager:
-        assert got[what] == eager[what], what
+    assert_same_looks(look(w), eager)
 
 
 def test_other_calls_are_replays():

@@ -13,55 +13,16 @@ import pytest
 
 import pyml
 from helpers.compare import assert_same_bits
-from pyml import nn, optim
 from pyml.nn import functional as F
+from record.worlds import ROWS, assert_same_looks, assert_same_plays, batches, look, world
 
 pytestmark = pytest.mark.filterwarnings("ignore:lr_scheduler.step.. was called before")
-ROWS, CLASSES = 4, 3
 STEPS = {}  # name -> function(world, x, y)
 
 
 def step(function):
     STEPS[function.__name__] = function
     return function
-
-
-def world():
-    """All that a step can change, in the same state each time."""
-    pyml.manual_seed(0)
-    model = nn.Sequential(
-        nn.Linear(3, 5), nn.BatchNorm1d(5), nn.Dropout(0.2), nn.Linear(5, CLASSES)
-    )
-    optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-    return SimpleNamespace(
-        model=model,
-        other=nn.Parameter(pyml.ones(3)),
-        optimizer=optimizer,
-        scheduler=optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.5),
-        t=0,
-        rate=1.0,
-        last=0.0,
-        phase="none",
-        mu=pyml.zeros(3),
-        ballast=pyml.zeros(5000),
-        log=[],
-    )
-
-
-def look(w):
-    """Of a world, to be compared."""
-    grads = [p.grad for p in w.model.parameters()] + [w.other.grad]
-    return {
-        "weights": [p.detach().array.tobytes() for p in [*w.model.parameters(), w.other]],
-        "buffers": [b.array.tobytes() for b in w.model.buffers()],
-        "gradients": [None if g is None else g.array.tobytes() for g in grads],
-        "numbers": [(type(n), repr(n)) for n in (w.t, w.rate, w.last, w.phase)],
-        "mu": w.mu.array.tobytes(),
-        "log": list(w.log),
-        "rate": (w.optimizer.param_groups[0]["lr"], w.scheduler.last_epoch),
-        "modes": [m.training for m in w.model.modules()],
-        "random": bytes(np.asarray(pyml.get_rng_state())),
-    }
 
 
 @step
@@ -176,16 +137,6 @@ def several_schedulers_steps(w, x, y):
     return loss
 
 
-def batches(calls, bad):
-    """(x, y) for each call; the labels of the bad ones are out of range."""
-    rng = np.random.default_rng(1)
-    for call in range(1, calls + 1):
-        labels = rng.integers(0, CLASSES, ROWS)
-        labels[2] = CLASSES if call in bad else labels[2]
-        x = pyml.from_numpy(rng.standard_normal((ROWS, 3)).astype(np.float32))
-        yield x, pyml.from_numpy(labels)
-
-
 def loaded(function):
     """A step that changes, before all else, more than a replay can undo."""
 
@@ -196,30 +147,11 @@ def loaded(function):
     return step
 
 
-def play(function, wrap, bad, calls=20):
-    """What each call returns and leaves."""
-    w = world()
-    play_step = wrap(lambda x, y: function(w, x, y))
-    for x, y in batches(calls, bad):
-        try:
-            result = play_step(x, y)
-            result = None if result is None else result.detach().array.tobytes()
-        except IndexError as error:
-            result = str(error)
-        yield {"result": result, "x": x.array.tobytes(), **look(w)}
-
-
 @pytest.mark.parametrize("bad", [(1,), (2,), (3,), (4,), (5, 6), (9,), (16, 17)], ids=str)
 @pytest.mark.parametrize("name", STEPS)
 @pytest.mark.parametrize("load", [lambda function: function, loaded], ids=["undone", "left"])
 def test_an_index_out_of_range_leaves_what_stands_before_it(load, name, bad):
-    function = load(STEPS[name])
-    wanted = list(play(function, lambda step: step, bad))
-    for call, (got, eager) in enumerate(
-        zip(play(function, pyml.record, bad), wanted, strict=True), 1
-    ):
-        for what in eager:
-            assert got[what] == eager[what], f"call {call}: {what}"
+    assert_same_plays(load(STEPS[name]), bad, 20)
 
 
 @pytest.mark.parametrize("bad", [1, 2, 3, 4, 9, 16])
@@ -241,9 +173,7 @@ def test_in_a_run(load, name, bad):
         recorded.run(*data, batch_size=ROWS, shuffle=False)
     assert str(error.value) == str(eager.value)
     assert recorded.progress.step == bad - 1
-    got = look(w)
-    for what in wanted:
-        assert got[what] == wanted[what], what
+    assert_same_looks(look(w), wanted)
 
 
 def before_backward(w, x, stop):
@@ -304,9 +234,7 @@ def test_a_number_that_is_not_finite_leaves_what_stands_before_backward(function
     recorded = pyml.record(lambda x: function(w, x, lambda loss: None))
     with pytest.raises(FloatingPointError, match=f"nan at step {bad - 1} "):
         recorded.run(x, batch_size=1, shuffle=False)
-    got = look(w)
-    for what in wanted:
-        assert got[what] == wanted[what], what
+    assert_same_looks(look(w), wanted)
 
 
 def test_host_functions_before_an_exception_of_the_step_are_called():
