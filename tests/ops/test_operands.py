@@ -11,6 +11,7 @@ from helpers import tolerances
 from helpers.compare import assert_same_bits
 from ops.cases import DTYPES, Case, tests_of
 from pyml.autograd import grad
+from pyml.ops.arrays import broadcast_to
 
 CASES = [
     Case(
@@ -174,3 +175,12 @@ def test_operands_that_are_not_aligned(op, dtype):
         for x in (pyml.tensor(a), unaligned(a)):
             for y in (pyml.tensor(b), unaligned(b)):
                 assert_same_bits(function(x, y).numpy(), want.numpy())
+
+
+@pytest.mark.parametrize(
+    ("before", "shape"),
+    [((4, 4), (5, 3)), ((2,), (3,)), ((1, 1, 3), (3,)), ((3,), ()), ((0,), (3,)), ((5, 1), (4, 3))],
+)
+def test_an_array_that_does_not_broadcast_is_not_read_beyond_its_end(before, shape):
+    with pytest.raises(ValueError, match="cannot be broadcast"):
+        broadcast_to(np.zeros(before, np.float32), shape)
