@@ -14,7 +14,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from pyml.ops.outside import arrived
+from pyml.ops.outside import arrived, unmasked
 from pyml.tensor import Tensor
 
 __all__ = ["load", "load_metadata", "save"]
@@ -216,8 +216,7 @@ def _arrays(state_dict):
 
 def _native(value, place):
     """A Tensor or array as a native, contiguous array of a dtype that the format has."""
-    if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{place} is a masked array; .filled(value) says what is behind the mask")
+    unmasked(value, place)
     array = value.detach().numpy() if isinstance(value, Tensor) else np.asarray(value)
     if array.dtype.name not in DTYPES:
         raise TypeError(f"{place} has dtype {array.dtype}; safetensors holds {', '.join(DTYPES)}")

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 import pyml
@@ -37,3 +40,10 @@ def test_show_config_prints_what_it_returns(capsys):
 def test_show_config_unknown_mode():
     with pytest.raises(ValueError, match="mode is 'json'"):
         pyml.show_config(mode="json")
+
+
+def test_importing_leaves_out_what_takes_long():
+    """numpy.ma takes as long as half of pyml."""
+    code = "import sys, pyml; from pyml import nn, optim; print('numpy.ma' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert found.stdout == "False\n", found.stderr

@@ -19,7 +19,12 @@ def unmasked(value, place):
     Raises:
         TypeError: if it is one.
     """
-    if isinstance(value, np.ma.MaskedArray):
+    # np.ma is imported when it is asked for, in 15 ms: not for what cannot be of it
+    if (
+        type(value) is not np.ndarray
+        and isinstance(value, np.ndarray)
+        and isinstance(value, np.ma.MaskedArray)
+    ):
         raise TypeError(f"{place} is a masked array; .filled(value) says what is behind the mask")
     return value
 
