@@ -87,8 +87,9 @@ def run_backward(
             grad = pending.pop(node)
             if not takes(node, grad):   # checked as it came, but another hook may have replaced its data
                 refuse_gradient(f"backward: {node.name()} has", grad, node)
-            grad = run_hooks(node.output_hooks, grad, node)
-            if node in wanted:
+            if node.output_hooks is not None:
+                grad = run_hooks(node.output_hooks, grad, node)
+            if wanted and node in wanted:
                 wanted[node] = grad
             if path is not None and node not in path:
                 continue
@@ -200,15 +201,14 @@ cdef set edges_towards(set targets, list roots):
 
 
 cdef Tensor run_hooks(list hooks, Tensor grad, object edge):
-    if hooks is not None:
-        for hook in tuple(hooks):
-            result = hook(grad)
-            if result is not None and not isinstance(result, Tensor):
-                refuse_gradient("hook: it gave", result, edge)
-            if result is not None:
-                grad = result
-            if not takes(edge, grad):   # without a result too: the hook may have replaced grad.data
-                refuse_gradient("hook: it gave", grad, edge)
+    for hook in tuple(hooks):
+        result = hook(grad)
+        if result is not None and not isinstance(result, Tensor):
+            refuse_gradient("hook: it gave", result, edge)
+        if result is not None:
+            grad = result
+        if not takes(edge, grad):   # without a result too: the hook may have replaced grad.data
+            refuse_gradient("hook: it gave", grad, edge)
     return grad
 
 

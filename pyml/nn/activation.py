@@ -1,6 +1,7 @@
 """Activations as modules."""
 
 import inspect
+from operator import attrgetter
 
 from pyml.nn import functional as F
 from pyml.nn.module import Module
@@ -33,17 +34,13 @@ class Elementwise(Module):
     def __init_subclass__(cls, function=None, **kwargs):
         super().__init_subclass__(**kwargs)
         if function is not None:
-            cls._function = staticmethod(function)
             cls._options = tuple(inspect.signature(cls.__init__).parameters)[1:]
+            cls.forward = forward_of(function, cls._options)
 
     def __init__(self, **options):
         super().__init__()
         for name, value in options.items():
             setattr(self, name, value)
-
-    def forward(self, input):
-        """Any shape; the output has the same."""
-        return self._function(input, *[getattr(self, name) for name in self._options])
 
     def extra_repr(self):
         """All options, but an `inplace` that is not set."""
@@ -54,6 +51,28 @@ class Elementwise(Module):
             f"{name}={value!r}" if isinstance(value, str) else f"{name}={value}"
             for name, value in values.items()
         )
+
+
+def forward_of(function, options):
+    """The forward of a module that calls function(input, options...), as fast as one that is written out."""
+    values = attrgetter(*options) if options else None
+    if len(options) == 0:
+
+        def forward(self, input):
+            return function(input)
+
+    elif len(options) == 1:
+
+        def forward(self, input):
+            return function(input, values(self))
+
+    else:
+
+        def forward(self, input):
+            return function(input, *values(self))
+
+    forward.__doc__ = "Any shape; the output has the same."
+    return forward
 
 
 class ReLU(Elementwise, function=F.relu):

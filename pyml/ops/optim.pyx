@@ -36,6 +36,8 @@ cdef ndarray lasting(ndarray a):
 
 cdef double number(object value) except? -1:
     """An option; a Tensor's value is read anew for each step, so a recorded step may read it too."""
+    if type(value) is float:
+        return <double>value
     if isinstance(value, Traced):   # a recorded step sets it: a replay computes it
         return (<Traced>value).value
     return (<Tensor>value).array.item() if isinstance(value, Tensor) else value

@@ -1,3 +1,6 @@
+from libc.stdint cimport uint64_t
+
+
 cdef class Target:
     """A place that a step itself changes."""
     cdef readonly int kind
@@ -11,12 +14,33 @@ cdef class Target:
     cdef int put(self, object value) except -1
 
 
+cdef class Check:
+    """A place and what was there, to be looked at before each replay."""
+    cdef int kind, how
+    cdef object container, key
+    cdef object before              # ANY for a place whose value does not matter
+    cdef str name
+
+    cdef bint holds(self) except -1
+    cdef bint holds_by_kind(self) except -1
+
+
+cdef class HeldModule:
+    """A Module and what it held."""
+    cdef object module, cls
+    cdef tuple names, values        # of its attributes, in order; ANY for a value that does not matter
+    cdef tuple hooks
+    cdef uint64_t version           # of the dict of its attributes when they were found unchanged
+
+    cdef bint holds(self) except -1
+
+
 cdef class Guards:
     cdef object reach               # pyml.recording.dependencies.Reach: all that the function can read
-    cdef list before                # its places, as they were before the function ran
-    cdef list places                # those that are looked at before each replay
+    cdef list before                # Checks of its places, as they were before the function ran
+    cdef list checks                # those that are made before each replay
     cdef dict states                # of random number generators that can be reached: id -> its state
-    cdef readonly list modules      # (Module, its class, what it held, its hooks)
+    cdef list modules               # HeldModules
     cdef list tensors               # (Tensor, its array, requires_grad, its hooks)
     cdef list optimizers            # (Optimizer, its list of groups, what is in it, its state)
     cdef readonly str broken        # what was found to be other than it was, for a message
@@ -28,7 +52,7 @@ cdef class Guards:
     cdef tuple line_of(self, str name)
     cdef str where(self, Target target)
     cdef bint hold(self) except -1
-    cdef bint places_hold(self) except -1
+    cdef bint checks_hold(self) except -1
     cdef bint modules_hold(self) except -1
     cdef bint structure_holds(self) except -1
     cdef bint optimizers_hold(self) except -1

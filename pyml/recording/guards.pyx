@@ -6,16 +6,18 @@ the places that its code can reach, which tensors they hold, the attributes of m
 import random
 from types import FunctionType
 
-from cpython.dict cimport PyDict_Next
+cimport cython
+from cpython.dict cimport PyDict_CheckExact, PyDict_Contains, PyDict_Next, PyDict_Size
 from cpython.ref cimport PyObject
 from libc.math cimport copysign
+from libc.stdint cimport uint64_t
 
 from pyml cimport recorder
 from pyml.tensor cimport Tensor
 
 from pyml.recording import dependencies
 from pyml.recording.dependencies import (
-    ABSENT, ARRAY, ASKED, ATTRIBUTE, CELL, ITEM, KEYS, SEQUENCE, Place, Reach, bytes_of,
+    ABSENT, ARRAY, ASKED, ATTRIBUTE, CELL, ITEM, KEYS, SEQUENCE, Reach, bytes_of,
 )
 
 cdef extern from "Python.h":
@@ -23,11 +25,35 @@ cdef extern from "Python.h":
     PyObject *PyFunction_GetCode(object)
     PyObject *PyFunction_GetDefaults(object)
     PyObject *PyFunction_GetKwDefaults(object)
+    PyObject *PyDict_GetItemWithError(object, object) except? NULL
+    PyObject *PyCell_GET(object)
+    PyObject *PyTuple_GET_ITEM(tuple, Py_ssize_t)
+
+cdef extern from *:
+    """
+    /* A number that another state of a dict does not have (PEP 509), or 0 where Python keeps none. */
+    #if PY_VERSION_HEX < 0x030C0000
+    #define PYML_DICT_VERSION(dict) (((PyDictObject *)(dict))->ma_version_tag)
+    #else
+    #define PYML_DICT_VERSION(dict) ((uint64_t)0)
+    #endif
+    """
+    uint64_t PYML_DICT_VERSION(dict)
 
 MISSING = dependencies.MISSING
 ANY = object()
 cdef int AT_ABSENT = ABSENT, AT_ARRAY = ARRAY, AT_ASKED = ASKED, AT_ATTRIBUTE = ATTRIBUTE, AT_CELL = CELL, AT_ITEM = ITEM
 cdef int AT_KEYS = KEYS, AT_SEQUENCE = SEQUENCE
+
+cdef enum:   # how a Check finds what is at its place now
+    BY_KIND
+    BY_ITEM   # of a dict
+    BY_CELL
+    BY_CODE   # of a function
+    BY_DEFAULTS
+    BY_KEYWORDS
+
+cdef dict STORED_IN_FUNCTION = {"__code__": BY_CODE, "__defaults__": BY_DEFAULTS, "__kwdefaults__": BY_KEYWORDS}
 
 
 cdef class Guards:
@@ -47,18 +73,19 @@ cdef class Guards:
             self.reach.add([(function, ""), *[(each, "an argument") for each in objects]])
             if without or not hosts or not (without := self.reach.only_for_hosts()):
                 break
-        self.before = list(self.reach.places)
+        self.before = [Check(*place) for place in self.reach.places]
         self.states = {key: state_of(each) for key, each in self.reach.generators.items()}
 
     cdef list changes(self):
         """The places that the function itself has changed."""
         cdef list found = []
-        for kind, container, key, value, name in [place for place in self.before if not holds(place)]:
-            if kind == SEQUENCE and isinstance(container, list) and len(container) == len(value):
-                found += [Target(ITEM, container, i, each, f"{name}[{i}]") for i, each in enumerate(value)
-                          if container[i] is not each and not equal_values(container[i], each)]
+        cdef Check each
+        for each in [check for check in self.before if not (<Check>check).holds()]:
+            if each.kind == AT_SEQUENCE and isinstance(each.container, list) and len(each.container) == len(each.before):
+                found += [Target(ITEM, each.container, i, value, f"{each.name}[{i}]") for i, value in enumerate(each.before)
+                          if each.container[i] is not value and not equal_values(each.container[i], value)]
             else:
-                found.append(Target(kind, container, key, value, name))
+                found.append(Target(each.kind, each.container, each.key, each.before, each.name))
         return found
 
     cdef tuple drawn(self):
@@ -100,59 +127,59 @@ cdef class Guards:
             held = dict(module.__dict__)
             for name in held:
                 held[name] = effects.get((ITEM, id(module.__dict__), name), held[name])
-            self.modules.append((module, type(module), held, tuple(module._hooks)))
+            self.modules.append(HeldModule(module, held))
         self.optimizers = [(each, each.param_groups, tuple(each.param_groups), each.state) for each in optimizers]
-        for _, _, held, _ in self.modules:
-            tensors.update({id(value): value for value in held.values() if isinstance(value, Tensor)})
+        for each in self.modules:
+            tensors.update({id(value): value for value in (<HeldModule>each).values if isinstance(value, Tensor)})
         for _, groups, _, _ in self.optimizers:
             tensors.update({id(value): value for group in groups for value in group["params"]})
         tensors.update(self.reach.tensors)
         self.tensors = [(t, t.array, bool(t._requires_grad), tuple(t.hooks or ())) for t in tensors.values()]
         self.reach.add([(hook, "a hook") for _, _, _, hooks in self.tensors for hook in hooks])
-        self.places = []
+        self.checks = []
         for kind, container, key, value, name in self.reach.places:
             if kind == SEQUENCE and isinstance(container, list):
                 value = tuple([effects.get((ITEM, id(container), i), each) for i, each in enumerate(value)])
             else:
                 value = effects.get((kind, id(container), key), value)
-            self.places.append(Place(kind, container, key, value, name))
+            self.checks.append(Check(kind, container, key, value, name))
         for each in optimizers:
             if each._kernel is None:   # its step is Python: what it read of the groups is in the calls
-                self.places += [
-                    Place(ITEM, group, name, value, name) for group in each.param_groups for name, value in group.items()]
-        self.places += self.reach.absent()
+                self.checks += [
+                    Check(ITEM, group, name, value, name) for group in each.param_groups for name, value in group.items()]
+        self.checks += [Check(*place) for place in self.reach.absent()]
         self.structure = recorder.structure if not effects else recorder.structure - 1   # look at them again
 
     cdef bint hold(self) except -1:
         """Whether all is as it was."""
-        return self.places_hold() and self.modules_hold() and self.structure_holds() and self.optimizers_hold()
+        return self.checks_hold() and self.modules_hold() and self.structure_holds() and self.optimizers_hold()
 
-    cdef bint places_hold(self) except -1:
-        for place in self.places:
-            if not holds(place):
-                self.broken = repr(place[4])
+    cdef bint checks_hold(self) except -1:
+        cdef Check check
+        for check in self.checks:
+            if not check.holds():
+                self.broken = repr(check.name)
                 return False
         return True
 
     cdef bint modules_hold(self) except -1:
-        """Their attributes, which vars(module)["scale"] = 2 also changes."""
-        cdef dict now
-        for module, cls, held, _ in self.modules:
-            now = PyObject_GenericGetDict(module, NULL)
-            if type(module) is not cls or not (same_objects(now, held) or same_attributes(now, held)):
-                self.broken = f"an attribute of a {type(module).__name__}"
+        cdef HeldModule each
+        for each in self.modules:
+            if not each.holds():
+                self.broken = f"an attribute of a {type(each.module).__name__}"
                 return False
         return True
 
     cdef bint structure_holds(self) except -1:
         """Hooks and tensors: looked at only if some were altered somewhere."""
         cdef Tensor t
+        cdef HeldModule each
         cdef unsigned long now = recorder.structure
         if self.structure == now:
             return True
-        for module, _, _, hooks in self.modules:
-            if not same_items(module._hooks, hooks):
-                self.broken = f"the hooks of a {type(module).__name__}"
+        for each in self.modules:
+            if not same_items(each.module._hooks, each.hooks):
+                self.broken = f"the hooks of a {type(each.module).__name__}"
                 return False
         for t, array, requires_grad, hooks in self.tensors:
             if t.array is not array or t._requires_grad != requires_grad or not same_items(t.hooks or (), hooks):
@@ -244,25 +271,89 @@ cdef object stored_in(function, key):
     return None if value == NULL else <object>value
 
 
-cdef bint holds(object place) except -1:
-    """Whether a place holds what it held."""
-    cdef int kind = place[0]
-    container, before = place[1], place[3]
-    if before is ANY:
+@cython.final
+cdef class Check:
+    def __init__(self, int kind, container, key, before, str name):
+        self.kind, self.container, self.key, self.before, self.name = kind, container, key, before, name
+        self.how = BY_KIND
+        if kind == AT_ITEM and PyDict_CheckExact(container):
+            self.how = BY_ITEM
+        elif kind == AT_CELL:
+            self.how = BY_CELL
+        elif kind == AT_ATTRIBUTE and type(container) is FunctionType:
+            self.how = STORED_IN_FUNCTION.get(key, BY_KIND)
+        elif kind == AT_ABSENT:
+            self.key = tuple(key)
+
+    cdef bint holds(self) except -1:
+        """Whether the place holds what it held."""
+        cdef PyObject *now
+        if self.how == BY_KIND or self.before is ANY:
+            return self.holds_by_kind()
+        if self.how == BY_ITEM:
+            now = PyDict_GetItemWithError(self.container, self.key)
+        elif self.how == BY_CELL:
+            now = PyCell_GET(self.container)
+        elif self.how == BY_CODE:
+            now = PyFunction_GetCode(self.container)
+        elif self.how == BY_DEFAULTS:
+            now = PyFunction_GetDefaults(self.container)
+        else:
+            now = PyFunction_GetKwDefaults(self.container)
+        if now == NULL:
+            return self.before is (MISSING if self.how == BY_ITEM else None)
+        return now == <PyObject *>self.before or equal_values(<object>now, self.before)
+
+    cdef bint holds_by_kind(self) except -1:
+        cdef int kind = self.kind
+        container, before = self.container, self.before
+        if before is ANY:
+            return True
+        if kind == AT_SEQUENCE:
+            return same_items(container, before)
+        if kind == AT_KEYS:
+            return len(container) == len(before) and same_items(tuple(container), before)
+        if kind == AT_ABSENT:
+            return has_none_of(container, self.key)
+        if kind == AT_ASKED:
+            now = self.key(container)
+            return now is before or (
+                same_items(now, before) if type(now) is type(before) is tuple else equal_values(now, before))
+        if kind == AT_ARRAY:
+            return bytes_of(container) == before
+        now = now_at(kind, container, self.key)
+        return now is before or equal_values(now, before)
+
+
+@cython.final
+cdef class HeldModule:
+    def __init__(self, module, dict held):
+        self.module, self.cls, self.hooks = module, type(module), tuple(module._hooks)
+        self.names, self.values = tuple(held), tuple(held.values())
+
+    cdef bint holds(self) except -1:
+        """Whether it has the attributes that it had, which vars(module)["scale"] = 2 also changes."""
+        cdef dict now
+        cdef uint64_t version
+        if type(self.module) is not self.cls:
+            return False
+        now = PyObject_GenericGetDict(self.module, NULL)
+        version = PYML_DICT_VERSION(now)
+        if version == self.version and version != 0:
+            return True
+        if not has_objects(now, self.names, self.values) and not has_values(now, self.names, self.values):
+            return False
+        self.version = version
         return True
-    if kind == AT_SEQUENCE:
-        return same_items(container, before)
-    if kind == AT_KEYS:
-        return len(container) == len(before) and same_items(tuple(container), before)
-    if kind == AT_ABSENT:
-        return (<dict>container).keys().isdisjoint(place[2])
-    if kind == AT_ASKED:
-        now = place[2](container)
-        return now is before or (same_items(now, before) if type(now) is type(before) is tuple else equal_values(now, before))
-    if kind == AT_ARRAY:
-        return bytes_of(container) == before
-    now = now_at(kind, container, place[2])
-    return now is before or equal_values(now, before)
+
+
+cdef bint has_none_of(dict items, tuple names) except -1:
+    if PyDict_Size(items) == 0:
+        return True
+    for name in names:
+        if PyDict_Contains(items, name):
+            return False
+    return True
 
 
 cdef bint equal_values(object a, object b) except -1:
@@ -287,26 +378,25 @@ cdef bint same_items(items, before) except -1:
     return True
 
 
-cdef bint same_objects(dict now, dict before) noexcept:
-    """Whether two dicts have the same objects in the same order: the fast answer, which may be no where values are equal."""
-    cdef Py_ssize_t i = 0, j = 0
+cdef bint has_objects(dict now, tuple names, tuple values) noexcept:
+    """Whether a dict has these objects in this order: the fast answer, which may be no where values are equal."""
+    cdef Py_ssize_t at = 0, i = 0, n = len(names)
     cdef PyObject *name
     cdef PyObject *value
-    cdef PyObject *other_name
-    cdef PyObject *other
-    if len(now) != len(before):
+    if PyDict_Size(now) != n:
         return False
-    while PyDict_Next(before, &i, &name, &value):
-        if not PyDict_Next(now, &j, &other_name, &other) or name != other_name or (
-                value != other and value != <PyObject *>ANY):
+    while PyDict_Next(now, &at, &name, &value):
+        if name != PyTuple_GET_ITEM(names, i) or (
+                value != PyTuple_GET_ITEM(values, i) and PyTuple_GET_ITEM(values, i) != <PyObject *>ANY):
             return False
+        i += 1
     return True
 
 
-cdef bint same_attributes(dict now, dict before) except -1:
-    if len(now) != len(before):
+cdef bint has_values(dict now, tuple names, tuple values) except -1:
+    if len(now) != len(names):
         return False
-    for name, value in before.items():
+    for name, value in zip(names, values):
         other = now.get(name, MISSING)
         if other is not value and value is not ANY and not equal_values(other, value):
             return False
