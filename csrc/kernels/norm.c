@@ -150,11 +150,14 @@ static void merge_moments(const panel *p, ptrdiff_t j, ptrdiff_t count, double *
     }
 }
 
-/* The extremes of real: a variance below it is lost, if eps does not hide it. */
+/* The extremes of real: a variance below the first is lost, if eps does not hide it; a 1 / deviation below the
+ * second would be flushed to 0. */
 #define TINY (REAL_BITS == 32 ? 1e-30 : 1e-290)
+#define LEAST (REAL_BITS == 32 ? 0x1p-126 : 0x1p-1022)
 
 /* Mean and 1 / sqrt(var + eps) of one column whose squares real does not hold. They are taken of t = x 2^-e in
- * double, e the exponent of the largest. Returns 0, and writes nothing, if there is an x that is not finite. */
+ * double, e the exponent of the largest. Where real does not hold the second it is NaN: so is y, rather than 0.
+ * Returns 0, and writes nothing, if there is an x that is not finite. */
 static int extreme_moments(const real *x, ptrdiff_t n, ptrdiff_t stride, double eps, double *mean,
                            double *var, double *rstd)
 {
@@ -179,6 +182,7 @@ static int extreme_moments(const real *x, ptrdiff_t n, ptrdiff_t stride, double 
     *mean = ldexp(sum, e);
     *var = ldexp(squares, 2 * e);
     *rstd = ldexp(1 / sqrt(squares + ldexp(eps, -2 * e)), -e);
+    if (*rstd < LEAST) *rstd = __builtin_nan("");
     return 1;
 }
 

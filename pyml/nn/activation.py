@@ -54,7 +54,7 @@ class Elementwise(Module):
 
 
 def forward_of(function, options):
-    """The forward of a module that calls function(input, options...), as fast as one that is written out."""
+    """The forward of a module that calls function(input, options...), as fast as if written out."""
     values = attrgetter(*options) if options else None
     if len(options) == 0:
 

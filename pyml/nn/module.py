@@ -70,6 +70,7 @@ class Module(Callable):
 
     training = True
     _hooks = ()  # a list once there was one
+    _contexts = ()  # ContextVars that forward() reads: another value is another recorded step
 
     def __new__(cls, *args, **kwargs):
         module = super().__new__(cls)

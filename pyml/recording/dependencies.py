@@ -723,6 +723,8 @@ class Reach:
                     self._visit(inside, path)
             for hook in each._hooks:
                 self._visit(hook.function, path)
+            for variable in each._contexts:
+                self._visit(variable, path)
 
     def _visit_attributes(self, value, path):
         """What the names in the code get of an object."""

@@ -360,6 +360,16 @@ def test_extreme_columns(n, size, isa, rng):
         assert_same_bits(got[..., ordinary], small[..., ordinary])
 
 
+def test_columns_too_large_to_be_scaled(isa):
+    """1 / 2e38 is no normal float32: NaN tells of it, zeros would not."""
+    x = np.tile(np.float32([[2e38, 1.0], [-2e38, -1.0]]), (8, 1))
+    y = np.empty_like(x)
+    mean, rstd = (np.empty(2, np.float32) for _ in range(2))
+    _kernels.batchnorm_forward(y, mean, rstd, None, None, None, x, None, None, EPS, 0.1)
+    assert np.isnan(y[:, 0]).all()
+    np.testing.assert_allclose(np.abs(y[:, 1]), 1, rtol=1e-4)
+
+
 def test_extreme_products(isa, rng):
     """dy (x - mean) is too large, dgamma is not."""
     x = (rng.standard_normal((50, 3)) * 1e30).astype(np.float32)

@@ -350,3 +350,17 @@ def test_spectral_norm_of_a_vector():
     layer = spectral_norm(nn.Linear(3, 4), "bias")
     assert layer.bias.norm().item() == pytest.approx(1)
     assert "parametrizations.bias.0._u" not in layer.state_dict()
+
+
+def test_a_recorded_step_sees_that_values_are_kept():
+    layer = nn.Linear(3, 2)
+    register_parametrization(layer, "weight", Double())
+    x = pyml.randn(4, 3)
+    step = pyml.record(lambda x: layer(x))
+    for _ in range(5):
+        step(x)
+    with cached():
+        layer.weight.sum()
+        with pytest.raises(pyml.RecordError, match="cached"):
+            step(x)
+    assert pyml.equal(step(x), layer(x))

@@ -79,6 +79,8 @@ class ParametrizationList(ModuleList):
             of tensors, or changes the dtype; if the value has another shape or dtype than original.
     """
 
+    _contexts = (values_kept,)
+
     def __init__(self, modules, original, unsafe=False):
         modules = list(modules)
         if not modules:
