@@ -17,6 +17,7 @@ import shlex
 import sys
 import sysconfig
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
 import numpy
@@ -27,7 +28,7 @@ from setuptools.command.build_ext import build_ext
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT / "csrc"))
 
-from structs import read_structs  # noqa: E402  (it lies beside what it reads)
+from structs import CONTRACTS, read_structs  # noqa: E402  (it lies beside what it reads)
 
 CSRC = Path("csrc")
 OBJECTS = Path("build") / "csrc"
@@ -85,40 +86,53 @@ FIELD_KINDS = {"double": "DOUBLE", "int": "INT", "ptrdiff_t": "INT64", "int64_t"
 
 
 def write_generated():
-    """Writes what follows from the structs of csrc/pyml_kernels.h:
+    """Writes what follows from the structs of csrc/contracts:
 
     - argument_fields.h, for csrc/arguments.c: a table of the fields of each struct of arguments
       or of options, and whether arguments have segments;
-    - kernel_arguments.pxd: all structs, for Cython.
+    - contract_<name>.pxd of each header: its structs, for Cython.
 
     Raises:
         KeyError: for a type that arguments and options do not have.
     """
     table = []
-    declarations = [
-        "from libc.stdint cimport int64_t, uint8_t, uint64_t",
-        "",
-        'cdef extern from "pyml_kernels.h" nogil:',
-    ]
-    for struct, fields in read_structs().items():
-        declarations.append(f"    ctypedef struct {struct}:")
-        for field in fields:
-            const, star = "const " * field.is_const, "*" * field.is_pointer
-            size = f"[{field.count}]" if field.count > 1 else ""
-            declarations.append(f"        {const}{field.kind} {star}{field.name}{size}")
-        if struct.endswith(("_args", "_options")):
-            table.append(f"static const argument_field fields_of_{struct}[] = {{")
-            for field in fields:
-                word = "POINTER" if field.is_pointer else FIELD_KINDS[field.kind]
-                table.append(
-                    f'    {{"{field.name}", FIELD_{word}, '
-                    f"offsetof({struct}, {field.name}), {field.count}}},"
-                )
-            table += ["    {0},", "};"]
-            has_segments = any(field.kind == "optim_segment" for field in fields)
-            table.append(f"enum {{ HAS_SEGMENTS_{struct} = {int(has_segments)} }};")
+    for header in CONTRACTS:
+        structs = read_structs(header.read_text())
+        if not structs:
+            continue
+        declarations = ["from libc.stdint cimport int64_t, uint8_t, uint64_t"]
+        if any(field.kind == "optim_segment" for field in chain(*structs.values())):
+            declarations += ["from contract_optim cimport optim_segment"][header.stem == "optim" :]
+        declarations += ["", f'cdef extern from "contracts/{header.name}" nogil:']
+        for struct, fields in structs.items():
+            declarations += declaration_of(struct, fields)
+            if struct.endswith(("_args", "_options")):
+                table += fields_of(struct, fields)
+        write_if_changed(GENERATED / f"contract_{header.stem}.pxd", declarations)
     write_if_changed(GENERATED / "argument_fields.h", table)
-    write_if_changed(GENERATED / "kernel_arguments.pxd", declarations)
+
+
+def declaration_of(struct, fields):
+    """Lines of Cython."""
+    lines = [f"    ctypedef struct {struct}:"]
+    for field in fields:
+        const, star = "const " * field.is_const, "*" * field.is_pointer
+        size = f"[{field.count}]" if field.count > 1 else ""
+        lines.append(f"        {const}{field.kind} {star}{field.name}{size}")
+    return lines
+
+
+def fields_of(struct, fields):
+    """Lines of C."""
+    lines = [f"static const argument_field fields_of_{struct}[] = {{"]
+    for field in fields:
+        word = "POINTER" if field.is_pointer else FIELD_KINDS[field.kind]
+        lines.append(
+            f'    {{"{field.name}", FIELD_{word}, '
+            f"offsetof({struct}, {field.name}), {field.count}}},"
+        )
+    has_segments = any(field.kind == "optim_segment" for field in fields)
+    return [*lines, "    {0},", "};", f"enum {{ HAS_SEGMENTS_{struct} = {int(has_segments)} }};"]
 
 
 def write_if_changed(path, lines):

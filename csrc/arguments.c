@@ -1,5 +1,6 @@
-/* See arguments.h. The tables are read off pyml_kernels.h by setup.py. */
+/* See arguments.h. The tables are read off contracts/ by setup.py. */
 #include "arguments.h"
+#include "contracts/all.h"
 #include "dispatch.h"
 #include "argument_fields.h"
 

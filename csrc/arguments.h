@@ -3,7 +3,7 @@
 #ifndef PYML_ARGUMENTS_H
 #define PYML_ARGUMENTS_H
 
-#include "pyml_kernels.h"
+#include "contracts/types.h"
 
 typedef enum { FIELD_POINTER, FIELD_DOUBLE, FIELD_INT, FIELD_INT64 } field_kind;
 

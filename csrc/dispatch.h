@@ -3,7 +3,7 @@
 #ifndef PYML_DISPATCH_H
 #define PYML_DISPATCH_H
 
-#include "pyml_kernels.h"
+#include "contracts/types.h"
 
 typedef enum {
 #define X(name, arguments, operations) KERNEL_##name,

@@ -1,6 +1,7 @@
 /* The effects of every kernel, by the struct of its arguments: effects_of_<struct> tells the pieces, and returns how
  * many elements the operations are of that kernel_list.h names. */
 #include "effects.h"
+#include "contracts/all.h"
 #include "dispatch.h"
 
 enum { IN = EFFECT_READ, OUT = EFFECT_WRITE, IN_OUT = IN | OUT };

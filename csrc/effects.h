@@ -2,7 +2,7 @@
 #ifndef PYML_EFFECTS_H
 #define PYML_EFFECTS_H
 
-#include "pyml_kernels.h"
+#include "contracts/types.h"
 
 /* READ and WRITE: in/out. WRITE and PART: some of its bytes keep what they were. */
 enum { EFFECT_READ = 1, EFFECT_WRITE = 2, EFFECT_PART = 4 };

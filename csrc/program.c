@@ -4,6 +4,9 @@
 #endif
 
 #include "program.h"
+#include "contracts/clip.h"
+#include "contracts/gather.h"
+#include "contracts/optim.h"
 #include "dispatch.h"
 #include "effects.h"
 #include "subnormals.h"

@@ -7,7 +7,7 @@
 #ifndef PYML_PROGRAM_H
 #define PYML_PROGRAM_H
 
-#include "pyml_kernels.h"
+#include "contracts/types.h"
 
 typedef struct pyml_program pyml_program;
 

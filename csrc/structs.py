@@ -1,10 +1,10 @@
-"""The structs of pyml_kernels.h as data, for the build (setup.py) and for tests."""
+"""The structs of contracts/ as data, for the build (setup.py) and for tests."""
 
 import re
 from pathlib import Path
 from typing import NamedTuple
 
-HEADER = Path(__file__).with_name("pyml_kernels.h")
+CONTRACTS = sorted(Path(__file__).with_name("contracts").glob("*.h"))
 
 
 class Field(NamedTuple):
@@ -25,12 +25,14 @@ class Field(NamedTuple):
 
 
 def read_structs(text=None):
-    """{name: [Field]} of the structs of a header, in its order. `text`: by default pyml_kernels.h.
+    """{name: [Field]} of the structs of a header, in its order. `text`: by default all contracts.
 
     Raises:
         ValueError: for a line that is no field, or a size that is no number or enum of the header.
     """
-    text = re.sub(r"/\*[\s\S]*?\*/", "", HEADER.read_text() if text is None else text)
+    if text is None:
+        text = "".join(path.read_text() for path in CONTRACTS)
+    text = re.sub(r"/\*[\s\S]*?\*/", "", text)
     sizes = {name: int(size) for name, size in re.findall(r"enum \{ (\w+) = (\d+) \}", text)}
     structs = {}
     for body, struct in re.findall(r"typedef struct \{([^}]*)\} (\w+);", text):

@@ -1,5 +1,5 @@
 """The binding: arrays in, one call of a kernel out. No mathematics, no messages: the operations above have
-checked dtypes, shapes and contiguity. csrc/pyml_kernels.h says what each kernel does.
+checked dtypes, shapes and contiguity. csrc/contracts says what each kernel does.
 
 Arrays are contiguous and of one dtype, float32 or float64, unless their name says otherwise (index, state).
 None stands for NULL.
@@ -7,9 +7,9 @@ None stands for NULL.
 from libc.stdint cimport int64_t
 from numpy cimport ndarray
 
-from kernel_arguments cimport optim_segment
+from contract_optim cimport optim_segment
 
-cdef extern from "pyml_kernels.h" nogil:
+cdef extern from "contracts/types.h" nogil:
     ctypedef enum pyml_dtype:
         PYML_FLOAT32
         PYML_FLOAT64
@@ -69,7 +69,7 @@ cdef extern from "arguments.h":
         ptrdiff_t options_size
         int arrays, numbers
 
-cdef extern from "pyml_kernels.h":
+cdef extern from "contracts/optim.h":
     enum:
         OPTIM_ARRAYS
         OPTIM_STEP

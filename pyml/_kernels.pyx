@@ -8,7 +8,22 @@ from pyml.recorder cimport Recorder, recorder
 
 cnp.import_array()
 
-from kernel_arguments cimport *
+from contract_activation cimport *
+from contract_clip cimport *
+from contract_compare cimport *
+from contract_cross_entropy cimport *
+from contract_diagnostics cimport *
+from contract_elementwise cimport *
+from contract_gather cimport *
+from contract_gemm cimport *
+from contract_linear cimport *
+from contract_move cimport *
+from contract_norm cimport *
+from contract_optim cimport *
+from contract_pair_loss cimport *
+from contract_random cimport *
+from contract_reduce cimport *
+from contract_softmax cimport *
 
 cdef extern from "dispatch.h" nogil:
     ctypedef enum pyml_kernel:
@@ -32,7 +47,7 @@ cdef extern from "dispatch.h" nogil:
 cdef extern from "functions.h" nogil:
     const pyml_functions pyml_function_table
 
-cdef extern from "pyml_kernels.h" nogil:
+cdef extern from "contracts/move.h" nogil:
     int COPY_NDIM
     int ELEMENT_BOOL, ELEMENT_UINT8, ELEMENT_INT8, ELEMENT_INT16, ELEMENT_INT32, ELEMENT_INT64
     int ELEMENT_FLOAT32, ELEMENT_FLOAT64

@@ -233,7 +233,7 @@ FORBIDDEN_CALLS = re.compile(
 )
 
 
-GENERATED = {"argument_fields.h"}  # by setup.py, from csrc/pyml_kernels.h
+GENERATED = {"argument_fields.h"}  # by setup.py, from csrc/contracts
 
 
 def without_comments(text):

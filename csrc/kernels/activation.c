@@ -1,4 +1,5 @@
 /* Activations, elementwise; each derivative stands below the function it belongs to. */
+#include "../contracts/activation.h"
 #include "../simd/vmath.h"
 #include "map.h"
 

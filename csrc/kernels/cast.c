@@ -1,4 +1,5 @@
 /* Elements of one type made another: one loop for each pair of types. */
+#include "../contracts/move.h"
 #include "../subnormals.h"
 #include "map.h"
 

@@ -1,4 +1,5 @@
 /* Gradient clipping: the norm of all segments, and their scaling by it. */
+#include "../contracts/clip.h"
 #include "kernel.h"
 #include "segments.h"
 

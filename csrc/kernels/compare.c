@@ -1,4 +1,5 @@
 /* Comparisons of two operands with broadcasting, and operations on truth values. */
+#include "../contracts/compare.h"
 #include "../subnormals.h"
 #include "binary.h"
 #include "map.h"

@@ -1,4 +1,5 @@
 /* Softmax and cross entropy in one pass over the logits. */
+#include "../contracts/cross_entropy.h"
 #include "loss_sum.h"
 #include "rows.h"
 

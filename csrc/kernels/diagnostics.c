@@ -1,4 +1,5 @@
 /* What is watched while a network trains: one number of an array, in double. And what this core can do at most. */
+#include "../contracts/diagnostics.h"
 #include "kernel.h"
 
 #include <math.h>

@@ -3,6 +3,7 @@
  * Element i is kept when word i of the generator (random.h) is at least p * 2^32, rounded: p == 0 keeps all
  * and p == 1 drops all, exactly. One word an element, in both dtypes. The mask is never stored: backward
  * draws it again from the state that forward kept. */
+#include "../contracts/random.h"
 #include "../random.h"
 #include "kernel.h"
 

@@ -1,4 +1,5 @@
 /* Elementwise arithmetic: two operands with broadcasting, one operand, selection. */
+#include "../contracts/elementwise.h"
 #include "../simd/vmath.h"
 #include "binary.h"
 #include "map.h"

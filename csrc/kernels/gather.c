@@ -1,4 +1,5 @@
 /* Rows of an array by index, and the gradient of that: an embedding, a minibatch. */
+#include "../contracts/gather.h"
 #include "kernel.h"
 
 enum { ROWS_BYTES = 32768, COLUMN_BLOCK = 64 };

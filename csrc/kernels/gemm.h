@@ -2,6 +2,7 @@
 #ifndef PYML_GEMM_H
 #define PYML_GEMM_H
 
+#include "../contracts/gemm.h"
 #include "kernel.h"
 
 #include <stdbool.h>

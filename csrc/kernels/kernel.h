@@ -1,8 +1,8 @@
-/* What every kernel file includes: the vector, the contract, and the name of a kernel for this ISA and dtype. */
+/* What every kernel file includes: the vector, the types of contracts, and the name of a kernel for this ISA and dtype. */
 #ifndef PYML_KERNEL_H
 #define PYML_KERNEL_H
 
-#include "../pyml_kernels.h"
+#include "../contracts/types.h"
 #include "../simd/vec.h"
 #include "../threads.h"
 

@@ -1,4 +1,5 @@
 /* The fully connected layer. */
+#include "../contracts/linear.h"
 #include "gemm.h"
 
 void KERNEL(linear_forward)(const void *args)

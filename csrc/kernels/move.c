@@ -1,4 +1,5 @@
 /* Elements written, copied from strides to strides, and made another type. */
+#include "../contracts/move.h"
 #include "map.h"
 
 /* ---- fill ------------------------------------------------------------------------------------------ */

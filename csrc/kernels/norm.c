@@ -2,6 +2,7 @@
  *
  * Work is cut into tiles of rows x columns by the sizes alone. Each tile sums its columns; the tiles' sums
  * are merged in double, in order; a second walk over the tiles writes the result. */
+#include "../contracts/norm.h"
 #include "kernel.h"
 
 #include <math.h>

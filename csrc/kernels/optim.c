@@ -2,6 +2,7 @@
  *
  * What depends on the options and the numbers of the state alone is computed in double and rounded once to
  * `real`. The algorithms are those of PyTorch's documentation, their divisions by constants made products. */
+#include "../contracts/optimizers.h"
 #include "kernel.h"
 #include "segments.h"
 

@@ -1,5 +1,6 @@
 /* Losses of an input x and a target t of its shape, element by element. Each is a row at the end: four formulas, of which
  * PAIR_LOSS makes the kernels forward and backward. */
+#include "../contracts/pair_loss.h"
 #include "../simd/vmath.h"
 #include "loss_sum.h"
 #include "map.h"

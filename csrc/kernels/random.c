@@ -1,5 +1,6 @@
 /* Random numbers from the words of the generator (random.h), the same on every ISA.
  * Number i takes WORDS_EACH words: a float its own word i, a double words 2i and 2i + 1. */
+#include "../contracts/random.h"
 #include "../random.h"
 #include "kernel.h"
 

@@ -1,4 +1,5 @@
 /* Reductions over the middle of (outer, n, inner): sum, max, min. */
+#include "../contracts/reduce.h"
 #include "kernel.h"
 
 /* ---- sum ------------------------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 #ifndef PYML_SEGMENTS_H
 #define PYML_SEGMENTS_H
 
+#include "../contracts/optim.h"
 #include "kernel.h"
 
 enum { SEGMENTS_BLOCK = 16384 };

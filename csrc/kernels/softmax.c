@@ -1,4 +1,5 @@
 /* Softmax and log-softmax of rows. */
+#include "../contracts/softmax.h"
 #include "rows.h"
 
 /* ---- softmax:  y = exp(x - max) / sum exp(x - max) ----------------------------------------------------- */

@@ -4,7 +4,7 @@ import math
 cimport numpy as cnp
 from numpy cimport ndarray
 
-from kernel_arguments cimport optim_segment
+from contract_optim cimport optim_segment
 
 from pyml cimport _kernels
 from pyml.memory cimport new_number
@@ -18,7 +18,7 @@ cnp.import_array()
 
 
 cdef double kept_coefficient(double coef, double smallest):
-    """See grad_norm_args in csrc/pyml_kernels.h."""
+    """See grad_norm_args in csrc/contracts/clip.h."""
     return -(coef * 2.0 ** 64) if 0 < coef < smallest else coef
 
 

@@ -1,7 +1,7 @@
 """Operands: what every family of operations does with its arguments before a kernel runs.
 
 Dtypes and their promotion, numbers made Tensors, shapes that broadcast, and the call of an elementwise kernel. Both
-operands of a kernel have one dtype and a layout of two dimensions (see binary_args in csrc/pyml_kernels.h). What
+operands of a kernel have one dtype and a layout of two dimensions (see binary_args in csrc/contracts). What
 does not fit into it is copied first, so that the same formula always runs. Arithmetic of integers is NumPy's, and
 refused while a step is recorded.
 """

@@ -1,5 +1,5 @@
 from cpython.object cimport PyObject
-from kernel_arguments cimport optim_segment
+from contract_optim cimport optim_segment
 from numpy cimport ndarray
 
 from pyml._kernels cimport OPTIM_ARRAYS, argument_field, optimizer_traits, pyml_dtype

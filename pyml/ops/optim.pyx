@@ -12,7 +12,7 @@ from cpython.object cimport PyObject
 from libc.stdlib cimport calloc, free, realloc
 from numpy cimport ndarray
 
-from kernel_arguments cimport optim_segment
+from contract_optim cimport optim_segment
 
 from pyml cimport _kernels
 from pyml._kernels cimport (
@@ -77,7 +77,7 @@ cdef class Algorithm:
         if sorted(fields) != sorted(options):
             raise TypeError(
                 f"{who}: _options are {sorted(options)}, they must be the fields of {kernel}_options in "
-                f"csrc/pyml_kernels.h: {sorted(fields)}"
+                f"csrc/contracts/optimizers.h: {sorted(fields)}"
             )
         if len(arrays) != self.traits.arrays or len(numbers) != self.traits.numbers:
             raise TypeError(

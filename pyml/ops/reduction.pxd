@@ -1,6 +1,6 @@
 """How a loss is reduced: PyTorch's `reduction`."""
 
-cdef enum:   # as in pyml_kernels.h
+cdef enum:   # as in csrc/contracts/types.h
     NONE = 0
     MEAN = 1
     SUM = 2

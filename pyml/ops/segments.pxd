@@ -1,4 +1,4 @@
-from kernel_arguments cimport optim_segment
+from contract_optim cimport optim_segment
 from numpy cimport ndarray
 
 

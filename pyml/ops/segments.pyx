@@ -4,7 +4,7 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memset
 from numpy cimport ndarray
 
-from kernel_arguments cimport optim_segment
+from contract_optim cimport optim_segment
 
 from pyml.ops.arrays cimport contiguous, copied, copy_into
 from pyml.recorder cimport Recorder, recorder

@@ -9,10 +9,14 @@ from libc.stdint cimport int64_t
 from libc.stdlib cimport free, realloc
 from numpy cimport ndarray
 
-from kernel_arguments cimport (
-    activation_forward_args, batchnorm_drift_args, batchnorm_forward_args, dead_share_args, gather_args,
-    linear_forward_args, optim_args, optim_segment, outside_share_args, relative_change_args, vector_norm_args,
+from contract_activation cimport activation_forward_args
+from contract_diagnostics cimport (
+    batchnorm_drift_args, dead_share_args, outside_share_args, relative_change_args, vector_norm_args,
 )
+from contract_gather cimport gather_args
+from contract_linear cimport linear_forward_args
+from contract_norm cimport batchnorm_forward_args
+from contract_optim cimport optim_args, optim_segment
 
 from pyml cimport _kernels
 from pyml._kernels cimport EFFECT_WRITE, PYML_FLOAT32, csrc, program_call, pyml_program

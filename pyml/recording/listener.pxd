@@ -1,4 +1,4 @@
-from kernel_arguments cimport optim_args
+from contract_optim cimport optim_args
 from numpy cimport ndarray
 
 from pyml.recorder cimport Recorder

@@ -16,7 +16,7 @@ from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t
 from numpy cimport ndarray
 
-from kernel_arguments cimport optim_args
+from contract_optim cimport optim_args
 
 from pyml cimport _kernels
 from pyml._kernels cimport EFFECT_READ, EFFECT_WRITE, csrc

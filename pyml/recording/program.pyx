@@ -11,7 +11,7 @@ from cpython.ref cimport PyObject
 from libc.string cimport memcmp, memcpy
 from numpy cimport ndarray
 
-from kernel_arguments cimport index_check_args
+from contract_gather cimport index_check_args
 
 from pyml._kernels cimport (
     EFFECT_READ, EFFECT_WRITE, PROGRAM_DONE, PROGRAM_FAULT, PROGRAM_NOT_FINITE, PROGRAM_NO_MEMORY, PYML_FLOAT32,

@@ -1,4 +1,4 @@
-"""The structs of csrc/pyml_kernels.h, as ctypes, for kernels that no binding calls."""
+"""The structs of csrc/contracts, as ctypes, for kernels that no binding calls."""
 
 import ctypes
 import importlib.util
@@ -22,7 +22,7 @@ _spec.loader.exec_module(_structs)
 
 
 def structs(text=None):
-    """Each struct of a header (by default pyml_kernels.h): name -> ctypes.Structure."""
+    """Each struct of a header (by default of all contracts): name -> ctypes.Structure."""
     found = {}
     for name, fields in _structs.read_structs(text).items():
         members = []

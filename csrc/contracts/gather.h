@@ -1,0 +1,65 @@
+/* Elements by index and by mask. */
+#ifndef PYML_CONTRACTS_GATHER_H
+#define PYML_CONTRACTS_GATHER_H
+
+#include "types.h"
+
+/* y[i,:] = x[index[i],:], rows of `row_bytes` bytes of any type. 0 <= index < the rows of x. */
+typedef struct {
+    void *y;
+    const void *x;
+    const int64_t *index;
+    ptrdiff_t n, row_bytes;
+} gather_args;
+
+/* dx (rows,c) <- 0, then dx[index[i],:] += dy[i,:] for i = 0 .. n-1 in that order. */
+typedef struct {
+    void *dx;
+    const void *dy;
+    const int64_t *index;
+    ptrdiff_t n, rows, c;
+} gather_backward_args;
+
+/* Rows of `row_bytes` bytes of any type; mask (n) is 0 or not.
+ *   mask_gather    y[k,:] = x[i,:] for the k-th i whose mask[i] is not 0; the rows after them <- 0; count[0] <- how many
+ *   mask_scatter   y[i,:] = x[k,:] for these i, and 0 for the others. count is NULL.
+ * x and y have n rows both. */
+typedef struct {
+    void *y;
+    int64_t *count; /* (1) */
+    const void *x;
+    const uint8_t *mask;
+    ptrdiff_t n, row_bytes;
+} mask_args;
+
+/* fault[0] <- the first i whose index[i] is not allowed, or -1. Allowed is 0 <= index < size; with `wrap`, also
+ * -size <= index < 0, which counts from the end; without, also index == ignored.
+ * y, which may be NULL or index, <- the index counted from the front (an ignored one as it is), and 0 for a fault:
+ * what reads by y reads inside, if there is anything. */
+typedef struct {
+    int64_t *y; /* (n) */
+    int64_t *fault; /* (1) */
+    const int64_t *index; /* (n) */
+    ptrdiff_t n, size;
+    int64_t ignored;
+    int wrap;
+} index_check_args;
+
+/* x is (outer, n, inner), index and y are (outer, m, inner), elements of any type of `item_bytes`, 1, 2, 4 or 8:
+ *   y[i,j,l] = x[i, index[i,j,l], l],   0 <= index < n. */
+typedef struct {
+    void *y;
+    const void *x;
+    const int64_t *index;
+    ptrdiff_t outer, n, m, inner, item_bytes;
+} gather_along_args;
+
+/* dx (outer, n, inner), in/out:  dx[i, index[i,j,l], l] += dy[i,j,l] for j = 0 .. m-1 in that order. */
+typedef struct {
+    void *dx;
+    const void *dy;
+    const int64_t *index; /* (outer, m, inner), as dy */
+    ptrdiff_t outer, n, m, inner;
+} scatter_add_args;
+
+#endif

@@ -1,0 +1,46 @@
+/* Random numbers, and dropout, which draws them. */
+#ifndef PYML_CONTRACTS_RANDOM_H
+#define PYML_CONTRACTS_RANDOM_H
+
+#include "types.h"
+
+/* The generator's state is {seed, counter} in memory; Philox4x32-10 makes the i-th number of a call a function
+ * of (seed, counter + i/4) alone. A call that draws advances the counter past what it uses, atomically: calls of
+ * several threads on one state draw different numbers. */
+
+/* Inverted dropout, Srivastava et al. 2014: y = x / (1-p) where kept, 0 where dropped (with probability p).
+ * y may be x. p == 1 gives zeros. */
+typedef struct {
+    void *y;
+    uint64_t *used; /* out (2): the state before the call, kept for backward */
+    uint64_t *state; /* in/out (2) */
+    const void *x;
+    ptrdiff_t n;
+    double p;
+} dropout_forward_args;
+
+/* dx = dy / (1-p) where `used` kept, 0 where it dropped; the mask is drawn again, not stored. dx may be dy. */
+typedef struct {
+    void *dx;
+    const void *dy;
+    const uint64_t *used;
+    ptrdiff_t n;
+    double p;
+} dropout_backward_args;
+
+/* random_uniform: y ~ U[low, high).   random_normal: y ~ N(mean = low, std = high), Box & Muller 1958. */
+typedef struct {
+    void *y;
+    uint64_t *state;
+    ptrdiff_t n;
+    double low, high;
+} random_args;
+
+/* index <- a uniform random permutation of 0..n-1 (Fisher & Yates). */
+typedef struct {
+    int64_t *index;
+    uint64_t *state;
+    ptrdiff_t n;
+} random_permutation_args;
+
+#endif
