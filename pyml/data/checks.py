@@ -33,6 +33,16 @@ def function(value, who, name):
     return value
 
 
+def indexed(value, who, name):
+    """Raises TypeError unless `value` can be indexed."""
+    if not hasattr(type(value), "__getitem__"):
+        raise TypeError(
+            f"{who}: {name} is a {type(value).__name__}, which has no __getitem__; it must give a "
+            "sample for an index"
+        )
+    return value
+
+
 def sized(value, who, name):
     """Raises TypeError unless `value` has a length."""
     if not hasattr(type(value), "__len__"):
@@ -40,4 +50,11 @@ def sized(value, who, name):
             f"{who}: {name} is a {type(value).__name__}, which has no __len__; give it one, or "
             "make it an IterableDataset if its length is not known"
         )
+    return with_items(value, who, name)
+
+
+def with_items(value, who, name):
+    """Raises TypeError for an array that is one number."""
+    if getattr(value, "ndim", 1) == 0:
+        raise TypeError(f"{who}: {name} is a 0-d {type(value).__name__}, which has no items")
     return value

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from pyml.data.checks import count, sized
+from pyml.data.checks import count, indexed, sized
 from pyml.ops.creation import randperm
 from pyml.ops.index import index_select
 from pyml.ops.shape import clone
@@ -253,8 +253,8 @@ class Subset(Dataset):
     """
 
     def __init__(self, dataset, indices):
-        self.dataset = dataset
-        self.indices = sized(indices, "Subset", "indices")
+        self.dataset = indexed(dataset, "Subset", "dataset")
+        self.indices = indexed(sized(indices, "Subset", "indices"), "Subset", "indices")
 
     def __getitem__(self, index):
         if isinstance(index, list):

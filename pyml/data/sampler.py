@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from pyml.data.checks import count, flag, sized
+from pyml.data.checks import count, flag, sized, with_items
 from pyml.ops.creation import as_tensor, rand, randint, randperm
 from pyml.random import state_of
 
@@ -272,4 +272,4 @@ def iterable(value, who, name):
     """Raises TypeError unless one can iterate over `value`, more than once."""
     if not hasattr(value, "__iter__"):
         raise TypeError(f"{who}: {name} is a {type(value).__name__}, it must be iterable")
-    return value
+    return with_items(value, who, name)

@@ -424,6 +424,8 @@ def round(input, *, decimals=0):
     cdef Tensor x = lift(input, "round")
     if decimals != 0 and cnp.PyArray_TYPE(x.array) == cnp.NPY_BOOL:
         raise TypeError("round: input has dtype bool, which has no decimals; .to() another dtype first")
+    if not -2**31 <= decimals < 2**31:
+        raise ValueError(f"round: decimals is {decimals}, it must be between -2**31 and 2**31 - 1")
     refuse("round")
     return piecewise_constant(x, np.asarray(np.round(x.array, decimals), x.array.dtype))
 

@@ -131,6 +131,12 @@ def test_samples():
         (lambda: ConcatDataset([Dataset()]), TypeError, "data set 0 is a Dataset.*no __len__"),
         (lambda: ChainDataset([[1]]), TypeError, "data set 0 is a list.*ConcatDataset"),
         (lambda: Subset([1], iter([0])), TypeError, "indices"),
+        (
+            lambda: Subset(0.5, [0]),
+            TypeError,
+            "Subset: dataset is a float, which has no __getitem__",
+        ),
+        (lambda: Subset([1], pyml.tensor(0)), TypeError, "indices is a 0-d Tensor"),
         (lambda: Dataset()[0], NotImplementedError, "Dataset must have"),
         (lambda: iter(IterableDataset()), NotImplementedError, "IterableDataset must have"),
     ],

@@ -237,3 +237,8 @@ def test_clamp_needs_a_bound():
 
 def test_rounding_a_bool_gives_it():
     assert pyml.round(pyml.tensor([True, False])).dtype == pyml.bool
+
+
+def test_decimals_that_no_number_has():
+    with pytest.raises(ValueError, match="round: decimals is -18446744073709551616"):
+        pyml.ones(2).round(decimals=-(2**64))

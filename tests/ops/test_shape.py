@@ -204,6 +204,10 @@ def test_errors(function, error, text):
         function(x)
 
 
+def test_the_number_of_chunks_may_be_of_numpy():
+    assert len(pyml.zeros(4).chunk(np.uint8(255))) == 4
+
+
 def test_split_and_chunk_sizes():
     x = pyml.arange(7)
     assert [p.tolist() for p in x.split(3)] == [[0, 1, 2], [3, 4, 5], [6]]

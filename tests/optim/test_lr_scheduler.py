@@ -479,3 +479,8 @@ def test_a_damaged_state_is_refused_and_nothing_changes(name, value, error, matc
     assert scheduler.__dict__ == before
     with pytest.raises(TypeError, match="state_dict must be a dict, not list"):
         scheduler.load_state_dict([state])
+
+
+def test_polynomial_rate_of_no_epochs():
+    optimizer = optim.SGD([pyml.zeros(1)], lr=0.5)
+    assert PolynomialLR(optimizer, 0).get_lr() == [0.5]

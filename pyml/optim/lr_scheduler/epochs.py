@@ -232,9 +232,9 @@ class PolynomialLR(LRScheduler):
         check_number("PolynomialLR", "power", options["power"], Range(0))
 
     def get_lr(self):
-        if self._is_initial or self.last_epoch > self.total_iters:
-            return self._current()
         n = self.total_iters
+        if self._is_initial or n == 0 or self.last_epoch > n:
+            return self._current()
         left, before = 1.0 - self.last_epoch / n, 1.0 - (self.last_epoch - 1) / n
         return [lr * (left / before) ** self.power for lr in self._current()]
 

@@ -104,6 +104,12 @@ class ReduceLROnPlateau(LRScheduler):
         """Whether epochs do not count, as the rate has just been changed."""
         return self.cooldown_counter > 0
 
+    def _step(self):
+        raise TypeError(
+            "ReduceLROnPlateau: step() needs the epoch's metric, step(loss); what calls step() "
+            "alone, as run(scheduler=...), cannot have it: call it in a callback"
+        )
+
     def step(self, metrics=None):
         """Looks at the metric of an epoch. Call it after the epoch's optimizer.step().
 
@@ -117,10 +123,7 @@ class ReduceLROnPlateau(LRScheduler):
             RecordError: in a step that is recorded.
         """
         if metrics is None:
-            raise TypeError(
-                "ReduceLROnPlateau: step() needs the epoch's metric, step(loss); what calls step() "
-                "alone, as run(scheduler=...), cannot have it: call it in a callback"
-            )
+            self._step()
         recorder.refuse("ReduceLROnPlateau.step(), which decides by a number,")
         if not is_number(metrics):
             raise TypeError(f"ReduceLROnPlateau: metrics is {metrics!r}, it must be a number")
