@@ -376,6 +376,10 @@ class Optimizer:
         is_one = is_state and name in self._numbers
         if is_one and isinstance(value, (int, float)):
             value = np.float64(value)
+        if not is_state and type(value) in (list, tuple):
+            return type(value)(
+                self._convert(item, param, f"{place}[{i}]") for i, item in enumerate(value)
+            )
         if not is_state and not hasattr(value, "__array__"):
             return deepcopy(value)
         if is_state and value is None:  # PyTorch keeps the place of a velocity

@@ -5,6 +5,7 @@ import pytest
 from optim.cases import CASES, VALUES, case_id, groups, parameter, starts, tensor, train
 from optim.schedules import SCHEDULES
 
+import pyml
 from pyml import optim
 from pyml.ops.clip_grad import clip_grad_norm_
 from pyml.optim import lr_scheduler
@@ -146,3 +147,82 @@ def test_fifty_epochs(chosen):
         momenta = [[group["momentum"] for group in o.param_groups] for o in optimizers]
         assert momenta[0] == momenta[1]
         assert [s.get_last_lr() for s in schedules[0]] == [s.get_last_lr() for s in schedules[1]]
+
+
+LBFGS = [
+    {"lr": 0.01},
+    {"lr": 0.01, "history_size": 2, "max_iter": 7},
+    {"lr": 0.01, "max_eval": 3, "tolerance_change": 1e-2, "tolerance_grad": 1e-2},
+    {"line_search_fn": "strong_wolfe", "max_iter": 3},
+    {"line_search_fn": "strong_wolfe", "lr": 20, "max_iter": 4, "history_size": 2},
+    {"line_search_fn": "strong_wolfe", "lr": 1e-3, "max_iter": 5, "max_eval": 4},
+    {"line_search_fn": "strong_wolfe", "max_iter": 5, "tolerance_change": 0.5},
+]
+
+
+class Valley:
+    """Rosenbrock's, of two parameters, with an optimizer of pyml or torch."""
+
+    def __init__(self, module, options, start=((-1.2, 1.0), (0.5, -0.3, 0.2))):
+        ours = module is pyml
+        make = parameter if ours else lambda w: torch.nn.Parameter(as_torch(w))
+        self.module, self.params = module, [make(np.array(w)) for w in start]
+        self.optimizer = module.optim.LBFGS(self.params, **options)
+
+    def closure(self):
+        self.optimizer.zero_grad()
+        w = self.module.cat(self.params)
+        loss = (100 * (w[1:] - w[:-1] ** 2) ** 2 + (1 - w[:-1]) ** 2).sum()
+        loss.backward()
+        return loss
+
+    @property
+    def w(self):
+        return np.concatenate([p.detach().numpy() for p in self.params])
+
+
+def plain(state):
+    """A state of torch or pyml as NumPy arrays."""
+    if isinstance(state, dict):
+        return {key: plain(value) for key, value in state.items() if key != "al"}
+    if isinstance(state, (list, tuple)):
+        return [plain(value) for value in state]
+    return np.asarray(state.detach().numpy() if hasattr(state, "detach") else state)
+
+
+def to_torch_tree(value):
+    if isinstance(value, dict):
+        return {key: to_torch_tree(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [to_torch_tree(item) for item in value]
+    return as_torch(value.array) if isinstance(value, pyml.Tensor) else value
+
+
+@pytest.mark.parametrize("to_torch", [None, False, True], ids=["apart", "from torch", "to torch"])
+@pytest.mark.parametrize("options", LBFGS, ids=case_id)
+def test_lbfgs(options, to_torch):
+    """Five steps; losses, counts, state; and from the other's state_dict on."""
+    ours, theirs = worlds = Valley(pyml, options), Valley(torch, options)
+    for step in range(5):
+        if step == 3 and to_torch is True:
+            w = np.split(ours.w, [2])
+            theirs = Valley(torch, options, w)
+            theirs.optimizer.load_state_dict(to_torch_tree(ours.optimizer.state_dict()))
+        if step == 3 and to_torch is False:
+            ours = Valley(pyml, options, np.split(theirs.w, [2]))
+            ours.optimizer.load_state_dict(theirs.optimizer.state_dict())
+        worlds = ours, theirs
+        losses = [world.optimizer.step(world.closure).item() for world in worlds]
+        assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+        np.testing.assert_allclose(ours.w, theirs.w, rtol=1e-6)
+        states = [plain(world.optimizer.state[world.params[0]]) for world in worlds]
+        assert set(states[0]) == set(states[1])
+        for name, value in states[0].items():
+            if name != "prev_loss":
+                near = {"rtol": 1e-4, "atol": 1e-8 * (1 + np.abs(ours.w).max())}
+                np.testing.assert_allclose(value, states[1][name], **near, err_msg=name)
+
+
+def test_lbfgs_defaults():
+    ours, theirs = optim.LBFGS([parameter([1.0])]), torch.optim.LBFGS(torch_parameters("float64"))
+    assert ours.defaults == theirs.defaults
