@@ -1,4 +1,6 @@
-"""Optimizers and learning-rate schedules."""
+"""Optimizers, learning-rate schedules, averages of weights."""
+
+import importlib
 
 from pyml.optim import lr_scheduler
 from pyml.optim.adagrad import Adagrad
@@ -13,5 +15,11 @@ from pyml.optim.sgd import SGD
 __all__ = [
     *("SGD", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RMSprop"),
     "LBFGS",
-    *("Optimizer", "lr_scheduler"),
+    *("Optimizer", "lr_scheduler", "swa_utils"),
 ]
+
+
+def __getattr__(name):
+    if name == "swa_utils":  # knows pyml.nn, which optimizers do not
+        return importlib.import_module("pyml.optim.swa_utils")
+    raise AttributeError(f"module 'pyml.optim' has no attribute {name!r}")

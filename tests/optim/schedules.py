@@ -2,6 +2,7 @@
 beside PyTorch's."""
 
 import functools
+import importlib
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -31,7 +32,15 @@ class Schedule(NamedTuple):
         if "schedulers" in options:  # (name, options) of each
             parts = options["schedulers"]
             options["schedulers"] = [getattr(modules, n)(optimizer, **o) for n, o in parts]
-        return getattr(modules, self.name)(optimizer=optimizer, **options, **more)
+        return found(modules, self.name)(optimizer=optimizer, **options, **more)
+
+
+def found(modules, name):
+    """A class of lr_scheduler, or of its neighbour swa_utils."""
+    if not hasattr(modules, name):
+        neighbour = modules.__name__.replace("lr_scheduler", "swa_utils")
+        modules = importlib.import_module(neighbour)
+    return getattr(modules, name)
 
 
 SCHEDULES = []
@@ -253,3 +262,22 @@ rows(
     {"lr_lambda": Slope(0.01)},
 )
 rows("CosineAnnealingLR", cosine, {"T_max": 10}, {"T_max": 30, "eta_min": 0.01}, {"T_max": 1})
+
+
+def swa(epoch, first, swa_lr, anneal_epochs=10, anneal_strategy="cos"):
+    last = swa_lr[first == 0.2] if isinstance(swa_lr, list) else swa_lr
+    t = min(1, epoch / anneal_epochs) if anneal_epochs else 1
+    return last + (first - last) * (
+        1 - t if anneal_strategy == "linear" else (1 + math.cos(math.pi * t)) / 2
+    )
+
+
+rows(
+    "SWALR",
+    swa,
+    {"swa_lr": 0.05},
+    {"swa_lr": [0.05, 0.6], "anneal_epochs": 30},
+    {"swa_lr": 0.0, "anneal_epochs": 7, "anneal_strategy": "linear"},
+    {"swa_lr": 0.05, "anneal_epochs": 1},
+    {"swa_lr": 0.05, "anneal_epochs": 0},
+)

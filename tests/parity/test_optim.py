@@ -226,3 +226,47 @@ def test_lbfgs(options, to_torch):
 def test_lbfgs_defaults():
     ours, theirs = optim.LBFGS([parameter([1.0])]), torch.optim.LBFGS(torch_parameters("float64"))
     assert ours.defaults == theirs.defaults
+
+
+@pytest.mark.parametrize("use_buffers", [False, True])
+@pytest.mark.parametrize(
+    "options",
+    [
+        lambda module: {},
+        lambda module: {"avg_fn": module.get_swa_avg_fn()},
+        lambda module: {"avg_fn": module.get_ema_avg_fn(0.75)},
+        lambda module: {"multi_avg_fn": module.get_ema_multi_avg_fn(0.75)},
+    ],
+    ids=["default", "swa", "ema", "ema of lists"],
+)
+def test_averaged_model(options, use_buffers, rng):
+    """Parameters, buffers and names; a state_dict of one is the other's."""
+    sides = []
+    for module in (pyml, torch):
+        model = module.nn.Sequential(module.nn.Linear(3, 2), module.nn.BatchNorm1d(2))
+        averages = options(module.optim.swa_utils)
+        made = module.optim.swa_utils.AveragedModel
+        sides.append((module, model, made(model, use_buffers=use_buffers, **averages)))
+    for _ in range(4):
+        arrays = [rng.normal(size=shape) for shape in ((2, 3), (2,), (2,), (2,), (2,), (2,), ())]
+        for module, model, averaged in sides:
+            for tensor_, array in zip(model.state_dict().values(), arrays, strict=True):
+                is_count = array.ndim == 0
+                value = np.int64(np.abs(array) * 100) if is_count else np.float32(array)
+                tensor_.copy_(module.from_numpy(np.array(value)))
+            averaged.update_parameters(model)
+    ours, theirs = (averaged.state_dict() for _, _, averaged in sides)
+    assert list(ours) == list(theirs)
+    for name, value in ours.items():
+        np.testing.assert_allclose(value.numpy(), theirs[name].numpy(), rtol=1e-5, err_msg=name)
+
+
+def test_update_bn(rng):
+    batches = [np.float32(rng.normal(i, 1, size=(5, 2))) for i in range(3)]
+    results = []
+    for module in (pyml, torch):
+        model = module.nn.Sequential(module.nn.BatchNorm1d(2), module.nn.BatchNorm1d(2))
+        module.optim.swa_utils.update_bn([[module.from_numpy(x)] for x in batches], model)
+        results.append(model.state_dict())
+    for name, value in results[0].items():
+        np.testing.assert_allclose(value.numpy(), results[1][name].numpy(), rtol=1e-4, atol=1e-6)
