@@ -65,8 +65,7 @@ class LBFGS(Optimizer):
         ...     loss = ((w - 3) ** 2).sum()
         ...     loss.backward()
         ...     return loss
-        >>> optimizer.step(closure)
-        tensor(29., grad_fn=<SumBackward>)
+        >>> _ = optimizer.step(closure)
         >>> w
         tensor([3., 3.], requires_grad=True)
     """

@@ -484,3 +484,27 @@ def test_a_damaged_state_is_refused_and_nothing_changes(name, value, error, matc
 def test_polynomial_rate_of_no_epochs():
     optimizer = optim.SGD([pyml.zeros(1)], lr=0.5)
     assert PolynomialLR(optimizer, 0).get_lr() == [0.5]
+
+
+@pytest.mark.parametrize("cycle_momentum", [False, True])
+def test_scale_fn_is_asked_once_a_step(cycle_momentum):
+    optimizer, asked = optim.SGD([parameter([1.0])], lr=0.5, momentum=0.9), []
+
+    def scale(step):
+        asked.append(step)
+        return 1 / (1 + step)
+
+    options = {"scale_mode": "iterations", "cycle_momentum": cycle_momentum}
+    scheduler = CyclicLR(optimizer, 0.1, 0.9, 4, scale_fn=scale, **options)
+    for _ in range(3):
+        optimizer.step()
+        scheduler.step()
+    assert asked == [0, 1, 2, 3]
+
+
+def test_a_sequence_whose_first_schedule_has_no_epoch_begins_with_the_second():
+    optimizer = make_optimizer()
+    parts = [LinearLR(optimizer, 0.5, total_iters=4), ConstantLR(optimizer, 0.25, total_iters=2)]
+    scheduler = SequentialLR(optimizer, parts, [0])
+    seen = [lr for lr, _ in rates(optimizer, scheduler, 3)]
+    assert seen == [0.125, 0.125, 0.5]

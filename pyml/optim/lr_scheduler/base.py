@@ -103,7 +103,7 @@ class LRScheduler:
         self._step_count += 1
         self.last_epoch += 1
         try:
-            self._set(self.get_lr())
+            self._take_rates()
         except BaseException:
             self._step_count, self.last_epoch = before
             raise
@@ -117,6 +117,10 @@ class LRScheduler:
                 UserWarning,
                 stacklevel=4,
             )
+
+    def _take_rates(self):
+        """Sets what belongs to epoch `last_epoch`."""
+        self._set(self.get_lr())
 
     def _set(self, rates):
         """Gives the groups their learning rates."""

@@ -23,16 +23,6 @@ ABOVE_0 = Range(0, math.inf, "()")
 class _WithMomentum(LRScheduler):
     """What the two have in common: with the rates a step sets momenta, or the first of betas."""
 
-    def _momenta(self):
-        """The momenta of epoch `last_epoch`, one a group."""
-        raise NotImplementedError
-
-    def _set(self, rates):
-        momenta = self._momenta() if self.cycle_momentum else []
-        super()._set(rates)
-        if momenta:
-            self._set_momenta(momenta)
-
     def _set_momenta(self, momenta):
         for group, momentum in zip(self.optimizer.param_groups, momenta, strict=True):
             if self.use_beta1:
@@ -197,6 +187,12 @@ class OneCycleLR(_WithMomentum):
                 f"{self.total_steps}; make it longer, or stop calling step()"
             )
         return self._annealed("lr")
+
+    def _take_rates(self):
+        rates, momenta = self.get_lr(), self._momenta() if self.cycle_momentum else []
+        self._set(rates)
+        if momenta:
+            self._set_momenta(momenta)
 
     def _momenta(self):
         return self._annealed("momentum")
@@ -369,14 +365,18 @@ class CyclicLR(_WithMomentum):
         return MODES[self.mode](self.gamma, x)
 
     def get_lr(self):
-        h, scale = self._height()
+        return self._rates(*self._height())
+
+    def _rates(self, h, scale):
         pairs = zip(self.base_lrs, self.max_lrs, strict=True)
         return [low + (high - low) * h * scale for low, high in pairs]
 
-    def _momenta(self):
-        h, scale = self._height()
-        pairs = zip(self.base_momentums, self.max_momentums, strict=True)
-        return [high - (high - low) * h * scale for low, high in pairs]
+    def _take_rates(self):
+        h, scale = self._height()  # scale_fn is asked once
+        self._set(self._rates(h, scale))
+        if self.cycle_momentum:
+            pairs = zip(self.base_momentums, self.max_momentums, strict=True)
+            self._set_momenta([high - (high - low) * h * scale for low, high in pairs])
 
     def _height(self):
         """(h, scale) of the step."""
