@@ -15,8 +15,8 @@ def default_collate(batch):
     """Samples as one batch, with a new first dimension.
 
     Tensors, NumPy arrays and numbers become one Tensor; Python's floats float64, its integers
-    int64. Text stays a list. Of dicts, each key has its batch; of tuples and lists, each place, in
-    a list for tuples; a named tuple stays one.
+    int64. Text stays a list, within sequences a tuple. Of dicts, each key has its batch; of tuples
+    and lists, each place, in a list for tuples; a named tuple stays one.
 
     Args:
         batch: a list of samples of one form, not empty.
@@ -47,12 +47,12 @@ def default_collate(batch):
     if isinstance(first, int):
         return tensor(batch)
     if isinstance(first, (str, bytes)):
-        return list(batch)
+        return batch if isinstance(batch, tuple) else list(batch)
     if isinstance(first, Mapping):
         return like(first, {key: default_collate([item[key] for item in checked(batch)])
                             for key in first})  # fmt: skip
     if isinstance(first, Sequence):
-        parts = [default_collate(list(part)) for part in zip(*checked(batch), strict=True)]
+        parts = [default_collate(part) for part in zip(*checked(batch), strict=True)]
         return like(first, parts)
     raise TypeError(
         f"default_collate: a sample is a {type(first).__name__}, it must be a Tensor, a NumPy "

@@ -33,7 +33,7 @@ def test_trees():
         {"b": [3.0, Pair(pyml.zeros(1), np.ones(2))], "a": (4, "q")},
     ]
     got = default_collate(batch)
-    assert type(got["a"]) is list and got["a"][0].tolist() == [1, 4] and got["a"][1] == ["p", "q"]
+    assert type(got["a"]) is list and got["a"][0].tolist() == [1, 4] and got["a"][1] == ("p", "q")
     assert type(got["b"][1]) is Pair and got["b"][1].y.shape == (2, 2)
     assert type(default_collate([OrderedDict(a=1)])) is OrderedDict
     assert default_collate([b"a", b"b"]) == [b"a", b"b"]
