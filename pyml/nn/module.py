@@ -5,6 +5,7 @@ knows which names they are and of what kind, in the order of assignment; a name 
 its value is None.
 """
 
+import inspect
 import threading
 from collections.abc import Mapping
 from contextlib import contextmanager
@@ -46,6 +47,15 @@ class IncompatibleKeys(NamedTuple):
         )
 
 
+class SignatureOfForward:
+    """What inspect.signature(module) finds; a class has none here, but that of its __init__."""
+
+    def __get__(self, module, cls):
+        if module is None:
+            raise AttributeError(f"type object {cls.__name__!r} has no attribute '__signature__'")
+        return inspect.signature(module.forward)
+
+
 class Module(Callable):
     """The base of every layer and network.
 
@@ -68,6 +78,7 @@ class Module(Callable):
         (2, 1)
     """
 
+    __signature__ = SignatureOfForward()
     training = True
     _hooks = ()  # a list once there was one
     _contexts = ()  # ContextVars that forward() reads: another value is another recorded step

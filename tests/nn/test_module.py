@@ -1,9 +1,13 @@
 import copy
+import inspect
 import pickle
 import re
 import timeit
+import weakref
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 import pytest
@@ -765,3 +769,58 @@ def test_a_name_that_is_no_string_is_not_kept(value):
     with pytest.raises(TypeError, match="string"):
         module.__setattr__(3, value)
     assert 3 not in module._registered and 3 not in vars(module)
+
+
+# ---- the class beside others ---------------------------------------------------------------------
+
+
+class Mixin:
+    def double(self, x):
+        return 2 * x
+
+
+T = TypeVar("T")
+
+
+class AfterMixin(Mixin, nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(2, 1)
+
+    def forward(self, x, *, scale=1):
+        return self.double(self.layer(x)) * scale
+
+
+class AfterABC(ABC, AfterMixin):
+    pass
+
+
+class AfterGeneric(Generic[T], AfterMixin):
+    pass
+
+
+@pytest.mark.parametrize("cls", [AfterMixin, AfterABC, AfterGeneric])
+def test_a_base_before_module(cls):
+    module = cls()
+    x = pyml.ones(3, 2)
+    wanted = (2 * module.layer(x)).tolist()
+    copies = [pickle.loads(pickle.dumps(module, protocol)) for protocol in range(6)]
+    for each in (module, *copies, copy.copy(module), copy.deepcopy(module)):
+        assert type(each) is cls and weakref.ref(each)() is each
+        assert each(x).tolist() == wanted
+    assert len(list(module.parameters())) == 2
+
+
+def test_abstract_methods_are_asked_for():
+    class Abstract(ABC, nn.Module):
+        @abstractmethod
+        def width(self): ...
+
+    with pytest.raises(TypeError, match="abstract"):
+        Abstract()
+
+
+def test_signature():
+    assert str(inspect.signature(AfterMixin())) == "(x, *, scale=1)"
+    assert str(inspect.signature(nn.Linear(2, 1))) == "(input)"
+    assert list(inspect.signature(nn.Linear).parameters)[:2] == ["in_features", "out_features"]
