@@ -253,8 +253,11 @@ static void normalize_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 void KERNEL(batchnorm_forward)(const void *args)
 {
     const batchnorm_forward_args *a = args;
-    if (a->n == 0) return;
     if (a->batches_tracked != NULL) ++*a->batches_tracked;
+    if (a->n == 0) { /* a batch, but without values for statistics */
+        for (ptrdiff_t j = 0; j < a->c; j++) ((real *)a->mean)[j] = ((real *)a->rstd)[j] = 0;
+        return;
+    }
     double momentum = a->momentum < 0 ? 1 / (double)*a->batches_tracked : a->momentum;
     for (ptrdiff_t j = 0; j < a->c; j += PANEL) {
         panel p = panel_of(args, a->n, a->c, j);

@@ -125,7 +125,7 @@ def batch_norm(x, running_mean, running_var, weight=None, bias=None, training=Fa
     """Batch normalisation over all dimensions but the second: (x - mean) / sqrt(var + eps) * weight + bias.
 
     Ioffe & Szegedy 2015 (arXiv:1502.03167). The variance that normalises divides by n, the one that goes into
-    running_var by n - 1, as in PyTorch.
+    running_var by n - 1, as in PyTorch. A batch without values leaves running_mean and running_var as they are.
 
     Args:
         x: (n, c) or (n, c, length...).
@@ -167,7 +167,7 @@ def batch_norm(x, running_mean, running_var, weight=None, bias=None, training=Fa
             keep(inference, out, xt, gamma, beta, rm, rv)
         return out
 
-    if a.shape[0] < 2 and a.shape[1] > 0:
+    if a.shape[0] == 1 and a.shape[1] > 0:
         raise ValueError(f"batch_norm: expected more than 1 value per channel when training, got input of shape {xt.shape}")
     if momentum is None and tracked is None and rm is not None:
         raise ValueError("batch_norm: momentum None (the cumulative average) needs num_batches_tracked")
