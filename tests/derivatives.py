@@ -168,6 +168,16 @@ def dropouts():
     yield row("dropout inplace", lambda x: of(x, inplace=True), (3, 3))
     yield row("dropout not in training", lambda x: of(x, training=False), (3,))
     yield row("dropout of ops", lambda x: of(x, ops), (3, 3))
+    for name in ("alpha_dropout", "dropout1d", "feature_alpha_dropout"):
+
+        def other(x, name=name, **options):
+            given = {"p": 0.4, "training": True, "generator": pyml.Generator(1)} | options
+            return getattr(F, name)(x * 1, **given) * x
+
+        yield row(name, other, (3, 2, 2))
+        yield row(f"{name} inplace", lambda x, f=other: f(x, inplace=True), (3, 2, 2))
+        yield row(f"{name} of all", lambda x, f=other: f(x, p=1.0), (2, 2))
+        yield row(f"{name} not in training", lambda x, f=other: f(x, training=False), (2, 2))
 
 
 # ---- what only Tensor has, and options that the tables of tests/ops leave out --------------------
@@ -239,7 +249,9 @@ NO_FORMULA = {  # options
     "device": "there is one",
     "non_blocking": "nothing waits",
     "num_batches_tracked": "a counter",
+    "out": "takes no gradient",
     "rounding_mode": "the result has no derivative",
+    "sparse": "gradients are dense",
     "stable": "the order is stable without it",
 }
 REASONS = {
@@ -250,7 +262,7 @@ REASONS = {
     "gives integers or truth values": """
         all allclose any argmax argmin bitwise_and bitwise_not bitwise_or bitwise_xor bool eq equal
         floor_divide greater greater_equal int isclose isfinite isinf isnan less less_equal
-        logical_and logical_not logical_or logical_xor long ne nonzero""",
+        logical_and logical_not logical_or logical_xor long ne nonzero one_hot""",
     "its backward needs what it overwrites, and is refused": "abs_ clamp_ log_ pow_ square_",
     "leaves the graph": "array data detach item numpy tolist",
     "tells something, or sets it": """

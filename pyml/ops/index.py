@@ -246,8 +246,8 @@ def for_each(shape, value):
 # ---- along a dimension ---------------------------------------------------------------------------
 
 
-def index_along(index, size, dim, name):
-    """`index` as int64, negative ones counted from the front.
+def index_along(index, size, dim, name, wrap=True):
+    """`index` as int64, a copy; with `wrap` negative ones are counted from the front.
 
     Raises:
         TypeError, IndexError
@@ -266,7 +266,8 @@ def index_along(index, size, dim, name):
             f"{name}: index {number} is out of range for dimension {dim} of size {size}"
         )
 
-    return checked_index(contiguous(as_type(array, INT64)), size, 0, True, error)
+    checked = checked_index(contiguous(as_type(array, INT64)), size, 0, wrap, error)
+    return checked if wrap else copied(checked)
 
 
 def index_select(input, dim, index):

@@ -72,6 +72,7 @@ CASES = {
     "addcdiv_": [lambda f, t: f(t.a, t.b, t.c, value=0.3)],
     "addcmul": [lambda f, t: f(t.a, t.b, t.c, value=0.3)],
     "addcmul_": [lambda f, t: f(t.a, t.b, t.c)],
+    "alpha_dropout": [lambda f, t: f(t.a, 0.4, True), lambda f, t: f(t.a, 0.4)],
     "allclose": [lambda f, t: f(t.a, t.b)],
     "arange": [lambda f, t: f(4).to(t.a.dtype).reshape(4, 1) * t.a],
     "argmax": [lambda f, t: f(t.a), lambda f, t: f(t.a, 1), lambda f, t: f(t.a, 0, keepdim=True)],
@@ -81,6 +82,7 @@ CASES = {
         lambda f, t: f(t.a, None, None, training=True),
         lambda f, t: f(t.a, t.b[0].detach(), t.b[1].detach().square(), t.c[0], t.c[1]),
     ],
+    "bilinear": [lambda f, t: f(t.a, t.b, t.c.expand(2, 4, 3)[:, :3], t.b[0, :2])],
     "bitwise_and": [lambda f, t: f(t.m, t.a > 0), lambda f, t: f(t.i, t.i + 1)],
     "bitwise_not": [lambda f, t: f(t.m), lambda f, t: f(t.i)],
     "bitwise_or": [lambda f, t: f(t.m, t.a > 0)],
@@ -105,6 +107,7 @@ CASES = {
     "clone": [lambda f, t: f(t.a), lambda f, t: f(t.a.T), lambda f, t: f(t.i)],
     "contiguous": [lambda f, t: f(t.a.T) * 2, lambda f, t: f(t.a) * 2],
     "copy_": [lambda f, t: f(t.a * 1, t.b), lambda f, t: f(t.a * 1, t.b[0])],
+    "cosine_similarity": [lambda f, t: f(t.a, t.b), lambda f, t: f(t.a, t.b[0], 0, 0.1)],
     "cross_entropy": [
         lambda f, t: f(t.a, t.i),
         lambda f, t: f(t.a, t.i, reduction="sum", label_smoothing=0.1),
@@ -117,11 +120,30 @@ CASES = {
     "cumsum": [lambda f, t: f(t.a, 0), lambda f, t: f(t.a, 1)],
     "dot": [lambda f, t: f(t.a[0], t.b[0])],
     "dropout": [lambda f, t: f(t.a, 0.4), lambda f, t: f(t.a, 0.4, False), lambda f, t: f(t.a, 1)],
+    "dropout1d": [lambda f, t: f(t.a, 0.4), lambda f, t: f(t.a * 1, 0.4, inplace=True)],
+    "embedding": [
+        lambda f, t: f(t.i, t.a),
+        lambda f, t: f(t.i.reshape(2, 2), t.a, 1),
+        lambda f, t: f(t.i, t.a, scale_grad_by_freq=True),
+        lambda f, t: f(t.i, t.a.detach() * 1, max_norm=0.5) * t.b,
+    ],
+    "embedding_bag": [
+        *(lambda f, t, m=m: f(t.i.reshape(2, 2), t.a, mode=m) for m in ("sum", "mean", "max")),
+        *(
+            lambda f, t, m=m: f(t.i.reshape(2, 2), t.a, mode=m, padding_idx=1)
+            for m in ("sum", "mean", "max")
+        ),
+        lambda f, t: f(
+            t.i.reshape(2, 2), t.a, mode="sum", per_sample_weights=t.b[:, 0].reshape(2, 2)
+        ),
+        lambda f, t: f(t.i, t.a, t.i[:1] * 0),
+    ],
     "empty": [lambda f, t: f(4, 3, dtype=t.a.dtype).copy_(t.a)],
     "empty_like": [lambda f, t: f(t.a).copy_(t.a)],
     "equal": [lambda f, t: f(t.a, t.b)],
     "expand": [lambda f, t: f(t.a[0], (5, 3)) * 2],
     "eye": [lambda f, t: f(4, dtype=t.a.dtype) @ t.a],
+    "feature_alpha_dropout": [lambda f, t: f(t.a, 0.4, True), lambda f, t: f(t.a, 0.4)],
     "fill_": [lambda f, t: f(t.a * 1, 2.0) * t.b, lambda f, t: f(t.a * 1, t.b[0, 0])],
     "flatten": [lambda f, t: f(t.a) * 2, lambda f, t: f(t.a.T) * 2],
     "flip": [lambda f, t: f(t.a, 0) * 2, lambda f, t: f(t.a, (0, 1))],
@@ -145,7 +167,13 @@ CASES = {
         lambda f, t: f(t.a, t.a > 0),
         lambda f, t: f(t.i, slice(1, 3)) + 1,
     ],
+    "group_norm": [lambda f, t: f(t.a, 3), lambda f, t: f(t.a, 1, t.b[0], t.b[1])],
     "index_select": [lambda f, t: f(t.a, 0, t.i), lambda f, t: f(t.a, 1, t.i)],
+    "instance_norm": [
+        lambda f, t: f(t.a[None]),
+        lambda f, t: f(t.a.T[None], t.b[0].detach(), t.b[1].detach().square(), t.c[0], t.c[1]),
+    ],
+    "layer_norm": [lambda f, t: f(t.a, 3), lambda f, t: f(t.a, (4, 3), t.b, t.c, 0.1)],
     "lerp": [lambda f, t: f(t.a, t.b, 0.3), lambda f, t: f(t.a, t.b, t.c)],
     "lerp_": [lambda f, t: f(t.a, t.b, 0.3)],
     "linear": [lambda f, t: f(t.a, t.b, t.c[:, 0]), lambda f, t: f(t.a, t.b)],
@@ -183,8 +211,16 @@ CASES = {
     ],
     "normal": [lambda f, t: f(0.5, 2.0, (4, 3), dtype=t.a.dtype) * t.a],
     "normal_": [lambda f, t: f(t.a * 1, 0.5, 2.0) * t.b],
+    "normalize": [lambda f, t: f(t.a), lambda f, t: f(t.a, 3.0, 0)],
+    "one_hot": [lambda f, t: f(t.i, 3).to(t.a.dtype) @ t.a[:3], lambda f, t: f(t.i)],
     "ones": [lambda f, t: f(4, 3, dtype=t.a.dtype) * t.a],
     "ones_like": [lambda f, t: f(t.a) * t.a],
+    "pad": [
+        lambda f, t: f(t.a, (1, 2)),
+        lambda f, t: f(t.a, (-1, 2, 0, 1), value=0.5),
+        lambda f, t: f(t.a, (2, 1), "reflect"),
+    ],
+    "pairwise_distance": [lambda f, t: f(t.a, t.b), lambda f, t: f(t.a, t.b, 1.0, 0.1, True)],
     "permute": [lambda f, t: f(t.a, (1, 0)) * 2],
     "pow": [
         *(lambda f, t, p=p: f(t.a, p) for p in (2, 3, 0.5, -1, 0)),
@@ -204,6 +240,7 @@ CASES = {
         lambda f, t: f(t.a, (-1,)),
     ],
     "result_type": [lambda f, t: t.a * 2 if f(t.a, t.i) == t.a.dtype else t.a],
+    "rms_norm": [lambda f, t: f(t.a, 3), lambda f, t: f(t.a, (4, 3), t.b, 0.1)],
     "round": [lambda f, t: f(t.a), lambda f, t: f(t.a, decimals=1)],
     "scatter": [
         lambda f, t: f(t.a, 1, t.i.reshape(4, 1), t.b),
@@ -367,7 +404,9 @@ REFUSED = {
     **dict.fromkeys(("bitwise_and", "bitwise_not"), (1,)),
     **dict.fromkeys(("cumsum", "randint", "round", "scatter"), (0, 1)),
     **dict.fromkeys(("floor_divide", "isclose", "remainder"), (0, 1, 2, 3)),
+    "embedding_bag": (7,),
     "getitem": (6, 8, 9, 10),
+    "one_hot": (1,),
     "operators": (7, 8, 9),
     "prod": (0, 1, 2),
     "setitem": (3,),

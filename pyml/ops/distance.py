@@ -1,0 +1,102 @@
+"""Lengths, angles and distances of vectors: normalize, cosine_similarity, pairwise_distance."""
+
+from pyml.ops.elementwise import clamp
+from pyml.ops.layer_norm import real_input
+from pyml.ops.operands import broadcast_shapes
+from pyml.ops.reduce import norm, sum
+from pyml.ops.shape import wrapped_dim
+
+
+def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
+    """x / max(||x||_p, eps) along a dimension.
+
+    Args:
+        input: float32 or float64.
+        p: of the norm. Default: 2.
+        dim: the dimension, or several, whose norm becomes one. Default: 1.
+        eps: the least norm that is divided by. Default: 1e-12.
+        out: a tensor that takes the result, where no gradient is asked for. Default: none.
+
+    Returns:
+        A tensor of the input's shape, or `out`.
+
+    Raises:
+        IndexError: if there is no such dimension.
+        RuntimeError: if out is given and a gradient is asked for.
+
+    Example:
+        >>> F.normalize(pyml.tensor([[3.0, 4.0]]))
+        tensor([[0.6000, 0.8000]])
+    """
+    real_input(input, "normalize")
+    y = input / clamp(norm(input, p, dim, keepdim=True), min=eps)
+    if out is None:
+        return y
+    if y.requires_grad:
+        raise RuntimeError(
+            "normalize: out takes no gradient; leave it out, or call within pyml.no_grad()"
+        )
+    real_input(out, "normalize", "out")
+    if out.shape != y.shape:
+        raise ValueError(f"normalize: out has shape {out.shape}, it must be {y.shape}")
+    return out.copy_(y)
+
+
+def pair_of(x1, x2, name):
+    """Both, if they are of one floating point dtype, and the shape to which they broadcast."""
+    real_input(x1, name, "x1")
+    real_input(x2, name, "x2")
+    if x1.dtype != x2.dtype:
+        raise TypeError(f"{name}: x2 has dtype {x2.dtype}, it must be that of x1, {x1.dtype}")
+    return broadcast_shapes(x1.shape, x2.shape, name=name)
+
+
+def cosine_similarity(x1, x2, dim=1, eps=1e-8):
+    """x1 . x2 / (max(||x1||, eps) max(||x2||, eps)) along a dimension.
+
+    Args:
+        x1, x2: of shapes that broadcast, float32 or float64.
+        dim: the dimension of the vectors, in the shape that they broadcast to. Default: 1.
+        eps: the least length that is divided by. Default: 1e-8.
+
+    Returns:
+        A tensor of that shape without the dimension.
+
+    Raises:
+        ValueError: if the shapes do not broadcast.
+        IndexError: if there is no such dimension.
+
+    Example:
+        >>> F.cosine_similarity(pyml.tensor([[1.0, 0.0]]), pyml.tensor([[3.0, 4.0]]))
+        tensor([0.6000])
+    """
+    shape = pair_of(x1, x2, "cosine_similarity")
+    dim = wrapped_dim(dim, len(shape), "cosine_similarity")
+    directions = []
+    for x in (x1, x2):
+        x = x if x.shape == shape else x.expand(shape)
+        directions.append(x / clamp(norm(x, 2, dim, keepdim=True), min=eps))
+    return sum(directions[0] * directions[1], dim)
+
+
+def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
+    """||x1 - x2 + eps||_p over the last dimension.
+
+    Args:
+        x1, x2: (n, d) or (d), of shapes that broadcast, float32 or float64.
+        p: of the norm. Default: 2.
+        eps: added to each difference, so that a distance of zero has a derivative. Default: 1e-6.
+        keepdim: keep the last dimension, of size 1. Default: False.
+
+    Returns:
+        (n), or (n, 1).
+
+    Raises:
+        ValueError: if the shapes do not broadcast.
+
+    Example:
+        >>> F.pairwise_distance(pyml.tensor([[1.0, 2.0]]), pyml.tensor([[4.0, 6.0]]))
+        tensor([5.0000])
+    """
+    pair_of(x1, x2, "pairwise_distance")
+    return norm(x1 - x2 + eps, p, -1, keepdim)
