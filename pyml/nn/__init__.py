@@ -6,10 +6,13 @@ What a file gives stands in its __all__.
 from pyml.nn import (
     activation,
     containers,
+    distance,
     dropout,
+    embedding,
     flatten,
     functional,
     init,
+    lazy,
     linear,
     loss,
     module,
@@ -19,7 +22,9 @@ from pyml.nn import (
 )
 from pyml.nn.activation import *
 from pyml.nn.containers import *
+from pyml.nn.distance import *
 from pyml.nn.dropout import *
+from pyml.nn.embedding import *
 from pyml.nn.flatten import *
 from pyml.nn.linear import *
 from pyml.nn.loss import *
@@ -27,7 +32,10 @@ from pyml.nn.module import *
 from pyml.nn.norm import *
 from pyml.nn.parameter import *
 
-_FAMILIES = activation, containers, dropout, flatten, linear, loss, module, norm, parameter
+_FAMILIES = (
+    *(activation, containers, distance, dropout, embedding, flatten, linear, loss, module, norm),
+    parameter,
+)
 
 __all__ = [
     "functional",

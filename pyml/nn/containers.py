@@ -1,4 +1,6 @@
-"""Modules made of modules: Sequential, ModuleList, ModuleDict."""
+"""Modules made of modules: Sequential, ModuleList, ModuleDict; of parameters: ParameterList and
+ParameterDict.
+"""
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
@@ -7,8 +9,10 @@ from operator import index as as_index
 from reprlib import recursive_repr
 
 from pyml.nn.module import MODULE, Module, indented
+from pyml.nn.parameter import Parameter
+from pyml.tensor import Tensor
 
-__all__ = ["ModuleDict", "ModuleList", "Sequential"]
+__all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
 
 
 class ModuleSequence(Module):
@@ -268,26 +272,279 @@ class ModuleDict(Module):
             TypeError: if modules, or an element of it, is not iterable.
             ValueError: if an element is not a pair.
         """
-        if not isinstance(modules, Iterable):
-            raise TypeError(
-                "ModuleDict.update should be called with an iterable of key/value pairs, but got "
-                f"{type(modules).__name__}"
-            )
-        if isinstance(modules, (Mapping, ModuleDict)):
-            modules = modules.items()
-        pairs = []
-        for i, pair in enumerate(modules):
-            if not isinstance(pair, Iterable):
-                raise TypeError(
-                    f"ModuleDict.update: element #{i} must be a pair (name, module), not "
-                    f"{type(pair).__name__}"
-                )
-            pair = tuple(pair)
-            if len(pair) != 2:
-                raise ValueError(
-                    f"ModuleDict.update: element #{i} has length {len(pair)}; 2 is required"
-                )
-            self._check_child(*pair)
-            pairs.append(pair)
+        pairs = pairs_of(modules, "ModuleDict", "module")
+        for name, module in pairs:  # of all, before the first is added
+            self._check_child(name, module)
         for name, module in pairs:
             self[name] = module
+
+
+def pairs_of(given, name, what):
+    """(name, value) pairs of a mapping or an iterable, a list.
+
+    Raises:
+        TypeError: if it, or an element of it, is not iterable.
+        ValueError: if an element is not a pair.
+    """
+    if not isinstance(given, Iterable):
+        raise TypeError(
+            f"{name}.update should be called with an iterable of key/value pairs, but got "
+            f"{type(given).__name__}"
+        )
+    if isinstance(given, (Mapping, ModuleDict, ParameterDict)):
+        given = given.items()
+    pairs = []
+    for i, pair in enumerate(given):
+        if not isinstance(pair, Iterable):
+            raise TypeError(
+                f"{name}.update: element #{i} must be a pair (name, {what}), not "
+                f"{type(pair).__name__}"
+            )
+        pair = tuple(pair)
+        if len(pair) != 2:
+            raise ValueError(f"{name}.update: element #{i} has length {len(pair)}; 2 is required")
+        pairs.append(pair)
+    return pairs
+
+
+class Values(Module):
+    """What ParameterList and ParameterDict share: tensors among the values become Parameters."""
+
+    def _put(self, name, value):
+        if isinstance(value, Tensor) and not isinstance(value, Parameter):
+            value = Parameter(value)
+        if name not in self.__dict__ and hasattr(type(self), name):
+            raise KeyError(f"attribute '{name}' already exists")
+        setattr(self, name, value)
+
+    def extra_repr(self):
+        """The shapes of the parameters."""
+        return "\n".join(f"({name}): {described(value)}" for name, value in self._named())
+
+    def forward(self, *input):
+        """There is nothing to compute.
+
+        Raises:
+            RuntimeError: always.
+        """
+        raise RuntimeError(f"{self._get_name()} should not be called.")
+
+
+def described(value):
+    """What repr() shows of a value."""
+    if not isinstance(value, Tensor):
+        return f"Object of type: {type(value).__name__}"
+    kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
+    return f"{kind} containing: [{value.dtype} of size {'x'.join(map(str, value.shape))}]"
+
+
+class ParameterList(Values):
+    """A list of parameters, which a Module that has it knows.
+
+    Tensors that are put in become Parameters; other values stay what they are.
+
+    Args:
+        values: an iterable. Default: none.
+
+    Example:
+        >>> class Powers(nn.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.factors = nn.ParameterList([pyml.ones(1), pyml.ones(1)])
+        ...
+        ...     def forward(self, x):
+        ...         return sum(factor * x**i for i, factor in enumerate(self.factors))
+        >>> [name for name, _ in Powers().named_parameters()]
+        ['factors.0', 'factors.1']
+    """
+
+    def __init__(self, values=None):
+        super().__init__()
+        self._size = 0
+        if values is not None:
+            self.extend(values)
+
+    def _named(self):
+        return [(str(i), value) for i, value in enumerate(self)]
+
+    def _name_at(self, index):
+        index = as_index(index)
+        if not -self._size <= index < self._size:
+            raise IndexError(f"index {index} is out of range")
+        return str(index % self._size)
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return type(self)([self[i] for i in range(*index.indices(self._size))])
+        return getattr(self, self._name_at(index))
+
+    def __setitem__(self, index, value):
+        self._put(self._name_at(index), value)
+
+    def __len__(self):
+        return self._size
+
+    def __iter__(self):
+        return iter([getattr(self, str(i)) for i in range(self._size)])
+
+    def __iadd__(self, values):
+        return self.extend(values)
+
+    def append(self, value):
+        """Adds a value at the end. Returns self."""
+        self._put(str(self._size), value)
+        self._size += 1
+        return self
+
+    def extend(self, values):
+        """Adds the values of an iterable at the end. Returns self.
+
+        Raises:
+            TypeError: if values is not iterable, or a Tensor.
+        """
+        if not isinstance(values, Iterable) or isinstance(values, Tensor):
+            raise TypeError(
+                "ParameterList.extend should be called with an iterable, but got "
+                f"{type(values).__name__}"
+            )
+        for value in list(values):
+            self.append(value)
+        return self
+
+
+class ParameterDict(Values):
+    """A dictionary of parameters by name, which a Module that has it knows; in order of insertion.
+
+    Tensors that are put in become Parameters; other values stay what they are.
+
+    Args:
+        parameters: a mapping, or an iterable of (name, value). Default: none.
+
+    Example:
+        >>> choices = nn.ParameterDict({"left": pyml.ones(2), "right": pyml.zeros(2)})
+        >>> choices["left"].requires_grad
+        True
+        >>> list(choices.state_dict())
+        ['left', 'right']
+    """
+
+    def __init__(self, parameters=None):
+        super().__init__()
+        self._keys = {}
+        if parameters is not None:
+            self.update(parameters)
+
+    def _named(self):
+        return list(self.items())
+
+    def __getitem__(self, key):
+        if key not in self:
+            raise KeyError(key)
+        return getattr(self, key)
+
+    def __setitem__(self, key, value):
+        if not isinstance(key, str):
+            raise TypeError(
+                f"ParameterDict: a key must be a string, not {key!r} of type {type(key).__name__}"
+            )
+        if key in ("_keys", "training", "_registered"):
+            raise KeyError(f"attribute '{key}' already exists")
+        self._put(key, value)
+        self._keys = {**self._keys, key: None}
+
+    def __delitem__(self, key):
+        if key not in self:
+            raise KeyError(key)
+        delattr(self, key)
+        self._keys = {each: None for each in self._keys if each != key}
+
+    def __len__(self):
+        return len(self._keys)
+
+    def __iter__(self):
+        return iter(self._keys)
+
+    def __reversed__(self):
+        return reversed(self._keys)
+
+    def __contains__(self, key):
+        return key in self._keys
+
+    def __or__(self, other):
+        made = self.copy()
+        made.update(other)
+        return made
+
+    def __ror__(self, other):
+        made = ParameterDict(other)
+        made.update(self)
+        return made
+
+    def __ior__(self, other):
+        self.update(other)
+        return self
+
+    def copy(self):
+        """Another one with the same values."""
+        return ParameterDict(self.items())
+
+    def setdefault(self, key, default=None):
+        """The value of `key`, which is `default` from now on if there was none."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def clear(self):
+        """Removes all values."""
+        for key in list(self):
+            del self[key]
+
+    def pop(self, key):
+        """Removes the value of `key` and returns it."""
+        value = self[key]
+        del self[key]
+        return value
+
+    def popitem(self):
+        """Removes the last (name, value) and returns it.
+
+        Raises:
+            KeyError: if there is none.
+        """
+        if not self._keys:
+            raise KeyError("popitem: the ParameterDict is empty")
+        key = next(reversed(self))
+        return key, self.pop(key)
+
+    def get(self, key, default=None):
+        """The value of `key`, or `default` if there is none."""
+        return getattr(self, key) if key in self else default
+
+    def fromkeys(self, keys, default=None):
+        """A ParameterDict with these names and one value."""
+        return ParameterDict([(key, default) for key in keys])
+
+    def keys(self):
+        """The names."""
+        return self._keys.keys()
+
+    def items(self):
+        """(name, value) pairs."""
+        return [(key, self[key]) for key in self._keys]
+
+    def values(self):
+        """The values."""
+        return [self[key] for key in self._keys]
+
+    def update(self, parameters):
+        """Adds values, in place of those of the same name.
+
+        Args:
+            parameters: a mapping, a ParameterDict, or an iterable of (name, value).
+
+        Raises:
+            TypeError: if parameters, or an element of it, is not iterable.
+            ValueError: if an element is not a pair.
+        """
+        for key, value in pairs_of(parameters, "ParameterDict", "value"):
+            self[key] = value

@@ -1,9 +1,10 @@
-"""Flatten."""
+"""Flatten and Unflatten."""
 
 from pyml import ops
 from pyml.nn.module import Module
+from pyml.ops.shape import as_sizes, wrapped_dim
 
-__all__ = ["Flatten"]
+__all__ = ["Flatten", "Unflatten"]
 
 
 class Flatten(Module):
@@ -30,3 +31,37 @@ class Flatten(Module):
     def extra_repr(self):
         """The dimensions."""
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class Unflatten(Module):
+    """Makes several dimensions of one: the inverse of Flatten.
+
+    Args:
+        dim: the dimension.
+        unflattened_size: the sizes that it is split into, one of which may be -1: what is left.
+
+    Raises:
+        TypeError: if dim or a size is no integer; dimensions have no names here.
+
+    Example:
+        >>> nn.Unflatten(1, (2, 3))(pyml.zeros(5, 6)).shape
+        (5, 2, 3)
+    """
+
+    def __init__(self, dim, unflattened_size):
+        super().__init__()
+        wrapped_dim(dim, 64, "Unflatten")  # an integer, if any tensor can have it
+        if not isinstance(unflattened_size, (tuple, list)):
+            raise TypeError(
+                f"Unflatten: unflattened_size must be a tuple of integers, not {unflattened_size!r}"
+            )
+        self.dim = dim
+        self.unflattened_size = as_sizes(unflattened_size, "Unflatten")
+
+    def forward(self, input):
+        """(..., size, ...) to (..., *unflattened_size, ...)."""
+        return ops.unflatten(input, self.dim, self.unflattened_size)
+
+    def extra_repr(self):
+        """The dimension and the sizes."""
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

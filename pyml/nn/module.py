@@ -20,7 +20,8 @@ from pyml.grad_mode import no_grad
 from pyml.hooks import HookHandle
 from pyml.nn.call import Callable
 from pyml.nn.hooks import BACKWARD, BACKWARD_PRE, FORWARD, FORWARD_PRE, Hook
-from pyml.nn.parameter import Parameter
+from pyml.nn.parameter import Parameter, is_lazy
+from pyml.ops.arrays import empty
 from pyml.ops.outside import arrived
 from pyml.recorder import altered, refuse, unwatched
 from pyml.tensor import Tensor, unwritable
@@ -517,7 +518,7 @@ class Module(Callable):
         state = {} if destination is None else destination
         for key, module, name in self._state(prefix):
             tensor = module.__dict__[name]
-            state[key] = tensor if keep_vars else tensor.detach()
+            state[key] = tensor if keep_vars or is_lazy(tensor) else tensor.detach()
         return state
 
     def load_state_dict(self, state_dict, strict=True, assign=False):
@@ -564,10 +565,14 @@ class Module(Callable):
         for key, value in values.items():
             module, name = places[key]
             target = module.__dict__[name]
+            if is_lazy(target) and (is_lazy(value) or value.shape == (0,)):  # neither has a shape
+                continue
             if assign:
                 module.__dict__[name] = in_place_of(target, value)
                 altered(module, name, target)
             else:
+                if is_lazy(target):
+                    target = materialized(module, name, value.shape)
                 with no_grad():
                     target.copy_(value if isinstance(value, Tensor) else Tensor._on(value))
         return keys
@@ -704,6 +709,17 @@ def indented(text):
     return text.replace("\n", "\n  ")
 
 
+def materialized(module, name, shape):
+    """Gives an uninitialized parameter or buffer of a module its shape; the tensor it then is."""
+    before = module.__dict__[name]
+    if isinstance(before, Parameter):
+        before.materialize(shape)
+    else:
+        module.__dict__[name] = Tensor._on(empty(tuple(shape), before.dtype))
+    altered(module, name, before)
+    return module.__dict__[name]
+
+
 def in_place_of(target, value):
     """A tensor on the memory of `value`, a Parameter if `target` is one."""
     if not isinstance(value, Tensor):
@@ -718,7 +734,11 @@ def mismatch(key, value, target, assign):
     """(an array for `value`, why it cannot be loaded into `target`), one of them None."""
     if not isinstance(value, (Tensor, np.ndarray, np.generic)):
         return None, f"{key}: a Tensor or a NumPy array is expected, not {type(value).__name__}."
-    if value.shape != target.shape:
+    if is_lazy(value) and not is_lazy(target):
+        return None, f"{key}: the state dict has an uninitialized parameter, without a shape."
+    if is_lazy(value):
+        return value, None
+    if not is_lazy(target) and value.shape != target.shape:
         return None, (
             f"size mismatch for {key}: the state dict has shape {value.shape}, "
             f"the module has shape {target.shape}."

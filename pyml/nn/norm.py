@@ -1,64 +1,31 @@
-"""BatchNorm1d."""
+"""Normalisation: by statistics of the batch, or of each example."""
 
 from pyml import ops
 from pyml.nn import functional as F
 from pyml.nn import init
+from pyml.nn.lazy import LazyModuleMixin
 from pyml.nn.module import Module
-from pyml.nn.parameter import Parameter
+from pyml.nn.parameter import Parameter, UninitializedBuffer, UninitializedParameter
 from pyml.ops.arrays import checked_tensor
+from pyml.ops.shape import as_sizes
 
-__all__ = ["BatchNorm1d"]
+__all__ = [
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "BatchNorm3d",
+    "GroupNorm",
+    "InstanceNorm1d",
+    "LayerNorm",
+    "LazyBatchNorm1d",
+    "RMSNorm",
+]
 
 
-class BatchNorm1d(Module):
-    """Batch normalisation: y = (x - mean) / sqrt(var + eps) * weight + bias for each channel.
-
-    In training mean and var are the batch's, and the running statistics follow them,
-    running <- (1 - momentum) running + momentum batch; in evaluation they are the running ones. The
-    variance divides by n, the one that goes into running_var by n - 1.
-
-    Ioffe & Szegedy 2015 (arXiv:1502.03167), algorithms 1 and 2.
-
-    Args:
-        num_features: the number of channels, c.
-        eps: added to the variance. Default: 1e-5.
-        momentum: the weight of a batch in the running statistics, or None for their plain average.
-            Default: 0.1.
-        affine: learn weight and bias. Default: True.
-        track_running_stats: keep running statistics; without, evaluation uses the batch's too.
-            Default: True.
-        device: "cpu" or None.
-        dtype: float32 or float64. Default: float32.
-        bias: with `affine`, learn a bias. Default: True.
-
-    Attributes:
-        weight, bias: (c), begin as 1 and 0, or None.
-        running_mean, running_var: buffers (c), begin as 0 and 1, or None.
-        num_batches_tracked: buffer, the number of training batches seen, int64, or None.
-
-    Shape:
-        (n, c) or (n, c, length) to the same.
-
-    Raises:
-        ValueError: in forward, for another number of dimensions or channels, or one value per
-            channel in training.
-
-    Example:
-        >>> nn.BatchNorm1d(3)(pyml.randn(5, 3)).mean(0).abs().max().item() < 1e-6
-        True
-    """
+class RunningNorm(Module):
+    """What BatchNorm and InstanceNorm share: weight and bias, and running statistics."""
 
     def __init__(
-        self,
-        num_features,
-        eps=1e-5,
-        momentum=0.1,
-        affine=True,
-        track_running_stats=True,
-        device=None,
-        dtype=None,
-        *,
-        bias=True,
+        self, num_features, eps, momentum, affine, track_running_stats, device, dtype, bias
     ):
         super().__init__()
         self.num_features = num_features
@@ -92,11 +59,47 @@ class BatchNorm1d(Module):
         if self.bias is not None:
             init.zeros_(self.bias)
 
+    def extra_repr(self):
+        """The size and the options."""
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
+        )
+
+
+class BatchNorm(RunningNorm):
+    """BatchNorm1d, BatchNorm2d and BatchNorm3d, which differ in the dimensions of their input."""
+
+    _dims = ()  # how many the input may have
+    _expected = ""
+
+    def __init__(
+        self,
+        num_features,
+        eps=1e-5,
+        momentum=0.1,
+        affine=True,
+        track_running_stats=True,
+        device=None,
+        dtype=None,
+        *,
+        bias=True,
+    ):
+        super().__init__(
+            num_features, eps, momentum, affine, track_running_stats, device, dtype, bias
+        )
+
     def forward(self, input):
-        """(n, c) or (n, c, length) to the same."""
-        if checked_tensor(input, "BatchNorm1d", "input").dim() not in (2, 3):
-            raise ValueError(f"expected 2D or 3D input (got {input.dim()}D input)")
+        """(n, c, ...) to the same."""
+        if checked_tensor(input, self._get_name(), "input").dim() not in self._dims:
+            raise ValueError(f"expected {self._expected} input (got {input.dim()}D input)")
         if self.running_mean is None or (self.training and not self.track_running_stats):
+            if not self.training and input.numel() == input.shape[1] > 0:
+                raise ValueError(
+                    f"{self._get_name()}: input of shape {input.shape} has one value per channel. "
+                    "Without running statistics evaluation normalises by those of the batch: give "
+                    "more rows, or train a module that has track_running_stats=True"
+                )
             return F.batch_norm(
                 input, None, None, self.weight, self.bias, training=True, eps=self.eps
             )
@@ -112,9 +115,410 @@ class BatchNorm1d(Module):
             num_batches_tracked=self.num_batches_tracked,
         )
 
+
+class BatchNorm1d(BatchNorm):
+    """Batch normalisation: y = (x - mean) / sqrt(var + eps) * weight + bias for each channel.
+
+    In training mean and var are the batch's, and the running statistics follow them,
+    running <- (1 - momentum) running + momentum batch; in evaluation they are the running ones. The
+    variance divides by n, the one that goes into running_var by n - 1.
+
+    Ioffe & Szegedy 2015 (arXiv:1502.03167), algorithms 1 and 2.
+
+    Args:
+        num_features: the number of channels, c.
+        eps: added to the variance. Default: 1e-5.
+        momentum: the weight of a batch in the running statistics, or None for their plain average.
+            Default: 0.1.
+        affine: learn weight and bias. Default: True.
+        track_running_stats: keep running statistics; without, evaluation uses the batch's too.
+            Default: True.
+        device: "cpu" or None.
+        dtype: float32 or float64. Default: float32.
+        bias: with `affine`, learn a bias. Default: True.
+
+    Attributes:
+        weight, bias: (c), begin as 1 and 0, or None.
+        running_mean, running_var: buffers (c), begin as 0 and 1, or None.
+        num_batches_tracked: buffer, the number of training batches seen, int64, or None.
+
+    Shape:
+        (n, c) or (n, c, length) to the same. A batch of no examples is none for the statistics.
+
+    Raises:
+        ValueError: in forward, for another number of dimensions or channels, or one value per
+            channel in training.
+
+    Example:
+        >>> nn.BatchNorm1d(3)(pyml.randn(5, 3)).mean(0).abs().max().item() < 1e-6
+        True
+    """
+
+    _dims, _expected = (2, 3), "2D or 3D"
+
+
+class BatchNorm2d(BatchNorm):
+    """BatchNorm1d for input of four dimensions, (n, c, height, width).
+
+    Each channel has one mean and one variance. Arguments, attributes and errors as there.
+
+    Ioffe & Szegedy 2015 (arXiv:1502.03167), section 3.2.
+
+    Example:
+        >>> nn.BatchNorm2d(3)(pyml.zeros(2, 3, 4, 4)).shape
+        (2, 3, 4, 4)
+    """
+
+    _dims, _expected = (4,), "4D"
+
+
+class BatchNorm3d(BatchNorm):
+    """BatchNorm1d for input of five dimensions, (n, c, depth, height, width).
+
+    Each channel has one mean and one variance. Arguments, attributes and errors as there.
+
+    Ioffe & Szegedy 2015 (arXiv:1502.03167), section 3.2.
+
+    Example:
+        >>> nn.BatchNorm3d(3)(pyml.zeros(2, 3, 2, 2, 2)).shape
+        (2, 3, 2, 2, 2)
+    """
+
+    _dims, _expected = (5,), "5D"
+
+
+class LazyBatchNorm1d(LazyModuleMixin, BatchNorm1d):
+    """A BatchNorm1d that learns num_features from its first input; it is then a BatchNorm1d.
+
+    Args:
+        eps, momentum, affine, track_running_stats, device, dtype, bias: as for BatchNorm1d.
+
+    Attributes:
+        weight, bias, running_mean, running_var: uninitialized, after the first call as those of a
+            BatchNorm1d; or None.
+
+    Raises:
+        ValueError: in forward, for another number of dimensions.
+
+    Example:
+        >>> norm = nn.LazyBatchNorm1d()
+        >>> norm(pyml.zeros(2, 3)).shape, norm.num_features
+        ((2, 3), 3)
+    """
+
+    cls_to_become = BatchNorm1d
+
+    def __init__(
+        self,
+        eps=1e-5,
+        momentum=0.1,
+        affine=True,
+        track_running_stats=True,
+        device=None,
+        dtype=None,
+        *,
+        bias=True,
+    ):
+        super().__init__(0, eps, momentum, False, False, device, dtype, bias=False)
+        self.affine = affine
+        self.track_running_stats = track_running_stats
+        if affine:
+            self.weight = UninitializedParameter(device=device, dtype=dtype)
+        if affine and bias:
+            self.bias = UninitializedParameter(device=device, dtype=dtype)
+        if track_running_stats:
+            self.running_mean = UninitializedBuffer(device=device, dtype=dtype)
+            self.running_var = UninitializedBuffer(device=device, dtype=dtype)
+            self.num_batches_tracked = ops.tensor(0)
+
+    def reset_parameters(self):
+        """Sets the running statistics, weight and bias to where they begin, once they are there."""
+        if not self.has_uninitialized_params() and self.num_features != 0:
+            super().reset_parameters()
+
+    def initialize_parameters(self, input):
+        """Makes the parameters and statistics for an input of this shape."""
+        if checked_tensor(input, "LazyBatchNorm1d").dim() not in self._dims:
+            raise ValueError(f"expected {self._expected} input (got {input.dim()}D input)")
+        if self.has_uninitialized_params():
+            self.num_features = input.shape[1]
+            shape = (self.num_features,)
+            self._materialize(weight=shape, bias=shape, running_mean=shape, running_var=shape)
+            self.reset_parameters()
+        self.num_features = input.shape[1]
+
+
+class InstanceNorm1d(RunningNorm):
+    """Instance normalisation: (x - mean) / sqrt(var + eps) * weight + bias for each channel of each
+    example.
+
+    Mean and var are over the length; with track_running_stats evaluation takes running ones, which
+    in training follow the means over the examples.
+
+    Ulyanov, Vedaldi & Lempitsky 2016 (arXiv:1607.08022).
+
+    Args:
+        num_features: the number of channels, c.
+        eps: added to the variance. Default: 1e-5.
+        momentum: the weight of a batch in the running statistics. Default: 0.1.
+        affine: learn weight and bias. Default: False.
+        track_running_stats: keep running statistics. Default: False.
+        device: "cpu" or None.
+        dtype: float32 or float64. Default: float32.
+        bias: with `affine`, learn a bias. Default: True.
+
+    Attributes:
+        weight, bias: (c), begin as 1 and 0, or None.
+        running_mean, running_var: buffers (c), begin as 0 and 1, or None.
+
+    Shape:
+        (n, c, length) or (c, length) to the same.
+
+    Raises:
+        ValueError: in forward, for another number of dimensions or channels, or a length of one.
+
+    Example:
+        >>> nn.InstanceNorm1d(3)(pyml.randn(2, 3, 5)).mean(2).abs().max().item() < 1e-6
+        True
+    """
+
+    def __init__(
+        self,
+        num_features,
+        eps=1e-5,
+        momentum=0.1,
+        affine=False,
+        track_running_stats=False,
+        device=None,
+        dtype=None,
+        *,
+        bias=True,
+    ):
+        super().__init__(
+            num_features, eps, momentum, affine, track_running_stats, device, dtype, bias
+        )
+
+    def forward(self, input):
+        """(n, c, length) or (c, length) to the same."""
+        if checked_tensor(input, "InstanceNorm1d", "input").dim() not in (2, 3):
+            raise ValueError(f"expected 2D or 3D input (got {input.dim()}D input)")
+        if input.shape[-2] != self.num_features:
+            raise ValueError(
+                f"InstanceNorm1d: input of shape {input.shape} has {input.shape[-2]} channels, "
+                f"num_features is {self.num_features}"
+            )
+        is_one = input.dim() == 2
+        y = F.instance_norm(
+            input.unsqueeze(0) if is_one else input,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training or not self.track_running_stats,
+            0.0 if self.momentum is None else self.momentum,
+            self.eps,
+        )
+        return y.squeeze(0) if is_one else y
+
+
+class ExampleNorm(Module):
+    """What LayerNorm, RMSNorm and GroupNorm share: weight and bias, which begin as 1 and 0."""
+
+    def _affine(self, shape, weight, bias, device, dtype):
+        for name, exists in (("weight", weight), ("bias", bias)):
+            made = Parameter(ops.empty(shape, device=device, dtype=dtype)) if exists else None
+            self.register_parameter(name, made)
+        self.reset_parameters()
+
+    def reset_parameters(self):
+        """Sets weight and bias to 1 and 0."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+
+class LayerNorm(ExampleNorm):
+    """Layer normalisation: (x - mean) / sqrt(var + eps) * weight + bias over the last dimensions.
+
+    Mean and var are those of each example; the variance divides by the number of elements.
+
+    Ba, Kiros & Hinton 2016 (arXiv:1607.06450).
+
+    Args:
+        normalized_shape: the sizes of the last dimensions, or one size.
+        eps: added to the variance. Default: 1e-5.
+        elementwise_affine: learn weight and bias. Default: True.
+        bias: with `elementwise_affine`, learn a bias. Default: True.
+        device: "cpu" or None.
+        dtype: float32 or float64. Default: float32.
+
+    Attributes:
+        weight, bias: of normalized_shape, begin as 1 and 0, or None.
+
+    Shape:
+        (..., *normalized_shape) to the same.
+
+    Raises:
+        ValueError: in forward, for an input of other sizes.
+
+    Example:
+        >>> nn.LayerNorm(2)(pyml.tensor([[1.0, 3.0]]))
+        tensor([[-1.,  1.]], grad_fn=<Add>)
+    """
+
+    def __init__(
+        self,
+        normalized_shape,
+        eps=1e-5,
+        elementwise_affine=True,
+        bias=True,
+        device=None,
+        dtype=None,
+    ):
+        super().__init__()
+        self.normalized_shape = as_sizes(normalized_shape, "LayerNorm")
+        self.eps = eps
+        self.elementwise_affine = elementwise_affine
+        self._affine(
+            self.normalized_shape,
+            elementwise_affine,
+            elementwise_affine and bias,
+            device,
+            dtype,
+        )
+
+    def forward(self, input):
+        """(..., *normalized_shape) to the same."""
+        return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
+
     def extra_repr(self):
-        """The size and the options."""
+        """The sizes and the options."""
         return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
+            f"{self.normalized_shape}, eps={self.eps}, "
+            f"elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
+        )
+
+
+class RMSNorm(ExampleNorm):
+    """Root mean square normalisation: x / sqrt(mean(x^2) + eps) * weight over the last dimensions.
+
+    Zhang & Sennrich 2019 (arXiv:1910.07467), eq. 4.
+
+    Args:
+        normalized_shape: the sizes of the last dimensions, or one size.
+        eps: added to the mean square. Default: that of the input's dtype, 2^-23 in float32.
+        elementwise_affine: learn a weight. Default: True.
+        device: "cpu" or None.
+        dtype: float32 or float64. Default: float32.
+
+    Attributes:
+        weight: of normalized_shape, begins as 1, or None.
+
+    Shape:
+        (..., *normalized_shape) to the same.
+
+    Raises:
+        ValueError: in forward, for an input of other sizes.
+
+    Example:
+        >>> nn.RMSNorm(2, elementwise_affine=False)(pyml.tensor([3.0, -3.0]))
+        tensor([ 1., -1.])
+    """
+
+    def __init__(
+        self, normalized_shape, eps=None, elementwise_affine=True, device=None, dtype=None
+    ):
+        super().__init__()
+        self.normalized_shape = as_sizes(normalized_shape, "RMSNorm")
+        self.eps = eps
+        self.elementwise_affine = elementwise_affine
+        shape = self.normalized_shape
+        weight = ops.ones(shape, device=device, dtype=dtype) if elementwise_affine else None
+        self.register_parameter("weight", None if weight is None else Parameter(weight))
+
+    def reset_parameters(self):
+        """Sets weight to 1."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+
+    def forward(self, x):
+        """(..., *normalized_shape) to the same."""
+        return F.rms_norm(x, self.normalized_shape, self.weight, self.eps)
+
+    def extra_repr(self):
+        """The sizes and the options."""
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        )
+
+
+class GroupNorm(ExampleNorm):
+    """Group normalisation: (x - mean) / sqrt(var + eps) * weight + bias over groups of channels.
+
+    Mean and var are those of each group of each example.
+
+    Wu & He 2018 (arXiv:1803.08494).
+
+    Args:
+        num_groups: how many groups there are; it divides num_channels.
+        num_channels: the number of channels, c.
+        eps: added to the variance. Default: 1e-5.
+        affine: learn weight and bias. Default: True.
+        device: "cpu" or None.
+        dtype: float32 or float64. Default: float32.
+        bias: with `affine`, learn a bias. Default: True.
+
+    Attributes:
+        weight, bias: (c), begin as 1 and 0, or None.
+
+    Shape:
+        (n, c, ...) to the same.
+
+    Raises:
+        ValueError: if num_groups does not divide num_channels; in forward, for another number of
+            channels.
+
+    Example:
+        >>> nn.GroupNorm(2, 4, affine=False)(pyml.tensor([[1.0, 3.0, 20.0, 40.0]]))
+        tensor([[-1.,  1., -1.,  1.]])
+    """
+
+    def __init__(
+        self,
+        num_groups,
+        num_channels,
+        eps=1e-5,
+        affine=True,
+        device=None,
+        dtype=None,
+        *,
+        bias=True,
+    ):
+        super().__init__()
+        if num_groups < 1 or num_channels % num_groups:
+            raise ValueError(
+                f"GroupNorm: num_channels ({num_channels}) must be divisible by num_groups "
+                f"({num_groups})"
+            )
+        self.num_groups = num_groups
+        self.num_channels = num_channels
+        self.eps = eps
+        self.affine = affine
+        self._affine((num_channels,), affine, affine and bias, device, dtype)
+
+    def forward(self, input):
+        """(n, c, ...) to the same."""
+        if checked_tensor(input, "GroupNorm").dim() > 1 and input.shape[1] != self.num_channels:
+            raise ValueError(
+                f"GroupNorm: input of shape {input.shape} has {input.shape[1]} channels, "
+                f"num_channels is {self.num_channels}"
+            )
+        return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+
+    def extra_repr(self):
+        """The sizes and the options."""
+        return (
+            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
+            f"bias={self.bias is not None}"
         )

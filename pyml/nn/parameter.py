@@ -1,8 +1,9 @@
-"""Parameter: a tensor that a module trains."""
+"""Parameter: a tensor that a module trains; and what stands for one that has no shape yet."""
 
+from pyml.ops.creation import empty
 from pyml.tensor import Tensor, _copy_attributes, _rebuild
 
-__all__ = ["Parameter"]
+__all__ = ["Parameter", "UninitializedBuffer", "UninitializedParameter"]
 
 
 class Parameter(Tensor):
@@ -49,3 +50,88 @@ class Parameter(Tensor):
     def __reduce__(self):
         _, (cls, array, requires_grad, _), *attributes = super().__reduce__()
         return _rebuild, (cls, array, requires_grad, None), *attributes
+
+
+class Uninitialized:
+    """What both have: no shape, and no use but to be made a tensor of one."""
+
+    @property
+    def shape(self):
+        raise RuntimeError(
+            f"{type(self).__name__}: the shape is not known before the first call of its lazy "
+            "module; call the module once"
+        )
+
+    def size(self, dim=None):
+        """There is none yet.
+
+        Raises:
+            RuntimeError: always.
+        """
+        return self.shape
+
+    def __repr__(self):
+        return f"<{type(self).__name__}>"
+
+
+class UninitializedParameter(Uninitialized, Parameter):
+    """A Parameter whose shape is not known yet: the first call of a lazy module gives it.
+
+    Args:
+        requires_grad: compute its gradient, once it is there. Default: True.
+        device: "cpu" or None.
+        dtype: float32 or float64. Default: float32.
+
+    Example:
+        >>> weight = nn.UninitializedParameter()
+        >>> weight.materialize((2, 3))
+        >>> weight.shape
+        (2, 3)
+    """
+
+    def __new__(cls, requires_grad=True, device=None, dtype=None):
+        made = empty(0, device=device, dtype=dtype)
+        return Tensor._on(made.array, cls, requires_grad=requires_grad)
+
+    def __init__(self, requires_grad=True, device=None, dtype=None):
+        """Everything is done by __new__."""
+
+    def materialize(self, shape, device=None, dtype=None):
+        """Makes it a Parameter of this shape, with whatever the memory holds.
+
+        Args:
+            shape: the sizes.
+            device: "cpu" or None.
+            dtype: float32 or float64. Default: its own.
+        """
+        made = empty(shape, device=device, dtype=self.dtype if dtype is None else dtype)
+        self.data = made
+        self.__class__ = Parameter
+
+
+class UninitializedBuffer(Uninitialized, Tensor):
+    """A buffer whose shape is not known yet: the first call of a lazy module puts one in its place.
+
+    Args:
+        requires_grad: must be False, for buffers are not trained.
+        device: "cpu" or None.
+        dtype: Default: float32.
+    """
+
+    def __new__(cls, requires_grad=False, device=None, dtype=None):
+        if requires_grad:
+            raise ValueError("UninitializedBuffer: requires_grad must be False for a buffer")
+        return Tensor._on(empty(0, device=device, dtype=dtype).array, cls)
+
+    def __init__(self, requires_grad=False, device=None, dtype=None):
+        """Everything is done by __new__."""
+
+
+def is_lazy(param):
+    """True for an UninitializedParameter or UninitializedBuffer.
+
+    Example:
+        >>> nn.parameter.is_lazy(nn.LazyLinear(3).weight)
+        True
+    """
+    return isinstance(param, Uninitialized)

@@ -26,7 +26,7 @@ def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
 
     Example:
         >>> F.normalize(pyml.tensor([[3.0, 4.0]]))
-        tensor([[0.6000, 0.8000]])
+        tensor([[0.6, 0.8]])
     """
     real_input(input, "normalize")
     y = input / clamp(norm(input, p, dim, keepdim=True), min=eps)
@@ -68,7 +68,7 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-8):
 
     Example:
         >>> F.cosine_similarity(pyml.tensor([[1.0, 0.0]]), pyml.tensor([[3.0, 4.0]]))
-        tensor([0.6000])
+        tensor([0.6])
     """
     shape = pair_of(x1, x2, "cosine_similarity")
     dim = wrapped_dim(dim, len(shape), "cosine_similarity")
@@ -96,7 +96,7 @@ def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
 
     Example:
         >>> F.pairwise_distance(pyml.tensor([[1.0, 2.0]]), pyml.tensor([[4.0, 6.0]]))
-        tensor([5.0000])
+        tensor([5.])
     """
     pair_of(x1, x2, "pairwise_distance")
     return norm(x1 - x2 + eps, p, -1, keepdim)

@@ -1,3 +1,4 @@
+import copy
 from collections import OrderedDict
 
 import pytest
@@ -274,3 +275,97 @@ def test_nothing_is_added_if_one_cannot_be():
         with pytest.raises((TypeError, ValueError)):
             named.update(pairs)
         assert list(named) == ["a"]
+
+
+# ---- of parameters -------------------------------------------------------------------------------
+
+
+def test_parameter_list():
+    shared = nn.Parameter(pyml.zeros(2))
+    values = nn.ParameterList([shared, pyml.ones(3), "text"])
+    assert values[0] is shared and type(values[1]) is nn.Parameter and values[-1] == "text"
+    assert [name for name, _ in values.named_parameters()] == ["0", "1"]
+    values += [pyml.ones(1)]
+    values[1] = pyml.ones(5)
+    assert [v.shape for v in values if isinstance(v, pyml.Tensor)] == [(2,), (5,), (1,)]
+    part = values[:2]
+    assert type(part) is nn.ParameterList and part[0] is shared and len(part) == 2
+    assert list(values.state_dict()) == ["0", "1", "3"]
+    copied = copy.deepcopy(values).append(pyml.zeros(1))
+    assert (len(copied), len(values)) == (5, 4)
+    assert repr(nn.ParameterList([pyml.ones(2, 3), 4])) == (
+        "ParameterList(\n"
+        "  (0): Parameter containing: [float32 of size 2x3]\n"
+        "  (1): Object of type: int\n)"
+    )
+
+
+def test_parameter_list_errors():
+    values = nn.ParameterList([pyml.zeros(2)])
+    for index in (1, -2):
+        with pytest.raises(IndexError, match="out of range"):
+            values[index]
+    for wrong in (3, pyml.zeros(2)):
+        with pytest.raises(TypeError, match="called with an iterable"):
+            values.extend(wrong)
+    with pytest.raises(RuntimeError, match="should not be called"):
+        values(1)
+    assert len(values) == 1
+
+
+def test_parameter_dict():
+    values = nn.ParameterDict({"b": pyml.zeros(2), "a": pyml.ones(1)})
+    assert type(values["b"]) is nn.Parameter
+    assert list(values) == list(values.keys()) == list(values.state_dict()) == ["b", "a"]
+    values["c"] = 5
+    assert values.get("c") == values.setdefault("c", 6) == 5
+    assert values.get("d") is None and values.setdefault("d", 7) == 7
+    assert list(reversed(values)) == ["d", "c", "a", "b"]
+    assert values.popitem() == ("d", 7) and values.pop("c") == 5 and "c" not in values
+    both = values | {"e": pyml.ones(4)}
+    assert len(both) == 3 and len(values) == 2 and both["a"] is values["a"]
+    assert list({"x": 1} | values) == ["x", "b", "a"]
+    values |= nn.ParameterDict([("f", pyml.ones(1))])
+    assert len(list(values.parameters())) == 3
+    assert list(values.fromkeys(["k", "l"], 2).items()) == [("k", 2), ("l", 2)]
+    copied = copy.deepcopy(values)
+    del copied["a"]
+    assert "a" in values and [v.shape for v in copied.values()] == [(2,), (1,)]
+    copied.clear()
+    assert len(copied) == 0 and copied.state_dict() == {}
+
+
+def test_parameter_dict_errors():
+    values = nn.ParameterDict({"a": pyml.zeros(2)})
+    with pytest.raises(TypeError, match="a key must be a string"):
+        values[1] = pyml.zeros(1)
+    for key in ("keys", "_keys", "training", "forward"):
+        with pytest.raises(KeyError, match="already exists"):
+            values[key] = pyml.zeros(1)
+    for call in (values.__getitem__, values.__delitem__, values.pop):
+        with pytest.raises(KeyError, match="nothing"):
+            call("nothing")
+    with pytest.raises(KeyError, match="empty"):
+        nn.ParameterDict().popitem()
+    with pytest.raises(TypeError, match="iterable of key/value pairs"):
+        values.update(3)
+    with pytest.raises(ValueError, match="has length 3"):
+        values.update(["abc"])
+    assert list(values) == ["a"]
+
+
+def test_lists_of_parameters_train_in_a_recorded_step():
+    values = nn.ParameterList([pyml.ones(2), pyml.ones(2)])
+    named = nn.ParameterDict({"bias": pyml.zeros(2)})
+    optimizer = pyml.optim.SGD([*values.parameters(), *named.parameters()], lr=0.1)
+
+    @pyml.record
+    def step(x):
+        y = values[1] * (values[0] * x) + named["bias"]
+        optimizer.zero_grad()
+        y.square().sum().backward()
+        optimizer.step()
+        return y
+
+    losses = [step(pyml.ones(2)).square().sum().item() for _ in range(6)]
+    assert losses == sorted(losses, reverse=True) and losses[-1] < losses[0] / 10

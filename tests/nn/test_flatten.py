@@ -29,3 +29,19 @@ def test_errors_and_repr():
     with pytest.raises((IndexError, ValueError, RuntimeError)):
         nn.Flatten(2, 1)(pyml.ones(2, 3, 4))
     assert repr(nn.Flatten()) == "Flatten(start_dim=1, end_dim=-1)"
+
+
+def test_unflatten():
+    x = pyml.arange(12).reshape(2, 6)
+    for sizes in ((2, 3), [2, -1]):
+        assert nn.Unflatten(1, sizes)(x).tolist() == x.reshape(2, 2, 3).tolist()
+    assert nn.Unflatten(-2, (1, 2))(x).shape == (1, 2, 6)
+    assert repr(nn.Unflatten(1, (2, 3))) == "Unflatten(dim=1, unflattened_size=(2, 3))"
+    with pytest.raises(TypeError, match="Unflatten: dim must be an integer, not 'features'"):
+        nn.Unflatten("features", (2, 3))
+    with pytest.raises(TypeError, match="unflattened_size must be a tuple"):
+        nn.Unflatten(1, 6)
+    with pytest.raises(TypeError, match="sizes must be integers"):
+        nn.Unflatten(1, (2.0, 3))
+    with pytest.raises(ValueError, match="does not fit"):
+        nn.Unflatten(1, (4, 2))(x)

@@ -158,3 +158,88 @@ def test_gradients_where_squares_are_too_large(dtype, size):
         given.append(dx.detach().numpy() * factor)
     for dx in given[1:]:
         np.testing.assert_allclose(dx, given[0], rtol=1e-3 if dtype == "float32" else 1e-10)
+
+
+# ---- other layers than BatchNorm1d ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(0, 2), (0, 2, 5), (3, 2, 0)])
+def test_a_batch_without_values(shape):
+    norm = nn.BatchNorm1d(2)
+    x = pyml.zeros(*shape, requires_grad=True)
+    y = norm(x)
+    assert y.shape == shape
+    y.sum().backward()
+    assert x.grad.shape == shape
+    assert norm.weight.grad.tolist() == norm.bias.grad.tolist() == [0, 0]
+    assert norm.num_batches_tracked.item() == 1
+    assert norm.running_mean.tolist() == [0, 0] and norm.running_var.tolist() == [1, 1]
+    assert norm.eval()(x).shape == shape
+
+
+@pytest.mark.parametrize("shape", [(1, 2), (1, 2, 1)])
+def test_one_value_without_running_statistics_names_the_cure(shape):
+    norm = nn.BatchNorm1d(2, track_running_stats=False).eval()
+    with pytest.raises(ValueError, match=r"one value per channel.*track_running_stats=True"):
+        norm(pyml.ones(*shape))
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "other"),
+    [("BatchNorm2d", (3, 2, 4, 5), 3), ("BatchNorm3d", (3, 2, 2, 4, 5), 4)],
+)
+def test_more_dimensions_are_more_rows(name, shape, other):
+    x = pyml.tensor(np.random.default_rng(0).normal(size=shape))
+    norm, flat = getattr(nn, name)(2).double(), nn.BatchNorm1d(2).double()
+    for mode in (True, False):
+        y, wanted = norm.train(mode)(x), flat.train(mode)(x.flatten(2)).reshape(shape)
+        np.testing.assert_array_equal(y.detach().numpy(), wanted.detach().numpy())
+    for a, b in zip(norm.buffers(), flat.buffers(), strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+    with pytest.raises(ValueError, match=rf"expected {len(shape)}D input \(got {other}D input\)"):
+        norm(pyml.ones(*(2,) * other))
+
+
+def test_instance_norm_of_one_example():
+    x = pyml.randn(2, 5, dtype=pyml.float64)
+    norm = nn.InstanceNorm1d(2, affine=True).double()
+    np.testing.assert_array_equal(norm(x).detach().numpy(), norm(x[None])[0].detach().numpy())
+    for wrong in (pyml.ones(5), pyml.ones(2, 2, 2, 2), pyml.ones(2, 3, 5), pyml.ones(3, 2, 1)):
+        with pytest.raises(ValueError, match=r"expected|3 channels"):
+            norm(wrong.double())
+
+
+@pytest.mark.parametrize(
+    ("module", "names"),
+    [
+        (lambda: nn.LayerNorm((2, 3)), ["weight", "bias"]),
+        (lambda: nn.LayerNorm(3, bias=False), ["weight"]),
+        (lambda: nn.LayerNorm(3, elementwise_affine=False), []),
+        (lambda: nn.RMSNorm((2, 3)), ["weight"]),
+        (lambda: nn.RMSNorm(3, elementwise_affine=False), []),
+        (lambda: nn.GroupNorm(1, 2), ["weight", "bias"]),
+        (lambda: nn.GroupNorm(2, 2, bias=False), ["weight"]),
+        (lambda: nn.GroupNorm(2, 2, affine=False), []),
+        (lambda: nn.InstanceNorm1d(2), []),
+        (lambda: nn.InstanceNorm1d(2, affine=True), ["weight", "bias"]),
+    ],
+)
+def test_parameters_of_norms(module, names):
+    norm = module()
+    assert [name for name, _ in norm.named_parameters()] == names
+    x = pyml.randn(4, 2, 3)
+    wanted = norm(x)
+    for p in norm.parameters():
+        p.data.fill_(7)
+    norm.reset_parameters()
+    np.testing.assert_array_equal(norm(x).detach().numpy(), wanted.detach().numpy())
+    assert norm.double()(x.double()).dtype == np.float64
+
+
+def test_sizes_that_do_not_go_together():
+    with pytest.raises(ValueError, match="must be divisible by num_groups"):
+        nn.GroupNorm(3, 4)
+    with pytest.raises(ValueError, match="3 channels, num_channels is 4"):
+        nn.GroupNorm(1, 4)(pyml.ones(2, 3))
+    with pytest.raises(ValueError, match="its last dimensions must be normalized_shape"):
+        nn.LayerNorm((2, 3))(pyml.ones(2, 2))
