@@ -18,6 +18,7 @@ from helpers.activations import CALLS, IDS
 from helpers.losses import CASES as PAIR_LOSSES
 from pyml import nn, ops
 from pyml.nn import functional as F
+from pyml.ops import sampling
 
 for path in sorted((Path(__file__).parent / "ops").glob("test_*.py")):
     importlib.import_module(f"ops.{path.stem}")
@@ -240,7 +241,9 @@ ROWS = [
     *dropouts(),
     *OTHERS,
 ]
-ALL = [*cases.TABLES, *ROWS]
+# Their gradients are not those at fixed random numbers: see tests/ops/test_sampling.py.
+IMPLICIT = [row("log_gamma_variable", sampling.log_gamma_variable, (3,), draw=positive)]
+ALL = [*cases.TABLES, *ROWS, *IMPLICIT]
 
 # ---- what has no derivative ----------------------------------------------------------------------
 

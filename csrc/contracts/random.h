@@ -9,7 +9,7 @@
  * several threads on one state draw different numbers. */
 
 /* Inverted dropout, Srivastava et al. 2014: y = x / (1-p) where kept, 0 where dropped (with probability p).
- * y may be x. p == 1 gives zeros. */
+ * y may be x. p == 1 gives zeros. random_log_gamma, random_poisson: y ~ the distribution with the parameter x. */
 typedef struct {
     void *y;
     uint64_t *used; /* out (2): the state before the call, kept for backward */

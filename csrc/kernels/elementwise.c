@@ -3,6 +3,7 @@
 #include "../simd/vmath.h"
 #include "binary.h"
 #include "map.h"
+#include "special.h"
 
 #include <math.h>
 
@@ -67,6 +68,15 @@ INLINE vec vpow(vec p, vec q)
 }
 #define NS_POW 15.0
 
+/* Of special.h, one number at a time in double. */
+INLINE vec vlog_gamma_slope(vec a, vec log_x)
+{
+    a = vflush(a);
+    for (ptrdiff_t i = 0; i < L; i++) a[i] = (real)log_gamma_slope((double)a[i], (double)log_x[i]);
+    return a;
+}
+#define NS_SLOPE 300.0
+
 BINARY(add, NS_MEMORY, p + q)
 BINARY(sub, NS_MEMORY, p - q)
 BINARY(mul, NS_MEMORY, p * q)
@@ -74,6 +84,7 @@ BINARY(div, NS_MEMORY, p / q)
 BINARY(pow, NS_POW, vpow(p, q))
 BINARY(maximum, NS_MEMORY, vmax(p, q))
 BINARY(minimum, NS_MEMORY, vmin(p, q))
+BINARY(log_gamma_slope, NS_SLOPE, vlog_gamma_slope(p, q))
 
 /* ---- unary ----------------------------------------------------------------------------------------- */
 
@@ -99,6 +110,27 @@ MAP_FORWARD(sin, unary_args, NS_LIBRARY, each_lane(x, LIBRARY(sin)))
 MAP_FORWARD(cos, unary_args, NS_LIBRARY, each_lane(x, LIBRARY(cos)))
 MAP_FORWARD(log1p, unary_args, NS_LIBRARY, each_lane(x, LIBRARY(log1p)))
 MAP_FORWARD(expm1, unary_args, NS_LIBRARY, each_lane(x, LIBRARY(expm1)))
+MAP_FORWARD(erf, unary_args, NS_LIBRARY, each_lane(vflush(x), LIBRARY(erf)))
+MAP_FORWARD(erfc, unary_args, NS_LIBRARY, each_lane(x, LIBRARY(erfc)))
+
+/* By special.h, one number at a time in double. */
+INLINE vec each_in_double(vec x, double (*function)(double))
+{
+    x = vflush(x);
+    for (ptrdiff_t i = 0; i < L; i++) x[i] = (real)function((double)x[i]);
+    return x;
+}
+INLINE vec vpolygamma(vec x, int n)
+{
+    x = vflush(x);
+    for (ptrdiff_t i = 0; i < L; i++) x[i] = (real)polygamma(n, (double)x[i]);
+    return x;
+}
+#define NS_SPECIAL 40.0
+MAP_FORWARD(erfinv, unary_args, NS_SPECIAL, each_in_double(x, inverse_erf))
+MAP_FORWARD(lgamma, unary_args, NS_SPECIAL, each_in_double(x, log_abs_gamma))
+MAP_FORWARD(digamma, unary_args, NS_SPECIAL, each_in_double(x, digamma))
+MAP_FORWARD(polygamma, unary_args, NS_SPECIAL, vpolygamma(x, (int)a.low)) /* its order is `low` */
 MAP_FORWARD(clamp, unary_args, NS_MEMORY, vmin(vmax(x, vset1((real)a.low)), vset1((real)a.high)))
 
 /* ---- where ----------------------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
 #include "../contracts/random.h"
 #include "../random.h"
 #include "kernel.h"
+#include "special.h"
 
 #include <math.h>
 
@@ -91,6 +92,115 @@ void KERNEL(random_normal)(const void *args)
     a.state = taken;
     parallel_for(a.n, BLOCK, (double)a.n * 10, normal_range, &a);
 }
+
+/* ---- gamma, poisson: by rejection ------------------------------------------------------------------ */
+
+/* Element i of a call has a stream of its own: key seed, counter (state counter + i, t) for its t-th four words, t > 0,
+ * which are no other call's: a counter of the state, whose second half is 0, is taken for each element. */
+typedef struct {
+    uint64_t key, counter, t;
+} element_stream;
+
+INLINE void philox_block(uint32_t w[4], const element_stream *s)
+{
+    uint32_t k0 = (uint32_t)s->key, k1 = (uint32_t)(s->key >> 32);
+    uint32_t c[4] = {(uint32_t)s->counter, (uint32_t)(s->counter >> 32), (uint32_t)s->t,
+                     (uint32_t)(s->t >> 32)};
+    for (int round = 0; round < PHILOX_ROUNDS; round++, k0 += PHILOX_W0, k1 += PHILOX_W1) {
+        uint64_t p0 = (uint64_t)c[0] * PHILOX_M0, p1 = (uint64_t)c[2] * PHILOX_M1;
+        c[0] = (uint32_t)(p1 >> 32) ^ c[1] ^ k0;
+        c[2] = (uint32_t)(p0 >> 32) ^ c[3] ^ k1;
+        c[1] = (uint32_t)p1;
+        c[3] = (uint32_t)p0;
+    }
+    for (int i = 0; i < 4; i++) w[i] = c[i];
+}
+
+/* two numbers of (0, 1], of 53 bits in both dtypes */
+INLINE void next_pair(double u[2], element_stream *s)
+{
+    uint32_t w[4];
+    s->t++;
+    philox_block(w, s);
+    for (int i = 0; i < 2; i++) u[i] = (double)((two_words(w + 2 * i) >> 11) + 1) * 0x1p-53;
+}
+
+/* a draw is accepted with more than 0.9 (gamma) or 0.7 (poisson): so many are never needed */
+enum { MOST_DRAWS = 1000 };
+
+/* The logarithm of a gamma variable of shape a. Marsaglia & Tsang 2000, "A simple method for generating gamma
+ * variables"; below shape 1 that of shape a + 1 times U^(1/a). */
+INLINE double draw_log_gamma(double a, element_stream s)
+{
+    double u[2], boost = 0;
+    if (!(a > 0) || a == (double)INFINITY) return a == 0 ? (double)-INFINITY : a < 0 ? (double)NAN : a;
+    if (a < 1) {
+        next_pair(u, &s);
+        boost = log(u[0]) / a;
+        a += 1;
+    }
+    double d = a - 1.0 / 3, c = 1 / sqrt(9 * d), log_v = 0;
+    for (int draw = 0; draw < MOST_DRAWS; draw++) {
+        next_pair(u, &s);
+        double z = sqrt(-2 * log(u[0])) * cos(6.283185307179586 * u[1]), v = 1 + c * z;
+        next_pair(u, &s);
+        if (v <= 0) continue;
+        log_v = 3 * log(v);
+        v = v * v * v;
+        if (log(u[0]) < 0.5 * z * z + d - d * v + d * log_v) break;
+    }
+    return log(d) + log_v + boost;
+}
+
+/* A Poisson variable of mean m: below 10 the number of factors until a product of uniforms is below e^-m (Knuth), else
+ * Hormann 1993, "The transformed rejection method for generating Poisson random variables", algorithm PTRS. */
+INLINE double draw_poisson(double m, element_stream s)
+{
+    double u[2];
+    if (!(m > 0) || m == (double)INFINITY) return m < 0 ? (double)NAN : m;
+    if (m < 10) {
+        double limit = exp(-m), product = 1;
+        for (int k = 0; k < MOST_DRAWS; k += 2) {
+            next_pair(u, &s);
+            product *= u[0];
+            if (product < limit) return k;
+            product *= u[1];
+            if (product < limit) return k + 1;
+        }
+    }
+    double b = 0.931 + 2.53 * sqrt(m), a = -0.059 + 0.02483 * b, inverse_alpha = 1.1239 + 1.1328 / (b - 3.4);
+    double v_r = 0.9277 - 3.6224 / (b - 2), log_m = log(m), k = m;
+    for (int draw = 0; draw < MOST_DRAWS; draw++) {
+        next_pair(u, &s);
+        double v = u[1], from_half = u[0] - 0.5, us = 0.5 - fabs(from_half);
+        k = floor((2 * a / us + b) * from_half + m + 0.43);
+        if (us >= 0.07 && v <= v_r) break;
+        if (k < 0 || !(us >= 0.013 || v <= us)) continue;
+        int sign;
+        if (log(v * inverse_alpha / (a / (us * us) + b)) <= k * log_m - m - lgamma_r(k + 1, &sign)) break;
+    }
+    return k;
+}
+
+/* y[i] = a draw with the parameter x[i]; `used` is the state before the call. Dropout's p is not read. */
+#define DRAWN(name, draw, ns)                                                                         \
+    static void name##_range(const void *context, ptrdiff_t begin, ptrdiff_t end)                     \
+    {                                                                                                 \
+        const dropout_forward_args a = *(const dropout_forward_args *)context;                        \
+        const real *x = a.x;                                                                          \
+        real *y = a.y;                                                                                \
+        for (ptrdiff_t i = begin; i < end; i++)                                                       \
+            y[i] = (real)draw((double)x[i], (element_stream){a.used[0], a.used[1] + (uint64_t)i, 0}); \
+    }                                                                                                 \
+    void KERNEL(name)(const void *args)                                                               \
+    {                                                                                                 \
+        const dropout_forward_args *a = args;                                                         \
+        random_take(a->used, a->state, 4 * a->n);                                                     \
+        parallel_for(a->n, BLOCK / 8, (double)a->n * (ns), name##_range, a);                          \
+    }
+
+DRAWN(random_log_gamma, draw_log_gamma, 100)
+DRAWN(random_poisson, draw_poisson, 100)
 
 /* ---- permutation ---------------------------------------------------------------------------------- */
 

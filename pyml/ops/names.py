@@ -28,6 +28,7 @@ from pyml.ops import (
     shape,
     softmax,
     sort,
+    special,
 )
 
 PYML, TENSOR, FUNCTIONAL = "pyml", "methods of Tensor", "pyml.nn.functional"
@@ -67,6 +68,8 @@ ROWS = (
     (index, BOTH, "gather index_select masked_select nonzero scatter scatter_add take_along_dim"),
     (index, (), "getitem setitem"),
     (sort, BOTH, "sort"),
+    (special, BOTH, "digamma erf erfc erfinv lgamma"),
+    (special, (PYML,), "polygamma"),
     (linear, (FUNCTIONAL,), "linear"),
     (cross_entropy, (FUNCTIONAL,), "cross_entropy"),
     (pair_loss, (FUNCTIONAL,), "hinge_embedding_loss mse_loss smooth_l1_loss"),

@@ -13,6 +13,7 @@ ROUNDED = 0.5  # one operation of IEEE 754
 FEW = 4.0  # up to eight roundings, none of a difference of near numbers
 LIBRARY = 1.0  # a function of the C library: glibc's manual lists 1 ulp for these, and so does musl
 MATH = 6.0  # a function of vmath.h (below 5 ulp) and a rounding or two around it
+SPECIAL = 10.0  # of special.h: below 8 ulp, of 1 where the result is smaller, and the reference
 NORMALISED = 16.0  # statistics in blocks, one square root, one division, and the affine map
 SOFTMAX = 12.0  # exp of a difference, a sum in blocks, a division
 UPDATE = 16.0  # one step of an optimizer: a dozen roundings, one square root, one division

@@ -315,9 +315,11 @@ def functions():
         "tanh",
         "sigmoid",
         "relu",
+        "erf",
+        "erfc",
     ):
         yield from unary(name)
-    for name in ("log", "sqrt", "rsqrt", "reciprocal", "log1p"):
+    for name in ("log", "sqrt", "rsqrt", "reciprocal", "log1p", "lgamma", "digamma"):
         yield from unary(name, POSITIVE)
     yield from unary("abs", TIES)
     for name in ("add", "sub", "mul", "maximum", "minimum"):

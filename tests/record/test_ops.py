@@ -21,7 +21,8 @@ CALLS = 6  # Python runs 1, 2 and 4, the others are replays
 # t.i, (4), is an index below 3, t.m a mask (4, 3).
 
 UNARY = (
-    *("abs", "ceil", "cos", "exp", "expm1", "floor", "isfinite", "isinf", "isnan", "log", "log1p"),
+    *("abs", "ceil", "cos", "digamma", "erf", "erfc", "erfinv", "exp", "expm1", "floor"),
+    *("isfinite", "isinf", "isnan", "lgamma", "log", "log1p"),
     *("logical_not", "neg", "reciprocal", "round", "rsqrt", "sign", "sin", "sqrt", "square"),
     *("abs_", "ceil_", "exp_", "floor_", "log_", "neg_", "reciprocal_", "round_", "sqrt_"),
     "square_",
@@ -116,6 +117,7 @@ CASES = {
         lambda f, t: f(t.a, t.b.detach().square()),
         lambda f, t: f(t.a.reshape(2, 3, 2), t.i.reshape(2, 2)),
     ],
+    "polygamma": [lambda f, t: f(1, t.a), lambda f, t: f(0, t.a)],
     "sort": [lambda f, t: f(t.a)],
     "cumsum": [lambda f, t: f(t.a, 0), lambda f, t: f(t.a, 1)],
     "dot": [lambda f, t: f(t.a[0], t.b[0])],

@@ -1,0 +1,59 @@
+"""Draws from distributions by kernels, an element each for an element of the parameter."""
+
+import numpy as np
+
+from pyml import _kernels
+from pyml.ops.arrays import contiguous, empty
+from pyml.ops.shape import tracked
+from pyml.random import state_of
+from pyml.tensor import Tensor
+
+LOG_GAMMA = _kernels.kernel("random_log_gamma")
+POISSON = _kernels.kernel("random_poisson")
+SLOPE = _kernels.kernel("log_gamma_slope")
+
+
+def drawn(kernel, parameter, name, generator):
+    """What a kernel draws for each element of the parameter, outside of any graph."""
+    x = contiguous(parameter.array)
+    y = empty(x.shape, x.dtype)
+    used = empty((2,), np.dtype(np.uint64))
+    _kernels.random_of(kernel, y, used, state_of(generator, name), x)
+    return Tensor._on(y)
+
+
+def poisson(rate, generator=None):
+    """Poisson variables of the means `rate`. Not differentiable."""
+    return drawn(POISSON, rate, "poisson", generator)
+
+
+def log_gamma_variable(concentration, generator=None):
+    """Logarithms of gamma variables of scale 1, with gradients by implicit reparametrisation.
+
+    Marsaglia & Tsang 2000, "A simple method for generating gamma variables"; Figurnov, Mohamed &
+    Mnih 2018 (arXiv:1805.08498). Logarithms, as variables of a small concentration are smaller than
+    any number of the dtype.
+
+    Raises:
+        RuntimeError: in a second backward: the derivative of the derivative is not known.
+    """
+    y = drawn(LOG_GAMMA, concentration, "gamma", generator)
+
+    def backward(dy):
+        return dy * slope(concentration.detach(), y.detach())
+
+    def slope(a, log_x):
+        out = empty(a.shape, a.dtype)
+        x = contiguous(log_x.array)
+        n = out.size
+        _kernels.binary(SLOPE, out, contiguous(a.array), x, 1, n, n, 1, n, 1)
+        return tracked(concentration, Tensor._on(out), "LogGammaSlope", no_second_derivative)
+
+    return tracked(concentration, y, "LogGamma", backward)
+
+
+def no_second_derivative(dy):
+    raise RuntimeError(
+        "gamma: samples of Gamma, Beta and Dirichlet have no second derivatives; take them of what "
+        "does not depend on rsample(), or use sample()"
+    )

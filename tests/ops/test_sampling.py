@@ -1,0 +1,40 @@
+"""Draws by kernels; what is random in them is tested in tests/kernels/test_special.py."""
+
+import numpy as np
+import pytest
+
+import pyml
+from pyml.autograd import grad
+from pyml.ops.sampling import log_gamma_variable, poisson
+
+DRAWS = 50_000
+
+
+@pytest.mark.parametrize("a", [0.3, 1.0, 2.5, 40.0])
+def test_gradients_of_gamma_variables(a, dtype):
+    """The mean of d log x / da is d digamma / da; that of dx / da is 1; to six standard errors."""
+    pyml.manual_seed(1)
+    x = pyml.full((DRAWS,), a, dtype=dtype, requires_grad=True)
+    y = log_gamma_variable(x)
+    for z, wanted in ((y, pyml.polygamma(1, pyml.tensor(a)).item()), (y.exp(), 1.0)):
+        (slopes,) = grad(z.sum(), x, retain_graph=True)
+        slopes = slopes.numpy().astype(float)
+        assert abs(slopes.mean() - wanted) < 6 * slopes.std() / np.sqrt(DRAWS) + 1e-4 * wanted
+
+
+def test_second_derivatives_are_refused():
+    x = pyml.ones(2, requires_grad=True)
+    (dx,) = grad(log_gamma_variable(x).sum(), x, create_graph=True)
+    with pytest.raises(RuntimeError, match="no second derivatives"):
+        dx.sum().backward()
+
+
+@pytest.mark.parametrize("draw", [poisson, log_gamma_variable])
+def test_layouts_and_generators(draw):
+    x = pyml.tensor(np.linspace(0.5, 3, 6).reshape(2, 3))
+    first = draw(x, pyml.Generator(3))
+    assert first.shape == (2, 3) and first.dtype == pyml.float64
+    assert first.tolist() == draw(x.T.contiguous().T, pyml.Generator(3)).tolist()
+    assert first.tolist() != draw(x, pyml.Generator(4)).tolist()
+    with pytest.raises(TypeError, match="must be a Generator"):
+        draw(x, 3)
