@@ -2,8 +2,8 @@
 
     import pyml as torch
 
-Sub-packages are imported when they are first used: nn, optim, autograd, data, train, io, plot,
-utils.
+Sub-packages are imported when they are first used: nn, optim, autograd, distributions, data, train,
+io, plot, utils.
 """
 
 import importlib
@@ -56,7 +56,10 @@ def is_floating_point(input):
 
 
 def __getattr__(name):
-    if name in ("autograd", "data", "io", "nn", "optim", "plot", "recording", "train", "utils"):
+    if name in (
+        *("autograd", "data", "distributions", "io", "nn", "optim", "plot", "recording", "train"),
+        "utils",
+    ):
         return importlib.import_module(f"pyml.{name}")
     if name in ("load", "save"):
         return getattr(importlib.import_module("pyml.io"), name)

@@ -7,17 +7,17 @@ import pkgutil
 import pytest
 
 import pyml
-from pyml import nn, optim
+from pyml import distributions, nn, optim
 
 MODULES = [
     module.name
-    for package in (nn, optim)
+    for package in (distributions, nn, optim)
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
 ]
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples(name):
-    names = {"pyml": pyml, "nn": nn, "F": nn.functional}
+    names = {"pyml": pyml, "nn": nn, "F": nn.functional, "distributions": distributions}
     failed, _ = doctest.testmod(importlib.import_module(name), extraglobs=names)
     assert failed == 0

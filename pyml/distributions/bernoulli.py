@@ -1,0 +1,117 @@
+"""The Bernoulli distribution."""
+
+import numpy as np
+
+from pyml.distributions import constraints
+from pyml.distributions.exp_family import ExponentialFamily
+from pyml.distributions.utils import (
+    broadcast_all,
+    derived,
+    is_number,
+    logits_to_probs,
+    probs_to_logits,
+)
+from pyml.grad_mode import no_grad
+from pyml.ops.activation import softplus
+from pyml.ops.creation import arange, rand
+from pyml.ops.elementwise import where
+from pyml.tensor import Tensor
+
+__all__ = ["Bernoulli"]
+
+NEVER = float("inf")  # the threshold from which softplus would be the identity
+
+
+def one_of(probs, logits, name):
+    """Raises unless one of the two is given, a tensor or a number."""
+    if (probs is None) == (logits is None):
+        raise ValueError(f"{name}: one of probs and logits must be given, and not both")
+    given, word = (probs, "probs") if logits is None else (logits, "logits")
+    if not isinstance(given, Tensor) and not is_number(given):
+        raise TypeError(
+            f"{name}: {word} is a {type(given).__name__}, it must be a Tensor or a number; "
+            "pyml.tensor() makes one"
+        )
+
+
+class Bernoulli(ExponentialFamily):
+    """1 with probability p, else 0.
+
+    log p(x) = x log p + (1 - x) log(1 - p), computed from log-odds without overflow
+
+    Args:
+        probs: the probability of 1; a number or a tensor.
+        logits: its log-odds log(p / (1 - p)), in place of probs.
+        validate_args: check them, and values. Default: see Distribution.
+
+    Raises:
+        ValueError: if both or none are given, or probs is not from 0 to 1.
+
+    Example:
+        >>> coin = distributions.Bernoulli(logits=pyml.tensor([0.0, 100.0]))
+        >>> coin.probs
+        tensor([0.5, 1. ])
+        >>> coin.log_prob(pyml.tensor([1.0, 0.0]))
+        tensor([  -0.6931, -100.    ])
+    """
+
+    arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
+    support = constraints.boolean
+    has_enumerate_support = True
+    _parameters = {"probs": 0, "logits": 0}
+
+    def __init__(self, probs=None, logits=None, validate_args=None):
+        one_of(probs, logits, "Bernoulli")
+        if logits is None:
+            self._take(validate_args, probs=probs)
+        else:
+            self._take(validate_args, logits=logits)
+
+    @derived
+    def logits(self):
+        return probs_to_logits(self.probs, is_binary=True)
+
+    @derived
+    def probs(self):
+        return logits_to_probs(self.logits, is_binary=True)
+
+    @property
+    def _param(self):
+        return self.probs if "probs" in self.__dict__ else self.logits
+
+    @property
+    def param_shape(self):
+        return self._param.shape
+
+    @property
+    def mean(self):
+        return self.probs
+
+    @property
+    def mode(self):
+        probs = self.probs.detach()
+        return where(probs == 0.5, float("nan"), (probs >= 0.5).to(probs.dtype))
+
+    @property
+    def variance(self):
+        probs = self.probs
+        return probs * (1 - probs)
+
+    def sample(self, sample_shape=()):
+        shape = self._extended_shape(sample_shape)
+        with no_grad():
+            probs = self.probs
+            return (rand(shape, dtype=probs.dtype) < probs).to(probs.dtype)
+
+    def log_prob(self, value):
+        logits, value = broadcast_all(self.logits, self._checked(value))
+        return logits * value - softplus(logits, threshold=NEVER)
+
+    def entropy(self):
+        logits = self.logits
+        return softplus(logits, threshold=NEVER) - logits * self.probs
+
+    def enumerate_support(self, expand=True):
+        values = arange(2, dtype=np.dtype(self._param.array.dtype))
+        values = values.reshape((2, *(1 for _ in self._batch_shape)))
+        return values.expand((2, *self._batch_shape)) if expand else values

@@ -1,0 +1,304 @@
+"""Divergences between distributions, by a table of pairs of classes."""
+
+import math
+import warnings
+
+from pyml.distributions.bernoulli import NEVER, Bernoulli
+from pyml.distributions.beta import Beta
+from pyml.distributions.categorical import Categorical
+from pyml.distributions.dirichlet import Dirichlet
+from pyml.distributions.distribution import Distribution
+from pyml.distributions.exponential import Exponential
+from pyml.distributions.gamma import Gamma
+from pyml.distributions.independent import Independent
+from pyml.distributions.laplace import Laplace
+from pyml.distributions.matrices import diagonal, solve_lower
+from pyml.distributions.multivariate_normal import MultivariateNormal
+from pyml.distributions.normal import LOG_ROOT_2PI, Normal
+from pyml.distributions.one_hot_categorical import OneHotCategorical
+from pyml.distributions.transformed_distribution import TransformedDistribution
+from pyml.distributions.uniform import Uniform
+from pyml.distributions.utils import EULER_GAMMA, sum_rightmost
+from pyml.ops.activation import softplus
+from pyml.ops.elementwise import where
+from pyml.ops.special import digamma, lgamma
+
+__all__ = ["kl_divergence", "register_kl"]
+
+INF = float("inf")
+DIVERGENCES = {}  # (class of p, class of q) -> function
+
+
+def register_kl(type_p, type_q):
+    """A decorator that enters f(p, q) for two classes, and for subclasses that have no own.
+
+    Args:
+        type_p, type_q: subclasses of Distribution.
+
+    Example:
+        >>> class Mine(distributions.Normal):
+        ...     pass
+        >>> @distributions.register_kl(Mine, distributions.Normal)
+        ... def divergence(p, q):
+        ...     return p.loc * 0
+        >>> distributions.kl_divergence(Mine(1.0, 1.0), distributions.Normal(0.0, 1.0))
+        tensor(0.)
+    """
+    for name, kind in (("type_p", type_p), ("type_q", type_q)):
+        if not isinstance(kind, type) or not issubclass(kind, Distribution):
+            raise TypeError(f"register_kl: {name} is {kind!r}, it must be a class of Distributions")
+
+    def enter(function):
+        DIVERGENCES[type_p, type_q] = function
+        return function
+
+    return enter
+
+
+def found(type_p, type_q):
+    """The function of the nearest classes, those of p first; None if there is none."""
+    near = {}
+    for p, q in DIVERGENCES:
+        if issubclass(type_p, p) and issubclass(type_q, q):
+            near[type_p.__mro__.index(p), type_q.__mro__.index(q)] = DIVERGENCES[p, q]
+    if not near:
+        return None
+    by_p, by_q = min(near), min(near, key=lambda places: places[::-1])
+    if near[by_p] is not near[by_q]:
+        warnings.warn(
+            f"kl_divergence: two functions are as near to {type_p.__name__} and "
+            f"{type_q.__name__}; register_kl one for them",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    return near[by_p]
+
+
+def kl_divergence(p, q):
+    """The Kullback-Leibler divergence, sum or integral of p log(p / q).
+
+    Args:
+        p, q: distributions of classes that register_kl has entered.
+
+    Returns:
+        A tensor of the batch's shape.
+
+    Raises:
+        NotImplementedError: for a pair of classes that is not known.
+
+    Example:
+        >>> p, q = distributions.Normal(1.0, 1.0), distributions.Normal(0.0, 1.0)
+        >>> distributions.kl_divergence(p, q)
+        tensor(0.5)
+    """
+    function = found(type(p), type(q))
+    if function is None:
+        raise NotImplementedError(
+            f"kl_divergence of a {type(p).__name__} and a {type(q).__name__} is not known; "
+            "register_kl enters a function"
+        )
+    return function(p, q)
+
+
+def infinite(x):
+    """inf in the shape of x."""
+    return x.detach() * 0 + INF
+
+
+# ---- of one class --------------------------------------------------------------------------------
+
+
+@register_kl(Bernoulli, Bernoulli)
+def kl_bernoulli(p, q):
+    one, other, a, b = p.probs, q.probs, p.logits, q.logits
+
+    def term(probs, gap, impossible):
+        return where(probs == 0, 0.0, where(impossible, INF, probs * gap))
+
+    ones = softplus(-b, threshold=NEVER) - softplus(-a, threshold=NEVER)
+    zeros = softplus(b, threshold=NEVER) - softplus(a, threshold=NEVER)
+    return term(one, ones, other == 0) + term(1 - one, zeros, other == 1)
+
+
+@register_kl(Categorical, Categorical)
+def kl_categorical(p, q):
+    one, other = p.probs, q.probs
+    term = where(other == 0, INF, one * (p.logits - q.logits))
+    return where(one == 0, 0.0, term).sum(-1)
+
+
+@register_kl(OneHotCategorical, OneHotCategorical)
+def kl_one_hot_categorical(p, q):
+    return kl_categorical(p._categorical, q._categorical)
+
+
+@register_kl(Beta, Beta)
+def kl_beta(p, q):
+    return kl_dirichlet(p._dirichlet, q._dirichlet)
+
+
+@register_kl(Dirichlet, Dirichlet)
+def kl_dirichlet(p, q):
+    a, b = p.concentration, q.concentration
+    total = a.sum(-1)
+    means = digamma(a) - digamma(total).unsqueeze(-1)  # of log x
+    norms = lgamma(total) - lgamma(b.sum(-1)) - (lgamma(a) - lgamma(b)).sum(-1)
+    return norms + ((a - b) * means).sum(-1)
+
+
+@register_kl(Exponential, Exponential)
+def kl_exponential(p, q):
+    ratio = q.rate / p.rate
+    return ratio - 1 - ratio.log()
+
+
+@register_kl(Gamma, Gamma)
+def kl_gamma(p, q):
+    a, b = p.concentration, q.concentration
+    scales = b * (p.rate / q.rate).log() + (q.rate - p.rate) * (a / p.rate)
+    return scales + lgamma(b) - lgamma(a) + (a - b) * digamma(a)
+
+
+@register_kl(Laplace, Laplace)
+def kl_laplace(p, q):
+    ratio, distance = p.scale / q.scale, (p.loc - q.loc).abs()
+    return -ratio.log() + distance / q.scale + ratio * (-distance / p.scale).exp() - 1
+
+
+@register_kl(MultivariateNormal, MultivariateNormal)
+def kl_multivariate_normal(p, q):
+    if p.event_shape != q.event_shape:
+        raise ValueError(
+            f"kl_divergence: MultivariateNormals of events {p.event_shape} and {q.event_shape}; "
+            "they must be equal"
+        )
+    log_dets = (diagonal(q._factor).log() - diagonal(p._factor).log()).sum(-1)
+    ratio = solve_lower(q._factor, p._factor)
+    z = solve_lower(q._factor, (q.loc - p.loc).unsqueeze(-1)).squeeze(-1)
+    squares = sum_rightmost(ratio * ratio, 2) + (z * z).sum(-1)
+    return log_dets + 0.5 * (squares - p.event_shape[0])
+
+
+@register_kl(Normal, Normal)
+def kl_normal(p, q):
+    ratio = (p.scale / q.scale) ** 2
+    return 0.5 * (ratio + ((p.loc - q.loc) / q.scale) ** 2 - 1 - ratio.log())
+
+
+@register_kl(Uniform, Uniform)
+def kl_uniform(p, q):
+    result = ((q.high - q.low) / (p.high - p.low)).log()
+    return where((q.low > p.low) | (q.high < p.high), INF, result)
+
+
+@register_kl(Independent, Independent)
+def kl_independent(p, q):
+    if p.reinterpreted_batch_ndims != q.reinterpreted_batch_ndims:
+        raise NotImplementedError(
+            "kl_divergence of Independents of other reinterpreted_batch_ndims is not known"
+        )
+    return sum_rightmost(kl_divergence(p.base_dist, q.base_dist), p.reinterpreted_batch_ndims)
+
+
+@register_kl(TransformedDistribution, TransformedDistribution)
+def kl_transformed(p, q):
+    if p.transforms != q.transforms or p.event_shape != q.event_shape:
+        raise NotImplementedError(
+            "kl_divergence of TransformedDistributions of other transforms is not known"
+        )
+    return kl_divergence(p.base_dist, q.base_dist)
+
+
+# ---- of two classes ------------------------------------------------------------------------------
+
+
+def of_normal(mean, variance, q):
+    """-E log q(x), q a Normal, x of a mean and a variance."""
+    z = (variance + (mean - q.loc) ** 2) / (2 * q.scale**2)
+    return q.scale.log() + LOG_ROOT_2PI + z
+
+
+@register_kl(Exponential, Gamma)
+def kl_exponential_gamma(p, q):
+    ratio, a = q.rate / p.rate, q.concentration
+    return -a * ratio.log() + ratio + lgamma(a) + a * EULER_GAMMA - (1 + EULER_GAMMA)
+
+
+@register_kl(Gamma, Exponential)
+def kl_gamma_exponential(p, q):
+    return -p.entropy() - q.rate.log() + q.rate * p.concentration / p.rate
+
+
+@register_kl(Beta, Exponential)
+def kl_beta_exponential(p, q):
+    return -p.entropy() - q.rate.log() + q.rate * p.mean
+
+
+@register_kl(Uniform, Exponential)
+def kl_uniform_exponential(p, q):
+    result = q.rate * p.mean - ((p.high - p.low) * q.rate).log()
+    return where(p.low < 0, INF, result)
+
+
+@register_kl(Beta, Normal)
+@register_kl(Exponential, Normal)
+@register_kl(Gamma, Normal)
+@register_kl(Laplace, Normal)
+@register_kl(Uniform, Normal)
+def kl_of_normal(p, q):
+    return of_normal(p.mean, p.variance, q) - p.entropy()
+
+
+@register_kl(Normal, Laplace)
+def kl_normal_laplace(p, q):
+    gap = p.loc - q.loc
+    z = gap / (math.sqrt(2) * p.scale)
+    size = math.sqrt(2 / math.pi) * p.scale * (-z * z).exp() + gap * z.erf()  # E |x - q.loc|
+    return size / q.scale + (2 * q.scale).log() - p.entropy()
+
+
+@register_kl(Beta, Gamma)
+def kl_beta_gamma(p, q):
+    a, total = p.concentration1, p.concentration1 + p.concentration0
+    log_norm = lgamma(q.concentration) - q.concentration * q.rate.log()
+    mean_log = digamma(a) - digamma(total)
+    return -p.entropy() + log_norm - (q.concentration - 1) * mean_log + q.rate * p.mean
+
+
+@register_kl(Beta, Uniform)
+def kl_beta_uniform(p, q):
+    result = -p.entropy() + (q.high - q.low).log()
+    return where((q.low > 0) | (q.high < 1), INF, result)
+
+
+@register_kl(Uniform, Beta)
+def kl_uniform_beta(p, q):
+    a, b = q.concentration1, q.concentration0
+    low, high = p.low, p.high
+
+    def entropy_of(x):  # x log x, 0 at 0
+        return where(x == 0, 0.0, x * where(x == 0, 1.0, x).log())
+
+    width = high - low
+    logs = (a - 1) * (entropy_of(high) - entropy_of(low) - width)
+    others = (b - 1) * (entropy_of(1 - high) - entropy_of(1 - low) + width)
+    norms = lgamma(a) + lgamma(b) - lgamma(a + b)
+    result = norms - width.log() - (logs - others) / width
+    return where((high > 1) | (low < 0), INF, result)
+
+
+@register_kl(Exponential, Beta)
+@register_kl(Exponential, Uniform)
+@register_kl(Gamma, Beta)
+@register_kl(Gamma, Uniform)
+@register_kl(Laplace, Beta)
+@register_kl(Laplace, Exponential)
+@register_kl(Laplace, Gamma)
+@register_kl(Laplace, Uniform)
+@register_kl(Normal, Beta)
+@register_kl(Normal, Exponential)
+@register_kl(Normal, Gamma)
+@register_kl(Normal, Uniform)
+def kl_infinite(p, q):
+    """p has values that q never has."""
+    return infinite(p.entropy() + q.entropy())

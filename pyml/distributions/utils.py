@@ -1,0 +1,123 @@
+"""What the distributions share: parameters brought together, sums over events, standard draws."""
+
+import numbers
+
+import numpy as np
+
+from pyml.ops.activation import sigmoid
+from pyml.ops.creation import rand, randn, zeros
+from pyml.ops.elementwise import where
+from pyml.ops.shape import broadcast_tensors
+from pyml.ops.softmax import softmax
+from pyml.recorder import Traced
+from pyml.tensor import Tensor
+
+__all__ = ["broadcast_all", "clamp_probs", "lazy_property", "logits_to_probs", "probs_to_logits"]
+
+EULER_GAMMA = 0.57721566490153286061
+
+
+def is_number(value):
+    return isinstance(value, (numbers.Number, Traced))
+
+
+def broadcast_all(*values):
+    """Tensors of one shape. Numbers get the dtype of the first tensor, float32 without one.
+
+    Raises:
+        TypeError: for what is neither a Tensor nor a number.
+    """
+    for value in values:
+        if not isinstance(value, Tensor) and not is_number(value):
+            raise TypeError(
+                f"distributions: a parameter is a {type(value).__name__}, it must be a Tensor or a "
+                "number; pyml.tensor() makes one"
+            )
+    dtype = next((value.dtype for value in values if isinstance(value, Tensor)), np.float32)
+    return broadcast_tensors(
+        *[
+            value if isinstance(value, Tensor) else zeros((), dtype=dtype) + value
+            for value in values
+        ]
+    )
+
+
+def sum_rightmost(value, count):
+    """The sum over the last `count` dimensions."""
+    if count == 0:
+        return value
+    return value.reshape((*value.shape[: value.ndim - count], -1)).sum(-1)
+
+
+def finfo(tensor):
+    """NumPy's, of a tensor's dtype."""
+    return np.finfo(tensor.array.dtype)
+
+
+class lazy_property:
+    """A property whose value takes its place in the instance when it is first read."""
+
+    def __init__(self, wrapped):
+        self.wrapped = wrapped
+        self.__doc__ = wrapped.__doc__
+
+    def __get__(self, instance, owner=None):
+        if instance is None:
+            return self
+        value = self.wrapped(instance)
+        setattr(instance, self.wrapped.__name__, value)
+        return value
+
+
+class derived:
+    """An attribute that follows from another one where it was not given: it is not checked."""
+
+    def __init__(self, wrapped):
+        self.wrapped = wrapped
+        self.__doc__ = wrapped.__doc__
+
+    def __get__(self, instance, owner=None):
+        return self if instance is None else self.wrapped(instance)
+
+
+# ---- probabilities -------------------------------------------------------------------------------
+
+
+def clamp_probs(probs):
+    """Probabilities moved into [eps, 1 - eps], where their logarithms are finite."""
+    eps = float(finfo(probs).eps)
+    return probs.clamp(eps, 1 - eps)
+
+
+def logits_to_probs(logits, is_binary=False):
+    """softmax along the last dimension, or the sigmoid of log-odds."""
+    return sigmoid(logits) if is_binary else softmax(logits, -1)
+
+
+def probs_to_logits(probs, is_binary=False):
+    """Logarithms of probabilities, or log-odds, of clamp_probs."""
+    clamped = clamp_probs(probs)
+    return clamped.log() - (-clamped).log1p() if is_binary else clamped.log()
+
+
+def xlogy(x, y):
+    """x log y, and 0 where x is 0 and y is not positive."""
+    nothing = (x == 0) & (y <= 0)
+    return x * where(nothing, 1.0, y).log()
+
+
+# ---- draws ---------------------------------------------------------------------------------------
+
+
+def is_float(dtype):
+    return np.dtype(dtype).kind == "f"
+
+
+def standard_normal(shape, dtype):
+    return randn(shape, dtype=dtype if is_float(dtype) else np.float32)
+
+
+def standard_exponential(shape, dtype):
+    """-log(1 - U), U of 53 bits in both dtypes: small numbers are as frequent as they should be."""
+    draw = -((-rand(shape, dtype=np.float64)).log1p())
+    return draw.to(dtype if is_float(dtype) else np.float32)

@@ -1,0 +1,112 @@
+"""A row for each family: parameters, and where its values lie. All families are tested from it."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Case(NamedTuple):
+    """A distribution of a batch.
+
+    Attributes:
+        name: of its class.
+        parameters: name -> values of three distributions.
+        values: a value of each.
+        low, high: numbers between which all but 1e-9 of the probability lies; None where
+            values are no numbers. A discrete distribution has the integers from low to high.
+        discrete: whether it has.
+        differentiable: whether rsample gives, with the same random numbers, differentiable draws.
+        word: what tells rows of a class apart.
+    """
+
+    name: str
+    parameters: dict
+    values: list
+    low: float = None
+    high: float = None
+    discrete: bool = False
+    differentiable: bool = True
+    word: str = ""
+
+    def __str__(self):
+        return f"{self.name}{self.word}"
+
+    def parameter_arrays(self, dtype="float64"):
+        return {name: np.array(value, dtype) for name, value in self.parameters.items()}
+
+    def of(self, distributions, tensors):
+        """The distribution of pyml's or of torch's."""
+        return getattr(distributions, self.name)(**tensors)
+
+
+COVARIANCE = [[[2.0, 0.3], [0.3, 1.0]], [[1.0, -0.4], [-0.4, 0.5]], [[0.5, 0.1], [0.1, 3.0]]]
+FACTOR = [[[1.4, 0.0], [0.2, 1.0]], [[1.0, 0.0], [-0.4, 0.5]], [[0.5, 0.0], [0.1, 1.7]]]
+VECTORS = [[0.3, -1.0], [1.2, 0.4], [-0.5, 2.0]]
+PROBS = [[0.2, 0.3, 0.5], [0.7, 0.2, 0.1], [0.1, 0.1, 0.8]]
+LOGITS = [[0.2, -0.3, 1.5], [2.0, 0.0, -1.0], [-30.0, 0.5, 40.0]]
+ONE_HOT = [[1.0, 0, 0], [0, 0, 1.0], [0, 1.0, 0]]
+
+CASES = [
+    Case("Bernoulli", {"probs": [0.2, 0.6, 0.9]}, [0, 1, 1], 0, 1, True),
+    Case("Bernoulli", {"logits": [-1.5, 0.3, 4.0]}, [0, 1, 0], 0, 1, True, word=" of logits"),
+    Case(
+        "Beta",
+        {"concentration1": [4.5, 3.0, 2.0], "concentration0": [3.5, 2.0, 6.0]},
+        [0.3, 0.9, 0.25],
+        *(1e-12, 1 - 1e-12),
+        differentiable=False,
+    ),
+    Case("Categorical", {"probs": PROBS}, [0, 2, 1], 0, 2, True),
+    Case("Categorical", {"logits": LOGITS}, [2, 0, 1], 0, 2, True, word=" of logits"),
+    Case(
+        "Dirichlet",
+        {"concentration": [[1.5, 2.0, 0.7], [3.0, 1.0, 4.0], [0.4, 2.5, 1.0]]},
+        [[0.2, 0.5, 0.3], [0.6, 0.1, 0.3], [0.3, 0.4, 0.3]],
+        differentiable=False,
+    ),
+    Case("Exponential", {"rate": [0.5, 1.0, 3.0]}, [0.7, 0.1, 2.0], 0, 60),
+    Case(
+        "Gamma",
+        {"concentration": [3.5, 3.0, 20.0], "rate": [1.0, 0.5, 4.0]},
+        [0.7, 4.0, 5.5],
+        *(1e-12, 80),
+        differentiable=False,
+    ),
+    Case("Laplace", {"loc": [0.0, 1.0, -2.0], "scale": [1.0, 0.5, 2.0]}, [0.3, 0.5, 1.0], -60, 60),
+    Case("MultivariateNormal", {"loc": VECTORS, "covariance_matrix": COVARIANCE}, VECTORS[::-1]),
+    Case(
+        "MultivariateNormal",
+        {"loc": VECTORS, "precision_matrix": COVARIANCE},
+        VECTORS[::-1],
+        word=" of precision",
+    ),
+    Case(
+        "MultivariateNormal",
+        {"loc": VECTORS, "scale_tril": FACTOR},
+        VECTORS[::-1],
+        word=" of factor",
+    ),
+    Case("Normal", {"loc": [0.0, 1.0, -2.0], "scale": [1.0, 0.5, 2.0]}, [0.3, 0.5, 1.0], -20, 20),
+    Case("OneHotCategorical", {"probs": PROBS}, ONE_HOT),
+    Case("OneHotCategorical", {"logits": LOGITS}, ONE_HOT, word=" of logits"),
+    Case("OneHotCategoricalStraightThrough", {"logits": LOGITS}, ONE_HOT, differentiable=False),
+    Case("Uniform", {"low": [0.0, -1.0, 2.0], "high": [1.0, 3.0, 2.5]}, [0.3, 2.9, 2.1], -1, 3),
+]
+NUMBERS = [case for case in CASES if case.low is not None]
+
+# Transform's name, arguments, and an argument of it
+TRANSFORMS = [
+    ("AbsTransform", (), [-1.0, 2.0]),
+    ("AffineTransform", (1.0, -2.0), [-1.0, 2.0]),
+    ("AffineTransform", (1.0, 0.5, 1), [-1.0, 2.0]),
+    ("ExpTransform", (), [-1.0, 2.0]),
+    ("LowerCholeskyTransform", (), [[-1.0, 2.0], [0.5, 0.2]]),
+    ("PositiveDefiniteTransform", (), [[-1.0, 2.0], [0.5, 0.2]]),
+    ("PowerTransform", (2.5,), [1.5, 0.2]),
+    ("ReshapeTransform", ((4,), (2, 2)), [[1.0, 2.0, 3.0, 4.0]]),
+    ("SigmoidTransform", (), [-1.0, 3.0]),
+    ("SoftmaxTransform", (), [-1.0, 3.0, 0.5]),
+    ("SoftplusTransform", (), [-1.0, 3.0]),
+    ("StickBreakingTransform", (), [[-1.0, 3.0, 0.5], [0.1, 0.2, 0.3]]),
+    ("TanhTransform", (), [-1.0, 1.5]),
+]

@@ -1,0 +1,237 @@
+"""Every family from the table: densities against their integrals, draws against densities."""
+
+import numpy as np
+import pytest
+
+import pyml
+from distributions.cases import CASES, NUMBERS
+from pyml import distributions
+from pyml.autograd import gradcheck, gradgradcheck
+
+DRAWS = 20_000
+WIDTH = 6  # standard errors that an average may be off
+
+each = pytest.mark.parametrize("case", CASES, ids=str)
+each_of_numbers = pytest.mark.parametrize("case", NUMBERS, ids=str)
+
+
+def tensors_of(case, dtype="float64", requires_grad=False):
+    return {
+        name: pyml.tensor(array, requires_grad=requires_grad)
+        for name, array in case.parameter_arrays(dtype).items()
+    }
+
+
+def made(case, dtype="float64"):
+    return case.of(distributions, tensors_of(case, dtype))
+
+
+def values_of(case, dtype="float64"):
+    return pyml.tensor(np.array(case.values, dtype))
+
+
+def grid(case):
+    """Points (n, 3) within the support, and weights of an integral."""
+    if case.discrete:
+        points = np.arange(case.low, case.high + 1.0)
+        return np.stack([points] * 3, -1), np.ones((len(points), 1))
+    # Gauss and Legendre's rule in pieces, which are shorter where a density may be steep
+    support = made(case).support
+    ends = [np.broadcast_to(getattr(support, name, bound), 3).astype(float)
+            for name, bound in (("lower_bound", case.low), ("upper_bound", case.high))]  # fmt: skip
+    low, high = np.maximum(ends[0], case.low), np.minimum(ends[1], case.high)
+    share = np.sinh(np.linspace(-9, 9, 200)) / np.sinh(9)
+    middle = made(case).mean.numpy()
+    pieces = np.where(share[:, None] < 0, middle - low, high - middle) * share[:, None] + middle
+    nodes, weights = np.polynomial.legendre.leggauss(16)
+    half = np.diff(pieces, axis=0) / 2
+    points = (pieces[:-1] + half)[:, None] + half[:, None] * nodes[:, None]
+    return points.reshape(-1, 3), (half[:, None] * weights[:, None]).reshape(-1, 3)
+
+
+@each_of_numbers
+def test_density(case):
+    """The probability of all is 1; mean, variance and entropy are its averages."""
+    points, weights = grid(case)
+    distribution = case.of(distributions, tensors_of(case))
+    log_prob = distribution.log_prob(pyml.tensor(points)).numpy()
+    p = np.exp(log_prob) * weights
+    np.testing.assert_allclose(p.sum(0), 1, rtol=1e-8)
+    finite = np.where(p > 0, log_prob, 0)
+    np.testing.assert_allclose(distribution.entropy().numpy(), -(p * finite).sum(0), rtol=1e-6)
+    if case.name == "Categorical":
+        return  # of names of classes
+    mean = (p * points).sum(0)
+    np.testing.assert_allclose(distribution.mean.numpy(), mean, rtol=1e-7, atol=1e-9)
+    variance = (p * (points - mean) ** 2).sum(0)
+    np.testing.assert_allclose(distribution.variance.numpy(), variance, rtol=1e-6)
+    np.testing.assert_allclose(distribution.stddev.numpy(), variance**0.5, rtol=1e-6)
+
+
+@each_of_numbers
+def test_cdf(case):
+    distribution, values = made(case), values_of(case)
+    try:
+        cdf = distribution.cdf(values)
+    except NotImplementedError as error:
+        assert "cdf is not there" in str(error)
+        return
+    points, weights = grid(case)
+    p = np.exp(distribution.log_prob(pyml.tensor(points)).numpy()) * weights
+    below = np.where(points <= values.numpy(), p, 0).sum(0)
+    largest_piece = p.max(0) * 16
+    assert (np.abs(cdf.numpy() - below) <= largest_piece).all()
+    np.testing.assert_allclose(distribution.icdf(cdf).numpy(), values.numpy(), rtol=1e-9)
+
+
+@each
+def test_draws(case, dtype):
+    """Shapes, dtypes, the support, and averages of the draws."""
+    pyml.manual_seed(3)
+    distribution = made(case, dtype)
+    draws = distribution.sample((DRAWS,))
+    assert not draws.requires_grad
+    assert draws.shape == (DRAWS, *distribution.batch_shape, *distribution.event_shape)
+    assert draws.dtype == (np.int64 if case.name == "Categorical" else np.dtype(dtype))
+    x = draws.numpy().astype(float)
+    if case.name == "Categorical":
+        one_hot = x[..., None] == np.arange(3)
+        x, mean = one_hot, distribution.probs.numpy().astype(float)
+        variance = mean * (1 - mean)
+    else:
+        mean = distribution.mean.numpy().astype(float)
+        variance = distribution.variance.numpy().astype(float)
+    if case.name != "Dirichlet" or dtype == "float64":  # the simplex is narrower than its rounding
+        assert distribution.support.check(draws).all()
+    error = np.abs(x.mean(0) - mean)
+    assert (error <= WIDTH * np.sqrt(variance / DRAWS) + 1e-6).all(), error
+    spread = x.var(0)
+    fourth = ((x - x.mean(0)) ** 4).mean(0)
+    error = np.abs(spread - variance)
+    assert (error <= WIDTH * np.sqrt(np.maximum(fourth - spread**2, 0) / DRAWS) + 1e-6).all()
+    for shape in ((), (2, 5), 4):
+        sizes = (shape,) if shape == 4 else shape
+        assert distribution.sample(shape).shape == (*sizes, *draws.shape[1:])
+
+
+@each
+def test_probabilities_of_draws(case, dtype):
+    """-log_prob of draws is on average the entropy."""
+    pyml.manual_seed(4)
+    distribution = made(case, dtype)
+    draws = distribution.sample((DRAWS,))
+    if case.name == "Dirichlet":  # the simplex is narrower than its rounding
+        distribution = distributions.Dirichlet(**tensors_of(case, dtype), validate_args=False)
+    terms = -distribution.log_prob(draws).numpy().astype(float)
+    assert terms.shape == (DRAWS, 3)
+    allowed = WIDTH * terms.std(0) / np.sqrt(DRAWS) + 1e-5
+    assert (np.abs(terms.mean(0) - distribution.entropy().numpy()) <= allowed).all()
+
+
+@each
+def test_gradients(case):
+    """Of log_prob, entropy, cdf and icdf by the parameters and the value, twice."""
+    names = list(case.parameters)
+    inputs = list(tensors_of(case, requires_grad=True).values())
+    value = values_of(case)
+
+    def of(*tensors):
+        given = dict(zip(names, tensors, strict=True))
+        return getattr(distributions, case.name)(**given, validate_args=False)
+
+    def check(function, inputs):
+        assert gradcheck(function, inputs)
+        assert gradgradcheck(function, inputs)
+
+    check(lambda *t: of(*t).log_prob(value), inputs)
+    check(lambda *t: of(*t).entropy(), inputs)
+    if case.discrete or "Categorical" in case.name:
+        return
+    value.requires_grad_()
+    check(lambda x, *t: of(*t).log_prob(x), [value, *inputs])
+    if not hasattr(type(made(case)), "cdf") or case.low is None or case.name in ("Beta", "Gamma"):
+        return
+    check(lambda x, *t: of(*t).cdf(x), [value, *inputs])
+    probability = pyml.tensor([0.2, 0.4, 0.7], dtype=pyml.float64, requires_grad=True)
+    check(lambda x, *t: of(*t).icdf(x), [probability, *inputs])
+
+
+@each
+def test_gradients_of_draws(case):
+    """rsample is differentiable by its parameters; what has none says so."""
+    names = list(case.parameters)
+    inputs = list(tensors_of(case, requires_grad=True).values())
+    distribution = made(case)
+    if not distribution.has_rsample:
+        with pytest.raises(NotImplementedError, match="rsample is not there"):
+            distribution.rsample()
+        return
+    if not case.differentiable:
+        return
+
+    def draws(*tensors):
+        pyml.manual_seed(5)
+        given = dict(zip(names, tensors, strict=True))
+        return getattr(distributions, case.name)(**given, validate_args=False).rsample((2,))
+
+    assert gradcheck(draws, inputs)
+    assert gradgradcheck(draws, inputs)
+    assert draws(*inputs).requires_grad
+
+
+@each
+def test_expand(case):
+    distribution, value = made(case), values_of(case)
+    wide = distribution.expand((4, 3))
+    assert type(wide) is type(distribution)
+    assert wide.batch_shape == (4, 3) and wide.event_shape == distribution.event_shape
+    assert wide.sample((5,)).shape == (5, 4, 3, *distribution.event_shape)
+    wanted = np.broadcast_to(distribution.log_prob(value).numpy(), (4, 3))
+    np.testing.assert_array_equal(wide.log_prob(value).numpy(), wanted)
+    np.testing.assert_array_equal(
+        wide.entropy().numpy(), np.broadcast_to(distribution.entropy().numpy(), (4, 3))
+    )
+
+
+@each
+def test_parameters_out_of_range(case):
+    """NaN is in no parameter's range; without checks it goes through."""
+    for name in case.parameters:
+        arrays = case.parameter_arrays()
+        arrays[name].flat[0] = np.nan
+        tensors = {key: pyml.tensor(array) for key, array in arrays.items()}
+        make = getattr(distributions, case.name)
+        with pytest.raises(ValueError, match=f"{name}.* must|must be below"):
+            make(**tensors)
+        if name not in ("covariance_matrix", "precision_matrix"):
+            make(**tensors, validate_args=False)
+
+
+@each
+def test_values_out_of_range(case):
+    distribution = made(case)
+    outside = values_of(case) * np.nan
+    if case.name == "Categorical":
+        outside = values_of(case) + 3
+    with pytest.raises(ValueError, match="within the support"):
+        distribution.log_prob(outside)
+    with pytest.raises(TypeError, match="must be a Tensor"):
+        distribution.log_prob("a")
+    with pytest.raises(ValueError, match=r"broadcast|last sizes"):
+        distribution.log_prob(pyml.zeros(5, *distribution.event_shape))
+
+
+@each
+def test_text(case):
+    assert repr(made(case)).startswith(case.name)
+
+
+def test_enumerated_supports():
+    for case in CASES:
+        distribution = made(case)
+        if distribution.has_enumerate_support:
+            values = distribution.enumerate_support()
+            total = distribution.log_prob(values).exp().sum(0)
+            np.testing.assert_allclose(total.numpy(), 1, rtol=1e-12)
+            narrow = distribution.enumerate_support(expand=False)
+            assert narrow.shape[:2] == (len(values), 1)
