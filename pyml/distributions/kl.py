@@ -100,6 +100,11 @@ def kl_divergence(p, q):
     return function(p, q)
 
 
+def xlogx(x):
+    """x log x, 0 at 0."""
+    return where(x == 0, 0.0, x * where(x == 0, 1.0, x).log())
+
+
 def infinite(x):
     """inf in the shape of x."""
     return x.detach() * 0 + INF
@@ -229,6 +234,15 @@ def kl_gamma_exponential(p, q):
     return -p.entropy() - q.rate.log() + q.rate * p.concentration / p.rate
 
 
+@register_kl(Uniform, Gamma)
+def kl_uniform_gamma(p, q):
+    width = p.high - p.low
+    mean_log = (xlogx(p.high) - xlogx(p.low) - width) / width
+    log_norm = lgamma(q.concentration) - q.concentration * q.rate.log()
+    result = -width.log() + log_norm - (q.concentration - 1) * mean_log + q.rate * p.mean
+    return where(p.low < 0, INF, result)
+
+
 @register_kl(Beta, Exponential)
 def kl_beta_exponential(p, q):
     return -p.entropy() - q.rate.log() + q.rate * p.mean
@@ -276,12 +290,9 @@ def kl_uniform_beta(p, q):
     a, b = q.concentration1, q.concentration0
     low, high = p.low, p.high
 
-    def entropy_of(x):  # x log x, 0 at 0
-        return where(x == 0, 0.0, x * where(x == 0, 1.0, x).log())
-
     width = high - low
-    logs = (a - 1) * (entropy_of(high) - entropy_of(low) - width)
-    others = (b - 1) * (entropy_of(1 - high) - entropy_of(1 - low) + width)
+    logs = (a - 1) * (xlogx(high) - xlogx(low) - width)
+    others = (b - 1) * (xlogx(1 - high) - xlogx(1 - low) + width)
     norms = lgamma(a) + lgamma(b) - lgamma(a + b)
     result = norms - width.log() - (logs - others) / width
     return where((high > 1) | (low < 0), INF, result)

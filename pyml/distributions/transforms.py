@@ -515,7 +515,16 @@ class StackTransform(Parts):
         return x.unbind(self.dim)
 
     def log_abs_det_jacobian(self, x, y):
-        terms = self._each(lambda t, before, after: t.log_abs_det_jacobian(before, after), x, y)
+        events = max(transform.event_dim for transform in self.transforms)
+        terms = self._each(
+            lambda transform, before, after: sum_rightmost(
+                transform.log_abs_det_jacobian(before, after), events - transform.event_dim
+            ),
+            x,
+            y,
+        )
+        if self.dim + events < 0:  # the parts are of one event
+            return functools.reduce(operator.add, terms)
         return stack(terms, self.dim)
 
 

@@ -102,7 +102,7 @@ TRANSFORMS = [
     ("ExpTransform", (), [-1.0, 2.0]),
     ("LowerCholeskyTransform", (), [[-1.0, 2.0], [0.5, 0.2]]),
     ("PositiveDefiniteTransform", (), [[-1.0, 2.0], [0.5, 0.2]]),
-    ("PowerTransform", (2.5,), [1.5, 0.2]),
+    ("PowerTransform", (2.0,), [1.5, 0.2]),
     ("ReshapeTransform", ((4,), (2, 2)), [[1.0, 2.0, 3.0, 4.0]]),
     ("SigmoidTransform", (), [-1.0, 3.0]),
     ("SoftmaxTransform", (), [-1.0, 3.0, 0.5]),
