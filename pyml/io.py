@@ -1,7 +1,10 @@
-"""Weights in files: safetensors, which holds arrays and text and nothing that could run."""
+"""Weights, and trees that hold them, in files: safetensors, which holds arrays and text and nothing
+that could run.
+"""
 
 import errno
 import fcntl
+import io
 import json
 import os
 import re
@@ -14,74 +17,134 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from pyml.ops.outside import arrived, unmasked
+from pyml import tree
+from pyml.ops.outside import arrived
+from pyml.ops.shape import check_device
 from pyml.tensor import Tensor
+from pyml.tree import native
 
 __all__ = ["load", "load_metadata", "save"]
 
-INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
-DTYPES = ("bool", *INTEGERS, "float16", "float32", "float64")
+KEY = "pyml_tree"  # in the metadata: {"version", "crc32", "content"}
+VERSION = 1
+CODES = {"BOOL": "?", "U8": "u1", "U16": "<u2", "U32": "<u4", "U64": "<u8", "C64": "<c8"} | {
+    f"{kind}{8 * size}": f"<{kind.lower()}{size}" for kind in "IF" for size in (1, 2, 4, 8)
+}
 
 # A safetensors file: the length of the header, little-endian; the header, JSON; the arrays.
 HEADER_LENGTH_BYTES = 8
+ALIGNMENT_BYTES = 8  # of the header, and so of the arrays behind it
 
 ZIP_START = b"PK\x03\x04"
 PICKLE_STARTS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # protocols 2 to 5
 
 
-def save(state_dict, path, metadata=None):
-    """Writes a dict of tensors to a safetensors file.
+def save(obj, f, metadata=None):
+    """Writes tensors, and what holds them, to a safetensors file.
 
-    The file takes its name when it is whole and on the disk: a crash, a kill or a full disk leaves
-    what was there before. What a killed save() left beside it, the next one removes.
+    A file of a path takes its name when it is whole and on the disk: a crash, a kill or a full disk
+    leaves what was there before. What a killed save() left beside it, the next one removes.
+
+    A dict of names to tensors is written as every library of safetensors reads it. Beside the
+    tensors of another tree stands JSON, by which load() puts them in their places.
 
     Args:
-        state_dict: {name: Tensor or NumPy array}, as Module.state_dict() gives it.
-        path: the file: str, bytes or os.PathLike. A file of that name is replaced.
+        obj: a tree: a dict, list or tuple of trees, a number, a string, None, a Tensor or a NumPy
+            array, as Module.state_dict() and Optimizer.state_dict() are. What is of a subclass of
+            these types comes back as the type itself, a Parameter as a Tensor. A module is none:
+            its code is no part of a file; keep its state_dict().
+        f: the file: str, bytes or os.PathLike, and a file of that name is replaced; or an object
+            with write(bytes), such as io.BytesIO or a file opened with "wb".
         metadata: {name: text} to keep beside the tensors; load_metadata() reads it.
 
     Raises:
-        TypeError: if state_dict is not such a dict, or has a dtype that the format lacks.
-        ValueError: if names and metadata are longer than the format allows, 100 MB; or if path is
-            something else than a file, as a device is.
+        TypeError: if something in obj cannot be kept, or has a dtype that the format lacks.
+        ValueError: if a tree is nested deeper than 100, or holds itself; if names and metadata are
+            longer than the format allows, 100 MB; or if a path is of something else than a file, as
+            a device is.
         OSError: if the file cannot be written.
 
     Example:
-        >>> pyml.save(model.state_dict(), "model.safetensors")
-        >>> model.load_state_dict(pyml.load("model.safetensors"))
+        >>> pyml.save({"epoch": 1, "model": model.state_dict()}, "run.safetensors")
+        >>> run = pyml.load("run.safetensors")
+        >>> model.load_state_dict(run["model"])
     """
-    path = _checked_path(path)
+    stream = hasattr(f, "write")
+    if isinstance(f, io.TextIOBase):
+        raise TypeError("save: f is open for text, it must be for bytes, as by open(path, 'wb')")
+    place = _named(f) if stream else _checked_path(f, "f")
+    arrays, metadata = _arrays_of(obj, _checked_metadata(metadata))
     try:
-        content = safetensors.numpy.save(_arrays(state_dict), _checked_metadata(metadata))
+        content = _in_order(safetensors.numpy.save(arrays, metadata), arrays)
     except safetensors.SafetensorError as error:
-        raise ValueError(f"{path}: safetensors cannot hold this: {error}") from None
-    _write_whole(path, content)
+        raise ValueError(f"{place}: safetensors cannot hold this: {error}") from None
+    if stream:
+        _write_all(f, content)
+    else:
+        _write_whole(place, content)
 
 
-def load(path):
-    """Reads the tensors of a safetensors file.
+def load(f, map_location=None, *, weights_only=True, mmap=None):
+    """Reads what save() wrote, or the tensors of any safetensors file.
 
     Args:
-        path: the file, from pyml.save or any other library: str, bytes or os.PathLike.
+        f: the file, from pyml.save or any other library: str, bytes or os.PathLike; or an object
+            with read(), such as io.BytesIO or a member of an open zip, which is read to its end.
+        map_location: where tensors are put: "cpu", a dict of names to it, or a function as PyTorch
+            takes, which is not called, as there is one place. Default: None.
+        weights_only: taken for PyTorch's sake. A file holds nothing that could run. Default: True.
+        mmap: taken for PyTorch's sake. Tensors are copies of what is in the file. Default: None.
 
     Returns:
-        {name: Tensor}. Values of 16 bits, float16 and bfloat16, are float32 here.
+        What was saved. Of another library's file: {name: Tensor}; values of 16 bits, float16 and
+        bfloat16, are float32 in a Tensor.
 
     Raises:
         ValueError: if it is not a safetensors file, or is damaged. A pickle (PyTorch's .pt and
-            .pth) is not read: loading one can run any code that its author put there.
+            .pth) is not read: loading one can run any code that its author put there. Or if
+            map_location is another device than the CPU.
         TypeError: if it has a dtype that a Tensor cannot have, such as complex64.
         OSError: if there is no such file.
     """
-    path = _checked_path(path)
-    arrays, _ = _read(path)
-    return {name: Tensor._on(arrived(array, f"{path}: {name!r}")) for name, array in arrays.items()}
+    _check_location(map_location)
+    if not hasattr(f, "read"):
+        place = _checked_path(f, "f")
+        return _loaded(*_read(place), place)
+    place = _named(f)
+    with _back_if_refused(f):
+        return _loaded(*_read_bytes(_all_of(f), place), place)
 
 
 def load_metadata(path):
     """Reads the text that pyml.save was given as metadata: {name: text}, empty if there is none."""
     with _open(_checked_path(path)) as (file, _):
-        return file.metadata() or {}
+        metadata = file.metadata() or {}
+    return {name: text for name, text in metadata.items() if name != KEY}
+
+
+# ---- reading -------------------------------------------------------------------------------------
+
+
+def _loaded(arrays, metadata, place):
+    """What the arrays and the metadata of a file are of."""
+    if KEY not in metadata:
+        return {
+            name: Tensor._on(arrived(array, f"{place}: {name!r}")) for name, array in arrays.items()
+        }
+    try:
+        header = tree.parsed(metadata[KEY])
+        version = tree.entry(header, "version")
+        if version == VERSION:
+            node = tree.entry(header, "content")
+            if tree.checksum(node, arrays) != tree.entry(header, "crc32"):
+                raise ValueError("its checksum is not that of its content")
+            return tree.decoded(node, arrays)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ValueError(f"{place}: is damaged: {error}") from None
+    raise ValueError(
+        f"{place}: is of version {version!r}, pyml here reads version {VERSION}; a newer pyml may "
+        "read it"
+    )
 
 
 def _read(path):
@@ -89,25 +152,85 @@ def _read(path):
     with _open(path) as (file, raw):
         raw.seek(0)
         header = raw.read(int.from_bytes(raw.read(HEADER_LENGTH_BYTES), "little"))
-        entries = json.loads(header)
-        arrays = {}
-        for name in file.keys():  # noqa: SIM118
-            dtype, shape = entries[name]["dtype"], entries[name]["shape"]
-            begin, end = entries[name]["data_offsets"]
-            try:
-                if dtype == "BF16":
-                    raw.seek(HEADER_LENGTH_BYTES + len(header) + begin)
-                    arrays[name] = _bfloat16(raw.read(end - begin)).reshape(shape)
-                else:
-                    arrays[name] = np.array(file.get_tensor(name))
-            except ValueError as error:
-                raise ValueError(f"{path}: {name!r} has shape {tuple(shape)}: {error}") from None
-            except (TypeError, AttributeError, KeyError, safetensors.SafetensorError):
-                raise TypeError(
-                    f"{path}: {name!r} has dtype {dtype}, which NumPy lacks; convert it to float32 "
-                    "where it was made"
-                ) from None
-        return arrays, file.metadata() or {}
+
+        def array_of(name, dtype, begin, end):
+            if dtype != "BF16":
+                return np.array(file.get_tensor(name))
+            raw.seek(HEADER_LENGTH_BYTES + len(header) + begin)
+            return _bfloat16(raw.read(end - begin))
+
+        return _read_entries(path, header, array_of), file.metadata() or {}
+
+
+@contextmanager
+def _back_if_refused(f):
+    """A file object is where it was if what it gives is refused."""
+    start = None
+    with suppress(AttributeError, OSError, ValueError):
+        start = f.tell()
+    try:
+        yield
+    except BaseException:
+        if start is not None:
+            with suppress(OSError, ValueError):
+                f.seek(start)
+        raise
+
+
+def _all_of(f):
+    content = f.read()
+    if not isinstance(content, (bytes, bytearray, memoryview)):
+        raise TypeError(
+            f"load: f gives {type(content).__name__}, it must give bytes, as of open(path, 'rb')"
+        )
+    return bytes(content)
+
+
+def _read_bytes(content, place):
+    _check_start(place, content[: HEADER_LENGTH_BYTES + 1], len(content))
+    try:
+        parts = dict(safetensors.deserialize(content))
+    except safetensors.SafetensorError as error:
+        raise _damaged(place, len(content), error) from None
+    length = int.from_bytes(content[:HEADER_LENGTH_BYTES], "little")
+    header = content[HEADER_LENGTH_BYTES : HEADER_LENGTH_BYTES + length]
+
+    def array_of(name, dtype, begin, end):
+        data = parts[name]["data"]
+        return _bfloat16(data) if dtype == "BF16" else np.frombuffer(data, CODES[dtype]).copy()
+
+    arrays = _read_entries(place, header, array_of)
+    return arrays, json.loads(header).get("__metadata__", {})
+
+
+def _read_entries(place, header, array_of):
+    """{name: array} in the order of the header; array_of(name, dtype, begin, end) reads one."""
+    try:
+        entries = tree.parsed(header)
+    except ValueError as error:
+        raise ValueError(f"{place}: is damaged: {error}") from None
+    entries.pop("__metadata__", None)
+    arrays = {}
+    for name, entry in entries.items():
+        dtype, shape = entry["dtype"], entry["shape"]
+        try:
+            arrays[name] = array_of(name, dtype, *entry["data_offsets"]).reshape(shape)
+        except ValueError as error:
+            raise ValueError(f"{place}: {name!r} has shape {tuple(shape)}: {error}") from None
+        except (TypeError, AttributeError, KeyError, safetensors.SafetensorError):
+            raise TypeError(
+                f"{place}: {name!r} has dtype {dtype}, which NumPy lacks; convert it to float32 "
+                "where it was made"
+            ) from None
+    return arrays
+
+
+def _check_location(map_location):
+    if map_location is None or callable(map_location):
+        return
+    places = map_location.values() if isinstance(map_location, dict) else [map_location]
+    for place in places:
+        check_device(place, "load: map_location")
 
 
 def _bfloat16(content):
@@ -116,6 +239,33 @@ def _bfloat16(content):
 
 
 # ---- writing -------------------------------------------------------------------------------------
+
+
+def _in_order(content, arrays):
+    """A safetensors file whose header has the names in the order of `arrays`, not in its own."""
+    length = int.from_bytes(content[:HEADER_LENGTH_BYTES], "little")
+    entries = json.loads(content[HEADER_LENGTH_BYTES : HEADER_LENGTH_BYTES + length])
+    names = [name for name in entries if name not in arrays] + list(arrays)  # metadata first
+    if names == list(entries):
+        return content
+    entries = {name: entries[name] for name in names}
+    header = json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode()
+    header = header.ljust(-(-len(header) // ALIGNMENT_BYTES) * ALIGNMENT_BYTES)
+    return b"".join(
+        [
+            len(header).to_bytes(HEADER_LENGTH_BYTES, "little"),
+            header,
+            memoryview(content)[HEADER_LENGTH_BYTES + length :],
+        ]
+    )
+
+
+def _write_all(f, content):
+    """Writes bytes to a file object; a raw one may take a part at a time."""
+    rest = memoryview(content)
+    while len(rest):
+        written = f.write(rest)
+        rest = rest[written if isinstance(written, int) else len(rest) :]
 
 
 def _write_whole(path, content):
@@ -193,34 +343,24 @@ def _sync_folder(folder):
 # ---- checking ------------------------------------------------------------------------------------
 
 
-def _arrays(state_dict):
-    """The checked content of state_dict as native, contiguous arrays."""
-    accepted = (
-        "save() takes a dict of names to Tensors or NumPy arrays, as Module.state_dict() gives it"
-    )
-    if not isinstance(state_dict, dict):
-        raise TypeError(f"state_dict is a {type(state_dict).__name__}; {accepted}")
-    arrays = {}
-    for name, value in state_dict.items():
-        if not isinstance(name, str):
-            raise TypeError(f"state_dict has the key {name!r}, which is not a string; {accepted}")
-        if name == "__metadata__":
-            raise ValueError(
-                "state_dict has the key '__metadata__', which the format keeps for itself"
-            )
-        if not isinstance(value, (Tensor, np.ndarray, np.generic)):
-            raise TypeError(f"state_dict[{name!r}] is a {type(value).__name__}; {accepted}")
-        arrays[name] = _native(value, f"state_dict[{name!r}]")
-    return arrays
+def _arrays_of(obj, metadata):
+    """The arrays of obj, and the metadata with what else it is."""
+    if isinstance(obj, dict) and all(map(_is_entry, obj.items())):
+        return {name: native(value, f"obj[{name!r}]") for name, value in obj.items()}, metadata
+    writer = tree.Writer("save", "a file", outer=1)
+    node = writer.encoded(obj, ("obj",))
+    header = {
+        "version": VERSION,
+        "crc32": tree.checksum(node, writer.arrays),
+        "content": node,
+    }
+    return writer.arrays, {**(metadata or {}), KEY: json.dumps(header)}
 
 
-def _native(value, place):
-    """A Tensor or array as a native, contiguous array of a dtype that the format has."""
-    unmasked(value, place)
-    array = value.detach().numpy() if isinstance(value, Tensor) else np.asarray(value)
-    if array.dtype.name not in DTYPES:
-        raise TypeError(f"{place} has dtype {array.dtype}; safetensors holds {', '.join(DTYPES)}")
-    return np.asarray(array, dtype=array.dtype.newbyteorder("="), order="C")
+def _is_entry(item):
+    name, value = item
+    is_array = isinstance(value, (Tensor, np.ndarray, np.generic))
+    return is_array and isinstance(name, str) and name != "__metadata__"
 
 
 def _checked_metadata(metadata):
@@ -231,16 +371,25 @@ def _checked_metadata(metadata):
     for name, text in metadata.items():
         if not (isinstance(name, str) and isinstance(text, str)):
             raise TypeError(f"metadata[{name!r}] is {text!r}; names and values must be strings")
+    if KEY in metadata:
+        raise ValueError(f"metadata has the name {KEY!r}, which save() keeps for itself")
     return metadata
 
 
-def _checked_path(path):
+def _checked_path(path, name="path"):
     """A path as a string. A descriptor is none: whoever opened the file closes it."""
     if not isinstance(path, (str, bytes, os.PathLike)):
+        more = "" if name == "path" else ", or a file object"
         raise TypeError(
-            f"path is of type {type(path).__name__}, it must be str, bytes or os.PathLike"
+            f"{name} is of type {type(path).__name__}, it must be str, bytes or os.PathLike{more}"
         )
     return os.fsdecode(path)
+
+
+def _named(f):
+    """A file object, for messages."""
+    name = getattr(f, "name", None)
+    return name if isinstance(name, str) else type(f).__name__
 
 
 def _without_waiting(path, flags):
@@ -272,17 +421,25 @@ def _checked_file(path, raw):
     if not stat.S_ISREG(status.st_mode):
         raise ValueError(f"{path}: is a pipe or device, not a regular file")
     start, size = raw.read(HEADER_LENGTH_BYTES + 1), status.st_size
+    _check_start(path, start, size)
+    try:
+        return safetensors.safe_open(path, framework="np")
+    except safetensors.SafetensorError as error:
+        raise _damaged(path, size, error) from None
+
+
+def _check_start(place, start, size):
     # The length of a header may begin with the bytes of a pickle; its brace tells them apart.
     if start[HEADER_LENGTH_BYTES:] != b"{":
         if start.startswith((ZIP_START, *PICKLE_STARTS)):
             raise ValueError(
-                f"{path}: is a pickle or zip, as torch.save writes, not a safetensors file. "
+                f"{place}: is a pickle or zip, as torch.save writes, not a safetensors file. "
                 "It is not read, for a pickle can run any code when it is loaded. Convert it "
                 "where PyTorch is: "
                 "safetensors.torch.save_file(torch.load(path, weights_only=True), new_path)"
             )
-        raise ValueError(f"{path}: is not a safetensors file ({size} bytes, no header)")
-    try:
-        return safetensors.safe_open(path, framework="np")
-    except safetensors.SafetensorError as error:
-        raise ValueError(f"{path}: is damaged or incomplete ({size} bytes): {error}") from None
+        raise ValueError(f"{place}: is not a safetensors file ({size} bytes, no header)")
+
+
+def _damaged(place, size, error):
+    return ValueError(f"{place}: is damaged or incomplete ({size} bytes): {error}")

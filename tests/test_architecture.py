@@ -33,6 +33,7 @@ FLOORS = [  # lowest first; a name covers what is below it
     {"pyml.train", "pyml.io", "pyml.plot", "pyml.utils", "pyml.optim.swa_utils"},
     {"pyml.autograd", "pyml.distributions", "pyml.nn", "pyml.optim", "pyml.data"},
     {"pyml.train", "pyml.io", "pyml.plot", "pyml.utils"},
+    {"pyml.train", "pyml.io", "pyml.plot", "pyml.tree", "pyml.utils"},
     {"pyml.cli"},
     {"pyml", "pyml.__main__"},
 ]

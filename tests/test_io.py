@@ -10,21 +10,28 @@ import stat
 import sys
 import threading
 import zipfile
+from io import BytesIO, StringIO
 
 import numpy as np
 import pytest
 import safetensors
 import safetensors.numpy
 
-from pyml import io
+import pyml
+from pyml import io, nn, optim, tree
 from pyml.tensor import Tensor
 
-DTYPES = [*io.DTYPES]
+DTYPES = [*tree.DTYPES]
 
 
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "model.safetensors"
+
+
+def str_of_type(value):
+    """An id without an address."""
+    return re.sub(r" at 0x\w+", "", str(value))[:40]
 
 
 def same(got, wanted):
@@ -86,27 +93,260 @@ def test_files_of_other_libraries(path):
     same(io.load(path)["x"], np.arange(3))
 
 
-# ---- what is not saved ----
+def test_names_come_back_in_their_order(path):
+    arrays = {"z": np.ones(1), "ü": np.ones(1, "i4"), "a": np.ones(1, bool), "b": np.ones(3)}
+    for f in (path, BytesIO()):
+        io.save(arrays, f, {"epoch": "1"})
+        f.seek(0) if f is not path else None
+        loaded = io.load(f)
+        assert list(loaded) == list(arrays)
+        for name, array in arrays.items():
+            same(loaded[name], array)
+    assert set(safetensors.numpy.load_file(path)) == set(arrays)
+    assert io.load_metadata(path) == {"epoch": "1"}
+
+
+# ---- trees ----
+
+
+def bits(value):
+    """A tree that equals another exactly if types, order and bits are the same."""
+    if isinstance(value, (Tensor, np.ndarray, np.generic)):
+        array = value.detach().numpy() if isinstance(value, Tensor) else value
+        return type(value), array.dtype.str, array.shape, array.tobytes()
+    if isinstance(value, dict):
+        return type(value), [(bits(key), bits(item)) for key, item in value.items()]
+    if isinstance(value, (list, tuple)):
+        return type(value), [bits(item) for item in value]
+    return type(value), repr(value)
+
+
+def trained(steps=2):
+    pyml.manual_seed(0)
+    model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 1))
+    optimizer = optim.Adam(model.parameters(), 0.1)
+    scheduler = optim.lr_scheduler.StepLR(optimizer, 1, 0.5)
+    for _ in range(steps):
+        model(pyml.rand(4, 2)).sum().backward()
+        optimizer.step()
+        scheduler.step()
+    return model, optimizer, scheduler
+
+
+def run_of(model, optimizer, scheduler):
+    return {
+        "epoch": 1,
+        "model": dict(model.state_dict()),
+        "optimizer": optimizer.state_dict(),
+        "scheduler": scheduler.state_dict(),
+        "best": (0.25, None, True, "é", float("inf"), {1: [Tensor([1.0, 2.0])], "1": []}),
+    }
+
+
+TREES = {
+    "a run": run_of(*trained()),
+    "a tensor": pyml.arange(6).reshape(2, 3),
+    "an array": np.arange(3, dtype=np.float16),
+    "a scalar": np.float32(0.5),
+    "a number": 3,
+    "a tuple": (1, 2.5, None, "x", True, {}, [], ()),
+    "a list of tensors": [pyml.ones(2), pyml.zeros(0, 3), pyml.tensor(True)],
+    "keys of numbers": {0: pyml.ones(1), 1: {"exp_avg": pyml.zeros(2)}},
+    "names that meet": {"a.b": np.ones(1), "a": {"b": np.zeros(2)}, "n": 1},
+    "a reserved name": {"__metadata__": np.ones(1)},
+    "words of the format": [{"tensor": "0"}, {"dict": []}, {"pyml_tree": "{}"}],
+}
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_trees(name, path, tmp_path):
+    wanted = TREES[name]
+    io.save(wanted, path, {"by": "a test"})
+    assert bits(io.load(path)) == bits(wanted)
+    assert io.load_metadata(path) == {"by": "a test"}
+    stream = BytesIO(b"before")
+    stream.seek(6)
+    io.save(wanted, stream)
+    stream.seek(6)
+    assert bits(io.load(stream)) == bits(wanted) and stream.read() == b""
+    for buffering in (0, -1):  # raw and buffered
+        with open(tmp_path / "opened", "wb", buffering=buffering) as file:
+            io.save(wanted, file)
+        with open(tmp_path / "opened", "rb", buffering=buffering) as file:
+            assert bits(io.load(file)) == bits(wanted)
+    with zipfile.ZipFile(tmp_path / "zip", "w") as archive, archive.open("model", "w") as member:
+        io.save(wanted, member)
+    with zipfile.ZipFile(tmp_path / "zip") as archive, archive.open("model") as member:
+        assert bits(io.load(member)) == bits(wanted)
+
+
+def test_a_run_goes_on(path):
+    whole, resumed = trained(), trained(0)
+    io.save(run_of(*whole), path)
+    run = io.load(path, map_location="cpu", weights_only=True)
+    for part, name in zip(resumed, ("model", "optimizer", "scheduler"), strict=True):
+        part.load_state_dict(run[name])
+    for model, optimizer, _ in (whole, resumed):
+        optimizer.zero_grad()
+        model(pyml.ones(4, 2)).sum().backward()
+        optimizer.step()
+    assert bits(dict(whole[0].state_dict())) == bits(dict(resumed[0].state_dict()))
+
+
+def test_a_file_object_that_takes_a_part_at_a_time():
+    class Slow(BytesIO):
+        def write(self, data):
+            return super().write(bytes(data[:7]))
+
+    slow = Slow()
+    io.save([1, pyml.ones(3)], slow)
+    slow.seek(0)
+    assert bits(io.load(slow)) == bits([1, pyml.ones(3)])
+
+
+def test_tensors_of_every_dtype_in_a_file_object():
+    arrays = {dtype: np.arange(3).astype(dtype) for dtype in DTYPES}
+    stream = BytesIO()
+    io.save(arrays, stream)
+    stream.seek(0)
+    loaded = io.load(stream)
+    for dtype, array in arrays.items():
+        same(loaded[dtype], array.astype(np.float32) if dtype == "float16" else array)
+
+
+def test_a_file_object_of_text_is_refused(tmp_path):
+    with open(tmp_path / "text", "w") as file, pytest.raises(TypeError, match=r"for bytes, as by"):
+        io.save({}, file)
+    with pytest.raises(TypeError, match=r"f gives str, it must give bytes, as of open\(path, 'rb'"):
+        io.load(StringIO("text"))
 
 
 @pytest.mark.parametrize(
-    "state_dict, error, match",
+    "place", ["cpu", None, lambda storage, loc: storage, {"cuda:0": "cpu"}], ids=str_of_type
+)
+def test_map_location(place):
+    stream = BytesIO()
+    io.save(pyml.ones(2), stream)
+    stream.seek(0)
+    same(io.load(stream, place, weights_only=False, mmap=True), np.ones(2, np.float32))
+
+
+@pytest.mark.parametrize("place", ["cuda", {"cpu": "cuda:1"}], ids=str)
+def test_map_location_elsewhere(place):
+    with pytest.raises(ValueError, match=r"load: map_location: device is 'cuda.*only 'cpu' is av"):
+        io.load(BytesIO(), place)
+
+
+def file_of(header):
+    """A file without arrays whose structure is `header`."""
+    text = header if isinstance(header, str) else json.dumps(header)
+    return safetensors.numpy.save({}, {io.KEY: text})
+
+
+def structured(content):
+    return {"version": 1, "crc32": tree.checksum(content, {}), "content": content}
+
+
+def nested(depth):
+    node = []
+    for _ in range(depth):
+        node = [node]
+    return node
+
+
+@pytest.mark.parametrize(
+    "header, match",
     [
-        ([np.ones(1)], TypeError, "state_dict is a list"),
-        ({1: np.ones(1)}, TypeError, "key 1, which is not a string"),
-        ({"x": [1.0]}, TypeError, r"state_dict\['x'\] is a list; save\(\) takes a dict of names"),
-        ({"state": {}, "param_groups": []}, TypeError, r"state_dict\['state'\] is a dict"),
+        ("{", "is damaged: Expecting"),
+        ("[" * 100_000, "is damaged: "),
+        ([], "is damaged: it lacks 'version'"),
+        ({"version": 2}, "is of version 2, pyml here reads version 1"),
+        ({"version": 1}, "is damaged: it lacks 'content'"),
+        ({"version": 1, "content": 1}, "is damaged: it lacks 'crc32'"),
+        ({"version": 1, "content": 1, "crc32": 0}, "is damaged: its checksum"),
+        ('{"version": 1, "version": 1}', "is damaged: it has 'version' twice"),
+        (structured(nested(102)), "is damaged: its content is nested deeper than 100"),
+        (structured({"dict": [["a", 1], ["a", 2]]}), "is damaged: .* or are there twice"),
+        (structured({"dict": [[[1], 2]]}), "is damaged: its content has a dict with keys"),
+        (structured({"dict": 3}), "is damaged: its content has 'dict' of what this cannot be"),
+        (structured({"a": 1, "b": 2}), "is damaged: its content has an object of the kinds a, b"),
+        (structured({"float": "x"}), "is damaged: its content has 'float'"),
+        (structured({"tensor": "x"}), "is damaged: its content lacks the array 'x'"),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_structures_that_cannot_be(header, match, path):
+    path.write_bytes(file_of(header))
+    stream = BytesIO(path.read_bytes())
+    for f, name in ((path, str(path)), (stream, "BytesIO")):
+        with pytest.raises(ValueError, match=re.escape(name) + ": " + match):
+            io.load(f)
+    assert stream.tell() == 0
+
+
+def test_an_array_that_the_structure_has_twice(path):
+    content = [{"tensor": "x"}, {"tensor": "x"}]
+    arrays = {"x": np.ones(1)}
+    header = {"version": 1, "crc32": tree.checksum(content, arrays), "content": content}
+    path.write_bytes(safetensors.numpy.save(arrays, {io.KEY: json.dumps(header)}))
+    with pytest.raises(ValueError, match="lacks the array 'x', or has it twice"):
+        io.load(path)
+
+
+def test_a_name_that_the_header_has_twice(path):
+    entry = '"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}'
+    header = f"{{{entry},{entry}}}".encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    for f in (path, BytesIO(path.read_bytes())):
+        with pytest.raises(ValueError, match="is damaged: it has 'x' twice"):
+            io.load(f)
+
+
+def test_the_checksum_is_of_the_arrays_too(path):
+    io.save([pyml.ones(2)], path)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="its checksum is not that of its content"):
+        io.load(path)
+
+
+# ---- what is not saved ----
+
+
+def endless():
+    tree = []
+    tree.append(tree)
+    return tree
+
+
+@pytest.mark.parametrize(
+    "obj, error, match",
+    [
+        ({"x": {1.0}}, TypeError, r"save: obj\['x'\] is a set; a file keeps dicts, lists"),
+        ({b"x": 1}, TypeError, r"save: obj has the key b'x'; a file keeps keys that are numbers"),
+        (
+            nn.Linear(2, 1),
+            TypeError,
+            r"save: obj is a Linear; .* keep its state_dict\(\)",
+        ),
+        ([1, {"m": nn.Linear(2, 1)}], TypeError, r"obj\[1\]\['m'\] is a Linear; its code is no"),
+        (optim.SGD([pyml.ones(1)], 0.1), TypeError, r"obj is a SGD; .* keep its state_dict\(\)"),
+        (nn.Linear, TypeError, "obj is a type; a file keeps"),
+        (endless(), ValueError, "save: obj is nested deeper than 100, or holds itself"),
         ({"x": np.array(["a"])}, TypeError, "dtype <U1; safetensors holds bool"),
         ({"x": np.array([None])}, TypeError, "dtype object"),
         ({"x": np.ones(1, complex)}, TypeError, "dtype complex128"),
-        ({"__metadata__": np.ones(1)}, ValueError, "__metadata__"),
     ],
+    ids=str_of_type,
 )
-def test_refused(state_dict, error, match, path):
+def test_refused(obj, error, match, path):
     path.write_bytes(b"before")
-    with pytest.raises(error, match=match):
-        io.save(state_dict, path)
-    assert path.read_bytes() == b"before"
+    stream = BytesIO(b"before")
+    for f in (path, stream):
+        with pytest.raises(error, match=match):
+            io.save(obj, f)
+    assert path.read_bytes() == stream.getvalue() == b"before"
     assert os.listdir(path.parent) == [path.name]
 
 
@@ -115,6 +355,11 @@ def test_metadata_refused(metadata, path):
     with pytest.raises(TypeError, match="metadata"):
         io.save({}, path, metadata)
     assert not path.exists()
+
+
+def test_a_name_of_metadata_that_save_keeps(path):
+    with pytest.raises(ValueError, match="metadata has the name 'pyml_tree', which save"):
+        io.save({}, path, {"pyml_tree": ""})
 
 
 # ---- the file appears whole or not at all ----
@@ -327,7 +572,7 @@ def test_every_cut_is_noticed(path):
     content = path.read_bytes()
     for length in range(len(content)):
         path.write_bytes(content[:length])
-        for read in (io.load, io.load_metadata):
+        for read in (io.load, io.load_metadata, lambda path: io.load(BytesIO(path.read_bytes()))):
             with pytest.raises(
                 ValueError, match=f"not a safetensors file|damaged or incomplete .{length} bytes"
             ):
@@ -420,8 +665,8 @@ def test_paths_are_text_bytes_or_path_like(tmp_path):
 def test_a_descriptor_is_refused_and_stays_open(read, path):
     io.save({"x": np.ones(2)}, path)
     with open(path, "rb") as file:
-        for wrong in (file.fileno(), file, None, True):
-            with pytest.raises(TypeError, match=r"path is of type .*, it must be str, bytes or"):
+        for wrong in (file.fileno(), None, True):
+            with pytest.raises(TypeError, match=r"is of type .*, it must be str, bytes or"):
                 read(wrong)
         assert file.read(8)
 

@@ -6,8 +6,6 @@ as what is in a pickle can.
 """
 
 import json
-import math
-import zlib
 from contextlib import suppress
 from copy import deepcopy
 from itertools import chain
@@ -15,9 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pyml import io
+from pyml import io, tree
 from pyml.nn.module import Module
-from pyml.ops.outside import arrived
 from pyml.optim.lr_scheduler import LRScheduler
 from pyml.optim.optimizer import Optimizer
 from pyml.random import Generator, default_generator
@@ -30,7 +27,6 @@ VERSION = 1
 
 PARTS = ("model", "optimizer", "scheduler", "generator")
 TREES = ("progress", "best", "extra")
-MAX_DEPTH = 100  # of a tree: far from where Python's recursion ends
 
 
 class Checkpoint(NamedTuple):
@@ -112,15 +108,15 @@ def save_checkpoint(
     content["best"] = best
     content["extra"] = extra
 
-    arrays = {}
-    tree = {argument: _encoded(value, (argument,), arrays) for argument, value in content.items()}
+    writer = tree.Writer("save_checkpoint", "a checkpoint")
+    content = {name: writer.encoded(value, (name,)) for name, value in content.items()}
     header = {
         "version": VERSION,
-        "crc32": _checksum(named, tree, arrays),
+        "crc32": tree.checksum([named, content], writer.arrays),
         "named": named,
-        "content": tree,
+        "content": content,
     }
-    io.save(arrays, path, {KEY: json.dumps(header)})
+    io.save(writer.arrays, path, {KEY: json.dumps(header)})
 
 
 def load_checkpoint(path, *, model=None, optimizer=None, scheduler=None, generator=None):
@@ -372,120 +368,7 @@ def _listed(names):
     return ", ".join(map(str, names))
 
 
-# ---- trees as JSON -------------------------------------------------------------------------------
-#
-# True, None, strings, finite numbers and lists are themselves. An object has one entry, its kind:
-#     {"dict": [[key, value], ...]}  {"tuple": [...]}  {"float": "inf"}
-#     {"tensor": name}  {"array": name}  {"scalar": name}     Tensor, NumPy array, NumPy scalar
-
-
-def _encoded(value, path, arrays):
-    """A tree as JSON; its arrays go into `arrays`, by names made of their paths."""
-    if len(path) > MAX_DEPTH:
-        raise ValueError(
-            f"save_checkpoint: {path[0]} is nested deeper than {MAX_DEPTH}, or holds itself"
-        )
-    if value is None or isinstance(value, (bool, str)):
-        return value
-    if isinstance(value, (Tensor, np.ndarray, np.generic)):
-        kind = "scalar"
-        if not isinstance(value, np.generic):
-            kind = "tensor" if isinstance(value, Tensor) else "array"
-        name = _new_name(path, arrays)
-        arrays[name] = io._native(value, f"save_checkpoint: {_place(path)}")
-        return {kind: name}
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else {"float": repr(float(value))}
-    if isinstance(value, (list, tuple)):
-        items = [_encoded(item, (*path, i), arrays) for i, item in enumerate(value)]
-        return {"tuple": items} if isinstance(value, tuple) else items
-    if isinstance(value, dict):
-        for key in value:
-            if not _is_key(key):
-                raise TypeError(
-                    f"save_checkpoint: {_place(path)} has the key {key!r}; a checkpoint keeps "
-                    "keys that are numbers, strings, None, or tuples of these"
-                )
-        return {
-            "dict": [
-                [_encoded(key, path, arrays), _encoded(item, (*path, key), arrays)]
-                for key, item in value.items()
-            ]
-        }
-    raise TypeError(
-        f"save_checkpoint: {_place(path)} is a {type(value).__name__}; a checkpoint keeps dicts, "
-        "lists, tuples, numbers, strings, None, Tensors and NumPy arrays"
-    )
-
-
-def _is_key(key):
-    if isinstance(key, tuple):
-        return all(map(_is_key, key))
-    return key is None or isinstance(key, (bool, int, float, str, np.generic))
-
-
-def _place(path):
-    return path[0] + "".join(f"[{key!r}]" for key in path[1:])
-
-
-def _new_name(path, arrays):
-    """The path with dots between; with a number behind if another array has that name."""
-    name = ".".join(map(str, path)).encode(errors="replace").decode()
-    unique, n = name, 1
-    while unique in arrays:
-        n += 1
-        unique = f"{name}#{n}"
-    return unique
-
-
-def _decoded(node, arrays, depth=0):
-    """The tree that `node` is of. Takes its arrays out of `arrays`: each belongs to one place."""
-    if depth > MAX_DEPTH + 1:
-        raise ValueError(f"its content is nested deeper than {MAX_DEPTH}")
-    if isinstance(node, list):
-        return [_decoded(item, arrays, depth + 1) for item in node]
-    if not isinstance(node, dict):
-        return node
-    if len(node) != 1:
-        raise ValueError(f"its content has an object of the kinds {_listed(node) or 'none'}")
-    [(kind, value)] = node.items()
-    if kind == "dict" and _is_list(value) and all(_is_list(pair, 2) for pair in value):
-        keys = [_decoded(key, arrays, depth + 1) for key, _ in value]
-        if not all(map(_is_key, keys)) or len(set(keys)) != len(keys):
-            raise ValueError("its content has a dict with keys that cannot be, or are there twice")
-        items = (_decoded(item, arrays, depth + 1) for _, item in value)
-        return dict(zip(keys, items, strict=True))
-    if kind == "tuple" and _is_list(value):
-        return tuple(_decoded(item, arrays, depth + 1) for item in value)
-    if kind == "float" and value in ("inf", "-inf", "nan"):
-        return float(value)
-    if kind in ("tensor", "array", "scalar") and isinstance(value, str):
-        if value not in arrays:
-            raise ValueError(f"its content lacks the array {value!r}, or has it twice")
-        array = arrays.pop(value)
-        if kind == "tensor":
-            return Tensor._on(arrived(array, f"its tensor {value!r}"))
-        if kind == "array":
-            return array
-        if array.ndim == 0:
-            return array[()]
-    raise ValueError(f"its content has {kind!r} of what this cannot be")
-
-
-def _is_list(value, length=None):
-    return isinstance(value, list) and (length is None or len(value) == length)
-
-
-def _checksum(named, tree, arrays):
-    """The CRC-32 of all that a checkpoint holds."""
-    crc = zlib.crc32(json.dumps([named, tree]).encode())
-    for name in sorted(arrays):
-        array = arrays[name]
-        crc = zlib.crc32(f"{name} {array.dtype} {array.shape}".encode(), crc)
-        crc = zlib.crc32(array, crc)
-    return crc
+# ---- reading -------------------------------------------------------------------------------------
 
 
 def _read(path):
@@ -498,8 +381,8 @@ def _read(path):
             "pyml.load() reads its tensors"
         )
     try:
-        header = json.loads(metadata[KEY])
-        version = _entry(header, "version")
+        header = tree.parsed(metadata[KEY])
+        version = tree.entry(header, "version")
         if version == VERSION:
             return _content(header, arrays)
     except (ValueError, TypeError, RecursionError) as error:
@@ -512,22 +395,16 @@ def _read(path):
 
 def _content(header, arrays):
     """The content of a header of this version, and which of its parts are dicts."""
-    named, tree = _entry(header, "named"), _entry(header, "content")
-    if _checksum(named, tree, arrays) != _entry(header, "crc32"):
+    named, nodes = tree.entry(header, "named"), tree.entry(header, "content")
+    if tree.checksum([named, nodes], arrays) != tree.entry(header, "crc32"):
         raise ValueError("its checksum is not that of its content")
     for argument in ("default_generator", *TREES):
-        _entry(tree, argument)
-    content = {argument: _decoded(node, arrays) for argument, node in tree.items()}
-    if not (_is_list(named) and all(name in PARTS for name in named)):
+        tree.entry(nodes, argument)
+    content = {argument: tree.decoded(node, arrays) for argument, node in nodes.items()}
+    if not (isinstance(named, list) and all(name in PARTS for name in named)):
         raise ValueError(f"its list of parts with names is {named!r}")
     for argument in named:
-        things = _entry(content, argument)
+        things = tree.entry(content, argument)
         if not (isinstance(things, dict) and all(isinstance(name, str) for name in things)):
             raise ValueError(f"its {argument} is no dict of names")
     return content, named
-
-
-def _entry(values, name):
-    if not (isinstance(values, dict) and name in values):
-        raise ValueError(f"it lacks {name!r}")
-    return values[name]

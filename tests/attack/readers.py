@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import safetensors.numpy
 
 import pyml
 from attack.arguments import Hostile, Maker, bits_of, describe
@@ -24,6 +25,7 @@ from attack.calls import REFUSED, Slow, limited, quiet, well_formed
 from attack.children import Fault
 from helpers.idx_files import idx
 from pyml import cli, data, nn, optim
+from pyml import tree as trees
 from pyml.train import checkpoint
 
 OF_FILES = (ValueError, TypeError, OSError, MemoryError)
@@ -257,6 +259,50 @@ def weights_file(rng, world, tell):
     )
 
 
+def tree_file(rng, world, tell):
+    """A training in one file, and in a file object: damaged, or of another structure."""
+    kept = {"epoch": 1, "model": world.model.state_dict(), "lr": (0.1, None, [float("inf")])}
+    kept["optimizer"] = world.optimizer.state_dict()
+    content = io.BytesIO()
+    pyml.save(kept, content)
+    path, what = scratch(), int(rng.integers(3))
+    path.write_bytes(content.getvalue())
+    if what < 2:
+        path.write_bytes([damaged, header_damaged][what](rng, path.read_bytes()))
+    else:
+        arrays, metadata = pyml.io._read(path)
+        header = json.loads(metadata[pyml.io.KEY])
+        if rng.random() < 0.3:
+            header = damaged_json(rng, header)
+        else:
+            header["content"] = damaged_json(rng, [header["content"]])
+            header["content"] = (header["content"] or [None])[0]
+        with contextlib.suppress(KeyError, TypeError):
+            header["crc32"] = trees.checksum(header["content"], arrays)
+        text = json.dumps(header)
+        if rng.random() < 0.1:
+            text = text[:1] + text[1 : text.index(",") + 1] * 2 + text[text.index(",") + 1 :]
+        content = safetensors.numpy.save(arrays, {pyml.io.KEY: text})
+        path.write_bytes(content)
+    tell(f"kind {what}: {path.read_bytes()[:1500]!r}")
+    world.step()
+    read = (lambda: pyml.load(path)) if rng.random() < 0.5 else (lambda: loaded_stream(path))
+    load_and_look(world, read, OF_FILES)
+    load_and_look(world, lambda: world.optimizer.load_state_dict(read()["optimizer"]), OF_DICTS)
+
+
+def loaded_stream(path):
+    """What is in a file object, which is where it was if it is refused."""
+    stream = io.BytesIO(b"head" + path.read_bytes())
+    stream.seek(4)
+    try:
+        return pyml.load(stream)
+    except BaseException:
+        if stream.tell() != 4:
+            raise Fault("a file object is not where it was") from None
+        raise
+
+
 def checkpoint_file(rng, world, tell):
     path = scratch()
     pyml.save_checkpoint(path, **world.parts(), progress={"epoch": 1}, extra=[(1, 2.5, None)])
@@ -277,7 +323,7 @@ def checkpoint_tree(rng, world, tell):
     if what == 0:
         name = sorted(arrays)[int(rng.integers(len(arrays)))]
         arrays[name] = other_array(rng, arrays[name])
-        if arrays[name].dtype.name not in pyml.io.DTYPES:
+        if arrays[name].dtype.name not in trees.DTYPES:
             return
         arrays[name] = np.ascontiguousarray(arrays[name]).astype(
             arrays[name].dtype.newbyteorder("=")
@@ -289,7 +335,7 @@ def checkpoint_tree(rng, world, tell):
         header["content"][part] = damaged_json(rng, [header["content"][part]])
         header["content"][part] = (header["content"][part] or [None])[0]
     with contextlib.suppress(KeyError, TypeError):
-        crc = checkpoint._checksum(header["named"], header["content"], arrays)
+        crc = trees.checksum([header["named"], header["content"]], arrays)
         header["crc32"] = crc
     pyml.save(arrays, path, {checkpoint.KEY: json.dumps(header)})
     tell(f"kind {what}: {json.dumps(header)[:1500]}")
@@ -396,4 +442,11 @@ def command_line(rng, world, tell):
             raise Fault("exits without words") from None
 
 
-TRICKS = [weights_file, checkpoint_file, *[checkpoint_tree, state_dict] * 2, idx_file, command_line]
+TRICKS = [
+    weights_file,
+    tree_file,
+    checkpoint_file,
+    *[checkpoint_tree, state_dict] * 2,
+    idx_file,
+    command_line,
+]
