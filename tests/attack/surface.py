@@ -18,6 +18,9 @@ INTERNAL = (
     "pyml.tensor.Version",
     "pyml.__main__",
     "pyml.cli",
+    "pyml.as_torch",
+    "pyml.left_out",
+    "pyml.stand_ins",
     "pyml._",
     "pyml.recording.",
 )

@@ -1,0 +1,279 @@
+"""pyml under the name torch, for programs and libraries that import that.
+
+    python -m pyml.as_torch script.py arguments...
+    python -m pyml.as_torch -m module arguments...
+
+or, before anything that imports torch, the first line of a program:
+
+    import pyml.as_torch
+
+`torch.__version__` is the PyTorch whose meaning pyml follows; `torch.__pyml__` tells the truth, the
+version of pyml. What pyml has not, torch here has not either, but for names that programs import
+without need: pyml.stand_ins.
+"""
+
+import importlib
+import os
+import re
+import runpy
+import sys
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import ModuleType
+
+from pyml.config import __version__ as _PYML_VERSION
+from pyml.left_out import FAMILIES, family_of
+from pyml.stand_ins import ALIASES, STAND_INS, stand_in
+
+__all__ = ["TorchVersion", "install", "main"]
+
+LAYERS = """
+    activation adaptive batchnorm container conv distance dropout flatten fold instancenorm lazy
+    linear loss module normalization padding pooling rnn sparse transformer upsampling"""
+DISTRIBUTIONS = """
+    bernoulli beta binomial categorical cauchy chi2 constraint_registry constraints
+    continuous_bernoulli dirichlet distribution exp_family exponential fishersnedecor gamma
+    geometric gumbel half_cauchy half_normal independent inverse_gamma kl kumaraswamy laplace
+    lkj_cholesky log_normal logistic_normal lowrank_multivariate_normal mixture_same_family
+    multinomial multivariate_normal negative_binomial normal one_hot_categorical pareto poisson
+    relaxed_bernoulli relaxed_categorical studentT transformed_distribution transforms uniform
+    utils von_mises weibull wishart"""
+
+
+def _below(package, names, source):
+    return {f"{package}.{name}": source for name in names.split()}
+
+
+# A module of torch: what of pyml it shows, all that are there. A module that stands here, in
+# STAND_INS or in pyml by the same name can be imported.
+MODULES = {
+    "torch": ("pyml",),
+    "torch.torch_version": (),
+    "torch.autograd.function": ("pyml.autograd.function", "pyml.autograd"),
+    "torch.autograd.gradcheck": ("pyml.autograd",),
+    "torch.autograd.grad_mode": ("pyml.grad_mode",),
+    "torch.autograd.variable": ("pyml.autograd",),
+    "torch.nn.modules": ("pyml.nn",),
+    **_below("torch.nn.modules", LAYERS, ("pyml.nn",)),
+    "torch.optim.adamw": ("pyml.optim",),
+    "torch.utils.data.dataset": ("pyml.utils.data",),
+    "torch.utils.data.dataloader": ("pyml.utils.data",),
+    "torch.utils.data.sampler": ("pyml.utils.data",),
+    "torch.utils.data.distributed": ("pyml.utils.data",),
+}
+OF_PACKAGES = {  # served if pyml has the package
+    "torch.distributions": _below("torch.distributions", DISTRIBUTIONS, ("pyml.distributions",))
+}
+UNSERVED = {  # of pyml alone
+    *("torch.as_torch", "torch.cli", "torch.config", "torch.data", "torch.io", "torch.left_out"),
+    *("torch.memory", "torch.ops", "torch.options", "torch.plot", "torch.recorder", "torch.tensor"),
+    *("torch.recording", "torch.stand_ins", "torch.train", "torch.tree", "torch.hooks"),
+    *("torch.backward", "torch.grad_mode", "torch.__main__"),
+}
+LAZY = {"pyml": ("load", "save")}
+
+
+class TorchVersion(str):
+    """A version that is compared as one: "2.13.0" > "2.4", > (2, 4)."""
+
+    def __eq__(self, other):
+        return NotImplemented if (parts := _release(other)) is None else _release(self) == parts
+
+    def __lt__(self, other):
+        return NotImplemented if (parts := _release(other)) is None else _release(self) < parts
+
+    def __le__(self, other):
+        return self < other or self == other
+
+    def __gt__(self, other):
+        return not self <= other
+
+    def __ge__(self, other):
+        return not self < other
+
+    __hash__ = str.__hash__
+
+
+def _release(version):
+    """The numbers of a version, without zeros at the end; None for what is none."""
+    if isinstance(version, str):
+        numbers = re.match(r"\d*(?:\.\d+)*", version)[0].split(".")
+    elif isinstance(version, (tuple, list)):
+        numbers = version
+    else:
+        return None
+    numbers = [int(number) for number in numbers if str(number).isdecimal()]
+    while numbers and numbers[-1] == 0:
+        numbers.pop()
+    return numbers
+
+
+VERSION = TorchVersion("2.13.0")
+
+
+# ---- modules -------------------------------------------------------------------------------------
+
+
+class Served(ModuleType):
+    """A module of torch, made of what pyml has."""
+
+    def __getattr__(self, name):
+        module = self.__name__
+        if name == "__all__":
+            return [name for name in dir(self) if not name.startswith("_")]
+        if not name.startswith("__"):
+            submodule = f"{module}.{name}"
+            if _sources(submodule) is not None:
+                return importlib.import_module(submodule)
+            short = _short(module)
+            if (value := stand_in(short, name)) is not None:
+                setattr(self, name, value)
+                return value
+            if family := family_of(short, name):
+                why = f"left out, as {FAMILIES[family].reason}; {FAMILIES[family].cure}"
+                raise AttributeError(f"module {module!r} has no attribute {name!r}: {why}")
+        raise AttributeError(
+            f"module {module!r} has no attribute {name!r}; it is pyml {_PYML_VERSION} under the "
+            "name of torch (docs/parity.md lists what is there)"
+        )
+
+    def __dir__(self):
+        return sorted({*vars(self), *_left_out(self.__name__)})
+
+
+def _short(module):
+    """The module's name in the tables of left_out: all layers are of nn."""
+    short = module.removeprefix("torch.")
+    return {"nn.modules": "nn", "nn.parallel": "nn.parallel"}.get(
+        ".".join(short.split(".")[:2]), "utils.data" if short.startswith("utils.data.") else short
+    )
+
+
+def _left_out(module):
+    """The names of a module that a stand-in answers."""
+    short = _short(module)
+    names = " ".join(family.names.get(short, "") for family in FAMILIES.values()).split()
+    return [name for name in names if stand_in(short, name) is not None]
+
+
+def _sources(module):
+    """The names of what a module of torch shows; None if there is no such module."""
+    if module in MODULES:
+        return MODULES[module]
+    for package, modules in OF_PACKAGES.items():
+        own = "pyml" + package.removeprefix("torch")
+        if (module == package or module in modules) and _found(own):
+            same = "pyml" + module.removeprefix("torch")
+            return (same, own) if _found(same) else (own,)
+    own = "pyml" + module.removeprefix("torch")
+    has_own = module not in UNSERVED and "._" not in module and _found(own)
+    if module in STAND_INS or has_own:
+        return (own,) if has_own else ()
+    return None
+
+
+def _found(name):
+    """Whether pyml has a module of this name."""
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:  # what is before the dot is none
+        return False
+
+
+def _shown(source):
+    """{name: value} of what a module of pyml shows."""
+    try:
+        module = importlib.import_module(source)
+    except ModuleNotFoundError:
+        return {}
+    names = getattr(module, "__all__", None) or [n for n in vars(module) if n[0] != "_"]
+    shown = {name: getattr(module, name) for name in (*names, *LAZY.get(source, ()))}
+    return {name: value for name, value in shown.items() if not isinstance(value, ModuleType)}
+
+
+def _at(path):
+    """The object of a dotted name, None if there is none."""
+    module, _, name = path.rpartition(".")
+    return _shown(module).get(name) or getattr(sys.modules.get(module), name, None)
+
+
+class Finder(MetaPathFinder, Loader):
+    """Finds the modules of torch."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        """The spec of torch or of a module of it; None for others."""
+        if fullname != "torch" and not fullname.startswith("torch."):
+            return None
+        if _sources(fullname) is None:
+            return None
+        return ModuleSpec(fullname, self, origin=__file__, is_package=True)
+
+    def create_module(self, spec):
+        """A Served module."""
+        return Served(spec.name)
+
+    def exec_module(self, module):
+        """Fills it: stand-ins, then what pyml has, which wins."""
+        name = module.__name__
+        names = vars(module)
+        names.update(STAND_INS.get(name, {}))
+        for source in reversed(_sources(name)):
+            names.update(_shown(source))
+        for alias, path in ALIASES.get(name, {}).items():
+            if (value := _at(path)) is not None:
+                names.setdefault(alias, value)
+        if name in ("torch", "torch.version"):
+            names.update(__version__=VERSION, __pyml__=_PYML_VERSION)
+        if name == "torch.torch_version":
+            names.update(__version__=VERSION, TorchVersion=TorchVersion)
+
+
+def install():
+    """Serves pyml as torch in this process from now on.
+
+    Raises:
+        RuntimeError: if another torch is imported already: half of a program would have that one.
+    """
+    torch = sys.modules.get("torch")
+    if torch is not None and not isinstance(torch, Served):
+        where = getattr(torch, "__file__", None) or "without a file"
+        raise RuntimeError(
+            f"pyml.as_torch: another torch is imported already ({where}); import pyml.as_torch "
+            "before anything that imports torch"
+        )
+    if not any(isinstance(finder, Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, Finder())
+    importlib.import_module("torch")
+
+
+# ---- the command ---------------------------------------------------------------------------------
+
+
+def main(argv=None):
+    """Runs a script or module with pyml as torch; returns the exit code."""
+    argv = sys.argv[1:] if argv is None else list(argv)
+    words = argv[1:] if argv[:1] == ["-m"] else argv
+    if not words or (words is argv and words[0].startswith("-")):
+        usage = "usage: python -m pyml.as_torch (script.py | -m module) [arguments...]"
+        asked = argv[:1] in (["-h"], ["--help"])
+        print(usage, file=sys.stdout if asked else sys.stderr)
+        return 0 if asked else 2
+    install()
+    sys.argv = words
+    if words is argv:
+        if not os.path.exists(words[0]):
+            print(f"pyml.as_torch: there is no file {words[0]!r}", file=sys.stderr)
+            return 2
+        sys.path[0] = os.path.dirname(os.path.realpath(words[0]))
+        runpy.run_path(words[0], run_name="__main__")
+    else:
+        runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+    return 0
+
+
+if __name__ == "__main__":  # a module of another name than pyml.as_torch, which is imported
+    from pyml.as_torch import main as _main
+
+    sys.exit(_main())
+install()

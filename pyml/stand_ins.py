@@ -1,0 +1,287 @@
+"""Names that programs for PyTorch import and pyml leaves out: honest classes and functions.
+
+Importing them and asking isinstance() works. What does no wrong by doing nothing does nothing, as
+compile(); what cannot work raises NotImplementedError with the cure.
+"""
+
+import multiprocessing
+from contextlib import contextmanager
+from functools import cache
+
+from pyml import hooks, nn, optim, random
+from pyml.left_out import FAMILIES, family_of
+from pyml.tensor import Tensor
+
+__all__ = ["ALIASES", "STAND_INS", "stand_in"]
+
+CLASSES_OF = {  # families whose classes can be imported
+    *("convolution", "pooling", "images", "recurrent", "attention", "sparse", "device"),
+    "distributed",
+}
+FUNCTIONS_OF = {"convolution", "pooling", "images", "recurrent"}  # and whose functions
+
+
+@cache  # one class for a name, wherever it is imported from
+def stand_in(module, name):
+    """What stands for a name that is left out; None if nothing does.
+
+    Functions that programs look for before they use another have none.
+
+    Args:
+        module: the module of torch, as "nn.functional".
+        name: the name there.
+    """
+    family = family_of(module, name)
+    if family in CLASSES_OF and name[0].isupper():
+        return refusing_class(module, name, FAMILIES[family])
+    if family in FUNCTIONS_OF:
+        return refusing_function(module, name, FAMILIES[family])
+    return None
+
+
+def refusal(module, name, family):
+    return f"{module}.{name}: {family.reason}; {family.cure}"
+
+
+def refusing_class(module, name, family):
+    """A class of PyTorch's name and kind that cannot be built."""
+
+    def __init__(self, *args, **kwargs):
+        raise NotImplementedError(refusal(module, type(self).__name__, family))
+
+    base = optim.Optimizer if module == "optim" else nn.Module if module[:2] == "nn" else object
+    if "Conv" in name:
+        base = ConvNd
+    elif name in ("RNN", "LSTM", "GRU"):
+        base = RNNBase
+    doc = f"Left out: {family.reason}."
+    return type(name, (base,), {"__init__": __init__, "__doc__": doc, "__module__": __name__})
+
+
+def refusing_function(module, name, family):
+    def function(*args, **kwargs):
+        raise NotImplementedError(refusal(module, name, family))
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"Left out: {family.reason}."
+    return function
+
+
+class ConvNd(nn.Module):
+    """What convolutions are instances of."""
+
+
+class RNNBase(nn.Module):
+    """What recurrent layers are instances of."""
+
+    def __init__(self, *args, **kwargs):
+        raise NotImplementedError(refusal("nn", "RNNBase", FAMILIES["recurrent"]))
+
+
+# ---- compile, jit --------------------------------------------------------------------------------
+
+
+def compile(model=None, *, fullgraph=False, dynamic=None, backend="inductor", mode=None, **options):
+    """The model or function itself; pyml.record is what makes steps fast."""
+    return passed_through if model is None else model
+
+
+def passed_through(obj, *args, **kwargs):
+    """The object itself."""
+    return obj
+
+
+def jit_ignore(drop=False, **kwargs):
+    """The function itself, also as `@ignore(drop=True)`."""
+    return drop if callable(drop) else passed_through
+
+
+def no(*args, **kwargs):
+    """False."""
+    return False
+
+
+def zero(*args, **kwargs):
+    """0."""
+    return 0
+
+
+def nothing(*args, **kwargs):
+    """Nothing to do on a CPU."""
+
+
+def refused(name, why, error=NotImplementedError):
+    """A function that raises `error`."""
+
+    def function(*args, **kwargs):
+        raise error(f"{name}: {why}")
+
+    function.__name__ = function.__qualname__ = name.rpartition(".")[2]
+    function.__doc__ = f"Not there: {why}."
+    return function
+
+
+NO_GRAPH = "pyml keeps no graph; pass the function itself, and pyml.record to make it fast"
+ONE_PROCESS = "a program is one process; leave it out where distributed.is_available() is False"
+COLLECTIVES = """
+    init_process_group destroy_process_group get_rank get_world_size barrier broadcast reduce
+    scatter gather all_reduce all_gather"""
+
+
+class ScriptModule(nn.Module):
+    """What no module is an instance of: script() gives the module itself."""
+
+    __init__ = refused("jit.ScriptModule", NO_GRAPH)
+
+
+class ScriptFunction:
+    """What no function is an instance of: script() gives the function itself."""
+
+    __init__ = refused("jit.ScriptFunction", NO_GRAPH)
+
+
+# ---- parallel ------------------------------------------------------------------------------------
+
+
+class DataParallel(nn.Module):
+    """The module itself: without devices to spread a batch over, PyTorch's does no more.
+
+    Args:
+        module: the module, which is the sub-module `module` here.
+        device_ids, output_device, dim: None and 0, as there are no devices.
+    """
+
+    def __init__(self, module, device_ids=None, output_device=None, dim=0):
+        super().__init__()
+        if device_ids:
+            raise ValueError(f"DataParallel: device_ids is {device_ids!r}; leave it out on a CPU")
+        self.module, self.device_ids, self.dim = module, [], dim
+
+    def forward(self, *inputs, **kwargs):
+        """module(*inputs, **kwargs)."""
+        return self.module(*inputs, **kwargs)
+
+
+def spawn(fn, args=(), nprocs=1, join=True, daemon=False, start_method="spawn"):
+    """Not there: children would not find torch."""
+    raise NotImplementedError(
+        "multiprocessing.spawn: start processes by Python's multiprocessing, whose function begins "
+        "with `import pyml.as_torch`"
+    )
+
+
+class Future:
+    """Not there; concurrent.futures.Future is Python's."""
+
+    __init__ = refused("futures.Future", "use concurrent.futures.Future")
+
+
+# ---- devices -------------------------------------------------------------------------------------
+
+
+class Flags:
+    """Settings of a backend: what is set stays set, and changes nothing."""
+
+    def __init__(self, **flags):
+        vars(self).update(flags)
+
+    @contextmanager
+    def flags(self, **changes):
+        """Settings inside a `with`."""
+        before = dict(vars(self))
+        vars(self).update(changes)
+        try:
+            yield
+        finally:
+            vars(self).clear()
+            vars(self).update(before)
+
+
+NO_DEVICE = "there is no such device; leave it out where is_available() is False"
+CUDNN = Flags(enabled=False, benchmark=False, deterministic=True, allow_tf32=False)
+
+DEVICE = {
+    "is_available": no,
+    "is_initialized": no,
+    "is_built": no,
+    "device_count": zero,
+    "manual_seed": nothing,
+    "manual_seed_all": nothing,
+    "empty_cache": nothing,
+    "is_bf16_supported": no,
+    "current_device": refused("current_device", NO_DEVICE, RuntimeError),
+    "set_device": refused("set_device", NO_DEVICE, RuntimeError),
+    "get_device_name": refused("get_device_name", NO_DEVICE, RuntimeError),
+    "synchronize": refused("synchronize", NO_DEVICE, RuntimeError),
+}
+
+STAND_INS = {
+    "torch": {"compile": compile},
+    "torch._C": {"Generator": random.Generator, "TensorBase": Tensor},
+    "torch.autograd": {"Variable": Tensor},
+    "torch.backends": {},
+    "torch.backends.cudnn": {**vars(CUDNN), "is_available": no, "flags": CUDNN.flags},
+    "torch.backends.cuda": {"is_built": no, "matmul": Flags(allow_tf32=False)},
+    "torch.backends.mps": {"is_available": no, "is_built": no},
+    "torch.cuda": DEVICE,
+    "torch.distributed": {
+        "is_available": no,
+        "is_initialized": no,
+        "is_nccl_available": no,
+        "is_gloo_available": no,
+        "is_mpi_available": no,
+        "is_torchelastic_launched": no,
+        **{
+            name: refused(f"distributed.{name}", ONE_PROCESS, RuntimeError)
+            for name in COLLECTIVES.split()
+        },
+    },
+    "torch.futures": {"Future": Future},
+    "torch.jit": {
+        "script": passed_through,
+        "unused": passed_through,
+        "export": passed_through,
+        "ignore": jit_ignore,
+        "is_scripting": no,
+        "is_tracing": no,
+        "ScriptModule": ScriptModule,
+        "ScriptFunction": ScriptFunction,
+        **{
+            name: refused(f"jit.{name}", NO_GRAPH)
+            for name in ("trace", "trace_module", "save", "load", "freeze")
+        },
+    },
+    "torch.mps": DEVICE,
+    "torch.multiprocessing": {
+        **{name: getattr(multiprocessing, name) for name in multiprocessing.__all__},
+        "spawn": spawn,
+        "get_all_sharing_strategies": lambda: set(),
+        "set_sharing_strategy": refused(
+            "multiprocessing.set_sharing_strategy", "tensors are sent as copies; leave it out"
+        ),
+    },
+    "torch.nn": {"DataParallel": DataParallel, "RNNBase": RNNBase},
+    "torch.nn.modules.conv": {"_ConvNd": ConvNd},
+    "torch.nn.modules.rnn": {"RNNBase": RNNBase},
+    "torch.nn.parallel": {"DataParallel": DataParallel},
+    "torch.nn.parallel.data_parallel": {"DataParallel": DataParallel},
+    "torch.nn.parallel.distributed": {},
+    "torch.nn.utils.rnn": {},
+    "torch.types": {
+        "Device": str | None,
+        "Number": int | float | bool,
+        "Tensor": Tensor,
+        "_bool": bool,
+        "_float": float,
+        "_int": int,
+        "_size": list[int] | tuple[int, ...],
+    },
+    "torch.utils.hooks": {"RemovableHandle": hooks.HookHandle},
+    "torch.version": {"cuda": None, "hip": None, "debug": False, "git_version": None},
+}
+
+ALIASES = {  # names of PyTorch's inside that programs use: where pyml has what they are
+    "torch.nn.modules.loss": {"_Loss": "pyml.nn.loss.Loss", "_WeightedLoss": "pyml.nn.loss.Loss"},
+    "torch.nn.modules.batchnorm": {"_BatchNorm": "pyml.nn.norm.BatchNorm1d"},
+    "torch.optim.lr_scheduler": {"_LRScheduler": "pyml.optim.lr_scheduler.LRScheduler"},
+}

@@ -1,0 +1,296 @@
+"""pyml under the name torch: what can be imported, what refuses, and what tells the truth."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pyml
+from pyml import left_out
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(*words, code=0, folder=None):
+    """What python prints, and its errors."""
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{folder or ''}"}
+    done = subprocess.run(
+        [sys.executable, *map(str, words)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=folder,
+    )
+    assert done.returncode == code, done.stderr
+    return done.stdout, done.stderr
+
+
+# Each runs after `import pyml.as_torch, pytest`, all of them in one process.
+PROGRAMS = {
+    "modules": """
+import torch, torch.nn as nn, torch.nn.functional as F, torch.optim as optim
+import pyml
+assert torch.nn is nn and torch.nn.functional is F and torch.optim is optim
+assert torch.Tensor is pyml.Tensor and nn.Linear is pyml.nn.Linear
+assert F.relu is pyml.nn.functional.relu and torch.float32 == pyml.float32
+assert optim.Adam is pyml.optim.Adam and torch.save is pyml.save and torch.load is pyml.load
+assert torch.no_grad is pyml.no_grad and torch.randn is pyml.randn
+""",
+    "every module": """
+import importlib
+from pyml.as_torch import MODULES
+from pyml.stand_ins import STAND_INS
+for name in sorted({*MODULES, *STAND_INS}):
+    module = importlib.import_module(name)
+    assert module.__name__ == name and all(hasattr(module, n) for n in dir(module)), name
+""",
+    "modules of the same name in pyml": """
+from torch.optim.sgd import SGD
+from torch.optim.adamw import AdamW
+from torch.optim.optimizer import Optimizer
+from torch.optim.lr_scheduler import StepLR, LRScheduler, _LRScheduler
+from torch.nn.parameter import Parameter
+from torch.nn.utils.parametrize import register_parametrization
+from torch.nn.utils.parametrizations import weight_norm
+from torch.nn.utils import clip_grad_norm_
+from torch.nn.utils.clip_grad import clip_grad_value_
+from torch.nn.init import xavier_uniform_
+from torch.nn.modules import Module
+from torch.nn.modules.loss import _Loss, MSELoss
+from torch.nn.modules.container import Sequential
+from torch.nn.modules.activation import ReLU
+from torch.utils.data import DataLoader, TensorDataset, DistributedSampler
+from torch.utils.data.dataset import Dataset
+from torch.utils.data.distributed import DistributedSampler as Same
+from torch.autograd import Variable, grad
+from torch.utils.hooks import RemovableHandle
+from torch.random import get_rng_state
+import pyml
+assert _LRScheduler is LRScheduler is pyml.optim.lr_scheduler.LRScheduler
+assert issubclass(MSELoss, _Loss) and Variable is pyml.Tensor and Same is DistributedSampler
+assert isinstance(pyml.nn.Linear(1, 1).register_forward_hook(print), RemovableHandle)
+""",
+    "a star": """
+from torch.nn import *
+from torch.nn.functional import *
+assert Linear and Conv2d and relu and conv2d
+""",
+    "the version": """
+import torch, pyml
+from torch.torch_version import TorchVersion
+assert torch.__version__ == "2.13.0" and isinstance(torch.__version__, str)
+assert torch.version.__version__ == torch.__version__ and torch.version.cuda is None
+assert torch.__version__ >= "2.0" and torch.__version__ > "2.4" and not torch.__version__ < "2.9"
+assert torch.__version__ >= (2, 4) and torch.__version__ < "2.13.1" and torch.__version__ == "2.13"
+assert torch.__version__ != "2.14" and not torch.__version__ > "2.13.0+cpu"
+assert torch.__version__ <= TorchVersion("3.0") and (torch.__version__ == 2) is False
+assert torch.__version__.split(".") == ["2", "13", "0"] and f"{torch.__version__}" == "2.13.0"
+assert len({torch.__version__, "2.13.0"}) == 1
+assert torch.__pyml__ == pyml.__version__
+""",
+    "what pyml has not": """
+import torch
+for name in ("train", "np", "importlib", "nothing_like_it"):
+    with pytest.raises(AttributeError, match=f"{name}'; it is pyml .* under the name of torch"):
+        getattr(torch, name)
+with pytest.raises(AttributeError, match="no attribute 'scaled_dot_product_attention': left out"):
+    torch.nn.functional.scaled_dot_product_attention
+with pytest.raises(ModuleNotFoundError, match="No module named 'torch.train'"):
+    import torch.train
+with pytest.raises(ModuleNotFoundError, match="No module named 'torch.utils.tensorboard'"):
+    import torch.utils.tensorboard
+with pytest.raises(ImportError, match="cannot import name 'nothing' from 'torch.nn'"):
+    from torch.nn import nothing
+""",
+    "looking for torch": """
+import importlib, importlib.util
+spec = importlib.util.find_spec("torch")
+assert spec.name == "torch" and spec.origin.endswith("as_torch.py")
+assert importlib.util.find_spec("torch.nothing") is None
+import torch
+assert importlib.reload(torch) is torch and "as_torch" in repr(torch)
+""",
+    "layers that are left out": """
+import torch
+from torch import nn
+from torch.nn.modules.conv import _ConvNd, Conv2d
+from torch.nn.parallel import DataParallel, DistributedDataParallel as DDP
+from torch.nn.parallel.distributed import DistributedDataParallel
+from torch.nn.utils.rnn import PackedSequence
+assert Conv2d is nn.Conv2d and issubclass(Conv2d, (_ConvNd,)) and issubclass(Conv2d, nn.Module)
+assert issubclass(nn.LSTM, nn.RNNBase) and DDP is DistributedDataParallel
+layer = nn.Linear(2, 1)
+assert not isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.MaxPool2d, nn.LSTM, DDP, PackedSequence))
+with pytest.raises(NotImplementedError, match="nn.Conv2d: .* dense layers; use nn.Linear on nn.Fl"):
+    nn.Conv2d(1, 2, kernel_size=3)
+class Own(nn.Conv2d):
+    pass
+with pytest.raises(NotImplementedError, match="nn.Own: "):
+    Own(1, 2, 3)
+with pytest.raises(NotImplementedError, match="nn.functional.max_pool2d: .*; use Tensor.mean"):
+    nn.functional.max_pool2d(torch.ones(1, 1, 2, 2), 2)
+with pytest.raises(NotImplementedError, match="DistributedDataParallel: .*; use the module itself"):
+    DDP(layer)
+with pytest.raises(NotImplementedError, match="optim.SparseAdam"):
+    torch.optim.SparseAdam(layer.parameters())
+for name in ("RNN", "RNNBase", "GRU", "Transformer", "MultiheadAttention", "SyncBatchNorm"):
+    with pytest.raises(NotImplementedError, match=name):
+        getattr(nn, name)(1, 2)
+assert torch.utils.data.DistributedSampler is torch.utils.data.DistributedSampler
+with pytest.raises(NotImplementedError, match="DistributedSampler: .*; use the module itself"):
+    torch.utils.data.DistributedSampler([1])
+""",
+    "DataParallel is the module": """
+import torch
+from torch import nn
+layer = nn.Linear(2, 1)
+parallel = nn.DataParallel(layer)
+x = torch.ones(3, 2)
+assert parallel.module is layer and torch.equal(parallel(x), layer(x))
+assert list(parallel.state_dict()) == ["module.weight", "module.bias"]
+with pytest.raises(ValueError, match="device_ids is"):
+    nn.DataParallel(layer, device_ids=[0])
+""",
+    "compile and jit": """
+import torch
+def f(x):
+    return x + 1
+assert torch.compile(f) is f and torch.compile(mode="max-autotune")(f) is f
+assert torch.jit.script(f) is f and torch.jit.unused(f) is f and torch.jit.export(f) is f
+assert torch.jit.ignore(f) is f and torch.jit.ignore(drop=True)(f) is f
+assert not torch.jit.is_scripting() and not isinstance(f, torch.jit.ScriptFunction)
+for call in (torch.jit.trace, torch.jit.save, torch.jit.load, torch.jit.ScriptModule):
+    with pytest.raises(NotImplementedError, match="pass the function itself"):
+        call(f)
+""",
+    "devices": """
+import torch
+assert not torch.cuda.is_available() and torch.cuda.device_count() == 0
+assert not torch.backends.mps.is_available() and not torch.backends.cudnn.is_available()
+assert not torch.backends.cuda.is_built()
+torch.backends.cudnn.deterministic = True
+torch.backends.cudnn.benchmark = False
+torch.backends.cuda.matmul.allow_tf32 = True
+torch.cuda.manual_seed_all(0)
+torch.cuda.empty_cache()
+""",
+    "one process": """
+import torch.distributed as dist, torch.multiprocessing as mp, multiprocessing, torch.futures
+assert not dist.is_available() and not dist.is_initialized() and mp.Queue
+assert mp.get_context("fork").Queue and mp.cpu_count() == multiprocessing.cpu_count()
+for call in (dist.get_rank, dist.init_process_group, dist.all_reduce):
+    with pytest.raises(RuntimeError, match="one process; leave it out where distributed.is_av"):
+        call("gloo")
+with pytest.raises(NotImplementedError, match="import pyml.as_torch"):
+    mp.spawn(print)
+with pytest.raises(NotImplementedError, match="concurrent.futures"):
+    torch.futures.Future()
+""",
+    "types": """
+from torch.types import Device, Number, _size
+import torch
+assert isinstance(3, Number) and isinstance(None, Device) and torch._C.Generator is torch.Generator
+""",
+    "installing twice": """
+import sys, torch
+import pyml.as_torch
+before = list(sys.meta_path)
+pyml.as_torch.install()
+assert sys.meta_path == before and sys.modules["torch"] is torch
+""",
+    "pickle": """
+import pickle, torch
+layer = torch.nn.Linear(2, 1)
+assert type(pickle.loads(pickle.dumps(layer))) is torch.nn.Linear
+""",
+}
+RUNNER = """
+import json, sys, traceback
+import pyml.as_torch, pytest
+failures = {}
+for name, text in json.load(open(sys.argv[1])).items():
+    try:
+        exec(compile(text, name, "exec"), {"pytest": pytest})
+    except BaseException:
+        failures[name] = traceback.format_exc()
+print(json.dumps(failures))
+"""
+
+
+@pytest.fixture(scope="module")
+def failures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("as_torch")
+    (folder / "programs.json").write_text(json.dumps(PROGRAMS))
+    (folder / "runner.py").write_text(RUNNER)
+    printed, _ = run(folder / "runner.py", folder / "programs.json")
+    return json.loads(printed)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_programs(name, failures):
+    assert name not in failures, failures[name]
+
+
+SCRIPT = """
+import sys, torch
+from torch import nn
+print(__name__, sys.argv[1:], torch.__pyml__, nn.Linear(2, 1)(torch.ones(3, 2)).shape[0])
+import neighbour
+"""
+
+
+@pytest.fixture
+def script(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "neighbour.py").write_text("print('neighbour')")
+    path = tmp_path / "folder" / "script.py"
+    path.write_text(SCRIPT)
+    return path
+
+
+def test_a_script(script, tmp_path):
+    wanted = f"__main__ ['a', '-b'] {pyml.__version__} 3\nneighbour\n"
+    assert run("-m", "pyml.as_torch", script, "a", "-b", folder=tmp_path)[0] == wanted
+    printed, _ = run("-m", "pyml.as_torch", "-m", "script", "a", "-b", folder=script.parent)
+    assert printed == wanted
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "match"),
+    [
+        ([], 2, "usage"),
+        (["-h"], 0, "usage"),
+        (["-m"], 2, "usage"),
+        (["no.py"], 2, "no file 'no.py'"),
+    ],
+    ids=lambda value: str(value),
+)
+def test_usage(words, code, match):
+    printed, errors = run("-m", "pyml.as_torch", *words, code=code)
+    assert match in (errors if code else printed)
+
+
+def test_another_torch_is_refused(tmp_path):
+    (tmp_path / "torch.py").write_text("")
+    _, errors = run("-c", "import torch, pyml.as_torch", code=1, folder=tmp_path)
+    assert "RuntimeError: pyml.as_torch: another torch is imported already" in errors
+    assert "torch.py); import pyml.as_torch before anything that imports torch" in errors
+    run("-c", "import pyml.as_torch, torch; torch.__pyml__", folder=tmp_path)
+
+
+# ---- what is left out ----
+
+
+def test_a_name_is_left_out_once():
+    names = [
+        (module, name)
+        for family in left_out.FAMILIES.values()
+        for module, row in family.names.items()
+        for name in row.split()
+    ]
+    assert len(set(names)) == len(names)
+    assert left_out.family_of("nn", "Conv2d") == "convolution"
+    assert left_out.family_of("nn", "Linear") is None
