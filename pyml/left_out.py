@@ -98,6 +98,7 @@ FAMILIES = {
         "use float32",
         {
             "nn.functional": "ScalingType SwizzleType grouped_mm scaled_grouped_mm scaled_mm",
+            "nn.Module": "bfloat16 half",
             "Tensor": "bfloat16 half",
         },
     ),
@@ -106,7 +107,6 @@ FAMILIES = {
         "use dense tensors; an index into a dense table costs what its rows cost",
         {
             "optim": "SparseAdam",
-            "nn.functional": "sparse_support_notes",
             "Tensor": """
                 ccol_indices coalesce col_indices crow_indices dense_dim indices is_coalesced
                 resize_as_sparse_ row_indices smm sparse_dim sparse_mask sparse_resize_
@@ -138,17 +138,17 @@ FAMILIES = {
         "leave it out: every tensor is on the CPU",
         {
             "nn": "SyncBatchNorm",
-            "nn.functional": "tf32_notes",
+            "nn.Module": "cuda ipu mtia xpu share_memory",
             "Tensor": """
                 cuda ipu is_ipu is_maia is_mtia is_vulkan is_xla is_xpu is_mkldnn mtia pin_memory
                 is_pinned record_stream xpu get_device""",
-            "autograd": "DeviceType kineto_available",
         },
     ),
     "distributed": Family(
         "a pyml program is one process, with threads in its kernels",
         "use the module itself",
         {
+            "nn": "DataParallel",
             "nn.parallel": "DistributedDataParallel",
             "utils.data": "DistributedSampler",
             "Tensor": "is_distributed",
@@ -176,13 +176,14 @@ FAMILIES = {
     "names of dimensions": Family(
         "PyTorch has them as a prototype and develops them no further",
         "use the numbers of dimensions",
-        {"Tensor": "name names align_as align_to refine_names rename rename_"},
+        {"Tensor": "name"},
     ),
     "deprecated": Family(
         "PyTorch has it for old programs alone",
         "use the name that PyTorch's page gives",
         {
             "nn": "Container",
+            "nn.Module": "register_backward_hook",
             "nn.init": """
                 constant eye kaiming_normal kaiming_uniform normal orthogonal sparse uniform
                 xavier_normal xavier_uniform""",
@@ -195,27 +196,14 @@ FAMILIES = {
         },
     ),
     "machinery": Family(
-        "it is of PyTorch's inside, or of Python's, and no part of what the module is for",
+        "it is of PyTorch's inside",
         "PyTorch itself has it",
         {
             "nn": "LinearCrossEntropyOptions factory_kwargs",
-            "nn.functional": """
-                BroadcastingList1 BroadcastingList2 BroadcastingList3 Callable DType
-                GRID_SAMPLE_INTERPOLATION_MODES GRID_SAMPLE_PADDING_MODES Optional TYPE_CHECKING
-                Tensor assert_int_or_pair boolean_dispatch handle_torch_function
-                has_torch_function has_torch_function_unary has_torch_function_variadic
-                reproducibility_notes""",
-            "nn.init": "Callable Literal ParamSpec Tensor TypeVar",
+            "nn.Module": "T_destination call_super_init dump_patches",
+            "nn.functional": "assert_int_or_pair",
             "optim": "swap_in_optimizer_params_and_state",
-            "optim.lr_scheduler": """
-                Any Counter EPOCH_DEPRECATION_WARNING Literal Optimizer Self SupportsFloat
-                TYPE_CHECKING Tensor TypedDict annotations bisect_right cast inf override partial
-                ref wraps""",
-            "autograd": """
-                Mapping ProfilerActivity ProfilerConfig ProfilerEvent ProfilerState SavedTensor
-                Sequence cast enforce_grad_layout_policy handle_torch_function has_torch_function
-                is_multithreading_enabled is_tensor_like is_view_replay_enabled overload
-                set_multithreading_enabled""",
+            "autograd": "enforce_grad_layout_policy set_multithreading_enabled",
             "Tensor": "grad_dtype hash_tensor",
         },
     ),

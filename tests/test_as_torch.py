@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import pyml
-from pyml import left_out
 
 ROOT = Path(__file__).parent.parent
 
@@ -279,18 +278,3 @@ def test_another_torch_is_refused(tmp_path):
     assert "RuntimeError: pyml.as_torch: another torch is imported already" in errors
     assert "torch.py); import pyml.as_torch before anything that imports torch" in errors
     run("-c", "import pyml.as_torch, torch; torch.__pyml__", folder=tmp_path)
-
-
-# ---- what is left out ----
-
-
-def test_a_name_is_left_out_once():
-    names = [
-        (module, name)
-        for family in left_out.FAMILIES.values()
-        for module, row in family.names.items()
-        for name in row.split()
-    ]
-    assert len(set(names)) == len(names)
-    assert left_out.family_of("nn", "Conv2d") == "convolution"
-    assert left_out.family_of("nn", "Linear") is None

@@ -1,0 +1,68 @@
+"""docs/parity.md says what pyml has of PyTorch's names."""
+
+import importlib.util
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from pyml import left_out
+
+SCRIPT = Path(__file__).parent.parent / "docs" / "parity.py"
+
+
+@pytest.fixture(scope="module")
+def parity():
+    spec = importlib.util.spec_from_file_location("parity_page", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def names(parity):
+    return json.loads(parity.NAMES.read_text())
+
+
+def test_the_page_is_of_today(parity, names):
+    if parity.page(names) != parity.PAGE.read_text():
+        pytest.fail("docs/parity.md is stale; write it anew: python docs/parity.py")
+
+
+def test_every_name_is_on_the_page(parity, names):
+    text = parity.PAGE.read_text()
+    for module in parity.MODULES:
+        section = text.split(f"## {parity.title(module).replace('methods', 'Methods')}\n")[1]
+        section = section.partition("\n## ")[0].replace("\n", " ")
+        assert [n for n in names[module] if f"`{n}`" not in section] == []
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "wanted", "status"),
+    [
+        ("nn", "Linear", "in_features out_features bias device dtype", ("same", None)),
+        ("nn", "Linear", "in_features nothing *like it", ("fewer", ["nothing", "like", "it"])),
+        ("nn", "Linear", "in_features out_features bias device", ("extended", ["dtype"])),
+        ("nn", "Conv2d", "", ("left out", "convolution")),
+        ("nn", "Nothing", "", ("missing", None)),
+        ("nothing", "Nothing", "", ("missing", None)),
+        ("Tensor", "conj", "", ("left out", "complex")),
+        ("Tensor", "T", None, ("same", None)),
+        ("Tensor", "expand", "size *implicit", ("fewer", ["implicit"])),
+    ],
+)
+def test_status(parity, module, name, wanted, status):
+    assert parity.status(module, name, wanted) == status
+
+
+def test_what_is_left_out_is_pytorchs_and_stands_once(names):
+    rows = [
+        (module, name)
+        for family in left_out.FAMILIES.values()
+        for module, row in family.names.items()
+        for name in row.split()
+    ]
+    assert [row for row, count in Counter(rows).items() if count > 1] == []
+    unknown = [(module, n) for module, n in rows if module in names and n not in names[module]]
+    assert unknown == []
