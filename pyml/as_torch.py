@@ -217,6 +217,7 @@ class Finder(MetaPathFinder, Loader):
         """Fills it: stand-ins, then what pyml has, which wins."""
         name = module.__name__
         names = vars(module)
+        names["__file__"] = __file__  # by which recordings know it as a library
         names.update(STAND_INS.get(name, {}))
         for source in reversed(_sources(name)):
             names.update(_shown(source))

@@ -1,0 +1,25 @@
+"""Plays tests/scripts in a process of their own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+FOLDER = ROOT / "tests" / "scripts"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in ("start", "play"))
+
+
+def played(*words, pyml=True):
+    """{script: its losses, or a traceback} with pyml under the name torch, or with PyTorch."""
+    command = [
+        sys.executable,
+        *(["-m", "pyml.as_torch"] if pyml else []),
+        FOLDER / "play.py",
+        *words,
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
