@@ -65,11 +65,9 @@ MODULES = {
 OF_PACKAGES = {  # served if pyml has the package
     "torch.distributions": _below("torch.distributions", DISTRIBUTIONS, ("pyml.distributions",))
 }
-UNSERVED = {  # of pyml alone
-    *("torch.as_torch", "torch.cli", "torch.config", "torch.data", "torch.io", "torch.left_out"),
-    *("torch.memory", "torch.ops", "torch.options", "torch.plot", "torch.recorder", "torch.tensor"),
-    *("torch.recording", "torch.stand_ins", "torch.train", "torch.tree", "torch.hooks"),
-    *("torch.backward", "torch.grad_mode", "torch.__main__"),
+OF_TORCH = {  # modules of pyml that are torch's too, if they are there
+    *("accelerator", "autograd", "backends", "cuda", "distributions", "fft", "func", "linalg"),
+    *("mps", "nn", "optim", "random", "special", "testing", "utils", "xpu"),
 }
 LAZY = {"pyml": ("load", "save")}
 
@@ -167,7 +165,8 @@ def _sources(module):
             same = "pyml" + module.removeprefix("torch")
             return (same, own) if _found(same) else (own,)
     own = "pyml" + module.removeprefix("torch")
-    has_own = module not in UNSERVED and "._" not in module and _found(own)
+    is_known = module == "torch" or module.split(".")[1] in OF_TORCH
+    has_own = is_known and "._" not in module and _found(own)
     if module in STAND_INS or has_own:
         return (own,) if has_own else ()
     return None

@@ -5,8 +5,9 @@ compile(); what cannot work raises NotImplementedError with the cure.
 """
 
 import multiprocessing
-from contextlib import contextmanager
-from functools import cache
+import warnings
+from contextlib import ContextDecorator, contextmanager
+from functools import cache, partial
 
 from pyml import hooks, nn, optim, random
 from pyml.left_out import FAMILIES, family_of
@@ -96,6 +97,11 @@ def jit_ignore(drop=False, **kwargs):
     return drop if callable(drop) else passed_through
 
 
+def disable(fn=None, recursive=True, **kwargs):
+    """The function itself, also as `@disable()`."""
+    return passed_through if fn is None else fn
+
+
 def no(*args, **kwargs):
     """False."""
     return False
@@ -138,6 +144,91 @@ class ScriptFunction:
     """What no function is an instance of: script() gives the function itself."""
 
     __init__ = refused("jit.ScriptFunction", NO_GRAPH)
+
+
+# ---- mixed precision -----------------------------------------------------------------------------
+
+
+class autocast(ContextDecorator):
+    """Mixed precision, which is off: as in PyTorch where the device is not there.
+
+    Args:
+        device_type: "cuda" or another device. "cpu" is refused, as there it would compute in
+            bfloat16, unless enabled is False.
+        dtype, cache_enabled: of no effect.
+        enabled: on, where it could be. Default: True.
+    """
+
+    def __init__(self, device_type="cuda", dtype=None, enabled=True, cache_enabled=None):
+        if device_type == "cpu" and enabled:
+            raise NotImplementedError(
+                "autocast: pyml computes in float32 and float64; pass enabled=False"
+            )
+        if enabled:
+            warnings.warn(f"autocast: there is no {device_type}, it is off", stacklevel=2)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        return False
+
+
+class GradScaler:
+    """Scaling of losses, which is off: scale() gives the loss, step() makes the optimizer's step.
+
+    Args:
+        device, init_scale, growth_factor, backoff_factor, growth_interval: of no effect.
+        enabled: on, where it could be. Default: True.
+    """
+
+    def __init__(
+        self,
+        device="cuda",
+        init_scale=2.0**16,
+        growth_factor=2.0,
+        backoff_factor=0.5,
+        growth_interval=2000,
+        enabled=True,
+    ):
+        if enabled:
+            warnings.warn("GradScaler: there is no device that needs it, it is off", stacklevel=2)
+
+    def scale(self, outputs):
+        """The outputs themselves."""
+        return outputs
+
+    def step(self, optimizer, *args, **kwargs):
+        """optimizer.step()."""
+        return optimizer.step(*args, **kwargs)
+
+    def unscale_(self, optimizer):
+        """Nothing to do."""
+
+    def update(self, new_scale=None):
+        """Nothing to do."""
+
+    def is_enabled(self):
+        """False."""
+        return False
+
+    def get_scale(self):
+        """1.0."""
+        return 1.0
+
+    def state_dict(self):
+        """{}, as of PyTorch's where it is off."""
+        return {}
+
+    def load_state_dict(self, state_dict):
+        """Nothing to do."""
+
+
+def checkpoint(function, *args, use_reentrant=None, **kwargs):
+    """function(*args): what is kept for the backward is kept."""
+    known = ("context_fn", "determinism_check", "debug", "early_stop", "preserve_rng_state")
+    kwargs = {name: value for name, value in kwargs.items() if name not in known}
+    return function(*args, **kwargs)
 
 
 # ---- parallel ------------------------------------------------------------------------------------
@@ -218,12 +309,22 @@ DEVICE = {
 STAND_INS = {
     "torch": {"compile": compile},
     "torch._C": {"Generator": random.Generator, "TensorBase": Tensor},
+    "torch._dynamo": {"config": Flags(), "disable": disable, "is_compiling": no},
+    "torch.amp": {"autocast": autocast, "GradScaler": GradScaler},
     "torch.autograd": {"Variable": Tensor},
     "torch.backends": {},
     "torch.backends.cudnn": {**vars(CUDNN), "is_available": no, "flags": CUDNN.flags},
     "torch.backends.cuda": {"is_built": no, "matmul": Flags(allow_tf32=False)},
     "torch.backends.mps": {"is_available": no, "is_built": no},
+    "torch.compiler": {
+        "disable": disable,
+        "is_compiling": no,
+        "is_dynamo_compiling": no,
+        "is_exporting": no,
+        "reset": nothing,
+    },
     "torch.cuda": DEVICE,
+    "torch.cuda.amp": {"autocast": partial(autocast, "cuda"), "GradScaler": GradScaler},
     "torch.distributed": {
         "is_available": no,
         "is_initialized": no,
@@ -276,6 +377,7 @@ STAND_INS = {
         "_int": int,
         "_size": list[int] | tuple[int, ...],
     },
+    "torch.utils.checkpoint": {"checkpoint": checkpoint},
     "torch.utils.hooks": {"RemovableHandle": hooks.HookHandle},
     "torch.version": {"cuda": None, "hip": None, "debug": False, "git_version": None},
 }

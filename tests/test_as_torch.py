@@ -176,6 +176,39 @@ torch.backends.cuda.matmul.allow_tf32 = True
 torch.cuda.manual_seed_all(0)
 torch.cuda.empty_cache()
 """,
+    "mixed precision is off": """
+import torch, warnings
+from torch.cuda.amp import GradScaler, autocast
+layer = torch.nn.Linear(2, 1)
+optimizer = torch.optim.SGD(layer.parameters(), 0.1)
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    scaler = GradScaler()
+    with autocast(), torch.amp.autocast("cuda", dtype=None):
+        loss = layer(torch.ones(3, 2)).sum()
+assert [str(w.message).partition(":")[0] for w in caught] == ["GradScaler", "autocast", "autocast"]
+before = layer.bias.item()
+scaler.scale(loss).backward()
+scaler.unscale_(optimizer)
+scaler.step(optimizer)
+scaler.update()
+assert abs(layer.bias.item() - (before - 0.3)) < 1e-6 and not scaler.is_enabled()
+@torch.amp.autocast("cpu", enabled=False)
+def f(x):
+    return x + 1
+assert f(1) == 2
+with pytest.raises(NotImplementedError, match="float32 and float64; pass enabled=False"):
+    torch.amp.autocast("cpu")
+""",
+    "checkpoint and compiler": """
+import torch, torch._dynamo
+from torch.utils.checkpoint import checkpoint
+assert checkpoint(lambda x, y: x + y, 1, y=2, use_reentrant=False, preserve_rng_state=True) == 3
+def f(x):
+    return x
+assert torch.compiler.disable(f) is f and torch.compiler.disable(recursive=False)(f) is f
+assert not torch.compiler.is_compiling() and not torch._dynamo.is_compiling()
+""",
     "one process": """
 import torch.distributed as dist, torch.multiprocessing as mp, multiprocessing, torch.futures
 assert not dist.is_available() and not dist.is_initialized() and mp.Queue
