@@ -3,10 +3,12 @@
 import importlib
 
 from pyml.optim import lr_scheduler
+from pyml.optim.adafactor import Adafactor
 from pyml.optim.adagrad import Adagrad
 from pyml.optim.adam import Adam, AdamW
 from pyml.optim.adamax import Adamax
 from pyml.optim.lbfgs import LBFGS
+from pyml.optim.muon import Muon
 from pyml.optim.nadam import NAdam
 from pyml.optim.optimizer import Optimizer
 from pyml.optim.rmsprop import RMSprop
@@ -14,6 +16,8 @@ from pyml.optim.sgd import SGD
 
 __all__ = [
     *("SGD", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RMSprop"),
+    "Adafactor",
+    "Muon",
     "LBFGS",
     *("Optimizer", "lr_scheduler", "swa_utils"),
 ]

@@ -310,7 +310,7 @@ class Optimizer:
         for key, value in saved_state.items():
             if key in param_of:
                 place = f"state_dict: state of parameter {key}"
-                if self._kernel is not None:
+                if self._state_names():
                     self._check_state(value, place)
                 state[param_of[key]] = self._convert(value, param_of[key], place)
             else:
@@ -365,6 +365,10 @@ class Optimizer:
         """The names of a parameter's state, as far as a kernel reads it."""
         return () if self._kernel is None else (*self._numbers, *self._states)
 
+    def _state_shape(self, param, name):
+        """The shape of an array of a parameter's state."""
+        return param.shape
+
     def _convert(self, value, param, place, name=None):
         """A copy of loaded state: arrays as Tensors of the parameter's dtype, numbers float64."""
         is_state = name in self._state_names()
@@ -390,9 +394,11 @@ class Optimizer:
                 raise ValueError(f"{place} is {value}, it must be one number >= 0")
             array = array.astype(np.float64).reshape(())
         elif is_state:
-            if array.shape != param.shape:
+            shape = self._state_shape(param, name)
+            if array.shape != shape:
                 raise ValueError(
                     f"{place} has shape {array.shape}, the parameter has shape {param.shape}"
+                    + ("" if shape == param.shape else f", its {name} is {shape}")
                 )
             array = array.astype(param.dtype)
         elif array.dtype.kind == "f" and param.is_floating_point():

@@ -72,6 +72,11 @@ MOST_PLACES = 4096  # a look at them takes less than 0.1 ms
 MOST_BYTES = 1 << 16  # of an array that is compared by content
 STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
 PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+# of pyml, but looked into as a user's code is: what they read of options and state may change
+OPEN_MODULES = ("pyml.optim.composite", "pyml.optim.adafactor", "pyml.optim.muon")
+OPEN_FILES = tuple(
+    PACKAGE + f"{name.partition('.')[2].replace('.', os.sep)}.py" for name in OPEN_MODULES
+)
 PLAIN = (str, bytes, int, float, complex, bool, type(None), range, slice, types.CodeType)
 # with one of these of its own, an object can answer from anything that it holds
 ANSWERING = (
@@ -266,6 +271,8 @@ def is_library(code):
 
 @functools.lru_cache(maxsize=10_000)
 def is_library_file(path):
+    if path in OPEN_FILES:
+        return False
     return path.startswith(PACKAGE) or (
         path.startswith((STANDARD_LIBRARY, "<frozen ")) and "site-packages" not in path
     )
@@ -292,6 +299,8 @@ def is_library_module(module):
 @functools.lru_cache(maxsize=10_000)
 def is_library_class(cls):
     """Whether a class is pyml's, Python's own, or of installed software."""
+    if cls.__module__ in OPEN_MODULES:
+        return False
     root = cls.__module__.partition(".")[0]
     if root == "pyml" or root in sys.stdlib_module_names:
         return root != "__main__"

@@ -352,7 +352,9 @@ def _check_optimizer(place, optimizer, state):
 def _check_state(place, optimizer, param, name, value):
     if not isinstance(value, Tensor):
         return
-    if optimizer._kernel is None:  # written in Python: its state has any shape
+    if (
+        optimizer._kernel is None and name not in optimizer._state_names()
+    ):  # written in Python: its state has any shape
         if value.is_floating_point() and value.dtype != param.dtype:
             raise TypeError(
                 f"{place} has dtype {value.dtype} in the file; load_state_dict() of "
@@ -361,7 +363,8 @@ def _check_state(place, optimizer, param, name, value):
     elif name in optimizer._numbers:
         _check_array(place, value, np.zeros((), np.float64))
     else:
-        _check_array(place, value, param)
+        shape = optimizer._state_shape(param, name)
+        _check_array(place, value, np.broadcast_to(param.dtype.type(0), shape))
 
 
 def _listed(names):

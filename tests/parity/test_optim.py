@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from optim import composites
 from optim.cases import CASES, VALUES, case_id, groups, parameter, starts, tensor, train
 from optim.schedules import SCHEDULES
 
@@ -14,7 +15,8 @@ torch = pytest.importorskip("torch")
 
 # of 1 + |value|: the rounding of 50 steps is independent
 RELATIVE = {np.dtype("float64"): 1e-7, np.dtype("float32"): 1e-5 * np.sqrt(50)}
-NAMES = sorted(VALUES)
+NAMES = sorted(set(VALUES) - {"Lion"})  # which PyTorch has not
+SHARED = [case for case in CASES if case[0] in NAMES]
 
 
 def as_torch(array, dtype=np.float64):
@@ -40,7 +42,7 @@ def assert_alike(params, optimizer, others, other, dtype):
             assert_near(value, torch.as_tensor(other.state[q][key]), dtype)
 
 
-@pytest.mark.parametrize("name, options", CASES, ids=case_id)
+@pytest.mark.parametrize("name, options", SHARED, ids=case_id)
 def test_fifty_steps(name, options, dtype):
     params, others = [parameter(w, dtype) for w in starts()], torch_parameters(dtype)
     optimizer = train(
@@ -270,3 +272,56 @@ def test_update_bn(rng):
         results.append(model.state_dict())
     for name, value in results[0].items():
         np.testing.assert_allclose(value.numpy(), results[1][name].numpy(), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name, options", composites.CASES, ids=case_id)
+def test_composites(name, options, dtype, monkeypatch):
+    """Torch's Muon iterates in bfloat16, ours in the parameter's dtype."""
+    monkeypatch.setattr(torch.Tensor, "bfloat16", lambda self: self.clone())
+    params = [parameter(w, dtype) for w in composites.starts(name)]
+    others = [torch.nn.Parameter(as_torch(w, dtype)) for w in composites.starts(name)]
+    optimizer, other = (
+        composites.train(name, lambda g, m=m: getattr(m, name)(g, **options), p, make)
+        for m, p, make in (
+            (optim, params, lambda g: tensor(g, dtype)),
+            (torch.optim, others, lambda g: as_torch(g, dtype)),
+        )
+    )
+    assert_alike(params, optimizer, others, other, dtype)
+
+
+def test_muon_in_bfloat16():
+    """Torch's steps as they are: to the rounding of bfloat16, with singular values beside 1."""
+    p, q = parameter(np.eye(4, 6), np.float32), torch.nn.Parameter(as_torch(np.eye(4, 6), "f4"))
+    ours, theirs = optim.Muon([p], lr=0.1), torch.optim.Muon([q], lr=0.1)
+    for grad in np.random.default_rng(0).normal(size=(5, 4, 6)):
+        p.grad, q.grad = tensor(grad, np.float32), as_torch(grad, np.float32)
+        ours.step()
+        theirs.step()
+    np.testing.assert_allclose(p.array, q.detach().numpy(), atol=0.02)
+
+
+@pytest.mark.parametrize("name", sorted(composites.SHAPES))
+@pytest.mark.parametrize("to_torch", [False, True], ids=["from torch", "to torch"])
+def test_composite_state_dict_across(name, to_torch, monkeypatch):
+    monkeypatch.setattr(torch.Tensor, "bfloat16", lambda self: self.clone())
+    params = [parameter(w) for w in composites.starts(name)]
+    others = [torch.nn.Parameter(as_torch(w)) for w in composites.starts(name)]
+    ours, theirs = getattr(optim, name)(params), getattr(torch.optim, name)(others)
+    for step, grads in enumerate(composites.gradients(name)):
+        for p, q, g in zip(params, others, grads, strict=True):
+            p.grad, q.grad = (None, None) if g is None else (tensor(g), as_torch(g))
+        if step == 6 and to_torch:
+            theirs.load_state_dict(to_torch_tree(ours.state_dict()))
+        if step == 6 and not to_torch:
+            ours.load_state_dict(theirs.state_dict())
+        ours.step()
+        theirs.step()
+    assert_alike(params, ours, others, theirs, np.float64)
+
+
+@pytest.mark.parametrize("name", sorted(composites.SHAPES))
+def test_composite_defaults(name):
+    ours = getattr(optim, name)([parameter(np.ones((2, 2)))]).defaults
+    theirs = getattr(torch.optim, name)([torch.nn.Parameter(torch.ones(2, 2))]).defaults
+    assert ours == {key: value for key, value in theirs.items() if key != "foreach"}
