@@ -10,7 +10,7 @@ from cpython.ref cimport PyObject
 from pyml.grad_mode cimport grad_enabled, switch_grad
 from pyml.memory cimport new_number, owns_memory
 from pyml.recorder cimport Recorder, recorder
-from pyml.tensor cimport Node, Tensor, check_accumulates, ops, refuse_gradient, takes, wrap
+from pyml.tensor cimport Node, Tensor, check_accumulates, ops, refresh, refuse_gradient, takes, wrap
 
 cnp.import_array()
 
@@ -64,6 +64,7 @@ def run_backward(
     if r is not None:
         r.backward(outputs)
     for output, gradient in zip(outputs, gradients):
+        refresh(output)
         grad = first_gradient(output, gradient)
         edge = output if output.node is None else output.node
         if edge in pending:
@@ -74,6 +75,7 @@ def run_backward(
                 enqueue(queue, output.node)
     if inputs is not None:
         for leaf in inputs:
+            refresh(leaf)
             if not leaf._requires_grad:
                 raise RuntimeError("grad: one of the inputs does not require grad")
             if leaf.node is not None:

@@ -1,3 +1,4 @@
+from cpython.ref cimport PyObject
 from numpy cimport ndarray
 
 from pyml.grad_mode cimport grad_enabled
@@ -5,6 +6,7 @@ from pyml.grad_mode cimport grad_enabled
 
 cdef class Version:
     cdef unsigned long n
+    cdef PyObject *links                   # the first Link of the tensors that share it; borrowed
 
 
 cdef class Tensor:
@@ -17,11 +19,22 @@ cdef class Tensor:
     cdef list hooks
     cdef bint retains
     cdef bint is_view                      # looks at a part of another tensor's memory
+    cdef Link link                         # to that tensor, if gradients go through it
     cdef object __weakref__
 
     cdef int mark_changed(self) except -1
     cdef int note_gradient(self, bint assigned, bint accumulates) except -1
     cdef unsigned long changes(self)
+
+
+cdef class Link:
+    cdef Tensor base                       # no view itself
+    cdef object region                     # where the view lies in it: pyml.ops.regions.Region, or None: not yet asked
+    cdef const void *address               # of base's first element when the view was made
+    cdef PyObject *view                    # borrowed, as are those that follow
+    cdef PyObject *version                 # whose list it is in, NULL for none
+    cdef PyObject *before
+    cdef PyObject *after
 
 
 cdef enum:
@@ -55,6 +68,9 @@ cdef Tensor view_of(Tensor base, ndarray array)
 cdef Tensor alias_of(Tensor base, ndarray array)
 # Call before writing into t.array; `tracked`: is the change itself recorded? Raises where autograd forbids it.
 cdef void will_change(Tensor t, bint tracked) except *
+# Call after writing into t.array, when t has its new node and the change is counted.
+cdef int pass_to_base(Tensor t) except -1
+cdef int refresh(Tensor t) except -1       # t.node is that of a view's values now
 cpdef str unwritable(ndarray a)
 
 # An edge is a Node or a leaf Tensor, as in Node.inputs.

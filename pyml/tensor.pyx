@@ -26,6 +26,7 @@ cdef extern from "Python.h":
         PyTypeObject *tp_base
         unsigned long tp_flags
     unsigned long Py_TPFLAGS_HEAPTYPE
+    Py_ssize_t Py_REFCNT(PyObject *)
     void PyType_Modified(PyTypeObject *)
 
 cdef extern from "numpy/arrayobject.h":
@@ -44,6 +45,44 @@ cdef object ops = None
 @cython.final
 cdef class Version:
     """How often an array was changed in place. One object for a tensor, its views and its detached aliases."""
+
+    def __dealloc__(self):
+        cdef PyObject *link = self.links
+        while link != NULL:   # only the garbage collector takes it from tensors that are there
+            (<Link>link).version = NULL
+            link = (<Link>link).after
+
+
+@cython.final
+@cython.freelist(64)
+cdef class Link:
+    """A view that gradients go through, and the tensor whose memory it looks at.
+
+    A view of a view leads to the same base. When a view is changed in place, the base takes a node that puts the view's
+    values among its own (`pass_to_base`), and every view whose node is older than the last change takes a new one that
+    leads to the base when it is next used (`check_current`). A base that did not require grad before must tell its views
+    that they do now: so they are in a list, which holds none of them alive.
+    """
+
+    def __dealloc__(self):
+        if self.version == NULL:
+            return
+        if self.before == NULL:
+            (<Version>self.version).links = self.after
+        else:
+            (<Link>self.before).after = self.after
+        if self.after != NULL:
+            (<Link>self.after).before = self.before
+
+
+cdef Link linked(Tensor view, Tensor base):
+    cdef Link link = Link.__new__(Link)
+    link.base, link.address, link.view = base, cnp.PyArray_DATA(base.array), <PyObject *>view
+    link.version, link.after = <PyObject *>view.version, view.version.links
+    if link.after != NULL:
+        (<Link>link.after).before = <PyObject *>link
+    view.version.links = <PyObject *>link
+    return link
 
 
 cdef ndarray NOTHING = np.zeros(0, np.float32)   # what a Tensor is on that was never given an array
@@ -71,6 +110,11 @@ cdef Tensor view_of(Tensor base, ndarray array):
     """A tensor that looks at base's memory: it shares base's count of changes."""
     cdef Tensor t = alias_of(base, array)
     t.is_view = True
+    if grad_enabled() and cnp.PyArray_ISFLOAT(array):
+        if not base.is_view:
+            t.link = linked(t, base)
+        elif base.link is not None:
+            t.link = linked(t, base.link.base)
     return t
 
 
@@ -92,10 +136,7 @@ cdef int reads(str what) except -1:
 cdef void will_change(Tensor t, bint tracked) except *:
     if tracked:
         if t.is_view:
-            raise RuntimeError(
-                "a view cannot be changed in place while gradients are recorded: the change would be unknown to its base; "
-                "change the base by index (x[i] = value), or .clone() the view"
-            )
+            check_link(t)
         if t._requires_grad and t.node is None:
             raise RuntimeError(
                 "a leaf tensor that requires grad cannot be changed in place: its gradient would be of the new value; "
@@ -105,6 +146,70 @@ cdef void will_change(Tensor t, bint tracked) except *:
     cdef str why = unwritable(t.array)
     if why is not None:
         raise ValueError(f"the tensor {why} and cannot be changed in place; use .clone() first")
+
+
+cdef int check_link(Tensor t) except -1:
+    """Raises if the base of t cannot take a change of t into its graph."""
+    if t.link is None:
+        raise RuntimeError(
+            "a view that was made under no_grad(), or that a function with a backward of its own gave, cannot be changed in "
+            "place while gradients are recorded: the change would be unknown to its base; "
+            "change the base by index (x[i] = value), or .clone() the view"
+        )
+    cdef Tensor base = t.link.base
+    if base._requires_grad and base.node is None:
+        raise RuntimeError(
+            "a view of a leaf tensor that requires grad cannot be changed in place: the leaf's gradient would be of the new "
+            "value; use `with pyml.no_grad():`, or make a new tensor"
+        )
+    check_current(base)
+    region_of(t)
+    return 0
+
+
+cdef object region_of(Tensor t):
+    cdef Link link = t.link
+    if link.address != cnp.PyArray_DATA(link.base.array):
+        raise RuntimeError(
+            "a view whose base was given other memory (base.data = ...) cannot be part of a graph with it; make the view anew")
+    if link.region is None:
+        link.region = ops.regions.Region(link.base.array, t.array)
+    return link.region
+
+
+cdef int pass_to_base(Tensor t) except -1:
+    cdef Tensor base = t, view
+    cdef PyObject *link = t.version.links
+    cdef list views = None
+    if t.link is not None:
+        base = t.link.base
+        base.graph_version = t.graph_version = t.version.n   # checked before the change was made
+        ops.regions.CopySlices(region_of(t))._connect(base, (base, t))
+        t.graph_version -= 1   # whoever uses t again uses what the base holds
+    while link != NULL:
+        if (<Link>link).base is base and Py_REFCNT((<Link>link).view) > 0 and \
+                not (<Tensor>(<Link>link).view)._requires_grad:
+            if views is None:
+                views = []
+            views.append(<Tensor>(<Link>link).view)
+        link = (<Link>link).after
+    if views is not None:
+        for view in views:
+            regenerate(view)
+    return 0
+
+
+cdef int regenerate(Tensor view) except -1:
+    """Gives a view a node that leads to what its base holds now."""
+    check_current(view.link.base)
+    ops.regions.connect_view(region_of(view), view, view.link.base)
+    return 0
+
+
+cdef int refresh(Tensor t) except -1:
+    if t.link is not None and t.node is not None and t.graph_version != t.version.n:
+        regenerate(t)
+    return 0
 
 
 cpdef str unwritable(ndarray a):
@@ -149,6 +254,9 @@ cdef bint overlaps_itself(ndarray a):
 cdef void check_current(Tensor t) except *:
     """Raises if the values of t are no longer those that its node computed."""
     if t.node is not None and t.version is not None and t.graph_version != t.version.n:
+        if t.link is not None:
+            regenerate(t)
+            return
         raise RuntimeError(
             "a tensor whose memory was changed in place through another tensor (its base or a view of it) "
             "is used in a computation that needs its gradient; .clone() it before the change"
@@ -223,13 +331,34 @@ cdef class Tensor:
     def _check_current(self):
         check_current(self)
 
+    def _pass_to_base(self):
+        pass_to_base(self)
+
     def _view(self, ndarray array not None):
         """A tensor on `array`, which looks at the memory of this one."""
         return view_of(self, array)
 
+    def _gated(self):
+        """The same memory, for a node of its own that gradients must not go round: refused to changes that are recorded."""
+        cdef Tensor t = alias_of(self, self.array)
+        t.is_view = True
+        return t
+
+    def _is_part(self, ndarray part, Tensor t not None):
+        """Whether t, a view of the same base, looks at just the elements of `part`, which is memory of this tensor."""
+        return (
+            t.link is not None and t.link.base is (self if self.link is None else self.link.base)
+            and cnp.PyArray_DATA(part) == cnp.PyArray_DATA(t.array)
+            and (<object>part).shape == (<object>t.array).shape and (<object>part).strides == (<object>t.array).strides
+        )
+
     @property
     def _version(self):
         return self.changes()
+
+    @property
+    def _base(self):
+        return None if self.link is None else self.link.base
 
     # -- what it is --
 
@@ -327,6 +456,7 @@ cdef class Tensor:
     @property
     def grad_fn(self):
         """The Node that computed it, None for a leaf."""
+        refresh(self)
         return self.node
 
     @property
@@ -366,6 +496,7 @@ cdef class Tensor:
             return
         note_altered(self, "data", self.array)
         self.array = value.array
+        self.link = None
         self.mark_changed()
         if self._grad is not None and not takes(self, self._grad):   # it was of the values before
             self.note_gradient(True, False)
@@ -493,6 +624,7 @@ cdef class Tensor:
         """Makes backward leave .grad on this tensor even if it is not a leaf."""
         if not self._requires_grad:
             raise RuntimeError("retain_grad() on a tensor that does not require grad")
+        refresh(self)
         if self.node is None or self.retains:
             return
         self.retains = True
@@ -525,6 +657,7 @@ cdef class Tensor:
             raise RuntimeError("register_hook() on a tensor that does not require grad")
         if not callable(hook):
             raise TypeError(f"register_hook: hook is a {type(hook).__name__}, it must be a function of the gradient")
+        refresh(self)
         cdef list hooks
         if self.node is not None:
             if self.node.output_hooks is None:
@@ -832,11 +965,20 @@ cdef class Node:
             self.keep(t)
         return output
 
+    def _keep(self, t):
+        self.keep(t)
+
     def _saved(self, int i):
         return self.saved(i)
 
     def _saved_output(self, int i):
         return self.saved_output(i)
+
+    def _as_output(self, Tensor t not None):
+        """The values of t as those that this node computed."""
+        cdef Tensor y = alias_of(t, t.array)
+        y.node, y._requires_grad, y.graph_version = self, True, y.changes()
+        return y
 
 
 # ---- gradients that fit ---------------------------------------------------------------------------------------

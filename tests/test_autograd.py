@@ -218,12 +218,9 @@ def test_changes_that_backward_does_not_need_are_fine():
     assert x.grad.tolist() == [4, 4]
 
 
-def test_views_and_leaves_are_not_changed_while_recording():
+def test_leaves_are_not_changed_while_recording():
     x = leaf(1, 2)
     y = x * 2
-    for change in (lambda: y[0].add_(1), lambda: y.reshape(2, 1).mul_(2)):
-        with pytest.raises(RuntimeError, match="a view cannot be changed in place"):
-            change()
     for change in (
         lambda: x.add_(1),
         lambda: x.fill_(0),
@@ -238,12 +235,11 @@ def test_views_and_leaves_are_not_changed_while_recording():
     assert x.tolist() == [1, 2] and y.tolist() == [2, 4]
 
 
-def test_a_view_of_what_was_changed_is_refused():
+def test_an_alias_of_what_was_changed_is_refused():
     y = leaf(1, 2) * 2
-    view = y[:1]
-    y.add_(1)
+    y.detach().add_(1)
     with pytest.raises(RuntimeError, match="changed in place through another tensor"):
-        view * 2
+        y * 2
 
 
 @pytest.mark.parametrize(
@@ -261,13 +257,12 @@ def test_a_tensor_may_be_overwritten_with_its_own_view(change):
 
 
 def test_a_refused_assignment_changes_nothing():
-    y = leaf(1, 2) * 2
-    view = y[:1]
-    y.add_(1)
-    for change in (lambda: y.__setitem__(slice(1, None), view), lambda: y.copy_(view)):
+    y, stale = leaf(1, 2) * 2, leaf(5) * 1
+    stale.detach().add_(1)
+    for change in (lambda: y.__setitem__(slice(1, None), stale), lambda: y.copy_(stale)):
         with pytest.raises(RuntimeError, match="changed in place through another tensor"):
             change()
-    assert y.tolist() == [3, 5]
+    assert y.tolist() == [2, 4]
     y.sum().backward()
 
 

@@ -179,7 +179,7 @@ def gate(values, through):
     joint = join._connect(Tensor._on(constant(np.zeros(()))), tuple(values[i] for i in watched))
     passed = list(values)
     for i in watched:
-        passed[i] = Branch(join.gradients, i)._connect(values[i]._view(values[i].array), (joint,))
+        passed[i] = Branch(join.gradients, i)._connect(values[i]._gated(), (joint,))
     return tuple(passed), True
 
 

@@ -3,7 +3,7 @@
 import sys
 
 from pyml.backward import backward
-from pyml.ops import names
+from pyml.ops import names, regions
 from pyml.ops.methods import METHODS
 from pyml.tensor import install
 

@@ -185,6 +185,8 @@ def setitem(input, index, value):
     input._will_change(tracked)
     if tracked:
         value._check_current()
+        if basic and is_there(input, index, value):
+            return
         kept = tuple(
             Tensor._on(copied(item)) if isinstance(item, np.ndarray) else item for item in index
         )
@@ -199,6 +201,16 @@ def setitem(input, index, value):
         row_shape = value.shape if row is None else row.shape
         SetItem(kept, value.shape, row_shape)._connect(input, (input, value))
     input._mark_changed()
+    if tracked:
+        input._pass_to_base()
+
+
+def is_there(input, index, value):
+    """Whether the value is input[index] itself, as at the end of `x[index] += 1`."""
+    try:
+        return input._is_part(input.array[index], value)
+    except IndexError:
+        return False  # for assign() to tell
 
 
 def assign(array, index, basic, value):

@@ -9,9 +9,9 @@ cimport numpy as cnp
 from numpy cimport ndarray
 
 from pyml cimport _kernels
-from pyml.ops.arrays cimport as_type, copy_into, empty_like, full, is_real
+from pyml.ops.arrays cimport as_type, copied, copy_into, empty_like, full, is_real
 from pyml.ops.operands cimport cast, lift, number_as, sum_to
-from pyml.tensor cimport Node, Tensor, alias_of, tracks, will_change, wrap
+from pyml.tensor cimport Node, Tensor, alias_of, pass_to_base, refresh, tracks, will_change, wrap
 
 from pyml.ops import elementwise
 from pyml.ops.operands import broadcast_shapes, result_type
@@ -36,31 +36,45 @@ cdef int category(ndarray a):
 cpdef Tensor replace(Tensor t, Tensor y, str name):
     """t <- y, computed from t."""
     cdef Node node = y.node
-    cdef Py_ssize_t i
     if category(t.array) < category(y.array):
         raise TypeError(f"{name}: the result has dtype {y.dtype}, it cannot be written into a tensor of {t.dtype}")
     if y.array.ndim != t.array.ndim or not cnp.PyArray_SAMESHAPE(y.array, t.array):
         raise ValueError(f"{name}: the result has shape {y.shape}, the tensor that takes it has shape {t.shape}")
     will_change(t, y._requires_grad)
+    if y._requires_grad:
+        keep_old_values(node, t)
     if t.array.dtype != y.array.dtype:
         y = cast(y, t.array.dtype)
         node = y.node
     copy_into(t.array, y.array)
     t.mark_changed()
     if y._requires_grad:
-        if node.kept is not None:   # t must not be reached from its own node
-            for i in range(len(node.kept)):
-                if node.kept[i] is t:
-                    node.kept[i] = alias_of(t, t.array)
         t.node = node
         t._requires_grad = True
+        pass_to_base(t)
     return t
+
+
+cdef int keep_old_values(Node node, Tensor t) except -1:
+    """What `node` keeps of t for backward becomes a copy: t is about to be overwritten, and to be reached from its node."""
+    cdef Tensor old = None
+    cdef Py_ssize_t i
+    if node.kept is None:
+        return 0
+    for i in range(len(node.kept)):
+        if node.kept[i] is t:
+            if old is None:
+                old = wrap(copied(t.array))
+                old.node, old._requires_grad = t.node, t._requires_grad
+            node.kept[i], node.versions[i] = old, 0
+    return 0
 
 
 cdef apart(object x, Tensor t):
     """x, or if it is t a twin of it: what an inner node of f(t, x) keeps must not lead from t back to t."""
     if x is not t:
         return x
+    refresh(t)
     cdef Tensor twin = alias_of(t, t.array)
     twin.node, twin._requires_grad, twin.graph_version = t.node, t._requires_grad, t.graph_version
     return twin
@@ -215,13 +229,15 @@ cdef class Overwrite(Node):
 
 cdef Tensor overwritten(Tensor t, Tensor source):
     """Records that t was overwritten with `source`, or with constants."""
-    cdef Overwrite node
+    cdef Overwrite node = None
     if tracks(t) or (source is not None and tracks(source)):
         node = Overwrite.__new__(Overwrite)
         if source is not None:
             node.source_shape, node.source_dtype = source.shape, source.array.dtype
         node.connect(t, (t, source))   # before the change is counted: source may be a view of t
     t.mark_changed()
+    if node is not None:
+        pass_to_base(t)
     return t
 
 

@@ -14,7 +14,7 @@ from pyml.recording.layout cimport first_of
 from pyml.recording.listener cimport Recording, has_group
 from pyml.recording.program cimport Gradient, ParameterState, Program, Result, Slot, Stop, Updating, firsts_of, held
 from pyml.recording.trace cimport FROM_BEFORE
-from pyml.recording.verdict cimport altered, handled, leaked, overlapping, strayed
+from pyml.recording.verdict cimport altered, changes_view, handled, leaked, overlapping, strayed
 from pyml.tensor cimport Tensor
 
 from pyml.recording.refusal import RecordError
@@ -44,7 +44,7 @@ cdef str complete(Recording recording, list leaves):
         RecordError: an argument is also reached by another name.
     """
     cdef Program p = recording.program
-    reason = overlapping(recording, leaves)
+    reason = overlapping(recording, leaves) or changes_view(recording, leaves)
     if reason is not None:   # what the step computed is not what it would compute without a recording
         raise RecordError(reason)
     reason = altered(recording) or leaked(recording)

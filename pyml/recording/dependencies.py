@@ -138,6 +138,8 @@ IN_C = (
     *GETTERS,
 )
 WITH_INTRINSICS = (types.FunctionType, type, BaseException)
+# methods of modules and of autograd.Function
+CALLED_BY_PYML = ("forward", "backward", "setup_context", "vjp")
 MAKING = ("__init__", "__new__", "__post_init__")
 # methods that a step does not run to compute something
 SILENT = (
@@ -885,7 +887,7 @@ def is_called_by_python(name, value, is_made):
     value = getattr(value, "__func__", value)  # __class_getitem__ is a class method
     return (
         isinstance(value, types.FunctionType)
-        and (name in ("forward", "keys") or name[:2] == name[-2:] == "__")
+        and (name in CALLED_BY_PYML or name == "keys" or name[:2] == name[-2:] == "__")
         and name not in SILENT
         and (
             is_made or (name not in MAKING and value.__code__.co_filename != "<string>")

@@ -502,6 +502,13 @@ cdef class Recording(Recorder):
             stop.puts.append((target, now))
         return 0
 
+    cdef int forget_graph(self) except -1:
+        """Of the copies: a graph that they were changed into would keep memory of the step."""
+        cdef Tensor copy
+        for copy in self.staged:
+            copy.node = None
+        return 0
+
     cdef int give_back(self, list leaves) except -1:
         """To the arguments: what the step did to their copies."""
         cdef Tensor t, copy

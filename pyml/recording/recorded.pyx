@@ -223,6 +223,7 @@ cdef class Recorded:
                 raise RecordError(recording.refusal)
             if recording.refusal is None:
                 result = None
+                recording.forget_graph()
                 if leaked(recording) is not None:   # perhaps only by a cycle of references
                     gc.collect()
                 recording.refusal = None   # what finalizers did is not the step's

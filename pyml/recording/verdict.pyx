@@ -36,6 +36,19 @@ cdef str overlapping(Recording recording, list leaves):
     return None
 
 
+cdef str changes_view(Recording recording, list leaves):
+    """Whether an argument is a view that the step has changed while gradients are recorded: its base would be in the graph,
+    and after a replay it is not."""
+    cdef Tensor t
+    for i, _ in recording.program.tracked:
+        t = leaves[i]
+        if t.link is not None:
+            return (
+                f"record: the step changes an argument of shape {t.shape}, which is a view of another tensor, while gradients "
+                "are recorded; pass a clone, or change it in the step by index of its base")
+    return None
+
+
 cdef str changes_argument(Recording recording, changed):
     """`changed` is an argument (a list, a dict, an object) that the step has changed: a replay would not."""
     return (
