@@ -266,8 +266,6 @@ REASONS = {
         all allclose any argmax argmin bitwise_and bitwise_not bitwise_or bitwise_xor bool eq equal
         floor_divide greater greater_equal int isclose isfinite isinf isnan less less_equal
         logical_and logical_not logical_or logical_xor long ne nonzero one_hot""",
-    "its backward needs what it overwrites, and is refused": "abs_ clamp_ log_ pow_ square_",
-        logical_and logical_not logical_or logical_xor long ne nonzero""",
     "leaves the graph": "array data detach item numpy tolist",
     "tells something, or sets it": """
         backward broadcast_shapes data_ptr device dim dtype element_size get_num_threads

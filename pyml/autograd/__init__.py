@@ -2,16 +2,21 @@
 
 import numpy as np
 
+from pyml.autograd import function, functional
+from pyml.autograd.function import Function
 from pyml.backward import run_backward
 from pyml.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
 from pyml.ops import zeros_like
 from pyml.tensor import Node, Tensor
 
 __all__ = [
+    "Function",
     "GradcheckError",
     "Node",
     "backward",
     "enable_grad",
+    "function",
+    "functional",
     "grad",
     "gradcheck",
     "gradgradcheck",
@@ -59,7 +64,9 @@ def grad(
     grad_outputs=None,
     retain_graph=None,
     create_graph=False,
+    only_inputs=True,
     allow_unused=None,
+    is_grads_batched=False,
     materialize_grads=False,
 ):
     """The gradients of `outputs` by `inputs`, a tuple; no .grad is touched.
@@ -70,8 +77,10 @@ def grad(
         grad_outputs: a gradient for each output; None for a scalar.
         retain_graph: keep what the graph saved, for another backward. Default: create_graph.
         create_graph: record the gradient computation, for second derivatives.
+        only_inputs: True: gradients of other leaves are not accumulated.
         allow_unused: None instead of an error for an input that the outputs do not depend on.
             Default: materialize_grads.
+        is_grads_batched: False: grad_outputs are of one run of backward.
         materialize_grads: zeros instead of None for such an input.
 
     Raises:
@@ -83,6 +92,10 @@ def grad(
         >>> pyml.autograd.grad(dx, x)
         (tensor(18.),)
     """
+    if not only_inputs:
+        raise ValueError("grad: only_inputs is False; backward() accumulates into all leaves")
+    if is_grads_batched:
+        raise ValueError("grad: is_grads_batched is True; call grad() for each of grad_outputs")
     outputs, inputs = as_tuple(outputs), as_tuple(inputs)
     if materialize_grads and allow_unused is False:
         raise ValueError(

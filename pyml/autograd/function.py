@@ -1,0 +1,392 @@
+"""Functions with a backward of their own."""
+
+import functools
+import weakref
+
+import numpy as np
+
+from pyml.grad_mode import is_grad_enabled, no_grad
+from pyml.ops import zeros
+from pyml.ops.operands import broadcast_shapes, cast, sum_to
+from pyml.recorder import constant
+from pyml.tensor import Node, Tensor
+
+__all__ = ["Function", "FunctionCtx", "once_differentiable"]
+
+
+class FunctionCtx:
+    """What forward of a Function hands to its backward.
+
+    Set attributes as you like, and save tensors by `save_for_backward`. `needs_input_grad` has a
+    bool for each argument of forward: whether its gradient is asked for.
+    """
+
+    def __init__(self):
+        self.needs_input_grad = ()
+        self._to_save = ()
+        self._dirty = self._without_gradient = ()
+        self._materialize = True
+        self._node = None  # a weak reference, once there is one: the node holds this
+
+    def save_for_backward(self, *tensors):
+        """Keeps tensors, or None, for backward; a change in place before it is then an error.
+
+        A second call takes the place of the first.
+        """
+        for i, t in enumerate(tensors):
+            if t is not None and not isinstance(t, Tensor):
+                raise TypeError(
+                    f"save_for_backward: argument {i} is of type {type(t).__name__}, it must be a "
+                    "Tensor or None; set other values as attributes of ctx"
+                )
+        self._to_save = tensors
+
+    def save_for_forward(self, *tensors):
+        """Refused: there is no forward-mode differentiation."""
+        raise NotImplementedError("save_for_forward: there is no forward-mode differentiation")
+
+    def mark_dirty(self, *args):
+        """Says which arguments forward has changed in place. They must be among its outputs."""
+        self._dirty = checked_marks(args, "mark_dirty")
+
+    def mark_non_differentiable(self, *args):
+        """Says which outputs have no gradient."""
+        self._without_gradient = checked_marks(args, "mark_non_differentiable")
+
+    def set_materialize_grads(self, value):
+        """Whether backward is given zeros (the default) or None for an output that was not used."""
+        self._materialize = bool(value)
+
+    @property
+    def saved_tensors(self):
+        """What `save_for_backward` was given.
+
+        Raises:
+            RuntimeError: if a tensor was changed in place since, or an earlier backward freed them.
+        """
+        node = None if self._node is None else self._node()
+        return tuple(self._to_save) if node is None else node.saved_tensors
+
+
+def checked_marks(tensors, name):
+    for i, t in enumerate(tensors):
+        if not isinstance(t, Tensor):
+            raise TypeError(f"{name}: argument {i} is of type {type(t).__name__}, not a Tensor")
+    return tensors
+
+
+def is_one_of(t, tensors):
+    return any(t is other for other in tensors)
+
+
+class Function:
+    """An operation with a backward of its own: derive from it, and call `apply`.
+
+    `forward(ctx, *args)` computes the result, a Tensor or a tuple, of any arguments; gradients do
+    not go through what it does. `backward(ctx, *grad_outputs)` is given a gradient for each output
+    and returns one for each argument of forward, None for what has none: made of operations of
+    pyml it can be differentiated again, and recorded steps take it. With
+    `setup_context(ctx, inputs, output)`, which keeps what backward needs, forward is given no ctx.
+
+    Example:
+        >>> class Exp(pyml.autograd.Function):
+        ...     @staticmethod
+        ...     def forward(ctx, x):
+        ...         y = x.exp()
+        ...         ctx.save_for_backward(y)
+        ...         return y
+        ...
+        ...     @staticmethod
+        ...     def backward(ctx, dy):
+        ...         (y,) = ctx.saved_tensors
+        ...         return dy * y
+        >>> x = pyml.zeros(2, requires_grad=True)
+        >>> Exp.apply(x).sum().backward()
+        >>> x.grad
+        tensor([1., 1.])
+    """
+
+    def __init__(self, *args, **kwargs):
+        raise RuntimeError(
+            f"{type(self).__name__}: forward and backward of a Function are static, there are no "
+            f"objects of it; call {type(self).__name__}.apply(...)"
+        )
+
+    @staticmethod
+    def forward(*args, **kwargs):
+        """forward(ctx, *args), or with setup_context forward(*args): the result."""
+        raise NotImplementedError("a Function needs a static method forward(ctx, *args)")
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        """Keeps in ctx what backward needs of the arguments, a tuple, and of the result."""
+        raise NotImplementedError("setup_context is there to be overridden")
+
+    @staticmethod
+    def backward(ctx, *grad_outputs):
+        """The gradients of the arguments of forward, from those of its outputs."""
+        raise NotImplementedError(
+            "a Function needs a static method backward(ctx, *grad_outputs) to be differentiated"
+        )
+
+    vjp = backward
+
+    @staticmethod
+    def jvp(ctx, *grad_inputs):
+        """Refused: there is no forward-mode differentiation."""
+        raise NotImplementedError("jvp: there is no forward-mode differentiation")
+
+    @classmethod
+    def apply(cls, *args):
+        """The result of forward, connected to the graph by backward.
+
+        Raises:
+            RuntimeError: if an argument that was marked dirty is not returned, or is a leaf that
+                requires grad.
+        """
+        ctx = FunctionCtx()
+        ctx.needs_input_grad = tuple([isinstance(a, Tensor) and a.requires_grad for a in args])
+        with no_grad():
+            if cls.setup_context is Function.setup_context:
+                result = cls.forward(ctx, *args)
+            else:
+                result = cls.forward(*args)
+                cls.setup_context(ctx, args, result)
+        outputs = result if isinstance(result, tuple) else (result,)
+        for t in ctx._dirty:
+            if not is_one_of(t, outputs):
+                raise RuntimeError(
+                    f"{cls.__name__}: an argument that was marked as changed in place "
+                    "(mark_dirty) is not among the outputs of forward; return it too"
+                )
+        if is_grad_enabled() and any(ctx.needs_input_grad):
+            outputs = connected(cls, ctx, args, outputs)
+        else:
+            outputs = tuple(
+                y.detach() if is_one_of(y, args) and not is_one_of(y, ctx._dirty) else y
+                for y in outputs
+            )
+        ctx._to_save = ()
+        return outputs if isinstance(result, tuple) else outputs[0]
+
+
+def connected(function, ctx, args, outputs):
+    """The outputs, with the Node of the call."""
+    results = list(outputs)
+    places = []  # of the outputs that have a gradient
+    for i, y in enumerate(outputs):
+        if not isinstance(y, Tensor):
+            continue
+        if is_one_of(y, ctx._dirty):
+            check_changed(y, function.__name__)
+        elif is_one_of(y, args) or y.requires_grad or is_one_of(y, outputs[:i]):
+            results[i] = y._gated()
+        if y.is_floating_point() and not is_one_of(y, ctx._without_gradient):
+            places.append(i)
+    if not places:
+        return tuple(results)
+    inputs = tuple([a for a in args if isinstance(a, Tensor)])
+    node = FunctionNode(function, ctx, args, outputs, places)
+    if len(places) == 1:
+        node._connect(results[places[0]], inputs)
+        nodes = {id(results[places[0]]): node}
+    else:
+        joint = node._connect(Tensor._on(constant(np.zeros(len(places), np.float32))), inputs)
+        nodes = {}
+        for k, i in enumerate(places):
+            nodes[id(results[i])] = branch = OutputOfFunction(k, i)
+            branch._connect(results[i], (joint,))
+    for i in places:
+        if is_one_of(results[i], ctx._dirty):
+            results[i]._pass_to_base()
+    for t in ctx._to_save:
+        own = nodes.get(id(t))
+        node.outputs_saved.append(None if own is None else weakref.ref(own))
+        node._keep(t if own is None or own is node else t.detach())
+    ctx._node = weakref.ref(node)
+    return tuple(results)
+
+
+def check_changed(t, name):
+    """Raises unless autograd allows that `t` was changed by the function `name`."""
+    if t._base is None:
+        t._will_change(True)
+    elif t._base.requires_grad and t._base.is_leaf:
+        raise RuntimeError(
+            f"{name}: a view of a leaf tensor that requires grad was changed in place; use .clone()"
+        )
+
+
+class FunctionNode(Node):
+    """A call of a Function. With several outputs, its own stands for all and has no value: each
+    leaves its gradient here, and a mark in the gradient of that one.
+
+    Nodes run in the reverse of the order in which they were made: when it runs, every output that
+    is reached has run.
+    """
+
+    def __init__(self, function, ctx, args, outputs, places):
+        self._function, self._ctx = function, ctx
+        self._args = tuple([(a.shape, a.dtype) if isinstance(a, Tensor) else None for a in args])
+        self._outputs = tuple(
+            [(y.shape, y.dtype) if isinstance(y, Tensor) else None for y in outputs]
+        )
+        self._places = places
+        self.received = [None] * len(places)
+        self.outputs_saved = []
+
+    def name(self):
+        return f"{self._function.__name__}Backward"
+
+    @property
+    def saved_tensors(self):
+        """What forward saved, as tensors of the graph."""
+        return tuple([self.saved_tensor(i) for i in range(len(self.outputs_saved))])
+
+    def saved_tensor(self, i):
+        own = None if self.outputs_saved[i] is None else self.outputs_saved[i]()
+        if own is self:
+            return self._saved_output(i)
+        t = self._saved(i)
+        return t if own is None else own._as_output(t)
+
+    def _gradients(self, dy):
+        gradients = [None] * len(self._outputs)
+        if len(self._places) == 1:
+            gradients[self._places[0]] = dy
+        else:
+            for k, i in enumerate(self._places):
+                if dy.array[k] != 0:
+                    gradients[i] = self.received[k]
+            self.received = [None] * len(self._places)
+        if self._ctx._materialize:
+            gradients = [
+                zeros(y[0], dtype=y[1]) if dy is None and y is not None else dy
+                for dy, y in zip(gradients, self._outputs, strict=True)
+            ]
+        function = self._function
+        own = function.vjp if function.backward is Function.backward else function.backward
+        results = own(self._ctx, *gradients)
+        results = results if isinstance(results, tuple) else (results,)
+        count = len(self._args)
+        if len(results) > count and all(dx is None for dx in results[count:]):
+            results = results[:count]
+        if len(results) != count:
+            raise RuntimeError(
+                f"{self.name()} returned an incorrect number of gradients (expected {count}, got "
+                f"{len(results)}): one for each argument of forward, None for what has none"
+            )
+        for i, dx in enumerate(results):
+            if self._args[i] is None and dx is not None:
+                raise RuntimeError(
+                    f"{self.name()} returned a gradient for argument {i}, which is no Tensor; "
+                    "return None for it"
+                )
+        edges = iter(self.inputs)
+        return tuple(
+            [
+                None if next(edges) is None or dx is None else self.fitted(i, dx)
+                for i, dx in enumerate(results)
+                if self._args[i] is not None
+            ]
+        )
+
+    def fitted(self, i, dx):
+        """A gradient of the shape and dtype of argument i."""
+        shape, dtype = self._args[i]
+        if not isinstance(dx, Tensor):
+            raise TypeError(
+                f"{self.name()} returned {type(dx).__name__} as the gradient of argument {i}, it "
+                "must be a Tensor or None"
+            )
+        if dx.shape != shape:
+            try:
+                fits = broadcast_shapes(dx.shape, shape) == dx.shape
+            except ValueError:
+                fits = False
+            if not fits:
+                raise RuntimeError(
+                    f"{self.name()} returned an invalid gradient for argument {i}: its shape is "
+                    f"{dx.shape}, expected one that sums to {shape}"
+                )
+            dx = sum_to(dx, shape)
+        return dx if dx.dtype == dtype else cast(dx, dtype)
+
+
+class OutputOfFunction(Node):
+    """One of several outputs of a Function: leaves its gradient with the FunctionNode."""
+
+    def __init__(self, k, i):
+        self._k, self._i = k, i
+
+    def name(self):
+        return self.inputs[0].name()
+
+    @property
+    def saved_tensors(self):
+        return self.inputs[0].saved_tensors
+
+    def _gradients(self, dy):
+        node = self.inputs[0]
+        node.received[self._k] = dy
+        mark = np.zeros(len(node.received), np.float32)
+        mark[self._k] = 1
+        return (Tensor._on(constant(mark)),)
+
+
+def once_differentiable(fn):
+    """Decorator of a backward that cannot be differentiated: a second derivative is an error.
+
+    Example:
+        >>> class Square(pyml.autograd.Function):
+        ...     @staticmethod
+        ...     def forward(ctx, x):
+        ...         ctx.save_for_backward(x)
+        ...         return x * x
+        ...
+        ...     @staticmethod
+        ...     @pyml.autograd.function.once_differentiable
+        ...     def backward(ctx, dy):
+        ...         (x,) = ctx.saved_tensors
+        ...         return pyml.from_numpy(2 * x.detach().numpy() * dy.numpy())
+        >>> x = pyml.tensor([3.0], requires_grad=True)
+        >>> Square.apply(x).sum().backward()
+        >>> x.grad
+        tensor([6.])
+    """
+
+    @functools.wraps(fn)
+    def wrapper(ctx, *args):
+        given = tuple([x for x in args if isinstance(x, Tensor) and x.requires_grad])
+        if not is_grad_enabled() or not given:
+            with no_grad():
+                return fn(ctx, *map(outside, args))
+        with no_grad():
+            outputs = fn(ctx, *map(outside, args))
+        outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+        return tuple(
+            [OnceDifferentiable.apply(y, *given) if isinstance(y, Tensor) else y for y in outputs]
+        )
+
+    return wrapper
+
+
+def outside(x):
+    return x.detach() if isinstance(x, Tensor) else x
+
+
+class OnceDifferentiable(Function):
+    """A gradient that cannot be differentiated."""
+
+    @staticmethod
+    def forward(ctx, gradient, *sources):
+        """The gradient itself."""
+        return gradient
+
+    @staticmethod
+    def backward(ctx, *grad_outputs):
+        """Raises."""
+        raise RuntimeError(
+            "a function whose backward is marked as once_differentiable cannot be differentiated "
+            "twice"
+        )

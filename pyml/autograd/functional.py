@@ -1,0 +1,293 @@
+"""Derivatives of functions: products with the Jacobian and the Hessian, and these themselves."""
+
+from pyml.backward import run_backward
+from pyml.grad_mode import enable_grad
+from pyml.ops import cat, ones_like, reshape, zeros, zeros_like
+from pyml.tensor import Tensor
+
+__all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
+
+
+def vjp(func, inputs, v=None, create_graph=False, strict=False):
+    """The product v^T J of a vector and the Jacobian of a function.
+
+    Args:
+        func: a function of tensors that returns a tensor or a tuple of tensors.
+        inputs: its arguments, a tensor or a tuple.
+        v: of the shapes of the outputs; may be left out for a single element.
+        create_graph: record it all, so that it can be differentiated by the inputs.
+        strict: an output that does not depend on an input is an error; else its gradient is zero.
+
+    Returns:
+        The outputs, and the product: a tensor or a tuple, as the inputs are.
+
+    Raises:
+        TypeError: for what are no tensors.
+        RuntimeError: for a v of other shapes; with strict, if an output does not depend on an
+            input.
+
+    Example:
+        >>> pyml.autograd.functional.vjp(lambda x: x * x, pyml.tensor([1.0, 2.0]), pyml.ones(2))
+        (tensor([1., 4.]), tensor([2., 4.]))
+    """
+    with enable_grad():
+        single, inputs = tensors_of(inputs, "inputs", "vjp")
+        inputs = sources(inputs, create_graph)
+        one, outputs = results_of(func, inputs, "vjp", strict)
+        v = vectors(v, outputs, one, "vjp", "output")
+        products = gradients(outputs, inputs, v, create_graph, strict)
+    return packed(outputs, one, create_graph), packed(products, single, create_graph)
+
+
+def jvp(func, inputs, v=None, create_graph=False, strict=False):
+    """The product J v of the Jacobian of a function and a vector, by two backwards.
+
+    Args:
+        v: of the shapes of the inputs; may be left out for a single element.
+
+    The others, what is returned and raised: see vjp. The product is as the outputs are.
+
+    Example:
+        >>> pyml.autograd.functional.jvp(lambda x: x * x, pyml.tensor([1.0, 2.0]), pyml.ones(2))
+        (tensor([1., 4.]), tensor([2., 4.]))
+    """
+    with enable_grad():
+        single, inputs = tensors_of(inputs, "inputs", "jvp")
+        v = vectors(v, inputs, single, "jvp", "input")
+        inputs = sources(inputs, create_graph)
+        one, outputs = results_of(func, inputs, "jvp", strict)
+        # u^T J is linear in u: its derivative by u, times v, is J v
+        u = tuple([zeros_like(y, requires_grad=True) for y in outputs])
+        products = gradients(outputs, inputs, u, True, strict)
+        products = gradients(products, u, v, create_graph, strict)
+    return packed(outputs, one, create_graph), packed(products, one, create_graph)
+
+
+def jacobian(
+    func, inputs, create_graph=False, strict=False, vectorize=False, strategy="reverse-mode"
+):
+    """The Jacobian of a function: [i][j] holds d output / d input, shape output + shape input.
+
+    Args:
+        vectorize: taken for its name: there is one way to compute it.
+        strategy: "reverse-mode": one backward for each element of the outputs.
+
+    The others, what is raised: see vjp.
+
+    Returns:
+        A tensor for one output and one input; a tuple of them for several of one kind; a tuple
+        with a tuple for each output for several of both.
+
+    Example:
+        >>> pyml.autograd.functional.jacobian(lambda x: x * x, pyml.tensor([1.0, 2.0]))
+        tensor([[2., 0.],
+                [0., 4.]])
+    """
+    if strategy != "reverse-mode":
+        raise ValueError(f"jacobian: strategy is {strategy!r}, only 'reverse-mode' is there")
+    if vectorize and strict:
+        raise RuntimeError("jacobian: strict=True and vectorize=True exclude each other")
+    with enable_grad():
+        single, inputs = tensors_of(inputs, "inputs", "jacobian")
+        inputs = sources(inputs, create_graph)
+        one, outputs = results_of(func, inputs, "jacobian", strict)
+        rows = tuple([rows_of(y, inputs, create_graph, strict) for y in outputs])
+    rows = tuple([packed(row, single, create_graph) for row in rows])
+    return rows[0] if one else rows
+
+
+def rows_of(output, inputs, create_graph, strict):
+    """For each input, the Jacobian of one output."""
+    rows = [[] for _ in inputs]
+    for i in range(output.numel()):
+        element = reshape(output, (-1,))[i]
+        for row, dx in zip(
+            rows, gradients((element,), inputs, (None,), create_graph, strict), strict=True
+        ):
+            row.append(reshape(dx, (1, *dx.shape)))
+    return tuple(
+        [
+            reshape(cat(row), output.shape + x.shape)
+            if row
+            else zeros(output.shape + x.shape, dtype=x.dtype)
+            for row, x in zip(rows, inputs, strict=True)
+        ]
+    )
+
+
+def hessian(
+    func,
+    inputs,
+    create_graph=False,
+    strict=False,
+    vectorize=False,
+    outer_jacobian_strategy="reverse-mode",
+):
+    """The Hessian of a function with one number: [i][j] holds d2 f / d input i d input j.
+
+    Args:
+        outer_jacobian_strategy: "reverse-mode": one backward for each element of the inputs.
+
+    The others, what is raised: see jacobian; that of a linear function is zero, or with strict an
+    error.
+
+    Returns:
+        A tensor for one input, else a tuple with a tuple for each.
+
+    Example:
+        >>> pyml.autograd.functional.hessian(lambda x: (x**3).sum(), pyml.tensor([1.0, 2.0]))
+        tensor([[ 6.,  0.],
+                [ 0., 12.]])
+    """
+    single, inputs = tensors_of(inputs, "inputs", "hessian")
+
+    def first(*inputs):
+        one, outputs = results_of(func, inputs, "hessian", strict)
+        check_number(one, outputs, "hessian")
+        return gradients(outputs, inputs, (None,), True, strict)
+
+    rows = jacobian(first, inputs, create_graph, strict, vectorize, outer_jacobian_strategy)
+    return rows[0][0] if single else rows
+
+
+def vhp(func, inputs, v=None, create_graph=False, strict=False):
+    """The product v^T H of a vector and the Hessian of a function with one number.
+
+    Args:
+        v: of the shapes of the inputs; may be left out for a single element.
+
+    The others, what is returned and raised: see vjp.
+
+    Example:
+        >>> x = pyml.tensor([1.0, 2.0])
+        >>> pyml.autograd.functional.vhp(lambda x: (x**3).sum(), x, pyml.ones(2))
+        (tensor(9.), tensor([ 6., 12.]))
+    """
+    return hessian_product(func, inputs, v, create_graph, strict, "vhp")
+
+
+def hvp(func, inputs, v=None, create_graph=False, strict=False):
+    """The product H v of the Hessian of a function with one number and a vector.
+
+    H is symmetric: where the second derivatives are continuous, this is vhp.
+
+    Args:
+        v: of the shapes of the inputs; may be left out for a single element.
+
+    The others, what is returned and raised: see vjp.
+
+    Example:
+        >>> x = pyml.tensor([1.0, 2.0])
+        >>> pyml.autograd.functional.hvp(lambda x: (x**3).sum(), x, pyml.ones(2))
+        (tensor(9.), tensor([ 6., 12.]))
+    """
+    with enable_grad():
+        single, inputs = tensors_of(inputs, "inputs", "hvp")
+        v = vectors(v, inputs, single, "hvp", "input")
+        inputs = sources(inputs, create_graph)
+        one, outputs = results_of(func, inputs, "hvp", strict)
+        check_number(one, outputs, "hvp")
+        u = (ones_like(outputs[0], requires_grad=True),)
+        first = gradients(outputs, inputs, u, True, strict)
+        w = tuple([zeros_like(x, requires_grad=True) for x in inputs])
+        products = gradients(first, inputs, w, True, strict)
+        products = gradients(products, w, v, create_graph, strict)
+    return packed(outputs, True, create_graph), packed(products, single, create_graph)
+
+
+def hessian_product(func, inputs, v, create_graph, strict, name):
+    with enable_grad():
+        single, inputs = tensors_of(inputs, "inputs", name)
+        v = vectors(v, inputs, single, name, "input")
+        inputs = sources(inputs, create_graph)
+        one, outputs = results_of(func, inputs, name, strict)
+        check_number(one, outputs, name)
+        first = gradients(outputs, inputs, (None,), True, strict)
+        products = gradients(first, inputs, v, create_graph, strict)
+    return packed(outputs, True, create_graph), packed(products, single, create_graph)
+
+
+# ---- what they share -----------------------------------------------------------------------------
+
+
+def tensors_of(values, what, name):
+    """(whether it is a single one, a tuple of Tensors)."""
+    single = not isinstance(values, tuple)
+    values = (values,) if single else values
+    for i, value in enumerate(values):
+        if not isinstance(value, Tensor):
+            raise TypeError(
+                f"{name}: {what} must be a Tensor or a tuple of Tensors, {what}[{i}] is of type "
+                f"{type(value).__name__}"
+            )
+    return single, values
+
+
+def sources(inputs, create_graph):
+    """The inputs as tensors of their own, so that what func captures is told apart."""
+    return tuple(
+        [
+            x.view_as(x) if create_graph and x.requires_grad else x.detach().requires_grad_()
+            for x in inputs
+        ]
+    )
+
+
+def results_of(func, inputs, name, strict):
+    one, outputs = tensors_of(func(*inputs), "outputs", name)
+    for i, y in enumerate(outputs):
+        if strict and not y.requires_grad:
+            raise RuntimeError(
+                f"{name}: output {i} was not computed from the inputs in a differentiable way, "
+                "which strict=True asks for"
+            )
+    return one, outputs
+
+
+def check_number(one, outputs, name):
+    if not one or outputs[0].numel() != 1:
+        shapes = ", ".join(str(y.shape) for y in outputs)
+        raise RuntimeError(f"{name}: func must return a single tensor of one element, not {shapes}")
+
+
+def vectors(v, like, single, name, what):
+    """v, checked: a tensor for each of `like`."""
+    if v is None:
+        if len(like) != 1 or like[0].numel() != 1:
+            raise RuntimeError(
+                f"{name}: v can be left out only if there is one {what} of one element"
+            )
+        return (ones_like(like[0]),)
+    _, v = tensors_of(v, "v", name)
+    if len(v) != len(like):
+        raise RuntimeError(f"{name}: v has {len(v)} tensors for {len(like)} {what}s")
+    for i, (a, b) in enumerate(zip(v, like, strict=True)):
+        if a.shape != b.shape:
+            raise RuntimeError(
+                f"{name}: v[{i}] has shape {a.shape}, it must be that of the {what}, {b.shape}"
+            )
+    return v
+
+
+def gradients(outputs, inputs, weights, create_graph, strict):
+    """Those of the outputs by the inputs; zeros where there is none, or with strict an error."""
+    kept = [(y, w) for y, w in zip(outputs, weights, strict=True) if y.requires_grad]
+    results = (None,) * len(inputs)
+    if kept:
+        ys, ws = zip(*kept, strict=True)
+        results = run_backward(ys, ws, True, create_graph, inputs, False)
+    for i, dx in enumerate(results):
+        if strict and dx is None:
+            raise RuntimeError(
+                f"input {i} has no influence on the outputs, or on their derivative, which "
+                "strict=True forbids"
+            )
+    return tuple(
+        [zeros_like(x) if dx is None else dx for x, dx in zip(inputs, results, strict=True)]
+    )
+
+
+def packed(tensors, single, create_graph):
+    """As the caller gave or computed them; outside the graph unless it is wanted."""
+    tensors = tensors if create_graph else tuple([t.detach() for t in tensors])
+    return tensors[0] if single else tensors
