@@ -10,12 +10,15 @@ from pyml.distributions.dirichlet import Dirichlet
 from pyml.distributions.distribution import Distribution
 from pyml.distributions.exponential import Exponential
 from pyml.distributions.gamma import Gamma
+from pyml.distributions.geometric import Geometric
+from pyml.distributions.gumbel import Gumbel
 from pyml.distributions.independent import Independent
 from pyml.distributions.laplace import Laplace
 from pyml.distributions.matrices import diagonal, solve_lower
 from pyml.distributions.multivariate_normal import MultivariateNormal
 from pyml.distributions.normal import LOG_ROOT_2PI, Normal
 from pyml.distributions.one_hot_categorical import OneHotCategorical
+from pyml.distributions.poisson import Poisson
 from pyml.distributions.transformed_distribution import TransformedDistribution
 from pyml.distributions.uniform import Uniform
 from pyml.distributions.utils import EULER_GAMMA, sum_rightmost
@@ -164,6 +167,18 @@ def kl_gamma(p, q):
     return scales + lgamma(b) - lgamma(a) + (a - b) * digamma(a)
 
 
+@register_kl(Geometric, Geometric)
+def kl_geometric(p, q):
+    return -p.entropy() - (-q.probs).log1p() / p.probs - q.logits
+
+
+@register_kl(Gumbel, Gumbel)
+def kl_gumbel(p, q):
+    ratio = p.scale / q.scale
+    moment = (lgamma(1 + ratio) - p.loc / q.scale).exp()  # E exp(-x / q.scale)
+    return of_gumbel(p.mean, moment, q) - p.entropy()
+
+
 @register_kl(Laplace, Laplace)
 def kl_laplace(p, q):
     ratio, distance = p.scale / q.scale, (p.loc - q.loc).abs()
@@ -188,6 +203,11 @@ def kl_multivariate_normal(p, q):
 def kl_normal(p, q):
     ratio = (p.scale / q.scale) ** 2
     return 0.5 * (ratio + ((p.loc - q.loc) / q.scale) ** 2 - 1 - ratio.log())
+
+
+@register_kl(Poisson, Poisson)
+def kl_poisson(p, q):
+    return p.rate * (p.rate.log() - q.rate.log()) - (p.rate - q.rate)
 
 
 @register_kl(Uniform, Uniform)
@@ -221,6 +241,45 @@ def of_normal(mean, variance, q):
     """-E log q(x), q a Normal, x of a mean and a variance."""
     z = (variance + (mean - q.loc) ** 2) / (2 * q.scale**2)
     return q.scale.log() + LOG_ROOT_2PI + z
+
+
+def of_gumbel(mean, moment, q):
+    """-E log q(x), q a Gumbel, x of a mean and of the moment E exp(-x / q.scale)."""
+    return q.scale.log() + (mean - q.loc) / q.scale + (q.loc / q.scale).exp() * moment
+
+
+@register_kl(Exponential, Gumbel)
+def kl_exponential_gumbel(p, q):
+    product = p.rate * q.scale
+    return of_gumbel(p.mean, product / (product + 1), q) - p.entropy()
+
+
+@register_kl(Gamma, Gumbel)
+def kl_gamma_gumbel(p, q):
+    moment = (-p.concentration * (1 / (p.rate * q.scale)).log1p()).exp()
+    return of_gumbel(p.mean, moment, q) - p.entropy()
+
+
+@register_kl(Normal, Gumbel)
+def kl_normal_gumbel(p, q):
+    moment = (((p.scale / q.scale) ** 2) / 2 - p.loc / q.scale).exp()
+    return of_gumbel(p.mean, moment, q) - p.entropy()
+
+
+@register_kl(Uniform, Gumbel)
+def kl_uniform_gumbel(p, q):
+    ends = (-p.low / q.scale).exp() - (-p.high / q.scale).exp()
+    return of_gumbel(p.mean, q.scale * ends / (p.high - p.low), q) - p.entropy()
+
+
+@register_kl(Bernoulli, Poisson)
+def kl_bernoulli_poisson(p, q):
+    return q.rate - p.probs * q.rate.log() - p.entropy()
+
+
+@register_kl(Poisson, Bernoulli)
+def kl_poisson_bernoulli(p, q):
+    return infinite(p.rate + q.probs)
 
 
 @register_kl(Exponential, Gamma)
@@ -257,6 +316,7 @@ def kl_uniform_exponential(p, q):
 @register_kl(Beta, Normal)
 @register_kl(Exponential, Normal)
 @register_kl(Gamma, Normal)
+@register_kl(Gumbel, Normal)
 @register_kl(Laplace, Normal)
 @register_kl(Uniform, Normal)
 def kl_of_normal(p, q):
@@ -302,6 +362,10 @@ def kl_uniform_beta(p, q):
 @register_kl(Exponential, Uniform)
 @register_kl(Gamma, Beta)
 @register_kl(Gamma, Uniform)
+@register_kl(Gumbel, Beta)
+@register_kl(Gumbel, Exponential)
+@register_kl(Gumbel, Gamma)
+@register_kl(Gumbel, Uniform)
 @register_kl(Laplace, Beta)
 @register_kl(Laplace, Exponential)
 @register_kl(Laplace, Gamma)

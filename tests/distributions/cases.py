@@ -58,6 +58,7 @@ CASES = [
     ),
     Case("Categorical", {"probs": PROBS}, [0, 2, 1], 0, 2, True),
     Case("Categorical", {"logits": LOGITS}, [2, 0, 1], 0, 2, True, word=" of logits"),
+    Case("Chi2", {"df": [5.0, 8.0, 20.0]}, [3.0, 9.0, 15.0], 1e-12, 200, differentiable=False),
     Case(
         "Dirichlet",
         {"concentration": [[1.5, 2.0, 0.7], [3.0, 1.0, 4.0], [0.4, 2.5, 1.0]]},
@@ -72,7 +73,14 @@ CASES = [
         *(1e-12, 80),
         differentiable=False,
     ),
+    Case("Geometric", {"probs": [0.3, 0.6, 0.9]}, [2, 0, 1], 0, 120, True),
+    Case("Geometric", {"logits": [-1.0, 0.0, 2.0]}, [2, 0, 1], 0, 120, True, word=" of logits"),
+    Case("Gumbel", {"loc": [0.0, 1.0, -2.0], "scale": [1.0, 0.5, 2.0]}, [0.3, 0.5, 1.0], -12, 80),
+    Case("HalfNormal", {"scale": [1.0, 0.5, 2.0]}, [0.3, 0.5, 1.0], 0, 20),
     Case("Laplace", {"loc": [0.0, 1.0, -2.0], "scale": [1.0, 0.5, 2.0]}, [0.3, 0.5, 1.0], -60, 60),
+    Case(
+        "LogNormal", {"loc": [0.0, 1.0, -1.0], "scale": [0.3, 0.5, 0.4]}, [0.7, 2.5, 0.3], 1e-3, 99
+    ),
     Case("MultivariateNormal", {"loc": VECTORS, "covariance_matrix": COVARIANCE}, VECTORS[::-1]),
     Case(
         "MultivariateNormal",
@@ -90,6 +98,30 @@ CASES = [
     Case("OneHotCategorical", {"probs": PROBS}, ONE_HOT),
     Case("OneHotCategorical", {"logits": LOGITS}, ONE_HOT, word=" of logits"),
     Case("OneHotCategoricalStraightThrough", {"logits": LOGITS}, ONE_HOT, differentiable=False),
+    Case("Poisson", {"rate": [0.5, 4.0, 20.0]}, [0, 3, 22], 0, 80, True),
+    Case(
+        "RelaxedBernoulli",
+        {"temperature": [0.5, 1.0, 2.0], "logits": [-1.0, 0.0, 2.0]},
+        [0.3, 0.6, 0.9],
+    ),
+    Case(
+        "RelaxedBernoulli",
+        {"temperature": [0.5, 1.0, 2.0], "probs": [0.3, 0.6, 0.9]},
+        [0.3, 0.6, 0.9],
+        word=" of probs",
+    ),
+    Case(
+        "RelaxedOneHotCategorical",
+        {"temperature": 0.7, "logits": [[0.2, -0.3, 1.5], [2.0, 0.0, -1.0], [0.0, 0.5, 1.0]]},
+        [[0.2, 0.5, 0.3], [0.6, 0.1, 0.3], [0.3, 0.4, 0.3]],
+    ),
+    Case(
+        "StudentT",
+        {"df": [12.0, 20.0, 30.0], "loc": [0.0, 1.0, -2.0], "scale": [1.0, 0.5, 2.0]},
+        [0.3, 0.5, 1.0],
+        *(-300, 300),
+        differentiable=False,
+    ),
     Case("Uniform", {"low": [0.0, -1.0, 2.0], "high": [1.0, 3.0, 2.5]}, [0.3, 2.9, 2.1], -1, 3),
 ]
 NUMBERS = [case for case in CASES if case.low is not None]

@@ -209,3 +209,67 @@ def test_divergences_against_draws(p, q):
     terms = (p.log_prob(x) - q.log_prob(x)).numpy().astype(float)
     wanted = terms.mean()
     assert abs(d.kl_divergence(p, q).item() - wanted) < 6 * terms.std() / np.sqrt(50_000)
+
+
+# ---- mixtures ------------------------------------------------------------------------------------
+
+
+def mixture_of(component):
+    return d.MixtureSameFamily(d.Categorical(pyml.tensor([0.25, 0.75])), component)
+
+
+def test_a_mixture(dtype):
+    pyml.manual_seed(2)
+    loc, scale = pyml.tensor([-1.0, 2.0], dtype=dtype), pyml.tensor([0.5, 1.0], dtype=dtype)
+    p = mixture_of(d.Normal(loc, scale))
+    x = p.sample((50_000,)).numpy().astype(float)
+    assert p.batch_shape == p.event_shape == () and x.shape == (50_000,)
+    assert p.mean.item() == pytest.approx(0.25 * -1 + 0.75 * 2)
+    assert abs(x.mean() - p.mean.item()) < 6 * np.sqrt(p.variance.item() / len(x))
+    assert abs(x.var() - p.variance.item()) < 0.06
+    at = pyml.tensor([0.5], dtype=dtype)
+    assert abs((x < 0.5).mean() - p.cdf(at).item()) < 0.014
+    parts = d.Normal(loc, scale).log_prob(at.unsqueeze(-1)).exp().numpy()[0]
+    assert p.log_prob(at).exp().item() == pytest.approx(0.25 * parts[0] + 0.75 * parts[1], rel=1e-5)
+    assert p.expand((4,)).sample((3,)).shape == (3, 4)
+    assert repr(p).startswith("MixtureSameFamily(")
+
+
+def test_a_mixture_of_vectors():
+    p = mixture_of(d.MultivariateNormal(pyml.zeros(2, 3), pyml.eye(3)))
+    assert p.event_shape == (3,) and p.sample((5,)).shape == (5, 3)
+    assert p.log_prob(pyml.zeros(5, 3)).shape == (5,)
+    assert p.mean.shape == p.variance.shape == (3,)
+    with pytest.raises(ValueError, match="within the support"):
+        p.log_prob(pyml.full((3,), np.nan))
+
+
+def test_mixtures_that_do_not_fit():
+    with pytest.raises(ValueError, match=r"batch_shape \(3,\), the mixture needs \(2,\)"):
+        mixture_of(d.Normal(pyml.zeros(3), 1.0))
+    with pytest.raises(TypeError, match="must be a Categorical"):
+        d.MixtureSameFamily(d.Normal(0.0, 1.0), d.Normal(0.0, 1.0))
+    with pytest.raises(TypeError, match="must be a Distribution"):
+        mixture_of(3)
+
+
+def test_a_recorded_mixture():
+    """A mixture density network's loss and draws: the bits of the eager ones."""
+
+    def step(x):
+        w = x + weight
+        p = d.MixtureSameFamily(d.Categorical(logits=w[:, :2]), d.Normal(w[:, 2:4], w[:, 4:].exp()))
+        weight.grad = None
+        loss = -p.log_prob(x[:, 0]).mean()
+        loss.backward()
+        return loss, p.sample()
+
+    weight = pyml.zeros(6, requires_grad=True)
+    rng = np.random.default_rng(0)
+    inputs = [pyml.from_numpy(rng.normal(size=(7, 6)).astype("float32")) for _ in range(6)]
+    seen = []
+    for function in (step, pyml.record(step)):
+        pyml.manual_seed(0)
+        seen.append([[*function(x), weight.grad.clone()] for x in inputs])
+    for a, b in zip(*seen, strict=True):
+        assert [x.tolist() for x in a] == [x.tolist() for x in b]

@@ -26,6 +26,15 @@ def made(case, dtype="float64"):
     return case.of(distributions, tensors_of(case, dtype))
 
 
+def known(function):
+    """What it gives; None where the family has no such thing."""
+    try:
+        return function()
+    except NotImplementedError as error:
+        assert "is not there" in str(error)
+        return None
+
+
 def values_of(case, dtype="float64"):
     return pyml.tensor(np.array(case.values, dtype))
 
@@ -58,7 +67,9 @@ def test_density(case):
     p = np.exp(log_prob) * weights
     np.testing.assert_allclose(p.sum(0), 1, rtol=1e-8)
     finite = np.where(p > 0, log_prob, 0)
-    np.testing.assert_allclose(distribution.entropy().numpy(), -(p * finite).sum(0), rtol=1e-6)
+    entropy = known(distribution.entropy)
+    if entropy is not None:
+        np.testing.assert_allclose(entropy.numpy(), -(p * finite).sum(0), rtol=1e-6)
     if case.name == "Categorical":
         return  # of names of classes
     mean = (p * points).sum(0)
@@ -71,10 +82,8 @@ def test_density(case):
 @each_of_numbers
 def test_cdf(case):
     distribution, values = made(case), values_of(case)
-    try:
-        cdf = distribution.cdf(values)
-    except NotImplementedError as error:
-        assert "cdf is not there" in str(error)
+    cdf = known(lambda: distribution.cdf(values))
+    if cdf is None:
         return
     points, weights = grid(case)
     p = np.exp(distribution.log_prob(pyml.tensor(points)).numpy()) * weights
@@ -93,7 +102,12 @@ def test_draws(case, dtype):
     assert not draws.requires_grad
     assert draws.shape == (DRAWS, *distribution.batch_shape, *distribution.event_shape)
     assert draws.dtype == (np.int64 if case.name == "Categorical" else np.dtype(dtype))
+    for shape in ((), (2, 5), 4):
+        sizes = (shape,) if shape == 4 else shape
+        assert distribution.sample(shape).shape == (*sizes, *draws.shape[1:])
     x = draws.numpy().astype(float)
+    if known(lambda: distribution.mean) is None:
+        return
     if case.name == "Categorical":
         one_hot = x[..., None] == np.arange(3)
         x, mean = one_hot, distribution.probs.numpy().astype(float)
@@ -109,9 +123,6 @@ def test_draws(case, dtype):
     fourth = ((x - x.mean(0)) ** 4).mean(0)
     error = np.abs(spread - variance)
     assert (error <= WIDTH * np.sqrt(np.maximum(fourth - spread**2, 0) / DRAWS) + 1e-6).all()
-    for shape in ((), (2, 5), 4):
-        sizes = (shape,) if shape == 4 else shape
-        assert distribution.sample(shape).shape == (*sizes, *draws.shape[1:])
 
 
 @each
@@ -122,18 +133,22 @@ def test_probabilities_of_draws(case, dtype):
     draws = distribution.sample((DRAWS,))
     if case.name == "Dirichlet":  # the simplex is narrower than its rounding
         distribution = distributions.Dirichlet(**tensors_of(case, dtype), validate_args=False)
+    entropy = known(distribution.entropy)
+    if entropy is None:
+        return
     terms = -distribution.log_prob(draws).numpy().astype(float)
     assert terms.shape == (DRAWS, 3)
     allowed = WIDTH * terms.std(0) / np.sqrt(DRAWS) + 1e-5
-    assert (np.abs(terms.mean(0) - distribution.entropy().numpy()) <= allowed).all()
+    assert (np.abs(terms.mean(0) - entropy.numpy()) <= allowed).all()
 
 
 @each
 def test_gradients(case):
     """Of log_prob, entropy, cdf and icdf by the parameters and the value, twice."""
     names = list(case.parameters)
-    inputs = list(tensors_of(case, requires_grad=True).values())
-    value = values_of(case)
+    inputs, value = list(tensors_of(case, requires_grad=True).values()), values_of(case)
+    if case.name == "MultivariateNormal":  # one does, and takes a third of the time
+        inputs, value = [x.detach()[:1].requires_grad_() for x in inputs], value[:1]
 
     def of(*tensors):
         given = dict(zip(names, tensors, strict=True))
@@ -144,12 +159,13 @@ def test_gradients(case):
         assert gradgradcheck(function, inputs)
 
     check(lambda *t: of(*t).log_prob(value), inputs)
-    check(lambda *t: of(*t).entropy(), inputs)
+    if known(made(case).entropy) is not None:
+        check(lambda *t: of(*t).entropy(), inputs)
     if case.discrete or "Categorical" in case.name:
         return
     value.requires_grad_()
     check(lambda x, *t: of(*t).log_prob(x), [value, *inputs])
-    if not hasattr(type(made(case)), "cdf") or case.low is None or case.name in ("Beta", "Gamma"):
+    if not hasattr(type(made(case)), "cdf") or known(lambda: made(case).cdf(value)) is None:
         return
     check(lambda x, *t: of(*t).cdf(x), [value, *inputs])
     probability = pyml.tensor([0.2, 0.4, 0.7], dtype=pyml.float64, requires_grad=True)
@@ -188,15 +204,16 @@ def test_expand(case):
     assert wide.sample((5,)).shape == (5, 4, 3, *distribution.event_shape)
     wanted = np.broadcast_to(distribution.log_prob(value).numpy(), (4, 3))
     np.testing.assert_array_equal(wide.log_prob(value).numpy(), wanted)
-    np.testing.assert_array_equal(
-        wide.entropy().numpy(), np.broadcast_to(distribution.entropy().numpy(), (4, 3))
-    )
+    entropy = known(distribution.entropy)
+    if entropy is not None:
+        wanted = np.broadcast_to(entropy.numpy(), (4, 3))
+        np.testing.assert_array_equal(wide.entropy().numpy(), wanted)
 
 
 @each
 def test_parameters_out_of_range(case):
     """NaN is in no parameter's range; without checks it goes through."""
-    for name in case.parameters:
+    for name in case.parameters.keys() - {"temperature"}:  # which is not checked
         arrays = case.parameter_arrays()
         arrays[name].flat[0] = np.nan
         tensors = {key: pyml.tensor(array) for key, array in arrays.items()}

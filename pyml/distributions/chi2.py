@@ -1,0 +1,37 @@
+"""The chi-squared distribution."""
+
+from pyml.distributions import constraints
+from pyml.distributions.gamma import Gamma
+from pyml.distributions.utils import is_number
+
+__all__ = ["Chi2"]
+
+
+class Chi2(Gamma):
+    """The sum of df squared standard normal variables: Gamma(df / 2, 1 / 2).
+
+    Args:
+        df: degrees of freedom, positive; a number or a tensor.
+        validate_args: check it, and values. Default: see Distribution.
+
+    Raises:
+        ValueError: if df is not positive.
+
+    Example:
+        >>> distributions.Chi2(pyml.tensor([3.0])).variance
+        tensor([6.])
+    """
+
+    arg_constraints = {"df": constraints.positive}
+
+    def __init__(self, df, validate_args=None):
+        half = df / 2 if is_number(df) else df * 0.5
+        Gamma.__init__(self, half, 0.5, validate_args)
+
+    def expand(self, batch_shape, _instance=None):
+        new = self._get_checked_instance(Chi2, _instance)
+        return super().expand(batch_shape, new)
+
+    @property
+    def df(self):
+        return self.concentration * 2

@@ -1,0 +1,104 @@
+"""Bernoulli variables made continuous, with gradients."""
+
+from pyml.distributions import constraints
+from pyml.distributions.bernoulli import NEVER, one_of
+from pyml.distributions.distribution import Distribution
+from pyml.distributions.transformed_distribution import TransformedDistribution
+from pyml.distributions.transforms import SigmoidTransform
+from pyml.distributions.utils import (
+    broadcast_all,
+    derived,
+    logits_to_probs,
+    probs_to_logits,
+    standard_exponential,
+)
+from pyml.ops.activation import softplus
+
+__all__ = ["LogitRelaxedBernoulli", "RelaxedBernoulli"]
+
+
+class LogitRelaxedBernoulli(Distribution):
+    """The log-odds of a RelaxedBernoulli: (logits + a logistic variable) / temperature.
+
+    Maddison, Mnih & Teh 2017 (arXiv:1611.00712), equation 24 and appendix C. See RelaxedBernoulli.
+    """
+
+    arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
+    support = constraints.real
+    has_rsample = True
+    _parameters = {"probs": 0, "logits": 0}
+
+    def __init__(self, temperature, probs=None, logits=None, validate_args=None):
+        one_of(probs, logits, type(self).__name__)
+        self.temperature = temperature
+        if logits is None:
+            self._take(validate_args, probs=probs)
+        else:
+            self._take(validate_args, logits=logits)
+
+    def expand(self, batch_shape, _instance=None):
+        new = super().expand(batch_shape, _instance)
+        new.temperature = self.temperature
+        return new
+
+    @derived
+    def logits(self):
+        return probs_to_logits(self.probs, is_binary=True)
+
+    @derived
+    def probs(self):
+        return logits_to_probs(self.logits, is_binary=True)
+
+    def rsample(self, sample_shape=()):
+        """log E1 - log E2 of exponential variables is the logistic variable. See Distribution."""
+        shape, logits = self._extended_shape(sample_shape), self.logits
+        ones, others = (standard_exponential(shape, logits.dtype).log() for _ in range(2))
+        return (ones - others + logits) / self.temperature
+
+    def log_prob(self, value):
+        logits, value = broadcast_all(self.logits, self._checked(value))
+        gap = logits - value * self.temperature
+        (temperature,) = broadcast_all(self.temperature)
+        return temperature.log() + gap - 2 * softplus(gap, threshold=NEVER)
+
+
+class RelaxedBernoulli(TransformedDistribution):
+    """A number in (0, 1) that nears a Bernoulli variable where the temperature nears 0.
+
+    Args:
+        temperature: positive; a number or a tensor.
+        probs: the probability of 1; a number or a tensor.
+        logits: its log-odds, in place of probs.
+        validate_args: check them, and values. Default: see Distribution.
+
+    Raises:
+        ValueError: if both or none are given, or probs is not from 0 to 1.
+
+    Example:
+        >>> soft = distributions.RelaxedBernoulli(0.5, logits=pyml.zeros(3, requires_grad=True))
+        >>> soft.rsample().requires_grad
+        True
+    """
+
+    arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
+    support = constraints.unit_interval
+
+    def __init__(self, temperature, probs=None, logits=None, validate_args=None):
+        base = LogitRelaxedBernoulli(temperature, probs, logits, validate_args)
+        TransformedDistribution.__init__(self, base, SigmoidTransform(), validate_args)
+
+    def expand(self, batch_shape, _instance=None):
+        new = self._get_checked_instance(RelaxedBernoulli, _instance)
+        return super().expand(batch_shape, new)
+
+    @property
+    def temperature(self):
+        return self.base_dist.temperature
+
+    @property
+    def logits(self):
+        return self.base_dist.logits
+
+    @property
+    def probs(self):
+        return self.base_dist.probs
