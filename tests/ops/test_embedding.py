@@ -129,6 +129,12 @@ def test_padding_gets_no_gradient_and_frequent_rows_a_share():
     assert (padded[4] == 0).all() and (plain[4] != 0).all()
     np.testing.assert_array_equal(np.delete(padded, 4, 0), np.delete(plain, 4, 0))
     np.testing.assert_allclose(shared, plain / np.maximum(counts, 1)[:, None], rtol=1e-14)
+    for mode in ("sum", "mean"):
+        options = {"offsets": pyml.tensor(OFFSETS), "mode": mode}
+        plain = gradient(lambda w, o=options: F.embedding_bag(index, w, **o), table)
+        options = options | {"scale_grad_by_freq": True}
+        shared = gradient(lambda w, o=options: F.embedding_bag(index, w, **o), table)
+        np.testing.assert_allclose(shared, plain / np.maximum(counts, 1)[:, None], rtol=1e-14)
 
 
 @pytest.mark.parametrize("mode", MODES)

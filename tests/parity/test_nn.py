@@ -54,6 +54,38 @@ CASES = [
         )
     ],
     ("BatchNorm1d", (6,), {"bias": False}, [(8, 6)], 8),
+    *[
+        ("LayerNorm", (size,), o, [(5, 4, 7), (3, 4, 7), (0, 4, 7)], 28)
+        for size in (7, (4, 7))
+        for o in [*options(eps=[1e-5, 1e-2], bias=[True, False]), {"elementwise_affine": False}]
+    ],
+    *[
+        ("RMSNorm", (size,), o, [(4, 7), (3, 4, 7), (0, 4, 7)], 28)
+        for size in (7, (4, 7))
+        for o in options(eps=[None, 1e-2], elementwise_affine=[True, False])
+    ],
+    *[
+        ("GroupNorm", (groups, 6), o, [(2, 6, 3, 2), (4, 6, 5)], 30)
+        for groups in (1, 3, 6)
+        for o in [*options(eps=[1e-5, 1e-2], bias=[True, False]), {"affine": False}]
+    ],
+    *[
+        ("InstanceNorm1d", (6,), o, [(6, 5), (1, 6, 5), (4, 6, 5)], 20)
+        for o in options(
+            eps=[1e-5, 1e-2], momentum=[0.1, None], affine=[True, False], track_running_stats=[1, 0]
+        )
+    ],
+    *[
+        (f"BatchNorm{k}d", (6,), o, [(4, 6, *(2,) * k), (0, 6, *(2,) * k), (3, 6, *(2,) * k)], 20)
+        for k in (1, 2, 3)
+        for o in options(momentum=[0.1, None], affine=[True, False])
+    ],
+    *[("Unflatten", (1, sizes), {}, [(2, 12, 3)], 1) for sizes in ((3, 4), (2, -1))],
+    *[
+        (name, (), o, [(3, 4, 5)], 1)
+        for name in ("AlphaDropout", "Dropout1d", "FeatureAlphaDropout")
+        for o in options(p=[0.0, 1.0], inplace=[False, True])
+    ],
     ("Dropout", (), {"p": 0.0}, SHAPES, 1),
     ("Dropout", (), {"p": 1.0}, SHAPES, 1),
     ("Dropout", (), {"p": 1.0, "inplace": True}, SHAPES, 1),
