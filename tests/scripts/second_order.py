@@ -4,7 +4,7 @@ import start
 import torch
 from torch import nn
 
-x = torch.linspace(-3, 3, 64).double().unsqueeze(1)
+x = (start.rand(64, 1) * 6 - 3).double()
 y = torch.sin(2 * x)
 model = start.begin(nn.Sequential(nn.Linear(1, 16), nn.Tanh(), nn.Linear(16, 1)))
 model.double()  # a line search turns roundings into other steps
