@@ -9,10 +9,20 @@ io, plot, utils.
 import importlib
 from math import e, inf, nan, pi
 
-import numpy as np
-
+from pyml import typed as _typed
+from pyml.attributes import NAMES as _DTYPES
+from pyml.attributes import Size, device, dtype, get_default_dtype, set_default_dtype
 from pyml.config import __version__, get_num_threads, set_num_threads, show_config
-from pyml.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from pyml.devices import get_default_device, set_default_device
+from pyml.dtypes import can_cast, finfo, iinfo, promote_types, set_default_tensor_type
+from pyml.grad_mode import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from pyml.ops import linalg as _linalg
 from pyml.ops.arrays import checked_tensor as _checked_tensor
 from pyml.ops.names import PYML as _PYML
 from pyml.ops.names import operations as _operations
@@ -26,18 +36,31 @@ from pyml.random import (
     set_rng_state,
 )
 from pyml.recording import RecordError, host, record
+from pyml.tensor import PRINTED as _PRINTED
 from pyml.tensor import Tensor
 
-float32 = float = np.dtype(np.float32)
-float64 = double = np.dtype(np.float64)
-int8 = np.dtype(np.int8)
-int16 = short = np.dtype(np.int16)
-int32 = int = np.dtype(np.int32)
-int64 = long = np.dtype(np.int64)
-uint8 = np.dtype(np.uint8)
-bool = np.dtype(np.bool_)
+_int, _float = int, float
+
+float32 = float = _DTYPES["float32"]
+float64 = double = _DTYPES["float64"]
+float16 = half = _DTYPES["float16"]  # this and the next are names alone: no tensor has them
+bfloat16 = _DTYPES["bfloat16"]
+complex64 = cfloat = _DTYPES["complex64"]
+complex128 = cdouble = _DTYPES["complex128"]
+int8 = _DTYPES["int8"]
+int16 = short = _DTYPES["int16"]
+int32 = int = _DTYPES["int32"]
+int64 = long = _DTYPES["int64"]
+uint8 = _DTYPES["uint8"]
+uint16, uint32, uint64 = (_DTYPES[_name] for _name in ("uint16", "uint32", "uint64"))
+bool = _DTYPES["bool"]
 
 globals().update(_operations(_PYML))
+globals().update({name: getattr(_typed, name) for name in _typed.__all__})
+
+strided = "strided"
+preserve_format, contiguous_format = "preserve_format", "contiguous_format"
+channels_last, channels_last_3d = "channels_last", "channels_last_3d"  # names alone
 
 
 def is_tensor(obj):
@@ -55,10 +78,91 @@ def is_floating_point(input):
     return _checked_tensor(input, "is_floating_point").is_floating_point()
 
 
+def is_complex(input):
+    """False: no tensor is complex."""
+    return _checked_tensor(input, "is_complex").is_complex()
+
+
+def is_inference_mode_enabled():
+    """False: inference_mode is no_grad here."""
+    return False
+
+
+def cholesky(input, upper=False):
+    """See linalg.cholesky."""
+    return _linalg.cholesky(input, upper=upper)
+
+
+def svd(input, some=True, compute_uv=True):
+    """U, S and V of input = U diag(S) V^T; see linalg.svd."""
+    return _linalg.svd_of_columns(input, some, compute_uv)
+
+
+def use_deterministic_algorithms(mode, *, warn_only=False):
+    """Does nothing: results are the same each time, with any number of threads."""
+
+
+def are_deterministic_algorithms_enabled():
+    """True."""
+    return True
+
+
+def set_printoptions(
+    precision=None, threshold=None, edgeitems=None, linewidth=None, profile=None, sci_mode=None
+):
+    """How tensors are printed.
+
+    Args:
+        precision: digits behind the point. Default: 4.
+        threshold: tensors of more elements are shortened. Default: 1000.
+        edgeitems: how many are shown at each end of these. Default: 3.
+        linewidth: letters of a line. Default: 80.
+        profile: "default", "short" (2 digits, 2 items) or "full" (all elements).
+        sci_mode: True for powers of ten, False for none. Default: as NumPy chooses.
+
+    Example:
+        >>> pyml.set_printoptions(precision=2)
+        >>> pyml.tensor([1.23456])
+        tensor([1.23])
+        >>> pyml.set_printoptions(profile="default")
+    """
+    from sys import maxsize
+
+    profiles = {
+        None: {},
+        "default": {"precision": 4, "threshold": 1000, "edgeitems": 3, "max_line_width": None},
+        "short": {"precision": 2, "threshold": 1000, "edgeitems": 2, "max_line_width": None},
+        "full": {"precision": 4, "threshold": maxsize, "edgeitems": 3, "max_line_width": None},
+    }
+    if profile not in profiles:
+        raise ValueError(
+            f"set_printoptions: profile is {profile!r}; default, short, full are known"
+        )
+    given = {
+        "precision": precision,
+        "threshold": threshold,
+        "edgeitems": edgeitems,
+        "max_line_width": linewidth,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    for name, value in given.items():
+        if not isinstance(value, (_int, _float)) or value < 0:
+            raise ValueError(f"set_printoptions: {name} is {value!r}, it must be a number >= 0")
+    _PRINTED.update(profiles[profile] | given)
+    if profile == "default" or sci_mode is not None:
+        _PRINTED.pop("formatter", None)
+        _PRINTED.pop("suppress_small", None)
+    if sci_mode:
+        digits = _PRINTED["precision"]
+        _PRINTED["formatter"] = {"float_kind": lambda x: f"{x:.{digits}e}"}
+    elif sci_mode is False:
+        _PRINTED["suppress_small"] = True
+
+
 def __getattr__(name):
     if name in (
-        *("autograd", "data", "distributions", "io", "nn", "optim", "plot", "recording", "train"),
-        "utils",
+        *("accelerator", "autograd", "backends", "cuda", "data", "distributions", "io", "linalg"),
+        *("mps", "nn", "optim", "plot", "recording", "special", "train", "utils", "xpu"),
     ):
         return importlib.import_module(f"pyml.{name}")
     if name in ("load", "save"):

@@ -28,11 +28,23 @@ cdef class set_grad_enabled:
     Args:
         mode: True to track, False not to.
     """
-    cdef bint before
+    cdef bint before, mode
 
     def __init__(self, bint mode):
-        self.before = pyml_grad_enabled
+        self.before, self.mode = pyml_grad_enabled, mode
         switch_grad(mode)
+
+    def __call__(self, function):
+        """As a decorator it is of the function's calls alone."""
+        mode = self.mode
+        switch_grad(self.before)
+
+        @functools.wraps(function)
+        def wrapped(*args, **kwargs):
+            with set_grad_enabled(mode):
+                return function(*args, **kwargs)
+
+        return wrapped
 
     def __enter__(self):
         return self
@@ -86,3 +98,21 @@ class enable_grad(_GradMode):
     """Context manager and decorator: operations inside are tracked, also within no_grad."""
 
     _mode = True
+
+
+def inference_mode(mode=True):
+    """Context manager and decorator: no_grad; with mode=False, enable_grad.
+
+    Tensors made inside are as any others: they can be used in the graph later.
+
+    Args:
+        mode: True not to track. Default: True.
+
+    Example:
+        >>> with pyml.inference_mode():
+        ...     (pyml.ones(2, requires_grad=True) * 2).requires_grad
+        False
+    """
+    if callable(mode):
+        return no_grad(mode)
+    return no_grad() if mode else enable_grad()

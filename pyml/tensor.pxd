@@ -79,6 +79,11 @@ cdef int refuse_gradient(str who, object grad, object edge) except -1
 cdef int check_accumulates(Tensor leaf, Tensor grad) except -1
 
 
+cdef inline tuple shape_of(Tensor t):
+    """t.shape for C: a tuple and no Size, without the call of a property."""
+    return (<object>t.array).shape
+
+
 cdef inline bint tracks(Tensor t):
     """Does a result of t need a Node now? Every operation asks: most answers need no call."""
     return t._requires_grad and grad_enabled()

@@ -14,9 +14,12 @@ from cpython.ref cimport Py_INCREF, PyObject
 from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
 from numpy cimport ndarray
 
+from pyml.attributes cimport default_float, dtype_of_number, sized
 from pyml.recorder cimport Recorder, note_altered, recorder
 
+from pyml.attributes import CPU
 from pyml.hooks import HookHandle
+from pyml.recorder import refuse
 
 cnp.import_array()
 
@@ -37,6 +40,8 @@ cdef extern from "numpy/arrayobject.h":
     ndarray own_object "pyml_own_object"(ndarray a)
 
 cdef object ops = None
+
+PRINTED = {"precision": 4, "threshold": 1000}   # how repr shows numbers, as numpy.array2string takes it
 
 
 # ---- Tensor ---------------------------------------------------------------------------------------------------
@@ -283,7 +288,8 @@ cdef class Tensor:
     PyTorch's Tensor that have a meaning on a CPU, and mean the same.
 
     Args:
-        data: anything NumPy can make an array of; copied to float32.
+        data: anything NumPy can make an array of, copied to the default dtype; or sizes, integers or a Size, of a
+            tensor whose values are not set.
     """
 
     __array_priority__ = 1000   # numpy_array * tensor is a tensor
@@ -291,10 +297,10 @@ cdef class Tensor:
     def __cinit__(self):
         self.array = NOTHING
 
-    def __init__(self, data=(), *, bint requires_grad=False):
+    def __init__(self, *data, device=None, bint requires_grad=False):
         if self.array is not NOTHING:
             raise RuntimeError("__init__ of a tensor that has its values; copy_() changes them")
-        cdef Tensor t = ops.tensor(data, dtype=np.float32)
+        cdef Tensor t = ops.of_data_or_sizes(data, default_float(), device, "Tensor")
         self.array = t.array
         self._requires_grad = requires_grad
 
@@ -364,17 +370,19 @@ cdef class Tensor:
 
     @property
     def shape(self):
-        """The sizes of the dimensions, a tuple."""
-        return (<object>self.array).shape
+        """The sizes of the dimensions, a Size: a tuple."""
+        return sized((<object>self.array).shape)
 
     def size(self, dim=None):
         """The shape, or the size of one dimension."""
-        return (<object>self.array).shape if dim is None else (<object>self.array).shape[place_of(self, dim, "size")]
+        if dim is None:
+            return sized((<object>self.array).shape)
+        return (<object>self.array).shape[place_of(self, dim, "size")]
 
     @property
     def dtype(self):
-        """The NumPy dtype of the elements."""
-        return self.array.dtype
+        """The dtype of the elements."""
+        return dtype_of_number(cnp.PyArray_TYPE(self.array))
 
     @property
     def ndim(self):
@@ -419,8 +427,11 @@ cdef class Tensor:
 
     @property
     def device(self):
-        """Always "cpu"."""
-        return "cpu"
+        """Always that of the CPU."""
+        return CPU
+
+    is_cuda = is_mps = is_xpu = is_sparse = is_quantized = is_meta = is_mkldnn = is_nested = False
+    layout = "strided"
 
     @property
     def requires_grad(self):
@@ -533,6 +544,13 @@ cdef class Tensor:
             return np.array(self.array, dtype=dtype)
         return own_object(self.array) if dtype is None or dtype == self.array.dtype else self.array.astype(dtype)
 
+    def __array_wrap__(self, array, context=None, return_scalar=False):
+        """What a function of NumPy makes of a tensor is a tensor."""
+        if not isinstance(array, (ndarray, np.generic)) or not array.dtype.kind in "fiub" or array.dtype.itemsize > 8 or \
+                array.dtype == np.float16:
+            return array
+        return wrap(taken(np.asarray(array)))
+
     def item(self):
         """The value of a tensor of one element as a Python number."""
         cdef Recorder r = recorder()
@@ -547,7 +565,20 @@ cdef class Tensor:
         """The same memory, outside the graph."""
         return alias_of(self, self.array)
 
-    def cpu(self):
+    def detach_(self):
+        """Takes this tensor out of the graph; returns self.
+
+        Raises:
+            RuntimeError: for a view, whose base stays in the graph.
+        """
+        if self.is_view and self.node is not None:
+            raise RuntimeError("detach_: a view cannot be detached in place; use .detach()")
+        if self.node is not None or self._requires_grad:
+            refuse("detach_() of a tensor that requires grad")
+        self.node, self._requires_grad = None, False
+        return self
+
+    def cpu(self, memory_format=None):
         """self: every tensor is on the CPU."""
         return self
 
@@ -590,7 +621,7 @@ cdef class Tensor:
 
     def __repr__(self):
         reads("printing a tensor")
-        body = np.array2string(self.array, separator=", ", precision=4, threshold=1000, prefix="tensor(")
+        body = np.array2string(self.array, separator=", ", prefix="tensor(", **PRINTED)
         if self.array.dtype.name not in ("float32", "int64", "bool"):
             body += f", dtype={self.array.dtype.name}"
         if self.node is not None:
@@ -733,6 +764,30 @@ cdef class Tensor:
     def __itruediv__(self, other):
         return ops.div_(self, other)
 
+    def __ifloordiv__(self, other):
+        return ops.floor_divide_(self, other)
+
+    def __imod__(self, other):
+        return ops.remainder_(self, other)
+
+    def __ipow__(self, other, modulo):
+        return ops.pow_(self, other)
+
+    def __iand__(self, other):
+        return ops.bitwise_and_(self, other)
+
+    def __ior__(self, other):
+        return ops.bitwise_or_(self, other)
+
+    def __ixor__(self, other):
+        return ops.bitwise_xor_(self, other)
+
+    def __lshift__(self, other):
+        return ops.bitwise_left_shift(self, other)
+
+    def __rshift__(self, other):
+        return ops.bitwise_right_shift(self, other)
+
     def __neg__(self):
         return ops.neg(self)
 
@@ -771,6 +826,15 @@ cdef class Tensor:
 
     def __xor__(self, other):
         return ops.bitwise_xor(self, other)
+
+    def __rand__(self, other):
+        return ops.bitwise_and(other, self)
+
+    def __ror__(self, other):
+        return ops.bitwise_or(other, self)
+
+    def __rxor__(self, other):
+        return ops.bitwise_xor(other, self)
 
     def __getitem__(self, index):
         return ops.getitem(self, index)
@@ -865,7 +929,7 @@ cdef class Node:
         for i in range(min(self.output_ndim, NODE_SIZES)):
             self.output_sizes[i] = output.array.shape[i]
         if self.output_ndim > NODE_SIZES:
-            self.output_shape = output.shape
+            self.output_shape = (<object>output.array).shape
         output.node = self
         output._requires_grad = True
         output.graph_version = output.changes()

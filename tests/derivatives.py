@@ -5,12 +5,13 @@ rows do is looked at by tests/test_derivatives.py: a Node, a function or an opti
 met fails there.
 """
 
+import functools
 import importlib
 import itertools
 from pathlib import Path
 
 import numpy as np
-from ops import cases
+from ops import breadth, cases
 from ops.cases import Case, normal, positive
 
 import pyml
@@ -18,7 +19,7 @@ from helpers.activations import CALLS, IDS
 from helpers.losses import CASES as PAIR_LOSSES
 from pyml import nn, ops
 from pyml.nn import functional as F
-from pyml.ops import sampling
+from pyml.ops import rewriting, sampling
 
 for path in sorted((Path(__file__).parent / "ops").glob("test_*.py")):
     importlib.import_module(f"ops.{path.stem}")
@@ -124,6 +125,16 @@ def pair_losses():
         )
 
 
+# ---- functions made of others --------------------------------------------------------------------
+
+
+def of_breadth():
+    for each in breadth.ROWS:
+        if each.smooth:
+            function = functools.partial(each.function, pyml)
+            yield row(each.name, function, *each.shapes, draw=each.draw)
+
+
 # ---- layers --------------------------------------------------------------------------------------
 
 
@@ -184,6 +195,7 @@ def dropouts():
 # ---- what only Tensor has, and options that the tables of tests/ops leave out --------------------
 
 MASK = pyml.tensor([True, False, True])
+INDEX = pyml.tensor([2, 0])
 
 
 def with_hooks(x):
@@ -223,6 +235,10 @@ OTHERS = [
     row("setitem of itself", lambda x: assigned(x * 1, 0, x[1] * x[2]), (3,)),
     row("getitem of two parts", lambda x: x[0] * x[1:], (3,)),
     row("hooks of a module", with_hooks, (3,)),
+    row("Tensor.index_put", lambda x, y: x.index_put((INDEX,), y), (3,), (2,)),
+    row("Tensor.index_put_", lambda x, y: (x * 1).index_put_((INDEX,), y, True), (3,), (2,)),
+    row("Tensor.fill_diagonal_", lambda x: (x * 1).fill_diagonal_(2.0), (3, 3)),
+    row("Tensor.sum_to_size", lambda x: x.sum_to_size(3, 1), (2, 3, 4)),
 ]
 
 
@@ -236,6 +252,7 @@ ROWS = [
     *softmaxes(),
     *cross_entropies(),
     *pair_losses(),
+    *of_breadth(),
     *linears(),
     *batch_norms(),
     *dropouts(),
@@ -249,6 +266,14 @@ ALL = [*cases.TABLES, *ROWS, *IMPLICIT]
 
 BASES = {"Binary"}  # of nodes
 NO_FORMULA = {  # options
+    "compute_mode": "how PyTorch computes it",
+    "driver": "how PyTorch computes it",
+    "memory_format": "there is one",
+    "mode": "only one has a gradient",
+    "out": "refused where gradients are wanted",
+    "output_size": "it is known without",
+    "pivot": "it must be True",
+    "sorted": "the order is the same without it",
     "device": "there is one",
     "non_blocking": "nothing waits",
     "num_batches_tracked": "a counter",
@@ -259,15 +284,29 @@ NO_FORMULA = {  # options
 }
 REASONS = {
     "makes a tensor": """
+        bernoulli bernoulli_ cauchy_ exponential_ geometric_ log_normal_ multinomial new new_empty
+        new_full new_ones new_tensor new_zeros of_data_or_sizes random_ tril_indices triu_indices
         arange as_tensor empty empty_like eye from_numpy full full_like linspace normal ones
         ones_like rand rand_like randint randint_like randn randn_like randperm tensor zeros
         zeros_like""",
     "gives integers or truth values": """
+        argsort bincount bitwise_left_shift bitwise_right_shift bucketize count_nonzero histc isin
+        matrix_rank nextafter one_hot searchsorted signbit unique unique_consecutive
         all allclose any argmax argmin bitwise_and bitwise_not bitwise_or bitwise_xor bool eq equal
         floor_divide greater greater_equal int isclose isfinite isinf isnan less less_equal
-        logical_and logical_not logical_or logical_xor long ne nonzero one_hot""",
-    "leaves the graph": "array data detach item numpy tolist",
+        logical_and logical_not logical_or logical_xor long ne nonzero""",
+    "in place, of a function that has a row": " ".join(rewriting.NAMES),
+    "leaves the graph": """
+        apply_ array data detach detach_ item numpy resize_ resize_as_ set_ tolist""",
+    "gives its argument, or refuses": """
+        bfloat16 byte char cuda half pin_memory positive share_memory_ short""",
+    "is a function that has a row, with other arguments": "svd_of_columns",
     "tells something, or sets it": """
+        are_deterministic_algorithms_enabled can_cast get_default_device get_default_dtype
+        get_device inference_mode is_complex is_cuda is_inference is_inference_mode_enabled is_meta
+        is_mkldnn is_mps is_nested is_pinned is_quantized is_same_size is_signed is_sparse is_xpu
+        layout ndimension promote_types set_default_device set_default_dtype
+        set_default_tensor_type set_printoptions type use_deterministic_algorithms
         backward broadcast_shapes data_ptr device dim dtype element_size get_num_threads
         get_rng_state grad grad_fn host implicit_dim initial_seed is_contiguous
         is_floating_point is_grad_enabled is_leaf is_tensor manual_seed ndim nelement numel record

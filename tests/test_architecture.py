@@ -17,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [  # lowest first; a name covers what is below it
     {
         "pyml._kernels",
+        "pyml.attributes",
         "pyml.config",
         "pyml.grad_mode",
         "pyml.hooks",

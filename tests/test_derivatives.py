@@ -25,7 +25,7 @@ def test_gradients(case):
 
 # ---- what the table must have met ----------------------------------------------------------------
 
-MODULES = (pyml, ops, F)
+MODULES = (pyml, ops, F, pyml.linalg)
 
 
 class Met:

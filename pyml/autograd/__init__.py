@@ -1,5 +1,7 @@
 """Gradients as values, and their check by finite differences."""
 
+import warnings
+
 import numpy as np
 
 from pyml.autograd import function, functional
@@ -13,6 +15,7 @@ __all__ = [
     "Function",
     "GradcheckError",
     "Node",
+    "Variable",
     "backward",
     "enable_grad",
     "function",
@@ -114,6 +117,38 @@ def grad(
             f"grad: input {i} was not used for the outputs; allow_unused=True gives None for it"
         )
     return results
+
+
+# ---- Variable ------------------------------------------------------------------------------------
+
+
+class _IsTensor(type):
+    def __instancecheck__(cls, value):
+        return isinstance(value, Tensor)
+
+    def __call__(cls, data=None, requires_grad=False, volatile=False):
+        if volatile:
+            warnings.warn(
+                "Variable: volatile has no effect, as in PyTorch; use `with pyml.no_grad():`",
+                stacklevel=2,
+            )
+        data = Tensor() if data is None else data
+        if not isinstance(data, Tensor):
+            raise TypeError(f"Variable: data must be a Tensor, not {type(data).__name__}")
+        return data.detach().requires_grad_(bool(requires_grad))
+
+
+class Variable(metaclass=_IsTensor):
+    """What a tensor with gradients was called once: a tensor on the memory of `data`.
+
+    Args:
+        data: a Tensor. Default: an empty one.
+        requires_grad: compute its gradient. Default: False.
+
+    Example:
+        >>> pyml.autograd.Variable(pyml.ones(2), requires_grad=True)
+        tensor([1., 1.], requires_grad=True)
+    """
 
 
 # ---- gradcheck -----------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from libc.stdint cimport int64_t
 from numpy cimport ndarray
 
 from pyml cimport _kernels
+from pyml.attributes cimport number_of
 from pyml.memory cimport new_array
 from pyml.recorder cimport Recorder, recorder
 from pyml.tensor cimport Tensor
@@ -47,11 +48,12 @@ cpdef ndarray copied(ndarray a):
 # ---- shapes ---------------------------------------------------------------------------------------------------
 
 
-cpdef bint can_be_seen_as(ndarray a, tuple shape):
+cpdef bint can_be_seen_as(ndarray a, object shape):
     cdef cnp.npy_intp old_sizes[64]     # 64: NumPy's largest number of dimensions
     cdef cnp.npy_intp old_strides[64]
     cdef cnp.npy_intp before, after
     cdef int old = 0, first = 0, begin = 0, d
+    dimensions(shape)
     if cnp.PyArray_IS_C_CONTIGUOUS(a) or cnp.PyArray_SIZE(a) == 0:
         return True
     for d in range(a.ndim):
@@ -59,11 +61,11 @@ cpdef bint can_be_seen_as(ndarray a, tuple shape):
             old_sizes[old], old_strides[old] = a.shape[d], a.strides[d]
             old += 1
     while first < old:   # the next old dimensions that have as many elements as the next new ones must be one in memory
-        before, after = old_sizes[first], shape[begin]
+        before, after = old_sizes[first], (<tuple>shape)[begin]
         first, begin = first + 1, begin + 1
         while before != after:
             if before > after:
-                after *= <cnp.npy_intp>shape[begin]
+                after *= <cnp.npy_intp>(<tuple>shape)[begin]
                 begin += 1
             elif old_strides[first - 1] != old_sizes[first] * old_strides[first]:
                 return False
@@ -110,7 +112,7 @@ cpdef int copy_into(ndarray y, ndarray x) except -1:
 
 
 cpdef ndarray as_type(ndarray a, object dtype):
-    cdef int kind = (<cnp.dtype>dtype).type_num
+    cdef int kind = number_of(dtype)
     cdef ndarray y
     if cnp.PyArray_TYPE(a) == kind:
         return a
@@ -127,22 +129,24 @@ cpdef ndarray as_type(ndarray a, object dtype):
 # ---- new ones -------------------------------------------------------------------------------------------------
 
 
-cdef int dimensions(tuple shape) except -1:
+cdef int dimensions(object shape) except -1:
     """How many there are, as many as NumPy can have."""
+    if not isinstance(shape, tuple):   # or a Size, which is one
+        raise TypeError(f"shape is {shape!r}, it must be a tuple")
     if len(shape) > 64:
         raise ValueError(f"shape {shape} has {len(shape)} dimensions, a tensor can have 64 at most")
     return <int>len(shape)
 
 
-cpdef ndarray empty(tuple shape, object dtype):
+cpdef ndarray empty(object shape, object dtype):
     cdef cnp.npy_intp sizes[64]
     cdef int d, ndim = dimensions(shape)
     for d in range(ndim):
-        sizes[d] = shape[d]
-    return new_array(ndim, sizes, (<cnp.dtype>dtype).type_num)
+        sizes[d] = (<tuple>shape)[d]
+    return new_array(ndim, sizes, number_of(dtype))
 
 
-cpdef ndarray full(tuple shape, ndarray like, double value):
+cpdef ndarray full(object shape, ndarray like, double value):
     cdef ndarray y = empty_shape(shape, like)
     _kernels.fill(y, value)
     return y
@@ -168,11 +172,11 @@ cdef ndarray empty_matrix(Py_ssize_t rows, Py_ssize_t columns, ndarray like):
     return new_array(2, shape, cnp.PyArray_TYPE(like))
 
 
-cdef ndarray empty_shape(tuple shape, ndarray like):
+cdef ndarray empty_shape(object shape, ndarray like):
     cdef cnp.npy_intp sizes[64]   # 64: NumPy's largest number of dimensions
     cdef int d, ndim = dimensions(shape)
     for d in range(ndim):
-        sizes[d] = shape[d]
+        sizes[d] = (<tuple>shape)[d]
     return new_array(ndim, sizes, cnp.PyArray_TYPE(like))
 
 
@@ -180,14 +184,14 @@ cdef ndarray empty_scalar(ndarray like):
     return new_array(0, NULL, cnp.PyArray_TYPE(like))
 
 
-cpdef ndarray broadcast_to(ndarray a, tuple shape):
+cpdef ndarray broadcast_to(ndarray a, object shape):
     cdef cnp.npy_intp sizes[64]   # 64: NumPy's largest number of dimensions
     cdef cnp.npy_intp strides[64]
     cdef int ndim = dimensions(shape), before = ndim - a.ndim, d
     cdef ndarray view
     cdef bint fits = before >= 0
     for d in range(ndim if fits else 0):
-        sizes[d] = shape[d]
+        sizes[d] = (<tuple>shape)[d]
         strides[d] = 0 if d < before or a.shape[d - before] == 1 else a.strides[d - before]
         fits = fits and (d < before or a.shape[d - before] == 1 or a.shape[d - before] == sizes[d])
     if not fits:

@@ -10,7 +10,7 @@ from pyml cimport _kernels
 from pyml.ops.arrays cimport as_type, contiguous, empty, empty_like, empty_of_kind, is_real
 from pyml.ops.operands cimport alike, broadcast, converted, expanded, lift, mapped
 from pyml.recorder cimport unwatched
-from pyml.tensor cimport Tensor, wrap
+from pyml.tensor cimport Tensor, shape_of, wrap
 
 from pyml.ops.operands import broadcast_shapes
 from pyml.recorder import refuse
@@ -51,7 +51,7 @@ cdef Tensor compared(int kernel, input, other, str name):
     if p.ndim == q.ndim and cnp.PyArray_SAMESHAPE(p, q):
         y = empty_of_kind(p, cnp.NPY_BOOL)
     else:
-        y = empty(broadcast_shapes(a.shape, b.shape, name=name), BOOL)
+        y = empty(broadcast_shapes(shape_of(a), shape_of(b), name=name), BOOL)
     if not is_real(p):
         if _kernels.element_of(p) < 0:
             refuse(f"{name} of dtype {a.dtype}")
@@ -109,7 +109,7 @@ cdef Tensor logical(int kernel, Tensor a, Tensor b, str name):
         p, q = contiguous(p), contiguous(q)
         y = empty_like(p)
     else:
-        shape = broadcast_shapes(a.shape, b.shape, name=name)
+        shape = broadcast_shapes(shape_of(a), shape_of(b), name=name)
         p, q = expanded(p, shape), expanded(q, shape)
         y = empty(shape, BOOL)
     _kernels.logical(kernel, y, p, q)

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from pyml import _kernels
+from pyml.attributes import Size, default_float
 from pyml.ops.arrays import as_type, copied
 from pyml.ops.arrays import empty as empty_array
 from pyml.ops.inplace import normal_, uniform_
@@ -15,7 +16,6 @@ from pyml.random import state_of
 from pyml.recorder import constant, is_recording, refuse, unwatched
 from pyml.tensor import Tensor
 
-FLOAT32 = np.dtype(np.float32)
 INT64 = np.dtype(np.int64)
 CONVERTED = {  # what a kernel converts
     np.dtype(name)
@@ -27,7 +27,7 @@ CONVERTED = {  # what a kernel converts
 
 
 def as_array(data, dtype, name):
-    """`data` as an array, copied if it must be. Python numbers become float32, int64 or bool."""
+    """`data` as an array, copied if it must be. Numbers get the default dtype, int64, bool."""
     if dtype is not None:
         dtype = checked_dtype(dtype, name)
     data = unwatched(data)
@@ -46,7 +46,7 @@ def as_array(data, dtype, name):
         except ValueError as error:
             raise ValueError(f"{name}: the data is not a regular array: {error}") from None
         if dtype is None and array.dtype == np.float64 and not has_arrays(data):
-            dtype = FLOAT32
+            dtype = default_float()
     if array.dtype.kind not in "fiub":
         raise TypeError(
             f"{name}: data of type {array.dtype} cannot be made a tensor; numbers and bool can"
@@ -99,8 +99,8 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False):
     """A tensor with a copy of the data.
 
     Args:
-        data: a number, nested lists, a NumPy array or a tensor. Python floats become float32,
-            Python integers int64.
+        data: a number, nested lists, a NumPy array or a tensor. Python floats get the
+            default dtype, float32, and Python integers int64.
         dtype: float32, float64, an integer type or bool. Default: that of the data.
         requires_grad: track operations on it.
 
@@ -134,40 +134,54 @@ def from_numpy(ndarray):
     return Tensor._on(arrived(ndarray, "from_numpy: the array", shared=True))
 
 
+def of_data_or_sizes(data, dtype, device, name):
+    """What the classes make: Tensor(2, 3) and Tensor(shape) of sizes, Tensor([2, 3]) of data."""
+    check_device(device, name)
+    if all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) for n in data):
+        return empty(*(data or (0,)), dtype=dtype)
+    if len(data) > 1:
+        raise TypeError(f"{name}: takes data, or sizes that are integers, not {data!r}")
+    return empty(data[0], dtype=dtype) if isinstance(data[0], Size) else tensor(*data, dtype=dtype)
+
+
 # ---- filled --------------------------------------------------------------------------------------
 
 
-def shape_of(size, name):
-    """zeros(2, 3), zeros((2, 3)) and zeros(2) give shapes."""
-    shape = as_sizes(size[0] if len(size) == 1 else size, name)
+def shape_of(sizes, name, size=None):
+    """zeros(2, 3), zeros((2, 3)), zeros(2) and zeros(size=(2, 3)) give shapes."""
+    if size is not None:
+        if sizes:
+            raise TypeError(f"{name}: sizes are given twice, {sizes} and size={size!r}")
+        sizes = (size,)
+    shape = as_sizes(sizes[0] if len(sizes) == 1 else sizes, name)
     if any(n < 0 for n in shape):
         raise ValueError(f"{name}: shape {shape} has a negative size")
     return shape
 
 
-def made(function, shape, dtype, device, requires_grad, name, default=FLOAT32):
+def made(function, shape, dtype, device, requires_grad, name, default=None):
     """A tensor on the array function(shape, dtype)."""
     check_device(device, name)
-    dtype = default if dtype is None else checked_dtype(dtype, name)
+    dtype = (default or default_float()) if dtype is None else checked_dtype(dtype, name)
     array = function(shape, dtype)
     if function is not empty_array:
         constant(array)
     return Tensor._on(array, requires_grad=requires_grad)
 
 
-def zeros(*size, dtype=None, device=None, requires_grad=False):
+def zeros(*sizes, size=None, dtype=None, device=None, requires_grad=False):
     """Zeros of a shape."""
-    return made(np.zeros, shape_of(size, "zeros"), dtype, device, requires_grad, "zeros")
+    return made(np.zeros, shape_of(sizes, "zeros", size), dtype, device, requires_grad, "zeros")
 
 
-def ones(*size, dtype=None, device=None, requires_grad=False):
+def ones(*sizes, size=None, dtype=None, device=None, requires_grad=False):
     """Ones of a shape."""
-    return made(np.ones, shape_of(size, "ones"), dtype, device, requires_grad, "ones")
+    return made(np.ones, shape_of(sizes, "ones", size), dtype, device, requires_grad, "ones")
 
 
-def empty(*size, dtype=None, device=None, requires_grad=False):
+def empty(*sizes, size=None, dtype=None, device=None, requires_grad=False):
     """Memory of a shape, with whatever it holds."""
-    return made(empty_array, shape_of(size, "empty"), dtype, device, requires_grad, "empty")
+    return made(empty_array, shape_of(sizes, "empty", size), dtype, device, requires_grad, "empty")
 
 
 def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
@@ -232,7 +246,7 @@ def eye(n, m=None, *, dtype=None, device=None, requires_grad=False):
 def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=False):
     """start, start + step, ... before `end`; with one argument, from 0 to before it.
 
-    The dtype is int64 if all are integers, else float32.
+    The dtype is int64 if all are integers, else the default one, float32.
     """
     if end is None:
         start, end = 0, start
@@ -259,9 +273,7 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
     if dtype is not None and shape[0] > 0:
         last = start + (shape[0] - 1) * step
         check_range(min(start, last), max(start, last), checked_dtype(dtype, "arange"), "arange")
-    return made(
-        values, shape, dtype, device, requires_grad, "arange", INT64 if integers else FLOAT32
-    )
+    return made(values, shape, dtype, device, requires_grad, "arange", INT64 if integers else None)
 
 
 def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False):
@@ -279,17 +291,17 @@ def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False)
 # ---- random --------------------------------------------------------------------------------------
 
 
-def rand(*size, generator=None, dtype=None, device=None, requires_grad=False):
+def rand(*sizes, size=None, generator=None, dtype=None, device=None, requires_grad=False):
     """Random numbers from [0, 1)."""
     requires_grad = bool(requires_grad)
-    y = uniform_(empty(*size, dtype=dtype, device=device), generator=generator)
+    y = uniform_(empty(*sizes, size=size, dtype=dtype, device=device), generator=generator)
     return y.requires_grad_(requires_grad)
 
 
-def randn(*size, generator=None, dtype=None, device=None, requires_grad=False):
+def randn(*sizes, size=None, generator=None, dtype=None, device=None, requires_grad=False):
     """Random numbers from the standard normal distribution."""
     requires_grad = bool(requires_grad)
-    y = normal_(empty(*size, dtype=dtype, device=device), generator=generator)
+    y = normal_(empty(*sizes, size=size, dtype=dtype, device=device), generator=generator)
     return y.requires_grad_(requires_grad)
 
 
@@ -307,7 +319,9 @@ def randn_like(input, *, generator=None, dtype=None, device=None, requires_grad=
     )
 
 
-def normal(mean, std, size=None, *, generator=None, dtype=None, device=None, requires_grad=False):
+def normal(
+    mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, device=None, requires_grad=False
+):
     """Random numbers from normal distributions.
 
     Args:
@@ -323,13 +337,17 @@ def normal(mean, std, size=None, *, generator=None, dtype=None, device=None, req
     return y.requires_grad_() if requires_grad else y
 
 
-def randint(low, high=None, size=None, *, generator=None, dtype=None, device=None):
+def randint(
+    low=0, high=None, size=None, *, generator=None, dtype=None, device=None, requires_grad=False
+):
     """Random integers from low to before high.
 
     randint(high, size) starts from 0; randint(low, high, size).
     """
     if size is None:
         low, high, size = 0, low, high
+    elif high is None:
+        low, high = 0, low
     if size is None or not isinstance(size, (tuple, list)):
         raise TypeError(f"randint: size must be a tuple, not {type(size).__name__}")
     low, high = integer(low, "randint: low"), integer(high, "randint: high")
@@ -345,7 +363,7 @@ def randint(low, high=None, size=None, *, generator=None, dtype=None, device=Non
     refuse("randint")
     fraction = rand(size, generator=generator, dtype=np.float64, device=device).array
     values = low + np.minimum(np.floor(fraction * (high - low)), high - low - 1).astype(np.int64)
-    return Tensor._on(np.asarray(values, dtype))
+    return Tensor._on(np.asarray(values, dtype), requires_grad=requires_grad)
 
 
 def randint_like(input, low, high=None, *, generator=None, dtype=None, device=None):

@@ -11,10 +11,10 @@ from numpy cimport ndarray
 from pyml cimport _kernels
 from pyml.ops.arrays cimport contiguous, empty_like, empty_shape, full, is_real
 from pyml.ops.operands cimport (
-    alike, cast, compute, converted, expanded, floating, is_number, lift, mapped, scalar, sum_to,
+    alike, cast, compute, converted, expanded, floating, is_number, lift, mapped, scalar, sum_to, written,
 )
 from pyml.recorder cimport Traced, unwatched
-from pyml.tensor cimport Node, Tensor, tracks, wrap
+from pyml.tensor cimport Node, Tensor, shape_of, tracks, wrap
 
 from pyml.ops.comparison import eq, greater_equal, less, less_equal
 from pyml.ops.operands import broadcast_shapes, result_type
@@ -55,9 +55,9 @@ cdef class Binary(Node):
         """Makes this the node of y = f(a, b)."""
         self.connect(y, (a, b))
         if a.array.ndim != y.array.ndim or not cnp.PyArray_SAMESHAPE(a.array, y.array):
-            self.a_shape = a.shape
+            self.a_shape = shape_of(a)
         if b.array.ndim != y.array.ndim or not cnp.PyArray_SAMESHAPE(b.array, y.array):
-            self.b_shape = b.shape
+            self.b_shape = shape_of(b)
         return y
 
     cdef tuple reduced(self, da, db):
@@ -75,8 +75,10 @@ cdef class Add(Binary):
         )
 
 
-def add(input, other, *, alpha=1):
+def add(input, other, *, alpha=1, out=None):
     """input + alpha * other."""
+    if out is not None:
+        return written(out, add(input, other, alpha=alpha), "add")
     if alpha is not 1:
         other = mul(other, alpha)
     if not alike(input, other):
@@ -94,8 +96,10 @@ cdef class Sub(Binary):
         )
 
 
-def sub(input, other, *, alpha=1):
+def sub(input, other, *, alpha=1, out=None):
     """input - alpha * other."""
+    if out is not None:
+        return written(out, sub(input, other, alpha=alpha), "sub")
     if alpha is not 1:
         other = mul(other, alpha)
     if not alike(input, other):
@@ -113,8 +117,10 @@ cdef class Mul(Binary):
         )
 
 
-def mul(input, other):
+def mul(input, other, *, out=None):
     """input * other."""
+    if out is not None:
+        return written(out, mul(input, other), "mul")
     if not alike(input, other):
         input, other = converted(input, other, "mul")
     cdef Tensor a = input, b = other
@@ -138,12 +144,14 @@ cdef class Div(Binary):
         )
 
 
-def div(input, other, *, rounding_mode=None):
+def div(input, other, *, rounding_mode=None, out=None):
     """input / other; integers give float32.
 
     Args:
         rounding_mode: None, "floor" or "trunc".
     """
+    if out is not None:
+        return written(out, div(input, other, rounding_mode=rounding_mode), "div")
     if rounding_mode is not None:
         return rounded_quotient(input, other, rounding_mode)
     if not alike(input, other):
@@ -180,8 +188,10 @@ cdef class PowScalar(Node):
         return (dy * (self.exponent * pow(self.saved(0), self.exponent - 1)),)
 
 
-def pow(input, exponent):
+def pow(input, exponent, *, out=None):
     """input raised to `exponent`."""
+    if out is not None:
+        return written(out, pow(input, exponent), "pow")
     cdef Tensor a, b, y
     cdef PowScalar scalar_node
     cdef Pow node
@@ -241,13 +251,17 @@ cdef Tensor extreme(input, other, str name, int kernel, bint largest):
     return y
 
 
-def maximum(input, other):
+def maximum(input, other, *, out=None):
     """The larger of the two, elementwise; NaN if one is. Equals share the gradient."""
+    if out is not None:
+        return written(out, maximum(input, other), "maximum")
     return extreme(input, other, "maximum", MAXIMUM, True)
 
 
-def minimum(input, other):
+def minimum(input, other, *, out=None):
     """The smaller of the two, elementwise; NaN if one is. Equals share the gradient."""
+    if out is not None:
+        return written(out, minimum(input, other), "minimum")
     return extreme(input, other, "minimum", MINIMUM, False)
 
 
@@ -316,8 +330,10 @@ cdef class Neg(Node):
         return (-dy,)
 
 
-def neg(input):
+def neg(input, *, out=None):
     """-input."""
+    if out is not None:
+        return written(out, neg(input), "neg")
     cdef Tensor x = lift(input, "neg"), y = wrap(mapped(NEG, x.array))
     return track(Neg.__new__(Neg), y, x, None) if tracks(x) else y
 
@@ -327,8 +343,10 @@ cdef class Abs(Node):
         return (dy * sign(self.saved(0).detach()),)
 
 
-def abs(input):
+def abs(input, *, out=None):
     """The absolute value; its derivative at 0 is 0."""
+    if out is not None:
+        return written(out, abs(input), "abs")
     cdef Tensor x = lift(input, "abs"), y = wrap(mapped(ABS, x.array))
     return track(Abs.__new__(Abs), y, x, x) if tracks(x) else y
 
@@ -338,8 +356,10 @@ cdef class Exp(Node):
         return (dy * self.saved_output(0),)
 
 
-def exp(input):
+def exp(input, *, out=None):
     """e to the power of the input."""
+    if out is not None:
+        return written(out, exp(input), "exp")
     cdef Tensor x = floating(input, "exp"), y = wrap(mapped(EXP, x.array))
     return track(Exp.__new__(Exp), y, x, y) if tracks(x) else y
 
@@ -349,8 +369,10 @@ cdef class Log(Node):
         return (dy / self.saved(0),)
 
 
-def log(input):
+def log(input, *, out=None):
     """The natural logarithm: -inf at 0, NaN below."""
+    if out is not None:
+        return written(out, log(input), "log")
     cdef Tensor x = floating(input, "log"), y = wrap(mapped(LOG, x.array))
     return track(Log.__new__(Log), y, x, x) if tracks(x) else y
 
@@ -361,8 +383,10 @@ cdef class Sqrt(Node):
         return (dy / (y + y),)
 
 
-def sqrt(input):
+def sqrt(input, *, out=None):
     """The square root: NaN below 0; its derivative at 0 is inf."""
+    if out is not None:
+        return written(out, sqrt(input), "sqrt")
     cdef Tensor x = floating(input, "sqrt"), y = wrap(mapped(SQRT, x.array))
     return track(Sqrt.__new__(Sqrt), y, x, y) if tracks(x) else y
 
@@ -373,8 +397,10 @@ cdef class Reciprocal(Node):
         return (-(dy * (y * y)),)
 
 
-def reciprocal(input):
+def reciprocal(input, *, out=None):
     """1 / input."""
+    if out is not None:
+        return written(out, reciprocal(input), "reciprocal")
     cdef Tensor x = floating(input, "reciprocal"), y = wrap(mapped(RECIPROCAL, x.array))
     return track(Reciprocal.__new__(Reciprocal), y, x, y) if tracks(x) else y
 
@@ -384,14 +410,16 @@ def rsqrt(input):
     return reciprocal(sqrt(input))
 
 
-def square(input):
+def square(input, *, out=None):
     """input * input."""
+    if out is not None:
+        return written(out, square(input), "square")
     return pow(lift(input, "square"), 2)
 
 
 cdef class PiecewiseConstant(Node):
     cdef tuple gradients(self, Tensor dy):
-        return (wrap(full(dy.shape, dy.array, 0)),)
+        return (wrap(full(shape_of(dy), dy.array, 0)),)
 
 
 cdef Tensor piecewise_constant(Tensor x, ndarray y):
@@ -435,8 +463,10 @@ cdef class Sin(Node):
         return (dy * cos(self.saved(0)),)
 
 
-def sin(input):
+def sin(input, *, out=None):
     """The sine."""
+    if out is not None:
+        return written(out, sin(input), "sin")
     cdef Tensor x = floating(input, "sin"), y = wrap(mapped(SIN, x.array))
     return track(Sin.__new__(Sin), y, x, x) if tracks(x) else y
 
@@ -446,8 +476,10 @@ cdef class Cos(Node):
         return (-(dy * sin(self.saved(0))),)
 
 
-def cos(input):
+def cos(input, *, out=None):
     """The cosine."""
+    if out is not None:
+        return written(out, cos(input), "cos")
     cdef Tensor x = floating(input, "cos"), y = wrap(mapped(COS, x.array))
     return track(Cos.__new__(Cos), y, x, x) if tracks(x) else y
 
@@ -549,7 +581,7 @@ def where(condition, input=None, other=None):
     if cnp.PyArray_TYPE(c.array) != cnp.NPY_BOOL:
         raise TypeError(f"where: condition has dtype {c.dtype}, it must be bool; compare with something, as in x > 0")
     a, b = (input, other) if alike(input, other) else converted(input, other, "where")
-    shape = broadcast_shapes(c.shape, a.shape, b.shape, name="where")
+    shape = broadcast_shapes(shape_of(c), shape_of(a), shape_of(b), name="where")
     if cnp.PyArray_ITEMSIZE(a.array) >= 4:
         out = empty_shape(shape, a.array)
         _kernels.where(out, expanded(c.array, shape), expanded(a.array, shape), expanded(b.array, shape))

@@ -375,8 +375,16 @@ def check_extent(index_shape, shape, dim, name):
         )
 
 
-def take_along_dim(input, indices, dim):
-    """gather() for an index that argmax or argsort gave."""
+def take_along_dim(input, indices, dim=None):
+    """gather() for an index that argmax or argsort gave.
+
+    Args:
+        dim: Default: None, that of the flattened tensors.
+    """
+    if dim is None:
+        checked_tensor(input, "take_along_dim")
+        checked_tensor(indices, "take_along_dim", "indices")
+        return gather(input.reshape(-1), 0, indices.reshape(-1))
     return gather(input, dim, indices)
 
 
@@ -421,13 +429,25 @@ def grid(index, dim):
     return tuple(places)
 
 
-def scatter(input, dim, index, src):
+def scatter(input, dim, index, src=None, *, value=None, reduce=None):
     """A copy of the input with y[i][index[i][j]] = src[i][j] for dim 1, and so for every dim.
 
     Args:
         src: a tensor, or a number.
+        value: a number, in place of src.
+        reduce: "add" to add it to what is there. Default: None, to put it in its place.
     """
     checked_tensor(input, "scatter")
+    if (src is None) == (value is None):
+        raise TypeError("scatter: src or value must be given, and one of them")
+    src = value if src is None else src
+    if reduce is not None:
+        if reduce != "add":
+            raise ValueError(f"scatter: reduce is {reduce!r}, it must be None or 'add'")
+        if not isinstance(src, Tensor):
+            checked_tensor(index, "scatter", "index")
+            src = Tensor._on(full(index.shape, input.array, src))
+        return scatter_add(input, dim, index, src)
     refuse("scatter")
     dim = wrapped_dim(dim, input.ndim, "scatter")
     index = index_along(index, input.size(dim) if input.ndim else 1, dim, "scatter")

@@ -11,7 +11,9 @@ from numpy cimport ndarray
 from pyml cimport _kernels
 from pyml.ops.arrays cimport as_type, copied, copy_into, empty_like, full, is_real
 from pyml.ops.operands cimport cast, lift, number_as, sum_to
-from pyml.tensor cimport Node, Tensor, alias_of, pass_to_base, refresh, tracks, will_change, wrap
+from pyml.tensor cimport (
+    Node, Tensor, alias_of, pass_to_base, refresh, shape_of, tracks, will_change, wrap,
+)
 
 from pyml.ops import elementwise
 from pyml.ops.operands import broadcast_shapes, result_type
@@ -224,7 +226,7 @@ cdef class Overwrite(Node):
         dsource = None
         if self.inputs[1] is not None:
             dsource = sum_to(cast(dy, self.source_dtype), self.source_shape)
-        return (None if self.inputs[0] is None else wrap(full(dy.shape, dy.array, 0)), dsource)
+        return (None if self.inputs[0] is None else wrap(full(shape_of(dy), dy.array, 0)), dsource)
 
 
 cdef Tensor overwritten(Tensor t, Tensor source):
@@ -233,7 +235,7 @@ cdef Tensor overwritten(Tensor t, Tensor source):
     if tracks(t) or (source is not None and tracks(source)):
         node = Overwrite.__new__(Overwrite)
         if source is not None:
-            node.source_shape, node.source_dtype = source.shape, source.array.dtype
+            node.source_shape, node.source_dtype = shape_of(source), source.array.dtype
         node.connect(t, (t, source))   # before the change is counted: source may be a view of t
     t.mark_changed()
     if node is not None:

@@ -6,8 +6,8 @@ from numpy cimport ndarray
 
 from pyml cimport _kernels
 from pyml.ops.arrays cimport checked_tensor, broadcast_to, contiguous, empty_matrix, empty_shape, is_real
-from pyml.ops.operands cimport lift
-from pyml.tensor cimport Node, Tensor, tracks, wrap
+from pyml.ops.operands cimport lift, written
+from pyml.tensor cimport Node, Tensor, shape_of, tracks, wrap
 
 from pyml.ops.operands import broadcast_shapes, sum_to
 from pyml.recorder import refuse_integers, unwatched
@@ -103,7 +103,7 @@ cdef tuple operands(input, other, str name):
     return a, b
 
 
-def matmul(input, other):
+def matmul(input, other, *, out=None):
     """The matrix product.
 
     Args:
@@ -117,6 +117,8 @@ def matmul(input, other):
         ValueError: if the shapes do not go together.
         TypeError: if the dtypes differ.
     """
+    if out is not None:
+        return written(out, matmul(input, other), "matmul")
     cdef Tensor a, b, y
     a, b = operands(input, other, "matmul")
     if a.array.ndim == 0 or b.array.ndim == 0:
@@ -131,7 +133,7 @@ def matmul(input, other):
     if b.array.ndim == 1:
         return matmul(a, b.unsqueeze(1)).squeeze(-1)
     if a.array.ndim > 2 and b.array.ndim == 2:   # one matrix of all the rows
-        shape = a.shape
+        shape = shape_of(a)
         rows = 1
         for size in shape[:-1]:
             rows *= size
@@ -140,7 +142,7 @@ def matmul(input, other):
     cdef MatMul node
     if tracks(a) or tracks(b):
         node = MatMul.__new__(MatMul)
-        node.a_shape, node.b_shape = a.shape, b.shape
+        node.a_shape, node.b_shape = shape_of(a), shape_of(b)
         node.connect(y, (a, b))
         node.keep(None if node.inputs[1] is None else a)
         node.keep(None if node.inputs[0] is None else b)
@@ -154,23 +156,31 @@ cdef of_dimensions(input, other, str name, int a_ndim, int b_ndim):
     return matmul(a, b)
 
 
-def mm(input, mat2):
+def mm(input, mat2, *, out=None):
     """The product of two matrices."""
+    if out is not None:
+        return written(out, mm(input, mat2), "mm")
     return of_dimensions(input, mat2, "mm", 2, 2)
 
 
-def mv(input, vec):
+def mv(input, vec, *, out=None):
     """The product of a matrix and a vector."""
+    if out is not None:
+        return written(out, mv(input, vec), "mv")
     return of_dimensions(input, vec, "mv", 2, 1)
 
 
-def dot(input, tensor):
+def dot(input, tensor, *, out=None):
     """The sum of the products of two vectors."""
+    if out is not None:
+        return written(out, dot(input, tensor), "dot")
     return of_dimensions(input, tensor, "dot", 1, 1)
 
 
-def bmm(input, mat2):
+def bmm(input, mat2, *, out=None):
     """The products of two batches of matrices, (b, m, k) and (b, k, n)."""
+    if out is not None:
+        return written(out, bmm(input, mat2), "bmm")
     checked_tensor(input, "bmm")
     checked_tensor(mat2, "bmm", "mat2")
     if input.ndim == 3 and mat2.ndim == 3 and input.shape[0] != mat2.shape[0]:

@@ -1,10 +1,12 @@
 """Methods of Tensor whose arguments are not those of a function: single sizes, named dtypes."""
 
-import numpy as np
-
-from pyml.ops import elementwise, shape
+from pyml.attributes import NAMES
+from pyml.ops import creation, elementwise, index, linalg, shape
 from pyml.ops.arrays import checked_tensor
-from pyml.ops.inplace import fill_
+from pyml.ops.inplace import copy_, fill_
+from pyml.ops.operands import broadcast_shapes, sum_to
+from pyml.recorder import refuse
+from pyml.tensor import Tensor
 
 
 def sizes_of(args):
@@ -89,11 +91,225 @@ def zero_(self):
     return fill_(self, 0)
 
 
+# ---- of its kind ---------------------------------------------------------------------------------
+
+
+def new(self, *data, device=None):
+    """A tensor of the same dtype: of data, or of sizes, whose values are not set."""
+    return creation.of_data_or_sizes(data, self.dtype, device, "new")
+
+
+def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False):
+    """A tensor of data, of the same dtype."""
+    return creation.tensor(
+        data,
+        dtype=self.dtype if dtype is None else dtype,
+        device=device,
+        requires_grad=requires_grad,
+    )
+
+
+def new_zeros(self, *sizes, size=None, dtype=None, device=None, requires_grad=False):
+    """Zeros of the same dtype."""
+    return of_kind(self, creation.zeros, sizes, size, dtype, device, requires_grad)
+
+
+def new_ones(self, *sizes, size=None, dtype=None, device=None, requires_grad=False):
+    """Ones of the same dtype."""
+    return of_kind(self, creation.ones, sizes, size, dtype, device, requires_grad)
+
+
+def new_empty(self, *sizes, size=None, dtype=None, device=None, requires_grad=False):
+    """Memory for elements of the same dtype."""
+    return of_kind(self, creation.empty, sizes, size, dtype, device, requires_grad)
+
+
+def of_kind(self, function, sizes, size, dtype, device, requires_grad):
+    dtype = self.dtype if dtype is None else dtype
+    return function(*sizes, size=size, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=False):
+    """One value in a shape, of the same dtype."""
+    dtype = self.dtype if dtype is None else dtype
+    return creation.full(size, fill_value, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def type(self, dtype=None, non_blocking=False):
+    """The name of its class, as "pyml.FloatTensor"; or the tensor in another dtype.
+
+    Args:
+        dtype: a dtype, a class as pyml.LongTensor, or the name of one.
+    """
+    if dtype is None:
+        return f"pyml.{CLASSES[self.dtype.name]}"
+    if isinstance(dtype, str):
+        name = dtype.rpartition(".")[2]
+        found = [kind for kind, of_class in CLASSES.items() if of_class == name]
+        dtype = found[0] if found else dtype
+    elif hasattr(dtype, "of_elements"):
+        dtype = dtype.of_elements
+    return shape.to(self, dtype)
+
+
+CLASSES = {  # of tensors, by their dtypes
+    "float32": "FloatTensor", "float64": "DoubleTensor", "int64": "LongTensor",
+    "int32": "IntTensor",
+    "int16": "ShortTensor", "int8": "CharTensor", "uint8": "ByteTensor", "bool": "BoolTensor",
+    "uint16": "UInt16Tensor", "uint32": "UInt32Tensor", "uint64": "UInt64Tensor",
+}  # fmt: skip
+
+
+# ---- another size, other memory ------------------------------------------------------------------
+
+
+def resize_(self, *sizes):
+    """Another shape, in place: elements are kept in their order, new ones are not set."""
+    sizes = shape.as_sizes(sizes_of(sizes), "resize_")
+    if self.requires_grad:
+        raise RuntimeError("resize_: a tensor that requires grad cannot be resized; use reshape()")
+    if tuple(self.shape) != sizes:
+        y = creation.empty(sizes, dtype=self.dtype)
+        count = min(y.numel(), self.numel())
+        y.reshape(-1)[:count] = self.reshape(-1)[:count]
+        self.data = y
+    return self
+
+
+def resize_as_(self, other):
+    """resize_() to the shape of another tensor."""
+    return resize_(self, checked_tensor(other, "resize_as_", "other").shape)
+
+
+def set_(self, source):
+    """The memory, shape and values of another tensor of its dtype, in place."""
+    checked_tensor(source, "set_", "source")
+    if source.dtype != self.dtype:
+        raise TypeError(f"set_: source has dtype {source.dtype}, the tensor has {self.dtype}")
+    self.data = source.detach()
+    return self
+
+
+def sum_to_size(self, *sizes):
+    """The sum over what broadcasting from these sizes would repeat."""
+    sizes = shape.as_sizes(sizes_of(sizes), "sum_to_size")
+    if broadcast_shapes(self.shape, sizes, name="sum_to_size") != self.shape:
+        raise ValueError(f"sum_to_size: {sizes} does not broadcast to {self.shape}")
+    return sum_to(self, sizes)
+
+
+def index_put_(self, indices, values, accumulate=False):
+    """self[indices] = values, in place; with accumulate, added where indices are equal."""
+    if not isinstance(indices, (tuple, list)):
+        raise TypeError("index_put_: indices must be a tuple of tensors")
+    indices = tuple(indices)
+    if accumulate:
+        if not isinstance(values, Tensor):
+            values = new_tensor(self, values)
+        places = creation.arange(self.numel()).reshape(self.shape)[indices]
+        values = shape.expand(values, places.shape).reshape(-1)
+        total = self.reshape(-1).scatter_add(0, places.reshape(-1), values)
+        return copy_(self, total.reshape(self.shape))
+    index.setitem(self, indices, values)
+    return self
+
+
+def index_put(self, indices, values, accumulate=False):
+    """A copy with index_put_()."""
+    return index_put_(shape.clone(self), indices, values, accumulate)
+
+
+def fill_diagonal_(self, fill_value):
+    """The diagonal of a matrix <- a number."""
+    if self.ndim != 2:
+        raise ValueError(f"fill_diagonal_: the tensor has shape {self.shape}, not that of a matrix")
+    mask = creation.eye(*self.shape, dtype="bool")
+    return self.masked_fill_(mask, fill_value)
+
+
+def apply_(self, callable):
+    """Every element <- callable(element), in Python."""
+    refuse("apply_")
+    values = [callable(value) for value in self.detach().array.reshape(-1).tolist()]
+    return copy_(self, creation.tensor(values, dtype=self.dtype).reshape(self.shape))
+
+
+def cholesky(self, upper=False):
+    """See pyml.linalg.cholesky."""
+    return linalg.cholesky(self, upper=upper)
+
+
+def svd(self, some=True, compute_uv=True):
+    """U, S and V of self = U diag(S) V^T; see pyml.linalg.svd."""
+    return linalg.svd_of_columns(self, some, compute_uv)
+
+
+# ---- what it is ----------------------------------------------------------------------------------
+
+
+def ndimension(self):
+    """The number of dimensions."""
+    return self.ndim
+
+
+def is_complex(self):
+    """False: no tensor is complex."""
+    return False
+
+
+def is_signed(self):
+    """True if its dtype holds negative numbers."""
+    return self.dtype.is_signed
+
+
+def is_same_size(self, other):
+    """Whether both have one shape."""
+    return self.shape == checked_tensor(other, "is_same_size", "other").shape
+
+
+def is_inference(self):
+    """False: tensors that are made in inference_mode are as any others."""
+    return False
+
+
+def is_pinned(self):
+    """False: no other device reads its memory."""
+    return False
+
+
+def pin_memory(self, device=None):
+    """The tensor itself: no other device reads its memory."""
+    return self
+
+
+def get_device(self):
+    """-1, for the CPU."""
+    return -1
+
+
+def cuda(self, device=None, non_blocking=False):
+    """Refused: there is the CPU alone.
+
+    Raises:
+        ValueError
+    """
+    return shape.check_device("cuda", "Tensor.cuda")
+
+
+def share_memory_(self):
+    """The tensor itself. Refused: processes do not share memory here.
+
+    Raises:
+        NotImplementedError
+    """
+    raise NotImplementedError("share_memory_: processes share no tensors; pass NumPy arrays")
+
+
 def conversion(dtype):
     """A method that converts to a dtype."""
 
-    def convert(self):
-        return shape.to(self, dtype)
+    def convert(self, memory_format=None):
+        return shape.to(self, dtype, memory_format=memory_format)
 
     convert.__doc__ = f"The same values as {dtype}."
     return convert
@@ -102,12 +318,17 @@ def conversion(dtype):
 METHODS = {
     method.__name__: method
     for method in (
-        expand, expand_as, flip, permute, repeat, reshape, reshape_as, split, type_as, view,
-        view_as, where, zero_,
+        apply_, cholesky, cuda, expand, expand_as, fill_diagonal_, flip, get_device, index_put,
+        index_put_, is_complex, is_inference, is_pinned, is_same_size, is_signed, ndimension, new,
+        new_empty, new_full, new_ones, new_tensor, new_zeros, permute, pin_memory, repeat, reshape,
+        reshape_as, resize_, resize_as_, set_, share_memory_, split, sum_to_size,
+        svd, type, type_as, view, view_as, where, zero_,
     )
 } | {
-    name: conversion(np.dtype(dtype))
+    name: conversion(NAMES[dtype])
     for name, dtype in {
-        "bool": "bool", "double": "float64", "float": "float32", "int": "int32", "long": "int64",
+        "bfloat16": "bfloat16", "bool": "bool", "byte": "uint8", "char": "int8",
+        "double": "float64", "float": "float32", "half": "float16", "int": "int32",
+        "long": "int64", "short": "int16",
     }.items()
 }  # fmt: skip

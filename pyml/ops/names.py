@@ -12,29 +12,38 @@ from pyml.ops import (
     creation,
     cross_entropy,
     distance,
+    draws,
     dropout,
     elementwise,
     embedding,
+    functions,
     index,
     inplace,
     layer_norm,
+    linalg,
     linear,
     matmul,
     norm,
     operands,
     pad,
     pair_loss,
+    products,
+    rearranging,
     reduce,
+    rewriting,
     shape,
     softmax,
     sort,
     special,
+    statistics,
 )
 
 PYML, TENSOR, FUNCTIONAL = "pyml", "methods of Tensor", "pyml.nn.functional"
+LINALG, SPECIAL = "pyml.linalg", "pyml.special"
 BOTH = PYML, TENSOR
 
 ROWS = (
+    (creation, (), "of_data_or_sizes"),
     (creation, (PYML,), """
         arange as_tensor empty empty_like eye from_numpy full full_like linspace normal ones
         ones_like rand rand_like randint randint_like randn randn_like randperm tensor zeros
@@ -67,9 +76,42 @@ ROWS = (
     (shape, (), "expand repeat view"),
     (index, BOTH, "gather index_select masked_select nonzero scatter scatter_add take_along_dim"),
     (index, (), "getitem setitem"),
-    (sort, BOTH, "sort"),
-    (special, BOTH, "digamma erf erfc erfinv lgamma"),
-    (special, (PYML,), "polygamma"),
+    (sort, BOTH, """
+        argsort bucketize isin kthvalue median mode msort nanmedian nanquantile quantile
+        searchsorted sort topk unique unique_consecutive"""),
+    (functions, BOTH, """
+        acos acosh asin asinh atan atan2 atanh bitwise_left_shift bitwise_right_shift cosh deg2rad
+        exp2 fmax fmin fmod frac hypot log10 log2 logaddexp logaddexp2 nan_to_num nextafter
+        positive rad2deg signbit sinh tan trunc"""),
+    (functions, (*BOTH, SPECIAL), "logit xlogy"),
+    (special, (*BOTH, SPECIAL), "digamma erf erfc lgamma"),
+    (special, BOTH, "erfinv"),
+    (special, (PYML, SPECIAL), "polygamma"),
+    (rearranging, BOTH, """
+        as_strided broadcast_to diag diag_embed diagflat diagonal fliplr flipud hsplit index_add
+        index_copy index_fill masked_scatter ravel repeat_interleave roll rot90 take
+        tensor_split tile trace tril triu vsplit"""),
+    (rearranging, (PYML,), """
+        atleast_1d atleast_2d atleast_3d block_diag cartesian_prod column_stack combinations dstack
+        hstack meshgrid tril_indices triu_indices vstack"""),
+    (statistics, BOTH, """
+        aminmax bincount corrcoef count_nonzero cov cummax cummin cumprod diff dist histc
+        logcumsumexp nanmean nansum renorm"""),
+    (statistics, (PYML,), "cdist std_mean trapezoid trapz var_mean"),
+    (statistics, (PYML, FUNCTIONAL), "pdist"),
+    (products, BOTH, """
+        addbmm addmm addmv addr baddbmm cross ger inner kron outer vdot"""),
+    (products, (PYML,), "chain_matmul einsum tensordot"),
+    (products, (LINALG,), "multi_dot vecdot"),
+    (linalg, (*BOTH, LINALG), "det inverse matrix_exp matrix_power pinv qr slogdet"),
+    (linalg, BOTH, "cholesky_inverse cholesky_solve logdet"),
+    (linalg, (LINALG,), """
+        cholesky cond eigh eigvalsh inv lstsq lu matrix_norm matrix_rank solve solve_triangular svd
+        svdvals vector_norm"""),
+    (linalg, (), "linalg_norm svd_of_columns"),
+    (draws, BOTH, "bernoulli multinomial"),
+    (draws, (TENSOR,), "bernoulli_ cauchy_ exponential_ geometric_ log_normal_ random_"),
+    (rewriting, (TENSOR,), " ".join(rewriting.NAMES)),
     (linear, (FUNCTIONAL,), "linear"),
     (cross_entropy, (FUNCTIONAL,), "cross_entropy"),
     (pair_loss, (FUNCTIONAL,), "hinge_embedding_loss mse_loss smooth_l1_loss"),
@@ -86,12 +128,37 @@ ROWS = (
 
 ALIASES = {
     "absolute": "abs",
+    "absolute_": "abs_",
+    "arccos": "acos",
+    "arccosh": "acosh",
+    "arcsin": "asin",
+    "arcsinh": "asinh",
+    "arctan": "atan",
+    "arctan2": "atan2",
+    "arctanh": "atanh",
     "clip": "clamp",
+    "clip_": "clamp_",
     "concat": "cat",
+    "concatenate": "cat",
+    "divide": "div",
+    "divide_": "div_",
+    "fix": "trunc",
+    "greater": "gt",
+    "greater_equal": "ge",
+    "less": "lt",
+    "less_equal": "le",
     "multiply": "mul",
+    "multiply_": "mul_",
     "negative": "neg",
+    "negative_": "neg_",
+    "not_equal": "ne",
+    "pinverse": "pinv",
+    "row_stack": "vstack",
     "subtract": "sub",
+    "subtract_": "sub_",
+    "swapdims": "swapaxes",
     "true_divide": "div",
+    "true_divide_": "div_",
 }
 
 

@@ -23,7 +23,8 @@ cdef Tensor lift(object x, str name)                        # a Tensor on an arr
 cdef Tensor floating(object x, str name)                    # the same, integers made float32
 cdef tuple converted(object a, object b, str name, bint to_float=*)   # two, of one dtype
 cpdef Tensor cast(Tensor x, object dtype)
-cpdef Tensor sum_to(Tensor x, tuple shape)
+cpdef Tensor written(object out, Tensor y, str name)        # out=
+cpdef Tensor sum_to(Tensor x, object shape)
 cdef ndarray expanded(ndarray a, tuple shape)
 cdef ndarray compute(int kernel, ndarray a, ndarray b, str name)   # f(a, b) of two arrays of one dtype, broadcast
 cdef int broadcast(int kernel, ndarray y, ndarray a, ndarray b) except -1   # the same into y

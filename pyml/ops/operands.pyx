@@ -5,6 +5,7 @@ operands of a kernel have one dtype and a layout of two dimensions (see binary_a
 does not fit into it is copied first, so that the same formula always runs. Arithmetic of integers is NumPy's, and
 refused while a step is recorded.
 """
+import functools
 import numbers
 import operator
 
@@ -14,10 +15,11 @@ cimport numpy as cnp
 from numpy cimport ndarray
 
 from pyml cimport _kernels
+from pyml.attributes cimport default_float, dtype as own_class, dtype_of_number, number_of
 from pyml.memory cimport new_number
-from pyml.ops.arrays cimport as_type, broadcast_to, contiguous, empty_like, empty_shape, is_real
+from pyml.ops.arrays cimport as_type, broadcast_to, contiguous, copy_into, empty_like, empty_shape, is_real
 from pyml.recorder cimport Recorder, Traced, recorder, unwatched
-from pyml.tensor cimport Node, Tensor, tracks, wrap
+from pyml.tensor cimport Node, Tensor, shape_of, tracks, will_change, wrap
 
 from pyml.recorder import constant, refuse_integers
 
@@ -34,7 +36,7 @@ cdef int POW = _kernels.kernel("pow")
 cdef int SIGN = _kernels.kernel("sign")
 cdef int SUB = _kernels.kernel("sub")
 
-cdef object FLOAT32 = np.dtype(np.float32), INT64 = np.dtype(np.int64), BOOL = np.dtype(np.bool_)
+cdef object INT64 = np.dtype(np.int64), BOOL = np.dtype(np.bool_)
 cdef frozenset DTYPES = frozenset(np.dtype(name) for name in (
     "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float32", "float64"
 ))
@@ -54,6 +56,11 @@ def checked_dtype(dtype, str name):
     Raises:
         TypeError: if it is none that a Tensor can have.
     """
+    if isinstance(dtype, own_class):
+        if (<own_class>dtype).number < 0:
+            raise TypeError(
+                f"{name}: dtype {dtype} is not supported, it is a name alone; use float32, float64, an integer type or bool")
+        return (<own_class>dtype).of_numpy
     try:
         result = np.dtype(dtype)
     except (TypeError, ValueError):
@@ -76,7 +83,7 @@ cdef object own_dtype(object x, str name):
     if isinstance(x, numbers.Integral):
         return INT64
     if isinstance(x, numbers.Real):
-        return FLOAT32
+        return default_float()
     raise TypeError(f"{name}: a Tensor, a NumPy array or a number is needed, not {type(x).__name__}")
 
 
@@ -108,7 +115,7 @@ def result_type(*operands, name="result_type"):
         x = unwatched(x)
         rank = 2 if not isinstance(x, (Tensor, ndarray)) else 0 if x.ndim else 1
         ranks[rank] = promote(ranks[rank], own_dtype(x, name))
-    return outrank(outrank(ranks[0], ranks[1]), ranks[2])
+    return dtype_of_number(number_of(outrank(outrank(ranks[0], ranks[1]), ranks[2])))
 
 
 # ---- as Tensors -----------------------------------------------------------------------------------------------
@@ -134,7 +141,7 @@ cpdef ndarray number_as(object x, object dtype, str name):
 
 cdef Tensor floating(object x, str name):
     cdef Tensor t = lift(x, name)
-    return t if is_real(t.array) else cast(t, FLOAT32)
+    return t if is_real(t.array) else cast(t, default_float())
 
 
 cdef double as_double(object x, str name) except? -1:
@@ -169,7 +176,7 @@ cdef tuple converted(object a, object b, str name, bint to_float=False):
         return wrap(traced_scalar(a, cnp.PyArray_TYPE((<Tensor>b).array))), b
     dtype = result_type(a, b, name=name)
     if to_float and dtype.kind != "f":
-        dtype = FLOAT32
+        dtype = default_float()
     return converted_to(a, dtype, name), converted_to(b, dtype, name)
 
 
@@ -190,14 +197,58 @@ cdef class Cast(Node):
 cpdef Tensor cast(Tensor x, object dtype):
     """x in another dtype; x itself if it has it."""
     cdef Cast node
-    if x.array.dtype == dtype:
+    if cnp.PyArray_TYPE(x.array) == number_of(dtype):
         return x
-    y = wrap(as_type(x.array, np.dtype(dtype)))
+    y = wrap(as_type(x.array, dtype))
     if tracks(x) and is_real((<Tensor>y).array):
         node = Cast.__new__(Cast)
         node.dtype = x.array.dtype
         node.connect(y, (x,))
     return y
+
+
+cpdef Tensor written(object out, Tensor y, str name):
+    """out <- y, for out=; returns out."""
+    if not isinstance(out, Tensor):
+        raise TypeError(f"{name}: out must be a Tensor, not {type(out).__name__}")
+    cdef Tensor t = out
+    if y._requires_grad or tracks(t):
+        raise RuntimeError(
+            f"{name}: out= is not differentiable, and a tensor here requires grad; leave out= away, or use pyml.no_grad()")
+    if y.array.ndim != t.array.ndim or not cnp.PyArray_SAMESHAPE(y.array, t.array):
+        raise ValueError(f"{name}: out has shape {t.shape}, it must be that of the result, {y.shape}")
+    if not np.can_cast(y.array.dtype, t.array.dtype, "same_kind"):
+        raise TypeError(f"{name}: out has dtype {t.dtype}, it cannot take a result of dtype {y.dtype}")
+    will_change(t, False)
+    copy_into(t.array, as_type(y.array, t.array.dtype))
+    t.mark_changed()
+    return t
+
+
+def numpy_names(function):
+    """A decorator: the keywords `axis` and `keepdims` mean `dim` and `keepdim`, as NumPy calls them and PyTorch takes
+    them, and `out` is a tensor that the result is written into."""
+    name = function.__name__
+
+    def called(*args, **kwargs):
+        if not kwargs:
+            return function(*args)
+        for theirs, ours in (("axis", "dim"), ("keepdims", "keepdim")):
+            if theirs in kwargs:
+                if ours in kwargs:
+                    raise TypeError(f"{name}: {theirs} and {ours} mean the same, only one can be given")
+                kwargs[ours] = kwargs.pop(theirs)
+        out = kwargs.pop("out", None)
+        if out is None:
+            return function(*args, **kwargs)
+        y = function(*args, **kwargs)
+        if isinstance(y, tuple):
+            if not isinstance(out, (tuple, list)) or len(out) != len(y):
+                raise TypeError(f"{name}: out must be a tuple of {len(y)} tensors")
+            return type(y)(*[written(o, part, name) for o, part in zip(out, y)])
+        return written(out, y, name)
+
+    return functools.wraps(function)(called)
 
 
 # ---- shapes ---------------------------------------------------------------------------------------------------
@@ -238,9 +289,9 @@ cdef Py_ssize_t sized(object size, object shape, str name) except -1:
     return size
 
 
-cpdef Tensor sum_to(Tensor x, tuple shape):
+cpdef Tensor sum_to(Tensor x, object shape):
     """x summed over what broadcasting from `shape` repeated: the derivative of broadcasting."""
-    cdef tuple sizes = x.shape
+    cdef tuple sizes = shape_of(x)
     if sizes == shape:
         return x
     cdef Py_ssize_t before = len(sizes) - len(shape), d

@@ -12,11 +12,11 @@ from pyml.memory cimport new_array
 from pyml.ops.arrays cimport as_type, broadcast_to, contiguous, copied, is_real
 from pyml.ops.operands cimport cast, floating, lift, scalar
 from pyml.recorder cimport recorder
-from pyml.tensor cimport Node, Tensor, tracks, wrap
+from pyml.tensor cimport Node, Tensor, shape_of, tracks, wrap
 
 from pyml.ops.elementwise import maximum, minimum, where
 from pyml.ops.index import gather_backward
-from pyml.ops.operands import checked_dtype
+from pyml.ops.operands import checked_dtype, numpy_names
 from pyml.ops.selection import Selection
 from pyml.ops.shape import wrapped_dim
 from pyml.recorder import constant, refuse, refuse_integers
@@ -203,6 +203,7 @@ cdef class Sum(Node):
         return (wrap(broadcast_to(self.dims.restored(dy.array), self.dims.input_shape)),)
 
 
+@numpy_names
 def sum(input, dim=None, keepdim=False, *, dtype=None):
     """The sum; of nothing it is 0. Integers and bool are summed as int64.
 
@@ -238,6 +239,7 @@ cdef class Mean(Node):
         return ((self.dims.restored(dy) / self.dims.n).expand(self.dims.input_shape),)
 
 
+@numpy_names
 def mean(input, dim=None, keepdim=False, *, dtype=None):
     """The mean; of nothing it is NaN. See sum for the arguments.
 
@@ -286,6 +288,7 @@ cdef class Var(Node):
         return (self.dims.restored(dy) * (2 / self.divisor if self.divisor else np.nan) * centred,)
 
 
+@numpy_names
 def var(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     """The variance, sum (x - mean)^2 / (n - correction).
 
@@ -339,6 +342,7 @@ cdef Tensor root(Tensor x, Tensor y):
     return y
 
 
+@numpy_names
 def std(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
     """The standard deviation, the root of var; where it is 0 so is its gradient. See var for the arguments."""
     return variance(input, dim, unbiased, keepdim, correction, True)
@@ -392,6 +396,7 @@ cdef Tensor extreme_value(input, dim, bint keepdim, bint largest, str name):
     return y
 
 
+@numpy_names
 def amax(input, dim=None, keepdim=False):
     """The largest value; NaN if there is one. Equal elements share the gradient.
 
@@ -402,6 +407,7 @@ def amax(input, dim=None, keepdim=False):
     return extreme_value(input, dim, keepdim, True, "amax")
 
 
+@numpy_names
 def amin(input, dim=None, keepdim=False):
     """The smallest value; see amax."""
     return extreme_value(input, dim, keepdim, False, "amin")
@@ -431,12 +437,13 @@ cdef extreme_at(Tensor x, dim, bint keepdim, bint largest, result, str name):
     if tracks(x):
         node = Select.__new__(Select)
         node.dim = 0 if dims.first < 0 else dims.first
-        node.keepdim, node.shape = keepdim, x.shape
+        node.keepdim, node.shape = keepdim, shape_of(x)
         node.index = copied(index).reshape(dims.kept())
         node.connect(y, (x,))
     return result(y, wrap(index))
 
 
+@numpy_names
 def max(input, dim=None, keepdim=False):
     """The largest value.
 
@@ -452,6 +459,7 @@ def max(input, dim=None, keepdim=False):
     return extreme_at(lift(input, "max"), dim, keepdim, True, maximum_result, "max")
 
 
+@numpy_names
 def min(input, dim=None, keepdim=False):
     """The smallest value; see max."""
     if isinstance(dim, Tensor):
@@ -468,11 +476,13 @@ cdef Tensor extreme_index(input, dim, bint keepdim, bint largest, str name):
     return wrap(extreme(x.array, dims_of(x.array, dim, keepdim, name), largest, True, name)[1])
 
 
+@numpy_names
 def argmax(input, dim=None, keepdim=False):
     """The index of the largest value, the first among equals; without `dim`, in the flattened tensor."""
     return extreme_index(input, dim, keepdim, True, "argmax")
 
 
+@numpy_names
 def argmin(input, dim=None, keepdim=False):
     """The index of the smallest value; see argmax."""
     return extreme_index(input, dim, keepdim, False, "argmin")
@@ -490,11 +500,13 @@ cdef Tensor extreme_truth(input, dim, bint keepdim, bint largest, str name):
     return wrap(as_type(extreme(truth, dims, largest, False, name)[0], BOOL))
 
 
+@numpy_names
 def any(input, dim=None, keepdim=False):
     """True if an element is not zero."""
     return extreme_truth(input, dim, keepdim, True, "any")
 
 
+@numpy_names
 def all(input, dim=None, keepdim=False):
     """True if no element is zero."""
     return extreme_truth(input, dim, keepdim, False, "all")
@@ -524,15 +536,22 @@ cdef class Prod(Node):
         return (dy * others.reshape(x.shape),)
 
 
-def prod(input, dim=None, keepdim=False):
-    """The product of all elements, or along one dimension; of nothing it is 1. Integers give int64."""
+@numpy_names
+def prod(input, dim=None, keepdim=False, *, dtype=None):
+    """The product of all elements, or along one dimension; of nothing it is 1. Integers give int64.
+
+    Args:
+        dtype: the dtype to multiply in.
+    """
     cdef Tensor x = lift(input, "prod")
+    if dtype is not None:
+        x = cast(x, checked_dtype(dtype, "prod"))
     refuse("prod")
     if dim is not None:
         dim = wrapped_dim(dim, x.array.ndim, "prod")
     cdef Dims dims = dims_of(x.array, dim, keepdim, "prod")
-    dtype = x.array.dtype if is_real(x.array) else np.dtype(np.int64)
-    cdef Tensor y = wrap(np.asarray(np.prod(contiguous(x.array), dims.dims(), dtype)).reshape(dims.shape()))
+    kind = x.array.dtype if is_real(x.array) or dtype is not None else np.dtype(np.int64)
+    cdef Tensor y = wrap(np.asarray(np.prod(contiguous(x.array), dims.dims(), kind)).reshape(dims.shape()))
     cdef Prod node
     if tracks(x):
         node = Prod.__new__(Prod)
@@ -570,9 +589,16 @@ cdef Tensor running_sum(Tensor x, int dim, bint backwards):
     return y
 
 
-def cumsum(input, dim):
-    """The sums of the elements up to each one along `dim`."""
+@numpy_names
+def cumsum(input, dim, *, dtype=None):
+    """The sums of the elements up to each one along `dim`.
+
+    Args:
+        dtype: the dtype to sum in. Default: the input's, int64 for integers.
+    """
     cdef Tensor x = lift(input, "cumsum")
+    if dtype is not None:
+        x = cast(x, checked_dtype(dtype, "cumsum"))
     return running_sum(x, wrapped_dim(dim, x.array.ndim, "cumsum"), False)
 
 
@@ -601,6 +627,7 @@ cdef class PowerNorm(Node):
         return (where(zero, 0.0, x.sign() * ratio ** (self.p - 1) * self.dims.restored(dy)),)
 
 
+@numpy_names
 def norm(input, p=2, dim=None, keepdim=False):
     """The p-norm (sum |x|^p)^(1/p); where it is 0 so is its gradient.
 
@@ -658,6 +685,7 @@ cdef class LogSumExp(Node):
         return (self.dims.restored(dy) * (self.saved(0) - self.dims.restored(self.saved_output(1))).exp(),)
 
 
+@numpy_names
 def logsumexp(input, dim=None, keepdim=False):
     """log(sum(exp(x))) without overflow; of nothing it is -inf.
 

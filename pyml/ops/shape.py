@@ -5,6 +5,9 @@ import operator
 
 import numpy as np
 
+from pyml.attributes import TYPES
+from pyml.attributes import device as device_class
+from pyml.attributes import dtype as dtype_class
 from pyml.grad_mode import is_grad_enabled
 from pyml.ops.arrays import (
     broadcast_to,
@@ -15,7 +18,14 @@ from pyml.ops.arrays import (
     empty,
     full,
 )
-from pyml.ops.operands import broadcast_shapes, cast, checked_dtype, result_type, sum_to
+from pyml.ops.operands import (
+    broadcast_shapes,
+    cast,
+    checked_dtype,
+    numpy_names,
+    result_type,
+    sum_to,
+)
 from pyml.tensor import Node, Tensor
 
 LARGEST = 2**63 - 1  # of what C counts with
@@ -126,7 +136,7 @@ def view(input, shape):
     Raises:
         RuntimeError: if the strides do not allow it; reshape() copies then.
     """
-    if isinstance(shape, (str, type, np.dtype)):
+    if isinstance(shape, (str, type, np.dtype, dtype_class)):
         raise TypeError("view: takes sizes; to(dtype) converts the elements")
     array, before = input.array, input.shape
     shape = full_shape(shape, array.size, "view")
@@ -163,6 +173,7 @@ def unflatten(input, dim, sizes):
     return reshape(input, shape[:dim] + sizes + shape[dim + 1 :])
 
 
+@numpy_names
 def squeeze(input, dim=None):
     """Without the dimensions of size 1, or without those in `dim` that have size 1."""
     checked_tensor(input, "squeeze")
@@ -176,6 +187,7 @@ def squeeze(input, dim=None):
     return tracked(input, y, "Squeeze", lambda dy: reshape(dy, before))
 
 
+@numpy_names
 def unsqueeze(input, dim):
     """With a dimension of size 1 put in at `dim`."""
     checked_tensor(input, "unsqueeze")
@@ -351,6 +363,7 @@ def select(input, dim, index):
     return part(input, along(dim, index), "Select")
 
 
+@numpy_names
 def unbind(input, dim=0):
     """All slices along `dim`, a tuple of views."""
     checked_tensor(input, "unbind")
@@ -358,6 +371,7 @@ def unbind(input, dim=0):
     return tuple(select(input, dim, i) for i in range(input.size(dim)))
 
 
+@numpy_names
 def split(input, split_size_or_sections, dim=0):
     """Parts along `dim`, a tuple of views.
 
@@ -382,6 +396,7 @@ def split(input, split_size_or_sections, dim=0):
     return tuple(narrow(input, dim, start, n) for start, n in zip(starts, sizes, strict=True))
 
 
+@numpy_names
 def chunk(input, chunks, dim=0):
     """At most `chunks` parts of one size along `dim`, the last may be smaller; a tuple of views."""
     checked_tensor(input, "chunk")
@@ -427,6 +442,7 @@ def several(tensors, name):
     return tensors
 
 
+@numpy_names
 def cat(tensors, dim=0):
     """The tensors one after another along `dim`. Their other sizes must be the same."""
     tensors = several(tensors, "cat")
@@ -456,6 +472,7 @@ def cat(tensors, dim=0):
     return y
 
 
+@numpy_names
 def stack(tensors, dim=0):
     """The tensors, all of one shape, along a new dimension `dim`."""
     tensors = several(tensors, "stack")
@@ -470,35 +487,57 @@ def stack(tensors, dim=0):
 # ---- copies --------------------------------------------------------------------------------------
 
 
-def clone(input):
+def clone(input, *, memory_format=None):
     """A copy, contiguous, through which gradients flow."""
     checked_tensor(input, "clone")
+    check_format(memory_format, "clone")
     return tracked(input, Tensor._on(copied(input.array)), "Clone", lambda dy: dy)
 
 
-def contiguous(input):
+def contiguous(input, memory_format=None):
     """The tensor itself if it is contiguous, else a copy that is."""
     checked_tensor(input, "contiguous", "input")
+    check_format(memory_format, "contiguous")
     return input if input.is_contiguous() else clone(input)
 
 
-def to(input, *args, dtype=None, device=None, copy=False, non_blocking=False):
+def to(input, *args, dtype=None, device=None, copy=False, non_blocking=False, memory_format=None):
     """The tensor in another dtype; itself if nothing changes and no copy is asked for.
 
     Args:
         args: a dtype, the device "cpu", or another tensor whose dtype is taken.
         copy: copy even if nothing changes.
+        memory_format: None, or one that keeps rows: preserve_format, contiguous_format.
     """
+    check_format(memory_format, "to")
     for arg in args:
         if isinstance(arg, Tensor):
             dtype = arg.dtype
-        elif isinstance(arg, str) and arg.partition(":")[0] in ("cpu", "cuda", "mps", "xpu"):
+        elif isinstance(arg, device_class) or (isinstance(arg, str) and is_device(arg)):
             device = arg
         elif arg is not None and not isinstance(arg, bool):  # True, False: non_blocking
             dtype = arg
     check_device(device, "to")
     y = input if dtype is None else cast(input, checked_dtype(dtype, "to"))
     return clone(y) if copy and y is input else y
+
+
+def is_device(text):
+    """Whether a text names a device, and no dtype."""
+    return text.partition(":")[0] in TYPES
+
+
+def check_format(memory_format, name):
+    """Tensors that are made lie row by row.
+
+    Raises:
+        ValueError: for another format.
+    """
+    if memory_format not in (None, "preserve_format", "contiguous_format"):
+        raise ValueError(
+            f"{name}: memory_format is {memory_format!r}, only preserve_format and "
+            "contiguous_format are available"
+        )
 
 
 def check_device(device, name):

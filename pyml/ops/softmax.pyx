@@ -9,6 +9,7 @@ from pyml.ops.arrays cimport as_matrix, contiguous, empty_like, real_tensor
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
 from pyml.ops.elementwise import exp
+from pyml.ops.operands import numpy_names
 from pyml.ops.reduce import sum
 from pyml.ops.shape import to, wrapped_dim
 
@@ -69,6 +70,7 @@ cdef int axis_of(Tensor x, dim, str name) except -1:
     return wrapped_dim(dim, x.array.ndim, name)
 
 
+@numpy_names
 def softmax(input, dim, dtype=None):
     """exp(x) / sum(exp(x)) along dimension `dim`.
 
@@ -80,6 +82,7 @@ def softmax(input, dim, dtype=None):
     return rowwise(Softmax, SOFTMAX_FORWARD, input if dtype is None else to(input, dtype), dim, "softmax")
 
 
+@numpy_names
 def log_softmax(input, dim, dtype=None):
     """log(softmax(x)) along dimension `dim`, without overflow or loss of digits. Arguments as for softmax."""
     return rowwise(LogSoftmax, LOG_SOFTMAX_FORWARD, input if dtype is None else to(input, dtype), dim, "log_softmax")

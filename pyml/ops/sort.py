@@ -1,16 +1,23 @@
-"""Order among the elements along one dimension."""
+"""Order among elements: sorted, chosen by rank, different ones, places in intervals."""
 
 from collections import namedtuple
 
 import numpy as np
 
 from pyml.ops.arrays import checked_tensor, contiguous
+from pyml.ops.elementwise import lerp, where
 from pyml.ops.index import gather
-from pyml.ops.shape import wrapped_dim
+from pyml.ops.operands import numpy_names
+from pyml.ops.shape import clone, stack, wrapped_dim
 from pyml.recorder import refuse
 from pyml.tensor import Tensor
 
 sort_result = namedtuple("sort", ("values", "indices"))
+topk_result = namedtuple("topk", ("values", "indices"))
+kthvalue_result = namedtuple("kthvalue", ("values", "indices"))
+median_result = namedtuple("median", ("values", "indices"))
+mode_result = namedtuple("mode", ("values", "indices"))
+INTERPOLATIONS = ("linear", "lower", "higher", "nearest", "midpoint")
 
 
 def order_of(array, dim, descending):
@@ -23,6 +30,7 @@ def order_of(array, dim, descending):
     return array.shape[dim] - 1 - np.flip(backward, dim)
 
 
+@numpy_names
 def sort(input, dim=-1, descending=False, *, stable=False):
     """The elements in order along one dimension.
 
@@ -45,3 +53,355 @@ def sort(input, dim=-1, descending=False, *, stable=False):
     dim = wrapped_dim(dim, input.ndim, "sort")
     indices = Tensor._on(contiguous(order_of(input.array, dim, bool(descending))))
     return sort_result(gather(input, dim, indices), indices)
+
+
+@numpy_names
+def argsort(input, dim=-1, descending=False, *, stable=False):
+    """The indices of sort(), int64."""
+    checked_tensor(input, "argsort")
+    refuse("argsort")
+    dim = wrapped_dim(dim, input.ndim, "argsort")
+    return Tensor._on(contiguous(order_of(input.array, dim, bool(descending))))
+
+
+def msort(input):
+    """The elements in order along the first dimension; see sort."""
+    return sort(input, 0).values
+
+
+@numpy_names
+def topk(input, k, dim=-1, largest=True, sorted=True):
+    """The k largest elements along one dimension.
+
+    Args:
+        k: how many.
+        dim: the dimension. Default: the last.
+        largest: False for the smallest. Default: True.
+        sorted: in their order; they are so in any case. Default: True.
+
+    Returns:
+        A named tuple (values, indices), see sort.
+
+    Example:
+        >>> pyml.topk(pyml.tensor([2.0, 3.0, 1.0]), 2).indices
+        tensor([1, 0])
+    """
+    checked_tensor(input, "topk")
+    refuse("topk")
+    dim = wrapped_dim(dim, input.ndim, "topk")
+    size = input.shape[dim] if input.ndim else 1
+    if isinstance(k, Tensor):
+        k = k.item()
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)):
+        raise TypeError(f"topk: k is {k!r}, it must be an integer")
+    if not 0 <= k <= size:
+        raise ValueError(
+            f"topk: k is {k}, it must be from 0 to {size}, the size of dimension {dim}"
+        )
+    order = order_of(input.array, dim, bool(largest))
+    if input.ndim:
+        order = np.take(order, np.arange(k), dim)
+    indices = Tensor._on(contiguous(order))
+    if input.ndim == 0:
+        return topk_result(clone(input), indices)
+    return topk_result(gather(input, dim, indices), indices)
+
+
+@numpy_names
+def kthvalue(input, k, dim=-1, keepdim=False):
+    """The k-th smallest element along one dimension, k from 1; a named tuple (values, indices)."""
+    checked_tensor(input, "kthvalue")
+    refuse("kthvalue")
+    dim = wrapped_dim(dim, input.ndim, "kthvalue")
+    size = input.shape[dim] if input.ndim else 1
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)):
+        raise TypeError(f"kthvalue: k is {k!r}, it must be an integer")
+    if not 1 <= k <= size:
+        raise ValueError(f"kthvalue: k is {k}, it must be from 1 to {size}")
+    order = order_of(input.array, dim, False)
+    return kthvalue_result(*chosen(input, dim, at(order, k - 1, dim), keepdim))
+
+
+def at(order, k, dim):
+    """The k-th along a dimension, which is kept."""
+    return order if order.ndim == 0 else np.take(order, [k], dim)
+
+
+def chosen(input, dim, index, keepdim):
+    """The elements at `index`, of size 1 in `dim`, and the index."""
+    indices = Tensor._on(contiguous(np.asarray(index, np.int64)))
+    values = gather(input, dim, indices)
+    if keepdim or input.ndim == 0:
+        return values, indices
+    return values.squeeze(dim), indices.squeeze(dim)
+
+
+@numpy_names
+def median(input, dim=None, keepdim=False):
+    """The median, of two in the middle the smaller; NaN if there is one.
+
+    Args:
+        dim: a dimension, for a named tuple (values, indices). Default: None, of all elements.
+        keepdim: leave that dimension, with size 1.
+    """
+    return middle(input, dim, keepdim, False, "median")
+
+
+@numpy_names
+def nanmedian(input, dim=None, keepdim=False):
+    """The median of what is not NaN; see median."""
+    return middle(input, dim, keepdim, True, "nanmedian")
+
+
+def middle(input, dim, keepdim, ignore, name):
+    checked_tensor(input, name)
+    refuse(name)
+    if dim is None:
+        if input.numel() == 0:
+            raise ValueError(f"{name}: a tensor of shape {input.shape} has no elements")
+        return middle(input.reshape(-1), 0, False, ignore, name).values
+    dim = wrapped_dim(dim, input.ndim, name)
+    array = np.atleast_1d(input.array)
+    if array.shape[dim] == 0:
+        raise IndexError(f"{name}: a tensor of shape {input.shape} has no elements to choose from")
+    order = np.argsort(array, dim, kind="stable")
+    nan = np.isnan(array)
+    count = (~nan).sum(dim, keepdims=True)
+    place = (np.maximum(count - 1, 0) if ignore else np.full_like(count, array.shape[dim] - 1)) // 2
+    index = np.take_along_axis(order, place, dim)
+    if not ignore:
+        index = np.where(nan.any(dim, keepdims=True), nan.argmax(dim, keepdims=True), index)
+    return median_result(
+        *chosen(input, dim, index.reshape(()) if input.ndim == 0 else index, keepdim)
+    )
+
+
+@numpy_names
+def mode(input, dim=-1, keepdim=False):
+    """The most frequent element along one dimension, of several the smallest.
+
+    Returns:
+        A named tuple (values, indices); an index is that of the last place.
+    """
+    checked_tensor(input, "mode")
+    refuse("mode")
+    dim = wrapped_dim(dim, input.ndim, "mode")
+    array = np.atleast_1d(input.array)
+    if array.shape[dim] == 0:
+        raise IndexError(f"mode: a tensor of shape {input.shape} has no elements to choose from")
+
+    def last_of_most(row):
+        values, counts = np.unique(row, return_counts=True)
+        return np.flatnonzero(row == values[counts.argmax()])[-1:] if counts.size else [0]
+
+    index = np.apply_along_axis(last_of_most, dim, array)
+    return mode_result(
+        *chosen(input, dim, index.reshape(()) if input.ndim == 0 else index, keepdim)
+    )
+
+
+@numpy_names
+def quantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
+    """The number below which a share q of the elements lies; NaN if there is one.
+
+    Args:
+        q: from 0 to 1: a number, or a vector for several, in a new first dimension.
+        dim: a dimension. Default: None, of all elements.
+        keepdim: leave that dimension, with size 1.
+        interpolation: between two elements: "linear", "lower", "higher", "nearest", "midpoint".
+    """
+    return quantiles(input, q, dim, keepdim, interpolation, False, "quantile")
+
+
+@numpy_names
+def nanquantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
+    """The quantile of what is not NaN; see quantile."""
+    return quantiles(input, q, dim, keepdim, interpolation, True, "nanquantile")
+
+
+def quantiles(input, q, dim, keepdim, interpolation, ignore, name):
+    checked_tensor(input, name)
+    refuse(name)
+    if input.dtype.kind != "f":
+        raise TypeError(f"{name}: input has dtype {input.dtype}, it must be float32 or float64")
+    shares = np.asarray(q.detach().array if isinstance(q, Tensor) else q, np.float64)
+    if shares.ndim > 1 or not ((shares >= 0) & (shares <= 1)).all():
+        raise ValueError(
+            f"{name}: q is {q!r}, it must be a number from 0 to 1, or a vector of them"
+        )
+    if interpolation not in INTERPOLATIONS:
+        raise ValueError(
+            f"{name}: interpolation is {interpolation!r}, it must be one of "
+            f"{', '.join(INTERPOLATIONS)}"
+        )
+    ndim = input.ndim
+    if dim is None:
+        x, dim = input.reshape(-1), 0
+        kept = (1,) * ndim
+    else:
+        dim = wrapped_dim(dim, ndim, name)
+        x = input if ndim else input.reshape(1)
+        kept = tuple(1 if d == dim else n for d, n in enumerate(input.shape))
+    n = x.shape[dim]
+    if n == 0:
+        raise ValueError(f"{name}: a tensor of shape {input.shape} has no elements")
+    ordered = sort(x, dim).values
+    nan = np.isnan(x.array)
+    count = (
+        (~nan).sum(dim, keepdims=True) if ignore else np.full(nan.sum(dim, keepdims=True).shape, n)
+    )
+    has_none = count == 0 if ignore else nan.any(dim, keepdims=True)
+    results = []
+    for share in shares.reshape(-1):
+        place = share * np.maximum(count - 1, 0)
+        low, high = np.floor(place).astype(np.int64), np.ceil(place).astype(np.int64)
+        weight = {
+            "linear": place - low,
+            "lower": np.zeros_like(place),
+            "higher": np.ones_like(place),
+            "nearest": np.round(place) - low,
+            "midpoint": np.where(low == high, 0.0, 0.5),
+        }[interpolation]
+        a, b = (gather(ordered, dim, Tensor._on(contiguous(i))) for i in (low, high))
+        y = lerp(a, b, Tensor._on(np.asarray(weight, input.dtype)))
+        y = where(Tensor._on(contiguous(has_none)), np.nan, y)
+        results.append(y.reshape(kept) if keepdim else y.squeeze(dim))
+    return stack(results) if shares.ndim else results[0]
+
+
+# ---- sets ----------------------------------------------------------------------------------------
+
+
+def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
+    """The different elements in their order.
+
+    Args:
+        sorted: in order; they are so in any case.
+        return_inverse: also where each element of the input is found in the result.
+        return_counts: also how often each is there.
+        dim: compare slices along this dimension. Default: None, elements.
+    """
+    checked_tensor(input, "unique")
+    refuse("unique")
+    array = input.array
+    if dim is not None:
+        dim = wrapped_dim(dim, input.ndim, "unique")
+    values, inverse, counts = np.unique(
+        array, return_inverse=True, return_counts=True, axis=dim, equal_nan=False
+    )
+    return several_results(
+        values,
+        inverse.reshape(-1 if dim is not None else array.shape),
+        counts,
+        return_inverse,
+        return_counts,
+    )
+
+
+def several_results(values, inverse, counts, return_inverse, return_counts):
+    results = [values]
+    results += [inverse.astype(np.int64)] if return_inverse else []
+    results += [counts.astype(np.int64)] if return_counts else []
+    results = tuple(Tensor._on(contiguous(np.asarray(y))) for y in results)
+    return results if len(results) > 1 else results[0]
+
+
+def unique_consecutive(input, return_inverse=False, return_counts=False, dim=None):
+    """The elements without those that are equal to the one before.
+
+    Args:
+        return_inverse, return_counts, dim: as for unique.
+    """
+    checked_tensor(input, "unique_consecutive")
+    refuse("unique_consecutive")
+    array = input.array.reshape(-1) if dim is None else input.array
+    axis = 0 if dim is None else wrapped_dim(dim, input.ndim, "unique_consecutive")
+    rows = np.moveaxis(array, axis, 0)
+    n = len(rows)
+    new = np.ones(n, bool)
+    if n > 1:
+        new[1:] = (rows[1:] != rows[:-1]).reshape(n - 1, -1).any(1)
+    starts = np.flatnonzero(new)
+    inverse = np.cumsum(new) - 1
+    return several_results(
+        np.take(array, starts, axis),
+        inverse.reshape(input.shape) if dim is None else inverse,
+        np.diff(np.append(starts, n)),
+        return_inverse,
+        return_counts,
+    )
+
+
+def isin(elements, test_elements, *, assume_unique=False, invert=False):
+    """True where an element is among others.
+
+    Args:
+        assume_unique: nothing is twice in either; the result is the same.
+        invert: True where it is not.
+    """
+    if not isinstance(elements, Tensor):
+        checked_tensor(test_elements, "isin", "test_elements")
+    refuse("isin")
+    a = numbers_of(elements, "isin", "elements")
+    b = numbers_of(test_elements, "isin", "test_elements")
+    return Tensor._on(np.asarray(np.isin(a, b, invert=bool(invert))))
+
+
+def numbers_of(x, name, argument):
+    """The array of a Tensor, or of one number."""
+    if isinstance(x, (int, float, np.generic)):
+        return np.asarray(x)
+    return checked_tensor(x, name, argument).array
+
+
+# ---- in intervals --------------------------------------------------------------------------------
+
+
+def searchsorted(sorted_sequence, input, *, out_int32=False, right=False, side=None, sorter=None):
+    """Where numbers would be put into a sequence so that it stays in order.
+
+    Args:
+        sorted_sequence: in order along the last dimension; a vector, or of input's first sizes.
+        input: numbers, or one.
+        out_int32: int32 in place of int64.
+        right: behind equal elements. Default: False, before them.
+        side: "right" for right=True, "left" for False.
+        sorter: the indices that sort the sequence. Default: None, it is in order.
+    """
+    checked_tensor(sorted_sequence, "searchsorted", "sorted_sequence")
+    refuse("searchsorted")
+    if side not in (None, "left", "right"):
+        raise ValueError(f"searchsorted: side is {side!r}, it must be 'left' or 'right'")
+    if side == "left" and right:
+        raise ValueError("searchsorted: side is 'left' and right is True; only one can hold")
+    side = "right" if right or side == "right" else "left"
+    rows = sorted_sequence.array
+    if rows.ndim == 0:
+        raise ValueError("searchsorted: sorted_sequence is 0-d, it must have a dimension")
+    if sorter is not None:
+        rows = np.take_along_axis(rows, sorter.array, -1)
+    numbers = numbers_of(input, "searchsorted", "input")
+    if rows.ndim == 1:
+        found = np.searchsorted(rows, numbers, side)
+    else:
+        if numbers.ndim != rows.ndim or numbers.shape[:-1] != rows.shape[:-1]:
+            raise ValueError(
+                f"searchsorted: input has shape {numbers.shape}, sorted_sequence {rows.shape}; all "
+                "sizes but the last must be the same"
+            )
+        found = np.empty(numbers.shape, np.int64)
+        for place in np.ndindex(rows.shape[:-1]):
+            found[place] = np.searchsorted(rows[place], numbers[place], side)
+    return Tensor._on(np.asarray(found, np.int32 if out_int32 else np.int64))
+
+
+def bucketize(input, boundaries, *, out_int32=False, right=False):
+    """The number of the interval between boundaries, in order, that each number lies in.
+
+    Args:
+        right: a number equal to a boundary belongs to the interval above it. Default: below.
+    """
+    checked_tensor(boundaries, "bucketize", "boundaries")
+    if boundaries.ndim != 1:
+        raise ValueError(f"bucketize: boundaries has shape {boundaries.shape}, not a vector")
+    return searchsorted(boundaries, input, out_int32=out_int32, right=right)

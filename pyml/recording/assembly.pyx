@@ -5,6 +5,7 @@ from numpy cimport ndarray
 
 from pyml cimport _kernels
 from pyml._kernels cimport EFFECT_READ, EFFECT_WRITE, csrc, program_call
+from pyml.attributes cimport default_float
 from pyml.grad_mode cimport grad_enabled
 from pyml.memory cimport Block, size_bytes
 from pyml.recording.allocations cimport REWRITTEN, Piece
@@ -50,7 +51,7 @@ cdef str complete(Recording recording, list leaves):
     reason = altered(recording) or leaked(recording)
     if reason is not None:
         return reason
-    p.grad_mode = grad_enabled()
+    p.grad_mode, p.default = grad_enabled(), default_float()
     p.changed = list(recording.changed_tensors.values())
     complete_names(recording)
     p.diagnosis = Diagnosis()
@@ -97,7 +98,7 @@ cdef int complete_constants(Recording recording) except -1:
 
 cdef int complete_arguments(Program p, list leaves) except -1:
     """The form of the arguments that the Program is for."""
-    p.shapes = [t.shape for t in leaves]
+    p.shapes = [tuple(t.shape) for t in leaves]
     p.firsts = [first_of(leaves, i) for i in range(len(leaves))]
     p.types = [cnp.PyArray_TYPE((<Tensor>t).array) for t in leaves]
     p.needs_grad = [bool((<Tensor>t)._requires_grad) for t in leaves]

@@ -30,6 +30,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pyml.attributes import Size
 from pyml.recorder import Traced
 
 __all__ = [
@@ -946,7 +947,7 @@ def value_in_context(variable):
 
 
 def is_same(value, other):
-    return value is other or (type(value) in (*PLAIN, tuple) and value == other)
+    return value is other or (type(value) in (*PLAIN, tuple, Size) and value == other)
 
 
 def is_decorator(value):

@@ -15,6 +15,8 @@ from libc.stdint cimport uint64_t
 from pyml cimport recorder
 from pyml.tensor cimport Tensor
 
+from pyml.attributes import Size
+
 from pyml.recording import dependencies
 from pyml.recording.dependencies import (
     ABSENT, ARRAY, ASKED, ATTRIBUTE, CELL, ITEM, KEYS, SEQUENCE, Reach, bytes_of,
@@ -318,7 +320,7 @@ cdef class Check:
         if kind == AT_ASKED:
             now = self.key(container)
             return now is before or (
-                same_items(now, before) if type(now) is type(before) is tuple else equal_values(now, before))
+                same_items(now, before) if type(now) is type(before) and type(now) in (tuple, Size) else equal_values(now, before))
         if kind == AT_ARRAY:
             return bytes_of(container) == before
         now = now_at(kind, container, self.key)

@@ -319,7 +319,7 @@ cdef class Recording(Recorder):
         self.gradients[t] = g
         if assigned or t._grad is None:
             return 0
-        g.shape = t._grad.shape
+        g.shape = tuple(t._grad.shape)
         if not cnp.PyArray_ISCARRAY(t._grad.array):
             return self.refuse("a gradient that is not contiguous")
         g.input = <int>len(self.input_arrays)
@@ -702,7 +702,7 @@ cdef class Recording(Recorder):
         if not alone_on_memory(before.array) or self.is_elsewhere(before):
             self.shared = target.name   # a reason against this recording; the next call finds a tensor of the step's own
         slot = Slot()
-        slot.target, slot.shape, slot.before = target, now.shape, before.array
+        slot.target, slot.shape, slot.before = target, tuple(now.shape), before.array
         slot.array = self.settled(now)
         if slot.array is None:
             return False

@@ -119,6 +119,7 @@ cdef class Program:
     cdef list written            # bools: arguments that the step changes
     cdef list inputs             # their numbers as inputs; -1: not used
     cdef bint grad_mode
+    cdef object default          # the default dtype
     cdef object tree             # of results: the object with Tensors in it
     cdef list results
     cdef bint has_outcomes       # numbers of Python are among them

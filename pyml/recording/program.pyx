@@ -17,6 +17,7 @@ from pyml._kernels cimport (
     EFFECT_READ, EFFECT_WRITE, PROGRAM_DONE, PROGRAM_FAULT, PROGRAM_NOT_FINITE, PROGRAM_NO_MEMORY, PYML_FLOAT32,
     PYML_FLOAT64, csrc, program_call, program_status,
 )
+from pyml.attributes cimport default_float, number_of
 from pyml.grad_mode cimport grad_enabled
 from pyml.memory cimport new_array, size_bytes
 from pyml.recording.guards cimport Target, equal_values, same_items
@@ -95,7 +96,7 @@ cdef class Held:
         for d in range(len(self.shape)):
             shape[d], strides[d] = self.shape[d], self.strides[d]
         return cnp.PyArray_New(
-            ndarray, <int>len(self.shape), shape, (<cnp.dtype>self.dtype).type_num, strides, <void *>self.address, 0, 0, None
+            ndarray, <int>len(self.shape), shape, number_of(self.dtype), strides, <void *>self.address, 0, 0, None
         ).copy()
 
     cdef void move(self, size_t begin, size_t size, size_t to):
@@ -174,7 +175,7 @@ cdef class Program:
         cdef Py_ssize_t i, n = len(leaves)
         cdef Tensor t
         cdef ndarray a
-        if n != len(self.shapes) or self.grad_mode != grad_enabled():
+        if n != len(self.shapes) or self.grad_mode != grad_enabled() or self.default is not default_float():
             return False
         for i in range(n):
             t = leaves[i]

@@ -8,6 +8,8 @@ from numpy cimport ndarray
 from pyml.recorder cimport Traced
 from pyml.tensor cimport Tensor, wrap
 
+from pyml.attributes import Size
+
 from pyml.recording.dependencies import is_library_class
 from pyml.recording.watched import Watched
 
@@ -105,7 +107,7 @@ cdef object flatten(object value, list leaves, int depth=0, bint arrays=False):
         leaves.append(wrap((<ndarray>value).view(ndarray)))
         return ndarray
     kind = type(value)
-    if kind is tuple or kind is list:
+    if kind is tuple or kind is list or kind is Size:
         return (kind, [flatten(item, leaves, depth + 1, arrays) for item in value])
     if kind is dict:
         return (dict, [(name, flatten(item, leaves, depth + 1, arrays)) for name, item in value.items()])
@@ -133,7 +135,7 @@ cdef object unflatten(object value, iterator, bint arrays=False):
     if arrays and is_argument(value):
         return Watched((<Tensor>next(iterator)).array)
     kind = type(value)
-    if kind is tuple or kind is list:
+    if kind is tuple or kind is list or kind is Size:
         return kind([unflatten(item, iterator, arrays) for item in value])
     if kind is dict:
         return {name: unflatten(item, iterator, arrays) for name, item in value.items()}
@@ -150,7 +152,7 @@ cdef object mapped(object value, function, int depth=0):
     kind = type(value)
     if depth > DEEPEST:
         raise ValueError(TOO_DEEP)
-    if kind is tuple or kind is list:
+    if kind is tuple or kind is list or kind is Size:
         return kind([mapped(item, function, depth + 1) for item in value])
     if kind is dict:
         return {name.value if isinstance(name, Traced) else name: mapped(item, function, depth + 1)
@@ -167,7 +169,7 @@ cdef object opened(object value, taken, int depth=0):
     kind = type(value)
     if depth > DEEPEST:
         raise ValueError(TOO_DEEP)
-    if kind is tuple or kind is list:
+    if kind is tuple or kind is list or kind is Size:
         return kind([opened(item, taken, depth + 1) for item in value])
     if kind is dict:
         return {name: opened(item, taken, depth + 1) for name, item in value.items()}

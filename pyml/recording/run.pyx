@@ -417,7 +417,7 @@ def run_steps(
     run.arrays = [(<Tensor>t).array for t in data]
     run.data = [alias_of(t, contiguous((<Tensor>t).array)) for t in data]
     run.batches = [
-        empty((batch_size,) + t.shape[1:], (<Tensor>t).array) for t in run.data] if shuffle and run.full else []
+        empty((batch_size,) + tuple(t.shape[1:]), (<Tensor>t).array) for t in run.data] if shuffle and run.full else []
     run.every_steps, run.every_seconds = every_steps, every_seconds or 0
     run.due = time.monotonic() + run.every_seconds
     count = max(0, state.steps - state.step)

@@ -17,6 +17,13 @@ OTHERS = {  # what takes no Tensor first, and anything but a number
     *("export", "get_num_threads", "host", "initial_seed", "manual_seed", "record", "seed"),
     *("install", "load", "load_checkpoint", "save", "save_checkpoint", "set_grad_enabled"),
     *("set_num_threads", "set_rng_state", "show_config", "is_tensor", "version"),
+    *(
+        "einsum",
+        "inference_mode",
+        "set_default_device",
+        "set_printoptions",
+        "use_deterministic_algorithms",
+    ),
 }
 
 

@@ -43,7 +43,7 @@ def test_sizes_and_counts_are_integers():
             lambda n: pyml.full((n,), 1.0),
             lambda n: pyml.eye(n, 2),
             lambda n: pyml.rand(n, 2),
-            lambda n: pyml.randint(0, n, (2,)),
+            lambda n: pyml.randint(n, 5, (2,)),
             lambda n: pyml.randint(0, 5, (n,)),
             lambda n: pyml.linspace(0, 1, n),
             lambda n: pyml.ones(1).expand(n, 1),

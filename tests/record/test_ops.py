@@ -355,6 +355,146 @@ CASES = {
     "iteration": [lambda f, t: sum(row * k for k, row in enumerate(t.a))],
     "loops": [lambda f, t: looped(t.a, 20)],
 }
+
+# what is made of others or computed by NumPy (tests/ops/breadth.py), and forms in place
+OF_ONE = """
+    acos acosh aminmax argsort asin asinh atan atanh atleast_1d atleast_2d atleast_3d block_diag
+    corrcoef cosh count_nonzero cov deg2rad diag diagflat diagonal diff exp2
+    fliplr flipud frac histc linalg_norm log10 log2 logit matrix_norm median mode msort
+    nan_to_num nanmean nanmedian nansum pdist pinv positive qr rad2deg ravel rot90 signbit sinh
+    std_mean svdvals tan trapezoid trapz tril triu trunc unique unique_consecutive var_mean
+    vector_norm"""
+OF_TWO = """
+    atan2 cdist dist fmax fmin fmod hypot kron logaddexp logaddexp2 nextafter tensordot vecdot
+    xlogy"""
+OF_SQUARE = """
+    cholesky_inverse cond det inv inverse lu logdet matrix_exp matrix_rank slogdet
+    svd svd_of_columns trace"""
+IN_PLACE = """
+    acos_ acosh_ asin_ asinh_ atan_ atanh_ cauchy_ cos_ cosh_ deg2rad_ digamma_ erf_ erfc_ erfinv_
+    exp2_ expm1_ exponential_ frac_ lgamma_ log10_ log1p_ log2_ log_normal_ logical_not_ logit_
+    nan_to_num_ rad2deg_ random_ rsqrt_ sign_ sin_ sinh_ tan_ tril_ triu_ trunc_"""
+IN_PLACE_OF_TWO = """
+    atan2_ eq_ floor_divide_ fmod_ ge_ gt_ hypot_ le_ logical_and_ logical_or_ logical_xor_ lt_
+    maximum_ minimum_ ne_ nextafter_ remainder_ set_ xlogy_"""
+OF_BITS = "bitwise_and bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor"
+CASES |= {
+    **{name: [lambda f, t: f(t.a)] for name in OF_ONE.split()},
+    **{name: [lambda f, t: f(t.a, t.b)] for name in OF_TWO.split()},
+    **{name: [lambda f, t: f(definite(t))] for name in OF_SQUARE.split()},
+    **{name: [lambda f, t: f(t.a * 1)] for name in IN_PLACE.split()},
+    **{name: [lambda f, t: f(t.a * 1, t.b)] for name in IN_PLACE_OF_TWO.split()},
+    **{f"{name}_": [lambda f, t: f(t.i * 1, t.i)] for name in OF_BITS.split()},
+    "addbmm": [lambda f, t: f(t.a[0], t.a.reshape(2, 2, 3).mT, t.b.reshape(2, 2, 3))],
+    "addbmm_": [lambda f, t: f(t.c[:3] * 1, t.a.reshape(2, 2, 3).mT, t.b.reshape(2, 2, 3))],
+    "addmm": [lambda f, t: f(t.a[0], t.a.T, t.b)],
+    "addmm_": [lambda f, t: f(t.c[:3] * 1, t.a.T, t.b)],
+    "addmv": [lambda f, t: f(t.c[:, 0], t.a, t.b[0])],
+    "addmv_": [lambda f, t: f(t.c[:, 0] * 1, t.a, t.b[0])],
+    "addr": [lambda f, t: f(t.c, t.a[:, 0], t.b[0])],
+    "addr_": [lambda f, t: f(t.c * 1, t.a[:, 0], t.b[0])],
+    "apply_": [lambda f, t: f(t.a * 1, abs)],
+    "as_strided": [lambda f, t: f(t.a, (2, 2), (1, 2))],
+    "baddbmm": [lambda f, t: f(t.c[:3], t.a.reshape(2, 2, 3).mT, t.b.reshape(2, 2, 3))],
+    "baddbmm_": [
+        lambda f, t: f(t.c.reshape(2, 2, 3) * 1, t.a[:2, :2].expand(2, 2, 2), t.b.reshape(2, 2, 3))
+    ],
+    "bernoulli": [lambda f, t: f(t.a.sigmoid()) * t.a],
+    "bernoulli_": [lambda f, t: f(t.a * 1, 0.5)],
+    "bfloat16": [lambda f, t: refused_dtype(f, t.a)],
+    "bincount": [lambda f, t: f(t.i)],
+    "bitwise_left_shift": [lambda f, t: f(t.i, t.i)],
+    "bitwise_not_": [lambda f, t: f(t.i * 1)],
+    "bitwise_right_shift": [lambda f, t: f(t.i, t.i)],
+    "broadcast_to": [lambda f, t: f(t.a, (2, 4, 3)) * 2],
+    "bucketize": [lambda f, t: f(t.a, t.b[0].detach().sort().values)],
+    "byte": [lambda f, t: f(t.m)],
+    "cartesian_prod": [lambda f, t: f(t.a[0], t.b[0])],
+    "chain_matmul": [lambda f, t: f(t.a, t.b.T, t.c)],
+    "char": [lambda f, t: f(t.m)],
+    "cholesky": [lambda f, t: f(definite(t))],
+    "cholesky_solve": [lambda f, t: f(t.a[:3], definite(t))],
+    "column_stack": [lambda f, t: f([t.a, t.b])],
+    "combinations": [lambda f, t: f(t.a[0])],
+    "cross": [lambda f, t: f(t.a, t.b)],
+    "cuda": [lambda f, t: refused_dtype(f, t.a)],
+    "cummax": [lambda f, t: tuple(f(t.a, 0))],
+    "cummin": [lambda f, t: tuple(f(t.a, 1))],
+    "cumprod": [lambda f, t: f(t.a, 0)],
+    "cumprod_": [lambda f, t: f(t.a * 1, 0)],
+    "cumsum_": [lambda f, t: f(t.a * 1, 0)],
+    "detach_": [lambda f, t: f(t.a.detach()) * t.b],
+    "diag_embed": [lambda f, t: f(t.a)],
+    "dstack": [lambda f, t: f([t.a, t.b])],
+    "eigh": [lambda f, t: tuple(f(definite(t)))],
+    "eigvalsh": [lambda f, t: f(definite(t))],
+    "einsum": [lambda f, t: f("ij,kj->ik", t.a, t.b), lambda f, t: f("ij,ij->", t.a, t.b)],
+    "fill_diagonal_": [lambda f, t: f(t.a * 1, 2.0)],
+    "geometric_": [lambda f, t: f(t.a * 1, 0.5)],
+    "ger": [lambda f, t: f(t.a[0], t.b[0])],
+    "half": [lambda f, t: refused_dtype(f, t.a)],
+    "hsplit": [lambda f, t: [x * 2 for x in f(t.a, 3)]],
+    "hstack": [lambda f, t: f([t.a, t.b])],
+    "index_add": [lambda f, t: f(t.a, 0, t.i, t.b)],
+    "index_add_": [lambda f, t: f(t.a * 1, 0, t.i, t.b)],
+    "index_copy": [lambda f, t: f(t.a, 0, t.i, t.b)],
+    "index_copy_": [lambda f, t: f(t.a * 1, 0, t.i, t.b)],
+    "index_fill": [lambda f, t: f(t.a, 0, t.i, 0.5)],
+    "index_fill_": [lambda f, t: f(t.a * 1, 0, t.i, 0.5)],
+    "index_put": [lambda f, t: f(t.a, (t.i,), t.b)],
+    "index_put_": [lambda f, t: f(t.a * 1, (t.i,), t.b)],
+    "inner": [lambda f, t: f(t.a, t.b)],
+    "is_complex": [lambda f, t: t.a * (2 if f(t.a) else 3)],
+    "is_inference": [lambda f, t: t.a * (2 if f(t.a) else 3)],
+    "is_pinned": [lambda f, t: t.a * (2 if f(t.a) else 3)],
+    "is_same_size": [lambda f, t: t.a * (2 if f(t.a, t.b) else 3)],
+    "is_signed": [lambda f, t: t.a * (2 if f(t.a) else 3)],
+    "isin": [lambda f, t: f(t.i, t.i[:2])],
+    "kthvalue": [lambda f, t: tuple(f(t.a, 2))],
+    "logcumsumexp": [lambda f, t: f(t.a, 0)],
+    "lstsq": [lambda f, t: f(t.a, t.b).solution],
+    "masked_scatter": [lambda f, t: f(t.a, t.m, t.b)],
+    "masked_scatter_": [lambda f, t: f(t.a * 1, t.m, t.b)],
+    "matrix_power": [lambda f, t: f(definite(t), 3)],
+    "meshgrid": [lambda f, t: [x * 2 for x in f(t.a[0], t.b[0], indexing="xy")]],
+    "multi_dot": [lambda f, t: f([t.a, t.b.T, t.c])],
+    "multinomial": [lambda f, t: f(t.a.detach().abs(), 2)],
+    "nanquantile": [lambda f, t: f(t.a, 0.5)],
+    "new": [lambda f, t: f(t.a, 4, 3).copy_(t.a)],
+    "new_empty": [lambda f, t: f(t.a, 4, 3).copy_(t.a)],
+    "new_full": [lambda f, t: f(t.a, (4, 3), 2.0) * t.a],
+    "new_ones": [lambda f, t: f(t.a, 4, 3) * t.a],
+    "new_tensor": [lambda f, t: f(t.a, [1.0, 2.0, 3.0]) * t.a],
+    "new_zeros": [lambda f, t: f(t.a, 4, 3) + t.a],
+    "of_data_or_sizes": [lambda f, t: f(([1.0, 2.0, 3.0],), t.a.dtype, None, "new") * t.a],
+    "outer": [lambda f, t: f(t.a[0], t.b[0])],
+    "pin_memory": [lambda f, t: f(t.a) * 2],
+    "quantile": [lambda f, t: f(t.a, 0.5)],
+    "renorm": [lambda f, t: f(t.a, 2, 0, 1.0)],
+    "renorm_": [lambda f, t: f(t.a * 1, 2, 0, 1.0)],
+    "repeat_interleave": [lambda f, t: f(t.a, 2, 0), lambda f, t: f(t.a, t.i, 0)],
+    "resize_as_": [lambda f, t: f(t.a.detach() * 1, t.b.detach())],
+    "resize_": [lambda f, t: f(t.a.detach() * 1, 3, 4)],
+    "roll": [lambda f, t: f(t.a, 1), lambda f, t: f(t.a, (1, 1), (0, 1))],
+    "scatter_": [lambda f, t: f(t.a * 1, 1, t.i.reshape(4, 1), t.b)],
+    "scatter_add_": [lambda f, t: f(t.a * 1, 1, t.i.reshape(4, 1), t.b)],
+    "searchsorted": [lambda f, t: f(t.b[0].detach().sort().values, t.a)],
+    "share_memory_": [lambda f, t: refused_dtype(f, t.a)],
+    "short": [lambda f, t: f(t.m)],
+    "solve": [lambda f, t: f(definite(t), t.a[:3])],
+    "solve_triangular": [lambda f, t: f(definite(t), t.a[:3], upper=True)],
+    "sum_to_size": [lambda f, t: f(t.a, 1, 3)],
+    "take": [lambda f, t: f(t.a, t.i)],
+    "tensor_split": [lambda f, t: [x * 2 for x in f(t.a, 3)]],
+    "tile": [lambda f, t: f(t.a, (2, 1))],
+    "topk": [lambda f, t: tuple(f(t.a, 2))],
+    "tril_indices": [lambda f, t: f(3, 3)],
+    "triu_indices": [lambda f, t: f(3, 3)],
+    "type": [lambda f, t: f(t.a, "pyml.DoubleTensor") * 2],
+    "vdot": [lambda f, t: f(t.a[0], t.b[0])],
+    "vsplit": [lambda f, t: [x * 2 for x in f(t.a, 2)]],
+    "vstack": [lambda f, t: f([t.a, t.b])],
+}
 for name in COMMUTES_WITH_NUMBERS:
     CASES[name] = [*CASES[name], lambda f, t: f(t.a, t.b[:, :1]), lambda f, t: f(t.a.T, t.b.T)]
 
@@ -369,6 +509,16 @@ def of_pairs(loss, options, reduction):
 for loss, options in PAIR_LOSS_CASES.values():
     calls = [of_pairs(loss, options, reduction) for reduction in LOSS_REDUCTIONS]
     CASES[loss.name] = [*CASES.get(loss.name, ()), *calls]
+
+
+def definite(t):
+    return t.a.T @ t.a + pyml.eye(3, dtype=t.a.dtype)
+
+
+def refused_dtype(f, x):
+    with pytest.raises((TypeError, ValueError, NotImplementedError)):
+        f(x)
+    return x * 2
 
 
 def written(f, x, index, value):
@@ -396,10 +546,27 @@ WITHOUT_VALUES = {  # of the namespaces: what gives no tensor, or is tested else
     *("backward", "array", "data_ptr", "device", "dim", "dtype", "element_size"),
     *("grad", "grad_fn", "is_contiguous", "is_floating_point", "is_leaf", "ndim", "nelement"),
     *("numel", "requires_grad", "retains_grad", "shape", "stride"),
+    *("get_device", "is_cuda", "is_meta", "is_mkldnn", "is_mps", "is_nested", "is_quantized"),
+    *("is_sparse", "is_xpu", "layout", "ndimension"),
 }
 
 # NumPy computes these, or they give Python a value; all others are recorded. name -> positions.
+COMPUTED_BY_NUMPY = """
+    acos acos_ acosh acosh_ apply_ argsort asin asin_ asinh asinh_ atan atan2 atan2_ atan_
+    atanh atanh_ bincount bitwise_and_ bitwise_left_shift bitwise_left_shift_ bitwise_not_
+    bitwise_or_ bitwise_right_shift bitwise_right_shift_ bitwise_xor_ bucketize cauchy_
+    cholesky cholesky_inverse cholesky_solve cond cosh cosh_ cummax cummin cumprod cumprod_
+    cumsum_ det eigh eigvalsh c c_ inv inv_ exp2 exp2_
+    exponential_ floor_divide_ fmod fmod_ frac frac_ geometric_ histc hypot hypot_
+    index_copy index_copy_ index_fill index_fill_ index_put index_put_ inv inverse isin
+    kthvalue log10 log10_ log2 log2_ logdet lstsq lu masked_scatter
+    masked_scatter_ matrix_exp matrix_rank median mode msort multinomial nanmedian
+    nanquantile nextafter nextafter_ pinv qr quantile random_ remainder_
+    resize_ scatter_ searchsorted set_ signbit sinh sinh_ slogdet solve solve_triangular svd
+    svd_of_columns svdvals tan tan_ topk trunc trunc_ unique unique_consecutive"""
 REFUSED = {
+    **dict.fromkeys(COMPUTED_BY_NUMPY.split(), (0,)),
+    "repeat_interleave": (1,),
     **dict.fromkeys(("allclose", "equal", "from_numpy", "item", "masked_select", "sort"), (0,)),
     **dict.fromkeys(("nonzero", "numpy", "tolist", "ceil", "ceil_", "floor", "floor_"), (0,)),
     **dict.fromkeys(("round_", "randint_like"), (0,)),

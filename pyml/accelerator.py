@@ -1,0 +1,15 @@
+"""Accelerators, of which there are none: is_available() is False."""
+
+from pyml.cuda import device_count, is_available, synchronize
+from pyml.devices import missing
+
+__all__ = ["current_accelerator", "device_count", "is_available", "synchronize"]
+
+
+def current_accelerator(check_available=False):
+    """None."""
+    return None
+
+
+current_device_index = current_device_idx = missing("accelerator.current_device_index")
+set_device_index = set_device_idx = missing("accelerator.set_device_index")

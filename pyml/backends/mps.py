@@ -1,0 +1,9 @@
+"""Apple's GPU, which is not used."""
+
+
+def is_available():
+    """False."""
+    return False
+
+
+is_built = is_available

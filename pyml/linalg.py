@@ -1,0 +1,14 @@
+"""Linear algebra, with the names of torch.linalg."""
+
+from pyml.ops import linalg, products, rearranging
+from pyml.ops.linalg import LinAlgError
+from pyml.ops.matmul import matmul
+from pyml.ops.names import LINALG, operations
+
+globals().update(operations(LINALG))
+
+norm = linalg.linalg_norm
+cross = products.cross
+diagonal = rearranging.diagonal
+
+__all__ = ["LinAlgError", "cross", "diagonal", "matmul", "norm", *operations(LINALG)]

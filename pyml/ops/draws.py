@@ -1,0 +1,193 @@
+"""Draws by given weights: truth values, classes; numbers of distributions, in place."""
+
+import math
+
+import numpy as np
+
+from pyml.grad_mode import no_grad
+from pyml.ops.arrays import checked_tensor, contiguous
+from pyml.ops.creation import rand
+from pyml.ops.inplace import copy_, normal_, uniform_
+from pyml.ops.operands import cast
+from pyml.recorder import refuse
+from pyml.tensor import Tensor
+
+# ---- truth values --------------------------------------------------------------------------------
+
+
+def bernoulli(input, p=None, *, generator=None):
+    """0 or 1 for each element, 1 with a probability.
+
+    Args:
+        input: probabilities; with p, a tensor of the shape and dtype.
+        p: one probability for all. Default: None, those of the input.
+    """
+    checked_tensor(input, "bernoulli")
+    if input.dtype.kind != "f":
+        raise TypeError(f"bernoulli: input has dtype {input.dtype}, it must be float32 or float64")
+    with no_grad():
+        drawn = uniform_(Tensor._on(input.array.copy()), generator=generator)
+        return cast(drawn < probability(input if p is None else p, "bernoulli"), input.dtype)
+
+
+def bernoulli_(input, p=0.5, *, generator=None):
+    """Every element <- 0 or 1, 1 with probability p.
+
+    Args:
+        p: a number, or a tensor of probabilities.
+    """
+    checked_tensor(input, "bernoulli_")
+    with no_grad():
+        chances = Tensor._on(input.array.astype("float64"))
+        drawn = uniform_(chances, generator=generator) < probability(p, "bernoulli_")
+        values = cast(drawn, input.dtype)
+    return copy_(input, values)
+
+
+def probability(p, name):
+    values = p.detach().array if isinstance(p, Tensor) else p
+    try:
+        inside = (
+            bool(((values >= 0) & (values <= 1)).all()) if isinstance(p, Tensor) else 0 <= p <= 1
+        )
+    except TypeError:
+        raise TypeError(f"{name}: p is {p!r}, it must be a number or a tensor") from None
+    if not inside:
+        raise ValueError(f"{name}: p is {p!r}; probabilities are from 0 to 1")
+    return p
+
+
+# ---- classes -------------------------------------------------------------------------------------
+
+
+def multinomial(input, num_samples, replacement=False, *, generator=None):
+    """Classes drawn by their weights, int64: (num_samples), or a row of them for each row.
+
+    Args:
+        input: weights, a vector or rows, not negative; they need not add up to 1.
+        num_samples: how many.
+        replacement: a class may be drawn again. Default: False.
+        generator: Default: None, pyml.default_generator.
+
+    Example:
+        >>> pyml.multinomial(pyml.tensor([0.0, 1.0]), 3, replacement=True)
+        tensor([1, 1, 1])
+    """
+    checked_tensor(input, "multinomial")
+    refuse("multinomial")
+    weights = np.asarray(input.detach().array, np.float64)
+    if input.dtype.kind != "f" or weights.ndim not in (1, 2):
+        raise ValueError(
+            f"multinomial: input has shape {input.shape} and dtype {input.dtype}, it must be a "
+            "vector or rows of float32 or float64"
+        )
+    if isinstance(num_samples, bool) or not isinstance(num_samples, (int, np.integer)):
+        raise TypeError(f"multinomial: num_samples is {num_samples!r}, it must be an integer")
+    rows = weights.reshape(-1, weights.shape[-1])
+    if not np.isfinite(rows).all() or (rows < 0).any() or not (rows.sum(1) > 0).all():
+        raise ValueError(
+            "multinomial: weights must be finite and not negative, and of each row one must be "
+            "positive"
+        )
+    if num_samples < 1:
+        raise ValueError(f"multinomial: num_samples is {num_samples}, it must be at least 1")
+    most = (rows > 0).sum(1).min()
+    if not replacement and num_samples > most:
+        raise ValueError(
+            f"multinomial: num_samples is {num_samples}, a row has {most} classes of positive "
+            "weight; pass replacement=True"
+        )
+    n = num_samples if replacement else rows.shape[1]
+    u = rand((len(rows), n), generator=generator, dtype=np.float64).array
+    if replacement:
+        ends = np.cumsum(rows, 1)
+        last = rows.shape[1] - 1 - np.argmax((rows > 0)[:, ::-1], 1)
+        found = [
+            np.minimum(np.searchsorted(e, x * e[-1], "right"), k)
+            for e, x, k in zip(ends, u, last, strict=True)
+        ]
+        index = np.stack(found) if found else np.zeros((0, n), np.int64)
+    else:  # the order of arrivals of exponential clocks
+        with np.errstate(divide="ignore"):
+            times = np.where(rows > 0, -np.log1p(-u) / np.where(rows > 0, rows, 1), np.inf)
+        index = np.argsort(times, 1, kind="stable")[:, :num_samples]
+    index = index.astype(np.int64)
+    return Tensor._on(contiguous(index if weights.ndim == 2 else index[0]))
+
+
+# ---- in place ------------------------------------------------------------------------------------
+
+
+def exponential_(input, lambd=1.0, *, generator=None):
+    """Every element <- a number of the exponential distribution of rate lambd."""
+    if not lambd > 0:
+        raise ValueError(f"exponential_: lambd is {lambd}, it must be positive")
+    return drawn(input, lambda u: -np.log1p(-u) / lambd, generator, "exponential_")
+
+
+def cauchy_(input, median=0.0, sigma=1.0, *, generator=None):
+    """Every element <- a number of the Cauchy distribution."""
+    if not sigma > 0:
+        raise ValueError(f"cauchy_: sigma is {sigma}, it must be positive")
+    return drawn(
+        input, lambda u: median + sigma * np.tan(math.pi * (u - 0.5)), generator, "cauchy_"
+    )
+
+
+def geometric_(input, p, *, generator=None):
+    """Every element <- how many trials it takes to succeed once, with probability p each."""
+    if not 0 < p < 1:
+        raise ValueError(f"geometric_: p is {p}, it must be between 0 and 1")
+    return drawn(
+        input,
+        lambda u: np.maximum(np.ceil(np.log1p(-u) / math.log1p(-p)), 1),
+        generator,
+        "geometric_",
+        True,
+    )
+
+
+def log_normal_(input, mean=1.0, std=2.0, *, generator=None):
+    """Every element <- exp of a number of the normal distribution."""
+    checked_tensor(input, "log_normal_")
+    with no_grad():
+        values = normal_(Tensor._on(input.array.copy()), mean, std, generator=generator).exp()
+    return copy_(input, values)
+
+
+def random_(input, from_=0, to=None, *, generator=None):
+    """Every element <- a random integer.
+
+    Args:
+        from_, to: from the first to before the second. With one number, from 0 to before it; with
+            none, all that the dtype holds exactly, not negative.
+    """
+    checked_tensor(input, "random_")
+    if to is None:
+        kind = input.dtype
+        most = 2**24 if kind == np.float32 else 2**53 if kind.kind == "f" else 2
+        if kind.kind in "iu":
+            most = min(np.iinfo(kind).max + 1, 2**53)
+        from_, to = (0, from_) if from_ else (0, most)
+    if not from_ < to or to - from_ > 2**53:
+        raise ValueError(
+            f"random_: from {from_} to {to}; the first must be smaller, by 2**53 at most"
+        )
+    size = to - from_
+    return drawn(
+        input,
+        lambda u: from_ + np.minimum(np.floor(u * size), size - 1).astype(np.int64),
+        generator,
+        "random_",
+        True,
+    )
+
+
+def drawn(input, function, generator, name, of_integers=False):
+    """input <- function(u), u uniform in [0, 1) in double."""
+    checked_tensor(input, name)
+    if input.dtype.kind != "f" and not of_integers:
+        raise TypeError(f"{name}: dtype {input.dtype}, it must be float32 or float64")
+    refuse(name)
+    u = rand(input.shape, generator=generator, dtype=np.float64).array
+    return copy_(input, Tensor._on(np.asarray(function(u), input.dtype)))

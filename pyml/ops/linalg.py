@@ -1,0 +1,676 @@
+"""Linear algebra: inverses, determinants, factors, eigenvalues.
+
+NumPy's LAPACK computes; a recorded step refuses it.
+
+Derivatives are made of operations, so that they can be differentiated again. Of functions with
+several results each result has its own node; its derivative computes the others anew.
+
+Sources: Giles 2008, "An extended collection of matrix derivative results"; Golub and Pereyra 1973
+for the pseudo-inverse; Walter and Lehmann 2018 (arXiv:1802.03451) for QR.
+"""
+
+import math
+from collections import namedtuple
+
+import numpy as np
+
+from pyml.grad_mode import is_grad_enabled
+from pyml.ops.arrays import checked_tensor, contiguous
+from pyml.ops.elementwise import where
+from pyml.ops.matmul import matmul
+from pyml.ops.operands import sum_to
+from pyml.ops.rearranging import diag_embed, diagonal, tril, triu
+from pyml.ops.reduce import amax, amin, norm, sum
+from pyml.ops.shape import cat, expand, movedim, wrapped_dim
+from pyml.recorder import constant, refuse
+from pyml.tensor import Node, Tensor
+
+eigh_result = namedtuple("linalg_eigh", ("eigenvalues", "eigenvectors"))
+svd_result = namedtuple("linalg_svd", ("U", "S", "Vh"))
+old_svd_result = namedtuple("svd", ("U", "S", "V"))
+qr_result = namedtuple("linalg_qr", ("Q", "R"))
+slogdet_result = namedtuple("linalg_slogdet", ("sign", "logabsdet"))
+lstsq_result = namedtuple("linalg_lstsq", ("solution", "residuals", "rank", "singular_values"))
+lu_result = namedtuple("linalg_lu", ("P", "L", "U"))
+
+
+class LinAlgError(RuntimeError):
+    """A matrix has no inverse, is not positive definite, or a method did not converge."""
+
+
+# ---- nodes and checks ----------------------------------------------------------------------------
+
+
+class OfMatrices(Node):
+    """A result of matrices; derivatives(dy, *inputs) gives the gradients of all inputs."""
+
+    def __init__(self, name, count, derivatives):
+        self._name, self._count, self._derivatives = name, count, derivatives
+
+    def name(self):
+        return self._name
+
+    def _gradients(self, dy):
+        gradients = self._derivatives(dy, *[self._saved(i) for i in range(self._count)])
+        return tuple(
+            None if edge is None else g for edge, g in zip(self.inputs, gradients, strict=True)
+        )
+
+
+def result(name, array, inputs, derivatives):
+    """An array that NumPy made of the inputs, with its node."""
+    y = Tensor._on(contiguous(np.asarray(array, inputs[0].dtype)))
+    if is_grad_enabled() and any(x.requires_grad for x in inputs):
+        OfMatrices(name, len(inputs), derivatives)._connect(y, tuple(inputs), keep=tuple(inputs))
+    return y
+
+
+def numpys(name, function, *arrays):
+    """function(*arrays) of numpy.linalg, its errors in our words."""
+    refuse(name)
+    try:
+        with np.errstate(all="ignore"):
+            return function(*arrays)
+    except np.linalg.LinAlgError as error:
+        raise LinAlgError(
+            f"{name}: {error} (shape {' and '.join(str(a.shape) for a in arrays)})"
+        ) from None
+
+
+def matrices(x, name, argument="A", square=False):
+    """x, if it is a batch of real matrices."""
+    checked_tensor(x, name, argument)
+    if x.dtype.kind != "f":
+        raise TypeError(f"{name}: {argument} has dtype {x.dtype}, it must be float32 or float64")
+    if x.ndim < 2:
+        raise ValueError(f"{name}: {argument} has shape {x.shape}, it must be (..., m, n)")
+    if square and x.shape[-1] != x.shape[-2]:
+        raise ValueError(f"{name}: {argument} has shape {x.shape}, it must be square: (..., n, n)")
+    return x
+
+
+def same_dtype(a, b, name):
+    if a.dtype != b.dtype:
+        raise TypeError(f"{name}: dtypes {a.dtype} and {b.dtype}; they must be the same")
+
+
+def product(*factors):
+    """Matrix products from left to right."""
+    y = factors[0]
+    for factor in factors[1:]:
+        y = matmul(y, factor)
+    return y
+
+
+def identity(n, dtype):
+    return Tensor._on(constant(np.eye(n, dtype=dtype)))
+
+
+# ---- inverse, determinant, solutions -------------------------------------------------------------
+
+
+def inv(A):
+    """The inverse of square matrices (..., n, n).
+
+    Raises:
+        LinAlgError: if one is singular.
+    """
+    matrices(A, "linalg.inv", square=True)
+
+    def derivatives(dy, A):
+        y = inv(A)
+        return (-product(y.mT, dy, y.mT),)
+
+    return result("Inverse", numpys("linalg.inv", np.linalg.inv, A.array), (A,), derivatives)
+
+
+def inverse(input):
+    """The inverse of square matrices; see linalg.inv."""
+    return inv(input)
+
+
+def det(A):
+    """The determinant of square matrices. Its gradient needs an inverse."""
+    matrices(A, "linalg.det", square=True)
+
+    def derivatives(dy, A):
+        return ((dy * det(A)).unsqueeze(-1).unsqueeze(-1) * inv(A).mT,)
+
+    return result("Det", numpys("linalg.det", np.linalg.det, A.array), (A,), derivatives)
+
+
+def slogdet(A):
+    """The sign of the determinant and the logarithm of its size, a named tuple.
+
+    Example:
+        >>> pyml.slogdet(2 * pyml.eye(2)).logabsdet
+        tensor(1.3863)
+    """
+    matrices(A, "linalg.slogdet", square=True)
+    sign, logarithm = numpys("linalg.slogdet", np.linalg.slogdet, A.array)
+
+    def derivatives(dy, A):
+        return (dy.unsqueeze(-1).unsqueeze(-1) * inv(A).mT,)
+
+    return slogdet_result(
+        Tensor._on(np.asarray(sign, A.dtype)), result("SLogDet", logarithm, (A,), derivatives)
+    )
+
+
+def logdet(input):
+    """The logarithm of the determinant; NaN where that is negative."""
+    sign, logarithm = slogdet(input)
+    return where(sign < 0, math.nan, logarithm)
+
+
+def solve(A, B, *, left=True):
+    """X of A X = B, for square A (..., n, n).
+
+    Args:
+        B: (..., n, k), or a vector (n) for each matrix.
+        left: False for X A = B.
+    """
+    matrices(A, "linalg.solve", square=True)
+    checked_tensor(B, "linalg.solve", "B")
+    same_dtype(A, B, "linalg.solve")
+    if B.ndim == 1 or (B.ndim == A.ndim - 1 and B.shape == A.shape[:-1]):
+        if not left:
+            raise ValueError("linalg.solve: left is False, B must be matrices, not vectors")
+        return solve(A, B.unsqueeze(-1)).squeeze(-1)
+    if not left:
+        return solve(A.mT, B.mT).mT
+    if B.ndim < 2 or B.shape[-2] != A.shape[-1]:
+        raise ValueError(f"linalg.solve: A has shape {A.shape}, B {B.shape}; rows must be as many")
+    shapes = A.shape, B.shape
+
+    def derivatives(dy, A, B):
+        dB = solve(A.mT, dy)
+        return sum_to(-matmul(dB, solve(A, B).mT), shapes[0]), sum_to(dB, shapes[1])
+
+    x = numpys("linalg.solve", np.linalg.solve, A.array, B.array)
+    return result("Solve", x, (A, B), derivatives)
+
+
+def solve_triangular(A, B, *, upper, left=True, unitriangular=False):
+    """X of A X = B, of the upper or the lower triangle of A; the rest is not read.
+
+    Args:
+        upper: which triangle.
+        left: False for X A = B.
+        unitriangular: take the diagonal as ones.
+    """
+    matrices(A, "linalg.solve_triangular", square=True)
+    part = (triu if upper else tril)(A, 0 if not unitriangular else 1 if upper else -1)
+    if unitriangular:
+        part = part + identity(A.shape[-1], A.dtype)
+    return solve(part, B, left=left)
+
+
+def pinv(A, *, rtol=None):
+    """The pseudo-inverse (..., n, m) of matrices (..., m, n).
+
+    Args:
+        rtol: singular values below rtol times the largest are 0. Default: max(m, n) eps.
+    """
+    matrices(A, "linalg.pinv")
+    limit = np.finfo(A.dtype).eps * max(A.shape[-2:]) if rtol is None else rtol
+
+    def derivatives(dy, A):
+        p = pinv(A, rtol=rtol)
+        m, n = A.shape[-2:]
+        left = identity(m, A.dtype) - matmul(A, p)
+        right = identity(n, A.dtype) - matmul(p, A)
+        dx = -product(p.mT, dy, p.mT) + product(left, dy.mT, p, p.mT)
+        return (dx + product(p.mT, p, dy.mT, right),)
+
+    array = numpys("linalg.pinv", lambda a: np.linalg.pinv(a, limit), A.array)
+    return result("PInverse", array, (A,), derivatives)
+
+
+def lstsq(A, B, rcond=None, *, driver=None):
+    """X for which |A X - B| is smallest, and of these the smallest X.
+
+    Args:
+        A: (..., m, n).
+        B: (..., m, k), or (..., m) for a vector.
+        rcond: singular values below rcond times the largest are 0. Default: max(m, n) eps.
+        driver: PyTorch's name of a method; singular values are taken here for all.
+
+    Returns:
+        A named tuple (solution, residuals, rank, singular_values); residuals, the sums of squares,
+        where m > n and the rank is n, else empty.
+    """
+    name = "linalg.lstsq"
+    matrices(A, name)
+    checked_tensor(B, name, "B")
+    same_dtype(A, B, name)
+    if driver not in (None, "gels", "gelsy", "gelsd", "gelss"):
+        raise ValueError(f"{name}: driver is {driver!r}; gels, gelsy, gelsd and gelss are known")
+    if B.ndim == A.ndim - 1 and B.shape == A.shape[:-1]:
+        x, *others = lstsq(A, B.unsqueeze(-1), rcond, driver=driver)
+        return lstsq_result(x.squeeze(-1), *others)
+    if B.ndim != A.ndim or B.shape[:-1] != A.shape[:-1]:
+        raise ValueError(f"{name}: A has shape {A.shape}, B {B.shape}; rows must be as many")
+    m, n = A.shape[-2:]
+    limit = np.finfo(A.dtype).eps * max(m, n) if rcond is None else rcond
+    batch = A.shape[:-2]
+    x, rank = np.empty((*batch, n, B.shape[-1]), A.dtype), np.empty(batch, np.int64)
+    values = np.empty((*batch, min(m, n)), A.dtype)
+    for i in np.ndindex(batch):
+        x[i], _, rank[i], values[i] = numpys(
+            name, lambda a, b: np.linalg.lstsq(a, b, limit), A.array[i], B.array[i]
+        )
+
+    def derivatives(dy, A, B):
+        p = pinv(A, rtol=rcond)
+        left = identity(m, A.dtype) - matmul(A, p)
+        right = identity(n, A.dtype) - matmul(p, A)
+        dp = matmul(dy, B.mT)
+        dA = -product(p.mT, dp, p.mT) + product(left, dp.mT, p, p.mT)
+        return dA + product(p.mT, p, dp.mT, right), matmul(p.mT, dy)
+
+    x = result("LstSq", x, (A, B), derivatives)
+    if m > n and (rank == n).all():
+        residuals = ((matmul(A, x) - B) ** 2).sum(-2)
+    else:
+        residuals = Tensor._on(np.empty(0, A.dtype))
+    return lstsq_result(x, residuals, Tensor._on(rank), Tensor._on(values))
+
+
+# ---- factors -------------------------------------------------------------------------------------
+
+
+def cholesky(A, *, upper=False):
+    """L of A = L L^T, for symmetric positive definite A; its lower triangle is read.
+
+    Args:
+        upper: L^T in place of L.
+
+    Raises:
+        LinAlgError: if a matrix is not positive definite.
+    """
+    matrices(A, "linalg.cholesky", square=True)
+
+    def derivatives(dy, A):
+        y = cholesky(A)
+        s = product(y.mT, tril(dy))
+        s = tril(s) - diag_embed(diagonal(s, 0, -2, -1)) * 0.5
+        back = inv(y)
+        g = product(back.mT, s, back)
+        return ((g + g.mT) * 0.5,)
+
+    array = numpys("linalg.cholesky", np.linalg.cholesky, A.array)
+    y = result("Cholesky", array, (A,), derivatives)
+    return y.mT if upper else y
+
+
+def cholesky_solve(B, L, upper=False):
+    """X of A X = B, where A = L L^T (with upper, L^T L)."""
+    checked_tensor(B, "cholesky_solve", "B")
+    matrices(L, "cholesky_solve", "L", square=True)
+    lower = triu(L).mT if upper else tril(L)
+    return solve(lower.mT, solve(lower, B))
+
+
+def cholesky_inverse(L, upper=False):
+    """The inverse of L L^T (with upper, L^T L)."""
+    matrices(L, "cholesky_inverse", "L", square=True)
+    return cholesky_solve(identity(L.shape[-1], L.dtype), L, upper)
+
+
+def qr(A, mode="reduced"):
+    """Q with orthonormal columns and R, an upper triangle, of A = Q R; a named tuple.
+
+    Args:
+        mode: "reduced": Q (..., m, k), k the smaller of m and n. "complete": Q (..., m, m), without
+            gradients where m > n. "r": R alone, Q is empty and has none.
+    """
+    matrices(A, "linalg.qr")
+    if mode not in ("reduced", "complete", "r"):
+        raise ValueError(f"linalg.qr: mode is {mode!r}, it must be 'reduced', 'complete' or 'r'")
+    q, r = numpys(
+        "linalg.qr",
+        lambda a: np.linalg.qr(a, "complete" if mode == "complete" else "reduced"),
+        A.array,
+    )
+    m, n = A.shape[-2:]
+
+    def pullback(A, dq, dr):
+        if m < n or mode == "r" or (mode == "complete" and m > n):
+            raise NotImplementedError(
+                f"linalg.qr: the gradient for shape {A.shape} and mode {mode!r} is not there; "
+                "matrices with at least as many rows as columns, and mode 'reduced', have one"
+            )
+        q, r = qr(A)
+        s = matmul(r, dr.mT) if dr is not None else -matmul(dq.mT, q)
+        low = tril(s, -1)
+        y = matmul(q, low + low.mT + diag_embed(diagonal(s, 0, -2, -1)))
+        if dq is not None:
+            y = y + dq
+        return (solve(r, y.mT).mT,)
+
+    r = result("R", r, (A,), lambda dr, A: pullback(A, None, triu(dr)))
+    if mode == "r":
+        return qr_result(Tensor._on(np.empty(0, A.dtype)), r)
+    return qr_result(result("Q", q, (A,), lambda dq, A: pullback(A, dq, None)), r)
+
+
+def lu(A, *, pivot=True):
+    """P, L and U of A = P L U: a permutation, a lower triangle with ones, an upper triangle.
+
+    Args:
+        pivot: rows are exchanged so that the largest number divides; it must be True.
+    """
+    matrices(A, "linalg.lu")
+    refuse("linalg.lu")
+    if not pivot:
+        raise ValueError("linalg.lu: pivot must be True")
+    m, n = A.shape[-2:]
+    k = min(m, n)
+    batch = A.shape[:-2]
+    p, low = np.zeros((*batch, m, m), A.dtype), np.zeros((*batch, m, k), A.dtype)
+    up = np.zeros((*batch, k, n), A.dtype)
+    for i in np.ndindex(batch):
+        a, order = A.array[i].astype(A.dtype.dtype), np.arange(m)
+        for j in range(k):
+            top = j + int(np.abs(a[j:, j]).argmax())
+            if top != j:
+                a[[j, top]], order[[j, top]] = a[[top, j]], order[[top, j]]
+            if a[j, j] != 0:
+                a[j + 1 :, j] /= a[j, j]
+                a[j + 1 :, j + 1 :] -= np.outer(a[j + 1 :, j], a[j, j + 1 :])
+        p[i][order, np.arange(m)] = 1
+        low[i], up[i] = np.tril(a[:, :k], -1) + np.eye(m, k), np.triu(a[:k])
+    permutation = Tensor._on(p)
+
+    def pullback(A, dl, du):
+        if m != n:
+            raise NotImplementedError(
+                f"linalg.lu: the gradient for shape {A.shape} is not there; square ones have one"
+            )
+        p, low, up = lu(A)
+        s = tril(matmul(low.mT, dl), -1) if dl is not None else triu(matmul(du, up.mT))
+        return (product(p, inv(low).mT, s, inv(up).mT),)
+
+    return lu_result(
+        permutation,
+        result("L", low, (A,), lambda dl, A: pullback(A, dl, None)),
+        result("U", up, (A,), lambda du, A: pullback(A, None, du)),
+    )
+
+
+# ---- eigenvalues, singular values ----------------------------------------------------------------
+
+
+def differences(values):
+    """values[j] - values[i] at [i, j], 1 on the diagonal."""
+    d = values.unsqueeze(-2) - values.unsqueeze(-1)
+    return d + identity(values.shape[-1], values.dtype)
+
+
+def off_diagonal(x):
+    return x - diag_embed(diagonal(x, 0, -2, -1))
+
+
+def eigh(A, UPLO="L"):
+    """Eigenvalues in their order, and eigenvectors as columns, of symmetric matrices.
+
+    Args:
+        UPLO: the triangle that is read, "L" or "U".
+
+    Returns:
+        A named tuple (eigenvalues, eigenvectors). The gradient of the vectors needs different
+        eigenvalues.
+    """
+    matrices(A, "linalg.eigh", square=True)
+    if UPLO not in ("L", "U"):
+        raise ValueError(f"linalg.eigh: UPLO is {UPLO!r}, it must be 'L' or 'U'")
+    values, vectors = numpys("linalg.eigh", lambda a: np.linalg.eigh(a, UPLO), A.array)
+
+    def of_values(dy, A):
+        v = eigh(A, UPLO).eigenvectors
+        return (matmul(v * dy.unsqueeze(-2), v.mT),)
+
+    def of_vectors(dy, A):
+        w, v = eigh(A, UPLO)
+        return (product(v, off_diagonal(matmul(v.mT, dy)) / differences(w), v.mT),)
+
+    return eigh_result(
+        result("EigH", values, (A,), of_values), result("EigHVectors", vectors, (A,), of_vectors)
+    )
+
+
+def eigvalsh(A, UPLO="L"):
+    """The eigenvalues of symmetric matrices; see eigh."""
+    return eigh(A, UPLO).eigenvalues
+
+
+def svd(A, full_matrices=True):
+    """U, S and Vh of A = U diag(S) Vh: singular values S, the largest first; a named tuple.
+
+    Args:
+        full_matrices: U (..., m, m) and Vh (..., n, n), whose gradients are there for square
+            matrices alone; else (..., m, k) and (..., k, n), k = min(m, n). Default: True.
+    """
+    matrices(A, "linalg.svd")
+    u, s, vh = numpys("linalg.svd", lambda a: np.linalg.svd(a, full_matrices), A.array)
+    m, n = A.shape[-2:]
+
+    def check():
+        if full_matrices and m != n:
+            raise NotImplementedError(
+                f"linalg.svd: full_matrices=True has no gradient of U and Vh for shape {A.shape}; "
+                "pass full_matrices=False"
+            )
+
+    def skew(x):
+        return x - x.mT
+
+    def of_values(ds, A):
+        u, _, vh = svd(A, False)
+        return (matmul(u * ds.unsqueeze(-2), vh),)
+
+    def of_u(du, A):
+        check()
+        u, s, vh = svd(A, False)
+        inside = skew(matmul(u.mT, du)) / differences(s * s) * s.unsqueeze(-2)
+        y = product(u, inside, vh)
+        if m > u.shape[-1]:
+            rest = du / s.unsqueeze(-2)
+            y = y + matmul(rest - matmul(u, matmul(u.mT, rest)), vh)
+        return (y,)
+
+    def of_vh(dvh, A):
+        check()
+        u, s, vh = svd(A, False)
+        dv = dvh.mT
+        inside = s.unsqueeze(-1) * skew(matmul(vh, dv)) / differences(s * s)
+        y = product(u, inside, vh)
+        if n > vh.shape[-2]:
+            rest = (dv / s.unsqueeze(-2)).mT
+            y = y + matmul(u, rest - matmul(matmul(rest, vh.mT), vh))
+        return (y,)
+
+    return svd_result(
+        result("SVDU", u, (A,), of_u),
+        result("SVD", s, (A,), of_values),
+        result("SVDVh", vh, (A,), of_vh),
+    )
+
+
+def svd_of_columns(input, some=True, compute_uv=True):
+    """U, S and V of input = U diag(S) V^T; see linalg.svd."""
+    u, s, vh = svd(input, not some)
+    if not compute_uv:
+        m, n = input.shape[-2:]
+        batch = input.shape[:-2]
+        u, vh = (Tensor._on(np.zeros((*batch, k, k), input.dtype)) for k in (m, n))
+    return old_svd_result(u, s, vh.mT)
+
+
+def svdvals(A):
+    """The singular values, the largest first; see svd."""
+    return svd(A, False).S
+
+
+def matrix_rank(A, *, atol=None, rtol=None, hermitian=False):
+    """The number of singular values above max(atol, rtol times the largest).
+
+    Args:
+        atol: Default: 0.
+        rtol: Default: max(m, n) eps, or 0 if atol is given and positive.
+        hermitian: the matrices are symmetric: eigenvalues are taken.
+    """
+    matrices(A, "linalg.matrix_rank", square=bool(hermitian))
+    x = A.detach()
+    sizes = eigvalsh(x).abs() if hermitian else svdvals(x)
+    eps = float(np.finfo(A.dtype).eps) * max(A.shape[-2:])
+    rtol = (0.0 if atol else eps) if rtol is None else rtol
+    if sizes.shape[-1] == 0:
+        return Tensor._on(np.zeros(A.shape[:-2], np.int64))
+    limit = np.maximum(0.0 if atol is None else atol, rtol * sizes.array.max(-1))
+    return Tensor._on(np.asarray((sizes.array > limit[..., None]).sum(-1), np.int64))
+
+
+# ---- powers and exponentials ---------------------------------------------------------------------
+
+PADE = (64764752532480000, 32382376266240000, 7771770303897600, 1187353796428800, 129060195264000)
+PADE += (10559470521600, 670442572800, 33522128640, 1323241920, 40840800, 960960, 16380, 182, 1)
+PADE_RADIUS = 5.371920351148152  # of the 1-norm, for digits of double
+
+
+def exponential(a):
+    """Higham 2005, "The scaling and squaring method for the matrix exponential revisited"."""
+    a = a.astype(np.float64)
+    largest = np.abs(a).sum(-2).max(initial=0)
+    if not np.isfinite(largest):
+        return np.full_like(a, np.nan)
+    squarings = max(0, math.ceil(math.log2(largest / PADE_RADIUS))) if largest > 0 else 0
+    a = a / 2.0**squarings
+    one = np.eye(a.shape[-1])
+    a2 = a @ a
+    a4 = a2 @ a2
+    a6 = a4 @ a2
+    b = PADE
+    u = a @ (
+        a6 @ (b[13] * a6 + b[11] * a4 + b[9] * a2) + b[7] * a6 + b[5] * a4 + b[3] * a2 + b[1] * one
+    )
+    v = a6 @ (b[12] * a6 + b[10] * a4 + b[8] * a2) + b[6] * a6 + b[4] * a4 + b[2] * a2 + b[0] * one
+    y = np.linalg.solve(v - u, v + u)
+    for _ in range(squarings):
+        y = y @ y
+    return y
+
+
+def matrix_exp(input):
+    """exp of square matrices: the sum of A^k / k!."""
+    matrices(input, "matrix_exp", "input", square=True)
+
+    def derivatives(dy, A):
+        n = A.shape[-1]
+        zero = A.detach() * 0
+        top = cat([A.mT, dy], -1)
+        bottom = cat([zero, A.mT], -1)
+        return (matrix_exp(cat([top, bottom], -2))[..., :n, n:],)
+
+    return result(
+        "MatrixExp", numpys("matrix_exp", exponential, input.array), (input,), derivatives
+    )
+
+
+def matrix_power(input, n):
+    """The product of n of the same square matrix; with n < 0, of its inverse."""
+    matrices(input, "matrix_power", "input", square=True)
+    if isinstance(n, bool) or not isinstance(n, int):
+        raise TypeError(f"matrix_power: n is {n!r}, it must be an integer")
+    if n < 0:
+        return matrix_power(inv(input), -n)
+    if n == 0:
+        return expand(identity(input.shape[-1], input.dtype), input.shape).contiguous()
+    half = matrix_power(input, n // 2) if n > 1 else None
+    if half is None:
+        return input * 1
+    square = matmul(half, half)
+    return matmul(square, input) if n % 2 else square
+
+
+# ---- norms ---------------------------------------------------------------------------------------
+
+
+def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None):
+    """(sum |x|^ord)^(1/ord) of the elements along dimensions; see norm.
+
+    Args:
+        ord: a number, inf or -inf; 0 counts what is not zero.
+        dim: one dimension or several. Default: all.
+    """
+    checked_tensor(x, "linalg.vector_norm", "x")
+    x = x if dtype is None else x.to(dtype)
+    return norm(x, ord, dim, keepdim)
+
+
+def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
+    """A norm of matrices.
+
+    Args:
+        ord: "fro", the root of the sum of squares; "nuc", the sum of singular values; 2 and -2, the
+            largest and smallest of these; 1 and -1, the largest and smallest sum of a column's
+            sizes; inf and -inf, of a row's.
+        dim: the two dimensions of the matrices.
+    """
+    checked_tensor(A, "linalg.matrix_norm", "A")
+    A = A if dtype is None else A.to(dtype)
+    dims = tuple(wrapped_dim(d, A.ndim, "linalg.matrix_norm") for d in dim)
+    if len(dims) != 2 or dims[0] == dims[1]:
+        raise ValueError(f"linalg.matrix_norm: dim {dim} must be two different dimensions")
+    if ord in ("fro", None):
+        return norm(A, 2, dims, keepdim)
+    x = movedim(A, dims, (-2, -1))
+    if ord in ("nuc", 2, -2):
+        s = svdvals(x)
+        y = sum(s, -1) if ord == "nuc" else (amax if ord == 2 else amin)(s, -1)
+    elif ord in (1, -1, math.inf, -math.inf):
+        sums = sum(x.abs(), -2 if abs(ord) == 1 else -1)
+        y = (amax if ord > 0 else amin)(sums, -1)
+    else:
+        raise ValueError(
+            f"linalg.matrix_norm: ord is {ord!r}, not 'fro', 'nuc', 1, -1, 2, -2, inf or -inf"
+        )
+    if keepdim:
+        for d in sorted(dims):
+            y = y.unsqueeze(d)
+    return y
+
+
+def linalg_norm(A, ord=None, dim=None, keepdim=False, *, dtype=None):
+    """The norm of vectors, or with two dimensions and an `ord` of matrices.
+
+    Args:
+        ord: see vector_norm and matrix_norm. Default: None, 2 of all elements.
+        dim: one dimension for vectors, two for matrices. Default: all.
+    """
+    checked_tensor(A, "linalg.norm", "A")
+    if ord is None:
+        return vector_norm(A, 2, dim, keepdim, dtype=dtype)
+    if dim is None:
+        if A.ndim > 2:
+            raise ValueError(f"linalg.norm: ord needs dim for a tensor of shape {A.shape}")
+        if A.ndim == 2:
+            return matrix_norm(A, ord, keepdim=keepdim, dtype=dtype)
+        return vector_norm(A, ord, None, keepdim, dtype=dtype)
+    if isinstance(dim, (tuple, list)) and len(dim) == 2:
+        return matrix_norm(A, ord, tuple(dim), keepdim, dtype=dtype)
+    return vector_norm(A, ord, dim, keepdim, dtype=dtype)
+
+
+def cond(A, p=None):
+    """The condition number: the norm of A times that of its inverse.
+
+    Args:
+        p: the norm, see matrix_norm. Default: None, 2.
+    """
+    matrices(A, "linalg.cond")
+    if p in (None, 2, -2):
+        s = svdvals(A)
+        return s[..., 0] / s[..., -1] if p != -2 else s[..., -1] / s[..., 0]
+    return matrix_norm(A, p) * matrix_norm(inv(A), p)

@@ -1,0 +1,562 @@
+"""Elements in other places: rolled, repeated, joined; triangles and diagonals; put at indices."""
+
+import itertools
+
+import numpy as np
+
+from pyml.ops.arrays import checked_tensor, copied
+from pyml.ops.elementwise import where
+from pyml.ops.index import index_along, index_select, setitem
+from pyml.ops.operands import broadcast_shapes
+from pyml.ops.reduce import sum as summed
+from pyml.ops.shape import (
+    as_integer,
+    as_sizes,
+    cat,
+    clone,
+    expand,
+    flip,
+    movedim,
+    repeat,
+    reshape,
+    several,
+    split,
+    stack,
+    transpose,
+    unsqueeze,
+    wrapped_dim,
+)
+from pyml.recorder import constant, refuse
+from pyml.tensor import Tensor
+
+INT64 = np.dtype(np.int64)
+
+
+def integer(number, name):
+    """`number` as an int; `name` is the function's and the argument's."""
+    try:
+        return as_integer(number)
+    except TypeError:
+        raise TypeError(f"{name} is {number!r}, it must be an integer") from None
+
+
+# ---- rolled and repeated -------------------------------------------------------------------------
+
+
+def roll(input, shifts, dims=None):
+    """The elements moved on by `shifts` along `dims`; what leaves at the end comes in at the front.
+
+    Args:
+        shifts: an integer, or one for each of dims.
+        dims: dimensions. Default: None, those of the flattened tensor.
+    """
+    checked_tensor(input, "roll")
+    shifts = as_sizes(shifts, "roll")
+    if dims is None:
+        if len(shifts) != 1:
+            raise ValueError(f"roll: shifts {shifts} needs dims, one for each shift")
+        return reshape(roll(reshape(input, (-1,)), shifts, 0), input.shape)
+    dims = as_sizes(dims, "roll")
+    if len(dims) != len(shifts):
+        raise ValueError(f"roll: shifts {shifts} and dims {dims} must be as many")
+    y = input
+    for shift, dim in zip(shifts, dims, strict=True):
+        dim = wrapped_dim(dim, input.ndim, "roll")
+        size = input.shape[dim] if input.ndim else 1
+        cut = -shift % size if size else 0
+        if cut:
+            y = cat(split(y, [cut, size - cut], dim)[::-1], dim)
+    return clone(y) if y is input else y
+
+
+def rot90(input, k=1, dims=(0, 1)):
+    """The plane of two dimensions turned by k times 90 degrees, from the first to the second."""
+    checked_tensor(input, "rot90")
+    k = integer(k, "rot90: k") % 4
+    a, b = two_dims(dims, input.ndim, "rot90")
+    if k == 0:
+        return clone(input)
+    if k == 2:
+        return flip(input, (a, b))
+    return (
+        transpose(flip(input, b), a, b).contiguous() if k == 1 else flip(transpose(input, a, b), b)
+    )
+
+
+def two_dims(dims, ndim, name):
+    """Two different dimensions."""
+    dims = [wrapped_dim(d, ndim, name) for d in as_sizes(dims, name)]
+    if len(dims) != 2 or dims[0] == dims[1]:
+        raise ValueError(f"{name}: dims {dims} must be two different dimensions")
+    return dims
+
+
+def tile(input, dims):
+    """The tensor repeated dims[d] times along each dimension; missing ones in front are 1."""
+    checked_tensor(input, "tile")
+    dims = as_sizes(dims, "tile")
+    return repeat(input, (1,) * (input.ndim - len(dims)) + dims)
+
+
+def repeat_interleave(input, repeats, dim=None, *, output_size=None):
+    """Each element repeated, next to itself.
+
+    Args:
+        repeats: how often: an integer, or a vector of one for each slice along dim.
+        dim: the dimension. Default: None, that of the flattened tensor.
+        output_size: the size of the result along dim; it is not needed here.
+    """
+    checked_tensor(input, "repeat_interleave")
+    if dim is None:
+        input, dim = reshape(input, (-1,)), 0
+    dim = wrapped_dim(dim, input.ndim, "repeat_interleave")
+    size = input.shape[dim] if input.ndim else 1
+    if isinstance(repeats, Tensor):
+        refuse("repeat_interleave with a tensor of counts")
+        counts = repeats.array
+        if counts.dtype.kind not in "iu":
+            raise TypeError(f"repeat_interleave: repeats has dtype {repeats.dtype}, not integers")
+        if counts.ndim > 1 or (counts.size != size and counts.size != 1):
+            raise ValueError(
+                f"repeat_interleave: repeats has shape {repeats.shape}, it must be a vector of "
+                f"{size}, the size of dimension {dim}"
+            )
+        counts = np.broadcast_to(counts.reshape(-1), (size,))
+    else:
+        counts = np.full(size, integer(repeats, "repeat_interleave: repeats"))
+    if counts.size and counts.min() < 0:
+        raise ValueError(f"repeat_interleave: repeats {counts.min()} must not be negative")
+    index = np.repeat(np.arange(size), counts)
+    if output_size is not None and output_size != len(index):
+        raise ValueError(f"repeat_interleave: output_size is {output_size}, not {len(index)}")
+    return index_select(input, dim, Tensor._on(constant(index)))
+
+
+def flipud(input):
+    """The rows in reverse order."""
+    return flip(at_least(input, 1, "flipud"), 0)
+
+
+def fliplr(input):
+    """The columns in reverse order."""
+    return flip(at_least(input, 2, "fliplr"), 1)
+
+
+def at_least(input, ndim, name):
+    """The input, if it has so many dimensions."""
+    checked_tensor(input, name)
+    if input.ndim < ndim:
+        raise ValueError(f"{name}: the tensor has shape {input.shape}, not {ndim} dimensions")
+    return input
+
+
+def ravel(input):
+    """The elements as a vector."""
+    checked_tensor(input, "ravel")
+    return reshape(input, (-1,))
+
+
+def broadcast_to(input, size):
+    """The input expanded to a shape; see expand."""
+    checked_tensor(input, "broadcast_to")
+    return expand(input, size)
+
+
+# ---- joined --------------------------------------------------------------------------------------
+
+
+def raised(tensors, ndim, name):
+    """Each of them, or one, with at least so many dimensions."""
+
+    def lifted(x):
+        checked_tensor(x, name)
+        if x.ndim >= ndim:
+            return x
+        if x.ndim == 0:
+            return reshape(x, (1,) * ndim)
+        if ndim == 2:
+            return unsqueeze(x, 0)
+        return reshape(x, (1, *x.shape, 1) if x.ndim == 1 else (*x.shape, 1))
+
+    if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)):
+        tensors = tensors[0]
+    elif len(tensors) == 1:
+        return lifted(tensors[0])
+    return tuple(lifted(x) for x in tensors)
+
+
+def atleast_1d(*tensors):
+    """The tensors, with a dimension where they have none."""
+    return raised(tensors, 1, "atleast_1d")
+
+
+def atleast_2d(*tensors):
+    """The tensors with at least two dimensions, new ones in front."""
+    return raised(tensors, 2, "atleast_2d")
+
+
+def atleast_3d(*tensors):
+    """The tensors with at least three dimensions."""
+    return raised(tensors, 3, "atleast_3d")
+
+
+def vstack(tensors):
+    """Joined along the first dimension; vectors are rows."""
+    return cat(raised((several(tensors, "vstack"),), 2, "vstack"), 0)
+
+
+def hstack(tensors):
+    """Joined along the second dimension, vectors along their only one."""
+    tensors = raised((several(tensors, "hstack"),), 1, "hstack")
+    return cat(tensors, 0 if tensors[0].ndim == 1 else 1)
+
+
+def dstack(tensors):
+    """Joined along the third dimension."""
+    return cat(raised((several(tensors, "dstack"),), 3, "dstack"), 2)
+
+
+def column_stack(tensors):
+    """Joined along the second dimension; vectors are columns."""
+    tensors = several(tensors, "column_stack")
+    return cat([reshape(x, (x.numel(), 1)) if x.ndim < 2 else x for x in tensors], 1)
+
+
+def block_diag(*tensors):
+    """The matrices along a diagonal, zeros elsewhere."""
+    if not tensors:
+        checked_tensor(None, "block_diag")
+    matrices = [raised((x,), 2, "block_diag") for x in tensors]
+    if any(x.ndim > 2 for x in matrices):
+        raise ValueError("block_diag: a tensor has more than 2 dimensions")
+    columns = sum(x.shape[1] for x in matrices)
+    rows, before = [], 0
+    for x in matrices:
+        left, right = (before, columns - before - x.shape[1])
+        sides = [zeros((x.shape[0], n), x.dtype) for n in (left, right)]
+        rows.append(cat([sides[0], x, sides[1]], 1))
+        before += x.shape[1]
+    return cat(rows, 0)
+
+
+def zeros(shape, dtype):
+    return Tensor._on(constant(np.zeros(shape, dtype)))
+
+
+def meshgrid(*tensors, indexing="ij"):
+    """The coordinates of a grid: each vector along its own dimension, expanded to all.
+
+    Args:
+        indexing: "ij", or "xy" for the first two dimensions swapped.
+
+    Returns:
+        A tuple of views, one for each vector.
+
+    Example:
+        >>> rows, columns = pyml.meshgrid(pyml.arange(2), pyml.arange(3), indexing="ij")
+        >>> columns
+        tensor([[0, 1, 2],
+                [0, 1, 2]])
+    """
+    if len(tensors) == 1 and isinstance(tensors[0], (tuple, list)):
+        tensors = tensors[0]
+    tensors = several(tensors, "meshgrid")
+    if indexing not in ("ij", "xy"):
+        raise ValueError(f"meshgrid: indexing is {indexing!r}, it must be 'ij' or 'xy'")
+    if any(x.ndim > 1 for x in tensors):
+        raise ValueError("meshgrid: the tensors must be vectors or 0-d")
+    if indexing == "xy" and len(tensors) > 1:
+        second, first, *others = meshgrid(tensors[1], tensors[0], *tensors[2:])
+        return first, second, *others
+    sizes = tuple(x.numel() for x in tensors)
+    grids = []
+    for d, x in enumerate(tensors):
+        shape = [1] * len(sizes)
+        shape[d] = sizes[d]
+        grids.append(expand(reshape(x, shape), sizes))
+    return tuple(grids)
+
+
+def cartesian_prod(*tensors):
+    """All combinations of an element of each vector, as rows."""
+    vectors = several(tensors, "cartesian_prod")
+    if len(vectors) == 1:
+        return vectors[0]
+    return stack([reshape(x, (-1,)) for x in meshgrid(*vectors)], 1)
+
+
+def combinations(input, r=2, with_replacement=False):
+    """All choices of r elements of a vector in their order, as rows."""
+    checked_tensor(input, "combinations")
+    if input.ndim != 1:
+        raise ValueError(f"combinations: input has shape {input.shape}, it must be a vector")
+    r = integer(r, "combinations: r")
+    if r < 0:
+        raise ValueError(f"combinations: r is {r}, it must not be negative")
+    choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
+    index = np.array(list(choose(range(len(input)), r)), INT64).reshape(-1, r)
+    rows = index_select(input, 0, Tensor._on(constant(index.reshape(-1))))
+    return reshape(rows, index.shape)
+
+
+# ---- triangles and diagonals ---------------------------------------------------------------------
+
+
+def tril(input, diagonal=0):
+    """The lower triangle of matrices, zeros above.
+
+    Args:
+        diagonal: the last diagonal that is kept; above the main one it is positive.
+    """
+    return triangle(input, diagonal, np.tril, "tril")
+
+
+def triu(input, diagonal=0):
+    """The upper triangle of matrices, zeros below.
+
+    Args:
+        diagonal: the first diagonal that is kept.
+    """
+    return triangle(input, diagonal, np.triu, "triu")
+
+
+def triangle(input, diagonal, function, name):
+    at_least(input, 2, name)
+    k = integer(diagonal, f"{name}: diagonal")
+    mask = Tensor._on(constant(function(np.ones(input.shape[-2:], bool), k)))
+    return where(mask, input, zeros((), input.dtype))
+
+
+def tril_indices(row, col, offset=0, *, dtype=None, device=None):
+    """The indices of the lower triangle of a matrix: rows and columns, (2, count)."""
+    index = np.tril_indices(integer(row, "tril_indices: row"), offset, col)
+    return Tensor._on(constant(np.array(index, INT64 if dtype is None else np.dtype(dtype))))
+
+
+def triu_indices(row, col, offset=0, *, dtype=None, device=None):
+    """The indices of the upper triangle of a matrix: rows and columns, (2, count)."""
+    index = np.triu_indices(integer(row, "triu_indices: row"), offset, col)
+    return Tensor._on(constant(np.array(index, INT64 if dtype is None else np.dtype(dtype))))
+
+
+def diagonal(input, offset=0, dim1=0, dim2=1):
+    """The diagonals of the planes of two dimensions, as the last dimension.
+
+    Args:
+        offset: which diagonal; above the main one it is positive.
+    """
+    at_least(input, 2, "diagonal")
+    a, b = two_dims((dim1, dim2), input.ndim, "diagonal")
+    offset = integer(offset, "diagonal: offset")
+    rows, columns = input.shape[a], input.shape[b]
+    x = movedim(input, (a, b), (-2, -1))
+    size = max(0, min(rows, columns - offset) if offset >= 0 else min(rows + offset, columns))
+    flat = reshape(x, (*x.shape[:-2], rows * columns))
+    start = offset if offset >= 0 else -offset * columns
+    index = start + np.arange(size) * (columns + 1)
+    return index_select(flat, flat.ndim - 1, Tensor._on(constant(index)))
+
+
+def diag_embed(input, offset=0, dim1=-2, dim2=-1):
+    """The vectors of the last dimension as diagonals of matrices, zeros elsewhere."""
+    checked_tensor(input, "diag_embed")
+    if input.ndim == 0:
+        raise ValueError("diag_embed: a 0-d tensor has no vector")
+    offset = integer(offset, "diag_embed: offset")
+    n = input.shape[-1]
+    size = n + abs(offset)
+    mask = np.eye(size, k=offset, dtype=bool)
+    edge = zeros((*input.shape[:-1], abs(offset)), input.dtype)
+    rows = cat([input, edge] if offset >= 0 else [edge, input], -1)
+    y = where(Tensor._on(constant(mask)), unsqueeze(rows, -1), zeros((), input.dtype))
+    a, b = two_dims((dim1, dim2), y.ndim, "diag_embed")
+    return movedim(y, (-2, -1), (a, b))
+
+
+def diagonal_at(input, offset):
+    """diagonal(), by another name."""
+    return diagonal(input, offset)
+
+
+def diag(input, diagonal=0):
+    """A vector as the diagonal of a matrix, or the diagonal of a matrix as a vector."""
+    checked_tensor(input, "diag")
+    if input.ndim == 1:
+        return diag_embed(input, diagonal)
+    if input.ndim == 2:
+        return diagonal_at(input, diagonal)
+    raise ValueError(f"diag: the tensor has shape {input.shape}, it must be a vector or a matrix")
+
+
+def diagflat(input, offset=0):
+    """The elements as the diagonal of a matrix."""
+    return diag_embed(ravel(input), offset)
+
+
+def trace(input):
+    """The sum of the diagonal of a matrix."""
+    checked_tensor(input, "trace")
+    if input.ndim != 2:
+        raise ValueError(f"trace: the tensor has shape {input.shape}, it must be a matrix")
+    return summed(diagonal(input))
+
+
+# ---- parts ---------------------------------------------------------------------------------------
+
+
+def tensor_split(input, indices_or_sections, dim=0):
+    """Parts along `dim`, a tuple of views.
+
+    Args:
+        indices_or_sections: how many parts, whose sizes differ by one at most; or where to cut.
+    """
+    checked_tensor(input, "tensor_split")
+    dim = wrapped_dim(dim, input.ndim, "tensor_split")
+    if input.ndim == 0:
+        raise ValueError("tensor_split: a 0-d tensor has no parts")
+    size = input.shape[dim]
+    if isinstance(indices_or_sections, Tensor):
+        indices_or_sections = indices_or_sections.tolist()
+    if isinstance(indices_or_sections, (tuple, list)):
+        cuts = as_sizes(indices_or_sections, "tensor_split")
+        ends = [min(max(c + size if c < 0 else c, 0), size) for c in cuts]
+        starts = [0, *ends]
+        sizes = [max(0, e - s) for s, e in zip(starts, [*ends, size], strict=True)]
+        from_start = [(s, n) for s, n in zip(starts, sizes, strict=True)]
+    else:
+        n = integer(indices_or_sections, "tensor_split: sections")
+        if n < 1:
+            raise ValueError(f"tensor_split: sections is {n}, it must be at least 1")
+        sizes = [size // n + (i < size % n) for i in range(n)]
+        from_start = [(sum(sizes[:i]), sizes[i]) for i in range(n)]
+    return tuple(input.narrow(dim, start, n) for start, n in from_start)
+
+
+def hsplit(input, indices_or_sections):
+    """tensor_split along the second dimension, of a vector along its only one."""
+    at_least(input, 1, "hsplit")
+    return tensor_split(input, indices_or_sections, 0 if input.ndim == 1 else 1)
+
+
+def vsplit(input, indices_or_sections):
+    """tensor_split along the first dimension."""
+    return tensor_split(at_least(input, 2, "vsplit"), indices_or_sections, 0)
+
+
+def take(input, index):
+    """The elements at indices of the flattened input, in the shape of the index."""
+    checked_tensor(input, "take")
+    checked_tensor(index, "take", "index")
+    chosen = index_select(reshape(input, (-1,)), 0, reshape(index, (-1,)))
+    return reshape(chosen, index.shape)
+
+
+# ---- put at indices ------------------------------------------------------------------------------
+
+
+def index_add(input, dim, index, source, *, alpha=1):
+    """A copy with alpha * source added to the slices `index` (a vector) along `dim`."""
+    return Slices(input, dim, index, source, "index_add").add_along(alpha)
+
+
+def index_copy(input, dim, index, source):
+    """A copy of the input with the slices of source in place of those at `index` along `dim`."""
+    slices = Slices(input, dim, index, source, "index_copy")
+    return put(input, slices.place, source)
+
+
+def index_fill(input, dim, index, value):
+    """A copy of the input with `value` in the slices `index` along `dim`."""
+    checked_tensor(input, "index_fill")
+    dim = wrapped_dim(dim, input.ndim, "index_fill")
+    size = input.shape[dim] if input.ndim else 1
+    array = index_along(index, size, dim, "index_fill")
+    return put(input, (*(slice(None),) * dim, Tensor._on(array)), value)
+
+
+def put(input, place, value):
+    """A copy of the input with input[place] = value."""
+    y = clone(input)
+    setitem(y, place, value)
+    return y
+
+
+class Slices:
+    """Slices along a dimension, checked."""
+
+    def __init__(self, input, dim, index, source, name):
+        checked_tensor(input, name)
+        checked_tensor(source, name, "source")
+        if input.ndim == 0:
+            raise ValueError(f"{name}: a 0-d tensor has no slices")
+        self.input, self.source = input, source
+        self.dim = dim = wrapped_dim(dim, input.ndim, name)
+        array = index_along(index, input.shape[dim], dim, name)
+        shape = (*input.shape[:dim], array.size, *input.shape[dim + 1 :])
+        if array.ndim > 1 or source.shape != shape:
+            raise ValueError(
+                f"{name}: source has shape {source.shape}, it must be {shape} for a tensor of "
+                f"shape {input.shape} and {array.size} indices along dimension {dim}"
+            )
+        if source.dtype != input.dtype:
+            raise TypeError(
+                f"{name}: source has dtype {source.dtype}, it must be that of the input, "
+                f"{input.dtype}"
+            )
+        self.index = Tensor._on(array.reshape(-1))
+        self.place = (*(slice(None),) * dim, self.index)
+
+    def add_along(self, alpha):
+        """scatter_add with the same index in every row."""
+        shape = [1] * self.input.ndim
+        shape[self.dim] = self.index.numel()
+        index = expand(reshape(self.index, shape), self.source.shape).contiguous()
+        source = self.source if alpha == 1 else self.source * alpha
+        return self.input.scatter_add(self.dim, index, source)
+
+
+def masked_scatter(input, mask, source):
+    """A copy of the input, where the mask is true with the elements of source, in their order."""
+    checked_tensor(input, "masked_scatter")
+    checked_tensor(mask, "masked_scatter", "mask")
+    checked_tensor(source, "masked_scatter", "source")
+    if mask.dtype != np.bool_:
+        raise TypeError(f"masked_scatter: mask has dtype {mask.dtype}, it must be bool")
+    refuse("masked_scatter")
+    shape = broadcast_shapes(input.shape, mask.shape, name="masked_scatter")
+    chosen = np.broadcast_to(mask.array, shape)
+    count = int(chosen.sum())
+    if count > source.numel():
+        raise ValueError(
+            f"masked_scatter: source has {source.numel()} elements, the mask chooses {count}"
+        )
+    y = clone(expand(input, shape))
+    setitem(y, Tensor._on(copied(chosen)), reshape(source, (-1,))[:count])
+    return y
+
+
+def as_strided(input, size, stride, storage_offset=None):
+    """A copy of the memory behind a contiguous tensor, seen by other sizes and steps.
+
+    In PyTorch it is a view; here it is a copy, through which gradients go.
+
+    Args:
+        stride: the step of each dimension, in elements.
+        storage_offset: the first element. Default: 0.
+    """
+    checked_tensor(input, "as_strided")
+    size, stride = as_sizes(size, "as_strided"), as_sizes(stride, "as_strided")
+    start = 0 if storage_offset is None else integer(storage_offset, "as_strided: storage_offset")
+    if len(size) != len(stride) or min(size, default=0) < 0 or min(stride, default=0) < 0:
+        raise ValueError(f"as_strided: size {size} and stride {stride} must go together, none < 0")
+    if not input.is_contiguous():
+        raise RuntimeError("as_strided: the tensor is not contiguous; call .contiguous() first")
+    index = np.full(size, start, INT64)
+    for d, (n, step) in enumerate(zip(size, stride, strict=True)):
+        index += (np.arange(n) * step).reshape((n,) + (1,) * (len(size) - d - 1))
+    if index.size and not 0 <= index.min() <= index.max() < input.numel():
+        raise ValueError(
+            f"as_strided: size {size}, stride {stride} and storage_offset {start} reach beyond "
+            f"the {input.numel()} elements"
+        )
+    return take(input, Tensor._on(constant(index)))

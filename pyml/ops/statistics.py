@@ -1,0 +1,326 @@
+"""Counts, moments, running products and differences, distances."""
+
+from collections import namedtuple
+
+import numpy as np
+
+from pyml.ops.arrays import checked_tensor, contiguous
+from pyml.ops.elementwise import where
+from pyml.ops.operands import cast, checked_dtype, numpy_names
+from pyml.ops.reduce import amax, amin, logsumexp, mean, norm, std, sum, var
+from pyml.ops.shape import cat, expand, narrow, tracked, unsqueeze, wrapped_dim
+from pyml.recorder import constant, refuse
+from pyml.tensor import Tensor
+
+INT64 = np.dtype(np.int64)
+aminmax_result = namedtuple("aminmax", ("min", "max"))
+cummax_result = namedtuple("cummax", ("values", "indices"))
+cummin_result = namedtuple("cummin", ("values", "indices"))
+
+
+# ---- counts --------------------------------------------------------------------------------------
+
+
+@numpy_names
+def count_nonzero(input, dim=None):
+    """How many elements are not zero.
+
+    Args:
+        dim: one dimension or several. Default: all.
+    """
+    checked_tensor(input, "count_nonzero")
+    return sum(input != 0, dim)
+
+
+def bincount(input, weights=None, minlength=0):
+    """How often each of 0, 1, 2, ... is in a vector of integers.
+
+    Args:
+        weights: what each counts, a vector. Default: 1.
+        minlength: the least size of the result.
+    """
+    checked_tensor(input, "bincount")
+    refuse("bincount")
+    x = input.array
+    if x.ndim != 1 or x.dtype.kind not in "iu":
+        raise ValueError(
+            f"bincount: input has shape {input.shape} and dtype {input.dtype}, it must be a "
+            "vector of integers"
+        )
+    if x.size and x.min() < 0:
+        raise ValueError(f"bincount: input has {x.min()}, no number may be negative")
+    if isinstance(minlength, bool) or not isinstance(minlength, int) or minlength < 0:
+        raise ValueError(f"bincount: minlength is {minlength!r}, it must be an integer >= 0")
+    if weights is None:
+        return Tensor._on(np.bincount(x, minlength=minlength).astype(INT64))
+    checked_tensor(weights, "bincount", "weights")
+    if weights.shape != input.shape:
+        raise ValueError(
+            f"bincount: weights has shape {weights.shape}, it must be that of the input, "
+            f"{input.shape}"
+        )
+    counts = np.bincount(x, weights.detach().array, minlength)
+    return Tensor._on(counts.astype(np.float32 if weights.dtype == np.float32 else np.float64))
+
+
+def histc(input, bins=100, min=0, max=0):
+    """How many elements lie in each of `bins` intervals of one size from min to max.
+
+    Args:
+        min, max: the ends; those of the input if both are equal. What lies beyond is not counted.
+    """
+    checked_tensor(input, "histc")
+    refuse("histc")
+    x = input.detach().array
+    if x.dtype.kind != "f":
+        raise TypeError(f"histc: input has dtype {input.dtype}, it must be float32 or float64")
+    if isinstance(bins, bool) or not isinstance(bins, int) or bins < 1:
+        raise ValueError(f"histc: bins is {bins!r}, it must be an integer > 0")
+    low, high = float(min), float(max)
+    if low == high and x.size:
+        low, high = float(x.min()), float(x.max())
+    if low == high:
+        low, high = low - 1, high + 1
+    if not np.isfinite([low, high]).all() or low > high:
+        raise ValueError(f"histc: min is {low}, max is {high}; they must be finite and in order")
+    inside = x[(x >= low) & (x <= high)].astype(np.float64)
+    place = np.minimum(((inside - low) / (high - low) * bins).astype(INT64), bins - 1)
+    return Tensor._on(np.bincount(place, minlength=bins).astype(x.dtype))
+
+
+# ---- moments -------------------------------------------------------------------------------------
+
+
+@numpy_names
+def var_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
+    """The variance and the mean; see var."""
+    y = var(input, dim, unbiased, keepdim, correction=correction)
+    return y, mean(input, None if isinstance(dim, bool) else dim, keepdim)
+
+
+@numpy_names
+def std_mean(input, dim=None, unbiased=None, keepdim=False, *, correction=None):
+    """The standard deviation and the mean; see var."""
+    y = std(input, dim, unbiased, keepdim, correction=correction)
+    return y, mean(input, None if isinstance(dim, bool) else dim, keepdim)
+
+
+@numpy_names
+def aminmax(input, *, dim=None, keepdim=False):
+    """The smallest and the largest value, a named tuple (min, max); see amax."""
+    return aminmax_result(amin(input, dim, keepdim), amax(input, dim, keepdim))
+
+
+@numpy_names
+def nansum(input, dim=None, keepdim=False, *, dtype=None):
+    """The sum of what is not NaN; see sum."""
+    checked_tensor(input, "nansum")
+    return sum(where(input != input, 0, input), dim, keepdim, dtype=dtype)
+
+
+@numpy_names
+def nanmean(input, dim=None, keepdim=False, *, dtype=None):
+    """The mean of what is not NaN; see mean."""
+    checked_tensor(input, "nanmean")
+    count = sum(input == input, dim, keepdim)
+    return nansum(input, dim, keepdim, dtype=dtype) / count
+
+
+def cov(input, *, correction=1):
+    """The covariances of variables: rows of a matrix, whose columns are observations.
+
+    Args:
+        correction: what is taken from the number of observations. Default: 1.
+    """
+    checked_tensor(input, "cov")
+    if input.ndim > 2:
+        raise ValueError(f"cov: input has shape {input.shape}, it must have at most 2 dimensions")
+    rows = input.reshape(1, -1) if input.ndim < 2 else input
+    centred = rows - mean(rows, 1, True)
+    divisor = max(rows.shape[1] - correction, 0)
+    y = centred @ centred.t() / float(divisor)
+    return y if input.ndim == 2 else y.reshape(())
+
+
+def corrcoef(input):
+    """The correlations of variables; see cov."""
+    y = cov(input)
+    if y.ndim == 0:
+        return y / y
+    deviations = y.diagonal().sqrt()
+    return (y / deviations.unsqueeze(1) / deviations.unsqueeze(0)).clamp(-1, 1)
+
+
+# ---- running -------------------------------------------------------------------------------------
+
+
+@numpy_names
+def cumprod(input, dim, *, dtype=None):
+    """The products of the elements up to each one along `dim`.
+
+    Args:
+        dtype: the dtype to multiply in. Default: the input's, int64 for integers.
+    """
+    checked_tensor(input, "cumprod")
+    refuse("cumprod")
+    dim = wrapped_dim(dim, input.ndim, "cumprod")
+    x = input if dtype is None else cast(input, checked_dtype(dtype, "cumprod"))
+    kind = x.dtype.dtype if dtype is not None or x.dtype.kind == "f" else INT64
+    array = x.array.astype(kind) if x.ndim == 0 else np.cumprod(x.array, dim, kind)
+    y = Tensor._on(contiguous(np.asarray(array)))
+    return tracked(x, y, "CumProd", lambda dy: cumprod_backward(x, dy, dim))
+
+
+def cumprod_backward(x, dy, dim):
+    """sum over j >= i of dy[j] times the product of x[k], k <= j, k != i; right with zeros, too."""
+    if x.ndim == 0:
+        return dy * 1
+    x, dy = x.movedim(dim, -1), dy.movedim(dim, -1)
+    n = x.shape[-1]
+    diagonal = Tensor._on(constant(np.eye(n, dtype=bool)))
+    upper = Tensor._on(constant(np.triu(np.ones((n, n), bool))))
+    rows = where(diagonal, 1.0, expand(unsqueeze(x, -2), (*x.shape[:-1], n, n)))
+    products = where(upper, cumprod(rows, -1), 0.0)  # [i, j]
+    return sum(products * unsqueeze(dy, -2), -1).movedim(-1, dim)
+
+
+@numpy_names
+def logcumsumexp(input, dim):
+    """The logarithm of the sums of exp of the elements up to each one along `dim`."""
+    checked_tensor(input, "logcumsumexp")
+    dim = wrapped_dim(dim, input.ndim, "logcumsumexp")
+    if input.ndim == 0 or input.numel() == 0:
+        return input * 1
+    x = input.movedim(dim, -1)
+    n = x.shape[-1]
+    lower = Tensor._on(constant(np.tril(np.ones((n, n), bool))))
+    rows = where(lower, expand(unsqueeze(x, -2), (*x.shape[:-1], n, n)), -np.inf)
+    return logsumexp(rows, -1).movedim(-1, dim)
+
+
+@numpy_names
+def cummax(input, dim):
+    """The largest of the elements up to each one along `dim`; a named tuple (values, indices)."""
+    return cummax_result(*running_extreme(input, dim, np.greater_equal, "cummax"))
+
+
+@numpy_names
+def cummin(input, dim):
+    """The smallest of the elements up to each one along `dim`; a named tuple (values, indices)."""
+    return cummin_result(*running_extreme(input, dim, np.less_equal, "cummin"))
+
+
+def running_extreme(input, dim, beats, name):
+    checked_tensor(input, name)
+    refuse(name)
+    dim = wrapped_dim(dim, input.ndim, name)
+    if input.ndim == 0:
+        return input * 1, Tensor._on(np.zeros((), INT64))
+    rows = np.moveaxis(input.array, dim, 0)
+    index = np.zeros(rows.shape, INT64)
+    if len(rows):
+        best = rows[0].copy()
+    for i in range(1, len(rows)):
+        new = beats(rows[i], best) | np.isnan(rows[i])
+        best = np.where(new, rows[i], best)
+        index[i] = np.where(new, i, index[i - 1])
+    indices = Tensor._on(contiguous(np.moveaxis(index, 0, dim)))
+    return input.gather(dim, indices), indices
+
+
+@numpy_names
+def diff(input, n=1, dim=-1, prepend=None, append=None):
+    """The differences of neighbours along `dim`, n times.
+
+    Args:
+        prepend, append: tensors that are joined to the input first.
+    """
+    checked_tensor(input, "diff")
+    if input.ndim == 0:
+        raise ValueError("diff: a 0-d tensor has no neighbours")
+    if isinstance(n, bool) or not isinstance(n, int) or n < 0:
+        raise ValueError(f"diff: n is {n!r}, it must be an integer >= 0")
+    dim = wrapped_dim(dim, input.ndim, "diff")
+    parts = [x for x in (prepend, input, append) if x is not None]
+    x = cat(parts, dim) if len(parts) > 1 else input
+    for _ in range(min(n, x.shape[dim])):
+        size = x.shape[dim]
+        after, before = narrow(x, dim, 1, size - 1), narrow(x, dim, 0, size - 1)
+        x = after ^ before if x.dtype.kind == "b" else after - before
+    return x
+
+
+@numpy_names
+def trapezoid(y, x=None, *, dx=None, dim=-1):
+    """The integral of y along `dim` by the trapezoidal rule.
+
+    Args:
+        y: values.
+        x: where they are. Default: None, at distances dx.
+        dx: a number. Default: 1.
+    """
+    checked_tensor(y, "trapezoid", "y")
+    if x is not None and dx is not None:
+        raise TypeError("trapezoid: x and dx say the same, only one can be given")
+    if y.ndim == 0:
+        raise ValueError("trapezoid: y is 0-d, it must have a dimension")
+    dim = wrapped_dim(dim, y.ndim, "trapezoid")
+    size = y.shape[dim]
+    if size == 0:
+        return sum(y, dim)
+    middle = (narrow(y, dim, 1, size - 1) + narrow(y, dim, 0, size - 1)) / 2
+    if x is None:
+        return sum(middle, dim) * (1 if dx is None else dx)
+    checked_tensor(x, "trapezoid", "x")
+    if x.ndim == 1 and y.ndim > 1:
+        x = x.reshape([-1 if d == dim else 1 for d in range(y.ndim)])
+    steps = diff(x, dim=dim - y.ndim + x.ndim if x.ndim != y.ndim else dim)
+    return sum(middle * steps, dim)
+
+
+trapz = trapezoid
+
+
+# ---- distances -----------------------------------------------------------------------------------
+
+
+def dist(input, other, p=2):
+    """The p-norm of input - other."""
+    return norm(checked_tensor(input, "dist") - other, p)
+
+
+def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
+    """The distances of all rows of x1 (..., n, k) from all rows of x2 (..., m, k): (..., n, m).
+
+    Args:
+        p: of the norm, from 0 to inf. Where a distance is 0 so is its gradient.
+        compute_mode: how PyTorch computes p = 2; here always from the differences.
+    """
+    checked_tensor(x1, "cdist", "x1")
+    checked_tensor(x2, "cdist", "x2")
+    if x1.ndim < 2 or x2.ndim < 2 or x1.shape[-1] != x2.shape[-1]:
+        raise ValueError(f"cdist: shapes {x1.shape} and {x2.shape}; both need rows, of one size")
+    if not p >= 0:
+        raise ValueError(f"cdist: p is {p}, it must not be negative")
+    differences = unsqueeze(x1, -2) - unsqueeze(x2, -3)
+    if differences.shape[-1] == 0:
+        return sum(differences, -1)
+    return norm(differences, p, -1)
+
+
+def pdist(input, p=2.0):
+    """The distances of all pairs of rows of a matrix, as a vector."""
+    checked_tensor(input, "pdist")
+    if input.ndim != 2:
+        raise ValueError(f"pdist: input has shape {input.shape}, it must be a matrix")
+    first, second = (Tensor._on(constant(i)) for i in np.triu_indices(len(input), 1))
+    return norm(input.index_select(0, first) - input.index_select(0, second), p, 1)
+
+
+def renorm(input, p, dim, maxnorm):
+    """The slices along `dim` scaled down to a p-norm of at most maxnorm."""
+    checked_tensor(input, "renorm")
+    dim = wrapped_dim(dim, input.ndim, "renorm")
+    others = [d for d in range(input.ndim) if d != dim]
+    sizes = norm(input, p, others, True)
+    return input * where(sizes > maxnorm, maxnorm / (sizes + 1e-7), 1.0)

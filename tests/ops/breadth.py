@@ -1,0 +1,463 @@
+"""Functions that are made of others or computed by NumPy: one table of calls.
+
+A row is called with pyml, and where it is installed with torch; tests/derivatives.py, tests/record
+and tests/parity read the table.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from ops.cases import apart, normal, positive, with_zeros
+
+
+class Row(NamedTuple):
+    """function(m, *tensors), m the library."""
+
+    name: str
+    function: Callable
+    shapes: tuple = ((3, 4),)
+    draw: Callable = normal
+    smooth: bool = True  # it has derivatives
+    reference: Callable = None  # of arrays
+
+    def __str__(self):
+        return f"{self.name} {' '.join(map(str, self.shapes))}"
+
+
+def inside(rng, shape):
+    """Between -1 and 1."""
+    return rng.uniform(-0.9, 0.9, shape)
+
+
+def chances(rng, shape):
+    return rng.uniform(0.1, 0.9, shape)
+
+
+def above_one(rng, shape):
+    return rng.uniform(1.2, 3, shape)
+
+
+def definite(rng, shape):
+    """Symmetric positive definite, with eigenvalues apart."""
+    x = rng.standard_normal(shape)
+    return x @ x.swapaxes(-1, -2) + np.diag(np.arange(1.0, shape[-1] + 1))
+
+
+def regular(rng, shape):
+    """Far from singular."""
+    return rng.standard_normal(shape) + 3 * np.eye(*shape[-2:])
+
+
+def named(name, draw=normal, shapes=((3, 4),), smooth=True, reference=None):
+    return Row(name, lambda m, *x: getattr(m, name)(*x), shapes, draw, smooth, reference)
+
+
+def unary():
+    for name, draw in {
+        "acos": inside,
+        "acosh": above_one,
+        "asin": inside,
+        "asinh": normal,
+        "atan": normal,
+        "atanh": inside,
+        "cosh": normal,
+        "sinh": normal,
+        "tan": inside,
+        "exp2": normal,
+        "log2": positive,
+        "log10": positive,
+        "trunc": apart,
+        "deg2rad": normal,
+        "rad2deg": normal,
+    }.items():
+        numpy_name = name.replace("a", "arc", 1) if name[0] == "a" else name
+        yield named(name, draw, reference=getattr(np, numpy_name))
+    yield from (named("erf"), named("erfc"), named("erfinv", inside), named("frac", apart))
+    yield from (named("lgamma", positive), named("digamma", positive), named("logit", chances))
+    yield from (named("nan_to_num"), named("positive"))
+    yield Row(
+        "digamma negative", lambda m, x: m.digamma(x), ((4,),), lambda r, s: -0.5 - np.arange(4)
+    )
+    for n in (0, 1, 2, 3):
+        yield Row(f"polygamma {n}", lambda m, x, n=n: m.polygamma(n, x), ((5,),), positive)
+    yield Row("logit eps", lambda m, x: m.logit(x, 0.2), ((5,),), chances)
+    yield Row(
+        "nan_to_num of all",
+        lambda m, x: m.nan_to_num(x / m.tensor([0.0, 1.0, 1.0], dtype=x.dtype), 1.0, 2.0, -2.0),
+        ((3,),),
+        smooth=False,
+    )
+    yield named("signbit", smooth=False, reference=np.signbit)
+
+
+def binary():
+    for name in ("atan2", "hypot", "logaddexp", "logaddexp2", "fmax", "fmin"):
+        reference = getattr(np, {"atan2": "arctan2"}.get(name, name))
+        yield named(name, normal, ((3, 4), (4,)), reference=reference)
+    yield named("fmod", positive, ((3, 4), (3, 1)), reference=np.fmod)
+    yield named("xlogy", positive, ((3, 4), (4,)))
+    yield named("nextafter", normal, ((3,), (3,)), False, np.nextafter)
+    for name in ("bitwise_left_shift", "bitwise_right_shift"):
+        yield Row(name, lambda m, n=name: getattr(m, n)(m.arange(4), m.tensor(2)), (), smooth=False)
+
+
+def rearranged():
+    x = (3, 4)
+    calls = {
+        "roll": lambda m, x: m.roll(x, 1),
+        "roll dims": lambda m, x: m.roll(x, (1, -2), (0, 1)),
+        "rot90": lambda m, x: m.rot90(x),
+        "rot90 2": lambda m, x: m.rot90(x, 2),
+        "rot90 3": lambda m, x: m.rot90(x, 3, (0, 1)),
+        "tile": lambda m, x: m.tile(x, (2, 1, 2)),
+        "repeat_interleave": lambda m, x: m.repeat_interleave(x, 2),
+        "repeat_interleave dim": lambda m, x: m.repeat_interleave(x, m.tensor([1, 0, 2]), 0),
+        "flipud": lambda m, x: m.flipud(x),
+        "fliplr": lambda m, x: m.fliplr(x),
+        "ravel": lambda m, x: m.ravel(x) * 2,
+        "broadcast_to": lambda m, x: m.broadcast_to(x, (2, 3, 4)) * 2,
+        "atleast_1d": lambda m, x: m.atleast_1d(x[0, 0]) * 2,
+        "atleast_2d": lambda m, x: m.atleast_2d(x[0]) * 2,
+        "atleast_3d": lambda m, x: m.atleast_3d(x) * 2,
+        "vstack": lambda m, x: m.vstack([x[0], x]),
+        "hstack": lambda m, x: m.hstack([x, x[:, :1]]),
+        "dstack": lambda m, x: m.dstack([x, x]),
+        "column_stack": lambda m, x: m.column_stack([x[:, 0], x]),
+        "row_stack": lambda m, x: m.row_stack([x[0], x]),
+        "block_diag": lambda m, x: m.block_diag(x, x[0], x[0, 0]),
+        "meshgrid": lambda m, x: m.stack(m.meshgrid(x[0], x[1], indexing="ij")),
+        "meshgrid xy": lambda m, x: m.stack(m.meshgrid(x[0], x[:, 1], x[0], indexing="xy")),
+        "cartesian_prod": lambda m, x: m.cartesian_prod(x[0], x[1]),
+        "combinations": lambda m, x: m.combinations(x[0]),
+        "combinations with": lambda m, x: m.combinations(x[0], 3, True),
+        "tril": lambda m, x: m.tril(x),
+        "tril 1": lambda m, x: m.tril(x, 1),
+        "triu": lambda m, x: m.triu(x, -1),
+        "diag": lambda m, x: m.diag(x[0], 1),
+        "diag of a matrix": lambda m, x: m.diag(x, -1),
+        "diag_embed": lambda m, x: m.diag_embed(x, -1),
+        "diagflat": lambda m, x: m.diagflat(x, 1),
+        "diagonal": lambda m, x: m.diagonal(x, 1) * 2,
+        "trace": lambda m, x: m.trace(x),
+        "tensor_split": lambda m, x: m.tensor_split(x, 3, 1)[0] * 2,
+        "tensor_split at": lambda m, x: m.tensor_split(x, (1, 3), 1)[1] * 2,
+        "hsplit": lambda m, x: m.hsplit(x, 2)[1] * 2,
+        "vsplit": lambda m, x: m.vsplit(x, (1,))[1] * 2,
+        "take": lambda m, x: m.take(x, m.tensor([[0, 5], [11, 5]])),
+        "index_fill": lambda m, x: m.index_fill(x, 1, m.tensor([0, 2]), 0.5),
+        "masked_scatter": lambda m, x: m.masked_scatter(x, m.eye(3, 4) > 0, x[0]),
+        "as_strided": lambda m, x: m.as_strided(x, (2, 2), (1, 2), 1) * 2,
+        "swapdims": lambda m, x: m.swapdims(x, 0, 1) * 2,
+    }
+    for name, function in calls.items():
+        yield Row(name, function, (x,))
+    index = [2, 0, 2]
+    yield Row(
+        "index_add",
+        lambda m, x, y: m.index_add(x, 1, m.tensor(index), y, alpha=2),
+        (x, (3, 3)),
+    )
+    yield Row("index_copy", lambda m, x, y: m.index_copy(x, 0, m.tensor([2, 0]), y), (x, (2, 4)))
+    yield Row("diagonal of planes", lambda m, x: m.diagonal(x, 0, 0, 2) * 2, ((2, 3, 4),))
+    yield Row("tril_indices", lambda m: m.tril_indices(3, 4, 1), (), smooth=False)
+    yield Row("triu_indices", lambda m: m.triu_indices(3, 3), (), smooth=False)
+
+
+def ordered():
+    x = (4, 5)
+    for name, function in {
+        "topk": lambda m, x: m.topk(x, 2).values,
+        "topk smallest": lambda m, x: m.topk(x, 3, 0, largest=False).values,
+        "kthvalue": lambda m, x: m.kthvalue(x, 2).values,
+        "kthvalue keepdim": lambda m, x: m.kthvalue(x, 2, 0, True).values,
+        "median": lambda m, x: m.median(x),
+        "median dim": lambda m, x: m.median(x, 0, True).values,
+        "nanmedian": lambda m, x: m.nanmedian(x, 1).values,
+        "mode": lambda m, x: m.mode(x, 0).values,
+        "msort": lambda m, x: m.msort(x),
+        "quantile": lambda m, x: m.quantile(x, 0.3),
+        "quantile dim": lambda m, x: m.quantile(x, 0.6, 1, True, interpolation="midpoint"),
+        "quantiles": lambda m, x: m.quantile(x, m.tensor([0.2, 0.9], dtype=x.dtype), 0),
+        "nanquantile": lambda m, x: m.nanquantile(x, 0.5, 0),
+        "cummax": lambda m, x: m.cummax(x, 1).values,
+        "cummin": lambda m, x: m.cummin(x, 0).values,
+        "aminmax": lambda m, x: m.aminmax(x, dim=0).max,
+        "renorm": lambda m, x: m.renorm(x, 2, 0, 3.0),
+    }.items():
+        yield Row(name, function, (x,), apart)
+    for name, function in {
+        "argsort": lambda m, x: m.argsort(x, 0, True),
+        "topk indices": lambda m, x: m.topk(x, 2).indices,
+        "median index": lambda m, x: m.median(x, 1).indices,
+        "searchsorted": lambda m, x: m.searchsorted(m.sort(x, 1).values, x, right=True),
+        "bucketize": lambda m, x: m.bucketize(x, m.tensor([-3.0, 0.3, 4.0], dtype=x.dtype)),
+        "isin": lambda m, x: m.isin(x, x[0]),
+        "count_nonzero": lambda m, x: m.count_nonzero(x, 0),
+        "histc": lambda m, x: m.histc(x, 5),
+        "histc ends": lambda m, x: m.histc(x, 4, -4, 4),
+    }.items():
+        yield Row(name, function, (x,), apart, smooth=False)
+    for name, function in {
+        "unique": lambda m, x: m.unique(x),
+        "unique inverse": lambda m, x: m.unique(x, return_inverse=True, return_counts=True)[1],
+        "unique dim": lambda m, x: m.unique(x, dim=1),
+        "unique_consecutive": lambda m, x: m.unique_consecutive(x),
+        "unique counts": lambda m, x: m.unique_consecutive(x, return_counts=True)[1],
+        "mode index": lambda m, x: m.mode(x, 0).values,
+        "bincount": lambda m, x: m.bincount(x.reshape(-1).long() + 1, minlength=6),
+        "bincount weights": lambda m, x: m.bincount(x[0].long() + 1, x[1]),
+    }.items():
+        yield Row(name, function, (x,), with_zeros, smooth=False)
+
+
+def running():
+    for name, function in {
+        "cumprod": lambda m, x: m.cumprod(x, 1),
+        "logcumsumexp": lambda m, x: m.logcumsumexp(x, 0),
+        "diff": lambda m, x: m.diff(x, 2),
+        "diff prepend": lambda m, x: m.diff(x, dim=0, prepend=x[:1], append=x[1:2]),
+        "var_mean": lambda m, x: m.stack(m.var_mean(x, 0)),
+        "std_mean": lambda m, x: m.stack(m.std_mean(x, 0, correction=0, keepdim=True)),
+        "nansum": lambda m, x: m.nansum(x, 0),
+        "nanmean": lambda m, x: m.nanmean(x, 1, True),
+        "cov": lambda m, x: m.cov(x),
+        "corrcoef": lambda m, x: m.corrcoef(x),
+        "trapezoid": lambda m, x: m.trapezoid(x, dx=0.5),
+        "trapezoid x": lambda m, x: m.trapezoid(x, x[:, 0] ** 2, dim=0),
+        "trapz": lambda m, x: m.trapz(x),
+    }.items():
+        yield Row(name, function)
+    yield Row("cumprod of zeros", lambda m, x: m.cumprod(x, 0), ((5,),), with_zeros)
+    yield Row("dist", lambda m, x, y: m.dist(x, y, 3), ((3, 4), (4,)))
+    for p in (1.0, 2.0, 3.0, float("inf")):
+        yield Row(f"cdist {p}", lambda m, x, y, p=p: m.cdist(x, y, p), ((4, 3), (5, 3)))
+    yield Row("cdist of batches", lambda m, x, y: m.cdist(x, y), ((2, 4, 3), (2, 5, 3)))
+    yield Row("pdist", lambda m, x: m.pdist(x) if hasattr(m, "pdist") else None, ((4, 3),))
+
+
+def multiplied():
+    for name, shapes in {
+        "outer": ((3,), (4,)),
+        "ger": ((3,), (4,)),
+        "inner": ((2, 3), (4, 3)),
+        "vdot": ((4,), (4,)),
+        "kron": ((2, 3), (3, 2)),
+        "cross": ((2, 3), (2, 3)),
+    }.items():
+        yield named(name, shapes=shapes)
+    yield Row("kron of other dims", lambda m, a, b: m.kron(a, b), ((2,), (2, 1, 2)))
+    yield Row("cross dim", lambda m, a, b: m.cross(a, b, dim=0), ((3, 2), (3, 2)))
+    yield Row("tensordot", lambda m, a, b: m.tensordot(a, b, 1), ((2, 3), (3, 4)))
+    yield Row(
+        "tensordot dims",
+        lambda m, a, b: m.tensordot(a, b, dims=([0, 2], [1, 0])),
+        ((2, 3, 4), (4, 2, 3)),
+    )
+    for equation, *shapes in (
+        ("ij,jk->ik", (2, 3), (3, 4)),
+        ("ij,jk", (2, 3), (3, 4)),
+        ("bij,bjk->bik", (2, 3, 4), (2, 4, 2)),
+        ("ii->i", (3, 3)),
+        ("ii", (3, 3)),
+        ("ij->ji", (2, 3)),
+        ("ij->", (2, 3)),
+        ("i,j->ij", (2,), (3,)),
+        ("...ij,...jk->...ik", (2, 3, 4), (4, 2)),
+        ("bi,ij,bj->b", (3, 2), (2, 4), (3, 4)),
+        ("bhd,bkd->bhk", (2, 3, 4), (2, 5, 4)),
+        ("ik,k->i", (2, 3), (3,)),
+        ("a,a->", (4,), (4,)),
+        ("ij,kl->il", (2, 3), (2, 3)),
+        ("ba,cb->ca", (2, 3), (4, 2)),
+    ):
+        yield Row(f"einsum {equation}", lambda m, *x, e=equation: m.einsum(e, *x), tuple(shapes))
+    yield Row("einsum list", lambda m, a, b: m.einsum("i,i->i", [a, b]), ((3,), (3,)))
+    options = {"beta": 0.5, "alpha": 2}
+    for name, shapes in {
+        "addmm": ((4,), (2, 3), (3, 4)),
+        "addmv": ((2,), (2, 3), (3,)),
+        "addr": ((2, 3), (2,), (3,)),
+        "baddbmm": ((2, 1, 4), (2, 2, 3), (2, 3, 4)),
+        "addbmm": ((2, 4), (2, 2, 3), (2, 3, 4)),
+    }.items():
+        yield Row(name, lambda m, *x, n=name: getattr(m, n)(*x, **options), shapes)
+    yield Row(
+        "chain_matmul",
+        lambda m, *x: m.chain_matmul(*x) if "pyml" in m.__name__ else m.linalg.multi_dot(x),
+        ((2, 3), (3, 4), (4, 2)),
+    )
+    yield Row("multi_dot", lambda m, *x: m.linalg.multi_dot(x), ((3,), (3, 4), (4,)))
+    yield Row("vecdot", lambda m, a, b: m.linalg.vecdot(a, b, dim=0), ((3, 2), (3, 2)))
+
+
+def algebra():
+    square, batch = ((3, 3),), ((2, 3, 3),)
+    for name, function, shapes, draw in (
+        ("inv", lambda m, a: m.linalg.inv(a), batch, regular),
+        ("inverse", lambda m, a: m.inverse(a), square, regular),
+        ("det", lambda m, a: m.det(a), batch, regular),
+        ("slogdet", lambda m, a: m.slogdet(a)[1], batch, regular),
+        ("logdet", lambda m, a: m.logdet(a), square, definite),
+        ("solve", lambda m, a, b: m.linalg.solve(a, b), ((3, 3), (3, 3)), regular),
+        ("solve left", lambda m, a, b: m.linalg.solve(a, b, left=False), ((3, 3), (3, 3)), regular),
+        ("pinv", lambda m, a: m.linalg.pinv(a), ((4, 3),), regular),
+        (
+            "pinv wide",
+            lambda m, a: m.pinverse(a) if hasattr(m, "pinverse") else m.pinv(a),
+            ((3, 4),),
+            regular,
+        ),
+        ("lstsq", lambda m, a, b: m.linalg.lstsq(a, b).solution, ((4, 3), (4, 3)), regular),
+        ("cholesky", lambda m, a: m.linalg.cholesky((a + a.mT) / 2), batch, definite),
+        (
+            "cholesky upper",
+            lambda m, a: m.linalg.cholesky((a + a.mT) / 2, upper=True),
+            square,
+            definite,
+        ),
+        ("cholesky_inverse", lambda m, a: m.cholesky_inverse(m.tril(a)), square, regular),
+        ("eigh", lambda m, a: m.linalg.eigh(a + a.mT).eigenvalues, batch, regular),
+        ("eigvalsh", lambda m, a: m.linalg.eigvalsh(a + a.mT), square, regular),
+        ("eigenvectors", lambda m, a: m.linalg.eigh(a + a.mT).eigenvectors ** 2, square, regular),
+        ("svdvals", lambda m, a: m.linalg.svdvals(a), ((4, 3),), regular),
+        ("svd U", lambda m, a: m.linalg.svd(a, full_matrices=False).U ** 2, ((4, 3),), regular),
+        ("svd Vh", lambda m, a: m.linalg.svd(a, full_matrices=False).Vh ** 2, ((3, 4),), regular),
+        ("svd S", lambda m, a: m.linalg.svd(a).S, ((3, 4),), regular),
+        ("old svd", lambda m, a: m.svd(a).V ** 2, square, regular),
+        ("qr Q", lambda m, a: m.linalg.qr(a).Q ** 2, ((4, 3),), regular),
+        ("qr R", lambda m, a: m.linalg.qr(a).R ** 2, ((4, 3),), regular),
+        ("lu L", lambda m, a: m.linalg.lu(a).L, square, normal),
+        ("lu U", lambda m, a: m.linalg.lu(a).U, square, normal),
+        ("matrix_exp", lambda m, a: m.matrix_exp(a), batch, normal),
+        ("matrix_power", lambda m, a: m.matrix_power(a, 5), square, regular),
+        ("matrix_power -2", lambda m, a: m.matrix_power(a, -2), square, regular),
+        ("linalg.norm", lambda m, a: m.linalg.norm(a), square, normal),
+        ("linalg.norm 1", lambda m, a: m.linalg.norm(a, 1), square, apart),
+        ("linalg.norm dim", lambda m, a: m.linalg.norm(a, 3, dim=1), square, normal),
+        ("matrix_norm nuc", lambda m, a: m.linalg.matrix_norm(a, "nuc"), batch, regular),
+        ("matrix_norm 2", lambda m, a: m.linalg.matrix_norm(a, 2, keepdim=True), batch, regular),
+        ("matrix_norm inf", lambda m, a: m.linalg.matrix_norm(a, float("inf")), batch, apart),
+        ("vector_norm", lambda m, a: m.linalg.vector_norm(a, 2, (0, 1)), square, normal),
+        ("cond", lambda m, a: m.linalg.cond(a), square, regular),
+    ):
+        yield Row(name, function, shapes, draw)
+    for upper in (False, True):
+        yield Row(
+            f"solve_triangular {upper}",
+            lambda m, a, b, u=upper: m.linalg.solve_triangular(a, b, upper=u),
+            ((3, 3), (3, 3)),
+            regular,
+        )
+    yield Row(
+        "solve_triangular unit",
+        lambda m, a, b: m.linalg.solve_triangular(a, b, upper=True, unitriangular=True),
+        ((3, 3), (3, 3)),
+        regular,
+    )
+    yield Row(
+        "cholesky_solve", lambda m, b, a: m.cholesky_solve(b, m.tril(a)), ((3, 3), (3, 3)), regular
+    )
+    yield Row("matrix_rank", lambda m, a: m.linalg.matrix_rank(a), batch, regular, False)
+    yield Row("lu P", lambda m, a: m.linalg.lu(a).P, square, normal, False)
+
+
+def options():
+    x, square = ((3, 4),), ((3, 3),)
+    for name, function, shapes, draw in (
+        ("aminmax keepdim", lambda m, x: m.aminmax(x, dim=0, keepdim=True).min, x, apart),
+        ("cov correction", lambda m, x: m.cov(x, correction=0), x, normal),
+        ("cumprod dtype", lambda m, x: m.cumprod(x, 0, dtype=m.float64), x, normal),
+        ("cumsum dtype", lambda m, x: m.cumsum(x, 0, dtype=m.float64), x, normal),
+        ("prod dtype", lambda m, x: m.prod(x, 0, dtype=m.float64), x, positive),
+        ("diag_embed dims", lambda m, x: m.diag_embed(x, 0, 0, 2), x, normal),
+        ("diagonal dims", lambda m, x: m.diagonal(x, 0, 1, 2) * 2, ((2, 3, 4),), normal),
+        ("eigh U", lambda m, a: m.linalg.eigh(a + a.mT, "U").eigenvalues, square, regular),
+        ("eigvalsh U", lambda m, a: m.linalg.eigvalsh(a + a.mT, "U"), square, regular),
+        ("cond fro", lambda m, a: m.linalg.cond(a, "fro"), square, regular),
+        (
+            "linalg.norm keepdim",
+            lambda m, a: m.linalg.norm(a, 2, 0, True, dtype=m.float64),
+            x,
+            normal,
+        ),
+        (
+            "matrix_norm dim",
+            lambda m, a: m.linalg.matrix_norm(a, "fro", (0, 2), dtype=m.float64),
+            ((2, 3, 4),),
+            normal,
+        ),
+        (
+            "vector_norm ord",
+            lambda m, a: m.linalg.vector_norm(a, 3, 0, True, dtype=m.float64),
+            x,
+            normal,
+        ),
+        ("mode keepdim", lambda m, x: m.mode(x, 0, True).values, x, apart),
+        ("nanmean dtype", lambda m, x: m.nanmean(x, 0, dtype=m.float64), x, normal),
+        ("nansum dtype", lambda m, x: m.nansum(x, 0, True, dtype=m.float64), x, normal),
+        ("nanmedian keepdim", lambda m, x: m.nanmedian(x, 1, True).values, x, apart),
+        (
+            "nanquantile lower",
+            lambda m, x: m.nanquantile(x, 0.4, 0, True, interpolation="lower"),
+            x,
+            apart,
+        ),
+        ("nan_to_num options", lambda m, x: m.nan_to_num(x, 1.0, 2.0, -2.0), x, normal),
+        ("pdist 3", lambda m, x: m.pdist(x, 3.0), x, normal),
+        ("pinv rtol", lambda m, a: m.linalg.pinv(a, rtol=1e-9), square, regular),
+        (
+            "lstsq rcond",
+            lambda m, a, b: m.linalg.lstsq(a, b, 1e-9).solution,
+            ((3, 3), (3, 2)),
+            lambda rng, shape: rng.standard_normal(shape) + 3 * np.eye(*shape),
+        ),
+        ("rot90 dims", lambda m, x: m.rot90(x, 1, (1, 0)), x, normal),
+        (
+            "scatter value",
+            lambda m, x: m.scatter(x, 1, m.tensor([[0], [2], [1]]), value=0.5),
+            x,
+            normal,
+        ),
+        (
+            "scatter reduce",
+            lambda m, x: m.scatter(x, 1, m.tensor([[0], [2], [1]]), 0.5, reduce="add"),
+            x,
+            normal,
+        ),
+        (
+            "solve_triangular right",
+            lambda m, a, b: m.linalg.solve_triangular(a, b, upper=True, left=False),
+            ((3, 3), (3, 3)),
+            regular,
+        ),
+        ("std_mean unbiased", lambda m, x: m.std_mean(x, 0, False)[0], x, normal),
+        ("var_mean unbiased", lambda m, x: m.var_mean(x, 0, False, True)[0], x, normal),
+        ("var_mean correction", lambda m, x: m.var_mean(x, 0, correction=2)[0], x, normal),
+        (
+            "cholesky_inverse upper",
+            lambda m, a: m.cholesky_inverse(m.triu(a), upper=True),
+            square,
+            regular,
+        ),
+        (
+            "cholesky_solve upper",
+            lambda m, b, a: m.cholesky_solve(b, m.triu(a), upper=True),
+            ((3, 3), (3, 3)),
+            regular,
+        ),
+    ):
+        yield Row(name, function, shapes, draw)
+
+
+ROWS = [
+    *unary(),
+    *binary(),
+    *rearranged(),
+    *ordered(),
+    *running(),
+    *multiplied(),
+    *algebra(),
+    *options(),
+]

@@ -1,0 +1,170 @@
+"""Functions made of others: values by NumPy, forms in place, draws, and what is refused."""
+
+import numpy as np
+import pytest
+
+import pyml
+from helpers.compare import assert_same_bits
+from ops import breadth
+from pyml.ops import rewriting
+
+A = pyml.tensor([[0.3, 0.7], [0.2, 0.9]])
+
+
+@pytest.mark.parametrize("row", [r for r in breadth.ROWS if r.reference], ids=str)
+def test_values(row):
+    rng = np.random.default_rng(0)
+    arrays = [np.asarray(row.draw(rng, shape), np.float64) for shape in row.shapes]
+    got = row.function(pyml, *map(pyml.tensor, arrays))
+    np.testing.assert_allclose(got.numpy(), row.reference(*arrays), rtol=1e-12)
+
+
+def test_special_functions():
+    x = pyml.tensor([0.5, 1.0, 2.5], dtype=pyml.float64)
+    np.testing.assert_allclose(x.lgamma().tolist(), [0.5723649429247001, 0, 0.2846828704729192])
+    np.testing.assert_allclose(
+        x.digamma().tolist(), [-1.9635100260214235, -0.5772156649015329, 0.7031566406452432]
+    )
+    np.testing.assert_allclose(pyml.polygamma(1, x)[1].item(), np.pi**2 / 6, rtol=1e-14)
+    y = pyml.tensor([-0.999999, -0.3, 0.0, 1e-8, 0.7], dtype=pyml.float64)
+    np.testing.assert_allclose(y.erfinv().erf().numpy(), y.numpy(), rtol=1e-14)
+    assert pyml.tensor([1.0, -1.0, 2.0]).erfinv().isinf().tolist() == [True, True, False]
+    assert pyml.tensor([0.0, -1.0]).lgamma().tolist() == [np.inf, np.inf]
+
+
+def test_linear_algebra_by_definition():
+    a = pyml.tensor(np.random.default_rng(0).standard_normal((2, 4, 4)))
+    p, low, up = pyml.linalg.lu(a)
+    np.testing.assert_allclose((p @ low @ up).numpy(), a.numpy(), rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(
+        pyml.matrix_exp(a).numpy(), (pyml.matrix_exp(a / 64).matrix_power(64)).numpy(), rtol=1e-9
+    )
+    np.testing.assert_allclose(
+        pyml.einsum("bij,bkj->bik", a, a).numpy(), (a @ a.mT).numpy(), rtol=1e-12
+    )
+
+
+ARGUMENTS = {  # of forms in place, after the tensor
+    **dict.fromkeys(("cumsum_", "cumprod_"), (0,)),
+    **dict.fromkeys(("index_fill_",), (0, pyml.tensor([1]), 0.5)),
+    **dict.fromkeys(("index_add_", "index_copy_"), (0, pyml.tensor([1]), A[:1])),
+    **dict.fromkeys(("scatter_", "scatter_add_"), (0, pyml.tensor([[1, 0]]), A)),
+    "masked_scatter_": (A > 0.5, A),
+    "renorm_": (2, 0, 0.5),
+    **dict.fromkeys(("addmm_",), (A, A)),
+    "addmv_": (A, A[0]),
+    "addr_": (A[0], A[1]),
+    **dict.fromkeys(("baddbmm_", "addbmm_"), (pyml.ones(2, 2, 2), pyml.ones(2, 2, 2))),
+}
+TWO = {
+    "atan2_",
+    "eq_",
+    "floor_divide_",
+    "fmod_",
+    "ge_",
+    "gt_",
+    "hypot_",
+    "le_",
+    "logical_and_",
+    "logical_or_",
+    "logical_xor_",
+    "lt_",
+    "maximum_",
+    "minimum_",
+    "ne_",
+    "nextafter_",
+    "remainder_",
+    "xlogy_",
+}
+
+
+@pytest.mark.parametrize("name", rewriting.NAMES)
+def test_in_place(name):
+    x, others = A.clone(), ARGUMENTS.get(name, (A.flip(0),) if name in TWO else ())
+    if name.startswith("bitwise"):
+        x, others = pyml.arange(4), () if "not" in name else (pyml.ones(4, dtype=pyml.int64),)
+    if name == "baddbmm_":
+        x = pyml.ones(2, 2, 2)
+    if name == "addmv_":
+        x = A[0].clone()
+    if name == "acosh_":
+        x = x + 1
+    wanted = getattr(pyml, name[:-1])(x, *others).to(x.dtype)
+    version = x._version
+    assert getattr(x, name)(*others) is x and x._version > version
+    assert_same_bits(x.numpy(), np.ascontiguousarray(wanted.numpy()))
+
+
+def test_bernoulli():
+    pyml.manual_seed(0)
+    p = pyml.full((4000,), 0.3)
+    assert abs(p.bernoulli().mean().item() - 0.3) < 0.03
+    assert abs(pyml.zeros(4000).bernoulli_(0.7).mean().item() - 0.7) < 0.03
+    assert pyml.bernoulli(pyml.tensor([0.0, 1.0])).tolist() == [0, 1]
+    assert pyml.zeros(2, dtype=pyml.int64).bernoulli_(pyml.tensor([0.0, 1.0])).tolist() == [0, 1]
+    with pytest.raises(ValueError, match="probabilities are from 0 to 1"):
+        pyml.bernoulli(pyml.tensor([1.5]))
+
+
+def test_multinomial():
+    pyml.manual_seed(0)
+    weights = pyml.tensor([1.0, 0.0, 3.0])
+    drawn = pyml.multinomial(weights, 4000, replacement=True)
+    shares = pyml.bincount(drawn, minlength=3) / 4000
+    np.testing.assert_allclose(shares.tolist(), [0.25, 0, 0.75], atol=0.03)
+    first = [pyml.multinomial(weights, 2).tolist() for _ in range(400)]
+    assert {tuple(row) for row in first} == {(0, 2), (2, 0)}
+    assert abs(sum(row[0] == 2 for row in first) / 400 - 0.75) < 0.08
+    assert pyml.multinomial(pyml.ones(3, 5), 5).sort(1).values.tolist() == [[0, 1, 2, 3, 4]] * 3
+    for bad, match in (
+        ((pyml.tensor([-1.0, 2.0]), 1), "not negative"),
+        ((weights, 3), "has 2 classes"),
+        ((pyml.zeros(2), 1), "one must be"),
+        ((weights, 0), "at least 1"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            pyml.multinomial(*bad)
+
+
+def test_draws_in_place():
+    pyml.manual_seed(0)
+    x = pyml.empty(4000, dtype=pyml.float64)
+    assert abs(x.exponential_(2.0).mean().item() - 0.5) < 0.05
+    assert abs(x.log_normal_(0.0, 0.5).log().std().item() - 0.5) < 0.05
+    assert abs(x.cauchy_(1.0).median().item() - 1) < 0.1
+    assert abs(x.geometric_(0.25).mean().item() - 4) < 0.3 and x.min() == 1
+    assert sorted(set(x.random_(2, 5).tolist())) == [2, 3, 4]
+    assert sorted(set(pyml.empty(99, dtype=pyml.int64).random_(2).tolist())) == [0, 1]
+    with pytest.raises(ValueError, match="lambd is 0"):
+        x.exponential_(0)
+
+
+@pytest.mark.parametrize(
+    "call, error, match",
+    [
+        (lambda: pyml.einsum("ij,jk", A), ValueError, "for 2 operands"),
+        (lambda: pyml.einsum("ijk", A), ValueError, "another number of dimensions"),
+        (lambda: pyml.einsum("ij->ijk", A), ValueError, "must stand left"),
+        (lambda: pyml.linalg.inv(pyml.ones(2, 2)), RuntimeError, "linalg.inv: Singular"),
+        (lambda: pyml.linalg.inv(pyml.ones(2, 3)), ValueError, "must be square"),
+        (lambda: pyml.linalg.cholesky(-pyml.eye(2)), RuntimeError, "linalg.cholesky"),
+        (lambda: pyml.linalg.solve(A, A.double()), TypeError, "must be the same"),
+        (lambda: pyml.topk(A, 3), ValueError, "k is 3, it must be from 0 to 2"),
+        (lambda: pyml.kthvalue(A, 0), ValueError, "from 1 to 2"),
+        (lambda: pyml.quantile(A, 1.5), ValueError, "q is 1.5"),
+        (lambda: pyml.roll(A, (1, 1)), ValueError, "needs dims"),
+        (lambda: pyml.meshgrid(A), ValueError, "must be vectors"),
+        (lambda: pyml.bincount(A), ValueError, "vector of integers"),
+        (lambda: pyml.cdist(A, pyml.ones(2, 3)), ValueError, "rows, of one size"),
+        (lambda: pyml.outer(A, A), ValueError, "must be vectors"),
+        (lambda: pyml.index_add(A, 0, pyml.tensor([5]), A[:1]), IndexError, "out of range"),
+        (lambda: pyml.nn.functional.one_hot(pyml.tensor([3]), 2), ValueError, "from 0 to 1"),
+        (lambda: A.masked_scatter(A > 0, A[0]), ValueError, "the mask chooses 4"),
+        (lambda: pyml.fmod(pyml.tensor([1]), 0), ZeroDivisionError, "divided by zero"),
+        (lambda: pyml.linalg.qr(A, "x"), ValueError, "mode is 'x'"),
+        (lambda: pyml.diff(A, -1), ValueError, "n is -1"),
+    ],
+)
+def test_refused(call, error, match):
+    with pytest.raises(error, match=match):
+        call()
