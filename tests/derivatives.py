@@ -277,7 +277,6 @@ NO_FORMULA = {  # options
     "device": "there is one",
     "non_blocking": "nothing waits",
     "num_batches_tracked": "a counter",
-    "out": "takes no gradient",
     "rounding_mode": "the result has no derivative",
     "sparse": "gradients are dense",
     "stable": "the order is stable without it",
