@@ -82,3 +82,35 @@ def test_registered(leave):
     assert str(module) == str(reference)
     assert_state_parity(module, reference)
     np.testing.assert_array_equal(array_of(module.weight), array_of(reference.weight))
+
+
+@pytest.mark.parametrize("trivial", [True, False])
+@pytest.mark.parametrize("kind", ["matrix_exp", "cayley", "householder", None])
+@pytest.mark.parametrize("sizes", [(4, 4), (5, 3), (3, 5)])
+def test_orthogonal(sizes, kind, trivial, rng):
+    weight = rng.normal(size=sizes[::-1])
+    nets = []
+    for library in (pyml, torch):
+        linear = library.nn.Linear(*sizes).double()
+        linear.weight.data = library.tensor(weight)
+        library.nn.utils.parametrizations.orthogonal(
+            linear, orthogonal_map=kind, use_trivialization=trivial
+        )
+        nets.append(linear)
+    module, reference = nets
+    assert str(module) == str(reference)
+    if not trivial or sizes[0] == sizes[1]:  # else a part of the base is drawn
+        ours, theirs = (net.parametrizations.weight.original for net in nets)
+        assert_parity(ours, theirs, 16)
+    load_from_torch(module, reference)
+    for _ in range(3):
+        tx, x = pair(rng.normal(size=(6, sizes[0])))
+        for net, each in ((module, x), (reference, tx)):
+            net.zero_grad()
+            net(each).square().mul(net(each)).mean().backward()
+        assert_parity(module(x), reference(tx))
+        assert_state_parity(module, reference)
+        for library, net in ((pyml, module), (torch, reference)):
+            with library.no_grad():
+                for p in net.parameters():
+                    p.sub_(p.grad, alpha=0.1)

@@ -23,6 +23,7 @@ __all__ = [
     "is_parametrized",
     "register_parametrization",
     "remove_parametrizations",
+    "transfer_parametrizations_and_params",
     "type_before_parametrizations",
 ]
 
@@ -310,6 +311,63 @@ def remove_parametrizations(module, tensor_name, leave_parametrized=True):
 def type_before_parametrizations(module):
     """The class that the module had before it was parametrized."""
     return type(module).__base__ if is_parametrized(module) else type(module)
+
+
+def transfer_parametrizations_and_params(from_module, to_module, tensor_name=None):
+    """Parametrizes tensors of a module as those of another are, and by the same parameters.
+
+    Both modules share the parametrizations and what the tensors are computed from. A tensor that
+    to_module does not have is made.
+
+    Args:
+        from_module: the module that is parametrized; one that is not changes nothing.
+        to_module: the other.
+        tensor_name: the tensor. Default: all that are parametrized.
+
+    Returns:
+        to_module.
+
+    Raises:
+        ValueError: if tensor_name is not parametrized in from_module, or has another shape in
+            to_module.
+        RuntimeError: in a recorded step.
+
+    Example:
+        >>> layer = nn.utils.parametrizations.weight_norm(nn.Linear(3, 2))
+        >>> other = nn.utils.parametrize.transfer_parametrizations_and_params(
+        ...     layer, nn.Linear(3, 2)
+        ... )
+        >>> pyml.equal(other.weight, layer.weight)
+        True
+    """
+    refuse("transfer_parametrizations_and_params")
+    if not is_parametrized(from_module):
+        return to_module
+    chosen = names_of(from_module) if tensor_name is None else (tensor_name,)
+    for name in chosen:
+        if not is_parametrized(from_module, name):
+            raise ValueError(
+                f"transfer_parametrizations_and_params: {type(from_module).__name__} has no "
+                f"parametrization of {name!r}"
+            )
+        there = getattr(to_module, name, None)
+        if there is not None and there.shape != getattr(from_module, name).shape:
+            raise ValueError(
+                f"transfer_parametrizations_and_params: {name!r} has shape {there.shape} in "
+                f"to_module, and {getattr(from_module, name).shape} in from_module"
+            )
+    for name in chosen:
+        several = getattr(from_module.parametrizations, name)
+        if not hasattr(to_module, name):
+            with no_grad():
+                value = getattr(from_module, name).detach().clone()
+            setattr(to_module, name, Parameter(value))
+        for parametrization in list(several):
+            register_parametrization(to_module, name, parametrization, unsafe=several.unsafe)
+        made = getattr(to_module.parametrizations, name)
+        for each in several._names():
+            registers(made, each, getattr(several, each))
+    return to_module
 
 
 # ---- the class -----------------------------------------------------------------------------------
