@@ -26,7 +26,9 @@ def case(dim, descending):
     )
 
 
-TestSort = tests_of([case(dim, descending) for dim in (0, 1, -1) for descending in (False, True)])
+test_values, test_layouts, test_gradients = tests_of(
+    [case(dim, descending) for dim in (0, 1, -1) for descending in (False, True)]
+)
 
 
 @pytest.mark.parametrize("descending", [False, True])
