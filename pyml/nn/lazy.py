@@ -1,7 +1,7 @@
 """Lazy modules: they learn from their first input what sizes their parameters have."""
 
 from pyml.grad_mode import no_grad
-from pyml.nn.module import BUFFERS, PARAMETER, materialized
+from pyml.nn.module import BUFFERS, PARAMETER, Module, materialized
 from pyml.nn.parameter import is_lazy
 from pyml.recorder import altered, refuse
 
@@ -28,6 +28,11 @@ class LazyModuleMixin:
     cls_to_become = None
 
     def __init__(self, *args, **kwargs):
+        if not isinstance(self, Module):
+            raise TypeError(
+                f"{type(self).__name__}: LazyModuleMixin stands before a Module among the bases of "
+                "a class, as in class LazyLinear(LazyModuleMixin, Linear)"
+            )
         super().__init__(*args, **kwargs)
         self.register_forward_pre_hook(infer_parameters, with_kwargs=True)
 

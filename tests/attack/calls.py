@@ -250,6 +250,8 @@ def well_formed(target, value, depth=0):
         return
     if isinstance(value, pyml.Tensor):
         array = value.array
+        if nn.parameter.is_lazy(value):  # it has no shape yet
+            return
         if value.shape != array.shape or value.dtype != array.dtype or value.ndim != array.ndim:
             raise Fault(f"{target}: a tensor of shape {value.shape} on an array of {array.shape}")
         if array.dtype.kind not in "biuf" or not array.dtype.isnative or array.dtype in UNKNOWN:

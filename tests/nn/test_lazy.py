@@ -142,6 +142,8 @@ def test_a_lazy_module_of_a_user():
 
     with pytest.raises(NotImplementedError, match="initialize_parameters"):
         Nothing()(pyml.ones(2))
+    with pytest.raises(TypeError, match="stands before a Module"):
+        nn.lazy.LazyModuleMixin()
 
 
 def test_the_first_call_is_not_recorded():
