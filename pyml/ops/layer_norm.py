@@ -53,7 +53,7 @@ def standardised(x, rows, eps):
     """(x - mean) / sqrt(var + eps) of each of `rows` parts of x, which follow one another."""
     size = x.numel() // rows if rows else 0
     if size == 1:  # its mean is the number itself
-        return (x - x) * (1 / math.sqrt(eps) if eps > 0 else math.inf)
+        return (x - x) * (1.0 if eps > 0 else math.nan)
     parts = reshape(x, (1, rows, size))
     return reshape(batch_norm(parts, None, None, training=True, eps=eps), x.shape)
 

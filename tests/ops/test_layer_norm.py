@@ -153,6 +153,13 @@ def test_nothing(shape):
         assert y.shape == x.grad.shape == shape
 
 
+@pytest.mark.parametrize("size", [1, 2])
+def test_no_variance_and_no_eps(size):
+    x = pyml.ones(3, size)
+    assert F.layer_norm(x, size).tolist() == [[0] * size] * 3
+    assert F.layer_norm(x, size, eps=0.0).isnan().all().item()
+
+
 def test_far_from_zero(dtype):
     """An offset costs no digits but those that the numbers do not have."""
     x = np.array([[1e4 - 1, 1e4, 1e4 + 1]], dtype)
