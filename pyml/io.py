@@ -45,8 +45,9 @@ def save(obj, f, metadata=None):
     A file of a path takes its name when it is whole and on the disk: a crash, a kill or a full disk
     leaves what was there before. What a killed save() left beside it, the next one removes.
 
-    A dict of names to tensors is written as every library of safetensors reads it. Beside the
-    tensors of another tree stands JSON, by which load() puts them in their places.
+    A dict of names to tensors or arrays is written as every library of safetensors reads it, and
+    load() gives tensors for both. Beside the tensors of another tree stands JSON, by which load()
+    puts them in their places.
 
     Args:
         obj: a tree: a dict, list or tuple of trees, a number, a string, None, a Tensor or a NumPy
@@ -359,7 +360,7 @@ def _arrays_of(obj, metadata):
 
 def _is_entry(item):
     name, value = item
-    is_array = isinstance(value, (Tensor, np.ndarray, np.generic))
+    is_array = isinstance(value, (Tensor, np.ndarray))
     return is_array and isinstance(name, str) and name != "__metadata__"
 
 

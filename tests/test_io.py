@@ -152,6 +152,7 @@ TREES = {
     "a tuple": (1, 2.5, None, "x", True, {}, [], ()),
     "a list of tensors": [pyml.ones(2), pyml.zeros(0, 3), pyml.tensor(True)],
     "keys of numbers": {0: pyml.ones(1), 1: {"exp_avg": pyml.zeros(2)}},
+    "a dict with a scalar": {"loss": np.float64(0.5), "weight": pyml.ones(2)},
     "names that meet": {"a.b": np.ones(1), "a": {"b": np.zeros(2)}, "n": 1},
     "a reserved name": {"__metadata__": np.ones(1)},
     "words of the format": [{"tensor": "0"}, {"dict": []}, {"pyml_tree": "{}"}],
