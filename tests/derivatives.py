@@ -7,6 +7,7 @@ met fails there.
 
 import functools
 import importlib
+import inspect
 import itertools
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from ops.cases import Case, normal, positive
 import pyml
 from helpers.activations import CALLS, IDS
 from helpers.losses import CASES as PAIR_LOSSES
+from helpers.losses import LOSS_CASES
 from pyml import nn, ops
 from pyml.nn import functional as F
 from pyml.ops import rewriting, sampling
@@ -61,8 +63,28 @@ def activations():
             yield row(f"{name}_", changing(f"{f.name}_", **options), (6,), draw=off_kinks)
 
 
+def gated():
+    for shape, weights in (((6,), ()), ((6,), (1,)), ((2, 3), (3,)), ((2, 3, 2), (3,))):
+        yield row("prelu", named("prelu"), shape, weights)
+    yield row("relu6", named("relu6"), (6,), draw=off_kinks)
+    yield row("relu6 inplace", changing("relu6", inplace=True), (6,), draw=off_kinks)
+    for training in (False, True):
+        options = {"lower": 0.2, "upper": 0.7, "training": training}
+
+        def changed(name, options=options, **more):
+            return lambda x: (
+                getattr(F, name)(x * 1, **options, **more, generator=pyml.Generator(1)) * x
+            )
+
+        yield row(f"rrelu training={training}", changed("rrelu"), (6,), draw=off_kinks)
+        yield row(f"rrelu inplace {training}", changed("rrelu", inplace=True), (6,), draw=off_kinks)
+        yield row(f"rrelu_ training={training}", changed("rrelu_"), (6,), draw=off_kinks)
+    for dim in (-1, 0):
+        yield row(f"glu {dim}", named("glu", dim=dim), (4, 2))
+
+
 def softmaxes():
-    for name in ("softmax", "log_softmax"):
+    for name in ("softmax", "softmin", "log_softmax"):
         for shape in ((3,), (2, 3), (2, 3, 2), ()):
             for dim in range(max(len(shape), 1)):
                 yield row(f"{name} {dim}", named(name, dim=dim), shape)
@@ -115,13 +137,22 @@ def pair_losses():
         if loss.signs:
             yield row(f"{name} {reduction}", lambda x, t=target, f=function: f(x, t), shape)
         else:
-            yield row(f"{name} {reduction}", function, shape, shape)
-    for reduction in REDUCTIONS:
+            yield row(f"{name} {reduction}", function, shape, shape, draw=loss.input)
+    factors = {
+        (name, factor)
+        for name in vars(F)
+        for factor in ("weight", "pos_weight")
+        if any(name == loss.name for loss, _ in PAIR_LOSSES.values())
+        and factor in inspect.signature(getattr(F, name)).parameters
+    }
+    for (name, factor), reduction in itertools.product(sorted(factors), REDUCTIONS):
         yield row(
-            f"mse_loss weight {reduction}",
-            lambda x, t, w, r=reduction: F.mse_loss(x, t, r, w),
+            f"{name} {factor} {reduction}",
+            lambda x, t, w, n=name, k=factor, r=reduction: getattr(F, n)(
+                x, t, reduction=r, **{k: w}
+            ),
             *((2, 3), (2, 3), (2, 3)),
-            draw=positive,
+            draw=fraction,
         )
 
 
@@ -133,6 +164,32 @@ def of_breadth():
         if each.smooth:
             function = functools.partial(each.function, pyml)
             yield row(each.name, function, *each.shapes, draw=each.draw)
+
+
+def fraction(rng, shape):
+    return rng.uniform(0.1, 0.9, shape)
+
+
+def other_losses():
+    for (name, (loss, options)), reduction in itertools.product(LOSS_CASES.items(), REDUCTIONS):
+        arrays = loss.draw(np.random.default_rng(6))
+        factors = {k: v for k, v in options.items() if isinstance(v, np.ndarray)}
+        arrays += tuple(factors.values())
+        real = [i for i in range(len(arrays)) if loss.has_gradient(i)]
+
+        def of(
+            *given, loss=loss, options=options, arrays=arrays, real=real, r=reduction, f=factors
+        ):
+            every = [pyml.tensor(a) for a in arrays]
+            for i, x in zip(real, given, strict=True):
+                every[i] = x
+            inputs, rest = every[: len(every) - len(f)], every[len(every) - len(f) :]
+            named = options | dict(zip(f, rest, strict=True))
+            return getattr(F, loss.name)(*inputs, reduction=r, **named)
+
+        shapes = [arrays[i].shape for i in real]
+        values = iter(itertools.cycle([arrays[i] for i in real]))
+        yield row(f"{name} {reduction}", of, *shapes, draw=lambda rng, shape, v=values: next(v))
 
 
 # ---- layers --------------------------------------------------------------------------------------
@@ -249,10 +306,12 @@ def assigned(x, index, value):
 
 ROWS = [
     *activations(),
+    *gated(),
     *softmaxes(),
     *cross_entropies(),
     *pair_losses(),
     *of_breadth(),
+    *other_losses(),
     *linears(),
     *batch_norms(),
     *dropouts(),
@@ -275,6 +334,8 @@ NO_FORMULA = {  # options
     "pivot": "it must be True",
     "sorted": "the order is the same without it",
     "device": "there is one",
+    "reduce": "an old name of a reduction",
+    "size_average": "an old name of a reduction",
     "non_blocking": "nothing waits",
     "num_batches_tracked": "a counter",
     "rounding_mode": "the result has no derivative",

@@ -17,6 +17,8 @@ from pyml.ops import names
 from pyml.ops.methods import METHODS
 from pyml.tensor import Node, install
 
+pytestmark = pytest.mark.filterwarnings("ignore:kl_div. reduction")
+
 
 @pytest.mark.parametrize("case", derivatives.ROWS, ids=str)
 def test_gradients(case):

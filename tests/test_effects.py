@@ -182,12 +182,14 @@ for outputs, left_out in [
     inputs = " dy[n,o] x[n,k] w[o,k]"
     case("linear_backward", outputs + inputs, left_out=left_out, n=3, k=4, o=5)
 
+ONE_SLOPE = {"hardsigmoid", "hardshrink", "softshrink"}  # for all s that are tried here
 for f in ACTIVATIONS:
     constants = {"n": 19, "alpha": 0.5, "beta": 20.0}
+    idle = "s" if f.kernel in ONE_SLOPE else ""
     forward, backward = "activation_forward_args", "activation_backward_args"
     case(f"{f.kernel}_forward", "y[n] x[n]", forward, **constants)
-    case(f"{f.kernel}_backward", "dx[n] dy[n] s[n]", backward, **constants)
-    case(f"{f.kernel}_backward", "dx=dy dy[n] s[n]", backward, **constants)
+    case(f"{f.kernel}_backward", "dx[n] dy[n] s[n]", backward, idle=idle, **constants)
+    case(f"{f.kernel}_backward", "dx=dy dy[n] s[n]", backward, idle=idle, **constants)
 case("silu_forward", "y=x x[n]", "activation_forward_args", n=19)
 
 constants = {"n": 7, "c": 5, "eps": 1e-5}
@@ -445,7 +447,8 @@ for reduction in (NONE, MEAN, SUM):
         case(f"{loss.kernel}_forward", f"loss[{losses}] x[n]", forward, **constants)
         for outputs in ("dx[n]",) if loss.signs else ("dx[n]", "dt[n]", "dx[n] dt[n]"):
             inputs = f"{outputs} dloss[{losses}] x[n]"
-            case(f"{loss.kernel}_backward", inputs, backward, **constants)
+            idle = "t" if loss.slope_t and outputs == "dt[n]" else ""  # of x alone
+            case(f"{loss.kernel}_backward", inputs, backward, idle=idle, **constants)
 
 
 # ---- the check

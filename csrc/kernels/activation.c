@@ -148,3 +148,107 @@ INLINE vec hardswish_derivative(vec x)
     return vselect(x <= -3, vset1(0), vselect(x >= 3, vset1(1), (2 * x + 3) / 6));
 }
 MAP_BACKWARD(hardswish_backward, activation_backward_args, NS_MEMORY, dy * hardswish_derivative(s))
+
+/* ---- selu:  y = S x where x > 0, else S A (exp(x) - 1). Klambauer et al. 2017 (arXiv:1706.02515) ----------- */
+
+#define SELU_SCALE ((real)1.0507009873554804934193349852946)    /* S */
+#define SELU_NEGATIVE \
+    ((real)1.7580993408473768599402175208123) /* S A, A = 1.6732632423543772848170429916717 */
+
+MAP_FORWARD(selu_forward, activation_forward_args, NS_MATH,
+            vselect(x > 0, x * SELU_SCALE, vexpm1(x) * SELU_NEGATIVE))
+
+/* dx = S dy where x > 0, else S A exp(x) dy */
+MAP_BACKWARD(selu_backward, activation_backward_args, NS_MATH,
+             dy * vselect(s > 0, vset1(SELU_SCALE), vexp(s) * SELU_NEGATIVE))
+
+/* ---- celu:  y = x where x > 0, else a (exp(x / a) - 1). Barron 2017 (arXiv:1704.07483) --------------------- */
+
+MAP_FORWARD(celu_forward, activation_forward_args, NS_MATH,
+            vselect(x > 0, x, vexpm1(x / (real)a.alpha) * (real)a.alpha))
+
+/* dx = dy where x > 0, else exp(x / a) dy */
+MAP_BACKWARD(celu_backward, activation_backward_args, NS_MATH,
+             vselect(s > 0, dy, dy * vexp(s / (real)a.alpha)))
+
+/* ---- logsigmoid:  y = -log(1 + exp(-x)) --------------------------------------------------------------------- */
+
+MAP_FORWARD(logsigmoid_forward, activation_forward_args, NS_MATH,
+            vselect(x > 0, vset1(0), x) - vlog1p(vexp(-vabs(x))))
+
+/* dx = dy * sigmoid(-x) */
+MAP_BACKWARD(logsigmoid_backward, activation_backward_args, NS_MATH, dy * vsigmoid(-s))
+
+/* ---- softsign:  y = x / (1 + |x|), +-1 at +-inf ------------------------------------------------------------- */
+
+MAP_FORWARD(softsign_forward, activation_forward_args, NS_MEMORY,
+            vselect(vabs(x) == INF, vsign(x), x / (1 + vabs(x))))
+
+/* dx = dy / (1 + |x|)^2 */
+INLINE vec softsign_derivative(vec x)
+{
+    const vec r = 1 / (1 + vabs(x));
+    return r * r;
+}
+MAP_BACKWARD(softsign_backward, activation_backward_args, NS_MEMORY, dy * softsign_derivative(s))
+
+/* ---- tanhshrink:  y = x - tanh x ---------------------------------------------------------------------------- */
+
+MAP_FORWARD(tanhshrink_forward, activation_forward_args, NS_MATH, x - vtanh(x))
+
+/* dx = dy * tanh^2 x */
+INLINE vec tanhshrink_derivative(vec x)
+{
+    const vec t = vtanh(x);
+    return t * t;
+}
+MAP_BACKWARD(tanhshrink_backward, activation_backward_args, NS_MATH, dy * tanhshrink_derivative(s))
+
+/* ---- hardtanh:  y = min(max(x, low), high), low in alpha and high in beta ---------------------------------- */
+
+MAP_FORWARD(hardtanh_forward, activation_forward_args, NS_MEMORY,
+            vmin(vmax(x, vset1((real)a.alpha)), vset1((real)a.beta)))
+
+/* dx = dy where low < x < high, else 0 */
+MAP_BACKWARD(hardtanh_backward, activation_backward_args, NS_MEMORY,
+             vselect((s <= (real)a.alpha) | (s >= (real)a.beta), vset1(0), dy))
+
+/* ---- hardsigmoid:  y = min(max(x + 3, 0), 6) / 6. Courbariaux et al. 2015 (arXiv:1511.00363) --------------- */
+
+MAP_FORWARD(hardsigmoid_forward, activation_forward_args, NS_MEMORY,
+            vmin(vmax(x + 3, vset1(0)), vset1(6)) / 6)
+
+/* dx = dy / 6 where -3 < x < 3, else 0 */
+MAP_BACKWARD(hardsigmoid_backward, activation_backward_args, NS_MEMORY,
+             vselect((s > -3) & (s < 3), dy / 6, vset1(0)))
+
+/* ---- threshold:  y = x where x > alpha, else beta; NaN stays NaN -------------------------------------------- */
+
+MAP_FORWARD(threshold_forward, activation_forward_args, NS_MEMORY,
+            vselect(x <= (real)a.alpha, vset1((real)a.beta), x))
+
+/* dx = dy where x > alpha, else 0 */
+MAP_BACKWARD(threshold_backward, activation_backward_args, NS_MEMORY,
+             vselect(s <= (real)a.alpha, vset1(0), dy))
+
+/* ---- hardshrink:  y = x where |x| > alpha, else 0 ------------------------------------------------------------ */
+
+INLINE ivec within(vec x, real limit) { return (x >= -limit) & (x <= limit); }
+MAP_FORWARD(hardshrink_forward, activation_forward_args, NS_MEMORY,
+            vselect(within(x, (real)a.alpha), vset1(0), x))
+
+/* dx = dy where |x| > alpha, else 0 */
+MAP_BACKWARD(hardshrink_backward, activation_backward_args, NS_MEMORY,
+             vselect(within(s, (real)a.alpha), vset1(0), dy))
+
+/* ---- softshrink:  y = x - alpha where x > alpha, x + alpha where x < -alpha, else 0 ------------------------- */
+
+INLINE vec softshrink(vec x, real limit)
+{
+    return vselect(within(x, limit), vset1(0), vselect(x > 0, x - limit, x + limit));
+}
+MAP_FORWARD(softshrink_forward, activation_forward_args, NS_MEMORY, softshrink(x, (real)a.alpha))
+
+/* dx = dy where |x| > alpha, else 0 */
+MAP_BACKWARD(softshrink_backward, activation_backward_args, NS_MEMORY,
+             vselect(within(s, (real)a.alpha), vset1(0), dy))

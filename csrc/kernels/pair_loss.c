@@ -121,3 +121,83 @@ INLINE vec hinge_embedding_slope(vec g, vec x, vec t, real margin)
 
 PAIR_LOSS(hinge_embedding, NS_MEMORY, sum + hinge_embedding(x, t, (real)a.alpha),
           hinge_embedding_of_double(x, t, a.alpha), hinge_embedding_slope(g, x, t, (real)a.alpha), vset1(0))
+
+/* ---- l1:  |x - t| ---------------------------------------------------------------------------------------- */
+
+PAIR_LOSS(l1, NS_MEMORY, sum + vabs(x - t), fabs(x - t), vsign(x - t) * g, -dx)
+
+/* ---- huber:  with d = |x - t| and b in alpha,  d^2 / 2 where d < b, else b (d - b/2). Huber 1964 ---------- */
+
+INLINE vec huber(vec d, real b) { return vselect(d < b, d * d / 2, b * (d - b / 2)); }
+INLINE double huber_of_double(double d, double b) { return d < b ? d * d / 2 : b * (d - b / 2); }
+INLINE vec huber_slope(vec d, real b) { return vselect(vabs(d) < b, d, vsign(d) * b); }
+
+PAIR_LOSS(huber, NS_MEMORY, sum + huber(vabs(x - t), (real)a.alpha), huber_of_double(fabs(x - t), a.alpha),
+          huber_slope(x - t, (real)a.alpha) * g, -dx)
+
+/* ---- quantile:  with e = t - x and q in alpha,  q e where e > 0, else (q - 1) e. Koenker & Bassett 1978 --- */
+
+INLINE vec quantile(vec e, real q) { return vselect(e > 0, e * q, e * (q - 1)); }
+INLINE double quantile_of_double(double e, double q) { return e > 0 ? q * e : (q - 1) * e; }
+INLINE vec quantile_slope(vec e, real q)
+{
+    const vec zero = {0};
+    return vselect(e > 0, vset1(-q), vselect(e < 0, vset1(1 - q), vselect(e == e, zero, e)));
+}
+
+PAIR_LOSS(quantile, NS_MEMORY, sum + quantile(t - x, (real)a.alpha), quantile_of_double(t - x, a.alpha),
+          quantile_slope(t - x, (real)a.alpha) * g, -dx)
+
+/* log(1 + exp z) */
+INLINE vec log_of_sum(vec z) { return vselect(z > 0, z, vset1(0)) + vlog1p(vexp(-vabs(z))); }
+INLINE double log_of_sum_in_double(double z) { return (z > 0 ? z : 0) + log1p(exp(-fabs(z))); }
+
+/* ---- soft_margin:  log(1 + exp(-t x)) --------------------------------------------------------------------- */
+
+PAIR_LOSS(soft_margin, NS_MATH, sum + log_of_sum(-t * x), log_of_sum_in_double(-t *x),
+          -(t *g) * vsigmoid(-t * x), vset1(0))
+
+/* ---- binary_cross_entropy:  -t log x - (1 - t) log(1 - x), the logarithms at least -100; a loss of x outside
+ * [0, 1] is NaN --------------------------------------------------------------------------------------------- */
+
+#define LEAST_LOG (-100)
+#define LEAST_VARIANCE ((real)1e-12) /* of x (1 - x), which divides the slope */
+
+INLINE vec cut_log(vec y) { return vselect(y < LEAST_LOG, vset1(LEAST_LOG), y); }
+/* log(1 - x), which vlog1p does not give at 1 */
+INLINE vec cut_log_of_rest(vec x) { return vselect(x == 1, vset1(LEAST_LOG), cut_log(vlog1p(-x))); }
+INLINE double cut_log_of_double(double y) { return y < LEAST_LOG ? LEAST_LOG : y; }
+INLINE vec binary_cross_entropy(vec x, vec t) { return (t - 1) * cut_log_of_rest(x) - t * cut_log(vlog(x)); }
+INLINE double binary_cross_entropy_of_double(double x, double t)
+{
+    return (t - 1) * cut_log_of_double(log1p(-x)) - t * cut_log_of_double(log(x));
+}
+INLINE vec binary_cross_entropy_slope(vec x, vec t)
+{
+    return (x - t) / vmax((1 - x) * x, vset1(LEAST_VARIANCE));
+}
+
+PAIR_LOSS(binary_cross_entropy, NS_MATH, sum + binary_cross_entropy(x, t),
+          binary_cross_entropy_of_double(x, t), binary_cross_entropy_slope(x, t) * g,
+          (cut_log_of_rest(x) - cut_log(vlog(x))) * g)
+
+/* ---- binary_cross_entropy_with_logits:  the same of sigmoid(x),  log(1 + exp x) - t x --------------------- */
+
+/* (1 - t) x where x > 0, else -t x; and log(1 + exp(-|x|)) */
+INLINE vec with_logits(vec x, vec t)
+{
+    return vselect(x > 0, x * (1 - t), -(x * t)) + vlog1p(vexp(-vabs(x)));
+}
+INLINE double with_logits_of_double(double x, double t)
+{
+    return (x > 0 ? x * (1 - t) : -(x * t)) + log1p(exp(-fabs(x)));
+}
+/* sigmoid(x) - t as (1 - t) sigmoid(x) - t sigmoid(-x), without cancellation where t is 0 or 1 */
+INLINE vec with_logits_slope(vec x, vec t)
+{
+    const vec e = vexp(-vabs(x)), larger = 1 / (1 + e), smaller = e * larger;
+    return (1 - t) * vselect(x < 0, smaller, larger) - t * vselect(x < 0, larger, smaller);
+}
+
+PAIR_LOSS(binary_cross_entropy_with_logits, NS_MATH, sum + with_logits(x, t), with_logits_of_double(x, t),
+          with_logits_slope(x, t) * g, -(x *g))

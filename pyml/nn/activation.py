@@ -3,22 +3,40 @@
 import inspect
 from operator import attrgetter
 
+from pyml import ops
+from pyml.grad_mode import no_grad
 from pyml.nn import functional as F
 from pyml.nn.module import Module
+from pyml.nn.parameter import Parameter
 
 __all__ = [
+    "CELU",
     "ELU",
     "GELU",
+    "GLU",
+    "SELU",
+    "Hardshrink",
+    "Hardsigmoid",
     "Hardswish",
+    "Hardtanh",
     "LeakyReLU",
+    "LogSigmoid",
     "LogSoftmax",
     "Mish",
+    "PReLU",
+    "RReLU",
     "ReLU",
+    "ReLU6",
     "SiLU",
     "Sigmoid",
     "Softmax",
+    "Softmin",
     "Softplus",
+    "Softshrink",
+    "Softsign",
     "Tanh",
+    "Tanhshrink",
+    "Threshold",
 ]
 
 
@@ -186,6 +204,216 @@ class Hardswish(Elementwise, function=F.hardswish):
 
     def __init__(self, inplace=False):
         super().__init__(inplace=inplace)
+
+
+class SELU(Elementwise, function=F.selu):
+    """scale * elu(x, alpha), for mean 0 and variance 1 (Klambauer et al. 2017, arXiv:1706.02515).
+
+    Args:
+        inplace: change the input itself. Default: False.
+    """
+
+    def __init__(self, inplace=False):
+        super().__init__(inplace=inplace)
+
+
+class CELU(Elementwise, function=F.celu):
+    """x where x > 0, else alpha (exp(x / alpha) - 1) (Barron 2017, arXiv:1704.07483).
+
+    Args:
+        alpha: minus the limit for x -> -inf. Default: 1.0.
+        inplace: change the input itself. Default: False.
+    """
+
+    def __init__(self, alpha=1.0, inplace=False):
+        super().__init__(alpha=alpha, inplace=inplace)
+
+
+class LogSigmoid(Elementwise, function=F.logsigmoid):
+    """log(sigmoid(x)), without overflow."""
+
+    def __init__(self):
+        super().__init__()
+
+
+class Softsign(Elementwise, function=F.softsign):
+    """x / (1 + |x|)."""
+
+    def __init__(self):
+        super().__init__()
+
+
+class Tanhshrink(Elementwise, function=F.tanhshrink):
+    """x - tanh(x)."""
+
+    def __init__(self):
+        super().__init__()
+
+
+class Hardtanh(Elementwise, function=F.hardtanh):
+    """x, but at least min_val and at most max_val.
+
+    Args:
+        min_val: the least output. Default: -1.0.
+        max_val: the largest output. Default: 1.0.
+        inplace: change the input itself. Default: False.
+    """
+
+    def __init__(self, min_val=-1.0, max_val=1.0, inplace=False):
+        super().__init__(min_val=min_val, max_val=max_val, inplace=inplace)
+
+
+class ReLU6(Elementwise, function=F.relu6):
+    """min(max(x, 0), 6).
+
+    Args:
+        inplace: change the input itself. Default: False.
+    """
+
+    def __init__(self, inplace=False):
+        super().__init__(inplace=inplace)
+
+
+class Hardsigmoid(Elementwise, function=F.hardsigmoid):
+    """relu6(x + 3) / 6.
+
+    Args:
+        inplace: change the input itself. Default: False.
+    """
+
+    def __init__(self, inplace=False):
+        super().__init__(inplace=inplace)
+
+
+class Threshold(Elementwise, function=F.threshold):
+    """x where x > threshold, else value.
+
+    Args:
+        threshold: where it begins to be linear.
+        value: the output below.
+        inplace: change the input itself. Default: False.
+    """
+
+    def __init__(self, threshold, value, inplace=False):
+        super().__init__(threshold=threshold, value=value, inplace=inplace)
+
+
+class Hardshrink(Elementwise, function=F.hardshrink):
+    """x where |x| > lambd, else 0.
+
+    Args:
+        lambd: what is cut away. Default: 0.5.
+    """
+
+    def __init__(self, lambd=0.5):
+        super().__init__(lambd=lambd)
+
+    def extra_repr(self):
+        """The option, without its name."""
+        return str(self.lambd)
+
+
+class Softshrink(Elementwise, function=F.softshrink):
+    """x moved towards 0 by lambd; 0 where |x| <= lambd.
+
+    Args:
+        lambd: how far, at least 0. Default: 0.5.
+    """
+
+    def __init__(self, lambd=0.5):
+        super().__init__(lambd=lambd)
+
+    def extra_repr(self):
+        """The option, without its name."""
+        return str(self.lambd)
+
+
+class PReLU(Module):
+    """x where x > 0, else weight * x, with a learned weight (He et al. 2015, arXiv:1502.01852).
+
+    Args:
+        num_parameters: 1, or as many as there are channels. Default: 1.
+        init: what the weight begins with. Default: 0.25.
+        device: "cpu" or None.
+        dtype: float32 or float64. Default: float32.
+
+    Attributes:
+        weight: (num_parameters).
+
+    Shape:
+        (n, c, ...), any for one parameter; the output has the same.
+
+    Example:
+        >>> nn.PReLU()(pyml.tensor([-2.0, 2.0])).detach()
+        tensor([-0.5,  2. ])
+    """
+
+    def __init__(self, num_parameters=1, init=0.25, device=None, dtype=None):
+        super().__init__()
+        self.num_parameters = num_parameters
+        self.init = init
+        self.weight = Parameter(ops.empty(num_parameters, device=device, dtype=dtype))
+        self.reset_parameters()
+
+    def reset_parameters(self):
+        """Fills the weight with `init`."""
+        with no_grad():
+            self.weight.fill_(self.init)
+
+    def forward(self, input):
+        """The output, of the input's shape."""
+        return F.prelu(input, self.weight)
+
+    def extra_repr(self):
+        """The number of parameters."""
+        return f"num_parameters={self.num_parameters}"
+
+
+class RReLU(Module):
+    """x where x > 0, else slope * x, slopes random in training (Xu et al. 2015, arXiv:1505.00853).
+
+    Args:
+        lower: the least slope. Default: 1/8.
+        upper: the largest slope. Default: 1/3. In evaluation the slope is (lower + upper) / 2.
+        inplace: change the input itself. Default: False.
+    """
+
+    def __init__(self, lower=1 / 8, upper=1 / 3, inplace=False):
+        super().__init__()
+        self.lower = lower
+        self.upper = upper
+        self.inplace = inplace
+
+    def forward(self, input):
+        """Any shape; the output has the same."""
+        return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
+
+    def extra_repr(self):
+        """The slopes, and an `inplace` that is set."""
+        return f"lower={self.lower}, upper={self.upper}" + ", inplace=True" * bool(self.inplace)
+
+
+class GLU(Elementwise, function=F.glu):
+    """a * sigmoid(b), with a and b the halves of the input (Dauphin et al. 2016, arXiv:1612.08083).
+
+    Args:
+        dim: the dimension that is halved; the output's is half as large. Default: -1.
+    """
+
+    def __init__(self, dim=-1):
+        super().__init__(dim=dim)
+
+
+class Softmin(Elementwise, function=F.softmin):
+    """softmax(-x) along `dim`.
+
+    Args:
+        dim: the dimension whose entries sum to one. Left out, it is chosen as in PyTorch, with a
+            warning.
+    """
+
+    def __init__(self, dim=None):
+        super().__init__(dim=dim)
 
 
 class Softmax(Elementwise, function=F.softmax):

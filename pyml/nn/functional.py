@@ -15,7 +15,7 @@ from pyml.tensor import Tensor
 
 globals().update(operations(FUNCTIONAL))
 
-__all__ = [*operations(FUNCTIONAL), "batch_norm", "dropout", "log_softmax", "softmax"]
+__all__ = [*operations(FUNCTIONAL), "batch_norm", "dropout", "log_softmax", "softmax", "softmin"]
 
 
 def softmax(input, dim=None, *, dtype=None):
@@ -28,6 +28,12 @@ def softmax(input, dim=None, *, dtype=None):
         dtype: convert to this first. Default: keep the input's.
     """
     return ops.softmax(input, implicit_dim("softmax", input) if dim is None else dim, dtype)
+
+
+def softmin(input, dim=None, *, dtype=None):
+    """softmax(-x) along `dim`. Arguments as for softmax."""
+    dim = implicit_dim("softmin", input) if dim is None else dim
+    return ops.softmax(-checked_tensor(input, "softmin"), dim, dtype)
 
 
 def log_softmax(input, dim=None, *, dtype=None):

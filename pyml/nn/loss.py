@@ -4,20 +4,44 @@ import inspect
 
 from pyml.nn import functional as F
 from pyml.nn.module import Module
+from pyml.ops.deprecated import reduction_named
 
-__all__ = ["CrossEntropyLoss", "HingeEmbeddingLoss", "MSELoss", "SmoothL1Loss"]
+__all__ = [
+    "BCELoss",
+    "BCEWithLogitsLoss",
+    "CosineEmbeddingLoss",
+    "CrossEntropyLoss",
+    "GaussianNLLLoss",
+    "HingeEmbeddingLoss",
+    "HuberLoss",
+    "KLDivLoss",
+    "L1Loss",
+    "MSELoss",
+    "MarginRankingLoss",
+    "MultiLabelMarginLoss",
+    "MultiLabelSoftMarginLoss",
+    "MultiMarginLoss",
+    "NLLLoss",
+    "PoissonNLLLoss",
+    "QuantileLoss",
+    "SmoothL1Loss",
+    "SoftMarginLoss",
+    "TripletMarginLoss",
+    "TripletMarginWithDistanceLoss",
+]
 
 
 class Loss(Module):
     """The base of the losses: an attribute for each option, which forward() hands to the function.
 
     Args:
-        reduction: "mean", "sum" or "none".
+        size_average, reduce: deprecated; given, they say what `reduction` is, with a warning.
+        reduction: "mean", "sum" or "none". Default: "mean".
     """
 
-    def __init__(self, reduction):
+    def __init__(self, size_average=None, reduce=None, reduction="mean"):
         super().__init__()
-        self.reduction = reduction
+        self.reduction = reduction_named(size_average, reduce, reduction)
 
     def extra_repr(self):
         """The options that are not their defaults."""
@@ -35,6 +59,7 @@ class MSELoss(Loss):
     """The mean squared error, (x - target)^2.
 
     Args:
+        size_average, reduce: deprecated, see reduction.
         reduction: "mean" over all elements, "sum", or "none" for each element. Default: "mean".
 
     Shape:
@@ -48,9 +73,6 @@ class MSELoss(Loss):
         2.0
     """
 
-    def __init__(self, *, reduction="mean"):
-        super().__init__(reduction)
-
     def forward(self, input, target):
         """The loss of `input` against `target`."""
         return F.mse_loss(input, target, reduction=self.reduction)
@@ -63,6 +85,7 @@ class CrossEntropyLoss(Loss):
 
     Args:
         weight: (c), a factor for each class. Default: None.
+        size_average, reduce: deprecated, see reduction.
         ignore_index: a class index that adds nothing to the loss. Default: -100.
         reduction: "mean" over the weights of the targets (over the samples for probabilities),
             "sum", or "none".
@@ -84,8 +107,16 @@ class CrossEntropyLoss(Loss):
         1.3862943649291992
     """
 
-    def __init__(self, weight=None, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
-        super().__init__(reduction)
+    def __init__(
+        self,
+        weight=None,
+        size_average=None,
+        ignore_index=-100,
+        reduce=None,
+        reduction="mean",
+        label_smoothing=0.0,
+    ):
+        super().__init__(size_average, reduce, reduction)
         self.register_buffer("weight", weight)
         self.ignore_index = ignore_index
         self.label_smoothing = label_smoothing
@@ -108,6 +139,7 @@ class SmoothL1Loss(Loss):
     Less sensitive to outliers than MSELoss (Girshick 2015, arXiv:1504.08083).
 
     Args:
+        size_average, reduce: deprecated, see reduction.
         reduction: "mean" over all elements, "sum", or "none" for each element. Default: "mean".
         beta: where the line begins; 0 is the absolute error. Default: 1.
 
@@ -122,8 +154,8 @@ class SmoothL1Loss(Loss):
         0.75
     """
 
-    def __init__(self, *, reduction="mean", beta=1.0):
-        super().__init__(reduction)
+    def __init__(self, size_average=None, reduce=None, reduction="mean", beta=1.0):
+        super().__init__(size_average, reduce, reduction)
         self.beta = beta
 
     def forward(self, input, target):
@@ -136,6 +168,7 @@ class HingeEmbeddingLoss(Loss):
 
     Args:
         margin: the input from which a pair of target -1 has no loss. Default: 1.
+        size_average, reduce: deprecated, see reduction.
         reduction: "mean" over all elements, "sum", or "none" for each element. Default: "mean".
 
     Shape:
@@ -150,10 +183,539 @@ class HingeEmbeddingLoss(Loss):
         0.625
     """
 
-    def __init__(self, margin=1.0, *, reduction="mean"):
-        super().__init__(reduction)
+    def __init__(self, margin=1.0, size_average=None, reduce=None, reduction="mean"):
+        super().__init__(size_average, reduce, reduction)
         self.margin = margin
 
     def forward(self, input, target):
         """The loss of `input` against the signs `target`."""
         return F.hinge_embedding_loss(input, target, self.margin, reduction=self.reduction)
+
+
+class L1Loss(Loss):
+    """The mean absolute error, |input - target|.
+
+    Args:
+        size_average, reduce: deprecated, see reduction.
+        reduction: "mean" over all elements, "sum", or "none" for each element. Default: "mean".
+
+    Shape:
+        input and target the same; a scalar, or the same with reduction="none".
+
+    Raises:
+        ValueError: in forward, for another reduction.
+    """
+
+    def forward(self, input, target):
+        """The loss of `input` against `target`."""
+        return F.l1_loss(input, target, reduction=self.reduction)
+
+
+class HuberLoss(Loss):
+    """d^2 / 2 where d = |input - target| is less than delta, else delta (d - delta / 2).
+
+    Huber 1964, "Robust estimation of a location parameter".
+
+    Args:
+        reduction: "mean" over all elements, "sum", or "none" for each element. Default: "mean".
+        delta: where the line begins. Default: 1.
+
+    Shape:
+        input and target the same; a scalar, or the same with reduction="none".
+
+    Raises:
+        ValueError: in forward, for another reduction, or a delta that is not positive.
+    """
+
+    def __init__(self, reduction="mean", delta=1.0):
+        super().__init__(reduction=reduction)
+        self.delta = delta
+
+    def forward(self, input, target):
+        """The loss of `input` against `target`."""
+        return F.huber_loss(input, target, reduction=self.reduction, delta=self.delta)
+
+
+class QuantileLoss(Loss):
+    """q e where e = target - input is positive, else (q - 1) e; also called pinball loss.
+
+    Koenker & Bassett 1978, "Regression quantiles". PyTorch has none.
+
+    Args:
+        q: the quantile of the target that the input is to be, 0 to 1. Default: 0.5.
+        reduction: "mean" over all elements, "sum", or "none" for each element. Default: "mean".
+
+    Shape:
+        input and target the same; a scalar, or the same with reduction="none".
+
+    Raises:
+        ValueError: in forward, for another reduction, or a q outside [0, 1].
+
+    Example:
+        >>> nn.QuantileLoss(0.75)(pyml.tensor([0.0, 0.0]), pyml.tensor([1.0, -1.0])).item()
+        0.5
+    """
+
+    def __init__(self, q=0.5, *, reduction="mean"):
+        super().__init__(reduction=reduction)
+        self.q = q
+
+    def forward(self, input, target):
+        """The loss of `input` against `target`."""
+        return F.quantile_loss(input, target, self.q, reduction=self.reduction)
+
+
+class SoftMarginLoss(Loss):
+    """log(1 + exp(-target input)), target 1 or -1, without overflow.
+
+    Args:
+        size_average, reduce: deprecated, see reduction.
+        reduction: "mean" over all elements, "sum", or "none" for each element. Default: "mean".
+
+    Shape:
+        input and target the same; a scalar, or the same with reduction="none".
+
+    Raises:
+        ValueError: in forward, for another reduction.
+    """
+
+    def forward(self, input, target):
+        """The loss of `input` against the signs `target`."""
+        return F.soft_margin_loss(input, target, reduction=self.reduction)
+
+
+class BCELoss(Loss):
+    """Binary cross entropy of probabilities, -w (t log x + (1 - t) log(1 - x)).
+
+    BCEWithLogitsLoss is more exact. The logarithms are at least -100, as in PyTorch.
+
+    Args:
+        weight: w, a factor for each element, or a shape that is broadcast. Default: None.
+        size_average, reduce: deprecated, see reduction.
+        reduction: "mean" over all elements, "sum", or "none" for each element. Default: "mean".
+
+    Shape:
+        input and target the same; a scalar, or the same with reduction="none".
+
+    Raises:
+        ValueError: in forward, for another reduction, if the shapes differ, or an input is outside
+            [0, 1].
+    """
+
+    def __init__(self, weight=None, size_average=None, reduce=None, reduction="mean"):
+        super().__init__(size_average, reduce, reduction)
+        self.register_buffer("weight", weight)
+
+    def forward(self, input, target):
+        """The loss of the probabilities `input` against `target`."""
+        return F.binary_cross_entropy(input, target, self.weight, reduction=self.reduction)
+
+
+class BCEWithLogitsLoss(Loss):
+    """Binary cross entropy of logits, -w (p t log s + (1 - t) log(1 - s)) with s = sigmoid(input).
+
+    Args:
+        weight: w, a factor for each element, or a shape that is broadcast. Default: None.
+        size_average, reduce: deprecated, see reduction.
+        reduction: "mean" over all elements, "sum", or "none" for each element. Default: "mean".
+        pos_weight: p, a factor of the positive targets, one for each of the last dimension, or any
+            shape that is broadcast. Default: None.
+
+    Shape:
+        input and target the same; a scalar, or the same with reduction="none".
+
+    Raises:
+        ValueError: in forward, for another reduction, or if the shapes differ.
+
+    Example:
+        >>> nn.BCEWithLogitsLoss()(pyml.tensor([1e4, -1e4]), pyml.tensor([1.0, 1.0])).item()
+        5000.0
+    """
+
+    def __init__(
+        self, weight=None, size_average=None, reduce=None, reduction="mean", pos_weight=None
+    ):
+        super().__init__(size_average, reduce, reduction)
+        self.register_buffer("weight", weight)
+        self.register_buffer("pos_weight", pos_weight)
+
+    def forward(self, input, target):
+        """The loss of the logits `input` against `target`."""
+        return F.binary_cross_entropy_with_logits(
+            input, target, self.weight, pos_weight=self.pos_weight, reduction=self.reduction
+        )
+
+
+class NLLLoss(Loss):
+    """The negative log likelihood -w_y x_y of the class y of each sample.
+
+    Args:
+        weight: w, (c), a factor for each class. Default: None.
+        size_average, reduce: deprecated, see reduction.
+        ignore_index: a class index that adds nothing to the loss. Default: -100.
+        reduction: "mean" over the weights of the targets, "sum", or "none". Default: "mean".
+
+    Shape:
+        input: log-probabilities (n, c), (c) or (n, c, d...).
+        target: class indices (n), () or (n, d...).
+
+    Raises:
+        ValueError: in forward, on shapes that do not go together.
+        IndexError: in forward, on a class index outside [0, c).
+
+    Example:
+        >>> nn.NLLLoss()(pyml.tensor([[-0.5, -1.5]]), pyml.tensor([1])).item()
+        1.5
+    """
+
+    def __init__(
+        self, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"
+    ):
+        super().__init__(size_average, reduce, reduction)
+        self.register_buffer("weight", weight)
+        self.ignore_index = ignore_index
+
+    def forward(self, input, target):
+        """The loss of the log-probabilities `input` against the classes `target`."""
+        return F.nll_loss(
+            input,
+            target,
+            self.weight,
+            ignore_index=self.ignore_index,
+            reduction=self.reduction,
+        )
+
+
+class KLDivLoss(Loss):
+    """The Kullback-Leibler divergence target (log target - input) of each element.
+
+    Args:
+        size_average, reduce: deprecated, see reduction.
+        reduction: "batchmean", the divergence: the sum over the size of the first dimension;
+            "mean" over all elements, with a warning, "sum" or "none". Default: "mean".
+        log_target: the target is the logarithm of probabilities. Default: False.
+
+    Shape:
+        input, log-probabilities, and target the same; a scalar, or the same with reduction="none".
+
+    Raises:
+        ValueError: in forward, for another reduction.
+    """
+
+    def __init__(self, size_average=None, reduce=None, reduction="mean", log_target=False):
+        super().__init__(size_average, reduce, reduction)
+        self.log_target = log_target
+
+    def forward(self, input, target):
+        """The divergence of `target` from `input`."""
+        return F.kl_div(input, target, reduction=self.reduction, log_target=self.log_target)
+
+
+class PoissonNLLLoss(Loss):
+    """The negative log likelihood of counts: exp(x) - t x for the logarithm x of the rate.
+
+    Args:
+        log_input: x is the logarithm of the rate; else the rate, and the loss x - t log(x + eps).
+            Default: True.
+        full: add Stirling's t log t - t + log(2 pi t) / 2 where t > 1. Default: False.
+        size_average, reduce: deprecated, see reduction.
+        eps: keeps the logarithm finite. Default: 1e-8.
+        reduction: "mean" over all elements, "sum", or "none" for each element. Default: "mean".
+
+    Shape:
+        log_input and target the same; a scalar, or the same with reduction="none".
+
+    Raises:
+        ValueError: in forward, for another reduction.
+    """
+
+    def __init__(
+        self,
+        log_input=True,
+        full=False,
+        size_average=None,
+        eps=1e-8,
+        reduce=None,
+        reduction="mean",
+    ):
+        super().__init__(size_average, reduce, reduction)
+        self.log_input = log_input
+        self.full = full
+        self.eps = eps
+
+    def forward(self, log_input, target):
+        """The loss of the rates `log_input` against the counts `target`."""
+        return F.poisson_nll_loss(
+            log_input,
+            target,
+            log_input=self.log_input,
+            full=self.full,
+            eps=self.eps,
+            reduction=self.reduction,
+        )
+
+
+class GaussianNLLLoss(Loss):
+    """(log v + (input - target)^2 / v) / 2, the negative log likelihood with the variance v.
+
+    Nix & Weigend 1994, "Estimating the mean and variance of the target probability distribution".
+
+    Args:
+        full: add the constant log(2 pi) / 2. Default: False.
+        eps: the least variance. Default: 1e-6.
+        reduction: "mean" over all elements, "sum", or "none" for each element. Default: "mean".
+
+    Shape:
+        input and target the same; var too, or with one size of 1, or without the last dimension,
+        or a number.
+
+    Raises:
+        ValueError: in forward, for another reduction, another shape of var, or a negative one.
+    """
+
+    def __init__(self, *, full=False, eps=1e-6, reduction="mean"):
+        super().__init__(reduction=reduction)
+        self.full = full
+        self.eps = eps
+
+    def forward(self, input, target, var):
+        """The loss of the means `input` and variances `var` against `target`."""
+        return F.gaussian_nll_loss(
+            input, target, var, full=self.full, eps=self.eps, reduction=self.reduction
+        )
+
+
+class MarginRankingLoss(Loss):
+    """max(0, margin - target (input1 - input2)): of two scores the target says which is larger.
+
+    Args:
+        margin: by how much it is to be larger. Default: 0.
+        size_average, reduce: deprecated, see reduction.
+        reduction: "mean" over all elements, "sum", or "none" for each element. Default: "mean".
+
+    Shape:
+        input1, input2 and target, 1 or -1, the same; a scalar, or the same with reduction="none".
+
+    Raises:
+        ValueError: in forward, for another reduction, or other numbers of dimensions.
+    """
+
+    def __init__(self, margin=0.0, size_average=None, reduce=None, reduction="mean"):
+        super().__init__(size_average, reduce, reduction)
+        self.margin = margin
+
+    def forward(self, input1, input2, target):
+        """The loss of two scores."""
+        return F.margin_ranking_loss(
+            input1, input2, target, margin=self.margin, reduction=self.reduction
+        )
+
+
+class MultiMarginLoss(Loss):
+    """sum_j w_y max(0, margin - x_y + x_j)^p / c over the classes j that are not the target y.
+
+    Args:
+        p: 1 or 2. Default: 1.
+        margin: by how much the score of y is to be larger. Default: 1.
+        weight: w, (c), a factor for each class. Default: None.
+        size_average, reduce: deprecated, see reduction.
+        reduction: "mean" over the samples, "sum" or "none". Default: "mean".
+
+    Shape:
+        input: scores (n, c) or (c).
+        target: class indices (n) or ().
+
+    Raises:
+        ValueError: in forward, for another reduction or p, or shapes that do not go together.
+        IndexError: in forward, on a class index outside [0, c).
+    """
+
+    def __init__(
+        self,
+        p=1,
+        margin=1.0,
+        weight=None,
+        size_average=None,
+        reduce=None,
+        reduction="mean",
+    ):
+        super().__init__(size_average, reduce, reduction)
+        self.register_buffer("weight", weight)
+        self.p = p
+        self.margin = margin
+
+    def forward(self, input, target):
+        """The loss of the scores `input` against the classes `target`."""
+        return F.multi_margin_loss(
+            input,
+            target,
+            p=self.p,
+            margin=self.margin,
+            weight=self.weight,
+            reduction=self.reduction,
+        )
+
+
+class MultiLabelMarginLoss(Loss):
+    """sum_ij max(0, 1 - x_j + x_i) / c over the targets j and the classes i that are none.
+
+    Args:
+        size_average, reduce: deprecated, see reduction.
+        reduction: "mean" over the samples, "sum" or "none". Default: "mean".
+
+    Shape:
+        input: scores (n, c) or (c).
+        target: class indices, the same; in each row those before the first -1 count.
+
+    Raises:
+        ValueError: in forward, for another reduction, or if the shapes differ.
+        IndexError: in forward, on a class index outside [-1, c).
+    """
+
+    def forward(self, input, target):
+        """The loss of the scores `input` against the classes `target`."""
+        return F.multilabel_margin_loss(input, target, reduction=self.reduction)
+
+
+class MultiLabelSoftMarginLoss(Loss):
+    """The binary cross entropy of each class, its mean over the classes for each sample.
+
+    Args:
+        weight: (c), a factor for each class. Default: None.
+        size_average, reduce: deprecated, see reduction.
+        reduction: "mean" over the samples, "sum" or "none". Default: "mean".
+
+    Shape:
+        input, logits, and target, 0 or 1, (..., c); a scalar, or (...) with reduction="none".
+
+    Raises:
+        ValueError: in forward, for another reduction, or if the shapes differ.
+    """
+
+    def __init__(self, weight=None, size_average=None, reduce=None, reduction="mean"):
+        super().__init__(size_average, reduce, reduction)
+        self.register_buffer("weight", weight)
+
+    def forward(self, input, target):
+        """The loss of the logits `input` against `target`."""
+        return F.multilabel_soft_margin_loss(
+            input, target, weight=self.weight, reduction=self.reduction
+        )
+
+
+class CosineEmbeddingLoss(Loss):
+    """1 - cos(input1, input2) where target is 1, max(0, cos(input1, input2) - margin) where -1.
+
+    Args:
+        margin: a cosine that has no loss, -1 to 1. Default: 0.
+        size_average, reduce: deprecated, see reduction.
+        reduction: "mean" over the samples, "sum" or "none". Default: "mean".
+
+    Shape:
+        input1, input2: (n, d) or (d).
+        target: 1 or -1, (n) or ().
+
+    Raises:
+        ValueError: in forward, for another reduction, or shapes that do not go together.
+    """
+
+    def __init__(self, margin=0.0, size_average=None, reduce=None, reduction="mean"):
+        super().__init__(size_average, reduce, reduction)
+        self.margin = margin
+
+    def forward(self, input1, input2, target):
+        """The loss of two embeddings."""
+        return F.cosine_embedding_loss(
+            input1, input2, target, margin=self.margin, reduction=self.reduction
+        )
+
+
+class TripletMarginLoss(Loss):
+    """max(0, margin + d(anchor, positive) - d(anchor, negative)), d(x, y) = |x - y + eps|_p.
+
+    Args:
+        margin: by how much the negative is to be farther. Default: 1.
+        p: of the norm. Default: 2.
+        eps: added to each difference. Default: 1e-6.
+        swap: take d(positive, negative) in place of d(anchor, negative) where it is smaller
+            (Balntas et al. 2016). Default: False.
+        size_average, reduce: deprecated, see reduction.
+        reduction: "mean" over the triplets, "sum" or "none". Default: "mean".
+
+    Shape:
+        anchor, positive and negative (..., d); a scalar, or (...) with reduction="none".
+
+    Raises:
+        ValueError: for a margin that is not positive; in forward, for another reduction, or other
+            numbers of dimensions.
+    """
+
+    def __init__(
+        self,
+        margin=1.0,
+        p=2.0,
+        eps=1e-6,
+        swap=False,
+        size_average=None,
+        reduce=None,
+        reduction="mean",
+    ):
+        super().__init__(size_average, reduce, reduction)
+        self.margin = positive_margin(self, margin)
+        self.p = p
+        self.eps = eps
+        self.swap = swap
+
+    def forward(self, anchor, positive, negative):
+        """The loss of triplets."""
+        return F.triplet_margin_loss(
+            anchor,
+            positive,
+            negative,
+            margin=self.margin,
+            p=self.p,
+            eps=self.eps,
+            swap=self.swap,
+            reduction=self.reduction,
+        )
+
+
+def positive_margin(module, margin):
+    if not margin > 0:
+        name = type(module).__name__
+        raise ValueError(f"{name}: margin is {margin}, it must be greater than 0")
+    return margin
+
+
+class TripletMarginWithDistanceLoss(Loss):
+    """max(0, margin + d(anchor, positive) - d(anchor, negative)) with a distance of one's own.
+
+    Args:
+        distance_function: d. Default: |x - y + 1e-6| along the last dimension.
+        margin, swap, reduction: as for TripletMarginLoss.
+
+    Shape:
+        anchor, positive and negative: what distance_function takes two of.
+
+    Raises:
+        ValueError: for a margin that is not positive; in forward, for another reduction, or other
+            numbers of dimensions.
+    """
+
+    def __init__(self, *, distance_function=None, margin=1.0, swap=False, reduction="mean"):
+        super().__init__(reduction=reduction)
+        self.distance_function = distance_function
+        self.margin = positive_margin(self, margin)
+        self.swap = swap
+
+    def forward(self, anchor, positive, negative):
+        """The loss of triplets."""
+        return F.triplet_margin_with_distance_loss(
+            anchor,
+            positive,
+            negative,
+            distance_function=self.distance_function,
+            margin=self.margin,
+            swap=self.swap,
+            reduction=self.reduction,
+        )

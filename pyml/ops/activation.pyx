@@ -14,7 +14,7 @@ from pyml.ops.arrays cimport contiguous, empty_like, real_tensor
 from pyml.ops.inplace cimport replace
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
-from pyml.ops.elementwise import exp, minimum, where
+from pyml.ops.elementwise import abs, exp, minimum, where
 
 cnp.import_array()
 
@@ -269,3 +269,166 @@ def hardswish(input, bint inplace=False):
     With `inplace` the input itself is changed.
     """
     return apply_in_place(HARDSWISH, input) if inplace else apply(HARDSWISH, input)
+
+
+SELU_SCALE = 1.0507009873554804934193349852946
+SELU_ALPHA = 1.6732632423543772848170429916717
+
+
+def below(x):
+    """x where it is not above 0, else 0: what exp takes of a function that is linear above."""
+    return where(x > 0, 0.0, x)
+
+
+def selu_derivative(dy, x):
+    return dy * where(x > 0, SELU_SCALE, exp(below(x)) * (SELU_SCALE * SELU_ALPHA))
+
+
+cdef Rule SELU = activation("selu", "input", selu_derivative)
+
+
+def selu(input, bint inplace=False):
+    """scale * elu(x, alpha): keeps mean 0 and variance 1 (Klambauer et al. 2017, arXiv:1706.02515).
+
+    scale is 1.0507009873554805, alpha 1.6732632423543772. With `inplace` the input itself is changed.
+    """
+    return apply_in_place(SELU, input) if inplace else apply(SELU, input)
+
+
+selu_ = in_place(selu)
+
+cdef Rule CELU = activation(
+    "celu", "input", lambda dy, x, alpha: where(x > 0, dy, dy * exp(below(x) / alpha)), options=1
+)
+
+
+def celu(input, double alpha=1.0, bint inplace=False):
+    """x where x > 0, else alpha * (exp(x / alpha) - 1): the slope is continuous (Barron 2017, arXiv:1704.07483).
+
+    With `inplace` the input itself is changed.
+
+    Raises:
+        ValueError: if alpha is 0.
+    """
+    if alpha == 0:
+        raise ValueError("celu: alpha is 0, it must be another number, as it divides")
+    return apply_in_place(CELU, input, alpha) if inplace else apply(CELU, input, alpha)
+
+
+celu_ = in_place(celu)
+
+cdef Rule LOGSIGMOID = activation("logsigmoid", "input", lambda dy, x: dy * sigmoid(-x))
+
+
+def logsigmoid(input):
+    """log(sigmoid(x)) = -log(1 + exp(-x)), without overflow.
+
+    Example:
+        >>> F.logsigmoid(pyml.tensor([-1e4])).item()
+        -10000.0
+    """
+    return apply(LOGSIGMOID, input)
+
+
+def softsign_derivative(dy, x):
+    r = 1 / (1 + abs(x))
+    return dy * (r * r)
+
+
+cdef Rule SOFTSIGN = activation("softsign", "input", softsign_derivative)
+
+
+def softsign(input):
+    """x / (1 + |x|)."""
+    return apply(SOFTSIGN, input)
+
+
+def tanhshrink_derivative(dy, x):
+    t = tanh(x)
+    return dy * (t * t)
+
+
+cdef Rule TANHSHRINK = activation("tanhshrink", "input", tanhshrink_derivative)
+
+
+def tanhshrink(input):
+    """x - tanh(x)."""
+    return apply(TANHSHRINK, input)
+
+
+cdef Rule HARDTANH = activation(
+    "hardtanh", "input", lambda dy, x, low, high: where(x <= low, 0.0, where(x >= high, 0.0, dy)), options=2
+)
+
+
+def hardtanh(input, double min_val=-1.0, double max_val=1.0, bint inplace=False):
+    """x, but at least min_val and at most max_val. The derivative at both is 0.
+
+    With `inplace` the input itself is changed.
+
+    Raises:
+        ValueError: if min_val is greater than max_val.
+    """
+    if min_val > max_val:
+        raise ValueError(f"hardtanh: min_val is {min_val}, it must not be greater than max_val, {max_val}")
+    if inplace:
+        return apply_in_place(HARDTANH, input, min_val, max_val)
+    return apply(HARDTANH, input, min_val, max_val)
+
+
+hardtanh_ = in_place(hardtanh)
+
+
+def relu6(input, bint inplace=False):
+    """min(max(x, 0), 6). The derivative at 0 and 6 is 0. With `inplace` the input itself is changed."""
+    return apply_in_place(HARDTANH, input, 0, 6) if inplace else apply(HARDTANH, input, 0, 6)
+
+
+cdef Rule HARDSIGMOID = activation(
+    "hardsigmoid", "input", lambda dy, x: where(x > -3, where(x < 3, dy * (1 / 6), 0.0), 0.0)
+)
+
+
+def hardsigmoid(input, bint inplace=False):
+    """relu6(x + 3) / 6. The derivative at -3 and 3 is 0. With `inplace` the input itself is changed.
+
+    Courbariaux et al. 2015 (arXiv:1511.00363), with PyTorch's slope.
+    """
+    return apply_in_place(HARDSIGMOID, input) if inplace else apply(HARDSIGMOID, input)
+
+
+cdef Rule THRESHOLD = activation(
+    "threshold", "input", lambda dy, x, limit, value: where(x <= limit, 0.0, dy), options=2
+)
+
+
+def threshold(input, double threshold, double value, bint inplace=False):
+    """x where x > threshold, else value. With `inplace` the input itself is changed."""
+    return apply_in_place(THRESHOLD, input, threshold, value) if inplace else apply(THRESHOLD, input, threshold, value)
+
+
+threshold_ = in_place(threshold)
+
+
+def shrink_derivative(dy, x, lambd):
+    return where(x >= -lambd, where(x <= lambd, 0.0, dy), dy)
+
+
+cdef Rule HARDSHRINK = activation("hardshrink", "input", shrink_derivative, options=1)
+cdef Rule SOFTSHRINK = activation("softshrink", "input", shrink_derivative, options=1)
+
+
+def hardshrink(input, double lambd=0.5):
+    """x where |x| > lambd, else 0."""
+    return apply(HARDSHRINK, input, lambd)
+
+
+def softshrink(input, double lambd=0.5):
+    """x moved towards 0 by lambd; 0 where |x| <= lambd.
+
+    Raises:
+        ValueError: if lambd is negative.
+    """
+    if not lambd >= 0:
+        raise ValueError(f"softshrink: lambd is {lambd}, it must be at least 0")
+    return apply(SOFTSHRINK, input, lambd)

@@ -1,4 +1,4 @@
-"""Softmax and cross entropy in one operation."""
+"""Softmax and cross entropy in one operation; the negative log likelihood of class indices."""
 import numpy as np
 
 cimport numpy as cnp
@@ -13,6 +13,8 @@ from pyml.ops.reduction cimport MEAN, NONE, reduction_of
 from pyml.ops.softmax cimport to_rows
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
+from pyml.ops.deprecated import reduction_named
+from pyml.ops.elementwise import where
 from pyml.ops.reduce import sum
 from pyml.ops.shape import moveaxis, reshape
 from pyml.ops.softmax import log_softmax, softmax
@@ -65,27 +67,52 @@ cdef class CrossEntropy(Node):
 cdef class ClassFault:
     """The exception for a target that is no class."""
     cdef Py_ssize_t classes
-    cdef int64_t ignore_index
+    cdef str name, other
 
     def __call__(self, position, target):
         allowed = f"0 to {self.classes - 1} or" if self.classes else "(the input has no classes)"
         return IndexError(
-            f"cross_entropy: target {target} at position {position} is out of bounds: a class index must be {allowed} "
-            f"ignore_index ({self.ignore_index})"
+            f"{self.name}: target {target} at position {position} is out of bounds: a class index must be {allowed} "
+            f"{self.other}"
         )
 
 
-cdef ndarray checked_classes(ndarray index, Py_ssize_t classes, int64_t ignore_index):
-    """The target as a vector of int64."""
+cdef ndarray checked_classes(str name, ndarray index, Py_ssize_t classes, int64_t ignore_index, str other=None):
+    """The target as a vector of int64.
+
+    Args:
+        name: of the function, for the message.
+        ignore_index: an index that is no class.
+        other: what the message calls it. Default: ignore_index.
+    """
     cdef ClassFault error = ClassFault.__new__(ClassFault)
-    error.classes, error.ignore_index = classes, ignore_index
+    error.name, error.classes = name, classes
+    error.other = f"ignore_index ({ignore_index})" if other is None else other
     index = contiguous(as_type(index, INT64))
     if index.ndim != 1:
         index = index.reshape(-1)
     return checked_index(index, classes, ignore_index, False, error)
 
 
-def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+def classes_of(name, target, shape, classes, ignore_index, other=None):
+    """A target of class indices as a vector of int64, checked; arguments as for checked_classes.
+
+    Args:
+        target: an integer Tensor of `shape`.
+    """
+    if not isinstance(target, Tensor):
+        raise TypeError(f"{name}: target must be a Tensor, not {type(target).__name__}")
+    cdef ndarray index = (<Tensor>target).array
+    if not cnp.PyArray_ISINTEGER(index):
+        raise TypeError(f"{name}: target has dtype {target.dtype}, it must be int64: class indices")
+    if target.shape != shape:
+        raise ValueError(f"{name}: target of class indices has shape {target.shape}, it must be {shape}")
+    return wrap(checked_classes(name, index, classes, ignore_index, other))
+
+
+def cross_entropy(
+    input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean", label_smoothing=0.0
+):
     """Softmax and cross entropy: -sum_j q_j log_softmax(input)_j for each sample, with q the target distribution.
 
     Args:
@@ -93,6 +120,7 @@ def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean
         target: class indices, an integer Tensor of input's shape without the class dimension; or probabilities, a
             floating point Tensor of input's shape.
         weight: (c), a factor for each class. Default: None.
+        size_average, reduce: deprecated, see reduction.
         ignore_index: an index that adds nothing to the loss. Default: -100.
         reduction: "mean" (over the weights of the targets; over n for probabilities), "sum" or "none".
         label_smoothing: e in q <- (1 - e) q + e / c, 0 to 1 (Szegedy et al. 2015, arXiv:1512.00567). Default: 0.
@@ -103,6 +131,7 @@ def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean
         TypeError: on dtypes.
     """
     cdef Tensor xt = real_tensor(input, "cross_entropy", "input")
+    reduction = reduction_named(size_average, reduce, reduction)
     cdef int how = reduction_of(reduction, "cross_entropy")
     cdef Tensor w = None, tt, logits, out
     cdef ndarray index = None, prob = None, rows, loss, softmax_rows = None, total
@@ -136,7 +165,7 @@ def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean
         if tt.shape != sample_shape:
             raise ValueError(
                 f"cross_entropy: target of class indices has shape {tt.shape}, input {shape} needs {sample_shape}")
-        index = checked_classes(tt.array, c, ignore_index)
+        index = checked_classes("cross_entropy", tt.array, c, ignore_index)
     else:
         raise TypeError(f"cross_entropy: target has dtype {tt.dtype}, it must be int64 (indices) or {xt.dtype} (probabilities)")
 
@@ -172,3 +201,54 @@ cdef Tensor composite_cross_entropy(Tensor x, Tensor target, Tensor weight, int 
     if reduction == "none":
         return loss
     return sum(loss) / loss.numel() if reduction == "mean" else sum(loss)
+
+
+def nll_loss(
+    input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"
+):
+    """The negative log likelihood -w_y x_y of the class y of each sample.
+
+    Args:
+        input: log-probabilities, such as log_softmax gives: (n, c), (c) or (n, c, d...).
+        target: class indices, an integer Tensor of input's shape without the class dimension.
+        weight: (c), a factor for each class. Default: None.
+        size_average, reduce: deprecated, see reduction.
+        ignore_index: an index that adds nothing to the loss. Default: -100.
+        reduction: "mean" (over the weights of the targets), "sum" or "none".
+
+    Raises:
+        ValueError: on shapes that do not go together.
+        IndexError: on a class index outside [0, c).
+        TypeError: on dtypes.
+
+    Example:
+        >>> F.nll_loss(pyml.tensor([[-0.5, -1.5]]), pyml.tensor([1])).item()
+        1.5
+    """
+    cdef Tensor x = real_tensor(input, "nll_loss", "input"), w = None, total
+    reduction = reduction_named(size_average, reduce, reduction)
+    cdef int how = reduction_of(reduction, "nll_loss")
+    if x.array.ndim == 0:
+        raise ValueError("nll_loss: input is a single number, it must be (n, c), (c) or (n, c, d...)")
+    cdef int axis = 0 if x.array.ndim == 1 else 1
+    shape = x.shape
+    sample_shape = shape[:axis] + shape[axis + 1:]
+    cdef Py_ssize_t c = shape[axis]
+    if weight is not None:
+        w = real_tensor(weight, "nll_loss", "weight")
+        same_dtype(w, x, "nll_loss", "weight")
+        if w.shape != (c,):
+            raise ValueError(f"nll_loss: weight has shape {w.shape}, it must be ({c},): one factor for each class")
+    cdef ndarray index = (<Tensor>classes_of("nll_loss", target, sample_shape, c, ignore_index)).array
+    rows = x if x.array.ndim == 2 else reshape(moveaxis(x, axis, -1), (index.shape[0], c))
+    # q[i,j] = w_j where j is the class of i, else 0: the kernel's gradient, but for its sign, with 0 as softmax
+    cdef ndarray q = full(rows.shape, x.array, 0)
+    _kernels.cross_entropy_backward(
+        q, full((index.shape[0],), x.array, -1), full(rows.shape, x.array, 0), empty_scalar(x.array), index, None,
+        None if w is None else contiguous(w.array), ignore_index, 0, NONE,
+    )
+    chosen = wrap(q)
+    loss = -sum(where(chosen != 0, rows * chosen, 0.0), 1)
+    if how == NONE:
+        return loss if loss.shape == sample_shape else reshape(loss, sample_shape)
+    return sum(loss) / sum(chosen) if how == MEAN else sum(loss)

@@ -17,11 +17,13 @@ from pyml.ops import (
     elementwise,
     embedding,
     functions,
+    gated,
     index,
     inplace,
     layer_norm,
     linalg,
     linear,
+    losses,
     matmul,
     norm,
     operands,
@@ -60,10 +62,15 @@ ROWS = (
     (inplace, (TENSOR,), """
         abs_ add_ addcdiv_ addcmul_ ceil_ clamp_ copy_ div_ exp_ fill_ floor_ lerp_ log_
         masked_fill_ mul_ neg_ normal_ pow_ reciprocal_ round_ sqrt_ square_ sub_ uniform_"""),
-    (activation, (*BOTH, FUNCTIONAL), "relu sigmoid tanh"),
+    (activation, (*BOTH, FUNCTIONAL), "hardshrink relu sigmoid tanh"),
     (activation, (TENSOR, FUNCTIONAL), "relu_ sigmoid_ tanh_"),
+    (activation, (PYML, FUNCTIONAL), "celu celu_ selu selu_ threshold threshold_"),
     (activation, (FUNCTIONAL,), """
-        elu elu_ gelu hardswish leaky_relu leaky_relu_ mish silu softplus"""),
+        elu elu_ gelu hardsigmoid hardswish hardtanh hardtanh_ leaky_relu leaky_relu_ logsigmoid
+        mish relu6 silu softplus softshrink softsign tanhshrink"""),
+    (gated, (*BOTH, FUNCTIONAL), "prelu"),
+    (gated, (PYML, FUNCTIONAL), "rrelu rrelu_"),
+    (gated, (FUNCTIONAL,), "glu"),
     (softmax, BOTH, "log_softmax softmax"),
     (reduce, BOTH, """
         all amax amin any argmax argmin cumsum logsumexp max mean min norm prod std sum var"""),
@@ -113,8 +120,14 @@ ROWS = (
     (draws, (TENSOR,), "bernoulli_ cauchy_ exponential_ geometric_ log_normal_ random_"),
     (rewriting, (TENSOR,), " ".join(rewriting.NAMES)),
     (linear, (FUNCTIONAL,), "linear"),
-    (cross_entropy, (FUNCTIONAL,), "cross_entropy"),
-    (pair_loss, (FUNCTIONAL,), "hinge_embedding_loss mse_loss smooth_l1_loss"),
+    (cross_entropy, (FUNCTIONAL,), "cross_entropy nll_loss"),
+    (pair_loss, (FUNCTIONAL,), """
+        binary_cross_entropy binary_cross_entropy_with_logits hinge_embedding_loss huber_loss
+        l1_loss mse_loss quantile_loss smooth_l1_loss soft_margin_loss"""),
+    (losses, (FUNCTIONAL,), """
+        cosine_embedding_loss gaussian_nll_loss kl_div margin_ranking_loss multi_margin_loss
+        multilabel_margin_loss multilabel_soft_margin_loss poisson_nll_loss triplet_margin_loss
+        triplet_margin_with_distance_loss"""),
     (dropout, (PYML,), "dropout"),
     (channel_dropout, (FUNCTIONAL,), "alpha_dropout dropout1d feature_alpha_dropout"),
     (layer_norm, (FUNCTIONAL,), "group_norm instance_norm layer_norm rms_norm"),

@@ -94,6 +94,36 @@ def softplus(x, beta, threshold):
     return np.where(x * beta > threshold, x, np.logaddexp(0, x * beta) / beta)
 
 
+SELU_SCALE = np.longdouble("1.0507009873554804934193349852946")
+SELU_ALPHA = np.longdouble("1.6732632423543772848170429916717")
+
+
+def selu(x):
+    return SELU_SCALE * np.where(x > 0, x, SELU_ALPHA * np.expm1(np.minimum(x, 0)))
+
+
+def selu_derivative(x):
+    return SELU_SCALE * np.where(x > 0, 1, SELU_ALPHA * np.exp(np.minimum(x, 0)))
+
+
+def celu_derivative(x, a):
+    z = np.minimum(x, 0) / a
+    slope = np.where(x > 0, 1, np.exp(z))
+    return Scaled(slope, slope * (1 + np.clip(np.abs(z), 0, 1e4)))  # exp multiplies z's errors
+
+
+def softsign(x):
+    return np.where(np.isinf(x), np.sign(x), x / (1 + np.abs(x)))
+
+
+def tanhshrink(x):
+    return Scaled(x - np.tanh(x), np.where(np.isinf(x), 1, np.abs(x)))
+
+
+def softshrink(x, a):
+    return np.where(np.abs(x) <= a, 0, x - a * np.sign(x))
+
+
 def mish(x):
     return limit(x, high=np.inf) * np.tanh(np.logaddexp(0, x))
 
@@ -212,6 +242,63 @@ ACTIVATIONS = [
         lambda x: limit(x, high=np.inf) * np.clip(x + 3, 0, 6) / 6,
         lambda x: np.where(x <= -3, 0, np.where(x >= 3, 1, (2 * limit(x) + 3) / 6)),
         inplace=True,
+    ),
+    Activation("selu", "SELU", selu, selu_derivative, inplace=True),
+    Activation(
+        "celu",
+        "CELU",
+        lambda x, a: np.where(x > 0, x, a * np.expm1(np.minimum(x, 0) / a)),
+        celu_derivative,
+        options=tuple({"alpha": a} for a in (1.0, 0.5, 4)),
+        inplace=True,
+    ),
+    Activation("logsigmoid", "LogSigmoid", lambda x: -np.logaddexp(0, -x), lambda x: sigmoid(-x)),
+    Activation("softsign", "Softsign", softsign, lambda x: 1 / (1 + np.abs(x)) ** 2),
+    Activation("tanhshrink", "Tanhshrink", tanhshrink, lambda x: np.tanh(x) ** 2),
+    Activation(
+        "hardtanh",
+        "Hardtanh",
+        lambda x, low, high: np.clip(x, low, high),
+        lambda x, low, high: np.where((x <= low) | (x >= high), 0, 1),
+        options=tuple({"min_val": a, "max_val": b} for a, b in [(-1.0, 1.0), (-2, 0.5), (0, 6)]),
+        inplace=True,
+        chooses=True,
+        exact=True,
+    ),
+    Activation(
+        "hardsigmoid",
+        "Hardsigmoid",
+        lambda x: np.clip(x + 3, 0, 6) / 6,
+        lambda x: np.where((x > -3) & (x < 3), np.ones_like(x) / 6, 0),
+        inplace=True,
+        chooses=True,
+    ),
+    Activation(
+        "threshold",
+        "Threshold",
+        lambda x, limit, value: np.where(x <= limit, value, x),
+        lambda x, limit, value: np.where(x <= limit, 0, 1),
+        options=tuple({"threshold": a, "value": b} for a, b in [(1.0, -0.5), (-2, 4)]),
+        inplace=True,
+        chooses=True,
+        exact=True,
+    ),
+    Activation(
+        "hardshrink",
+        "Hardshrink",
+        lambda x, a: np.where(np.abs(x) <= a, 0, x),
+        lambda x, a: np.where(np.abs(x) <= a, 0, 1),
+        options=tuple({"lambd": a} for a in (0.5, 2, 0)),
+        chooses=True,
+        exact=True,
+    ),
+    Activation(
+        "softshrink",
+        "Softshrink",
+        softshrink,
+        lambda x, a: np.where(np.abs(x) <= a, 0, 1),
+        options=tuple({"lambd": a} for a in (0.5, 2, 0)),
+        chooses=True,
     ),
 ]
 CALLS = [(f, options) for f in ACTIVATIONS for options in f.options]

@@ -1,3 +1,4 @@
+import inspect
 import math
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 
 import pyml
 from helpers.compare import assert_same_bits
-from helpers.losses import CASES, PAIR_LOSSES, REDUCTIONS
+from helpers.losses import CASES, LOSS_CASES, LOSSES, PAIR_LOSSES, REDUCTIONS, tensors
 from pyml import nn
 from pyml.nn import functional as F
 
@@ -16,7 +17,7 @@ EACH = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_a_module_is_its_function(case, reduction, rng):
     loss, options = case
-    x = pyml.tensor(rng.normal(size=(4, 3)))
+    x = pyml.tensor(loss.input(rng, (4, 3)))
     t = pyml.tensor(loss.target(rng, (4, 3)))
     got = getattr(nn, loss.module)(reduction=reduction, **options)(x, t)
     wanted = getattr(F, loss.name)(x, t, reduction=reduction, **options)
@@ -50,13 +51,13 @@ def test_options_may_change_and_modules_may_be_derived(rng):
 
     x, t = (pyml.tensor(rng.normal(size=3)) for _ in range(2))
     loss = Halved(0.5)
-    assert loss(x, t).item() == F.mse_loss(x, t, "sum").item() / 2
+    assert loss(x, t).item() == F.mse_loss(x, t, reduction="sum").item() / 2
     loss.reduction = "mean"
     assert loss(x, t).item() == F.mse_loss(x, t).item() / 2
 
 
 def test_the_table_has_every_module():
-    wanted = {loss.module for loss in PAIR_LOSSES} | {"CrossEntropyLoss"}
+    wanted = {loss.module for loss in [*PAIR_LOSSES, *LOSSES]} | {"CrossEntropyLoss"}
     assert set(nn.loss.__all__) == wanted
 
 
@@ -88,19 +89,48 @@ def test_weight_is_a_buffer():
     assert list(nn.CrossEntropyLoss().state_dict()) == []
 
 
-def test_old_positions_are_refused():
-    for loss in PAIR_LOSSES:
-        with pytest.raises(TypeError):
-            getattr(nn, loss.module)(*loss.options[0].values(), "sum")
-    with pytest.raises(TypeError):
-        nn.CrossEntropyLoss(None, None)
+@pytest.mark.filterwarnings("ignore:kl_div. reduction 'mean'")
+@pytest.mark.parametrize("case", LOSS_CASES.values(), ids=LOSS_CASES)
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_a_module_of_several_inputs_is_its_function(case, reduction, rng):
+    loss, options = case
+    inputs, options = tensors(loss.draw(rng), options)
+    got = getattr(nn, loss.module)(reduction=reduction, **options)(*inputs)
+    wanted = getattr(F, loss.name)(*inputs, reduction=reduction, **options)
+    assert_same_bits(got.numpy(), wanted.numpy())
+
+
+@pytest.mark.parametrize("name", nn.loss.__all__)
+def test_deprecated_keywords(name):
+    """They are in PyTorch's places, and say what the reduction is, with its warning."""
+    module = getattr(nn, name)
+    parameters = inspect.signature(module).parameters
+    if "size_average" not in parameters:
+        assert name in {
+            *("GaussianNLLLoss", "HuberLoss", "QuantileLoss", "TripletMarginWithDistanceLoss"),
+        }
+        return
+    for size_average, reduce, meant in [
+        (True, None, "mean"),
+        (False, None, "sum"),
+        (None, True, "mean"),
+        (None, False, "none"),
+        (False, True, "sum"),
+        (True, False, "none"),
+    ]:
+        old = {"size_average": size_average, "reduce": reduce}
+        with pytest.warns(UserWarning, match=f"please use reduction='{meant}'"):
+            assert module(**old).reduction == meant
 
 
 @pytest.mark.parametrize("name", nn.loss.__all__)
 def test_unknown_reduction(name):
     loss = getattr(nn, name)(reduction="avg")
-    with pytest.raises(ValueError, match="reduction is 'avg', it must be 'none', 'mean' or 'sum'"):
-        loss(pyml.ones(2, 2), pyml.ones(2, 2))
+    count = len(inspect.signature(loss.forward).parameters)
+    with pytest.raises(
+        ValueError, match=r"reduction is 'avg', it must be 'none', .*'mean' or 'sum'"
+    ):
+        loss(*[pyml.ones(2, 2)] * count)
 
 
 def test_errors():

@@ -35,7 +35,8 @@ def case_of(name, loss, options, reduction, shape):
     def reference(*arrays):
         return loss.reduced(*arrays, *constant, reduction, **options)
 
-    return Case(f"{name} {reduction}", of, reference, shapes, eps=tolerances.summed(12))
+    eps = tolerances.summed(12)
+    return Case(f"{name} {reduction}", of, reference, shapes, draw=loss.input, eps=eps)
 
 
 test_values, test_layouts, test_gradients = tests_of(list(cases()))
@@ -45,7 +46,7 @@ EACH = pytest.mark.parametrize("loss", PAIR_LOSSES, ids=lambda loss: loss.name)
 
 def drawn(loss, rng, shape):
     """Input and target."""
-    return pyml.tensor(rng.standard_normal(shape)), pyml.tensor(np.array(loss.target(rng, shape)))
+    return pyml.tensor(loss.input(rng, shape)), pyml.tensor(np.array(loss.target(rng, shape)))
 
 
 @EACH
@@ -54,6 +55,10 @@ def test_a_target_of_another_shape_is_broadcast_with_a_warning(loss, reduction, 
     function = getattr(ops, loss.name)
     x, _ = drawn(loss, rng, (4, 3))
     _, t = drawn(loss, rng, (3,))
+    if loss.same_shape:
+        with pytest.raises(ValueError, match=rf"{loss.name}: target has shape \(3,\), it must be"):
+            function(x, t, reduction=reduction)
+        return
     with pytest.warns(UserWarning, match=rf"{loss.name}: target has shape \(3,\), input \(4, 3\)"):
         got = function(x, t, reduction=reduction)
     assert_same_bits(got.numpy(), function(x, t.expand(4, 3), reduction=reduction).numpy())
@@ -65,7 +70,7 @@ def test_a_target_of_another_shape_is_broadcast_with_a_warning(loss, reduction, 
 def test_dtypes(loss, rng):
     """A target of integers takes the input's dtype, one of another precision the larger of both."""
     function = getattr(ops, loss.name)
-    x = pyml.tensor(rng.standard_normal(5), dtype=pyml.float32)
+    x = pyml.tensor(loss.input(rng, 5), dtype=pyml.float32)
     ones = np.ones(5)
     for target in (np.int64, np.uint8, bool, np.float32):
         y = function(x, pyml.tensor(ones.astype(target)))
@@ -103,19 +108,57 @@ def test_options(loss):
             getattr(ops, loss.name)(pyml.ones(3), pyml.ones(3), **options)
 
 
-def test_weights_divide_the_mean(rng):
-    x, t, w = (pyml.tensor(rng.uniform(0.5, 2, (4, 3)), requires_grad=True) for _ in range(3))
-    squares = (x.detach() - t.detach()).square()
+WEIGHTED = [loss for loss in PAIR_LOSSES if loss.weights_divide is not None]
+
+
+@pytest.mark.parametrize("loss", WEIGHTED, ids=lambda loss: loss.name)
+def test_weights(loss, rng):
+    function = getattr(ops, loss.name)
+    x, t, w = (pyml.tensor(rng.uniform(0.1, 0.9, (4, 3)), requires_grad=True) for _ in range(3))
+    weighted = (function(x, t, reduction="none") * w).detach()
+    divisor = w.detach().sum() if loss.weights_divide else 12
     for reduction, wanted in [
-        ("none", w.detach() * squares),
-        ("sum", (w.detach() * squares).sum()),
-        ("mean", (w.detach() * squares).sum() / w.detach().sum()),
+        ("none", weighted),
+        ("sum", weighted.sum()),
+        ("mean", weighted.sum() / divisor),
     ]:
-        got = ops.mse_loss(x, t, reduction, w)
+        got = function(x, t, reduction=reduction, weight=w)
         np.testing.assert_allclose(got.detach().numpy(), wanted.numpy(), rtol=1e-14)
         assert pyml.autograd.gradcheck(
-            lambda x, t, w, how=reduction: ops.mse_loss(x, t, how, w), (x, t, w)
+            lambda x, t, w, how=reduction: function(x, t, reduction=how, weight=w), (x, t, w)
         )
+    if loss.same_shape:
+        a, b = (function(x, t, weight=v) for v in (w[0], w[:1].expand(4, 3)))
+        assert a.item() == b.item()
+    else:
+        with pytest.raises(
+            ValueError, match=r"weight has shape \(3,\), it must be that of the inp"
+        ):
+            function(x, t, weight=w[0])
+
+
+def test_probabilities_out_of_range():
+    t = pyml.zeros(2)
+    for numbers in ([0.5, 1.5], [-0.5, 0.5], [0.5, np.nan]):
+        for reduction in REDUCTIONS:
+            with pytest.raises(ValueError, match=r"input has numbers from .* between 0 and 1"):
+                ops.binary_cross_entropy(pyml.tensor(numbers), t, reduction=reduction)
+    x = pyml.tensor([0.0, 1.0], requires_grad=True)
+    loss = ops.binary_cross_entropy(x, 1 - x.detach(), reduction="none")
+    assert loss.tolist() == [100, 100]
+    loss.sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), [-1e12, 1e12], rtol=1e-6)
+
+
+@pytest.mark.parametrize("positive", [None, 2.0])
+def test_logits_far_out(positive, dtype):
+    x = pyml.tensor(np.array([1e4, -1e4, 1e4, -1e4], dtype), requires_grad=True)
+    weight = None if positive is None else pyml.full((), positive, dtype=dtype)
+    t = pyml.tensor([1, 1, 0, 0])
+    y = ops.binary_cross_entropy_with_logits(x, t, pos_weight=weight, reduction="none")
+    y.sum().backward()
+    p = positive or 1
+    assert y.tolist() == [0, p * 1e4, 1e4, 0] and x.grad.tolist() == [0, -p, 1, 0]
 
 
 def test_the_table_has_every_function():

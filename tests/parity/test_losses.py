@@ -1,15 +1,19 @@
 """Losses against torch: every option, values and gradients."""
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
 
 import pyml
-from helpers.losses import CASES
+from helpers.losses import CASES as OURS
+from helpers.losses import LOSS_CASES, tensors
 from parity.torch_side import assert_parity, pair
 from pyml import nn
 from pyml.nn import functional as F
 
+CASES = {k: v for k, v in OURS.items() if hasattr(torch.nn, v[0].module)}
 EACH = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 REDUCTIONS = pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
@@ -53,7 +57,7 @@ def both(name, dtype, weight=None, **kwargs):
 def test_pairs(case, dtype, reduction, shape, target_gradient, rng):
     loss, options = case
     module, reference = both(loss.module, dtype, reduction=reduction, **options)
-    x, t = rng.normal(size=shape).astype(dtype), np.asarray(loss.target(rng, shape), dtype)
+    x, t = (np.asarray(draw(rng, shape), dtype) for draw in (loss.input, loss.target))
     check(
         *(module, reference, x, t, rng, max(np.prod(shape), 1)),
         target_gradient=target_gradient and not loss.signs,
@@ -67,7 +71,7 @@ def test_second_derivatives_of_pairs(case, dtype, reduction, rng):
     """Of a sum of first derivatives, by the input, the target and what backward begins with."""
     loss, options = case
     module, reference = both(loss.module, dtype, reduction=reduction, **options)
-    x, t = rng.normal(size=(4, 3)).astype(dtype), loss.target(rng, (4, 3)).astype(dtype)
+    x, t = (draw(rng, (4, 3)).astype(dtype) for draw in (loss.input, loss.target))
     dy = rng.normal(size=(4, 3) if reduction == "none" else ()).astype(dtype)
     inputs = [(x, True), (t, not loss.signs), (dy, True)]
     tensors = [pair(array, requires_grad) for array, requires_grad in inputs]
@@ -102,25 +106,94 @@ def test_repr_of_pairs_begins_as_in_torch(case):
 @EACH
 def test_names_of_arguments(case, rng):
     loss, options = case
-    (tx, x), (tt, t) = pair(rng.normal(size=3)), pair(loss.target(rng, 3))
+    (tx, x), (tt, t) = pair(loss.input(rng, 3)), pair(loss.target(rng, 3))
     wanted = getattr(torch.nn.functional, loss.name)(input=tx, target=tt, **options)
     assert_parity(getattr(F, loss.name)(input=x, target=t, **options), wanted)
 
 
+FACTORS = [
+    *((name, ("weight",)) for name in ("mse_loss", "l1_loss", "huber_loss")),
+    ("binary_cross_entropy", ("weight",)),
+    *(
+        ("binary_cross_entropy_with_logits", names)
+        for names in (("weight",), ("pos_weight",), ("weight", "pos_weight"))
+    ),
+]
+
+
 @DTYPES
 @REDUCTIONS
-def test_mse_weight(dtype, reduction, rng):
-    x, t, w = (rng.normal(size=(4, 3)).astype(dtype) for _ in range(3))
-    w = np.abs(w)
-    tw, pw = pair(w)
-    check(
-        lambda a, b: F.mse_loss(a, b, reduction=reduction, weight=pw),
-        lambda a, b: torch.nn.functional.mse_loss(a, b, reduction=reduction, weight=tw),
-        x,
-        t,
-        rng,
-        12,
+@pytest.mark.parametrize(("name", "factors"), FACTORS, ids=str)
+def test_factors(name, factors, dtype, reduction, rng):
+    x, t, w = (rng.uniform(0.1, 0.9, (4, 3)).astype(dtype) for _ in range(3))
+    both = [pair(w if factor == "weight" else w[0]) for factor in factors]
+    ours, theirs = (
+        dict(zip(factors, side, strict=True)) | {"reduction": reduction}
+        for side in zip(*((p, t) for t, p in both), strict=True)
     )
+    check(
+        lambda a, b: getattr(F, name)(a, b, **ours),
+        lambda a, b: getattr(torch.nn.functional, name)(a, b, **theirs),
+        *(x, t, rng, 12),
+        target_gradient=True,
+    )
+
+
+@pytest.mark.filterwarnings("ignore:.*reduction. 'mean' divides", "ignore:kl_div")
+@DTYPES
+@REDUCTIONS
+@pytest.mark.parametrize("case", LOSS_CASES.values(), ids=LOSS_CASES)
+def test_losses_of_several_inputs(case, dtype, reduction, rng):
+    """Values, and gradients of all inputs that have one."""
+    loss, options = case
+    arrays = [a.astype(dtype) if a.dtype.kind == "f" else a for a in loss.draw(rng)]
+    given = {k: v.astype(dtype) if isinstance(v, np.ndarray) else v for k, v in options.items()}
+    results, leaves = [], []
+    for library in (torch, pyml):
+        inputs, named = tensors(arrays, given, library.tensor)
+        leaves.append([x for i, x in enumerate(inputs) if loss.has_gradient(i)])
+        for leaf in leaves[-1]:
+            leaf.requires_grad_()
+        module = getattr(library.nn, loss.module)(reduction=reduction, **named)
+        results.append(module(*inputs))
+        assert (
+            str(module) == f"{loss.module}()" or library is pyml or loss.name.startswith("triplet")
+        )
+    wanted, got = results
+    assert_parity(got, wanted, 20)
+    tdy, dy = pair(rng.normal(size=got.shape).astype(dtype))
+    wanted.backward(tdy)
+    got.backward(dy)
+    for theirs, ours in zip(*leaves, strict=True):
+        assert_parity(ours.grad, theirs.grad, 20)
+
+
+@pytest.mark.filterwarnings("ignore:size_average and reduce")
+@pytest.mark.parametrize("size_average", [None, True, False])
+@pytest.mark.parametrize("reduce", [None, True, False])
+@pytest.mark.parametrize("name", ["mse_loss", "cross_entropy", "soft_margin_loss", "nll_loss"])
+def test_deprecated_keywords(name, size_average, reduce, rng):
+    (tx, x), (tt, t) = pair(rng.normal(size=(4, 3))), pair(rng.normal(size=(4, 3)))
+    if name == "nll_loss":
+        tt, t = pair(rng.integers(0, 3, 4))
+    old = {"size_average": size_average, "reduce": reduce}
+    wanted = getattr(torch.nn.functional, name)(tx, tt, **old)
+    assert_parity(getattr(F, name)(x, t, **old), wanted, 12)
+
+
+def test_signatures():
+    """PyTorch's, but for what is ours alone."""
+    for name in [*nn.loss.__all__, *(loss.name for loss, _ in (CASES | LOSS_CASES).values())]:
+        home, other = (nn, torch.nn) if hasattr(nn, name) else (F, torch.nn.functional)
+        if hasattr(other, name):
+            ours, theirs = (
+                [
+                    (p.name, p.default)
+                    for p in inspect.signature(getattr(h, name)).parameters.values()
+                ]
+                for h in (home, other)
+            )
+            assert ours == theirs, name
 
 
 @DTYPES

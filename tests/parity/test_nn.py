@@ -41,6 +41,11 @@ CASES = [
         for extra in ([{}, {"inplace": True}] if f.inplace else [{}])
         if not extra or min(f.numbers(o), default=0) >= 0  # torch's have no backward then
     ],
+    *[("ReLU6", (), {"inplace": inplace}, SHAPES, 1) for inplace in (False, True)],
+    *[("RReLU", (), {"lower": 0.3, "upper": 0.3, "inplace": i}, SHAPES, 1) for i in (False, True)],
+    *[("GLU", (), {"dim": d}, [(4, 6), (2, 4, 6)], 1) for d in (0, 1, -1)],
+    *[("PReLU", (n,), {"init": 0.3}, [(5, 7), (2, 7, 3)], 35) for n in (1, 7)],
+    *[("Softmin", (), {"dim": d}, [(3, 4, 5)], 5) for d in (0, -1)],
     *[("Softmax", (), {"dim": d}, [(3, 4, 5)], 5) for d in (0, 1, 2, -1, -2)],
     *[("LogSoftmax", (), {"dim": d}, [(3, 4, 5)], 5) for d in (0, 1, 2, -1, -2)],
     ("Softmax", (), {"dim": -1}, [(7,), (40, 100)], 100),
@@ -108,7 +113,7 @@ def test_module(case, dtype, training, rng):
         for p in reference.parameters():
             p.add_(torch.randn(p.shape, generator=torch.Generator().manual_seed(1)))
     load_from_torch(module, reference)
-    if (name, kwargs) != ("Hardswish", {"inplace": True}):  # which torch's does not show
+    if name not in ("Hardswish", "Hardsigmoid") or not kwargs:  # inplace is not shown by torch's
         assert str(module) == str(reference)
 
     # twice in training, so that running statistics have a past; then in the mode that is compared

@@ -69,6 +69,13 @@ CASES = {
         lambda f, t: f(t.a, t.b[0]),
         lambda f, t: f(t.a, 3),
     ],
+    "prelu": [lambda f, t: f(t.a, t.b[0]), lambda f, t: f(t.a, t.b[0, :1])],
+    "relu6": [lambda f, t: f(t.a * 4)],
+    "rrelu": [lambda f, t: f(t.a), lambda f, t: f(t.a, 0.2, 0.7, training=True)],
+    "rrelu_": [lambda f, t: f(t.a * 1), lambda f, t: f(t.a * 1, 0.2, 0.7, training=True)],
+    "glu": [lambda f, t: f(t.a, 0), lambda f, t: f(t.a[:, :2])],
+    "softmin": [lambda f, t: f(t.a, 1)],
+    "threshold_": [lambda f, t: f(t.a * 1, 0.2, 0.5)],
     "addcdiv": [lambda f, t: f(t.a, t.b, t.c, value=0.3)],
     "addcdiv_": [lambda f, t: f(t.a, t.b, t.c, value=0.3)],
     "addcmul": [lambda f, t: f(t.a, t.b, t.c, value=0.3)],
@@ -501,14 +508,45 @@ for name in COMMUTES_WITH_NUMBERS:
 
 def of_pairs(loss, options, reduction):
     """A call of a loss, with a gradient of the target if it has one."""
+    domain = pyml.sigmoid if loss.unit else lambda x: x
     return lambda f, t: f(
-        t.a, t.b.detach().sign() if loss.signs else t.b, reduction=reduction, **options
+        domain(t.a),
+        t.b.detach().sign() if loss.signs else domain(t.b),
+        reduction=reduction,
+        **options,
     )
 
 
 for loss, options in PAIR_LOSS_CASES.values():
     calls = [of_pairs(loss, options, reduction) for reduction in LOSS_REDUCTIONS]
     CASES[loss.name] = [*CASES.get(loss.name, ()), *calls]
+
+LABELS = pyml.tensor([[0, -1, 1], [1, 0, 0], [-1, 0, 1]])
+LOSSES = {
+    "nll_loss": lambda f, t, r: f(t.a.log_softmax(1), t.i, ignore_index=1, reduction=r),
+    "multi_margin_loss": lambda f, t, r: f(t.a, t.i, 2, reduction=r),
+    "multilabel_margin_loss": lambda f, t, r: f(t.a[:3], LABELS, reduction=r),
+    "multilabel_soft_margin_loss": lambda f, t, r: f(t.a, t.m, reduction=r),
+    "margin_ranking_loss": lambda f, t, r: f(t.a, t.b, t.c.detach().sign(), 0.1, reduction=r),
+    "cosine_embedding_loss": lambda f, t, r: f(
+        t.a, t.b, t.c[:, 0].detach().sign(), 0.1, reduction=r
+    ),
+    "triplet_margin_loss": lambda f, t, r: f(t.a, t.b, t.c, swap=True, reduction=r),
+    "triplet_margin_with_distance_loss": lambda f, t, r: f(t.a, t.b, t.c, reduction=r),
+    "gaussian_nll_loss": lambda f, t, r: f(t.a, t.b, t.c.square(), full=True, reduction=r),
+    "poisson_nll_loss": lambda f, t, r: f(t.a, t.i.reshape(4, 1), full=True, reduction=r),
+    "kl_div": lambda f, t, r: f(t.a, t.b.softmax(1), reduction=r),
+}
+for name, call in LOSSES.items():
+    CASES[name] = [
+        lambda f, t, call=call, r=r: call(f, t, r)
+        for r in ("none", "batchmean" if name == "kl_div" else "mean", "sum")
+    ]
+CASES["kl_div"].append(lambda f, t: f(t.a, t.b, log_target=True, reduction="sum"))
+CASES["poisson_nll_loss"].append(lambda f, t: f(t.a.exp(), t.b.exp(), False))
+CASES["binary_cross_entropy_with_logits"].append(
+    lambda f, t: f(t.a, t.m, t.c.square(), pos_weight=t.b[0].square())
+)
 
 
 def definite(t):
