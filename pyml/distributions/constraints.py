@@ -1,5 +1,7 @@
 """Regions of parameters and samples: `constraint.check(value)` tells what lies in them."""
 
+import functools
+
 import numpy as np
 
 from pyml.ops.comparison import isclose
@@ -17,6 +19,27 @@ __all__ = [
 ]
 
 
+def with_checked_tensors(cls, *names):
+    """Lets methods that a class of pyml defines say what they are given, where it is no Tensor."""
+    for name in names if cls.__module__.startswith("pyml.") else ():
+        if name in vars(cls):
+            setattr(cls, name, of_tensors(vars(cls)[name], f"{cls.__name__}.{name}"))
+
+
+def of_tensors(method, who):
+    @functools.wraps(method)
+    def checked(self, *tensors):
+        for tensor in tensors:
+            if not isinstance(tensor, Tensor):
+                raise TypeError(
+                    f"{who}: the value is a {type(tensor).__name__}, it must be a Tensor; "
+                    "pyml.tensor() makes one"
+                )
+        return method(self, *tensors)
+
+    return checked
+
+
 class Constraint:
     """A region in which values are valid.
 
@@ -28,6 +51,9 @@ class Constraint:
     is_discrete = False
     event_dim = 0
     _shown = ()  # attributes in the text
+
+    def __init_subclass__(cls):
+        with_checked_tensors(cls, "check")
 
     def check(self, value):
         """Which events of `value` lie in the region: bool, without the dimensions of an event."""
@@ -151,7 +177,7 @@ class MixtureSameFamilyConstraint(Constraint):
     _shown = ("base_constraint",)
 
     def __init__(self, base_constraint):
-        self.base_constraint = base_constraint
+        (self.base_constraint,) = checked_constraints([base_constraint], "MixtureSameFamily")
 
     @property
     def is_discrete(self):
@@ -378,6 +404,8 @@ class Matrices(Constraint):
     event_dim = 2
 
     def check(self, value):
+        if value.ndim < 2:
+            raise ValueError(f"{self}: a value of shape {tuple(value.shape)} is no matrix")
         matrices = value.detach().numpy()
         return Tensor._on(np.asarray(self._holds(matrices), bool).reshape(matrices.shape[:-2]))
 

@@ -33,6 +33,9 @@ class Distribution:
     _validate_args = __debug__
     _parameters = {}
 
+    def __init_subclass__(cls):
+        constraints.with_checked_tensors(cls, "log_prob", "cdf", "icdf")
+
     @staticmethod
     def set_default_validate_args(value):
         """Whether distributions check their arguments where they are not told.
@@ -178,6 +181,10 @@ class Distribution:
             raise NotImplementedError(
                 f"{type(self).__name__}, a subclass of {cls.__name__} with an __init__ of its own, "
                 "must have an expand of its own"
+            )
+        if _instance is not None and not isinstance(_instance, Distribution):
+            raise TypeError(
+                f"expand: _instance is a {type(_instance).__name__}, it must be a Distribution"
             )
         return self.__new__(type(self)) if _instance is None else _instance
 

@@ -35,6 +35,11 @@ class TransformedDistribution(Distribution):
     arg_constraints = {}
 
     def __init__(self, base_distribution, transforms, validate_args=None):
+        if not isinstance(base_distribution, Distribution):
+            raise TypeError(
+                "TransformedDistribution: base_distribution is a "
+                f"{type(base_distribution).__name__}, it must be a Distribution"
+            )
         transforms = [transforms] if isinstance(transforms, Transform) else transforms
         if not isinstance(transforms, (list, tuple)) or not all(
             isinstance(t, Transform) for t in transforms

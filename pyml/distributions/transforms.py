@@ -6,6 +6,7 @@ import math
 import operator
 
 from pyml.distributions import constraints
+from pyml.distributions.distribution import Distribution
 from pyml.distributions.matrices import cholesky, diag_embed, diagonal, running_sum, tril
 from pyml.distributions.utils import broadcast_all, finfo, is_number, sum_rightmost
 from pyml.ops.activation import sigmoid, softplus
@@ -44,6 +45,10 @@ class Transform:
     """
 
     bijective = False
+
+    def __init_subclass__(cls):
+        constraints.with_checked_tensors(cls, "log_abs_det_jacobian", "_call", "_inverse")
+
     _compared = None  # attributes that make two transforms of a class equal; None: only itself is
 
     def __init__(self, cache_size=0):
@@ -333,6 +338,7 @@ class IndependentTransform(Transform):
 
     def __init__(self, base_transform, reinterpreted_batch_ndims, cache_size=0):
         Transform.__init__(self, cache_size)
+        (base_transform,) = checked_transforms([base_transform], "IndependentTransform")
         self.base_transform = base_transform.with_cache(cache_size)
         self.reinterpreted_batch_ndims = reinterpreted_batch_ndims
 
@@ -776,6 +782,11 @@ class CumulativeDistributionTransform(Transform):
 
     def __init__(self, distribution, cache_size=0):
         Transform.__init__(self, cache_size)
+        if not isinstance(distribution, Distribution):
+            raise TypeError(
+                "CumulativeDistributionTransform: distribution is a "
+                f"{type(distribution).__name__}, it must be a Distribution"
+            )
         self.distribution = distribution
 
     @property
@@ -834,7 +845,7 @@ class StickBreakingTransform(Transform):
     _compared = ()
 
     def _shifted(self, x):
-        count = x.shape[-1]
+        count = with_dimensions(x, 1, self).shape[-1]
         return x - arange(count, 0, -1, dtype=x.dtype).log()
 
     def _call(self, x):
@@ -844,7 +855,7 @@ class StickBreakingTransform(Transform):
         return cat([sigmoid(u), one], -1) * cat([one, left], -1)
 
     def _inverse(self, y):
-        taken = y[..., :-1]
+        taken = with_dimensions(y, 1, self)[..., :-1]
         left = (1 - running_sum(taken)).clamp(min=float(finfo(y).tiny))
         return taken.log() - left.log() + arange(taken.shape[-1], 0, -1, dtype=y.dtype).log()
 
@@ -867,10 +878,22 @@ class LowerCholeskyTransform(Transform):
     _compared = ()
 
     def _call(self, x):
+        x = square(x, self)
         return tril(x, -1) + diag_embed(diagonal(x).exp())
 
     def _inverse(self, y):
+        y = square(y, self)
         return tril(y, -1) + diag_embed(diagonal(y).log())
+
+
+def square(x, transform):
+    """x, if it is of square matrices."""
+    if with_dimensions(x, 2, transform).shape[-1] != x.shape[-2]:
+        raise ValueError(
+            f"{type(transform).__name__}: a tensor of shape {tuple(x.shape)}; matrices must have "
+            "as many rows as columns"
+        )
+    return x
 
 
 class PositiveDefiniteTransform(Transform):
@@ -885,4 +908,5 @@ class PositiveDefiniteTransform(Transform):
         return matmul(factor, factor.mT)
 
     def _inverse(self, y):
-        return LowerCholeskyTransform().inv(cholesky(y, "PositiveDefiniteTransform: y"))
+        factor = cholesky(square(y, self), "PositiveDefiniteTransform: y")
+        return LowerCholeskyTransform().inv(factor)

@@ -5,6 +5,7 @@ import numbers
 import numpy as np
 
 from pyml.ops.activation import sigmoid
+from pyml.ops.arrays import checked_tensor
 from pyml.ops.creation import rand, randn, zeros
 from pyml.ops.elementwise import where
 from pyml.ops.shape import broadcast_tensors
@@ -72,12 +73,21 @@ class lazy_property:
 class derived:
     """An attribute that follows from another one where it was not given: it is not checked."""
 
+    PAIRS = {"probs": "logits", "logits": "probs"}  # of which each may follow from the other
+
     def __init__(self, wrapped):
         self.wrapped = wrapped
         self.__doc__ = wrapped.__doc__
 
     def __get__(self, instance, owner=None):
-        return self if instance is None else self.wrapped(instance)
+        if instance is None:
+            return self
+        other = self.PAIRS.get(self.wrapped.__name__)
+        if other is not None and other not in instance.__dict__:
+            raise AttributeError(
+                f"{type(instance).__name__}: the {other} it was made of have been deleted"
+            )
+        return self.wrapped(instance)
 
 
 # ---- probabilities -------------------------------------------------------------------------------
@@ -85,7 +95,7 @@ class derived:
 
 def clamp_probs(probs):
     """Probabilities moved into [eps, 1 - eps], where their logarithms are finite."""
-    eps = float(finfo(probs).eps)
+    eps = float(finfo(checked_tensor(probs, "clamp_probs", "probs")).eps)
     return probs.clamp(eps, 1 - eps)
 
 
