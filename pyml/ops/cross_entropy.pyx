@@ -1,4 +1,4 @@
-"""Softmax and cross entropy in one operation; the negative log likelihood of class indices."""
+"""Softmax and cross entropy in one operation."""
 import numpy as np
 
 cimport numpy as cnp
@@ -14,7 +14,6 @@ from pyml.ops.softmax cimport to_rows
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
 from pyml.ops.deprecated import reduction_named
-from pyml.ops.elementwise import where
 from pyml.ops.reduce import sum
 from pyml.ops.shape import moveaxis, reshape
 from pyml.ops.softmax import log_softmax, softmax
@@ -201,54 +200,3 @@ cdef Tensor composite_cross_entropy(Tensor x, Tensor target, Tensor weight, int 
     if reduction == "none":
         return loss
     return sum(loss) / loss.numel() if reduction == "mean" else sum(loss)
-
-
-def nll_loss(
-    input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"
-):
-    """The negative log likelihood -w_y x_y of the class y of each sample.
-
-    Args:
-        input: log-probabilities, such as log_softmax gives: (n, c), (c) or (n, c, d...).
-        target: class indices, an integer Tensor of input's shape without the class dimension.
-        weight: (c), a factor for each class. Default: None.
-        size_average, reduce: deprecated, see reduction.
-        ignore_index: an index that adds nothing to the loss. Default: -100.
-        reduction: "mean" (over the weights of the targets), "sum" or "none".
-
-    Raises:
-        ValueError: on shapes that do not go together.
-        IndexError: on a class index outside [0, c).
-        TypeError: on dtypes.
-
-    Example:
-        >>> F.nll_loss(pyml.tensor([[-0.5, -1.5]]), pyml.tensor([1])).item()
-        1.5
-    """
-    cdef Tensor x = real_tensor(input, "nll_loss", "input"), w = None, total
-    reduction = reduction_named(size_average, reduce, reduction)
-    cdef int how = reduction_of(reduction, "nll_loss")
-    if x.array.ndim == 0:
-        raise ValueError("nll_loss: input is a single number, it must be (n, c), (c) or (n, c, d...)")
-    cdef int axis = 0 if x.array.ndim == 1 else 1
-    shape = x.shape
-    sample_shape = shape[:axis] + shape[axis + 1:]
-    cdef Py_ssize_t c = shape[axis]
-    if weight is not None:
-        w = real_tensor(weight, "nll_loss", "weight")
-        same_dtype(w, x, "nll_loss", "weight")
-        if w.shape != (c,):
-            raise ValueError(f"nll_loss: weight has shape {w.shape}, it must be ({c},): one factor for each class")
-    cdef ndarray index = (<Tensor>classes_of("nll_loss", target, sample_shape, c, ignore_index)).array
-    rows = x if x.array.ndim == 2 else reshape(moveaxis(x, axis, -1), (index.shape[0], c))
-    # q[i,j] = w_j where j is the class of i, else 0: the kernel's gradient, but for its sign, with 0 as softmax
-    cdef ndarray q = full(rows.shape, x.array, 0)
-    _kernels.cross_entropy_backward(
-        q, full((index.shape[0],), x.array, -1), full(rows.shape, x.array, 0), empty_scalar(x.array), index, None,
-        None if w is None else contiguous(w.array), ignore_index, 0, NONE,
-    )
-    chosen = wrap(q)
-    loss = -sum(where(chosen != 0, rows * chosen, 0.0), 1)
-    if how == NONE:
-        return loss if loss.shape == sample_shape else reshape(loss, sample_shape)
-    return sum(loss) / sum(chosen) if how == MEAN else sum(loss)

@@ -120,14 +120,14 @@ ROWS = (
     (draws, (TENSOR,), "bernoulli_ cauchy_ exponential_ geometric_ log_normal_ random_"),
     (rewriting, (TENSOR,), " ".join(rewriting.NAMES)),
     (linear, (FUNCTIONAL,), "linear"),
-    (cross_entropy, (FUNCTIONAL,), "cross_entropy nll_loss"),
+    (cross_entropy, (FUNCTIONAL,), "cross_entropy"),
     (pair_loss, (FUNCTIONAL,), """
         binary_cross_entropy binary_cross_entropy_with_logits hinge_embedding_loss huber_loss
         l1_loss mse_loss quantile_loss smooth_l1_loss soft_margin_loss"""),
     (losses, (FUNCTIONAL,), """
         cosine_embedding_loss gaussian_nll_loss kl_div margin_ranking_loss multi_margin_loss
-        multilabel_margin_loss multilabel_soft_margin_loss poisson_nll_loss triplet_margin_loss
-        triplet_margin_with_distance_loss"""),
+        multilabel_margin_loss multilabel_soft_margin_loss nll_loss poisson_nll_loss
+        triplet_margin_loss triplet_margin_with_distance_loss"""),
     (dropout, (PYML,), "dropout"),
     (channel_dropout, (FUNCTIONAL,), "alpha_dropout dropout1d feature_alpha_dropout"),
     (layer_norm, (FUNCTIONAL,), "group_norm instance_norm layer_norm rms_norm"),
