@@ -14,6 +14,11 @@ METHODS = {
     "adamw": optim.AdamW,
     "nadam": optim.NAdam,
     "adamax": optim.Adamax,
+    "adadelta": optim.Adadelta,
+    "radam": optim.RAdam,
+    "rprop": optim.Rprop,
+    "asgd": optim.ASGD,
+    "lion": optim.Lion,
 }
 
 

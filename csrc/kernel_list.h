@@ -115,6 +115,11 @@ OPTIMIZER(rmsprop, 3, 1, 9)
 OPTIMIZER(adam, 3, 1, 14)
 OPTIMIZER(nadam, 2, 2, 16)
 OPTIMIZER(adamax, 2, 1, 12)
+OPTIMIZER(adadelta, 2, 1, 14)
+OPTIMIZER(radam, 2, 1, 13)
+OPTIMIZER(rprop, 2, 1, 8)
+OPTIMIZER(asgd, 1, 3, 6)
+OPTIMIZER(lion, 1, 0, 7)
 
 /* clip */
 SEGMENTS(grad_norm, grad_norm_args, 2)

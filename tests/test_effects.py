@@ -265,6 +265,10 @@ case("random_uniform random_normal", "y[n]", "random_args", state=state(), n=19,
 case("random_permutation", index=integers(*range(19)), state=state(), n=19)
 
 ARRAYS, NUMBERS = ([f"{kind}[{i}]" for i in range(3)] for kind in ("arrays", "numbers"))
+IDLE = {
+    "rprop": "options",  # a factor of gradients that change their sign
+    "asgd": "segments[1].numbers[1] segments[1].numbers[2]",  # of an empty segment
+}
 for kernel, arrays, numbers, *values in [  # how many of the state those options need
     ("sgd", 1, 1, 0.1, 0.9, 0.0, 0.01, 0, 0),
     ("sgd", 0, 1, 0.1, 0.0, 0.0, 0.01, 0, 0),
@@ -275,10 +279,16 @@ for kernel, arrays, numbers, *values in [  # how many of the state those options
     ("adam", 2, 1, 0.1, (0.9, 0.99), 1e-8, 0.01, 0, 0, 1),
     ("nadam", 2, 2, 0.1, (0.9, 0.99), 1e-8, 0.01, 0.1, 0, 0),
     ("adamax", 2, 1, 0.1, (0.9, 0.99), 1e-8, 0.01, 0),
+    ("adadelta", 2, 1, 0.1, 0.9, 1e-6, 0.01, 0),
+    ("radam", 2, 1, 0.1, (0.9, 0.99), 1e-8, 0.01, 0, 0),
+    ("rprop", 2, 1, (0.5, 1.2), (1e-6, 50.0), 0),
+    ("asgd", 1, 3, 0.1, 1e-4, 0.75, 1.0, 0.01, 0),
+    ("lion", 1, 1, 0.1, (0.9, 0.99), 0.01, 0),
 ]:
     names = "w", "g", *ARRAYS[:arrays], *NUMBERS[:numbers]
     case(
         *(kernel, "", "optim_args"),
+        idle=IDLE.get(kernel, ""),
         options=options(f"{kernel}_options", *values),
         segments=[segment(n, *names) for n in (19, 0, 3)],
     )

@@ -28,5 +28,25 @@ typedef struct {
     double lr, betas[2], eps, weight_decay;
     int maximize;
 } adamax_options; /* arrays: m, u */
+typedef struct {
+    double lr, rho, eps, weight_decay;
+    int maximize;
+} adadelta_options; /* arrays: mean square of gradients, of updates */
+typedef struct {
+    double lr, betas[2], eps, weight_decay;
+    int decoupled_weight_decay, maximize;
+} radam_options; /* arrays: m, v */
+typedef struct {
+    double etas[2], step_sizes[2];
+    int maximize;
+} rprop_options; /* arrays: gradient before, step size */
+typedef struct {
+    double lr, lambd, alpha, t0, weight_decay;
+    int maximize;
+} asgd_options; /* arrays: average; numbers: rate and weight of the average at the next step */
+typedef struct {
+    double lr, betas[2], weight_decay;
+    int maximize;
+} lion_options; /* arrays: m */
 
 #endif

@@ -34,6 +34,12 @@ enum {
 #undef X
 };
 
+static void nothing_more(const void *options, const optim_segment *s)
+{
+    (void)options;
+    (void)s;
+}
+
 static double step_of(const optim_segment *s) { return *s->numbers[OPTIM_STEP]; }
 
 static void count_step(const void *options, const optim_segment *s)
@@ -51,9 +57,10 @@ INLINE int same_numbers(const optim_segment *a, const optim_segment *b, int numb
 
 /* Defines the kernel `name` from name_constants, what elements share whose segments have the same numbers;
  * name_prepare, which computes them from the options and a segment; and name_lanes, which updates the n <= L
- * elements from i on. `advance` brings the numbers of a segment to this step: count_step, where there is only that.
- * `ns` is the time of an element on one thread in nanoseconds, roughly. */
-#define UPDATE_KERNEL(name, advance, ns)                                                          \
+ * elements from i on. `advance` brings the numbers of a segment to this step: count_step, where there is only that;
+ * `after` those that are for the next one. `ns` is the time of an element on one thread in nanoseconds, roughly. */
+#define UPDATE_KERNEL(name, advance, ns) UPDATE_KERNEL_THEN(name, advance, nothing_more, ns)
+#define UPDATE_KERNEL_THEN(name, advance, after, ns)                                              \
     static void name##_segment(const optim_segment *segment, name##_constants k, ptrdiff_t begin, \
                                ptrdiff_t end)                                                     \
     {                                                                                             \
@@ -79,6 +86,7 @@ INLINE int same_numbers(const optim_segment *a, const optim_segment *b, int numb
         ptrdiff_t n = count_elements(a->segments, a->count);                                      \
         for (ptrdiff_t i = 0; i < a->count; i++) advance(a->options, &a->segments[i]);            \
         parallel_for(n, SEGMENTS_BLOCK, (double)n * (ns), name##_range, a);                       \
+        for (ptrdiff_t i = 0; i < a->count; i++) after(a->options, &a->segments[i]);              \
     }
 
 /* ---- sgd ------------------------------------------------------------------------------------------ */
@@ -328,3 +336,197 @@ INLINE void adamax_lanes(const optim_segment *s, adamax_constants k, ptrdiff_t i
     store(s->w, i, vfma(vset1(-k.step_size), m / u, w), n);
 }
 UPDATE_KERNEL(adamax, count_step, 0.6)
+
+/* ---- adadelta ------------------------------------------------------------------------------------- */
+
+/* Zeiler 2012 (arXiv:1212.5701), algorithm 1, its update scaled by lr.  The arrays are v, x.
+ *   v <- rho * v + (1 - rho) * g^2;   u = sqrt(x + eps) / sqrt(v + eps) * g;   x <- rho * x + (1 - rho) * u^2
+ *   w <- w - lr * u */
+typedef struct {
+    real lr, rho, one_minus_rho, eps, weight_decay;
+    int maximize;
+} adadelta_constants;
+
+static adadelta_constants adadelta_prepare(const adadelta_options *o, const optim_segment *s)
+{
+    (void)s;
+    return (adadelta_constants){(real)o->lr,  (real)o->rho,          (real)(1 - o->rho),
+                                (real)o->eps, (real)o->weight_decay, o->maximize};
+}
+
+INLINE void adadelta_lanes(const optim_segment *s, adadelta_constants k, ptrdiff_t i, ptrdiff_t n)
+{
+    vec w = load(s->w, i, n);
+    vec g = load_gradient(s, i, n, w, k.maximize, k.weight_decay);
+    vec v = vfma(g * k.one_minus_rho, g, load(s->arrays[0], i, n) * k.rho);
+    vec x = load(s->arrays[1], i, n);
+    vec u = vsqrt(x + k.eps) / vsqrt(v + k.eps) * g;
+    store(s->arrays[0], i, v, n);
+    store(s->arrays[1], i, vfma(u * k.one_minus_rho, u, x * k.rho), n);
+    store(s->w, i, vfma(vset1(-k.lr), u, w), n);
+}
+UPDATE_KERNEL(adadelta, count_step, 0.8)
+
+/* ---- radam ---------------------------------------------------------------------------------------- */
+
+/* Liu et al. 2020 (arXiv:1908.03265), algorithm 2; decoupled: as in AdamW.  The arrays are m, v.
+ *   w <- w - lr * weight_decay * w                with decoupled, in place of g <- g + weight_decay * w
+ *   m <- beta1 * m + (1 - beta1) * g;   v <- beta2 * v + (1 - beta2) * g^2
+ *   R = 2 / (1 - beta2) - 1;   r = R - 2 * step * beta2^step / (1 - beta2^step)
+ *   q = sqrt((r - 4) (r - 2) R / ((R - 4) (R - 2) r))
+ *   w <- w - lr / (1 - beta1^step) * m * q * sqrt(1 - beta2^step) / (sqrt(v) + eps)    if r > 5
+ *   w <- w - lr / (1 - beta1^step) * m                                                 else */
+typedef struct {
+    real step_size, one_minus_beta1, beta2, one_minus_beta2, eps, weight_decay, shrink;
+    int rectified, maximize;
+} radam_constants;
+
+static radam_constants radam_prepare(const radam_options *o, const optim_segment *s)
+{
+    const double beta1 = o->betas[0], beta2 = o->betas[1], step = step_of(s);
+    double correction2 = 1 - pow(beta2, step);
+    double longest = 2 / (1 - beta2) - 1;
+    double length = longest - 2 * step * (1 - correction2) / correction2;
+    int rectified = length > 5;
+    double q = rectified ? sqrt((length - 4) * (length - 2) * longest /
+                                ((longest - 4) * (longest - 2) * length) * correction2)
+                         : 1;
+    return (radam_constants){
+        .step_size = (real)(o->lr / (1 - pow(beta1, step)) * q),
+        .one_minus_beta1 = (real)(1 - beta1),
+        .beta2 = (real)beta2,
+        .one_minus_beta2 = (real)(1 - beta2),
+        .eps = (real)o->eps,
+        .weight_decay = o->decoupled_weight_decay ? 0 : (real)o->weight_decay,
+        .shrink = o->decoupled_weight_decay ? (real)(1 - o->lr * o->weight_decay) : 1,
+        .rectified = rectified,
+        .maximize = o->maximize,
+    };
+}
+
+INLINE void radam_lanes(const optim_segment *s, radam_constants k, ptrdiff_t i, ptrdiff_t n)
+{
+    vec w = load(s->w, i, n);
+    vec g = load_gradient(s, i, n, w, k.maximize, k.weight_decay);
+    vec v;
+    vec m = update_moments(s, i, n, g, k.one_minus_beta1, k.beta2, k.one_minus_beta2, &v);
+    vec u = k.rectified ? m / (vsqrt(v) + k.eps) : m;
+    store(s->w, i, vfma(vset1(-k.step_size), u, w * k.shrink), n);
+}
+UPDATE_KERNEL(radam, count_step, 0.7)
+
+/* ---- rprop ---------------------------------------------------------------------------------------- */
+
+/* Riedmiller & Braun 1993, "A direct adaptive method for faster backpropagation learning: the RPROP algorithm",
+ * without their step back.  The arrays are p, the gradient before, and d.
+ *   d <- d * etas[0] where g * p < 0, d * etas[1] where g * p > 0;   d <- min(max(d, step_sizes[0]), step_sizes[1])
+ *   g <- 0 where g * p < 0;   w <- w - sign(g) * d;   p <- g
+ * Unlike PyTorch, by the product of the signs, which cannot underflow. */
+typedef struct {
+    real shrink, grow, least, most;
+    int maximize;
+} rprop_constants;
+
+static rprop_constants rprop_prepare(const rprop_options *o, const optim_segment *s)
+{
+    (void)s;
+    return (rprop_constants){(real)o->etas[0], (real)o->etas[1], (real)o->step_sizes[0],
+                             (real)o->step_sizes[1], o->maximize};
+}
+
+INLINE void rprop_lanes(const optim_segment *s, rprop_constants k, ptrdiff_t i, ptrdiff_t n)
+{
+    const vec zero = {0};
+    vec g = load(s->g, i, n);
+    if (k.maximize) g = -g;
+    vec turn = vsign(g) * vsign(load(s->arrays[0], i, n));
+    vec d = load(s->arrays[1], i, n);
+    d = d * vselect(turn > zero, vset1(k.grow), vselect(turn < zero, vset1(k.shrink), vset1(1)));
+    d = vmin(vmax(d, vset1(k.least)), vset1(k.most));
+    g = vselect(turn < zero, zero, g);
+    store(s->arrays[0], i, g, n);
+    store(s->arrays[1], i, d, n);
+    store(s->w, i, vfma(-vsign(g), d, load(s->w, i, n)), n);
+}
+UPDATE_KERNEL(rprop, count_step, 0.6)
+
+/* ---- asgd ----------------------------------------------------------------------------------------- */
+
+/* Polyak & Juditsky 1992, "Acceleration of stochastic approximation by averaging", with the rate of Xu 2011
+ * (arXiv:1107.2490).  The array is a; the numbers are eta, lr at step 1, and mu, 1 at step 1.
+ *   w <- w - eta * (lambd * w + g);   a <- a + mu * (w - a)
+ *   eta <- lr / (1 + lambd * lr * step)^alpha;   mu <- 1 / max(1, step - t0)          for the next step */
+enum { ASGD_ETA = OPTIM_STEP + 1, ASGD_MU };
+
+typedef struct {
+    real eta, mu, shrink, weight_decay;
+    int maximize;
+} asgd_constants;
+
+static void asgd_advance(const void *options, const optim_segment *s)
+{
+    const asgd_options *o = options;
+    count_step(options, s);
+    if (step_of(s) == 1) *s->numbers[ASGD_ETA] = o->lr;
+}
+
+static asgd_constants asgd_prepare(const asgd_options *o, const optim_segment *s)
+{
+    double eta = *s->numbers[ASGD_ETA];
+    return (asgd_constants){(real)eta, (real)*s->numbers[ASGD_MU], (real)(1 - o->lambd * eta),
+                            (real)o->weight_decay, o->maximize};
+}
+
+static void asgd_after(const void *options, const optim_segment *s)
+{
+    const asgd_options *o = options;
+    const double step = step_of(s);
+    *s->numbers[ASGD_ETA] = o->lr / pow(1 + o->lambd * o->lr * step, o->alpha);
+    *s->numbers[ASGD_MU] = 1 / fmax(1, step - o->t0);
+}
+
+INLINE void asgd_lanes(const optim_segment *s, asgd_constants k, ptrdiff_t i, ptrdiff_t n)
+{
+    vec w = load(s->w, i, n);
+    vec g = load_gradient(s, i, n, w, k.maximize, k.weight_decay);
+    w = vfma(vset1(-k.eta), g, w * k.shrink);
+    store(s->w, i, w, n);
+    store(s->arrays[0], i, k.mu == 1 ? w : lerp(load(s->arrays[0], i, n), w, k.mu), n);
+}
+UPDATE_KERNEL_THEN(asgd, asgd_advance, asgd_after, 0.4)
+
+/* ---- lion ----------------------------------------------------------------------------------------- */
+
+/* Chen et al. 2023 (arXiv:2302.06675), algorithm 2.  The array is m.
+ *   w <- w - lr * weight_decay * w;   w <- w - lr * sign(beta1 * m + (1 - beta1) * g)
+ *   m <- beta2 * m + (1 - beta2) * g */
+typedef struct {
+    real lr, beta1, one_minus_beta1, beta2, one_minus_beta2, shrink;
+    int maximize;
+} lion_constants;
+
+static lion_constants lion_prepare(const lion_options *o, const optim_segment *s)
+{
+    const double beta1 = o->betas[0], beta2 = o->betas[1];
+    (void)s;
+    return (lion_constants){
+        .lr = (real)o->lr,
+        .beta1 = (real)beta1,
+        .one_minus_beta1 = (real)(1 - beta1),
+        .beta2 = (real)beta2,
+        .one_minus_beta2 = (real)(1 - beta2),
+        .shrink = (real)(1 - o->lr * o->weight_decay),
+        .maximize = o->maximize,
+    };
+}
+
+INLINE void lion_lanes(const optim_segment *s, lion_constants k, ptrdiff_t i, ptrdiff_t n)
+{
+    vec g = load(s->g, i, n);
+    if (k.maximize) g = -g;
+    vec m = load(s->arrays[0], i, n);
+    vec c = vfma(vset1(k.one_minus_beta1), g, m * k.beta1);
+    store(s->arrays[0], i, vfma(vset1(k.one_minus_beta2), g, m * k.beta2), n);
+    store(s->w, i, vfma(vset1(-k.lr), vsign(c), load(s->w, i, n) * k.shrink), n);
+}
+UPDATE_KERNEL(lion, count_step, 0.4)

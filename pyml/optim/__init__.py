@@ -3,21 +3,25 @@
 import importlib
 
 from pyml.optim import lr_scheduler
+from pyml.optim.adadelta import Adadelta
 from pyml.optim.adafactor import Adafactor
 from pyml.optim.adagrad import Adagrad
 from pyml.optim.adam import Adam, AdamW
 from pyml.optim.adamax import Adamax
+from pyml.optim.asgd import ASGD
 from pyml.optim.lbfgs import LBFGS
+from pyml.optim.lion import Lion
 from pyml.optim.muon import Muon
 from pyml.optim.nadam import NAdam
 from pyml.optim.optimizer import Optimizer
+from pyml.optim.radam import RAdam
 from pyml.optim.rmsprop import RMSprop
+from pyml.optim.rprop import Rprop
 from pyml.optim.sgd import SGD
 
 __all__ = [
     *("SGD", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RMSprop"),
-    "Adafactor",
-    "Muon",
+    *("Adadelta", "RAdam", "Rprop", "ASGD", "Lion", "Adafactor", "Muon"),
     "LBFGS",
     *("Optimizer", "lr_scheduler", "swa_utils"),
 ]

@@ -61,10 +61,64 @@ def adamax(w, g, s, o):
     return w - o["lr"] / (1 - beta1 ** s["step"]) * m / u
 
 
+def adadelta(w, g, s, o):
+    v = s["square_avg"] = o["rho"] * s.get("square_avg", 0) + (1 - o["rho"]) * g**2
+    x = s.get("acc_delta", 0)
+    u = np.sqrt(x + o["eps"]) / np.sqrt(v + o["eps"]) * g
+    s["acc_delta"] = o["rho"] * x + (1 - o["rho"]) * u**2
+    return w - o["lr"] * u
+
+
+def radam(w, g, s, o):
+    (beta1, beta2), t = o["betas"], s["step"]
+    m = s["exp_avg"] = beta1 * s.get("exp_avg", 0) + (1 - beta1) * g
+    v = s["exp_avg_sq"] = beta2 * s.get("exp_avg_sq", 0) + (1 - beta2) * g**2
+    u = m / (1 - beta1**t)
+    longest = 2 / (1 - beta2) - 1
+    length = longest - 2 * t * beta2**t / (1 - beta2**t)
+    if length > 5:
+        over = (length - 4) * (length - 2) * longest
+        r = np.sqrt(over / ((longest - 4) * (longest - 2) * length))
+        u = u * r * np.sqrt(1 - beta2**t) / (np.sqrt(v) + o["eps"])
+    return w - o["lr"] * u
+
+
+def rprop(w, g, s, o):
+    turn = np.sign(g) * np.sign(s.get("prev", 0))
+    factor = np.where(turn > 0, o["etas"][1], np.where(turn < 0, o["etas"][0], 1))
+    d = s["step_size"] = np.clip(s.get("step_size", o["lr"]) * factor, *o["step_sizes"])
+    g = s["prev"] = np.where(turn < 0, 0, g)
+    return w - d * np.sign(g)
+
+
+def asgd(w, g, s, o):
+    eta, mu, a = s.get("eta", o["lr"]), s.get("mu", 1), s.get("ax", 0)
+    w = w - eta * (o["lambd"] * w + g)
+    s["ax"] = a + mu * (w - a)
+    s["eta"] = o["lr"] / (1 + o["lambd"] * o["lr"] * s["step"]) ** o["alpha"]
+    s["mu"] = 1 / max(1, s["step"] - o["t0"])
+    return w
+
+
+def lion(w, g, s, o):
+    (beta1, beta2), m = o["betas"], s.get("exp_avg", 0)
+    s["exp_avg"] = beta2 * m + (1 - beta2) * g
+    return w - o["lr"] * np.sign(beta1 * m + (1 - beta1) * g)
+
+
 UPDATES = {
     **{"SGD": sgd, "Adagrad": adagrad, "RMSprop": rmsprop},
     **{"Adam": adam, "AdamW": adam, "NAdam": nadam, "Adamax": adamax},
+    **{"Adadelta": adadelta, "RAdam": radam, "Rprop": rprop, "ASGD": asgd, "Lion": lion},
 }
+
+
+def decayed(name, o, w, g):
+    """The parameter and the gradient after weight decay."""
+    decay = o["weight_decay"] if name != "Rprop" else 0
+    if name in ("AdamW", "Lion") or o.get("decoupled_weight_decay"):
+        return w - o["lr"] * decay * w, g
+    return w, g + decay * w
 
 
 def train(name, options, dtype):
@@ -81,10 +135,7 @@ def train(name, options, dtype):
             w, g = params[i], g.astype(dtype).astype(np.longdouble)
             if o["maximize"]:
                 g = -g
-            if name == "AdamW" or o.get("decoupled_weight_decay"):
-                w = w - o["lr"] * o["weight_decay"] * w
-            else:
-                g = g + o["weight_decay"] * w
+            w, g = decayed(name, o, w, g)
             states[i]["step"] += 1
             params[i] = UPDATES[name](w, g, states[i], o)
     return params, states

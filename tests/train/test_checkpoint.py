@@ -45,6 +45,11 @@ OPTIMIZERS = [
     ("AdamW", {"lr": 0.01}),
     ("NAdam", {"lr": 0.01, "momentum_decay": 0.1}),
     ("Adamax", {"lr": 0.01}),
+    ("Adadelta", {"rho": 0.8}),
+    ("RAdam", {"lr": 0.01}),
+    ("Rprop", {"lr": 0.01, "etas": (0.4, 1.1)}),
+    ("ASGD", {"lr": 0.01, "lambd": 0.1, "t0": 3}),
+    ("Lion", {"lr": 0.01, "weight_decay": 0.1}),
 ]
 SCHEDULERS = {
     "constant": None,
