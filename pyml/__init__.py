@@ -93,6 +93,21 @@ def cholesky(input, upper=False):
     return _linalg.cholesky(input, upper=upper)
 
 
+def detach(input):
+    """See Tensor.detach."""
+    return _checked_tensor(input, "detach").detach()
+
+
+def lu(A, pivot=True, get_infos=False):
+    """L and U in one matrix, and the rows exchanged: linalg.lu_factor.
+
+    Args:
+        get_infos: also zeros of int32, one for each matrix: nothing went wrong.
+    """
+    factors = _linalg.lu_factor(A, pivot=pivot)
+    return (*factors, zeros(A.shape[:-2], dtype=int32)) if get_infos else factors  # noqa: F821
+
+
 def svd(input, some=True, compute_uv=True):
     """U, S and V of input = U diag(S) V^T; see linalg.svd."""
     return _linalg.svd_of_columns(input, some, compute_uv)

@@ -332,6 +332,8 @@ NO_FORMULA = {  # options
     "out": "refused where gradients are wanted",
     "output_size": "it is known without",
     "pivot": "it must be True",
+    "unpack_data": "nothing is computed",
+    "unpack_pivots": "nothing is computed",
     "sorted": "the order is the same without it",
     "device": "there is one",
     "reduce": "an old name of a reduction",
@@ -345,7 +347,8 @@ NO_FORMULA = {  # options
 REASONS = {
     "makes a tensor": """
         bernoulli bernoulli_ cauchy_ exponential_ geometric_ log_normal_ multinomial new new_empty
-        new_full new_ones new_tensor new_zeros of_data_or_sizes random_ tril_indices triu_indices
+        logspace new_full new_ones new_tensor new_zeros of_data_or_sizes random_ scalar_tensor
+        tril_indices triu_indices
         arange as_tensor empty empty_like eye from_numpy full full_like linspace normal ones
         ones_like rand rand_like randint randint_like randn randn_like randperm tensor zeros
         zeros_like""",
@@ -357,7 +360,8 @@ REASONS = {
         logical_and logical_not logical_or logical_xor long ne nonzero""",
     "in place, of a function that has a row": " ".join(rewriting.NAMES),
     "leaves the graph": """
-        apply_ array data detach detach_ item numpy resize_ resize_as_ set_ tolist""",
+        apply_ array data detach detach_ item numpy resize_ resize_as_ set_ squeeze_ t_
+        tolist transpose_ unsqueeze_""",
     "gives its argument, or refuses": """
         bfloat16 byte char cuda half pin_memory positive share_memory_ short""",
     "is a function that has a row, with other arguments": "svd_of_columns",

@@ -288,6 +288,25 @@ def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False)
     return made(values, (steps,), dtype, device, requires_grad, "linspace")
 
 
+def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_grad=False):
+    """`steps` powers of the base, whose exponents lie at equal distances from start to end."""
+    steps = integer(steps, "logspace: steps")
+    if steps < 0:
+        raise ValueError(f"logspace: steps is {steps}, it must not be negative")
+
+    def values(shape, dtype):
+        with np.errstate(all="ignore"):
+            return np.asarray(np.float64(base) ** np.linspace(start, end, *shape), dtype)
+
+    return made(values, (steps,), dtype, device, requires_grad, "logspace")
+
+
+def scalar_tensor(s, *, dtype=None, device=None, requires_grad=False):
+    """A 0-d tensor of a number, by default of the default dtype."""
+    dtype = default_float() if dtype is None else dtype
+    return full((), s, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
 # ---- random --------------------------------------------------------------------------------------
 
 

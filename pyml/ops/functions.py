@@ -10,6 +10,7 @@ import numpy as np
 from pyml.attributes import default_float
 from pyml.grad_mode import is_grad_enabled
 from pyml.ops.arrays import checked_tensor
+from pyml.ops.elementwise import abs as absolute
 from pyml.ops.elementwise import clamp, cos, log, mul, neg, pow, sub, where
 from pyml.ops.operands import broadcast_shapes, cast, result_type, sum_to
 from pyml.ops.reduce import logsumexp
@@ -209,6 +210,26 @@ def shifted(input, other, function, name):
     if a.dtype.kind not in "iu":
         raise TypeError(f"{name}: dtype {a.dtype}; it must be an integer type")
     return computed(name, function, (a, b), ())
+
+
+def clamp_min(input, min):
+    """The input, or `min` where that is larger."""
+    checked_tensor(input, "clamp_min")
+    return clamp(input, min=min)
+
+
+def clamp_max(input, max):
+    """The input, or `max` where that is smaller."""
+    checked_tensor(input, "clamp_max")
+    return clamp(input, max=max)
+
+
+def copysign(input, other):
+    """The size of the input with the sign of other."""
+    a, b = both_floating(input, other, "copysign")
+    signs = Tensor._on(np.asarray(np.copysign(1.0, b.detach().array), a.dtype))
+    refuse("copysign")
+    return mul(absolute(a), signs)
 
 
 # ---- composites ----------------------------------------------------------------------------------

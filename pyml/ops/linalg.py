@@ -31,6 +31,7 @@ old_svd_result = namedtuple("svd", ("U", "S", "V"))
 qr_result = namedtuple("linalg_qr", ("Q", "R"))
 slogdet_result = namedtuple("linalg_slogdet", ("sign", "logabsdet"))
 lstsq_result = namedtuple("linalg_lstsq", ("solution", "residuals", "rank", "singular_values"))
+lu_factor_result = namedtuple("linalg_lu_factor", ("LU", "pivots"))
 lu_result = namedtuple("linalg_lu", ("P", "L", "U"))
 
 
@@ -397,6 +398,58 @@ def lu(A, *, pivot=True):
         result("L", low, (A,), lambda dl, A: pullback(A, dl, None)),
         result("U", up, (A,), lambda du, A: pullback(A, None, du)),
     )
+
+
+def lu_factor(A, *, pivot=True):
+    """L without its ones and U in one matrix, and the rows exchanged; a named tuple (LU, pivots).
+
+    pivots[i], from 1, is the row that was exchanged with row i: int32, as LAPACK counts.
+    """
+    p, low, up = lu(A, pivot=pivot)
+    m, n = A.shape[-2:]
+    k = min(m, n)
+    lower = tril(low, -1)
+    if n > m:
+        lower = cat([lower, expand(zeros_of(A), (*A.shape[:-1], n - m))], -1)
+    if m > n:
+        up = cat([up, expand(zeros_of(A), (*A.shape[:-2], m - n, n))], -2)
+    pivots = np.zeros((*A.shape[:-2], k), np.int32)
+    for i in np.ndindex(A.shape[:-2]):
+        order, at = p.array[i].argmax(0), np.arange(m)
+        for j in range(k):
+            top = int(np.flatnonzero(at == order[j])[0])
+            at[[j, top]] = at[[top, j]]
+            pivots[i][j] = top + 1
+    return lu_factor_result(lower + up, Tensor._on(pivots))
+
+
+def zeros_of(A):
+    return Tensor._on(constant(np.zeros((), A.dtype)))
+
+
+def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):
+    """P, L and U of what lu_factor() gave.
+
+    Args:
+        unpack_data, unpack_pivots: False for empty L and U, or P. Default: True.
+    """
+    matrices(LU_data, "lu_unpack", "LU_data")
+    checked_tensor(LU_pivots, "lu_unpack", "LU_pivots")
+    refuse("lu_unpack")
+    m, n = LU_data.shape[-2:]
+    k = min(m, n)
+    empty = Tensor._on(np.empty(0, LU_data.dtype))
+    p = np.zeros((*LU_data.shape[:-2], m, m), LU_data.dtype)
+    for i in np.ndindex(LU_data.shape[:-2]):
+        at = np.arange(m)
+        for j, top in enumerate(LU_pivots.array[i] - 1):
+            at[[j, top]] = at[[top, j]]
+        p[i][at, np.arange(m)] = 1
+    low = up = empty
+    if unpack_data:
+        one = Tensor._on(constant(np.eye(m, k, dtype=LU_data.dtype)))
+        low, up = tril(LU_data[..., :k], -1) + one, triu(LU_data[..., :k, :])
+    return lu_result(Tensor._on(p) if unpack_pivots else empty, low, up)
 
 
 # ---- eigenvalues, singular values ----------------------------------------------------------------

@@ -181,6 +181,34 @@ def resize_as_(self, other):
     return resize_(self, checked_tensor(other, "resize_as_", "other").shape)
 
 
+def unsqueeze_(self, dim):
+    """unsqueeze(), in place."""
+    return seen_as(self, shape.unsqueeze(self.detach(), dim), "unsqueeze_")
+
+
+def squeeze_(self, dim=None):
+    """squeeze(), in place."""
+    return seen_as(self, shape.squeeze(self.detach(), dim), "squeeze_")
+
+
+def transpose_(self, dim0, dim1):
+    """transpose(), in place."""
+    return seen_as(self, shape.transpose(self.detach(), dim0, dim1), "transpose_")
+
+
+def t_(self):
+    """t(), in place."""
+    return seen_as(self, shape.t(self.detach()), "t_")
+
+
+def seen_as(self, view, name):
+    """The tensor, with the shape of a view of it."""
+    if self.requires_grad:
+        raise RuntimeError(f"{name}: not of a tensor that requires grad; use {name[:-1]}()")
+    self.data = view
+    return self
+
+
 def set_(self, source):
     """The memory, shape and values of another tensor of its dtype, in place."""
     checked_tensor(source, "set_", "source")
@@ -322,7 +350,7 @@ METHODS = {
         index_put_, is_complex, is_inference, is_pinned, is_same_size, is_signed, ndimension, new,
         new_empty, new_full, new_ones, new_tensor, new_zeros, permute, pin_memory, repeat, reshape,
         reshape_as, resize_, resize_as_, set_, share_memory_, split, sum_to_size,
-        svd, type, type_as, view, view_as, where, zero_,
+        squeeze_, svd, t_, transpose_, type, type_as, unsqueeze_, view, view_as, where, zero_,
     )
 } | {
     name: conversion(NAMES[dtype])

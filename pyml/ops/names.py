@@ -47,8 +47,10 @@ BOTH = PYML, TENSOR
 ROWS = (
     (creation, (), "of_data_or_sizes"),
     (creation, (PYML,), """
-        arange as_tensor empty empty_like eye from_numpy full full_like linspace normal ones
-        ones_like rand rand_like randint randint_like randn randn_like randperm tensor zeros
+        arange as_tensor empty empty_like eye from_numpy full full_like linspace
+        logspace normal ones
+        ones_like rand rand_like randint randint_like randn randn_like randperm
+        scalar_tensor tensor zeros
         zeros_like"""),
     (elementwise, BOTH, """
         abs add addcdiv addcmul ceil clamp cos div exp expm1 floor floor_divide lerp log log1p
@@ -87,8 +89,9 @@ ROWS = (
         argsort bucketize isin kthvalue median mode msort nanmedian nanquantile quantile
         searchsorted sort topk unique unique_consecutive"""),
     (functions, BOTH, """
-        acos acosh asin asinh atan atan2 atanh bitwise_left_shift bitwise_right_shift cosh deg2rad
-        exp2 fmax fmin fmod frac hypot log10 log2 logaddexp logaddexp2 nan_to_num nextafter
+        acos acosh asin asinh atan atan2 atanh bitwise_left_shift bitwise_right_shift clamp_max
+        clamp_min copysign cosh deg2rad exp2 fmax fmin fmod frac hypot log10 log2
+        logaddexp logaddexp2 nan_to_num nextafter
         positive rad2deg signbit sinh tan trunc"""),
     (functions, (*BOTH, SPECIAL), "logit xlogy"),
     (special, (*BOTH, SPECIAL), "digamma erf erfc lgamma"),
@@ -113,8 +116,10 @@ ROWS = (
     (linalg, (*BOTH, LINALG), "det inverse matrix_exp matrix_power pinv qr slogdet"),
     (linalg, BOTH, "cholesky_inverse cholesky_solve logdet"),
     (linalg, (LINALG,), """
-        cholesky cond eigh eigvalsh inv lstsq lu matrix_norm matrix_rank solve solve_triangular svd
+        cholesky cond eigh eigvalsh inv lstsq lu lu_factor matrix_norm matrix_rank solve
+        solve_triangular svd
         svdvals vector_norm"""),
+    (linalg, (PYML,), "lu_unpack"),
     (linalg, (), "linalg_norm svd_of_columns"),
     (draws, BOTH, "bernoulli multinomial"),
     (draws, (TENSOR,), "bernoulli_ cauchy_ exponential_ geometric_ log_normal_ random_"),
@@ -167,6 +172,7 @@ ALIASES = {
     "not_equal": "ne",
     "pinverse": "pinv",
     "row_stack": "vstack",
+    "sgn": "sign",
     "subtract": "sub",
     "subtract_": "sub_",
     "swapdims": "swapaxes",

@@ -28,7 +28,8 @@ FAMILIES = (
     (
         functions,
         """
-        acos acosh asin asinh atan atan2 atanh bitwise_left_shift bitwise_right_shift cosh deg2rad
+        acos acosh asin asinh atan atan2 atanh bitwise_left_shift bitwise_right_shift clamp_max
+        clamp_min copysign cosh deg2rad
         digamma erf erfc erfinv exp2 fmod frac hypot lgamma log10 log2 logit nan_to_num nextafter
         rad2deg sinh tan trunc xlogy""",
     ),

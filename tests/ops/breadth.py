@@ -99,6 +99,9 @@ def binary():
     yield named("fmod", positive, ((3, 4), (3, 1)), reference=np.fmod)
     yield named("xlogy", positive, ((3, 4), (4,)))
     yield named("nextafter", normal, ((3,), (3,)), False, np.nextafter)
+    yield Row("copysign", lambda m, a, b: m.copysign(a, b.detach()) * b, ((3, 4), (4,)))
+    yield Row("clamp_min", lambda m, a: m.clamp_min(a, 0.3))
+    yield Row("clamp_max", lambda m, a: m.clamp_max(a, 0.3))
     for name in ("bitwise_left_shift", "bitwise_right_shift"):
         yield Row(name, lambda m, n=name: getattr(m, n)(m.arange(4), m.tensor(2)), (), smooth=False)
 
@@ -330,6 +333,8 @@ def algebra():
         ("qr R", lambda m, a: m.linalg.qr(a).R ** 2, ((4, 3),), regular),
         ("lu L", lambda m, a: m.linalg.lu(a).L, square, normal),
         ("lu U", lambda m, a: m.linalg.lu(a).U, square, normal),
+        ("lu_factor", lambda m, a: m.linalg.lu_factor(a).LU, square, normal),
+        ("lu_unpack", lambda m, a: m.lu_unpack(*m.linalg.lu_factor(a))[1], square, normal),
         ("matrix_exp", lambda m, a: m.matrix_exp(a), batch, normal),
         ("matrix_power", lambda m, a: m.matrix_power(a, 5), square, regular),
         ("matrix_power -2", lambda m, a: m.matrix_power(a, -2), square, regular),
@@ -360,6 +365,12 @@ def algebra():
         "cholesky_solve", lambda m, b, a: m.cholesky_solve(b, m.tril(a)), ((3, 3), (3, 3)), regular
     )
     yield Row("matrix_rank", lambda m, a: m.linalg.matrix_rank(a), batch, regular, False)
+    yield Row("lu pivots", lambda m, a: m.linalg.lu_factor(a).pivots, batch, normal, False)
+    yield Row("lu_unpack P", lambda m, a: m.lu_unpack(*m.lu(a))[0], batch, normal, False)
+    yield Row("logspace", lambda m: m.logspace(-1, 2, 5, 2.0), (), smooth=False)
+    yield Row("scalar_tensor", lambda m: m.scalar_tensor(3), (), smooth=False)
+    yield Row("lu of rows", lambda m, a: m.lu(a)[0], ((3, 4),), normal, False)
+    yield Row("lu of columns", lambda m, a: m.lu(a)[0], ((4, 3),), normal, False)
     yield Row("lu P", lambda m, a: m.linalg.lu(a).P, square, normal, False)
 
 

@@ -46,6 +46,8 @@ def test_linear_algebra_by_definition():
 
 ARGUMENTS = {  # of forms in place, after the tensor
     **dict.fromkeys(("cumsum_", "cumprod_"), (0,)),
+    **dict.fromkeys(("clamp_min_", "clamp_max_"), (0.5,)),
+    "copysign_": (-A,),
     **dict.fromkeys(("index_fill_",), (0, pyml.tensor([1]), 0.5)),
     **dict.fromkeys(("index_add_", "index_copy_"), (0, pyml.tensor([1]), A[:1])),
     **dict.fromkeys(("scatter_", "scatter_add_"), (0, pyml.tensor([[1, 0]]), A)),

@@ -19,6 +19,9 @@ FIRST_ONLY = {  # torch has no second derivative, or NaN
 }
 
 
+VALUES_ONLY = {"cond fro", "scatter reduce"}  # torch has no derivative
+
+
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("row", breadth.ROWS, ids=str)
 def test_values_and_gradients(row):
@@ -35,7 +38,7 @@ def test_values_and_gradients(row):
 
 
 def both(m, grad, row, arrays, weights):
-    if not row.smooth:
+    if not row.smooth or row.name in VALUES_ONLY:
         y = row.function(m, *map(m.tensor, arrays))
         return [y]
     if row.name in FIRST_ONLY:

@@ -442,6 +442,20 @@ CASES |= {
     "half": [lambda f, t: refused_dtype(f, t.a)],
     "hsplit": [lambda f, t: [x * 2 for x in f(t.a, 3)]],
     "hstack": [lambda f, t: f([t.a, t.b])],
+    "clamp_max": [lambda f, t: f(t.a, 0.3)],
+    "clamp_max_": [lambda f, t: f(t.a * 1, 0.3)],
+    "clamp_min": [lambda f, t: f(t.a, 0.3)],
+    "clamp_min_": [lambda f, t: f(t.a * 1, 0.3)],
+    "copysign": [lambda f, t: f(t.a, t.b)],
+    "copysign_": [lambda f, t: f(t.a * 1, t.b)],
+    "logspace": [lambda f, t: f(0, 1, 3, dtype=t.a.dtype) * t.a],
+    "lu_factor": [lambda f, t: tuple(f(definite(t)))],
+    "lu_unpack": [lambda f, t: tuple(f(t.a[:3], t.i[:3]))],
+    "scalar_tensor": [lambda f, t: f(2.0, dtype=t.a.dtype) * t.a],
+    "squeeze_": [lambda f, t: f(t.a.detach()[:1] * 1) * 2],
+    "t_": [lambda f, t: f(t.a.detach() * 1) * 2],
+    "transpose_": [lambda f, t: f(t.a.detach() * 1, 0, 1) * 2],
+    "unsqueeze_": [lambda f, t: f(t.a.detach() * 1, 0) * 2],
     "index_add": [lambda f, t: f(t.a, 0, t.i, t.b)],
     "index_add_": [lambda f, t: f(t.a * 1, 0, t.i, t.b)],
     "index_copy": [lambda f, t: f(t.a, 0, t.i, t.b)],
@@ -590,6 +604,7 @@ WITHOUT_VALUES = {  # of the namespaces: what gives no tensor, or is tested else
 
 # NumPy computes these, or they give Python a value; all others are recorded. name -> positions.
 COMPUTED_BY_NUMPY = """
+    copysign copysign_ lu_factor lu_unpack squeeze_ t_ transpose_ unsqueeze_
     acos acos_ acosh acosh_ apply_ argsort asin asin_ asinh asinh_ atan atan2 atan2_ atan_
     atanh atanh_ bincount bitwise_and_ bitwise_left_shift bitwise_left_shift_ bitwise_not_
     bitwise_or_ bitwise_right_shift bitwise_right_shift_ bitwise_xor_ bucketize cauchy_
