@@ -184,8 +184,11 @@ cdef object region_of(Tensor t):
 
 cdef int pass_to_base(Tensor t) except -1:
     cdef Tensor base = t, view
-    cdef PyObject *link = t.version.links
+    cdef PyObject *link
     cdef list views = None
+    if t.version is None:   # no view yet
+        return 0
+    link = t.version.links
     if t.link is not None:
         base = t.link.base
         base.graph_version = t.graph_version = t.version.n   # checked before the change was made

@@ -179,6 +179,7 @@ def connected(function, ctx, args, outputs):
             continue
         if is_one_of(y, ctx._dirty):
             check_changed(y, function.__name__)
+            y._mark_changed()  # by what is none of pyml's operations, maybe
         elif is_one_of(y, args) or y.requires_grad or is_one_of(y, outputs[:i]):
             results[i] = y._gated()
         if y.is_floating_point() and not is_one_of(y, ctx._without_gradient):

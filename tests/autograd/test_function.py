@@ -339,6 +339,30 @@ def test_marks_are_checked():
         InPlace.apply(leaf(1, 2)[:1])
 
 
+def test_a_change_that_only_the_mark_tells_of_is_counted():
+    class Marked(Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.mark_dirty(x)
+            x.detach().numpy()[:] = 5
+            return x
+
+        @staticmethod
+        def backward(ctx, dx):
+            return dx * 2
+
+    x = leaf(1, 2)
+    y = x * 1
+    z = y * y
+    assert Marked.apply(y) is y and y.tolist() == [5, 5]
+    with pytest.raises(RuntimeError, match="changed in place"):
+        z.sum().backward()
+    y.sum().backward()
+    assert x.grad.tolist() == [2, 2]
+    y = leaf(1, 2) * 1
+    Marked.apply(y)  # it never had a view
+
+
 def test_what_is_missing_is_named():
     class Empty(Function):
         pass
