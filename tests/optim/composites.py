@@ -14,7 +14,7 @@ VALUES = {
     "Adafactor": {
         "lr": [0.3],
         "beta2_decay": [-0.8, -0.3],
-        "eps": [(None, 1e-3), (1e-2, 0.5)],
+        "eps": [(None, 1e-3), (0.7, 0.5)],
         "d": [1.0, 1.5],
         "weight_decay": [0, 0.05],
         "maximize": [False, True],
