@@ -15,7 +15,7 @@ typedef struct {
     void *running_mean, *running_var;   /* in/out (c), both NULL: not tracked */
     int64_t *batches_tracked; /* in/out: incremented first; NULL: not counted, momentum is then >= 0 */
     const void *x, *gamma, *beta; /* (n,c), (c) or NULL, (c) or NULL */
-    ptrdiff_t n, c; /* n >= 2 */
+    ptrdiff_t n, c; /* n >= 2, or 0: a batch without rows is counted, and changes nothing else */
     double eps, momentum;
 } batchnorm_forward_args;
 

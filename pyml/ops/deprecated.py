@@ -10,9 +10,15 @@ def reduction_named(size_average, reduce, reduction):
         size_average: "mean", else "sum"; None is True if `reduce` is given.
         reduce: one number, else "none"; None is True if `size_average` is given.
         reduction: what counts if both are None.
+
+    Raises:
+        TypeError: for a text, which is a reduction that stands in the wrong place.
     """
     if size_average is None and reduce is None:
         return reduction
+    for name, value in (("size_average", size_average), ("reduce", reduce)):
+        if isinstance(value, str):
+            raise TypeError(f"{name} is {value!r}, it must be True or False; pass reduction={value!r}")
     if reduce is not None and not reduce:
         meant = "none"
     else:
