@@ -18,7 +18,9 @@ def reduction_named(size_average, reduce, reduction):
         return reduction
     for name, value in (("size_average", size_average), ("reduce", reduce)):
         if isinstance(value, str):
-            raise TypeError(f"{name} is {value!r}, it must be True or False; pass reduction={value!r}")
+            raise TypeError(
+                f"{name} is {value!r}, it must be True or False; pass reduction={value!r}"
+            )
     if reduce is not None and not reduce:
         meant = "none"
     else:

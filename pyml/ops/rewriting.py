@@ -13,6 +13,7 @@ from pyml.ops import (
     products,
     rearranging,
     reduce,
+    special,
     statistics,
 )
 from pyml.ops.arrays import checked_tensor
@@ -29,10 +30,10 @@ FAMILIES = (
         functions,
         """
         acos acosh asin asinh atan atan2 atanh bitwise_left_shift bitwise_right_shift clamp_max
-        clamp_min copysign cosh deg2rad
-        digamma erf erfc erfinv exp2 fmod frac hypot lgamma log10 log2 logit nan_to_num nextafter
+        clamp_min copysign cosh deg2rad exp2 fmod frac hypot log10 log2 logit nan_to_num nextafter
         rad2deg sinh tan trunc xlogy""",
     ),
+    (special, "digamma erf erfc erfinv lgamma"),
     (
         comparison,
         """

@@ -9,6 +9,7 @@ import pytest
 
 import pyml
 from helpers.compare import assert_same_bits
+from helpers.ids import without_addresses
 from pyml.data import (
     BatchSampler,
     DataLoader,
@@ -227,7 +228,9 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("options", "error", "message"), REFUSED, ids=lambda x: str(x)[:60])
+@pytest.mark.parametrize(
+    ("options", "error", "message"), REFUSED, ids=lambda x: without_addresses(x)[:60]
+)
 def test_arguments_that_are_refused(options, error, message):
     state = pyml.get_rng_state()
     with pytest.raises(error, match=message):

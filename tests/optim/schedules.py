@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
+from helpers.ids import without_addresses
 from pyml.optim import lr_scheduler
 
 
@@ -24,7 +25,7 @@ class Schedule(NamedTuple):
     rate: Callable
 
     def __str__(self):
-        return f"{self.name} {self.options}"
+        return without_addresses(f"{self.name} {self.options}")
 
     def make(self, optimizer, modules=lr_scheduler, **more):
         """The scheduler of an optimizer."""

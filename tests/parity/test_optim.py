@@ -7,6 +7,7 @@ from optim.cases import CASES, VALUES, case_id, groups, parameter, starts, tenso
 from optim.schedules import SCHEDULES
 
 import pyml
+from helpers.ids import without_addresses
 from pyml import optim
 from pyml.ops.clip_grad import clip_grad_norm_
 from pyml.optim import lr_scheduler
@@ -121,7 +122,9 @@ def test_clip_grad_norm(max_norm, dtype, rng):
         assert_near(grad, q.grad, dtype)
 
 
-@pytest.mark.parametrize("chosen", [*[[s] for s in SCHEDULES], SCHEDULES[1::4]], ids=str)
+@pytest.mark.parametrize(
+    "chosen", [*[[s] for s in SCHEDULES], SCHEDULES[1::4]], ids=without_addresses
+)
 def test_fifty_epochs(chosen):
     """One schedule, or two chained; a rate changed by hand, a state_dict round trip on the way."""
     optimizers = [
