@@ -33,7 +33,7 @@ train: $(VENV)/package
 	$(BIN)/pyml train --out $(OUT)
 
 test: $(VENV)/package $(VENV)/test-extra
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
 # That nothing was saved yet, or on another machine, is a warning and no error.
 bench: $(VENV)/package $(VENV)/test-extra

@@ -128,13 +128,13 @@ static double effects_of_activation_backward_args(const visitor *v, activation_b
 
 static double effects_of_batchnorm_forward_args(const visitor *v, batchnorm_forward_args *a)
 {
-    if (a->n == 0) return 0; /* no statistics are written */
     floats(v, &a->y, OUT, a->n * a->c);
     floats(v, &a->mean, OUT, a->c);
     floats(v, &a->rstd, OUT, a->c);
+    indices(v, &a->batches_tracked, IN_OUT, 1);
+    if (a->n == 0) return 0; /* the running statistics stay */
     floats(v, &a->running_mean, IN_OUT, a->c);
     floats(v, &a->running_var, IN_OUT, a->c);
-    indices(v, &a->batches_tracked, IN_OUT, 1);
     floats(v, &a->x, IN, a->n * a->c);
     floats(v, &a->gamma, IN, a->c);
     floats(v, &a->beta, IN, a->c);

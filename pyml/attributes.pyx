@@ -60,7 +60,9 @@ cdef class dtype:
         return self
 
     def __getattr__(self, str name):
-        return getattr(self.dtype, name)
+        if self.of_numpy is None:
+            raise AttributeError(f"dtype {self.name} has no attribute {name!r}: NumPy has no such dtype")
+        return getattr(self.of_numpy, name)
 
     def __eq__(self, other):
         if isinstance(other, dtype):

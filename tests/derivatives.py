@@ -323,7 +323,7 @@ ALL = [*cases.TABLES, *ROWS, *IMPLICIT]
 
 # ---- what has no derivative ----------------------------------------------------------------------
 
-BASES = {"Binary"}  # of nodes
+BASES = {"Binary", "FunctionNode", "OutputOfFunction"}  # of nodes; of functions of users
 NO_FORMULA = {  # options
     "compute_mode": "how PyTorch computes it",
     "driver": "how PyTorch computes it",

@@ -205,7 +205,7 @@ case(
 case(
     "batchnorm_forward",
     f"y[n,c] mean[c] rstd[c] x[n,c] {tracked}",
-    left_out="mean rstd running_mean running_var gamma beta",
+    left_out="running_mean running_var gamma beta",
     **constants | {"n": 0},
 )
 case("batchnorm_inference", "y[n,c] x[n,c] mean[c] var[c]", **constants)
@@ -268,6 +268,7 @@ ARRAYS, NUMBERS = ([f"{kind}[{i}]" for i in range(3)] for kind in ("arrays", "nu
 IDLE = {
     "rprop": "options",  # a factor of gradients that change their sign
     "asgd": "segments[1].numbers[1] segments[1].numbers[2]",  # of an empty segment
+    "adam": "segments[2].arrays[2]",  # its three elements may be the largest so far
 }
 for kernel, arrays, numbers, *values in [  # how many of the state those options need
     ("sgd", 1, 1, 0.1, 0.9, 0.0, 0.01, 0, 0),
@@ -288,7 +289,7 @@ for kernel, arrays, numbers, *values in [  # how many of the state those options
     names = "w", "g", *ARRAYS[:arrays], *NUMBERS[:numbers]
     case(
         *(kernel, "", "optim_args"),
-        idle=IDLE.get(kernel, ""),
+        idle=IDLE.get(kernel, "") if (kernel, arrays) != ("adam", 2) else "",
         options=options(f"{kernel}_options", *values),
         segments=[segment(n, *names) for n in (19, 0, 3)],
     )

@@ -33,6 +33,7 @@ def numbers_below(size, input, name, argument="input"):
 
 
 def check_table(input, weight, name):
+    checked_tensor(input, name)
     real_input(weight, name, "weight")
     if weight.ndim != 2:
         raise ValueError(

@@ -105,7 +105,7 @@ def numpy_copy(x, layer):
 
 @refused
 def numpy_function_of_a_tensor(x, layer):
-    return pyml.from_numpy(np.exp(x.detach()))
+    return np.exp(x.detach())
 
 
 @refused
