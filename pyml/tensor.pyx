@@ -482,9 +482,9 @@ cdef class Tensor:
     @grad.setter
     def grad(self, Tensor value or None):
         if value is not None:
-            if value.shape != self.shape:
+            if shape_of(value) != shape_of(self):
                 raise ValueError(f"grad: shape {value.shape}, the tensor has shape {self.shape}; they must be the same")
-            if value.dtype != self.dtype:
+            if cnp.PyArray_TYPE(value.array) != cnp.PyArray_TYPE(self.array):
                 raise TypeError(f"grad: dtype {value.dtype}, the tensor has dtype {self.dtype}; they must be the same")
             if value is self:
                 raise RuntimeError("grad: a tensor cannot be its own gradient")

@@ -11,7 +11,7 @@ from pyml.ops.arrays cimport (
 )
 from pyml.ops.reduction cimport MEAN, NONE, reduction_of
 from pyml.ops.softmax cimport to_rows
-from pyml.tensor cimport Node, Tensor, tracks, wrap
+from pyml.tensor cimport Node, Tensor, shape_of, tracks, wrap
 
 from pyml.ops.deprecated import reduction_named
 from pyml.ops.reduce import sum
@@ -143,17 +143,17 @@ def cross_entropy(
     if xt.array.ndim == 0:
         raise ValueError("cross_entropy: input is a single number, it must be (n, c), (c) or (n, c, d...)")
     cdef int axis = 0 if xt.array.ndim == 1 else 1
-    shape = xt.shape
+    shape = shape_of(xt)
     sample_shape = shape[:axis] + shape[axis + 1:]
     c = shape[axis]
     if weight is not None:
         w = real_tensor(weight, "cross_entropy", "weight")
         same_dtype(w, xt, "cross_entropy", "weight")
-        if w.shape != (c,):
+        if shape_of(w) != (c,):
             raise ValueError(f"cross_entropy: weight has shape {w.shape}, it must be ({c},): one factor for each class")
 
     if is_real(tt.array):
-        if tt.shape != shape:
+        if shape_of(tt) != shape:
             raise ValueError(
                 f"cross_entropy: target of probabilities has shape {tt.shape}, it must be that of the input, {shape}")
         same_dtype(tt, xt, "cross_entropy", "target")
@@ -161,7 +161,7 @@ def cross_entropy(
             return composite_cross_entropy(xt, tt, w, axis, reduction, label_smoothing)
         prob = to_rows(tt.array, axis)
     elif cnp.PyArray_ISINTEGER(tt.array):
-        if tt.shape != sample_shape:
+        if shape_of(tt) != sample_shape:
             raise ValueError(
                 f"cross_entropy: target of class indices has shape {tt.shape}, input {shape} needs {sample_shape}")
         index = checked_classes("cross_entropy", tt.array, c, ignore_index)
@@ -187,7 +187,7 @@ def cross_entropy(
         node.keep(wrap(softmax_rows))
         node.keep(wrap(total))
         node.keep(tt)
-    return reshape(out, sample_shape) if how == NONE and out.shape != sample_shape else out
+    return reshape(out, sample_shape) if how == NONE and shape_of(out) != sample_shape else out
 
 
 cdef Tensor composite_cross_entropy(Tensor x, Tensor target, Tensor weight, int axis, reduction, double label_smoothing):
