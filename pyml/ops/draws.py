@@ -37,9 +37,10 @@ def bernoulli_(input, p=0.5, *, generator=None):
         p: a number, or a tensor of probabilities.
     """
     checked_tensor(input, "bernoulli_")
+    p = probability(p, "bernoulli_")
     with no_grad():
         chances = Tensor._on(input.array.astype("float64"))
-        drawn = uniform_(chances, generator=generator) < probability(p, "bernoulli_")
+        drawn = uniform_(chances, generator=generator) < p
         values = cast(drawn, input.dtype)
     return copy_(input, values)
 

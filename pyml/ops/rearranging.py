@@ -226,7 +226,7 @@ def block_diag(*tensors):
     """The matrices along a diagonal, zeros elsewhere."""
     if not tensors:
         checked_tensor(None, "block_diag")
-    matrices = [raised((x,), 2, "block_diag") for x in tensors]
+    matrices = [raised((checked_tensor(x, "block_diag"),), 2, "block_diag") for x in tensors]
     if any(x.ndim > 2 for x in matrices):
         raise ValueError("block_diag: a tensor has more than 2 dimensions")
     columns = sum(x.shape[1] for x in matrices)

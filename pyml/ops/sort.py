@@ -379,6 +379,7 @@ def searchsorted(sorted_sequence, input, *, out_int32=False, right=False, side=N
     if rows.ndim == 0:
         raise ValueError("searchsorted: sorted_sequence is 0-d, it must have a dimension")
     if sorter is not None:
+        checked_tensor(sorter, "searchsorted", "sorter")
         rows = np.take_along_axis(rows, sorter.array, -1)
     numbers = numbers_of(input, "searchsorted", "input")
     if rows.ndim == 1:

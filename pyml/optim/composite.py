@@ -27,7 +27,7 @@ class Composite(Optimizer):
 
     def _update(self, group, param, grad, state):
         """One update of param and its state, in place; gradients are not recorded."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no _update()")
 
     def step(self, closure=None):
         """Updates all parameters that have a gradient.

@@ -174,3 +174,16 @@ def test_draws_in_place():
 def test_refused(call, error, match):
     with pytest.raises(error, match=match):
         call()
+
+
+@pytest.mark.parametrize(
+    "call, match",
+    [
+        (lambda: pyml.block_diag([A]), "block_diag"),
+        (lambda: pyml.searchsorted(A, A, sorter=3), "searchsorted: sorter"),
+    ],
+    ids=["block_diag", "searchsorted"],
+)
+def test_what_is_no_tensor(call, match):
+    with pytest.raises(TypeError, match=match):
+        call()
