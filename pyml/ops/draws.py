@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from pyml.grad_mode import no_grad
+from pyml.grad_mode import is_grad_enabled, no_grad
 from pyml.ops.arrays import checked_tensor, contiguous
 from pyml.ops.creation import rand
 from pyml.ops.inplace import copy_, normal_, uniform_
@@ -38,6 +38,7 @@ def bernoulli_(input, p=0.5, *, generator=None):
     """
     checked_tensor(input, "bernoulli_")
     p = probability(p, "bernoulli_")
+    input._will_change(is_grad_enabled() and input.requires_grad)  # before a number is drawn
     with no_grad():
         chances = Tensor._on(input.array.astype("float64"))
         drawn = uniform_(chances, generator=generator) < p
@@ -151,6 +152,7 @@ def geometric_(input, p, *, generator=None):
 def log_normal_(input, mean=1.0, std=2.0, *, generator=None):
     """Every element <- exp of a number of the normal distribution."""
     checked_tensor(input, "log_normal_")
+    input._will_change(is_grad_enabled() and input.requires_grad)  # before a number is drawn
     with no_grad():
         values = normal_(Tensor._on(input.array.copy()), mean, std, generator=generator).exp()
     return copy_(input, values)
@@ -190,5 +192,6 @@ def drawn(input, function, generator, name, of_integers=False):
     if input.dtype.kind != "f" and not of_integers:
         raise TypeError(f"{name}: dtype {input.dtype}, it must be float32 or float64")
     refuse(name)
+    input._will_change(is_grad_enabled() and input.requires_grad)  # before a number is drawn
     u = rand(input.shape, generator=generator, dtype=np.float64).array
     return copy_(input, Tensor._on(np.asarray(function(u), input.dtype)))

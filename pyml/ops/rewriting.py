@@ -3,8 +3,6 @@
 With gradients most are refused: their backward needs what they overwrite. They are for no_grad().
 """
 
-import inspect
-
 from pyml.ops import (
     comparison,
     elementwise,
@@ -72,7 +70,7 @@ def rewriting(function, name):
 
     rewrite.__name__ = rewrite.__qualname__ = name
     rewrite.__doc__ = f"{name[:-1]}, in place."
-    rewrite.__signature__ = inspect.signature(function)
+    rewrite.__wrapped__ = function  # whose signature it has; to make one takes long
     return rewrite
 
 
