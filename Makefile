@@ -1,5 +1,5 @@
 # make train      train a network on handwritten digits; needs Python, a C compiler and make
-# make test       all tests
+# make test       all tests, in TEST_PROCESSES at a time (auto: as many as cores; PYTEST_ARGS=-n0: in one)
 # make bench      kernels and steps, beside the last run that was saved in .benchmarks
 # make lint       ruff, clang-format
 # make sanitize   the tests under AddressSanitizer and UndefinedBehaviorSanitizer
@@ -15,6 +15,7 @@ PYTHON ?= python3
 VENV ?= .venv
 OUT ?= runs/digits
 SANITIZE_CC ?= gcc
+TEST_PROCESSES ?= auto
 ATTACK_SECONDS ?= 600
 ATTACK_SEED ?= 0
 CROSS_CC ?= aarch64-linux-gnu-gcc
@@ -33,7 +34,7 @@ train: $(VENV)/package
 	$(BIN)/pyml train --out $(OUT)
 
 test: $(VENV)/package $(VENV)/test-extra
-	$(BIN)/pytest -n auto --dist worksteal $(PYTEST_ARGS)
+	$(BIN)/pytest -n $(TEST_PROCESSES) --dist worksteal $(PYTEST_ARGS)
 
 # That nothing was saved yet, or on another machine, is a warning and no error.
 bench: $(VENV)/package $(VENV)/test-extra
