@@ -9,11 +9,10 @@ from pyml cimport _kernels
 from pyml.ops.arrays cimport (
     as_type, checked_index, contiguous, empty_like, empty_scalar, empty_vector, full, is_real, real_tensor, same_dtype,
 )
-from pyml.ops.reduction cimport MEAN, NONE, reduction_of
+from pyml.ops.reduction cimport MEAN, NONE, named_reduction, reduction_of
 from pyml.ops.softmax cimport to_rows
 from pyml.tensor cimport Node, Tensor, shape_of, tracks, wrap
 
-from pyml.ops.deprecated import reduction_named
 from pyml.ops.reduce import sum
 from pyml.ops.shape import moveaxis, reshape
 from pyml.ops.softmax import log_softmax, softmax
@@ -130,7 +129,7 @@ def cross_entropy(
         TypeError: on dtypes.
     """
     cdef Tensor xt = real_tensor(input, "cross_entropy", "input")
-    reduction = reduction_named(size_average, reduce, reduction)
+    reduction = named_reduction(size_average, reduce, reduction)
     cdef int how = reduction_of(reduction, "cross_entropy")
     cdef Tensor w = None, tt, logits, out
     cdef ndarray index = None, prob = None, rows, loss, softmax_rows = None, total

@@ -12,11 +12,10 @@ from numpy cimport ndarray
 
 from pyml cimport _kernels
 from pyml.ops.arrays cimport contiguous, empty_like, empty_scalar, is_real, real_tensor
-from pyml.ops.reduction cimport MEAN, NONE, reduction_of
+from pyml.ops.reduction cimport MEAN, NONE, named_reduction, reduction_of
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
 from pyml.ops.activation import logsigmoid, sigmoid
-from pyml.ops.deprecated import reduction_named
 from pyml.ops.elementwise import abs, clamp, log, log1p, mul, sign, where
 from pyml.ops.operands import broadcast_shapes
 from pyml.ops.reduce import mean, sum
@@ -189,7 +188,7 @@ def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", we
     Raises:
         ValueError: for another reduction, or a weight of another shape.
     """
-    return MSE.of(input, target, reduction_named(size_average, reduce, reduction), weight)
+    return MSE.of(input, target, named_reduction(size_average, reduce, reduction), weight)
 
 
 cdef PairLoss L1 = PairLoss("l1_loss", "L1", lambda g, x, t: sign(x - t) * g)
@@ -197,7 +196,7 @@ cdef PairLoss L1 = PairLoss("l1_loss", "L1", lambda g, x, t: sign(x - t) * g)
 
 def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
     """Absolute error, |input - target|. Arguments as for mse_loss; the derivative is 0 where both are equal."""
-    return L1.of(input, target, reduction_named(size_average, reduce, reduction), weight)
+    return L1.of(input, target, named_reduction(size_average, reduce, reduction), weight)
 
 
 def smooth_l1_slope(g, x, t, beta):
@@ -222,7 +221,7 @@ def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mea
 
     Girshick 2015, "Fast R-CNN" (arXiv:1504.08083).
     """
-    return SMOOTH_L1.of(input, target, reduction_named(size_average, reduce, reduction), None, (beta,))
+    return SMOOTH_L1.of(input, target, named_reduction(size_average, reduce, reduction), None, (beta,))
 
 
 def huber_slope(g, x, t, delta):
@@ -299,7 +298,7 @@ def hinge_embedding_loss(input, target, margin=1.0, size_average=None, reduce=No
         size_average, reduce: deprecated, see reduction.
         reduction: "mean", "sum" or "none".
     """
-    return HINGE_EMBEDDING.of(input, target, reduction_named(size_average, reduce, reduction), None, (margin,))
+    return HINGE_EMBEDDING.of(input, target, named_reduction(size_average, reduce, reduction), None, (margin,))
 
 
 cdef PairLoss SOFT_MARGIN = PairLoss(
@@ -316,7 +315,7 @@ def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="m
         size_average, reduce: deprecated, see reduction.
         reduction: "mean", "sum" or "none".
     """
-    return SOFT_MARGIN.of(input, target, reduction_named(size_average, reduce, reduction))
+    return SOFT_MARGIN.of(input, target, named_reduction(size_average, reduce, reduction))
 
 
 LEAST_VARIANCE = 1e-12   # as in the kernel
@@ -352,7 +351,7 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
         ValueError: if the shapes differ, or a number of the input is outside [0, 1] or NaN; in a replay of a recorded step
             the loss is NaN then.
     """
-    cdef Tensor loss = BINARY_CROSS_ENTROPY.of(input, target, reduction_named(size_average, reduce, reduction), weight)
+    cdef Tensor loss = BINARY_CROSS_ENTROPY.of(input, target, named_reduction(size_average, reduce, reduction), weight)
     cdef ndarray x
     if np.isnan(loss.array).any():
         x = (<Tensor>input).array
@@ -394,7 +393,7 @@ def binary_cross_entropy_with_logits(
         >>> F.binary_cross_entropy_with_logits(pyml.tensor([0.0]), pyml.tensor([1.0])).item()  # log 2
         0.6931471824645996
     """
-    reduction = reduction_named(size_average, reduce, reduction)
+    reduction = named_reduction(size_average, reduce, reduction)
     if pos_weight is None:
         return WITH_LOGITS.of(input, target, reduction, weight)
     cdef int how = reduction_of(reduction, "binary_cross_entropy_with_logits")

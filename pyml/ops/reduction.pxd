@@ -15,3 +15,11 @@ cdef inline int reduction_of(object reduction, str name) except -1:
     if reduction == "none":
         return NONE
     raise ValueError(f"{name}: reduction is {reduction!r}, it must be 'none', 'mean' or 'sum'")
+
+
+cdef inline object named_reduction(object size_average, object reduce, object reduction):
+    """The reduction, by its keyword or by PyTorch's old ones, which hardly a call has."""
+    if size_average is None and reduce is None:
+        return reduction
+    from pyml.ops.deprecated import reduction_named
+    return reduction_named(size_average, reduce, reduction)
