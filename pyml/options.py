@@ -2,6 +2,9 @@
 
 import math
 from dataclasses import dataclass
+from numbers import Integral
+
+import numpy as np
 
 from pyml.tensor import Tensor
 
@@ -53,6 +56,19 @@ def check_number(who, name, value, allowed):
         raise TypeError(f"{who}: {name} is {value!r}, it must be a number")
     if not allowed.has(float(value)):
         raise ValueError(f"{who}: {name} is {value}, it must be {allowed}")
+
+
+def check_integer(who, name, value):
+    """Raises TypeError unless `value` is an integer, of Python or NumPy."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
+        raise TypeError(f"{who}: {name} is {value!r}, it must be an integer")
+
+
+def check_choice(who, name, value, choices):
+    """Raises ValueError unless `value` is one of the choices, two or more."""
+    if value not in choices:
+        *others, last = map(repr, choices)
+        raise ValueError(f"{who}: {name} is {value!r}, it must be {', '.join(others)} or {last}")
 
 
 def check_options(who, options, ranges):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import pyml
-from pyml.options import Range, check_number, check_options
+from pyml.options import Range, check_choice, check_integer, check_number, check_options
 
 INF, NAN = float("inf"), float("nan")
 RANGES = {  # range: its rule, what is in it, what is not
@@ -56,3 +56,20 @@ def test_pairs(value, match):
         check_options("Who", {"first": 1, "pair": value}, ranges)
     with pytest.raises(ValueError, match=r"^Who: first is -1"):
         check_options("Who", {"first": -1, "pair": value}, ranges)
+
+
+def test_integers():
+    for value in (0, -3, np.int8(2)):
+        check_integer("Who", "name", value)
+    for value in (True, np.True_, 1.0, "1", None):
+        with pytest.raises(TypeError) as error:
+            check_integer("Who", "name", value)
+        assert str(error.value) == f"Who: name is {value!r}, it must be an integer"
+
+
+def test_choices():
+    check_choice("Who", "name", None, (None, "a"))
+    with pytest.raises(ValueError, match=r"^Who: name is 'b', it must be None or 'a'$"):
+        check_choice("Who", "name", "b", (None, "a"))
+    with pytest.raises(ValueError, match=r"^Who: name is \[\], it must be 1, 'a' or 'c'$"):
+        check_choice("Who", "name", [], (1, "a", "c"))

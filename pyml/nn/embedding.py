@@ -8,6 +8,7 @@ from pyml.nn.module import Module
 from pyml.nn.parameter import Parameter
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.embedding import check_dense, padding_row
+from pyml.options import check_choice
 
 __all__ = ["Embedding", "EmbeddingBag"]
 
@@ -248,8 +249,7 @@ class EmbeddingBag(Table):
             dtype,
             _freeze,
         )
-        if mode not in ("sum", "mean", "max"):
-            raise ValueError(f"EmbeddingBag: mode is {mode!r}, it must be 'sum', 'mean' or 'max'")
+        check_choice("EmbeddingBag", "mode", mode, ("sum", "mean", "max"))
         self.mode = mode
         self.include_last_offset = include_last_offset
 

@@ -1,16 +1,13 @@
 """L-BFGS."""
 
 import math
-from numbers import Integral
-
-import numpy as np
 
 from pyml import recorder
 from pyml.grad_mode import enable_grad, no_grad
 from pyml.ops.creation import zeros
 from pyml.ops.shape import cat
 from pyml.optim.optimizer import Optimizer
-from pyml.options import Range
+from pyml.options import Range, check_choice, check_integer
 from pyml.tensor import Tensor
 
 __all__ = ["LBFGS"]
@@ -103,11 +100,7 @@ class LBFGS(Optimizer):
         super()._check(options)
         for name in ("max_iter", "max_eval", "history_size"):
             check_count(name, options[name])
-        if options["line_search_fn"] not in (None, "strong_wolfe"):
-            raise ValueError(
-                f"LBFGS: line_search_fn is {options['line_search_fn']!r}, "
-                "it must be None or 'strong_wolfe'"
-            )
+        check_choice("LBFGS", "line_search_fn", options["line_search_fn"], (None, "strong_wolfe"))
 
     def add_param_group(self, param_group):
         """Adds the group of parameters; there is one.
@@ -286,8 +279,7 @@ class LBFGS(Optimizer):
 
 
 def check_count(name, value):
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, Integral):
-        raise TypeError(f"LBFGS: {name} is {value!r}, it must be an integer")
+    check_integer("LBFGS", name, value)
     if value < 1:
         raise ValueError(f"LBFGS: {name} is {value}, it must be >= 1")
 

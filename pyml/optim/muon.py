@@ -1,12 +1,9 @@
 """Muon."""
 
 import math
-from numbers import Integral
-
-import numpy as np
 
 from pyml.optim.composite import Composite
-from pyml.options import Range, check_number
+from pyml.options import Range, check_choice, check_integer, check_number
 from pyml.tensor import Tensor
 
 __all__ = ["Muon"]
@@ -96,16 +93,11 @@ class Muon(Composite):
         for i, value in enumerate(check_triple(options["ns_coefficients"])):
             check_number("Muon", f"ns_coefficients[{i}]", value, Range(-math.inf))
         super()._check(options)
-        steps, adjust = options["ns_steps"], options["adjust_lr_fn"]
-        if isinstance(steps, (bool, np.bool_)) or not isinstance(steps, Integral):
-            raise TypeError(f"Muon: ns_steps is {steps!r}, it must be an integer")
+        steps = options["ns_steps"]
+        check_integer("Muon", "ns_steps", steps)
         if not 0 <= steps < 100:
             raise ValueError(f"Muon: ns_steps is {steps}, it must be from 0 to 99")
-        if adjust not in ADJUSTMENTS:
-            raise ValueError(
-                f"Muon: adjust_lr_fn is {adjust!r}, it must be None, 'original' or "
-                "'match_rms_adamw'"
-            )
+        check_choice("Muon", "adjust_lr_fn", options["adjust_lr_fn"], tuple(ADJUSTMENTS))
         for i, p in enumerate(options.get("params", ())):
             if p.ndim != 2:
                 raise ValueError(

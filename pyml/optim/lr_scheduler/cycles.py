@@ -12,12 +12,13 @@ from pyml.optim.lr_scheduler.base import (
 )
 from pyml.optim.lr_scheduler.functions import check_saved_function, saved_function
 from pyml.optim.lr_scheduler.purity import impurity
-from pyml.options import Range, check_number, is_number
+from pyml.options import Range, check_choice, check_number, is_number
 
 __all__ = ["CyclicLR", "OneCycleLR"]
 
 RATES = Range(0, math.inf, "[)")
 ABOVE_0 = Range(0, math.inf, "()")
+STRATEGIES = ("cos", "linear")
 
 
 class _WithMomentum(LRScheduler):
@@ -163,11 +164,7 @@ class OneCycleLR(_WithMomentum):
     def _check(self, options):
         who = "OneCycleLR"
         check_count(who, "total_steps", options["total_steps"], 1)
-        if options["_anneal_func_type"] not in ("cos", "linear"):
-            raise ValueError(
-                f"{who}: anneal_strategy is {options['_anneal_func_type']!r}, it must be "
-                "'cos' or 'linear'"
-            )
+        check_choice(who, "anneal_strategy", options["_anneal_func_type"], STRATEGIES)
         for i, phase in enumerate(options["_schedule_phases"]):
             place = f"{who}: _schedule_phases[{i}]"
             if not isinstance(phase, Mapping) or set(phase) != {"end_step", *ENDS}:
@@ -340,11 +337,7 @@ class CyclicLR(_WithMomentum):
                 f"{who}: mode is {options['mode']!r}, it must be one of {', '.join(MODES)}; "
                 "or pass scale_fn"
             )
-        if options["scale_mode"] not in ("cycle", "iterations"):
-            raise ValueError(
-                f"{who}: scale_mode is {options['scale_mode']!r}, it must be 'cycle' or "
-                "'iterations'"
-            )
+        check_choice(who, "scale_mode", options["scale_mode"], ("cycle", "iterations"))
         check_number(who, "gamma", options["gamma"], Range(-math.inf, math.inf, "()"))
         check_number(who, "total_size", options["total_size"], ABOVE_0)
         check_number(who, "step_ratio", options["step_ratio"], Range(0, 1, "(]"))

@@ -4,7 +4,7 @@ import math
 
 from pyml import recorder
 from pyml.optim.lr_scheduler.base import LRScheduler, check_count, check_optimizer, set_lr
-from pyml.options import Range, check_number, is_number
+from pyml.options import Range, check_choice, check_number, is_number
 
 __all__ = ["ReduceLROnPlateau"]
 
@@ -85,10 +85,8 @@ class ReduceLROnPlateau(LRScheduler):
 
     def _check(self, options):
         who = "ReduceLROnPlateau"
-        for name, choices in (("mode", ("min", "max")), ("threshold_mode", ("rel", "abs"))):
-            if options[name] not in choices:
-                a, b = choices
-                raise ValueError(f"{who}: {name} is {options[name]!r}, it must be {a!r} or {b!r}")
+        check_choice(who, "mode", options["mode"], ("min", "max"))
+        check_choice(who, "threshold_mode", options["threshold_mode"], ("rel", "abs"))
         check_number(who, "factor", options["factor"], Range(0, 1, "[)"))
         for name in ("patience", "cooldown", "cooldown_counter", "num_bad_epochs"):
             check_count(who, name, options[name], 0)

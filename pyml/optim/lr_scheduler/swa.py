@@ -3,8 +3,8 @@
 import math
 
 from pyml.optim.lr_scheduler.base import LRScheduler, check_count, check_optimizer, undone_if_raised
-from pyml.optim.lr_scheduler.cycles import RATES, one_a_group
-from pyml.options import check_number
+from pyml.optim.lr_scheduler.cycles import RATES, STRATEGIES, one_a_group
+from pyml.options import check_choice, check_number
 
 __all__ = ["SWALR"]
 
@@ -57,11 +57,7 @@ class SWALR(LRScheduler):
 
     def _check(self, options):
         check_count("SWALR", "anneal_epochs", options["anneal_epochs"], 0)
-        strategy = options["_anneal_strategy"]
-        if strategy not in ("cos", "linear"):
-            raise ValueError(
-                f"SWALR: anneal_strategy is {strategy!r}, it must be 'cos' or 'linear'"
-            )
+        check_choice("SWALR", "anneal_strategy", options["_anneal_strategy"], STRATEGIES)
 
     def get_lr(self):
         k = max(self.last_epoch, 0 if self.anneal_epochs else 1)
