@@ -34,6 +34,7 @@ class LRScheduler:
         KeyError: if last_epoch is not -1 and a group has no "initial_lr".
     """
 
+    _apart = ()  # names whose values are not copied: the subclass saves something else of them
     _untyped = ()  # names in the state whose value may be of another type, as None
 
     def __init__(self, optimizer, last_epoch=-1):
@@ -133,7 +134,8 @@ class LRScheduler:
 
     def state_dict(self):
         """Everything but the optimizer, as a dict of plain values."""
-        return deepcopy({k: v for k, v in self.__dict__.items() if k != "optimizer"})
+        without = {"optimizer", *self._apart}
+        return deepcopy({k: v for k, v in self.__dict__.items() if k not in without})
 
     def load_state_dict(self, state_dict):
         """Takes over what state_dict() gave. The learning rates are in the optimizer's.

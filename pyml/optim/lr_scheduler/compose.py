@@ -1,7 +1,6 @@
 """Schedules made of schedules."""
 
 from bisect import bisect_right
-from copy import deepcopy
 
 from pyml.optim.lr_scheduler.base import LRScheduler, check_count, check_optimizer, undone_if_raised
 from pyml.optim.lr_scheduler.plateau import ReduceLROnPlateau
@@ -12,14 +11,16 @@ __all__ = ["ChainedScheduler", "SequentialLR"]
 class _OfSchedulers(LRScheduler):
     """What the two have in common: other schedulers of one optimizer, saved with them."""
 
+    _apart = ("_schedulers",)
+
     def _unrecordable(self):
         found = (part._unrecordable() for part in self._schedulers)
         return next((what for what in found if what), None)
 
     def state_dict(self):
         """Everything but the optimizer; "_schedulers" has the state_dict() of each scheduler."""
-        kept = {k: v for k, v in self.__dict__.items() if k not in ("optimizer", "_schedulers")}
-        return deepcopy(kept) | {"_schedulers": [part.state_dict() for part in self._schedulers]}
+        parts = [part.state_dict() for part in self._schedulers]
+        return super().state_dict() | {"_schedulers": parts}
 
     def _read(self, state_dict):
         state = super()._read(state_dict)

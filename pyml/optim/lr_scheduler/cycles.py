@@ -186,13 +186,11 @@ class OneCycleLR(_WithMomentum):
         return self._annealed("lr")
 
     def _take_rates(self):
-        rates, momenta = self.get_lr(), self._momenta() if self.cycle_momentum else []
+        rates = self.get_lr()
+        momenta = self._annealed("momentum") if self.cycle_momentum else []
         self._set(rates)
         if momenta:
             self._set_momenta(momenta)
-
-    def _momenta(self):
-        return self._annealed("momentum")
 
     def _annealed(self, what):
         """The rates or momenta, one a group."""
@@ -281,6 +279,8 @@ class CyclicLR(_WithMomentum):
         >>> rates
         [0.25, 0.5, 0.75, 0.5, 0.25]
     """
+
+    _apart = ("_scale_fn_custom",)
 
     def __init__(
         self,

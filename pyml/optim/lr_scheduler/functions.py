@@ -14,6 +14,8 @@ __all__ = ["LambdaLR", "MultiplicativeLR"]
 class _OfFunctions(LRScheduler):
     """What the two have in common: functions of the epoch, one for each group."""
 
+    _apart = ("lr_lambdas",)
+
     def __init__(self, optimizer, lr_lambda, last_epoch=-1):
         who = type(self).__name__
         check_optimizer(who, optimizer, last_epoch)
@@ -59,8 +61,8 @@ class _OfFunctions(LRScheduler):
         "lr_lambdas" has the attributes of a function that is an object with __call__, a copy of
         its __dict__; None of others.
         """
-        kept = {k: v for k, v in self.__dict__.items() if k not in ("optimizer", "lr_lambdas")}
-        return deepcopy(kept) | {"lr_lambdas": [saved_function(f) for f in self.lr_lambdas]}
+        saved = [saved_function(function) for function in self.lr_lambdas]
+        return super().state_dict() | {"lr_lambdas": saved}
 
     def _read(self, state_dict):
         state = super()._read(state_dict)
