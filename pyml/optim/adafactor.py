@@ -5,9 +5,8 @@ import math
 import numpy as np
 
 from pyml.ops.elementwise import minimum
-from pyml.optim.composite import Composite
+from pyml.optim.composite import Composite, rate_of
 from pyml.options import Range, check_number
-from pyml.tensor import Tensor
 
 __all__ = ["Adafactor"]
 
@@ -103,9 +102,7 @@ class Adafactor(Composite):
         return {"row_var": (*shape[:-1], 1), "col_var": (*shape[:-2], 1, shape[-1])}
 
     def _update(self, group, param, grad, state):
-        lr, (least, least_size) = group["lr"], group["eps"]
-        if isinstance(lr, Tensor):
-            lr = lr.detach().double().reshape(())
+        lr, (least, least_size) = rate_of(group), group["eps"]
         if least is None:
             least = float(np.finfo(param.dtype).eps)
         step = state["step"].add_(1)

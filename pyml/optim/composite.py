@@ -65,14 +65,15 @@ class Composite(Optimizer):
         who = f"{type(self).__name__}: parameter {i}"
         if not p.is_floating_point():
             raise TypeError(f"{who} has dtype {p.dtype}, it must be float32 or float64")
-        wanted = {name: (shape, p.dtype) for name, shape in self._shapes(p).items()}
-        wanted |= dict.fromkeys(self._numbers, ((), np.dtype(np.float64)))
         check_array(f"{who}: its gradient", grad, tuple(p.shape), p.dtype)
+        shapes = self._shapes(p).items()
         state = self.state.get(p)
         if not state:
-            arrays = {name: zeros(shape, dtype=p.dtype) for name, shape in self._shapes(p).items()}
             numbers = self._numbers.items()
-            return {name: tensor(float(n), dtype=np.float64) for name, n in numbers} | arrays
+            made = {name: tensor(float(n), dtype=np.float64) for name, n in numbers}
+            return made | {name: zeros(shape, dtype=p.dtype) for name, shape in shapes}
+        wanted = {name: (shape, p.dtype) for name, shape in shapes}
+        wanted |= dict.fromkeys(self._numbers, ((), np.dtype(np.float64)))
         for name, (shape, dtype) in wanted.items():
             if state.get(name) is None:
                 raise ValueError(f"{who}: its state lacks {name!r}; load a whole state_dict")
@@ -84,6 +85,12 @@ class Composite(Optimizer):
 
     def _state_shape(self, param, name):
         return self._shapes(param).get(name, tuple(param.shape))
+
+
+def rate_of(group):
+    """The learning rate of a group: a number, or a Tensor to compute with."""
+    lr = group["lr"]
+    return lr.detach().double().reshape(()) if isinstance(lr, Tensor) else lr
 
 
 def check_array(what, value, shape, dtype):

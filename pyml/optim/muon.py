@@ -2,9 +2,8 @@
 
 import math
 
-from pyml.optim.composite import Composite
+from pyml.optim.composite import Composite, rate_of
 from pyml.options import Range, check_choice, check_integer, check_number
-from pyml.tensor import Tensor
 
 __all__ = ["Muon"]
 
@@ -90,7 +89,10 @@ class Muon(Composite):
         super().__init__(params, defaults)
 
     def _check(self, options):
-        for i, value in enumerate(check_triple(options["ns_coefficients"])):
+        coefficients = options["ns_coefficients"]
+        if not (isinstance(coefficients, (tuple, list)) and len(coefficients) == 3):
+            raise ValueError(f"Muon: ns_coefficients is {coefficients}, it must be three numbers")
+        for i, value in enumerate(coefficients):
             check_number("Muon", f"ns_coefficients[{i}]", value, Range(-math.inf))
         super()._check(options)
         steps = options["ns_steps"]
@@ -106,9 +108,7 @@ class Muon(Composite):
                 )
 
     def _update(self, group, param, grad, state):
-        lr, momentum = group["lr"], group["momentum"]
-        if isinstance(lr, Tensor):
-            lr = lr.detach().double().reshape(())
+        lr, momentum = rate_of(group), group["momentum"]
         update = state["momentum_buffer"].lerp_(grad, 1 - momentum)
         if param.numel() == 0:
             return
@@ -130,9 +130,3 @@ def orthogonal(x, coefficients, steps, eps):
         gram = x @ x.T
         x = x * a + (gram * b + gram @ gram * c) @ x
     return x.T if is_tall else x
-
-
-def check_triple(value):
-    if not (isinstance(value, (tuple, list)) and len(value) == 3):
-        raise ValueError(f"Muon: ns_coefficients is {value}, it must be three numbers")
-    return value
