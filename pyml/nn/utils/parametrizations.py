@@ -77,13 +77,7 @@ def spectral_norm(module, name="weight", n_power_iterations=1, eps=1e-12, dim=No
         >>> layer.weight.norm().item() >= 0.99  # of all singular values, the largest of which is 1
         True
     """
-    if not isinstance(module, Module):
-        raise TypeError(f"spectral_norm: module must be a Module, not {type(module).__name__}")
-    weight = getattr(module, name, None)
-    if not isinstance(weight, Tensor):
-        raise ValueError(
-            f"spectral_norm: {module._get_name()} has no parameter or buffer named {name!r}"
-        )
+    weight = tensor_of("spectral_norm", module, name)
     made = _SpectralNorm(weight, n_power_iterations, 0 if dim is None else dim, eps)
     return register_parametrization(module, name, made)
 
@@ -124,13 +118,7 @@ def orthogonal(module, name="weight", orthogonal_map=None, *, use_trivialization
         >>> error.abs().max().item() < 1e-5
         True
     """
-    if not isinstance(module, Module):
-        raise TypeError(f"orthogonal: module must be a Module, not {type(module).__name__}")
-    weight = getattr(module, name, None)
-    if not isinstance(weight, Tensor):
-        raise ValueError(
-            f"orthogonal: {module._get_name()} has no parameter or buffer named {name!r}"
-        )
+    weight = tensor_of("orthogonal", module, name)
     if weight.dim() < 2:
         raise ValueError(
             f"orthogonal: {name} has shape {weight.shape}, it must be a matrix or a batch of them"
@@ -144,6 +132,16 @@ def orthogonal(module, name="weight", orthogonal_map=None, *, use_trivialization
         )
     made = _Orthogonal(weight, orthogonal_map, use_trivialization)
     return register_parametrization(module, name, made, unsafe=True)
+
+
+def tensor_of(who, module, name):
+    """The tensor of a module that is to be parametrized."""
+    if not isinstance(module, Module):
+        raise TypeError(f"{who}: module must be a Module, not {type(module).__name__}")
+    tensor = getattr(module, name, None)
+    if not isinstance(tensor, Tensor):
+        raise ValueError(f"{who}: {module._get_name()} has no parameter or buffer named {name!r}")
+    return tensor
 
 
 class _WeightNorm(Module):
