@@ -21,8 +21,24 @@ __all__ = [
 ]
 
 
-class RunningNorm(Module):
-    """What BatchNorm and InstanceNorm share: weight and bias, and running statistics."""
+class Norm(Module):
+    """What all but RMSNorm share: weight and bias, which begin as 1 and 0."""
+
+    def _register_affine(self, shape, weight, bias, device, dtype):
+        for name, exists in (("weight", weight), ("bias", bias)):
+            made = Parameter(ops.empty(shape, device=device, dtype=dtype)) if exists else None
+            self.register_parameter(name, made)
+
+    def reset_parameters(self):
+        """Sets weight and bias to 1 and 0."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+
+class RunningNorm(Norm):
+    """What BatchNorm and InstanceNorm share: running statistics, too."""
 
     def __init__(
         self, num_features, eps, momentum, affine, track_running_stats, device, dtype, bias
@@ -33,14 +49,12 @@ class RunningNorm(Module):
         self.momentum = momentum
         self.affine = affine
         self.track_running_stats = track_running_stats
-
-        def vector():
-            return ops.empty(num_features, device=device, dtype=dtype)
-
-        for name, exists in (("weight", affine), ("bias", affine and bias)):
-            self.register_parameter(name, Parameter(vector()) if exists else None)
+        self._register_affine(num_features, affine, affine and bias, device, dtype)
         for name in ("running_mean", "running_var"):
-            self.register_buffer(name, vector() if track_running_stats else None)
+            made = None
+            if track_running_stats:
+                made = ops.empty(num_features, device=device, dtype=dtype)
+            self.register_buffer(name, made)
         self.register_buffer("num_batches_tracked", ops.tensor(0) if track_running_stats else None)
         self.reset_parameters()
 
@@ -54,10 +68,7 @@ class RunningNorm(Module):
     def reset_parameters(self):
         """Sets the running statistics, weight and bias to where they begin."""
         self.reset_running_stats()
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
+        super().reset_parameters()
 
     def extra_repr(self):
         """The size and the options."""
@@ -240,12 +251,11 @@ class LazyBatchNorm1d(LazyModuleMixin, BatchNorm1d):
         """Makes the parameters and statistics for an input of this shape."""
         if checked_tensor(input, "LazyBatchNorm1d").dim() not in self._dims:
             raise ValueError(f"expected {self._expected} input (got {input.dim()}D input)")
+        self.num_features = input.shape[1]
         if self.has_uninitialized_params():
-            self.num_features = input.shape[1]
             shape = (self.num_features,)
             self._materialize(weight=shape, bias=shape, running_mean=shape, running_var=shape)
             self.reset_parameters()
-        self.num_features = input.shape[1]
 
 
 class InstanceNorm1d(RunningNorm):
@@ -321,24 +331,7 @@ class InstanceNorm1d(RunningNorm):
         return y.squeeze(0) if is_one else y
 
 
-class ExampleNorm(Module):
-    """What LayerNorm, RMSNorm and GroupNorm share: weight and bias, which begin as 1 and 0."""
-
-    def _affine(self, shape, weight, bias, device, dtype):
-        for name, exists in (("weight", weight), ("bias", bias)):
-            made = Parameter(ops.empty(shape, device=device, dtype=dtype)) if exists else None
-            self.register_parameter(name, made)
-        self.reset_parameters()
-
-    def reset_parameters(self):
-        """Sets weight and bias to 1 and 0."""
-        if self.weight is not None:
-            init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
-
-
-class LayerNorm(ExampleNorm):
+class LayerNorm(Norm):
     """Layer normalisation: (x - mean) / sqrt(var + eps) * weight + bias over the last dimensions.
 
     Mean and var are those of each example; the variance divides by the number of elements.
@@ -380,13 +373,9 @@ class LayerNorm(ExampleNorm):
         self.normalized_shape = as_sizes(normalized_shape, "LayerNorm")
         self.eps = eps
         self.elementwise_affine = elementwise_affine
-        self._affine(
-            self.normalized_shape,
-            elementwise_affine,
-            elementwise_affine and bias,
-            device,
-            dtype,
-        )
+        has_bias = elementwise_affine and bias
+        self._register_affine(self.normalized_shape, elementwise_affine, has_bias, device, dtype)
+        self.reset_parameters()
 
     def forward(self, input):
         """(..., *normalized_shape) to the same."""
@@ -400,7 +389,7 @@ class LayerNorm(ExampleNorm):
         )
 
 
-class RMSNorm(ExampleNorm):
+class RMSNorm(Module):
     """Root mean square normalisation: x / sqrt(mean(x^2) + eps) * weight over the last dimensions.
 
     Zhang & Sennrich 2019 (arXiv:1910.07467), eq. 4.
@@ -433,9 +422,10 @@ class RMSNorm(ExampleNorm):
         self.normalized_shape = as_sizes(normalized_shape, "RMSNorm")
         self.eps = eps
         self.elementwise_affine = elementwise_affine
-        shape = self.normalized_shape
-        weight = ops.ones(shape, device=device, dtype=dtype) if elementwise_affine else None
-        self.register_parameter("weight", None if weight is None else Parameter(weight))
+        weight = None
+        if elementwise_affine:
+            weight = Parameter(ops.ones(self.normalized_shape, device=device, dtype=dtype))
+        self.register_parameter("weight", weight)
 
     def reset_parameters(self):
         """Sets weight to 1."""
@@ -453,7 +443,7 @@ class RMSNorm(ExampleNorm):
         )
 
 
-class GroupNorm(ExampleNorm):
+class GroupNorm(Norm):
     """Group normalisation: (x - mean) / sqrt(var + eps) * weight + bias over groups of channels.
 
     Mean and var are those of each group of each example.
@@ -505,7 +495,8 @@ class GroupNorm(ExampleNorm):
         self.num_channels = num_channels
         self.eps = eps
         self.affine = affine
-        self._affine((num_channels,), affine, affine and bias, device, dtype)
+        self._register_affine((num_channels,), affine, affine and bias, device, dtype)
+        self.reset_parameters()
 
     def forward(self, input):
         """(n, c, ...) to the same."""
