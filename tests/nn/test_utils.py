@@ -65,6 +65,13 @@ def test_clip_grad_norm_of_what():
     assert clip_grad_norm_([], 1.0, math.inf).item() == 0
 
 
+@pytest.mark.parametrize("norm_type", [2, 1, math.inf])
+def test_clip_grad_norm_by_less_than_the_smallest_normal_number(norm_type):
+    [p] = parameters([1e30, 0.0], dtypes=["float32"])
+    clip_grad_norm_([p], 1e-12, norm_type)
+    assert p.grad.tolist() == pytest.approx([1e-12, 0.0], rel=1e-5, abs=0)
+
+
 @pytest.mark.parametrize("norm_type", [2, math.inf])
 @pytest.mark.parametrize("bad", [math.inf, math.nan])
 def test_clip_grad_norm_of_a_norm_that_is_not_finite(norm_type, bad):

@@ -340,3 +340,21 @@ def test_a_state_of_something_else(changes, error, match):
     with pytest.raises(error, match=match):
         world.optimizer.load_state_dict({**saved, "state": {0: saved["state"][0] | changes}})
     assert str(world.state) == before
+
+
+@searches
+def test_no_curvature_enters_no_history(search):
+    w = parameter([1.0, 1.0])
+    optimizer = optim.LBFGS([w], lr=0.5, max_iter=3, max_eval=9, line_search_fn=search)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = w.sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    state = optimizer.state[w]
+    assert (state["old_dirs"], state["old_stps"], state["ro"], state["H_diag"]) == ([], [], [], 1)
+    if search is None:
+        assert w.tolist() == [-0.25, -0.25]  # 1 - (0.5 / 2 + 0.5 + 0.5)

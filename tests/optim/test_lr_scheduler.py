@@ -307,6 +307,18 @@ def test_functions_are_saved_as_their_attributes():
         other.load_state_dict(state | {"lr_lambdas": [None, 3]})
 
 
+def test_scale_fn_is_saved_as_its_attributes():
+    f, g = Scaled(2.0), Scaled(3.0)
+    options = {"base_lr": 0.1, "max_lr": 0.5, "cycle_momentum": False}
+    state = CyclicLR(make_optimizer(), scale_fn=f, **options).state_dict()
+    assert state["_scale_fn_custom"] == {"scale": 2.0}
+    scheduler = CyclicLR(make_optimizer(), scale_fn=g, **options)
+    scheduler.load_state_dict(state)
+    assert g.scale == 2.0
+    with pytest.raises(ValueError, match="_scale_fn_custom has attributes of an object"):
+        CyclicLR(make_optimizer(), scale_fn=abs, **options).load_state_dict(state)
+
+
 calls = []
 drawn = random.Random(1)
 
@@ -357,6 +369,24 @@ def test_recorded_steps_refuse_other_functions_than_of_numbers(match):
 
     with pytest.raises(pyml.RecordError, match=f"LambdaLR for group 0, which {match}.*move it out"):
         step(pyml.ones(1))
+
+
+@pytest.mark.parametrize(
+    "mode, threshold_mode, worse, better",
+    [
+        ("min", "rel", 9.5, 8.9),
+        ("min", "abs", 9.95, 9.5),
+        ("max", "rel", 10.5, 11.1),
+        ("max", "abs", 10.05, 10.5),
+    ],
+)
+def test_what_is_better_by_a_threshold(mode, threshold_mode, worse, better):
+    optimizer = make_optimizer(lr=0.5)
+    options = {"threshold": 0.1, "threshold_mode": threshold_mode, "patience": 0, "factor": 0.5}
+    scheduler = ReduceLROnPlateau(optimizer, mode, **options)
+    for metric, best, lr in ((10.0, 10.0, 0.5), (worse, 10.0, 0.25), (better, better, 0.25)):
+        scheduler.step(metric)
+        assert (scheduler.best, scheduler.get_last_lr()[0]) == (best, lr)
 
 
 def test_plateau():
