@@ -15,6 +15,18 @@ from pyml.tensor import Tensor
 __all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
 
 
+def place_of(index, size):
+    """An index of `size` items, counted from the front.
+
+    Raises:
+        IndexError: if there is no such item.
+    """
+    index = as_index(index)
+    if not -size <= index < size:
+        raise IndexError(f"index {index} is out of range")
+    return index % size
+
+
 class ModuleSequence(Module):
     """What Sequential and ModuleList share: children in an order, named "0", "1", ..."""
 
@@ -26,10 +38,7 @@ class ModuleSequence(Module):
 
     def _name_at(self, index):
         names = [name for name, _ in self._members(MODULE)]
-        index = as_index(index)
-        if not -len(names) <= index < len(names):
-            raise IndexError(f"index {index} is out of range")
-        return names[index]
+        return names[place_of(index, len(names))]
 
     def _replace(self, modules):
         """Makes `modules` the children."""
@@ -368,10 +377,7 @@ class ParameterList(Values):
         return [(str(i), value) for i, value in enumerate(self)]
 
     def _name_at(self, index):
-        index = as_index(index)
-        if not -self._size <= index < self._size:
-            raise IndexError(f"index {index} is out of range")
-        return str(index % self._size)
+        return str(place_of(index, self._size))
 
     def __getitem__(self, index):
         if isinstance(index, slice):
