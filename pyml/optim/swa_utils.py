@@ -5,7 +5,7 @@ from copy import deepcopy
 from pyml import recorder
 from pyml.grad_mode import no_grad
 from pyml.nn.module import Module
-from pyml.nn.norm import BatchNorm1d
+from pyml.nn.norm import BatchNorm
 from pyml.ops.creation import tensor
 from pyml.ops.elementwise import where
 from pyml.ops.shape import check_device
@@ -237,7 +237,7 @@ def update_bn(loader, model, device=None):
     if not isinstance(model, Module):
         raise TypeError(f"update_bn: model is a {type(model).__name__}, not a Module")
     check_device(device, "update_bn")
-    layers = [module for module in model.modules() if isinstance(module, BatchNorm1d)]
+    layers = [module for module in model.modules() if isinstance(module, BatchNorm)]
     if not layers:
         return
     momenta = [layer.momentum for layer in layers]

@@ -235,3 +235,10 @@ def test_it_is_found_in_optim():
     assert pyml.optim.swa_utils is swa_utils
     with pytest.raises(AttributeError, match="no attribute 'swa_util'"):
         _ = pyml.optim.swa_util
+
+
+@pytest.mark.parametrize("d, shape", [(1, (2, 1)), (2, (2, 1, 2, 2)), (3, (2, 1, 2, 2, 2))])
+def test_update_bn_of_any_dimensions(d, shape):
+    layer = getattr(nn, f"BatchNorm{d}d")(1)
+    update_bn([pyml.full(shape, 3.0)], nn.Sequential(layer))
+    assert layer.running_mean.tolist() == [3]
