@@ -2,7 +2,7 @@
 
 import sys
 
-from pyml.ops.creation import integer
+from pyml.ops.shape import integer
 
 
 def count(value, who, name, least=1):

@@ -11,7 +11,7 @@ from pyml.ops.arrays import empty as empty_array
 from pyml.ops.inplace import normal_, uniform_
 from pyml.ops.operands import broadcast_shapes, checked_dtype, number_as, result_type
 from pyml.ops.outside import arrived, unmasked
-from pyml.ops.shape import as_integer, as_sizes, check_device
+from pyml.ops.shape import as_sizes, check_device, integer
 from pyml.random import state_of
 from pyml.recorder import constant, is_recording, refuse, unwatched
 from pyml.tensor import Tensor
@@ -68,14 +68,6 @@ def check_range(least, most, dtype, name):
             f"{name}: numbers from {least} to {most} do not fit into {dtype}, which holds "
             f"{limits.min} to {limits.max}"
         )
-
-
-def integer(number, name):
-    """`number` as an int; `name` is the function's and the argument's."""
-    try:
-        return as_integer(number)
-    except TypeError:
-        raise TypeError(f"{name} is {number!r}, it must be an integer") from None
 
 
 def unwrapped(data, name):

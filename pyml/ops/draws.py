@@ -9,6 +9,7 @@ from pyml.ops.arrays import checked_tensor, contiguous
 from pyml.ops.creation import rand
 from pyml.ops.inplace import copy_, normal_, uniform_
 from pyml.ops.operands import cast
+from pyml.ops.shape import integer
 from pyml.recorder import refuse
 from pyml.tensor import Tensor
 
@@ -83,8 +84,7 @@ def multinomial(input, num_samples, replacement=False, *, generator=None):
             f"multinomial: input has shape {input.shape} and dtype {input.dtype}, it must be a "
             "vector or rows of float32 or float64"
         )
-    if isinstance(num_samples, bool) or not isinstance(num_samples, (int, np.integer)):
-        raise TypeError(f"multinomial: num_samples is {num_samples!r}, it must be an integer")
+    num_samples = integer(num_samples, "multinomial: num_samples")
     rows = weights.reshape(-1, weights.shape[-1])
     if not np.isfinite(rows).all() or (rows < 0).any() or not (rows.sum(1) > 0).all():
         raise ValueError(

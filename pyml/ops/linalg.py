@@ -21,7 +21,7 @@ from pyml.ops.matmul import matmul
 from pyml.ops.operands import sum_to
 from pyml.ops.rearranging import diag_embed, diagonal, tril, triu
 from pyml.ops.reduce import amax, amin, norm, sum
-from pyml.ops.shape import cat, expand, movedim, wrapped_dim
+from pyml.ops.shape import cat, expand, integer, movedim, wrapped_dim
 from pyml.recorder import constant, refuse
 from pyml.tensor import Node, Tensor
 
@@ -634,8 +634,7 @@ def matrix_exp(input):
 def matrix_power(input, n):
     """The product of n of the same square matrix; with n < 0, of its inverse."""
     matrices(input, "matrix_power", "input", square=True)
-    if isinstance(n, bool) or not isinstance(n, int):
-        raise TypeError(f"matrix_power: n is {n!r}, it must be an integer")
+    n = integer(n, "matrix_power: n")
     if n < 0:
         return matrix_power(inv(input), -n)
     if n == 0:

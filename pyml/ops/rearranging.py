@@ -10,12 +10,12 @@ from pyml.ops.index import index_along, index_select, setitem
 from pyml.ops.operands import broadcast_shapes
 from pyml.ops.reduce import sum as summed
 from pyml.ops.shape import (
-    as_integer,
     as_sizes,
     cat,
     clone,
     expand,
     flip,
+    integer,
     movedim,
     repeat,
     reshape,
@@ -30,14 +30,6 @@ from pyml.recorder import constant, refuse
 from pyml.tensor import Tensor
 
 INT64 = np.dtype(np.int64)
-
-
-def integer(number, name):
-    """`number` as an int; `name` is the function's and the argument's."""
-    try:
-        return as_integer(number)
-    except TypeError:
-        raise TypeError(f"{name} is {number!r}, it must be an integer") from None
 
 
 # ---- rolled and repeated -------------------------------------------------------------------------

@@ -95,6 +95,14 @@ def as_integer(number):
     return operator.index(number)
 
 
+def integer(number, name):
+    """`number` as an int; `name` is the function's and the argument's."""
+    try:
+        return as_integer(number)
+    except TypeError:
+        raise TypeError(f"{name} is {number!r}, it must be an integer") from None
+
+
 # ---- one shape for another -----------------------------------------------------------------------
 
 

@@ -8,7 +8,7 @@ from pyml.ops.arrays import checked_tensor, contiguous
 from pyml.ops.elementwise import lerp, where
 from pyml.ops.index import gather
 from pyml.ops.operands import numpy_names
-from pyml.ops.shape import clone, stack, wrapped_dim
+from pyml.ops.shape import clone, integer, stack, wrapped_dim
 from pyml.recorder import refuse
 from pyml.tensor import Tensor
 
@@ -92,8 +92,7 @@ def topk(input, k, dim=-1, largest=True, sorted=True):
     size = input.shape[dim] if input.ndim else 1
     if isinstance(k, Tensor):
         k = k.item()
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)):
-        raise TypeError(f"topk: k is {k!r}, it must be an integer")
+    k = integer(k, "topk: k")
     if not 0 <= k <= size:
         raise ValueError(
             f"topk: k is {k}, it must be from 0 to {size}, the size of dimension {dim}"
@@ -114,8 +113,7 @@ def kthvalue(input, k, dim=-1, keepdim=False):
     refuse("kthvalue")
     dim = wrapped_dim(dim, input.ndim, "kthvalue")
     size = input.shape[dim] if input.ndim else 1
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)):
-        raise TypeError(f"kthvalue: k is {k!r}, it must be an integer")
+    k = integer(k, "kthvalue: k")
     if not 1 <= k <= size:
         raise ValueError(f"kthvalue: k is {k}, it must be from 1 to {size}")
     order = order_of(input.array, dim, False)

@@ -10,7 +10,7 @@ from pyml.ops.arrays cimport contiguous, empty_like
 from pyml.ops.operands cimport floating, mapped
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
-from pyml.ops.shape import as_integer
+from pyml.ops.shape import integer
 
 # the numbers of kernels
 cdef int DIGAMMA = _kernels.kernel("digamma")
@@ -109,10 +109,7 @@ def polygamma(n, input):
     Args:
         n: an integer from 0, which is digamma, to 1000.
     """
-    try:
-        order = as_integer(n)
-    except TypeError:
-        raise TypeError(f"polygamma: n is {n!r}, it must be an integer") from None
+    order = integer(n, "polygamma: n")
     if not 0 <= order <= LARGEST_ORDER:
         raise ValueError(f"polygamma: n is {n}, it must be from 0 to {LARGEST_ORDER}")
     if order == 0:
