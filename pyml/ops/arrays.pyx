@@ -223,7 +223,7 @@ cpdef Tensor checked_tensor(object x, str who, str name="input"):
     return <Tensor>x
 
 
-cdef Tensor real_tensor(object x, str who, str name):
+cpdef Tensor real_tensor(object x, str who, str name="input"):
     """x, if it is a floating point Tensor."""
     checked_tensor(x, who, name)
     if not is_real((<Tensor>x).array):

@@ -1,6 +1,6 @@
 """Bilinear maps."""
 
-from pyml.ops.layer_norm import real_input
+from pyml.ops.arrays import real_tensor
 from pyml.ops.reduce import sum
 from pyml.ops.shape import permute, reshape
 
@@ -29,7 +29,7 @@ def bilinear(input1, input2, weight, bias=None):
     for argument, t in given.items():
         if t is None and argument == "bias":
             continue
-        real_input(t, "bilinear", argument)
+        real_tensor(t, "bilinear", argument)
         if t.dtype != input1.dtype:
             raise TypeError(
                 f"bilinear: {argument} has dtype {t.dtype}, input1 has {input1.dtype}; convert one "

@@ -3,11 +3,10 @@
 import math
 
 from pyml.grad_mode import is_grad_enabled
-from pyml.ops.arrays import full
+from pyml.ops.arrays import full, real_tensor
 from pyml.ops.dropout import dropout
 from pyml.ops.elementwise import where
 from pyml.ops.inplace import replace
-from pyml.ops.layer_norm import real_input
 from pyml.tensor import Tensor
 
 # What SELU tends to for large negative numbers: Klambauer et al. 2017 (arXiv:1706.02515)
@@ -16,7 +15,7 @@ SATURATION = -1.7580993408473766
 
 def changed(input, p, training, inplace, name, compute):
     """compute(), in training; in the place of the input if so wanted."""
-    real_input(input, name)
+    real_tensor(input, name)
     if not 0 <= p <= 1:
         raise ValueError(f"{name}: p is {p}, a probability must be between 0 and 1")
     if not training or p == 0:
@@ -65,7 +64,7 @@ def dropout1d(input, p=0.5, training=True, inplace=False, *, generator=None):
         tensor([[0., 0., 0.],
                 [0., 0., 0.]])
     """
-    real_input(input, "dropout1d")
+    real_tensor(input, "dropout1d")
     if input.ndim not in (2, 3):
         raise ValueError(
             f"dropout1d: input has shape {input.shape}, it must be (n, c, length) or (c, length)"
@@ -118,7 +117,7 @@ def feature_alpha_dropout(input, p=0.5, training=False, inplace=False, *, genera
         >>> F.feature_alpha_dropout(pyml.ones(1, 2), 0.5)
         tensor([[1., 1.]])
     """
-    real_input(input, "feature_alpha_dropout")
+    real_tensor(input, "feature_alpha_dropout")
     if input.ndim < 2:
         raise ValueError(
             f"feature_alpha_dropout: input has shape {input.shape}, it must be (n, c, ...)"

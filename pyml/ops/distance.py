@@ -1,7 +1,7 @@
 """Lengths, angles and distances of vectors: normalize, cosine_similarity, pairwise_distance."""
 
+from pyml.ops.arrays import real_tensor
 from pyml.ops.elementwise import clamp
-from pyml.ops.layer_norm import real_input
 from pyml.ops.operands import broadcast_shapes
 from pyml.ops.reduce import norm, sum
 from pyml.ops.shape import wrapped_dim
@@ -28,7 +28,7 @@ def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
         >>> F.normalize(pyml.tensor([[3.0, 4.0]]))
         tensor([[0.6, 0.8]])
     """
-    real_input(input, "normalize")
+    real_tensor(input, "normalize")
     y = input / clamp(norm(input, p, dim, keepdim=True), min=eps)
     if out is None:
         return y
@@ -36,7 +36,7 @@ def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
         raise RuntimeError(
             "normalize: out takes no gradient; leave it out, or call within pyml.no_grad()"
         )
-    real_input(out, "normalize", "out")
+    real_tensor(out, "normalize", "out")
     if out.shape != y.shape:
         raise ValueError(f"normalize: out has shape {out.shape}, it must be {y.shape}")
     return out.copy_(y)
@@ -44,8 +44,8 @@ def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
 
 def pair_of(x1, x2, name):
     """Both, if they are of one floating point dtype, and the shape to which they broadcast."""
-    real_input(x1, name, "x1")
-    real_input(x2, name, "x2")
+    real_tensor(x1, name, "x1")
+    real_tensor(x2, name, "x2")
     if x1.dtype != x2.dtype:
         raise TypeError(f"{name}: x2 has dtype {x2.dtype}, it must be that of x1, {x1.dtype}")
     return broadcast_shapes(x1.shape, x2.shape, name=name)

@@ -6,12 +6,11 @@ import math
 import numpy as np
 
 from pyml.grad_mode import is_grad_enabled, no_grad
-from pyml.ops.arrays import checked_tensor, contiguous, full
+from pyml.ops.arrays import checked_tensor, contiguous, full, real_tensor
 from pyml.ops.comparison import eq, ne
 from pyml.ops.creation import arange
 from pyml.ops.elementwise import where
 from pyml.ops.index import index_along, rows, rows_backward
-from pyml.ops.layer_norm import real_input
 from pyml.ops.operands import cast
 from pyml.ops.reduce import any, max, norm, sum
 from pyml.ops.shape import as_sizes, reshape
@@ -34,7 +33,7 @@ def numbers_below(size, input, name, argument="input"):
 
 def check_table(input, weight, name):
     checked_tensor(input, name)
-    real_input(weight, name, "weight")
+    real_tensor(weight, name, "weight")
     if weight.ndim != 2:
         raise ValueError(
             f"{name}: weight has shape {weight.shape}, it must be (num_embeddings, embedding_dim)"
@@ -287,7 +286,7 @@ def embedding_bag(
     padding = padding_row(padding_idx, weight.shape[0], "embedding_bag")
     samples = per_sample_weights
     if samples is not None:
-        real_input(samples, "embedding_bag", "per_sample_weights")
+        real_tensor(samples, "embedding_bag", "per_sample_weights")
         if mode != "sum":
             raise ValueError(
                 f"embedding_bag: per_sample_weights goes with mode='sum' alone, not {mode!r}"

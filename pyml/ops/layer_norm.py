@@ -8,22 +8,11 @@ import math
 import numpy as np
 
 from pyml.grad_mode import no_grad
-from pyml.ops.arrays import checked_tensor
+from pyml.ops.arrays import real_tensor
 from pyml.ops.elementwise import rsqrt, square
 from pyml.ops.norm import batch_norm
 from pyml.ops.reduce import mean
 from pyml.ops.shape import as_sizes, expand, reshape
-
-
-def real_input(x, name, argument="input"):
-    """x, if it is a Tensor of float32 or float64."""
-    checked_tensor(x, name, argument)
-    if x.dtype.kind != "f":
-        raise TypeError(
-            f"{name}: {argument} has dtype {x.dtype}, it must be float32 or float64; "
-            f"{argument}.float() converts it"
-        )
-    return x
 
 
 def check_affine(x, shape, name, **tensors):
@@ -31,7 +20,7 @@ def check_affine(x, shape, name, **tensors):
     for argument, t in tensors.items():
         if t is None:
             continue
-        real_input(t, name, argument)
+        real_tensor(t, name, argument)
         if t.shape != shape:
             raise ValueError(f"{name}: {argument} has shape {t.shape}, it must be {shape}")
         if t.dtype != x.dtype:
@@ -101,7 +90,7 @@ def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
         >>> F.layer_norm(pyml.tensor([[1.0, 3.0], [5.0, 5.0]]), (2,), eps=0.0)[0]
         tensor([-1.,  1.])
     """
-    real_input(input, "layer_norm")
+    real_tensor(input, "layer_norm")
     shape = trailing(input, normalized_shape, "layer_norm")
     check_affine(input, shape, "layer_norm", weight=weight, bias=bias)
     eps = checked_eps(eps, "layer_norm")
@@ -131,7 +120,7 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
         >>> F.rms_norm(pyml.tensor([3.0, -3.0]), (2,))
         tensor([ 1., -1.])
     """
-    real_input(input, "rms_norm")
+    real_tensor(input, "rms_norm")
     shape = trailing(input, normalized_shape, "rms_norm")
     check_affine(input, shape, "rms_norm", weight=weight)
     eps = float(np.finfo(input.dtype).eps) if eps is None else checked_eps(eps, "rms_norm")
@@ -166,7 +155,7 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
         >>> F.group_norm(pyml.tensor([[1.0, 3.0, 20.0, 40.0]]), 2)
         tensor([[-1.,  1., -1.,  1.]])
     """
-    real_input(input, "group_norm")
+    real_tensor(input, "group_norm")
     if input.ndim < 2:
         raise ValueError(f"group_norm: input has shape {input.shape}, it must be (n, c, ...)")
     [groups] = as_sizes(num_groups, "group_norm")
@@ -223,7 +212,7 @@ def instance_norm(
         tensor([[[-1.,  1.],
                  [-1.,  1.]]])
     """
-    real_input(input, "instance_norm")
+    real_tensor(input, "instance_norm")
     if input.ndim < 3:
         raise ValueError(
             f"instance_norm: input has shape {input.shape}, it must be (n, c, length, ...)"

@@ -8,7 +8,7 @@ import warnings
 
 import numpy as np
 
-from pyml.ops.arrays import checked_tensor
+from pyml.ops.arrays import checked_tensor, real_tensor
 from pyml.ops.creation import arange
 from pyml.ops.cross_entropy import classes_of
 from pyml.ops.deprecated import reduction_named
@@ -40,20 +40,9 @@ def reduced(loss, reduction):
     return mean(loss) if reduction == "mean" else sum(loss)
 
 
-def real(name, what, x):
-    """x, if it is a floating point Tensor."""
-    checked_tensor(x, name, what)
-    if x.dtype.kind != "f":
-        raise TypeError(
-            f"{name}: {what} has dtype {x.dtype}, it must be float32 or float64; {what}.float() "
-            "converts it"
-        )
-    return x
-
-
 def reals(name, **tensors):
     """Floating point Tensors, by their names."""
-    return [real(name, what, x) for what, x in tensors.items()]
+    return [real_tensor(x, name, what) for what, x in tensors.items()]
 
 
 def like(name, target, x, what="target"):
@@ -100,7 +89,7 @@ def nll_loss(
     """
     name = "nll_loss"
     reduction = checked_reduction(name, reduction, size_average, reduce)
-    x = real(name, "input", input)
+    x = real_tensor(input, name, "input")
     if x.ndim == 0:
         raise ValueError(
             f"{name}: input is a single number, it must be (n, c), (c) or (n, c, d...)"
@@ -108,7 +97,7 @@ def nll_loss(
     axis = 0 if x.ndim == 1 else 1
     samples, c = x.shape[:axis] + x.shape[axis + 1 :], x.shape[axis]
     if weight is not None:
-        real(name, "weight", weight)
+        real_tensor(weight, name, "weight")
         if weight.dtype != x.dtype:
             raise TypeError(
                 f"{name}: weight has dtype {weight.dtype}, it must be the input's, {x.dtype}"
@@ -156,7 +145,7 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
     reduction = checked_reduction(
         "kl_div", reduction, size_average, reduce, ("none", "batchmean", "mean", "sum")
     )
-    real("kl_div", "input", input)
+    real_tensor(input, "kl_div", "input")
     target = like("kl_div", target, input)
     if reduction == "mean":
         warnings.warn(
@@ -196,7 +185,7 @@ def poisson_nll_loss(
         reduction: "mean", "sum" or "none".
     """
     reduction = checked_reduction("poisson_nll_loss", reduction, size_average, reduce)
-    real("poisson_nll_loss", "input", input)
+    real_tensor(input, "poisson_nll_loss", "input")
     t = like("poisson_nll_loss", target, input)
     loss = exp(input) - t * input if log_input else input - t * log(input + eps)
     if full:
@@ -226,7 +215,7 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
     """
     name = "gaussian_nll_loss"
     reduction = checked_reduction(name, reduction)
-    real(name, "input", input)
+    real_tensor(input, name, "input")
     target = like(name, target, input)
     if not isinstance(var, Tensor):
         if not var >= 0:
@@ -331,10 +320,10 @@ def multi_margin_loss(
     reduction = checked_reduction(name, reduction, size_average, reduce)
     if p not in (1, 2):
         raise ValueError(f"{name}: p is {p}, it must be 1 or 2")
-    x, samples = rows_of(name, real(name, "input", input))
+    x, samples = rows_of(name, real_tensor(input, name, "input"))
     c = x.shape[1]
     if weight is not None:
-        real(name, "weight", weight)
+        real_tensor(weight, name, "weight")
         if weight.shape != (c,):
             raise ValueError(
                 f"{name}: weight has shape {weight.shape}, it must be ({c},): one factor for each "
@@ -368,7 +357,7 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
     """
     name = "multilabel_margin_loss"
     reduction = checked_reduction(name, reduction, size_average, reduce)
-    x, samples = rows_of(name, real(name, "input", input))
+    x, samples = rows_of(name, real_tensor(input, name, "input"))
     n, c = x.shape
     t = reshape(classes_of(name, target, input.shape, c, -1, "-1"), (n, c))
     # before the first -1: no -1 at this place or before
@@ -399,7 +388,7 @@ def multilabel_soft_margin_loss(
     """
     name = "multilabel_soft_margin_loss"
     reduction = checked_reduction(name, reduction, size_average, reduce)
-    real(name, "input", input)
+    real_tensor(input, name, "input")
     target = like(name, target, input)
     same_shape(name, target, input)
     if input.ndim == 0:
