@@ -16,13 +16,14 @@ import numpy as np
 
 from pyml.grad_mode import is_grad_enabled
 from pyml.ops.arrays import checked_tensor, contiguous
+from pyml.ops.creation import eye, zeros
 from pyml.ops.elementwise import where
 from pyml.ops.matmul import matmul
 from pyml.ops.operands import sum_to
 from pyml.ops.rearranging import diag_embed, diagonal, tril, triu
 from pyml.ops.reduce import amax, amin, norm, sum
 from pyml.ops.shape import cat, expand, integer, movedim, wrapped_dim
-from pyml.recorder import constant, refuse
+from pyml.recorder import refuse
 from pyml.tensor import Node, Tensor
 
 eigh_result = namedtuple("linalg_eigh", ("eigenvalues", "eigenvectors"))
@@ -101,10 +102,6 @@ def product(*factors):
     for factor in factors[1:]:
         y = matmul(y, factor)
     return y
-
-
-def identity(n, dtype):
-    return Tensor._on(constant(np.eye(n, dtype=dtype)))
 
 
 # ---- inverse, determinant, solutions -------------------------------------------------------------
@@ -203,7 +200,7 @@ def solve_triangular(A, B, *, upper, left=True, unitriangular=False):
     matrices(A, "linalg.solve_triangular", square=True)
     part = (triu if upper else tril)(A, 0 if not unitriangular else 1 if upper else -1)
     if unitriangular:
-        part = part + identity(A.shape[-1], A.dtype)
+        part = part + eye(A.shape[-1], dtype=A.dtype)
     return solve(part, B, left=left)
 
 
@@ -219,8 +216,8 @@ def pinv(A, *, rtol=None):
     def derivatives(dy, A):
         p = pinv(A, rtol=rtol)
         m, n = A.shape[-2:]
-        left = identity(m, A.dtype) - matmul(A, p)
-        right = identity(n, A.dtype) - matmul(p, A)
+        left = eye(m, dtype=A.dtype) - matmul(A, p)
+        right = eye(n, dtype=A.dtype) - matmul(p, A)
         dx = -product(p.mT, dy, p.mT) + product(left, dy.mT, p, p.mT)
         return (dx + product(p.mT, p, dy.mT, right),)
 
@@ -264,8 +261,8 @@ def lstsq(A, B, rcond=None, *, driver=None):
 
     def derivatives(dy, A, B):
         p = pinv(A, rtol=rcond)
-        left = identity(m, A.dtype) - matmul(A, p)
-        right = identity(n, A.dtype) - matmul(p, A)
+        left = eye(m, dtype=A.dtype) - matmul(A, p)
+        right = eye(n, dtype=A.dtype) - matmul(p, A)
         dp = matmul(dy, B.mT)
         dA = -product(p.mT, dp, p.mT) + product(left, dp.mT, p, p.mT)
         return dA + product(p.mT, p, dp.mT, right), matmul(p.mT, dy)
@@ -316,7 +313,7 @@ def cholesky_solve(B, L, upper=False):
 def cholesky_inverse(L, upper=False):
     """The inverse of L L^T (with upper, L^T L)."""
     matrices(L, "cholesky_inverse", "L", square=True)
-    return cholesky_solve(identity(L.shape[-1], L.dtype), L, upper)
+    return cholesky_solve(eye(L.shape[-1], dtype=L.dtype), L, upper)
 
 
 def qr(A, mode="reduced"):
@@ -410,9 +407,9 @@ def lu_factor(A, *, pivot=True):
     k = min(m, n)
     lower = tril(low, -1)
     if n > m:
-        lower = cat([lower, expand(zeros_of(A), (*A.shape[:-1], n - m))], -1)
+        lower = cat([lower, zeros(*A.shape[:-1], n - m, dtype=A.dtype)], -1)
     if m > n:
-        up = cat([up, expand(zeros_of(A), (*A.shape[:-2], m - n, n))], -2)
+        up = cat([up, zeros(*A.shape[:-2], m - n, n, dtype=A.dtype)], -2)
     pivots = np.zeros((*A.shape[:-2], k), np.int32)
     for i in np.ndindex(A.shape[:-2]):
         order, at = p.array[i].argmax(0), np.arange(m)
@@ -421,10 +418,6 @@ def lu_factor(A, *, pivot=True):
             at[[j, top]] = at[[top, j]]
             pivots[i][j] = top + 1
     return lu_factor_result(lower + up, Tensor._on(pivots))
-
-
-def zeros_of(A):
-    return Tensor._on(constant(np.zeros((), A.dtype)))
 
 
 def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):
@@ -447,8 +440,8 @@ def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):
         p[i][at, np.arange(m)] = 1
     low = up = empty
     if unpack_data:
-        one = Tensor._on(constant(np.eye(m, k, dtype=LU_data.dtype)))
-        low, up = tril(LU_data[..., :k], -1) + one, triu(LU_data[..., :k, :])
+        low = tril(LU_data[..., :k], -1) + eye(m, k, dtype=LU_data.dtype)
+        up = triu(LU_data[..., :k, :])
     return lu_result(Tensor._on(p) if unpack_pivots else empty, low, up)
 
 
@@ -458,7 +451,7 @@ def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):
 def differences(values):
     """values[j] - values[i] at [i, j], 1 on the diagonal."""
     d = values.unsqueeze(-2) - values.unsqueeze(-1)
-    return d + identity(values.shape[-1], values.dtype)
+    return d + eye(values.shape[-1], dtype=values.dtype)
 
 
 def off_diagonal(x):
@@ -638,7 +631,7 @@ def matrix_power(input, n):
     if n < 0:
         return matrix_power(inv(input), -n)
     if n == 0:
-        return expand(identity(input.shape[-1], input.dtype), input.shape).contiguous()
+        return expand(eye(input.shape[-1], dtype=input.dtype), input.shape).contiguous()
     half = matrix_power(input, n // 2) if n > 1 else None
     if half is None:
         return input * 1

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 
 from pyml.ops.arrays import checked_tensor, copied
+from pyml.ops.creation import zeros
 from pyml.ops.elementwise import where
 from pyml.ops.index import index_along, index_select, setitem
 from pyml.ops.operands import broadcast_shapes
@@ -225,14 +226,10 @@ def block_diag(*tensors):
     rows, before = [], 0
     for x in matrices:
         left, right = (before, columns - before - x.shape[1])
-        sides = [zeros((x.shape[0], n), x.dtype) for n in (left, right)]
+        sides = [zeros(x.shape[0], n, dtype=x.dtype) for n in (left, right)]
         rows.append(cat([sides[0], x, sides[1]], 1))
         before += x.shape[1]
     return cat(rows, 0)
-
-
-def zeros(shape, dtype):
-    return Tensor._on(constant(np.zeros(shape, dtype)))
 
 
 def meshgrid(*tensors, indexing="ij"):
@@ -316,7 +313,7 @@ def triangle(input, diagonal, function, name):
     at_least(input, 2, name)
     k = integer(diagonal, f"{name}: diagonal")
     mask = Tensor._on(constant(function(np.ones(input.shape[-2:], bool), k)))
-    return where(mask, input, zeros((), input.dtype))
+    return where(mask, input, zeros((), dtype=input.dtype))
 
 
 def tril_indices(row, col, offset=0, *, dtype=None, device=None):
@@ -358,9 +355,9 @@ def diag_embed(input, offset=0, dim1=-2, dim2=-1):
     n = input.shape[-1]
     size = n + abs(offset)
     mask = np.eye(size, k=offset, dtype=bool)
-    edge = zeros((*input.shape[:-1], abs(offset)), input.dtype)
+    edge = zeros(*input.shape[:-1], abs(offset), dtype=input.dtype)
     rows = cat([input, edge] if offset >= 0 else [edge, input], -1)
-    y = where(Tensor._on(constant(mask)), unsqueeze(rows, -1), zeros((), input.dtype))
+    y = where(Tensor._on(constant(mask)), unsqueeze(rows, -1), zeros((), dtype=input.dtype))
     a, b = two_dims((dim1, dim2), y.ndim, "diag_embed")
     return movedim(y, (-2, -1), (a, b))
 
