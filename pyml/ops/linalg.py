@@ -214,15 +214,19 @@ def pinv(A, *, rtol=None):
     limit = np.finfo(A.dtype).eps * max(A.shape[-2:]) if rtol is None else rtol
 
     def derivatives(dy, A):
-        p = pinv(A, rtol=rtol)
-        m, n = A.shape[-2:]
-        left = eye(m, dtype=A.dtype) - matmul(A, p)
-        right = eye(n, dtype=A.dtype) - matmul(p, A)
-        dx = -product(p.mT, dy, p.mT) + product(left, dy.mT, p, p.mT)
-        return (dx + product(p.mT, p, dy.mT, right),)
+        return (pinv_gradient(A, pinv(A, rtol=rtol), dy),)
 
     array = numpys("linalg.pinv", lambda a: np.linalg.pinv(a, limit), A.array)
     return result("PInverse", array, (A,), derivatives)
+
+
+def pinv_gradient(A, p, dp):
+    """Of A, from that of its pseudo-inverse p."""
+    m, n = A.shape[-2:]
+    left = eye(m, dtype=A.dtype) - matmul(A, p)
+    right = eye(n, dtype=A.dtype) - matmul(p, A)
+    dA = -product(p.mT, dp, p.mT) + product(left, dp.mT, p, p.mT)
+    return dA + product(p.mT, p, dp.mT, right)
 
 
 def lstsq(A, B, rcond=None, *, driver=None):
@@ -261,11 +265,7 @@ def lstsq(A, B, rcond=None, *, driver=None):
 
     def derivatives(dy, A, B):
         p = pinv(A, rtol=rcond)
-        left = eye(m, dtype=A.dtype) - matmul(A, p)
-        right = eye(n, dtype=A.dtype) - matmul(p, A)
-        dp = matmul(dy, B.mT)
-        dA = -product(p.mT, dp, p.mT) + product(left, dp.mT, p, p.mT)
-        return dA + product(p.mT, p, dp.mT, right), matmul(p.mT, dy)
+        return pinv_gradient(A, p, matmul(dy, B.mT)), matmul(p.mT, dy)
 
     x = result("LstSq", x, (A, B), derivatives)
     if m > n and (rank == n).all():
