@@ -104,6 +104,11 @@ def product(*factors):
     return y
 
 
+def on_diagonal(x):
+    """x with zeros off its diagonal."""
+    return diag_embed(diagonal(x, 0, -2, -1))
+
+
 # ---- inverse, determinant, solutions -------------------------------------------------------------
 
 
@@ -292,7 +297,7 @@ def cholesky(A, *, upper=False):
     def derivatives(dy, A):
         y = cholesky(A)
         s = product(y.mT, tril(dy))
-        s = tril(s) - diag_embed(diagonal(s, 0, -2, -1)) * 0.5
+        s = tril(s) - on_diagonal(s) * 0.5
         back = inv(y)
         g = product(back.mT, s, back)
         return ((g + g.mT) * 0.5,)
@@ -342,7 +347,7 @@ def qr(A, mode="reduced"):
         q, r = qr(A)
         s = matmul(r, dr.mT) if dr is not None else -matmul(dq.mT, q)
         low = tril(s, -1)
-        y = matmul(q, low + low.mT + diag_embed(diagonal(s, 0, -2, -1)))
+        y = matmul(q, low + low.mT + on_diagonal(s))
         if dq is not None:
             y = y + dq
         return (solve(r, y.mT).mT,)
@@ -454,10 +459,6 @@ def differences(values):
     return d + eye(values.shape[-1], dtype=values.dtype)
 
 
-def off_diagonal(x):
-    return x - diag_embed(diagonal(x, 0, -2, -1))
-
-
 def eigh(A, UPLO="L"):
     """Eigenvalues in their order, and eigenvectors as columns, of symmetric matrices.
 
@@ -479,7 +480,9 @@ def eigh(A, UPLO="L"):
 
     def of_vectors(dy, A):
         w, v = eigh(A, UPLO)
-        return (product(v, off_diagonal(matmul(v.mT, dy)) / differences(w), v.mT),)
+        inside = matmul(v.mT, dy)
+        inside = inside - on_diagonal(inside)
+        return (product(v, inside / differences(w), v.mT),)
 
     return eigh_result(
         result("EigH", values, (A,), of_values), result("EigHVectors", vectors, (A,), of_vectors)
