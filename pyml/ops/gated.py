@@ -44,8 +44,14 @@ def prelu(input, weight):
         weight = reshape(weight, (channels, *(1,) * (input.ndim - 2)))
     elif weight.ndim:
         weight = reshape(weight, ())
-    # of what is not multiplied, inf above all, nothing must reach the gradient of the weight
-    return where(input > 0, input, where(input > 0, 0.0, input) * weight)
+    return with_slopes(input, weight)
+
+
+def with_slopes(x, slopes):
+    """x where x > 0, else slopes * x."""
+    positive = x > 0
+    # of what is not multiplied, inf above all, nothing must reach the gradient of the slopes
+    return where(positive, x, where(positive, 0.0, x) * slopes)
 
 
 def rrelu(input, lower=1 / 8, upper=1 / 3, training=False, inplace=False, *, generator=None):
@@ -87,7 +93,7 @@ def rrelu(input, lower=1 / 8, upper=1 / 3, training=False, inplace=False, *, gen
 
 def with_random_slopes(x, lower, upper, generator):
     slopes = rand(*x.shape, dtype=x.dtype, generator=generator) * (upper - lower) + lower
-    return where(x > 0, x, where(x > 0, 0.0, x) * slopes)
+    return with_slopes(x, slopes)
 
 
 def rrelu_(input, lower=1 / 8, upper=1 / 3, training=False, *, generator=None):
