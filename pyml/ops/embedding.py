@@ -12,8 +12,9 @@ from pyml.ops.creation import arange
 from pyml.ops.elementwise import where
 from pyml.ops.index import index_along, rows, rows_backward
 from pyml.ops.operands import cast
-from pyml.ops.reduce import any, max, norm, sum
+from pyml.ops.reduce import any, max, sum
 from pyml.ops.shape import as_sizes, reshape
+from pyml.ops.statistics import renorm
 from pyml.recorder import refuse
 from pyml.tensor import Node, Tensor
 
@@ -73,10 +74,8 @@ def renormalise(weight, index, max_norm, norm_type, name):
     if not max_norm >= 0:
         raise ValueError(f"{name}: max_norm is {max_norm}, it must not be negative")
     weight._will_change(False)
-    length = norm(weight, norm_type, 1, keepdim=True)
     used = reshape(frequencies(index.reshape(-1), weight.shape[0], weight) > 0, (-1, 1))
-    scale = where(length > max_norm, max_norm / (length + 1e-7), 1.0)
-    weight.copy_(where(used, weight * scale, weight))
+    weight.copy_(where(used, renorm(weight, norm_type, 0, max_norm), weight))
 
 
 class Embedding(Node):
