@@ -373,8 +373,14 @@ def randint(
     check_range(low, high - 1, dtype, "randint")
     refuse("randint")
     fraction = rand(size, generator=generator, dtype=np.float64, device=device).array
-    values = low + np.minimum(np.floor(fraction * (high - low)), high - low - 1).astype(np.int64)
-    return Tensor._on(np.asarray(values, dtype), requires_grad=requires_grad)
+    array = np.asarray(integers_of(fraction, low, high), dtype)
+    return Tensor._on(array, requires_grad=requires_grad)
+
+
+def integers_of(fraction, low, high):
+    """Integers from low to before high, of numbers of [0, 1) in double."""
+    size = high - low
+    return low + np.minimum(np.floor(fraction * size), size - 1).astype(np.int64)
 
 
 def randint_like(input, low, high=None, *, generator=None, dtype=None, device=None):

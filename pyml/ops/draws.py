@@ -6,8 +6,8 @@ import numpy as np
 
 from pyml.grad_mode import is_grad_enabled, no_grad
 from pyml.ops.arrays import checked_tensor, contiguous
-from pyml.ops.creation import rand
-from pyml.ops.inplace import copy_, normal_, uniform_
+from pyml.ops.creation import integers_of, normal, rand
+from pyml.ops.inplace import copy_
 from pyml.ops.operands import cast
 from pyml.ops.shape import integer
 from pyml.recorder import refuse
@@ -27,7 +27,7 @@ def bernoulli(input, p=None, *, generator=None):
     if input.dtype.kind != "f":
         raise TypeError(f"bernoulli: input has dtype {input.dtype}, it must be float32 or float64")
     with no_grad():
-        drawn = uniform_(Tensor._on(input.array.copy()), generator=generator)
+        drawn = rand(input.shape, generator=generator, dtype=input.dtype)
         return cast(drawn < probability(input if p is None else p, "bernoulli"), input.dtype)
 
 
@@ -41,9 +41,8 @@ def bernoulli_(input, p=0.5, *, generator=None):
     p = probability(p, "bernoulli_")
     input._will_change(is_grad_enabled() and input.requires_grad)  # before a number is drawn
     with no_grad():
-        chances = Tensor._on(input.array.astype("float64"))
-        drawn = uniform_(chances, generator=generator) < p
-        values = cast(drawn, input.dtype)
+        drawn = rand(input.shape, generator=generator, dtype=np.float64)
+        values = cast(drawn < p, input.dtype)
     return copy_(input, values)
 
 
@@ -154,7 +153,8 @@ def log_normal_(input, mean=1.0, std=2.0, *, generator=None):
     checked_tensor(input, "log_normal_")
     input._will_change(is_grad_enabled() and input.requires_grad)  # before a number is drawn
     with no_grad():
-        values = normal_(Tensor._on(input.array.copy()), mean, std, generator=generator).exp()
+        exponents = normal(mean, std, input.shape, generator=generator, dtype=input.dtype)
+        values = exponents.exp()
     return copy_(input, values)
 
 
@@ -176,14 +176,7 @@ def random_(input, from_=0, to=None, *, generator=None):
         raise ValueError(
             f"random_: from {from_} to {to}; the first must be smaller, by 2**53 at most"
         )
-    size = to - from_
-    return drawn(
-        input,
-        lambda u: from_ + np.minimum(np.floor(u * size), size - 1).astype(np.int64),
-        generator,
-        "random_",
-        True,
-    )
+    return drawn(input, lambda u: integers_of(u, from_, to), generator, "random_", True)
 
 
 def drawn(input, function, generator, name, of_integers=False):
