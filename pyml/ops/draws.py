@@ -49,9 +49,7 @@ def bernoulli_(input, p=0.5, *, generator=None):
 def probability(p, name):
     values = p.detach().array if isinstance(p, Tensor) else p
     try:
-        inside = (
-            bool(((values >= 0) & (values <= 1)).all()) if isinstance(p, Tensor) else 0 <= p <= 1
-        )
+        inside = np.all((values >= 0) & (values <= 1))
     except TypeError:
         raise TypeError(f"{name}: p is {p!r}, it must be a number or a tensor") from None
     if not inside:
