@@ -116,18 +116,14 @@ def kthvalue(input, k, dim=-1, keepdim=False):
     k = integer(k, "kthvalue: k")
     if not 1 <= k <= size:
         raise ValueError(f"kthvalue: k is {k}, it must be from 1 to {size}")
-    order = order_of(input.array, dim, False)
-    return kthvalue_result(*chosen(input, dim, at(order, k - 1, dim), keepdim))
-
-
-def at(order, k, dim):
-    """The k-th along a dimension, which is kept."""
-    return order if order.ndim == 0 else np.take(order, [k], dim)
+    order = np.atleast_1d(order_of(input.array, dim, False))
+    return kthvalue_result(*chosen(input, dim, np.take(order, [k - 1], dim), keepdim))
 
 
 def chosen(input, dim, index, keepdim):
-    """The elements at `index`, of size 1 in `dim`, and the index."""
-    indices = Tensor._on(contiguous(np.asarray(index, np.int64)))
+    """The elements at `index`, of size 1 in `dim`, and the index; of a 0-d input both are 0-d."""
+    index = np.asarray(index, np.int64)
+    indices = Tensor._on(contiguous(index if input.ndim else index.reshape(())))
     values = gather(input, dim, indices)
     if keepdim or input.ndim == 0:
         return values, indices
@@ -169,9 +165,7 @@ def middle(input, dim, keepdim, ignore, name):
     index = np.take_along_axis(order, place, dim)
     if not ignore:
         index = np.where(nan.any(dim, keepdims=True), nan.argmax(dim, keepdims=True), index)
-    return median_result(
-        *chosen(input, dim, index.reshape(()) if input.ndim == 0 else index, keepdim)
-    )
+    return median_result(*chosen(input, dim, index, keepdim))
 
 
 @numpy_names
@@ -190,12 +184,10 @@ def mode(input, dim=-1, keepdim=False):
 
     def last_of_most(row):
         values, counts = np.unique(row, return_counts=True)
-        return np.flatnonzero(row == values[counts.argmax()])[-1:] if counts.size else [0]
+        return np.flatnonzero(row == values[counts.argmax()])[-1:]
 
     index = np.apply_along_axis(last_of_most, dim, array)
-    return mode_result(
-        *chosen(input, dim, index.reshape(()) if input.ndim == 0 else index, keepdim)
-    )
+    return mode_result(*chosen(input, dim, index, keepdim))
 
 
 @numpy_names
