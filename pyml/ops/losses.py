@@ -59,6 +59,13 @@ def same_shape(name, target, x):
         )
 
 
+def one_for_each_class(name, weight, c):
+    if weight.shape != (c,):
+        raise ValueError(
+            f"{name}: weight has shape {weight.shape}, it must be ({c},): one factor for each class"
+        )
+
+
 def nll_loss(
     input,
     target,
@@ -102,11 +109,7 @@ def nll_loss(
             raise TypeError(
                 f"{name}: weight has dtype {weight.dtype}, it must be the input's, {x.dtype}"
             )
-        if weight.shape != (c,):
-            raise ValueError(
-                f"{name}: weight has shape {weight.shape}, it must be ({c},): one factor for each "
-                "class"
-            )
+        one_for_each_class(name, weight, c)
     y = classes_of(name, target, samples, c, ignore_index)
     rows = x if x.ndim == 2 else reshape(moveaxis(x, axis, -1), (y.numel(), c))
     ignored = y == ignore_index
@@ -324,11 +327,7 @@ def multi_margin_loss(
     c = x.shape[1]
     if weight is not None:
         real_tensor(weight, name, "weight")
-        if weight.shape != (c,):
-            raise ValueError(
-                f"{name}: weight has shape {weight.shape}, it must be ({c},): one factor for each "
-                "class"
-            )
+        one_for_each_class(name, weight, c)
     y = classes_of(name, target, samples, c, 0, "another input")
     is_y = reshape(y, (-1, 1)) == arange(c)
     z = clamp(margin - sum(where(is_y, x, 0.0), 1, True) + x, min=0)
