@@ -7,10 +7,11 @@ import numpy as np
 from pyml.ops.arrays import checked_tensor, copied
 from pyml.ops.creation import zeros
 from pyml.ops.elementwise import where
-from pyml.ops.index import index_along, index_select, setitem
+from pyml.ops.index import index_along, index_select, scatter_add, setitem
 from pyml.ops.operands import broadcast_shapes
 from pyml.ops.reduce import sum as summed
 from pyml.ops.shape import (
+    along,
     as_sizes,
     cat,
     clone,
@@ -445,13 +446,17 @@ def take(input, index):
 
 def index_add(input, dim, index, source, *, alpha=1):
     """A copy with alpha * source added to the slices `index` (a vector) along `dim`."""
-    return Slices(input, dim, index, source, "index_add").add_along(alpha)
+    dim, index = slices_at(input, dim, index, source, "index_add")
+    shape = [1] * input.ndim
+    shape[dim] = index.numel()
+    index = expand(reshape(index, shape), source.shape).contiguous()  # the same in every row
+    return scatter_add(input, dim, index, source if alpha == 1 else source * alpha)
 
 
 def index_copy(input, dim, index, source):
     """A copy of the input with the slices of source in place of those at `index` along `dim`."""
-    slices = Slices(input, dim, index, source, "index_copy")
-    return put(input, slices.place, source)
+    dim, index = slices_at(input, dim, index, source, "index_copy")
+    return put(input, along(dim, index), source)
 
 
 def index_fill(input, dim, index, value):
@@ -460,7 +465,7 @@ def index_fill(input, dim, index, value):
     dim = wrapped_dim(dim, input.ndim, "index_fill")
     size = input.shape[dim] if input.ndim else 1
     array = index_along(index, size, dim, "index_fill")
-    return put(input, (*(slice(None),) * dim, Tensor._on(array)), value)
+    return put(input, along(dim, Tensor._on(array)), value)
 
 
 def put(input, place, value):
@@ -470,38 +475,25 @@ def put(input, place, value):
     return y
 
 
-class Slices:
-    """Slices along a dimension, checked."""
-
-    def __init__(self, input, dim, index, source, name):
-        checked_tensor(input, name)
-        checked_tensor(source, name, "source")
-        if input.ndim == 0:
-            raise ValueError(f"{name}: a 0-d tensor has no slices")
-        self.input, self.source = input, source
-        self.dim = dim = wrapped_dim(dim, input.ndim, name)
-        array = index_along(index, input.shape[dim], dim, name)
-        shape = (*input.shape[:dim], array.size, *input.shape[dim + 1 :])
-        if array.ndim > 1 or source.shape != shape:
-            raise ValueError(
-                f"{name}: source has shape {source.shape}, it must be {shape} for a tensor of "
-                f"shape {input.shape} and {array.size} indices along dimension {dim}"
-            )
-        if source.dtype != input.dtype:
-            raise TypeError(
-                f"{name}: source has dtype {source.dtype}, it must be that of the input, "
-                f"{input.dtype}"
-            )
-        self.index = Tensor._on(array.reshape(-1))
-        self.place = (*(slice(None),) * dim, self.index)
-
-    def add_along(self, alpha):
-        """scatter_add with the same index in every row."""
-        shape = [1] * self.input.ndim
-        shape[self.dim] = self.index.numel()
-        index = expand(reshape(self.index, shape), self.source.shape).contiguous()
-        source = self.source if alpha == 1 else self.source * alpha
-        return self.input.scatter_add(self.dim, index, source)
+def slices_at(input, dim, index, source, name):
+    """The dimension and the index, a vector, if source has the slices of input that they name."""
+    checked_tensor(input, name)
+    checked_tensor(source, name, "source")
+    if input.ndim == 0:
+        raise ValueError(f"{name}: a 0-d tensor has no slices")
+    dim = wrapped_dim(dim, input.ndim, name)
+    array = index_along(index, input.shape[dim], dim, name)
+    shape = (*input.shape[:dim], array.size, *input.shape[dim + 1 :])
+    if array.ndim > 1 or source.shape != shape:
+        raise ValueError(
+            f"{name}: source has shape {source.shape}, it must be {shape} for a tensor of "
+            f"shape {input.shape} and {array.size} indices along dimension {dim}"
+        )
+    if source.dtype != input.dtype:
+        raise TypeError(
+            f"{name}: source has dtype {source.dtype}, it must be that of the input, {input.dtype}"
+        )
+    return dim, Tensor._on(array.reshape(-1))
 
 
 def masked_scatter(input, mask, source):
