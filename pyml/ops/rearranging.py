@@ -363,18 +363,13 @@ def diag_embed(input, offset=0, dim1=-2, dim2=-1):
     return movedim(y, (-2, -1), (a, b))
 
 
-def diagonal_at(input, offset):
-    """diagonal(), by another name."""
-    return diagonal(input, offset)
-
-
 def diag(input, diagonal=0):
     """A vector as the diagonal of a matrix, or the diagonal of a matrix as a vector."""
     checked_tensor(input, "diag")
     if input.ndim == 1:
         return diag_embed(input, diagonal)
     if input.ndim == 2:
-        return diagonal_at(input, diagonal)
+        return input.diagonal(diagonal)
     raise ValueError(f"diag: the tensor has shape {input.shape}, it must be a vector or a matrix")
 
 
@@ -412,14 +407,13 @@ def tensor_split(input, indices_or_sections, dim=0):
         ends = [min(max(c + size if c < 0 else c, 0), size) for c in cuts]
         starts = [0, *ends]
         sizes = [max(0, e - s) for s, e in zip(starts, [*ends, size], strict=True)]
-        from_start = [(s, n) for s, n in zip(starts, sizes, strict=True)]
     else:
         n = integer(indices_or_sections, "tensor_split: sections")
         if n < 1:
             raise ValueError(f"tensor_split: sections is {n}, it must be at least 1")
         sizes = [size // n + (i < size % n) for i in range(n)]
-        from_start = [(sum(sizes[:i]), sizes[i]) for i in range(n)]
-    return tuple(input.narrow(dim, start, n) for start, n in from_start)
+        starts = [sum(sizes[:i]) for i in range(n)]
+    return tuple(input.narrow(dim, start, n) for start, n in zip(starts, sizes, strict=True))
 
 
 def hsplit(input, indices_or_sections):
