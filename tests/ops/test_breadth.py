@@ -128,6 +128,47 @@ def test_multinomial():
             pyml.multinomial(*bad)
 
 
+def test_multinomial_of_the_smallest_weight():
+    """Its product with a number of [0, 1) may be rounded to itself."""
+    pyml.manual_seed(0)
+    weights = pyml.tensor([5e-324, 0.0], dtype=pyml.float64)
+    assert pyml.multinomial(weights, 20, replacement=True).tolist() == [0] * 20
+
+
+@pytest.mark.parametrize("weight", [np.inf, np.nan])
+def test_multinomial_of_weights_that_are_not_finite(weight):
+    with pytest.raises(ValueError, match="must be finite"):
+        pyml.multinomial(pyml.tensor([1.0, weight]), 1)
+
+
+def test_nearest_quantile_between_two_elements():
+    """The place of even number, as np.round and PyTorch."""
+    x = pyml.tensor([10.0, 11.0, 12.0, 13.0])
+    q = pyml.tensor([0.5 / 3, 0.5, 2.5 / 3], dtype=pyml.float64)
+    assert pyml.quantile(x[:2], 0.5, interpolation="nearest").item() == 10
+    assert pyml.quantile(x, q, interpolation="nearest").tolist() == [10, 12, 12]
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda x: x.bernoulli_(),
+        lambda x: x.cauchy_(),
+        lambda x: x.exponential_(),
+        lambda x: x.geometric_(0.5),
+        lambda x: x.log_normal_(),
+        lambda x: x.random_(),
+    ],
+)
+def test_nothing_is_drawn_for_a_tensor_that_refuses_it(draw):
+    pyml.manual_seed(0)
+    expected = pyml.rand(3)
+    pyml.manual_seed(0)
+    with pytest.raises(RuntimeError, match="leaf"):
+        draw(pyml.ones(3, requires_grad=True))
+    assert_same_bits(pyml.rand(3), expected)
+
+
 def test_draws_in_place():
     pyml.manual_seed(0)
     x = pyml.empty(4000, dtype=pyml.float64)
