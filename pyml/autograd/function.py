@@ -3,13 +3,11 @@
 import functools
 import weakref
 
-import numpy as np
-
+from pyml.autograd.joint import Branch, Joint
 from pyml.grad_mode import is_grad_enabled, no_grad
 from pyml.ops import zeros
 from pyml.ops.operands import broadcast_shapes, cast, sum_to
-from pyml.recorder import constant
-from pyml.tensor import Node, Tensor
+from pyml.tensor import Tensor
 
 __all__ = ["Function", "FunctionCtx", "once_differentiable"]
 
@@ -192,10 +190,10 @@ def connected(function, ctx, args, outputs):
         node._connect(results[places[0]], inputs)
         nodes = {id(results[places[0]]): node}
     else:
-        joint = node._connect(Tensor._on(constant(np.zeros(len(places), np.float32))), inputs)
+        joint = node.join(inputs)
         nodes = {}
         for k, i in enumerate(places):
-            nodes[id(results[i])] = branch = OutputOfFunction(k, i)
+            nodes[id(results[i])] = branch = OutputOfFunction(k)
             branch._connect(results[i], (joint,))
     for i in places:
         if is_one_of(results[i], ctx._dirty):
@@ -218,22 +216,17 @@ def check_changed(t, name):
         )
 
 
-class FunctionNode(Node):
-    """A call of a Function. With several outputs, its own stands for all and has no value: each
-    leaves its gradient here, and a mark in the gradient of that one.
-
-    Nodes run in the reverse of the order in which they were made: when it runs, every output that
-    is reached has run.
-    """
+class FunctionNode(Joint):
+    """A call of a Function. That of one with a single output is its node, and no Joint."""
 
     def __init__(self, function, ctx, args, outputs, places):
+        super().__init__(len(places))
         self._function, self._ctx = function, ctx
         self._args = tuple([(a.shape, a.dtype) if isinstance(a, Tensor) else None for a in args])
         self._outputs = tuple(
             [(y.shape, y.dtype) if isinstance(y, Tensor) else None for y in outputs]
         )
         self._places = places
-        self.received = [None] * len(places)
         self.outputs_saved = []
 
     def name(self):
@@ -253,13 +246,9 @@ class FunctionNode(Node):
 
     def _gradients(self, dy):
         gradients = [None] * len(self._outputs)
-        if len(self._places) == 1:
-            gradients[self._places[0]] = dy
-        else:
-            for k, i in enumerate(self._places):
-                if dy.array[k] != 0:
-                    gradients[i] = self.received[k]
-            self.received = [None] * len(self._places)
+        received = (dy,) if len(self._places) == 1 else self.received_with(dy)
+        for i, gradient in zip(self._places, received, strict=True):
+            gradients[i] = gradient
         if self._ctx._materialize:
             gradients = [
                 zeros(y[0], dtype=y[1]) if dy is None and y is not None else dy
@@ -314,11 +303,8 @@ class FunctionNode(Node):
         return dx if dx.dtype == dtype else cast(dx, dtype)
 
 
-class OutputOfFunction(Node):
-    """One of several outputs of a Function: leaves its gradient with the FunctionNode."""
-
-    def __init__(self, k, i):
-        self._k, self._i = k, i
+class OutputOfFunction(Branch):
+    """One of several outputs of a Function."""
 
     def name(self):
         return self.inputs[0].name()
@@ -326,13 +312,6 @@ class OutputOfFunction(Node):
     @property
     def saved_tensors(self):
         return self.inputs[0].saved_tensors
-
-    def _gradients(self, dy):
-        node = self.inputs[0]
-        node.received[self._k] = dy
-        mark = np.zeros(len(node.received), np.float32)
-        mark[self._k] = 1
-        return (Tensor._on(constant(mark)),)
 
 
 def once_differentiable(fn):

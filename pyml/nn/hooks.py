@@ -3,11 +3,9 @@
 import warnings
 from typing import Any, NamedTuple
 
-import numpy as np
-
+from pyml.autograd.joint import Branch, Joint
 from pyml.grad_mode import is_grad_enabled
-from pyml.recorder import constant
-from pyml.tensor import Node, Tensor
+from pyml.tensor import Tensor
 
 FORWARD_PRE, FORWARD = "forward pre-hook", "forward hook"
 BACKWARD_PRE, BACKWARD = "backward pre-hook", "backward hook"
@@ -176,22 +174,18 @@ def gate(values, through):
     if not watched or not is_grad_enabled():
         return values, False
     join = Join(len(values), watched, through)
-    joint = join._connect(Tensor._on(constant(np.zeros(()))), tuple(values[i] for i in watched))
+    joint = join.join(tuple(values[i] for i in watched))
     passed = list(values)
     for i in watched:
-        passed[i] = Branch(join.gradients, i)._connect(values[i]._gated(), (joint,))
+        passed[i] = Branch(i)._connect(values[i]._gated(), (joint,))
     return tuple(passed), True
 
 
-class Join(Node):
-    """The gate's side towards the inputs. Its output stands for all tensors and has no value.
-
-    Nodes run in the reverse of the order in which they were made: when it runs, every Branch that
-    is reached has run.
-    """
+class Join(Joint):
+    """The gate's side towards the inputs."""
 
     def __init__(self, count, watched, through):
-        self.gradients = [None] * count
+        super().__init__(count)
         self.watched = watched
         self.through = through
 
@@ -199,19 +193,5 @@ class Join(Node):
         return f"a backward hook of {type(self.through.__self__.module).__name__}"
 
     def _gradients(self, dy):
-        gradients = tuple(self.gradients)
-        self.gradients[:] = [None] * len(gradients)
-        gradients = self.through(gradients)
+        gradients = self.through(self.received_with(dy))
         return tuple(gradients[i] for i in self.watched)
-
-
-class Branch(Node):
-    """The gate's side towards the outputs: one tensor, whose gradient it leaves with the Join."""
-
-    def __init__(self, gradients, i):
-        self.gradients = gradients
-        self.i = i
-
-    def _gradients(self, dy):
-        self.gradients[self.i] = dy
-        return (Tensor._on(constant(np.zeros(()))),)

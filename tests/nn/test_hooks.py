@@ -285,6 +285,25 @@ def test_a_backward_that_does_not_pass_the_output_calls_no_hook():
     assert len(seen) == 1
 
 
+def test_a_backward_that_raised_leaves_no_gradient_behind():
+    class Stop(Exception):
+        pass
+
+    def stop(grad):
+        raise Stop
+
+    module, x, seen = Pair(), leaf(1), []
+    module.register_full_backward_hook(lambda m, dx, dy: seen.append(dy))
+    a, b, _ = module(x, leaf(3))
+    handle = a.register_hook(stop)
+    with pytest.raises(Stop):
+        (a + b).sum().backward(retain_graph=True)
+    handle.remove()
+    a.sum().backward()
+    ((da, db, _),) = seen
+    assert da.tolist() == [1] and db is None and x.grad.tolist() == [3]
+
+
 def test_wrong_number_of_gradients():
     module = Scale()
     handle = module.register_full_backward_hook(lambda m, dx, dy: (dx[0], dx[0]))
