@@ -163,7 +163,15 @@ def vhp(func, inputs, v=None, create_graph=False, strict=False):
         >>> pyml.autograd.functional.vhp(lambda x: (x**3).sum(), x, pyml.ones(2))
         (tensor(9.), tensor([ 6., 12.]))
     """
-    return hessian_product(func, inputs, v, create_graph, strict, "vhp")
+    with enable_grad():
+        single, inputs = tensors_of(inputs, "inputs", "vhp")
+        v = vectors(v, inputs, single, "vhp", "input")
+        inputs = sources(inputs, create_graph)
+        one, outputs = results_of(func, inputs, "vhp", strict)
+        check_number(one, outputs, "vhp")
+        first = gradients(outputs, inputs, (None,), True, strict)
+        products = gradients(first, inputs, v, create_graph, strict)
+    return packed(outputs, True, create_graph), packed(products, single, create_graph)
 
 
 def hvp(func, inputs, v=None, create_graph=False, strict=False):
@@ -192,18 +200,6 @@ def hvp(func, inputs, v=None, create_graph=False, strict=False):
         w = tuple([zeros_like(x, requires_grad=True) for x in inputs])
         products = gradients(first, inputs, w, True, strict)
         products = gradients(products, w, v, create_graph, strict)
-    return packed(outputs, True, create_graph), packed(products, single, create_graph)
-
-
-def hessian_product(func, inputs, v, create_graph, strict, name):
-    with enable_grad():
-        single, inputs = tensors_of(inputs, "inputs", name)
-        v = vectors(v, inputs, single, name, "input")
-        inputs = sources(inputs, create_graph)
-        one, outputs = results_of(func, inputs, name, strict)
-        check_number(one, outputs, name)
-        first = gradients(outputs, inputs, (None,), True, strict)
-        products = gradients(first, inputs, v, create_graph, strict)
     return packed(outputs, True, create_graph), packed(products, single, create_graph)
 
 
