@@ -239,8 +239,6 @@ class FunctionNode(Joint):
 
     def saved_tensor(self, i):
         own = None if self.outputs_saved[i] is None else self.outputs_saved[i]()
-        if own is self:
-            return self._saved_output(i)
         t = self._saved(i)
         return t if own is None else own._as_output(t)
 
