@@ -29,6 +29,28 @@ def test_no_grad():
     assert pyml.is_grad_enabled()
 
 
+def test_set_grad_enabled_as_a_decorator_is_of_the_calls_alone():
+    x = pyml.ones(1, requires_grad=True)
+
+    @pyml.set_grad_enabled(False)
+    def function():
+        return x * 2
+
+    assert pyml.is_grad_enabled() and function.__name__ == "function"
+    assert not function().requires_grad and (x * 2).requires_grad
+
+
+def test_inference_mode():
+    x = pyml.ones(1, requires_grad=True)
+    with pyml.inference_mode():
+        assert not (x * 2).requires_grad
+        with pyml.inference_mode(mode=False):
+            assert (x * 2).requires_grad
+    for decorator in (pyml.inference_mode, pyml.inference_mode()):
+        assert not decorator(lambda: x * 2)().requires_grad
+    assert (x * 2).requires_grad
+
+
 def test_grad_mode_is_of_a_thread():
     seen = []
     with pyml.no_grad():
