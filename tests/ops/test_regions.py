@@ -243,6 +243,18 @@ def test_what_repeats_memory_is_refused():
         y.expand(3, 2).add_(1)
 
 
+def test_a_base_of_another_kind_of_memory_is_refused():
+    windows = np.lib.stride_tricks.sliding_window_view(np.zeros(4), 3, writeable=True)
+    field = np.zeros(3, dtype=[("a", "f8"), ("b", "i4")])["a"]
+    for array, message in (
+        (windows, "elements of it or of its base share memory"),
+        (field, "do not lie at multiples of their size"),
+    ):
+        with pytest.raises(RuntimeError, match=message):
+            pyml.from_numpy(array)[:1].mul_(leaf(2)[0])
+        assert not array.any()
+
+
 def test_values_that_backward_needs_are_refused():
     for use in (lambda y: y * y, lambda y: y[:1] * y[:1], lambda y: y.T.reshape(1, 2).exp()):
         y = leaf(1, 2) * 1
