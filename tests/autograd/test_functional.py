@@ -70,6 +70,13 @@ def test_the_graph_goes_through_with_create_graph():
         assert functional.jacobian(squares, x).shape == (2, 3)
 
 
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_what_the_function_captures_is_no_input(create_graph):
+    x = tensor(X).requires_grad_()
+    jacobian = functional.jacobian(lambda y: y * x, x, create_graph=create_graph)
+    np.testing.assert_allclose(jacobian.detach().numpy(), np.diag(X))
+
+
 def test_strict():
     x = tensor(X)
     for call, message in [
