@@ -1038,9 +1038,6 @@ cdef class Node:
     def _saved(self, int i):
         return self.saved(i)
 
-    def _saved_output(self, int i):
-        return self.saved_output(i)
-
     def _as_output(self, Tensor t not None):
         """The values of t as those that this node computed."""
         cdef Tensor y = alias_of(t, t.array)
