@@ -254,21 +254,18 @@ for reduction in (NONE, MEAN, SUM):
 for y in ("y[n]", "y=x"):
     case("dropout_forward", f"{y} x[n]", used=state(), state=state(), n=19, p=0.1)
 case("dropout_forward", "y[n] x[n]", idle="state", used=state(), state=state(), n=0, p=0.1)
-case(
-    "random_log_gamma random_poisson",
-    "y[n] x[n]",
-    "dropout_forward_args",
-    **{"used": state(), "state": state(), "n": 19, "p": 0.0},
-)
+for kernel in ("random_log_gamma", "random_poisson"):
+    constants = {"n": 19, "p": 0.0}
+    case(kernel, "y[n] x[n]", "dropout_forward_args", used=state(), state=state(), **constants)
 case("dropout_backward", "dx[n] dy[n]", used=state(), n=19, p=0.1)
 case("random_uniform random_normal", "y[n]", "random_args", state=state(), n=19, low=0.5, high=1.5)
 case("random_permutation", index=integers(*range(19)), state=state(), n=19)
 
 ARRAYS, NUMBERS = ([f"{kind}[{i}]" for i in range(3)] for kind in ("arrays", "numbers"))
-IDLE = {
-    "rprop": "options",  # a factor of gradients that change their sign
-    "asgd": "segments[1].numbers[1] segments[1].numbers[2]",  # of an empty segment
-    "adam": "segments[2].arrays[2]",  # its three elements may be the largest so far
+IDLE = {  # by the kernel and the count of its arrays
+    ("rprop", 2): "options",  # a factor of gradients that change their sign
+    ("asgd", 1): "segments[1].numbers[1] segments[1].numbers[2]",  # of an empty segment
+    ("adam", 3): "segments[2].arrays[2]",  # its three elements may be the largest so far
 }
 for kernel, arrays, numbers, *values in [  # how many of the state those options need
     ("sgd", 1, 1, 0.1, 0.9, 0.0, 0.01, 0, 0),
@@ -289,7 +286,7 @@ for kernel, arrays, numbers, *values in [  # how many of the state those options
     names = "w", "g", *ARRAYS[:arrays], *NUMBERS[:numbers]
     case(
         *(kernel, "", "optim_args"),
-        idle=IDLE.get(kernel, "") if (kernel, arrays) != ("adam", 2) else "",
+        idle=IDLE.get((kernel, arrays), ""),
         options=options(f"{kernel}_options", *values),
         segments=[segment(n, *names) for n in (19, 0, 3)],
     )
