@@ -195,14 +195,17 @@ def test_nothing_is_kept_alive():
 
 
 def test_garbage_with_views_is_collected():
+    held = []
     for _ in range(3):
         x = pyml.zeros(4)
-        holder = [x, x[1:], x[2:]]
+        holder = [x, x[1:], x[2:], pyml.nn.Identity()]
         holder.append(holder)
         t = pyml.nn.Parameter(pyml.zeros(2))
-        t.view_of_itself, t.others = t[1:], [t[:1], t]
+        t.view_of_itself, t.others, t.held = t[1:], [t[:1], t], pyml.nn.Identity()
+        held += [weakref.ref(holder[3]), weakref.ref(t.held)]
         del x, holder, t
     gc.collect()
+    assert [ref() for ref in held] == [None] * 6
 
 
 # ---- what is refused -----------------------------------------------------------------------------
