@@ -25,7 +25,6 @@ def recorded():
 
 @pytest.mark.parametrize("name", scripts.NAMES)
 def test_a_script_learns(name, eager):
-    scripts.needed(name)
     losses = eager[name]
     assert isinstance(losses, list), losses
     assert all(map(math.isfinite, losses)) and len(losses) >= 25
@@ -35,7 +34,6 @@ def test_a_script_learns(name, eager):
 
 @pytest.mark.parametrize("name", scripts.NAMES)
 def test_recorded_steps_leave_the_same_bits(name, eager, recorded):
-    scripts.needed(name)
     if name in REFUSED:
         assert f"RecordError: record: {REFUSED[name]}" in recorded[name]
     else:

@@ -14,7 +14,6 @@ def losses():
 @pytest.mark.parametrize("name", scripts.NAMES)
 def test_losses(name, losses):
     """The first to float32's rounding; later ones as far as training carries a rounding on."""
-    scripts.needed(name)
     got, wanted = (each[name] for each in losses)
     assert isinstance(wanted, list), wanted
     assert isinstance(got, list), got
