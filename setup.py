@@ -101,7 +101,7 @@ def write_generated():
         if not structs:
             continue
         declarations = ["from libc.stdint cimport int64_t, uint8_t, uint64_t"]
-        if "optim_segment" not in structs and any(map(is_segment, chain(*structs.values()))):
+        if "optim_segment" not in structs and has_segments(chain(*structs.values())):
             declarations.append("from contract_optim cimport optim_segment")
         declarations += ["", f'cdef extern from "contracts/{header.name}" nogil:']
         for struct, fields in structs.items():
@@ -110,10 +110,6 @@ def write_generated():
                 table += fields_of(struct, fields)
         write_if_changed(GENERATED / f"contract_{header.stem}.pxd", declarations)
     write_if_changed(GENERATED / "argument_fields.h", table)
-
-
-def is_segment(field):
-    return field.kind == "optim_segment"
 
 
 def declaration_of(struct, fields):
@@ -135,8 +131,12 @@ def fields_of(struct, fields):
             f'    {{"{field.name}", FIELD_{word}, '
             f"offsetof({struct}, {field.name}), {field.count}}},"
         )
-    has_segments = any(map(is_segment, fields))
-    return [*lines, "    {0},", "};", f"enum {{ HAS_SEGMENTS_{struct} = {int(has_segments)} }};"]
+    has = int(has_segments(fields))
+    return [*lines, "    {0},", "};", f"enum {{ HAS_SEGMENTS_{struct} = {has} }};"]
+
+
+def has_segments(fields):
+    return any(field.kind == "optim_segment" for field in fields)
 
 
 def write_if_changed(path, lines):
