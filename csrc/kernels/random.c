@@ -55,14 +55,16 @@ void KERNEL(random_uniform)(const void *args)
 
 /* ---- normal --------------------------------------------------------------------------------------- */
 
-/* (0,1]: all bits of the number's words, as many as a double has; its logarithm is finite */
+/* (0,1] in steps of 2^-53; its logarithm is finite */
+INLINE double open_uniform_of_two(const uint32_t *words)
+{
+    return (double)((two_words(words) >> 11) + 1) * 0x1p-53;
+}
+
+/* (0,1]: all bits of the number's words, as many as a double has */
 INLINE double open_uniform(const uint32_t *words)
 {
-#if REAL_BITS == 32
-    return ((double)words[0] + 1) * 0x1p-32;
-#else
-    return (double)((two_words(words) >> 11) + 1) * 0x1p-53;
-#endif
+    return REAL_BITS == 32 ? ((double)words[0] + 1) * 0x1p-32 : open_uniform_of_two(words);
 }
 
 /* Box & Muller 1958: from two uniforms u, v two normals, sqrt(-2 log u) * (cos, sin)(2 pi v). In double and
@@ -122,7 +124,7 @@ INLINE void next_pair(double u[2], element_stream *s)
     uint32_t w[4];
     s->t++;
     philox_block(w, s);
-    for (int i = 0; i < 2; i++) u[i] = (double)((two_words(w + 2 * i) >> 11) + 1) * 0x1p-53;
+    for (int i = 0; i < 2; i++) u[i] = open_uniform_of_two(w + 2 * i);
 }
 
 /* a draw is accepted with more than 0.9 (gamma) or 0.7 (poisson): so many are never needed */
