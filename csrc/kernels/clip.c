@@ -1,5 +1,6 @@
 /* Gradient clipping: the norm of all segments, and their scaling by it. */
 #include "../contracts/clip.h"
+#include "../simd/vmath.h"
 #include "kernel.h"
 #include "segments.h"
 
@@ -34,9 +35,6 @@ static void squares_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
     c->partials[begin / c->block] = sums[0];
 }
 
-/* normal number of real */
-#define SMALLEST (REAL_BITS == 32 ? 0x1p-126 : 0x1p-1022)
-
 void KERNEL(grad_norm)(const void *args)
 {
     const grad_norm_args *a = args;
@@ -48,7 +46,7 @@ void KERNEL(grad_norm)(const void *args)
     for (ptrdiff_t i = 0; i * c.block < n; i++) sum += c.partials[i];
     double norm = sqrt(sum), coef = a->max_norm / (norm + 1e-6);
     *(real *)a->norm = (real)norm;
-    if (coef < SMALLEST && norm < __builtin_inf()) coef = -(a->max_norm / ((norm + 1e-6) * 0x1p-64));
+    if (coef < MIN_NORMAL && norm < __builtin_inf()) coef = -(a->max_norm / ((norm + 1e-6) * 0x1p-64));
     *(real *)a->coef = (real)(coef > 1 ? 1 : coef); /* NaN stays NaN */
 }
 

@@ -3,6 +3,7 @@
  * Work is cut into tiles of rows x columns by the sizes alone. Each tile sums its columns; the tiles' sums
  * are merged in double, in order; a second walk over the tiles writes the result. */
 #include "../contracts/norm.h"
+#include "../simd/vmath.h"
 #include "kernel.h"
 
 #include <math.h>
@@ -151,13 +152,11 @@ static void merge_moments(const panel *p, ptrdiff_t j, ptrdiff_t count, double *
     }
 }
 
-/* The extremes of real: a variance below the first is lost, if eps does not hide it; a 1 / deviation below the
- * second would be flushed to 0. */
+/* A variance below it is lost, if eps does not hide it. */
 #define TINY (REAL_BITS == 32 ? 1e-30 : 1e-290)
-#define LEAST (REAL_BITS == 32 ? 0x1p-126 : 0x1p-1022)
 
 /* Mean and 1 / sqrt(var + eps) of one column whose squares real does not hold. They are taken of t = x 2^-e in
- * double, e the exponent of the largest. Where real does not hold the second it is NaN: so is y, rather than 0.
+ * double, e the exponent of the largest. Where the second would be flushed to 0 it is NaN: so is y.
  * Returns 0, and writes nothing, if there is an x that is not finite. */
 static int extreme_moments(const real *x, ptrdiff_t n, ptrdiff_t stride, double eps, double *mean,
                            double *var, double *rstd)
@@ -183,7 +182,7 @@ static int extreme_moments(const real *x, ptrdiff_t n, ptrdiff_t stride, double 
     *mean = ldexp(sum, e);
     *var = ldexp(squares, 2 * e);
     *rstd = ldexp(1 / sqrt(squares + ldexp(eps, -2 * e)), -e);
-    if (*rstd < LEAST) *rstd = __builtin_nan("");
+    if (*rstd < MIN_NORMAL) *rstd = __builtin_nan("");
     return 1;
 }
 
