@@ -95,8 +95,7 @@ MAP_BACKWARD(elu_backward, activation_backward_args, NS_MATH,
 INLINE vec softplus(vec x, real b, real threshold)
 {
     vec bx = x * b;
-    vec log_sum = vselect(bx > 0, bx, vset1(0)) + vlog1p(vexp(-vabs(bx)));
-    return vselect(bx > threshold, x, log_sum / b);
+    return vselect(bx > threshold, x, vlog1pexp(bx) / b);
 }
 MAP_FORWARD(softplus_forward, activation_forward_args, NS_MATH, softplus(x, (real)a.alpha, (real)a.beta))
 

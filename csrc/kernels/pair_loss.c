@@ -148,13 +148,11 @@ INLINE vec quantile_slope(vec e, real q)
 PAIR_LOSS(quantile, NS_MEMORY, sum + quantile(t - x, (real)a.alpha), quantile_of_double(t - x, a.alpha),
           quantile_slope(t - x, (real)a.alpha) * g, -dx)
 
-/* log(1 + exp z) */
-INLINE vec log_of_sum(vec z) { return vselect(z > 0, z, vset1(0)) + vlog1p(vexp(-vabs(z))); }
-INLINE double log_of_sum_in_double(double z) { return (z > 0 ? z : 0) + log1p(exp(-fabs(z))); }
+INLINE double log1pexp_of_double(double z) { return (z > 0 ? z : 0) + log1p(exp(-fabs(z))); }
 
 /* ---- soft_margin:  log(1 + exp(-t x)) --------------------------------------------------------------------- */
 
-PAIR_LOSS(soft_margin, NS_MATH, sum + log_of_sum(-t * x), log_of_sum_in_double(-t *x),
+PAIR_LOSS(soft_margin, NS_MATH, sum + vlog1pexp(-t * x), log1pexp_of_double(-t *x),
           -(t *g) * vsigmoid(-t * x), vset1(0))
 
 /* ---- binary_cross_entropy:  -t log x - (1 - t) log(1 - x), the logarithms at least -100; a loss of x outside
