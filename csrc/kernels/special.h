@@ -1,7 +1,10 @@
 /* Special functions, one number at a time in double: the same bits on every ISA, and in float32 right to the last place
- * or next to it. Largest errors in float64 in units in the last place, of the result or of 1 if that is more:
+ * or next to it. Largest errors in float64 of some thousand random numbers beside 40 digits, in units in the last place
+ * of the result or of 1 if that is more:
  *
- *     lgamma 4 (of the C library)   digamma 4   polygamma 8, of order 1 to 4   erfinv 3
+ *     lgamma 2 (of the C library)   digamma 6   polygamma of order 1 to 4: 3   erfinv 1
+ *
+ * Below 0 the terms of polygamma on both sides of 0 cancel near its zeros: 5, 20, 10 and 400 of order 1, 2, 3 and 4.
  *
  * Euler-Maclaurin: Abramowitz & Stegun 1964, 6.3.18 (digamma) and 23.2.
  */
