@@ -18,6 +18,7 @@ import safetensors
 import safetensors.numpy
 
 import pyml
+from helpers.trees import bits
 from pyml import io, nn, optim, tree
 from pyml.tensor import Tensor
 
@@ -107,18 +108,6 @@ def test_names_come_back_in_their_order(path):
 
 
 # ---- trees ----
-
-
-def bits(value):
-    """A tree that equals another exactly if types, order and bits are the same."""
-    if isinstance(value, (Tensor, np.ndarray, np.generic)):
-        array = value.detach().numpy() if isinstance(value, Tensor) else value
-        return type(value), array.dtype.str, array.shape, array.tobytes()
-    if isinstance(value, dict):
-        return type(value), [(bits(key), bits(item)) for key, item in value.items()]
-    if isinstance(value, (list, tuple)):
-        return type(value), [bits(item) for item in value]
-    return type(value), repr(value)
 
 
 def trained(steps=2):

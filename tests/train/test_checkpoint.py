@@ -27,6 +27,7 @@ from optim import cases
 
 import pyml
 from helpers import interrupted
+from helpers.trees import bits
 from pyml import Generator, Tensor, io, nn, optim
 from pyml import tree as trees
 from pyml.optim.lr_scheduler import LinearLR, LRScheduler, StepLR
@@ -65,18 +66,6 @@ def test_every_optimizer_is_in_the_table():
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "run.safetensors"
-
-
-def bits(value):
-    """A tree that equals another exactly if types, order and bits are the same."""
-    if isinstance(value, (Tensor, np.ndarray, np.generic)):
-        array = value.detach().numpy() if isinstance(value, Tensor) else value
-        return type(value), array.dtype.str, array.shape, array.tobytes()
-    if isinstance(value, dict):
-        return type(value), [(bits(key), bits(item)) for key, item in value.items()]
-    if isinstance(value, (list, tuple)):
-        return type(value), [bits(item) for item in value]
-    return type(value), repr(value)
 
 
 class Training:
