@@ -1,12 +1,12 @@
 """docs/parity.md says what pyml has of PyTorch's names."""
 
-import importlib.util
 import json
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from helpers.files import module_of
 from pyml import left_out
 
 SCRIPT = Path(__file__).parent.parent / "docs" / "parity.py"
@@ -14,10 +14,7 @@ SCRIPT = Path(__file__).parent.parent / "docs" / "parity.py"
 
 @pytest.fixture(scope="module")
 def parity():
-    spec = importlib.util.spec_from_file_location("parity_page", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return module_of(SCRIPT)
 
 
 @pytest.fixture(scope="module")

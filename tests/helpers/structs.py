@@ -1,9 +1,9 @@
 """The structs of csrc/contracts, as ctypes, for kernels that no binding calls."""
 
 import ctypes
-import importlib.util
 from pathlib import Path
 
+from helpers.files import module_of
 from helpers.sweep import KERNEL
 from pyml import _kernels
 
@@ -14,11 +14,7 @@ NUMBERS = {
     "int": ctypes.c_int,
 }
 
-_spec = importlib.util.spec_from_file_location(
-    "structs", Path(__file__).parents[2] / "csrc/structs.py"
-)
-_structs = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(_structs)
+_structs = module_of(Path(__file__).parents[2] / "csrc/structs.py")
 
 
 def structs(text=None):
