@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from ops import breadth, cases
-from ops.cases import Case, normal, positive
+from ops.cases import Case, chances, normal, positive
 
 import pyml
 from helpers.activations import CALLS, IDS
@@ -152,7 +152,7 @@ def pair_losses():
                 x, t, reduction=r, **{k: w}
             ),
             *((2, 3), (2, 3), (2, 3)),
-            draw=fraction,
+            draw=chances,
         )
 
 
@@ -164,10 +164,6 @@ def of_breadth():
         if each.smooth:
             function = functools.partial(each.function, pyml)
             yield row(each.name, function, *each.shapes, draw=each.draw)
-
-
-def fraction(rng, shape):
-    return rng.uniform(0.1, 0.9, shape)
 
 
 def other_losses():

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ops.cases import apart, normal, positive, with_zeros
+from ops.cases import apart, chances, inside, normal, positive, with_zeros
 
 
 class Row(NamedTuple):
@@ -24,15 +24,6 @@ class Row(NamedTuple):
 
     def __str__(self):
         return f"{self.name} {' '.join(map(str, self.shapes))}"
-
-
-def inside(rng, shape):
-    """Between -1 and 1."""
-    return rng.uniform(-0.9, 0.9, shape)
-
-
-def chances(rng, shape):
-    return rng.uniform(0.1, 0.9, shape)
 
 
 def above_one(rng, shape):

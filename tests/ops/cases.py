@@ -39,6 +39,16 @@ def positive(rng, shape):
     return rng.uniform(0.5, 2, shape)
 
 
+def inside(rng, shape):
+    """Between -1 and 1."""
+    return rng.uniform(-0.9, 0.9, shape)
+
+
+def chances(rng, shape):
+    """Between 0 and 1."""
+    return rng.uniform(0.1, 0.9, shape)
+
+
 def apart(rng, shape):
     """Different numbers, none near another, 0 or a half: no difference crosses a kink."""
     n = int(np.prod(shape))

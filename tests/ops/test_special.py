@@ -7,13 +7,9 @@ import pytest
 
 import pyml
 from helpers import tolerances
-from ops.cases import Case, positive, tests_of
+from ops.cases import Case, inside, positive, tests_of
 
 SHAPES = [(), (5,), (3, 4), (2, 3, 2)]
-
-
-def inside(rng, shape):
-    return rng.uniform(-0.9, 0.9, shape)
 
 
 def polygamma(n, x, terms=200_000):
