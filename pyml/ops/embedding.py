@@ -13,7 +13,7 @@ from pyml.ops.elementwise import where
 from pyml.ops.index import index_along, rows, rows_backward
 from pyml.ops.operands import cast
 from pyml.ops.reduce import any, max, sum
-from pyml.ops.shape import as_sizes, reshape
+from pyml.ops.shape import integer, reshape
 from pyml.ops.statistics import renorm
 from pyml.recorder import refuse
 from pyml.tensor import Node, Tensor
@@ -46,7 +46,7 @@ def padding_row(padding_idx, count, name):
     """`padding_idx` counted from the front, or None."""
     if padding_idx is None:
         return None
-    [index] = as_sizes(padding_idx, name)
+    index = integer(padding_idx, f"{name}: padding_idx")
     if not -count <= index < count:
         raise ValueError(
             f"{name}: padding_idx is {index}, it must be from {-count} to {count - 1}, "
@@ -350,7 +350,7 @@ def one_hot(tensor, num_classes=-1):
                 [0, 0, 1]])
     """
     checked_tensor(tensor, "one_hot", "tensor")
-    [classes] = as_sizes(num_classes, "one_hot")
+    classes = integer(num_classes, "one_hot: num_classes")
     if classes == -1:
         refuse("one_hot without num_classes")
         if tensor.numel() == 0:

@@ -12,7 +12,7 @@ from pyml.ops.arrays import real_tensor
 from pyml.ops.elementwise import rsqrt, square
 from pyml.ops.norm import batch_norm
 from pyml.ops.reduce import mean
-from pyml.ops.shape import as_sizes, expand, reshape
+from pyml.ops.shape import as_sizes, expand, integer, reshape
 
 
 def check_affine(x, shape, name, **tensors):
@@ -158,7 +158,7 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     real_tensor(input, "group_norm")
     if input.ndim < 2:
         raise ValueError(f"group_norm: input has shape {input.shape}, it must be (n, c, ...)")
-    [groups] = as_sizes(num_groups, "group_norm")
+    groups = integer(num_groups, "group_norm: num_groups")
     n, c = input.shape[:2]
     if groups < 1 or c % groups:
         raise ValueError(

@@ -668,6 +668,8 @@ def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
     """
     checked_tensor(A, "linalg.matrix_norm", "A")
     A = A if dtype is None else A.to(dtype)
+    if not isinstance(dim, (tuple, list)):
+        raise TypeError(f"linalg.matrix_norm: dim is {dim!r}, it must be two dimensions")
     dims = tuple(wrapped_dim(d, A.ndim, "linalg.matrix_norm") for d in dim)
     if len(dims) != 2 or dims[0] == dims[1]:
         raise ValueError(f"linalg.matrix_norm: dim {dim} must be two different dimensions")

@@ -457,8 +457,9 @@ def index_fill(input, dim, index, value):
     """A copy of the input with `value` in the slices `index` along `dim`."""
     checked_tensor(input, "index_fill")
     dim = wrapped_dim(dim, input.ndim, "index_fill")
-    size = input.shape[dim] if input.ndim else 1
-    array = index_along(index, size, dim, "index_fill")
+    if input.ndim == 0:  # as one of one element
+        return index_fill(reshape(input, (1,)), 0, index, value).reshape(())
+    array = index_along(index, input.shape[dim], dim, "index_fill")
     return put(input, along(dim, Tensor._on(array)), value)
 
 

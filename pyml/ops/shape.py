@@ -408,7 +408,7 @@ def split(input, split_size_or_sections, dim=0):
 def chunk(input, chunks, dim=0):
     """At most `chunks` parts of one size along `dim`, the last may be smaller; a tuple of views."""
     checked_tensor(input, "chunk")
-    chunks = as_integer(chunks)
+    chunks = integer(chunks, "chunk: chunks")
     if chunks < 1:
         raise ValueError(f"chunk: chunks is {chunks}, it must be at least 1")
     dim = wrapped_dim(dim, input.ndim, "chunk")

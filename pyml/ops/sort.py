@@ -186,7 +186,10 @@ def mode(input, dim=-1, keepdim=False):
         values, counts = np.unique(row, return_counts=True)
         return np.flatnonzero(row == values[counts.argmax()])[-1:]
 
-    index = np.apply_along_axis(last_of_most, dim, array)
+    if array.size:
+        index = np.apply_along_axis(last_of_most, dim, array)
+    else:  # no rows
+        index = np.zeros([1 if d == dim else n for d, n in enumerate(array.shape)], np.int64)
     return mode_result(*chosen(input, dim, index, keepdim))
 
 

@@ -313,6 +313,8 @@ def pdist(input, p=2.0):
     checked_tensor(input, "pdist")
     if input.ndim != 2:
         raise ValueError(f"pdist: input has shape {input.shape}, it must be a matrix")
+    if not p >= 0:
+        raise ValueError(f"pdist: p is {p}, it must not be negative")
     first, second = (Tensor._on(constant(i)) for i in np.triu_indices(len(input), 1))
     return norm(input.index_select(0, first) - input.index_select(0, second), p, 1)
 
