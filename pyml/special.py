@@ -15,6 +15,6 @@ logsumexp = reduce.logsumexp
 psi = gammas.digamma
 
 __all__ = [
-    *("exp2", "expit", "expm1", "gammaln", "log1p", "log_softmax", "logsumexp", "psi", "softmax"),
+    *("exp2", "expit", "expm1", "gammaln", "log1p", "logsumexp", "psi"),
     *operations(SPECIAL),
 ]

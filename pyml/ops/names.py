@@ -73,7 +73,7 @@ ROWS = (
     (gated, (*BOTH, FUNCTIONAL), "prelu"),
     (gated, (PYML, FUNCTIONAL), "rrelu rrelu_"),
     (gated, (FUNCTIONAL,), "glu"),
-    (softmax, BOTH, "log_softmax softmax"),
+    (softmax, (*BOTH, SPECIAL), "log_softmax softmax"),
     (reduce, BOTH, """
         all amax amin any argmax argmin cumsum logsumexp max mean min norm prod std sum var"""),
     (matmul, BOTH, "bmm dot matmul mm mv"),
@@ -94,8 +94,7 @@ ROWS = (
         logaddexp logaddexp2 nan_to_num nextafter
         positive rad2deg signbit sinh tan trunc"""),
     (functions, (*BOTH, SPECIAL), "logit xlogy"),
-    (special, (*BOTH, SPECIAL), "digamma erf erfc lgamma"),
-    (special, BOTH, "erfinv"),
+    (special, (*BOTH, SPECIAL), "digamma erf erfc erfinv lgamma"),
     (special, (PYML, SPECIAL), "polygamma"),
     (rearranging, BOTH, """
         as_strided broadcast_to diag diag_embed diagflat diagonal fliplr flipud hsplit index_add

@@ -1,7 +1,9 @@
 """Where operations are found: the table of names, and what it gives."""
 
+import importlib
 import inspect
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +12,19 @@ from pyml import Tensor, ops
 from pyml.nn import functional
 from pyml.ops import methods, names
 
-PLACES = {names.PYML: pyml, names.TENSOR: Tensor, names.FUNCTIONAL: functional}
+PLACES = {
+    names.PYML: pyml,
+    names.TENSOR: Tensor,
+    names.FUNCTIONAL: functional,
+    names.LINALG: pyml.linalg,
+    names.SPECIAL: pyml.special,
+}
+ROOT = Path(pyml.__file__).parent
+EXPORTS = [
+    path
+    for path in sorted(ROOT.rglob("*.py"))
+    if path.stem != "as_torch" and "\n__all__ = " in path.read_text()  # that one serves torch
+]
 OWN = {"batch_norm", "dropout", "log_softmax", "softmax"}  # nn.functional has more arguments
 
 
@@ -34,6 +48,13 @@ def test_what_is_not_listed_is_not_found():
         names.operations(names.TENSOR).keys() | methods.METHODS.keys()
     )
     assert set(ops.__all__) == names.operations().keys()
+
+
+@pytest.mark.parametrize("path", EXPORTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_a_module_exports_is_there(path):
+    words = path.relative_to(ROOT.parent).with_suffix("").parts
+    module = importlib.import_module(".".join(words).removesuffix(".__init__"))
+    assert [name for name in module.__all__ if not hasattr(module, name)] == []
 
 
 def is_of_ops(value):
