@@ -73,6 +73,11 @@ assert issubclass(MSELoss, _Loss) and Same is DistributedSampler
 assert isinstance(Variable(pyml.ones(1)), pyml.Tensor)
 assert isinstance(pyml.nn.Linear(1, 1).register_forward_hook(print), RemovableHandle)
 """,
+    "a function beside the module of its name": """
+from torch.autograd.gradcheck import gradcheck
+import torch
+assert torch.autograd.gradcheck is gradcheck
+""",
     "a star": """
 from torch.nn import *
 from torch.nn.functional import *
