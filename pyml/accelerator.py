@@ -3,7 +3,16 @@
 from pyml.cuda import device_count, is_available, synchronize
 from pyml.devices import missing
 
-__all__ = ["current_accelerator", "device_count", "is_available", "synchronize"]
+__all__ = [
+    "current_accelerator",
+    "current_device_idx",
+    "current_device_index",
+    "device_count",
+    "is_available",
+    "set_device_idx",
+    "set_device_index",
+    "synchronize",
+]
 
 
 def current_accelerator(check_available=False):

@@ -31,14 +31,6 @@ __all__ = ["TorchVersion", "install", "main"]
 LAYERS = """
     activation adaptive batchnorm container conv distance dropout flatten fold instancenorm lazy
     linear loss module normalization padding pooling rnn sparse transformer upsampling"""
-DISTRIBUTIONS = """
-    bernoulli beta binomial categorical cauchy chi2 constraint_registry constraints
-    continuous_bernoulli dirichlet distribution exp_family exponential fishersnedecor gamma
-    geometric gumbel half_cauchy half_normal independent inverse_gamma kl kumaraswamy laplace
-    lkj_cholesky log_normal logistic_normal lowrank_multivariate_normal mixture_same_family
-    multinomial multivariate_normal negative_binomial normal one_hot_categorical pareto poisson
-    relaxed_bernoulli relaxed_categorical studentT transformed_distribution transforms uniform
-    utils von_mises weibull wishart"""
 
 
 def _below(package, names, source):
@@ -50,10 +42,10 @@ def _below(package, names, source):
 MODULES = {
     "torch": ("pyml",),
     "torch.torch_version": (),
-    "torch.autograd.function": ("pyml.autograd.function", "pyml.autograd"),
     "torch.autograd.gradcheck": ("pyml.autograd",),
     "torch.autograd.grad_mode": ("pyml.grad_mode",),
     "torch.autograd.variable": ("pyml.autograd",),
+    "torch.distributions.studentT": ("pyml.distributions",),
     "torch.nn.modules": ("pyml.nn",),
     **_below("torch.nn.modules", LAYERS, ("pyml.nn",)),
     "torch.optim.adamw": ("pyml.optim",),
@@ -62,12 +54,9 @@ MODULES = {
     "torch.utils.data.sampler": ("pyml.utils.data",),
     "torch.utils.data.distributed": ("pyml.utils.data",),
 }
-OF_PACKAGES = {  # served if pyml has the package
-    "torch.distributions": _below("torch.distributions", DISTRIBUTIONS, ("pyml.distributions",))
-}
-OF_TORCH = {  # modules of pyml that are torch's too, if they are there
-    *("accelerator", "autograd", "backends", "cuda", "distributions", "fft", "func", "linalg"),
-    *("mps", "nn", "optim", "random", "special", "testing", "utils", "xpu"),
+OF_TORCH = {  # modules of pyml that are torch's too
+    *("accelerator", "autograd", "backends", "cuda", "distributions", "linalg", "mps", "nn"),
+    *("optim", "random", "special", "utils", "xpu"),
 }
 LAZY = {"pyml": ("load", "save")}
 
@@ -164,17 +153,10 @@ def _sources(module):
     """The names of what a module of torch shows; None if there is no such module."""
     if module in MODULES:
         return MODULES[module]
-    for package, modules in OF_PACKAGES.items():
-        own = "pyml" + package.removeprefix("torch")
-        if (module == package or module in modules) and _found(own):
-            same = "pyml" + module.removeprefix("torch")
-            return (same, own) if _found(same) else (own,)
     own = "pyml" + module.removeprefix("torch")
-    is_known = module == "torch" or module.split(".")[1] in OF_TORCH
-    has_own = is_known and "._" not in module and _found(own)
-    if module in STAND_INS or has_own:
-        return (own,) if has_own else ()
-    return None
+    if module.split(".")[1] in OF_TORCH and "._" not in module and _found(own):
+        return (own,)
+    return () if module in STAND_INS else None
 
 
 def _found(name):

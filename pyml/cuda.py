@@ -5,7 +5,13 @@ What scripts call in any case does nothing; what needs a device says that there 
 
 from pyml.devices import missing, nothing
 
-__all__ = ["device_count", "is_available"]
+__all__ = [
+    *("Event", "Stream", "current_device", "device_count", "empty_cache", "get_device_capability"),
+    *("get_device_name", "get_device_properties", "init", "is_available", "is_bf16_supported"),
+    *("is_initialized", "manual_seed", "manual_seed_all", "max_memory_allocated"),
+    *("max_memory_reserved", "memory_allocated", "memory_reserved", "reset_peak_memory_stats"),
+    *("seed", "seed_all", "set_device", "synchronize"),
+]
 
 
 def is_available():

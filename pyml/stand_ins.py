@@ -8,8 +8,10 @@ import multiprocessing
 import warnings
 from contextlib import ContextDecorator, contextmanager
 from functools import cache, partial
+from types import SimpleNamespace
 
 from pyml import hooks, nn, optim, random
+from pyml.attributes import device, dtype
 from pyml.left_out import FAMILIES, family_of
 from pyml.tensor import Tensor
 
@@ -105,11 +107,6 @@ def disable(fn=None, recursive=True, **kwargs):
 def no(*args, **kwargs):
     """False."""
     return False
-
-
-def zero(*args, **kwargs):
-    """0."""
-    return 0
 
 
 def nothing(*args, **kwargs):
@@ -267,55 +264,21 @@ class Future:
     __init__ = refused("futures.Future", "use concurrent.futures.Future")
 
 
-# ---- devices -------------------------------------------------------------------------------------
+# ---- the tables ----------------------------------------------------------------------------------
 
 
-class Flags:
-    """Settings of a backend: what is set stays set, and changes nothing."""
+@contextmanager
+def flags(**changes):
+    """Settings of a backend inside a `with`: they change nothing."""
+    yield
 
-    def __init__(self, **flags):
-        vars(self).update(flags)
-
-    @contextmanager
-    def flags(self, **changes):
-        """Settings inside a `with`."""
-        before = dict(vars(self))
-        vars(self).update(changes)
-        try:
-            yield
-        finally:
-            vars(self).clear()
-            vars(self).update(before)
-
-
-NO_DEVICE = "there is no such device; leave it out where is_available() is False"
-CUDNN = Flags(enabled=False, benchmark=False, deterministic=True, allow_tf32=False)
-
-DEVICE = {
-    "is_available": no,
-    "is_initialized": no,
-    "is_built": no,
-    "device_count": zero,
-    "manual_seed": nothing,
-    "manual_seed_all": nothing,
-    "empty_cache": nothing,
-    "is_bf16_supported": no,
-    "current_device": refused("current_device", NO_DEVICE, RuntimeError),
-    "set_device": refused("set_device", NO_DEVICE, RuntimeError),
-    "get_device_name": refused("get_device_name", NO_DEVICE, RuntimeError),
-    "synchronize": refused("synchronize", NO_DEVICE, RuntimeError),
-}
 
 STAND_INS = {
     "torch": {"compile": compile},
     "torch._C": {"Generator": random.Generator, "TensorBase": Tensor},
-    "torch._dynamo": {"config": Flags(), "disable": disable, "is_compiling": no},
+    "torch._dynamo": {"config": SimpleNamespace(), "disable": disable, "is_compiling": no},
     "torch.amp": {"autocast": autocast, "GradScaler": GradScaler},
-    "torch.autograd": {"Variable": Tensor},
-    "torch.backends": {},
-    "torch.backends.cudnn": {**vars(CUDNN), "is_available": no, "flags": CUDNN.flags},
-    "torch.backends.cuda": {"is_built": no, "matmul": Flags(allow_tf32=False)},
-    "torch.backends.mps": {"is_available": no, "is_built": no},
+    "torch.backends.cudnn": {"flags": flags},
     "torch.compiler": {
         "disable": disable,
         "is_compiling": no,
@@ -323,7 +286,6 @@ STAND_INS = {
         "is_exporting": no,
         "reset": nothing,
     },
-    "torch.cuda": DEVICE,
     "torch.cuda.amp": {"autocast": partial(autocast, "cuda"), "GradScaler": GradScaler},
     "torch.distributed": {
         "is_available": no,
@@ -352,7 +314,6 @@ STAND_INS = {
             for name in ("trace", "trace_module", "save", "load", "freeze")
         },
     },
-    "torch.mps": DEVICE,
     "torch.multiprocessing": {
         **{name: getattr(multiprocessing, name) for name in multiprocessing.__all__},
         "spawn": spawn,
@@ -369,10 +330,12 @@ STAND_INS = {
     "torch.nn.parallel.distributed": {},
     "torch.nn.utils.rnn": {},
     "torch.types": {
-        "Device": str | None,
+        "Device": str | device | int | None,
         "Number": int | float | bool,
         "Tensor": Tensor,
         "_bool": bool,
+        "_device": device,
+        "_dtype": dtype,
         "_float": float,
         "_int": int,
         "_size": list[int] | tuple[int, ...],

@@ -46,6 +46,20 @@ for name in sorted({*MODULES, *STAND_INS}):
     module = importlib.import_module(name)
     assert module.__name__ == name and all(hasattr(module, n) for n in dir(module)), name
 """,
+    "what pyml has": """
+import importlib, sys, pyml
+from pyml.as_torch import OF_TORCH
+for package in sorted(OF_TORCH):
+    importlib.import_module(f"pyml.{package}")
+own = [name for name in sys.modules if name[:5] == "pyml." and name.split(".")[1] in OF_TORCH]
+assert len(own) > 50
+for name in own:
+    if "._" not in name and (names := getattr(sys.modules[name], "__all__", ())):
+        module = importlib.import_module("torch" + name[4:])
+        for n in names:
+            value = getattr(sys.modules[name], n)
+            assert getattr(module, n) is value or isinstance(value, type(sys)), (name, n)
+""",
     "modules of the same name in pyml": """
 from torch.optim.sgd import SGD
 from torch.optim.adamw import AdamW
@@ -179,8 +193,13 @@ assert not torch.backends.cuda.is_built()
 torch.backends.cudnn.deterministic = True
 torch.backends.cudnn.benchmark = False
 torch.backends.cuda.matmul.allow_tf32 = True
-torch.cuda.manual_seed_all(0)
+with torch.backends.cudnn.flags(enabled=False):
+    torch.cuda.manual_seed_all(0)
 torch.cuda.empty_cache()
+torch.cuda.synchronize()
+assert torch.cuda.max_memory_allocated() == 0
+with pytest.raises(RuntimeError, match="cuda.current_device: there is no such device"):
+    torch.cuda.current_device()
 """,
     "mixed precision is off": """
 import torch, warnings
@@ -230,7 +249,8 @@ with pytest.raises(NotImplementedError, match="concurrent.futures"):
     "types": """
 from torch.types import Device, Number, _size
 import torch
-assert isinstance(3, Number) and isinstance(None, Device) and torch._C.Generator is torch.Generator
+assert isinstance(3, Number) and isinstance(None, Device) and isinstance(torch.device(0), Device)
+assert torch._C.Generator is torch.Generator
 """,
     "installing twice": """
 import sys, torch

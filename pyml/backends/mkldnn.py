@@ -2,7 +2,7 @@
 
 from pyml.backends.mps import is_available
 
-__all__ = ["is_available"]
+__all__ = ["allow_tf32", "deterministic", "enabled", "is_available"]
 
 enabled = True
 deterministic = False
