@@ -132,20 +132,13 @@ def _loaded(arrays, metadata, place):
         return {
             name: Tensor._on(arrived(array, f"{place}: {name!r}")) for name, array in arrays.items()
         }
-    try:
-        header = tree.parsed(metadata[KEY])
-        version = tree.entry(header, "version")
-        if version == VERSION:
-            node = tree.entry(header, "content")
-            if tree.checksum(node, arrays) != tree.entry(header, "crc32"):
-                raise ValueError("its checksum is not that of its content")
-            return tree.decoded(node, arrays)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise ValueError(f"{place}: is damaged: {error}") from None
-    raise ValueError(
-        f"{place}: is of version {version!r}, pyml here reads version {VERSION}; a newer pyml may "
-        "read it"
-    )
+
+    def content(header):
+        node = tree.entry(header, "content")
+        tree.check_sum(header, node, arrays)
+        return tree.decoded(node, arrays)
+
+    return tree.read_header(metadata[KEY], place, VERSION, content)
 
 
 def _read(path):

@@ -152,6 +152,31 @@ def entry(values, name):
     return values[name]
 
 
+def read_header(text, place, version, read, what=""):
+    """read(header) of a header's JSON, if it is of this version and not damaged.
+
+    Raises:
+        ValueError: that tells what is wrong with the file `place`, which is `what` ("a ... ").
+    """
+    try:
+        header = parsed(text)
+        found = entry(header, "version")
+        if found == version:
+            return read(header)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ValueError(f"{place}: is damaged: {error}") from None
+    raise ValueError(
+        f"{place}: is {what}of version {found!r}, pyml here reads version {version}; a newer pyml "
+        "may read it"
+    )
+
+
+def check_sum(header, nodes, arrays):
+    """Raises ValueError unless the header's checksum is that of these JSON and arrays."""
+    if checksum(nodes, arrays) != entry(header, "crc32"):
+        raise ValueError("its checksum is not that of its content")
+
+
 def decoded(node, arrays, depth=0):
     """The tree that `node` is of. Takes its arrays out of `arrays`: each belongs to one place."""
     if depth > MAX_DEPTH + 1:

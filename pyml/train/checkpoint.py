@@ -383,24 +383,15 @@ def _read(path):
             f"{path}: is not a checkpoint, but a safetensors file of other content; "
             "pyml.load() reads its tensors"
         )
-    try:
-        header = tree.parsed(metadata[KEY])
-        version = tree.entry(header, "version")
-        if version == VERSION:
-            return _content(header, arrays)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise ValueError(f"{path}: is damaged: {error}") from None
-    raise ValueError(
-        f"{path}: is a checkpoint of version {version!r}, pyml here reads version {VERSION}; "
-        "a newer pyml may read it"
+    return tree.read_header(
+        metadata[KEY], path, VERSION, lambda header: _content(header, arrays), "a checkpoint "
     )
 
 
 def _content(header, arrays):
     """The content of a header of this version, and which of its parts are dicts."""
     named, nodes = tree.entry(header, "named"), tree.entry(header, "content")
-    if tree.checksum([named, nodes], arrays) != tree.entry(header, "crc32"):
-        raise ValueError("its checksum is not that of its content")
+    tree.check_sum(header, [named, nodes], arrays)
     for argument in ("default_generator", *TREES):
         tree.entry(nodes, argument)
     content = {argument: tree.decoded(node, arrays) for argument, node in nodes.items()}
