@@ -3,11 +3,12 @@
     import pyml as torch
 
 Sub-packages are imported when they are first used: nn, optim, autograd, distributions, data, train,
-io, plot, utils.
+io, plot, recording, utils.
 """
 
 import importlib
 from math import e, inf, nan, pi
+from types import ModuleType as _Module
 
 from pyml import typed as _typed
 from pyml.attributes import NAMES as _DTYPES
@@ -35,7 +36,6 @@ from pyml.random import (
     seed,
     set_rng_state,
 )
-from pyml.recording import RecordError, host, record
 from pyml.tensor import PRINTED as _PRINTED
 from pyml.tensor import Tensor
 
@@ -174,14 +174,32 @@ def set_printoptions(
         _PRINTED["suppress_small"] = True
 
 
+_MODULES = {
+    *("accelerator", "autograd", "backends", "cuda", "data", "distributions", "io", "linalg"),
+    *("mps", "nn", "optim", "plot", "recording", "special", "train", "utils", "xpu"),
+}
+_LATER = {  # names of modules that are imported when one of the names is first used
+    "pyml.io": ("load", "save"),
+    "pyml.recording": ("RecordError", "host", "record"),
+    "pyml.train": ("load_checkpoint", "save_checkpoint"),
+}
+
+__all__ = [
+    *(n for n, value in globals().items() if n[0] != "_" and not isinstance(value, _Module)),
+    *_LATER["pyml.recording"],
+]
+
+
+def __dir__():
+    return sorted({*globals(), *(name for names in _LATER.values() for name in names)})
+
+
 def __getattr__(name):
-    if name in (
-        *("accelerator", "autograd", "backends", "cuda", "data", "distributions", "io", "linalg"),
-        *("mps", "nn", "optim", "plot", "recording", "special", "train", "utils", "xpu"),
-    ):
+    if name in _MODULES:
         return importlib.import_module(f"pyml.{name}")
-    if name in ("load", "save"):
-        return getattr(importlib.import_module("pyml.io"), name)
-    if name in ("load_checkpoint", "save_checkpoint"):
-        return getattr(importlib.import_module("pyml.train"), name)
+    for module, names in _LATER.items():
+        if name in names:
+            found = importlib.import_module(module)
+            globals().update({n: getattr(found, n) for n in names})
+            return globals()[name]
     raise AttributeError(f"module 'pyml' has no attribute {name!r}")

@@ -3,6 +3,7 @@
 import ast
 import graphlib
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -306,3 +307,18 @@ def test_every_argument_of_a_call_is_set():
     assert len(calls) > 30
     for struct, body in calls:
         assert [name for name in fields[struct] if f"args.{name}" not in body] == [], struct
+
+
+def test_what_import_leaves_for_later():
+    """`import pyml` imports operations alone; names of what is above are there all the same."""
+    program = """
+import sys, pyml
+later = ("autograd", "data", "distributions", "io", "nn", "optim", "recording", "train")
+print([name for name in sys.modules if name.startswith(tuple(f"pyml.{n}" for n in later))])
+print({"host", "load", "record", "save_checkpoint"} - {*dir(pyml)})
+from pyml import *
+print(record is pyml.recording.record, host is pyml.host, issubclass(RecordError, Exception))
+"""
+    words = [sys.executable, "-c", program]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\nset()\nTrue True True\n"
