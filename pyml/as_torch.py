@@ -118,8 +118,10 @@ class Served(ModuleType):
                 setattr(self, name, value)
                 return value
             if family := family_of(short, name):
-                why = f"left out, as {FAMILIES[family].reason}; {FAMILIES[family].cure}"
-                raise AttributeError(f"module {module!r} has no attribute {name!r}: {why}")
+                raise AttributeError(
+                    f"module {module!r} has no attribute {name!r}: left out, as "
+                    f"{FAMILIES[family].why}"
+                )
         raise AttributeError(
             f"module {module!r} has no attribute {name!r}; it is pyml {_PYML_VERSION} under the "
             "name of torch (docs/parity.md lists what is there)"

@@ -16,6 +16,11 @@ class Family(NamedTuple):
     names: dict
     """{module of torch, or "Tensor": names}"""
 
+    @property
+    def why(self):
+        """The reason and the cure, as messages have them."""
+        return f"{self.reason}; {self.cure}"
+
 
 FAMILIES = {
     "convolution": Family(

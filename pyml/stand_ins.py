@@ -38,19 +38,15 @@ def stand_in(module, name):
     if family in CLASSES_OF and name[0].isupper():
         return refusing_class(module, name, FAMILIES[family])
     if family in FUNCTIONS_OF:
-        return refusing_function(module, name, FAMILIES[family])
+        return refused(f"{module}.{name}", FAMILIES[family].why)
     return None
-
-
-def refusal(module, name, family):
-    return f"{module}.{name}: {family.reason}; {family.cure}"
 
 
 def refusing_class(module, name, family):
     """A class of PyTorch's name and kind that cannot be built."""
 
     def __init__(self, *args, **kwargs):
-        raise NotImplementedError(refusal(module, type(self).__name__, family))
+        raise NotImplementedError(f"{module}.{type(self).__name__}: {family.why}")
 
     base = optim.Optimizer if module == "optim" else nn.Module if module[:2] == "nn" else object
     if "Conv" in name:
@@ -61,12 +57,14 @@ def refusing_class(module, name, family):
     return type(name, (base,), {"__init__": __init__, "__doc__": doc, "__module__": __name__})
 
 
-def refusing_function(module, name, family):
-    def function(*args, **kwargs):
-        raise NotImplementedError(refusal(module, name, family))
+def refused(name, why, error=NotImplementedError):
+    """A function that raises `error`."""
 
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"Left out: {family.reason}."
+    def function(*args, **kwargs):
+        raise error(f"{name}: {why}")
+
+    function.__name__ = function.__qualname__ = name.rpartition(".")[2]
+    function.__doc__ = f"Not there: {why}."
     return function
 
 
@@ -77,8 +75,7 @@ class ConvNd(nn.Module):
 class RNNBase(nn.Module):
     """What recurrent layers are instances of."""
 
-    def __init__(self, *args, **kwargs):
-        raise NotImplementedError(refusal("nn", "RNNBase", FAMILIES["recurrent"]))
+    __init__ = refused("nn.RNNBase", FAMILIES["recurrent"].why)
 
 
 # ---- compile, jit --------------------------------------------------------------------------------
@@ -111,17 +108,6 @@ def no(*args, **kwargs):
 
 def nothing(*args, **kwargs):
     """Nothing to do on a CPU."""
-
-
-def refused(name, why, error=NotImplementedError):
-    """A function that raises `error`."""
-
-    def function(*args, **kwargs):
-        raise error(f"{name}: {why}")
-
-    function.__name__ = function.__qualname__ = name.rpartition(".")[2]
-    function.__doc__ = f"Not there: {why}."
-    return function
 
 
 NO_GRAPH = "pyml keeps no graph; pass the function itself, and pyml.record to make it fast"
