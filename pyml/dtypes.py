@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pyml.attributes import NAMES, dtype, set_default_dtype
+from pyml.attributes import NAMES, dtype, get_default_dtype, set_default_dtype
 from pyml.ops.operands import checked_dtype, result_type
 from pyml.tensor import Tensor
 
@@ -23,8 +23,6 @@ class finfo:
     """
 
     def __init__(self, type=None):
-        from pyml.attributes import get_default_dtype
-
         type = get_default_dtype() if type is None else type
         name = type.name if isinstance(type, dtype) else checked_dtype(type, "finfo").name
         if name == "bfloat16":
