@@ -207,3 +207,12 @@ def test_print_options():
     assert repr(x) == "tensor([1.2346])"
     with pytest.raises(ValueError, match="precision is -1"):
         pyml.set_printoptions(precision=-1)
+
+
+def test_can_cast():
+    """PyTorch's table: within a kind and upwards, signed or not."""
+    kinds = ([pyml.bool], [pyml.uint8, pyml.int8, pyml.int64], [pyml.float32, pyml.float64])
+    for i, sources in enumerate(kinds):
+        for k, targets in enumerate(kinds):
+            found = {pyml.can_cast(a, b) for a in sources for b in targets}
+            assert found == {i <= k}, (sources, targets)

@@ -274,6 +274,14 @@ def test_structures_that_cannot_be(header, match, path):
     assert stream.tell() == 0
 
 
+def test_a_refused_file_object_stands_where_it_stood():
+    stream = BytesIO(b"before" + b"not safetensors")
+    stream.seek(6)
+    with pytest.raises(ValueError, match="is not a safetensors file"):
+        io.load(stream)
+    assert stream.tell() == 6
+
+
 def test_an_array_that_the_structure_has_twice(path):
     content = [{"tensor": "x"}, {"tensor": "x"}]
     arrays = {"x": np.ones(1)}
