@@ -8,18 +8,16 @@ from pyml.distributions.utils import (
     broadcast_all,
     derived,
     is_number,
+    log1p_exp,
     logits_to_probs,
     probs_to_logits,
 )
 from pyml.grad_mode import no_grad
-from pyml.ops.activation import softplus
 from pyml.ops.creation import arange, rand
 from pyml.ops.elementwise import where
 from pyml.tensor import Tensor
 
 __all__ = ["Bernoulli"]
-
-NEVER = float("inf")  # the threshold from which softplus would be the identity
 
 
 def one_of(probs, logits, name):
@@ -105,11 +103,11 @@ class Bernoulli(ExponentialFamily):
 
     def log_prob(self, value):
         logits, value = broadcast_all(self.logits, self._checked(value))
-        return logits * value - softplus(logits, threshold=NEVER)
+        return logits * value - log1p_exp(logits)
 
     def entropy(self):
         logits = self.logits
-        return softplus(logits, threshold=NEVER) - logits * self.probs
+        return log1p_exp(logits) - logits * self.probs
 
     def enumerate_support(self, expand=True):
         values = arange(2, dtype=np.dtype(self._param.array.dtype))

@@ -1,17 +1,17 @@
 """The geometric distribution."""
 
 from pyml.distributions import constraints
-from pyml.distributions.bernoulli import NEVER, one_of
+from pyml.distributions.bernoulli import one_of
 from pyml.distributions.distribution import Distribution
 from pyml.distributions.utils import (
     broadcast_all,
     derived,
+    log1p_exp,
     logits_to_probs,
     probs_to_logits,
     standard_exponential,
 )
 from pyml.grad_mode import no_grad
-from pyml.ops.activation import softplus
 from pyml.ops.elementwise import where
 
 __all__ = ["Geometric"]
@@ -84,4 +84,4 @@ class Geometric(Distribution):
 
     def entropy(self):
         logits, probs = self.logits, self.probs
-        return (softplus(logits, threshold=NEVER) - logits * probs) / probs
+        return (log1p_exp(logits) - logits * probs) / probs

@@ -3,7 +3,7 @@
 import math
 import warnings
 
-from pyml.distributions.bernoulli import NEVER, Bernoulli
+from pyml.distributions.bernoulli import Bernoulli
 from pyml.distributions.beta import Beta
 from pyml.distributions.categorical import Categorical
 from pyml.distributions.dirichlet import Dirichlet
@@ -21,8 +21,7 @@ from pyml.distributions.one_hot_categorical import OneHotCategorical
 from pyml.distributions.poisson import Poisson
 from pyml.distributions.transformed_distribution import TransformedDistribution
 from pyml.distributions.uniform import Uniform
-from pyml.distributions.utils import EULER_GAMMA, sum_rightmost
-from pyml.ops.activation import softplus
+from pyml.distributions.utils import EULER_GAMMA, log1p_exp, sum_rightmost
 from pyml.ops.elementwise import where
 from pyml.ops.special import digamma, lgamma
 
@@ -123,8 +122,8 @@ def kl_bernoulli(p, q):
     def term(probs, gap, impossible):
         return where(probs == 0, 0.0, where(impossible, INF, probs * gap))
 
-    ones = softplus(-b, threshold=NEVER) - softplus(-a, threshold=NEVER)
-    zeros = softplus(b, threshold=NEVER) - softplus(a, threshold=NEVER)
+    ones = log1p_exp(-b) - log1p_exp(-a)
+    zeros = log1p_exp(b) - log1p_exp(a)
     return term(one, ones, other == 0) + term(1 - one, zeros, other == 1)
 
 

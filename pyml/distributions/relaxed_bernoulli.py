@@ -1,18 +1,18 @@
 """Bernoulli variables made continuous, with gradients."""
 
 from pyml.distributions import constraints
-from pyml.distributions.bernoulli import NEVER, one_of
+from pyml.distributions.bernoulli import one_of
 from pyml.distributions.distribution import Distribution
 from pyml.distributions.transformed_distribution import TransformedDistribution
 from pyml.distributions.transforms import SigmoidTransform
 from pyml.distributions.utils import (
     broadcast_all,
     derived,
+    log1p_exp,
     logits_to_probs,
     probs_to_logits,
     standard_exponential,
 )
-from pyml.ops.activation import softplus
 
 __all__ = ["LogitRelaxedBernoulli", "RelaxedBernoulli"]
 
@@ -59,7 +59,7 @@ class LogitRelaxedBernoulli(Distribution):
         logits, value = broadcast_all(self.logits, self._checked(value))
         gap = logits - value * self.temperature
         (temperature,) = broadcast_all(self.temperature)
-        return temperature.log() + gap - 2 * softplus(gap, threshold=NEVER)
+        return temperature.log() + gap - 2 * log1p_exp(gap)
 
 
 class RelaxedBernoulli(TransformedDistribution):

@@ -8,8 +8,8 @@ import operator
 from pyml.distributions import constraints
 from pyml.distributions.distribution import Distribution
 from pyml.distributions.matrices import cholesky, diag_embed, diagonal, running_sum, tril
-from pyml.distributions.utils import broadcast_all, finfo, is_number, sum_rightmost
-from pyml.ops.activation import sigmoid, softplus
+from pyml.distributions.utils import broadcast_all, finfo, is_number, log1p_exp, sum_rightmost
+from pyml.ops.activation import sigmoid
 from pyml.ops.creation import arange, ones_like, zeros, zeros_like
 from pyml.ops.matmul import matmul
 from pyml.ops.operands import broadcast_shapes
@@ -25,8 +25,6 @@ __all__ = [
     *("StackTransform", "StickBreakingTransform", "TanhTransform", "Transform"),
     "identity_transform",
 ]
-
-NEVER = float("inf")  # the threshold from which softplus would be the identity
 
 
 class Transform:
@@ -626,7 +624,7 @@ class SigmoidTransform(Elementwise):
         return y.log() - (-y).log1p()
 
     def log_abs_det_jacobian(self, x, y):
-        return -softplus(-x, threshold=NEVER) - softplus(x, threshold=NEVER)
+        return -log1p_exp(-x) - log1p_exp(x)
 
 
 def inside(y):
@@ -640,13 +638,13 @@ class SoftplusTransform(Elementwise):
     codomain = constraints.positive
 
     def _call(self, x):
-        return softplus(x, threshold=NEVER)
+        return log1p_exp(x)
 
     def _inverse(self, y):
         return (-(-y).expm1()).log() + y
 
     def log_abs_det_jacobian(self, x, y):
-        return -softplus(-x, threshold=NEVER)
+        return -log1p_exp(-x)
 
 
 class TanhTransform(Elementwise):
@@ -661,7 +659,7 @@ class TanhTransform(Elementwise):
         return (y.log1p() - (-y).log1p()) / 2
 
     def log_abs_det_jacobian(self, x, y):
-        return 2 * (math.log(2) - x - softplus(-2 * x, threshold=NEVER))
+        return 2 * (math.log(2) - x - log1p_exp(-2 * x))
 
 
 class AbsTransform(Transform):
@@ -850,7 +848,7 @@ class StickBreakingTransform(Transform):
 
     def _call(self, x):
         u = self._shifted(x)
-        left = running_sum(-softplus(u, threshold=NEVER)).exp()
+        left = running_sum(-log1p_exp(u)).exp()
         one = ones_like(x[..., :1])
         return cat([sigmoid(u), one], -1) * cat([one, left], -1)
 
@@ -861,7 +859,7 @@ class StickBreakingTransform(Transform):
 
     def log_abs_det_jacobian(self, x, y):
         u = self._shifted(x)
-        return (-u - softplus(-u, threshold=NEVER) + y[..., :-1].log()).sum(-1)
+        return (-u - log1p_exp(-u) + y[..., :-1].log()).sum(-1)
 
     def forward_shape(self, shape):
         return of_vectors(shape, 1)

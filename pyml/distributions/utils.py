@@ -1,10 +1,11 @@
 """What the distributions share: parameters brought together, sums over events, standard draws."""
 
+import math
 import numbers
 
 import numpy as np
 
-from pyml.ops.activation import sigmoid
+from pyml.ops.activation import sigmoid, softplus
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.creation import rand, randn, zeros
 from pyml.ops.elementwise import where
@@ -108,6 +109,11 @@ def probs_to_logits(probs, is_binary=False):
     """Logarithms of probabilities, or log-odds, of clamp_probs."""
     clamped = clamp_probs(probs)
     return clamped.log() - (-clamped).log1p() if is_binary else clamped.log()
+
+
+def log1p_exp(x):
+    """log(1 + exp(x)): softplus without the threshold from which that is the identity."""
+    return softplus(x, threshold=math.inf)
 
 
 def xlogy(x, y):
