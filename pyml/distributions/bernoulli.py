@@ -7,29 +7,16 @@ from pyml.distributions.exp_family import ExponentialFamily
 from pyml.distributions.utils import (
     broadcast_all,
     derived,
-    is_number,
     log1p_exp,
     logits_to_probs,
+    one_of,
     probs_to_logits,
 )
 from pyml.grad_mode import no_grad
 from pyml.ops.creation import arange, rand
 from pyml.ops.elementwise import where
-from pyml.tensor import Tensor
 
 __all__ = ["Bernoulli"]
-
-
-def one_of(probs, logits, name):
-    """Raises unless one of the two is given, a tensor or a number."""
-    if (probs is None) == (logits is None):
-        raise ValueError(f"{name}: one of probs and logits must be given, and not both")
-    given, word = (probs, "probs") if logits is None else (logits, "logits")
-    if not isinstance(given, Tensor) and not is_number(given):
-        raise TypeError(
-            f"{name}: {word} is a {type(given).__name__}, it must be a Tensor or a number; "
-            "pyml.tensor() makes one"
-        )
 
 
 class Bernoulli(ExponentialFamily):
@@ -59,11 +46,7 @@ class Bernoulli(ExponentialFamily):
     _parameters = {"probs": 0, "logits": 0}
 
     def __init__(self, probs=None, logits=None, validate_args=None):
-        one_of(probs, logits, "Bernoulli")
-        if logits is None:
-            self._take(validate_args, probs=probs)
-        else:
-            self._take(validate_args, logits=logits)
+        self._take(validate_args, **one_of(probs, logits, "Bernoulli"))
 
     @derived
     def logits(self):

@@ -3,12 +3,12 @@
 import numpy as np
 
 from pyml.distributions import constraints
-from pyml.distributions.bernoulli import one_of
 from pyml.distributions.distribution import Distribution
 from pyml.distributions.utils import (
     derived,
     finfo,
     logits_to_probs,
+    one_of,
     probs_to_logits,
     standard_exponential,
 )
@@ -48,8 +48,7 @@ class Categorical(Distribution):
     _parameters = {"probs": 1, "logits": 1}
 
     def __init__(self, probs=None, logits=None, validate_args=None):
-        one_of(probs, logits, "Categorical")
-        given, name = (probs, "probs") if logits is None else (logits, "logits")
+        ((name, given),) = one_of(probs, logits, "Categorical").items()
         if not isinstance(given, Tensor) or given.ndim < 1:
             raise ValueError(
                 f"Categorical: {name} has no dimensions, at least one is needed: that of the "

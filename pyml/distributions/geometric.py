@@ -1,13 +1,13 @@
 """The geometric distribution."""
 
 from pyml.distributions import constraints
-from pyml.distributions.bernoulli import one_of
 from pyml.distributions.distribution import Distribution
 from pyml.distributions.utils import (
     broadcast_all,
     derived,
     log1p_exp,
     logits_to_probs,
+    one_of,
     probs_to_logits,
     standard_exponential,
 )
@@ -40,11 +40,7 @@ class Geometric(Distribution):
     _parameters = {"probs": 0, "logits": 0}
 
     def __init__(self, probs=None, logits=None, validate_args=None):
-        one_of(probs, logits, "Geometric")
-        if logits is None:
-            self._take(validate_args, probs=probs)
-        else:
-            self._take(validate_args, logits=logits)
+        self._take(validate_args, **one_of(probs, logits, "Geometric"))
         if logits is None and self._validates() and not (self.probs.detach() > 0).all():
             raise ValueError(f"Geometric: probs must be positive, not {self.probs.detach()}")
 

@@ -1,7 +1,6 @@
 """Bernoulli variables made continuous, with gradients."""
 
 from pyml.distributions import constraints
-from pyml.distributions.bernoulli import one_of
 from pyml.distributions.distribution import Distribution
 from pyml.distributions.transformed_distribution import TransformedDistribution
 from pyml.distributions.transforms import SigmoidTransform
@@ -10,6 +9,7 @@ from pyml.distributions.utils import (
     derived,
     log1p_exp,
     logits_to_probs,
+    one_of,
     probs_to_logits,
     standard_exponential,
 )
@@ -29,12 +29,8 @@ class LogitRelaxedBernoulli(Distribution):
     _parameters = {"probs": 0, "logits": 0}
 
     def __init__(self, temperature, probs=None, logits=None, validate_args=None):
-        one_of(probs, logits, type(self).__name__)
+        self._take(validate_args, **one_of(probs, logits, type(self).__name__))
         self.temperature = temperature
-        if logits is None:
-            self._take(validate_args, probs=probs)
-        else:
-            self._take(validate_args, logits=logits)
 
     def expand(self, batch_shape, _instance=None):
         new = super().expand(batch_shape, _instance)

@@ -94,6 +94,19 @@ class derived:
 # ---- probabilities -------------------------------------------------------------------------------
 
 
+def one_of(probs, logits, name):
+    """{word: value} of the one that is given, a tensor or a number; raises unless one is."""
+    if (probs is None) == (logits is None):
+        raise ValueError(f"{name}: one of probs and logits must be given, and not both")
+    given, word = (probs, "probs") if logits is None else (logits, "logits")
+    if not isinstance(given, Tensor) and not is_number(given):
+        raise TypeError(
+            f"{name}: {word} is a {type(given).__name__}, it must be a Tensor or a number; "
+            "pyml.tensor() makes one"
+        )
+    return {word: given}
+
+
 def clamp_probs(probs):
     """Probabilities moved into [eps, 1 - eps], where their logarithms are finite."""
     eps = float(finfo(checked_tensor(probs, "clamp_probs", "probs")).eps)
