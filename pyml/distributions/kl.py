@@ -59,6 +59,8 @@ def register_kl(type_p, type_q):
 
 def found(type_p, type_q):
     """The function of the nearest classes, those of p first; None if there is none."""
+    if (type_p, type_q) in DIVERGENCES:
+        return DIVERGENCES[type_p, type_q]
     near = {}
     for p, q in DIVERGENCES:
         if issubclass(type_p, p) and issubclass(type_q, q):
