@@ -21,7 +21,8 @@ from pyml.distributions.one_hot_categorical import OneHotCategorical
 from pyml.distributions.poisson import Poisson
 from pyml.distributions.transformed_distribution import TransformedDistribution
 from pyml.distributions.uniform import Uniform
-from pyml.distributions.utils import EULER_GAMMA, log1p_exp, sum_rightmost
+from pyml.distributions.utils import EULER_GAMMA, log1p_exp, sum_rightmost, xlogy
+from pyml.ops.creation import full_like
 from pyml.ops.elementwise import where
 from pyml.ops.special import digamma, lgamma
 
@@ -105,13 +106,7 @@ def kl_divergence(p, q):
 
 
 def xlogx(x):
-    """x log x, 0 at 0."""
-    return where(x == 0, 0.0, x * where(x == 0, 1.0, x).log())
-
-
-def infinite(x):
-    """inf in the shape of x."""
-    return x.detach() * 0 + INF
+    return xlogy(x, x)
 
 
 # ---- of one class --------------------------------------------------------------------------------
@@ -238,12 +233,6 @@ def kl_transformed(p, q):
 # ---- of two classes ------------------------------------------------------------------------------
 
 
-def of_normal(mean, variance, q):
-    """-E log q(x), q a Normal, x of a mean and a variance."""
-    z = (variance + (mean - q.loc) ** 2) / (2 * q.scale**2)
-    return q.scale.log() + LOG_ROOT_2PI + z
-
-
 def of_gumbel(mean, moment, q):
     """-E log q(x), q a Gumbel, x of a mean and of the moment E exp(-x / q.scale)."""
     return q.scale.log() + (mean - q.loc) / q.scale + (q.loc / q.scale).exp() * moment
@@ -276,11 +265,6 @@ def kl_uniform_gumbel(p, q):
 @register_kl(Bernoulli, Poisson)
 def kl_bernoulli_poisson(p, q):
     return q.rate - p.probs * q.rate.log() - p.entropy()
-
-
-@register_kl(Poisson, Bernoulli)
-def kl_poisson_bernoulli(p, q):
-    return infinite(p.rate + q.probs)
 
 
 @register_kl(Exponential, Gamma)
@@ -321,7 +305,9 @@ def kl_uniform_exponential(p, q):
 @register_kl(Laplace, Normal)
 @register_kl(Uniform, Normal)
 def kl_of_normal(p, q):
-    return of_normal(p.mean, p.variance, q) - p.entropy()
+    mean, variance = p.mean, p.variance
+    z = (variance + (mean - q.loc) ** 2) / (2 * q.scale**2)
+    return q.scale.log() + LOG_ROOT_2PI + z - p.entropy()
 
 
 @register_kl(Normal, Laplace)
@@ -375,6 +361,7 @@ def kl_uniform_beta(p, q):
 @register_kl(Normal, Exponential)
 @register_kl(Normal, Gamma)
 @register_kl(Normal, Uniform)
+@register_kl(Poisson, Bernoulli)
 def kl_infinite(p, q):
     """p has values that q never has."""
-    return infinite(p.entropy() + q.entropy())
+    return full_like(p.mean + q.mean, INF)
