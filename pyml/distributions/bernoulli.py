@@ -1,7 +1,5 @@
 """The Bernoulli distribution."""
 
-import numpy as np
-
 from pyml.distributions import constraints
 from pyml.distributions.exp_family import ExponentialFamily
 from pyml.distributions.utils import (
@@ -93,6 +91,4 @@ class Bernoulli(ExponentialFamily):
         return log1p_exp(logits) - logits * self.probs
 
     def enumerate_support(self, expand=True):
-        values = arange(2, dtype=np.dtype(self._param.array.dtype))
-        values = values.reshape((2, *(1 for _ in self._batch_shape)))
-        return values.expand((2, *self._batch_shape)) if expand else values
+        return self._enumerated(arange(2, dtype=self._param.dtype), expand)

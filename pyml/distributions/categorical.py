@@ -114,9 +114,7 @@ class Categorical(Distribution):
         return -(logits.clamp(min=float(finfo(logits).min)) * self.probs).sum(-1)
 
     def enumerate_support(self, expand=True):
-        count = self._num_events
-        values = arange(count).reshape((count, *(1 for _ in self._batch_shape)))
-        return values.expand((count, *self._batch_shape)) if expand else values
+        return self._enumerated(arange(self._num_events), expand)
 
 
 SMALLEST = float(np.finfo(np.float64).tiny)  # a probability of 0 divided by it is 0, never NaN

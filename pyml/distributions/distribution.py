@@ -268,6 +268,12 @@ class Distribution:
         """The entropy in nats, of shape batch_shape."""
         raise NotImplementedError(f"{type(self).__name__}: entropy is not there")
 
+    def _enumerated(self, values, expand):
+        """The values along the first dimension as an enumerate_support."""
+        count, batch, event = len(values), self._batch_shape, self._event_shape
+        values = values.reshape((count, *(1 for _ in batch), *event))
+        return values.expand((count, *batch, *event)) if expand else values
+
     def perplexity(self):
         """exp(entropy())."""
         return self.entropy().exp()

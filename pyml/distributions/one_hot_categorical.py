@@ -85,10 +85,7 @@ class OneHotCategorical(Distribution):
         return self._categorical.entropy()
 
     def enumerate_support(self, expand=True):
-        count = self._event_shape[0]
-        values = eye(count, dtype=self._param.dtype)
-        values = values.reshape((count, *(1 for _ in self._batch_shape), count))
-        return values.expand((count, *self._batch_shape, count)) if expand else values
+        return self._enumerated(eye(self._event_shape[0], dtype=self._param.dtype), expand)
 
     def __repr__(self):
         return f"{type(self).__name__}({self._categorical!r})"
