@@ -207,14 +207,15 @@ class InverseTransform(Transform):
 # ---- of other transforms -------------------------------------------------------------------------
 
 
-def checked_transforms(transforms, name):
+def checked_transforms(transforms, name, cache_size=0):
+    """A list of them, with caches if that is asked for."""
     transforms = list(transforms)
     for transform in transforms:
         if not isinstance(transform, Transform):
             raise TypeError(
                 f"{name}: a {type(transform).__name__} among the transforms; all must be Transforms"
             )
-    return transforms
+    return [t.with_cache(cache_size) for t in transforms] if cache_size else transforms
 
 
 def with_events(constraint, event_dim):
@@ -241,9 +242,8 @@ class ComposeTransform(Transform):
     _compared = ("parts",)
 
     def __init__(self, parts, cache_size=0):
-        parts = checked_transforms(parts, "ComposeTransform")
         Transform.__init__(self, cache_size)
-        self.parts = [part.with_cache(cache_size) for part in parts] if cache_size else parts
+        self.parts = checked_transforms(parts, "ComposeTransform", cache_size)
 
     @constraints.dependent_property(is_discrete=False)
     def domain(self):
@@ -408,6 +408,16 @@ class Parts(Transform):
     def _inverse(self, y):
         return self._joined(self._each(lambda transform, part: transform.inv(part), y), self.dim)
 
+    def _terms(self, x, y, events):
+        """log |dy / dx| of the parts, summed to events of so many dimensions."""
+        return self._each(
+            lambda transform, before, after: sum_rightmost(
+                transform.log_abs_det_jacobian(before, after), events - transform.event_dim
+            ),
+            x,
+            y,
+        )
+
 
 class CatTransform(Parts):
     """Transforms of neighbouring parts along a dimension, put together by cat.
@@ -423,13 +433,13 @@ class CatTransform(Parts):
     _joined = staticmethod(cat)
 
     def __init__(self, tseq, dim=0, lengths=None, cache_size=0):
-        tseq = checked_transforms(tseq, "CatTransform")
         Transform.__init__(self, cache_size)
-        self.transforms = [t.with_cache(cache_size) for t in tseq] if cache_size else tseq
-        self.lengths = [1] * len(tseq) if lengths is None else list(lengths)
-        if len(self.lengths) != len(tseq):
+        self.transforms = checked_transforms(tseq, "CatTransform", cache_size)
+        count = len(self.transforms)
+        self.lengths = [1] * count if lengths is None else list(lengths)
+        if len(self.lengths) != count:
             raise ValueError(
-                f"CatTransform: {len(self.lengths)} lengths for {len(tseq)} transforms; as many "
+                f"CatTransform: {len(self.lengths)} lengths for {count} transforms; as many "
                 "are needed"
             )
         self.dim = dim
@@ -468,13 +478,7 @@ class CatTransform(Parts):
         return parts
 
     def log_abs_det_jacobian(self, x, y):
-        terms = self._each(
-            lambda transform, before, after: sum_rightmost(
-                transform.log_abs_det_jacobian(before, after), self.event_dim - transform.event_dim
-            ),
-            x,
-            y,
-        )
+        terms = self._terms(x, y, self.event_dim)
         dim = (self.dim if self.dim < 0 else self.dim - x.ndim) + self.event_dim
         return cat(terms, dim) if dim < 0 else functools.reduce(operator.add, terms)
 
@@ -492,9 +496,8 @@ class StackTransform(Parts):
     _joined = staticmethod(stack)
 
     def __init__(self, tseq, dim=0, cache_size=0):
-        tseq = checked_transforms(tseq, "StackTransform")
         Transform.__init__(self, cache_size)
-        self.transforms = [t.with_cache(cache_size) for t in tseq] if cache_size else tseq
+        self.transforms = checked_transforms(tseq, "StackTransform", cache_size)
         self.dim = dim
 
     def with_cache(self, cache_size=1):
@@ -520,13 +523,7 @@ class StackTransform(Parts):
 
     def log_abs_det_jacobian(self, x, y):
         events = max(transform.event_dim for transform in self.transforms)
-        terms = self._each(
-            lambda transform, before, after: sum_rightmost(
-                transform.log_abs_det_jacobian(before, after), events - transform.event_dim
-            ),
-            x,
-            y,
-        )
+        terms = self._terms(x, y, events)
         if self.dim + events < 0:  # the parts are of one event
             return functools.reduce(operator.add, terms)
         return stack(terms, self.dim)
