@@ -3,7 +3,7 @@
 from pyml.distributions import constraints
 from pyml.distributions.distribution import Distribution
 from pyml.distributions.independent import Independent
-from pyml.distributions.transforms import ComposeTransform, Transform
+from pyml.distributions.transforms import ComposeTransform, Transform, with_events
 from pyml.distributions.utils import sum_rightmost
 from pyml.grad_mode import no_grad
 from pyml.ops.shape import as_sizes
@@ -82,9 +82,7 @@ class TransformedDistribution(Distribution):
     def support(self):
         if not self.transforms:
             return self.base_dist.support
-        support = self.transforms[-1].codomain
-        more = len(self._event_shape) - support.event_dim
-        return constraints.independent(support, more) if more > 0 else support
+        return with_events(self.transforms[-1].codomain, len(self._event_shape))
 
     @property
     def has_rsample(self):
