@@ -12,6 +12,15 @@ from pyml.tensor import Tensor
 __all__ = ["Distribution"]
 
 
+def checked_distribution(value, name, argument):
+    """The value, if it is a Distribution."""
+    if not isinstance(value, Distribution):
+        raise TypeError(
+            f"{name}: {argument} is a {type(value).__name__}, it must be a Distribution"
+        )
+    return value
+
+
 class Distribution:
     """The base of all distributions.
 
@@ -182,11 +191,9 @@ class Distribution:
                 f"{type(self).__name__}, a subclass of {cls.__name__} with an __init__ of its own, "
                 "must have an expand of its own"
             )
-        if _instance is not None and not isinstance(_instance, Distribution):
-            raise TypeError(
-                f"expand: _instance is a {type(_instance).__name__}, it must be a Distribution"
-            )
-        return self.__new__(type(self)) if _instance is None else _instance
+        if _instance is None:
+            return self.__new__(type(self))
+        return checked_distribution(_instance, "expand", "_instance")
 
     # ---- what a distribution defines -------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """Dimensions of a batch taken for those of an event."""
 
 from pyml.distributions import constraints
-from pyml.distributions.distribution import Distribution
+from pyml.distributions.distribution import Distribution, checked_distribution
 from pyml.distributions.utils import sum_rightmost
 
 __all__ = ["Independent"]
@@ -27,11 +27,7 @@ class Independent(Distribution):
     arg_constraints = {}
 
     def __init__(self, base_distribution, reinterpreted_batch_ndims, validate_args=None):
-        if not isinstance(base_distribution, Distribution):
-            raise TypeError(
-                f"Independent: base_distribution is a {type(base_distribution).__name__}, it must "
-                "be a Distribution"
-            )
+        checked_distribution(base_distribution, "Independent", "base_distribution")
         batch = base_distribution.batch_shape
         if not 0 <= reinterpreted_batch_ndims <= len(batch):
             raise ValueError(

@@ -2,7 +2,7 @@
 
 from pyml.distributions import constraints
 from pyml.distributions.categorical import Categorical
-from pyml.distributions.distribution import Distribution
+from pyml.distributions.distribution import Distribution, checked_distribution
 from pyml.grad_mode import no_grad
 from pyml.ops.shape import as_sizes
 
@@ -38,11 +38,7 @@ class MixtureSameFamily(Distribution):
                 "MixtureSameFamily: mixture_distribution is a "
                 f"{type(mixture_distribution).__name__}, it must be a Categorical"
             )
-        if not isinstance(component_distribution, Distribution):
-            raise TypeError(
-                "MixtureSameFamily: component_distribution is a "
-                f"{type(component_distribution).__name__}, it must be a Distribution"
-            )
+        checked_distribution(component_distribution, "MixtureSameFamily", "component_distribution")
         wanted = (*mixture_distribution.batch_shape, mixture_distribution._num_events)
         shape = component_distribution.batch_shape
         ends = zip(reversed(wanted[:-1]), reversed(shape[:-1]), strict=False)

@@ -1,7 +1,7 @@
 """Distributions of functions of random variables."""
 
 from pyml.distributions import constraints
-from pyml.distributions.distribution import Distribution
+from pyml.distributions.distribution import Distribution, checked_distribution
 from pyml.distributions.independent import Independent
 from pyml.distributions.transforms import ComposeTransform, Transform, with_events
 from pyml.distributions.utils import sum_rightmost
@@ -35,11 +35,7 @@ class TransformedDistribution(Distribution):
     arg_constraints = {}
 
     def __init__(self, base_distribution, transforms, validate_args=None):
-        if not isinstance(base_distribution, Distribution):
-            raise TypeError(
-                "TransformedDistribution: base_distribution is a "
-                f"{type(base_distribution).__name__}, it must be a Distribution"
-            )
+        checked_distribution(base_distribution, "TransformedDistribution", "base_distribution")
         transforms = [transforms] if isinstance(transforms, Transform) else transforms
         if not isinstance(transforms, (list, tuple)) or not all(
             isinstance(t, Transform) for t in transforms

@@ -6,7 +6,7 @@ import math
 import operator
 
 from pyml.distributions import constraints
-from pyml.distributions.distribution import Distribution
+from pyml.distributions.distribution import checked_distribution
 from pyml.distributions.matrices import cholesky, diag_embed, diagonal, running_sum, tril
 from pyml.distributions.utils import broadcast_all, finfo, is_number, log1p_exp, sum_rightmost
 from pyml.ops.activation import sigmoid
@@ -777,12 +777,9 @@ class CumulativeDistributionTransform(Transform):
 
     def __init__(self, distribution, cache_size=0):
         Transform.__init__(self, cache_size)
-        if not isinstance(distribution, Distribution):
-            raise TypeError(
-                "CumulativeDistributionTransform: distribution is a "
-                f"{type(distribution).__name__}, it must be a Distribution"
-            )
-        self.distribution = distribution
+        self.distribution = checked_distribution(
+            distribution, "CumulativeDistributionTransform", "distribution"
+        )
 
     @property
     def domain(self):
