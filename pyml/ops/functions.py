@@ -174,8 +174,8 @@ def logaddexp2(input, other):
 def xlogy(input, other):
     """input * log(other); 0 where the input is 0, unless other is NaN."""
     a, b = both_floating(input, other, "xlogy")
-    zero = (a == 0) & (b == b)
-    return where(zero, 0.0, mul(a, log(where(zero, 1.0, b))))
+    nothing = (a == 0) & ((b <= 0) | (b == math.inf))  # where log has no number to be 0 times
+    return mul(a, log(where(nothing, 1.0, b)))
 
 
 def fmax(input, other):

@@ -32,6 +32,17 @@ def test_special_functions():
     assert pyml.tensor([0.0, -1.0]).lgamma().tolist() == [np.inf, np.inf]
 
 
+def test_xlogy_of_zero():
+    """0 whatever the other is, unless NaN; its derivative is still the logarithm."""
+    x = pyml.zeros(6, dtype=pyml.float64, requires_grad=True)
+    other = pyml.tensor([2.0, 0.5, 0.0, -1.0, np.inf, np.nan], dtype=pyml.float64)
+    y = pyml.xlogy(x, other.requires_grad_())
+    np.testing.assert_array_equal(y.detach().numpy(), [0, 0, 0, 0, 0, np.nan])
+    dx, dother = pyml.autograd.grad(y[:4].sum(), [x, other])
+    np.testing.assert_allclose(dx.numpy()[:4], [np.log(2), np.log(0.5), 0, 0], rtol=1e-12)
+    np.testing.assert_array_equal(dother.numpy()[:4], [0, 0, 0, 0])
+
+
 def test_linear_algebra_by_definition():
     a = pyml.tensor(np.random.default_rng(0).standard_normal((2, 4, 4)))
     p, low, up = pyml.linalg.lu(a)
