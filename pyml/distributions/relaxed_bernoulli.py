@@ -12,6 +12,7 @@ from pyml.distributions.utils import (
     one_of,
     probs_to_logits,
     standard_exponential,
+    tensor_of,
 )
 
 __all__ = ["LogitRelaxedBernoulli", "RelaxedBernoulli"]
@@ -54,7 +55,7 @@ class LogitRelaxedBernoulli(Distribution):
     def log_prob(self, value):
         logits, value = broadcast_all(self.logits, self._checked(value))
         gap = logits - value * self.temperature
-        (temperature,) = broadcast_all(self.temperature)
+        temperature = tensor_of(self.temperature, logits.dtype)
         return temperature.log() + gap - 2 * log1p_exp(gap)
 
 

@@ -7,7 +7,7 @@ from pyml.distributions.categorical import Categorical
 from pyml.distributions.distribution import Distribution
 from pyml.distributions.transformed_distribution import TransformedDistribution
 from pyml.distributions.transforms import ExpTransform
-from pyml.distributions.utils import broadcast_all, standard_exponential
+from pyml.distributions.utils import broadcast_all, standard_exponential, tensor_of
 from pyml.ops.softmax import log_softmax
 
 __all__ = ["ExpRelaxedCategorical", "RelaxedOneHotCategorical"]
@@ -57,7 +57,7 @@ class ExpRelaxedCategorical(Distribution):
     def log_prob(self, value):
         logits, value = broadcast_all(self.logits, self._checked(value))
         count = self._event_shape[0]
-        (temperature,) = broadcast_all(self.temperature)
+        temperature = tensor_of(self.temperature, logits.dtype)
         scores = log_softmax(logits - value * self.temperature, -1).sum(-1)
         return scores + (count - 1) * temperature.log() + math.lgamma(count)
 

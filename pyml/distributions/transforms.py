@@ -8,7 +8,7 @@ import operator
 from pyml.distributions import constraints
 from pyml.distributions.distribution import checked_distribution
 from pyml.distributions.matrices import cholesky, diag_embed, diagonal, running_sum, tril
-from pyml.distributions.utils import broadcast_all, finfo, is_number, log1p_exp, sum_rightmost
+from pyml.distributions.utils import broadcast_all, finfo, log1p_exp, sum_rightmost, tensor_of
 from pyml.ops.activation import sigmoid
 from pyml.ops.creation import arange, ones_like, zeros, zeros_like
 from pyml.ops.matmul import matmul
@@ -751,7 +751,7 @@ class AffineTransform(Transform):
         return (y - self.loc) / self.scale
 
     def log_abs_det_jacobian(self, x, y):
-        scale = zeros((), dtype=x.dtype) + self.scale if is_number(self.scale) else self.scale
+        scale = tensor_of(self.scale, x.dtype)
         shape = broadcast_shapes(x.shape, scale.shape, name="AffineTransform")
         return sum_rightmost(scale.abs().log().expand(shape), self._event_dim)
 

@@ -36,12 +36,12 @@ def broadcast_all(*values):
                 "number; pyml.tensor() makes one"
             )
     dtype = next((value.dtype for value in values if isinstance(value, Tensor)), np.float32)
-    return broadcast_tensors(
-        *[
-            value if isinstance(value, Tensor) else zeros((), dtype=dtype) + value
-            for value in values
-        ]
-    )
+    return broadcast_tensors(*[tensor_of(value, dtype) for value in values])
+
+
+def tensor_of(value, dtype):
+    """A number as a 0-d tensor of the dtype; a tensor as it is."""
+    return value if isinstance(value, Tensor) else zeros((), dtype=dtype) + value
 
 
 def sum_rightmost(value, count):

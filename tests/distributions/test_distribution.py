@@ -51,6 +51,15 @@ def test_numbers_become_tensors_of_the_others_dtype():
     assert broadcast_all(1)[0].dtype == pyml.float32
 
 
+@pytest.mark.parametrize("name", ["RelaxedBernoulli", "RelaxedOneHotCategorical"])
+def test_a_number_as_temperature_has_the_digits_of_the_logits(name):
+    logits = pyml.tensor([0.5, -1.0, 0.0], dtype=pyml.float64)
+    value = pyml.tensor([0.2, 0.5, 0.3], dtype=pyml.float64)
+    tensor = pyml.tensor(0.7, dtype=pyml.float64)
+    got, wanted = (getattr(d, name)(t, logits=logits).log_prob(value) for t in (0.7, tensor))
+    assert got.dtype == pyml.float64 and got.tolist() == wanted.tolist()
+
+
 def test_subclasses():
     class Plain(d.Normal):
         pass
