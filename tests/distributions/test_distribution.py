@@ -45,6 +45,14 @@ def test_messages():
         d.Independent(3, 1)
 
 
+@pytest.mark.parametrize("shape", [(), (1,), (2, 1)])
+def test_a_value_has_the_whole_event(shape):
+    """A size of 1 would broadcast, and a number would be taken for every one of them."""
+    p = d.MultivariateNormal(pyml.zeros(2), pyml.eye(2))
+    with pytest.raises(ValueError, match="last sizes must be event_shape"):
+        p.log_prob(pyml.zeros(*shape))
+
+
 def test_numbers_become_tensors_of_the_others_dtype():
     a, b, c = broadcast_all(1, pyml.ones(2, dtype=pyml.float64), True)
     assert (a.dtype, c.dtype, b.shape, a.shape) == (pyml.float64, pyml.float64, (2,), (2,))
@@ -225,6 +233,13 @@ def test_divergences_against_draws(p, q):
 
 def mixture_of(component):
     return d.MixtureSameFamily(d.Categorical(pyml.tensor([0.25, 0.75])), component)
+
+
+@pytest.mark.parametrize("batch", [(3, 3), (2, 2), (3, 5, 2)])
+def test_components_that_do_not_fit_a_mixture(batch):
+    mixture = d.Categorical(pyml.ones(3, 2))
+    with pytest.raises(ValueError, match=r"the mixture needs \(3, 2\)"):
+        d.MixtureSameFamily(mixture, d.Normal(pyml.zeros(*batch), 1.0))
 
 
 def test_a_mixture(dtype):
