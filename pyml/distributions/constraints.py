@@ -458,17 +458,18 @@ class PositiveSemidefinite(Symmetric):
         symmetric = super().check(value)
         if not symmetric.all():
             return symmetric
-        return Tensor._on(np.asarray((np.linalg.eigvalsh(value.detach().numpy()) >= 0).all(-1)))
+        eigenvalues = np.linalg.eigvalsh(value.detach().numpy())
+        return Tensor._on(np.asarray(self._in_range(eigenvalues).all(-1)))
+
+    def _in_range(self, eigenvalues):
+        return eigenvalues >= 0
 
 
-class PositiveDefinite(Symmetric):
+class PositiveDefinite(PositiveSemidefinite):
     """Symmetric matrices with positive eigenvalues."""
 
-    def check(self, value):
-        symmetric = super().check(value)
-        if not symmetric.all():
-            return symmetric
-        return Tensor._on(np.asarray((np.linalg.eigvalsh(value.detach().numpy()) > 0).all(-1)))
+    def _in_range(self, eigenvalues):
+        return eigenvalues > 0
 
 
 dependent = Dependent()
