@@ -25,6 +25,7 @@ class Uniform(Distribution):
         tensor([1., 2.])
     """
 
+    arg_constraints = {"low": constraints.dependent, "high": constraints.dependent}
     has_rsample = True
     _parameters = {"low": 0, "high": 0}
 
@@ -35,10 +36,6 @@ class Uniform(Distribution):
                 f"Uniform: low must be below high; low is {self.low.detach()}, high is "
                 f"{self.high.detach()}"
             )
-
-    @property
-    def arg_constraints(self):
-        return {"low": constraints.dependent, "high": constraints.dependent}
 
     @constraints.dependent_property(is_discrete=False, event_dim=0)
     def support(self):
