@@ -15,11 +15,6 @@ def mask(size, below):
     return Tensor._on(constant(np.tri(size, size, below, dtype=bool)))
 
 
-def tril(x, diagonal=0):
-    """x with zeros above a diagonal."""
-    return where(mask(x.shape[-1], diagonal), x, 0.0)
-
-
 def diagonal(x):
     """The elements of the diagonals, as a last dimension."""
     return where(mask(x.shape[-1], 0) & ~mask(x.shape[-1], -1), x, 0.0).sum(-1)

@@ -298,7 +298,7 @@ def tril(input, diagonal=0):
     Args:
         diagonal: the last diagonal that is kept; above the main one it is positive.
     """
-    return triangle(input, diagonal, np.tril, "tril")
+    return triangle(input, diagonal, True, "tril")
 
 
 def triu(input, diagonal=0):
@@ -307,14 +307,15 @@ def triu(input, diagonal=0):
     Args:
         diagonal: the first diagonal that is kept.
     """
-    return triangle(input, diagonal, np.triu, "triu")
+    return triangle(input, diagonal, False, "triu")
 
 
-def triangle(input, diagonal, function, name):
+def triangle(input, diagonal, lower, name):
     at_least(input, 2, name)
     k = integer(diagonal, f"{name}: diagonal")
-    mask = Tensor._on(constant(function(np.ones(input.shape[-2:], bool), k)))
-    return where(mask, input, zeros((), dtype=input.dtype))
+    rows, columns = input.shape[-2:]
+    mask = np.tri(rows, columns, k, bool) if lower else ~np.tri(rows, columns, k - 1, bool)
+    return where(Tensor._on(constant(mask)), input, zeros((), dtype=input.dtype))
 
 
 def tril_indices(row, col, offset=0, *, dtype=None, device=None):
