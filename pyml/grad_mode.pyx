@@ -1,5 +1,6 @@
 """Grad mode: whether operations are tracked for backward, a flag of each thread."""
 import functools
+from inspect import isgeneratorfunction
 
 cdef extern from *:
     """
@@ -36,21 +37,41 @@ cdef class set_grad_enabled:
 
     def __call__(self, function):
         """As a decorator it is of the function's calls alone."""
-        mode = self.mode
         switch_grad(self.before)
-
-        @functools.wraps(function)
-        def wrapped(*args, **kwargs):
-            with set_grad_enabled(mode):
-                return function(*args, **kwargs)
-
-        return wrapped
+        return in_mode(function, self.mode)
 
     def __enter__(self):
         return self
 
     def __exit__(self, *exc):
         switch_grad(self.before)
+
+
+def in_mode(function, bint mode):
+    """`function` with the mode during its calls; a generator has it while it runs, and not between its items."""
+    def call(*args, **kwargs):
+        with set_grad_enabled(mode):
+            return function(*args, **kwargs)
+
+    def generate(*args, **kwargs):
+        generator = function(*args, **kwargs)
+        go, value = generator.send, None
+        while True:
+            try:
+                with set_grad_enabled(mode):
+                    item = go(value)
+            except StopIteration as end:
+                return end.value
+            try:
+                go, value = generator.send, (yield item)
+            except GeneratorExit:
+                with set_grad_enabled(mode):
+                    generator.close()
+                raise
+            except BaseException as error:
+                go, value = generator.throw, error
+
+    return functools.wraps(function)(generate if isgeneratorfunction(function) else call)
 
 
 class _GradMode:
@@ -73,12 +94,7 @@ class _GradMode:
         switch_grad(self._before.pop())
 
     def __call__(self, function):
-        @functools.wraps(function)
-        def wrapped(*args, **kwargs):
-            with type(self)():
-                return function(*args, **kwargs)
-
-        return wrapped
+        return in_mode(function, self._mode)
 
 
 class no_grad(_GradMode):

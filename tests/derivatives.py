@@ -319,7 +319,7 @@ ALL = [*cases.TABLES, *ROWS, *IMPLICIT]
 
 # ---- what has no derivative ----------------------------------------------------------------------
 
-BASES = {"Binary", "FunctionNode", "OutputOfFunction"}  # of nodes; of functions of users
+BASES = {"Binary", "FunctionNode", "Joint", "OutputOfFunction"}  # of nodes; of functions of users
 NO_FORMULA = {  # options
     "compute_mode": "how PyTorch computes it",
     "driver": "how PyTorch computes it",

@@ -66,3 +66,39 @@ def test_leaves_may_be_changed_without_grad():
         x.sub_(1)
         x[0] = 5.0
     assert x.tolist() == [5, 1] and x.is_leaf and x.requires_grad
+
+
+@pytest.mark.parametrize(
+    "make",
+    [pyml.no_grad, lambda: pyml.set_grad_enabled(False), pyml.inference_mode],
+    ids=["no_grad", "set_grad_enabled", "inference_mode"],
+)
+def test_a_generator_has_the_mode_while_it_runs(make):
+    closed = []
+
+    @make()
+    def told():
+        try:
+            sent = yield pyml.is_grad_enabled()
+            try:
+                yield sent, pyml.is_grad_enabled()
+            except KeyError:
+                yield pyml.is_grad_enabled()
+            return "the end"
+        finally:
+            closed.append(pyml.is_grad_enabled())
+
+    def ends():
+        return (yield from told())
+
+    generator = told()
+    assert next(generator) is False and pyml.is_grad_enabled()
+    assert generator.send(3) == (3, False) and pyml.is_grad_enabled()
+    assert generator.throw(KeyError()) is False and pyml.is_grad_enabled()
+    generator.close()
+    assert closed == [False]
+    generator = ends()
+    next(generator), generator.send(None)
+    with pytest.raises(StopIteration, match="the end"):
+        generator.send(None)
+    assert told.__name__ == "told" and pyml.is_grad_enabled()
