@@ -274,6 +274,17 @@ static double effects_of_random_permutation_args(const visitor *v, random_permut
     return (double)a->n;
 }
 
+/* ---- image ------------------------------------------------------------------------------------------ */
+
+static double effects_of_image_view_args(const visitor *v, image_view_args *a)
+{
+    ptrdiff_t images = a->n * a->channels;
+    floats(v, &a->y, OUT, images * a->out_height * a->out_width);
+    generator_state(v, &a->state, IN_OUT);
+    floats(v, &a->x, IN, images * a->height * a->width);
+    return (double)images * (double)(a->out_height * a->out_width);
+}
+
 /* ---- optim ------------------------------------------------------------------------------------------ */
 
 /* The segments of a call: the accesses to w and g (0: none), and how many arrays and numbers of its state an update has.

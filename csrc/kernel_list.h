@@ -108,6 +108,9 @@ X(random_log_gamma, dropout_forward_args, 5 * MATH + 20)
 X(random_poisson, dropout_forward_args, 5 * MATH + 20)
 X(random_permutation, random_permutation_args, 0)
 
+/* image */
+X(image_view, image_view_args, 8)
+
 /* optim */
 OPTIMIZER(sgd, 1, 0, 4)
 OPTIMIZER(adagrad, 1, 1, 7)

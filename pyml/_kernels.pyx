@@ -16,6 +16,7 @@ from contract_diagnostics cimport *
 from contract_elementwise cimport *
 from contract_gather cimport *
 from contract_gemm cimport *
+from contract_image cimport *
 from contract_linear cimport *
 from contract_move cimport *
 from contract_norm cimport *
@@ -39,8 +40,8 @@ cdef extern from "dispatch.h" nogil:
         KERNEL_batchnorm_inference, KERNEL_batchnorm_inference_backward, KERNEL_cast, KERNEL_copy,
         KERNEL_cross_entropy_backward, KERNEL_cross_entropy_forward, KERNEL_dropout_backward,
         KERNEL_dropout_forward, KERNEL_fill, KERNEL_gather, KERNEL_gather_along, KERNEL_gather_backward,
-        KERNEL_gemm, KERNEL_grad_norm, KERNEL_index_check, KERNEL_linear_backward, KERNEL_linear_forward,
-        KERNEL_mask_gather, KERNEL_mask_scatter, KERNEL_multiply_adds, KERNEL_random_permutation,
+        KERNEL_gemm, KERNEL_grad_norm, KERNEL_image_view, KERNEL_index_check, KERNEL_linear_backward,
+        KERNEL_linear_forward, KERNEL_mask_gather, KERNEL_mask_scatter, KERNEL_multiply_adds, KERNEL_random_permutation,
         KERNEL_scale_segments, KERNEL_scatter_add, KERNEL_sum,
         KERNEL_where
 
@@ -295,6 +296,18 @@ cpdef int random_permutation(ndarray index, ndarray state) except -1:
     cdef random_permutation_args args
     args.index, args.state, args.n = <int64_t *>pointer(index), <uint64_t *>pointer(state), size(index)
     return submit(KERNEL_random_permutation, PYML_FLOAT32, &args, sizeof(args), 10 * size(index))
+
+
+cpdef int image_view(
+    ndarray y, ndarray state, ndarray x, Py_ssize_t padding, Py_ssize_t cutout, double flip, double rotation
+) except -1:
+    """x and y: (n, channels, height, width)."""
+    cdef image_view_args args
+    args.y, args.state, args.x = pointer(y), <uint64_t *>pointer(state), pointer(x)
+    args.n, args.channels, args.height, args.width = x.shape[0], x.shape[1], x.shape[2], x.shape[3]
+    args.out_height, args.out_width = y.shape[2], y.shape[3]
+    args.padding, args.cutout, args.flip, args.rotation = padding, cutout, flip, rotation
+    return submit(KERNEL_image_view, dtype_of(y), &args, sizeof(args), 8.0 * size(y))
 
 
 cdef int update(

@@ -261,6 +261,15 @@ case("dropout_backward", "dx[n] dy[n]", used=state(), n=19, p=0.1)
 case("random_uniform random_normal", "y[n]", "random_args", state=state(), n=19, low=0.5, high=1.5)
 case("random_permutation", index=integers(*range(19)), state=state(), n=19)
 
+case(
+    "image_view",
+    "y[84] x[84]",
+    "image_view_args",
+    state=state(),
+    **{"n": 1, "channels": 2, "height": 7, "width": 6, "out_height": 7, "out_width": 6},
+    **{"padding": 0, "cutout": 0, "flip": 0.0, "rotation": 0.0},
+)
+
 ARRAYS, NUMBERS = ([f"{kind}[{i}]" for i in range(3)] for kind in ("arrays", "numbers"))
 IDLE = {  # by the kernel and the count of its arrays
     ("rprop", 2): "options",  # a factor of gradients that change their sign

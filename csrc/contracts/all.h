@@ -10,6 +10,7 @@
 #include "elementwise.h"
 #include "gather.h"
 #include "gemm.h"
+#include "image.h"
 #include "linear.h"
 #include "move.h"
 #include "norm.h"

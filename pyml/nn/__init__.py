@@ -5,10 +5,12 @@ What a file gives stands in its __all__.
 
 from pyml.nn import (
     activation,
+    augment,
     containers,
     distance,
     dropout,
     embedding,
+    ensemble,
     flatten,
     functional,
     init,
@@ -16,25 +18,29 @@ from pyml.nn import (
     linear,
     loss,
     module,
+    noise,
     norm,
     parameter,
     utils,
 )
 from pyml.nn.activation import *
+from pyml.nn.augment import *
 from pyml.nn.containers import *
 from pyml.nn.distance import *
 from pyml.nn.dropout import *
 from pyml.nn.embedding import *
+from pyml.nn.ensemble import *
 from pyml.nn.flatten import *
 from pyml.nn.linear import *
 from pyml.nn.loss import *
 from pyml.nn.module import *
+from pyml.nn.noise import *
 from pyml.nn.norm import *
 from pyml.nn.parameter import *
 
 _FAMILIES = (
-    *(activation, containers, distance, dropout, embedding, flatten, linear, loss, module, norm),
-    parameter,
+    *(activation, augment, containers, distance, dropout, embedding, ensemble, flatten),
+    *(linear, loss, module, noise, norm, parameter),
 )
 
 __all__ = [

@@ -16,6 +16,7 @@ MATH = 6.0  # a function of vmath.h (below 5 ulp) and a rounding or two around i
 SPECIAL = 10.0  # of special.h: below 8 ulp, of 1 where the result is smaller, and the reference
 NORMALISED = 16.0  # statistics in blocks, one square root, one division, and the affine map
 SOFTMAX = 12.0  # exp of a difference, a sum in blocks, a division
+INTERPOLATED = 16.0  # between four pixels, at a place that has a rounding of its own
 UPDATE = 16.0  # one step of an optimizer: a dozen roundings, one square root, one division
 FIFTY_UPDATES = 128.0  # ... and 50 of them: independent errors, so about sqrt(50) of one
 

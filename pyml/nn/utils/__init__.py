@@ -1,14 +1,15 @@
-"""What one does to parameters and gradients: clipping, all as one vector, two layers as one,
-tensors that are computed from others.
+"""What one does to parameters and gradients: clipping, penalties, all as one vector, two layers as
+one, tensors that are computed from others.
 """
 
-from pyml.nn.utils import clip_grad, fusion, parametrizations, parametrize, vector
+from pyml.nn.utils import clip_grad, fusion, parametrizations, parametrize, penalty, vector
 from pyml.nn.utils.clip_grad import *
 from pyml.nn.utils.fusion import *
+from pyml.nn.utils.penalty import *
 from pyml.nn.utils.vector import *
 
 __all__ = [
     "parametrizations",
     "parametrize",
-    *(name for family in (clip_grad, fusion, vector) for name in family.__all__),
+    *(name for family in (clip_grad, fusion, penalty, vector) for name in family.__all__),
 ]

@@ -1,0 +1,110 @@
+"""When to stop a training, and the best weights on the way."""
+
+import math
+from copy import deepcopy
+
+from pyml.nn.module import Module
+from pyml.options import Range, check_choice, check_integer, check_number, is_number
+
+__all__ = ["EarlyStopping"]
+
+
+class EarlyStopping:
+    """Says when a training no longer gets better, and keeps the weights of its best moment.
+
+    Prechelt 1998, "Early stopping - but when?": the validation loss falls, then rises as the model
+    learns the training rows by heart.
+
+    Args:
+        model: a Module, whose state_dict() is copied each time that the value is the best so far.
+        patience: how many values in a row may be no better before it says stop, >= 1. Default: 10.
+        min_delta: how much better a value must be to count, >= 0. Default: 0.
+        mode: "min" if smaller values are better, as of a loss; "max" as of an accuracy. Default:
+            "min".
+
+    Attributes:
+        best: the best value so far, or None.
+        best_count: which value that was, counted from 1, or 0.
+        count: how many values there were.
+
+    Raises:
+        TypeError: if model is not a Module, patience not an integer, or min_delta no number.
+        ValueError: for a patience below 1, a negative min_delta or another mode.
+
+    Example:
+        >>> stopping = pyml.train.EarlyStopping(model, patience=5)
+        >>> losses = step.run(x, y, batch_size=64, epochs=1000,
+        ...     callback=lambda progress: stopping(validation_loss()))
+        >>> stopping.restore()
+
+    For exact resume keep its state_dict() in the checkpoint's `best`, and load it with
+    load_state_dict().
+    """
+
+    def __init__(self, model, patience=10, *, min_delta=0.0, mode="min"):
+        if not isinstance(model, Module):
+            raise TypeError(
+                f"EarlyStopping: model is a {type(model).__name__}, it must be a Module"
+            )
+        check_integer("EarlyStopping", "patience", patience)
+        check_number("EarlyStopping", "patience", patience, Range(1))
+        check_number("EarlyStopping", "min_delta", min_delta, Range(0))
+        check_choice("EarlyStopping", "mode", mode, ("min", "max"))
+        self.model = model
+        self.patience = patience
+        self.min_delta = min_delta
+        self.mode = mode
+        self.best = None
+        self.best_count = 0
+        self.count = 0
+        self._weights = None
+
+    def __call__(self, value):
+        """Takes the next value; True if the training is to stop.
+
+        Args:
+            value: a number, or a Tensor of one. NaN is never better than another.
+        """
+        if not is_number(value):
+            raise TypeError(f"EarlyStopping: value is {value!r}, it must be a number")
+        value = float(value)
+        self.count += 1
+        if self._is_better(value):
+            self.best, self.best_count = value, self.count
+            self._weights = deepcopy(self.model.state_dict())
+        return self.count - self.best_count >= self.patience
+
+    def _is_better(self, value):
+        if self.best is None:
+            return not math.isnan(value)
+        gain = self.best - value if self.mode == "min" else value - self.best
+        return gain > self.min_delta
+
+    def restore(self):
+        """Loads the best weights into the model.
+
+        Raises:
+            RuntimeError: if there was no value yet.
+        """
+        if self._weights is None:
+            raise RuntimeError(
+                "EarlyStopping: there was no value yet, so there are no best weights"
+            )
+        self.model.load_state_dict(self._weights)
+
+    def state_dict(self):
+        """All that a training needs to go on: the values so far and the best weights."""
+        return {
+            "best": self.best,
+            "best_count": self.best_count,
+            "count": self.count,
+            "weights": self._weights,
+        }
+
+    def load_state_dict(self, state):
+        """Takes over what state_dict() gave."""
+        missing = self.state_dict().keys() - state.keys()
+        if missing:
+            raise ValueError(f"EarlyStopping: the state lacks {', '.join(sorted(missing))}")
+        self.best, self.best_count = state["best"], state["best_count"]
+        self.count, self._weights = state["count"], deepcopy(state["weights"])

@@ -1,0 +1,105 @@
+import pytest
+
+import pyml
+from pyml.data import CutMix, MixUp
+
+BOTH = pytest.mark.parametrize("kind", [MixUp, CutMix])
+
+
+@pytest.fixture
+def batch():
+    generator = pyml.Generator().manual_seed(0)
+    x = pyml.randn(12, 20, generator=generator, dtype=pyml.float64)
+    return x, pyml.randint(3, (12,), generator=generator)
+
+
+def seeded():
+    return pyml.Generator().manual_seed(7)
+
+
+def test_mixup_mixes_rows_and_targets_by_one_share(batch):
+    x, y = batch
+    mixed, targets = MixUp(0.4, 3, generator=seeded())(x, y)
+    other, hot = x.roll(1, 0), pyml.nn.functional.one_hot(y, 3).double()
+    share = ((mixed - other) / (x - other)).mean().item()
+    assert 0 < share < 1
+    assert mixed.allclose(share * x + (1 - share) * other)
+    assert targets.allclose(share * hot + (1 - share) * hot.roll(1, 0))
+
+
+def test_cutmix_takes_columns(batch):
+    x, y = batch
+    mixed, targets = CutMix(1.0, 3, generator=seeded())(x, y)
+    stays = (mixed == x).all(0)
+    assert ((mixed == x) | (mixed == x.roll(1, 0))).all() and not stays.all() and stays.any()
+    hot, share = pyml.nn.functional.one_hot(y, 3).double(), stays.double().mean()
+    assert targets.allclose(share * hot + (1 - share) * hot.roll(1, 0))
+
+
+def test_cutmix_takes_a_rectangle_of_pictures():
+    x = pyml.arange(4.0).reshape(4, 1, 1, 1).expand(4, 2, 9, 7).contiguous()
+    generator = seeded()
+    for _ in range(20):
+        mixed, targets = CutMix(generator=generator)(x, pyml.arange(4.0))
+        cut = mixed[1, 0] == 0
+        rows, columns = cut.any(1), cut.any(0)
+        assert (cut == rows.unsqueeze(1) & columns).all()
+        assert (mixed[:, 0] == mixed[:, 1]).all()
+        assert targets[1].item() == pytest.approx(1 - cut.double().mean().item())
+
+
+@pytest.mark.parametrize("alpha", [0.2, 1.0, 5.0])
+def test_the_share_is_of_the_beta_distribution(alpha):
+    """Its mean 1/2 and variance 1 / (4 (2 alpha + 1))."""
+    generator, x = seeded(), pyml.eye(2, dtype=pyml.float64)
+    mixup = MixUp(alpha, generator=generator)
+    shares = pyml.tensor([mixup(x, x)[0][0, 0].item() for _ in range(3000)])
+    assert shares.mean().item() == pytest.approx(0.5, abs=0.03)
+    assert shares.var().item() == pytest.approx(1 / (4 * (2 * alpha + 1)), rel=0.1)
+
+
+@BOTH
+def test_targets_that_are_floats_are_mixed_as_they_are(kind, batch):
+    x, _ = batch
+    mixed, y = kind(generator=seeded())(x, x.sum(1, True).float())
+    assert y.shape == (12, 1) and y.dtype == pyml.float32
+    if kind is MixUp:
+        assert y.double().allclose(mixed.sum(1, True), atol=1e-5)
+
+
+@BOTH
+def test_the_batch_is_left_as_it_is(kind, batch):
+    x, y = (each.clone() for each in batch)
+    kind(num_classes=3)(*batch)
+    assert (x == batch[0]).all() and (y == batch[1]).all()
+
+
+@BOTH
+def test_recorded_steps_draw_anew(kind, batch):
+    mixing = kind(0.5, 3)
+    step = pyml.record(lambda x, y: mixing(x, y))
+    pyml.manual_seed(4)
+    recorded = [step(*batch) for _ in range(6)]
+    pyml.manual_seed(4)
+    eager = [mixing(*batch) for _ in range(6)]
+    for a, b in zip(recorded, eager, strict=True):
+        assert (a[0] == b[0]).all() and (a[1] == b[1]).all()
+
+
+@BOTH
+def test_errors(kind, batch):
+    x, y = batch
+    for make, error, message in [
+        (lambda: kind(0), ValueError, "alpha is 0"),
+        (lambda: kind("a"), TypeError, "alpha is 'a'"),
+        (lambda: kind(num_classes=0), ValueError, "num_classes is 0"),
+        (lambda: kind(num_classes=2.0), TypeError, "num_classes is 2.0"),
+        (lambda: kind()(x, y), ValueError, "num_classes be given"),
+        (lambda: kind(num_classes=2)(x, y), IndexError, "2"),
+        (lambda: kind(num_classes=3)(x, y[:5]), ValueError, "as many rows"),
+        (lambda: kind(num_classes=3)(x.long(), y), TypeError, "of floats"),
+        (lambda: kind(num_classes=3)(x[:, 0], y), ValueError, "two dimensions"),
+        (lambda: kind(num_classes=3)(x.requires_grad_(), y), ValueError, "requires grad"),
+    ]:
+        with pytest.raises(error, match=message):
+            make()
