@@ -1,0 +1,100 @@
+"""The scripts of the lecture: what they claim holds, and the page says what they print.
+
+At a small size each script runs here; at its full size, as the page shows it, if
+PYML_TEST_LECTURE=1 (`make test-all`), in a process with PYML_ISA=baseline, whose bits are those of
+every x86-64.
+"""
+
+import importlib
+import os
+import platform
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "lecture.md"
+BLOCK = re.compile(r"^```text\n\$ python examples/(\w+)\.py\n(.*?)^```", re.M | re.S)
+SCRIPTS = sorted(path.stem for path in (ROOT / "examples").glob("*.py") if path.stem != "shown")
+
+# ---- claims --------------------------------------------------------------------------------------
+
+
+def linear_layers(numbers):
+    line, stacked, bent, same = numbers.values()
+    assert stacked > 0.98 * line and bent < 0.1 * line and same == "True"
+
+
+CLAIMS = {claim.__name__: claim for claim in (linear_layers,)}
+
+
+@pytest.fixture(scope="module")
+def examples():
+    """The folder of the scripts is where they find shown.py."""
+    pytest.importorskip("matplotlib")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "examples"))
+        yield
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_claims(examples, name, tmp_path):
+    numbers, figure = importlib.import_module(name).main(small=True)
+    CLAIMS[name](numbers)
+    figure.savefig(tmp_path / "picture.png")
+    for panel in figure.axes:
+        assert panel.get_label() == "<colorbar>" or (panel.get_xlabel() and panel.get_ylabel())
+
+
+# ---- the page ------------------------------------------------------------------------------------
+
+
+def sections():
+    """{script: (prose, output)} of the page."""
+    found = {}
+    for section in re.split(r"^## ", PAGE.read_text(), flags=re.M)[1:]:
+        for block in re.finditer(
+            r"^```text\n\$ python examples/(\w+)\.py\n(.*?)^```", section, re.M | re.S
+        ):
+            found[block[1]] = prose, block[2]
+    return found
+
+
+def test_each_script_is_in_the_page():
+    assert sorted(sections()) == SCRIPTS == sorted(CLAIMS)
+    pictures = {path.stem for path in (ROOT / "docs" / "lecture").glob("*.png")}
+    assert pictures == set(SCRIPTS) == set(re.findall(r"\(lecture/(\w+)\.png\)", PAGE.read_text()))
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_scripts_are_short(name):
+    assert len((ROOT / "examples" / f"{name}.py").read_text().splitlines()) < 80
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_numbers_of_the_prose_are_printed(name):
+    """Those with a decimal point; what is a setting stands in the script."""
+    prose, output = sections()[name]
+    script = (ROOT / "examples" / f"{name}.py").read_text()
+    for number in re.findall(r"(?<![\w.])\d+\.\d+(?![\w.])", prose):
+        assert number in output or number in script, number
+
+
+@pytest.mark.skipif(
+    not os.environ.get("PYML_TEST_LECTURE") or platform.machine() != "x86_64",
+    reason="takes minutes; the numbers are those of PYML_ISA=baseline on x86-64",
+)
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_the_page_has_what_is_printed(name, tmp_path):
+    pytest.importorskip("matplotlib")
+    printed = subprocess.run(
+        [sys.executable, ROOT / "examples" / f"{name}.py", "--out", tmp_path],
+        env=os.environ | {"PYML_ISA": "baseline"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert printed == sections()[name][1]
