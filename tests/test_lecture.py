@@ -28,7 +28,19 @@ def linear_layers(numbers):
     assert stacked > 0.98 * line and bent < 0.1 * line and same == "True"
 
 
-CLAIMS = {claim.__name__: claim for claim in (linear_layers,)}
+def vanishing_gradients(numbers):
+    sigmoid, tanh, relu, batch_norm = numbers.values()
+    assert sigmoid < 1e-10 and min(tanh, relu, batch_norm) > 0.05
+
+
+def initial_values(numbers):
+    small, small_loss, large, large_loss, xavier, _, he, he_loss = numbers.values()
+    assert small < 1e-30 and small_loss > 2.29  # log 10: it has learnt nothing
+    assert large > 1e15 and large_loss > 1e3
+    assert xavier < 1e-3 and 0.1 < he < 10 and he_loss < 1
+
+
+CLAIMS = {claim.__name__: claim for claim in (linear_layers, vanishing_gradients, initial_values)}
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +68,8 @@ def sections():
     """{script: (prose, output)} of the page."""
     found = {}
     for section in re.split(r"^## ", PAGE.read_text(), flags=re.M)[1:]:
-        for block in re.finditer(
-            r"^```text\n\$ python examples/(\w+)\.py\n(.*?)^```", section, re.M | re.S
-        ):
+        prose = re.sub(r"^```.*?^```", "", section, flags=re.M | re.S)
+        for block in BLOCK.finditer(section):
             found[block[1]] = prose, block[2]
     return found
 
