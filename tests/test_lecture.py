@@ -40,7 +40,62 @@ def initial_values(numbers):
     assert xavier < 1e-3 and 0.1 < he < 10 and he_loss < 1
 
 
-CLAIMS = {claim.__name__: claim for claim in (linear_layers, vanishing_gradients, initial_values)}
+def chain_rule(numbers):
+    hand, backward, difference, checked, softmax = numbers.values()
+    assert abs(hand - backward) < 0.01 and difference < 1e-9 and checked == "True"
+    assert softmax < 1e-12
+
+
+def optimizer_paths(numbers):
+    heights, steps = list(numbers.values())[::2], list(numbers.values())[1::2]
+    sgd, momentum, nesterov, *_ = heights
+    assert nesterov < momentum < sgd < 0.01
+    assert steps[0] > 150 > steps[1] > 100 and all(step < 10 for step in steps[3:])
+
+
+def adaptive_steps(numbers):
+    adagrad, rmsprop, adam, not_corrected, largest = numbers.values()
+    assert adagrad == pytest.approx(0.1, rel=0.01) and rmsprop > 0.8
+    assert adam == pytest.approx(0.1, rel=0.01) and not_corrected > 0.3 and largest > 0.6
+
+
+def nesterov(numbers):
+    beyond, beyond_nesterov, distance, distance_nesterov, by_hand = numbers.values()
+    assert beyond_nesterov < 0.8 * beyond and distance_nesterov < 0.1 * distance
+    assert by_hand < 1e-12
+
+
+def schedules(numbers):
+    constant, *others = numbers.values()
+    assert max(others) < constant / 10
+
+
+def regularisation(numbers):
+    training, test = list(numbers.values())[::2], list(numbers.values())[1::2]
+    gaps = [a - b for a, b in zip(training, test, strict=True)]
+    assert gaps[0] > 0.1 and max(gaps[1:]) < gaps[0] - 0.03
+    assert min(test[1:]) > test[0] + 0.02
+
+
+def ensembles(numbers):
+    members, together, last, snapshots, mask, masks, whole = numbers.values()
+    assert together < members and snapshots < last
+    assert masks < whole < mask
+
+
+def batch_norm(numbers):
+    none, before, train, evaluation, after, _, by_batch, by_layer = numbers.values()
+    assert max(before, after) < none / 2
+    assert train > 0.01 and evaluation == 0 and by_batch > 0.1 and by_layer == 0
+
+
+CLAIMS = {
+    claim.__name__: claim
+    for claim in (
+        *(linear_layers, chain_rule, vanishing_gradients, initial_values, optimizer_paths),
+        *(nesterov, adaptive_steps, schedules, regularisation, ensembles, batch_norm),
+    )
+}
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +133,20 @@ def test_each_script_is_in_the_page():
     assert sorted(sections()) == SCRIPTS == sorted(CLAIMS)
     pictures = {path.stem for path in (ROOT / "docs" / "lecture").glob("*.png")}
     assert pictures == set(SCRIPTS) == set(re.findall(r"\(lecture/(\w+)\.png\)", PAGE.read_text()))
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_claims_hold_in_the_page(name):
+    """Of the numbers that it shows."""
+    printed = dict(line.rsplit(": ", 1) for line in sections()[name][1].splitlines())
+    CLAIMS[name]({what: number_of(value) for what, value in printed.items()})
+
+
+def number_of(text):
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
