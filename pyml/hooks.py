@@ -10,9 +10,12 @@ class HookHandle:
         self._hooks, self._hook = hooks, hook
 
     def remove(self):
-        """Removes the hook; a second call does nothing."""
-        self._hooks[:] = [h for h in self._hooks if h is not self._hook]
-        altered(self, "hooks", None)
+        """Removes the hook; a second call does nothing. Who registered it twice has two handles."""
+        place = next((i for i, hook in enumerate(self._hooks) if hook is self._hook), None)
+        if place is not None:
+            del self._hooks[place]
+            altered(self, "hooks", None)
+        self._hooks = ()
 
     def __enter__(self):
         return self

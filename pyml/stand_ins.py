@@ -334,5 +334,8 @@ STAND_INS = {
 ALIASES = {  # names of PyTorch's inside that programs use: where pyml has what they are
     "torch.nn.modules.loss": {"_Loss": "pyml.nn.loss.Loss", "_WeightedLoss": "pyml.nn.loss.Loss"},
     "torch.nn.modules.batchnorm": {"_BatchNorm": "pyml.nn.norm.BatchNorm"},
-    "torch.optim.lr_scheduler": {"_LRScheduler": "pyml.optim.lr_scheduler.LRScheduler"},
+    "torch.optim.lr_scheduler": {
+        "EPOCH_DEPRECATION_WARNING": "pyml.optim.lr_scheduler.base.EPOCH_DEPRECATION_WARNING",
+        "_LRScheduler": "pyml.optim.lr_scheduler.LRScheduler",
+    },
 }

@@ -2,6 +2,7 @@
 
 from pyml.optim.optimizer import Optimizer, check_differentiable
 from pyml.options import Range
+from pyml.tensor import Tensor
 
 __all__ = ["Adam", "AdamW"]
 
@@ -35,7 +36,8 @@ class Adam(Optimizer):
         differentiable: must be False.
 
     Raises:
-        ValueError: if an option is out of range.
+        ValueError: if an option is out of range, one of betas alone is a Tensor, or lr or betas are
+            and foreach is True without capturable.
 
     Example:
         >>> w = pyml.tensor([1.0, -2.0], requires_grad=True)
@@ -86,6 +88,18 @@ class Adam(Optimizer):
             "decoupled_weight_decay": decoupled_weight_decay,
         }
         super().__init__(params, defaults)
+        tensors = {"lr": lr, "betas[0]": betas[0], "betas[1]": betas[1]}
+        tensors = [name for name, value in tensors.items() if isinstance(value, Tensor)]
+        if tensors and foreach and not capturable:
+            raise ValueError(
+                f"{type(self).__name__}: {tensors[0]} as a Tensor is not supported for "
+                "capturable=False and foreach=True, as in PyTorch; leave foreach out"
+            )
+        if isinstance(betas[0], Tensor) != isinstance(betas[1], Tensor):
+            raise ValueError(
+                f"{type(self).__name__}: betas is {betas}, they must be either both floats or both "
+                "Tensors"
+            )
 
 
 class AdamW(Adam):
@@ -126,7 +140,9 @@ class AdamW(Adam):
             eps,
             weight_decay,
             amsgrad,
+            foreach=foreach,
             maximize=maximize,
+            capturable=capturable,
             differentiable=differentiable,
             decoupled_weight_decay=True,
         )

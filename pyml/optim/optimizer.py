@@ -4,7 +4,7 @@ import functools
 import math
 from collections import defaultdict
 from collections.abc import Hashable, Mapping
-from copy import deepcopy
+from copy import copy, deepcopy
 from itertools import chain
 
 import numpy as np
@@ -17,7 +17,12 @@ from pyml.ops.outside import arrived
 from pyml.options import check_options, is_number
 from pyml.tensor import Tensor
 
-__all__ = ["Optimizer", "required"]
+__all__ = [
+    "Optimizer",
+    "register_optimizer_step_post_hook",
+    "register_optimizer_step_pre_hook",
+    "required",
+]
 
 
 class _Required:
@@ -29,28 +34,51 @@ class _Required:
 
 required = _Required()
 
+PRE_STEP, POST_STEP = "step pre-hook", "step post-hook"
+PRE_STATE, POST_STATE = "state_dict pre-hook", "state_dict post-hook"
+PRE_LOAD, POST_LOAD = "load_state_dict pre-hook", "load_state_dict post-hook"
+
+hooks_of_all = {PRE_STEP: [], POST_STEP: []}  # of the steps of every optimizer
+
 
 def _hooked(step):
     """`step` with the optimizer's hooks around it."""
 
     @functools.wraps(step)
     def hooked(self, *args, **kwargs):
+        args = (self, *args)
         recorder.stepping(self)
-        for hook in tuple(self._step_pre_hooks):
+        for hook in self._step_pre_hooks:
             changed = hook(self, args, kwargs)
             if changed is not None:
                 if not (isinstance(changed, tuple) and len(changed) == 2):
                     raise RuntimeError(
-                        f"a step pre-hook returned {changed!r}, not None or (args, kwargs)"
+                        f"a {PRE_STEP} returned {changed!r}, not None or (args, kwargs)"
                     )
                 args, kwargs = changed
-        result = step(self, *args, **kwargs)
+        result = step(*args, **kwargs)
         self._stepped = True
-        for hook in tuple(self._step_post_hooks):
+        for hook in self._step_post_hooks:
             hook(self, args, kwargs)
         return result
 
     return hooked
+
+
+def register_optimizer_step_pre_hook(hook):
+    """Calls hook(optimizer, args, kwargs) before each step of every optimizer, and before its own.
+
+    As Optimizer.register_step_pre_hook, also in what the hook may return.
+    """
+    return added(hooks_of_all[PRE_STEP], PRE_STEP, hook)
+
+
+def register_optimizer_step_post_hook(hook):
+    """Calls hook(optimizer, args, kwargs) after each step of every optimizer, and after its own.
+
+    As Optimizer.register_step_post_hook.
+    """
+    return added(hooks_of_all[POST_STEP], POST_STEP, hook)
 
 
 class Optimizer:
@@ -125,8 +153,8 @@ class Optimizer:
 
     def _start(self):
         """Sets what belongs to this object alone: neither copies nor files have it."""
-        self._step_pre_hooks = []
-        self._step_post_hooks = []
+        kinds = (PRE_STEP, POST_STEP, PRE_STATE, POST_STATE, PRE_LOAD, POST_LOAD)
+        self._hooks = {kind: [] for kind in kinds}
         self._stepped = False  # has step() run? Schedulers warn if they go first
         self._updates = []  # the kernel's memory, one for each group
 
@@ -224,25 +252,75 @@ class Optimizer:
 
     step = _hooked(step)
 
+    # ---- hooks -----------------------------------------------------------------------------------
+
+    @property
+    def _step_pre_hooks(self):
+        return (*hooks_of_all[PRE_STEP], *self._hooks[PRE_STEP])
+
+    @property
+    def _step_post_hooks(self):
+        return (*self._hooks[POST_STEP], *hooks_of_all[POST_STEP])
+
     def register_step_pre_hook(self, hook):
         """Calls hook(optimizer, args, kwargs) before each step; it may return other (args, kwargs).
 
+        The first of args is the optimizer.
+
         Returns:
             A handle; handle.remove() takes the hook away.
         """
-        check_hook("pre", hook)
-        self._step_pre_hooks.append(hook)
-        return HookHandle(self._step_pre_hooks, hook)
+        return added(self._hooks[PRE_STEP], PRE_STEP, hook)
 
     def register_step_post_hook(self, hook):
-        """Calls hook(optimizer, args, kwargs) after each step.
+        """Calls hook(optimizer, args, kwargs) after each step; the first of args is the optimizer.
 
         Returns:
             A handle; handle.remove() takes the hook away.
         """
-        check_hook("post", hook)
-        self._step_post_hooks.append(hook)
-        return HookHandle(self._step_post_hooks, hook)
+        return added(self._hooks[POST_STEP], POST_STEP, hook)
+
+    def register_state_dict_pre_hook(self, hook, prepend=False):
+        """Calls hook(optimizer) before state_dict() reads the state.
+
+        Args:
+            hook: a function.
+            prepend: call it before the hooks that are there. Default: False.
+
+        Returns:
+            A handle; handle.remove() takes the hook away.
+        """
+        return added(self._hooks[PRE_STATE], PRE_STATE, hook, prepend)
+
+    def register_state_dict_post_hook(self, hook, prepend=False):
+        """Calls hook(optimizer, state_dict) with what state_dict() gives.
+
+        The hook may change the dict, or return another one in its place. Arguments and what is
+        returned: as for register_state_dict_pre_hook.
+        """
+        return added(self._hooks[POST_STATE], POST_STATE, hook, prepend)
+
+    def register_load_state_dict_pre_hook(self, hook, prepend=False):
+        """Calls hook(optimizer, state_dict) before load_state_dict() reads the dict.
+
+        The hook may change the dict, which is a shallow copy, or return another one in its place.
+        Arguments and what is returned: as for register_state_dict_pre_hook.
+        """
+        return added(self._hooks[PRE_LOAD], PRE_LOAD, hook, prepend)
+
+    def register_load_state_dict_post_hook(self, hook, prepend=False):
+        """Calls hook(optimizer) after load_state_dict(). Arguments: as for the pre-hook."""
+        return added(self._hooks[POST_LOAD], POST_LOAD, hook, prepend)
+
+    def _passed(self, kind, state_dict):
+        """A state_dict as the hooks of a kind leave it."""
+        for hook in tuple(self._hooks[kind]):
+            changed = hook(self, state_dict)
+            if changed is not None:
+                state_dict = changed
+        return state_dict
+
+    # ---- state -----------------------------------------------------------------------------------
 
     def state_dict(self):
         """The state and the options, with parameters as indices, in PyTorch's format.
@@ -251,15 +329,18 @@ class Optimizer:
             {"state": {index: {name: Tensor}}, "param_groups": [{option: value, "params": [index]}]}
             with the Tensors of the optimizer, not copies. "step" is float64, in PyTorch float32.
         """
+        for hook in tuple(self._hooks[PRE_STATE]):
+            hook(self)
         params = chain.from_iterable(group["params"] for group in self.param_groups)
         index = {p: i for i, p in enumerate(params)}
-        return {
+        state = {
             "state": {index.get(key, key): value for key, value in self.state.items()},
             "param_groups": [
                 {**group, "params": [index[p] for p in group["params"]]}
                 for group in self.param_groups
             ],
         }
+        return self._passed(POST_STATE, state)
 
     def load_state_dict(self, state_dict):
         """Takes over what state_dict() gave, here or in PyTorch.
@@ -275,8 +356,12 @@ class Optimizer:
             ValueError: if it is not of such an optimizer: by its groups, the number of parameters
                 of one, the range of an option, or the shape of a state. Nothing has changed then.
         """
+        if self._hooks[PRE_LOAD]:
+            state_dict = self._passed(PRE_LOAD, copy(state_dict))
         self.state, self.param_groups = self._read(state_dict)
         self._stepped = True  # where it was saved, for all we know
+        for hook in tuple(self._hooks[POST_LOAD]):
+            hook(self)
 
     def _read(self, state_dict):
         """(state, param_groups) from what state_dict() gave, all of it checked."""
@@ -423,9 +508,12 @@ class Optimizer:
         return "\n".join([*lines, ")"])
 
 
-def check_hook(when, hook):
+def added(hooks, kind, hook, prepend=False):
+    """The handle of a hook that is put behind the others of its kind, or before them."""
     if not callable(hook):
-        raise TypeError(f"a step {when}-hook must be a function, not {type(hook).__name__}")
+        raise TypeError(f"a {kind} must be a function, not {type(hook).__name__}")
+    hooks.insert(0 if prepend else len(hooks), hook)
+    return HookHandle(hooks, hook)
 
 
 def check_differentiable(who, differentiable):

@@ -59,6 +59,30 @@ def test_closed_form(schedule):
         assert seen == pytest.approx([schedule.rate(epoch, lr) for lr in (0.5, 0.2)], rel=1e-12)
 
 
+COMPOSED = ("SequentialLR", "ChainedScheduler")
+deprecated = pytest.mark.filterwarnings("ignore:step.epoch. of a scheduler is deprecated")
+
+
+@each
+@deprecated
+def test_an_epoch(schedule):
+    """Forth and back, and on from there."""
+    optimizer = make_optimizer()
+    scheduler = schedule.make(optimizer)
+    optimizer.step()
+    if schedule.name in COMPOSED:
+        with pytest.raises(TypeError, match="argument"):
+            scheduler.step(3)
+        return
+    for epoch in (4, 2, 0, 3, None):
+        scheduler.step(epoch)
+        epoch = 4 if epoch is None else epoch
+        wanted = [schedule.rate(epoch, lr) for lr in (0.5, 0.2)]
+        assert scheduler.last_epoch == epoch
+        assert scheduler.get_last_lr() == pytest.approx(wanted, rel=1e-12)
+        assert scheduler.get_last_lr() == [group["lr"] for group in optimizer.param_groups]
+
+
 @each
 def test_recorded(schedule):
     """A step that holds the scheduler's, replayed by call and by run, has the eager one's rates."""
@@ -457,14 +481,56 @@ def test_a_cycle_that_is_over_changes_nothing():
     assert scheduler.state_dict() == before
 
 
-def test_recorded_steps_refuse_an_epoch():
+def test_an_epoch_is_deprecated():
     optimizer = make_optimizer()
-    scheduler = CosineAnnealingWarmRestarts(optimizer, 3)
+    with pytest.warns(UserWarning, match=r"step\(epoch\) of a scheduler is deprecated") as seen:
+        scheduler = StepLR(optimizer, 2)
+        optimizer.step()
+        scheduler.step(4)
+    assert seen[0].filename == __file__ and len(seen) == 1
+    with pytest.warns(UserWarning, match="deprecated"):
+        plateau = ReduceLROnPlateau(optimizer)
+        plateau.step(1.0, 7)
+    assert plateau.last_epoch == 7
+
+
+def test_an_epoch_without_steps_of_the_optimizer_warns_once():
+    scheduler = StepLR(make_optimizer(), 2)
+    with pytest.warns(UserWarning) as seen:
+        scheduler.step(4)
+    assert ["deprecated" in str(w.message) for w in seen] == [True, False]
+    assert "before optimizer.step" in str(seen[1].message)
+
+
+@deprecated
+def test_an_epoch_that_is_none_changes_nothing():
+    optimizer = make_optimizer()
+    optimizer.step()
+    for scheduler in (
+        StepLR(optimizer, 2),
+        OneCycleLR(optimizer, 1.0, 3),
+        ReduceLROnPlateau(optimizer),
+    ):
+        before = scheduler.state_dict(), [dict(group) for group in optimizer.param_groups]
+        metric = (1.0,) if isinstance(scheduler, ReduceLROnPlateau) else ()
+        for epoch, error in [(-1, ValueError), (1.5, TypeError), ("2", TypeError)]:
+            with pytest.raises(error, match=f"{type(scheduler).__name__}: step: epoch is"):
+                scheduler.step(*metric, epoch)
+        if isinstance(scheduler, OneCycleLR):
+            with pytest.raises(ValueError, match="behind the cycle"):
+                scheduler.step(4)
+        assert (scheduler.state_dict(), optimizer.param_groups) == before
+
+
+@pytest.mark.parametrize("make", [CosineAnnealingWarmRestarts, StepLR])
+def test_recorded_steps_refuse_an_epoch(make):
+    optimizer = make_optimizer()
+    scheduler = make(optimizer, 3)
 
     @pyml.record
     def step(x):
         optimizer.step()
-        scheduler.step(0.5)
+        scheduler.step(2)
         return x + 1
 
     with pytest.raises(pyml.RecordError, match=r"step\(epoch\) of .* \(use step\(\) without"):

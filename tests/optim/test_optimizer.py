@@ -11,6 +11,10 @@ import pyml
 from optim.cases import VALUES, parameter, tensor
 from pyml import optim
 from pyml.grad_mode import is_grad_enabled, no_grad
+from pyml.optim.optimizer import (
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
 from pyml.tensor import Tensor
 
 NAMES = sorted(VALUES)
@@ -138,7 +142,8 @@ def test_hooks(params):
     pre = optimizer.register_step_pre_hook(lambda *args: calls.append(("pre", *args)))
     post = optimizer.register_step_post_hook(lambda *args: calls.append(("post", *args)))
     optimizer.step()
-    assert calls == [("pre", optimizer, (), {}), ("post", optimizer, (), {})]
+    args = (optimizer,)
+    assert calls == [("pre", optimizer, args, {}), ("post", optimizer, args, {})]
     pre.remove()
     post.remove()
     optimizer.step()
@@ -147,11 +152,81 @@ def test_hooks(params):
 
 def test_a_pre_hook_may_change_the_arguments(params):
     optimizer = optim.SGD(params)
-    optimizer.register_step_pre_hook(lambda optimizer, args, kwargs: ((lambda: 7,), {}))
+    optimizer.register_step_pre_hook(lambda optimizer, args, kwargs: ((args[0], lambda: 7), {}))
     assert optimizer.step() == 7
     optimizer.register_step_pre_hook(lambda optimizer, args, kwargs: 3)
     with pytest.raises(RuntimeError, match="pre-hook returned 3"):
         optimizer.step()
+
+
+def test_hooks_of_every_optimizer_are_around_those_of_one(params):
+    calls = []
+    optimizer = optim.SGD(params)
+    optimizer.register_step_pre_hook(lambda *args: calls.append("own pre"))
+    optimizer.register_step_post_hook(lambda *args: calls.append("own post"))
+    pre = register_optimizer_step_pre_hook(lambda *args: calls.append("pre"))
+    with register_optimizer_step_post_hook(lambda *args: calls.append("post")):
+        optimizer.step()
+        pre.remove()
+    optimizer.step()
+    assert calls == ["pre", "own pre", "own post", "post", "own pre", "own post"]
+
+
+def test_a_hook_that_is_there_twice_is_removed_once(params):
+    calls = []
+    optimizer = optim.SGD(params)
+    hook = lambda *args: calls.append(args)  # noqa: E731
+    first, second = (optimizer.register_step_pre_hook(hook) for _ in range(2))
+    first.remove()
+    first.remove()
+    optimizer.step()
+    assert len(calls) == 1
+    second.remove()
+    optimizer.step()
+    assert len(calls) == 1
+
+
+def test_hooks_of_state_dict(params):
+    optimizer = optim.SGD(params, lr=1)
+    calls = []
+
+    def note(word, change=lambda *state: None):
+        def hook(*args):
+            calls.append((word, len(args)))
+            assert args[0] is optimizer
+            return change(*args[1:])
+
+        return hook
+
+    optimizer.register_state_dict_pre_hook(note("pre"))
+    optimizer.register_state_dict_pre_hook(note("first pre"), prepend=True)
+    optimizer.register_state_dict_post_hook(note("post", lambda state: {**state, "more": 1}))
+    optimizer.register_state_dict_post_hook(note("first post"), prepend=True)
+    optimizer.register_state_dict_post_hook(note("no more")).remove()
+    state = optimizer.state_dict()
+    assert list(state) == ["state", "param_groups", "more"]
+    assert calls == [("first pre", 1), ("pre", 1), ("first post", 2), ("post", 2)]
+
+
+def test_hooks_of_load_state_dict(params):
+    optimizer = optim.SGD(params, lr=1)
+    calls = []
+    state = optimizer.state_dict()
+    optimizer.register_load_state_dict_pre_hook(lambda _, state: state.update(more=1))
+    optimizer.register_load_state_dict_pre_hook(
+        lambda _, state: {
+            **state,
+            "param_groups": [{**state["param_groups"][0], "lr": state["more"] / 2}],
+        }
+    )
+    optimizer.register_load_state_dict_pre_hook(
+        lambda _, state: calls.append("more" in state), prepend=True
+    )
+    optimizer.register_load_state_dict_post_hook(lambda o: calls.append(o.param_groups[0]["lr"]))
+    optimizer.register_load_state_dict_post_hook(lambda _: calls.append("loaded"), prepend=True)
+    optimizer.load_state_dict(state)
+    assert calls == [False, "loaded", 0.5]
+    assert "more" not in state  # the hooks have a copy
 
 
 def test_an_optimizer_written_in_python(params):
@@ -292,10 +367,11 @@ def test_an_option_whose_code_changes_the_groups(change, params):
     assert all(p.array == (-1.9 if change == "append" else 1.0) for p in more) or change == "group"
 
 
-@pytest.mark.parametrize("register", ["register_step_pre_hook", "register_step_post_hook"])
-def test_a_hook_that_is_no_function(register, params):
-    with pytest.raises(TypeError, match="-hook must be a function, not int"):
-        getattr(optim.SGD(params), register)(3)
+@pytest.mark.parametrize("when", ["pre", "post"])
+@pytest.mark.parametrize("what", ["step", "state_dict", "load_state_dict"])
+def test_a_hook_that_is_no_function(what, when, params):
+    with pytest.raises(TypeError, match=f"a {what} {when}-hook must be a function, not int"):
+        getattr(optim.SGD(params), f"register_{what}_{when}_hook")(3)
 
 
 def test_steps_from_several_threads_at_once():

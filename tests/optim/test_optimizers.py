@@ -276,6 +276,20 @@ def test_options_out_of_range(name, options, match):
             make(name, [{"params": [parameter([1.0])], **options}])
 
 
+@pytest.mark.parametrize("name", ["Adam", "AdamW"])
+def test_tensors_as_options_where_pytorch_has_none(name):
+    one, two = tensor(0.5), tensor(0.75)
+    for options, match in [
+        ({"lr": one, "foreach": True}, "lr as a Tensor is not supported"),
+        ({"betas": (one, two), "foreach": True}, r"betas\[0\] as a Tensor is not supported"),
+        ({"betas": (0.5, two)}, "either both floats or both Tensors"),
+        ({"betas": (one, 0.75)}, "either both floats or both Tensors"),
+    ]:
+        with pytest.raises(ValueError, match=match):
+            make(name, [parameter([1.0])], **options)
+    make(name, [parameter([1.0])], lr=one, betas=(one, two), foreach=True, capturable=True)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_options_of_other_implementations_have_no_effect(name):
     names = inspect.signature(getattr(optim, name)).parameters

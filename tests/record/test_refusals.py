@@ -17,6 +17,7 @@ import pyml
 from helpers.compare import assert_same_bits
 from pyml import nn
 from pyml.nn import functional as F
+from pyml.optim.optimizer import register_optimizer_step_post_hook
 
 REFUSED = {}
 WITHOUT_A_LINE = {  # found when a step has ended
@@ -259,6 +260,15 @@ def hook_of_an_optimizer(x, layer):
     optimizer.register_step_post_hook(lambda *args: None)
     F.linear(pyml.ones(1, 3), layer.weight).sum().backward()
     optimizer.step()
+    return x * 2
+
+
+@refused
+def hook_of_every_optimizer(x, layer):
+    optimizer = pyml.optim.SGD(layer.parameters(), lr=0.1)
+    F.linear(pyml.ones(1, 3), layer.weight).sum().backward()
+    with register_optimizer_step_post_hook(lambda *args: None):
+        optimizer.step()
     return x * 2
 
 

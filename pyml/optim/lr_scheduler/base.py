@@ -17,6 +17,12 @@ from pyml.tensor import Tensor
 
 __all__ = ["LRScheduler"]
 
+EPOCH_DEPRECATION_WARNING = (
+    "step(epoch) of a scheduler is deprecated: call step(), which goes on by one epoch; with an "
+    "epoch the rates are those of that epoch, from the initial ones on"
+)
+ADJUSTING = "https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
+
 
 class LRScheduler:
     """Base class of the schedulers.
@@ -83,11 +89,45 @@ class LRScheduler:
         """The learning rates that the last step() set, a list of floats, one a group."""
         return list(self._last_lr)
 
-    def step(self):
-        """Goes on by one epoch. Call it after the epoch's optimizer.step()."""
+    def step(self, epoch=None):
+        """Goes on by one epoch. Call it after the epoch's optimizer.step().
+
+        Args:
+            epoch: where to go, from the initial rates on; deprecated, as in PyTorch. Default: None,
+                the next epoch.
+
+        Raises:
+            TypeError, ValueError: if epoch is not an integer >= 0. Nothing has changed then.
+            RecordError: in a step that is recorded, if it cannot be repeated.
+        """
         self._refuse_recording()
+        if epoch is not None:
+            self._check_epoch(epoch)
+            self._go_to(int(epoch))
+            return
         with recorder.scheduling(self):
             self._step()
+
+    def _check_epoch(self, epoch):
+        """Warns of step(epoch); raises for what is no epoch, and in a recorded step."""
+        who = type(self).__name__
+        check_count(f"{who}: step", "epoch", epoch, 0)
+        recorder.refuse(f"step(epoch) of {who} (use step() without an epoch)")
+        warnings.warn(EPOCH_DEPRECATION_WARNING, UserWarning, stacklevel=3)
+
+    def _go_to(self, epoch):
+        """Goes to an epoch, step by step from epoch 0."""
+        before, count = dict(self.__dict__), self._step_count
+        self._warn_early()
+        with undone_if_raised(self.optimizer), epochs_that_are_over(self.optimizer):
+            try:
+                self._restart()
+                for _ in range(epoch):
+                    self._step()
+            except BaseException:
+                self.__dict__.update(before)
+                raise
+        self._step_count = count + 1
 
     def _refuse_recording(self):
         """In a step that is being recorded: refuses what replays would not do as Python does."""
@@ -114,7 +154,7 @@ class LRScheduler:
         if self._step_count == 1 and not self.optimizer._stepped:
             warnings.warn(
                 "lr_scheduler.step() was called before optimizer.step(): "
-                "the first learning rate is skipped; call optimizer.step() first",
+                f"the first learning rate is skipped; call optimizer.step() first ({ADJUSTING})",
                 UserWarning,
                 stacklevel=4,
             )
@@ -190,8 +230,9 @@ def check_optimizer(who, optimizer, last_epoch):
     for i, group in enumerate(optimizer.param_groups):
         if last_epoch != -1 and "initial_lr" not in group:
             raise KeyError(
-                f"param_groups[{i}] has no 'initial_lr', which last_epoch={last_epoch} needs; "
-                "load the optimizer's state_dict first, or start with last_epoch=-1"
+                f"param 'initial_lr' is not specified in param_groups[{i}] when resuming scheduler "
+                f"with last_epoch >= 0, here {last_epoch}; load the optimizer's state_dict first, "
+                "or start with last_epoch=-1"
             )
 
 
@@ -206,6 +247,17 @@ def undone_if_raised(optimizer):
             group.clear()
             group.update(options)
         raise
+
+
+@contextmanager
+def epochs_that_are_over(optimizer):
+    """No warnings that the optimizer makes no steps."""
+    stepped = optimizer._stepped
+    optimizer._stepped = True
+    try:
+        yield
+    finally:
+        optimizer._stepped = stepped
 
 
 def set_lr(group, lr):

@@ -2,7 +2,13 @@
 
 from bisect import bisect_right
 
-from pyml.optim.lr_scheduler.base import LRScheduler, check_count, check_optimizer, undone_if_raised
+from pyml.optim.lr_scheduler.base import (
+    LRScheduler,
+    check_count,
+    check_optimizer,
+    epochs_that_are_over,
+    undone_if_raised,
+)
 from pyml.optim.lr_scheduler.plateau import ReduceLROnPlateau
 
 __all__ = ["ChainedScheduler", "SequentialLR"]
@@ -12,6 +18,10 @@ class _OfSchedulers(LRScheduler):
     """What the two have in common: other schedulers of one optimizer, saved with them."""
 
     _apart = ("_schedulers",)
+
+    def step(self):
+        """Goes on by one epoch. Call it after the epoch's optimizer.step()."""
+        super().step()
 
     def _unrecordable(self):
         found = (part._unrecordable() for part in self._schedulers)
@@ -91,15 +101,10 @@ class SequentialLR(_OfSchedulers):
         self._check(self.__dict__)
         self._schedulers = schedulers
         self.optimizer = optimizer
-        stepped = optimizer._stepped
-        with undone_if_raised(optimizer):
+        with undone_if_raised(optimizer), epochs_that_are_over(optimizer):
             self._begin_again()
-            try:
-                optimizer._stepped = True  # in the epochs that are over: no warning
-                for _ in range(last_epoch + 1):
-                    self._go_on()
-            finally:
-                optimizer._stepped = stepped
+            for _ in range(last_epoch + 1):
+                self._go_on()
 
     def _check(self, options):
         before = 0

@@ -108,15 +108,17 @@ class ReduceLROnPlateau(LRScheduler):
             "alone, as run(scheduler=...), cannot have it: call it in a callback"
         )
 
-    def step(self, metrics=None):
+    def step(self, metrics=None, epoch=None):
         """Looks at the metric of an epoch. Call it after the epoch's optimizer.step().
 
         Args:
             metrics: the loss of a validation, or what is to fall or rise: a number or a Tensor of
                 one. NaN is never better.
+            epoch: what last_epoch becomes; deprecated, as in PyTorch. Default: None, the next one.
 
         Raises:
             TypeError: if metrics is not a number.
+            TypeError, ValueError: if epoch is not an integer >= 0.
             RuntimeError: if the optimizer has got more groups than min_lr has rates.
             RecordError: in a step that is recorded.
         """
@@ -126,6 +128,8 @@ class ReduceLROnPlateau(LRScheduler):
         if not is_number(metrics):
             raise TypeError(f"ReduceLROnPlateau: metrics is {metrics!r}, it must be a number")
         metric = float(metrics)
+        if epoch is not None:
+            self._check_epoch(epoch)
         groups = len(self.optimizer.param_groups)
         if len(self.min_lrs) != groups:
             if self.default_min_lr is None:
@@ -134,7 +138,7 @@ class ReduceLROnPlateau(LRScheduler):
                     f"{groups} groups; append to min_lrs"
                 )
             self.min_lrs = [float(self.default_min_lr)] * groups
-        self.last_epoch += 1
+        self.last_epoch = self.last_epoch + 1 if epoch is None else int(epoch)
         if self._is_better(metric):
             self.best, self.num_bad_epochs = metric, 0
         else:
