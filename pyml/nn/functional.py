@@ -82,6 +82,8 @@ def batch_norm(
     training=False,
     momentum=0.1,
     eps=1e-5,
+    *,
+    num_batches_tracked=None,
 ):
     """(x - mean) / sqrt(var + eps) * weight + bias for each channel.
 
@@ -95,10 +97,26 @@ def batch_norm(
         weight, bias: (c), or None.
         training: normalise by the batch's statistics, whose variance divides by n; else by the
             running ones.
-        momentum: the weight of the batch in the running statistics, 0 to 1. Default: 0.1.
-        eps: added to the variance. Default: 1e-5.
+        momentum: the weight of the batch in the running statistics, 0 to 1; None for the
+            cumulative average, which needs num_batches_tracked. Default: 0.1.
+        eps: added to the variance; positive in training, else >= 0. Default: 1e-5.
+        num_batches_tracked: int64 of one element, incremented in training. Default: None.
 
     Raises:
-        ValueError: on shapes that do not go together, or one value per channel in training.
+        ValueError: on shapes that do not go together, an eps out of range, or one value per channel
+            in training.
     """
-    return ops.batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+    if not eps > 0 and (training or not eps >= 0):
+        rule = "positive in training" if training else "non-negative"
+        raise ValueError(f"batch_norm: eps must be {rule}, it is {eps}")
+    return ops.batch_norm(
+        input,
+        running_mean,
+        running_var,
+        weight,
+        bias,
+        training,
+        momentum,
+        eps,
+        num_batches_tracked=num_batches_tracked,
+    )

@@ -9,6 +9,8 @@ from pyml.tensor import Tensor
 
 FORWARD_PRE, FORWARD = "forward pre-hook", "forward hook"
 BACKWARD_PRE, BACKWARD = "backward pre-hook", "backward hook"
+PRE_STATE, POST_STATE = "state_dict pre-hook", "state_dict post-hook"
+PRE_LOAD, POST_LOAD = "load_state_dict pre-hook", "load_state_dict post-hook"
 
 
 class Hook(NamedTuple):

@@ -5,6 +5,7 @@ import inspect
 from pyml.nn import functional as F
 from pyml.nn.module import Module
 from pyml.ops.deprecated import reduction_named
+from pyml.options import is_number
 
 __all__ = [
     "BCELoss",
@@ -224,11 +225,14 @@ class HuberLoss(Loss):
         input and target the same; a scalar, or the same with reduction="none".
 
     Raises:
+        TypeError: if delta is not a number.
         ValueError: in forward, for another reduction, or a delta that is not positive.
     """
 
     def __init__(self, reduction="mean", delta=1.0):
         super().__init__(reduction=reduction)
+        if not is_number(delta):
+            raise TypeError(f"HuberLoss: delta is {delta!r}, it must be a number")
         self.delta = delta
 
     def forward(self, input, target):

@@ -19,9 +19,21 @@ import numpy as np
 from pyml.grad_mode import no_grad
 from pyml.hooks import HookHandle
 from pyml.nn.call import Callable
-from pyml.nn.hooks import BACKWARD, BACKWARD_PRE, FORWARD, FORWARD_PRE, Hook
+from pyml.nn.hooks import (
+    BACKWARD,
+    BACKWARD_PRE,
+    FORWARD,
+    FORWARD_PRE,
+    POST_LOAD,
+    POST_STATE,
+    PRE_LOAD,
+    PRE_STATE,
+    Hook,
+    of_kind,
+)
 from pyml.nn.parameter import Parameter, is_lazy
 from pyml.ops.arrays import empty
+from pyml.ops.creation import empty_like
 from pyml.ops.outside import arrived
 from pyml.recorder import altered, refuse, unwatched
 from pyml.tensor import Tensor, unwritable
@@ -31,6 +43,7 @@ __all__ = ["Module"]
 PARAMETER, MODULE = "parameter", "child module"
 BUFFER, TRANSIENT_BUFFER = "buffer", "non-persistent buffer"
 BUFFERS = (BUFFER, TRANSIENT_BUFFER)
+EXTRA_STATE = "_extra_state"  # the key of what get_extra_state() gives
 
 
 class IncompatibleKeys(NamedTuple):
@@ -38,6 +51,14 @@ class IncompatibleKeys(NamedTuple):
 
     missing_keys: list
     unexpected_keys: list
+
+    def problems(self):
+        """What is wrong with the keys, as messages."""
+        missing, unexpected = self
+        return [
+            *([f"Missing key(s) in state_dict: {quoted(missing)}."] if missing else []),
+            *([f"Unexpected key(s) in state_dict: {quoted(unexpected)}."] if unexpected else []),
+        ]
 
     def __repr__(self):
         if not self.missing_keys and not self.unexpected_keys:
@@ -81,7 +102,7 @@ class Module(Callable):
 
     __signature__ = SignatureOfForward()
     training = True
-    _hooks = ()  # a list once there was one
+    _hooks = _state_hooks = ()  # a list once there was one
     _contexts = ()  # ContextVars that forward() reads: another value is another recorded step
 
     def __new__(cls, *args, **kwargs):
@@ -96,8 +117,9 @@ class Module(Callable):
         self.__dict__.update(state)
         # copy.copy hands over the original's containers: the copy gets its own
         self.__dict__["_registered"] = dict(self._registered)
-        if self._hooks:
-            self.__dict__["_hooks"] = list(self._hooks)
+        for name in ("_hooks", "_state_hooks"):
+            if hooks := getattr(self, name):
+                self.__dict__[name] = list(hooks)
 
     # ---- calling ---------------------------------------------------------------------------------
 
@@ -353,6 +375,31 @@ class Module(Callable):
                 raise AttributeError(f"`{name}` is not an nn.Module")
         return module
 
+    def set_submodule(self, target, module, strict=False):
+        """Puts a module at the dotted name `target`.
+
+        Args:
+            target: the name, as for get_submodule, not "".
+            module: the Module.
+            strict: there must be a module of that name. Default: False.
+
+        Raises:
+            ValueError: if target is "", or module not a Module.
+            AttributeError: if there is no module to put it into, or what is there is none.
+        """
+        check_dotted(target)
+        if not target:
+            raise ValueError("set_submodule: target is '', it must be the name of a module below")
+        if not isinstance(module, Module):
+            raise ValueError(
+                f"set_submodule: module is a {type(module).__name__}, it must be an nn.Module"
+            )
+        path, _, name = target.rpartition(".")
+        parent = self.get_submodule(path)
+        if strict or hasattr(parent, name):
+            parent.get_submodule(name)
+        setattr(parent, name, module)
+
     def _get_tensor(self, target, kinds):
         check_dotted(target)
         path, _, name = target.rpartition(".")
@@ -437,12 +484,12 @@ class Module(Callable):
 
     # ---- dtype -----------------------------------------------------------------------------------
 
-    def _convert(self, convert):
+    def _convert(self, convert, recurse=True):
         """Gives every parameter, gradient and buffer the values and dtype of convert(tensor)."""
         with no_grad():
             converted = [
                 (tensor, convert(tensor), None if tensor.grad is None else convert(tensor.grad))
-                for tensor in chain(self.parameters(), self.buffers())
+                for tensor in chain(self.parameters(recurse), self.buffers(recurse))
             ]
             for tensor, value, _ in converted:
                 if tensor.requires_grad and not value.is_floating_point():
@@ -478,6 +525,15 @@ class Module(Callable):
 
         return self._convert(convert)
 
+    def to_empty(self, *, device, recurse=True):
+        """Gives parameters and buffers new memory, whose values are not defined. Returns self.
+
+        Args:
+            device: "cpu".
+            recurse: also those of the modules below. Default: True.
+        """
+        return self._convert(lambda tensor: empty_like(tensor, device=device), recurse)
+
     def type(self, dst_type):
         """Converts all parameters and buffers in place, those of integers too. Returns self."""
         return self._convert(lambda tensor: tensor.to(dst_type))
@@ -496,12 +552,18 @@ class Module(Callable):
 
     # ---- state -----------------------------------------------------------------------------------
 
-    def _state(self, prefix=""):
-        """(key, module, name) of every entry of state_dict()."""
-        for path, module in self.named_modules(remove_duplicate=False):
-            for name, tensor in module._members(PARAMETER) + module._members(BUFFER):
-                if tensor is not None:
-                    yield prefix + joined(path, name), module, name
+    def _all_modules(self):
+        """(path, module) of this module and all below it, one that occurs twice each time."""
+        return self.named_modules(remove_duplicate=False)
+
+    def _saved_tensors(self):
+        """(name, tensor) of what state_dict() has of this module."""
+        members = self._members(PARAMETER) + self._members(BUFFER)
+        return [(name, tensor) for name, tensor in members if tensor is not None]
+
+    def _writes(self, name):
+        """Does a subclass write this method?"""
+        return getattr(type(self), name) is not getattr(Module, name)
 
     def state_dict(self, *, destination=None, prefix="", keep_vars=False):
         """The parameters and persistent buffers by name. They share memory with the module.
@@ -516,10 +578,31 @@ class Module(Callable):
             ['weight', 'bias']
         """
         state = {} if destination is None else destination
-        for key, module, name in self._state(prefix):
-            tensor = module.__dict__[name]
-            state[key] = tensor if keep_vars or is_lazy(tensor) else tensor.detach()
+        modules = [(prefix + joined(path, ""), module) for path, module in self._all_modules()]
+        for path, module in modules:
+            for hook in of_kind(module._state_hooks, PRE_STATE):
+                hook.function(module, path, keep_vars)
+            for name, tensor in module._saved_tensors():
+                as_it_is = keep_vars or is_lazy(tensor)
+                state[path + name] = tensor if as_it_is else tensor.detach()
+            if module._writes("get_extra_state"):
+                state[path + EXTRA_STATE] = module.get_extra_state()
+        for path, module in reversed(modules):
+            for hook in of_kind(module._state_hooks, POST_STATE):
+                if hook.function(module, state, path, {}) is not None:
+                    raise RuntimeError(f"a {POST_STATE} must return None; it may change the dict")
         return state
+
+    def get_extra_state(self):
+        """What state_dict() keeps beside parameters and buffers; a subclass may write it.
+
+        Together with set_extra_state. What it returns, files must be able to hold: see pyml.save.
+        """
+        raise RuntimeError(f"{self._get_name()} has no get_extra_state(); a subclass writes it")
+
+    def set_extra_state(self, state):
+        """Takes over what get_extra_state() returned; a subclass may write it."""
+        raise RuntimeError(f"{self._get_name()} has no set_extra_state(); a subclass writes it")
 
     def load_state_dict(self, state_dict, strict=True, assign=False):
         """Copies the values of a state dict into the parameters and buffers, in their dtypes.
@@ -534,34 +617,47 @@ class Module(Callable):
             The missing and the unexpected keys, as (missing_keys, unexpected_keys).
 
         Raises:
-            RuntimeError: with all that does not fit; nothing has been loaded then.
+            RuntimeError: with all that does not fit; nothing has been loaded then, but where hooks
+                after loading have a word about the keys.
             TypeError: if state_dict is not a mapping.
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(
                 f"load_state_dict: state_dict must be a mapping, not {type(state_dict).__name__}"
             )
-        places = {key: (module, name) for key, module, name in self._state()}
-        keys = IncompatibleKeys(
-            [key for key in places if key not in state_dict],
-            [key for key in state_dict if key not in places],
-        )
-        problems = []
-        if strict and keys.missing_keys:
-            problems.append(f"Missing key(s) in state_dict: {quoted(keys.missing_keys)}.")
-        if strict and keys.unexpected_keys:
-            problems.append(f"Unexpected key(s) in state_dict: {quoted(keys.unexpected_keys)}.")
+        state_dict = dict(state_dict)
+        modules = [(joined(path, ""), module) for path, module in self._all_modules()]
+        keys, problems = IncompatibleKeys([], []), []
+        for path, module in modules:
+            for hook in of_kind(module._state_hooks, PRE_LOAD):
+                hook.function(module, state_dict, path, {}, strict, *keys, problems)
+        places = {
+            path + name: (module, name)
+            for path, module in modules
+            for name, _ in module._saved_tensors()
+        }
+        extras = {
+            path + EXTRA_STATE: module
+            for path, module in modules
+            if module._writes("set_extra_state")
+        }
+        known = {**places, **extras}
+        keys.missing_keys.extend(key for key in known if key not in state_dict)
+        keys.unexpected_keys.extend(key for key in state_dict if key not in known)
+        hooks = [
+            (hook, module)
+            for _, module in reversed(modules)
+            for hook in of_kind(module._state_hooks, POST_LOAD)
+        ]
+        if strict and not hooks:
+            problems += keys.problems()
         values = {}
         for key, (module, name) in places.items():
             if key in state_dict:
                 values[key], problem = mismatch(key, state_dict[key], module.__dict__[name], assign)
                 if problem is not None:
                     problems.append(problem)
-        if problems:
-            raise RuntimeError(
-                f"Error(s) in loading state_dict for {self._get_name()}:\n\t"
-                + "\n\t".join(problems)
-            )
+        self._refuse_state(problems)
         for key, value in values.items():
             module, name = places[key]
             target = module.__dict__[name]
@@ -575,20 +671,72 @@ class Module(Callable):
                     target = materialized(module, name, value.shape)
                 with no_grad():
                     target.copy_(value if isinstance(value, Tensor) else Tensor._on(value))
+        for key, module in extras.items():
+            if key in state_dict:
+                module.set_extra_state(state_dict[key])
+        for hook, module in hooks:
+            if hook.function(module, keys) is not None:
+                raise RuntimeError(f"a {POST_LOAD} must return None; it may change the keys")
+        if strict and hooks:
+            self._refuse_state(keys.problems())
         return keys
+
+    def _refuse_state(self, problems):
+        if problems:
+            raise RuntimeError(
+                f"Error(s) in loading state_dict for {self._get_name()}:\n\t"
+                + "\n\t".join(problems)
+            )
 
     # ---- hooks -----------------------------------------------------------------------------------
 
-    def _add_hook(self, hook, prepend):
+    def _add_hook(self, hook, prepend=False, place="_hooks"):
         if not callable(hook.function):
             raise TypeError(
                 f"a {hook.kind} must be a function, not of type {type(hook.function).__name__}"
             )
-        if not self._hooks:
-            self.__dict__["_hooks"] = []
-        self._hooks.insert(0 if prepend else len(self._hooks), hook)
-        altered(self, "_hooks", None)
-        return HookHandle(self._hooks, hook)
+        if not getattr(self, place):
+            self.__dict__[place] = []
+        hooks = self.__dict__[place]
+        hooks.insert(0 if prepend else len(hooks), hook)
+        altered(self, place, None)
+        return HookHandle(hooks, hook)
+
+    def register_state_dict_pre_hook(self, hook):
+        """Calls hook(module, prefix, keep_vars) before state_dict() reads this module.
+
+        Also where it is a part of a larger one, whose keys of this module begin with the prefix.
+
+        Returns:
+            A handle; handle.remove() takes the hook away.
+        """
+        return self._add_hook(Hook(PRE_STATE, hook), place="_state_hooks")
+
+    def register_state_dict_post_hook(self, hook):
+        """Calls hook(module, state_dict, prefix, {}) with what state_dict() gives.
+
+        The hook may change the dict and returns None. The rest as for register_state_dict_pre_hook.
+        """
+        return self._add_hook(Hook(POST_STATE, hook), place="_state_hooks")
+
+    def register_load_state_dict_pre_hook(self, hook):
+        """Calls a hook before load_state_dict() reads the dict.
+
+        Called as hook(module, state_dict, prefix, {}, strict, missing_keys, unexpected_keys,
+        error_msgs). It may change the dict, a copy, and append to the lists: to the keys that lack
+        or are too many, and to the messages of the error. The rest as for
+        register_state_dict_pre_hook.
+        """
+        return self._add_hook(Hook(PRE_LOAD, hook), place="_state_hooks")
+
+    def register_load_state_dict_post_hook(self, hook):
+        """Calls hook(module, incompatible_keys) after load_state_dict() took the values over.
+
+        The hook may change the lists incompatible_keys.missing_keys and .unexpected_keys, by which
+        a strict load_state_dict() then judges, and returns None. The rest as for
+        register_state_dict_pre_hook.
+        """
+        return self._add_hook(Hook(POST_LOAD, hook), place="_state_hooks")
 
     def register_forward_pre_hook(self, hook, *, prepend=False, with_kwargs=False):
         """Calls hook(module, args) before forward; what it returns replaces args, unless None.

@@ -114,7 +114,7 @@ class BatchNorm(RunningNorm):
             return F.batch_norm(
                 input, None, None, self.weight, self.bias, training=True, eps=self.eps
             )
-        return ops.batch_norm(
+        return F.batch_norm(
             input,
             self.running_mean,
             self.running_var,

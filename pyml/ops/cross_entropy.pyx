@@ -13,6 +13,7 @@ from pyml.ops.reduction cimport MEAN, NONE, named_reduction, reduction_of
 from pyml.ops.softmax cimport to_rows
 from pyml.tensor cimport Node, Tensor, shape_of, tracks, wrap
 
+from pyml.ops.elementwise import where
 from pyml.ops.reduce import sum
 from pyml.ops.shape import moveaxis, reshape
 from pyml.ops.softmax import log_softmax, softmax
@@ -33,7 +34,8 @@ cdef class CrossEntropy(Node):
         cdef Tensor x = self.saved(0)
         q = self.weighted_target(x)
         if self.reduction == MEAN:
-            dy = dy / self.saved(3)
+            total = self.saved(3)
+            dy = dy / where(total == 0, 1.0, total)  # 0: all targets are ignored
         elif self.reduction == NONE:
             dy = reshape(dy, (-1, 1))
         return ((softmax(x, 1) * sum(q, 1, True) - q) * dy,)
@@ -119,7 +121,7 @@ def cross_entropy(
             floating point Tensor of input's shape.
         weight: (c), a factor for each class. Default: None.
         size_average, reduce: deprecated, see reduction.
-        ignore_index: an index that adds nothing to the loss. Default: -100.
+        ignore_index: an index that adds nothing to the loss; negative for probabilities. Default: -100.
         reduction: "mean" (over the weights of the targets; over n for probabilities), "sum" or "none".
         label_smoothing: e in q <- (1 - e) q + e / c, 0 to 1 (Szegedy et al. 2015, arXiv:1512.00567). Default: 0.
 
@@ -156,6 +158,10 @@ def cross_entropy(
             raise ValueError(
                 f"cross_entropy: target of probabilities has shape {tt.shape}, it must be that of the input, {shape}")
         same_dtype(tt, xt, "cross_entropy", "target")
+        if ignore_index >= 0:
+            raise ValueError(
+                f"cross_entropy: ignore_index is {ignore_index}, it is not supported for floating point target; "
+                "leave it out")
         if tracks(tt) or (w is not None and tracks(w)):
             return composite_cross_entropy(xt, tt, w, axis, reduction, label_smoothing)
         prob = to_rows(tt.array, axis)

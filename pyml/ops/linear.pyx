@@ -42,11 +42,11 @@ cdef class Linear(Node):
         )
 
 
-cpdef Tensor linear(x, weight, bias=None):
-    """y = x weight^T + bias, for every row of x.
+cpdef Tensor linear(input, weight, bias=None):
+    """y = input weight^T + bias, for every row of the input.
 
     Args:
-        x: (..., in_features).
+        input: (..., in_features).
         weight: (out_features, in_features).
         bias: (out_features), or None.
 
@@ -57,7 +57,7 @@ cpdef Tensor linear(x, weight, bias=None):
         ValueError: if the shapes do not go together.
         TypeError: if the dtypes are not one floating point dtype.
     """
-    cdef Tensor xt = real_tensor(x, "linear", "input")
+    cdef Tensor xt = real_tensor(input, "linear", "input")
     cdef Tensor w = real_tensor(weight, "linear", "weight")
     cdef Tensor b = None
     same_dtype(w, xt, "linear", "weight")

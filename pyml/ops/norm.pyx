@@ -46,6 +46,8 @@ cdef class BatchNorm(Node):
         cdef Tensor x = self.saved(0), gamma = self.saved(1)
         dy, x = moveaxis(dy, 1, -1), moveaxis(x, 1, -1)
         dims = tuple(range(x.array.ndim - 1))
+        if x.array.size == 0:
+            return moveaxis(dy, -1, 1), sum(dy, dims), sum(dy, dims)
         centred = x - mean(x, dims)
         # squares of more than `large` are of x / s; by 1 nothing changes
         large = 1e15 if x.dtype == "float32" else 1e150

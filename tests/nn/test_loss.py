@@ -168,3 +168,25 @@ def test_cross_entropy_of_no_classes_or_no_rows(record, dtype):
         assert x.grad.shape == (n, c)
     with pytest.raises(IndexError, match="no classes"):
         step(pyml.zeros(3, 0, dtype=dtype), nobody + 101, "sum")
+
+
+def test_probabilities_have_no_index_to_ignore():
+    x = pyml.zeros(2, 3)
+    with pytest.raises(ValueError, match="ignore_index is 0, it is not supported for floating"):
+        nn.CrossEntropyLoss(ignore_index=0)(x, pyml.ones(2, 3) / 3)
+    nn.CrossEntropyLoss(ignore_index=-1)(x, pyml.ones(2, 3) / 3)
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_a_batch_whose_targets_are_all_ignored(create_graph):
+    """The mean of nothing is NaN, its gradient zero."""
+    x = pyml.tensor([[1.0, 2.0], [0.5, 0.0]], requires_grad=True)
+    loss = nn.CrossEntropyLoss(ignore_index=1)(x, pyml.tensor([1, 1]))
+    (dx,) = pyml.autograd.grad(loss, x, create_graph=create_graph)
+    assert math.isnan(loss.item()) and dx.tolist() == [[0, 0], [0, 0]]
+
+
+def test_delta_that_is_no_number():
+    for delta in (1j, "1", None):
+        with pytest.raises(TypeError, match=r"HuberLoss: delta is .*, it must be a number"):
+            nn.HuberLoss(delta=delta)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import pyml
-from pyml import nn
+from pyml import nn, ops
 from pyml.nn import functional as F
 
 X = np.array([[1.0, 10.0], [3.0, 30.0], [8.0, 20.0]])  # means 4, 20; variances by n: 26/3, 200/3
@@ -153,11 +153,34 @@ def test_gradients_where_squares_are_too_large(dtype, size):
     given = []
     for factor, create_graph in ((1, False), (size, False), (size, True)):
         x = pyml.tensor(X * factor, dtype=dtype, requires_grad=True)
-        y = F.batch_norm(x, None, None, training=True, eps=0)
+        y = ops.batch_norm(x, None, None, training=True, eps=0)
         (dx,) = pyml.autograd.grad(y, x, dy, create_graph=create_graph)
         given.append(dx.detach().numpy() * factor)
     for dx in given[1:]:
         np.testing.assert_allclose(dx, given[0], rtol=1e-3 if dtype == "float32" else 1e-10)
+
+
+@pytest.mark.parametrize(
+    "eps, training, match",
+    [
+        (0.0, True, "eps must be positive in training, it is 0.0"),
+        (float("nan"), True, "eps must be positive"),
+        (-1e-5, False, "eps must be non-negative, it is -1e-05"),
+    ],
+)
+def test_eps_out_of_range(eps, training, match):
+    norm = nn.BatchNorm1d(2, eps=eps).train(training)
+    with pytest.raises(ValueError, match=match):
+        norm(pyml.tensor(X).float())
+    assert norm.num_batches_tracked.item() == 0
+    nn.BatchNorm1d(2, eps=0.0).eval()(pyml.tensor(X).float())
+
+
+@pytest.mark.parametrize("affine", [True, False])
+def test_second_derivatives_of_a_batch_without_values(affine):
+    x = pyml.zeros(0, 2, 3, dtype=pyml.float64, requires_grad=True)
+    norm = nn.BatchNorm1d(2, affine=affine).double()
+    assert pyml.autograd.gradgradcheck(lambda x, *_: norm(x), (x, *norm.parameters()))
 
 
 # ---- other layers than BatchNorm1d ---------------------------------------------------------------

@@ -1,0 +1,210 @@
+"""What a module adds to its state_dict: hooks, states of its own; modules put in by name."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import pyml
+from pyml import nn
+
+
+def network():
+    return nn.Sequential(nn.Linear(2, 3), nn.Sequential(nn.Linear(3, 1, bias=False)))
+
+
+class Counter(nn.Module):
+    """A module whose state is no tensor."""
+
+    def __init__(self, count=0):
+        super().__init__()
+        self.count = count
+
+    def get_extra_state(self):
+        return {"count": self.count}
+
+    def set_extra_state(self, state):
+        self.count = state["count"]
+
+
+# ---- hooks ---------------------------------------------------------------------------------------
+
+
+def test_state_dict_pre_hook_is_told_the_prefix():
+    net, calls = network(), []
+    hook = net[1].register_state_dict_pre_hook(lambda *args: calls.append(args))
+    net.state_dict(prefix="net.", keep_vars=True)
+    net[1].state_dict()
+    assert calls == [(net[1], "net.1.", True), (net[1], "", False)]
+    hook.remove()
+    net.state_dict()
+    assert len(calls) == 2
+
+
+def test_state_dict_pre_hook_may_change_the_module():
+    layer = nn.Linear(1, 1)
+    layer.register_state_dict_pre_hook(lambda module, *args: module.weight.data.fill_(7))
+    assert layer.state_dict()["weight"].item() == 7
+
+
+def test_state_dict_post_hook_changes_the_dict():
+    net, calls = network(), []
+
+    def renamed(module, state, prefix, metadata):
+        calls.append(prefix)
+        state[f"{prefix}w"] = state.pop(f"{prefix}0.weight")
+        assert metadata == {}
+
+    for module in (net, net[1]):
+        module.register_state_dict_post_hook(renamed)
+    assert list(net.state_dict()) == ["0.bias", "1.w", "w"]
+    assert calls == ["1.", ""]  # parts first
+    net.register_state_dict_post_hook(lambda *args: {})
+    with pytest.raises(RuntimeError, match="a state_dict post-hook must return None"):
+        net.state_dict()
+
+
+def test_load_state_dict_pre_hook_changes_a_copy():
+    net, calls = network(), []
+    state = {"0.weight": pyml.ones(3, 2), "0.bias": pyml.ones(3), "1.old": pyml.ones(1, 3)}
+
+    def renamed(module, state, prefix, metadata, strict, missing, unexpected, messages):
+        calls.append((module, prefix, metadata, strict, missing, unexpected, messages))
+        state[f"{prefix}0.weight"] = state.pop(f"{prefix}old")
+
+    net[1].register_load_state_dict_pre_hook(renamed)
+    assert net.load_state_dict(state, strict=False) == ([], [])
+    assert calls == [(net[1], "1.", {}, False, [], [], [])]
+    assert net[1][0].weight.tolist() == [[1, 1, 1]]
+    assert list(state) == ["0.weight", "0.bias", "1.old"]
+
+
+@pytest.mark.parametrize("i, match", [(5, "Missing.*more"), (6, "Unexpected.*more"), (7, "\tmore")])
+def test_load_state_dict_pre_hook_may_add_what_is_wrong(i, match):
+    layer = nn.Linear(1, 1)
+    before = layer.weight.item()
+    layer.register_load_state_dict_pre_hook(lambda *args: args[i].append("more"))
+    state = {"weight": pyml.ones(1, 1), "bias": pyml.ones(1)}
+    with pytest.raises(RuntimeError, match=match):
+        layer.load_state_dict(state)
+    assert layer.weight.item() == before
+
+
+def test_load_state_dict_post_hook_judges_the_keys():
+    net, calls = network(), []
+
+    def forgiven(module, keys):
+        calls.append((module, [*keys.missing_keys], [*keys.unexpected_keys]))
+        keys.missing_keys.clear()
+
+    state = {key: pyml.ones_like(value) for key, value in network().state_dict().items()}
+    lacking = {key: value for key, value in state.items() if key != "0.bias"}
+    hook = net.register_load_state_dict_post_hook(forgiven)
+    assert net.load_state_dict(lacking) == ([], [])
+    assert calls == [(net, ["0.bias"], [])]
+    assert net[0].weight.tolist() == [[1, 1]] * 3
+    with pytest.raises(RuntimeError, match=r'Unexpected key.*"more"'):
+        net.load_state_dict({**lacking, "more": pyml.ones(1)})
+    hook.remove()
+    with pytest.raises(RuntimeError, match=r'Missing key.*"0.bias"'):
+        net.load_state_dict(lacking)
+    net.register_load_state_dict_post_hook(lambda module, keys: keys)
+    with pytest.raises(RuntimeError, match="a load_state_dict post-hook must return None"):
+        net.load_state_dict(state)
+
+
+@pytest.mark.parametrize("when", ["pre", "post"])
+@pytest.mark.parametrize("what", ["state_dict", "load_state_dict"])
+def test_a_hook_that_is_no_function(what, when):
+    with pytest.raises(
+        TypeError, match=f"a {what} {when}-hook must be a function, not of type int"
+    ):
+        getattr(nn.Identity(), f"register_{what}_{when}_hook")(3)
+
+
+def test_a_copy_has_hooks_of_its_own():
+    layer = nn.Linear(1, 1)
+    layer.register_state_dict_post_hook(print_nothing)
+    for copied in (copy.copy(layer), copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        copied.register_state_dict_post_hook(lambda module, state, *args: state.clear())
+        assert not copied.state_dict()
+    assert len(layer.state_dict()) == 2
+
+
+def print_nothing(*args):
+    """A hook that can be pickled."""
+
+
+# ---- states of a module's own --------------------------------------------------------------------
+
+
+def test_extra_state():
+    net = nn.Sequential(nn.Linear(1, 1), Counter(3))
+    state = net.state_dict()
+    assert list(state) == ["0.weight", "0.bias", "1._extra_state"]
+    assert state["1._extra_state"] == {"count": 3}
+    other = nn.Sequential(nn.Linear(1, 1), Counter())
+    assert other.load_state_dict(state) == ([], [])
+    assert other[1].count == 3
+    del state["1._extra_state"]
+    with pytest.raises(RuntimeError, match=r'Missing key.*"1._extra_state"'):
+        other.load_state_dict(state)
+    assert other.load_state_dict(state, strict=False) == (["1._extra_state"], [])
+    assert other[1].count == 3
+
+
+def test_extra_state_of_a_module_without():
+    layer = nn.Linear(1, 1)
+    with pytest.raises(RuntimeError, match=r'Unexpected key.*"_extra_state"'):
+        layer.load_state_dict({**layer.state_dict(), "_extra_state": 3})
+    for call in (layer.get_extra_state, lambda: layer.set_extra_state(3)):
+        with pytest.raises(RuntimeError, match="a subclass writes it"):
+            call()
+
+
+def test_a_refused_state_dict_leaves_the_extra_state():
+    net = nn.Sequential(nn.Linear(1, 1), Counter(3))
+    state = {**net.state_dict(), "1._extra_state": {"count": 5}, "0.bias": pyml.ones(2)}
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        net.load_state_dict(state)
+    assert net[1].count == 3
+
+
+# ---- modules -------------------------------------------------------------------------------------
+
+
+def test_set_submodule():
+    net = network()
+    net.set_submodule("1.0", nn.ReLU())
+    net.set_submodule("1.1", nn.Tanh())
+    net.set_submodule("0", nn.Identity(), strict=True)
+    assert [type(module).__name__ for module in net.modules()][1:] == [
+        *("Identity", "Sequential", "ReLU", "Tanh"),
+    ]
+    for args, error, match in [
+        (("", nn.ReLU()), ValueError, "target is ''"),
+        (("0", 3), ValueError, "module is a int"),
+        (("2.0", nn.ReLU()), AttributeError, "no attribute `2`"),
+        (("1.forward", nn.ReLU()), AttributeError, "`forward` is not an nn.Module"),
+        (("1.5", nn.ReLU(), True), AttributeError, "no attribute `5`"),
+    ]:
+        with pytest.raises(error, match=match):
+            net.set_submodule(*args)
+
+
+def test_to_empty():
+    net = network().requires_grad_(False)
+    net.register_buffer("kept", pyml.ones(2))
+    before = [*net.parameters(), *net.buffers()]
+    arrays = [tensor.array for tensor in before]
+    assert net.to_empty(device="cpu") is net
+    for old, new, array in zip(before, [*net.parameters(), *net.buffers()], arrays, strict=True):
+        assert new is old and not np.shares_memory(new.array, array)
+        assert (new.shape, new.dtype, new.requires_grad) == (array.shape, "float32", False)
+    own, below = net.kept.array, net[0].weight.array
+    net.to_empty(device="cpu", recurse=False)
+    assert not np.shares_memory(net.kept.array, own)
+    assert np.shares_memory(net[0].weight.array, below)
+    with pytest.raises((ValueError, RuntimeError), match="cuda"):
+        net.to_empty(device="cuda")
