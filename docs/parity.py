@@ -28,9 +28,10 @@ MODULES = (
     *("nn", "nn.Module", "nn.functional", "nn.init", "nn.utils", "nn.utils.parametrize"),
     *("nn.utils.parametrizations", "nn.utils.rnn", "optim", "optim.lr_scheduler"),
     *("optim.swa_utils", "utils.data", "distributions", "autograd", "autograd.functional"),
-    "Tensor",
+    *("Tensor", "torch", "special", "linalg"),
 )
 FOREIGN = ("typing", "collections.abc", "torch._jit_internal", "torch.overrides", "torch._VF")
+SHOWN = {"Generator", "Size", "device", "dtype", "finfo", "iinfo"}  # classes of torch._C
 LEAKED = {"Tensor", "DType", "Callable"}  # imported for annotations
 
 
@@ -48,7 +49,7 @@ def torch_names():
     methods = arguments_in(root / "_C/__init__.pyi", "TensorBase")
     for module in MODULES:
         owner = torch.nn.Module if module == "nn.Module" else torch
-        if module not in CLASSES:
+        if module not in CLASSES and module != "torch":
             owner = importlib.import_module(f"torch.{module}")
         elif module == "Tensor":
             owner = torch.Tensor
@@ -63,6 +64,7 @@ def torch_names():
 def public(owner):
     """{name: (value, arguments)} of what a module or class of PyTorch shows."""
     is_class = isinstance(owner, type)
+    inside = set(dir(owner._C)) - SHOWN if hasattr(owner, "_C") else ()
     names = getattr(owner, "__all__", None) or [name for name in dir(owner) if name[0] != "_"]
     shown = {}
     for name in names:
@@ -70,6 +72,8 @@ def public(owner):
         if isinstance(value, ModuleType) or name[0] == "_" or name in LEAKED:
             continue
         if name.startswith("has_torch_function") or getattr(value, "__module__", "") in FOREIGN:
+            continue
+        if isinstance(value, type) and name in inside:
             continue
         if is_class or callable(value):
             shown[name] = value, arguments_of(value, is_class) if callable(value) else None
@@ -121,7 +125,7 @@ def own(module, name):
         if module in CLASSES:
             owner = pyml.Tensor if module == "Tensor" else pyml.nn.Module
         else:
-            owner = importlib.import_module(f"pyml.{module}")
+            owner = pyml if module == "torch" else importlib.import_module(f"pyml.{module}")
         return True, getattr(owner, name)
     except (ImportError, AttributeError):
         return False, None
@@ -139,6 +143,7 @@ def status(module, name, wanted):
     if got == "unknown" or "***" in got:
         return "same", None
     got, wanted = got.split(), wanted.split()
+    got += [word for word in getattr(value, "takes_too", ()) if "*" + word in wanted]
     names = {word.strip(".*") for word in got}
     takes_any = any(word.startswith("...") for word in got)
     fewer = [

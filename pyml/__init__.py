@@ -38,6 +38,8 @@ from pyml.random import (
 )
 from pyml.tensor import PRINTED as _PRINTED
 from pyml.tensor import Tensor
+from pyml.tensor import anomaly_mode as _anomaly_mode
+from pyml.tensor import set_anomaly_mode as _set_anomaly_mode
 
 _int, _float = int, float
 
@@ -88,9 +90,44 @@ def is_inference_mode_enabled():
     return False
 
 
+def is_nonzero(input):
+    """See Tensor.is_nonzero."""
+    return _checked_tensor(input, "is_nonzero").is_nonzero()
+
+
+def is_signed(input):
+    """True if its dtype holds negative numbers."""
+    return _checked_tensor(input, "is_signed").is_signed()
+
+
+def is_same_size(input, other):
+    """Whether both have one shape."""
+    return _checked_tensor(input, "is_same_size").is_same_size(other)
+
+
+def is_inference(input):
+    """False: tensors that are made in inference_mode are as any others."""
+    return _checked_tensor(input, "is_inference").is_inference()
+
+
+def get_device(input):
+    """-1, for the CPU."""
+    return _checked_tensor(input, "get_device").get_device()
+
+
 def cholesky(input, upper=False):
     """See linalg.cholesky."""
     return _linalg.cholesky(input, upper=upper)
+
+
+def fill(input, value):
+    """A tensor of the shape and dtype of the input with one value in it."""
+    return _checked_tensor(input, "fill").clone().fill_(value)
+
+
+def index_put(input, indices, values, accumulate=False):
+    """See Tensor.index_put."""
+    return _checked_tensor(input, "index_put").index_put(indices, values, accumulate)
 
 
 def detach(input):
@@ -98,14 +135,40 @@ def detach(input):
     return _checked_tensor(input, "detach").detach()
 
 
-def lu(A, pivot=True, get_infos=False):
-    """L and U in one matrix, and the rows exchanged: linalg.lu_factor.
+def detach_(input):
+    """See Tensor.detach_."""
+    return _checked_tensor(input, "detach_").detach_()
 
-    Args:
-        get_infos: also zeros of int32, one for each matrix: nothing went wrong.
-    """
-    factors = _linalg.lu_factor(A, pivot=pivot)
-    return (*factors, zeros(A.shape[:-2], dtype=int32)) if get_infos else factors  # noqa: F821
+
+def zero_(input):
+    """See Tensor.zero_."""
+    return _checked_tensor(input, "zero_").zero_()
+
+
+def resize_as_(input, the_template, *, memory_format=None):
+    """See Tensor.resize_as_."""
+    _checked_tensor(input, "resize_as_")
+    return input.resize_as_(the_template, memory_format=memory_format)
+
+
+def index_put_(input, indices, values, accumulate=False):
+    """See Tensor.index_put_."""
+    return _checked_tensor(input, "index_put_").index_put_(indices, values, accumulate)
+
+
+def lu(A, pivot=True, get_infos=False):
+    """See linalg.lu_factor; with get_infos also zeros of int32, one for each matrix."""
+    return _linalg.lu_with_infos(A, pivot, get_infos)
+
+
+def lu_solve(b, LU_data, LU_pivots):
+    """X of A X = b by the factors that lu(A) gave; see linalg.lu_solve."""
+    return _linalg.old_lu_solve(b, LU_data, LU_pivots)
+
+
+def qr(input, some=True):
+    """Q and R of input = Q R; see linalg.qr."""
+    return _linalg.qr_of_columns(input, some)
 
 
 def svd(input, some=True, compute_uv=True):
@@ -120,6 +183,39 @@ def use_deterministic_algorithms(mode, *, warn_only=False):
 def are_deterministic_algorithms_enabled():
     """True."""
     return True
+
+
+def get_float32_matmul_precision():
+    """ "highest": products of float32 are computed in float32."""
+    return "highest"
+
+
+def set_float32_matmul_precision(precision):
+    """Does nothing: products of float32 are computed in float32, as "highest" asks.
+
+    Args:
+        precision: "highest", "high" or "medium": how much may be lost.
+    """
+    if precision not in ("highest", "high", "medium"):
+        raise ValueError(
+            f"set_float32_matmul_precision: precision is {precision!r}, it must be 'highest', "
+            "'high' or 'medium'"
+        )
+
+
+def is_anomaly_enabled():
+    """True if operations remember where they are recorded; see autograd.detect_anomaly."""
+    return _anomaly_mode()[0]
+
+
+def is_anomaly_check_nan_enabled():
+    """True if a backward that gives NaN raises; see autograd.detect_anomaly."""
+    return _anomaly_mode()[1]
+
+
+def set_anomaly_enabled(mode, check_nan=True):
+    """See autograd.set_detect_anomaly."""
+    _set_anomaly_mode(mode, mode and check_nan)
 
 
 def set_printoptions(

@@ -198,6 +198,23 @@ class Size(tuple):
         """The number of elements."""
         return math.prod(self)
 
+    # parts and sums of sizes are sizes
+
+    def __getitem__(self, index):
+        part = tuple.__getitem__(self, index)
+        return make_size(Size, part) if type(index) is slice else part
+
+    def __add__(self, other):
+        return make_size(Size, tuple.__add__(self, other)) if isinstance(other, tuple) else NotImplemented
+
+    def __radd__(self, other):
+        return make_size(Size, tuple.__add__(other, self)) if isinstance(other, tuple) else NotImplemented
+
+    def __mul__(self, count):
+        return make_size(Size, tuple.__mul__(self, count))
+
+    __rmul__ = __mul__
+
 
 cdef object make_size = tuple.__new__
 

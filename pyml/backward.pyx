@@ -4,13 +4,20 @@ Nodes are numbered as they are made, so an input's number is always smaller than
 them from the largest number down is a topological order: `run_backward` is that walk. It keeps its own queue, so a
 chain of any length takes no stack.
 """
+import numpy as np
+
 cimport numpy as cnp
 from cpython.ref cimport PyObject
 
 from pyml.grad_mode cimport grad_enabled, switch_grad
 from pyml.memory cimport new_number, owns_memory
 from pyml.recorder cimport Recorder, recorder
-from pyml.tensor cimport Node, Tensor, check_accumulates, ops, refresh, refuse_gradient, takes, wrap
+from pyml.tensor cimport (
+    Node, Tensor, check_accumulates, detects_anomalies, ops, refresh, refuse_gradient, takes, wrap,
+)
+
+from pyml.hooks import AfterAccumulation
+from pyml.recorder import refuse
 
 cnp.import_array()
 
@@ -46,6 +53,7 @@ def run_backward(
     cdef dict pending = {}        # edge -> the gradient gathered for it so far
     cdef dict wanted = {}         # node -> gradient, for inputs that are not leaves
     cdef set path = None          # with inputs: the edges that lead to one of them
+    cdef list leaves
     cdef list queue = []          # nodes with a pending gradient, the newest last
     cdef Tensor output, grad, dx, leaf
     cdef Node node
@@ -99,6 +107,8 @@ def run_backward(
             if len(grads) != len(node.inputs):
                 raise RuntimeError(
                     f"{node.name()}: backward gave {len(grads)} gradients for {len(node.inputs)} inputs")
+            if detects_anomalies():
+                check_for_nan(node, grads)
             for i in range(len(grads)):
                 edge = node.inputs[i]
                 given = grads[i]
@@ -136,10 +146,15 @@ def run_backward(
                 if leaf.node is not None and wanted[leaf.node] is not None:
                     pending[leaf] = wanted[leaf.node]
                     check_accumulates(leaf, pending[leaf])
+        leaves = []   # with hooks that run after it
         while pending:
             edge, grad = pending.popitem()
             if inputs is None or any([edge is item for item in inputs]):
                 accumulate_into(edge, grad, create_graph)
+                if (<Tensor>edge).hooks is not None:
+                    leaves.append(edge)
+        for leaf in leaves:
+            run_hooks_after(leaf)
         return None
     finally:
         switch_grad(before)
@@ -204,6 +219,8 @@ cdef set edges_towards(set targets, list roots):
 
 cdef Tensor run_hooks(list hooks, Tensor grad, object edge):
     for hook in tuple(hooks):
+        if type(hook) is AfterAccumulation:
+            continue
         result = hook(grad)
         if result is not None and not isinstance(result, Tensor):
             refuse_gradient("hook: it gave", result, edge)
@@ -212,6 +229,26 @@ cdef Tensor run_hooks(list hooks, Tensor grad, object edge):
         if not takes(edge, grad):   # without a result too: the hook may have replaced grad.data
             refuse_gradient("hook: it gave", grad, edge)
     return grad
+
+
+cdef int run_hooks_after(Tensor leaf) except -1:
+    for hook in tuple(leaf.hooks):
+        if type(hook) is AfterAccumulation:
+            refuse("a hook of register_post_accumulate_grad_hook()")
+            hook.hook(leaf)
+    return 0
+
+
+cdef int check_for_nan(Node node, tuple grads) except -1:
+    """Raises for a gradient with NaN that a node gave, and says where the node was made."""
+    cdef Py_ssize_t i
+    refuse("detect_anomaly")
+    for i in range(len(grads)):
+        if isinstance(grads[i], Tensor) and node.inputs[i] is not None and np.isnan((<Tensor>grads[i]).array).any():
+            made = "before detect_anomaly" if node.made_at is None else f"here:\n{node.made_at}"
+            raise RuntimeError(
+                f"{node.name()}: backward gave NaN in the gradient of input {i}; the operation was recorded {made}")
+    return 0
 
 
 cdef void accumulate_into(Tensor leaf, Tensor grad, bint create_graph) except *:

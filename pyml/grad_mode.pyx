@@ -79,11 +79,11 @@ class _GradMode:
 
     _mode: bool
 
-    def __new__(cls, function=None):
+    def __new__(cls, orig_func=None):
         self = super().__new__(cls)
-        return self if function is None else self(function)
+        return self if orig_func is None else self(orig_func)
 
-    def __init__(self, function=None):
+    def __init__(self, orig_func=None):
         self._before = []
 
     def __enter__(self):

@@ -3,6 +3,13 @@
 from pyml.recorder import altered
 
 
+class AfterAccumulation:
+    """Among the hooks of a leaf, one that runs when its gradient has been accumulated."""
+
+    def __init__(self, hook):
+        self.hook = hook
+
+
 class HookHandle:
     """Takes a hook away again; as a context manager, at the end of the block."""
 

@@ -27,6 +27,17 @@ FAMILIES = {
         "pyml is for networks of dense layers",
         "use nn.Linear on nn.Flatten, or PyTorch itself",
         {
+            "torch": """
+                affine_grid_generator channel_shuffle conv1d conv2d conv3d
+                conv_tbc conv_transpose1d conv_transpose2d conv_transpose3d
+                convolution cudnn_affine_grid_generator cudnn_convolution
+                cudnn_convolution_add_relu cudnn_convolution_relu
+                cudnn_convolution_transpose cudnn_grid_sampler grid_sampler
+                grid_sampler_2d grid_sampler_3d miopen_convolution
+                miopen_convolution_add_relu miopen_convolution_relu
+                miopen_convolution_transpose miopen_depthwise_convolution
+                mkldnn_convolution native_channel_shuffle pixel_shuffle
+                pixel_unshuffle""",
             "nn": """
                 Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d ConvTranspose3d LazyConv1d
                 LazyConv2d LazyConv3d LazyConvTranspose1d LazyConvTranspose2d LazyConvTranspose3d
@@ -47,6 +58,10 @@ FAMILIES = {
         "pyml has no images or sequences to pool",
         "use Tensor.mean(dim) or Tensor.amax(dim), or PyTorch itself",
         {
+            "torch": """
+                adaptive_avg_pool1d adaptive_max_pool1d avg_pool1d max_pool1d
+                max_pool1d_with_indices max_pool2d max_pool3d
+                mkldnn_adaptive_avg_pool2d mkldnn_max_pool2d mkldnn_max_pool3d""",
             "nn": """
                 AdaptiveAvgPool1d AdaptiveAvgPool2d AdaptiveAvgPool3d AdaptiveMaxPool1d
                 AdaptiveMaxPool2d AdaptiveMaxPool3d AvgPool1d AvgPool2d AvgPool3d
@@ -70,10 +85,7 @@ FAMILIES = {
             "nn": """
                 BatchNorm2d BatchNorm3d LazyBatchNorm2d LazyBatchNorm3d InstanceNorm1d
                 InstanceNorm2d InstanceNorm3d LazyInstanceNorm1d LazyInstanceNorm2d
-                LazyInstanceNorm3d Dropout2d Dropout3d Softmax2d NLLLoss2d CircularPad1d
-                CircularPad2d CircularPad3d ConstantPad1d ConstantPad2d ConstantPad3d
-                ReflectionPad1d ReflectionPad2d ReflectionPad3d ReplicationPad1d ReplicationPad2d
-                ReplicationPad3d ZeroPad1d ZeroPad2d ZeroPad3d""",
+                LazyInstanceNorm3d Dropout2d Dropout3d Softmax2d NLLLoss2d""",
             "nn.functional": "dropout2d dropout3d instance_norm",
         },
     ),
@@ -81,8 +93,10 @@ FAMILIES = {
         "pyml is for networks of dense layers",
         "write the step with nn.Linear in a loop, or use PyTorch itself",
         {
-            "nn": "RNN RNNBase RNNCell RNNCellBase LSTM LSTMCell GRU GRUCell CTCLoss",
-            "nn.functional": "ctc_loss",
+            "torch": """
+                gru gru_cell lstm lstm_cell miopen_rnn mkldnn_rnn_layer
+                rnn_relu rnn_relu_cell rnn_tanh rnn_tanh_cell""",
+            "nn": "RNN RNNBase RNNCell RNNCellBase LSTM LSTMCell GRU GRUCell",
             "nn.utils.rnn": """
                 PackedSequence pack_padded_sequence pad_packed_sequence pack_sequence
                 unpack_sequence invert_permutation""",
@@ -102,6 +116,19 @@ FAMILIES = {
         "pyml computes in float32 and float64",
         "use float32",
         {
+            "torch": """
+                GradScaler autocast autocast_decrement_nesting
+                autocast_increment_nesting clear_autocast_cache
+                get_autocast_cpu_dtype get_autocast_dtype
+                get_autocast_gpu_dtype get_autocast_ipu_dtype
+                get_autocast_xla_dtype is_autocast_cache_enabled
+                is_autocast_cpu_enabled is_autocast_enabled
+                is_autocast_ipu_enabled is_autocast_xla_enabled
+                set_autocast_cache_enabled set_autocast_cpu_dtype
+                set_autocast_cpu_enabled set_autocast_dtype
+                set_autocast_enabled set_autocast_gpu_dtype
+                set_autocast_ipu_dtype set_autocast_ipu_enabled
+                set_autocast_xla_dtype set_autocast_xla_enabled""",
             "nn.functional": "ScalingType SwizzleType grouped_mm scaled_grouped_mm scaled_mm",
             "nn.Module": "bfloat16 half",
             "Tensor": "bfloat16 half",
@@ -111,6 +138,12 @@ FAMILIES = {
         "pyml has dense tensors alone",
         "use dense tensors; an index into a dense table costs what its rows cost",
         {
+            "torch": """
+                ccol_indices_copy col_indices_copy crow_indices_copy dsmm hsmm
+                hspmm indices_copy resize_as_sparse_ row_indices_copy saddmm
+                smm sparse_bsc_tensor sparse_bsr_tensor
+                sparse_compressed_tensor sparse_coo_tensor sparse_csc_tensor
+                sparse_csr_tensor spmm sspaddmm values_copy""",
             "optim": "SparseAdam",
             "Tensor": """
                 ccol_indices coalesce col_indices crow_indices dense_dim indices is_coalesced
@@ -124,6 +157,22 @@ FAMILIES = {
         "pyml computes in float32 and float64",
         "use float32",
         {
+            "torch": """
+                choose_qparams_optimized dequantize empty_quantized
+                fake_quantize_per_channel_affine
+                fake_quantize_per_tensor_affine fbgemm_linear_fp16_weight
+                fbgemm_linear_fp16_weight_fp32_activation
+                fbgemm_linear_int8_weight
+                fbgemm_linear_int8_weight_fp32_activation
+                fbgemm_linear_quantize_weight fbgemm_pack_gemm_matrix_fp16
+                fbgemm_pack_quantized_matrix fused_moving_avg_obs_fake_quant
+                int_repr q_per_channel_axis q_per_channel_scales
+                q_per_channel_zero_points q_scale q_zero_point
+                quantize_per_channel quantize_per_tensor
+                quantize_per_tensor_dynamic quantized_batch_norm
+                quantized_gru_cell quantized_lstm_cell quantized_max_pool1d
+                quantized_max_pool2d quantized_max_pool3d
+                quantized_rnn_relu_cell quantized_rnn_tanh_cell""",
             "Tensor": """
                 dequantize int_repr q_per_channel_axis q_per_channel_scales
                 q_per_channel_zero_points q_scale q_zero_point qscheme""",
@@ -133,6 +182,12 @@ FAMILIES = {
         "pyml has no complex numbers",
         "keep the real and the imaginary part in two tensors",
         {
+            "torch": """
+                adjoint angle complex conj conj_physical conj_physical_ imag
+                is_conj is_neg isreal istft polar real resolve_conj
+                resolve_neg stft view_as_complex view_as_complex_copy
+                view_as_real view_as_real_copy""",
+            "linalg": "eig eigvals",
             "Tensor": """
                 H adjoint angle cdouble cfloat chalf conj conj_physical conj_physical_ imag
                 is_conj is_neg isreal istft mH real resolve_conj resolve_neg stft vdot""",
@@ -142,6 +197,7 @@ FAMILIES = {
         "pyml runs on the CPU alone",
         "leave it out: every tensor is on the CPU",
         {
+            "torch": "get_device_module is_vulkan_available",
             "nn": "SyncBatchNorm",
             "nn.Module": "cuda ipu mtia xpu share_memory",
             "Tensor": """
@@ -149,10 +205,42 @@ FAMILIES = {
                 is_pinned record_stream xpu get_device""",
         },
     ),
+    "special functions": Family(
+        "networks and their statistics have no need of it",
+        "SciPy has it: compute it of Tensor.numpy()",
+        {
+            "special": """
+                airy_ai bessel_j0 bessel_j1 bessel_y0 bessel_y1 modified_bessel_i0
+                modified_bessel_i1 modified_bessel_k0 modified_bessel_k1 scaled_modified_bessel_k0
+                scaled_modified_bessel_k1 spherical_bessel_j0""",
+        },
+    ),
+    "factors": Family(
+        "NumPy's LAPACK does not have it",
+        "use linalg.qr, linalg.eigh or linalg.cholesky",
+        {
+            "torch": "geqrf lobpcg orgqr ormqr",
+            "linalg": "ldl_factor ldl_factor_ex ldl_solve",
+        },
+    ),
+    "programs": Family(
+        "pyml keeps no graph of a program",
+        "write it in Python; pyml.record makes steps fast",
+        {
+            "torch": """
+                SymBool SymFloat SymInt compile cond fork import_ir_module
+                import_ir_module_from_buffer merge_type_from_type_comment
+                parse_ir parse_schema parse_type_comment sym_constrain_range
+                sym_constrain_range_for_size sym_float sym_fresh_size sym_int
+                sym_ite sym_max sym_min sym_not sym_sqrt sym_sum
+                unify_type_list vmap wait""",
+        },
+    ),
     "distributed": Family(
         "a pyml program is one process, with threads in its kernels",
         "use the module itself",
         {
+            "torch": "is_distributed",
             "nn": "DataParallel",
             "nn.parallel": "DistributedDataParallel",
             "utils.data": "DistributedSampler",
@@ -173,8 +261,12 @@ FAMILIES = {
         "memory is NumPy's",
         "Tensor.numpy() shows it",
         {
+            "torch": """
+                BoolStorage ByteStorage CharStorage DoubleStorage FloatStorage
+                IntStorage LongStorage ShortStorage TypedStorage
+                UntypedStorage as_strided_ from_file is_storage""",
             "Tensor": """
-                is_shared share_memory_ is_set_to storage storage_type untyped_storage
+                as_strided_ is_shared share_memory_ is_set_to storage storage_type untyped_storage
                 const_data_ptr as_subclass module_load layout""",
         },
     ),
@@ -187,6 +279,7 @@ FAMILIES = {
         "PyTorch has it for old programs alone",
         "use the name that PyTorch's page gives",
         {
+            "torch": "range",
             "nn": "Container",
             "nn.Module": "register_backward_hook",
             "nn.init": """
@@ -204,12 +297,38 @@ FAMILIES = {
         "it is of PyTorch's inside",
         "PyTorch itself has it",
         {
+            "torch": """
+                alias_copy alpha_dropout alpha_dropout_ as_strided_copy
+                batch_norm batch_norm_backward_elemt
+                batch_norm_backward_reduce batch_norm_elemt
+                batch_norm_gather_stats batch_norm_gather_stats_with_counts
+                batch_norm_stats batch_norm_update_stats bilinear
+                binary_cross_entropy_with_logits constant_pad_nd
+                cosine_embedding_loss ctc_loss cudnn_batch_norm
+                cudnn_is_acceptable detach_copy diagonal_copy dropout_
+                embedding embedding_bag embedding_renorm_ expand_copy
+                feature_alpha_dropout feature_alpha_dropout_ feature_dropout
+                feature_dropout_ frobenius_norm get_deterministic_debug_mode
+                get_num_interop_threads group_norm hash_tensor
+                hinge_embedding_loss init_num_threads instance_norm
+                is_deterministic_algorithms_warn_only_enabled
+                is_warn_always_enabled kl_div layer_norm margin_ranking_loss
+                miopen_batch_norm miopen_ctc_loss
+                mkldnn_linear_backward_weights native_batch_norm
+                native_dropout native_group_norm native_layer_norm native_norm
+                norm_except_dim nuclear_norm permute_copy poisson_nll_loss
+                rms_norm select_copy set_deterministic_debug_mode
+                set_flush_denormal set_num_interop_threads set_warn_always
+                slice_copy slice_inverse split_copy split_with_sizes_copy
+                squeeze_copy t_copy thread_safe_generator transpose_copy
+                triplet_margin_loss typename unbind_copy unfold_copy
+                unsqueeze_copy view_copy""",
             "nn": "LinearCrossEntropyOptions factory_kwargs",
             "nn.Module": "T_destination call_super_init dump_patches",
             "nn.functional": "assert_int_or_pair",
             "optim": "swap_in_optimizer_params_and_state",
             "autograd": "enforce_grad_layout_policy set_multithreading_enabled",
-            "Tensor": "grad_dtype hash_tensor",
+            "Tensor": "grad_dtype hash_tensor index slice_inverse",
         },
     ),
 }  # fmt: skip

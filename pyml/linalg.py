@@ -10,5 +10,6 @@ globals().update(operations(LINALG))
 norm = linalg.linalg_norm
 cross = products.cross
 diagonal = rearranging.diagonal
+vander = linalg.vander
 
-__all__ = ["LinAlgError", "cross", "diagonal", "matmul", "norm", *operations(LINALG)]
+__all__ = ["LinAlgError", "cross", "diagonal", "matmul", "norm", "vander", *operations(LINALG)]

@@ -51,6 +51,7 @@ cdef class Node:
     cdef int output_kind, output_ndim      # of the output: NumPy's number of its dtype, its dimensions
     cdef Py_ssize_t output_sizes[NODE_SIZES]
     cdef tuple output_shape                # its shape, if it has more dimensions than that
+    cdef str made_at                       # where in the program; of nodes that are made under detect_anomaly
 
     cdef void connect(self, Tensor output, tuple inputs) except *
     cdef void keep(self, Tensor t) except *
@@ -72,6 +73,7 @@ cdef void will_change(Tensor t, bint tracked) except *
 cdef int pass_to_base(Tensor t) except -1
 cdef int refresh(Tensor t) except -1       # t.node is that of a view's values now
 cpdef str unwritable(ndarray a)
+cdef bint detects_anomalies() noexcept     # is the gradient that a Node gives looked at?
 
 # An edge is a Node or a leaf Tensor, as in Node.inputs.
 cdef bint takes(object edge, Tensor grad) except -1

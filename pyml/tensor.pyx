@@ -18,7 +18,7 @@ from pyml.attributes cimport default_float, dtype_of_number, sized
 from pyml.recorder cimport Recorder, note_altered, recorder
 
 from pyml.attributes import CPU
-from pyml.hooks import HookHandle
+from pyml.hooks import AfterAccumulation, HookHandle
 from pyml.recorder import refuse
 
 cnp.import_array()
@@ -408,6 +408,16 @@ cdef class Tensor:
         """Bytes of one element."""
         return self.array.itemsize
 
+    @property
+    def itemsize(self):
+        """Bytes of one element."""
+        return self.array.itemsize
+
+    @property
+    def nbytes(self):
+        """Bytes of all elements."""
+        return self.array.nbytes
+
     def stride(self, dim=None):
         """Steps between neighbours of each dimension, in elements."""
         strides = tuple(s // self.array.itemsize for s in (<object>self.array).strides)
@@ -433,7 +443,8 @@ cdef class Tensor:
         """Always that of the CPU."""
         return CPU
 
-    is_cuda = is_mps = is_xpu = is_sparse = is_quantized = is_meta = is_mkldnn = is_nested = False
+    is_cpu = True
+    is_cuda = is_mps = is_xpu = is_sparse = is_quantized = is_meta = is_mkldnn = is_nested = is_sparse_csr = False
     layout = "strided"
 
     @property
@@ -705,6 +716,27 @@ cdef class Tensor:
         note_altered(self, "hooks", None)
         return HookHandle(hooks, hook)
 
+    def register_post_accumulate_grad_hook(self, hook):
+        """Calls hook(tensor) when a backward has put this leaf's gradient into .grad.
+
+        Returns:
+            A handle; handle.remove() takes the hook away.
+
+        Raises:
+            RuntimeError: if it is no leaf that requires grad.
+        """
+        if not self._requires_grad or self.node is not None:
+            raise RuntimeError("register_post_accumulate_grad_hook() on a tensor that is no leaf that requires grad")
+        if not callable(hook):
+            raise TypeError(
+                f"register_post_accumulate_grad_hook: hook is a {type(hook).__name__}, it must be a function of the tensor")
+        if self.hooks is None:
+            self.hooks = []
+        after = AfterAccumulation(hook)
+        self.hooks.append(after)
+        note_altered(self, "hooks", None)
+        return HookHandle(self.hooks, after)
+
     # -- arithmetic --
 
     def __add__(self, other):
@@ -895,6 +927,30 @@ def _rebuild(cls, array, requires_grad, grad):
 
 cdef unsigned long long created = 0   # Nodes so far; changed under the GIL
 
+cdef bint anomalies_are_detected = False, nan_is_looked_for = False
+
+
+cdef bint detects_anomalies() noexcept:
+    return nan_is_looked_for
+
+
+def anomaly_mode():
+    """(whether nodes remember where they are made, whether a backward looks for NaN)"""
+    return anomalies_are_detected, nan_is_looked_for
+
+
+def set_anomaly_mode(bint remember, bint look):
+    """Sets both, for all threads."""
+    global anomalies_are_detected, nan_is_looked_for
+    anomalies_are_detected, nan_is_looked_for = remember, look
+
+
+cdef str place_in_program():
+    """The stack of Python, as a traceback has it."""
+    import traceback
+
+    return "".join(traceback.format_stack())
+
 
 @cython.binding(False)
 @cython.trashcan(True)
@@ -936,6 +992,8 @@ cdef class Node:
         output.node = self
         output._requires_grad = True
         output.graph_version = output.changes()
+        if anomalies_are_detected:
+            self.made_at = place_in_program()
 
     cdef void keep(self, Tensor t) except *:
         """Keeps a tensor for backward. Call after connect. An output is kept without its node: no cycle."""

@@ -245,6 +245,54 @@ def dropouts():
         yield row(f"{name} not in training", lambda x, f=other: f(x, training=False), (2, 2))
 
 
+def gumbels(x, **options):
+    """With the same noise each time."""
+    pyml.manual_seed(0)
+    return F.gumbel_softmax(x, **options)
+
+
+def alignments():
+    labels, sizes = pyml.tensor([[1, 2], [3, 3]]), [2, 2]
+    joined = pyml.tensor([1, 2, 3])
+    for reduction, blank in itertools.product(REDUCTIONS, (0, 4)):
+        yield row(
+            f"ctc_loss {reduction} {blank}",
+            lambda x, r=reduction, b=blank: F.ctc_loss(
+                x, labels, pyml.tensor([4, 3]), pyml.tensor(sizes), b, r
+            ),
+            (4, 2, 5),
+        )
+    yield row(
+        "ctc_loss joined, one too short",
+        lambda x: F.ctc_loss(x, joined, [3, 1], [1, 2], zero_infinity=True),
+        (3, 2, 4),
+    )
+    yield row("ctc_loss of one", lambda x: F.ctc_loss(x, joined, 4, 3), (4, 4))
+
+
+def linear_cross_entropies():
+    index = pyml.tensor([0, 2])
+    yield row(
+        "linear_cross_entropy",
+        lambda x, w, b: F.linear_cross_entropy(
+            x,
+            w,
+            index,
+            linear_bias=b,
+            weight=pyml.tensor(WEIGHT),
+            reduction="sum",
+            label_smoothing=0.1,
+        ),
+        *((2, 4), (3, 4), (3,)),
+        draw=positive,
+    )
+    yield row(
+        "linear_cross_entropy of outputs",
+        lambda x, w: F.linear_cross_entropy(x, w, pyml.tensor([[0, 1], [1, 2]]), ignore_index=1),
+        *((2, 4), (3, 2, 4)),
+    )
+
+
 # ---- what only Tensor has, and options that the tables of tests/ops leave out --------------------
 
 MASK = pyml.tensor([True, False, True])
@@ -275,6 +323,11 @@ OTHERS = [
     row("uniform_", lambda x: (x * 1).uniform_(-1, 2, generator=pyml.Generator(1)) * x, (3,)),
     row("normal_", lambda x: (x * 1).normal_(2, 3, generator=pyml.Generator(1)) * x, (3,)),
     row("max keepdim", lambda x: x.max(1, keepdim=True).values, (2, 3)),
+    row("max other", lambda x, y: pyml.max(x, other=y), (3,), (3,)),
+    row("min other", lambda x, y: pyml.min(x, other=y), (3,), (3,)),
+    row("norm dtype", lambda x: x.norm(dtype=pyml.float64), (3,)),
+    row("index_put", lambda x, y: pyml.index_put(x, (INDEX,), y, True), (3,), (2,)),
+    row("fill", lambda x, y: pyml.fill(x, y), (3,), ()),
     row("prod keepdim", lambda x: x.prod(1, keepdim=True), (2, 3), draw=positive),
     row("norm 2 keepdim", lambda x: x.norm(2, 1, keepdim=True), (2, 3)),
     row("norm 3 keepdim", lambda x: x.norm(3, 1, keepdim=True), (2, 3)),
@@ -308,23 +361,31 @@ ROWS = [
     *pair_losses(),
     *of_breadth(),
     *other_losses(),
+    *alignments(),
+    *linear_cross_entropies(),
+    row("gumbel_softmax", lambda x: gumbels(x, tau=0.7, eps=1e-9, dim=0), (3, 2)),
     *linears(),
     *batch_norms(),
     *dropouts(),
     *OTHERS,
 ]
-# Their gradients are not those at fixed random numbers: see tests/ops/test_sampling.py.
-IMPLICIT = [row("log_gamma_variable", sampling.log_gamma_variable, (3,), draw=positive)]
+# Their gradients are not those of their values: see tests/ops/test_sampling.py.
+IMPLICIT = [
+    row("log_gamma_variable", sampling.log_gamma_variable, (3,), draw=positive),
+    row("gumbel_softmax hard", lambda x: gumbels(x, hard=True), (3, 2)),
+]
 ALL = [*cases.TABLES, *ROWS, *IMPLICIT]
 
 # ---- what has no derivative ----------------------------------------------------------------------
 
 BASES = {"Binary", "FunctionNode", "Joint", "OutputOfFunction"}  # of nodes; of functions of users
 NO_FORMULA = {  # options
+    "check_errors": "what does not raise",
     "compute_mode": "how PyTorch computes it",
     "driver": "how PyTorch computes it",
     "memory_format": "there is one",
     "mode": "only one has a gradient",
+    "options": "how PyTorch computes it",
     "out": "refused where gradients are wanted",
     "output_size": "it is known without",
     "pivot": "it must be True",
@@ -345,10 +406,14 @@ REASONS = {
         bernoulli bernoulli_ cauchy_ exponential_ geometric_ log_normal_ multinomial new new_empty
         logspace new_full new_ones new_tensor new_zeros of_data_or_sizes random_ scalar_tensor
         tril_indices triu_indices
+        asarray bartlett_window blackman_window empty_permuted empty_strided frombuffer
+        hamming_window hann_window kaiser_window new_empty_strided poisson
         arange as_tensor empty empty_like eye from_numpy full full_like linspace normal ones
         ones_like rand rand_like randint randint_like randn randn_like randperm tensor zeros
         zeros_like""",
     "gives integers or truth values": """
+        argwhere gcd heaviside histogram histogramdd isneginf isposinf lcm nonzero_static
+        unravel_index
         argsort bincount bitwise_left_shift bitwise_right_shift bucketize count_nonzero histc isin
         matrix_rank nextafter one_hot searchsorted signbit unique unique_consecutive
         all allclose any argmax argmin bitwise_and bitwise_not bitwise_or bitwise_xor bool eq equal
@@ -357,11 +422,14 @@ REASONS = {
     "in place, of a function that has a row": " ".join(rewriting.NAMES),
     "leaves the graph": """
         apply_ array data detach detach_ item numpy resize_ resize_as_ set_ squeeze_ t_
-        tolist transpose_ unsqueeze_""",
+        swapaxes_ swapdims_ tolist transpose_ unsqueeze_""",
     "gives its argument, or refuses": """
         bfloat16 byte char cuda half pin_memory positive share_memory_ short""",
-    "is a function that has a row, with other arguments": "svd_of_columns",
+    "is a function that has a row, with other arguments": """
+        lu_with_infos old_lu_solve polygamma_ qr_of_columns svd_of_columns""",
     "tells something, or sets it": """
+        dim_order is_cpu is_nonzero is_sparse_csr itemsize nbytes
+        register_post_accumulate_grad_hook storage_offset
         are_deterministic_algorithms_enabled can_cast get_default_device get_default_dtype
         get_device inference_mode is_complex is_cuda is_inference is_inference_mode_enabled is_meta
         is_mkldnn is_mps is_nested is_pinned is_quantized is_same_size is_signed is_sparse is_xpu

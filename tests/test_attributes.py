@@ -81,6 +81,68 @@ def test_size():
     assert pickle.loads(pickle.dumps(x.shape)) == (2, 3)
 
 
+def test_parts_and_sums_of_sizes_are_sizes():
+    size = pyml.zeros(2, 3, 4).shape
+    for part, wanted in (
+        (size[:-1], (2, 3)),
+        (size[::-1], (4, 3, 2)),
+        (size + (5,), (2, 3, 4, 5)),  # noqa: RUF005
+        ((5,) + size, (5, 2, 3, 4)),  # noqa: RUF005
+        (size[:1] * 2, (2, 2)),
+        (2 * size[:1], (2, 2)),
+    ):
+        assert type(part) is pyml.Size and part == wanted and part.numel() == np.prod(wanted)
+    assert type(size[0]) is int and pyml.zeros(size[1:] + size[:1]).shape == (3, 4, 2)
+    with pytest.raises(TypeError):
+        size + [1]  # noqa: RUF005
+
+
+def test_memory():
+    x = pyml.arange(24).reshape(2, 3, 4)
+    part = x[1:, 1:, 2:]
+    assert (part.storage_offset(), x.storage_offset(), x.detach().storage_offset()) == (18, 0, 0)
+    assert (x.itemsize, x.nbytes, part.nbytes, pyml.zeros(3).nbytes) == (8, 192, 32, 12)
+    assert x.dim_order() == (0, 1, 2) and x.permute(2, 0, 1).dim_order() == (1, 2, 0)
+    with pytest.raises(RuntimeError, match="several orders"):
+        pyml.zeros(2, 1, 1).dim_order(ambiguity_check=True)
+    assert x.is_cpu and not x.is_sparse_csr
+    assert x[0, 0, 1].is_nonzero() and not pyml.is_nonzero(pyml.zeros(1))
+    with pytest.raises(RuntimeError, match="ambiguous"):
+        x.is_nonzero()
+    y = pyml.empty_strided((2, 3), (1, 2))
+    assert (
+        y.stride() == (1, 2)
+        and y.shape == (2, 3)
+        and x.new_empty_strided((2,), (3,)).stride() == (3,)
+    )
+    assert pyml.empty_permuted((2, 3, 4), (2, 0, 1)).stride() == (3, 1, 6)
+    assert pyml.empty_strided((0, 2), (5, 1)).shape == (0, 2)
+    for call, match in (
+        (lambda: pyml.empty_strided((2,), (1, 1)), "must be as long"),
+        (lambda: pyml.empty_permuted((2, 3), (0, 0)), "each of the 2 dimensions once"),
+        (lambda: x.new_zeros(2, layout="sparse"), "only strided"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            call()
+    assert x.new_zeros(2, layout=pyml.strided, pin_memory=True).shape == (2,)
+
+
+def test_of_buffers():
+    array = np.arange(3.0)
+    assert pyml.asarray(array).data_ptr() == array.ctypes.data
+    assert pyml.asarray(array, copy=True).data_ptr() != array.ctypes.data
+    assert pyml.asarray([1.0, 2.0], dtype=pyml.float64, requires_grad=True).requires_grad
+    assert pyml.asarray(b"ab").tolist() == [97, 98]
+    x = pyml.ones(2, requires_grad=True)
+    assert pyml.asarray(x) is not x and not pyml.asarray(x).requires_grad
+    with pytest.raises(ValueError, match="copy is False"):
+        pyml.asarray([1.0], copy=False)
+    memory = bytearray(array.tobytes())
+    y = pyml.frombuffer(memory, dtype=pyml.float64, count=2, offset=8)
+    y[0] = 5
+    assert y.tolist() == [5, 2] and np.frombuffer(memory)[1] == 5
+
+
 def test_device():
     x = pyml.zeros(2)
     assert x.device.type == "cpu" and x.device.index is None and x.device == "cpu"

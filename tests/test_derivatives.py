@@ -27,7 +27,7 @@ def test_gradients(case):
 
 # ---- what the table must have met ----------------------------------------------------------------
 
-MODULES = (pyml, ops, F, pyml.linalg)
+MODULES = (pyml, ops, F, pyml.linalg, pyml.special)
 
 
 class Met:

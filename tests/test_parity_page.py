@@ -46,7 +46,7 @@ def test_every_name_is_on_the_page(parity, names):
         ("nothing", "Nothing", "", ("missing", None)),
         ("Tensor", "conj", "", ("left out", "complex")),
         ("Tensor", "T", None, ("same", None)),
-        ("Tensor", "expand", "size *implicit", ("fewer", ["implicit"])),
+        ("Tensor", "gather", "dim index *sparse_grad", ("fewer", ["sparse_grad"])),
     ],
 )
 def test_status(parity, module, name, wanted, status):

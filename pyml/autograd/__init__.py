@@ -5,9 +5,16 @@ import warnings
 import numpy as np
 
 from pyml.autograd import function, functional
+from pyml.autograd.anomaly import detect_anomaly, set_detect_anomaly
 from pyml.autograd.function import Function
 from pyml.backward import run_backward
-from pyml.grad_mode import enable_grad, is_grad_enabled, no_grad, set_grad_enabled
+from pyml.grad_mode import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from pyml.ops import zeros_like
 from pyml.tensor import Node, Tensor
 
@@ -17,14 +24,17 @@ __all__ = [
     "Node",
     "Variable",
     "backward",
+    "detect_anomaly",
     "enable_grad",
     "function",
     "functional",
     "grad",
     "gradcheck",
     "gradgradcheck",
+    "inference_mode",
     "is_grad_enabled",
     "no_grad",
+    "set_detect_anomaly",
     "set_grad_enabled",
 ]
 
@@ -44,7 +54,14 @@ def matched(outputs, gradients, name):
     return gradients
 
 
-def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, inputs=None):
+def backward(
+    tensors,
+    grad_tensors=None,
+    retain_graph=None,
+    create_graph=False,
+    grad_variables=None,
+    inputs=None,
+):
     """Adds the gradients of `tensors` together to the .grad of every leaf.
 
     Args:
@@ -52,8 +69,14 @@ def backward(tensors, grad_tensors=None, retain_graph=None, create_graph=False, 
         grad_tensors: a gradient for each; None for a scalar.
         retain_graph: keep what the graph saved, for another backward. Default: create_graph.
         create_graph: record the gradient computation, for second derivatives.
+        grad_variables: an old name of grad_tensors, with a warning.
         inputs: leaves to accumulate into. Default: all.
     """
+    if grad_variables is not None:
+        if grad_tensors is not None:
+            raise TypeError("backward: grad_variables and grad_tensors mean the same, give one")
+        warnings.warn("backward: grad_variables is now called grad_tensors", stacklevel=2)
+        grad_tensors = grad_variables
     tensors = as_tuple(tensors)
     gradients = matched(tensors, grad_tensors, "backward")
     retain = create_graph if retain_graph is None else retain_graph
@@ -159,7 +182,22 @@ class GradcheckError(RuntimeError):
 
 
 def gradcheck(
-    func, inputs, *, eps=1e-6, atol=1e-5, rtol=1e-3, raise_exception=True, nondet_tol=0.0
+    func,
+    inputs,
+    *,
+    eps=1e-6,
+    atol=1e-5,
+    rtol=1e-3,
+    raise_exception=True,
+    nondet_tol=0.0,
+    check_undefined_grad=True,
+    check_grad_dtypes=False,
+    check_batched_grad=False,
+    check_batched_forward_grad=False,
+    check_forward_ad=False,
+    check_backward_ad=True,
+    fast_mode=False,
+    masked=None,
 ):
     """Compares the gradients of func(*inputs) with central differences.
 
@@ -170,6 +208,11 @@ def gradcheck(
         atol, rtol: |analytical - numerical| <= atol + rtol * |numerical| passes.
         raise_exception: raise at the first difference; otherwise return False.
         nondet_tol: how much two runs of backward may differ.
+        check_backward_ad: False to check nothing. Default: True.
+        check_batched_grad, check_batched_forward_grad, check_forward_ad: there is nothing of these
+            to check; True gives a warning.
+        check_undefined_grad, check_grad_dtypes, fast_mode, masked: of no effect. Gradients are
+            always defined, of the dtype of their input, and dense; all elements are checked.
 
     Returns:
         True, or False without raise_exception.
@@ -178,6 +221,14 @@ def gradcheck(
         GradcheckError: with the output, input, element and both values.
         ValueError: if no input is a float64 tensor that requires grad, or one has another dtype.
     """
+    warn_of_unchecked(
+        "gradcheck",
+        check_batched_grad=check_batched_grad,
+        check_batched_forward_grad=check_batched_forward_grad,
+        check_forward_ad=check_forward_ad,
+    )
+    if not check_backward_ad:
+        return True
     inputs = as_tuple(inputs)
     checked = checked_inputs(inputs, "gradcheck")
     try:
@@ -207,6 +258,16 @@ def gradcheck(
     return True
 
 
+def warn_of_unchecked(name, **wanted):
+    """A warning for each check that is asked for and is of what pyml does not have."""
+    for option, value in wanted.items():
+        if value:
+            warnings.warn(
+                f"{name}: {option} checks nothing here: gradients are of one backward at a time",
+                stacklevel=3,
+            )
+
+
 def gradgradcheck(
     func,
     inputs,
@@ -218,15 +279,32 @@ def gradgradcheck(
     gen_non_contig_grad_outputs=False,
     raise_exception=True,
     nondet_tol=0.0,
+    check_undefined_grad=True,
+    check_grad_dtypes=False,
+    check_batched_grad=False,
+    check_fwd_over_rev=False,
+    check_rev_over_rev=True,
+    fast_mode=False,
+    masked=False,
 ):
     """Compares the second derivatives of func(*inputs) with central differences of its gradients.
 
     Args:
         grad_outputs: the gradients that backward starts from. Default: fixed random ones.
         gen_non_contig_grad_outputs: make these non-contiguous.
+        check_rev_over_rev: False to check nothing. Default: True.
+        check_batched_grad, check_fwd_over_rev: there is nothing of these to check; True gives a
+            warning.
 
     The others, what is returned and raised: see gradcheck.
     """
+    warn_of_unchecked(
+        "gradgradcheck",
+        check_batched_grad=check_batched_grad,
+        check_fwd_over_rev=check_fwd_over_rev,
+    )
+    if not check_rev_over_rev:
+        return True
     inputs = as_tuple(inputs)
     checked_inputs(inputs, "gradgradcheck")
     outputs = differentiable(func(*inputs))

@@ -5,6 +5,7 @@ What a file gives stands in its __all__.
 
 from pyml.nn import (
     activation,
+    adaptive,
     augment,
     containers,
     distance,
@@ -20,10 +21,12 @@ from pyml.nn import (
     module,
     noise,
     norm,
+    padding,
     parameter,
     utils,
 )
 from pyml.nn.activation import *
+from pyml.nn.adaptive import *
 from pyml.nn.augment import *
 from pyml.nn.containers import *
 from pyml.nn.distance import *
@@ -36,11 +39,12 @@ from pyml.nn.loss import *
 from pyml.nn.module import *
 from pyml.nn.noise import *
 from pyml.nn.norm import *
+from pyml.nn.padding import *
 from pyml.nn.parameter import *
 
 _FAMILIES = (
-    *(activation, augment, containers, distance, dropout, embedding, ensemble, flatten),
-    *(linear, loss, module, noise, norm, parameter),
+    *(activation, adaptive, augment, containers, distance, dropout, embedding, ensemble, flatten),
+    *(linear, loss, module, noise, norm, padding, parameter),
 )
 
 __all__ = [

@@ -1,6 +1,7 @@
 """Activations as modules."""
 
 import inspect
+import warnings
 from operator import attrgetter
 
 from pyml import ops
@@ -52,7 +53,9 @@ class Elementwise(Module):
     def __init_subclass__(cls, function=None, **kwargs):
         super().__init_subclass__(**kwargs)
         if function is not None:
-            cls._options = tuple(inspect.signature(cls.__init__).parameters)[1:]
+            known = inspect.signature(function).parameters
+            given = inspect.signature(cls.__init__).parameters
+            cls._options = tuple(name for name in given if name in known)
             cls.forward = forward_of(function, cls._options)
 
     def __init__(self, **options):
@@ -257,9 +260,16 @@ class Hardtanh(Elementwise, function=F.hardtanh):
         min_val: the least output. Default: -1.0.
         max_val: the largest output. Default: 1.0.
         inplace: change the input itself. Default: False.
+        min_value, max_value: old names of min_val and max_val, with a warning.
     """
 
-    def __init__(self, min_val=-1.0, max_val=1.0, inplace=False):
+    def __init__(self, min_val=-1.0, max_val=1.0, inplace=False, min_value=None, max_value=None):
+        if min_value is not None or max_value is not None:
+            warnings.warn(
+                "Hardtanh: min_value and max_value are now called min_val and max_val", stacklevel=2
+            )
+            min_val = min_val if min_value is None else min_value
+            max_val = max_val if max_value is None else max_value
         super().__init__(min_val=min_val, max_val=max_val, inplace=inplace)
 
 

@@ -1,8 +1,10 @@
 """Losses as modules. What they compute stands in pyml.ops."""
 
 import inspect
+import math
 
 from pyml.nn import functional as F
+from pyml.nn.linear import Linear
 from pyml.nn.module import Module
 from pyml.ops.deprecated import reduction_named
 from pyml.options import is_number
@@ -10,6 +12,7 @@ from pyml.options import is_number
 __all__ = [
     "BCELoss",
     "BCEWithLogitsLoss",
+    "CTCLoss",
     "CosineEmbeddingLoss",
     "CrossEntropyLoss",
     "GaussianNLLLoss",
@@ -17,6 +20,7 @@ __all__ = [
     "HuberLoss",
     "KLDivLoss",
     "L1Loss",
+    "LinearCrossEntropyLoss",
     "MSELoss",
     "MarginRankingLoss",
     "MultiLabelMarginLoss",
@@ -131,6 +135,114 @@ class CrossEntropyLoss(Loss):
             ignore_index=self.ignore_index,
             reduction=self.reduction,
             label_smoothing=self.label_smoothing,
+        )
+
+
+class CTCLoss(Loss):
+    """Connectionist temporal classification: minus the log-probability of a sequence of labels.
+
+    Args:
+        blank: the class between two labels. Default: 0.
+        reduction: "mean" of the losses divided by the target lengths, "sum" or "none".
+        zero_infinity: 0 in place of inf, for targets that the input is too short for.
+
+    Shape, raises and source: see nn.functional.ctc_loss.
+
+    Example:
+        >>> x = pyml.zeros(3, 1, 2).log_softmax(2)
+        >>> nn.CTCLoss()(x, pyml.tensor([[1]]), [3], [1])
+        tensor(0.2877)
+    """
+
+    def __init__(self, blank=0, reduction="mean", zero_infinity=False):
+        super().__init__(reduction=reduction)
+        self.blank, self.zero_infinity = blank, zero_infinity
+
+    def forward(self, log_probs, targets, input_lengths, target_lengths):
+        """The loss of log-probabilities against sequences of classes."""
+        return F.ctc_loss(
+            log_probs,
+            targets,
+            input_lengths,
+            target_lengths,
+            self.blank,
+            self.reduction,
+            self.zero_infinity,
+        )
+
+
+class LinearCrossEntropyLoss(Loss):
+    """A Linear layer and the cross entropy of what it gives.
+
+    Args:
+        in_features: size of each sample.
+        num_classes: c.
+        out_features: (d...) for losses of several outputs. Default: ().
+        bias: of the layer. Default: False.
+        device, dtype: see Linear.
+        reduction, weight, label_smoothing: see CrossEntropyLoss.
+        ignore_index: a class that adds nothing to the loss. Default: None, -100.
+        options: how PyTorch spares memory; it must be None.
+
+    Shape and raises: see nn.functional.linear_cross_entropy.
+
+    Example:
+        >>> loss = nn.LinearCrossEntropyLoss(5, 3)
+        >>> loss(pyml.zeros(2, 5), pyml.tensor([0, 2]))  # log 3
+        tensor(1.0986, grad_fn=<CrossEntropy>)
+    """
+
+    def __init__(
+        self,
+        in_features,
+        num_classes,
+        *,
+        out_features=(),
+        bias=False,
+        device=None,
+        dtype=None,
+        reduction="mean",
+        weight=None,
+        ignore_index=None,
+        label_smoothing=0.0,
+        options=None,
+    ):
+        if weight is not None and weight.shape != (num_classes,):
+            raise ValueError(
+                f"LinearCrossEntropyLoss: weight has shape {weight.shape}, it must be "
+                f"({num_classes},): one factor for each class"
+            )
+        super().__init__(reduction=reduction)
+        self.register_buffer("weight", weight)
+        self.num_classes, self.out_features = num_classes, tuple(out_features)
+        self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
+        size = math.prod(self.out_features, start=num_classes)
+        self.linear = Linear(in_features, size, bias=bias, device=device, dtype=dtype)
+        self.options = options
+
+    def forward(self, input, target):
+        """The loss of the logits of `input` against `target`."""
+        outputs = (self.num_classes, *self.out_features)
+        bias = self.linear.bias
+        return F.linear_cross_entropy(
+            input,
+            self.linear.weight.reshape(*outputs, self.linear.in_features),
+            target,
+            linear_bias=None if bias is None else bias.reshape(outputs),
+            weight=self.weight,
+            reduction=self.reduction,
+            ignore_index=self.ignore_index,
+            label_smoothing=self.label_smoothing,
+            options=self.options,
+        )
+
+    def extra_repr(self):
+        """The sizes and options."""
+        return (
+            f"in_features={self.linear.in_features}, num_classes={self.num_classes}, "
+            f"out_features={self.out_features}, bias={self.linear.bias is not None}, "
+            f"reduction={self.reduction}, ignore_index={self.ignore_index}, "
+            f"label_smoothing={self.label_smoothing}, options={self.options}"
         )
 
 

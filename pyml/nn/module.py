@@ -31,7 +31,7 @@ from pyml.nn.hooks import (
     Hook,
     of_kind,
 )
-from pyml.nn.parameter import Parameter, is_lazy
+from pyml.nn.parameter import Buffer, Parameter, is_lazy
 from pyml.ops.arrays import empty
 from pyml.ops.creation import empty_like
 from pyml.ops.outside import arrived
@@ -138,6 +138,8 @@ class Module(Callable):
             self._register(name, value, PARAMETER)
         elif isinstance(value, Module):
             self._register(name, value, MODULE)
+        elif isinstance(value, Buffer) and self._registered.get(name) not in (PARAMETER, MODULE):
+            self._register(name, value, BUFFER if value.persistent else TRANSIENT_BUFFER)
         else:
             kind = self._registered.get(name)
             fits = value is None or (kind in BUFFERS and isinstance(value, Tensor))
@@ -293,9 +295,13 @@ class Module(Callable):
             for name, child in reversed(module._members(MODULE)):
                 ahead.append((joined(path, name), child, within))
 
-    def modules(self):
-        """This module and all below it, each once, parents first."""
-        for _, module in self.named_modules():
+    def modules(self, remove_duplicate=True):
+        """This module and all below it, parents first.
+
+        Args:
+            remove_duplicate: give a module that occurs twice once only. Default: True.
+        """
+        for _, module in self.named_modules(remove_duplicate=remove_duplicate):
             yield module
 
     def named_children(self):
@@ -549,6 +555,9 @@ class Module(Callable):
     def cpu(self):
         """self: every tensor is on the CPU."""
         return self
+
+    def compile(self, *args, **kwargs):
+        """Nothing to do; pyml.record is what makes steps fast."""
 
     # ---- state -----------------------------------------------------------------------------------
 

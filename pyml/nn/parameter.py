@@ -1,9 +1,9 @@
-"""Parameter: a tensor that a module trains; and what stands for one that has no shape yet."""
+"""Parameter and Buffer: the tensors of a module; and what stands for one without a shape yet."""
 
 from pyml.ops.creation import empty
 from pyml.tensor import Tensor, _copy_attributes, _rebuild
 
-__all__ = ["Parameter", "UninitializedBuffer", "UninitializedParameter"]
+__all__ = ["Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter"]
 
 
 class Parameter(Tensor):
@@ -50,6 +50,38 @@ class Parameter(Tensor):
     def __reduce__(self):
         _, (cls, array, requires_grad, _), *attributes = super().__reduce__()
         return _rebuild, (cls, array, requires_grad, None), *attributes
+
+
+class Buffer(Tensor):
+    """A tensor that is no parameter but part of a module's state: as an attribute it is a buffer.
+
+    Args:
+        data: a Tensor, whose memory it shares. Default: an empty one.
+        persistent: is it part of state_dict()? Default: True.
+
+    Raises:
+        TypeError: if data is not a Tensor.
+
+    Example:
+        >>> module = nn.Module()
+        >>> module.mean = nn.Buffer(pyml.zeros(3))
+        >>> list(module.state_dict())
+        ['mean']
+    """
+
+    def __new__(cls, data=None, persistent=True):
+        data = Tensor() if data is None else data
+        if not isinstance(data, Tensor):
+            raise TypeError(
+                f"Buffer: data must be a Tensor, not {type(data).__name__}; "
+                "pyml.tensor(data) makes one"
+            )
+        made = Tensor._on(data.array, cls, requires_grad=data.requires_grad)
+        made.persistent = persistent
+        return made
+
+    def __init__(self, data=None, persistent=True):
+        """Everything is done by __new__; Tensor.__init__ would copy."""
 
 
 class Uninitialized:
@@ -109,21 +141,24 @@ class UninitializedParameter(Uninitialized, Parameter):
         self.__class__ = Parameter
 
 
-class UninitializedBuffer(Uninitialized, Tensor):
+class UninitializedBuffer(Uninitialized, Buffer):
     """A buffer whose shape is not known yet: the first call of a lazy module puts one in its place.
 
     Args:
         requires_grad: must be False, for buffers are not trained.
         device: "cpu" or None.
         dtype: Default: float32.
+        persistent: is it part of state_dict(), as an attribute of a Module? Default: True.
     """
 
-    def __new__(cls, requires_grad=False, device=None, dtype=None):
+    def __new__(cls, requires_grad=False, device=None, dtype=None, persistent=True):
         if requires_grad:
             raise ValueError("UninitializedBuffer: requires_grad must be False for a buffer")
-        return Tensor._on(empty(0, device=device, dtype=dtype).array, cls)
+        made = Tensor._on(empty(0, device=device, dtype=dtype).array, cls)
+        made.persistent = persistent
+        return made
 
-    def __init__(self, requires_grad=False, device=None, dtype=None):
+    def __init__(self, requires_grad=False, device=None, dtype=None, persistent=True):
         """Everything is done by __new__."""
 
 

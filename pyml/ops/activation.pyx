@@ -12,6 +12,7 @@ from numpy cimport ndarray
 from pyml cimport _kernels
 from pyml.ops.arrays cimport contiguous, empty_like, real_tensor
 from pyml.ops.inplace cimport replace
+from pyml.ops.operands cimport written
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
 from pyml.ops.elementwise import abs, exp, minimum, where
@@ -418,8 +419,10 @@ cdef Rule HARDSHRINK = activation("hardshrink", "input", shrink_derivative, opti
 cdef Rule SOFTSHRINK = activation("softshrink", "input", shrink_derivative, options=1)
 
 
-def hardshrink(input, double lambd=0.5):
+def hardshrink(input, double lambd=0.5, *, out=None):
     """x where |x| > lambd, else 0."""
+    if out is not None:
+        return written(out, hardshrink(input, lambd), "hardshrink")
     return apply(HARDSHRINK, input, lambd)
 
 

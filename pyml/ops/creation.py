@@ -126,6 +126,41 @@ def from_numpy(ndarray):
     return Tensor._on(arrived(ndarray, "from_numpy: the array", shared=True))
 
 
+def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False):
+    """A tensor of data, a number, an array or a buffer.
+
+    Args:
+        copy: True for memory of its own, False to raise where a copy is needed. Default: None, a
+            copy where it is needed.
+    """
+    given = obj
+    if isinstance(obj, (bytes, bytearray, memoryview)):
+        given = np.frombuffer(obj, np.uint8 if dtype is None else checked_dtype(dtype, "asarray"))
+    y = as_tensor(given, dtype, device)
+    shares = isinstance(given, (Tensor, np.ndarray)) and np.may_share_memory(
+        y.array, given.array if isinstance(given, Tensor) else given
+    )
+    if copy is False and not shares:
+        raise ValueError("asarray: copy is False, but this data must be copied")
+    y = y.detach().clone() if copy and shares else y.detach() if y is obj else y
+    return y.requires_grad_(requires_grad)
+
+
+def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False):
+    """A vector on the memory of an object with Python's buffer protocol.
+
+    Args:
+        dtype: of the elements.
+        count: how many. Default: -1, all that there are.
+        offset: bytes before the first.
+    """
+    refuse("frombuffer")
+    array = np.frombuffer(buffer, checked_dtype(dtype, "frombuffer"), count, offset)
+    return Tensor._on(
+        arrived(array, "frombuffer: the buffer", shared=True), requires_grad=requires_grad
+    )
+
+
 def of_data_or_sizes(data, dtype, device, name):
     """What the classes make: Tensor(2, 3) and Tensor(shape) of sizes, Tensor([2, 3]) of data."""
     check_device(device, name)
@@ -174,6 +209,37 @@ def ones(*sizes, size=None, dtype=None, device=None, requires_grad=False):
 def empty(*sizes, size=None, dtype=None, device=None, requires_grad=False):
     """Memory of a shape, with whatever it holds."""
     return made(empty_array, shape_of(sizes, "empty", size), dtype, device, requires_grad, "empty")
+
+
+def empty_strided(size, stride, *, dtype=None, device=None, requires_grad=False):
+    """Memory of a shape, with whatever it holds, whose neighbours lie `stride` elements apart."""
+    size, stride = shape_of((size,), "empty_strided"), as_sizes(stride, "empty_strided")
+    if len(size) != len(stride) or min(stride, default=0) < 0:
+        raise ValueError(
+            f"empty_strided: size {size} and stride {stride} must be as long, no stride negative"
+        )
+    reach = 1 + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+    memory = empty(max(reach, 0) if 0 not in size else 0, dtype=dtype, device=device).array
+    steps = [step * memory.itemsize for step in stride]
+    array = np.ndarray(size, memory.dtype, memory, strides=steps)
+    return Tensor._on(array, requires_grad=requires_grad)
+
+
+def empty_permuted(size, physical_layout, *, dtype=None, device=None, requires_grad=False):
+    """Memory of a shape, with whatever it holds, whose dimensions lie in the order given.
+
+    Args:
+        physical_layout: the dimensions, that with the longest step first.
+    """
+    size = shape_of((size,), "empty_permuted")
+    order = as_sizes(physical_layout, "empty_permuted")
+    if sorted(order) != list(range(len(size))):
+        raise ValueError(
+            f"empty_permuted: physical_layout is {order}, it must name each of the {len(size)} "
+            "dimensions once"
+        )
+    memory = empty([size[d] for d in order], dtype=dtype, device=device).array
+    return Tensor._on(memory.transpose(np.argsort(order)), requires_grad=requires_grad)
 
 
 def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
@@ -291,6 +357,83 @@ def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_
             return np.asarray(np.float64(base) ** np.linspace(start, end, *shape), dtype)
 
     return made(values, (steps,), dtype, device, requires_grad, "logspace")
+
+
+def window(name, function):
+    """A function that makes a window of a length: bell-shaped weights, 0 or little at its ends."""
+
+    def of_length(window_length, periodic=True, *, dtype=None, device=None, requires_grad=False):
+        return windowed(name, function, window_length, periodic, dtype, device, requires_grad)
+
+    of_length.__name__ = of_length.__qualname__ = name
+    of_length.__doc__ = f"""The {name.replace("_", " ")}, as NumPy's {function.__name__}.
+
+    Args:
+        window_length: how many weights.
+        periodic: without the last of window_length + 1, so that windows join. Default: True.
+    """
+    return of_length
+
+
+def windowed(name, function, length, periodic, dtype, device, requires_grad):
+    length = integer(length, f"{name}: window_length")
+    if length < 0:
+        raise ValueError(f"{name}: window_length is {length}, it must not be negative")
+
+    def values(shape, dtype):
+        return np.asarray(function(length + bool(periodic and length > 1))[:length], dtype)
+
+    return made(values, (length,), dtype, device, requires_grad, name)
+
+
+bartlett_window = window("bartlett_window", np.bartlett)
+blackman_window = window("blackman_window", np.blackman)
+hann_window = window("hann_window", np.hanning)
+
+
+def hamming_window(
+    window_length,
+    periodic=True,
+    alpha=0.54,
+    beta=0.46,
+    *,
+    dtype=None,
+    device=None,
+    requires_grad=False,
+):
+    """The Hamming window, alpha - beta cos(2 pi k / n).
+
+    Args:
+        window_length: how many weights.
+        periodic: n is window_length, so that windows join; else one less. Default: True.
+    """
+
+    def weights(n):
+        return (
+            alpha - beta * np.cos(2 * math.pi * np.arange(n) / max(n - 1, 1))
+            if n > 1
+            else (np.ones(n))
+        )
+
+    return windowed(
+        "hamming_window", weights, window_length, periodic, dtype, device, requires_grad
+    )
+
+
+def kaiser_window(
+    window_length, periodic=True, beta=12.0, *, dtype=None, device=None, requires_grad=False
+):
+    """The Kaiser window; the larger beta, the narrower.
+
+    Args:
+        window_length: how many weights.
+        periodic: without the last of window_length + 1, so that windows join. Default: True.
+    """
+
+    def weights(n):
+        return np.kaiser(n, beta)
+
+    return windowed("kaiser_window", weights, window_length, periodic, dtype, device, requires_grad)
 
 
 def scalar_tensor(s, *, dtype=None, device=None, requires_grad=False):

@@ -5,11 +5,14 @@ import math
 import numpy as np
 
 from pyml.grad_mode import is_grad_enabled, no_grad
-from pyml.ops.arrays import checked_tensor, contiguous
-from pyml.ops.creation import integers_of, normal, rand
+from pyml.ops import sampling
+from pyml.ops.arrays import checked_tensor, contiguous, real_tensor
+from pyml.ops.creation import arange, integers_of, normal, rand
+from pyml.ops.elementwise import log
 from pyml.ops.inplace import copy_
 from pyml.ops.operands import cast
 from pyml.ops.shape import integer
+from pyml.ops.softmax import softmax
 from pyml.recorder import refuse
 from pyml.tensor import Tensor
 
@@ -55,6 +58,55 @@ def probability(p, name):
     if not inside:
         raise ValueError(f"{name}: p is {p!r}; probabilities are from 0 to 1")
     return p
+
+
+def poisson(input, generator=None):
+    """A Poisson variable for each element, its mean. Not differentiable.
+
+    Args:
+        input: means, not negative.
+        generator: Default: None, pyml.default_generator.
+    """
+    checked_tensor(input, "poisson")
+    if input.dtype.kind != "f":
+        raise TypeError(f"poisson: input has dtype {input.dtype}, it must be float32 or float64")
+    refuse("poisson")
+    if not (input.detach().array >= 0).all():
+        raise ValueError("poisson: a mean is negative or NaN")
+    return sampling.poisson(input.detach(), generator)
+
+
+def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
+    """softmax((logits + g) / tau) along `dim`, g of Gumbel's distribution: almost a drawn class.
+
+    Jang, Gu & Poole 2017 (arXiv:1611.01144); Maddison, Mnih & Teh 2017 (arXiv:1611.00712).
+
+    Args:
+        logits: logarithms of weights, any shape.
+        tau: the temperature; the smaller, the nearer to one class. Default: 1.
+        hard: 1 for the largest and 0 for the others, with the gradient of the soft one.
+        eps: deprecated in PyTorch, of no effect.
+    """
+    real_tensor(logits, "gumbel_softmax", "logits")
+    if not tau > 0:
+        raise ValueError(f"gumbel_softmax: tau is {tau}, it must be positive")
+    with no_grad():
+        noise = -log(-log(rand(logits.shape, dtype=logits.dtype)))
+    soft = softmax((logits + noise) / tau, dim)
+    if not hard:
+        return soft
+    best = soft.detach().argmax(dim, keepdim=True)
+    chosen = cast(arange_along(soft.shape, dim) == best, soft.dtype)
+    return chosen - soft.detach() + soft
+
+
+def arange_along(shape, dim):
+    """0, 1, ... along `dim`, of a shape that broadcasts."""
+    if not shape:
+        return arange(1).reshape(())
+    sizes = [1] * len(shape)
+    sizes[dim] = -1
+    return arange(shape[dim]).reshape(sizes)
 
 
 # ---- classes -------------------------------------------------------------------------------------

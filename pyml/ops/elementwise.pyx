@@ -284,8 +284,10 @@ cdef Tensor rounded_quotient(input, other, str mode):
     return wrap(np.asarray(y, a.array.dtype))
 
 
-def floor_divide(input, other):
+def floor_divide(input, other, *, out=None):
     """The quotient rounded down. Not differentiable."""
+    if out is not None:
+        return written(out, floor_divide(input, other), "floor_divide")
     return rounded_quotient(input, other, "floor")
 
 

@@ -4,21 +4,26 @@ Derivatives are made of operations, so that they can be differentiated again.
 """
 
 import math
+from collections import namedtuple
 
 import numpy as np
 
 from pyml.attributes import default_float
 from pyml.grad_mode import is_grad_enabled
 from pyml.ops.arrays import checked_tensor
+from pyml.ops.comparison import eq
 from pyml.ops.elementwise import abs as absolute
-from pyml.ops.elementwise import clamp, cos, log, mul, neg, pow, sub, where
-from pyml.ops.operands import broadcast_shapes, cast, result_type, sum_to
-from pyml.ops.reduce import logsumexp
-from pyml.ops.shape import broadcast_tensors, stack
+from pyml.ops.elementwise import add, clamp, cos, log, log1p, mul, neg, pow, sub, where
+from pyml.ops.operands import broadcast_shapes, cast, number_as, result_type, sum_to
+from pyml.ops.reduce import logsumexp, sum
+from pyml.ops.shape import broadcast_tensors, integer, stack
+from pyml.ops.special import erfc, lgamma
 from pyml.recorder import refuse
 from pyml.tensor import Node, Tensor
 
+DOUBLE = np.dtype(np.float64)
 LN2, LN10 = math.log(2), math.log(10)
+frexp_result = namedtuple("frexp", ("mantissa", "exponent"))
 
 
 class Computed(Node):
@@ -83,6 +88,24 @@ log10 = of_one("log10", np.log10, lambda x: 1 / (x * LN10), "The logarithm to ba
 exp2 = of_one("exp2", np.exp2, lambda x: exp2(x) * LN2, "2 to the power of the input")
 
 
+def sinc_slope(x):
+    """(cos(pi x) - sinc(x)) / x; near 0, where digits cancel, its series."""
+    t = x * math.pi
+    near = absolute(x) < 0.01
+    square = t * t
+    series = t * (-math.pi / 3) * (1 - square / 10 * (1 - square / 28 * (1 - square / 54)))
+    return where(near, series, (cos(t) - sinc(x)) / where(near, 1.0, x))
+
+
+sinc = of_one("sinc", np.sinc, sinc_slope, "sin(pi x) / (pi x), 1 at 0")
+entr = of_one(
+    "entr",
+    lambda x: np.where(x > 0, -x * np.log(np.where(x > 0, x, 1)), np.where(x < 0, -np.inf, x * 0)),
+    lambda x: neg(log(x)) - 1,
+    "-x log x, a term of an entropy; 0 at 0, -inf below",
+)
+
+
 # ---- rounding ------------------------------------------------------------------------------------
 
 
@@ -103,6 +126,26 @@ def fmod(input, other):
     if a.dtype.kind != "f" and not b.array.all():
         raise ZeroDivisionError("fmod: an integer is divided by zero")
     return computed("fmod", np.fmod, (a, b), (lambda a, b: 1.0, lambda a, b: neg(trunc(a / b))))
+
+
+def frexp(input):
+    """The mantissa, from 0.5 to 1 in size, and the exponent of mantissa * 2^exponent.
+
+    Returns:
+        A named tuple (mantissa, exponent), the exponent of int32.
+
+    Raises:
+        TypeError: for integers.
+    """
+    checked_tensor(input, "frexp")
+    if input.dtype.kind != "f":
+        raise TypeError(f"frexp: input has dtype {input.dtype}, it must be float32 or float64")
+    exponent = Tensor._on(np.asarray(np.frexp(input.detach().array)[1]))
+
+    def slope(x):
+        return pow(0.5, cast(exponent, x.dtype))
+
+    return frexp_result(computed("frexp", lambda x: np.frexp(x)[0], (input,), (slope,)), exponent)
 
 
 def nan_to_num(input, nan=0.0, posinf=None, neginf=None):
@@ -131,7 +174,7 @@ def both(a, b, name):
     dtype = result_type(a, b, name=name)
     broadcast_shapes(np.shape(a), np.shape(b), name=name)
     return tuple(
-        cast(x, dtype) if isinstance(x, Tensor) else Tensor._on(np.asarray(x, dtype))
+        cast(x, dtype) if isinstance(x, Tensor) else Tensor._on(number_as(x, dtype, name))
         for x in (a, b)
     )
 
@@ -178,6 +221,33 @@ def xlogy(input, other):
     return mul(a, log(where(nothing, 1.0, b)))
 
 
+def xlog1py(input, other):
+    """input * log(1 + other); 0 where the input is 0, unless other is NaN."""
+    a, b = both_floating(input, other, "xlog1py")
+    nothing = (a == 0) & ((b <= -1) | (b == math.inf))  # where log has no number to be 0 times
+    return mul(a, log1p(where(nothing, 0.0, b)))
+
+
+def heaviside(input, values):
+    """0 below 0, 1 above, `values` at 0; 0 for NaN. Not differentiable."""
+    return computed(
+        "heaviside",
+        lambda x, at: np.where(x == 0, at, x > 0),
+        both(input, values, "heaviside"),
+        (),
+    )
+
+
+def gcd(input, other):
+    """The greatest common divisor of integers; gcd(0, 0) is 0."""
+    return of_integers(input, other, np.gcd, "gcd")
+
+
+def lcm(input, other):
+    """The least common multiple of integers; 0 if one is 0."""
+    return of_integers(input, other, np.lcm, "lcm")
+
+
 def fmax(input, other):
     """The larger of the two; if one is NaN, the other."""
     a, b = both(input, other, "fmax")
@@ -197,15 +267,15 @@ def nextafter(input, other):
 
 def bitwise_left_shift(input, other):
     """input * 2^other, of integers."""
-    return shifted(input, other, np.left_shift, "bitwise_left_shift")
+    return of_integers(input, other, np.left_shift, "bitwise_left_shift")
 
 
 def bitwise_right_shift(input, other):
     """input / 2^other rounded down, of integers."""
-    return shifted(input, other, np.right_shift, "bitwise_right_shift")
+    return of_integers(input, other, np.right_shift, "bitwise_right_shift")
 
 
-def shifted(input, other, function, name):
+def of_integers(input, other, function, name):
     a, b = both(input, other, name)
     if a.dtype.kind not in "iu":
         raise TypeError(f"{name}: dtype {a.dtype}; it must be an integer type")
@@ -270,3 +340,55 @@ def signbit(input):
     checked_tensor(input, "signbit")
     refuse("signbit")
     return Tensor._on(np.asarray(np.signbit(input.array)))
+
+
+def isposinf(input):
+    """True where the input is inf."""
+    return eq(checked_tensor(input, "isposinf"), math.inf)
+
+
+def isneginf(input):
+    """True where the input is -inf."""
+    return eq(checked_tensor(input, "isneginf"), -math.inf)
+
+
+def rsub(input, other, *, alpha=1):
+    """other - alpha * input."""
+    checked_tensor(input, "rsub")
+    return sub(other, input, alpha=alpha)
+
+
+def float_power(input, exponent):
+    """input raised to exponent, in float64."""
+    if not isinstance(exponent, Tensor):
+        checked_tensor(input, "float_power")
+    a, b = (cast(x, DOUBLE) if isinstance(x, Tensor) else x for x in (input, exponent))
+    return pow(a, b)
+
+
+def ldexp(input, other):
+    """input * 2^other."""
+    a, b = both_floating(input, other, "ldexp")
+    return mul(a, pow(2.0, b))
+
+
+def ndtr(input):
+    """The distribution function of the normal distribution, erfc(-input / sqrt(2)) / 2."""
+    return erfc(mul(floating(input, "ndtr"), -math.sqrt(0.5))) / 2
+
+
+def mvlgamma(input, p):
+    """The logarithm of the multivariate gamma function of dimension p.
+
+    p (p - 1) / 4 log(pi) + sum over i < p of lgamma(input - i / 2)
+
+    Args:
+        input: above (p - 1) / 2.
+        p: an integer >= 1.
+    """
+    x = floating(input, "mvlgamma")
+    p = integer(p, "mvlgamma: p")
+    if p < 1:
+        raise ValueError(f"mvlgamma: p is {p}, it must be at least 1")
+    terms = stack([lgamma(x - i / 2) for i in range(p)])
+    return add(sum(terms, 0), p * (p - 1) / 4 * math.log(math.pi))

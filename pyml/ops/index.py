@@ -23,7 +23,7 @@ from pyml.ops.inplace import replace
 from pyml.ops.operands import broadcast_shapes, cast, number_as, result_type, sum_to
 from pyml.ops.outside import unmasked
 from pyml.ops.selection import Selection, at_mask
-from pyml.ops.shape import clone, expand, movedim, part, tracked, wrapped_dim
+from pyml.ops.shape import as_sizes, clone, expand, integer, movedim, part, tracked, wrapped_dim
 from pyml.recorder import constant, is_strict, refuse, refuse_integers, unwatched
 from pyml.tensor import Node, Tensor
 
@@ -487,3 +487,32 @@ def nonzero(input, *, as_tuple=False):
     if as_tuple:
         return tuple(Tensor._on(index) for index in found)
     return Tensor._on(np.argwhere(input.array))
+
+
+def argwhere(input):
+    """The indices of the elements that are not zero, (count, ndim)."""
+    return nonzero(checked_tensor(input, "argwhere"))
+
+
+def nonzero_static(input, *, size, fill_value=-1):
+    """The first `size` rows of nonzero(input); rows of fill_value where there are fewer."""
+    checked_tensor(input, "nonzero_static")
+    size = integer(size, "nonzero_static: size")
+    if size < 0:
+        raise ValueError(f"nonzero_static: size is {size}, it must not be negative")
+    found = nonzero(input).array[:size]
+    rows = np.full((size, input.ndim), fill_value, INT64)
+    rows[: len(found)] = found
+    return Tensor._on(rows)
+
+
+def unravel_index(indices, shape):
+    """The index in each dimension of indices into a flattened tensor of a shape, a tuple."""
+    checked_tensor(indices, "unravel_index", "indices")
+    if indices.dtype.kind not in "iu":
+        raise TypeError(f"unravel_index: indices has dtype {indices.dtype}, not integers")
+    refuse("unravel_index")
+    shape = as_sizes(shape, "unravel_index")
+    size = math.prod(shape)
+    flat = index_along(indices, size, 0, "unravel_index")
+    return tuple(Tensor._on(np.asarray(part)) for part in np.unravel_index(flat, shape))

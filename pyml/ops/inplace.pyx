@@ -129,8 +129,10 @@ def mul_(Tensor input not None, other):
     return arithmetic(MUL, input, other, elementwise.mul, "mul_")
 
 
-def div_(Tensor input not None, other):
-    """input /= other."""
+def div_(Tensor input not None, other, *, rounding_mode=None):
+    """input /= other; see div."""
+    if rounding_mode is not None:
+        return replace(input, elementwise.div(input, other, rounding_mode=rounding_mode), "div_")
     return arithmetic(DIV, input, other, elementwise.div, "div_")
 
 
@@ -243,11 +245,11 @@ cdef Tensor overwritten(Tensor t, Tensor source):
     return t
 
 
-def copy_(Tensor input not None, src, non_blocking=False):
-    """input <- src, broadcast and converted to its dtype."""
-    cdef Tensor source = lift(src, "copy_")
+def copy_(Tensor input not None, other, non_blocking=False):
+    """input <- other, broadcast and converted to its dtype."""
+    cdef Tensor source = lift(other, "copy_")
     if broadcast_shapes(input.shape, source.shape, name="copy_") != input.shape:
-        raise ValueError(f"copy_: src has shape {source.shape}, it does not broadcast to {input.shape}")
+        raise ValueError(f"copy_: other has shape {source.shape}, it does not broadcast to {input.shape}")
     will_change(input, tracks(input) or (tracks(source) and is_real(input.array)))
     if tracks(source):
         source._check_current()

@@ -10,6 +10,7 @@ for the pseudo-inverse; Walter and Lehmann 2018 (arXiv:1802.03451) for QR.
 """
 
 import math
+import numbers
 from collections import namedtuple
 
 import numpy as np
@@ -22,7 +23,7 @@ from pyml.ops.matmul import matmul
 from pyml.ops.operands import sum_to
 from pyml.ops.rearranging import diag_embed, diagonal, tril, triu
 from pyml.ops.reduce import amax, amin, norm, sum
-from pyml.ops.shape import cat, expand, integer, movedim, wrapped_dim
+from pyml.ops.shape import cat, expand, integer, movedim, stack, wrapped_dim
 from pyml.recorder import refuse
 from pyml.tensor import Node, Tensor
 
@@ -34,6 +35,11 @@ slogdet_result = namedtuple("linalg_slogdet", ("sign", "logabsdet"))
 lstsq_result = namedtuple("linalg_lstsq", ("solution", "residuals", "rank", "singular_values"))
 lu_factor_result = namedtuple("linalg_lu_factor", ("LU", "pivots"))
 lu_result = namedtuple("linalg_lu", ("P", "L", "U"))
+cholesky_ex_result = namedtuple("linalg_cholesky_ex", ("L", "info"))
+inv_ex_result = namedtuple("linalg_inv_ex", ("inverse", "info"))
+lu_factor_ex_result = namedtuple("linalg_lu_factor_ex", ("LU", "pivots", "info"))
+solve_ex_result = namedtuple("linalg_solve_ex", ("result", "info"))
+triangular_solve_result = namedtuple("triangular_solve", ("solution", "cloned_coefficient"))
 
 
 class LinAlgError(RuntimeError):
@@ -225,6 +231,15 @@ def pinv(A, *, rtol=None):
     return result("PInverse", array, (A,), derivatives)
 
 
+def pinverse(input, rcond=1e-15):
+    """The pseudo-inverse; see linalg.pinv.
+
+    Args:
+        rcond: singular values below rcond times the largest are 0.
+    """
+    return pinv(input, rtol=rcond)
+
+
 def pinv_gradient(A, p, dp):
     """Of A, from that of its pseudo-inverse p."""
     m, n = A.shape[-2:]
@@ -260,6 +275,8 @@ def lstsq(A, B, rcond=None, *, driver=None):
         raise ValueError(f"{name}: A has shape {A.shape}, B {B.shape}; rows must be as many")
     m, n = A.shape[-2:]
     limit = np.finfo(A.dtype).eps * max(m, n) if rcond is None else rcond
+    if isinstance(limit, bool) or not isinstance(limit, numbers.Real):
+        raise TypeError(f"{name}: rcond is {rcond!r}, it must be a number")
     batch = A.shape[:-2]
     x, rank = np.empty((*batch, n, B.shape[-1]), A.dtype), np.empty(batch, np.int64)
     values = np.empty((*batch, min(m, n)), A.dtype)
@@ -307,18 +324,18 @@ def cholesky(A, *, upper=False):
     return y.mT if upper else y
 
 
-def cholesky_solve(B, L, upper=False):
-    """X of A X = B, where A = L L^T (with upper, L^T L)."""
-    checked_tensor(B, "cholesky_solve", "B")
-    matrices(L, "cholesky_solve", "L", square=True)
-    lower = triu(L).mT if upper else tril(L)
-    return solve(lower.mT, solve(lower, B))
+def cholesky_solve(input, input2, upper=False):
+    """X of A X = input, where A = L L^T (with upper, L^T L) and L is input2."""
+    checked_tensor(input, "cholesky_solve")
+    matrices(input2, "cholesky_solve", "input2", square=True)
+    lower = triu(input2).mT if upper else tril(input2)
+    return solve(lower.mT, solve(lower, input))
 
 
-def cholesky_inverse(L, upper=False):
-    """The inverse of L L^T (with upper, L^T L)."""
-    matrices(L, "cholesky_inverse", "L", square=True)
-    return cholesky_solve(eye(L.shape[-1], dtype=L.dtype), L, upper)
+def cholesky_inverse(input, upper=False):
+    """The inverse of L L^T (with upper, L^T L), where L is the input."""
+    matrices(input, "cholesky_inverse", "input", square=True)
+    return cholesky_solve(eye(input.shape[-1], dtype=input.dtype), input, upper)
 
 
 def qr(A, mode="reduced"):
@@ -356,6 +373,15 @@ def qr(A, mode="reduced"):
     if mode == "r":
         return qr_result(Tensor._on(np.empty(0, A.dtype)), r)
     return qr_result(result("Q", q, (A,), lambda dq, A: pullback(A, dq, None)), r)
+
+
+def qr_of_columns(input, some=True):
+    """Q and R of input = Q R; see linalg.qr.
+
+    Args:
+        some: False for its mode "complete". Default: True, "reduced".
+    """
+    return qr(input, "reduced" if some else "complete")
 
 
 def lu(A, *, pivot=True):
@@ -425,6 +451,16 @@ def lu_factor(A, *, pivot=True):
     return lu_factor_result(lower + up, Tensor._on(pivots))
 
 
+def lu_with_infos(A, pivot=True, get_infos=False):
+    """L and U in one matrix, and the rows exchanged: linalg.lu_factor.
+
+    Args:
+        get_infos: also zeros of int32, one for each matrix: nothing went wrong.
+    """
+    factors = lu_factor(A, pivot=pivot)
+    return (*factors, zeros(A.shape[:-2], dtype="int32")) if get_infos else tuple(factors)
+
+
 def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):
     """P, L and U of what lu_factor() gave.
 
@@ -448,6 +484,193 @@ def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):
         low = tril(LU_data[..., :k], -1) + eye(m, k, dtype=LU_data.dtype)
         up = triu(LU_data[..., :k, :])
     return lu_result(Tensor._on(p) if unpack_pivots else empty, low, up)
+
+
+def lu_solve(LU, pivots, B, *, left=True, adjoint=False):
+    """X of A X = B by the factors that lu_factor(A) gave.
+
+    Args:
+        left: False for X A = B.
+        adjoint: A^T in place of A.
+    """
+    matrices(LU, "linalg.lu_solve", "LU", square=True)
+    checked_tensor(B, "linalg.lu_solve", "B")
+    p, low, up = lu_unpack(LU, pivots)
+    if not left:
+        return lu_solve(LU, pivots, B.mT, adjoint=not adjoint).mT
+    if adjoint:
+        return matmul(p, solve(low.mT, solve(up.mT, B)))
+    return solve(up, solve(low, matmul(p.mT, B)))
+
+
+def old_lu_solve(b, LU_data, LU_pivots):
+    """X of A X = b by the factors that lu(A) gave; see linalg.lu_solve."""
+    return lu_solve(LU_data, LU_pivots, checked_tensor(b, "lu_solve", "b"))
+
+
+def triangular_solve(b, A, upper=True, transpose=False, unitriangular=False):
+    """X of A X = b, of a triangle of A; linalg.solve_triangular is its new name.
+
+    Args:
+        upper: which triangle is read. Default: the upper one.
+        transpose: A^T in place of A.
+        unitriangular: take the diagonal as ones.
+
+    Returns:
+        A named tuple (solution, cloned_coefficient), of X and a copy of A.
+    """
+    checked_tensor(b, "triangular_solve", "b")
+    matrices(A, "triangular_solve", square=True)
+    given, upper = (A.mT, not upper) if transpose else (A, upper)
+    x = solve_triangular(given, b, upper=upper, unitriangular=unitriangular)
+    return triangular_solve_result(x, A.clone())
+
+
+# ---- with an info in place of an error -----------------------------------------------------------
+
+
+def tried(function, A, check_errors):
+    """function(A) and what went wrong, 0 for nothing; NaN of a batch that has a wrong matrix."""
+    info = np.zeros(A.shape[:-2], np.int32)
+    try:
+        return function(A), Tensor._on(info)
+    except LinAlgError:
+        if check_errors:
+            raise
+    for i in np.ndindex(A.shape[:-2]):
+        try:
+            function(A.detach()[i])
+        except LinAlgError:
+            info[i] = 1
+    wrong = Tensor._on(info != 0).unsqueeze(-1).unsqueeze(-1)
+    return where(wrong, math.nan, function(where(wrong, eye(A.shape[-1], dtype=A.dtype), A))), (
+        Tensor._on(info)
+    )
+
+
+def cholesky_ex(A, *, upper=False, check_errors=False):
+    """cholesky(A) and an info for each matrix: 0, or 1 and NaN for one that has no factor.
+
+    Args:
+        check_errors: raise in place of it. Default: False.
+    """
+    matrices(A, "linalg.cholesky_ex", square=True)
+    return cholesky_ex_result(*tried(lambda a: cholesky(a, upper=upper), A, check_errors))
+
+
+def inv_ex(A, *, check_errors=False):
+    """inv(A) and an info for each matrix: 0, or 1 and NaN for a singular one.
+
+    Args:
+        check_errors: raise in place of it. Default: False.
+    """
+    matrices(A, "linalg.inv_ex", square=True)
+    return inv_ex_result(*tried(inv, A, check_errors))
+
+
+def solve_ex(A, B, *, left=True, check_errors=False):
+    """solve(A, B) and an info for each matrix: 0, or 1 and NaN for a singular one.
+
+    Args:
+        check_errors: raise in place of it. Default: False.
+    """
+    matrices(A, "linalg.solve_ex", square=True)
+    inverse, info = tried(inv, A, check_errors)
+    if not info.any():
+        return solve_ex_result(solve(A, B, left=left), info)
+    return solve_ex_result(matmul(inverse, B) if left else matmul(B, inverse), info)
+
+
+def lu_factor_ex(A, *, pivot=True, check_errors=False):
+    """lu_factor(A) and an info for each matrix: 0, or the place of the first 0 on U's diagonal.
+
+    Args:
+        check_errors: raise if there is one. Default: False.
+    """
+    factors = lu_factor(A, pivot=pivot)
+    zero = np.diagonal(factors.LU.detach().array, 0, -2, -1) == 0
+    info = np.where(zero.any(-1), zero.argmax(-1) + 1, 0).astype(np.int32)
+    if check_errors and info.any():
+        raise LinAlgError(f"linalg.lu_factor_ex: U has a 0 on its diagonal (shape {A.shape})")
+    return lu_factor_ex_result(*factors, Tensor._on(np.asarray(info)))
+
+
+# ---- of tensors ----------------------------------------------------------------------------------
+
+
+def tensorinv(A, ind=2):
+    """The inverse of A as a matrix of its first `ind` dimensions and the others."""
+    checked_tensor(A, "linalg.tensorinv", "A")
+    ind = integer(ind, "linalg.tensorinv: ind")
+    if ind < 1:
+        raise ValueError(f"linalg.tensorinv: ind is {ind}, it must be positive")
+    rows, columns = A.shape[:ind], A.shape[ind:]
+    if rows.numel() != columns.numel():
+        raise ValueError(
+            f"linalg.tensorinv: A has shape {A.shape}; {rows} and {columns} must have as many "
+            "elements"
+        )
+    return inv(A.reshape(rows.numel(), -1)).reshape(columns + rows)
+
+
+def tensorsolve(A, B, dims=None):
+    """X of tensordot(A, X, X.ndim) = B.
+
+    Args:
+        A: its first dimensions have as many elements as B.
+        dims: dimensions of A that are moved to its end first.
+    """
+    checked_tensor(A, "linalg.tensorsolve", "A")
+    checked_tensor(B, "linalg.tensorsolve", "B")
+    if dims is not None:
+        A = movedim(A, dims, tuple(range(A.ndim - len(dims), A.ndim)))
+    left = A.shape[B.ndim :]
+    if left.numel() != B.numel() or A.numel() != B.numel() ** 2:
+        raise ValueError(
+            f"linalg.tensorsolve: A has shape {A.shape}, B {B.shape}; the dimensions of A before "
+            "and after B's number must each have as many elements as B"
+        )
+    return solve(A.reshape(B.numel(), -1), B.reshape(-1)).reshape(left)
+
+
+def vander(x, *, N=None):
+    """The powers 0, 1, ..., N - 1 of the elements as rows of matrices.
+
+    Args:
+        x: (..., n).
+        N: Default: n.
+    """
+    checked_tensor(x, "linalg.vander", "x")
+    if x.ndim == 0:
+        raise ValueError("linalg.vander: x is 0-d, it must be (..., n)")
+    count = x.shape[-1] if N is None else integer(N, "linalg.vander: N")
+    if count < 1:
+        raise ValueError(f"linalg.vander: N is {count}, it must be at least 1")
+    return stack([x**k for k in range(count)], -1)
+
+
+def householder_product(A, tau):
+    """The first columns of the product of the reflections I - tau_i v_i v_i^T.
+
+    Args:
+        A: (..., m, n), whose columns below the diagonal are the v_i, 1 on it and 0 above.
+        tau: (..., k), k <= n <= m.
+    """
+    matrices(A, "linalg.householder_product")
+    checked_tensor(tau, "linalg.householder_product", "tau")
+    same_dtype(A, tau, "linalg.householder_product")
+    (m, n), k = A.shape[-2:], tau.shape[-1] if tau.ndim else 0
+    if not k <= n <= m or tau.shape != (*A.shape[:-2], k):
+        raise ValueError(
+            f"linalg.householder_product: A has shape {A.shape}, tau {tau.shape}; (..., m, n) and "
+            "(..., k) are needed, k <= n <= m"
+        )
+    y = expand(eye(m, n, dtype=A.dtype), A.shape)
+    vectors = tril(A, -1) + eye(m, n, dtype=A.dtype)
+    for i in reversed(range(k)):
+        v = vectors[..., i : i + 1]
+        y = y - tau[..., i, None, None] * matmul(v, matmul(v.mT, y))
+    return y if k else y.clone()
 
 
 # ---- eigenvalues, singular values ----------------------------------------------------------------

@@ -10,10 +10,11 @@ import numpy as np
 
 from pyml.ops.arrays import checked_tensor, real_tensor
 from pyml.ops.creation import arange
-from pyml.ops.cross_entropy import classes_of
+from pyml.ops.cross_entropy import classes_of, cross_entropy
 from pyml.ops.deprecated import reduction_named
 from pyml.ops.elementwise import clamp, exp, log, minimum, where
 from pyml.ops.index import gather
+from pyml.ops.linear import linear
 from pyml.ops.pair_loss import binary_cross_entropy_with_logits
 from pyml.ops.reduce import mean, norm, sum
 from pyml.ops.shape import moveaxis, reshape, to, unsqueeze
@@ -64,6 +65,62 @@ def one_for_each_class(name, weight, c):
         raise ValueError(
             f"{name}: weight has shape {weight.shape}, it must be ({c},): one factor for each class"
         )
+
+
+def linear_cross_entropy(
+    input,
+    linear_weight,
+    target,
+    *,
+    linear_bias=None,
+    weight=None,
+    reduction="mean",
+    ignore_index=None,
+    label_smoothing=0.0,
+    options=None,
+):
+    """cross_entropy of linear(input, linear_weight, linear_bias).
+
+    Args:
+        input: (n, in_features) or (in_features).
+        linear_weight: (c, in_features), or (c, d..., in_features) for losses of several outputs.
+        target: classes () or (n) or (n, d...); or probabilities (c) or (n, c, d...).
+        linear_bias: (c) or (c, d...). Default: None.
+        weight: (c), a factor for each class. Default: None.
+        reduction: "mean", "sum" or "none".
+        ignore_index: a class that adds nothing to the loss. Default: None, -100.
+        label_smoothing: see cross_entropy.
+        options: how PyTorch spares memory; it must be None.
+
+    Raises:
+        ValueError: on shapes that do not go together.
+    """
+    name = "linear_cross_entropy"
+    x, w = reals(name, input=input, linear_weight=linear_weight)
+    if options is not None:
+        raise ValueError(f"{name}: options is {options!r}, it must be None; leave it out")
+    if x.ndim not in (1, 2) or w.ndim < 2 or (w.ndim > 2 and x.ndim == 1):
+        raise ValueError(
+            f"{name}: input has shape {x.shape}, linear_weight {w.shape}; (n, in_features) and "
+            "(c, d..., in_features) are needed, or (in_features) and (c, in_features)"
+        )
+    outputs = w.shape[:-1]
+    if linear_bias is not None:
+        real_tensor(linear_bias, name, "linear_bias")
+        if linear_bias.shape != outputs:
+            raise ValueError(
+                f"{name}: linear_bias has shape {linear_bias.shape}, it must be {outputs}"
+            )
+        linear_bias = reshape(linear_bias, (-1,))
+    logits = linear(x, reshape(w, (-1, w.shape[-1])), linear_bias)
+    return cross_entropy(
+        reshape(logits, (*x.shape[:-1], *outputs)),
+        target,
+        weight,
+        ignore_index=-100 if ignore_index is None else ignore_index,
+        reduction=reduction,
+        label_smoothing=label_smoothing,
+    )
 
 
 def nll_loss(

@@ -1,11 +1,13 @@
 """Methods of Tensor whose arguments are not those of a function: single sizes, named dtypes."""
 
+import numpy as np
+
 from pyml.attributes import NAMES
-from pyml.ops import creation, elementwise, index, linalg, shape
+from pyml.ops import creation, elementwise, index, linalg, shape, special
 from pyml.ops.arrays import checked_tensor
-from pyml.ops.inplace import copy_, fill_
+from pyml.ops.inplace import copy_, fill_, replace
 from pyml.ops.operands import broadcast_shapes, sum_to
-from pyml.recorder import refuse
+from pyml.recorder import constant, refuse
 from pyml.tensor import Tensor
 
 
@@ -14,11 +16,12 @@ def sizes_of(args):
     return args[0] if len(args) == 1 and isinstance(args[0], (tuple, list)) else args
 
 
-def expand(self, *sizes):
+def expand(self, *sizes, implicit=False):
     """Dimensions of size 1 repeated to `sizes`, others put in front; a view that repeats memory.
 
     Args:
         sizes: the new shape; -1 leaves a size as it is.
+        implicit: of PyTorch's inside; of no effect.
     """
     return shape.expand(self, sizes_of(sizes))
 
@@ -99,7 +102,7 @@ def new(self, *data, device=None):
     return creation.of_data_or_sizes(data, self.dtype, device, "new")
 
 
-def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False):
+def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False, pin_memory=False):
     """A tensor of data, of the same dtype."""
     return creation.tensor(
         data,
@@ -109,19 +112,77 @@ def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False):
     )
 
 
-def new_zeros(self, *sizes, size=None, dtype=None, device=None, requires_grad=False):
+def new_zeros(
+    self,
+    *sizes,
+    size=None,
+    dtype=None,
+    device=None,
+    requires_grad=False,
+    layout=None,
+    pin_memory=False,
+):
     """Zeros of the same dtype."""
+    check_layout(layout, "new_zeros")
     return of_kind(self, creation.zeros, sizes, size, dtype, device, requires_grad)
 
 
-def new_ones(self, *sizes, size=None, dtype=None, device=None, requires_grad=False):
+def new_ones(
+    self,
+    *sizes,
+    size=None,
+    dtype=None,
+    device=None,
+    requires_grad=False,
+    layout=None,
+    pin_memory=False,
+):
     """Ones of the same dtype."""
+    check_layout(layout, "new_ones")
     return of_kind(self, creation.ones, sizes, size, dtype, device, requires_grad)
 
 
-def new_empty(self, *sizes, size=None, dtype=None, device=None, requires_grad=False):
+def new_empty(
+    self,
+    *sizes,
+    size=None,
+    dtype=None,
+    device=None,
+    requires_grad=False,
+    layout=None,
+    pin_memory=False,
+):
     """Memory for elements of the same dtype."""
+    check_layout(layout, "new_empty")
     return of_kind(self, creation.empty, sizes, size, dtype, device, requires_grad)
+
+
+def new_empty_strided(
+    self,
+    size,
+    stride,
+    dtype=None,
+    layout=None,
+    device=None,
+    pin_memory=False,
+    requires_grad=False,
+):
+    """Memory for elements of the same dtype, whose neighbours lie `stride` elements apart."""
+    check_layout(layout, "new_empty_strided")
+    dtype = self.dtype if dtype is None else dtype
+    return creation.empty_strided(
+        size, stride, dtype=dtype, device=device, requires_grad=requires_grad
+    )
+
+
+def check_layout(layout, name):
+    """Memory has steps for its dimensions.
+
+    Raises:
+        ValueError: for another layout.
+    """
+    if layout not in (None, "strided"):
+        raise ValueError(f"{name}: layout is {layout!r}, only strided is available")
 
 
 def of_kind(self, function, sizes, size, dtype, device, requires_grad):
@@ -129,8 +190,19 @@ def of_kind(self, function, sizes, size, dtype, device, requires_grad):
     return function(*sizes, size=size, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=False):
+def new_full(
+    self,
+    size,
+    fill_value,
+    *,
+    dtype=None,
+    device=None,
+    requires_grad=False,
+    layout=None,
+    pin_memory=False,
+):
     """One value in a shape, of the same dtype."""
+    check_layout(layout, "new_full")
     dtype = self.dtype if dtype is None else dtype
     return creation.full(size, fill_value, dtype=dtype, device=device, requires_grad=requires_grad)
 
@@ -163,8 +235,9 @@ CLASSES = {  # of tensors, by their dtypes
 # ---- another size, other memory ------------------------------------------------------------------
 
 
-def resize_(self, *sizes):
+def resize_(self, *sizes, memory_format=None):
     """Another shape, in place: elements are kept in their order, new ones are not set."""
+    shape.check_format(memory_format, "resize_")
     sizes = shape.as_sizes(sizes_of(sizes), "resize_")
     if self.requires_grad:
         raise RuntimeError("resize_: a tensor that requires grad cannot be resized; use reshape()")
@@ -176,9 +249,10 @@ def resize_(self, *sizes):
     return self
 
 
-def resize_as_(self, other):
+def resize_as_(self, the_template, memory_format=None):
     """resize_() to the shape of another tensor."""
-    return resize_(self, checked_tensor(other, "resize_as_", "other").shape)
+    sizes = checked_tensor(the_template, "resize_as_", "the_template").shape
+    return resize_(self, sizes, memory_format=memory_format)
 
 
 def unsqueeze_(self, dim):
@@ -194,6 +268,16 @@ def squeeze_(self, dim=None):
 def transpose_(self, dim0, dim1):
     """transpose(), in place."""
     return seen_as(self, shape.transpose(self.detach(), dim0, dim1), "transpose_")
+
+
+def swapaxes_(self, axis0, axis1):
+    """swapaxes(), in place."""
+    return seen_as(self, shape.transpose(self.detach(), axis0, axis1), "swapaxes_")
+
+
+def swapdims_(self, dim0, dim1):
+    """swapdims(), in place."""
+    return seen_as(self, shape.transpose(self.detach(), dim0, dim1), "swapdims_")
 
 
 def t_(self):
@@ -247,12 +331,19 @@ def index_put(self, indices, values, accumulate=False):
     return index_put_(shape.clone(self), indices, values, accumulate)
 
 
-def fill_diagonal_(self, fill_value):
-    """The diagonal of a matrix <- a number."""
+def fill_diagonal_(self, fill_value, wrap=False):
+    """The diagonal of a matrix <- a number.
+
+    Args:
+        wrap: in a tall matrix the diagonal begins anew below its end, one row apart.
+    """
     if self.ndim != 2:
         raise ValueError(f"fill_diagonal_: the tensor has shape {self.shape}, not that of a matrix")
-    mask = creation.eye(*self.shape, dtype="bool")
-    return self.masked_fill_(mask, fill_value)
+    rows, columns = self.shape
+    mask = np.eye(rows, columns, dtype=bool)
+    if wrap:
+        mask.reshape(-1)[:: columns + 1] = True
+    return self.masked_fill_(Tensor._on(constant(mask)), fill_value)
 
 
 def apply_(self, callable):
@@ -265,6 +356,31 @@ def apply_(self, callable):
 def cholesky(self, upper=False):
     """See pyml.linalg.cholesky."""
     return linalg.cholesky(self, upper=upper)
+
+
+def lu(self, pivot=True, get_infos=False):
+    """See pyml.lu."""
+    return linalg.lu_with_infos(self, pivot, get_infos)
+
+
+def lu_solve(self, LU_data, LU_pivots):
+    """See pyml.lu_solve."""
+    return linalg.old_lu_solve(self, LU_data, LU_pivots)
+
+
+def polygamma(self, n):
+    """See pyml.polygamma."""
+    return special.polygamma(n, self)
+
+
+def polygamma_(self, n):
+    """polygamma(), in place."""
+    return replace(self, special.polygamma(n, self), "polygamma_")
+
+
+def qr(self, some=True):
+    """Q and R of self = Q R; see pyml.linalg.qr."""
+    return linalg.qr_of_columns(self, some)
 
 
 def svd(self, some=True, compute_uv=True):
@@ -300,7 +416,36 @@ def is_inference(self):
     return False
 
 
-def is_pinned(self):
+def is_nonzero(self):
+    """Whether its only element is not zero.
+
+    Raises:
+        RuntimeError: if it has another number of elements.
+    """
+    return bool(self)
+
+
+def dim_order(self, ambiguity_check=False):
+    """The dimensions in the order in which they lie in memory, that with the longest step first.
+
+    Args:
+        ambiguity_check: True to raise if several orders fit.
+    """
+    strides = self.stride()
+    if ambiguity_check and len(set(strides)) < len(strides):
+        raise RuntimeError(f"dim_order: strides {strides} fit several orders")
+    return tuple(sorted(range(self.ndim), key=lambda d: -strides[d]))
+
+
+def storage_offset(self):
+    """How many elements lie before its first in the memory that it looks at."""
+    array = memory = self.array
+    while isinstance(memory.base, np.ndarray):
+        memory = memory.base
+    return (array.ctypes.data - memory.ctypes.data) // array.itemsize
+
+
+def is_pinned(self, device=None):
     """False: no other device reads its memory."""
     return False
 
@@ -315,7 +460,7 @@ def get_device(self):
     return -1
 
 
-def cuda(self, device=None, non_blocking=False):
+def cuda(self, device=None, non_blocking=False, memory_format=None):
     """Refused: there is the CPU alone.
 
     Raises:
@@ -346,12 +491,16 @@ def conversion(dtype):
 METHODS = {
     method.__name__: method
     for method in (
-        apply_, cholesky, cuda, expand, expand_as, fill_diagonal_, flip, get_device, index_put,
-        index_put_, is_complex, is_inference, is_pinned, is_same_size, is_signed, ndimension, new,
-        new_empty, new_full, new_ones, new_tensor, new_zeros, permute, pin_memory, repeat, reshape,
-        reshape_as, resize_, resize_as_, set_, share_memory_, split, sum_to_size,
-        squeeze_, svd, t_, transpose_, type, type_as, unsqueeze_, view, view_as, where, zero_,
+        apply_, cholesky, cuda, dim_order, expand, expand_as, fill_diagonal_, flip, get_device,
+        index_put, index_put_, is_complex, is_inference, is_nonzero, is_pinned, is_same_size,
+        is_signed, lu, lu_solve, ndimension, new, new_empty, new_empty_strided, new_full, new_ones,
+        new_tensor, new_zeros, permute, pin_memory, polygamma, polygamma_, qr, repeat, reshape,
+        reshape_as, resize_, resize_as_, set_, share_memory_, split, squeeze_, storage_offset,
+        sum_to_size, svd, swapaxes_, swapdims_, t_, transpose_, type, type_as, unsqueeze_, view,
+        view_as, where, zero_,
     )
+} | {
+    "unsafe_split": split,
 } | {
     name: conversion(NAMES[dtype])
     for name, dtype in {

@@ -11,6 +11,7 @@ from pyml.ops import (
     comparison,
     creation,
     cross_entropy,
+    ctc,
     distance,
     draws,
     dropout,
@@ -33,6 +34,8 @@ from pyml.ops import (
     rearranging,
     reduce,
     rewriting,
+    scatter_reduce,
+    series,
     shape,
     softmax,
     sort,
@@ -44,11 +47,18 @@ PYML, TENSOR, FUNCTIONAL = "pyml", "methods of Tensor", "pyml.nn.functional"
 LINALG, SPECIAL = "pyml.linalg", "pyml.special"
 BOTH = PYML, TENSOR
 
+# of rewriting: those that are functions of pyml too, as PyTorch has them
+FUNCTIONS_IN_PLACE = """
+    acos_ acosh_ addmv_ asin_ asinh_ atan_ atanh_ clamp_max_ clamp_min_ cos_ cosh_ deg2rad_ erf_
+    erfc_ exp2_ expm1_ frac_ gcd_ i0_ lcm_ ldexp_ log10_ log1p_ log2_ logit_ nan_to_num_ rad2deg_
+    rsqrt_ sin_ sinc_ sinh_ tan_ trunc_ xlogy_"""
+
 ROWS = (
     (creation, (), "of_data_or_sizes"),
     (creation, (PYML,), """
-        arange as_tensor empty empty_like eye from_numpy full full_like linspace
-        logspace normal ones
+        arange as_tensor asarray bartlett_window blackman_window empty empty_like empty_permuted
+        empty_strided eye from_numpy frombuffer full full_like hamming_window hann_window
+        kaiser_window linspace logspace normal ones
         ones_like rand rand_like randint randint_like randn randn_like randperm
         scalar_tensor tensor zeros
         zeros_like"""),
@@ -61,11 +71,12 @@ ROWS = (
         allclose bitwise_and bitwise_not bitwise_or bitwise_xor eq equal ge gt isclose isfinite
         isinf isnan le logical_and logical_not logical_or logical_xor lt ne"""),
     (operands, (PYML,), "broadcast_shapes result_type"),
+    (inplace, BOTH, """
+        abs_ ceil_ clamp_ exp_ fill_ floor_ log_ neg_ reciprocal_ round_ sqrt_ square_"""),
     (inplace, (TENSOR,), """
-        abs_ add_ addcdiv_ addcmul_ ceil_ clamp_ copy_ div_ exp_ fill_ floor_ lerp_ log_
-        masked_fill_ mul_ neg_ normal_ pow_ reciprocal_ round_ sqrt_ square_ sub_ uniform_"""),
+        add_ addcdiv_ addcmul_ copy_ div_ lerp_ masked_fill_ mul_ normal_ pow_ sub_ uniform_"""),
     (activation, (*BOTH, FUNCTIONAL), "hardshrink relu sigmoid tanh"),
-    (activation, (TENSOR, FUNCTIONAL), "relu_ sigmoid_ tanh_"),
+    (activation, (*BOTH, FUNCTIONAL), "relu_ sigmoid_ tanh_"),
     (activation, (PYML, FUNCTIONAL), "celu celu_ selu selu_ threshold threshold_"),
     (activation, (FUNCTIONAL,), """
         elu elu_ gelu hardsigmoid hardswish hardtanh hardtanh_ leaky_relu leaky_relu_ logsigmoid
@@ -83,55 +94,76 @@ ROWS = (
     (shape, (PYML,), "broadcast_tensors cat flip permute reshape split stack"),
     (shape, (TENSOR,), "contiguous to"),
     (shape, (), "expand repeat view"),
-    (index, BOTH, "gather index_select masked_select nonzero scatter scatter_add take_along_dim"),
+    (index, BOTH, """
+        argwhere gather index_select masked_select nonzero nonzero_static scatter scatter_add
+        take_along_dim"""),
+    (index, (PYML,), "unravel_index"),
     (index, (), "getitem setitem"),
     (sort, BOTH, """
         argsort bucketize isin kthvalue median mode msort nanmedian nanquantile quantile
         searchsorted sort topk unique unique_consecutive"""),
     (functions, BOTH, """
         acos acosh asin asinh atan atan2 atanh bitwise_left_shift bitwise_right_shift clamp_max
-        clamp_min copysign cosh deg2rad exp2 fmax fmin fmod frac hypot log10 log2
-        logaddexp logaddexp2 nan_to_num nextafter
-        positive rad2deg signbit sinh tan trunc"""),
-    (functions, (*BOTH, SPECIAL), "logit xlogy"),
+        clamp_min copysign cosh deg2rad exp2 float_power fmax fmin fmod frac frexp gcd heaviside
+        hypot isneginf isposinf lcm ldexp log10 log2 logaddexp logaddexp2 mvlgamma nan_to_num
+        nextafter positive rad2deg signbit sinh tan trunc"""),
+    (functions, (*BOTH, SPECIAL), "logit sinc xlogy"),
+    (functions, (PYML,), "rsub"),
+    (functions, (SPECIAL,), "entr ndtr xlog1py"),
     (special, (*BOTH, SPECIAL), "digamma erf erfc erfinv lgamma"),
     (special, (PYML, SPECIAL), "polygamma"),
+    (series, (*BOTH, SPECIAL), "i0"),
+    (series, BOTH, "igamma igammac"),
+    (series, (SPECIAL,), "erfcx i0e i1 i1e log_ndtr ndtri zeta"),
+    (series, (SPECIAL,), " ".join(series.POLYNOMIALS)),
+    (scatter_reduce, BOTH, "index_reduce scatter_reduce"),
     (rearranging, BOTH, """
-        as_strided broadcast_to diag diag_embed diagflat diagonal fliplr flipud hsplit index_add
-        index_copy index_fill masked_scatter ravel repeat_interleave roll rot90 take
-        tensor_split tile trace tril triu vsplit"""),
+        as_strided as_strided_scatter broadcast_to diag diag_embed diagflat diagonal
+        diagonal_scatter dsplit fliplr flipud hsplit index_add index_copy index_fill masked_scatter
+        narrow_copy put ravel repeat_interleave roll rot90 select_scatter slice_scatter
+        split_with_sizes take tensor_split tile trace tril triu vsplit"""),
+    (rearranging, (TENSOR,), "unfold"),
     (rearranging, (PYML,), """
         atleast_1d atleast_2d atleast_3d block_diag cartesian_prod column_stack combinations dstack
         hstack meshgrid tril_indices triu_indices vstack"""),
     (statistics, BOTH, """
-        aminmax bincount corrcoef count_nonzero cov cummax cummin cumprod diff dist histc
+        aminmax bincount corrcoef count_nonzero cov cummax cummin cumprod diff dist histc histogram
         logcumsumexp nanmean nansum renorm"""),
-    (statistics, (PYML,), "cdist std_mean trapezoid trapz var_mean"),
+    (statistics, (PYML,), """
+        cdist cumulative_trapezoid gradient histogramdd std_mean trapezoid trapz vander
+        var_mean"""),
     (statistics, (PYML, FUNCTIONAL), "pdist"),
     (products, BOTH, """
         addbmm addmm addmv addr baddbmm cross ger inner kron outer vdot"""),
     (products, (PYML,), "chain_matmul einsum tensordot"),
     (products, (LINALG,), "multi_dot vecdot"),
-    (linalg, (*BOTH, LINALG), "det inverse matrix_exp matrix_power pinv qr slogdet"),
-    (linalg, BOTH, "cholesky_inverse cholesky_solve logdet"),
+    (linalg, (*BOTH, LINALG), "det inverse matrix_exp matrix_power pinv slogdet"),
+    (linalg, BOTH, "cholesky_inverse cholesky_solve logdet pinverse triangular_solve"),
     (linalg, (LINALG,), """
-        cholesky cond eigh eigvalsh inv lstsq lu lu_factor matrix_norm matrix_rank solve
-        solve_triangular svd
-        svdvals vector_norm"""),
+        cholesky cholesky_ex cond eigh eigvalsh householder_product inv inv_ex lstsq lu lu_factor
+        lu_factor_ex lu_solve matrix_norm matrix_rank qr solve solve_ex solve_triangular svd svdvals
+        tensorinv tensorsolve vector_norm"""),
     (linalg, (PYML,), "lu_unpack"),
-    (linalg, (), "linalg_norm svd_of_columns"),
+    (linalg, (), "linalg_norm lu_with_infos old_lu_solve qr_of_columns svd_of_columns"),
     (draws, BOTH, "bernoulli multinomial"),
+    (draws, (PYML,), "poisson"),
+    (draws, (FUNCTIONAL,), "gumbel_softmax"),
     (draws, (TENSOR,), "bernoulli_ cauchy_ exponential_ geometric_ log_normal_ random_"),
-    (rewriting, (TENSOR,), " ".join(rewriting.NAMES)),
+    *(
+        (rewriting, BOTH if name in FUNCTIONS_IN_PLACE.split() else (TENSOR,), name)
+        for name in rewriting.NAMES
+    ),
     (linear, (FUNCTIONAL,), "linear"),
     (cross_entropy, (FUNCTIONAL,), "cross_entropy"),
     (pair_loss, (FUNCTIONAL,), """
         binary_cross_entropy binary_cross_entropy_with_logits hinge_embedding_loss huber_loss
         l1_loss mse_loss quantile_loss smooth_l1_loss soft_margin_loss"""),
     (losses, (FUNCTIONAL,), """
-        cosine_embedding_loss gaussian_nll_loss kl_div margin_ranking_loss multi_margin_loss
+        cosine_embedding_loss gaussian_nll_loss kl_div linear_cross_entropy margin_ranking_loss
+        multi_margin_loss
         multilabel_margin_loss multilabel_soft_margin_loss nll_loss poisson_nll_loss
         triplet_margin_loss triplet_margin_with_distance_loss"""),
+    (ctc, (FUNCTIONAL,), "ctc_loss"),
     (dropout, (PYML,), "dropout"),
     (channel_dropout, (FUNCTIONAL,), "alpha_dropout dropout1d feature_alpha_dropout"),
     (layer_norm, (FUNCTIONAL,), "group_norm instance_norm layer_norm rms_norm"),
@@ -147,12 +179,19 @@ ALIASES = {
     "absolute": "abs",
     "absolute_": "abs_",
     "arccos": "acos",
+    "arccos_": "acos_",
     "arccosh": "acosh",
+    "arccosh_": "acosh_",
     "arcsin": "asin",
+    "arcsin_": "asin_",
     "arcsinh": "asinh",
+    "arcsinh_": "asinh_",
     "arctan": "atan",
     "arctan2": "atan2",
+    "arctan2_": "atan2_",
+    "arctan_": "atan_",
     "arctanh": "atanh",
+    "arctanh_": "atanh_",
     "clip": "clamp",
     "clip_": "clamp_",
     "concat": "cat",
@@ -160,23 +199,32 @@ ALIASES = {
     "divide": "div",
     "divide_": "div_",
     "fix": "trunc",
+    "fix_": "trunc_",
     "greater": "gt",
+    "greater_": "gt_",
     "greater_equal": "ge",
+    "greater_equal_": "ge_",
     "less": "lt",
+    "less_": "lt_",
     "less_equal": "le",
+    "less_equal_": "le_",
     "multiply": "mul",
     "multiply_": "mul_",
     "negative": "neg",
     "negative_": "neg_",
     "not_equal": "ne",
-    "pinverse": "pinv",
+    "not_equal_": "ne_",
     "row_stack": "vstack",
     "sgn": "sign",
+    "sgn_": "sign_",
     "subtract": "sub",
     "subtract_": "sub_",
     "swapdims": "swapaxes",
     "true_divide": "div",
     "true_divide_": "div_",
+    "unsafe_chunk": "chunk",
+    "unsafe_split": "split",
+    "unsafe_split_with_sizes": "split_with_sizes",
 }
 
 

@@ -248,7 +248,9 @@ def numpy_names(function):
             return type(y)(*[written(o, part, name) for o, part in zip(out, y)])
         return written(out, y, name)
 
-    return functools.wraps(function)(called)
+    called = functools.wraps(function)(called)
+    called.takes_too = ("out",)   # beside what the signature shows
+    return called
 
 
 # ---- shapes ---------------------------------------------------------------------------------------------------

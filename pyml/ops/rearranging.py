@@ -19,8 +19,10 @@ from pyml.ops.shape import (
     flip,
     integer,
     movedim,
+    narrow,
     repeat,
     reshape,
+    select,
     several,
     split,
     stack,
@@ -336,16 +338,21 @@ def diagonal(input, offset=0, dim1=0, dim2=1):
     Args:
         offset: which diagonal; above the main one it is positive.
     """
-    at_least(input, 2, "diagonal")
-    a, b = two_dims((dim1, dim2), input.ndim, "diagonal")
-    offset = integer(offset, "diagonal: offset")
-    rows, columns = input.shape[a], input.shape[b]
+    a, b, index = diagonal_index(input, offset, dim1, dim2, "diagonal")
     x = movedim(input, (a, b), (-2, -1))
+    flat = reshape(x, (*x.shape[:-2], x.shape[-2] * x.shape[-1]))
+    return index_select(flat, flat.ndim - 1, index)
+
+
+def diagonal_index(input, offset, dim1, dim2, name):
+    """Both dimensions, and the indices of a diagonal in their flattened plane."""
+    at_least(input, 2, name)
+    a, b = two_dims((dim1, dim2), input.ndim, name)
+    offset = integer(offset, f"{name}: offset")
+    rows, columns = input.shape[a], input.shape[b]
     size = max(0, min(rows, columns - offset) if offset >= 0 else min(rows + offset, columns))
-    flat = reshape(x, (*x.shape[:-2], rows * columns))
     start = offset if offset >= 0 else -offset * columns
-    index = start + np.arange(size) * (columns + 1)
-    return index_select(flat, flat.ndim - 1, Tensor._on(constant(index)))
+    return a, b, Tensor._on(constant(start + np.arange(size) * (columns + 1)))
 
 
 def diag_embed(input, offset=0, dim1=-2, dim2=-1):
@@ -428,6 +435,46 @@ def vsplit(input, indices_or_sections):
     return tensor_split(at_least(input, 2, "vsplit"), indices_or_sections, 0)
 
 
+def dsplit(input, indices_or_sections):
+    """tensor_split along the third dimension."""
+    return tensor_split(at_least(input, 3, "dsplit"), indices_or_sections, 2)
+
+
+def split_with_sizes(input, split_sizes, dim=0):
+    """Parts of these sizes along `dim`, a tuple of views; see split."""
+    checked_tensor(input, "split_with_sizes")
+    return split(input, as_sizes(split_sizes, "split_with_sizes"), dim)
+
+
+def narrow_copy(input, dim, start, length):
+    """A copy of narrow()."""
+    return clone(narrow(input, dim, start, length))
+
+
+def unfold(input, dimension, size, step):
+    """All slices of `size` elements along a dimension, `step` apart, as the last dimension.
+
+    In PyTorch it is a view; here it is a copy, through which gradients go.
+    """
+    checked_tensor(input, "unfold")
+    dim = wrapped_dim(dimension, input.ndim, "unfold")
+    length = input.size(dim) if input.ndim else 1
+    size, step = integer(size, "unfold: size"), integer(step, "unfold: step")
+    if not 0 <= size <= length or step < 1:
+        raise ValueError(
+            f"unfold: size is {size} and step {step}; a size from 0 to {length}, that of "
+            "the dimension, and a step of at least 1 are needed"
+        )
+    index = np.arange(0, length - size + 1, step)[:, None] + np.arange(size)
+    y = index_select(
+        reshape(input, (1,)) if input.ndim == 0 else input,
+        dim,
+        Tensor._on(constant(index.reshape(-1))),
+    )
+    y = reshape(y, (*y.shape[:dim], *index.shape, *y.shape[dim + 1 :]))
+    return select(y, dim, 0) if input.ndim == 0 else movedim(y, dim + 1, -1)
+
+
 def take(input, index):
     """The elements at indices of the flattened input, in the shape of the index."""
     checked_tensor(input, "take")
@@ -442,16 +489,21 @@ def take(input, index):
 def index_add(input, dim, index, source, *, alpha=1):
     """A copy with alpha * source added to the slices `index` (a vector) along `dim`."""
     dim, index = slices_at(input, dim, index, source, "index_add")
-    shape = [1] * input.ndim
-    shape[dim] = index.numel()
-    index = expand(reshape(index, shape), source.shape).contiguous()  # the same in every row
+    index = in_every_row(index, dim, source)
     return scatter_add(input, dim, index, source if alpha == 1 else source * alpha)
+
+
+def in_every_row(index, dim, source):
+    """A vector of indices along `dim` as an index of the shape of source."""
+    shape = [1] * source.ndim
+    shape[dim] = index.numel()
+    return expand(reshape(index, shape), source.shape).contiguous()
 
 
 def index_copy(input, dim, index, source):
     """A copy of the input with the slices of source in place of those at `index` along `dim`."""
     dim, index = slices_at(input, dim, index, source, "index_copy")
-    return put(input, along(dim, index), source)
+    return assigned(input, along(dim, index), source)
 
 
 def index_fill(input, dim, index, value):
@@ -461,10 +513,10 @@ def index_fill(input, dim, index, value):
     if input.ndim == 0:  # as one of one element
         return index_fill(reshape(input, (1,)), 0, index, value).reshape(())
     array = index_along(index, input.shape[dim], dim, "index_fill")
-    return put(input, along(dim, Tensor._on(array)), value)
+    return assigned(input, along(dim, Tensor._on(array)), value)
 
 
-def put(input, place, value):
+def assigned(input, place, value):
     """A copy of the input with input[place] = value."""
     y = clone(input)
     setitem(y, place, value)
@@ -512,6 +564,73 @@ def masked_scatter(input, mask, source):
     return y
 
 
+def select_scatter(input, src, dim, index):
+    """A copy of the input with src in place of select(input, dim, index)."""
+    checked_tensor(input, "select_scatter")
+    part = select(input, dim, index)
+    dim = wrapped_dim(dim, input.ndim, "select_scatter")
+    return with_part(input, along(dim, index), part, src, "select_scatter")
+
+
+def slice_scatter(input, src, dim=0, start=None, end=None, step=1):
+    """A copy of the input with src in place of the slice start:end:step along `dim`."""
+    checked_tensor(input, "slice_scatter")
+    if input.ndim == 0:
+        raise ValueError("slice_scatter: a 0-d tensor has no slices")
+    place = along(wrapped_dim(dim, input.ndim, "slice_scatter"), slice(start, end, step))
+    return with_part(input, place, input.detach()[place], src, "slice_scatter")
+
+
+def with_part(input, place, part, src, name):
+    """A copy of the input with src at a place, if it has the shape of the part that is there."""
+    checked_tensor(src, name, "src")
+    if src.shape != part.shape:
+        raise ValueError(
+            f"{name}: src has shape {src.shape}, it must be that of what it replaces, {part.shape}"
+        )
+    return assigned(input, place, src)
+
+
+def diagonal_scatter(input, src, offset=0, dim1=0, dim2=1):
+    """A copy of the input with src in place of diagonal(input, offset, dim1, dim2)."""
+    a, b, index = diagonal_index(input, offset, dim1, dim2, "diagonal_scatter")
+    x = movedim(input, (a, b), (-2, -1))
+    flat = reshape(x, (*x.shape[:-2], x.shape[-2] * x.shape[-1]))
+    part = index_select(flat.detach(), flat.ndim - 1, index)
+    y = with_part(flat, (..., index), part, src, "diagonal_scatter")
+    return movedim(reshape(y, x.shape), (-2, -1), (a, b)).contiguous()
+
+
+def as_strided_scatter(input, src, size, stride, storage_offset=None):
+    """A copy of the input with src in place of as_strided(input, size, stride, storage_offset)."""
+    checked_tensor(input, "as_strided_scatter")
+    index = strided_index(input, size, stride, storage_offset, "as_strided_scatter")
+    y = with_part(reshape(input, (-1,)), (index,), index, src, "as_strided_scatter")
+    return reshape(y, input.shape)
+
+
+def put(input, index, source, accumulate=False):
+    """A copy of the input with the elements of source at indices of the flattened input.
+
+    Args:
+        source: as many elements as index has.
+        accumulate: add them to what is there.
+    """
+    checked_tensor(input, "put")
+    checked_tensor(index, "put", "index")
+    checked_tensor(source, "put", "source")
+    if index.numel() != source.numel():
+        raise ValueError(
+            f"put: index has {index.numel()} elements and source {source.numel()}; "
+            "they must be as many"
+        )
+    flat, values = reshape(input, (-1,)), reshape(source, (-1,))
+    places = Tensor._on(index_along(reshape(index, (-1,)), flat.numel(), 0, "put"))
+    if accumulate:
+        return reshape(scatter_add(flat, 0, places, values), input.shape)
+    return reshape(assigned(flat, (places,), values), input.shape)
+
+
 def as_strided(input, size, stride, storage_offset=None):
     """A copy of the memory behind a contiguous tensor, seen by other sizes and steps.
 
@@ -522,18 +641,23 @@ def as_strided(input, size, stride, storage_offset=None):
         storage_offset: the first element. Default: 0.
     """
     checked_tensor(input, "as_strided")
-    size, stride = as_sizes(size, "as_strided"), as_sizes(stride, "as_strided")
-    start = 0 if storage_offset is None else integer(storage_offset, "as_strided: storage_offset")
+    return take(input, strided_index(input, size, stride, storage_offset, "as_strided"))
+
+
+def strided_index(input, size, stride, storage_offset, name):
+    """The indices in the flattened input of what is seen by other sizes and steps."""
+    size, stride = as_sizes(size, name), as_sizes(stride, name)
+    start = 0 if storage_offset is None else integer(storage_offset, f"{name}: storage_offset")
     if len(size) != len(stride) or min(size, default=0) < 0 or min(stride, default=0) < 0:
-        raise ValueError(f"as_strided: size {size} and stride {stride} must go together, none < 0")
+        raise ValueError(f"{name}: size {size} and stride {stride} must go together, none < 0")
     if not input.is_contiguous():
-        raise RuntimeError("as_strided: the tensor is not contiguous; call .contiguous() first")
+        raise RuntimeError(f"{name}: the tensor is not contiguous; call .contiguous() first")
     index = np.full(size, start, INT64)
     for d, (n, step) in enumerate(zip(size, stride, strict=True)):
         index += (np.arange(n) * step).reshape((n,) + (1,) * (len(size) - d - 1))
     if index.size and not 0 <= index.min() <= index.max() < input.numel():
         raise ValueError(
-            f"as_strided: size {size}, stride {stride} and storage_offset {start} reach beyond "
+            f"{name}: size {size}, stride {stride} and storage_offset {start} reach beyond "
             f"the {input.numel()} elements"
         )
-    return take(input, Tensor._on(constant(index)))
+    return Tensor._on(constant(index))

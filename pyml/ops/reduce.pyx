@@ -444,26 +444,27 @@ cdef extreme_at(Tensor x, dim, bint keepdim, bint largest, result, str name):
 
 
 @numpy_names
-def max(input, dim=None, keepdim=False):
+def max(input, dim=None, keepdim=False, *, other=None):
     """The largest value.
 
     Args:
         dim: None for that of all elements, as amax; a dimension for a named tuple (values, indices), where the
             gradient goes to the element at the index, the first among equals; a tensor for maximum(input, dim).
         keepdim: leave the reduced dimension, with size 1.
+        other: a tensor, for maximum(input, other).
     """
-    if isinstance(dim, Tensor):
-        return maximum(input, dim)
+    if other is not None or isinstance(dim, Tensor):
+        return maximum(input, dim if other is None else other)
     if dim is None:
         return extreme_value(input, None, keepdim, True, "max")
     return extreme_at(lift(input, "max"), dim, keepdim, True, maximum_result, "max")
 
 
 @numpy_names
-def min(input, dim=None, keepdim=False):
+def min(input, dim=None, keepdim=False, *, other=None):
     """The smallest value; see max."""
-    if isinstance(dim, Tensor):
-        return minimum(input, dim)
+    if other is not None or isinstance(dim, Tensor):
+        return minimum(input, dim if other is None else other)
     if dim is None:
         return extreme_value(input, None, keepdim, False, "min")
     return extreme_at(lift(input, "min"), dim, keepdim, False, minimum_result, "min")
@@ -628,15 +629,16 @@ cdef class PowerNorm(Node):
 
 
 @numpy_names
-def norm(input, p=2, dim=None, keepdim=False):
+def norm(input, p=2, dim=None, keepdim=False, *, dtype=None):
     """The p-norm (sum |x|^p)^(1/p); where it is 0 so is its gradient.
 
     Args:
         p: a number, inf, -inf, or "fro", which is 2. 0 counts what is not zero.
         dim: one dimension or several. Default: all.
         keepdim: leave the reduced dimensions, with size 1.
+        dtype: float32 or float64, to compute in. Default: the input's.
     """
-    cdef Tensor x = real_or_cast(input, None, "norm"), y
+    cdef Tensor x = real_or_cast(input, dtype, "norm"), y
     cdef Dims dims
     cdef SquareNorm of_squares
     p = 2.0 if p == "fro" or p is None else float(p)

@@ -11,6 +11,8 @@ from pyml.ops import (
     products,
     rearranging,
     reduce,
+    scatter_reduce,
+    series,
     special,
     statistics,
 )
@@ -28,10 +30,11 @@ FAMILIES = (
         functions,
         """
         acos acosh asin asinh atan atan2 atanh bitwise_left_shift bitwise_right_shift clamp_max
-        clamp_min copysign cosh deg2rad exp2 fmod frac hypot log10 log2 logit nan_to_num nextafter
-        rad2deg sinh tan trunc xlogy""",
+        clamp_min copysign cosh deg2rad exp2 float_power fmod frac gcd heaviside hypot lcm ldexp
+        log10 log2 logit mvlgamma nan_to_num nextafter rad2deg sinc sinh tan trunc xlogy""",
     ),
     (special, "digamma erf erfc erfinv lgamma"),
+    (series, "i0 igamma igammac"),
     (
         comparison,
         """
@@ -40,8 +43,9 @@ FAMILIES = (
     ),
     (reduce, "cumsum"),
     (statistics, "cumprod renorm"),
-    (rearranging, "index_add index_copy index_fill masked_scatter tril triu"),
+    (rearranging, "index_add index_copy index_fill masked_scatter put tril triu"),
     (index, "scatter scatter_add"),
+    (scatter_reduce, "index_reduce scatter_reduce"),
     (products, "addbmm addmm addmv addr baddbmm"),
 )
 OWN_DTYPE = {

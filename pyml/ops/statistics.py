@@ -5,16 +5,28 @@ from collections import namedtuple
 import numpy as np
 
 from pyml.ops.arrays import checked_tensor, contiguous
-from pyml.ops.elementwise import where
+from pyml.ops.creation import as_tensor, zeros
+from pyml.ops.elementwise import clamp, where
 from pyml.ops.operands import cast, checked_dtype, numpy_names
-from pyml.ops.reduce import amax, amin, logsumexp, mean, norm, std, sum, var
-from pyml.ops.shape import cat, expand, narrow, tracked, unsqueeze, wrapped_dim
+from pyml.ops.reduce import amax, amin, cumsum, logsumexp, mean, norm, std, sum, var
+from pyml.ops.shape import (
+    as_sizes,
+    cat,
+    expand,
+    integer,
+    narrow,
+    stack,
+    tracked,
+    unsqueeze,
+    wrapped_dim,
+)
 from pyml.recorder import constant, refuse
 from pyml.tensor import Tensor
 
 INT64 = np.dtype(np.int64)
 aminmax_result = namedtuple("aminmax", ("min", "max"))
 cummax_result = namedtuple("cummax", ("values", "indices"))
+histogram_result = namedtuple("histogram", ("hist", "bin_edges"))
 cummin_result = namedtuple("cummin", ("values", "indices"))
 
 
@@ -88,6 +100,88 @@ def histc(input, bins=100, min=0, max=0):
     return Tensor._on(np.bincount(place, minlength=bins).astype(x.dtype))
 
 
+def histogram(input, bins, *, range=None, weight=None, density=False):
+    """How many elements lie in each of the bins, and the bins' edges.
+
+    Args:
+        bins: how many of one size, or a vector of edges in their order.
+        range: (lowest, highest) edge. Default: the smallest and the largest element.
+        weight: what each element counts. Default: 1.
+        density: divide by the sum and by the bins' sizes.
+
+    Returns:
+        A named tuple (hist, bin_edges). The last bin has both its ends.
+    """
+    checked_tensor(input, "histogram")
+    if isinstance(bins, Tensor) and bins.ndim != 1:
+        raise ValueError(f"histogram: bins has shape {bins.shape}, it must be a vector of edges")
+    flat = input.reshape(-1, 1)
+    hist, edges = histogramdd(flat, [bins], range=range, weight=weight, density=density)
+    return histogram_result(hist, edges[0])
+
+
+def histogramdd(input, bins, *, range=None, weight=None, density=False):
+    """How many points lie in each of the boxes of a grid, and the edges along each dimension.
+
+    Args:
+        input: (..., d), points of d dimensions.
+        bins: how many along each dimension; or a vector of edges for each.
+        range: (lowest, highest) of each dimension, one after another. Default: of the points.
+        weight: what each point counts. Default: 1.
+        density: divide by the sum and by the boxes' sizes.
+
+    Returns:
+        A named tuple (hist, bin_edges).
+    """
+    checked_tensor(input, "histogramdd")
+    refuse("histogramdd")
+    if input.dtype.kind != "f" or input.ndim < 2:
+        raise ValueError(
+            f"histogramdd: input has shape {input.shape} and dtype {input.dtype}, it must be "
+            "points (..., d) of float32 or float64"
+        )
+    points = input.detach().array.reshape(-1, input.shape[-1])
+    d = points.shape[1]
+    bins = [bins] * d if isinstance(bins, int) else list(bins)
+    if len(bins) != d:
+        raise ValueError(f"histogramdd: {len(bins)} bins for {d} dimensions")
+    if range is not None and len(range) != 2 * d:
+        raise ValueError(
+            f"histogramdd: range has {len(range)} numbers, {2 * d} are needed: a lowest and a "
+            "highest of each dimension"
+        )
+    edges = []
+    for k, each in enumerate(bins):
+        if isinstance(each, Tensor):
+            edges.append(each.detach().array)
+            continue
+        count = integer(each, "histogramdd: bins")
+        if count < 1:
+            raise ValueError(f"histogramdd: bins is {count}, it must be at least 1")
+        column = points[:, k]
+        low, high = (0, 1) if not len(column) else (column.min(), column.max())
+        low, high = range[2 * k : 2 * k + 2] if range is not None else (low, high)
+        if low == high:
+            low, high = low - 0.5, high + 0.5
+        if not (np.isfinite([low, high]).all() and low < high):
+            raise ValueError(
+                f"histogramdd: range is ({low}, {high}), finite and in order it must be"
+            )
+        edges.append(np.linspace(low, high, count + 1).astype(points.dtype))
+    weights = None if weight is None else checked_tensor(weight, "histogramdd", "weight")
+    if weights is not None and weights.numel() != len(points):
+        raise ValueError(f"histogramdd: {weights.numel()} weights for {len(points)} points")
+    hist, _ = np.histogramdd(
+        points,
+        edges,
+        weights=None if weights is None else weights.detach().array.reshape(-1),
+        density=density,
+    )
+    return histogram_result(
+        Tensor._on(hist.astype(points.dtype)), tuple(Tensor._on(np.array(e)) for e in edges)
+    )
+
+
 # ---- moments -------------------------------------------------------------------------------------
 
 
@@ -126,20 +220,47 @@ def nanmean(input, dim=None, keepdim=False, *, dtype=None):
     return nansum(input, dim, keepdim, dtype=dtype) / count
 
 
-def cov(input, *, correction=1):
+def cov(input, *, correction=1, fweights=None, aweights=None):
     """The covariances of variables: rows of a matrix, whose columns are observations.
 
     Args:
         correction: what is taken from the number of observations. Default: 1.
+        fweights: how often each observation counts, a vector of integers. Default: once.
+        aweights: how much each counts, a vector. Default: all the same.
     """
     checked_tensor(input, "cov")
     if input.ndim > 2:
         raise ValueError(f"cov: input has shape {input.shape}, it must have at most 2 dimensions")
     rows = input.reshape(1, -1) if input.ndim < 2 else input
-    centred = rows - mean(rows, 1, True)
-    divisor = max(rows.shape[1] - correction, 0)
-    y = centred @ centred.t() / float(divisor)
+    weights = weights_of(rows, fweights=fweights, aweights=aweights)
+    if weights is None:
+        centred = rows - mean(rows, 1, True)
+        y = centred @ centred.t() / float(max(rows.shape[1] - correction, 0))
+    else:
+        total = sum(weights)
+        centred = rows - sum(rows * weights, 1, True) / total
+        lost = correction if aweights is None else correction * sum(weights * aweights) / total
+        y = (centred * weights) @ centred.t() / clamp(total - lost, min=0)
     return y if input.ndim == 2 else y.reshape(())
+
+
+def weights_of(rows, **weights):
+    """The product of the weights that are given, None for none; of the dtype of the rows."""
+    y = None
+    for name, each in weights.items():
+        if each is None:
+            continue
+        checked_tensor(each, "cov", name)
+        if each.shape != (rows.shape[1],):
+            raise ValueError(
+                f"cov: {name} has shape {each.shape}, it must be ({rows.shape[1]},): one weight "
+                "for each observation"
+            )
+        if name == "fweights" and each.dtype.kind not in "iu":
+            raise TypeError(f"cov: fweights has dtype {each.dtype}, it must be an integer type")
+        each = cast(each, rows.dtype)
+        y = each if y is None else y * each
+    return y
 
 
 def corrcoef(input):
@@ -259,26 +380,116 @@ def trapezoid(y, x=None, *, dx=None, dim=-1):
         x: where they are. Default: None, at distances dx.
         dx: a number. Default: 1.
     """
-    checked_tensor(y, "trapezoid", "y")
+    return sum(trapezoids(y, x, dx, dim, "trapezoid"), dim)
+
+
+def trapezoids(y, x, dx, dim, name):
+    """The areas between neighbours along `dim`."""
+    checked_tensor(y, name, "y")
     if x is not None and dx is not None:
-        raise TypeError("trapezoid: x and dx say the same, only one can be given")
+        raise TypeError(f"{name}: x and dx say the same, only one can be given")
     if y.ndim == 0:
-        raise ValueError("trapezoid: y is 0-d, it must have a dimension")
-    dim = wrapped_dim(dim, y.ndim, "trapezoid")
+        raise ValueError(f"{name}: y is 0-d, it must have a dimension")
+    dim = wrapped_dim(dim, y.ndim, name)
     size = y.shape[dim]
     if size == 0:
-        return sum(y, dim)
+        return y
     middle = (narrow(y, dim, 1, size - 1) + narrow(y, dim, 0, size - 1)) / 2
     if x is None:
-        return sum(middle, dim) * (1 if dx is None else dx)
-    checked_tensor(x, "trapezoid", "x")
+        return middle * (1 if dx is None else dx)
+    checked_tensor(x, name, "x")
     if x.ndim == 1 and y.ndim > 1:
         x = x.reshape([-1 if d == dim else 1 for d in range(y.ndim)])
-    steps = diff(x, dim=dim - y.ndim + x.ndim if x.ndim != y.ndim else dim)
-    return sum(middle * steps, dim)
+    return middle * diff(x, dim=dim - y.ndim + x.ndim if x.ndim != y.ndim else dim)
 
 
 trapz = trapezoid
+
+
+@numpy_names
+def cumulative_trapezoid(y, x=None, *, dx=None, dim=-1):
+    """The integrals of y along `dim` up to each place but the first; see trapezoid."""
+    return cumsum(trapezoids(y, x, dx, dim, "cumulative_trapezoid"), dim)
+
+
+@numpy_names
+def gradient(input, *, spacing=None, dim=None, edge_order=1):
+    """The derivative along each of `dim` by central differences, a tuple; a copy for each.
+
+    Args:
+        spacing: the distance of neighbours: a number for all dimensions, one for each, or a vector
+            of places for each. Default: 1.
+        dim: Default: all.
+        edge_order: 1, or 2 for differences of three elements at the ends.
+
+    Example:
+        >>> pyml.gradient(pyml.tensor([1.0, 4.0, 9.0]))
+        (tensor([3., 4., 5.]),)
+    """
+    checked_tensor(input, "gradient")
+    dims = tuple(range(input.ndim)) if dim is None else as_sizes(dim, "gradient")
+    dims = [wrapped_dim(d, input.ndim, "gradient") for d in dims]
+    if edge_order not in (1, 2):
+        raise ValueError(f"gradient: edge_order is {edge_order!r}, it must be 1 or 2")
+    if isinstance(spacing, (tuple, list)):
+        if len(spacing) != len(dims):
+            raise ValueError(f"gradient: {len(spacing)} spacings for {len(dims)} dimensions")
+    else:
+        spacing = [1.0 if spacing is None else spacing] * len(dims)
+    return tuple(
+        slopes(input, steps, d, edge_order) for d, steps in zip(dims, spacing, strict=True)
+    )
+
+
+def slopes(x, spacing, dim, edge_order):
+    """The derivative along a dimension: of second order inside, at the ends of edge_order."""
+    n = x.shape[dim]
+    if n <= edge_order:
+        raise ValueError(
+            f"gradient: dimension {dim} has size {n}, with edge_order {edge_order} it must have "
+            f"more than {edge_order}"
+        )
+    y = x.movedim(dim, -1)
+    if isinstance(spacing, Tensor) and spacing.ndim:
+        if spacing.shape != (n,):
+            raise ValueError(
+                f"gradient: a spacing has shape {spacing.shape}, it must be ({n},): a place for "
+                "each element"
+            )
+        steps = diff(spacing)
+    else:
+        steps = expand(as_tensor(spacing, dtype=x.dtype).reshape(1), (n - 1,))
+    rises = diff(y) / steps
+    first, last = rises[..., :1], rises[..., -1:]
+    if n > 2:
+        before, after = steps[:-1], steps[1:]
+        inner = (rises[..., :-1] * after + rises[..., 1:] * before) / (before + after)
+        if edge_order == 2:
+            bends = diff(rises) / (before + after)
+            first = first - bends[..., :1] * steps[:1]
+            last = last + bends[..., -1:] * steps[-1:]
+        parts = [first, inner, last]
+    else:
+        parts = [first, last]
+    return cat(parts, -1).movedim(-1, dim)
+
+
+def vander(x, N=None, increasing=False):
+    """The powers of the elements of a vector as rows, the largest first.
+
+    Args:
+        N: how many. Default: as many as elements.
+        increasing: the smallest first.
+    """
+    checked_tensor(x, "vander", "x")
+    if x.ndim != 1:
+        raise ValueError(f"vander: x has shape {x.shape}, it must be a vector")
+    count = len(x) if N is None else integer(N, "vander: N")
+    if count < 0:
+        raise ValueError(f"vander: N is {count}, it must not be negative")
+    powers = range(count) if increasing else reversed(range(count))
+    columns = [x**k for k in powers]
+    return stack(columns, 1) if columns else zeros(len(x), 0, dtype=x.dtype)
 
 
 # ---- distances -----------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ops.cases import apart, chances, inside, normal, positive, with_zeros
+from pyml.ops.series import POLYNOMIALS
 
 
 class Row(NamedTuple):
@@ -453,6 +454,284 @@ def options():
         yield Row(name, function, shapes, draw)
 
 
+def special():
+    tails = lambda rng, shape: 3 * rng.standard_normal(shape)  # noqa: E731
+    for name, draw in {
+        "entr": positive,
+        "erfcx": tails,
+        "i0": tails,
+        "i0e": tails,
+        "i1": tails,
+        "i1e": tails,
+        "log_ndtr": tails,
+        "ndtr": normal,
+        "ndtri": chances,
+        "sinc": normal,
+    }.items():
+        yield Row(name, lambda m, x, n=name: getattr(m.special, n)(x), ((3, 4),), draw)
+    yield Row("xlog1py", lambda m, x, y: m.special.xlog1py(x, y), ((3, 4), (4,)), positive)
+    shape = [0.4, 1.0, 2.5, 9.0]
+    for name in ("igamma", "igammac"):
+        yield Row(
+            name,
+            lambda m, x, n=name: getattr(m, n)(m.tensor(shape, dtype=x.dtype), x * 3),
+            ((3, 4),),
+            positive,
+        )
+    yield Row(
+        "zeta",
+        lambda m, x: m.special.zeta(m.tensor([1.1, 2.0, 5.0], dtype=x.dtype), x * 2),
+        ((4, 3),),
+        positive,
+    )
+    yield Row("mvlgamma", lambda m, x: m.mvlgamma(x + 1, 3), ((5,),), positive)
+    for name in POLYNOMIALS:
+        for n in (0, 1, 4):
+            yield Row(
+                f"{name} {n}",
+                lambda m, x, f=name, n=n: getattr(m.special, f)(x, n),
+                ((5,),),
+                chances,
+            )
+        yield Row(
+            f"{name} of degrees",
+            lambda m, x, f=name: getattr(m.special, f)(x, m.tensor([3, 0, 1, 2])),
+            ((2, 4),),
+            chances,
+        )
+
+
+def numbers():
+    yield named("ldexp", shapes=((3, 4), (4,)))
+    yield Row("rsub", lambda m, x, y: m.rsub(x, y, alpha=0.5), ((3, 4), (4,)))
+    yield named("float_power", positive, ((3, 4), (4,)))
+    yield Row("float_power of a number", lambda m, x: m.float_power(x, 1.7), draw=positive)
+    yield Row("frexp", lambda m, x: m.frexp(x).mantissa)
+    yield Row("frexp exponent", lambda m, x: m.frexp(x).exponent, smooth=False)
+    yield Row("heaviside", lambda m, x: m.heaviside(x, x[0] * 2), ((4, 3),), with_zeros, False)
+    edges = [-np.inf, np.inf, np.nan, 1.0]
+    for name in ("isneginf", "isposinf"):
+        yield Row(name, lambda m, n=name: getattr(m, n)(m.tensor(edges)), (), smooth=False)
+    for name in ("gcd", "lcm"):
+        yield Row(
+            name,
+            lambda m, n=name: getattr(m, n)(m.tensor([12, -4, 0, 7]), m.tensor([18, 6, 0, 0])),
+            (),
+            smooth=False,
+        )
+
+
+def placed():
+    x, column = (3, 4), (3,)
+    for name, function, *shapes in (
+        ("select_scatter", lambda m, x, y: m.select_scatter(x, y, 1, 2), x, column),
+        ("slice_scatter", lambda m, x, y: m.slice_scatter(x, y, 1, 0, 4, 2), x, (3, 2)),
+        ("slice_scatter of all", lambda m, x, y: m.slice_scatter(x, y), x, x),
+        ("diagonal_scatter", lambda m, x, y: m.diagonal_scatter(x, y, 1), x, column),
+        (
+            "diagonal_scatter dims",
+            lambda m, x, y: m.diagonal_scatter(x, y, -1, 2, 0),
+            (2, 3, 4),
+            (3, 2),
+        ),
+        (
+            "as_strided_scatter",
+            lambda m, x, y: m.as_strided_scatter(x, y, (2, 2), (1, 2), 1),
+            x,
+            (2, 2),
+        ),
+        ("put", lambda m, x, y: x.put(m.tensor([0, 5, -1]), y), x, column),
+        ("put accumulate", lambda m, x, y: m.put(x, m.tensor([0, 5, 5]), y, True), x, column),
+    ):
+        yield Row(name, function, tuple(shapes))
+    for name, function in {
+        "unfold": lambda m, x: x.unfold(1, 2, 1),
+        "unfold apart": lambda m, x: x.unfold(0, 1, 2),
+        "narrow_copy": lambda m, x: m.narrow_copy(x, 1, 1, 2),
+        "split_with_sizes": lambda m, x: m.split_with_sizes(x, [1, 3], 1)[1] * 2,
+        "unsafe_split": lambda m, x: m.unsafe_split(x, 2)[0] * 2,
+        "unsafe_chunk": lambda m, x: m.unsafe_chunk(x, 2, 1)[0] * 2,
+        "dsplit": lambda m, x: m.dsplit(x.reshape(1, 3, 4), 2)[1] * 2,
+        "fill_diagonal_ wrap": lambda m, x: (x.T * 1).fill_diagonal_(2.0, True) * x.T,
+    }.items():
+        yield Row(name, function)
+    index = [[0, 0, 1, 2], [2, 2, 2, 2]]
+    for reduce in ("sum", "prod", "mean", "amax", "amin"):
+        for include in (True, False):
+            yield Row(
+                f"scatter_reduce {reduce} {include}",
+                lambda m, x, y, r=reduce, i=include: m.scatter_reduce(
+                    x, 1, m.tensor(index), y, r, include_self=i
+                ),
+                (x, (2, 4)),
+                apart,
+            )
+            if reduce != "sum":
+                yield Row(
+                    f"index_reduce {reduce} {include}",
+                    lambda m, x, y, r=reduce, i=include: m.index_reduce(
+                        x, 0, m.tensor([2, 0, 2]), y + 0.1, r, include_self=i
+                    ),
+                    ((4, 3), (3, 3)),
+                    apart,
+                )
+    yield Row("argwhere", lambda m, x: m.argwhere(x > 0), smooth=False)
+    yield Row(
+        "nonzero_static", lambda m, x: m.nonzero_static(x > 0, size=20, fill_value=7), smooth=False
+    )
+    yield Row(
+        "unravel_index",
+        lambda m: m.stack(m.unravel_index(m.tensor([[0, 5], [23, 7]]), (2, 3, 4))),
+        (),
+        smooth=False,
+    )
+
+
+def sampled():
+    x = (3, 5)
+    for name, function, *shapes in (
+        ("cumulative_trapezoid", lambda m, x: m.cumulative_trapezoid(x, dx=0.5, dim=0), x),
+        (
+            "cumulative_trapezoid x",
+            lambda m, y, x: m.cumulative_trapezoid(y, x),
+            x,
+            (5,),
+        ),
+        ("gradient", lambda m, x: m.cat(list(m.gradient(x))), x),
+        ("gradient spacing", lambda m, x: m.gradient(x, spacing=0.5, dim=1)[0], x),
+        ("gradient spacings", lambda m, x: m.cat(list(m.gradient(x, spacing=[2.0, 0.5]))), x),
+        ("gradient edges", lambda m, x: m.gradient(x, dim=1, edge_order=2)[0], x),
+        ("vander", lambda m, x: m.vander(x[0]), x),
+        ("vander increasing", lambda m, x: m.vander(x[0], 3, True), x),
+        ("linalg.vander", lambda m, x: m.linalg.vander(x, N=3), x),
+        (
+            "cov weights",
+            lambda m, x: m.cov(x, fweights=m.tensor([1, 2, 0, 3, 1])),
+            x,
+        ),
+    ):
+        yield Row(name, function, tuple(shapes))
+    places = [0.0, 0.5, 0.7, 2.0, 3.0]
+    for order in (1, 2):
+        yield Row(
+            f"gradient at places {order}",
+            lambda m, x, o=order: m.gradient(
+                x, spacing=(m.tensor(places, dtype=x.dtype),), dim=1, edge_order=o
+            )[0],
+            (x,),
+        )
+    yield Row(
+        "cov aweights",
+        lambda m, x, w: m.cov(x, fweights=m.tensor([1, 2, 1, 3, 1]), aweights=w, correction=1),
+        (x, (5,)),
+        positive,
+    )
+    for name, function in {
+        "histogram": lambda m, x: m.histogram(x, 4).hist,
+        "histogram edges": lambda m, x: m.histogram(x, 4, range=(-1.0, 2.0)).bin_edges,
+        "histogram density": lambda m, x: (
+            m.histogram(
+                x, m.tensor([-1.0, 0.0, 0.5, 2.0], dtype=x.dtype), weight=x * x, density=True
+            ).hist
+        ),
+        "histogramdd": lambda m, x: m.histogramdd(x[:, :2], [2, 3]).hist,
+    }.items():
+        yield Row(name, function, (x,), smooth=False)
+    for name in ("bartlett", "blackman", "hamming", "hann", "kaiser"):
+        for periodic in (True, False):
+            yield Row(
+                f"{name}_window {periodic}",
+                lambda m, n=name, p=periodic: m.stack(
+                    [getattr(m, f"{n}_window")(k, p, dtype=m.float64).sum() for k in range(8)]
+                ),
+                (),
+                smooth=False,
+            )
+
+
+def more_algebra():
+    square, batch = ((3, 3),), ((2, 3, 3),)
+    for name, function, shapes, draw in (
+        (
+            "cholesky_ex",
+            lambda m, a: m.linalg.cholesky_ex((a + a.mT) / 2, upper=True, check_errors=True).L,
+            batch,
+            definite,
+        ),
+        ("inv_ex", lambda m, a: m.linalg.inv_ex(a).inverse, batch, regular),
+        ("solve_ex", lambda m, a, b: m.linalg.solve_ex(a, b).result, ((3, 3), (3, 3)), regular),
+        (
+            "solve_ex right",
+            lambda m, a, b: m.linalg.solve_ex(a, b, left=False)[0],
+            ((3, 3), (3, 3)),
+            regular,
+        ),
+        ("lu_factor_ex", lambda m, a: m.linalg.lu_factor_ex(a).LU, square, normal),
+        *(
+            (
+                f"lu_solve {left} {adjoint}",
+                lambda m, a, b, left=left, adjoint=adjoint: m.linalg.lu_solve(
+                    *m.linalg.lu_factor(a), b, left=left, adjoint=adjoint
+                ),
+                ((3, 3), (3, 3)),
+                normal,
+            )
+            for left in (True, False)
+            for adjoint in (True, False)
+        ),
+        ("old lu_solve", lambda m, a, b: m.lu_solve(b, *m.lu(a)), ((3, 3), (3, 3)), normal),
+        *(
+            (
+                f"triangular_solve {upper} {transpose}",
+                lambda m, b, a, u=upper, t=transpose: m.triangular_solve(b, a, u, t).solution,
+                ((3, 3), (3, 3)),
+                regular,
+            )
+            for upper in (True, False)
+            for transpose in (True, False)
+        ),
+        (
+            "triangular_solve unit",
+            lambda m, b, a: m.triangular_solve(b, a, unitriangular=True)[0],
+            ((3, 3), (3, 3)),
+            regular,
+        ),
+        ("pinverse rcond", lambda m, a: m.pinverse(a, 1e-10), ((4, 3),), regular),
+        ("qr of columns", lambda m, a: m.qr(a, False)[1] ** 2, square, regular),
+        (
+            "tensorinv",
+            lambda m, a: m.linalg.tensorinv(a.reshape(2, 3, 6), ind=2),
+            ((6, 6),),
+            regular,
+        ),
+        (
+            "tensorinv 1",
+            lambda m, a: m.linalg.tensorinv(a.reshape(6, 2, 3), ind=1),
+            ((6, 6),),
+            regular,
+        ),
+        (
+            "tensorsolve",
+            lambda m, a, b: m.linalg.tensorsolve(a.reshape(2, 3, 6), b[:2, :3]),
+            ((6, 6), (6, 6)),
+            regular,
+        ),
+        (
+            "tensorsolve dims",
+            lambda m, a, b: m.linalg.tensorsolve(a.reshape(6, 2, 3), b[:2, :3], dims=(0,)),
+            ((6, 6), (6, 6)),
+            regular,
+        ),
+        (
+            "householder_product",
+            lambda m, a, t: m.linalg.householder_product(a, t),
+            ((4, 3), (2,)),
+            normal,
+        ),
+    ):
+        yield Row(name, function, shapes, draw)
+
+
 ROWS = [
     *unary(),
     *binary(),
@@ -462,4 +741,9 @@ ROWS = [
     *multiplied(),
     *algebra(),
     *options(),
+    *special(),
+    *numbers(),
+    *placed(),
+    *sampled(),
+    *more_algebra(),
 ]

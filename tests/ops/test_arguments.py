@@ -20,7 +20,9 @@ OTHERS = {  # what takes no Tensor first, and anything but a number
     *(
         "einsum",
         "inference_mode",
+        "set_anomaly_enabled",
         "set_default_device",
+        "set_float32_matmul_precision",
         "set_printoptions",
         "use_deterministic_algorithms",
     ),

@@ -62,6 +62,10 @@ ARGUMENTS = {  # of forms in place, after the tensor
     **dict.fromkeys(("index_fill_",), (0, pyml.tensor([1]), 0.5)),
     **dict.fromkeys(("index_add_", "index_copy_"), (0, pyml.tensor([1]), A[:1])),
     **dict.fromkeys(("scatter_", "scatter_add_"), (0, pyml.tensor([[1, 0]]), A)),
+    "index_reduce_": (0, pyml.tensor([1]), A[:1], "amax"),
+    "mvlgamma_": (1,),
+    "put_": (pyml.tensor([3, 0]), A[0]),
+    "scatter_reduce_": (0, pyml.tensor([[1, 0]]), A, "prod"),
     "masked_scatter_": (A > 0.5, A),
     "renorm_": (2, 0, 0.5),
     **dict.fromkeys(("addmm_",), (A, A)),
@@ -72,11 +76,18 @@ ARGUMENTS = {  # of forms in place, after the tensor
 TWO = {
     "atan2_",
     "eq_",
+    "float_power_",
     "floor_divide_",
     "fmod_",
     "ge_",
+    "gcd_",
     "gt_",
+    "heaviside_",
     "hypot_",
+    "igamma_",
+    "igammac_",
+    "lcm_",
+    "ldexp_",
     "le_",
     "logical_and_",
     "logical_or_",
@@ -94,7 +105,7 @@ TWO = {
 @pytest.mark.parametrize("name", rewriting.NAMES)
 def test_in_place(name):
     x, others = A.clone(), ARGUMENTS.get(name, (A.flip(0),) if name in TWO else ())
-    if name.startswith("bitwise"):
+    if name.startswith("bitwise") or name in ("gcd_", "lcm_"):
         x, others = pyml.arange(4), () if "not" in name else (pyml.ones(4, dtype=pyml.int64),)
     if name == "baddbmm_":
         x = pyml.ones(2, 2, 2)
@@ -228,13 +239,104 @@ def test_refused(call, error, match):
         call()
 
 
+@pytest.mark.parametrize("name", ["igamma", "igammac", "zeta"])
+def test_no_derivative_by_the_first_argument(name):
+    function = getattr(pyml.special, {"igamma": "gammainc", "igammac": "gammaincc"}.get(name, name))
+    x = pyml.full((2,), 2.0, requires_grad=True)
+    with pytest.raises(NotImplementedError, match=f"{name}: the derivative by the first argument"):
+        function(x, pyml.ones(2)).sum().backward()
+
+
+def test_edges_of_special_functions():
+    nan, inf = np.nan, np.inf
+    a = pyml.tensor([0, 0, 1, inf, 1, inf, -1, 1, nan], dtype=pyml.float64)
+    x = pyml.tensor([0, 1, 0, 1, inf, inf, 1, -1, 1], dtype=pyml.float64)
+    low, high = pyml.igamma(a, x), pyml.igammac(a, x)
+    np.testing.assert_array_equal(low.numpy(), [nan, 1, 0, 0, 1, nan, nan, nan, nan])
+    np.testing.assert_array_equal(high.numpy(), [nan, 0, 1, 1, 0, nan, nan, nan, nan])
+    ends = pyml.tensor([0.0, 1.0, -0.1, 1.1, nan])
+    np.testing.assert_array_equal(pyml.special.ndtri(ends).numpy(), [-inf, inf, nan, nan, nan])
+    far = pyml.tensor([-inf, -1e30, 1e30, inf], dtype=pyml.float64)
+    np.testing.assert_array_equal(pyml.special.log_ndtr(far).numpy()[[0, 2, 3]], [-inf, 0, 0])
+    np.testing.assert_array_equal(pyml.special.erfcx(far).numpy()[[0, 1, 3]], [inf, inf, 0])
+    np.testing.assert_array_equal(pyml.special.i0e(far).numpy()[[0, 3]], [0, 0])
+    edges = pyml.tensor([0.0, -1.0, 0.5, nan])
+    np.testing.assert_array_equal(pyml.special.entr(edges).numpy()[[0, 1, 3]], [0, -inf, nan])
+    nothing = pyml.special.xlog1py(pyml.zeros(3), pyml.tensor([-1.0, inf, nan]))
+    np.testing.assert_array_equal(nothing.numpy(), [0, 0, nan])
+    assert pyml.special.zeta(pyml.tensor([1.0, 0.5, 2.0]), 1.0).isinf().tolist() == [1, 0, 0]
+
+
+def test_special_functions_where_their_parts_meet():
+    """Both formulas, at the place where one takes over, by their difference quotient."""
+    for name, place in (("i0e", 20.0), ("i1e", 20.0), ("erfcx", 3.0), ("log_ndtr", 0.0)):
+        function = getattr(pyml.special, name)
+        x = pyml.tensor([place - 1e-9, place, place + 1e-9], dtype=pyml.float64)
+        before, at, after = function(x).tolist()
+        np.testing.assert_allclose(at - before, after - at, atol=1e-15)
+    for a in (16.0, 30.0):
+        x = pyml.tensor([a + 1 - 1e-9, a + 1, a + 1 + 1e-9], dtype=pyml.float64)
+        before, at, after = pyml.igamma(pyml.full((3,), a, dtype=pyml.float64), x).tolist()
+        np.testing.assert_allclose(at - before, after - at, atol=1e-14)
+
+
+def test_infos_of_singular_matrices():
+    a = pyml.stack([pyml.eye(2), pyml.ones(2, 2), -pyml.eye(2)])
+    L, info = pyml.linalg.cholesky_ex(a)
+    assert info.tolist() == [0, 1, 1] and info.dtype == pyml.int32
+    assert L[0].tolist() == [[1, 0], [0, 1]] and L[2].isnan().all()
+    inverse, info = pyml.linalg.inv_ex(a)
+    assert info.tolist() == [0, 1, 0] and inverse[2].tolist() == [[-1, 0], [0, -1]]
+    x, info = pyml.linalg.solve_ex(a, pyml.ones(3, 2, 1))
+    assert info.tolist() == [0, 1, 0] and x[0].tolist() == [[1], [1]] and x[1].isnan().all()
+    assert pyml.linalg.lu_factor_ex(a).info.tolist() == [0, 2, 0]
+    for function in (pyml.linalg.cholesky_ex, pyml.linalg.inv_ex, pyml.linalg.lu_factor_ex):
+        with pytest.raises(RuntimeError, match="linalg"):
+            function(a, check_errors=True)
+
+
 @pytest.mark.parametrize(
     "call, match",
     [
+        (lambda: A.scatter_reduce(0, pyml.tensor([[0, 1]]), A, "max"), "reduce is 'max'"),
+        (lambda: A.index_reduce(0, pyml.tensor([0]), A[:1], "sum"), "reduce is 'sum'"),
+        (lambda: A.select_scatter(A, 0, 0), "src has shape"),
+        (lambda: A.diagonal_scatter(A), "src has shape"),
+        (lambda: A.put(pyml.tensor([0]), A), "as many"),
+        (lambda: A.unfold(0, 3, 1), "size is 3"),
+        (lambda: A.unfold(0, 1, 0), "step 0"),
+        (lambda: pyml.nonzero_static(A, size=-1), "size is -1"),
+        (lambda: pyml.gradient(A, edge_order=3), "edge_order is 3"),
+        (lambda: pyml.gradient(A, spacing=[1.0]), "1 spacings for 2"),
+        (lambda: pyml.gradient(A[:1]), "it must have more than 1"),
+        (lambda: pyml.vander(A), "must be a vector"),
+        (lambda: pyml.cov(A, aweights=A), "one weight"),
+        (lambda: pyml.histogram(A, 0), "at least 1"),
+        (lambda: pyml.histogram(A, 2, range=(1.0, 0.0)), "in order"),
+        (lambda: pyml.linalg.tensorinv(pyml.ones(2, 3), 1), "as many"),
+        (lambda: pyml.linalg.householder_product(A, pyml.ones(3)), "k <= n <= m"),
+        (lambda: pyml.mvlgamma(A, 0), "p is 0"),
+        (lambda: pyml.hann_window(-1), "window_length is -1"),
+        (lambda: pyml.poisson(-A), "negative"),
+        (lambda: pyml.atan2(pyml.tensor([1]), 2**70), "does not fit"),
+    ],
+)
+def test_values_that_are_refused(call, match):
+    with pytest.raises(ValueError, match=match):
+        call()
+
+
+@pytest.mark.parametrize(
+    "call, match",
+    [
+        (lambda: pyml.linalg.lstsq(A, A, rcond=object()), "linalg.lstsq: rcond is"),
+        (lambda: pyml.frexp(pyml.tensor([1])), "frexp: input has dtype int64"),
+        (lambda: pyml.gcd(A, 2), "gcd: dtype float32"),
+        (lambda: pyml.special.hermite_polynomial_h(A, 1.5), "hermite_polynomial_h: n"),
         (lambda: pyml.block_diag([A]), "block_diag"),
         (lambda: pyml.searchsorted(A, A, sorter=3), "searchsorted: sorter"),
     ],
-    ids=["block_diag", "searchsorted"],
+    ids=["lstsq", "frexp", "gcd", "hermite", "block_diag", "searchsorted"],
 )
 def test_what_is_no_tensor(call, match):
     with pytest.raises(TypeError, match=match):

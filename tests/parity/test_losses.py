@@ -9,7 +9,7 @@ import torch
 import pyml
 from helpers.losses import CASES as OURS
 from helpers.losses import LOSS_CASES, tensors
-from parity.torch_side import assert_parity, pair
+from parity.torch_side import assert_parity, assert_state_parity, load_from_torch, pair
 from pyml import nn
 from pyml.nn import functional as F
 
@@ -285,3 +285,101 @@ def test_integer_dtypes_of_targets(rng):
         target = np.array([0, 3, 1, 2, 2], dtype)
         wanted = torch.nn.functional.cross_entropy(torch.tensor(x), torch.tensor(target).long())
         assert_parity(F.cross_entropy(input=pair(x)[1], target=pair(target)[1]), wanted)
+
+
+@DTYPES
+@REDUCTIONS
+@pytest.mark.parametrize("zero_infinity", [False, True])
+@pytest.mark.parametrize(
+    ("targets", "inputs", "lengths", "blank"),
+    [
+        ([[1, 2, 2], [3, 1, 0]], [6, 5], [3, 2], 0),
+        ([1, 2, 2, 3, 1], [6, 4], [3, 2], 0),
+        ([[0, 1, 0], [3, 3, 3]], [6, 6], [3, 0], 4),
+        ([[1, 1, 1], [1, 2, 3]], [4, 6], [3, 3], 0),  # the first is too short
+    ],
+)
+def test_ctc(targets, inputs, lengths, blank, zero_infinity, reduction, dtype, rng):
+    """Behind log_softmax: the gradient of PyTorch's function alone is another, see ctc_loss."""
+    options = {"blank": blank, "reduction": reduction, "zero_infinity": zero_infinity}
+    tx, x = pair(rng.normal(size=(6, 2, 5)).astype(dtype), requires_grad=True)
+    got, wanted = (
+        m.nn.CTCLoss(**options)(
+            z.log_softmax(2), m.tensor(targets), m.tensor(inputs), m.tensor(lengths)
+        )
+        for m, z in ((pyml, x), (torch, tx))
+    )
+    assert_parity(got, wanted, 10)
+    if wanted.isfinite().all():
+        wanted.sum().backward()
+        got.sum().backward()
+        assert_parity(x.grad, tx.grad, 10)
+
+
+@DTYPES
+@REDUCTIONS
+def test_ctc_of_one_sequence(reduction, dtype, rng):
+    tx, x = pair(rng.normal(size=(6, 4)).astype(dtype), requires_grad=True)
+    got, wanted = (
+        m.nn.functional.ctc_loss(
+            z.log_softmax(1), m.tensor([1, 2]), m.tensor(6), m.tensor(2), reduction=reduction
+        )
+        for m, z in ((pyml, x), (torch, tx))
+    )
+    assert_parity(got, wanted, 10)
+    wanted.backward()
+    got.backward()
+    assert_parity(x.grad, tx.grad, 10)
+
+
+@DTYPES
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("outputs", [(), (2, 3)])
+@pytest.mark.parametrize("options", [{}, {"ignore_index": 1}, {"label_smoothing": 0.1}])
+def test_linear_cross_entropy(options, outputs, bias, dtype, rng):
+    reference = torch.nn.LinearCrossEntropyLoss(
+        7, 4, out_features=outputs, bias=bias, dtype=getattr(torch, dtype), **options
+    )
+    module = nn.LinearCrossEntropyLoss(
+        7, 4, out_features=outputs, bias=bias, dtype=getattr(pyml, dtype), **options
+    )
+    load_from_torch(module, reference)
+    assert str(module) == str(reference)
+    check(
+        module,
+        reference,
+        rng.normal(size=(5, 7)).astype(dtype),
+        rng.integers(0, 4, (5, *outputs)),
+        rng,
+        20,
+    )
+    assert_state_parity(module, reference, 20)
+    if "ignore_index" not in options:
+        shares = rng.dirichlet(np.ones(4), (5, *outputs)).astype(dtype)
+        check(
+            module,
+            reference,
+            rng.normal(size=(5, 7)).astype(dtype),
+            np.moveaxis(shares, -1, 1),
+            rng,
+            20,
+        )
+
+
+@DTYPES
+@pytest.mark.parametrize("head_bias", [False, True])
+@pytest.mark.parametrize("cutoffs", [[4, 10], [1], [19]])
+def test_adaptive_log_softmax(cutoffs, head_bias, dtype, rng):
+    made = {"cutoffs": cutoffs, "div_value": 2.0, "head_bias": head_bias}
+    reference = torch.nn.AdaptiveLogSoftmaxWithLoss(8, 20, **made, dtype=getattr(torch, dtype))
+    module = nn.AdaptiveLogSoftmaxWithLoss(8, 20, **made, dtype=getattr(pyml, dtype))
+    load_from_torch(module, reference)
+    assert str(module) == str(reference)
+    for part in range(2):
+        x, target = rng.normal(size=(9, 8)).astype(dtype), rng.integers(0, 20, 9)
+        ours, theirs = (lambda x, t, m=m, part=part: m(x, t)[part] for m in (module, reference))
+        check(ours, theirs, x, target, rng, 8)
+        assert_state_parity(module, reference, 20)
+    tx, x = pair(rng.normal(size=(9, 8)).astype(dtype))
+    assert_parity(module.log_prob(x), reference.log_prob(tx), 8)
+    assert module.predict(x).tolist() == reference.predict(tx).tolist()

@@ -43,6 +43,13 @@ CASES = [
     ],
     *[("ReLU6", (), {"inplace": inplace}, SHAPES, 1) for inplace in (False, True)],
     *[("RReLU", (), {"lower": 0.3, "upper": 0.3, "inplace": i}, SHAPES, 1) for i in (False, True)],
+    *[
+        (f"{kind}Pad{d}d", (padding,), {}, [(2, 3, 4, 5, 4)[: d + 2], (3, 4, 5, 4)[: d + 1]], 8)
+        for kind in ("Circular", "Reflection", "Replication", "Zero")
+        for d in (1, 2, 3)
+        for padding in (2, (1, 2, 0, 1, 3, 2)[: 2 * d])
+    ],
+    *[(f"ConstantPad{d}d", (2, 1.5), {}, [(2, 3, 4, 5, 4)[: d + 2]], 1) for d in (1, 2, 3)],
     *[("GLU", (), {"dim": d}, [(4, 6), (2, 4, 6)], 1) for d in (0, 1, -1)],
     *[("PReLU", (n,), {"init": 0.3}, [(5, 7), (2, 7, 3)], 35) for n in (1, 7)],
     *[("Softmin", (), {"dim": d}, [(3, 4, 5)], 5) for d in (0, -1)],

@@ -13,6 +13,7 @@ from helpers.losses import REDUCTIONS as LOSS_REDUCTIONS
 from pyml import Tensor, ops
 from pyml.nn import functional as F
 from pyml.ops import names
+from pyml.ops.series import POLYNOMIALS
 
 CALLS = 6  # Python runs 1, 2 and 4, the others are replays
 
@@ -365,25 +366,27 @@ CASES = {
 
 # what is made of others or computed by NumPy (tests/ops/breadth.py), and forms in place
 OF_ONE = """
-    acos acosh aminmax argsort asin asinh atan atanh atleast_1d atleast_2d atleast_3d block_diag
-    corrcoef cosh count_nonzero cov deg2rad diag diagflat diagonal diff exp2
-    fliplr flipud frac histc linalg_norm log10 log2 logit matrix_norm median mode msort
-    nan_to_num nanmean nanmedian nansum pdist pinv positive qr rad2deg ravel rot90 signbit sinh
-    std_mean svdvals tan trapezoid trapz tril triu trunc unique unique_consecutive var_mean
-    vector_norm"""
+    acos acosh aminmax argsort argwhere asarray asin asinh atan atanh atleast_1d atleast_2d
+    atleast_3d block_diag corrcoef cosh count_nonzero cov cumulative_trapezoid deg2rad diag diagflat
+    diagonal diff entr erfcx exp2 fliplr flipud frac frexp gradient gumbel_softmax histc i0 i0e i1
+    i1e isneginf isposinf linalg_norm log10 log2 log_ndtr logit matrix_norm median mode msort
+    nan_to_num nanmean nanmedian nansum ndtr ndtri pdist pinv pinverse positive qr qr_of_columns
+    rad2deg ravel rot90 signbit sinc sinh std_mean svdvals tan trapezoid trapz tril triu trunc
+    unique unique_consecutive var_mean vector_norm"""
 OF_TWO = """
-    atan2 cdist dist fmax fmin fmod hypot kron logaddexp logaddexp2 nextafter tensordot vecdot
-    xlogy"""
+    atan2 cdist dist float_power fmax fmin fmod heaviside hypot kron ldexp logaddexp
+    logaddexp2 nextafter rsub tensordot vecdot xlog1py xlogy"""
 OF_SQUARE = """
-    cholesky_inverse cond det inv inverse lu logdet matrix_exp matrix_rank slogdet
-    svd svd_of_columns trace"""
+    cholesky_ex cholesky_inverse cond det inv inv_ex inverse lu lu_factor_ex lu_with_infos logdet
+    matrix_exp matrix_rank slogdet svd svd_of_columns trace"""
 IN_PLACE = """
     acos_ acosh_ asin_ asinh_ atan_ atanh_ cauchy_ cos_ cosh_ deg2rad_ digamma_ erf_ erfc_ erfinv_
-    exp2_ expm1_ exponential_ frac_ lgamma_ log10_ log1p_ log2_ log_normal_ logical_not_ logit_
-    nan_to_num_ rad2deg_ random_ rsqrt_ sign_ sin_ sinh_ tan_ tril_ triu_ trunc_"""
+    exp2_ expm1_ exponential_ frac_ i0_ lgamma_ log10_ log1p_ log2_ log_normal_ logical_not_ logit_
+    nan_to_num_ rad2deg_ random_ rsqrt_ sign_ sin_ sinc_ sinh_ tan_ tril_ triu_ trunc_"""
 IN_PLACE_OF_TWO = """
-    atan2_ eq_ floor_divide_ fmod_ ge_ gt_ hypot_ le_ logical_and_ logical_or_ logical_xor_ lt_
-    maximum_ minimum_ ne_ nextafter_ remainder_ set_ xlogy_"""
+    atan2_ eq_ float_power_ floor_divide_ fmod_ ge_ gt_ heaviside_ hypot_ ldexp_
+    le_ logical_and_ logical_or_ logical_xor_ lt_ maximum_ minimum_ ne_ nextafter_ remainder_ set_
+    xlogy_"""
 OF_BITS = "bitwise_and bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor"
 CASES |= {
     **{name: [lambda f, t: f(t.a)] for name in OF_ONE.split()},
@@ -515,6 +518,72 @@ CASES |= {
     "vdot": [lambda f, t: f(t.a[0], t.b[0])],
     "vsplit": [lambda f, t: [x * 2 for x in f(t.a, 2)]],
     "vstack": [lambda f, t: f([t.a, t.b])],
+    **{
+        f"{name}_window": [lambda f, t: f(3, dtype=t.a.dtype) * t.a]
+        for name in ("bartlett", "blackman", "hamming", "hann", "kaiser")
+    },
+    **{name: [lambda f, t: f(t.a, 3), lambda f, t: f(t.a[:, 0], t.i)] for name in POLYNOMIALS},
+    "as_strided_scatter": [lambda f, t: f(t.a, t.b[0, :2], (2,), (3,))],
+    "ctc_loss": [lambda f, t: f(t.a.log_softmax(1), t.i[:1] * 0 + 1, 4, 1)],
+    "diagonal_scatter": [lambda f, t: f(t.a, t.b[0])],
+    "dsplit": [lambda f, t: [x * 2 for x in f(t.a.reshape(1, 2, 6), 2)]],
+    "dim_order": [lambda f, t: t.a * f(t.a)[1]],
+    "empty_permuted": [lambda f, t: f((4, 3), (1, 0), dtype=t.a.dtype).copy_(t.a)],
+    "empty_strided": [lambda f, t: f((4, 3), (1, 4), dtype=t.a.dtype).copy_(t.a)],
+    "frombuffer": [lambda f, t: f(bytes(12), dtype=pyml.float32) + t.a],
+    "gcd": [lambda f, t: f(t.i, t.i + 2)],
+    "gcd_": [lambda f, t: f(t.i * 1, t.i + 2)],
+    "histogram": [lambda f, t: f(t.a, 3).hist],
+    "histogramdd": [lambda f, t: f(t.a[:, :2], [2, 2]).hist],
+    "householder_product": [lambda f, t: f(t.a, t.b[0])],
+    **{
+        name: [lambda f, t: f(t.a.detach().abs(), t.b.abs())]
+        for name in ("igamma", "igammac", "zeta")
+    },
+    **{
+        name: [lambda f, t: f(t.a.detach().abs(), t.b.detach().abs())]
+        for name in ("igamma_", "igammac_")
+    },
+    "index_reduce": [
+        lambda f, t: f(t.a, 0, t.i, t.b, "mean"),
+        lambda f, t: f(t.a, 0, t.i, t.b, "amax"),
+    ],
+    "index_reduce_": [lambda f, t: f(t.a * 1, 0, t.i, t.b, "mean")],
+    "is_nonzero": [lambda f, t: t.a * (2 if f(t.a[0, 0]) else 3)],
+    "lcm": [lambda f, t: f(t.i, t.i + 2)],
+    "lcm_": [lambda f, t: f(t.i * 1, t.i + 2)],
+    "linear_cross_entropy": [lambda f, t: f(t.a, t.b, t.i)],
+    "lu_solve": [lambda f, t: f(*pyml.linalg.lu_factor(definite(t)), t.a[:3])],
+    "mvlgamma": [lambda f, t: f(t.a + 9, 2)],
+    "mvlgamma_": [lambda f, t: f(t.a + 9, 2)],
+    "narrow_copy": [lambda f, t: f(t.a, 0, 1, 2)],
+    "new_empty_strided": [lambda f, t: f(t.a, (4, 3), (1, 4)).copy_(t.a)],
+    "nonzero_static": [lambda f, t: f(t.m, size=3)],
+    "old_lu_solve": [lambda f, t: f(t.a[:3], *pyml.linalg.lu_factor(definite(t)))],
+    "poisson": [lambda f, t: f(t.a.detach().abs()) * t.a],
+    "polygamma_": [lambda f, t: f(t.a * 1, 1)],
+    "put": [lambda f, t: f(t.a, t.i, t.b[:, 0]), lambda f, t: f(t.a, t.i, t.b[:, 0], True)],
+    "put_": [lambda f, t: f(t.a * 1, t.i, t.b[:, 0], True)],
+    "scatter_reduce": [
+        lambda f, t: f(t.a, 1, t.i.reshape(4, 1), t.b, "sum"),
+        lambda f, t: f(t.a, 1, t.i.reshape(4, 1), t.b, "mean"),
+        lambda f, t: f(t.a, 1, t.i.reshape(4, 1), t.b, "amax"),
+        lambda f, t: f(t.a, 1, t.i.reshape(4, 1), t.b, "prod", include_self=False),
+    ],
+    "scatter_reduce_": [lambda f, t: f(t.a * 1, 1, t.i.reshape(4, 1), t.b, "sum")],
+    "select_scatter": [lambda f, t: f(t.a, t.b[0], 0, 2)],
+    "slice_scatter": [lambda f, t: f(t.a, t.b[:2], 0, 1, 3)],
+    "solve_ex": [lambda f, t: f(definite(t), t.a[:3]).result],
+    "split_with_sizes": [lambda f, t: [x * 2 for x in f(t.a, [1, 3])]],
+    "storage_offset": [lambda f, t: t.a * (2 if f(t.a) else 3)],
+    "swapaxes_": [lambda f, t: f(t.a.detach() * 1, 0, 1) * 2],
+    "swapdims_": [lambda f, t: f(t.a.detach() * 1, 0, 1) * 2],
+    "tensorinv": [lambda f, t: f(definite(t).reshape(3, 1, 3), 1)],
+    "tensorsolve": [lambda f, t: f(definite(t), t.a[0])],
+    "triangular_solve": [lambda f, t: f(t.a[:3], definite(t)).solution],
+    "unfold": [lambda f, t: f(t.a, 0, 2, 1)],
+    "unravel_index": [lambda f, t: list(f(t.i, (3, 2)))],
+    "vander": [lambda f, t: f(t.a[0])],
 }
 for name in COMMUTES_WITH_NUMBERS:
     CASES[name] = [*CASES[name], lambda f, t: f(t.a, t.b[:, :1]), lambda f, t: f(t.a.T, t.b.T)]
@@ -599,7 +668,8 @@ WITHOUT_VALUES = {  # of the namespaces: what gives no tensor, or is tested else
     *("grad", "grad_fn", "is_contiguous", "is_floating_point", "is_leaf", "ndim", "nelement"),
     *("numel", "requires_grad", "retains_grad", "shape", "stride"),
     *("get_device", "is_cuda", "is_meta", "is_mkldnn", "is_mps", "is_nested", "is_quantized"),
-    *("is_sparse", "is_xpu", "layout", "ndimension"),
+    *("is_sparse", "is_xpu", "layout", "ndimension", "is_cpu", "is_sparse_csr", "itemsize"),
+    *("nbytes", "register_post_accumulate_grad_hook"),
 }
 
 # NumPy computes these, or they give Python a value; all others are recorded. name -> positions.
@@ -612,6 +682,11 @@ COMPUTED_BY_NUMPY = """
     cumsum_ det eigh eigvalsh exp2 exp2_
     exponential_ floor_divide_ fmod fmod_ frac frac_ geometric_ histc hypot hypot_
     index_copy index_copy_ index_fill index_fill_ index_put index_put_ inv inverse isin
+    argwhere as_strided_scatter cholesky_ex ctc_loss cumulative_trapezoid diagonal_scatter entr
+    erfcx frexp frombuffer gcd gcd_ heaviside heaviside_ histogram histogramdd i0 i0_ i0e i1 i1e
+    igamma igamma_ igammac igammac_ inv_ex is_nonzero lcm lcm_ log_ndtr lu_factor_ex lu_solve
+    lu_with_infos ndtri nonzero_static old_lu_solve pinverse poisson qr_of_columns sinc sinc_
+    put solve_ex swapaxes_ swapdims_ tensorinv tensorsolve triangular_solve unravel_index zeta
     kthvalue log10 log10_ log2 log2_ logdet lstsq lu masked_scatter
     masked_scatter_ matrix_exp matrix_rank median mode msort multinomial nanmedian
     nanquantile nextafter nextafter_ pinv qr quantile random_ remainder_
@@ -620,6 +695,9 @@ COMPUTED_BY_NUMPY = """
 REFUSED = {
     **dict.fromkeys(COMPUTED_BY_NUMPY.split(), (0,)),
     "repeat_interleave": (1,),
+    **dict.fromkeys(POLYNOMIALS, (1,)),
+    "index_reduce": (1,),
+    "scatter_reduce": (2, 3),
     **dict.fromkeys(("allclose", "equal", "from_numpy", "item", "masked_select", "sort"), (0,)),
     **dict.fromkeys(("nonzero", "numpy", "tolist", "ceil", "ceil_", "floor", "floor_"), (0,)),
     **dict.fromkeys(("round_", "randint_like"), (0,)),
@@ -647,7 +725,7 @@ def forms():
             if hasattr(HOMES[home], name):
                 found.setdefault(id(getattr(HOMES[home], name)), home)
         homes = list(found.values()) or ["expression"]
-        if name == "where":  # whose method has its arguments in another order
+        if name in ("lu_solve", "polygamma", "where"):  # the method has another order of arguments
             homes.remove("Tensor")
         for position in range(len(calls)):
             for home in homes:

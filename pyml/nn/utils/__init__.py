@@ -2,14 +2,25 @@
 one, tensors that are computed from others.
 """
 
-from pyml.nn.utils import clip_grad, fusion, parametrizations, parametrize, penalty, vector
+from pyml.nn.utils import (
+    clip_grad,
+    fusion,
+    initial,
+    parametrizations,
+    parametrize,
+    penalty,
+    rnn,
+    vector,
+)
 from pyml.nn.utils.clip_grad import *
 from pyml.nn.utils.fusion import *
+from pyml.nn.utils.initial import *
 from pyml.nn.utils.penalty import *
 from pyml.nn.utils.vector import *
 
 __all__ = [
     "parametrizations",
     "parametrize",
-    *(name for family in (clip_grad, fusion, penalty, vector) for name in family.__all__),
+    "rnn",
+    *(name for family in (clip_grad, fusion, initial, penalty, vector) for name in family.__all__),
 ]

@@ -14,7 +14,7 @@ __all__ = ["clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_
 
 
 @no_grad()
-def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False):
+def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
     """Scales the gradients in place so that their norm, as one vector, is at most max_norm.
 
         g <- g * min(1, max_norm / (norm + 1e-6))
@@ -26,6 +26,7 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
         max_norm: the largest norm allowed, >= 0.
         norm_type: p of the p-norm, inf for the largest absolute value. Default: 2.
         error_if_nonfinite: raise if the norm is inf or NaN, and change nothing. Default: False.
+        foreach: how PyTorch computes it; of no effect.
 
     Returns:
         The norm before, a 0-d Tensor.
@@ -52,7 +53,7 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
 
 
 @no_grad()
-def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False):
+def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False, foreach=None):
     """The norm of all tensors taken as one vector: what clip_grad_norm_ measures of gradients.
 
         (sum |x|^p)^(1/p)
@@ -63,6 +64,7 @@ def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False):
         tensors: Tensors or one Tensor, of any shapes. One that stands there twice counts twice.
         norm_type: p of the p-norm, inf for the largest absolute value. Default: 2.
         error_if_nonfinite: raise if the norm is inf or NaN. Default: False.
+        foreach: how PyTorch computes it; of no effect.
 
     Returns:
         A 0-d Tensor: float64 if one of the tensors is, else float32. 0 of no tensors.
@@ -89,7 +91,7 @@ def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False):
 
 
 @no_grad()
-def clip_grads_with_norm_(parameters, max_norm, total_norm):
+def clip_grads_with_norm_(parameters, max_norm, total_norm, foreach=None):
     """Scales the gradients in place by the norm that they are said to have.
 
         g <- g * min(1, max_norm / (total_norm + 1e-6))
@@ -101,6 +103,7 @@ def clip_grads_with_norm_(parameters, max_norm, total_norm):
         parameters: Tensors or one Tensor; those without a gradient are left out.
         max_norm: the largest norm allowed, >= 0.
         total_norm: the norm, a Tensor of one element, or a number.
+        foreach: how PyTorch computes it; of no effect.
 
     Raises:
         ValueError: if max_norm is negative or NaN, or total_norm has more elements than one.
@@ -127,12 +130,13 @@ def clip_grads_with_norm_(parameters, max_norm, total_norm):
 
 
 @no_grad()
-def clip_grad_value_(parameters, clip_value):
+def clip_grad_value_(parameters, clip_value, foreach=None):
     """Clips every element of the gradients in place to [-clip_value, clip_value].
 
     Args:
         parameters: Tensors or one Tensor; those without a gradient are left out.
         clip_value: the largest absolute value allowed, >= 0.
+        foreach: how PyTorch computes it; of no effect.
 
     Raises:
         ValueError: if clip_value is negative or NaN.
