@@ -467,6 +467,15 @@ static double effects_of_scatter_add_args(const visitor *v, scatter_add_args *a)
     return (double)a->outer * (double)a->m * (double)a->inner;
 }
 
+/* ---- callback: what the function computes is its own matter ------------------------------------------- */
+
+static double effects_of_callback_args(const visitor *v, callback_args *a)
+{
+    for (ptrdiff_t k = 0; k < a->count; k++) visit(v, &a->at[k], a->before[k], a->bytes[k], a->access[k]);
+    indices(v, &a->fault, OUT, 1);
+    return 0;
+}
+
 /* ---- diagnostics ------------------------------------------------------------------------------------ */
 
 static void number(const visitor *v, void *field) { visit(v, field, 0, sizeof(double), OUT); }

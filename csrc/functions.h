@@ -19,6 +19,7 @@
     X(program_calls)        \
     X(program_timed)        \
     X(program_stopped)      \
+    X(program_fault)        \
     X(program_owns)         \
     X(program_move)         \
     X(program_input)        \

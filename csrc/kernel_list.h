@@ -188,6 +188,9 @@ X(index_check, index_check_args, 0)
 X(gather_along, gather_along_args, 0)
 X(scatter_add, scatter_add_args, 1)
 
+/* callback */
+X(callback, callback_args, 0)
+
 /* diagnostics */
 X(vector_norm, vector_norm_args, 2)
 X(relative_change, relative_change_args, 5)

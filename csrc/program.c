@@ -4,6 +4,7 @@
 #endif
 
 #include "program.h"
+#include "contracts/callback.h"
 #include "contracts/clip.h"
 #include "contracts/gather.h"
 #include "contracts/optim.h"
@@ -189,6 +190,21 @@ program_call *program_calls(pyml_program *p) { return p->calls; }
 ptrdiff_t program_timed(const pyml_program *p) { return p->timed; }
 ptrdiff_t program_stopped(const pyml_program *p) { return p->stopped; }
 
+/* Where a call says that the replay must end: its number there is not negative. NULL: it does not say. */
+static const int64_t *fault_of(const program_call *call)
+{
+    switch (call->kernel) {
+    case KERNEL_index_check:
+        return ((const index_check_args *)call->args)->fault;
+    case KERNEL_callback:
+        return ((const callback_args *)call->args)->fault;
+    default:
+        return NULL;
+    }
+}
+
+const int64_t *program_fault(const pyml_program *p) { return fault_of(&p->calls[p->stopped]); }
+
 int program_owns(const pyml_program *p, const void *address)
 {
     for (const chunk *c = p->chunks; c != NULL; c = c->next)
@@ -317,9 +333,8 @@ static bool is_finite(const pyml_program *p)
 /* Whether call i must end the replay. */
 static program_status verdict(const pyml_program *p, ptrdiff_t i)
 {
-    const program_call *call = &p->calls[i];
-    if (call->kernel == KERNEL_index_check && *((const index_check_args *)call->args)->fault >= 0)
-        return PROGRAM_FAULT;
+    const int64_t *fault = fault_of(&p->calls[i]);
+    if (fault != NULL && *fault >= 0) return PROGRAM_FAULT;
     if (i == p->check_call && !is_finite(p)) return PROGRAM_NOT_FINITE;
     return PROGRAM_DONE;
 }

@@ -59,11 +59,13 @@ void program_check(pyml_program *program, ptrdiff_t call, const void *number, py
 /* How a replay ended. Where it stopped, the calls before program_stopped() have run, and that one. */
 typedef enum {
     PROGRAM_DONE,
-    PROGRAM_FAULT,      /* an index out of range: see index_check */
+    PROGRAM_FAULT,      /* an index out of range, or an exception: see index_check and callback_args */
     PROGRAM_NOT_FINITE, /* the number that program_check() named */
     PROGRAM_NO_MEMORY,  /* nothing has run */
 } program_status;
 ptrdiff_t program_stopped(const pyml_program *program);
+const int64_t *
+program_fault(const pyml_program *program); /* of the call that stopped it with PROGRAM_FAULT */
 
 program_status program_replay(pyml_program *program);
 

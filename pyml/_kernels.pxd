@@ -92,6 +92,7 @@ cdef extern from "functions.h":
         program_call *(*program_calls)(pyml_program *program) noexcept nogil
         ptrdiff_t (*program_timed)(const pyml_program *program) noexcept nogil
         ptrdiff_t (*program_stopped)(const pyml_program *program) noexcept nogil
+        const int64_t *(*program_fault)(const pyml_program *program) noexcept nogil
         bint (*program_owns)(const pyml_program *program, const void *address) noexcept nogil
         void (*program_move)(
             pyml_program *program, ptrdiff_t first, const void *memory, size_t size, void *to

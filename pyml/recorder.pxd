@@ -27,7 +27,7 @@ cdef class Recorder:
     cdef int updating(self, object update, dict group, dict state) except -1
     cdef int scheduled(self, object scheduler) except -1
     cdef int altered(self, object owner, str name, object before) except -1
-    cdef int fault(self, ndarray fault, ndarray index, object error) except -1
+    cdef int fault(self, ndarray fault, object error) except -1
     cdef object item(self, object tensor)
     cdef int located(self, object tensor) except -1
     cdef bint replaced(self, object tensor, object value) except -1

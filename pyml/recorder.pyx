@@ -95,9 +95,10 @@ cdef class Recorder:
         """An attribute of a Tensor, Module or Optimizer got another value; `before` is what it was."""
         return 0
 
-    cdef int fault(self, ndarray fault, ndarray index, object error) except -1:
-        """A kernel looked through `index` and wrote into `fault`, one int64, the position of the first number that is
-        not allowed, or -1. error(position, number) makes the exception for it, which is about to be raised."""
+    cdef int fault(self, ndarray fault, object error) except -1:
+        """A kernel wrote into `fault`, one int64, -1; or else where a step ends by an exception, which is about to be
+        raised: index_check the position of a number that is not allowed, for error(position, number), and callback 0, for
+        error()."""
         return 0
 
     cdef object item(self, object tensor):
@@ -166,11 +167,6 @@ def refuse(str what):
     cdef Recorder r = recorder()
     if r is not None:
         r.refuse(what)
-
-
-def refuse_integers(str what):
-    """The same of what is a kernel for float32 and float64 alone."""
-    refuse(f"{what} of integers (convert them first: x.float())")
 
 
 def constant(array):

@@ -28,6 +28,7 @@ FLOORS = [  # lowest first; a name covers what is below it
     {"pyml.tensor", "pyml.random", "pyml.options"},
     {"pyml.backward"},
     {"pyml.ops.arrays"},
+    {"pyml.ops.numpys"},
     {"pyml.ops.operands"},
     {"pyml.ops.comparison"},
     {"pyml.ops", "pyml.recording"},

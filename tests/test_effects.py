@@ -22,7 +22,7 @@ READ, WRITE, PART = 1, 2, 4
 GAP = 64  # bytes
 MOVES = {  # kernels without floating-point operations
     *("copy", "fill", "cast", "gather", "gather_along", "index_check", "random_permutation"),
-    *("mask_gather", "mask_scatter"),
+    *("callback", "mask_gather", "mask_scatter"),
     *("logical_and", "logical_or", "logical_xor", "logical_not"),
     "multiply_adds",  # which the caller counts
 }
@@ -436,6 +436,32 @@ case("index_check", fault=integers(0), index=integers(2, 0, 2), n=3, **constants
 for y in (integers(0, 0, 0), "index"):
     case("index_check", y=y, fault=integers(0), index=integers(2, -1, 2), n=3, **constants)
 case("index_check", y=integers(), fault=integers(0), index=integers(), n=0, **constants)
+
+
+@ctypes.CFUNCTYPE(
+    None,
+    ctypes.c_void_p,
+    ctypes.POINTER(ctypes.POINTER(ctypes.c_int64)),
+    ctypes.POINTER(ctypes.c_int64),
+)
+def called_back(call, at, fault):
+    x, y, total = at[:3]
+    for i in range(3):
+        y[i] = 2 * x[i - 1]
+        total[0] += x[i - 1]
+    fault[0] = -1
+
+
+case(
+    "callback",
+    **{"at[0]": Array(np.arange(3), at=1), "at[1]": integers(0, 0, 0), "at[2]": integers(5)},
+    fault=integers(0),
+    run=ctypes.cast(called_back, ctypes.c_void_p).value,
+    count=3,
+    before=[8],
+    bytes=[24, 24, 8],
+    access=[READ, WRITE, READ | WRITE],
+)
 
 constants = {"outer": 2, "n": 4, "m": 3, "inner": 2}
 index = integers(0, 1, 2, 0, 3, 0, 0, 1, 2, 1, 3, 3)

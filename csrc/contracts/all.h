@@ -3,6 +3,7 @@
 #define PYML_CONTRACTS_ALL_H
 
 #include "activation.h"
+#include "callback.h"
 #include "clip.h"
 #include "compare.h"
 #include "cross_entropy.h"

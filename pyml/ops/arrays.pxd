@@ -17,6 +17,7 @@ cdef ndarray empty_scalar(ndarray like)
 cdef ndarray empty_of_kind(ndarray a, int kind)   # a's shape, of the NumPy type `kind`
 cpdef ndarray full(object shape, ndarray like, double value)   # like is real
 cpdef ndarray broadcast_to(ndarray a, object shape)   # a read-only view; the caller knows that it broadcasts
+cdef void memory_range(ndarray a, char **first, char **end)   # its first byte, and behind its last; a has elements
 cdef ndarray as_matrix(ndarray a)              # contiguous, all dimensions but the last made one
 cdef bint is_real(ndarray a)                   # float32 or float64
 cpdef Tensor checked_tensor(object x, str who, str name=*)

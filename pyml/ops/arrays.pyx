@@ -79,7 +79,6 @@ cpdef bint can_be_seen_as(ndarray a, object shape):
 
 
 cdef void memory_range(ndarray a, char **first, char **end):
-    """From the first byte of a's elements to behind the last; a has some."""
     cdef Py_ssize_t d, span
     first[0] = <char *>cnp.PyArray_DATA(a)
     end[0] = first[0] + cnp.PyArray_ITEMSIZE(a)
@@ -254,7 +253,7 @@ cpdef ndarray checked_index(ndarray index, Py_ssize_t size, int64_t ignored, bin
     _kernels.index_check(y, fault, index, size, ignored, wrap)
     position = (<int64_t *>cnp.PyArray_DATA(fault))[0]
     if r is not None:
-        r.fault(fault, index, error)
+        r.fault(fault, error)
     if position >= 0:
         raise error(position, (<int64_t *>cnp.PyArray_DATA(index))[position])
     return y if wrap else index

@@ -12,6 +12,7 @@ from pyml.ops.operands cimport alike, broadcast, converted, expanded, lift, mapp
 from pyml.recorder cimport unwatched
 from pyml.tensor cimport Tensor, shape_of, wrap
 
+from pyml.ops.numpys import by_numpy
 from pyml.ops.operands import broadcast_shapes
 from pyml.recorder import refuse
 
@@ -54,8 +55,7 @@ cdef Tensor compared(int kernel, input, other, str name):
         y = empty(broadcast_shapes(shape_of(a), shape_of(b), name=name), BOOL)
     if not is_real(p):
         if _kernels.element_of(p) < 0:
-            refuse(f"{name} of dtype {a.dtype}")
-            return wrap(np.asarray(COMPARISONS[kernel](p, q)))
+            return wrap(by_numpy(name, COMPARISONS[kernel], (p, q)))
         p, q = as_type(p, INT64), as_type(q, INT64)
     broadcast(kernel, y, p, q)
     return wrap(y)
@@ -148,8 +148,7 @@ cdef Tensor bitwise(int kernel, function, input, other, str name):
         raise TypeError(f"{name}: dtype {a.dtype}; it must be bool or an integer type")
     if a.array.dtype.kind == "b":
         return logical(kernel, a, b, name)
-    refuse(f"{name} of integers")
-    return wrap(np.asarray(function(a.array, b.array)))
+    return wrap(by_numpy(name, function, (a.array, b.array)))
 
 
 def bitwise_and(input, other):
@@ -174,8 +173,7 @@ def bitwise_not(input):
         raise TypeError(f"bitwise_not: dtype {x.dtype}; it must be bool or an integer type")
     if cnp.PyArray_TYPE(x.array) == cnp.NPY_BOOL:
         return logical_not(x)
-    refuse("bitwise_not of integers")
-    return wrap(np.asarray(np.invert(x.array)))
+    return wrap(by_numpy("bitwise_not", np.invert, (x.array,)))
 
 
 # ---- NaN and infinity, closeness ------------------------------------------------------------------------------
@@ -202,12 +200,12 @@ def isfinite(input):
 def isclose(input, other, rtol=1e-5, atol=1e-8, equal_nan=False):
     """True where |input - other| <= atol + rtol * |other|."""
     cdef Tensor a = lift(input, "isclose"), b = lift(other, "isclose")
-    refuse("isclose")
-    return wrap(np.asarray(np.isclose(a.array, b.array, rtol, atol, equal_nan)))
+    return wrap(by_numpy("isclose", np.isclose, (a.array, b.array), rtol, atol, equal_nan))
 
 
 def allclose(input, other, rtol=1e-5, atol=1e-8, equal_nan=False):
     """True if |input - other| <= atol + rtol * |other| everywhere."""
+    refuse("allclose")
     return bool(isclose(input, other, rtol, atol, equal_nan).array.all())
 
 

@@ -9,6 +9,7 @@ from pyml.attributes import Size, default_float
 from pyml.ops.arrays import as_type, copied
 from pyml.ops.arrays import empty as empty_array
 from pyml.ops.inplace import normal_, uniform_
+from pyml.ops.numpys import by_numpy
 from pyml.ops.operands import broadcast_shapes, checked_dtype, number_as, result_type
 from pyml.ops.outside import arrived, unmasked
 from pyml.ops.shape import as_sizes, check_device, integer
@@ -514,16 +515,16 @@ def randint(
         )
     check_range(low, high - 1, INT64, "randint")
     check_range(low, high - 1, dtype, "randint")
-    refuse("randint")
     fraction = rand(size, generator=generator, dtype=np.float64, device=device).array
-    array = np.asarray(integers_of(fraction, low, high), dtype)
+    array = by_numpy("randint", integers_of, (fraction,), np.dtype(dtype), low, high)
     return Tensor._on(array, requires_grad=requires_grad)
 
 
-def integers_of(fraction, low, high):
+def integers_of(fraction, dtype, low, high):
     """Integers from low to before high, of numbers of [0, 1) in double."""
     size = high - low
-    return low + np.minimum(np.floor(fraction * size), size - 1).astype(np.int64)
+    numbers = low + np.minimum(np.floor(fraction * size), size - 1).astype(np.int64)
+    return np.asarray(numbers, dtype)
 
 
 def randint_like(input, low, high=None, *, generator=None, dtype=None, device=None):

@@ -6,10 +6,11 @@ import numpy as np
 
 from pyml.grad_mode import is_grad_enabled, no_grad
 from pyml.ops import sampling
-from pyml.ops.arrays import checked_tensor, contiguous, real_tensor
+from pyml.ops.arrays import checked_tensor, real_tensor
 from pyml.ops.creation import arange, integers_of, normal, rand
 from pyml.ops.elementwise import log
 from pyml.ops.inplace import copy_
+from pyml.ops.numpys import by_numpy
 from pyml.ops.operands import cast
 from pyml.ops.shape import integer
 from pyml.ops.softmax import softmax
@@ -126,15 +127,23 @@ def multinomial(input, num_samples, replacement=False, *, generator=None):
         tensor([1, 1, 1])
     """
     checked_tensor(input, "multinomial")
-    refuse("multinomial")
-    weights = np.asarray(input.detach().array, np.float64)
-    if input.dtype.kind != "f" or weights.ndim not in (1, 2):
+    if input.dtype.kind != "f" or input.ndim not in (1, 2):
         raise ValueError(
             f"multinomial: input has shape {input.shape} and dtype {input.dtype}, it must be a "
             "vector or rows of float32 or float64"
         )
     num_samples = integer(num_samples, "multinomial: num_samples")
-    rows = weights.reshape(-1, weights.shape[-1])
+    rows = by_numpy("multinomial", weights_of, (input.array,), num_samples, bool(replacement))
+    n = num_samples if replacement else rows.shape[1]
+    u = rand((len(rows), n), generator=generator, dtype=np.float64).array
+    classes = drawn_again if replacement else drawn_once
+    index = by_numpy("multinomial", classes, (rows, u), num_samples)
+    return Tensor._on(index if input.ndim == 2 else index[0])
+
+
+def weights_of(array, num_samples, replacement):
+    """Rows of weights in double, when it is known that classes can be drawn by them."""
+    rows = array.astype(np.float64).reshape(-1, array.shape[-1])
     if not np.isfinite(rows).all() or (rows < 0).any() or not (rows.sum(1) > 0).all():
         raise ValueError(
             "multinomial: weights must be finite and not negative, and of each row one must be "
@@ -148,22 +157,24 @@ def multinomial(input, num_samples, replacement=False, *, generator=None):
             f"multinomial: num_samples is {num_samples}, a row has {most} classes of positive "
             "weight; pass replacement=True"
         )
-    n = num_samples if replacement else rows.shape[1]
-    u = rand((len(rows), n), generator=generator, dtype=np.float64).array
-    if replacement:
-        ends = np.cumsum(rows, 1)
-        last = rows.shape[1] - 1 - np.argmax((rows > 0)[:, ::-1], 1)
-        found = [
-            np.minimum(np.searchsorted(e, x * e[-1], "right"), k)
-            for e, x, k in zip(ends, u, last, strict=True)
-        ]
-        index = np.stack(found) if found else np.zeros((0, n), np.int64)
-    else:  # the order of arrivals of exponential clocks
-        with np.errstate(divide="ignore"):
-            times = np.where(rows > 0, -np.log1p(-u) / np.where(rows > 0, rows, 1), np.inf)
-        index = np.argsort(times, 1, kind="stable")[:, :num_samples]
-    index = index.astype(np.int64)
-    return Tensor._on(contiguous(index if weights.ndim == 2 else index[0]))
+    return rows
+
+
+def drawn_again(rows, u, num_samples):
+    """A class for each u, by where it falls between the sums of the weights."""
+    ends = np.cumsum(rows, 1)
+    last = rows.shape[1] - 1 - np.argmax((rows > 0)[:, ::-1], 1)
+    found = [
+        np.minimum(np.searchsorted(e, x * e[-1], "right"), k)
+        for e, x, k in zip(ends, u, last, strict=True)
+    ]
+    return np.stack(found).astype(np.int64) if found else np.zeros((0, num_samples), np.int64)
+
+
+def drawn_once(rows, u, num_samples):
+    """Different classes: the order of arrivals of exponential clocks."""
+    times = np.where(rows > 0, -np.log1p(-u) / np.where(rows > 0, rows, 1), np.inf)
+    return np.argsort(times, 1, kind="stable")[:, :num_samples].astype(np.int64)
 
 
 # ---- in place ------------------------------------------------------------------------------------
@@ -173,29 +184,33 @@ def exponential_(input, lambd=1.0, *, generator=None):
     """Every element <- a number of the exponential distribution of rate lambd."""
     if not lambd > 0:
         raise ValueError(f"exponential_: lambd is {lambd}, it must be positive")
-    return drawn(input, lambda u: -np.log1p(-u) / lambd, generator, "exponential_")
+    return drawn(input, "exponential_", exponentials, (lambd,), generator)
+
+
+def exponentials(u, dtype, lambd):
+    return (-np.log1p(-u) / lambd).astype(dtype)
 
 
 def cauchy_(input, median=0.0, sigma=1.0, *, generator=None):
     """Every element <- a number of the Cauchy distribution."""
     if not sigma > 0:
         raise ValueError(f"cauchy_: sigma is {sigma}, it must be positive")
-    return drawn(
-        input, lambda u: median + sigma * np.tan(math.pi * (u - 0.5)), generator, "cauchy_"
-    )
+    return drawn(input, "cauchy_", cauchys, (median, sigma), generator)
+
+
+def cauchys(u, dtype, median, sigma):
+    return (median + sigma * np.tan(math.pi * (u - 0.5))).astype(dtype)
 
 
 def geometric_(input, p, *, generator=None):
     """Every element <- how many trials it takes to succeed once, with probability p each."""
     if not 0 < p < 1:
         raise ValueError(f"geometric_: p is {p}, it must be between 0 and 1")
-    return drawn(
-        input,
-        lambda u: np.maximum(np.ceil(np.log1p(-u) / math.log1p(-p)), 1),
-        generator,
-        "geometric_",
-        True,
-    )
+    return drawn(input, "geometric_", trials, (p,), generator, of_integers=True)
+
+
+def trials(u, dtype, p):
+    return np.maximum(np.ceil(np.log1p(-u) / math.log1p(-p)), 1).astype(dtype)
 
 
 def log_normal_(input, mean=1.0, std=2.0, *, generator=None):
@@ -226,15 +241,14 @@ def random_(input, from_=0, to=None, *, generator=None):
         raise ValueError(
             f"random_: from {from_} to {to}; the first must be smaller, by 2**53 at most"
         )
-    return drawn(input, lambda u: integers_of(u, from_, to), generator, "random_", True)
+    return drawn(input, "random_", integers_of, (from_, to), generator, of_integers=True)
 
 
-def drawn(input, function, generator, name, of_integers=False):
-    """input <- function(u), u uniform in [0, 1) in double."""
+def drawn(input, name, function, options, generator, of_integers=False):
+    """input <- function(u, dtype, *options), u uniform in [0, 1) in double."""
     checked_tensor(input, name)
     if input.dtype.kind != "f" and not of_integers:
         raise TypeError(f"{name}: dtype {input.dtype}, it must be float32 or float64")
-    refuse(name)
     input._will_change(is_grad_enabled() and input.requires_grad)  # before a number is drawn
     u = rand(input.shape, generator=generator, dtype=np.float64).array
-    return copy_(input, Tensor._on(np.asarray(function(u), input.dtype)))
+    return copy_(input, Tensor._on(by_numpy(name, function, (u,), input.dtype.dtype, *options)))

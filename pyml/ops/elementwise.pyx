@@ -17,8 +17,9 @@ from pyml.recorder cimport Traced, unwatched
 from pyml.tensor cimport Node, Tensor, shape_of, tracks, wrap
 
 from pyml.ops.comparison import eq, greater_equal, less, less_equal
+from pyml.ops.numpys import by_numpy
 from pyml.ops.operands import broadcast_shapes, result_type
-from pyml.recorder import refuse, refuse_integers
+from pyml.recorder import refuse
 
 cnp.import_array()
 
@@ -273,15 +274,13 @@ cdef Tensor rounded_quotient(input, other, str mode):
     if mode not in ("floor", "trunc"):
         raise ValueError(f"div: rounding_mode is {mode!r}, it must be None, 'floor' or 'trunc'")
     a, b = converted(input, other, "div")
-    refuse(f"div with rounding_mode={mode!r}")
-    if a.array.dtype.kind != "f" and not np.all(b.array):
+    return wrap(by_numpy("div", quotient, (a.array, b.array), mode))
+
+
+def quotient(a, b, mode):
+    if a.dtype.kind != "f" and not np.all(b):
         raise ZeroDivisionError("div: an integer is divided by zero")
-    with np.errstate(all="ignore"):
-        if mode == "floor":
-            y = np.floor_divide(a.array, b.array)
-        else:
-            y = np.trunc(np.divide(a.array, b.array))
-    return wrap(np.asarray(y, a.array.dtype))
+    return np.asarray(np.floor_divide(a, b) if mode == "floor" else np.trunc(np.divide(a, b)), a.dtype)
 
 
 def floor_divide(input, other, *, out=None):
@@ -305,17 +304,19 @@ def remainder(input, other):
     cdef Tensor a, b
     cdef Remainder node
     a, b = converted(input, other, "remainder")
-    refuse("remainder")
-    if a.array.dtype.kind != "f" and not np.all(b.array):
-        raise ZeroDivisionError("remainder: an integer is divided by zero")
-    with np.errstate(all="ignore"):
-        y = wrap(np.asarray(np.remainder(a.array, b.array)))
+    y = wrap(by_numpy("remainder", rest, (a.array, b.array)))
     if tracks(a) or tracks(b):
         node = Remainder.__new__(Remainder)
         node.track(y, a, b)
         node.keep(a)
         node.keep(b)
     return y
+
+
+def rest(a, b):
+    if a.dtype.kind != "f" and not np.all(b):
+        raise ZeroDivisionError("remainder: an integer is divided by zero")
+    return np.remainder(a, b)
 
 
 # ---- one operand ----------------------------------------------------------------------------------------------
@@ -438,15 +439,13 @@ def sign(input):
 def floor(input):
     """The largest integer not above. Its derivative is 0."""
     cdef Tensor x = lift(input, "floor")
-    refuse("floor")
-    return piecewise_constant(x, np.asarray(np.floor(x.array), x.array.dtype))
+    return piecewise_constant(x, by_numpy("floor", rounded, (x.array,), np.floor))
 
 
 def ceil(input):
     """The smallest integer not below. Its derivative is 0."""
     cdef Tensor x = lift(input, "ceil")
-    refuse("ceil")
-    return piecewise_constant(x, np.asarray(np.ceil(x.array), x.array.dtype))
+    return piecewise_constant(x, by_numpy("ceil", rounded, (x.array,), np.ceil))
 
 
 def round(input, *, decimals=0):
@@ -456,8 +455,11 @@ def round(input, *, decimals=0):
         raise TypeError("round: input has dtype bool, which has no decimals; .to() another dtype first")
     if not -2**31 <= decimals < 2**31:
         raise ValueError(f"round: decimals is {decimals}, it must be between -2**31 and 2**31 - 1")
-    refuse("round")
-    return piecewise_constant(x, np.asarray(np.round(x.array, decimals), x.array.dtype))
+    return piecewise_constant(x, by_numpy("round", rounded, (x.array,), np.round, int(decimals)))
+
+
+def rounded(x, function, *decimals):
+    return np.asarray(function(x, *decimals), x.dtype)
 
 
 cdef class Sin(Node):
@@ -535,8 +537,7 @@ def clamp(input, min=None, max=None):
     bounds = [bound for bound in (min, max) if bound is not None]
     x = cast(x, result_type(x, *bounds, name="clamp"))
     if not is_real(x.array):
-        refuse_integers("clamp")
-        return wrap(np.asarray(np.clip(x.array, min, max)))
+        return wrap(by_numpy("clamp", np.clip, (x.array,), min, max))
     cdef ndarray a = contiguous(x.array), y = empty_like(a)
     _kernels.unary(CLAMP, y, a, -np.inf if min is None else min, np.inf if max is None else max)
     cdef Tensor out = wrap(y)
@@ -588,8 +589,7 @@ def where(condition, input=None, other=None):
         out = empty_shape(shape, a.array)
         _kernels.where(out, expanded(c.array, shape), expanded(a.array, shape), expanded(b.array, shape))
     else:
-        refuse(f"where of dtype {a.dtype}")
-        out = np.asarray(np.where(c.array, a.array, b.array))
+        out = by_numpy("where", np.where, (c.array, a.array, b.array))
     y = wrap(out)
     if tracks(a) or tracks(b):
         node = Where.__new__(Where)

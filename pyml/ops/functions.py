@@ -1,4 +1,4 @@
-"""Functions of one or two numbers that NumPy computes. A recorded step refuses them.
+"""Functions of one or two numbers that NumPy computes.
 
 Derivatives are made of operations, so that they can be differentiated again.
 """
@@ -14,11 +14,11 @@ from pyml.ops.arrays import checked_tensor
 from pyml.ops.comparison import eq
 from pyml.ops.elementwise import abs as absolute
 from pyml.ops.elementwise import add, clamp, cos, log, log1p, mul, neg, pow, sub, where
+from pyml.ops.numpys import by_numpy
 from pyml.ops.operands import broadcast_shapes, cast, number_as, result_type, sum_to
 from pyml.ops.reduce import logsumexp, sum
 from pyml.ops.shape import broadcast_tensors, integer, stack
 from pyml.ops.special import erfc, lgamma
-from pyml.recorder import refuse
 from pyml.tensor import Node, Tensor
 
 DOUBLE = np.dtype(np.float64)
@@ -46,11 +46,8 @@ class Computed(Node):
 
 
 def computed(name, function, inputs, derivatives):
-    """function(*arrays) as a Tensor of their dtype, with its node."""
-    refuse(name)
-    with np.errstate(all="ignore"):
-        array = np.asarray(function(*[x.array for x in inputs]), inputs[0].dtype)
-    y = Tensor._on(array)
+    """function(*arrays), of their dtype, as a Tensor with its node."""
+    y = Tensor._on(by_numpy(name, function, tuple(x.array for x in inputs)))
     if derivatives and is_grad_enabled() and any(x.requires_grad for x in inputs):
         node = Computed(name, [x.shape for x in inputs], derivatives)
         node._connect(y, tuple(inputs), keep=tuple(inputs))
@@ -112,7 +109,11 @@ entr = of_one(
 def trunc(input):
     """The integer part, towards 0. Its derivative is 0."""
     checked_tensor(input, "trunc")
-    return computed("trunc", np.trunc, (input,), (lambda x: 0.0,))
+    return computed("trunc", integer_part, (input,), (lambda x: 0.0,))
+
+
+def integer_part(x):
+    return np.asarray(np.trunc(x), x.dtype)
 
 
 def frac(input):
@@ -123,9 +124,13 @@ def frac(input):
 def fmod(input, other):
     """What is left of input / other rounded towards 0; it has the sign of the input."""
     a, b = both(input, other, "fmod")
-    if a.dtype.kind != "f" and not b.array.all():
+    return computed("fmod", rest, (a, b), (lambda a, b: 1.0, lambda a, b: neg(trunc(a / b))))
+
+
+def rest(a, b):
+    if a.dtype.kind != "f" and not b.all():
         raise ZeroDivisionError("fmod: an integer is divided by zero")
-    return computed("fmod", np.fmod, (a, b), (lambda a, b: 1.0, lambda a, b: neg(trunc(a / b))))
+    return np.fmod(a, b)
 
 
 def frexp(input):
@@ -297,9 +302,12 @@ def clamp_max(input, max):
 def copysign(input, other):
     """The size of the input with the sign of other."""
     a, b = both_floating(input, other, "copysign")
-    signs = Tensor._on(np.asarray(np.copysign(1.0, b.detach().array), a.dtype))
-    refuse("copysign")
-    return mul(absolute(a), signs)
+    return mul(absolute(a), Tensor._on(by_numpy("copysign", signs, (b.array,))))
+
+
+def signs(x):
+    """1 or -1."""
+    return np.copysign(x.dtype.type(1), x)
 
 
 # ---- composites ----------------------------------------------------------------------------------
@@ -338,8 +346,7 @@ def rad2deg(input):
 def signbit(input):
     """True where the sign is minus, also that of -0."""
     checked_tensor(input, "signbit")
-    refuse("signbit")
-    return Tensor._on(np.asarray(np.signbit(input.array)))
+    return Tensor._on(by_numpy("signbit", np.signbit, (input.array,)))
 
 
 def isposinf(input):

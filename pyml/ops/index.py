@@ -20,11 +20,12 @@ from pyml.ops.arrays import (
 )
 from pyml.ops.elementwise import where
 from pyml.ops.inplace import replace
+from pyml.ops.numpys import by_numpy
 from pyml.ops.operands import broadcast_shapes, cast, number_as, result_type, sum_to
 from pyml.ops.outside import unmasked
 from pyml.ops.selection import Selection, at_mask
 from pyml.ops.shape import as_sizes, clone, expand, integer, movedim, part, tracked, wrapped_dim
-from pyml.recorder import constant, is_strict, refuse, refuse_integers, unwatched
+from pyml.recorder import constant, is_strict, refuse, unwatched
 from pyml.tensor import Node, Tensor
 
 INT64 = np.dtype(np.int64)
@@ -91,7 +92,6 @@ def getitem(input, index):
     try:
         if basic:
             return part(input, index, "Slice")
-        refuse("an index with a mask, or with tensors other than one vector")
         return take(
             input, tuple(copied(item) if isinstance(item, np.ndarray) else item for item in index)
         )
@@ -122,11 +122,48 @@ def is_column_index(index):
     )
 
 
+def without_arrays(index):
+    """An index with a word in place of each of its arrays, and the arrays."""
+    form = tuple("array" if isinstance(item, np.ndarray) else item for item in index)
+    return form, tuple(item for item in index if isinstance(item, np.ndarray))
+
+
 def take(x, index):
     """x.array[index], an index with arrays."""
     shape = x.shape
-    y = Tensor._on(np.asarray(x.array[index]))
+    form, arrays = without_arrays(index)
+    if any(item.dtype.kind == "b" for item in arrays):
+        refuse("an index with a mask, whose number of elements depends on values,")
+    y = Tensor._on(by_numpy("index", taken, (x.array, *arrays), form))
     return tracked(x, y, "Index", lambda dy: take_backward(dy, shape, index))
+
+
+def with_arrays(form, arrays):
+    """The index of which without_arrays() made two."""
+    arrays = iter(arrays)
+    return tuple(next(arrays) if type(item) is str else item for item in form)
+
+
+def taken(array, *others):
+    *arrays, form = others
+    return array[with_arrays(form, arrays)]
+
+
+def added(array, *others):
+    """Zeros to which the array is added at an index."""
+    *arrays, shape, form = others
+    y = np.zeros(shape, array.dtype)
+    np.add.at(y, with_arrays(form, arrays), array)
+    return y
+
+
+def put(array, value, *others):
+    *arrays, form = others
+    array[with_arrays(form, arrays)] = value
+
+
+def add_at(array, value, *places):
+    np.add.at(array, places, value)
 
 
 def take_backward(x, shape, index):
@@ -134,10 +171,9 @@ def take_backward(x, shape, index):
     if is_row_mask(index, shape):
         y = at_mask(x.array, index[0])
         return tracked(x, y, "IndexBackward", lambda dy: take(dy, index))
-    refuse("the gradient of an index with tensors other than one vector")
-    array = np.zeros(shape, x.dtype)
-    np.add.at(array, index, x.array)
-    return tracked(x, Tensor._on(array), "IndexBackward", lambda dy: take(dy, index))
+    form, arrays = without_arrays(index)
+    y = Tensor._on(by_numpy("index", added, (x.array, *arrays), shape, form))
+    return tracked(x, y, "IndexBackward", lambda dy: take(dy, index))
 
 
 class SetItem(Node):
@@ -227,8 +263,8 @@ def assign(array, index, basic, value):
             mask = mask.reshape(mask.shape + (1,) * (array.ndim - mask.ndim))
             copy_into(array, where(*map(Tensor._on, (mask, new, array))).array)
             return
-    refuse("setitem with tensors as an index")
-    array[index] = value
+    form, arrays = without_arrays(index)
+    by_numpy("setitem", put, (array, value, *arrays), form, changes=True)
 
 
 def is_mask(item, shape):
@@ -413,8 +449,8 @@ def scatter_add(input, dim, index, src):
     if array.dtype.kind == "f":
         add_along(array, dim, index, part_of_src)
     else:
-        refuse_integers("scatter_add")
-        np.add.at(array, grid(index, dim) if input.ndim else (...,), part_of_src)
+        places = grid(index, dim)
+        by_numpy("scatter_add", add_at, (array, part_of_src, *places), changes=True)
     y = Tensor._on(array)
     if is_grad_enabled() and (input.requires_grad or src.requires_grad):
         src = src[tuple(slice(n) for n in index.shape)] if src.shape != index.shape else src
@@ -424,9 +460,8 @@ def scatter_add(input, dim, index, src):
 
 def grid(index, dim):
     """The index that takes `index` along `dim` and each place itself in the other dimensions."""
-    places = list(np.ogrid[tuple(slice(size) for size in index.shape)])
-    places[dim] = index
-    return tuple(places)
+    places = [constant(place) for place in np.ogrid[tuple(slice(n) for n in index.shape)]]
+    return tuple(index if d == dim else place for d, place in enumerate(places))
 
 
 def scatter(input, dim, index, src=None, *, value=None, reduce=None):
@@ -448,14 +483,13 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None):
             checked_tensor(index, "scatter", "index")
             src = Tensor._on(full(index.shape, input.array, src))
         return scatter_add(input, dim, index, src)
-    refuse("scatter")
     dim = wrapped_dim(dim, input.ndim, "scatter")
     index = index_along(index, input.size(dim) if input.ndim else 1, dim, "scatter")
     check_extent(index.shape, input.shape, dim, "scatter")
     if isinstance(src, Tensor):
         src = src[tuple(slice(n) for n in index.shape)]
     y = input.clone()
-    setitem(y, grid(index, dim) if input.ndim else ..., src)
+    setitem(y, tuple(map(Tensor._on, grid(index, dim))), src)
     return y
 
 

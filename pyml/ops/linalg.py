@@ -1,6 +1,6 @@
 """Linear algebra: inverses, determinants, factors, eigenvalues.
 
-NumPy's LAPACK computes; a recorded step refuses it.
+NumPy's LAPACK computes.
 
 Derivatives are made of operations, so that they can be differentiated again. Of functions with
 several results each result has its own node; its derivative computes the others anew.
@@ -16,10 +16,11 @@ from collections import namedtuple
 import numpy as np
 
 from pyml.grad_mode import is_grad_enabled
-from pyml.ops.arrays import checked_tensor, contiguous
+from pyml.ops.arrays import checked_tensor
 from pyml.ops.creation import eye, zeros
 from pyml.ops.elementwise import where
 from pyml.ops.matmul import matmul
+from pyml.ops.numpys import by_numpy
 from pyml.ops.operands import sum_to
 from pyml.ops.rearranging import diag_embed, diagonal, tril, triu
 from pyml.ops.reduce import amax, amin, norm, sum
@@ -67,18 +68,21 @@ class OfMatrices(Node):
 
 def result(name, array, inputs, derivatives):
     """An array that NumPy made of the inputs, with its node."""
-    y = Tensor._on(contiguous(np.asarray(array, inputs[0].dtype)))
+    y = Tensor._on(array)
     if is_grad_enabled() and any(x.requires_grad for x in inputs):
         OfMatrices(name, len(inputs), derivatives)._connect(y, tuple(inputs), keep=tuple(inputs))
     return y
 
 
-def numpys(name, function, *arrays):
-    """function(*arrays) of numpy.linalg, its errors in our words."""
-    refuse(name)
+def numpys(name, function, *arrays, options=()):
+    """function(*arrays, *options) of numpy.linalg, its errors in our words."""
+    return by_numpy(name, in_our_words, arrays, name, function, options)
+
+
+def in_our_words(*arguments):
+    *arrays, name, function, options = arguments
     try:
-        with np.errstate(all="ignore"):
-            return function(*arrays)
+        return function(*arrays, *options)
     except np.linalg.LinAlgError as error:
         raise LinAlgError(
             f"{name}: {error} (shape {' and '.join(str(a.shape) for a in arrays)})"
@@ -161,9 +165,7 @@ def slogdet(A):
     def derivatives(dy, A):
         return (dy.unsqueeze(-1).unsqueeze(-1) * inv(A).mT,)
 
-    return slogdet_result(
-        Tensor._on(np.asarray(sign, A.dtype)), result("SLogDet", logarithm, (A,), derivatives)
-    )
+    return slogdet_result(Tensor._on(sign), result("SLogDet", logarithm, (A,), derivatives))
 
 
 def logdet(input):
@@ -227,7 +229,7 @@ def pinv(A, *, rtol=None):
     def derivatives(dy, A):
         return (pinv_gradient(A, pinv(A, rtol=rtol), dy),)
 
-    array = numpys("linalg.pinv", lambda a: np.linalg.pinv(a, limit), A.array)
+    array = numpys("linalg.pinv", np.linalg.pinv, A.array, options=(limit,))
     return result("PInverse", array, (A,), derivatives)
 
 
@@ -277,13 +279,11 @@ def lstsq(A, B, rcond=None, *, driver=None):
     limit = np.finfo(A.dtype).eps * max(m, n) if rcond is None else rcond
     if isinstance(limit, bool) or not isinstance(limit, numbers.Real):
         raise TypeError(f"{name}: rcond is {rcond!r}, it must be a number")
-    batch = A.shape[:-2]
-    x, rank = np.empty((*batch, n, B.shape[-1]), A.dtype), np.empty(batch, np.int64)
-    values = np.empty((*batch, min(m, n)), A.dtype)
-    for i in np.ndindex(batch):
-        x[i], _, rank[i], values[i] = numpys(
-            name, lambda a, b: np.linalg.lstsq(a, b, limit), A.array[i], B.array[i]
+    if m > n:
+        refuse(
+            f"{name} with more rows than columns, whose residuals depend on the rank (pinv(A) @ B),"
         )
+    x, rank, values = numpys(name, least_squares, A.array, B.array, options=(limit,))
 
     def derivatives(dy, A, B):
         p = pinv(A, rtol=rcond)
@@ -295,6 +295,16 @@ def lstsq(A, B, rcond=None, *, driver=None):
     else:
         residuals = Tensor._on(np.empty(0, A.dtype))
     return lstsq_result(x, residuals, Tensor._on(rank), Tensor._on(values))
+
+
+def least_squares(a, b, limit):
+    """Solutions, ranks and singular values of matrices, one after another."""
+    batch, (m, n) = a.shape[:-2], a.shape[-2:]
+    x, rank = np.empty((*batch, n, b.shape[-1]), a.dtype), np.empty(batch, np.int64)
+    values = np.empty((*batch, min(m, n)), a.dtype)
+    for i in np.ndindex(batch):
+        x[i], _, rank[i], values[i] = np.linalg.lstsq(a[i], b[i], limit)
+    return x, rank, values
 
 
 # ---- factors -------------------------------------------------------------------------------------
@@ -348,11 +358,8 @@ def qr(A, mode="reduced"):
     matrices(A, "linalg.qr")
     if mode not in ("reduced", "complete", "r"):
         raise ValueError(f"linalg.qr: mode is {mode!r}, it must be 'reduced', 'complete' or 'r'")
-    q, r = numpys(
-        "linalg.qr",
-        lambda a: np.linalg.qr(a, "complete" if mode == "complete" else "reduced"),
-        A.array,
-    )
+    method = "complete" if mode == "complete" else "reduced"
+    q, r = numpys("linalg.qr", np.linalg.qr, A.array, options=(method,))
     m, n = A.shape[-2:]
 
     def pullback(A, dq, dr):
@@ -391,25 +398,10 @@ def lu(A, *, pivot=True):
         pivot: rows are exchanged so that the largest number divides; it must be True.
     """
     matrices(A, "linalg.lu")
-    refuse("linalg.lu")
     if not pivot:
         raise ValueError("linalg.lu: pivot must be True")
     m, n = A.shape[-2:]
-    k = min(m, n)
-    batch = A.shape[:-2]
-    p, low = np.zeros((*batch, m, m), A.dtype), np.zeros((*batch, m, k), A.dtype)
-    up = np.zeros((*batch, k, n), A.dtype)
-    for i in np.ndindex(batch):
-        a, order = A.array[i].astype(A.dtype.dtype), np.arange(m)
-        for j in range(k):
-            top = j + int(np.abs(a[j:, j]).argmax())
-            if top != j:
-                a[[j, top]], order[[j, top]] = a[[top, j]], order[[top, j]]
-            if a[j, j] != 0:
-                a[j + 1 :, j] /= a[j, j]
-                a[j + 1 :, j + 1 :] -= np.outer(a[j + 1 :, j], a[j, j + 1 :])
-        p[i][order, np.arange(m)] = 1
-        low[i], up[i] = np.tril(a[:, :k], -1) + np.eye(m, k), np.triu(a[:k])
+    p, low, up = by_numpy("linalg.lu", factors, (A.array,))
     permutation = Tensor._on(p)
 
     def pullback(A, dl, du):
@@ -428,6 +420,26 @@ def lu(A, *, pivot=True):
     )
 
 
+def factors(matrices):
+    """P, L and U, by Gauss."""
+    *batch, m, n = matrices.shape
+    k, dtype = min(m, n), matrices.dtype
+    p, low = np.zeros((*batch, m, m), dtype), np.zeros((*batch, m, k), dtype)
+    up = np.zeros((*batch, k, n), dtype)
+    for i in np.ndindex(*batch):
+        a, order = matrices[i].copy(), np.arange(m)
+        for j in range(k):
+            top = j + int(np.abs(a[j:, j]).argmax())
+            if top != j:
+                a[[j, top]], order[[j, top]] = a[[top, j]], order[[top, j]]
+            if a[j, j] != 0:
+                a[j + 1 :, j] /= a[j, j]
+                a[j + 1 :, j + 1 :] -= np.outer(a[j + 1 :, j], a[j, j + 1 :])
+        p[i][order, np.arange(m)] = 1
+        low[i], up[i] = np.tril(a[:, :k], -1) + np.eye(m, k), np.triu(a[:k])
+    return p, low, up
+
+
 def lu_factor(A, *, pivot=True):
     """L without its ones and U in one matrix, and the rows exchanged; a named tuple (LU, pivots).
 
@@ -441,14 +453,21 @@ def lu_factor(A, *, pivot=True):
         lower = cat([lower, zeros(*A.shape[:-1], n - m, dtype=A.dtype)], -1)
     if m > n:
         up = cat([up, zeros(*A.shape[:-2], m - n, n, dtype=A.dtype)], -2)
-    pivots = np.zeros((*A.shape[:-2], k), np.int32)
-    for i in np.ndindex(A.shape[:-2]):
-        order, at = p.array[i].argmax(0), np.arange(m)
+    pivots = by_numpy("linalg.lu_factor", exchanges, (p.array,), k)
+    return lu_factor_result(lower + up, Tensor._on(pivots))
+
+
+def exchanges(p, k):
+    """The pivots of permutations p (..., m, m)."""
+    *batch, m, _ = p.shape
+    pivots = np.zeros((*batch, k), np.int32)
+    for i in np.ndindex(*batch):
+        order, at = p[i].argmax(0), np.arange(m)
         for j in range(k):
             top = int(np.flatnonzero(at == order[j])[0])
             at[[j, top]] = at[[top, j]]
             pivots[i][j] = top + 1
-    return lu_factor_result(lower + up, Tensor._on(pivots))
+    return pivots
 
 
 def lu_with_infos(A, pivot=True, get_infos=False):
@@ -469,16 +488,10 @@ def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):
     """
     matrices(LU_data, "lu_unpack", "LU_data")
     checked_tensor(LU_pivots, "lu_unpack", "LU_pivots")
-    refuse("lu_unpack")
     m, n = LU_data.shape[-2:]
     k = min(m, n)
     empty = Tensor._on(np.empty(0, LU_data.dtype))
-    p = np.zeros((*LU_data.shape[:-2], m, m), LU_data.dtype)
-    for i in np.ndindex(LU_data.shape[:-2]):
-        at = np.arange(m)
-        for j, top in enumerate(LU_pivots.array[i] - 1):
-            at[[j, top]] = at[[top, j]]
-        p[i][at, np.arange(m)] = 1
+    p = by_numpy("lu_unpack", permutations, (LU_pivots.array,), m, LU_data.dtype.dtype)
     low = up = empty
     if unpack_data:
         low = tril(LU_data[..., :k], -1) + eye(m, k, dtype=LU_data.dtype)
@@ -673,6 +686,18 @@ def householder_product(A, tau):
     return y if k else y.clone()
 
 
+def permutations(pivots, m, dtype):
+    """The permutations (..., m, m) of pivots."""
+    batch = pivots.shape[:-1]
+    p = np.zeros((*batch, m, m), dtype)
+    for i in np.ndindex(batch):
+        at = np.arange(m)
+        for j, top in enumerate(pivots[i] - 1):
+            at[[j, top]] = at[[top, j]]
+        p[i][at, np.arange(m)] = 1
+    return p
+
+
 # ---- eigenvalues, singular values ----------------------------------------------------------------
 
 
@@ -695,7 +720,7 @@ def eigh(A, UPLO="L"):
     matrices(A, "linalg.eigh", square=True)
     if UPLO not in ("L", "U"):
         raise ValueError(f"linalg.eigh: UPLO is {UPLO!r}, it must be 'L' or 'U'")
-    values, vectors = numpys("linalg.eigh", lambda a: np.linalg.eigh(a, UPLO), A.array)
+    values, vectors = numpys("linalg.eigh", np.linalg.eigh, A.array, options=(UPLO,))
 
     def of_values(dy, A):
         v = eigh(A, UPLO).eigenvectors
@@ -725,7 +750,7 @@ def svd(A, full_matrices=True):
             matrices alone; else (..., m, k) and (..., k, n), k = min(m, n). Default: True.
     """
     matrices(A, "linalg.svd")
-    u, s, vh = numpys("linalg.svd", lambda a: np.linalg.svd(a, full_matrices), A.array)
+    u, s, vh = numpys("linalg.svd", np.linalg.svd, A.array, options=(bool(full_matrices),))
     m, n = A.shape[-2:]
 
     def check():
@@ -776,7 +801,7 @@ def svd_of_columns(input, some=True, compute_uv=True):
     if not compute_uv:
         m, n = input.shape[-2:]
         batch = input.shape[:-2]
-        u, vh = (Tensor._on(np.zeros((*batch, k, k), input.dtype)) for k in (m, n))
+        u, vh = (zeros(*batch, k, k, dtype=input.dtype) for k in (m, n))
     return old_svd_result(u, s, vh.mT)
 
 
@@ -799,9 +824,14 @@ def matrix_rank(A, *, atol=None, rtol=None, hermitian=False):
     eps = float(np.finfo(A.dtype).eps) * max(A.shape[-2:])
     rtol = (0.0 if atol else eps) if rtol is None else rtol
     if sizes.shape[-1] == 0:
-        return Tensor._on(np.zeros(A.shape[:-2], np.int64))
-    limit = np.maximum(0.0 if atol is None else atol, rtol * sizes.array.max(-1))
-    return Tensor._on(np.asarray((sizes.array > limit[..., None]).sum(-1), np.int64))
+        return zeros(A.shape[:-2], dtype=np.int64)
+    limits = 0.0 if atol is None else atol, rtol
+    return Tensor._on(by_numpy("linalg.matrix_rank", ranks, (sizes.array,), *limits))
+
+
+def ranks(sizes, atol, rtol):
+    limit = np.maximum(atol, rtol * sizes.max(-1))
+    return np.asarray((sizes > limit[..., None]).sum(-1), np.int64)
 
 
 # ---- powers and exponentials ---------------------------------------------------------------------
@@ -813,10 +843,10 @@ PADE_RADIUS = 5.371920351148152  # of the 1-norm, for digits of double
 
 def exponential(a):
     """Higham 2005, "The scaling and squaring method for the matrix exponential revisited"."""
-    a = a.astype(np.float64)
+    dtype, a = a.dtype, a.astype(np.float64)
     largest = np.abs(a).sum(-2).max(initial=0)
     if not np.isfinite(largest):
-        return np.full_like(a, np.nan)
+        return np.full_like(a, np.nan, dtype)
     squarings = max(0, math.ceil(math.log2(largest / PADE_RADIUS))) if largest > 0 else 0
     a = a / 2.0**squarings
     one = np.eye(a.shape[-1])
@@ -831,7 +861,7 @@ def exponential(a):
     y = np.linalg.solve(v - u, v + u)
     for _ in range(squarings):
         y = y @ y
-    return y
+    return y.astype(dtype)
 
 
 def matrix_exp(input):

@@ -9,8 +9,9 @@ from pyml.ops.arrays cimport checked_tensor, broadcast_to, contiguous, empty_mat
 from pyml.ops.operands cimport lift, written
 from pyml.tensor cimport Node, Tensor, shape_of, tracks, wrap
 
+from pyml.ops.numpys import by_numpy
 from pyml.ops.operands import broadcast_shapes, sum_to
-from pyml.recorder import refuse_integers, unwatched
+from pyml.recorder import unwatched
 
 cnp.import_array()
 
@@ -49,8 +50,7 @@ cdef ndarray product(ndarray a, ndarray b):
     cdef tuple batch = ()
     cdef Py_ssize_t m = a.shape[a.ndim - 2], k = a.shape[a.ndim - 1], n = b.shape[b.ndim - 1], matrices = 1
     if not is_real(a):
-        refuse_integers("matmul")
-        return np.matmul(a, b)
+        return by_numpy("matmul", np.matmul, (a, b))
     if not cnp.PyArray_ISALIGNED(a):
         a = contiguous(a)
     if not cnp.PyArray_ISALIGNED(b):

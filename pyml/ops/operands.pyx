@@ -2,8 +2,7 @@
 
 Dtypes and their promotion, numbers made Tensors, shapes that broadcast, and the call of an elementwise kernel. Both
 operands of a kernel have one dtype and a layout of two dimensions (see binary_args in csrc/contracts). What
-does not fit into it is copied first, so that the same formula always runs. Arithmetic of integers is NumPy's, and
-refused while a step is recorded.
+does not fit into it is copied first, so that the same formula always runs. Arithmetic of integers is NumPy's.
 """
 import functools
 import numbers
@@ -21,7 +20,8 @@ from pyml.ops.arrays cimport as_type, broadcast_to, contiguous, copy_into, empty
 from pyml.recorder cimport Recorder, Traced, recorder, unwatched
 from pyml.tensor cimport Node, Tensor, shape_of, tracks, will_change, wrap
 
-from pyml.recorder import constant, refuse_integers
+from pyml.ops.numpys import by_numpy
+from pyml.recorder import constant
 
 cnp.import_array()
 
@@ -398,8 +398,7 @@ cdef int broadcast(int kernel, ndarray y, ndarray a, ndarray b) except -1:
 
 cdef ndarray mapped(int kernel, ndarray a):
     if not is_real(a):
-        refuse_integers("a function")
-        return np.asarray(OF_INTEGERS[kernel](a))
+        return by_numpy("a function", OF_INTEGERS[kernel], (a,))
     a = contiguous(a)
     cdef ndarray y = empty_like(a)
     _kernels.unary(kernel, y, a, 0, 0)
@@ -407,5 +406,4 @@ cdef ndarray mapped(int kernel, ndarray a):
 
 
 cdef ndarray of_integers(int kernel, ndarray a, ndarray b, str name):
-    refuse_integers(name)
-    return np.asarray(OF_INTEGERS[kernel](a, b))
+    return by_numpy(name, OF_INTEGERS[kernel], (a, b))

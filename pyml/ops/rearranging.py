@@ -4,10 +4,11 @@ import itertools
 
 import numpy as np
 
-from pyml.ops.arrays import checked_tensor, copied
+from pyml.ops.arrays import checked_tensor
 from pyml.ops.creation import zeros
 from pyml.ops.elementwise import where
 from pyml.ops.index import index_along, index_select, scatter_add, setitem
+from pyml.ops.numpys import by_numpy
 from pyml.ops.operands import broadcast_shapes
 from pyml.ops.reduce import sum as summed
 from pyml.ops.shape import (
@@ -551,17 +552,20 @@ def masked_scatter(input, mask, source):
     checked_tensor(source, "masked_scatter", "source")
     if mask.dtype != np.bool_:
         raise TypeError(f"masked_scatter: mask has dtype {mask.dtype}, it must be bool")
-    refuse("masked_scatter")
     shape = broadcast_shapes(input.shape, mask.shape, name="masked_scatter")
-    chosen = np.broadcast_to(mask.array, shape)
-    count = int(chosen.sum())
-    if count > source.numel():
-        raise ValueError(
-            f"masked_scatter: source has {source.numel()} elements, the mask chooses {count}"
-        )
-    y = clone(expand(input, shape))
-    setitem(y, Tensor._on(copied(chosen)), reshape(source, (-1,))[:count])
-    return y
+    place = by_numpy("masked_scatter", places_in_order, (mask.array,), shape, source.numel())
+    if source.numel() == 0:
+        return clone(expand(input, shape))
+    values = reshape(index_select(reshape(source, (-1,)), 0, Tensor._on(place)), shape)
+    return where(mask, values, input)
+
+
+def places_in_order(mask, shape, size):
+    """For each element that the mask chooses its number, a vector; any for the others."""
+    mask = np.broadcast_to(mask, shape).reshape(-1)
+    if (count := np.count_nonzero(mask)) > size:
+        raise ValueError(f"masked_scatter: source has {size} elements, the mask chooses {count}")
+    return np.maximum(np.cumsum(mask) - 1, 0)
 
 
 def select_scatter(input, src, dim, index):

@@ -8,6 +8,7 @@ from libc.math cimport INFINITY
 from numpy cimport ndarray
 
 from pyml cimport _kernels
+from pyml.grad_mode cimport grad_enabled
 from pyml.memory cimport new_array
 from pyml.ops.arrays cimport as_type, broadcast_to, contiguous, copied, is_real
 from pyml.ops.operands cimport cast, floating, lift, scalar
@@ -16,10 +17,11 @@ from pyml.tensor cimport Node, Tensor, shape_of, tracks, wrap
 
 from pyml.ops.elementwise import maximum, minimum, where
 from pyml.ops.index import gather_backward
+from pyml.ops.numpys import by_numpy
 from pyml.ops.operands import checked_dtype, numpy_names
 from pyml.ops.selection import Selection
 from pyml.ops.shape import wrapped_dim
-from pyml.recorder import constant, refuse, refuse_integers
+from pyml.recorder import constant, is_recording, refuse
 
 cnp.import_array()
 
@@ -221,8 +223,8 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):
     if not is_real(x.array):
         if dtype is None and cnp.PyArray_ITEMSIZE(x.array) < 4:   # sums of doubles are exact
             return wrap(as_type(total(as_type(x.array, FLOAT64), dims), INT64))
-        refuse(f"sum of dtype {x.dtype}")
-        return wrap(np.asarray(np.sum(x.array, dims.dims(), np.int64 if dtype is None else dtype)).reshape(dims.shape()))
+        kind = np.dtype(np.int64) if dtype is None else x.array.dtype
+        return wrap(by_numpy("sum", reduced, (x.array,), np.sum, dims.dims(), kind, tuple(dims.shape())))
     y = wrap(total(x.array, dims))
     cdef Sum node
     if tracks(x):
@@ -230,6 +232,10 @@ def sum(input, dim=None, keepdim=False, *, dtype=None):
         node.dims = dims
         node.connect(y, (x,))
     return y
+
+
+def reduced(x, function, dims, dtype, shape):
+    return np.asarray(function(x, dims, dtype)).reshape(shape)
 
 
 cdef class Mean(Node):
@@ -364,11 +370,10 @@ cdef extreme(ndarray x, Dims dims, bint largest, bint with_index, str name):
     if is_real(x):
         _kernels.extremum(MAX if largest else MIN, y, index, x, dims.outer, dims.n, dims.inner)
         return y, index
-    refuse_integers(name)
     grouped = x.reshape(dims.outer, dims.n, dims.inner)
-    y = (grouped.max(1) if largest else grouped.min(1)).reshape(dims.shape())
+    y = by_numpy(name, np.amax if largest else np.amin, (grouped,), 1).reshape(dims.shape())
     if with_index:
-        index = (grouped.argmax(1) if largest else grouped.argmin(1)).astype(np.int64).reshape(dims.shape())
+        index = by_numpy(name, np.argmax if largest else np.argmin, (grouped,), 1).reshape(dims.shape())
     return y, index
 
 
@@ -522,19 +527,25 @@ cdef class Prod(Node):
 
     cdef tuple gradients(self, Tensor dy):
         x = self.saved(0)
-        dy = self.dims.restored(dy)
-        refuse("the gradient of prod")
-        if x.array.all():
-            return (dy * self.dims.restored(self.saved_output(1)) / x,)
+        product = self.dims.restored(dy) * self.dims.restored(self.saved_output(1))
+        if is_recording():   # which path is taken depends on values: both, and one of them is chosen
+            if grad_enabled():
+                refuse("the second derivative of prod")
+            return (where(all(x), product / where(x == 0, 1.0, x), self.with_zeros(dy)),)
+        return (product / x if x.array.all() else self.with_zeros(dy),)
+
+    cdef Tensor with_zeros(self, Tensor dy):
+        """The gradient, also where there are zeros."""
+        x, dy = self.saved(0), self.dims.restored(dy)
         cdef Py_ssize_t n = self.dims.n, d = self.dims.first
         if x.ndim == 0 or self.dims.first != self.dims.last:   # all dimensions
             rows, d = x.reshape(n), 0
         else:
             rows = x
         rows = rows.unsqueeze(d)       # (..., n, n, ...): row i is x with a 1 in place of x[i]
-        diagonal = wrap(np.eye(n, dtype=bool).reshape((n, n) + (1,) * (rows.ndim - d - 2)))
+        diagonal = wrap(constant(np.eye(n, dtype=bool).reshape((n, n) + (1,) * (rows.ndim - d - 2))))
         others = prod(where(diagonal, 1.0, rows), d + 1)
-        return (dy * others.reshape(x.shape),)
+        return dy * others.reshape(x.shape)
 
 
 @numpy_names
@@ -547,12 +558,11 @@ def prod(input, dim=None, keepdim=False, *, dtype=None):
     cdef Tensor x = lift(input, "prod")
     if dtype is not None:
         x = cast(x, checked_dtype(dtype, "prod"))
-    refuse("prod")
     if dim is not None:
         dim = wrapped_dim(dim, x.array.ndim, "prod")
     cdef Dims dims = dims_of(x.array, dim, keepdim, "prod")
     kind = x.array.dtype if is_real(x.array) or dtype is not None else np.dtype(np.int64)
-    cdef Tensor y = wrap(np.asarray(np.prod(contiguous(x.array), dims.dims(), kind)).reshape(dims.shape()))
+    cdef Tensor y = wrap(by_numpy("prod", reduced, (contiguous(x.array),), np.prod, dims.dims(), kind, tuple(dims.shape())))
     cdef Prod node
     if tracks(x):
         node = Prod.__new__(Prod)
@@ -571,17 +581,16 @@ cdef class CumSum(Node):
         return (running_sum(dy, self.dim, not self.backwards),)
 
 
+def running(x, dim, backwards, dtype):
+    if x.ndim == 0:
+        return x.astype(dtype)
+    return np.flip(np.cumsum(np.flip(x, dim), dim, dtype), dim) if backwards else np.cumsum(x, dim, dtype)
+
+
 cdef Tensor running_sum(Tensor x, int dim, bint backwards):
     """The sum of x up to each element, or from each element on. Each is the other's derivative."""
-    refuse("cumsum")
     dtype = x.array.dtype if is_real(x.array) else np.dtype(np.int64)
-    if x.array.ndim == 0:
-        array = x.array.astype(dtype)
-    elif backwards:
-        array = np.flip(np.cumsum(np.flip(x.array, dim), dim, dtype), dim)
-    else:
-        array = np.cumsum(x.array, dim, dtype)
-    cdef Tensor y = wrap(contiguous(array))
+    cdef Tensor y = wrap(by_numpy("cumsum", running, (x.array,), dim, backwards, dtype))
     cdef CumSum node
     if tracks(x):
         node = CumSum.__new__(CumSum)

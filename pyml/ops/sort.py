@@ -7,9 +7,10 @@ import numpy as np
 from pyml.ops.arrays import checked_tensor, contiguous
 from pyml.ops.elementwise import lerp, where
 from pyml.ops.index import gather
+from pyml.ops.numpys import by_numpy
 from pyml.ops.operands import numpy_names
 from pyml.ops.shape import clone, integer, stack, wrapped_dim
-from pyml.recorder import refuse
+from pyml.recorder import constant, refuse, unwatched
 from pyml.tensor import Tensor
 
 sort_result = namedtuple("sort", ("values", "indices"))
@@ -49,9 +50,8 @@ def sort(input, dim=-1, descending=False, *, stable=False):
         tensor([2, 0, 1])
     """
     checked_tensor(input, "sort")
-    refuse("sort")
     dim = wrapped_dim(dim, input.ndim, "sort")
-    indices = Tensor._on(contiguous(order_of(input.array, dim, bool(descending))))
+    indices = Tensor._on(by_numpy("sort", order_of, (input.array,), dim, bool(descending)))
     return sort_result(gather(input, dim, indices), indices)
 
 
@@ -59,9 +59,8 @@ def sort(input, dim=-1, descending=False, *, stable=False):
 def argsort(input, dim=-1, descending=False, *, stable=False):
     """The indices of sort(), int64."""
     checked_tensor(input, "argsort")
-    refuse("argsort")
     dim = wrapped_dim(dim, input.ndim, "argsort")
-    return Tensor._on(contiguous(order_of(input.array, dim, bool(descending))))
+    return Tensor._on(by_numpy("argsort", order_of, (input.array,), dim, bool(descending)))
 
 
 def msort(input):
@@ -87,7 +86,6 @@ def topk(input, k, dim=-1, largest=True, sorted=True):
         tensor([1, 0])
     """
     checked_tensor(input, "topk")
-    refuse("topk")
     dim = wrapped_dim(dim, input.ndim, "topk")
     size = input.shape[dim] if input.ndim else 1
     if isinstance(k, Tensor):
@@ -97,33 +95,38 @@ def topk(input, k, dim=-1, largest=True, sorted=True):
         raise ValueError(
             f"topk: k is {k}, it must be from 0 to {size}, the size of dimension {dim}"
         )
-    order = order_of(input.array, dim, bool(largest))
-    if input.ndim:
-        order = np.take(order, np.arange(k), dim)
-    indices = Tensor._on(contiguous(order))
+    indices = Tensor._on(by_numpy("topk", first_of_order, (input.array,), dim, bool(largest), k))
     if input.ndim == 0:
         return topk_result(clone(input), indices)
     return topk_result(gather(input, dim, indices), indices)
+
+
+def first_of_order(array, dim, descending, k):
+    """The first k of the indices that sort."""
+    order = order_of(array, dim, descending)
+    return np.take(order, np.arange(k), dim) if array.ndim else order
 
 
 @numpy_names
 def kthvalue(input, k, dim=-1, keepdim=False):
     """The k-th smallest element along one dimension, k from 1; a named tuple (values, indices)."""
     checked_tensor(input, "kthvalue")
-    refuse("kthvalue")
     dim = wrapped_dim(dim, input.ndim, "kthvalue")
     size = input.shape[dim] if input.ndim else 1
     k = integer(k, "kthvalue: k")
     if not 1 <= k <= size:
         raise ValueError(f"kthvalue: k is {k}, it must be from 1 to {size}")
-    order = np.atleast_1d(order_of(input.array, dim, False))
-    return kthvalue_result(*chosen(input, dim, np.take(order, [k - 1], dim), keepdim))
+    index = by_numpy("kthvalue", kth_of_order, (input.array,), dim, k)
+    return kthvalue_result(*chosen(input, dim, index, keepdim))
+
+
+def kth_of_order(array, dim, k):
+    return np.take(np.atleast_1d(order_of(array, dim, False)), [k - 1], dim)
 
 
 def chosen(input, dim, index, keepdim):
     """The elements at `index`, of size 1 in `dim`, and the index; of a 0-d input both are 0-d."""
-    index = np.asarray(index, np.int64)
-    indices = Tensor._on(contiguous(index if input.ndim else index.reshape(())))
+    indices = Tensor._on(index if input.ndim else index.reshape(()))
     values = gather(input, dim, indices)
     if keepdim or input.ndim == 0:
         return values, indices
@@ -149,15 +152,20 @@ def nanmedian(input, dim=None, keepdim=False):
 
 def middle(input, dim, keepdim, ignore, name):
     checked_tensor(input, name)
-    refuse(name)
     if dim is None:
         if input.numel() == 0:
             raise ValueError(f"{name}: a tensor of shape {input.shape} has no elements")
         return middle(input.reshape(-1), 0, False, ignore, name).values
     dim = wrapped_dim(dim, input.ndim, name)
-    array = np.atleast_1d(input.array)
-    if array.shape[dim] == 0:
+    if input.ndim and input.shape[dim] == 0:
         raise IndexError(f"{name}: a tensor of shape {input.shape} has no elements to choose from")
+    index = by_numpy(name, middle_of, (input.array,), dim, ignore)
+    return median_result(*chosen(input, dim, index, keepdim))
+
+
+def middle_of(array, dim, ignore):
+    """The index of the median, or of the first NaN unless these are ignored."""
+    array = np.atleast_1d(array)
     order = np.argsort(array, dim, kind="stable")
     nan = np.isnan(array)
     count = (~nan).sum(dim, keepdims=True)
@@ -165,7 +173,7 @@ def middle(input, dim, keepdim, ignore, name):
     index = np.take_along_axis(order, place, dim)
     if not ignore:
         index = np.where(nan.any(dim, keepdims=True), nan.argmax(dim, keepdims=True), index)
-    return median_result(*chosen(input, dim, index, keepdim))
+    return index
 
 
 @numpy_names
@@ -176,21 +184,24 @@ def mode(input, dim=-1, keepdim=False):
         A named tuple (values, indices); an index is that of the last place.
     """
     checked_tensor(input, "mode")
-    refuse("mode")
     dim = wrapped_dim(dim, input.ndim, "mode")
-    array = np.atleast_1d(input.array)
-    if array.shape[dim] == 0:
+    if input.ndim and input.shape[dim] == 0:
         raise IndexError(f"mode: a tensor of shape {input.shape} has no elements to choose from")
+    index = by_numpy("mode", most_frequent, (input.array,), dim)
+    return mode_result(*chosen(input, dim, index, keepdim))
+
+
+def most_frequent(array, dim):
+    """The last index of the most frequent element."""
+    array = np.atleast_1d(array)
 
     def last_of_most(row):
         values, counts = np.unique(row, return_counts=True)
         return np.flatnonzero(row == values[counts.argmax()])[-1:]
 
-    if array.size:
-        index = np.apply_along_axis(last_of_most, dim, array)
-    else:  # no rows
-        index = np.zeros([1 if d == dim else n for d, n in enumerate(array.shape)], np.int64)
-    return mode_result(*chosen(input, dim, index, keepdim))
+    if not array.size:  # no rows
+        return np.zeros([1 if d == dim else n for d, n in enumerate(array.shape)], np.int64)
+    return np.apply_along_axis(last_of_most, dim, array)
 
 
 @numpy_names
@@ -214,14 +225,10 @@ def nanquantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
 
 def quantiles(input, q, dim, keepdim, interpolation, ignore, name):
     checked_tensor(input, name)
-    refuse(name)
     if input.dtype.kind != "f":
         raise TypeError(f"{name}: input has dtype {input.dtype}, it must be float32 or float64")
-    shares = np.asarray(q.detach().array if isinstance(q, Tensor) else q, np.float64)
-    if shares.ndim > 1 or not ((shares >= 0) & (shares <= 1)).all():
-        raise ValueError(
-            f"{name}: q is {q!r}, it must be a number from 0 to 1, or a vector of them"
-        )
+    shares = q.array if isinstance(q, Tensor) else constant(np.asarray(unwatched(q), np.float64))
+    shares = by_numpy(name, checked_shares, (shares,), name)
     if interpolation not in INTERPOLATIONS:
         raise ValueError(
             f"{name}: interpolation is {interpolation!r}, it must be one of "
@@ -239,27 +246,42 @@ def quantiles(input, q, dim, keepdim, interpolation, ignore, name):
     if n == 0:
         raise ValueError(f"{name}: a tensor of shape {input.shape} has no elements")
     ordered = sort(x, dim).values
-    nan = np.isnan(x.array)
-    count = (
-        (~nan).sum(dim, keepdims=True) if ignore else np.full(nan.sum(dim, keepdims=True).shape, n)
+    *neighbours, has_none = by_numpy(
+        name, neighbours_of, (x.array, shares), dim, interpolation, ignore
     )
-    has_none = count == 0 if ignore else nan.any(dim, keepdims=True)
     results = []
-    for share in shares.reshape(-1):
-        place = share * np.maximum(count - 1, 0)
-        low, high = np.floor(place).astype(np.int64), np.ceil(place).astype(np.int64)
-        weight = {
-            "linear": place - low,
-            "lower": np.zeros_like(place),
-            "higher": np.ones_like(place),
-            "nearest": np.round(place) - low,
-            "midpoint": np.where(low == high, 0.0, 0.5),
-        }[interpolation]
-        a, b = (gather(ordered, dim, Tensor._on(contiguous(i))) for i in (low, high))
-        y = lerp(a, b, Tensor._on(np.asarray(weight, input.dtype)))
-        y = where(Tensor._on(contiguous(has_none)), np.nan, y)
+    for low, high, weight in zip(*neighbours, strict=True):
+        a, b = (gather(ordered, dim, Tensor._on(i)) for i in (low, high))
+        y = where(Tensor._on(has_none), np.nan, lerp(a, b, Tensor._on(weight)))
         results.append(y.reshape(kept) if keepdim else y.squeeze(dim))
     return stack(results) if shares.ndim else results[0]
+
+
+def checked_shares(q, name):
+    if q.ndim > 1 or not ((q >= 0) & (q <= 1)).all():
+        raise ValueError(
+            f"{name}: q is {q.tolist()}, it must be a number from 0 to 1, or a vector of them"
+        )
+    return q.astype(np.float64)
+
+
+def neighbours_of(array, shares, dim, interpolation, ignore):
+    """The places below and above each share and the weight of the second, in a first dimension for
+    the shares; and where there is no number at all, or one is NaN unless these are ignored."""
+    nan = np.isnan(array)
+    count = (~nan).sum(dim, keepdims=True)
+    has_none = count == 0 if ignore else nan.any(dim, keepdims=True)
+    last = np.maximum(count - 1, 0) if ignore else np.full_like(count, array.shape[dim] - 1)
+    place = shares.reshape(-1, *[1] * array.ndim) * last
+    low, high = np.floor(place).astype(np.int64), np.ceil(place).astype(np.int64)
+    weight = {
+        "linear": place - low,
+        "lower": np.zeros_like(place),
+        "higher": np.ones_like(place),
+        "nearest": np.round(place) - low,
+        "midpoint": np.where(low == high, 0.0, 0.5),
+    }[interpolation]
+    return low, high, weight.astype(array.dtype), has_none
 
 
 # ---- sets ----------------------------------------------------------------------------------------
@@ -334,16 +356,15 @@ def isin(elements, test_elements, *, assume_unique=False, invert=False):
     """
     if not isinstance(elements, Tensor):
         checked_tensor(test_elements, "isin", "test_elements")
-    refuse("isin")
     a = numbers_of(elements, "isin", "elements")
     b = numbers_of(test_elements, "isin", "test_elements")
-    return Tensor._on(np.asarray(np.isin(a, b, invert=bool(invert))))
+    return Tensor._on(by_numpy("isin", np.isin, (a, b), False, bool(invert)))
 
 
 def numbers_of(x, name, argument):
     """The array of a Tensor, or of one number."""
     if isinstance(x, (int, float, np.generic)):
-        return np.asarray(x)
+        return constant(np.asarray(x))
     return checked_tensor(x, name, argument).array
 
 
@@ -362,7 +383,6 @@ def searchsorted(sorted_sequence, input, *, out_int32=False, right=False, side=N
         sorter: the indices that sort the sequence. Default: None, it is in order.
     """
     checked_tensor(sorted_sequence, "searchsorted", "sorted_sequence")
-    refuse("searchsorted")
     if side not in (None, "left", "right"):
         raise ValueError(f"searchsorted: side is {side!r}, it must be 'left' or 'right'")
     if side == "left" and right:
@@ -373,20 +393,24 @@ def searchsorted(sorted_sequence, input, *, out_int32=False, right=False, side=N
         raise ValueError("searchsorted: sorted_sequence is 0-d, it must have a dimension")
     if sorter is not None:
         checked_tensor(sorter, "searchsorted", "sorter")
-        rows = np.take_along_axis(rows, sorter.array, -1)
+        rows = by_numpy("searchsorted", np.take_along_axis, (rows, sorter.array), -1)
     numbers = numbers_of(input, "searchsorted", "input")
+    if rows.ndim > 1 and (numbers.ndim != rows.ndim or numbers.shape[:-1] != rows.shape[:-1]):
+        raise ValueError(
+            f"searchsorted: input has shape {numbers.shape}, sorted_sequence {rows.shape}; all "
+            "sizes but the last must be the same"
+        )
+    kind = np.int32 if out_int32 else np.int64
+    return Tensor._on(by_numpy("searchsorted", places_in, (rows, numbers), side, kind))
+
+
+def places_in(rows, numbers, side, dtype):
     if rows.ndim == 1:
-        found = np.searchsorted(rows, numbers, side)
-    else:
-        if numbers.ndim != rows.ndim or numbers.shape[:-1] != rows.shape[:-1]:
-            raise ValueError(
-                f"searchsorted: input has shape {numbers.shape}, sorted_sequence {rows.shape}; all "
-                "sizes but the last must be the same"
-            )
-        found = np.empty(numbers.shape, np.int64)
-        for place in np.ndindex(rows.shape[:-1]):
-            found[place] = np.searchsorted(rows[place], numbers[place], side)
-    return Tensor._on(np.asarray(found, np.int32 if out_int32 else np.int64))
+        return np.asarray(np.searchsorted(rows, numbers, side), dtype)
+    found = np.empty(numbers.shape, dtype)
+    for place in np.ndindex(rows.shape[:-1]):
+        found[place] = np.searchsorted(rows[place], numbers[place], side)
+    return found
 
 
 def bucketize(input, boundaries, *, out_int32=False, right=False):

@@ -4,9 +4,10 @@ from collections import namedtuple
 
 import numpy as np
 
-from pyml.ops.arrays import checked_tensor, contiguous
+from pyml.ops.arrays import checked_tensor
 from pyml.ops.creation import as_tensor, zeros
 from pyml.ops.elementwise import clamp, where
+from pyml.ops.numpys import by_numpy
 from pyml.ops.operands import cast, checked_dtype, numpy_names
 from pyml.ops.reduce import amax, amin, cumsum, logsumexp, mean, norm, std, sum, var
 from pyml.ops.shape import (
@@ -82,13 +83,16 @@ def histc(input, bins=100, min=0, max=0):
         min, max: the ends; those of the input if both are equal. What lies beyond is not counted.
     """
     checked_tensor(input, "histc")
-    refuse("histc")
-    x = input.detach().array
-    if x.dtype.kind != "f":
+    if input.dtype.kind != "f":
         raise TypeError(f"histc: input has dtype {input.dtype}, it must be float32 or float64")
     if isinstance(bins, bool) or not isinstance(bins, int) or bins < 1:
         raise ValueError(f"histc: bins is {bins!r}, it must be an integer > 0")
-    low, high = float(min), float(max)
+    return Tensor._on(
+        by_numpy("histc", counts_in_bins, (input.array,), bins, float(min), float(max))
+    )
+
+
+def counts_in_bins(x, bins, low, high):
     if low == high and x.size:
         low, high = float(x.min()), float(x.max())
     if low == high:
@@ -97,7 +101,7 @@ def histc(input, bins=100, min=0, max=0):
         raise ValueError(f"histc: min is {low}, max is {high}; they must be finite and in order")
     inside = x[(x >= low) & (x <= high)].astype(np.float64)
     place = np.minimum(((inside - low) / (high - low) * bins).astype(INT64), bins - 1)
-    return Tensor._on(np.bincount(place, minlength=bins).astype(x.dtype))
+    return np.bincount(place, minlength=bins).astype(x.dtype)
 
 
 def histogram(input, bins, *, range=None, weight=None, density=False):
@@ -283,13 +287,15 @@ def cumprod(input, dim, *, dtype=None):
         dtype: the dtype to multiply in. Default: the input's, int64 for integers.
     """
     checked_tensor(input, "cumprod")
-    refuse("cumprod")
     dim = wrapped_dim(dim, input.ndim, "cumprod")
     x = input if dtype is None else cast(input, checked_dtype(dtype, "cumprod"))
     kind = x.dtype.dtype if dtype is not None or x.dtype.kind == "f" else INT64
-    array = x.array.astype(kind) if x.ndim == 0 else np.cumprod(x.array, dim, kind)
-    y = Tensor._on(contiguous(np.asarray(array)))
+    y = Tensor._on(by_numpy("cumprod", running_product, (x.array,), dim, kind))
     return tracked(x, y, "CumProd", lambda dy: cumprod_backward(x, dy, dim))
+
+
+def running_product(x, dim, dtype):
+    return np.cumprod(x, dim, dtype) if x.ndim else x.astype(dtype)
 
 
 def cumprod_backward(x, dy, dim):
@@ -333,11 +339,16 @@ def cummin(input, dim):
 
 def running_extreme(input, dim, beats, name):
     checked_tensor(input, name)
-    refuse(name)
     dim = wrapped_dim(dim, input.ndim, name)
     if input.ndim == 0:
-        return input * 1, Tensor._on(np.zeros((), INT64))
-    rows = np.moveaxis(input.array, dim, 0)
+        return input * 1, Tensor._on(constant(np.zeros((), INT64)))
+    indices = Tensor._on(by_numpy(name, places_of_extreme, (input.array,), dim, beats))
+    return input.gather(dim, indices), indices
+
+
+def places_of_extreme(array, dim, beats):
+    """The index of the last of the extreme elements up to each one."""
+    rows = np.moveaxis(array, dim, 0)
     index = np.zeros(rows.shape, INT64)
     if len(rows):
         best = rows[0].copy()
@@ -345,8 +356,7 @@ def running_extreme(input, dim, beats, name):
         new = beats(rows[i], best) | np.isnan(rows[i])
         best = np.where(new, rows[i], best)
         index[i] = np.where(new, i, index[i - 1])
-    indices = Tensor._on(contiguous(np.moveaxis(index, 0, dim)))
-    return input.gather(dim, indices), indices
+    return np.moveaxis(index, 0, dim)
 
 
 @numpy_names

@@ -437,7 +437,7 @@ cdef class Recording(Recorder):
             return Computed(self.formula.output(value)) if value.formula is self.formula else worth(value)
         return value
 
-    cdef int fault(self, ndarray fault, ndarray index, object error) except -1:
+    cdef int fault(self, ndarray fault, object error) except -1:
         cdef Stop stop
         if (<int64_t *>cnp.PyArray_DATA(fault))[0] >= 0:
             return self.go_on_eagerly()
@@ -450,7 +450,7 @@ cdef class Recording(Recorder):
         """An exception is about to be raised that other calls do not meet: this one is none to be replayed. What the step
         does about it, it does unheard."""
         self.is_special = True
-        self.refusal = "record: an index is out of range in this call"
+        self.refusal = "record: this call ends by an exception"
         self.stop()
         self.call_host()
         self.program.host_calls = []

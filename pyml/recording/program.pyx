@@ -13,6 +13,7 @@ from numpy cimport ndarray
 
 from contract_gather cimport index_check_args
 
+from pyml cimport _kernels
 from pyml._kernels cimport (
     EFFECT_READ, EFFECT_WRITE, PROGRAM_DONE, PROGRAM_FAULT, PROGRAM_NOT_FINITE, PROGRAM_NO_MEMORY, PYML_FLOAT32,
     PYML_FLOAT64, csrc, program_call, program_status,
@@ -34,6 +35,8 @@ cnp.import_array()
 cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(PyObject *)
 
+
+cdef int INDEX_CHECK = _kernels.kernel("index_check")   # its number
 
 cdef enum:
     MOST_DIMENSIONS = 64   # of a NumPy array
@@ -638,20 +641,19 @@ cdef class Program:
 
     cdef tuple stopped_at(self):
         """Of the faults the one that stopped the replay."""
-        cdef program_call *call = &csrc.program_calls(self.calls)[csrc.program_stopped(self.calls)]
-        cdef index_check_args *args = <index_check_args *>call.args
         for each in self.faults:
-            if args.fault == cnp.PyArray_DATA(<ndarray>each[0]):
+            if csrc.program_fault(self.calls) == cnp.PyArray_DATA(<ndarray>each[0]):
                 return each
         raise IndexError("record: an index is out of range")
 
     cdef object fault(self):
-        """The exception of the index that stopped the replay."""
+        """The exception of the call that stopped the replay."""
         cdef program_call *call = &csrc.program_calls(self.calls)[csrc.program_stopped(self.calls)]
-        cdef index_check_args *args = <index_check_args *>call.args
         fault, error, _ = self.stopped_at()
+        if call.kernel != INDEX_CHECK:
+            return error()
         position = int((<ndarray>fault).item())
-        return error(position, args.index[position])
+        return error(position, (<index_check_args *>call.args).index[position])
 
     cdef int leave(self, Stop stop, list leaves) except -1:
         """What Python leaves at a place: gradients, numbers and tensors."""

@@ -75,7 +75,7 @@ cdef str handled(Recording recording):
     for _, _, stop in recording.program.faults:
         if stop.handlers and not stop.leaves_nothing:
             return (
-                f"record: an index out of range at {recording.program.trace.line_of(stop.calls - 1)} would run "
+                f"record: an exception, as of an index out of range at {recording.program.trace.line_of(stop.calls - 1)} would run "
                 f"{stop.handlers[0]}, and a replay would not, as it has changed weights, gradients or arguments before it; "
                 "compute it before these changes, check the index outside of the step, or move it out of there")
     return None

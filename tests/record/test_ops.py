@@ -672,45 +672,18 @@ WITHOUT_VALUES = {  # of the namespaces: what gives no tensor, or is tested else
     *("nbytes", "register_post_accumulate_grad_hook"),
 }
 
-# NumPy computes these, or they give Python a value; all others are recorded. name -> positions.
-COMPUTED_BY_NUMPY = """
-    copysign copysign_ lu_factor lu_unpack squeeze_ t_ transpose_ unsqueeze_
-    acos acos_ acosh acosh_ apply_ argsort asin asin_ asinh asinh_ atan atan2 atan2_ atan_
-    atanh atanh_ bincount bitwise_and_ bitwise_left_shift bitwise_left_shift_ bitwise_not_
-    bitwise_or_ bitwise_right_shift bitwise_right_shift_ bitwise_xor_ bucketize cauchy_
-    cholesky cholesky_inverse cholesky_solve cond cosh cosh_ cummax cummin cumprod cumprod_
-    cumsum_ det eigh eigvalsh exp2 exp2_
-    exponential_ floor_divide_ fmod fmod_ frac frac_ geometric_ histc hypot hypot_
-    index_copy index_copy_ index_fill index_fill_ index_put index_put_ inv inverse isin
-    argwhere as_strided_scatter cholesky_ex ctc_loss cumulative_trapezoid diagonal_scatter entr
-    erfcx frexp frombuffer gcd gcd_ heaviside heaviside_ histogram histogramdd i0 i0_ i0e i1 i1e
-    igamma igamma_ igammac igammac_ inv_ex is_nonzero lcm lcm_ log_ndtr lu_factor_ex lu_solve
-    lu_with_infos ndtri nonzero_static old_lu_solve pinverse poisson qr_of_columns sinc sinc_
-    put solve_ex swapaxes_ swapdims_ tensorinv tensorsolve triangular_solve unravel_index zeta
-    kthvalue log10 log10_ log2 log2_ logdet lstsq lu masked_scatter
-    masked_scatter_ matrix_exp matrix_rank median mode msort multinomial nanmedian
-    nanquantile nextafter nextafter_ pinv qr quantile random_ remainder_
-    resize_ scatter_ searchsorted set_ signbit sinh sinh_ slogdet solve solve_triangular svd
-    svd_of_columns svdvals tan tan_ topk trunc trunc_ unique unique_consecutive"""
+# What gives Python a value, a shape that depends on values, or other memory; all else is recorded.
+# name -> positions.
 REFUSED = {
-    **dict.fromkeys(COMPUTED_BY_NUMPY.split(), (0,)),
-    "repeat_interleave": (1,),
-    **dict.fromkeys(POLYNOMIALS, (1,)),
-    "index_reduce": (1,),
-    "scatter_reduce": (2, 3),
-    **dict.fromkeys(("allclose", "equal", "from_numpy", "item", "masked_select", "sort"), (0,)),
-    **dict.fromkeys(("nonzero", "numpy", "tolist", "ceil", "ceil_", "floor", "floor_"), (0,)),
-    **dict.fromkeys(("round_", "randint_like"), (0,)),
-    **dict.fromkeys(("bitwise_and", "bitwise_not"), (1,)),
-    **dict.fromkeys(("cumsum", "randint", "round", "scatter"), (0, 1)),
-    **dict.fromkeys(("floor_divide", "isclose", "remainder"), (0, 1, 2, 3)),
+    **dict.fromkeys(("allclose", "equal", "item", "numpy", "tolist"), (0,)),
+    **dict.fromkeys(("bincount", "lstsq", "masked_select", "nonzero"), (0,)),
+    **dict.fromkeys(("unique", "unique_consecutive"), (0,)),
+    **dict.fromkeys(("apply_", "from_numpy", "resize_", "set_"), (0,)),
+    **dict.fromkeys(("squeeze_", "t_", "transpose_", "unsqueeze_"), (0,)),
     "embedding_bag": (7,),
-    "getitem": (6, 8, 9, 10),
+    "getitem": (8, 9),
     "one_hot": (1,),
-    "operators": (7, 8, 9),
-    "prod": (0, 1, 2),
-    "setitem": (3,),
-    "sum": (3,),
+    "repeat_interleave": (1,),
 }
 
 
