@@ -267,6 +267,15 @@ static double effects_of_random_args(const visitor *v, random_args *a)
     return (double)a->n;
 }
 
+static double effects_of_random_of_args(const visitor *v, random_of_args *a)
+{
+    floats(v, &a->y, OUT, a->n);
+    generator_state(v, &a->state, IN_OUT);
+    floats(v, &a->a, IN, a->n);
+    floats(v, &a->b, IN, a->n);
+    return (double)a->n;
+}
+
 static double effects_of_random_permutation_args(const visitor *v, random_permutation_args *a)
 {
     indices(v, &a->index, OUT, a->n);

@@ -284,12 +284,12 @@ cpdef int random(int kernel, ndarray y, ndarray state, double low, double high) 
     return submit(kernel, dtype_of(y), &args, sizeof(args), 10 * size(y))
 
 
-cpdef int random_of(int kernel, ndarray y, ndarray used, ndarray state, ndarray x) except -1:
-    """A number for each parameter of a distribution in x; it has dropout's arguments."""
-    cdef dropout_forward_args args
-    args.y, args.used, args.state = pointer(y), <uint64_t *>pointer(used), <uint64_t *>pointer(state)
-    args.x, args.n, args.p = pointer(x), size(x), 0
-    return submit(kernel, dtype_of(y), &args, sizeof(args), 100 * size(x))
+cpdef int random_of(int kernel, ndarray y, ndarray state, ndarray a, ndarray b=None) except -1:
+    """A number for each parameter of a distribution, or for each two of them."""
+    cdef random_of_args args
+    args.y, args.state, args.a, args.b = pointer(y), <uint64_t *>pointer(state), pointer(a), pointer(b)
+    args.n = size(y)
+    return submit(kernel, dtype_of(y), &args, sizeof(args), 100 * size(y))
 
 
 cpdef int random_permutation(ndarray index, ndarray state) except -1:

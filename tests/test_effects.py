@@ -254,9 +254,8 @@ for reduction in (NONE, MEAN, SUM):
 for y in ("y[n]", "y=x"):
     case("dropout_forward", f"{y} x[n]", used=state(), state=state(), n=19, p=0.1)
 case("dropout_forward", "y[n] x[n]", idle="state", used=state(), state=state(), n=0, p=0.1)
-for kernel in ("random_log_gamma", "random_poisson"):
-    constants = {"n": 19, "p": 0.0}
-    case(kernel, "y[n] x[n]", "dropout_forward_args", used=state(), state=state(), **constants)
+case("random_log_gamma random_poisson", "y[n] a[n]", "random_of_args", state=state(), n=19)
+case("random_binomial random_von_mises", "y[n] a[n] b[n]", "random_of_args", state=state(), n=19)
 case("dropout_backward", "dx[n] dy[n]", used=state(), n=19, p=0.1)
 case("random_uniform random_normal", "y[n]", "random_args", state=state(), n=19, low=0.5, high=1.5)
 case("random_permutation", index=integers(*range(19)), state=state(), n=19)
@@ -356,7 +355,7 @@ for a, b in [
 case(BINARY, "y=a a[4,5] b[1]", "binary_args", rows=4, cols=5, a_row=5, a_col=1)
 
 UNARY = "neg abs exp log sqrt sign reciprocal sin cos log1p expm1 erf erfc erfinv lgamma digamma"
-UNARY += " polygamma clamp"
+UNARY += " polygamma scaled_bessel clamp"
 case(UNARY, "y[n] x[n]", "unary_args", n=19, low=0.0, high=2.0)
 case(UNARY, "y=x x[n]", "unary_args", n=19, low=0.0, high=2.0)
 

@@ -14,12 +14,12 @@ typedef struct {
 } binary_args;
 
 /* y = f(x), y may be x. neg, abs, exp, log, sqrt, sign, reciprocal, sin, cos, log1p, expm1, erf, erfc, erfinv,
- * lgamma, digamma; polygamma of order low; clamp to [low, high] (NaN stays NaN). */
+ * lgamma, digamma; polygamma and scaled_bessel of order low; clamp to [low, high] (NaN stays NaN). */
 typedef struct {
     void *y;
     const void *x;
     ptrdiff_t n;
-    double low, high; /* clamp; low: polygamma */
+    double low, high; /* clamp; low: polygamma, scaled_bessel */
 } unary_args;
 
 /* y[i] = condition[i] ? a[i] : b[i];  y may be a or b. Elements of any type of real's size. */

@@ -9,7 +9,7 @@
  * several threads on one state draw different numbers. */
 
 /* Inverted dropout, Srivastava et al. 2014: y = x / (1-p) where kept, 0 where dropped (with probability p).
- * y may be x. p == 1 gives zeros. random_log_gamma, random_poisson: y ~ the distribution with the parameter x. */
+ * y may be x. p == 1 gives zeros. */
 typedef struct {
     void *y;
     uint64_t *used; /* out (2): the state before the call, kept for backward */
@@ -35,6 +35,18 @@ typedef struct {
     ptrdiff_t n;
     double low, high;
 } random_args;
+
+/* y[i] ~ a distribution with the parameter a[i], or a[i] and b[i]. y may be a or b.
+ *     random_log_gamma    the logarithm of a gamma variable of shape a
+ *     random_poisson      of mean a
+ *     random_binomial     successes of a trials, with probability b each
+ *     random_von_mises    an angle in [-pi, pi] about a, of concentration b */
+typedef struct {
+    void *y;
+    uint64_t *state; /* in/out (2) */
+    const void *a, *b; /* b: NULL for distributions with one parameter */
+    ptrdiff_t n;
+} random_of_args;
 
 /* index <- a uniform random permutation of 0..n-1 (Fisher & Yates). */
 typedef struct {

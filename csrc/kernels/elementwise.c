@@ -120,17 +120,19 @@ INLINE vec each_in_double(vec x, double (*function)(double))
     for (ptrdiff_t i = 0; i < L; i++) x[i] = (real)function((double)x[i]);
     return x;
 }
-INLINE vec vpolygamma(vec x, int n)
+/* The same of functions with an order. */
+INLINE vec each_of_order(vec x, double order, double (*function)(int, double))
 {
     x = vflush(x);
-    for (ptrdiff_t i = 0; i < L; i++) x[i] = (real)polygamma(n, (double)x[i]);
+    for (ptrdiff_t i = 0; i < L; i++) x[i] = (real)function((int)order, (double)x[i]);
     return x;
 }
 #define NS_SPECIAL 40.0
 MAP_FORWARD(erfinv, unary_args, NS_SPECIAL, each_in_double(x, inverse_erf))
 MAP_FORWARD(lgamma, unary_args, NS_SPECIAL, each_in_double(x, log_abs_gamma))
 MAP_FORWARD(digamma, unary_args, NS_SPECIAL, each_in_double(x, digamma))
-MAP_FORWARD(polygamma, unary_args, NS_SPECIAL, vpolygamma(x, (int)a.low)) /* its order is `low` */
+MAP_FORWARD(polygamma, unary_args, NS_SPECIAL, each_of_order(x, a.low, polygamma))
+MAP_FORWARD(scaled_bessel, unary_args, NS_SPECIAL, each_of_order(x, a.low, scaled_bessel))
 MAP_FORWARD(clamp, unary_args, NS_MEMORY, vmin(vmax(x, vset1((real)a.low)), vset1((real)a.high)))
 
 /* ---- where ----------------------------------------------------------------------------------------- */

@@ -95,7 +95,7 @@ void KERNEL(random_normal)(const void *args)
     parallel_for(a.n, BLOCK, (double)a.n * 10, normal_range, &a);
 }
 
-/* ---- gamma, poisson: by rejection ------------------------------------------------------------------ */
+/* ---- distributions with parameters: by rejection ---------------------------------------------------- */
 
 /* Element i of a call has a stream of its own: key seed, counter (state counter + i, t) for its t-th four words, t > 0,
  * which are no other call's: a counter of the state, whose second half is 0, is taken for each element. */
@@ -127,7 +127,7 @@ INLINE void next_pair(double u[2], element_stream *s)
     for (int i = 0; i < 2; i++) u[i] = open_uniform_of_two(w + 2 * i);
 }
 
-/* a draw is accepted with more than 0.9 (gamma) or 0.7 (poisson): so many are never needed */
+/* a draw is accepted with more than 0.9 (gamma), 0.7 (poisson) or 0.6 (binomial, von Mises): so many are never needed */
 enum { MOST_DRAWS = 1000 };
 
 /* The logarithm of a gamma variable of shape a. Marsaglia & Tsang 2000, "A simple method for generating gamma
@@ -184,25 +184,89 @@ INLINE double draw_poisson(double m, element_stream s)
     return k;
 }
 
-/* y[i] = a draw with the parameter x[i]; `used` is the state before the call. Dropout's p is not read. */
-#define DRAWN(name, draw, ns)                                                                         \
-    static void name##_range(const void *context, ptrdiff_t begin, ptrdiff_t end)                     \
-    {                                                                                                 \
-        const dropout_forward_args a = *(const dropout_forward_args *)context;                        \
-        const real *x = a.x;                                                                          \
-        real *y = a.y;                                                                                \
-        for (ptrdiff_t i = begin; i < end; i++)                                                       \
-            y[i] = (real)draw((double)x[i], (element_stream){a.used[0], a.used[1] + (uint64_t)i, 0}); \
-    }                                                                                                 \
-    void KERNEL(name)(const void *args)                                                               \
-    {                                                                                                 \
-        const dropout_forward_args *a = args;                                                         \
-        random_take(a->used, a->state, 4 * a->n);                                                     \
-        parallel_for(a->n, BLOCK / 8, (double)a->n * (ns), name##_range, a);                          \
+/* Successes of n trials with probability p. Of the rarer outcome, of probability r, below 10 are expected: by adding up
+ * probabilities from 0 on until they pass a uniform number; else Hormann 1993, "The generation of binomial random
+ * variates", algorithm BTRS. */
+INLINE double draw_binomial(double n, double p, element_stream s)
+{
+    double u[2], r = p < 0.5 ? p : 1 - p, odds = r / (1 - r), k = 0;
+    if (!(p >= 0 && p <= 1 && n >= 0) || n == (double)INFINITY) return (double)NAN;
+    if (n * r < 10) {
+        next_pair(u, &s);
+        double probability = exp(n * log1p(-r));
+        for (; k < n && u[0] > probability; k++) {
+            u[0] -= probability;
+            probability *= odds * (n - k) / (k + 1);
+        }
+        return p < 0.5 ? k : n - k;
+    }
+    int sign;
+    double deviation = sqrt(n * r * (1 - r)), b = 1.15 + 2.53 * deviation,
+           a = -0.0873 + 0.0248 * b + 0.01 * r;
+    double v_r = 0.92 - 4.2 / b, alpha = (2.83 + 5.1 / b) * deviation, mode = floor((n + 1) * r);
+    double peak = lgamma_r(mode + 1, &sign) + lgamma_r(n - mode + 1, &sign);
+    for (int draw = 0; draw < MOST_DRAWS; draw++) {
+        next_pair(u, &s);
+        double v = u[1], from_half = u[0] - 0.5, us = 0.5 - fabs(from_half);
+        k = floor((2 * a / us + b) * from_half + n * r + 0.5);
+        if (us >= 0.07 && v <= v_r) break;
+        if (k < 0 || k > n) continue;
+        double density = peak - lgamma_r(k + 1, &sign) - lgamma_r(n - k + 1, &sign) + (k - mode) * log(odds);
+        if (log(v * alpha / (a / (us * us) + b)) <= density) break;
+    }
+    return p < 0.5 ? k : n - k;
+}
+
+/* An angle of the von Mises distribution about `loc`: Best & Fisher 1979, "Efficient simulation of the von Mises
+ * distribution". Above a concentration of 1e6 it is normal to the digits of what else the formulas would give. */
+INLINE double draw_von_mises(double loc, double concentration, element_stream s)
+{
+    double u[2], angle = 0;
+    if (!(concentration >= 0)) return (double)NAN;
+    if (concentration > 1e6) {
+        next_pair(u, &s);
+        angle = sqrt(-2 * log(u[0]) / concentration) * cos(6.283185307179586 * u[1]);
+    } else {
+        double kappa = fmax(concentration, 1e-300), tau = 1 + sqrt(1 + 4 * kappa * kappa);
+        double rho = (tau - sqrt(2 * tau)) / (2 * kappa);
+        double r = kappa < 1e-5 ? 1 / kappa + kappa : (1 + rho * rho) / (2 * rho);
+        for (int draw = 0; draw < MOST_DRAWS; draw++) {
+            next_pair(u, &s);
+            double z = cos(3.141592653589793 * u[0]), f = (1 + r * z) / (r + z), c = kappa * (r - f);
+            angle = acos(fmin(fmax(f, -1), 1));
+            if (c * (2 - c) > u[1] || log(c / u[1]) + 1 - c >= 0) break;
+        }
+        next_pair(u, &s);
+        if (u[0] <= 0.5) angle = -angle;
+    }
+    return remainder(loc + angle, 6.283185307179586);
+}
+
+/* y[i] = draw, of the parameters a[i] and b[i] and the stream s of the element */
+#define PARAMETER(name) ((double)((const real *)args.name)[i])
+#define DRAWN(name, draw, ns)                                                     \
+    static void name##_range(const void *context, ptrdiff_t begin, ptrdiff_t end) \
+    {                                                                             \
+        const random_of_args args = *(const random_of_args *)context;             \
+        real *y = args.y;                                                         \
+        for (ptrdiff_t i = begin; i < end; i++) {                                 \
+            element_stream s = {args.state[0], args.state[1] + (uint64_t)i, 0};   \
+            y[i] = (real)(draw);                                                  \
+        }                                                                         \
+    }                                                                             \
+    void KERNEL(name)(const void *args)                                           \
+    {                                                                             \
+        random_of_args a = *(const random_of_args *)args;                         \
+        uint64_t taken[2];                                                        \
+        random_take(taken, a.state, 4 * a.n);                                     \
+        a.state = taken;                                                          \
+        parallel_for(a.n, BLOCK / 8, (double)a.n * (ns), name##_range, &a);       \
     }
 
-DRAWN(random_log_gamma, draw_log_gamma, 100)
-DRAWN(random_poisson, draw_poisson, 100)
+DRAWN(random_log_gamma, draw_log_gamma(PARAMETER(a), s), 100)
+DRAWN(random_poisson, draw_poisson(PARAMETER(a), s), 100)
+DRAWN(random_binomial, draw_binomial(PARAMETER(a), PARAMETER(b), s), 200)
+DRAWN(random_von_mises, draw_von_mises(PARAMETER(a), PARAMETER(b), s), 200)
 
 /* ---- permutation ---------------------------------------------------------------------------------- */
 

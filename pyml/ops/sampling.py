@@ -1,30 +1,45 @@
 """Draws from distributions by kernels, an element each for an element of the parameter."""
 
-import numpy as np
-
 from pyml import _kernels
 from pyml.ops.arrays import contiguous, empty
 from pyml.ops.shape import tracked
 from pyml.random import state_of
 from pyml.tensor import Tensor
 
+BINOMIAL = _kernels.kernel("random_binomial")
 LOG_GAMMA = _kernels.kernel("random_log_gamma")
 POISSON = _kernels.kernel("random_poisson")
+VON_MISES = _kernels.kernel("random_von_mises")
 SLOPE = _kernels.kernel("log_gamma_slope")
 
 
-def drawn(kernel, parameter, name, generator):
-    """What a kernel draws for each element of the parameter, outside of any graph."""
-    x = contiguous(parameter.array)
-    y = empty(x.shape, x.dtype)
-    used = empty((2,), np.dtype(np.uint64))
-    _kernels.random_of(kernel, y, used, state_of(generator, name), x)
+def drawn(kernel, name, generator, *parameters):
+    """What a kernel draws for each element of parameters of one shape, outside of any graph."""
+    arrays = [contiguous(parameter.array) for parameter in parameters]
+    y = empty(arrays[0].shape, arrays[0].dtype)
+    _kernels.random_of(kernel, y, state_of(generator, name), *arrays)
     return Tensor._on(y)
 
 
 def poisson(rate, generator=None):
     """Poisson variables of the means `rate`. Not differentiable."""
-    return drawn(POISSON, rate, "poisson", generator)
+    return drawn(POISSON, "poisson", generator, rate)
+
+
+def binomial(count, prob, generator=None):
+    """How many of `count` trials succeed, with probabilities `prob`; both of one shape.
+
+    Not differentiable.
+    """
+    return drawn(BINOMIAL, "binomial", generator, count, prob)
+
+
+def von_mises(loc, concentration, generator=None):
+    """Angles about `loc`, in [-pi, pi]; both of one shape.
+
+    Not differentiable.
+    """
+    return drawn(VON_MISES, "von_mises", generator, loc, concentration)
 
 
 def log_gamma_variable(concentration, generator=None):
@@ -37,7 +52,7 @@ def log_gamma_variable(concentration, generator=None):
     Raises:
         RuntimeError: in a second backward: the derivative of the derivative is not known.
     """
-    y = drawn(LOG_GAMMA, concentration, "gamma", generator)
+    y = drawn(LOG_GAMMA, "gamma", generator, concentration)
 
     def backward(dy):
         return dy * slope(concentration.detach(), y.detach())

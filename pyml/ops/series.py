@@ -10,66 +10,29 @@ import math
 import numpy as np
 
 from pyml.ops import functions, special
-from pyml.ops.elementwise import exp, log, neg, sign, where
+from pyml.ops.elementwise import abs as absolute
+from pyml.ops.elementwise import exp, log, neg, where
 from pyml.ops.functions import both_floating, computed, of_one
 from pyml.recorder import constant, refuse
 from pyml.tensor import Tensor
 
 # ---- modified Bessel functions -------------------------------------------------------------------
 
-FAR = 20.0  # from here the asymptotic series has all digits of a double
-TERMS = 48
+
+def unscaled(x, scaled):
+    """scaled(x) exp(|x|), which overflows where the product does."""
+    half = exp(absolute(x) / 2)
+    return scaled(x) * half * half
 
 
-def scaled_bessel(order):
-    """exp(-|x|) I_order(x) for order 0 or 1, of an array: 9.6.10, far out 9.7.1."""
-
-    def of_array(x):
-        z = np.abs(np.asarray(x, np.float64))
-        near, far = np.minimum(z, FAR), np.maximum(z, FAR)
-        term = np.exp(-near) * (near / 2) ** order
-        total = term.copy()
-        for k in range(1, TERMS):
-            term = term * (near / 2) ** 2 / (k * (k + order))
-            total += term
-        term = 1 / np.sqrt(2 * math.pi * far)
-        outside = term.copy()
-        for k in range(1, TERMS):
-            term = term * ((2 * k - 1) ** 2 - 4 * order**2) / (8 * k * far)
-            outside += term
-        y = np.where(z < FAR, total, outside)
-        return np.where(np.isnan(z), np.nan, np.copysign(y, x) if order else y)
-
-    return of_array
+def i0(input):
+    """The modified Bessel function of the first kind of order 0."""
+    return unscaled(functions.floating(input, "i0"), special.i0e)
 
 
-def bessel(order):
-    """I_order(x) of an array."""
-    scaled = scaled_bessel(order)
-
-    def of_array(x):
-        half = np.exp(np.abs(np.asarray(x, np.float64)) / 2)  # the product overflows, not exp(x)
-        return scaled(x) * half * half
-
-    return of_array
-
-
-def over(y, x):
-    """y / x, or at 0 its limit, a half."""
-    return where(x == 0, 0.5, y / where(x == 0, 1.0, x))
-
-
-i0 = of_one("i0", bessel(0), lambda x: i1(x), "The modified Bessel function of order 0")
-i1 = of_one(
-    "i1", bessel(1), lambda x: i0(x) - over(i1(x), x), "The modified Bessel function of order 1"
-)
-i0e = of_one("i0e", scaled_bessel(0), lambda x: i1e(x) - sign(x) * i0e(x), "exp(-|x|) i0(x)")
-i1e = of_one(
-    "i1e",
-    scaled_bessel(1),
-    lambda x: i0e(x) - sign(x) * i1e(x) - over(i1e(x), x),
-    "exp(-|x|) i1(x)",
-)
+def i1(input):
+    """The modified Bessel function of the first kind of order 1."""
+    return unscaled(functions.floating(input, "i1"), special.i1e)
 
 
 # ---- the normal distribution's tail --------------------------------------------------------------

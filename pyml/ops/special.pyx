@@ -1,4 +1,4 @@
-"""Special functions: the error function and the gamma function, with their inverses and derivatives.
+"""Special functions: the error function, the gamma function and Bessel's, with inverses and derivatives.
 
 Their largest errors stand in csrc/kernels/special.h.
 """
@@ -19,6 +19,7 @@ cdef int ERFC = _kernels.kernel("erfc")
 cdef int ERFINV = _kernels.kernel("erfinv")
 cdef int LGAMMA = _kernels.kernel("lgamma")
 cdef int POLYGAMMA = _kernels.kernel("polygamma")
+cdef int SCALED_BESSEL = _kernels.kernel("scaled_bessel")
 
 LARGEST_ORDER = 1000   # of polygamma; derivatives count it up
 
@@ -96,6 +97,14 @@ def digamma(input):
     return track(Digamma.__new__(Digamma), y, x, x) if tracks(x) else y
 
 
+cdef Tensor of_order(int kernel, Tensor x, int n):
+    """What a kernel computes of a function of order n."""
+    cdef ndarray a = contiguous(x.array)
+    cdef ndarray out = empty_like(a)
+    _kernels.unary(kernel, out, a, n, 0)
+    return wrap(out)
+
+
 cdef class Polygamma(Node):
     cdef int n
 
@@ -114,14 +123,39 @@ def polygamma(n, input):
         raise ValueError(f"polygamma: n is {n}, it must be from 0 to {LARGEST_ORDER}")
     if order == 0:
         return digamma(input)
-    cdef Tensor x = floating(input, "polygamma"), y
-    cdef ndarray a = contiguous(x.array)
-    cdef ndarray out = empty_like(a)
+    cdef Tensor x = floating(input, "polygamma"), y = of_order(POLYGAMMA, x, order)
     cdef Polygamma node
-    _kernels.unary(POLYGAMMA, out, a, order, 0)
-    y = wrap(out)
     if tracks(x):
         node = Polygamma.__new__(Polygamma)
         node.n = order
         track(node, y, x, x)
     return y
+
+
+# ---- Bessel's functions ---------------------------------------------------------------------------------------
+
+
+cdef class I0e(Node):
+    cdef tuple gradients(self, Tensor dy):
+        x = self.saved(0)
+        return (dy * (i1e(x) - x.sign() * i0e(x)),)
+
+
+def i0e(input):
+    """exp(-abs(input)) I_0(input), I_0 the modified Bessel function of the first kind of order 0."""
+    cdef Tensor x = floating(input, "i0e"), y = of_order(SCALED_BESSEL, x, 0)
+    return track(I0e.__new__(I0e), y, x, x) if tracks(x) else y
+
+
+cdef class I1e(Node):
+    cdef tuple gradients(self, Tensor dy):
+        x = self.saved(0)
+        zero = x == 0
+        slope = i0e(x) - i1e(x) * (x.sign() + x.masked_fill(zero, 1).reciprocal())
+        return (dy * slope.masked_fill(zero, 0.5),)
+
+
+def i1e(input):
+    """exp(-abs(input)) I_1(input), I_1 the modified Bessel function of the first kind of order 1."""
+    cdef Tensor x = floating(input, "i1e"), y = of_order(SCALED_BESSEL, x, 1)
+    return track(I1e.__new__(I1e), y, x, x) if tracks(x) else y

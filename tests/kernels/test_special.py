@@ -54,6 +54,17 @@ def lgamma(x):
     return total - sum(np.log(x + k) for k in range(FAR))
 
 
+def scaled_bessel(n, x):
+    """exp(-x) I_n(x) for x >= 0 by the power series, whose terms are positive."""
+    x = x.astype(np.longdouble)
+    term = np.exp(-x) * (x / 2) ** n
+    total = term
+    for k in range(1, 400):
+        term = term * x * x / (4 * k * (k + n))
+        total = total + term
+    return total
+
+
 FUNCTIONS = {  # name -> reference, tolerance, order
     "erf": (np.vectorize(math.erf, otypes=[float]), tolerances.FEW, 0),
     "erfc": (np.vectorize(math.erfc, otypes=[float]), tolerances.FEW, 0),
@@ -66,6 +77,10 @@ FUNCTIONS = {  # name -> reference, tolerance, order
             n,
         )
         for n in (1, 2, 3, 4)
+    },
+    **{
+        f"scaled_bessel {n}": (lambda x, n=n: scaled_bessel(n, x), tolerances.SPECIAL, n)
+        for n in (0, 1)
     },
 }
 
@@ -83,6 +98,36 @@ def test_function(name):
         sizes=(lambda lanes: [lanes + 1, 203]) if order > 1 else sizes,  # longdouble is slow
         in_place=[("y", "x")],
     )
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_polygamma_below_zero(isa, dtype, n):
+    """Also near the zeros of even orders, where terms on both sides of 0 cancel."""
+    x = np.concatenate(
+        [np.linspace(-k - 0.95, -k - 0.05, 301) for k in range(5)]
+        + [-k - 0.5 + np.linspace(-0.02, 0.02, 301) for k in range(5)]
+    ).astype(dtype)
+    exact = x.astype(np.longdouble)
+    count = np.ceil(-exact)
+    wanted = zeta(np.longdouble(n + 1), exact + count)
+    for k in range(5):
+        wanted = wanted + np.where(k < count, (exact + k) ** -(n + 1), 0)
+    wanted = (-1) ** (n + 1) * math.factorial(n) * wanted
+    error = np.abs(called("polygamma", x, n) - wanted)
+    assert (error <= 8 * np.finfo(dtype).eps * np.maximum(np.abs(wanted), 1)).all()
+
+
+def test_bessel_at_the_ends(isa, dtype):
+    x = np.array([0, -0.0, np.inf, -np.inf, np.nan, 29.99, 30.01, -29.99, -30.01], dtype)
+    y0, y1 = (called("scaled_bessel", x, n) for n in (0, 1))
+    np.testing.assert_array_equal(y0[:5], np.array([1, 1, 0, 0, np.nan], dtype))
+    np.testing.assert_array_equal(y1[:5], np.array([0, 0, 0, 0, np.nan], dtype))
+    assert_same_bits(y0[5:7], y0[7:])
+    assert_same_bits(y1[5:7], -y1[7:])
+    far = x[5:7].astype(float)
+    for n, y in enumerate((y0, y1)):
+        wanted = scaled_bessel(n, far)
+        assert (np.abs(y[5:7] - wanted) <= 4 * np.finfo(dtype).eps * wanted).all()
 
 
 def called(name, x, order=0):
@@ -192,16 +237,16 @@ def test_slopes_meet(isa):
         assert y[0] * a[0] == pytest.approx(y[1] * a[1], rel=1e-6)
 
 
-def drawn(name, parameter, at):
-    y, used = np.empty_like(parameter), np.empty(2, np.uint64)
-    _kernels.random_of(KERNEL[name], y, used, at, parameter)
+def drawn(name, at, *parameters):
+    y = np.empty_like(parameters[0])
+    _kernels.random_of(KERNEL[name], y, at, *parameters)
     return y
 
 
 @pytest.mark.parametrize("a", [0.01, 0.3, 1.0, 1.7, 30.0, 1e5])
 def test_log_gamma_variables(isa, dtype, a):
     """E log x = digamma, var log x = trigamma, E x = a, to six standard errors."""
-    log_x = drawn("random_log_gamma", np.full(DRAWS, a, dtype), state()).astype(float)
+    log_x = drawn("random_log_gamma", state(), np.full(DRAWS, a, dtype)).astype(float)
     psi, variance = (called("digamma", np.array([a]))[0], called("polygamma", np.array([a]), 1)[0])
     assert abs(log_x.mean() - psi) < 6 * np.sqrt(variance / DRAWS) + 1e-6
     assert abs(log_x.var() / variance - 1) < 6 * np.sqrt(9 / DRAWS)
@@ -211,7 +256,7 @@ def test_log_gamma_variables(isa, dtype, a):
 
 @pytest.mark.parametrize("mean", [0.01, 1.0, 9.9, 10.0, 57.3, 1e4])
 def test_poisson_variables(isa, dtype, mean):
-    k = drawn("random_poisson", np.full(DRAWS, mean, dtype), state()).astype(float)
+    k = drawn("random_poisson", state(), np.full(DRAWS, mean, dtype)).astype(float)
     assert (k == np.rint(k)).all() and k.min() >= 0
     assert abs(k.mean() - mean) < 6 * np.sqrt(mean / DRAWS)
     fourth = mean * (1 + 3 * mean)
@@ -221,25 +266,77 @@ def test_poisson_variables(isa, dtype, mean):
         assert abs((k == value).mean() - p) < 6 * np.sqrt(p * (1 - p) / DRAWS)
 
 
-@pytest.mark.parametrize("name", ["random_log_gamma", "random_poisson"])
+@pytest.mark.parametrize("n", [1, 10, 30, 1000, 1_000_000])
+@pytest.mark.parametrize("p", [0.0, 1e-7, 0.03, 0.4, 0.5, 0.97, 1.0])
+def test_binomial_variables(isa, dtype, n, p):
+    p = float(dtype.type(p))
+    k = drawn("random_binomial", state(), np.full(DRAWS, n, dtype), np.full(DRAWS, p, dtype))
+    k = k.astype(float)
+    assert (k == np.rint(k)).all() and k.min() >= 0 and k.max() <= n
+    variance = n * p * (1 - p)
+    assert abs(k.mean() - n * p) <= 6 * np.sqrt(variance / DRAWS)
+    fourth = variance * (1 + 3 * (n - 2) * p * (1 - p))
+    assert abs(k.var() - variance) <= 6 * np.sqrt(max(fourth - variance**2, variance) / DRAWS)
+    for value in {int(n * p), min(int(n * p) + 1, n), max(int(n * p) - 1, 0)} if 0 < p < 1 else ():
+        ways = math.lgamma(n + 1) - math.lgamma(value + 1) - math.lgamma(n - value + 1)
+        share = math.exp(ways + value * math.log(p) + (n - value) * math.log1p(-p))
+        assert abs((k == value).mean() - share) < 6 * np.sqrt(share * (1 - share) / DRAWS) + 1e-9
+
+
+@pytest.mark.parametrize("concentration", [0.0, 1e-7, 0.01, 1.0, 25.0, 1e4, 9e5, 1.1e6, 1e9])
+def test_von_mises_variables(isa, dtype, concentration):
+    """E cos(x - loc) = I1 / I0 and E sin = 0; by quadrature."""
+    loc = 2.5
+    x = drawn(
+        "random_von_mises",
+        state(),
+        np.full(DRAWS, loc, dtype),
+        np.full(DRAWS, concentration, dtype),
+    ).astype(float)
+    assert np.abs(x).max() <= np.pi + 1e-6
+    if dtype == np.float32 and concentration > 1e4:
+        return  # what is drawn is narrower than the rounding of the angle
+    width = min(np.pi, 12 / np.sqrt(concentration)) if concentration else np.pi
+    nodes = np.linspace(-width, width, 20_001)
+    density = np.exp(-2 * concentration * np.sin(nodes / 2) ** 2)
+    density[[0, -1]] /= 2
+    density /= density.sum()
+    for f in (lambda d: np.sin(d / 2) ** 2, np.sin, lambda d: np.sin(d) ** 2):
+        values, wanted = f(x - loc), (f(nodes) * density).sum()
+        assert abs(values.mean() - wanted) < 6 * values.std() / np.sqrt(DRAWS) + 1e-7 * width
+
+
+NAMES = ["random_binomial", "random_log_gamma", "random_poisson", "random_von_mises"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_draws_of_a_state(name, isa, dtype):
     """Same state, same numbers, on any number of threads; each element takes four words."""
-    x, at = np.full(SHARED + 3, 1.5, dtype), state()
-    y = drawn(name, x, at)
-    assert at[1] - state()[1] == len(x)
+    at, size = state(), SHARED + 3
+    if name == "random_binomial":
+        x = np.full(size, 100, dtype), np.full(size, 0.4, dtype)
+    elif name == "random_von_mises":
+        x = np.full(size, 1, dtype), np.full(size, 0.4, dtype)
+    else:
+        x = (np.full(size, 1.5, dtype),)
+    y = drawn(name, at, *x)
+    assert at[1] - state()[1] == size
     _kernels.set_num_threads(3)
-    assert_same_bits(drawn(name, x, state()), y)
+    assert_same_bits(drawn(name, state(), *x), y)
     _kernels.set_num_threads(1)
-    assert (drawn(name, x, at) != y).any()
-    assert (drawn(name, x, state(SEED + 1)) != y).any()
-    assert_same_bits(drawn(name, x[:7], state()), y[:7])
+    assert (drawn(name, at, *x) != y).any()
+    assert (drawn(name, state(SEED + 1), *x) != y).any()
+    assert_same_bits(drawn(name, state(), *[a[:7] for a in x]), y[:7])
 
 
 def test_parameters_without_a_distribution(isa, dtype):
-    x = np.array([0, -1, np.nan, np.inf], dtype)
-    np.testing.assert_array_equal(
-        drawn("random_log_gamma", x, state()), np.array([-np.inf, np.nan, np.nan, np.inf], dtype)
-    )
-    np.testing.assert_array_equal(
-        drawn("random_poisson", x, state()), np.array([0, np.nan, np.nan, np.inf], dtype)
-    )
+    inf, nan = np.inf, np.nan
+    for name, *parameters, wanted in [
+        ("random_log_gamma", [0, -1, nan, inf], [-inf, nan, nan, inf]),
+        ("random_poisson", [0, -1, nan, inf], [0, nan, nan, inf]),
+        ("random_binomial", [0, 3, 3, 3, 3, -1, inf], [0.5, 0, 1, 1.5, nan, 0, 0.5],
+         [0, 0, 3, nan, nan, nan, nan]),
+        ("random_von_mises", [0, 0, nan], [-1, nan, 1], [nan, nan, nan]),
+    ]:  # fmt: skip
+        arrays = [np.array(values, dtype) for values in parameters]
+        np.testing.assert_array_equal(drawn(name, state(), *arrays), np.array(wanted, dtype), name)

@@ -28,6 +28,17 @@ def digamma(x):
     return -0.5772156649015329 + (1 / (k + 1) - 1 / (x + k)).sum(-1) + rest
 
 
+def scaled_bessel(n):
+    """exp(-|x|) times the mean of cos(n t) exp(x cos t) over angles t, by sums, which are exact."""
+    t = np.arange(64) * (2 * np.pi / 64)
+
+    def function(x):
+        x = np.asarray(x, float)[..., None]
+        return (np.cos(n * t) * np.exp(x * np.cos(t) - np.abs(x))).mean(-1)
+
+    return function
+
+
 def unary(name, reference, draw=None, function=None, eps=tolerances.MATH):
     function = function or getattr(pyml, name)
     return [Case(name, function, reference, (shape,), draw, eps) for shape in SHAPES]
@@ -41,6 +52,8 @@ CASES = [
     *unary("digamma", digamma, positive, eps=BY_SUMS),
     *unary("erfinv of erf", lambda x: x, inside, lambda x: pyml.erf(pyml.erfinv(x))),
     *unary("erfinv", np.vectorize(lambda x: inverted(math.erf, x)), inside, eps=BY_SUMS),
+    *unary("i0e", scaled_bessel(0), function=pyml.special.i0e),
+    *unary("i1e", scaled_bessel(1), function=pyml.special.i1e),
     *[
         Case(f"polygamma {n}", lambda x, n=n: pyml.polygamma(n, x),
              lambda x, n=n: polygamma(n, x) if n else digamma(x), ((3, 4),), positive, BY_SUMS)
@@ -71,3 +84,9 @@ def test_orders_of_polygamma():
 
 def test_integers():
     assert pyml.lgamma(pyml.tensor([1, 3])).tolist() == pytest.approx([0, math.log(2)])
+
+
+def test_slope_of_bessel_at_zero():
+    x = pyml.zeros(1, dtype=pyml.float64, requires_grad=True)
+    for function, slope in ((pyml.special.i0e, 0.0), (pyml.special.i1e, 0.5)):
+        assert pyml.autograd.grad(function(x).sum(), x)[0].item() == slope
