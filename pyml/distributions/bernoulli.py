@@ -2,13 +2,11 @@
 
 from pyml.distributions import constraints
 from pyml.distributions.exp_family import ExponentialFamily
+from pyml.distributions.odds import Odds
 from pyml.distributions.utils import (
     broadcast_all,
-    derived,
     log1p_exp,
-    logits_to_probs,
     one_of,
-    probs_to_logits,
 )
 from pyml.grad_mode import no_grad
 from pyml.ops.creation import arange, rand
@@ -17,7 +15,7 @@ from pyml.ops.elementwise import where
 __all__ = ["Bernoulli"]
 
 
-class Bernoulli(ExponentialFamily):
+class Bernoulli(Odds, ExponentialFamily):
     """1 with probability p, else 0.
 
     log p(x) = x log p + (1 - x) log(1 - p), computed from log-odds without overflow
@@ -45,22 +43,6 @@ class Bernoulli(ExponentialFamily):
 
     def __init__(self, probs=None, logits=None, validate_args=None):
         self._take(validate_args, **one_of(probs, logits, "Bernoulli"))
-
-    @derived
-    def logits(self):
-        return probs_to_logits(self.probs, is_binary=True)
-
-    @derived
-    def probs(self):
-        return logits_to_probs(self.logits, is_binary=True)
-
-    @property
-    def _param(self):
-        return self.probs if "probs" in self.__dict__ else self.logits
-
-    @property
-    def param_shape(self):
-        return self._param.shape
 
     @property
     def mean(self):

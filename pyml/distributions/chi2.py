@@ -23,14 +23,11 @@ class Chi2(Gamma):
     """
 
     arg_constraints = {"df": constraints.positive}
+    _parameters = Gamma._parameters
 
     def __init__(self, df, validate_args=None):
         half = df / 2 if is_number(df) else df * 0.5
         Gamma.__init__(self, half, 0.5, validate_args)
-
-    def expand(self, batch_shape, _instance=None):
-        new = self._get_checked_instance(Chi2, _instance)
-        return super().expand(batch_shape, new)
 
     @property
     def df(self):

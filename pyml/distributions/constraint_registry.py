@@ -111,6 +111,12 @@ for registry in (biject_to, transform_to):
         lambda c, to=registry: transforms.StackTransform([to(part) for part in c.cseq], c.dim),
     )
 
+
+@both(constraints.corr_cholesky)
+def to_corr_cholesky(constraint):
+    return transforms.CorrCholeskyTransform()
+
+
 biject_to.register(constraints.simplex, lambda c: transforms.StickBreakingTransform())
 transform_to.register(constraints.simplex, lambda c: transforms.SoftmaxTransform())
 transform_to.register(constraints.lower_cholesky, lambda c: transforms.LowerCholeskyTransform())

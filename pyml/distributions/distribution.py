@@ -169,16 +169,20 @@ class Distribution:
         Args:
             batch_shape: to which the present one broadcasts.
         """
+        shape = as_sizes(batch_shape, "expand")
+        return self._expanded(self._with_parameters(shape, _instance), shape)
+
+    def _with_parameters(self, shape, _instance=None):
+        """What an expand begins with: the parameters of the class that has `_parameters`."""
         owner = next(cls for cls in type(self).__mro__ if "_parameters" in vars(cls))
         if owner is Distribution:
             raise NotImplementedError(f"{type(self).__name__}: expand is not there")
         new = self._get_checked_instance(owner, _instance)
-        shape = as_sizes(batch_shape, "expand")
         for name, events in self._parameters.items():
             if name in self.__dict__:
                 value = self.__dict__[name]
                 setattr(new, name, expand(value, shape + value.shape[value.ndim - events :]))
-        return self._expanded(new, shape)
+        return new
 
     def _expanded(self, new, batch_shape):
         Distribution.__init__(new, batch_shape, self._event_shape, validate_args=False)

@@ -2,13 +2,11 @@
 
 from pyml.distributions import constraints
 from pyml.distributions.distribution import Distribution
+from pyml.distributions.odds import Odds
 from pyml.distributions.utils import (
     broadcast_all,
-    derived,
     log1p_exp,
-    logits_to_probs,
     one_of,
-    probs_to_logits,
     standard_exponential,
 )
 from pyml.grad_mode import no_grad
@@ -17,7 +15,7 @@ from pyml.ops.elementwise import where
 __all__ = ["Geometric"]
 
 
-class Geometric(Distribution):
+class Geometric(Odds, Distribution):
     """How many failures there are before the first success.
 
     p(k) = (1 - p)^k p, k = 0, 1, ...
@@ -43,14 +41,6 @@ class Geometric(Distribution):
         self._take(validate_args, **one_of(probs, logits, "Geometric"))
         if logits is None and self._validates() and not (self.probs.detach() > 0).all():
             raise ValueError(f"Geometric: probs must be positive, not {self.probs.detach()}")
-
-    @derived
-    def logits(self):
-        return probs_to_logits(self.probs, is_binary=True)
-
-    @derived
-    def probs(self):
-        return logits_to_probs(self.logits, is_binary=True)
 
     @property
     def mean(self):

@@ -5,23 +5,38 @@ import warnings
 
 from pyml.distributions.bernoulli import Bernoulli
 from pyml.distributions.beta import Beta
+from pyml.distributions.binomial import Binomial
 from pyml.distributions.categorical import Categorical
+from pyml.distributions.cauchy import Cauchy
+from pyml.distributions.continuous_bernoulli import ContinuousBernoulli
 from pyml.distributions.dirichlet import Dirichlet
 from pyml.distributions.distribution import Distribution
+from pyml.distributions.exp_family import ExponentialFamily
 from pyml.distributions.exponential import Exponential
 from pyml.distributions.gamma import Gamma
 from pyml.distributions.geometric import Geometric
 from pyml.distributions.gumbel import Gumbel
+from pyml.distributions.half_normal import HalfNormal
 from pyml.distributions.independent import Independent
 from pyml.distributions.laplace import Laplace
-from pyml.distributions.matrices import diagonal, solve_lower
+from pyml.distributions.lowrank_multivariate_normal import LowRankMultivariateNormal
+from pyml.distributions.matrices import solve_lower
 from pyml.distributions.multivariate_normal import MultivariateNormal
 from pyml.distributions.normal import LOG_ROOT_2PI, Normal
 from pyml.distributions.one_hot_categorical import OneHotCategorical
+from pyml.distributions.pareto import Pareto
 from pyml.distributions.poisson import Poisson
 from pyml.distributions.transformed_distribution import TransformedDistribution
 from pyml.distributions.uniform import Uniform
-from pyml.distributions.utils import EULER_GAMMA, log1p_exp, sum_rightmost, xlogy
+from pyml.distributions.utils import (
+    EULER_GAMMA,
+    log1p_exp,
+    multidigamma,
+    multigammaln,
+    sum_rightmost,
+    xlogy,
+)
+from pyml.distributions.wishart import Wishart
 from pyml.ops.creation import full_like
 from pyml.ops.elementwise import where
 from pyml.ops.special import digamma, lgamma
@@ -97,12 +112,14 @@ def kl_divergence(p, q):
         tensor(0.5)
     """
     function = found(type(p), type(q))
-    if function is None:
-        raise NotImplementedError(
-            f"kl_divergence of a {type(p).__name__} and a {type(q).__name__} is not known; "
-            "register_kl enters a function"
-        )
-    return function(p, q)
+    return unknown(p, q) if function is None else function(p, q)
+
+
+def unknown(p, q):
+    raise NotImplementedError(
+        f"kl_divergence of a {type(p).__name__} and a {type(q).__name__} is not known; "
+        "register_kl enters a function"
+    )
 
 
 def xlogx(x):
@@ -122,6 +139,16 @@ def kl_bernoulli(p, q):
     ones = log1p_exp(-b) - log1p_exp(-a)
     zeros = log1p_exp(b) - log1p_exp(a)
     return term(one, ones, other == 0) + term(1 - one, zeros, other == 1)
+
+
+@register_kl(Binomial, Binomial)
+def kl_binomial(p, q):
+    if (p.total_count < q.total_count).any():
+        raise NotImplementedError(
+            "kl_divergence of Binomials is not known where the first total_count is smaller"
+        )
+    result = where(p.total_count == 0, 0.0, p.total_count * kl_bernoulli(p, q))
+    return where(p.total_count > q.total_count, INF, result)
 
 
 @register_kl(Categorical, Categorical)
@@ -148,6 +175,13 @@ def kl_dirichlet(p, q):
     means = digamma(a) - digamma(total).unsqueeze(-1)  # of log x
     norms = lgamma(total) - lgamma(b.sum(-1)) - (lgamma(a) - lgamma(b)).sum(-1)
     return norms + ((a - b) * means).sum(-1)
+
+
+@register_kl(Cauchy, Cauchy)
+def kl_cauchy(p, q):
+    """Chyzak & Nielsen 2019 (arXiv:1905.10965)."""
+    squares = (p.scale + q.scale) ** 2 + (p.loc - q.loc) ** 2
+    return squares.log() - (4 * p.scale * q.scale).log()
 
 
 @register_kl(Exponential, Exponential)
@@ -181,24 +215,32 @@ def kl_laplace(p, q):
     return -ratio.log() + distance / q.scale + ratio * (-distance / p.scale).exp() - 1
 
 
+@register_kl(LowRankMultivariateNormal, LowRankMultivariateNormal)
+@register_kl(LowRankMultivariateNormal, MultivariateNormal)
+@register_kl(MultivariateNormal, LowRankMultivariateNormal)
 @register_kl(MultivariateNormal, MultivariateNormal)
 def kl_multivariate_normal(p, q):
     if p.event_shape != q.event_shape:
         raise ValueError(
-            f"kl_divergence: MultivariateNormals of events {p.event_shape} and {q.event_shape}; "
-            "they must be equal"
+            f"kl_divergence: normal vectors of events {p.event_shape} and {q.event_shape}; they "
+            "must be equal"
         )
-    log_dets = (diagonal(q._factor).log() - diagonal(p._factor).log()).sum(-1)
-    ratio = solve_lower(q._factor, p._factor)
-    z = solve_lower(q._factor, (q.loc - p.loc).unsqueeze(-1)).squeeze(-1)
-    squares = sum_rightmost(ratio * ratio, 2) + (z * z).sum(-1)
-    return log_dets + 0.5 * (squares - p.event_shape[0])
+    trace = q._squares(p._root()).sum(-1)
+    square = q._squares((q.loc - p.loc).unsqueeze(-1)).squeeze(-1)
+    return 0.5 * (q._log_det() - p._log_det() + trace + square - p.event_shape[0])
 
 
 @register_kl(Normal, Normal)
 def kl_normal(p, q):
     ratio = (p.scale / q.scale) ** 2
     return 0.5 * (ratio + ((p.loc - q.loc) / q.scale) ** 2 - 1 - ratio.log())
+
+
+@register_kl(Pareto, Pareto)
+def kl_pareto(p, q):
+    ratio = q.alpha / p.alpha
+    result = q.alpha * (p.scale / q.scale).log() - ratio.log() + ratio - 1
+    return where(p.scale < q.scale, INF, result)
 
 
 @register_kl(Poisson, Poisson)
@@ -212,6 +254,28 @@ def kl_uniform(p, q):
     return where((q.low > p.low) | (q.high < p.high), INF, result)
 
 
+@register_kl(Wishart, Wishart)
+def kl_wishart(p, q):
+    n, gap = p.event_shape[0], p.df - q.df
+    trace = sum_rightmost(solve_lower(q._factor, p._factor) ** 2, 2)
+    norms = multigammaln(q.df / 2, n) - multigammaln(p.df / 2, n)
+    scales = q.df * (q._log_det() - p._log_det()) + p.df * (trace - n)
+    return norms + 0.5 * (scales + gap * multidigamma(p.df / 2, n))
+
+
+@register_kl(ExponentialFamily, ExponentialFamily)
+def kl_exponential_family(p, q):
+    """Of one class that defines what ExponentialFamily says."""
+    if type(p) is not type(q):
+        unknown(p, q)
+    natural, log_normalizer, means = p._log_normalizer_and_means()
+    result = q._log_normalizer(*q._natural_params) - log_normalizer
+    for one, other, mean in zip(natural, q._natural_params, means, strict=True):
+        term = (other - one) * mean
+        result = result - sum_rightmost(term, term.ndim - result.ndim)
+    return result
+
+
 @register_kl(Independent, Independent)
 def kl_independent(p, q):
     if p.reinterpreted_batch_ndims != q.reinterpreted_batch_ndims:
@@ -221,6 +285,7 @@ def kl_independent(p, q):
     return sum_rightmost(kl_divergence(p.base_dist, q.base_dist), p.reinterpreted_batch_ndims)
 
 
+@register_kl(HalfNormal, HalfNormal)
 @register_kl(TransformedDistribution, TransformedDistribution)
 def kl_transformed(p, q):
     if p.transforms != q.transforms or p.event_shape != q.event_shape:
@@ -273,22 +338,45 @@ def kl_exponential_gamma(p, q):
     return -a * ratio.log() + ratio + lgamma(a) + a * EULER_GAMMA - (1 + EULER_GAMMA)
 
 
-@register_kl(Gamma, Exponential)
-def kl_gamma_exponential(p, q):
-    return -p.entropy() - q.rate.log() + q.rate * p.concentration / p.rate
+def of_gamma(p, mean_log, q):
+    """-E log q(x) - entropy, q a Gamma, x of p and of the mean of its logarithm."""
+    log_norm = lgamma(q.concentration) - q.concentration * q.rate.log()
+    return -p.entropy() + log_norm - (q.concentration - 1) * mean_log + q.rate * p.mean
+
+
+def mean_log_of_uniform(p):
+    width = p.high - p.low
+    return (xlogx(p.high) - xlogx(p.low) - width) / width
+
+
+@register_kl(Beta, Gamma)
+def kl_beta_gamma(p, q):
+    a, total = p.concentration1, p.concentration1 + p.concentration0
+    return of_gamma(p, digamma(a) - digamma(total), q)
+
+
+@register_kl(Pareto, Gamma)
+def kl_pareto_gamma(p, q):
+    return of_gamma(p, p.scale.log() + 1 / p.alpha, q)
 
 
 @register_kl(Uniform, Gamma)
 def kl_uniform_gamma(p, q):
-    width = p.high - p.low
-    mean_log = (xlogx(p.high) - xlogx(p.low) - width) / width
-    log_norm = lgamma(q.concentration) - q.concentration * q.rate.log()
-    result = -width.log() + log_norm - (q.concentration - 1) * mean_log + q.rate * p.mean
-    return where(p.low < 0, INF, result)
+    return where(p.low < 0, INF, of_gamma(p, mean_log_of_uniform(p), q))
+
+
+@register_kl(Uniform, Pareto)
+def kl_uniform_pareto(p, q):
+    log_norm = -q.alpha.log() - q.alpha * q.scale.log()
+    result = -p.entropy() + log_norm + (q.alpha + 1) * mean_log_of_uniform(p)
+    return where(p.low < q.scale, INF, result)
 
 
 @register_kl(Beta, Exponential)
-def kl_beta_exponential(p, q):
+@register_kl(ContinuousBernoulli, Exponential)
+@register_kl(Gamma, Exponential)
+@register_kl(Pareto, Exponential)
+def kl_of_exponential(p, q):
     return -p.entropy() - q.rate.log() + q.rate * p.mean
 
 
@@ -299,10 +387,12 @@ def kl_uniform_exponential(p, q):
 
 
 @register_kl(Beta, Normal)
+@register_kl(ContinuousBernoulli, Normal)
 @register_kl(Exponential, Normal)
 @register_kl(Gamma, Normal)
 @register_kl(Gumbel, Normal)
 @register_kl(Laplace, Normal)
+@register_kl(Pareto, Normal)
 @register_kl(Uniform, Normal)
 def kl_of_normal(p, q):
     mean, variance = p.mean, p.variance
@@ -318,16 +408,20 @@ def kl_normal_laplace(p, q):
     return size / q.scale + (2 * q.scale).log() - p.entropy()
 
 
-@register_kl(Beta, Gamma)
-def kl_beta_gamma(p, q):
-    a, total = p.concentration1, p.concentration1 + p.concentration0
-    log_norm = lgamma(q.concentration) - q.concentration * q.rate.log()
-    mean_log = digamma(a) - digamma(total)
-    return -p.entropy() + log_norm - (q.concentration - 1) * mean_log + q.rate * p.mean
+@register_kl(Beta, ContinuousBernoulli)
+@register_kl(ContinuousBernoulli, ContinuousBernoulli)
+def kl_of_continuous_bernoulli(p, q):
+    return -p.entropy() - q._log_density(p.mean)  # which is linear
+
+
+@register_kl(Uniform, ContinuousBernoulli)
+def kl_uniform_continuous_bernoulli(p, q):
+    return where((p.low < 0) | (p.high > 1), INF, kl_of_continuous_bernoulli(p, q))
 
 
 @register_kl(Beta, Uniform)
-def kl_beta_uniform(p, q):
+@register_kl(ContinuousBernoulli, Uniform)
+def kl_of_uniform(p, q):
     result = -p.entropy() + (q.high - q.low).log()
     return where((q.low > 0) | (q.high < 1), INF, result)
 
@@ -345,23 +439,22 @@ def kl_uniform_beta(p, q):
     return where((high > 1) | (low < 0), INF, result)
 
 
-@register_kl(Exponential, Beta)
-@register_kl(Exponential, Uniform)
-@register_kl(Gamma, Beta)
-@register_kl(Gamma, Uniform)
-@register_kl(Gumbel, Beta)
-@register_kl(Gumbel, Exponential)
-@register_kl(Gumbel, Gamma)
-@register_kl(Gumbel, Uniform)
-@register_kl(Laplace, Beta)
-@register_kl(Laplace, Exponential)
-@register_kl(Laplace, Gamma)
-@register_kl(Laplace, Uniform)
-@register_kl(Normal, Beta)
-@register_kl(Normal, Exponential)
-@register_kl(Normal, Gamma)
-@register_kl(Normal, Uniform)
 @register_kl(Poisson, Bernoulli)
+@register_kl(Poisson, Binomial)
 def kl_infinite(p, q):
     """p has values that q never has."""
     return full_like(p.mean + q.mean, INF)
+
+
+for p, more in {
+    Beta: (Pareto,),
+    ContinuousBernoulli: (Pareto,),
+    Exponential: (Beta, ContinuousBernoulli, Pareto, Uniform),
+    Gamma: (Beta, ContinuousBernoulli, Pareto, Uniform),
+    Gumbel: (Beta, ContinuousBernoulli, Exponential, Gamma, Pareto, Uniform),
+    Laplace: (Beta, ContinuousBernoulli, Exponential, Gamma, Pareto, Uniform),
+    Normal: (Beta, ContinuousBernoulli, Exponential, Gamma, Pareto, Uniform),
+    Pareto: (Beta, ContinuousBernoulli, Uniform),
+}.items():
+    for q in more:
+        register_kl(p, q)(kl_infinite)

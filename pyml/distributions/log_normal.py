@@ -25,15 +25,12 @@ class LogNormal(TransformedDistribution):
 
     arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
     support = constraints.positive
+    _parameters = {}
 
     def __init__(self, loc, scale, validate_args=None):
         TransformedDistribution.__init__(
             self, Normal(loc, scale, validate_args), ExpTransform(), validate_args
         )
-
-    def expand(self, batch_shape, _instance=None):
-        new = self._get_checked_instance(LogNormal, _instance)
-        return super().expand(batch_shape, new)
 
     @property
     def loc(self):

@@ -1,26 +1,18 @@
 """The normal distribution of vectors."""
 
 from pyml.distributions import constraints
+from pyml.distributions.covariance import Covariance, checked_parameter, one_matrix
 from pyml.distributions.distribution import Distribution
-from pyml.distributions.matrices import (
-    cholesky,
-    diagonal,
-    factor_of_inverse,
-    inverse_lower,
-    solve_lower,
-    times_vector,
-)
+from pyml.distributions.matrices import solve_lower, times_vector
 from pyml.distributions.normal import LOG_ROOT_2PI
-from pyml.distributions.utils import derived, standard_normal
-from pyml.ops.matmul import matmul
+from pyml.distributions.utils import standard_normal
 from pyml.ops.operands import broadcast_shapes
 from pyml.ops.shape import expand
-from pyml.tensor import Tensor
 
 __all__ = ["MultivariateNormal"]
 
 
-class MultivariateNormal(Distribution):
+class MultivariateNormal(Covariance, Distribution):
     """The normal distribution of vectors of n numbers.
 
     log p(x) = -|L^-1 (x - loc)|^2 / 2 - log det L - n log(2 pi) / 2, with covariance L L^T
@@ -60,68 +52,17 @@ class MultivariateNormal(Distribution):
         scale_tril=None,
         validate_args=None,
     ):
-        given = {
-            name: matrix
-            for name, matrix in (
-                ("covariance_matrix", covariance_matrix),
-                ("precision_matrix", precision_matrix),
-                ("scale_tril", scale_tril),
-            )
-            if matrix is not None
-        }
-        if len(given) != 1:
-            raise ValueError(
-                "MultivariateNormal: one of covariance_matrix, precision_matrix and scale_tril "
-                f"must be given, not {len(given)} of them"
-            )
-        ((name, matrix),) = given.items()
-        for word, value, ndim in (("loc", loc, 1), (name, matrix, 2)):
-            if not isinstance(value, Tensor):
-                raise TypeError(
-                    f"MultivariateNormal: {word} is a {type(value).__name__}, it must be a Tensor"
-                )
-            if value.ndim < ndim:
-                raise ValueError(
-                    f"MultivariateNormal: {word} has shape {value.shape}, at least {ndim} "
-                    "dimensions are needed"
-                )
+        name = "MultivariateNormal"
+        word, matrix = one_matrix(name, covariance_matrix, precision_matrix, scale_tril)
+        checked_parameter(loc, 1, name, "loc")
         if not loc.shape[-1] == matrix.shape[-1] == matrix.shape[-2]:
             raise ValueError(
-                f"MultivariateNormal: loc has {loc.shape[-1]} numbers (shape {loc.shape}), {name} "
-                f"has shape {matrix.shape}; it must have as many rows and columns"
+                f"{name}: loc has {loc.shape[-1]} numbers (shape {loc.shape}), {word} has shape "
+                f"{matrix.shape}; it must have as many rows and columns"
             )
-        batch = broadcast_shapes(matrix.shape[:-2], loc.shape[:-1], name="MultivariateNormal")
+        batch = broadcast_shapes(matrix.shape[:-2], loc.shape[:-1], name=name)
         self.loc = expand(loc, batch + loc.shape[-1:])
-        setattr(self, name, expand(matrix, batch + matrix.shape[-2:]))
-        Distribution.__init__(self, batch, loc.shape[-1:], validate_args)
-        word = f"MultivariateNormal: {name}"
-        if name == "scale_tril":
-            self._factor = matrix
-        elif name == "covariance_matrix":
-            self._factor = cholesky(matrix, word)
-        else:
-            self._factor = factor_of_inverse(matrix, word)
-
-    def expand(self, batch_shape, _instance=None):
-        new = super().expand(batch_shape, _instance)
-        new._factor = self._factor
-        return new
-
-    def _whole(self, matrix):
-        return expand(matrix, self._batch_shape + matrix.shape[-2:])
-
-    @derived
-    def scale_tril(self):
-        return self._whole(self._factor)
-
-    @derived
-    def covariance_matrix(self):
-        return self._whole(matmul(self._factor, self._factor.mT))
-
-    @derived
-    def precision_matrix(self):
-        inverse = inverse_lower(self._factor)
-        return self._whole(matmul(inverse.mT, inverse))
+        self._take_covariance(word, matrix, batch, loc.shape[-1:], validate_args)
 
     @property
     def mean(self):
@@ -140,13 +81,19 @@ class MultivariateNormal(Distribution):
         draw = standard_normal(self._extended_shape(sample_shape), self.loc.dtype)
         return self.loc + times_vector(self._factor, draw)
 
+    def _root(self):
+        """A matrix whose product with its transpose is the covariance."""
+        return self._factor
+
+    def _squares(self, columns):
+        """x^T covariance^-1 x of each column x of (..., n, k)"""
+        return (solve_lower(self._factor, columns) ** 2).sum(-2)
+
     def log_prob(self, value):
         centred = self._checked(value) - self.loc
-        z = solve_lower(self._factor, centred.unsqueeze(-1)).squeeze(-1)
-        log_det = diagonal(self._factor).log().sum(-1)
-        return (z * z).sum(-1) * -0.5 - log_det - self._event_shape[0] * LOG_ROOT_2PI
+        square = self._squares(centred.unsqueeze(-1)).squeeze(-1)
+        return -0.5 * (square + self._log_det()) - self._event_shape[0] * LOG_ROOT_2PI
 
     def entropy(self):
-        log_det = diagonal(self._factor).log().sum(-1)
-        entropy = self._event_shape[0] * (0.5 + LOG_ROOT_2PI) + log_det
+        entropy = self._event_shape[0] * (0.5 + LOG_ROOT_2PI) + 0.5 * self._log_det()
         return expand(entropy, self._batch_shape)

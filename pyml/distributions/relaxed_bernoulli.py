@@ -2,15 +2,13 @@
 
 from pyml.distributions import constraints
 from pyml.distributions.distribution import Distribution
+from pyml.distributions.odds import Odds
 from pyml.distributions.transformed_distribution import TransformedDistribution
 from pyml.distributions.transforms import SigmoidTransform
 from pyml.distributions.utils import (
     broadcast_all,
-    derived,
     log1p_exp,
-    logits_to_probs,
     one_of,
-    probs_to_logits,
     standard_exponential,
     tensor_of,
 )
@@ -18,7 +16,7 @@ from pyml.distributions.utils import (
 __all__ = ["LogitRelaxedBernoulli", "RelaxedBernoulli"]
 
 
-class LogitRelaxedBernoulli(Distribution):
+class LogitRelaxedBernoulli(Odds, Distribution):
     """The log-odds of a RelaxedBernoulli: (logits + a logistic variable) / temperature.
 
     Maddison, Mnih & Teh 2017 (arXiv:1611.00712), equation 24 and appendix C. See RelaxedBernoulli.
@@ -37,14 +35,6 @@ class LogitRelaxedBernoulli(Distribution):
         new = super().expand(batch_shape, _instance)
         new.temperature = self.temperature
         return new
-
-    @derived
-    def logits(self):
-        return probs_to_logits(self.probs, is_binary=True)
-
-    @derived
-    def probs(self):
-        return logits_to_probs(self.logits, is_binary=True)
 
     def rsample(self, sample_shape=()):
         """log E1 - log E2 of exponential variables is the logistic variable. See Distribution."""
@@ -79,14 +69,11 @@ class RelaxedBernoulli(TransformedDistribution):
 
     arg_constraints = {"probs": constraints.unit_interval, "logits": constraints.real}
     support = constraints.unit_interval
+    _parameters = {}
 
     def __init__(self, temperature, probs=None, logits=None, validate_args=None):
         base = LogitRelaxedBernoulli(temperature, probs, logits, validate_args)
         TransformedDistribution.__init__(self, base, SigmoidTransform(), validate_args)
-
-    def expand(self, batch_shape, _instance=None):
-        new = self._get_checked_instance(RelaxedBernoulli, _instance)
-        return super().expand(batch_shape, new)
 
     @property
     def temperature(self):

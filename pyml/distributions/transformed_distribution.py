@@ -33,6 +33,7 @@ class TransformedDistribution(Distribution):
     """
 
     arg_constraints = {}
+    _parameters = {}
 
     def __init__(self, base_distribution, transforms, validate_args=None):
         checked_distribution(base_distribution, "TransformedDistribution", "base_distribution")
@@ -65,8 +66,8 @@ class TransformedDistribution(Distribution):
         Distribution.__init__(self, result[:cut], result[cut:], validate_args)
 
     def expand(self, batch_shape, _instance=None):
-        new = self._get_checked_instance(TransformedDistribution, _instance)
         batch_shape = as_sizes(batch_shape, "expand")
+        new = self._with_parameters(batch_shape, _instance)
         shape = batch_shape + self._event_shape
         for transform in reversed(self.transforms):
             shape = transform.inverse_shape(shape)

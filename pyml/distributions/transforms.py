@@ -5,6 +5,8 @@ import functools
 import math
 import operator
 
+import numpy as np
+
 from pyml.distributions import constraints
 from pyml.distributions.distribution import checked_distribution
 from pyml.distributions.matrices import cholesky, diag_embed, diagonal, running_sum
@@ -16,11 +18,13 @@ from pyml.ops.operands import broadcast_shapes
 from pyml.ops.rearranging import tril
 from pyml.ops.shape import as_sizes, cat, stack
 from pyml.ops.softmax import softmax
+from pyml.recorder import constant
 from pyml.tensor import Tensor
 
 __all__ = [
     *("AbsTransform", "AffineTransform", "CatTransform", "ComposeTransform"),
-    *("CumulativeDistributionTransform", "ExpTransform", "IndependentTransform"),
+    *("CorrCholeskyTransform", "CumulativeDistributionTransform"),
+    *("ExpTransform", "IndependentTransform"),
     *("LowerCholeskyTransform", "PositiveDefiniteTransform", "PowerTransform"),
     *("ReshapeTransform", "SigmoidTransform", "SoftmaxTransform", "SoftplusTransform"),
     *("StackTransform", "StickBreakingTransform", "TanhTransform", "Transform"),
@@ -826,6 +830,9 @@ def of_vectors(shape, more):
     return (*shape[:-1], shape[-1] + more)
 
 
+ENOUGH = 1e4  # exp(-ENOUGH) is 0; unlike inf, what is added up may contain it
+
+
 class StickBreakingTransform(Transform):
     """K numbers to a simplex of K + 1: each sigmoid is the share that is taken of what is left.
 
@@ -843,7 +850,7 @@ class StickBreakingTransform(Transform):
 
     def _call(self, x):
         u = self._shifted(x)
-        left = running_sum(-log1p_exp(u)).exp()
+        left = running_sum(-log1p_exp(u).clamp(max=ENOUGH)).exp()
         one = ones_like(x[..., :1])
         return cat([sigmoid(u), one], -1) * cat([one, left], -1)
 
@@ -854,7 +861,7 @@ class StickBreakingTransform(Transform):
 
     def log_abs_det_jacobian(self, x, y):
         u = self._shifted(x)
-        return (-u - log1p_exp(-u) + y[..., :-1].log()).sum(-1)
+        return (y[..., :-1].log() - log1p_exp(u)).sum(-1)
 
     def forward_shape(self, shape):
         return of_vectors(shape, 1)
@@ -903,3 +910,70 @@ class PositiveDefiniteTransform(Transform):
     def _inverse(self, y):
         factor = cholesky(square(y, self), "PositiveDefiniteTransform: y")
         return LowerCholeskyTransform().inv(factor)
+
+
+class CorrCholeskyTransform(Transform):
+    """D (D - 1) / 2 numbers to the lower Cholesky factor of a correlation matrix, D by D.
+
+    They fill the matrix x below its diagonal, row by row; tanh x_ij^2 is the share that is taken
+    of what is left of the squared length 1 of a row:
+    y_ij = tanh x_ij prod over k < j of 1 / cosh x_ik, and with x_ii infinite on the diagonal
+
+    log_abs_det_jacobian is that of the numbers of y below the diagonal.
+    """
+
+    domain = constraints.real_vector
+    codomain = constraints.corr_cholesky
+    bijective = True
+    _compared = ()
+
+    def _call(self, x):
+        size = self.forward_shape(with_dimensions(x, 1, self).shape)[-1]
+        zero = zeros_like(x[..., :1]) if x.shape[-1] else zeros((*x.shape[:-1], 1), dtype=x.dtype)
+        place = Tensor._on(constant(places(size).reshape(-1)))
+        x = cat([zero, x], -1).index_select(-1, place).unflatten(-1, (size, size))
+        taken = log_cosh(x).clamp(max=ENOUGH)
+        left = (taken - running_sum(taken)).exp()
+        return x.tanh() * left + diag_embed(diagonal(left))
+
+    def _inverse(self, y):
+        y = square(y, self)
+        below = Tensor._on(constant(np.flatnonzero(places(y.shape[-1]))))
+        squares = y * y
+        left = squares + squares.sum(-1, True) - running_sum(squares)  # of no terms of other signs
+        y, left = (x.flatten(-2).index_select(-1, below) for x in (y, left))
+        share = y / left.sqrt()
+        return (share.log1p() - (-share).log1p()) / 2
+
+    def log_abs_det_jacobian(self, x, y):
+        row, column = np.tril_indices(y.shape[-1], -1)
+        divides = Tensor._on(constant((row - column + 1).astype(x.dtype)))  # how many derivatives
+        return -(log_cosh(x) * divides).sum(-1)
+
+    def forward_shape(self, shape):
+        count = of_vectors(shape, 0)[-1]
+        size = (1 + math.isqrt(1 + 8 * count)) // 2
+        if size * (size - 1) // 2 != count:
+            raise ValueError(
+                f"CorrCholeskyTransform: {count} numbers (shape {tuple(shape)}); as many as are "
+                "below the diagonal of a matrix are needed: 1, 3, 6, 10, ..."
+            )
+        return (*shape[:-1], size, size)
+
+    def inverse_shape(self, shape):
+        if len(shape) < 2 or shape[-1] != shape[-2]:
+            raise ValueError(
+                f"CorrCholeskyTransform: shape {tuple(shape)}; as many rows as columns are needed"
+            )
+        return (*shape[:-2], shape[-1] * (shape[-1] - 1) // 2)
+
+
+def log_cosh(x):
+    return x + log1p_exp(-2 * x) - math.log(2)
+
+
+def places(size):
+    """A matrix with 1, 2, 3, ... below the diagonal, row by row, and 0 elsewhere."""
+    result = np.zeros((size, size), np.int64)
+    result[np.tril_indices(size, -1)] = np.arange(1, size * (size - 1) // 2 + 1)
+    return result

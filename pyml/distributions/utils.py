@@ -7,10 +7,11 @@ import numpy as np
 
 from pyml.ops.activation import sigmoid, softplus
 from pyml.ops.arrays import checked_tensor
-from pyml.ops.creation import rand, randn, zeros
+from pyml.ops.creation import arange, rand, randn, zeros
 from pyml.ops.elementwise import where
 from pyml.ops.shape import broadcast_tensors
 from pyml.ops.softmax import softmax
+from pyml.ops.special import digamma, lgamma
 from pyml.recorder import Traced
 from pyml.tensor import Tensor
 
@@ -135,6 +136,24 @@ def xlogy(x, y):
     return x * where(nothing, 1.0, y).log()
 
 
+# ---- gamma functions of several dimensions -------------------------------------------------------
+
+
+def shifted(a, count):
+    """a, a - 1/2, ..., a - (count - 1)/2 along a last dimension."""
+    return a.unsqueeze(-1) - arange(count, dtype=a.dtype) / 2
+
+
+def multigammaln(a, count):
+    """log of the multivariate gamma function, pi^(p (p - 1)/4) prod gamma(a - j/2), p = count."""
+    return lgamma(shifted(a, count)).sum(-1) + count * (count - 1) / 4 * math.log(math.pi)
+
+
+def multidigamma(a, count):
+    """The derivative of multigammaln by a."""
+    return digamma(shifted(a, count)).sum(-1)
+
+
 # ---- draws ---------------------------------------------------------------------------------------
 
 
@@ -150,3 +169,9 @@ def standard_exponential(shape, dtype):
     """-log(1 - U), U of 53 bits in both dtypes: small numbers are as frequent as they should be."""
     draw = -((-rand(shape, dtype=np.float64)).log1p())
     return draw.to(dtype if is_float(dtype) else np.float32)
+
+
+def standard_cauchy(shape, dtype):
+    """The cotangent of a uniform angle, of 53 bits in both dtypes."""
+    angle = (1 - rand(shape, dtype=np.float64)) * math.pi
+    return (angle.cos() / angle.sin()).to(dtype if is_float(dtype) else np.float32)

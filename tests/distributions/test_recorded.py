@@ -43,7 +43,7 @@ def test_families(case, dtype):
         for leaf in leaves:
             leaf.grad = None
         given = {name: x + leaf for name, x, leaf in zip(names, tensors, leaves, strict=True)}
-        p = getattr(distributions, case.name)(**given)
+        p = case.of(distributions, given)
         draw = p.rsample((2,)) if p.has_rsample else p.sample((2,))
         terms = [p.log_prob(draw.detach())]
         for term in (p.entropy, lambda: p.mean, lambda: p.variance):

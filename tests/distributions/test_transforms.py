@@ -47,7 +47,10 @@ def test_determinants(row):
     for part in parts:
         part = part.detach().reshape(-1).requires_grad_()
         shape = x.shape[x.ndim - events :] if events else (-1,)
-        out = transform(part.reshape(shape)).reshape(-1)[: part.numel()]  # K of K + 1 for a simplex
+        out = transform(part.reshape(shape))
+        if out.ndim == 2:
+            out = out[np.tril_indices(3, -1)]
+        out = out.reshape(-1)[: part.numel()]  # K of K + 1 for a simplex
         rows = [grad(number, part, retain_graph=True)[0].numpy() for number in out.unbind(0)]
         if events:
             wanted.append(np.linalg.slogdet(np.stack(rows))[1])
