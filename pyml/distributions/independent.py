@@ -3,6 +3,7 @@
 from pyml.distributions import constraints
 from pyml.distributions.distribution import Distribution, checked_distribution
 from pyml.distributions.utils import sum_rightmost
+from pyml.ops.shape import as_sizes
 
 __all__ = ["Independent"]
 
@@ -44,7 +45,8 @@ class Independent(Distribution):
     def expand(self, batch_shape, _instance=None):
         new = self._get_checked_instance(Independent, _instance)
         events = self._event_shape[: self.reinterpreted_batch_ndims]
-        new.base_dist = self.base_dist.expand((*batch_shape, *events))
+        batch_shape = as_sizes(batch_shape, "expand")
+        new.base_dist = self.base_dist.expand(batch_shape + events)
         new.reinterpreted_batch_ndims = self.reinterpreted_batch_ndims
         return self._expanded(new, batch_shape)
 

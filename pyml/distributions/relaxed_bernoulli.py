@@ -12,6 +12,7 @@ from pyml.distributions.utils import (
     standard_exponential,
     tensor_of,
 )
+from pyml.ops.operands import broadcast_shapes
 
 __all__ = ["LogitRelaxedBernoulli", "RelaxedBernoulli"]
 
@@ -29,6 +30,8 @@ class LogitRelaxedBernoulli(Odds, Distribution):
 
     def __init__(self, temperature, probs=None, logits=None, validate_args=None):
         self._take(validate_args, **one_of(probs, logits, type(self).__name__))
+        shape = getattr(temperature, "shape", ())
+        broadcast_shapes(shape, self._batch_shape, name="RelaxedBernoulli: temperature")
         self.temperature = temperature
 
     def expand(self, batch_shape, _instance=None):

@@ -969,6 +969,7 @@ class CorrCholeskyTransform(Transform):
 
 
 def log_cosh(x):
+    x = x.clamp(min=float(finfo(x).min))  # -inf + inf is NaN
     return x + log1p_exp(-2 * x) - math.log(2)
 
 

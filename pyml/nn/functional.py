@@ -7,8 +7,8 @@ dropout, and a dimension of softmax that may be left out.
 import warnings
 
 from pyml import ops
-from pyml.grad_mode import is_grad_enabled
 from pyml.ops.arrays import checked_tensor
+from pyml.ops.draws import will_draw_into
 from pyml.ops.inplace import replace
 from pyml.ops.names import FUNCTIONAL, operations
 from pyml.tensor import Tensor
@@ -68,7 +68,7 @@ def dropout(input, p=0.5, training=True, inplace=False, *, generator=None):
     Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting".
     """
     if inplace and training and p != 0 and isinstance(input, Tensor):
-        input._will_change(is_grad_enabled() and input.requires_grad)  # before a number is drawn
+        will_draw_into(input)
     output = ops.dropout(input, p, training, generator=generator)
     return replace(input, output, "dropout") if inplace and output is not input else output
 

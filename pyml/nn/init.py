@@ -13,6 +13,7 @@ import numpy as np
 from pyml import ops
 from pyml.grad_mode import no_grad
 from pyml.ops.arrays import checked_tensor
+from pyml.ops.draws import will_draw_into
 from pyml.recorder import refuse
 
 __all__ = [
@@ -109,7 +110,7 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
             f"trunc_normal_: mean is {mean}, std is {std}, a is {a}, b is {b}; "
             "a <= b, a finite mean and a finite std > 0 are needed"
         )
-    tensor._will_change(False)  # raises before a number is drawn
+    will_draw_into(tensor)
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
             "trunc_normal_: mean is more than 2 std from [a, b], where few normal values lie",
@@ -318,7 +319,7 @@ def orthogonal_(tensor, gain=1, generator=None):
     if tensor.numel() == 0:
         return tensor
     gain = float(gain)
-    tensor._will_change(False)  # raises before a number is drawn
+    will_draw_into(tensor)
     rows = tensor.shape[0]
     gaussian = ops.empty(rows, tensor.numel() // rows, dtype=tensor.dtype)
     gaussian = gaussian.normal_(generator=generator).numpy()

@@ -2,8 +2,8 @@
 
 import math
 
-from pyml.grad_mode import is_grad_enabled
 from pyml.ops.arrays import full, real_tensor
+from pyml.ops.draws import will_draw_into
 from pyml.ops.dropout import dropout
 from pyml.ops.elementwise import where
 from pyml.ops.inplace import replace
@@ -20,8 +20,8 @@ def changed(input, p, training, inplace, name, compute):
         raise ValueError(f"{name}: p is {p}, a probability must be between 0 and 1")
     if not training or p == 0:
         return input
-    if inplace:  # before a number is drawn
-        input._will_change(is_grad_enabled() and input.requires_grad)
+    if inplace:
+        will_draw_into(input)
     y = compute()
     return replace(input, y, name) if inplace else y
 

@@ -11,11 +11,24 @@ from pyml.ops.creation import arange, integers_of, normal, rand
 from pyml.ops.elementwise import log
 from pyml.ops.inplace import copy_
 from pyml.ops.numpys import by_numpy
-from pyml.ops.operands import cast
+from pyml.ops.operands import broadcast_shapes, cast
 from pyml.ops.shape import integer
 from pyml.ops.softmax import softmax
+from pyml.options import is_number
 from pyml.recorder import refuse
 from pyml.tensor import Tensor
+
+
+def will_draw_into(input):
+    """Raises, before a number is drawn, if the input may not be changed in place.
+
+    Returns:
+        bool: whether the change will be in the graph.
+    """
+    tracked = is_grad_enabled() and input.requires_grad
+    input._will_change(tracked)
+    return tracked
+
 
 # ---- truth values --------------------------------------------------------------------------------
 
@@ -30,9 +43,10 @@ def bernoulli(input, p=None, *, generator=None):
     checked_tensor(input, "bernoulli")
     if input.dtype.kind != "f":
         raise TypeError(f"bernoulli: input has dtype {input.dtype}, it must be float32 or float64")
+    p = probability(input if p is None else p, input, "bernoulli")
     with no_grad():
         drawn = rand(input.shape, generator=generator, dtype=input.dtype)
-        return cast(drawn < probability(input if p is None else p, "bernoulli"), input.dtype)
+        return cast(drawn < p, input.dtype)
 
 
 def bernoulli_(input, p=0.5, *, generator=None):
@@ -42,15 +56,16 @@ def bernoulli_(input, p=0.5, *, generator=None):
         p: a number, or a tensor of probabilities.
     """
     checked_tensor(input, "bernoulli_")
-    p = probability(p, "bernoulli_")
-    input._will_change(is_grad_enabled() and input.requires_grad)  # before a number is drawn
+    p = probability(p, input, "bernoulli_")
+    will_draw_into(input)
     with no_grad():
         drawn = rand(input.shape, generator=generator, dtype=np.float64)
         values = cast(drawn < p, input.dtype)
     return copy_(input, values)
 
 
-def probability(p, name):
+def probability(p, input, name):
+    """p, if it is of probabilities for the elements of the input."""
     values = p.detach().array if isinstance(p, Tensor) else p
     try:
         inside = np.all((values >= 0) & (values <= 1))
@@ -58,6 +73,10 @@ def probability(p, name):
         raise TypeError(f"{name}: p is {p!r}, it must be a number or a tensor") from None
     if not inside:
         raise ValueError(f"{name}: p is {p!r}; probabilities are from 0 to 1")
+    if isinstance(p, Tensor) and broadcast_shapes(p.shape, input.shape, name=name) != input.shape:
+        raise ValueError(
+            f"{name}: p has shape {p.shape}, it must broadcast to the input's, {input.shape}"
+        )
     return p
 
 
@@ -193,6 +212,8 @@ def exponentials(u, dtype, lambd):
 
 def cauchy_(input, median=0.0, sigma=1.0, *, generator=None):
     """Every element <- a number of the Cauchy distribution."""
+    if not is_number(median):
+        raise TypeError(f"cauchy_: median is a {type(median).__name__}, it must be a number")
     if not sigma > 0:
         raise ValueError(f"cauchy_: sigma is {sigma}, it must be positive")
     return drawn(input, "cauchy_", cauchys, (median, sigma), generator)
@@ -216,7 +237,7 @@ def trials(u, dtype, p):
 def log_normal_(input, mean=1.0, std=2.0, *, generator=None):
     """Every element <- exp of a number of the normal distribution."""
     checked_tensor(input, "log_normal_")
-    input._will_change(is_grad_enabled() and input.requires_grad)  # before a number is drawn
+    will_draw_into(input)
     with no_grad():
         exponents = normal(mean, std, input.shape, generator=generator, dtype=input.dtype)
         values = exponents.exp()
@@ -249,6 +270,6 @@ def drawn(input, name, function, options, generator, of_integers=False):
     checked_tensor(input, name)
     if input.dtype.kind != "f" and not of_integers:
         raise TypeError(f"{name}: dtype {input.dtype}, it must be float32 or float64")
-    input._will_change(is_grad_enabled() and input.requires_grad)  # before a number is drawn
+    will_draw_into(input)
     u = rand(input.shape, generator=generator, dtype=np.float64).array
     return copy_(input, Tensor._on(by_numpy(name, function, (u,), input.dtype.dtype, *options)))

@@ -1,9 +1,9 @@
 """Activations made of other operations: with a second tensor, random slopes, or halves."""
 
-from pyml.grad_mode import is_grad_enabled
 from pyml.ops.activation import leaky_relu, sigmoid
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.creation import rand
+from pyml.ops.draws import will_draw_into
 from pyml.ops.elementwise import where
 from pyml.ops.inplace import replace
 from pyml.ops.shape import narrow, reshape, wrapped_dim
@@ -85,8 +85,7 @@ def rrelu(input, lower=1 / 8, upper=1 / 3, training=False, inplace=False, *, gen
         raise TypeError(f"rrelu: input has dtype {input.dtype}, it must be float32 or float64")
     if not inplace:
         return with_random_slopes(input, lower, upper, generator)
-    tracked = is_grad_enabled() and input.requires_grad
-    input._will_change(tracked)  # before a number is drawn
+    tracked = will_draw_into(input)
     source = input.clone() if tracked else input
     return replace(input, with_random_slopes(source, lower, upper, generator), "rrelu_")
 

@@ -165,6 +165,168 @@ def test_a_batch_of_covariances_broadcasts_with_values(dtype):
         np.testing.assert_allclose(p.log_prob(value)[:, k].numpy(), wanted, rtol=1e-5)
 
 
+# ---- families of their own -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("p", [0.02, 0.49, 0.4989, 0.4995, 0.5, 0.5005, 0.5011, 0.8])
+def test_continuous_bernoulli_near_half(p, dtype):
+    """Where terms of its formulas cancel: against integrals."""
+    nodes, weights = np.polynomial.legendre.leggauss(40)
+    x, weights = (nodes + 1) / 2, weights / 2
+    wanted = p**x * (1 - p) ** (1 - x)
+    norm = (wanted * weights).sum()
+    density = wanted / norm
+    mean = (x * density * weights).sum()
+    variance = ((x - mean) ** 2 * density * weights).sum()
+    entropy = -(np.log(density) * density * weights).sum()
+    q = d.ContinuousBernoulli(pyml.tensor(p, dtype=dtype))
+    rtol = 2e-6 if dtype == np.float32 else 1e-10
+    assert q.mean.item() == pytest.approx(mean, rel=rtol)
+    assert q.variance.item() == pytest.approx(variance, rel=rtol)
+    assert q.entropy().item() == pytest.approx(entropy, rel=rtol, abs=rtol)
+    at = pyml.tensor([0.1, 0.6], dtype=dtype)
+    for value, cdf in zip(at.tolist(), q.cdf(at).tolist(), strict=True):
+        part = value * x
+        below = (p**part * (1 - p) ** (1 - part) * weights).sum() * value / norm
+        assert cdf == pytest.approx(below, rel=rtol)
+    np.testing.assert_allclose(q.icdf(q.cdf(at)).numpy(), at.numpy(), rtol=rtol)
+
+
+def test_generalized_pareto_without_a_tail():
+    """Exponential where the concentration is 0, uniform where it is -1."""
+    value = pyml.tensor([0.2, 0.7], dtype=pyml.float64)
+    p = d.GeneralizedPareto(pyml.zeros((), dtype=pyml.float64), 1.0, 0.0)
+    for name in ("log_prob", "cdf", "icdf"):
+        wanted = getattr(d.Exponential(pyml.ones((), dtype=pyml.float64)), name)(value)
+        np.testing.assert_allclose(getattr(p, name)(value).numpy(), wanted.numpy(), rtol=1e-14)
+    flat = d.GeneralizedPareto(0.0, 1.0, -1.0)
+    assert flat.log_prob(pyml.tensor([0.0, 0.5, 1.0])).tolist() == [0, 0, 0]
+    far = pyml.tensor([800.0], dtype=pyml.float64)
+    assert p.log_survival_function(far).item() == -800 and p.log_cdf(far).item() == 0
+
+
+def test_tails_of_cauchy():
+    """cdf has digits where atan + 1/2 would have none."""
+    far = pyml.tensor([-1e12], dtype=pyml.float64)
+    scale = pyml.ones((), dtype=pyml.float64)
+    assert d.Cauchy(0.0, scale).cdf(far).item() == pytest.approx(1e-12 / np.pi, rel=1e-12)
+    assert d.HalfCauchy(scale).cdf(-1 / far).item() == pytest.approx(2e-12 / np.pi, rel=1e-12)
+    assert d.HalfCauchy(scale).icdf(-1 / far).item() == pytest.approx(np.pi / 2e12, rel=1e-12)
+
+
+@pytest.mark.parametrize("dim", [2, 3, 5])
+def test_correlations(dim, dtype):
+    """Each correlation is, from -1 to 1, of Beta(c - 1 + dim/2, c - 1 + dim/2)."""
+    pyml.manual_seed(5)
+    p = d.LKJCholesky(dim, pyml.tensor(1.5, dtype=dtype))
+    factor = p.sample((20_000,))
+    correlations = (factor @ factor.mT).double().numpy()
+    a = 1.5 - 1 + dim / 2
+    for i, j in zip(*np.tril_indices(dim, -1), strict=True):
+        r = correlations[:, i, j]
+        variance = 1 / (2 * a + 1)
+        assert abs(r.mean()) < 6 * np.sqrt(variance / len(r))
+        assert abs(r.var() - variance) < 6 * (r**2).std() / np.sqrt(len(r))
+    assert p.support.check(factor).all()
+
+
+@pytest.mark.parametrize("probs", [[1.0], [0.3, 0.0, 0.7], [0.1, 0.2, 0.3, 0.05, 0.35]])
+@pytest.mark.parametrize("count", [0, 3, 100_000])
+def test_multinomial_counts(probs, count, dtype):
+    pyml.manual_seed(1)
+    p = d.Multinomial(count, pyml.tensor(probs, dtype=dtype))
+    x = p.sample((2000,)).numpy().astype(float)
+    assert (x.sum(-1) == count).all() and (x >= 0).all()
+    share = np.array(probs) / np.sum(probs)
+    covariance = count * (np.diag(share) - np.outer(share, share))
+    error = np.abs(x.mean(0) - count * share)
+    assert (error <= 6 * np.sqrt(np.diag(covariance) / 2000) + 1e-9).all()
+    if len(probs) > 1:
+        spread = np.sqrt(np.outer(np.diag(covariance), np.diag(covariance)))
+        assert (np.abs(np.cov(x.T) - covariance) <= 0.2 * spread + 1e-9).all()
+    if count:
+        assert p.log_prob(p.sample()).isfinite()
+
+
+def test_counts_of_trials():
+    counts = pyml.tensor([3, 5])
+    p = d.Binomial(counts, pyml.tensor([0.5, 0.25], dtype=pyml.float64))
+    assert p.total_count.dtype == pyml.float64 and p.mean.tolist() == [1.5, 1.25]
+    for call in (p.entropy, p.enumerate_support):
+        with pytest.raises(NotImplementedError, match="total_count has several values"):
+            call()
+    assert d.Binomial(counts[:1], 0.5).enumerate_support().tolist() == [[0], [1], [2], [3]]
+    with pytest.raises(NotImplementedError, match="first total_count is smaller"):
+        d.kl_divergence(d.Binomial(2, 0.5), d.Binomial(3, 0.5))
+    assert d.kl_divergence(d.Binomial(3, 0.5), d.Binomial(2, 0.5)).item() == np.inf
+    assert d.NegativeBinomial(0, 0.5).log_prob(pyml.tensor([0.0, 1.0])).tolist() == [0, -np.inf]
+    with pytest.raises(ValueError, match="total_count is -1"):
+        d.Multinomial(-1, pyml.ones(2))
+
+
+def test_a_covariance_of_low_rank(dtype):
+    """The same as the whole covariance, of batches that broadcast."""
+    factor = pyml.tensor([[[1.0], [0.5], [-1.0]], [[0.0], [2.0], [0.3]]], dtype=dtype)
+    diag = pyml.tensor([0.5, 1.0, 2.0], dtype=dtype)
+    p = d.LowRankMultivariateNormal(pyml.zeros(3, dtype=dtype), factor, diag)
+    q = d.MultivariateNormal(p.loc, p.covariance_matrix)
+    value = pyml.tensor(np.linspace(-1, 1, 24).reshape(4, 2, 3), dtype=dtype)
+    rtol = 1e-5 if dtype == np.float32 else 1e-12
+    for one, other in (
+        (p.log_prob(value), q.log_prob(value)),
+        (p.entropy(), q.entropy()),
+        (p.scale_tril, q.scale_tril),
+        (p.precision_matrix, q.precision_matrix),
+        (p.variance, q.variance),
+    ):
+        np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=rtol, atol=rtol)
+    with pytest.raises(ValueError, match="as many rows and numbers are needed"):
+        d.LowRankMultivariateNormal(pyml.zeros(2), factor, diag)
+
+
+def test_wishart_of_few_degrees():
+    with pytest.warns(UserWarning, match="df is below 3"):
+        p = d.Wishart(2.5, pyml.eye(3, dtype=pyml.float64))
+    pyml.manual_seed(0)
+    assert p.support.check(p.sample((500,))).all()
+    with pytest.raises(ValueError, match="df must satisfy"):
+        d.Wishart(1.0, pyml.eye(2))
+    with pytest.raises(ValueError, match="as many rows as columns"):
+        d.Wishart(3.0, pyml.ones(2, 3))
+
+
+def test_an_exponential_family():
+    """Entropy and divergence by derivatives of the normaliser: those of Exponential."""
+
+    class Mine(d.Exponential):
+        entropy = d.ExponentialFamily.entropy
+        _mean_carrier_measure = 0
+
+        @property
+        def _natural_params(self):
+            return (-self.rate,)
+
+        def _log_normalizer(self, x):
+            return -(-x).log()
+
+    p, q = Mine(pyml.tensor([0.5, 2.0])), Mine(pyml.tensor([1.0, 3.0]))
+    plain = [d.Exponential(x.rate) for x in (p, q)]
+    np.testing.assert_allclose(p.entropy().detach().numpy(), plain[0].entropy().numpy(), rtol=1e-6)
+    got = d.kl.kl_exponential_family(p, q)
+    np.testing.assert_allclose(got.detach().numpy(), d.kl_divergence(*plain).numpy(), rtol=1e-5)
+    with pytest.raises(NotImplementedError, match="_natural_params is not there"):
+        d.ExponentialFamily(validate_args=False).entropy()
+
+
+@pytest.mark.parametrize("make", [lambda: d.Normal(0.0, 1.0), lambda: d.Beta(1.0, 1.0)])
+def test_batches_that_no_memory_holds(make):
+    assert make().expand(2**31).batch_shape == (2**31,)
+    with pytest.raises(ValueError, match="at most"):
+        make().expand((2**62, 4))
+    wide = d.Independent(d.Normal(pyml.zeros(2), 1.0), 1)
+    assert wide.expand(2**31).batch_shape == (2**31,)
+
+
 # ---- divergences ---------------------------------------------------------------------------------
 
 

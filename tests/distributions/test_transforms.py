@@ -48,7 +48,7 @@ def test_determinants(row):
         part = part.detach().reshape(-1).requires_grad_()
         shape = x.shape[x.ndim - events :] if events else (-1,)
         out = transform(part.reshape(shape))
-        if out.ndim == 2:
+        if name == "CorrCholeskyTransform":
             out = out[np.tril_indices(3, -1)]
         out = out.reshape(-1)[: part.numel()]  # K of K + 1 for a simplex
         rows = [grad(number, part, retain_graph=True)[0].numpy() for number in out.unbind(0)]
@@ -69,6 +69,23 @@ def test_caches():
     assert chain.inv(chain(x)) is x
     y = chain.inv(pyml.tensor([0.5]))
     assert chain(y).tolist() == [0.5]
+
+
+def test_infinite_shares():
+    """All of a stick, or nothing, is taken; gradients are finite."""
+    for transform, x, wanted in (
+        (d.StickBreakingTransform(), [math.inf, 0.0], [1, 0, 0]),
+        (d.StickBreakingTransform(), [-math.inf, math.inf], [0, 1, 0]),
+        (d.CorrCholeskyTransform(), [math.inf], [[1, 0], [1, 0]]),
+        (d.CorrCholeskyTransform(), [0.0, -math.inf, 0.0], [[1, 0, 0], [0, 1, 0], [-1, 0, 0]]),
+    ):
+        x = pyml.tensor(x, requires_grad=True)
+        y = transform(x)
+        assert y.tolist() == wanted
+        assert not grad(y.sum(), x)[0].isnan().any()
+    jacobian = d.StickBreakingTransform().log_abs_det_jacobian
+    x = pyml.tensor([-math.inf, 0.0])
+    assert jacobian(x, d.StickBreakingTransform()(x)).item() == -math.inf
 
 
 def test_parts_of_one_event():
@@ -113,6 +130,8 @@ def test_decreasing_transforms_turn_the_cdf():
             "need 1 dimensions",
         ),
         (lambda: d.ReshapeTransform((2,), (1, 2)).forward_shape((3,)), ValueError, "must end in"),
+        (lambda: d.CorrCholeskyTransform()(pyml.ones(4)), ValueError, "1, 3, 6, 10"),
+        (lambda: d.CorrCholeskyTransform().inverse_shape((2, 3)), ValueError, "as many rows"),
         (lambda: d.biject_to.register(3, abs), TypeError, "must be a Constraint"),
         (lambda: d.Transform()(pyml.ones(2)), NotImplementedError, "_call is not there"),
     ],

@@ -38,3 +38,29 @@ def test_layouts_and_generators(draw):
     assert first.tolist() != draw(x, pyml.Generator(4)).tolist()
     with pytest.raises(TypeError, match="must be a Generator"):
         draw(x, 3)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: x.bernoulli_(pyml.ones(2) / 2),
+        lambda x: pyml.bernoulli(x, pyml.ones(2) / 2),
+        lambda x: x.cauchy_("a"),
+        lambda x: x.cauchy_(pyml.ones(2)),
+        lambda x: x.expand(2, 3).normal_(),
+        lambda x: pyml.nn.functional.rrelu(x.requires_grad_(), training=True, inplace=True),
+        lambda x: pyml.nn.functional.dropout(x.requires_grad_(), inplace=True),
+        lambda x: pyml.nn.functional.alpha_dropout(x.requires_grad_(), 0.5, True, True),
+        lambda x: pyml.nn.init.trunc_normal_(x.expand(2, 3)),
+        lambda x: pyml.nn.init.orthogonal_(x.expand(2, 3)),
+        lambda x: x.requires_grad_().log_normal_(),
+        lambda x: pyml.distributions.RelaxedBernoulli(pyml.ones(2), probs=x + 0.5).sample(),
+    ],
+    ids=range(12),
+)
+def test_a_refused_call_has_drawn_nothing(call):
+    pyml.manual_seed(0)
+    before = pyml.get_rng_state()
+    with pytest.raises((RuntimeError, TypeError, ValueError)):
+        call(pyml.zeros(3))
+    assert (pyml.get_rng_state() == before).all()
