@@ -1,7 +1,7 @@
 """Breaks one formula or check at a time in a copy of the tree, and prints what no test notices.
 
     python tests/mutate.py --list                    what can be broken, with its number
-    python tests/mutate.py --sample 50 --seed 1      breaks 50 of them, of all kinds
+    python tests/mutate.py --sample 10 --seed 1      breaks 10 of each area, of all kinds
     python tests/mutate.py --only guards layout      those whose line in the list has these words
 
 A change that no test notices is a missing test, or changes nothing: then it belongs into
@@ -13,6 +13,7 @@ stopped, and with --again those that were not noticed are tried again.
 import argparse
 import fnmatch
 import hashlib
+import itertools
 import json
 import os
 import random
@@ -24,6 +25,8 @@ import sys
 import time
 from pathlib import Path
 from typing import NamedTuple
+
+import pytest
 
 ROOT = Path(__file__).parent.parent
 
@@ -50,12 +53,11 @@ AREAS = (
         r"|enqueue|edges_towards|will_change|check_current|run_hooks|check_accumulates"
         r"|mark_changed|alias_of|view_of",
     ),
-    Area(
-        "kernels",
-        ("csrc/kernels/*.c",),
-        r"\w*(backward|derivative|slope|gate|product|gradient|scatter|dropout)\w*",
-    ),
-    Area("optimizers", ("csrc/kernels/*.c",), r"(?!\w*_of_)\w+_(lanes|prepare)|load_gradient|lerp"),
+    Area("optimizers", ("csrc/kernels/optim.c",), r".*"),
+    Area("kernels", ("csrc/kernels/*.c",), r".*"),
+    Area("effects", ("csrc/effects.c",), r".*"),
+    Area("outside", ("pyml/ops/outside.py",), r".*"),
+    Area("distributions", ("pyml/distributions/*.py",), r"(?!__repr__).*"),
     Area(
         "guards",
         (
@@ -85,10 +87,16 @@ RECORD = tuple(
 )
 # what should notice a change of a file; the first pattern counts, {stem} is of the file's name
 TESTS = (
+    (
+        "pyml/ops/outside.py",
+        ("tests/ops/test_outside.py", "tests/test_io.py", "tests/train/test_checkpoint.py"),
+    ),
     ("pyml/ops/*", ("tests/ops/test_{stem}.py", *GRADIENTS, "tests/nn")),
     ("pyml/tensor.pyx", TAPE),
     ("pyml/backward.pyx", TAPE),
+    ("csrc/effects.c", ("tests/test_effects.py",)),
     ("csrc/kernels/*", ("tests/kernels/test_{stem}.py", "tests/test_derivatives.py")),
+    ("pyml/distributions/*", ("tests/distributions",)),
     ("pyml/recording/*", ("tests/record/test_{stem}.py", *RECORD)),
 )
 
@@ -104,6 +112,7 @@ class Mutant(NamedTuple):
 
     area: str
     file: str
+    owner: str  # what begins in the first column and has the line
     function: str
     kind: str
     line: int  # from 1
@@ -126,12 +135,16 @@ PYTHON_QUIET = re.compile(
     r"""("{3}[\s\S]*?"{3}|[rfb]*"(?:\\.|[^"\\\n])*"|[rfb]*'(?:\\.|[^'\\\n])*'|\#[^\n]*)"""
 )
 C_QUIET = re.compile(r"""(/\*[\s\S]*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*")""")
+SIGNATURE = re.compile(r"^(?![A-Z]+\()\w[^;{]*(?=\{)", re.M)  # of a function of C
 
 
 def code_of(text, path):
     """The text with strings and comments blank, of the same length."""
-    quiet = C_QUIET if path.suffix == ".c" else PYTHON_QUIET
-    return quiet.sub(lambda m: re.sub(r"[^\n]", " ", m.group()), text)
+    return (C_QUIET if path.suffix == ".c" else PYTHON_QUIET).sub(blank, text)
+
+
+def blank(match):
+    return re.sub(r"[^\n]", " ", match.group())
 
 
 def functions_of(code, path):
@@ -164,24 +177,25 @@ def indent(line):
 
 
 def c_functions(lines):
-    for i, line in enumerate(lines):
-        match = re.match(r"(?:[\w ]+[ *])?(?:KERNEL\()?(\w+)\)?\(", line)
-        macro = re.match(r"MAP_\w+\((\w+)", line)
+    """Functions, macros, and the rows of a macro, each in the first column."""
+    i = 0
+    while i < len(lines):
+        macro = re.match(r"#define (\w+)\(", lines[i])
+        row = re.match(r"[A-Z]\w*\((\w+)", lines[i])
+        function = re.match(r"(?:\w[\w ]*[ *])?(?:KERNEL\()?(\w+)\)?\(", lines[i])
+        begin, i = i, i + 1
         if macro:
-            end, depth = i, 0
-            while True:
-                depth += lines[end].count("(") - lines[end].count(")")
-                end += 1
-                if depth <= 0:
-                    break
-            yield macro[1], i, end
-        elif match and not line.rstrip().endswith(";") and not line.startswith(("#", "typedef")):
-            end = i
-            while end < len(lines) and not lines[end].startswith("}"):
-                if lines[end].rstrip().endswith("}") and end == i:
-                    break
-                end += 1
-            yield match[1], i, end + 1
+            while lines[i - 1].endswith("\\"):
+                i += 1
+            yield macro[1], begin, i
+        elif row:
+            while not balanced("\n".join(lines[begin:i])):
+                i += 1
+            yield row[1], begin, i
+        elif function:
+            while not (balanced("\n".join(lines[begin:i])) and lines[i - 1].endswith(("}", ";"))):
+                i += 1
+            yield function[1], begin, i
 
 
 NUMBER = r"(?<![\w.\"])(\d+)(\.\d+)?(?![\w.\"])"
@@ -231,11 +245,11 @@ MUTATORS = (  # kind, what is changed, into what
 # a line that is no formula
 SKIPPED = re.compile(
     r"\s*(raise|import|from|cimport|class|cdef class|def|cdef [^=]*$|cpdef|@|#|assert|parallel_for"
-    r"|typedef|const double ns|f?$)"
+    r"|typedef|(const )?double ns|f?$)"
 )
 # one that may be left out: a call, or a change of what other lines made
 STATEMENT = re.compile(
-    r"\s*(?!(return|yield|if|else|for|while|elif|with|cdef|yield)\b)"
+    r"\s+(?!(return|yield|if|else|for|while|elif|with|cdef|yield)\b)"
     r"([\w.\[\]>-]+\(.*\)|[\w.\[\]>-]+ [-+*/|]= .*|[\w]+(\.|->|\[).* = .*|\*\w+ = .*);?$"
 )
 
@@ -271,7 +285,7 @@ def mutants_of(area, path, root):
     if path.suffix == ".c" and path.with_suffix(".pyx").exists():
         return
     lines, code = text.split("\n"), code_of(text, path)
-    codes = code.split("\n")
+    codes = (SIGNATURE.sub(blank, code) if path.suffix == ".c" else code).split("\n")
     for name, begin, end in functions_of(code, path):
         if re.fullmatch(area.functions, name):
             for i in range(begin, end):
@@ -280,7 +294,14 @@ def mutants_of(area, path, root):
                 for kind, after in mutations_of(lines[i], codes[i], path.suffix == ".c"):
                     file = path.relative_to(root).as_posix()
                     if after != lines[i]:
-                        yield Mutant(area.name, file, name, kind, i + 1, lines[i], after)
+                        owner = name if path.suffix == ".c" else owner_of(codes, i)
+                        yield Mutant(area.name, file, owner, name, kind, i + 1, lines[i], after)
+
+
+def owner_of(codes, i):
+    while not re.match(r"\w", codes[i]):
+        i -= 1
+    return re.findall(r"\w+", re.split(r"[(:=]", codes[i])[0])[-1]
 
 
 def begins_inside_a_raise(codes, begin, i):
@@ -292,17 +313,16 @@ def begins_inside_a_raise(codes, begin, i):
 
 
 def sample(candidates, count, seed):
-    """Some of all areas and kinds, files alike."""
+    """`count` of each area, of all files and kinds alike."""
     rng = random.Random(seed)
-    heaps = {}
+    heaps = {}  # of an area, by file and kind
     for mutant in rng.sample(candidates, len(candidates)):
-        heaps.setdefault((mutant.area, mutant.file, mutant.kind), []).append(mutant)
+        area = heaps.setdefault(mutant.area, {})
+        area.setdefault((mutant.file, mutant.kind), []).append(mutant)
     chosen = []
-    order = rng.sample(sorted(heaps), len(heaps))
-    while len(chosen) < count and any(heaps.values()):
-        for key in order:
-            if heaps[key] and len(chosen) < count:
-                chosen.append(heaps[key].pop())
+    for area in heaps.values():
+        turns = itertools.zip_longest(*rng.sample(list(area.values()), len(area)))
+        chosen += itertools.islice(filter(None, itertools.chain.from_iterable(turns)), count)
     return sorted(chosen, key=lambda m: (m.area, m.file, m.line))
 
 
@@ -343,7 +363,7 @@ class Copy:
         compiler.write_text(
             "#!/bin/bash\n"
             f"printf '%s\\n' \"$(printf '%q ' \"$@\")\" >> {shlex.quote(str(self.commands))}\n"
-            'case " $* " in *" csrc/"*) level=-O1 ;; *) level=-O0 ;; esac\n'
+            f'case " $* " in *" -DISA_{self.isa} "*) level=-O1 ;; *) level=-O0 ;; esac\n'
             f'exec {os.environ.get("CC", "gcc")} "$@" $level\n'
         )
         compiler.chmod(0o755)
@@ -378,13 +398,13 @@ class Copy:
         """(commands that compile a file and link it, what they write)."""
         lines = dict.fromkeys(self.commands.read_text().split("\n"))  # each once, in order
         words = [shlex.split(line) for line in lines if line.strip()]
-        source = file.removesuffix(".pyx") + ".c" if file.endswith(".pyx") else file
+        source, wanted = Path(file).with_suffix(".c").as_posix(), f"-DISA_{self.isa}"
         compiled = [
             command
             for command in words
             if "-c" in command
             and any(word in (source, str(self.path / source)) for word in command)
-            and (file.endswith(".pyx") or f"-DISA_{self.isa}" in command)
+            and not any(word.startswith("-DISA_") and word != wanted for word in command)
         ]
         objects = {output_of(command) for command in compiled}
         linked = [c for c in words if "-c" not in c and objects & set(c)][-1:]
@@ -416,13 +436,17 @@ class Copy:
         source.write_text("\n".join(lines))
         try:
             try:
-                if built:
+                if not built:
+                    compile(source.read_text(), mutant.file, "exec")
+                else:
                     self.build(mutant.file)
                     if built[-1].read_bytes() == saved[built[-1]]:
                         return "same", "the compiler makes the same of it"
             except subprocess.CalledProcessError as error:
                 return "invalid", error.output.strip().split("\n")[-1]
-            return self.test(tests, seconds)
+            except SyntaxError as error:
+                return "invalid", str(error)
+            return self.test(mutant, tests, seconds)
         finally:
             source.write_text(text)
             for path, content in saved.items():
@@ -435,9 +459,18 @@ class Copy:
             paths.insert(0, self.path / (file.removesuffix(".pyx") + ".c"))
         return [*paths, self.in_place(paths[-1])]
 
-    def test(self, tests, seconds):
+    def test(self, mutant, tests, seconds):
+        """First, as they may suffice, those of two files whose names have words of the mutant's."""
         command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider"]
+        command += ["--isa", self.isa] * mutant.file.startswith("csrc/")
+        words = words_of(mutant)
         try:
+            if words:
+                try:
+                    self.run([*command, *tests[:2], "-k", " or ".join(words)], seconds)
+                except subprocess.CalledProcessError as error:
+                    if error.returncode != NO_TESTS:
+                        raise
             self.run([*command, *tests], seconds)
         except subprocess.TimeoutExpired:
             return "slow", ""
@@ -451,12 +484,29 @@ def output_of(command):
     return command[command.index("-o") + 1]
 
 
-def tests_for(file, isa):
+NO_TESTS = int(pytest.ExitCode.NO_TESTS_COLLECTED)
+# what names of functions have that names of tests have not
+COMMON = re.compile(
+    r"add|backward|constants|derivative|double|each|forward|fused|gradients?|in|init|lambda|lanes?"
+    r"|log|node|of|prepare|prob|range|slope|sum|the|to"
+)
+
+
+def words_of(mutant):
+    """What the names of its function, and of the class or row that it is in, have of their own."""
+    words = []
+    for name in (mutant.function, mutant.owner):
+        parts = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)
+        parts = [part.lower() for part in parts if not COMMON.fullmatch(part.lower())]
+        words += ["_".join(parts), "".join(parts)]
+    return [word for word in dict.fromkeys(words) if word]
+
+
+def tests_for(file):
     for pattern, tests in TESTS:
         if fnmatch.fnmatch(file, pattern):
             paths = [test.format(stem=Path(file).stem) for test in tests]
-            paths = [path for path in paths if (ROOT / path).exists()]
-            return [*paths, "--isa", isa] if file.startswith("csrc/") else paths
+            return [path for path in paths if (ROOT / path).exists()]
     raise LookupError(f"no tests for {file}; add them to TESTS")
 
 
@@ -484,7 +534,7 @@ def arguments():
     )
     parser.add_argument("--list", action="store_true", help="print what can be broken, and stop")
     parser.add_argument("--only", nargs="+", default=[], metavar="WORD", help="all of these words")
-    parser.add_argument("--sample", type=int, metavar="N", help="as many, of all kinds")
+    parser.add_argument("--sample", type=int, metavar="N", help="as many of each area")
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--seconds", type=float, default=300, help="for the tests of one change")
     parser.add_argument("--isa", default="avx2", help="the ISA that is compiled and runs")
@@ -532,7 +582,7 @@ def main():
         if mutant.key in done and not (options.again and done[mutant.key]["outcome"] == "survived"):
             continue
         begin = time.monotonic()
-        outcome, test = copy.outcome(mutant, tests_for(mutant.file, options.isa), options.seconds)
+        outcome, test = copy.outcome(mutant, tests_for(mutant.file), options.seconds)
         row = {
             "key": mutant.key,
             "area": mutant.area,
