@@ -91,17 +91,26 @@ TESTS = (
         "pyml/ops/outside.py",
         ("tests/ops/test_outside.py", "tests/test_io.py", "tests/train/test_checkpoint.py"),
     ),
-    ("pyml/ops/*", ("tests/ops/test_{stem}.py", *GRADIENTS, "tests/nn")),
+    ("pyml/ops/selection.py", ("tests/record/test_selection.py",)),
+    (
+        "pyml/ops/*",
+        ("tests/ops/test_{stem}.py", *GRADIENTS, "tests/ops/test_breadth.py", "tests/nn"),
+    ),
     ("pyml/tensor.pyx", TAPE),
     ("pyml/backward.pyx", TAPE),
     ("csrc/effects.c", ("tests/test_effects.py",)),
+    ("csrc/kernels/gemv.c", ("tests/kernels/test_linear.py", "tests/kernels/test_gemm.py")),
+    (
+        "csrc/kernels/elementwise.c",
+        ("tests/kernels/test_elementwise.py", "tests/kernels/test_special.py"),
+    ),
     ("csrc/kernels/*", ("tests/kernels/test_{stem}.py", "tests/test_derivatives.py")),
     ("pyml/distributions/*", ("tests/distributions",)),
     ("pyml/recording/*", ("tests/record/test_{stem}.py", *RECORD)),
 )
 
 # (file, the line as it was changed, why that changes no result)
-EQUIVALENT = ()
+EQUIVALENT = (("csrc/effects.c", "if (reach <= 0) s.first += reach;", "either adds 0"),)
 
 
 # ---- what can be broken --------------------------------------------------------------------------

@@ -36,6 +36,11 @@ class Case(NamedTuple):
     def __str__(self):
         return f"{self.name}{self.word}"
 
+    @property
+    def has_vectors(self):
+        """Whether a parameter of one distribution is not a number."""
+        return any(np.ndim(value) != 1 for value in self.parameters.values())
+
     def parameter_arrays(self, dtype="float64"):
         return {name: np.array(value, dtype) for name, value in self.parameters.items()}
 

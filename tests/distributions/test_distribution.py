@@ -43,6 +43,11 @@ def test_messages():
         d.MultivariateNormal(pyml.zeros(2), pyml.zeros(2, 2), validate_args=False)
     with pytest.raises(TypeError, match="must be a Distribution"):
         d.Independent(3, 1)
+    for bounds in ({}, {"lower_bound": 0.0}, {"lower": 0.0, "upper_bound": 1.0}):
+        with pytest.raises(TypeError, match="Interval: takes lower_bound, upper_bound"):
+            constraints.interval(**bounds)
+    with pytest.raises(TypeError, match="takes lower_bound, upper_bound"):
+        constraints.interval(0.0, 1.0, upper_bound=2.0)
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (2, 1)])
@@ -121,6 +126,13 @@ def test_copies():
     for p in (d.Normal(0.0, 1.0), d.Categorical(logits=pyml.zeros(3)), d.Beta(1.0, 2.0)):
         for q in (copy.deepcopy(p), pickle.loads(pickle.dumps(p))):
             assert q.entropy().tolist() == p.entropy().tolist()
+
+
+def test_the_mode_of_a_flat_dirichlet_distribution():
+    """Where all concentrations are 1, any point is one; where all are less, the largest is."""
+    modes = d.Dirichlet(pyml.tensor([[1.0, 1, 1], [0.5, 0.9, 0.9], [3, 1, 2]])).mode
+    assert modes.isnan().all(-1).tolist() == [True, False, False]
+    assert modes[1:].tolist() == [[0, 0.5, 0.5], [pytest.approx(2 / 3), 0, pytest.approx(1 / 3)]]
 
 
 def test_impossible_categories_are_not_drawn(dtype):

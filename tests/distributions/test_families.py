@@ -296,6 +296,19 @@ def test_values_out_of_range(case):
         distribution.log_prob(pyml.zeros(5, *distribution.event_shape))
 
 
+@pytest.mark.parametrize("case", [c for c in NUMBERS if not c.has_vectors], ids=str)
+def test_parameters_that_are_numbers(case):
+    numbers = case.of(distributions, {name: value[0] for name, value in case.parameters.items()})
+    tensors = made(case, "float32")
+    values = values_of(case, "float32")
+    assert numbers.batch_shape == ()
+    assert numbers.log_prob(values[0]).item() == tensors.log_prob(values)[0].item()
+    for name in ("mean", "variance"):
+        got, wanted = (known(lambda p=p, name=name: getattr(p, name)) for p in (numbers, tensors))
+        assert (got is None) == (wanted is None)
+        assert got is None or got.item() == wanted[0].item()
+
+
 @each
 def test_text(case):
     assert repr(made(case)).startswith(case.name)
