@@ -43,6 +43,8 @@ def test_messages():
         d.MultivariateNormal(pyml.zeros(2), pyml.zeros(2, 2), validate_args=False)
     with pytest.raises(TypeError, match="must be a Distribution"):
         d.Independent(3, 1)
+    with pytest.raises(TypeError, match="cat: a int among the constraints"):
+        constraints.cat([3])
     for bounds in ({}, {"lower_bound": 0.0}, {"lower": 0.0, "upper_bound": 1.0}):
         with pytest.raises(TypeError, match="Interval: takes lower_bound, upper_bound"):
             constraints.interval(**bounds)

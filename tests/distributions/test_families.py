@@ -10,7 +10,7 @@ import pyml
 from distributions.cases import CASES, NUMBERS
 from pyml import distributions
 from pyml.autograd import grad, gradcheck, gradgradcheck
-from pyml.distributions import constraints
+from pyml.distributions import constraints, kl_divergence
 
 DRAWS = 20_000
 WIDTH = 6  # standard errors that an average may be off
@@ -199,6 +199,77 @@ def test_probabilities_of_draws(case, dtype):
     assert terms.shape == (DRAWS, 3)
     allowed = WIDTH * terms.std(0) / np.sqrt(DRAWS) + 1e-5
     assert (np.abs(terms.mean(0) - entropy.numpy()) <= allowed).all()
+
+
+def rolled(case, dtype="float64", **options):
+    """The distributions of a case with the parameters of their neighbours."""
+    arrays = case.parameter_arrays(dtype)
+    tensors = {name: pyml.tensor(np.roll(a, 1, 0) if a.ndim else a) for name, a in arrays.items()}
+    return case.of(distributions, tensors | options)
+
+
+def divergence(p, q):
+    """None where it is not known."""
+    try:
+        return kl_divergence(p, q).numpy()
+    except NotImplementedError as error:
+        assert "is not known" in str(error)
+        return None
+
+
+@each_of_numbers
+def test_divergences(case):
+    """Against the integral of p log(p / q), which is infinite where p has values that q has not."""
+    points, weights = grid(case)
+    p, x = made(case), pyml.tensor(points)
+    log_p = p.log_prob(x).numpy()
+    for other in NUMBERS:
+        q = rolled(other, validate_args=False)
+        got = divergence(p, q)
+        if got is None:
+            assert other.name != case.name or case.name == "StudentT"
+            continue
+        inside = q.support.check(x).numpy()
+        log_q = np.where(inside, q.log_prob(x).numpy(), 0)
+        wanted = (np.exp(log_p) * weights * (log_p - log_q)).sum(0)
+        wanted = np.where(inside.all(0), wanted, np.inf)
+        # the logarithm of q may have a pole at an end, of which the integral misses 3e-4
+        np.testing.assert_allclose(got, wanted, rtol=1e-3, atol=1e-7, err_msg=str(other))
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.low is None], ids=str)
+def test_divergences_of_vectors(case):
+    """Against the average of log(p / q) over draws."""
+    pyml.manual_seed(6)
+    p, q = made(case), rolled(case)
+    got = divergence(p, q)
+    if got is None:
+        assert case.name.startswith("Relaxed")
+        return
+    draws = p.sample((DRAWS,))
+    terms = (p.log_prob(draws) - q.log_prob(draws)).numpy()
+    allowed = WIDTH * terms.std(0) / np.sqrt(DRAWS) + 1e-9
+    assert (np.abs(got - terms.mean(0)) <= allowed).all()
+
+
+def test_the_density_of_a_relaxed_bernoulli():
+    """Its integral is 1, with y = sigmoid(x)."""
+    x = np.linspace(-30, 30, 4001)[:, None]
+    y = 1 / (1 + np.exp(-x))
+    for case in (c for c in CASES if c.name == "RelaxedBernoulli"):
+        p = np.exp(made(case).log_prob(pyml.tensor(y)).numpy()) * y * (1 - y)
+        np.testing.assert_allclose(p.sum(0) * (x[1] - x[0]), 1, rtol=1e-5)
+
+
+def test_the_density_of_a_relaxed_categorical():
+    """Its integral over the simplex is 1, with y = softmax(u, v, 0)."""
+    (case,) = (c for c in CASES if c.name == "RelaxedOneHotCategorical")
+    x = np.linspace(-25, 25, 301)
+    u, v = np.meshgrid(x, x)
+    y = np.exp(np.stack([u, v, u * 0], -1).reshape(-1, 1, 3))
+    y /= y.sum(-1, keepdims=True)
+    p = np.exp(made(case).log_prob(pyml.tensor(y)).numpy()) * y.prod(-1)
+    np.testing.assert_allclose(p.sum(0) * (x[1] - x[0]) ** 2, 1, rtol=1e-5)
 
 
 @each

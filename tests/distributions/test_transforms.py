@@ -100,6 +100,13 @@ def test_parts_of_one_event():
     )
 
 
+def test_transforms_that_broadcast_have_draws_of_their_own():
+    shift = d.AffineTransform(pyml.tensor([0.0, 1.0, 2.0]), 1.0)
+    moved = d.TransformedDistribution(d.Normal(0.0, 1.0), shift)
+    assert moved.batch_shape == moved.base_dist.batch_shape == (3,)
+    assert len(set((moved.sample() - shift.loc).tolist())) == 3
+
+
 def test_decreasing_transforms_turn_the_cdf():
     turned = d.TransformedDistribution(d.Exponential(1.0), d.AffineTransform(0.0, -2.0))
     value = pyml.tensor([-1.0])
