@@ -201,6 +201,18 @@ def test_probabilities_of_draws(case, dtype):
     assert (np.abs(terms.mean(0) - entropy.numpy()) <= allowed).all()
 
 
+@pytest.mark.parametrize("case", [c for c in CASES if c.name.startswith("Relaxed")], ids=str)
+def test_draws_of_relaxed_families(case, dtype):
+    """Rounded, or by their largest, they have the probabilities that are relaxed."""
+    pyml.manual_seed(5)
+    relaxed = made(case, dtype)
+    y = relaxed.sample((DRAWS,)).numpy()
+    assert ((y > 0) & (y < 1)).any(0).all()
+    hits = y == y.max(-1, keepdims=True) if case.name.endswith("Categorical") else y > 0.5
+    p = relaxed.probs.numpy()
+    assert (np.abs(hits.mean(0) - p) <= WIDTH * np.sqrt(p * (1 - p) / DRAWS)).all()
+
+
 def rolled(case, dtype="float64", **options):
     """The distributions of a case with the parameters of their neighbours."""
     arrays = case.parameter_arrays(dtype)

@@ -185,8 +185,9 @@ def test_a_bad_gradient_spoils_its_element_alone(name, bad, isa, dtype, rng):
     assert_same_bits(np.delete(results[1], 11), np.delete(results[0], 11))
 
 
-def test_each_parameter_has_numbers_of_its_own(isa, dtype):
-    """Though both have made as many steps: one of them when momentum_decay was another."""
+@pytest.mark.parametrize(("number", "value"), [("mu_product", 0.2), ("step", 5.0)])
+def test_each_parameter_has_numbers_of_its_own(number, value, isa, dtype):
+    """Also where both have made as many steps: one of them when momentum_decay was another."""
     together, alone = ([Tensor._on(np.ones(37, dtype)) for _ in range(2)] for _ in range(2))
     for p in together + alone:
         p.grad = Tensor._on(np.full(37, 0.5, dtype))
@@ -194,7 +195,7 @@ def test_each_parameter_has_numbers_of_its_own(isa, dtype):
     for optimizer in optimizers:
         optimizer.step()
     for state in (optimizers[0].state[together[1]], optimizers[2].state[alone[1]]):
-        state["mu_product"].fill_(0.2)
+        state[number].fill_(value)
     for optimizer in optimizers:
         optimizer.step()
     for p, q in zip(together, alone, strict=True):

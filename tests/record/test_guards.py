@@ -1,5 +1,6 @@
 """What a step depends on is changed between two calls: a replay notices, as the eager step does."""
 
+import argparse
 import array
 import collections
 import contextvars
@@ -758,6 +759,20 @@ def test_weak_references_are_refused(place):
     ):
         pyml.record(lambda x: x * read())(pyml.ones(2))
     del holder
+
+
+def test_what_a_step_does_not_read_may_change():
+    arguments = argparse.Namespace(factor=2.0, note=0)
+    executed = ctypes.c_long(0)
+
+    @pyml.record
+    def step(x):
+        executed.value += 1
+        return x * arguments.factor
+
+    for arguments.note in range(5):
+        step(pyml.ones(3))
+    assert executed.value == 3  # at calls 1, 2 and 4
 
 
 @pytest.mark.parametrize("kind", ["pre", "post"])
