@@ -2,7 +2,6 @@
 
 from pyml.distributions import constraints
 from pyml.distributions.gamma import Gamma
-from pyml.distributions.utils import is_number
 
 __all__ = ["Chi2"]
 
@@ -26,8 +25,7 @@ class Chi2(Gamma):
     _parameters = Gamma._parameters
 
     def __init__(self, df, validate_args=None):
-        half = df / 2 if is_number(df) else df * 0.5
-        Gamma.__init__(self, half, 0.5, validate_args)
+        Gamma.__init__(self, df * 0.5, 0.5, validate_args)
 
     @property
     def df(self):
