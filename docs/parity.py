@@ -27,7 +27,7 @@ CLASSES = {"Tensor", "nn.Module"}
 MODULES = (
     *("nn", "nn.Module", "nn.functional", "nn.init", "nn.utils", "nn.utils.parametrize"),
     *("nn.utils.parametrizations", "nn.utils.rnn", "optim", "optim.lr_scheduler"),
-    *("optim.swa_utils", "utils.data", "distributions", "autograd", "autograd.functional"),
+    *("optim.swa_utils", "utils.data", "distributions", "autograd", "autograd.functional", "func"),
     *("Tensor", "torch", "special", "linalg"),
 )
 FOREIGN = ("typing", "collections.abc", "torch._jit_internal", "torch.overrides", "torch._VF")

@@ -2,8 +2,8 @@
 
     import pyml as torch
 
-Sub-packages are imported when they are first used: nn, optim, autograd, distributions, data, train,
-io, plot, recording, utils.
+Sub-packages are imported when they are first used: nn, optim, autograd, func, distributions, data,
+train, io, plot, recording, utils.
 """
 
 import importlib
@@ -272,7 +272,7 @@ def set_printoptions(
 
 _MODULES = {
     *("accelerator", "autograd", "backends", "cuda", "data", "distributions", "io", "linalg"),
-    *("mps", "nn", "optim", "plot", "recording", "special", "train", "utils", "xpu"),
+    *("func", "mps", "nn", "optim", "plot", "recording", "special", "train", "utils", "xpu"),
 }
 _LATER = {  # names of modules that are imported when one of the names is first used
     "pyml.io": ("load", "save"),

@@ -55,7 +55,17 @@ MODULES = {
     "torch.utils.data.distributed": ("pyml.utils.data",),
 }
 OF_TORCH = {  # modules of pyml that are torch's too
-    *("accelerator", "autograd", "backends", "cuda", "distributions", "linalg", "mps", "nn"),
+    *(
+        "accelerator",
+        "autograd",
+        "backends",
+        "cuda",
+        "distributions",
+        "func",
+        "linalg",
+        "mps",
+        "nn",
+    ),
     *("optim", "random", "special", "utils", "xpu"),
 }
 LAZY = {"pyml": ("load", "save")}

@@ -328,6 +328,8 @@ FAMILIES = {
             "nn.functional": "assert_int_or_pair",
             "optim": "swap_in_optimizer_params_and_state",
             "autograd": "enforce_grad_layout_policy set_multithreading_enabled",
+            "func": """
+                debug_unwrap functionalize rearrange replace_all_batch_norm_modules_""",
             "Tensor": "grad_dtype hash_tensor index slice_inverse",
         },
     ),

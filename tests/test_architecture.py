@@ -32,7 +32,7 @@ FLOORS = [  # lowest first; a name covers what is below it
     {"pyml.ops.operands"},
     {"pyml.ops.comparison"},
     {"pyml.ops", "pyml.recording"},
-    {"pyml.autograd", "pyml.distributions", "pyml.nn", "pyml.optim", "pyml.data"},
+    {"pyml.autograd", "pyml.distributions", "pyml.func", "pyml.nn", "pyml.optim", "pyml.data"},
     {"pyml.train", "pyml.io", "pyml.plot", "pyml.tree", "pyml.utils", "pyml.optim.swa_utils"},
     {"pyml.cli"},
     {"pyml", "pyml.__main__"},

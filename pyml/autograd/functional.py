@@ -3,6 +3,7 @@
 from pyml.backward import run_backward
 from pyml.grad_mode import enable_grad
 from pyml.ops import cat, ones_like, reshape, zeros, zeros_like
+from pyml.options import check_choice
 from pyml.tensor import Tensor
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
@@ -56,9 +57,7 @@ def jvp(func, inputs, v=None, create_graph=False, strict=False):
         v = vectors(v, inputs, single, "jvp", "input")
         inputs = sources(inputs, create_graph)
         one, outputs = results_of(func, inputs, "jvp", strict)
-        # u^T J is linear in u: its derivative by u, times v, is J v
-        u = tuple([zeros_like(y, requires_grad=True) for y in outputs])
-        products = gradients(outputs, inputs, u, True, strict)
+        u, products = transposed(outputs, inputs, strict)
         products = gradients(products, u, v, create_graph, strict)
     return packed(outputs, one, create_graph), packed(products, one, create_graph)
 
@@ -70,7 +69,8 @@ def jacobian(
 
     Args:
         vectorize: taken for its name: there is one way to compute it.
-        strategy: "reverse-mode": one backward for each element of the outputs.
+        strategy: "reverse-mode": one backward for each element of the outputs; "forward-mode": one
+            product J v, see jvp, for each element of the inputs; not with strict.
 
     The others, what is raised: see vjp.
 
@@ -83,15 +83,15 @@ def jacobian(
         tensor([[2., 0.],
                 [0., 4.]])
     """
-    if strategy != "reverse-mode":
-        raise ValueError(f"jacobian: strategy is {strategy!r}, only 'reverse-mode' is there")
-    if vectorize and strict:
-        raise RuntimeError("jacobian: strict=True and vectorize=True exclude each other")
+    check_choice("jacobian", "strategy", strategy, tuple(BLOCKS))
+    if strict and (vectorize or strategy == "forward-mode"):
+        other = "vectorize=True" if vectorize else "strategy='forward-mode'"
+        raise RuntimeError(f"jacobian: strict=True and {other} exclude each other")
     with enable_grad():
         single, inputs = tensors_of(inputs, "inputs", "jacobian")
         inputs = sources(inputs, create_graph)
         one, outputs = results_of(func, inputs, "jacobian", strict)
-        rows = tuple([rows_of(y, inputs, create_graph, strict) for y in outputs])
+        rows = tuple([BLOCKS[strategy](y, inputs, create_graph, strict) for y in outputs])
     rows = tuple([packed(row, single, create_graph) for row in rows])
     return rows[0] if one else rows
 
@@ -115,6 +115,27 @@ def rows_of(output, inputs, create_graph, strict):
     )
 
 
+def columns_of(output, inputs, create_graph, strict):
+    """The same by columns: the products with each element of a basis of the inputs."""
+    u, products = transposed((output,), inputs, strict)
+    blocks = []
+    for i, x in enumerate(inputs):
+        columns = []
+        for k in range(x.numel()):
+            v = zeros(x.numel(), dtype=x.dtype)
+            v[k] = 1
+            (column,) = gradients(
+                products[i : i + 1], u, (reshape(v, x.shape),), create_graph, strict
+            )
+            columns.append(reshape(column, (*output.shape, 1)))
+        whole = cat(columns, -1) if columns else zeros((*output.shape, 0), dtype=x.dtype)
+        blocks.append(reshape(whole, output.shape + x.shape))
+    return tuple(blocks)
+
+
+BLOCKS = {"reverse-mode": rows_of, "forward-mode": columns_of}
+
+
 def hessian(
     func,
     inputs,
@@ -126,7 +147,7 @@ def hessian(
     """The Hessian of a function with one number: [i][j] holds d2 f / d input i d input j.
 
     Args:
-        outer_jacobian_strategy: "reverse-mode": one backward for each element of the inputs.
+        outer_jacobian_strategy: as strategy of jacobian: rows, or columns, which are the same.
 
     The others, what is raised: see jacobian; that of a linear function is zero, or with strict an
     error.
@@ -204,6 +225,12 @@ def hvp(func, inputs, v=None, create_graph=False, strict=False):
 
 
 # ---- what they share -----------------------------------------------------------------------------
+
+
+def transposed(outputs, inputs, strict):
+    """(u, u^T J) with u of the outputs: linear in u, so its derivative by u, times v, is J v."""
+    u = tuple([zeros_like(y, requires_grad=True) for y in outputs])
+    return u, gradients(outputs, inputs, u, True, strict)
 
 
 def tensors_of(values, what, name):

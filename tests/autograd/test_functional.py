@@ -38,7 +38,9 @@ def test_products_with_a_jacobian():
     y, product = functional.jvp(squares, tensor(X), tensor(V))
     np.testing.assert_allclose(y.numpy(), A @ X**2)
     np.testing.assert_allclose(product.numpy(), JACOBIAN @ V)
-    np.testing.assert_allclose(functional.jacobian(squares, tensor(X)).numpy(), JACOBIAN)
+    for strategy in ("reverse-mode", "forward-mode"):
+        jacobian = functional.jacobian(squares, tensor(X), strategy=strategy)
+        np.testing.assert_allclose(jacobian.numpy(), JACOBIAN)
 
 
 @pytest.mark.parametrize("name", ["vhp", "hvp"])
@@ -84,6 +86,7 @@ def test_strict():
         (lambda: functional.jacobian(lambda x, y: x, (x, x), strict=True), "strict=True"),
         (lambda: functional.hessian(lambda x: x.sum(), x, strict=True), "strict=True"),
         (lambda: functional.jacobian(squares, x, strict=True, vectorize=True), "vectorize"),
+        (lambda: functional.jacobian(squares, x, strict=True, strategy="forward-mode"), "forward"),
     ]:
         with pytest.raises(RuntimeError, match=message):
             call()
@@ -100,7 +103,7 @@ def test_what_does_not_fit_is_named():
         (RuntimeError, lambda: functional.vjp(squares, x, x), r"v\[0\] has shape \(3,\)"),
         (RuntimeError, lambda: functional.jvp(squares, x, (x, x)), "v has 2 tensors for 1 inputs"),
         (RuntimeError, lambda: functional.hessian(squares, x), "a single tensor of one element"),
-        (ValueError, lambda: functional.jacobian(squares, x, strategy="forward-mode"), "reverse"),
+        (ValueError, lambda: functional.jacobian(squares, x, strategy="mixed"), "reverse"),
     ]:
         with pytest.raises(error, match=message):
             call()

@@ -1,0 +1,73 @@
+"""Modules as functions of their state: the module stays as it is, and what is refused."""
+
+import pytest
+
+import pyml
+from pyml import func, nn
+
+
+class Tied(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Parameter(pyml.tensor(1.0))
+        self.b = self.a
+
+    def forward(self, x):
+        return x * self.a + self.b
+
+
+def test_the_module_is_as_before():
+    model = nn.Sequential(nn.Linear(2, 1), nn.BatchNorm1d(1))
+    before = dict(model.state_dict(keep_vars=True))
+    params = {k: pyml.ones_like(p) for k, p in model.named_parameters()}
+    buffers = {k: b.clone() for k, b in model.named_buffers()}
+    func.functional_call(model, [params, buffers], pyml.rand(4, 2))
+    with pytest.raises(ValueError):
+        func.functional_call(model, params, pyml.rand(4, 3))
+    assert all(model.state_dict(keep_vars=True)[k] is value for k, value in before.items())
+    assert buffers["1.num_batches_tracked"] == 1 and before["1.num_batches_tracked"] == 0
+
+
+def test_tied_weights():
+    model, two = Tied(), pyml.tensor(2.0)
+    assert func.functional_call(model, {"a": two}, pyml.tensor(3.0)) == 8
+    assert func.functional_call(model, {"a": two}, pyml.tensor(3.0), tie_weights=False) == 7
+    assert func.functional_call(model, {"a": two, "b": two}, pyml.tensor(3.0)) == 8
+    other = {"a": two, "b": pyml.tensor(1.0)}
+    assert func.functional_call(model, other, pyml.tensor(3.0), tie_weights=False) == 7
+    with pytest.raises(ValueError, match="'a', 'b' are one tensor"):
+        func.functional_call(model, other, pyml.tensor(3.0))
+
+
+def test_keyword_arguments():
+    model = nn.Bilinear(2, 2, 1)
+    x = pyml.rand(3, 2)
+    wanted = model(x, x)
+    got = func.functional_call(model, {}, (x,), {"input2": x})
+    assert pyml.equal(got, wanted)
+
+
+def linear(requires_grad=True, n=2):
+    return nn.Linear(n, 1).requires_grad_(requires_grad)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda m: func.functional_call(3, {}), TypeError, "module is a int"),
+        (lambda m: func.functional_call(m, 3), TypeError, "must be a dict"),
+        (lambda m: func.functional_call(m, {"c": m.bias}), RuntimeError, "buffer 'c'"),
+        (lambda m: func.functional_call(m, {"bias": 3}), TypeError, "'bias' is a int"),
+        (lambda m: func.functional_call(m, {"bias": m.bias}, strict=True), RuntimeError, "weight"),
+        (lambda m: func.functional_call(m, ({"bias": m.bias},) * 2), ValueError, "in two dicts"),
+        (lambda m: func.stack_module_state([]), ValueError, "models is empty"),
+        (lambda m: func.stack_module_state([m, nn.Tanh()]), ValueError, "not all of one class"),
+        (lambda m: func.stack_module_state([m, linear().eval()]), ValueError, "one training mode"),
+        (lambda m: func.stack_module_state([m, linear(False)]), ValueError, "in some models only"),
+        (lambda m: func.stack_module_state([m, linear(n=3)]), ValueError, "weight has the shapes"),
+        (lambda m: func.stack_module_state([m, nn.Linear(2, 1, False)]), ValueError, "names"),
+    ],
+)  # fmt: skip
+def test_refused(call, error, words):
+    with pytest.raises(error, match=words):
+        call(linear())
