@@ -129,6 +129,9 @@ class Module(Callable):
             f'Module [{type(self).__name__}] is missing the required "forward" function'
         )
 
+    def compile(self, *args, **kwargs):
+        """Does nothing; pyml.record is what makes steps fast. It takes PyTorch's arguments."""
+
     # ---- attributes ------------------------------------------------------------------------------
 
     def __setattr__(self, name, value):

@@ -1,4 +1,4 @@
-"""What a module adds to its state_dict: hooks, states of its own; modules put in by name."""
+"""What a module adds to its state_dict: hooks, states of its own; the modules below it."""
 
 import copy
 import pickle
@@ -191,6 +191,20 @@ def test_set_submodule():
     ]:
         with pytest.raises(error, match=match):
             net.set_submodule(*args)
+
+
+def test_modules_that_occur_twice():
+    layer = nn.ReLU()
+    net = nn.Sequential(layer, layer)
+    assert [*net.modules()] == [net, layer]
+    assert [*net.modules(remove_duplicate=False)] == [net, layer, layer]
+
+
+def test_compile_changes_nothing():
+    net = network()
+    before = net(pyml.ones(1, 2)).item()
+    assert net.compile(fullgraph=True) is None
+    assert net(pyml.ones(1, 2)).item() == before
 
 
 def test_to_empty():
