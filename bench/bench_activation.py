@@ -9,7 +9,7 @@ NAMES = [
     name.removesuffix("_forward")
     for name in _kernels.kernel_names()[
         _kernels.kernel_names().index("relu_forward") : _kernels.kernel_names().index(
-            "batchnorm_forward"
+            "prelu_forward"
         ) : 2
     ]
 ]

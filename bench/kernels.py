@@ -165,6 +165,124 @@ def batchnorm_backward(shape):
     )
 
 
+def row_norm(name, shape):
+    """x, gamma, beta, and the mean and rstd of the rows; RMSNorm has no beta and no mean."""
+    n, c = shape
+    x, gamma, beta = normal(n, c), normal(c), normal(c, seed=1)
+    if name == "rms_norm":
+        return x, gamma, None, None, 1 / np.sqrt((x**2).mean(1) + np.float32(EPS))
+    return x, gamma, beta, x.mean(1), 1 / np.sqrt(x.var(1) + np.float32(EPS))
+
+
+def row_norm_forward(name, shape):
+    x, gamma, beta, mean, rstd = row_norm(name, shape)
+    y = empty(*shape)
+    arrays = y, mean, rstd, x, gamma, beta
+    kernel = NUMBER(f"{name}_forward")
+
+    def spellings():
+        import torch
+
+        tx, tgamma = torch.from_numpy(x), torch.from_numpy(gamma)
+        if name == "rms_norm":
+            return [lambda: torch.rms_norm(tx, shape[1:], tgamma, EPS)]
+        tbeta = torch.from_numpy(beta)
+        return [lambda: torch.native_layer_norm(tx, shape[1:], tgamma, tbeta, EPS)[0]]
+
+    return Case(
+        lambda: _kernels.row_norm_forward(kernel, *arrays, *shape, 1, 1, EPS),
+        [y],
+        spellings,
+    )
+
+
+def row_norm_backward(name, shape):
+    x, gamma, beta, mean, rstd = row_norm(name, shape)
+    dx, dgamma, dbeta = empty(*shape), empty(shape[1]), None if beta is None else empty(shape[1])
+    dy = normal(*shape, seed=1)
+    arrays = dx, dgamma, dbeta, dy, x, mean, rstd, gamma
+    kernel = NUMBER(f"{name}_backward")
+
+    def spellings():
+        import torch
+
+        if name == "rms_norm":  # which PyTorch composes on a CPU
+            return []
+        tensors = [torch.from_numpy(array) for array in (dy, x, mean[:, None], rstd[:, None])]
+        parameters = [torch.from_numpy(array) for array in (gamma, beta)]
+        function = torch.ops.aten.native_layer_norm_backward
+        return [lambda: function(*tensors[:2], shape[1:], *tensors[2:], *parameters, [True] * 3)]
+
+    return Case(
+        lambda: _kernels.row_norm_backward(kernel, *arrays, *shape, 1, 1),
+        [array for array in (dx, dgamma, dbeta) if array is not None],
+        spellings,
+    )
+
+
+def prelu_forward(shape):
+    x, w, y = normal(*shape), normal(shape[1]), empty(*shape)
+
+    def spellings():
+        import torch
+
+        tx, tw = torch.from_numpy(x), torch.from_numpy(w)
+        return [lambda: torch.prelu(tx, tw)]
+
+    return Case(lambda: _kernels.prelu_forward(y, x, w, shape[0], 1), [y], spellings)
+
+
+def prelu_backward(shape):
+    x, w, dy = normal(*shape), normal(shape[1]), normal(*shape, seed=1)
+    dx, dw = empty(*shape), empty(shape[1])
+
+    def spellings():
+        import torch
+
+        tdy, tx, tw = (torch.from_numpy(array) for array in (dy, x, w))
+
+        def call():
+            dx, dw = torch.ops.aten._prelu_kernel_backward(tdy, tx, tw)
+            return dx, dw.sum(0)
+
+        return [call]
+
+    return Case(lambda: _kernels.prelu_backward(dx, dw, dy, x, w, shape[0], 1), [dx, dw], spellings)
+
+
+def class_loss(name, shape):
+    """A loss of classes, forward and backward."""
+    n, c = shape
+    x, dx = normal(n, c, 1), empty(n, c, 1)
+    index = np.random.default_rng(0).integers(0, c, (n, 1))
+    loss, total, one = empty(), empty(), np.ones((), np.float32)
+    target = (index, None, -100, 1.0, 1.0, MEAN)
+    forward, backward = NUMBER(f"{name}_forward"), NUMBER(f"{name}_backward")
+
+    def call():
+        _kernels.class_loss_forward(forward, loss, total, x, *target)
+        _kernels.class_loss_backward(backward, dx, one, total, x, *target)
+
+    def spellings():
+        import torch
+
+        aten = torch.ops.aten
+        tx, target, one = torch.from_numpy(x[..., 0]), torch.from_numpy(index[:, 0]), torch.ones(())
+
+        def nll():
+            loss, total = aten.nll_loss_forward(tx, target, None, MEAN, -100)
+            dx = aten.nll_loss_backward(one, tx, target, None, MEAN, -100, total)
+            return loss, dx[..., None]
+
+        def multi_margin():
+            loss = aten.multi_margin_loss(tx, target)
+            return loss, aten.multi_margin_loss_backward(one, tx, target, 1, 1)[..., None]
+
+        return [nll if name == "nll" else multi_margin]
+
+    return Case(call, [loss, dx], spellings)
+
+
 def cross_entropy(shape):
     """Softmax and cross entropy, forward and backward."""
     n, c = shape
@@ -271,6 +389,16 @@ KERNELS = {
         "batchnorm": Kernel(batchnorm_forward, Work(1, 1, products=4)),
         "batchnorm'": Kernel(batchnorm_backward, Work(2, 1, products=6)),
     },
+    "row norm": {
+        "layer_norm": Kernel(partial(row_norm_forward, "layer_norm"), Work(1, 1, products=8)),
+        "layer_norm'": Kernel(partial(row_norm_backward, "layer_norm"), Work(2, 1, products=14)),
+        "rms_norm": Kernel(partial(row_norm_forward, "rms_norm"), Work(1, 1, products=5)),
+        "rms_norm'": Kernel(partial(row_norm_backward, "rms_norm"), Work(2, 1, products=11)),
+    },
+    "prelu": {
+        "prelu": Kernel(prelu_forward, Work(1, 1, products=2)),
+        "prelu'": Kernel(prelu_backward, Work(2, 1, products=4)),
+    },
     "activation": {
         **{
             name + mark: Kernel(partial(direction, name), work)
@@ -281,7 +409,11 @@ KERNELS = {
         },
         "exp": Kernel(partial(activation_forward, "exp"), Work(1, 1, products=15)),
     },
-    "loss": {"cross entropy + '": Kernel(cross_entropy, Work(2, 2, products=20))},
+    "loss": {
+        "cross entropy + '": Kernel(cross_entropy, Work(2, 2, products=20)),
+        "nll + '": Kernel(partial(class_loss, "nll"), Work(0, 1)),
+        "multi margin + '": Kernel(partial(class_loss, "multi_margin"), Work(2, 1, products=11)),
+    },
     "dropout": {"dropout": Kernel(dropout_forward, Work(1, 1, products=20))},
 }
 ADAM = Work(1, 0, updated=3, products=8, divisions=1, roots=1)

@@ -124,6 +124,26 @@ static double effects_of_activation_backward_args(const visitor *v, activation_b
     return (double)a->n;
 }
 
+static double effects_of_prelu_forward_args(const visitor *v, prelu_forward_args *a)
+{
+    const ptrdiff_t count = a->n * a->c * a->inner;
+    floats(v, &a->y, OUT, count);
+    floats(v, &a->x, IN, count);
+    floats(v, &a->w, IN, a->c);
+    return (double)count;
+}
+
+static double effects_of_prelu_backward_args(const visitor *v, prelu_backward_args *a)
+{
+    const ptrdiff_t count = a->n * a->c * a->inner;
+    floats(v, &a->dx, OUT, count);
+    floats(v, &a->dw, OUT, a->c);
+    floats(v, &a->dy, IN, count);
+    floats(v, &a->x, IN, count);
+    if (a->dx != NULL) floats(v, &a->w, IN, a->c);
+    return (double)count;
+}
+
 /* ---- norm ------------------------------------------------------------------------------------------- */
 
 static double effects_of_batchnorm_forward_args(const visitor *v, batchnorm_forward_args *a)
@@ -179,6 +199,32 @@ static double effects_of_batchnorm_inference_backward_args(const visitor *v,
     return (double)a->n * (double)a->c;
 }
 
+static double effects_of_row_norm_forward_args(const visitor *v, row_norm_forward_args *a)
+{
+    const ptrdiff_t parameters = a->groups * (a->c / a->each);
+    floats(v, &a->y, OUT, a->n * a->c);
+    floats(v, &a->mean, OUT, a->n);
+    floats(v, &a->rstd, OUT, a->n);
+    floats(v, &a->x, IN, a->n * a->c);
+    floats(v, &a->gamma, IN, parameters);
+    floats(v, &a->beta, IN, parameters);
+    return (double)a->n * (double)a->c;
+}
+
+static double effects_of_row_norm_backward_args(const visitor *v, row_norm_backward_args *a)
+{
+    const ptrdiff_t parameters = a->groups * (a->c / a->each);
+    floats(v, &a->dx, OUT, a->n * a->c);
+    floats(v, &a->dgamma, OUT, parameters);
+    floats(v, &a->dbeta, OUT, parameters);
+    floats(v, &a->dy, IN, a->n * a->c);
+    floats(v, &a->x, IN, a->n * a->c);
+    floats(v, &a->mean, IN, a->n);
+    floats(v, &a->rstd, IN, a->n);
+    floats(v, &a->gamma, IN, parameters);
+    return (double)a->n * (double)a->c;
+}
+
 /* ---- softmax, losses -------------------------------------------------------------------------------- */
 
 static double effects_of_softmax_forward_args(const visitor *v, softmax_forward_args *a)
@@ -221,6 +267,27 @@ static double effects_of_cross_entropy_backward_args(const visitor *v, cross_ent
     if (a->index == NULL) floats(v, &a->prob, IN, a->n * a->c);
     floats(v, &a->weight, IN, a->c);
     return (double)a->n * (double)a->c;
+}
+
+static double effects_of_class_loss_forward_args(const visitor *v, class_loss_forward_args *a)
+{
+    floats(v, &a->loss, OUT, losses(a->n * a->inner, a->reduction));
+    floats(v, &a->total_weight, OUT, 1);
+    floats(v, &a->x, IN, a->n * a->c * a->inner);
+    indices(v, &a->index, IN, a->n * a->inner);
+    floats(v, &a->weight, IN, a->c);
+    return (double)(a->n * a->inner) * (double)a->c;
+}
+
+static double effects_of_class_loss_backward_args(const visitor *v, class_loss_backward_args *a)
+{
+    floats(v, &a->dx, OUT, a->n * a->c * a->inner);
+    floats(v, &a->dloss, IN, losses(a->n * a->inner, a->reduction));
+    if (a->reduction == REDUCTION_MEAN) floats(v, &a->total_weight, IN, 1);
+    floats(v, &a->x, IN, a->n * a->c * a->inner);
+    indices(v, &a->index, IN, a->n * a->inner);
+    floats(v, &a->weight, IN, a->c);
+    return (double)(a->n * a->inner) * (double)a->c;
 }
 
 static double effects_of_pair_loss_forward_args(const visitor *v, pair_loss_forward_args *a)

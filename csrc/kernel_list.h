@@ -64,12 +64,18 @@ X(hardshrink_forward, activation_forward_args, 3)
 X(hardshrink_backward, activation_backward_args, 3)
 X(softshrink_forward, activation_forward_args, 7)
 X(softshrink_backward, activation_backward_args, 3)
+X(prelu_forward, prelu_forward_args, 2)
+X(prelu_backward, prelu_backward_args, 4)
 
 /* norm */
 X(batchnorm_forward, batchnorm_forward_args, 8)
 X(batchnorm_backward, batchnorm_backward_args, 10)
 X(batchnorm_inference, batchnorm_inference_args, 3)
 X(batchnorm_inference_backward, batchnorm_inference_backward_args, 5)
+X(layer_norm_forward, row_norm_forward_args, 8)
+X(layer_norm_backward, row_norm_backward_args, 14)
+X(rms_norm_forward, row_norm_forward_args, 5)
+X(rms_norm_backward, row_norm_backward_args, 11)
 
 /* softmax, cross_entropy */
 X(softmax_forward, softmax_forward_args, MATH + 4)
@@ -78,6 +84,12 @@ X(log_softmax_forward, softmax_forward_args, MATH + 5)
 X(log_softmax_backward, softmax_backward_args, MATH + 3)
 X(cross_entropy_forward, cross_entropy_forward_args, MATH + 4)
 X(cross_entropy_backward, cross_entropy_backward_args, 2)
+
+/* class_loss */
+X(nll_forward, class_loss_forward_args, 1)
+X(nll_backward, class_loss_backward_args, 1)
+X(multi_margin_forward, class_loss_forward_args, 5)
+X(multi_margin_backward, class_loss_backward_args, 6)
 
 /* pair_loss */
 X(mse_forward, pair_loss_forward_args, 3)

@@ -134,6 +134,10 @@ cpdef int activation_forward(int kernel, ndarray y, ndarray x, double alpha, dou
 cpdef int activation_backward(
     int kernel, ndarray dx, ndarray dy, ndarray s, double alpha, double beta
 ) except -1
+cpdef int prelu_forward(ndarray y, ndarray x, ndarray w, ptrdiff_t n, ptrdiff_t inner) except -1
+cpdef int prelu_backward(
+    ndarray dx, ndarray dw, ndarray dy, ndarray x, ndarray w, ptrdiff_t n, ptrdiff_t inner
+) except -1
 cpdef int batchnorm_forward(
     ndarray y, ndarray mean, ndarray rstd, ndarray running_mean, ndarray running_var,
     ndarray batches_tracked, ndarray x, ndarray gamma, ndarray beta, double eps, double momentum
@@ -149,6 +153,14 @@ cpdef int batchnorm_inference_backward(
     ndarray dx, ndarray dgamma, ndarray dbeta, ndarray dy, ndarray x, ndarray mean, ndarray var,
     ndarray gamma, double eps
 ) except -1
+cpdef int row_norm_forward(
+    int kernel, ndarray y, ndarray mean, ndarray rstd, ndarray x, ndarray gamma, ndarray beta,
+    ptrdiff_t n, ptrdiff_t c, ptrdiff_t groups, ptrdiff_t each, double eps
+) except -1
+cpdef int row_norm_backward(
+    int kernel, ndarray dx, ndarray dgamma, ndarray dbeta, ndarray dy, ndarray x, ndarray mean,
+    ndarray rstd, ndarray gamma, ptrdiff_t n, ptrdiff_t c, ptrdiff_t groups, ptrdiff_t each
+) except -1
 cpdef int softmax_forward(int kernel, ndarray y, ndarray x) except -1
 cpdef int softmax_backward(int kernel, ndarray dx, ndarray dy, ndarray y) except -1
 cpdef int cross_entropy_forward(
@@ -158,6 +170,14 @@ cpdef int cross_entropy_forward(
 cpdef int cross_entropy_backward(
     ndarray dx, ndarray dloss, ndarray softmax, ndarray total_weight, ndarray index, ndarray prob,
     ndarray weight, int64_t ignore_index, double label_smoothing, int reduction
+) except -1
+cpdef int class_loss_forward(
+    int kernel, ndarray loss, ndarray total_weight, ndarray x, ndarray index, ndarray weight,
+    int64_t ignore_index, double margin, double p, int reduction
+) except -1
+cpdef int class_loss_backward(
+    int kernel, ndarray dx, ndarray dloss, ndarray total_weight, ndarray x, ndarray index,
+    ndarray weight, int64_t ignore_index, double margin, double p, int reduction
 ) except -1
 cpdef int pair_loss_forward(
     int kernel, ndarray loss, ndarray x, ndarray t, double alpha, double beta, int reduction

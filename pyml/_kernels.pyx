@@ -9,6 +9,7 @@ from pyml.recorder cimport Recorder, recorder
 cnp.import_array()
 
 from contract_activation cimport *
+from contract_class_loss cimport *
 from contract_clip cimport *
 from contract_compare cimport *
 from contract_cross_entropy cimport *
@@ -41,7 +42,8 @@ cdef extern from "dispatch.h" nogil:
         KERNEL_cross_entropy_backward, KERNEL_cross_entropy_forward, KERNEL_dropout_backward,
         KERNEL_dropout_forward, KERNEL_fill, KERNEL_gather, KERNEL_gather_along, KERNEL_gather_backward,
         KERNEL_gemm, KERNEL_grad_norm, KERNEL_image_view, KERNEL_index_check, KERNEL_linear_backward,
-        KERNEL_linear_forward, KERNEL_mask_gather, KERNEL_mask_scatter, KERNEL_multiply_adds, KERNEL_random_permutation,
+        KERNEL_linear_forward, KERNEL_mask_gather, KERNEL_mask_scatter, KERNEL_multiply_adds,
+        KERNEL_prelu_backward, KERNEL_prelu_forward, KERNEL_random_permutation,
         KERNEL_scale_segments, KERNEL_scatter_add, KERNEL_sum,
         KERNEL_where
 
@@ -166,6 +168,22 @@ cpdef int activation_backward(
     return submit(kernel, dtype_of(dx), &args, sizeof(args), size(dy))
 
 
+cpdef int prelu_forward(ndarray y, ndarray x, ndarray w, ptrdiff_t n, ptrdiff_t inner) except -1:
+    cdef prelu_forward_args args
+    args.y, args.x, args.w = pointer(y), pointer(x), pointer(w)
+    args.n, args.c, args.inner = n, size(w), inner
+    return submit(KERNEL_prelu_forward, dtype_of(y), &args, sizeof(args), size(x))
+
+
+cpdef int prelu_backward(
+    ndarray dx, ndarray dw, ndarray dy, ndarray x, ndarray w, ptrdiff_t n, ptrdiff_t inner
+) except -1:
+    cdef prelu_backward_args args
+    args.dx, args.dw, args.dy, args.x, args.w = pointer(dx), pointer(dw), pointer(dy), pointer(x), pointer(w)
+    args.n, args.c, args.inner = n, size(w), inner
+    return submit(KERNEL_prelu_backward, dtype_of(dy), &args, sizeof(args), size(x))
+
+
 cpdef int batchnorm_forward(
     ndarray y, ndarray mean, ndarray rstd, ndarray running_mean, ndarray running_var,
     ndarray batches_tracked, ndarray x, ndarray gamma, ndarray beta, double eps, double momentum
@@ -210,6 +228,28 @@ cpdef int batchnorm_inference_backward(
     return submit(KERNEL_batchnorm_inference_backward, dtype_of(dy), &args, sizeof(args), size(x))
 
 
+cpdef int row_norm_forward(
+    int kernel, ndarray y, ndarray mean, ndarray rstd, ndarray x, ndarray gamma, ndarray beta,
+    ptrdiff_t n, ptrdiff_t c, ptrdiff_t groups, ptrdiff_t each, double eps
+) except -1:
+    cdef row_norm_forward_args args
+    args.y, args.mean, args.rstd, args.x = pointer(y), pointer(mean), pointer(rstd), pointer(x)
+    args.gamma, args.beta, args.n, args.c = pointer(gamma), pointer(beta), n, c
+    args.groups, args.each, args.eps = groups, each, eps
+    return submit(kernel, dtype_of(y), &args, sizeof(args), size(x))
+
+
+cpdef int row_norm_backward(
+    int kernel, ndarray dx, ndarray dgamma, ndarray dbeta, ndarray dy, ndarray x, ndarray mean,
+    ndarray rstd, ndarray gamma, ptrdiff_t n, ptrdiff_t c, ptrdiff_t groups, ptrdiff_t each
+) except -1:
+    cdef row_norm_backward_args args
+    args.dx, args.dgamma, args.dbeta, args.dy = pointer(dx), pointer(dgamma), pointer(dbeta), pointer(dy)
+    args.x, args.mean, args.rstd, args.gamma = pointer(x), pointer(mean), pointer(rstd), pointer(gamma)
+    args.n, args.c, args.groups, args.each = n, c, groups, each
+    return submit(kernel, dtype_of(dy), &args, sizeof(args), size(x))
+
+
 cpdef int softmax_forward(int kernel, ndarray y, ndarray x) except -1:
     cdef softmax_forward_args args
     args.y, args.x, args.n, args.c = pointer(y), pointer(x), x.shape[0], x.shape[1]
@@ -244,6 +284,30 @@ cpdef int cross_entropy_backward(
     args.prob, args.weight, args.n, args.c = pointer(prob), pointer(weight), dx.shape[0], dx.shape[1]
     args.ignore_index, args.label_smoothing, args.reduction = ignore_index, label_smoothing, reduction
     return submit(KERNEL_cross_entropy_backward, dtype_of(dx), &args, sizeof(args), size(dx))
+
+
+cpdef int class_loss_forward(
+    int kernel, ndarray loss, ndarray total_weight, ndarray x, ndarray index, ndarray weight,
+    int64_t ignore_index, double margin, double p, int reduction
+) except -1:
+    cdef class_loss_forward_args args
+    args.loss, args.total_weight, args.x = pointer(loss), pointer(total_weight), pointer(x)
+    args.index, args.weight = <int64_t *>pointer(index), pointer(weight)
+    args.n, args.c, args.inner = x.shape[0], x.shape[1], x.shape[2]
+    args.ignore_index, args.margin, args.p, args.reduction = ignore_index, margin, p, reduction
+    return submit(kernel, dtype_of(x), &args, sizeof(args), size(x))
+
+
+cpdef int class_loss_backward(
+    int kernel, ndarray dx, ndarray dloss, ndarray total_weight, ndarray x, ndarray index,
+    ndarray weight, int64_t ignore_index, double margin, double p, int reduction
+) except -1:
+    cdef class_loss_backward_args args
+    args.dx, args.dloss, args.total_weight = pointer(dx), pointer(dloss), pointer(total_weight)
+    args.x, args.index, args.weight = pointer(x), <int64_t *>pointer(index), pointer(weight)
+    args.n, args.c, args.inner = dx.shape[0], dx.shape[1], dx.shape[2]
+    args.ignore_index, args.margin, args.p, args.reduction = ignore_index, margin, p, reduction
+    return submit(kernel, dtype_of(dx), &args, sizeof(args), size(dx))
 
 
 cpdef int pair_loss_forward(

@@ -192,6 +192,17 @@ for f in ACTIVATIONS:
     case(f"{f.kernel}_backward", "dx=dy dy[n] s[n]", backward, idle=idle, **constants)
 case("silu_forward", "y=x x[n]", "activation_forward_args", n=19)
 
+for x, w in [("n,5", "5"), ("n,5,3", "5"), ("n,1,3", "1")]:
+    c, *inner = map(int, x.split(",")[1:])
+    constants = {"n": 7, "c": c, "inner": inner[0] if inner else 1}
+    positive = {"idle": "w"}  # all that is tried here is
+    case("prelu_forward", f"y[{x}] x[{x}] w[{w}]", **positive, **constants)
+    case("prelu_forward", f"y=x x[{x}] w[{w}]", **positive, **constants)
+    inputs = f"dy[{x}] x[{x}] w[{w}]"
+    case("prelu_backward", f"dx[{x}] dw[{w}] {inputs}", idle="w x", **constants)
+    case("prelu_backward", f"dx=dy {inputs}", idle="w x", **constants)
+    case("prelu_backward", f"dw[{w}] {inputs}", idle="x dy", left_out="w", **constants)
+
 constants = {"n": 7, "c": 5, "eps": 1e-5}
 tracked = "running_mean[c] running_var[c] gamma[c] beta[c]"
 case("batchnorm_forward", "y[n,c] mean[c] rstd[c] x[n,c]", momentum=0.1, **constants)
@@ -219,6 +230,24 @@ inputs = "dy[n,c] x[n,c] mean[c] var[c]"
 case("batchnorm_inference_backward", f"{outputs} {inputs} gamma[c]", **constants)
 case("batchnorm_inference_backward", f"dgamma[c] {inputs}", **constants)
 case("batchnorm_inference_backward", f"dx=dy {inputs}", idle="x mean", **constants)
+
+for groups, each, count in [(1, 1, 6), (2, 1, 12), (2, 3, 4)]:  # rows of 6
+    constants = {"n": 4, "c": 6, "groups": groups, "each": each}
+    outputs, parameters = f"dx[n,c] dgamma[{count}] dbeta[{count}]", f"gamma[{count}] beta[{count}]"
+    for name, mean in [("layer_norm", " mean[n]"), ("rms_norm", "")]:
+        forward, backward = "row_norm_forward_args", "row_norm_backward_args"
+        case(
+            f"{name}_forward",
+            f"y[n,c]{mean} rstd[n] x[n,c] {parameters}",
+            forward,
+            eps=1e-5,
+            **constants,
+        )
+        case(f"{name}_forward", "y=x x[n,c]", forward, eps=1e-5, **constants)
+        inputs = f"dy[n,c] x[n,c]{mean} rstd[n]"
+        case(f"{name}_backward", f"{outputs} {inputs} gamma[{count}]", backward, **constants)
+        case(f"{name}_backward", f"dgamma[{count}] {inputs}", backward, **constants)
+        case(f"{name}_backward", f"dx=dy {inputs}", backward, **constants)
 
 for name in ("softmax", "log_softmax"):
     case(f"{name}_forward", "y[n,c] x[n,c]", "softmax_forward_args", n=3, c=5)
@@ -250,6 +279,32 @@ for reduction in (NONE, MEAN, SUM):
         idle="weight",
         **constants | {"n": 0, "index": integers()},
     )
+
+for reduction in (NONE, MEAN, SUM):
+    forward, backward = "class_loss_forward_args", "class_loss_backward_args"
+    for kernel, inner, index, weight in [
+        ("nll", 2, integers(0, 2, 4, 1, 3, 4), "weight[c]"),
+        ("nll", 1, integers(0, 2, 4), ""),
+        ("multi_margin", 1, integers(0, 2, 4), "weight[c]"),
+        ("multi_margin", 1, integers(1, 2, 3), ""),
+    ]:
+        constants = {"n": 3, "c": 5, "inner": inner, "reduction": reduction}
+        constants |= {"index": index, "ignore_index": -100, "margin": 1.0, "p": 2.0}
+        losses = 3 * inner if reduction == NONE else 1
+        case(
+            f"{kernel}_forward",
+            f"loss[{losses}] total_weight[1] x[n,c,inner] {weight}",
+            forward,
+            **constants,
+        )
+        case(
+            f"{kernel}_backward",
+            f"dx[n,c,inner] dloss[{losses}] total_weight[1] {weight} "
+            + ("x[n,c,inner]" if kernel == "multi_margin" else ""),
+            backward,
+            left_out="" if reduction == MEAN else "total_weight",
+            **constants,
+        )
 
 for y in ("y[n]", "y=x"):
     case("dropout_forward", f"{y} x[n]", used=state(), state=state(), n=19, p=0.1)

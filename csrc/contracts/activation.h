@@ -21,4 +21,19 @@ typedef struct {
     double alpha, beta;
 } activation_backward_args;
 
+/* PReLU (He et al. 2015, arXiv:1502.01852) of x (n,c,inner), with a slope w for each of the c channels:
+ *   y = x where x > 0, else w * x */
+typedef struct {
+    void *y; /* may be x */
+    const void *x, *w; /* (n,c,inner), (c) */
+    ptrdiff_t n, c, inner;
+} prelu_forward_args;
+
+/* dx = dy where x > 0, else w * dy;  dw = sum of x * dy where not x > 0. NULL: not computed. */
+typedef struct {
+    void *dx, *dw; /* (n,c,inner), (c); dx may be dy */
+    const void *dy, *x, *w;
+    ptrdiff_t n, c, inner;
+} prelu_backward_args;
+
 #endif

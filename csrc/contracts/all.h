@@ -4,6 +4,7 @@
 
 #include "activation.h"
 #include "callback.h"
+#include "class_loss.h"
 #include "clip.h"
 #include "compare.h"
 #include "cross_entropy.h"

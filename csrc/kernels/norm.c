@@ -3,10 +3,8 @@
  * Work is cut into tiles of rows x columns by the sizes alone. Each tile sums its columns; the tiles' sums
  * are merged in double, in order; a second walk over the tiles writes the result. */
 #include "../contracts/norm.h"
-#include "../simd/vmath.h"
 #include "kernel.h"
-
-#include <math.h>
+#include "moments.h"
 
 enum {
     TILE_ROWS = 128,
@@ -70,11 +68,6 @@ static void parallel_tiles(const panel *p, double ns, range_fn range)
     ptrdiff_t tiles = p->blocks * ((p->c + TILE_COLUMNS - 1) / TILE_COLUMNS);
     ptrdiff_t together = BLOCK / (p->rows * min_size(p->c, TILE_COLUMNS)) + 1;
     parallel_for(tiles, together, (double)p->n * (double)p->c * ns, range, p);
-}
-
-INLINE vec load_or(const real *p, ptrdiff_t j, ptrdiff_t lanes, real other)
-{
-    return p != NULL ? vload_upto(p + j, lanes) : vset1(other);
 }
 
 INLINE real *sums_of(const panel *p, ptrdiff_t block, int k) { return p->sums + (block * SUMS + k) * p->c; }
@@ -152,40 +145,6 @@ static void merge_moments(const panel *p, ptrdiff_t j, ptrdiff_t count, double *
     }
 }
 
-/* A variance below it is lost, if eps does not hide it. */
-#define TINY (REAL_BITS == 32 ? 1e-30 : 1e-290)
-
-/* Mean and 1 / sqrt(var + eps) of one column whose squares real does not hold. They are taken of t = x 2^-e in
- * double, e the exponent of the largest. Where the second would be flushed to 0 it is NaN: so is y.
- * Returns 0, and writes nothing, if there is an x that is not finite. */
-static int extreme_moments(const real *x, ptrdiff_t n, ptrdiff_t stride, double eps, double *mean,
-                           double *var, double *rstd)
-{
-    double largest = 0, sum = 0, squares = 0;
-    int e;
-    for (ptrdiff_t i = 0; i < n; i++) {
-        double size = fabs((double)x[i * stride]);
-        if (!(size < __builtin_inf())) return 0;
-        largest = size > largest ? size : largest;
-    }
-    if (largest == 0) return 0;
-    frexp(largest, &e);
-    const double half = ldexp(1, -e / 2),
-                 other_half = ldexp(1, -e - -e / 2); /* 2^-e may be too large for one */
-    for (ptrdiff_t i = 0; i < n; i++) sum += x[i * stride] * half * other_half;
-    sum /= (double)n;
-    for (ptrdiff_t i = 0; i < n; i++) {
-        double d = x[i * stride] * half * other_half - sum;
-        squares += d * d;
-    }
-    squares /= (double)n;
-    *mean = ldexp(sum, e);
-    *var = ldexp(squares, 2 * e);
-    *rstd = ldexp(1 / sqrt(squares + ldexp(eps, -2 * e)), -e);
-    if (*rstd < MIN_NORMAL) *rstd = __builtin_nan("");
-    return 1;
-}
-
 /* Writes the statistics, and y's factors: with mean = m + rest, m rounded to real,
  *   y = (x - m) * scale + offset,   scale = gamma * rstd,   offset = beta - rest * scale. */
 static void finish_moments(const panel *p, ptrdiff_t j, ptrdiff_t count, double momentum)
@@ -199,8 +158,8 @@ static void finish_moments(const panel *p, ptrdiff_t j, ptrdiff_t count, double 
     for (ptrdiff_t k = 0; k < count; k++) {
         double r = 1 / sqrt((var[k] < 0 ? 0 : var[k]) + a->eps);
         first[k] = center[k];
-        if (!(var[k] < __builtin_inf()) || var[k] + a->eps < TINY)
-            if (extreme_moments((const real *)a->x + p->j + j + k, p->n, p->stride, a->eps, &first[k],
+        if (is_extreme(var[k], a->eps))
+            if (extreme_moments((const real *)a->x + p->j + j + k, p->n, p->stride, 1, a->eps, &first[k],
                                 &var[k], &r))
                 rest[k] = 0;
         mean[k] = (real)(first[k] + rest[k]);

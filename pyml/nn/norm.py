@@ -357,7 +357,7 @@ class LayerNorm(Norm):
 
     Example:
         >>> nn.LayerNorm(2)(pyml.tensor([[1.0, 3.0]]))
-        tensor([[-1.,  1.]], grad_fn=<Add>)
+        tensor([[-1.,  1.]], grad_fn=<LayerNorm>)
     """
 
     def __init__(

@@ -4,18 +4,20 @@ Each is a Rule, which names its kernels, says what backward keeps and how the de
 can be differentiated again; and a function with its options. The formulas stand in csrc/kernels/activation.c.
 """
 import inspect
-from math import pi, sqrt
+from math import pi, prod, sqrt
 
 cimport numpy as cnp
 from numpy cimport ndarray
 
 from pyml cimport _kernels
-from pyml.ops.arrays cimport contiguous, empty_like, real_tensor
+from pyml.ops.arrays cimport checked_tensor, contiguous, empty_like, is_real, real_tensor
 from pyml.ops.inplace cimport replace
 from pyml.ops.operands cimport written
-from pyml.tensor cimport Node, Tensor, tracks, wrap
+from pyml.tensor cimport Node, Tensor, shape_of, tracks, wrap
 
 from pyml.ops.elementwise import abs, exp, minimum, where
+from pyml.ops.reduce import sum
+from pyml.ops.shape import reshape
 
 cnp.import_array()
 
@@ -435,3 +437,71 @@ def softshrink(input, double lambd=0.5):
     if not lambd >= 0:
         raise ValueError(f"softshrink: lambd is {lambd}, it must be at least 0")
     return apply(SOFTSHRINK, input, lambd)
+
+
+# ---- with a second tensor ------------------------------------------------------------------------------------
+
+
+cdef class PReLU(Node):
+    """Kept: the input, (rows, channels, inner), and the slopes of the channels."""
+    cdef Py_ssize_t rows, inner
+
+    cdef tuple gradients(self, Tensor dy):
+        cdef Tensor x = self.saved(0), w = self.saved(1)
+        parts = (self.rows, w.array.size, self.inner)
+        xs, g = reshape(x, parts), reshape(dy, parts)
+        # of what is not multiplied, inf above all, nothing must reach the gradient of the slopes
+        negative = where(xs > 0, 0.0, xs)
+        dx = where(xs > 0, g, g * reshape(w, (-1, 1)))
+        return reshape(dx, x.shape), reshape(sum(g * negative, (0, 2)), w.shape)
+
+    cdef tuple gradients_fused(self, Tensor dy):
+        cdef ndarray x = contiguous(self.saved(0).array), w = contiguous(self.saved(1).array)
+        cdef ndarray dx = None if self.inputs[0] is None else empty_like(x)
+        cdef ndarray dw = None if self.inputs[1] is None else empty_like(w)
+        _kernels.prelu_backward(dx, dw, contiguous(dy.array), x, w, self.rows, self.inner)
+        return None if dx is None else wrap(dx), None if dw is None else wrap(dw)
+
+
+def prelu(input, weight):
+    """x where x > 0, else weight * x, with one weight or one for each channel.
+
+    Args:
+        input: (n, c, ...), or any shape for one weight.
+        weight: (1), () or (c), of the input's dtype.
+
+    Raises:
+        ValueError: if the weight has another shape.
+
+    He et al. 2015, "Delving deep into rectifiers" (arXiv:1502.01852).
+
+    Example:
+        >>> F.prelu(pyml.tensor([-2.0, 2.0]), pyml.tensor([0.25]))
+        tensor([-0.5,  2. ])
+    """
+    cdef Tensor x = checked_tensor(input, "prelu"), w = checked_tensor(weight, "prelu", "weight")
+    cdef ndarray a, y
+    cdef PReLU node
+    cdef Py_ssize_t channels = x.array.shape[1] if x.array.ndim > 1 else 1
+    if not is_real(x.array) or w.dtype != x.dtype:
+        raise TypeError(
+            f"prelu: weight has dtype {w.dtype}, input {x.dtype}; both must be float32, or float64")
+    if w.array.ndim > 1:
+        raise ValueError(f"prelu: weight has shape {w.shape}, it must have one dimension")
+    if w.array.size != 1 and w.array.size != channels:
+        raise ValueError(
+            f"prelu: weight has {w.numel()} numbers, it must have one, or one for each of the {channels} channels of the "
+            f"input (shape {x.shape})")
+    a = contiguous(x.array)
+    y = empty_like(a)
+    cdef Py_ssize_t inner = prod(shape_of(x)[2:]) if w.array.size != 1 else 1
+    cdef Py_ssize_t rows = a.shape[0] if w.array.size != 1 else a.size
+    _kernels.prelu_forward(y, a, contiguous(w.array), rows, inner)
+    cdef Tensor out = wrap(y)
+    if tracks(x) or tracks(w):
+        node = PReLU.__new__(PReLU)
+        node.rows, node.inner = rows, inner
+        node.connect(out, (x, w))
+        node.keep(x)
+        node.keep(w)
+    return out

@@ -110,6 +110,17 @@ def classes_of(name, target, shape, classes, ignore_index, other=None):
     return wrap(checked_classes(name, index, classes, ignore_index, other))
 
 
+def one_for_each_class(str name, weight, Tensor x, Py_ssize_t classes):
+    """A factor for each class, if it is that and of x's dtype; None stays None."""
+    if weight is None:
+        return None
+    cdef Tensor w = real_tensor(weight, name, "weight")
+    same_dtype(w, x, name, "weight")
+    if shape_of(w) != (classes,):
+        raise ValueError(f"{name}: weight has shape {w.shape}, it must be ({classes},): one factor for each class")
+    return w
+
+
 def cross_entropy(
     input, target, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean", label_smoothing=0.0
 ):
@@ -133,7 +144,7 @@ def cross_entropy(
     cdef Tensor xt = real_tensor(input, "cross_entropy", "input")
     reduction = named_reduction(size_average, reduce, reduction)
     cdef int how = reduction_of(reduction, "cross_entropy")
-    cdef Tensor w = None, tt, logits, out
+    cdef Tensor w, tt, logits, out
     cdef ndarray index = None, prob = None, rows, loss, softmax_rows = None, total
     cdef CrossEntropy node
     if not isinstance(target, Tensor):
@@ -147,11 +158,7 @@ def cross_entropy(
     shape = shape_of(xt)
     sample_shape = shape[:axis] + shape[axis + 1:]
     c = shape[axis]
-    if weight is not None:
-        w = real_tensor(weight, "cross_entropy", "weight")
-        same_dtype(w, xt, "cross_entropy", "weight")
-        if shape_of(w) != (c,):
-            raise ValueError(f"cross_entropy: weight has shape {w.shape}, it must be ({c},): one factor for each class")
+    w = one_for_each_class("cross_entropy", weight, xt, c)
 
     if is_real(tt.array):
         if shape_of(tt) != shape:

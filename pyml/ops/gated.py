@@ -1,4 +1,4 @@
-"""Activations made of other operations: with a second tensor, random slopes, or halves."""
+"""Activations made of other operations: with random slopes, or halves."""
 
 from pyml.ops.activation import leaky_relu, sigmoid
 from pyml.ops.arrays import checked_tensor
@@ -6,45 +6,7 @@ from pyml.ops.creation import rand
 from pyml.ops.draws import will_draw_into
 from pyml.ops.elementwise import where
 from pyml.ops.inplace import replace
-from pyml.ops.shape import narrow, reshape, wrapped_dim
-
-
-def prelu(input, weight):
-    """x where x > 0, else weight * x, with one weight or one for each channel.
-
-    Args:
-        input: (n, c, ...), or any shape for one weight.
-        weight: (1), () or (c), of the input's dtype.
-
-    Raises:
-        ValueError: if the weight has another shape.
-
-    He et al. 2015, "Delving deep into rectifiers" (arXiv:1502.01852).
-
-    Example:
-        >>> F.prelu(pyml.tensor([-2.0, 2.0]), pyml.tensor([0.25]))
-        tensor([-0.5,  2. ])
-    """
-    checked_tensor(input, "prelu")
-    checked_tensor(weight, "prelu", "weight")
-    if input.dtype != weight.dtype or input.dtype.kind != "f":
-        raise TypeError(
-            f"prelu: weight has dtype {weight.dtype}, input {input.dtype}; both must be float32, "
-            "or float64"
-        )
-    if weight.ndim > 1:
-        raise ValueError(f"prelu: weight has shape {weight.shape}, it must have one dimension")
-    if weight.numel() != 1:
-        channels = input.shape[1] if input.ndim > 1 else 1
-        if weight.numel() != channels:
-            raise ValueError(
-                f"prelu: weight has {weight.numel()} numbers, it must have one, or one for each "
-                f"of the {channels} channels of the input (shape {input.shape})"
-            )
-        weight = reshape(weight, (channels, *(1,) * (input.ndim - 2)))
-    elif weight.ndim:
-        weight = reshape(weight, ())
-    return with_slopes(input, weight)
+from pyml.ops.shape import narrow, wrapped_dim
 
 
 def with_slopes(x, slopes):

@@ -6,18 +6,15 @@ size_average and reduce are PyTorch's old names of a reduction, see pyml.ops.dep
 import math
 import warnings
 
-import numpy as np
-
 from pyml.ops.arrays import checked_tensor, real_tensor
 from pyml.ops.creation import arange
 from pyml.ops.cross_entropy import classes_of, cross_entropy
 from pyml.ops.deprecated import reduction_named
 from pyml.ops.elementwise import clamp, exp, log, minimum, where
-from pyml.ops.index import gather
 from pyml.ops.linear import linear
 from pyml.ops.pair_loss import binary_cross_entropy_with_logits
 from pyml.ops.reduce import mean, norm, sum
-from pyml.ops.shape import moveaxis, reshape, to, unsqueeze
+from pyml.ops.shape import reshape, to, unsqueeze
 from pyml.recorder import is_recording
 from pyml.tensor import Tensor
 
@@ -57,13 +54,6 @@ def same_shape(name, target, x):
         raise ValueError(
             f"{name}: target has shape {target.shape}, it must be that of the input, {x.shape}; "
             "reshape one of them"
-        )
-
-
-def one_for_each_class(name, weight, c):
-    if weight.shape != (c,):
-        raise ValueError(
-            f"{name}: weight has shape {weight.shape}, it must be ({c},): one factor for each class"
         )
 
 
@@ -121,67 +111,6 @@ def linear_cross_entropy(
         reduction=reduction,
         label_smoothing=label_smoothing,
     )
-
-
-def nll_loss(
-    input,
-    target,
-    weight=None,
-    size_average=None,
-    ignore_index=-100,
-    reduce=None,
-    reduction="mean",
-):
-    """The negative log likelihood -w_y x_y of the class y of each sample.
-
-    Args:
-        input: log-probabilities, such as log_softmax gives: (n, c), (c) or (n, c, d...).
-        target: class indices, an integer Tensor of input's shape without the class dimension.
-        weight: (c), a factor for each class; it gets no gradient. Default: None.
-        size_average, reduce: deprecated, see reduction.
-        ignore_index: an index that adds nothing to the loss. Default: -100.
-        reduction: "mean" (over the weights of the targets), "sum" or "none".
-
-    Raises:
-        ValueError: on shapes that do not go together.
-        IndexError: on a class index outside [0, c).
-        TypeError: on dtypes.
-
-    Example:
-        >>> F.nll_loss(pyml.tensor([[-0.5, -1.5]]), pyml.tensor([1])).item()
-        1.5
-    """
-    name = "nll_loss"
-    reduction = checked_reduction(name, reduction, size_average, reduce)
-    x = real_tensor(input, name, "input")
-    if x.ndim == 0:
-        raise ValueError(
-            f"{name}: input is a single number, it must be (n, c), (c) or (n, c, d...)"
-        )
-    axis = 0 if x.ndim == 1 else 1
-    samples, c = x.shape[:axis] + x.shape[axis + 1 :], x.shape[axis]
-    if weight is not None:
-        real_tensor(weight, name, "weight")
-        if weight.dtype != x.dtype:
-            raise TypeError(
-                f"{name}: weight has dtype {weight.dtype}, it must be the input's, {x.dtype}"
-            )
-        one_for_each_class(name, weight, c)
-    y = classes_of(name, target, samples, c, ignore_index)
-    rows = x if x.ndim == 2 else reshape(moveaxis(x, axis, -1), (y.numel(), c))
-    ignored = y == ignore_index
-    y = to(where(ignored, 0.0, to(y, np.float64)), np.int64)  # some class in place of no class
-    loss = -(reshape(gather(rows, 1, unsqueeze(y, 1)), (-1,)) if c else sum(rows, 1))
-    factors = (
-        where(ignored, 0.0, gather(weight.detach(), 0, y)) if weight is not None and c else None
-    )
-    if factors is not None:
-        loss = loss * factors
-    loss = where(ignored, 0.0, loss)
-    if reduction == "mean":
-        counted = 1 - to(ignored, x.dtype) if factors is None else factors
-        return sum(loss) / sum(counted)
-    return reshape(loss, samples) if reduction == "none" else sum(loss)
 
 
 def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_target=False):
@@ -346,54 +275,6 @@ def rows_of(name, x):
     if x.ndim not in (1, 2):
         raise ValueError(f"{name}: input has shape {x.shape}, it must be (n, c) or (c)")
     return (x if x.ndim == 2 else unsqueeze(x, 0)), x.shape[:-1]
-
-
-def multi_margin_loss(
-    input,
-    target,
-    p=1,
-    margin=1.0,
-    weight=None,
-    size_average=None,
-    reduce=None,
-    reduction="mean",
-):
-    """sum_j w_y max(0, margin - x_y + x_j)^p / c over the classes j that are not the target y.
-
-    Args:
-        input: scores, (n, c) or (c).
-        target: y, class indices, (n) or ().
-        p: 1 or 2. Default: 1.
-        margin: by how much the score of y is to be larger. Default: 1.
-        weight: (c), a factor for each class. Default: None.
-        size_average, reduce: deprecated, see reduction.
-        reduction: "mean", "sum" or "none".
-
-    Raises:
-        ValueError: for another p, or shapes that do not go together.
-        IndexError: on a class index outside [0, c).
-
-    Crammer & Singer 2001, "On the algorithmic implementation of multiclass kernel-based vector
-    machines".
-    """
-    name = "multi_margin_loss"
-    reduction = checked_reduction(name, reduction, size_average, reduce)
-    if p not in (1, 2):
-        raise ValueError(f"{name}: p is {p}, it must be 1 or 2")
-    x, samples = rows_of(name, real_tensor(input, name, "input"))
-    c = x.shape[1]
-    if weight is not None:
-        real_tensor(weight, name, "weight")
-        one_for_each_class(name, weight, c)
-    y = classes_of(name, target, samples, c, 0, "another input")
-    is_y = reshape(y, (-1, 1)) == arange(c)
-    z = clamp(margin - sum(where(is_y, x, 0.0), 1, True) + x, min=0)
-    if p == 2:
-        z = z * z
-    if weight is not None:
-        z = z * sum(where(is_y, weight, 0.0), 1, True)
-    loss = sum(where(is_y, 0.0, z), 1) / c
-    return reduced(loss if samples else reshape(loss, ()), reduction)
 
 
 def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):

@@ -8,6 +8,7 @@ from pyml.ops import (
     activation,
     bilinear,
     channel_dropout,
+    class_loss,
     comparison,
     creation,
     cross_entropy,
@@ -81,7 +82,7 @@ ROWS = (
     (activation, (FUNCTIONAL,), """
         elu elu_ gelu hardsigmoid hardswish hardtanh hardtanh_ leaky_relu leaky_relu_ logsigmoid
         mish relu6 silu softplus softshrink softsign tanhshrink"""),
-    (gated, (*BOTH, FUNCTIONAL), "prelu"),
+    (activation, (*BOTH, FUNCTIONAL), "prelu"),
     (gated, (PYML, FUNCTIONAL), "rrelu rrelu_"),
     (gated, (FUNCTIONAL,), "glu"),
     (softmax, (*BOTH, SPECIAL), "log_softmax softmax"),
@@ -159,11 +160,11 @@ ROWS = (
     (pair_loss, (FUNCTIONAL,), """
         binary_cross_entropy binary_cross_entropy_with_logits hinge_embedding_loss huber_loss
         l1_loss mse_loss quantile_loss smooth_l1_loss soft_margin_loss"""),
+    (class_loss, (FUNCTIONAL,), "multi_margin_loss nll_loss"),
     (losses, (FUNCTIONAL,), """
         cosine_embedding_loss gaussian_nll_loss kl_div linear_cross_entropy margin_ranking_loss
-        multi_margin_loss
-        multilabel_margin_loss multilabel_soft_margin_loss nll_loss poisson_nll_loss
-        triplet_margin_loss triplet_margin_with_distance_loss"""),
+        multilabel_margin_loss multilabel_soft_margin_loss poisson_nll_loss triplet_margin_loss
+        triplet_margin_with_distance_loss"""),
     (ctc, (FUNCTIONAL,), "ctc_loss"),
     (dropout, (PYML,), "dropout"),
     (channel_dropout, (FUNCTIONAL,), "alpha_dropout dropout1d feature_alpha_dropout"),

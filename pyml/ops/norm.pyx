@@ -38,6 +38,16 @@ cdef ndarray array_of(Tensor t):
     return None if t is None else contiguous(t.array)
 
 
+def rstd_of(centred, dims, eps):
+    """1 / sqrt(mean(centred^2) + eps) along dims, which are kept; by operations that can be differentiated again."""
+    # squares of more than `large` are of x / s; by 1 nothing changes
+    large = 1e15 if centred.dtype == "float32" else 1e150
+    s = amax(centred.detach().abs(), dims, keepdim=True)
+    s = where((s > large) & (s < np.inf), s, 1.0)
+    part = centred / s
+    return rsqrt(mean(part * part, dims, True) + eps / s / s) / s
+
+
 cdef class BatchNorm(Node):
     """Training: kept x, gamma, mean, rstd."""
     cdef double eps
@@ -49,12 +59,7 @@ cdef class BatchNorm(Node):
         if x.array.size == 0:
             return moveaxis(dy, -1, 1), sum(dy, dims), sum(dy, dims)
         centred = x - mean(x, dims)
-        # squares of more than `large` are of x / s; by 1 nothing changes
-        large = 1e15 if x.dtype == "float32" else 1e150
-        s = amax(centred.detach().abs(), dims)
-        s = where((s > large) & (s < np.inf), s, 1.0)
-        part = centred / s
-        rstd = rsqrt(mean(part * part, dims) + self.eps / s / s) / s
+        rstd = rstd_of(centred, dims, self.eps)
         xhat = centred * rstd
         dx = rstd * (dy - mean(dy, dims) - xhat * mean(dy * xhat, dims)) if gamma is None else (
             gamma * rstd * (dy - mean(dy, dims) - xhat * mean(dy * xhat, dims)))

@@ -255,7 +255,7 @@ class Loss(NamedTuple):
         """Whether input i has one; options that are arrays stand behind the inputs."""
         drawn = self.draw(np.random.default_rng(0))
         if i >= len(drawn):
-            return self.module != "NLLLoss"  # whose weights have none
+            return self.module not in ("NLLLoss", "MultiMarginLoss")  # whose weights have none
         return drawn[i].dtype.kind == "f" and i not in self.constant
 
     def reduced(self, *inputs, reduction, **options):

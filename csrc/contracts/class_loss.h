@@ -1,0 +1,39 @@
+/* Losses of scores and a class for each sample. */
+#ifndef PYML_CONTRACTS_CLASS_LOSS_H
+#define PYML_CONTRACTS_CLASS_LOSS_H
+
+#include "types.h"
+
+/* Scores x (n,c,inner), a class y for each of the n * inner samples, factors w of classes (1 without `weight`):
+ *   nll           loss = -w[y] x[y];   total weight: sum of w[y]
+ *   multi_margin  loss = w[y] sum_j max(0, margin - x[y] + x[j])^p / c over j that are not y, p 1 or 2 (Crammer &
+ *                 Singer 2001);        total weight: the samples
+ * A sample whose index is ignore_index has loss 0 and weight 0. An index outside [0,c) gives NaN for its sample and
+ * is never used as an address. Of no classes losses and weights are 0.
+ * loss is (n,inner) for REDUCTION_NONE, else one number: the sum, or the sum over the total weight. */
+typedef struct {
+    void *loss;
+    void *total_weight; /* (1), kept for backward */
+    const void *x; /* (n,c,inner) */
+    const int64_t *index; /* (n,inner) */
+    const void *weight; /* (c) or NULL */
+    ptrdiff_t n, c, inner; /* inner is 1 in multi_margin */
+    int64_t ignore_index;
+    double margin, p; /* of multi_margin */
+    int reduction;
+} class_loss_forward_args;
+
+/* dx = dloss * d loss / d x; dloss is (n,inner) for REDUCTION_NONE, else one number. */
+typedef struct {
+    void *dx; /* (n,c,inner) */
+    const void *dloss, *total_weight;
+    const void *x; /* of multi_margin */
+    const int64_t *index;
+    const void *weight;
+    ptrdiff_t n, c, inner;
+    int64_t ignore_index;
+    double margin, p;
+    int reduction;
+} class_loss_backward_args;
+
+#endif
