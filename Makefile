@@ -5,6 +5,7 @@
 # make sanitize   the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 # make attack     random hostile use of everything public, for ATTACK_SECONDS each; ATTACK_SEED is
 #                 another day's. make attack-sanitize: the same under the sanitizers
+# make clients    libraries written for PyTorch, with pyml under its name and with it: docs/clients.md
 # make cross      csrc/ for aarch64, with a cross compiler
 # make clean      removes all that these make
 #
@@ -22,12 +23,13 @@ CROSS_CC ?= aarch64-linux-gnu-gcc
 LINT_TOOLS := ruff==0.17.6 clang-format==23.1.5
 
 BIN := $(VENV)/bin
+CLIENTS := $(VENV)-clients
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 BUILD_REQUIRES := $(shell sed -n 's/^requires = \[\(.*\)\]/\1/p' pyproject.toml | tr -d ,)
 SOURCES := $(shell find csrc -name '*.[ch]') $(shell find pyml -name '*.pyx' -o -name '*.pxd')
 CONFIGURATION := CC=$(CC) PYML_WERROR=$(PYML_WERROR) PYML_WIDE=$(PYML_WIDE) PYML_SYMBOLS=$(PYML_SYMBOLS)
 
-.PHONY: train test bench lint sanitize attack attack-sanitize cross clean
+.PHONY: train test bench lint sanitize attack attack-sanitize clients cross clean
 .DELETE_ON_ERROR:
 
 train: $(VENV)/package
@@ -67,11 +69,14 @@ attack: $(VENV)/package $(VENV)/test-extra
 attack-sanitize:
 	$(MAKE) sanitize PYTEST_ARGS="$(ATTACK) $(PYTEST_ARGS)"
 
+clients: $(VENV)/package $(VENV)/test-extra $(CLIENTS)/installed
+	$(BIN)/pytest tests/clients --clients $(CLIENTS)/bin/python $(PYTEST_ARGS)
+
 cross: $(VENV)/build-requires
 	CC=$(CROSS_CC) PYML_MACHINE=aarch64 PYML_WERROR=1 $(BIN)/python setup.py build_csrc
 
 clean:
-	rm -rf $(VENV) build dist runs *.egg-info .pytest_cache .ruff_cache .hypothesis .benchmarks
+	rm -rf $(VENV) $(CLIENTS) build dist runs *.egg-info .pytest_cache .ruff_cache .hypothesis .benchmarks
 	find pyml tests bench -name __pycache__ -exec rm -rf {} +
 	find pyml \( -name '*.so' -o -name '*.c' \) -delete
 
@@ -94,6 +99,11 @@ $(VENV)/test-extra: pyproject.toml | $(VENV)/package
 
 $(VENV)/lint-tools: Makefile | $(BIN)/python
 	$(PIP) install $(LINT_TOOLS)
+	@touch $@
+
+$(CLIENTS)/installed: tests/clients/requirements.txt
+	$(PYTHON) -m venv $(CLIENTS)
+	$(CLIENTS)/bin/python -m pip --quiet --disable-pip-version-check install -r $<
 	@touch $@
 
 # Changes when the environment variables of the build do; what was built otherwise is not kept.

@@ -24,7 +24,7 @@ from types import ModuleType
 
 from pyml.config import __version__ as _PYML_VERSION
 from pyml.left_out import FAMILIES, family_of
-from pyml.stand_ins import ALIASES, STAND_INS, stand_in
+from pyml.stand_ins import ALIASES, STAND_INS, stand_in, whole
 
 __all__ = ["TorchVersion", "install", "main"]
 
@@ -49,10 +49,13 @@ MODULES = {
     "torch.nn.modules": ("pyml.nn",),
     **_below("torch.nn.modules", LAYERS, ("pyml.nn",)),
     "torch.optim.adamw": ("pyml.optim",),
+    "torch.utils._pytree": ("pyml.pytree",),
     "torch.utils.data.dataset": ("pyml.utils.data",),
     "torch.utils.data.dataloader": ("pyml.utils.data",),
     "torch.utils.data.sampler": ("pyml.utils.data",),
     "torch.utils.data.distributed": ("pyml.utils.data",),
+    "torch.utils.tensorboard.summary": ("pyml.utils.tensorboard",),
+    "torch.utils.tensorboard.writer": ("pyml.utils.tensorboard",),
 }
 OF_TORCH = {  # modules of pyml that are torch's too
     *(
@@ -120,10 +123,9 @@ class Served(ModuleType):
         if name == "__all__":
             return [name for name in dir(self) if not name.startswith("_")]
         if not name.startswith("__"):
-            submodule = f"{module}.{name}"
-            if _sources(submodule) is not None:
+            submodule, short = f"{module}.{name}", _short(module)
+            if _sources(submodule) is not None and not whole(short):
                 return importlib.import_module(submodule)
-            short = _short(module)
             if (value := stand_in(short, name)) is not None:
                 setattr(self, name, value)
                 return value
@@ -168,7 +170,7 @@ def _sources(module):
     own = "pyml" + module.removeprefix("torch")
     if module.split(".")[1] in OF_TORCH and "._" not in module and _found(own):
         return (own,)
-    return () if module in STAND_INS else None
+    return () if module in STAND_INS or whole(module.removeprefix("torch.")) else None
 
 
 def _found(name):
@@ -214,6 +216,8 @@ class Finder(MetaPathFinder, Loader):
     def exec_module(self, module):
         """Fills it: stand-ins, then what pyml has, which wins."""
         name = module.__name__
+        if name.startswith("torch.utils.tensorboard"):
+            importlib.import_module("tensorboard")  # without it PyTorch's cannot be imported either
         names = vars(module)
         names["__file__"] = __file__  # by which recordings know it as a library
         names.update(STAND_INS.get(name, {}))

@@ -5,14 +5,18 @@ number is a function of (seed, counter) alone, so the whole state is two integer
 """
 
 import os
+from contextlib import contextmanager
 
 import numpy as np
 
+from pyml.attributes import CPU
+from pyml.attributes import device as Device
 from pyml.recorder import refuse
 
 __all__ = [
     "Generator",
     "default_generator",
+    "fork_rng",
     "get_rng_state",
     "initial_seed",
     "manual_seed",
@@ -25,13 +29,22 @@ class Generator:
     """A source of random numbers.
 
     Args:
-        seed: an integer from -2**63 to 2**64 - 1. Default: 0.
+        seed: an integer from -2**63 to 2**64 - 1. Default: 0. A device may stand in its place, as
+            in PyTorch.
+        device: the CPU.
 
     Attributes:
+        device: the CPU.
         state: a NumPy array of two uint64, seed and counter; a copy, as what is assigned is copied.
     """
 
-    def __init__(self, seed=0):
+    device = CPU
+
+    def __init__(self, seed=0, device=CPU):
+        if isinstance(seed, (str, Device)):
+            seed, device = 0, seed
+        if Device(device).type != "cpu":
+            raise ValueError(f"Generator: device is {str(device)!r}, only 'cpu' is available")
         self._state = np.zeros(2, np.uint64)
         self.manual_seed(seed)
 
@@ -127,3 +140,19 @@ def get_rng_state():
 def set_rng_state(state):
     """Sets the default generator's state to one that get_rng_state gave."""
     default_generator.set_state(state)
+
+
+@contextmanager
+def fork_rng(devices=(), enabled=True, device_type="cuda"):
+    """A `with` after which the default generator goes on as if nothing had been drawn inside it.
+
+    Args:
+        devices, device_type: of no effect, as there is the CPU alone.
+        enabled: False lets what is drawn inside count. Default: True.
+    """
+    state = get_rng_state()
+    try:
+        yield
+    finally:
+        if enabled:
+            set_rng_state(state)

@@ -9,19 +9,41 @@ import warnings
 from contextlib import ContextDecorator, contextmanager
 from functools import cache, partial
 from types import SimpleNamespace
+from typing import Any, Generic, TypeVar
 
 from pyml import hooks, nn, optim, random
 from pyml.attributes import device, dtype
 from pyml.left_out import FAMILIES, family_of
+from pyml.ops.creation import randn
 from pyml.tensor import Tensor
 
-__all__ = ["ALIASES", "STAND_INS", "stand_in"]
+__all__ = ["ALIASES", "STAND_INS", "stand_in", "whole"]
 
 CLASSES_OF = {  # families whose classes can be imported
     *("convolution", "pooling", "images", "recurrent", "attention", "sparse", "device"),
     "distributed",
 }
 FUNCTIONS_OF = {"convolution", "pooling", "images", "recurrent"}  # and whose functions
+WHOLE = {  # packages that are left out with all their names, by families
+    "distributed": """
+        distributed.algorithms distributed.checkpoint distributed.device_mesh distributed.elastic
+        distributed.distributed_c10d distributed.fsdp distributed.nn distributed.optim
+        distributed.pipelining distributed.rpc distributed.tensor""",
+    "machinery": """
+        _higher_order_ops _inductor _prims_common autograd.profiler fx hub library onnx overrides
+        profiler utils.flop_counter utils.module_tracker""",
+    "complex": "fft",
+    "pruning": "nn.utils.prune",
+    "storage": "storage",
+}
+
+
+def whole(module):
+    """The family of a package that is left out whole, where torch's `module` is one or in one."""
+    for family, packages in WHOLE.items():
+        if any(f"{module}.".startswith(f"{package}.") for package in packages.split()):
+            return family
+    return None
 
 
 @cache  # one class for a name, wherever it is imported from
@@ -34,10 +56,11 @@ def stand_in(module, name):
         module: the module of torch, as "nn.functional".
         name: the name there.
     """
-    family = family_of(module, name)
-    if family in CLASSES_OF and name[0].isupper():
+    all_left_out = whole(module)
+    family = all_left_out or family_of(module, name)
+    if (all_left_out or family in CLASSES_OF) and name.lstrip("_")[:1].isupper():
         return refusing_class(module, name, FAMILIES[family])
-    if family in FUNCTIONS_OF:
+    if all_left_out or family in FUNCTIONS_OF:
         return refused(f"{module}.{name}", FAMILIES[family].why)
     return None
 
@@ -112,9 +135,12 @@ def nothing(*args, **kwargs):
 
 NO_GRAPH = "pyml keeps no graph; pass the function itself, and pyml.record to make it fast"
 ONE_PROCESS = "a program is one process; leave it out where distributed.is_available() is False"
+NO_FUTURES = "use concurrent.futures.Future"
 COLLECTIVES = """
-    init_process_group destroy_process_group get_rank get_world_size barrier broadcast reduce
-    scatter gather all_reduce all_gather"""
+    init_process_group destroy_process_group get_rank get_world_size get_backend new_group
+    barrier monitored_barrier broadcast reduce scatter gather send recv all_reduce all_gather
+    all_to_all reduce_scatter broadcast_object_list all_gather_object gather_object
+    scatter_object_list"""
 
 
 class ScriptModule(nn.Module):
@@ -244,10 +270,38 @@ def spawn(fn, args=(), nprocs=1, join=True, daemon=False, start_method="spawn"):
     )
 
 
-class Future:
+class Future(Generic[TypeVar("T")]):
     """Not there; concurrent.futures.Future is Python's."""
 
-    __init__ = refused("futures.Future", "use concurrent.futures.Future")
+    __init__ = refused("futures.Future", NO_FUTURES)
+
+
+# ---- draws ---------------------------------------------------------------------------------------
+
+
+def standard_normal(shape, dtype, device):
+    """Numbers of the normal distribution: randn."""
+    return randn(shape, dtype=dtype, device=device)
+
+
+# ---- profiling -----------------------------------------------------------------------------------
+
+
+class record_function(ContextDecorator):
+    """A name for a part of a profile, of which there is none: does nothing.
+
+    Args:
+        name, args: of no effect.
+    """
+
+    def __init__(self, name, args=None):
+        self.name, self.args = name, args
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        return False
 
 
 # ---- the tables ----------------------------------------------------------------------------------
@@ -260,10 +314,39 @@ def flags(**changes):
 
 
 STAND_INS = {
-    "torch": {"compile": compile},
-    "torch._C": {"Generator": random.Generator, "TensorBase": Tensor},
-    "torch._dynamo": {"config": SimpleNamespace(), "disable": disable, "is_compiling": no},
+    "torch": {
+        **{
+            name: refusing_class("torch", name, FAMILIES["half precision"])
+            for name in ("BFloat16Tensor", "HalfTensor")
+        },
+        "Future": Future,
+        "ScriptFunction": ScriptFunction,
+        "ScriptModule": ScriptModule,
+        **{
+            name: stand_in("storage", name)
+            for name in ("PyTorchFileReader", "PyTorchFileWriter", "TypedStorage", "UntypedStorage")
+        },
+        "autocast": autocast,
+        "compile": compile,
+        "get_float32_matmul_precision": lambda: "highest",
+        "is_deterministic_algorithms_warn_only_enabled": no,
+        "set_float32_matmul_precision": nothing,
+    },
+    "torch._C": {
+        "Generator": random.Generator,
+        "TensorBase": Tensor,
+        "_TensorMeta": type(Tensor),
+        "_log_api_usage_once": nothing,
+    },
+    "torch._dynamo": {
+        "OptimizedModule": stand_in("fx", "OptimizedModule"),
+        "config": SimpleNamespace(),
+        "disable": disable,
+        "is_compiling": no,
+    },
     "torch.amp": {"autocast": autocast, "GradScaler": GradScaler},
+    "torch.amp.grad_scaler": {"GradScaler": GradScaler},
+    "torch.autograd.profiler": {"record_function": record_function},
     "torch.backends.cudnn": {"flags": flags},
     "torch.compiler": {
         "disable": disable,
@@ -272,6 +355,7 @@ STAND_INS = {
         "is_exporting": no,
         "reset": nothing,
     },
+    "torch.cuda": {"_is_in_bad_fork": no},
     "torch.cuda.amp": {"autocast": partial(autocast, "cuda"), "GradScaler": GradScaler},
     "torch.distributed": {
         "is_available": no,
@@ -284,8 +368,16 @@ STAND_INS = {
             name: refused(f"distributed.{name}", ONE_PROCESS, RuntimeError)
             for name in COLLECTIVES.split()
         },
+        **{
+            name: refusing_class("distributed", name, FAMILIES["distributed"])
+            for name in ("Backend", "GroupMember", "ProcessGroup", "ReduceOp", "Store")
+        },
     },
-    "torch.futures": {"Future": Future},
+    "torch.distributions.utils": {"_standard_normal": standard_normal},
+    "torch.futures": {
+        "Future": Future,
+        **{name: refused(f"futures.{name}", NO_FUTURES) for name in ("collect_all", "wait_all")},
+    },
     "torch.jit": {
         "script": passed_through,
         "unused": passed_through,
@@ -303,6 +395,7 @@ STAND_INS = {
     "torch.multiprocessing": {
         **{name: getattr(multiprocessing, name) for name in multiprocessing.__all__},
         "spawn": spawn,
+        "start_processes": spawn,
         "get_all_sharing_strategies": lambda: set(),
         "set_sharing_strategy": refused(
             "multiprocessing.set_sharing_strategy", "tensors are sent as copies; leave it out"
@@ -314,7 +407,19 @@ STAND_INS = {
     "torch.nn.parallel": {"DataParallel": DataParallel},
     "torch.nn.parallel.data_parallel": {"DataParallel": DataParallel},
     "torch.nn.parallel.distributed": {},
+    "torch.nn.parallel.scatter_gather": {
+        name: refused(f"nn.parallel.scatter_gather.{name}", FAMILIES["device"].why)
+        for name in ("gather", "scatter", "scatter_kwargs")
+    },
     "torch.nn.utils.rnn": {},
+    "torch.overrides": {
+        "get_ignored_functions": frozenset,
+        "has_torch_function": no,
+        "has_torch_function_unary": no,
+        "has_torch_function_variadic": no,
+    },
+    "torch.profiler": {"kineto_available": no, "record_function": record_function},
+    "torch.serialization": {"MAP_LOCATION": Any},
     "torch.types": {
         "Device": str | device | int | None,
         "Number": int | float | bool,
@@ -332,10 +437,27 @@ STAND_INS = {
 }
 
 ALIASES = {  # names of PyTorch's inside that programs use: where pyml has what they are
+    "torch.distributions.constraints": {
+        "_IndependentConstraint": "pyml.distributions.constraints.IndependentConstraint",
+        "_Real": "pyml.distributions.constraints.Real",
+    },
+    "torch.distributions.transforms": {
+        "_InverseTransform": "pyml.distributions.transforms.InverseTransform"
+    },
+    "torch.distributions.utils": {
+        "_sum_rightmost": "pyml.distributions.utils.sum_rightmost",
+    },
+    "torch.nn.init": {"_calculate_fan_in_and_fan_out": "pyml.nn.init.fans"},
+    "torch.nn.modules.module": {"_IncompatibleKeys": "pyml.nn.module.IncompatibleKeys"},
     "torch.nn.modules.loss": {"_Loss": "pyml.nn.loss.Loss", "_WeightedLoss": "pyml.nn.loss.Loss"},
     "torch.nn.modules.batchnorm": {"_BatchNorm": "pyml.nn.norm.BatchNorm"},
     "torch.optim.lr_scheduler": {
         "EPOCH_DEPRECATION_WARNING": "pyml.optim.lr_scheduler.base.EPOCH_DEPRECATION_WARNING",
         "_LRScheduler": "pyml.optim.lr_scheduler.LRScheduler",
+    },
+    "torch.utils._pytree": {"_get_node_type": "pyml.pytree.node_type"},
+    "torch.utils.data.dataloader": {
+        "_BaseDataLoaderIter": "pyml.data.pool.WorkerIterator",
+        "_MultiProcessingDataLoaderIter": "pyml.data.pool.WorkerIterator",
     },
 }

@@ -30,6 +30,7 @@ def pytest_addoption(parser):
     group.addoption("--kills", type=int, default=5, help="how often a training is killed")
     group.addoption("--attack-seconds", type=float, help="how long each attack lasts")
     group.addoption("--attack-seed", type=int, default=0, help="of what the attacks do")
+    group.addoption("--clients", help="the Python whose libraries tests/clients are to play")
     group.addoption(
         "--exhaustive", action="store_true", help="also run the tests marked exhaustive"
     )

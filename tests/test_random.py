@@ -100,3 +100,26 @@ def test_numbers_that_are_none():
         Generator().manual_seed(masked)
     with pytest.raises(ValueError, match="randperm"):
         pyml.randperm(2**63)
+
+
+def test_the_device_of_a_generator():
+    assert Generator("cpu").device == Generator(device=pyml.device("cpu")).device == "cpu"
+    assert Generator(pyml.device("cpu")).get_state().tolist() == [0, 0]
+    assert Generator(3, "cpu").initial_seed() == 3
+    for wrong in ("cuda", pyml.device("cuda:1")):
+        with pytest.raises(ValueError, match=r"Generator: device is 'cuda.*, only 'cpu'"):
+            Generator(wrong)
+
+
+def test_fork_rng():
+    wanted = pyml.rand(8).tolist()
+    pyml.manual_seed(0)
+    with pyml.random.fork_rng():
+        assert pyml.rand(8).tolist() == wanted
+    with pytest.raises(RuntimeError), pyml.random.fork_rng(devices=[]):
+        pyml.manual_seed(5)
+        raise RuntimeError
+    assert pyml.rand(8).tolist() == wanted
+    with pyml.random.fork_rng(enabled=False):
+        drawn = pyml.rand(8).tolist()
+    assert pyml.rand(8).tolist() not in (wanted, drawn)

@@ -559,9 +559,6 @@ class Module(Callable):
         """self: every tensor is on the CPU."""
         return self
 
-    def compile(self, *args, **kwargs):
-        """Nothing to do; pyml.record is what makes steps fast."""
-
     # ---- state -----------------------------------------------------------------------------------
 
     def _all_modules(self):
@@ -749,6 +746,15 @@ class Module(Callable):
         register_state_dict_pre_hook.
         """
         return self._add_hook(Hook(POST_LOAD, hook), place="_state_hooks")
+
+    def _hooks_of(self, kind):
+        return dict(enumerate(hook.function for hook in self._hooks if hook.kind == kind))
+
+    # libraries ask by PyTorch's names for what there is; a change of these dicts changes nothing
+    _forward_pre_hooks = property(lambda self: self._hooks_of(FORWARD_PRE))
+    _forward_hooks = property(lambda self: self._hooks_of(FORWARD))
+    _backward_pre_hooks = property(lambda self: self._hooks_of(BACKWARD_PRE))
+    _backward_hooks = property(lambda self: self._hooks_of(BACKWARD))
 
     def register_forward_pre_hook(self, hook, *, prepend=False, with_kwargs=False):
         """Calls hook(module, args) before forward; what it returns replaces args, unless None.

@@ -1,4 +1,4 @@
-"""Plays tests/scripts in a process of their own."""
+"""Plays tests/scripts and tests/clients in processes of their own."""
 
 import json
 import os
@@ -9,12 +9,21 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent.parent
 FOLDER = ROOT / "tests" / "scripts"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in ("start", "play"))
+CLIENTS = sorted(
+    path.stem for path in (ROOT / "tests/clients").glob("*.py") if path.stem != "test_clients"
+)
 
 
-def played(*words, pyml=True):
-    """{script: its losses, or a traceback} with pyml under the name torch, or with PyTorch."""
+def played(*words, pyml=True, python=sys.executable):
+    """{script: its losses, or a traceback} with pyml under the name torch, or with PyTorch.
+
+    Args:
+        words: for tests/scripts/play.py.
+        pyml: False for PyTorch.
+        python: the interpreter.
+    """
     command = [
-        sys.executable,
+        python,
         *(["-m", "pyml.as_torch"] if pyml else []),
         FOLDER / "play.py",
         *words,

@@ -384,3 +384,19 @@ def test_a_forward_pre_hook_with_kwargs_that_returns_something_else():
         with pytest.raises(RuntimeError, match=r"must return None or \(args, kwargs\)"):
             module(leaf(1.0))
         handle.remove()
+
+
+def test_hooks_by_pytorchs_names():
+    layer = nn.Linear(2, 1)
+    names = ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks")
+    assert [getattr(layer, name) for name in names] == [{}] * 4
+
+    def hook(*args):
+        pass
+
+    handle = layer.register_forward_hook(hook)
+    layer.register_full_backward_hook(hook)
+    assert [len(getattr(layer, name)) for name in names] == [0, 1, 0, 1]
+    assert list(layer._forward_hooks.values()) == [hook]
+    handle.remove()
+    assert layer._forward_hooks == {}

@@ -60,3 +60,17 @@ def test_values_of_float32(row):
     arrays = [np.asarray(row.draw(rng, shape), np.float32) for shape in row.shapes]
     got, wanted = [row.function(m, *map(m.tensor, arrays)) for m in (pyml, torch)]
     assert_parity(got, wanted, 1000)
+
+
+@pytest.mark.filterwarnings("ignore:.*triangular_solve")
+@pytest.mark.parametrize("upper", [False, True])
+@pytest.mark.parametrize("transpose", [False, True])
+@pytest.mark.parametrize("unitriangular", [False, True])
+def test_triangular_solve(rng, dtype, upper, transpose, unitriangular):
+    A = (rng.standard_normal((2, 3, 3)) + 4 * np.eye(3)).astype(dtype)
+    b = rng.standard_normal((2, 3, 2)).astype(dtype)
+    got, wanted = [
+        m.triangular_solve(m.tensor(b), m.tensor(A), upper, transpose, unitriangular)[0]
+        for m in (pyml, torch)
+    ]
+    assert_parity(got, wanted, 1000)

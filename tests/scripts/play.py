@@ -4,6 +4,8 @@
     python -m pyml.as_torch tests/scripts/play.py             with pyml
     python -m pyml.as_torch tests/scripts/play.py --recorded  with pyml, steps recorded
 
+    python tests/scripts/play.py --clients ppo                the programs of tests/clients
+
 Words after it choose scripts by their names.
 """
 
@@ -11,6 +13,7 @@ import json
 import runpy
 import sys
 import traceback
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import start
@@ -20,7 +23,8 @@ import torch
 def play(path, record):
     start.again(record)
     try:
-        return [float(loss) for loss in runpy.run_path(str(path))["losses"]]
+        with redirect_stdout(sys.stderr):  # for what libraries print
+            return [float(loss) for loss in runpy.run_path(str(path))["losses"]]
     except Exception:
         return traceback.format_exc()
 
@@ -28,7 +32,10 @@ def play(path, record):
 torch.set_num_threads(1)
 words = sys.argv[1:]
 chosen = [word for word in words if word[0] != "-"]
-paths = sorted(Path(__file__).parent.glob("*.py"))
+folder = Path(__file__).parent
+if "--clients" in words:
+    folder = folder.parent / "clients"
+paths = sorted(folder.glob("*.py"))
 scripts = [path for path in paths if path.stem not in ("start", "play")]
 print(
     json.dumps(

@@ -39,6 +39,45 @@ def randint(high, *shape):
     return torch.tensor(rng.integers(0, high, shape))
 
 
+def draw_by_numpy():
+    """What libraries draw by torch's functions and distributions is drawn here, from now on."""
+    distributions = torch.distributions
+
+    def normal(self, sample_shape=()):
+        return self.loc + randn(*self._extended_shape(sample_shape)).to(self.loc) * self.scale
+
+    def category(self, sample_shape=()):
+        shape = self._extended_shape(sample_shape)
+        below = torch.cumsum(self.probs, -1)[..., :-1] < rand(*shape, 1)
+        return below.sum(-1)
+
+    distributions.Normal.sample = torch.no_grad()(normal)
+    distributions.Normal.rsample = normal
+    distributions.Categorical.sample = category
+    torch.randperm = lambda n, **options: torch.tensor(rng.permutation(n))
+    torch.utils.data.RandomSampler.__iter__ = lambda self: iter(
+        rng.permutation(len(self.data_source)).tolist()
+    )
+    for name, draw in {"randn": randn, "rand": rand}.items():
+        setattr(torch, name, drawn(draw))
+        setattr(torch, f"{name}_like", drawn_like(draw))
+
+
+def drawn(draw):
+    """torch.randn or torch.rand by a function of sizes."""
+
+    def function(*size, dtype=None, device=None, requires_grad=False, generator=None):
+        size = size[0] if size and not isinstance(size[0], int) else size
+        return draw(*size).to(dtype or torch.get_default_dtype()).requires_grad_(requires_grad)
+
+    return function
+
+
+def drawn_like(draw):
+    """torch.randn_like or torch.rand_like by a function of sizes."""
+    return lambda input, dtype=None, device=None: draw(*input.shape).to(dtype or input.dtype)
+
+
 def step(function):
     """Marks the step of a script, which pyml can record."""
     if not recorded:
