@@ -5,6 +5,7 @@ inputs and keeps what its derivative needs. Nodes are numbered as they are made,
 smaller than that of its consumers.
 """
 from operator import index
+from weakref import ref
 
 import numpy as np
 
@@ -666,26 +667,14 @@ cdef class Tensor:
     # -- autograd --
 
     def retain_grad(self):
-        """Makes backward leave .grad on this tensor even if it is not a leaf."""
+        """Makes backward leave .grad on this tensor even if it is not a leaf: of its values after all changes in place."""
         if not self._requires_grad:
             raise RuntimeError("retain_grad() on a tensor that does not require grad")
         refresh(self)
         if self.node is None or self.retains:
             return
         self.retains = True
-        import weakref
-        reference = weakref.ref(self)
-
-        def keep_grad(grad):
-            cdef Tensor t = reference()
-            if t is not None:
-                check_accumulates(t, grad)
-                t.note_gradient(False, True)
-                t._grad = grad.clone() if t._grad is None else ops.add(t._grad, grad)
-
-        if self.node.output_hooks is None:
-            self.node.output_hooks = []
-        self.node.output_hooks.append(keep_grad)
+        hooks_of(self.node).append(Retention(self))
 
     @property
     def retains_grad(self):
@@ -704,15 +693,17 @@ cdef class Tensor:
             raise TypeError(f"register_hook: hook is a {type(hook).__name__}, it must be a function of the gradient")
         refresh(self)
         cdef list hooks
+        cdef Py_ssize_t at
         if self.node is not None:
-            if self.node.output_hooks is None:
-                self.node.output_hooks = []
-            hooks = self.node.output_hooks
+            hooks = hooks_of(self.node)
         else:
             if self.hooks is None:
                 self.hooks = []
             hooks = self.hooks
-        hooks.append(hook)
+        at = len(hooks)
+        while at > 0 and type(hooks[at - 1]) is Retention:   # which sees what all others have made of the gradient
+            at -= 1
+        hooks.insert(at, hook)
         note_altered(self, "hooks", None)
         return HookHandle(hooks, hook)
 
@@ -989,6 +980,8 @@ cdef class Node:
             self.output_sizes[i] = output.array.shape[i]
         if self.output_ndim > NODE_SIZES:
             self.output_shape = (<object>output.array).shape
+        if output.retains:
+            self._pass_retention(output)
         output.node = self
         output._requires_grad = True
         output.graph_version = output.changes()
@@ -1090,6 +1083,13 @@ cdef class Node:
             self.keep(t)
         return output
 
+    def _pass_retention(self, Tensor t not None):
+        """What retain_grad() has left on the node of t goes to this one, which t is about to take."""
+        cdef list hooks = [] if t.node is None else hooks_of(t.node)
+        for hook in [each for each in hooks if type(each) is Retention and (<Retention>each).tensor() is t]:
+            hooks.remove(hook)
+            hooks_of(self).append(hook)
+
     def _keep(self, t):
         self.keep(t)
 
@@ -1101,6 +1101,31 @@ cdef class Node:
         cdef Tensor y = alias_of(t, t.array)
         y.node, y._requires_grad, y.graph_version = self, True, y.changes()
         return y
+
+
+# ---- retain_grad ----------------------------------------------------------------------------------------------
+
+
+@cython.final
+cdef class Retention:
+    """The hook that leaves the gradient on a tensor: the last one of the node of what the tensor holds."""
+    cdef object tensor   # a weak reference
+
+    def __init__(self, tensor):
+        self.tensor = ref(tensor)
+
+    def __call__(self, grad):
+        cdef Tensor t = self.tensor()
+        if t is not None:
+            check_accumulates(t, grad)
+            t.note_gradient(False, True)
+            t._grad = grad.clone() if t._grad is None else ops.add(t._grad, grad)
+
+
+cdef list hooks_of(Node node):
+    if node.output_hooks is None:
+        node.output_hooks = []
+    return node.output_hooks
 
 
 # ---- gradients that fit ---------------------------------------------------------------------------------------

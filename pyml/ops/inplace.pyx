@@ -51,6 +51,8 @@ cpdef Tensor replace(Tensor t, Tensor y, str name):
     copy_into(t.array, y.array)
     t.mark_changed()
     if y._requires_grad:
+        if t.retains:
+            node._pass_retention(t)
         t.node = node
         t._requires_grad = True
         pass_to_base(t)

@@ -144,3 +144,67 @@ def test_functions(name):
         results.append([z, *first, *second])
     for got, wanted in zip(*reversed(results), strict=True):
         assert_parity(got, wanted)
+
+
+def changed(m, x):
+    x.retain_grad()
+    x.mul_(3)
+    return (x * x).sum(), [x]
+
+
+def changed_and_retained_again(m, x):
+    x.retain_grad()
+    x.mul_(3)
+    x.retain_grad()
+    return (x * x).sum(), [x]
+
+
+def changed_with_a_view(m, x):
+    x.retain_grad()
+    view = x[0]
+    view.retain_grad()
+    x.mul_(3)
+    return (x * x).sum(), [x, view]
+
+
+def view_of_what_is_changed(m, x):
+    view = x[:2]
+    view.retain_grad()
+    x.mul_(3)
+    return (view * view).sum(), [view]
+
+
+def changed_through_a_view(m, x):
+    x.retain_grad()
+    x[:2].mul_(5)
+    return (x * x).sum(), [x]
+
+
+def hook_behind(m, x):
+    x.retain_grad()
+    x.register_hook(lambda dx: dx * 10)
+    return (x * x).sum(), [x]
+
+
+def hook_before_a_change(m, x):
+    x.register_hook(lambda dx: dx * 10)
+    x.retain_grad()
+    x.mul_(3)
+    return (x * x).sum(), [x]
+
+
+RETAINED = (
+    *(changed, changed_and_retained_again, changed_with_a_view, view_of_what_is_changed),
+    *(changed_through_a_view, hook_behind, hook_before_a_change),
+)
+
+
+@pytest.mark.parametrize("program", RETAINED, ids=lambda program: program.__name__)
+def test_retain_grad_of_what_is_changed_in_place(program):
+    found = []
+    for m in (torch, pyml):
+        leaf = m.ones(3, dtype=m.float64).requires_grad_()
+        y, retained = program(m, leaf * 2)
+        y.backward()
+        found.append([None if t.grad is None else t.grad.tolist() for t in (leaf, *retained)])
+    assert found[0] == found[1]
