@@ -399,6 +399,7 @@ NO_FORMULA = {  # options
     "num_batches_tracked": "a counter",
     "rounding_mode": "the result has no derivative",
     "sparse": "gradients are dense",
+    "sparse_grad": "gradients are dense",
     "stable": "the order is stable without it",
 }
 REASONS = {

@@ -242,6 +242,17 @@ def test_another_size_in_place():
         pyml.ones(2, requires_grad=True).resize_(3)
 
 
+def test_other_memory():
+    x, y = pyml.arange(6.0).reshape(2, 3), pyml.empty(0)
+    assert y.set_(x) is y and y.shape == (2, 3) and y.data_ptr() == x.data_ptr()
+    assert y.set_(x, 1, (2, 2)).tolist() == [[1, 2], [3, 4]]
+    assert y.set_(x, 0, (3, 2), (1, 3)).tolist() == [[0, 3], [1, 4], [2, 5]]
+    y[0, 0] = 9
+    assert x[0, 0] == 9
+    with pytest.raises(ValueError, match=r"set_: size .* reach beyond"):
+        y.set_(x, 3, (2, 2))
+
+
 def test_of_the_same_kind():
     x = pyml.ones(2, dtype=pyml.float64)
     for y in (x.new(3), x.new_zeros(3), x.new_ones(size=(3,)), x.new_full((3,), 2), x.new_empty(3)):

@@ -361,8 +361,12 @@ def beside(shape, index_shape, dim):
     )
 
 
-def gather(input, dim, index):
-    """y[i][j] = input[i][index[i][j]] for dim 1, and so for every dim."""
+def gather(input, dim, index, *, sparse_grad=False):
+    """y[i][j] = input[i][index[i][j]] for dim 1, and so for every dim.
+
+    Args:
+        sparse_grad: of no effect: gradients are dense.
+    """
     checked_tensor(input, "gather")
     dim = wrapped_dim(dim, input.ndim, "gather")
     index = index_along(index, input.size(dim) if input.ndim else 1, dim, "gather")

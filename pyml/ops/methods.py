@@ -1,9 +1,11 @@
 """Methods of Tensor whose arguments are not those of a function: single sizes, named dtypes."""
 
+import math
+
 import numpy as np
 
 from pyml.attributes import NAMES
-from pyml.ops import creation, elementwise, index, linalg, shape, special
+from pyml.ops import creation, elementwise, index, linalg, rearranging, shape, special
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.inplace import copy_, fill_, replace
 from pyml.ops.operands import broadcast_shapes, sum_to
@@ -293,13 +295,28 @@ def seen_as(self, view, name):
     return self
 
 
-def set_(self, source):
-    """The memory, shape and values of another tensor of its dtype, in place."""
+def set_(self, source, storage_offset=0, size=None, stride=None):
+    """The memory, shape and values of another tensor of its dtype, in place.
+
+    Args:
+        storage_offset, size, stride: which elements of its memory. Default: its own.
+    """
     checked_tensor(source, "set_", "source")
     if source.dtype != self.dtype:
         raise TypeError(f"set_: source has dtype {source.dtype}, the tensor has {self.dtype}")
-    self.data = source.detach()
+    self.data = source.detach() if size is None else seen_at(source, storage_offset, size, stride)
     return self
+
+
+def seen_at(source, start, size, stride):
+    """A tensor on elements of the memory of a contiguous one."""
+    size = shape.as_sizes(size, "set_")
+    if stride is None:
+        stride = [math.prod(size[d + 1 :]) for d in range(len(size))]
+    rearranging.strided_index(source, size, stride, start, "set_")  # raises for what is not there
+    memory = source.detach().array.reshape(-1)[start:]
+    steps = [step * memory.itemsize for step in stride]
+    return Tensor._on(np.ndarray(size, memory.dtype, memory, strides=steps))
 
 
 def sum_to_size(self, *sizes):

@@ -90,8 +90,8 @@ ROWS = (
         all amax amin any argmax argmin cumsum logsumexp max mean min norm prod std sum var"""),
     (matmul, BOTH, "bmm dot matmul mm mv"),
     (shape, BOTH, """
-        chunk clone flatten moveaxis movedim narrow select squeeze swapaxes t transpose unbind
-        unflatten unsqueeze"""),
+        chunk clone flatten moveaxis movedim narrow select squeeze swapaxes swapdims t transpose
+        unbind unflatten unsqueeze"""),
     (shape, (PYML,), "broadcast_tensors cat flip permute reshape split stack"),
     (shape, (TENSOR,), "contiguous to"),
     (shape, (), "expand repeat view"),
@@ -221,7 +221,6 @@ ALIASES = {
     "sgn_": "sign_",
     "subtract": "sub",
     "subtract_": "sub_",
-    "swapdims": "swapaxes",
     "true_divide": "div",
     "true_divide_": "div_",
     "unsafe_chunk": "chunk",

@@ -230,7 +230,12 @@ def transpose(input, dim0, dim1):
     return tracked(input, y, "Transpose", lambda dy: transpose(dy, a, b))
 
 
-swapaxes = transpose
+def swapaxes(input, axis0, axis1):
+    """Two dimensions swapped; see transpose."""
+    return transpose(checked_tensor(input, "swapaxes"), axis0, axis1)
+
+
+swapdims = transpose
 
 
 def t(input):

@@ -280,6 +280,81 @@ def test_special_functions_where_their_parts_meet():
         np.testing.assert_allclose(at - before, after - at, atol=1e-14)
 
 
+KNOWN = [  # to 15 digits, by mpmath
+    ("gammainc", (30.0, 30.0), 0.524283013893680069),
+    ("gammaincc", (100.0, 150.0), 5.92454033548391583e-6),
+    ("gammainc", (0.3, 0.01), 0.279240996359014846),
+    ("erfcx", (10.0,), 0.0561409927438225859),
+    ("erfcx", (3.0,), 0.17900115118138995),
+    ("i0", (25.0,), 5774560606.46631032),
+    ("i1", (25.0,), 5657865129.87870135),
+    ("i0", (3.0,), 4.88079258586502409),
+    ("i1", (-3.0,), -3.9533702174026094),
+    ("log_ndtr", (-20.0,), -203.917155371097264),
+    ("zeta", (3.0, 0.25), 64.6638699687684602),
+    ("ndtri", (1e-20,), -9.262340089798408),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "value"), KNOWN)
+def test_known_values(name, arguments, value):
+    tensors = [pyml.tensor(x, dtype=pyml.float64) for x in arguments]
+    got = getattr(pyml.special, name)(*tensors).item()
+    np.testing.assert_allclose(got, value, rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("name", "places"),
+    [
+        ("sinc", [0.0, 0.003, -0.009, 0.0101]),
+        ("i1", [0.0, 1.0]),
+        ("i1e", [0.5, -0.5]),
+    ],
+)
+def test_derivatives_near_zero(name, places):
+    """Where digits cancel, or a division by 0 is avoided."""
+    x = pyml.tensor(places, dtype=pyml.float64, requires_grad=True)
+    function = getattr(pyml.special, name)
+    assert pyml.autograd.gradcheck(function, x, eps=1e-4, atol=1e-7, rtol=1e-6)
+    assert pyml.autograd.gradgradcheck(function, x, eps=1e-4, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("include_self", [True, False])
+def test_equals_share_the_gradient_of_an_extreme(include_self):
+    x = pyml.tensor([2.0, 5.0, 2.0], requires_grad=True)
+    src = pyml.tensor([2.0, 2.0, 1.0], requires_grad=True)
+    y = x.scatter_reduce(0, pyml.tensor([0, 0, 1]), src, "amax", include_self=include_self)
+    y.backward(pyml.tensor([6.0, 10.0, 1.0]))
+    assert y.tolist() == ([2, 5, 2] if include_self else [2, 1, 2])
+    assert x.grad.tolist() == ([2, 10, 1] if include_self else [0, 0, 1])
+    assert src.grad.tolist() == ([2, 2, 0] if include_self else [3, 3, 10])
+
+
+@pytest.mark.parametrize("include_self", [True, False])
+def test_gradient_of_products_with_zeros(include_self):
+    """One zero of a product has a gradient, two have none."""
+    x = pyml.tensor([2.0, 0.0, 3.0, 0.0], dtype=pyml.float64, requires_grad=True)
+    src = pyml.tensor([0.0, 4.0, 5.0, 0.0, 0.0], dtype=pyml.float64, requires_grad=True)
+    index = pyml.tensor([0, 0, 1, 3, 3])
+    assert pyml.autograd.gradcheck(
+        lambda x, src: x.scatter_reduce(0, index, src, "prod", include_self=include_self), (x, src)
+    )
+
+
+def test_integers_that_are_scattered():
+    x, index = pyml.tensor([7, 7, 7]), pyml.tensor([0, 0, 1])
+    src = pyml.tensor([2, 3, -4])
+    for reduce, with_self, without in (
+        ("sum", [12, 3, 7], [5, -4, 7]),
+        ("prod", [42, -28, 7], [6, -4, 7]),
+        ("mean", [4, 1, 7], [2, -4, 7]),
+        ("amax", [7, 7, 7], [3, -4, 7]),
+        ("amin", [2, -4, 7], [2, -4, 7]),
+    ):
+        assert x.scatter_reduce(0, index, src, reduce).tolist() == with_self
+        assert x.scatter_reduce(0, index, src, reduce, include_self=False).tolist() == without
+
+
 def test_infos_of_singular_matrices():
     a = pyml.stack([pyml.eye(2), pyml.ones(2, 2), -pyml.eye(2)])
     L, info = pyml.linalg.cholesky_ex(a)

@@ -285,6 +285,7 @@ CASES = {
         lambda f, t: f(t.m, 0),
     ],
     "swapaxes": [lambda f, t: f(t.a, 0, 1) * 2],
+    "swapdims": [lambda f, t: f(t.a, 0, 1) * 2],
     "t": [lambda f, t: f(t.a) * 2],
     "take_along_dim": [lambda f, t: f(t.a, t.i.reshape(4, 1), 1)],
     "tensor": [lambda f, t: f([1.0, 2.0, 3.0], dtype=t.a.dtype) * t.a],
