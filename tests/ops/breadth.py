@@ -144,6 +144,7 @@ def rearranged():
         "index_fill": lambda m, x: m.index_fill(x, 1, m.tensor([0, 2]), 0.5),
         "masked_scatter": lambda m, x: m.masked_scatter(x, m.eye(3, 4) > 0, x[0]),
         "as_strided": lambda m, x: m.as_strided(x, (2, 2), (1, 2), 1) * 2,
+        "swapaxes": lambda m, x: m.swapaxes(x, axis0=0, axis1=1) * 2,
         "swapdims": lambda m, x: m.swapdims(x, 0, 1) * 2,
     }
     for name, function in calls.items():
