@@ -5,9 +5,9 @@
 #include "types.h"
 
 /* One parameter: n elements and its state, arrays of n elements and numbers; as many as the optimizer's row of
- * kernel_list.h says. `g` is read only. An array that an option does not need is NULL. numbers[OPTIM_STEP] counts the
- * updates of this parameter; the kernel increments it. An optimizer whose state has no numbers is given 0 there for a
- * parameter whose arrays are new. */
+ * kernel_list.h says. `g` is read only. An array that an option does not need is NULL, as is a number that no state
+ * has. numbers[OPTIM_STEP] counts the updates of this parameter; the kernel increments it. An optimizer whose state has
+ * no numbers is given 0 there for a parameter whose arrays are new. */
 enum { OPTIM_ARRAYS = 3 };
 enum { OPTIM_NUMBERS = 3 };
 enum { OPTIM_STEP = 0 };

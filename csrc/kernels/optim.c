@@ -26,14 +26,6 @@ INLINE vec load_gradient(const optim_segment *s, ptrdiff_t i, ptrdiff_t n, vec w
 /* m + t (x - m): torch.lerp */
 INLINE vec lerp(vec m, vec x, real t) { return vfma(vset1(t), x - m, m); }
 
-/* <name>_numbers: as many as the state has, by kernel_list.h */
-enum {
-#define X(name, arguments, operations)
-#define OPTIMIZER(name, arrays, numbers, operations) name##_numbers = numbers,
-#include "../kernel_list.h"
-#undef X
-};
-
 static void nothing_more(const void *options, const optim_segment *s)
 {
     (void)options;
@@ -48,10 +40,11 @@ static void count_step(const void *options, const optim_segment *s)
     ++*s->numbers[OPTIM_STEP];
 }
 
-INLINE int same_numbers(const optim_segment *a, const optim_segment *b, int numbers)
+INLINE int same_numbers(const optim_segment *a, const optim_segment *b)
 {
     int same = step_of(a) == step_of(b);
-    for (int k = OPTIM_STEP + 1; k < numbers; k++) same &= *a->numbers[k] == *b->numbers[k];
+    for (int k = OPTIM_STEP + 1; k < OPTIM_NUMBERS && a->numbers[k] != NULL; k++)
+        same &= *a->numbers[k] == *b->numbers[k];
     return same;
 }
 
@@ -75,7 +68,7 @@ INLINE int same_numbers(const optim_segment *a, const optim_segment *b, int numb
         const optim_segment *prepared = NULL;                                                     \
         name##_constants k = {0};                                                                 \
         FOR_SEGMENTS(a->segments, begin, end, {                                                   \
-            if (prepared == NULL || !same_numbers(prepared, s, name##_numbers))                   \
+            if (prepared == NULL || !same_numbers(prepared, s))                                   \
                 k = name##_prepare(a->options, prepared = s);                                     \
             name##_segment(s, k, from, to);                                                       \
         });                                                                                       \
