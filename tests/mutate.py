@@ -114,6 +114,10 @@ TESTS = (
     ),
     ("csrc/kernels/*", ("tests/kernels/test_{stem}.py", "tests/test_derivatives.py")),
     ("pyml/distributions/*", ("tests/distributions",)),
+    (
+        "pyml/recording/layout.pyx",
+        ("tests/record/test_arguments_in_memory.py", "tests/record/test_results.py"),
+    ),
     ("pyml/recording/watched.py", ("tests/record/test_array_arguments.py",)),
     ("pyml/recording/*", ("tests/record/test_{stem}.py", *RECORD)),
 )
@@ -138,6 +142,11 @@ EQUIVALENT = (
         "the total weight is not read for losses that are not reduced",
     ),
     ("pyml/recording/guards.pyx", "self.how = BY_ITEM", "BY_KIND has the same results"),
+    (
+        "pyml/ops/outside.py",
+        'elif isinstance(value, (np.generic, np.ndarray)) or hasattr(value, "__array__"):',
+        "an order of types",
+    ),
 )
 
 

@@ -92,6 +92,16 @@ def test_one_tensor_twice_is_one_tensor(others):
 
 
 @pytest.mark.filterwarnings("ignore:from_numpy")
+def test_arguments_side_by_side_share_nothing():
+    step = pyml.record(lambda x, y: x.mul_(2) + y)
+    for begin in (4, 8, 4):
+        array = memory(0)
+        step(pyml.from_numpy(array[:4]), pyml.from_numpy(array[begin : begin + 4]))
+    assert step.stats().variants == 1
+    step(pyml.from_numpy(array[:4]), pyml.from_numpy(array[3:7]))
+    assert step.stats().variants == 2
+
+
 def test_an_argument_that_nobody_may_write():
     written = []
 
