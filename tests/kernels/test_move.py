@@ -30,6 +30,7 @@ VIEWS = {
     "repeated column": lambda x: np.broadcast_to(x[:, :1], x.shape),
     "added dimension": lambda x: x[:, None, :],
     "three dimensions, permuted": lambda x: np.broadcast_to(x, (3, *x.shape)).transpose(2, 0, 1),
+    "planes, transposed": lambda x: np.stack([x, x[::-1], x]).transpose(0, 2, 1),
     "flat": lambda x: x.reshape(-1),
     "0-d": lambda x: x[0, 0, ...],
 }
