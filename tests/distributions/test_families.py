@@ -338,6 +338,16 @@ def test_gradients_of_draws(case):
 
 
 @each
+def test_parameters(case):
+    """They are attributes, as they were given; logits of categories are normalized."""
+    distribution = made(case)
+    for name, array in case.parameter_arrays().items():
+        if name == "logits" and array.ndim > 1:
+            array = array - np.log(np.exp(array).sum(-1, keepdims=True))
+        np.testing.assert_allclose(getattr(distribution, name).numpy(), array, rtol=1e-14)
+
+
+@each
 def test_expand(case):
     distribution, value = made(case), values_of(case)
     wide = distribution.expand((4, 3))

@@ -185,13 +185,16 @@ def test_a_bad_gradient_spoils_its_element_alone(name, bad, isa, dtype, rng):
     assert_same_bits(np.delete(results[1], 11), np.delete(results[0], 11))
 
 
-@pytest.mark.parametrize(("number", "value"), [("mu_product", 0.2), ("step", 5.0)])
-def test_each_parameter_has_numbers_of_its_own(number, value, isa, dtype):
+@pytest.mark.parametrize(
+    ("name", "number", "value"), [("NAdam", "mu_product", 0.2), ("Adam", "step", 5.0)]
+)
+def test_each_parameter_has_numbers_of_its_own(name, number, value, isa, dtype):
     """Also where both have made as many steps: one of them when momentum_decay was another."""
     together, alone = ([Tensor._on(np.ones(37, dtype)) for _ in range(2)] for _ in range(2))
     for p in together + alone:
         p.grad = Tensor._on(np.full(37, 0.5, dtype))
-    optimizers = [optim.NAdam(together), *(optim.NAdam([p]) for p in alone)]
+    make = getattr(optim, name)
+    optimizers = [make(together), *(make([p]) for p in alone)]
     for optimizer in optimizers:
         optimizer.step()
     for state in (optimizers[0].state[together[1]], optimizers[2].state[alone[1]]):
