@@ -88,7 +88,7 @@ RECORD = tuple(
     f"tests/record/test_{name}.py"
     for name in (
         *("guards", "confirmation", "refusals", "numbers", "slots", "lifetimes", "host"),
-        *("results", "stats", "diagnostics", "run"),
+        *("results", "stats", "diagnostics", "run", "arguments_in_memory"),
     )
 )
 # what should notice a change of a file; the first pattern counts, {stem} is of the file's name
@@ -146,6 +146,11 @@ EQUIVALENT = (
         "pyml/ops/outside.py",
         'elif isinstance(value, (np.generic, np.ndarray)) or hasattr(value, "__array__"):',
         "an order of types",
+    ),
+    (
+        "csrc/kernels/move.c",
+        "for (ptrdiff_t d = 0; d <= c.ndim - 2; d++) planes *= c.shape[d];",
+        "planes are copied again",
     ),
 )
 
