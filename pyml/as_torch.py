@@ -19,6 +19,7 @@ import runpy
 import sys
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from importlib.metadata import Distribution, DistributionFinder
 from importlib.util import find_spec
 from types import ModuleType
 
@@ -198,8 +199,22 @@ def _at(path):
     return _shown(module).get(name) or getattr(sys.modules.get(module), name, None)
 
 
+class TorchDistribution(Distribution):
+    """What importlib.metadata says of the package torch, whether PyTorch is installed or not."""
+
+    def read_text(self, filename):
+        """The name and the version, in METADATA; None for other files."""
+        summary = f"pyml {_PYML_VERSION} under the name of torch"
+        metadata = f"Metadata-Version: 2.1\nName: torch\nVersion: {VERSION}\nSummary: {summary}\n"
+        return metadata if filename == "METADATA" else None
+
+    def locate_file(self, path):
+        """Where the file would be."""
+        return os.path.join(os.path.dirname(__file__), path)
+
+
 class Finder(MetaPathFinder, Loader):
-    """Finds the modules of torch."""
+    """Finds the modules of torch, and the package for those who ask its version."""
 
     def find_spec(self, fullname, path=None, target=None):
         """The spec of torch or of a module of it; None for others."""
@@ -208,6 +223,10 @@ class Finder(MetaPathFinder, Loader):
         if _sources(fullname) is None:
             return None
         return ModuleSpec(fullname, self, origin=__file__, is_package=True)
+
+    def find_distributions(self, context=DistributionFinder.Context()):  # noqa: B008
+        """That of torch, if it is asked for by name or among all."""
+        return [TorchDistribution()] if (context.name or "torch").lower() == "torch" else []
 
     def create_module(self, spec):
         """A Served module."""

@@ -276,6 +276,24 @@ class Future(Generic[TypeVar("T")]):
     __init__ = refused("futures.Future", NO_FUTURES)
 
 
+# ---- arguments -----------------------------------------------------------------------------------
+
+
+def parse_to(*args, non_blocking=False, memory_format=None, **named):
+    """(device, dtype, non_blocking, memory_format) of the arguments of Tensor.to().
+
+    None stands for a device or dtype that is not given.
+    """
+    for arg in args:
+        if isinstance(arg, Tensor):
+            named |= {"device": arg.device, "dtype": arg.dtype}
+        elif isinstance(arg, dtype):
+            named["dtype"] = arg
+        elif isinstance(arg, (str, device)):
+            named["device"] = device(arg)
+    return named.get("device"), named.get("dtype"), non_blocking, memory_format
+
+
 # ---- draws ---------------------------------------------------------------------------------------
 
 
@@ -338,6 +356,7 @@ STAND_INS = {
         "_TensorMeta": type(Tensor),
         "_log_api_usage_once": nothing,
     },
+    "torch._C._nn": {"_parse_to": parse_to},
     "torch._dynamo": {
         "OptimizedModule": stand_in("fx", "OptimizedModule"),
         "config": SimpleNamespace(),

@@ -124,6 +124,17 @@ with pytest.raises(ModuleNotFoundError, match="No module named 'torch.train'"):
 with pytest.raises(ImportError, match="cannot import name 'nothing' from 'torch.nn'"):
     from torch.nn import nothing
 """,
+    "the package torch": """
+import torch
+from importlib import metadata
+assert metadata.version("torch") == metadata.version("Torch") == torch.__version__
+assert "pyml" in metadata.metadata("torch")["Summary"] and not metadata.files("torch")
+[name] = [d.metadata["Name"] for d in metadata.distributions(name="torch")][:1]
+assert name == "torch" and metadata.version("numpy")
+assert "torch" in {d.metadata["Name"] for d in metadata.distributions()}
+with pytest.raises(metadata.PackageNotFoundError):
+    metadata.version("torch-nothing")
+""",
     "looking for torch": """
 import importlib, importlib.util
 spec = importlib.util.find_spec("torch")
@@ -306,6 +317,12 @@ assert _get_node_type([1]) in SUPPORTED_NODES and tree_map(abs, [-1]) == [1]
 layer = torch.nn.Linear(2, 5)
 assert _calculate_fan_in_and_fan_out(layer.weight) == (2, 5)
 assert isinstance(layer.load_state_dict(layer.state_dict()), _IncompatibleKeys)
+parse, cpu = torch._C._nn._parse_to, torch.device("cpu")
+assert parse("cpu") == (cpu, None, False, None)
+assert parse(torch.float64) == (None, torch.float64, False, None)
+assert parse(device=cpu, dtype=torch.float32)[:2] == (cpu, torch.float32)
+assert parse(torch.ones(1), non_blocking=True) == (cpu, torch.float32, True, None)
+assert parse("cpu", torch.float64, memory_format=1) == (cpu, torch.float64, False, 1)
 assert isinstance(layer, torch.nn.Module) and type(torch.Tensor) is torch._C._TensorMeta
 """,
     "the logs of TensorBoard": """

@@ -45,7 +45,7 @@ class DataLoader:
         batch_sampler: the batches instead: an iterable of lists of indices. Default: none.
         num_workers: how many processes read; 0 for none but this. Default: 0.
         collate_fn: makes a batch of a list of samples. Default: default_collate.
-        pin_memory: without effect.
+        pin_memory, pin_memory_device: without effect.
         drop_last: leaves out the last batch if it is smaller. Default: False.
         timeout: how long to wait for a batch of a worker, in seconds; 0 for any time. Default: 0.
         worker_init_fn: called with its number, from 0, in each worker when it starts. pyml's,
@@ -100,6 +100,7 @@ class DataLoader:
         *,
         prefetch_factor=None,
         persistent_workers=False,
+        pin_memory_device="",
         in_order=True,
     ):
         who = "DataLoader"
@@ -184,6 +185,7 @@ class DataLoader:
         self.dataset, self.batch_size, self.drop_last = dataset, batch_size, drop_last
         self.sampler, self.batch_sampler = sampler, batch_sampler
         self.num_workers, self.collate_fn, self.pin_memory = num_workers, collate_fn, pin_memory
+        self.pin_memory_device = pin_memory_device
         self.timeout, self.worker_init_fn = timeout, worker_init_fn
         self.multiprocessing_context, self.generator = multiprocessing_context, generator
         self.prefetch_factor, self.persistent_workers = prefetch_factor, persistent_workers
