@@ -10,7 +10,7 @@ __all__ = [
     *("get_device_name", "get_device_properties", "init", "is_available", "is_bf16_supported"),
     *("is_initialized", "manual_seed", "manual_seed_all", "max_memory_allocated"),
     *("max_memory_reserved", "memory_allocated", "memory_reserved", "reset_peak_memory_stats"),
-    *("seed", "seed_all", "set_device", "synchronize"),
+    *("seed", "seed_all", "set_device", "synchronize", "get_rng_state_all", "set_rng_state_all"),
 ]
 
 
@@ -39,6 +39,11 @@ def memory_allocated(device=None):
     return 0
 
 
+def get_rng_state_all():
+    """[]: there are no generators."""
+    return []
+
+
 max_memory_allocated = memory_reserved = max_memory_reserved = memory_allocated
 
 empty_cache = nothing("empty_cache", "Nothing is cached.")
@@ -46,6 +51,7 @@ init = nothing("init", "Nothing is started.")
 manual_seed = nothing("manual_seed", "There is no generator but those of pyml; use that function.")
 manual_seed_all = manual_seed
 seed_all = seed = manual_seed
+set_rng_state_all = nothing("set_rng_state_all", "There are no generators.")
 reset_peak_memory_stats = nothing("reset_peak_memory_stats", "There are none.")
 synchronize = nothing("synchronize", "Nothing runs on another device.")
 

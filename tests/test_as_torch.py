@@ -208,6 +208,7 @@ with torch.backends.cudnn.flags(enabled=False):
     torch.cuda.manual_seed_all(0)
 torch.cuda.empty_cache()
 torch.cuda.synchronize()
+torch.cuda.set_rng_state_all(torch.cuda.get_rng_state_all())
 assert torch.cuda.max_memory_allocated() == 0
 with pytest.raises(RuntimeError, match="cuda.current_device: there is no such device"):
     torch.cuda.current_device()
@@ -335,6 +336,19 @@ except ModuleNotFoundError:  # as PyTorch's
 else:
     from torch.utils.tensorboard import SummaryWriter
     from torch.utils.tensorboard.summary import hparams
+""",
+    "an optimizer around another": """
+import torch
+class Around(torch.optim.Optimizer):
+    def __init__(self, inner):
+        self.inner = inner
+    def step(self, closure=None):
+        return self.inner.step(closure)
+layer = torch.nn.Linear(2, 1)
+before = layer.bias.item()
+layer(torch.ones(1, 2)).sum().backward()
+Around(torch.optim.SGD(layer.parameters(), 0.5)).step()
+assert layer.bias.item() == before - 0.5
 """,
     "types": """
 from torch.types import Device, Number, _size

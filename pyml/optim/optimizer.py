@@ -128,6 +128,8 @@ class Optimizer:
             if unknown:
                 raise TypeError(f"{cls.__name__}: _ranges has {sorted(unknown)}, not in _options")
 
+    _step_pre_hooks = _step_post_hooks = ()  # of a wrapper that does not call __init__
+
     def __init__(self, params, defaults):
         if isinstance(params, Tensor):
             raise TypeError(
