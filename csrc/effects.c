@@ -144,6 +144,28 @@ static double effects_of_prelu_backward_args(const visitor *v, prelu_backward_ar
     return (double)count;
 }
 
+/* ---- jet -------------------------------------------------------------------------------------------- */
+
+static double effects_of_jet_forward_args(const visitor *v, jet_forward_args *a)
+{
+    const ptrdiff_t all = (1 + a->firsts + a->seconds) * a->n;
+    floats(v, &a->y, OUT, all);
+    floats(v, &a->x, IN, all);
+    indices(v, &a->pairs, IN, a->n != 0 ? 2 * a->seconds : 0);
+    return (double)all;
+}
+
+static double effects_of_jet_backward_args(const visitor *v, jet_backward_args *a)
+{
+    const ptrdiff_t all = (1 + a->firsts + a->seconds) * a->n;
+    floats(v, &a->dx, OUT, all);
+    floats(v, &a->dy, IN, all);
+    floats(v, &a->x, IN, all);
+    floats(v, &a->y, IN, a->n);
+    indices(v, &a->pairs, IN, a->n != 0 ? 2 * a->seconds : 0);
+    return (double)all;
+}
+
 /* ---- norm ------------------------------------------------------------------------------------------- */
 
 static double effects_of_batchnorm_forward_args(const visitor *v, batchnorm_forward_args *a)

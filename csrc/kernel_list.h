@@ -77,6 +77,20 @@ X(layer_norm_backward, row_norm_backward_args, 14)
 X(rms_norm_forward, row_norm_forward_args, 5)
 X(rms_norm_backward, row_norm_backward_args, 11)
 
+/* jet: the operations of an element of a channel, the function among them once */
+X(jet_tanh_forward, jet_forward_args, 8)
+X(jet_tanh_backward, jet_backward_args, 9)
+X(jet_sigmoid_forward, jet_forward_args, 8)
+X(jet_sigmoid_backward, jet_backward_args, 9)
+X(jet_sin_forward, jet_forward_args, 2 * MATH)
+X(jet_sin_backward, jet_backward_args, MATH)
+X(jet_softplus_forward, jet_forward_args, 2 * MATH)
+X(jet_softplus_backward, jet_backward_args, MATH)
+X(jet_silu_forward, jet_forward_args, MATH)
+X(jet_silu_backward, jet_backward_args, MATH)
+X(jet_gelu_forward, jet_forward_args, 2 * MATH)
+X(jet_gelu_backward, jet_backward_args, 2 * MATH)
+
 /* softmax, cross_entropy */
 X(softmax_forward, softmax_forward_args, MATH + 4)
 X(softmax_backward, softmax_backward_args, 4)

@@ -138,6 +138,13 @@ cpdef int prelu_forward(ndarray y, ndarray x, ndarray w, ptrdiff_t n, ptrdiff_t 
 cpdef int prelu_backward(
     ndarray dx, ndarray dw, ndarray dy, ndarray x, ndarray w, ptrdiff_t n, ptrdiff_t inner
 ) except -1
+cpdef int jet_forward(
+    int kernel, ndarray y, ndarray x, ndarray pairs, ptrdiff_t firsts, double alpha, double beta
+) except -1
+cpdef int jet_backward(
+    int kernel, ndarray dx, ndarray dy, ndarray x, ndarray y, ndarray pairs, ptrdiff_t firsts,
+    double alpha, double beta
+) except -1
 cpdef int batchnorm_forward(
     ndarray y, ndarray mean, ndarray rstd, ndarray running_mean, ndarray running_var,
     ndarray batches_tracked, ndarray x, ndarray gamma, ndarray beta, double eps, double momentum

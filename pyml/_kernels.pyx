@@ -18,6 +18,7 @@ from contract_elementwise cimport *
 from contract_gather cimport *
 from contract_gemm cimport *
 from contract_image cimport *
+from contract_jet cimport *
 from contract_linear cimport *
 from contract_move cimport *
 from contract_norm cimport *
@@ -182,6 +183,27 @@ cpdef int prelu_backward(
     args.dx, args.dw, args.dy, args.x, args.w = pointer(dx), pointer(dw), pointer(dy), pointer(x), pointer(w)
     args.n, args.c, args.inner = n, size(w), inner
     return submit(KERNEL_prelu_backward, dtype_of(dy), &args, sizeof(args), size(x))
+
+
+cpdef int jet_forward(
+    int kernel, ndarray y, ndarray x, ndarray pairs, ptrdiff_t firsts, double alpha, double beta
+) except -1:
+    """`pairs` are integers (seconds, 2); x and y have a row for each channel."""
+    cdef jet_forward_args args
+    args.y, args.x, args.pairs, args.firsts = pointer(y), pointer(x), <int64_t *>pointer(pairs), firsts
+    args.n, args.seconds, args.alpha, args.beta = columns(x), pairs.shape[0], alpha, beta
+    return submit(kernel, dtype_of(y), &args, sizeof(args), size(x))
+
+
+cpdef int jet_backward(
+    int kernel, ndarray dx, ndarray dy, ndarray x, ndarray y, ndarray pairs, ptrdiff_t firsts,
+    double alpha, double beta
+) except -1:
+    cdef jet_backward_args args
+    args.dx, args.dy, args.x, args.y = pointer(dx), pointer(dy), pointer(x), pointer(y)
+    args.pairs, args.firsts = <int64_t *>pointer(pairs), firsts
+    args.n, args.seconds, args.alpha, args.beta = columns(x), pairs.shape[0], alpha, beta
+    return submit(kernel, dtype_of(dx), &args, sizeof(args), size(x))
 
 
 cpdef int batchnorm_forward(

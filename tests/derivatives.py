@@ -197,6 +197,24 @@ def linears():
         yield row("linear bias", named("linear"), shape, (2, 3), (2,))
 
 
+JET_FUNCTIONS = {"tanh": F.tanh, "sigmoid": F.sigmoid, "sin": pyml.sin, "softplus": F.softplus,
+                 "silu": F.silu, "gelu": F.gelu, "mish": F.mish}  # fmt: skip
+
+
+def jets():
+    """Those with kernels, as they were before a test wrapped them; mish has none."""
+    for name, f in JET_FUNCTIONS.items():
+        numbers = (1.5, 3.0) if name == "softplus" else ()
+        for firsts, pairs in ((0, []), (2, [(1, 1), (1, 2)])):
+            shape = (1 + firsts + len(pairs), 3)
+            words = f"jet {name} {firsts} first {len(pairs)} second"
+            given = f, firsts, pairs, numbers
+            yield row(words, lambda x, a=given: ops.jet(a[0], x, a[1], a[2], *a[3]), shape)
+    for shape in ((1, 2, 3), (3, 2, 3)):
+        yield row("jet_linear", lambda x, w: ops.jet_linear(x, w), shape, (2, 3))
+        yield row("jet_linear bias", lambda *t: ops.jet_linear(*t), shape, (2, 3), (2,))
+
+
 def batch_norms():
     """By x, weight and bias."""
 
@@ -365,6 +383,7 @@ ROWS = [
     *linear_cross_entropies(),
     row("gumbel_softmax", lambda x: gumbels(x, tau=0.7, eps=1e-9, dim=0), (3, 2)),
     *linears(),
+    *jets(),
     *batch_norms(),
     *dropouts(),
     *OTHERS,

@@ -203,6 +203,16 @@ for x, w in [("n,5", "5"), ("n,5,3", "5"), ("n,1,3", "1")]:
     case("prelu_backward", f"dx=dy {inputs}", idle="w x", **constants)
     case("prelu_backward", f"dw[{w}] {inputs}", idle="x dy", left_out="w", **constants)
 
+for name in ("tanh", "sigmoid", "sin", "softplus", "silu", "gelu"):
+    constants = {"firsts": 2, "seconds": 2, "alpha": 0.5, "beta": 20.0}
+    constants |= {"pairs": integers(1, 1, 1, 2), "n": 19}
+    idle = {"sin": "", "tanh": "x", "sigmoid": "x"}.get(name, "y")  # x: the first of its rows
+    forward, backward = "jet_forward_args", "jet_backward_args"
+    case(f"jet_{name}_forward", "y[5,n] x[5,n]", forward, **constants)
+    case(f"jet_{name}_backward", "dx[5,n] dy[5,n] x[5,n] y[n]", backward, idle=idle, **constants)
+    constants |= {"seconds": 0, "pairs": integers(), "firsts": 1}
+    case(f"jet_{name}_forward", "y[2,n] x[2,n]", forward, **constants)
+
 constants = {"n": 7, "c": 5, "eps": 1e-5}
 tracked = "running_mean[c] running_var[c] gamma[c] beta[c]"
 case("batchnorm_forward", "y[n,c] mean[c] rstd[c] x[n,c]", momentum=0.1, **constants)

@@ -13,6 +13,7 @@
 #include "gather.h"
 #include "gemm.h"
 #include "image.h"
+#include "jet.h"
 #include "linear.h"
 #include "move.h"
 #include "norm.h"

@@ -1,21 +1,7 @@
 /* Activations, elementwise; each derivative stands below the function it belongs to. */
 #include "../contracts/activation.h"
-#include "../simd/vmath.h"
+#include "activation.h"
 #include "map.h"
-
-/* At +-BOUND every activation and derivative has reached its limit, in float64 too: cutting an argument there
- * changes no result, and avoids inf * 0. */
-#define BOUND 1024
-INLINE vec bounded_below(vec x) { return vselect(x < -BOUND, vset1(-BOUND), x); }
-INLINE vec bounded(vec x) { return bounded_below(vselect(x > BOUND, vset1(BOUND), x)); }
-
-/* g = sigmoid(x), and *slope = g (1 - g) without cancellation */
-INLINE vec sigmoid_with_slope(vec x, vec *slope)
-{
-    vec e = vexp(-vabs(x)), larger = 1 / (e + 1), smaller = e * larger;
-    *slope = larger * smaller;
-    return vselect(x < 0, smaller, larger);
-}
 
 /* ---- relu:  y = max(x, 0), NaN stays NaN --------------------------------------------------------------- */
 
@@ -92,11 +78,6 @@ MAP_BACKWARD(elu_backward, activation_backward_args, NS_MATH,
 
 /* ---- softplus:  y = log(1 + exp(b x)) / b, b in alpha; x where b x is above the threshold, in beta ----- */
 
-INLINE vec softplus(vec x, real b, real threshold)
-{
-    vec bx = x * b;
-    return vselect(bx > threshold, x, vlog1pexp(bx) / b);
-}
 MAP_FORWARD(softplus_forward, activation_forward_args, NS_MATH, softplus(x, (real)a.alpha, (real)a.beta))
 
 /* dx = dy * sigmoid(b x), dy above the threshold */

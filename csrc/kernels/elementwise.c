@@ -95,17 +95,6 @@ MAP_FORWARD(log, unary_args, NS_MATH, vlog(x))
 MAP_FORWARD(sqrt, unary_args, NS_MEMORY, vsqrt(x))
 MAP_FORWARD(sign, unary_args, NS_MEMORY, vsign(x))
 MAP_FORWARD(reciprocal, unary_args, NS_MEMORY, 1 / x)
-/* By the C library, one number at a time: the same bits on every ISA. */
-#if REAL_BITS == 32
-#define LIBRARY(function) function##f
-#else
-#define LIBRARY(function) function
-#endif
-INLINE vec each_lane(vec x, real (*function)(real))
-{
-    for (ptrdiff_t i = 0; i < L; i++) x[i] = function(x[i]);
-    return x;
-}
 MAP_FORWARD(sin, unary_args, NS_LIBRARY, each_lane(x, LIBRARY(sin)))
 MAP_FORWARD(cos, unary_args, NS_LIBRARY, each_lane(x, LIBRARY(cos)))
 MAP_FORWARD(log1p, unary_args, NS_LIBRARY, each_lane(x, LIBRARY(log1p)))

@@ -13,6 +13,18 @@
 #define NS_MATH 1.0
 #define NS_LIBRARY 5.0
 
+/* By the C library, one number at a time: the same bits on every ISA. */
+#if REAL_BITS == 32
+#define LIBRARY(function) function##f
+#else
+#define LIBRARY(function) function
+#endif
+INLINE vec each_lane(vec x, real (*function)(real))
+{
+    for (ptrdiff_t i = 0; i < L; i++) x[i] = function(x[i]);
+    return x;
+}
+
 /* y[i] = expression of x */
 #define MAP_FORWARD(name, args_type, ns, expression)                              \
     INLINE vec name##_lane(args_type a, vec x)                                    \

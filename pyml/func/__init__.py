@@ -4,9 +4,13 @@ Reverse mode throughout: a product J v is a backward of a backward. Results may 
 again, by transforms and by backward.
 """
 
-from pyml.func import modules, transforms, vectorized
+from pyml.func import modules, taylor, transforms, vectorized
 from pyml.func.modules import *
+from pyml.func.taylor import *
 from pyml.func.transforms import *
 from pyml.func.vectorized import *
 
-__all__ = [name for family in (transforms, modules, vectorized) for name in family.__all__]
+__all__ = [
+    *(*transforms.__all__, *vectorized.__all__, *modules.__all__),
+    *taylor.__all__,
+]

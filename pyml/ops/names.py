@@ -22,6 +22,7 @@ from pyml.ops import (
     gated,
     index,
     inplace,
+    jets,
     layer_norm,
     linalg,
     linear,
@@ -175,6 +176,7 @@ ROWS = (
     (distance, (FUNCTIONAL,), "normalize"),
     (pad, (FUNCTIONAL,), "pad"),
     (norm, (), "batch_norm"),
+    (jets, (), "jet jet_linear"),
 )  # fmt: skip
 
 ALIASES = {

@@ -183,6 +183,15 @@ CASES = {
         lambda f, t: f(t.a[None]),
         lambda f, t: f(t.a.T[None], t.b[0].detach(), t.b[1].detach().square(), t.c[0], t.c[1]),
     ],
+    "jet": [
+        lambda f, t: f(pyml.tanh, t.a, 2, [(1, 2)]),
+        lambda f, t: f(F.softplus, t.a, 2, [(1, 1)], 2.0, 1.0),
+        lambda f, t: f(F.mish, t.a, 1, [(1, 1), (1, 1)]),
+    ],
+    "jet_linear": [
+        lambda f, t: f(t.a.reshape(2, 2, 3), t.b, t.c[:, 0]),
+        lambda f, t: f(t.a[None], t.b),
+    ],
     "layer_norm": [lambda f, t: f(t.a, 3), lambda f, t: f(t.a, (4, 3), t.b, t.c, 0.1)],
     "lerp": [lambda f, t: f(t.a, t.b, 0.3), lambda f, t: f(t.a, t.b, t.c)],
     "lerp_": [lambda f, t: f(t.a, t.b, 0.3)],
