@@ -4,7 +4,8 @@ Reverse mode throughout: a product J v is a backward of a backward. Results may 
 again, by transforms and by backward.
 """
 
-from pyml.func import modules, taylor, transforms, vectorized
+from pyml.func import landscape, modules, taylor, transforms, vectorized
+from pyml.func.landscape import *
 from pyml.func.modules import *
 from pyml.func.taylor import *
 from pyml.func.transforms import *
@@ -12,5 +13,5 @@ from pyml.func.vectorized import *
 
 __all__ = [
     *(*transforms.__all__, *vectorized.__all__, *modules.__all__),
-    *taylor.__all__,
+    *(*taylor.__all__, *landscape.__all__),
 ]
