@@ -25,6 +25,25 @@ cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(PyObject *)   # not of `object`: for an attribute, Cython would count its own reference
 
 
+cdef extern from *:
+    """
+    static _Thread_local int pyml_retains_graphs = 0;
+    """
+    int pyml_retains_graphs
+
+
+class retained_graphs:
+    """Context manager: backward frees no graph on this thread, whatever retain_graph says."""
+
+    def __enter__(self):
+        global pyml_retains_graphs
+        pyml_retains_graphs += 1
+
+    def __exit__(self, *exc):
+        global pyml_retains_graphs
+        pyml_retains_graphs -= 1
+
+
 def backward(Tensor self, gradient=None, retain_graph=None, create_graph=False, inputs=None):
     """Adds the gradient of this tensor to the .grad of every leaf that it was computed from.
 
@@ -123,7 +142,7 @@ def run_backward(
                     pending[edge] = dx
                     if isinstance(edge, Node):
                         enqueue(queue, edge)
-            if not retain_graph:
+            if not (retain_graph or pyml_retains_graphs):
                 node.freed = node.freed or node.kept is not None
                 node.kept = node.versions = None
             grads = None

@@ -39,6 +39,15 @@ def test_readme(run):
     assert 0.9 < accuracy <= 1
 
 
+def test_second_order(run):
+    """What a comment behind print says is what is printed."""
+    _, printed = run("docs/second_order.md")
+    text = (ROOT / "docs/second_order.md").read_text()
+    wanted = re.findall(r"^print\(.*\)  # (.*)$", text, re.M)
+    lines = printed.splitlines()
+    assert [line for line in wanted if line not in lines] == ["a gradient for each row"]
+
+
 def test_recording(run, tmp_path):
     names, printed = run("docs/recording.md")
     text = (ROOT / "docs/recording.md").read_text()

@@ -10,9 +10,11 @@ from pyml.optim.adam import Adam, AdamW
 from pyml.optim.adamax import Adamax
 from pyml.optim.asgd import ASGD
 from pyml.optim.lbfgs import LBFGS
+from pyml.optim.levenberg_marquardt import LevenbergMarquardt
 from pyml.optim.lion import Lion
 from pyml.optim.muon import Muon
 from pyml.optim.nadam import NAdam
+from pyml.optim.newton_cg import NewtonCG
 from pyml.optim.optimizer import Optimizer
 from pyml.optim.radam import RAdam
 from pyml.optim.rmsprop import RMSprop
@@ -22,7 +24,7 @@ from pyml.optim.sgd import SGD
 __all__ = [
     *("SGD", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RMSprop"),
     *("Adadelta", "RAdam", "Rprop", "ASGD", "Lion", "Adafactor", "Muon"),
-    "LBFGS",
+    *("LBFGS", "NewtonCG", "LevenbergMarquardt"),
     *("Optimizer", "lr_scheduler", "swa_utils"),
 ]
 

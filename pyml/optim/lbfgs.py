@@ -2,11 +2,9 @@
 
 import math
 
-from pyml import recorder
-from pyml.grad_mode import enable_grad, no_grad
 from pyml.ops.creation import zeros
 from pyml.ops.shape import cat
-from pyml.optim.optimizer import Optimizer
+from pyml.optim.whole import Whole, check_kept, one_number, put
 from pyml.options import Range, check_choice, check_integer
 from pyml.tensor import Tensor
 
@@ -17,7 +15,7 @@ LEAST_CURVATURE = 1e-10  # of a pair that enters the history
 ANY = Range(-math.inf, math.inf)
 
 
-class LBFGS(Optimizer):
+class LBFGS(Whole):
     r"""L-BFGS: Newton steps with an inverse Hessian made of the last changes of gradient and place.
 
     With w all parameters as one vector, g the gradient there, and pairs s = w' - w, y = g' - g of
@@ -35,8 +33,9 @@ class LBFGS(Optimizer):
     search: Nocedal & Wright 2006, "Numerical optimization", algorithms 3.5 and 3.6, with the
     interpolation and the ends of Schmidt's minFunc, as in PyTorch.
 
-    There is one group of parameters. A step makes many moves and calls the closure for each; it
-    decides by numbers, so a recorded step refuses it: record what the closure computes instead.
+    There is one group of parameters. A step makes up to max_iter moves and calls the closure for
+    each: a function that clears the gradients, computes the loss, calls backward and returns the
+    loss. It decides by numbers, so a recorded step refuses it: record what the closure computes.
 
     Args:
         params: Tensors or (name, Tensor) pairs.
@@ -101,55 +100,6 @@ class LBFGS(Optimizer):
         for name in ("max_iter", "max_eval", "history_size"):
             check_count(name, options[name])
         check_choice("LBFGS", "line_search_fn", options["line_search_fn"], (None, "strong_wolfe"))
-
-    def add_param_group(self, param_group):
-        """Adds the group of parameters; there is one.
-
-        Raises:
-            ValueError: if there is one already.
-        """
-        if self.param_groups:
-            raise ValueError(
-                "LBFGS: there is one group of parameters, with the same options for all; "
-                "pass all parameters as one list"
-            )
-        super().add_param_group(param_group)
-
-    @no_grad()
-    def step(self, closure):
-        """Makes up to max_iter moves.
-
-        Args:
-            closure: a function that clears the gradients, computes the loss, calls backward and
-                returns the loss; called several times, with gradients recorded.
-
-        Returns:
-            The first loss.
-
-        Raises:
-            TypeError: if closure is no function, or its loss no number.
-            RecordError: in a step that is recorded.
-
-        If the closure raises, the parameters and the state are as before.
-        """
-        recorder.refuse("LBFGS.step(), which decides by numbers,")
-        if not callable(closure):
-            raise TypeError(
-                f"LBFGS: closure is {closure!r}, it must be a function that computes the loss anew"
-            )
-        self._check(self.param_groups[0])
-        params = self.param_groups[0]["params"]
-        if not params:
-            raise ValueError("LBFGS: the group has no parameters, there is nothing to optimize")
-        before = [p.detach().clone() for p in params]
-        state = dict(self.state.get(params[0], {}))
-        try:
-            first_loss = self._minimize(params, state, enable_grad()(closure))
-        except BaseException:
-            put(params, before)
-            raise
-        self.state[params[0]] = state
-        return first_loss
 
     def _minimize(self, params, state, closure):
         group = self.param_groups[0]
@@ -231,48 +181,35 @@ class LBFGS(Optimizer):
         )
         return first_loss
 
-    def _read(self, state_dict):
-        state, groups = super()._read(state_dict)
-        params = groups[0]["params"]
-        size = sum(p.numel() for p in params)
-        for p, values in state.items():
-            if isinstance(p, Tensor):
-                state[p] = self._checked(values, size)
-        return state, groups
-
-    def _checked(self, values, size):
-        """The state of a state_dict, its numbers as numbers; raises if it is not of LBFGS."""
-        who = "LBFGS: state_dict: state"
-        if not isinstance(values, dict):
-            raise ValueError(f"{who} is a {type(values).__name__}, it must be a dict")
+    def _checked(self, values, size, place):
         kept = {name: value for name, value in values.items() if name != "al"}  # of PyTorch
         for name in ("func_evals", "n_iter"):
-            kept[name] = int(one_number(kept.get(name, 0), f"{who}: {name}"))
+            kept[name] = int(one_number(kept.get(name, 0), f"{place}: {name}"))
         if kept["n_iter"] == 0:
             return kept
         needed = (*self._vectors, *self._histories, "t", "H_diag", "prev_loss")
-        lacking = [name for name in needed if kept.get(name) is None]
-        if lacking:
-            raise ValueError(f"{who} lacks {', '.join(lacking)}; it is of another optimizer")
+        check_kept(kept, needed, place)
         for name in ("t", "H_diag", "prev_loss"):
-            kept[name] = one_number(kept[name], f"{who}: {name}")
+            kept[name] = one_number(kept[name], f"{place}: {name}")
         for name in self._histories:
             if not isinstance(kept[name], (list, tuple)):
-                raise TypeError(f"{who}: {name} is {kept[name]!r}, it must be a list")
+                raise TypeError(f"{place}: {name} is {kept[name]!r}, it must be a list")
             if len(kept[name]) != len(kept["ro"]):
                 raise ValueError(
-                    f"{who}: {name} has {len(kept[name])} items, ro {len(kept['ro'])}; "
+                    f"{place}: {name} has {len(kept[name])} items, ro {len(kept['ro'])}; "
                     "they must have as many"
                 )
-        kept["ro"] = [one_number(value, f"{who}: ro") for value in kept["ro"]]
+        kept["ro"] = [one_number(value, f"{place}: ro") for value in kept["ro"]]
         vectors = [(name, kept[name]) for name in self._vectors]
         vectors += [(name, value) for name in self._histories[:2] for value in kept[name]]
         for name, value in vectors:
             if not isinstance(value, Tensor):
-                raise TypeError(f"{who}: {name} has a {type(value).__name__}, it must be a Tensor")
+                raise TypeError(
+                    f"{place}: {name} has a {type(value).__name__}, it must be a Tensor"
+                )
             if value.shape != (size,):
                 raise ValueError(
-                    f"{who}: {name} has shape {tuple(value.shape)}, the parameters have {size} "
+                    f"{place}: {name} has shape {tuple(value.shape)}, the parameters have {size} "
                     "elements together"
                 )
         return kept
@@ -282,14 +219,6 @@ def check_count(name, value):
     check_integer("LBFGS", name, value)
     if value < 1:
         raise ValueError(f"LBFGS: {name} is {value}, it must be >= 1")
-
-
-def one_number(value, place):
-    if isinstance(value, bool) or not isinstance(value, (int, float, Tensor)):
-        raise TypeError(f"{place} is {value!r}, it must be a number")
-    if isinstance(value, Tensor) and value.numel() != 1:
-        raise ValueError(f"{place} has {value.numel()} elements, it must have one")
-    return float(value)
 
 
 def dot(a, b):
@@ -317,11 +246,6 @@ def move(params, t, d):
         n = p.numel()
         p.add_(d[offset : offset + n].view(p.shape), alpha=t)
         offset += n
-
-
-def put(params, values):
-    for p, value in zip(params, values, strict=True):
-        p.copy_(value)
 
 
 def direction(g, ys, ss, ro, h):
