@@ -212,7 +212,7 @@ INLINE void backward_rows(const backward *b, ptrdiff_t begin, ptrdiff_t end, int
             EACH_VECTOR(piece, {
                 const vec v = vload_upto(dy + p + j, m), d = vload_upto(x + p + j, m) - mean;
                 const vec term = v * vfma(d, vset1(rstd), vset1(f.offset));
-                if (shared) product += vfirst(term, m, vset1(0)), sum += v;
+                if (shared) product += term, sum += v; /* v is 0 beyond the m */
                 if (!shared && dgamma != NULL)
                     vstore_upto(dgamma + at + j, vload_upto(dgamma + at + j, m) + term, m);
                 if (!shared && dbeta != NULL)

@@ -175,3 +175,13 @@ def test_no_classes(isa, dtype):
     rest = np.zeros((2, 1), np.int64), None, -100, 0, 1, REDUCTIONS["sum"]
     _kernels.class_loss_forward(KERNEL["nll_forward"], loss, total, nothing, *rest)
     assert loss == 0 and total == 0
+
+
+@pytest.mark.parametrize("p", [1, 2])
+def test_a_margin_just_met_has_no_slope(p, isa, dtype):
+    """As in PyTorch."""
+    x, dx = np.zeros((1, 5, 1), dtype), np.full((1, 5, 1), np.nan, dtype)
+    one, index = np.ones(1, dtype), np.array([[3]])
+    rest = (None, -100, 0.0, p, REDUCTIONS["sum"])
+    _kernels.class_loss_backward(KERNEL["multi_margin_backward"], dx, one, one, x, index, *rest)
+    assert (dx == 0).all()

@@ -86,3 +86,11 @@ def test_no_rows(isa, dtype):
     nothing, dw = np.empty((0, 3, 1), dtype), np.full(3, np.nan, dtype)
     call_backward(nothing, nothing, np.ones(3, dtype), nothing, dw)
     assert (dw == 0).all()
+
+
+def test_zero_has_the_slope(isa, dtype):
+    """As in PyTorch, also with a sign."""
+    x, dy = np.array([[[0.0], [-0.0]]], dtype), np.full((1, 2, 1), 3, dtype)
+    dx = np.empty_like(x)
+    call_backward(dy, x, np.array([0.25, 0.5], dtype), dx)
+    assert dx.reshape(-1).tolist() == [0.75, 1.5]

@@ -134,6 +134,15 @@ def test_an_offset_costs_no_digits(offset, c):
     )
 
 
+def test_a_mean_between_two_numbers(isa, dtype):
+    """1e6 and its successor in float32: rounding takes half their distance from the mean."""
+    d = np.resize([-(2.0**-5), 2.0**-5], 70)
+    y, rstd = np.empty((1, 70), dtype), np.empty(1, dtype)
+    call_forward("layer_norm", 1, 1)(y, (1e6 + 2.0**-5 + d).astype(dtype)[None], rstd)
+    assert_close(rstd, 1 / np.sqrt([2.0**-10 + EPS]), tolerances.FEW)
+    assert_close(y[0], d / np.sqrt(2.0**-10 + EPS), tolerances.FEW)
+
+
 SHAPES = [(1000, 300), (5000, 33), (LARGE // 2, 3), (20, 9000)]
 
 

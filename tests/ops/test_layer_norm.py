@@ -7,6 +7,7 @@ import pyml
 from helpers import tolerances
 from helpers.compare import assert_same_bits
 from ops.cases import Case, tests_of
+from pyml.autograd import grad
 from pyml.nn import functional as F
 
 NORMALISED = 2 * tolerances.NORMALISED  # then the affine map, each operation by itself
@@ -153,6 +154,27 @@ def test_nothing(shape):
         assert y.shape == x.grad.shape == shape
 
 
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_rows_of_no_elements(create_graph):
+    x, weight = pyml.zeros(2, 3, 0, requires_grad=True), pyml.ones(3, requires_grad=True)
+    for y in (F.group_norm(x, 3, weight, weight), F.instance_norm(x, weight=weight, bias=weight)):
+        dx, dweight = grad(y.sum(), [x, weight], create_graph=create_graph)
+        assert dx.shape == x.shape and dweight.tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("norm", [F.layer_norm, F.rms_norm])
+def test_derivatives_of_large_rows(norm):
+    """By operations as by the kernel."""
+    x = pyml.tensor(np.random.default_rng(0).normal(size=(3, 7)) * 1e30, dtype="float32")
+    weights, x = x / 1e30, x.requires_grad_()
+    kernel, operations = (
+        grad(norm(x, 7).sin() @ weights.T, x, pyml.ones(3, 3), create_graph=graph)[0]
+        for graph in (False, True)
+    )
+    assert kernel.isfinite().all().item()
+    np.testing.assert_allclose(kernel.numpy(), operations.detach().numpy(), rtol=1e-4, atol=1e-35)
+
+
 @pytest.mark.parametrize("size", [1, 2])
 def test_no_variance_and_no_eps(size):
     x = pyml.ones(3, size)
@@ -213,6 +235,11 @@ X = pyml.ones(2, 4, 3)
         (lambda: F.instance_norm(pyml.ones(2, 3, 1)), ValueError, "more than 1 spatial element"),
         (lambda: F.instance_norm(X, pyml.ones(4)), ValueError, "must be given together"),
         (lambda: F.instance_norm(X, use_input_stats=False), ValueError, "are needed"),
+        (
+            lambda: F.instance_norm(X, pyml.zeros(4), pyml.ones(4), momentum=1.5),
+            ValueError,
+            "instance_norm: momentum is 1.5, it must be between 0 and 1",
+        ),
     ],
 )
 def test_wrong_arguments(call, error, message):
