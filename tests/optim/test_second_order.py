@@ -142,6 +142,39 @@ def test_a_net_of_several_parameters():
     assert nn.functional.mse_loss(model(x), x.sin()).item() < 1e-6
 
 
+@pytest.mark.parametrize("lowest", [0.5, -0.5])
+def test_the_way_down(rng, lowest):
+    """It ends at the edge of any region, and says how far the parabola falls to there."""
+    q, _ = np.linalg.qr(rng.normal(size=(5, 5)))
+    h, g = (q * [lowest, 1.0, 2.0, 3.0, 4.0]) @ q.T, rng.normal(size=5)
+    options = {"tolerance_cg": 1e-12, "max_iter": 9}
+    segments = newton_cg.way_down(g, lambda v: h @ v, 1e6, options)
+    assert len(segments) > 1 and math.isinf(segments[-1].length) == (lowest < 0)
+    falls = []
+    for radius in (0.01, 0.3, 0.6, 1.0, 1.5, 2.5, 50.0):
+        z, decrease = newton_cg.along(segments, radius)
+        inside = lowest > 0 and radius > np.linalg.norm(np.linalg.solve(h, g))
+        wanted = np.linalg.norm(np.linalg.solve(h, g)) if inside else radius
+        np.testing.assert_allclose(np.linalg.norm(z), wanted, rtol=1e-9)
+        np.testing.assert_allclose(decrease, -(g @ z + z @ h @ z / 2), rtol=1e-9)
+        falls.append(decrease)
+    assert falls == sorted(falls)
+
+
+@pytest.mark.parametrize("size", [1e-6, 100.0])
+def test_how_far_conjugate_gradients_go(rng, size):
+    """Until |g + H z| is min(1/2, sqrt |g|) of |g|, and no further."""
+    h, g = np.diag(np.geomspace(1, 100, 40)), rng.normal(size=40)
+    g *= size / np.linalg.norm(g)
+    options = {"tolerance_cg": None, "max_iter": 100}
+    segments = newton_cg.way_down(g, lambda v: h @ v, 1e9, options)
+    left = []
+    for count in (len(segments) - 1, len(segments)):
+        z, _ = newton_cg.along(segments[:count], 1e9)
+        left.append(np.linalg.norm(g + h @ z) / size)
+    assert left[1] <= min(0.5, math.sqrt(size)) < left[0]
+
+
 # ---- LevenbergMarquardt --------------------------------------------------------------------------
 
 
@@ -177,6 +210,15 @@ def test_its_step_is_that_of_the_formula(rng):
     )
     world.step()
     np.testing.assert_allclose(world.w.array, wanted, rtol=1e-9)
+
+
+def test_the_damping_follows_the_decrease():
+    """From w = 1 of r = w^2 a step goes to 2/3: 65/81 of the 8/9 foretold."""
+    world = World(lambda w: w * w, [1.0], cls=optim.LevenbergMarquardt, damping=0.5)
+    world.step()
+    assert world.w.item() == pytest.approx(2 / 3)
+    gain = (65 / 81) / (8 / 9)
+    assert world.state["damping"] == pytest.approx(0.5 * (1 - (2 * gain - 1) ** 3))
 
 
 def test_the_valley_of_squares():
