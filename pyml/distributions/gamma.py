@@ -4,6 +4,7 @@ from pyml.distributions import constraints
 from pyml.distributions.exp_family import ExponentialFamily
 from pyml.distributions.utils import broadcast_all, finfo, xlogy
 from pyml.ops.sampling import log_gamma_variable
+from pyml.ops.series import igamma
 from pyml.ops.shape import expand
 from pyml.ops.special import digamma, lgamma
 
@@ -61,6 +62,11 @@ class Gamma(ExponentialFamily):
         value = self._checked(value)
         a, rate, value = broadcast_all(self.concentration, self.rate, value)
         return xlogy(a, rate) + xlogy(a - 1, value) - rate * value - lgamma(a)
+
+    def cdf(self, value):
+        """Without a gradient by the concentration, as in PyTorch."""
+        value = self._checked(value)
+        return igamma(*broadcast_all(self.concentration, self.rate * value))
 
     def entropy(self):
         a = self.concentration
