@@ -297,6 +297,9 @@ def f(x):
 assert f(1) == 2 and torch.Future[int] and torch.futures.Future is torch.Future
 with pytest.raises(NotImplementedError, match="futures.collect_all: use concurrent.futures"):
     torch.futures.collect_all([])
+with torch.serialization.safe_globals([dict]):
+    torch.serialization.add_safe_globals([dict])
+assert torch.serialization.get_safe_globals() == []
 torch.set_float32_matmul_precision("high")
 assert torch.get_float32_matmul_precision() == "highest"
 assert not isinstance(torch.ones(1), (torch.HalfTensor, torch.BFloat16Tensor))

@@ -30,5 +30,5 @@ for _ in range(5):
             optimizer.zero_grad()
             losses.append(accelerator.gather(loss).mean().item())
 with tempfile.TemporaryDirectory() as folder:
-    accelerator.save_state(folder)
+    accelerator.save_state(folder, safe_serialization=False)
     accelerator.load_state(folder)
