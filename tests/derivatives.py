@@ -210,7 +210,7 @@ def jets():
             words = f"jet {name} {firsts} first {len(pairs)} second"
             given = f, firsts, pairs, numbers
             yield row(words, lambda x, a=given: ops.jet(a[0], x, a[1], a[2], *a[3]), shape)
-    for shape in ((1, 2, 3), (3, 2, 3)):
+    for shape in ((1, 2, 3), (3, 2, 3), (3, 0, 3)):
         yield row("jet_linear", lambda x, w: ops.jet_linear(x, w), shape, (2, 3))
         yield row("jet_linear bias", lambda *t: ops.jet_linear(*t), shape, (2, 3), (2,))
 

@@ -31,7 +31,8 @@ cnp.import_array()
 cdef class JetLinear(Node):
     cdef tuple gradients(self, Tensor dy):
         cdef Tensor x = self.saved(0), w = self.saved(1)
-        dy2, x2 = reshape(dy, (-1, w.array.shape[0])), reshape(x, (-1, w.array.shape[1]))
+        rows = x.array.shape[0] * x.array.shape[1]
+        dy2, x2 = reshape(dy, (rows, w.array.shape[0])), reshape(x, (rows, w.array.shape[1]))
         return (
             None if self.inputs[0] is None else reshape(matmul(dy2, w), x.shape),
             None if self.inputs[1] is None else matmul(t(dy2), x2),

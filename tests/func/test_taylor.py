@@ -134,6 +134,18 @@ def test_shapes_and_dtypes():
     assert pyml.equal(slope, linear.weight[:, 1].expand(4, 2)) and not zero.any()
 
 
+@pytest.mark.parametrize(("features", "outputs"), [(0, 2), (3, 0), (0, 0)])
+def test_layers_without_features(features, outputs):
+    layer = nn.Linear(features, outputs)
+    jet = pyml.rand(3, 4, features).requires_grad_()
+    y = pyml.ops.jet_linear(jet, layer.weight, layer.bias)
+    inputs = jet, layer.weight, layer.bias
+    for create_graph in (False, True):
+        dx, dw, db = grad(y.sum(), inputs, retain_graph=True, create_graph=create_graph)
+        assert dx.shape == (3, 4, features) and not dx.any()
+        assert dw.shape == (outputs, features) and db.tolist() == [4.0] * outputs
+
+
 def test_a_subclass_and_a_parametrized_layer():
     class Net(nn.Sequential):
         pass
