@@ -176,14 +176,6 @@ def svd(input, some=True, compute_uv=True):
     return _linalg.svd_of_columns(input, some, compute_uv)
 
 
-def triangular_solve(input, A, upper=True, transpose=False, unitriangular=False):
-    """X of A X = input, or of A^T X = input with `transpose`, and A: linalg.solve_triangular."""
-    solution = _linalg.solve_triangular(
-        A.mT if transpose else A, input, upper=upper != transpose, unitriangular=unitriangular
-    )
-    return solution, A
-
-
 def use_deterministic_algorithms(mode, *, warn_only=False):
     """Does nothing: results are the same each time, with any number of threads."""
 

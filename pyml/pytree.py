@@ -132,8 +132,14 @@ def tree_unflatten(leaves, treespec):
     """The tree of a TreeSpec with these leaves.
 
     Raises:
+        TypeError: if treespec is no TreeSpec.
         ValueError: if there are more or fewer than the tree has.
     """
+    if not isinstance(treespec, TreeSpec):
+        raise TypeError(
+            f"tree_unflatten: treespec is a {type(treespec).__name__}, it must be a TreeSpec; "
+            "tree_flatten gives one"
+        )
     leaves = list(leaves)
     if len(leaves) != treespec.num_leaves:
         raise ValueError(

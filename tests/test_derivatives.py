@@ -108,9 +108,11 @@ def met():
                 patch.setattr(module, name, found.watched(function))
         methods = names.operations(names.TENSOR) | METHODS
         install(ops, {name: found.watched(method) for name, method in methods.items()})
-        for case in derivatives.ALL:
-            found.run(case)
-        install(ops, methods)
+        try:
+            for case in derivatives.ALL:
+                found.run(case)
+        finally:
+            install(ops, methods)
     return found
 
 

@@ -47,11 +47,17 @@ class Computed(Node):
 
 def computed(name, function, inputs, derivatives):
     """function(*arrays), of their dtype, as a Tensor with its node."""
-    y = Tensor._on(by_numpy(name, function, tuple(x.array for x in inputs)))
+    y = Tensor._on(by_numpy(name, of_its_dtype, tuple(x.array for x in inputs), function))
     if derivatives and is_grad_enabled() and any(x.requires_grad for x in inputs):
         node = Computed(name, [x.shape for x in inputs], derivatives)
         node._connect(y, tuple(inputs), keep=tuple(inputs))
     return y
+
+
+def of_its_dtype(*arguments):
+    """function(*arrays), which may compute in double, of the arrays' dtype."""
+    *arrays, function = arguments
+    return np.asarray(function(*arrays), arrays[0].dtype)
 
 
 def floating(x, name):
@@ -145,12 +151,20 @@ def frexp(input):
     checked_tensor(input, "frexp")
     if input.dtype.kind != "f":
         raise TypeError(f"frexp: input has dtype {input.dtype}, it must be float32 or float64")
-    exponent = Tensor._on(np.asarray(np.frexp(input.detach().array)[1]))
+    exponent = Tensor._on(by_numpy("frexp", exponents, (input.array,)))
 
     def slope(x):
         return pow(0.5, cast(exponent, x.dtype))
 
-    return frexp_result(computed("frexp", lambda x: np.frexp(x)[0], (input,), (slope,)), exponent)
+    return frexp_result(computed("frexp", mantissas, (input,), (slope,)), exponent)
+
+
+def mantissas(x):
+    return np.frexp(x)[0]
+
+
+def exponents(x):
+    return np.frexp(x)[1]
 
 
 def nan_to_num(input, nan=0.0, posinf=None, neginf=None):

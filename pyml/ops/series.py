@@ -182,6 +182,14 @@ def gamma_density(a, x):
     return exp((a - 1) * log(x) - x - special.lgamma(a))
 
 
+def lower_tail(a, x):
+    return gamma_tails(a, x)[0]
+
+
+def upper_tail(a, x):
+    return gamma_tails(a, x)[1]
+
+
 def igamma(input, other):
     """The regularised lower incomplete gamma function: the distribution function of Gamma(input).
 
@@ -191,7 +199,7 @@ def igamma(input, other):
     """
     return computed(
         "igamma",
-        lambda a, x: gamma_tails(a, x)[0],
+        lower_tail,
         both_floating(input, other, "igamma"),
         (of_shape_alone("igamma"), gamma_density),
     )
@@ -201,7 +209,7 @@ def igammac(input, other):
     """The regularised upper incomplete gamma function, 1 - igamma(input, other)."""
     return computed(
         "igammac",
-        lambda a, x: gamma_tails(a, x)[1],
+        upper_tail,
         both_floating(input, other, "igammac"),
         (of_shape_alone("igammac"), lambda a, x: neg(gamma_density(a, x))),
     )

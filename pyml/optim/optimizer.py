@@ -37,6 +37,7 @@ required = _Required()
 PRE_STEP, POST_STEP = "step pre-hook", "step post-hook"
 PRE_STATE, POST_STATE = "state_dict pre-hook", "state_dict post-hook"
 PRE_LOAD, POST_LOAD = "load_state_dict pre-hook", "load_state_dict post-hook"
+KINDS = PRE_STEP, POST_STEP, PRE_STATE, POST_STATE, PRE_LOAD, POST_LOAD
 
 hooks_of_all = {PRE_STEP: [], POST_STEP: []}  # of the steps of every optimizer
 
@@ -128,7 +129,7 @@ class Optimizer:
             if unknown:
                 raise TypeError(f"{cls.__name__}: _ranges has {sorted(unknown)}, not in _options")
 
-    _step_pre_hooks = _step_post_hooks = ()  # of a wrapper that does not call __init__
+    _hooks = dict.fromkeys(KINDS, ())  # of a wrapper that does not call __init__
 
     def __init__(self, params, defaults):
         if isinstance(params, Tensor):
@@ -155,8 +156,7 @@ class Optimizer:
 
     def _start(self):
         """Sets what belongs to this object alone: neither copies nor files have it."""
-        kinds = (PRE_STEP, POST_STEP, PRE_STATE, POST_STATE, PRE_LOAD, POST_LOAD)
-        self._hooks = {kind: [] for kind in kinds}
+        self._hooks = {kind: [] for kind in KINDS}
         self._stepped = False  # has step() run? Schedulers warn if they go first
         self._updates = []  # the kernel's memory, one for each group
 

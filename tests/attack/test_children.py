@@ -61,7 +61,7 @@ def fails(rng, tell):
     ("attack", "words"),
     [
         (dies, ("null", "died with -11", "in dies")),
-        (hangs, ("loop", "nothing for 2 s", "in hangs")),
+        (hangs, ("loop", "nothing for 8 s", "in hangs")),
         (corrupts, ("died with",)),
         (eats, ("MemoryError",)),
         (fails, ("the very words",)),
@@ -69,7 +69,7 @@ def fails(rng, tell):
 )
 def test_a_fault_of_a_process_is_found(attack, words):
     name = f"{__name__}:{attack.__name__}"
-    report = besiege(name, 0, cases=6, timeout=2)
+    report = besiege(name, 0, cases=6, timeout=8)
     assert report.cases == 6  # those behind it, too
     (finding,) = report.findings.values()
     assert finding.case == THIRD

@@ -222,6 +222,12 @@ def rolled(case, dtype="float64", **options):
     return case.of(distributions, tensors | options)
 
 
+NO_DIVERGENCE = {  # of two of the family; PyTorch has none either
+    *("FisherSnedecor", "GeneralizedPareto", "Kumaraswamy", "LKJCholesky", "Multinomial"),
+    *("NegativeBinomial", "StudentT", "VonMises", "Weibull"),
+}
+
+
 def divergence(p, q):
     """None where it is not known."""
     try:
@@ -241,7 +247,7 @@ def test_divergences(case):
         q = rolled(other, validate_args=False)
         got = divergence(p, q)
         if got is None:
-            assert other.name != case.name or case.name == "StudentT"
+            assert other is not case or case.name in NO_DIVERGENCE
             continue
         inside = q.support.check(x).numpy()
         log_q = np.where(inside, q.log_prob(x).numpy(), 0)
@@ -258,7 +264,7 @@ def test_divergences_of_vectors(case):
     p, q = made(case), rolled(case)
     got = divergence(p, q)
     if got is None:
-        assert case.name.startswith("Relaxed")
+        assert case.name.startswith("Relaxed") or case.name in NO_DIVERGENCE
         return
     draws = p.sample((DRAWS,))
     terms = (p.log_prob(draws) - q.log_prob(draws)).numpy()
@@ -310,6 +316,9 @@ def test_gradients(case):
     value.requires_grad_()
     check(lambda x, *t: of(*t).log_prob(x), [value, *inputs])
     if not hasattr(type(made(case)), "cdf") or known(lambda: made(case).cdf(value)) is None:
+        return
+    if case.name in ("Chi2", "Gamma", "InverseGamma"):  # igamma has no derivative by the shape
+        check(made(case).cdf, [value])
         return
     check(lambda x, *t: of(*t).cdf(x), [value, *inputs])
     probability = pyml.tensor([0.2, 0.4, 0.7], dtype=pyml.float64, requires_grad=True)
@@ -401,7 +410,8 @@ def test_parameters_that_are_numbers(case):
     for name in ("mean", "variance"):
         got, wanted = (known(lambda p=p, name=name: getattr(p, name)) for p in (numbers, tensors))
         assert (got is None) == (wanted is None)
-        assert got is None or got.item() == wanted[0].item()
+        if got is not None:
+            np.testing.assert_array_equal(got.item(), wanted[0].item())
 
 
 @each

@@ -16,7 +16,7 @@ OF_TENSORS = {
     "squeeze": lambda x: pyml.squeeze(x),
     "unsqueeze": lambda x: pyml.unsqueeze(x, 0),
     "permute": lambda x: pyml.permute(x, (1, 0)),
-    "transpose": lambda x: pyml.swapaxes(x, 0, 1),
+    "swapaxes": lambda x: pyml.swapaxes(x, 0, 1),
     "t": lambda x: pyml.t(x),
     "movedim": lambda x: pyml.moveaxis(x, 0, 1),
     "flip": lambda x: pyml.flip(x, 0),
