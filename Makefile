@@ -1,5 +1,6 @@
 # make train      train a network on handwritten digits; needs Python, a C compiler and make
 # make test       all tests, in TEST_PROCESSES at a time (auto: as many as cores; PYTEST_ARGS=-n0: in one)
+# make test-all   and those that are too long for every day: CONTRIBUTING.md says which
 # make bench      kernels and steps, beside the last run that was saved in .benchmarks
 # make lint       ruff, clang-format
 # make sanitize   the tests under AddressSanitizer and UndefinedBehaviorSanitizer
@@ -29,7 +30,7 @@ BUILD_REQUIRES := $(shell sed -n 's/^requires = \[\(.*\)\]/\1/p' pyproject.toml 
 SOURCES := $(shell find csrc -name '*.[ch]') $(shell find pyml -name '*.pyx' -o -name '*.pxd')
 CONFIGURATION := CC=$(CC) PYML_WERROR=$(PYML_WERROR) PYML_WIDE=$(PYML_WIDE) PYML_SYMBOLS=$(PYML_SYMBOLS)
 
-.PHONY: train test bench lint sanitize attack attack-sanitize clients cross clean
+.PHONY: train test test-all bench lint sanitize attack attack-sanitize clients cross clean
 .DELETE_ON_ERROR:
 
 train: $(VENV)/package
@@ -37,6 +38,10 @@ train: $(VENV)/package
 
 test: $(VENV)/package $(VENV)/test-extra
 	$(BIN)/pytest -n $(TEST_PROCESSES) --dist worksteal $(PYTEST_ARGS)
+
+test-all:
+	PYML_TEST_LECTURE=1 $(MAKE) test PYTEST_ARGS="--exhaustive $(PYTEST_ARGS)"
+	$(MAKE) clients
 
 # That nothing was saved yet, or on another machine, is a warning and no error.
 bench: $(VENV)/package $(VENV)/test-extra

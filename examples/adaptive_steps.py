@@ -40,7 +40,7 @@ def main(small=False):
     figure, panel = panels(width=6)
     for (name, values), style in zip(sizes.items(), STYLES, strict=False):
         panel.loglog(range(1, count + 1), values, label=name, **style)
-    panel.set(xlabel="step", ylabel="size of the step (gradient 1, rate 0.1)")
+    panel.set(xlabel="step", ylabel="size of the step (gradient 1, rate 0.1)", ylim=(2e-4, 2))
     panel.legend()
     return {
         "AdaGrad: step 100 / step 1": sizes["AdaGrad"][99] / sizes["AdaGrad"][0],

@@ -68,7 +68,7 @@ def main(small=False):
         right.plot(range(1, len(losses) + 1), losses.numpy(), label=name, **style)
     left.set(xlabel="layer", ylabel="activations (rms)", yscale="log")
     right.set(xlabel="epoch", ylabel="cross entropy", ylim=(0, 5))
-    left.legend()
+    right.legend(loc="upper right")
     return numbers, figure
 
 

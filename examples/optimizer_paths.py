@@ -40,7 +40,8 @@ def draw(panel, surface, limits):
     x, y = (pyml.linspace(*limit, 100) for limit in limits)
     heights = surface(*pyml.meshgrid(x, y, indexing="xy"))
     panel.contour(x.numpy(), y.numpy(), heights.numpy(), 20, colors="0.8", linewidths=0.6)
-    panel.set(xlabel="x", ylabel="y")
+    panel.set(xlabel=f"x ({surface.__name__})", ylabel="y")
+    panel.locator_params(axis="x", nbins=6)
 
 
 def main(small=False):

@@ -12,8 +12,7 @@ from pyml.nn import utils
 ROWS, WRONG, EPOCHS = 400, 0.2, 60  # a fifth of the training labels is random
 REGULARISERS = {
     "none": {},
-    **{"L2 (weight decay)": {"decay": 0.3}, "L1": {"l1": 1e-3}},
-    "max-norm": {"max_norm": 0.6},
+    **{"L2 (weight decay)": {"decay": 0.3}, "L1": {"l1": 1e-3}, "max-norm": {"max_norm": 0.6}},
     "dropout": {"layer": lambda: nn.Dropout(0.5)},
     "Gaussian noise": {"layer": lambda: nn.GaussianNoise(0.6)},
     "label smoothing": {"smoothing": 0.3},
@@ -71,8 +70,8 @@ def main(small=False):
         panel.plot(on_test, i, "o", color=COLOURS[0])
     panel.set_yticks(range(len(means)), means)
     panel.set(xlabel="accuracy, mean over the seeds", ylabel="regulariser", ylim=(9.5, -0.5))
-    names = ["training rows (a fifth wrong)", "test rows"]
-    panel.legend(panel.lines[1:3], names, loc="center right")
+    names = ["training rows (a fifth with random labels)", "test rows"]
+    figure.legend(panel.lines[1:3], names, loc="outside upper center", ncols=2)
     return numbers, figure
 
 

@@ -63,7 +63,7 @@ def main(small=False):
         right.plot(range(1, EPOCHS + 1), above, label=name, **style)
     left.set(xlabel="epoch", ylabel="learning rate")
     right.set(xlabel="epoch", ylabel="loss on all rows, above the best", yscale="log")
-    left.legend(fontsize="small")
+    right.legend(fontsize="small", loc="lower left")
     return numbers, figure
 
 

@@ -52,10 +52,40 @@ class TreeSpec(NamedTuple):
         """Whether the tree is one leaf."""
         return self.type is None
 
+    def flatten_up_to(self, tree):
+        """What another tree has where this one has leaves.
+
+        It may have a dict of another kind, or with its keys in another order.
+
+        Raises:
+            ValueError: if it has another form.
+        """
+        if self.is_leaf():
+            return [tree]
+        kind, children, context = node_type(tree), (), None
+        fits = kind is self.type
+        if kind in KEYED and self.type in KEYED:
+            keys = self.context[0]
+            fits = tree.keys() == set(keys)
+            children = [tree[key] for key in keys] if fits else ()
+        elif fits:
+            children, context = SUPPORTED_NODES[kind].flatten_fn(tree)
+            fits = len(children) == len(self.children_specs) and context == self.context
+        if not fits:
+            raise ValueError(
+                f"{tree!r} is not of the form of the first tree, a {self.type.__name__} of "
+                f"{len(self.children_specs)} there"
+            )
+        pairs = zip(self.children_specs, children, strict=True)
+        return [part for spec, child in pairs for part in spec.flatten_up_to(child)]
+
 
 def LeafSpec():
     """That of a leaf."""
     return TreeSpec(None, None, [])
+
+
+KEYED = (dict, OrderedDict, defaultdict)
 
 
 def keyed(make):
@@ -173,20 +203,5 @@ def tree_map(func, tree, *rests, is_leaf=None):
         ValueError: if a tree of `rests` has another form.
     """
     leaves, spec = tree_flatten(tree, is_leaf)
-    others = [_leaves_as(spec, rest) for rest in rests]
+    others = [spec.flatten_up_to(rest) for rest in rests]
     return tree_unflatten(map(func, leaves, *others), spec)
-
-
-def _leaves_as(spec, tree):
-    """What a tree has where one of the spec has leaves."""
-    if spec.is_leaf():
-        return [tree]
-    fits = node_type(tree) is spec.type
-    children, context = SUPPORTED_NODES[spec.type].flatten_fn(tree) if fits else ([], None)
-    if not fits or len(children) != len(spec.children_specs) or context != spec.context:
-        raise ValueError(
-            f"tree_map: {tree!r} is not of the form of the first tree, a {spec.type.__name__} of "
-            f"{len(spec.children_specs)} there"
-        )
-    pairs = zip(spec.children_specs, children, strict=True)
-    return [leaf for each, child in pairs for leaf in _leaves_as(each, child)]

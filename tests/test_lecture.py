@@ -59,6 +59,13 @@ def adaptive_steps(numbers):
     assert adam == pytest.approx(0.1, rel=0.01) and not_corrected > 0.3 and largest > 0.6
 
 
+def curvature(numbers):
+    before, after, descent, newton, new, trained, parameters, squared, spread = numbers.values()
+    assert after < 1e-20 * before and abs(descent) < 1e-6 and newton == pytest.approx(-1)
+    assert new == "not stationary, 1 negative direction found" and trained == "near a minimum"
+    assert squared == parameters**2 and spread > 100
+
+
 def nesterov(numbers):
     beyond, beyond_nesterov, distance, distance_nesterov, by_hand = numbers.values()
     assert beyond_nesterov < 0.8 * beyond and distance_nesterov < 0.1 * distance
@@ -77,6 +84,11 @@ def regularisation(numbers):
     assert min(test[1:]) > test[0] + 0.02
 
 
+def early_stopping(numbers):
+    training, validation, best, error, best_error = numbers.values()
+    assert training < best / 2 and best < 0.6 * validation and best_error < error / 2
+
+
 def ensembles(numbers):
     members, together, last, snapshots, mask, masks, whole = numbers.values()
     assert together < members and snapshots < last
@@ -92,8 +104,9 @@ def batch_norm(numbers):
 CLAIMS = {
     claim.__name__: claim
     for claim in (
-        *(linear_layers, chain_rule, vanishing_gradients, initial_values, optimizer_paths),
-        *(nesterov, adaptive_steps, schedules, regularisation, ensembles, batch_norm),
+        *(linear_layers, chain_rule, vanishing_gradients, initial_values, curvature),
+        *(optimizer_paths, nesterov, adaptive_steps, schedules, regularisation, early_stopping),
+        *(ensembles, batch_norm),
     )
 }
 

@@ -50,6 +50,8 @@ def test_map():
         "a": (1, [10]),
         "b": ((2, 20), (3, 30)),
     }
+    turned = OrderedDict(b=(20, 30), a=10)
+    assert pytree.tree_map(lambda x, y: x + y, tree, turned) == {"a": 11, "b": (22, 33)}
     for wrong in ({"a": 1, "b": [2, 3]}, {"a": 1, "c": (2, 3)}, {"a": 1, "b": (2,)}, 5):
         with pytest.raises(ValueError, match="not of the form of the first tree"):
             pytree.tree_map(lambda x, y: x, tree, wrong)

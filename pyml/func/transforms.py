@@ -9,9 +9,9 @@ import functools
 
 from pyml.autograd import functional
 from pyml.autograd.functional import columns_of, gradients, rows_of, sources, transposed
-from pyml.func.trees import leaves, mapped, rebuilt
 from pyml.grad_mode import enable_grad, is_grad_enabled
 from pyml.options import check_integer
+from pyml.pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 from pyml.tensor import Node, Tensor
 
 __all__ = [
@@ -56,7 +56,7 @@ class Trace:
 
     def closed(self, tree):
         """The tree with its tensors outside the graph, but those that lead out of this call."""
-        return mapped(
+        return tree_map(
             lambda t: t.detach() if isinstance(t, Tensor) and not self.keeps([t]) else t, tree
         )
 
@@ -116,9 +116,14 @@ def places_of(who, argnums, count):
     return places
 
 
+def rebuilt(tree, leaves):
+    """The same tree with these leaves."""
+    return tree_unflatten(leaves, tree_flatten(tree)[1])
+
+
 def tensors_in(tree, who, what):
     """The leaves of a tree, which must be floating-point tensors, one at least."""
-    found = leaves(tree)
+    found = tree_leaves(tree)
     for leaf in found:
         if not isinstance(leaf, Tensor):
             raise TypeError(
@@ -164,11 +169,13 @@ def leads_out(tensor, own):
 
 def matching(who, what, values, like):
     """The leaves of `values`, which must have the form and the shapes of those of `like`."""
-    if not same_form(values, like):
+    wanted, form = tree_flatten(like)
+    try:
+        found = tuple(form.flatten_up_to(values))
+    except ValueError:
         raise ValueError(f"{who}: {what} must be a tree of tensors as {shapes_of(like)}, "
-                         f"not {shapes_of(values)}")  # fmt: skip
-    found = tuple(leaves(values))
-    for a, b in zip(found, leaves(like), strict=True):
+                         f"not {shapes_of(values)}") from None  # fmt: skip
+    for a, b in zip(found, wanted, strict=True):
         if not isinstance(a, Tensor) or a.shape != b.shape or a.dtype != b.dtype:
             raise ValueError(
                 f"{who}: {what} has {describe(a)}, where shape {tuple(b.shape)} and dtype "
@@ -177,12 +184,8 @@ def matching(who, what, values, like):
     return found
 
 
-def same_form(a, b):
-    return mapped(lambda _: None, a) == mapped(lambda _: None, b)
-
-
 def shapes_of(tree):
-    return mapped(lambda t: tuple(t.shape) if isinstance(t, Tensor) else type(t).__name__, tree)
+    return tree_map(lambda t: tuple(t.shape) if isinstance(t, Tensor) else type(t).__name__, tree)
 
 
 def describe(value):

@@ -2,9 +2,9 @@
 
 import functools
 
-from pyml.func.trees import broadcast, leaves, rebuilt
 from pyml.ops import stack
 from pyml.options import check_choice, check_integer
+from pyml.pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 from pyml.random import default_generator, get_rng_state, set_rng_state
 from pyml.tensor import Tensor
 
@@ -48,7 +48,7 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
 
     @functools.wraps(func)
     def call(*args, **kwargs):
-        dims, tensors = dims_of(in_dims, args), leaves(args)
+        dims, (tensors, form) = dims_of(in_dims, args), tree_flatten(args)
         size = common_size(tensors, dims)
         counter, results = default_generator._state[1], []
         start = get_rng_state() if randomness == "same" else None
@@ -56,7 +56,7 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
             if start is not None:
                 set_rng_state(start)
             parts = [t if d is None else t.select(d, i) for t, d in zip(tensors, dims, strict=True)]
-            results.append(func(*rebuilt(args, parts), **kwargs))
+            results.append(func(*tree_unflatten(parts, form), **kwargs))
             if randomness == "error" and default_generator._state[1] != counter:
                 raise RuntimeError(
                     "vmap: func drew random numbers; say randomness='different' or 'same'"
@@ -64,7 +64,7 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
         return stacked(results)
 
     def stacked(results):
-        first = leaves(results[0])
+        first, form = tree_flatten(results[0])
         for value in first:
             if not isinstance(value, Tensor):
                 raise TypeError(
@@ -77,8 +77,8 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
             raise ValueError(f"vmap: out_dims does not fit what func returns: {error}") from None
         for dim in dims:
             check_integer("vmap", "out_dims", dim)
-        columns = zip(*map(leaves, results), strict=True)
-        return rebuilt(results[0], [stack(c, d) for c, d in zip(columns, dims, strict=True)])
+        columns = zip(*map(form.flatten_up_to, results), strict=True)
+        return tree_unflatten([stack(c, d) for c, d in zip(columns, dims, strict=True)], form)
 
     return call
 
@@ -89,7 +89,7 @@ def dims_of(in_dims, args):
         dims = broadcast(tuple(in_dims) if isinstance(in_dims, list) else in_dims, args)
     except ValueError as error:
         raise ValueError(f"vmap: in_dims does not fit the arguments: {error}") from None
-    for value, dim in zip(leaves(args), dims, strict=True):
+    for value, dim in zip(tree_leaves(args), dims, strict=True):
         if dim is None:
             continue
         check_integer("vmap", "in_dims", dim)
@@ -104,6 +104,13 @@ def dims_of(in_dims, args):
                 "whole"
             )
     return dims
+
+
+def broadcast(prefix, tree):
+    """The leaves of `prefix`, each as often as there are leaves of `tree` in its place."""
+    found = []
+    tree_map(lambda leaf, part: found.extend([leaf] * len(tree_leaves(part))), prefix, tree)
+    return found
 
 
 def common_size(tensors, dims):

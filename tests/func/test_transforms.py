@@ -1,6 +1,7 @@
 """Derivatives as functions: by their formulas, and what is refused. torch is in tests/parity."""
 
 import doctest
+from collections import defaultdict
 
 import numpy as np
 import pytest
@@ -41,6 +42,20 @@ def test_a_tree_keeps_its_form():
     np.testing.assert_allclose(gradient["w"].numpy(), 12 * X)
     assert isinstance(gradient["rest"], list) and isinstance(gradient["rest"][1], tuple)
     np.testing.assert_allclose(gradient["rest"][1][0].item(), 2 * (X**2).sum())
+    counts = func.grad(lambda s: s["a"] ** 2)(defaultdict(list, a=tensor(3.0)))
+    assert type(counts) is defaultdict and counts["a"].item() == 6
+
+
+def test_tangents_go_by_their_keys():
+    at = {"a": tensor(2.0), "b": tensor(3.0)}
+    along = {"b": tensor(0.0), "a": tensor(1.0)}
+    value, change = func.jvp(lambda d: d["a"] * d["b"] ** 2, (at,), (along,))
+    assert value.item() == 18 and change.item() == 9
+    _, vjp_fn = func.vjp(lambda x: {"a": x, "b": 10 * x}, at["a"])
+    assert vjp_fn({"b": tensor(1.0), "a": tensor(5.0)})[0].item() == 15
+    results = iter([{"a": at["a"], "b": at["b"]}, {"b": at["b"], "a": at["a"]}])
+    rows = func.vmap(lambda _: next(results))(tensor(X[:2]))
+    assert rows["a"].tolist() == [2, 2] and rows["b"].tolist() == [3, 3]
 
 
 def test_no_gradient_is_left_on_what_is_outside():
@@ -135,7 +150,8 @@ def total(x):
         (lambda x: func.grad(total, 0.5)(x), TypeError, "argnums is 0.5, it must be an integer"),
         (lambda x: func.grad(total, has_aux=True)(x), RuntimeError, r"must return \(output, aux\)"),
         (lambda x: func.vjp(total, x)[1](x), ValueError, "v has shape .3,. and dtype"),
-        (lambda x: func.vjp(total, x)[1]((x,)), ValueError, "v must be a tree of tensors as"),
+        (lambda x: func.vjp(total, x)[1]((x,)), ValueError, "v has a tuple, where shape"),
+        (lambda x: func.jvp(total, (x,), (x, x)), ValueError, "tangents must be a tree of tensors"),
         (lambda x: func.jvp(total, x, x), TypeError, "primals is a Tensor, it must be a tuple"),
         (lambda x: func.jvp(total, (x,), (x[1:],)), ValueError, r"tangents has shape \(2,\)"),
         (lambda x: func.jvp(total, (x,), (x.float(),)), ValueError, "dtype float32, where"),
