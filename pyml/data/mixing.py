@@ -1,5 +1,7 @@
 """Batches mixed with themselves: mixup and cutmix, by random numbers that a recorded step draws."""
 
+import numpy as np
+
 from pyml import ops
 from pyml.grad_mode import no_grad
 from pyml.ops.arrays import checked_tensor
@@ -9,12 +11,15 @@ from pyml.options import Range, check_integer, check_number
 __all__ = ["CutMix", "MixUp"]
 
 
+ALPHAS = Range(1e-300, 1e300)  # beyond them the logarithm of a gamma variable is no number
+
+
 class Mixing:
     """What both share: the share of the other row, and mixed targets."""
 
     def __init__(self, alpha=1.0, num_classes=None, *, generator=None):
         who = type(self).__name__
-        check_number(who, "alpha", alpha, Range(0, ends="()"))
+        check_number(who, "alpha", alpha, ALPHAS)
         if num_classes is not None:
             check_integer(who, "num_classes", num_classes)
             check_number(who, "num_classes", num_classes, Range(1))
@@ -26,8 +31,8 @@ class Mixing:
     def __call__(self, x, y):
         """A mixed batch: x and y, new Tensors."""
         x, y = self._checked(x, y)
-        both = ops.full((2,), float(self.alpha), dtype=x.dtype)
-        share = ops.softmax(log_gamma_variable(both, self._generator), 0)[0]
+        both = ops.full((2,), float(self.alpha), dtype=np.float64)
+        share = ops.softmax(log_gamma_variable(both, self._generator), 0)[0].to(x.dtype)
         mixed, share = self._mixed(x, share)
         return mixed, blend(y, share.to(y.dtype))
 
@@ -40,8 +45,11 @@ class Mixing:
                 f"{who}: x has shape {tuple(x.shape)} and y {tuple(y.shape)}; they must be (n, "
                 "...) with as many rows, x with two dimensions or more"
             )
-        if x.requires_grad:
-            raise ValueError(f"{who}: x requires grad, the mixed batch would not; pass x.detach()")
+        for name, given in (("x", x), ("y", y)):
+            if given.requires_grad:
+                raise ValueError(
+                    f"{who}: {name} requires grad, the mixed batch would not; pass {name}.detach()"
+                )
         if not y.is_floating_point():
             if self.num_classes is None or y.dim() != 1:
                 raise ValueError(
@@ -66,7 +74,8 @@ class MixUp(Mixing):
     batch; the other row is the one before, so rows are to be shuffled, as a training does.
 
     Args:
-        alpha: > 0; the smaller, the nearer to one of both. Default: 1, any share equally likely.
+        alpha: 1e-300 to 1e300; the smaller, the nearer to one of both. Default: 1, any share
+            equally likely.
         num_classes: for labels, which become probabilities for CrossEntropyLoss. Default: None,
             targets are floats, and mixed as they are.
         generator: source of the random numbers. Default: the one that pyml.manual_seed seeds.
@@ -76,8 +85,8 @@ class MixUp(Mixing):
 
     Raises:
         TypeError: if alpha or num_classes is no number; if x is not of floats.
-        ValueError: if they are out of range, if there are not as many targets as rows, or for
-            labels without num_classes.
+        ValueError: if they are out of range, if there are not as many targets as rows, if x or y
+            requires grad, or for labels without num_classes.
 
     Example:
         >>> mixup = pyml.data.MixUp(alpha=0.2, num_classes=10)

@@ -91,6 +91,7 @@ def test_errors(kind, batch):
     x, y = batch
     for make, error, message in [
         (lambda: kind(0), ValueError, "alpha is 0"),
+        (lambda: kind(1e301), ValueError, r"alpha is 1e\+301"),
         (lambda: kind("a"), TypeError, "alpha is 'a'"),
         (lambda: kind(num_classes=0), ValueError, "num_classes is 0"),
         (lambda: kind(num_classes=2.0), TypeError, "num_classes is 2.0"),
@@ -99,7 +100,17 @@ def test_errors(kind, batch):
         (lambda: kind(num_classes=3)(x, y[:5]), ValueError, "as many rows"),
         (lambda: kind(num_classes=3)(x.long(), y), TypeError, "of floats"),
         (lambda: kind(num_classes=3)(x[:, 0], y), ValueError, "two dimensions"),
-        (lambda: kind(num_classes=3)(x.requires_grad_(), y), ValueError, "requires grad"),
+        (lambda: kind()(x, y.double().requires_grad_()), ValueError, "y requires grad"),
+        (lambda: kind(num_classes=3)(x.requires_grad_(), y), ValueError, "x requires grad"),
     ]:
         with pytest.raises(error, match=message):
             make()
+
+
+@BOTH
+@pytest.mark.parametrize("alpha", [1e-300, 1e-40, 1e39, 1e300])
+def test_the_share_is_a_number_for_any_alpha(kind, alpha):
+    """The smallest and largest that a float32 does not hold, too."""
+    mixed, targets = kind(alpha, generator=seeded())(pyml.eye(8), pyml.eye(8))
+    assert mixed.isfinite().all() and targets.sum(1).allclose(pyml.ones(8))
+    assert alpha < 1 or kind is CutMix or mixed.max().item() == pytest.approx(0.5)
