@@ -67,7 +67,7 @@ class RandomHorizontalFlip(RandomView):
 
     Raises:
         TypeError, ValueError: for a p that is no probability; in forward, for what is no images, or
-            requires grad.
+            requires grad in training.
 
     Example:
         >>> model = nn.Sequential(nn.RandomHorizontalFlip(), nn.Linear(784, 10))
@@ -98,7 +98,7 @@ class RandomRotation(RandomView):
 
     Raises:
         TypeError, ValueError: for degrees that are no number >= 0; in forward, for what is no
-            images, or requires grad.
+            images, or requires grad in training.
 
     Example:
         >>> nn.RandomRotation(15)(pyml.rand(32, 1, 8, 8)).shape
@@ -131,7 +131,7 @@ class RandomShift(RandomView):
 
     Raises:
         TypeError, ValueError: for pixels that are no integer >= 0; in forward, for what is no
-            images, or requires grad.
+            images, or requires grad in training.
 
     Example:
         >>> nn.RandomShift(2)(pyml.rand(32, 64)).shape
@@ -162,7 +162,7 @@ class RandomCrop(RandomView):
 
     Raises:
         TypeError, ValueError: for a size or padding that is no count; in forward, for what is no
-            images, or smaller than the window, or requires grad.
+            images, or smaller than the window, or requires grad in training.
 
     Example:
         >>> nn.RandomCrop(6)(pyml.rand(32, 1, 8, 8)).shape
@@ -207,7 +207,7 @@ class RandomCutout(RandomView):
 
     Raises:
         TypeError, ValueError: for a size that is no integer >= 0; in forward, for what is no
-            images, or requires grad.
+            images, or requires grad in training.
 
     Example:
         >>> nn.RandomCutout(4)(pyml.rand(32, 28, 28)).shape

@@ -3,6 +3,7 @@
 from math import isqrt
 
 from pyml import _kernels
+from pyml.grad_mode import is_grad_enabled
 from pyml.ops.arrays import checked_tensor, contiguous, empty
 from pyml.random import state_of
 from pyml.tensor import Tensor
@@ -17,8 +18,6 @@ def as_images(input, channels, name):
     """
     if not checked_tensor(input, name).is_floating_point():
         raise TypeError(f"{name}: input is of {input.dtype}, it must be of floats")
-    if input.requires_grad:
-        raise ValueError(f"{name}: input requires grad, its view has none; pass input.detach()")
     if input.dim() == 4:
         return input
     if input.dim() == 3:
@@ -56,6 +55,8 @@ def random_view(
     """
     out = tuple(images.shape[2:]) if size is None else size
     check_window(images, out, name)
+    if images.requires_grad and is_grad_enabled():
+        raise ValueError(f"{name}: input requires grad, its view has none; pass input.detach()")
     x = contiguous(images.array)
     y = empty(tuple(images.shape[:2]) + out, x.dtype)
     _kernels.image_view(y, state_of(generator, name), x, padding, cutout, flip, rotation)

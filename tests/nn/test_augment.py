@@ -75,6 +75,17 @@ def test_crop_takes_the_middle_in_evaluation():
     assert crop.train()(x).shape == (1, 1, 3, 2)
 
 
+def test_gradients_go_through_in_evaluation(layer, images):
+    x = images.clone().requires_grad_()
+    (layer.eval()(x) * images).sum().backward()
+    assert (x.grad == images).all()
+
+
+def test_without_gradients_any_input_is_taken(images):
+    with pyml.no_grad():
+        assert not nn.RandomShift(2)(images.clone().requires_grad_()).requires_grad
+
+
 def test_a_generator_of_its_own(images):
     made = [nn.RandomShift(2, generator=pyml.Generator().manual_seed(9))(images) for _ in range(2)]
     assert (made[0] == made[1]).all()
