@@ -4,7 +4,7 @@ from pyml import ops
 from pyml.nn.containers import ModuleList
 from pyml.nn.module import Module
 from pyml.ops.arrays import checked_tensor
-from pyml.options import check_choice
+from pyml.options import check_choice, check_integer
 
 __all__ = ["Ensemble"]
 
@@ -33,7 +33,7 @@ class Ensemble(Module):
         The models'.
 
     Raises:
-        TypeError: if an item is not a Module.
+        TypeError: if an item is not a Module, or dim not an integer.
         ValueError: if there is no model, or for another average; in forward, if outputs differ in
             shape.
 
@@ -55,6 +55,7 @@ class Ensemble(Module):
                     f"Ensemble: models[{i}] is a {type(model).__name__}, it must be a Module"
                 )
         check_choice("Ensemble", "average", average, tuple(FUNCTIONS))
+        check_integer("Ensemble", "dim", dim)
         self.models = ModuleList(models)
         self.average = average
         self.dim = dim

@@ -1,6 +1,7 @@
 """When to stop a training, and the best weights on the way."""
 
 import math
+from collections.abc import Mapping
 from copy import deepcopy
 
 from pyml.nn.module import Module
@@ -68,10 +69,10 @@ class EarlyStopping:
         if not is_number(value):
             raise TypeError(f"EarlyStopping: value is {value!r}, it must be a number")
         value = float(value)
-        self.count += 1
         if self._is_better(value):
-            self.best, self.best_count = value, self.count
             self._weights = deepcopy(self.model.state_dict())
+            self.best, self.best_count = value, self.count + 1
+        self.count += 1
         return self.count - self.best_count >= self.patience
 
     def _is_better(self, value):
@@ -84,11 +85,12 @@ class EarlyStopping:
         """Loads the best weights into the model.
 
         Raises:
-            RuntimeError: if there was no value yet.
+            RuntimeError: if there was no value yet, or NaN alone.
         """
         if self._weights is None:
             raise RuntimeError(
-                "EarlyStopping: there was no value yet, so there are no best weights"
+                f"EarlyStopping: there are no best weights, as of {self.count} values none is a "
+                "number; call it with a value first"
             )
         self.model.load_state_dict(self._weights)
 
@@ -102,9 +104,27 @@ class EarlyStopping:
         }
 
     def load_state_dict(self, state):
-        """Takes over what state_dict() gave."""
+        """Takes over what state_dict() gave.
+
+        Raises:
+            TypeError, ValueError: if it is no such state. Nothing has changed then.
+        """
+        who = "EarlyStopping: the state"
+        if not isinstance(state, Mapping):
+            raise TypeError(f"{who} is a {type(state).__name__}, it must be a dict")
         missing = self.state_dict().keys() - state.keys()
         if missing:
-            raise ValueError(f"EarlyStopping: the state lacks {', '.join(sorted(missing))}")
-        self.best, self.best_count = state["best"], state["best_count"]
-        self.count, self._weights = state["count"], deepcopy(state["weights"])
+            raise ValueError(f"{who} lacks {', '.join(sorted(missing))}")
+        best, weights = state["best"], state["weights"]
+        for name in ("best_count", "count"):
+            check_integer(who, name, state[name])
+            check_number(who, name, state[name], Range(0))
+        if best is not None:
+            check_number(who, "best", best, Range(-math.inf))
+        if isinstance(weights, Mapping) != (best is not None):
+            raise ValueError(
+                f"{who} has best {best} and weights of type {type(weights).__name__}; it must have "
+                "a number and a dict, or None twice"
+            )
+        self._weights = deepcopy(weights)
+        self.best, self.best_count, self.count = best, state["best_count"], state["count"]

@@ -50,11 +50,11 @@ class Snapshots:
 
     def __call__(self, progress=None):
         """To be called after each epoch. What it is called with, a Progress of run, is not read."""
-        self.epochs += 1
-        if self.epochs % self.period == 0:
+        if (self.epochs + 1) % self.period == 0:
             self.models.append(deepcopy(self.model).eval())
             if self.keep is not None:
                 del self.models[: -self.keep]
+        self.epochs += 1
 
     def ensemble(self, average="values", dim=-1):
         """An nn.Ensemble of the copies. Arguments as there.

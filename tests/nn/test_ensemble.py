@@ -68,6 +68,8 @@ def test_errors(members):
         nn.Ensemble([])
     with pytest.raises(TypeError, match=r"models\[1\] is a int"):
         nn.Ensemble([members[0], 3])
+    with pytest.raises(TypeError, match="dim is 'last'"):
+        nn.Ensemble(members, dim="last")
     with pytest.raises(ValueError, match="average is 'median'"):
         nn.Ensemble(members, "median")
     with pytest.raises(ValueError, match=r"models\[1\] gives the shape \(2, 1\)"):

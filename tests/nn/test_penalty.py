@@ -177,9 +177,10 @@ def test_all_in_a_recorded_step(model):
         (lambda w: l1_penalty([], 1), ValueError, "there is no parameter"),
         (lambda w: l1_penalty([w.long()], 1), TypeError, "must be of floats"),
         (lambda w: l1_penalty([3.0], 1), TypeError, "item 0"),
+        (lambda w: l1_penalty(nn.Linear(1, 1), 1), TypeError, "parameters is a Linear"),
         (lambda w: decay_groups(nn.Linear(1, 1), -1), ValueError, "weight_decay is -1"),
     ],
-    ids=range(12),
+    ids=range(13),
 )
 def test_errors_change_nothing(call, error, message):
     w = pyml.full((2, 3), 4.0)

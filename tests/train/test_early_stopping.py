@@ -108,6 +108,45 @@ def test_in_a_recorded_run():
     assert ends[0] == ends[1] and ends[0][0] < 500
 
 
+def test_a_value_whose_weights_cannot_be_copied_is_none():
+    class Model(nn.Linear):
+        extra = 1
+
+        def get_extra_state(self):
+            return self.extra
+
+    model = Model(1, 1)
+    stopping = EarlyStopping(model)
+    stopping(2.0)
+    model.extra = (each for each in "ab")  # a generator
+    with pytest.raises(TypeError, match="generator"):
+        stopping(1.0)
+    assert (stopping.best, stopping.best_count, stopping.count) == (2.0, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"count": 1.5}, TypeError, r"count is 1\.5"),
+        ({"best_count": -1}, ValueError, "best_count is -1"),
+        ({"best": "low"}, TypeError, "best is 'low'"),
+        ({"best": None}, ValueError, "best None and weights of type"),
+        ({"weights": None}, ValueError, r"best 2\.0 and weights of type NoneType"),
+        ({"weights": [1]}, ValueError, "weights of type list"),
+    ],
+    ids=range(6),
+)
+def test_a_state_that_is_none(change, error, message):
+    stopping, other = EarlyStopping(nn.Linear(1, 1)), EarlyStopping(nn.Linear(1, 1))
+    stopping(2.0)
+    state = stopping.state_dict()
+    with pytest.raises(error, match=message):
+        other.load_state_dict(state | change)
+    with pytest.raises(TypeError, match="it must be a dict"):
+        other.load_state_dict([state])
+    assert other.state_dict() == EarlyStopping(nn.Linear(1, 1)).state_dict()
+
+
 def test_errors():
     model = nn.Linear(1, 1)
     with pytest.raises(TypeError, match="model is a int"):
@@ -123,7 +162,7 @@ def test_errors():
     stopping = EarlyStopping(model)
     with pytest.raises(TypeError, match="value is None"):
         stopping(None)
-    with pytest.raises(RuntimeError, match="no best weights"):
+    with pytest.raises(RuntimeError, match="of 0 values none is a number"):
         stopping.restore()
     with pytest.raises(ValueError, match="the state lacks best_count, count, weights"):
         stopping.load_state_dict({"best": 1.0})

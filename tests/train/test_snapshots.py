@@ -54,6 +54,17 @@ def test_in_a_run_with_a_cyclic_schedule():
     assert not (weights[0] == weights[1]).all()
 
 
+def test_an_epoch_whose_copy_fails_is_none():
+    class Model(nn.Linear):
+        def __deepcopy__(self, memo):
+            raise RuntimeError("no copies")
+
+    snapshots = Snapshots(Model(1, 1), period=1)
+    with pytest.raises(RuntimeError, match="no copies"):
+        snapshots()
+    assert snapshots.epochs == 0 and not snapshots.models
+
+
 def test_errors():
     with pytest.raises(ValueError, match="period is 0"):
         Snapshots(nn.Linear(1, 1), 0)

@@ -2,6 +2,7 @@
 
 from pyml import ops
 from pyml.grad_mode import no_grad
+from pyml.nn.module import Module
 from pyml.nn.norm import Norm, RMSNorm
 from pyml.ops.arrays import checked_tensor
 from pyml.options import Range, check_integer, check_number
@@ -222,6 +223,11 @@ def max_norm_(parameters, max_norm, dim=0):
 
 def floats(who, parameters):
     """Checked parameters, as a list."""
+    if isinstance(parameters, Module):
+        raise TypeError(
+            f"{who}: parameters is a {type(parameters).__name__}, it must be Tensors; "
+            "nn.utils.weights_of(model) gives those of a model"
+        )
     items = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     if not items:
         raise ValueError(f"{who}: there is no parameter")
