@@ -249,12 +249,11 @@ def xlog1py(input, other):
 
 def heaviside(input, values):
     """0 below 0, 1 above, `values` at 0; 0 for NaN. Not differentiable."""
-    return computed(
-        "heaviside",
-        lambda x, at: np.where(x == 0, at, x > 0),
-        both(input, values, "heaviside"),
-        (),
-    )
+    return computed("heaviside", steps, both(input, values, "heaviside"), ())
+
+
+def steps(x, at):
+    return np.where(x == 0, at, x > 0)
 
 
 def gcd(input, other):
