@@ -25,6 +25,7 @@ cdef class Recorder:
     cdef int called(self, object module) except -1
     cdef int stepping(self, object optimizer) except -1
     cdef int updating(self, object update, dict group, dict state) except -1
+    cdef int option(self, ndarray array, dict group, str name) except -1
     cdef int scheduled(self, object scheduler) except -1
     cdef int altered(self, object owner, str name, object before) except -1
     cdef int fault(self, ndarray fault, object error) except -1

@@ -87,6 +87,10 @@ cdef class Recorder:
         """The next kernels are those of an Update (pyml.ops.optim), for a param_group and its state."""
         return 0
 
+    cdef int option(self, ndarray array, dict group, str name) except -1:
+        """The value of `array`, which is new and was said to be constant, is that of an option of a param_group."""
+        return 0
+
     cdef int scheduled(self, object scheduler) except -1:
         """A scheduler is about to make a step."""
         return 0

@@ -7,6 +7,9 @@ from pyml.ops.segments cimport Segments
 from pyml.tensor cimport Tensor
 
 
+cdef double number(object value) except? -1   # an option, as it is now
+
+
 cdef class Algorithm:
     cdef int kernel
     cdef const optimizer_traits *traits

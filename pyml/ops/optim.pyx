@@ -18,6 +18,7 @@ from pyml cimport _kernels
 from pyml._kernels cimport (
     FIELD_DOUBLE, FIELD_INT, OPTIM_STEP, PYML_FLOAT32, PYML_FLOAT64, argument_field, csrc, pyml_dtype,
 )
+from pyml.memory cimport new_number
 from pyml.recorder cimport Recorder, Traced, recorder
 from pyml.ops.arrays cimport is_real
 from pyml.ops.segments cimport Segments
@@ -41,6 +42,15 @@ cdef double number(object value) except? -1:
     if isinstance(value, Traced):   # a recorded step sets it: a replay computes it
         return (<Traced>value).value
     return (<Tensor>value).array.item() if isinstance(value, Tensor) else value
+
+
+def option(dict group not None, str name not None):
+    """The number that an option of a param_group is: a float64 Tensor of shape (), into which a recorded step reads it anew."""
+    cdef ndarray a = new_number(0, NULL, cnp.NPY_FLOAT64, number(group[name]))
+    cdef Recorder r = recorder()
+    if r is not None:
+        r.option(a, group, name)
+    return wrap(a)
 
 
 cdef class Algorithm:

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from pyml.ops.elementwise import minimum
-from pyml.optim.composite import Composite, rate_of
+from pyml.optim.composite import Composite
 from pyml.options import Range, check_number
 
 __all__ = ["Adafactor"]
@@ -101,8 +101,8 @@ class Adafactor(Composite):
             return {"variance": shape}
         return {"row_var": (*shape[:-1], 1), "col_var": (*shape[:-2], 1, shape[-1])}
 
-    def _update(self, group, param, grad, state):
-        lr, (least, least_size) = rate_of(group), group["eps"]
+    def _update(self, group, options, param, grad, state):
+        lr, (least, least_size) = options["lr"], group["eps"]
         if least is None:
             least = float(np.finfo(param.dtype).eps)
         step = state["step"].add_(1)

@@ -16,17 +16,24 @@ class Composite(Optimizer):
 
     A subclass declares its state as one with a kernel does (`_states`, `_numbers`), of which it
     tells the shapes, and writes the update of a parameter. A recorded step replays its operations,
-    so an update reads no value of a Tensor; an option that changes is recorded anew.
+    so an update reads no value of a Tensor; options that `_options` names are Tensors for it, which
+    replays read anew, and a change of another one is recorded anew.
     """
 
     _numbers = {}
+    _options = ("lr",)
 
     def _shapes(self, param):
         """{name: shape} of the arrays of a parameter's state."""
         return dict.fromkeys(self._states, tuple(param.shape))
 
-    def _update(self, group, param, grad, state):
-        """One update of param and its state, in place; gradients are not recorded."""
+    def _update(self, group, options, param, grad, state):
+        """One update of param and its state, in place; gradients are not recorded.
+
+        Args:
+            group: the param_group.
+            options: the options that `_options` names, float64 Tensors of shape ().
+        """
         raise NotImplementedError(f"{type(self).__name__} has no _update()")
 
     def step(self, closure=None):
@@ -48,16 +55,15 @@ class Composite(Optimizer):
             with enable_grad():
                 loss = closure()
         with no_grad():
-            kernels.check_distinct([group["params"] for group in self.param_groups])
             updates = [
-                (group, p, p.grad, self._checked_state(i, p, p.grad))
-                for group in self.param_groups
+                (group, options, p, p.grad, self._checked_state(i, p, p.grad))
+                for group, options in self._groups_and_options()
                 for i, p in enumerate(group["params"])
                 if p.grad is not None
             ]
-            for group, p, grad, state in updates:
+            for group, options, p, grad, state in updates:
                 self.state[p] = state
-                self._update(group, p, grad, state)
+                self._update(group, options, p, grad, state)
         return loss
 
     def _checked_state(self, i, p, grad):
@@ -85,12 +91,6 @@ class Composite(Optimizer):
 
     def _state_shape(self, param, name):
         return self._shapes(param).get(name, tuple(param.shape))
-
-
-def rate_of(group):
-    """The learning rate of a group: a number, or a Tensor to compute with."""
-    lr = group["lr"]
-    return lr.detach().double().reshape(()) if isinstance(lr, Tensor) else lr
 
 
 def check_array(what, value, shape, dtype):

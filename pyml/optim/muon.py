@@ -2,7 +2,7 @@
 
 import math
 
-from pyml.optim.composite import Composite, rate_of
+from pyml.optim.composite import Composite
 from pyml.options import Range, check_choice, check_integer, check_number
 
 __all__ = ["Muon"]
@@ -57,6 +57,7 @@ class Muon(Composite):
     """
 
     _states = {"momentum_buffer": True}
+    _options = ("lr", "momentum")
     _ranges = {
         "lr": Range(0),
         "weight_decay": Range(0),
@@ -107,8 +108,8 @@ class Muon(Composite):
                     "the others to another optimizer, as AdamW"
                 )
 
-    def _update(self, group, param, grad, state):
-        lr, momentum = rate_of(group), group["momentum"]
+    def _update(self, group, options, param, grad, state):
+        lr, momentum = options["lr"], options["momentum"]
         update = state["momentum_buffer"].lerp_(grad, 1 - momentum)
         if param.numel() == 0:
             return

@@ -254,6 +254,17 @@ class Optimizer:
 
     step = _hooked(step)
 
+    def _groups_and_options(self):
+        """For a step of operations: (group, {name: Tensor} of the options that `_options` names).
+
+        Recorded steps look into the code of such a step, and guard what it reads; not into this.
+        """
+        kernels.check_distinct([group["params"] for group in self.param_groups])
+        return [
+            (group, {name: kernels.option(group, name) for name in self._options})
+            for group in self.param_groups
+        ]
+
     # ---- hooks -----------------------------------------------------------------------------------
 
     @property

@@ -148,7 +148,10 @@ cdef class Guards:
         for each in optimizers:
             if each._kernel is None:   # its step is Python: what it read of the groups is in the calls
                 self.checks += [
-                    Check(ITEM, group, name, value, name) for group in each.param_groups for name, value in group.items()]
+                    Check(ITEM, group, name, value, name) for group in each.param_groups for name, value in group.items()
+                    if name not in each._options]
+                self.checks += [
+                    Check(SEQUENCE, group["params"], None, tuple(group["params"]), "params") for group in each.param_groups]
         self.checks += [Check(*place) for place in self.reach.absent()]
         self.structure = recorder.structure if not effects else recorder.structure - 1   # look at them again
 

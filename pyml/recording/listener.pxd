@@ -62,6 +62,7 @@ cdef class Recording(Recorder):
     cdef int refuse_at(self, str what, tuple place) except -1
     cdef int refuse_with(self, str message) except -1
     cdef int note_update(self, optim_args *args) except -1
+    cdef Updating update_of(self, dict group)
     cdef bint in_arena(self, ndarray array)
     cdef bint is_new(self, ndarray array)
     cdef int go_on_eagerly(self) except -1

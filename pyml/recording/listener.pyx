@@ -347,13 +347,27 @@ cdef class Recording(Recorder):
         return 0
 
     cdef int updating(self, object update, dict group, dict state) except -1:
+        self.updating_now = self.update_of(group)
+        self.updating_now.update, self.updating_now.state = update, state
+        return 0
+
+    cdef int option(self, ndarray array, dict group, str name) except -1:
+        cdef Updating u = self.update_of(group)
+        u.option, u.parameters, u.state = name, [], {}
+        u.options, u.size = cnp.PyArray_DATA(array), cnp.PyArray_NBYTES(array)
+        self.program.trace.constants[<size_t>u.options] = None, name.encode()
+        self.program.updatings.append(u)
+        return 0
+
+    cdef Updating update_of(self, dict group):
+        """What is about to read the options of a group."""
+        cdef Updating u = Updating()
         if any([stepped and has_group(scheduler, group) for scheduler, stepped in self.program.schedules]):
             self.refuse("two steps of an optimizer with a scheduler's between them")
-        self.updating_now = Updating()
-        self.updating_now.update, self.updating_now.group, self.updating_now.state = update, group, state
-        self.updating_now.rates = [(name, self.formula.output(value)) for name, value in group.items()
-                                   if (AT_ITEM, id(group), name) in self.numbers]
-        return 0
+        u.group = group
+        u.rates = [(name, self.formula.output(value)) for name, value in group.items()
+                   if (AT_ITEM, id(group), name) in self.numbers]
+        return u
 
     cdef int scheduled(self, object scheduler) except -1:
         stepped = any([has_group(scheduler, (<Updating>u).group) for u in self.program.updatings])

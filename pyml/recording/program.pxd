@@ -91,7 +91,9 @@ cdef class ParameterState:
 
 
 cdef class Updating:
-    cdef Update update
+    cdef Update update     # None for one of operations, which read a single option
+    cdef str option        # its name
+    cdef double value      # what it was when it was last read
     cdef dict group, state
     cdef list parameters   # of the group, as it was
     cdef object params     # the list itself
@@ -101,7 +103,9 @@ cdef class Updating:
     cdef list rates        # (name, output of the formula) of options that the step sets
     cdef list states       # a ParameterState for each parameter that has any
 
+    cdef bint holds(self) except -1
     cdef bint states_hold(self) except -1
+    cdef const void *read(self, dict group) except NULL
 
 
 cdef class Program:

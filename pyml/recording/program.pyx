@@ -21,6 +21,7 @@ from pyml._kernels cimport (
 from pyml.attributes cimport default_float, number_of
 from pyml.grad_mode cimport grad_enabled
 from pyml.memory cimport new_array, size_bytes
+from pyml.ops.optim cimport number
 from pyml.recording.guards cimport Target, equal_values, same_items
 from pyml.recording.layout cimport copies_of, first_of, layout_of
 from pyml.recording.pytree cimport flatten, mapped, unflatten
@@ -140,7 +141,22 @@ cdef class ParameterState:
 
 @cython.final
 cdef class Updating:
-    """An optimizer's call: options are read anew for each replay."""
+    """An optimizer's call: options are read anew for each replay. Or an option alone, which other calls read."""
+
+    cdef const void *read(self, dict group) except NULL:
+        """The options of a group, as the kept calls read them."""
+        if self.update is None:
+            self.value = number(group[self.option])
+            return &self.value
+        self.update.read_options(group)
+        return self.update.options
+
+    cdef bint holds(self) except -1:
+        """Whether parameters and state are those of the calls. Guards look at what operations read of them."""
+        if self.update is None:
+            return True
+        params = self.group["params"]
+        return params is self.params and same_items(params, self.parameters) and self.states_hold()
 
     cdef bint states_hold(self) except -1:
         """Whether what the optimizer keeps of the parameters is where it was."""
@@ -238,19 +254,17 @@ cdef class Program:
         """Whether parameters and state are those of the calls. Gives the calls the options as they are now."""
         cdef Updating u
         for u in self.updatings:
-            params = u.group["params"]
-            if params is not u.params or not same_items(params, u.parameters) or not u.states_hold():
+            if not u.holds():
                 return False
             self.give_options(u)
-            if u.update.used != u.used:
+            if u.update is not None and u.update.used != u.used:
                 return False
         return True
 
     cdef int give_options(self, Updating u) except -1:
         """Gives a call the options of the next replay, with those that the step computes."""
         cdef dict group = {**u.group, **{name: self.computed[output] for name, output in u.rates}} if u.rates else u.group
-        u.update.read_options(group)
-        memcpy(u.options, u.update.options, u.size)
+        memcpy(u.options, u.read(group), u.size)
         return 0
 
     cdef bint may_fit_again(self) except -1:

@@ -96,9 +96,8 @@ cdef class Slice:
             program.schedule(False)
             for k in range(len(self.tables)):
                 u, table = program.updatings[k], self.tables[k]
-                u.update.read_options(u.group)
                 row = <char *>cnp.PyArray_DATA(table) + i * u.size
-                memcpy(row, u.update.options, u.size)
+                memcpy(row, u.read(u.group), u.size)
             program.schedule(True)
         self.before = <program_transfer *>calloc(len(self.tables) + 1, sizeof(program_transfer))
         if self.before == NULL:

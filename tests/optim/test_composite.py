@@ -91,6 +91,93 @@ def test_recorded(name):
             assert_same_bits(a, b)
 
 
+def decay(optimizer):
+    for group in optimizer.param_groups:
+        group["lr"] *= 0.9
+
+
+def exponential(optimizer):
+    return optim.lr_scheduler.ExponentialLR(optimizer, 0.9).step
+
+
+def one_cycle(optimizer):
+    """Moves the momentum too, if there is one."""
+    has_momentum = "momentum" in optimizer.defaults
+    return optim.lr_scheduler.OneCycleLR(optimizer, 0.1, 40, cycle_momentum=has_momentum).step
+
+
+def nothing():
+    pass
+
+
+SCHEDULES = {  # what is called before the optimizer's step, and after it
+    "after": lambda optimizer: (nothing, exponential(optimizer)),
+    "before": lambda optimizer: (exponential(optimizer), nothing),
+    "one cycle": lambda optimizer: (nothing, one_cycle(optimizer)),
+    "by hand": lambda optimizer: (nothing, lambda: decay(optimizer)),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*lr_scheduler.step:UserWarning")  # before the first step
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("run", [0, 20])
+def test_replays_read_the_rate(name, schedule, run):
+    """A rate that the step moves, of two groups: replayed, with the eager one's bits."""
+
+    def world(record):
+        pyml.manual_seed(0)
+        model = nn.Sequential(nn.Linear(3, 2, bias=False), nn.Linear(2, 2, bias=False))
+        a, b = model.parameters()
+        optimizer = make(name, [{"params": [a]}, {"params": [b], "lr": 0.2}], lr=0.05)
+        before, after = SCHEDULES[schedule](optimizer)
+        x, y = pyml.randn(96, 3), pyml.randn(96, 2)
+
+        def step(x, y):
+            optimizer.zero_grad()
+            loss = nn.functional.mse_loss(model(x), y)
+            loss.backward()
+            before()
+            optimizer.step()
+            after()
+            return loss
+
+        play = pyml.record(step) if record else step
+        single = 24 - run if record else 24
+        for batch in range(single):
+            play(x[4 * batch : 4 * batch + 4], y[4 * batch : 4 * batch + 4])
+        if record:
+            if run:
+                play.run(x[4 * single :], y[4 * single :], batch_size=4, shuffle=False)
+            assert play.stats().replays > 14
+        rates = [np.float64(group["lr"]) for group in optimizer.param_groups]
+        return [*rates, *(p.detach().numpy().copy() for p in (a, b))]
+
+    for got, wanted in zip(world(True), world(False), strict=True):
+        assert_same_bits(got, wanted)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_replays_see_a_parameter_that_was_added(name):
+    a, b = parameter(np.ones((2, 3))), parameter(np.ones((2, 3)))
+    optimizer = make(name, [a])
+
+    @pyml.record
+    def step():
+        optimizer.zero_grad()
+        loss = (a**2 + b**2).sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    for _ in range(5):
+        step()
+    assert step.stats().replays > 0 and (b == 1).all()
+    optimizer.param_groups[0]["params"].append(b)
+    step()
+    assert (b != 1).all()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_lr_may_be_a_tensor(name):
     results = []
