@@ -41,7 +41,7 @@ LEAKED = {"Tensor", "DType", "Callable"}  # imported for annotations
 def torch_names():
     """{module: {name: its arguments}}, "*name" for one that can only be named; None if unknown."""
     torch = importlib.import_module("torch")
-    found = {"torch": torch.__version__.partition("+")[0]}
+    found = {"version": torch.__version__.partition("+")[0]}
     root = Path(torch.__file__).parent
     stubs = arguments_in(root / "nn/functional.pyi") | arguments_in(
         root / "_C/_VariableFunctions.pyi"
@@ -181,7 +181,7 @@ Names and arguments are compared here; values, gradients and errors are in `test
 
 def page(names):
     """The text of docs/parity.md."""
-    text = [HEAD.format(version=names["torch"])]
+    text = [HEAD.format(version=names["version"])]
     sections, counts = [], {}
     for module in MODULES:
         found = {name: status(module, name, wanted) for name, wanted in names[module].items()}

@@ -49,6 +49,7 @@ MODULES = {
     "torch.distributions.studentT": ("pyml.distributions",),
     "torch.nn.modules": ("pyml.nn",),
     **_below("torch.nn.modules", LAYERS, ("pyml.nn",)),
+    "torch.nn.modules.module": ("pyml.nn", "pyml.nn.hooks"),
     "torch.optim.adamw": ("pyml.optim",),
     "torch.utils._pytree": ("pyml.pytree",),
     "torch.utils.data.dataset": ("pyml.utils.data",),

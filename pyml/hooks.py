@@ -2,6 +2,8 @@
 
 from pyml.recorder import altered
 
+of_every_module = []  # hooks that run around the call of every module, beside its own
+
 
 class AfterAccumulation:
     """Among the hooks of a leaf, one that runs when its gradient has been accumulated."""

@@ -311,7 +311,7 @@ from torch.distributions import constraints, transforms, utils
 from torch.utils._pytree import SUPPORTED_NODES, _get_node_type, tree_map
 from torch.utils.data.dataloader import _BaseDataLoaderIter, _MultiProcessingDataLoaderIter
 from torch.nn.init import _calculate_fan_in_and_fan_out
-from torch.nn.modules.module import _IncompatibleKeys
+from torch.nn.modules.module import _IncompatibleKeys, register_module_forward_hook
 assert utils._sum_rightmost(torch.ones(2, 3, 4), 2).tolist() == [12.0, 12.0]
 assert utils._standard_normal((2, 3), torch.float64, torch.device("cpu")).shape == (2, 3)
 assert isinstance(transforms.ExpTransform().inv, transforms._InverseTransform)
@@ -320,6 +320,8 @@ assert isinstance(constraints.real, constraints._Real)
 assert _get_node_type([1]) in SUPPORTED_NODES and tree_map(abs, [-1]) == [1]
 layer = torch.nn.Linear(2, 5)
 assert _calculate_fan_in_and_fan_out(layer.weight) == (2, 5)
+with torch.nn.modules.module.register_module_forward_hook(lambda module, args, y: y * 0):
+    assert layer(torch.ones(2)).tolist() == [0] * 5
 assert isinstance(layer.load_state_dict(layer.state_dict()), _IncompatibleKeys)
 parse, cpu = torch._C._nn._parse_to, torch.device("cpu")
 assert parse("cpu") == (cpu, None, False, None)

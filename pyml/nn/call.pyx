@@ -3,7 +3,10 @@ cimport cython
 
 from pyml.recorder cimport Recorder, recorder
 
+from pyml.hooks import of_every_module
 from pyml.nn.hooks import call_with_hooks
+
+cdef list EVERY = of_every_module
 
 
 @cython.auto_pickle(False)   # there is nothing here to pickle
@@ -21,7 +24,7 @@ cdef class Callable:
         cdef Recorder r = recorder()
         if r is not None:
             r.called(self)
-        if self._hooks:
+        if self._hooks or EVERY:
             return call_with_hooks(self, args, kwargs)
         return self.forward(*args, **kwargs)
 

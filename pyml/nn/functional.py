@@ -18,36 +18,41 @@ globals().update(operations(FUNCTIONAL))
 __all__ = [*operations(FUNCTIONAL), "batch_norm", "dropout", "log_softmax", "softmax", "softmin"]
 
 
-def softmax(input, dim=None, *, dtype=None):
+def softmax(input, dim=None, _stacklevel=3, dtype=None):
     """exp(x) / sum(exp(x)) along `dim`.
 
     Args:
         input: any shape.
         dim: the dimension whose entries sum to one. Left out, it is chosen as in PyTorch, with a
             warning.
+        _stacklevel: how far up the warning points, PyTorch's third argument. Default: 3.
         dtype: convert to this first. Default: keep the input's.
     """
-    return ops.softmax(input, implicit_dim("softmax", input) if dim is None else dim, dtype)
+    return ops.softmax(
+        input, implicit_dim("softmax", input, _stacklevel) if dim is None else dim, dtype
+    )
 
 
-def softmin(input, dim=None, *, dtype=None):
+def softmin(input, dim=None, _stacklevel=3, dtype=None):
     """softmax(-x) along `dim`. Arguments as for softmax."""
-    dim = implicit_dim("softmin", input) if dim is None else dim
+    dim = implicit_dim("softmin", input, _stacklevel) if dim is None else dim
     return ops.softmax(-checked_tensor(input, "softmin"), dim, dtype)
 
 
-def log_softmax(input, dim=None, *, dtype=None):
+def log_softmax(input, dim=None, _stacklevel=3, dtype=None):
     """log(softmax(x)) along `dim`, without overflow or loss of digits. Arguments as for softmax."""
-    return ops.log_softmax(input, implicit_dim("log_softmax", input) if dim is None else dim, dtype)
+    return ops.log_softmax(
+        input, implicit_dim("log_softmax", input, _stacklevel) if dim is None else dim, dtype
+    )
 
 
-def implicit_dim(name, input):
+def implicit_dim(name, input, stacklevel):
     """The dimension that PyTorch takes when none is given."""
     checked_tensor(input, name)
     dim = 0 if input.dim() in (0, 1, 3) else 1
     warnings.warn(
         f"{name}: dim is not given, {dim} is taken for {input.dim()} dimensions; pass dim",
-        stacklevel=3,
+        stacklevel=stacklevel,
     )
     return dim
 

@@ -5,12 +5,30 @@ from typing import Any, NamedTuple
 
 from pyml.autograd.joint import Branch, Joint
 from pyml.grad_mode import is_grad_enabled
+from pyml.hooks import HookHandle, of_every_module
+from pyml.recorder import altered, refuse
 from pyml.tensor import Tensor
+
+__all__ = [
+    "register_module_buffer_registration_hook",
+    "register_module_forward_hook",
+    "register_module_forward_pre_hook",
+    "register_module_full_backward_hook",
+    "register_module_full_backward_pre_hook",
+    "register_module_module_registration_hook",
+    "register_module_parameter_registration_hook",
+]
 
 FORWARD_PRE, FORWARD = "forward pre-hook", "forward hook"
 BACKWARD_PRE, BACKWARD = "backward pre-hook", "backward hook"
 PRE_STATE, POST_STATE = "state_dict pre-hook", "state_dict post-hook"
+REPLACING_STATE = "state_dict hook"  # what it returns replaces the dict
+NEW_PARAMETER, NEW_BUFFER = "parameter registration hook", "buffer registration hook"
+NEW_MODULE = "module registration hook"
 PRE_LOAD, POST_LOAD = "load_state_dict pre-hook", "load_state_dict post-hook"
+
+
+registrations = []  # hooks that are called before any module gets a part
 
 
 class Hook(NamedTuple):
@@ -24,7 +42,9 @@ class Hook(NamedTuple):
 
 def call_with_hooks(module, args, kwargs):
     """module.forward(*args, **kwargs) with the hooks of the module around it."""
-    hooks = tuple(module._hooks)
+    if of_every_module:
+        refuse("a hook of every module")
+    hooks = (*of_every_module, *module._hooks)
     due = [hook for hook in hooks if hook.always_call]
     result = None
     try:
@@ -55,6 +75,17 @@ def of_kind(hooks, kind):
     return [hook for hook in hooks if hook.kind == kind]
 
 
+def added(hooks, hook, owner, prepend=False):
+    """Puts a hook, checked, among those of its owner; the handle."""
+    if not callable(hook.function):
+        raise TypeError(
+            f"a {hook.kind} must be a function, not of type {type(hook.function).__name__}"
+        )
+    hooks.insert(0 if prepend else len(hooks), hook)
+    altered(owner, "hooks", None)
+    return HookHandle(hooks, hook)
+
+
 def run_forward_pre(hook, module, args, kwargs):
     """The arguments, as the hook changed them."""
     if not hook.with_kwargs:
@@ -78,6 +109,62 @@ def run_forward(hook, module, args, kwargs, result):
 
 def as_tuple(value):
     return value if isinstance(value, tuple) else (value,)
+
+
+# ---- of every module -----------------------------------------------------------------------------
+
+
+def register_module_forward_pre_hook(hook):
+    """Calls hook(module, args) before the forward of every module, and before its own hooks.
+
+    The rest as for Module.register_forward_pre_hook.
+    """
+    return added(of_every_module, Hook(FORWARD_PRE, hook), None)
+
+
+def register_module_forward_hook(hook, *, with_kwargs=False, always_call=False):
+    """Calls hook(module, args, output) after the forward of every module, before its own hooks.
+
+    The rest as for Module.register_forward_hook.
+    """
+    return added(of_every_module, Hook(FORWARD, hook, with_kwargs, always_call), None)
+
+
+def register_module_full_backward_pre_hook(hook):
+    """Calls hook(module, grad_output) before the backward of every module.
+
+    The rest as for Module.register_full_backward_pre_hook.
+    """
+    return added(of_every_module, Hook(BACKWARD_PRE, hook), None)
+
+
+def register_module_full_backward_hook(hook):
+    """Calls hook(module, grad_input, grad_output) after the backward of every module.
+
+    The rest as for Module.register_full_backward_hook.
+    """
+    return added(of_every_module, Hook(BACKWARD, hook), None)
+
+
+def register_module_parameter_registration_hook(hook):
+    """Calls hook(module, name, parameter) before any module gets a parameter.
+
+    What it returns takes the place of the parameter, unless None.
+
+    Returns:
+        A handle; handle.remove() takes the hook away.
+    """
+    return added(registrations, Hook(NEW_PARAMETER, hook), None)
+
+
+def register_module_buffer_registration_hook(hook):
+    """As register_module_parameter_registration_hook, of buffers."""
+    return added(registrations, Hook(NEW_BUFFER, hook), None)
+
+
+def register_module_module_registration_hook(hook):
+    """As register_module_parameter_registration_hook, of child modules."""
+    return added(registrations, Hook(NEW_MODULE, hook), None)
 
 
 # ---- backward -----------------------------------------------------------------------------------

@@ -1,9 +1,9 @@
 """Losses as modules. What they compute stands in pyml.ops."""
 
-import inspect
 import math
 
 from pyml.nn import functional as F
+from pyml.nn.distance import PairwiseDistance
 from pyml.nn.linear import Linear
 from pyml.nn.module import Module
 from pyml.ops.deprecated import reduction_named
@@ -47,17 +47,6 @@ class Loss(Module):
     def __init__(self, size_average=None, reduce=None, reduction="mean"):
         super().__init__()
         self.reduction = reduction_named(size_average, reduce, reduction)
-
-    def extra_repr(self):
-        """The options that are not their defaults."""
-        options = inspect.signature(type(self).__init__).parameters.values()
-        return ", ".join(
-            f"{option.name}={self.__dict__[option.name]!r}"
-            for option in options
-            if option.name in self.__dict__
-            and option.name not in self._registered
-            and repr(self.__dict__[option.name]) != repr(option.default)
-        )
 
 
 class MSELoss(Loss):
@@ -807,7 +796,7 @@ class TripletMarginWithDistanceLoss(Loss):
     """max(0, margin + d(anchor, positive) - d(anchor, negative)) with a distance of one's own.
 
     Args:
-        distance_function: d. Default: |x - y + 1e-6| along the last dimension.
+        distance_function: d. Default: None, nn.PairwiseDistance().
         margin, swap, reduction: as for TripletMarginLoss.
 
     Shape:
@@ -820,7 +809,9 @@ class TripletMarginWithDistanceLoss(Loss):
 
     def __init__(self, *, distance_function=None, margin=1.0, swap=False, reduction="mean"):
         super().__init__(reduction=reduction)
-        self.distance_function = distance_function
+        self.distance_function = (
+            PairwiseDistance() if distance_function is None else distance_function
+        )
         self.margin = positive_margin(self, margin)
         self.swap = swap
 

@@ -7,6 +7,7 @@ its value is None.
 
 import inspect
 import threading
+from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import contextmanager
 from itertools import chain
@@ -17,19 +18,24 @@ from typing import NamedTuple
 import numpy as np
 
 from pyml.grad_mode import no_grad
-from pyml.hooks import HookHandle
 from pyml.nn.call import Callable
 from pyml.nn.hooks import (
     BACKWARD,
     BACKWARD_PRE,
     FORWARD,
     FORWARD_PRE,
+    NEW_BUFFER,
+    NEW_MODULE,
+    NEW_PARAMETER,
     POST_LOAD,
     POST_STATE,
     PRE_LOAD,
     PRE_STATE,
+    REPLACING_STATE,
     Hook,
+    added,
     of_kind,
+    registrations,
 )
 from pyml.nn.parameter import Buffer, Parameter, is_lazy
 from pyml.ops.arrays import empty
@@ -44,6 +50,7 @@ PARAMETER, MODULE = "parameter", "child module"
 BUFFER, TRANSIENT_BUFFER = "buffer", "non-persistent buffer"
 BUFFERS = (BUFFER, TRANSIENT_BUFFER)
 EXTRA_STATE = "_extra_state"  # the key of what get_extra_state() gives
+ASSIGN = "assign_to_params_buffers"  # in the metadata of a load that assigns, as in PyTorch
 
 
 class IncompatibleKeys(NamedTuple):
@@ -103,6 +110,7 @@ class Module(Callable):
     __signature__ = SignatureOfForward()
     training = True
     _hooks = _state_hooks = ()  # a list once there was one
+    _version = 1  # of the keys of state_dict(), for those who write _load_from_state_dict
     _contexts = ()  # ContextVars that forward() reads: another value is another recorded step
 
     def __new__(cls, *args, **kwargs):
@@ -168,6 +176,9 @@ class Module(Callable):
     def _register(self, name, value, kind):
         if not isinstance(name, str):
             raise TypeError(f"{kind} name should be a string. Got {type(name).__name__}")
+        for hook in of_kind(registrations, NEW[kind]):
+            changed = hook.function(self, name, value)
+            value = value if changed is None else changed
         if self._registered.get(name) != kind:
             self._registered.pop(name, None)  # a name of a new kind comes last
             self._registered[name] = kind
@@ -444,8 +455,8 @@ class Module(Callable):
             ...         nn.init.zeros_(module.weight)
             >>> net = nn.Sequential(nn.Linear(2, 1)).apply(zero)
         """
-        with walk(self, ("apply", id(fn))) as children:
-            for module in children:
+        with walk(self, ("apply", id(fn)), self.named_children()) as children:
+            for _, module in children:
                 module.apply(fn)
         fn(self)
         return self
@@ -461,8 +472,8 @@ class Module(Callable):
         if not isinstance(mode, bool):
             raise ValueError(f"train: mode is {mode!r}, it must be True or False")
         self.training = mode
-        with walk(self, ("train", mode)) as children:
-            for module in children:
+        with walk(self, ("train", mode), self.named_children()) as children:
+            for _, module in children:
                 module.train(mode)
         return self
 
@@ -574,11 +585,12 @@ class Module(Callable):
         """Does a subclass write this method?"""
         return getattr(type(self), name) is not getattr(Module, name)
 
-    def state_dict(self, *, destination=None, prefix="", keep_vars=False):
+    def state_dict(self, destination=None, prefix="", keep_vars=False):
         """The parameters and persistent buffers by name. They share memory with the module.
 
         Args:
-            destination: a dict to put them into. Default: a new one.
+            destination: a dict to put them into. Default: a new OrderedDict, whose attribute
+                `_metadata` has {"version": _version} of each module by its name.
             prefix: goes before the names. Default: "".
             keep_vars: give the Parameters themselves, not detached tensors. Default: False.
 
@@ -586,21 +598,35 @@ class Module(Callable):
             >>> list(nn.Linear(2, 1).state_dict())
             ['weight', 'bias']
         """
-        state = {} if destination is None else destination
-        modules = [(prefix + joined(path, ""), module) for path, module in self._all_modules()]
-        for path, module in modules:
-            for hook in of_kind(module._state_hooks, PRE_STATE):
-                hook.function(module, path, keep_vars)
-            for name, tensor in module._saved_tensors():
-                as_it_is = keep_vars or is_lazy(tensor)
-                state[path + name] = tensor if as_it_is else tensor.detach()
-            if module._writes("get_extra_state"):
-                state[path + EXTRA_STATE] = module.get_extra_state()
-        for path, module in reversed(modules):
-            for hook in of_kind(module._state_hooks, POST_STATE):
-                if hook.function(module, state, path, {}) is not None:
+        if destination is None:
+            destination = OrderedDict()
+            destination._metadata = OrderedDict()
+        metadata = {"version": self._version}
+        if hasattr(destination, "_metadata"):
+            destination._metadata[prefix[:-1]] = metadata
+        for hook in of_kind(self._state_hooks, PRE_STATE):
+            hook.function(self, prefix, keep_vars)
+        self._save_to_state_dict(destination, prefix, keep_vars)
+        with walk(self, "state_dict", self._members(MODULE)) as children:
+            for name, module in children:
+                module.state_dict(
+                    destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars
+                )
+        for hook in self._state_hooks:
+            if hook.kind in (POST_STATE, REPLACING_STATE):
+                changed = hook.function(self, destination, prefix, metadata)
+                if changed is not None and hook.kind == POST_STATE:
                     raise RuntimeError(f"a {POST_STATE} must return None; it may change the dict")
-        return state
+                destination = destination if changed is None else changed
+        return destination
+
+    def _save_to_state_dict(self, destination, prefix, keep_vars):
+        """Puts what state_dict() has of this module alone into a dict; a subclass may write it."""
+        for name, tensor in self._saved_tensors():
+            as_it_is = keep_vars or is_lazy(tensor)
+            destination[prefix + name] = tensor if as_it_is else tensor.detach()
+        if self._writes("get_extra_state"):
+            destination[prefix + EXTRA_STATE] = self.get_extra_state()
 
     def get_extra_state(self):
         """What state_dict() keeps beside parameters and buffers; a subclass may write it.
@@ -627,68 +653,105 @@ class Module(Callable):
 
         Raises:
             RuntimeError: with all that does not fit; nothing has been loaded then, but where hooks
-                after loading have a word about the keys.
+                after loading have a word about the keys, and of modules that write
+                _load_from_state_dict.
             TypeError: if state_dict is not a mapping.
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(
                 f"load_state_dict: state_dict must be a mapping, not {type(state_dict).__name__}"
             )
+        metadata = getattr(state_dict, "_metadata", None) or {}
         state_dict = dict(state_dict)
         modules = [(joined(path, ""), module) for path, module in self._all_modules()]
-        keys, problems = IncompatibleKeys([], []), []
+        keys, problems, found = IncompatibleKeys([], []), [], []
         for path, module in modules:
-            for hook in of_kind(module._state_hooks, PRE_LOAD):
-                hook.function(module, state_dict, path, {}, strict, *keys, problems)
-        places = {
-            path + name: (module, name)
-            for path, module in modules
-            for name, _ in module._saved_tensors()
-        }
-        extras = {
-            path + EXTRA_STATE: module
-            for path, module in modules
-            if module._writes("set_extra_state")
-        }
-        known = {**places, **extras}
-        keys.missing_keys.extend(key for key in known if key not in state_dict)
-        keys.unexpected_keys.extend(key for key in state_dict if key not in known)
+            given = (state_dict, path, dict(metadata.get(path[:-1], {})))
+            if assign:
+                given[-1][ASSIGN] = True
+            if module._writes("_load_from_state_dict"):
+                module._load_from_state_dict(*given, True, *keys, problems)
+            else:
+                found.append((module, module._found_in(*given, True, *keys, problems)))
+        keys.unexpected_keys.extend(unknown_keys(state_dict, modules))
         hooks = [
             (hook, module)
             for _, module in reversed(modules)
             for hook in of_kind(module._state_hooks, POST_LOAD)
         ]
-        if strict and not hooks:
-            problems += keys.problems()
-        values = {}
-        for key, (module, name) in places.items():
-            if key in state_dict:
-                values[key], problem = mismatch(key, state_dict[key], module.__dict__[name], assign)
-                if problem is not None:
-                    problems.append(problem)
-        self._refuse_state(problems)
-        for key, value in values.items():
-            module, name = places[key]
-            target = module.__dict__[name]
-            if is_lazy(target) and (is_lazy(value) or value.shape == (0,)):  # neither has a shape
-                continue
-            if assign:
-                module.__dict__[name] = in_place_of(target, value)
-                altered(module, name, target)
-            else:
-                if is_lazy(target):
-                    target = materialized(module, name, value.shape)
-                with no_grad():
-                    target.copy_(value if isinstance(value, Tensor) else Tensor._on(value))
-        for key, module in extras.items():
-            if key in state_dict:
-                module.set_extra_state(state_dict[key])
+        self._refuse_state(problems + (keys.problems() if strict and not hooks else []))
+        for module, values in found:
+            module._take_over(values, assign)
         for hook, module in hooks:
             if hook.function(module, keys) is not None:
                 raise RuntimeError(f"a {POST_LOAD} must return None; it may change the keys")
         if strict and hooks:
             self._refuse_state(keys.problems())
         return keys
+
+    def _load_from_state_dict(
+        self,
+        state_dict,
+        prefix,
+        local_metadata,
+        strict,
+        missing_keys,
+        unexpected_keys,
+        error_msgs,
+    ):
+        """Takes over what a dict has of this module alone; a subclass may write it.
+
+        Args:
+            state_dict: all of it. The subclass may change it, it is a copy.
+            prefix: what the keys of this module begin with.
+            local_metadata: {"version": _version} of the module that was saved, if that is known.
+            strict: append to missing_keys and unexpected_keys.
+            missing_keys, unexpected_keys: the lists of load_state_dict().
+            error_msgs: what does not fit, a list of messages.
+        """
+        given = (state_dict, prefix, local_metadata, strict, missing_keys)
+        values = self._found_in(*given, unexpected_keys, error_msgs)
+        if strict:
+            unexpected_keys += unknown_here(self, state_dict, prefix)
+        self._take_over(values, local_metadata.get(ASSIGN, False))
+
+    def _found_in(self, state_dict, prefix, metadata, strict, missing, unexpected, problems):
+        """(name, value) of what a dict has of this module alone and fits into it."""
+        for hook in of_kind(self._state_hooks, PRE_LOAD):
+            given = (state_dict, prefix, metadata, strict, missing, unexpected, problems)
+            hook.function(self, *given)
+        values = []
+        for name in known_here(self):
+            key = prefix + name
+            if key not in state_dict:
+                missing += [key] if strict else []
+            elif name == EXTRA_STATE:
+                values.append((name, state_dict[key]))
+            else:
+                value, problem = mismatch(
+                    key, state_dict[key], self.__dict__[name], metadata.get(ASSIGN, False)
+                )
+                problems += [] if problem is None else [problem]
+                values += [(name, value)] if problem is None else []
+        return values
+
+    def _take_over(self, values, assign):
+        """Makes values that fit the module's own."""
+        for name, value in values:
+            if name == EXTRA_STATE:
+                self.set_extra_state(value)
+                continue
+            target = self.__dict__[name]
+            if is_lazy(target) and (is_lazy(value) or value.shape == (0,)):  # neither has a shape
+                continue
+            if assign:
+                self.__dict__[name] = in_place_of(target, value)
+                altered(self, name, target)
+            else:
+                if is_lazy(target):
+                    target = materialized(self, name, value.shape)
+                with no_grad():
+                    target.copy_(value if isinstance(value, Tensor) else Tensor._on(value))
 
     def _refuse_state(self, problems):
         if problems:
@@ -700,16 +763,10 @@ class Module(Callable):
     # ---- hooks -----------------------------------------------------------------------------------
 
     def _add_hook(self, hook, prepend=False, place="_hooks"):
-        if not callable(hook.function):
-            raise TypeError(
-                f"a {hook.kind} must be a function, not of type {type(hook.function).__name__}"
-            )
-        if not getattr(self, place):
-            self.__dict__[place] = []
-        hooks = self.__dict__[place]
-        hooks.insert(0 if prepend else len(hooks), hook)
-        altered(self, place, None)
-        return HookHandle(hooks, hook)
+        hooks = getattr(self, place) or []
+        handle = added(hooks, hook, self, prepend)
+        self.__dict__[place] = hooks
+        return handle
 
     def register_state_dict_pre_hook(self, hook):
         """Calls hook(module, prefix, keep_vars) before state_dict() reads this module.
@@ -722,19 +779,36 @@ class Module(Callable):
         return self._add_hook(Hook(PRE_STATE, hook), place="_state_hooks")
 
     def register_state_dict_post_hook(self, hook):
-        """Calls hook(module, state_dict, prefix, {}) with what state_dict() gives.
+        """Calls hook(module, state_dict, prefix, metadata) with what state_dict() gives.
 
-        The hook may change the dict and returns None. The rest as for register_state_dict_pre_hook.
+        The metadata is {"version": _version}. The hook may change the dict and returns None. The
+        rest as for register_state_dict_pre_hook.
         """
         return self._add_hook(Hook(POST_STATE, hook), place="_state_hooks")
+
+    def _register_state_dict_hook(self, hook):
+        """As register_state_dict_post_hook; what the hook returns replaces the dict, unless None.
+
+        Libraries call it, as PyTorch's.
+        """
+        return self._add_hook(Hook(REPLACING_STATE, hook), place="_state_hooks")
+
+    def _register_load_state_dict_pre_hook(self, hook, with_module=False):
+        """As register_load_state_dict_pre_hook, the module not among the hook's arguments.
+
+        Libraries call it, as PyTorch's.
+        """
+        if with_module or not callable(hook):
+            return self.register_load_state_dict_pre_hook(hook)
+        return self.register_load_state_dict_pre_hook(lambda module, *given: hook(*given))
 
     def register_load_state_dict_pre_hook(self, hook):
         """Calls a hook before load_state_dict() reads the dict.
 
-        Called as hook(module, state_dict, prefix, {}, strict, missing_keys, unexpected_keys,
-        error_msgs). It may change the dict, a copy, and append to the lists: to the keys that lack
-        or are too many, and to the messages of the error. The rest as for
-        register_state_dict_pre_hook.
+        Called as hook(module, state_dict, prefix, metadata, True, missing_keys, unexpected_keys,
+        error_msgs), where metadata is {"version": _version} of the module that was saved. It may
+        change the dict, a copy, and append to the lists: to the keys that lack or are too many, and
+        to the messages of the error. The rest as for register_state_dict_pre_hook.
         """
         return self._add_hook(Hook(PRE_LOAD, hook), place="_state_hooks")
 
@@ -828,6 +902,12 @@ class Module(Callable):
         return f"{self._get_name()}(\n  " + "\n  ".join(lines + children) + "\n)"
 
 
+NEW = {
+    PARAMETER: NEW_PARAMETER,
+    MODULE: NEW_MODULE,
+    BUFFER: NEW_BUFFER,
+    TRANSIENT_BUFFER: NEW_BUFFER,
+}
 EXPECTED = {
     PARAMETER: "nn.Parameter",
     MODULE: "nn.Module",
@@ -847,8 +927,8 @@ walks = Walks()
 
 
 @contextmanager
-def walk(module, purpose):
-    """The children of a module, without those that the walk of this purpose came through.
+def walk(module, purpose, children):
+    """(name, child) of a module's, without those that the walk of this purpose came through.
 
     A walk calls a method of each module, which a subclass may write: the way that it came cannot be
     handed over as an argument.
@@ -857,7 +937,11 @@ def walk(module, purpose):
     is_first = entry not in walks.entered
     walks.entered.add(entry)
     try:
-        yield [child for child in module.children() if (purpose, id(child)) not in walks.entered]
+        yield [
+            (name, child)
+            for name, child in children
+            if child is not None and (purpose, id(child)) not in walks.entered
+        ]
     finally:
         if is_first:
             walks.entered.discard(entry)
@@ -894,6 +978,39 @@ def in_place_of(target, value):
     if isinstance(target, Parameter) and not isinstance(value, Parameter):
         return Parameter(value, requires_grad=target.requires_grad)
     return value
+
+
+def known_here(module):
+    """The names that load_state_dict() asks a dict for, of a module alone."""
+    names = [name for name, _ in module._saved_tensors()]
+    return [*names, EXTRA_STATE] if module._writes("set_extra_state") else names
+
+
+def unknown_here(module, state_dict, prefix):
+    """The keys that begin with a prefix and name nothing of the module, nor a part of it."""
+    names, parts = set(known_here(module)), {name for name, _ in module.named_children()}
+    unknown = []
+    for key in state_dict:
+        if key.startswith(prefix):
+            first, dot, _ = key[len(prefix) :].partition(".")
+            if first not in (parts if dot else names):
+                unknown.append(key)
+    return unknown
+
+
+def unknown_keys(state_dict, modules):
+    """The keys that name nothing, but for those of modules that look for them themselves."""
+    known = {path + name for path, module in modules for name in known_here(module)}
+    their_own = {path[:-1]: module._writes("_load_from_state_dict") for path, module in modules}
+    unknown = []
+    for key in state_dict:
+        if key not in known:
+            owner = key.rpartition(".")[0]
+            while owner not in their_own:
+                owner = owner.rpartition(".")[0]
+            if not their_own[owner]:
+                unknown.append(key)
+    return unknown
 
 
 def mismatch(key, value, target, assign):

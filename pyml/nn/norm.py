@@ -40,6 +40,8 @@ class Norm(Module):
 class RunningNorm(Norm):
     """What BatchNorm and InstanceNorm share: running statistics, too."""
 
+    _version = 2  # as of PyTorch's
+
     def __init__(
         self, num_features, eps, momentum, affine, track_running_stats, device, dtype, bias
     ):
@@ -57,6 +59,12 @@ class RunningNorm(Norm):
             self.register_buffer(name, made)
         self.register_buffer("num_batches_tracked", ops.tensor(0) if track_running_stats else None)
         self.reset_parameters()
+
+    def _found_in(self, state_dict, prefix, metadata, *given):
+        # a state without a version, or of version 1, may be from before PyTorch counted batches
+        if self.track_running_stats and metadata.get("version", 1) < 2:
+            state_dict.setdefault(f"{prefix}num_batches_tracked", self.num_batches_tracked)
+        return super()._found_in(state_dict, prefix, metadata, *given)
 
     def reset_running_stats(self):
         """Sets the running statistics to mean 0 and variance 1, of no batches."""

@@ -208,17 +208,20 @@ cpdef Tensor cast(Tensor x, object dtype):
 
 
 cpdef Tensor written(object out, Tensor y, str name):
-    """out <- y, for out=; returns out."""
+    """out <- y, for out=; returns out. One without elements gets the shape of y."""
     if not isinstance(out, Tensor):
         raise TypeError(f"{name}: out must be a Tensor, not {type(out).__name__}")
     cdef Tensor t = out
     if y._requires_grad or tracks(t):
         raise RuntimeError(
             f"{name}: out= is not differentiable, and a tensor here requires grad; leave out= away, or use pyml.no_grad()")
-    if y.array.ndim != t.array.ndim or not cnp.PyArray_SAMESHAPE(y.array, t.array):
-        raise ValueError(f"{name}: out has shape {t.shape}, it must be that of the result, {y.shape}")
     if not np.can_cast(y.array.dtype, t.array.dtype, "same_kind"):
         raise TypeError(f"{name}: out has dtype {t.dtype}, it cannot take a result of dtype {y.dtype}")
+    if cnp.PyArray_SIZE(t.array) == 0 and cnp.PyArray_SIZE(y.array) != 0:
+        t.data = wrap(empty_shape((<object>y.array).shape, t.array))
+    elif y.array.ndim != t.array.ndim or not cnp.PyArray_SAMESHAPE(y.array, t.array):
+        raise ValueError(
+            f"{name}: out has shape {t.shape}, it must be that of the result, {y.shape}, or have no elements")
     will_change(t, False)
     copy_into(t.array, as_type(y.array, t.array.dtype))
     t.mark_changed()

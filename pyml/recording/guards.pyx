@@ -16,6 +16,7 @@ from pyml cimport recorder
 from pyml.tensor cimport Tensor
 
 from pyml.attributes import Size
+from pyml.hooks import of_every_module
 
 from pyml.recording import dependencies
 from pyml.recording.dependencies import (
@@ -182,6 +183,9 @@ cdef class Guards:
         cdef unsigned long now = recorder.structure
         if self.structure == now:
             return True
+        if of_every_module:
+            self.broken = "a hook of every module"
+            return False
         for each in self.modules:
             if not same_items(each.module._hooks, each.hooks):
                 self.broken = f"the hooks of a {type(each.module).__name__}"

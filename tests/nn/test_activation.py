@@ -254,3 +254,15 @@ def test_errors():
         F.prelu(x, pyml.ones(1, dtype=pyml.float64))
     with pytest.raises(TypeError, match="rrelu: input has dtype int64"):
         F.rrelu(pyml.tensor([1]), training=True)
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "softmin"])
+def test_softmax_takes_its_arguments_by_position(name):
+    function, x = getattr(F, name), pyml.arange(3.0)
+    wanted = function(x, 0)
+    got = function(x, 0, 5, pyml.float64)
+    assert got.dtype == "float64"
+    np.testing.assert_allclose(got.numpy(), wanted.numpy(), rtol=1e-6)
+    with pytest.warns(UserWarning, match="dim is not given") as caught:
+        function(x, None, 2)
+    assert caught[0].filename == F.__file__

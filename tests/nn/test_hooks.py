@@ -2,6 +2,7 @@ import pytest
 
 import pyml
 from pyml import nn
+from pyml.nn import hooks
 
 
 class Scale(nn.Module):
@@ -400,3 +401,82 @@ def test_hooks_by_pytorchs_names():
     assert list(layer._forward_hooks.values()) == [hook]
     handle.remove()
     assert layer._forward_hooks == {}
+
+
+# ---- of every module -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def registered():
+    """Registers hooks of every module, until the test is over."""
+    handles = []
+    yield lambda word, *args, **kwargs: handles.append(
+        getattr(hooks, f"register_module_{word}_hook")(*args, **kwargs)
+    )
+    for handle in handles:
+        handle.remove()
+
+
+def test_hooks_of_every_module_run_before_its_own(registered):
+    net, calls = nn.Sequential(nn.Linear(1, 1)), []
+    x = pyml.ones(1, 1, requires_grad=True)
+    plain = net(x).item()
+    net.register_forward_hook(lambda module, args, y: calls.append(("own", module)))
+    registered("forward_pre", lambda module, args: calls.append(("before", module)))
+    registered("forward", lambda module, args, kwargs, y: 2 * y, with_kwargs=True)
+    registered("full_backward_pre", lambda module, dy: calls.append(("gradient", module)))
+    registered("full_backward", lambda module, dx, dy: (dx[0] * 3,))
+    y = net(x)
+    assert y.item() == pytest.approx(4 * plain)
+    assert calls == [("before", net), ("before", net[0]), ("own", net)]
+    y.sum().backward()
+    assert calls[3:] == [("gradient", net), ("gradient", net[0])]
+    assert x.grad.item() == pytest.approx(9 * 4 * net[0].weight.item())
+
+
+def test_a_hook_of_every_module_that_is_always_called(registered):
+    calls = []
+    registered("forward", lambda *args: calls.append(args[2]), always_call=True)
+    with pytest.raises(ValueError):
+        nn.Linear(2, 1)(pyml.ones(1, 3))
+    assert calls == [None]
+
+
+def test_a_handle_takes_a_hook_of_every_module_away():
+    calls = []
+    with hooks.register_module_forward_hook(lambda *args: calls.append(args)):
+        nn.ReLU()(pyml.ones(1))
+    nn.ReLU()(pyml.ones(1))
+    assert len(calls) == 1
+    with pytest.raises(TypeError, match="a forward pre-hook must be a function, not of type int"):
+        hooks.register_module_forward_pre_hook(3)
+
+
+def test_recorded_steps_see_a_hook_of_every_module(registered):
+    layer = nn.Linear(1, 1)
+
+    @pyml.record
+    def step(x):
+        return layer(x)
+
+    plain = step(pyml.ones(1, 1)).item()
+    registered("forward", lambda module, args, y: 2 * y)
+    with pytest.raises(pyml.RecordError, match="a hook of every module"):
+        step(pyml.ones(1, 1))
+    assert layer(pyml.ones(1, 1)).item() == pytest.approx(2 * plain)
+
+
+def test_hooks_of_what_modules_get(registered):
+    calls = []
+    doubled = nn.Parameter(pyml.ones(1))
+    registered("parameter_registration", lambda module, name, value: calls.append(name))
+    registered("parameter_registration", lambda *args: doubled if args[1] == "more" else None)
+    registered("buffer_registration", lambda module, name, value: calls.append(name))
+    registered("module_registration", lambda module, name, value: calls.append(name))
+    layer = nn.Linear(1, 1)
+    assert calls == ["weight", "bias"]
+    layer.register_buffer("kept", pyml.ones(1), persistent=False)
+    layer.more = nn.Parameter(pyml.zeros(1))
+    layer.part = nn.ReLU()
+    assert calls[2:] == ["kept", "more", "part"]
+    assert layer.more is doubled

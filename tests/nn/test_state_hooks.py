@@ -54,7 +54,7 @@ def test_state_dict_post_hook_changes_the_dict():
     def renamed(module, state, prefix, metadata):
         calls.append(prefix)
         state[f"{prefix}w"] = state.pop(f"{prefix}0.weight")
-        assert metadata == {}
+        assert metadata == {"version": 1}
 
     for module in (net, net[1]):
         module.register_state_dict_post_hook(renamed)
@@ -75,7 +75,7 @@ def test_load_state_dict_pre_hook_changes_a_copy():
 
     net[1].register_load_state_dict_pre_hook(renamed)
     assert net.load_state_dict(state, strict=False) == ([], [])
-    assert calls == [(net[1], "1.", {}, False, [], [], [])]
+    assert calls == [(net[1], "1.", {}, True, [], [], [])]
     assert net[1][0].weight.tolist() == [[1, 1, 1]]
     assert list(state) == ["0.weight", "0.bias", "1.old"]
 
@@ -222,3 +222,118 @@ def test_to_empty():
     assert np.shares_memory(net[0].weight.array, below)
     with pytest.raises((ValueError, RuntimeError), match="cuda"):
         net.to_empty(device="cuda")
+
+
+# ---- modules that write what a state dict has of them --------------------------------------------
+
+
+class Renamed(nn.Module):
+    """Version 2 of a module that had a weight `w`, and keeps a number of its own."""
+
+    _version = 2
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(pyml.zeros(2))
+        self.part = nn.Linear(1, 1)
+        self.scale = 1.0
+
+    def _save_to_state_dict(self, destination, prefix, keep_vars):
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        destination[f"{prefix}scale"] = self.scale
+
+    def _load_from_state_dict(
+        self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+    ):
+        assert strict is True
+        if local_metadata.get("version", 1) < 2:
+            state_dict[f"{prefix}weight"] = state_dict.pop(f"{prefix}w")
+            state_dict[f"{prefix}part.bias"] = state_dict.pop(f"{prefix}part.b")
+        given = (state_dict, prefix, local_metadata, strict, missing_keys)
+        super()._load_from_state_dict(*given, unexpected_keys, error_msgs)
+        self.total = self.weight.sum().item()
+        unexpected_keys.remove(f"{prefix}scale")
+        self.scale = state_dict[f"{prefix}scale"]
+
+
+def test_a_module_may_write_its_part_of_the_state():
+    net, other = (nn.Sequential(nn.Linear(1, 1), Renamed()) for _ in range(2))
+    net[1].weight.data.fill_(3)
+    net[1].scale = 5.0
+    state = net.state_dict()
+    assert list(state) == [
+        *("0.weight", "0.bias", "1.weight", "1.scale", "1.part.weight", "1.part.bias"),
+    ]
+    assert state._metadata == {
+        "": {"version": 1},
+        "0": {"version": 1},
+        "1": {"version": 2},
+        "1.part": {"version": 1},
+    }
+    assert other.load_state_dict(state) == ([], [])
+    assert (other[1].scale, other[1].total, other[0].bias.item()) == (5, 6, net[0].bias.item())
+    old = dict(state)  # has no versions
+    old["1.w"] = pyml.ones(2)
+    old["1.part.b"] = pyml.ones(1)
+    del old["1.weight"], old["1.part.bias"]
+    assert other.load_state_dict(old) == ([], [])
+    assert (other[1].weight.tolist(), other[1].part.bias.tolist()) == ([1, 1], [1])
+    assert "1.w" in old
+    assigned = Renamed()
+    assigned.load_state_dict(net[1].state_dict(), assign=True)
+    assert np.shares_memory(assigned.weight.array, net[1].weight.array)
+
+
+def test_what_such_a_module_does_not_know():
+    net = nn.Sequential(nn.Linear(1, 1), Renamed())
+    before = net[0].bias.item()
+    state = net.state_dict()
+    more = {"1.more": 1, "1.parts.weight": 2, "1.part.more": 3, "more": 4, "2.more": 5}
+    state.update(more)
+    assert sorted(net.load_state_dict(state, strict=False).unexpected_keys) == sorted(more)
+    state["0.bias"] = pyml.ones(1)
+    del state["1.weight"]
+    with pytest.raises(RuntimeError, match=r'(?s)Missing key.*"1.weight".*Unexpected.*"1.more"'):
+        net.load_state_dict(state)
+    assert net[0].bias.item() == before
+
+
+def test_a_part_may_write_its_state_dict():
+    class Bare(nn.Linear):
+        def state_dict(self, *args, **kwargs):
+            state = super().state_dict(*args, **kwargs)
+            state.pop(f"{kwargs['prefix']}bias")
+            return state
+
+    net = nn.Sequential(nn.Sequential(Bare(1, 1)))
+    assert list(net.state_dict()) == ["0.0.weight"]
+
+
+def test_state_dict_by_position():
+    layer, given = nn.Linear(1, 1, bias=False), {}
+    assert layer.state_dict(given, "a.", True) is given
+    assert given["a.weight"] is layer.weight
+
+
+def test_hooks_that_libraries_register_by_names_with_a_line_before():
+    layer, calls = nn.Linear(1, 1), []
+    layer._register_state_dict_hook(lambda module, state, prefix, metadata: {"all": state})
+    layer._register_load_state_dict_pre_hook(lambda *args: calls.append(args))
+    layer._register_load_state_dict_pre_hook(lambda *args: calls.append(args), with_module=True)
+    state = layer.state_dict()
+    assert list(state) == ["all"] and list(state["all"]) == ["weight", "bias"]
+    layer.load_state_dict(state["all"])
+    assert calls[0][1:] == ("", {"version": 1}, True, [], [], [])
+    assert calls[1] == (layer, *calls[0])
+
+
+def test_batches_that_an_old_state_did_not_count():
+    layer = nn.BatchNorm1d(1)
+    layer(pyml.ones(2, 1))
+    state = layer.state_dict()
+    assert state._metadata == {"": {"version": 2}}
+    del state["num_batches_tracked"]
+    with pytest.raises(RuntimeError, match=r'Missing key.*"num_batches_tracked"'):
+        layer.load_state_dict(state)
+    assert layer.load_state_dict(dict(state)) == ([], [])
+    assert layer.num_batches_tracked.item() == 1

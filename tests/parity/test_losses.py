@@ -98,12 +98,6 @@ def second_derivatives(grad, f, x, t, dy):
 
 
 @EACH
-def test_repr_of_pairs_begins_as_in_torch(case):
-    loss, _ = case
-    assert repr(getattr(nn, loss.module)()) == repr(getattr(torch.nn, loss.module)())
-
-
-@EACH
 def test_names_of_arguments(case, rng):
     loss, options = case
     (tx, x), (tt, t) = pair(loss.input(rng, 3)), pair(loss.target(rng, 3))
@@ -148,7 +142,7 @@ def test_losses_of_several_inputs(case, dtype, reduction, rng):
     loss, options = case
     arrays = [a.astype(dtype) if a.dtype.kind == "f" else a for a in loss.draw(rng)]
     given = {k: v.astype(dtype) if isinstance(v, np.ndarray) else v for k, v in options.items()}
-    results, leaves = [], []
+    results, leaves, texts = [], [], set()
     for library in (torch, pyml):
         inputs, named = tensors(arrays, given, library.tensor)
         leaves.append([x for i, x in enumerate(inputs) if loss.has_gradient(i)])
@@ -156,9 +150,8 @@ def test_losses_of_several_inputs(case, dtype, reduction, rng):
             leaf.requires_grad_()
         module = getattr(library.nn, loss.module)(reduction=reduction, **named)
         results.append(module(*inputs))
-        assert (
-            str(module) == f"{loss.module}()" or library is pyml or loss.name.startswith("triplet")
-        )
+        texts.add(str(module))
+    assert len(texts) == 1
     wanted, got = results
     assert_parity(got, wanted, 20)
     tdy, dy = pair(rng.normal(size=got.shape).astype(dtype))

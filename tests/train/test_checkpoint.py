@@ -286,7 +286,7 @@ def test_parts_that_are_not_asked_for_are_left(path):
 
 def test_progress_best_and_extra(path):
     training = Training(1)
-    best = {"loss": 0.1, "state_dict": training.model.state_dict()}
+    best = {"loss": 0.1, "state_dict": dict(training.model.state_dict())}
     progress = Progress(epochs=4, batches=7, rows=100, batch_size=16, shuffle=True)
     progress.epoch, progress.batch, progress._order_state = 3, 2, [2**64 - 1, 5]
     extra = (np.arange(3), {"names": ["a", None, True]})
