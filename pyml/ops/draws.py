@@ -12,7 +12,7 @@ from pyml.ops.elementwise import log
 from pyml.ops.inplace import copy_
 from pyml.ops.numpys import by_numpy
 from pyml.ops.operands import broadcast_shapes, cast
-from pyml.ops.shape import integer
+from pyml.ops.shape import broadcast_tensors, integer
 from pyml.ops.softmax import softmax
 from pyml.options import is_number
 from pyml.recorder import refuse
@@ -94,6 +94,35 @@ def poisson(input, generator=None):
     if not (input.detach().array >= 0).all():
         raise ValueError("poisson: a mean is negative or NaN")
     return sampling.poisson(input.detach(), generator)
+
+
+def binomial(count, prob, generator=None):
+    """How many of `count` trials succeed, each with the probability `prob`. Not differentiable.
+
+    Args:
+        count: not negative, whole numbers.
+        prob: from 0 to 1, of the dtype of count; shapes broadcast.
+        generator: Default: None, pyml.default_generator.
+
+    Example:
+        >>> pyml.binomial(pyml.tensor([10.0, 10.0]), pyml.tensor([0.0, 1.0]))
+        tensor([ 0., 10.])
+    """
+    for x, name in ((count, "count"), (prob, "prob")):
+        checked_tensor(x, "binomial", name)
+        if x.dtype.kind != "f":
+            raise TypeError(f"binomial: {name} has dtype {x.dtype}, it must be float32 or float64")
+    if count.dtype != prob.dtype:
+        raise TypeError(
+            f"binomial: count has dtype {count.dtype} and prob {prob.dtype}; they must be the same"
+        )
+    refuse("binomial")
+    n, p = broadcast_tensors(count.detach(), prob.detach())
+    if not ((n.array >= 0) & (n.array == np.floor(n.array)) & np.isfinite(n.array)).all():
+        raise ValueError("binomial: a count is negative, or not a whole number")
+    if not ((p.array >= 0) & (p.array <= 1)).all():
+        raise ValueError("binomial: a prob is outside [0, 1], or NaN")
+    return sampling.binomial(n, p, generator)
 
 
 def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):

@@ -521,8 +521,8 @@ def old_lu_solve(b, LU_data, LU_pivots):
     return lu_solve(LU_data, LU_pivots, checked_tensor(b, "lu_solve", "b"))
 
 
-def triangular_solve(b, A, upper=True, transpose=False, unitriangular=False):
-    """X of A X = b, of a triangle of A; linalg.solve_triangular is its new name.
+def triangular_solve(input, A, upper=True, transpose=False, unitriangular=False):
+    """X of A X = input, of a triangle of A; linalg.solve_triangular is its new name.
 
     Args:
         upper: which triangle is read. Default: the upper one.
@@ -532,10 +532,10 @@ def triangular_solve(b, A, upper=True, transpose=False, unitriangular=False):
     Returns:
         A named tuple (solution, cloned_coefficient), of X and a copy of A.
     """
-    checked_tensor(b, "triangular_solve", "b")
+    checked_tensor(input, "triangular_solve")
     matrices(A, "triangular_solve", square=True)
     given, upper = (A.mT, not upper) if transpose else (A, upper)
-    x = solve_triangular(given, b, upper=upper, unitriangular=unitriangular)
+    x = solve_triangular(given, input, upper=upper, unitriangular=unitriangular)
     return triangular_solve_result(x, A.clone())
 
 

@@ -149,7 +149,7 @@ ROWS = (
     (linalg, (PYML,), "lu_unpack"),
     (linalg, (), "linalg_norm lu_with_infos old_lu_solve qr_of_columns svd_of_columns"),
     (draws, BOTH, "bernoulli multinomial"),
-    (draws, (PYML,), "poisson"),
+    (draws, (PYML,), "binomial poisson"),
     (draws, (FUNCTIONAL,), "gumbel_softmax"),
     (draws, (TENSOR,), "bernoulli_ cauchy_ exponential_ geometric_ log_normal_ random_"),
     *(
@@ -178,6 +178,24 @@ ROWS = (
     (norm, (), "batch_norm"),
     (jets, (), "jet jet_linear"),
 )  # fmt: skip
+
+# functions with the keyword `out`, beside those that write into it themselves
+WITH_OUT = """
+    acos acosh addbmm addcdiv addcmul addmm addmv addr arange asin asinh atan atan2 atanh
+    baddbmm bernoulli bitwise_and bitwise_left_shift bitwise_not bitwise_or
+    bitwise_right_shift bitwise_xor bucketize ceil chain_matmul cholesky cholesky_inverse
+    cholesky_solve clamp clamp_max clamp_min column_stack copysign cosh cross deg2rad diag
+    digamma dstack entr eq erf erfc erfcx erfinv exp2 expm1 eye float_power floor fmax fmin
+    fmod frac frexp full gather gcd ge ger gt heaviside histc histogram householder_product
+    hstack hypot i0 i0e i1 i1e igamma igammac index_add index_copy index_reduce index_select
+    inner inverse isin isneginf isposinf kron lcm ldexp le lerp lgamma linspace log10 log1p
+    log2 log_ndtr logaddexp logaddexp2 logical_and logical_not logical_or logical_xor logit
+    logspace lt lu lu_solve lu_unpack masked_select matrix_power msort multinomial mvlgamma
+    nan_to_num narrow_copy ndtr ndtri ne nextafter nonzero nonzero_static norm normal ones
+    outer polygamma qr rad2deg rand randint randn randperm remainder renorm round rsqrt
+    scatter scatter_add scatter_reduce searchsorted sigmoid sign signbit sinc sinh
+    slice_scatter slogdet svd take take_along_dim tan tanh tensordot threshold tril triu
+    trunc vdot vstack where xlog1py xlogy zeros zeta"""
 
 ALIASES = {
     "absolute": "abs",
@@ -239,4 +257,7 @@ def operations(place=None):
         if place is None or place in places
         for name in names.split()
     }
+    if place in (PYML, LINALG, SPECIAL):
+        with_out = {*WITH_OUT.split(), *series.POLYNOMIALS}
+        named |= {name: operands.numpy_names(named[name]) for name in with_out & named.keys()}
     return named | {alias: named[name] for alias, name in ALIASES.items() if name in named}

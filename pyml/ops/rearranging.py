@@ -398,13 +398,24 @@ def trace(input):
 # ---- parts ---------------------------------------------------------------------------------------
 
 
-def tensor_split(input, indices_or_sections, dim=0):
+def tensor_split(
+    input,
+    indices_or_sections=None,
+    dim=0,
+    *,
+    indices=None,
+    sections=None,
+    tensor_indices_or_sections=None,
+):
     """Parts along `dim`, a tuple of views.
 
     Args:
         indices_or_sections: how many parts, whose sizes differ by one at most; or where to cut.
+        indices, sections, tensor_indices_or_sections: other names of it.
     """
     checked_tensor(input, "tensor_split")
+    given = (indices_or_sections, indices, sections, tensor_indices_or_sections)
+    indices_or_sections = the_one(given, "tensor_split")
     dim = wrapped_dim(dim, input.ndim, "tensor_split")
     if input.ndim == 0:
         raise ValueError("tensor_split: a 0-d tensor has no parts")
@@ -425,20 +436,46 @@ def tensor_split(input, indices_or_sections, dim=0):
     return tuple(input.narrow(dim, start, n) for start, n in zip(starts, sizes, strict=True))
 
 
-def hsplit(input, indices_or_sections):
+def the_one(given, name):
+    """What one of the names of PyTorch's argument was given."""
+    given = [value for value in given if value is not None]
+    if len(given) != 1:
+        raise TypeError(
+            f"{name}: {len(given)} values are given for indices_or_sections; pass one: how many "
+            "parts, or a list of where to cut"
+        )
+    return given[0]
+
+
+def in_equal_parts(input, place, dim, name):
+    """tensor_split(), where a number of parts must divide the size."""
+    if not isinstance(place, (Tensor, tuple, list)):
+        n = integer(place, f"{name}: sections")
+        if n < 1 or input.shape[dim] % n:
+            raise ValueError(
+                f"{name}: sections is {n}, it must divide the size of dimension {dim}, "
+                f"{input.shape[dim]}; use tensor_split() for parts that differ"
+            )
+    return tensor_split(input, place, dim)
+
+
+def hsplit(input, indices_or_sections=None, *, indices=None, sections=None):
     """tensor_split along the second dimension, of a vector along its only one."""
     at_least(input, 1, "hsplit")
-    return tensor_split(input, indices_or_sections, 0 if input.ndim == 1 else 1)
+    place = the_one((indices_or_sections, indices, sections), "hsplit")
+    return in_equal_parts(input, place, 0 if input.ndim == 1 else 1, "hsplit")
 
 
-def vsplit(input, indices_or_sections):
+def vsplit(input, indices_or_sections=None, *, indices=None, sections=None):
     """tensor_split along the first dimension."""
-    return tensor_split(at_least(input, 2, "vsplit"), indices_or_sections, 0)
+    place = the_one((indices_or_sections, indices, sections), "vsplit")
+    return in_equal_parts(at_least(input, 2, "vsplit"), place, 0, "vsplit")
 
 
-def dsplit(input, indices_or_sections):
+def dsplit(input, indices_or_sections=None, *, indices=None, sections=None):
     """tensor_split along the third dimension."""
-    return tensor_split(at_least(input, 3, "dsplit"), indices_or_sections, 2)
+    place = the_one((indices_or_sections, indices, sections), "dsplit")
+    return in_equal_parts(at_least(input, 3, "dsplit"), place, 2, "dsplit")
 
 
 def split_with_sizes(input, split_sizes, dim=0):

@@ -416,3 +416,26 @@ def test_values_that_are_refused(call, match):
 def test_what_is_no_tensor(call, match):
     with pytest.raises(TypeError, match=match):
         call()
+
+
+@pytest.mark.parametrize("name", ["tensor_split", "hsplit", "vsplit", "dsplit"])
+def test_splits_by_keyword(name):
+    function, x = getattr(pyml, name), pyml.arange(64).reshape(4, 4, 4)
+    for place in (2, [1, 3]):
+        wanted = [part.tolist() for part in function(x, place)]
+        words = ("indices_or_sections", "indices", "sections", "tensor_indices_or_sections")
+        for word in words[: 4 if name == "tensor_split" else 3]:
+            assert [part.tolist() for part in function(x, **{word: place})] == wanted
+            assert [part.tolist() for part in getattr(x, name)(**{word: place})] == wanted
+    with pytest.raises(TypeError, match=f"{name}: 0 values are given for indices_or_sections"):
+        function(x)
+    with pytest.raises(TypeError, match=f"{name}: 2 values"):
+        function(x, 2, sections=2)
+
+
+@pytest.mark.parametrize("name", ["hsplit", "vsplit", "dsplit"])
+@pytest.mark.parametrize("sections", [0, 3, -1])
+def test_equal_parts_alone(name, sections):
+    x = pyml.zeros(4, 4, 4)
+    with pytest.raises(ValueError, match=f"{name}: sections is {sections}, it must divide .* 4;"):
+        getattr(pyml, name)(x, sections)

@@ -1,5 +1,7 @@
 """Draws by kernels; what is random in them is tested in tests/kernels/test_special.py."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -64,3 +66,39 @@ def test_a_refused_call_has_drawn_nothing(call):
     with pytest.raises((RuntimeError, TypeError, ValueError)):
         call(pyml.zeros(3))
     assert (pyml.get_rng_state() == before).all()
+
+
+def test_binomial_of_counts_that_broadcast():
+    count = pyml.tensor([[20.0], [3.0], [0.0]])
+    prob = pyml.tensor([0.0, 0.5, 1.0], requires_grad=True)
+    drawn = pyml.stack([pyml.binomial(count, prob) for _ in range(2000)])
+    assert not drawn.requires_grad
+    np.testing.assert_array_equal(drawn[..., 0].numpy(), 0)
+    np.testing.assert_array_equal(drawn[..., 2].numpy(), np.broadcast_to([20, 3, 0], (2000, 3)))
+    half = drawn[..., 1].numpy()
+    np.testing.assert_allclose(half.mean(0), [10, 1.5, 0], atol=0.25)  # five standard errors
+    np.testing.assert_allclose(half.var(0), [5, 0.75, 0], atol=0.8)
+    generator = pyml.Generator().manual_seed(1)
+    once = pyml.binomial(count, prob, generator)
+    assert once.tolist() == pyml.binomial(count, prob, generator.manual_seed(1)).tolist()
+
+
+@pytest.mark.parametrize(
+    ("count", "prob", "error", "match"),
+    [
+        ([1], [0.5], TypeError, "count has dtype int64"),
+        ([1.0], [1], TypeError, "prob has dtype int64"),
+        ([1.0], pyml.tensor([0.5], dtype=pyml.float64), TypeError, "must be the same"),
+        ([-1.0], [0.5], ValueError, "a count is negative"),
+        ([1.5], [0.5], ValueError, "not a whole number"),
+        ([math.inf], [0.5], ValueError, "not a whole number"),
+        ([1.0], [1.5], ValueError, r"a prob is outside \[0, 1\]"),
+        ([1.0], [math.nan], ValueError, r"a prob is outside \[0, 1\], or NaN"),
+        ([1.0] * 2, [0.5] * 3, ValueError, "broadcast"),
+    ],
+)
+def test_binomial_refuses(count, prob, error, match):
+    state = pyml.get_rng_state()
+    with pytest.raises(error, match=match):
+        pyml.binomial(pyml.as_tensor(count), pyml.as_tensor(prob))
+    assert pyml.get_rng_state().tolist() == state.tolist()

@@ -570,6 +570,7 @@ CASES |= {
     "new_empty_strided": [lambda f, t: f(t.a, (4, 3), (1, 4)).copy_(t.a)],
     "nonzero_static": [lambda f, t: f(t.m, size=3)],
     "old_lu_solve": [lambda f, t: f(t.a[:3], *pyml.linalg.lu_factor(definite(t)))],
+    "binomial": [lambda f, t: f(t.a.detach().abs().round(), t.a.detach().sigmoid()) * t.a],
     "poisson": [lambda f, t: f(t.a.detach().abs()) * t.a],
     "polygamma_": [lambda f, t: f(t.a * 1, 1)],
     "put": [lambda f, t: f(t.a, t.i, t.b[:, 0]), lambda f, t: f(t.a, t.i, t.b[:, 0], True)],
@@ -686,7 +687,8 @@ WITHOUT_VALUES = {  # of the namespaces: what gives no tensor, or is tested else
 # name -> positions.
 REFUSED = {
     **dict.fromkeys(("allclose", "equal", "item", "numpy", "tolist"), (0,)),
-    **dict.fromkeys(("bincount", "lstsq", "masked_select", "nonzero"), (0,)),
+    **dict.fromkeys(("bincount", "binomial", "lstsq", "masked_select", "nonzero"), (0,)),
+    "poisson": (0,),
     **dict.fromkeys(("unique", "unique_consecutive"), (0,)),
     **dict.fromkeys(("apply_", "from_numpy", "resize_", "set_"), (0,)),
     **dict.fromkeys(("squeeze_", "t_", "transpose_", "unsqueeze_", "swapaxes_", "swapdims_"), (0,)),
