@@ -101,8 +101,8 @@ cdef class Recorder:
 
     cdef int fault(self, ndarray fault, object error) except -1:
         """A kernel wrote into `fault`, one int64, -1; or else where a step ends by an exception, which is about to be
-        raised: index_check the position of a number that is not allowed, for error(position, number), and callback 0, for
-        error()."""
+        raised: index_check the position of a number that is not allowed, for error(position, number), and callback what
+        csrc/contracts/callback.h says, for error()."""
         return 0
 
     cdef object item(self, object tensor):

@@ -5,10 +5,12 @@
 #include "types.h"
 
 /* run(call, at, fault): takes the GIL and calls a function of Python, which `call` knows, on arrays that begin at `at`.
- * fault[0] = -1; or 0 if it raised: then what is out is not written whole. `run` is a callback_fn.
+ * fault[0] = -1; or if it raised, when what is out is not written whole, CALLBACK_RAISED; CALLBACK_INTERRUPTED if it
+ * does not raise again, as the exception is of a signal's handler. `run` is a callback_fn.
  * Array k < count lies in [at[k] - before[k], at[k] - before[k] + bytes[k]); access[k] is of EFFECT_... (effects.h).
  * `function` is the same number for the same function, options and forms of arrays. */
 enum { CALLBACK_ARRAYS = 16 };
+enum { CALLBACK_RAISED, CALLBACK_INTERRUPTED };
 typedef struct {
     void *at[CALLBACK_ARRAYS];
     int64_t *fault;

@@ -8,8 +8,8 @@
  *   nll           loss = -w[y] x[y];   total weight: sum of w[y]
  *   multi_margin  loss = w[y] sum_j max(0, margin - x[y] + x[j])^p / c over j that are not y, p 1 or 2 (Crammer &
  *                 Singer 2001);        total weight: the samples
- * A sample whose index is ignore_index has loss 0 and weight 0. An index outside [0,c) gives NaN for its sample and
- * is never used as an address. Of no classes losses and weights are 0.
+ * A sample of nll whose index is ignore_index, or that has no classes, has loss 0 and weight 0. Another index outside
+ * [0,c) gives NaN for its sample and is never used as an address.
  * loss is (n,inner) for REDUCTION_NONE, else one number: the sum, or the sum over the total weight. */
 typedef struct {
     void *loss;
@@ -18,7 +18,7 @@ typedef struct {
     const int64_t *index; /* (n,inner) */
     const void *weight; /* (c) or NULL */
     ptrdiff_t n, c, inner; /* inner is 1 in multi_margin */
-    int64_t ignore_index;
+    int64_t ignore_index; /* of nll */
     double margin, p; /* of multi_margin */
     int reduction;
 } class_loss_forward_args;

@@ -186,5 +186,7 @@ def multi_margin_loss(
         raise ValueError(f"multi_margin_loss: p is {p}, it must be 1 or 2")
     if x.array.ndim not in (1, 2):
         raise ValueError(f"multi_margin_loss: input has shape {x.shape}, it must be (n, c) or (c)")
+    if x.shape[-1] == 0:
+        raise ValueError(f"multi_margin_loss: input has shape {x.shape}, there must be a class or more")
     return class_loss(
         MULTI_MARGIN, x, target, weight, named_reduction(size_average, reduce, reduction), 0, "another input", margin, p)

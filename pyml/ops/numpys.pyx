@@ -1,6 +1,9 @@
 """What NumPy computes and no kernel: at once, and in a recorded step as a call of a kernel, which a replay makes again."""
+from weakref import WeakValueDictionary
+
 import numpy as np
 
+cimport cython
 cimport numpy as cnp
 from libc.stdint cimport int64_t
 from libc.string cimport memset
@@ -15,12 +18,25 @@ from pyml.ops.arrays cimport memory_range
 from pyml.recorder cimport Recorder, close_recorder, open_recorder, recorder
 
 cdef extern from "contracts/callback.h":
-    int CALLBACK_ARRAYS
+    int CALLBACK_ARRAYS, CALLBACK_RAISED, CALLBACK_INTERRUPTED
 
 cnp.import_array()
 
 cdef int CALLBACK = _kernels.kernel("callback")   # its number
-cdef dict numbers = {}                      # what a Call computes, in what forms -> a number for it
+computations = WeakValueDictionary()        # (function, options, forms) -> the Computation of the Calls that there are
+cdef int64_t known = 0                      # Computations so far
+
+
+@cython.final
+cdef class Computation:
+    """What Calls of the same function, options and forms have in common."""
+    cdef int64_t number
+    cdef object __weakref__
+
+    def __cinit__(self):
+        global known
+        self.number = known
+        known += 1
 
 
 cdef class Call:
@@ -29,6 +45,7 @@ cdef class Call:
     cdef tuple options
     cdef list forms
     cdef Py_ssize_t given
+    cdef Computation computation
     cdef object raised
 
     cdef object compute(self, arrays):
@@ -43,6 +60,16 @@ cdef class Call:
             y[...] = result
         return 0
 
+    cdef bint raises_again(self, void *const *at, error) except -1:
+        """Whether an exception is of the arrays, and none of a signal's handler, which only happened to run meanwhile."""
+        if not isinstance(error, Exception):
+            return False
+        try:
+            self.replay(at)
+        except Exception:
+            return True
+        return False
+
     def exception(self):
         """What the last replay has raised."""
         raised, self.raised = self.raised, None
@@ -54,7 +81,9 @@ cdef void replay(const void *call, void *const *at, int64_t *fault) noexcept wit
     try:
         (<Call>call).replay(at)
     except BaseException as error:
-        (<Call>call).raised, fault[0] = error, 0
+        (<Call>call).raised, fault[0] = error, CALLBACK_INTERRUPTED
+        if (<Call>call).raises_again(at, error):
+            fault[0] = CALLBACK_RAISED
 
 
 def by_numpy(str name, function, tuple arrays, *options, bint changes=False):
@@ -75,7 +104,11 @@ def by_numpy(str name, function, tuple arrays, *options, bint changes=False):
     call.function, call.options = function, options
     if r is not None:
         return recorded(r, call, name, arrays, changes)
-    made = call.compute(arrays)
+    return unrecorded(call.compute(arrays), changes)
+
+
+cdef object unrecorded(made, bint changes):
+    """What by_numpy returns of what the function has."""
     if changes:
         return None
     return tuple([np.asarray(y, order="C") for y in made]) if isinstance(made, tuple) else np.asarray(made, order="C")
@@ -91,19 +124,21 @@ cdef object recorded(Recorder r, Call call, str name, tuple arrays, bint changes
         made = call.compute(arrays)
     except BaseException:
         open_recorder(r)
-        fault[...] = 0
+        fault[...] = CALLBACK_RAISED
         r.fault(fault, call.exception)
         raise
     open_recorder(r)
     results = () if changes else made if isinstance(made, tuple) else (made,)
     if len(arrays) + len(results) > CALLBACK_ARRAYS or not all([cnp.PyArray_ISALIGNED(<ndarray>a) for a in arrays]):
         r.refuse(f"{name} of more than {CALLBACK_ARRAYS} tensors, or of one that is not aligned in memory,")
+        return unrecorded(made, changes)
     everything = [*arrays, *[own(np.asarray(y)) for y in results]]
     call.given, call.forms = len(arrays), [form_of(a) for a in everything]
     memset(&args, 0, sizeof(args))
     args.call, args.run, args.count = <const void *>call, <const void *>&replay, len(everything)
     args.fault = <int64_t *>cnp.PyArray_DATA(fault)
-    args.function = numbers.setdefault((call.function, repr(call.options), tuple(call.forms)), len(numbers))
+    call.computation = computations.setdefault((call.function, repr(call.options), tuple(call.forms)), Computation())
+    args.function = call.computation.number
     for k in range(args.count):
         a = everything[k]
         place(&args, k, a)

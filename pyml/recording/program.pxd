@@ -197,6 +197,7 @@ cdef class Program:
     cdef int complete_stops(self) except -1
     cdef int leave_schedules(self, list states, Stop stop) except -1
     cdef object fault(self)
+    cdef object interruption(self)
     cdef int stop_on_nan(self, bint on) except -1
     cdef int schedule(self, bint after) except -1
     cdef Tensor placed(self, ndarray array)

@@ -36,6 +36,9 @@ cnp.import_array()
 cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(PyObject *)
 
+cdef extern from "contracts/callback.h":
+    int CALLBACK_INTERRUPTED
+
 
 cdef int INDEX_CHECK = _kernels.kernel("index_check")   # its number
 
@@ -406,6 +409,9 @@ cdef class Program:
         if stop is not None and stop.leaves_nothing:
             self.undo(states)
             self.replays -= 1
+            error = self.interruption()
+            if error is not None:
+                raise error
             return STOPPED
         error = self.finish(status, leaves)
         if stop is not None:
@@ -485,6 +491,7 @@ cdef class Program:
             csrc.program_bind(self.calls, slot.input, cnp.PyArray_DATA(slot.before))
         cdef program_status status = self.replay()
         self.replays -= 1
+        interruption = self.interruption() if status == PROGRAM_FAULT else None
         found = None
         if status != PROGRAM_DONE:
             stopped = self.own_call(csrc.program_stopped(self.calls))
@@ -493,6 +500,8 @@ cdef class Program:
             if found is None and memory_of(address, len(values)) != values:
                 found = self.changed_otherwise(f"a tensor{self.name_at(address)}", FROM_BEFORE, address)
             write_memory(address, values)
+        if interruption is not None:
+            raise interruption
         for (array, source), values in zip(mine, before) if found is None else ():
             if array.tobytes() != values:
                 at = None if source is None else source[0]
@@ -668,6 +677,14 @@ cdef class Program:
             return error()
         position = int((<ndarray>fault).item())
         return error(position, (<index_check_args *>call.args).index[position])
+
+    cdef object interruption(self):
+        """Of a replay that was stopped and undone: the exception that Python's run of the step would not meet, or None."""
+        cdef program_call *call = &csrc.program_calls(self.calls)[csrc.program_stopped(self.calls)]
+        if call.kernel == INDEX_CHECK:
+            return None
+        error = self.fault()
+        return error if csrc.program_fault(self.calls)[0] == CALLBACK_INTERRUPTED else None
 
     cdef int leave(self, Stop stop, list leaves) except -1:
         """What Python leaves at a place: gradients, numbers and tensors."""

@@ -298,7 +298,8 @@ cdef class Run:
         stop = program.stop_of(status)
         if stop is not None and (<Stop>stop).leaves_nothing:
             csrc.program_undo(program.calls)
-            return steps, None, True
+            error = program.interruption()
+            return steps, error, error is None
         error = program.finish(status, []) if status != PROGRAM_DONE else None
         if stop is not None:
             for scheduler, _ in program.schedules[:(<Stop>stop).schedules]:

@@ -123,6 +123,7 @@ REFUSED = [
         lambda: ops.multilabel_margin_loss(X, pyml.full((2, 3), 3)),
     ),
     (ValueError, "multi_margin_loss: input has shape", lambda: ops.multi_margin_loss(X[None], T)),
+    (ValueError, "must be a class or more", lambda: ops.multi_margin_loss(X[:, :0], T)),
     (
         ValueError,
         "multilabel_soft_margin_loss: target has shape",

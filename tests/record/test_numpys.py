@@ -10,6 +10,8 @@ import pytest
 import pyml
 from helpers.compare import assert_same_bits
 from pyml import nn
+from pyml.ops import numpys
+from pyml.ops.numpys import by_numpy
 
 CALLS = 6  # Python runs 1, 2 and 4, the others are replays
 
@@ -95,9 +97,107 @@ def test_what_numpy_made_of_an_argument_is_no_operand():
 
 
 def test_more_tensors_than_a_call_has():
-    step = pyml.record(lambda x, i: x[(i,) * 16])
+    x, i = pyml.zeros((1,) * 60), pyml.zeros(2, dtype="int64")
     with pytest.raises(pyml.RecordError, match="index of more than 16 tensors"):
-        step(pyml.zeros((1,) * 16), pyml.zeros(2, dtype="int64"))
+        pyml.record(lambda x, i: x[(i,) * 60])(x, i)
+    step = pyml.record(lambda x, i: x[(i,) * 60], unrecordable="eager")
+    with pytest.warns(UserWarning, match="index of more than 16 tensors"):
+        assert_same_bits(step(x, i).array, np.zeros(2, np.float32))
+
+
+def test_what_no_program_computes_any_more_is_forgotten():
+    before = len(numpys.computations)
+    step = pyml.record(lambda x: x.tan())
+    for n in range(1, 40):  # a step keeps 16 programs
+        step(pyml.ones(n))
+    assert len(numpys.computations) - before <= 16
+    step.clear()
+    assert len(numpys.computations) == before
+
+
+ERRORS = [KeyboardInterrupt, TimeoutError]
+left = ctypes.c_int(-1)  # calls of `doubled` until it raises; guards do not look into it
+which = ctypes.c_int()  # of the errors
+
+
+def doubled(x):
+    """As if a signal's handler ran in it now and then."""
+    left.value = max(-1, left.value - 1)
+    if left.value == 0:
+        raise ERRORS[which.value]("from outside")
+    return x * 2
+
+
+def by_a_callback(x):
+    return pyml.from_numpy(by_numpy("doubled", doubled, (x.array,)))
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("handles", [False, True])
+def test_an_interrupt_arrives(handles, error):
+    """Also where Python runs the step if an exception is its own; nothing has happened then."""
+
+    def step(x):
+        x = x + pyml.rand(3)
+        try:
+            return by_a_callback(x) if handles else None
+        except ValueError:
+            pass
+
+    def plain(x):
+        return by_a_callback(x + pyml.rand(3))
+
+    step, x = pyml.record(step if handles else plain), pyml.ones(3)
+    for _ in range(4):
+        step(x)
+    before = pyml.get_rng_state()
+    left.value, which.value = 1, ERRORS.index(error)
+    with pytest.raises(error, match="from outside"):
+        step(x)
+    assert (pyml.get_rng_state() == before).all()
+    replayed = step(x)
+    pyml.set_rng_state(before)
+    assert_same_bits(replayed.array, plain(x).array)
+
+
+@pytest.mark.parametrize("error", ERRORS)
+def test_an_interrupt_of_a_comparison_arrives(error):
+    """Python has made the step then, and is to be compared with in the next call."""
+    step = pyml.record(lambda x: by_a_callback(x))
+    step(pyml.ones(3))
+    left.value, which.value = 2, ERRORS.index(error)  # the second is that of the replay
+    with pytest.raises(error, match="from outside"):
+        step(pyml.ones(3))
+    for _ in range(CALLS):
+        assert_same_bits(step(pyml.ones(3)).array, np.full(3, 2, np.float32))
+
+
+@pytest.mark.parametrize("error", ERRORS)
+@pytest.mark.parametrize("calls", [4, 7, 30, 50])  # in replays
+def test_an_interrupt_ends_a_run_that_can_go_on(calls, error):
+    def train(interrupted):
+        pyml.manual_seed(0)
+        layer = nn.Linear(3, 3)
+        optimizer = pyml.optim.Adam(layer.parameters())
+        x = pyml.randn(60, 3)
+
+        @pyml.record
+        def step(x):
+            optimizer.zero_grad()
+            loss = layer(by_a_callback(x + 0.1 * pyml.randn(10, 3))).square().mean()
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        if interrupted:
+            left.value, which.value = calls, ERRORS.index(error)
+            with pytest.raises(error, match="from outside"):
+                step.run(x, batch_size=10, epochs=10)
+        step.run(x, batch_size=10, epochs=10, resume=step.progress if interrupted else None)
+        return layer
+
+    for p, q in zip(train(True).parameters(), train(False).parameters(), strict=True):
+        assert_same_bits(p.array, q.array)
 
 
 def test_a_run_takes_the_lock_for_each_and_leaves_it_to_others():
