@@ -3,7 +3,6 @@
 import numpy as np
 
 from pyml.grad_mode import enable_grad, no_grad
-from pyml.ops import optim as kernels
 from pyml.ops.creation import tensor, zeros
 from pyml.optim.optimizer import Optimizer
 from pyml.tensor import Tensor
