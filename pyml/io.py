@@ -17,11 +17,11 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from pyml import tree
+from pyml import json_tree
+from pyml.json_tree import native
 from pyml.ops.outside import arrived
 from pyml.ops.shape import check_device
 from pyml.tensor import Tensor
-from pyml.tree import native
 
 __all__ = ["load", "load_metadata", "save"]
 
@@ -134,11 +134,11 @@ def _loaded(arrays, metadata, place):
         }
 
     def content(header):
-        node = tree.entry(header, "content")
-        tree.check_sum(header, node, arrays)
-        return tree.decoded(node, arrays)
+        node = json_tree.entry(header, "content")
+        json_tree.check_sum(header, node, arrays)
+        return json_tree.decoded(node, arrays)
 
-    return tree.read_header(metadata[KEY], place, VERSION, content)
+    return json_tree.read_header(metadata[KEY], place, VERSION, content)
 
 
 def _read(path):
@@ -200,7 +200,7 @@ def _read_bytes(content, place):
 def _read_entries(place, header, array_of):
     """{name: array} in the order of the header; array_of(name, dtype, begin, end) reads one."""
     try:
-        entries = tree.parsed(header)
+        entries = json_tree.parsed(header)
     except ValueError as error:
         raise ValueError(f"{place}: is damaged: {error}") from None
     entries.pop("__metadata__", None)
@@ -341,11 +341,11 @@ def _arrays_of(obj, metadata):
     """The arrays of obj, and the metadata with what else it is."""
     if isinstance(obj, dict) and all(map(_is_entry, obj.items())):
         return {name: native(value, f"obj[{name!r}]") for name, value in obj.items()}, metadata
-    writer = tree.Writer("save", "a file", outer=1)
+    writer = json_tree.Writer("save", "a file", outer=1)
     node = writer.encoded(obj, ("obj",))
     header = {
         "version": VERSION,
-        "crc32": tree.checksum(node, writer.arrays),
+        "crc32": json_tree.checksum(node, writer.arrays),
         "content": node,
     }
     return writer.arrays, {**(metadata or {}), KEY: json.dumps(header)}

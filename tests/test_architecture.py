@@ -34,7 +34,7 @@ FLOORS = [  # lowest first; a name covers what is below it
     {"pyml.ops.comparison"},
     {"pyml.ops", "pyml.recording"},
     {"pyml.autograd", "pyml.distributions", "pyml.func", "pyml.nn", "pyml.optim", "pyml.data"},
-    {"pyml.train", "pyml.io", "pyml.plot", "pyml.tree", "pyml.utils", "pyml.optim.swa_utils"},
+    {"pyml.train", "pyml.io", "pyml.plot", "pyml.json_tree", "pyml.utils", "pyml.optim.swa_utils"},
     {"pyml.cli"},
     {"pyml", "pyml.__main__"},
 ]

@@ -19,10 +19,10 @@ import safetensors.numpy
 
 import pyml
 from helpers.trees import bits
-from pyml import io, nn, optim, tree
+from pyml import io, json_tree, nn, optim
 from pyml.tensor import Tensor
 
-DTYPES = [*tree.DTYPES]
+DTYPES = [*json_tree.DTYPES]
 
 
 @pytest.fixture
@@ -234,7 +234,7 @@ def file_of(header):
 
 
 def structured(content):
-    return {"version": 1, "crc32": tree.checksum(content, {}), "content": content}
+    return {"version": 1, "crc32": json_tree.checksum(content, {}), "content": content}
 
 
 def nested(depth):
@@ -285,7 +285,7 @@ def test_a_refused_file_object_stands_where_it_stood():
 def test_an_array_that_the_structure_has_twice(path):
     content = [{"tensor": "x"}, {"tensor": "x"}]
     arrays = {"x": np.ones(1)}
-    header = {"version": 1, "crc32": tree.checksum(content, arrays), "content": content}
+    header = {"version": 1, "crc32": json_tree.checksum(content, arrays), "content": content}
     path.write_bytes(safetensors.numpy.save(arrays, {io.KEY: json.dumps(header)}))
     with pytest.raises(ValueError, match="lacks the array 'x', or has it twice"):
         io.load(path)

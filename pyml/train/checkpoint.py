@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pyml import io, tree
+from pyml import io, json_tree
 from pyml.nn.module import Module
 from pyml.optim.lr_scheduler import LRScheduler
 from pyml.optim.optimizer import Optimizer
@@ -108,11 +108,11 @@ def save_checkpoint(
     content["best"] = best
     content["extra"] = extra
 
-    writer = tree.Writer("save_checkpoint", "a checkpoint")
+    writer = json_tree.Writer("save_checkpoint", "a checkpoint")
     content = {name: writer.encoded(value, (name,)) for name, value in content.items()}
     header = {
         "version": VERSION,
-        "crc32": tree.checksum([named, content], writer.arrays),
+        "crc32": json_tree.checksum([named, content], writer.arrays),
         "named": named,
         "content": content,
     }
@@ -383,22 +383,22 @@ def _read(path):
             f"{path}: is not a checkpoint, but a safetensors file of other content; "
             "pyml.load() reads its tensors"
         )
-    return tree.read_header(
+    return json_tree.read_header(
         metadata[KEY], path, VERSION, lambda header: _content(header, arrays), "a checkpoint "
     )
 
 
 def _content(header, arrays):
     """The content of a header of this version, and which of its parts are dicts."""
-    named, nodes = tree.entry(header, "named"), tree.entry(header, "content")
-    tree.check_sum(header, [named, nodes], arrays)
+    named, nodes = json_tree.entry(header, "named"), json_tree.entry(header, "content")
+    json_tree.check_sum(header, [named, nodes], arrays)
     for argument in ("default_generator", *TREES):
-        tree.entry(nodes, argument)
-    content = {argument: tree.decoded(node, arrays) for argument, node in nodes.items()}
+        json_tree.entry(nodes, argument)
+    content = {argument: json_tree.decoded(node, arrays) for argument, node in nodes.items()}
     if not (isinstance(named, list) and all(name in PARTS for name in named)):
         raise ValueError(f"its list of parts with names is {named!r}")
     for argument in named:
-        things = tree.entry(content, argument)
+        things = json_tree.entry(content, argument)
         if not (isinstance(things, dict) and all(isinstance(name, str) for name in things)):
             raise ValueError(f"its {argument} is no dict of names")
     return content, named

@@ -24,8 +24,7 @@ from attack.arguments import Hostile, Maker, bits_of, describe
 from attack.calls import REFUSED, Slow, limited, quiet, well_formed
 from attack.children import Fault
 from helpers.idx_files import idx
-from pyml import cli, data, nn, optim
-from pyml import tree as trees
+from pyml import cli, data, json_tree, nn, optim
 from pyml.train import checkpoint
 
 OF_FILES = (ValueError, TypeError, OSError, MemoryError)
@@ -278,7 +277,7 @@ def tree_file(rng, world, tell):
             header["content"] = damaged_json(rng, [header["content"]])
             header["content"] = (header["content"] or [None])[0]
         with contextlib.suppress(KeyError, TypeError):
-            header["crc32"] = trees.checksum(header["content"], arrays)
+            header["crc32"] = json_tree.checksum(header["content"], arrays)
         text = json.dumps(header)
         if rng.random() < 0.1:
             text = text[:1] + text[1 : text.index(",") + 1] * 2 + text[text.index(",") + 1 :]
@@ -323,7 +322,7 @@ def checkpoint_tree(rng, world, tell):
     if what == 0:
         name = sorted(arrays)[int(rng.integers(len(arrays)))]
         arrays[name] = other_array(rng, arrays[name])
-        if arrays[name].dtype.name not in trees.DTYPES:
+        if arrays[name].dtype.name not in json_tree.DTYPES:
             return
         arrays[name] = np.ascontiguousarray(arrays[name]).astype(
             arrays[name].dtype.newbyteorder("=")
@@ -335,7 +334,7 @@ def checkpoint_tree(rng, world, tell):
         header["content"][part] = damaged_json(rng, [header["content"][part]])
         header["content"][part] = (header["content"][part] or [None])[0]
     with contextlib.suppress(KeyError, TypeError):
-        crc = trees.checksum([header["named"], header["content"]], arrays)
+        crc = json_tree.checksum([header["named"], header["content"]], arrays)
         header["crc32"] = crc
     pyml.save(arrays, path, {checkpoint.KEY: json.dumps(header)})
     tell(f"kind {what}: {json.dumps(header)[:1500]}")

@@ -28,8 +28,7 @@ from optim import cases
 import pyml
 from helpers import interrupted
 from helpers.trees import bits
-from pyml import Generator, Tensor, io, nn, optim
-from pyml import tree as trees
+from pyml import Generator, Tensor, io, json_tree, nn, optim
 from pyml.optim.lr_scheduler import LinearLR, LRScheduler, StepLR
 from pyml.recording import Progress
 from pyml.train import checkpoint as module
@@ -323,7 +322,7 @@ class Scaler:
 
 # ---- trees ---------------------------------------------------------------------------------------
 
-DTYPES = st.sampled_from(trees.DTYPES).map(np.dtype)
+DTYPES = st.sampled_from(json_tree.DTYPES).map(np.dtype)
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3)
 ARRAYS = DTYPES.flatmap(lambda dtype: hnp.arrays(dtype, SHAPES))
 SCALARS = DTYPES.flatmap(lambda dtype: hnp.arrays(dtype, ())).map(lambda array: array[()])
@@ -679,7 +678,7 @@ def forge(path, argument, tree):
     header = json.loads(io.load_metadata(path)["pyml_checkpoint"])
     header["content"][argument] = tree
     arrays = {name: tensor.array for name, tensor in io.load(path).items()}
-    header["crc32"] = trees.checksum([header["named"], header["content"]], arrays)
+    header["crc32"] = json_tree.checksum([header["named"], header["content"]], arrays)
     io.save(arrays, path, {"pyml_checkpoint": json.dumps(header)})
 
 
@@ -763,7 +762,7 @@ def test_a_wrong_structure_is_refused_and_nothing_changes(name, options, path):
             damage_array(arrays, rng)
         if rng.random() < 0.2:
             header["named"] = rng.choice([[], ["model"], ["optimizer"], ["generator", 3], *JUNK])
-        header["crc32"] = trees.checksum([header["named"], header["content"]], arrays)
+        header["crc32"] = json_tree.checksum([header["named"], header["content"]], arrays)
         if rng.random() < 0.1:
             damage(header, rng)
         io.save(arrays, path, {"pyml_checkpoint": json.dumps(header)})
@@ -788,7 +787,7 @@ def test_what_every_checkpoint_has_is_missed_before_anything_changes(argument, p
     header = json.loads(io.load_metadata(path)["pyml_checkpoint"])
     del header["content"][argument]
     arrays, _ = io._read(path)
-    header["crc32"] = trees.checksum([header["named"], header["content"]], arrays)
+    header["crc32"] = json_tree.checksum([header["named"], header["content"]], arrays)
     io.save(arrays, path, {"pyml_checkpoint": json.dumps(header)})
     refused(ValueError, f"is damaged: it lacks '{argument}'", path, Training(2).train(1))
 
