@@ -20,6 +20,7 @@ from pyml.recorder cimport Recorder, note_altered, recorder
 
 from pyml.attributes import CPU
 from pyml.hooks import AfterAccumulation, HookHandle
+from pyml.node_names import NAMES
 from pyml.recorder import refuse
 
 cnp.import_array()
@@ -32,6 +33,19 @@ cdef extern from "Python.h":
     unsigned long Py_TPFLAGS_HEAPTYPE
     Py_ssize_t Py_REFCNT(PyObject *)
     void PyType_Modified(PyTypeObject *)
+
+cdef extern from *:
+    """
+    /* o.__class__ = subclass, which adds nothing to the memory of an instance. Python refuses that to classes of C. */
+    static int pyml_become(PyObject *o, PyObject *subclass) {
+        if (Py_TYPE(o)->tp_flags & Py_TPFLAGS_HEAPTYPE)
+            return PyObject_SetAttrString(o, "__class__", subclass);
+        Py_INCREF(subclass);   /* an instance holds a class that is no static one */
+        Py_SET_TYPE(o, (PyTypeObject *)subclass);
+        return 0;
+    }
+    """
+    int become "pyml_become"(object o, object subclass) except -1
 
 cdef extern from "numpy/arrayobject.h":
     """
@@ -483,7 +497,7 @@ cdef class Tensor:
     def grad_fn(self):
         """The Node that computed it, None for a leaf."""
         refresh(self)
-        return self.node
+        return None if self.node is None else named(self.node)
 
     @property
     def grad(self):
@@ -640,7 +654,7 @@ cdef class Tensor:
         if self.array.dtype.name not in ("float32", "int64", "bool"):
             body += f", dtype={self.array.dtype.name}"
         if self.node is not None:
-            body += f", grad_fn=<{self.node.name()}>"
+            body += f", grad_fn=<{type(self.grad_fn).__name__}>"
         elif self._requires_grad:
             body += ", requires_grad=True"
         return f"tensor({body})"
@@ -1011,7 +1025,7 @@ cdef class Node:
             return None
         if t.changes() != <unsigned long>self.versions[i]:
             raise RuntimeError(
-                f"{type(self).__name__}: a tensor of shape {t.shape} that backward needs was changed in place "
+                f"{self.name()}: a tensor of shape {t.shape} that backward needs was changed in place "
                 f"(version {t.changes()}, saved at {self.versions[i]}); use the form that makes a new tensor, or .clone()"
             )
         return t
@@ -1053,19 +1067,24 @@ cdef class Node:
 
     cdef int check_called(self, Tensor dy) except -1:
         if self.inputs is None:
-            raise RuntimeError(f"{type(self).__name__}: backward of a node that is not part of a graph")
+            raise RuntimeError(f"{self.name()}: backward of a node that is not part of a graph")
         if not takes(self, dy):
             refuse_gradient(f"{self.name()}: backward was called with", dy, self)
         return 0
 
-    def name(self):
-        """The operation's name."""
+    def _operation(self):
+        """What pyml calls it."""
         return type(self).__name__
+
+    def name(self):
+        """The operation's name: PyTorch's, if it has the operation."""
+        operation = type(self).__name__ if self.inputs is None else self._operation()   # or it is not connected
+        return NAMES.get(operation, operation)
 
     @property
     def next_functions(self):
-        """The edges as (node, 0) pairs, as PyTorch lists them."""
-        return tuple((None if edge is None else edge, 0) for edge in self.inputs)
+        """The edges as (node, 0) pairs, as PyTorch lists them: that to a leaf leads to an AccumulateGrad."""
+        return tuple([(seen(edge), 0) for edge in self.inputs])
 
     # for operations written in Python
 
@@ -1075,7 +1094,7 @@ cdef class Node:
         while kind.tp_flags & Py_TPFLAGS_HEAPTYPE:   # classes written in Python
             kind = kind.tp_base
         if kind != <PyTypeObject *>Node:   # what a class written in C needs is not there
-            raise TypeError(f"{type(self).__name__}: only a node of a class derived from Node itself can be connected")
+            raise TypeError(f"{self.name()}: only a node of a class derived from Node itself can be connected")
         if self.inputs is not None:
             raise RuntimeError(f"{self.name()}: the node has an output already")
         self.connect(output, inputs)
@@ -1101,6 +1120,48 @@ cdef class Node:
         cdef Tensor y = alias_of(t, t.array)
         y.node, y._requires_grad, y.graph_version = self, True, y.changes()
         return y
+
+
+class AccumulateGrad(Node):
+    """Where a graph ends: it stands for what adds a gradient to the .grad of `variable`, a leaf."""
+
+    __module__ = "builtins"   # as PyTorch's, it shows none
+    next_functions = ()
+
+    def __init__(self, variable):
+        self.variable = variable
+
+    def __eq__(self, other):
+        return isinstance(other, AccumulateGrad) and other.variable is self.variable
+
+    def __hash__(self):
+        return hash(self.variable)
+
+
+cdef object seen(edge):
+    """An edge as next_functions shows it."""
+    if edge is None:
+        return None
+    return named(edge) if isinstance(edge, Node) else AccumulateGrad(edge)
+
+
+cdef dict named_classes = {}   # (class of nodes, name) -> its subclass of that name
+
+
+cdef Node named(Node node):
+    """The node, whose class has the name of its operation from now on.
+
+    Most nodes are seen by nobody: so one is given such a class when it is first looked at.
+    """
+    cdef str name = node.name().rpartition("::")[2]
+    cdef type kind = type(node), subclass
+    if kind.__name__ != name:
+        subclass = named_classes.get((kind, name))
+        if subclass is None:
+            subclass = type(name, (kind,), {"__slots__": (), "__module__": "builtins"})
+            named_classes[kind, name] = subclass
+        become(node, subclass)
+    return node
 
 
 # ---- retain_grad ----------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ FLOORS = [  # lowest first; a name covers what is below it
         "pyml.grad_mode",
         "pyml.hooks",
         "pyml.memory",
+        "pyml.node_names",
         "pyml.pytree",
         "pyml.recorder",
     },

@@ -48,8 +48,9 @@ class Met:
         while nodes:
             node = nodes.pop()
             if isinstance(node, Node):
-                self.nodes.add(type(node))
-                self.names.add(node.name())
+                kind = type(node)  # or the class of its name, which it has since it was looked at
+                self.nodes.add(kind.__base__ if kind.__module__ == "builtins" else kind)
+                self.names.add(node._operation())
                 nodes += [edge for edge, _ in node.next_functions]
 
     def watched(self, function):

@@ -178,7 +178,7 @@ class LinearCrossEntropyLoss(Loss):
     Example:
         >>> loss = nn.LinearCrossEntropyLoss(5, 3)
         >>> loss(pyml.zeros(2, 5), pyml.tensor([0, 2]))  # log 3
-        tensor(1.0986, grad_fn=<CrossEntropy>)
+        tensor(1.0986, grad_fn=<NllLossBackward0>)
     """
 
     def __init__(

@@ -365,7 +365,7 @@ class LayerNorm(Norm):
 
     Example:
         >>> nn.LayerNorm(2)(pyml.tensor([[1.0, 3.0]]))
-        tensor([[-1.,  1.]], grad_fn=<LayerNorm>)
+        tensor([[-1.,  1.]], grad_fn=<NativeLayerNormBackward0>)
     """
 
     def __init__(

@@ -53,6 +53,9 @@ cdef class Activation(Node):
     cdef Rule rule
     cdef double alpha, beta
 
+    def _operation(self):
+        return self.rule.name
+
     cdef tuple gradients(self, Tensor dy):
         s = self.saved_output(0) if self.rule.keeps_output else self.saved(0)
         return (self.rule.derivative(dy, s, *(self.alpha, self.beta)[:self.rule.options]),)

@@ -45,8 +45,7 @@ cdef class ClassLoss(Node):
     cdef int reduction
     cdef tuple shape, parts   # of the scores, and as the kernels take them: (n, c, inner)
 
-    def name(self):
-        """The loss."""
+    def _operation(self):
         return self.kind.node
 
     cdef tuple gradients(self, Tensor dy):

@@ -227,6 +227,9 @@ cdef class Maximum(Binary):
     # the larger gets the gradient, equals a half each; 1 and 0.5 do not change with the operands
     cdef bint largest
 
+    def _operation(self):
+        return "Maximum" if self.largest else "Minimum"
+
     cdef tuple gradients(self, Tensor dy):
         a, b = self.saved(0), self.saved(1)
         p, q = (a, b) if self.largest else (b, a)
@@ -421,31 +424,41 @@ def square(input, *, out=None):
 
 
 cdef class PiecewiseConstant(Node):
+    cdef str function
+
+    def _operation(self):
+        return self.function
+
     cdef tuple gradients(self, Tensor dy):
         return (wrap(full(shape_of(dy), dy.array, 0)),)
 
 
-cdef Tensor piecewise_constant(Tensor x, ndarray y):
+cdef Tensor piecewise_constant(Tensor x, ndarray y, str function):
     cdef Tensor out = wrap(y)
-    return track(PiecewiseConstant.__new__(PiecewiseConstant), out, x, None) if tracks(x) else out
+    cdef PiecewiseConstant node
+    if not tracks(x):
+        return out
+    node = PiecewiseConstant.__new__(PiecewiseConstant)
+    node.function = function
+    return track(node, out, x, None)
 
 
 def sign(input):
     """-1, 0 or 1; NaN stays NaN. Its derivative is 0."""
     cdef Tensor x = lift(input, "sign")
-    return piecewise_constant(x, x.array if x.array.dtype.kind == "b" else mapped(SIGN, x.array))
+    return piecewise_constant(x, x.array if x.array.dtype.kind == "b" else mapped(SIGN, x.array), "sign")
 
 
 def floor(input):
     """The largest integer not above. Its derivative is 0."""
     cdef Tensor x = lift(input, "floor")
-    return piecewise_constant(x, by_numpy("floor", rounded, (x.array,), np.floor))
+    return piecewise_constant(x, by_numpy("floor", rounded, (x.array,), np.floor), "floor")
 
 
 def ceil(input):
     """The smallest integer not below. Its derivative is 0."""
     cdef Tensor x = lift(input, "ceil")
-    return piecewise_constant(x, by_numpy("ceil", rounded, (x.array,), np.ceil))
+    return piecewise_constant(x, by_numpy("ceil", rounded, (x.array,), np.ceil), "ceil")
 
 
 def round(input, *, decimals=0):
@@ -455,7 +468,7 @@ def round(input, *, decimals=0):
         raise TypeError("round: input has dtype bool, which has no decimals; .to() another dtype first")
     if not -2**31 <= decimals < 2**31:
         raise ValueError(f"round: decimals is {decimals}, it must be between -2**31 and 2**31 - 1")
-    return piecewise_constant(x, by_numpy("round", rounded, (x.array,), np.round, int(decimals)))
+    return piecewise_constant(x, by_numpy("round", rounded, (x.array,), np.round, int(decimals)), "round")
 
 
 def rounded(x, function, *decimals):

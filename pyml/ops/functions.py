@@ -32,7 +32,7 @@ class Computed(Node):
     def __init__(self, name, shapes, derivatives):
         self._name, self._shapes, self._derivatives = name, shapes, derivatives
 
-    def name(self):
+    def _operation(self):
         return self._name
 
     def _gradients(self, dy):

@@ -35,9 +35,8 @@ cdef class RowNorm(Node):
     cdef double eps
     cdef bint is_centred
 
-    def name(self):
-        """The normalisation."""
-        return "LayerNorm" if self.is_centred else "RMSNorm"
+    def _operation(self):
+        return "RMSNorm" if not self.is_centred else "GroupNorm" if self.groups > 1 else "LayerNorm"
 
     cdef tuple of_no_elements(self, Tensor x):
         """The gradients where a row has none: nothing, and zeros."""

@@ -56,7 +56,7 @@ class OfMatrices(Node):
     def __init__(self, name, count, derivatives):
         self._name, self._count, self._derivatives = name, count, derivatives
 
-    def name(self):
+    def _operation(self):
         return self._name
 
     def _gradients(self, dy):

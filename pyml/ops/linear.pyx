@@ -14,6 +14,11 @@ cnp.import_array()
 
 
 cdef class Linear(Node):
+    cdef bint has_bias
+
+    def _operation(self):
+        return "Linear" if self.has_bias else "LinearWithoutBias"
+
     cdef tuple gradients(self, Tensor dy):
         cdef Tensor x = self.saved(0), w = self.saved(1)
         rows = dy.array.size // w.array.shape[0] if w.array.shape[0] else x.array.size // max(w.array.shape[1], 1)
@@ -80,9 +85,11 @@ cpdef Tensor linear(input, weight, bias=None):
     if xt.array.ndim != 2:
         y = y.reshape(xt.shape[:-1] + (w.array.shape[0],))
     cdef Tensor out = wrap(y)
+    cdef Linear node
     if tracks(xt) or tracks(w) or (b is not None and tracks(b)):
         node = Linear.__new__(Linear)
-        (<Linear>node).connect(out, (xt, w, b))
-        (<Linear>node).keep(xt)
-        (<Linear>node).keep(w)
+        node.has_bias = b is not None
+        node.connect(out, (xt, w, b))
+        node.keep(xt)
+        node.keep(w)
     return out

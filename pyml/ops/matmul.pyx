@@ -78,6 +78,9 @@ cdef class MatMul(Node):
     # y = a b:  da = dy b^T,  db = a^T dy, each summed over what was broadcast
     cdef tuple a_shape, b_shape
 
+    def _operation(self):
+        return "MatMul" if self.output_ndim == 2 else "MatMulOfBatches"
+
     cdef tuple gradients(self, Tensor dy):
         return (
             None if self.inputs[0] is None else sum_to(matmul(dy, self.saved(1).mT), self.a_shape),

@@ -145,8 +145,7 @@ cdef class PairLossNode(Node):
     cdef double alpha, beta
     cdef int reduction
 
-    def name(self):
-        """The loss."""
+    def _operation(self):
         return self.loss.node
 
     cdef tuple gradients(self, Tensor dy):

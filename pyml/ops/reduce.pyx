@@ -41,6 +41,7 @@ cdef class Dims:
     """The dimensions that a reduction of a tensor goes over."""
     cdef bint reduced[64]    # 64: NumPy's largest number of dimensions
     cdef bint keepdim
+    cdef bint everything     # none was named
     cdef int first, last     # of the reduced ones
     cdef tuple input_shape
     cdef Py_ssize_t outer, n, inner   # sizes before, of, and between or after the reduced ones
@@ -96,7 +97,7 @@ cdef Dims dims_of(ndarray x, object dim, bint keepdim, str name):
     cdef Dims dims = Dims.__new__(Dims)
     cdef int d
     cdef bint everything = dim is None or (isinstance(dim, (tuple, list)) and len(dim) == 0)
-    dims.keepdim = keepdim
+    dims.keepdim, dims.everything = keepdim, everything
     dims.input_shape = (<object>x).shape
     for d in range(x.ndim):
         dims.reduced[d] = everything
@@ -198,6 +199,9 @@ cdef tuple root_of_squares(Tensor x, Dims dims, double divisor):
 cdef class Sum(Node):
     cdef Dims dims
 
+    def _operation(self):
+        return "Sum" if self.dims.everything else "SumOfDims"
+
     cdef tuple gradients(self, Tensor dy):
         return (self.dims.restored(dy).expand(self.dims.input_shape),)
 
@@ -240,6 +244,9 @@ def reduced(x, function, dims, dtype, shape):
 
 cdef class Mean(Node):
     cdef Dims dims
+
+    def _operation(self):
+        return "Mean" if self.dims.everything else "MeanOfDims"
 
     cdef tuple gradients(self, Tensor dy):
         return ((self.dims.restored(dy) / self.dims.n).expand(self.dims.input_shape),)
@@ -380,6 +387,10 @@ cdef extreme(ndarray x, Dims dims, bint largest, bint with_index, str name):
 cdef class Extreme(Node):
     # equal elements share the gradient
     cdef Dims dims
+    cdef str function
+
+    def _operation(self):
+        return self.function
 
     cdef tuple gradients(self, Tensor dy):
         cdef Tensor x = self.saved(0), y = self.dims.restored(self.saved(1))
@@ -394,7 +405,7 @@ cdef Tensor extreme_value(input, dim, bint keepdim, bint largest, str name):
     cdef Extreme node
     if tracks(x):
         node = Extreme.__new__(Extreme)
-        node.dims = dims
+        node.dims, node.function = dims, name
         node.connect(y, (x,))
         node.keep(x)
         node.keep(y)
@@ -424,6 +435,10 @@ cdef class Select(Node):
     cdef int dim
     cdef bint keepdim
     cdef tuple shape
+    cdef str function
+
+    def _operation(self):
+        return f"{self.function} of a dimension"
 
     cdef tuple gradients(self, Tensor dy):
         if not self.shape:
@@ -442,7 +457,7 @@ cdef extreme_at(Tensor x, dim, bint keepdim, bint largest, result, str name):
     if tracks(x):
         node = Select.__new__(Select)
         node.dim = 0 if dims.first < 0 else dims.first
-        node.keepdim, node.shape = keepdim, shape_of(x)
+        node.keepdim, node.shape, node.function = keepdim, shape_of(x), name
         node.index = copied(index).reshape(dims.kept())
         node.connect(y, (x,))
     return result(y, wrap(index))

@@ -26,7 +26,7 @@ class Scattered(Node):
     def __init__(self, name, derivatives):
         self._name, self._derivatives = name, derivatives
 
-    def name(self):
+    def _operation(self):
         return self._name
 
     def _gradients(self, dy):

@@ -37,7 +37,7 @@ class Rearrange(Node):
     def __init__(self, name, inverse):
         self._name, self._inverse = name, inverse
 
-    def name(self):
+    def _operation(self):
         return self._name
 
     def _gradients(self, dy):

@@ -133,7 +133,8 @@ def test_a_changed_view_leads_to_its_base():
     y = leaf(1, 2) * 3
     view = y[:1]
     view.mul_(2)
-    assert y.grad_fn.name().startswith("CopySlices") and view.grad_fn.name().startswith("AsStrided")
+    assert type(y.grad_fn).__name__ == "CopySlices"
+    assert view.grad_fn.name().startswith("AsStrided")
     (dy,) = pyml.autograd.grad(view.sum(), y)
     assert dy.tolist() == [1, 0]
     view.retain_grad()
