@@ -118,6 +118,7 @@ cdef class Program:
     cdef list tracked            # (argument, requires_grad) that the step sets
     cdef list firsts             # for each argument the first that is the same Tensor
     cdef tuple layout            # how the arguments lie in memory, see layout.pyx
+    cdef bint is_running         # a signal's handler that runs in a callback may call the step
     cdef bint is_apart           # each by itself, and contiguous
     cdef bint writes             # any argument
     cdef list written            # bools: arguments that the step changes

@@ -618,8 +618,10 @@ cdef class Program:
     cdef program_status replay(self) except *:
         cdef program_status status
         self.replays += 1
+        self.is_running = True
         with nogil:
             status = csrc.program_replay(self.calls)
+        self.is_running = False
         return status
 
     cdef object finish(self, program_status status, list leaves):

@@ -103,6 +103,8 @@ cdef class Recorded:
         program = find(self._programs, leaves, spec)
         if program is None and self.learns_batch(spec):
             return self.call(args, kwargs)
+        if program is not None and program.is_running:
+            return detached(self.function(*args, **kwargs))
         if program is None:
             self.warn_of_waste(leaves, spec)
             return self._record(args, kwargs, leaves, spec)
@@ -114,7 +116,10 @@ cdef class Recorded:
 
     def _find(self, list leaves):
         """For a run: the Program for a call with these Tensors, or None."""
-        return None if self._is_eager else find(self._programs, leaves, spec_of((SAMPLE,) * len(leaves), {}, []))
+        cdef Program program = None
+        if not self._is_eager:
+            program = find(self._programs, leaves, spec_of((SAMPLE,) * len(leaves), {}, []))
+        return None if program is None or program.is_running else program
 
     cdef object run_by_python(self, Program program, args, kwargs):
         """A call in which an index is out of range: a replay has found it, and has left nothing."""

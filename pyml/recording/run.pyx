@@ -281,8 +281,10 @@ cdef class Run:
             program.stop_on_nan(self.stops)
             program.diagnosis.enable(measures)
             start = time.perf_counter()
+            program.is_running = True
             with nogil:
                 status = csrc.program_run(program.calls, &run)
+            program.is_running = False
             steps = run.step - first
             if steps:
                 self.pace = (time.perf_counter() - start) / steps

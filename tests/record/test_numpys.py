@@ -2,6 +2,7 @@
 
 import ctypes
 import itertools
+import signal
 import threading
 
 import numpy as np
@@ -158,6 +159,32 @@ def test_an_interrupt_arrives(handles, error):
     replayed = step(x)
     pyml.set_rng_state(before)
     assert_same_bits(replayed.array, plain(x).array)
+
+
+def signalled(x):
+    left.value = max(-1, left.value - 1)
+    if left.value == 0:
+        signal.raise_signal(signal.SIGUSR1)
+    return x * 2
+
+
+def test_a_handler_that_calls_the_step_runs_it_eagerly():
+    step = pyml.record(lambda x: pyml.from_numpy(by_numpy("signalled", signalled, (x.array,))) + x)
+    seen = []
+    before = signal.signal(signal.SIGUSR1, lambda *_: seen.append(step(pyml.ones(3) * 5)))
+    try:
+        for _ in range(CALLS):
+            step(pyml.ones(3))
+        left.value = 1
+        assert_same_bits(step(pyml.ones(3)).array, np.full(3, 3, np.float32))
+        left.value = 12  # Python makes two steps of the run, the others are replays
+        runs = step.run(pyml.ones(60), batch_size=3, shuffle=False)
+        assert_same_bits(runs.array, np.full(60, 3, np.float32))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert len(seen) == 2
+    for result in seen:
+        assert_same_bits(result.array, np.full(3, 15, np.float32))
 
 
 @pytest.mark.parametrize("error", ERRORS)
