@@ -73,11 +73,11 @@ INLINE void backward(const prelu_context *k, ptrdiff_t begin, ptrdiff_t end, int
         vec sum = {0};
         EACH_VECTOR(p.count, {
             const vec v = vload_upto(x + j, m), g = vload_upto(dy + j, m);
-            const ivec positive = v > 0;
-            const vec term = vselect(positive, vset1(0), v * g);
+            const ivec scaled = (v <= 0) | (v != v); /* ~(v > 0): GCC 12 fails at it under the sanitizers */
+            const vec term = vselect(scaled, v * g, vset1(0));
             if (shared) sum += term;
             else if (dw != NULL) vstore_upto(dw + j, vload_upto(dw + j, m) + term, m);
-            if (dx != NULL) vstore_upto(dx + j, vselect(positive, g, slope_at(w, j, m, shared) * g), m);
+            if (dx != NULL) vstore_upto(dx + j, vselect(scaled, slope_at(w, j, m, shared) * g, g), m);
         });
         if (shared && dw != NULL) *dw += vsum(sum);
         i += p.count;
