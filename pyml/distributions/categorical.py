@@ -118,3 +118,36 @@ class Categorical(Distribution):
 
 
 SMALLEST = float(np.finfo(np.float64).tiny)  # a probability of 0 divided by it is 0, never NaN
+
+
+class OfCategories(Distribution):
+    """A distribution of vectors with a number for each category of a Categorical."""
+
+    arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
+    _parameters = {}
+
+    def _take_categorical(self, probs, logits, validate_args):
+        """__init__"""
+        self._categorical = Categorical(probs, logits, validate_args)
+        events = self._categorical.param_shape[-1:]
+        Distribution.__init__(self, self._categorical.batch_shape, events, validate_args)
+
+    def expand(self, batch_shape, _instance):
+        _instance._categorical = self._categorical.expand(batch_shape)
+        return self._expanded(_instance, _instance._categorical.batch_shape)
+
+    @property
+    def _param(self):
+        return self._categorical._param
+
+    @property
+    def probs(self):
+        return self._categorical.probs
+
+    @property
+    def logits(self):
+        return self._categorical.logits
+
+    @property
+    def param_shape(self):
+        return self._categorical.param_shape

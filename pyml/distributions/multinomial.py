@@ -6,8 +6,7 @@ import numpy as np
 
 from pyml.distributions import constraints
 from pyml.distributions.binomial import Binomial
-from pyml.distributions.categorical import SMALLEST, Categorical
-from pyml.distributions.distribution import Distribution
+from pyml.distributions.categorical import SMALLEST, OfCategories
 from pyml.distributions.utils import broadcast_all
 from pyml.grad_mode import no_grad
 from pyml.ops import sampling
@@ -19,7 +18,7 @@ from pyml.ops.special import lgamma
 __all__ = ["Multinomial"]
 
 
-class Multinomial(Distribution):
+class Multinomial(OfCategories):
     """How many of a number of draws of a Categorical fall on each of its K categories.
 
     p(x) = n! prod probs_k^(x_k) / x_k!, sum x = n
@@ -40,38 +39,20 @@ class Multinomial(Distribution):
         tensor([2., 8.])
     """
 
-    arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
-    _parameters = {}
-
     def __init__(self, total_count=1, probs=None, logits=None, validate_args=None):
         self.total_count = integer(total_count, "Multinomial: total_count")
         if self.total_count < 0:
             raise ValueError(f"Multinomial: total_count is {total_count}, it must not be negative")
-        self._categorical = Categorical(probs, logits, validate_args)
-        events = self._categorical.param_shape[-1:]
-        Distribution.__init__(self, self._categorical.batch_shape, events, validate_args)
+        self._take_categorical(probs, logits, validate_args)
 
     def expand(self, batch_shape, _instance=None):
         new = self._get_checked_instance(Multinomial, _instance)
         new.total_count = self.total_count
-        new._categorical = self._categorical.expand(batch_shape)
-        return self._expanded(new, new._categorical.batch_shape)
+        return super().expand(batch_shape, new)
 
     @constraints.dependent_property(is_discrete=True, event_dim=1)
     def support(self):
         return constraints.multinomial(self.total_count)
-
-    @property
-    def probs(self):
-        return self._categorical.probs
-
-    @property
-    def logits(self):
-        return self._categorical.logits
-
-    @property
-    def param_shape(self):
-        return self._categorical.param_shape
 
     @property
     def mean(self):
@@ -97,7 +78,7 @@ class Multinomial(Distribution):
                 share = parts.unflatten(-1, (-1, 2))[..., 0] / total.clamp(min=SMALLEST)
                 first = sampling.binomial(counts, expand(share, counts.shape))
                 counts = stack([first, counts - first], -1).flatten(-2)
-            return counts[..., : shape[-1]].to(self._categorical._param.dtype)
+            return counts[..., : shape[-1]].to(self._param.dtype)
 
     def log_prob(self, value):
         logits, value = broadcast_all(self.logits, self._checked(value))

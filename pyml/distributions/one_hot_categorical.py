@@ -1,8 +1,7 @@
 """The categorical distribution of one-hot vectors."""
 
 from pyml.distributions import constraints
-from pyml.distributions.categorical import Categorical
-from pyml.distributions.distribution import Distribution
+from pyml.distributions.categorical import OfCategories
 from pyml.grad_mode import no_grad
 from pyml.ops.creation import arange, eye
 
@@ -13,7 +12,7 @@ def one_hot(index, count, dtype):
     return (index.unsqueeze(-1) == arange(count)).to(dtype)
 
 
-class OneHotCategorical(Distribution):
+class OneHotCategorical(OfCategories):
     """A vector of K numbers, one of which is 1, the others 0. See Categorical.
 
     Args:
@@ -29,36 +28,15 @@ class OneHotCategorical(Distribution):
         tensor([0., 1., 0.])
     """
 
-    arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
     support = constraints.one_hot
     has_enumerate_support = True
-    _parameters = {}
 
     def __init__(self, probs=None, logits=None, validate_args=None):
-        self._categorical = Categorical(probs, logits, validate_args)
-        events = self._categorical.param_shape[-1:]
-        Distribution.__init__(self, self._categorical.batch_shape, events, validate_args)
+        self._take_categorical(probs, logits, validate_args)
 
     def expand(self, batch_shape, _instance=None):
         new = self._get_checked_instance(OneHotCategorical, _instance)
-        new._categorical = self._categorical.expand(batch_shape)
-        return self._expanded(new, new._categorical.batch_shape)
-
-    @property
-    def _param(self):
-        return self._categorical._param
-
-    @property
-    def probs(self):
-        return self._categorical.probs
-
-    @property
-    def logits(self):
-        return self._categorical.logits
-
-    @property
-    def param_shape(self):
-        return self._categorical.param_shape
+        return super().expand(batch_shape, new)
 
     @property
     def mean(self):
