@@ -171,7 +171,7 @@ class LinearCrossEntropyLoss(Loss):
         device, dtype: see Linear.
         reduction, weight, label_smoothing: see CrossEntropyLoss.
         ignore_index: a class that adds nothing to the loss. Default: None, -100.
-        options: how PyTorch spares memory; it must be None.
+        options: how PyTorch spares memory. Not read: pyml computes in one way.
 
     Shape and raises: see nn.functional.linear_cross_entropy.
 

@@ -80,15 +80,13 @@ def linear_cross_entropy(
         reduction: "mean", "sum" or "none".
         ignore_index: a class that adds nothing to the loss. Default: None, -100.
         label_smoothing: see cross_entropy.
-        options: how PyTorch spares memory; it must be None.
+        options: how PyTorch spares memory. Not read: pyml computes in one way.
 
     Raises:
         ValueError: on shapes that do not go together.
     """
     name = "linear_cross_entropy"
     x, w = reals(name, input=input, linear_weight=linear_weight)
-    if options is not None:
-        raise ValueError(f"{name}: options is {options!r}, it must be None; leave it out")
     if x.ndim not in (1, 2) or w.ndim < 2 or (w.ndim > 2 and x.ndim == 1):
         raise ValueError(
             f"{name}: input has shape {x.shape}, linear_weight {w.shape}; (n, in_features) and "

@@ -20,10 +20,13 @@ from pyml import nn
 from pyml.left_out import family_of
 
 K = 100  # terms in the longest sums
+# Its rows have options of how torch cuts it into chunks, which pyml does not read, and errors in
+# them; torch has no second derivative. test_losses.py holds it to linear and cross_entropy.
+ELSEWHERE = {"LinearCrossEntropyLoss"}
 INFOS = {
-    info.name.removeprefix("nn."): info
+    name: info
     for info in module_db
-    if hasattr(nn, info.name.removeprefix("nn."))
+    if hasattr(nn, name := info.name.removeprefix("nn.")) and name not in ELSEWHERE
 }
 CASES = [
     pytest.param(name, dtype, training, id=f"{name} {dtype} {'train' if training else 'eval'}")
@@ -41,7 +44,7 @@ KINDS = {RuntimeError: (RuntimeError, ValueError, TypeError, IndexError)}
 
 
 def test_every_module_is_here_or_left_out():
-    others = {info.name.removeprefix("nn.") for info in module_db} - set(INFOS)
+    others = {info.name.removeprefix("nn.") for info in module_db} - set(INFOS) - ELSEWHERE
     assert {name for name in others if family_of("nn", name) is None} == set()
 
 
@@ -104,6 +107,8 @@ def test_outputs_and_derivatives(name, dtype, training):
             for library, module in modules.items()
         }
         orders = 1 if name in ONCE or not INFOS[name].supports_gradgrad else 2
+        if name == "CTCLoss":
+            orders = 0  # torch's gradient is right behind log_softmax alone: test_losses.py
         if name == "CrossEntropyLoss" and summed[torch][0].isnan().any():
             orders = 1  # all targets ignored: the gradient is 0, torch's by the weight of 0 NaN
         for order in range(orders + 1):
