@@ -991,7 +991,7 @@ def unknown_here(module, state_dict, prefix):
     names, parts = set(known_here(module)), {name for name, _ in module.named_children()}
     unknown = []
     for key in state_dict:
-        if key.startswith(prefix):
+        if isinstance(key, str) and key.startswith(prefix):
             first, dot, _ = key[len(prefix) :].partition(".")
             if first not in (parts if dot else names):
                 unknown.append(key)
@@ -1004,7 +1004,9 @@ def unknown_keys(state_dict, modules):
     their_own = {path[:-1]: module._writes("_load_from_state_dict") for path, module in modules}
     unknown = []
     for key in state_dict:
-        if key not in known:
+        if key not in known and not isinstance(key, str):
+            unknown.append(key)
+        elif key not in known:
             owner = key.rpartition(".")[0]
             while owner not in their_own:
                 owner = owner.rpartition(".")[0]

@@ -4,6 +4,8 @@ What is in no row is for the files of pyml.ops alone. A method whose arguments a
 function is in methods.py.
 """
 
+import functools
+
 from pyml.ops import (
     activation,
     bilinear,
@@ -249,6 +251,9 @@ ALIASES = {
 }
 
 
+takes_out = functools.cache(operands.numpy_names)
+
+
 def operations(place=None):
     """The operations that are found in a place, or all of them, by their names there."""
     named = {
@@ -259,5 +264,5 @@ def operations(place=None):
     }
     if place in (PYML, LINALG, SPECIAL):
         with_out = {*WITH_OUT.split(), *series.POLYNOMIALS}
-        named |= {name: operands.numpy_names(named[name]) for name in with_out & named.keys()}
+        named |= {name: takes_out(named[name]) for name in with_out & named.keys()}
     return named | {alias: named[name] for alias, name in ALIASES.items() if name in named}
