@@ -72,8 +72,9 @@ class TreeSpec(NamedTuple):
             children, context = SUPPORTED_NODES[kind].flatten_fn(tree)
             fits = len(children) == len(self.children_specs) and context == self.context
         if not fits:
+            kind = getattr(self.type, "__name__", self.type)
             raise ValueError(
-                f"{tree!r} is not of the form of the first tree, a {self.type.__name__} of "
+                f"{tree!r} is not of the form of the first tree, a {kind} of "
                 f"{len(self.children_specs)} there"
             )
         pairs = zip(self.children_specs, children, strict=True)
