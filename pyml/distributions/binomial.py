@@ -61,7 +61,7 @@ class Binomial(Odds, Distribution):
 
     @property
     def mode(self):
-        """The integer part of (n + 1) p. A recorded step refuses it: floor is NumPy's."""
+        """The integer part of (n + 1) p.."""
         return ((self.total_count + 1) * self.probs).floor().minimum(self.total_count)
 
     @property

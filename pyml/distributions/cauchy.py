@@ -59,7 +59,6 @@ class Cauchy(Distribution):
         return -math.log(math.pi) - self.scale.log() - (z**2).log1p()
 
     def cdf(self, value):
-        """A recorded step refuses it: atan2 is NumPy's."""
         return atan2(self.scale, self.loc - self._checked(value)) / math.pi
 
     def icdf(self, value):

@@ -56,7 +56,7 @@ class Geometric(Odds, Distribution):
         return (1 / probs - 1) / probs
 
     def sample(self, sample_shape=()):
-        """Exponential variables rounded down. A recorded step refuses it: floor is NumPy's."""
+        """Exponential variables rounded down.."""
         shape = self._extended_shape(sample_shape)
         with no_grad():
             probs = self.probs

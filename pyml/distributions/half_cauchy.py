@@ -39,7 +39,6 @@ class HalfCauchy(Folded):
         return self.base_dist.variance
 
     def cdf(self, value):
-        """A recorded step refuses it: atan2 is NumPy's."""
         return atan2(self._checked(value), self.scale) * (2 / math.pi)
 
     def icdf(self, value):

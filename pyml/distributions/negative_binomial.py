@@ -50,7 +50,7 @@ class NegativeBinomial(Odds, Distribution):
 
     @property
     def mode(self):
-        """The integer part of (n - 1) p / (1 - p). A recorded step refuses it: floor is NumPy's."""
+        """The integer part of (n - 1) p / (1 - p).."""
         return ((self.total_count - 1) * self.logits.exp()).floor().clamp(min=0)
 
     @property

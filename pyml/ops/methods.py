@@ -114,49 +114,31 @@ def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False, pin_
     )
 
 
-def new_zeros(
-    self,
-    *sizes,
-    size=None,
-    dtype=None,
-    device=None,
-    requires_grad=False,
-    layout=None,
-    pin_memory=False,
-):
-    """Zeros of the same dtype."""
-    check_layout(layout, "new_zeros")
-    return of_kind(self, creation.zeros, sizes, size, dtype, device, requires_grad)
+def of_sizes(name, function, meaning):
+    """A method that makes a tensor of the dtype of another, in any of the forms of `function`."""
+
+    def of_kind(
+        self,
+        *sizes,
+        size=None,
+        dtype=None,
+        device=None,
+        requires_grad=False,
+        layout=None,
+        pin_memory=False,
+    ):
+        check_layout(layout, name)
+        dtype = self.dtype if dtype is None else dtype
+        return function(*sizes, size=size, dtype=dtype, device=device, requires_grad=requires_grad)
+
+    of_kind.__name__ = of_kind.__qualname__ = name
+    of_kind.__doc__ = f"{meaning} of the same dtype."
+    return of_kind
 
 
-def new_ones(
-    self,
-    *sizes,
-    size=None,
-    dtype=None,
-    device=None,
-    requires_grad=False,
-    layout=None,
-    pin_memory=False,
-):
-    """Ones of the same dtype."""
-    check_layout(layout, "new_ones")
-    return of_kind(self, creation.ones, sizes, size, dtype, device, requires_grad)
-
-
-def new_empty(
-    self,
-    *sizes,
-    size=None,
-    dtype=None,
-    device=None,
-    requires_grad=False,
-    layout=None,
-    pin_memory=False,
-):
-    """Memory for elements of the same dtype."""
-    check_layout(layout, "new_empty")
-    return of_kind(self, creation.empty, sizes, size, dtype, device, requires_grad)
+new_zeros = of_sizes("new_zeros", creation.zeros, "Zeros")
+new_ones = of_sizes("new_ones", creation.ones, "Ones")
+new_empty = of_sizes("new_empty", creation.empty, "Memory for elements")
 
 
 def new_empty_strided(
@@ -185,11 +167,6 @@ def check_layout(layout, name):
     """
     if layout not in (None, "strided"):
         raise ValueError(f"{name}: layout is {layout!r}, only strided is available")
-
-
-def of_kind(self, function, sizes, size, dtype, device, requires_grad):
-    dtype = self.dtype if dtype is None else dtype
-    return function(*sizes, size=size, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def new_full(

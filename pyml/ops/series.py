@@ -1,8 +1,9 @@
-"""Special functions that NumPy sums: Bessel's, the incomplete gamma's, zeta, of the normal tail.
+"""Special functions that NumPy sums: the incomplete gamma's, zeta, of the normal tail; polynomials;
+Bessel's functions by their scaled kernels.
 
-A recorded step refuses them. They are computed in double. Derivatives are made of operations, so
-that they can be differentiated again. Formulas are those of Abramowitz & Stegun 1964, "Handbook of
-mathematical functions".
+What NumPy sums is computed in double. Derivatives are made of operations, so that they can be
+differentiated again. Formulas are those of Abramowitz & Stegun 1964, "Handbook of mathematical
+functions".
 """
 
 import math

@@ -1,23 +1,12 @@
 """TRPO of sb3-contrib on CartPole-v1."""
 
 import start
+from agents import Losses
 from sb3_contrib import TRPO
-from stable_baselines3.common.callbacks import BaseCallback
 
-losses = []
-
-
-class Losses(BaseCallback):
-    """Keeps what was logged last, at each tenth step."""
-
-    def _on_step(self):
-        logged = self.model.logger.name_to_value
-        if self.n_calls % 10 == 0:
-            losses.extend(logged[name] for name in sorted(logged) if name.endswith("loss"))
-        return True
-
-
+callback = Losses()
+losses = callback.kept
 start.draw_by_numpy()
 model = TRPO("MlpPolicy", "CartPole-v1", seed=0, device="cpu")
 start.begin(model.policy)
-model.learn(3 * 2048, callback=Losses(), log_interval=None)
+model.learn(3 * 2048, callback=callback, log_interval=None)

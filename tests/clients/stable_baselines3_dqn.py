@@ -1,22 +1,11 @@
 """DQN of Stable-Baselines3 on CartPole-v1."""
 
 import start
+from agents import Losses
 from stable_baselines3 import DQN
-from stable_baselines3.common.callbacks import BaseCallback
 
-losses = []
-
-
-class Losses(BaseCallback):
-    """Keeps what was logged last, at each tenth step."""
-
-    def _on_step(self):
-        logged = self.model.logger.name_to_value
-        if self.n_calls % 10 == 0:
-            losses.extend(logged[name] for name in sorted(logged) if name.endswith("loss"))
-        return True
-
-
+callback = Losses()
+losses = callback.kept
 start.draw_by_numpy()
 model = DQN(
     "MlpPolicy",
@@ -28,4 +17,4 @@ model = DQN(
     target_update_interval=100,
 )
 start.begin(model.policy)
-model.learn(1200, callback=Losses(), log_interval=None)
+model.learn(1200, callback=callback, log_interval=None)

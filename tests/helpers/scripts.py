@@ -10,7 +10,9 @@ ROOT = Path(__file__).parent.parent.parent
 FOLDER = ROOT / "tests" / "scripts"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in ("start", "play"))
 CLIENTS = sorted(
-    path.stem for path in (ROOT / "tests/clients").glob("*.py") if path.stem != "test_clients"
+    path.stem
+    for path in (ROOT / "tests/clients").glob("*.py")
+    if path.stem not in ("agents", "test_clients")
 )
 
 

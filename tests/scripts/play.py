@@ -35,8 +35,9 @@ chosen = [word for word in words if word[0] != "-"]
 folder = Path(__file__).parent
 if "--clients" in words:
     folder = folder.parent / "clients"
+    sys.path.append(str(folder))
 paths = sorted(folder.glob("*.py"))
-scripts = [path for path in paths if path.stem not in ("start", "play")]
+scripts = [path for path in paths if path.stem not in ("start", "play", "agents", "test_clients")]
 print(
     json.dumps(
         {
