@@ -4,14 +4,8 @@ import numpy as np
 
 from pyml.distributions import constraints
 from pyml.distributions.distribution import Distribution
-from pyml.distributions.utils import (
-    derived,
-    finfo,
-    logits_to_probs,
-    one_of,
-    probs_to_logits,
-    standard_exponential,
-)
+from pyml.distributions.odds import Odds
+from pyml.distributions.utils import finfo, one_of, standard_exponential
 from pyml.grad_mode import no_grad
 from pyml.ops.creation import arange
 from pyml.ops.operands import broadcast_shapes
@@ -20,7 +14,7 @@ from pyml.tensor import Tensor
 __all__ = ["Categorical"]
 
 
-class Categorical(Distribution):
+class Categorical(Odds, Distribution):
     """An index from 0 to K - 1, of probabilities along the last dimension.
 
     log p(i) = log(probs[i] / sum probs), or logits[i] - logsumexp(logits)
@@ -46,6 +40,7 @@ class Categorical(Distribution):
     arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
     has_enumerate_support = True
     _parameters = {"probs": 1, "logits": 1}
+    _is_binary = False
 
     def __init__(self, probs=None, logits=None, validate_args=None):
         ((name, given),) = one_of(probs, logits, "Categorical").items()
@@ -60,25 +55,9 @@ class Categorical(Distribution):
             self.logits = logits - logits.logsumexp(-1, keepdim=True)
         Distribution.__init__(self, given.shape[:-1], validate_args=validate_args)
 
-    @derived
-    def logits(self):
-        return probs_to_logits(self.probs)
-
-    @derived
-    def probs(self):
-        return logits_to_probs(self.logits)
-
     @constraints.dependent_property(is_discrete=True, event_dim=0)
     def support(self):
         return constraints.integer_interval(0, self._num_events - 1)
-
-    @property
-    def _param(self):
-        return self.probs if "probs" in self.__dict__ else self.logits
-
-    @property
-    def param_shape(self):
-        return self._param.shape
 
     @property
     def _num_events(self):

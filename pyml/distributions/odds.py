@@ -9,13 +9,15 @@ from pyml.tensor import Tensor
 class Odds:
     """A distribution with probs or logits, its log-odds: one is given, the other follows."""
 
+    _is_binary = True  # the probability of 1; else of each category, logits being logarithms
+
     @derived
     def logits(self):
-        return probs_to_logits(self.probs, is_binary=True)
+        return probs_to_logits(self.probs, self._is_binary)
 
     @derived
     def probs(self):
-        return logits_to_probs(self.logits, is_binary=True)
+        return logits_to_probs(self.logits, self._is_binary)
 
     @property
     def _param(self):
