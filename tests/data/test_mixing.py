@@ -48,6 +48,20 @@ def test_cutmix_takes_a_rectangle_of_pictures():
         assert targets[1].item() == pytest.approx(1 - cut.double().mean().item())
 
 
+def test_the_sides_of_the_rectangle_are_the_root_of_its_share():
+    """Half of a picture of 100 x 100, where no border cuts it."""
+    x, cutmix = pyml.zeros(2, 1, 100, 100), CutMix(1e8, generator=seeded())
+    x[1] = 1
+    seen = 0
+    for _ in range(60):
+        mixed, _ = cutmix(x, pyml.arange(2.0))
+        for sides in ((mixed[0, 0] == 1).any(1), (mixed[0, 0] == 1).any(0)):
+            if not sides[0] and not sides[-1]:
+                seen += 1
+                assert abs(sides.sum().item() - 100 * 0.5**0.5) <= 1
+    assert seen > 10
+
+
 @pytest.mark.parametrize("alpha", [0.2, 1.0, 5.0])
 def test_the_share_is_of_the_beta_distribution(alpha):
     """Its mean 1/2 and variance 1 / (4 (2 alpha + 1))."""

@@ -95,6 +95,14 @@ def test_a_flip_of_probability_one_mirrors(images):
     assert (nn.RandomHorizontalFlip(1.0)(images) == images.flip(3)).all()
 
 
+def test_angles_are_in_degrees():
+    """A slope that is turned by t has the height of sin(t) across."""
+    x = pyml.arange(-10.0, 11).expand(500, 21, 21).contiguous()
+    across = nn.RandomRotation(30, generator=pyml.Generator().manual_seed(2))(x)[:, 5, 10] / 5
+    assert across.abs().max().item() == pytest.approx(0.5, abs=0.01)
+    assert across.mean().abs().item() < 0.05
+
+
 def test_every_shift_is_as_likely():
     x = pyml.zeros(5000, 5, 5)
     x[:, 2, 2] = 1

@@ -39,6 +39,13 @@ def test_weights_are_what_penalties_are_for(model):
     assert len(weights_of(shared)) == 1
 
 
+def test_a_bias_is_none_whatever_its_dimensions():
+    module = nn.Module()
+    module.weight, module.bias = (nn.Parameter(pyml.zeros(2, 3)) for _ in range(2))
+    (weight,) = weights_of(module)
+    assert weight is module.weight
+
+
 def test_decay_groups_hold_every_parameter_once(model):
     groups = decay_groups(model, 0.1)
     assert [group["weight_decay"] for group in groups] == [0.1, 0.0]
