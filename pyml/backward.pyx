@@ -6,7 +6,9 @@ chain of any length takes no stack.
 """
 import numpy as np
 
+cimport cython
 cimport numpy as cnp
+from cpython.dict cimport PyDict_Next
 from cpython.ref cimport PyObject
 
 from pyml.grad_mode cimport grad_enabled, switch_grad
@@ -61,6 +63,8 @@ def backward(Tensor self, gradient=None, retain_graph=None, create_graph=False, 
                  None if inputs is None else ((inputs,) if isinstance(inputs, Tensor) else tuple(inputs)), True)
 
 
+@cython.boundscheck(False)   # the gradients that a node gave are counted
+@cython.wraparound(False)
 def run_backward(
     tuple outputs, tuple gradients, bint retain_graph, bint create_graph, tuple inputs or None, bint accumulate,
 ):
@@ -77,8 +81,10 @@ def run_backward(
     cdef Tensor output, grad, dx, leaf
     cdef Node node
     cdef tuple grads
-    cdef Py_ssize_t i
-    cdef bint before = grad_enabled()
+    cdef Py_ssize_t i, at = 0
+    cdef PyObject *key
+    cdef PyObject *value
+    cdef bint before = grad_enabled(), hooked = False   # has a leaf hooks?
     cdef Recorder r = recorder()
 
     for item in outputs:
@@ -100,6 +106,8 @@ def run_backward(
             pending[edge] = grad
             if output.node is not None:
                 enqueue(queue, output.node)
+            elif output.hooks is not None:
+                hooked = True
     if inputs is not None:
         for leaf in inputs:
             refresh(leaf)
@@ -141,7 +149,9 @@ def run_backward(
                 else:
                     pending[edge] = dx
                     if isinstance(edge, Node):
-                        enqueue(queue, edge)
+                        enqueue(queue, <Node>edge)
+                    elif (<Tensor>edge).hooks is not None:
+                        hooked = True
             if not (retain_graph or pyml_retains_graphs):
                 node.freed = node.freed or node.kept is not None
                 node.kept = node.versions = None
@@ -149,12 +159,13 @@ def run_backward(
         grad = dx = given = None
 
         # only leaves are left in `pending`
-        for edge in pending:
-            leaf = edge
-            if leaf.hooks is not None:
-                pending[edge] = run_hooks(leaf.hooks, pending[edge], leaf)
-        for edge in pending:
-            check_accumulates(edge, pending[edge])
+        if hooked:
+            for edge in pending:
+                leaf = edge
+                if leaf.hooks is not None:
+                    pending[edge] = run_hooks(leaf.hooks, pending[edge], leaf)
+        while PyDict_Next(pending, &at, &key, &value):
+            check_accumulates(<Tensor>key, <Tensor>value)
         for edge in wanted:
             if wanted[edge] is not None and not takes(edge, wanted[edge]):
                 refuse_gradient(f"backward: {(<Node>edge).name()} has", wanted[edge], edge)

@@ -13,6 +13,7 @@ cimport cython
 cimport numpy as cnp
 from cpython.ref cimport Py_INCREF, PyObject
 from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
+from libc.string cimport memcmp
 from numpy cimport ndarray
 
 from pyml.attributes cimport default_float, dtype_of_number, sized
@@ -1192,25 +1193,22 @@ cdef list hooks_of(Node node):
 # ---- gradients that fit ---------------------------------------------------------------------------------------
 
 
+@cython.nonecheck(False)   # the caller has seen what they are
 cdef bint takes(object edge, Tensor grad) except -1:
     """The gradient has the shape and dtype of the output of a Node, or of a leaf."""
-    cdef ndarray g = grad.array
-    cdef Node node
-    cdef Tensor leaf
-    cdef int d
-    if not isinstance(edge, Node):
-        leaf = edge
-        return (
-            cnp.PyArray_TYPE(g) == cnp.PyArray_TYPE(leaf.array) and g.ndim == leaf.array.ndim
-            and cnp.PyArray_SAMESHAPE(g, leaf.array)
-        )
-    node = edge
-    if cnp.PyArray_TYPE(g) != node.output_kind or g.ndim != node.output_ndim:
-        return False
-    for d in range(min(g.ndim, NODE_SIZES)):
-        if g.shape[d] != node.output_sizes[d]:
+    cdef int kind = cnp.PyArray_TYPE(grad.array), ndim = cnp.PyArray_NDIM(grad.array)
+    cdef const Py_ssize_t *sizes
+    if isinstance(edge, Node):
+        if kind != (<Node>edge).output_kind or ndim != (<Node>edge).output_ndim:
             return False
-    return g.ndim <= NODE_SIZES or grad.shape == node.output_shape
+        if ndim > NODE_SIZES:
+            return grad.shape == (<Node>edge).output_shape
+        sizes = (<Node>edge).output_sizes
+    else:
+        if kind != cnp.PyArray_TYPE((<Tensor>edge).array) or ndim != cnp.PyArray_NDIM((<Tensor>edge).array):
+            return False
+        sizes = <const Py_ssize_t *>cnp.PyArray_DIMS((<Tensor>edge).array)
+    return memcmp(sizes, cnp.PyArray_DIMS(grad.array), ndim * sizeof(Py_ssize_t)) == 0
 
 
 cdef int refuse_gradient(str who, object grad, object edge) except -1:

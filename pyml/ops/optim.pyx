@@ -7,6 +7,7 @@ nothing.
 """
 import numpy as np
 
+cimport cython
 cimport numpy as cnp
 from cpython.object cimport PyObject
 from libc.stdlib cimport calloc, free, realloc
@@ -107,6 +108,8 @@ cdef class Algorithm:
             self.needs[k] = -1 if need is True else fields.index(need)
 
 
+@cython.boundscheck(False)   # all indices run through what they index
+@cython.wraparound(False)
 cdef class Update(Segments):
     """The update of one param_group.
 

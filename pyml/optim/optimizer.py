@@ -49,7 +49,8 @@ def _hooked(step):
     def hooked(self, *args, **kwargs):
         args = (self, *args)
         recorder.stepping(self)
-        for hook in self._step_pre_hooks:
+        own = self._hooks
+        for hook in (*hooks_of_all[PRE_STEP], *own[PRE_STEP]):
             changed = hook(self, args, kwargs)
             if changed is not None:
                 if not (isinstance(changed, tuple) and len(changed) == 2):
@@ -59,7 +60,7 @@ def _hooked(step):
                 args, kwargs = changed
         result = step(*args, **kwargs)
         self._stepped = True
-        for hook in self._step_post_hooks:
+        for hook in (*own[POST_STEP], *hooks_of_all[POST_STEP]):
             hook(self, args, kwargs)
         return result
 
@@ -267,13 +268,8 @@ class Optimizer:
 
     # ---- hooks -----------------------------------------------------------------------------------
 
-    @property
-    def _step_pre_hooks(self):
-        return (*hooks_of_all[PRE_STEP], *self._hooks[PRE_STEP])
-
-    @property
-    def _step_post_hooks(self):
-        return (*self._hooks[POST_STEP], *hooks_of_all[POST_STEP])
+    def _has_step_hooks(self):
+        return any(hooks[kind] for hooks in (hooks_of_all, self._hooks) for kind in hooks_of_all)
 
     def register_step_pre_hook(self, hook):
         """Calls hook(optimizer, args, kwargs) before each step; it may return other (args, kwargs).
@@ -526,6 +522,7 @@ def added(hooks, kind, hook, prepend=False):
     if not callable(hook):
         raise TypeError(f"a {kind} must be a function, not {type(hook).__name__}")
     hooks.insert(0 if prepend else len(hooks), hook)
+    recorder.altered(hooks, "hooks", None)
     return HookHandle(hooks, hook)
 
 

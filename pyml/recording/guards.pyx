@@ -194,6 +194,10 @@ cdef class Guards:
             if t.array is not array or t._requires_grad != requires_grad or not same_items(t.hooks or (), hooks):
                 self.broken = f"a tensor of shape {t.shape}"
                 return False
+        for optimizer, _, _, _ in self.optimizers:
+            if optimizer._has_step_hooks():
+                self.broken = f"the hooks of {type(optimizer).__name__}"
+                return False
         self.structure = now
         return True
 
@@ -201,9 +205,6 @@ cdef class Guards:
         for optimizer, groups, each, state in self.optimizers:
             if optimizer.param_groups is not groups or not same_items(groups, each) or optimizer.state is not state:
                 self.broken = f"the groups of {type(optimizer).__name__}"
-                return False
-            if optimizer._step_pre_hooks or optimizer._step_post_hooks:
-                self.broken = f"the hooks of {type(optimizer).__name__}"
                 return False
         return True
 

@@ -340,7 +340,7 @@ cdef class Recording(Recorder):
         return 0
 
     cdef int stepping(self, object optimizer) except -1:
-        if optimizer._step_pre_hooks or optimizer._step_post_hooks:
+        if optimizer._has_step_hooks():
             self.refuse("a step hook of an optimizer")
         if not any([optimizer is other for other in self.steppers]):
             self.steppers.append(optimizer)
