@@ -1,6 +1,6 @@
 """Adadelta."""
 
-from pyml.optim.optimizer import Optimizer, check_differentiable
+from pyml.optim.optimizer import Optimizer, decayed
 from pyml.options import Range
 
 __all__ = ["Adadelta"]
@@ -28,7 +28,7 @@ class Adadelta(Optimizer):
         weight_decay: L2 penalty. Default: 0.
         maximize: ascend. Default: False.
         foreach, capturable: accepted as in PyTorch, without effect: every step is fused.
-        differentiable: must be False.
+        differentiable: make steps a part of the graph, as Optimizer says. Default: False.
 
     Raises:
         ValueError: if an option is out of range.
@@ -60,7 +60,6 @@ class Adadelta(Optimizer):
         maximize=False,
         differentiable=False,
     ):
-        check_differentiable(type(self).__name__, differentiable)
         defaults = {
             "lr": lr,
             "rho": rho,
@@ -68,4 +67,12 @@ class Adadelta(Optimizer):
             "weight_decay": weight_decay,
             "maximize": maximize,
         }
-        super().__init__(params, defaults)
+        super().__init__(params, defaults, differentiable)
+
+    def _updated(self, w, g, state, options, t):
+        rho, eps = options.rho, options.eps
+        g = decayed(g, w, options)
+        v = state["square_avg"] = rho * state["square_avg"] + (1 - rho) * g * g
+        u = (state["acc_delta"] + eps).sqrt() / (v + eps).sqrt() * g
+        state["acc_delta"] = rho * state["acc_delta"] + (1 - rho) * u * u
+        return w - options.lr * u

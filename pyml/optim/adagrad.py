@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pyml.optim.optimizer import Optimizer, check_differentiable
+from pyml.optim.optimizer import Optimizer, decayed
 from pyml.options import Range
 from pyml.tensor import Tensor
 
@@ -31,7 +31,7 @@ class Adagrad(Optimizer):
         eps: added to the root, against division by zero. Default: 1e-10.
         maximize: ascend. Default: False.
         foreach, fused: accepted as in PyTorch, without effect: every step is fused.
-        differentiable: must be False.
+        differentiable: make steps a part of the graph, as Optimizer says. Default: False.
 
     Raises:
         ValueError: if an option is out of range.
@@ -63,7 +63,6 @@ class Adagrad(Optimizer):
         differentiable=False,
         fused=None,
     ):
-        check_differentiable(type(self).__name__, differentiable)
         defaults = {
             "lr": lr,
             "lr_decay": lr_decay,
@@ -72,7 +71,7 @@ class Adagrad(Optimizer):
             "initial_accumulator_value": initial_accumulator_value,
             "maximize": maximize,
         }
-        super().__init__(params, defaults)
+        super().__init__(params, defaults, differentiable)
 
     def add_param_group(self, param_group):
         """Adds a group of parameters; unlike elsewhere, their state is made at once."""
@@ -81,3 +80,9 @@ class Adagrad(Optimizer):
         for p in group["params"]:
             start = np.full(p.shape, group["initial_accumulator_value"], dtype=p.dtype)
             self.state[p] = {"step": Tensor._on(np.zeros(())), "sum": Tensor._on(start)}
+
+    def _updated(self, w, g, state, options, t):
+        g = decayed(g, w, options)
+        total = state["sum"] = state["sum"] + g * g
+        rate = options.lr / (1 + (t - 1) * options.lr_decay)
+        return w - rate * g / (total.sqrt() + options.eps)

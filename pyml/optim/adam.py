@@ -1,6 +1,7 @@
 """Adam and AdamW."""
 
-from pyml.optim.optimizer import Optimizer, check_differentiable
+from pyml.ops.elementwise import maximum
+from pyml.optim.optimizer import Optimizer, decayed, shrunk
 from pyml.options import Range
 from pyml.tensor import Tensor
 
@@ -33,7 +34,7 @@ class Adam(Optimizer):
         maximize: ascend. Default: False.
         decoupled_weight_decay: AdamW. Default: False.
         foreach, capturable, fused: accepted as in PyTorch, without effect: every step is fused.
-        differentiable: must be False.
+        differentiable: make steps a part of the graph, as Optimizer says. Default: False.
 
     Raises:
         ValueError: if an option is out of range, one of betas alone is a Tensor, or lr or betas are
@@ -77,7 +78,6 @@ class Adam(Optimizer):
         fused=None,
         decoupled_weight_decay=False,
     ):
-        check_differentiable(type(self).__name__, differentiable)
         defaults = {
             "lr": lr,
             "betas": betas,
@@ -87,7 +87,7 @@ class Adam(Optimizer):
             "maximize": maximize,
             "decoupled_weight_decay": decoupled_weight_decay,
         }
-        super().__init__(params, defaults)
+        super().__init__(params, defaults, differentiable)
         tensors = {"lr": lr, "betas[0]": betas[0], "betas[1]": betas[1]}
         tensors = [name for name, value in tensors.items() if isinstance(value, Tensor)]
         if tensors and foreach and not capturable:
@@ -101,6 +101,19 @@ class Adam(Optimizer):
                 "Tensors"
             )
 
+    def _updated(self, w, g, state, options, t):
+        beta1, beta2 = options.betas
+        if options.decoupled_weight_decay:
+            w = shrunk(w, options)
+        else:
+            g = decayed(g, w, options)
+        m = state["exp_avg"] = beta1 * state["exp_avg"] + (1 - beta1) * g
+        v = state["exp_avg_sq"] = beta2 * state["exp_avg_sq"] + (1 - beta2) * g * g
+        if options.amsgrad:
+            v = state["max_exp_avg_sq"] = maximum(state["max_exp_avg_sq"], v)
+        root = (v / (1 - beta2**t)).sqrt()
+        return w - options.lr * (m / (1 - beta1**t)) / (root + options.eps)
+
 
 class AdamW(Adam):
     r"""Adam with weight decay that bypasses the running means: w = w - lr * weight_decay * w.
@@ -112,7 +125,7 @@ class AdamW(Adam):
         lr, betas, eps, amsgrad, maximize: as in Adam.
         weight_decay: share of w that decays each update, by lr. Default: 1e-2.
         foreach, capturable, fused: accepted as in PyTorch, without effect: every step is fused.
-        differentiable: must be False.
+        differentiable: make steps a part of the graph, as Optimizer says. Default: False.
 
     Raises:
         ValueError: if an option is out of range.

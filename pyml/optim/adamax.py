@@ -1,6 +1,7 @@
 """Adamax."""
 
-from pyml.optim.optimizer import Optimizer, check_differentiable
+from pyml.ops.elementwise import maximum
+from pyml.optim.optimizer import Optimizer, decayed
 from pyml.options import Range
 
 __all__ = ["Adamax"]
@@ -27,7 +28,7 @@ class Adamax(Optimizer):
         weight_decay: L2 penalty. Default: 0.
         maximize: ascend. Default: False.
         foreach, capturable: accepted as in PyTorch, without effect: every step is fused.
-        differentiable: must be False.
+        differentiable: make steps a part of the graph, as Optimizer says. Default: False.
 
     Raises:
         ValueError: if an option is out of range.
@@ -64,7 +65,6 @@ class Adamax(Optimizer):
         differentiable=False,
         capturable=False,
     ):
-        check_differentiable(type(self).__name__, differentiable)
         defaults = {
             "lr": lr,
             "betas": betas,
@@ -72,4 +72,11 @@ class Adamax(Optimizer):
             "weight_decay": weight_decay,
             "maximize": maximize,
         }
-        super().__init__(params, defaults)
+        super().__init__(params, defaults, differentiable)
+
+    def _updated(self, w, g, state, options, t):
+        beta1, beta2 = options.betas
+        g = decayed(g, w, options)
+        m = state["exp_avg"] = beta1 * state["exp_avg"] + (1 - beta1) * g
+        u = state["exp_inf"] = maximum(beta2 * state["exp_inf"], g.abs() + options.eps)
+        return w - options.lr / (1 - beta1**t) * m / u

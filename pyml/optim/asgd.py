@@ -2,7 +2,10 @@
 
 import math
 
-from pyml.optim.optimizer import Optimizer, check_differentiable
+import numpy as np
+
+from pyml.ops.creation import as_tensor
+from pyml.optim.optimizer import Optimizer, decayed
 from pyml.options import Range
 
 __all__ = ["ASGD"]
@@ -35,7 +38,7 @@ class ASGD(Optimizer):
         weight_decay: L2 penalty. Default: 0.
         maximize: ascend. Default: False.
         foreach, capturable: accepted as in PyTorch, without effect: every step is fused.
-        differentiable: must be False.
+        differentiable: make steps a part of the graph, as Optimizer says. Default: False.
 
     Raises:
         ValueError: if an option is out of range.
@@ -76,7 +79,6 @@ class ASGD(Optimizer):
         differentiable=False,
         capturable=False,
     ):
-        check_differentiable(type(self).__name__, differentiable)
         defaults = {
             "lr": lr,
             "lambd": lambd,
@@ -85,4 +87,13 @@ class ASGD(Optimizer):
             "weight_decay": weight_decay,
             "maximize": maximize,
         }
-        super().__init__(params, defaults)
+        super().__init__(params, defaults, differentiable)
+
+    def _updated(self, w, g, state, options, t):
+        lr, lambd = options.lr, options.lambd
+        eta = lr if t == 1 else state["eta"]
+        w = w - eta * (lambd * w + decayed(g, w, options))
+        state["ax"] = state["ax"] + state["mu"] * (w - state["ax"])
+        state["eta"] = as_tensor(lr / (1 + lambd * lr * t) ** options.alpha, dtype=np.float64)
+        state["mu"] = as_tensor(1 / max(1, t - float(options.t0)), dtype=np.float64)
+        return w

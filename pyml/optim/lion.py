@@ -1,6 +1,6 @@
 """Lion."""
 
-from pyml.optim.optimizer import Optimizer, check_differentiable
+from pyml.optim.optimizer import Optimizer, shrunk
 from pyml.options import Range
 
 __all__ = ["Lion"]
@@ -26,7 +26,7 @@ class Lion(Optimizer):
         weight_decay: share of w that decays each update, by lr. Default: 0.
         maximize: ascend. Default: False.
         foreach, capturable: accepted, without effect: every step is fused.
-        differentiable: must be False.
+        differentiable: make steps a part of the graph, as Optimizer says. Default: False.
 
     Raises:
         ValueError: if an option is out of range.
@@ -62,11 +62,15 @@ class Lion(Optimizer):
         capturable=False,
         differentiable=False,
     ):
-        check_differentiable(type(self).__name__, differentiable)
         defaults = {
             "lr": lr,
             "betas": betas,
             "weight_decay": weight_decay,
             "maximize": maximize,
         }
-        super().__init__(params, defaults)
+        super().__init__(params, defaults, differentiable)
+
+    def _updated(self, w, g, state, options, t):
+        (beta1, beta2), m = options.betas, state["exp_avg"]
+        state["exp_avg"] = beta2 * m + (1 - beta2) * g
+        return shrunk(w, options) - options.lr * (beta1 * m + (1 - beta1) * g).sign()

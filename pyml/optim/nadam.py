@@ -1,6 +1,6 @@
 """NAdam."""
 
-from pyml.optim.optimizer import Optimizer, check_differentiable
+from pyml.optim.optimizer import Optimizer, decayed, shrunk
 from pyml.options import Range
 
 __all__ = ["NAdam"]
@@ -32,7 +32,7 @@ class NAdam(Optimizer):
         decoupled_weight_decay: decay as in AdamW. Default: False.
         maximize: ascend. Default: False.
         foreach, capturable: accepted as in PyTorch, without effect: every step is fused.
-        differentiable: must be False.
+        differentiable: make steps a part of the graph, as Optimizer says. Default: False.
 
     Raises:
         ValueError: if an option is out of range.
@@ -76,7 +76,6 @@ class NAdam(Optimizer):
         capturable=False,
         differentiable=False,
     ):
-        check_differentiable(type(self).__name__, differentiable)
         defaults = {
             "lr": lr,
             "betas": betas,
@@ -86,4 +85,17 @@ class NAdam(Optimizer):
             "decoupled_weight_decay": decoupled_weight_decay,
             "maximize": maximize,
         }
-        super().__init__(params, defaults)
+        super().__init__(params, defaults, differentiable)
+
+    def _updated(self, w, g, state, options, t):
+        beta1, beta2 = options.betas
+        if options.decoupled_weight_decay:
+            w = shrunk(w, options)
+        else:
+            g = decayed(g, w, options)
+        now, then = (beta1 * (1 - 0.96 ** (at * options.momentum_decay) / 2) for at in (t, t + 1))
+        m = state["exp_avg"] = beta1 * state["exp_avg"] + (1 - beta1) * g
+        v = state["exp_avg_sq"] = beta2 * state["exp_avg_sq"] + (1 - beta2) * g * g
+        product = state["mu_product"] = state["mu_product"] * now
+        u = (1 - now) / (1 - product) * g + then / (1 - product * then) * m
+        return w - options.lr * u / ((v / (1 - beta2**t)).sqrt() + options.eps)

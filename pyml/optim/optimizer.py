@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Mapping
 from copy import copy, deepcopy
 from itertools import chain
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from pyml import recorder
 from pyml.grad_mode import enable_grad
 from pyml.hooks import HookHandle
 from pyml.ops import optim as kernels
+from pyml.ops.creation import full, tensor
 from pyml.ops.outside import arrived
 from pyml.options import check_options, is_number
 from pyml.tensor import Tensor
@@ -100,10 +102,15 @@ class Optimizer:
     Rules for several options together are in `_check`. An optimizer written in Python overrides
     `step` instead, as in PyTorch.
 
+    With differentiable=True a step is made of operations, which `_updated` writes: the parameters
+    are then what it computed from them, their gradients, the state and the options, of which those
+    that require grad get gradients. A parameter is not a leaf that requires grad, but a clone.
+
     Args:
         params: Tensors, (name, Tensor) pairs, or dicts with such a list under "params" and options
             of their own, one dict a group.
         defaults: the options of groups that do not set them.
+        differentiable: make steps a part of the graph. Default: False.
 
     Raises:
         TypeError: if params is a Tensor or holds something else than the above.
@@ -132,7 +139,7 @@ class Optimizer:
 
     _hooks = dict.fromkeys(KINDS, ())  # of a wrapper that does not call __init__
 
-    def __init__(self, params, defaults):
+    def __init__(self, params, defaults, differentiable=False):
         if isinstance(params, Tensor):
             raise TypeError(
                 "params must be an iterable of Tensors or dicts, not a Tensor; pass [tensor]"
@@ -142,6 +149,8 @@ class Optimizer:
         lacking = {*self._options, *self._starts.values()} - set(defaults)
         if lacking:
             raise TypeError(f"{type(self).__name__}: defaults lacks {sorted(lacking)}")
+        if differentiable:
+            defaults = {**defaults, "differentiable": True}
         self.defaults = defaults
         self.state = defaultdict(dict)
         self.param_groups = []
@@ -190,7 +199,7 @@ class Optimizer:
         for i, p in enumerate(params):
             if not isinstance(p, Tensor):
                 raise TypeError(f"params[{i}] is a {type(p).__name__}, it must be a Tensor")
-            if not (p.is_leaf or p.retains_grad):
+            if not (p.is_leaf or p.retains_grad or self._is_differentiable()):
                 raise ValueError(
                     f"params[{i}] is not a leaf Tensor: an operation computed it, "
                     "so backward leaves it no gradient"
@@ -248,12 +257,75 @@ class Optimizer:
                 loss = closure()
         if self._kernel is None:
             raise NotImplementedError(f"{type(self).__name__} has no step()")
+        if self._is_differentiable():
+            self._step_in_graph()
+            return loss
         while len(self._updates) < len(self.param_groups):
             self._updates.append(kernels.Update(self._algorithm, type(self).__name__))
         kernels.step(self._updates, self.param_groups, self.state)
         return loss
 
     step = _hooked(step)
+
+    def _is_differentiable(self):
+        return self.defaults.get("differentiable", False)
+
+    @enable_grad()
+    def _step_in_graph(self):
+        """Updates all parameters that have a gradient, by operations that are recorded."""
+        recorder.refuse("the step of an optimizer with differentiable=True")
+        kernels.check_distinct([group["params"] for group in self.param_groups])
+        updates = [
+            (p, *self._update_in_graph(group, i, p))
+            for group in self.param_groups
+            for i, p in enumerate(group["params"])
+            if p.grad is not None
+        ]
+        for p, updated, state in updates:
+            p.copy_(updated)
+            self.state[p].update(state)
+
+    def _update_in_graph(self, group, i, p):
+        """The new value of a parameter and its new state; nothing is changed."""
+        if p.is_leaf and p.requires_grad:
+            raise RuntimeError(
+                f"{type(self).__name__}: parameter {i} is a leaf that requires grad, which a step "
+                "with differentiable=True would change in the graph; optimize p.clone() of it"
+            )
+        options = SimpleNamespace(**{key: one(group[key]) for key in group if key != "params"})
+        state = {key: value for key, value in self.state.get(p, {}).items() if value is not None}
+        is_new = not any(name in state for name in self._states)
+        t = 1 + float(state.get("step", 0 if is_new else 1))
+        for name, first in self._numbers.items():
+            state.setdefault(name, tensor(float(first), dtype=np.float64))
+        for name, need in self._states.items():
+            if need is True or is_on(getattr(options, need)):
+                start = float(getattr(options, self._starts[name])) if name in self._starts else 0.0
+                state.setdefault(name, full(p.shape, start, dtype=p.dtype))
+                if state[name].shape != p.shape:
+                    raise ValueError(
+                        f"{type(self).__name__}: parameter {i} has shape {tuple(p.shape)}, its "
+                        f"state {name!r} {tuple(state[name].shape)}; they must be the same"
+                    )
+        if "step" in self._numbers:
+            state["step"] = tensor(t, dtype=np.float64)
+        g = -p.grad if options.maximize else p.grad.clone()
+        updated = self._updated(p.clone(), g, state, options, t)
+        return updated, state | {
+            name: state[name].to(p.dtype) for name in self._states if name in state
+        }
+
+    def _updated(self, w, g, state, options, t):
+        """The new value of a parameter, of operations that can be differentiated.
+
+        Args:
+            w: its value.
+            g: its gradient, negative with maximize.
+            state: a dict, {name: Tensor}, in which the new state is put.
+            options: those of its group, as attributes.
+            t: the count of updates, this one included; where the state has none, 1 or more.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no _updated()")
 
     def _groups_and_options(self):
         """For a step of operations: (group, {name: Tensor} of the options that `_options` names).
@@ -526,10 +598,23 @@ def added(hooks, kind, hook, prepend=False):
     return HookHandle(hooks, hook)
 
 
-def check_differentiable(who, differentiable):
-    """Raises ValueError for differentiable=True, which steps in a kernel cannot be."""
-    if differentiable:
-        raise ValueError(
-            f"{who}: differentiable=True is not supported: "
-            "a step is one kernel call, which autograd does not see"
-        )
+def is_on(option):
+    """Whether an option has an effect: it is not 0, or a Tensor that gradients go to."""
+    return isinstance(option, Tensor) or option != 0
+
+
+def one(option):
+    """An option as operations take it: a Tensor of one element has no dimensions."""
+    if isinstance(option, Tensor):
+        return option.reshape(())
+    return type(option)(map(one, option)) if type(option) in (tuple, list) else option
+
+
+def decayed(g, w, options):
+    """The gradient with that of the L2 penalty, weight_decay."""
+    return g + options.weight_decay * w if is_on(options.weight_decay) else g
+
+
+def shrunk(w, options):
+    """w with AdamW's decay."""
+    return w - options.lr * options.weight_decay * w if is_on(options.weight_decay) else w

@@ -1,6 +1,6 @@
 """RAdam."""
 
-from pyml.optim.optimizer import Optimizer, check_differentiable
+from pyml.optim.optimizer import Optimizer, decayed, shrunk
 from pyml.options import Range
 
 __all__ = ["RAdam"]
@@ -33,7 +33,7 @@ class RAdam(Optimizer):
         decoupled_weight_decay: as in AdamW. Default: False.
         maximize: ascend. Default: False.
         foreach, capturable: accepted as in PyTorch, without effect: every step is fused.
-        differentiable: must be False.
+        differentiable: make steps a part of the graph, as Optimizer says. Default: False.
 
     Raises:
         ValueError: if an option is out of range.
@@ -71,7 +71,6 @@ class RAdam(Optimizer):
         capturable=False,
         differentiable=False,
     ):
-        check_differentiable(type(self).__name__, differentiable)
         defaults = {
             "lr": lr,
             "betas": betas,
@@ -80,4 +79,20 @@ class RAdam(Optimizer):
             "maximize": maximize,
             "decoupled_weight_decay": decoupled_weight_decay,
         }
-        super().__init__(params, defaults)
+        super().__init__(params, defaults, differentiable)
+
+    def _updated(self, w, g, state, options, t):
+        beta1, beta2 = options.betas
+        if options.decoupled_weight_decay:
+            w = shrunk(w, options)
+        else:
+            g = decayed(g, w, options)
+        m = state["exp_avg"] = beta1 * state["exp_avg"] + (1 - beta1) * g
+        v = state["exp_avg_sq"] = beta2 * state["exp_avg_sq"] + (1 - beta2) * g * g
+        most = 2 / (1 - beta2) - 1
+        r = most - 2 * t * beta2**t / (1 - beta2**t)
+        u = 1.0
+        if float(r) > 5:
+            q = ((r - 4) * (r - 2) * most / ((most - 4) * (most - 2) * r)) ** 0.5
+            u = q * (1 - beta2**t) ** 0.5 / (v.sqrt() + options.eps)
+        return w - options.lr * m / (1 - beta1**t) * u

@@ -1,6 +1,6 @@
 """RMSProp."""
 
-from pyml.optim.optimizer import Optimizer, check_differentiable
+from pyml.optim.optimizer import Optimizer, decayed, is_on
 from pyml.options import Range
 
 __all__ = ["RMSprop"]
@@ -33,7 +33,7 @@ class RMSprop(Optimizer):
         centered: divide by the estimated standard deviation. Default: False.
         maximize: ascend. Default: False.
         capturable, foreach: accepted as in PyTorch, without effect: every step is fused.
-        differentiable: must be False.
+        differentiable: make steps a part of the graph, as Optimizer says. Default: False.
 
     Raises:
         ValueError: if an option is out of range.
@@ -64,7 +64,6 @@ class RMSprop(Optimizer):
         maximize=False,
         differentiable=False,
     ):
-        check_differentiable(type(self).__name__, differentiable)
         defaults = {
             "lr": lr,
             "momentum": momentum,
@@ -74,4 +73,16 @@ class RMSprop(Optimizer):
             "weight_decay": weight_decay,
             "maximize": maximize,
         }
-        super().__init__(params, defaults)
+        super().__init__(params, defaults, differentiable)
+
+    def _updated(self, w, g, state, options, t):
+        alpha = options.alpha
+        g = decayed(g, w, options)
+        spread = state["square_avg"] = alpha * state["square_avg"] + (1 - alpha) * g * g
+        if options.centered:
+            a = state["grad_avg"] = alpha * state["grad_avg"] + (1 - alpha) * g
+            spread = (spread - a * a).clamp(min=0)
+        u = g / (spread.sqrt() + options.eps)
+        if is_on(options.momentum):
+            u = state["momentum_buffer"] = options.momentum * state["momentum_buffer"] + u
+        return w - options.lr * u

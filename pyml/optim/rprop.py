@@ -1,6 +1,7 @@
 """Rprop."""
 
-from pyml.optim.optimizer import Optimizer, check_differentiable
+from pyml.ops.elementwise import where
+from pyml.optim.optimizer import Optimizer
 from pyml.options import Range
 
 __all__ = ["Rprop"]
@@ -29,7 +30,7 @@ class Rprop(Optimizer):
         step_sizes: the least and the largest step size. Default: (1e-6, 50).
         maximize: ascend. Default: False.
         foreach, capturable: accepted as in PyTorch, without effect: every step is fused.
-        differentiable: must be False.
+        differentiable: make steps a part of the graph, as Optimizer says. Default: False.
 
     Raises:
         ValueError: if an option is out of range.
@@ -65,9 +66,8 @@ class Rprop(Optimizer):
         maximize=False,
         differentiable=False,
     ):
-        check_differentiable(type(self).__name__, differentiable)
         defaults = {"lr": lr, "etas": etas, "step_sizes": step_sizes, "maximize": maximize}
-        super().__init__(params, defaults)
+        super().__init__(params, defaults, differentiable)
 
     def _check(self, options):
         super()._check(options)
@@ -76,3 +76,12 @@ class Rprop(Optimizer):
             raise ValueError(
                 f"Rprop: step_sizes is {options['step_sizes']}, the first must be <= the second"
             )
+
+    def _updated(self, w, g, state, options, t):
+        turn = g.sign() * state["prev"].sign()
+        less, more = options.etas
+        d = where(turn > 0, more * state["step_size"], state["step_size"])
+        d = where(turn < 0, less * state["step_size"], d)
+        d = state["step_size"] = d.clamp(*options.step_sizes)
+        g = state["prev"] = g.masked_fill(turn < 0, 0)
+        return w - d * g.sign()

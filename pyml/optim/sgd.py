@@ -1,6 +1,6 @@
 """Stochastic gradient descent."""
 
-from pyml.optim.optimizer import Optimizer, check_differentiable
+from pyml.optim.optimizer import Optimizer, decayed, is_on
 from pyml.options import Range
 
 __all__ = ["SGD"]
@@ -30,7 +30,7 @@ class SGD(Optimizer):
         nesterov: look ahead along the velocity; needs momentum > 0, dampening = 0. Default: False.
         maximize: ascend. Default: False.
         foreach, fused: accepted as in PyTorch, without effect: every step is fused.
-        differentiable: must be False.
+        differentiable: make steps a part of the graph, as Optimizer says. Default: False.
 
     Raises:
         ValueError: if an option is out of range.
@@ -64,7 +64,6 @@ class SGD(Optimizer):
         differentiable=False,
         fused=None,
     ):
-        check_differentiable(type(self).__name__, differentiable)
         defaults = {
             "lr": lr,
             "momentum": momentum,
@@ -73,7 +72,7 @@ class SGD(Optimizer):
             "nesterov": nesterov,
             "maximize": maximize,
         }
-        super().__init__(params, defaults)
+        super().__init__(params, defaults, differentiable)
 
     def _check(self, options):
         super()._check(options)
@@ -82,3 +81,11 @@ class SGD(Optimizer):
                 f"SGD: nesterov needs momentum > 0 and dampening = 0, "
                 f"not momentum = {options['momentum']} and dampening = {options['dampening']}"
             )
+
+    def _updated(self, w, g, state, options, t):
+        g = decayed(g, w, options)
+        if is_on(options.momentum):
+            kept = options.momentum * state["momentum_buffer"]
+            b = state["momentum_buffer"] = g if t == 1 else kept + (1 - options.dampening) * g
+            g = g + options.momentum * b if options.nesterov else b
+        return w - options.lr * g

@@ -244,7 +244,6 @@ class TestNothingChangesWhenAStepRaises:
         *[(name, {"lr": np.nan}, "lr is nan") for name in NAMES],
         *[(name, {"weight_decay": -1}, "weight_decay is -1") for name in NAMES if name != "Rprop"],
         *[(name, {"eps": -1}, "eps is -1") for name in NAMES if "eps" in VALUES[name]],
-        *[(name, {"differentiable": True}, "differentiable") for name in NAMES],
         *[(name, {"lr": tensor([1.0, 2.0])}, "lr has 2 elements") for name in NAMES],
         ("SGD", {"momentum": -0.1}, "momentum is -0.1"),
         ("SGD", {"nesterov": True}, "nesterov needs momentum > 0"),
@@ -271,9 +270,8 @@ class TestNothingChangesWhenAStepRaises:
 def test_options_out_of_range(name, options, match):
     with pytest.raises(ValueError, match=match):
         make(name, [parameter([1.0])], **options)
-    if "differentiable" not in options:
-        with pytest.raises(ValueError, match=match):
-            make(name, [{"params": [parameter([1.0])], **options}])
+    with pytest.raises(ValueError, match=match):
+        make(name, [{"params": [parameter([1.0])], **options}])
 
 
 @pytest.mark.parametrize("name", ["Adam", "AdamW"])
