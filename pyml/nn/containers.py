@@ -228,8 +228,11 @@ class ModuleDict(Module):
         if modules is not None:
             self.update(modules)
 
+    def _children(self):
+        return dict(self._members(MODULE))
+
     def __getitem__(self, key):
-        return self._modules[key]
+        return self._children()[key]
 
     def __setitem__(self, key, module):
         self.add_module(key, module)
@@ -240,10 +243,10 @@ class ModuleDict(Module):
         delattr(self, key)
 
     def __len__(self):
-        return len(self._modules)
+        return len(self._children())
 
     def __iter__(self):
-        return iter(self._modules)
+        return iter(self._children())
 
     def __contains__(self, key):
         return self._registered.get(key) == MODULE
@@ -261,15 +264,15 @@ class ModuleDict(Module):
 
     def keys(self):
         """The names."""
-        return self._modules.keys()
+        return self._children().keys()
 
     def items(self):
         """(name, module) pairs."""
-        return self._modules.items()
+        return self._children().items()
 
     def values(self):
         """The modules."""
-        return self._modules.values()
+        return self._children().values()
 
     def update(self, modules):
         """Adds modules, in place of those of the same name.

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from contextlib import contextmanager
 from itertools import chain
 from reprlib import recursive_repr
-from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +36,7 @@ from pyml.nn.hooks import (
     of_kind,
     registrations,
 )
+from pyml.nn.members import MembersOf
 from pyml.nn.parameter import Buffer, Parameter, is_lazy
 from pyml.ops.arrays import empty
 from pyml.ops.creation import empty_like
@@ -123,6 +123,8 @@ class Module(Callable):
 
     def __setstate__(self, state):
         self.__dict__.update(state)
+        for name in ("_parameters", "_buffers", "_modules"):  # the original's
+            self.__dict__.pop(name, None)
         # copy.copy hands over the original's containers: the copy gets its own
         self.__dict__["_registered"] = dict(self._registered)
         for name in ("_hooks", "_state_hooks"):
@@ -271,17 +273,9 @@ class Module(Callable):
         values = self.__dict__
         return [(name, values[name]) for name, kind in self._registered.items() if kind in kinds]
 
-    @property
-    def _parameters(self):
-        return MappingProxyType(dict(self._members(PARAMETER)))
-
-    @property
-    def _buffers(self):
-        return MappingProxyType(dict(self._members(*BUFFERS)))
-
-    @property
-    def _modules(self):
-        return MappingProxyType(dict(self._members(MODULE)))
+    _parameters = MembersOf(PARAMETER)
+    _buffers = MembersOf(*BUFFERS)
+    _modules = MembersOf(MODULE)
 
     # ---- walking ---------------------------------------------------------------------------------
 
