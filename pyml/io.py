@@ -52,7 +52,8 @@ def save(obj, f, metadata=None):
     Args:
         obj: a tree: a dict, list or tuple of trees, a number, a string, None, a Tensor or a NumPy
             array, as Module.state_dict() and Optimizer.state_dict() are. What is of a subclass of
-            these types comes back as the type itself, a Parameter as a Tensor. A module is none:
+            these types comes back as the type itself, a Parameter as a Tensor; but a state_dict()
+            with the versions of its modules, `_metadata`, as an OrderedDict. A module is none:
             its code is no part of a file; keep its state_dict().
         f: the file: str, bytes or os.PathLike, and a file of that name is replaced; or an object
             with write(bytes), such as io.BytesIO or a file opened with "wb".
@@ -339,7 +340,8 @@ def _sync_folder(folder):
 
 def _arrays_of(obj, metadata):
     """The arrays of obj, and the metadata with what else it is."""
-    if isinstance(obj, dict) and all(map(_is_entry, obj.items())):
+    is_flat = isinstance(obj, dict) and all(map(_is_entry, obj.items()))
+    if is_flat and json_tree.versions_of(obj) is None:
         return {name: native(value, f"obj[{name!r}]") for name, value in obj.items()}, metadata
     writer = json_tree.Writer("save", "a file", outer=1)
     node = writer.encoded(obj, ("obj",))

@@ -5,12 +5,14 @@ JSON, True, None, strings, finite numbers and lists are themselves. An object ha
 kind:
 
     {"dict": [[key, value], ...]}  {"tuple": [...]}  {"float": "inf"}
+    {"state": [{"dict": ...}, metadata]}                    Module.state_dict(), an OrderedDict
     {"tensor": name}  {"array": name}  {"scalar": name}     Tensor, NumPy array, NumPy scalar
 """
 
 import json
 import math
 import zlib
+from collections import OrderedDict
 
 import numpy as np
 
@@ -68,12 +70,14 @@ class Writer:
                         f"{self.who}: {place(path)} has the key {key!r}; {self.what} keeps "
                         "keys that are numbers, strings, None, or tuples of these"
                     )
-            return {
-                "dict": [
-                    [self.encoded(key, path), self.encoded(item, (*path, key))]
-                    for key, item in value.items()
-                ]
-            }
+            items = [
+                [self.encoded(key, path), self.encoded(item, (*path, key))]
+                for key, item in value.items()
+            ]
+            versions = versions_of(value)
+            if versions is None:
+                return {"dict": items}
+            return {"state": [{"dict": items}, self.encoded(versions, (*path, "_metadata"))]}
         raise TypeError(
             f"{self.who}: {place(path)} is a {type(value).__name__}; {cure(value)}{self.what} "
             "keeps dicts, lists, tuples, numbers, strings, None, Tensors and NumPy arrays"
@@ -88,6 +92,21 @@ class Writer:
             n += 1
             unique = f"{name}#{n}"
         return unique
+
+
+def versions_of(state_dict):
+    """The attribute _metadata of a state dict, {name of a module: {"version": number}}.
+
+    None if it is something else, as of other dicts, and if all versions are 1, the first.
+    """
+    metadata = getattr(state_dict, "_metadata", None)
+    if not isinstance(metadata, dict) or not all(map(is_flat, metadata.values())):
+        return None
+    return None if all(of == {"version": 1} for of in metadata.values()) else metadata
+
+
+def is_flat(value):
+    return isinstance(value, dict) and all(map(is_key, value.values()))
 
 
 def cure(value):
@@ -194,6 +213,12 @@ def decoded(node, arrays, depth=0):
             raise ValueError("its content has a dict with keys that cannot be, or are there twice")
         items = (decoded(item, arrays, depth + 1) for _, item in value)
         return dict(zip(keys, items, strict=True))
+    if kind == "state" and is_list(value, 2):
+        items, metadata = (decoded(item, arrays, depth + 1) for item in value)
+        if isinstance(items, dict) and isinstance(metadata, dict):
+            state_dict = OrderedDict(items)
+            state_dict._metadata = OrderedDict(metadata)
+            return state_dict
     if kind == "tuple" and is_list(value):
         return tuple(decoded(item, arrays, depth + 1) for item in value)
     if kind == "float" and value in ("inf", "-inf", "nan"):

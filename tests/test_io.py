@@ -55,6 +55,46 @@ def test_round_trip(dtype, path):
         same(loaded[name], array.astype(np.float32) if dtype == "float16" else array)
 
 
+class OfVersion3(nn.Linear):
+    """A layer that reads the versions of its keys, as PyTorch's do."""
+
+    _version = 3
+    seen = None
+
+    def _load_from_state_dict(self, state_dict, prefix, local_metadata, *given):
+        self.seen = local_metadata.get("version")
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *given)
+
+
+@pytest.mark.parametrize("place", [lambda d: d, lambda d: [1, {"model": d}]], ids=["alone", "in"])
+def test_the_versions_of_a_state_dict(place, path):
+    net = nn.Sequential(OfVersion3(2, 2), nn.BatchNorm1d(2), nn.Linear(2, 1))
+    state = net.state_dict()
+    io.save(place(state), path)
+    loaded = io.load(path)
+    loaded = loaded[1]["model"] if isinstance(loaded, list) else loaded
+    assert loaded._metadata == state._metadata and list(loaded) == list(state)
+    assert loaded._metadata["0"] == {"version": 3}
+    net.load_state_dict(loaded)
+    assert net[0].seen == 3
+    safetensors.numpy.load_file(path)  # others read the tensors
+    if place(1) == 1:
+        assert set(safetensors.numpy.load_file(path)) == set(state)
+        assert io.load_metadata(path) == {}
+
+
+def test_metadata_that_tells_nothing_is_left_out(path):
+    """The file is that of a plain dict, which says nothing of pyml."""
+    state = nn.Linear(2, 1).state_dict()
+    files = []
+    for metadata in (state._metadata, {}, {"": 3}, {"": {"version": object()}}, 7):
+        state._metadata = metadata
+        io.save(state, path)
+        files.append(path.read_bytes())
+    io.save(dict(state), path)
+    assert {*files} == {path.read_bytes()}
+
+
 def test_tensors_also_strided_shared_and_of_the_other_byte_order(path):
     base = np.arange(12.0).reshape(3, 4)
     parameter = Tensor._on(base, requires_grad=True)
