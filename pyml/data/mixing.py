@@ -125,6 +125,8 @@ class CutMix(Mixing):
             half = (1 - share).sqrt() / 2
             height, width = (self._within(x, dim, half) for dim in (-2, -1))
             stays = ~(height.unsqueeze(1) & width)
+        if stays.numel() == 0:  # there is nothing to mix
+            return x.clone(), ops.ones((), dtype=x.dtype)
         return ops.where(stays, x, x.roll(1, 0)), stays.to(x.dtype).mean()
 
     def _uniform(self, x, count):

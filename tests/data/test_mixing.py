@@ -62,6 +62,12 @@ def test_the_sides_of_the_rectangle_are_the_root_of_its_share():
     assert seen > 10
 
 
+@pytest.mark.parametrize("shape", [(4, 0), (4, 3, 0, 5), (4, 3, 0, 0)])
+def test_rows_without_numbers_keep_their_targets(shape):
+    mixed, targets = CutMix(generator=seeded())(pyml.zeros(shape), pyml.arange(4.0))
+    assert mixed.shape == shape and targets.tolist() == [0, 1, 2, 3]
+
+
 @pytest.mark.parametrize("alpha", [0.2, 1.0, 5.0])
 def test_the_share_is_of_the_beta_distribution(alpha):
     """Its mean 1/2 and variance 1 / (4 (2 alpha + 1))."""
