@@ -4,7 +4,7 @@ import math
 
 from pyml.distributions import constraints
 from pyml.distributions.distribution import Distribution
-from pyml.distributions.utils import standard_cauchy
+from pyml.distributions.utils import location, standard_cauchy
 from pyml.ops.creation import full_like
 from pyml.ops.functions import atan2
 
@@ -41,9 +41,7 @@ class Cauchy(Distribution):
     def mean(self):
         return full_like(self.loc.detach(), math.nan)
 
-    @property
-    def mode(self):
-        return self.loc
+    mode = location
 
     @property
     def variance(self):

@@ -4,7 +4,7 @@ import math
 
 from pyml.distributions import constraints
 from pyml.distributions.distribution import Distribution
-from pyml.distributions.utils import is_float
+from pyml.distributions.utils import is_float, location
 from pyml.ops.creation import rand
 from pyml.ops.elementwise import where
 
@@ -61,9 +61,7 @@ class GeneralizedPareto(Distribution):
         c = self.concentration
         return where(c < 1, self.loc + self.scale / (1 - where(c < 1, c, 0.5)), NAN)
 
-    @property
-    def mode(self):
-        return self.loc
+    mode = location
 
     @property
     def variance(self):

@@ -4,7 +4,7 @@ import math
 
 from pyml.distributions import constraints
 from pyml.distributions.distribution import Distribution
-from pyml.distributions.utils import EULER_GAMMA, standard_exponential
+from pyml.distributions.utils import EULER_GAMMA, location, standard_exponential
 
 __all__ = ["Gumbel"]
 
@@ -39,9 +39,7 @@ class Gumbel(Distribution):
     def mean(self):
         return self.loc + self.scale * EULER_GAMMA
 
-    @property
-    def mode(self):
-        return self.loc
+    mode = location
 
     @property
     def variance(self):

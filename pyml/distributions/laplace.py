@@ -4,7 +4,7 @@ import math
 
 from pyml.distributions import constraints
 from pyml.distributions.distribution import Distribution
-from pyml.distributions.utils import standard_exponential
+from pyml.distributions.utils import location, standard_exponential
 
 __all__ = ["Laplace"]
 
@@ -35,13 +35,7 @@ class Laplace(Distribution):
     def __init__(self, loc, scale, validate_args=None):
         self._take(validate_args, loc=loc, scale=scale)
 
-    @property
-    def mean(self):
-        return self.loc
-
-    @property
-    def mode(self):
-        return self.loc
+    mean = mode = location
 
     @property
     def variance(self):

@@ -11,7 +11,7 @@ from pyml.distributions.matrices import (
     times_vector,
 )
 from pyml.distributions.normal import LOG_ROOT_2PI
-from pyml.distributions.utils import derived, standard_normal
+from pyml.distributions.utils import derived, location, standard_normal
 from pyml.ops.creation import eye
 from pyml.ops.matmul import matmul
 from pyml.ops.operands import broadcast_shapes
@@ -123,13 +123,7 @@ class LowRankMultivariateNormal(Distribution):
         whitening = self._whitening()
         return self._whole(diag_embed(1 / self._diag) - matmul(whitening.mT, whitening))
 
-    @property
-    def mean(self):
-        return self.loc
-
-    @property
-    def mode(self):
-        return self.loc
+    mean = mode = location
 
     @property
     def variance(self):

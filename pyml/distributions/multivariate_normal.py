@@ -5,7 +5,7 @@ from pyml.distributions.covariance import Covariance, checked_parameter, one_mat
 from pyml.distributions.distribution import Distribution
 from pyml.distributions.matrices import solve_lower, times_vector
 from pyml.distributions.normal import LOG_ROOT_2PI
-from pyml.distributions.utils import standard_normal
+from pyml.distributions.utils import location, standard_normal
 from pyml.ops.operands import broadcast_shapes
 from pyml.ops.shape import expand
 
@@ -64,13 +64,7 @@ class MultivariateNormal(Covariance, Distribution):
         self.loc = expand(loc, batch + loc.shape[-1:])
         self._take_covariance(word, matrix, batch, loc.shape[-1:], validate_args)
 
-    @property
-    def mean(self):
-        return self.loc
-
-    @property
-    def mode(self):
-        return self.loc
+    mean = mode = location
 
     @property
     def variance(self):

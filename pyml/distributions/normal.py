@@ -4,7 +4,7 @@ import math
 
 from pyml.distributions import constraints
 from pyml.distributions.exp_family import ExponentialFamily
-from pyml.distributions.utils import standard_normal
+from pyml.distributions.utils import location, standard_normal
 from pyml.ops.special import erfc, erfinv
 
 __all__ = ["Normal"]
@@ -41,13 +41,7 @@ class Normal(ExponentialFamily):
     def __init__(self, loc, scale, validate_args=None):
         self._take(validate_args, loc=loc, scale=scale)
 
-    @property
-    def mean(self):
-        return self.loc
-
-    @property
-    def mode(self):
-        return self.loc
+    mean = mode = location
 
     @property
     def stddev(self):

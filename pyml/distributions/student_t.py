@@ -5,7 +5,7 @@ import math
 from pyml.distributions import constraints
 from pyml.distributions.chi2 import Chi2
 from pyml.distributions.distribution import Distribution
-from pyml.distributions.utils import standard_normal
+from pyml.distributions.utils import location, standard_normal
 from pyml.ops.elementwise import where
 from pyml.ops.shape import expand
 from pyml.ops.special import digamma, lgamma
@@ -48,9 +48,7 @@ class StudentT(Distribution):
     def mean(self):
         return where(self.df <= 1, NAN, self.loc)
 
-    @property
-    def mode(self):
-        return self.loc
+    mode = location
 
     @property
     def variance(self):

@@ -20,6 +20,12 @@ __all__ = ["broadcast_all", "clamp_probs", "lazy_property", "logits_to_probs", "
 EULER_GAMMA = 0.57721566490153286061
 
 
+@property
+def location(distribution):
+    """The parameter loc: `mean` or `mode` of some distributions."""
+    return distribution.loc
+
+
 def is_number(value):
     return isinstance(value, (numbers.Number, Traced))
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from pyml.distributions import constraints
 from pyml.distributions.distribution import Distribution
+from pyml.distributions.utils import location
 from pyml.ops import sampling
 from pyml.ops.shape import expand
 from pyml.ops.special import i0e, i1e
@@ -40,14 +41,7 @@ class VonMises(Distribution):
     def __init__(self, loc, concentration, validate_args=None):
         self._take(validate_args, loc=loc, concentration=concentration)
 
-    @property
-    def mean(self):
-        """The mean direction."""
-        return self.loc
-
-    @property
-    def mode(self):
-        return self.loc
+    mean = mode = location
 
     @property
     def variance(self):
