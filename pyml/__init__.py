@@ -135,6 +135,27 @@ def detach(input):
     return _checked_tensor(input, "detach").detach()
 
 
+def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
+    """See func.vmap."""
+    from pyml import func as of_functions
+
+    return of_functions.vmap(func, in_dims, out_dims, randomness, chunk_size=chunk_size)
+
+
+def typename(obj):
+    """The name of a tensor's class, as "pyml.FloatTensor"; of another object that of its type."""
+    if isinstance(obj, Tensor):
+        return obj.type()
+    kind = obj if hasattr(obj, "__qualname__") else type(obj)
+    module = getattr(kind, "__module__", None)
+    return kind.__qualname__ if module in (None, "builtins") else f"{module}.{kind.__qualname__}"
+
+
+def as_strided_(input, size, stride, storage_offset=None):
+    """See Tensor.as_strided_."""
+    return _checked_tensor(input, "as_strided_").as_strided_(size, stride, storage_offset)
+
+
 def detach_(input):
     """See Tensor.detach_."""
     return _checked_tensor(input, "detach_").detach_()

@@ -233,7 +233,7 @@ FAMILIES = {
                 parse_ir parse_schema parse_type_comment sym_constrain_range
                 sym_constrain_range_for_size sym_float sym_fresh_size sym_int
                 sym_ite sym_max sym_min sym_not sym_sqrt sym_sum
-                unify_type_list vmap wait""",
+                unify_type_list wait""",
         },
     ),
     "distributed": Family(
@@ -269,9 +269,9 @@ FAMILIES = {
             "torch": """
                 BoolStorage ByteStorage CharStorage DoubleStorage FloatStorage
                 IntStorage LongStorage ShortStorage TypedStorage
-                UntypedStorage as_strided_ from_file is_storage""",
+                UntypedStorage from_file is_storage""",
             "Tensor": """
-                as_strided_ is_shared share_memory_ is_set_to storage storage_type untyped_storage
+                is_shared share_memory_ is_set_to storage storage_type untyped_storage
                 const_data_ptr as_subclass module_load layout""",
         },
     ),
@@ -326,7 +326,7 @@ FAMILIES = {
                 set_flush_denormal set_num_interop_threads set_warn_always
                 slice_copy slice_inverse split_copy split_with_sizes_copy
                 squeeze_copy t_copy thread_safe_generator transpose_copy
-                triplet_margin_loss typename unbind_copy unfold_copy
+                triplet_margin_loss unbind_copy unfold_copy
                 unsqueeze_copy view_copy""",
             "nn": "LinearCrossEntropyOptions factory_kwargs",
             "nn.Module": "T_destination call_super_init dump_patches",

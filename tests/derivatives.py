@@ -445,7 +445,7 @@ REASONS = {
         logical_and logical_not logical_or logical_xor long ne nonzero""",
     "in place, of a function that has a row": " ".join(rewriting.NAMES),
     "leaves the graph": """
-        apply_ array data detach detach_ item numpy resize_ resize_as_ set_ squeeze_ t_
+        apply_ array as_strided_ data detach detach_ item numpy resize_ resize_as_ set_ squeeze_ t_
         swapaxes_ swapdims_ tolist transpose_ unsqueeze_""",
     "gives its argument, or refuses": """
         bfloat16 byte char cuda half pin_memory positive share_memory_ short""",

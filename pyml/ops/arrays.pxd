@@ -7,6 +7,7 @@ cpdef ndarray contiguous(ndarray a)            # a, or a copy of it that a kerne
 cpdef ndarray copied(ndarray a)                # a contiguous copy
 cpdef bint can_be_seen_as(ndarray a, object shape)   # a.reshape(shape), of the same size, is a view
 cpdef int copy_into(ndarray y, ndarray x) except -1   # y <- x, broadcast; the caller knows that it broadcasts
+cpdef ndarray strided(ndarray a, Py_ssize_t start, object sizes, object steps)   # a view, as pyml.ops.regions.seen
 cpdef ndarray as_type(ndarray a, object dtype)   # a, or a contiguous copy of the dtype
 cpdef ndarray empty(object shape, object dtype)   # as the others below, uninitialised
 cdef ndarray empty_like(ndarray a)             # contiguous, same shape and dtype, uninitialised
@@ -17,6 +18,7 @@ cdef ndarray empty_scalar(ndarray like)
 cdef ndarray empty_of_kind(ndarray a, int kind)   # a's shape, of the NumPy type `kind`
 cpdef ndarray full(object shape, ndarray like, double value)   # like is real
 cpdef ndarray broadcast_to(ndarray a, object shape)   # a read-only view; the caller knows that it broadcasts
+cpdef ndarray strided(ndarray a, Py_ssize_t start, object sizes, object steps)   # a view, as pyml.ops.regions.seen
 cdef void memory_range(ndarray a, char **first, char **end)   # its first byte, and behind its last; a has elements
 cdef ndarray as_matrix(ndarray a)              # contiguous, all dimensions but the last made one
 cdef bint is_real(ndarray a)                   # float32 or float64

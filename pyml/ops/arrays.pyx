@@ -187,7 +187,6 @@ cpdef ndarray broadcast_to(ndarray a, object shape):
     cdef cnp.npy_intp sizes[64]   # 64: NumPy's largest number of dimensions
     cdef cnp.npy_intp strides[64]
     cdef int ndim = dimensions(shape), before = ndim - a.ndim, d
-    cdef ndarray view
     cdef bint fits = before >= 0
     for d in range(ndim if fits else 0):
         sizes[d] = (<tuple>shape)[d]
@@ -195,11 +194,26 @@ cpdef ndarray broadcast_to(ndarray a, object shape):
         fits = fits and (d < before or a.shape[d - before] == 1 or a.shape[d - before] == sizes[d])
     if not fits:
         raise ValueError(f"shape {(<object>a).shape} cannot be broadcast to {shape}")
-    view = cnp.PyArray_New(
-        ndarray, ndim, sizes, cnp.PyArray_TYPE(a), strides, cnp.PyArray_DATA(a), cnp.PyArray_ITEMSIZE(a), 0, None
-    )
+    return view_at(a, cnp.PyArray_DATA(a), ndim, sizes, strides, 0)
+
+
+cpdef ndarray strided(ndarray a, Py_ssize_t start, object sizes, object steps):
+    cdef cnp.npy_intp shape[64]   # 64: NumPy's largest number of dimensions
+    cdef cnp.npy_intp strides[64]
+    cdef int ndim = dimensions(sizes), d
+    for d in range(ndim):
+        shape[d], strides[d] = sizes[d], <Py_ssize_t>steps[d] * cnp.PyArray_ITEMSIZE(a)
+    cdef char *first = <char *>cnp.PyArray_DATA(a) + start * cnp.PyArray_ITEMSIZE(a)
+    return view_at(a, first, ndim, shape, strides, cnp.PyArray_FLAGS(a) & cnp.NPY_ARRAY_WRITEABLE)
+
+
+cdef ndarray view_at(ndarray a, void *first, int ndim, cnp.npy_intp *sizes, cnp.npy_intp *strides, int flags):
+    """An array on the memory of `a`."""
+    cdef int looked_up = cnp.NPY_ARRAY_C_CONTIGUOUS | cnp.NPY_ARRAY_F_CONTIGUOUS | cnp.NPY_ARRAY_ALIGNED
+    cdef ndarray view = cnp.PyArray_New(
+        ndarray, ndim, sizes, cnp.PyArray_TYPE(a), strides, first, cnp.PyArray_ITEMSIZE(a), flags, None)
     cnp.set_array_base(view, a)
-    cnp.PyArray_UpdateFlags(view, cnp.NPY_ARRAY_C_CONTIGUOUS | cnp.NPY_ARRAY_F_CONTIGUOUS | cnp.NPY_ARRAY_ALIGNED)
+    cnp.PyArray_UpdateFlags(view, looked_up)
     return view
 
 

@@ -264,6 +264,12 @@ def t_(self):
     return seen_as(self, shape.t(self.detach()), "t_")
 
 
+def as_strided_(self, size, stride, storage_offset=None):
+    """as_strided(), in place."""
+    view = rearranging.as_strided(self.detach(), size, stride, storage_offset)
+    return seen_as(self, view, "as_strided_")
+
+
 def seen_as(self, view, name):
     """The tensor, with the shape of a view of it."""
     if self.requires_grad:
@@ -485,13 +491,13 @@ def conversion(dtype):
 METHODS = {
     method.__name__: method
     for method in (
-        apply_, cholesky, cuda, dim_order, expand, expand_as, fill_diagonal_, flip, get_device,
-        index_put, index_put_, is_complex, is_inference, is_nonzero, is_pinned, is_same_size,
-        is_signed, lu, lu_solve, ndimension, new, new_empty, new_empty_strided, new_full, new_ones,
-        new_tensor, new_zeros, permute, pin_memory, polygamma, polygamma_, qr, repeat, reshape,
-        reshape_as, resize_, resize_as_, set_, share_memory_, split, squeeze_, storage_offset,
-        sum_to_size, svd, swapaxes_, swapdims_, t_, transpose_, type, type_as, unsqueeze_, view,
-        view_as, where, zero_,
+        apply_, as_strided_, cholesky, cuda, dim_order, expand, expand_as, fill_diagonal_, flip,
+        get_device, index_put, index_put_, is_complex, is_inference, is_nonzero, is_pinned,
+        is_same_size, is_signed, lu, lu_solve, ndimension, new, new_empty, new_empty_strided,
+        new_full, new_ones, new_tensor, new_zeros, permute, pin_memory, polygamma, polygamma_, qr,
+        repeat, reshape, reshape_as, resize_, resize_as_, set_, share_memory_, split, squeeze_,
+        storage_offset, sum_to_size, svd, swapaxes_, swapdims_, t_, transpose_, type, type_as,
+        unsqueeze_, view, view_as, where, zero_,
     )
 } | {
     "unsafe_split": split,

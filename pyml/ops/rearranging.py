@@ -11,6 +11,7 @@ from pyml.ops.index import index_along, index_select, scatter_add, setitem
 from pyml.ops.numpys import by_numpy
 from pyml.ops.operands import broadcast_shapes
 from pyml.ops.reduce import sum as summed
+from pyml.ops.regions import extent, seen
 from pyml.ops.shape import (
     along,
     as_sizes,
@@ -334,15 +335,26 @@ def triu_indices(row, col, offset=0, *, dtype=None, device=None):
 
 
 def diagonal(input, offset=0, dim1=0, dim2=1):
-    """The diagonals of the planes of two dimensions, as the last dimension.
+    """The diagonals of the planes of two dimensions, as the last dimension: a view.
 
     Args:
         offset: which diagonal; above the main one it is positive.
     """
-    a, b, index = diagonal_index(input, offset, dim1, dim2, "diagonal")
-    x = movedim(input, (a, b), (-2, -1))
-    flat = reshape(x, (*x.shape[:-2], x.shape[-2] * x.shape[-1]))
-    return index_select(flat, flat.ndim - 1, index)
+    at_least(input, 2, "diagonal")
+    a, b = two_dims((dim1, dim2), input.ndim, "diagonal")
+    offset = integer(offset, "diagonal: offset")
+    size = diagonal_size(input.shape[a], input.shape[b], offset)
+    sizes, steps = ([*values[:]] for values in (input.shape, input.stride()))
+    down, right = steps[a], steps[b]
+    for d in sorted((a, b), reverse=True):
+        del sizes[d], steps[d]
+    start = (offset * right if offset >= 0 else -offset * down) if size else 0
+    return seen(input, start, (*sizes, size), (*steps, down + right), "Diagonal")
+
+
+def diagonal_size(rows, columns, offset):
+    """How many elements a diagonal of a matrix has."""
+    return max(0, min(rows, columns - offset) if offset >= 0 else min(rows + offset, columns))
 
 
 def diagonal_index(input, offset, dim1, dim2, name):
@@ -351,7 +363,7 @@ def diagonal_index(input, offset, dim1, dim2, name):
     a, b = two_dims((dim1, dim2), input.ndim, name)
     offset = integer(offset, f"{name}: offset")
     rows, columns = input.shape[a], input.shape[b]
-    size = max(0, min(rows, columns - offset) if offset >= 0 else min(rows + offset, columns))
+    size = diagonal_size(rows, columns, offset)
     start = offset if offset >= 0 else -offset * columns
     return a, b, Tensor._on(constant(start + np.arange(size) * (columns + 1)))
 
@@ -378,7 +390,7 @@ def diag(input, diagonal=0):
     if input.ndim == 1:
         return diag_embed(input, diagonal)
     if input.ndim == 2:
-        return input.diagonal(diagonal)
+        return clone(input.diagonal(diagonal))
     raise ValueError(f"diag: the tensor has shape {input.shape}, it must be a vector or a matrix")
 
 
@@ -490,27 +502,25 @@ def narrow_copy(input, dim, start, length):
 
 
 def unfold(input, dimension, size, step):
-    """All slices of `size` elements along a dimension, `step` apart, as the last dimension.
+    """All slices of `size` elements along a dimension, `step` apart, as the last dimension: a view.
 
-    In PyTorch it is a view; here it is a copy, through which gradients go.
+    Where step is less than size they share elements, and the view cannot be changed in place.
     """
     checked_tensor(input, "unfold")
     dim = wrapped_dim(dimension, input.ndim, "unfold")
-    length = input.size(dim) if input.ndim else 1
+    sizes, steps = (list(input.shape), list(input.stride())) if input.ndim else ([1], [1])
+    length, apart = sizes[dim], steps[dim]
     size, step = integer(size, "unfold: size"), integer(step, "unfold: step")
     if not 0 <= size <= length or step < 1:
         raise ValueError(
             f"unfold: size is {size} and step {step}; a size from 0 to {length}, that of "
             "the dimension, and a step of at least 1 are needed"
         )
-    index = np.arange(0, length - size + 1, step)[:, None] + np.arange(size)
-    y = index_select(
-        reshape(input, (1,)) if input.ndim == 0 else input,
-        dim,
-        Tensor._on(constant(index.reshape(-1))),
-    )
-    y = reshape(y, (*y.shape[:dim], *index.shape, *y.shape[dim + 1 :]))
-    return select(y, dim, 0) if input.ndim == 0 else movedim(y, dim + 1, -1)
+    sizes[dim] = (length - size) // step + 1
+    steps[dim] = min(step, length) * apart  # a longer one leads nowhere
+    if input.ndim == 0:
+        return seen(input, 0, (size,), (1,), "Unfold")
+    return seen(input, 0, (*sizes, size), (*steps, apart), "Unfold")
 
 
 def take(input, index):
@@ -673,24 +683,45 @@ def put(input, index, source, accumulate=False):
 
 
 def as_strided(input, size, stride, storage_offset=None):
-    """A copy of the memory behind a contiguous tensor, seen by other sizes and steps.
-
-    In PyTorch it is a view; here it is a copy, through which gradients go.
+    """A view of the memory between the first and the last element, by other sizes and steps.
 
     Args:
         stride: the step of each dimension, in elements.
-        storage_offset: the first element. Default: 0.
+        storage_offset: the first element, counted as by storage_offset(). Default: None, the first
+            of the tensor.
+
+    Raises:
+        ValueError: if they reach beyond the elements of the tensor.
     """
     checked_tensor(input, "as_strided")
-    return take(input, strided_index(input, size, stride, storage_offset, "as_strided"))
+    size, stride = sizes_and_steps(size, stride, "as_strided")
+    start, first = 0, input.storage_offset()
+    if storage_offset is not None:
+        start = integer(storage_offset, "as_strided: storage_offset") - first
+    low, high = (n // input.itemsize for n in extent(input.array))
+    last = start + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+    if 0 in size:
+        start = 0
+    elif not low <= start <= last < high:
+        raise ValueError(
+            f"as_strided: size {size}, stride {stride} and storage_offset {first + start} reach "
+            f"beyond the tensor, whose elements lie from {first + low} to {first + high - 1}"
+        )
+    return seen(input, start, size, stride, "AsStrided")
+
+
+def sizes_and_steps(size, stride, name):
+    """Both as tuples that go together."""
+    size, stride = as_sizes(size, name), as_sizes(stride, name)
+    if len(size) != len(stride) or min(size, default=0) < 0 or min(stride, default=0) < 0:
+        raise ValueError(f"{name}: size {size} and stride {stride} must go together, none < 0")
+    return size, stride
 
 
 def strided_index(input, size, stride, storage_offset, name):
     """The indices in the flattened input of what is seen by other sizes and steps."""
-    size, stride = as_sizes(size, name), as_sizes(stride, name)
+    size, stride = sizes_and_steps(size, stride, name)
     start = 0 if storage_offset is None else integer(storage_offset, f"{name}: storage_offset")
-    if len(size) != len(stride) or min(size, default=0) < 0 or min(stride, default=0) < 0:
-        raise ValueError(f"{name}: size {size} and stride {stride} must go together, none < 0")
     if not input.is_contiguous():
         raise RuntimeError(f"{name}: the tensor is not contiguous; call .contiguous() first")
     index = np.full(size, start, INT64)

@@ -8,13 +8,18 @@ and what the base's change is to a view made before, are linear maps between the
     rest   base -> base   the elements outside the region, zeros inside
 
 put is the transpose of take, rest is its own: each is the derivative of the other.
+
+A view by any sizes and steps may look at an element more than once, and put adds these.
 """
 
 import numpy as np
 
-from pyml.ops.arrays import contiguous, copied, copy_into, full
+from pyml.grad_mode import is_grad_enabled
+from pyml.ops.arrays import contiguous, copied, copy_into, full, strided
+from pyml.ops.index import scatter_add
 from pyml.ops.operands import sum_to
 from pyml.ops.shape import Rearrange, tracked
+from pyml.recorder import constant
 from pyml.tensor import Node, Tensor, unwritable
 
 
@@ -41,10 +46,10 @@ class Region:
         once = tuple(1 if s == 0 and n > 1 else n for n, s in zip(*self.of_view[1:], strict=True))
         self.repeats = once != view.shape
         self.once = (self.of_view[0], once, self.of_view[2])  # without repetition
-        memory = np.empty(self.count, base.dtype) if not self.dense or self.repeats else None
-        for place in () if memory is None else (self.of_base, self.once):
-            if unwritable(look(memory, place)) is not None:
-                refuse("elements of it or of its base share memory")
+        memory = np.empty(self.count, np.bool_)
+        if unwritable(look(memory, self.of_base)) is not None:
+            refuse("elements of its base share memory")
+        self.overlaps = unwritable(look(memory, self.once)) is not None
 
     def take(self, x, place=None):
         """The elements of the region, of x of the base's shape; those at `place`."""
@@ -56,7 +61,12 @@ class Region:
         if self.repeats:
             x = sum_to(x, self.once[1])
         memory = full((self.count,), x.array, 0)
-        copy_into(look(memory, self.once), x.array)
+        if self.overlaps:
+            places = constant(look(np.arange(self.count), self.once).reshape(-1))
+            parts = Tensor._on(memory), 0, Tensor._on(places), x.detach().reshape(-1)
+            memory = scatter_add(*parts).array
+        else:
+            copy_into(look(memory, self.once), x.array)
         y = Tensor._on(self.as_base(memory))
         return tracked(x, y, "PutRegion", lambda dy: self.take(dy, self.once))
 
@@ -77,6 +87,20 @@ class Region:
     def as_base(self, memory):
         """The base's elements of such memory, contiguous."""
         return memory.reshape(self.of_base[1]) if self.dense else copied(look(memory, self.of_base))
+
+
+def seen(x, start, sizes, steps, name):
+    """A view of a tensor by other sizes and steps, which the caller has checked.
+
+    Args:
+        start: its first element, counted from that of x.
+        steps: in elements, as start.
+    """
+    array = strided(x.array, start, sizes, steps)
+    y = x._view(array)
+    if x.requires_grad and is_grad_enabled():
+        Rearrange(name, Region(x.array, array).put)._connect(y, (x,))
+    return y
 
 
 def extent(array):

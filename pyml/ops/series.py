@@ -223,11 +223,29 @@ FIRST = 12  # terms that are added one by one
 
 
 def hurwitz(s, q):
-    """sum over k >= 0 of (q + k)^-s of arrays: FIRST terms, then Euler-Maclaurin (23.1.30)."""
+    """sum over k >= 0 of (q + k)^-s of arrays.
+
+    The terms before a negative q's first positive one, with p = -q, are those from 1 - frac(q) to
+    p, negative if s is odd: zeta(s, ceil(q) - q) - zeta(s, 1 + p) but for the sign.
+    """
     s, q = np.broadcast_arrays(np.asarray(s, np.float64), np.asarray(q, np.float64))
-    valid = (s > 1) & (q > 0)
-    s1, q1 = np.where(valid, s, 2.0), np.where(valid, q, 1.0)
-    total = np.zeros(s.shape)
+    whole, low = np.floor(s) == s, np.floor(q)
+    below = (q < 0) & (q != low) & whole & (s > 1)
+    valid = below | ((q > 0) & (s > 1))
+    s1, q1 = np.where(valid, s, 2.0), np.where(valid, np.where(below, q - low, q), 1.0)
+    total = np.asarray(hurwitz_of_positive(s1, q1))
+    if below.any():
+        s2, q2 = s[below], q[below]
+        sign = np.where(s2 % 2 == 0, 1.0, -1.0)
+        before = hurwitz_of_positive(s2, np.ceil(q2) - q2) - hurwitz_of_positive(s2, 1 - q2)
+        total[below] += sign * before
+    pole = (s == 1) | ((s > 1) & (q <= 0) & (q == low))
+    return np.where(valid, total, np.where(pole, np.inf, np.nan))
+
+
+def hurwitz_of_positive(s1, q1):
+    """The same of s > 1 and q > 0: FIRST terms, then Euler-Maclaurin (23.1.30)."""
+    total = np.zeros(s1.shape)
     for k in range(FIRST):
         total = total + (q1 + k) ** -s1
     a = q1 + FIRST
@@ -237,8 +255,7 @@ def hurwitz(s, q):
     for j, b in enumerate(BERNOULLI):
         total = total + power * factor * b / math.factorial(2 * j + 2)
         factor = factor * (s1 + 2 * j + 1) * (s1 + 2 * j + 2) / (a * a)
-    pole = (s == 1) | ((s > 1) & (q <= 0) & (q == np.floor(q)))
-    return np.where(valid, total, np.where(pole, np.inf, np.nan))
+    return total
 
 
 def zeta(input, other):
@@ -248,7 +265,8 @@ def zeta(input, other):
 
     Args:
         input: above 1; inf at 1, NaN below.
-        other: above 0; inf at 0, -1, -2, ..., NaN at other negative numbers.
+        other: not one of 0, -1, -2, ..., where it is inf; of negative ones and an input that is
+            not whole it is NaN.
     """
     return computed(
         "zeta",

@@ -485,6 +485,12 @@ def special():
         ((4, 3),),
         positive,
     )
+    yield Row(
+        "zeta negative",
+        lambda m, x: m.special.zeta(m.tensor([2.0, 3.0, 6.0], dtype=x.dtype), x),
+        ((4, 3),),
+        lambda rng, shape: rng.uniform(0.2, 0.8, shape) - np.arange(1, 5)[:, None],
+    )
     yield Row("mvlgamma", lambda m, x: m.mvlgamma(x + 1, 3), ((5,),), positive)
     for name in POLYNOMIALS:
         for n in (0, 1, 4):

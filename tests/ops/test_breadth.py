@@ -265,6 +265,17 @@ def test_edges_of_special_functions():
     nothing = pyml.special.xlog1py(pyml.zeros(3), pyml.tensor([-1.0, inf, nan]))
     np.testing.assert_array_equal(nothing.numpy(), [0, 0, nan])
     assert pyml.special.zeta(pyml.tensor([1.0, 0.5, 2.0]), 1.0).isinf().tolist() == [1, 0, 0]
+    s, q = pyml.tensor([2.0, 2.0, 2.5, 0.5, 3.0]), pyml.tensor([-2.0, 0.0, -0.5, -0.5, -1e-20])
+    np.testing.assert_array_equal(pyml.special.zeta(s, q).numpy(), [inf, inf, nan, nan, -inf])
+
+
+def test_zeta_of_negative_numbers_is_that_of_the_next_and_a_term():
+    q = pyml.tensor([-0.25, -0.5, -3.75, -40.1, -1e6 - 0.125], dtype=pyml.float64)
+    for s in (2.0, 3.0, 8.0):
+        wanted = pyml.special.zeta(s, q + 1) + q**-s
+        np.testing.assert_allclose(pyml.special.zeta(s, q).numpy(), wanted.numpy(), rtol=1e-13)
+    far = pyml.special.zeta(pyml.tensor(2.0, dtype=pyml.float64), -1e12 - 0.5)
+    np.testing.assert_allclose(far.item(), np.pi**2, rtol=1e-11)
 
 
 def test_special_functions_where_their_parts_meet():
@@ -292,6 +303,7 @@ KNOWN = [  # to 15 digits, by mpmath
     ("i1", (-3.0,), -3.9533702174026094),
     ("log_ndtr", (-20.0,), -203.917155371097264),
     ("zeta", (3.0, 0.25), 64.6638699687684602),
+    ("zeta", (2.0, -0.5), 8.93480220054467931),
     ("ndtri", (1e-20,), -9.262340089798408),
 ]
 

@@ -18,6 +18,12 @@ def leaf(*numbers):
 # ---- values and derivatives ----------------------------------------------------------------------
 # a view of (3, 4), and the same of an array
 
+
+def strided(a, start, sizes, steps):
+    steps = [step * a.itemsize for step in steps]
+    return np.lib.stride_tricks.as_strided(a.reshape(-1)[start:], sizes, steps)
+
+
 VIEWS = {
     "row": (lambda y: y[1], lambda a: a[1]),
     "column": (lambda y: y[:, 2], lambda a: a[:, 2]),
@@ -32,6 +38,18 @@ VIEWS = {
     "part of a part": (lambda y: y[1:][0][:2], lambda a: a[1:][0][:2]),
     "all": (lambda y: y[...], lambda a: a),
     "none": (lambda y: y[3:], lambda a: a[3:]),
+    "diagonal": (lambda y: y.diagonal(1), lambda a: strided(a, 1, (3,), (5,))),
+    "diagonal below": (lambda y: y.diagonal(-1, 1, 0), lambda a: strided(a, 1, (3,), (5,))),
+    "unfold": (lambda y: y.unfold(1, 2, 2), lambda a: a.reshape(3, 2, 2)),
+    "unfold of a part": (lambda y: y[1:].unfold(0, 1, 2), lambda a: a[1:2]),
+    "as_strided": (
+        lambda y: y.as_strided((2, 3), (5, 1), 2),
+        lambda a: strided(a, 2, (2, 3), (5, 1)),
+    ),
+    "as_strided of a part": (
+        lambda y: y[:, 1:].as_strided((2, 2), (1, 4)),
+        lambda a: strided(a, 1, (2, 2), (1, 4)),
+    ),
 }
 WRITES = {
     "add_": (lambda v, b: v.add_(b.sum()), lambda a, b: a + b.sum()),
@@ -65,6 +83,16 @@ CASES = [
     for view in VIEWS
     for name in WRITES
     if name == "mul_" or view in ("column", "part of a part")
+] + [
+    Case(
+        "views that look at elements more than once",
+        lambda x: x.unfold(0, 2, 1) * (x * 1).as_strided((2, 4, 2), (0, 1, 1), 3),
+        lambda a: (
+            np.lib.stride_tricks.sliding_window_view(a, 2, 0)
+            * strided(a.copy(), 3, (2, 4, 2), (0, 1, 1))
+        ),
+        ((3, 4),),
+    ),
 ]
 
 
@@ -153,6 +181,42 @@ def test_views_made_before_follow():
     for t, wanted in ((tail.sum(), [0, 20, 10]), (middle, [0, 20, 0]), (y.sum(), [1, 20, 10])):
         (dx,) = pyml.autograd.grad(t, x, retain_graph=True)
         assert dx.tolist() == wanted
+
+
+def test_views_that_look_at_elements_more_than_once_follow():
+    x = leaf(1, 2, 3)
+    y = x * 1
+    pairs, twice = y.unfold(0, 2, 1), y.as_strided((2, 2), (0, 1), 1)
+    y[1:].mul_(10)
+    assert pairs.tolist() == [[1, 20], [20, 30]] and twice.tolist() == [[20, 30]] * 2
+    for view, wanted in ((pairs, [1, 20, 10]), (twice, [0, 20, 20])):
+        (dx,) = pyml.autograd.grad(view.sum(), x, retain_graph=True)
+        assert dx.tolist() == wanted
+    for view in (pairs, twice, x.detach().unfold(0, 2, 1)):
+        with pytest.raises(ValueError, match=r"share memory|read-only"):
+            view.add_(1)
+
+
+def test_where_strided_views_lie():
+    x = pyml.arange(12).view(3, 4)
+    part = x[1:, 1:]
+    assert part.storage_offset() == 5
+    assert part.as_strided((2, 2), (1, 2)).tolist() == [[5, 7], [6, 8]]
+    assert part.as_strided((2, 2), (1, 2), 6).tolist() == [[6, 8], [7, 9]]
+    assert part.unfold(1, 2, 1).storage_offset() == 5 and part.diagonal(1).storage_offset() == 6
+    assert part.T.as_strided((7,), (1,)).tolist() == [5, 6, 7, 8, 9, 10, 11]
+    assert part.as_strided((0, 3), (100, 100), 50).shape == (0, 3)
+    for size, stride, start in (((8,), (1,), None), ((1,), (1,), 4), ((2,), (7,), 5)):
+        with pytest.raises(ValueError, match="whose elements lie from 5 to 11"):
+            part.as_strided(size, stride, start)
+    with pytest.raises(ValueError, match="must go together"):
+        part.as_strided((2,), (1, 1))
+    assert pyml.as_strided_(x, (2, 2), (4, 1), 1) is x and x.tolist() == [[1, 2], [5, 6]]
+    with pytest.raises(RuntimeError, match=r"as_strided_: not of a tensor that requires grad"):
+        leaf(1, 2).as_strided_((1,), (1,))
+    memory = pyml.from_numpy(np.frombuffer(b"abc", np.uint8))
+    with pytest.raises(ValueError, match="read-only"):
+        memory.unfold(0, 2, 2).fill_(0)
 
 
 def test_iteration():
@@ -251,7 +315,7 @@ def test_a_base_of_another_kind_of_memory_is_refused():
     windows = np.lib.stride_tricks.sliding_window_view(np.zeros(4), 3, writeable=True)
     field = np.zeros(3, dtype=[("a", "f8"), ("b", "i4")])["a"]
     for array, message in (
-        (windows, "elements of it or of its base share memory"),
+        (windows, "elements of its base share memory"),
         (field, "do not lie at multiples of their size"),
     ):
         with pytest.raises(RuntimeError, match=message):
@@ -295,6 +359,8 @@ STEPS = {
     "clamp": lambda h, v: h[:, 1].clamp_(-0.5, 0.5),
     "view": lambda h, v: h.view(-1)[2:7].sub_(v),
     "transpose": lambda h, v: h.T[1:].relu_(),
+    "unfold": lambda h, v: h.unfold(1, 2, 2)[..., 0].mul_(v),
+    "diagonal": lambda h, v: h.diagonal().add_(h.unfold(1, 3, 1).sum()),
 }
 
 
