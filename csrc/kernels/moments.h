@@ -20,8 +20,8 @@ INLINE vec load_or(const real *p, ptrdiff_t j, ptrdiff_t lanes, real other)
 INLINE int is_extreme(double var, double eps) { return !(var < __builtin_inf()) || var + eps < TINY; }
 
 /* Mean and 1 / sqrt(var + eps) of n numbers whose squares `real` does not hold; not `centred`: of mean 0. They are
- * taken of t = x 2^-e in double, e the exponent of the largest. Where the second would be flushed to 0 it is NaN: so
- * is y. Returns 0, and writes nothing, if there is an x that is not finite. */
+ * taken of t = x 2^-e in double, e the exponent of the largest, and of sqrt(eps) if that is larger. Where the second
+ * would be flushed to 0 it is NaN: so is y. Returns 0, and writes nothing, if there is an x that is not finite. */
 static int extreme_moments(const real *x, ptrdiff_t n, ptrdiff_t stride, int centred, double eps,
                            double *mean, double *var, double *rstd)
 {
@@ -33,7 +33,7 @@ static int extreme_moments(const real *x, ptrdiff_t n, ptrdiff_t stride, int cen
         largest = size > largest ? size : largest;
     }
     if (largest == 0) return 0;
-    frexp(largest, &e);
+    frexp(largest > sqrt(eps) ? largest : sqrt(eps), &e);
     const double half = ldexp(1, -e / 2),
                  other_half = ldexp(1, -e - -e / 2); /* 2^-e may be too large for one */
     if (centred) { /* from the first number: that of a constant is exact */
@@ -48,7 +48,7 @@ static int extreme_moments(const real *x, ptrdiff_t n, ptrdiff_t stride, int cen
     squares /= (double)n;
     *mean = ldexp(center, e);
     *var = ldexp(squares, 2 * e);
-    *rstd = ldexp(1 / sqrt(squares + ldexp(eps, -2 * e)), -e);
+    *rstd = squares == 0 ? 1 / sqrt(eps) : ldexp(1 / sqrt(squares + ldexp(eps, -2 * e)), -e);
     if (*rstd < MIN_NORMAL) *rstd = __builtin_nan("");
     return 1;
 }

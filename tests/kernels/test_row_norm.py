@@ -335,6 +335,24 @@ def test_extreme_rows(name, c, size, isa, rng):
             assert_same_bits(got[ordinary], small[ordinary])
 
 
+@pytest.mark.parametrize(
+    "row, eps, rstd, mean",
+    [
+        ((1e154, 1e154), 1e-300, 1e150, 1e154),  # eps is lost beside the square of a constant
+        ((1e-300, -1e-300), 1e-291, 1e-291**-0.5, 0),  # and in units of so small a number not held
+        ((3e-150, 1e-150), 1e-300, 2**-0.5 * 1e150, 2e-150),
+        ((0.0, 0.0), 1e-300, 1e150, 0),
+    ],
+)
+def test_rows_of_doubles_with_a_tiny_eps(row, eps, rstd, mean, isa):
+    x = np.tile(np.array(row), (1, 3))
+    y = np.empty_like(x)
+    found_mean, found = np.empty(1), np.empty(1)
+    call_forward("layer_norm", 1, 1, eps)(y, x, found, found_mean)
+    np.testing.assert_allclose([found.item(), found_mean.item()], [rstd, mean], rtol=1e-14)
+    np.testing.assert_allclose(y, (x - mean) * rstd, rtol=1e-14, atol=1e-300)
+
+
 def test_extreme_products(isa, rng):
     """dy (x - mean) is too large, dx and dgamma are not."""
     x = (rng.standard_normal((3, 50)) * 1e30).astype(np.float32)
