@@ -185,7 +185,7 @@ INLINE double draw_poisson(double m, element_stream s)
 }
 
 /* Successes of n trials with probability p. Of the rarer outcome, of probability r, below 10 are expected: by adding up
- * probabilities from 0 on until they pass a uniform number; else Hormann 1993, "The generation of binomial random
+ * probabilities from 0 on until they pass a uniform number, or what is left is less than its last bit; else Hormann 1993, "The generation of binomial random
  * variates", algorithm BTRS. */
 INLINE double draw_binomial(double n, double p, element_stream s)
 {
@@ -194,7 +194,7 @@ INLINE double draw_binomial(double n, double p, element_stream s)
     if (n * r < 10) {
         next_pair(u, &s);
         double probability = exp(n * log1p(-r));
-        for (; k < n && u[0] > probability; k++) {
+        for (; k < n && u[0] > probability && (k < 10 || probability > 1e-17); k++) {
             u[0] -= probability;
             probability *= odds * (n - k) / (k + 1);
         }
