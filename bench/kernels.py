@@ -26,6 +26,7 @@ SHAPES = [(32, 64), (256, 256), (128, 512), (4096, 1024)]
 PARAMETERS = [(4096,), (65536,), (1 << 20,), (1 << 24,)]
 EPS, MOMENTUM = 1e-5, 0.1  # of BatchNorm
 DROPOUT = 0.5
+EACH = 8  # rows of a bag
 MEAN = 1  # REDUCTION_MEAN, in PyTorch too
 TOLERANCE = 1e-4  # of the largest number of a result: sums of 4,096 rows in other orders
 NUMBER = _kernels.kernel_names().index
@@ -320,6 +321,70 @@ def cross_entropy(shape):
     return Case(call, [loss, dx], spellings)
 
 
+def numbers(n):
+    """n of the rows of a table of n, and where bags of EACH of them begin and end."""
+    return np.random.default_rng(0).integers(0, n, n), np.arange(0, n + 1, EACH)
+
+
+def embedding(shape):
+    x, y, (index, _) = normal(*shape), empty(*shape), numbers(shape[0])
+
+    def spellings():
+        import torch
+
+        tx, tindex = torch.from_numpy(x), torch.from_numpy(index)
+        return [lambda: torch.embedding(tx, tindex)]
+
+    return Case(lambda: _kernels.gather(y, x, index, 4 * shape[1]), [y], spellings)
+
+
+def embedding_backward(shape):
+    dy, dx, (index, _) = normal(*shape), empty(*shape), numbers(shape[0])
+
+    def spellings():
+        import torch
+
+        tdy, tindex = torch.from_numpy(dy), torch.from_numpy(index)
+        backward = torch.ops.aten.embedding_dense_backward
+        return [lambda: backward(tdy, tindex, shape[0], -1, False)]
+
+    return Case(lambda: _kernels.gather_backward(dx, dy, index), [dx], spellings)
+
+
+def embedding_bag(shape):
+    (n, c), x, (index, ends) = shape, normal(*shape), numbers(shape[0])
+    y = empty(n // EACH, c)
+
+    def spellings():
+        import torch
+
+        arguments = [torch.from_numpy(array) for array in (x, index, ends[:-1])]
+        return [lambda: torch.ops.aten._embedding_bag(*arguments, False, 0)[0]]
+
+    return Case(lambda: _kernels.bag_forward(y, x, index, ends, None, -1, False), [y], spellings)
+
+
+def embedding_bag_backward(shape):
+    (n, c), dx, (index, ends) = shape, empty(*shape), numbers(shape[0])
+    dy = normal(n // EACH, c)
+
+    def spellings():
+        import torch
+
+        x, tindex, offsets = (
+            torch.empty(shape),
+            torch.from_numpy(index),
+            torch.from_numpy(ends[:-1]),
+        )
+        _, bag, size, largest = torch.ops.aten._embedding_bag(x, tindex, offsets, False, 0)
+        saved = torch.from_numpy(dy), tindex, bag, size, largest, n, False, 0, None
+        return [lambda: torch.ops.aten._embedding_bag_dense_backward(*saved)]
+
+    return Case(
+        lambda: _kernels.bag_backward(dx, dy, index, ends, None, -1, False), [dx], spellings
+    )
+
+
 def dropout_forward(shape):
     x, y = normal(*shape), empty(*shape)
     used, state = np.zeros(2, np.uint64), np.array([1, 0], np.uint64)
@@ -413,6 +478,12 @@ KERNELS = {
         "cross entropy + '": Kernel(cross_entropy, Work(2, 2, products=20)),
         "nll + '": Kernel(partial(class_loss, "nll"), Work(0, 1)),
         "multi margin + '": Kernel(partial(class_loss, "multi_margin"), Work(2, 1, products=11)),
+    },
+    "rows": {
+        "embedding": Kernel(embedding, Work(1, 1)),
+        "embedding'": Kernel(embedding_backward, Work(1, 1, products=1)),
+        "embedding_bag": Kernel(embedding_bag, Work(1, 0, products=1)),
+        "embedding_bag'": Kernel(embedding_bag_backward, Work(0, 1, products=1)),
     },
     "dropout": {"dropout": Kernel(dropout_forward, Work(1, 1, products=20))},
 }

@@ -532,6 +532,26 @@ static double effects_of_gather_backward_args(const visitor *v, gather_backward_
     return (double)a->n * (double)a->c;
 }
 
+static double effects_of_bag_forward_args(const visitor *v, bag_forward_args *a)
+{
+    floats(v, &a->y, OUT, a->bags * a->c);
+    floats(v, &a->x, IN, a->rows * a->c);
+    indices(v, &a->index, IN, a->n);
+    indices(v, &a->ends, IN, a->bags + 1);
+    floats(v, &a->w, IN, a->n);
+    return (double)a->n * (double)a->c;
+}
+
+static double effects_of_bag_backward_args(const visitor *v, bag_backward_args *a)
+{
+    floats(v, &a->dx, OUT, a->rows * a->c);
+    floats(v, &a->dy, IN, a->bags * a->c);
+    indices(v, &a->index, IN, a->n);
+    indices(v, &a->ends, IN, a->bags + 1);
+    floats(v, &a->w, IN, a->n);
+    return (double)a->n * (double)a->c;
+}
+
 static double effects_of_mask_args(const visitor *v, mask_args *a)
 {
     bytes(v, &a->y, OUT, a->n * a->row_bytes);

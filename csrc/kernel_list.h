@@ -211,6 +211,8 @@ X(min, extremum_args, 1)
 /* gather */
 X(gather, gather_args, 0)
 X(gather_backward, gather_backward_args, 1)
+X(bag_forward, bag_forward_args, 2)
+X(bag_backward, bag_backward_args, 2)
 X(mask_gather, mask_args, 0)
 X(mask_scatter, mask_args, 0)
 X(index_check, index_check_args, 0)

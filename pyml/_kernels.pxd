@@ -232,6 +232,12 @@ cpdef int extremum(
 ) except -1
 cpdef int gather(ndarray y, ndarray x, ndarray index, ptrdiff_t row_bytes) except -1
 cpdef int gather_backward(ndarray dx, ndarray dy, ndarray index) except -1
+cpdef int bag_forward(
+    ndarray y, ndarray x, ndarray index, ndarray ends, ndarray w, int64_t padding, bint mean
+) except -1
+cpdef int bag_backward(
+    ndarray dx, ndarray dy, ndarray index, ndarray ends, ndarray w, int64_t padding, bint mean
+) except -1
 cpdef int index_check(
     ndarray y, ndarray fault, ndarray index, ptrdiff_t bound, int64_t ignored, bint wrap
 ) except -1

@@ -38,7 +38,7 @@ cdef extern from "dispatch.h" nogil:
     const char *pyml_isa_name(int i)
     ptrdiff_t pyml_isa_lanes(pyml_dtype dtype)
     enum:   # those that are alone in their family
-        KERNEL_batchnorm_backward, KERNEL_batchnorm_forward,
+        KERNEL_bag_backward, KERNEL_bag_forward, KERNEL_batchnorm_backward, KERNEL_batchnorm_forward,
         KERNEL_batchnorm_inference, KERNEL_batchnorm_inference_backward, KERNEL_cast, KERNEL_copy,
         KERNEL_cross_entropy_backward, KERNEL_cross_entropy_forward, KERNEL_dropout_backward,
         KERNEL_dropout_forward, KERNEL_fill, KERNEL_gather, KERNEL_gather_along, KERNEL_gather_backward,
@@ -538,6 +538,26 @@ cpdef int gather_backward(ndarray dx, ndarray dy, ndarray index) except -1:
     args.dx, args.dy, args.index, args.n = pointer(dx), pointer(dy), <int64_t *>pointer(index), size(index)
     args.rows, args.c = dx.shape[0], columns(dx)
     return submit(KERNEL_gather_backward, dtype_of(dx), &args, sizeof(args), size(dx))
+
+
+cpdef int bag_forward(
+    ndarray y, ndarray x, ndarray index, ndarray ends, ndarray w, int64_t padding, bint mean
+) except -1:
+    cdef bag_forward_args args
+    args.y, args.x, args.index, args.ends = pointer(y), pointer(x), <int64_t *>pointer(index), <int64_t *>pointer(ends)
+    args.w, args.bags, args.n, args.rows, args.c = pointer(w), y.shape[0], size(index), x.shape[0], y.shape[1]
+    args.padding, args.mean = padding, mean
+    return submit(KERNEL_bag_forward, dtype_of(y), &args, sizeof(args), size(index) * y.shape[1])
+
+
+cpdef int bag_backward(
+    ndarray dx, ndarray dy, ndarray index, ndarray ends, ndarray w, int64_t padding, bint mean
+) except -1:
+    cdef bag_backward_args args
+    args.dx, args.dy, args.index, args.ends = pointer(dx), pointer(dy), <int64_t *>pointer(index), <int64_t *>pointer(ends)
+    args.w, args.bags, args.n, args.rows, args.c = pointer(w), dy.shape[0], size(index), dx.shape[0], dx.shape[1]
+    args.padding, args.mean = padding, mean
+    return submit(KERNEL_bag_backward, dtype_of(dx), &args, sizeof(args), size(dx) + size(index) * dx.shape[1])
 
 
 cpdef int mask_gather(ndarray y, ndarray count, ndarray x, ndarray mask, ptrdiff_t row_bytes) except -1:

@@ -489,6 +489,12 @@ case("gather", "y[n] x[5]", left_out="x", index=integers(), n=0, row_bytes=8)
 index = integers(3, 0, 3, 5)
 case("gather_backward", "dx[rows,c] dy[n,c]", index=index, n=4, rows=6, c=5)
 case("gather_backward", "dx[rows,c] dy[n,c]", index=integers(), n=0, rows=6, c=5)
+bags = {"bags": 2, "n": 5, "rows": 4, "c": 5}  # a number that differs by one bit is one, too
+bags |= {"index": integers(2, 0, 3, 1, 1), "ends": integers(0, 1, 5)}
+for left_out, options in ("", {"mean": 0, "padding": -1}), ("w", {"mean": 1, "padding": -1}):
+    w = "" if left_out else " w[n]"
+    case("bag_forward", f"y[bags,c] x[rows,c]{w}", left_out=left_out, **bags, **options)
+    case("bag_backward", f"dx[rows,c] dy[bags,c]{w}", left_out=left_out, **bags, **options)
 
 counted = {"count": integers(0), "mask": Array(np.array([1, 1, 0, 1], np.uint8))}
 case("mask_gather", "", "mask_args", y=rows, x=items(12, 4), n=4, row_bytes=12, **counted)

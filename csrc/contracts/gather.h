@@ -20,6 +20,33 @@ typedef struct {
     ptrdiff_t n, rows, c;
 } gather_backward_args;
 
+/* Sums of rows: bag b are the i from ends[b] to ends[b+1] - 1 whose index[i] is not `padding`, in that order.
+ *   bag_forward    y[b,:] = f[b,i] x[index[i],:], summed over the bag
+ *   bag_backward   dx <- 0, then dx[index[i],:] += f[b,i] dy[b,:] for all bags and their i
+ * f[b,i] is w[i], or 1 if w is NULL; with `mean` divided by the number of i in the bag. 0 <= ends[0], ascending;
+ * 0 <= index < rows. */
+typedef struct {
+    void *y; /* (bags,c) */
+    const void *x; /* (rows,c) */
+    const int64_t *index; /* (n) */
+    const int64_t *ends; /* (bags+1) */
+    const void *w; /* (n) or NULL */
+    ptrdiff_t bags, n, rows, c;
+    int64_t padding;
+    int mean;
+} bag_forward_args;
+
+typedef struct {
+    void *dx; /* (rows,c) */
+    const void *dy; /* (bags,c) */
+    const int64_t *index;
+    const int64_t *ends;
+    const void *w;
+    ptrdiff_t bags, n, rows, c;
+    int64_t padding;
+    int mean;
+} bag_backward_args;
+
 /* Rows of `row_bytes` bytes of any type; mask (n) is 0 or not.
  *   mask_gather    y[k,:] = x[i,:] for the k-th i whose mask[i] is not 0; the rows after them <- 0; count[0] <- how many
  *   mask_scatter   y[i,:] = x[k,:] for these i, and 0 for the others. count is NULL.

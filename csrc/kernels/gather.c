@@ -40,6 +40,71 @@ void KERNEL(gather_backward)(const void *args)
     parallel_for(a->c, COLUMN_BLOCK, ns, gather_backward_range, a);
 }
 
+/* ---- sums of rows ---------------------------------------------------------------------------------- */
+
+/* f of the rows of a bag, but for w: 1, or 1 / their number */
+static real share_of_bag(const int64_t *index, ptrdiff_t begin, ptrdiff_t end, int64_t padding, int mean)
+{
+    ptrdiff_t count = 0;
+    if (!mean) return 1;
+    for (ptrdiff_t i = begin; i < end; i++) count += index[i] != padding;
+    return count > 0 ? 1 / (real)count : 1;
+}
+
+/* y += f x */
+INLINE void add_row(real *restrict y, const real *restrict x, real f, ptrdiff_t c)
+{
+    for (ptrdiff_t j = 0; j < c; j++) y[j] += f * x[j];
+}
+
+/* bags [begin, end) */
+static void bag_forward_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
+{
+    const bag_forward_args a = *(const bag_forward_args *)context;
+    const real *x = a.x, *w = a.w;
+    for (ptrdiff_t b = begin; b < end; b++) {
+        const real share = share_of_bag(a.index, a.ends[b], a.ends[b + 1], a.padding, a.mean);
+        real *y = (real *)a.y + b * a.c;
+        memset(y, 0, (size_t)a.c * sizeof(real));
+        for (ptrdiff_t i = a.ends[b]; i < a.ends[b + 1]; i++)
+            if (a.index[i] != a.padding)
+                add_row(y, x + a.index[i] * a.c, w != NULL ? share * w[i] : share, a.c);
+    }
+}
+
+void KERNEL(bag_forward)(const void *args)
+{
+    const bag_forward_args *a = args;
+    if (a->bags == 0 || a->c == 0) return;
+    const ptrdiff_t each = (a->n / a->bags + 1) * a->c;
+    double ns = (double)a->n * (5 + (double)a->c * 0.1);
+    parallel_for(a->bags, 1 + BLOCK / each, ns, bag_forward_range, a);
+}
+
+/* Columns [begin, end) of all rows, as gather_backward. */
+static void bag_backward_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
+{
+    const bag_backward_args a = *(const bag_backward_args *)context;
+    const real *w = a.w;
+    for (ptrdiff_t row = 0; row < a.rows; row++)
+        memset((real *)a.dx + row * a.c + begin, 0, (size_t)(end - begin) * sizeof(real));
+    for (ptrdiff_t b = 0; b < a.bags; b++) {
+        const real share = share_of_bag(a.index, a.ends[b], a.ends[b + 1], a.padding, a.mean);
+        const real *dy = (const real *)a.dy + b * a.c + begin;
+        for (ptrdiff_t i = a.ends[b]; i < a.ends[b + 1]; i++)
+            if (a.index[i] != a.padding)
+                add_row((real *)a.dx + a.index[i] * a.c + begin, dy, w != NULL ? share * w[i] : share,
+                        end - begin);
+    }
+}
+
+void KERNEL(bag_backward)(const void *args)
+{
+    const bag_backward_args *a = args;
+    double ns = (double)a->c * ((double)a->rows * 0.1 + (double)a->n * 0.4);
+    parallel_for(a->c, COLUMN_BLOCK, ns, bag_backward_range, a);
+}
+
 /* ---- by a mask ------------------------------------------------------------------------------------- */
 
 void KERNEL(mask_gather)(const void *args)

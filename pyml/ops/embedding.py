@@ -5,17 +5,18 @@ import math
 
 import numpy as np
 
+from pyml import _kernels
 from pyml.grad_mode import is_grad_enabled, no_grad
-from pyml.ops.arrays import checked_tensor, contiguous, full, real_tensor
+from pyml.ops.arrays import checked_tensor, contiguous, copied, empty, full, real_tensor
 from pyml.ops.comparison import eq, ne
 from pyml.ops.creation import arange
 from pyml.ops.elementwise import where
 from pyml.ops.index import index_along, rows, rows_backward
 from pyml.ops.operands import cast
 from pyml.ops.reduce import any, max, sum
-from pyml.ops.shape import integer, reshape
+from pyml.ops.shape import integer, reshape, tracked
 from pyml.ops.statistics import renorm
-from pyml.recorder import refuse
+from pyml.recorder import constant, refuse
 from pyml.tensor import Node, Tensor
 
 INT64 = np.dtype(np.int64)
@@ -218,6 +219,60 @@ def largest(weight, index, ends, kept, padding):
     return where(any(kept, 1), max(where(kept, values, -math.inf), 1).values, 0.0)
 
 
+NONE = -1  # as padding: no row has this number
+
+
+class Bags:
+    """Which rows of a table are added up, and what each is multiplied by.
+
+    Args:
+        index: the rows, a vector, int64, checked.
+        ends: where the rows of each bag begin in it, and the end of the last.
+        padding: the row that is left out, or NONE.
+        mean: divide by the number of rows.
+
+    Attributes:
+        factors: a vector, of the index's size and the table's dtype. Default: None, for 1.
+    """
+
+    factors = None
+
+    def __init__(self, index, ends, padding, mean):
+        self.index, self.ends, self.padding, self.mean = index, ends, padding, mean
+
+    def _operands(self):
+        return self.index, self.ends, self.factors, self.padding, self.mean
+
+    def sums(self, x):
+        """The sum of the rows of x in each bag."""
+        table = contiguous(x.array)
+        y = empty((len(self.ends) - 1, table.shape[1]), table.dtype)
+        _kernels.bag_forward(y, table, *self._operands())
+        count = len(table)
+        return tracked(x, Tensor._on(y), "EmbeddingBag", lambda dy: self.spread(dy, count))
+
+    def spread(self, x, count):
+        """Zeros of `count` rows, to which the row of x of each bag is added at its rows."""
+        y = empty((count, x.shape[1]), x.dtype)
+        _kernels.bag_backward(y, contiguous(x.array), *self._operands())
+        return tracked(x, Tensor._on(y), "EmbeddingBagBackward", self.sums)
+
+    def sums_of_each(self, values):
+        """The sums of values, which there is one of for each of the index: those of its rows."""
+        places = constant(np.arange(self.index.size))
+        if self.padding != NONE:
+            kept = ne(Tensor._on(self.index.reshape(-1, 1)), self.padding)
+            values = where(kept, values, 0.0)
+        return Bags(places, self.ends, NONE, self.mean).sums(values)
+
+
+def shared(weight, index):
+    """The table, whose gradient is divided by how often the index names each row."""
+    uses = frequencies(index, weight.shape[0], weight)
+    uses = reshape(where(uses > 0, uses, 1.0), (-1, 1))
+    return tracked(weight, Tensor._on(weight.array), "EmbeddingBag", lambda dw: dw / uses)
+
+
 def embedding_bag(
     input,
     weight,
@@ -306,27 +361,21 @@ def embedding_bag(
     if ends is not None:  # behind the last offset there may be more
         index = index[ends[0] : ends[-1]]
         samples = samples if samples is None else samples[int(ends[0]) : int(ends[-1])]
-    kept = None if padding is None else ne(Tensor._on(index.reshape(-1, 1)), padding)
     if mode == "max":
+        kept = None if padding is None else ne(Tensor._on(index.reshape(-1, 1)), padding)
         return largest(weight, index, ends, kept, padding)
-
-    def summed(x):
-        if ends is None:
-            return sum(reshape(x, (*input.shape, x.shape[1])), 1)
-        bags = len(ends) - 1
-        return rows_backward(x, bags, np.repeat(np.arange(bags), np.diff(ends)))
-
-    values = looked_up(weight, index.reshape(-1), padding, bool(scale_grad_by_freq))
-    if samples is not None:
-        values = values * reshape(samples, (-1, 1))
-    if kept is not None:
-        values = where(kept, values, 0.0)
-    total = summed(values)
-    if mode == "sum":
-        return total
-    ones = Tensor._on(full((index.size, 1), weight.array, 1))
-    counts = summed(ones if kept is None else where(kept, ones, 0.0))
-    return total / where(counts > 0, counts, 1.0)
+    if ends is None:
+        ends = constant(np.arange(len(index) + 1) * index.shape[1])
+    index = contiguous(index.reshape(-1))
+    if scale_grad_by_freq:
+        weight = shared(weight, index)
+    bags = Bags(index, ends, NONE if padding is None else padding, mode == "mean")
+    if samples is None:
+        return bags.sums(weight)
+    if samples.requires_grad:
+        return bags.sums_of_each(rows(weight, index) * reshape(samples, (-1, 1)))
+    bags.factors = copied(samples.array).reshape(-1)
+    return bags.sums(weight)
 
 
 def one_hot(tensor, num_classes=-1):

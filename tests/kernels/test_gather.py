@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
 
+import pyml
 from helpers import tolerances
+from helpers.compare import assert_same_bits
 from helpers.memory import Guarded, at_page_end
 from helpers.sweep import Scaled, check_kernel, columns_around_lanes
 from pyml import _kernels
@@ -62,6 +64,89 @@ def test_gather_backward_adds_in_the_order_of_the_index(isa, dtype):
     dx = np.full((2, 1), np.nan, dtype)
     _kernels.gather_backward(dx, dy, np.array([0, 0, 0, 1, 1, 1]))
     np.testing.assert_array_equal(dx, [[0], [1]])
+
+
+BAGS = {  # where they begin and end, in an index of 40 numbers below 23
+    "of one size": np.arange(0, 41, 4),
+    "of others": np.array([0, 0, 1, 1, 17, 39, 39]),
+    "none": np.array([0]),
+}
+
+
+def factors(w, index, ends, padding, mean):
+    """How often each row is in each bag, times what it is multiplied by: (bags, 23)."""
+    matrix = np.zeros((len(ends) - 1, 23), w.dtype)
+    for b in range(len(ends) - 1):
+        kept = [i for i in range(ends[b], ends[b + 1]) if index[i] != padding]
+        for i in kept:
+            matrix[b, index[i]] += w[i] / (max(1, len(kept)) if mean else 1)
+    return matrix
+
+
+def bag_arguments(rows, ends, weighted):
+    def arguments(draw, c):
+        found = {"x": draw((rows if rows is not None else len(ends) - 1, c))}
+        return found | ({"w": draw.normal(40)} if weighted else {}) | {"index": draw.index(23, 40)}
+
+    return arguments
+
+
+@pytest.mark.parametrize("bags", BAGS)
+@pytest.mark.parametrize("padding", [-1, 3])
+@pytest.mark.parametrize("weighted, mean", [(False, False), (False, True), (True, False)])
+@pytest.mark.parametrize("kernel", ["bag_forward", "bag_backward"])
+def test_bags(kernel, bags, padding, weighted, mean):
+    ends, forward = BAGS[bags], kernel == "bag_forward"
+
+    def reference(x, index, w=None):
+        w = np.ones(40, x.dtype) if w is None else w
+        matrix = factors(w, index, ends, padding, mean)
+        size = factors(np.abs(w), index, ends, padding, mean)
+        matrix, size = (matrix, size) if forward else (matrix.T, size.T)
+        return {"y": Scaled(matrix @ x, size @ np.abs(x))}
+
+    check_kernel(
+        kernel,
+        lambda y, x, index, w=None: getattr(_kernels, kernel)(y, x, index, ends, w, padding, mean),
+        arguments=bag_arguments(23 if forward else None, ends, weighted),
+        reference=reference,
+        eps=tolerances.product(40),
+        sizes=lambda lanes: [*columns_around_lanes(lanes), 300],
+        values=("normal", "offset"),
+    )
+
+
+def test_bags_are_added_in_the_order_of_the_index(isa, dtype):
+    big = dtype.type(2.0**60)
+    x = np.array([[1], [big], [-big]], dtype)
+    index, ends, y = np.array([0, 1, 2, 1, 2, 0]), np.array([0, 3, 6]), np.empty((2, 1), dtype)
+    _kernels.bag_forward(y, x, index, ends, None, -1, False)
+    np.testing.assert_array_equal(y, [[0], [1]])
+    dx = np.empty((2, 1), dtype)
+    index, ends = np.array([0, 0, 0, 1, 1, 1]), np.arange(7)
+    _kernels.bag_backward(dx, x[[0, 1, 2, 1, 2, 0]], index, ends, None, -1, False)
+    np.testing.assert_array_equal(dx, [[0], [1]])
+
+
+@pytest.mark.parametrize("kernel", ["bag_forward", "bag_backward"])
+def test_bags_among_threads(kernel, isa, rng):
+    """Any number of threads gives the same bits."""
+    ends = np.append(0, np.cumsum(rng.integers(0, 60, 3000)))
+    index = rng.integers(0, 500, ends[-1])
+    forward = kernel == "bag_forward"
+    x = rng.standard_normal((500 if forward else 3000, 130)).astype(np.float32)
+    results = []
+    before = pyml.get_num_threads()
+    try:
+        for threads in (1, 2, 3):
+            pyml.set_num_threads(threads)
+            y = np.empty((3000 if forward else 500, 130), np.float32)
+            getattr(_kernels, kernel)(y, x, index, ends, None, 7, True)
+            results.append(y)
+    finally:
+        pyml.set_num_threads(before)
+    for other in results[1:]:
+        assert_same_bits(other, results[0])
 
 
 INDICES = np.array([3, -1, 0, -7, 6, 2, -100, 7, -8, 1])  # of size 7; ignored: -100
