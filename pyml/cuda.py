@@ -6,7 +6,8 @@ What scripts call in any case does nothing; what needs a device says that there 
 from pyml.devices import missing, nothing
 
 __all__ = [
-    *("Event", "Stream", "current_device", "device_count", "empty_cache", "get_device_capability"),
+    *("Event", "OutOfMemoryError", "Stream", "current_device", "device", "device_count"),
+    *("empty_cache", "get_device_capability", "mem_get_info"),
     *("get_device_name", "get_device_properties", "init", "is_available", "is_bf16_supported"),
     *("is_initialized", "manual_seed", "manual_seed_all", "max_memory_allocated"),
     *("max_memory_reserved", "memory_allocated", "memory_reserved", "reset_peak_memory_stats"),
@@ -55,10 +56,18 @@ set_rng_state_all = nothing("set_rng_state_all", "There are no generators.")
 reset_peak_memory_stats = nothing("reset_peak_memory_stats", "There are none.")
 synchronize = nothing("synchronize", "Nothing runs on another device.")
 
+device = missing("cuda.device")
+mem_get_info = missing("cuda.mem_get_info")
 current_device = missing("cuda.current_device")
 get_device_capability = missing("cuda.get_device_capability")
 get_device_name = missing("cuda.get_device_name")
 get_device_properties = missing("cuda.get_device_properties")
 set_device = missing("cuda.set_device")
+
+
+class OutOfMemoryError(RuntimeError):
+    """Of a device, which there is none of."""
+
+
 Event = missing("cuda.Event")
 Stream = missing("cuda.Stream")

@@ -155,6 +155,10 @@ class ScriptFunction:
     __init__ = refused("jit.ScriptFunction", NO_GRAPH)
 
 
+class TracerWarning(Warning):
+    """Of a tracer, which there is none of."""
+
+
 # ---- mixed precision -----------------------------------------------------------------------------
 
 
@@ -359,6 +363,8 @@ STAND_INS = {
     "torch._C": {
         "Generator": random.Generator,
         "TensorBase": Tensor,
+        "_disabled_torch_function_impl": nothing,
+        "_get_tracing_state": nothing,
         "_TensorMeta": type(Tensor),
         "_log_api_usage_once": nothing,
     },
@@ -369,6 +375,7 @@ STAND_INS = {
         "disable": disable,
         "is_compiling": no,
     },
+    "torch._utils": {"is_compiling": no},
     "torch.amp": {"autocast": autocast, "GradScaler": GradScaler},
     "torch.amp.grad_scaler": {"GradScaler": GradScaler},
     "torch.autograd.profiler": {"record_function": record_function},
@@ -410,6 +417,7 @@ STAND_INS = {
         "ignore": jit_ignore,
         "is_scripting": no,
         "is_tracing": no,
+        "TracerWarning": TracerWarning,
         "ScriptModule": ScriptModule,
         "ScriptFunction": ScriptFunction,
         **{
