@@ -7,11 +7,11 @@ import pkgutil
 import pytest
 
 import pyml
-from pyml import distributions, nn, optim
+from pyml import distributions, nn, optim, train
 
 MODULES = [
     module.name
-    for package in (distributions, nn, optim)
+    for package in (distributions, nn, optim, train.metrics)
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
 ]
 

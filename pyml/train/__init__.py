@@ -1,5 +1,6 @@
 """Training."""
 
+from pyml.train import metrics
 from pyml.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from pyml.train.classifier import evaluate, fit, mlp
 from pyml.train.early_stopping import EarlyStopping
@@ -15,6 +16,7 @@ __all__ = [
     "evaluate",
     "fit",
     "load_checkpoint",
+    "metrics",
     "mlp",
     "save_checkpoint",
 ]
