@@ -161,7 +161,8 @@ def _train(options):
             if not options.no_plot:
                 try:
                     title = f"{dataset.name}: {_architecture(dataset, recipe)}"
-                    plot.learning_curves(history, unfinished / CURVES, title, accuracy)
+                    rows = len(dataset.validation[1])
+                    plot.learning_curves(history, unfinished / CURVES, title, accuracy, rows=rows)
                 except ImportError as error:
                     print(f"no {CURVES}: {error}", file=sys.stderr)
             written = [options.out / path.name for path in sorted(unfinished.iterdir())]

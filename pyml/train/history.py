@@ -32,6 +32,11 @@ class History(list):
         array([0.9, 0.3, 0.1])
     """
 
+    @property
+    def columns(self):
+        """The names of the fields, in their order, as a list."""
+        return list(Epoch._fields)
+
     def column(self, name):
         """The values of one field of Epoch, as a NumPy array."""
         if not all(hasattr(epoch, name) for epoch in self):
