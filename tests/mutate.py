@@ -58,6 +58,8 @@ AREAS = (
     Area("effects", ("csrc/effects.c",), r".*"),
     Area("outside", ("pyml/ops/outside.py",), r".*"),
     Area("distributions", ("pyml/distributions/*.py",), r"(?!__repr__).*"),
+    Area("metrics", ("pyml/train/metrics/*.py",), r"(?!__repr__).*"),
+    Area("pictures", ("pyml/plot/*.py",), r".*"),
     Area(
         "guards",
         (
@@ -114,6 +116,8 @@ TESTS = (
     ),
     ("csrc/kernels/*", ("tests/kernels/test_{stem}.py", "tests/test_derivatives.py")),
     ("pyml/distributions/*", ("tests/distributions",)),
+    ("pyml/train/metrics/*", ("tests/train/metrics",)),
+    ("pyml/plot/*", ("tests/plot",)),
     (
         "pyml/recording/layout.pyx",
         ("tests/record/test_arguments_in_memory.py", "tests/record/test_results.py"),

@@ -11,6 +11,7 @@ LINES = ["-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1))]
 MARKERS = ["o", "s", "^", "v", "D", "P", "X"]
 GREY = "0.45"
 
+MOST_COLUMNS = 3  # of panels
 MOST_MARKED = 50  # points of a line that has markers; of more they would hide it
 
 
@@ -45,6 +46,17 @@ def figure_of(size, title=None):
     if title is not None:
         figure.suptitle(title)
     return figure
+
+
+def grid_of(count, size, title=None):
+    """A Figure and so many panels, three side by side, each of this size in inches."""
+    columns = min(MOST_COLUMNS, count)
+    rows = -(-count // columns)
+    figure = figure_of((size[0] * columns, size[1] * rows), title)
+    panels = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
+    for panel in panels[count:]:
+        panel.remove()
+    return figure, panels[:count]
 
 
 def axes_of(who, ax, size):

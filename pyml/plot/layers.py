@@ -14,7 +14,7 @@ from pyml.plot.canvas import (
     axes_of,
     clean,
     done,
-    figure_of,
+    grid_of,
     legend,
     number_logarithms,
     positive,
@@ -23,7 +23,6 @@ from pyml.train.metrics.rows import finite
 
 __all__ = ["gradient_flow", "weight_histograms"]
 
-COLUMNS = 3  # panels side by side
 LONGEST = 30  # letters of a name
 
 
@@ -99,13 +98,10 @@ def weight_histograms(model, *, bins=None, path=None, title=None):
     if bins is not None and count(bins, who, "bins") > MOST_BINS:
         raise ValueError(f"{who}: bins is {bins}, it must be at most {MOST_BINS}")
     weights = _arrays(who, model, lambda p: p, "has no parameters; give a model with layers")
-    columns = min(COLUMNS, len(weights))
-    rows = -(-len(weights) // columns)
-    figure = figure_of((3.2 * columns, 2.4 * rows), title)
+    figure, panels = grid_of(len(weights), (3.2, 2.4), title)
     from matplotlib.ticker import MaxNLocator
 
-    panels = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
-    for panel, (name, values) in zip(panels, weights.items(), strict=False):
+    for panel, (name, values) in zip(panels, weights.items(), strict=True):
         values = values.astype(np.float64)
         counts, edges = np.histogram(values, bins or min(40, math.ceil(math.sqrt(values.size))))
         clean(panel).stairs(counts, edges, fill=True, color=COLOURS[0])
@@ -115,8 +111,6 @@ def weight_histograms(model, *, bins=None, path=None, title=None):
         panel.set_xlabel(f"weight (mean {values.mean():.2g}, std {values.std():.2g})")
         panel.set_ylabel("count")
         panel.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-    for panel in panels[len(weights) :]:
-        panel.remove()
     return done(figure, path)
 
 

@@ -10,7 +10,7 @@ from pyml.plot.canvas import (
     axes_of,
     clean,
     done,
-    figure_of,
+    grid_of,
     legend,
     number_logarithms,
     positive,
@@ -76,8 +76,7 @@ def learning_curves(
         panels = [axes_of(who, ax, None)]
         figure = panels[0]
     else:
-        figure = figure_of((4.5 * len(names), 3.6), title)
-        panels = figure.subplots(1, len(names), squeeze=False)[0].tolist()
+        figure, panels = grid_of(len(names), (4.5, 3.6), title)
         title = None
     for panel, name in zip(panels, names, strict=True):
         _draw_curves(clean(panel), name, epochs, curves[name], best, why)
@@ -93,7 +92,9 @@ def _curves(history, who):
     for column in history.columns:
         part, _, name = column.partition("_")
         if part in PARTS and name:
-            curves.setdefault(name, {})[part] = np.asarray(history.column(column), np.float64)
+            values = np.asarray(history.column(column))
+            if values.ndim == 1 and values.dtype.kind in "iuf":  # a confusion matrix is no curve
+                curves.setdefault(name, {})[part] = values.astype(np.float64)
     curves = {name: parts for name, parts in curves.items() if parts}
     if not curves or len(history.column("epoch")) == 0:
         raise ValueError(f"{who}: history has no epochs with a loss or a metric; train first")

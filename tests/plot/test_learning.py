@@ -131,6 +131,15 @@ def test_a_metric_of_two_words_and_one_epoch():
     assert figure.axes[1].lines[0].get_marker() not in ("", "None")  # a line of one point is none
 
 
+def test_many_metrics_are_in_rows_of_three():
+    names = [f"train_{name}" for name in ("loss", "mae", "r2", "mape")]
+    of = Columns(epoch=[1, 2], **{name: [1.0, 2.0] for name in names})
+    of.of["train_confusion_matrix"] = np.ones((2, 3, 3))  # no curve
+    panels = plot.learning_curves(of).axes
+    assert [ax.get_ylabel() for ax in panels] == ["mean loss", "mae", "r2", "mape"]
+    assert [ax.get_subplotspec().rowspan.start for ax in panels] == [0, 0, 0, 1]
+
+
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [

@@ -157,10 +157,10 @@ def test_targets_that_are_all_equal():
 
 
 def test_many_small_pieces_do_not_add_up_errors():
-    """0.1 twenty thousand times: naively the last digits of the sum drift."""
+    """0.1 three thousand times: naively the last digits of the sum drift."""
     metric = metrics.MeanAbsoluteError()
     one = np.array([0.1])
-    for _ in range(20_000):
+    for _ in range(3_000):
         metric.update(one, [0.0])
     assert abs(metric.compute() - 0.1) <= 2**-56
 
