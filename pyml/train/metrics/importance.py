@@ -74,6 +74,11 @@ def permutation_importance(predict, X, y, metric, *, weight=None, n_repeats=5, s
     columns = _columns(X, who)
     base = _number(metric, predict(X), y, weight, who)
     rows = len(array_of(y, f"{who}: y"))
+    if metric.greater_is_better is None:
+        raise ValueError(
+            f"{who}: whether more of {metric.name} is better is not known; "
+            "metrics.FunctionMetric(function, greater_is_better=False) says it of a function"
+        )
     sign = -1 if metric.greater_is_better else 1
     losses = np.empty((len(columns), n_repeats))
     for i, name in enumerate(columns):

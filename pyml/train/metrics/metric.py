@@ -25,7 +25,7 @@ class Metric:
 
     Attributes:
         name: what a History calls it, as "roc_auc".
-        greater_is_better: whether more of it is better.
+        greater_is_better: whether more of it is better; None if that is not known, or not so.
         wants: what predictions are. "labels": the indices of classes, (n,), or 0 and 1 for each of
             k labels, (n, k). "probabilities": of the classes, (n, classes), of the positive one,
             (n,), or of each label, (n, k). "values": numbers, (n,) or (n, outputs).

@@ -111,7 +111,7 @@ class FunctionMetric(Metric):
         function: (prediction, target) -> number, which gets arrays; with weights also
             sample_weight=, if it has an argument of that name.
         name: of the metric. Default: the function's.
-        greater_is_better: whether more of it is better. Default: True.
+        greater_is_better: whether more of it is better. Default: None, not known.
         wants: what predictions are to be; see Metric. Default: "values".
 
     Raises:
@@ -124,7 +124,7 @@ class FunctionMetric(Metric):
         0.5
     """
 
-    def __init__(self, function, *, name=None, greater_is_better=True, wants="values"):
+    def __init__(self, function, *, name=None, greater_is_better=None, wants="values"):
         if not callable(function):
             raise TypeError(
                 f"FunctionMetric: function is a {type(function).__name__}, it must be a function "

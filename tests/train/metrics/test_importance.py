@@ -98,6 +98,10 @@ def test_a_name_that_occurs_twice(rng):
         ((predict, np.ones((2, 2)), [1, 2], "mae"), {"n_repeats": 0}, ValueError, "n_repeats is 0"),
         ((predict, np.ones((2, 2)), [1, 2], "mae"), {"seed": -1}, ValueError, "seed is -1"),
         (
+            (predict, np.ones((2, 2)), [1, 2], lambda p, t: 1.0),
+            *({}, ValueError, "whether more of <lambda> is better is not known"),
+        ),
+        (
             (lambda x: x[:, 0], np.ones((2, 2)), [1, 1], "confusion_matrix"),
             *({}, TypeError, r"metric confusion_matrix has shape \(1, 1\)"),
         ),

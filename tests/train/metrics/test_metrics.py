@@ -85,7 +85,7 @@ def test_tensors_lists_and_columns(name, rng):
 
 
 def test_a_call_leaves_what_was_seen(rng):
-    for case in CASES[::4]:
+    for case in CASES[::6]:
         prediction, target = ROWS[case.rows](rng, 60)
         case.metric.reset()
         case.metric.update(prediction[:30], target[:30])
@@ -125,7 +125,7 @@ def test_float32_probabilities(rng):
 @pytest.mark.parametrize("offset", [0.0, 1e8, -1e12])
 def test_an_offset_costs_no_digits(offset, rng):
     """The spread is 1 or less around it; whole eighths are exact at every offset."""
-    target = rng.integers(-8, 9, (2000, 2)) / 8
+    target = rng.integers(-8, 9, (300, 2)) / 8
     prediction = target + rng.integers(-2, 3, target.shape) / 8
     for metric in (metrics.R2(multioutput="raw_values"), metrics.MeanSquaredError()):
         wanted = metric(prediction, target)
@@ -282,7 +282,7 @@ def test_ovo_of_classes_that_occur(rng):
 
 
 def test_samples_of_scores(rng):
-    prediction, target = ROWS["scores of labels"](rng, 200)
+    prediction, target = ROWS["scores of labels"](rng, 40)
     kept = (target.sum(1) > 0) & (target.sum(1) < 3)
     prediction, target = prediction[kept], target[kept]
     weight = rng.random(len(target))
@@ -547,7 +547,7 @@ def test_without_rows(name):
 
 def test_an_update_that_raised_changed_nothing(rng):
     """Rows of another form, and rows whose last one is wrong, leave a metric as it was."""
-    for case in CASES[::4]:
+    for case in CASES[::6]:
         prediction, target = ROWS[case.rows](rng, 60)
         case.metric.reset()
         case.metric.update(prediction, target)
@@ -578,7 +578,7 @@ def test_a_function():
         return np.abs(prediction - target).max()
 
     metric = metrics.get(largest)
-    assert (metric.name, metric.wants, metric.greater_is_better) == ("largest", "values", True)
+    assert (metric.name, metric.wants, metric.greater_is_better) == ("largest", "values", None)
     metric.update([1.0, 2.0], [1.0, 5.0])
     metric.update(pyml.tensor([1.0]), [0.0])
     assert metric.compute() == 3.0
