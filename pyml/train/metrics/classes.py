@@ -96,12 +96,10 @@ class Counts(RowMetric):
                 f"{type(self).__name__}: target has {rows.target.shape[1]} labels in each row "
                 f"(shape {rows.target.shape}), it must have one class, (n,)"
             )
-        classes = np.arange(rows.target.shape[1])
-        self._check_classes(classes)
         arrays = rows.prediction & rows.target, rows.prediction, rows.target
         counts = np.stack([rows.weight @ array.astype(np.float64) for array in arrays])
         self._counts = counts + self._counts if self._rows else counts
-        self._classes = classes
+        self._classes = np.arange(rows.target.shape[1])
 
     def _check_classes(self, classes):
         """Raises ValueError if there must not be these classes."""

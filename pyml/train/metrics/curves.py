@@ -81,7 +81,7 @@ def binary_rows(who, prediction, target, weight, pos_label):
         ValueError: unless there are rows of two classes at most.
     """
     score, target, weight = rows.probabilities(who, prediction, target, weight)
-    if score.ndim == 2 or target.ndim == 2:
+    if score.ndim == 2:  # as it is where target is
         raise ValueError(
             f"{who}: prediction has shape {score.shape}, target {target.shape}; a curve is of one "
             "class: take its column of the prediction, and target == class"

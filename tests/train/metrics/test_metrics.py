@@ -295,6 +295,20 @@ def test_samples_of_scores(rng):
             assert metric(average="samples")(prediction, target, w) == pytest.approx(wanted, 1e-13)
 
 
+def test_a_confusion_matrix_counts_in_whole_numbers():
+    matrix = metrics.ConfusionMatrix()
+    assert matrix([0, 1], [0, 1]).dtype == np.int64
+    assert matrix([0, 1], [0, 1], [1.0, 0.5]).dtype == np.float64
+    matrix.update([5, 5], [5, 7], [1.0, 0.5])
+    matrix.update([0], [0])
+    assert matrix.classes.tolist() == [0, 5, 7]
+    np.testing.assert_array_equal(matrix.compute(), [[1, 0, 0], [0, 1, 0], [0, 0.5, 0]])
+    matrix.reset()
+    matrix.update([1], [1])
+    assert matrix.compute().dtype == np.int64 and matrix.classes.tolist() == [1]
+    assert metrics.ConfusionMatrix(labels=[2, 0]).classes.tolist() == [2, 0]
+
+
 def test_matthews_of_one_class():
     for prediction, target in (([0, 0], [0, 0]), ([0, 1], [1, 1]), ([1, 1], [0, 1])):
         assert metrics.MatthewsCorrelation()(prediction, target, [0.1, 0.3]) == 0.0
@@ -318,6 +332,32 @@ def test_curves(rows, drop, weighted, rng):
             wanted = theirs(target, prediction, sample_weight=weight, **options)
             for got, want in zip(ours(prediction, target, weight, **options), wanted, strict=True):
                 np.testing.assert_allclose(got, want, **CLOSE)
+
+
+@pytest.mark.parametrize("score", ["random", "equal"])
+def test_curves_by_default(score, rng):
+    """As scikit-learn's without options, also where all scores are one."""
+    prediction, target = ROWS["a column"](rng, 40)
+    if score == "equal":
+        prediction = np.full(40, 0.25)
+        assert metrics.RocAuc()(prediction, target) == 0.5
+        assert metrics.AveragePrecision()(prediction, target) == target.mean()
+    for ours, theirs in (
+        (metrics.roc_curve, sk.roc_curve),
+        (metrics.precision_recall_curve, sk.precision_recall_curve),
+    ):
+        for got, wanted in zip(ours(prediction, target), theirs(target, prediction), strict=True):
+            np.testing.assert_allclose(got, wanted, **CLOSE)
+
+
+def test_classes_minus_one_and_one(rng):
+    """The positive one is 1, as of 0 and 1."""
+    prediction, target = ROWS["a column"](rng, 40)
+    for function in (
+        *(metrics.roc_curve, metrics.precision_recall_curve, metrics.calibration_curve),
+        *(metrics.BrierScore(), metrics.AveragePrecision(), metrics.RocAuc()),
+    ):
+        np.testing.assert_equal(function(prediction, 2 * target - 1), function(prediction, target))
 
 
 @pytest.mark.parametrize("strategy", ["uniform", "quantile"])
@@ -522,6 +562,19 @@ def test_values_that_are_refused(call, words):
         (lambda: metrics.Accuracy()(3j * np.ones(2), [0, 1]), "dtype complex128 is not supported"),
         (lambda: metrics.Accuracy()({0: 1}, [0, 1]), "prediction is a dict, it must be"),
         (lambda: metrics.TopKAccuracy(k=1.5), "k is 1.5, it must be an integer"),
+        (lambda: metrics.F1(pos_label=0.5), "F1: pos_label is 0.5, it must be an integer"),
+        (
+            lambda: metrics.AveragePrecision(pos_label="a"),
+            "pos_label is 'a', it must be an integer",
+        ),
+        (lambda: metrics.BrierScore(pos_label=0.5), "pos_label is 0.5, it must be an integer"),
+        (lambda: metrics.roc_curve([1], [1], pos_label=0.5), "pos_label is 0.5"),
+        (lambda: metrics.roc_curve([1], [1], drop_intermediate=1), "drop_intermediate is 1"),
+        (lambda: metrics.precision_recall_curve([1], [1], pos_label="a"), "pos_label is 'a'"),
+        (lambda: metrics.calibration_curve([1], [1], n_bins=1.5), "n_bins is 1.5"),
+        (lambda: metrics.calibration_curve([1], [1], pos_label=1.5), "pos_label is 1.5"),
+        (lambda: metrics.Accuracy(normalize=1), "normalize is 1, it must be True or False"),
+        (lambda: metrics.BalancedAccuracy(adjusted="no"), "adjusted is 'no', it must be True or"),
         (lambda: metrics.R2(force_finite=1), "force_finite is 1, it must be True or False"),
         (lambda: metrics.get(3), "metric is a int, it must be a name"),
         (lambda: metrics.FunctionMetric(3), "function is a int"),
