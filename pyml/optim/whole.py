@@ -8,7 +8,7 @@ from pyml.grad_mode import enable_grad, no_grad
 from pyml.optim.optimizer import Optimizer
 from pyml.tensor import Tensor
 
-__all__ = ["Whole", "check_kept", "move_by", "one_number", "put", "trainable"]
+__all__ = ["Whole", "check_kept", "move_by", "one_number", "trainable"]
 
 
 class Whole(Optimizer):
