@@ -8,6 +8,7 @@ before.
 """
 
 import contextlib
+import importlib
 import io
 import os
 import re
@@ -23,6 +24,9 @@ from attack.children import Fault
 from attack.surface import Target, targets
 from pyml import config, nn, optim
 from pyml.hooks import HookHandle
+
+with contextlib.suppress(ImportError):  # by a call that is interrupted it would be there in halves
+    importlib.import_module("matplotlib.backends.backend_agg")
 
 ALLOWED = (
     TypeError,
