@@ -532,7 +532,7 @@ NAN = math.nan
         (lambda: metrics.RocAuc(max_fpr=0), r"max_fpr is 0, it must be in \(0, 1\]"),
         (lambda: metrics.TopKAccuracy(k=0), "k is 0, it must be >= 1"),
         (lambda: metrics.MeanPinballLoss(alpha=1.5), r"alpha is 1.5, it must be in \[0, 1\]"),
-        (lambda: metrics.R2(multioutput=[1.0, -1.0]), "multioutput has -1.0 in row 1"),
+        (lambda: metrics.R2(multioutput=[0.5, -1.0]), "multioutput has -1.0 in row 1"),
         (lambda: metrics.R2(multioutput=[0.0]), "weights of multioutput are all 0"),
         (
             lambda: metrics.R2(multioutput=[1.0, 2.0])([1.0, 2.0], [1.0, 2.0]),
@@ -615,6 +615,18 @@ def test_an_update_that_raised_changed_nothing(rng):
         np.testing.assert_allclose(case.metric.compute(), case.wanted(target, prediction), **CLOSE)
 
 
+def test_classes_and_several_labels_do_not_mix():
+    """Their predictions have the same shape."""
+    auc = metrics.RocAuc()
+    auc.update([[0.2, 0.8], [0.9, 0.1]], [1, 0])
+    with pytest.raises(ValueError, match=r"have the shapes \(2,\) and \(2,\), those before"):
+        auc.update([[0.2, 0.8]], [[1, 0]])
+    assert auc.compute() == 1.0
+    auc.reset()
+    auc.update([[0.2, 0.8], [0.9, 0.1]], [[0, 1], [1, 0]])
+    assert auc.compute() == 1.0
+
+
 def test_a_class_too_many_changed_nothing():
     f1 = metrics.F1()
     f1.update([0, 1], [1, 1])
@@ -692,6 +704,19 @@ def test_names_and_options_are_shown():
     ):
         assert metric.name == name
         assert repr(metric) == shown
+
+
+def test_the_table():
+    plain = """accuracy balanced_accuracy top_k_accuracy precision recall f1 roc_auc average_precision
+        log_loss brier matthews confusion_matrix mae mse rmse mape r2 pinball"""
+    averaged = [
+        f"{share}_{average}"
+        for share in ("precision", "recall", "f1")
+        for average in ("micro", "macro", "weighted", "samples")
+    ]
+    ranked = """roc_auc_weighted roc_auc_micro roc_auc_ovo roc_auc_ovo_weighted
+        average_precision_weighted average_precision_micro top_3_accuracy top_5_accuracy"""
+    assert {*plain.split(), *averaged, *ranked.split()} == set(metrics.METRICS)
 
 
 def test_what_is_better():
