@@ -457,6 +457,8 @@ class Reach:
         Args:
             ran: id -> (code that ran, the code that called it).
         """
+        if self._home is None:  # the step is of pyml, as a Trainer's, and of no package besides
+            self._home = ""
         for code, _ in ran.values():
             if (
                 id(code) not in self._codes

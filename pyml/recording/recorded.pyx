@@ -304,7 +304,8 @@ cdef class Recorded:
 
     def run(
         self, *data, batch_size, epochs=1, shuffle=True, drop_last=False, generator=None, scheduler=None, callback=None,
-        every_steps=None, every_seconds=None, progress=False, stop_on_nan=True, resume=None, diagnostics=False,
+        every_steps=None, every_seconds=None, every_epoch=False, progress=False, stop_on_nan=True, resume=None,
+        diagnostics=False,
     ):
         """Calls the step on batches of rows, epoch after epoch, in C and without the GIL.
 
@@ -324,6 +325,7 @@ cdef class Recorded:
             scheduler: its step() is called after each epoch. One that moves at every step belongs into the step.
             callback: called with a Progress; returning True (or a comparison that is) ends the run. Exceptions end it too.
             every_steps, every_seconds: when to call it. Default: after each epoch.
+            every_epoch: call it after each epoch, too; `progress.batch` is 0 then. Default: False.
             progress: show a bar. Default: False.
             stop_on_nan: raise when the first result is one number and not finite, before the step goes on to
                 change anything with it. Default: True.
@@ -350,7 +352,7 @@ cdef class Recorded:
         return run_steps(
             self, data, batch_size=batch_size, epochs=epochs, shuffle=shuffle, drop_last=drop_last, generator=generator,
             scheduler=scheduler, callback=callback, every_steps=every_steps, every_seconds=every_seconds,
-            progress=progress, stop_on_nan=stop_on_nan, resume=resume, diagnostics=diagnostics,
+            every_epoch=every_epoch, progress=progress, stop_on_nan=stop_on_nan, resume=resume, diagnostics=diagnostics,
         )
 
     def __get__(self, instance, owner):

@@ -53,6 +53,7 @@ cdef class Run:
     cdef Py_ssize_t done, done_rows   # in this run
     cdef object every_steps
     cdef double every_seconds, due
+    cdef bint every_epoch
     cdef list batches            # memory of a gathered batch, for each of data
     cdef double pace             # seconds of a step, about
 
@@ -129,11 +130,11 @@ cdef class Run:
             return 0
         cdef double now
         if self.every_steps is not None:
-            if self.progress.step % self.every_steps != 0:
+            if self.progress.step % self.every_steps != 0 and not (self.every_epoch and self.progress.batch == 0):
                 return 0
         elif self.every_seconds > 0:
             now = time.monotonic()
-            if now < self.due:
+            if now < self.due and not (self.every_epoch and self.progress.batch == 0):
                 return 0
             self.due = now + self.every_seconds
         elif self.progress.batch != 0:   # after each epoch
@@ -377,7 +378,7 @@ def integer(value, least, name):
 
 def run_steps(
     step, data, *, batch_size, epochs, shuffle, drop_last, generator, scheduler, callback, every_steps, every_seconds,
-    progress, stop_on_nan, resume, diagnostics,
+    every_epoch, progress, stop_on_nan, resume, diagnostics,
 ):
     """Recorded.run, which says what these are."""
     cdef Run run = Run()
@@ -399,8 +400,9 @@ def run_steps(
         raise TypeError(f"run: scheduler is a {type(scheduler).__name__}, it must have a step()")
     if generator is not None and not isinstance(generator, Generator):
         raise TypeError(f"run: generator is a {type(generator).__name__}, it must be a pyml.Generator")
-    if callback is None and (every_steps is not None or every_seconds is not None):
-        raise ValueError("run: every_steps and every_seconds say when to call the callback; pass callback too")
+    if callback is None and (every_steps is not None or every_seconds is not None or every_epoch):
+        raise ValueError(
+            "run: every_steps, every_seconds and every_epoch say when to call the callback; pass callback too")
     if recorder() is not None:
         raise RecordError("run: cannot be called inside of a step that is being recorded")
     run.full, run.left = divmod(run.rows, batch_size)
@@ -421,7 +423,7 @@ def run_steps(
     run.data = [alias_of(t, contiguous((<Tensor>t).array)) for t in data]
     run.batches = [
         empty((batch_size,) + tuple(t.shape[1:]), (<Tensor>t).array) for t in run.data] if shuffle and run.full else []
-    run.every_steps, run.every_seconds = every_steps, every_seconds or 0
+    run.every_steps, run.every_seconds, run.every_epoch = every_steps, every_seconds or 0, bool(every_epoch)
     run.due = time.monotonic() + run.every_seconds
     count = max(0, state.steps - state.step)
     per_epoch = run.full * batch_size + run.left

@@ -325,6 +325,21 @@ def test_a_callback_after_some_seconds():
     assert seen[-1] - start > 0.15
 
 
+@pytest.mark.parametrize("when", [{"every_seconds": 1e9}, {"every_steps": 3}])
+def test_a_callback_after_each_epoch_too(when):
+    s, seen = script(pyml.record), []
+    batches = -(-len(s.x) // 5)
+
+    def note(progress):
+        seen.append((progress.epoch, progress.batch))
+
+    s.step.run(s.x, s.y, batch_size=5, epochs=4, callback=note, every_epoch=True, **when)
+    every = when.get("every_steps", 4 * batches)
+    steps = {step for step in range(1, 4 * batches + 1) if step % every == 0 or step % batches == 0}
+    wanted = [divmod(step, batches) for step in sorted(steps)]
+    assert seen == (wanted if "every_steps" in when else [(epoch, 0) for epoch in range(1, 5)])
+
+
 def test_a_callback_does_not_change_a_bit():
     wanted, got = script(eagerly), script(pyml.record)
     loop = {"batch_size": 5, "epochs": 3, "shuffle": True, "drop_last": False}
@@ -612,6 +627,7 @@ BAD = {
         "one of them",
     ),
     "no callback": (None, {"every_steps": 1}, ValueError, "callback"),
+    "no callback of epochs": (None, {"every_epoch": True}, ValueError, "callback"),
     "a generator": (None, {"generator": 3}, TypeError, "generator"),
     "a scheduler": (None, {"scheduler": 3}, TypeError, "scheduler"),
     "a callback": (None, {"callback": 3}, TypeError, "callback"),
