@@ -42,7 +42,7 @@ def trained(train, validation, layer=nn.Identity, input=nn.Identity, mix=None, *
         return value
 
     held_loss = partial(pyml.train.evaluate, model, loss, *validation)
-    step.run(*train, batch_size=40, epochs=EPOCHS, callback=lambda _: stopping(held_loss()[0]))
+    step.run(*train, batch_size=40, epochs=EPOCHS, callback=lambda _: stopping(held_loss()["loss"]))
     if "patience" in options:
         stopping.restore()
     return model.eval()

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from pyml import config, data, io, nn, optim, plot, random
-from pyml.train import evaluate, fit, mlp
+from pyml.train import Callback, ProgressBar, Trainer, mlp
 
 __all__ = ["main"]
 
@@ -150,19 +150,21 @@ def _train(options):
 
     with outputs:
         try:
-            model, history = _fit(dataset, recipe, options.seed)
+            trainer = _fit(dataset, recipe, options.seed)
         except (FloatingPointError, MemoryError) as error:
             return _fail(error, EXIT_FAILED)
-        _, accuracy = evaluate(model, nn.CrossEntropyLoss(), *dataset.test)
+        accuracy = trainer.evaluate(*dataset.test)["accuracy"]
 
         try:
             unfinished = Path(outputs.name)
-            io.save(model.state_dict(), unfinished / WEIGHTS)
+            io.save(trainer.model.state_dict(), unfinished / WEIGHTS)
             if not options.no_plot:
                 try:
                     title = f"{dataset.name}: {_architecture(dataset, recipe)}"
                     rows = len(dataset.validation[1])
-                    plot.learning_curves(history, unfinished / CURVES, title, accuracy, rows=rows)
+                    plot.learning_curves(
+                        trainer.history, unfinished / CURVES, title, accuracy, rows=rows
+                    )
                 except ImportError as error:
                     print(f"no {CURVES}: {error}", file=sys.stderr)
             written = [options.out / path.name for path in sorted(unfinished.iterdir())]
@@ -199,7 +201,7 @@ def _fashion_mnist(options):
 
 
 def _fit(dataset, recipe, seed):
-    """Trains a network by the recipe, telling of it; returns the network and its History."""
+    """Trains a network by the recipe, telling of it; returns the Trainer."""
     random.manual_seed(seed)
     features = dataset.train[0].shape[1]
     rows = [len(labels) for _, labels in dataset[1:]]
@@ -212,34 +214,43 @@ def _fit(dataset, recipe, seed):
         sep="\n",
         flush=True,
     )
-
     optimizer = optim.AdamW(model.parameters(), lr=recipe.lr)
-    scheduler = optim.lr_scheduler.LinearLR(optimizer, 1, LAST_RATE, recipe.epochs)
-    steps = recipe.epochs * math.ceil((rows[0] - 1) / recipe.batch_size)
-    with tqdm(total=steps, unit=" steps", leave=False, disable=None) as bar:
+    trainer = Trainer(
+        model,
+        nn.CrossEntropyLoss(),
+        optimizer,
+        optim.lr_scheduler.LinearLR(optimizer, 1, LAST_RATE, recipe.epochs),
+        metrics=[_accuracy],
+        callbacks=[_Lines(), ProgressBar(leave=False)],
+    )
+    trainer.fit(
+        *dataset.train,
+        epochs=recipe.epochs,
+        batch_size=recipe.batch_size,
+        validation=dataset.validation,
+        progress=False,
+    )
+    return trainer
 
-        def show(epoch):
-            with tqdm.external_write_mode(file=sys.stdout):
-                print(
-                    f"{epoch.epoch:5}  {epoch.train_loss:10.4f}  {epoch.validation_loss:15.4f}"
-                    f"  {epoch.validation_accuracy:19.4f}  {epoch.learning_rate:13.6f}"
-                    f"  {epoch.seconds:7.3f}",
-                    flush=True,
-                )
 
-        history = fit(
-            model,
-            nn.CrossEntropyLoss(),
-            optimizer,
-            dataset.train,
-            dataset.validation,
-            epochs=recipe.epochs,
-            batch_size=recipe.batch_size,
-            scheduler=scheduler,
-            on_step=bar.update,
-            on_epoch=show,
-        )
-    return model, history
+def _accuracy(prediction, target):
+    return (prediction == target).mean()
+
+
+_accuracy.__name__ = "accuracy"
+
+
+class _Lines(Callback):
+    """A line for each epoch."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        with tqdm.external_write_mode(file=sys.stdout):
+            print(
+                f"{epoch:5}  {logs.train_loss:10.4f}  {logs.validation_loss:15.4f}"
+                f"  {logs.validation_accuracy:19.4f}  {logs.learning_rate:13.6f}"
+                f"  {logs.seconds:7.3f}",
+                flush=True,
+            )
 
 
 def _architecture(dataset, recipe):

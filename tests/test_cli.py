@@ -54,7 +54,8 @@ def test_the_lines_that_load_it_do(tmp_path, capsys):
     names = {}
     exec("\n".join(line for line in lines if line[0].isalpha()), names)
     dataset = cli._digits()
-    _, accuracy = pyml.train.evaluate(names["model"], pyml.nn.CrossEntropyLoss(), *dataset.test)
+    images, labels = dataset.test
+    accuracy = (pyml.train.predict(names["model"], images).argmax(1) == labels.numpy()).mean()
     assert printed.splitlines()[-1] == f"test accuracy {accuracy:.4f}"
     assert names["model"].training is False
 

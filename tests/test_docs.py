@@ -48,6 +48,15 @@ def test_second_order(run):
     assert [line for line in wanted if line not in lines] == ["a gradient for each row"]
 
 
+def test_training(run):
+    """What a comment behind print says is what is printed."""
+    _, printed = run("docs/training.md")
+    text = (ROOT / "docs/training.md").read_text()
+    wanted = re.findall(r"^ *print\(.*\)  # (.*)$", text, re.M)
+    lines = printed.splitlines()
+    assert len(wanted) > 5 and [line for line in wanted if line not in lines] == ["labels"]
+
+
 def test_recording(run, tmp_path):
     names, printed = run("docs/recording.md")
     text = (ROOT / "docs/recording.md").read_text()

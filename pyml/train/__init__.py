@@ -1,22 +1,45 @@
 """Training."""
 
 from pyml.train import metrics
-from pyml.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from pyml.train.classifier import evaluate, fit, mlp
+from pyml.train.callbacks import (
+    Callback,
+    Checkpoint,
+    CSVLogger,
+    LearningCurvePlot,
+    ProgressBar,
+    ReduceOnPlateau,
+    TensorBoard,
+    TimeLimit,
+)
+from pyml.train.checkpoint import LoadedCheckpoint, load_checkpoint, save_checkpoint
 from pyml.train.early_stopping import EarlyStopping
+from pyml.train.evaluation import evaluate, predict
 from pyml.train.history import Epoch, History
+from pyml.train.lr_finder import LearningRates
+from pyml.train.mlp import mlp
 from pyml.train.snapshots import Snapshots
+from pyml.train.trainer import Trainer
 
 __all__ = [
+    "CSVLogger",
+    "Callback",
     "Checkpoint",
     "EarlyStopping",
     "Epoch",
     "History",
+    "LearningCurvePlot",
+    "LearningRates",
+    "LoadedCheckpoint",
+    "ProgressBar",
+    "ReduceOnPlateau",
     "Snapshots",
+    "TensorBoard",
+    "TimeLimit",
+    "Trainer",
     "evaluate",
-    "fit",
     "load_checkpoint",
     "metrics",
     "mlp",
+    "predict",
     "save_checkpoint",
 ]

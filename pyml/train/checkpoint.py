@@ -20,7 +20,7 @@ from pyml.optim.optimizer import Optimizer
 from pyml.random import Generator, default_generator
 from pyml.tensor import Tensor, unwritable
 
-__all__ = ["Checkpoint", "load_checkpoint", "save_checkpoint"]
+__all__ = ["LoadedCheckpoint", "load_checkpoint", "save_checkpoint"]
 
 KEY = "pyml_checkpoint"  # in the metadata: {"version", "crc32", "named", "content"}
 VERSION = 1
@@ -29,7 +29,7 @@ PARTS = ("model", "optimizer", "scheduler", "generator")
 TREES = ("progress", "best", "extra")
 
 
-class Checkpoint(NamedTuple):
+class LoadedCheckpoint(NamedTuple):
     """What load_checkpoint read beside the state that it loaded; None where nothing was saved."""
 
     progress: Any
@@ -134,7 +134,7 @@ def load_checkpoint(path, *, model=None, optimizer=None, scheduler=None, generat
             which is always loaded. False leaves every generator as it is. Default: none.
 
     Returns:
-        A Checkpoint: progress, best and extra as they were saved, progress as a tree.
+        A LoadedCheckpoint: progress, best and extra as they were saved, progress as a tree.
 
     Raises:
         ValueError: if the file is not a checkpoint, is damaged, is of a newer version, or lacks
@@ -163,7 +163,7 @@ def load_checkpoint(path, *, model=None, optimizer=None, scheduler=None, generat
     for place, thing, state in loads:
         _check(f"load_checkpoint: {place}", thing, state)
     _load(loads)
-    return Checkpoint(*(content[argument] for argument in TREES))
+    return LoadedCheckpoint(*(content[argument] for argument in TREES))
 
 
 # ---- parts ---------------------------------------------------------------------------------------

@@ -6,22 +6,28 @@ from copy import deepcopy
 
 from pyml.nn.module import Module
 from pyml.options import Range, check_choice, check_integer, check_number, is_number
+from pyml.train.callbacks import Callback, check_monitor
 
 __all__ = ["EarlyStopping"]
 
 
-class EarlyStopping:
+class EarlyStopping(Callback):
     """Says when a training no longer gets better, and keeps the weights of its best moment.
+
+    Among the callbacks of a Trainer it looks at a column of the epochs, and in the end, whatever
+    ends the training, the model has the best weights. By hand it is called with values.
 
     Prechelt 1998, "Early stopping - but when?": the validation loss falls, then rises as the model
     learns the training rows by heart.
 
     Args:
         model: a Module, whose state_dict() is copied each time that the value is the best so far.
+            Default: the one that the Trainer predicts with.
         patience: how many values in a row may be no better before it says stop, >= 1. Default: 10.
         min_delta: how much better a value must be to count, >= 0. Default: 0.
         mode: "min" if smaller values are better, as of a loss; "max" as of an accuracy. Default:
-            "min".
+            as the metric of a Trainer says, else "min".
+        monitor: which column of a Trainer's epochs. Default: "validation_loss".
 
     Attributes:
         best: the best value so far, or None.
@@ -33,6 +39,11 @@ class EarlyStopping:
         ValueError: for a patience below 1, a negative min_delta or another mode.
 
     Example:
+        >>> stopping = pyml.train.EarlyStopping(patience=5, monitor="validation_accuracy")
+        >>> trainer = pyml.train.Trainer(
+        ...     model, loss, optimizer, metrics=["accuracy"], callbacks=[stopping]
+        ... )
+
         >>> stopping = pyml.train.EarlyStopping(model, patience=5)
         >>> losses = step.run(x, y, batch_size=64, epochs=1000,
         ...     callback=lambda progress: stopping(validation_loss()))
@@ -42,23 +53,56 @@ class EarlyStopping:
     load_state_dict().
     """
 
-    def __init__(self, model, patience=10, *, min_delta=0.0, mode="min"):
-        if not isinstance(model, Module):
+    model = None  # of a Trainer, until the training begins
+
+    def __init__(
+        self, model=None, patience=10, *, min_delta=0.0, mode=None, monitor="validation_loss"
+    ):
+        if model is not None and not isinstance(model, Module):
             raise TypeError(
                 f"EarlyStopping: model is a {type(model).__name__}, it must be a Module"
             )
         check_integer("EarlyStopping", "patience", patience)
         check_number("EarlyStopping", "patience", patience, Range(1))
         check_number("EarlyStopping", "min_delta", min_delta, Range(0))
-        check_choice("EarlyStopping", "mode", mode, ("min", "max"))
-        self.model = model
+        if mode is not None:
+            check_choice("EarlyStopping", "mode", mode, ("min", "max"))
+        self.model = self._given_model = model
         self.patience = patience
         self.min_delta = min_delta
-        self.mode = mode
-        self.best = None
-        self.best_count = 0
-        self.count = 0
-        self._weights = None
+        self.mode = mode or "min"
+        self._given_mode, self.monitor = mode, monitor
+        self._forget()
+
+    def _forget(self):
+        self.best = self._weights = None
+        self.best_count = self.count = 0
+
+    def set_trainer(self, trainer):
+        super().set_trainer(trainer)
+        self._forget()  # what a training before has found
+
+    def on_train_begin(self, logs=None):
+        check_monitor(self, self.monitor, self.trainer)
+        self.model = self._given_model or self.trainer.predictor
+        self.mode = self._given_mode or self.trainer.mode_of(self.monitor)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self(logs[self.monitor]):
+            self.trainer.stop(
+                f"{self.monitor} was not better in {self.patience} epochs: the best was "
+                f"{self.best:.6g}, in epoch {self._epoch_of_best}"
+                if self.best is not None
+                else f"{self.monitor} was NaN in {self.patience} epochs"
+            )
+
+    def on_train_end(self, logs=None):
+        if self._weights is not None:
+            self.restore()
+
+    @property
+    def _epoch_of_best(self):
+        return len(self.trainer.history) - (self.count - self.best_count)
 
     def __call__(self, value):
         """Takes the next value; True if the training is to stop.

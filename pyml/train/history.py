@@ -1,44 +1,152 @@
 """What happened in training, epoch by epoch."""
 
-from typing import NamedTuple
+import csv
+import html
+import io
+import json
+import math
+from pathlib import Path
 
 import numpy as np
 
 __all__ = ["Epoch", "History"]
 
 
-class Epoch(NamedTuple):
-    """One pass over the training rows."""
+class Epoch(dict):
+    """One pass over the training rows: numbers by name, which are attributes, too.
 
-    epoch: int
-    """1, 2, ..."""
-    train_loss: float
-    """Mean over the rows, each at the time of its step: with dropout, and on moving weights."""
-    validation_loss: float
-    """After the epoch, in evaluation mode."""
-    validation_accuracy: float
-    """After the epoch, in evaluation mode, from 0 to 1."""
-    learning_rate: float
-    """Of the epoch's steps."""
-    seconds: float
-    """Training and validation."""
+    A Trainer gives these:
+
+    - epoch: 1, 2, ...
+    - train_loss: mean over the rows, each at the time of its step: with dropout, and on moving
+      weights.
+    - train_<metric>: after the epoch, in evaluation mode, of some training rows; see Trainer.
+    - validation_loss, validation_<metric>: after the epoch, in evaluation mode.
+    - learning_rate: of the epoch's first step, of the first group of parameters.
+    - seconds: training and validation.
+
+    Example:
+        >>> Epoch(epoch=1, train_loss=0.5).train_loss
+        0.5
+    """
+
+    def __getattr__(self, name):
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"epoch: there is no {name!r}; it has {', '.join(self)}") from None
+
+    def __repr__(self):
+        return f"Epoch({', '.join(f'{name}={shown(value)}' for name, value in self.items())})"
 
 
 class History(list):
     """A list of Epochs.
+
+    Attributes:
+        stopped: why the training ended, in words; "" while it goes on, and where nobody said.
 
     Example:
         >>> history.column("train_loss")
         array([0.9, 0.3, 0.1])
     """
 
+    def __init__(self, epochs=(), stopped=""):
+        super().__init__(epochs)
+        self.stopped = stopped
+
     @property
     def columns(self):
-        """The names of the fields, in their order, as a list."""
-        return list(Epoch._fields)
+        """The names of the numbers, in their order, as a list."""
+        return list(dict.fromkeys(name for epoch in self for name in epoch))
 
     def column(self, name):
-        """The values of one field of Epoch, as a NumPy array."""
-        if not all(hasattr(epoch, name) for epoch in self):
-            raise ValueError(f"column: name is {name!r}, which is no field of an epoch")
-        return np.array([getattr(epoch, name) for epoch in self])
+        """The values of a column as a NumPy array; NaN where an epoch lacks it.
+
+        Raises:
+            ValueError: if no epoch has it.
+        """
+        if name not in self.columns:
+            has = ", ".join(self.columns) or "no columns, as there are no epochs"
+            raise ValueError(f"column: name is {name!r}; the history has {has}")
+        return np.array([epoch.get(name, math.nan) for epoch in self])
+
+    def to_dict(self):
+        """{name: list of values}."""
+        return {name: self.column(name).tolist() for name in self.columns}
+
+    def to_pandas(self):
+        """A pandas.DataFrame whose index is the epoch.
+
+        Raises:
+            ImportError: if pandas is missing.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise ImportError(
+                f'to_pandas needs pandas ({error}): pip install "pyml-nn[table]"'
+            ) from None
+        frame = pandas.DataFrame(self.to_dict())
+        return frame.set_index("epoch") if "epoch" in frame else frame
+
+    def to_csv(self, path=None):
+        """The epochs as text with a line of names and a line for each epoch.
+
+        Args:
+            path: a file to write it to; one of that name is replaced. Default: none.
+
+        Returns:
+            The text.
+        """
+        text = io.StringIO()
+        lines = csv.writer(text, lineterminator="\n")
+        lines.writerow(self.columns)
+        lines.writerows([epoch.get(name, "") for name in self.columns] for epoch in self)
+        return written(text.getvalue(), path)
+
+    def to_json(self, path=None):
+        """The epochs as JSON, a list of objects; what is not finite is null.
+
+        Args:
+            path: a file to write it to; one of that name is replaced. Default: none.
+
+        Returns:
+            The text.
+        """
+        epochs = [
+            {name: value if math.isfinite(value) else None for name, value in epoch.items()}
+            for epoch in self
+        ]
+        return written(json.dumps(epochs, indent=1) + "\n", path)
+
+    def plot(self, ax=None, **options):
+        """Learning curves; see pyml.plot.learning_curves, whose options are taken."""
+        from pyml.plot import learning_curves
+
+        return learning_curves(self, ax=ax, **options)
+
+    def _repr_html_(self):
+        """A table, for notebooks."""
+        names = self.columns
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
+        rows = "".join(
+            f"<tr>{''.join(f'<td>{shown(epoch.get(name))}</td>' for name in names)}</tr>"
+            for epoch in self
+        )
+        return (
+            f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+            f"<p>{html.escape(self.stopped)}</p>"
+        )
+
+
+def shown(value):
+    """A number in at most five digits; nothing for None."""
+    return "" if value is None else f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+def written(text, path):
+    """`text`, which is also written to a path, if there is one."""
+    if path is not None:
+        Path(path).write_text(text, encoding="utf-8")
+    return text

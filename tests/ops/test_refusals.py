@@ -98,11 +98,8 @@ def test_parts_of_a_number(function):
         ),
         (lambda: train.evaluate(3, F.mse_loss, X, X), "evaluate: model must be a Module, not int"),
         (
-            lambda: train.fit(
-                *(nn.ReLU(), F.mse_loss, None, (X, X), (X, X)),
-                **{"epochs": 1, "batch_size": 2, "scheduler": nn.ReLU()},
-            ),
-            "fit: scheduler must be an LRScheduler, not ReLU",
+            lambda: train.Trainer(nn.ReLU(), F.mse_loss, optim.SGD([X], lr=1), nn.ReLU()),
+            "Trainer: scheduler must be an LRScheduler, not ReLU",
         ),
         (
             lambda: train.evaluate(nn.Identity(), lambda scores, labels: None, X, X),

@@ -400,7 +400,7 @@ def test_a_callback_may_return_a_tensor():
 
 def test_resume_is_named():
     step = pyml.record(lambda x: x.sum())
-    checkpoint = pyml.train.Checkpoint(None, None, None)
+    checkpoint = pyml.train.LoadedCheckpoint(None, None, None)
     for wrong, message in [(checkpoint, "progress"), (3, "int"), ("run", "str")]:
         with pytest.raises(TypeError, match=message):
             step.run(pyml.ones(4, 2), batch_size=2, resume=wrong)

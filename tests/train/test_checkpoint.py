@@ -291,7 +291,7 @@ def test_progress_best_and_extra(path):
     extra = (np.arange(3), {"names": ["a", None, True]})
     pyml.save_checkpoint(path, progress=progress, best=best, extra=extra)
     loaded = pyml.load_checkpoint(path)
-    assert isinstance(loaded, pyml.train.Checkpoint)
+    assert isinstance(loaded, pyml.train.LoadedCheckpoint)
     assert bits(loaded.progress) == bits(progress.state_dict())
     assert bits(loaded.best) == bits(best)
     assert bits(loaded.extra) == bits(extra)

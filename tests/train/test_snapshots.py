@@ -54,6 +54,40 @@ def test_in_a_run_with_a_cyclic_schedule():
     assert not (weights[0] == weights[1]).all()
 
 
+def test_going_on_from_a_state(tmp_path):
+    model = nn.Linear(1, 1)
+    whole, half = Snapshots(model, period=2), Snapshots(model, period=2)
+    for epoch in range(4):
+        model.weight.data.fill_(epoch)
+        whole(), half()
+    path = tmp_path / "half"
+    pyml.save_checkpoint(path, extra=half.state_dict())
+    rest = Snapshots(model, period=2)
+    rest.load_state_dict(pyml.load_checkpoint(path).extra)
+    model.weight.data.fill_(4.0)
+    for snapshots in (whole, rest):
+        snapshots(), snapshots()
+    assert [copied.weight.item() for copied in rest.models] == [1, 3, 4]
+    assert [copied.weight.item() for copied in whole.models] == [1, 3, 4]
+    assert rest.epochs == whole.epochs == 6 and not rest.models[0].training
+
+
+def test_a_state_that_is_none():
+    snapshots = Snapshots(nn.Linear(1, 1), period=2)
+    weights = nn.Linear(1, 1).state_dict()
+    for state, error, message in (
+        ([], ValueError, "not that of Snapshots"),
+        ({"epochs": 1}, ValueError, "must have epochs and models"),
+        ({"epochs": -1, "models": []}, ValueError, "epochs is -1"),
+        ({"epochs": 1.5, "models": []}, TypeError, r"epochs is 1\.5"),
+        ({"epochs": 1, "models": weights}, TypeError, "models is a OrderedDict, not a list"),
+        ({"epochs": 1, "models": [{}]}, RuntimeError, "weight"),
+    ):
+        with pytest.raises(error, match=message):
+            snapshots.load_state_dict(state)
+        assert (snapshots.epochs, snapshots.models) == (0, [])
+
+
 def test_an_epoch_whose_copy_fails_is_none():
     class Model(nn.Linear):
         def __deepcopy__(self, memo):

@@ -1,0 +1,366 @@
+"""What is called while a Trainer trains, by Keras' names."""
+
+import csv
+import time
+from pathlib import Path
+
+from pyml.optim.lr_scheduler import ReduceLROnPlateau
+from pyml.options import Range, check_choice, check_integer, check_number
+
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "Checkpoint",
+    "LearningCurvePlot",
+    "ProgressBar",
+    "ReduceOnPlateau",
+    "TensorBoard",
+    "TimeLimit",
+]
+
+
+class Callback:
+    """A base: a subclass writes what it wants to be called at.
+
+    Each method may be left out. The Trainer is `self.trainer`: its model, optimizer, history, and
+    stop(reason), which ends the training after this epoch or, in on_batch_end and on_tick, now.
+    `logs` is the Epoch, a dict; what a callback puts into it is a column of the History from then
+    on. What state_dict() gives becomes part of checkpoints.
+
+    A callback with on_batch_end is called after each step: the recorded step then runs one by one,
+    which takes some ten microseconds each. on_tick is called some ten times a second, between two
+    steps, and costs nothing.
+
+    Example:
+        >>> class Note(Callback):
+        ...     def on_epoch_end(self, epoch, logs=None):
+        ...         print(epoch, logs["train_loss"])
+    """
+
+    trainer = None
+    comes_last = False  # whether it is called after those that stand behind it
+
+    def set_trainer(self, trainer):
+        """Called first: what was in another training is forgotten."""
+        self.trainer = trainer
+
+    @property
+    def model(self):
+        """The Trainer's model."""
+        return self.trainer.model
+
+    def on_train_begin(self, logs=None):
+        """Before the first epoch."""
+
+    def on_train_end(self, logs=None):
+        """After the last, and after what has stopped the training: Ctrl-C, a NaN loss, an error."""
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Before an epoch: 1, 2, ..."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        """After its steps and its validation."""
+
+    def on_batch_end(self, batch, logs=None):
+        """After a step: 0, 1, ... of its epoch; logs has its "loss"."""
+
+    def on_tick(self):
+        """Some ten times a second."""
+
+    def state_dict(self):
+        """What a checkpoint is to keep: a tree, as for save_checkpoint."""
+        return {}
+
+    def load_state_dict(self, state):
+        """Takes over what state_dict() gave."""
+
+
+HOOKS = (
+    *("on_train_begin", "on_train_end", "on_epoch_begin", "on_epoch_end"),
+    *("on_batch_end", "on_tick"),
+)
+
+
+def hooks_of(callbacks):
+    """{hook: [methods]} of those that callbacks have, in their order; some come last.
+
+    A callback need not be a Callback. A function is called after each epoch, with its Epoch.
+    """
+    found = {hook: [] for hook in HOOKS}
+    for callback in sorted(callbacks, key=lambda each: getattr(each, "comes_last", False)):
+        own = type(callback)
+        written = [
+            hook
+            for hook in HOOKS
+            if hasattr(own, hook) and getattr(own, hook) is not getattr(Callback, hook)
+        ]
+        for hook in written:
+            found[hook].append(getattr(callback, hook))
+        if not written and not isinstance(callback, Callback):
+            found["on_epoch_end"].append(after_epoch(callback))
+    return found
+
+
+def after_epoch(function):
+    return lambda epoch, logs: function(logs)
+
+
+def check_callbacks(who, callbacks):
+    """Raises TypeError for what is none."""
+    for i, callback in enumerate(callbacks):
+        is_one = callable(callback) or any(hasattr(callback, hook) for hook in HOOKS)
+        if isinstance(callback, type) or not (is_one or isinstance(callback, Callback)):
+            what = callback.__name__ if isinstance(callback, type) else repr(callback)
+            raise TypeError(
+                f"{who}: callbacks[{i}] is {what}, it must be a Callback, made by calling its "
+                "class, or a function of an Epoch"
+            )
+
+
+def check_monitor(callback, monitor, trainer):
+    """Raises ValueError unless the epochs of the Trainer will have a column."""
+    if monitor not in trainer.columns:
+        cure = "pass validation= to fit, or " if monitor.startswith("validation") else ""
+        raise ValueError(
+            f"{type(callback).__name__}: monitor is {monitor!r}; {cure}monitor one of "
+            f"{', '.join(trainer.columns)}"
+        )
+
+
+# ---- what ends a training ------------------------------------------------------------------------
+
+
+class TimeLimit(Callback):
+    """Ends the training after some seconds, also in the middle of an epoch.
+
+    Seconds of the trainings that a checkpoint continues count.
+
+    Args:
+        seconds: > 0.
+
+    Raises:
+        TypeError, ValueError: if it is not.
+    """
+
+    def __init__(self, seconds):
+        check_number("TimeLimit", "seconds", seconds, Range(0, ends="(]"))
+        self.seconds = seconds
+        self._before, self._begin = 0.0, None  # in trainings that this one continues
+
+    def set_trainer(self, trainer):
+        super().set_trainer(trainer)
+        self._before, self._begin = 0.0, None
+
+    def on_train_begin(self, logs=None):
+        self._begin = time.monotonic()
+
+    def on_train_end(self, logs=None):
+        self._before, self._begin = self.spent, None
+
+    @property
+    def spent(self):
+        """Seconds so far."""
+        return self._before + (0.0 if self._begin is None else time.monotonic() - self._begin)
+
+    def on_tick(self):
+        if self.spent >= self.seconds:
+            self.trainer.stop(f"{self.seconds:g} seconds are over")
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.on_tick()
+
+    def state_dict(self):
+        return {"spent": self.spent}
+
+    def load_state_dict(self, state):
+        self._before = float(state["spent"])
+
+
+class ReduceOnPlateau(Callback):
+    """Multiplies the learning rate by a factor when a column has stopped getting better.
+
+    It is optim.lr_scheduler.ReduceLROnPlateau, whose other arguments are taken.
+
+    Args:
+        monitor: a column of the epochs. Default: "validation_loss".
+        mode: "min" if smaller values are better, or "max". Default: as the metric says.
+        factor, patience, ...: see there.
+
+    Raises:
+        ValueError: when the training begins, if there will be no such column, or an option is out
+            of range.
+    """
+
+    def __init__(self, monitor="validation_loss", *, mode=None, factor=0.1, patience=10, **options):
+        if mode is not None:
+            check_choice("ReduceOnPlateau", "mode", mode, ("min", "max"))
+        self.monitor, self.mode = monitor, mode
+        self.options = {"factor": factor, "patience": patience, **options}
+        self.schedule = self._state = None
+
+    def on_train_begin(self, logs=None):
+        check_monitor(self, self.monitor, self.trainer)
+        mode = self.mode or self.trainer.mode_of(self.monitor)
+        self.schedule = ReduceLROnPlateau(self.trainer.optimizer, mode, **self.options)
+        if self._state is not None:
+            self.schedule.load_state_dict(self._state)
+            self._state = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.schedule.step(logs[self.monitor])
+
+    def state_dict(self):
+        return {"schedule": None if self.schedule is None else self.schedule.state_dict()}
+
+    def load_state_dict(self, state):
+        self._state = state["schedule"]
+
+
+# ---- what is written -----------------------------------------------------------------------------
+
+
+class Checkpoint(Callback):
+    """Writes a checkpoint after each epoch, from which fit(resume=path) goes on with the same bits.
+
+    It is called after all other callbacks, so that their state is that after the epoch. An epoch
+    that is stopped in its middle has none: the training goes on from the last whole one.
+
+    Args:
+        path: the file. One of that name is replaced, when the new one is whole and on the disk.
+        every: epochs from one to the next, >= 1. Default: 1.
+    """
+
+    comes_last = True
+
+    def __init__(self, path, every=1):
+        check_integer("Checkpoint", "every", every)
+        check_number("Checkpoint", "every", every, Range(1))
+        self.path, self.every = path, every
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch % self.every == 0 and self.trainer.epoch_is_whole:
+            self.trainer.save_checkpoint(self.path)
+
+
+class CSVLogger(Callback):
+    """Writes each epoch as a line of a CSV file, when it ends.
+
+    Args:
+        path: the file. One of that name is replaced when the training begins; where it continues
+            another, the epochs before are written, too.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self._names = None
+
+    def on_train_begin(self, logs=None):
+        history = self.trainer.history
+        self._names = history.columns or None
+        history.to_csv(self.path) if history else self.path.write_text("")
+
+    def on_epoch_end(self, epoch, logs=None):
+        with self.path.open("a", newline="", encoding="utf-8") as file:
+            lines = csv.writer(file, lineterminator="\n")
+            if self._names is None:
+                self._names = list(logs)
+                lines.writerow(self._names)
+            lines.writerow([logs.get(name, "") for name in self._names])
+
+
+class TensorBoard(Callback):
+    """Writes each epoch for TensorBoard; needs the package tensorboard.
+
+    Losses and metrics of training and validation share a chart: "loss/train", "loss/validation".
+
+    Args:
+        log_dir: the folder. Default: runs/, in it the time and the name of the machine.
+    """
+
+    def __init__(self, log_dir=None):
+        self.log_dir = log_dir
+        self._writer = None
+
+    def on_train_begin(self, logs=None):
+        from pyml.utils.tensorboard import SummaryWriter
+
+        self._writer = SummaryWriter(self.log_dir)
+
+    def on_epoch_end(self, epoch, logs=None):
+        for name, value in logs.items():
+            part, _, what = name.partition("_")
+            tag = f"{what}/{part}" if part in ("train", "validation") else name
+            if name != "epoch":
+                self._writer.add_scalar(tag, value, epoch)
+        self._writer.flush()
+
+    def on_train_end(self, logs=None):
+        if self._writer is not None:
+            self._writer.close()
+
+
+class LearningCurvePlot(Callback):
+    """Draws the learning curves into a file, after each epoch; needs matplotlib.
+
+    Args:
+        path: the picture; its ending says the format (png, svg, pdf). One of that name is replaced.
+        every: epochs from one to the next, >= 1. Default: 1. The last is drawn in any case.
+    """
+
+    def __init__(self, path, every=1):
+        check_integer("LearningCurvePlot", "every", every)
+        check_number("LearningCurvePlot", "every", every, Range(1))
+        self.path, self.every = path, every
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch % self.every == 0:
+            self._draw()
+
+    def on_train_end(self, logs=None):
+        if self.trainer.history and len(self.trainer.history) % self.every != 0:
+            self._draw()
+
+    def _draw(self):
+        from pyml.plot import learning_curves
+
+        learning_curves(self.trainer.history, path=self.path)
+
+
+class ProgressBar(Callback):
+    """A bar of the steps, in terminals and notebooks; nothing where the output is piped.
+
+    Args:
+        leave: whether it stays when the training has ended. Default: True.
+    """
+
+    def __init__(self, leave=True):
+        self.leave = leave
+        self.bar = None
+
+    def on_train_begin(self, logs=None):
+        from tqdm.auto import tqdm
+
+        trainer = self.trainer
+        total = None
+        if trainer.epochs is not None and trainer.batches is not None:
+            total = trainer.epochs * trainer.batches
+        self.bar = tqdm(
+            total=total, initial=trainer.steps, unit=" steps", leave=self.leave, disable=None
+        )
+
+    def on_tick(self):
+        if not self.bar.disable:
+            self.bar.update(self.trainer.steps - self.bar.n)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.bar.disable:
+            return
+        self.on_tick()
+        of = "" if self.trainer.epochs is None else f"/{self.trainer.epochs}"
+        self.bar.set_description(f"epoch {epoch}{of}", refresh=False)
+        losses = {name: value for name, value in logs.items() if name.endswith("_loss")}
+        self.bar.set_postfix(losses)
+
+    def on_train_end(self, logs=None):
+        if self.bar is not None:
+            self.bar.close()
