@@ -5,32 +5,48 @@ import threading
 from cpython.exc cimport PyErr_CheckSignals
 
 
-class Interrupts:
+cdef class Interrupts:
     """While a run is in its steps, Ctrl-C waits for the edge of one. On the main thread, where Python's handler runs."""
+    cdef object handler, note, pending   # of the user; ours, which stands in its place; (signal, None) that waits
+    cdef bint waiting
 
-    def __init__(self):
-        self._handler = self._pending = None
-
-    def defer(self):
+    def begin(self):
         """From now on signals wait."""
+        self.waiting = True
         handler = signal.getsignal(signal.SIGINT)
         if threading.current_thread() is threading.main_thread() and callable(handler):
-            self._handler = handler
-            signal.signal(signal.SIGINT, self._note)
+            self.handler, self.note = handler, self.take
+            signal.signal(signal.SIGINT, self.note)
 
-    def _note(self, number, frame):
-        self._pending = number, None   # the frame would keep what the step is computing
+    def take(self, number, frame):
+        """In the handler's place."""
+        if self.waiting:
+            self.pending = number, None   # the frame would keep what the step is computing
+        else:
+            self.handler(number, frame)
 
-    def allow(self):
-        """The handler that was there gets them again, first the one that waits."""
-        if self._handler is not None:
-            signal.signal(signal.SIGINT, self._handler)
-            handler, self._handler = self._handler, None
-            pending, self._pending = self._pending, None
-            if pending is not None:
-                handler(*pending)
+    cpdef allow(self):
+        """The handler gets signals again, first the one that waits."""
+        self.waiting = False
+        pending, self.pending = self.pending, None
+        if pending is not None:
+            self.handler(*pending)
 
-    def waits(self):
+    cpdef defer(self):
+        """Signals wait again. What was called meanwhile may have set another handler."""
+        self.waiting = True
+        if self.note is not None and signal.getsignal(signal.SIGINT) is not self.note:
+            self.note = None
+            self.begin()
+
+    def end(self):
+        """The handler that was there stands in its place again, and gets the signal that waits."""
+        if self.note is not None and signal.getsignal(signal.SIGINT) is self.note:
+            signal.signal(signal.SIGINT, self.handler)
+        self.note = None
+        self.allow()
+
+    cpdef bint waits(self) except -1:
         """Whether one came."""
         PyErr_CheckSignals()
-        return self._pending is not None
+        return self.pending is not None

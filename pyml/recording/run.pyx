@@ -436,7 +436,7 @@ def run_steps(
     run.diagnoses = diagnostics
     step.diagnostics = None
     run.interrupts = Interrupts()
-    run.interrupts.defer()
+    run.interrupts.begin()
     try:
         return run.go()
     except StopRun:
@@ -449,4 +449,4 @@ def run_steps(
         if run.measured is not None:
             run.room_for_measures(run.done)
             step.diagnostics = collected(run.measured, run.measures[:run.done])
-        run.interrupts.allow()
+        run.interrupts.end()
