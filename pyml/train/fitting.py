@@ -15,12 +15,13 @@ from pyml.optim.swa_utils import update_bn
 from pyml.random import fork_rng, manual_seed
 from pyml.train.callbacks import hooks_of
 from pyml.train.early_stopping import EarlyStopping
-from pyml.train.evaluation import applied, sums_up
+from pyml.train.evaluation import applied, outputs_of, sums_up
 from pyml.train.history import Epoch, History
 from pyml.train.reading import Rows
 
 __all__ = ["Fitting", "check_finite"]
 
+IGNORED = -100  # the class that losses leave out, unless they say another
 TICK = 0.1  # seconds between two looks at the bar and the clock
 
 
@@ -59,6 +60,9 @@ class Fitting:
         self.hooks = hooks_of(self.callbacks)
         if isinstance(self.train, Rows):
             self.step = trainer._step_for(self.train)
+            self.check_classes(self.train, "fit")
+            if isinstance(self.held, Rows):
+                self.check_classes(self.held, "fit: validation")
         if resume is not None:
             progress = trainer._progress_of(resume)
             for name, value in self.form.items():
@@ -72,6 +76,21 @@ class Fitting:
         trainer.history, trainer.steps = History(), 0
         if seed is not None:
             manual_seed(seed)
+
+    def check_classes(self, rows, who):
+        """Raises unless the model has an output for each class. It runs on a row."""
+        trainer, target = self.trainer, rows.target.numpy()
+        if not trainer._reader.meaning.classes or target.dtype.kind != "i":
+            return
+        with fork_rng():
+            classes = outputs_of(trainer.model, [rows[:1]], 1).shape[1:2]
+        wrong = (target < 0) | (target >= (*classes, 0)[0])
+        wrong &= target != getattr(trainer.loss, "ignore_index", IGNORED)
+        if classes and wrong.any():
+            raise ValueError(
+                f"{who}: y has the class {target[wrong][0]} in row {np.argwhere(wrong)[0][0]}, the "
+                f"model has {classes[0]} outputs: classes are 0 to {classes[0] - 1}"
+            )
 
     def go(self):
         """Trains; returns the History."""
@@ -154,8 +173,12 @@ class Fitting:
 
     def drops_last(self):
         """Whether the last batch is left out: of one row, which has no variance."""
-        if self.train.count % self.batch_size != 1 or self.train.count == 1:
-            return False
+        is_single = self.train.count % self.batch_size == 1 < min(self.train.count, self.batch_size)
+        return is_single and self.needs_rows
+
+    @property
+    def needs_rows(self):
+        """Whether a single row is no batch."""
         return any(isinstance(module, BatchNorm) for module in self.trainer.model.modules())
 
     def all_epochs(self):
@@ -238,6 +261,8 @@ class Fitting:
             if self.stop is not None:
                 is_whole = False
                 break
+            if rows.count == 1 and self.needs_rows:
+                continue
             step = trainer._step_for(rows)
             losses = step.run(*rows.tensors, batch_size=rows.count, shuffle=False)
             loss = losses.item()

@@ -11,6 +11,7 @@ from pyml.train.reading import Rows
 __all__ = ["LearningRates"]
 
 SMOOTHING = 0.9  # of an exponential mean, whose begin is corrected as Adam's means
+SETTLED = 10  # steps, before which that mean is as noisy as a single loss
 DIVERGED = 4.0  # times the least smoothed loss: the end
 
 
@@ -58,7 +59,8 @@ def steepest(rates, losses):
     if len(rates) < 2:
         return None
     slopes = np.gradient(losses, np.log(rates))
-    best = int(slopes.argmin())
+    first = SETTLED if len(rates) > 2 * SETTLED else 0
+    best = first + int(slopes[first:].argmin())
     return float(rates[best]) if slopes[best] < 0 else None
 
 

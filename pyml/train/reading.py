@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sized
 from contextlib import suppress
+from os import PathLike
 from typing import NamedTuple
 
 import numpy as np
@@ -95,7 +96,7 @@ class Stream:
             if not isinstance(batch, (tuple, list)) or not 2 <= len(batch) <= 3:
                 raise TypeError(f"{who} is {described(batch)}, it must be (x, y) or (x, y, weight)")
             rows = self.reader.rows(*batch, who=who, first=first)
-            yield self.reader.weighted(rows, self.class_weight, who)
+            yield self.reader.weighted(rows, self.class_weight, who, is_part=True)
             first += rows.count
 
     def inputs(self):
@@ -264,13 +265,14 @@ class Reader:
         check_weights(array, place)
         return as_tensor(array, array)
 
-    def weighted(self, rows, class_weight, who):
+    def weighted(self, rows, class_weight, who, *, is_part=False):
         """Rows whose weight is multiplied by that of their class.
 
         Args:
             rows: Rows with a target.
             class_weight: {class: weight}, "balanced" for n / (classes * rows of the class), or
                 None for none.
+            is_part: there may be classes in other rows. Default: False.
         """
         if class_weight is None:
             return rows
@@ -288,8 +290,13 @@ class Reader:
                 )
             factors = target.size / (len(labels) * np.bincount(of_row))
         elif isinstance(class_weight, Mapping):
+            check_weights(np.array([*class_weight.values()], float), f"{who}: class_weight")
+            if not is_part and (others := [c for c in class_weight if c not in labels.tolist()]):
+                raise ValueError(
+                    f"{who}: class_weight has the class {others[0]!r}, which y lacks; it has "
+                    f"{', '.join(f'{label:g}' for label in labels[:10])}"
+                )
             factors = np.array([float(class_weight.get(label, 1)) for label in labels.tolist()])
-            check_weights(np.array(list(class_weight.values()), float), f"{who}: class_weight")
         else:
             raise TypeError(
                 f"{who}: class_weight is {described(class_weight)}, it must be 'balanced' or a "
@@ -330,6 +337,8 @@ class Reader:
                 f"{who}: class_weight is {class_weight!r}, for which all rows must be in memory; "
                 "pass a dict {class: weight}"
             )
+        if isinstance(x, (str, bytes, PathLike)):
+            raise TypeError(f"{who}: X is {x!r}, it must be data; pyml.tabular reads files")
         if not is_source(x):
             raise TypeError(
                 f"{who}: y is missing; without it x must be a Dataset or an iterable of batches "

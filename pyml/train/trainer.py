@@ -9,6 +9,7 @@ from inspect import Parameter, signature
 import numpy as np
 
 from pyml import recorder
+from pyml.data.checks import flag
 from pyml.nn.utils import clip_grad_norm_
 from pyml.optim.lr_scheduler import CyclicLR, OneCycleLR
 from pyml.optim.optimizer import Optimizer
@@ -187,9 +188,9 @@ class Trainer:
     ):
         """Trains the model on minibatches. A second call goes on from the weights of the first.
 
-        Rows are shuffled anew in each epoch, by the default generator (pyml.manual_seed). A last
-        batch of a single row is left out where the model has a BatchNorm, which has no variance of
-        one.
+        Rows are shuffled anew in each epoch, by the default generator (pyml.manual_seed). A batch
+        that is left with a single row is left out where the model has a BatchNorm, which has no
+        variance of one.
 
         Args:
             X: an array, Tensor or frame (of pandas, polars or Arrow) of numbers, without NaN; a
@@ -240,6 +241,8 @@ class Trainer:
             check_number(who, "max_seconds", max_seconds, Range(0, ends="(]"))
         if seed is not None:
             check_integer(who, "seed", seed)
+        flag(shuffle, who, "shuffle")
+        flag(progress, who, "progress")
         columns = self._reader.columns
         try:
             self._reader.columns = None
@@ -258,7 +261,7 @@ class Trainer:
                 held,
                 epochs=None if epochs is None else int(epochs),
                 batch_size=min(int(batch_size or BATCH_SIZE), sys.maxsize),
-                shuffle=bool(shuffle),
+                shuffle=shuffle,
                 extra=[
                     *([] if max_seconds is None else [TimeLimit(max_seconds)]),
                     *([ProgressBar()] if progress else []),

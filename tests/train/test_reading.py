@@ -188,6 +188,17 @@ def test_batches_with_weights():
     assert got == pytest.approx(losses)
 
 
+def test_a_batch_of_one_row_is_left_out_for_batchnorm():
+    data = pyml.data.Subset(pyml.data.TensorDataset(pyml.tensor(X), pyml.tensor(Y)), range(7))
+    for model, steps in (
+        (nn.Linear(3, 2), 3),
+        (nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 2)), 2),
+    ):
+        one = trainer(model)
+        one.fit(data, epochs=1, batch_size=3, progress=False)
+        assert one.steps == steps
+
+
 def test_batches_of_several_sizes():
     sizes = [(X[:1], Y[:1]), (X[1:4], Y[1:4]), (X[4:], Y[4:])]
     losses, _ = fitted(sizes, epochs=3)
@@ -244,6 +255,7 @@ WRONG = {
     "batches of one": (([X],), "batch 0 is a ndarray"),
     "no batches": (([],), "X has no batches"),
     "an iterator": ((iter(batches()),), "X is an iterator"),
+    "a path": (("data.csv",), "X is 'data.csv', it must be data; pyml.tabular reads files"),
     "a TensorDataset": ((pyml.data.TensorDataset(pyml.tensor(X)),), "has 1 tensors"),
 }
 
@@ -279,8 +291,15 @@ def test_targets_out_of_range():
     for y, message in ((Y * 2 - 1, "y has -1; targets"), (Y * 3, "y has 3; targets")):
         with pytest.raises(ValueError, match=message):
             fitted(X, y, nn.Linear(3, 1), nn.BCEWithLogitsLoss())
+    too_large = "y has the class 2 in row 1, the model has 2 outputs: classes are 0 to 1"
+    for y, message in ((Y + 1, too_large), (Y - 1, "y has the class -1 in row 0")):
+        with pytest.raises(ValueError, match=message):
+            fitted(X, y)
+        with pytest.raises(ValueError, match=f"validation: {message}"):
+            fitted(X, Y, validation=(X, y))
+    fitted(X, np.where(Y == 1, -100, 0))
     with pytest.raises(IndexError):
-        fitted(X, Y + 5)
+        fitted([(X, Y + 1)])
 
 
 def test_class_weights_need_classes():
