@@ -28,8 +28,10 @@ TICK = 0.1  # seconds between two looks at the bar and the clock
 class Fitting:
     """One call of Trainer.fit."""
 
-    def __init__(self, trainer, train, held, *, epochs, batch_size, shuffle, extra):
+    def __init__(self, trainer, train, held, *, class_weight, epochs, batch_size, shuffle, extra):
         self.trainer, self.train, self.held = trainer, train, held
+        if isinstance(train, Rows):
+            self.train = trainer._reader.weighted(train, class_weight, "fit", is_part=True)
         self.epochs, self.batch_size, self.shuffle = epochs, batch_size, shuffle
         self.callbacks = [*trainer.callbacks, *extra]
         self.seen = seen_rows(train, held) if trainer.metrics else None

@@ -316,10 +316,10 @@ class Reader:
             weight: of each row, or None.
             batch_size: of a Dataset whose samples are not in memory.
             shuffle: whether such a Dataset is read in a new order each time.
+            class_weight: of batches that are read; Rows are for `weighted`.
         """
         if y is not None:
-            rows = self.rows(x, y, weight, who=who)
-            return self.weighted(rows, class_weight, who)
+            return self.rows(x, y, weight, who=who)
         if weight is not None:
             raise ValueError(
                 f"{who}: sample_weight is for arrays; of {described(x)} each batch has its own: "
@@ -331,7 +331,7 @@ class Reader:
                     f"{who}: the TensorDataset has {len(x.tensors)} tensors, it must have x and y, "
                     "and may have a weight for each row"
                 )
-            return self.weighted(self.rows(*x.tensors, who=who), class_weight, who)
+            return self.rows(*x.tensors, who=who)
         if isinstance(class_weight, str):
             raise ValueError(
                 f"{who}: class_weight is {class_weight!r}, for which all rows must be in memory; "

@@ -257,8 +257,8 @@ class Trainer:
                 )
             fitting = Fitting(
                 self,
-                train,
-                held,
+                *(train, held),
+                class_weight=class_weight,
                 epochs=None if epochs is None else int(epochs),
                 batch_size=min(int(batch_size or BATCH_SIZE), sys.maxsize),
                 shuffle=shuffle,
@@ -285,21 +285,23 @@ class Trainer:
         """What to train on, and what to validate on or None."""
         reader, size = self._reader, batch_size or BATCH_SIZE
         is_fraction = is_number(validation) and np.ndim(validation) == 0
+        data = reader.data(
+            X, y, sample_weight, batch_size=size, shuffle=shuffle, class_weight=class_weight
+        )
+        if isinstance(data, Rows):
+            reader.weighted(data, class_weight, "fit")  # of all classes: those of a part are fewer
+        elif batch_size is not None and data.source is X:
+            raise ValueError("fit: batch_size is given, but X has batches of its own")
+        if validation is None:
+            return data, None
         if not is_fraction:
-            train = reader.data(
-                X, y, sample_weight, batch_size=size, shuffle=shuffle, class_weight=class_weight
-            )
-            if batch_size is not None and isinstance(train, Stream) and train.source is X:
-                raise ValueError("fit: batch_size is given, but X has batches of its own")
-            return train, None if validation is None else self._held(validation, size)
-        rows = reader.data(X, y, sample_weight, batch_size=size, shuffle=shuffle)
-        if not isinstance(rows, Rows):
+            return data, self._held(validation, size)
+        if isinstance(data, Stream):
             raise ValueError(
                 f"fit: validation is {validation}, a fraction of rows that are not in memory; pass "
                 "a Dataset or an iterable of batches"
             )
-        rows, held = reader.divided(rows, validation, SPLIT_SEED if seed is None else seed)
-        return reader.weighted(rows, class_weight, "fit"), held
+        return reader.divided(data, validation, SPLIT_SEED if seed is None else seed)
 
     def _held(self, validation, batch_size):
         """What to validate on."""

@@ -416,6 +416,23 @@ def test_metrics_by_name(rng, metrics):
         Trainer(model, nn.MSELoss(), optim.SGD(model.parameters()), metrics=["counted"])
 
 
+def test_metrics_are_weighed_by_rows_and_not_by_classes(rng, metrics):
+    x, y = blobs(rng, 60)
+    seen = []
+
+    class Weights(Counting):
+        def __call__(self, prediction, target, weight=None):
+            seen.append(weight)
+            return 0.5
+
+    given = rng.random(60)
+    for weight in (None, given):
+        trainer = made(metrics=[Weights()])
+        trainer.fit(x, y, class_weight={0: 5.0}, sample_weight=weight, epochs=1, **QUIET)
+    assert seen[0] is None
+    np.testing.assert_array_equal(seen[1], given.astype(np.float32))
+
+
 # ---- validation ----------------------------------------------------------------------------------
 
 
