@@ -2,6 +2,7 @@
 
 import csv
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from pyml.optim.lr_scheduler import ReduceLROnPlateau
@@ -37,12 +38,30 @@ class Callback:
         ...         print(epoch, logs["train_loss"])
     """
 
-    trainer = None
     comes_last = False  # whether it is called after those that stand behind it
+    _trainer = None
+
+    @property
+    def trainer(self):
+        """The Trainer that calls it.
+
+        Raises:
+            RuntimeError: if none does yet.
+        """
+        if self._trainer is None:
+            raise RuntimeError(
+                f"{type(self).__name__}: no Trainer calls it; pass it to one, callbacks=[...]"
+            )
+        return self._trainer
 
     def set_trainer(self, trainer):
         """Called first: what was in another training is forgotten."""
-        self.trainer = trainer
+        if not callable(getattr(trainer, "fit", None)):
+            raise TypeError(
+                f"{type(self).__name__}: trainer is a {type(trainer).__name__}, it must be a "
+                "Trainer"
+            )
+        self._trainer = trainer
 
     @property
     def model(self):
@@ -127,6 +146,13 @@ def check_monitor(callback, monitor, trainer):
         )
 
 
+def kept(callback, state, name):
+    """What a state_dict of a callback has."""
+    if not isinstance(state, Mapping) or name not in state:
+        raise ValueError(f"{type(callback).__name__}: the state must be a dict with {name!r}")
+    return state[name]
+
+
 # ---- what ends a training ------------------------------------------------------------------------
 
 
@@ -173,7 +199,9 @@ class TimeLimit(Callback):
         return {"spent": self.spent}
 
     def load_state_dict(self, state):
-        self._before = float(state["spent"])
+        spent = kept(self, state, "spent")
+        check_number("TimeLimit", "spent", spent, Range(0))
+        self._before = float(spent)
 
 
 class ReduceOnPlateau(Callback):
@@ -207,13 +235,14 @@ class ReduceOnPlateau(Callback):
             self._state = None
 
     def on_epoch_end(self, epoch, logs=None):
-        self.schedule.step(logs[self.monitor])
+        value = self.trainer.history[-1][self.monitor]
+        self.schedule.step(value)
 
     def state_dict(self):
         return {"schedule": None if self.schedule is None else self.schedule.state_dict()}
 
     def load_state_dict(self, state):
-        self._state = state["schedule"]
+        self._state = kept(self, state, "schedule")
 
 
 # ---- what is written -----------------------------------------------------------------------------
@@ -238,7 +267,7 @@ class Checkpoint(Callback):
         self.path, self.every = path, every
 
     def on_epoch_end(self, epoch, logs=None):
-        if epoch % self.every == 0 and self.trainer.epoch_is_whole:
+        if self.trainer.epoch_is_whole and len(self.trainer.history) % self.every == 0:
             self.trainer.save_checkpoint(self.path)
 
 
@@ -260,6 +289,7 @@ class CSVLogger(Callback):
         history.to_csv(self.path) if history else self.path.write_text("")
 
     def on_epoch_end(self, epoch, logs=None):
+        logs = self.trainer.history[-1]
         with self.path.open("a", newline="", encoding="utf-8") as file:
             lines = csv.writer(file, lineterminator="\n")
             if self._names is None:
@@ -287,7 +317,7 @@ class TensorBoard(Callback):
         self._writer = SummaryWriter(self.log_dir)
 
     def on_epoch_end(self, epoch, logs=None):
-        for name, value in logs.items():
+        for name, value in self.trainer.history[-1].items():
             part, _, what = name.partition("_")
             tag = f"{what}/{part}" if part in ("train", "validation") else name
             if name != "epoch":
@@ -313,7 +343,7 @@ class LearningCurvePlot(Callback):
         self.path, self.every = path, every
 
     def on_epoch_end(self, epoch, logs=None):
-        if epoch % self.every == 0:
+        if len(self.trainer.history) % self.every == 0:
             self._draw()
 
     def on_train_end(self, logs=None):
@@ -349,16 +379,17 @@ class ProgressBar(Callback):
         )
 
     def on_tick(self):
-        if not self.bar.disable:
+        if self.bar is not None and not self.bar.disable:
             self.bar.update(self.trainer.steps - self.bar.n)
 
     def on_epoch_end(self, epoch, logs=None):
-        if self.bar.disable:
+        if self.bar is None or self.bar.disable:
             return
         self.on_tick()
         of = "" if self.trainer.epochs is None else f"/{self.trainer.epochs}"
         self.bar.set_description(f"epoch {epoch}{of}", refresh=False)
-        losses = {name: value for name, value in logs.items() if name.endswith("_loss")}
+        columns = self.trainer.history[-1].items()
+        losses = {name: value for name, value in columns if name.endswith("_loss")}
         self.bar.set_postfix(losses)
 
     def on_train_end(self, logs=None):

@@ -88,7 +88,7 @@ class EarlyStopping(Callback):
         self.mode = self._given_mode or self.trainer.mode_of(self.monitor)
 
     def on_epoch_end(self, epoch, logs=None):
-        if self(logs[self.monitor]):
+        if self(self.trainer.history[-1][self.monitor]):
             self.trainer.stop(
                 f"{self.monitor} was not better in {self.patience} epochs: the best was "
                 f"{self.best:.6g}, in epoch {self._epoch_of_best}"
@@ -113,6 +113,10 @@ class EarlyStopping(Callback):
         if not is_number(value):
             raise TypeError(f"EarlyStopping: value is {value!r}, it must be a number")
         value = float(value)
+        if self.model is None:
+            raise RuntimeError(
+                "EarlyStopping: there is no model; pass one, or pass this to a Trainer"
+            )
         if self._is_better(value):
             self._weights = deepcopy(self.model.state_dict())
             self.best, self.best_count = value, self.count + 1

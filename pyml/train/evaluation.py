@@ -275,6 +275,11 @@ def metric_of(spec, meaning, who="metrics"):
             f"{who}: {metric.name} is of {metric.wants}, and the loss gives values: take a loss as "
             "CrossEntropyLoss or BCEWithLogitsLoss, or another metric"
         )
+    if metric.wants == "values" and meaning.has_labels:
+        raise ValueError(
+            f"{who}: {metric.name} is of values, and the loss gives labels and probabilities: take "
+            "a loss as MSELoss, or another metric; one of your own says what it `wants`"
+        )
     return metric
 
 

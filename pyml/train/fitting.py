@@ -19,8 +19,6 @@ from pyml.train.evaluation import applied, outputs_of, sums_up
 from pyml.train.history import Epoch, History
 from pyml.train.reading import Rows
 
-__all__ = ["Fitting", "check_finite"]
-
 IGNORED = -100  # the class that losses leave out, unless they say another
 TICK = 0.1  # seconds between two looks at the bar and the clock
 

@@ -43,6 +43,9 @@ class Epoch(dict):
 class History(list):
     """A list of Epochs.
 
+    Args:
+        epochs: dicts of numbers. Default: none.
+
     Attributes:
         stopped: why the training ended, in words; "" while it goes on, and where nobody said.
 
@@ -52,7 +55,7 @@ class History(list):
     """
 
     def __init__(self, epochs=(), stopped=""):
-        super().__init__(epochs)
+        super().__init__(Epoch(epoch) for epoch in epochs)
         self.stopped = stopped
 
     @property

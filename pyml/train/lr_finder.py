@@ -33,6 +33,13 @@ class LearningRates:
 
     def __init__(self, rates, losses):
         self.rates, self.losses = np.asarray(rates, float), np.asarray(losses, float)
+        if self.rates.ndim != 1 or self.rates.shape != self.losses.shape or len(self.rates) == 0:
+            raise ValueError(
+                f"LearningRates: rates has shape {self.rates.shape}, losses {self.losses.shape}; "
+                "both must be (n,), one or more"
+            )
+        if not (self.rates > 0).all():
+            raise ValueError("LearningRates: rates must be > 0")
         weights = 1 - SMOOTHING ** np.arange(1, len(self.losses) + 1)
         means = itertools.accumulate(
             self.losses, lambda mean, loss: SMOOTHING * mean + (1 - SMOOTHING) * loss, initial=0.0

@@ -9,8 +9,6 @@ from pyml import nn, ops
 from pyml.nn import functional as F
 from pyml.ops.arrays import checked_tensor
 
-__all__ = ["Meaning", "aligned", "meaning_of"]
-
 
 class Meaning(NamedTuple):
     """What outputs of shape (n, ...) mean.

@@ -16,8 +16,6 @@ from pyml.options import Range, check_number
 from pyml.random import Generator
 from pyml.tensor import Tensor
 
-__all__ = ["Reader", "Rows", "Stream"]
-
 TO_NUMBERS = "make numbers of it first; pyml.tabular does, for whole tables"
 
 

@@ -35,7 +35,7 @@ from pyml.train.evaluation import (
     without_reduction,
 )
 from pyml.train.fitting import Fitting, check_finite
-from pyml.train.history import Epoch, History
+from pyml.train.history import History
 from pyml.train.lr_finder import find_rates
 from pyml.train.reading import Rows, Stream
 
@@ -546,7 +546,7 @@ class Trainer:
         """
         progress = self._progress_of(path)
         load_checkpoint(path, **self._parts())
-        self.history = History(Epoch(epoch) for epoch in progress["history"])
+        self.history = History(progress["history"])
         self.steps = progress["steps"]
 
     def _progress_of(self, path):

@@ -190,6 +190,20 @@ def test_schedules_move_once_an_epoch_or_a_step():
     )
 
 
+@pytest.mark.parametrize("validation", [None, 0.3])
+def test_a_schedule_of_plateaus_gets_the_loss(validation):
+    class Noting(optim.lr_scheduler.ReduceLROnPlateau):
+        def step(self, metrics=None, epoch=None):
+            seen.append(metrics)
+            super().step(metrics)
+
+    trainer, seen = made(), []
+    trainer.scheduler = Noting(trainer.optimizer)
+    trainer.fit(X, Y, epochs=3, validation=validation, **QUIET)
+    name = "train_loss" if validation is None else "validation_loss"
+    assert seen == trainer.history.column(name).tolist()
+
+
 def test_time_limit():
     limit = TimeLimit(0.2)
     history = made([limit]).fit(X, Y, epochs=10**9, **QUIET)
@@ -364,6 +378,26 @@ def test_checkpoints_that_do_not_fit(tmp_path):
     assert len(trainer.fit(X, Y, epochs=2, resume=path, **QUIET)) == 2
     trainer.load_checkpoint(path)
     assert len(trainer.history) == 2
+
+
+def test_states_that_are_none():
+    for callback in (TimeLimit(1), ReduceOnPlateau()):
+        for state in (3, {}, {"other": 1}):
+            with pytest.raises(ValueError, match=f"{type(callback).__name__}: the state must be a"):
+                callback.load_state_dict(state)
+    with pytest.raises(TypeError, match="spent is 'x'"):
+        TimeLimit(1).load_state_dict({"spent": "x"})
+
+
+def test_a_limit_counts_the_training_before(tmp_path):
+    first, second = TimeLimit(60), TimeLimit(60)
+    made([first, Checkpoint(tmp_path / "c")]).fit(X, Y, epochs=2, **QUIET)
+    assert first.spent > 0
+    trainer = made([second])
+    trainer.fit(X, Y, epochs=2, resume=tmp_path / "c", **QUIET)
+    assert second.spent > 0.5 * first.spent
+    trainer.fit(X, Y, epochs=0, **QUIET)
+    assert second.spent < 0.5 * first.spent
 
 
 def test_an_epoch_that_is_stopped_has_no_checkpoint(tmp_path):

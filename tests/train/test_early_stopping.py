@@ -159,6 +159,12 @@ def test_errors():
         EarlyStopping(model, min_delta=-1)
     with pytest.raises(ValueError, match="mode is 'best'"):
         EarlyStopping(model, mode="best")
+    with pytest.raises(RuntimeError, match="there is no model; pass one"):
+        EarlyStopping()(1.0)
+    with pytest.raises(RuntimeError, match="no Trainer calls it"):
+        EarlyStopping().on_epoch_end(1)
+    with pytest.raises(TypeError, match="trainer is a int"):
+        EarlyStopping().set_trainer(3)
     stopping = EarlyStopping(model)
     with pytest.raises(TypeError, match="value is None"):
         stopping(None)

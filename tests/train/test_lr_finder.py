@@ -69,6 +69,17 @@ def test_the_suggestion_is_where_it_falls_steepest():
     np.testing.assert_allclose(constant.smoothed, 3.0)
 
 
+def test_rates_that_cannot_be():
+    for rates, losses, message in (
+        ([0.1], [1.0, 2.0], r"rates has shape \(1,\), losses \(2,\)"),
+        ([], [], "one or more"),
+        ([[0.1]], [[1.0]], r"must be \(n,\)"),
+        ([0.1, 0.0], [1.0, 2.0], "rates must be > 0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            LearningRates(rates, losses)
+
+
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [

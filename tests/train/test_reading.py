@@ -199,6 +199,15 @@ def test_a_batch_of_one_row_is_left_out_for_batchnorm():
         assert one.steps == steps
 
 
+def test_weights_of_1_change_nothing():
+    y = np.stack([X[:, 0], -X[:, 1]], 1)
+    for loss in (nn.MSELoss(), nn.SmoothL1Loss(), nn.functional.l1_loss):
+        plain, weighted = (
+            fitted(X, y, loss=loss, sample_weight=weight)[0] for weight in (None, np.ones(8))
+        )
+        assert weighted == pytest.approx(plain, rel=1e-5)
+
+
 def test_batches_of_several_sizes():
     sizes = [(X[:1], Y[:1]), (X[1:4], Y[1:4]), (X[4:], Y[4:])]
     losses, _ = fitted(sizes, epochs=3)

@@ -414,6 +414,10 @@ def test_metrics_by_name(rng, metrics):
     model = nn.Linear(5, 1)
     with pytest.raises(ValueError, match="counted is of labels, and the loss gives values"):
         Trainer(model, nn.MSELoss(), optim.SGD(model.parameters()), metrics=["counted"])
+    of_values = Counting()
+    of_values.wants = "values"
+    with pytest.raises(ValueError, match="counted is of values, and the loss gives labels"):
+        made(metrics=[of_values])
 
 
 def test_metrics_are_weighed_by_rows_and_not_by_classes(rng, metrics):
