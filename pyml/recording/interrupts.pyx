@@ -1,8 +1,10 @@
 """Ctrl-C waits while a step is made."""
-import signal
 import threading
 
 from cpython.exc cimport PyErr_CheckSignals
+
+# what `signal` is made of: that looks for each handler in an enum, which takes several times as long
+from _signal import SIGINT, getsignal, signal
 
 
 cdef class Interrupts:
@@ -13,10 +15,10 @@ cdef class Interrupts:
     def begin(self):
         """From now on signals wait."""
         self.waiting = True
-        handler = signal.getsignal(signal.SIGINT)
+        handler = getsignal(SIGINT)
         if threading.current_thread() is threading.main_thread() and callable(handler):
             self.handler, self.note = handler, self.take
-            signal.signal(signal.SIGINT, self.note)
+            signal(SIGINT, self.note)
 
     def take(self, number, frame):
         """In the handler's place."""
@@ -35,14 +37,14 @@ cdef class Interrupts:
     cpdef defer(self):
         """Signals wait again. What was called meanwhile may have set another handler."""
         self.waiting = True
-        if self.note is not None and signal.getsignal(signal.SIGINT) is not self.note:
+        if self.note is not None and getsignal(SIGINT) is not self.note:
             self.note = None
             self.begin()
 
     def end(self):
         """The handler that was there stands in its place again, and gets the signal that waits."""
-        if self.note is not None and signal.getsignal(signal.SIGINT) is self.note:
-            signal.signal(signal.SIGINT, self.handler)
+        if self.note is not None and getsignal(SIGINT) is self.note:
+            signal(SIGINT, self.handler)
         self.note = None
         self.allow()
 

@@ -122,12 +122,15 @@ class Reader:
     def __init__(self, model, meaning, keeps_integers=False):
         self.model, self.meaning, self.keeps_integers = model, meaning, keeps_integers
         self.columns = None  # of the frame that was read first
+        self._parameter = None
 
     @property
     def dtype(self):
         """Of the model's first parameter that is floating-point."""
-        dtypes = (p.dtype for p in self.model.parameters() if p.is_floating_point())
-        return np.dtype(next(dtypes, default_float()))
+        if self._parameter is None:
+            floats = (p for p in self.model.parameters() if p.is_floating_point())
+            self._parameter = next(floats, None)
+        return np.dtype(default_float() if self._parameter is None else self._parameter.dtype)
 
     def inputs(self, x, who, first=0):
         """x as Rows without a target.

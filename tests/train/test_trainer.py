@@ -437,6 +437,21 @@ def test_metrics_are_weighed_by_rows_and_not_by_classes(rng, metrics):
     np.testing.assert_array_equal(seen[1], given.astype(np.float32))
 
 
+@pytest.mark.parametrize(("held", "seen"), [(None, 60), (10, 10), (70, 60)])
+def test_metrics_of_as_many_training_rows_as_are_validated(rng, metrics, held, seen):
+    x, y = blobs(rng, 60)
+    rows = []
+
+    class Rows(Counting):
+        def __call__(self, prediction, target, weight=None):
+            rows.append(len(target))
+            return 0.5
+
+    validation = None if held is None else blobs(rng, held)
+    made(metrics=[Rows()]).fit(x, y, epochs=1, validation=validation, **QUIET)
+    assert rows == ([seen] if held is None else [seen, held])
+
+
 # ---- validation ----------------------------------------------------------------------------------
 
 
