@@ -19,6 +19,7 @@ from pyml.train.reading import Reader, Rows, Stream, batches_of, is_source
 __all__ = ["evaluate", "predict"]
 
 EVALUATION_ROWS = 1024  # at a time: activations stay small
+IGNORED = -100  # the class that losses leave out, unless they say another
 
 
 def predict(model, X, *, batch_size=EVALUATION_ROWS):
@@ -138,7 +139,9 @@ def evaluated(model, loss, data, metrics, meaning, batch_size):
         outputs = outputs_of(model, [data], batch_size)
         results = {"loss": mean_loss(loss, outputs, data, "evaluate")}
         for metric in metrics:
-            results[metric.name] = metric(*read_for(metric, meaning, outputs, data))
+            results[metric.name] = metric(
+                *read_for(metric, meaning, outputs, data, ignored_by(loss))
+            )
         return results
     metrics = [copy.deepcopy(metric) for metric in metrics]
     for metric in metrics:
@@ -150,18 +153,25 @@ def evaluated(model, loss, data, metrics, meaning, batch_size):
         total += mean_loss(loss, outputs, rows, data.who) * share
         weights += share
         for metric in metrics:
-            metric.update(*read_for(metric, meaning, outputs, rows))
+            metric.update(*read_for(metric, meaning, outputs, rows, ignored_by(loss)))
     if weights == 0:
         raise ValueError(f"{data.who}: there are no rows, or none with a weight")
     return {"loss": total / weights} | {each.name: each.compute() for each in metrics}
 
 
-def read_for(metric, meaning, outputs, rows):
-    """prediction, target and weight as a metric wants them."""
-    target = aligned(outputs, rows.target)
+def read_for(metric, meaning, outputs, rows, ignored):
+    """prediction, target and weight as a metric wants them, without rows of an ignored class."""
+    target, wants = aligned(outputs, rows.target), metric.wants
     weight = None if rows.weight is None else rows.weight.numpy()
-    wants = metric.wants
-    return meaning.read(outputs, wants), meaning.read_target(target, wants), weight
+    found = meaning.read(outputs, wants), meaning.read_target(target, wants), weight
+    if not meaning.classes or found[1].ndim != 1 or (kept := found[1] != ignored).all():
+        return found
+    return tuple(None if part is None else part[kept] for part in found)
+
+
+def ignored_by(loss):
+    """The class that a loss of classes leaves out."""
+    return getattr(loss, "ignore_index", IGNORED)
 
 
 # ---- loss ----------------------------------------------------------------------------------------

@@ -15,11 +15,10 @@ from pyml.optim.swa_utils import update_bn
 from pyml.random import fork_rng, manual_seed
 from pyml.train.callbacks import hooks_of
 from pyml.train.early_stopping import EarlyStopping
-from pyml.train.evaluation import applied, outputs_of, sums_up
+from pyml.train.evaluation import applied, ignored_by, outputs_of, sums_up
 from pyml.train.history import Epoch, History
 from pyml.train.reading import Rows
 
-IGNORED = -100  # the class that losses leave out, unless they say another
 TICK = 0.1  # seconds between two looks at the bar and the clock
 
 
@@ -85,7 +84,7 @@ class Fitting:
         with fork_rng():
             classes = outputs_of(trainer.model, [rows[:1]], 1).shape[1:2]
         wrong = (target < 0) | (target >= (*classes, 0)[0])
-        wrong &= target != getattr(trainer.loss, "ignore_index", IGNORED)
+        wrong &= target != ignored_by(trainer.loss)
         if classes and wrong.any():
             raise ValueError(
                 f"{who}: y has the class {target[wrong][0]} in row {np.argwhere(wrong)[0][0]}, the "
@@ -158,7 +157,8 @@ class Fitting:
             method(*arguments)
 
     def rate(self):
-        return float(self.trainer.optimizer.param_groups[0]["lr"])
+        """Of the first group of parameters; NaN of an optimizer without rates."""
+        return float(self.trainer.optimizer.param_groups[0].get("lr", math.nan))
 
     # ---- epochs ----------------------------------------------------------------------------------
 

@@ -297,6 +297,14 @@ def test_balanced_classes_weigh_the_same(rng):
     assert rows.weight.numpy().mean() == pytest.approx(1)
 
 
+def test_weights_of_rows_and_of_classes_multiply(rng):
+    x, y = blobs(rng, 30)
+    given, reader = rng.random(30), made()._reader
+    rows = reader.weighted(reader.rows(x, y, given, who="fit"), {0: 2.0, 1: 3.0}, "fit")
+    wanted = given * np.array([2.0, 3.0, 1.0])[y]
+    np.testing.assert_allclose(rows.weight.numpy(), wanted, rtol=1e-6)
+
+
 def test_a_batch_whose_weights_are_0_changes_nothing(rng):
     x, y = blobs(rng, 40)
     weight = np.ones(40)
@@ -435,6 +443,31 @@ def test_metrics_are_weighed_by_rows_and_not_by_classes(rng, metrics):
         trainer.fit(x, y, class_weight={0: 5.0}, sample_weight=weight, epochs=1, **QUIET)
     assert seen[0] is None
     np.testing.assert_array_equal(seen[1], given.astype(np.float32))
+
+
+@pytest.mark.parametrize("loss", [nn.CrossEntropyLoss(ignore_index=7), F.cross_entropy])
+def test_rows_of_an_ignored_class_are_in_no_metric(rng, loss):
+    x, y = blobs(rng, 60)
+    model = nn.Linear(5, 3)
+    trainer = Trainer(model, loss, optim.Adam(model.parameters(), lr=0.1), metrics=[accuracy])
+    spoiled = y.copy()
+    spoiled[::3] = -100 if loss is F.cross_entropy else 7
+    trainer.fit(x, spoiled, epochs=5, **QUIET)
+    kept = np.arange(60) % 3 != 0
+    found, wanted = trainer.evaluate(x, spoiled), trainer.evaluate(x[kept], y[kept])
+    assert found["accuracy"] == wanted["accuracy"]
+    assert found["loss"] == pytest.approx(wanted["loss"])
+    assert trainer.evaluate([(x, spoiled)])["accuracy"] == wanted["accuracy"]
+
+
+def test_an_optimizer_without_rates(rng):
+    x, y = blobs(rng, 40)
+    model = nn.Linear(5, 3)
+    trainer = Trainer(model, nn.CrossEntropyLoss(), optim.NewtonCG(model.parameters()))
+    with pytest.warns(UserWarning, match="eagerly"):
+        history = trainer.fit(x, y, epochs=3, batch_size=40, **QUIET)
+    assert history[-1].train_loss < history[0].train_loss
+    assert np.isnan(history.column("learning_rate")).all()
 
 
 @pytest.mark.parametrize(("held", "seen"), [(None, 60), (10, 10), (70, 60)])
