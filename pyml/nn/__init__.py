@@ -21,6 +21,7 @@ from pyml.nn import (
     module,
     noise,
     norm,
+    numeric,
     padding,
     parameter,
     utils,
@@ -39,12 +40,13 @@ from pyml.nn.loss import *
 from pyml.nn.module import *
 from pyml.nn.noise import *
 from pyml.nn.norm import *
+from pyml.nn.numeric import *
 from pyml.nn.padding import *
 from pyml.nn.parameter import *
 
 _FAMILIES = (
     *(activation, adaptive, augment, containers, distance, dropout, embedding, ensemble, flatten),
-    *(linear, loss, module, noise, norm, padding, parameter),
+    *(linear, loss, module, noise, norm, numeric, padding, parameter),
 )
 
 __all__ = [
