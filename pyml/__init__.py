@@ -3,7 +3,7 @@
     import pyml as torch
 
 Sub-packages are imported when they are first used: nn, optim, autograd, func, distributions, data,
-train, io, plot, recording, utils.
+tabular, train, io, plot, recording, utils.
 """
 
 import importlib
@@ -293,7 +293,8 @@ def set_printoptions(
 
 _MODULES = {
     *("accelerator", "autograd", "backends", "cuda", "data", "distributions", "io", "linalg"),
-    *("func", "mps", "nn", "optim", "plot", "recording", "special", "train", "utils", "xpu"),
+    *("func", "mps", "nn", "optim", "plot", "recording", "special", "tabular", "train", "utils"),
+    "xpu",
 }
 _LATER = {  # names of modules that are imported when one of the names is first used
     "pyml.io": ("load", "save"),

@@ -1,0 +1,168 @@
+"""Columns of Arrow, by pyarrow, which is imported when it is needed."""
+
+import json
+from functools import partial
+
+import numpy as np
+
+from pyml.tabular.values import (
+    LARGEST_EXACT,
+    MISSING,
+    NUMBERS,
+    PLACEHOLDERS,
+    seconds,
+    text_of,
+)
+
+SOME = 200  # values that are looked at first, to see that a column is no numbers
+
+
+def needed(module, extra, what):
+    """A module of an optional package.
+
+    Raises:
+        ModuleNotFoundError: that names the extra.
+    """
+    import importlib
+
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f'{what} needs {error.name}: pip install "pyml-nn[{extra}]"', name=error.name
+        ) from None
+
+
+def pyarrow(what):
+    """The module pyarrow."""
+    return needed("pyarrow", "table", what)
+
+
+def column_of(column, name):
+    """A ChunkedArray or Array of Arrow as an array of one of a Table's dtypes.
+
+    Raises:
+        TypeError: for a type that is none of numbers, text, dates and truth values.
+    """
+    pa = pyarrow("reading tables")
+    from pyarrow import compute, types
+
+    if isinstance(column, pa.Array):
+        column = pa.chunked_array([column])
+    kind = column.type
+    if isinstance(kind, pa.BaseExtensionType):
+        column = pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type)
+        kind = column.type
+    if types.is_null(kind):
+        return np.full(len(column), np.nan)
+    if types.is_dictionary(kind):
+        return text_column(column)
+    if types.is_boolean(kind):
+        if column.null_count == 0:
+            return column.to_numpy()
+        return compute.cast(compute.cast(column, pa.int8()), pa.float64()).to_numpy()
+    if types.is_integer(kind):
+        if column.null_count == 0:
+            return whole(column.to_numpy())
+        bounds = compute.min_max(column).as_py()
+        largest = max(abs(bound or 0) for bound in bounds.values())
+        if largest > LARGEST_EXACT:  # as identifiers may be
+            return text_column(compute.cast(column, pa.string()))
+        return compute.cast(column, pa.float64(), safe=False).to_numpy()
+    if types.is_floating(kind) or types.is_decimal(kind):
+        return compute.cast(column, pa.float64()).to_numpy().astype(np.float64)
+    if types.is_timestamp(kind) or types.is_date(kind):
+        zoneless = compute.cast(column, pa.timestamp("us"), safe=False)
+        return zoneless.to_numpy().astype("datetime64[us]")
+    if types.is_time(kind):
+        unit = pa.time64("us")
+        return column_of(compute.cast(compute.cast(column, unit), pa.duration("us")), name)
+    if types.is_duration(kind):
+        return seconds(compute.cast(column, pa.duration("us"), safe=False).to_numpy())
+    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
+        return text_column(column)
+    if types.is_nested(kind):
+        values = [json.dumps(value, default=str) for value in column.to_pylist()]
+        return np.array([None if v == "null" else v for v in values], object)
+    raise TypeError(
+        f"column {name!r} is of Arrow's type {kind}, it must be of numbers, text, dates or truth "
+        "values; leave it out"
+    )
+
+
+def whole(array):
+    """Whole numbers as int64, as float64 if they are larger."""
+    if array.dtype == np.uint64 and len(array) and array.max() > 2**63 - 1:
+        return array.astype(np.float64)
+    return array.astype(np.int64)
+
+
+def text_column(column):
+    """Text as an object array, one object for equal values; None where it is missing."""
+    from pyarrow import types
+
+    if not types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    column = column.unify_dictionaries().combine_chunks()
+    values = [None if value is None else text_of(value) for value in column.dictionary.to_pylist()]
+    return np.array([*values, None], object)[column.indices.fill_null(len(values)).to_numpy()]
+
+
+# ---- text that may be numbers --------------------------------------------------------------------
+
+
+def parsed(column, format, formats):
+    """A column of text as numbers, if all of it is numbers.
+
+    Args:
+        column: a ChunkedArray of strings.
+        format: of the numbers; "text": it stays text; None: one that fits.
+        formats: a function that chooses one, as number_format does.
+
+    Returns:
+        The array, and the format: "text", or of numbers; None if there is no value.
+    """
+    from pyarrow import compute
+
+    pa = pyarrow("reading tables")
+    column = without(compute.utf8_trim_whitespace(column), MISSING)
+    if format == "text":
+        return text_column(column), "text"
+    if column.null_count == len(column):
+        return np.full(len(column), np.nan), None
+    numbers = without(column, PLACEHOLDERS, compute.utf8_lower)
+    present = numbers.drop_null()
+
+    if format is None or not matches(present, NUMBERS[format]):
+        some = present[:SOME]
+        format = formats(partial(matches, some)) and formats(partial(matches, present))
+    if format is None or len(present) == 0:
+        return text_column(column), "text"
+    column = numbers
+    if format != ".":
+        grouping, point = (".", ",") if format == "1.000,0" else (",", ".")
+        column = compute.replace_substring(column, grouping, "")
+        column = compute.replace_substring(column, point, ".")
+    if column.null_count == 0 and matches(column, WHOLE):
+        return compute.cast(column, pa.int64()).to_numpy(), format
+    column = compute.replace_substring_regex(column, r"^\+", "")
+    return compute.cast(column, pa.float64()).to_numpy(), format
+
+
+WHOLE = "^-?[0-9]{1,18}$"
+
+
+def matches(column, pattern):
+    """Does all text of a column match a pattern?"""
+    from pyarrow import compute
+
+    return bool(compute.all(compute.match_substring_regex(column, pattern)).as_py())
+
+
+def without(column, words, form=lambda column: column):
+    """The column, missing where a form of it is one of the words."""
+    from pyarrow import compute
+
+    pa = pyarrow("reading tables")
+    gone = compute.is_in(form(column), pa.array(words, column.type))
+    return compute.if_else(gone, pa.scalar(None, column.type), column)

@@ -1,0 +1,419 @@
+"""TabularModel: from raw rows to predictions, in one Module and one file."""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+
+from pyml import io, nn, ops
+from pyml.grad_mode import no_grad
+from pyml.options import Range, check_choice, check_integer, check_number
+from pyml.tabular.preprocessor import Preprocessor
+from pyml.tabular.reading import read, read_batches
+from pyml.tabular.schema import Schema, checked_state
+from pyml.tabular.table import Table
+from pyml.tabular.target import Target
+from pyml.tensor import Tensor
+
+__all__ = ["Categories", "TabularModel"]
+
+FORMAT, VERSION = "pyml.tabular", 1
+PREDICTED_ROWS = 8192  # at a time
+EMBEDDINGS = (None, "piecewise", "periodic", "periodic-lite")
+ACTIVATIONS = {name: getattr(nn, name) for name in ("ReLU", "SELU", "GELU", "SiLU", "Mish", "Tanh")}
+
+NAMES = {  # what an architecture is made of, and its types in a file
+    "hidden": tuple,
+    "dropout": float,
+    "activation": str,
+    "embedding": (str, type(None)),
+    "embedding_dim": int,
+    "num_frequencies": int,
+    "sigma": float,
+    "bins": (list, type(None)),
+    "one_hot": int,
+    "category_dim": int,
+}
+
+
+class Categories(nn.Module):
+    """Numbers of categories as vectors: one-hot where they are few, learned where they are many.
+
+    0, a category that is in no training row, is a vector of zeros.
+
+    Args:
+        sizes: how many categories each column has, without 0.
+        one_hot: the most categories that are one-hot. Default: 64.
+        category_dim: the size of a learned vector; it begins as N(0, 1). Default: 8.
+
+    Attributes:
+        size: numbers that a row gives.
+
+    Shape:
+        int64 (n, columns) to (n, size): the one-hot ones first.
+
+    Example:
+        >>> tabular.Categories([2, 3])(pyml.tensor([[1, 3], [2, 0]]))
+        tensor([[1., 0., 0., 0., 1.],
+                [0., 1., 0., 0., 0.]])
+    """
+
+    def __init__(self, sizes, one_hot=64, category_dim=8):
+        super().__init__()
+        few = [i for i, size in enumerate(sizes) if size <= one_hot]
+        many = [i for i, size in enumerate(sizes) if size > one_hot]
+        place = [i for i in few for _ in range(sizes[i])]
+        value = [level for i in few for level in range(1, sizes[i] + 1)]
+        begins = np.cumsum([0, *(sizes[i] for i in many)])[:-1]
+        for name, numbers in (
+            ("place", place),
+            ("value", value),
+            ("learned", many),
+            ("begins", begins),
+        ):
+            numbers = ops.tensor(np.array(numbers, np.int64))
+            setattr(self, name, nn.Buffer(numbers, persistent=False))
+        total = sum(sizes[i] for i in many)
+        self.table = nn.Embedding(total, category_dim) if many else None
+        self.size = len(place) + len(many) * category_dim
+
+    def forward(self, categories):
+        """(n, columns) to (n, size)."""
+        parts, dtype = [], np.dtype("float32") if self.table is None else self.table.weight.dtype
+        if len(self.place):
+            hot = categories.index_select(1, self.place) == self.value
+            parts.append(hot.to(dtype))
+        if self.table is not None:
+            numbers = categories.index_select(1, self.learned)
+            known = numbers > 0
+            rows = (numbers - 1).clamp(min=0) + self.begins
+            vectors = self.table(rows) * known.unsqueeze(2).to(dtype)
+            parts.append(vectors.flatten(1))
+        return ops.cat(parts, 1)
+
+    def extra_repr(self):
+        """How many columns there are of both sorts, and the size."""
+        return f"one_hot={len(self.place)}, learned={len(self.learned)}, size={self.size}"
+
+
+class TabularModel(nn.Module):
+    """A network with all that makes raw rows its inputs, and its outputs predictions.
+
+    TabularModel.for_table(schema, rows) makes one. In training, `inputs` and `targets` give Tensors
+    for a hand-written loop:
+
+        >>> model = tabular.TabularModel.for_table(schema, train, hidden=(256, 256))
+        >>> inputs, y = model.inputs(train), model.targets(train)
+        >>> loss = model.loss()(model(*inputs), y)
+
+    and `predict` takes what read() does: a path, a frame, a dict of arrays. `save` writes schema,
+    preprocessor, network and target to one file, from which `load` makes the model on another
+    machine: the predictions have the same bits on the same instruction set.
+
+    Args:
+        schema: a Schema with a target.
+        preprocessor: a Preprocessor of it that is fitted.
+        target: a Target of it that is fitted.
+        hidden: widths of the hidden layers, which may be none. Default: (256, 256).
+        dropout: after each hidden layer. Default: 0.
+        activation: "ReLU", "SELU", "GELU", "SiLU", "Mish" or "Tanh". Default: "ReLU".
+        embedding: of numbers: None; "piecewise", nn.PiecewiseLinearEmbedding; "periodic" or
+            "periodic-lite", nn.PeriodicEmbedding. Default: None.
+        embedding_dim: the size of each number's vector. Default: 16.
+        num_frequencies, sigma: of "periodic". Default: 48, 0.1.
+        bins: of "piecewise": see nn.quantile_bins. Default: none.
+        one_hot: categories are one-hot up to so many, then learned vectors. Default: 64.
+        category_dim: the size of these. Default: 8.
+        network: a Module of (n, features) to (n, target.outputs), in place of the one that hidden,
+            dropout and activation describe; a function of (features, outputs) that makes it, too.
+            load() must be given it. Default: none.
+
+    Shape:
+        numbers (n, d) and categories (n, c), as Preprocessor.transform gives, to outputs as in
+        Target.
+
+    Raises:
+        TypeError, ValueError: for options that are not as said.
+        RuntimeError: if preprocessor or target are not fitted.
+    """
+
+    def __init__(
+        self,
+        schema,
+        preprocessor,
+        target,
+        *,
+        hidden=(256, 256),
+        dropout=0.0,
+        activation="ReLU",
+        embedding=None,
+        embedding_dim=16,
+        num_frequencies=48,
+        sigma=0.1,
+        bins=None,
+        one_hot=64,
+        category_dim=8,
+        network=None,
+    ):
+        super().__init__()
+        self.schema, self.preprocessor, self.target = schema, preprocessor, target
+        given = locals()
+        self.architecture = checked_architecture({name: given[name] for name in NAMES})
+        if preprocessor.features is None:
+            raise RuntimeError("TabularModel: preprocessor is not fitted; call its fit()")
+        values, others = preprocessor.values, len(preprocessor.numbers) - preprocessor.values
+        self.numbers = number_embedding(values, **self.architecture)
+        sizes = preprocessor.sizes
+        self.categories = Categories(sizes, one_hot, category_dim) if sizes else None
+        width = values if self.numbers is None else values * embedding_dim
+        features = width + others + (self.categories.size if sizes else 0)
+        if network is None:
+            network = mlp(features, target.outputs, **self.architecture)
+        elif not isinstance(network, nn.Module):
+            network = network(features, target.outputs)
+        self.network = network
+
+    @classmethod
+    def for_table(cls, schema, table, *, numbers="quantile", log=None, num_bins=48, **options):
+        """A model of the training rows of a table, not yet trained.
+
+        Args:
+            schema: a Schema with a target.
+            table: the training rows.
+            numbers, log: see Preprocessor.
+            num_bins: of each number, for embedding="piecewise". Default: 48.
+            options: see TabularModel.
+
+        Raises:
+            As Preprocessor.fit, Target.fit and TabularModel.
+        """
+        target = Target(schema).fit(table)
+        preprocessor = Preprocessor(schema, numbers, log).fit(table)
+        if options.get("embedding") == "piecewise" and options.get("bins") is None:
+            values = preprocessor.transform(table)[0][:, : preprocessor.values]
+            if preprocessor.values:
+                options = {**options, "bins": nn.quantile_bins(values, num_bins)}
+        return cls(schema, preprocessor, target, **options)
+
+    # ---- forward ---------------------------------------------------------------------------------
+
+    def forward(self, numbers, categories):
+        """Outputs of rows; see Target."""
+        parts, values = [], self.preprocessor.values
+        if self.numbers is not None:
+            parts.append(self.numbers(numbers[:, :values]).flatten(1))
+            numbers = numbers[:, values:]
+        if numbers.shape[1]:
+            parts.append(numbers)
+        if self.categories is not None:
+            parts.append(self.categories(categories).to(numbers.dtype))
+        outputs = self.network(parts[0] if len(parts) == 1 else ops.cat(parts, 1))
+        return outputs.squeeze(1) if self.target.is_single else outputs
+
+    def inputs(self, table):
+        """numbers and categories of a table's rows, Tensors, for forward()."""
+        return tuple(map(ops.tensor, self.preprocessor.transform(as_table(table, self.schema))))
+
+    def targets(self, table):
+        """y of a table's rows, a Tensor for loss()."""
+        return ops.tensor(self.target.encode(as_table(table, self.schema)))
+
+    def loss(self):
+        """The loss of the task, a Module of (outputs, y)."""
+        return self.target.loss()
+
+    # ---- predict ---------------------------------------------------------------------------------
+
+    def predict(self, source):
+        """Predictions of rows: classes as they were in the table, or numbers; see Target.decode.
+
+        The rows are read and predicted some thousand at a time, so that a file may be of any size.
+
+        Args:
+            source: what read() takes. It needs the inputs of the schema, in any order.
+
+        Raises:
+            ValueError: if a column is missing, or has values that are not of its kind.
+        """
+        return self._batchwise(source, self.target.decode)
+
+    def predict_proba(self, source):
+        """Probabilities of rows, float64: (n, classes), or (n, k) for several labels.
+
+        Args:
+            source: as for predict().
+
+        Raises:
+            ValueError: for a task of numbers; else as predict().
+        """
+        return self._batchwise(source, self.target.probabilities)
+
+    def outputs(self, source):
+        """Outputs of the network for rows, an array; see Target.
+
+        Args:
+            source: as for predict().
+        """
+        return self._batchwise(source, lambda outputs: outputs.numpy())
+
+    @no_grad()
+    def _batchwise(self, source, function):
+        training = self.training
+        if training:
+            self.eval()
+        try:
+            batches = read_batches(source, PREDICTED_ROWS, schema=self.schema)
+            dtype = next(self.parameters()).dtype
+            results = []
+            for batch in batches:
+                numbers, categories = self.inputs(batch)
+                results.append(function(self(numbers.to(dtype), categories)))
+        finally:
+            if training:
+                self.train()
+        return np.concatenate(results)
+
+    # ---- files -----------------------------------------------------------------------------------
+
+    def save(self, path, metadata=None):
+        """Writes the model to one safetensors file, which holds nothing that could run.
+
+        Args:
+            path: the file; one of that name is replaced.
+            metadata: {name: text} to keep beside it; io.load_metadata() reads it. Default: none.
+        """
+        content = {
+            "format": FORMAT,
+            "version": VERSION,
+            "schema": self.schema.state_dict(),
+            "preprocessor": self.preprocessor.state_dict(),
+            "target": self.target.state_dict(),
+            "architecture": self.architecture,
+            "weights": dict(self.state_dict()),
+        }
+        io.save(content, path, metadata)
+
+    @classmethod
+    def load(cls, path, *, network=None):
+        """Reads a model that save() wrote. It is in evaluation mode.
+
+        Args:
+            path: the file.
+            network: for a model that was made with one: the same, or a function that makes it.
+
+        Raises:
+            ValueError: if the file is none of a model, or is damaged.
+            OSError: if there is no such file.
+        """
+        content = io.load(path)
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise ValueError(f"{path}: is no model of a table; TabularModel.save() writes one")
+        if content.get("version") != VERSION:
+            raise ValueError(
+                f"{path}: is of version {content.get('version')!r}, pyml here reads {VERSION}; a "
+                "newer pyml may read it"
+            )
+        try:
+            return cls._of(content, network)
+        except (ValueError, TypeError, RuntimeError) as error:
+            raise ValueError(f"{path}: is damaged: {error}") from None
+
+    @classmethod
+    def _of(cls, content, network):
+        parts = checked_state(
+            content,
+            "the model",
+            format=str,
+            version=int,
+            schema=dict,
+            preprocessor=dict,
+            target=dict,
+            architecture=dict,
+            weights=dict,
+        )
+        schema = Schema.from_state_dict(parts["schema"])
+        preprocessor = Preprocessor.from_state_dict(schema, parts["preprocessor"])
+        target = Target.from_state_dict(schema, parts["target"])
+        options = checked_architecture(
+            checked_state(parts["architecture"], "architecture", **NAMES)
+        )
+        weights = parts["weights"]
+        check_size(options, preprocessor, weights)
+        made = cls(schema, preprocessor, target, network=network, **options)
+        dtypes = {value.dtype for value in weights.values() if value.dtype.kind == "f"}
+        if dtypes == {np.dtype("float64")}:
+            made.double()
+        made.load_state_dict(weights)
+        return made.eval()
+
+
+def as_table(source, schema):
+    return source if isinstance(source, Table) else read(source, schema=schema)
+
+
+def checked_architecture(options):
+    """The options of a network, checked, as a file keeps them."""
+    hidden = options["hidden"]
+    if isinstance(hidden, (str, bytes)) or not hasattr(hidden, "__iter__"):
+        raise TypeError(f"TabularModel: hidden is {hidden!r}, it must be widths, as (256, 256)")
+    hidden = tuple(hidden)
+    counts = [(f"hidden[{i}]", width) for i, width in enumerate(hidden)]
+    counts += [
+        (name, options[name]) for name in ("embedding_dim", "num_frequencies", "category_dim")
+    ]
+    for name, value in counts:
+        check_integer("TabularModel", name, value)
+        check_number("TabularModel", name, value, Range(1))
+    check_integer("TabularModel", "one_hot", options["one_hot"])
+    check_number("TabularModel", "dropout", options["dropout"], Range(0, 1, "[)"))
+    check_number("TabularModel", "sigma", options["sigma"], Range(0, math.inf, "()"))
+    check_choice("TabularModel", "activation", options["activation"], tuple(ACTIVATIONS))
+    check_choice("TabularModel", "embedding", options["embedding"], EMBEDDINGS)
+    bins = options["bins"]
+    return {
+        **options,
+        "hidden": tuple(map(int, hidden)),
+        "dropout": float(options["dropout"]),
+        "sigma": float(options["sigma"]),
+        "bins": None if bins is None else [np.asarray(edges, np.float64) for edges in bins],
+    }
+
+
+def check_size(options, preprocessor, weights):
+    """Raises ValueError if a network of these options has more weights than a file holds."""
+    if not all(isinstance(value, Tensor) for value in weights.values()):
+        raise ValueError("weights are no tensors")
+    there = sum(value.numel() for value in weights.values())
+    widths = options["hidden"]
+    wanted = sum(widths) + sum(a * b for a, b in pairwise(widths))
+    if options["embedding"] is not None:
+        wanted += options["embedding_dim"] + options["num_frequencies"]
+    if any(size > options["one_hot"] for size in preprocessor.sizes):
+        wanted += options["category_dim"]
+    if wanted > there:
+        raise ValueError(f"its network has {wanted} weights or more, it holds {there}")
+
+
+def number_embedding(count, embedding, embedding_dim, num_frequencies, sigma, bins, **options):
+    """The embedding of so many numbers, None for none."""
+    if embedding is None or count == 0:
+        return None
+    if embedding == "piecewise":
+        if bins is None or len(bins) != count:
+            raise ValueError(
+                f"TabularModel: bins must have edges for each of {count} numbers; "
+                "TabularModel.for_table() makes them"
+            )
+        return nn.PiecewiseLinearEmbedding(bins, embedding_dim)
+    lite = embedding == "periodic-lite"
+    return nn.PeriodicEmbedding(count, embedding_dim, num_frequencies, sigma, lite=lite)
+
+
+def mlp(features, outputs, hidden, dropout, activation, **options):
+    """Linear, activation and dropout for each hidden layer, and a Linear."""
+    layers = []
+    for width in hidden:
+        layers += [nn.Linear(features, width), ACTIVATIONS[activation]()]
+        layers += [nn.Dropout(dropout)] if dropout else []
+        features = width
+    return nn.Sequential(*layers, nn.Linear(features, outputs))

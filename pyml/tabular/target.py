@@ -1,0 +1,288 @@
+"""Target: what is predicted, as numbers for a loss; and outputs of a network as predictions."""
+
+import numpy as np
+
+from pyml import nn, ops
+from pyml.tabular.schema import checked_state
+from pyml.tabular.table import near
+from pyml.tabular.values import distinct, missing, names_of, numbers_of, truths_of
+from pyml.tensor import Tensor
+
+__all__ = ["Target"]
+
+LARGEST = 1e30  # of a target: float32 ends at 3.4e38
+SHOWN_ROWS = 5
+
+LOSSES = {
+    "regression": nn.MSELoss,
+    "multioutput": nn.MSELoss,
+    "binary": nn.CrossEntropyLoss,
+    "multiclass": nn.CrossEntropyLoss,
+    "multilabel": nn.BCEWithLogitsLoss,
+    "counts": nn.PoissonNLLLoss,
+}
+
+
+class Target:
+    """What a network learns for a task, and what its outputs say.
+
+    | task | y | outputs | prediction |
+    |---|---|---|---|
+    | regression | (y - mean) / std, float32 (n) | (n) | the number |
+    | multioutput | the same, (n, k) | (n, k) | the numbers |
+    | binary, multiclass | the number of the class, int64 (n) | scores (n, classes) | the class |
+    | multilabel | 0 and 1, float32 (n, k) | scores (n, k) | True where a score is above 0 |
+    | counts | the count, float32 (n) | its logarithm (n) | the mean count |
+
+    Classes come back as they were: text, whole numbers, truth values.
+
+    Args:
+        schema: a Schema with a target.
+
+    Attributes:
+        task: as of the schema.
+        names: of the targets.
+        classes: the classes in the order of their numbers, an array; None for other tasks.
+        mean, std: arrays with a number for each target; None for other tasks than regression and
+            multioutput.
+
+    Raises:
+        ValueError: if the schema has no target.
+    """
+
+    def __init__(self, schema):
+        if schema.task is None:
+            raise ValueError("Target: the schema has no target; Schema.infer(table, target=...)")
+        self.task = schema.task
+        self.columns = list(schema.targets.values())
+        self.classes = self.mean = self.std = None
+
+    @property
+    def names(self):
+        """The names of the targets."""
+        return [column.name for column in self.columns]
+
+    @property
+    def outputs(self):
+        """How many numbers a network gives for a row."""
+        return len(self.columns) if self.classes is None else len(self.classes)
+
+    @property
+    def is_single(self):
+        """Whether an output is one number, of shape (n)."""
+        return self.task in ("regression", "counts")
+
+    def loss(self):
+        """The loss of the task, a Module of (outputs, y)."""
+        return LOSSES[self.task]()
+
+    # ---- fit and encode --------------------------------------------------------------------------
+
+    def fit(self, table):
+        """Looks at the training rows. Returns self.
+
+        Raises:
+            ValueError: if a value is missing or infinite, or there is one class alone.
+        """
+        if self.task in ("binary", "multiclass"):
+            array = self._complete(table, "fit")[0]
+            classes, _ = distinct(array)
+            if len(classes) < 2:
+                raise ValueError(
+                    f"Target.fit: {self.names[0]!r} is {classes[0] if len(classes) else 'missing'} "
+                    "in all training rows: there must be two classes or more"
+                )
+            self.classes = classes
+        elif self.task in ("regression", "multioutput"):
+            values = self._numbers(table, "fit")
+            if len(values) == 0:
+                raise ValueError("Target.fit: the table has no rows")
+            self.mean, self.std = values.mean(0), values.std(0)
+            self.std[self.std <= 1e-12 * np.abs(self.mean)] = 1
+        else:
+            self.encode(table)
+        return self
+
+    def encode(self, table):
+        """The targets of a table's rows: y, an array; see the table above.
+
+        Raises:
+            ValueError: if there is no such column, or a value is missing, infinite, a class that
+                is in no training row, or none of the task.
+        """
+        if self.task in ("binary", "multiclass"):
+            return self._codes(table)
+        if self.task == "multilabel":
+            return self._truths(table)
+        values = self._numbers(table, "encode")
+        if self.task == "counts":
+            if (values < 0).any():
+                self._refuse(
+                    "encode", self.columns[0], table, int((values[:, 0] < 0).argmax()), "count"
+                )
+            return values[:, 0].astype(np.float32)
+        values = ((values - self.mean) / self.std).astype(np.float32)
+        return values[:, 0] if self.task == "regression" else values
+
+    def _complete(self, table, method):
+        """The columns of the targets, in which nothing is missing."""
+        arrays = []
+        for column in self.columns:
+            if column.name not in table:
+                raise ValueError(
+                    f"Target.{method}: the table lacks the target {column.name!r}; "
+                    f"{near(column.name, table.names)}"
+                )
+            arrays.append(table[column.name])
+            self._check_missing(method, column.name, missing(arrays[-1]))
+        return arrays
+
+    def _check_missing(self, method, name, gone):
+        if gone.any():
+            rows = np.flatnonzero(gone)
+            shown = ", ".join(map(str, rows[:SHOWN_ROWS])) + (
+                ", ..." if len(rows) > SHOWN_ROWS else ""
+            )
+            raise ValueError(
+                f"Target.{method}: the target {name!r} is missing in {len(rows):,} rows: {shown}; "
+                "fill them in, or leave these rows out: table.take(schema.labelled(table))"
+            )
+
+    def _refuse(self, method, column, table, row, what):
+        raise ValueError(
+            f"Target.{method}: the target {column.name!r} has {str(table[column.name][row])!r} in "
+            f"row {row}, which is no {what}"
+        )
+
+    def _numbers(self, table, method):
+        columns = []
+        for column, array in zip(self.columns, self._complete(table, method), strict=True):
+            x, bad = numbers_of(array, column.format or ".")
+            if bad is not None:
+                self._refuse(method, column, table, bad, "number")
+            self._check_missing(method, column.name, np.isnan(x))
+            beyond = np.abs(x) > LARGEST
+            if beyond.any():
+                self._refuse(
+                    method, column, table, int(beyond.argmax()), f"number within {LARGEST:g}"
+                )
+            columns.append(x)
+        return np.stack(columns, 1)
+
+    def _truths(self, table):
+        columns = []
+        for column, array in zip(self.columns, self._complete(table, "encode"), strict=True):
+            x, bad = truths_of(array)
+            if bad is not None:
+                self._refuse("encode", column, table, bad, "truth value")
+            columns.append(x)
+        return np.stack(columns, 1).astype(np.float32)
+
+    def _codes(self, table):
+        [column], [array] = self.columns, self._complete(table, "encode")
+        kind = self.classes.dtype.kind
+        if kind != "O":
+            numbers = truths_of(array) if kind == "b" else numbers_of(array, column.format or ".")
+            array, bad = numbers
+            if bad is not None:
+                self._refuse("encode", column, table, bad, "class of the training rows")
+        as_numbers = self.classes.astype(np.float64) if kind != "O" else self.classes
+        names, numbers = names_of(array), {name: i for i, name in enumerate(names_of(as_numbers))}
+        codes = np.fromiter((numbers.get(name, -1) for name in names), np.int64, len(names))
+        if (codes < 0).any():
+            self._refuse(
+                "encode", column, table, int((codes < 0).argmax()), "class of the training rows"
+            )
+        return codes
+
+    # ---- decode ----------------------------------------------------------------------------------
+
+    def decode(self, outputs):
+        """Predictions of a network's outputs, as targets were before encode().
+
+        Args:
+            outputs: an array or Tensor, see the table above.
+
+        Returns:
+            Classes, (n); truth values, bool (n, k); numbers, float64 (n) or (n, k).
+        """
+        outputs = _array(outputs)
+        if self.classes is not None:
+            return self.classes[outputs.argmax(1)]
+        if self.task == "multilabel":
+            return outputs > 0
+        if self.task == "counts":
+            return np.exp(outputs)
+        mean, std = (self.mean[0], self.std[0]) if self.is_single else (self.mean, self.std)
+        return outputs * std + mean
+
+    def probabilities(self, outputs):
+        """Probabilities of a network's outputs, float64.
+
+        Returns:
+            (n, classes); for multilabel (n, k), of True.
+
+        Raises:
+            ValueError: for a task of numbers.
+        """
+        scores = ops.tensor(_array(outputs))
+        if self.classes is not None:
+            return ops.softmax(scores, 1).numpy()
+        if self.task == "multilabel":
+            return ops.sigmoid(scores).numpy()
+        raise ValueError(f"predict_proba: the task is {self.task}, which has no probabilities")
+
+    # ---- in files --------------------------------------------------------------------------------
+
+    def state_dict(self):
+        """What fit() has found, as what pyml.save keeps."""
+        classes = self.classes
+        if classes is not None and classes.dtype.kind == "O":
+            classes = classes.tolist()
+        return {"classes": classes, "mean": self.mean, "std": self.std}
+
+    @classmethod
+    def from_state_dict(cls, schema, state):
+        """The Target of a schema that state_dict() is of.
+
+        Raises:
+            ValueError: if it is none.
+        """
+        optional = (np.ndarray, type(None))
+        kept = checked_state(
+            state, "target", classes=(*optional, list), mean=optional, std=optional
+        )
+        made = cls(schema)
+        classes = kept["classes"]
+        if made.task in ("binary", "multiclass"):
+            if isinstance(classes, list):
+                if not all(isinstance(name, str) for name in classes):
+                    raise ValueError("target: classes are no text")
+                classes = np.array(classes, object)
+            if classes is None or classes.ndim != 1 or len(classes) < 2:
+                raise ValueError("target: there must be two classes or more")
+            if classes.dtype not in (np.bool_, np.int64, np.float64, object):
+                raise ValueError(f"target: classes are of {classes.dtype}")
+            if len(set(classes.tolist())) != len(classes):
+                raise ValueError("target: a class is there twice")
+        elif classes is not None:
+            raise ValueError(f"target: {made.task} has no classes")
+        made.classes = classes
+        wanted = made.task in ("regression", "multioutput")
+        for name in ("mean", "std"):
+            values = kept[name]
+            if (values is not None) != wanted:
+                raise ValueError(f"target: {name} is not that of {made.task}")
+            if wanted and (
+                values.dtype != np.float64
+                or values.shape != (len(made.columns),)
+                or not np.isfinite(values).all()
+            ):
+                raise ValueError(f"target: {name} is not a finite number for each target")
+            setattr(made, name, values)
+        return made
+
+
+def _array(outputs):
+    outputs = outputs.detach().numpy() if isinstance(outputs, Tensor) else outputs
+    return np.asarray(outputs, np.float64)
