@@ -159,8 +159,12 @@ class TabularModel(nn.Module):
         self.schema, self.preprocessor, self.target = schema, preprocessor, target
         given = locals()
         self.architecture = checked_architecture({name: given[name] for name in NAMES})
-        if preprocessor.features is None:
-            raise RuntimeError("TabularModel: preprocessor is not fitted; call its fit()")
+        for name, fitted in (
+            ("preprocessor", preprocessor.features is not None),
+            ("target", target.is_fitted),
+        ):
+            if not fitted:
+                raise RuntimeError(f"TabularModel: {name} is not fitted; call its fit()")
         values, others = preprocessor.values, len(preprocessor.numbers) - preprocessor.values
         self.numbers = number_embedding(values, **self.architecture)
         sizes = preprocessor.sizes

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pyml import nn, ops
-from pyml.tabular.schema import checked_state
+from pyml.tabular.schema import checked_state, plural
 from pyml.tabular.table import near
 from pyml.tabular.values import distinct, missing, names_of, numbers_of, truths_of
 from pyml.tensor import Tensor
@@ -66,6 +66,12 @@ class Target:
     def outputs(self):
         """How many numbers a network gives for a row."""
         return len(self.columns) if self.classes is None else len(self.classes)
+
+    @property
+    def is_fitted(self):
+        """Whether it knows what fit() has to find."""
+        found = self.classes if self.task in ("binary", "multiclass") else self.mean
+        return found is not None or self.task in ("multilabel", "counts")
 
     @property
     def is_single(self):
@@ -144,7 +150,8 @@ class Target:
                 ", ..." if len(rows) > SHOWN_ROWS else ""
             )
             raise ValueError(
-                f"Target.{method}: the target {name!r} is missing in {len(rows):,} rows: {shown}; "
+                f"Target.{method}: the target {name!r} is missing in {len(rows):,} "
+                f"{plural(len(rows), 'row')}: {shown}; "
                 "fill them in, or leave these rows out: table.take(schema.labelled(table))"
             )
 
@@ -277,6 +284,7 @@ class Target:
                 values.dtype != np.float64
                 or values.shape != (len(made.columns),)
                 or not np.isfinite(values).all()
+                or (name == "std" and (values <= 0).any())
             ):
                 raise ValueError(f"target: {name} is not a finite number for each target")
             setattr(made, name, values)
