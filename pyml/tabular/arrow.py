@@ -75,8 +75,8 @@ def column_of(column, name):
         zoneless = compute.cast(column, pa.timestamp("us"), safe=False)
         return zoneless.to_numpy().astype("datetime64[us]")
     if types.is_time(kind):
-        unit = pa.time64("us")
-        return column_of(compute.cast(compute.cast(column, unit), pa.duration("us")), name)
+        since = compute.cast(compute.cast(column, pa.time64("us")), pa.int64())
+        return compute.divide(compute.cast(since, pa.float64()), 1e6).to_numpy()
     if types.is_duration(kind):
         return seconds(compute.cast(column, pa.duration("us"), safe=False).to_numpy())
     if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):

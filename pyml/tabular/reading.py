@@ -20,7 +20,7 @@ import numpy as np
 
 from pyml.options import check_choice, check_integer
 from pyml.tabular.arrow import column_of, needed, parsed, pyarrow
-from pyml.tabular.table import Table, near
+from pyml.tabular.table import Table, near, unique_names
 from pyml.tabular.values import NUMBERS, key_of, number_format
 from pyml.tensor import Tensor
 
@@ -216,8 +216,9 @@ class Typed:
         self.content = content
 
     def table(self, formats, options):
-        columns = zip(self.content.schema.names, self.content.columns, strict=True)
-        return Table([(name, column_of(column, name)) for name, column in columns])
+        names = unique_names(self.content.schema.names)
+        columns = zip(names, self.content.columns, strict=True)
+        return Table.of_arrays({name: column_of(column, name) for name, column in columns})
 
 
 class Records(Typed):
@@ -247,7 +248,7 @@ class Text:
             return number_format(matches, self.separator == ",")
 
         found = {}
-        names = Table([(name, []) for name in self.names]).names  # each once
+        names = unique_names(self.names)
         columns = dict(zip(names, self.content.columns, strict=True))
         for name, column in columns.items():
             found[name] = parsed(column, formats.get(name), fitting)
@@ -258,13 +259,16 @@ class Text:
                     found[name] = again if again[1] == "1.000,0" else found[name]
         self.formats = {name: format for name, (_, format) in found.items() if format is not None}
         numbers = {name: f for name, f in self.formats.items() if f != "text"}
-        return Table({name: array for name, (array, _) in found.items()}, numbers, self.notes)
+        arrays = {name: array for name, (array, _) in found.items()}
+        return Table.of_arrays(arrays, numbers, self.notes)
 
 
 def _pieces(path, rows, columns, options):
     if os.path.isdir(path):
         data = needed("pyarrow.dataset", "table", f"{path}: a folder of Parquet")
         found = data.dataset(path, format="parquet")
+        if not found.files:
+            raise ValueError(f"{path}: is a folder without Parquet files")
         return _regrouped(found.to_batches(), rows, found.schema)
     with open(path, "rb") as file:
         start = file.read(8)
@@ -442,7 +446,7 @@ def _json(path, encoding, rows):
             ]
             if len(records) == 1 and not number and _is_columns(records[0]):
                 records = records[0]
-            yield Records(_of_records(records, path))
+            yield Records(_of_records(records, path, number))
             number, given = number + len(batch), 1
         if not given:
             raise ValueError(f"{path}: is empty")
@@ -465,7 +469,7 @@ def _loads(text, place):
         raise ValueError(f"{place}: is no JSON: {_first_line(error)}") from None
 
 
-def _of_records(records, place):
+def _of_records(records, place, number=0):
     """Columns of rows that are dicts."""
     if isinstance(records, dict):
         if not _is_columns(records):
@@ -476,7 +480,7 @@ def _of_records(records, place):
     for i, record in enumerate(records):
         if not isinstance(record, dict):
             raise ValueError(
-                f"{place}: row {i + 1} is {record!r:.100}, it must be names and values"
+                f"{place}: row {number + i + 1} is {record!r:.100}, it must be names and values"
             )
         for name in record:
             columns.setdefault(name, None)

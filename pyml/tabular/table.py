@@ -46,9 +46,9 @@ class Table:
     def __init__(self, columns, formats=None, notes=()):
         pairs = columns.items() if hasattr(columns, "items") else columns
         self.columns = {}
-        for name, values in pairs:
-            new = unique_name(name_of(name), self.columns)
-            self.columns[new] = array_of(values, f"Table: column {new!r}")
+        pairs = list(pairs)
+        for name, (_, values) in zip(unique_names(n for n, _ in pairs), pairs, strict=True):
+            self.columns[name] = array_of(values, f"Table: column {name!r}")
         lengths = {name: len(values) for name, values in self.columns.items()}
         self.rows = next(iter(lengths.values()), 0)
         for name, length in lengths.items():
@@ -59,6 +59,19 @@ class Table:
                 )
         self.formats = dict(formats or {})
         self.notes = list(notes)
+
+    @classmethod
+    def of_arrays(cls, columns, formats=None, notes=()):
+        """A Table of arrays that are as a Table's are, which are not looked at again.
+
+        Args:
+            columns: {name: array}.
+            formats, notes: as of a Table.
+        """
+        made = cls({}, formats, notes)
+        made.columns = dict(columns)
+        made.rows = len(next(iter(columns.values()), ()))
+        return made
 
     @property
     def names(self):
@@ -112,7 +125,7 @@ class Table:
 
     def _like(self, columns):
         formats = {name: format for name, format in self.formats.items() if name in columns}
-        return Table(columns, formats, self.notes)
+        return Table.of_arrays(columns, formats, self.notes)
 
     def __repr__(self):
         """The first rows."""
@@ -133,19 +146,22 @@ def name_of(name):
     return str(name).strip()
 
 
-def unique_name(name, taken):
-    """The name, or if it is taken, with a number behind."""
-    if name not in taken:
-        return name
-    number = 1
-    while f"{name}.{number}" in taken:
-        number += 1
-    warnings.warn(
-        f"there are several columns {name!r}; one of them is named {f'{name}.{number}'!r}",
-        TableWarning,
-        stacklevel=4,
-    )
-    return f"{name}.{number}"
+def unique_names(names):
+    """Names of columns as text, in order; one that comes again gets a number behind."""
+    unique = {}
+    for name in map(name_of, names):
+        new, number = name, 0
+        while new in unique:
+            number += 1
+            new = f"{name}.{number}"
+        if number:
+            warnings.warn(
+                f"there are several columns {name!r}; one of them is named {new!r}",
+                TableWarning,
+                stacklevel=3,
+            )
+        unique[new] = None
+    return list(unique)
 
 
 def near(name, names):

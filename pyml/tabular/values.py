@@ -125,6 +125,8 @@ def seconds(array):
 
 def from_objects(values, place):
     """Python objects as an array: numbers if all are, dates if all are, otherwise text."""
+    if set(map(type, values)) <= {str, type(None)}:
+        return texts(values) if any(values) else np.full(len(values), np.nan)
     present = [value for value in values if not is_missing(value)]
     types = set(map(type, present))
     if all(issubclass(t, (bool, np.bool_)) for t in types) and types:
