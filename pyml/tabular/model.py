@@ -283,7 +283,7 @@ class TabularModel(nn.Module):
         """Writes the model to one safetensors file, which holds nothing that could run.
 
         Args:
-            path: the file; one of that name is replaced.
+            path: the file, and one of that name is replaced; or an object with write(bytes).
             metadata: {name: text} to keep beside it; io.load_metadata() reads it. Default: none.
         """
         content = {
@@ -302,7 +302,7 @@ class TabularModel(nn.Module):
         """Reads a model that save() wrote. It is in evaluation mode.
 
         Args:
-            path: the file.
+            path: the file, or an object with read().
             network: for a model that was made with one: the same, or a function that makes it.
 
         Raises:
@@ -390,7 +390,7 @@ def check_size(options, preprocessor, weights):
     there = sum(value.numel() for value in weights.values())
     widths = options["hidden"]
     wanted = sum(widths) + sum(a * b for a, b in pairwise(widths))
-    if options["embedding"] is not None:
+    if options["embedding"] is not None and preprocessor.values:
         wanted += options["embedding_dim"] + options["num_frequencies"]
     if any(size > options["one_hot"] for size in preprocessor.sizes):
         wanted += options["category_dim"]

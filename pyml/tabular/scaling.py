@@ -3,15 +3,16 @@
 A scale is made of a few arrays, which are its state.
 """
 
-import numpy as np
+from statistics import NormalDist
 
-from pyml import ops
+import numpy as np
 
 LARGEST = 1e150  # numbers are cut there, as squares of larger ones are infinite
 SMALLEST = 1e-150  # and those nearer to 0 are 0, as slopes between them would be
 CLIP = 3  # where the smooth clip ends
 MOST_QUANTILES, ROWS_OF_A_QUANTILE, LEAST_QUANTILES = 1000, 30, 10
 NEVER = 1e-7  # a share that is taken for 0, as the normal quantile of 0 is infinite
+NORMAL = NormalDist()
 SKEWED = 2  # a skewness from which on the logarithm is taken
 
 
@@ -96,4 +97,4 @@ class Quantile:
         below = np.interp(x, q, shares)
         above = -np.interp(-x, -q[::-1], -shares[::-1])
         share = np.clip((below + above) / 2, NEVER, 1 - NEVER)
-        return ops.ndtri(ops.tensor(share)).numpy()
+        return np.fromiter(map(NORMAL.inv_cdf, share.tolist()), np.float64, len(share))

@@ -53,7 +53,7 @@ def objects(*values):
         ([Decimal("1.5"), 2], [1.5, 2.0]),
         ([True, False], [True, False]),
         ([True, None, False], [1.0, NAN, 0.0]),
-        ([], np.zeros(0, int)),
+        ([], np.zeros(0)),
         ([None, None], [NAN, NAN]),
         (["a", " b ", "NA", "", None], objects("a", "b", None, None, None)),
         ([1, "x", 2.5, NAType(), NAN], objects("1", "x", "2.5", None, None)),
