@@ -22,6 +22,7 @@ MISSING = ("", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "n
 PLACEHOLDERS = ("-", "--", ".", "none", "missing", "unknown", "na", "n.a.", "n.a", "nil", "*")
 """What says so among numbers, in small letters."""
 
+NAT = -(2**63)  # the number of NaT
 LARGEST_EXACT = 2**53  # whole numbers beyond it are not all float64
 
 # How text is a number: the name of a format, and its pattern, which RE2 reads too. A leading zero,
@@ -300,7 +301,7 @@ def numbers_of(array, format="."):
     if array.dtype.kind == "M":
         present = ~missing(array)
         return np.full(len(array), np.nan), int(present.argmax()) if present.any() else None
-    texts = {text for text in array if text is not None}
+    texts = {*array} - {None}
     format = format_of(texts, format)
     numbers = {text: number_of(text, format) for text in texts}
     bad = next((i for i, text in enumerate(array) if numbers.get(text, 0) is None), None)
@@ -322,7 +323,7 @@ def names_of(array, format=None):
         return names[np.where(gone, len(values), index)]
     if format is None:
         return array
-    texts = {text for text in array if text is not None}
+    texts = {*array} - {None}
     format = format_of(texts, format)
     names = {None: None}
     for text in texts:
@@ -364,19 +365,18 @@ def dates_of(array, format=None):
     """A column as datetime64[us], and the first row that is no date, None if there is none."""
     if array.dtype.kind == "M":
         return array, None
-    result, bad = np.full(len(array), "NaT", "datetime64[us]"), None
     if array.dtype.kind != "O":
         present = ~missing(array)
-        return result, int(present.argmax()) if present.any() else None
-    seen = {None: result.dtype.type("NaT")}
-    for i, text in enumerate(array):
-        if text not in seen:
-            seen[text] = date_of(text, format)
-        if seen[text] is None:
-            bad = i if bad is None else bad
-        else:
-            result[i] = seen[text]
-    return result, bad
+        nothing = np.full(len(array), "NaT", "datetime64[us]")
+        return nothing, int(present.argmax()) if present.any() else None
+    moments = {text: date_of(text, format) for text in {*array} - {None}}
+    bad = next((i for i, text in enumerate(array) if moments.get(text, 0) is None), None)
+    since = {
+        text: NAT if moment is None else int(moment.astype(np.int64))
+        for text, moment in moments.items()
+    }
+    found = np.fromiter((since.get(text, NAT) for text in array), np.int64, len(array))
+    return found.view("datetime64[us]"), bad
 
 
 def date_of(text, format):
