@@ -156,7 +156,8 @@ class TabularModel(nn.Module):
         network=None,
     ):
         super().__init__()
-        self.schema, self.preprocessor, self.target = schema, preprocessor, target
+        self.preprocessor, self.target = preprocessor, target
+        self.schema = preprocessor.schema
         given = locals()
         self.architecture = checked_architecture({name: given[name] for name in NAMES})
         for name, fitted in (
@@ -267,7 +268,7 @@ class TabularModel(nn.Module):
             self.eval()
         try:
             batches = read_batches(source, PREDICTED_ROWS, schema=self.schema)
-            dtype = next(self.parameters()).dtype
+            dtype = next((p.dtype for p in self.parameters()), np.dtype("float32"))
             results = []
             for batch in batches:
                 numbers, categories = self.inputs(batch)
@@ -388,12 +389,15 @@ def check_size(options, preprocessor, weights):
     if not all(isinstance(value, Tensor) for value in weights.values()):
         raise ValueError("weights are no tensors")
     there = sum(value.numel() for value in weights.values())
-    widths = options["hidden"]
+    widths, size = options["hidden"], options["embedding_dim"]
     wanted = sum(widths) + sum(a * b for a, b in pairwise(widths))
-    if options["embedding"] is not None and preprocessor.values:
-        wanted += options["embedding_dim"] + options["num_frequencies"]
-    if any(size > options["one_hot"] for size in preprocessor.sizes):
-        wanted += options["category_dim"]
+    wanted += options["category_dim"] * sum(n for n in preprocessor.sizes if n > options["one_hot"])
+    if options["embedding"] == "piecewise":
+        bins = max(map(np.size, options["bins"] or [()]))
+        wanted += preprocessor.values * max(bins - 1, 0) * size
+    elif options["embedding"] is not None and preprocessor.values:
+        waves = options["num_frequencies"]
+        wanted += preprocessor.values * waves + 2 * waves * size
     if wanted > there:
         raise ValueError(f"its network has {wanted} weights or more, it holds {there}")
 

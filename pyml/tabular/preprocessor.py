@@ -1,5 +1,7 @@
 """Preprocessor: tables as the numbers and categories that a network takes."""
 
+from copy import deepcopy
+
 import numpy as np
 
 from pyml.options import check_choice
@@ -25,7 +27,7 @@ class Preprocessor:
     a training row; 0 is what does not. What is the same in all training rows is left out.
 
     Args:
-        schema: a Schema.
+        schema: a Schema; it is copied.
         numbers: how they are scaled: "quantile", the normal quantile of the share of rows below,
             which outliers do not move; "robust", by median and quartiles with a smooth clip;
             "standard", by mean and standard deviation; "none". Default: "quantile".
@@ -48,7 +50,7 @@ class Preprocessor:
     def __init__(self, schema, numbers="quantile", log=None):
         check_choice("Preprocessor", "numbers", numbers, SCALES)
         check_choice("Preprocessor", "log", log, (None, True, False))
-        self.schema = schema
+        self.schema = deepcopy(schema)  # what is changed later is not meant
         self.scale, self.log = numbers, log
         self.features = None
         self.categories = None

@@ -39,7 +39,7 @@ COMPRESSIONS = {
     b"\x04\x22\x4d\x18": "lz4",
     b"PK\x03\x04": "zip",
 }
-DAMAGED = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, gzip.BadGzipFile)
+DAMAGED = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
 BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
@@ -174,6 +174,7 @@ def tables(source, rows, schema, columns, options):
 def _selected(table, columns, place):
     if columns is None:
         return table
+    columns = [columns] if isinstance(columns, str) else list(columns)
     for name in columns:
         if name not in table:
             raise ValueError(f"{place}: there is no column {name!r}; {near(name, table.names)}")
@@ -185,8 +186,12 @@ def _told(path):
     """Errors of readers as sentences that name the file."""
     try:
         yield
-    except (ModuleNotFoundError, FileNotFoundError, PermissionError, IsADirectoryError):
+    except ModuleNotFoundError:
         raise
+    except OSError as error:
+        if error.errno is not None:  # of the system: there is no such file, ...
+            raise
+        raise ValueError(f"{path}: is damaged: {error}") from None
     except DAMAGED as error:
         raise ValueError(f"{path}: is damaged: {error}") from None
     except UnicodeError as error:
@@ -314,6 +319,8 @@ def _opened(path):
             members = [name for name in archive.namelist() if not name.endswith("/")]
             if len(members) != 1:
                 raise ValueError(f"{path}: has {len(members)} files, it must have one: unzip it")
+            if archive.getinfo(members[0]).flag_bits & 1:
+                raise ValueError(f"{path}: is encrypted: unzip it")
             with archive.open(members[0]) as file:
                 yield file
     elif isinstance(opener, str):
@@ -381,7 +388,10 @@ def _arrow(path, start, rows):
 
 def _excel(path, options):
     openpyxl = needed("openpyxl", "excel", f"{path}: Excel")
-    book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except Exception as error:  # openpyxl has no class of its own for most
+        raise ValueError(f"{path}: is no workbook of Excel: {_first_line(error)}") from None
     try:
         sheet = 0 if options.sheet is None else options.sheet
         names = book.sheetnames

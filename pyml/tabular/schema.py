@@ -9,7 +9,7 @@ import numpy as np
 from pyml.options import check_choice
 from pyml.tabular.leaks import gives_away
 from pyml.tabular.reading import read
-from pyml.tabular.table import Table, TableWarning, grid, near
+from pyml.tabular.table import Table, TableWarning, grid, name_of, near
 from pyml.tabular.values import (
     DATES,
     NUMBERS,
@@ -151,7 +151,9 @@ class Schema:
         table = table if isinstance(table, Table) else read(table)
         targets = names_given("target", target, table)
         dropped = names_given("drop", drop, table)
-        kinds = dict(kinds or {})
+        if not isinstance(kinds, (dict, type(None))):
+            raise TypeError(f"Schema.infer: kinds is {kinds!r}, it must be a dict {{name: kind}}")
+        kinds = {name_of(name): kind for name, kind in (kinds or {}).items()}
         for name in kinds:
             check_name("kinds", name, table)
         for name in targets:
@@ -347,7 +349,8 @@ def names_given(argument, names, table):
     """Names of columns as a list, one or several being given; each is there."""
     if names is None:
         return []
-    names = [names] if isinstance(names, str) else list(names)
+    several = isinstance(names, (list, tuple, set, np.ndarray))
+    names = [name_of(name) for name in (names if several else [names])]
     for name in names:
         check_name(argument, name, table)
     if len(set(names)) != len(names):

@@ -191,6 +191,14 @@ def test_columns_may_be_reordered_and_of_other_dtypes():
         np.testing.assert_array_equal(a, b)
 
 
+def test_a_schema_that_is_changed_later_is_not_meant():
+    table = Table({"x": X, "c": FEW})
+    schema = Schema.infer(table)
+    preprocessor = Preprocessor(schema).fit(table)
+    schema["x"].kind = "dropped"
+    assert preprocessor.transform(table)[0].shape == (N, 1)
+
+
 # ---- errors --------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import io
 import json
 import lzma
 import subprocess
@@ -196,7 +197,7 @@ def test_files(name, tmp_path):
     pieces = list(read_batches(tmp_path / name, 2))
     assert sum(piece.rows for piece in pieces) == 3
     assert [n for piece in pieces for n in piece["n"].tolist()] == [1, 2, 3]
-    same(read(tmp_path / name, columns=["x"]), {"x": WANTED["x"]})
+    same(read(tmp_path / name, columns="x"), {"x": WANTED["x"]})
 
 
 FRAMES = {
@@ -291,6 +292,21 @@ def test_a_schema_says_what_is_text(tmp_path):
     assert read(tmp_path / "x")["zip"].tolist() == [1, 2]
 
 
+def compressed(kind, content):
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, kind) as out:
+        out.write(content)
+    return sink.getvalue().to_pybytes()
+
+
+def zipfile_of(*names):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name in names:
+            archive.writestr(name, "1")
+    return content.getvalue()
+
+
 BAD = {
     "empty": (b"", "is empty"),
     "blank": (b" \n \n", "is empty"),
@@ -299,6 +315,8 @@ BAD = {
     "gzip": (gzip.compress(LINES.encode() * 100)[:-20], "is damaged"),
     "gzip 2": (b"\x1f\x8bxxxxxxxxxxxxxxxx", "is damaged"),
     "xz": (lzma.compress(LINES.encode())[:-9], "is damaged"),
+    "zstd": (compressed("zstd", LINES.encode() * 100)[:-20], "is damaged"),
+    "zip": (zipfile_of("[Content_Types].xml"), "is no workbook of Excel"),
     "parquet": (b"PAR1xxxxxxxxxxxxxxxxPAR1", "bad:"),
     "arrow": (b"ARROW1xxxxxxxxxxxxxxxxxx", "bad:"),
     "excel": (b"PK\x03\x04xxxx", "is damaged"),
@@ -346,9 +364,7 @@ def test_bad_files(name, tmp_path):
 def test_errors(call, error, words, tmp_path):
     (tmp_path / "x.csv").write_bytes(LINES.encode())
     FRAME.to_excel(tmp_path / "x.xlsx", index=False)
-    with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
-        archive.writestr("a", "1")
-        archive.writestr("b", "1")
+    (tmp_path / "two.zip").write_bytes(zipfile_of("a", "b"))
     (tmp_path / "nothing").mkdir()
     with pytest.raises(error, match=words):
         call(tmp_path)

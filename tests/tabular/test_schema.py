@@ -213,6 +213,14 @@ def test_errors(columns, options, words):
         infer(columns, "y", **options)
 
 
+def test_names_that_are_numbers():
+    """As of frames of pandas without names."""
+    schema = infer({0: RNG.normal(size=N), 1: FEW, 2: FEW}, 1, drop=[2])
+    assert list(schema.targets) == ["1"] and schema["2"].kind == "dropped"
+    with pytest.raises(TypeError, match="kinds is 'number', it must be a dict"):
+        infer({0: [1, 2]}, kinds="number")
+
+
 def test_errors_of_several_targets():
     columns = {"x": [1, 2] * 9, "a": ["p", "q"] * 9, "b": [0, 1] * 9}
     with pytest.raises(ValueError, match="each must be a number for multioutput, 'a' is p, q"):
