@@ -7,11 +7,12 @@ import numpy as np
 
 from pyml import io, nn, ops
 from pyml.grad_mode import no_grad
+from pyml.ops.arrays import checked_tensor
 from pyml.options import Range, check_choice, check_integer, check_number
 from pyml.tabular.preprocessor import Preprocessor
-from pyml.tabular.reading import read, read_batches
+from pyml.tabular.reading import as_table, read_batches
 from pyml.tabular.schema import Schema, checked_state
-from pyml.tabular.table import Table
+from pyml.tabular.table import check_type
 from pyml.tabular.target import Target
 from pyml.tensor import Tensor
 
@@ -52,6 +53,10 @@ class Categories(nn.Module):
     Shape:
         int64 (n, columns) to (n, size): the one-hot ones first.
 
+    Raises:
+        TypeError, ValueError: if a size is not a positive integer; ValueError in forward, for
+            another shape.
+
     Example:
         >>> tabular.Categories([2, 3])(pyml.tensor([[1, 3], [2, 0]]))
         tensor([[1., 0., 0., 0., 1.],
@@ -60,6 +65,11 @@ class Categories(nn.Module):
 
     def __init__(self, sizes, one_hot=64, category_dim=8):
         super().__init__()
+        counts = {f"sizes[{i}]": size for i, size in enumerate(sizes)}
+        for name, value in {**counts, "category_dim": category_dim}.items():
+            check_integer("Categories", name, value)
+            check_number("Categories", name, value, Range(1))
+        check_integer("Categories", "one_hot", one_hot)
         few = [i for i, size in enumerate(sizes) if size <= one_hot]
         many = [i for i, size in enumerate(sizes) if size > one_hot]
         place = [i for i in few for _ in range(sizes[i])]
@@ -75,10 +85,17 @@ class Categories(nn.Module):
             setattr(self, name, nn.Buffer(numbers, persistent=False))
         total = sum(sizes[i] for i in many)
         self.table = nn.Embedding(total, category_dim) if many else None
+        self.columns = len(sizes)
         self.size = len(place) + len(many) * category_dim
 
     def forward(self, categories):
         """(n, columns) to (n, size)."""
+        columns = self.columns
+        if checked_tensor(categories, "Categories").dim() != 2 or categories.shape[1] != columns:
+            raise ValueError(
+                f"Categories: categories has shape {tuple(categories.shape)}, it must be (n, "
+                f"{columns}), as there are sizes"
+            )
         parts, dtype = [], np.dtype("float32") if self.table is None else self.table.weight.dtype
         if len(self.place):
             hot = categories.index_select(1, self.place) == self.value
@@ -156,6 +173,9 @@ class TabularModel(nn.Module):
         network=None,
     ):
         super().__init__()
+        check_type("TabularModel", "schema", schema, Schema)
+        check_type("TabularModel", "preprocessor", preprocessor, Preprocessor)
+        check_type("TabularModel", "target", target, Target)
         self.preprocessor, self.target = preprocessor, target
         self.schema = preprocessor.schema
         given = locals()
@@ -350,10 +370,6 @@ class TabularModel(nn.Module):
             made.double()
         made.load_state_dict(weights)
         return made.eval()
-
-
-def as_table(source, schema):
-    return source if isinstance(source, Table) else read(source, schema=schema)
 
 
 def checked_architecture(options):

@@ -5,9 +5,10 @@ from copy import deepcopy
 import numpy as np
 
 from pyml.options import check_choice
+from pyml.tabular.reading import as_table
 from pyml.tabular.scaling import LARGEST, SMALLEST, Quantile, Standard
-from pyml.tabular.schema import checked_state
-from pyml.tabular.table import near
+from pyml.tabular.schema import Schema, checked_state
+from pyml.tabular.table import check_type, near
 from pyml.tabular.values import dates_of, names_of, numbers_of, truths_of
 
 __all__ = ["Preprocessor"]
@@ -48,6 +49,7 @@ class Preprocessor:
     """
 
     def __init__(self, schema, numbers="quantile", log=None):
+        check_type("Preprocessor", "schema", schema, Schema)
         check_choice("Preprocessor", "numbers", numbers, SCALES)
         check_choice("Preprocessor", "log", log, (None, True, False))
         self.schema = deepcopy(schema)  # what is changed later is not meant
@@ -58,12 +60,13 @@ class Preprocessor:
     # ---- fit -------------------------------------------------------------------------------------
 
     def fit(self, table):
-        """Looks at the training rows. Returns self.
+        """Looks at the training rows, a Table or what read() takes. Returns self.
 
         Raises:
             ValueError: if the table has no rows, lacks an input, or has values in it that are not
                 of its kind; or if all inputs are the same in all rows.
         """
+        table = as_table(table, self.schema)
         self._check_columns(table, "fit")
         if table.rows == 0:
             raise ValueError("Preprocessor.fit: the table has no rows")
@@ -113,7 +116,8 @@ class Preprocessor:
         """The inputs of a network.
 
         Args:
-            table: a Table with the inputs of the schema, in any order; other columns do not matter.
+            table: a Table, or what read() takes, with the inputs of the schema, in any order; other
+                columns do not matter.
 
         Returns:
             numbers, float32 (rows, len(self.numbers)), and categories, int64 (rows,
@@ -125,6 +129,7 @@ class Preprocessor:
         """
         if self.features is None:
             raise RuntimeError("Preprocessor.transform: call fit() with the training rows first")
+        table = as_table(table, self.schema)
         self._check_columns(table, "transform")
         numbers = np.zeros((table.rows, len(self.numbers)), np.float32)
         columns = {(column, part): x for column, part, x in self._numeric(table, "transform")}

@@ -128,6 +128,11 @@ def read_batches(source, rows=65536, *, schema=None, columns=None, **options):
     return tables(source, int(rows), schema, columns, _options(options))
 
 
+def as_table(source, schema=None):
+    """A Table, or what read() makes of a source."""
+    return source if isinstance(source, Table) else read(source, schema=schema)
+
+
 def _options(given):
     unknown = [name for name in given if name not in Options._fields]
     if unknown:
@@ -156,6 +161,8 @@ def _options(given):
 
 def tables(source, rows, schema, columns, options):
     """Tables of so many rows; one of all if rows is None."""
+    if schema is not None and not hasattr(schema, "formats"):
+        raise TypeError(f"read: schema is a {type(schema).__name__}, it must be a Schema")
     if isinstance(source, (str, os.PathLike)):
         path = os.fspath(source)
         formats = {} if schema is None else schema.formats()
@@ -223,7 +230,7 @@ class Typed:
     def table(self, formats, options):
         names = unique_names(self.content.schema.names)
         columns = zip(names, self.content.columns, strict=True)
-        return Table.of_arrays({name: column_of(column, name) for name, column in columns})
+        return Table._of_arrays({name: column_of(column, name) for name, column in columns})
 
 
 class Records(Typed):
@@ -265,7 +272,7 @@ class Text:
         self.formats = {name: format for name, (_, format) in found.items() if format is not None}
         numbers = {name: f for name, f in self.formats.items() if f != "text"}
         arrays = {name: array for name, (array, _) in found.items()}
-        return Table.of_arrays(arrays, numbers, self.notes)
+        return Table._of_arrays(arrays, numbers, self.notes)
 
 
 def _pieces(path, rows, columns, options):

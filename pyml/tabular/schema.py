@@ -8,8 +8,8 @@ import numpy as np
 
 from pyml.options import check_choice
 from pyml.tabular.leaks import gives_away
-from pyml.tabular.reading import read
-from pyml.tabular.table import Table, TableWarning, grid, name_of, near
+from pyml.tabular.reading import as_table
+from pyml.tabular.table import TableWarning, check_type, grid, name_of, near
 from pyml.tabular.values import (
     DATES,
     NUMBERS,
@@ -109,6 +109,9 @@ class Schema:
     """
 
     def __init__(self, columns, targets, task, reason, rows, warnings=()):
+        columns, targets = list(columns), list(targets)
+        for column in (*columns, *targets):
+            check_type("Schema", "one of columns and targets", column, Column)
         self.columns = {column.name: column for column in columns}
         self.targets = {column.name: column for column in targets}
         self.task = task
@@ -148,7 +151,7 @@ class Schema:
             >>> tabular.Schema.infer(table, "y").task
             'binary'
         """
-        table = table if isinstance(table, Table) else read(table)
+        table = as_table(table)
         targets = names_given("target", target, table)
         dropped = names_given("drop", drop, table)
         if not isinstance(kinds, (dict, type(None))):
@@ -216,9 +219,13 @@ class Schema:
     def labelled(self, table):
         """The numbers of those rows of a table of which no target is missing.
 
+        Args:
+            table: a Table, or what read() takes.
+
         Example:
             >>> table = table.take(schema.labelled(table))
         """
+        table = as_table(table, self)
         complete = np.ones(table.rows, bool)
         for name in self.targets:
             complete &= ~missing(table[name])

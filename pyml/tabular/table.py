@@ -46,7 +46,12 @@ class Table:
     def __init__(self, columns, formats=None, notes=()):
         pairs = columns.items() if hasattr(columns, "items") else columns
         self.columns = {}
-        pairs = list(pairs)
+        pairs = list(pairs) if hasattr(pairs, "__iter__") else [pairs]
+        for pair in pairs:
+            if not (isinstance(pair, (tuple, list)) and len(pair) == 2):
+                raise TypeError(
+                    f"Table: columns has {pair!r:.100}, it must be {{name: values}} or pairs"
+                )
         for name, (_, values) in zip(unique_names(n for n, _ in pairs), pairs, strict=True):
             self.columns[name] = array_of(values, f"Table: column {name!r}")
         lengths = {name: len(values) for name, values in self.columns.items()}
@@ -61,7 +66,7 @@ class Table:
         self.notes = list(notes)
 
     @classmethod
-    def of_arrays(cls, columns, formats=None, notes=()):
+    def _of_arrays(cls, columns, formats=None, notes=()):
         """A Table of arrays that are as a Table's are, which are not looked at again.
 
         Args:
@@ -125,7 +130,7 @@ class Table:
 
     def _like(self, columns):
         formats = {name: format for name, format in self.formats.items() if name in columns}
-        return Table.of_arrays(columns, formats, self.notes)
+        return Table._of_arrays(columns, formats, self.notes)
 
     def __repr__(self):
         """The first rows."""
@@ -137,6 +142,12 @@ class Table:
 
 
 SHOWN_ROWS, SHOWN_COLUMNS = 5, 12
+
+
+def check_type(who, name, value, kind):
+    """Raises TypeError unless `value` is of a class."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{who}: {name} is a {type(value).__name__}, it must be a {kind.__name__}")
 
 
 def name_of(name):

@@ -3,8 +3,9 @@
 import numpy as np
 
 from pyml import nn, ops
-from pyml.tabular.schema import checked_state, plural
-from pyml.tabular.table import near
+from pyml.tabular.reading import as_table
+from pyml.tabular.schema import Schema, checked_state, plural
+from pyml.tabular.table import check_type, near
 from pyml.tabular.values import distinct, missing, names_of, numbers_of, truths_of
 from pyml.tensor import Tensor
 
@@ -51,6 +52,7 @@ class Target:
     """
 
     def __init__(self, schema):
+        check_type("Target", "schema", schema, Schema)
         if schema.task is None:
             raise ValueError("Target: the schema has no target; Schema.infer(table, target=...)")
         self.task = schema.task
@@ -90,6 +92,7 @@ class Target:
         Raises:
             ValueError: if a value is missing or infinite, or there is one class alone.
         """
+        table = as_table(table)
         if self.task in ("binary", "multiclass"):
             array = self._complete(table, "fit")[0]
             classes, _ = distinct(array)
@@ -116,6 +119,7 @@ class Target:
             ValueError: if there is no such column, or a value is missing, infinite, a class that
                 is in no training row, or none of the task.
         """
+        table = as_table(table)
         if self.task in ("binary", "multiclass"):
             return self._codes(table)
         if self.task == "multilabel":
