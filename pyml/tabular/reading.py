@@ -9,7 +9,6 @@ import json
 import lzma
 import os
 import re
-import types
 import zipfile
 import zlib
 from contextlib import contextmanager
@@ -168,10 +167,8 @@ def tables(source, rows, schema, columns, options):
         formats = {} if schema is None else schema.formats()
         with _told(path):
             for piece in _pieces(path, rows, columns, options):
-                table = piece.table(formats, options)
+                table, formats = piece.table(formats, options)
                 yield _selected(table, columns, path)
-                if schema is None:
-                    formats = {**formats, **piece.formats}
         return
     table = _selected(from_memory(source), columns, "read")
     for start in range(0, max(table.rows, 1), rows or max(table.rows, 1)):
@@ -222,35 +219,32 @@ def _first_line(error):
 class Typed:
     """A piece of a file that says what its columns are of."""
 
-    formats = types.MappingProxyType({})
-
     def __init__(self, content):
         self.content = content
 
     def table(self, formats, options):
+        """Its Table, and {name: format} of text: as known before, and what is found in it."""
         names = unique_names(self.content.schema.names)
         columns = zip(names, self.content.columns, strict=True)
-        return Table._of_arrays({name: column_of(column, name) for name, column in columns})
+        arrays = {name: column_of(column, name) for name, column in columns}
+        return Table._of_arrays(arrays), formats
 
 
 class Records(Typed):
     """Columns of Python's objects."""
 
     def table(self, formats, options):
-        return Table(self.content)
+        return Table(self.content), formats
 
 
-class Text:
+class Text(Typed):
     """A piece of a file of text: columns of strings."""
 
     def __init__(self, content, names, separator, notes):
-        self.content, self.names = content, names
-        self.separator, self.notes = separator, notes
-        self.formats = {}
+        super().__init__(content)
+        self.names, self.separator, self.notes = names, separator, notes
 
     def table(self, formats, options):
-        """Its table; `formats` has those that are known before, and self.formats all after."""
-
         def fitting(matches):
             if options.decimal == ",":
                 return "1.000,0" if matches(NUMBERS["1.000,0"]) else None
@@ -269,10 +263,10 @@ class Text:
                 if format == "." and name not in formats:  # 1.234 may be 1234 here
                     again = parsed(columns[name], "1.000,0", fitting)
                     found[name] = again if again[1] == "1.000,0" else found[name]
-        self.formats = {name: format for name, (_, format) in found.items() if format is not None}
-        numbers = {name: f for name, f in self.formats.items() if f != "text"}
+        known = {name: format for name, (_, format) in found.items() if format is not None}
+        numbers = {name: format for name, format in known.items() if format != "text"}
         arrays = {name: array for name, (array, _) in found.items()}
-        return Table._of_arrays(arrays, numbers, self.notes)
+        return Table._of_arrays(arrays, numbers, self.notes), {**formats, **known}
 
 
 def _pieces(path, rows, columns, options):
@@ -305,7 +299,7 @@ def _pieces(path, rows, columns, options):
     with _opened(path) as file:
         sample = file.read(SAMPLE_BYTES)
     encoding, text, notes = _decoded(sample, options, path)
-    if _is_json(path, text):
+    if _is_json(text):
         return _json(path, encoding, rows)
     return _csv(path, encoding, text, len(sample) == SAMPLE_BYTES, notes, rows, options)
 
@@ -434,11 +428,8 @@ def named(name, i):
     return name.strip() or f"column_{i + 1}"
 
 
-def _is_json(path, text):
-    text = text.lstrip()
-    if not re.match(r"\{\s*[\"}]|\[\s*[\[{\]]", text):
-        return False
-    return text[0] == "[" or bool(re.search(r"\.(json|jsonl|ndjson)\b", path)) or ":" in text[:1000]
+def _is_json(text):
+    return re.match(r"\s*(?:\{\s*[\"}]|\[\s*[\[{\]])", text) is not None
 
 
 def _json(path, encoding, rows):
@@ -456,17 +447,16 @@ def _json(path, encoding, rows):
             yield Records(_of_records(_loads(line + file.read(), path), path))
             return
         lines = (line for line in _chained(line, file) if line.strip())
-        number = given = 0
+        number, names = 0, {}
         while batch := list(islice(lines, rows)):
             records = [
                 _loads(text, f"{path}: row {number + i + 1}") for i, text in enumerate(batch)
             ]
             if len(records) == 1 and not number and _is_columns(records[0]):
                 records = records[0]
-            yield Records(_of_records(records, path, number))
-            number, given = number + len(batch), 1
-        if not given:
-            raise ValueError(f"{path}: is empty")
+            columns = _of_records(records, path, number, names)
+            yield Records(columns)
+            number, names = number + len(batch), columns
 
 
 def _chained(first, rest):
@@ -486,14 +476,14 @@ def _loads(text, place):
         raise ValueError(f"{place}: is no JSON: {_first_line(error)}") from None
 
 
-def _of_records(records, place, number=0):
-    """Columns of rows that are dicts."""
+def _of_records(records, place, number=0, names=()):
+    """Columns of rows that are dicts, of all names in them and of those that are known."""
     if isinstance(records, dict):
         if not _is_columns(records):
             records = [records]
         else:
             return records
-    columns = {}
+    columns = dict.fromkeys(names)
     for i, record in enumerate(records):
         if not isinstance(record, dict):
             raise ValueError(
@@ -608,7 +598,7 @@ def from_memory(source):
         return Table([(series.name, _polars(series)) for series in source.get_columns()])
     if hasattr(source, "__arrow_c_stream__") or package == "pyarrow":
         pa = pyarrow("a table of Arrow")
-        return Typed(pa.table(source)).table({}, None)
+        return Typed(pa.table(source)).table({}, None)[0]
     if isinstance(source, np.ndarray):
         return _array(source)
     if hasattr(source, "keys") and hasattr(source, "__getitem__"):

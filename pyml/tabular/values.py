@@ -19,7 +19,10 @@ from pyml.tensor import Tensor
 MISSING = ("", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "NaT")
 """Text that says that there is no value, in any column."""
 
-PLACEHOLDERS = ("-", "--", ".", "none", "missing", "unknown", "na", "n.a.", "n.a", "nil", "*")
+PLACEHOLDERS = (
+    *("-", "--", ".", "*", "none", "missing", "unknown", "na", "n.a.", "n.a", "nil"),
+    *("#div/0!", "#value!", "#ref!"),  # of Excel
+)
 """What says so among numbers, in small letters."""
 
 NAT = -(2**63)  # the number of NaT

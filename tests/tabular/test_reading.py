@@ -281,6 +281,23 @@ def test_batches_of_text_are_of_one_kind(tmp_path):
     assert batches[1]["b"].tolist() == [7, 9] and batches[1]["c"].tolist() == ["1", "2"]
 
 
+def test_batches_of_json_have_the_names_of_those_before(tmp_path):
+    (tmp_path / "x").write_text('{"a": 1, "b": 2}\n{"a": 3}\n{"c": 4}\n')
+    batches = list(read_batches(tmp_path / "x", 1))
+    assert [batch.names for batch in batches] == [["a", "b"], ["a", "b"], ["a", "b", "c"]]
+    assert np.isnan(batches[1]["b"]).all()
+
+
+def test_the_format_of_a_file_stays(tmp_path):
+    """1.234 is what the numbers before it say, not what the training file's numbers were."""
+    train = Table({"x": [f"{i},5" for i in range(30)], "y": np.arange(30.0) ** 2})
+    schema = Schema.infer(train, "y")
+    for lines, wanted in ((["1.5", "1.234"], [1.5, 1.234]), (["1,5", "1.234"], [1.5, 1234])):
+        (tmp_path / "x").write_text("x;z\n" + "".join(f"{line};0\n" for line in lines))
+        batches = read_batches(tmp_path / "x", 1, schema=schema)
+        assert [batch["x"][0] for batch in batches] == wanted
+
+
 def test_a_schema_says_what_is_text(tmp_path):
     """A file of digits alone does not turn the categories of the training file into numbers."""
     train = Table({"zip": ["01", "x", "02"] * 9, "y": np.arange(27.0)})
