@@ -615,6 +615,8 @@ def _pandas(frame):
     columns = []
     for i, name in enumerate(frame.columns):
         series = frame.iloc[:, i]
+        if str(series.dtype).startswith("period"):
+            series = series.dt.to_timestamp()
         if isinstance(series.dtype, np.dtype):
             values = series.to_numpy()
         elif hasattr(series.dtype, "categories"):

@@ -228,6 +228,12 @@ def test_frames(name):
     assert [piece.rows for piece in read_batches(FRAMES[name], 2)] == [2, 1]
 
 
+def test_periods_of_pandas_are_dates():
+    periods = pandas.period_range("2020-01", periods=2, freq="M")
+    found = read(pandas.DataFrame({"p": periods}))["p"]
+    np.testing.assert_array_equal(found, np.array(["2020-01", "2020-02"], "M8[us]"))
+
+
 def test_arrays_of_two_dimensions():
     same(read(np.eye(2)), {"x0": np.array([1.0, 0]), "x1": np.array([0.0, 1])})
     assert read(pyml.zeros(3, 2)).names == ["x0", "x1"]
