@@ -10,6 +10,8 @@ import pytest
 import pyml
 from pyml.tabular import Schema, TableWarning, TabularModel, read, split
 
+pytest.importorskip("pyarrow")
+
 N = 60
 RNG = np.random.default_rng(7)
 AGE, PAY = RNG.integers(18, 80, N), RNG.normal(50_000, 9_000, N)

@@ -120,6 +120,7 @@ def csv(table, names, missing="", rows=slice(None)):
 
 
 def test_the_same_bits_in_another_process_from_the_raw_file(tmp_path):
+    pytest.importorskip("pyarrow")
     model, table = model_of("binary", embedding="piecewise")
     raw = tmp_path / "raw.csv"
     raw.write_text(csv(table, table.names[::-1], missing="NA"))

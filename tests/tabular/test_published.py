@@ -11,9 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn import datasets
 
 from pyml.tabular import Schema, TabularModel, published_split, read
+
+datasets = pytest.importorskip("sklearn.datasets")
+pandas = pytest.importorskip("pandas")
+pytest.importorskip("pyarrow")
 
 
 def folder_of(package):
@@ -127,8 +130,6 @@ def test_titanic_as_it_is_passed_around():
         .replace("17599", str(i))
         for i, line in enumerate(passengers * 10)
     ]
-    import pandas
-
     frame = pandas.read_csv(io.StringIO("\n".join([header, *many])))
     schema = Schema.infer(frame, "Survived")
     found = kinds(schema)

@@ -48,7 +48,7 @@ def tables(draw):
 
 
 SETTINGS = settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
@@ -146,7 +146,7 @@ def test_the_strategy_makes_models():
     """Else the tests above would look at nothing."""
     made = []
 
-    @settings(max_examples=60, database=None)
+    @settings(max_examples=40, database=None)
     @given(tables())
     def count(table):
         with warnings.catch_warnings():
