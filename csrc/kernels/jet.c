@@ -108,10 +108,10 @@ JET(sigmoid, NS_MATH, vsigmoid(x), sigmoid_slopes(y, y * (1 - y)))
 
 INLINE slopes sin_slopes(vec x, vec y)
 {
-    const vec cosine = each_lane(x, LIBRARY(cos));
+    const vec cosine = vcos(x);
     return (slopes){cosine, -y, -cosine};
 }
-JET(sin, NS_LIBRARY, each_lane(x, LIBRARY(sin)), sin_slopes(x, y))
+JET(sin, NS_MATH, vsin(x), sin_slopes(x, y))
 
 /* ---- softplus:  b in alpha, its threshold in beta. With g of sigmoid(b x), f' = g, f'' = b g', f''' = b^2 g'' */
 

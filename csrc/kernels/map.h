@@ -5,6 +5,7 @@
 #ifndef PYML_MAP_H
 #define PYML_MAP_H
 
+#include "../simd/vmath.h"
 #include "kernel.h"
 
 /* a copy costs the time of memory; an expression with exp, log, tanh or erf several times that; a function of the C
@@ -14,11 +15,6 @@
 #define NS_LIBRARY 5.0
 
 /* By the C library, one number at a time: the same bits on every ISA. */
-#if REAL_BITS == 32
-#define LIBRARY(function) function##f
-#else
-#define LIBRARY(function) function
-#endif
 INLINE vec each_lane(vec x, real (*function)(real))
 {
     for (ptrdiff_t i = 0; i < L; i++) x[i] = function(x[i]);
