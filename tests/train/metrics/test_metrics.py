@@ -707,7 +707,8 @@ def test_names_and_options_are_shown():
 
 
 def test_the_table():
-    plain = """accuracy balanced_accuracy top_k_accuracy precision recall f1 roc_auc average_precision
+    plain = """accuracy balanced_accuracy top_k_accuracy precision recall f1 roc_auc
+        average_precision
         log_loss brier matthews confusion_matrix mae mse rmse mape r2 pinball"""
     averaged = [
         f"{share}_{average}"
