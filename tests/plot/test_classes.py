@@ -101,6 +101,12 @@ def test_several_classes(rng):
     assert len(styles) == 4 and len({style for _, style in styles}) == 4  # also without colours
 
 
+def test_a_class_whose_rows_have_no_weight_has_no_line(rng):
+    target = np.array([0, 1, 2] * 10)
+    ax = plot.roc(rng.dirichlet(np.ones(3), 30), target, weight=(target != 1).astype(float))
+    assert [label.partition(":")[0] for label in labels(ax)[1:]] == ["0", "2"]
+
+
 def test_two_columns_are_one_line(rng):
     prediction, target = rows(rng)
     both = np.stack([1 - prediction, prediction], 1)

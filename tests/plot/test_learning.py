@@ -135,7 +135,9 @@ def test_many_metrics_are_in_rows_of_three():
     names = [f"train_{name}" for name in ("loss", "mae", "r2", "mape")]
     of = Columns(epoch=[1, 2], **{name: [1.0, 2.0] for name in names})
     of.of["train_confusion_matrix"] = np.ones((2, 3, 3))  # no curve
-    panels = plot.learning_curves(of).axes
+    figure = plot.learning_curves(of)
+    panels = figure.axes
+    assert figure.get_size_inches().tolist() == pytest.approx([13.5, 7.2])
     assert [ax.get_ylabel() for ax in panels] == ["mean loss", "mae", "r2", "mape"]
     assert [ax.get_subplotspec().rowspan.start for ax in panels] == [0, 0, 0, 1]
 

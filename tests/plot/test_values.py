@@ -68,6 +68,7 @@ def test_importance(tmp_path):
     assert [bar.get_width() for bar in ax.patches] == [5, 2, -0.5]
     assert [text.get_text() for text in ax.get_yticklabels()] == ["b", "a", "c"]
     assert ax.yaxis_inverted()  # the first is at the top
+    assert set(ax.lines[-1].get_xdata()) == {0}
     ends = [path.vertices[:, 0].tolist() for path in ax.collections[0].get_paths()]
     assert ends == [[5, 5], [1, 3], [-1, 0]]
     assert ax.get_xlabel() == "by how much mse, now 0.25, gets worse"
@@ -99,6 +100,7 @@ def test_gradient_flow(tmp_path):
     heights = [bar.get_height() for bar in ax.patches]
     np.testing.assert_allclose(heights[:4], [np.abs(g).max() for g in gradients])
     np.testing.assert_allclose(heights[4:], [np.sqrt((g**2).mean()) for g in gradients])
+    assert 0 < ax.get_ylim()[0] < min(heights) and max(heights) < ax.get_ylim()[1]
     names = [text.get_text() for text in ax.get_xticklabels()]
     assert names == ["0.weight", "0.bias", "2.weight", "2.bias"]
     assert labels(ax) == ["largest", "root mean square"]
