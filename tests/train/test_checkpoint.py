@@ -381,7 +381,7 @@ def test_subclasses_come_back_as_their_base(path):
         (color.RED, 1),
         (np.str_("a"), "a"),
         (nn.Parameter(pyml.ones(2)), pyml.ones(2)),
-        (pyml.train.History([1]), [1]),
+        (pyml.train.History([{"loss": 1}]), [{"loss": 1}]),
         (np.arange(6).reshape(2, 3).T, np.arange(6).reshape(2, 3).T.copy()),
         (np.arange(3, dtype=">i4"), np.arange(3, dtype="i4")),
     ]

@@ -503,6 +503,18 @@ def test_a_fraction_takes_each_class_by_its_share_and_the_same_rows_each_time(rn
         assert np.array_equal(again, held.inputs[0].numpy()) is same
 
 
+@pytest.mark.parametrize(("seed", "of_split"), [(None, 0), (5, 5)])
+def test_the_seed_of_fit_is_that_of_the_fraction(rng, seed, of_split):
+    x, y = blobs(rng, 40)
+    model = nn.Linear(5, 1)
+    trainer = Trainer(model, nn.MSELoss(), optim.SGD(model.parameters(), lr=0.01))
+    history = trainer.fit(x, y, epochs=2, validation=0.25, seed=seed, **QUIET)
+    rows = trainer._reader.rows(x, y, who="fit")
+    train, held = trainer._reader.divided(rows, 0.25, of_split)
+    assert (train.count, held.count) == (30, 10)
+    assert trainer._evaluated(held)["loss"] == history[-1].validation_loss
+
+
 def test_all_forms_of_validation_are_one(rng):
     x, y = blobs(rng, 60)
     held = x[40:], y[40:]
