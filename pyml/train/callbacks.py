@@ -378,6 +378,11 @@ class ProgressBar(Callback):
             total=total, initial=trainer.steps, unit=" steps", leave=self.leave, disable=None
         )
 
+    @property
+    def is_idle(self):
+        """Whether nobody sees it."""
+        return self.bar is not None and self.bar.disable
+
     def on_tick(self):
         if self.bar is not None and not self.bar.disable:
             self.bar.update(self.trainer.steps - self.bar.n)

@@ -210,7 +210,9 @@ class Fitting:
         full, left = divmod(train.count, size)
         sums = sums_up(trainer.loss)
         per_epoch = batches * size if batches == full else train.count
-        ticks, per_batch = self.hooks["on_tick"], self.hooks["on_batch_end"]
+        per_batch = self.hooks["on_batch_end"]
+        owners = [getattr(method, "__self__", None) for method in self.hooks["on_tick"]]
+        ticks = not all(getattr(owner, "is_idle", False) for owner in owners)
         begin = 0  # of the epoch, in steps of this run
 
         def between(progress):
