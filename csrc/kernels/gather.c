@@ -51,24 +51,33 @@ static real share_of_bag(const int64_t *index, ptrdiff_t begin, ptrdiff_t end, i
     return count > 0 ? 1 / (real)count : 1;
 }
 
-/* y += f x */
-INLINE void add_row(real *restrict y, const real *restrict x, real f, ptrdiff_t c)
+enum { TILE = 4 }; /* vectors of a sum that are in registers */
+
+/* y[b, j..] of `tiles` vectors, the last of which has m lanes */
+INLINE void bag_columns(const bag_forward_args *a, ptrdiff_t b, ptrdiff_t j, int tiles, ptrdiff_t m,
+                        real share)
 {
-    for (ptrdiff_t j = 0; j < c; j++) y[j] += f * x[j];
+    const real *x = (const real *)a->x + j, *w = a->w;
+    real *y = (real *)a->y + b * a->c + j;
+    vec sums[TILE] = {0};
+    for (ptrdiff_t i = a->ends[b]; i < a->ends[b + 1]; i++) {
+        if (a->index[i] == a->padding) continue;
+        const vec f = vset1(w != NULL ? share * w[i] : share);
+        for (int t = 0; t < tiles; t++)
+            sums[t] = vfma(f, vload_upto(x + a->index[i] * a->c + t * L, m), sums[t]);
+    }
+    for (int t = 0; t < tiles; t++) vstore_upto(y + t * L, sums[t], m);
 }
 
 /* bags [begin, end) */
 static void bag_forward_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 {
     const bag_forward_args a = *(const bag_forward_args *)context;
-    const real *x = a.x, *w = a.w;
     for (ptrdiff_t b = begin; b < end; b++) {
         const real share = share_of_bag(a.index, a.ends[b], a.ends[b + 1], a.padding, a.mean);
-        real *y = (real *)a.y + b * a.c;
-        memset(y, 0, (size_t)a.c * sizeof(real));
-        for (ptrdiff_t i = a.ends[b]; i < a.ends[b + 1]; i++)
-            if (a.index[i] != a.padding)
-                add_row(y, x + a.index[i] * a.c, w != NULL ? share * w[i] : share, a.c);
+        ptrdiff_t j = 0;
+        for (; j + TILE * L <= a.c; j += TILE * L) bag_columns(&a, b, j, TILE, L, share);
+        for (; j < a.c; j += L) bag_columns(&a, b, j, 1, a.c - j, share);
     }
 }
 
@@ -79,6 +88,12 @@ void KERNEL(bag_forward)(const void *args)
     const ptrdiff_t each = (a->n / a->bags + 1) * a->c;
     double ns = (double)a->n * (5 + (double)a->c * 0.1);
     parallel_for(a->bags, 1 + BLOCK / each, ns, bag_forward_range, a);
+}
+
+/* y += f x */
+INLINE void add_row(real *restrict y, const real *restrict x, real f, ptrdiff_t c)
+{
+    for (ptrdiff_t j = 0; j < c; j++) y[j] += f * x[j];
 }
 
 /* Columns [begin, end) of all rows, as gather_backward. */

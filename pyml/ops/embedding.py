@@ -83,7 +83,7 @@ class Embedding(Node):
     """Rows of a table: to each row goes the sum of the gradients of its uses.
 
     Args:
-        index: vector, int64, checked.
+        index: int64, contiguous, checked.
         count: the number of rows.
         padding: a row that gets none, or None.
         share: divide by the number of uses.
@@ -95,17 +95,17 @@ class Embedding(Node):
     def _gradients(self, dy):
         index = self._index
         if self._padding is not None:
-            is_padding = eq(Tensor._on(index.reshape(-1, 1)), self._padding)
+            is_padding = eq(Tensor._on(index[..., None]), self._padding)
             dy = where(is_padding, 0.0, dy)
         dweight = rows_backward(dy, self._count, index)
         if self._share:
-            uses = frequencies(index, self._count, dy)
+            uses = frequencies(index.reshape(-1), self._count, dy)
             dweight = dweight / reshape(where(uses > 0, uses, 1.0), (-1, 1))
         return (dweight,)
 
 
 def looked_up(weight, index, padding, share):
-    """weight[index], for a vector that has been checked."""
+    """weight[index], for an index, contiguous, that has been checked."""
     if padding is None and not share:
         return rows(weight, index)
     y = rows(weight.detach(), index)
@@ -152,8 +152,7 @@ def embedding(
     padding = padding_row(padding_idx, weight.shape[0], "embedding")
     if max_norm is not None:
         renormalise(weight, index, max_norm, norm_type, "embedding")
-    y = looked_up(weight, contiguous(index.reshape(-1)), padding, bool(scale_grad_by_freq))
-    return reshape(y, (*input.shape, weight.shape[1]))
+    return looked_up(weight, contiguous(index), padding, bool(scale_grad_by_freq))
 
 
 def bags_of(input, offsets, include_last_offset):
@@ -209,8 +208,7 @@ def largest(weight, index, ends, kept, padding):
         if kept is not None:
             in_bag &= kept.array[places, 0]
         index, kept = contiguous(index[places]), Tensor._on(contiguous(in_bag))
-    values = looked_up(weight, index.reshape(-1), padding, False)
-    values = reshape(values, (*index.shape, weight.shape[1]))
+    values = looked_up(weight, contiguous(index), padding, False)
     if index.shape[1] == 0:
         return sum(values, 1)
     if kept is None:

@@ -332,18 +332,18 @@ def index_select(input, dim, index):
 
 
 def rows(x, index):
-    """x[index] along the first dimension; `index` has been checked."""
+    """x[index] along the first dimension; `index`, contiguous, has been checked."""
     source = contiguous(x.array)
-    array = empty((index.size, *source.shape[1:]), source.dtype)
+    array = empty((*index.shape, *source.shape[1:]), source.dtype)
     _kernels.gather(array, source, index, math.prod(source.shape[1:]) * source.itemsize)
     count = source.shape[0]
     return tracked(x, Tensor._on(array), "IndexSelect", lambda dy: rows_backward(dy, count, index))
 
 
 def rows_backward(x, count, index):
-    """Zeros of `count` rows to which the rows of x are added at `index`."""
+    """Zeros of `count` rows to which the rows of x are added at `index`, contiguous."""
     source = contiguous(x.array)
-    array = empty((count, *source.shape[1:]), source.dtype)
+    array = empty((count, *source.shape[index.ndim :]), source.dtype)
     _kernels.gather_backward(array, source, index)
     return tracked(x, Tensor._on(array), "IndexSelectBackward", lambda dy: rows(dy, index))
 
