@@ -52,6 +52,8 @@ MODULES = {
     "torch.nn.modules.module": ("pyml.nn", "pyml.nn.hooks"),
     "torch.optim.adamw": ("pyml.optim",),
     "torch.utils._pytree": ("pyml.pytree",),
+    "torch.utils.data._utils": (),
+    "torch.utils.data._utils.collate": ("pyml.utils.data",),
     "torch.utils.data.dataset": ("pyml.utils.data",),
     "torch.utils.data.dataloader": ("pyml.utils.data",),
     "torch.utils.data.sampler": ("pyml.utils.data",),

@@ -6,6 +6,7 @@ compile(); what cannot work raises NotImplementedError with the cure.
 
 import multiprocessing
 import warnings
+from collections.abc import Iterable
 from contextlib import ContextDecorator, contextmanager
 from functools import cache, partial
 from types import SimpleNamespace
@@ -445,6 +446,11 @@ STAND_INS = {
         for name in ("gather", "scatter", "scatter_kwargs")
     },
     "torch.nn.utils.rnn": {},
+    "torch.optim.optimizer": {  # words of type hints
+        "DeviceDict": dict,
+        "ParamsT": Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]],
+        "StateDict": dict[str, Any],
+    },
     "torch.overrides": {
         "get_ignored_functions": frozenset,
         "has_torch_function": no,

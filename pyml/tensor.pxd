@@ -21,6 +21,7 @@ cdef class Tensor:
     cdef bint is_view                      # looks at a part of another tensor's memory
     cdef Link link                         # to that tensor, if gradients go through it
     cdef object __weakref__
+    cdef dict __dict__                     # what programs set on it; not there until they do
 
     cdef int mark_changed(self) except -1
     cdef int note_gradient(self, bint assigned, bint accumulates) except -1

@@ -919,7 +919,7 @@ def _copy_attributes(Tensor original, Tensor copied, dict memo):
     memo[id(original)] = copied   # before: an attribute may lead back to the original
     attributes = attributes_of(original)
     if attributes is not None:
-        copied.__dict__.update(copy.deepcopy(attributes, memo))
+        vars(copied).update(copy.deepcopy(attributes, memo))
     return copied
 
 

@@ -1,9 +1,11 @@
 """Tensor: what it is, how it becomes other things, and who shares its memory."""
 
 import copy
+import gc
 import inspect
 import pickle
 import re
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -369,3 +371,32 @@ def test_a_hook_is_a_function():
         with pytest.raises(TypeError, match="register_hook: hook is a int"):
             x.register_hook(3)
         x.sum().backward()
+
+
+def test_what_is_set_on_a_tensor():
+    """Programs mark tensors; marks are of the object, not of its values."""
+    t = pyml.ones(2)
+    t.mark, t.mine = 3, [t]
+    assert t.mark == 3 and not hasattr(t.detach(), "mark") and not hasattr(t * 1, "mark")
+    for same in (copy.deepcopy(t), pickle.loads(pickle.dumps(t))):
+        assert same.mark == 3 and same.mine[0] is same
+    assert t._cdata == t._cdata != pyml.ones(2)._cdata
+    with pytest.raises(AttributeError, match="nothing"):
+        t.nothing  # noqa: B018
+    gone = weakref.ref(t)
+    del t, same
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_recorded_step_heeds_what_is_set_on_a_tensor():
+    x = pyml.ones(2)
+    x.factor = 2.0
+
+    @pyml.record
+    def step(y):
+        return y * x.factor
+
+    assert [step(pyml.ones(1)).item() for _ in range(3)] == [2, 2, 2]
+    x.factor = 5.0
+    assert step(pyml.ones(1)).item() == 5

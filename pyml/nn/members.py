@@ -84,9 +84,10 @@ class Members(MutableMapping):
 class MembersOf:
     """The attribute of modules that gives the Members of some kinds, and takes others from a dict.
 
-    Libraries look for it in the module's __dict__, too: so it is there when it was asked for. From
-    there, attributes are copied one by one to a module that has the same registered: None is not
-    in it, or it would be taken for a parameter that the copy has.
+    Libraries look for it in the module's __dict__, too: so it is there when it was asked for, and
+    in modules whose class has a __setattr__ of its own from the beginning. From there, attributes
+    are copied one by one to a module that has the same registered: None is not in it, or it would
+    be taken for a parameter that the copy has.
     """
 
     def __init__(self, *kinds):

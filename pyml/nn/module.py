@@ -49,6 +49,7 @@ __all__ = ["Module"]
 PARAMETER, MODULE = "parameter", "child module"
 BUFFER, TRANSIENT_BUFFER = "buffer", "non-persistent buffer"
 BUFFERS = (BUFFER, TRANSIENT_BUFFER)
+DICTS = "_parameters", "_buffers", "_modules"
 EXTRA_STATE = "_extra_state"  # the key of what get_extra_state() gives
 ASSIGN = "assign_to_params_buffers"  # in the metadata of a load that assigns, as in PyTorch
 
@@ -116,15 +117,25 @@ class Module(Callable):
     def __new__(cls, *args, **kwargs):
         module = super().__new__(cls)
         module.__dict__.update(_registered={}, training=True)
+        if cls.__setattr__ is not Module.__setattr__:  # which may look there, as PyTorch's does
+            for name in DICTS:
+                getattr(module, name)
         return module
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        own = cls.__dict__
+        if "__getattr__" in own and "__getattribute__" not in own and not issubclass(cls, Asked):
+            cls.__bases__ = (*[base for base in cls.__bases__ if base is not Module], Asked)
 
     def __init__(self):
         """Takes no arguments: those of a subclass are its own."""
 
     def __setstate__(self, state):
         self.__dict__.update(state)
-        for name in ("_parameters", "_buffers", "_modules"):  # the original's
-            self.__dict__.pop(name, None)
+        for name in DICTS:
+            if self.__dict__.pop(name, None) is not None:  # the original's
+                getattr(self, name)
         # copy.copy hands over the original's containers: the copy gets its own
         self.__dict__["_registered"] = dict(self._registered)
         for name in ("_hooks", "_state_hooks"):
@@ -276,6 +287,10 @@ class Module(Callable):
     _parameters = MembersOf(PARAMETER)
     _buffers = MembersOf(*BUFFERS)
     _modules = MembersOf(MODULE)
+
+    @property
+    def _non_persistent_buffers_set(self):
+        return {name for name, kind in self._registered.items() if kind == TRANSIENT_BUFFER}
 
     # ---- walking ---------------------------------------------------------------------------------
 
@@ -894,6 +909,26 @@ class Module(Callable):
             return f"{self._get_name()}({extra})"
         lines = extra.split("\n") if extra else []
         return f"{self._get_name()}(\n  " + "\n  ".join(lines + children) + "\n)"
+
+
+class Asked(Module):
+    """A base that a class with a __getattr__ gets: it is asked for what is registered, too.
+
+    In PyTorch it is, as parameters, buffers and modules are not in the __dict__. To other modules
+    this would be a call of Python for each of their attributes.
+    """
+
+    def __getattribute__(self, name):
+        get = object.__getattribute__
+        if name[:2] != "__" and name in get(self, "__dict__").get("_registered", ()):
+            return type(self).__getattr__(self, name)
+        return get(self, name)
+
+    def __getattr__(self, name):
+        attributes = object.__getattribute__(self, "__dict__")
+        if name in attributes:
+            return attributes[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
 
 NEW = {

@@ -530,7 +530,7 @@ class Reach:
             return
         if isinstance(value, self._tensor):
             self.tensors[id(value)] = value
-            if getattr(value, "__dict__", None) is not None:  # a Parameter
+            if type(value) is not self._tensor or vars(value):  # something may be set on it
                 self._objects[id(value)] = value, path
             return
         if isinstance(value, types.MethodType):  # a new object each time

@@ -1,5 +1,6 @@
 """What all distributions share: checks, subclasses, divergences by class."""
 
+import abc
 import copy
 import pickle
 
@@ -364,6 +365,20 @@ def test_the_nearest_function_is_taken(monkeypatch):
     d.register_kl(d.Normal, Nearer)(lambda p, q: "other")
     with pytest.warns(RuntimeWarning, match="two functions are as near"):
         d.kl_divergence(p, Nearer(0.0, 1.0))
+
+
+def test_divergences_from_what_is_no_distribution_of_pyml():
+    class Point:
+        """As Delta of pyro: it looks like a distribution."""
+
+    class Anything(metaclass=abc.ABCMeta):  # noqa: B024
+        """As its base of all, which also those are that are registered."""
+
+    Anything.register(d.Normal)
+    d.register_kl(Point, Anything)(lambda p, q: "from a point")
+    assert d.kl_divergence(Point(), d.Normal(0.0, 1.0)) == "from a point"
+    d.register_kl(Point, d.Normal)(lambda p, q: "nearer")
+    assert d.kl_divergence(Point(), d.Normal(0.0, 1.0)) == "nearer"
 
 
 def test_divergences_that_are_not_known():

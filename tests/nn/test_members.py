@@ -112,6 +112,65 @@ def test_they_are_found_in_the_dict_of_the_module():
         gc.enable()
 
 
+class Strict(nn.Module):
+    """With a __setattr__ of its own, written as PyTorch's."""
+
+    def __setattr__(self, name, value):
+        if isinstance(value, nn.Parameter):
+            if self.__dict__.get("_parameters") is None:
+                raise AttributeError("cannot assign parameters before Module.__init__() call")
+            for others in (self.__dict__, self._parameters, self._buffers, self._modules):
+                if name in others:
+                    del others[name]
+            self._non_persistent_buffers_set.discard(name)
+            self.register_parameter(name, value)
+        else:
+            super().__setattr__(name, value)
+
+
+def test_a_setattr_that_is_written_as_that_of_pytorch():
+    net = Strict()
+    net.register_buffer("scratch", pyml.zeros(1), persistent=False)
+    assert net._non_persistent_buffers_set == {"scratch"}
+    for _ in range(2):
+        net.weight = nn.Parameter(pyml.ones(2))
+    net.scratch = nn.Parameter(pyml.ones(1))
+    assert [name for name, _ in net.named_parameters()] == ["weight", "scratch"]
+    assert list(net.buffers()) == []
+    for same in (copy.copy(net), copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        assert list(same.state_dict()) == ["weight", "scratch"]
+        same.weight = nn.Parameter(pyml.zeros(2))
+        assert net.weight.tolist() == [1, 1]
+
+
+class Wrapper(nn.Linear):
+    """With a __getattr__ that counts, as wrappers of PyTorch's modules have it."""
+
+    def __getattr__(self, name):
+        asked = self.__dict__.setdefault("asked", [])
+        asked.append(name)
+        value = super().__getattr__(name)
+        return value * 1 if isinstance(value, nn.Parameter) else value
+
+
+def test_a_getattr_is_asked_for_what_is_registered():
+    net = Wrapper(2, 1)
+    net.asked.clear()
+    assert net(pyml.zeros(3, 2)).shape == (3, 1) and net.asked == ["weight", "bias"]
+    assert not net.weight.is_leaf and net.in_features == 2
+    assert [p.is_leaf for p in net.parameters()] == [True, True]
+    with pytest.raises(AttributeError, match="'Wrapper' object has no attribute 'nothing'"):
+        net.nothing  # noqa: B018
+    assert not hasattr(net, "other") and issubclass(Wrapper, nn.Linear)
+
+    class Below(Wrapper):
+        def __getattr__(self, name):
+            return 7 if name == "seven" else super().__getattr__(name)
+
+    net = pickle.loads(pickle.dumps(net))
+    assert Below(2, 1).seven == 7 and copy.deepcopy(net).weight.shape == (1, 2)
+
+
 def test_names_of_types():
     assert pyml.typename(pyml.zeros(1)) == "pyml.FloatTensor"
     assert pyml.typename(nn.Linear) == "pyml.nn.linear.Linear" == pyml.typename(nn.Linear(1, 1))

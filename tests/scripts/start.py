@@ -67,7 +67,7 @@ def drawn(draw):
     """torch.randn or torch.rand by a function of sizes."""
 
     def function(*size, dtype=None, device=None, requires_grad=False, generator=None):
-        size = size[0] if size and not isinstance(size[0], int) else size
+        size = size[0] if size and not isinstance(size[0], (int, np.integer)) else size
         return draw(*size).to(dtype or torch.get_default_dtype()).requires_grad_(requires_grad)
 
     return function
