@@ -215,7 +215,8 @@ def decoded(node, arrays, depth=0):
         return dict(zip(keys, items, strict=True))
     if kind == "state" and is_list(value, 2):
         items, metadata = (decoded(item, arrays, depth + 1) for item in value)
-        if isinstance(items, dict) and isinstance(metadata, dict):
+        is_state = isinstance(items, dict) and isinstance(metadata, dict)
+        if is_state and all(map(is_flat, metadata.values())):
             state_dict = OrderedDict(items)
             state_dict._metadata = OrderedDict(metadata)
             return state_dict
