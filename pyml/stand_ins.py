@@ -483,6 +483,7 @@ STAND_INS = {
 
 ALIASES = {  # names of PyTorch's inside that programs use: where pyml has what they are
     "torch.distributions.constraints": {
+        "_CorrCholesky": "pyml.distributions.constraints.CorrCholesky",
         "_IndependentConstraint": "pyml.distributions.constraints.IndependentConstraint",
         "_Real": "pyml.distributions.constraints.Real",
     },

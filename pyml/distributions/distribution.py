@@ -2,6 +2,7 @@
 
 import warnings
 
+from pyml.attributes import Size
 from pyml.distributions import constraints
 from pyml.distributions.utils import broadcast_all, derived, lazy_property
 from pyml.grad_mode import no_grad
@@ -153,12 +154,12 @@ class Distribution:
     @property
     def batch_shape(self):
         """The shape over which parameters differ."""
-        return self._batch_shape
+        return Size(self._batch_shape)
 
     @property
     def event_shape(self):
         """The shape of one draw."""
-        return self._event_shape
+        return Size(self._event_shape)
 
     def _extended_shape(self, sample_shape=()):
         return as_sizes(sample_shape, "sample") + self._batch_shape + self._event_shape

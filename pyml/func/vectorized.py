@@ -34,7 +34,7 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
 
     Raises:
         ValueError: when called, if no argument has the dimension, or sizes differ, or are zero.
-        TypeError: when called, if func returns something else than tensors.
+        TypeError: if func is no function; when called, if it returns something else than tensors.
         RuntimeError: when called, if func draws random numbers with randomness="error".
 
     Example:
@@ -42,6 +42,8 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
         >>> pyml.func.vmap(pyml.dot, in_dims=(0, None))(x, pyml.tensor([1.0, 10.0]))
         tensor([21., 43.])
     """
+    if not callable(func):
+        raise TypeError(f"vmap: func is {func!r}, it must be a function of tensors")
     check_choice("vmap", "randomness", randomness, ("error", "different", "same"))
     if chunk_size is not None:
         check_integer("vmap", "chunk_size", chunk_size)

@@ -10,7 +10,9 @@ from pyml.tensor import install
 globals().update(names.operations())
 install(
     sys.modules[__name__],
-    names.operations(names.TENSOR) | METHODS | {"backward": backward},
+    names.operations(names.TENSOR)
+    | METHODS
+    | {"backward": backward, "_cdata": property(id)},  # the latter for libraries that compare it
 )
 
 __all__ = [*names.operations()]

@@ -500,7 +500,6 @@ METHODS = {
         unsqueeze_, view, view_as, where, zero_,
     )
 } | {
-    "_cdata": property(id, doc="A number of this object alone; PyTorch's is an address."),
     "unsafe_split": split,
 } | {
     name: conversion(NAMES[dtype])

@@ -185,19 +185,20 @@ ROWS = (
 WITH_OUT = """
     acos acosh addbmm addcdiv addcmul addmm addmv addr arange asin asinh atan atan2 atanh
     baddbmm bernoulli bitwise_and bitwise_left_shift bitwise_not bitwise_or
-    bitwise_right_shift bitwise_xor bucketize ceil chain_matmul cholesky cholesky_inverse
-    cholesky_solve clamp clamp_max clamp_min column_stack copysign cosh cross deg2rad diag
-    digamma dstack entr eq erf erfc erfcx erfinv exp2 expm1 eye float_power floor fmax fmin
-    fmod frac frexp full gather gcd ge ger gt heaviside histc histogram householder_product
-    hstack hypot i0 i0e i1 i1e igamma igammac index_add index_copy index_reduce index_select
-    inner inverse isin isneginf isposinf kron lcm ldexp le lerp lgamma linspace log10 log1p
-    log2 log_ndtr logaddexp logaddexp2 logical_and logical_not logical_or logical_xor logit
-    logspace lt lu lu_solve lu_unpack masked_select matrix_power msort multinomial mvlgamma
+    bitwise_right_shift bitwise_xor bucketize ceil chain_matmul cholesky cholesky_ex
+    cholesky_inverse cholesky_solve clamp clamp_max clamp_min column_stack copysign cosh
+    cross deg2rad diag digamma dstack eigh entr eq erf erfc erfcx erfinv exp2 expm1 eye
+    float_power floor fmax fmin fmod frac frexp full gather gcd ge ger gt heaviside histc
+    histogram householder_product hstack hypot i0 i0e i1 i1e igamma igammac index_add
+    index_copy index_reduce index_select inner inv inv_ex inverse isin isneginf isposinf
+    kron lcm ldexp le lerp lgamma linspace log10 log1p log2 log_ndtr logaddexp logaddexp2
+    logical_and logical_not logical_or logical_xor logit logspace lt lu lu_factor
+    lu_factor_ex lu_solve lu_unpack masked_select matrix_power msort multinomial mvlgamma
     nan_to_num narrow_copy ndtr ndtri ne nextafter nonzero nonzero_static norm normal ones
     outer polygamma qr rad2deg rand randint randn randperm remainder renorm round rsqrt
     scatter scatter_add scatter_reduce searchsorted sigmoid sign signbit sinc sinh
-    slice_scatter slogdet svd take take_along_dim tan tanh tensordot threshold tril triu
-    trunc vdot vstack where xlog1py xlogy zeros zeta"""
+    slice_scatter slogdet solve solve_ex svd take take_along_dim tan tanh
+    tensordot threshold tril triu trunc vdot vstack where xlog1py xlogy zeros zeta"""
 
 ALIASES = {
     "absolute": "abs",

@@ -24,6 +24,7 @@ OTHERS = {  # what takes no Tensor first, and anything but a number
         "set_default_device",
         "set_float32_matmul_precision",
         "set_printoptions",
+        "typename",
         "use_deterministic_algorithms",
     ),
 }

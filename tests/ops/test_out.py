@@ -37,7 +37,9 @@ OF = {  # arguments: the functions that are called with them
     (X, 2): "matrix_power multinomial",
     (N, N): """bitwise_and bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor gcd lcm""",
     (N,): "bitwise_not",
-    (SPD,): "cholesky cholesky_inverse",
+    (SPD,): """cholesky cholesky_ex cholesky_inverse eigh inv inv_ex lu_factor
+        lu_factor_ex""",
+    (SPD, X): "solve solve_ex",
     (SPD, SPD): "chain_matmul cholesky_solve kron",
     (V, W): "ger outer vdot",
     (X, V, W): "addr lerp addcdiv addcmul",
