@@ -1,10 +1,11 @@
 """What PyTorch calls the nodes of a graph. What it has not keeps pyml's name."""
 
 ALIKE = """
-    Abs Add BinaryCrossEntropy BinaryCrossEntropyWithLogits Cat Clone Cos Digamma Div Embedding Erf
-    Erfc Erfinv Exp Expand Expm1 Flip Gather Index IndexSelect Lgamma Log LogSoftmax Maximum Mean
-    Minimum Mul MultiMarginLoss Neg Permute Polygamma Reciprocal Remainder ScatterAdd ScatterReduce
-    Select Sin Slice Softmax Sqrt Sub Sum Transpose Unsqueeze Var View Where
+    Abs Add AsStrided BinaryCrossEntropy BinaryCrossEntropyWithLogits Cat Clone Cos Diagonal Digamma
+    Div Embedding EmbeddingBag Erf Erfc Erfinv Exp Expand Expm1 Flip Gather Index IndexSelect Lgamma
+    Log LogSoftmax Maximum Mean Minimum Mul MultiMarginLoss Neg Permute Polygamma Reciprocal
+    Remainder ScatterAdd ScatterReduce Select Sin Slice Softmax Sqrt Sub Sum Transpose Unfold
+    Unsqueeze Var View Where
 
     celu elu gelu hardshrink hardsigmoid hardswish hardtanh leaky_relu mish relu sigmoid silu
     softplus softshrink tanh threshold

@@ -107,7 +107,7 @@ class Embedding(Node):
 def looked_up(weight, index, padding, share):
     """weight[index], for an index, contiguous, that has been checked."""
     if padding is None and not share:
-        return rows(weight, index)
+        return rows(weight, index, "Embedding")
     y = rows(weight.detach(), index)
     if weight.requires_grad and is_grad_enabled():
         Embedding(index, weight.shape[0], padding, share)._connect(y, (weight,))

@@ -331,13 +331,13 @@ def index_select(input, dim, index):
     return y if dim == 0 else movedim(y, 0, dim).contiguous()
 
 
-def rows(x, index):
+def rows(x, index, name="IndexSelect"):
     """x[index] along the first dimension; `index`, contiguous, has been checked."""
     source = contiguous(x.array)
     array = empty((*index.shape, *source.shape[1:]), source.dtype)
     _kernels.gather(array, source, index, math.prod(source.shape[1:]) * source.itemsize)
     count = source.shape[0]
-    return tracked(x, Tensor._on(array), "IndexSelect", lambda dy: rows_backward(dy, count, index))
+    return tracked(x, Tensor._on(array), name, lambda dy: rows_backward(dy, count, index))
 
 
 def rows_backward(x, count, index):

@@ -30,12 +30,13 @@ COMPOSED = {
         torch::autograd::CopySlices""",
     "ClampBackward1": "ClampMaxBackward0 ClampMinBackward0",
     "CloneBackward0": """
-        DiagonalScatterBackward0 IndexBackward0 IndexSelectBackward0 NarrowCopyBackward0
-        RepeatBackward0 Rot90Backward0 ToCopyBackward0""",
+        DiagonalBackward0_copy DiagonalScatterBackward0 IndexBackward0 IndexSelectBackward0
+        NarrowCopyBackward0 RepeatBackward0 Rot90Backward0 ToCopyBackward0""",
     "CumsumBackward0": "DivBackward1",
+    "DiagonalBackward0": "PermuteBackward0",
     "DigammaBackward0": "PolygammaBackward0",
     "DivBackward0": """
-        DivBackward1 EmbeddingBagBackward0 IndexReduceBackward0 Logaddexp2Backward0 MulBackward1
+        DivBackward1 IndexReduceBackward0 Logaddexp2Backward0 MulBackward1
         MultilabelMarginLossBackward0 ScatterReduceBackward0 SqueezeBackward0 SqueezeBackward1""",
     "FlipBackward0": "Rot90Backward0",
     "GatherBackward0": """
@@ -47,8 +48,7 @@ COMPOSED = {
         FillBackward1 IndexCopyBackward0 IndexFillBackward0 ScatterBackward0 ScatterBackward1
         SelectScatterBackward0 SliceScatterBackward0 torch::autograd::CopyBackwards
         torch::autograd::CopySlices""",
-    "IndexSelectBackward": "EmbeddingBagBackward0",
-    "IndexSelectBackward0": "DiagonalBackward0_copy IndexBackward0 PermuteBackward0 ViewBackward0",
+    "IndexSelectBackward0": "IndexBackward0 ViewBackward0",
     "L1": "AbsBackward0 MeanBackward0 SumBackward0",
     "LinalgSolveExBackward0": """
         CholeskyInverseBackward0 CholeskySolveBackward0 LinalgLuSolveBackward0
@@ -68,7 +68,7 @@ COMPOSED = {
     "NllLossBackward0": "AddBackward0 DivBackward1 NegBackward0 NllLoss2DBackward0",
     "PermuteBackward0": """
         CatBackward0 DiagEmbedBackward0 DiagonalScatterBackward0 LogcumsumexpBackward0
-        UnfoldBackward0 ViewBackward0""",
+        ViewBackward0""",
     "PowBackward1": "PowBackward2",
     "RMSNorm": "MulBackward0",
     "ReciprocalBackward0": "RsqrtBackward0",
@@ -93,17 +93,17 @@ COMPOSED = {
         LinalgVectorNormBackward0 MultilabelMarginLossBackward0 NegBackward0 SumBackward1
         TraceBackward0""",
     "SumBackward1": """
-        CdistBackward0 DivBackward1 EmbeddingBagBackward0 LinalgVectorNormBackward0 MulBackward1
-        NansumBackward0 NormBackward1 ViewBackward0""",
+        CdistBackward0 DivBackward1 LinalgVectorNormBackward0 MulBackward1 NansumBackward0
+        NormBackward1 ViewBackward0""",
     "TransposeBackward0": """
         LinalgCholeskyExBackward0 LinalgLuSolveBackward0 LinalgSolveExBackward0
         LinalgSolveTriangularBackward0""",
     "UnsqueezeBackward0": "PermuteBackward0",
     "VarBackward0": "VarMeanBackward0",
     "ViewBackward0": """
-        AddBackward0 AsStridedScatterBackward0 EmbeddingBackward0 MulBackward0 NegBackward0
-        NllLossBackward0 PutBackward0 ReshapeAliasBackward0 RollBackward0 SqueezeBackward4
-        StackBackward0 TakeBackward0 UnsafeViewBackward0""",
+        AddBackward0 AsStridedScatterBackward0 MulBackward0 NegBackward0 NllLossBackward0
+        PutBackward0 ReshapeAliasBackward0 RollBackward0 SqueezeBackward4 StackBackward0
+        TakeBackward0 UnsafeViewBackward0""",
     "WhereBackward0": """
         ClampBackward0 CtcLossBackward0 EmbeddingBagBackward0 FmaxBackward0 FminBackward0
         LerpBackward1 MaskedFillBackward0 MaskedScatterBackward0 NanToNumBackward0 TrilBackward0
@@ -112,7 +112,7 @@ COMPOSED = {
     "tanhshrink": "SubBackward0",
 }
 WITHIN = {  # no row ends with one
-    *("EmbeddingBackward0", "ToCopyBackward0"),
+    *("AsStridedBackward0", "DiagonalBackward0", "ToCopyBackward0"),
     *("torch::autograd::AccumulateGrad", "torch::autograd::CopySlices"),
 }
 
