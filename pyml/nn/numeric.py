@@ -228,9 +228,8 @@ class PiecewiseLinearEncoding(Bins):
 
     Example:
         >>> encoding = nn.PiecewiseLinearEncoding([[0.0, 1.0, 2.0, 3.0]])
-        >>> encoding(pyml.tensor([[1.5], [-1.0]]))
-        tensor([[ 1.0000,  0.5000,  0.0000],
-                [-1.0000,  0.0000,  0.0000]])
+        >>> encoding(pyml.tensor([[1.5], [-1.0]])).tolist()
+        [[1.0, 0.5, 0.0], [-1.0, 0.0, 0.0]]
     """
 
     def __init__(self, bins, device=None, dtype=None):
