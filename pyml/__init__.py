@@ -7,8 +7,16 @@ tabular, train, io, plot, recording, utils.
 """
 
 import importlib
+import sys as _sys
 from math import e, inf, nan, pi
 from types import ModuleType as _Module
+
+try:
+    from pyml import _kernels
+except ImportError as _error:  # PYML_ISA is none of this machine's, or nothing is built here
+    if _sys.argv[0].endswith(("/pyml", "\\pyml")) or _sys.orig_argv[1:3] == ["-m", "pyml"]:
+        raise SystemExit(f"pyml: error: {_error}") from None  # the shell gets a line
+    raise
 
 from pyml import typed as _typed
 from pyml.attributes import NAMES as _DTYPES

@@ -1,0 +1,5 @@
+"""The command line, a file a command: pyml train, predict, evaluate, inspect, bench, info."""
+
+from pyml.cli.main import main
+
+__all__ = ["main"]

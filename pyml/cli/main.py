@@ -1,0 +1,76 @@
+"""From the words of a command line to a command, and from its errors to a line."""
+
+import sys
+import warnings
+from contextlib import contextmanager
+
+from pyml import config
+from pyml.cli import bench, evaluate, info, inspect, predict, train
+from pyml.cli.failures import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_USAGE,
+    Refused,
+    sentence,
+    warn,
+)
+from pyml.cli.options import Parser, parsed
+from pyml.cli.output import flush
+
+__all__ = ["main"]
+
+COMMANDS = (train, predict, evaluate, inspect, bench, info)
+
+
+def main(argv=None):
+    """Runs the command line `argv` (default: the process's) and returns its exit code."""
+    words = sys.argv[1:] if argv is None else list(map(str, argv))
+    name = "pyml"
+    if hasattr(sys.stdout, "reconfigure"):  # names that it cannot show are no error
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        try:
+            options = parsed(*parsers(), words)
+            name = f"pyml {options.command}"
+            with warnings_in_lines():
+                return options.run(options)
+        finally:
+            flush()
+    except KeyboardInterrupt as interrupt:
+        message, code = "; ".join(["interrupted", *map(str, interrupt.args)]), EXIT_INTERRUPTED
+    except (Refused, ValueError, TypeError, ImportError) as error:
+        message, code = f"error: {sentence(error)}", EXIT_USAGE
+    except (OSError, FloatingPointError, MemoryError) as error:
+        message, code = f"error: {sentence(error)}", EXIT_FAILED
+    print(f"{name}: {message}", file=sys.stderr)
+    return code
+
+
+def parsers():
+    """The Parser of all, and {name: Parser} of the commands."""
+    parser = Parser(prog="pyml", description="Neural networks on a CPU.")
+    parser.add_argument("--version", action="version", version=f"pyml {config.__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="command", required=True)
+    for module in COMMANDS:
+        name = module.__name__.rpartition(".")[2]
+        command = commands.add_parser(name, help=module.HELP, description=module.DESCRIPTION)
+        command.set_defaults(run=module.run, parser=command)
+        module.add_options(command)
+    return parser, commands.choices
+
+
+@contextmanager
+def warnings_in_lines():
+    """Warnings for users as lines, each once; others, as of libraries, are not shown."""
+    said = set()
+
+    def show(message, *place):
+        if str(message) not in said:
+            said.add(str(message))
+            warn(message)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.filterwarnings("always", category=UserWarning)
+        warnings.showwarning = show
+        yield

@@ -1,0 +1,97 @@
+"""How good a model is, with intervals, beside a baseline."""
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+
+from pyml import tabular
+from pyml.cli.output import columns
+from pyml.train import metrics
+
+__all__ = ["Score", "labelled", "scores_of", "table_of"]
+
+RESAMPLES = 400  # of the rows, from which an interval comes
+FEWEST_RESAMPLES = 100
+MOST_ROWS = 4_000_000  # that all resamples have together
+INTERVAL = (2.5, 97.5)  # percentiles
+
+
+class Score(NamedTuple):
+    """A metric of some rows."""
+
+    value: float
+    low: float
+    """The ends of the interval of 95 %; NaN where the metric is not defined."""
+    high: float
+    baseline: float
+    """Of predicting the same for each row: the mean, or the most frequent class."""
+
+
+def labelled(schema, table):
+    """The rows of a table that have a target, and how many have none."""
+    rows = schema.labelled(table)
+    return table.take(rows), table.rows - len(rows)
+
+
+def scores_of(model, table, train=None):
+    """{metric: Score} of a model for rows with a target.
+
+    The intervals are those of the percentile bootstrap (Efron & Tibshirani 1993, chapter 13): rows
+    are drawn with replacement, the same ones in every run.
+
+    Args:
+        model: a TabularModel.
+        table: the rows.
+        train: those that the baseline is of. Default: the same rows.
+    """
+    target = model.target
+    outputs, actual = model.outputs(table), target.actual(table)
+    predicted = {}
+    for name in tabular.SCORES[target.task]:
+        wants = metrics.get(name).wants
+        if wants not in predicted:
+            predicted[wants] = READERS[wants](target, outputs)
+    base = tabular.baseline(model, table if train is None else train, table)
+    rng = np.random.default_rng(0)
+    count = int(np.clip(MOST_ROWS // len(actual), FEWEST_RESAMPLES, RESAMPLES))
+    found = {name: [] for name in base}
+    for _ in range(count):
+        rows = rng.integers(0, len(actual), len(actual))
+        for name, values in found.items():
+            values.append(measured(name, predicted, actual, rows))
+    scores = {}
+    for name, values in found.items():
+        finite = [value for value in values if np.isfinite(value)]
+        low, high = np.percentile(finite, INTERVAL) if finite else (np.nan, np.nan)
+        value = measured(name, predicted, actual, slice(None))
+        scores[name] = Score(value, float(low), float(high), base[name])
+    return scores
+
+
+READERS = {
+    "labels": lambda target, outputs: target.labels(outputs),
+    "probabilities": lambda target, outputs: target.probabilities(outputs),
+    "values": lambda target, outputs: target.decode(outputs),
+}
+
+
+def measured(name, predicted, actual, rows):
+    """A metric of some rows."""
+    metric = metrics.get(name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", metrics.UndefinedMetricWarning)
+        return float(metric(predicted[metric.wants][rows], actual[rows]))
+
+
+def table_of(scores, part):
+    """Lines of a table of Scores of a part of the rows."""
+    rows = [[part, "model", "95 % interval", "baseline"]]
+    rows += [
+        [
+            *(name, f"{score.value:.5g}", f"{score.low:.5g} to {score.high:.5g}"),
+            f"{score.baseline:.5g}",
+        ]
+        for name, score in scores.items()
+    ]
+    return columns(rows, right=(1, 2, 3))
