@@ -16,7 +16,7 @@ from pyml.tabular.table import check_type
 from pyml.tabular.target import Target
 from pyml.tensor import Tensor
 
-__all__ = ["Categories", "TabularModel"]
+__all__ = ["Categories", "TabularEnsemble", "TabularModel"]
 
 FORMAT, VERSION = "pyml.tabular", 1
 PREDICTED_ROWS = 8192  # at a time
@@ -220,6 +220,11 @@ class TabularModel(nn.Module):
                 options = {**options, "bins": nn.quantile_bins(values, num_bins)}
         return cls(schema, preprocessor, target, **options)
 
+    @property
+    def members(self):
+        """The models whose predictions are averaged: itself alone."""
+        return [self]
+
     # ---- forward ---------------------------------------------------------------------------------
 
     def forward(self, numbers, categories):
@@ -314,17 +319,18 @@ class TabularModel(nn.Module):
             "preprocessor": self.preprocessor.state_dict(),
             "target": self.target.state_dict(),
             "architecture": self.architecture,
-            "weights": dict(self.state_dict()),
+            "weights": [dict(member.state_dict()) for member in self.members],
         }
         io.save(content, path, metadata)
 
     @classmethod
     def load(cls, path, *, network=None):
-        """Reads a model that save() wrote. It is in evaluation mode.
+        """Reads a model that save() wrote, also a TabularEnsemble. It is in evaluation mode.
 
         Args:
             path: the file, or an object with read().
-            network: for a model that was made with one: the same, or a function that makes it.
+            network: for a model that was made with one: the same, or a function that makes it, as
+                an ensemble needs.
 
         Raises:
             ValueError: if the file is none of a model, or is damaged.
@@ -343,8 +349,8 @@ class TabularModel(nn.Module):
         except (ValueError, TypeError, RuntimeError) as error:
             raise ValueError(f"{path}: is damaged: {error}") from None
 
-    @classmethod
-    def _of(cls, content, network):
+    @staticmethod
+    def _of(content, network):
         parts = checked_state(
             content,
             "the model",
@@ -354,7 +360,7 @@ class TabularModel(nn.Module):
             preprocessor=dict,
             target=dict,
             architecture=dict,
-            weights=dict,
+            weights=list,
         )
         schema = Schema.from_state_dict(parts["schema"])
         preprocessor = Preprocessor.from_state_dict(schema, parts["preprocessor"])
@@ -362,14 +368,69 @@ class TabularModel(nn.Module):
         options = checked_architecture(
             checked_state(parts["architecture"], "architecture", **NAMES)
         )
-        weights = parts["weights"]
-        check_size(options, preprocessor, weights)
-        made = cls(schema, preprocessor, target, network=network, **options)
-        dtypes = {value.dtype for value in weights.values() if value.dtype.kind == "f"}
-        if dtypes == {np.dtype("float64")}:
-            made.double()
-        made.load_state_dict(weights)
-        return made.eval()
+        if len(parts["weights"]) > 1 and isinstance(network, nn.Module):
+            raise ValueError("network is a Module; an ensemble needs a function that makes one")
+        members = []
+        for weights in parts["weights"]:
+            check_size(options, preprocessor, weights)
+            made = TabularModel(schema, preprocessor, target, network=network, **options)
+            dtypes = {value.dtype for value in weights.values() if value.dtype.kind == "f"}
+            if dtypes == {np.dtype("float64")}:
+                made.double()
+            made.load_state_dict(weights)
+            members.append(made)
+        return (members[0] if len(members) == 1 else TabularEnsemble(members)).eval()
+
+
+class TabularEnsemble(TabularModel):
+    """Models of one table as one, whose predictions are averaged: probabilities, numbers, counts.
+
+    Lakshminarayanan et al. 2017 (arXiv:1612.01474). It predicts and is saved as a TabularModel is,
+    and TabularModel.load() reads it.
+
+    Args:
+        models: TabularModels, one or more, of one preprocessor, target and architecture. They are
+            the members themselves, not copies; of an ensemble its members.
+
+    Raises:
+        TypeError: if one is no TabularModel.
+        ValueError: if there is none, or they are of different ones.
+
+    Example:
+        >>> len(tabular.fit(table, "price", ensemble=5).model.members)
+        5
+    """
+
+    def __init__(self, models):
+        nn.Module.__init__(self)
+        models = list(models)
+        if not models:
+            raise ValueError("TabularEnsemble: models is empty, there must be one or more")
+        for i, model in enumerate(models):
+            check_type("TabularEnsemble", f"models[{i}]", model, TabularModel)
+        first = models[0]
+        parts = {"preprocessor": id, "target": id, "architecture": comparable}
+        for i, model in enumerate(models):
+            for name, key in parts.items():
+                if key(getattr(model, name)) != key(getattr(first, name)):
+                    raise ValueError(
+                        f"TabularEnsemble: models[{i}] has another {name} than models[0]; make "
+                        "them of the same one, as tabular.fit(ensemble=) does"
+                    )
+        models = [member for model in models for member in model.members]
+        self.models = nn.ModuleList(models)
+        self.schema, self.architecture = first.schema, first.architecture
+        self.preprocessor, self.target = first.preprocessor, first.target
+
+    @property
+    def members(self):
+        """The models whose predictions are averaged."""
+        return list(self.models)
+
+    def forward(self, numbers, categories):
+        """Outputs of rows, whose predictions are the means of the members'."""
+        outputs = [model(numbers, categories) for model in self.models]
+        return self.target.averaged(ops.stack(outputs))
 
 
 def checked_architecture(options):
@@ -400,10 +461,18 @@ def checked_architecture(options):
     }
 
 
+def comparable(architecture):
+    """An architecture without arrays."""
+    bins = architecture["bins"]
+    return {**architecture, "bins": None if bins is None else [each.tolist() for each in bins]}
+
+
 def check_size(options, preprocessor, weights):
     """Raises ValueError if a network of these options has more weights than a file holds."""
-    if not all(isinstance(value, Tensor) for value in weights.values()):
-        raise ValueError("weights are no tensors")
+    if not isinstance(weights, dict) or not all(
+        isinstance(value, Tensor) for value in weights.values()
+    ):
+        raise ValueError("weights are no tensors by name")
     there = sum(value.numel() for value in weights.values())
     widths, size = options["hidden"], options["embedding_dim"]
     wanted = sum(widths) + sum(a * b for a, b in pairwise(widths))

@@ -1,8 +1,11 @@
 """Target: what is predicted, as numbers for a loss; and outputs of a network as predictions."""
 
+import math
+
 import numpy as np
 
 from pyml import nn, ops
+from pyml.nn import functional as F
 from pyml.tabular.reading import as_table
 from pyml.tabular.schema import Schema, checked_state, plural
 from pyml.tabular.table import check_type, near
@@ -13,6 +16,7 @@ __all__ = ["Target"]
 
 LARGEST = 1e30  # of a target: float32 ends at 3.4e38
 SHOWN_ROWS = 5
+RAREST = 1e-6  # a share, or a mean count, that stands for 0, whose logarithm is infinite
 
 LOSSES = {
     "regression": nn.MSELoss,
@@ -80,6 +84,10 @@ class Target:
         """Whether an output is one number, of shape (n)."""
         return self.task in ("regression", "counts")
 
+    @property
+    def _scale(self):
+        return (self.mean[0], self.std[0]) if self.is_single else (self.mean, self.std)
+
     def loss(self):
         """The loss of the task, a Module of (outputs, y)."""
         return LOSSES[self.task]()
@@ -133,6 +141,23 @@ class Target:
             return values[:, 0].astype(np.float32)
         values = ((values - self.mean) / self.std).astype(np.float32)
         return values[:, 0] if self.task == "regression" else values
+
+    def actual(self, table):
+        """The targets of a table's rows beside what a metric gets of predictions, an array.
+
+        Numbers of classes, int64 (n); 0 and 1, int64 (n, k); numbers in their own unit, float64
+        (n) or (n, k).
+
+        Raises:
+            ValueError: as encode().
+        """
+        table = as_table(table)
+        if self.task in ("binary", "multiclass"):
+            return self._codes(table)
+        if self.task == "multilabel":
+            return self._truths(table).astype(np.int64)
+        values = self._numbers(table, "actual")
+        return values[:, 0] if self.is_single else values
 
     def _complete(self, table, method):
         """The columns of the targets, in which nothing is missing."""
@@ -219,13 +244,50 @@ class Target:
         """
         outputs = _array(outputs)
         if self.classes is not None:
-            return self.classes[outputs.argmax(1)]
+            return self.classes[self.labels(outputs)]
         if self.task == "multilabel":
             return outputs > 0
         if self.task == "counts":
             return np.exp(outputs)
-        mean, std = (self.mean[0], self.std[0]) if self.is_single else (self.mean, self.std)
+        mean, std = self._scale
         return outputs * std + mean
+
+    def labels(self, outputs):
+        """Numbers of the classes that outputs say, int64 (n); for multilabel 0 and 1, (n, k)."""
+        outputs = _array(outputs)
+        return (outputs > 0).astype(np.int64) if self.classes is None else outputs.argmax(1)
+
+    def outputs_of_mean(self, actual):
+        """Outputs that say of any row what some rows are on average, float64, of a row's shape.
+
+        Args:
+            actual: their targets, as actual() gives them, one or more.
+        """
+        if self.classes is not None:
+            shares = np.bincount(actual, minlength=len(self.classes)) / len(actual)
+            return np.log(np.maximum(shares, RAREST))
+        mean = actual.mean(0)
+        if self.task == "multilabel":
+            mean = np.clip(mean, RAREST, 1 - RAREST)
+            return np.log(mean / (1 - mean))
+        if self.task == "counts":
+            return np.log(np.maximum(mean, RAREST))
+        center, std = self._scale
+        return (mean - center) / std
+
+    def averaged(self, outputs):
+        """Outputs of several networks as one, whose prediction is the mean of theirs.
+
+        That of numbers, of counts, of probabilities.
+
+        Args:
+            outputs: a Tensor, (networks, n, ...).
+        """
+        if self.classes is not None:
+            return log_mean_exp(ops.log_softmax(outputs, 2))
+        if self.task == "multilabel":
+            return log_mean_exp(F.logsigmoid(outputs)) - log_mean_exp(F.logsigmoid(-outputs))
+        return log_mean_exp(outputs) if self.task == "counts" else outputs.mean(0)
 
     def probabilities(self, outputs):
         """Probabilities of a network's outputs, float64.
@@ -293,6 +355,11 @@ class Target:
                 raise ValueError(f"target: {name} is not a finite number for each target")
             setattr(made, name, values)
         return made
+
+
+def log_mean_exp(x):
+    """log(mean(exp(x))) over the first dimension."""
+    return ops.logsumexp(x, 0) - math.log(len(x))
 
 
 def _array(outputs):

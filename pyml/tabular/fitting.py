@@ -1,0 +1,354 @@
+"""fit: from a table to a trained model in one call."""
+
+import time
+import warnings
+from dataclasses import dataclass
+from numbers import Integral
+
+import numpy as np
+
+from pyml import ops, optim
+from pyml.grad_mode import no_grad
+from pyml.options import Range, check_integer, check_number, is_number
+from pyml.random import fork_rng, manual_seed
+from pyml.tabular.model import TabularEnsemble, TabularModel
+from pyml.tabular.preprocessor import Preprocessor
+from pyml.tabular.reading import as_table
+from pyml.tabular.recipe import recipe_for
+from pyml.tabular.schema import Schema, names_given
+from pyml.tabular.scoring import baseline, evaluate, labelled
+from pyml.tabular.splitting import given_split, split
+from pyml.tabular.table import TableWarning, check_type, grid, near
+from pyml.tabular.target import Target
+from pyml.train import Callback, EarlyStopping, History, Trainer
+from pyml.train.callbacks import check_callbacks
+
+__all__ = ["Fitted", "fit"]
+
+SEEDS = 2**64
+
+
+@dataclass(repr=False)
+class Fitted:
+    """What fit() gives; print it to see how good the model is.
+
+    Attributes:
+        model: a TabularModel with its best weights, or a TabularEnsemble; in evaluation mode.
+        history: the History of the training; of an ensemble a list, one for each member.
+        schema: the Schema.
+        task: as of the schema.
+        rows: {"train": n, "validation": n}.
+        baseline: {metric: number} of predicting the same for each validation row; see baseline().
+        scores: {metric: number} of the model for the validation rows; see evaluate().
+        seconds: from the call to the end.
+        stopped: why the training ended, in words.
+    """
+
+    model: TabularModel
+    history: History | list
+    schema: Schema
+    rows: dict
+    baseline: dict
+    scores: dict
+    stopped: str
+    seconds: float
+
+    @property
+    def task(self):
+        return self.schema.task
+
+    def __repr__(self):
+        """The scores beside the baseline."""
+        of = ", ".join(self.schema.targets)
+        text = [
+            f"{self.task} of {of}: trained on {self.rows['train']:,} rows in {self.seconds:.1f} s; "
+            f"{self.stopped}"
+        ]
+        if self.scores:
+            columns = [f"{self.rows['validation']:,} rows to validate on", "model", "baseline"]
+            lines = [
+                [name, f"{score:.5g}", f"{self.baseline[name]:.5g}"]
+                for name, score in self.scores.items()
+            ]
+            text.append(grid([columns, *lines]))
+        return "\n".join(text)
+
+
+def fit(
+    data,
+    target=None,
+    *,
+    schema=None,
+    task=None,
+    drop=(),
+    validation=0.2,
+    hidden=None,
+    epochs=None,
+    batch_size=None,
+    lr=None,
+    max_seconds=None,
+    ensemble=1,
+    seed=0,
+    callbacks=(),
+    progress=None,
+):
+    """A trained model of a table.
+
+    All that is not said follows from the table: the task, the columns, the network and how it is
+    trained. Numbers are scaled by their quantiles and embedded piecewise linearly; AdamW makes
+    steps until the loss of the validation rows gets no better; the model is that of the best epoch.
+    Rows without a target are left out, with a TableWarning. The same seed gives the same bits, with
+    any number of threads, unless max_seconds ends it.
+
+    Ctrl-C ends the training early: the best model so far is returned, and `stopped` says so.
+
+    Args:
+        data: what read() takes: a path, a frame, a Table, ...
+        target: the name of the column to be predicted, or a list of several. Default: that of the
+            schema.
+        schema: a Schema, where you know better than Schema.infer. Default: none.
+        task, drop: see Schema.infer.
+        validation: the rows that say when to stop: their share, from 0 on and below 1, drawn at
+            random, from each class by its share; or their numbers, or a bool for each row; or
+            another table. Default: 0.2. Without any the training makes some thousand steps, and
+            there are no scores.
+        hidden: widths of the hidden layers. Default: by the number of rows, two of 256 at most.
+        epochs: at most so many. Default: until the validation loss gets no better.
+        batch_size: rows of a step. Default: by the number of rows, from 32 to 1024.
+        lr: the learning rate. Default: 0.002.
+        max_seconds: of the whole call; the training ends then, also in the middle of an epoch.
+            Default: no limit.
+        ensemble: how many models are trained, one after another, from different seeds; their mean
+            predicts. Default: 1.
+        seed: of the split, the first weights and the order of the rows. Default: 0.
+        callbacks: of each training; see Trainer. Default: none.
+        progress: show a bar, where there is a terminal or a notebook. Default: True.
+
+    Returns:
+        A Fitted.
+
+    Raises:
+        TypeError, ValueError: for options that are not as said; and for a table that no model can
+            be trained of: it says which column is why. See Schema.infer and Preprocessor.fit.
+        FloatingPointError: if the loss becomes infinite in the first epoch.
+
+    Example:
+        >>> fitted = tabular.fit("diamonds.csv", "price")
+        >>> print(fitted)
+        >>> fitted.model.save("diamonds.safetensors")
+        >>> fitted.model.predict("new.csv")
+    """
+    began = time.monotonic()
+    check_options(epochs, batch_size, lr, max_seconds, ensemble, seed)
+    callbacks = list(callbacks) if hasattr(callbacks, "__iter__") else [callbacks]
+    check_callbacks("fit", callbacks)
+    schema, table = schema_and_table(data, target, schema, task, drop)
+    train, held = divided(table, schema, validation, seed)
+    prepared = Prepared(schema, train, held)
+    recipe = recipe_for(prepared.inputs[0], prepared.preprocessor, held is not None)
+    chosen = {"batch_size": batch_size, "lr": lr, "epochs": epochs}
+    recipe = recipe._replace(**{n: value for n, value in chosen.items() if value is not None})
+    if hidden is not None:
+        recipe.architecture["hidden"] = hidden
+    models, histories, ends = [], [], []
+    with fork_rng():
+        for member in range(ensemble):
+            limits = []
+            if max_seconds is not None:
+                now, end = time.monotonic(), began + max_seconds
+                moment = now + (end - now) / (ensemble - member)
+                limits = [Deadline(moment, f"max_seconds, {max_seconds:g}, are over")]
+            manual_seed((seed + member) % SEEDS)
+            model, history, is_interrupted = prepared.trained(
+                recipe, [*callbacks, *limits], progress is None or progress
+            )
+            is_left_out = is_interrupted and member > 0  # the others are trained to their ends
+            ends.append(history.stopped + (", and is left out" if is_left_out else ""))
+            if not is_left_out:
+                models.append(model)
+                histories.append(history)
+            if is_interrupted:
+                break
+    model = (models[0] if ensemble == 1 else TabularEnsemble(models)).eval()
+    return Fitted(
+        model=model,
+        history=histories[0] if ensemble == 1 else histories,
+        schema=schema,
+        rows={"train": train.rows, "validation": 0 if held is None else held.rows},
+        baseline={} if held is None else baseline(model, train, held),
+        scores={} if held is None else evaluate(model, held),
+        stopped=ends[0] if len(ends) == 1 else numbered(ends),
+        seconds=time.monotonic() - began,
+    )
+
+
+def check_options(epochs, batch_size, lr, max_seconds, ensemble, seed):
+    """Raises TypeError or ValueError for an option that is not as fit() says."""
+    counts = {"epochs": epochs, "batch_size": batch_size, "ensemble": ensemble}
+    for name, value in counts.items():
+        if value is not None or name == "ensemble":
+            check_integer("fit", name, value)
+            check_number("fit", name, value, Range(1))
+    for name, value in {"lr": lr, "max_seconds": max_seconds}.items():
+        if value is not None:
+            check_number("fit", name, value, Range(0, ends="(]"))
+    check_integer("fit", "seed", seed)
+
+
+# ---- rows ----------------------------------------------------------------------------------------
+
+
+def schema_and_table(data, target, schema, task, drop):
+    """The Schema and the Table, whose targets are there."""
+    if schema is None:
+        table = as_table(data)
+        if target is None:
+            raise ValueError(
+                f"fit: target is missing; name the column to be predicted: {near('', table.names)}"
+            )
+        return Schema.infer(table, target, task=task, drop=drop), table
+    check_type("fit", "schema", schema, Schema)
+    if schema.task is None:
+        raise ValueError("fit: the schema has no target; Schema.infer(table, target=...) has one")
+    if task not in (None, schema.task) or len(drop):
+        raise ValueError(
+            "fit: task and drop are for Schema.infer; the schema that is given has them"
+        )
+    table = as_table(data, schema)
+    if target is not None and names_given("target", target, table) != list(schema.targets):
+        raise ValueError(
+            f"fit: target is {target!r}, that of the schema is {', '.join(schema.targets)}"
+        )
+    for name in schema.targets:
+        if name not in table:
+            raise ValueError(f"fit: the table lacks the target {name!r}; {near(name, table.names)}")
+    return schema, table
+
+
+def divided(table, schema, validation, seed):
+    """The rows to train on, and those to validate on or None, all with a target."""
+    rows = row_numbers(validation)
+    if validation is None:
+        validation = 0
+    if rows is not None:
+        chosen = np.flatnonzero(rows) if rows.dtype == bool else rows
+        others = np.setdiff1d(np.arange(table.rows), chosen)
+        parts = given_split(table.rows, others, rows)
+        train, held = table.take(parts.train), table.take(parts.validation)
+    elif is_number(validation):
+        check_number("fit", "validation", validation, Range(0, 1, "[)"))
+        table = labelled("fit", table, schema)
+        is_of_classes = schema.task in ("binary", "multiclass")
+        by = next(iter(schema.targets)) if is_of_classes else None
+        parts = split(table, validation=float(validation), test=0, seed=seed, stratify=by)
+        if validation and len(parts.validation) == 0:
+            warnings.warn(
+                f"fit: of {table.rows} rows none is left to validate on: nothing says when to "
+                "stop, and there are no scores",
+                TableWarning,
+                stacklevel=3,
+            )
+        train, held = table.take(parts.train), table.take(parts.validation)
+    else:
+        train, held = table, as_table(validation, schema)
+    train = labelled("fit", train, schema)
+    return train, labelled("fit: validation", held, schema) if held.rows else None
+
+
+def row_numbers(validation):
+    """An array of numbers of rows, or a bool for each; None if it is something else."""
+    is_list = isinstance(validation, (list, tuple, range)) and all(
+        isinstance(row, (Integral, np.bool_)) for row in validation
+    )
+    if is_list or (hasattr(validation, "dtype") and getattr(validation, "ndim", 0) == 1):
+        array = np.asarray(validation)
+        if array.size == 0 or array.dtype.kind in "iub":
+            return array.astype(np.int64) if array.dtype.kind != "b" else array
+    return None
+
+
+# ---- training ------------------------------------------------------------------------------------
+
+
+class Prepared:
+    """A table as a network takes it.
+
+    Args:
+        schema: of the table.
+        train, held: the rows to train on, and those to validate on or None.
+    """
+
+    def __init__(self, schema, train, held):
+        self.target = Target(schema).fit(train)
+        self.preprocessor = Preprocessor(schema).fit(train)
+        self.inputs, self.y = self._read(train)
+        self.held = None if held is None else self._read(held)
+        self.start = self.target.outputs_of_mean(self.target.actual(train))
+
+    def _read(self, table):
+        numbers, categories = map(ops.tensor, self.preprocessor.transform(table))
+        return (numbers, categories), ops.tensor(self.target.encode(table))
+
+    def trained(self, recipe, callbacks, progress):
+        """A model, its History, and whether Ctrl-C has ended it."""
+        model = TabularModel(
+            self.preprocessor.schema, self.preprocessor, self.target, **recipe.architecture
+        )
+        self._start_at_mean(model)
+        optimizer = optim.AdamW(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
+        best = None if self.held is None else EarlyStopping(patience=recipe.patience)
+        trainer = Trainer(
+            model,
+            model.loss(),
+            optimizer,
+            metrics=["accuracy"] if self.target.classes is not None else [],
+            callbacks=[*([] if best is None else [best]), *callbacks],
+            clip=recipe.clip,
+            ema=recipe.ema(len(self.y)),
+        )
+        is_interrupted = False
+        try:
+            trainer.fit(
+                self.inputs,
+                self.y,
+                epochs=recipe.epochs,
+                batch_size=recipe.batch_size,
+                validation=self.held,
+                progress=progress,
+            )
+        except KeyboardInterrupt:
+            is_interrupted = True
+        except FloatingPointError:
+            if best is None or best.best is None:
+                raise
+        model.load_state_dict(trainer.averaged.module.state_dict())
+        return model, trainer.history, is_interrupted
+
+    @no_grad()
+    def _start_at_mean(self, model):
+        """The network begins with the outputs of the baseline."""
+        model.network[-1].bias.copy_(ops.tensor(self.start.astype(np.float32)))
+
+
+class Deadline(Callback):
+    """Ends a training at a moment, also in the middle of an epoch.
+
+    Args:
+        moment: of time.monotonic().
+        why: in words.
+    """
+
+    def __init__(self, moment, why):
+        self.moment, self.why = moment, why
+
+    def on_tick(self):
+        if time.monotonic() >= self.moment:
+            self.trainer.stop(self.why)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.on_tick()
+
+
+def numbered(ends):
+    """Why trainings have ended, in one line."""
+    return "; ".join(f"model {i}: {end}" for i, end in enumerate(ends, 1))

@@ -1,0 +1,121 @@
+"""How good predictions of a table are, in the target's unit, and how good knowing nothing is."""
+
+import warnings
+
+import numpy as np
+
+from pyml.tabular.model import TabularModel
+from pyml.tabular.reading import as_table
+from pyml.tabular.schema import plural
+from pyml.tabular.table import TableWarning, check_type
+from pyml.train import metrics
+
+__all__ = ["SCORES", "baseline", "evaluate"]
+
+NUMBERS = ("rmse", "mae", "r2")
+SCORES = {
+    "regression": NUMBERS,
+    "multioutput": NUMBERS,
+    "counts": NUMBERS,
+    "binary": ("accuracy", "roc_auc", "log_loss", "f1"),
+    "multiclass": ("accuracy", "balanced_accuracy", "log_loss", "f1_macro"),
+    "multilabel": ("accuracy", "f1_micro", "roc_auc"),
+}
+"""{task: names of metrics}, the most important first; see pyml.train.metrics."""
+
+
+def evaluate(model, data):
+    """The metrics of a model for the rows of a table.
+
+    | task | metrics |
+    |---|---|
+    | regression, multioutput, counts | rmse, mae, r2, in the unit of the target |
+    | binary | accuracy, roc_auc, log_loss; f1 of the second class of `model.target.classes` |
+    | multiclass | accuracy, balanced_accuracy, log_loss, f1_macro |
+    | multilabel | accuracy (of rows all of whose labels are right), f1_micro, roc_auc |
+
+    Args:
+        model: a TabularModel.
+        data: rows with the target, what read() takes. Those without it are left out, with a
+            TableWarning.
+
+    Returns:
+        {name: number}; NaN where a metric is not defined for these rows, as ROC AUC of one class.
+
+    Raises:
+        ValueError: if there are no rows, a column is missing, or the target is none of the task, as
+            a class that is in no training row.
+
+    Example:
+        >>> tabular.evaluate(fitted.model, "test.csv")
+        {'accuracy': 0.863, 'roc_auc': 0.917, 'log_loss': 0.296, 'f1': 0.676}
+    """
+    check_type("evaluate", "model", model, TabularModel)
+    table = labelled("evaluate", as_table(data, model.schema), model.schema)
+    actual = model.target.actual(table)
+    return scores(model.target, model.outputs(table).astype(np.float64), actual)
+
+
+def baseline(model, train, data):
+    """The metrics of predicting the same for each row: what a model must beat to have learned.
+
+    Of numbers their mean in the training rows; of classes the shares that they have there, so that
+    the most frequent one is predicted.
+
+    Args:
+        model: a TabularModel, for its target.
+        train: the training rows, what read() takes.
+        data: the rows to evaluate, as of evaluate().
+
+    Returns:
+        {name: number} as evaluate().
+
+    Raises:
+        ValueError: as evaluate().
+
+    Example:
+        >>> tabular.baseline(fitted.model, "train.csv", "test.csv")
+        {'accuracy': 0.764, 'roc_auc': 0.5, 'log_loss': 0.547, 'f1': 0.0}
+    """
+    check_type("baseline", "model", model, TabularModel)
+    target, schema = model.target, model.schema
+    parts = [labelled("baseline", as_table(part, schema), schema) for part in (train, data)]
+    seen, actual = (target.actual(part) for part in parts)
+    outputs = target.outputs_of_mean(seen)
+    return scores(target, np.broadcast_to(outputs, (len(actual), *outputs.shape)), actual)
+
+
+def labelled(who, table, schema):
+    """The rows of a table that have a target; it is said how many have none.
+
+    Raises:
+        ValueError: if there are no others.
+    """
+    lacking = [name for name in schema.targets if name not in table]
+    rows = np.arange(table.rows) if lacking else schema.labelled(table)
+    if len(rows) == 0:
+        raise ValueError(f"{who}: there is no row" + (" with a target" if table.rows else ""))
+    gone = table.rows - len(rows)
+    if gone:
+        names = ", ".join(map(repr, schema.targets))
+        warnings.warn(
+            f"{who}: {names} is missing in {gone:,} of {table.rows:,} {plural(gone, 'row')}, which "
+            f"{plural(gone, 'is', 'are')} left out",
+            TableWarning,
+            stacklevel=3,
+        )
+        table = table.take(rows)
+    return table
+
+
+def scores(target, outputs, actual):
+    """{name: number} of a network's outputs, float64, and what Target.actual() gives."""
+    read = {"labels": lambda: target.labels(outputs), "values": lambda: target.decode(outputs)}
+    read["probabilities"] = lambda: target.probabilities(outputs)
+    found = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", metrics.UndefinedMetricWarning)
+        for name in SCORES[target.task]:
+            metric = metrics.get(name)
+            found[name] = float(metric(read[metric.wants](), actual))
+    return found
