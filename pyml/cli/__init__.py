@@ -1,5 +1,5 @@
 """The command line, a file a command: pyml train, predict, evaluate, inspect, bench, info."""
 
-from pyml.cli.main import main
+from pyml.cli.commands import main
 
 __all__ = ["main"]

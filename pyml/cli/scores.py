@@ -6,7 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from pyml import tabular
+from pyml.cli.failures import Refused
 from pyml.cli.output import columns
+from pyml.tabular.table import near
 from pyml.train import metrics
 
 __all__ = ["Score", "labelled", "scores_of", "table_of"]
@@ -29,7 +31,16 @@ class Score(NamedTuple):
 
 
 def labelled(schema, table):
-    """The rows of a table that have a target, and how many have none."""
+    """The rows of a table that have a target, and how many have none.
+
+    Raises:
+        Refused: if the table lacks the column.
+    """
+    for name in schema.targets:
+        if name not in table:
+            raise Refused(
+                f"there is no column {name!r}, which the model predicts; {near(name, table.names)}"
+            )
     rows = schema.labelled(table)
     return table.take(rows), table.rows - len(rows)
 

@@ -69,6 +69,9 @@ def run(options):
             say(f"split {parts.how}: {', '.join(sizes)}\n")
         train = table.take(parts.train)
         fitted = fit(train, table.take(parts.validation), schema, options, shown)
+        is_interrupted = "stopped by Ctrl-C" in fitted.stopped
+        if is_interrupted and not histories_of(fitted)[0]:
+            raise KeyboardInterrupt("in the first epoch, nothing was written")
         folder.write(WEIGHTS, fitted.model.save)
         scored = next(part for part in ("test", "validation", "train") if len(getattr(parts, part)))
         rows = table.take(getattr(parts, scored))
@@ -85,7 +88,7 @@ def run(options):
         say_json(report)
     elif shown:
         say_result(folder, fitted, scored, scores)
-    if "Ctrl-C" in fitted.stopped:
+    if is_interrupted:
         raise KeyboardInterrupt(f"the best model so far is in {folder.path}")
     return 0
 

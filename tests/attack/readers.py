@@ -24,7 +24,10 @@ from attack.arguments import Hostile, Maker, bits_of, describe
 from attack.calls import REFUSED, Slow, limited, quiet, well_formed
 from attack.children import Fault
 from helpers.idx_files import idx
-from pyml import cli, data, json_tree, nn, optim
+from pyml import data, json_tree, nn, optim
+from pyml.cli import failures
+from pyml.cli.commands import parsers
+from pyml.cli.options import parsed
 from pyml.train import checkpoint
 
 OF_FILES = (ValueError, TypeError, OSError, MemoryError)
@@ -433,9 +436,9 @@ def command_line(rng, world, tell):
     errors = io.StringIO()
     try:
         with contextlib.redirect_stderr(errors):
-            cli._parser().parse_args(argv)
+            parsed(*parsers(), argv)
     except SystemExit as end:
-        if end.code not in (0, cli.EXIT_USAGE):
+        if end.code not in (0, failures.EXIT_USAGE):
             raise Fault(f"exit code {end.code}") from None
         if end.code and not errors.getvalue().strip():
             raise Fault("exits without words") from None

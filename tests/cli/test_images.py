@@ -1,49 +1,41 @@
+"""pyml train without a table: digits, Fashion-MNIST."""
+
+import json
 import os
 import re
-import signal
-import subprocess
 import sys
+from copy import deepcopy
 
 import pytest
 
 import pyml
+from cli.conftest import one_line
 from helpers.idx_files import FAULTS, write_data_set
-from pyml import cli
+from pyml.cli import images, main
+from pyml.train import Callback
 
-QUICK = ["--epochs", "2", "--hidden", "16", "--no-plot"]
 ROW = re.compile(r" +\d+ +\d+\.\d{4} +\d+\.\d{4} +\d\.\d{4} +\d\.\d{6} +\d+\.\d{3}")
+QUICK = ["--epochs", "2", "--hidden", "16", "--no-plot"]
 
 
 def train(out, *options):
-    return cli.main(["train", "--out", str(out), *map(str, options)])
-
-
-def one_line(text):
-    """`text`, which must be one line that is not a traceback."""
-    assert text.count("\n") == 1 and text.startswith("pyml"), text
-    return text
-
-
-@pytest.fixture
-def no_progress_bar(monkeypatch):
-    """stderr is not a terminal, whatever the tests were started from."""
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: False, raising=False)
+    return main(["train", "--out", str(out), *map(str, options)])
 
 
 # ---- the main job --------------------------------------------------------------------------------
 
 
-def test_the_main_job(tmp_path, capsys, no_progress_bar):
+def test_the_main_job(tmp_path, capsys):
     pytest.importorskip("matplotlib")
     assert train(tmp_path) == 0
     captured = capsys.readouterr()
     lines = captured.out.splitlines()
     assert lines[0] == "digits: 1,295 images to train, 143 to validate, 359 to test"
-    assert len([line for line in lines if ROW.fullmatch(line)]) == cli.DIGITS.epochs
+    assert len([line for line in lines if ROW.fullmatch(line)]) == images.DIGITS.epochs
     accuracy = float(re.fullmatch(r"test accuracy (0\.\d{4})", lines[-1])[1])
     assert accuracy >= 0.975
     assert captured.err == ""
-    assert sorted(path.name for path in tmp_path.iterdir()) == [cli.CURVES, cli.WEIGHTS]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [images.CURVES, images.WEIGHTS]
 
 
 def test_the_lines_that_load_it_do(tmp_path, capsys):
@@ -53,15 +45,14 @@ def test_the_lines_that_load_it_do(tmp_path, capsys):
     lines = [line for line in lines if not ROW.fullmatch("    " + line)]
     names = {}
     exec("\n".join(line for line in lines if line[0].isalpha()), names)
-    dataset = cli._digits()
-    images, labels = dataset.test
-    accuracy = (pyml.train.predict(names["model"], images).argmax(1) == labels.numpy()).mean()
+    pixels, labels = images.digits().test
+    accuracy = (pyml.train.predict(names["model"], pixels).argmax(1) == labels.numpy()).mean()
     assert printed.splitlines()[-1] == f"test accuracy {accuracy:.4f}"
     assert names["model"].training is False
 
 
 def test_parts_of_the_digits_are_disjoint_and_whole():
-    dataset = cli._digits()
+    dataset = images.digits()
     rows = [tuple(row) for images, _ in dataset[1:] for row in images.numpy()]
     assert len(rows) == 1797
     assert sorted(rows) == sorted(tuple(row) for row in pyml.data.load_digits()[0].numpy())
@@ -76,9 +67,9 @@ def without_seconds(text):
 def test_same_seed_same_bits_for_any_thread_count(tmp_path, capsys):
     printed, weights = [], []
     for threads in (1, 2, 3):
-        assert train(tmp_path, *QUICK, "--threads", threads) == 0
+        assert train(tmp_path, *QUICK, "--threads", threads, "--force") == 0
         printed.append(without_seconds(capsys.readouterr().out))
-        weights.append((tmp_path / cli.WEIGHTS).read_bytes())
+        weights.append((tmp_path / images.WEIGHTS).read_bytes())
     assert printed[0] == printed[1] == printed[2]
     assert weights[0] == weights[1] == weights[2]
 
@@ -86,8 +77,8 @@ def test_same_seed_same_bits_for_any_thread_count(tmp_path, capsys):
 def test_another_seed_another_network(tmp_path):
     weights = []
     for seed in (1, 2):
-        train(tmp_path, *QUICK, "--seed", seed)
-        weights.append((tmp_path / cli.WEIGHTS).read_bytes())
+        train(tmp_path, *QUICK, "--seed", seed, "--force")
+        weights.append((tmp_path / images.WEIGHTS).read_bytes())
     assert weights[0] != weights[1]
 
 
@@ -97,28 +88,32 @@ def test_options_are_heeded(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "64-7-5-10, BatchNorm, ReLU, dropout 0;" in printed
     assert " 0.010000 " in printed
-    shapes = {name: tuple(t.shape) for name, t in pyml.load(tmp_path / cli.WEIGHTS).items()}
+    shapes = {name: tuple(t.shape) for name, t in pyml.load(tmp_path / images.WEIGHTS).items()}
     assert shapes["0.weight"] == (7, 64) and shapes["4.weight"] == (5, 7)
 
 
-def test_out_is_made_and_its_files_are_replaced(tmp_path):
+def test_out_is_made_and_its_files_are_replaced_by_force_alone(tmp_path, capsys):
     out = tmp_path / "a" / "b"
     assert train(out, *QUICK) == 0
-    (out / cli.WEIGHTS).write_text("old")
+    (out / images.WEIGHTS).write_text("old")
     (out / "mine.txt").write_text("mine")
-    assert train(out, *QUICK) == 0
-    assert "0.weight" in pyml.load(out / cli.WEIGHTS)
-    assert sorted(os.listdir(out)) == ["mine.txt", cli.WEIGHTS]
+    capsys.readouterr()
+    assert train(out, *QUICK) == 2
+    assert "--force replaces it" in one_line(capsys.readouterr().err)
+    assert (out / images.WEIGHTS).read_text() == "old"
+    assert train(out, *QUICK, "--force") == 0
+    assert "0.weight" in pyml.load(out / images.WEIGHTS)
+    assert sorted(os.listdir(out)) == ["mine.txt", images.WEIGHTS]
 
 
-def test_without_matplotlib_it_says_so_and_goes_on(tmp_path, capsys, monkeypatch, no_progress_bar):
+def test_without_matplotlib_it_says_so_and_goes_on(tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert train(tmp_path, *QUICK[:-1]) == 0
     captured = capsys.readouterr()
     assert captured.err.count("\n") == 1
     assert 'pip install "pyml-nn[plot]"' in captured.err
     assert captured.out.splitlines()[-1].startswith("test accuracy")
-    assert os.listdir(tmp_path) == [cli.WEIGHTS]
+    assert os.listdir(tmp_path) == [images.WEIGHTS]
 
 
 # ---- Fashion-MNIST -------------------------------------------------------------------------------
@@ -161,39 +156,6 @@ def test_too_few_images(tmp_path, rng, capsys, monkeypatch):
 
 # ---- what can go wrong ---------------------------------------------------------------------------
 
-BAD_OPTIONS = {
-    "--epochs": ["0", "-1", "1.5", "many", str(2**31), "9" * 400, "9" * 5000],
-    "--batch-size": ["0", "1", "x", str(2**31)],
-    "--lr": ["0", "-1", "nan", "inf", "fast"],
-    "--dropout": ["1", "-0.1", "nan", "x"],
-    "--hidden": ["", "64,", "0", "64,-1", "a", "1" + "0" * 20],
-    "--seed": ["-1", str(2**64), "x"],
-    "--threads": ["0", "-2", str(2**31), "x"],
-}
-
-
-@pytest.mark.parametrize(
-    ("option", "value"),
-    [(option, value) for option, values in BAD_OPTIONS.items() for value in (*values, "--")]
-    + [("--out", "--"), ("--fashion-mnist", "--")],
-    ids=lambda text: text[:20],
-)
-def test_a_bad_option_is_exit_code_2(tmp_path, capsys, option, value):
-    with pytest.raises(SystemExit) as caught:
-        train(tmp_path, f"{option}={value}")
-    assert caught.value.code == 2
-    error = capsys.readouterr().err.splitlines()[-1]
-    assert error.startswith(f"pyml train: error: argument {option}: ") and len(error) < 200
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("argv", [[], ["tarin"], ["train", "--epoch", "3"], ["train", "data.csv"]])
-def test_what_it_does_not_know_is_exit_code_2(argv, capsys):
-    with pytest.raises(SystemExit) as caught:
-        cli.main(argv)
-    assert caught.value.code == 2
-    assert "error:" in capsys.readouterr().err
-
 
 def test_out_is_a_file(tmp_path, capsys):
     path = tmp_path / "file"
@@ -203,75 +165,67 @@ def test_out_is_a_file(tmp_path, capsys):
     assert path.read_text() == "mine"
 
 
-def test_an_output_is_a_directory(tmp_path, capsys, no_progress_bar):
-    (tmp_path / cli.WEIGHTS).mkdir()
-    assert train(tmp_path, *QUICK) == 1
-    assert cli.WEIGHTS in one_line(capsys.readouterr().err)
-    assert os.listdir(tmp_path) == [cli.WEIGHTS]
+def test_an_output_is_a_directory(tmp_path, capsys):
+    (tmp_path / images.WEIGHTS).mkdir()
+    assert train(tmp_path, *QUICK, "--force") == 1
+    assert images.WEIGHTS in one_line(capsys.readouterr().err)
+    assert os.listdir(tmp_path) == [images.WEIGHTS]
 
 
-def test_divergence_is_one_line_and_nothing_is_written(tmp_path, capsys, no_progress_bar):
-    assert train(tmp_path, *QUICK, "--lr", "1e30") == 1
+def test_divergence_is_one_line_and_nothing_is_written(tmp_path, capsys):
+    assert train(tmp_path / "a" / "b", *QUICK, "--lr", "1e30") == 1
     error = one_line(capsys.readouterr().err)
     assert "loss is" in error and "learning rate 1e+30" in error
     assert not list(tmp_path.iterdir())
 
 
-def test_too_much_memory_is_one_line(tmp_path, capsys, no_progress_bar):
+def test_too_much_memory_is_one_line(tmp_path, capsys):
     assert train(tmp_path, "--hidden", 10**15) == 1  # more bytes than there are addresses
     assert "not enough memory" in one_line(capsys.readouterr().err)
     assert not list(tmp_path.iterdir())
 
 
-# ---- as a process --------------------------------------------------------------------------------
+def test_each_run_has_a_folder_of_its_own(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert main(["train", *QUICK, "--quiet"]) == 0
+    assert sorted(os.listdir("runs")) == ["digits", "digits-2"]
+    captured = capsys.readouterr()
+    assert captured.out == captured.err == ""
+    assert main(["train", *QUICK, "--force", "--json"]) == 0
+    assert sorted(os.listdir("runs")) == ["digits", "digits-2"]
+    report = json.loads(capsys.readouterr().out)
+    assert report["files"] == [f"runs/digits/{images.WEIGHTS}"]
+    assert len(report["history"]) == 2 and 0 < report["test"]["accuracy"] <= 1
 
 
-@pytest.fixture
-def start(interruptible):
-    """start(arguments...): pyml as a process, which does not outlive the test."""
-    processes = []
+def test_ctrl_c_leaves_the_best_weights(tmp_path, capsys, monkeypatch):
+    seen = []
 
-    def start(*argv):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "pyml", *map(str, argv)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        processes.append(process)
-        return process
+    class Interrupt(Callback):  # in the first epoch that is worse than one before
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append((logs.validation_loss, deepcopy(self.trainer.model.state_dict())))
+            if logs.validation_loss > min(loss for loss, _ in seen):
+                raise KeyboardInterrupt
 
-    yield start
-    for process in processes:
-        process.kill()
-        process.communicate()
-
-
-def test_version(start):
-    process = start("--version")
-    assert process.communicate() == (f"pyml {pyml.__version__}\n", "")
-    assert process.returncode == 0
+    monkeypatch.setattr(images, "EpochLines", Interrupt)
+    options = ["--epochs", 1000, "--hidden", 16, "--lr", 0.03, "--no-plot"]
+    assert train(tmp_path, *options) == 130
+    captured = capsys.readouterr()
+    path = tmp_path / images.WEIGHTS
+    assert f"interrupted; the best weights so far are in {path}" in one_line(captured.err)
+    assert "test accuracy" in captured.out
+    best = min(range(len(seen)), key=lambda i: seen[i][0])
+    assert best < len(seen) - 1
+    for name, value in pyml.load(path).items():
+        assert value.equal(seen[best][1][name]), name
 
 
-def test_info(start):
-    process = start("info")
-    out, err = process.communicate()
-    assert (process.returncode, err) == (0, "")
-    assert re.search(r"^isa  +\w+$", out, re.MULTILINE)
+def test_ctrl_c_in_the_first_epoch_writes_nothing(tmp_path, capsys, monkeypatch):
+    def fit(self, *data, **options):
+        raise KeyboardInterrupt
 
-
-def test_help_names_every_option(start):
-    process = start("train", "--help")
-    out, _ = process.communicate()
-    for option in (*BAD_OPTIONS, "--out", "--no-plot", "--fashion-mnist"):
-        assert option in out
-
-
-def test_ctrl_c_is_one_line_and_nothing_is_written(tmp_path, start):
-    process = start("train", "--epochs", 100000, "--out", tmp_path)
-    while not process.stdout.readline().lstrip().startswith("1 "):
-        assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
-    assert (process.returncode, err) == (130, "pyml: interrupted\n")
+    monkeypatch.setattr(images.Trainer, "fit", fit)
+    assert train(tmp_path / "out", *QUICK) == 130
+    assert "nothing was written" in one_line(capsys.readouterr().err)
     assert not list(tmp_path.iterdir())
