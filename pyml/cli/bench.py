@@ -3,11 +3,11 @@
 import statistics
 from time import perf_counter
 
-import pyml
-from pyml import config
+from pyml import config, nn, ops, optim, random
 from pyml.cli.networks import NETWORKS
 from pyml.cli.options import integer, number
 from pyml.cli.output import say, say_json
+from pyml.recording import record
 
 HELP = "time training steps of six networks on this machine"
 DESCRIPTION = (
@@ -77,12 +77,12 @@ def shape(widths):
 
 def timed(name, network, seconds):
     """The median time of a step of a Network, in runs of some steps for so many seconds."""
-    pyml.manual_seed(0)
-    model = network.build(pyml.nn)
-    optimizer = pyml.optim.Adam(model.parameters(), lr=1e-3)
-    loss_of = getattr(pyml.nn, network.loss)()
+    random.manual_seed(0)
+    model = network.build(nn)
+    optimizer = optim.Adam(model.parameters(), lr=1e-3)
+    loss_of = getattr(nn, network.loss)()
 
-    @pyml.record
+    @record
     def step(x, target):
         optimizer.zero_grad()
         loss = loss_of(model(x), target)
@@ -91,7 +91,7 @@ def timed(name, network, seconds):
         return loss
 
     steps = min(network.epoch, STEPS)
-    data = [pyml.from_numpy(part) for part in network.data(steps)]
+    data = [ops.tensor(part) for part in network.data(steps)]
     times = []
     end = None
     while end is None or len(times) < LEAST or perf_counter() < end:

@@ -2,11 +2,13 @@
 
 import numpy as np
 
-import pyml
-from pyml import io
+from pyml import io, ops
 from pyml.cli.failures import refusing
 from pyml.cli.models import add_model, loaded, path_of
 from pyml.cli.output import columns, say, say_json
+from pyml.grad_mode import no_grad
+from pyml.recording import record
+from pyml.tensor import Tensor
 
 HELP = "show a model's columns and its network"
 DESCRIPTION = (
@@ -62,7 +64,7 @@ def run(options):
 
 def is_weights(content):
     """Whether a file has nothing but tensors."""
-    return isinstance(content, dict) and all(isinstance(v, pyml.Tensor) for v in content.values())
+    return isinstance(content, dict) and all(isinstance(v, Tensor) for v in content.values())
 
 
 def show_weights(path, weights, as_json):
@@ -82,7 +84,7 @@ def show_weights(path, weights, as_json):
     return 0
 
 
-@pyml.no_grad()
+@no_grad()
 def layers_of(model):
     """The layers that a row goes through, in their order.
 
@@ -112,7 +114,7 @@ def layers_of(model):
         preprocessor = model.preprocessor
         numbers = np.zeros((1, len(preprocessor.numbers)), np.float32)
         categories = np.zeros((1, len(preprocessor.sizes)), np.int64)
-        model(pyml.from_numpy(numbers), pyml.from_numpy(categories))
+        model(ops.tensor(numbers), ops.tensor(categories))
     finally:
         for handle in handles:
             handle.remove()
@@ -132,7 +134,7 @@ def parts_of(module, name=""):
 
 def flops_of(module, inputs):
     """Floating-point operations of a layer, as its kernels count them."""
-    step = pyml.record(module.forward)
+    step = record(module.forward)
     for _ in range(2):
         step(*inputs)
     return step.stats().flops

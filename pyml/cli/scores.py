@@ -14,8 +14,8 @@ from pyml.train import metrics
 __all__ = ["Score", "labelled", "scores_of", "table_of"]
 
 RESAMPLES = 400  # of the rows, from which an interval comes
-FEWEST_RESAMPLES = 100
-MOST_ROWS = 4_000_000  # that all resamples have together
+FEWEST_RESAMPLES = 200
+MOST_ROWS = 2_000_000  # that all resamples have together
 INTERVAL = (2.5, 97.5)  # percentiles
 
 

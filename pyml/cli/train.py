@@ -6,6 +6,7 @@ from pathlib import Path
 from pyml import config
 from pyml.cli import images, tables
 from pyml.cli.options import integer, number, widths
+from pyml.cli.splits import TEST, VALIDATION
 from pyml.tabular import TASKS
 
 HELP = "train a network on a table or on images"
@@ -33,12 +34,12 @@ def add_options(parser):
     of_tables.add_argument(
         "--validation",
         type=number(above=0, below=1),
-        help=f"share of the rows to choose the best epoch by (default: {tables.VALIDATION})",
+        help=f"share of the rows to choose the best epoch by (default: {VALIDATION})",
     )
     of_tables.add_argument(
         "--test",
         type=number(least=0, below=1),
-        help=f"share of the rows to test on, 0 for none (default: {tables.TEST})",
+        help=f"share of the rows to test on, 0 for none (default: {TEST})",
     )
     of_tables.add_argument(
         "--groups", metavar="COLUMN", help="rows with one value of it stay in one part"
