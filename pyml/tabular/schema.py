@@ -38,7 +38,8 @@ MOST_NAMES = 50  # of different texts, where half of the rows or more differ
 LARGEST_MEAN = 10  # of numbers that are taken for counts
 MOSTLY = 0.8  # of text that are numbers, which is worth a word
 IDENTIFIER = re.compile(
-    r"(?:^|[\W_])(?:id|ids|uuid|guid|index|idx|rowid|row|key|unnamed)(?:$|[\W_])",
+    r"(?:^|[\W_])(?:id|ids|uuid|guid|index|idx|rowid|row|key|unnamed)(?:$|[\W_])"
+    r"|^column_1$",  # the first column, where it has no name: what pandas and R write in front
     re.IGNORECASE,
 )
 CAMEL_ID = re.compile(r"[a-z](?:Id|ID)$")
