@@ -110,8 +110,8 @@ def fit(
         task, drop: see Schema.infer.
         validation: the rows that say when to stop: their share, from 0 on and below 1, drawn at
             random, from each class by its share; or their numbers, or a bool for each row; or
-            another table. Default: 0.2. Without any the training makes some thousand steps, and
-            there are no scores.
+            another table. Default: 0.2. Without any the training makes 200 epochs, or some
+            thousand steps where these are fewer, and there are no scores.
         hidden: widths of the hidden layers. Default: by the number of rows, two of 256 at most.
         epochs: at most so many. Default: until the validation loss gets no better.
         batch_size: rows of a step. Default: by the number of rows, from 32 to 1024.
@@ -145,7 +145,7 @@ def fit(
     schema, table = schema_and_table(data, target, schema, task, drop)
     train, held = divided(table, schema, validation, seed)
     prepared = Prepared(schema, train, held)
-    recipe = recipe_for(prepared.inputs[0], prepared.preprocessor, held is not None)
+    recipe = recipe_for(prepared.inputs[0], prepared.preprocessor.values)
     chosen = {"batch_size": batch_size, "lr": lr, "epochs": epochs}
     recipe = recipe._replace(**{n: value for n, value in chosen.items() if value is not None})
     if hidden is not None:
@@ -291,12 +291,15 @@ class Prepared:
 
     def trained(self, recipe, callbacks, progress):
         """A model, its History, and whether Ctrl-C has ended it."""
+        rows, epochs = len(self.y), recipe.epochs
+        best = None if self.held is None else EarlyStopping(patience=recipe.patience(rows))
+        if epochs is None and best is None:
+            epochs = recipe.enough(rows)
         model = TabularModel(
             self.preprocessor.schema, self.preprocessor, self.target, **recipe.architecture
         )
         self._start_at_mean(model)
         optimizer = optim.AdamW(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
-        best = None if self.held is None else EarlyStopping(patience=recipe.patience)
         trainer = Trainer(
             model,
             model.loss(),
@@ -304,14 +307,14 @@ class Prepared:
             metrics=["accuracy"] if self.target.classes is not None else [],
             callbacks=[*([] if best is None else [best]), *callbacks],
             clip=recipe.clip,
-            ema=recipe.ema(len(self.y)),
+            ema=recipe.ema(rows),
         )
         is_interrupted = False
         try:
             trainer.fit(
                 self.inputs,
                 self.y,
-                epochs=recipe.epochs,
+                epochs=epochs,
                 batch_size=recipe.batch_size,
                 validation=self.held,
                 progress=progress,

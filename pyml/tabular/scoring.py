@@ -99,8 +99,8 @@ def labelled(who, table, schema):
     if gone:
         names = ", ".join(map(repr, schema.targets))
         warnings.warn(
-            f"{who}: {names} is missing in {gone:,} of {table.rows:,} {plural(gone, 'row')}, which "
-            f"{plural(gone, 'is', 'are')} left out",
+            f"{who}: {names} is missing in {gone:,} of {table.rows:,} "
+            f"{plural(table.rows, 'row')}, which {plural(gone, 'is', 'are')} left out",
             TableWarning,
             stacklevel=3,
         )

@@ -1,11 +1,23 @@
 """fit: from a table to a trained model in one call."""
 
+import io
+import os
+import re
+import signal
+import threading
+import time
+import warnings
+
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import pyml
-from pyml import tabular
-from pyml.tabular import Table, TabularModel, fit
+from pyml import tabular, train
+from pyml.tabular import Schema, Table, TableWarning, TabularEnsemble, TabularModel, fit
+from tabular.test_messy import REFUSED, WORKS, written
+from tabular.test_random import tables
 
 N = 120
 RNG = np.random.default_rng(3)
@@ -72,3 +84,331 @@ def test_evaluate_is_what_fit_says():
     expected = np.sqrt(((y - train["y"].mean()) ** 2).mean())
     np.testing.assert_allclose(fitted.baseline["rmse"], expected)
     assert tabular.baseline(fitted.model, train, held) == fitted.baseline
+
+
+# ---- rows ----------------------------------------------------------------------------------------
+
+
+def test_rows_to_validate_on():
+    table = table_of("binary")
+    rows = np.arange(0, N, 5)
+    is_held = np.isin(np.arange(N), rows)
+    others = table.take(~is_held)
+    ways = rows, rows.tolist(), is_held, pyml.tensor(rows), table.take(rows)
+    options = {"epochs": 1, "schema": Schema.infer(table, "y")}
+    found = []
+    for way in ways:
+        of = others if isinstance(way, Table) else table
+        fitted = fit(of, "y", validation=way, **options)
+        assert fitted.rows == {"train": 96, "validation": 24}
+        found.append((fitted.scores, fitted.baseline, fitted.model.outputs(table).tobytes()))
+    assert all(each == found[0] for each in found)
+    shares = [np.mean(table.take(part)["y"] == "yes") for part in (slice(None), rows)]
+    by_share = fit(table, "y", epochs=1, validation=0.25)
+    assert by_share.rows["validation"] == 30
+    assert by_share.baseline["accuracy"] == pytest.approx(max(shares[0], 1 - shares[0]), abs=0.02)
+
+
+@pytest.mark.parametrize("nothing", [None, 0, 0.0, []])
+def test_without_rows_to_validate_on(nothing):
+    fitted = fit(table_of("regression"), "y", epochs=2, validation=nothing)
+    assert fitted.rows == {"train": N, "validation": 0}
+    assert fitted.scores == fitted.baseline == {} and len(fitted.history) == 2
+    assert "trained on 120 rows" in repr(fitted)
+
+
+def test_too_few_rows_to_validate_on():
+    with pytest.warns(TableWarning, match="of 2 rows none is left to validate on"):
+        fitted = fit({"x": [1.0, 2.0], "y": ["a", "b"]}, "y", seed=3)
+    assert fitted.rows == {"train": 2, "validation": 0}
+    assert fitted.model.predict({"x": [1.0, 2.0]}).tolist() == ["a", "b"]
+
+
+def test_rows_without_a_target_are_left_out():
+    y = TARGETS["regression"].copy()
+    y[::3] = np.nan
+    table = Table({"x": X, "y": y})
+    with pytest.warns(TableWarning, match="fit: 'y' is missing in 40 of 120 rows, .* left out"):
+        fitted = fit(table, "y", epochs=1)
+    assert fitted.rows == {"train": 64, "validation": 16}
+    with pytest.warns(TableWarning, match="fit: validation: 'y' is missing in 2 of 4 rows"):
+        fitted = fit(table.take(y == y), "y", epochs=1, validation=table.take([0, 1, 2, 3]))
+    assert fitted.rows["validation"] == 2
+    with pytest.raises(ValueError, match="fit: validation: there is no row with a target"):
+        fit(table.take(y == y), "y", validation=table.take([0, 3]))
+    with pytest.warns(TableWarning, match="evaluate: 'y' is missing in 1 of 2 rows, which is"):
+        tabular.evaluate(fitted.model, table.take([0, 1]))
+
+
+def test_a_leak_is_warned_of():
+    with pytest.warns(TableWarning, match="column 'copy' is a copy of the target 'y'"):
+        fit(Table({"c": C, "copy": X, "y": X}), "y", epochs=1)
+
+
+# ---- what ends a training ------------------------------------------------------------------------
+
+
+def test_max_seconds_are_held():
+    for ensemble in (1, 2):
+        began = time.monotonic()
+        fitted = fit(table_of("regression"), "y", max_seconds=0.6, ensemble=ensemble, lr=1e-6)
+        assert time.monotonic() - began < 3  # 0.6, and what a busy machine takes for the rest
+        assert fitted.stopped.count("max_seconds, 0.6, are over") == ensemble
+        assert fitted.seconds > 0.5 and fitted.scores
+
+
+class Interrupt(train.Callback):
+    """Ctrl-C, at the end of some epoch of some training."""
+
+    def __init__(self, epoch, training):
+        self.epoch, self.left = epoch, training
+
+    def on_train_begin(self, logs=None):
+        self.left -= 1
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.left == 0 and epoch == self.epoch:
+            raise KeyboardInterrupt
+
+
+def test_ctrl_c_leaves_the_best_so_far():
+    table = table_of("regression")
+    best = fit(table, "y", epochs=3)
+    fitted = fit(table, "y", epochs=9, callbacks=Interrupt(3, 1))
+    assert "Ctrl-C" in fitted.stopped and len(fitted.history) == 3
+    assert fitted.scores == best.scores
+    fitted = fit(table, "y", epochs=3, ensemble=4, callbacks=[Interrupt(2, 3)])
+    assert len(fitted.model.members) == len(fitted.history) == 2
+    assert re.search(r"model 2: 3 epochs are done; model 3: .*Ctrl-C.* is left out", fitted.stopped)
+    assert fitted.model.members[0].outputs(table).tobytes() == best.model.outputs(table).tobytes()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no signals")
+def test_ctrl_c_of_the_system():
+    timer = threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT))
+
+    class Begun(train.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 1:
+                timer.start()
+
+    fitted = fit(table_of("regression"), "y", lr=1e-7, callbacks=[Begun()])
+    timer.join()
+    assert "Ctrl-C" in fitted.stopped and fitted.history and fitted.scores
+
+
+def test_a_loss_that_is_infinite():
+    class Spoil(train.Callback):
+        def __init__(self, epoch):
+            self.epoch = epoch
+
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == self.epoch:
+                self.trainer.optimizer.param_groups[0]["lr"] = 1e38
+
+    fitted = fit(table_of("regression"), "y", epochs=9, callbacks=[Spoil(3)])
+    assert "the training loss is" in fitted.stopped and np.isfinite(fitted.scores["rmse"])
+    with pytest.raises(FloatingPointError, match="the training loss is"):
+        fit(table_of("regression"), "y", epochs=9, callbacks=[Spoil(1)])
+
+
+# ---- what is refused -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"validation": 1}, "fit: validation is 1"),
+        ({"validation": -0.1}, "fit: validation is -0.1"),
+        ({"validation": [3, 3]}, "row 3 is there twice"),
+        ({"validation": [N]}, "rows are 0 to 119"),
+        ({"validation": range(N)}, "train has no rows"),
+        ({"validation": np.zeros(3, bool)}, "validation has shape"),
+        ({"validation": {"x": [1.0], "c": ["a"]}}, "lacks the target 'y'"),
+        ({"validation": {"x": [1.0], "y": ["yes"]}}, "lacks 'c'"),
+        ({"validation": {"x": [1.0], "c": ["a"], "y": ["perhaps"]}}, "'perhaps' in row 0"),
+        ({"epochs": 0}, "fit: epochs is 0"),
+        ({"ensemble": 0}, "fit: ensemble is 0"),
+        ({"lr": 0}, "fit: lr is 0"),
+        ({"max_seconds": -1}, "fit: max_seconds is -1"),
+        ({"batch_size": 0}, "fit: batch_size is 0"),
+        ({"hidden": (0,)}, r"hidden\[0\] is 0"),
+        ({"target": "z"}, "target has 'z', which is no column"),
+        ({"target": None}, "fit: target is missing"),
+        ({"task": "counts"}, "the target 'y' is no number"),
+        ({"drop": ["x", "c"]}, "no column can be an input: 'x' \\(dropped\\)"),
+        ({"seed": 2**64}, "seed: 18446744073709551616 is outside"),
+    ],
+)
+def test_options_that_are_refused(options, words):
+    options = {"target": "y", **options}
+    with pytest.raises(ValueError, match=words):
+        fit(table_of("binary"), **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"validation": "none"}, "none"),
+        ({"epochs": 1.5}, "fit: epochs is 1.5"),
+        ({"ensemble": None}, "fit: ensemble is None"),
+        ({"ensemble": True}, "fit: ensemble is True"),
+        ({"seed": "x"}, "fit: seed is 'x'"),
+        ({"lr": "fast"}, "fit: lr"),
+        ({"schema": "y"}, "fit: schema is a str"),
+        ({"callbacks": [3]}, r"fit: callbacks\[0\] is 3"),
+        ({"hidden": 3}, "hidden is 3"),
+    ],
+)
+def test_options_of_another_type(options, words):
+    with pytest.raises((TypeError, FileNotFoundError), match=words):
+        fit(table_of("binary"), "y", **options)
+
+
+def test_a_schema_that_is_given():
+    table = table_of("binary")
+    schema = Schema.infer(table, "y", kinds={"x": "category"})
+    fitted = fit(table, schema=schema, epochs=1)
+    assert fitted.schema is schema and fitted.model.preprocessor.values == 0
+    for options, words in (
+        ({"target": "x"}, "fit: target is 'x', that of the schema is y"),
+        ({"task": "multiclass"}, "fit: task and drop are for Schema.infer"),
+        ({"drop": ["c"]}, "fit: task and drop are for Schema.infer"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            fit(table, schema=schema, **options)
+    with pytest.raises(ValueError, match="fit: the table lacks the target 'y'"):
+        fit(table.drop(["y"]), schema=schema)
+    with pytest.raises(ValueError, match="fit: the schema has no target"):
+        fit(table, "y", schema=Schema.infer(table))
+
+
+# ---- tables as users make them -------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore::pyml.tabular.TableWarning")
+@pytest.mark.parametrize("name", WORKS)
+def test_messy_tables_train(name, tmp_path):
+    content, target, (task, _) = WORKS[name]
+    path = written(content, tmp_path / "raw.csv")
+    fitted = fit(path, target, epochs=1, hidden=(4,))
+    assert fitted.task == task
+    fitted.model.save(tmp_path / "model")
+    again = TabularModel.load(tmp_path / "model")
+    assert again.outputs(path).tobytes() == fitted.model.outputs(path).tobytes()
+    assert set(fitted.scores) == set(fitted.baseline)
+
+
+@pytest.mark.filterwarnings("ignore::pyml.tabular.TableWarning")
+@pytest.mark.parametrize("name", REFUSED)
+def test_messy_tables_say_why_not(name, tmp_path):
+    content, target, words = REFUSED[name]
+    with pytest.raises(ValueError, match=words):
+        fit(written(content, tmp_path / "raw.csv"), target)
+
+
+TWO = [0.0, 1.0] * 20
+LABELS = {
+    "0.0 and 1.0": (TWO, "binary", 0.0),
+    "0 and 1": (list(map(int, TWO)), "binary", 0),
+    "truths": (list(map(bool, TWO)), "binary", False),
+    "yes and no": (["no", "yes"] * 20, "binary", "no"),
+    "a class that occurs once": (["a", "b"] * 19 + ["a", "once"], "multiclass", "a"),
+    "counts with zeros": (
+        [0, 1, 0, 2, 0, 1, 3, 0, 2, 1] * 3 + [0, 4, 0, 5, 1, 6, 2, 3, 0, 1],
+        "counts",
+        1.0,
+    ),
+    "nearly all the same": ([0.5] * 38 + [1.5, 2.5], "regression", 0.5),
+}
+
+
+@pytest.mark.filterwarnings("ignore::pyml.tabular.TableWarning")
+@pytest.mark.parametrize("name", LABELS)
+def test_targets_come_back_as_they_were(name):
+    y, task, like = LABELS[name]
+    fitted = fit(Table({"x": np.linspace(0, 1, 40) ** 2, "y": y}), "y", epochs=1)
+    assert fitted.task == task
+    predicted = fitted.model.predict({"x": [0.0, 0.5]}).tolist()
+    assert type(predicted[0]) is type(like) and len(predicted) == 2
+
+
+def test_several_targets():
+    table = Table({"x": X, "c": C, "a": X + C, "b": MEAN, "p": MEAN > 0, "q": X > C})
+    fitted = fit(table.drop(["p", "q"]), ["a", "b"], epochs=30)
+    assert fitted.task == "multioutput" and fitted.scores["r2"] > 0.5
+    fitted = fit(table.drop(["a", "b"]), ["p", "q"], epochs=1, ensemble=2)
+    assert fitted.task == "multilabel" and 0 <= fitted.scores["f1_micro"] <= 1
+    each = [member.predict_proba(table) for member in fitted.model.members]
+    np.testing.assert_allclose(fitted.model.predict_proba(table), np.mean(each, 0), rtol=1e-5)
+
+
+def test_many_categories():
+    city = [f"city {i % 500}" for i in range(1000)]
+    y = np.arange(1000) % 500 < 250
+    fitted = fit(Table({"city": city, "y": y}), "y", epochs=3, hidden=(8,))
+    assert fitted.model.preprocessor.sizes[0] > 400 and fitted.scores
+    assert len(fitted.model.predict({"city": ["nowhere", None]})) == 2
+
+
+@settings(
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(table=tables(), data=st.data())
+def test_frames_of_random_kinds(table, data):
+    target = data.draw(st.sampled_from(table.names))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", TableWarning)
+        try:
+            fitted = fit(table, target, epochs=1, hidden=(3,))
+        except ValueError as error:
+            assert re.match(r"(Schema\.infer|Preprocessor\.\w+|Target\.\w+|fit): ", str(error))
+            return
+        file = io.BytesIO()
+        fitted.model.save(file)
+        file.seek(0)
+        again = TabularModel.load(file)
+        assert again.outputs(table).tobytes() == fitted.model.outputs(table).tobytes()
+        assert len(again.predict(table)) == table.rows
+
+
+# ---- ensembles -----------------------------------------------------------------------------------
+
+
+def test_ensembles_that_are_refused(tmp_path):
+    table = table_of("binary")
+    one, other = (fit(table, "y", epochs=1, hidden=(n,)).model for n in (3, 4))
+    both = TabularEnsemble([one, TabularEnsemble([one])])
+    assert both.members == [one, one]
+    np.testing.assert_allclose(both.predict_proba(table), one.predict_proba(table), rtol=1e-5)
+    for models, error, words in (
+        ([], ValueError, "models is empty"),
+        ([3], TypeError, r"models\[0\] is a int"),
+        ([one, other], ValueError, r"models\[1\] has another preprocessor"),
+    ):
+        with pytest.raises(error, match=words):
+            TabularEnsemble(models)
+    changed = TabularModel(one.schema, one.preprocessor, one.target, hidden=(5,))
+    with pytest.raises(ValueError, match=r"models\[1\] has another architecture"):
+        TabularEnsemble([one, changed])
+
+
+@pytest.mark.parametrize("task", TARGETS)
+def test_the_mean_of_an_ensemble(task):
+    """It is of predictions, which is not that of outputs."""
+    table = table_of(task)
+    schema = Schema.infer(table, "y", task=task)
+    first = TabularModel.for_table(schema, table)
+    members = [first] + [
+        TabularModel(schema, first.preprocessor, first.target, hidden=(256, 256)) for _ in range(2)
+    ]
+    for i, member in enumerate(members):
+        with pyml.no_grad():
+            member.network[-1].weight.mul_(5.0 * (i + 1))
+    ensemble = TabularEnsemble(members)
+    of = "predict_proba" if task in ("binary", "multiclass") else "predict"
+    each = [getattr(member, of)(table) for member in members]
+    np.testing.assert_allclose(getattr(ensemble, of)(table), np.mean(each, 0), rtol=1e-4)

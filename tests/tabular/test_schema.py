@@ -66,7 +66,9 @@ def test_kinds(values, kind):
     [
         *(("id", "identifier"), ("user_id", "identifier"), ("UserID", "identifier")),
         *(("userId", "identifier"), ("Index", "identifier"), ("row id", "identifier")),
+        ("column_1", "identifier"),
         *(("width", "number"), ("valid", "number"), ("paid", "number"), ("IDF", "number")),
+        ("column_2", "number"),
     ],
 )
 def test_names_of_identifiers(name, kind):
