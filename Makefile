@@ -34,7 +34,7 @@ CONFIGURATION := CC=$(CC) PYML_WERROR=$(PYML_WERROR) PYML_WIDE=$(PYML_WIDE) PYML
 .DELETE_ON_ERROR:
 
 train: $(VENV)/package
-	$(BIN)/pyml train --out $(OUT)
+	$(BIN)/pyml train --out $(OUT) --force
 
 test: $(VENV)/package $(VENV)/test-extra
 	$(BIN)/pytest -n $(TEST_PROCESSES) --dist worksteal $(PYTEST_ARGS)
@@ -88,6 +88,10 @@ clean:
 # ---- the environment: a file in it stands for each step done --------------------------------------
 
 $(BIN)/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 10) and \
+	    f"Python 3.10 or newer is needed, $(PYTHON) is {v[0]}.{v[1]}; make PYTHON=python3.12 names another")'
+	@command -v $(firstword $(CC)) > /dev/null || \
+	    { echo "there is no C compiler ($(CC)): apt install gcc, or the like" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/build-requires: pyproject.toml | $(BIN)/python
@@ -95,6 +99,7 @@ $(VENV)/build-requires: pyproject.toml | $(BIN)/python
 	@touch $@
 
 $(VENV)/package: $(SOURCES) setup.py pyproject.toml $(VENV)/build-requires $(VENV)/configuration
+	@echo "compiling what changed; all of it, the first time, takes minutes"
 	$(PIP) install --no-build-isolation --editable ".[plot]"
 	@touch $@
 

@@ -14,6 +14,7 @@ import hashlib
 import os
 import platform
 import shlex
+import shutil
 import sys
 import sysconfig
 from concurrent.futures import ThreadPoolExecutor
@@ -51,6 +52,8 @@ ISAS = {
 REAL_BITS = (32, 64)
 
 CC = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC"))
+if shutil.which(CC[0]) is None:
+    sys.exit(f"pyml: there is no C compiler {CC[0]!r}: apt install gcc, or the like; CC= names one")
 DEFINES = []
 FLAGS = [
     "-std=c11",

@@ -1,9 +1,16 @@
 """The examples of the pages run as they stand."""
 
+import json
 import re
+import shlex
+import threading
+from http.server import HTTPServer
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
+
+from pyml.cli import main
 
 ROOT = Path(__file__).parent.parent
 
@@ -15,6 +22,12 @@ def blocks(page):
         (text.count("\n", 0, found.start(1)), found[1])
         for found in re.finditer(r"^```python\n(.*?)^```", text, re.M | re.S)
     ]
+
+
+def commands(page):
+    """The words of each pyml command of a page, without pyml."""
+    lines = re.findall(r"^pyml .*", (ROOT / page).read_text(), re.M)
+    return [shlex.split(line, comments=True)[1:] for line in lines]
 
 
 @pytest.fixture
@@ -33,10 +46,45 @@ def run(tmp_path, monkeypatch, capsys):
     return run
 
 
-def test_readme(run):
-    _, printed = run("README.md")
+def test_readme(run, monkeypatch, capsys):
+    """The examples, after the training of the table, which is shortened; what is served."""
+    pytest.importorskip("pyarrow")
+    exec(blocks("docs/command_line.md")[0][1], {})
+    [words] = [words for words in commands("README.md") if words[:2] == ["train", "houses.csv"]]
+    assert main([*words, "--epochs", "1", "--no-plot", "--quiet"]) == 0
+    capsys.readouterr()
+    with monkeypatch.context() as patch:
+        patch.setattr(HTTPServer, "__init__", lambda self, address, handler: None)
+        patch.setattr(HTTPServer, "serve_forever", lambda self: None)
+        names, printed = run("README.md")
     accuracy = float(re.search(r"\d\.\d+", printed)[0])
     assert 0.9 < accuracy <= 1
+
+    rows = re.search(r"^curl .* '(.*)'$", (ROOT / "README.md").read_text(), re.M)[1]
+    with HTTPServer(("127.0.0.1", 0), names["Predict"]) as server:
+        threading.Thread(target=server.handle_request).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        with urlopen(address, rows.encode(), timeout=60) as answer:
+            predicted = json.loads(answer.read())
+    assert predicted == names["model"].predict(json.loads(rows)).tolist()
+
+
+def test_command_line(run, capsys):
+    """Blocks and commands in the order of the page; what it says of the table is printed."""
+    pytest.importorskip("pyarrow")
+    text, names = (ROOT / "docs/command_line.md").read_text(), {}
+    for part in re.findall(r"^```(?:python|sh)\n(.*?)^```", text, re.M | re.S):
+        lines = [line for line in part.splitlines() if line.startswith("pyml ")]
+        for line in lines:
+            assert main(shlex.split(line)[1:]) == 0
+        if not lines:
+            exec(part, names)
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    printed = captured.out.splitlines()
+    shown = re.search(r"^600 rows.*?(?=^```)", text, re.M | re.S)[0].splitlines()
+    shown += re.findall(r"^ *print\(.*\)  # (.*)$", text, re.M)
+    assert len(shown) == 13 and [line for line in shown if line not in printed] == []
 
 
 def test_second_order(run):
