@@ -105,6 +105,16 @@ def test_training(run):
     assert len(wanted) > 5 and [line for line in wanted if line not in lines] == ["labels"]
 
 
+def test_tables(run):
+    """What a comment behind print says is what is printed."""
+    _, printed = run("docs/tables.md")
+    text = (ROOT / "docs/tables.md").read_text()
+    wanted = re.findall(r"^ *print\(.*\)  # (.*)$", text, re.M)
+    lines = printed.splitlines()
+    said = "the scores of rows that were kept apart, beside those of the mean"
+    assert len(wanted) > 4 and [line for line in wanted if line not in lines] == [said]
+
+
 def test_recording(run, tmp_path):
     names, printed = run("docs/recording.md")
     text = (ROOT / "docs/recording.md").read_text()
