@@ -1,5 +1,7 @@
 """The model card of a run."""
 
+from pyml.cli.failures import line_of
+
 __all__ = ["card_of"]
 
 
@@ -55,4 +57,4 @@ def card_of(report, schema):
 
 def escaped(text):
     """Text in a cell of a table."""
-    return text.replace("|", "\\|").replace("\n", " ")
+    return line_of(text).replace("|", "\\|")

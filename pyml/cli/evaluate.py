@@ -1,7 +1,7 @@
 """pyml evaluate: how good a model is on a table."""
 
 from pyml import tabular
-from pyml.cli.failures import Refused, refusing
+from pyml.cli.failures import Refused, file_or_folder, refusing
 from pyml.cli.models import add_model, loaded
 from pyml.cli.output import say, say_json
 from pyml.cli.scores import labelled, scores_of, table_of
@@ -24,7 +24,7 @@ def add_options(parser):
 def run(options):
     model = loaded(options.model)
     with refusing():
-        table = tabular.read(options.data, schema=model.schema)
+        table = tabular.read(file_or_folder(options.data), schema=model.schema)
     table, left_out = labelled(model.schema, table)
     if table.rows == 0:
         raise Refused(f"{options.data}: has no row with {', '.join(model.schema.targets)}")

@@ -2,12 +2,15 @@
 
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 __all__ = [
     "EXIT_FAILED",
     "EXIT_INTERRUPTED",
     "EXIT_USAGE",
     "Refused",
+    "file_or_folder",
+    "line_of",
     "refusing",
     "sentence",
     "warn",
@@ -31,6 +34,17 @@ def refusing():
         raise Refused(sentence(error)) from error
 
 
+def file_or_folder(path):
+    """A path that can be read more than once, as tables are.
+
+    Raises:
+        Refused: if it is a pipe.
+    """
+    if Path(path).is_fifo():
+        raise Refused(f"{path}: is a pipe, and a table is read more than once; save it first")
+    return path
+
+
 def sentence(error):
     """An error in one line."""
     text = str(error)
@@ -38,9 +52,15 @@ def sentence(error):
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     elif isinstance(error, MemoryError):
         text = f"not enough memory ({text})" if text else "not enough memory"
-    return " ".join(text.split()) or type(error).__name__
+    return line_of(text) or type(error).__name__
 
 
 def warn(message):
     """A line on stderr."""
-    print(f"pyml: warning: {' '.join(str(message).split())}", file=sys.stderr, flush=True)
+    print(f"pyml: warning: {line_of(message)}", file=sys.stderr, flush=True)
+
+
+def line_of(message):
+    """Text as one line of a terminal: names in a file may have control characters."""
+    text = " ".join(str(message).split())
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

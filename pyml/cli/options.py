@@ -5,9 +5,9 @@ import math
 from difflib import get_close_matches
 
 from pyml import config
-from pyml.cli.failures import EXIT_USAGE
+from pyml.cli.failures import EXIT_USAGE, line_of
 
-__all__ = ["Parser", "integer", "number", "parsed", "widths"]
+__all__ = ["Parser", "integer", "number", "pair", "parsed", "widths"]
 
 
 class Parser(argparse.ArgumentParser):
@@ -17,7 +17,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **options)
 
     def error(self, message):
-        self.exit(EXIT_USAGE, f"{self.prog}: error: {' '.join(message.split())}\n")
+        self.exit(EXIT_USAGE, f"{self.prog}: error: {line_of(message)}\n")
 
 
 def parsed(parser, commands, argv):
@@ -38,11 +38,11 @@ def parsed(parser, commands, argv):
         if value == [] or (isinstance(value, list) and [] in value):  # what "--lr=--" becomes
             command.error(f"argument --{name.replace('_', '-')}: has no value")
     if unknown:
-        name = next((word for word in unknown if word.startswith("-")), None)
+        there = [option for option in command._option_string_actions if option.startswith("--")]
+        names = (word.partition("=")[0] for word in unknown if word.startswith("-"))
+        name = next((name for name in names if name not in there), None)
         if name is None:
             command.error(f"there is no place for {short(unknown[0])!r}")
-        name = name.partition("=")[0]
-        there = [option for option in command._option_string_actions if option.startswith("--")]
         command.error(f"there is no option {short(name)}; {near(name, there)}")
     return options
 
@@ -94,6 +94,14 @@ def number(least=-math.inf, above=-math.inf, below=math.inf):
         return value
 
     return parse
+
+
+def pair(text):
+    """The type of an option that is a name and a value: (name, value)."""
+    name, sign, value = text.rpartition("=")
+    if not (sign and name and value):
+        raise argparse.ArgumentTypeError(f"{short(text)!r} must be COLUMN=KIND")
+    return name, value
 
 
 def widths(text):

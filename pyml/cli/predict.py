@@ -6,10 +6,11 @@ import sys
 from contextlib import nullcontext
 
 from pyml import tabular
-from pyml.cli.failures import Refused, refusing
+from pyml.cli.failures import Refused, file_or_folder, refusing
 from pyml.cli.models import add_model, loaded
 from pyml.cli.output import plain, say, told_of_stdout, whole_file
 from pyml.tabular.table import near
+from pyml.tabular.values import missing
 
 HELP = "predict the rows of a table"
 DESCRIPTION = (
@@ -42,7 +43,7 @@ def add_options(parser):
 def run(options):
     model = loaded(options.model)
     with refusing():
-        batches = tabular.read_batches(options.data, ROWS, schema=model.schema)
+        batches = tabular.read_batches(file_or_folder(options.data), ROWS, schema=model.schema)
         first = next(batches)
     kept = options.id or []
     for name in kept:
@@ -63,7 +64,7 @@ def run(options):
             lines.writerow(names)
         batch = first
         while batch is not None:
-            beside = [batch[name].tolist() for name in kept]
+            beside = [without_nan(batch[name]) for name in kept]
             rows = zip(*beside, *columns_of(model, batch), strict=True)
             if options.json:
                 for row in rows:
@@ -76,6 +77,12 @@ def run(options):
     if not (to_stdout or options.quiet):
         say(f"wrote {count:,} rows to {options.output}")
     return 0
+
+
+def without_nan(array):
+    """The values of a column, None where one is missing."""
+    gone = missing(array)
+    return [None if lacks else value for value, lacks in zip(array.tolist(), gone, strict=True)]
 
 
 def names_of(model):

@@ -9,7 +9,7 @@ from pathlib import Path
 from pyml import config, plot, tabular
 from pyml.cli.card import card_of
 from pyml.cli.epochs import EpochLines
-from pyml.cli.failures import refusing, warn
+from pyml.cli.failures import file_or_folder, refusing, warn
 from pyml.cli.models import WEIGHTS
 from pyml.cli.output import RunFolder, can_draw, default_folder, say, say_json
 from pyml.cli.pictures import PICTURES, draw
@@ -18,7 +18,7 @@ from pyml.cli.splits import PARTS, parts_of, resolved
 from pyml.train import History
 
 OPTIONS = (  # that images do not have
-    *("target", "task", "drop", "validation", "test", "groups", "time", "split_file"),
+    *("target", "task", "drop", "kind", "validation", "test", "groups", "time", "split_file"),
     *("max_seconds", "ensemble"),
 )
 
@@ -80,8 +80,8 @@ def table_to_train_on(options):
     """The Table of a path; if it is not said what is to be predicted, an error that names it."""
     with refusing():
         if options.target is not None:
-            return tabular.read(options.data)
-        names = next(tabular.read_batches(options.data, 1)).names
+            return tabular.read(file_or_folder(options.data))
+        names = next(tabular.read_batches(file_or_folder(options.data), 1)).names
     more = ", ..." if len(names) > SHOWN_NAMES else ""
     options.parser.error(
         "argument --target: which column is to be predicted? there are "
@@ -92,10 +92,18 @@ def table_to_train_on(options):
 def schema_of(table, target, options, shown):
     """The Schema, printed if it is to be shown; else its warnings go to stderr."""
     drop = resolved(table, "--drop", options.drop)
+    kinds = {
+        name: kind
+        for names, kind in options.kind or ()
+        for name in resolved(table, "--kind", [names])
+    }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", tabular.TableWarning)
         schema = tabular.Schema.infer(
-            *(table, target if len(target) > 1 else target[0]), task=options.task, drop=drop
+            *(table, target if len(target) > 1 else target[0]),
+            task=options.task,
+            kinds=kinds,
+            drop=drop,
         )
     if shown:
         notes = [f"{options.data}: {note}" for note in table.notes]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from pyml import config
 from pyml.cli import images, tables
-from pyml.cli.options import integer, number, widths
+from pyml.cli.options import integer, number, pair, widths
 from pyml.cli.splits import TEST, VALIDATION
-from pyml.tabular import TASKS
+from pyml.tabular import INPUT_KINDS, TASKS
 
 HELP = "train a network on a table or on images"
 DESCRIPTION = (
@@ -30,6 +30,13 @@ def add_options(parser):
     of_tables.add_argument("--task", choices=TASKS, help="default: what fits the target")
     of_tables.add_argument(
         "--drop", action="append", metavar="COLUMN", help="not to be predicted from; may come again"
+    )
+    of_tables.add_argument(
+        "--kind",
+        action="append",
+        type=pair,
+        metavar="COLUMN=KIND",
+        help=f"what a column is, where the guess is wrong: {', '.join(INPUT_KINDS)}",
     )
     of_tables.add_argument(
         "--validation",

@@ -32,7 +32,7 @@ BAD_OPTIONS = {
 @pytest.mark.parametrize(
     ("option", "value"),
     [(option, value) for option, values in BAD_OPTIONS.items() for value in (*values, "--")]
-    + [(option, "--") for option in ("--out", "--fashion-mnist", "--target", "--drop")],
+    + [(option, "--") for option in ("--out", "--fashion-mnist", "--target", "--drop", "--kind")],
     ids=lambda text: text[:20],
 )
 def test_a_bad_option_is_exit_code_2(tmp_path, monkeypatch, capsys, option, value):
@@ -59,6 +59,7 @@ WORDS = {
     "predict a b --ids c": "pyml predict: error: there is no option --ids; did you mean --id?",
     "bench tinny": "pyml bench: error: argument NETWORK: there is no 'tinny'; there are tiny, "
     "small, tabular, fashion, wide, deep",
+    "train -- --epochs 3": "pyml train: error: there is no place for '3'",
     "train --plots": "pyml train: error: there is no option --plots; did you mean --plot?",
 }
 
@@ -78,7 +79,7 @@ def test_what_it_does_not_know_is_one_line(words, capsys, tmp_path, monkeypatch)
     ("command", "options"),
     [
         ("train", [*BAD_OPTIONS, "--out", "--no-plot", "--fashion-mnist", "--target", "--force"]),
-        ("train", ["--drop", "--split-file", "--json", "--quiet", "--groups", "--time"]),
+        ("train", ["--drop", "--kind", "--split-file", "--json", "--quiet", "--groups", "--time"]),
         ("predict", ["--output", "--id", "--force", "--json", "--quiet", "DIR", "TABLE"]),
         ("evaluate", ["--json", "DIR", "TABLE"]),
         ("inspect", ["--json", "DIR"]),

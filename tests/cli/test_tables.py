@@ -126,6 +126,13 @@ def test_each_task(task, houses, capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_kinds(houses, capsys):
+    words = ["train", houses, "--target", "price", "--drop", "id", *QUICK, "--json"]
+    assert main([*words, "--kind", "visits=category", "--kind", "rent=dropped"]) == 0
+    inputs = json.loads(capsys.readouterr().out)["inputs"]
+    assert inputs["visits"] == "category" and "rent" not in inputs and inputs["near"] == "boolean"
+
+
 def test_the_test_rows_had_no_part_in_training(houses, capsys):
     """The scores are those of rows that fit() was not given."""
     words = ["train", houses, "--target", "price", "--drop", "id", "--seed", 3]
@@ -433,6 +440,10 @@ REFUSALS = {
     "train houses.csv --target price --drop idd": "--drop: there is no column 'idd'; did you mean",
     "train houses.csv --target price --groups Stat": "--groups: there is no column 'Stat'",
     "train houses.csv --target price --drop price": "'price' is the target, it must not be in ",
+    "train houses.csv --target price --kind visit=number": "there is no column 'visit'; did you",
+    "train houses.csv --target price --kind visits=word": "kind is 'word', it must be 'number', ",
+    "train houses.csv --target price --kind visits": "argument --kind: 'visits' must be ",
+    "train houses.csv --target price --kind price=number": "'price' is the target",
     "train houses.csv --target id": "the target 'id' is identifier",
     "train houses.csv --target Stadt --task regression": "the target 'Stadt' is no number",
     "train houses.csv --target price --test 0.9 --validation 0.2": "together they must be below 1",
@@ -481,6 +492,67 @@ def test_refusals(words, trained, houses, capsys):
         captured.err
     )
     assert sorted(os.listdir()) == before
+
+
+def test_an_error_in_the_middle_leaves_no_file(trained, tmp_path, monkeypatch, capsys):
+    run, _ = trained
+    monkeypatch.setattr(predict, "ROWS", 10)
+    spoilt = tmp_path / "spoilt.csv"
+    columns = rows_of()
+    columns["area m²"][70] = "wide"
+    out = tmp_path / "out.csv"
+    out.write_text("mine")
+    assert main(["predict", run, write(spoilt, columns), "-o", out, "--force"]) == 2
+    assert "'area m²' has 'wide'" in one_line(capsys.readouterr().err)
+    assert out.read_text() == "mine"
+    assert sorted(os.listdir(tmp_path)) == ["out.csv", "spoilt.csv"]
+
+
+def test_gaps(trained, tmp_path, capsys):
+    """What is missing is predicted from all the same, and stays missing among the ids."""
+    run, _ = trained
+    columns = {name: values[:2] for name, values in rows_of().items()}
+    columns |= {"number": [7.5, ""], "area m²": ["", ""], "Stadt": ["", "Chur"]}
+    path = write(tmp_path / "gaps.csv", columns)
+    words = ["predict", run, path, "--id", "number", "--id", "Stadt"]
+    assert main([*words, "--json"]) == 0
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (first["number"], first["Stadt"]) == (7.5, None)
+    assert (second["number"], second["Stadt"]) == (None, "Chur")
+    assert main(words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(",")[:2] for line in lines[1:]] == [["7.5", ""], ["", "Chur"]]
+
+
+def test_no_rows(trained, tmp_path, capsys):
+    run, path = trained
+    none = tmp_path / "none.csv"
+    none.write_text(path.read_text("utf-8").splitlines()[0] + "\n", "utf-8")
+    assert main(["predict", run, none]) == 0
+    assert capsys.readouterr().out == "prediction,probability_no,probability_yes\n"
+
+
+def test_a_pipe(trained, tmp_path, capsys):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for words in (["train", pipe, "--target", "a"], ["predict", trained[0], pipe]):
+        assert main(words) == 2
+        assert "is a pipe" in one_line(capsys.readouterr().err)
+
+
+def test_names_as_they_come(tmp_path, monkeypatch, capsys):
+    """Blanks, a dash in front, control characters: in files, folders and columns."""
+    monkeypatch.chdir(tmp_path)
+    columns = {"a\x1b[31m|b": [i * 5 % 9 for i in range(30)], "x, y": [i % 7 for i in range(30)]}
+    path = write("-a b ü.csv", columns)
+    assert main(["train", f"./{path}", "--target", "x, y", "--task", "regression", *QUICK]) == 0
+    captured = capsys.readouterr()
+    assert "\x1b" not in captured.out + captured.err
+    assert "    pyml inspect 'runs/-a b ü'" in captured.out
+    card = Path("runs/-a b ü/model_card.md").read_text("utf-8")
+    assert "\\|b (number)" in card and "\x1b" not in card
+    assert main(["train", f"./{path}", "--target", "x,y"]) == 2
+    assert "there is no column 'x'" in one_line(capsys.readouterr().err)
 
 
 def test_a_full_disk(trained, capsys):
