@@ -320,6 +320,8 @@ class Prepared:
                 progress=progress,
             )
         except KeyboardInterrupt:
+            if not trainer.stopped:  # it had not begun
+                raise
             is_interrupted = True
         except FloatingPointError:
             if best is None or best.best is None:

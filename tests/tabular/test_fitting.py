@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import pyml
 from pyml import tabular, train
 from pyml.tabular import Schema, Table, TableWarning, TabularEnsemble, TabularModel, fit
+from pyml.tabular.recipe import recipe_for
 from tabular.test_messy import REFUSED, WORKS, written
 from tabular.test_random import tables
 
@@ -86,6 +87,25 @@ def test_evaluate_is_what_fit_says():
     assert tabular.baseline(fitted.model, train, held) == fitted.baseline
 
 
+@pytest.mark.parametrize("task", ["multilabel", "multioutput", *TARGETS])
+def test_the_baseline_is_what_rows_are_on_average(task):
+    columns = {"multilabel": {"p": MEAN > 0, "q": X > C}, "multioutput": {"p": MEAN, "q": X + C}}
+    of = columns.get(task) or {"y": TARGETS[task]}
+    table = Table({"x": X, **of})
+    schema = Schema.infer(table, list(of) if len(of) > 1 else "y", task=task)
+    target = tabular.Target(schema).fit(table.take(slice(60)))
+    actual = target.actual(table)
+    assert actual.shape == ((N, 2) if len(of) > 1 else (N,))
+    outputs = target.outputs_of_mean(actual)[None]
+    if task in ("binary", "multiclass"):
+        shares = [np.mean(TARGETS[task] == name) for name in target.classes]
+        np.testing.assert_allclose(target.probabilities(outputs), [shares])
+    elif task == "multilabel":
+        np.testing.assert_allclose(target.probabilities(outputs), [actual.mean(0)])
+    else:
+        np.testing.assert_allclose(target.decode(outputs), [actual.mean(0)])
+
+
 # ---- rows ----------------------------------------------------------------------------------------
 
 
@@ -120,7 +140,7 @@ def test_without_rows_to_validate_on(nothing):
 def test_too_few_rows_to_validate_on():
     with pytest.warns(TableWarning, match="of 2 rows none is left to validate on"):
         fitted = fit({"x": [1.0, 2.0], "y": ["a", "b"]}, "y", seed=3)
-    assert fitted.rows == {"train": 2, "validation": 0}
+    assert fitted.rows == {"train": 2, "validation": 0} and len(fitted.history) == 200
     assert fitted.model.predict({"x": [1.0, 2.0]}).tolist() == ["a", "b"]
 
 
@@ -155,6 +175,8 @@ def test_max_seconds_are_held():
         assert time.monotonic() - began < 3  # 0.6, and what a busy machine takes for the rest
         assert fitted.stopped.count("max_seconds, 0.6, are over") == ensemble
         assert fitted.seconds > 0.5 and fitted.scores
+        histories = fitted.history if ensemble > 1 else [fitted.history]
+        assert min(map(len, histories)) > 3  # none takes the time of the others
 
 
 class Interrupt(train.Callback):
@@ -185,16 +207,17 @@ def test_ctrl_c_leaves_the_best_so_far():
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no signals")
 def test_ctrl_c_of_the_system():
-    timer = threading.Timer(0.7, os.kill, (os.getpid(), signal.SIGINT))
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
 
     class Begun(train.Callback):
         def on_epoch_begin(self, epoch, logs=None):
             if epoch == 1:
                 timer.start()
 
-    fitted = fit(table_of("regression"), "y", lr=1e-7, callbacks=[Begun()])
+    fitted = fit(table_of("counts"), "y", validation=0, epochs=10**6, callbacks=[Begun()])
     timer.join()
-    assert "Ctrl-C" in fitted.stopped and fitted.history and fitted.scores
+    assert "Ctrl-C" in fitted.stopped and len(fitted.history) < 10**6
+    assert fitted.model.predict(table_of("counts")).shape == (N,)
 
 
 def test_a_loss_that_is_infinite():
@@ -210,6 +233,81 @@ def test_a_loss_that_is_infinite():
     assert "the training loss is" in fitted.stopped and np.isfinite(fitted.scores["rmse"])
     with pytest.raises(FloatingPointError, match="the training loss is"):
         fit(table_of("regression"), "y", epochs=9, callbacks=[Spoil(1)])
+
+
+def test_ctrl_c_before_the_training_begins():
+    class Early(train.Callback):
+        def set_trainer(self, trainer):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(table_of("regression"), "y", epochs=9, callbacks=[Early()])
+
+
+# ---- how it is trained where nobody says ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rows", "width", "batch_size", "steps", "patience", "enough"),
+    [
+        (1, 64, 32, 1, 100, 200),
+        (500, 64, 32, 16, 8, 200),
+        (501, 128, 32, 16, 8, 200),
+        (2_000, 128, 64, 32, 8, 125),
+        (2_001, 256, 64, 32, 8, 125),
+        (8_000, 256, 128, 63, 8, 64),
+        (32_000, 256, 256, 125, 8, 32),
+        (108_000, 256, 512, 211, 8, 19),
+        (108_001, 256, 1024, 106, 8, 38),
+    ],
+)
+def test_recipe(rows, width, batch_size, steps, patience, enough):
+    recipe = recipe_for(np.zeros((rows, 0), np.float32), 0)
+    assert recipe.architecture == {"hidden": (width, width), "dropout": 0.1}
+    assert (recipe.batch_size, recipe.steps(rows)) == (batch_size, steps)
+    assert (recipe.patience(rows), recipe.enough(rows)) == (patience, enough)
+    assert recipe.ema(rows) == 1 - 1 / (2 * steps)
+
+
+def test_recipe_of_numbers():
+    rng = np.random.default_rng(0)
+    for rows, bins in ((30, 2), (100, 5), (2000, 48)):
+        architecture = recipe_for(rng.normal(size=(rows, 3)), 2).architecture
+        assert architecture["embedding"] == "piecewise"
+        assert [len(edges) for edges in architecture["bins"]] == [bins + 1] * 2
+    assert "embedding" in recipe_for(rng.normal(size=(9, 128)), 128).architecture
+    assert "embedding" not in recipe_for(rng.normal(size=(9, 129)), 129).architecture
+
+
+@pytest.mark.parametrize("task", TARGETS)
+def test_the_network_begins_with_the_baseline(task):
+    table = table_of(task)
+    fitted = fit(table, "y", task=task, epochs=1, lr=1e-9, validation=np.arange(20))
+    model = fitted.model
+    with pyml.no_grad():
+        model.network[-1].weight.zero_()
+    found = tabular.evaluate(model, table.take(np.arange(20)))
+    assert found == pytest.approx(fitted.baseline, rel=1e-4, abs=1e-4)
+
+
+def test_what_is_said_is_done():
+    """The options reach the Trainer, and the average is what predicts."""
+    seen = []
+
+    class Look(train.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append(self.trainer)
+
+    table = table_of("regression")
+    options = {"hidden": (7, 5), "lr": 0.01, "batch_size": 40, "epochs": 2, "validation": 0.5}
+    fitted = fit(table, "y", callbacks=[Look()], **options)
+    trainer = seen[0]
+    assert [p.shape[0] for p in fitted.model.network.parameters()] == [7, 7, 5, 5, 1, 1]
+    assert (trainer.batches, len(seen)) == (2, 2)
+    assert fitted.history.column("learning_rate").tolist() == [0.01, 0.01]
+    assert trainer.clip == 1.0 and trainer.optimizer.param_groups[0]["weight_decay"] == 0.01
+    average = trainer.averaged.module.outputs(table)
+    assert fitted.model.outputs(table).tobytes() == average.tobytes()
 
 
 # ---- what is refused -----------------------------------------------------------------------------
