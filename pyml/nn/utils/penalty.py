@@ -32,11 +32,15 @@ def weights_of(module):
     Returns:
         A list of Parameters, in the order of module.parameters().
 
+    Raises:
+        TypeError: if module is none.
+
     Example:
         >>> model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2), nn.Linear(2, 1))
         >>> [tuple(weight.shape) for weight in nn.utils.weights_of(model)]
         [(2, 3), (1, 2)]
     """
+    check_module("weights_of", module)
     left_out = set()
     for part in module.modules():
         for name, parameter in part.named_parameters(recurse=False):
@@ -56,6 +60,7 @@ def decay_groups(module, weight_decay):
         A list of dicts, without those of no parameters.
 
     Raises:
+        TypeError: if module is no Module.
         ValueError: if weight_decay is negative or NaN.
 
     Example:
@@ -65,6 +70,7 @@ def decay_groups(module, weight_decay):
         >>> [group["weight_decay"] for group in optimizer.param_groups]
         [0.01, 0.0]
     """
+    check_module("decay_groups", module)
     check_number("decay_groups", "weight_decay", weight_decay, Range(0))
     weights = weights_of(module)
     kept = {id(weight) for weight in weights}
@@ -219,6 +225,11 @@ def max_norm_(parameters, max_norm, dim=0):
             raise IndexError(f"max_norm_: dim is {dim}, item {i} has {parameter.dim()} dimensions")
     for parameter in checked:
         parameter.renorm_(2, dim, max_norm)
+
+
+def check_module(who, module):
+    if not isinstance(module, Module):
+        raise TypeError(f"{who}: module is a {type(module).__name__}, it must be a Module")
 
 
 def floats(who, parameters):
