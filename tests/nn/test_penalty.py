@@ -199,5 +199,5 @@ def test_errors_change_nothing(call, error, message):
 @pytest.mark.parametrize("call", [weights_of, lambda each: decay_groups(each, 0.1)])
 @pytest.mark.parametrize("wrong", [pyml.Generator(), None, [nn.Linear(2, 1)]])
 def test_what_is_no_module_is_named(call, wrong):
-    with pytest.raises(TypeError, match="module is a .*, it must be a Module"):
+    with pytest.raises(TypeError, match=r"module is a .*, it must be a Module"):
         call(wrong)
