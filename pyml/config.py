@@ -54,6 +54,7 @@ def show_config(mode="stdout"):
     """
     if mode not in ("stdout", "dicts"):
         raise ValueError(f"show_config: mode is {mode!r}, it must be 'stdout' or 'dicts'")
+    compiler = _kernels.compiler()
     config = {
         "pyml": __version__,
         "python": platform.python_version(),
@@ -63,7 +64,7 @@ def show_config(mode="stdout"):
         "threads": get_num_threads(),
         "isa": _kernels.selected_isa(),
         "isas available": _kernels.available_isas(),
-        "compiler": _kernels.compiler(),
+        "compiler": compiler if compiler[0].isalpha() else f"GCC {compiler}",  # Clang says its name
     }
     if mode == "dicts":
         return config

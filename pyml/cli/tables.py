@@ -47,8 +47,6 @@ def run(options):
         fitted = fit(train, table.take(parts.validation), schema, options, shown)
         is_interrupted = "stopped by Ctrl-C" in fitted.stopped
         history = history_of(fitted)
-        if is_interrupted and not history:
-            raise KeyboardInterrupt("in the first epoch, nothing was written")
         folder.write(WEIGHTS, fitted.model.save)
         folder.write(HISTORY[0], history.to_csv)
         folder.write(HISTORY[1], history.to_json)
@@ -118,21 +116,31 @@ def schema_of(table, target, options, shown):
 
 
 def fit(train, validation, schema, options, shown):
-    """What tabular.fit gives."""
-    return tabular.fit(
-        train,
-        schema=schema,
-        validation=validation if validation.rows else 0,
-        hidden=options.hidden,
-        epochs=options.epochs,
-        batch_size=options.batch_size,
-        lr=options.lr,
-        max_seconds=options.max_seconds,
-        ensemble=options.ensemble or 1,
-        seed=options.seed,
-        callbacks=[EpochLines(every=False)] if shown else (),
-        progress=shown,
-    )
+    """What tabular.fit gives.
+
+    Raises:
+        KeyboardInterrupt: on Ctrl-C before there is a model.
+    """
+    try:
+        fitted = tabular.fit(
+            train,
+            schema=schema,
+            validation=validation if validation.rows else 0,
+            hidden=options.hidden,
+            epochs=options.epochs,
+            batch_size=options.batch_size,
+            lr=options.lr,
+            max_seconds=options.max_seconds,
+            ensemble=options.ensemble or 1,
+            seed=options.seed,
+            callbacks=[EpochLines(every=False)] if shown else (),
+            progress=shown,
+        )
+        if not history_of(fitted):
+            raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("there was no model yet, nothing was written") from None
+    return fitted
 
 
 def histories_of(fitted):

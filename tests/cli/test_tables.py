@@ -5,13 +5,14 @@ import gzip
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from cli.conftest import one_line
 from pyml import tabular
-from pyml.cli import main, predict, scores, tables
+from pyml.cli import main, predict, scores, splits, tables
 from pyml.train import Callback
 
 pytest.importorskip("pyarrow")
@@ -239,7 +240,9 @@ def test_ctrl_c_before_there_is_a_model(houses, capsys, monkeypatch):
 
     monkeypatch.setattr(tabular, "fit", fit)
     assert main(["train", houses, "--target", "sold", "--no-plot"]) == 130
-    assert one_line(capsys.readouterr().err).startswith("pyml train: interrupted")
+    assert one_line(capsys.readouterr().err) == (
+        "pyml train: interrupted; there was no model yet, nothing was written\n"
+    )
     assert os.listdir() == ["houses.csv"]
 
 
@@ -277,6 +280,18 @@ def test_row_numbers_are_those_of_the_file(tmp_path, monkeypatch, capsys):
     found, error = split_of(["--split-file", "split.json"], capsys)
     assert (found["train"], found["validation"], found["test"]) == (79, 2, 2)
     assert "price is missing in 2 of 120 rows" in error
+
+
+def test_rows_without_a_target_are_in_no_part(capsys):
+    columns = rows_of()
+    columns["price"][:40] = [None] * 40
+    table = tabular.Table(columns)
+    schema = tabular.Schema.infer(table, "price", drop=["id"])
+    given = dict.fromkeys(("groups", "time", "validation", "test", "split_file"))
+    parts = splits.parts_of(table, schema, SimpleNamespace(**given, seed=0))
+    assert sorted(np.concatenate(parts[:3])) == list(range(40, ROWS))
+    assert [len(part) for part in parts[:3]] == [51, 13, 16]
+    assert "price is missing in 40 of 120 rows" in one_line(capsys.readouterr().err)
 
 
 def test_shares_groups_and_time(houses, capsys):
@@ -389,6 +404,19 @@ def test_evaluate(trained, tmp_path, capsys):
     assert captured.err == ""
     for name in tabular.SCORES["binary"]:
         assert name in captured.out
+
+
+def test_intervals(trained, monkeypatch, capsys):
+    """That of a share is nearly 1.96 sqrt(p (1 - p) / n) wide to each side."""
+    monkeypatch.setattr(scores, "RESAMPLES", 400)
+    monkeypatch.setattr(scores, "FEWEST_RESAMPLES", 400)
+    run, path = trained
+    assert main(["evaluate", run, path, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["scores"]["accuracy"]
+    share = found["value"]
+    half = 1.96 * np.sqrt(share * (1 - share) / ROWS)
+    assert found["low"] == pytest.approx(share - half, abs=0.25 * half)
+    assert found["high"] == pytest.approx(share + half, abs=0.25 * half)
 
 
 def test_one_class_has_no_roc(trained, tmp_path, capsys):
