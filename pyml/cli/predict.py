@@ -9,8 +9,8 @@ from pyml import tabular
 from pyml.cli.failures import Refused, file_or_folder, refusing
 from pyml.cli.models import add_model, loaded
 from pyml.cli.output import plain, say, told_of_stdout, whole_file
-from pyml.tabular.table import near
-from pyml.tabular.values import missing
+from pyml.cli.splits import resolved
+from pyml.tabular.values import names_of as texts_of
 
 HELP = "predict the rows of a table"
 DESCRIPTION = (
@@ -33,7 +33,7 @@ def add_options(parser):
         "--id",
         action="append",
         metavar="COLUMN",
-        help="a column of the table to keep beside the prediction; may come again",
+        help="a column of the table to keep, as it is written; may come again",
     )
     parser.add_argument("--force", action="store_true", help="replace FILE if it is there")
     parser.add_argument("--json", action="store_true", help="an object of JSON a row, no CSV")
@@ -43,12 +43,12 @@ def add_options(parser):
 def run(options):
     model = loaded(options.model)
     with refusing():
-        batches = tabular.read_batches(file_or_folder(options.data), ROWS, schema=model.schema)
-        first = next(batches)
-    kept = options.id or []
-    for name in kept:
-        if name not in first:
-            raise Refused(f"argument --id: there is no column {name!r}; {near(name, first.names)}")
+        source = file_or_folder(options.data)
+        head = next(tabular.read_batches(source, 1)) if options.id else ()
+        kept = resolved(head, "--id", options.id)
+        batches = tabular.read_batches(source, ROWS, schema=model.schema, text=kept)
+        batch = next(batches)
+    rows = rows_of(model, batch, kept)  # what is refused is, before anything is written
     names = [*kept, *names_of(model)]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
@@ -62,10 +62,7 @@ def run(options):
         lines = csv.writer(file, lineterminator="\n")
         if not options.json:
             lines.writerow(names)
-        batch = first
         while batch is not None:
-            beside = [without_nan(batch[name]) for name in kept]
-            rows = zip(*beside, *columns_of(model, batch), strict=True)
             if options.json:
                 for row in rows:
                     content = plain(dict(zip(names, row, strict=True)))
@@ -74,15 +71,10 @@ def run(options):
                 lines.writerows(rows)
             count += batch.rows
             batch = next(batches, None)
+            rows = () if batch is None else rows_of(model, batch, kept)
     if not (to_stdout or options.quiet):
         say(f"wrote {count:,} rows to {options.output}")
     return 0
-
-
-def without_nan(array):
-    """The values of a column, None where one is missing."""
-    gone = missing(array)
-    return [None if lacks else value for value, lacks in zip(array.tolist(), gone, strict=True)]
 
 
 def names_of(model):
@@ -95,6 +87,12 @@ def names_of(model):
     if target.task == "multioutput":
         return [f"prediction_{name}" for name in target.names]
     return ["prediction"]
+
+
+def rows_of(model, batch, kept):
+    """Rows of some columns of a batch, as text, None where it is missing, and of predictions."""
+    beside = [texts_of(batch[name]).tolist() for name in kept]
+    return zip(*beside, *columns_of(model, batch), strict=True)
 
 
 def columns_of(model, batch):

@@ -51,6 +51,7 @@ class Options(NamedTuple):
     encoding: str | None = None
     skip: int = 0
     sheet: str | int | None = None
+    text: tuple = ()
 
 
 def read(source, *, schema=None, columns=None, **options):
@@ -80,6 +81,8 @@ def read(source, *, schema=None, columns=None, **options):
         encoding: of CSV and JSON. Default: UTF-8, or UTF-16 with its mark, or else cp1252.
         skip: lines of CSV or Excel above the table. Default: 0.
         sheet: of Excel, its name or number. Default: 0, the first.
+        text: names of columns of CSV that stay as they are written, as numbers of customers.
+            Default: none.
 
     Returns:
         A Table.
@@ -145,6 +148,9 @@ def _options(given):
         not isinstance(options.separator, str) or len(options.separator) != 1
     ):
         raise ValueError(f"read: separator is {options.separator!r}, it must be one character")
+    if isinstance(options.text, (str, bytes)) or not hasattr(options.text, "__iter__"):
+        raise TypeError(f"read: text is {options.text!r}, it must be names of columns, as a list")
+    options = options._replace(text=tuple(options.text))
     check_integer("read", "skip", options.skip)
     if options.skip < 0:
         raise ValueError(f"read: skip is {options.skip}, it must be 0 or more")
@@ -179,10 +185,14 @@ def _selected(table, columns, place):
     if columns is None:
         return table
     columns = [columns] if isinstance(columns, str) else list(columns)
-    for name in columns:
-        if name not in table:
-            raise ValueError(f"{place}: there is no column {name!r}; {near(name, table.names)}")
+    _check_there(place, columns, table.names)
     return table.select(columns)
+
+
+def _check_there(place, columns, names):
+    for name in columns:
+        if name not in names:
+            raise ValueError(f"{place}: there is no column {name!r}; {near(name, names)}")
 
 
 @contextmanager
@@ -256,8 +266,10 @@ class Text(Typed):
         found = {}
         names = unique_names(self.names)
         columns = dict(zip(names, self.content.columns, strict=True))
+        _check_there("read: text", options.text, columns)
         for name, column in columns.items():
-            found[name] = parsed(column, formats.get(name), fitting)
+            format = "text" if name in options.text else formats.get(name)
+            found[name] = parsed(column, format, fitting)
         if any(format == "1.000,0" for _, format in found.values()):
             for name, (_, format) in found.items():
                 if format == "." and name not in formats:  # 1.234 may be 1234 here

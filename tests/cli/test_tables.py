@@ -357,6 +357,36 @@ def test_predictions(trained, tmp_path, capsys):
     assert os.listdir(tmp_path) == ["with blank.csv"]
 
 
+def test_identifiers_stay_as_they_are_written(trained, tmp_path, monkeypatch, capsys):
+    """Also where they look like numbers, in every batch, and where the model reads them."""
+    run, _ = trained
+    written = ["7", "007", "1.50", "12345678901234567890", "", "1,5"] * 3
+    columns = rows_of(len(written))
+    path = write(tmp_path / "new.csv", {"number": written, **columns})
+    monkeypatch.setattr(predict, "ROWS", 4)
+    words = ["predict", run, path, "-o", tmp_path / "out.csv"]
+    assert main(words) == 0
+    predicted = [row["prediction"] for row in read(tmp_path / "out.csv")]
+    for given in (["--id", "number,rent"], ["--id", "number", "--id", "rent", "--id", "rent"]):
+        assert main([*words, *given, "--force"]) == 0
+        rows = read(tmp_path / "out.csv")
+        assert [row["number"] for row in rows] == written
+        assert [row["rent"] for row in rows] == list(map(str, columns["rent"]))
+        assert [row["prediction"] for row in rows] == predicted
+    capsys.readouterr()
+    assert main([*words[:3], "--id", "number", "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["number"] for line in lines] == [text or None for text in written]
+
+
+def test_nothing_is_printed_of_rows_that_are_refused(trained, tmp_path, capsys):
+    run, _ = trained
+    path = write(tmp_path / "new.csv", {**rows_of(3), "rent": ["1", "much", "2"]})
+    assert main(["predict", run, path]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == "" and "column 'rent' has 'much' in row 1" in one_line(captured.err)
+
+
 def test_large_files_are_streamed(trained, tmp_path, monkeypatch, capsys):
     """Batches are cut anywhere, and each is written before the next is read."""
     run, path = trained
