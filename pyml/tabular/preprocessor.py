@@ -188,8 +188,9 @@ class Preprocessor:
         if bad is not None:
             value = table[column.name][bad]
             raise ValueError(
-                f"Preprocessor.{method}: column {column.name!r} has {str(value)!r} in row {bad}, "
-                f"which is no {what}; mend it, leave it empty, or make the column a category"
+                f"Preprocessor.{method}: column {column.name!r} has {str(value)!r} in row "
+                f"{table.row_numbers[bad]}, which is no {what}; mend it, leave it empty, or make "
+                "the column a category"
             )
 
     # ---- in files --------------------------------------------------------------------------------

@@ -170,10 +170,12 @@ def tables(source, rows, schema, columns, options):
         raise TypeError(f"read: schema is a {type(schema).__name__}, it must be a Schema")
     if isinstance(source, (str, os.PathLike)):
         path = os.fspath(source)
-        formats = {} if schema is None else schema.formats()
+        formats, first = {} if schema is None else schema.formats(), 0
         with _told(path):
             for piece in _pieces(path, rows, columns, options):
                 table, formats = piece.table(formats, options)
+                table.row_numbers = np.arange(first, first + table.rows)
+                first += table.rows
                 yield _selected(table, columns, path)
         return
     table = _selected(from_memory(source), columns, "read")

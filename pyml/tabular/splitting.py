@@ -95,7 +95,8 @@ def column_for(table, rows, argument, value):
         raise ValueError(f"split: {argument} has {len(value)} values, there are {rows} rows")
     gone = missing(value)
     if argument != "stratify" and gone.any():
-        raise ValueError(f"split: {argument}{word} is missing in row {gone.argmax()}")
+        numbers = table.row_numbers if isinstance(table, Table) else np.arange(rows)
+        raise ValueError(f"split: {argument}{word} is missing in row {numbers[gone.argmax()]}")
     return value, word
 
 

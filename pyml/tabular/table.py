@@ -32,6 +32,7 @@ class Table:
         columns: {name: array}.
         rows: how many.
         names: a list of the names.
+        row_numbers: the number of each row in the file or frame that it comes from, from 0 on.
 
     Raises:
         TypeError: for columns of what is no number, text, date or truth value, as complex numbers.
@@ -64,18 +65,20 @@ class Table:
                 )
         self.formats = dict(formats or {})
         self.notes = list(notes)
+        self.row_numbers = np.arange(self.rows)
 
     @classmethod
-    def _of_arrays(cls, columns, formats=None, notes=()):
+    def _of_arrays(cls, columns, formats=None, notes=(), row_numbers=None):
         """A Table of arrays that are as a Table's are, which are not looked at again.
 
         Args:
             columns: {name: array}.
-            formats, notes: as of a Table.
+            formats, notes, row_numbers: as of a Table.
         """
         made = cls({}, formats, notes)
         made.columns = dict(columns)
         made.rows = len(next(iter(columns.values()), ()))
+        made.row_numbers = np.arange(made.rows) if row_numbers is None else row_numbers
         return made
 
     @property
@@ -109,7 +112,7 @@ class Table:
             rows = np.asarray(rows)
             rows = rows.astype(np.int64) if rows.size == 0 else rows
         taken = {name: values[rows] for name, values in self.columns.items()}
-        return self._like(taken)
+        return self._like(taken, self.row_numbers[rows])
 
     def select(self, names):
         """A Table of some of the columns.
@@ -117,7 +120,7 @@ class Table:
         Raises:
             KeyError: if there is none of that name.
         """
-        return self._like({name: self[name] for name in names})
+        return self._like({name: self[name] for name in names}, self.row_numbers)
 
     def drop(self, names):
         """A Table without some of the columns.
@@ -126,11 +129,12 @@ class Table:
             KeyError: if there is none of that name.
         """
         gone = {name for name in names if self[name] is not None}
-        return self._like({n: values for n, values in self.columns.items() if n not in gone})
+        columns = {n: values for n, values in self.columns.items() if n not in gone}
+        return self._like(columns, self.row_numbers)
 
-    def _like(self, columns):
+    def _like(self, columns, row_numbers):
         formats = {name: format for name, format in self.formats.items() if name in columns}
-        return Table._of_arrays(columns, formats, self.notes)
+        return Table._of_arrays(columns, formats, self.notes, row_numbers)
 
     def __repr__(self):
         """The first rows."""

@@ -169,15 +169,14 @@ class Target:
                     f"{near(column.name, table.names)}"
                 )
             arrays.append(table[column.name])
-            self._check_missing(method, column.name, missing(arrays[-1]))
+            self._check_missing(method, column.name, table, missing(arrays[-1]))
         return arrays
 
-    def _check_missing(self, method, name, gone):
+    def _check_missing(self, method, name, table, gone):
         if gone.any():
             rows = np.flatnonzero(gone)
-            shown = ", ".join(map(str, rows[:SHOWN_ROWS])) + (
-                ", ..." if len(rows) > SHOWN_ROWS else ""
-            )
+            numbers = ", ".join(str(table.row_numbers[row]) for row in rows[:SHOWN_ROWS])
+            shown = numbers + (", ..." if len(rows) > SHOWN_ROWS else "")
             raise ValueError(
                 f"Target.{method}: the target {name!r} is missing in {len(rows):,} "
                 f"{plural(len(rows), 'row')}: {shown}; "
@@ -187,7 +186,7 @@ class Target:
     def _refuse(self, method, column, table, row, what):
         raise ValueError(
             f"Target.{method}: the target {column.name!r} has {str(table[column.name][row])!r} in "
-            f"row {row}, which is no {what}"
+            f"row {table.row_numbers[row]}, which is no {what}"
         )
 
     def _numbers(self, table, method):
@@ -196,7 +195,7 @@ class Target:
             x, bad = numbers_of(array, column.format or ".")
             if bad is not None:
                 self._refuse(method, column, table, bad, "number")
-            self._check_missing(method, column.name, np.isnan(x))
+            self._check_missing(method, column.name, table, np.isnan(x))
             beyond = np.abs(x) > LARGEST
             if beyond.any():
                 self._refuse(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import pyml
-from pyml.tabular import Preprocessor, Schema, Table
+from pyml.tabular import Preprocessor, Schema, Table, Target, read_batches, split
 from pyml.tabular.scaling import Quantile, Standard, skewness
 
 N = 200
@@ -219,6 +219,28 @@ def test_a_value_that_is_not_of_its_kind_is_named():
             preprocessor.transform(Table({**good, name: values}))
     with pytest.raises(ValueError, match="the table lacks 'é', 'b'; there are 'e', 'd'"):
         preprocessor.transform(Table({"e": [1.0], "d": ["1.2.2020"]}))
+
+
+def test_messages_have_the_numbers_of_the_rows_in_the_file(tmp_path):
+    """Also of parts of a table, and of the batches of a file."""
+    values = [*map(str, range(40)), "abc", *map(str, range(40))]
+    whole = Table({"x": values, "y": list(range(81)), "t": [*range(80), None]})
+    preprocessor, _ = fitted({"x": X})
+    others = np.flatnonzero(np.arange(81) % 2 == 0)
+    for part in (whole, whole.take(others), whole.take(slice(30, 50)).select(["x"]).drop([])):
+        with pytest.raises(ValueError, match="'x' has 'abc' in row 40, which"):
+            preprocessor.transform(part)
+    target = Target(Schema.infer(Table({"c": FEW, "t": X}), "t"))
+    with pytest.raises(ValueError, match="'t' is missing in 1 row: 80; "):
+        target.fit(whole.take(others))
+    with pytest.raises(ValueError, match="time of t is missing in row 80"):
+        split(whole.take(others), time="t")
+    path = tmp_path / "table.json"
+    path.write_text("\n".join(f'{{"x": "{value}"}}' for value in values))
+    batches = read_batches(path, 7)
+    with pytest.raises(ValueError, match="in row 40, "):
+        for batch in batches:
+            preprocessor.transform(batch)
 
 
 def test_errors():
