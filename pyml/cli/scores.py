@@ -14,8 +14,8 @@ from pyml.train import metrics
 __all__ = ["Score", "labelled", "scores_of", "table_of"]
 
 RESAMPLES = 400  # of the rows, from which an interval comes
-FEWEST_RESAMPLES = 200
-MOST_ROWS = 2_000_000  # that all resamples have together
+FEWEST_RESAMPLES = 100
+MOST_NUMBERS = 2_000_000  # that all resamples have together
 INTERVAL = (2.5, 97.5)  # percentiles
 
 
@@ -65,7 +65,7 @@ def scores_of(model, table, train=None):
             predicted[wants] = READERS[wants](target, outputs)
     base = tabular.baseline(model, table if train is None else train, table)
     rng = np.random.default_rng(0)
-    count = int(np.clip(MOST_ROWS // len(actual), FEWEST_RESAMPLES, RESAMPLES))
+    count = int(np.clip(MOST_NUMBERS // outputs.size, FEWEST_RESAMPLES, RESAMPLES))
     found = {name: [] for name in base}
     for _ in range(count):
         rows = rng.integers(0, len(actual), len(actual))

@@ -18,6 +18,10 @@ PARTS = {  # of a Split, in its order
     "validation": "rows to validate on",
     "test": "rows to test on",
 }
+WITHOUT = {  # what it means that a part has no rows
+    "validation": "validate on: nothing says when to stop",
+    "test": "test on: the scores are of rows that had a part in training",
+}
 SPLIT_WORDS = {word: part for part in PARTS for word in (part, part[:3])} | {"": ""}
 
 
@@ -69,6 +73,9 @@ def parts_of(table, schema, options):
             train, validation = train[again.train], train[again.validation]
         return tabular.Split(train, validation, test, parts.how)
     parts = tabular.split(table.take(rows), **shares, seed=options.seed, **ways)
+    for part, share in shares.items():
+        if share and len(getattr(parts, part)) == 0:
+            warn(f"of {len(rows):,} rows none is left to {WITHOUT[part]}")
     return tabular.Split(*(rows[part] for part in parts[:3]), parts.how)
 
 

@@ -30,8 +30,8 @@ def split(table, *, validation=0.16, test=0.2, seed=0, stratify=None, groups=Non
 
     At random, unless a column says how:
 
-    - stratify: with the same share of every class; a class that occurs once is in the training
-      rows.
+    - stratify: with the same share of every class; of classes that are too rare for it, one row
+      of some; a class that occurs once is in the training rows.
     - groups: rows of one group, as of one person, stay in one part. The shares are of groups.
     - time: the test rows are the last ones, the validation rows the last before them; rows of one
       moment stay in one part.
@@ -114,10 +114,23 @@ def cut(order, validation, test, rows):
 
 def by_class(values, validation, test, seed):
     labels = np.unique(names_of(values).astype(str), return_inverse=True)[1]
-    rest, tested = stratified_split(labels, test, seed)
-    share = validation / (1 - test)
-    train, validated = stratified_split(labels[rest], share, seed)
+    rest, tested = share_of_classes(labels, test, seed)
+    train, validated = share_of_classes(labels[rest], validation / (1 - test), seed)
     return rest[train], rest[validated], tested
+
+
+def share_of_classes(labels, share, seed):
+    """The other rows, and a share of each class; of those too rare for it, one row of some."""
+    rest, part = stratified_split(labels, share, seed)
+    counts = np.bincount(labels)
+    rare = np.setdiff1d(np.flatnonzero(counts > 1), labels[part])
+    generator = Generator(seed)
+    shuffled = randperm(len(labels), generator=generator).numpy()
+    count = round(share * counts[rare].sum())
+    chosen = rare[randperm(len(rare), generator=generator).numpy()[:count]]
+    classes, first = np.unique(labels[shuffled], return_index=True)
+    part = np.union1d(part, shuffled[first[np.isin(classes, chosen)]])
+    return np.setdiff1d(rest, part), part
 
 
 def by_group(values, validation, test, seed):

@@ -326,6 +326,21 @@ def test_a_wrong_split(text, houses, capsys):
     assert not Path("runs").exists()
 
 
+def test_parts_without_rows_are_warned_of(tmp_path, capsys):
+    path = write(tmp_path / "few.csv", {"x": [1, 2, 4], "y": [1.5, 2.5, 0.5]})
+    out = ["--out", tmp_path / "run"]
+    assert main(["train", path, "--target", "y", *QUICK, "--quiet", *out]) == 0
+    assert capsys.readouterr().err == (
+        "pyml: warning: of 3 rows none is left to validate on: nothing says when to stop\n"
+    )
+    words = ["--test", "0.1", "--validation", "0.4", "--force"]
+    assert main(["train", path, "--target", "y", *QUICK, "--quiet", *out, *words]) == 0
+    assert "none is left to test on: the scores are of rows that" in capsys.readouterr().err
+    words = ["--test", "0", "--validation", "0.4", "--force"]
+    assert main(["train", path, "--target", "y", *QUICK, "--quiet", *out, *words]) == 0
+    assert capsys.readouterr().err == ""
+
+
 # ---- predict, evaluate, inspect ------------------------------------------------------------------
 
 

@@ -68,6 +68,21 @@ def test_classes_have_one_share():
     whole(split(Table({"y": [None, "a"] * 20}), stratify="y"), 40)
 
 
+def test_rare_classes_are_held_out_together():
+    """None is left without a row to train on."""
+    y = np.arange(400) // 2  # 200 classes of two rows
+    parts = split(Table({"y": y}), stratify="y", validation=0.2, test=0.2, seed=1)
+    whole(parts, 400)
+    assert len(parts.test) == 80 and 50 <= len(parts.validation) <= 80
+    assert set(y[parts.train]) == set(y)
+    assert len(set(y[parts.test])) == 80 and (parts.test % 2).any() and (parts.test % 2 == 0).any()
+    other = split(Table({"y": y}), stratify="y", validation=0.2, test=0.2, seed=2)
+    assert other.test.tolist() != parts.test.tolist()
+    mixed = np.concatenate([y[:40], [999] * 100])
+    parts = split(Table({"y": mixed}), stratify="y", validation=0, test=0.2)
+    assert (mixed[parts.test] == 999).sum() == 20 and len(parts.test) == 28
+
+
 def test_the_future_is_tested():
     days = np.datetime64("2020-01-01") + RNG.permutation(N)
     for column in (
