@@ -125,7 +125,7 @@ def after_epoch(function):
 
 
 def check_callbacks(who, callbacks):
-    """Raises TypeError for what is none."""
+    """Raises TypeError for what is none, and for methods that are never called."""
     for i, callback in enumerate(callbacks):
         is_one = callable(callback) or any(hasattr(callback, hook) for hook in HOOKS)
         if isinstance(callback, type) or not (is_one or isinstance(callback, Callback)):
@@ -134,6 +134,12 @@ def check_callbacks(who, callbacks):
                 f"{who}: callbacks[{i}] is {what}, it must be a Callback, made by calling its "
                 "class, or a function of an Epoch"
             )
+        for name in dir(type(callback)) if isinstance(callback, Callback) else ():
+            if name.startswith("on_") and name not in HOOKS:
+                raise TypeError(
+                    f"{who}: callbacks[{i}], a {type(callback).__name__}, has {name}, which is "
+                    f"never called; there are {', '.join(HOOKS)}"
+                )
 
 
 def check_monitor(callback, monitor, trainer):

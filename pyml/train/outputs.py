@@ -45,6 +45,11 @@ class Meaning(NamedTuple):
         """
         if wants == "values":
             return outputs.numpy()
+        if self.classes and outputs.ndim < 2:
+            raise ValueError(
+                f"the model gives shape {tuple(outputs.shape)}, it must be (n, classes); x of one "
+                "row is x[None]"
+            )
         probabilities = self.probabilities(outputs).numpy()
         if self.classes:
             return probabilities if wants == "probabilities" else outputs.numpy().argmax(1)

@@ -10,9 +10,9 @@ import numpy as np
 
 from pyml import recorder
 from pyml.data.checks import flag
+from pyml.nn.module import Module
 from pyml.nn.utils import clip_grad_norm_
 from pyml.optim.lr_scheduler import CyclicLR, OneCycleLR
-from pyml.optim.optimizer import Optimizer
 from pyml.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from pyml.options import Range, check_choice, check_integer, check_number, is_number
 from pyml.random import fork_rng
@@ -127,14 +127,10 @@ class Trainer:
             raise TypeError(
                 f"{who}: loss is {loss!r}, it must be a module, such as nn.MSELoss(), or a function"
             )
-        if not isinstance(optimizer, Optimizer) and not callable(getattr(optimizer, "step", None)):
-            raise TypeError(
-                f"{who}: optimizer must be an Optimizer, not {type(optimizer).__name__}"
-            )
-        if scheduler is not None and not callable(getattr(scheduler, "step", None)):
-            raise TypeError(
-                f"{who}: scheduler must be an LRScheduler, not {type(scheduler).__name__}"
-            )
+        check_stepper(who, "optimizer", optimizer, "an Optimizer")
+        check_trained(who, model, loss, optimizer)
+        if scheduler is not None:
+            check_stepper(who, "scheduler", scheduler, "an LRScheduler")
         if clip is not None:
             check_number(who, "clip", clip, Range(0, ends="(]"))
         if scheduler_every is None:
@@ -567,6 +563,29 @@ class Trainer:
             if getattr(type(callback), "state_dict", stateless) is not stateless:
                 others[f"callback {i}: {type(callback).__name__}"] = callback
         return {"model": models, "optimizer": self.optimizer, "scheduler": others}
+
+
+def check_stepper(who, name, value, kind):
+    """Raises TypeError for what has no step(), and for a class."""
+    if isinstance(value, type):
+        raise TypeError(
+            f"{who}: {name} is the class {value.__name__}, it must be {kind}, made by calling it"
+        )
+    if not callable(getattr(value, "step", None)):
+        raise TypeError(f"{who}: {name} must be {kind}, not {type(value).__name__}")
+
+
+def check_trained(who, model, loss, optimizer):
+    """Raises ValueError if an optimizer has none of the parameters of a model and its loss."""
+    groups = getattr(optimizer, "param_groups", [])
+    theirs = {id(p) for group in groups for p in group["params"]}
+    modules = [model, loss] if isinstance(loss, Module) else [model]
+    ours = {id(p) for module in modules for p in module.parameters()}
+    if theirs and ours and not theirs & ours:
+        raise ValueError(
+            f"{who}: optimizer has parameters of another model, so that nothing would be trained; "
+            f"{type(optimizer).__name__}(model.parameters(), ...)"
+        )
 
 
 def averaged_of(model, ema):

@@ -729,11 +729,13 @@ def test_parts_that_cannot_be():
         (1, nn.MSELoss, "loss is <class"),
         (1, "mse", "loss is 'mse'"),
         (2, model, "optimizer must be an Optimizer, not Linear"),
+        (2, optim.SGD, "optimizer is the class SGD, it must be an Optimizer, made by calling it"),
     ):
         with pytest.raises(TypeError, match=words):
             Trainer(*[value if i == place else part for i, part in enumerate(good)])
     for options, error, words in (
         ({"scheduler": nn.ReLU()}, TypeError, "scheduler must be an LRScheduler, not ReLU"),
+        ({"scheduler": optim.lr_scheduler.StepLR}, TypeError, "scheduler is the class StepLR"),
         ({"scheduler_every": "day"}, ValueError, "scheduler_every is 'day'"),
         ({"clip": 0}, ValueError, "clip is 0"),
         ({"ema": 1.0}, ValueError, r"ema is 1\.0"),
@@ -741,9 +743,30 @@ def test_parts_that_cannot_be():
         ({"ema": AveragedModel(nn.Linear(2, 2))}, ValueError, "another model"),
         ({"callbacks": [EarlyStopping]}, TypeError, r"callbacks\[0\] is EarlyStopping"),
         ({"callbacks": [3]}, TypeError, r"callbacks\[0\] is 3"),
+        ({"callbacks": [Keras()]}, TypeError, "a Keras, has on_train_batch_end, which is never"),
     ):
         with pytest.raises(error, match=words):
             Trainer(*good, **options)
+
+
+class Keras(Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        pass
+
+
+def test_an_optimizer_of_another_model():
+    model, other = nn.Linear(5, 3), nn.Linear(5, 3)
+    with pytest.raises(ValueError, match="parameters of another model, so that nothing would be"):
+        Trainer(model, nn.CrossEntropyLoss(), optim.SGD(other.parameters(), lr=0.1))
+    both = optim.SGD([*model.parameters(), *other.parameters()], lr=0.1)
+    Trainer(model, nn.CrossEntropyLoss(), both)
+
+
+def test_one_row_that_is_no_row():
+    with pytest.raises(ValueError, match=r"shape \(3,\), it must be \(n, classes\); x of one row"):
+        model = nn.Linear(5, 3)
+        trainer = Trainer(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=0.1))
+        trainer.predict(np.zeros(5, np.float32))
 
 
 def test_a_second_fit_goes_on(rng):
