@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import sys
 from contextlib import nullcontext
 
@@ -54,6 +55,8 @@ def run(options):
     if twice is not None:
         raise Refused(f"argument --id: {twice!r} is what a prediction is called; rename the column")
     to_stdout = options.output in (None, "-")
+    if not to_stdout and is_same_file(options.data, options.output):
+        raise Refused(f"{options.output} is the table itself; -o names another file")
     count = 0
     with (
         told_of_stdout() if to_stdout else nullcontext(),
@@ -75,6 +78,10 @@ def run(options):
     if not (to_stdout or options.quiet):
         say(f"wrote {count:,} rows to {options.output}")
     return 0
+
+
+def is_same_file(path, other):
+    return os.path.exists(other) and os.path.samefile(path, other)
 
 
 def names_of(model):

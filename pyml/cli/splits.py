@@ -86,7 +86,7 @@ def split_of_file(path, rows):
         if text == b"{":
             try:
                 parts = json.loads(path.read_text("utf-8"))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise Refused(f"{path}: is no JSON: {error}") from None
             if not parts.keys() <= PARTS.keys() or "train" not in parts:
                 raise Refused(f"{path}: has {', '.join(parts)}; it must have {', '.join(PARTS)}")

@@ -457,7 +457,7 @@ def _json(path, encoding, rows):
         line = first + file.readline()
         try:
             json.loads(line)
-        except ValueError:  # one object on several lines
+        except (ValueError, RecursionError):  # one object on several lines
             yield Records(_of_records(_loads(line + file.read(), path), path))
             return
         lines = (line for line in _chained(line, file) if line.strip())
@@ -519,7 +519,8 @@ def _csv(path, encoding, text, cut, notes, rows, options):
     separator = options.separator or _separator(lines)
     first = next(_records(lines, separator), None)
     if first is None:
-        raise ValueError(f"{path}: has nothing below the {options.skip} lines that are skipped")
+        skipped = f"nothing below the {options.skip} lines that are skipped"
+        raise ValueError(f"{path}: has {skipped if options.skip else 'no names of columns'}")
     has_header = options.header
     if has_header is None:
         has_header = not all(re.match(NUMBERS["."], field.strip()) for field in first)
@@ -535,6 +536,8 @@ def _csv(path, encoding, text, cut, notes, rows, options):
         return "error"
 
     with _opened(path) as file:
+        if not cut and text[-1] not in "\r\n" and "\ufffd" not in text:  # pyarrow wants its end
+            file, encoding = io.BytesIO(f"{text}\n".encode()), "utf-8"
         try:
             blocks = reader.open_csv(
                 file,
@@ -555,6 +558,8 @@ def _csv(path, encoding, text, cut, notes, rows, options):
             for piece in _regrouped(_without_first(blocks, has_header), rows, blocks.schema):
                 yield Text(piece.content, names, separator, notes)
         except pa.ArrowInvalid as error:
+            if not wrong and "Empty CSV" in str(error):
+                raise ValueError(f"{path}: a quote is opened and never closed") from error
             if not wrong:
                 raise
             row = wrong[0]

@@ -357,7 +357,9 @@ def names_given(argument, names, table):
     """Names of columns as a list, one or several being given; each is there."""
     if names is None:
         return []
-    several = isinstance(names, (list, tuple, set, np.ndarray))
+    if hasattr(names, "tolist"):
+        names = names.tolist()
+    several = isinstance(names, (list, tuple, set))
     names = [name_of(name) for name in (names if several else [names])]
     for name in names:
         check_name(argument, name, table)

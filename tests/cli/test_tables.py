@@ -304,6 +304,7 @@ def test_shares_groups_and_time(houses, capsys):
 
 BAD_SPLITS = {
     "{": "is no JSON",
+    '{"a":' * 100_000: "is no JSON",
     "{}": "it must have train, validation, test",
     '{"train": [0], "dev": [1]}': "it must have train, validation, test",
     '{"train": [500]}': "train[0] is 500, rows are 0 to 119",
@@ -532,6 +533,7 @@ REFUSALS = {
     "predict houses.csv houses.csv": "houses.csv: ",
     "predict RUN one.csv": "'Stadt'",
     "predict RUN houses.csv --id ids": "--id: there is no column 'ids'; did you mean 'id'?",
+    "predict RUN houses.csv -o houses.csv --force": "houses.csv is the table itself; -o names",
     "predict RUN houses.csv -o absent/out.csv": "No such file or directory",
     "predict RUN houses.csv -o .": "is a folder",
     "evaluate RUN nothing.csv": "nothing.csv: has no row with sold",

@@ -351,7 +351,18 @@ BAD = {
     "json 3": (b'{"a": 1}\n[1]\n', r"row 2 is \[1\]"),
     "json 4": (b'[{"a": 1}', "is no JSON"),
     "json 5": (b"[" * 100_000 + b"{", "is no JSON"),
+    "json 6": (b'{"a":' * 100_000, "is no JSON"),
+    "quote": (b'a,"b\n1,2\n', "a quote is opened and never closed"),
+    "mark": (b"\xef\xbb\xbf", "has no names"),
 }
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "cp1252"])
+def test_the_last_line_may_have_no_end(encoding, tmp_path):
+    path = tmp_path / "table.csv"
+    for text, rows in (("ä,b", 0), ("1,2", 1), ('"ä\nc",b', 0), ('ä,b\n1,"x\ny"', 1)):
+        path.write_bytes(text.encode(encoding))
+        assert read(path).rows == rows and len(read(path).names) == 2
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -374,6 +385,8 @@ def test_bad_files(name, tmp_path):
         (lambda p: read(p / "x.csv", encoding="utf-9"), ValueError, "encoding is 'utf-9'"),
         (lambda p: read(p / "x.csv", seperator=","), TypeError, "did you mean 'separator'"),
         (lambda p: read(p / "x.csv", skip=-1), ValueError, "skip is -1"),
+        (lambda p: read(p / "x.csv", text="x"), TypeError, "text is 'x', it must be names"),
+        (lambda p: read(p / "x.csv", text=["m"]), ValueError, "read: text: there is no column 'm'"),
         (lambda p: read(p / "x.csv", skip=99), ValueError, "nothing below the 99 lines"),
         (lambda p: read(p / "x.csv", encoding="ascii"), ValueError, "not of the encoding|encoding"),
         (lambda p: read_batches(p / "x.csv", 0), ValueError, "rows is 0"),

@@ -226,6 +226,15 @@ def test_names_that_are_numbers():
         infer({0: [1, 2]}, kinds="number")
 
 
+def test_values_are_no_names():
+    """Of an array or a series the message has one, not all."""
+    series = pytest.importorskip("pandas").Series
+    for kind in (np.array, series):
+        infer({"x": RNG.normal(size=N), "y": FEW, "z": FEW}, kind(["y"]), drop=kind(["z"]))
+        with pytest.raises(ValueError, match=r"target has '0\.5', which is no column"):
+            infer({"x": [1, 2]}, kind([0.5, 2.5]))
+
+
 def test_errors_of_several_targets():
     columns = {"x": [1, 2] * 9, "a": ["p", "q"] * 9, "b": [0, 1] * 9}
     with pytest.raises(ValueError, match="each must be a number for multioutput, 'a' is p, q"):
