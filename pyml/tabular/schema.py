@@ -16,6 +16,7 @@ from pyml.tabular.values import (
     PLACEHOLDERS,
     TRUTHS,
     date_format,
+    date_of,
     dates_of,
     distinct,
     key_of,
@@ -36,7 +37,9 @@ MANY_WORDS = 5  # of a value, on average, that are a sentence
 MOST_CLASSES = 10  # of numbers that are taken for classes
 MOST_NAMES = 50  # of different texts, where half of the rows or more differ
 LARGEST_MEAN = 10  # of numbers that are taken for counts
-MOSTLY = 0.8  # of text that are numbers, which is worth a word
+MOSTLY = 0.8  # of text that are numbers or dates, which is worth a word
+SOME_VALUES = 1000  # that are looked at for it
+SIGNS = " $€£¥%~<>"  # around numbers
 IDENTIFIER = re.compile(
     r"(?:^|[\W_])(?:id|ids|uuid|guid|index|idx|rowid|row|key|unnamed)(?:$|[\W_])"
     r"|^column_1$",  # the first column, where it has no name: what pandas and R write in front
@@ -182,7 +185,7 @@ class Schema:
                 column.kind, column.note = "dropped", "as you said"
             if name in kinds:
                 column.kind, column.note = kinds[name], "as you said"
-            elif column.kind in ("identifier", "text") or column.note.startswith("mostly"):
+            elif column.kind in ("identifier", "text") or is_almost(column):
                 words.append(f"column {name!r}: {column.kind}, {column.note}")
             columns.append(column)
         reason, found = "", []
@@ -386,9 +389,10 @@ def none_left(columns):
         )
     listed = ", ".join(f"{column.name!r} ({column.kind})" for column in columns[:10])
     more = ", ..." if len(columns) > 10 else ""
+    almost = (f"{column.name!r} is {column.note}; " for column in columns if is_almost(column))
     return (
-        f"Schema.infer: no column can be an input: {listed}{more}; kinds={{name: 'category'}} "
-        "makes one an input"
+        f"Schema.infer: no column can be an input: {listed}{more}; {next(almost, '')}"
+        "kinds={name: 'category'} makes one an input"
     )
 
 
@@ -448,11 +452,7 @@ def kind_of_text(name, array, values, present):
     if orders:
         ambiguous = f"the order may also be {orders[1]}" if len(orders) > 1 else ""
         return "date", orders[0], ambiguous
-    share = np.mean([bool(re.match(NUMBERS["."], value)) for value in values])
-    note = ""
-    if share > MOSTLY:
-        row = next(i for i, v in enumerate(array) if v and not re.match(NUMBERS["."], v))
-        note = f"mostly numbers, but row {row} has {array[row]!r}"
+    note = mostly(array, values)
     words = np.mean([value.count(" ") + 1 for value in values])
     unique = len(values) / present
     if present >= MANY_ROWS and unique > 0.9:
@@ -463,6 +463,38 @@ def kind_of_text(name, array, values, present):
     ):
         return "text", None, note or f"{len(values):,} different values in {present:,} rows"
     return "category", None, note
+
+
+def is_number(text):
+    return re.match(NUMBERS["."], text) is not None
+
+
+def is_date(text):
+    return date_of(text, None) is not None
+
+
+ALMOST = (  # what text may be for the most part: the word, its test, and that of what it should be
+    ("numbers", is_number, is_number),
+    ("numbers with signs", lambda text: is_number(text.strip(SIGNS).replace(",", "")), is_number),
+    ("dates", is_date, is_date),
+)
+
+
+def is_almost(column):
+    """Whether a column is text that is mostly something else."""
+    return column.note.startswith("mostly")
+
+
+def mostly(array, values):
+    """What most of some text is, and the first of it that is not; "" if it is just text."""
+    some = values[:: len(values) // SOME_VALUES + 1]
+    for word, fits, is_right in ALMOST:
+        if np.mean([fits(value) for value in some]) > MOSTLY:
+            wrong = (i for i, v in enumerate(array) if v and not is_right(v))
+            row = next(wrong, None)
+            but = "in several orders" if row is None else f"but row {row} has {array[row]!r}"
+            return f"mostly {word}, {but}"
+    return ""
 
 
 def examples(kind, values, counts, format=None):

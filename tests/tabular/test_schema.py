@@ -1,6 +1,7 @@
 """What each column is, and what is to be predicted."""
 
 import datetime
+import re
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from pyml.tabular import Column, Schema, Table, TableWarning
 
 N = 60
 RNG = np.random.default_rng(0)
+DAYS = [f"2020-{i % 12 + 1}-{i // 12 + 1}" for i in range(N - 1)]
 FEW = [f"class {i % 3}" for i in range(N)]
 UUIDS = [f"{i * 7919:08x}-{i}" for i in range(N)]
 SENTENCES = [f"the parcel number {i} came late and was damaged" for i in range(N)]
@@ -86,10 +88,26 @@ def test_names_of_identifiers(name, kind):
             {"age": ["x y", *map(str, range(N - 1))]},
             "column 'age': identifier, mostly numbers, but row 0 has 'x y'",
         ),
+        (
+            {"fee": [f"${i}.5" for i in range(N)]},
+            "column 'fee': identifier, mostly numbers with signs, but row 0 has '$0.5'",
+        ),
+        (
+            {"rate": [f"{i % 9},000 %" for i in range(N)]},
+            "column 'rate': category, mostly numbers with signs, but row 0 has '0,000 %'",
+        ),
+        (
+            {"day": [f"{i % 28 + 1}/2/2020" for i in range(N - 1)] + ["31/2/2020"]},
+            f"column 'day': category, mostly dates, but row {N - 1} has '31/2/2020'",
+        ),
+        (
+            {"day": ["2020-01-05", "5.1.2020", "1/13/2020"] * (N // 3) + [None] * (N % 3)},
+            "column 'day': category, mostly dates, in several orders",
+        ),
     ],
 )
 def test_what_is_warned_of(columns, words):
-    with pytest.warns(TableWarning, match=words):
+    with pytest.warns(TableWarning, match=re.escape(words)):
         schema = infer({**columns, "x": RNG.normal(size=N)})
     assert words in schema.warnings and f"warning: {words}" in str(schema)
 
@@ -197,6 +215,7 @@ def test_what_is_no_leak():
         ({"x": [1, 2]}, {}, "target has 'y', which is no column; there are 'x'"),
         ({"y": [1, 2]}, {}, "there is no column beside the target"),
         ({"x": [1, 1], "y": [1, 2]}, {}, r"no column can be an input: 'x' \(constant\)"),
+        ({"x": ["?!", *DAYS], "y": FEW}, {}, "'x' is mostly dates, but row 0 has '\\?!'"),
         ({"x": [1, 2], "y": [None, None]}, {}, "target 'y' has no value in any row"),
         ({"x": [1, 2], "y": ["a", "a"]}, {}, "target 'y' is a in every row"),
         ({"x": [1, 2], "y": np.array(["2020", "2021"], "M8[s]")}, {}, "target 'y' is a date"),
