@@ -120,10 +120,16 @@ def register_pytree_node(cls, flatten_fn, unflatten_fn, **options):
         options: of PyTorch's, of no effect.
 
     Raises:
+        TypeError: if cls is no class, or another argument no function.
         ValueError: if objects of the class are looked into already.
     """
+    if not isinstance(cls, type):
+        raise TypeError(f"register_pytree_node: cls is {cls!r}, it must be a class")
     if cls in SUPPORTED_NODES:
         raise ValueError(f"register_pytree_node: {cls.__name__} is registered already")
+    for name, function in (("flatten_fn", flatten_fn), ("unflatten_fn", unflatten_fn)):
+        if not callable(function):
+            raise TypeError(f"register_pytree_node: {name} is {function!r}, it must be a function")
     SUPPORTED_NODES[cls] = NodeDef(flatten_fn, unflatten_fn)
 
 

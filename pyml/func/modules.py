@@ -138,6 +138,7 @@ def stack_module_state(models):
         those of the models do, and buffers.
 
     Raises:
+        TypeError: if one of them is no Module.
         ValueError: if there are no models, or they differ in class, mode, names or shapes, or
             in what requires grad.
 
@@ -150,6 +151,11 @@ def stack_module_state(models):
     models = list(models)
     if not models:
         raise ValueError("stack_module_state: models is empty, at least one is needed")
+    for i, model in enumerate(models):
+        if not isinstance(model, Module):
+            raise TypeError(
+                f"stack_module_state: models[{i}] is a {type(model).__name__}, it must be a Module"
+            )
     for what, quality in (("class", type), ("training mode", lambda model: model.training)):
         if len({quality(model) for model in models}) > 1:
             raise ValueError(f"stack_module_state: the models are not all of one {what}")

@@ -8,6 +8,7 @@ from pyml.nn.linear import Linear
 from pyml.nn.module import Module
 from pyml.ops.deprecated import reduction_named
 from pyml.options import is_number
+from pyml.tensor import Tensor
 
 __all__ = [
     "BCELoss",
@@ -196,6 +197,10 @@ class LinearCrossEntropyLoss(Loss):
         label_smoothing=0.0,
         options=None,
     ):
+        if weight is not None and not isinstance(weight, Tensor):
+            raise TypeError(
+                f"LinearCrossEntropyLoss: weight is a {type(weight).__name__}, it must be a Tensor"
+            )
         if weight is not None and weight.shape != (num_classes,):
             raise ValueError(
                 f"LinearCrossEntropyLoss: weight has shape {weight.shape}, it must be "

@@ -32,7 +32,10 @@ class Members(MutableMapping):
 
     def _read(self):
         """The module's attributes, and of which kind those are that it has registered."""
-        attributes = self._reference().__dict__
+        module = self._reference()
+        if module is None:
+            raise RuntimeError("the module whose attributes these were is no more")
+        attributes = module.__dict__
         return attributes, attributes["_registered"]
 
     def __getitem__(self, name):
@@ -45,8 +48,8 @@ class Members(MutableMapping):
         return name in attributes and (self._held is not None or attributes[name] is not None)
 
     def __setitem__(self, name, value):
-        module = self._reference()
         attributes, registered = self._read()
+        module = self._reference()
         if registered.get(name) not in self._kinds:
             others = {key: kind for key, kind in registered.items() if key != name}
             attributes["_registered"] = others | {name: self._kinds[0]}

@@ -15,7 +15,7 @@ from pyml.ops.reduction cimport MEAN, NONE, named_reduction, reduction_of
 from pyml.tensor cimport Node, Tensor, shape_of, tracks, wrap
 
 from pyml.ops.creation import arange
-from pyml.ops.cross_entropy import classes_of, one_for_each_class
+from pyml.ops.cross_entropy import classes_of, ignored_index, one_for_each_class
 from pyml.ops.elementwise import where
 from pyml.ops.reduce import sum
 from pyml.ops.shape import reshape
@@ -148,6 +148,7 @@ def nll_loss(
     cdef Tensor x = real_tensor(input, "nll_loss", "input")
     if x.array.ndim == 0:
         raise ValueError("nll_loss: input is a single number, it must be (n, c), (c) or (n, c, d...)")
+    ignore_index = ignored_index("nll_loss", ignore_index)
     return class_loss(
         NLL, x, target, weight, named_reduction(size_average, reduce, reduction), ignore_index, None)
 

@@ -341,10 +341,17 @@ def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False)
     if steps < 0:
         raise ValueError(f"linspace: steps is {steps}, it must not be negative")
 
+    start, end = plain(start), plain(end)
+
     def values(shape, dtype):
         return np.linspace(start, end, *shape).astype(dtype)
 
     return made(values, (steps,), dtype, device, requires_grad, "linspace")
+
+
+def plain(number):
+    """A number of a Tensor of one as a number of Python."""
+    return number.item() if isinstance(number, Tensor) else number
 
 
 def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_grad=False):
@@ -352,6 +359,7 @@ def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_
     steps = integer(steps, "logspace: steps")
     if steps < 0:
         raise ValueError(f"logspace: steps is {steps}, it must not be negative")
+    start, end, base = plain(start), plain(end), plain(base)
 
     def values(shape, dtype):
         with np.errstate(all="ignore"):

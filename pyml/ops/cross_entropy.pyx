@@ -23,6 +23,14 @@ cnp.import_array()
 cdef object INT64 = np.dtype(np.int64)
 
 
+def ignored_index(str name, ignore_index):
+    """ignore_index as C takes it; `name` is the function's."""
+    try:
+        return <int64_t>ignore_index
+    except OverflowError:
+        raise ValueError(f"{name}: ignore_index is {ignore_index}, it must fit into 64 bits") from None
+
+
 cdef class CrossEntropy(Node):
     """Kept: logits, weight, softmax, total weight, target; and the target's array, of indices or of probabilities."""
     cdef ndarray index, prob
@@ -159,6 +167,7 @@ def cross_entropy(
     sample_shape = shape[:axis] + shape[axis + 1:]
     c = shape[axis]
     w = one_for_each_class("cross_entropy", weight, xt, c)
+    ignore_index = ignored_index("cross_entropy", ignore_index)
 
     if is_real(tt.array):
         if shape_of(tt) != shape:

@@ -77,6 +77,7 @@ OF_THE_INSIDE = re.compile(
 # whose errors Python has words for, and what pyml alone makes
 NO_WORDS_OF_OURS = ("__delattr__", "(set)", "(get)", "__enter__", "__exit__", "__deepcopy__")
 NO_WORDS_OF_OURS += ("__reduce_ex__", "stats.Stats", "stats.Stats.__init__")
+NO_WORDS_OF_OURS += ("Size.__getitem__", "Size.__mul__", "Size.__rmul__")  # a tuple's are told
 
 
 class Slow(BaseException):
@@ -223,7 +224,9 @@ def instance(maker, target):
     for _ in range(6):
         args, kwargs = maker.call(parameters_of(cls), hostility=0)
         with contextlib.suppress(*ALLOWED):
-            return (cls(*args, **kwargs),)
+            made = cls(*args, **kwargs)
+            if isinstance(made, cls):  # no_grad(function) is a function
+                return (made,)
     raise ValueError("no instance")
 
 

@@ -290,7 +290,12 @@ def tree_file(rng, world, tell):
     world.step()
     read = (lambda: pyml.load(path)) if rng.random() < 0.5 else (lambda: loaded_stream(path))
     load_and_look(world, read, OF_FILES)
-    load_and_look(world, lambda: world.optimizer.load_state_dict(read()["optimizer"]), OF_DICTS)
+    load_and_look(world, lambda: world.optimizer.load_state_dict(part_of(read())), OF_DICTS)
+
+
+def part_of(content):
+    """What a file has of the optimizer; a file that is no dict is of it alone."""
+    return content["optimizer"] if isinstance(content, dict) else content
 
 
 def loaded_stream(path):

@@ -16,6 +16,7 @@ from pyml.hooks import HookHandle
 INTERNAL = (
     "pyml.ops",
     "pyml.tensor.Version",
+    *("pyml.autograd.hessian", "pyml.autograd.lanczos", "pyml.nn.members", "pyml.optim.whole"),
     "pyml.__main__",
     "pyml.cli",
     "pyml.as_torch",

@@ -72,3 +72,46 @@ def test_numbers_that_no_integer_dtype_holds(call):
         call(t)
     assert t.tolist() == [1, 1]
     assert (pyml.ones(2) + 2**70)[0].item() == 2.0**70
+
+
+@pytest.mark.parametrize(
+    "call, error, message",
+    [
+        (
+            lambda: functional.nll_loss(pyml.zeros(2, 3), pyml.tensor([0, 1]), ignore_index=2**70),
+            ValueError,
+            "nll_loss: ignore_index is",
+        ),
+        (
+            lambda: functional.cross_entropy(
+                pyml.zeros(2, 3), pyml.tensor([0, 1]), ignore_index=-(2**70)
+            ),
+            ValueError,
+            "cross_entropy: ignore_index is",
+        ),
+        (
+            lambda: pyml.nn.LinearCrossEntropyLoss(3, 2, weight=0.5),
+            TypeError,
+            "weight is a float, it must be a Tensor",
+        ),
+        (
+            lambda: pyml.pytree.register_pytree_node(2.5, len, len),
+            TypeError,
+            "cls is 2.5, it must be a class",
+        ),
+        (
+            lambda: pyml.func.stack_module_state({"weight": 1}),
+            TypeError,
+            r"models\[0\] is a str, it must be a Module",
+        ),
+    ],
+)
+def test_what_cannot_be_is_named(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_ends_may_be_tensors_of_one_number():
+    ends = pyml.tensor(1.0), pyml.tensor([[3]])
+    assert pyml.linspace(*ends, 3).tolist() == [1, 2, 3]
+    assert pyml.logspace(*ends, 3, base=pyml.tensor(2.0)).tolist() == [2, 4, 8]
