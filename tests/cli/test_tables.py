@@ -584,7 +584,7 @@ def test_an_error_in_the_middle_leaves_no_file(trained, tmp_path, monkeypatch, c
 
 
 def test_gaps(trained, tmp_path, capsys):
-    """What is missing is predicted from all the same, and stays missing among the ids."""
+    """What is missing is predicted from all the same, and stays missing among the ids, which are texts."""
     run, _ = trained
     columns = {name: values[:2] for name, values in rows_of().items()}
     columns |= {"number": [7.5, ""], "area m²": ["", ""], "Stadt": ["", "Chur"]}
@@ -592,7 +592,7 @@ def test_gaps(trained, tmp_path, capsys):
     words = ["predict", run, path, "--id", "number", "--id", "Stadt"]
     assert main([*words, "--json"]) == 0
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
-    assert (first["number"], first["Stadt"]) == (7.5, None)
+    assert (first["number"], first["Stadt"]) == ("7.5", None)
     assert (second["number"], second["Stadt"]) == (None, "Chur")
     assert main(words) == 0
     lines = capsys.readouterr().out.splitlines()
