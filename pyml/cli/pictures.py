@@ -3,7 +3,7 @@
 import numpy as np
 
 from pyml import plot
-from pyml.plot.canvas import grid_of
+from pyml.plot.canvas import grid_of, literal
 from pyml.train.metrics import ConfusionMatrix
 
 __all__ = ["PICTURES", "draw"]
@@ -40,7 +40,7 @@ def predicted(path, target, outputs, actual, title):
     figure, panels = grid_of(len(target.names), (4.8, 4.4), title)
     for i, (panel, name) in enumerate(zip(panels, target.names, strict=True)):
         true = actual.reshape(len(actual), -1)[:, i]
-        plot.predicted_against_true(numbers[:, i], true, ax=panel, title=name)
+        plot.predicted_against_true(numbers[:, i], true, ax=panel, title=literal(name))
     figure.savefig(path, dpi=120)
 
 

@@ -15,6 +15,7 @@ from pyml.cli.output import RunFolder, can_draw, default_folder, say, say_json
 from pyml.cli.pictures import PICTURES, draw
 from pyml.cli.scores import scores_of, table_of
 from pyml.cli.splits import PARTS, parts_of, resolved
+from pyml.plot.canvas import literal
 from pyml.train import History
 
 OPTIONS = (  # that images do not have
@@ -55,7 +56,7 @@ def run(options):
         scores = scores_of(fitted.model, rows, train)
         if pictures:
             curves = histories_of(fitted)[0]
-            title = f"{fitted.task} of {', '.join(schema.targets)}"
+            title = literal(f"{fitted.task} of {', '.join(schema.targets)}")
             folder.write(pictures[0], lambda path: plot.learning_curves(curves, path, title))
             title = f"{rows.rows:,} {PARTS[scored]}"
             folder.write(pictures[1], lambda path: draw(path, fitted.model, rows, title))

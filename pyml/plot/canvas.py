@@ -138,15 +138,20 @@ def positive(numbers):
     return numbers[np.isfinite(numbers) & (numbers > 0)]
 
 
+def literal(text):
+    """Text of data as it stands in a picture: between two $ matplotlib would see a formula."""
+    return str(text).replace("$", r"\$")
+
+
 def name_checked(who, names, count, of):
-    """A name for each of `count` things: names, or their numbers.
+    """A name for each of `count` things, as it stands in a picture: names, or their numbers.
 
     Raises:
         ValueError: if there are more or fewer.
     """
     if names is None:
         return [str(i) for i in range(count)]
-    names = [str(name) for name in names]
+    names = [literal(name) for name in names]
     if len(names) != count:
         raise ValueError(f"{who}: names has {len(names)} names, there are {count} {of}")
     return names

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pyml.data.checks import count
-from pyml.plot.canvas import COLOURS, GREY, axes_of, done
+from pyml.plot.canvas import COLOURS, GREY, axes_of, done, literal
 from pyml.train.metrics import Importance
 
 __all__ = ["importance"]
@@ -47,7 +47,7 @@ def importance(found, *, most=20, ax=None, path=None, title=None):
         *(found.means[order], places),
         **{"xerr": found.stds[order], "linestyle": "", "color": COLOURS[4], "linewidth": 1},
     )
-    ax.set_yticks(places, [str(found.columns[i]) for i in order])
+    ax.set_yticks(places, [literal(found.columns[i]) for i in order])
     ax.invert_yaxis()
     ax.axvline(0, color=GREY, linewidth=1)
     ax.grid(visible=False, axis="y")

@@ -16,6 +16,7 @@ from pyml.plot.canvas import (
     done,
     grid_of,
     legend,
+    literal,
     number_logarithms,
     positive,
 )
@@ -139,4 +140,4 @@ def _arrays(who, model, of, none):
 
 
 def _short(name):
-    return name if len(name) <= LONGEST else f"...{name[3 - LONGEST :]}"
+    return literal(name if len(name) <= LONGEST else f"...{name[3 - LONGEST :]}")

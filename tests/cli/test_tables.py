@@ -156,6 +156,19 @@ def test_the_test_rows_had_no_part_in_training(houses, capsys):
         assert score["low"] < score["value"] < score["high"]
 
 
+@pytest.mark.parametrize("target", ["$_{a$", "k$_{", "目標"])
+def test_names_in_pictures(target, tmp_path, capsys):
+    """No formulas; letters that the font lacks are one line."""
+    pytest.importorskip("matplotlib")
+    columns = {"x": [x * x for x in range(30)], target: [x % 7 + 0.5 for x in range(30)]}
+    path, out = write(tmp_path / "x.csv", columns), tmp_path / "run"
+    words = ["train", path, "--target", target, "--epochs", 1, "--hidden", 4, "--quiet"]
+    assert main([*words, "--out", out]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == target.count("目") and all("the font of the pictures" in x for x in lines)
+    assert len(os.listdir(out)) == 6
+
+
 def test_pictures(houses, capsys):
     pytest.importorskip("matplotlib")
     for target, picture in (

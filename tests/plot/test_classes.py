@@ -21,6 +21,17 @@ def test_confusion_matrix(tmp_path):
     assert ax.figure.axes[1].get_ylabel() == "share of the true class"
 
 
+def test_names_of_data_are_no_formulas(tmp_path):
+    name = "in $ or $_{"  # the formula would have a syntax error
+    classes = plot.confusion_matrix(MATRIX, [name, "$"], path=tmp_path / "classes.png")
+    assert ticks(classes.xaxis) == [r"in \$ or \$_{", r"\$"]
+    gradients = {name: np.ones(3)}
+    plot.weight_histograms(gradients, path=tmp_path / "weights.png")
+    plot.gradient_flow(gradients, path=tmp_path / "gradients.png")
+    found = metrics.Importance((name, "x"), np.ones((2, 3)), "rmse", 0.5)
+    plot.importance(found, path=tmp_path / "importance.png")
+
+
 def test_numbers_can_be_read_on_their_shade():
     ax = plot.confusion_matrix(np.array([[90, 10], [0, 20]]))
     assert [text.get_color() for text in ax.texts] == ["white", "black", "0.6", "white"]
