@@ -6,6 +6,7 @@ import shlex
 import threading
 from http.server import HTTPServer
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
@@ -66,6 +67,11 @@ def test_readme(run, monkeypatch, capsys):
         address = f"http://127.0.0.1:{server.server_port}"
         with urlopen(address, rows.encode(), timeout=60) as answer:
             predicted = json.loads(answer.read())
+        for wrong in ('"/etc/passwd"', '[{"area": 1}]', "{"):
+            threading.Thread(target=server.handle_request).start()
+            with pytest.raises(HTTPError, match="400") as refused:
+                urlopen(address, wrong.encode(), timeout=60)
+            refused.value.close()
     assert predicted == names["model"].predict(json.loads(rows)).tolist()
 
 
