@@ -597,7 +597,7 @@ def test_an_error_in_the_middle_leaves_no_file(trained, tmp_path, monkeypatch, c
 
 
 def test_gaps(trained, tmp_path, capsys):
-    """What is missing is predicted from all the same, and stays missing among the ids, which are texts."""
+    """What is missing is predicted from all the same, and stays missing among the ids, as text."""
     run, _ = trained
     columns = {name: values[:2] for name, values in rows_of().items()}
     columns |= {"number": [7.5, ""], "area m²": ["", ""], "Stadt": ["", "Chur"]}
