@@ -9,6 +9,7 @@ import json
 import lzma
 import os
 import re
+import stat
 import zipfile
 import zlib
 from contextlib import contextmanager
@@ -290,6 +291,8 @@ def _pieces(path, rows, columns, options):
         if not found.files:
             raise ValueError(f"{path}: is a folder without Parquet files")
         return _regrouped(found.to_batches(), rows, found.schema)
+    if stat.S_ISFIFO(os.stat(path).st_mode):
+        raise ValueError(f"{path}: is a pipe, which can be read only once; save it as a file first")
     with open(path, "rb") as file:
         start = file.read(8)
     if not start:
