@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import lzma
+import os
 import subprocess
 import sys
 import zipfile
@@ -363,6 +364,12 @@ def test_the_last_line_may_have_no_end(encoding, tmp_path):
     for text, rows in (("ä,b", 0), ("1,2", 1), ('"ä\nc",b', 0), ('ä,b\n1,"x\ny"', 1)):
         path.write_bytes(text.encode(encoding))
         assert read(path).rows == rows and len(read(path).names) == 2
+
+
+def test_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="is a pipe, which can be read only once"):
+        read(tmp_path / "pipe")
 
 
 @pytest.mark.parametrize("name", BAD)
