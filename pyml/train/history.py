@@ -117,11 +117,8 @@ class History(list):
         Returns:
             The text.
         """
-        epochs = [
-            {name: value if math.isfinite(value) else None for name, value in epoch.items()}
-            for epoch in self
-        ]
-        return written(json.dumps(epochs, indent=1) + "\n", path)
+        epochs = [{name: plain(value) for name, value in epoch.items()} for epoch in self]
+        return written(json.dumps(epochs, indent=1, default=str) + "\n", path)
 
     def plot(self, ax=None, **options):
         """Learning curves; see pyml.plot.learning_curves, whose options are taken."""
@@ -134,7 +131,9 @@ class History(list):
         names = self.columns
         head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
         rows = "".join(
-            f"<tr>{''.join(f'<td>{shown(epoch.get(name))}</td>' for name in names)}</tr>"
+            "<tr>"
+            + "".join(f"<td>{html.escape(shown(epoch.get(name)))}</td>" for name in names)
+            + "</tr>"
             for epoch in self
         )
         return (
@@ -146,6 +145,14 @@ class History(list):
 def shown(value):
     """A number in at most five digits; nothing for None."""
     return "" if value is None else f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
+def plain(value):
+    """A value of an epoch as JSON has it, which a callback may have put there."""
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, list):
+        return [plain(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def written(text, path):

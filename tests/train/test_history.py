@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
+import pyml
 from pyml.train import Epoch, History
 
 
@@ -77,3 +78,11 @@ def test_without_pandas(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pandas", None)
     with pytest.raises(ImportError, match=r'pip install "pyml-nn\[table\]"'):
         made().to_pandas()
+
+
+def test_what_a_callback_puts_into_an_epoch_is_written():
+    values = [np.float32(1.5), np.int64(3), pyml.tensor(2.0), np.array([1, np.nan]), None, "<i>"]
+    history = History([{"epoch": i, "value": value} for i, value in enumerate(values)])
+    written = [epoch["value"] for epoch in json.loads(history.to_json())]
+    assert written == [1.5, 3, 2.0, [1.0, None], None, "<i>"]
+    assert "&lt;i&gt;" in history._repr_html_()
