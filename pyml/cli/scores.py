@@ -1,6 +1,5 @@
 """How good a model is, with intervals, beside a baseline."""
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -8,8 +7,8 @@ import numpy as np
 from pyml import tabular
 from pyml.cli.failures import Refused
 from pyml.cli.output import columns
+from pyml.tabular.scoring import measured, predictions
 from pyml.tabular.table import near
-from pyml.train import metrics
 
 __all__ = ["Score", "labelled", "scores_of", "table_of"]
 
@@ -58,41 +57,21 @@ def scores_of(model, table, train=None):
     """
     target = model.target
     outputs, actual = model.outputs(table), target.actual(table)
-    predicted = {}
-    for name in tabular.SCORES[target.task]:
-        wants = metrics.get(name).wants
-        if wants not in predicted:
-            predicted[wants] = READERS[wants](target, outputs)
+    predicted = predictions(target, outputs)
     base = tabular.baseline(model, table if train is None else train, table)
     rng = np.random.default_rng(0)
     count = int(np.clip(MOST_NUMBERS // outputs.size, FEWEST_RESAMPLES, RESAMPLES))
-    found = {name: [] for name in base}
+    drawn = []
     for _ in range(count):
         rows = rng.integers(0, len(actual), len(actual))
-        for name, values in found.items():
-            values.append(measured(name, predicted, actual, rows))
+        some = {wants: part[rows] for wants, part in predicted.items()}
+        drawn.append(measured(target, some, actual[rows]))
     scores = {}
-    for name, values in found.items():
-        finite = [value for value in values if np.isfinite(value)]
+    for name, value in measured(target, predicted, actual).items():
+        finite = [found[name] for found in drawn if np.isfinite(found[name])]
         low, high = np.percentile(finite, INTERVAL) if finite else (np.nan, np.nan)
-        value = measured(name, predicted, actual, slice(None))
         scores[name] = Score(value, float(low), float(high), base[name])
     return scores
-
-
-READERS = {
-    "labels": lambda target, outputs: target.labels(outputs),
-    "probabilities": lambda target, outputs: target.probabilities(outputs),
-    "values": lambda target, outputs: target.decode(outputs),
-}
-
-
-def measured(name, predicted, actual, rows):
-    """A metric of some rows."""
-    metric = metrics.get(name)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", metrics.UndefinedMetricWarning)
-        return float(metric(predicted[metric.wants][rows], actual[rows]))
 
 
 def table_of(scores, part):

@@ -110,12 +110,34 @@ def labelled(who, table, schema):
 
 def scores(target, outputs, actual):
     """{name: number} of a network's outputs, float64, and what Target.actual() gives."""
-    read = {"labels": lambda: target.labels(outputs), "values": lambda: target.decode(outputs)}
-    read["probabilities"] = lambda: target.probabilities(outputs)
+    return measured(target, predictions(target, outputs), actual)
+
+
+READERS = {
+    "labels": lambda target, outputs: target.labels(outputs),
+    "probabilities": lambda target, outputs: target.probabilities(outputs),
+    "values": lambda target, outputs: target.decode(outputs),
+}
+
+
+def predictions(target, outputs):
+    """{what metrics want: an array} of a network's outputs, for all metrics of the task."""
+    wanted = {metrics.get(name).wants for name in SCORES[target.task]}
+    return {wants: READERS[wants](target, outputs) for wants in wanted}
+
+
+def measured(target, predicted, actual):
+    """{name: number} of the metrics of a task.
+
+    Args:
+        target: a Target.
+        predicted: as predictions() gives.
+        actual: of the same rows, as Target.actual() gives.
+    """
     found = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", metrics.UndefinedMetricWarning)
         for name in SCORES[target.task]:
             metric = metrics.get(name)
-            found[name] = float(metric(read[metric.wants](), actual))
+            found[name] = float(metric(predicted[metric.wants], actual))
     return found
