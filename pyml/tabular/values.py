@@ -338,11 +338,11 @@ def names_of(array, format=None):
 def truths_of(array):
     """A column as 1 and 0 in float64, and the first row that is neither, None if there is none."""
     if array.dtype.kind == "O":
-        words = {None: math.nan, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
-        result = np.array(
-            [words.get(text, TRUTHS.get(text.lower() if text else text, 2.0)) for text in array],
-            np.float64,
-        )
+        truths = {None: math.nan}
+        for text in {*array} - {None}:
+            is_number = re.match(NUMBERS["."], text)
+            truths[text] = float(text if is_number else TRUTHS.get(text.lower(), 2))
+        result = np.array([truths[text] for text in array], np.float64)
     else:
         result, bad = numbers_of(array)
         if bad is not None:

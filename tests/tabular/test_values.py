@@ -151,7 +151,10 @@ def test_truth_values():
     values, bad = truths_of(objects("yes", "No", None, "1", "FALSE"))
     assert bad is None
     np.testing.assert_array_equal(values, [1, 0, NAN, 1, 0])
-    assert truths_of(objects("yes", "maybe"))[1] == 1
+    values, bad = truths_of(objects("+1", "0.00", "1e0", "-0"))  # as a column of numbers has them
+    assert bad is None
+    np.testing.assert_array_equal(values, [1, 0, 1, 0])
+    assert truths_of(objects("yes", "maybe"))[1] == truths_of(objects("1", "inf"))[1] == 1
     assert truths_of(np.array([0, 1, 2]))[1] == 2
 
 
