@@ -76,7 +76,7 @@ OF_THE_INSIDE = re.compile(
 )
 # whose errors Python has words for, and what pyml alone makes
 NO_WORDS_OF_OURS = ("__delattr__", "(set)", "(get)", "__enter__", "__exit__", "__deepcopy__")
-NO_WORDS_OF_OURS += ("__reduce_ex__", "stats.Stats", "stats.Stats.__init__")
+NO_WORDS_OF_OURS += ("__reduce_ex__", "stats.Stats", "stats.Stats.__init__", "Fitted.__repr__")
 NO_WORDS_OF_OURS += ("Size.__getitem__", "Size.__mul__", "Size.__rmul__")  # a tuple's are told
 
 

@@ -11,7 +11,7 @@ class Block(nn.Module):
         super().__init__()
         self.norm = nn.BatchNorm1d(width)
         self.first = nn.Linear(width, hidden)
-        self.second = nn.Linear(hidden, width)
+        self.second = nn.Linear(hidden, width, bias=False)  # a norm follows
         self.act = nn.ReLU()
         self.dropout = nn.Dropout(0.0)
 
@@ -22,7 +22,7 @@ class Block(nn.Module):
 class ResNet(nn.Module):
     def __init__(self, inputs, width=16, blocks=2):
         super().__init__()
-        self.embed = nn.Linear(inputs, width)
+        self.embed = nn.Linear(inputs, width, bias=False)
         self.blocks = nn.ModuleList([Block(width, 2 * width) for _ in range(blocks)])
         self.head = nn.Sequential(nn.BatchNorm1d(width), nn.ReLU(), nn.Linear(width, 1))
 

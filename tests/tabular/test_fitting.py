@@ -206,7 +206,7 @@ def test_ctrl_c_leaves_the_best_so_far():
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no signals")
-def test_ctrl_c_of_the_system():
+def test_ctrl_c_of_the_system(interruptible):
     timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
 
     class Begun(train.Callback):
