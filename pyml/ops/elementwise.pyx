@@ -11,7 +11,8 @@ from numpy cimport ndarray
 from pyml cimport _kernels
 from pyml.ops.arrays cimport contiguous, empty_like, empty_shape, full, is_real
 from pyml.ops.operands cimport (
-    alike, cast, compute, converted, expanded, floating, is_number, lift, mapped, scalar, sum_to, written,
+    alike, cast, compute, converted, expanded, floating, is_number, lift, mapped, number_as, scalar, sum_to,
+    written,
 )
 from pyml.recorder cimport Traced, unwatched
 from pyml.tensor cimport Node, Tensor, shape_of, tracks, wrap
@@ -550,6 +551,8 @@ def clamp(input, min=None, max=None):
     bounds = [bound for bound in (min, max) if bound is not None]
     x = cast(x, result_type(x, *bounds, name="clamp"))
     if not is_real(x.array):
+        for bound in bounds:
+            number_as(bound, x.array.dtype, "clamp")   # raises for what does not fit
         return wrap(by_numpy("clamp", np.clip, (x.array,), min, max))
     cdef ndarray a = contiguous(x.array), y = empty_like(a)
     _kernels.unary(CLAMP, y, a, -np.inf if min is None else min, np.inf if max is None else max)

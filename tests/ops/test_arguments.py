@@ -58,6 +58,8 @@ def test_another_type_is_named(function, wrong):
         lambda t: 2**70 - t,
         lambda t: t == 2**70,
         lambda t: pyml.maximum(t, -(2**63) - 1),
+        lambda t: pyml.clamp(t, min=2**70),
+        lambda t: t.clamp_(max=-(2**70)),
         lambda t: pyml.where(t > 0, 2**70, t),
         lambda t: pyml.full((2,), 2**70, dtype="int64"),
         lambda t: t.fill_(2**70),
