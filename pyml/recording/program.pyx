@@ -310,7 +310,9 @@ cdef class Program:
         for g in self.gradients:   # each step must find what the one before it left
             if not g.assigned and not g.kept and (g.after is not None or g.input >= 0):
                 return False
-        return not (self.argument_gradients or self.effects or self.slots or self.host_calls or self.numbers or self.has_outcomes)
+        return not (
+            self.tracked or self.argument_gradients or self.effects or self.slots or self.host_calls or self.numbers
+            or self.has_outcomes)
 
     cdef Result first_number(self):
         """The first result, if it is one number."""

@@ -735,3 +735,26 @@ def test_a_scheduler_in_the_step_does_not_make_the_callback_wait():
     calls = []
     step.run(pyml.randn(16 * 4000, 8), batch_size=16, callback=calls.append, every_seconds=0.02)
     assert len(calls) >= 3
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_a_step_whose_batch_comes_to_require_grad(shuffle):
+    """What it writes into its batch has a gradient: the batch of each step takes it anew."""
+    weight = pyml.ones(3, requires_grad=True)
+
+    def step(x):
+        x[x < 0] = weight.sum()
+        return x.sum()
+
+    data = pyml.tensor([[-1.0, 2, 3], [4, -5, 6], [7, 8, 9], [-1, -2, -3]] * 3)
+    wanted, copy = [], data.clone()
+    pyml.manual_seed(0)
+    for _ in range(2):
+        rows = pyml.randperm(12).split(1) if shuffle else [[i] for i in range(12)]
+        wanted += [
+            step(copy[i].detach() if shuffle else copy[i[0] : i[0] + 1]).item() for i in rows
+        ]
+        copy = copy.detach()
+    pyml.manual_seed(0)
+    got = pyml.record(step).run(data.clone(), batch_size=1, epochs=2, shuffle=shuffle)
+    assert got.tolist() == wanted
