@@ -1,7 +1,7 @@
 """Adam and AdamW."""
 
 from pyml.ops.elementwise import maximum
-from pyml.optim.optimizer import Optimizer, decayed, shrunk
+from pyml.optim.optimizer import Optimizer, moments, with_decay
 from pyml.options import Range
 from pyml.tensor import Tensor
 
@@ -103,12 +103,8 @@ class Adam(Optimizer):
 
     def _updated(self, w, g, state, options, t):
         beta1, beta2 = options.betas
-        if options.decoupled_weight_decay:
-            w = shrunk(w, options)
-        else:
-            g = decayed(g, w, options)
-        m = state["exp_avg"] = beta1 * state["exp_avg"] + (1 - beta1) * g
-        v = state["exp_avg_sq"] = beta2 * state["exp_avg_sq"] + (1 - beta2) * g * g
+        w, g = with_decay(w, g, options)
+        m, v = moments(state, g, beta1, beta2)
         if options.amsgrad:
             v = state["max_exp_avg_sq"] = maximum(state["max_exp_avg_sq"], v)
         root = (v / (1 - beta2**t)).sqrt()

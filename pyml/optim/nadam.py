@@ -1,6 +1,6 @@
 """NAdam."""
 
-from pyml.optim.optimizer import Optimizer, decayed, shrunk
+from pyml.optim.optimizer import Optimizer, moments, with_decay
 from pyml.options import Range
 
 __all__ = ["NAdam"]
@@ -89,13 +89,9 @@ class NAdam(Optimizer):
 
     def _updated(self, w, g, state, options, t):
         beta1, beta2 = options.betas
-        if options.decoupled_weight_decay:
-            w = shrunk(w, options)
-        else:
-            g = decayed(g, w, options)
+        w, g = with_decay(w, g, options)
         now, then = (beta1 * (1 - 0.96 ** (at * options.momentum_decay) / 2) for at in (t, t + 1))
-        m = state["exp_avg"] = beta1 * state["exp_avg"] + (1 - beta1) * g
-        v = state["exp_avg_sq"] = beta2 * state["exp_avg_sq"] + (1 - beta2) * g * g
+        m, v = moments(state, g, beta1, beta2)
         product = state["mu_product"] = state["mu_product"] * now
         u = (1 - now) / (1 - product) * g + then / (1 - product * then) * m
         return w - options.lr * u / ((v / (1 - beta2**t)).sqrt() + options.eps)

@@ -618,3 +618,17 @@ def decayed(g, w, options):
 def shrunk(w, options):
     """w with AdamW's decay."""
     return w - options.lr * options.weight_decay * w if is_on(options.weight_decay) else w
+
+
+def with_decay(w, g, options):
+    """w and the gradient with weight_decay: AdamW's, or that of the L2 penalty."""
+    if options.decoupled_weight_decay:
+        return shrunk(w, options), g
+    return w, decayed(g, w, options)
+
+
+def moments(state, g, beta1, beta2):
+    """Adam's averages of the gradients and of their squares, which the state takes."""
+    state["exp_avg"] = beta1 * state["exp_avg"] + (1 - beta1) * g
+    state["exp_avg_sq"] = beta2 * state["exp_avg_sq"] + (1 - beta2) * g * g
+    return state["exp_avg"], state["exp_avg_sq"]

@@ -1,6 +1,6 @@
 """RAdam."""
 
-from pyml.optim.optimizer import Optimizer, decayed, shrunk
+from pyml.optim.optimizer import Optimizer, moments, with_decay
 from pyml.options import Range
 
 __all__ = ["RAdam"]
@@ -83,12 +83,8 @@ class RAdam(Optimizer):
 
     def _updated(self, w, g, state, options, t):
         beta1, beta2 = options.betas
-        if options.decoupled_weight_decay:
-            w = shrunk(w, options)
-        else:
-            g = decayed(g, w, options)
-        m = state["exp_avg"] = beta1 * state["exp_avg"] + (1 - beta1) * g
-        v = state["exp_avg_sq"] = beta2 * state["exp_avg_sq"] + (1 - beta2) * g * g
+        w, g = with_decay(w, g, options)
+        m, v = moments(state, g, beta1, beta2)
         most = 2 / (1 - beta2) - 1
         r = most - 2 * t * beta2**t / (1 - beta2**t)
         u = 1.0
