@@ -46,7 +46,6 @@ def run(options):
             say(f"split {parts.how}: {', '.join(sizes)}\n")
         train = table.take(parts.train)
         fitted = fit(train, table.take(parts.validation), schema, options, shown)
-        is_interrupted = "stopped by Ctrl-C" in fitted.stopped
         history = history_of(fitted)
         folder.write(WEIGHTS, fitted.model.save)
         folder.write(HISTORY[0], history.to_csv)
@@ -67,7 +66,7 @@ def run(options):
         say_json(report)
     elif shown:
         say_result(folder, fitted, scored, scores)
-    if is_interrupted:
+    if fitted.interrupted:
         raise KeyboardInterrupt(f"the best model so far is in {folder.path}")
     return 0
 

@@ -42,6 +42,7 @@ class Fitted:
         scores: {metric: number} of the model for the validation rows; see evaluate().
         seconds: from the call to the end.
         stopped: why the training ended, in words.
+        interrupted: whether Ctrl-C has ended it.
     """
 
     model: TabularModel
@@ -52,6 +53,7 @@ class Fitted:
     scores: dict
     stopped: str
     seconds: float
+    interrupted: bool
 
     @property
     def task(self):
@@ -100,7 +102,8 @@ def fit(
     Rows without a target are left out, with a TableWarning. The same seed gives the same bits, with
     any number of threads, unless max_seconds ends it.
 
-    Ctrl-C ends the training early: the best model so far is returned, and `stopped` says so.
+    Ctrl-C ends the training early: the best model so far is returned, and `interrupted` and
+    `stopped` say so.
 
     Args:
         data: what read() takes: a path, a frame, a Table, ...
@@ -179,6 +182,7 @@ def fit(
         scores={} if held is None else evaluate(model, held),
         stopped=ends[0] if len(ends) == 1 else numbered(ends),
         seconds=time.monotonic() - began,
+        interrupted=is_interrupted,
     )
 
 

@@ -216,7 +216,7 @@ def test_ctrl_c_of_the_system(interruptible):
 
     fitted = fit(table_of("counts"), "y", validation=0, epochs=10**6, callbacks=[Begun()])
     timer.join()
-    assert "Ctrl-C" in fitted.stopped and len(fitted.history) < 10**6
+    assert fitted.interrupted and "Ctrl-C" in fitted.stopped and len(fitted.history) < 10**6
     assert fitted.model.predict(table_of("counts")).shape == (N,)
 
 
@@ -231,6 +231,7 @@ def test_a_loss_that_is_infinite():
 
     fitted = fit(table_of("regression"), "y", epochs=9, callbacks=[Spoil(3)])
     assert "the training loss is" in fitted.stopped and np.isfinite(fitted.scores["rmse"])
+    assert not fitted.interrupted
     with pytest.raises(FloatingPointError, match="the training loss is"):
         fit(table_of("regression"), "y", epochs=9, callbacks=[Spoil(1)])
 
