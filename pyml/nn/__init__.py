@@ -7,6 +7,7 @@ from pyml.nn import (
     activation,
     adaptive,
     augment,
+    batch_ensemble,
     containers,
     distance,
     dropout,
@@ -24,11 +25,13 @@ from pyml.nn import (
     numeric,
     padding,
     parameter,
+    scaled,
     utils,
 )
 from pyml.nn.activation import *
 from pyml.nn.adaptive import *
 from pyml.nn.augment import *
+from pyml.nn.batch_ensemble import *
 from pyml.nn.containers import *
 from pyml.nn.distance import *
 from pyml.nn.dropout import *
@@ -43,10 +46,11 @@ from pyml.nn.norm import *
 from pyml.nn.numeric import *
 from pyml.nn.padding import *
 from pyml.nn.parameter import *
+from pyml.nn.scaled import *
 
 _FAMILIES = (
-    *(activation, adaptive, augment, containers, distance, dropout, embedding, ensemble, flatten),
-    *(linear, loss, module, noise, norm, numeric, padding, parameter),
+    *(activation, adaptive, augment, batch_ensemble, containers, distance, dropout, embedding),
+    *(ensemble, flatten, linear, loss, module, noise, norm, numeric, padding, parameter, scaled),
 )
 
 __all__ = [

@@ -20,6 +20,7 @@ from pyml.tensor import Tensor
 
 __all__ = [
     "FeatureLinear",
+    "PBLDEmbedding",
     "PeriodicEmbedding",
     "PiecewiseLinearEmbedding",
     "PiecewiseLinearEncoding",
@@ -405,6 +406,87 @@ class PeriodicEmbedding(Module):
         return (
             f"{self.num_features}, {self.embedding_dim}, num_frequencies={self.num_frequencies}, "
             f"sigma={self.sigma}, activation={self.activation}, lite={self.lite}"
+        )
+
+
+class PBLDEmbedding(Module):
+    """Each number as a few learned waves with a bias, and the number itself beside them.
+
+        y[i] = linear[i](cos(2 pi c[i] x[i] + b[i])), then all x
+
+    Holzmueller et al. 2024 (arXiv:2407.04491): "PBLD", periodic bias linear DenseNet. The
+    frequencies c begin as N(0, sigma^2), the phases b as U(-pi, pi), the linear layer as
+    U(-1/sqrt(num_frequencies), 1/sqrt(num_frequencies)).
+
+    Args:
+        num_features: how many numbers a row has.
+        embedding_dim: numbers that a feature becomes, itself included, >= 2. Default: 4.
+        num_frequencies: of each feature. Default: 16.
+        sigma: the standard deviation of frequencies at the beginning, > 0. Default: 0.1.
+        device: "cpu" or None.
+        dtype: float32 or float64. Default: float32.
+
+    Attributes:
+        frequencies, phases: (num_features, num_frequencies).
+        linear: a FeatureLinear.
+
+    Shape:
+        (..., num_features) to (..., num_features embedding_dim): the waves of all features, then
+        the numbers.
+
+    Raises:
+        TypeError, ValueError: for options that are not as said; ValueError in forward, for another
+            number of features.
+
+    Example:
+        >>> nn.PBLDEmbedding(8)(pyml.zeros(32, 8)).shape
+        (32, 32)
+    """
+
+    def __init__(
+        self,
+        num_features,
+        embedding_dim=4,
+        num_frequencies=16,
+        sigma=0.1,
+        device=None,
+        dtype=None,
+    ):
+        super().__init__()
+        _check_sizes(self, num_features=num_features, num_frequencies=num_frequencies)
+        check_integer("PBLDEmbedding", "embedding_dim", embedding_dim)
+        check_number("PBLDEmbedding", "embedding_dim", embedding_dim, Range(2))
+        check_number("PBLDEmbedding", "sigma", sigma, Range(0, ends="()"))
+        self.num_features, self.num_frequencies = num_features, num_frequencies
+        self.embedding_dim, self.sigma = embedding_dim, sigma
+        made = {"device": device, "dtype": dtype}
+        self.frequencies = Parameter(ops.empty(num_features, num_frequencies, **made))
+        self.phases = Parameter(ops.empty(num_features, num_frequencies, **made))
+        self.linear = FeatureLinear(num_features, num_frequencies, embedding_dim - 1, **made)
+        self.reset_parameters()
+
+    def reset_parameters(self):
+        """Draws all anew."""
+        init.normal_(self.frequencies, std=self.sigma)
+        init.uniform_(self.phases, -math.pi, math.pi)
+        self.linear.reset_parameters()
+
+    def forward(self, input):
+        """(..., num_features) to (..., num_features embedding_dim)."""
+        checked_tensor(input, "PBLDEmbedding")
+        if input.dim() == 0 or input.shape[-1] != self.num_features:
+            raise ValueError(
+                f"PBLDEmbedding: input has shape {tuple(input.shape)}, its last dimension must be "
+                f"num_features, {self.num_features}"
+            )
+        angles = 2 * math.pi * self.frequencies * input.unsqueeze(-1) + self.phases
+        return ops.cat([self.linear(angles.cos()).flatten(-2), input], -1)
+
+    def extra_repr(self):
+        """The sizes and options."""
+        return (
+            f"{self.num_features}, embedding_dim={self.embedding_dim}, "
+            f"num_frequencies={self.num_frequencies}, sigma={self.sigma}"
         )
 
 

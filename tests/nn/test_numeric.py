@@ -5,7 +5,7 @@ import pytest
 
 import pyml
 from pyml import nn
-from pyml.autograd import gradcheck
+from pyml.autograd import gradcheck, gradgradcheck
 
 BINS = [np.array([0.0, 1.0, 3.0, 4.0]), np.array([-1.0, 1.0]), np.array([-2.0, 0.0, 0.5])]
 
@@ -72,6 +72,23 @@ def test_periodic_embedding_is_its_definition(lite, dtype):
     np.testing.assert_array_equal(positive, np.maximum(result, 0))
 
 
+def test_pbld_embedding_is_its_definition(dtype):
+    x = rows(dtype)
+    layer = nn.PBLDEmbedding(3, 5, 7, sigma=0.3, dtype=dtype)
+    given = {name: p.detach().numpy() for name, p in layer.named_parameters()}
+    waves = np.cos(2 * np.pi * x[..., None] * given["frequencies"] + given["phases"])
+    made = np.einsum("nif,ifd->nid", waves, given["linear.weight"]) + given["linear.bias"]
+    wanted = np.concatenate([made.reshape(len(x), -1), x], 1)
+    result = layer(pyml.from_numpy(x)).detach().numpy()
+    np.testing.assert_allclose(result, wanted, rtol=1e-4, atol=2e-5)
+    assert np.abs(given["phases"]).max() <= np.pi and np.abs(given["frequencies"]).max() < 1.5
+    for options, words in (({"embedding_dim": 1}, "embedding_dim is 1"), ({"sigma": 0}, "sigma")):
+        with pytest.raises(ValueError, match=words):
+            nn.PBLDEmbedding(3, **options)
+    with pytest.raises(ValueError, match="must be num_features, 3"):
+        layer(pyml.zeros(4, 2, dtype=dtype))
+
+
 def test_frequencies_begin_within_three_sigma():
     values = nn.PeriodicEmbedding(100, 1, 300, sigma=0.2).frequencies.detach().numpy()
     assert np.abs(values).max() <= 0.6 and values.std() == pytest.approx(0.197, rel=0.02)
@@ -109,6 +126,7 @@ LAYERS = {
     "encoding": lambda dtype: nn.PiecewiseLinearEncoding(BINS, dtype=dtype),
     "piecewise": lambda dtype: nn.PiecewiseLinearEmbedding(BINS, 4, dtype=dtype),
     "periodic": lambda dtype: nn.PeriodicEmbedding(3, 4, 5, sigma=0.3, dtype=dtype),
+    "pbld": lambda dtype: nn.PBLDEmbedding(3, 4, 5, sigma=0.3, dtype=dtype),
     "lite": lambda dtype: nn.PeriodicEmbedding(3, 4, 5, sigma=0.3, lite=True, dtype=dtype),
 }
 
@@ -123,6 +141,8 @@ def test_derivatives(name):
         return layer(x.unsqueeze(-1) if name == "feature" else x)
 
     assert gradcheck(function, (x, *parameters))
+    if name == "pbld":
+        assert gradgradcheck(function, (x, *parameters))
 
 
 @pytest.mark.parametrize("name", LAYERS)
