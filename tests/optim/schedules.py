@@ -282,3 +282,23 @@ rows(
     {"swa_lr": 0.05, "anneal_epochs": 1},
     {"swa_lr": 0.05, "anneal_epochs": 0},
 )
+
+
+def cos_log(epoch, first, total_steps, num_cycles=4, flat_cos_decay=False):
+    t = min(epoch / total_steps, 1)
+    return first * (0.5 - 0.5 * math.cos(2 * math.pi * math.log2(1 + (2**num_cycles - 1) * t)))
+
+
+def flat_cos(epoch, first, total_steps):
+    t = min(epoch / total_steps, 1)
+    return first * (1 if t < 0.5 else (1 + math.cos(math.pi * (2 * t - 1))) / 2)
+
+
+OWN = "CosLogLR", "FlatCosLR"  # PyTorch has none
+rows(
+    "CosLogLR",
+    cos_log,
+    {"total_steps": 60},
+    {"total_steps": 200, "num_cycles": 2, "flat_cos_decay": True},
+)
+rows("FlatCosLR", flat_cos, {"total_steps": 60}, {"total_steps": 1})

@@ -2,7 +2,12 @@
 
 from pyml.optim.lr_scheduler.base import LRScheduler
 from pyml.optim.lr_scheduler.compose import ChainedScheduler, SequentialLR
-from pyml.optim.lr_scheduler.cosine import CosineAnnealingLR, CosineAnnealingWarmRestarts
+from pyml.optim.lr_scheduler.cosine import (
+    CosineAnnealingLR,
+    CosineAnnealingWarmRestarts,
+    CosLogLR,
+    FlatCosLR,
+)
 from pyml.optim.lr_scheduler.cycles import CyclicLR, OneCycleLR
 from pyml.optim.lr_scheduler.epochs import (
     ConstantLR,
@@ -16,8 +21,9 @@ from pyml.optim.lr_scheduler.functions import LambdaLR, MultiplicativeLR
 from pyml.optim.lr_scheduler.plateau import ReduceLROnPlateau
 
 __all__ = [
-    *("ChainedScheduler", "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts"),
-    *("CyclicLR", "ExponentialLR", "LRScheduler", "LambdaLR", "LinearLR", "MultiStepLR"),
+    *("ChainedScheduler", "ConstantLR", "CosLogLR", "CosineAnnealingLR"),
+    *("CosineAnnealingWarmRestarts", "CyclicLR", "ExponentialLR", "FlatCosLR", "LRScheduler"),
+    *("LambdaLR", "LinearLR", "MultiStepLR"),
     *("MultiplicativeLR", "OneCycleLR", "PolynomialLR", "ReduceLROnPlateau", "SequentialLR"),
     "StepLR",
 ]

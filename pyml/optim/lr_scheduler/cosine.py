@@ -3,10 +3,10 @@
 import math
 
 from pyml import recorder
-from pyml.optim.lr_scheduler.base import LRScheduler, check_count
+from pyml.optim.lr_scheduler.base import LRScheduler, check_count, check_optimizer
 from pyml.options import Range, check_number, is_number
 
-__all__ = ["CosineAnnealingLR", "CosineAnnealingWarmRestarts"]
+__all__ = ["CosLogLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "FlatCosLR"]
 
 
 class CosineAnnealingLR(LRScheduler):
@@ -162,6 +162,125 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         self._step_count += 1
         self.last_epoch, self.T_cur, self.T_i = math.floor(epoch), float(epoch - first), length
         self._set(self.get_lr())
+
+
+class _OverAllSteps(LRScheduler):
+    """What the two have in common: factors of the share of total_steps that is done."""
+
+    def __init__(self, optimizer, total_steps, last_epoch=-1):
+        self.total_steps = total_steps
+        self._check(self.__dict__)
+        super().__init__(optimizer, last_epoch)
+
+    def _check(self, options):
+        check_count(type(self).__name__, "total_steps", options["total_steps"], 1)
+
+    @property
+    def _share(self):
+        return min(self.last_epoch / self.total_steps, 1.0)
+
+    def get_lr(self):
+        factor = self._factor()
+        return [base * factor for base in self.base_lrs]
+
+
+class CosLogLR(_OverAllSteps):
+    """Lets the learning rate rise from 0 and fall to 0 in cycles, each about twice as long.
+
+    In step k, with t = k / total_steps, which goes to 1::
+
+        lr = initial_lr * (1 - cos(2 pi log2(1 + (2**num_cycles - 1) t))) / 2
+
+    Holzmueller et al. 2024 (arXiv:2407.04491): "coslog4". step() is called after each batch.
+
+    Args:
+        optimizer: an Optimizer.
+        total_steps: how many steps the training has, an integer >= 1.
+        num_cycles: an integer >= 1. Default: 4.
+        flat_cos_decay: whether "weight_decay" changes too, as the rate of FlatCosLR does.
+            Default: False.
+        last_epoch: the step to resume after; -1 starts anew. Default: -1.
+
+    Raises:
+        TypeError, ValueError: if an option is out of range; with flat_cos_decay, if the optimizer
+            has no "weight_decay".
+
+    Example:
+        >>> optimizer = pyml.optim.SGD([pyml.zeros(1, requires_grad=True)], lr=1.0)
+        >>> scheduler = pyml.optim.lr_scheduler.CosLogLR(optimizer, total_steps=30)
+        >>> scheduler.get_last_lr()
+        [0.0]
+        >>> optimizer.step()
+        >>> scheduler.step()  # log2(1 + 15 / 30) = 0.585 of the first cycle
+        >>> round(scheduler.get_last_lr()[0], 3)
+        0.93
+    """
+
+    def __init__(self, optimizer, total_steps, num_cycles=4, flat_cos_decay=False, last_epoch=-1):
+        self.num_cycles = num_cycles
+        self.flat_cos_decay = flat_cos_decay
+        check_optimizer("CosLogLR", optimizer, last_epoch)
+        if flat_cos_decay and "weight_decay" not in optimizer.defaults:
+            raise ValueError(
+                f"CosLogLR: {type(optimizer).__name__} has no weight_decay to change; pass "
+                "flat_cos_decay=False"
+            )
+        if flat_cos_decay:
+            for group in optimizer.param_groups:
+                group.setdefault("initial_weight_decay", float(group["weight_decay"]))
+        super().__init__(optimizer, total_steps, last_epoch)
+
+    def _check(self, options):
+        super()._check(options)
+        check_count("CosLogLR", "num_cycles", options["num_cycles"], 1)
+
+    def _factor(self):
+        place = math.log2(1 + (2**self.num_cycles - 1) * self._share)
+        return (1 - math.cos(2 * math.pi * place)) / 2
+
+    def _take_rates(self):
+        super()._take_rates()
+        if self.flat_cos_decay:
+            factor = flat_cos(self._share)
+            for group in self.optimizer.param_groups:
+                group["weight_decay"] = group["initial_weight_decay"] * factor
+
+
+class FlatCosLR(_OverAllSteps):
+    """Keeps the learning rate for half of the steps, then lets it fall to 0 along half a cosine.
+
+    In step k, with t = k / total_steps, which goes to 1::
+
+        lr = initial_lr                                  t < 1/2
+        lr = initial_lr * (1 + cos(pi (2 t - 1))) / 2    else
+
+    Holzmueller et al. 2024 (arXiv:2407.04491): "flat_cos". step() is called after each batch.
+
+    Args:
+        optimizer: an Optimizer.
+        total_steps: how many steps the training has, an integer >= 1.
+        last_epoch: the step to resume after; -1 starts anew. Default: -1.
+
+    Raises:
+        TypeError, ValueError: if total_steps is not a positive integer.
+
+    Example:
+        >>> optimizer = pyml.optim.SGD([pyml.zeros(1, requires_grad=True)], lr=1.0)
+        >>> scheduler = pyml.optim.lr_scheduler.FlatCosLR(optimizer, total_steps=4)
+        >>> for step in range(3):
+        ...     optimizer.step()
+        ...     scheduler.step()
+        >>> round(scheduler.get_last_lr()[0], 6)
+        0.5
+    """
+
+    def _factor(self):
+        return flat_cos(self._share)
+
+
+def flat_cos(share):
+    """1 for the first half, then down to 0 along half a cosine."""
+    return 1.0 if share < 0.5 else (1 + math.cos(math.pi * (2 * share - 1))) / 2
 
 
 def check_least(who, eta_min):
