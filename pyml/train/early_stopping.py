@@ -28,6 +28,9 @@ class EarlyStopping(Callback):
         mode: "min" if smaller values are better, as of a loss; "max" as of an accuracy. Default:
             as the metric of a Trainer says, else "min".
         monitor: which column of a Trainer's epochs. Default: "validation_loss".
+        ties: "first" or "last": which weights to keep of values that are equally good. "last" of
+            an accuracy, which is the same in many epochs, are those that are trained longer; such a
+            value is taken for better by patience, too, and min_delta must be 0. Default: "first".
 
     Attributes:
         best: the best value so far, or None.
@@ -56,7 +59,14 @@ class EarlyStopping(Callback):
     model = None  # of a Trainer, until the training begins
 
     def __init__(
-        self, model=None, patience=10, *, min_delta=0.0, mode=None, monitor="validation_loss"
+        self,
+        model=None,
+        patience=10,
+        *,
+        min_delta=0.0,
+        mode=None,
+        monitor="validation_loss",
+        ties="first",
     ):
         if model is not None and not isinstance(model, Module):
             raise TypeError(
@@ -67,6 +77,12 @@ class EarlyStopping(Callback):
         check_number("EarlyStopping", "min_delta", min_delta, Range(0))
         if mode is not None:
             check_choice("EarlyStopping", "mode", mode, ("min", "max"))
+        check_choice("EarlyStopping", "ties", ties, ("first", "last"))
+        if ties == "last" and min_delta:
+            raise ValueError(
+                f"EarlyStopping: min_delta is {min_delta}, with ties='last' it must be 0"
+            )
+        self.ties = ties
         self.model = self._given_model = model
         self.patience = patience
         self.min_delta = min_delta
@@ -127,7 +143,7 @@ class EarlyStopping(Callback):
         if self.best is None:
             return not math.isnan(value)
         gain = self.best - value if self.mode == "min" else value - self.best
-        return gain > self.min_delta
+        return gain >= 0 if self.ties == "last" else gain > self.min_delta
 
     def restore(self):
         """Loads the best weights into the model.

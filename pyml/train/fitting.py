@@ -25,11 +25,24 @@ TICK = 0.1  # seconds between two looks at the bar and the clock
 class Fitting:
     """One call of Trainer.fit."""
 
-    def __init__(self, trainer, train, held, *, class_weight, epochs, batch_size, shuffle, extra):
+    def __init__(
+        self,
+        trainer,
+        train,
+        held,
+        *,
+        class_weight,
+        epochs,
+        batch_size,
+        shuffle,
+        extra,
+        drop_last=False,
+    ):
         self.trainer, self.train, self.held = trainer, train, held
         if isinstance(train, Rows):
             self.train = trainer._reader.weighted(train, class_weight, "fit", is_part=True)
         self.epochs, self.batch_size, self.shuffle = epochs, batch_size, shuffle
+        self.drop_last = drop_last
         self.callbacks = [*trainer.callbacks, *extra]
         self.seen = seen_rows(train, held) if trainer.metrics else None
         self.stop = self.step = None
@@ -39,7 +52,8 @@ class Fitting:
     def form(self):
         """What must be the same in a training that goes on with the same bits."""
         rows = self.train.count if isinstance(self.train, Rows) else None
-        return {"rows": rows, "batch_size": self.batch_size, "shuffle": self.shuffle}
+        names = "batch_size", "shuffle", "drop_last"
+        return {"rows": rows, **{name: getattr(self, name) for name in names}}
 
     # ---- beginning and end -----------------------------------------------------------------------
 
@@ -172,7 +186,9 @@ class Fitting:
         return None
 
     def drops_last(self):
-        """Whether the last batch is left out: of one row, which has no variance."""
+        """Whether a smaller last batch is left out, as one of a single row without variance is."""
+        if self.drop_last:
+            return True
         is_single = self.train.count % self.batch_size == 1 < min(self.train.count, self.batch_size)
         return is_single and self.needs_rows
 
@@ -328,7 +344,7 @@ class Fitting:
             return
         train = self.train
         if isinstance(train, Rows):
-            count = train.count - (1 if self.drops_last() else 0)
+            count = train.count - (train.count % self.batch_size if self.drops_last() else 0)
             batches = train[:count].split(self.batch_size)
         else:
             if train.is_spent_after_one:

@@ -179,6 +179,7 @@ class Trainer:
         max_seconds=None,
         seed=None,
         shuffle=True,
+        drop_last=False,
         progress=True,
         resume=None,
     ):
@@ -208,6 +209,8 @@ class Trainer:
             seed: as by pyml.manual_seed(seed), and of a fraction to validate on. Default: the
                 default generator as it is, and 0 for the fraction.
             shuffle: a new order in each epoch; else as the rows lie. Default: True.
+            drop_last: leave out what is left of an epoch for a batch of less than batch_size rows;
+                needs rows in memory. Default: False.
             progress: show a bar, where there is a terminal or a notebook. Default: True.
             resume: a checkpoint's path, from which the training goes on with the same bits as if
                 it had not stopped; all else must be as it was. Default: none.
@@ -238,6 +241,7 @@ class Trainer:
         if seed is not None:
             check_integer(who, "seed", seed)
         flag(shuffle, who, "shuffle")
+        flag(drop_last, who, "drop_last")
         flag(progress, who, "progress")
         columns = self._reader.columns
         try:
@@ -251,6 +255,16 @@ class Trainer:
                     "anew each time, as a DataLoader, a list of batches, or a function that "
                     "returns an iterator; or epochs=1"
                 )
+            if drop_last and isinstance(train, Stream):
+                raise ValueError(
+                    f"{who}: drop_last is given, but X has batches of its own; leave out the last "
+                    "one there"
+                )
+            if drop_last and train.count < (batch_size or BATCH_SIZE):
+                raise ValueError(
+                    f"{who}: drop_last leaves nothing: there are {train.count} rows, batch_size is "
+                    f"{batch_size or BATCH_SIZE}"
+                )
             fitting = Fitting(
                 self,
                 *(train, held),
@@ -258,6 +272,7 @@ class Trainer:
                 epochs=None if epochs is None else int(epochs),
                 batch_size=min(int(batch_size or BATCH_SIZE), sys.maxsize),
                 shuffle=shuffle,
+                drop_last=drop_last,
                 extra=[
                     *([] if max_seconds is None else [TimeLimit(max_seconds)]),
                     *([ProgressBar()] if progress else []),

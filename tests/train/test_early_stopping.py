@@ -173,3 +173,20 @@ def test_errors():
     with pytest.raises(ValueError, match="the state lacks best_count, count, weights"):
         stopping.load_state_dict({"best": 1.0})
     assert stopping.count == 0 and stopping.best is None
+
+
+def test_ties():
+    """Of equally good values the first or the last has its weights kept."""
+    model = nn.Linear(1, 1)
+    for ties, wanted in (("first", 1.0), ("last", 3.0)):
+        stopping = EarlyStopping(model, patience=2, mode="max", ties=ties)
+        for value, weight in ((0.5, 0.0), (0.7, 1.0), (0.6, 2.0), (0.7, 3.0)):
+            nn.init.constant_(model.weight, weight)
+            stopped = stopping(value)
+        assert stopped == (ties == "first")
+        stopping.restore()
+        assert model.weight.item() == wanted
+    with pytest.raises(ValueError, match="ties is 'both'"):
+        EarlyStopping(ties="both")
+    with pytest.raises(ValueError, match="with ties='last' it must be 0"):
+        EarlyStopping(ties="last", min_delta=0.1)

@@ -92,6 +92,35 @@ def test_fit_is_the_loop_by_hand(rng, rows, progress):
     assert history.stopped == trainer.stopped == "4 epochs are done"
 
 
+def test_drop_last_leaves_out_what_is_no_whole_batch(rng):
+    x, y = blobs(rng, 39)
+    trainer = made(dropout=0)
+    history = trainer.fit(x, y, epochs=3, batch_size=16, drop_last=True, seed=1, **QUIET)
+    assert trainer.steps == 6 and trainer.batches == 2
+    hand, totals = made(dropout=0), []
+    pyml.manual_seed(1)
+    for _ in range(3):
+        order = pyml.randperm(39).numpy()
+        losses = []
+        for rows in (order[:16], order[16:32]):
+            hand.optimizer.zero_grad()
+            value = hand.loss(hand.model(pyml.from_numpy(x[rows])), pyml.from_numpy(y[rows]))
+            value.backward()
+            hand.optimizer.step()
+            losses.append(value.item())
+        totals.append(np.mean(losses))
+    assert_same_bits(bits(trainer.model), bits(hand.model))
+    np.testing.assert_allclose(history.column("train_loss"), totals, rtol=1e-6)
+    for given, words in (
+        ({"batch_size": 40}, "drop_last leaves nothing: there are 39 rows, batch_size is 40"),
+        ({"batch_size": 16, "drop_last": 1}, "drop_last"),
+    ):
+        with pytest.raises((ValueError, TypeError), match=words):
+            made().fit(x, y, epochs=1, **{"drop_last": True, **given}, **QUIET)
+    with pytest.raises(ValueError, match="X has batches of its own"):
+        made().fit([(x, y)], epochs=1, drop_last=True, **QUIET)
+
+
 def test_clip_ema_and_a_schedule_of_steps_are_those_of_the_loop_by_hand(rng):
     x, y = blobs(rng, 90)
 
