@@ -15,8 +15,10 @@ does what these do, and trains:
 from pyml.tabular import (
     fitting,
     model,
+    networks,
     preprocessor,
     reading,
+    recipes,
     schema,
     scoring,
     splitting,
@@ -25,14 +27,19 @@ from pyml.tabular import (
 )
 from pyml.tabular.fitting import *
 from pyml.tabular.model import *
+from pyml.tabular.networks import *
 from pyml.tabular.preprocessor import *
 from pyml.tabular.reading import *
+from pyml.tabular.recipes import *
 from pyml.tabular.schema import *
 from pyml.tabular.scoring import *
 from pyml.tabular.splitting import *
 from pyml.tabular.table import *
 from pyml.tabular.target import *
 
-_FAMILIES = fitting, model, preprocessor, reading, schema, scoring, splitting, table, target
+_FAMILIES = (
+    *(fitting, model, networks, preprocessor, reading, recipes, schema, scoring, splitting),
+    *(table, target),
+)
 
 __all__ = [name for family in _FAMILIES for name in family.__all__]

@@ -3,6 +3,7 @@
 import time
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral
 
 import numpy as np
@@ -15,6 +16,7 @@ from pyml.tabular.model import TabularEnsemble, TabularModel
 from pyml.tabular.preprocessor import Preprocessor
 from pyml.tabular.reading import as_table
 from pyml.tabular.recipe import recipe_for
+from pyml.tabular.recipes import recipe_named, trained_by
 from pyml.tabular.schema import Schema, names_given
 from pyml.tabular.scoring import baseline, evaluate, labelled
 from pyml.tabular.splitting import given_split, split
@@ -83,6 +85,7 @@ def fit(
     schema=None,
     task=None,
     drop=(),
+    recipe=None,
     validation=0.2,
     hidden=None,
     epochs=None,
@@ -111,6 +114,9 @@ def fit(
             schema.
         schema: a Schema, where you know better than Schema.infer. Default: none.
         task, drop: see Schema.infer.
+        recipe: a published network in place of the one above: "realmlp-td-s", "realmlp-td", "mlp",
+            "mlp-plr", "mlp-ple", "tabm", "tabm-mini", or a Recipe; what hidden, epochs, batch_size
+            and lr say replaces its values. Default: none.
         validation: the rows that say when to stop: their share, from 0 on and below 1, drawn at
             random, from each class by its share; or their numbers, or a bool for each row; or
             another table. Default: 0.2. Without any the training makes 200 epochs, or some
@@ -143,16 +149,23 @@ def fit(
     """
     began = time.monotonic()
     check_options(epochs, batch_size, lr, max_seconds, ensemble, seed)
+    recipe = None if recipe is None else recipe_named(recipe)
     callbacks = list(callbacks) if hasattr(callbacks, "__iter__") else [callbacks]
     check_callbacks("fit", callbacks)
     schema, table = schema_and_table(data, target, schema, task, drop)
     train, held = divided(table, schema, validation, seed)
-    prepared = Prepared(schema, train, held)
-    recipe = recipe_for(prepared.inputs[0], prepared.preprocessor.values)
     chosen = {"batch_size": batch_size, "lr": lr, "epochs": epochs}
-    recipe = recipe._replace(**{n: value for n, value in chosen.items() if value is not None})
-    if hidden is not None:
-        recipe.architecture["hidden"] = hidden
+    chosen = {name: value for name, value in chosen.items() if value is not None}
+    if recipe is None:
+        prepared = Prepared(schema, train, held)
+        recipe = recipe_for(prepared.inputs[0], prepared.preprocessor.values)._replace(**chosen)
+        trained = prepared.trained
+        if hidden is not None:
+            recipe.architecture["hidden"] = hidden
+    else:
+        prepared = Prepared(schema, train, held, recipe.numbers, recipe.log)
+        trained = partial(trained_by, prepared=prepared)
+        recipe = recipe.replace(**chosen, **({} if hidden is None else {"hidden": hidden}))
     models, histories, ends = [], [], []
     with fork_rng():
         for member in range(ensemble):
@@ -162,8 +175,8 @@ def fit(
                 moment = now + (end - now) / (ensemble - member)
                 limits = [Deadline(moment, f"max_seconds, {max_seconds:g}, are over")]
             manual_seed((seed + member) % SEEDS)
-            model, history, is_interrupted = prepared.trained(
-                recipe, [*callbacks, *limits], progress is None or progress
+            model, history, is_interrupted = trained(
+                recipe, callbacks=[*callbacks, *limits], progress=progress is None or progress
             )
             is_left_out = is_interrupted and member > 0  # the others are trained to their ends
             ends.append(history.stopped + (", and is left out" if is_left_out else ""))
@@ -280,11 +293,12 @@ class Prepared:
     Args:
         schema: of the table.
         train, held: the rows to train on, and those to validate on or None.
+        numbers, log: see Preprocessor.
     """
 
-    def __init__(self, schema, train, held):
+    def __init__(self, schema, train, held, numbers="quantile", log=None):
         self.target = Target(schema).fit(train)
-        self.preprocessor = Preprocessor(schema).fit(train)
+        self.preprocessor = Preprocessor(schema, numbers, log).fit(train)
         self.inputs, self.y = self._read(train)
         self.held = None if held is None else self._read(held)
         self.start = self.target.outputs_of_mean(self.target.actual(train))
@@ -313,25 +327,24 @@ class Prepared:
             clip=recipe.clip,
             ema=recipe.ema(rows),
         )
-        is_interrupted = False
+        is_interrupted = self.run(
+            trainer, best, epochs=epochs, batch_size=recipe.batch_size, progress=progress
+        )
+        model.load_state_dict(trainer.averaged.module.state_dict())
+        return model, trainer.history, is_interrupted
+
+    def run(self, trainer, best, **options):
+        """Trains; True if Ctrl-C has ended it. The best weights stay where the loss is infinite."""
         try:
-            trainer.fit(
-                self.inputs,
-                self.y,
-                epochs=epochs,
-                batch_size=recipe.batch_size,
-                validation=self.held,
-                progress=progress,
-            )
+            trainer.fit(self.inputs, self.y, validation=self.held, **options)
         except KeyboardInterrupt:
             if not trainer.stopped:  # it had not begun
                 raise
-            is_interrupted = True
+            return True
         except FloatingPointError:
             if best is None or best.best is None:
                 raise
-        model.load_state_dict(trainer.averaged.module.state_dict())
-        return model, trainer.history, is_interrupted
+        return False
 
     @no_grad()
     def _start_at_mean(self, model):

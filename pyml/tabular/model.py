@@ -9,6 +9,7 @@ from pyml import io, nn, ops
 from pyml.grad_mode import no_grad
 from pyml.ops.arrays import checked_tensor
 from pyml.options import Range, check_choice, check_integer, check_number
+from pyml.tabular.networks import ACTIVATIONS, KINDS, CategoryCodes
 from pyml.tabular.preprocessor import Preprocessor
 from pyml.tabular.reading import as_table, read_batches
 from pyml.tabular.schema import Schema, checked_state
@@ -20,8 +21,7 @@ __all__ = ["Categories", "TabularEnsemble", "TabularModel"]
 
 FORMAT, VERSION = "pyml.tabular", 1
 PREDICTED_ROWS = 8192  # at a time
-EMBEDDINGS = (None, "piecewise", "periodic", "periodic-lite")
-ACTIVATIONS = {name: getattr(nn, name) for name in ("ReLU", "SELU", "GELU", "SiLU", "Mish", "Tanh")}
+EMBEDDINGS = (None, "piecewise", "periodic", "periodic-lite", "pbld")
 
 NAMES = {  # what an architecture is made of, and its types in a file
     "hidden": tuple,
@@ -35,6 +35,8 @@ NAMES = {  # what an architecture is made of, and its types in a file
     "one_hot": int,
     "category_dim": int,
 }
+ADDED = {"kind": "mlp", "members": 1}  # files without them are of these
+NAMES |= {name: type(value) for name, value in ADDED.items()}
 
 
 class Categories(nn.Module):
@@ -48,6 +50,7 @@ class Categories(nn.Module):
         category_dim: the size of a learned vector; it begins as N(0, 1). Default: 8.
 
     Attributes:
+        widths: numbers that each column gives, in the order in which they stand.
         size: numbers that a row gives.
 
     Shape:
@@ -86,7 +89,8 @@ class Categories(nn.Module):
         total = sum(sizes[i] for i in many)
         self.table = nn.Embedding(total, category_dim) if many else None
         self.columns = len(sizes)
-        self.size = len(place) + len(many) * category_dim
+        self.widths = [sizes[i] for i in few] + [category_dim] * len(many)
+        self.size = sum(self.widths)
 
     def forward(self, categories):
         """(n, columns) to (n, size)."""
@@ -135,12 +139,18 @@ class TabularModel(nn.Module):
         dropout: after each hidden layer. Default: 0.
         activation: "ReLU", "SELU", "GELU", "SiLU", "Mish" or "Tanh". Default: "ReLU".
         embedding: of numbers: None; "piecewise", nn.PiecewiseLinearEmbedding; "periodic" or
-            "periodic-lite", nn.PeriodicEmbedding. Default: None.
+            "periodic-lite", nn.PeriodicEmbedding; "pbld", nn.PBLDEmbedding. Default: None.
         embedding_dim: the size of each number's vector. Default: 16.
-        num_frequencies, sigma: of "periodic". Default: 48, 0.1.
+        num_frequencies, sigma: of "periodic" and "pbld". Default: 48, 0.1.
         bins: of "piecewise": see nn.quantile_bins. Default: none.
         one_hot: categories are one-hot up to so many, then learned vectors. Default: 64.
         category_dim: the size of these. Default: 8.
+        kind: of the network: "mlp"; "tabm" or "tabm-mini", members that share weights, each with
+            an output; "realmlp", a ScalingLayer and NTPLinear; "realmlp-td", the same with dropout
+            that is annealed and activations that are learned. Default: "mlp".
+        members: of "tabm" and "tabm-mini". In training outputs are those of each, (n, members,
+            ...), and loss() is the mean over them; else their mean, as of a TabularEnsemble.
+            Default: 1.
         network: a Module of (n, features) to (n, target.outputs), in place of the one that hidden,
             dropout and activation describe; a function of (features, outputs) that makes it, too.
             load() must be given it. Default: none.
@@ -170,6 +180,8 @@ class TabularModel(nn.Module):
         bins=None,
         one_hot=64,
         category_dim=8,
+        kind="mlp",
+        members=1,
         network=None,
     ):
         super().__init__()
@@ -188,12 +200,12 @@ class TabularModel(nn.Module):
                 raise RuntimeError(f"TabularModel: {name} is not fitted; call its fit()")
         values, others = preprocessor.values, len(preprocessor.numbers) - preprocessor.values
         self.numbers = number_embedding(values, **self.architecture)
-        sizes = preprocessor.sizes
-        self.categories = Categories(sizes, one_hot, category_dim) if sizes else None
-        width = values if self.numbers is None else values * embedding_dim
-        features = width + others + (self.categories.size if sizes else 0)
+        self.categories = category_module(preprocessor, **self.architecture)
+        parts = [1 if self.numbers is None else embedding_dim] * values + [1] * others
+        parts += [] if self.categories is None else self.categories.widths
+        features = sum(parts)
         if network is None:
-            network = mlp(features, target.outputs, **self.architecture)
+            network = KINDS[kind](parts, target.outputs, **self.architecture)
         elif not isinstance(network, nn.Module):
             network = network(features, target.outputs)
         self.network = network
@@ -229,6 +241,14 @@ class TabularModel(nn.Module):
 
     def forward(self, numbers, categories):
         """Outputs of rows; see Target."""
+        outputs = self.network(self.features(numbers, categories))
+        outputs = outputs.squeeze(-1) if self.target.is_single else outputs
+        if self.is_ensemble and not self.training:
+            return self.target.averaged(outputs.transpose(0, 1))
+        return outputs
+
+    def features(self, numbers, categories):
+        """What the network is given of rows, (n, features)."""
         parts, values = [], self.preprocessor.values
         if self.numbers is not None:
             parts.append(self.numbers(numbers[:, :values]).flatten(1))
@@ -237,8 +257,7 @@ class TabularModel(nn.Module):
             parts.append(numbers)
         if self.categories is not None:
             parts.append(self.categories(categories).to(numbers.dtype))
-        outputs = self.network(parts[0] if len(parts) == 1 else ops.cat(parts, 1))
-        return outputs.squeeze(1) if self.target.is_single else outputs
+        return parts[0] if len(parts) == 1 else ops.cat(parts, 1)
 
     def inputs(self, table):
         """numbers and categories of a table's rows, Tensors, for forward()."""
@@ -248,9 +267,18 @@ class TabularModel(nn.Module):
         """y of a table's rows, a Tensor for loss()."""
         return ops.tensor(self.target.encode(as_table(table, self.schema)))
 
-    def loss(self):
-        """The loss of the task, a Module of (outputs, y)."""
-        return self.target.loss()
+    @property
+    def is_ensemble(self):
+        """Whether the network has members."""
+        return self.architecture["kind"].startswith("tabm")
+
+    def loss(self, label_smoothing=0.0):
+        """The loss of the task, a Module of (outputs, y).
+
+        Args:
+            label_smoothing: of classes. Default: 0.
+        """
+        return self.target.loss(label_smoothing, self.is_ensemble)
 
     # ---- predict ---------------------------------------------------------------------------------
 
@@ -366,7 +394,7 @@ class TabularModel(nn.Module):
         preprocessor = Preprocessor.from_state_dict(schema, parts["preprocessor"])
         target = Target.from_state_dict(schema, parts["target"])
         options = checked_architecture(
-            checked_state(parts["architecture"], "architecture", **NAMES)
+            checked_state({**ADDED, **parts["architecture"]}, "architecture", **NAMES)
         )
         if len(parts["weights"]) > 1 and isinstance(network, nn.Module):
             raise ValueError("network is a Module; an ensemble needs a function that makes one")
@@ -441,7 +469,8 @@ def checked_architecture(options):
     hidden = tuple(hidden)
     counts = [(f"hidden[{i}]", width) for i, width in enumerate(hidden)]
     counts += [
-        (name, options[name]) for name in ("embedding_dim", "num_frequencies", "category_dim")
+        (name, options[name])
+        for name in ("embedding_dim", "num_frequencies", "category_dim", "members")
     ]
     for name, value in counts:
         check_integer("TabularModel", name, value)
@@ -451,6 +480,9 @@ def checked_architecture(options):
     check_number("TabularModel", "sigma", options["sigma"], Range(0, math.inf, "()"))
     check_choice("TabularModel", "activation", options["activation"], tuple(ACTIVATIONS))
     check_choice("TabularModel", "embedding", options["embedding"], EMBEDDINGS)
+    check_choice("TabularModel", "kind", options["kind"], tuple(KINDS))
+    if options["kind"].startswith("tabm") and not hidden:
+        raise ValueError("TabularModel: hidden is empty, kind 'tabm' needs a layer that is shared")
     bins = options["bins"]
     return {
         **options,
@@ -477,6 +509,8 @@ def check_size(options, preprocessor, weights):
     widths, size = options["hidden"], options["embedding_dim"]
     wanted = sum(widths) + sum(a * b for a, b in pairwise(widths))
     wanted += options["category_dim"] * sum(n for n in preprocessor.sizes if n > options["one_hot"])
+    if options["kind"].startswith("tabm"):
+        wanted += options["members"] * widths[-1]
     if options["embedding"] == "piecewise":
         bins = max(map(np.size, options["bins"] or [()]))
         wanted += preprocessor.values * max(bins - 1, 0) * size
@@ -498,15 +532,16 @@ def number_embedding(count, embedding, embedding_dim, num_frequencies, sigma, bi
                 "TabularModel.for_table() makes them"
             )
         return nn.PiecewiseLinearEmbedding(bins, embedding_dim)
+    if embedding == "pbld":
+        return nn.PBLDEmbedding(count, embedding_dim, num_frequencies, sigma)
     lite = embedding == "periodic-lite"
     return nn.PeriodicEmbedding(count, embedding_dim, num_frequencies, sigma, lite=lite)
 
 
-def mlp(features, outputs, hidden, dropout, activation, **options):
-    """Linear, activation and dropout for each hidden layer, and a Linear."""
-    layers = []
-    for width in hidden:
-        layers += [nn.Linear(features, width), ACTIVATIONS[activation]()]
-        layers += [nn.Dropout(dropout)] if dropout else []
-        features = width
-    return nn.Sequential(*layers, nn.Linear(features, outputs))
+def category_module(preprocessor, kind, one_hot, category_dim, **options):
+    """What makes numbers of categories vectors, None for none."""
+    if not preprocessor.categories:
+        return None
+    if kind.startswith("realmlp"):
+        return CategoryCodes(preprocessor.categories.values(), one_hot, category_dim)
+    return Categories(preprocessor.sizes, one_hot, category_dim)

@@ -86,8 +86,15 @@ class Quantile:
         self.quantiles = quantiles
 
     @classmethod
-    def fitted(cls, x):
-        """Fits it to finite numbers."""
+    def fitted(cls, x, noise=0.0):
+        """Fits it to finite numbers.
+
+        Args:
+            noise: the standard deviation of normal noise on them, so that a value that many rows
+                have lies between quantiles, not on them. Default: 0.
+        """
+        if noise:
+            x = x + np.random.RandomState(0).normal(0, noise, len(x))
         count = max(min(len(x) // ROWS_OF_A_QUANTILE, MOST_QUANTILES), LEAST_QUANTILES)
         quantiles = np.quantile(x, np.linspace(0, 1, count))
         return cls(np.maximum.accumulate(quantiles))

@@ -6,6 +6,7 @@ import numpy as np
 
 from pyml import nn, ops
 from pyml.nn import functional as F
+from pyml.tabular.networks import OF_MEMBERS
 from pyml.tabular.reading import as_table
 from pyml.tabular.schema import Schema, checked_state, plural
 from pyml.tabular.table import check_type, near
@@ -88,9 +89,16 @@ class Target:
     def _scale(self):
         return (self.mean[0], self.std[0]) if self.is_single else (self.mean, self.std)
 
-    def loss(self):
-        """The loss of the task, a Module of (outputs, y)."""
-        return LOSSES[self.task]()
+    def loss(self, label_smoothing=0.0, of_members=False):
+        """The loss of the task, a Module of (outputs, y).
+
+        Args:
+            label_smoothing: of classes; other tasks have none. Default: 0.
+            of_members: of outputs (n, members, ...), the mean over the members. Default: False.
+        """
+        made = LOSSES[self.task]
+        options = {"label_smoothing": label_smoothing} if self.classes is not None else {}
+        return (OF_MEMBERS[made] if of_members else made)(**options)
 
     # ---- fit and encode --------------------------------------------------------------------------
 

@@ -1,0 +1,376 @@
+"""Recipes of published networks: what they are made of, against their definitions."""
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import pyml
+from pyml import nn, tabular
+from pyml.tabular import RECIPES, ByTask, CategoryCodes, Schema, Table, TabularModel, fit
+from pyml.tabular.networks import KINDS, OF_MEMBERS, begin_by_data
+from pyml.tabular.recipes import groups
+
+N = 160
+RNG = np.random.default_rng(3)
+X, Z = RNG.normal(size=N), RNG.exponential(size=N)
+C, D = RNG.integers(0, 3, N), RNG.integers(0, 2, N)
+MEAN = X + np.array([-1.0, 0.0, 1.0])[C] + D
+TARGETS = {
+    "regression": MEAN * 5 + 100,
+    "multiclass": np.array(["p", "q", "r"])[np.digitize(MEAN, [0, 1])],
+    "counts": RNG.poisson(np.exp(MEAN / 2)),
+}
+
+
+def table_of(task):
+    return Table(
+        {
+            "x": X,
+            "z": Z,
+            "c": [None if i % 11 == 0 else "abc"[c] for i, c in enumerate(C)],
+            "d": np.array(["u", "v"])[D],
+            "many": np.array([f"m{i % 20}" for i in range(N)]),
+            "y": TARGETS[task],
+        }
+    )
+
+
+SMALL = {"hidden": (16, 16), "epochs": 12, "batch_size": 32}
+
+
+def small(name, **more):
+    options = SMALL | ({} if name.startswith("realmlp") else {"lr": 0.01}) | more
+    return options | {"recipe": RECIPES[name].replace(**({"members": 4} if "tabm" in name else {}))}
+
+
+@pytest.mark.parametrize("task", ["regression", "multiclass"])
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipes_train_and_are_one_file(name, task, tmp_path):
+    table = table_of(task)
+    fitted = fit(table, "y", task=task, **small(name))
+    metric = "rmse" if task == "regression" else "log_loss"
+    assert fitted.scores[metric] < 0.8 * fitted.baseline[metric], fitted
+    fitted.model.save(tmp_path / "x")
+    again = TabularModel.load(tmp_path / "x")
+    assert again.outputs(table).tobytes() == fitted.model.outputs(table).tobytes()
+    other = fit(table, "y", task=task, **small(name, epochs=2))
+    same = fit(table, "y", task=task, **small(name, epochs=2))
+    assert same.model.outputs(table).tobytes() == other.model.outputs(table).tobytes()
+
+
+@pytest.mark.parametrize("name", ["realmlp-td-s", "tabm-mini"])
+def test_counts_ensembles_and_no_validation(name, tmp_path):
+    table = table_of("counts")
+    fitted = fit(table, "y", task="counts", validation=0, ensemble=2, **small(name))
+    fitted.model.save(tmp_path / "x")
+    again = TabularModel.load(tmp_path / "x")
+    assert again.outputs(table).tobytes() == fitted.model.outputs(table).tobytes()
+    assert len(fitted.history[0]) == 12 and "validation_loss" not in fitted.history[0].columns
+
+
+def test_recipes_that_are_none():
+    with pytest.raises(ValueError, match="fit: recipe is 'realmlp'"):
+        fit(table_of("counts"), "y", recipe="realmlp")
+    with pytest.raises(TypeError, match="fit: recipe is a int, it must be a name, one of realmlp"):
+        fit(table_of("counts"), "y", recipe=3)
+    with pytest.raises(TypeError, match="sigmas"):
+        fit(table_of("counts"), "y", recipe=RECIPES["mlp-plr"].replace(sigmas=1.0))
+
+
+# ---- RealMLP -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", ["regression", "multiclass"])
+def test_td_s_is_the_authors_loop(task):
+    """The whole training again, as their 300 lines have it: the same bits."""
+    table, epochs, size = table_of(task), 5, 48
+    held = np.arange(0, N, 4)
+    fitted = fit(
+        table, "y", recipe="realmlp-td-s", validation=held, epochs=epochs, batch_size=size, seed=7
+    )
+    parts = {"train": table.take(np.setdiff1d(np.arange(N), held)), "held": table.take(held)}
+    model = fitted.model
+    inputs = {name: model.inputs(part) for name, part in parts.items()}
+    y = {name: model.targets(part) for name, part in parts.items()}
+    x = {name: model.features(*given) for name, given in inputs.items()}
+    is_of_classes = task == "multiclass"
+    pyml.manual_seed(7)
+    made = nn.SELU if is_of_classes else nn.Mish
+    sizes = [x["train"].shape[1], 256, 256, 256]
+    layers = [nn.ScalingLayer(sizes[0])]
+    for a, b in pairwise(sizes):
+        layers += [nn.NTPLinear(a, b), made()]
+    layers.append(nn.NTPLinear(256, 3 if is_of_classes else 1, zero_init=True))
+    network = nn.Sequential(*layers)
+    scale, *others = network.parameters()
+    optimizer = pyml.optim.Adam(
+        [{"params": [scale]}, {"params": others[::2]}, {"params": others[1::2]}], betas=(0.9, 0.95)
+    )
+    loss_of = nn.CrossEntropyLoss(label_smoothing=0.1) if is_of_classes else nn.MSELoss()
+
+    def outputs(rows):
+        made = network(rows)
+        return made if is_of_classes else made.squeeze(1)
+
+    best, kept, batches = math.inf, None, len(x["train"]) // size
+    for epoch in range(epochs):
+        order = pyml.randperm(len(x["train"]))
+        for batch in range(batches):
+            t = (epoch * batches + batch) / (epochs * batches)
+            lr = (0.04 if is_of_classes else 0.07) * (
+                0.5 - 0.5 * math.cos(2 * math.pi * math.log2(1 + 15 * t))
+            )
+            for group, factor in zip(optimizer.param_groups, (6, 1, 0.1), strict=True):
+                group["lr"] = lr * factor
+            rows = order[batch * size : (batch + 1) * size]
+            optimizer.zero_grad()
+            loss_of(outputs(x["train"][rows]), y["train"][rows]).backward()
+            optimizer.step()
+        with pyml.no_grad():
+            found = outputs(x["held"])
+        if is_of_classes:
+            value = int((found.argmax(1) != y["held"]).sum())
+        else:
+            value = float((found - y["held"]).square().mean())
+        if value <= best:
+            best, kept = value, [p.detach().numpy().copy() for p in network.parameters()]
+    for p, wanted in zip(model.network.parameters(), kept, strict=True):
+        np.testing.assert_allclose(p.detach().numpy(), wanted, rtol=1e-4, atol=1e-5)
+
+
+def robust(x):
+    """Of the columns of training rows, by the paper."""
+    low, center, high = np.quantile(x, (0.25, 0.5, 0.75), 0)
+    spread = high - low
+    factor = np.where(spread > 0, 1 / (spread + 1e-30), 2 / (x.max(0) - x.min(0) + 1e-30))
+    z = (x - center) * np.where(x.max(0) > x.min(0), factor, 0)
+    return z / np.sqrt(1 + (z / 3) ** 2)
+
+
+def test_rows_are_prepared_as_td_s_does():
+    table = table_of("regression")
+    schema = Schema.infer(table, "y")
+    recipe = RECIPES["realmlp-td-s"].for_task(False)
+    model = TabularModel.for_table(schema, table, numbers="robust", log=False, **recipe.network)
+    numbers, categories = model.inputs(table)
+    model.categories.begin(categories)
+    c = [[float(name == level) for level in "abc"] for name in table["c"]]
+    many = [[float(name == f"m{i}") for i in range(20)] for name in table["many"]]
+    d = np.where(table["d"] == "u", 1.0, -1.0)[:, None]
+    order = sorted(range(20), key=lambda i: f"m{i}")
+    wanted = robust(np.hstack([np.stack([X, Z], 1), c, d, np.array(many)[:, order]]))
+    found = model.features(numbers, categories).numpy()
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+    unseen = model.inputs({"x": [0.0], "z": [0.0], "c": ["?"], "d": ["?"], "many": [None]})
+    found = model.categories(unseen[1]).numpy()[0]
+    zeros = robust(np.vstack([np.hstack([c, d, np.array(many)[:, order]]), np.zeros(24)]))[-1]
+    np.testing.assert_allclose(found, zeros, atol=0.1)  # the row more moves no quartile far
+
+
+def test_codes_and_learned_categories():
+    codes = CategoryCodes([["a", "b"], ["a", "b", None], list("abcdefghi"), ["a", None]])
+    assert codes.widths == [1, 1, 1, 8] and codes.size == 11
+    found = codes(pyml.tensor([[1, 2, 9, 1], [2, 3, 0, 2], [0, 0, 0, 0]])).detach().numpy()
+    np.testing.assert_array_equal(found[:, :3], [[1, -1, 1], [-1, 0, 0], [0, 0, 0]])
+    assert (found[1, 3:] == found[2, 3:]).all() and (found[0, 3:] != found[1, 3:]).all()
+    with pytest.raises(ValueError, match=r"must be \(n, 4\)"):
+        codes(pyml.zeros(3, 2, dtype=pyml.int64))
+
+
+def test_a_network_begins_by_its_rows():
+    pyml.manual_seed(0)
+    x = pyml.tensor(RNG.normal(size=(500, 4)) * [1, 10, 0.1, 3], dtype=pyml.float32)
+    network = KINDS["realmlp-td"]([1] * 4, 3, (64, 32), 0.0, "SELU")
+    begin_by_data(network, x)
+    rows = x
+    with pyml.no_grad():
+        for layer in network[:-1]:
+            if isinstance(layer, nn.NTPLinear):
+                z = (layer(rows) - layer.bias).numpy()
+                np.testing.assert_allclose(z.std(0), 1, rtol=1e-3)
+                kinks = -layer.bias.detach().numpy()
+                assert ((z.min(0) < kinks) & (kinks < z.max(0))).all() and kinks.std() > 0.1
+            rows = layer(rows)
+
+
+def test_predictions_of_td_stay_within_the_training_rows():
+    table = table_of("regression")
+    model = fit(table, "y", validation=np.arange(20), **small("realmlp-td")).model
+    far = model.predict(
+        {"x": [1e6, -1e6], "z": [1e6, 0], "c": ["a"] * 2, "d": ["u"] * 2, "many": ["m1"] * 2}
+    )
+    y = TARGETS["regression"][20:]
+    assert (far >= y.min() - 1e-4).all() and (far <= y.max() + 1e-4).all()
+
+
+def test_groups_of_parameters():
+    table = table_of("regression")
+    schema = Schema.infer(table, "y")
+
+    def found(name):
+        recipe = RECIPES[name].replace(hidden=(8, 8), weight_decay=0.02).for_task(False)
+        options = {"numbers": recipe.numbers, "log": recipe.log, **recipe.network}
+        model = TabularModel.for_table(schema, table, **options)
+        names = {id(p): name for name, p in model.named_parameters()}
+        made = groups(model, recipe)
+        assert sum(len(group["params"]) for group in made) == len(names)
+        return {
+            names[id(p)]: (group["lr"], group["weight_decay"])
+            for group in made
+            for p in group["params"]
+        }
+
+    td = found("realmlp-td")
+    for name, (lr, decay) in {
+        "network.0.scale": (6, 6),
+        "network.1.weight": (1, 1),
+        "network.1.bias": (0.1, 0),
+        "network.2.alpha": (0.1, 0.1),
+        "numbers.frequencies": (0.1, 0.1),
+        "numbers.linear.bias": (0.1, 0.1),
+        "categories.table_2.weight": (1, 1),
+    }.items():
+        assert td[name] == pytest.approx((0.2 * lr, 0.02 * decay)), name
+    ple = found("tabm-mini")
+    decayed = {name for name, (_, decay) in ple.items() if decay}
+    assert decayed == {
+        "numbers.pieces.weight",
+        "network.1.weight",
+        "network.2.weight",
+        "network.5.weight",
+        "network.8.weight",
+    }
+
+
+# ---- TabM ----------------------------------------------------------------------------------------
+
+NUMBERS = {"california": (8, [], 1), "diamonds": (6, [5, 7, 8], 1), "adult": (6, [102], 2)}
+
+
+@pytest.mark.parametrize(
+    ("table", "kind", "hidden", "embedding", "count"),
+    [  # published with the results of arXiv:2410.24210
+        ("diamonds", "tabm", (432,) * 3, None, 509_760),
+        ("diamonds", "tabm-mini", (96,) * 4, (32, 114), 80_544),
+        ("diamonds", "tabm", (112,) * 4, (16, 114), 108_512),
+        ("california", "tabm", (400,) * 3, None, 438_688),
+        ("california", "tabm-mini", (576,) * 3, (16, 30), 765_664),
+        ("california", "tabm", (416,) * 3, (20, 47), 545_472),
+        ("california", "tabm", (352,) * 3, None, 352_288),
+        ("adult", "tabm", (320,) * 4, None, 478_400),
+    ],
+)
+def test_numbers_of_parameters_are_the_published_ones(table, kind, hidden, embedding, count):
+    numbers, categories, outputs = NUMBERS[table]
+    size, bins = embedding or (1, 0)
+    network = KINDS[kind](
+        [size] * numbers + categories,
+        *(outputs, hidden, 0.0, "ReLU", embedding, 32),
+    )
+    found = sum(p.numel() for p in network.parameters())
+    if embedding:
+        layer = nn.PiecewiseLinearEmbedding([np.arange(bins + 1.0)] * numbers, size)
+        found += sum(p.numel() for p in layer.parameters())
+    assert found == count
+
+
+@pytest.mark.parametrize("name", ["tabm", "tabm-mini"])
+def test_columns_of_a_feature_begin_with_one_scale(name):
+    layers = KINDS[name]([1, 3, 2], 1, (8,), 0.0, "ReLU", "piecewise", 5)
+    scales = (layers[1].r if name == "tabm" else layers[1].weight).detach().numpy()
+    assert scales.shape == (5, 6)
+    assert (scales[:, 1:4] == scales[:, 1:2]).all() and (scales[:, 4] == scales[:, 5]).all()
+    assert len(np.unique(scales)) == 15
+
+
+@pytest.mark.parametrize("loss", OF_MEMBERS)
+def test_a_loss_of_members_is_the_mean_of_theirs(loss):
+    classes = loss is nn.CrossEntropyLoss
+    shape = (6, 4, 3) if classes else (6, 4)
+    outputs = pyml.tensor(RNG.normal(size=shape), dtype=pyml.float32)
+    y = pyml.tensor(RNG.integers(0, 2, 6), dtype=pyml.int64 if classes else pyml.float32)
+    of_members = OF_MEMBERS[loss]()
+    each = [loss()(outputs[:, i], y).item() for i in range(4)]
+    assert of_members(outputs, y).item() == pytest.approx(np.mean(each), rel=1e-5)
+    assert of_members(outputs[:, 0], y).item() == pytest.approx(each[0], rel=1e-6)
+    rows = OF_MEMBERS[loss](reduction="none")(outputs, y)
+    assert rows.shape == (6,) and rows.mean().item() == pytest.approx(np.mean(each), rel=1e-5)
+
+
+def test_outputs_of_members_and_their_mean():
+    table = table_of("multiclass")
+    schema = Schema.infer(table, "y")
+    model = TabularModel.for_table(schema, table, kind="tabm", hidden=(8,), members=4)
+    inputs = model.inputs(table)
+    each = model(*inputs).detach()
+    assert each.shape == (N, 4, 3)
+    mean = model.eval()(*inputs).detach()
+    wanted = pyml.softmax(each, 2).mean(1).numpy()
+    np.testing.assert_allclose(pyml.softmax(mean, 1).numpy(), wanted, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match="hidden is empty"):
+        TabularModel.for_table(schema, table, kind="tabm", hidden=())
+    with pytest.raises(ValueError, match="kind is 'tab'"):
+        TabularModel.for_table(schema, table, kind="tab")
+
+
+# ---- rows ----------------------------------------------------------------------------------------
+
+
+def test_noisy_quantiles_are_those_of_scikit_learn():
+    preprocessing = pytest.importorskip("sklearn.preprocessing")
+    x = np.concatenate([np.round(RNG.normal(size=900), 1), np.zeros(300)])
+    table = Table({"x": x, "y": RNG.normal(size=len(x))})
+    found = tabular.Preprocessor(Schema.infer(table, "y"), "noisy-quantile").fit(table)
+    noisy = x + np.random.RandomState(0).normal(0, 1e-5, len(x))
+    theirs = preprocessing.QuantileTransformer(
+        n_quantiles=len(x) // 30, output_distribution="normal", subsample=10**9
+    ).fit(noisy[:, None])
+    np.testing.assert_allclose(
+        found.transform(table)[0], theirs.transform(x[:, None]), rtol=1e-4, atol=1e-5
+    )
+
+
+def test_a_recipe_of_ones_own():
+    recipe = RECIPES["mlp-plr"].replace(hidden=(8,), sigma=0.3, lr=ByTask(0.1, 0.2), epochs=2)
+    assert recipe.network["sigma"] == 0.3 and RECIPES["mlp-plr"].network["sigma"] != 0.3
+    assert recipe.for_task(True).lr == 0.1 and recipe.for_task(False).lr == 0.2
+    fitted = fit(table_of("regression"), "y", recipe=recipe)
+    assert fitted.model.architecture["sigma"] == 0.3 and len(fitted.history) == 2
+    assert fitted.history[0]["learning_rate"] == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tree: tree["architecture"].update(kind="other"),
+        lambda tree: tree["architecture"].update(kind=3),
+        lambda tree: tree["architecture"].update(kind="tabm"),
+        lambda tree: tree["architecture"].update(members=10**9),
+        lambda tree: tree["architecture"].update(members=10**9, hidden=(10**6,)),
+        lambda tree: tree["architecture"].update(members=0),
+        lambda tree: tree["architecture"].update(embedding="pbld", num_frequencies=10**9),
+    ],
+)
+def test_hostile_files_are_refused(change, tmp_path):
+    table, path = table_of("multiclass"), tmp_path / "x"
+    schema = Schema.infer(table, "y")
+    TabularModel.for_table(schema, table, kind="tabm-mini", hidden=(8,), members=4).save(path)
+    tree = pyml.load(path)
+    change(tree)
+    pyml.save(tree, path)
+    with pytest.raises(ValueError, match="x: is damaged"):
+        TabularModel.load(path)
+
+
+def test_files_of_before_have_a_plain_network(tmp_path):
+    table, path = table_of("multiclass"), tmp_path / "x"
+    model = TabularModel.for_table(Schema.infer(table, "y"), table, hidden=(8,))
+    model.save(path)
+    tree = pyml.load(path)
+    for name in ("kind", "members"):
+        del tree["architecture"][name]
+    pyml.save(tree, path)
+    again = TabularModel.load(path)
+    assert again.outputs(table).tobytes() == model.outputs(table).tobytes()
