@@ -333,10 +333,18 @@ class Prepared:
         model.load_state_dict(trainer.averaged.module.state_dict())
         return model, trainer.history, is_interrupted
 
-    def run(self, trainer, best, **options):
-        """Trains; True if Ctrl-C has ended it. The best weights stay where the loss is infinite."""
+    def run(self, trainer, best, data=None, **options):
+        """Trains; True if Ctrl-C has ended it. The best weights stay where the loss is infinite.
+
+        Args:
+            trainer: a Trainer.
+            best: its EarlyStopping, or None.
+            data: inputs, y and what to validate on, in place of the table's.
+            options: of Trainer.fit.
+        """
+        inputs, y, held = data or (self.inputs, self.y, self.held)
         try:
-            trainer.fit(self.inputs, self.y, validation=self.held, **options)
+            trainer.fit(inputs, y, validation=held, **options)
         except KeyboardInterrupt:
             if not trainer.stopped:  # it had not begun
                 raise

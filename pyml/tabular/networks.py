@@ -228,12 +228,16 @@ def begin_by_data(network, rows):
 class EachMember:
     """A loss of outputs (n, members, ...): the mean over the members, never the loss of their mean.
 
-    Outputs without members, as of a model in evaluation mode, have their loss.
+    A target is that of all members, (n, ...), or has one for each, (n, members, ...). Outputs
+    without members, as of a model in evaluation mode, have their loss.
     """
 
     def forward(self, input, target):
-        has_members = input.dim() > target.dim() + (not target.is_floating_point())
-        if not has_members:
+        is_of_classes = not target.is_floating_point()
+        if is_of_classes and target.dim() == 2:
+            losses = super().forward(input.flatten(0, 1), target.flatten())
+            return losses if losses.dim() == 0 else losses.unflatten(0, tuple(target.shape)).mean(1)
+        if input.dim() == target.dim() + is_of_classes:
             return super().forward(input, target)
         members = input.shape[1]
         every = target.unsqueeze(1).expand(len(target), members, *target.shape[1:])

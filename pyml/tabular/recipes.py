@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from pyml import nn, optim
+from pyml import nn, ops, optim
 from pyml.options import check_choice
 from pyml.tabular.model import TabularModel
 from pyml.tabular.networks import CategoryCodes, Within, begin_by_data
@@ -50,6 +50,8 @@ class Recipe:
         clip: the largest norm of the gradients, or None.
         batch_size: rows of a step; None: by the number of rows.
         drop_last: whether what is left of an epoch for a smaller batch is left out.
+        shares_batches: whether members are trained on the same batch; else each on one of its own,
+            at the price of embedding so many times the rows.
         epochs: how many; None: until `patience` epochs in a row were no better, by the accuracy of
             classes or the loss of numbers.
         ties: "first" or "last" of epochs that are equally good is kept.
@@ -71,6 +73,7 @@ class Recipe:
     clip: float | None = None
     batch_size: int | None = None
     drop_last: bool = False
+    shares_batches: bool = True
     epochs: int | None = None
     patience: int = 16
     ties: str = "first"
@@ -248,8 +251,12 @@ def trained_by(recipe, prepared, callbacks, progress):
             monitor="validation_accuracy" if has_classes else "validation_loss",
             ties=recipe.ties,
         )
+    trained, data = model, None
+    if model.is_ensemble and not recipe.shares_batches:
+        trained = OwnBatches(model, prepared)
+        data = trained.data(prepared)
     trainer = Trainer(
-        model,
+        trained,
         model.loss(recipe.label_smoothing),
         optimizer,
         scheduler,
@@ -261,12 +268,50 @@ def trained_by(recipe, prepared, callbacks, progress):
     is_interrupted = prepared.run(
         trainer,
         best,
+        data,
         epochs=epochs,
         batch_size=batch_size,
         drop_last=recipe.drop_last,
         progress=progress,
     )
     return model, trainer.history, is_interrupted
+
+
+class OwnBatches(nn.Module):
+    """A model of members, each of which is trained on other rows of an epoch than the others.
+
+    It takes numbers of rows, (n, members): in training those of each member, in evaluation the
+    first is meant. Each member has an order of its own, which is drawn once; in each epoch all of
+    them are shuffled as one, so that a member sees each row once, in any order.
+    """
+
+    def __init__(self, model, prepared):
+        super().__init__()
+        self.model, self.members = model, model.architecture["members"]
+        parts = [prepared.inputs, *([] if prepared.held is None else [prepared.held[0]])]
+        for i, name in enumerate(("numbers", "categories")):
+            rows = ops.cat([part[i] for part in parts])
+            setattr(self, name, nn.Buffer(rows, persistent=False))
+
+    def data(self, prepared):
+        """Inputs, y and what to validate on, for Trainer.fit."""
+        count = len(prepared.y)
+        rows = ops.stack([ops.randperm(count) for _ in range(self.members)], 1)
+        held = prepared.held
+        if held is not None:
+            after = ops.arange(count, count + len(held[1]))
+            held = after.unsqueeze(1).expand(-1, self.members).contiguous(), held[1]
+        return rows, prepared.y[rows.flatten()].unflatten(0, (count, self.members)), held
+
+    def forward(self, rows):
+        """Numbers of rows (n, members) to outputs, as of the model."""
+        chosen = rows.flatten() if self.training else rows[:, 0].contiguous()
+        given = self.numbers.index_select(0, chosen), self.categories.index_select(0, chosen)
+        if not self.training:
+            return self.model(*given)
+        features = self.model.features(*given).unflatten(0, (-1, self.members))
+        outputs = self.model.network(features)
+        return outputs.squeeze(-1) if self.model.target.is_single else outputs
 
 
 def begin(model, recipe, prepared, total_steps):

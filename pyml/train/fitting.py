@@ -373,12 +373,16 @@ class Applied(Module):
 
 
 def seen_rows(train, held):
-    """The training rows that metrics are computed of: as many as there are to validate on."""
+    """The training rows that metrics are computed of: as many as there are to validate on.
+
+    None if targets of a row have another form than those to validate on, as of a model that has
+    several outputs in training and their mean in evaluation.
+    """
     if not isinstance(train, Rows):
         return None
     if held is None:
         return train
-    if not isinstance(held, Rows):
+    if not isinstance(held, Rows) or train.target.shape[1:] != held.target.shape[1:]:
         return None
     if held.count >= train.count:
         return train

@@ -9,8 +9,9 @@ import pytest
 import pyml
 from pyml import nn, tabular
 from pyml.tabular import RECIPES, ByTask, CategoryCodes, Schema, Table, TabularModel, fit
+from pyml.tabular.fitting import Prepared
 from pyml.tabular.networks import KINDS, OF_MEMBERS, begin_by_data
-from pyml.tabular.recipes import groups
+from pyml.tabular.recipes import OwnBatches, groups
 
 N = 160
 RNG = np.random.default_rng(3)
@@ -276,6 +277,30 @@ def test_numbers_of_parameters_are_the_published_ones(table, kind, hidden, embed
     assert found == count
 
 
+@pytest.mark.parametrize("task", ["regression", "multiclass"])
+def test_members_with_batches_of_their_own(task):
+    """Each sees each row once an epoch, and learns its own target."""
+    table = Table({"x": X, "z": Z, "y": TARGETS[task]}) if task == "regression" else table_of(task)
+    recipe = RECIPES["tabm-mini"].replace(members=3, shares_batches=False)
+    fitted = fit(table, "y", recipe=recipe, hidden=(16,), epochs=12, batch_size=32, lr=0.01)
+    metric = "rmse" if task == "regression" else "log_loss"
+    assert fitted.scores[metric] < 0.9 * fitted.baseline[metric], fitted
+    schema = Schema.infer(table, "y")
+    prepared = Prepared(schema, table.take(np.arange(120)), table.take(np.arange(120, N)))
+    model = TabularModel.for_table(schema, table, kind="tabm-mini", hidden=(8,), members=3)
+    own = OwnBatches(model, prepared)
+    rows, y, (held, held_y) = own.data(prepared)
+    assert all((rows[:, i].sort().values == pyml.arange(120)).all() for i in range(3))
+    assert (rows[:, 0] != rows[:, 1]).any() and (y == prepared.y[rows]).all()
+    assert (held[:, 0] == pyml.arange(120, N)).all() and len(held_y) == N - 120
+    together = own(rows[:20]).detach().numpy()
+    for i in range(3):
+        each = model(*(part[rows[:20, i]] for part in prepared.inputs)).detach().numpy()
+        np.testing.assert_allclose(together[:, i], each[:, i], rtol=1e-5, atol=1e-6)
+    wanted = model.eval()(*prepared.held[0])
+    assert (own.eval()(held) == wanted).all()
+
+
 @pytest.mark.parametrize("name", ["tabm", "tabm-mini"])
 def test_columns_of_a_feature_begin_with_one_scale(name):
     layers = KINDS[name]([1, 3, 2], 1, (8,), 0.0, "ReLU", "piecewise", 5)
@@ -296,6 +321,9 @@ def test_a_loss_of_members_is_the_mean_of_theirs(loss):
     assert of_members(outputs, y).item() == pytest.approx(np.mean(each), rel=1e-5)
     assert of_members(outputs[:, 0], y).item() == pytest.approx(each[0], rel=1e-6)
     rows = OF_MEMBERS[loss](reduction="none")(outputs, y)
+    many = pyml.tensor(RNG.integers(0, 2, (6, 4)), dtype=y.dtype)  # one for each member
+    each_own = [loss()(outputs[:, i], many[:, i]).item() for i in range(4)]
+    assert of_members(outputs, many).item() == pytest.approx(np.mean(each_own), rel=1e-5)
     assert rows.shape == (6,) and rows.mean().item() == pytest.approx(np.mean(each), rel=1e-5)
 
 
