@@ -514,6 +514,8 @@ def check_size(options, preprocessor, weights):
     if options["embedding"] == "piecewise":
         bins = max(map(np.size, options["bins"] or [()]))
         wanted += preprocessor.values * max(bins - 1, 0) * size
+    elif options["embedding"] == "pbld":
+        wanted += preprocessor.values * options["num_frequencies"] * (size + 1)
     elif options["embedding"] is not None and preprocessor.values:
         waves = options["num_frequencies"]
         wanted += preprocessor.values * waves + 2 * waves * size

@@ -396,6 +396,11 @@ def test_messy_tables_train(name, tmp_path):
     again = TabularModel.load(tmp_path / "model")
     assert again.outputs(path).tobytes() == fitted.model.outputs(path).tobytes()
     assert set(fitted.scores) == set(fitted.baseline)
+    small = tabular.RECIPES["realmlp-td"].replace(hidden=(4,))
+    fitted = fit(path, target, epochs=1, recipe=small)
+    fitted.model.save(tmp_path / "model")
+    again = TabularModel.load(tmp_path / "model")
+    assert again.outputs(path).tobytes() == fitted.model.outputs(path).tobytes()
 
 
 @pytest.mark.filterwarnings("ignore::pyml.tabular.TableWarning")

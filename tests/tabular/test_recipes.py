@@ -392,6 +392,16 @@ def test_hostile_files_are_refused(change, tmp_path):
         TabularModel.load(path)
 
 
+def test_a_file_of_one_number(tmp_path):
+    """What a file must hold is not more than it does."""
+    table = Table({"x": X, "y": Z})
+    schema = Schema.infer(table, "y")
+    for embedding in ("pbld", "periodic", "periodic-lite", "piecewise"):
+        options = {"embedding": embedding, "embedding_dim": 4, "hidden": (2,)}
+        TabularModel.for_table(schema, table, **options).save(tmp_path / "x")
+        assert TabularModel.load(tmp_path / "x").predict(table).shape == (N,)
+
+
 def test_files_of_before_have_a_plain_network(tmp_path):
     table, path = table_of("multiclass"), tmp_path / "x"
     model = TabularModel.for_table(Schema.infer(table, "y"), table, hidden=(8,))
