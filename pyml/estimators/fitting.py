@@ -1,0 +1,479 @@
+"""The training of one network, which can be gone on with."""
+
+import math
+import time
+import warnings
+from copy import deepcopy
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from pyml import nn, ops
+from pyml.data.split import stratified_split
+from pyml.estimators.networks import as_tensor, init_bound, linear, linears, network
+from pyml.estimators.rows import Rows, outputs_of
+from pyml.estimators.solvers import optimizer_for, set_rate
+from pyml.grad_mode import no_grad
+from pyml.ops.creation import randperm
+from pyml.ops.elementwise import where
+from pyml.ops.shape import cat
+from pyml.random import Generator
+from pyml.recording import record
+
+__all__ = ["Training"]
+
+SEEDS = 2**31 - 1
+TICK = 0.05  # seconds between two looks at the clock
+LEAST_RATE = 1e-6  # of learning_rate="adaptive"
+OF_OPTIMIZER = (  # parameters by which an optimizer is another
+    *("solver", "optimizer", "learning_rate", "learning_rate_init", "power_t", "momentum"),
+    *("nesterovs_momentum", "beta_1", "beta_2", "epsilon", "schedule"),
+)
+OF_STEP = ("alpha", "loss", "quantile", "delta", "label_smoothing")  # a step is another
+
+
+class Training:
+    """A network, and where its training stands.
+
+    Args:
+        options: the estimator.
+        coding: of the targets.
+        inputs: columns.
+        dtype: of all numbers.
+        random: a RandomState.
+
+    Attributes:
+        network: what is trained.
+        predictor: what predicts: with early stopping a copy with the best weights.
+        loss_curve, scores: of each iteration.
+        loss, best_loss, best_score: numbers.
+        n_iter: iterations of the last call.
+        t: rows seen.
+    """
+
+    def __init__(self, options, coding, inputs, dtype, random):
+        self.generator = Generator()
+        self.dtype = np.dtype(dtype)
+        self.network = network(
+            options, inputs, coding.outputs, self.dtype.name, random, self.generator
+        ).eval()
+        self.predictor = self.network
+        seed, self.split_seed = (int(each) for each in random.randint(SEEDS, size=2))
+        self.generator.manual_seed(seed)
+        self.optimizer = self.rate = self._made_of = None
+        self.loss_curve, self.scores = [], []
+        self.loss, self.best_loss, self.best_score = math.inf, math.inf, -math.inf
+        self.n_iter = self.t = self.count = 0
+        self.is_over = False  # the last call ended as nothing got better
+        self._steps = {}
+
+    def __getstate__(
+        self,
+    ):  # of a copy and of a pickle: steps are of the network they were made for
+        return {**self.__dict__, "_steps": {}}
+
+    # ---- one call --------------------------------------------------------------------------------
+
+    def fit(self, options, coding, loss, x, y, weight, *, deadline=math.inf, is_partial=False):
+        """Trains on, until nothing gets better, or for a single iteration.
+
+        Args:
+            options: the estimator.
+            coding, loss: of its targets.
+            x: an array or a sparse matrix.
+            y: as coding.numbers gives it.
+            weight: (n,), or None.
+            deadline: when to stop, in time.monotonic().
+            is_partial: whether it is one iteration on all rows.
+        """
+        self.held = None
+        if self.predictor is not self.network and is_partial:
+            self.network.load_state_dict(self.predictor.state_dict())
+        if is_partial or not options.early_stopping:
+            self.predictor = self.network
+        if options.solver == "lbfgs" and options.optimizer is None:
+            rows = self._rows(options, coding, x, y, weight)
+            return Descent(self, options, coding, loss, rows, deadline).go()
+        if options.early_stopping and not is_partial:
+            train, held = self._split(options, coding, y)
+            self.held = [each if each is None else each[held] for each in (x, y, weight)]
+            x, y, weight = (each if each is None else each[train] for each in (x, y, weight))
+        if self.is_over:
+            self.is_over, self.count = False, 0
+        rows = self._rows(options, coding, x, y, weight)
+        size = batch_size_of(options, rows.count)
+        self._make_optimizer(options, options.max_iter * -(-rows.count // size))
+        Epochs(self, options, coding, loss, rows, size, deadline, is_partial).go()
+
+    def _rows(self, options, coding, x, y, weight):
+        target = coding.encode(y, self.dtype, getattr(options, "label_smoothing", 0))
+        return Rows(x, target, None if weight is None else as_tensor(weight, self.dtype))
+
+    def _split(self, options, coding, y):
+        """Numbers of rows to train on, and to validate on; the same in each call."""
+        fraction, strata = options.validation_fraction, coding.strata(y)
+        train, held = stratified_split(
+            np.zeros(len(y), int) if strata is None else strata, fraction, self.split_seed
+        )
+        if len(held) == 0 and strata is not None:  # too few of each class
+            train, held = stratified_split(np.zeros(len(y), int), fraction, self.split_seed)
+        if len(held) == 0 or len(train) == 0:
+            raise ValueError(
+                f"fit: validation_fraction is {fraction}, which leaves {len(train)} of {len(y)} "
+                f"rows to train on and {len(held)} to validate on: The validation set is too "
+                "small. Increase 'validation_fraction' or the size of your dataset."
+            )
+        return train, held
+
+    def _make_optimizer(self, options, total):
+        """A new one, unless it is that of the last call."""
+        made_of = {name: getattr(options, name) for name in OF_OPTIMIZER}
+        if self.optimizer is None or made_of != self._made_of:
+            self._made_of, self._steps = made_of, {}
+            self.optimizer, self.rate = optimizer_for(options, self.network.parameters(), total)
+
+    def step_for(self, options, loss, is_weighted):
+        """The recorded step."""
+        key = (is_weighted, *(getattr(options, name, None) for name in OF_STEP))
+        if key not in self._steps:
+            self._steps[key] = record(
+                make_step(self.network, loss, options.alpha, self.optimizer, self.rate)
+            )
+        return self._steps[key]
+
+    def widen(self, options, before, after):
+        """Outputs for more classes; those of the classes before are what they were.
+
+        Args:
+            options: the estimator.
+            before, after: codings, the second of more classes.
+        """
+        if before.outputs != after.outputs:
+            old = self.predictor[-1]
+            random = np.random.RandomState(self.split_seed)
+            bound = init_bound(options.activation)
+            new = linear(old.in_features, after.outputs, self.dtype.name, random, bound)
+            columns = ops.tensor(np.searchsorted(after.classes, before.classes))
+            with no_grad():
+                for mine, theirs in ((new.weight, old.weight), (new.bias, old.bias)):
+                    if before.outputs == 1:  # sigmoid(z) is the softmax of -z/2 and z/2
+                        theirs = cat([-theirs / 2, theirs / 2])[: len(before.classes)]
+                    mine[columns] = theirs
+            self.network = nn.Sequential(*self.predictor[:-1], new).eval()
+            self.predictor = self.network
+            self.optimizer = None
+
+    def keep_best(self):
+        """What predicts is the network as it is now."""
+        if self.predictor is self.network:
+            self.predictor = deepcopy(self.network).eval()
+        else:
+            self.predictor.load_state_dict(self.network.state_dict())
+
+
+def batch_size_of(options, rows):
+    """Rows of a step."""
+    if options.batch_size == "auto":
+        return min(200, rows)
+    if options.batch_size > rows:
+        warnings.warn(
+            f"batch_size is {options.batch_size}, there are {rows} rows: it is {rows} here",
+            stacklevel=2,
+        )
+    return min(int(options.batch_size), rows)
+
+
+# ---- steps ---------------------------------------------------------------------------------------
+
+
+def make_gradients(network, loss, alpha):
+    """A function of rows that leaves gradients; it gives the loss as shown, and what is added.
+
+    The penalty is alpha / 2 of the sum of the squared weights, over the rows (their weights) of the
+    batch. Its gradient is added to those that backward leaves.
+    """
+    weights = [layer.weight for layer in linears(network)]
+
+    def penalty(count):
+        return sum(w.square().sum() for w in weights) * (0.5 * alpha / count)
+
+    def gradients(x, target, weight=None):
+        total = loss.total(network(x), target, weight)
+        with no_grad():
+            if weight is None:
+                count = len(x)
+            else:
+                count = weight.sum()
+                count = where(count > 0, count, ops.ones_like(count))
+            added = penalty(count) if alpha else ops.zeros_like(total)
+        return total, added, count
+
+    def backward(total, count):
+        total.backward()
+        if alpha:
+            with no_grad():
+                for w in weights:
+                    w.grad.add_(w * (alpha / count))
+
+    return gradients, backward
+
+
+def make_step(network, loss, alpha, optimizer, rate):
+    """A step as a function of rows, which gives the loss as it is shown."""
+    forward, backward = make_gradients(network, loss, alpha)
+    outputs = linears(network)[-1].out_features
+
+    def step(*rows):
+        optimizer.zero_grad()
+        total, added, count = forward(*rows)
+        with no_grad():
+            shown = loss.shown(total, outputs) + added
+        backward(total, count)
+        optimizer.step()
+        if rate is not None:
+            rate.step()
+        return shown
+
+    return step
+
+
+# ---- iterations ----------------------------------------------------------------------------------
+
+
+class Epochs:
+    """The iterations of one call with solver "adam", "sgd" or an optimizer."""
+
+    def __init__(self, training, options, coding, loss, rows, size, deadline, is_partial):
+        self.training, self.options, self.coding, self.loss = training, options, coding, loss
+        self.rows, self.size, self.deadline = rows, size, deadline
+        self.is_partial = is_partial
+        self.epochs = 1 if is_partial else options.max_iter
+        self.drops_last = bool(options.batch_norm) and rows.count % size == 1 < rows.count
+        full, left = divmod(rows.count, size)
+        self.full, self.left = full, 0 if self.drops_last else left
+        self.begin = 0  # of the iteration, in steps
+        self.says = print if options.verbose else lambda *words: None
+
+    def go(self):
+        training = self.training
+        training.n_iter = 0
+        step = training.step_for(self.options, self.loss, len(self.rows.others) == 2)
+        training.network.train()
+        try:
+            if self.rows.is_dense:
+                timed = {"every_seconds": TICK, "every_epoch": True}
+                step.run(
+                    *self.rows.tensors,
+                    batch_size=self.size,
+                    epochs=self.epochs,
+                    shuffle=bool(self.options.shuffle),
+                    drop_last=self.drops_last,
+                    generator=training.generator,
+                    callback=self.between,
+                    **(timed if self.deadline < math.inf else {}),
+                )
+            else:
+                self.run_sparse(step)
+        except KeyboardInterrupt:
+            warnings.warn("Training interrupted by user.", stacklevel=5)
+        except FloatingPointError as error:
+            self.infinite(error)
+        finally:
+            training.network.eval()
+        if training.n_iter == self.options.max_iter and not (training.is_over or self.is_partial):
+            warnings.warn(
+                f"Stochastic Optimizer: Maximum iterations ({training.n_iter}) reached and the "
+                "optimization hasn't converged yet.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
+
+    def run_sparse(self, step):
+        """The same of rows that are made dense batch by batch."""
+        count, generator = self.rows.count, self.training.generator
+        for _ in range(self.epochs):
+            order = randperm(count, generator=generator) if self.options.shuffle else None
+            order = ops.arange(count) if order is None else order
+            losses = []
+            for rows in order.split(self.size)[: self.full + bool(self.left)]:
+                losses.append(step(*self.rows.batch(rows)).item())
+                if not math.isfinite(losses[-1]):
+                    raise FloatingPointError(f"run: the result is {losses[-1]}")
+                if time.monotonic() >= self.deadline:
+                    break
+            if self.end_epoch(np.array(losses)) or time.monotonic() >= self.deadline:
+                return
+
+    def between(self, progress):
+        """Looks at the clock, and ends iterations."""
+        is_late = time.monotonic() >= self.deadline
+        if progress.batch and not is_late:
+            return False
+        losses = progress.losses.numpy()[self.begin :]
+        self.begin = progress.step
+        return self.end_epoch(losses) or is_late
+
+    def end_epoch(self, losses):
+        """Returns whether the training is over."""
+        training, options = self.training, self.options
+        sizes = np.full(len(losses), self.size, np.float64)
+        if self.left and len(losses) > self.full:
+            sizes[-1] = self.left
+        training.loss = float(losses.astype(np.float64) @ sizes / sizes.sum())
+        training.loss_curve.append(training.loss)
+        training.n_iter += 1
+        training.t += self.rows.count
+        self.says(f"Iteration {training.n_iter}, loss = {training.loss:.8f}")
+        self.look_for_better()
+        if self.has_rates and options.learning_rate == "invscaling":
+            self.set_rate(options.learning_rate_init / (training.t + 1) ** options.power_t)
+        if training.count <= options.n_iter_no_change:
+            return False
+        kind = "Training loss" if training.held is None else "Validation score"
+        reason = (
+            f"{kind} did not improve more than tol={options.tol:f} for "
+            f"{options.n_iter_no_change} consecutive epochs."
+        )
+        if self.has_rates and options.learning_rate == "adaptive" and self.rate > LEAST_RATE:
+            self.set_rate(self.rate / 5)
+            training.count = 0
+            self.says(f"{reason} Setting learning rate to {self.rate:f}")
+            return False
+        self.says(f"{reason} Stopping.")
+        training.is_over = True
+        return True
+
+    @property
+    def has_rates(self):
+        """Whether learning_rate is of effect."""
+        return self.options.optimizer is not None or self.options.solver == "sgd"
+
+    @property
+    def rate(self):
+        training = self.training
+        if training.rate is not None:
+            return training.rate.base_lrs[0]
+        return float(training.optimizer.param_groups[0]["lr"])
+
+    def set_rate(self, value):
+        set_rate(self.training.optimizer, self.training.rate, value)
+
+    def look_for_better(self):
+        """Counts iterations without a better loss or, with early stopping, score."""
+        training, tol = self.training, self.options.tol
+        if training.held is None:
+            is_no_better = training.loss > training.best_loss - tol
+            training.best_loss = min(training.best_loss, training.loss)
+        else:
+            score = self.score()
+            training.scores.append(score)
+            self.says(f"Validation score: {score:f}")
+            is_no_better = not score >= training.best_score + tol
+            if score > training.best_score:
+                training.best_score = score
+                training.keep_best()
+        training.count = training.count + 1 if is_no_better else 0
+
+    def score(self):
+        """Of the rows that were held out."""
+        (x, y, weight), model = self.training.held, self.training.network
+        model.eval()
+        outputs = self.loss.link(outputs_of(model, x)).numpy()
+        model.train()
+        if not np.isfinite(outputs).all():
+            return math.nan
+        return self.coding.score(y, self.coding.decide(outputs), weight)
+
+    def infinite(self, error):
+        """The loss of a step is no number: the best weights are kept, if there are."""
+        training = self.training
+        words = (
+            f"the training loss is not finite in iteration {training.n_iter + 1}, at learning rate "
+            f"{self.rate:g}: Solver produced non-finite parameter weights. The input data may "
+            "contain large values and need to be preprocessed, or learning_rate_init be smaller"
+        )
+        if training.held is None or training.best_score == -math.inf:
+            raise ValueError(f"fit: {words}") from error
+        training.is_over = True
+        warnings.warn(f"fit: {words}; the best weights are kept", ConvergenceWarning, stacklevel=6)
+
+
+class Descent:
+    """One call with solver "lbfgs": SciPy's L-BFGS-B on all rows at once."""
+
+    def __init__(self, training, options, coding, loss, rows, deadline):
+        self.training, self.options, self.loss = training, options, loss
+        self.rows, self.deadline = rows, deadline
+        self.parameters = list(training.network.parameters())
+        self.sizes = np.cumsum([p.numel() for p in self.parameters])[:-1]
+        forward, backward = make_gradients(training.network, loss, options.alpha)
+        self.outputs = coding.outputs
+
+        def value_and_gradients(*data):
+            for p in self.parameters:
+                p.grad = None
+            total, added, count = forward(*data)
+            backward(total, count)
+            return total.detach(), added
+
+        self.evaluate = value_and_gradients
+        self.done = 0
+
+    @no_grad()
+    def put(self, vector):
+        """Sets the parameters to the parts of a vector."""
+        for p, part in zip(self.parameters, np.split(vector, self.sizes), strict=True):
+            p.copy_(as_tensor(part.reshape(p.shape), self.training.dtype))
+
+    def __call__(self, vector):
+        self.put(vector)
+        total, added = self.evaluate(*self.rows.tensors)
+        gradient = np.concatenate([p.grad.numpy().ravel() for p in self.parameters])
+        return total.item() + added.item(), gradient.astype(np.float64)
+
+    def after(self, intermediate_result):
+        """After each iteration."""
+        self.done += 1
+        if self.options.verbose:
+            print(f"Iteration {self.done}, loss = {intermediate_result.fun:.8f}")
+        if time.monotonic() >= self.deadline:
+            raise StopIteration
+
+    def go(self):
+        from scipy.optimize import minimize
+
+        training, options = self.training, self.options
+        start = np.concatenate([p.detach().numpy().ravel() for p in self.parameters])
+        training.network.train()
+        try:
+            found = minimize(
+                self,
+                start.astype(np.float64),
+                method="L-BFGS-B",
+                jac=True,
+                callback=self.after,
+                options={
+                    "maxfun": options.max_fun,
+                    "maxiter": options.max_iter,
+                    "gtol": options.tol,
+                },
+            )
+            if not (np.isfinite(found.x).all() and np.isfinite(found.fun)):
+                raise ValueError(
+                    "fit: the training loss is not finite: Solver produced non-finite parameter "
+                    "weights. The input data may contain large values and need to be preprocessed."
+                )
+            self.put(found.x)
+            total, added = self.evaluate(*self.rows.tensors)
+        finally:
+            training.network.eval()
+        training.loss = (self.loss.shown(total, self.outputs) + added).item()
+        training.n_iter = int(found.nit)
+        training.best_loss = min(training.best_loss, training.loss)
+        if found.status == 1:
+            warnings.warn(
+                f"lbfgs failed to converge after {training.n_iter} iteration(s) (status=1): "
+                f"{found.message}; increase max_iter or max_fun, or scale the data",
+                ConvergenceWarning,
+                stacklevel=5,
+            )

@@ -1,0 +1,435 @@
+"""MLPClassifier and MLPRegressor."""
+
+import math
+import time
+from contextlib import contextmanager
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils import check_random_state, column_or_1d
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from pyml import ops
+from pyml.estimators.fitting import Training
+from pyml.estimators.losses import loss_of
+from pyml.estimators.networks import linears
+from pyml.estimators.rows import outputs_of
+from pyml.estimators.targets import Values, classes_or_labels
+from pyml.estimators.validation import check_parameters
+from pyml.grad_mode import no_grad
+
+__all__ = ["MLPClassifier", "MLPRegressor"]
+
+
+class MLP(BaseEstimator):
+    """What both have in common."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    # ---- fit -------------------------------------------------------------------------------------
+
+    def fit(self, X, y, sample_weight=None):
+        """Trains the network; with warm_start it goes on where the last call stood.
+
+        Args:
+            X: (n, features), an array, a frame or a sparse matrix.
+            y: the targets, (n,) or (n, outputs).
+            sample_weight: of each row, (n,), >= 0. Default: 1.
+
+        Returns:
+            The estimator.
+
+        Raises:
+            TypeError, ValueError: for parameters and data that are not as said, and if the loss
+                becomes infinite. The estimator is then as it was before.
+        """
+        with unchanged_if_raised(self):
+            is_new = not (self.warm_start and hasattr(self, "_trainings"))
+            return self._fit(X, y, sample_weight, is_new)
+
+    def _has_partial_fit(self):
+        if self.solver == "lbfgs" and self.optimizer is None:
+            raise AttributeError(
+                "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
+            )
+        return True
+
+    def _fit(self, X, y, sample_weight, is_new, classes=None, is_partial=False):
+        began = time.monotonic()
+        check_parameters(self)
+        dtypes = (np.float64, np.float32) if self.dtype is None else np.dtype(self.dtype)
+        if not is_new:
+            dtypes = self._trainings[0].dtype
+        X, y = validate_data(
+            self,
+            X,
+            y,
+            accept_sparse=["csr", "csc"],
+            multi_output=True,
+            y_numeric=not hasattr(self, "predict_proba"),
+            dtype=dtypes,
+            reset=is_new,
+        )
+        coding, numbers = self._coded(y, is_new, classes, is_partial)
+        weight = self._weights(X, y, coding, numbers, sample_weight)
+        loss = loss_of(self, coding.kind)
+        if sparse.issparse(X):
+            X = X.tocsr()
+        if is_new:
+            random = check_random_state(self.random_state)
+            self._trainings = [
+                Training(self, coding, X.shape[1], X.dtype, random) for _ in range(self.n_ensemble)
+            ]
+        elif len(self._trainings) != self.n_ensemble:
+            raise ValueError(
+                f"fit: n_ensemble is {self.n_ensemble}, and {len(self._trainings)} networks are "
+                "trained; fit without warm_start"
+            )
+        self._coding, self._loss = coding, loss
+        for i, training in enumerate(self._trainings):
+            deadline = math.inf
+            if self.max_seconds is not None:
+                now, end = time.monotonic(), began + self.max_seconds
+                deadline = now + (end - now) / (len(self._trainings) - i)
+            training.fit(
+                *(self, coding, loss, X, numbers, weight), deadline=deadline, is_partial=is_partial
+            )
+        self._publish()
+        return self
+
+    def _weights(self, X, y, coding, numbers, sample_weight):
+        """Of the rows, (n,), or None."""
+        if sample_weight is None:
+            return None
+        weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        if not weight.any():
+            raise ValueError("fit: sample_weight is 0 in all rows, one at least must be > 0")
+        return weight
+
+    def _publish(self):
+        """What scikit-learn's estimators say of a training: that of the first network."""
+        training = self._trainings[0]
+        is_descent = not training.loss_curve
+        is_scored = bool(self.early_stopping and training.scores)
+        self.loss_ = training.loss
+        self.n_iter_ = training.n_iter
+        self.t_ = training.t
+        self.n_outputs_ = self._coding.outputs
+        self.n_layers_ = len(linears(training.network)) + 1
+        self.out_activation_ = self._loss.out_activation
+        if is_descent:
+            return
+        self.loss_curve_ = list(training.loss_curve)
+        self.best_loss_ = None if is_scored else training.best_loss
+        self.validation_scores_ = list(training.scores) if is_scored else None
+        self.best_validation_score_ = training.best_score if is_scored else None
+
+    # ---- predict ---------------------------------------------------------------------------------
+
+    def predict(self, X):
+        """Classes, or values.
+
+        Args:
+            X: (n, features), as in fit.
+
+        Returns:
+            An array, (n,) or (n, outputs).
+        """
+        outputs = self._linked(X)
+        return self._coding.named(self._coding.decide(outputs))
+
+    def _linked(self, X):
+        """Values or probabilities, (n, outputs); of an ensemble their mean."""
+        check_is_fitted(self)
+        dtype = self._trainings[0].dtype
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=dtype, reset=False)
+        if sparse.issparse(X):
+            X = X.tocsr()
+        with no_grad():
+            parts = [
+                self._loss.link(outputs_of(training.predictor, X)).numpy()
+                for training in self._trainings
+            ]
+        return parts[0] if len(parts) == 1 else np.mean(parts, axis=0, dtype=dtype)
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "_trainings")
+
+    @property
+    def networks_(self):
+        """The nn.Modules that predict, a list of n_ensemble."""
+        return [training.predictor for training in self._of_fit("networks_")]
+
+    @property
+    def coefs_(self):
+        """The weights of each layer, (inputs, outputs), of the first network; they are its memory.
+
+        What is assigned is copied into it.
+        """
+        predictor = self._of_fit("coefs_")[0].predictor
+        return [layer.weight.detach().numpy().T for layer in linears(predictor)]
+
+    @coefs_.setter
+    def coefs_(self, values):
+        self._assign("coefs_", [np.asarray(value).T for value in values], "weight")
+
+    @property
+    def intercepts_(self):
+        """The biases of each layer, (outputs,), as coefs_."""
+        predictor = self._of_fit("intercepts_")[0].predictor
+        return [layer.bias.detach().numpy() for layer in linears(predictor)]
+
+    @intercepts_.setter
+    def intercepts_(self, values):
+        self._assign("intercepts_", [np.asarray(value) for value in values], "bias")
+
+    def _of_fit(self, name):
+        if "_trainings" not in self.__dict__:
+            raise AttributeError(f"{type(self).__name__} has no {name} before fit")
+        return self._trainings
+
+    def _assign(self, name, values, kind):
+        training = self._of_fit(name)[0]
+        own = [getattr(layer, kind) for layer in linears(training.predictor)]
+        shapes = [value.shape for value in values]
+        if shapes != [tuple(each.shape) for each in own]:
+            wanted = [each.shape[::-1] for each in own]
+            raise ValueError(f"{name}: shapes are {[s[::-1] for s in shapes]}, not {wanted}")
+        with no_grad():
+            for mine, value in zip(own, values, strict=True):
+                mine.copy_(ops.tensor(np.ascontiguousarray(value, training.dtype)))
+
+
+def take(estimator, arguments):
+    """What __init__ does: the arguments, its locals(), become attributes."""
+    for name, value in arguments.items():
+        if name != "self":
+            setattr(estimator, name, value)
+
+
+@contextmanager
+def unchanged_if_raised(estimator):
+    """Attributes are as they were if what is done here raises."""
+    before = dict(estimator.__dict__)
+    try:
+        yield
+    except BaseException:
+        estimator.__dict__.clear()
+        estimator.__dict__.update(before)
+        raise
+
+
+class MLPClassifier(ClassifierMixin, MLP):
+    """A multi-layer perceptron for classes, with scikit-learn's interface."""
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+        dropout=0.0,
+        batch_norm=False,
+        layer_norm=False,
+        class_weight=None,
+        label_smoothing=0.0,
+        optimizer=None,
+        schedule=None,
+        n_ensemble=1,
+        max_seconds=None,
+        dtype=None,
+    ):
+        take(self, locals())
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    @available_if(MLP._has_partial_fit)
+    def partial_fit(self, X, y, sample_weight=None, classes=None):
+        """One iteration on rows, from where the network stands.
+
+        With early_stopping it goes on from the best weights, and nothing is held out.
+
+        Args:
+            X, y, sample_weight: as of fit.
+            classes: all classes there will be, in the first call; in a later one, those that are
+                new with those before: the network gets an output for each. Not needed for labels.
+                Default: those of the first call.
+
+        Returns:
+            The estimator.
+
+        Raises:
+            TypeError, ValueError: as fit, and for a class of y that is not among them.
+        """
+        with unchanged_if_raised(self):
+            is_new = not hasattr(self, "_trainings")
+            return self._fit(X, y, sample_weight, is_new, classes, is_partial=True)
+
+    def _coded(self, y, is_new, classes, is_partial):
+        coding, y = classes_or_labels(y, classes)
+        is_labels = coding.kind == "multilabel"
+        if is_new and is_partial and classes is None and not is_labels:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        if is_new:
+            self.classes_ = coding.classes
+            return coding, coding.numbers(y, "fit")
+        before = self._coding
+        if is_labels != (before.kind == "multilabel"):
+            raise ValueError(
+                f"fit: y is {coding.kind}, at the first fit it was {before.kind}; fit without "
+                "warm_start"
+            )
+        if classes is not None and not is_labels:
+            numbers = coding.numbers(y, "partial_fit")
+            return self._more_classes(coding), numbers
+        if not is_partial and not np.array_equal(coding.classes, before.classes):
+            raise ValueError(
+                "warm_start can only be used where `y` has the same classes as in the previous "
+                f"call to fit. Previously got {self.classes_}, `y` has {coding.classes}"
+            )
+        return before, before.numbers(y, "partial_fit")
+
+    def _more_classes(self, coding):
+        """The coding that is gone on with, where partial_fit is given classes."""
+        before = self._coding
+        if np.array_equal(coding.classes, before.classes):
+            return before
+        if lost := set(before.classes.tolist()) - set(coding.classes.tolist()):
+            raise ValueError(
+                f"partial_fit: classes lacks {sorted(lost)}, which the network knows; pass the "
+                f"classes_ {before.classes} and those that are new"
+            )
+        for training in self._trainings:
+            training.widen(self, before, coding)
+        self.classes_ = coding.classes
+        return coding
+
+    def _weights(self, X, y, coding, numbers, sample_weight):
+        weight = super()._weights(X, y, coding, numbers, sample_weight)
+        if self.class_weight is None:
+            return weight
+        of_classes = compute_sample_weight(self.class_weight, coding.named(numbers))
+        return of_classes if weight is None else weight * of_classes
+
+    def predict_proba(self, X):
+        """Probabilities.
+
+        Args:
+            X: (n, features), as in fit.
+
+        Returns:
+            An array, (n, classes), in the order of classes_; of labels (n, labels), each that it is
+            1.
+        """
+        outputs = self._linked(X)
+        return self._coding.probabilities(outputs)
+
+    def predict_log_proba(self, X):
+        """Logarithms of predict_proba."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+
+class MLPRegressor(RegressorMixin, MLP):
+    """A multi-layer perceptron for numbers, with scikit-learn's interface."""
+
+    def __init__(
+        self,
+        loss="squared_error",
+        hidden_layer_sizes=(100,),
+        activation="relu",
+        *,
+        solver="adam",
+        alpha=0.0001,
+        batch_size="auto",
+        learning_rate="constant",
+        learning_rate_init=0.001,
+        power_t=0.5,
+        max_iter=200,
+        shuffle=True,
+        random_state=None,
+        tol=1e-4,
+        verbose=False,
+        warm_start=False,
+        momentum=0.9,
+        nesterovs_momentum=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        n_iter_no_change=10,
+        max_fun=15000,
+        quantile=0.5,
+        delta=1.0,
+        dropout=0.0,
+        batch_norm=False,
+        layer_norm=False,
+        optimizer=None,
+        schedule=None,
+        n_ensemble=1,
+        max_seconds=None,
+        dtype=None,
+    ):
+        take(self, locals())
+
+    @available_if(MLP._has_partial_fit)
+    def partial_fit(self, X, y, sample_weight=None):
+        """One iteration on rows, from where the network stands.
+
+        With early_stopping it goes on from the best weights, and nothing is held out.
+
+        Args:
+            X, y, sample_weight: as of fit.
+
+        Returns:
+            The estimator.
+
+        Raises:
+            TypeError, ValueError: as fit.
+        """
+        with unchanged_if_raised(self):
+            is_new = not hasattr(self, "_trainings")
+            return self._fit(X, y, sample_weight, is_new, is_partial=True)
+
+    def _coded(self, y, is_new, classes, is_partial):
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        coding = Values(1 if y.ndim == 1 else y.shape[1]) if is_new else self._coding
+        numbers = coding.numbers(y, "fit")
+        least = loss_of(self, coding.kind).least
+        if least is not None and (numbers < least).any():
+            rule = ">= 0" if least == 0 else "> 0"
+            raise ValueError(
+                f"fit: y has {numbers.min():g}, for loss {self.loss!r} targets must be {rule}"
+            )
+        return coding, numbers

@@ -1,0 +1,101 @@
+"""Optimizers and schedules of the estimators, by name."""
+
+import math
+
+from pyml import optim
+from pyml.optim.lr_scheduler import LRScheduler
+
+__all__ = ["OPTIMIZERS", "SCHEDULES", "Rate", "optimizer_for", "set_rate"]
+
+NEEDS_CLOSURE = {"LBFGS", "NewtonCG", "LevenbergMarquardt"}
+OF_MATRICES = {"Muon"}  # has no place for biases
+OPTIMIZERS = {
+    name.lower(): each
+    for name in optim.__all__
+    if isinstance(each := getattr(optim, name), type)
+    and issubclass(each, optim.Optimizer)
+    and name not in {"Optimizer"} | NEEDS_CLOSURE | OF_MATRICES
+}
+SCHEDULES = {  # the factor of the rate, where a share of the training is done
+    "linear": lambda share: 1 - share,
+    "cosine": lambda share: 0.5 * (1 + math.cos(math.pi * share)),
+    "warmup_cosine": lambda share: (
+        share / 0.1 if share < 0.1 else 0.5 * (1 + math.cos(math.pi * (share - 0.1) / 0.9))
+    ),
+    "exponential": lambda share: 0.01**share,
+}
+MANY = 2.0**53  # updates, after which nothing of a bias is left
+
+
+class SklearnAdam(optim.Adam):
+    """Adam with epsilon beside the uncorrected root, as scikit-learn's; Rate corrects the bias.
+
+    Kingma & Ba 2015 (arXiv:1412.6980), the last lines of section 2.
+    """
+
+    _numbers = {"step": MANY}  # noqa: RUF012 (what a class declares: nothing changes it)
+
+
+class Rate(LRScheduler):
+    """The learning rate of each step: base * factor(done / total) * correction of Adam's bias.
+
+    Args:
+        optimizer: its groups' rates are set.
+        total: steps of the training.
+        schedule: a name of SCHEDULES. Default: a factor of 1.
+        betas: of Adam; the correction is sqrt(1 - beta2^t) / (1 - beta1^t). Default: none.
+    """
+
+    def __init__(self, optimizer, total, schedule=None, betas=None):
+        self.total, self.schedule, self.betas = total, schedule, betas
+        super().__init__(optimizer)
+
+    def get_lr(self):
+        """The rates of the next step."""
+        factor, step = 1.0, self.last_epoch
+        if self.schedule is not None:
+            factor = SCHEDULES[self.schedule](min(step / self.total, 1.0))
+        if self.betas is not None:
+            beta1, beta2 = self.betas
+            factor *= math.sqrt(1 - beta2 ** (step + 1)) / (1 - beta1 ** (step + 1))
+        return [rate * factor for rate in self.base_lrs]
+
+
+def optimizer_for(options, parameters, total):
+    """The optimizer of an estimator, and its Rate or None.
+
+    Args:
+        options: the estimator.
+        parameters: what is trained.
+        total: steps of the training, for a schedule.
+    """
+    rate, betas = options.learning_rate_init, None
+    if options.optimizer is not None:
+        made = OPTIMIZERS.get(str(options.optimizer).lower(), options.optimizer)
+        optimizer = made(parameters, lr=rate)
+    elif options.solver == "sgd":
+        nesterov = bool(options.nesterovs_momentum and options.momentum > 0)
+        optimizer = optim.SGD(parameters, rate, options.momentum, nesterov=nesterov)
+    else:
+        betas = options.beta_1, options.beta_2
+        optimizer = SklearnAdam(parameters, rate, betas, options.epsilon)
+    if options.schedule is None and betas is None:
+        return optimizer, None
+    return optimizer, Rate(optimizer, max(total, 1), options.schedule, betas)
+
+
+def set_rate(optimizer, rate, value):
+    """Another learning rate from now on.
+
+    A velocity of scikit-learn's SGD is a step, which has the rates it was made of; pyml's, as
+    PyTorch's, is of gradients. So it is scaled here, for the steps to be the same.
+    """
+    if rate is not None:
+        rate.base_lrs = [value for _ in rate.base_lrs]
+        return
+    for group in optimizer.param_groups:
+        before, group["lr"] = group["lr"], value
+        for p in group["params"]:
+            velocity = optimizer.state.get(p, {}).get("momentum_buffer")
+            if velocity is not None and isinstance(optimizer, optim.SGD):
+                velocity.mul_(before / value)
