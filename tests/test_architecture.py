@@ -44,11 +44,15 @@ FLOORS = [  # lowest first; a name covers what is below it
         "pyml.utils",
         "pyml.optim.swa_utils",
     },
-    {"pyml.cli"},
+    {"pyml.cli", "pyml.estimators"},
     {"pyml", "pyml.__main__"},
 ]
-STRANGERS = [("pyml.nn", "pyml.optim"), ("pyml.optim", "pyml.nn")]
+STRANGERS = [
+    *(("pyml.nn", "pyml.optim"), ("pyml.optim", "pyml.nn")),
+    *(("pyml.cli", "pyml.estimators"), ("pyml.estimators", "pyml.cli")),
+]
 FUNDAMENTS = {"numpy", "tqdm", "safetensors"}  # what pyml needs to run; anything else is an extra
+OF_ROOMS = {"pyml.estimators": {"sklearn", "scipy"}}  # that are no use without theirs
 
 SOURCES = sorted(
     path for kind in ("py", "pyx", "pxd") for path in (ROOT / "pyml").rglob(f"*.{kind}")
@@ -228,6 +232,7 @@ def test_extras_are_imported_where_they_are_used(path):
     outside = (
         {name.partition(".")[0] for name in top_level_imports(path)} - {"pyml", ""} - FUNDAMENTS
     )
+    outside -= set().union(*(n for room, n in OF_ROOMS.items() if covers(room, module_name(path))))
     assert outside <= sys.stdlib_module_names, outside - sys.stdlib_module_names
 
 
@@ -325,7 +330,7 @@ def test_what_import_leaves_for_later():
     program = """
 import sys, pyml
 later = ("autograd", "data", "distributions", "func", "io", "nn", "optim", "recording", "tabular")
-later += ("train",)
+later += ("train", "estimators")
 print([name for name in sys.modules if name.startswith(tuple(f"pyml.{n}" for n in later))])
 print({"host", "load", "record", "save_checkpoint"} - {*dir(pyml)})
 from pyml import *

@@ -137,7 +137,8 @@ class Training:
         key = (is_weighted, *(getattr(options, name, None) for name in OF_STEP))
         if key not in self._steps:
             self._steps[key] = record(
-                make_step(self.network, loss, options.alpha, self.optimizer, self.rate)
+                make_step(self.network, loss, options.alpha, self.optimizer, self.rate),
+                unrecordable="eager",
             )
         return self._steps[key]
 
