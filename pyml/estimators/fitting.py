@@ -6,6 +6,7 @@ import warnings
 from copy import deepcopy
 
 import numpy as np
+from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 
 from pyml import nn, ops
@@ -92,6 +93,7 @@ class Training:
         if is_partial or not options.early_stopping:
             self.predictor = self.network
         if options.solver == "lbfgs" and options.optimizer is None:
+            x = x.toarray() if sparse.issparse(x) else x
             rows = self._rows(options, coding, x, y, weight)
             return Descent(self, options, coding, loss, rows, deadline).go()
         if options.early_stopping and not is_partial:
@@ -136,10 +138,9 @@ class Training:
         """The recorded step."""
         key = (is_weighted, *(getattr(options, name, None) for name in OF_STEP))
         if key not in self._steps:
-            self._steps[key] = record(
-                make_step(self.network, loss, options.alpha, self.optimizer, self.rate),
-                unrecordable="eager",
-            )
+            step = make_step(self.network, loss, options.alpha, self.optimizer, self.rate)
+            self._steps[key] = record(step, unrecordable="eager")
+            self._steps[key]._is_confirmed = not callable(options.optimizer)
         return self._steps[key]
 
     def widen(self, options, before, after):

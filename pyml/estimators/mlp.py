@@ -107,10 +107,7 @@ class MLP(BaseEstimator):
         """Of the rows, (n,), or None."""
         if sample_weight is None:
             return None
-        weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-        if not weight.any():
-            raise ValueError("fit: sample_weight is 0 in all rows, one at least must be > 0")
-        return weight
+        return _check_sample_weight(sample_weight, X, ensure_non_negative=True)
 
     def _publish(self):
         """What scikit-learn's estimators say of a training: that of the first network."""

@@ -60,6 +60,10 @@ class Rate(LRScheduler):
             factor *= math.sqrt(1 - beta2 ** (step + 1)) / (1 - beta1 ** (step + 1))
         return [rate * factor for rate in self.base_lrs]
 
+    def state_dict(self):
+        """Not copied deeply, as a run asks for it in each of its slices: no value is changed."""
+        return {name: value for name, value in vars(self).items() if name != "optimizer"}
+
 
 def optimizer_for(options, parameters, total):
     """The optimizer of an estimator, and its Rate or None.

@@ -57,6 +57,7 @@ cdef class Recorded:
     cdef readonly Turns _turns       # of threads
     cdef readonly bint _is_eager     # fell back
     cdef public bint _stops_on_nan   # also while it is recorded; a run says so
+    cdef public bint _is_confirmed   # made of pyml's own parts alone: not run by Python again, to be compared
     cdef int fruitless
     cdef unsigned long recordings, replays
     cdef bint has_warned
@@ -170,6 +171,8 @@ cdef class Recorded:
                 self._not_kept(reason)
             return recording.returned(leaves)
         self.fruitless = 0
+        if self._is_confirmed:
+            program.next_check = sys.maxsize
         self._programs[:] = [p for p in self._programs if may_fit_again(p)]
         self._programs.insert(0, program)
         del self._programs[VARIANTS:]

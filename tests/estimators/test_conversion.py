@@ -1,0 +1,77 @@
+"""To scikit-learn's MLP, and from it."""
+
+import numpy as np
+import pytest
+from sklearn import neural_network
+from sklearn.exceptions import NotFittedError
+
+from pyml.estimators import MLPClassifier, MLPRegressor, from_sklearn, to_sklearn
+
+from .data import CLASSES, COUNTS, NUMBERS, TARGETS, X, fitted
+
+SMALL = {"hidden_layer_sizes": (8, 6), "random_state": 0, "max_iter": 6}
+WAYS = [{}, {"activation": "tanh", "solver": "lbfgs"}, {"activation": "logistic"}]
+WAYS += [{"activation": "identity", "early_stopping": True}]
+
+
+def read(estimator):
+    return getattr(estimator, "predict_proba", estimator.predict)(X)
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.get("activation", "relu"))
+@pytest.mark.parametrize("target", [*TARGETS, *NUMBERS])
+def test_there_and_back(target, way):
+    name = "MLPClassifier" if target in TARGETS else "MLPRegressor"
+    y = (TARGETS | NUMBERS)[target]
+    theirs = fitted(getattr(neural_network, name)(**SMALL, **way), X, y)
+    ours = from_sklearn(theirs)
+    back = to_sklearn(ours)
+    for each in (ours, back):
+        np.testing.assert_allclose(read(each), read(theirs), rtol=1e-9, atol=1e-12)
+        if target in TARGETS:
+            assert np.array_equal(each.predict(X), theirs.predict(X))
+            assert np.array_equal(each.classes_, theirs.classes_)
+    assert type(back) is type(theirs) and back.get_params() == theirs.get_params()
+    known = ["n_iter_", "t_", "loss_", "n_features_in_", "out_activation_", "n_layers_"]
+    for attribute in known + ["loss_curve_"] * (way.get("solver") != "lbfgs"):
+        assert getattr(ours, attribute) == getattr(theirs, attribute) == getattr(back, attribute)
+    if way.get("solver") != "lbfgs":
+        ours.partial_fit(X, y)
+        if "early_stopping" not in way and target != "labels":
+            back.partial_fit(X, y)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"activation": "ReLU", "dropout": 0.2}, {"batch_norm": True}, {"optimizer": "adamw"}],
+    ids=["dropout", "batch norm", "optimizer"],
+)
+def test_what_predictions_do_not_show(parameters):
+    ours = fitted(MLPClassifier(**SMALL, **parameters), X, CLASSES)
+    np.testing.assert_allclose(read(to_sklearn(ours)), read(ours), rtol=1e-9, atol=1e-12)
+    ours = fitted(MLPRegressor("gamma", **SMALL, **parameters), X, COUNTS + 1)
+    np.testing.assert_allclose(read(to_sklearn(ours)), read(ours), rtol=1e-9, atol=1e-12)
+
+
+def test_it_is_a_copy():
+    ours = fitted(MLPClassifier(**SMALL), X, CLASSES)
+    theirs = to_sklearn(ours)
+    before = read(theirs)
+    ours.partial_fit(X, CLASSES)
+    assert np.array_equal(read(theirs), before)
+
+
+def test_what_cannot_be_converted():
+    for parameters in ({"activation": "gelu"}, {"layer_norm": True}, {"n_ensemble": 2}):
+        with pytest.raises(ValueError, match=f"has no {next(iter(parameters))}"):
+            to_sklearn(fitted(MLPClassifier(**SMALL, **parameters), X, CLASSES))
+    for convert, other in (
+        (to_sklearn, neural_network.MLPClassifier()),
+        (from_sklearn, MLPClassifier()),
+    ):
+        with pytest.raises(TypeError, match="must be an MLPClassifier or MLPRegressor"):
+            convert(other)
+    with pytest.raises(NotFittedError):
+        to_sklearn(MLPClassifier())
+    with pytest.raises(NotFittedError):
+        from_sklearn(neural_network.MLPRegressor())

@@ -1,0 +1,196 @@
+"""partial_fit and warm_start, early stopping; what scikit-learn's MLP gets wrong."""
+
+import copy
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+
+from pyml.estimators import MLPClassifier, MLPRegressor
+
+from .data import BINARY, CLASSES, LABELS, NUMBERS, SCORES, TARGETS, VALUES, X, fitted, same_bits
+
+SMALL = {"hidden_layer_sizes": (8,), "random_state": 0}
+WAYS = {
+    "adam": {},
+    "batches": {"batch_size": 25},
+    "early stopping": {"early_stopping": True, "validation_fraction": 0.2},
+    "adaptive": {
+        **{"solver": "sgd", "learning_rate": "adaptive", "learning_rate_init": 0.3},
+        **{"tol": 0.05, "n_iter_no_change": 1},
+    },
+    "invscaling": {"solver": "sgd", "learning_rate": "invscaling", "learning_rate_init": 0.3},
+    "dropout, norm": {"dropout": 0.3, "batch_norm": True, "batch_size": 20},
+    "members": {"n_ensemble": 2},
+    "rmsprop": {"optimizer": "rmsprop", "alpha": 0},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_single_iterations_are_one_long_fit(way):
+    long = fitted(MLPClassifier(**SMALL, max_iter=9, **WAYS[way]), X, CLASSES)
+    short = MLPClassifier(**SMALL, max_iter=1, warm_start=True, **WAYS[way])
+    for i in range(9):
+        fitted(short, X, CLASSES)
+        if i == 4:
+            short = pickle.loads(pickle.dumps(short))
+        if i == 6:
+            short = copy.deepcopy(short)
+    assert long.n_iter_ == 9
+    assert same_bits(long, short)
+    assert long.loss_curve_ == short.loss_curve_
+    assert long.validation_scores_ == short.validation_scores_
+    assert (long.best_loss_, long.best_validation_score_) == (
+        short.best_loss_,
+        short.best_validation_score_,
+    )
+    assert long.t_ == short.t_
+
+
+def test_warm_start_makes_all_its_iterations():
+    """scikit-learn's makes a single one after it has stopped by itself."""
+    mlp = MLPClassifier(**SMALL, tol=0.5, n_iter_no_change=3, max_iter=30, warm_start=True)
+    fitted(mlp, X, CLASSES)
+    assert mlp.n_iter_ < 30
+    fitted(mlp, X, CLASSES)
+    assert mlp.n_iter_ > 3
+    assert len(mlp.loss_curve_) > mlp.n_iter_
+
+
+def test_partial_fit_after_early_stopping():
+    """scikit-learn's raises."""
+    mlp = fitted(MLPClassifier(**SMALL, early_stopping=True, max_iter=20), X, CLASSES)
+    rows = mlp.t_
+    best = [each.copy() for each in mlp.coefs_]
+    mlp.partial_fit(X, CLASSES)
+    assert mlp.n_iter_ == 1 and mlp.t_ == rows + len(X)
+    steps = np.abs(mlp.coefs_[0] - best[0])
+    assert 0 < steps.max() < 0.01, "it goes on from the best weights, by a step of Adam"
+    MLPClassifier(**SMALL, early_stopping=True).partial_fit(X[:1], CLASSES[:1], classes=[0, 1, 2])
+
+
+def test_partial_fit_of_labels():
+    """scikit-learn's raises."""
+    mlp = MLPClassifier(**SMALL, learning_rate_init=0.05)
+    for _ in range(40):
+        mlp.partial_fit(X, LABELS)
+    assert mlp.score(X, LABELS) > 0.8
+    assert np.array_equal(mlp.classes_, [0, 1, 2])
+    with pytest.raises(ValueError, match="columns"):
+        mlp.partial_fit(X, LABELS[:, :2])
+    with pytest.raises(ValueError, match="at the first fit it was multilabel"):
+        mlp.partial_fit(X, CLASSES)
+
+
+def test_partial_fit_is_an_iteration():
+    both = MLPClassifier(**SMALL), MLPClassifier(**SMALL, warm_start=True, max_iter=1)
+    for _ in range(3):
+        both[0].partial_fit(X, CLASSES, classes=[0, 1, 2])
+        fitted(both[1], X, CLASSES)
+    assert same_bits(*both)
+    both = MLPRegressor(**SMALL), MLPRegressor(**SMALL, warm_start=True, max_iter=1)
+    for _ in range(3):
+        both[0].partial_fit(X, VALUES)
+        fitted(both[1], X, VALUES)
+    assert same_bits(*both)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [([0, 1], [0, 1, 2]), ([1], [0, 1, 2]), ([0], [0, 2]), ([0, 1, 2], [-1, 0, 1, 2])],
+)
+def test_new_classes(before, after):
+    mlp = MLPClassifier(**SMALL, learning_rate_init=0.05)
+    rows = np.isin(CLASSES, before)
+    for _ in range(5):
+        mlp.partial_fit(X[rows], CLASSES[rows], classes=before)
+    known = mlp.predict_proba(X)
+    copied = copy.deepcopy(mlp)
+    copied.set_params(learning_rate_init=1e-300)
+    copied.partial_fit(X[rows], CLASSES[rows], classes=after)
+    assert np.array_equal(copied.classes_, after)
+    shares = copied.predict_proba(X)[:, np.searchsorted(after, before)]
+    if len(before) > 1:
+        np.testing.assert_allclose(shares / shares.sum(1, keepdims=True), known, rtol=1e-10)
+    rows = np.isin(CLASSES, after)
+    for _ in range(60):
+        mlp.partial_fit(X[rows], CLASSES[rows], classes=after)
+    assert mlp.score(X[rows], CLASSES[rows]) > 0.85
+    assert mlp.predict_proba(X).shape == (60, len(after))
+    with pytest.raises(ValueError, match="lacks"):
+        mlp.partial_fit(X, np.full(60, after[1]), classes=[*after[1:], 9])
+    with pytest.raises(ValueError, match="not among the classes_"):
+        mlp.partial_fit(X, np.full(60, 8))
+
+
+def test_early_stopping_keeps_the_best():
+    mlp = MLPClassifier(
+        **SMALL, early_stopping=True, validation_fraction=0.3, max_iter=40, learning_rate_init=0.3
+    )
+    fitted(mlp, X, CLASSES)
+    assert len(mlp.validation_scores_) == mlp.n_iter_ == len(mlp.loss_curve_)
+    assert mlp.best_validation_score_ == max(mlp.validation_scores_)
+    assert mlp.best_loss_ is None
+    training = mlp._trainings[0]
+    _, held = training._split(mlp, mlp._coding, CLASSES)
+    assert mlp.score(X[held], CLASSES[held]) == mlp.best_validation_score_
+    assert training.network is not training.predictor
+    counts = np.bincount(CLASSES[held]) / np.bincount(CLASSES)
+    assert np.all(np.abs(counts - 0.3) < 0.05), "each class by its share"
+
+
+@pytest.mark.parametrize("name", [*TARGETS, *NUMBERS])
+def test_early_stopping_of_all_kinds(name):
+    made = MLPClassifier if name in TARGETS else MLPRegressor
+    y = (TARGETS | NUMBERS)[name]
+    mlp = made(**SMALL, early_stopping=True, validation_fraction=0.25, max_iter=30)
+    fitted(mlp, X, y)
+    _, held = mlp._trainings[0]._split(mlp, mlp._coding, mlp._coding.numbers(np.array(y), ""))
+    assert mlp.best_validation_score_ == pytest.approx(mlp.score(X[held], y[held]), rel=1e-12)
+
+
+@pytest.mark.filterwarnings("ignore:The number of unique classes")
+def test_early_stopping_with_classes_of_one_member():
+    """scikit-learn's raises."""
+    y = np.append(np.zeros(30, int), np.arange(1, 31))
+    mlp = fitted(MLPClassifier(**SMALL, early_stopping=True, max_iter=3), X, y)
+    assert len(mlp.classes_) == 31
+    mlp = fitted(MLPClassifier(**SMALL, early_stopping=True, max_iter=3), X, np.arange(60) % 30)
+    assert len(mlp.validation_scores_) == 3
+    with pytest.raises(ValueError, match="validation set is too small"):
+        MLPClassifier(early_stopping=True).fit(X[:3], [0, 1, 2])
+
+
+def test_early_stopping_without_a_finite_loss():
+    mlp = MLPRegressor(**SMALL, early_stopping=True, solver="sgd", learning_rate_init=0.05)
+    y = VALUES.copy()
+    fitted(mlp.set_params(warm_start=True, max_iter=3), X, y)
+    scores = mlp.best_validation_score_
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ConvergenceWarning, match="the best weights are kept"):
+            mlp.set_params(learning_rate_init=1e200, max_iter=50).fit(X, y)
+    assert scores > -np.inf
+
+
+def test_a_fit_that_raises_changes_nothing():
+    mlp = fitted(MLPClassifier(**SMALL, max_iter=3), X, CLASSES)
+    before = dict(mlp.__dict__)
+    for x, y in ((X[:, :2], np.full(60, np.nan)), (X, SCORES), (X[:0], CLASSES[:0])):
+        with pytest.raises(ValueError):
+            mlp.fit(x, y)
+    with pytest.raises(ValueError, match="n_ensemble"):
+        mlp.set_params(n_ensemble=2, warm_start=True).fit(X, CLASSES)
+    mlp.set_params(n_ensemble=1, warm_start=False)
+    assert mlp.__dict__ == before
+    with pytest.raises(ValueError, match="same classes as in the previous"):
+        mlp.set_params(warm_start=True).fit(X, BINARY)
+
+
+def test_lbfgs_goes_on_too():
+    mlp = MLPRegressor(**SMALL, solver="lbfgs", max_iter=5, warm_start=True)
+    losses = [fitted(mlp, X, VALUES).loss_ for _ in range(4)]
+    assert losses == sorted(losses, reverse=True) and losses[3] < losses[0]
+    assert not hasattr(mlp, "partial_fit") and not hasattr(mlp, "loss_curve_")

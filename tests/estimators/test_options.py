@@ -1,0 +1,253 @@
+"""What scikit-learn's MLP has not, and what parameters may be."""
+
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.metrics import mean_pinball_loss
+
+from pyml import optim
+from pyml.estimators import MLPClassifier, MLPRegressor, rows
+from pyml.estimators.networks import ACTIVATIONS, linears
+from pyml.estimators.solvers import OPTIMIZERS, SCHEDULES
+
+from .data import BINARY, CLASSES, COUNTS, LABELS, VALUES, WEIGHTS, X, fitted, same_bits
+
+SMALL = {"hidden_layer_sizes": (8, 6), "random_state": 0, "learning_rate_init": 0.02}
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations(name):
+    first = fitted(MLPClassifier(**SMALL, activation=name, max_iter=2), X, CLASSES)
+    again = fitted(MLPClassifier(**SMALL, activation=name, max_iter=2), X, CLASSES)
+    assert same_bits(first, again), "drawn by the seed, RReLU's slopes too"
+    assert first.loss_curve_[1] < first.loss_curve_[0]
+    assert first.predict_proba(X).shape == (60, 3)
+
+
+def test_activations_have_pytorchs_names_too():
+    both = [fitted(MLPClassifier(**SMALL, activation=a, max_iter=1), X, CLASSES)
+            for a in ("LeakyReLU", "leaky_relu")]  # fmt: skip
+    assert same_bits(*both)
+
+
+@pytest.mark.filterwarnings("ignore:record")  # Adafactor's step runs eagerly
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizers(name):
+    mlp = fitted(MLPClassifier(**SMALL, optimizer=name, max_iter=4, alpha=0), X, CLASSES)
+    assert min(mlp.loss_curve_[1:]) < mlp.loss_curve_[0]
+    made = getattr(optim, next(n for n in optim.__all__ if n.lower() == name))
+    assert isinstance(mlp._trainings[0].optimizer, made)
+
+
+def test_an_optimizer_of_ones_own():
+    def decaying(parameters, lr):
+        return optim.AdamW(parameters, lr=lr, weight_decay=0.5)
+
+    mlp = fitted(MLPClassifier(**SMALL, optimizer=decaying, max_iter=3), X, CLASSES)
+    assert mlp._trainings[0].optimizer.param_groups[0]["weight_decay"] == 0.5
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_schedules(name, solver):
+    mlp = MLPClassifier(**SMALL, schedule=name, solver=solver, max_iter=5, batch_size=20)
+    fitted(mlp, X, CLASSES)
+    rate = mlp._trainings[0].rate
+    assert rate.last_epoch == rate.total == 15
+    wanted = 0.02 * SCHEDULES[name](1.0)
+    if solver == "adam":
+        wanted *= np.sqrt(1 - 0.999**16) / (1 - 0.9**16)
+    assert rate.get_last_lr() == [pytest.approx(wanted, abs=1e-12)]
+
+
+@pytest.mark.parametrize(
+    ("loss", "score"),
+    [("squared_error", 0.8), ("absolute_error", 0.8), ("huber", 0.8), ("quantile", 0.8)],
+)
+def test_losses(loss, score):
+    mlp = MLPRegressor(loss, **SMALL, max_iter=120)
+    assert fitted(mlp, X, VALUES, WEIGHTS).score(X, VALUES) > score
+
+
+@pytest.mark.parametrize(("loss", "y"), [("poisson", COUNTS), ("gamma", COUNTS + 0.5)])
+def test_losses_with_a_logarithm(loss, y):
+    mlp = fitted(MLPRegressor(loss, **SMALL, max_iter=150), X, y)
+    assert (mlp.predict(X) > 0).all() and mlp.score(X, y) > 0.4
+    with pytest.raises(ValueError, match="targets must be >"):
+        mlp.fit(X, -y - 1)
+
+
+def test_quantiles():
+    found = [
+        fitted(MLPRegressor("quantile", quantile=q, **SMALL, max_iter=150), X, VALUES).predict(X)
+        for q in (0.1, 0.9)
+    ]
+    assert np.mean(found[0] > VALUES) < 0.35 and np.mean(found[1] > VALUES) > 0.65
+    assert mean_pinball_loss(VALUES, found[1], alpha=0.9) < mean_pinball_loss(
+        VALUES, found[0], alpha=0.9
+    )
+
+
+@pytest.mark.parametrize("y", [CLASSES, BINARY, LABELS], ids=["classes", "binary", "labels"])
+def test_label_smoothing_keeps_probabilities_from_the_ends(y):
+    ends = [
+        fitted(MLPClassifier(**SMALL, label_smoothing=s, max_iter=150), X, y).predict_proba(X)
+        for s in (0.0, 0.3)
+    ]
+    assert ends[1].max() < ends[0].max() and ends[1].min() > 2 * ends[0].min()
+
+
+def test_class_weight():
+    y = (X[:, 0] > 1).astype(int)  # few are 1
+    plain, balanced = (
+        fitted(MLPClassifier(**SMALL, class_weight=w, max_iter=20), X, y)
+        for w in (None, "balanced")
+    )
+    assert balanced.predict(X).sum() > plain.predict(X).sum()
+    by_rows = MLPClassifier(**SMALL, max_iter=20)
+    fitted(by_rows, X, y, len(y) / (2 * np.bincount(y)[y]))
+    assert same_bits(balanced, by_rows)
+    both = [
+        fitted(MLPClassifier(**SMALL, class_weight=w, max_iter=3), X, y, v)
+        for w, v in (({0: 1, 1: 3}, WEIGHTS), (None, WEIGHTS * np.where(y, 3, 1)))
+    ]
+    assert same_bits(*both)
+
+
+def test_weights_of_rows_are_repetitions():
+    twice = np.append(np.arange(60), np.arange(0, 60, 2))
+    weight = np.where(np.arange(60) % 2, 1.0, 2.0)
+    options = {**SMALL, "solver": "lbfgs", "max_iter": 15}
+    both = (
+        fitted(MLPRegressor(**options), X, VALUES, weight),
+        fitted(MLPRegressor(**options), X[twice], VALUES[twice]),
+    )
+    np.testing.assert_allclose(both[0].predict(X), both[1].predict(X), rtol=1e-4, atol=1e-5)
+
+
+def test_an_ensemble_is_the_mean_of_its_networks():
+    mlp = fitted(MLPClassifier(**SMALL, n_ensemble=3, max_iter=5), X, CLASSES)
+    assert len(mlp.networks_) == 3
+    one = fitted(MLPClassifier(**SMALL, max_iter=5), X, CLASSES)
+    assert not np.allclose(mlp.predict_proba(X), one.predict_proba(X))
+    import pyml
+
+    with pyml.no_grad():
+        outputs = [network(pyml.tensor(X)).softmax(1).numpy() for network in mlp.networks_]
+    np.testing.assert_allclose(mlp.predict_proba(X), np.mean(outputs, 0), rtol=1e-12)
+
+
+def test_max_seconds():
+    endless = {"max_iter": 10**7, "tol": 0, "n_iter_no_change": np.inf, "n_ensemble": 2}
+    start = time.monotonic()
+    mlp = MLPClassifier(**SMALL, max_seconds=0.3, **endless).fit(X, CLASSES)
+    assert time.monotonic() - start < 5
+    assert mlp.n_iter_ > 1 and mlp.predict(X).shape == (60,)
+
+
+@pytest.mark.parametrize("given", [None, "float32", "float64", np.float32])
+def test_dtype(given):
+    for kind in ("float32", "float64"):
+        x = X.astype(kind)
+        mlp = fitted(MLPRegressor(**SMALL, dtype=given, max_iter=2), x, VALUES)
+        wanted = np.dtype(given or kind)
+        assert mlp.predict(x).dtype == mlp.predict(X).dtype == mlp.coefs_[0].dtype == wanted
+
+
+@pytest.mark.parametrize("made", [sparse.csr_matrix, sparse.csc_array], ids=["matrix", "array"])
+@pytest.mark.parametrize("limit", [rows.DENSE_BYTES, 0], ids=["dense", "by batches"])
+def test_sparse_rows(made, limit, monkeypatch):
+    monkeypatch.setattr(rows, "DENSE_BYTES", limit)
+    options = {**SMALL, "batch_size": 25, "max_iter": 4, "early_stopping": True}
+    for weight in (None, WEIGHTS):
+        both = [fitted(MLPClassifier(**options), x, CLASSES, weight) for x in (X, made(X))]
+        assert same_bits(*both) and both[0].loss_curve_ == pytest.approx(both[1].loss_curve_)
+        assert np.array_equal(both[0].predict_proba(X), both[1].predict_proba(made(X)))
+    fitted(MLPClassifier(solver="lbfgs", **SMALL, max_iter=2), made(X), CLASSES)
+
+
+def test_norms_and_dropout():
+    parameters = {"batch_norm": True, "layer_norm": True, "dropout": 0.2, "batch_size": 59}
+    mlp = MLPClassifier(**SMALL, **parameters, max_iter=30)
+    fitted(mlp, X, CLASSES)  # of 60 rows one is left over, which has no variance
+    kinds = [type(layer).__name__ for layer in mlp.networks_[0]]
+    layer = ["Linear", "BatchNorm1d", "LayerNorm", "ReLU", "Dropout"]
+    assert kinds == [*layer, *layer, "Linear"]
+    assert mlp.score(X, CLASSES) > 0.7
+    assert np.array_equal(mlp.predict_proba(X), mlp.predict_proba(X))
+
+
+def test_weights_are_the_networks_memory():
+    mlp = fitted(MLPClassifier(**SMALL, max_iter=1), X, CLASSES)
+    assert [w.shape for w in mlp.coefs_] == [(5, 8), (8, 6), (6, 3)]
+    mlp.coefs_[2][:] = 0
+    mlp.intercepts_ = [np.zeros(8), np.zeros(6), np.array([0.0, 5.0, 0.0])]
+    assert set(mlp.predict(X)) == {1}
+    assert np.array_equal(linears(mlp.networks_[0])[2].bias.detach().numpy(), [0, 5, 0])
+    with pytest.raises(ValueError, match="shapes"):
+        mlp.coefs_ = mlp.coefs_[:2]
+
+
+def test_verbose(capsys):
+    fitted(MLPClassifier(**SMALL, verbose=True, max_iter=2), X, CLASSES)
+    assert "Iteration 2, loss = " in capsys.readouterr().out
+    fitted(MLPClassifier(**SMALL, verbose=True, max_iter=2, solver="lbfgs"), X, CLASSES)
+    assert "Iteration 2, loss = " in capsys.readouterr().out
+
+
+WRONG = [
+    *[(name, -1, "must be") for name in ("alpha", "max_iter", "tol", "max_fun", "n_ensemble")],
+    *[(name, "no", "must be") for name in ("shuffle", "alpha", "batch_size", "max_seconds")],
+    *[(name, "no", "must be") for name in ("solver", "activation", "optimizer", "schedule")],
+    *[(name, 1.0, "must be") for name in ("dropout", "beta_1", "validation_fraction")],
+    *[("hidden_layer_sizes", value, "must be") for value in ((3, 0), (1.5,), "a")],
+    ("learning_rate", "step", "'constant', 'invscaling' or 'adaptive'"),
+    ("n_iter_no_change", 0.5, "must be"),
+    ("class_weight", "equal", "'balanced'"),
+    ("dtype", "float16", "'float32', 'float64' or None"),
+    ("momentum", 1.5, r"in \[0, 1\]"),
+    ("verbose", -1, "must be"),
+    ("optimizer", "lbfgs", "must be"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "words"), WRONG)
+def test_wrong_parameters(name, value, words):
+    mlp = MLPClassifier().set_params(**{name: value})
+    with pytest.raises((TypeError, ValueError), match=f"MLPClassifier: {name}.*{words}"):
+        mlp.fit(X, CLASSES)
+    assert not hasattr(mlp, "classes_")
+
+
+def test_wrong_together():
+    for parameters in ({"dropout": 0.5}, {"schedule": "cosine"}):
+        with pytest.raises(ValueError, match="lbfgs"):
+            MLPClassifier(solver="lbfgs", **parameters).fit(X, CLASSES)
+    with pytest.raises(ValueError, match="classes must be passed"):
+        MLPClassifier().partial_fit(X, CLASSES)
+    with pytest.raises(ValueError, match="MultiOutputClassifier"):
+        MLPClassifier().fit(X, np.column_stack([CLASSES, CLASSES]))
+    with pytest.raises(ValueError, match="non-zero"):
+        MLPClassifier().fit(X, CLASSES, np.zeros(60))
+    with pytest.raises(ValueError, match=r"not finite in iteration.*learning_rate_init"):
+        MLPRegressor(solver="sgd", learning_rate_init=1e200, max_iter=9).fit(X, VALUES)
+
+
+def test_without_scikit_learn():
+    program = """
+import sys
+import pyml
+assert "sklearn" not in sys.modules
+sys.modules["sklearn"] = None
+try:
+    import pyml.estimators
+except ModuleNotFoundError as error:
+    print(error)
+"""
+    words = [sys.executable, "-c", program]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert done.stdout == 'pyml.estimators needs sklearn: pip install "pyml-nn[sklearn]"\n'

@@ -1,0 +1,155 @@
+"""In scikit-learn's tools, in threads and in processes."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+import sklearn
+from joblib import Parallel, delayed, parallel_config
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
+from sklearn.ensemble import BaggingClassifier, VotingRegressor
+from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.inspection import permutation_importance
+from sklearn.model_selection import (
+    GridSearchCV,
+    HalvingRandomSearchCV,
+    cross_val_predict,
+    cross_val_score,
+)
+from sklearn.multioutput import MultiOutputClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+import pyml
+from pyml.estimators import MLPClassifier, MLPRegressor
+
+from .data import BINARY, CLASSES, SCORES, VALUES, WEIGHTS, X, fitted
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+SMALL = {"hidden_layer_sizes": (8,), "random_state": 0, "learning_rate_init": 0.03, "max_iter": 20}
+
+
+def test_searches():
+    grid = {"alpha": [1e-4, 1.0], "optimizer": [None, "adamw"]}
+    with parallel_config("threading", n_jobs=2):
+        found = GridSearchCV(MLPClassifier(**SMALL), grid, cv=2).fit(X, CLASSES)
+    assert found.best_score_ > 0.6 and len(found.cv_results_["params"]) == 4
+    half = HalvingRandomSearchCV(
+        MLPClassifier(**SMALL),
+        grid,
+        n_candidates=4,
+        resource="max_iter",
+        max_resources=8,
+        cv=2,
+        random_state=0,
+    )
+    assert half.fit(X, BINARY).best_score_ > 0.6
+
+
+def test_meta_estimators():
+    classifier, regressor = MLPClassifier(**SMALL), MLPRegressor(**SMALL)
+    assert CalibratedClassifierCV(classifier, cv=2).fit(X, CLASSES).score(X, CLASSES) > 0.6
+    assert BaggingClassifier(classifier, 3).fit(X, CLASSES).score(X, CLASSES) > 0.6
+    assert VotingRegressor([("a", regressor), ("b", regressor)]).fit(X, VALUES).score(X, VALUES) > 0
+    scaled = TransformedTargetRegressor(regressor, transformer=StandardScaler())
+    assert scaled.fit(X, 100 + 50 * VALUES).score(X, 100 + 50 * VALUES) > 0.5
+    columns = np.column_stack([CLASSES, BINARY == "yes"])
+    assert MultiOutputClassifier(classifier).fit(X, columns).predict(X).shape == (60, 2)
+    assert cross_val_predict(classifier, X, CLASSES, cv=2, method="predict_proba").shape == (60, 3)
+    importance = permutation_importance(fitted(classifier, X, CLASSES), X, CLASSES, n_repeats=2)
+    assert importance.importances_mean.shape == (5,)
+
+
+def test_frames():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X, columns=list("abcde")).assign(city=np.where(X[:, 0] > 0, "x", "y"))
+    columns = ColumnTransformer(
+        [("numbers", StandardScaler(), list("abcde")), ("names", OneHotEncoder(), ["city"])]
+    )
+    pipeline = make_pipeline(columns, MLPRegressor(**SMALL)).set_output(transform="pandas")
+    columns.set_params(names=OneHotEncoder(sparse_output=False))
+    pipeline.fit(frame, VALUES)
+    assert pipeline.score(frame, VALUES) > 0.5
+    assert pipeline[-1].feature_names_in_[0] == "numbers__a"
+    mlp = fitted(MLPRegressor(**SMALL), frame[list("abc")], VALUES)
+    assert mlp.feature_names_in_.tolist() == ["a", "b", "c"]
+    with pytest.raises(ValueError, match="feature names"):
+        mlp.predict(frame[list("cba")])
+
+
+def test_routing_of_weights():
+    with sklearn.config_context(enable_metadata_routing=True):
+        mlp = MLPRegressor(**SMALL).set_fit_request(sample_weight=True)
+        mlp.set_score_request(sample_weight=True)
+        scores = cross_val_score(mlp, X, VALUES, cv=2, params={"sample_weight": WEIGHTS})
+        plain = cross_val_score(MLPRegressor(**SMALL), X, VALUES, cv=2)
+    assert scores.shape == (2,) and not np.allclose(scores, plain)
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_the_same_bits_for_any_n_jobs(backend):
+    options = {**SMALL, "dropout": 0.2, "early_stopping": True}
+
+    def scores(n_jobs):
+        with parallel_config(backend, n_jobs=n_jobs):
+            return cross_val_predict(
+                MLPClassifier(**options), X, CLASSES, cv=4, method="predict_proba"
+            )
+
+    assert np.array_equal(scores(1), scores(2))
+
+
+def test_the_same_bits_for_any_number_of_threads():
+    count = pyml.get_num_threads()
+    x, y = np.tile(X, (40, 4)), np.tile(CLASSES, 40)
+    found = []
+    try:
+        for threads in (1, 2):
+            pyml.set_num_threads(threads)
+            mlp = fitted(MLPClassifier(64, random_state=0, max_iter=2, dropout=0.1), x, y)
+            found.append(mlp.predict_proba(x))
+    finally:
+        pyml.set_num_threads(count)
+    assert np.array_equal(*found)
+
+
+def test_fits_leave_the_default_generator():
+    pyml.manual_seed(3)
+    before = pyml.get_rng_state()
+    fitted(MLPClassifier(**SMALL, dropout=0.2, activation="rrelu", batch_norm=True), X, CLASSES)
+    assert np.array_equal(before, pyml.get_rng_state())
+    first, second = (
+        fitted(MLPClassifier(**{**SMALL, "random_state": None}), X, CLASSES) for _ in range(2)
+    )
+    assert not np.array_equal(first.coefs_[0], second.coefs_[0])
+
+
+def test_a_fit_holds_no_gil():
+    """While a thread trains, another counts."""
+    options = {"max_iter": 10**6, "tol": 0, "n_iter_no_change": np.inf, "max_seconds": 0.4}
+    x, y = np.tile(X, (100, 10)), np.tile(CLASSES, 100)
+    mlp = MLPClassifier((256, 256), batch_size=500, **options)
+    done = threading.Event()
+    thread = threading.Thread(target=lambda: (mlp.fit(x, y), done.set()))
+    counts, used = 0, time.thread_time()
+    thread.start()
+    while not done.is_set():
+        counts += 1
+    used = time.thread_time() - used
+    thread.join()
+    assert mlp.n_iter_ > 0 and counts > 1000 and used > 0.05
+
+
+def test_threads_that_fit_and_predict_at_once():
+    mlps = [MLPRegressor(**{**SMALL, "random_state": seed}, dropout=0.1) for seed in range(4)]
+    alone = [fitted(mlp, X, SCORES).predict(X) for mlp in mlps]
+    both = Parallel(n_jobs=4, backend="threading")(
+        delayed(lambda mlp: mlp.fit(X, SCORES).predict(X))(mlp) for mlp in mlps
+    )
+    assert all(np.array_equal(a, b) for a, b in zip(alone, both, strict=True))
+    predicted = Parallel(n_jobs=4, backend="threading")(
+        delayed(mlps[0].predict)(X) for _ in range(8)
+    )
+    assert all(np.array_equal(each, alone[0]) for each in predicted)
