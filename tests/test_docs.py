@@ -102,6 +102,15 @@ def test_second_order(run):
     assert [line for line in wanted if line not in lines] == ["a gradient for each row"]
 
 
+def test_estimators(run):
+    """What a comment behind print says is what is printed."""
+    pytest.importorskip("sklearn")
+    _, printed = run("docs/estimators.md")
+    text = (ROOT / "docs/estimators.md").read_text()
+    wanted = re.findall(r"^print\(.*\)  # (.*)$", text, re.M)
+    assert len(wanted) == 4 and printed.splitlines() == wanted
+
+
 def test_training(run):
     """What a comment behind print says is what is printed."""
     _, printed = run("docs/training.md")

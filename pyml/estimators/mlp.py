@@ -223,7 +223,76 @@ def unchanged_if_raised(estimator):
 
 
 class MLPClassifier(ClassifierMixin, MLP):
-    """A multi-layer perceptron for classes, with scikit-learn's interface."""
+    """A multi-layer perceptron for classes, or for several labels a row.
+
+    Cross entropy of softmax, or of sigmoids for two classes and for labels, is minimised.
+    Parameters up to max_fun, attributes and methods are those of scikit-learn's MLPClassifier.
+
+    Args:
+        hidden_layer_sizes: widths of the hidden layers, a list, or a number for one. Default:
+            (100,).
+        activation: of the hidden layers: scikit-learn's "identity", "logistic", "tanh", "relu", or
+            any of pyml.nn by name, "gelu", "silu", ... Default: "relu".
+        solver: "adam"; "sgd"; or "lbfgs", SciPy's L-BFGS-B on all rows at once. Default: "adam".
+        alpha: alpha / 2 of the sum of the squared weights, over the rows of a batch, is added to
+            its loss. Default: 1e-4.
+        batch_size: rows of a step, or "auto", 200 at most. Default: "auto".
+        learning_rate: of "sgd", or of `optimizer`: "constant"; "invscaling", learning_rate_init /
+            (t_ + 1)^power_t after each iteration; or "adaptive", a fifth each time that nothing has
+            got better, down to 1e-6. Default: "constant".
+        learning_rate_init: the learning rate. Default: 1e-3.
+        power_t: of "invscaling". Default: 0.5.
+        max_iter: iterations at most; of "adam" and "sgd" passes over the rows. Default: 200.
+        shuffle: a new order of the rows in each iteration. Default: True.
+        random_state: of the first weights, the rows held out, the order of the rows and dropout; a
+            number, a RandomState or None. The same number gives the same bits. Default: None.
+        tol: how much better the loss, or with early_stopping the score, must be to count; the
+            gradient at which "lbfgs" ends. Default: 1e-4.
+        verbose: print each iteration. Default: False.
+        warm_start: fit goes on where the last call stood. Default: False.
+        momentum, nesterovs_momentum: of "sgd". Defaults: 0.9, True.
+        early_stopping: hold out validation_fraction of the rows, each class by its share, and
+            stop when their score gets no better; the weights of the best one predict. Default:
+            False.
+        validation_fraction: the share held out, in [0, 1). Default: 0.1.
+        beta_1, beta_2, epsilon: of "adam". Defaults: 0.9, 0.999, 1e-8.
+        n_iter_no_change: how many iterations may be no better before it stops. Default: 10.
+        max_fun: evaluations of the loss by "lbfgs" at most. Default: 15000.
+        dropout: the probability of dropping an activation of a hidden layer. Default: 0.
+        batch_norm, layer_norm: normalise before each activation. Defaults: False.
+        class_weight: {class: weight}, which multiplies sample_weight, or "balanced" for the same
+            weight of all classes. Default: None.
+        label_smoothing: the share of a target that is spread over all classes. Default: 0.
+        optimizer: in place of `solver`, one of pyml.optim by name, "adamw", "lion", ..., or a
+            function of (parameters, lr). Default: None.
+        schedule: a factor of the rate of each step, from the first to the last of max_iter
+            iterations: "linear", "cosine", "warmup_cosine" or "exponential". Default: None.
+        n_ensemble: how many networks are trained, from different seeds; their mean predicts.
+            Default: 1.
+        max_seconds: when fit ends at the latest. Default: None.
+        dtype: "float32" or "float64", of all that is computed. Default: that of X.
+
+    Attributes:
+        classes_: the classes, sorted; of labels their numbers.
+        loss_, best_loss_, loss_curve_: of the training rows, with the penalty: the last, the least,
+            and that of each iteration; best_loss_ is None with early_stopping.
+        validation_scores_, best_validation_score_: accuracies of the rows held out, with
+            early_stopping; else None.
+        n_iter_: iterations of the last call.
+        t_: rows seen in all.
+        coefs_, intercepts_: weights (inputs, outputs) and biases of each layer: the memory of the
+            first network.
+        networks_: the nn.Sequentials that predict.
+        n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_: as in
+            scikit-learn.
+
+    Raises:
+        TypeError, ValueError: in fit, for a parameter that is not as said.
+
+    Example:
+        >>> mlp = MLPClassifier(max_iter=300, random_state=1).fit(X, y)
+        >>> mlp.predict_proba(X[:3])
+    """
 
     def __init__(
         self,
@@ -357,7 +426,75 @@ class MLPClassifier(ClassifierMixin, MLP):
 
 
 class MLPRegressor(RegressorMixin, MLP):
-    """A multi-layer perceptron for numbers, with scikit-learn's interface."""
+    """A multi-layer perceptron for numbers, in one or more columns.
+
+    Parameters up to max_fun, attributes and methods are those of scikit-learn's MLPRegressor.
+
+    Args:
+        loss: "squared_error" (halved), "absolute_error", "huber", "quantile"; "poisson" and "gamma"
+            (half deviances), whose predictions are exp of the outputs. Default: "squared_error".
+        hidden_layer_sizes: widths of the hidden layers, a list, or a number for one. Default:
+            (100,).
+        activation: of the hidden layers: scikit-learn's "identity", "logistic", "tanh", "relu", or
+            any of pyml.nn by name, "gelu", "silu", ... Default: "relu".
+        solver: "adam"; "sgd"; or "lbfgs", SciPy's L-BFGS-B on all rows at once. Default: "adam".
+        alpha: alpha / 2 of the sum of the squared weights, over the rows of a batch, is added to
+            its loss. Default: 1e-4.
+        batch_size: rows of a step, or "auto", 200 at most. Default: "auto".
+        learning_rate: of "sgd", or of `optimizer`: "constant"; "invscaling", learning_rate_init /
+            (t_ + 1)^power_t after each iteration; or "adaptive", a fifth each time that nothing has
+            got better, down to 1e-6. Default: "constant".
+        learning_rate_init: the learning rate. Default: 1e-3.
+        power_t: of "invscaling". Default: 0.5.
+        max_iter: iterations at most; of "adam" and "sgd" passes over the rows. Default: 200.
+        shuffle: a new order of the rows in each iteration. Default: True.
+        random_state: of the first weights, the rows held out, the order of the rows and dropout; a
+            number, a RandomState or None. The same number gives the same bits. Default: None.
+        tol: how much better the loss, or with early_stopping the score, must be to count; the
+            gradient at which "lbfgs" ends. Default: 1e-4.
+        verbose: print each iteration. Default: False.
+        warm_start: fit goes on where the last call stood. Default: False.
+        momentum, nesterovs_momentum: of "sgd". Defaults: 0.9, True.
+        early_stopping: hold out validation_fraction of the rows, drawn at random, and
+            stop when their score gets no better; the weights of the best one predict. Default:
+            False.
+        validation_fraction: the share held out, in [0, 1). Default: 0.1.
+        beta_1, beta_2, epsilon: of "adam". Defaults: 0.9, 0.999, 1e-8.
+        n_iter_no_change: how many iterations may be no better before it stops. Default: 10.
+        max_fun: evaluations of the loss by "lbfgs" at most. Default: 15000.
+        quantile: of "quantile", in [0, 1]. Default: 0.5.
+        delta: of "huber": where the loss becomes linear. Default: 1.
+        dropout: the probability of dropping an activation of a hidden layer. Default: 0.
+        batch_norm, layer_norm: normalise before each activation. Defaults: False.
+        optimizer: in place of `solver`, one of pyml.optim by name, "adamw", "lion", ..., or a
+            function of (parameters, lr). Default: None.
+        schedule: a factor of the rate of each step, from the first to the last of max_iter
+            iterations: "linear", "cosine", "warmup_cosine" or "exponential". Default: None.
+        n_ensemble: how many networks are trained, from different seeds; their mean predicts.
+            Default: 1.
+        max_seconds: when fit ends at the latest. Default: None.
+        dtype: "float32" or "float64", of all that is computed. Default: that of X.
+
+    Attributes:
+        loss_, best_loss_, loss_curve_: of the training rows, with the penalty: the last, the least,
+            and that of each iteration; best_loss_ is None with early_stopping.
+        validation_scores_, best_validation_score_: R^2 of the rows held out, with early_stopping;
+            else None.
+        n_iter_: iterations of the last call.
+        t_: rows seen in all.
+        coefs_, intercepts_: weights (inputs, outputs) and biases of each layer: the memory of the
+            first network.
+        networks_: the nn.Sequentials that predict.
+        n_features_in_, feature_names_in_, n_layers_, n_outputs_, out_activation_: as in
+            scikit-learn.
+
+    Raises:
+        TypeError, ValueError: in fit, for a parameter that is not as said.
+
+    Example:
+        >>> mlp = MLPRegressor("quantile", quantile=0.9, random_state=1).fit(X, y)
+        >>> mlp.predict(X[:3])
+    """
 
     def __init__(
         self,
