@@ -318,10 +318,12 @@ class Epochs:
     def end_epoch(self, losses):
         """Returns whether the training is over."""
         training, options = self.training, self.options
-        sizes = np.full(len(losses), self.size, np.float64)
-        if self.left and len(losses) > self.full:
-            sizes[-1] = self.left
-        training.loss = float(losses.astype(np.float64) @ sizes / sizes.sum())
+        total, count = self.size * float(np.add.reduce(losses, dtype=np.float64)), len(losses)
+        if count <= self.full:
+            training.loss = total / (self.size * count)
+        else:  # the last batch is smaller
+            total -= (self.size - self.left) * float(losses[-1])
+            training.loss = total / (self.size * self.full + self.left)
         training.loss_curve.append(training.loss)
         training.n_iter += 1
         training.t += self.rows.count

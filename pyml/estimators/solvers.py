@@ -52,13 +52,21 @@ class Rate(LRScheduler):
 
     def get_lr(self):
         """The rates of the next step."""
-        factor, step = 1.0, self.last_epoch
+        factor, done = 1.0, self.last_epoch
         if self.schedule is not None:
-            factor = SCHEDULES[self.schedule](min(step / self.total, 1.0))
+            factor = SCHEDULES[self.schedule](min(done / self.total, 1.0))
         if self.betas is not None:
             beta1, beta2 = self.betas
-            factor *= math.sqrt(1 - beta2 ** (step + 1)) / (1 - beta1 ** (step + 1))
+            factor *= math.sqrt(1 - beta2 ** (done + 1)) / (1 - beta1 ** (done + 1))
         return [rate * factor for rate in self.base_lrs]
+
+    def _step(self):
+        """As a schedule's, without what all have in common: it is made for each step of a run."""
+        self._step_count += 1
+        self.last_epoch += 1
+        self._last_lr = self.get_lr()
+        for group, rate in zip(self.optimizer.param_groups, self._last_lr, strict=True):
+            group["lr"] = rate
 
     def state_dict(self):
         """Not copied deeply, as a run asks for it in each of its slices: no value is changed."""
