@@ -15,6 +15,7 @@ from pyml.tabular.values import (
 )
 
 SOME = 200  # values that are looked at first, to see that a column is no numbers
+JOINED_BYTES = 1 << 24  # of a column: each call costs some microseconds for each of its chunks
 
 
 def needed(module, extra, what):
@@ -125,38 +126,60 @@ def parsed(column, format, formats):
     from pyarrow import compute
 
     pa = pyarrow("reading tables")
+    if column.num_chunks > 1 and column.nbytes < JOINED_BYTES:
+        column = pa.chunked_array([column.combine_chunks()])
+    found = fitting(column, format, formats) if len(column) else None
+    if found is not None:  # as most columns are: nothing is missing
+        return numbers_from(column, found), found
     column = without(compute.utf8_trim_whitespace(column), MISSING)
     if format == "text":
         return text_column(column), "text"
     if column.null_count == len(column):
         return np.full(len(column), np.nan), None
-    numbers = without(column, PLACEHOLDERS, compute.utf8_lower)
-    present = numbers.drop_null()
+    column, text = without(column, PLACEHOLDERS, compute.utf8_lower), column
+    found = fitting(column, format, formats) if column.null_count < len(column) else None
+    if found is None:
+        return text_column(text), "text"
+    return numbers_from(column, found), found
 
-    if format is None or not matches(present, NUMBERS[format]):
-        some = present[:SOME]
-        format = formats(partial(matches, some)) and formats(partial(matches, present))
-    if format is None or len(present) == 0:
-        return text_column(column), "text"
-    column = numbers
+
+def fitting(column, format, formats):
+    """The format by which all of a column is numbers, the given one first; None if it is text."""
+    if format == "text":
+        return None
+    if format is not None and matches(column, NUMBERS[format]):
+        return format
+    return formats(partial(matches, column))
+
+
+def numbers_from(column, format):
+    """Text of a format as int64, or float64 where not all is whole."""
+    from pyarrow import compute
+
+    pa = pyarrow("reading tables")
     if format != ".":
         grouping, point = (".", ",") if format == "1.000,0" else (",", ".")
         column = compute.replace_substring(column, grouping, "")
         column = compute.replace_substring(column, point, ".")
     if column.null_count == 0 and matches(column, WHOLE):
-        return compute.cast(column, pa.int64()).to_numpy(), format
-    column = compute.replace_substring_regex(column, r"^\+", "")
-    return compute.cast(column, pa.float64()).to_numpy(), format
+        return compute.cast(column, pa.int64()).to_numpy()
+    if compute.any(compute.starts_with(column, "+")).as_py():
+        column = compute.replace_substring_regex(column, r"^\+", "")
+    return compute.cast(column, pa.float64()).to_numpy()
 
 
 WHOLE = "^-?[0-9]{1,18}$"
 
 
 def matches(column, pattern):
-    """Does all text of a column match a pattern?"""
+    """Does all text of a column match a pattern? The first values are looked at before others."""
     from pyarrow import compute
 
-    return bool(compute.all(compute.match_substring_regex(column, pattern)).as_py())
+    parts = (part for part in (column[:SOME], column[SOME:]) if len(part))
+    return all(
+        compute.all(compute.match_substring_regex(part, pattern)).as_py() is not False
+        for part in parts
+    )
 
 
 def without(column, words, form=lambda column: column):

@@ -148,7 +148,8 @@ class Preprocessor:
         for column, names in self._named(table, "transform"):
             if column.name in places:
                 levels = {name: i for i, name in enumerate(self.categories[column.name], 1)}
-                found = (levels.get(name, 0) for name in names)
+                codes = {name: levels.get(name, 0) for name in {*names}}
+                found = map(codes.__getitem__, names)
                 categories[:, places[column.name]] = np.fromiter(found, np.int64, table.rows)
         return numbers, categories
 
@@ -283,6 +284,9 @@ class Feature:
         elif scale != "none":
             made.scale = Standard.fitted(present, scale == "robust", log)
         return made
+
+    def __deepcopy__(self, memo):
+        return self  # nothing of it changes, and there may be many
 
     @property
     def name(self):

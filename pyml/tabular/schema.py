@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from copy import copy
 from itertools import islice
 
 import numpy as np
@@ -12,15 +13,16 @@ from pyml.tabular.reading import as_table
 from pyml.tabular.table import TableWarning, check_type, grid, name_of, near
 from pyml.tabular.values import (
     DATES,
+    NAT,
     NUMBERS,
     PLACEHOLDERS,
     TRUTHS,
     date_format,
-    date_of,
     dates_of,
     distinct,
     key_of,
     missing,
+    moments_of,
     number_format,
     numbers_of,
 )
@@ -85,6 +87,9 @@ class Column:
     def kind(self, kind):
         check_choice(f"Schema: column {self.name!r}", "kind", kind, KINDS)
         self._kind = kind
+
+    def __deepcopy__(self, memo):
+        return copy(self)  # its attributes are text and numbers, and there may be many
 
     @property
     def is_input(self):
@@ -470,7 +475,7 @@ def is_number(text):
 
 
 def is_date(text):
-    return date_of(text, None) is not None
+    return moments_of([text], None)[0] != NAT
 
 
 ALMOST = (  # what text may be for the most part: the word, its test, and that of what it should be

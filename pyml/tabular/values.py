@@ -372,32 +372,54 @@ def dates_of(array, format=None):
         present = ~missing(array)
         nothing = np.full(len(array), "NaT", "datetime64[us]")
         return nothing, int(present.argmax()) if present.any() else None
-    moments = {text: date_of(text, format) for text in {*array} - {None}}
-    bad = next((i for i, text in enumerate(array) if moments.get(text, 0) is None), None)
-    since = {
-        text: NAT if moment is None else int(moment.astype(np.int64))
-        for text, moment in moments.items()
-    }
-    found = np.fromiter((since.get(text, NAT) for text in array), np.int64, len(array))
-    return found.view("datetime64[us]"), bad
+    texts = [*({*array} - {None})]
+    since = dict(zip(texts, moments_of(texts, format).tolist(), strict=True))
+    found = np.fromiter(map({**since, None: NAT}.__getitem__, array), np.int64, len(array))
+    wrong = (found == NAT) & ~missing(array)
+    return found.view("datetime64[us]"), int(wrong.argmax()) if wrong.any() else None
 
 
-def date_of(text, format):
-    """One text as datetime64[us], in UTC if it has a time zone; None if it is none."""
-    for pattern in DATES.values() if format is None else (DATES[format], DATES["year-month-day"]):
-        found = pattern.fullmatch(text)
-        if found is None:
-            continue
-        part = found.groupdict()
-        day = f"{part['Y']}-{int(part['m']):02}-{int(part['d']):02}"
-        time = f"{int(part['H'] or 0):02}:{part['M'] or '00'}:{part['S'] or '00'}"
-        try:
-            moment = np.datetime64(f"{day}T{time}.{(part['f'] or '0')[:6]}", "us")
-        except ValueError:  # there is no such day or hour
-            continue
-        zone = part["z"] or "Z"
-        if zone not in ("Z", "UTC"):
-            minutes = int(zone[1:3]) * 60 + int(zone[-2:])
-            moment -= np.timedelta64(minutes if zone[0] == "+" else -minutes, "m")
-        return moment
-    return None
+def moments_of(texts, format):
+    """Microseconds since 1970 of a list of text, in UTC if it has a zone; NAT where it is no date.
+
+    Args:
+        format: its name; None: any.
+    """
+    moments = np.full(len(texts), NAT)
+    for name in DATES if format is None else (format, "year-month-day"):
+        rows = np.flatnonzero(moments == NAT).tolist()
+        moments[rows] = moments_by(DATES[name], [texts[row] for row in rows])
+    return moments
+
+
+def moments_by(pattern, texts):
+    """The same by one pattern."""
+    written = [iso_of(pattern.fullmatch(text)) for text in texts]
+    days = [day for day, _ in written]
+    try:
+        moments = np.array(days, "datetime64[us]")
+    except ValueError:  # there is no such day or hour
+        moments = np.array(list(map(moment_of, days)), "datetime64[us]")
+    return (moments - np.array([east for _, east in written], "timedelta64[m]")).astype(np.int64)
+
+
+def iso_of(match):
+    """A date and time as ISO 8601 has it, and the minutes that its zone is east of UTC."""
+    if match is None:
+        return "NaT", 0
+    year, month, day, hour, minute, second, fraction, zone = match.group(*"YmdHMSfz")
+    text = f"{year}-{month:0>2}-{day:0>2}"
+    if hour is not None:
+        text += f"T{hour:0>2}:{minute}:{second or '00'}.{(fraction or '0')[:6]}"
+    if zone in (None, "Z", "UTC"):
+        return text, 0
+    minutes = int(zone[1:3]) * 60 + int(zone[-2:])
+    return text, minutes if zone[0] == "+" else -minutes
+
+
+def moment_of(day):
+    """A date as ISO 8601 has it as datetime64[us], NaT if there is no such day or hour."""
+    try:
+        return np.datetime64(day, "us")
+    except ValueError:
+        return np.datetime64("NaT", "us")
