@@ -161,21 +161,21 @@ def numbers_from(column, format):
         grouping, point = (".", ",") if format == "1.000,0" else (",", ".")
         column = compute.replace_substring(column, grouping, "")
         column = compute.replace_substring(column, point, ".")
-    if column.null_count == 0 and matches(column, WHOLE):
-        return compute.cast(column, pa.int64()).to_numpy()
+    if column.null_count == 0 and column[0].as_py().lstrip("-").isdigit():
+        try:
+            return compute.cast(column, pa.int64()).to_numpy()
+        except pa.ArrowInvalid:  # not all is whole, or within int64
+            pass
     if compute.any(compute.starts_with(column, "+")).as_py():
         column = compute.replace_substring_regex(column, r"^\+", "")
     return compute.cast(column, pa.float64()).to_numpy()
 
 
-WHOLE = "^-?[0-9]{1,18}$"
-
-
 def matches(column, pattern):
-    """Does all text of a column match a pattern? The first values are looked at before others."""
+    """Does all text of a column match a pattern? Of a long one the first values are tried first."""
     from pyarrow import compute
 
-    parts = (part for part in (column[:SOME], column[SOME:]) if len(part))
+    parts = (column,) if len(column) <= 10 * SOME else (column[:SOME], column[SOME:])
     return all(
         compute.all(compute.match_substring_regex(part, pattern)).as_py() is not False
         for part in parts
