@@ -36,7 +36,7 @@ OBJECTS = Path("build") / "csrc"
 GENERATED = Path("build") / "generated"
 
 X86_64 = {
-    "baseline": ["-march=x86-64"],
+    "baseline": ["-march=x86-64", "-O2"],  # for CPUs of before 2013: a seventh smaller than -O3
     "avx2": ["-march=x86-64", "-mavx2", "-mfma"],
     "avx512": [
         *["-march=x86-64", "-mavx2", "-mfma"],
@@ -73,7 +73,6 @@ if os.environ.get("PYML_WERROR") == "1":
 if os.environ.get("PYML_WIDE") == "1" and "avx2" in ISAS:
     ISAS["wide"] = ISAS["avx2"]
     DEFINES += ["-DPYML_WIDE"]
-STRIP = [] if os.environ.get("PYML_SYMBOLS") == "1" else ["-Wl,-s"]
 SANITIZE = []
 if os.environ.get("PYML_SANITIZE") == "1":
     SANITIZE = [
@@ -83,7 +82,33 @@ if os.environ.get("PYML_SANITIZE") == "1":
         "-fno-omit-frame-pointer",
         "-g",
     ]
+SMALL, STRIP = [], []
+if not SANITIZE and os.environ.get("PYML_SYMBOLS") != "1":
+    SMALL = ["-g0", "-fno-asynchronous-unwind-tables"]  # what debuggers and profilers read
+    STRIP = ["-Wl,-s"]
 
+# The extension modules that run when a step is recorded, checked or refused, or when a run of many
+# begins and ends: -Os makes them a third smaller, and slower. What runs in every step stays at -O2.
+SEAM_FOR_SIZE = {
+    "pyml.ops.jets",
+    "pyml.ops.numpys",
+    "pyml.ops.special",
+    "pyml.recording.allocations",
+    "pyml.recording.assembly",
+    "pyml.recording.audit",
+    "pyml.recording.diagnostics",
+    "pyml.recording.host_calls",
+    "pyml.recording.interrupts",
+    "pyml.recording.listener",
+    "pyml.recording.outputs",
+    "pyml.recording.refusal",
+    "pyml.recording.run",
+    "pyml.recording.slices",
+    "pyml.recording.trace",
+    "pyml.recording.verdict",
+    "pyml.recording.world",
+}
+CYTHON = "pyml._cython"  # the functions that Cython's modules share: without it each has its own
 
 FIELD_KINDS = {"double": "DOUBLE", "int": "INT", "ptrdiff_t": "INT64", "int64_t": "INT64"}
 
@@ -200,7 +225,7 @@ class BuildKernels(build_ext):
 
         def compile_one(job):
             source, name, flags = job
-            command = [*CC, *FLAGS, *SANITIZE, *flags]
+            command = [*CC, *FLAGS, *SMALL, *flags, *SANITIZE]
             digest = hashlib.sha256(" ".join(command).encode()).hexdigest()[:8]
             target = OBJECTS / f"{name}-{digest}.o"
             if not is_current(target):
@@ -219,25 +244,44 @@ class BuildCsrc(BuildKernels):
         self.compile_kernels()
 
 
-def cython_module(path):
-    """The extension module of one .pyx file."""
+def seam_module(name, sources):
+    """An extension module of Cython."""
     return Extension(
-        ".".join(path.with_suffix("").parts),
-        [str(path)],
+        name,
+        sources,
         include_dirs=[numpy.get_include(), str(CSRC)],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
-        extra_compile_args=["-O2", "-fvisibility=hidden", "-MMD", *SANITIZE],
-        extra_link_args=[*LINK, *(SANITIZE or STRIP)],
+        extra_compile_args=[
+            "-Os" if name in SEAM_FOR_SIZE else "-O2",
+            "-fno-plt",  # Python's functions are called by address, without a jump between
+            "-fvisibility=hidden",
+            "-MMD",
+            *SMALL,
+            *SANITIZE,
+        ],
+        extra_link_args=[*LINK, *SANITIZE, *STRIP],
     )
+
+
+def seam():
+    """The extension modules: one of each .pyx file, and what they share."""
+    paths = {".".join(path.with_suffix("").parts): path for path in Path("pyml").rglob("*.pyx")}
+    if missing := SEAM_FOR_SIZE - paths.keys():
+        sys.exit(f"setup.py: SEAM_FOR_SIZE names modules that are not there: {sorted(missing)}")
+    modules = [seam_module(name, [str(path)]) for name, path in sorted(paths.items())]
+    return [*modules, seam_module(CYTHON, [])]
 
 
 os.chdir(ROOT)
 write_generated()
 setup(
     ext_modules=cythonize(
-        [cython_module(path) for path in sorted(Path("pyml").rglob("*.pyx"))],
+        seam(),
         include_path=[str(GENERATED)],
         nthreads=os.cpu_count() or 1,
+        shared_utility_qualified_name=CYTHON,
+        # much code, and no module has a typed memoryview: one that had could not be imported
+        shared_utility_features_disabled=["MemoryView"],
         compiler_directives={
             "language_level": 3,
             "embedsignature": True,

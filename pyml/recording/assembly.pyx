@@ -86,12 +86,11 @@ cdef int complete_constants(Recording recording) except -1:
     """Constants that the step writes over have their first values again at the begin of each replay."""
     cdef Program p = recording.program
     cdef Piece *piece
-    cdef const unsigned char[:] values
-    for array, content in p.constants:
+    cdef bytes values
+    for array, values in p.constants:
         piece = recording.memory.find(<size_t>cnp.PyArray_DATA(<ndarray>array))
         if piece != NULL and piece.marks & REWRITTEN and not any([array is other for other, _ in p.scalars]):
-            values = content
-            if csrc.program_restore(p.calls, cnp.PyArray_DATA(<ndarray>array), &values[0], len(content)) != 0:
+            if csrc.program_restore(p.calls, cnp.PyArray_DATA(<ndarray>array), <const char *>values, len(values)) != 0:
                 raise MemoryError()
     return 0
 
