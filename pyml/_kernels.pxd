@@ -72,6 +72,7 @@ cdef extern from "arguments.h":
 cdef extern from "contracts/optim.h":
     enum:
         OPTIM_ARRAYS
+        OPTIM_NUMBERS
         OPTIM_STEP
 
 

@@ -20,6 +20,7 @@ FLOORS = [  # lowest first; a name covers what is below it
         "pyml._kernels",
         "pyml.attributes",
         "pyml.config",
+        "pyml.dict_version",
         "pyml.grad_mode",
         "pyml.hooks",
         "pyml.memory",

@@ -10,7 +10,9 @@ import numpy as np
 cimport cython
 cimport numpy as cnp
 from cpython.object cimport PyObject
+from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc, free, realloc
+from libc.string cimport memset
 from numpy cimport ndarray
 
 from contract_optim cimport optim_segment
@@ -19,6 +21,7 @@ from pyml cimport _kernels
 from pyml._kernels cimport (
     FIELD_DOUBLE, FIELD_INT, OPTIM_STEP, PYML_FLOAT32, PYML_FLOAT64, argument_field, csrc, pyml_dtype,
 )
+from pyml.dict_version cimport PYML_DICT_VERSION
 from pyml.memory cimport new_number
 from pyml.recorder cimport Recorder, Traced, recorder
 from pyml.ops.arrays cimport is_real
@@ -26,6 +29,9 @@ from pyml.ops.segments cimport Segments
 from pyml.tensor cimport Tensor, wrap
 
 cnp.import_array()
+
+cdef extern from "Python.h":
+    PyObject *PyDict_GetItemWithError(object, object) except? NULL
 
 
 cdef ndarray lasting(ndarray a):
@@ -43,6 +49,13 @@ cdef double number(object value) except? -1:
     if isinstance(value, Traced):   # a recorded step sets it: a replay computes it
         return (<Traced>value).value
     return (<Tensor>value).array.item() if isinstance(value, Tensor) else value
+
+
+cdef bint is_fixed(object value) except -1:
+    """Whether an option that stays the same object reads the same."""
+    if type(value) is tuple:
+        return all([is_fixed(each) for each in <tuple>value])
+    return type(value) in (float, int, bool)
 
 
 def option(dict group not None, str name not None):
@@ -135,10 +148,16 @@ cdef class Update(Segments):
         cdef const argument_field *field
         cdef Py_ssize_t i, k
         cdef char *at
+        cdef uint64_t version = PYML_DICT_VERSION(group)
+        cdef bint fixed = True
+        if version == self.options_version and version != 0:
+            return 0
+        self.options_version = 0
         for i in range(len(a.options)):
             field = &a.traits.options[i]
             at = self.options + field.offset
             value = group[<str>a.options[i]]
+            fixed = fixed and is_fixed(value)
             if field.kind == FIELD_INT:
                 (<int *>at)[0] = <bint>value
             elif field.count == 1:
@@ -150,7 +169,11 @@ cdef class Update(Segments):
             if a.needs[k] < 0 or self.is_on(&a.traits.options[a.needs[k]]):
                 self.used |= 1 << k
         for k, option in a.starts:
-            self.start[k] = number(group[option])
+            value = group[option]
+            fixed = fixed and is_fixed(value)
+            self.start[k] = number(value)
+        if fixed and version == PYML_DICT_VERSION(group):
+            self.options_version = version
         return 0
 
     cdef int read_tuple(self, str name, tuple values, double *at, Py_ssize_t count) except -1:
@@ -210,6 +233,7 @@ cdef class Update(Segments):
             ):
                 same = False
                 seen.tensor, seen.data, seen.n = <PyObject *>p, cnp.PyArray_DATA(p.array), cnp.PyArray_SIZE(p.array)
+                seen.values, seen.version = NULL, 0
         return same
 
     cdef int prepare(self, dict state) except -1:
@@ -217,20 +241,28 @@ cdef class Update(Segments):
         cdef Py_ssize_t i
         cdef Tensor p
         cdef list given = self.given
+        cdef uint64_t version = PYML_DICT_VERSION(state)
         self.params, self.fresh = [], []
+        if version != self.state_version or version == 0:
+            for i in range(len(given)):
+                self.seen[i].values = NULL
+            self.state_version = version
         for i in range(len(given)):
             p = <Tensor>given[i]
             p.note_gradient(False, False)
             if p._grad is not None:
-                self.add(i, p, p._grad.array, state.get(p))
+                self.add(i, p, p._grad.array, state)
         return 0
 
     cdef void close(self):
         Segments.close(self)
         self.given = self.params = self.fresh = None
 
-    cdef int add(self, Py_ssize_t i, Tensor p, ndarray g, dict values) except -1:
+    cdef int add(self, Py_ssize_t i, Tensor p, ndarray g, dict state) except -1:
         cdef Algorithm a = self.algorithm
+        cdef seen_parameter *seen = &self.seen[i]
+        cdef uint64_t version
+        cdef dict values
         cdef ndarray w = p.array
         cdef optim_segment *s
         cdef Py_ssize_t k
@@ -240,31 +272,42 @@ cdef class Update(Segments):
             raise self.mismatch(i, w, "its gradient", g)
         s = self.append(w)
         s.g = self.readable(g)
-        if values is None:
-            values = {}
+        if seen.values == NULL:
+            seen.values = PyDict_GetItemWithError(state, p)
+        values = {} if seen.values == NULL else <dict?><object>seen.values
+        version = PYML_DICT_VERSION(values)
+        if version != seen.version or version == 0:
+            memset(seen.numbers, 0, sizeof(seen.numbers))
+            memset(seen.arrays, 0, sizeof(seen.arrays))
+            seen.version = version
         if a.traits.numbers == 0:   # the state holds no count: 0 where its arrays are new
             self.steps[i] = 0 if values.get(<str>a.arrays[0]) is None else 1
             s.numbers[OPTIM_STEP] = &self.steps[i]
         for k in range(a.traits.numbers):
-            s.numbers[k] = self.number_of(i, p, values, <str>a.numbers[k], a.firsts[k])
+            s.numbers[k] = self.number_of(i, p, values, k)
         for k in range(a.traits.arrays):
             if self.used >> k & 1:
-                s.arrays[k] = self.array_of(i, p, values, <str>a.arrays[k], self.start[k])
+                s.arrays[k] = self.array_of(i, p, values, k)
         self.params.append(p)
         return 0
 
-    cdef double *number_of(self, Py_ssize_t i, Tensor p, dict values, str name, double first) except NULL:
-        """The memory of a number of p's state, made if it is not there yet."""
+    cdef double *number_of(self, Py_ssize_t i, Tensor p, dict values, Py_ssize_t k) except NULL:
+        """The memory of number k of p's state, made if it is not there yet."""
         cdef Tensor kept
         cdef ndarray a
-        value = values.get(name)
+        cdef str name = <str>self.algorithm.numbers[k]
+        cdef PyObject **found = &self.seen[i].numbers[k]
+        if found[0] == NULL:
+            found[0] = PyDict_GetItemWithError(values, name)
+        value = None if found[0] == NULL else <object>found[0]
         if value is None:
             a = lasting(cnp.PyArray_ZEROS(0, NULL, cnp.NPY_FLOAT64, 0))
-            (<double *>cnp.PyArray_DATA(a))[0] = first
+            (<double *>cnp.PyArray_DATA(a))[0] = self.algorithm.firsts[k]
             kept = wrap(a)
             self.fresh.append((p, values, name, kept))
-        elif isinstance(value, Tensor) and cnp.PyArray_TYPE((<Tensor>value).array) == cnp.NPY_FLOAT64 and value.ndim == 0:
-            kept = value
+        elif isinstance(value, Tensor) and cnp.PyArray_TYPE((<Tensor>value).array) == cnp.NPY_FLOAT64 and \
+                (<Tensor>value).array.ndim == 0:
+            kept = <Tensor>value
         else:
             raise TypeError(
                 f"{self.name}: state {name!r} of parameter {i} is {value!r}, it must be a float64 Tensor of shape (); "
@@ -272,14 +315,18 @@ cdef class Update(Segments):
             )
         return <double *>self.writable(kept.array)
 
-    cdef void *array_of(self, Py_ssize_t i, Tensor p, dict values, str name, double start) except NULL:
-        """The memory of a state of p's shape and dtype, made if it is not there yet."""
+    cdef void *array_of(self, Py_ssize_t i, Tensor p, dict values, Py_ssize_t k) except NULL:
+        """The memory of array k of p's state, of p's shape and dtype, made if it is not there yet."""
         cdef ndarray w = p.array, a
-        value = values.get(name)
+        cdef str name = <str>self.algorithm.arrays[k]
+        cdef PyObject **found = &self.seen[i].arrays[k]
+        if found[0] == NULL:
+            found[0] = PyDict_GetItemWithError(values, name)
+        value = None if found[0] == NULL else <object>found[0]
         if value is None:
             a = lasting(cnp.PyArray_ZEROS(w.ndim, w.shape, cnp.PyArray_TYPE(w), 0))
-            if start != 0:
-                a.fill(start)
+            if self.start[k] != 0:
+                a.fill(self.start[k])
             self.fresh.append((p, values, name, wrap(a)))
         elif not isinstance(value, Tensor):
             raise TypeError(f"{self.name}: state {name!r} of parameter {i} is a {type(value).__name__}, it must be a Tensor")

@@ -13,6 +13,7 @@ from libc.math cimport copysign
 from libc.stdint cimport uint64_t
 
 from pyml cimport recorder
+from pyml.dict_version cimport PYML_DICT_VERSION
 from pyml.tensor cimport Tensor
 
 from pyml.attributes import Size
@@ -31,17 +32,6 @@ cdef extern from "Python.h":
     PyObject *PyDict_GetItemWithError(object, object) except? NULL
     PyObject *PyCell_GET(object)
     PyObject *PyTuple_GET_ITEM(tuple, Py_ssize_t)
-
-cdef extern from *:
-    """
-    /* A number that another state of a dict does not have (PEP 509), or 0 where Python keeps none. */
-    #if PY_VERSION_HEX < 0x030C0000
-    #define PYML_DICT_VERSION(dict) (((PyDictObject *)(dict))->ma_version_tag)
-    #else
-    #define PYML_DICT_VERSION(dict) ((uint64_t)0)
-    #endif
-    """
-    uint64_t PYML_DICT_VERSION(dict)
 
 MISSING = dependencies.MISSING
 ANY = object()

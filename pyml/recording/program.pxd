@@ -1,3 +1,4 @@
+from libc.stdint cimport uint64_t
 from numpy cimport ndarray
 
 from pyml._kernels cimport program_status, pyml_program
@@ -86,8 +87,9 @@ cdef class ParameterState:
     cdef Tensor parameter
     cdef dict values       # its state: name -> Tensor
     cdef list names, tensors, arrays
+    cdef uint64_t version  # of `values` when they were found unchanged
 
-    cdef bint holds(self, dict state) except -1
+    cdef bint holds(self) except -1
 
 
 cdef class Updating:
@@ -102,6 +104,7 @@ cdef class Updating:
     cdef size_t size
     cdef list rates        # (name, output of the formula) of options that the step sets
     cdef list states       # a ParameterState for each parameter that has any
+    cdef uint64_t version  # of `state` when it was found to have these
 
     cdef bint holds(self) except -1
     cdef bint states_hold(self) except -1

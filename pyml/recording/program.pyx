@@ -6,7 +6,6 @@ import numpy as np
 
 cimport cython
 cimport numpy as cnp
-from cpython.dict cimport PyDict_GetItem
 from cpython.ref cimport PyObject
 from libc.string cimport memcmp, memcpy
 from numpy cimport ndarray
@@ -19,6 +18,7 @@ from pyml._kernels cimport (
     PYML_FLOAT64, csrc, program_call, program_status,
 )
 from pyml.attributes cimport default_float, number_of
+from pyml.dict_version cimport PYML_DICT_VERSION
 from pyml.grad_mode cimport grad_enabled
 from pyml.memory cimport new_array, size_bytes
 from pyml.ops.optim cimport number
@@ -35,6 +35,8 @@ cnp.import_array()
 
 cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(PyObject *)
+    PyObject *PyDict_GetItemWithError(object, object) except? NULL
+    PyObject *PyList_GET_ITEM(list, Py_ssize_t)
 
 cdef extern from "contracts/callback.h":
     int CALLBACK_INTERRUPTED
@@ -129,16 +131,17 @@ cdef class Gradient:
 cdef class ParameterState:
     """What an optimizer keeps of a parameter, as it was at the recording."""
 
-    cdef bint holds(self, dict state) except -1:
+    cdef bint holds(self) except -1:
         """Whether it is still there, at the same place."""
         cdef Py_ssize_t i
-        cdef PyObject *now
-        if PyDict_GetItem(state, self.parameter) != <PyObject *>self.values:
-            return False
-        for i in range(len(self.names)):
-            now = PyDict_GetItem(self.values, self.names[i])
-            if now != <PyObject *>self.tensors[i] or (<Tensor>now).array is not self.arrays[i]:
+        cdef uint64_t version = PYML_DICT_VERSION(self.values)
+        cdef bint same = version == self.version and version != 0
+        for i in range(len(self.tensors)):
+            if not same and PyDict_GetItemWithError(self.values, self.names[i]) != PyList_GET_ITEM(self.tensors, i):
                 return False
+            if <PyObject *>(<Tensor>PyList_GET_ITEM(self.tensors, i)).array != PyList_GET_ITEM(self.arrays, i):
+                return False
+        self.version = version
         return True
 
 
@@ -163,9 +166,15 @@ cdef class Updating:
 
     cdef bint states_hold(self) except -1:
         """Whether what the optimizer keeps of the parameters is where it was."""
+        cdef ParameterState kept
+        cdef uint64_t version = PYML_DICT_VERSION(self.state)
+        cdef bint same = version == self.version and version != 0
         for kept in self.states:
-            if not (<ParameterState>kept).holds(self.state):
+            if not same and PyDict_GetItemWithError(self.state, kept.parameter) != <PyObject *>kept.values:
                 return False
+            if not kept.holds():
+                return False
+        self.version = version
         return True
 
 
