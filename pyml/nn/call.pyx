@@ -26,7 +26,9 @@ cdef class Callable:
             r.called(self)
         if self._hooks or EVERY:
             return call_with_hooks(self, args, kwargs)
-        return self.forward(*args, **kwargs)
+        if kwargs:
+            return self.forward(*args, **kwargs)
+        return self.forward(args[0]) if len(args) == 1 else self.forward(*args)   # one: no method object is made for it
 
     def __reduce_ex__(self, protocol):
         # protocols 0 and 1 do not know how to make an object of a class in C
