@@ -51,22 +51,28 @@ def _hooked(step):
     def hooked(self, *args, **kwargs):
         args = (self, *args)
         recorder.stepping(self)
-        own = self._hooks
-        for hook in (*hooks_of_all[PRE_STEP], *own[PRE_STEP]):
-            changed = hook(self, args, kwargs)
-            if changed is not None:
-                if not (isinstance(changed, tuple) and len(changed) == 2):
-                    raise RuntimeError(
-                        f"a {PRE_STEP} returned {changed!r}, not None or (args, kwargs)"
-                    )
-                args, kwargs = changed
+        own, every = self._hooks, hooks_of_all
+        if every[PRE_STEP] or own[PRE_STEP]:  # most have none: that is asked in every step
+            args, kwargs = passed_on(self, (*every[PRE_STEP], *own[PRE_STEP]), args, kwargs)
         result = step(*args, **kwargs)
         self._stepped = True
-        for hook in (*own[POST_STEP], *hooks_of_all[POST_STEP]):
-            hook(self, args, kwargs)
+        if own[POST_STEP] or every[POST_STEP]:
+            for hook in (*own[POST_STEP], *every[POST_STEP]):
+                hook(self, args, kwargs)
         return result
 
     return hooked
+
+
+def passed_on(optimizer, hooks, args, kwargs):
+    """The arguments of a step, as the hooks before it leave them."""
+    for hook in hooks:
+        changed = hook(optimizer, args, kwargs)
+        if changed is not None:
+            if not (isinstance(changed, tuple) and len(changed) == 2):
+                raise RuntimeError(f"a {PRE_STEP} returned {changed!r}, not None or (args, kwargs)")
+            args, kwargs = changed
+    return args, kwargs
 
 
 def register_optimizer_step_pre_hook(hook):
@@ -199,7 +205,7 @@ class Optimizer:
         for i, p in enumerate(params):
             if not isinstance(p, Tensor):
                 raise TypeError(f"params[{i}] is a {type(p).__name__}, it must be a Tensor")
-            if not (p.is_leaf or p.retains_grad or self._is_differentiable()):
+            if not (p.is_leaf or p.retains_grad or self.defaults.get("differentiable")):
                 raise ValueError(
                     f"params[{i}] is not a leaf Tensor: an operation computed it, "
                     "so backward leaves it no gradient"
@@ -257,7 +263,7 @@ class Optimizer:
                 loss = closure()
         if self._kernel is None:
             raise NotImplementedError(f"{type(self).__name__} has no step()")
-        if self._is_differentiable():
+        if self.defaults.get("differentiable"):
             self._step_in_graph()
             return loss
         while len(self._updates) < len(self.param_groups):
@@ -266,9 +272,6 @@ class Optimizer:
         return loss
 
     step = _hooked(step)
-
-    def _is_differentiable(self):
-        return self.defaults.get("differentiable", False)
 
     @enable_grad()
     def _step_in_graph(self):
