@@ -1,7 +1,7 @@
 """The walk of backward.
 
 Nodes are numbered as they are made, so an input's number is always smaller than that of its consumers, and walking
-them from the largest number down is a topological order: `run_backward` is that walk. It keeps its own queue, so a
+them from the largest number down is a topological order: `walk` does it. It keeps its own queue, so a
 chain of any length takes no stack.
 """
 import numpy as np
@@ -24,6 +24,7 @@ from pyml.recorder import refuse
 cnp.import_array()
 
 cdef extern from "Python.h":
+    PyObject *PyDict_SetDefault(dict, object, object) except NULL
     Py_ssize_t Py_REFCNT(PyObject *)   # not of `object`: for an attribute, Cython would count its own reference
 
 
@@ -59,12 +60,10 @@ def backward(Tensor self, gradient=None, retain_graph=None, create_graph=False, 
         RuntimeError: if nothing requires grad; if a scalar is needed; if the graph was freed by an
             earlier backward; if a value that is needed was changed in place.
     """
-    run_backward((self,), (gradient,), create_graph if retain_graph is None else retain_graph, create_graph,
-                 None if inputs is None else ((inputs,) if isinstance(inputs, Tensor) else tuple(inputs)), True)
+    walk((self,), (gradient,), create_graph if retain_graph is None else retain_graph, create_graph,
+         None if inputs is None else ((inputs,) if isinstance(inputs, Tensor) else tuple(inputs)), True)
 
 
-@cython.boundscheck(False)   # the gradients that a node gave are counted
-@cython.wraparound(False)
 def run_backward(
     tuple outputs, tuple gradients, bint retain_graph, bint create_graph, tuple inputs or None, bint accumulate,
 ):
@@ -73,15 +72,25 @@ def run_backward(
     With `accumulate`, gradients are added to the .grad of leaves instead: of `inputs`, or of all if None.
     Nothing is accumulated unless the whole walk succeeded.
     """
+    return walk(outputs, gradients, retain_graph, create_graph, inputs, accumulate)
+
+
+@cython.boundscheck(False)   # the gradients that a node gave are counted
+@cython.wraparound(False)
+cdef object walk(
+    tuple outputs, tuple gradients, bint retain_graph, bint create_graph, tuple inputs, bint accumulate,
+):
     cdef dict pending = {}        # edge -> the gradient gathered for it so far
     cdef dict wanted = {}         # node -> gradient, for inputs that are not leaves
     cdef set path = None          # with inputs: the edges that lead to one of them
     cdef list leaves
-    cdef list queue = []          # nodes with a pending gradient, the newest last
+    cdef list queue = []          # nodes with a pending gradient, the newest last,
+    cdef Node newest = None       # and the newest of all, which is mostly the only one
     cdef Tensor output, grad, dx, leaf
     cdef Node node
     cdef tuple grads
     cdef Py_ssize_t i, at = 0
+    cdef Py_ssize_t known
     cdef PyObject *key
     cdef PyObject *value
     cdef bint before = grad_enabled(), hooked = False   # has a leaf hooks?
@@ -96,9 +105,10 @@ def run_backward(
                 raise TypeError(f"backward: inputs must be Tensors, not {type(item).__name__}")
     if r is not None:
         r.backward(outputs)
-    for output, gradient in zip(outputs, gradients):
+    for i in range(min(len(outputs), len(gradients))):
+        output = <Tensor>outputs[i]
         refresh(output)
-        grad = first_gradient(output, gradient)
+        grad = first_gradient(output, gradients[i])
         edge = output if output.node is None else output.node
         if edge in pending:
             pending[edge] = ops.add(pending[edge], grad)
@@ -119,8 +129,10 @@ def run_backward(
 
     switch_grad(create_graph)
     try:
-        while queue:
-            node = queue.pop()
+        newest = queue.pop() if queue else None
+        while newest is not None:
+            node = newest
+            newest = queue.pop() if queue else None
             grad = pending.pop(node)
             if not takes(node, grad):   # checked as it came, but another hook may have replaced its data
                 refuse_gradient(f"backward: {node.name()} has", grad, node)
@@ -143,18 +155,25 @@ def run_backward(
                     continue
                 if not isinstance(given, Tensor) or not takes(edge, given):
                     refuse_gradient(f"{node.name()}: backward gave for input {i}", given, edge)
-                dx = given
-                if edge in pending:
-                    pending[edge] = ops.add(pending[edge], dx)
+                dx = <Tensor>given
+                known = len(pending)
+                value = PyDict_SetDefault(pending, edge, dx)
+                if len(pending) == known:
+                    pending[edge] = ops.add(<Tensor>value, dx)
                 else:
-                    pending[edge] = dx
                     if isinstance(edge, Node):
-                        enqueue(queue, <Node>edge)
+                        if newest is None:
+                            newest = <Node>edge
+                        elif newest.seq < (<Node>edge).seq:
+                            queue.append(newest)
+                            newest = <Node>edge
+                        else:
+                            enqueue(queue, <Node>edge)
                     elif (<Tensor>edge).hooks is not None:
                         hooked = True
             if not (retain_graph or pyml_retains_graphs):
                 node.freed = node.freed or node.kept is not None
-                node.kept = node.versions = None
+                node.kept = node.later_versions = None
             grads = None
         grad = dx = given = None
 
@@ -177,12 +196,13 @@ def run_backward(
                     pending[leaf] = wanted[leaf.node]
                     check_accumulates(leaf, pending[leaf])
         leaves = []   # with hooks that run after it
-        while pending:
-            edge, grad = pending.popitem()
-            if inputs is None or any([edge is item for item in inputs]):
-                accumulate_into(edge, grad, create_graph)
-                if (<Tensor>edge).hooks is not None:
-                    leaves.append(edge)
+        at = 0
+        while PyDict_Next(pending, &at, &key, &value):
+            if inputs is None or any([<Tensor>key is item for item in inputs]):
+                accumulate_into(<Tensor>key, value, create_graph)
+                if (<Tensor>key).hooks is not None:
+                    leaves.append(<Tensor>key)
+        pending = None   # hooks find nobody else with the gradients
         for leaf in leaves:
             run_hooks_after(leaf)
         return None
@@ -281,13 +301,12 @@ cdef int check_for_nan(Node node, tuple grads) except -1:
     return 0
 
 
-cdef void accumulate_into(Tensor leaf, Tensor grad, bint create_graph) except *:
-    """leaf.grad = grad, or += grad: the first gradient is written, the next is added. The caller's reference to `grad`
-    is the only one if nobody else can reach it: then it is taken as it is."""
-    cdef bint alone = (
-        Py_REFCNT(<PyObject *>grad) == 1 and Py_REFCNT(<PyObject *>grad.array) == 1
-        and owns_memory(grad.array)
-    )
+cdef void accumulate_into(Tensor leaf, PyObject *given, bint create_graph) except *:
+    """leaf.grad = the gradient that is given, or += it: the first is written, the next is added. The caller's reference
+    to it is the only one if nobody else can reach it: then it is taken as it is."""
+    cdef bint alone = Py_REFCNT(given) == 1
+    cdef Tensor grad = <Tensor>given
+    alone = alone and Py_REFCNT(<PyObject *>grad.array) == 1 and owns_memory(grad.array)
     leaf.note_gradient(False, True)
     if leaf._grad is None:
         leaf._grad = grad if alone else ops.clone(grad)

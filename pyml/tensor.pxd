@@ -21,7 +21,7 @@ cdef class Tensor:
     cdef bint is_view                      # looks at a part of another tensor's memory
     cdef Link link                         # to that tensor, if gradients go through it
     cdef object __weakref__
-    cdef dict __dict__                     # what programs set on it; not there until they do
+    cdef dict attributes                   # what programs set on it, its __dict__; NULL until they do
 
     cdef int mark_changed(self) except -1
     cdef int note_gradient(self, bint assigned, bint accumulates) except -1
@@ -39,15 +39,17 @@ cdef class Link:
 
 
 cdef enum:
-    NODE_SIZES = 6   # dimensions of an output whose sizes a Node keeps without a tuple
+    NODE_SIZES = 6      # dimensions of an output whose sizes a Node keeps without a tuple
+    NODE_VERSIONS = 4   # kept tensors whose versions a Node keeps without a list
 
 
 cdef class Node:
     cdef readonly tuple inputs             # an edge for each input: its Node, a leaf Tensor, or None
     cdef readonly unsigned long long seq   # order of creation: inputs of a node have smaller ones
     cdef bint freed
-    cdef list kept                         # what backward needs, and its version when it was kept
-    cdef list versions
+    cdef list kept                         # what backward needs,
+    cdef unsigned long versions[NODE_VERSIONS]   # and its version when it was kept
+    cdef list later_versions               # those of the fifth and what follows
     cdef list output_hooks                 # run on the gradient of the output before backward
     cdef int output_kind, output_ndim      # of the output: NumPy's number of its dtype, its dimensions
     cdef Py_ssize_t output_sizes[NODE_SIZES]
@@ -56,6 +58,8 @@ cdef class Node:
 
     cdef void connect(self, Tensor output, tuple inputs) except *
     cdef void keep(self, Tensor t) except *
+    cdef unsigned long version_of(self, Py_ssize_t i) except? 1
+    cdef int keep_instead(self, Py_ssize_t i, Tensor t) except -1
     cdef Tensor saved(self, int i)
     cdef Tensor saved_output(self, int i)
     cdef tuple gradients(self, Tensor dy)

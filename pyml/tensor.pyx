@@ -48,6 +48,20 @@ cdef extern from *:
     """
     int become "pyml_become"(object o, object subclass) except -1
 
+cdef extern from *:
+    """
+    struct __pyx_obj_4pyml_6tensor_Tensor;
+
+    /* Cython makes a dict for each object of a class with a __dict__; Python makes one when it is first needed, where
+     * the type says that NULL may stand for it. */
+    #define pyml_without_attributes(t) Py_CLEAR(((struct __pyx_obj_4pyml_6tensor_Tensor *)(t))->attributes)
+    #define pyml_take_attributes(cls) \
+        (((PyTypeObject *)(cls))->tp_dictoffset = offsetof(struct __pyx_obj_4pyml_6tensor_Tensor, attributes))
+    """
+    void without_attributes "pyml_without_attributes"(object t)
+    void take_attributes "pyml_take_attributes"(object cls)
+    object PyObject_GenericGetDict(object, void *)
+
 cdef extern from "numpy/arrayobject.h":
     """
     static PyObject *pyml_own_object(PyArrayObject *a) { return PyArray_View(a, NULL, &PyArray_Type); }
@@ -315,6 +329,7 @@ cdef class Tensor:
 
     def __cinit__(self):
         self.array = NOTHING
+        without_attributes(self)
 
     def __init__(self, *data, device=None, bint requires_grad=False):
         if self.array is not NOTHING:
@@ -895,8 +910,18 @@ cdef install_attributes(dict attributes):
     PyType_Modified(<PyTypeObject *>Tensor)
 
 
-# For Python. C reads the attribute of the same name, so it cannot stand in the class.
-install_attributes({"array": property(_array_of, doc=_array_of.__doc__)})
+def _set_attributes_of(Tensor t):
+    """What programs have set on it."""
+    return PyObject_GenericGetDict(t, NULL)
+
+
+take_attributes(Tensor)
+
+# For Python. C reads the attribute `array`, so it cannot stand in the class; nor can `__dict__`: see without_attributes.
+install_attributes({
+    "array": property(_array_of, doc=_array_of.__doc__),
+    "__dict__": property(_set_attributes_of, doc=_set_attributes_of.__doc__),
+})
 
 
 def install(operations, dict methods not None):
@@ -1005,14 +1030,31 @@ cdef class Node:
 
     cdef void keep(self, Tensor t) except *:
         """Keeps a tensor for backward. Call after connect. An output is kept without its node: no cycle."""
+        cdef Py_ssize_t i
+        cdef unsigned long version = 0 if t is None else t.changes()
         if self.kept is None:
-            self.kept, self.versions = [], []
-        if t is None:
-            self.kept.append(None)
-            self.versions.append(0)
-            return
-        self.kept.append(alias_of(t, t.array) if t.node is self else t)
-        self.versions.append(t.changes())
+            self.kept = []
+        i = len(self.kept)
+        self.kept.append(alias_of(t, t.array) if t is not None and t.node is self else t)
+        if i < NODE_VERSIONS:
+            self.versions[i] = version
+        else:
+            if self.later_versions is None:
+                self.later_versions = []
+            self.later_versions.append(version)
+
+    cdef unsigned long version_of(self, Py_ssize_t i) except? 1:
+        """That of the i-th tensor kept, when it was."""
+        return self.versions[i] if i < NODE_VERSIONS else self.later_versions[i - NODE_VERSIONS]
+
+    cdef int keep_instead(self, Py_ssize_t i, Tensor t) except -1:
+        """Puts a tensor that was never changed in the place of the i-th one kept."""
+        self.kept[i] = t
+        if i < NODE_VERSIONS:
+            self.versions[i] = 0
+        else:
+            self.later_versions[i - NODE_VERSIONS] = 0
+        return 0
 
     cdef Tensor saved(self, int i):
         """The i-th tensor kept, if it still has the values it had."""
@@ -1024,10 +1066,10 @@ cdef class Node:
         cdef Tensor t = self.kept[i]
         if t is None:
             return None
-        if t.changes() != <unsigned long>self.versions[i]:
+        if t.changes() != self.version_of(i):
             raise RuntimeError(
                 f"{self.name()}: a tensor of shape {t.shape} that backward needs was changed in place "
-                f"(version {t.changes()}, saved at {self.versions[i]}); use the form that makes a new tensor, or .clone()"
+                f"(version {t.changes()}, saved at {self.version_of(i)}); use the form that makes a new tensor, or .clone()"
             )
         return t
 

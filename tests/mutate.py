@@ -49,7 +49,7 @@ AREAS = (
     Area(
         "tape",
         ("pyml/tensor.pyx", "pyml/backward.pyx"),
-        r"connect|keep|saved|saved_output|run_backward|accumulate_into|first_gradient|takes"
+        r"connect|keep|saved|saved_output|walk|accumulate_into|first_gradient|takes"
         r"|enqueue|edges_towards|will_change|check_current|run_hooks|check_accumulates"
         r"|mark_changed|alias_of|view_of",
     ),

@@ -70,7 +70,7 @@ cdef int keep_old_values(Node node, Tensor t) except -1:
             if old is None:
                 old = wrap(copied(t.array))
                 old.node, old._requires_grad = t.node, t._requires_grad
-            node.kept[i], node.versions[i] = old, 0
+            node.keep_instead(i, old)
     return 0
 
 
