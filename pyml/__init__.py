@@ -23,6 +23,7 @@ from pyml.attributes import NAMES as _DTYPES
 from pyml.attributes import Size, device, dtype, get_default_dtype, set_default_dtype
 from pyml.config import __version__, get_num_threads, set_num_threads, show_config
 from pyml.devices import get_default_device, set_default_device
+from pyml.dispatch import entry as _entry
 from pyml.dtypes import can_cast, finfo, iinfo, promote_types, set_default_tensor_type
 from pyml.grad_mode import (
     enable_grad,
@@ -123,6 +124,7 @@ def get_device(input):
     return _checked_tensor(input, "get_device").get_device()
 
 
+@_entry
 def cholesky(input, upper=False):
     """See linalg.cholesky."""
     return _linalg.cholesky(input, upper=upper)
@@ -185,21 +187,25 @@ def index_put_(input, indices, values, accumulate=False):
     return _checked_tensor(input, "index_put_").index_put_(indices, values, accumulate)
 
 
+@_entry
 def lu(A, pivot=True, get_infos=False):
     """See linalg.lu_factor; with get_infos also zeros of int32, one for each matrix."""
     return _linalg.lu_with_infos(A, pivot, get_infos)
 
 
+@_entry
 def lu_solve(b, LU_data, LU_pivots):
     """X of A X = b by the factors that lu(A) gave; see linalg.lu_solve."""
     return _linalg.old_lu_solve(b, LU_data, LU_pivots)
 
 
+@_entry
 def qr(input, some=True):
     """Q and R of input = Q R; see linalg.qr."""
     return _linalg.qr_of_columns(input, some)
 
 
+@_entry
 def svd(input, some=True, compute_uv=True):
     """U, S and V of input = U diag(S) V^T; see linalg.svd."""
     return _linalg.svd_of_columns(input, some, compute_uv)

@@ -18,6 +18,7 @@ from pyml.tensor cimport (
     Node, Tensor, check_accumulates, detects_anomalies, ops, refresh, refuse_gradient, takes, wrap,
 )
 
+from pyml.dispatch import entry
 from pyml.hooks import AfterAccumulation
 from pyml.recorder import refuse
 
@@ -64,6 +65,7 @@ def backward(Tensor self, gradient=None, retain_graph=None, create_graph=False, 
          None if inputs is None else ((inputs,) if isinstance(inputs, Tensor) else tuple(inputs)), True)
 
 
+@entry   # for gradients of each sample
 def run_backward(
     tuple outputs, tuple gradients, bint retain_graph, bint create_graph, tuple inputs or None, bint accumulate,
 ):

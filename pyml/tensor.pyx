@@ -120,6 +120,7 @@ cdef Link linked(Tensor view, Tensor base):
     return link
 
 
+cdef char[3] HIDDEN   # an element of a size that nothing moves, see Tensor._hidden
 cdef ndarray NOTHING = np.zeros(0, np.float32)   # what a Tensor is on that was never given an array
 
 
@@ -345,6 +346,18 @@ cdef class Tensor:
         t.array = taken(array)
         if requires_grad:
             t.requires_grad_()
+        return t
+
+    @staticmethod
+    def _hidden(object shape not None, cls not None):
+        """A Tensor of class `cls`, a subclass, that holds its values elsewhere: its array has a dtype that no kernel knows."""
+        cdef cnp.npy_intp sizes[64]   # 64: NumPy's largest number of dimensions
+        cdef cnp.npy_intp strides[64]
+        cdef int d, ndim = <int>len(shape)
+        for d in range(ndim):
+            sizes[d], strides[d] = shape[d], 0
+        cdef Tensor t = Tensor.__new__(cls)
+        t.array = cnp.PyArray_New(ndarray, ndim, sizes, cnp.NPY_VOID, strides, <void *>HIDDEN, sizeof(HIDDEN), 0, None)
         return t
 
     cdef int mark_changed(self) except -1:
@@ -1001,6 +1014,8 @@ cdef class Node:
         cdef tuple edges = PyTuple_New(len(inputs))
         cdef Py_ssize_t i
         cdef object edge
+        if cnp.PyArray_TYPE(output.array) == cnp.NPY_VOID:   # see _hidden: a graph of its own would be another one
+            raise TypeError(f"{self.name()}: a tensor of vmap cannot be connected")
         for i in range(len(inputs)):
             t = inputs[i]
             if t is None or not t._requires_grad:

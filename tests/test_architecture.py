@@ -21,6 +21,7 @@ FLOORS = [  # lowest first; a name covers what is below it
         "pyml.attributes",
         "pyml.config",
         "pyml.dict_version",
+        "pyml.dispatch",
         "pyml.grad_mode",
         "pyml.hooks",
         "pyml.memory",

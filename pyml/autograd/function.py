@@ -4,6 +4,7 @@ import functools
 import weakref
 
 from pyml.autograd.joint import Branch, Joint
+from pyml.dispatch import entry
 from pyml.grad_mode import is_grad_enabled, no_grad
 from pyml.ops import zeros
 from pyml.ops.operands import broadcast_shapes, cast, sum_to
@@ -142,30 +143,35 @@ class Function:
             RuntimeError: if an argument that was marked dirty is not returned, or is a leaf that
                 requires grad.
         """
-        ctx = FunctionCtx()
-        ctx.needs_input_grad = tuple([isinstance(a, Tensor) and a.requires_grad for a in args])
-        with no_grad():
-            if cls.setup_context is Function.setup_context:
-                result = cls.forward(ctx, *args)
-            else:
-                result = cls.forward(*args)
-                cls.setup_context(ctx, args, result)
-        outputs = result if isinstance(result, tuple) else (result,)
-        for t in ctx._dirty:
-            if not is_one_of(t, outputs):
-                raise RuntimeError(
-                    f"{cls.__name__}: an argument that was marked as changed in place "
-                    "(mark_dirty) is not among the outputs of forward; return it too"
-                )
-        if is_grad_enabled() and any(ctx.needs_input_grad):
-            outputs = connected(cls, ctx, args, outputs)
+        return applied(cls, *args)
+
+
+@entry  # vmap calls it for each sample
+def applied(cls, *args):
+    ctx = FunctionCtx()
+    ctx.needs_input_grad = tuple([isinstance(a, Tensor) and a.requires_grad for a in args])
+    with no_grad():
+        if cls.setup_context is Function.setup_context:
+            result = cls.forward(ctx, *args)
         else:
-            outputs = tuple(
-                y.detach() if is_one_of(y, args) and not is_one_of(y, ctx._dirty) else y
-                for y in outputs
+            result = cls.forward(*args)
+            cls.setup_context(ctx, args, result)
+    outputs = result if isinstance(result, tuple) else (result,)
+    for t in ctx._dirty:
+        if not is_one_of(t, outputs):
+            raise RuntimeError(
+                f"{cls.__name__}: an argument that was marked as changed in place "
+                "(mark_dirty) is not among the outputs of forward; return it too"
             )
-        ctx._to_save = ()
-        return outputs if isinstance(result, tuple) else outputs[0]
+    if is_grad_enabled() and any(ctx.needs_input_grad):
+        outputs = connected(cls, ctx, args, outputs)
+    else:
+        outputs = tuple(
+            y.detach() if is_one_of(y, args) and not is_one_of(y, ctx._dirty) else y
+            for y in outputs
+        )
+    ctx._to_save = ()
+    return outputs if isinstance(result, tuple) else outputs[0]
 
 
 def connected(function, ctx, args, outputs):

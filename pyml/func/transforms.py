@@ -9,6 +9,7 @@ import functools
 
 from pyml.autograd import functional
 from pyml.autograd.functional import columns_of, gradients, rows_of, sources, transposed
+from pyml.func.batched import innermost, own
 from pyml.grad_mode import enable_grad, is_grad_enabled
 from pyml.options import check_integer
 from pyml.pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
@@ -39,8 +40,8 @@ class Trace:
         self.primals = chosen[0] if isinstance(argnums, int) else tuple(chosen)
         tensors = tensors_in(chosen, who, "an argument to differentiate by")
         with enable_grad():
-            self.inputs = sources(tuple(tensors), self.recorded)
-            self.own = {id(x) for x in self.inputs if x.is_leaf}
+            self.inputs = sources(tuple(map(own, tensors)), self.recorded)
+            self.own = {id(innermost(x)) for x in self.inputs if x.is_leaf}
             args = list(args)
             for i, value in zip(places, rebuilt(chosen, self.inputs), strict=True):
                 args[i] = value
@@ -81,7 +82,7 @@ class Trace:
         """tangents -> the Jacobian times them, as the tree of the output."""
         with enable_grad():
             u, products = transposed(self.outputs, self.inputs, False)
-            self.own |= {id(t) for t in u}
+            self.own |= {id(innermost(t)) for t in u}
 
         def push(tangents):
             with enable_grad():
@@ -155,7 +156,8 @@ def leads_out(tensor, own):
     """Whether what computed a tensor leads to a leaf that requires grad and is not in `own`."""
     if not tensor.requires_grad:
         return False
-    edges, seen = [tensor if tensor.is_leaf else tensor.grad_fn], set()
+    tensor, seen = innermost(tensor), set()
+    edges = [tensor if tensor.is_leaf else tensor.grad_fn]
     while edges:
         edge = edges.pop()
         if isinstance(edge, Node):

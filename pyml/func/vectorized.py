@@ -2,10 +2,11 @@
 
 import functools
 
-from pyml.ops import stack
-from pyml.options import check_choice, check_integer
+from pyml.func import batching_rules  # noqa: F401
+from pyml.func.batched import Level, check_randomness, count_of_draws
+from pyml.ops import cat, contiguous
+from pyml.options import Range, check_choice, check_integer, check_number
 from pyml.pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
-from pyml.random import default_generator, get_rng_state, set_rng_state
 from pyml.tensor import Tensor
 
 __all__ = ["vmap"]
@@ -14,10 +15,13 @@ __all__ = ["vmap"]
 def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
     """The function that runs `func` for each index of a dimension of its arguments.
 
-    The indices are taken one after another and the results stacked: what `func` may do is not
-    limited, and a call costs what its calls of func cost. In a step under @pyml.record they are
-    replayed without Python. Transforms may stand inside, vmap(grad(f)), and outside, grad(g) of a g
-    that calls vmap(f).
+    func runs once, on tensors that look as one index has them and hold all: most operations, also
+    those of gradients, compute all indices at once. Those that cannot run for one index after
+    another, and their results are stacked: the numbers are always those of a loop. vmap nests with
+    itself and with the other transforms: vmap(grad(f)) has a gradient for each index, also by an
+    argument that all share.
+
+    What Python goes by (`if`, item()) must be the same for all indices.
 
     Args:
         func: a function of tensors, or of tuples, lists and dicts of them, that returns such.
@@ -27,7 +31,7 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
         out_dims: where it is in the result, a number or a tree of numbers. Default: 0.
         randomness: "error" if func draws no random numbers, "different" if each call draws its own,
             "same" if each draws the same. Default: "error".
-        chunk_size: taken for its name.
+        chunk_size: how many indices are computed at once, for less memory. Default: all.
 
     Returns:
         A function of the same arguments.
@@ -35,7 +39,9 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
     Raises:
         ValueError: when called, if no argument has the dimension, or sizes differ, or are zero.
         TypeError: if func is no function; when called, if it returns something else than tensors.
-        RuntimeError: when called, if func draws random numbers with randomness="error".
+        RuntimeError: when called, if func draws random numbers with randomness="error"; if it asks
+            for a value that differs between indices, or for NumPy arrays, memory or backward();
+            if it changes a tensor in place that all indices share by what they do not.
 
     Example:
         >>> x = pyml.tensor([[1.0, 2.0], [3.0, 4.0]])
@@ -47,40 +53,58 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
     check_choice("vmap", "randomness", randomness, ("error", "different", "same"))
     if chunk_size is not None:
         check_integer("vmap", "chunk_size", chunk_size)
+        check_number("vmap", "chunk_size", chunk_size, Range(1))
 
     @functools.wraps(func)
     def call(*args, **kwargs):
         dims, (tensors, form) = dims_of(in_dims, args), tree_flatten(args)
         size = common_size(tensors, dims)
-        counter, results = default_generator._state[1], []
-        start = get_rng_state() if randomness == "same" else None
-        for i in range(size):
-            if start is not None:
-                set_rng_state(start)
-            parts = [t if d is None else t.select(d, i) for t, d in zip(tensors, dims, strict=True)]
-            results.append(func(*tree_unflatten(parts, form), **kwargs))
-            if randomness == "error" and default_generator._state[1] != counter:
-                raise RuntimeError(
-                    "vmap: func drew random numbers; say randomness='different' or 'same'"
-                )
-        return stacked(results)
+        if chunk_size is None or chunk_size >= size:
+            return of_all(size, tensors, dims, form, kwargs)
+        parts = []
+        for start in range(0, size, chunk_size):
+            count = min(chunk_size, size - start)
+            part = [
+                t if d is None else t.narrow(d, start, count)
+                for t, d in zip(tensors, dims, strict=True)
+            ]
+            parts.append(of_all(count, part, dims, form, kwargs))
+        leaves, result_form = zip(*map(tree_leaves, parts), strict=True), tree_flatten(parts[0])[1]
+        ends = broadcast(out_dims, parts[0])
+        whole = [cat(column, d) for column, d in zip(leaves, ends, strict=True)]
+        return tree_unflatten(whole, result_form)
 
-    def stacked(results):
-        first, form = tree_flatten(results[0])
-        for value in first:
+    def of_all(size, tensors, dims, form, kwargs):
+        with Level(size, randomness) as level:
+            values = [
+                t if d is None else level.wrap(t.movedim(d, 0))
+                for t, d in zip(tensors, dims, strict=True)
+            ]
+            result = func(*tree_unflatten(values, form), **kwargs)
+            if count_of_draws() != level.drawn:
+                check_randomness(level)
+                raise RuntimeError(
+                    "vmap: func drew random numbers into a tensor that all indices share; use a "
+                    "function that returns them"
+                )
+            return placed(level, result)
+
+    def placed(level, result):
+        leaves, form = tree_flatten(result)
+        for value in leaves:
             if not isinstance(value, Tensor):
                 raise TypeError(
                     f"vmap: func returned {value!r}, it must return a Tensor, or a tuple, list or "
                     "dict of Tensors"
                 )
         try:
-            dims = broadcast(out_dims, results[0])
+            dims = broadcast(out_dims, result)
         except ValueError as error:
             raise ValueError(f"vmap: out_dims does not fit what func returns: {error}") from None
         for dim in dims:
             check_integer("vmap", "out_dims", dim)
-        columns = zip(*map(form.flatten_up_to, results), strict=True)
-        return tree_unflatten([stack(c, d) for c, d in zip(columns, dims, strict=True)], form)
+        values = [level.spread(x).movedim(0, d) for x, d in zip(leaves, dims, strict=True)]
+        return tree_unflatten([contiguous(x) for x in values], form)
 
     return call
 

@@ -7,6 +7,7 @@ dropout, and a dimension of softmax that may be left out.
 import warnings
 
 from pyml import ops
+from pyml.dispatch import entry
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.draws import will_draw_into
 from pyml.ops.inplace import replace
@@ -57,6 +58,7 @@ def implicit_dim(name, input, stacklevel):
     return dim
 
 
+@entry
 def dropout(input, p=0.5, training=True, inplace=False, *, generator=None):
     """In training, zeroes elements with probability p and scales the others by 1 / (1 - p).
 

@@ -11,7 +11,7 @@ globals().update(names.operations())
 install(
     sys.modules[__name__],
     names.operations(names.TENSOR)
-    | METHODS
+    | {name: names.entered(method, names.TENSOR) for name, method in METHODS.items()}
     | {"backward": backward, "_cdata": property(id)},  # the latter for libraries that compare it
 )
 

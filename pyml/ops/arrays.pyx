@@ -240,8 +240,16 @@ cpdef Tensor real_tensor(object x, str who, str name="input"):
     """x, if it is a floating point Tensor."""
     checked_tensor(x, who, name)
     if not is_real((<Tensor>x).array):
+        check_shown(<Tensor>x, who, name)
         raise TypeError(f"{who}: {name} has dtype {x.dtype}, it must be float32 or float64; {name}.float() converts it")
     return <Tensor>x
+
+
+cdef int check_shown(Tensor x, str who, str name) except -1:
+    """Not a tensor of vmap, whose values an operation without a rule cannot see. See Tensor._hidden."""
+    if cnp.PyArray_TYPE(x.array) == cnp.NPY_VOID:
+        raise TypeError(f"{who}: {name} is a tensor of vmap, which this function was not written for")
+    return 0
 
 
 cdef int same_dtype(Tensor a, Tensor x, str who, str name) except -1:

@@ -3,6 +3,8 @@
 A jet is (channels, ...): the value; its first derivatives; its second ones, each by the variables of two of the first.
 To differentiate so, forward, costs one pass; that pass is differentiated by backward as any other.
 """
+from inspect import unwrap
+
 import numpy as np
 
 cimport numpy as cnp
@@ -153,6 +155,7 @@ def jet(function, x, Py_ssize_t firsts, pairs, *numbers):
     for pair in pairs:
         if len(pair) != 2 or not 1 <= min(pair) <= max(pair) <= firsts:
             raise ValueError(f"jet: pairs has {pair}, it must be two channels from 1 to {firsts}")
+    function = unwrap(function)   # by whichever name it was found
     if function not in KERNELS:
         return composed(function, xt, firsts, pairs, numbers)
     cdef ndarray a = contiguous(xt.array)

@@ -5,7 +5,9 @@ function is in methods.py.
 """
 
 import functools
+import inspect
 
+from pyml.dispatch import entry
 from pyml.ops import (
     activation,
     bilinear,
@@ -200,6 +202,16 @@ WITH_OUT = """
     slice_scatter slogdet solve solve_ex svd take take_along_dim tan tanh
     tensordot threshold tril triu trunc vdot vstack where xlog1py xlogy zeros zeta"""
 
+# the names of arguments, behind the first, that may be tensors
+SECOND = {
+    *("A", "LU_data", "LU_pivots", "append", "aweights", "batch1", "batch2", "bins", "boundaries"),
+    *("condition", "end", "exponent", "fill_value", "fweights", "index", "indices", "input"),
+    *("input2", "mask", "mat", "mat1", "mat2", "max", "min", "other", "prepend", "q", "repeats"),
+    *("source", "src", "tensor", "tensor1", "tensor2", "tensor_indices_or_sections"),
+    *("test_elements", "the_template", "value", "values", "vec", "vec1", "vec2", "weight"),
+    *("weights",),
+}
+
 ALIASES = {
     "absolute": "abs",
     "absolute_": "abs_",
@@ -255,8 +267,22 @@ ALIASES = {
 takes_out = functools.cache(operands.numpy_names)
 
 
+def entered(function, place):
+    """The function with an entry for vmap, which methods need for their second tensor alone."""
+    return entry(function) if place != TENSOR or takes_tensors(function) else function
+
+
+@functools.cache
+def takes_tensors(function):
+    """Whether it may be given tensors behind the first argument."""
+    return not SECOND.isdisjoint([*inspect.signature(function).parameters][1:])
+
+
 def operations(place=None):
-    """The operations that are found in a place, or all of them, by their names there."""
+    """The operations that are found in a place, or all of them, by their names there.
+
+    Methods are the functions themselves: what calls them has a Tensor, whose class may be another.
+    """
     named = {
         name: getattr(family, name)
         for family, places, names in ROWS
@@ -266,4 +292,5 @@ def operations(place=None):
     if place in (PYML, LINALG, SPECIAL):
         with_out = {*WITH_OUT.split(), *series.POLYNOMIALS}
         named |= {name: takes_out(named[name]) for name in with_out & named.keys()}
+    named = {name: entered(function, place) for name, function in named.items()}
     return named | {alias: named[name] for alias, name in ALIASES.items() if name in named}

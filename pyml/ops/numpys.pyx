@@ -101,6 +101,9 @@ def by_numpy(str name, function, tuple arrays, *options, bint changes=False):
     """
     cdef Call call = Call()
     cdef Recorder r = recorder()
+    for a in arrays:
+        if cnp.PyArray_TYPE(a) == cnp.NPY_VOID:   # see Tensor._hidden
+            raise TypeError(f"{name}: a tensor of vmap, which this function was not written for")
     call.function, call.options = function, options
     if r is not None:
         return recorded(r, call, name, arrays, changes)

@@ -16,7 +16,7 @@ from numpy cimport ndarray
 from pyml cimport _kernels
 from pyml.attributes cimport default_float, dtype as own_class, dtype_of_number, number_of
 from pyml.memory cimport new_number
-from pyml.ops.arrays cimport as_type, broadcast_to, contiguous, copy_into, empty_like, empty_shape, is_real
+from pyml.ops.arrays cimport as_type, broadcast_to, check_shown, contiguous, copy_into, empty_like, empty_shape, is_real
 from pyml.recorder cimport Recorder, Traced, recorder, unwatched
 from pyml.tensor cimport Node, Tensor, shape_of, tracks, will_change, wrap
 
@@ -73,6 +73,7 @@ def checked_dtype(dtype, str name):
 cdef object own_dtype(object x, str name):
     """The dtype of a Tensor or an array, and the one that a number gets if it is alone."""
     if isinstance(x, Tensor):
+        check_shown(x, name, "a tensor")
         return (<Tensor>x).array.dtype
     x = unwatched(x)
     if isinstance(x, ndarray):
@@ -123,6 +124,7 @@ def result_type(*operands, name="result_type"):
 
 cdef Tensor lift(object x, str name):
     if isinstance(x, Tensor):
+        check_shown(x, name, "a tensor")
         return x
     x = unwatched(x)
     dtype = own_dtype(x, name)

@@ -1,11 +1,18 @@
 """vmap: against a loop, and what is refused; torch is in tests/parity."""
 
+import importlib
+import inspect
+import threading
+
 import numpy as np
 import pytest
 
 import pyml
-from pyml import func
+from pyml import autograd, func, nn, ops
+from pyml.func import batched
 from pyml.nn import functional as F
+from pyml.ops.methods import METHODS
+from pyml.pytree import tree_leaves
 
 X = pyml.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
 
@@ -16,6 +23,14 @@ def test_dimensions():
     a, b = func.vmap(lambda x: (x, x.sum()), out_dims=(1, 0))(X)
     np.testing.assert_array_equal(a.numpy(), X.numpy().T)
     np.testing.assert_array_equal(b.numpy(), [6, 15])
+
+
+def test_chunks():
+    x = pyml.randn(7, 4)
+    whole = func.vmap(lambda x: (x.sin(), x.sum()), in_dims=1, out_dims=(1, 0))(x.T)
+    parts = func.vmap(lambda x: (x.sin(), x.sum()), 1, (1, 0), chunk_size=3)(x.T)
+    for a, b in zip(whole, parts, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
 
 
 def test_gradients_of_each_sample():
@@ -37,6 +52,239 @@ def test_randomness():
     assert pyml.equal(a, b)
 
 
+def test_randomness_inside():
+    def noisy(x, y):
+        return x * F.dropout(pyml.ones(50), 0.5) * F.dropout(y * pyml.ones(50), 0.5)
+
+    inner = func.vmap(noisy, (None, 0), randomness="same")
+    y = func.vmap(inner, randomness="different")(X[:, :1], X[:, :2])
+    assert pyml.equal(y[0, 0] != 0, y[0, 1] != 0) and not pyml.equal(y[0, 0] != 0, y[1, 0] != 0)
+    with pytest.raises(RuntimeError, match="into a tensor that all indices share"):
+        func.vmap(lambda x: x * pyml.empty(3).uniform_(), randomness="different")(X)
+    with pytest.raises(RuntimeError, match="vmap: func drew random numbers"):
+        func.vmap(lambda x: x * pyml.empty(3).uniform_())(X)
+
+
+# ---- all samples at once -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def no_loops(monkeypatch):
+    """An operation that would run once for each sample is an error."""
+
+    def refuse(level, call, args, kwargs):
+        raise AssertionError(f"{call.__name__} ran sample by sample")
+
+    monkeypatch.setattr(batched, "one_by_one", refuse)
+
+
+def networks(count=4, *, norm=False):
+    pyml.manual_seed(0)
+
+    def network():
+        middle = (nn.BatchNorm1d(8), nn.GELU(), nn.LayerNorm(8)) if norm else (nn.Tanh(),)
+        return nn.Sequential(nn.Linear(3, 8), *middle, nn.Linear(8, 2)).double().eval()
+
+    return [network() for _ in range(count)]
+
+
+@pytest.mark.parametrize("norm", [False, True])
+def test_an_ensemble(no_loops, norm):
+    """PyTorch's tutorial on ensembles of models, and gradients."""
+    models, x = networks(norm=norm), pyml.randn(5, 3, dtype=pyml.float64)
+    state = func.stack_module_state(models)
+
+    def call(params, buffers, x):
+        return func.functional_call(models[0], (params, buffers), (x,))
+
+    y = func.vmap(call, in_dims=(0, 0, None))(*state, x)
+    np.testing.assert_allclose(
+        y.detach().numpy(), pyml.stack([model(x) for model in models]).detach().numpy(), 1e-12
+    )
+    own = pyml.randn(4, 5, 3, dtype=pyml.float64)
+    loss = func.vmap(call)(*state, own).square().sum()
+    loss.backward()
+    for i, model in enumerate(models):
+        model(own[i]).square().sum().backward()
+        for name, p in model.named_parameters():
+            np.testing.assert_allclose(
+                state[0][name].grad[i].numpy(), p.grad.numpy(), 1e-10, 1e-12, err_msg=name
+            )
+
+
+@pytest.mark.parametrize("loss", [nn.CrossEntropyLoss(), nn.MSELoss(), nn.BCEWithLogitsLoss()])
+def test_gradients_by_shared_parameters(no_loops, loss):
+    """PyTorch's tutorial on gradients of each sample."""
+    (model,) = networks(1)
+    params = {name: p.detach() for name, p in model.named_parameters()}
+    x = pyml.randn(6, 3, dtype=pyml.float64)
+    classes = isinstance(loss, nn.CrossEntropyLoss)
+    y = pyml.randint(0, 2, (6,)) if classes else pyml.rand(6, 2, dtype=pyml.float64)
+
+    def of_one(params, x, y):
+        output = func.functional_call(model, params, (x.unsqueeze(0),))
+        return loss(output, y.unsqueeze(0))
+
+    rows, values = func.vmap(func.grad_and_value(of_one), in_dims=(None, 0, 0))(params, x, y)
+    for i in range(6):
+        wanted = func.grad(of_one)(params, x[i], y[i])
+        for name, row in rows.items():
+            np.testing.assert_allclose(row[i].numpy(), wanted[name].numpy(), 1e-10, 1e-13)
+    np.testing.assert_allclose(values.mean().item(), loss(model(x), y).item())
+
+
+TRANSFORMS = {
+    "grad": func.grad(lambda x, w: (x @ w).tanh().square().sum()),
+    "jacrev": func.jacrev(lambda x, w: (x @ w).tanh()),
+    "jacfwd by both": func.jacfwd(lambda x, w: (x @ w).softmax(0), argnums=(0, 1)),
+    "hessian": func.hessian(lambda x, w: F.silu(x @ w).prod()),
+    "grad of grad": func.grad(lambda x, w: func.grad(lambda w: (x @ w).exp().sum())(w).sum()),
+    "vjp": lambda x, w: func.vjp(lambda x: (x @ w).sin(), x)[1](w[0]),
+    "jvp": lambda x, w: func.jvp(lambda x: (x @ w).sin(), (x,), (x * w[:, 0],)),
+    "linearize": lambda x, w: func.linearize(lambda x: (x @ w).sin(), x)[1](x),
+    "vmap": lambda x, w: func.vmap(lambda a, b: (a * b).cumsum(0).max(), (None, 1))(x, w),
+    "vmap of grad": func.vmap(func.grad(lambda a, b: (a * b).logsumexp(0)), (None, 1)),
+    "autograd.grad": lambda x, w: autograd.grad((x @ w).sin().sum(), x, create_graph=True)[0],
+}
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+@pytest.mark.parametrize("dims", [(0, None), (0, 0), (None, 0)])
+def test_transforms_inside(no_loops, name, dims):
+    function, rng = TRANSFORMS[name], np.random.default_rng(0)
+    x = pyml.tensor(rng.standard_normal((4, 3) if dims[0] == 0 else 3), requires_grad=True)
+    w = pyml.tensor(rng.standard_normal((4, 3, 2) if dims[1] == 0 else (3, 2)))
+    if name == "autograd.grad" and dims[0] is None:
+        with pytest.raises(RuntimeError, match="a gradient by a tensor that all indices share"):
+            func.vmap(function, dims)(x, w)
+        return
+    got = tree_leaves(func.vmap(function, dims)(x, w))
+    rows = [
+        tree_leaves(function(x if dims[0] is None else x[i], w if dims[1] is None else w[i]))
+        for i in range(4)
+    ]
+    wanted = list(map(pyml.stack, zip(*rows, strict=True)))
+    for a, b in zip(got, wanted, strict=True):
+        np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), 1e-9, 1e-12)
+    if got[0].requires_grad:
+        np.testing.assert_allclose(
+            autograd.grad(got[0].square().sum(), x)[0].numpy(),
+            autograd.grad(wanted[0].square().sum(), x)[0].numpy(), 1e-9, 1e-12,
+        )  # fmt: skip
+
+
+def test_around_and_beside():
+    """Gradients of what calls vmap; a captured tensor; another thread meanwhile."""
+    w = pyml.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    func.vmap(lambda x: (x * w).sum())(X).sum().backward()
+    np.testing.assert_array_equal(w.grad.numpy(), X.numpy().sum(0))
+    slope = func.grad(lambda w: func.vmap(lambda x: (x * w).sum() ** 2)(X).sum())(w.detach())
+    np.testing.assert_allclose(slope.numpy(), (2 * X.T @ (X @ w.detach())).numpy())
+
+    def other(x):
+        found = []
+        thread = threading.Thread(target=lambda: found.append(pyml.sin(X).sum().item()))
+        thread.start()
+        thread.join()
+        return x * found[0]
+
+    np.testing.assert_allclose(func.vmap(other)(X).numpy(), (X * pyml.sin(X).sum()).numpy())
+
+
+class Cube(autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x**3
+
+    @staticmethod
+    def backward(ctx, dy):
+        (x,) = ctx.saved_tensors
+        return 3 * x**2 * dy
+
+
+def test_functions_of_ones_own():
+    got = func.vmap(func.grad(lambda x: Cube.apply(x).sum()))(X)
+    np.testing.assert_allclose(got.numpy(), 3 * X.numpy() ** 2)
+
+
+def test_changes_in_place():
+    def changed(x):
+        y = x * 1
+        y[0] = y[1] * 2
+        y += x
+        y.mul_(x[2])
+        return F.relu(y, inplace=True) + y
+
+    got, wanted = func.vmap(changed)(X), pyml.stack(list(map(changed, X)))
+    np.testing.assert_array_equal(got.numpy(), wanted.numpy())
+
+
+def test_what_is_the_same_for_all_is_known():
+    assert func.vmap(lambda x: x if x.sum() > 0 else -x)(X).shape == X.shape
+    with pytest.raises(RuntimeError, match="a different value for each index"):
+        func.vmap(lambda x: x if x.sum() > 8 else -x)(X)
+    with pytest.raises(RuntimeError, match="a different value for each index"):
+        func.vmap(lambda x: x * x[0].item())(X)
+    with pytest.raises(RuntimeError, match="results of different shapes"):
+        func.vmap(lambda x: x[x > 2])(X)
+    with pytest.raises(RuntimeError, match=r"vmap: numpy of a tensor that stands for all"):
+        func.vmap(lambda x: x.numpy())(X)
+    with pytest.raises(RuntimeError, match=r"vmap: backward\(\) inside|vmap: backward of"):
+        func.vmap(lambda x: x.requires_grad_().sum().backward())(X)
+    with pytest.raises(ValueError, match="with out="):
+        func.vmap(lambda x: pyml.exp(x, out=pyml.empty(3)))(X)
+    with pytest.raises(RuntimeError, match="of a tensor that all indices share"):
+        func.vmap(lambda x: pyml.zeros(3).add_(x))(X)
+
+
+@pytest.mark.parametrize("path", ["elementwise", "activation", "linear", "reduce", "softmax"])
+def test_no_operation_computes_unnoticed(path):
+    """The functions behind the entries have an error for what they cannot see the values of."""
+    family = importlib.import_module(f"pyml.ops.{path}")
+    refused = []
+
+    def call(x):
+        for name, value in vars(family).items():
+            if getattr(value, "__module__", "") == family.__name__ and not isinstance(value, type):
+                try:
+                    y = value(*[x] * len(required(value)))
+                except Exception:
+                    refused.append(name)
+                else:
+                    passed = (y is x) or name in ("shape_of", "checked_tensor")
+                    assert isinstance(y, batched.Batched) or passed, (name, y)
+        return x
+
+    func.vmap(call)(X)
+    assert refused
+
+
+def required(function):
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:
+        return [None]
+    return [p for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+
+
+def test_rules_are_of_operations():
+    known = {f.__name__ for m in (ops, F, pyml.linalg) for f in vars(m).values() if callable(f)}
+    assert batched.RULES.keys() <= known | METHODS.keys()
+
+
+def test_every_attribute_is_thought_of():
+    """What Batched has from Tensor looks at an array without values, but for its shape."""
+    inherited = {
+        name for name in dir(pyml.Tensor)
+        if getattr(batched.Batched, name, None) is getattr(pyml.Tensor, name)
+    }  # fmt: skip
+    assert inherited <= set(batched.OF_SHAPE.split())
+
+
+# ---- what is refused -----------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
@@ -52,6 +300,7 @@ def test_randomness():
         (lambda: func.vmap(pyml.sin, out_dims=None)(X), TypeError, "out_dims is None"),
         (lambda: func.vmap(pyml.sin, randomness="no"), ValueError, "randomness is 'no'"),
         (lambda: func.vmap(pyml.sin, chunk_size=0.5), TypeError, "chunk_size is 0.5"),
+        (lambda: func.vmap(pyml.sin, chunk_size=0), ValueError, "chunk_size"),
     ],
 )
 def test_refused(call, error, words):

@@ -19,6 +19,7 @@ SOFTMAX = 12.0  # exp of a difference, a sum in blocks, a division
 INTERPOLATED = 16.0  # between four pixels, at a place that has a rounding of its own
 UPDATE = 16.0  # one step of an optimizer: a dozen roundings, one square root, one division
 FIFTY_UPDATES = 128.0  # ... and 50 of them: independent errors, so about sqrt(50) of one
+VMAP = 64.0  # all samples at once and one after another: the same sums, blocked otherwise; matrices
 
 # An error of so many smallest normal numbers is none: a factor was flushed to zero, and this is
 # the largest number that is worth multiplying it by.

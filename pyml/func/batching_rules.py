@@ -1,0 +1,511 @@
+"""How operations compute all samples of vmap at once: a table of rules.
+
+A rule is rule(level, call, *args, **kwargs): `call` is the operation, the arguments are as one
+sample has them, some of them Batched; it returns tensors whose first dimension is that of the
+samples, or NotImplemented, and then samples are computed one by one. So it does when it raises: one
+sample has the error that is meant for who called. Dimensions are counted as one sample counts them,
+and move by one.
+"""
+
+import functools
+import inspect
+import string
+
+import numpy as np
+
+from pyml import ops
+from pyml.func.batched import RULES, Batched
+from pyml.tensor import Tensor
+
+__all__ = []
+
+
+def rules(names, rule):
+    for name in names.split():
+        RULES[name] = rule
+
+
+def rule(names):
+    return lambda function: rules(names, function) or function
+
+
+# ---- element by element --------------------------------------------------------------------------
+
+
+def aligned(level, x, ndim):
+    """The values of x, with dimensions of 1 in front of those of a sample, until they are ndim."""
+    if not level.has(x):
+        return x
+    missing = ndim - x.ndim
+    return x._value.reshape(level.size, *(1,) * missing, *x.shape) if missing > 0 else x._value
+
+
+def tensors_in(args, kwargs):
+    return [x for x in (*args, *kwargs.values()) if isinstance(x, Tensor)]
+
+
+def promoted_otherwise(tensors):
+    """Whether it matters for the dtype which have no dimension: with all samples they have one."""
+    return len({x.dtype for x in tensors}) > 1 and any(x.ndim == 0 for x in tensors)
+
+
+def elementwise(level, call, *args, **kwargs):
+    tensors = tensors_in(args, kwargs)
+    if promoted_otherwise(tensors) or any(isinstance(x, np.ndarray) for x in args):
+        return NotImplemented
+    ndim = max(x.ndim for x in tensors)
+    args = [aligned(level, x, ndim) for x in args]
+    return call(*args, **{key: aligned(level, x, ndim) for key, x in kwargs.items()})
+
+
+rules(
+    """
+    abs acos acosh add addcdiv addcmul asin asinh atan atan2 atanh bitwise_and bitwise_left_shift
+    bitwise_not bitwise_or bitwise_right_shift bitwise_xor ceil clamp clamp_max clamp_min copysign
+    cos cosh deg2rad digamma div entr eq erf erfc erfcx erfinv exp exp2 expm1 float_power floor
+    floor_divide fmax fmin fmod frac frexp gcd greater greater_equal heaviside hypot i0 i0e i1 i1e
+    igamma igammac isclose isfinite isinf isnan isneginf isposinf lcm ldexp lerp less less_equal
+    lgamma log log10 log1p log2 log_ndtr logaddexp logaddexp2 logical_and logical_not logical_or
+    logical_xor logit masked_fill maximum minimum mul nan_to_num ndtr ndtri ne neg nextafter
+    polygamma positive pow rad2deg reciprocal remainder round rsqrt rsub sign signbit sin sinc
+    sinh sqrt square sub tan trunc where xlog1py xlogy zeta hardshrink hardsigmoid hardswish
+    logsigmoid mish relu6 sigmoid softplus softshrink softsign tanh tanhshrink gelu
+    """,
+    elementwise,
+)
+
+
+@rule("relu celu selu elu hardtanh leaky_relu silu threshold")
+def activation(level, call, *args, **kwargs):
+    """With the option `inplace`, which is left to samples."""
+    if arguments(call, args, kwargs).get("inplace"):
+        return NotImplemented
+    return elementwise(level, call, *args, **kwargs)
+
+
+@rule("dropout dropout1d alpha_dropout feature_alpha_dropout rrelu")
+def drawing(level, call, *args, **kwargs):
+    """Nothing is drawn in evaluation."""
+    given = arguments(call, args, kwargs)
+    if given.get("training", signature(call).parameters["training"].default):
+        return NotImplemented
+    return activation(level, call, *args, **kwargs)
+
+
+@rule("""
+    clone contiguous to zeros_like ones_like full_like empty_like
+    bfloat16 bool byte char double float half int long short""")
+def kept(level, call, input, *args, **kwargs):
+    """The same for every element, whatever the dimensions."""
+    if not level.has(input) or tensors_in(args, kwargs):
+        return NotImplemented
+    return call(input._value, *args, **kwargs)
+
+
+@rule("new_empty new_ones new_zeros")
+def made(level, call, input, *size, **kwargs):
+    return call(input._value, level.size, *sizes_of(size), **kwargs)
+
+
+@rule("new_full")
+def filled(level, call, input, size, value, **kwargs):
+    if isinstance(value, Tensor):
+        return NotImplemented
+    return call(input._value, (level.size, *size), value, **kwargs)
+
+
+# ---- along dimensions ----------------------------------------------------------------------------
+
+
+@functools.cache
+def signature(call):
+    return inspect.signature(call)
+
+
+def arguments(call, args, kwargs):
+    return signature(call).bind(*args, **kwargs).arguments
+
+
+def moved(dim, ndim):
+    """Dimensions of one sample, or several, as those of all samples; from the front, checked."""
+    if isinstance(dim, (tuple, list)):
+        return tuple(moved(d, ndim) for d in dim)
+    if isinstance(dim, (bool, Tensor)) or not -ndim <= dim < ndim:
+        raise IndexError(f"dim {dim} of {ndim}")
+    return dim % ndim + 1
+
+
+DIMS = (
+    "dim",
+    "dims",
+    "dim0",
+    "dim1",
+    "dim2",
+    "start_dim",
+    "end_dim",
+    "axis0",
+    "axis1",
+    "dimension",
+)
+
+
+def along(level, call, *args, whole=None, **kwargs):
+    """What runs along dimensions; `whole`: what it does with dim=None, on one dimension of all."""
+    given = arguments(call, args, kwargs)
+    input = given.pop(next(iter(given)))
+    if not level.has(input) or tensors_in((), given) or input.ndim == 0:
+        return NotImplemented
+    values = input._value
+    for name in DIMS:
+        if name not in signature(call).parameters:
+            continue
+        dim = given.get(name, signature(call).parameters[name].default)
+        if dim is not None:
+            given[name] = moved(dim, input.ndim)
+        elif whole is None or given.get("keepdim"):
+            return NotImplemented
+        else:
+            values, given[name] = values.reshape(level.size, -1), 1
+    return call(values, **given)
+
+
+rules(
+    """
+    cummax cummin cumprod cumsum logcumsumexp softmax log_softmax sort argsort topk kthvalue mode
+    glu normalize unbind split chunk narrow select squeeze unflatten flatten transpose swapaxes
+    diagonal unfold index_select index_fill split_with_sizes tensor_split
+    median nanmedian take_along_dim quantile nanquantile diff std_mean var_mean
+    """,
+    along,
+)
+rules(
+    """
+    sum mean prod amax amin std var logsumexp all any argmax argmin nansum nanmean count_nonzero
+    """,
+    functools.partial(along, whole=True),
+)
+
+
+@rule("movedim")
+def moved_dimensions(level, call, input, source, destination):
+    return call(input._value, moved(source, input.ndim), moved(destination, input.ndim))
+
+
+@rule("max min")
+def extreme(level, call, input, dim=None, keepdim=False, *, other=None):
+    if isinstance(dim, Tensor) or other is not None:
+        return elementwise(level, call, input, dim if other is None else other)
+    if dim is None:
+        return along(level, {"max": ops.amax, "min": ops.amin}[call.__name__], input, whole=True)
+    return along(level, call, input, dim, keepdim)
+
+
+@rule("norm vector_norm")
+def vector_norm(level, call, input, *args, **kwargs):
+    """Of vectors: what a number p says."""
+    given = arguments(call, (input, *args), kwargs)
+    p = given.get("p", given.get("ord", 2))
+    if isinstance(p, str) or p is None or given.get("dim") == ():
+        return NotImplemented
+    return along(level, call, input, *args, whole=True, **kwargs)
+
+
+@rule("squeeze")
+def squeezed(level, call, input, dim=None):
+    if dim is None:
+        return input._value.reshape(level.size, *[n for n in input.shape if n != 1])
+    return call(input._value, moved(dim, input.ndim))
+
+
+@rule("roll")
+def rolled(level, call, input, shifts, dims=None):
+    if dims is None or dims == ():
+        return NotImplemented
+    return call(input._value, shifts, moved(dims, input.ndim))
+
+
+@rule("gather")
+def gathered(level, call, input, dim, index, **kwargs):
+    if input.ndim == 0 or input.ndim != index.ndim:
+        return NotImplemented
+    return call(level.spread(input), moved(dim, input.ndim), level.spread(index), **kwargs)
+
+
+# ---- shapes --------------------------------------------------------------------------------------
+
+
+def sizes_of(args):
+    """Sizes, one by one or as one tuple."""
+    return tuple(args[0]) if len(args) == 1 and isinstance(args[0], (tuple, list)) else args
+
+
+@rule("reshape view")
+def reshaped(level, call, input, *shape, **named):
+    shape = sizes_of((*shape, *named.values()))
+    if not all(isinstance(n, int) for n in shape):  # view(dtype)
+        return NotImplemented
+    if -1 in shape and 0 in input.shape:
+        return NotImplemented
+    return call(input._value, (level.size, *shape))
+
+
+@rule("ravel")
+def ravelled(level, call, input):
+    return input._value.reshape(level.size, input.numel())
+
+
+@rule("unsqueeze")
+def unsqueezed(level, call, input, dim):
+    return call(input._value, moved(dim, input.ndim + 1))
+
+
+@rule("permute")
+def permuted(level, call, input, *dims, **named):
+    dims = moved(sizes_of((*dims, *named.values())), input.ndim)
+    return call(input._value, (0, *dims))
+
+
+@rule("flip")
+def flipped(level, call, input, *dims, **named):
+    return call(input._value, moved(sizes_of((*dims, *named.values())), input.ndim))
+
+
+@rule("t")
+def transposed(level, call, input):
+    if input.ndim > 2:
+        return NotImplemented
+    return input._value.transpose(1, 2) if input.ndim == 2 else input._value.view_as(input._value)
+
+
+@rule("expand broadcast_to")
+def expanded(level, call, input, *sizes, **named):
+    named.pop("implicit", None)
+    sizes = sizes_of((*sizes, *named.values()))
+    return aligned(level, input, len(sizes)).expand(level.size, *sizes)
+
+
+@rule("repeat")
+def repeated(level, call, input, *sizes, **named):
+    sizes = sizes_of((*sizes, *named.values()))
+    if len(sizes) < input.ndim:
+        return NotImplemented
+    return call(aligned(level, input, len(sizes)), (1, *sizes))
+
+
+@rule("cat stack")
+def joined(level, call, tensors, dim=0):
+    ndim = tensors[0].ndim + (call.__name__ == "stack")
+    if any(x.ndim != tensors[0].ndim for x in tensors):
+        return NotImplemented
+    return call([level.spread(x) for x in tensors], moved(dim, ndim))
+
+
+@rule("tril triu det inverse inv slogdet logdet matrix_exp cholesky pinv matrix_power")
+def of_matrices(level, call, input, *args, **kwargs):
+    """What is there for a stack of matrices."""
+    if input.ndim < 2 or tensors_in(args, kwargs):
+        return NotImplemented
+    return call(input._value, *args, **kwargs)
+
+
+@rule("getitem")
+def indexed(level, call, input, index):
+    """By what is the same for each sample, and one array at most: its place is then its own."""
+    items = index if isinstance(index, tuple) else (index,)
+    if not level.has(input) or any(isinstance(item, (bool, Batched)) for item in items):
+        return NotImplemented
+    arrays = [item for item in items if isinstance(item, (Tensor, list, np.ndarray))]
+    if len(arrays) > 1 or (arrays and any(isinstance(item, int) for item in items)):
+        return NotImplemented
+    known = (int, slice, type(None), type(...), Tensor, list, np.ndarray)
+    if not all(isinstance(item, known) for item in items):
+        return NotImplemented
+    return call(input._value, (slice(None), *items))
+
+
+# ---- products ------------------------------------------------------------------------------------
+
+
+def product(level, a, b):
+    """matmul of both, of any dimensions."""
+    x, y = a.unsqueeze(0) if a.ndim == 1 else a, b.unsqueeze(-1) if b.ndim == 1 else b
+    ndim = max(x.ndim, y.ndim)
+    z = ops.matmul(aligned(level, x, ndim), aligned(level, y, ndim))
+    if b.ndim == 1:
+        z = z.squeeze(-1)
+    return z.squeeze(-1 if b.ndim == 1 else -2) if a.ndim == 1 else z
+
+
+# how many dimensions the operands of these have
+PRODUCTS = {"mm": (2, 2), "bmm": (3, 3), "mv": (2, 1), "dot": (1, 1), "vdot": (1, 1)}
+
+
+@rule("matmul mm bmm mv dot vdot")
+def multiplied(level, call, *args, **kwargs):
+    a, b = arguments(call, args, kwargs).values()
+    name = call.__name__
+    if a.dtype != b.dtype or 0 in (a.ndim, b.ndim) or (
+        (a.ndim, b.ndim) != PRODUCTS.get(name, (a.ndim, b.ndim))
+    ):  # fmt: skip
+        return NotImplemented
+    if name in ("bmm", "dot", "vdot") and (a.shape[0] != b.shape[0]):
+        return NotImplemented
+    return product(level, a, b)
+
+
+@rule("addmm addmv baddbmm")
+def added(level, call, input, a, b, *, beta=1, alpha=1):
+    dims = {"addmm": (2, 2), "addmv": (2, 1), "baddbmm": (3, 3)}[call.__name__]
+    if (a.ndim, b.ndim) != dims or not a.dtype == b.dtype == input.dtype or beta == 0:
+        return NotImplemented
+    if dims == (3, 3) and a.shape[0] != b.shape[0]:
+        return NotImplemented
+    y = product(level, a, b)
+    return y * alpha + beta * aligned(level, input, sum(dims) // 2)
+
+
+@rule("outer")
+def outer_product(level, call, *args, **kwargs):
+    a, b = arguments(call, args, kwargs).values()
+    if a.ndim != 1 or b.ndim != 1 or a.dtype != b.dtype:
+        return NotImplemented
+    return (a.unsqueeze(1) * b)._value
+
+
+@rule("linear")
+def layer(level, call, input, weight, bias=None):
+    if not level.has(weight) and not level.has(bias):
+        return call(input._value, weight, bias)
+    if input.ndim == 0 or weight.ndim != 2 or (bias is not None and bias.ndim != 1):
+        return NotImplemented
+    y = product(level, input, weight.mT)
+    if bias is None:
+        return y
+    return y + aligned(level, bias, input.ndim)
+
+
+@rule("einsum")
+def einstein(level, call, equation, *operands):
+    """With a letter more for the samples."""
+    if "..." in equation or "->" not in equation or not isinstance(equation, str):
+        return NotImplemented
+    terms, result = equation.replace(" ", "").split("->")
+    letter = next(c for c in string.ascii_letters if c not in equation)
+    terms = terms.split(",")
+    if len(terms) != len(operands):
+        return NotImplemented
+    terms = [
+        letter + term if level.has(x) else term for term, x in zip(terms, operands, strict=True)
+    ]
+    values = [x._value if level.has(x) else x for x in operands]
+    return call(f"{','.join(terms)}->{letter}{result}", *values)
+
+
+# ---- losses --------------------------------------------------------------------------------------
+
+
+OLD = ("size_average", "reduce")
+
+
+def reduced(level, given, losses):
+    """The losses (samples, ...) of elements, as the reduction says."""
+    reduction = given.get("reduction", "mean")
+    if reduction == "none":
+        return losses
+    rows = losses.reshape(level.size, -1)
+    return {"mean": rows.mean, "sum": rows.sum}[reduction](1)
+
+
+@rule("""
+    binary_cross_entropy binary_cross_entropy_with_logits huber_loss l1_loss mse_loss
+    quantile_loss smooth_l1_loss soft_margin_loss""")
+def pair_loss(level, call, *args, **kwargs):
+    """Of an input and a target of its shape. Weights divide the means of some."""
+    given = arguments(call, args, kwargs)
+    if given.get("weight") is not None and not call.__name__.startswith("binary"):
+        return NotImplemented
+    input, target = given["input"], given["target"]
+    if input.shape != target.shape or not input.numel():
+        return NotImplemented
+    if any(given.get(name) is not None for name in OLD):
+        return NotImplemented
+    if promoted_otherwise(tensors_in((), given)):
+        return NotImplemented
+    each = {name: aligned(level, x, input.ndim) for name, x in given.items() if name != "reduction"}
+    for name in ("input", "target"):
+        each[name] = level.spread(given[name])
+    return reduced(level, given, call(**each, reduction="none"))
+
+
+@rule("cross_entropy nll_loss")
+def class_loss(level, call, *args, **kwargs):
+    """Of classes by number, without weights; one sample may have rows."""
+    given = arguments(call, args, kwargs)
+    input, target = given.pop("input"), given.pop("target")
+    if any(given.get(name) is not None for name in ("weight", *OLD)):
+        return NotImplemented
+    if input.ndim not in (1, 2) or target.is_floating_point() or not input.numel():
+        return NotImplemented
+    if target.shape != input.shape[:-1]:
+        return NotImplemented
+    reduction, classes = given.pop("reduction", "mean"), input.shape[-1]
+    rows, labels = level.spread(input).reshape(-1, classes), level.spread(target).reshape(-1)
+    losses = call(rows, labels, **given, reduction="none").reshape(level.size, *target.shape)
+    if reduction != "mean":
+        return reduced(level, {"reduction": reduction}, losses)
+    ignored = given.get("ignore_index", -100)
+    counted = ops.ne(labels, ignored).to(losses.dtype).reshape(level.size, -1).sum(1)
+    return losses.reshape(level.size, -1).sum(1) / counted
+
+
+# ---- norms, embeddings ---------------------------------------------------------------------------
+
+
+@rule("layer_norm rms_norm")
+def row_norm(level, call, *args, **kwargs):
+    given = arguments(call, args, kwargs)
+    input = given.pop("input")
+    weight, bias = factors = [given.pop(name, None) for name in ("weight", "bias")]
+    if not level.has(input) or any(x is not None and x.dtype != input.dtype for x in factors):
+        return NotImplemented
+    if not any(map(level.has, factors)):
+        shared = {} if bias is None else {"bias": bias}  # rms_norm has none
+        return call(input._value, **given, weight=weight, **shared)
+    y = call(input._value, **given)
+    if weight is not None:
+        y = y * aligned(level, weight, input.ndim)
+    return y if bias is None else y + aligned(level, bias, input.ndim)
+
+
+@rule("batch_norm")
+def inference_norm(level, call, *args, **kwargs):
+    """By the running statistics; in training these would be changed by each sample."""
+    given = arguments(call, args, kwargs)
+    input, mean, var = (given[name] for name in ("x", "running_mean", "running_var"))
+    if given.get("training") or mean is None or input.ndim not in (2, 3):
+        return NotImplemented
+    factors = [mean, var, given.get("weight"), given.get("bias")]
+    if any(x is not None and (x.dtype != input.dtype or x.ndim != 1) for x in factors):
+        return NotImplemented
+    if input.shape[1] != mean.shape[0]:
+        return NotImplemented
+    mean, var, weight, bias = (
+        x if x is None or input.ndim == 2 else x.unsqueeze(-1) for x in factors
+    )
+    y = (input - mean) * (var + given.get("eps", 1e-5)).rsqrt()
+    y = y if weight is None else y * weight
+    return level.spread(y if bias is None else y + bias)
+
+
+@rule("embedding")
+def embedded(level, call, *args, **kwargs):
+    given = arguments(call, args, kwargs)
+    input, weight = given.pop("input"), given.pop("weight")
+    if level.has(weight) or given.get("max_norm") is not None or given.get("scale_grad_by_freq"):
+        return NotImplemented
+    return call(input._value, weight, **given)
+
+
+@rule("one_hot")
+def hot(level, call, tensor, num_classes=-1):
+    return NotImplemented if num_classes == -1 else call(tensor._value, num_classes)
