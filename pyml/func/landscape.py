@@ -7,6 +7,7 @@ import numpy as np
 
 from pyml.autograd.hessian import LossHessian, parts_of
 from pyml.autograd.lanczos import extreme_eigenpairs
+from pyml.backward import run_backward
 from pyml.func.modules import functional_call
 from pyml.grad_mode import enable_grad
 from pyml.nn.module import Module
@@ -15,7 +16,10 @@ from pyml.options import Range, check_integer, check_number
 from pyml.recorder import refuse
 from pyml.tensor import Tensor
 
-__all__ = ["Curvature", "Trace", "curvature", "hessian_trace", "loss_hessian"]
+__all__ = [
+    *("Curvature", "Trace", "curvature", "gauss_newton_diagonal", "hessian_trace"),
+    "loss_hessian",
+]
 
 
 @dataclass(frozen=True)
@@ -227,6 +231,53 @@ def hessian_trace(model, loss, x, y, samples=100, *, seed=0):
     return Trace(float(found.mean()), float(found.std(ddof=1) / math.sqrt(samples)))
 
 
+def gauss_newton_diagonal(model, loss, x, y):
+    """The diagonal of the generalised Gauss-Newton matrix of loss(model(x), y), exact.
+
+    J^T H J with J the Jacobian of the model's output by the parameters and H the Hessian of the
+    loss by the output: the Hessian of the loss without the curvature of the model. It is never
+    negative for a convex loss. One backward for each element of the output that the loss curves in.
+
+    Args:
+        model, loss, x, y: as for curvature; the model returns one tensor.
+
+    Returns:
+        {name of a parameter: tensor of its shape}.
+
+    Raises:
+        TypeError, ValueError: as curvature.
+
+    Schraudolph 2002, "Fast curvature matrix-vector products for second-order gradient descent";
+    Dangel, Kunstner & Hennig 2020, "BackPACK" (arXiv:1912.10985): DiagGGNExact.
+
+    Example:
+        >>> model = nn.Linear(2, 1, bias=False)
+        >>> x, y = pyml.tensor([[1.0, 2.0]]), pyml.zeros(1, 1)
+        >>> func.gauss_newton_diagonal(model, nn.MSELoss(), x, y)
+        {'weight': tensor([[2., 8.]])}
+    """
+    who = "gauss_newton_diagonal"
+    params = parameters_of(who, model)
+    with enable_grad():
+        output = output_of(model, x)
+        if not isinstance(output, Tensor):
+            raise TypeError(f"{who}: the model returned {output!r}, it must return a Tensor")
+        place = output.detach().requires_grad_()
+        value = checked_loss(who, loss(place, y))
+    diagonals = {name: p.new_zeros(p.shape) for name, p in params.items()}
+    if not (value.requires_grad and output.requires_grad):
+        return diagonals
+    sizes, directions = np.linalg.eigh(LossHessian(value, [place]).matrix())
+    for size, direction in zip(sizes, directions.T, strict=True):
+        if size != 0:
+            weights = from_numpy(direction.reshape(output.shape)).to(output.dtype)
+            rows = run_backward((output,), (weights,), True, False, tuple(params.values()), False)
+            for diagonal, row in zip(diagonals.values(), rows, strict=True):
+                if row is not None:
+                    diagonal.add_(row.square(), alpha=float(size))
+    return diagonals
+
+
 # ---- what they share -----------------------------------------------------------------------------
 
 
@@ -243,10 +294,18 @@ def parameters_of(who, model):
 
 def loss_of(who, model, loss, x, y):
     """loss(model(x), y) in the graph of the parameters; buffers of the model stay as they are."""
-    args = x if isinstance(x, tuple) else (x,)
     with enable_grad():
-        buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
-        value = loss(functional_call(model, buffers, args), y)
+        return checked_loss(who, loss(output_of(model, x), y))
+
+
+def output_of(model, x):
+    """model(x); buffers of the model stay as they are."""
+    args = x if isinstance(x, tuple) else (x,)
+    buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    return functional_call(model, buffers, args)
+
+
+def checked_loss(who, value):
     if not isinstance(value, Tensor) or value.numel() != 1:
         got = f"one of shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
         raise TypeError(f"{who}: loss must return a tensor of one element, not {got}")

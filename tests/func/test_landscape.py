@@ -8,6 +8,7 @@ import pytest
 import pyml
 from pyml import func, nn
 from pyml.func import landscape
+from pyml.nn import functional as F
 
 
 class Surface(nn.Module):
@@ -150,3 +151,36 @@ def test_examples():
         optionflags=doctest.NORMALIZE_WHITESPACE,
     )
     assert tested.attempted > 0 and tested.failed == 0
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "mse_loss", "softplus of products"])
+def test_gauss_newton_diagonal(name):
+    """Against the dense J^T H J; the loss may join samples, and be of any curvature."""
+    pyml.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.BatchNorm1d(4), nn.Linear(4, 3)).double()
+    x, y = pyml.randn(5, 3, dtype=pyml.float64), pyml.tensor([0, 2, 1, 1, 0])
+    loss = {
+        "cross_entropy": F.cross_entropy,
+        "mse_loss": lambda output, y: F.mse_loss(output, F.one_hot(y, 3).double()),
+        "softplus of products": lambda output, y: F.softplus(output @ output.T).sum(),
+    }[name]
+    before = {key: buffer.clone() for key, buffer in model.named_buffers()}
+    got = func.gauss_newton_diagonal(model, loss, x, y)
+    for key, buffer in model.named_buffers():
+        assert pyml.equal(buffer, before[key])
+    params = {key: p.detach() for key, p in model.named_parameters()}
+    buffers = {key: b.clone() for key, b in before.items()}
+    jacobians = func.jacrev(lambda p: func.functional_call(model, (p, buffers), (x,)))(params)
+    inner = func.hessian(lambda output: loss(output, y))(model(x).detach()).reshape(15, 15)
+    for key, jacobian in jacobians.items():
+        rows = jacobian.reshape(15, -1)
+        wanted = (rows * (inner @ rows)).sum(0).reshape(params[key].shape)
+        np.testing.assert_allclose(got[key].numpy(), wanted.numpy(), 1e-9, 1e-12)
+
+
+def test_gauss_newton_diagonal_is_the_hessian_of_a_linear_model():
+    model = nn.Linear(3, 2).double()
+    x, y = pyml.randn(7, 3, dtype=pyml.float64), pyml.tensor([0, 1, 1, 0, 1, 0, 0])
+    got = func.gauss_newton_diagonal(model, F.cross_entropy, x, y)
+    dense = np.diag(func.loss_hessian(model, F.cross_entropy, x, y).numpy())
+    np.testing.assert_allclose(np.concatenate([d.numpy().ravel() for d in got.values()]), dense)
