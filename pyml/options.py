@@ -64,6 +64,13 @@ def check_integer(who, name, value):
         raise TypeError(f"{who}: {name} is {value!r}, it must be an integer")
 
 
+def check_sizes(who, **sizes):
+    """Raises TypeError or ValueError unless each is an integer of 0 or more."""
+    for name, value in sizes.items():
+        check_integer(who, name, value)
+        check_number(who, name, value, Range(0))
+
+
 def check_choice(who, name, value, choices):
     """Raises ValueError unless `value` is one of the choices, two or more."""
     if value not in choices:

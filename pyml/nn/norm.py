@@ -8,6 +8,7 @@ from pyml.nn.module import Module
 from pyml.nn.parameter import Parameter, UninitializedBuffer, UninitializedParameter
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.shape import as_sizes
+from pyml.options import check_sizes
 
 __all__ = [
     "BatchNorm1d",
@@ -46,6 +47,7 @@ class RunningNorm(Norm):
         self, num_features, eps, momentum, affine, track_running_stats, device, dtype, bias
     ):
         super().__init__()
+        check_sizes(self._get_name(), num_features=num_features)
         self.num_features = num_features
         self.eps = eps
         self.momentum = momentum
@@ -111,7 +113,9 @@ class BatchNorm(RunningNorm):
     def forward(self, input):
         """(n, c, ...) to the same."""
         if checked_tensor(input, self._get_name(), "input").dim() not in self._dims:
-            raise ValueError(f"expected {self._expected} input (got {input.dim()}D input)")
+            raise ValueError(
+                f"{self._get_name()}: expected {self._expected} input (got {input.dim()}D input)"
+            )
         if self.running_mean is None or (self.training and not self.track_running_stats):
             if not self.training and input.numel() == input.shape[1] > 0:
                 raise ValueError(
@@ -258,7 +262,9 @@ class LazyBatchNorm1d(LazyModuleMixin, BatchNorm1d):
     def initialize_parameters(self, input):
         """Makes the parameters and statistics for an input of this shape."""
         if checked_tensor(input, "LazyBatchNorm1d").dim() not in self._dims:
-            raise ValueError(f"expected {self._expected} input (got {input.dim()}D input)")
+            raise ValueError(
+                f"{self._get_name()}: expected {self._expected} input (got {input.dim()}D input)"
+            )
         self.num_features = input.shape[1]
         if self.has_uninitialized_params():
             shape = (self.num_features,)
@@ -319,7 +325,7 @@ class InstanceNorm1d(RunningNorm):
     def forward(self, input):
         """(n, c, length) or (c, length) to the same."""
         if checked_tensor(input, "InstanceNorm1d", "input").dim() not in (2, 3):
-            raise ValueError(f"expected 2D or 3D input (got {input.dim()}D input)")
+            raise ValueError(f"InstanceNorm1d: expected 2D or 3D input (got {input.dim()}D input)")
         if input.shape[-2] != self.num_features:
             raise ValueError(
                 f"InstanceNorm1d: input of shape {input.shape} has {input.shape[-2]} channels, "

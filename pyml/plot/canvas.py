@@ -139,8 +139,13 @@ def positive(numbers):
 
 
 def literal(text):
-    """Text of data as it stands in a picture: between two $ matplotlib would see a formula."""
-    return str(text).replace("$", r"\$")
+    """Text of data as it stands in a picture.
+
+    Between two $ matplotlib would see a formula, and legends leave out what begins with _, in front
+    of which there is a space of no width here.
+    """
+    text = str(text).replace("$", r"\$")
+    return f"\u200b{text}" if text.startswith("_") else text
 
 
 def name_checked(who, names, count, of):

@@ -266,3 +266,21 @@ def test_sizes_that_do_not_go_together():
         nn.GroupNorm(1, 4)(pyml.ones(2, 3))
     with pytest.raises(ValueError, match="its last dimensions must be normalized_shape"):
         nn.LayerNorm((2, 3))(pyml.ones(2, 2))
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: nn.Linear("3", 4), "Linear: in_features is '3', it must be an integer"),
+        (lambda: nn.Linear(3, 4.0), "Linear: out_features is 4.0, it must be an integer"),
+        (lambda: nn.Linear(3, -1), "Linear: out_features is -1"),
+        (lambda: nn.Bilinear(3, "4", 5), "Bilinear: in2_features is '4'"),
+        (lambda: nn.Embedding("3", 4), "Embedding: num_embeddings is '3'"),
+        (lambda: nn.BatchNorm2d("3"), "BatchNorm2d: num_features is '3'"),
+        (lambda: nn.BatchNorm1d(3)(pyml.zeros(3)), "BatchNorm1d: expected 2D or 3D"),
+        (lambda: nn.InstanceNorm1d(3)(pyml.zeros(3)), "InstanceNorm1d: expected 2D or 3D"),
+    ],
+)
+def test_messages_name_the_layer_and_the_argument(make, words):
+    with pytest.raises((TypeError, ValueError), match=f"^{words}"):
+        make()

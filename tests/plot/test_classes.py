@@ -85,6 +85,13 @@ def test_precision_recall(rng):
     assert ("recall" in ax.get_xlabel(), "precision" in ax.get_ylabel()) == (True, True)
 
 
+def test_names_with_a_line_in_front_are_in_the_legend(rng):
+    prediction, target = rng.random((40, 2)), rng.integers(0, 2, (40, 2))
+    ax = plot.roc(prediction, target, names=["_hidden", "$shown$"])
+    shown = " ".join(text.get_text() for text in ax.get_legend().get_texts())
+    assert "_hidden" in shown and "shown" in shown
+
+
 @pytest.mark.parametrize("draw", [plot.roc, plot.precision_recall])
 def test_weights(draw, rng):
     """Rows of weight 0 are as if they were not there, rows of weight 2 are two."""
