@@ -22,12 +22,13 @@ from pyml.tabular.scoring import baseline, evaluate, labelled
 from pyml.tabular.splitting import given_split, split
 from pyml.tabular.table import TableWarning, check_type, grid, near
 from pyml.tabular.target import Target
-from pyml.train import Callback, EarlyStopping, History, Trainer
+from pyml.train import EarlyStopping, History, TimeLimit, Trainer
 from pyml.train.callbacks import check_callbacks
 
 __all__ = ["Fitted", "fit"]
 
 SEEDS = 2**64
+LEAST_SECONDS = 1e-9  # where none is left
 
 
 @dataclass(repr=False)
@@ -171,9 +172,9 @@ def fit(
         for member in range(ensemble):
             limits = []
             if max_seconds is not None:
-                now, end = time.monotonic(), began + max_seconds
-                moment = now + (end - now) / (ensemble - member)
-                limits = [Deadline(moment, f"max_seconds, {max_seconds:g}, are over")]
+                left = (began + max_seconds - time.monotonic()) / (ensemble - member)
+                why = f"max_seconds, {max_seconds:g}, are over"
+                limits = [TimeLimit(max(left, LEAST_SECONDS), why=why)]
             manual_seed((seed + member) % SEEDS)
             model, history, is_interrupted = trained(
                 recipe, callbacks=[*callbacks, *limits], progress=progress is None or progress
@@ -358,25 +359,6 @@ class Prepared:
     def _start_at_mean(self, model):
         """The network begins with the outputs of the baseline."""
         model.network[-1].bias.copy_(ops.tensor(self.start.astype(np.float32)))
-
-
-class Deadline(Callback):
-    """Ends a training at a moment, also in the middle of an epoch.
-
-    Args:
-        moment: of time.monotonic().
-        why: in words.
-    """
-
-    def __init__(self, moment, why):
-        self.moment, self.why = moment, why
-
-    def on_tick(self):
-        if time.monotonic() >= self.moment:
-            self.trainer.stop(self.why)
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.on_tick()
 
 
 def numbered(ends):

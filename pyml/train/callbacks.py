@@ -169,14 +169,16 @@ class TimeLimit(Callback):
 
     Args:
         seconds: > 0.
+        why: what `stopped` of the trainer says then. Default: that so many seconds are over.
 
     Raises:
         TypeError, ValueError: if it is not.
     """
 
-    def __init__(self, seconds):
+    def __init__(self, seconds, *, why=None):
         check_number("TimeLimit", "seconds", seconds, Range(0, ends="(]"))
         self.seconds = seconds
+        self.why = f"{seconds:g} seconds are over" if why is None else why
         self._before, self._begin = 0.0, None  # in trainings that this one continues
 
     def set_trainer(self, trainer):
@@ -196,7 +198,7 @@ class TimeLimit(Callback):
 
     def on_tick(self):
         if self.spent >= self.seconds:
-            self.trainer.stop(f"{self.seconds:g} seconds are over")
+            self.trainer.stop(self.why)
 
     def on_epoch_end(self, epoch, logs=None):
         self.on_tick()

@@ -4,8 +4,6 @@ import copy
 import inspect
 from contextlib import contextmanager
 
-import numpy as np
-
 from pyml import nn
 from pyml.grad_mode import no_grad
 from pyml.ops.arrays import checked_tensor
@@ -250,35 +248,12 @@ def without_reduction(loss):
 # ---- metrics -------------------------------------------------------------------------------------
 
 
-class Function:
-    """A function (prediction, target) -> number as a metric: it is given all rows at once."""
-
-    greater_is_better = None  # nobody knows
-
-    def __init__(self, function, wants):
-        self.function, self.wants = function, wants
-        self.name = getattr(function, "__name__", type(function).__name__)
-        self.reset()
-
-    def __call__(self, prediction, target, weight=None):
-        return float(self.function(prediction, target))
-
-    def reset(self):
-        self.parts = []
-
-    def update(self, prediction, target, weight=None):
-        self.parts.append((prediction, target))
-
-    def compute(self):
-        return self(*map(np.concatenate, zip(*self.parts, strict=True)))
-
-
 def metric_of(spec, meaning, who="metrics"):
     """A metric by its name, a Metric, or a function; checked against what outputs mean."""
-    if callable(spec) and not hasattr(spec, "wants"):
-        return Function(spec, meaning.wants)
-    from pyml.train.metrics import get
+    from pyml.train.metrics import FunctionMetric, get
 
+    if callable(spec) and not hasattr(spec, "wants"):
+        return FunctionMetric(spec, wants=meaning.wants)
     metric = get(spec)
     if metric.wants != "values" and not meaning.has_labels:
         raise ValueError(
@@ -291,6 +266,14 @@ def metric_of(spec, meaning, who="metrics"):
             "a loss as MSELoss, or another metric; one of your own says what it `wants`"
         )
     return metric
+
+
+def check_weighted(metrics, *data):
+    """Raises TypeError if rows have weights, and a metric is a function that does not take them."""
+    if any(isinstance(rows, Rows) and rows.weight is not None for rows in data):
+        for metric in metrics:
+            if hasattr(metric, "check_takes_weights"):
+                metric.check_takes_weights()
 
 
 # ---- checks --------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from pyml.train.evaluation import (
     applied,
     check_model,
     check_size,
+    check_weighted,
     evaluated,
     inputs_of,
     loss_of,
@@ -71,8 +72,8 @@ class Trainer:
             training loss without validation. Default: none.
         metrics: of the validation; and of training rows in memory: as many as are validated, drawn
             once, or all without validation. Names, Metrics of pyml.train.metrics, or functions
-            (prediction, target) -> number, which get labels where there are, else values.
-            Default: none.
+            (prediction, target) -> number, which get labels where there are, else values; of rows
+            with weights also sample_weight=. Default: none.
         callbacks: Callbacks, or functions that are called after each epoch, with its Epoch.
             Default: none.
         clip: the largest norm of the gradients as one vector, > 0. Default: none.
@@ -249,6 +250,7 @@ class Trainer:
             train, held = self._data(
                 X, y, validation, sample_weight, class_weight, batch_size, seed, shuffle
             )
+            check_weighted(self.metrics, train, held)
             if isinstance(train, Stream) and train.is_spent_after_one and epochs != 1:
                 raise ValueError(
                     f"{who}: X is an iterator, which is empty after one epoch; pass what begins "

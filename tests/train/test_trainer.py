@@ -15,6 +15,7 @@ from pyml import nn, optim
 from pyml.nn import functional as F
 from pyml.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
 from pyml.train import Callback, EarlyStopping, Trainer, evaluate, mlp, predict
+from pyml.train.metrics import FunctionMetric
 
 
 def blobs(rng, rows, classes=3, features=5):
@@ -33,8 +34,8 @@ def made(dropout=0.1, **options):
     return Trainer(model, nn.CrossEntropyLoss(), optimizer, **options)
 
 
-def accuracy(prediction, target):
-    return (prediction == target).mean()
+def accuracy(prediction, target, sample_weight=None):
+    return np.average(prediction == target, weights=sample_weight)
 
 
 def bits(model):
@@ -430,6 +431,7 @@ def metrics(monkeypatch):
     """pyml.train.metrics, as far as a Trainer uses it."""
     module = types.ModuleType("pyml.train.metrics")
     module.get = lambda spec: Counting() if spec == "counted" else spec
+    module.FunctionMetric = FunctionMetric
     monkeypatch.setitem(__import__("sys").modules, "pyml.train.metrics", module)
 
 
@@ -447,7 +449,7 @@ def test_metrics_by_name(rng, metrics):
     streamed = trainer.evaluate(parts)
     assert streamed["counted"] == pytest.approx(whole["counted"])
     assert streamed["loss"] == pytest.approx(whole["loss"])
-    assert streamed["accuracy"] == whole["accuracy"]
+    assert streamed["accuracy"] == pytest.approx(whole["accuracy"])
     model = nn.Linear(5, 1)
     with pytest.raises(ValueError, match="counted is of labels, and the loss gives values"):
         Trainer(model, nn.MSELoss(), optim.SGD(model.parameters()), metrics=["counted"])
@@ -472,6 +474,16 @@ def test_metrics_are_weighed_by_rows_and_not_by_classes(rng, metrics):
         trainer.fit(x, y, class_weight={0: 5.0}, sample_weight=weight, epochs=1, **QUIET)
     assert seen[0] is None
     np.testing.assert_array_equal(seen[1], given.astype(np.float32))
+
+
+def test_a_function_that_takes_no_weights_is_refused_before_training(rng):
+    x, y = blobs(rng, 60)
+    trainer = made(metrics=[lambda prediction, target: (prediction == target).mean()])
+    before = [p.tolist() for p in trainer.model.parameters()]
+    with pytest.raises(TypeError, match="has no argument sample_weight"):
+        trainer.fit(x, y, sample_weight=rng.random(60), epochs=1, **QUIET)
+    assert [p.tolist() for p in trainer.model.parameters()] == before
+    trainer.fit(x, y, class_weight="balanced", epochs=1, **QUIET)  # which metrics do not get
 
 
 @pytest.mark.parametrize("loss", [nn.CrossEntropyLoss(ignore_index=7), F.cross_entropy])

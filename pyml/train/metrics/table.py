@@ -163,6 +163,14 @@ class FunctionMetric(Metric):
         self._parts.append(part)
         self._has_weights |= weight is not None
 
+    def check_takes_weights(self):
+        """Raises TypeError if the function has no argument sample_weight."""
+        if "sample_weight" not in signature(self.function).parameters:
+            raise TypeError(
+                f"{self.name}: the function has no argument sample_weight, and weights were "
+                "given; give it one, or give none"
+            )
+
     def compute(self):
         """What the function says of all rows, a float."""
         if not self._parts:
@@ -170,11 +178,7 @@ class FunctionMetric(Metric):
         prediction, target, weight = map(np.concatenate, zip(*self._parts, strict=True))
         options = {}
         if self._has_weights:
-            if "sample_weight" not in signature(self.function).parameters:
-                raise TypeError(
-                    f"{self.name}: the function has no argument sample_weight, and weights were "
-                    "given; give it one, or give none"
-                )
+            self.check_takes_weights()
             options["sample_weight"] = weight
         number = self.function(prediction, target, **options)
         if not is_number(number):
