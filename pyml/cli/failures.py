@@ -1,5 +1,6 @@
 """What can go wrong, as one line and an exit code."""
 
+import re
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,9 +46,34 @@ def file_or_folder(path):
     return path
 
 
+# how Python's words are said at the shell
+FUNCTION = re.compile(
+    r"^(?:fit|split|given_split|evaluate|baseline|read|read_batches|predict|predict_proba|Table"
+    r"|(?:Schema|Preprocessor|Target|TabularModel)(?:\.\w+)?)(?:: validation)?: "
+)
+WORDS = {
+    "kinds={name: 'category'} makes": "--kind COLUMN=category makes",
+    "fill them in, or leave these rows out: table.take(schema.labelled(table))": "fill them in",
+    "mend it, or skip= lines above the table, or give the separator=": "mend the file",
+    "; give another, as encoding='latin-1'": "; save it as UTF-8",
+    "; give another encoding, as encoding='cp1252'": "; save it as UTF-8",
+    "it must not be in kinds or drop; task= says": "--kind and --drop are for others; --task says",
+    "encoding='utf-16-le' or 'utf-16-be' reads it": "save it as UTF-8",
+    "Schema.infer(table, target=...) has one": "--target names one",
+}
+
+
+def at_the_shell(message):
+    """A message of a function in the words of the command line."""
+    text = FUNCTION.sub("", str(message))
+    for words, said in WORDS.items():
+        text = text.replace(words, said)
+    return text
+
+
 def sentence(error):
     """An error in one line."""
-    text = str(error)
+    text = at_the_shell(error)
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     elif isinstance(error, MemoryError):
@@ -57,7 +83,7 @@ def sentence(error):
 
 def warn(message):
     """A line on stderr."""
-    print(f"pyml: warning: {line_of(message)}", file=sys.stderr, flush=True)
+    print(f"pyml: warning: {line_of(at_the_shell(message))}", file=sys.stderr, flush=True)
 
 
 def line_of(message):

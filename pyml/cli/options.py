@@ -2,10 +2,10 @@
 
 import argparse
 import math
-from difflib import get_close_matches
 
 from pyml import config
 from pyml.cli.failures import EXIT_USAGE, line_of
+from pyml.tabular.table import near
 
 __all__ = ["Parser", "integer", "number", "pair", "parsed", "widths"]
 
@@ -45,12 +45,6 @@ def parsed(parser, commands, argv):
             command.error(f"there is no place for {short(unknown[0])!r}")
         command.error(f"there is no option {short(name)}; {near(name, there)}")
     return options
-
-
-def near(name, names):
-    """Which of the names was meant."""
-    close = get_close_matches(name, names, n=1)
-    return f"did you mean {close[0]}?" if close else f"there are {', '.join(names)}"
 
 
 def short(value):

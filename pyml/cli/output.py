@@ -1,5 +1,6 @@
 """What commands print and write."""
 
+import io
 import json
 import math
 import os
@@ -13,6 +14,7 @@ import numpy as np
 
 from pyml.cli.failures import Refused, refusing, warn
 from pyml.plot.canvas import figure_of
+from pyml.tabular.arrow import pyarrow
 
 __all__ = [
     "RunFolder",
@@ -174,19 +176,22 @@ def whole_file(path, force):
     """A file of text to write, which takes its name when it is whole.
 
     Args:
-        path: a file that is not there, unless force is given; or a device.
+        path: a file that is not there, unless force is given; or a device. Compressed as its
+            ending says.
 
     Raises:
-        Refused: if there is one of that name, or its folder is missing.
+        Refused: if there is one of that name, its folder is missing, or its ending is of a file
+            that is no text.
     """
     path = Path(path)
+    codec = codec_of(path)
     is_device = path.exists() and not path.is_file() and not path.is_dir()
     if path.exists() and not is_device and not (force and path.is_file()):
         what = "a folder" if path.is_dir() else "there; --force replaces it"
         raise Refused(f"{path} is {what}")
     unfinished = path if is_device else path.with_name(f".{path.name}.{os.getpid()}.part")
     with refusing():
-        file = open(unfinished, "w", encoding="utf-8", newline="")  # noqa: SIM115
+        file = text_file(unfinished, codec)
     try:
         with file:
             yield file
@@ -197,3 +202,30 @@ def whole_file(path, force):
     finally:
         if not is_device:
             unfinished.unlink(missing_ok=True)
+
+
+CODECS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4", ".br": "brotli"}
+NO_TEXT = (".xz", ".zip", ".parquet", ".feather", ".arrow", ".xlsx", ".xls")
+
+
+def codec_of(path):
+    """The compression that the ending of a name says, None if none.
+
+    Raises:
+        Refused: for an ending of what is not written.
+    """
+    ending = path.suffix.lower()
+    if ending in NO_TEXT:
+        raise Refused(
+            f"{path}: {ending} is not written; a name that ends with .csv or .json is, also with "
+            f"{', '.join(CODECS)} behind"
+        )
+    return CODECS.get(ending)
+
+
+def text_file(path, codec):
+    """A file of text to write, compressed by pyarrow."""
+    if codec is None:
+        return open(path, "w", encoding="utf-8", newline="")
+    stream = pyarrow(f"{path}: {codec}").output_stream(str(path), compression=codec)
+    return io.TextIOWrapper(stream, encoding="utf-8", newline="")

@@ -47,20 +47,20 @@ def test_a_bad_option_is_exit_code_2(tmp_path, monkeypatch, capsys, option, valu
 
 WORDS = {
     "": "pyml: error: the following arguments are required: command",
-    "tarin": "pyml: error: there is no command 'tarin'; did you mean train?",
-    "train --epoch 3": "pyml train: error: there is no option --epoch; did you mean --epochs?",
-    "train --epoch=3": "pyml train: error: there is no option --epoch; did you mean --epochs?",
+    "tarin": "pyml: error: there is no command 'tarin'; did you mean 'train'?",
+    "train --epoch 3": "pyml train: error: there is no option --epoch; did you mean '--epochs'?",
+    "train --epoch=3": "pyml train: error: there is no option --epoch; did you mean '--epochs'?",
     "train a.csv b.csv": "pyml train: error: there is no place for 'b.csv'",
     "train --target price": "pyml train: error: argument --target: is for tables; give one, as "
     "pyml train data.csv --target ...",
     "train a.csv --dropout 0": "pyml train: error: argument --dropout: is for images, and a.csv is "
     "a table",
     "predict": "pyml predict: error: the following arguments are required: DIR, TABLE",
-    "predict a b --ids c": "pyml predict: error: there is no option --ids; did you mean --id?",
+    "predict a b --ids c": "pyml predict: error: there is no option --ids; did you mean '--id'?",
     "bench tinny": "pyml bench: error: argument NETWORK: there is no 'tinny'; there are tiny, "
     "small, tabular, fashion, wide, deep",
     "train -- --epochs 3": "pyml train: error: there is no place for '3'",
-    "train --plots": "pyml train: error: there is no option --plots; did you mean --plot?",
+    "train --plots": "pyml train: error: there is no option --plots; did you mean '--plot'?",
 }
 
 

@@ -386,6 +386,48 @@ def test_predictions(trained, tmp_path, capsys):
     assert os.listdir(tmp_path) == ["with blank.csv"]
 
 
+@pytest.mark.parametrize("ending", [".csv.gz", ".csv.bz2", ".zst", ".lz4"])
+def test_compressed_predictions(trained, tmp_path, ending):
+    run, path = trained
+    plain, out = tmp_path / "plain.csv", tmp_path / f"out{ending}"
+    for name in (plain, out):
+        assert main(["predict", run, path, "-o", name, "--quiet"]) == 0
+    assert out.read_bytes()[:2] != b"pr"
+    wanted, found = tabular.read(plain), tabular.read(out)
+    assert all((found[name] == wanted[name]).all() for name in wanted)
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".csv.xz", ".xlsx", ".ZIP"])
+def test_endings_that_are_not_written(trained, tmp_path, ending, capsys):
+    run, path = trained
+    assert main(["predict", run, path, "-o", tmp_path / f"out{ending}"]) == 2
+    assert f"{ending.rpartition('.')[2].lower()} is not written" in error_of(
+        capsys.readouterr().err
+    )
+    assert not [name for name in os.listdir(tmp_path) if "out" in name]
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "words"),
+    [
+        (
+            "x,y\n1,2\n1,3\n",
+            [],
+            "no column can be an input: 'x' (constant); --kind COLUMN=category",
+        ),
+        ("x,y\n1,2\n1,2\n", [], "the target 'y' is 2 in every row"),
+        ("x,y\n1,2\n2,3\n", ["--kind", "y=number"], "--kind and --drop are for others"),
+        ("a title\nx,y\n1,2\n", [], "row 2 has 2 fields, the first has 1: 'x,y'; mend the file"),
+    ],
+)
+def test_errors_in_the_words_of_the_command(text, options, words, tmp_path, capsys):
+    path = tmp_path / "t.csv"
+    path.write_text(text)
+    assert main(["train", path, "--target", "y", *options]) == 2
+    error = error_of(capsys.readouterr().err)
+    assert words in error and "Schema" not in error and "kinds" not in error
+
+
 def test_identifiers_stay_as_they_are_written(trained, tmp_path, monkeypatch, capsys):
     """Also where they look like numbers, in every batch, and where the model reads them."""
     run, _ = trained
