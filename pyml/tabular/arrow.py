@@ -14,6 +14,7 @@ from pyml.tabular.values import (
     text_of,
 )
 
+TEXT = (*("string", "large_string", "string_view", "binary", "large_binary", "binary_view"),)
 SOME = 200  # values that are looked at first, to see that a column is no numbers
 JOINED_BYTES = 1 << 24  # of a column: each call costs some microseconds for each of its chunks
 
@@ -63,15 +64,17 @@ def column_of(column, name):
             return column.to_numpy()
         return compute.cast(compute.cast(column, pa.int8()), pa.float64()).to_numpy()
     if types.is_integer(kind):
-        if column.null_count == 0:
-            return whole(column.to_numpy())
         bounds = compute.min_max(column).as_py()
         largest = max(abs(bound or 0) for bound in bounds.values())
-        if largest > LARGEST_EXACT:  # as identifiers may be
+        if column.null_count == 0 and largest < 2**63:
+            return column.to_numpy().astype(np.int64)
+        if largest > LARGEST_EXACT:  # as codes may be
             return text_column(compute.cast(column, pa.string()))
         return compute.cast(column, pa.float64(), safe=False).to_numpy()
     if types.is_floating(kind) or types.is_decimal(kind):
-        return compute.cast(column, pa.float64()).to_numpy().astype(np.float64)
+        numbers = compute.cast(column, pa.float64()).to_numpy().astype(np.float64)
+        is_whole = types.is_decimal(kind) and kind.scale == 0
+        return text_column(column) if is_whole and are_long(numbers) else numbers
     if types.is_timestamp(kind) or types.is_date(kind):
         zoneless = compute.cast(column, pa.timestamp("us"), safe=False)
         return zoneless.to_numpy().astype("datetime64[us]")
@@ -80,7 +83,7 @@ def column_of(column, name):
         return compute.divide(compute.cast(since, pa.float64()), 1e6).to_numpy()
     if types.is_duration(kind):
         return seconds(compute.cast(column, pa.duration("us"), safe=False).to_numpy())
-    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
+    if any(getattr(types, f"is_{name}")(kind) for name in TEXT):
         return text_column(column)
     if types.is_nested(kind):
         values = [json.dumps(value, default=str) for value in column.to_pylist()]
@@ -91,11 +94,9 @@ def column_of(column, name):
     )
 
 
-def whole(array):
-    """Whole numbers as int64, as float64 if they are larger."""
-    if array.dtype == np.uint64 and len(array) and array.max() > 2**63 - 1:
-        return array.astype(np.float64)
-    return array.astype(np.int64)
+def are_long(numbers):
+    """Whether there are float64 that may stand for other whole numbers, too, as of long codes."""
+    return numbers.dtype.kind == "f" and bool((np.abs(numbers) > LARGEST_EXACT).any())
 
 
 def text_column(column):
@@ -130,7 +131,7 @@ def parsed(column, format, formats):
         column = pa.chunked_array([column.combine_chunks()])
     found = fitting(column, format, formats) if len(column) else None
     if found is not None:  # as most columns are: nothing is missing
-        return numbers_from(column, found), found
+        return numbers_or_text(column, column, found, format)
     column = without(compute.utf8_trim_whitespace(column), MISSING)
     if format == "text":
         return text_column(column), "text"
@@ -140,7 +141,24 @@ def parsed(column, format, formats):
     found = fitting(column, format, formats) if column.null_count < len(column) else None
     if found is None:
         return text_column(text), "text"
-    return numbers_from(column, found), found
+    return numbers_or_text(column, text, found, format)
+
+
+def numbers_or_text(column, text, found, format):
+    """Numbers of the format that was found; text if they are whole, and longer than float64 holds.
+
+    Args:
+        column: the numbers, null where one is missing.
+        text: the same column as text.
+        found, format: what was found, and what was given.
+    """
+    numbers = numbers_from(column, found)
+    if format is None and are_long(numbers) and matches(column, CODE):
+        return text_column(text), "text"
+    return numbers, found
+
+
+CODE = "^[+-]?[0-9]+$"
 
 
 def fitting(column, format, formats):

@@ -12,7 +12,7 @@ import re
 import stat
 import zipfile
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import NamedTuple
 
@@ -40,7 +40,11 @@ COMPRESSIONS = {
     b"PK\x03\x04": "zip",
 }
 DAMAGED = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile)
-BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+BYTE_ORDER_MARKS = {  # those that begin as another before it
+    codecs.BOM_UTF8: "utf-8",
+    **dict.fromkeys((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE), "utf-32"),
+    **dict.fromkeys((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), "utf-16"),
+}
 
 
 class Options(NamedTuple):
@@ -365,7 +369,10 @@ def _decoded(sample, options, path):
             notes.append("it is not UTF-8, and was read as cp1252")
     text = codecs.getincrementaldecoder(encoding)("replace").decode(sample)
     if "\0" in text:
-        raise ValueError(f"{path}: has zero bytes, it is no file of text, nor of a known kind")
+        raise ValueError(
+            f"{path}: has zero bytes, it is no file of text, nor of a known kind; if it is UTF-16, "
+            "encoding='utf-16-le' or 'utf-16-be' reads it"
+        )
     return encoding, text.removeprefix("\ufeff"), notes
 
 
@@ -563,6 +570,11 @@ def _csv(path, encoding, text, cut, notes, rows, options):
         except pa.ArrowInvalid as error:
             if not wrong and "Empty CSV" in str(error):
                 raise ValueError(f"{path}: a quote is opened and never closed") from error
+            if not wrong and "invalid UTF8" in str(error):
+                raise ValueError(
+                    f"{path}: begins as UTF-8, but has other bytes below; give another encoding, "
+                    "as encoding='cp1252'"
+                ) from error
             if not wrong:
                 raise
             row = wrong[0]
@@ -651,13 +663,9 @@ def _pandas(frame):
 
 
 def _polars(series):
-    try:
-        return column_of(series.to_arrow(), series.name)
-    except ModuleNotFoundError:
-        pass
-    except Exception as error:  # of Python's objects
-        if not type(error).__module__.startswith(("polars", "pyarrow")):
-            raise
+    if str(series.dtype) != "Object":  # whose addresses Arrow would get
+        with suppress(ModuleNotFoundError):
+            return column_of(series.to_arrow(), series.name)
     return series.to_list()
 
 

@@ -1,6 +1,7 @@
 """Schema: what each column of a table is, and what is to be predicted."""
 
 import re
+import unicodedata
 import warnings
 from copy import copy
 from itertools import islice
@@ -13,6 +14,7 @@ from pyml.tabular.reading import as_table
 from pyml.tabular.table import TableWarning, check_type, grid, name_of, near
 from pyml.tabular.values import (
     DATES,
+    LARGEST_EXACT,
     NAT,
     NUMBERS,
     PLACEHOLDERS,
@@ -451,7 +453,7 @@ def kind_of_text(name, array, values, present):
         return "boolean", None, ""
     numeric = [v for v in values if v.lower() not in PLACEHOLDERS]
     format = number_format(lambda pattern: all(re.match(pattern, v) for v in numeric))
-    if format is not None and numeric:
+    if format is not None and numeric and not are_codes(numeric, format):
         return "number", format, "numbers as text"
     orders = date_format(array)
     if orders:
@@ -470,8 +472,21 @@ def kind_of_text(name, array, values, present):
     return "category", None, note
 
 
+def are_codes(texts, format):
+    """Whether different text would be the same number."""
+    numbers, _ = numbers_of(np.array(texts, object), format)
+    is_long = (np.abs(numbers) > LARGEST_EXACT).any()
+    return bool(is_long) and len(np.unique(numbers)) < len(texts)
+
+
 def is_number(text):
     return re.match(NUMBERS["."], text) is not None
+
+
+def without_signs(text):
+    """Text without units, groups of digits, and what other alphabets write in place of a sign."""
+    text = unicodedata.normalize("NFKC", text).replace("\u2212", "-").strip(SIGNS)
+    return re.sub("[,' \u2019]", "", text)
 
 
 def is_date(text):
@@ -480,7 +495,7 @@ def is_date(text):
 
 ALMOST = (  # what text may be for the most part: the word, its test, and that of what it should be
     ("numbers", is_number, is_number),
-    ("numbers with signs", lambda text: is_number(text.strip(SIGNS).replace(",", "")), is_number),
+    ("numbers with signs", lambda text: is_number(without_signs(text)), is_number),
     ("dates", is_date, is_date),
 )
 

@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 
-from pyml.tabular.values import array_of
+from pyml.tabular.values import array_of, is_missing
 from pyml.tensor import Tensor
 
 __all__ = ["Table", "TableWarning"]
@@ -157,14 +157,18 @@ def check_type(who, name, value, kind):
 def name_of(name):
     """The name of a column as text; of a column of several levels with dots between."""
     if isinstance(name, tuple):
-        return ".".join(map(str, name))
-    return str(name).strip()
+        return ".".join(part for part in map(name_of, name) if part)
+    return "" if is_missing(name) else str(name).strip()
 
 
 def unique_names(names):
-    """Names of columns as text, in order; one that comes again gets a number behind."""
+    """Names of columns as text, in order; one that comes again gets a number behind.
+
+    A column without a name is column_ and its number.
+    """
     unique = {}
-    for name in map(name_of, names):
+    for i, name in enumerate(map(name_of, names), 1):
+        name = name or f"column_{i}"
         new, number = name, 0
         while new in unique:
             number += 1

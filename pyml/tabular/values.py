@@ -8,6 +8,7 @@ is missing), and object, for text (None is missing).
 import datetime
 import math
 import re
+from contextlib import suppress
 from decimal import Decimal
 from fractions import Fraction
 from numbers import Number
@@ -103,7 +104,7 @@ def array_of(values, place):
         return array.astype(bool)
     if kind in "iu":
         fits = kind == "i" or array.dtype.itemsize < 8 or not (array > 2**63 - 1).any()
-        return array.astype(np.int64 if fits else np.float64)
+        return array.astype(np.int64) if fits else from_objects(array.tolist(), place)
     if kind == "f":
         return array.astype(np.float64)
     if kind == "M":
@@ -161,13 +162,17 @@ def is_missing(value):
 
 
 def whole_or_floats(values, complete):
-    """Numbers as int64 if all are whole numbers that it holds, otherwise as float64."""
-    if complete and all(isinstance(value, (int, np.integer, np.bool_)) for value in values):
-        try:
+    """Numbers as int64 if all are whole numbers that it holds, otherwise as float64.
+
+    Whole numbers that neither holds exactly, as long codes, are text.
+    """
+    is_whole = all(isinstance(v, (int, np.integer, np.bool_)) or is_missing(v) for v in values)
+    if complete and is_whole:
+        with suppress(OverflowError):
             return np.array([int(value) for value in values], np.int64)
-        except OverflowError:
-            pass
-    return floats(values)
+    numbers = floats(values)
+    is_long = is_whole and (np.abs(numbers) > LARGEST_EXACT).any()
+    return texts(values) if is_long else numbers
 
 
 def floats(values):
@@ -229,6 +234,8 @@ def key_of(value):
         return value
     if isinstance(value, (bool, np.bool_)):
         return str(bool(value))
+    if isinstance(value, (int, np.integer)):
+        return str(int(value))
     if isinstance(value, Number) and isinstance(value, NUMERIC):
         number = float(value)
         if number.is_integer():

@@ -163,6 +163,16 @@ WORKS = {
         "y",
         ("multiclass", {"x7": "number"}),
     ),
+    "numbers of customers with more digits than numbers have": (
+        lines(("customer", "x", "y"), lambda i: (10**25 + i % 9, PAY[i], TOWN[i])),
+        "y",
+        ("multiclass", {"customer": "category"}),
+    ),
+    "UTF-32 with its mark": (
+        lines(("größe", "y"), lambda i: (PAY[i], TOWN[i])).encode("utf-32"),
+        "y",
+        ("multiclass", {"größe": "number"}),
+    ),
     "two rows": ("x,y\n1,a\n2,b\n", "y", ("binary", {})),
 }
 
@@ -191,6 +201,26 @@ REFUSED = {
         lines(("name", "y"), lambda i: (f"Ann{i} Smith{i}", i % 2)),
         "y",
         r"no column can be an input: 'name' \(text\)",
+    ),
+    "UTF-16 without its mark": (
+        lines(("x", "y"), lambda i: (PAY[i], TOWN[i])).encode("utf-16-le"),
+        "y",
+        "if it is UTF-16, encoding='utf-16-le'",
+    ),
+    "bytes that are not UTF-8, far below": (
+        b"x,y\n" + b"1.5,a\n" * 60_000 + b"1,\xff\n",
+        "y",
+        "give another encoding, as encoding='cp1252'",
+    ),
+    "a target with minus signs of a text processor": (
+        lines(("x", "y"), lambda i: (PAY[i], f"\u2212{PAY[i]:.1f}")),
+        "y",
+        "mostly numbers with signs, but row 0 has '\u2212",
+    ),
+    "groups of digits with spaces between": (
+        lines(("x", "y"), lambda i: (f"{i % 9 + 1}\u202f{AGE[i]}5", TOWN[i])),
+        "y",
+        "mostly numbers with signs, but row 0 has",
     ),
     "a picture": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0", "y", "has zero bytes"),
 }
@@ -246,6 +276,21 @@ def test_ten_thousand_columns():
     assert "columns more" in str(schema)
     model = TabularModel.for_table(schema, table, hidden=(4,), numbers="standard")
     assert np.isfinite(model.predict(table)).all()
+
+
+def test_names_of_frames():
+    """Without a name a column is its number; levels without a name are none."""
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame([[1.5, 2, 3]], columns=["", None, "y"])
+    assert read(frame).names == ["column_1", "column_2", "y"]
+    frame.columns = pd.MultiIndex.from_tuples([("a", 1), ("a", 2), ("y", "")])
+    assert read(frame).names == ["a.1", "a.2", "y"]
+
+
+def test_objects_of_polars():
+    pl = pytest.importorskip("polars")
+    series = pl.Series([(1, 2), None], dtype=pl.Object)
+    assert read(pl.DataFrame({"x": series}))["x"].tolist() == ["(1, 2)", None]
 
 
 def test_there_are_twenty():

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -113,7 +114,8 @@ def test_encodings(encoding, tmp_path):
         ("a,b\n1.5,x\n-,y\n", [1.5, np.nan], "."),
         ("a,b\n?,x\n7.5,y\n", [np.nan, 7.5], "."),
         ("a,b\n+1e3,x\n.5,y\n", [1000, 0.5], "."),
-        ("a,b\n9223372036854775808,x\n1,y\n", [2.0**63, 1], "."),
+        ("a,b\n9223372036854775808.,x\n1,y\n", [2.0**63, 1], "."),
+        ("a,b\n9223372036854775807,x\n-1,y\n", [2**63 - 1, -1], "."),
     ],
 )
 def test_numbers(text, values, format, tmp_path):
@@ -253,7 +255,9 @@ MOMENT = np.datetime64("2020-01-02T03:04:05", "us")
         (pa.array([True, None]), [1.0, np.nan]),
         (pa.array([1, None], pa.int8()), [1.0, np.nan]),
         (pa.array([2**60, None]), [str(2**60), None]),
-        (pa.array([2**64 - 1], pa.uint64()), [2.0**64]),
+        (pa.array([2**64 - 1], pa.uint64()), ["18446744073709551615"]),
+        (pa.array([Decimal(2**64)], pa.decimal128(38, 0)), ["18446744073709551616"]),
+        (pa.array([b"a", None], pa.large_binary()), ["a", None]),
         (pa.array([1.5], pa.float32()), [1.5]),
         (pa.array(["1.50"]).cast(pa.decimal128(5, 2)), [1.5]),
         (pa.array([MOMENT.item(), None], pa.timestamp("ns", "Europe/Berlin")), [MOMENT, "NaT"]),
@@ -276,8 +280,8 @@ def test_types_of_arrow(array, wanted):
 
 
 def test_a_type_that_is_none():
-    with pytest.raises(TypeError, match="column 'é' is of Arrow's type binary"):
-        read(pa.table({"é": pa.array([b"a"])}))
+    with pytest.raises(TypeError, match="column 'é' is of Arrow's type fixed_size_binary"):
+        read(pa.table({"é": pa.array([b"a"], pa.binary(1))}))
 
 
 def test_batches_of_text_are_of_one_kind(tmp_path):
