@@ -156,6 +156,11 @@ EQUIVALENT = (
         "for (ptrdiff_t d = 0; d <= c.ndim - 2; d++) planes *= c.shape[d];",
         "planes are copied again",
     ),
+    (
+        "pyml/train/metrics/classes.py",
+        "self._counts = np.zeros((3, 1))  # hits, predicted, true",
+        "one column, put into none",
+    ),
 )
 
 

@@ -59,6 +59,11 @@ def parsers():
     return parser, commands.choices
 
 
+def parser():
+    """The Parser of all, of which shtab makes completions."""
+    return parsers()[0]
+
+
 @contextmanager
 def warnings_in_lines():
     """Warnings for users as lines, each once; others, as of libraries, are not shown."""

@@ -247,6 +247,21 @@ def test_undefined_as_scikit_learn(metric, prediction, target, wanted):
     np.testing.assert_array_equal(got, wanted)
 
 
+def test_balanced_accuracy_of_one_class_is_not_adjusted():
+    """A guess gets 1 then, and (1 - 1) / (1 - 1) is not a number."""
+    with pytest.warns(metrics.UndefinedMetricWarning, match="NaN if a single class occurs"):
+        assert math.isnan(metrics.BalancedAccuracy(adjusted=True)([1, 1], [1, 1]))
+
+
+def test_correlation_of_light_rows():
+    """Weights of one unit or another say the same."""
+    prediction, target = np.array([0, 1, 1, 2, 0]), np.array([0, 1, 2, 2, 1])
+    wanted = sk.matthews_corrcoef(target, prediction)
+    for weight in (1e-3, 1e-2, 1e3):
+        got = metrics.MatthewsCorrelation()(prediction, target, np.full(5, weight))
+        assert got == pytest.approx(wanted)
+
+
 @pytest.mark.parametrize("share", ["precision", "recall", "f1"])
 @pytest.mark.parametrize("average", ["binary", "micro", "macro", "weighted", None])
 @pytest.mark.parametrize("zero_division", [0.0, 1.0, np.nan])
