@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from numbers import Integral
 
 import numpy as np
@@ -42,20 +43,22 @@ def is_number(value):
     return not isinstance(value, (str, bytes, bytearray))
 
 
-def check_number(who, name, value, allowed):
+def check_number(who, name, value, allowed, words=None):
     """Raises TypeError unless `value` is a number, or a Tensor of one; ValueError if not allowed.
 
     Args:
         who, name: what has the option, and its name, for the message.
         value: of the option.
         allowed: a Range.
+        words: a function that gives PyTorch's message, which programs may look for. Default: None.
     """
     if isinstance(value, Tensor) and value.numel() != 1:
-        raise ValueError(f"{who}: {name} has {value.numel()} elements, it must have one")
+        raise ValueError(f"{who}: Tensor {name} must be 1-element, it has {value.numel()} elements")
     if not is_number(value):
         raise TypeError(f"{who}: {name} is {value!r}, it must be a number")
     if not allowed.has(float(value)):
-        raise ValueError(f"{who}: {name} is {value}, it must be {allowed}")
+        theirs = f" ({words()})" if words else ""
+        raise ValueError(f"{who}: {name} is {value}, it must be {allowed}{theirs}")
 
 
 def check_integer(who, name, value):
@@ -71,31 +74,46 @@ def check_sizes(who, **sizes):
         check_number(who, name, value, Range(0))
 
 
-def check_choice(who, name, value, choices):
-    """Raises ValueError unless `value` is one of the choices, two or more."""
+def check_choice(who, name, value, choices, words=""):
+    """Raises ValueError unless `value` is one of the choices, two or more.
+
+    Args:
+        who, name, value, choices: what has the option, its name, and what it is and may be.
+        words: PyTorch's message, which programs may look for. Default: "".
+    """
     if value not in choices:
         *others, last = map(repr, choices)
-        raise ValueError(f"{who}: {name} is {value!r}, it must be {', '.join(others)} or {last}")
+        theirs = f" ({words})" if words else ""
+        raise ValueError(
+            f"{who}: {name} is {value!r}, it must be {', '.join(others)} or {last}{theirs}"
+        )
 
 
-def check_options(who, options, ranges):
+def check_options(who, options, ranges, words=None):
     """Checks options by name, in the order of `ranges`.
 
     Args:
         who: what has the options, for messages.
         options: {name: value}.
         ranges: {name: Range}, or a pair of Ranges for an option that is a pair of numbers.
+        words: {name: PyTorch's message, with options in braces}, by the name of one of a pair, too;
+            for those not in it "Invalid <name> value". Default: None, the messages lack them.
 
     Raises:
         TypeError, ValueError: as check_number; ValueError for what is not a pair.
     """
+
+    def words_of(name):
+        return words.get(name, f"Invalid {name} value: {{{name}}}").format(**options)
+
     for name, allowed in ranges.items():
         value = options[name]
         if isinstance(allowed, Range):
-            check_number(who, name, value, allowed)
+            check_number(who, name, value, allowed, words and partial(words_of, name))
             continue
         if not (isinstance(value, (tuple, list)) and len(value) == len(allowed)):
             rules = " and ".join(dict.fromkeys(map(str, allowed)))
             raise ValueError(f"{who}: {name} is {value}, it must be a pair of numbers {rules}")
         for i, (item, each) in enumerate(zip(value, allowed, strict=True)):
-            check_number(who, f"{name}[{i}]", item, each)
+            part = f"{name}[{i}]"
+            check_number(who, part, item, each, words and partial(words_of, part))

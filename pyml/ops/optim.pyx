@@ -440,7 +440,7 @@ def check_distinct(groups):
         if len(of_group) != len(params):
             raise ValueError("params has the same Tensor twice")
         if not known.isdisjoint(of_group):
-            raise ValueError("some parameters are in more than one parameter group")
+            raise ValueError("some parameters appear in more than one parameter group; leave them in one")
         known |= of_group
         for p in params:
             w = (<Tensor>p).array

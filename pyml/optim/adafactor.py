@@ -1,6 +1,7 @@
 """Adafactor."""
 
 import math
+from functools import partial
 
 import numpy as np
 
@@ -63,6 +64,12 @@ class Adafactor(Composite):
         "d": Range(1),
         "weight_decay": Range(0),
     }
+    _words = {
+        "lr": "Learning rate should be >= 0 but is: {lr}",
+        "beta2_decay": "beta2_decay should be <= 0 but is: {beta2_decay}",
+        "d": "Clipping threshold d should be >= 1 but is: {d}",
+        "weight_decay": "weight_decay should be >= 0 but is: {weight_decay}",
+    }
 
     def __init__(
         self,
@@ -91,9 +98,10 @@ class Adafactor(Composite):
         eps = options["eps"]
         if not (isinstance(eps, (tuple, list)) and len(eps) == 2):
             raise ValueError(f"Adafactor: eps is {eps}, it must be a pair, as (None, 1e-3)")
-        if eps[0] is not None:
-            check_number("Adafactor", "eps[0]", eps[0], Range(0))
-        check_number("Adafactor", "eps[1]", eps[1], Range(0))
+        for i, value in enumerate(eps):
+            if i == 1 or value is not None:
+                theirs = partial("epsilon{} should be >= 0 but is: {}".format, i + 1, value)
+                check_number("Adafactor", f"eps[{i}]", value, Range(0), theirs)
 
     def _shapes(self, param):
         shape = tuple(param.shape)

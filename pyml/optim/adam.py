@@ -87,19 +87,20 @@ class Adam(Optimizer):
             "maximize": maximize,
             "decoupled_weight_decay": decoupled_weight_decay,
         }
-        super().__init__(params, defaults, differentiable)
-        tensors = {"lr": lr, "betas[0]": betas[0], "betas[1]": betas[1]}
-        tensors = [name for name, value in tensors.items() if isinstance(value, Tensor)]
+        pair = betas if isinstance(betas, (tuple, list)) else ()  # else the constructor raises
+        given = {"lr": lr} | {f"betas[{i}]": beta for i, beta in enumerate(pair)}
+        tensors = [name for name, value in given.items() if isinstance(value, Tensor)]
         if tensors and foreach and not capturable:
             raise ValueError(
                 f"{type(self).__name__}: {tensors[0]} as a Tensor is not supported for "
                 "capturable=False and foreach=True, as in PyTorch; leave foreach out"
             )
-        if isinstance(betas[0], Tensor) != isinstance(betas[1], Tensor):
+        if len({isinstance(beta, Tensor) for beta in pair}) > 1:
             raise ValueError(
-                f"{type(self).__name__}: betas is {betas}, they must be either both floats or both "
-                "Tensors"
+                f"{type(self).__name__}: betas must be either both floats or both Tensors, they "
+                f"are {betas}"
             )
+        super().__init__(params, defaults, differentiable)
 
     def _updated(self, w, g, state, options, t):
         beta1, beta2 = options.betas

@@ -140,7 +140,7 @@ class LBFGS(Whole):
 
             t = lr
             if state["n_iter"] == 1:
-                t = min(1.0, 1 / float(g.abs().sum())) * lr
+                t = 1 / max(1.0, float(g.abs().sum())) * lr
             slope = dot(g, d)
             if slope > -tolerance_change:
                 break

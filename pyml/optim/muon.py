@@ -64,6 +64,11 @@ class Muon(Composite):
         "momentum": Range(0),
         "eps": Range(0),
     }
+    _words = {
+        "lr": "Learning rate should be >= 0 but is: {lr}",
+        "weight_decay": "weight decay should be >= 0 but is: {weight_decay}",
+        "momentum": "momentum should be >= 0 but is: {momentum}",
+    }
 
     def __init__(
         self,
@@ -100,12 +105,14 @@ class Muon(Composite):
         check_integer("Muon", "ns_steps", steps)
         if not 0 <= steps < 100:
             raise ValueError(f"Muon: ns_steps is {steps}, it must be from 0 to 99")
-        check_choice("Muon", "adjust_lr_fn", options["adjust_lr_fn"], tuple(ADJUSTMENTS))
+        name = options["adjust_lr_fn"]
+        theirs = f"Adjust learning rate function {name} is not supported"
+        check_choice("Muon", "adjust_lr_fn", name, tuple(ADJUSTMENTS), theirs)
         for i, p in enumerate(options.get("params", ())):
             if p.ndim != 2:
                 raise ValueError(
-                    f"Muon: params[{i}] has shape {tuple(p.shape)}, it must be a matrix; give "
-                    "the others to another optimizer, as AdamW"
+                    f"Muon only supports 2D parameters: params[{i}] has shape {tuple(p.shape)}, it "
+                    "must be a matrix; give the others to another optimizer, as AdamW"
                 )
 
     def _update(self, group, options, param, grad, state):

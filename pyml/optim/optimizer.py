@@ -2,6 +2,7 @@
 
 import functools
 import math
+import warnings
 from collections import defaultdict
 from collections.abc import Hashable, Mapping
 from copy import copy, deepcopy
@@ -25,6 +26,14 @@ __all__ = [
     "register_optimizer_step_pre_hook",
     "required",
 ]
+
+
+WORDS = {  # PyTorch's for an option out of range; for others "Invalid <name> value: ..."
+    "lr": "Invalid learning rate: {lr}",
+    "eps": "Invalid epsilon value: {eps}",
+    "betas[0]": "Invalid beta parameter at index 0: {betas[0]}",
+    "betas[1]": "Invalid beta parameter at index 1: {betas[1]}",
+}
 
 
 class _Required:
@@ -120,8 +129,10 @@ class Optimizer:
 
     Raises:
         TypeError: if params is a Tensor or holds something else than the above.
-        ValueError: if params is empty, has a Tensor twice or one that is not a leaf, or an option
-            is out of range.
+        ValueError: if params is empty, has a Tensor in two groups or one that is not a leaf, or an
+            option is out of range.
+
+    A Tensor that a group has twice is kept once, with PyTorch's warning; PyTorch updates it twice.
     """
 
     _kernel = None
@@ -130,6 +141,7 @@ class Optimizer:
     _numbers = {"step": 0}
     _starts = {}
     _ranges = {}
+    _words = {}  # PyTorch's for an option out of range, where they are not those of WORDS
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -148,7 +160,8 @@ class Optimizer:
     def __init__(self, params, defaults, differentiable=False):
         if isinstance(params, Tensor):
             raise TypeError(
-                "params must be an iterable of Tensors or dicts, not a Tensor; pass [tensor]"
+                "params argument given to the optimizer should be an iterable of Tensors or dicts, "
+                "not a Tensor; pass [tensor]"
             )
         if not isinstance(defaults, dict):
             raise TypeError(f"defaults must be a dict of options, not {type(defaults).__name__}")
@@ -174,11 +187,12 @@ class Optimizer:
         """Sets what belongs to this object alone: neither copies nor files have it."""
         self._hooks = {kind: [] for kind in KINDS}
         self._stepped = False  # has step() run? Schedulers warn if they go first
+        self._step_of_its_own = None  # what it had in place of step() when a scheduler was made
         self._updates = []  # the kernel's memory, one for each group
 
     def _check(self, options):
         """Raises ValueError if an option is out of range."""
-        check_options(type(self).__name__, options, self._ranges)
+        check_options(type(self).__name__, options, self._ranges, {**WORDS, **self._words})
 
     def add_param_group(self, param_group):
         """Adds a group of parameters, with options of its own.
@@ -201,7 +215,10 @@ class Optimizer:
         names = [item[0] for item in params if isinstance(item, tuple)]
         params = [item[1] if isinstance(item, tuple) and item[1:] else item for item in params]
         if names and len(names) != len(params):
-            raise ValueError(f"params: {len(names)} of {len(params)} have a name; name all or none")
+            raise ValueError(
+                "all optimizer params should be with/without names. Some param names are missing: "
+                f"{len(names)} of {len(params)} have a name; name all or none"
+            )
         for i, p in enumerate(params):
             if not isinstance(p, Tensor):
                 raise TypeError(f"params[{i}] is a {type(p).__name__}, it must be a Tensor")
@@ -210,9 +227,16 @@ class Optimizer:
                     f"params[{i}] is not a leaf Tensor: an operation computed it, "
                     "so backward leaves it no gradient"
                 )
-        group["params"] = params
+        once = sorted({id(p): i for i, p in reversed([*enumerate(params)])}.values())
+        if len(once) < len(params):
+            warnings.warn(
+                "optimizer contains a parameter group with duplicate parameters; each is kept once",
+                UserWarning,
+                stacklevel=4,
+            )
+        group["params"] = [params[i] for i in once]
         if names:
-            group["param_names"] = names
+            group["param_names"] = [names[i] for i in once]
         for name, default in self.defaults.items():
             if default is required and name not in group:
                 raise ValueError(f"a parameter group must set {name}")
@@ -222,11 +246,16 @@ class Optimizer:
         self.param_groups.append(group)
 
     def _check_distinct(self, group):
-        """Raises if a parameter is there twice, also in other groups, or names unlike theirs."""
+        """Raises if a parameter is in another group, too, or names are unlike theirs."""
         others = self.param_groups
         kernels.check_distinct([*(other["params"] for other in others), group["params"]])
-        if any(("param_names" in group) != ("param_names" in other) for other in others):
-            raise ValueError("either all parameter groups have names or none has")
+        named = "param_names" in group
+        if any(named != ("param_names" in other) for other in others):
+            raise ValueError(
+                "all optimizer param groups should be with/without names. cannot add param group "
+                f"{'with' if named else 'without'} names to the optimizer, whose groups are "
+                f"{'without' if named else 'with'}"
+            )
 
     def zero_grad(self, set_to_none=True):
         """Drops the gradients of all parameters, or with set_to_none=False fills them with zeros.
@@ -415,8 +444,10 @@ class Optimizer:
         """
         for hook in tuple(self._hooks[PRE_STATE]):
             hook(self)
-        params = chain.from_iterable(group["params"] for group in self.param_groups)
-        index = {p: i for i, p in enumerate(params)}
+        index, start = {}, 0
+        for group in self.param_groups:
+            index |= {p: i for i, p in enumerate(group["params"], start) if p not in index}
+            start += len(group["params"])
         state = {
             "state": {index.get(key, key): value for key, value in self.state.items()},
             "param_groups": [
@@ -465,10 +496,14 @@ class Optimizer:
             self._check(new)
             groups.append(new)
         keys = list(chain.from_iterable(saved["params"] for saved in saved_groups))
-        params = chain.from_iterable(group["params"] for group in self.param_groups)
-        if not all(isinstance(key, Hashable) for key in keys) or len(set(keys)) != len(keys):
-            raise ValueError("state_dict: params of param_groups must be numbers, each there once")
+        params = list(chain.from_iterable(group["params"] for group in self.param_groups))
+        if not all(isinstance(key, Hashable) for key in keys):
+            raise ValueError("state_dict: params of param_groups must be numbers")
         param_of = dict(zip(keys, params, strict=True))
+        if any(param_of[key] is not p for key, p in zip(keys, params, strict=True)):
+            raise ValueError(
+                "state_dict: params of param_groups has a number twice, for parameters that differ"
+            )
         saved_state = state_dict.get("state")
         if not isinstance(saved_state, Mapping):
             raise ValueError(

@@ -53,6 +53,7 @@ class Rprop(Optimizer):
         "etas": (Range(0, 1, "()"), Range(1, ends="(]")),
         "step_sizes": (Range(0), Range(0)),
     }
+    _words = dict.fromkeys(("etas[0]", "etas[1]"), "Invalid eta values: {etas[0]}, {etas[1]}")
 
     def __init__(
         self,

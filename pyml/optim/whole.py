@@ -26,12 +26,13 @@ class Whole(Optimizer):
         Raises:
             ValueError: if there is one already.
         """
-        if self.param_groups:
+        super().add_param_group(param_group)
+        if self.param_groups[1:]:
+            del self.param_groups[1:]
             raise ValueError(
                 f"{type(self).__name__}: there is one group of parameters, with the same options "
                 "for all; pass all parameters as one list"
             )
-        super().add_param_group(param_group)
 
     def _minimize(self, params, state, closure):
         """Moves the parameters, in place, and changes the state, a dict; returns the first result.

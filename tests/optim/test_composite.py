@@ -315,7 +315,7 @@ def test_options_out_of_range(name, options, error, match):
 
 def test_muon_takes_matrices():
     p = parameter(np.ones((2, 2)))
-    with pytest.raises(ValueError, match=r"Muon: params\[1\] has shape \(3,\), it must be a matr"):
+    with pytest.raises(ValueError, match=r"2D parameters: params\[1\] has shape \(3,\), it"):
         optim.Muon([p, parameter(np.ones(3))])
     optimizer = optim.Muon([p])
     with pytest.raises(ValueError, match="it must be a matrix"):

@@ -358,3 +358,17 @@ def test_no_curvature_enters_no_history(search):
     assert (state["old_dirs"], state["old_stps"], state["ro"], state["H_diag"]) == ([], [], [], 1)
     if search is None:
         assert w.tolist() == [-0.25, -0.25]  # 1 - (0.5 / 2 + 0.5 + 0.5)
+
+
+def test_a_gradient_of_zeros_that_is_not_flat():
+    w = parameter([1.0, 2.0])
+    optimizer = optim.LBFGS([w], tolerance_grad=-math.inf)
+    assert optimizer.step(lambda: pyml.tensor(3.0)) == 3
+    assert w.tolist() == [1, 2]
+
+
+def test_a_second_group_is_not_added():
+    optimizer = optim.LBFGS([parameter([1.0])])
+    with pytest.raises(ValueError, match="there is one group of parameters"):
+        optimizer.add_param_group({"params": [parameter([1.0])]})
+    assert len(optimizer.param_groups) == 1

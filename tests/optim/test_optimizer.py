@@ -69,7 +69,6 @@ def test_an_empty_group(params):
         (lambda p, q: [], ValueError, "nothing to optimize"),
         (lambda p, q: [1.0], TypeError, r"params\[0\] is a float"),
         (lambda p, q: [{"params": {p, q}}], TypeError, "set"),
-        (lambda p, q: [p, p], ValueError, "same Tensor twice"),
         (lambda p, q: [{"params": p}, {"params": [q, p]}], ValueError, "more than one"),
         (lambda p, q: [("a", p), q], ValueError, "1 of 2 have a name"),
         (lambda p, q: [{"params": [("a", p)]}, {"params": [q]}], ValueError, "names"),
@@ -82,6 +81,29 @@ def test_an_empty_group(params):
 def test_params_that_are_refused(make_params, error, match, params):
     with pytest.raises(error, match=match):
         optim.SGD(make_params(*params))
+
+
+def test_a_parameter_that_is_there_twice(params):
+    """Kept once, with a warning, and a step that finds it twice refuses."""
+    p, q = params
+    with pytest.warns(UserWarning, match="a parameter group with duplicate parameters"):
+        optimizer = optim.SGD([("a", p), ("b", q), ("c", p)], lr=1)
+    (group,) = optimizer.param_groups
+    assert [id(each) for each in group["params"]] == [id(p), id(q)]
+    assert group["param_names"] == ["a", "b"]
+    optimizer.step()
+    assert p.array.tolist() == [0, 1]
+
+
+def test_groups_that_were_doubled(params):
+    """As PyTorch's: state_dict() names a parameter by its first group."""
+    optimizer = optim.SGD([{"params": [p]} for p in params], lr=1, momentum=0.5)
+    optimizer.step()
+    saved = optimizer.state_dict()
+    optimizer.param_groups.extend(optimizer.param_groups)
+    doubled = optimizer.state_dict()
+    assert doubled["param_groups"] == saved["param_groups"] * 2
+    assert doubled["state"].keys() == saved["state"].keys()
 
 
 def test_a_group_that_is_refused_is_not_added(params):
@@ -496,7 +518,7 @@ STATE = ("state", 0)
         (("param_groups",), [[], []], ValueError, "'param_groups' must be a list of dicts"),
         ((*GROUP, "params"), ..., ValueError, "with a list 'params'"),
         ((*GROUP, "params"), 3, ValueError, "with a list 'params'"),
-        ((*GROUP, "params"), [0, 0], ValueError, "each there once"),
+        ((*GROUP, "params"), [0, 0], ValueError, "a number twice, for parameters that"),
         ((*GROUP, "params"), [0, [1]], ValueError, "must be numbers"),
         ((*GROUP, "lr"), float("nan"), ValueError, "lr is nan"),
         ((*GROUP, "lr"), "0.1", TypeError, r"param_groups\[0\]: lr is '0.1', it must be a number"),
