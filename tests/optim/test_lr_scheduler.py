@@ -194,6 +194,21 @@ def test_step_before_the_optimizer_warns():
     scheduler.step()
 
 
+def test_a_step_that_was_put_over_the_optimizers_warns():
+    """Schedulers made before do not see its calls; those made after count on it."""
+    optimizer = make_optimizer()
+    before = StepLR(optimizer, 2)
+    inner = optimizer.step
+    optimizer.step = lambda: inner()
+    optimizer.step()
+    with pytest.warns(UserWarning, match=r"`optimizer.step\(\)` has been overridden after"):
+        before.step()
+    before.step()
+    after = StepLR(optimizer, 2)
+    optimizer.step()
+    after.step()
+
+
 def test_the_first_step_after_a_resume_does_not_warn():
     optimizer = make_optimizer()
     scheduler = StepLR(optimizer, 2)

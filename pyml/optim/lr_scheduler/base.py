@@ -56,6 +56,7 @@ class LRScheduler:
         if "base_lrs" not in self.__dict__:  # a subclass may have rates of its own
             self.base_lrs = [float(group["initial_lr"]) for group in self.optimizer.param_groups]
         self.last_epoch = last_epoch
+        self.optimizer._step_of_its_own = vars(self.optimizer).get("step")
         self._begin_again(self.step)
 
     def _begin_again(self, step=None):
@@ -150,8 +151,18 @@ class LRScheduler:
             raise
 
     def _warn_early(self):
-        """Warns at a first step() before the optimizer's."""
-        if self._step_count == 1 and not self.optimizer._stepped:
+        """Warns at a first step() before the optimizer's, or if that is no longer what it was."""
+        if self._step_count != 1:
+            return
+        if vars(self.optimizer).get("step") is not self.optimizer._step_of_its_own:
+            warnings.warn(
+                "`optimizer.step()` has been overridden after learning rate scheduler "
+                "initialization: whether it comes before lr_scheduler.step(), as it must, is not "
+                f"known ({ADJUSTING})",
+                UserWarning,
+                stacklevel=4,
+            )
+        elif not self.optimizer._stepped:
             warnings.warn(
                 "lr_scheduler.step() was called before optimizer.step(): "
                 f"the first learning rate is skipped; call optimizer.step() first ({ADJUSTING})",
@@ -268,11 +279,17 @@ def set_lr(group, lr):
         group["lr"] = lr
 
 
-def check_count(who, name, value, least):
-    """Raises TypeError unless `value` is an integer, ValueError if it is less than `least`."""
+def check_count(who, name, value, least, words=""):
+    """Raises TypeError unless `value` is an integer, ValueError if it is less than `least`.
+
+    Args:
+        who, name, value, least: what has the option, its name, and what it is and may be.
+        words: PyTorch's message, which programs may look for. Default: "".
+    """
     check_like(value, 0, f"{who}: {name}")
     if value < least:
-        raise ValueError(f"{who}: {name} is {value}, it must be >= {least}")
+        theirs = f" ({words})" if words else ""
+        raise ValueError(f"{who}: {name} is {value}, it must be >= {least}{theirs}")
 
 
 def check_like(value, own, place):

@@ -56,8 +56,12 @@ class SWALR(LRScheduler):
             super().__init__(optimizer, last_epoch)
 
     def _check(self, options):
-        check_count("SWALR", "anneal_epochs", options["anneal_epochs"], 0)
-        check_choice("SWALR", "anneal_strategy", options["_anneal_strategy"], STRATEGIES)
+        epochs = options["anneal_epochs"]
+        theirs = f"anneal_epochs must be equal or greater than 0, got {epochs}"
+        check_count("SWALR", "anneal_epochs", epochs, 0, theirs)
+        strategy = options["_anneal_strategy"]
+        theirs = f"anneal_strategy must by one of 'cos' or 'linear', instead got {strategy}"
+        check_choice("SWALR", "anneal_strategy", strategy, STRATEGIES, theirs)
 
     def get_lr(self):
         k = max(self.last_epoch, 0 if self.anneal_epochs else 1)
