@@ -5,15 +5,20 @@ import sys
 from pyml.ops.shape import integer
 
 
-def count(value, who, name, least=1):
+def count(value, who, name, least=1, words=""):
     """`value` as an int that is not below `least`.
+
+    Args:
+        value, who, name, least: the argument, what has it, its name, and what it may be.
+        words: PyTorch's message, which programs may look for. Default: "".
 
     Raises:
         TypeError, ValueError
     """
     number = integer(value, f"{who}: {name}")
     if number < least:
-        raise ValueError(f"{who}: {name} is {number}, it must be {least} or more")
+        theirs = f" ({words})" if words else ""
+        raise ValueError(f"{who}: {name} is {number}, it must be {least} or more{theirs}")
     if number > sys.maxsize:
         raise ValueError(f"{who}: {name} is {number}, it must be {sys.maxsize} or less")
     return number
@@ -22,7 +27,10 @@ def count(value, who, name, least=1):
 def flag(value, who, name):
     """Raises TypeError unless `value` is True or False."""
     if not isinstance(value, bool):
-        raise TypeError(f"{who}: {name} is {value!r}, it must be True or False")
+        raise TypeError(
+            f"{who}: {name} is {value!r}, it must be True or False ({name} should be a boolean "
+            f"value, but got {name}={value!r})"
+        )
     return value
 
 

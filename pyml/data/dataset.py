@@ -3,6 +3,7 @@
 import bisect
 import itertools
 import math
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -24,12 +25,15 @@ __all__ = [
     "random_split",
 ]
 
+Sample = TypeVar("Sample", covariant=True)
 
-class Dataset:
+
+class Dataset(Generic[Sample]):
     """A base for data sets with an index: a subclass writes __getitem__, and mostly __len__.
 
     With __getitems__(indices), which returns a list of samples, a DataLoader asks for all the
-    samples of a batch at once. `a + b` is a ConcatDataset.
+    samples of a batch at once. `a + b` is a ConcatDataset. For type hints it is Dataset[...] of its
+    samples, as the other data sets are.
 
     Example:
         >>> class Squares(Dataset):
@@ -49,7 +53,7 @@ class Dataset:
         return ConcatDataset([self, other])
 
 
-class IterableDataset(Dataset):
+class IterableDataset(Dataset[Sample]):
     """A base for data sets that are read from their beginning: a subclass writes __iter__.
 
     Each worker of a DataLoader has a copy and reads all of it: what a worker shall not read, its
@@ -116,7 +120,7 @@ class TensorDataset(Dataset):
         return [take(tensor, rows) for tensor in self.tensors]
 
 
-class StackDataset(Dataset):
+class StackDataset(Dataset[Sample]):
     """Sample i of each data set, as a tuple, or as a dict for data sets given by name.
 
     Args:
@@ -132,14 +136,19 @@ class StackDataset(Dataset):
     """
 
     def __init__(self, *datasets, **named):
-        if bool(datasets) == bool(named):
+        if datasets and named:
             raise ValueError(
-                "StackDataset: give data sets either by place or by name, and at least one"
+                "StackDataset: Supported either data sets by place, for tuples, or by name, for "
+                "dicts, not both"
             )
+        if not datasets and not named:
+            raise ValueError("StackDataset: At least one dataset should be passed")
         self.datasets = named or datasets
         lengths = [len(sized(data, "StackDataset", "a data set")) for data in self._parts()]
         if len(set(lengths)) > 1:
-            raise ValueError(f"StackDataset: lengths {lengths} must be the same")
+            raise ValueError(
+                f"StackDataset: Size mismatch between datasets: lengths {lengths} must be the same"
+            )
         self._length = lengths[0]
 
     def _parts(self):
@@ -154,6 +163,13 @@ class StackDataset(Dataset):
     def __getitem__(self, index):
         return self._like([data[index] for data in self._parts()])
 
+    def __getitems__(self, indices):
+        """A list of samples; a data set with __getitems__ is asked for its part of all at once."""
+        return [
+            self._like(parts)
+            for parts in zip(*[items_of(data, indices) for data in self._parts()], strict=True)
+        ]
+
     def __len__(self):
         return self._length
 
@@ -164,7 +180,7 @@ class StackDataset(Dataset):
         return self._like(parts) if isinstance(self.datasets, dict) else parts
 
 
-class ConcatDataset(Dataset):
+class ConcatDataset(Dataset[Sample]):
     """Data sets one after another.
 
     Args:
@@ -240,7 +256,7 @@ class ChainDataset(IterableDataset):
         return sum(len(data) for data in self.datasets)
 
 
-class Subset(Dataset):
+class Subset(Dataset[Sample]):
     """Some samples of a data set, in an order of their own.
 
     Args:
@@ -260,6 +276,10 @@ class Subset(Dataset):
         if isinstance(index, list):
             return self.dataset[[self.indices[i] for i in index]]
         return self.dataset[self.indices[index]]
+
+    def __getitems__(self, indices):
+        """A list of samples; a data set with __getitems__ is asked for all at once."""
+        return items_of(self.dataset, [self.indices[index] for index in indices])
 
     def __len__(self):
         return len(self.indices)
@@ -333,9 +353,25 @@ def gathered(dataset, rows):
     for kind in (TensorDataset, Subset, StackDataset):
         if isinstance(dataset, kind):
             own = type(dataset)
-            is_plain = own.__getitem__ is kind.__getitem__ and not hasattr(own, "__getitems__")
+            is_plain = all(
+                getattr(own, name, None) is getattr(kind, name, None)
+                for name in ("__getitem__", "__getitems__")
+            )
             return dataset._gathered(rows) if is_plain else None
     return None
+
+
+def items_of(dataset, indices):
+    """The samples of a list of indices."""
+    if not hasattr(dataset, "__getitems__"):
+        return [dataset[index] for index in indices]
+    items = dataset.__getitems__(indices)
+    if len(items) != len(indices):
+        raise ValueError(
+            f"Nested dataset's output size mismatch. Expected {len(indices)}, got {len(items)}: "
+            f"__getitems__ of a {type(dataset).__name__} must give a sample for each index"
+        )
+    return items
 
 
 def take(tensor, rows):

@@ -1,5 +1,6 @@
 """How the batch of a task is read: in the loader's process, and in each of its workers."""
 
+import warnings
 from itertools import islice
 
 import numpy as np
@@ -66,6 +67,31 @@ def batch_of(dataset, indices, collate):
     if hasattr(dataset, "__getitems__"):
         return collate(dataset.__getitems__(list(indices)))
     return collate([dataset[index] for index in indices])
+
+
+class Told:
+    """Warns of an IterableDataset that has more samples than it told, each time.
+
+    Args:
+        dataset: the data set.
+        length: what it told.
+    """
+
+    def __init__(self, dataset, length):
+        self.dataset, self.length, self.count = dataset, length, 0
+
+    def one_more(self):
+        """Counts a batch."""
+        self.count += 1
+        if self.count > self.length:
+            warnings.warn(
+                f"{type(self.dataset).__name__}: its length was said to be {self.length}, but "
+                f"{self.count} samples have been fetched. For multiprocessing data-loading, this "
+                "can be as each worker reads all of it: leave out what a worker shall not read, by "
+                "get_worker_info()",
+                UserWarning,
+                stacklevel=3,
+            )
 
 
 def is_rows(indices):

@@ -1,11 +1,14 @@
 """Batches of a data set; with PyTorch's names."""
 
+import os
+import warnings
 from itertools import repeat
+from typing import Generic
 
 from pyml.data.checks import count, flag, function, sized
 from pyml.data.collate import default_collate, default_convert
-from pyml.data.dataset import IterableDataset
-from pyml.data.fetch import END, Reading
+from pyml.data.dataset import IterableDataset, Sample
+from pyml.data.fetch import END, Reading, Told
 from pyml.data.sampler import BatchSampler, RandomSampler, SequentialSampler, iterable
 from pyml.ops.creation import randint
 from pyml.options import Range, check_number
@@ -19,7 +22,7 @@ CONTEXTS = ("fork", "spawn", "forkserver")
 FIXED = ("batch_sampler", "batch_size", "dataset", "drop_last", "persistent_workers", "sampler")
 
 
-class DataLoader:
+class DataLoader(Generic[Sample]):
     """Iterates over a data set by batches, each time anew.
 
     With the default collate_fn, a batch of a TensorDataset, of a Subset or StackDataset of such, or
@@ -63,8 +66,8 @@ class DataLoader:
     Raises:
         TypeError, ValueError: when it is made, for arguments of other types and values, and those
             that exclude each other.
-        Exception: that of a worker as it was there, caused by the worker's traceback; it ends the
-            iteration.
+        Exception: that of a worker as it was there, caused by the worker's traceback. The iterator
+            goes on with the batch after.
         RuntimeError: if a worker died, had no batch within `timeout`, or raised what cannot be
             pickled.
 
@@ -80,6 +83,7 @@ class DataLoader:
     """
 
     _iterator = None  # of persistent workers
+    _told = None  # the length of an IterableDataset, if it was asked for
     _is_made = False
 
     def __init__(
@@ -110,16 +114,15 @@ class DataLoader:
                 f"{who}: dataset is a {type(dataset).__name__}, which has no __getitem__; give it "
                 "one, or make it an IterableDataset"
             )
-        if shuffle is not None:
-            flag(shuffle, who, "shuffle")
-        flag(drop_last, who, "drop_last")
         flag(persistent_workers, who, "persistent_workers")
         flag(in_order, who, "in_order")
-        check_number(who, "timeout", timeout, Range(0))
+        theirs = "timeout option should be non-negative"
+        check_number(who, "timeout", timeout, Range(0), lambda: theirs)
         function(collate_fn, who, "collate_fn")
         function(worker_init_fn, who, "worker_init_fn")
         state_of(generator, who)
-        num_workers = count(num_workers, who, "num_workers", 0)
+        theirs = "num_workers option should be non-negative"
+        num_workers = count(num_workers, who, "num_workers", 0, theirs)
         if num_workers == 0:
             given = {
                 "prefetch_factor": prefetch_factor is not None,
@@ -128,25 +131,33 @@ class DataLoader:
             }
             for name, is_given in given.items():
                 if is_given:
-                    raise ValueError(f"{who}: {name} is for workers; set num_workers to 1 or more")
+                    raise ValueError(
+                        f"{who}: {name} is for workers; set num_workers to 1 or more ({name} can "
+                        "only be used with multi-process loading (num_workers > 0), but got "
+                        "num_workers=0)"
+                    )
         elif prefetch_factor is None:
             prefetch_factor = PREFETCH
         else:
             prefetch_factor = count(prefetch_factor, who, "prefetch_factor")
+        _warn_of_many(num_workers)
         if is_iterable:
             _exclude(
                 "an IterableDataset has its own order, so there can be no",
+                "DataLoader with IterableDataset: expected unspecified {} option",
                 shuffle=shuffle,
                 sampler=sampler is not None,
                 batch_sampler=batch_sampler is not None,
             )
         if sampler is not None:
             iterable(sampler, who, "sampler")
-            _exclude("with sampler there can be no", shuffle=shuffle)
+            theirs = "sampler option is mutually exclusive with shuffle"
+            _exclude("with sampler there can be no", theirs, shuffle=shuffle)
         if batch_sampler is not None:
             iterable(batch_sampler, who, "batch_sampler")
             _exclude(
                 "with batch_sampler there can be no",
+                "batch_sampler option is mutually exclusive with {}",
                 batch_size=not (type(batch_size) is int and batch_size == 1),
                 shuffle=shuffle,
                 sampler=sampler is not None,
@@ -154,23 +165,32 @@ class DataLoader:
             )
             batch_size = None
         elif batch_size is None:
-            _exclude("without batches (batch_size=None) there can be no", drop_last=drop_last)
+            _exclude(
+                "without batches (batch_size=None) there can be no",
+                "batch_size=None option disables auto-batching and is mutually exclusive with {}",
+                drop_last=drop_last,
+            )
         else:
             batch_size = count(batch_size, who, "batch_size")
+        if shuffle is not None:
+            flag(shuffle, who, "shuffle")
+        flag(drop_last, who, "drop_last")
 
         if not isinstance(multiprocessing_context, (str, type(None))) and not hasattr(
             multiprocessing_context, "Process"
         ):
             raise TypeError(
                 f"{who}: multiprocessing_context is a {type(multiprocessing_context).__name__}, it "
-                "must be a name or a context of multiprocessing"
+                "must be a name or a context of multiprocessing (multiprocessing_context option "
+                "should be a valid context object or a string)"
             )
         if isinstance(multiprocessing_context, str) and multiprocessing_context not in CONTEXTS:
             raise ValueError(
                 f"{who}: multiprocessing_context is {multiprocessing_context!r}, it must be one of "
-                f"{', '.join(CONTEXTS)}"
+                f"{', '.join(CONTEXTS)} (multiprocessing_context option should specify a valid "
+                f"start method in {list(CONTEXTS)!r})"
             )
-        is_batched = batch_size is not None or batch_sampler is not None
+        auto_collation = batch_size is not None or batch_sampler is not None
         if not is_iterable and sampler is None and batch_sampler is None:
             sized(dataset, who, "dataset")
             sampler = (
@@ -181,7 +201,7 @@ class DataLoader:
         if batch_size is not None and not is_iterable:
             batch_sampler = BatchSampler(sampler, batch_size, drop_last)
         if collate_fn is None:
-            collate_fn = default_collate if is_batched else default_convert
+            collate_fn = default_collate if auto_collation else default_convert
         self.dataset, self.batch_size, self.drop_last = dataset, batch_size, drop_last
         self.sampler, self.batch_sampler = sampler, batch_sampler
         self.num_workers, self.collate_fn, self.pin_memory = num_workers, collate_fn, pin_memory
@@ -190,7 +210,7 @@ class DataLoader:
         self.multiprocessing_context, self.generator = multiprocessing_context, generator
         self.prefetch_factor, self.persistent_workers = prefetch_factor, persistent_workers
         self.in_order = in_order
-        self._is_batched = is_batched
+        self._auto_collation = auto_collation
         self._is_made = True
 
     def __setattr__(self, name, value):
@@ -208,8 +228,8 @@ class DataLoader:
             TypeError: if the sampler or the IterableDataset has no length.
         """
         if not isinstance(self.dataset, IterableDataset):
-            return len(self.batch_sampler if self._is_batched else self.sampler)
-        size = len(self.dataset)
+            return len(self.batch_sampler if self._auto_collation else self.sampler)
+        size = self._told = len(self.dataset)
         if self.batch_size is None:
             return size
         return size // self.batch_size if self.drop_last else -(-size // self.batch_size)
@@ -217,10 +237,11 @@ class DataLoader:
     def __iter__(self):
         base_seed = int(randint(SEEDS, (1,), generator=self.generator).item())
         reading = Reading(
-            self.dataset, self.batch_size, self._is_batched, self.drop_last, self.collate_fn
+            self.dataset, self.batch_size, self._auto_collation, self.drop_last, self.collate_fn
         )
+        told = None if self._told is None else Told(self.dataset, self._told)
         if self.num_workers == 0:
-            return _batches(reading, self._tasks())
+            return Batches(reading, self._tasks(), told)
         iterator = self._iterator
         if iterator is None or iterator.closed:
             from pyml.data.pool import WorkerIterator  # multiprocessing takes time to import
@@ -238,29 +259,65 @@ class DataLoader:
             )
             if self.persistent_workers:
                 self._iterator = iterator
-        return iterator.begin(self._tasks())
+        return iterator.begin(self._tasks(), told)
 
     def _tasks(self):
         """What the batches are made of, one after another."""
         if isinstance(self.dataset, IterableDataset):
             return repeat(None)
-        if not self._is_batched:
+        if not self._auto_collation:
             return iter(self.sampler)
         if type(self.batch_sampler).__iter__ is BatchSampler.__iter__:
             return self.batch_sampler._batches()
         return iter(self.batch_sampler)
 
 
-def _batches(reading, tasks):
-    read = reading.begin()
-    for task in tasks:
-        batch = read(task)
+class Batches:
+    """The batches that this process reads; after one whose reading raised, the next.
+
+    Args:
+        reading: a Reading.
+        tasks: an iterator of what the batches are made of.
+        told: a Told, or None.
+    """
+
+    def __init__(self, reading, tasks, told):
+        self._read, self._tasks, self._told = reading.begin(), tasks, told
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        task = next(self._tasks)
+        try:
+            batch = self._read(task)
+        except StopIteration as error:
+            raise RuntimeError("DataLoader: a data set raised StopIteration") from error
         if batch is END:
-            return
-        yield batch
+            raise StopIteration
+        if self._told is not None:
+            self._told.one_more()
+        return batch
 
 
-def _exclude(rule, **given):
-    names = [name for name, is_given in given.items() if is_given]
+def _warn_of_many(num_workers):
+    """Warns of more workers than there are processors."""
+    if hasattr(os, "sched_getaffinity"):
+        processors = len(os.sched_getaffinity(0))
+    else:
+        processors = os.cpu_count()
+    if num_workers > processors:
+        warnings.warn(
+            f"This DataLoader will create {num_workers} worker processes in total, for "
+            f"{processors} processors that it may use; excessive worker creation might get "
+            "DataLoader running slow or even freeze, lower num_workers",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _exclude(rule, words, **given):
+    """Raises ValueError for arguments that are given; `words` are PyTorch's, for their names."""
+    names = ", ".join([name for name, is_given in given.items() if is_given])
     if names:
-        raise ValueError(f"DataLoader: {rule} {', '.join(names)}")
+        raise ValueError(f"DataLoader: {rule} {names} ({words.format(names)})")

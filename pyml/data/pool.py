@@ -53,9 +53,9 @@ class WorkerIterator:
         self._count, self._prefetch, self._timeout = count, prefetch, timeout
         self._persistent, self._in_order = persistent, in_order
         self._pid = os.getpid()
-        self._processes, self._connections = [], []
+        self._workers, self._connections = [], []
         self._pending = deque()  # the worker of each task without a reply, oldest first
-        self._close = weakref.finalize(self, stop, self._pid, self._processes, self._connections)
+        self._close = weakref.finalize(self, stop, self._pid, self._workers, self._connections)
         context = chosen(context)
         try:
             for number in range(count):
@@ -81,7 +81,7 @@ class WorkerIterator:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", ".*fork.*", DeprecationWarning)
                 process.start()
-            self._processes.append(process)
+            self._workers.append(process)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             theirs.close()
@@ -91,8 +91,14 @@ class WorkerIterator:
         """Whether its workers have ended."""
         return not self._close.alive
 
-    def begin(self, tasks):
-        """Begins a pass over an iterable of tasks. What is left of the last one is dropped."""
+    def begin(self, tasks, told=None):
+        """Begins a pass over an iterable of tasks. What is left of the last one is dropped.
+
+        Args:
+            tasks: what the batches are made of.
+            told: a Told, or None.
+        """
+        self._told = told
         self._check_process()
         try:
             while self._pending:
@@ -114,26 +120,33 @@ class WorkerIterator:
     def __next__(self):
         self._check_process()
         try:
-            while self._pending and not self.closed:
-                number = self._next_worker()
-                self._pending.remove(number)  # its oldest task
-                reply = self._receive(number)
-                self._outstanding[number] -= 1
-                if reply is END:
-                    if number in self._active:
-                        self._active.remove(number)
-                    self._fill()
-                    continue
-                if isinstance(reply, Failure):
-                    raise_again(reply, number, self._processes[number].pid)
-                self._fill()
-                return reply
-            if not self._persistent:
-                self._close()
+            number, reply = self._reply()
         except BaseException:
             self._close()
             raise
-        raise StopIteration
+        if reply is END:
+            raise StopIteration
+        if isinstance(reply, Failure):
+            raise_again(reply, number, self._workers[number].pid)
+        if self._told is not None:
+            self._told.one_more()
+        return reply
+
+    def _reply(self):
+        """(the worker, its reply) of the next batch; END for the reply where there is none."""
+        while self._pending and not self.closed:
+            number = self._next_worker()
+            self._pending.remove(number)  # its oldest task
+            reply = self._receive(number)
+            self._outstanding[number] -= 1
+            if reply is END and number in self._active:
+                self._active.remove(number)
+            self._fill()
+            if reply is not END:
+                return number, reply
+        if not self._persistent:
+            self._close()
+        return None, END
 
     def _check_process(self):
         if os.getpid() != self._pid:
@@ -172,21 +185,22 @@ class WorkerIterator:
         if self._in_order:
             return self._pending[0]
         waiting = {self._connections[number]: number for number in set(self._pending)}
-        sentinels = {self._processes[number].sentinel: number for number in set(self._pending)}
+        sentinels = {self._workers[number].sentinel: number for number in set(self._pending)}
         ready = multiprocessing.connection.wait([*waiting, *sentinels], self._timeout or None)
         numbers = [waiting[end] for end in ready if end in waiting]
         numbers += [sentinels[end] for end in ready if end in sentinels]
         return numbers[0] if numbers else self._pending[0]
 
     def _receive(self, number):
-        connection, process = self._connections[number], self._processes[number]
+        connection, process = self._connections[number], self._workers[number]
         found = multiprocessing.connection.wait(
             [connection, process.sentinel], self._timeout or None
         )
         if not found:
             raise RuntimeError(
                 f"DataLoader: worker {number} (process {process.pid}) had no batch within "
-                f"{self._timeout} s; set timeout higher, or to 0 to wait for any time"
+                f"{self._timeout} s; set timeout higher, or to 0 to wait for any time (DataLoader "
+                f"timed out after {self._timeout} seconds)"
             )
         if connection not in found and not connection.poll():
             self._raise_death(number)
@@ -197,17 +211,19 @@ class WorkerIterator:
         return pickle.loads(reply)
 
     def _raise_death(self, number):
-        process = self._processes[number]
+        process = self._workers[number]
         process.join(GRACE_SECONDS)
         code = process.exitcode
         how = "ended" if code is None else f"ended with exit code {code}"
+        theirs = "exited unexpectedly"
         if code is not None and code < 0:
-            how = f"was killed by {signal.Signals(-code).name}"
+            name = signal.Signals(-code).name
+            how, theirs = f"was killed by {name}", f"is killed by signal: {name}"
             if code == -signal.SIGKILL:
                 how += ", as the system does where memory is short"
         raise RuntimeError(
             f"DataLoader: worker {number} (process {process.pid}) {how}; num_workers=0 reads "
-            "without workers, and shows the cause"
+            f"without workers, and shows the cause (DataLoader worker (pid {process.pid}) {theirs})"
         ) from None
 
 

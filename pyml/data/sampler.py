@@ -1,6 +1,7 @@
 """In which order a DataLoader reads a data set; with PyTorch's names."""
 
 import itertools
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -17,9 +18,13 @@ __all__ = [
     "WeightedRandomSampler",
 ]
 
+Index = TypeVar("Index", covariant=True)
 
-class Sampler:
+
+class Sampler(Generic[Index]):
     """A base for orders: a subclass writes __iter__, which yields indices, and mostly __len__.
+
+    For type hints it is Sampler[...] of its indices.
 
     Args:
         data_source: without effect, as in PyTorch. Default: None.
@@ -47,8 +52,8 @@ class RowSampler(Sampler):
         raise NotImplementedError
 
     def __iter__(self):
-        rows = self._rows()
-        return iter(rows if isinstance(rows, range) else rows.tolist())
+        rows = self._rows()  # drawn when the first index is asked for
+        yield from rows if isinstance(rows, range) else rows.tolist()
 
 
 class SequentialSampler(RowSampler):
@@ -146,8 +151,8 @@ class SubsetRandomSampler(Sampler):
         self.generator = generator
 
     def __iter__(self):
-        order = randperm(len(self.indices), generator=self.generator).tolist()
-        return (self.indices[i] for i in order)
+        for i in randperm(len(self.indices), generator=self.generator).tolist():
+            yield self.indices[i]
 
     def __len__(self):
         return len(self.indices)

@@ -38,7 +38,7 @@ class WorkerInfo:
         self.id, self.num_workers, self.seed, self.dataset = id, num_workers, seed, dataset
 
     def __repr__(self):
-        return f"WorkerInfo(id={self.id}, num_workers={self.num_workers}, seed={self.seed})"
+        return f"WorkerInfo({', '.join(f'{key}={value!r}' for key, value in vars(self).items())})"
 
 
 def get_worker_info():

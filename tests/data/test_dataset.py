@@ -6,8 +6,10 @@ from helpers.compare import assert_same_bits
 from pyml.data import (
     ChainDataset,
     ConcatDataset,
+    DataLoader,
     Dataset,
     IterableDataset,
+    Sampler,
     StackDataset,
     Subset,
     TensorDataset,
@@ -115,6 +117,46 @@ def test_samples():
     assert isinstance(chain, ChainDataset) and list(chain) == list(chain) == [1, 2, 1, 2]
 
 
+class Many(Dataset[int]):
+    """The numbers from 10 on; the last of many is lacking where it shall be."""
+
+    def __init__(self, lacking=0):
+        self.lacking = lacking
+        self.asked = []
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return 10 + index
+
+    def __getitems__(self, indices):
+        self.asked.append(indices)
+        return [10 + index for index in indices][: len(indices) - self.lacking]
+
+
+def test_many_samples_of_a_data_set_of_others():
+    """A data set inside that has __getitems__ is asked once."""
+    inner = Many()
+    assert StackDataset(inner, "abcd").__getitems__([3, 0]) == [(13, "d"), (10, "a")]
+    assert StackDataset(n=inner).__getitems__([1]) == [{"n": 11}]
+    assert Subset(inner, [3, 2]).__getitems__([1, 0, 1]) == [12, 13, 12]
+    assert Subset(range(5), [3, 2]).__getitems__([1]) == [2]
+    (batch,) = DataLoader(Subset(inner, [3, 1]), 2)
+    assert batch.tolist() == [13, 11]
+    assert inner.asked == [[3, 0], [1], [2, 3, 2], [3, 1]]
+    with pytest.raises(IndexError):
+        StackDataset(inner, "abcd").__getitems__([0, 4])
+    with pytest.raises(ValueError, match=r"Expected 3, got 2: __getitems__ of a Many"):
+        StackDataset(Many(lacking=1), "abcd").__getitems__([0, 1, 2])
+
+
+def test_type_hints():
+    for kind in (Dataset, IterableDataset, ConcatDataset, Subset, DataLoader, Sampler):
+        assert kind[int].__origin__ is kind
+    assert issubclass(Many, Dataset)
+
+
 @pytest.mark.parametrize(
     ("make", "error", "message"),
     [
@@ -122,9 +164,9 @@ def test_samples():
         (lambda: TensorDataset(np.ones(3)), TypeError, r"tensor 0 is a ndarray.*as_tensor"),
         (lambda: TensorDataset(Y, pyml.tensor(1)), ValueError, "tensor 1 is 0-d"),
         (lambda: TensorDataset(X, Y[:5]), ValueError, r"\(6, 2, 2\), \(5,\)"),
-        (lambda: StackDataset(), ValueError, "at least one"),
+        (lambda: StackDataset(), ValueError, "At least one dataset"),
         (lambda: StackDataset([1], a=[1]), ValueError, "either"),
-        (lambda: StackDataset([1], [1, 2]), ValueError, r"\[1, 2\]"),
+        (lambda: StackDataset([1], [1, 2]), ValueError, r"Size mismatch between .*\[1, 2\]"),
         (lambda: StackDataset(iter([1])), TypeError, "no __len__"),
         (lambda: ConcatDataset([]), ValueError, "at least one"),
         (lambda: ConcatDataset([[1], Numbers()]), TypeError, "data set 1.*ChainDataset"),

@@ -181,10 +181,61 @@ def test_an_error_of_the_data_set_is_raised():
 
     with pytest.raises(KeyError, match="sample"):
         next(iter(DataLoader(Broken())))
+    with pytest.raises(RuntimeError, match="a data set raised StopIteration"):
+        next(iter(DataLoader([1], collate_fn=lambda samples: next(iter([])))))
     with pytest.raises(IndexError, match="out of range"):
         list(DataLoader(DATA, sampler=[11]))
     with pytest.raises(IndexError, match="out of range"):
         list(DataLoader(DATA, sampler=range(12), batch_size=12))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_after_an_error_comes_the_next_batch(workers):
+    class Holed(Dataset):
+        def __len__(self):
+            return 7
+
+        def __getitem__(self, index):
+            if index in (2, 6):
+                raise KeyError(index)
+            return index
+
+    batches, holes = iter(DataLoader(Holed(), 2, num_workers=workers)), []
+    read = []
+    while True:
+        try:
+            for batch in batches:
+                read.append(batch.tolist())
+        except KeyError as error:
+            holes += error.args
+        else:
+            break
+    assert (read, holes) == ([[0, 1], [4, 5]], [2, 6])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_more_samples_than_was_told(workers):
+    """Told of by each that is too much, once the length was asked for."""
+    loader = DataLoader(TooMany(3), None, num_workers=workers)
+    assert len(list(loader)) == 4 * max(workers, 1)
+    assert len(loader) == 3
+    batches = iter(loader)
+    for _ in range(3):
+        next(batches)
+    for count in range(4, 4 * max(workers, 1) + 1):
+        with pytest.warns(UserWarning, match=f"to be 3, but {count} samples have been fetched"):
+            next(batches)
+    assert list(batches) == []
+
+
+class TooMany(SizedNumbers):
+    def __iter__(self):
+        return iter(range(self.size + 1))
+
+
+def test_more_workers_than_processors():
+    with pytest.warns(UserWarning, match="will create 9999 worker .* slow or even freeze"):
+        DataLoader(DATA, num_workers=9999)
 
 
 REFUSED = [
@@ -196,6 +247,9 @@ REFUSED = [
     ({"batch_size": sys.maxsize + 1}, ValueError, "or less"),
     ({"batch_size": None, "drop_last": True}, ValueError, "batch_size=None.*drop_last"),
     ({"shuffle": 1}, TypeError, "shuffle is 1"),
+    ({"shuffle": 3, "sampler": [1]}, ValueError, "sampler option is mutually exclusive with sh"),
+    ({"shuffle": 3, "dataset": Numbers()}, ValueError, "IterableDataset: expected unspecified sh"),
+    ({"batch_sampler": [[1]], "drop_last": 3}, ValueError, "batch_sampler option is mutually ex"),
     ({"shuffle": True, "sampler": [1]}, ValueError, "with sampler there can be no shuffle"),
     ({"sampler": 3}, TypeError, "sampler is a int, it must be iterable"),
     ({"batch_sampler": 3}, TypeError, "batch_sampler is a int"),

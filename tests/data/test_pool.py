@@ -58,7 +58,7 @@ def no_process_is_left():
 def pids(loader):
     """The iterator, and the processes of its workers."""
     iterator = iter(loader)
-    return iterator, [process.pid for process in iterator._processes]
+    return iterator, [process.pid for process in iterator._workers]
 
 
 def lives(pid):
@@ -165,10 +165,13 @@ def test_an_error_is_raised_as_it_was(error, persistent):
     assert caught.value.args == error.args
     cause = str(caught.value.__cause__)
     assert "in worker 0 of a DataLoader" in cause and "in function" in cause
-    assert not any(map(lives, processes))
-    assert list(iterator) == []
+    assert next(iterator).tolist() == [10, 11]
+    assert all(map(lives, processes))
+    del iterator, caught
     assert next(iter(loader)).tolist() == [0, 1]
     loader._iterator = None
+    gc.collect()
+    assert not any(map(lives, processes))
 
 
 @pytest.mark.parametrize(
@@ -283,7 +286,7 @@ class Slow(TensorDataset):
 
 if __name__ == "__main__":
     iterator = iter(DataLoader(Slow(torch.arange(1000)), num_workers=2))
-    print(*[process.pid for process in iterator._processes], flush=True)
+    print(*[process.pid for process in iterator._workers], flush=True)
     WHAT
 """
 

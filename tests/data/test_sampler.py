@@ -32,6 +32,9 @@ def test_the_generator_decides(name):
     assert list(RANDOM[name](generator.manual_seed(1))) == first
     pyml.manual_seed(1)
     assert list(RANDOM[name](None)) == first
+    begun = iter(RANDOM[name](None))
+    pyml.manual_seed(1)  # the order is drawn when the first index is asked for
+    assert list(begun) == first
 
 
 @pytest.mark.parametrize(("samples", "wanted"), [(3, 3), (7, 7), (15, 15), (None, 7)])
