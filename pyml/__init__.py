@@ -3,7 +3,7 @@
     import pyml as torch
 
 Sub-packages are imported when they are first used: nn, optim, autograd, func, distributions, data,
-estimators, tabular, train, io, plot, recording, utils.
+estimators, tabular, testing, train, io, plot, recording, utils.
 """
 
 import importlib
@@ -307,8 +307,8 @@ def set_printoptions(
 
 _MODULES = {
     *("accelerator", "autograd", "backends", "cuda", "data", "distributions", "estimators", "io"),
-    *("func", "linalg", "mps", "nn", "optim", "plot", "recording", "special", "tabular", "train"),
-    *("utils", "xpu"),
+    *("func", "linalg", "mps", "nn", "optim", "plot", "recording", "special", "tabular", "testing"),
+    *("train", "utils", "xpu"),
 }
 _LATER = {  # names of modules that are imported when one of the names is first used
     "pyml.io": ("load", "save"),

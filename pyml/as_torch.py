@@ -73,7 +73,7 @@ OF_TORCH = {  # modules of pyml that are torch's too
         "mps",
         "nn",
     ),
-    *("optim", "random", "special", "utils", "xpu"),
+    *("optim", "random", "special", "testing", "utils", "xpu"),
 }
 LAZY = {"pyml": ("load", "save")}
 

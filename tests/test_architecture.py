@@ -43,6 +43,7 @@ FLOORS = [  # lowest first; a name covers what is below it
         "pyml.plot",
         "pyml.json_tree",
         "pyml.tabular",
+        "pyml.testing",
         "pyml.utils",
         "pyml.optim.swa_utils",
     },
