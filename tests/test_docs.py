@@ -12,6 +12,7 @@ from urllib.request import urlopen
 import pytest
 
 from pyml.cli import main
+from pyml.tabular import RECIPES
 
 ROOT = Path(__file__).parent.parent
 
@@ -128,6 +129,15 @@ def test_tables(run):
     lines = printed.splitlines()
     said = "the scores of rows that were kept apart, beside those of the mean"
     assert len(wanted) > 4 and [line for line in wanted if line not in lines] == [said]
+
+
+def test_published_networks(run):
+    """What a comment behind print says is what is printed."""
+    _, printed = run("docs/tabular.md")
+    text = (ROOT / "docs/tabular.md").read_text()
+    wanted = re.findall(r"^ *print\(.*\)  # (.*)$", text, re.M)
+    assert len(wanted) > 1 and not set(wanted) - set(printed.splitlines())
+    assert all(f"`{name}`" in text for name in RECIPES)
 
 
 def test_recording(run, tmp_path):

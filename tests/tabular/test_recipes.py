@@ -8,7 +8,7 @@ import pytest
 
 import pyml
 from pyml import nn, tabular
-from pyml.tabular import RECIPES, ByTask, CategoryCodes, Schema, Table, TabularModel, fit
+from pyml.tabular import RECIPES, ByTask, CategoryCodes, Schema, Table, TabularModel, fit, recipes
 from pyml.tabular.fitting import Prepared
 from pyml.tabular.networks import KINDS, OF_MEMBERS, begin_by_data
 from pyml.tabular.recipes import OwnBatches, groups
@@ -243,6 +243,50 @@ def test_groups_of_parameters():
         "network.5.weight",
         "network.8.weight",
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "clip", "flat_cos", "patience", "ties"),
+    [
+        ("realmlp-td-s", None, False, 3, "last"),
+        ("realmlp-td", None, True, 3, "last"),
+        ("mlp", 1.0, None, 16, "first"),
+        ("mlp-plr", 1.0, None, 16, "first"),
+        ("tabm", 1.0, None, 16, "first"),
+    ],
+)
+@pytest.mark.parametrize("task", ["regression", "multiclass"])
+def test_how_a_recipe_is_trained(name, clip, flat_cos, patience, ties, task, monkeypatch):
+    made = []
+
+    class Noted(recipes.Trainer):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            made.append(self)
+
+    monkeypatch.setattr(recipes, "Trainer", Noted)
+    epochs = 3 if name.startswith("realmlp") else None
+    given = recipes.RECIPES[name].replace(
+        hidden=(8,), batch_size=50, **{"members": 2} if "tabm" in name else {}
+    )
+    fit(table_of(task), "y", recipe=given, validation=np.arange(20), epochs=epochs, max_seconds=9)
+    [trainer] = made
+    stopping, *_ = trainer.callbacks
+    assert trainer.clip == clip and stopping.patience == patience and stopping.ties == ties
+    wanted = "validation_loss" if task == "regression" else "validation_accuracy"
+    assert stopping.monitor == wanted and trainer.scheduler_every == "step"
+    smoothing = 0.1 if name.startswith("realmlp") else 0.0
+    assert getattr(trainer.loss, "label_smoothing", smoothing) == smoothing
+    if flat_cos is None:
+        assert trainer.scheduler is None and trainer.batches == 3  # 50, 50, 40
+        return
+    assert trainer.scheduler.total_steps == 6 and trainer.batches == 2
+    assert trainer.scheduler.flat_cos_decay == flat_cos
+    dropouts = [m for m in trainer.model.modules() if isinstance(m, nn.AnnealedDropout)]
+    assert len(dropouts) == (name == "realmlp-td")
+    for dropout in dropouts:
+        assert dropout.total_steps == 6 and dropout.p == 0.15
+        assert dropout.count in (2, 4, 6)  # at the end of the best epoch
 
 
 # ---- TabM ----------------------------------------------------------------------------------------
