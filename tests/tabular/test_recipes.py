@@ -96,6 +96,8 @@ def test_td_s_is_the_authors_loop(task):
     inputs = {name: model.inputs(part) for name, part in parts.items()}
     y = {name: model.targets(part) for name, part in parts.items()}
     x = {name: model.features(*given) for name, given in inputs.items()}
+    codes = model.categories.codes_0.numpy()
+    assert (codes.max(0) != 1).all()  # scaled by the training rows
     is_of_classes = task == "multiclass"
     pyml.manual_seed(7)
     made = nn.SELU if is_of_classes else nn.Mish
