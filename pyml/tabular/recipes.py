@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pyml import nn, ops, optim
-from pyml.options import check_choice
+from pyml.options import Range, check_choice, check_integer, check_number
 from pyml.tabular.model import TabularModel
 from pyml.tabular.networks import CategoryCodes, Within, begin_by_data
 from pyml.tabular.recipe import BATCHES, EPOCHS, LARGEST_BATCH, STEPS, up_to
@@ -20,6 +20,7 @@ from pyml.train import EarlyStopping, Trainer
 __all__ = ["RECIPES", "ByTask", "Recipe"]
 
 MEMBERS = 32
+ROLES = ("scale", "activation", "embedding", "embedding bias", "linear", "bias", "weight")
 BEGIN_ROWS = 16_384  # at most so many say how a network begins
 
 
@@ -56,6 +57,11 @@ class Recipe:
             classes or the loss of numbers.
         ties: "first" or "last" of epochs that are equally good is kept.
         source: the paper.
+
+    Raises:
+        TypeError, ValueError: for a schedule, ties, epochs, patience, batch_size or role of another
+            kind; for a schedule without epochs, or flat_cos without a schedule. Other values are
+            checked where they are used.
     """
 
     numbers: str = "noisy-quantile"
@@ -78,6 +84,21 @@ class Recipe:
     patience: int = 16
     ties: str = "first"
     source: str = ""
+
+    def __post_init__(self):
+        check_choice("Recipe", "schedule", self.schedule, (None, "coslog4"))
+        check_choice("Recipe", "ties", self.ties, ("first", "last"))
+        for name in ("epochs", "patience", "batch_size", "num_bins"):
+            value = getattr(self, name)
+            if value is not None or name in ("patience", "num_bins"):
+                check_integer("Recipe", name, value)
+                check_number("Recipe", name, value, Range(1))
+        for role in self.factors:
+            check_choice("Recipe", "a role in factors", role, ROLES)
+        if self.schedule is not None and self.epochs is None:
+            raise ValueError(f"Recipe: schedule {self.schedule!r} needs epochs, how many there are")
+        if self.flat_cos and self.schedule is None:
+            raise ValueError("Recipe: flat_cos needs a schedule; pass schedule='coslog4'")
 
     def replace(self, **options):
         """A copy with other values: of attributes, or of options of the network."""

@@ -80,6 +80,24 @@ def test_recipes_that_are_none():
         fit(table_of("counts"), "y", recipe=RECIPES["mlp-plr"].replace(sigmas=1.0))
 
 
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"schedule": "cosine"}, ValueError, "Recipe: schedule is 'cosine'"),
+        ({"schedule": "coslog4"}, ValueError, "schedule 'coslog4' needs epochs"),
+        ({"flat_cos": True}, ValueError, "flat_cos needs a schedule"),
+        ({"ties": "both"}, ValueError, "Recipe: ties is 'both'"),
+        ({"factors": {"biases": (1, 1)}}, ValueError, "a role in factors is 'biases'"),
+        ({"patience": 0}, ValueError, "Recipe: patience is 0"),
+        ({"epochs": 1.5}, TypeError, "Recipe: epochs"),
+        ({"num_bins": None}, TypeError, "Recipe: num_bins"),
+    ],
+)
+def test_a_recipe_that_is_none(options, error, words):
+    with pytest.raises(error, match=words):
+        RECIPES["mlp"].replace(**options)
+
+
 # ---- RealMLP -------------------------------------------------------------------------------------
 
 
