@@ -420,7 +420,8 @@ class Descent:
             backward(total, count)
             return total.detach(), added
 
-        self.evaluate = value_and_gradients
+        self.evaluate = record(value_and_gradients, unrecordable="eager")
+        self.evaluate._is_confirmed = True
         self.done = 0
 
     @no_grad()

@@ -1,0 +1,202 @@
+"""TabularClassifier and TabularRegressor: pyml.tabular with scikit-learn's interface."""
+
+import threading
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from pyml.estimators.mlp import take, unchanged_if_raised
+from pyml.estimators.targets import Values, classes_or_labels
+from pyml.options import check_choice
+from pyml.tabular.fitting import fit
+from pyml.tabular.reading import as_table
+from pyml.tabular.schema import Schema
+from pyml.tabular.table import Table
+
+__all__ = ["TabularClassifier", "TabularRegressor"]
+
+PRESETS = {"default": {}}  # options of tabular.fit; those that an estimator is given go before
+TASKS = {
+    "binary": "binary",
+    "multiclass": "multiclass",
+    "multilabel": "multilabel",
+    "values": "regression",
+}
+SEEDS = 2**31 - 1
+ONE_AT_A_TIME = threading.Lock()  # tabular.fit draws from the default generator
+
+
+class Tabular(BaseEstimator):
+    """What both have in common."""
+
+    def __init__(
+        self,
+        preset="default",
+        *,
+        hidden=None,
+        epochs=None,
+        batch_size=None,
+        lr=None,
+        validation_fraction=0.2,
+        n_ensemble=1,
+        max_seconds=None,
+        random_state=None,
+        verbose=False,
+    ):
+        take(self, locals())
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = tags.input_tags.string = True
+        return tags
+
+    def fit(self, X, y):
+        """Trains a network of a table: what its columns are, how they become numbers, how long.
+
+        Args:
+            X: a frame of pandas, polars or Arrow as it is, with text, dates and gaps; or an array
+                of numbers, (n, features), NaN where one is missing.
+            y: the targets, (n,) or (n, outputs), without gaps.
+
+        Returns:
+            The estimator.
+
+        Raises:
+            TypeError, ValueError: for parameters and data that are not as said, and for a table
+                that no model can be trained of: it says which column is why.
+        """
+        with unchanged_if_raised(self):
+            return self._fit(X, y)
+
+    def _fit(self, X, y):
+        who = type(self).__name__
+        check_choice(who, "preset", self.preset, (*PRESETS, *PRESETS))
+        table, y, kinds = self._table(X, y, reset=True)
+        coding, y = self._coded(y)
+        numbers = coding.numbers(y, "fit")
+        numbers = numbers.reshape(len(numbers), -1)
+        names = target_names(table, numbers.shape[1])
+        columns = {name: table[name] for name in table.names}
+        columns |= dict(zip(names, numbers.T.copy(), strict=True))
+        task = TASKS[coding.kind] if numbers.shape[1] == 1 or coding.kind != "values" else None
+        whole = Table(columns, table.formats)
+        schema = Schema.infer(whole, names, task=task or "multioutput", kinds=kinds)
+        given = {
+            **{"hidden": self.hidden, "epochs": self.epochs, "batch_size": self.batch_size},
+            **{"lr": self.lr, "max_seconds": self.max_seconds},
+        }
+        seed = int(check_random_state(self.random_state).randint(SEEDS))
+        with ONE_AT_A_TIME:
+            self.fitted_ = fit(
+                whole,
+                schema=schema,
+                validation=self.validation_fraction,
+                ensemble=self.n_ensemble,
+                seed=seed,
+                progress=bool(self.verbose),
+                **PRESETS[self.preset]
+                | {name: value for name, value in given.items() if value is not None},
+            )
+        self._coding = coding
+        self.model_ = self.fitted_.model
+        histories = self.fitted_.history
+        self.n_iter_ = len(histories[0] if isinstance(histories, list) else histories)
+        return self
+
+    def _table(self, X, y=None, *, reset):
+        """The Table of X, y checked, and the kinds of its columns where they are known."""
+        if hasattr(X, "columns") or hasattr(X, "__arrow_c_stream__"):
+            validate_data(self, X, skip_check_array=True, reset=reset)
+            return as_table(X), y, None
+        options = {"ensure_all_finite": "allow-nan", "dtype": (np.float64, np.float32)}
+        options |= {"reset": reset, "ensure_min_samples": 2 if reset else 1}
+        X = validate_data(self, X, **options)
+        columns = {f"x{i}": column for i, column in enumerate(X.T)}
+        return as_table(columns), y, dict.fromkeys(columns, "number")
+
+    def _predicted(self, X, method):
+        check_is_fitted(self)
+        table, _, _ = self._table(X, reset=False)
+        return getattr(self.model_, method)(table)
+
+
+def target_names(table, count):
+    """Names that no column has."""
+    name = "target"
+    while any(each.startswith(name) for each in table.names):
+        name += "_"
+    return [name] if count == 1 else [f"{name}{i}" for i in range(count)]
+
+
+class TabularClassifier(ClassifierMixin, Tabular):
+    """A network for the classes of a table's rows, or for several labels; see tabular.fit.
+
+    Args:
+        preset: what is not given by the other parameters, a row of PRESETS. Default: "default",
+            tabular.fit's own choice by the table.
+        hidden, epochs, batch_size, lr: see tabular.fit. Defaults: by the table.
+        validation_fraction: the share of rows that says when to stop. Default: 0.2.
+        n_ensemble: how many networks are trained; their mean predicts. Default: 1.
+        max_seconds: when fit ends at the latest. Default: None.
+        random_state: of the split, the first weights and the order of the rows. Default: None.
+        verbose: show a bar. Default: False.
+
+    Attributes:
+        classes_: the classes, sorted; of labels their numbers.
+        model_: the TabularModel, which can be saved: model_.save("model.safetensors").
+        fitted_: what tabular.fit gave: scores, baseline, schema, history.
+        n_iter_: epochs of the first network.
+        n_features_in_, feature_names_in_: as in scikit-learn.
+
+    Example:
+        >>> classifier = TabularClassifier(random_state=0).fit(frame.drop(columns="cut"), frame.cut)
+        >>> classifier.predict_proba(frame.drop(columns="cut"))
+    """
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def _coded(self, y):
+        coding, y = classes_or_labels(y)
+        self.classes_ = coding.classes
+        return coding, y
+
+    def predict_proba(self, X):
+        """Probabilities, (n, classes); of labels (n, labels), each that it is 1."""
+        found = self._predicted(X, "predict_proba")
+        if self._coding.kind == "multilabel":
+            return found
+        every = np.zeros((len(found), len(self.classes_)))  # a class may have no training row
+        every[:, self.model_.target.classes.astype(np.int64)] = found
+        return every
+
+    def predict(self, X):
+        """Classes, (n,), or an indicator matrix."""
+        found = self.predict_proba(X)
+        is_labels = self._coding.kind == "multilabel"
+        return self._coding.named((found > 0.5).astype(np.int64) if is_labels else found.argmax(1))
+
+
+class TabularRegressor(RegressorMixin, Tabular):
+    """A network for numbers of a table's rows, one or more; see tabular.fit.
+
+    Parameters and attributes are those of TabularClassifier, without classes_.
+
+    Example:
+        >>> regressor = TabularRegressor(random_state=0)
+        >>> regressor.fit(frame.drop(columns="price"), frame.price)
+        >>> regressor.predict(frame.drop(columns="price"))
+    """
+
+    def _coded(self, y):
+        y = np.asarray(y)
+        return Values(1 if y.ndim == 1 else y.shape[1]), y
+
+    def predict(self, X):
+        """Numbers, (n,) or (n, outputs)."""
+        return self._predicted(X, "predict")
