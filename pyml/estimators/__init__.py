@@ -10,10 +10,11 @@ except ModuleNotFoundError as _error:
         f'pyml.estimators needs {_error.name}: pip install "pyml-nn[sklearn]"', name=_error.name
     ) from None
 
-from pyml.estimators import conversion, mlp
+from pyml.estimators import conversion, mlp, tabular
 from pyml.estimators.conversion import *
 from pyml.estimators.mlp import *
+from pyml.estimators.tabular import *
 
-_FAMILIES = conversion, mlp
+_FAMILIES = conversion, mlp, tabular
 
 __all__ = [name for family in _FAMILIES for name in family.__all__]

@@ -3,13 +3,13 @@
 import threading
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import check_random_state
+from sklearn.utils import check_array, check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from pyml.estimators.mlp import take, unchanged_if_raised
 from pyml.estimators.targets import Values, classes_or_labels
-from pyml.options import check_choice
 from pyml.tabular.fitting import fit
 from pyml.tabular.reading import as_table
 from pyml.tabular.schema import Schema
@@ -73,8 +73,15 @@ class Tabular(BaseEstimator):
 
     def _fit(self, X, y):
         who = type(self).__name__
-        check_choice(who, "preset", self.preset, (*PRESETS, *PRESETS))
-        table, y, kinds = self._table(X, y, reset=True)
+        if self.preset not in PRESETS:
+            raise ValueError(
+                f"{who}: preset is {self.preset!r}, it must be one of {', '.join(PRESETS)}"
+            )
+        if y is None:
+            raise ValueError(f"{who} requires y to be passed, but the target y is None")
+        table, kinds = self._table(X, reset=True)
+        y = checked_target(y, is_numeric=not hasattr(self, "predict_proba"))
+        check_consistent_length(table, y)
         coding, y = self._coded(y)
         numbers = coding.numbers(y, "fit")
         numbers = numbers.reshape(len(numbers), -1)
@@ -106,21 +113,28 @@ class Tabular(BaseEstimator):
         self.n_iter_ = len(histories[0] if isinstance(histories, list) else histories)
         return self
 
-    def _table(self, X, y=None, *, reset):
-        """The Table of X, y checked, and the kinds of its columns where they are known."""
+    def _table(self, X, *, reset):
+        """The Table of X, and the kinds of its columns where they are known."""
         if hasattr(X, "columns") or hasattr(X, "__arrow_c_stream__"):
             validate_data(self, X, skip_check_array=True, reset=reset)
-            return as_table(X), y, None
+            return as_table(X), None
         options = {"ensure_all_finite": "allow-nan", "dtype": (np.float64, np.float32)}
         options |= {"reset": reset, "ensure_min_samples": 2 if reset else 1}
         X = validate_data(self, X, **options)
         columns = {f"x{i}": column for i, column in enumerate(X.T)}
-        return as_table(columns), y, dict.fromkeys(columns, "number")
+        return as_table(columns), dict.fromkeys(columns, "number")
 
     def _predicted(self, X, method):
         check_is_fitted(self)
-        table, _, _ = self._table(X, reset=False)
+        table, _ = self._table(X, reset=False)
         return getattr(self.model_, method)(table)
+
+
+def checked_target(y, is_numeric):
+    """y as an array."""
+    y = y.toarray() if sparse.issparse(y) else y
+    y = check_array(y, ensure_2d=False, dtype="numeric" if is_numeric else None, input_name="y")
+    return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
 
 def target_names(table, count):
@@ -163,6 +177,10 @@ class TabularClassifier(ClassifierMixin, Tabular):
 
     def _coded(self, y):
         coding, y = classes_or_labels(y)
+        if len(coding.classes) < 2:
+            raise ValueError(
+                f"fit: y has the class {coding.classes[0]} alone: there must be two classes or more"
+            )
         self.classes_ = coding.classes
         return coding, y
 

@@ -1,0 +1,108 @@
+"""TabularClassifier and TabularRegressor."""
+
+import pickle
+import threading
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, cross_val_predict
+from sklearn.utils.estimator_checks import check_estimator
+
+import pyml
+from pyml.estimators import TabularClassifier, TabularRegressor
+from pyml.tabular import TabularModel
+
+from .data import BINARY, CLASSES, LABELS, SCORES, VALUES, X
+
+QUICK = {"hidden": (16,), "epochs": 30, "lr": 0.02, "batch_size": 16, "random_state": 0}
+SKIPPED_BY_MLP = {
+    "check_array_api_input",
+    "check_classifiers_multilabel_output_format_decision_function",
+}
+
+
+@pytest.mark.exhaustive
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("made", [TabularClassifier, TabularRegressor])
+def test_no_check_fails_and_none_is_skipped_that_scikit_learns_mlp_passes(made):
+    results = check_estimator(made(**QUICK), on_fail=None, on_skip=None)
+    left = {each["check_name"]: each["status"] for each in results if each["status"] != "passed"}
+    assert set(left) <= SKIPPED_BY_MLP and set(left.values()) == {"skipped"}, left
+
+
+@pytest.fixture
+def frame():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X[:, 1:], columns=["a", "b", "c", "d"])
+    frame["city"] = np.where(X[:, 0] > 0, "Bern", "Basel")
+    frame["day"] = pandas.date_range("2020-01-01", periods=60)
+    frame.loc[3, "a"] = np.nan
+    frame.loc[4, "city"] = None
+    return frame
+
+
+def test_frames_as_they_are(frame):
+    classifier = TabularClassifier(**QUICK).fit(frame, BINARY)
+    assert classifier.classes_.tolist() == ["no", "yes"]
+    assert classifier.score(frame, BINARY) > 0.8
+    assert classifier.predict_proba(frame).shape == (60, 2)
+    assert classifier.feature_names_in_.tolist() == [*"abcd", "city", "day"]
+    with pytest.raises(ValueError, match="feature names"):
+        classifier.predict(frame[["city", "day", *"abcd"]])
+    again = pickle.loads(pickle.dumps(classifier))
+    assert np.array_equal(again.predict_proba(frame), classifier.predict_proba(frame))
+    same = clone(classifier).fit(frame, BINARY)
+    assert np.array_equal(same.predict_proba(frame), classifier.predict_proba(frame))
+
+
+def test_the_model_is_tabulars(frame, tmp_path):
+    regressor = TabularRegressor(**QUICK, n_ensemble=2).fit(frame, VALUES)
+    assert regressor.score(frame, VALUES) > 0.5
+    regressor.model_.save(tmp_path / "model.safetensors")
+    loaded = TabularModel.load(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(loaded.predict(frame), regressor.predict(frame))
+
+
+@pytest.mark.parametrize("y", [CLASSES, LABELS, SCORES], ids=["classes", "labels", "numbers"])
+def test_targets(y):
+    made = TabularClassifier if y.dtype.kind == "i" else TabularRegressor
+    estimator = made(**QUICK).fit(X, y)
+    assert estimator.predict(X).shape == y.shape
+    assert estimator.score(X, y) > 0.4
+    if y.ndim == 1:
+        assert np.allclose(estimator.predict_proba(X).sum(1), 1)
+
+
+def test_a_class_that_no_row_trains():
+    y = np.where(np.arange(60) == 0, 7, CLASSES)
+    classifier = TabularClassifier(**QUICK).fit(X, y)
+    assert classifier.predict_proba(X).shape == (60, 4)
+
+
+def test_searches_and_threads():
+    found = GridSearchCV(TabularRegressor(**QUICK), {"epochs": [2, 10]}, cv=2).fit(X, VALUES)
+    assert found.best_params_ == {"epochs": 10}
+    results, alone = {}, TabularRegressor(**QUICK).fit(X, VALUES).predict(X)
+
+    def run(i):
+        results[i] = TabularRegressor(**QUICK).fit(X, VALUES).predict(X)
+
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(np.array_equal(alone, each) for each in results.values()) and len(results) == 3
+    assert cross_val_predict(TabularRegressor(**QUICK), X, VALUES, cv=2).shape == (60,)
+
+
+def test_what_is_refused():
+    state = pyml.get_rng_state()
+    with pytest.raises(ValueError, match="preset is 'best', it must be one of default"):
+        TabularClassifier("best").fit(X, CLASSES)
+    with pytest.raises(ValueError, match="the class 1 alone"):
+        TabularClassifier().fit(X, np.ones(60, int))
+    with pytest.raises(ValueError, match="inconsistent numbers"):
+        TabularRegressor().fit(X, VALUES[:50])
+    assert np.array_equal(state, pyml.get_rng_state())
