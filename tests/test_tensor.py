@@ -389,6 +389,17 @@ def test_what_is_set_on_a_tensor():
     assert gone() is None
 
 
+def test_a_tensor_has_a_dict_when_something_is_set():
+    t = pyml.zeros(2)
+    assert not any(type(each) is dict for each in gc.get_referents(t))
+    t.itself = t
+    assert {"itself": t} in [each for each in gc.get_referents(t) if type(each) is dict]
+    gone = weakref.ref(t)
+    del t
+    gc.collect()
+    assert gone() is None
+
+
 def test_a_recorded_step_heeds_what_is_set_on_a_tensor():
     x = pyml.ones(2)
     x.factor = 2.0

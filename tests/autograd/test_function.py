@@ -419,3 +419,29 @@ def test_no_cycle_keeps_a_call_alive():
             assert node() is None
     finally:
         gc.enable()
+
+
+class SumOfSquares(Function):
+    """Of any number of inputs, all of which it keeps."""
+
+    @staticmethod
+    def forward(ctx, *xs):
+        ctx.save_for_backward(*xs)
+        return sum(x * x for x in xs)
+
+    @staticmethod
+    def backward(ctx, dy):
+        return tuple(2 * x * dy for x in ctx.saved_tensors)
+
+
+@pytest.mark.parametrize("place", range(7))
+def test_a_change_of_any_tensor_that_is_kept_is_seen(place):
+    xs = [leaf(float(i)) for i in range(7)]
+    copies = [x.clone() for x in xs]
+    SumOfSquares.apply(*copies).backward()
+    assert [x.grad.item() for x in xs] == [2.0 * i for i in range(7)]
+    y = SumOfSquares.apply(*copies)
+    with pyml.no_grad():
+        copies[place].add_(1)
+    with pytest.raises(RuntimeError, match="was changed in place"):
+        y.backward()

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -340,6 +341,36 @@ def test_groups_that_were_changed_are_checked_by_step(change, error, match, step
         with pytest.raises(error, match=match):
             optimizer.step()
     assert all(np.array_equal(p.array, old) for p, old in zip(params, before, strict=True))
+
+
+CHANGES = {
+    "an option": lambda o, p: o.param_groups[0].update(eps=0.1),
+    "a number in a list": lambda o, p: o.param_groups[0]["betas"].__setitem__(0, 0.5),
+    "the value of a Tensor": lambda o, p: o.param_groups[0]["lr"].fill_(0.5),
+    "a tensor of the state": lambda o, p: o.state[p].update(exp_avg=tensor([3.0, 4.0])),
+    "its memory": lambda o, p: setattr(o.state[p]["exp_avg"], "data", tensor([3.0, 4.0])),
+    "the state of a parameter": lambda o, p: o.state.update({p: {}}),
+    "the state of all": lambda o, p: setattr(o, "state", defaultdict(dict)),
+    "the memory of a parameter": lambda o, p: setattr(p, "data", tensor([3.0, 4.0])),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_step_heeds_what_changed_since_the_last(change, params):
+    group = {"params": params, "lr": pyml.tensor(0.1), "betas": [0.9, 0.999]}
+    optimizer = optim.Adam([group])
+    for _ in range(3):
+        optimizer.step()
+    unchanged = copy.deepcopy(optimizer)  # a copy has looked up nothing yet
+    change(optimizer, params[0])
+    changed = copy.deepcopy(optimizer)
+    values = []
+    for each in (optimizer, changed, unchanged):
+        for p in each.param_groups[0]["params"]:
+            p.grad = tensor(np.full(p.shape, 2.0))
+        each.step()
+        values.append(each.param_groups[0]["params"][0].detach().numpy().tobytes())
+    assert values[0] == values[1] != values[2]
 
 
 def test_a_group_is_not_added_to_groups_that_were_changed(params):
