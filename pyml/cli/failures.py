@@ -57,7 +57,7 @@ WORDS = {
     "mend it, or skip= lines above the table, or give the separator=": "mend the file",
     "; give another, as encoding='latin-1'": "; save it as UTF-8",
     "; give another encoding, as encoding='cp1252'": "; save it as UTF-8",
-    "it must not be in kinds or drop; task= says": "--kind and --drop are for others; --task says",
+    "kinds or drop; task= says": "--kind or --drop; --task says",
     "encoding='utf-16-le' or 'utf-16-be' reads it": "save it as UTF-8",
     "Schema.infer(table, target=...) has one": "--target names one",
 }

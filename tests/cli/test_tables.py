@@ -416,7 +416,11 @@ def test_endings_that_are_not_written(trained, tmp_path, ending, capsys):
             "no column can be an input: 'x' (constant); --kind COLUMN=category",
         ),
         ("x,y\n1,2\n1,2\n", [], "the target 'y' is 2 in every row"),
-        ("x,y\n1,2\n2,3\n", ["--kind", "y=number"], "--kind and --drop are for others"),
+        (
+            "x,y\n1,2\n2,3\n",
+            ["--kind", "y=number"],
+            "the target, it must not be in --kind or --drop; --task says",
+        ),
         ("a title\nx,y\n1,2\n", [], "row 2 has 2 fields, the first has 1: 'x,y'; mend the file"),
     ],
 )
