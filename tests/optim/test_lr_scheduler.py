@@ -29,6 +29,7 @@ from pyml.optim.lr_scheduler import (
     SequentialLR,
     StepLR,
 )
+from pyml.optim.swa_utils import SWALR
 
 EPOCHS = 70  # longer than the horizon of each schedule
 
@@ -267,6 +268,10 @@ def test_refusals():
         (lambda: SequentialLR(made.optimizer, [made] * 3, [2, 1]), "is 1 after 2, they must not"),
         (lambda: LambdaLR(optimizer, [abs]), "lr_lambda has 1 functions, the optimizer 2 groups"),
         (lambda: StepLR(optimizer, 2, last_epoch=-2), "StepLR: last_epoch is -2"),
+        (lambda: SWALR(optimizer, 1.0, -1), "SWALR: anneal_epochs is -1.*anneal_epochs must be eq"),
+        (lambda: SWALR(optimizer, 1.0, 1.7), "SWALR: anneal_epochs is 1.7, not an integer"),
+        (lambda: SWALR(optimizer, [1.0] * 3), "swa_lr has 3 numbers.*swa_lr must be one for"),
+        (lambda: SWALR(optimizer, 1.0, 2, "exp"), "anneal_strategy is 'exp'.*anneal_strategy must"),
     ]:
         with pytest.raises(ValueError, match=match):
             make()

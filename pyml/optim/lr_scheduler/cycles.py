@@ -355,7 +355,12 @@ class CyclicLR(_WithMomentum):
                     f"CyclicLR: scale_fn returned {scale!r} for {x}, it must return a number"
                 )
             return float(scale)
-        return MODES[self.mode](self.gamma, x)
+        return self._scale_fn_ref(self.gamma, x)
+
+    @property
+    def _scale_fn_ref(self):
+        """The function of the mode; None with a scale_fn."""
+        return MODES[self.mode] if self._scale_fn_custom is None else None
 
     def get_lr(self):
         return self._rates(*self._height())
@@ -419,8 +424,8 @@ def one_a_group(who, name, value, optimizer, allowed):
     several = isinstance(value, (list, tuple))
     if several and len(value) != groups:
         raise ValueError(
-            f"{who}: {name} has {len(value)} numbers, the optimizer {groups} groups; pass one for "
-            "each, or a single number for all"
+            f"{who}: {name} has {len(value)} numbers, the optimizer {groups} groups; {name} must "
+            "be one for each, or a single number for all"
         )
     for i, each in enumerate(value if several else [value]):
         check_number(who, f"{name}[{i}]" if several else name, each, allowed)

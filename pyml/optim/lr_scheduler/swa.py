@@ -58,6 +58,8 @@ class SWALR(LRScheduler):
     def _check(self, options):
         epochs = options["anneal_epochs"]
         theirs = f"anneal_epochs must be equal or greater than 0, got {epochs}"
+        if isinstance(epochs, float) and not epochs.is_integer():  # a ValueError, as PyTorch's
+            raise ValueError(f"SWALR: anneal_epochs is {epochs}, not an integer ({theirs})")
         check_count("SWALR", "anneal_epochs", epochs, 0, theirs)
         strategy = options["_anneal_strategy"]
         theirs = f"anneal_strategy must by one of 'cos' or 'linear', instead got {strategy}"
