@@ -53,7 +53,10 @@ def check_number(who, name, value, allowed, words=None):
         words: a function that gives PyTorch's message, which programs may look for. Default: None.
     """
     if isinstance(value, Tensor) and value.numel() != 1:
-        raise ValueError(f"{who}: Tensor {name} must be 1-element, it has {value.numel()} elements")
+        raise ValueError(
+            f"{who}: {name} has {value.numel()} elements, it must have one (Tensor {name} must be "
+            "1-element)"
+        )
     if not is_number(value):
         raise TypeError(f"{who}: {name} is {value!r}, it must be a number")
     if not allowed.has(float(value)):

@@ -36,7 +36,7 @@ def test_what_is_no_number(value):
 
 
 def test_a_tensor_of_more_than_one_number():
-    with pytest.raises(ValueError, match="Who: Tensor name must be 1-element, it has 2"):
+    with pytest.raises(ValueError, match="Who: name has 2 elements, it must have one"):
         check_number("Who", "name", pyml.ones(2), Range(0))
 
 
