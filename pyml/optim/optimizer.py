@@ -284,7 +284,7 @@ class Optimizer:
         Raises:
             TypeError, ValueError: if a gradient or a state does not have its parameter's shape and
                 dtype; or if what was changed in param_groups is not what the constructor takes, as
-                a parameter that is there twice. No parameter has changed then.
+                one that is in two groups. No parameter has changed then.
         """
         loss = None
         if closure is not None:
