@@ -65,7 +65,8 @@ def fitted(side, has_classes, parameters, data):
 
 def rows(options):
     warnings.simplefilter("ignore")  # that max_iter was reached
-    for name, has_classes in DATA.items():
+    for name in options.data:
+        has_classes = DATA[name]
         data = list(folds(name, has_classes))[: 1 if options.quick else FOLDS]
         for solver, parameters in SOLVERS.items():
             if options.quick:
@@ -79,21 +80,27 @@ def rows(options):
                 turns += 1
             taken = {side: statistics.median(each) for side, each in times.items()}
             yield {
-                "data": name,
-                "solver": solver,
+                "data and solver": f"{name}: {solver}",
                 **taken,
                 "sklearn / pyml": taken["sklearn"] / taken["pyml"],
                 "sklearn / float32": taken["sklearn"] / taken["float32"],
-                **{f"score {side}": round(score, 4) for side, score in scores.items()},
+                **{f"score {side}": f"{score:.4f}" for side, score in scores.items()},
             }
 
 
 def main(argv=None):
-    options = parse(parser(__doc__), argv)
+    options = parser(__doc__)
+    options.add_argument(
+        "--data",
+        type=lambda text: text.split(","),
+        default=list(DATA),
+        help=f"data sets (default: {','.join(DATA)})",
+    )
+    options = parse(options, argv)
     ratios = [f"sklearn / {side}" for side in SIDES if side != "sklearn"]
     scores = [f"score {side}" for side in SIDES]
-    columns = ["data", "solver", "threads", *SIDES, *ratios, *scores]
-    table = Table(about("scikit-learn"), columns, label=13, caption="CPU seconds of five fits")
+    columns = ["data and solver", "threads", *SIDES, *ratios, *scores]
+    table = Table(about("scikit-learn"), columns, label=35, caption="CPU seconds of five fits")
     table.run(rows, options)
 
 

@@ -25,6 +25,7 @@ __all__ = ["Training"]
 
 SEEDS = 2**31 - 1
 TICK = 0.05  # seconds between two looks at the clock
+WORTH = 30  # evaluations, from which on L-BFGS records
 LEAST_RATE = 1e-6  # of learning_rate="adaptive"
 OF_OPTIMIZER = (  # parameters by which an optimizer is another
     *("solver", "optimizer", "learning_rate", "learning_rate_init", "power_t", "momentum"),
@@ -420,15 +421,20 @@ class Descent:
             backward(total, count)
             return total.detach(), added
 
-        self.evaluate = record(value_and_gradients, unrecordable="eager")
-        self.evaluate._is_confirmed = True
-        self.done = 0
+        self.eager, self.recorded = value_and_gradients, record(value_and_gradients)
+        self.recorded._is_confirmed = True
+        self.evaluations = self.done = 0
 
     @no_grad()
     def put(self, vector):
         """Sets the parameters to the parts of a vector."""
         for p, part in zip(self.parameters, np.split(vector, self.sizes), strict=True):
             p.copy_(as_tensor(part.reshape(p.shape), self.training.dtype))
+
+    def evaluate(self, *data):
+        """The loss and the penalty; few evaluations are not worth a recording."""
+        self.evaluations += 1
+        return (self.recorded if self.evaluations > WORTH else self.eager)(*data)
 
     def __call__(self, vector):
         self.put(vector)

@@ -47,7 +47,8 @@ class MLP(BaseEstimator):
 
         Raises:
             TypeError, ValueError: for parameters and data that are not as said, and if the loss
-                becomes infinite. The estimator is then as it was before.
+                becomes infinite. The estimator is then as it was before; where it went on, with the
+                weights of before that step.
         """
         with unchanged_if_raised(self):
             is_new = not (self.warm_start and hasattr(self, "_trainings"))

@@ -7,7 +7,7 @@ import numpy as np
 from pyml import nn, ops
 from pyml.grad_mode import no_grad
 from pyml.nn import functional as F
-from pyml.nn.utils import skip_init
+from pyml.random import fork_rng
 
 __all__ = ["ACTIVATIONS", "SKLEARN_ACTIVATIONS", "activation_named", "linears", "network"]
 
@@ -110,7 +110,8 @@ def linear(inputs, outputs, dtype, random, bound):
 
     They are drawn in the order of scikit-learn's MLP: the same seed gives the same numbers.
     """
-    layer = skip_init(nn.Linear, inputs, outputs, dtype=dtype)
+    with fork_rng():
+        layer = nn.Linear(inputs, outputs, dtype=dtype)
     bound = np.sqrt(bound / (inputs + outputs))
     weight, bias = (random.uniform(-bound, bound, size) for size in ((inputs, outputs), outputs))
     with no_grad():

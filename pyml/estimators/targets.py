@@ -181,8 +181,9 @@ def classes_or_labels(y, classes=None):
     y = y.toarray() if sparse.issparse(y) else np.asarray(y)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
-    check_classification_targets(y)
-    kind = type_of_target(y)
+    kind = type_of_target(y, input_name="y", raise_unknown=True)
+    if kind.startswith("continuous"):
+        check_classification_targets(y)  # which says why not
     if kind == "multiclass-multioutput":
         raise ValueError(
             "fit: y has several columns of classes; multioutput classes are for "

@@ -8,9 +8,21 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-from pyml.estimators import MLPClassifier, MLPRegressor
+from pyml.estimators import MLPClassifier, MLPRegressor, fitting
 
-from .data import BINARY, CLASSES, LABELS, NUMBERS, SCORES, TARGETS, VALUES, X, fitted, same_bits
+from .data import (
+    BINARY,
+    CLASSES,
+    LABELS,
+    NUMBERS,
+    SCORES,
+    TARGETS,
+    VALUES,
+    WEIGHTS,
+    X,
+    fitted,
+    same_bits,
+)
 
 SMALL = {"hidden_layer_sizes": (8,), "random_state": 0}
 WAYS = {
@@ -115,7 +127,7 @@ def test_new_classes(before, after):
     if len(before) > 1:
         np.testing.assert_allclose(shares / shares.sum(1, keepdims=True), known, rtol=1e-10)
     rows = np.isin(CLASSES, after)
-    for _ in range(60):
+    for _ in range(40):
         mlp.partial_fit(X[rows], CLASSES[rows], classes=after)
     assert mlp.score(X[rows], CLASSES[rows]) > 0.85
     assert mlp.predict_proba(X).shape == (60, len(after))
@@ -194,3 +206,12 @@ def test_lbfgs_goes_on_too():
     losses = [fitted(mlp, X, VALUES).loss_ for _ in range(4)]
     assert losses == sorted(losses, reverse=True) and losses[3] < losses[0]
     assert not hasattr(mlp, "partial_fit") and not hasattr(mlp, "loss_curve_")
+
+
+def test_lbfgs_has_the_same_bits_recorded(monkeypatch):
+    found = []
+    for worth in (1, 10**9):
+        monkeypatch.setattr(fitting, "WORTH", worth)
+        mlp = MLPClassifier(**SMALL, solver="lbfgs", max_iter=12, activation="tanh")
+        found.append(fitted(mlp, X, CLASSES, WEIGHTS))
+    assert same_bits(*found) and found[0].loss_ == found[1].loss_

@@ -15,7 +15,7 @@ from pyml.tabular import TabularModel
 
 from .data import BINARY, CLASSES, LABELS, SCORES, VALUES, X
 
-QUICK = {"hidden": (16,), "epochs": 30, "lr": 0.02, "batch_size": 16, "random_state": 0}
+QUICK = {"hidden": (16,), "epochs": 20, "lr": 0.02, "batch_size": 16, "random_state": 0}
 SKIPPED_BY_MLP = {
     "check_array_api_input",
     "check_classifiers_multilabel_output_format_decision_function",
@@ -81,19 +81,19 @@ def test_a_class_that_no_row_trains():
 
 
 def test_searches_and_threads():
-    found = GridSearchCV(TabularRegressor(**QUICK), {"epochs": [2, 10]}, cv=2).fit(X, VALUES)
-    assert found.best_params_ == {"epochs": 10}
+    found = GridSearchCV(TabularRegressor(**QUICK), {"epochs": [1, 6]}, cv=2).fit(X, VALUES)
+    assert found.best_params_ == {"epochs": 6}
     results, alone = {}, TabularRegressor(**QUICK).fit(X, VALUES).predict(X)
 
     def run(i):
         results[i] = TabularRegressor(**QUICK).fit(X, VALUES).predict(X)
 
-    threads = [threading.Thread(target=run, args=(i,)) for i in range(3)]
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert all(np.array_equal(alone, each) for each in results.values()) and len(results) == 3
+    assert all(np.array_equal(alone, each) for each in results.values()) and len(results) == 2
     assert cross_val_predict(TabularRegressor(**QUICK), X, VALUES, cv=2).shape == (60,)
 
 
