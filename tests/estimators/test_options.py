@@ -251,3 +251,11 @@ except ModuleNotFoundError as error:
     words = [sys.executable, "-c", program]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert done.stdout == 'pyml.estimators needs sklearn: pip install "pyml-nn[sklearn]"\n'
+
+
+def test_a_step_is_recorded_and_not_confirmed():
+    """Its parts are pyml's own; of a function of the user's nobody knows."""
+    for optimizer, least, most in (("adamw", 18, 19), (lambda p, lr: optim.AdamW(p, lr=lr), 1, 17)):
+        mlp = fitted(MLPClassifier(**SMALL, optimizer=optimizer, max_iter=20), X, CLASSES)
+        [step] = mlp._trainings[0]._steps.values()
+        assert least <= step.stats().replays <= most
