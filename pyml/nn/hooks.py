@@ -253,7 +253,8 @@ def check_gradient(new, old, place):
 
 
 def gate(values, through):
-    """`values`, whose tensors in the graph pass a gate, and whether there was such a tensor.
+    """`values`, a tuple or a named one, whose tensors in the graph pass a gate, and whether there
+    was such a tensor.
 
     In backward, through(gradients) is called once, when all are known; what it returns goes on.
     """
@@ -267,7 +268,8 @@ def gate(values, through):
     passed = list(values)
     for i in watched:
         passed[i] = Branch(i)._connect(values[i]._gated(), (joint,))
-    return tuple(passed), True
+    named = type(values) is not tuple
+    return type(values)(*passed) if named else tuple(passed), True
 
 
 class Join(Joint):

@@ -1,3 +1,5 @@
+from typing import NamedTuple
+
 import pytest
 
 import pyml
@@ -193,6 +195,27 @@ def test_several_inputs_and_outputs(used):
     [(dx, dy)] = seen
     assert [dx[0].tolist(), dx[1].tolist(), dx[2]] == [wanted_x, wanted_y, None]
     assert [g is not None for g in dy] == [0 in used, 1 in used, False]
+
+
+class Two(NamedTuple):
+    product: pyml.Tensor
+    sum: pyml.Tensor
+
+
+class Named(nn.Module):
+    def forward(self, given):
+        return Two(given.product * 2, given.sum * 3)
+
+
+def test_named_tuples_stay_what_they_are_where_gradients_are_watched():
+    module, seen = nn.Sequential(Named(), Named()), []
+    for each in module:
+        each.register_full_backward_hook(lambda m, dx, dy: seen.append(type(dy)))
+    x = leaf(1.0)
+    y = module(Two(x, x * x))
+    assert type(y) is Two
+    (y.product + y.sum).backward()
+    assert seen == [tuple, tuple] and x.grad == 4 + 9 * 2
 
 
 def test_an_input_without_gradient_is_none():
