@@ -422,7 +422,8 @@ class ParameterList(Values):
 
 
 class ParameterDict(Values):
-    """A dictionary of parameters by name, which a Module that has it knows; in order of insertion.
+    """A dictionary of parameters by name, which a Module that has it knows; in order of insertion,
+    but for the names of a plain dict, which come sorted.
 
     Tensors that are put in become Parameters; other values stay what they are.
 
@@ -549,11 +550,15 @@ class ParameterDict(Values):
         """Adds values, in place of those of the same name.
 
         Args:
-            parameters: a mapping, a ParameterDict, or an iterable of (name, value).
+            parameters: a ParameterDict, an OrderedDict or an iterable of (name, value), whose order
+                is kept; or another mapping, whose names are sorted first, as PyTorch does.
 
         Raises:
             TypeError: if parameters, or an element of it, is not iterable.
             ValueError: if an element is not a pair.
         """
-        for key, value in pairs_of(parameters, "ParameterDict", "value"):
+        pairs = pairs_of(parameters, "ParameterDict", "value")
+        if isinstance(parameters, Mapping) and not isinstance(parameters, OrderedDict):
+            pairs.sort(key=lambda pair: str(pair[0]))
+        for key, value in pairs:
             self[key] = value

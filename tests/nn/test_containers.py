@@ -314,7 +314,7 @@ def test_parameter_list_errors():
 
 
 def test_parameter_dict():
-    values = nn.ParameterDict({"b": pyml.zeros(2), "a": pyml.ones(1)})
+    values = nn.ParameterDict([("b", pyml.zeros(2)), ("a", pyml.ones(1))])
     assert type(values["b"]) is nn.Parameter
     assert list(values) == list(values.keys()) == list(values.state_dict()) == ["b", "a"]
     values["c"] = 5
@@ -333,6 +333,15 @@ def test_parameter_dict():
     assert "a" in values and [v.shape for v in copied.values()] == [(2,), (1,)]
     copied.clear()
     assert len(copied) == 0 and copied.state_dict() == {}
+
+
+def test_parameter_dict_sorts_the_names_of_a_plain_dict():
+    values = nn.ParameterDict({"d": pyml.zeros(2), "c": pyml.ones(1)})
+    values.update({"b": 1, "a": 2})
+    values.update(OrderedDict([("f", 1), ("e", 2)]))
+    assert list(values) == ["c", "d", "a", "b", "f", "e"]
+    with pytest.raises(TypeError, match="a key must be a string"):
+        nn.ParameterDict({"b": pyml.zeros(2), 1: pyml.ones(1)})
 
 
 def test_parameter_dict_errors():
