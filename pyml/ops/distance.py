@@ -1,10 +1,10 @@
 """Lengths, angles and distances of vectors: normalize, cosine_similarity, pairwise_distance."""
 
-from pyml.ops.arrays import real_tensor
+from pyml.ops.arrays import checked_tensor, real_tensor
 from pyml.ops.elementwise import clamp
-from pyml.ops.operands import broadcast_shapes
+from pyml.ops.operands import broadcast_shapes, result_type
 from pyml.ops.reduce import norm, sum
-from pyml.ops.shape import wrapped_dim
+from pyml.ops.shape import to, wrapped_dim
 
 
 def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
@@ -43,19 +43,19 @@ def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
 
 
 def pair_of(x1, x2, name):
-    """Both, if they are of one floating point dtype, and the shape to which they broadcast."""
-    real_tensor(x1, name, "x1")
-    real_tensor(x2, name, "x2")
-    if x1.dtype != x2.dtype:
-        raise TypeError(f"{name}: x2 has dtype {x2.dtype}, it must be that of x1, {x1.dtype}")
-    return broadcast_shapes(x1.shape, x2.shape, name=name)
+    """Both in the dtype in which they are computed together, and the shape they broadcast to."""
+    checked_tensor(x1, name, "x1")
+    checked_tensor(x2, name, "x2")
+    dtype = result_type(x1, x2)
+    x1, x2 = real_tensor(to(x1, dtype), name, "x1"), real_tensor(to(x2, dtype), name, "x2")
+    return x1, x2, broadcast_shapes(x1.shape, x2.shape, name=name)
 
 
 def cosine_similarity(x1, x2, dim=1, eps=1e-8):
     """x1 . x2 / (max(||x1||, eps) max(||x2||, eps)) along a dimension.
 
     Args:
-        x1, x2: of shapes that broadcast, float32 or float64.
+        x1, x2: of shapes that broadcast, float32 or float64; one may be of integers.
         dim: the dimension of the vectors, in the shape that they broadcast to. Default: 1.
         eps: the least length that is divided by. Default: 1e-8.
 
@@ -70,7 +70,7 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-8):
         >>> F.cosine_similarity(pyml.tensor([[1.0, 0.0]]), pyml.tensor([[3.0, 4.0]]))
         tensor([0.6])
     """
-    shape = pair_of(x1, x2, "cosine_similarity")
+    x1, x2, shape = pair_of(x1, x2, "cosine_similarity")
     dim = wrapped_dim(dim, len(shape), "cosine_similarity")
     directions = []
     for x in (x1, x2):
@@ -83,7 +83,8 @@ def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
     """||x1 - x2 + eps||_p over the last dimension.
 
     Args:
-        x1, x2: (n, d) or (d), of shapes that broadcast, float32 or float64.
+        x1, x2: (n, d) or (d), of shapes that broadcast, float32 or float64; one may be of
+            integers.
         p: of the norm. Default: 2.
         eps: added to each difference, so that a distance of zero has a derivative. Default: 1e-6.
         keepdim: keep the last dimension, of size 1. Default: False.
@@ -98,5 +99,5 @@ def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
         >>> F.pairwise_distance(pyml.tensor([[1.0, 2.0]]), pyml.tensor([[4.0, 6.0]]))
         tensor([5.])
     """
-    pair_of(x1, x2, "pairwise_distance")
+    x1, x2, _ = pair_of(x1, x2, "pairwise_distance")
     return norm(x1 - x2 + eps, p, -1, keepdim)

@@ -6,6 +6,7 @@ size_average and reduce are PyTorch's old names of a reduction, see pyml.ops.dep
 import math
 import warnings
 
+from pyml.attributes import default_float
 from pyml.ops.arrays import checked_tensor, real_tensor
 from pyml.ops.creation import arange
 from pyml.ops.cross_entropy import classes_of, cross_entropy
@@ -343,7 +344,7 @@ def cosine_embedding_loss(
     """1 - cos(input1, input2) where target is 1, max(0, cos(input1, input2) - margin) where -1.
 
     Args:
-        input1, input2: (n, d) or (d).
+        input1, input2: (n, d) or (d); integers are taken as the default dtype.
         target: 1 or -1, (n) or ().
         margin: a cosine that has no loss, -1 to 1. Default: 0.
         size_average, reduce: deprecated, see reduction.
@@ -354,8 +355,10 @@ def cosine_embedding_loss(
     """
     name = "cosine_embedding_loss"
     reduction = checked_reduction(name, reduction, size_average, reduce)
-    a, b = reals(name, input1=input1, input2=input2)
+    checked_tensor(input1, name, "input1")
+    checked_tensor(input2, name, "input2")
     checked_tensor(target, name, "target")
+    a, b = (x if x.dtype.kind == "f" else to(x, default_float()) for x in (input1, input2))
     if a.ndim not in (1, 2) or b.ndim != a.ndim or target.ndim != a.ndim - 1:
         raise ValueError(
             f"{name}: inputs have the shapes {a.shape} and {b.shape}, target {target.shape}; they "

@@ -5,6 +5,7 @@ import pytest
 
 import pyml
 from helpers import tolerances
+from helpers.compare import assert_same_bits
 from ops.cases import Case, tests_of
 from pyml.nn import functional as F
 
@@ -129,12 +130,27 @@ def test_normalize_into_out():
 X = pyml.ones(3, 4)
 
 
+@pytest.mark.parametrize("distance", [F.cosine_similarity, F.pairwise_distance])
+def test_dtypes_are_computed_together(distance):
+    a, b = pyml.tensor([[1, 2, 3]], dtype=pyml.int8), pyml.tensor([[0.5, -2.0, 1.0]])
+    for x1, x2, dtype in [
+        (a, b, "float32"),
+        (b, a, "float32"),
+        (b, a.double(), "float64"),
+        (b[0, 0], b.double(), "float64"),
+        (b[0, 0].double(), b, "float32"),
+    ]:
+        y, together = distance(x1, x2), distance(x1.to(dtype), x2.to(dtype))
+        assert y.dtype == dtype
+        assert_same_bits(y.numpy(), together.numpy())
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
         (lambda: F.normalize(X.long()), TypeError, "normalize: input has dtype int64"),
         (lambda: F.normalize(X, dim=2), IndexError, "dim is 2"),
-        (lambda: F.cosine_similarity(X, X.double()), TypeError, "x2 has dtype float64"),
+        (lambda: F.cosine_similarity(X.long(), X.long()), TypeError, "x1 has dtype int64"),
         (lambda: F.cosine_similarity(X, pyml.ones(3, 5)), ValueError, "cosine_similarity"),
         (lambda: F.cosine_similarity(X, X, 2), IndexError, "cosine_similarity: dim is 2"),
         (lambda: F.pairwise_distance(X, 1.0), TypeError, "pairwise_distance: x2"),

@@ -102,6 +102,14 @@ def test_one_sample():
         assert got.shape == () and got.item() == rows.item()
 
 
+def test_cosine_embedding_loss_of_integers():
+    a, b, t = pyml.tensor([[1, 2, 3]]), pyml.tensor([[0.5, -2.0, 1.0]]), pyml.tensor([1])
+    for x in (a, a.to(pyml.uint8), a.double()):
+        loss, real = ops.cosine_embedding_loss(x, b, t), ops.cosine_embedding_loss(x.float(), b, t)
+        assert abs(loss.item() - real.item()) < 1e-6
+    assert ops.cosine_embedding_loss(a, a, t).item() < 1e-6
+
+
 X, T = pyml.ones(2, 3), pyml.tensor([0, 1])
 REFUSED = [
     (IndexError, "nll_loss: target 3 at position 1", lambda: ops.nll_loss(X, T * 3)),
