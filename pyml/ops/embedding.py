@@ -33,9 +33,10 @@ def numbers_below(size, input, name, argument="input"):
     return index_along(input, size, 0, name, wrap=False)
 
 
-def check_table(input, weight, name):
+def check_table(input, weight, name, computes=True):
+    """The numbers of rows, checked, of a table: floating point where its rows are computed with."""
     checked_tensor(input, name)
-    real_tensor(weight, name, "weight")
+    (real_tensor if computes else checked_tensor)(weight, name, "weight")
     if weight.ndim != 2:
         raise ValueError(
             f"{name}: weight has shape {weight.shape}, it must be (num_embeddings, embedding_dim)"
@@ -127,7 +128,7 @@ def embedding(
 
     Args:
         input: integers of any shape, from 0 to num_embeddings - 1.
-        weight: (num_embeddings, embedding_dim), float32 or float64.
+        weight: (num_embeddings, embedding_dim); floating point with a max_norm.
         padding_idx: a row that gets no gradient; negative ones count from the end. Default: none.
         max_norm: rows that are used and longer are made so long, in place. Default: none.
         norm_type: p of that norm. Default: 2.
@@ -140,7 +141,7 @@ def embedding(
     Raises:
         IndexError: for a number that is no row.
         ValueError: on shapes, padding_idx or max_norm that cannot be, or sparse=True.
-        TypeError: if input is not of integers or weight not floating point.
+        TypeError: if input is not of integers, or weight not floating point where it must be.
 
     Example:
         >>> F.embedding(pyml.tensor([1, 0]), pyml.tensor([[1.0, 2.0], [3.0, 4.0]]))
@@ -148,7 +149,7 @@ def embedding(
                 [1., 2.]])
     """
     check_dense(sparse, "embedding")
-    index = check_table(input, weight, "embedding")
+    index = check_table(input, weight, "embedding", computes=max_norm is not None)
     padding = padding_row(padding_idx, weight.shape[0], "embedding")
     if max_norm is not None:
         renormalise(weight, index, max_norm, norm_type, "embedding")

@@ -9,6 +9,7 @@ import pyml
 from helpers import tolerances
 from helpers.compare import assert_same_bits
 from ops.cases import Case, apart, tests_of
+from pyml import nn
 from pyml.nn import functional as F
 
 TABLE = (6, 3)
@@ -210,6 +211,14 @@ def test_one_hot(kind):
     assert F.one_hot(pyml.zeros(0, dtype=pyml.int64), 4).shape == (0, 4)
 
 
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int16", "int64"])
+def test_a_table_of_integers_is_looked_up(dtype):
+    table = pyml.tensor([[0, 1], [1, 0], [1, 1]]).to(dtype)
+    y = nn.Embedding.from_pretrained(table)(pyml.tensor([[2], [0]]))
+    assert y.dtype == dtype and y.tolist() == [[[1, 1]], [[0, 1]]]
+    assert F.embedding(pyml.tensor([1]), table, padding_idx=1).tolist() == [[1, 0]]
+
+
 W, PAIR, FLOATS = pyml.ones(4, 2), pyml.tensor([0, 1]), pyml.ones(2)
 ZERO = pyml.tensor([0])
 
@@ -218,7 +227,8 @@ ZERO = pyml.tensor([0])
     ("call", "error", "message"),
     [
         (lambda: F.embedding(FLOATS, W), TypeError, "input has dtype float32"),
-        (lambda: F.embedding(PAIR, PAIR), TypeError, "weight has dtype int64"),
+        (lambda: F.embedding(PAIR, PAIR[None], max_norm=1.0), TypeError, "weight has dtype int64"),
+        (lambda: F.embedding_bag(PAIR, PAIR[None], ZERO), TypeError, "weight has dtype int64"),
         (lambda: F.embedding(PAIR, FLOATS), ValueError, "weight has shape"),
         (lambda: F.embedding(pyml.tensor([4]), W), IndexError, "index 4 is out of range"),
         (lambda: F.embedding(pyml.tensor([-1]), W), IndexError, "index -1 is out of range"),
