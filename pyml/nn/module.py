@@ -41,6 +41,7 @@ from pyml.nn.parameter import Buffer, Parameter, is_lazy
 from pyml.ops.arrays import empty
 from pyml.ops.creation import empty_like
 from pyml.ops.outside import arrived
+from pyml.ops.shape import is_device
 from pyml.recorder import altered, refuse, unwatched
 from pyml.tensor import Tensor, unwritable
 
@@ -163,6 +164,7 @@ class Module(Callable):
         elif isinstance(value, Module):
             self._register(name, value, MODULE)
         elif isinstance(value, Buffer) and self._registered.get(name) not in (PARAMETER, MODULE):
+            self._check_name(name, BUFFERS)
             self._register(name, value, BUFFER if value.persistent else TRANSIENT_BUFFER)
         else:
             kind = self._registered.get(name)
@@ -533,14 +535,23 @@ class Module(Callable):
                 tensor.grad = grad
         return self
 
-    def to(self, *args, **kwargs):
+    def to(self, *args, device=None, dtype=None, non_blocking=False, memory_format=None):
         """Converts floating point parameters and buffers in place. Returns self.
 
-        to(dtype), to("cpu") and to(tensor) as for a Tensor.
+        to(dtype), to("cpu"), to("cpu", dtype) and to(tensor) as for a Tensor.
 
         Raises:
-            TypeError: if the dtype is not floating point.
+            TypeError: if the dtype is not floating point, or for arguments of another form.
+            ValueError: for another device.
         """
+        first, *others = args or (None,)
+        if isinstance(first, Tensor) or (first is not None and not is_device(first)):
+            first, others = None, [first, *others]  # the dtype, or a tensor that has it
+        elif others and isinstance(others[0], (bool, Tensor)):
+            raise TypeError(f"to: after a device comes a dtype, not {others[0]!r}")
+        if len(others) > 2 or (len(others) == 2 and not isinstance(others[1], bool)):
+            raise TypeError("to: the forms are to(device, dtype), to(dtype) and to(tensor)")
+        kwargs = {"device": device, "dtype": dtype, "memory_format": memory_format}
 
         def convert(tensor):
             if not tensor.is_floating_point():

@@ -73,7 +73,7 @@ def wrapped_dim(dim, ndim, name):
 
 def as_sizes(sizes, name):
     """A shape given as one integer, a sequence, or both in one."""
-    if isinstance(sizes, (int, np.integer)):
+    if isinstance(sizes, (int, np.integer)) or getattr(sizes, "ndim", None) == 0:
         sizes = (sizes,)
     try:
         sizes = tuple([as_integer(size) for size in sizes])
@@ -528,7 +528,7 @@ def to(input, *args, dtype=None, device=None, copy=False, non_blocking=False, me
     for arg in args:
         if isinstance(arg, Tensor):
             dtype = arg.dtype
-        elif isinstance(arg, device_class) or (isinstance(arg, str) and is_device(arg)):
+        elif is_device(arg):
             device = arg
         elif arg is not None and not isinstance(arg, bool):  # True, False: non_blocking
             dtype = arg
@@ -537,9 +537,11 @@ def to(input, *args, dtype=None, device=None, copy=False, non_blocking=False, me
     return clone(y) if copy and y is input else y
 
 
-def is_device(text):
-    """Whether a text names a device, and no dtype."""
-    return text.partition(":")[0] in TYPES
+def is_device(value):
+    """Whether it is a device or a text that names one, and no dtype."""
+    if isinstance(value, str):
+        return value.partition(":")[0] in TYPES
+    return isinstance(value, device_class)
 
 
 def check_format(memory_format, name):

@@ -191,6 +191,17 @@ def test_register_checks_the_name(register):
         getattr(net, register)(3, None)
 
 
+def test_a_buffer_does_not_take_the_name_of_another_attribute():
+    net = nn.Module()
+    net.plain = 5
+    with pytest.raises(KeyError, match="'plain' already exists"):
+        net.plain = nn.Buffer(pyml.zeros(1))
+    del net.plain
+    net.plain = nn.Buffer(pyml.zeros(1))
+    net.plain = nn.Buffer(pyml.ones(1))
+    assert net.plain == 1 and list(net.state_dict()) == ["plain"]
+
+
 def test_register_checks_the_value():
     net = nn.Module()
     with pytest.raises(TypeError, match=r"cannot assign 'Tensor' object to parameter 'a'"):
@@ -413,6 +424,33 @@ def test_to_cpu_changes_nothing():
     assert net.cpu() is net
     assert net.float() is net
     assert [p.data_ptr() for p in net.parameters()] == places
+
+
+@pytest.mark.parametrize(
+    ("args", "kwargs"),
+    [
+        (("cpu",), {"copy": True}),
+        (("cpu", True), {}),
+        ((None, True), {}),
+        (("cpu", pyml.zeros(1)), {}),
+        (("cpu", pyml.float64, pyml.float64), {}),
+        (("cpu", pyml.float64, True, True), {}),
+        ((pyml.float64, "cpu"), {}),
+        (([],), {}),
+    ],
+)
+def test_to_in_other_forms(args, kwargs):
+    net = Net()
+    with pytest.raises(TypeError):
+        net.to(*args, **kwargs)
+    assert {p.dtype for p in net.parameters()} == {np.dtype("float32")}
+
+
+def test_to_takes_non_blocking():
+    net = Net()
+    assert net.to("cpu", non_blocking=True).to(pyml.device("cpu"), None, True) is net
+    assert net.to("cpu", pyml.float64, True).first.weight.dtype == pyml.float64
+    assert net.to(pyml.float32, True).first.weight.dtype == pyml.float32
 
 
 def test_to_refuses_integers_and_changes_nothing():
