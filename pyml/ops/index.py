@@ -2,6 +2,7 @@
 
 import functools
 import math
+import warnings
 
 import numpy as np
 
@@ -42,7 +43,10 @@ def as_index(index, shape):
     """
     if type(index) is slice and index.step is None and shape:
         return (index, ...), True
-    items = list(index) if isinstance(index, tuple) else [index]
+    if isinstance(index, tuple) or (type(index) is list and is_tuple(index)):
+        items = list(index)
+    else:
+        items = [index]
     basic, used = True, 0
     for i, item in enumerate(items):
         if isinstance(item, Tensor):
@@ -59,6 +63,8 @@ def as_index(index, shape):
                 raise IndexError(
                     f"index: a tensor of dtype {item.dtype} is no index; an integer type or bool is"
                 )
+            if item.dtype == np.uint8:
+                item = items[i] = mask_of_bytes(item)
             if item.ndim == 0 and item.dtype.kind in "iu":
                 item = items[i] = int(item)
         if isinstance(item, (bool, np.bool_)):
@@ -77,6 +83,30 @@ def as_index(index, shape):
     if not any(item is Ellipsis for item in items):
         items.append(Ellipsis)
     return tuple(items), basic
+
+
+def is_tuple(index):
+    """Whether a list of indices is the tuple of them, as PyTorch takes it if there are under 32."""
+    kinds = (Tensor, np.ndarray, slice, list, tuple, range, type(None), type(Ellipsis))
+    if len(index) >= 32 or not any(isinstance(item, kinds) for item in index):
+        return False
+    warnings.warn(
+        "indexing with a list of indices is deprecated, as PyTorch takes it for a tuple and NumPy "
+        "for an array; write x[tuple(indices)] or x[pyml.tensor(indices)]",
+        stacklevel=4,
+    )
+    return True
+
+
+def mask_of_bytes(index):
+    """The mask that PyTorch takes an index of dtype uint8 for, from before it had bool."""
+    refuse("an index of dtype uint8, which is a mask,")
+    warnings.warn(
+        "indexing with dtype uint8 is deprecated, as it is a mask and no numbers of elements; use "
+        ".bool() for the mask, .long() for the numbers",
+        stacklevel=4,
+    )
+    return index != 0
 
 
 def getitem(input, index):
@@ -419,12 +449,24 @@ def take_along_dim(input, indices, dim=None):
     """gather() for an index that argmax or argsort gave.
 
     Args:
+        indices: of a shape that broadcasts with the input's, but for `dim`.
         dim: Default: None, that of the flattened tensors.
     """
+    checked_tensor(input, "take_along_dim")
+    checked_tensor(indices, "take_along_dim", "indices")
     if dim is None:
-        checked_tensor(input, "take_along_dim")
-        checked_tensor(indices, "take_along_dim", "indices")
         return gather(input.reshape(-1), 0, indices.reshape(-1))
+    if input.ndim != indices.ndim:
+        raise ValueError(
+            f"take_along_dim: input has shape {input.shape} and indices {indices.shape}; they must "
+            "have as many dimensions"
+        )
+    dim = wrapped_dim(dim, input.ndim, "take_along_dim")
+    around = [(*x.shape[:dim], 1, *x.shape[dim + 1 :]) for x in (input, indices)]
+    shape = broadcast_shapes(*around, name="take_along_dim")
+    input, indices = (
+        expand(x, (*shape[:dim], x.shape[dim], *shape[dim + 1 :])) for x in (input, indices)
+    )
     return gather(input, dim, indices)
 
 

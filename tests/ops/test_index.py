@@ -125,6 +125,16 @@ CASES = [
         lambda x: pyml.take_along_dim(x, x.argmax(2, True), 2),
         lambda x: x.max(2, keepdims=True),
     ),
+    case(
+        "take_along_dim broadcasts",
+        lambda x: pyml.take_along_dim(x, pyml.tensor([[[2], [0]]]), -2),
+        lambda x: x[:, [2, 0]],
+    ),
+    case(
+        "take_along_dim broadcasts the input",
+        lambda x: pyml.take_along_dim(x[:, :1], pyml.tensor([[[0, 1, 1]] * 5]), 2),
+        lambda x: np.repeat(x[:, :1, [0, 1, 1]], 5, 1),
+    ),
     *[
         case(
             f"scatter_add {dim}",
@@ -292,6 +302,38 @@ def test_assignment_converts_to_the_dtype():
 
 
 @pytest.mark.parametrize(
+    ("index", "same"),
+    [
+        (pyml.tensor([3, 0, 1, 0], dtype=pyml.uint8), [True, False, True, False]),
+        (np.array([3, 0, 1, 0], np.uint8), [True, False, True, False]),
+        (pyml.tensor(3, dtype=pyml.uint8), True),
+        (
+            (1, pyml.tensor([0, 0, 1, 0, 2], dtype=pyml.uint8)),
+            (1, [False, False, True, False, True]),
+        ),
+        ([[0, 2], [1, 3]], ([0, 2], [1, 3])),
+        ([slice(None), [1, 2]], (slice(None), [1, 2])),
+        ([None, 1], (None, 1)),
+        ([pyml.tensor(2), pyml.tensor(0)], (2, 0)),
+    ],
+)
+def test_indices_that_are_masks_and_tuples_as_in_pytorch(index, same):
+    x = pyml.arange(40.0).reshape(SHAPE)
+    with pytest.warns(UserWarning, match="indexing with .* is deprecated"):
+        assert_same_bits(x[index].numpy(), x[same].numpy())
+    y, z = x.clone(), x.clone()
+    with pytest.warns(UserWarning, match="is deprecated"):
+        y[index] = -1.0
+    z[same] = -1.0
+    assert_same_bits(y.numpy(), z.numpy())
+
+
+def test_a_list_of_numbers_or_of_many_rows_is_an_array():
+    x = pyml.arange(4.0)
+    assert x[[2, 0]].tolist() == [2, 0] and x[[[3]] * 32].shape == (32, 1)
+
+
+@pytest.mark.parametrize(
     "index",
     [
         4,
@@ -326,6 +368,10 @@ def test_errors():
         x.gather(1, pyml.zeros(5, 5, 3, dtype=pyml.int64))
     with pytest.raises(TypeError, match="float32"):
         x.gather(1, pyml.zeros(4, 5, 3))
+    with pytest.raises(ValueError, match=r"take_along_dim: .* as many dimensions"):
+        pyml.take_along_dim(x, pyml.zeros(4, 5, dtype=pyml.int64), 0)
+    with pytest.raises(ValueError, match="take_along_dim"):
+        pyml.take_along_dim(x, pyml.zeros(3, 5, 3, dtype=pyml.int64), 1)
     with pytest.raises(IndexError, match="dtype float32"):
         x[pyml.zeros(2)]
     with pytest.raises(ValueError, match="must be positive"):
