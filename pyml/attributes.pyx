@@ -271,6 +271,19 @@ class device:
     def __setattr__(self, name, value):
         raise AttributeError(f"device: {name} cannot be set; make another device")
 
+    def __enter__(self):
+        """Tensors that the block makes are on this device: nothing changes, as all are on the CPU.
+
+        Raises:
+            ValueError: for another device.
+        """
+        if self.type != "cpu":
+            raise ValueError(f"device: the block asks for tensors on {str(self)!r}, only 'cpu' is available")
+        return self
+
+    def __exit__(self, *exc):
+        pass
+
     def __eq__(self, other):
         return str(self) == str(other) if isinstance(other, (device, str)) else NotImplemented
 

@@ -467,9 +467,24 @@ cdef class Tensor:
         strides = tuple(s // self.array.itemsize for s in (<object>self.array).strides)
         return strides if dim is None else strides[place_of(self, dim, "stride")]
 
-    def is_contiguous(self):
-        """True if the elements lie row by row without gaps."""
-        return bool(cnp.PyArray_IS_C_CONTIGUOUS(self.array))
+    def is_contiguous(self, memory_format=None):
+        """True if the elements lie row by row without gaps.
+
+        Args:
+            memory_format: None or contiguous_format for that; channels_last or channels_last_3d ask
+                whether they do with the second dimension moved behind the others.
+        """
+        array = self.array
+        if memory_format in ("channels_last", "channels_last_3d"):
+            if array.ndim != (4 if memory_format == "channels_last" else 5):
+                return False
+            array = np.moveaxis(array, 1, -1)
+        elif memory_format not in (None, "contiguous_format"):
+            raise ValueError(
+                f"is_contiguous: memory_format is {memory_format!r}, it must be contiguous_format, "
+                "channels_last or channels_last_3d"
+            )
+        return bool(cnp.PyArray_IS_C_CONTIGUOUS(array))
 
     def is_floating_point(self):
         """True for float32 and float64."""
@@ -545,6 +560,11 @@ cdef class Tensor:
                 raise RuntimeError("grad: a tensor cannot be its own gradient")
         self.note_gradient(True, False)
         self._grad = value
+
+    @grad.deleter
+    def grad(self):
+        self.note_gradient(True, False)
+        self._grad = None
 
     cdef int note_gradient(self, bint assigned, bint accumulates) except -1:
         """Call before _grad is assigned, or added to, or else read."""

@@ -154,6 +154,10 @@ def test_device():
     for call in (lambda d: x.to(d), lambda d: pyml.zeros(2, device=d), pyml.set_default_device):
         with pytest.raises(ValueError, match="only 'cpu' is available"):
             call(pyml.device("cuda"))
+    with pyml.device("cpu") as device:
+        assert device == pyml.zeros(2).device
+    with pytest.raises(ValueError, match="only 'cpu' is available"), pyml.device("meta"):
+        pass
     with pytest.raises(ValueError, match="names are cpu"):
         pyml.device("gpu")
     with pytest.raises(TypeError, match="must be a name"):

@@ -27,6 +27,31 @@ def test_attributes():
     assert x.T.shape == (2, 3, 4) and x.mT.shape == (4, 2, 3) and pyml.numel(x) == 24
 
 
+def test_is_contiguous_in_a_format():
+    x = pyml.zeros(2, 3, 4, 5)
+    assert x.is_contiguous(memory_format="contiguous_format")
+    assert not x.is_contiguous(memory_format="channels_last")
+    assert x.permute(0, 3, 1, 2).is_contiguous(memory_format="channels_last")
+    assert x[None].permute(0, 4, 1, 2, 3).is_contiguous(memory_format="channels_last_3d")
+    assert not x[0].is_contiguous(memory_format="channels_last")
+    with pytest.raises(ValueError, match="is_contiguous: memory_format is 'rows'"):
+        x.is_contiguous(memory_format="rows")
+
+
+def test_a_gradient_can_be_deleted():
+    x = pyml.ones(2, requires_grad=True)
+    x.sum().backward()
+    del x.grad
+    assert x.grad is None
+
+
+def test_sizes_may_be_tensors():
+    two = pyml.tensor(2)
+    assert pyml.ones(two).shape == (2,) and pyml.zeros(two, two + 1).shape == (2, 3)
+    with pytest.raises(TypeError, match="ones: sizes must be integers"):
+        pyml.ones(pyml.tensor(2.0))
+
+
 def test_constructor():
     assert pyml.Tensor([1, 2]).dtype == pyml.float32 and pyml.Tensor().shape == (0,)
     assert pyml.Tensor([1.0], requires_grad=True).requires_grad
