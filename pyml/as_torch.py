@@ -49,7 +49,9 @@ MODULES = {
     "torch.distributions.studentT": ("pyml.distributions",),
     "torch.nn.modules": ("pyml.nn",),
     **_below("torch.nn.modules", LAYERS, ("pyml.nn",)),
+    "torch.nn.modules.lazy": ("pyml.nn", "pyml.nn.lazy"),
     "torch.nn.modules.module": ("pyml.nn", "pyml.nn.hooks"),
+    "torch.nn.modules.utils": ("pyml.nn.utils.prefix",),
     "torch.optim.adamw": ("pyml.optim",),
     "torch.utils._pytree": ("pyml.pytree",),
     "torch.utils.data._utils": (),
@@ -126,8 +128,8 @@ class Served(ModuleType):
         module = self.__name__
         if name == "__all__":
             return [name for name in dir(self) if not name.startswith("_")]
-        if not name.startswith("__"):
-            submodule, short = f"{module}.{name}", _short(module)
+        submodule, short = f"{module}.{name}", _short(module)
+        if not name.startswith("__") or submodule in STAND_INS:  # torch.__future__
             if _sources(submodule) is not None and not whole(short):
                 return importlib.import_module(submodule)
             if (value := stand_in(short, name)) is not None:

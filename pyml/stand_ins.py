@@ -342,6 +342,19 @@ def flags(**changes):
     yield
 
 
+def kept_flags(*names):
+    """{get_name, set_name} of switches that are remembered: what they choose is one here.
+
+    A parameter is converted in place: it stays the same object, as PyTorch's does with either.
+    """
+    values = dict.fromkeys(names, False)
+    functions = {}
+    for name in names:
+        functions[f"get_{name}"] = partial(values.get, name)
+        functions[f"set_{name}"] = partial(values.__setitem__, name)
+    return functions
+
+
 STAND_INS = {
     "torch": {
         **{
@@ -361,6 +374,9 @@ STAND_INS = {
         "is_deterministic_algorithms_warn_only_enabled": no,
         "set_float32_matmul_precision": nothing,
     },
+    "torch.__future__": kept_flags(
+        "overwrite_module_params_on_conversion", "swap_module_params_on_conversion"
+    ),
     "torch._C": {
         "Generator": random.Generator,
         "TensorBase": Tensor,
@@ -494,6 +510,7 @@ ALIASES = {  # names of PyTorch's inside that programs use: where pyml has what 
         "_sum_rightmost": "pyml.distributions.utils.sum_rightmost",
     },
     "torch.nn.init": {"_calculate_fan_in_and_fan_out": "pyml.nn.init.fans"},
+    "torch.nn.parameter": {"is_lazy": "pyml.nn.parameter.is_lazy"},
     "torch.nn.modules.module": {"_IncompatibleKeys": "pyml.nn.module.IncompatibleKeys"},
     "torch.nn.modules.loss": {"_Loss": "pyml.nn.loss.Loss", "_WeightedLoss": "pyml.nn.loss.Loss"},
     "torch.nn.modules.batchnorm": {"_BatchNorm": "pyml.nn.norm.BatchNorm"},

@@ -94,6 +94,24 @@ from torch.autograd.gradcheck import gradcheck
 import torch
 assert torch.autograd.gradcheck is gradcheck
 """,
+    "names in the inside of torch": """
+import torch
+from torch.nn.modules.lazy import LazyModuleMixin
+from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
+from torch.nn.parameter import is_lazy
+assert issubclass(torch.nn.LazyLinear, LazyModuleMixin)
+assert is_lazy(torch.nn.LazyLinear(1).weight) and not is_lazy(None)
+state = torch.nn.Sequential(torch.nn.Linear(1, 1)).state_dict(prefix="module.")
+state._metadata = {"": {}, **{name or "module": v for name, v in state._metadata.items()}}
+state["other"] = 1
+consume_prefix_in_state_dict_if_present(state, "module.")
+assert list(state) == ["0.weight", "0.bias", "other"]
+assert list(state._metadata)[0] == "" and "0" in state._metadata
+assert torch.__future__.get_swap_module_params_on_conversion() is False
+torch.__future__.set_swap_module_params_on_conversion(True)
+assert torch.__future__.get_swap_module_params_on_conversion() is True
+assert torch.__future__.get_overwrite_module_params_on_conversion() is False
+""",
     "a star": """
 from torch.nn import *
 from torch.nn.functional import *
