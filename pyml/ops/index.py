@@ -53,7 +53,7 @@ def as_index(index, shape):
             item = items[i] = item.array
             if item.ndim == 0:
                 refuse("an index that is a 0-d tensor")
-        elif isinstance(item, (list, range)):
+        elif isinstance(item, (list, tuple, range)):
             item = items[i] = constant(np.asarray(item, INT64 if len(item) == 0 else None))
         elif isinstance(item, np.ndarray):
             refuse("an index that is a NumPy array")

@@ -333,6 +333,15 @@ def test_a_list_of_numbers_or_of_many_rows_is_an_array():
     assert x[[2, 0]].tolist() == [2, 0] and x[[[3]] * 32].shape == (32, 1)
 
 
+def test_a_tuple_within_the_index_is_an_array():
+    x = pyml.arange(4.0, requires_grad=True)
+    y = x.clone()
+    y[(2, 0),] = pyml.tensor([5.0, 6.0])
+    assert y.tolist() == [6, 1, 5, 3] and y[(2, 2, 1),].tolist() == [5, 5, 1]
+    y[(2, 2, 1),].sum().backward()
+    assert x.grad.tolist() == [0, 1, 0, 0]
+
+
 @pytest.mark.parametrize(
     "index",
     [
