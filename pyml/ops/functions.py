@@ -66,13 +66,14 @@ def floating(x, name):
     return x if x.dtype.kind == "f" else cast(x, default_float())
 
 
-def of_one(name, function, derivative, meaning):
-    """A function of one number."""
+def of_one(name, function, derivative, meaning, module=__name__):
+    """A function of one number, which is found by its name in a module."""
 
     def of_tensor(input):
         return computed(name, function, (floating(input, name),), (derivative,))
 
     of_tensor.__name__ = of_tensor.__qualname__ = name
+    of_tensor.__module__ = module
     of_tensor.__doc__ = f"{meaning}, element by element."
     return of_tensor
 

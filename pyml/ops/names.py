@@ -264,9 +264,6 @@ ALIASES = {
 }
 
 
-takes_out = functools.cache(operands.numpy_names)
-
-
 def entered(function, place):
     """The function with an entry for vmap, which methods need for their second tensor alone."""
     return entry(function) if place != TENSOR or takes_tensors(function) else function
@@ -291,6 +288,6 @@ def operations(place=None):
     }
     if place in (PYML, LINALG, SPECIAL):
         with_out = {*WITH_OUT.split(), *series.POLYNOMIALS}
-        named |= {name: takes_out(named[name]) for name in with_out & named.keys()}
+        named |= {name: operands.numpy_names(named[name]) for name in with_out & named.keys()}
     named = {name: entered(function, place) for name, function in named.items()}
     return named | {alias: named[name] for alias, name in ALIASES.items() if name in named}

@@ -20,6 +20,7 @@ from pyml.ops.arrays cimport as_type, broadcast_to, check_shown, contiguous, cop
 from pyml.recorder cimport Recorder, Traced, recorder, unwatched
 from pyml.tensor cimport Node, Tensor, shape_of, tracks, will_change, wrap
 
+from pyml.dispatch import made_of
 from pyml.ops.numpys import by_numpy
 from pyml.recorder import constant
 
@@ -230,6 +231,7 @@ cpdef Tensor written(object out, Tensor y, str name):
     return t
 
 
+@functools.cache
 def numpy_names(function):
     """A decorator: the keywords `axis` and `keepdims` mean `dim` and `keepdim`, as NumPy calls them and PyTorch takes
     them, and `out` is a tensor that the result is written into."""
@@ -253,7 +255,7 @@ def numpy_names(function):
             return type(y)(*[written(o, part, name) for o, part in zip(out, y)])
         return written(out, y, name)
 
-    called = functools.wraps(function)(called)
+    called = made_of(function, called, numpy_names)
     called.takes_too = ("out",)   # beside what the signature shows
     return called
 

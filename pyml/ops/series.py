@@ -61,6 +61,7 @@ erfcx = of_one(
     scaled_erfc,
     lambda x: 2 * x * erfcx(x) - 2 / math.sqrt(math.pi),
     "exp(x^2) erfc(x), which does not underflow",
+    __name__,
 )
 
 
@@ -78,7 +79,11 @@ def normal_hazard(x):
 
 
 log_ndtr = of_one(
-    "log_ndtr", log_of_ndtr, normal_hazard, "The logarithm of ndtr, which does not underflow"
+    "log_ndtr",
+    log_of_ndtr,
+    normal_hazard,
+    "The logarithm of ndtr, which does not underflow",
+    __name__,
 )
 
 
@@ -101,6 +106,7 @@ ndtri = of_one(
     inverse_ndtr,
     lambda p: math.sqrt(2 * math.pi) * exp(ndtri(p) * ndtri(p) / 2),
     "The inverse of ndtr: infinite at 0 and 1, NaN outside",
+    __name__,
 )
 
 

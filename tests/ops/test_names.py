@@ -1,7 +1,9 @@
 """Where operations are found: the table of names, and what it gives."""
 
+import copy
 import importlib
 import inspect
+import pickle
 from collections import Counter
 from pathlib import Path
 
@@ -39,6 +41,15 @@ def test_what_is_listed_is_found(place):
     for name, operation in names.operations(place).items():
         found = getattr(PLACES[place], name)
         assert found is operation or (place == names.FUNCTIONAL and name in OWN), name
+
+
+@pytest.mark.parametrize("place", [pyml, ops, functional, pyml.linalg, pyml.special])
+def test_an_operation_can_be_pickled_and_copied(place):
+    for name in place.__all__:
+        operation = getattr(place, name)
+        if inspect.isroutine(operation):
+            assert pickle.loads(pickle.dumps(operation)) is operation, name
+            assert copy.deepcopy(operation) is operation, name
 
 
 def test_what_is_not_listed_is_not_found():
