@@ -19,7 +19,7 @@ PATIENCE, PATIENT_STEPS = 8, 100
 EPOCHS, STEPS = 200, 4000  # without rows to validate on: the fewer of both
 
 
-class Recipe(NamedTuple):
+class Defaults(NamedTuple):
     """A network and its training.
 
     Attributes:
@@ -55,8 +55,8 @@ class Recipe(NamedTuple):
         return min(EPOCHS, -(-STEPS // self.steps(rows)))
 
 
-def recipe_for(numbers, values):
-    """The Recipe of a table.
+def defaults_for(numbers, values):
+    """The Defaults of a table.
 
     Piecewise linear embeddings of numbers before an MLP (Gorishniy et al. 2022, arXiv:2203.05556),
     which reach on a CPU within seconds what plain networks do not; sizes of batches nearly as those
@@ -73,7 +73,7 @@ def recipe_for(numbers, values):
         num_bins = int(np.clip(rows // ROWS_OF_A_BIN, 2, MOST_BINS))
         bins = nn.quantile_bins(numbers[:, :values], num_bins)
         architecture |= {"embedding": "piecewise", "bins": bins}
-    return Recipe(architecture, up_to(rows, BATCHES, LARGEST_BATCH))
+    return Defaults(architecture, up_to(rows, BATCHES, LARGEST_BATCH))
 
 
 def up_to(rows, table, largest):

@@ -15,7 +15,7 @@ from pyml.random import fork_rng, manual_seed
 from pyml.tabular.model import TabularEnsemble, TabularModel
 from pyml.tabular.preprocessor import Preprocessor
 from pyml.tabular.reading import as_table
-from pyml.tabular.recipe import recipe_for
+from pyml.tabular.defaults import defaults_for
 from pyml.tabular.recipes import recipe_named, trained_by
 from pyml.tabular.schema import Schema, names_given
 from pyml.tabular.scoring import baseline, evaluate, labelled
@@ -159,14 +159,14 @@ def fit(
     chosen = {name: value for name, value in chosen.items() if value is not None}
     if recipe is None:
         prepared = Prepared(schema, train, held)
-        recipe = recipe_for(prepared.inputs[0], prepared.preprocessor.values)._replace(**chosen)
+        how = defaults_for(prepared.inputs[0], prepared.preprocessor.values)._replace(**chosen)
         trained = prepared.trained
         if hidden is not None:
-            recipe.architecture["hidden"] = hidden
+            how.architecture["hidden"] = hidden
     else:
         prepared = Prepared(schema, train, held, recipe.numbers, recipe.log)
         trained = partial(trained_by, prepared=prepared)
-        recipe = recipe.replace(**chosen, **({} if hidden is None else {"hidden": hidden}))
+        how = recipe.replace(**chosen, **({} if hidden is None else {"hidden": hidden}))
     models, histories, ends = [], [], []
     with fork_rng():
         for member in range(ensemble):
@@ -177,7 +177,7 @@ def fit(
                 limits = [TimeLimit(max(left, LEAST_SECONDS), why=why)]
             manual_seed((seed + member) % SEEDS)
             model, history, is_interrupted = trained(
-                recipe, callbacks=[*callbacks, *limits], progress=progress is None or progress
+                how, callbacks=[*callbacks, *limits], progress=progress is None or progress
             )
             is_left_out = is_interrupted and member > 0  # the others are trained to their ends
             ends.append(history.stopped + (", and is left out" if is_left_out else ""))
@@ -308,28 +308,30 @@ class Prepared:
         numbers, categories = map(ops.tensor, self.preprocessor.transform(table))
         return (numbers, categories), ops.tensor(self.target.encode(table))
 
-    def trained(self, recipe, callbacks, progress):
+    def trained(self, defaults, callbacks, progress):
         """A model, its History, and whether Ctrl-C has ended it."""
-        rows, epochs = len(self.y), recipe.epochs
-        best = None if self.held is None else EarlyStopping(patience=recipe.patience(rows))
+        rows, epochs = len(self.y), defaults.epochs
+        best = None if self.held is None else EarlyStopping(patience=defaults.patience(rows))
         if epochs is None and best is None:
-            epochs = recipe.enough(rows)
+            epochs = defaults.enough(rows)
         model = TabularModel(
-            self.preprocessor.schema, self.preprocessor, self.target, **recipe.architecture
+            self.preprocessor.schema, self.preprocessor, self.target, **defaults.architecture
         )
         self._start_at_mean(model)
-        optimizer = optim.AdamW(model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
+        optimizer = optim.AdamW(
+            model.parameters(), lr=defaults.lr, weight_decay=defaults.weight_decay
+        )
         trainer = Trainer(
             model,
             model.loss(),
             optimizer,
             metrics=["accuracy"] if self.target.classes is not None else [],
             callbacks=[*([] if best is None else [best]), *callbacks],
-            clip=recipe.clip,
-            ema=recipe.ema(rows),
+            clip=defaults.clip,
+            ema=defaults.ema(rows),
         )
         is_interrupted = self.run(
-            trainer, best, epochs=epochs, batch_size=recipe.batch_size, progress=progress
+            trainer, best, epochs=epochs, batch_size=defaults.batch_size, progress=progress
         )
         model.load_state_dict(trainer.averaged.module.state_dict())
         return model, trainer.history, is_interrupted

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import pyml
 from pyml import tabular, train
 from pyml.tabular import Schema, Table, TableWarning, TabularEnsemble, TabularModel, fit
-from pyml.tabular.recipe import recipe_for
+from pyml.tabular.defaults import defaults_for
 from tabular.test_messy import REFUSED, WORKS, written
 from tabular.test_random import tables
 
@@ -262,22 +262,22 @@ def test_ctrl_c_before_the_training_begins():
         (108_001, 256, 1024, 106, 8, 38),
     ],
 )
-def test_recipe(rows, width, batch_size, steps, patience, enough):
-    recipe = recipe_for(np.zeros((rows, 0), np.float32), 0)
-    assert recipe.architecture == {"hidden": (width, width), "dropout": 0.1}
-    assert (recipe.batch_size, recipe.steps(rows)) == (batch_size, steps)
-    assert (recipe.patience(rows), recipe.enough(rows)) == (patience, enough)
-    assert recipe.ema(rows) == 1 - 1 / (2 * steps)
+def test_defaults(rows, width, batch_size, steps, patience, enough):
+    made = defaults_for(np.zeros((rows, 0), np.float32), 0)
+    assert made.architecture == {"hidden": (width, width), "dropout": 0.1}
+    assert (made.batch_size, made.steps(rows)) == (batch_size, steps)
+    assert (made.patience(rows), made.enough(rows)) == (patience, enough)
+    assert made.ema(rows) == 1 - 1 / (2 * steps)
 
 
-def test_recipe_of_numbers():
+def test_defaults_for_numbers():
     rng = np.random.default_rng(0)
     for rows, bins in ((30, 2), (100, 5), (2000, 48)):
-        architecture = recipe_for(rng.normal(size=(rows, 3)), 2).architecture
+        architecture = defaults_for(rng.normal(size=(rows, 3)), 2).architecture
         assert architecture["embedding"] == "piecewise"
         assert [len(edges) for edges in architecture["bins"]] == [bins + 1] * 2
-    assert "embedding" in recipe_for(rng.normal(size=(9, 128)), 128).architecture
-    assert "embedding" not in recipe_for(rng.normal(size=(9, 129)), 129).architecture
+    assert "embedding" in defaults_for(rng.normal(size=(9, 128)), 128).architecture
+    assert "embedding" not in defaults_for(rng.normal(size=(9, 129)), 129).architecture
 
 
 @pytest.mark.parametrize("task", TARGETS)
