@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from pyml.estimators.mlp import take, unchanged_if_raised
 from pyml.estimators.targets import Values, classes_or_labels
+from pyml.options import check_choice
 from pyml.tabular.fitting import fit
 from pyml.tabular.reading import as_table
 from pyml.tabular.schema import Schema
@@ -17,7 +18,12 @@ from pyml.tabular.table import Table
 
 __all__ = ["TabularClassifier", "TabularRegressor"]
 
-PRESETS = {"default": {}}  # options of tabular.fit; those that an estimator is given go before
+PRESETS = {  # options of tabular.fit; those that an estimator is given go before
+    "fast": {},
+    "plr": {"recipe": "mlp-plr"},
+    "realmlp": {"recipe": "realmlp-td"},
+    "tabm": {"recipe": "tabm-mini"},
+}
 TASKS = {
     "binary": "binary",
     "multiclass": "multiclass",
@@ -33,7 +39,7 @@ class Tabular(BaseEstimator):
 
     def __init__(
         self,
-        preset="default",
+        preset="fast",
         *,
         hidden=None,
         epochs=None,
@@ -73,10 +79,7 @@ class Tabular(BaseEstimator):
 
     def _fit(self, X, y):
         who = type(self).__name__
-        if self.preset not in PRESETS:
-            raise ValueError(
-                f"{who}: preset is {self.preset!r}, it must be one of {', '.join(PRESETS)}"
-            )
+        check_choice(who, "preset", self.preset, tuple(PRESETS))
         if y is None:
             raise ValueError(f"{who} requires y to be passed, but the target y is None")
         table, kinds = self._table(X, reset=True)
@@ -109,8 +112,8 @@ class Tabular(BaseEstimator):
             )
         self._coding = coding
         self.model_ = self.fitted_.model
-        histories = self.fitted_.history
-        self.n_iter_ = len(histories[0] if isinstance(histories, list) else histories)
+        history = self.fitted_.history
+        self.n_iter_ = len(history if self.n_ensemble == 1 else history[0])
         return self
 
     def _table(self, X, *, reset):
@@ -149,8 +152,9 @@ class TabularClassifier(ClassifierMixin, Tabular):
     """A network for the classes of a table's rows, or for several labels; see tabular.fit.
 
     Args:
-        preset: what is not given by the other parameters, a row of PRESETS. Default: "default",
-            tabular.fit's own choice by the table.
+        preset: the network, and what is not given by the other parameters: "fast", tabular.fit's
+            own choice by the table; or a recipe of it: "plr", mlp-plr; "realmlp", realmlp-td;
+            "tabm", tabm-mini. Default: "fast".
         hidden, epochs, batch_size, lr: see tabular.fit. Defaults: by the table.
         validation_fraction: the share of rows that says when to stop. Default: 0.2.
         n_ensemble: how many networks are trained; their mean predicts. Default: 1.

@@ -12,10 +12,10 @@ from pyml import ops, optim
 from pyml.grad_mode import no_grad
 from pyml.options import Range, check_integer, check_number, is_number
 from pyml.random import fork_rng, manual_seed
+from pyml.tabular.defaults import defaults_for
 from pyml.tabular.model import TabularEnsemble, TabularModel
 from pyml.tabular.preprocessor import Preprocessor
 from pyml.tabular.reading import as_table
-from pyml.tabular.defaults import defaults_for
 from pyml.tabular.recipes import recipe_named, trained_by
 from pyml.tabular.schema import Schema, names_given
 from pyml.tabular.scoring import baseline, evaluate, labelled

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from pyml import nn, ops, optim
 from pyml.options import Range, check_choice, check_integer, check_number
+from pyml.tabular.defaults import BATCHES, EPOCHS, LARGEST_BATCH, STEPS, up_to
 from pyml.tabular.model import TabularModel
 from pyml.tabular.networks import CategoryCodes, Within, begin_by_data
-from pyml.tabular.defaults import BATCHES, EPOCHS, LARGEST_BATCH, STEPS, up_to
 from pyml.train import EarlyStopping, Trainer
 
 __all__ = ["RECIPES", "ByTask", "Recipe"]

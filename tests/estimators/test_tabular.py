@@ -11,7 +11,8 @@ from sklearn.utils.estimator_checks import check_estimator
 
 import pyml
 from pyml.estimators import TabularClassifier, TabularRegressor
-from pyml.tabular import TabularModel
+from pyml.estimators.tabular import PRESETS
+from pyml.tabular import RECIPES, TabularModel
 
 from .data import BINARY, CLASSES, LABELS, SCORES, VALUES, X
 
@@ -58,6 +59,7 @@ def test_frames_as_they_are(frame):
 
 def test_the_model_is_tabulars(frame, tmp_path):
     regressor = TabularRegressor(**QUICK, n_ensemble=2).fit(frame, VALUES)
+    assert regressor.n_iter_ == QUICK["epochs"]
     assert regressor.score(frame, VALUES) > 0.5
     regressor.model_.save(tmp_path / "model.safetensors")
     loaded = TabularModel.load(tmp_path / "model.safetensors")
@@ -72,6 +74,27 @@ def test_targets(y):
     assert estimator.score(X, y) > 0.4
     if y.ndim == 1:
         assert np.allclose(estimator.predict_proba(X).sum(1), 1)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets(preset, frame):
+    """Each is a recipe of tabular.fit, with its options where the estimator is given none."""
+    options = {**QUICK, "preset": preset, "hidden": (8,), "epochs": 3}
+    classifier = TabularClassifier(**options).fit(frame, BINARY)
+    architecture = classifier.model_.architecture
+    recipe = PRESETS[preset].get("recipe")
+    if recipe is not None:
+        wanted = RECIPES[recipe].for_task(has_classes=True).network
+        assert {**wanted, "hidden": (8,)}.items() <= architecture.items()
+    assert architecture["kind"] == KINDS[preset] and classifier.n_iter_ == 3
+    assert classifier.fitted_.history[0]["learning_rate"] <= 0.02
+    again = pickle.loads(pickle.dumps(classifier))
+    assert np.array_equal(again.predict_proba(frame), classifier.predict_proba(frame))
+    regressor = TabularRegressor(**options, validation_fraction=0).fit(frame, SCORES)
+    assert regressor.predict(frame).shape == SCORES.shape
+
+
+KINDS = {"fast": "mlp", "plr": "mlp", "realmlp": "realmlp-td", "tabm": "tabm-mini"}
 
 
 def test_a_class_that_no_row_trains():
@@ -99,7 +122,7 @@ def test_searches_and_threads():
 
 def test_what_is_refused():
     state = pyml.get_rng_state()
-    with pytest.raises(ValueError, match="preset is 'best', it must be one of default"):
+    with pytest.raises(ValueError, match="preset is 'best', it must be 'fast', "):
         TabularClassifier("best").fit(X, CLASSES)
     with pytest.raises(ValueError, match="the class 1 alone"):
         TabularClassifier().fit(X, np.ones(60, int))
