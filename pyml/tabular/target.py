@@ -294,7 +294,7 @@ class Target:
             return log_mean_exp(ops.log_softmax(outputs, 2))
         if self.task == "multilabel":
             return log_mean_exp(F.logsigmoid(outputs)) - log_mean_exp(F.logsigmoid(-outputs))
-        return log_mean_exp(outputs) if self.task == "counts" else outputs.mean(0)
+        return log_mean_exp(outputs) if self.task == "counts" else last(outputs).mean(-1)
 
     def probabilities(self, outputs):
         """Probabilities of a network's outputs, float64.
@@ -366,7 +366,12 @@ class Target:
 
 def log_mean_exp(x):
     """log(mean(exp(x))) over the first dimension."""
-    return ops.logsumexp(x, 0) - math.log(len(x))
+    return ops.logsumexp(last(x), -1) - math.log(len(x))
+
+
+def last(x):
+    """x with its first dimension last: sums over that have one order for any number of rows."""
+    return x.movedim(0, -1).contiguous()
 
 
 def _array(outputs):

@@ -391,6 +391,16 @@ def test_a_loss_of_members_is_the_mean_of_theirs(loss):
     assert rows.shape == (6,) and rows.mean().item() == pytest.approx(np.mean(each), rel=1e-5)
 
 
+@pytest.mark.parametrize("task", TARGETS)
+def test_a_row_alone_has_the_bits_it_has_in_a_table(task):
+    table = table_of(task)
+    for options in ({"recipe": RECIPES["tabm-mini"].replace(members=32)}, {"ensemble": 5}):
+        model = fit(table, "y", task=task, hidden=(8,), epochs=1, **options).model
+        every = model.outputs(table)
+        for rows in (1, 3):
+            assert model.outputs(table.take(np.arange(rows))).tobytes() == every[:rows].tobytes()
+
+
 def test_outputs_of_members_and_their_mean():
     table = table_of("multiclass")
     schema = Schema.infer(table, "y")
