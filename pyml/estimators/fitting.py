@@ -98,7 +98,7 @@ class Training:
             rows = self._rows(options, coding, x, y, weight)
             return Descent(self, options, coding, loss, rows, deadline).go()
         if options.early_stopping and not is_partial:
-            train, held = self._split(options, coding, y)
+            train, held = self._split(options, coding, y, weight)
             self.held = [each if each is None else each[held] for each in (x, y, weight)]
             x, y, weight = (each if each is None else each[train] for each in (x, y, weight))
         if self.is_over:
@@ -112,21 +112,27 @@ class Training:
         target = coding.encode(y, self.dtype, getattr(options, "label_smoothing", 0))
         return Rows(x, target, None if weight is None else as_tensor(weight, self.dtype))
 
-    def _split(self, options, coding, y):
-        """Numbers of rows to train on, and to validate on; the same in each call."""
+    def _split(self, options, coding, y, weight=None):
+        """Numbers of rows to train on, and to validate on; the same in each call.
+
+        Rows of weight 0 are in neither.
+        """
+        counts = np.arange(len(y)) if weight is None else np.flatnonzero(weight)
         fraction, strata = options.validation_fraction, coding.strata(y)
+        alike = np.zeros(len(counts), int)
         train, held = stratified_split(
-            np.zeros(len(y), int) if strata is None else strata, fraction, self.split_seed
+            alike if strata is None else strata[counts], fraction, self.split_seed
         )
         if len(held) == 0 and strata is not None:  # too few of each class
-            train, held = stratified_split(np.zeros(len(y), int), fraction, self.split_seed)
+            train, held = stratified_split(alike, fraction, self.split_seed)
         if len(held) == 0 or len(train) == 0:
             raise ValueError(
-                f"fit: validation_fraction is {fraction}, which leaves {len(train)} of {len(y)} "
-                f"rows to train on and {len(held)} to validate on: The validation set is too "
-                "small. Increase 'validation_fraction' or the size of your dataset."
+                f"fit: validation_fraction is {fraction}, which leaves {len(train)} rows of "
+                f"n_samples={len(counts)} to train on and {len(held)} to validate on: The "
+                "validation set is too small. Increase 'validation_fraction' or the size of your "
+                "dataset."
             )
-        return train, held
+        return counts[train], counts[held]
 
     def _make_optimizer(self, options, total):
         """A new one, unless it is that of the last call."""
@@ -141,7 +147,7 @@ class Training:
         if key not in self._steps:
             step = make_step(self.network, loss, options.alpha, self.optimizer, self.rate)
             self._steps[key] = record(step, unrecordable="eager")
-            self._steps[key]._is_confirmed = not callable(options.optimizer)
+            self._steps[key]._is_confirmed = is_own(self.network, self.optimizer)
         return self._steps[key]
 
     def widen(self, options, before, after):
@@ -183,17 +189,30 @@ def values(model):
 
 def batch_size_of(options, rows):
     """Rows of a step."""
-    if options.batch_size == "auto":
-        return min(200, rows)
-    if options.batch_size > rows:
+    wanted = 200 if options.batch_size == "auto" else int(options.batch_size)
+    if options.batch_size != "auto" and wanted > rows:
         warnings.warn(
-            f"batch_size is {options.batch_size}, there are {rows} rows: it is {rows} here",
-            stacklevel=2,
+            f"batch_size is {wanted}, there are {rows} rows: it is {rows} here", stacklevel=2
         )
-    return min(int(options.batch_size), rows)
+    size = min(wanted, rows)
+    if options.batch_norm and size == 1:
+        raise ValueError(
+            f"fit: batch_norm needs batches of 2 rows or more; batch_size is {options.batch_size!r}"
+            f", n_samples={rows}"
+        )
+    return size
 
 
 # ---- steps ---------------------------------------------------------------------------------------
+
+
+def is_own(network, *others):
+    """Whether a step runs pyml's code alone: then its recording is not compared with Python again.
+
+    networks_ may be given modules of one's own before a fit goes on, and `optimizer` a function.
+    """
+    parts = *network.modules(), *others
+    return all(type(part).__module__.split(".")[0] == "pyml" for part in parts)
 
 
 def make_gradients(network, loss, alpha):
@@ -429,7 +448,7 @@ class Descent:
             return total.detach(), added
 
         self.eager, self.recorded = value_and_gradients, record(value_and_gradients)
-        self.recorded._is_confirmed = True
+        self.recorded._is_confirmed = is_own(training.network)
         self.evaluations = self.done = 0
 
     @no_grad()

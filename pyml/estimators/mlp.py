@@ -405,6 +405,11 @@ class MLPClassifier(ClassifierMixin, MLP):
         if self.class_weight is None:
             return weight
         of_classes = compute_sample_weight(self.class_weight, coding.named(numbers))
+        if not (of_classes >= 0).all() or np.isinf(of_classes).any():
+            raise ValueError(
+                f"{type(self).__name__}: class_weight is {self.class_weight!r}, weights must be "
+                "finite and >= 0"
+            )
         return of_classes if weight is None else weight * of_classes
 
     def predict_proba(self, X):

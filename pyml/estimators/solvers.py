@@ -85,6 +85,11 @@ def optimizer_for(options, parameters, total):
     if options.optimizer is not None:
         made = OPTIMIZERS.get(str(options.optimizer).lower(), options.optimizer)
         optimizer = made(parameters, lr=rate)
+        if not isinstance(optimizer, optim.Optimizer):
+            raise TypeError(
+                f"{type(options).__name__}: optimizer gave a {type(optimizer).__name__}, it must "
+                "give an Optimizer of pyml.optim"
+            )
     elif options.solver == "sgd":
         nesterov = bool(options.nesterovs_momentum and options.momentum > 0)
         optimizer = optim.SGD(parameters, rate, options.momentum, nesterov=nesterov)

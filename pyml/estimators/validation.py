@@ -30,7 +30,8 @@ def integer(least, also=()):
     """An integer of at least that, or one of some other values."""
 
     def check(who, name, value):
-        if not any(value is other or value == other for other in also):
+        is_other = isinstance(value, (str, float)) and value in also
+        if not is_other:
             check_integer(who, name, value)
             check_number(who, name, value, Range(least))
 
@@ -88,7 +89,11 @@ def weights(who, name, value):
 
 
 def float_dtype(who, name, value):
-    if value is not None and str(np.dtype(value)) not in ("float32", "float64"):
+    try:
+        is_one = value is None or str(np.dtype(value)) in ("float32", "float64")
+    except TypeError:  # no dtype
+        is_one = False
+    if not is_one:
         raise ValueError(f"{who}: {name} is {value!r}, it must be 'float32', 'float64' or None")
 
 

@@ -9,7 +9,7 @@ import pytest
 from scipy import sparse
 from sklearn.metrics import mean_pinball_loss
 
-from pyml import optim
+from pyml import nn, optim
 from pyml.estimators import MLPClassifier, MLPRegressor, rows
 from pyml.estimators.networks import ACTIVATIONS, linears
 from pyml.estimators.solvers import OPTIMIZERS, SCHEDULES
@@ -129,6 +129,26 @@ def test_weights_of_rows_are_repetitions():
     np.testing.assert_allclose(both[0].predict(X), both[1].predict(X), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("made", [MLPClassifier, MLPRegressor])
+def test_rows_without_weight_are_not_held_out(made):
+    y = CLASSES if made is MLPClassifier else VALUES
+    weight = np.where(np.arange(60) % 3, WEIGHTS, 0.0)
+    options = {**SMALL, "early_stopping": True, "max_iter": 9, "shuffle": False}
+    with_zeros = fitted(made(**options), X, y, weight)
+    without = fitted(made(**options), X[weight > 0], y[weight > 0], weight[weight > 0])
+    assert same_bits(with_zeros, without)
+    only = np.where(np.arange(60) == 0, 1.0, 0.0)
+    with pytest.raises(ValueError, match=r"leaves 1 rows of n_samples=1 to train on"):
+        made(**options).fit(X, y, only)
+
+
+@pytest.mark.parametrize("options", [{"batch_size": 1}, {}])
+def test_a_batch_norm_needs_two_rows(options):
+    rows = 60 if options else 1
+    with pytest.raises(ValueError, match=f"batch_norm needs batches of 2 rows.*n_samples={rows}"):
+        MLPRegressor(batch_norm=True, **options).fit(X[:rows], VALUES[:rows])
+
+
 def test_an_ensemble_is_the_mean_of_its_networks():
     mlp = fitted(MLPClassifier(**SMALL, n_ensemble=3, max_iter=5), X, CLASSES)
     assert len(mlp.networks_) == 3
@@ -207,6 +227,10 @@ WRONG = [
     *[("hidden_layer_sizes", value, "must be") for value in ((3, 0), (1.5,), "a")],
     ("learning_rate", "step", "'constant', 'invscaling' or 'adaptive'"),
     ("n_iter_no_change", 0.5, "must be"),
+    ("batch_size", np.array([1, 2]), "must be"),
+    *[("dtype", value, "must be") for value in ("x", 3)],
+    ("optimizer", lambda p, lr: None, "gave a NoneType"),
+    *[("class_weight", {0: value, 1: 1}, "finite and >= 0") for value in (-1, np.nan, np.inf)],
     ("class_weight", "equal", "'balanced'"),
     ("dtype", "float16", "'float32', 'float64' or None"),
     ("momentum", 1.5, r"in \[0, 1\]"),
@@ -253,9 +277,25 @@ except ModuleNotFoundError as error:
     assert done.stdout == 'pyml.estimators needs sklearn: pip install "pyml-nn[sklearn]"\n'
 
 
-def test_a_step_is_recorded_and_not_confirmed():
-    """Its parts are pyml's own; of a function of the user's nobody knows."""
-    for optimizer, least, most in (("adamw", 18, 19), (lambda p, lr: optim.AdamW(p, lr=lr), 1, 17)):
-        mlp = fitted(MLPClassifier(**SMALL, optimizer=optimizer, max_iter=20), X, CLASSES)
-        [step] = mlp._trainings[0]._steps.values()
-        assert least <= step.stats().replays <= most
+class OwnReLU(nn.ReLU):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "activation", "least", "most"),
+    [
+        ("adamw", nn.ReLU, 17, 19),
+        (lambda p, lr: optim.AdamW(p, lr=lr), nn.ReLU, 17, 19),
+        ("adamw", OwnReLU, 1, 16),
+    ],
+)
+def test_a_step_is_recorded_and_not_confirmed(optimizer, activation, least, most):
+    """Its parts are pyml's own; of a class of the user's nobody knows."""
+    options = {**SMALL, "optimizer": optimizer, "warm_start": True}
+    mlp = fitted(MLPClassifier(**options, max_iter=1), X, CLASSES)
+    mlp.networks_[0][1] = activation()
+    mlp._trainings[0]._steps.clear()
+    mlp.max_iter = 20
+    fitted(mlp, X, CLASSES)
+    [step] = mlp._trainings[0]._steps.values()
+    assert least <= step.stats().replays <= most
