@@ -205,7 +205,11 @@ class TabularModel(nn.Module):
         parts += [] if self.categories is None else self.categories.widths
         features = sum(parts)
         if network is None:
-            network = KINDS[kind](parts, target.outputs, **self.architecture)
+            options = {
+                **self.architecture,
+                "embedding": None if self.numbers is None else embedding,
+            }
+            network = KINDS[kind](parts, target.outputs, **options)
         elif not isinstance(network, nn.Module):
             network = network(features, target.outputs)
         self.network = network

@@ -344,7 +344,10 @@ def begin(model, recipe, prepared, total_steps):
     if isinstance(model.categories, CategoryCodes):
         model.categories.begin(categories)
     if recipe.begins_by_data:
-        begin_by_data(model.network, model.features(numbers[:BEGIN_ROWS], categories[:BEGIN_ROWS]))
+        if len(numbers) > BEGIN_ROWS:  # of all, as the table may be sorted
+            chosen = ops.randperm(len(numbers))[:BEGIN_ROWS]
+            numbers, categories = numbers[chosen], categories[chosen]
+        begin_by_data(model.network, model.features(numbers, categories))
     for dropout in dropouts:
         dropout.count.zero_()
     if isinstance(model.network[-1], Within) and model.target.mean is not None:

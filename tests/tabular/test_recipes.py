@@ -216,6 +216,16 @@ def test_a_network_begins_by_its_rows():
             rows = layer(rows)
 
 
+def test_a_large_sorted_table_begins_by_rows_of_all_of_it(monkeypatch):
+    given = []
+    monkeypatch.setattr(recipes, "BEGIN_ROWS", 40)
+    monkeypatch.setattr(recipes, "begin_by_data", lambda network, rows: given.append(rows))
+    table = Table({"x": np.sort(X), "y": Z})
+    fit(table, "y", validation=0, **small("realmlp-td", epochs=1))
+    [rows] = given
+    assert len(rows) == 40 and rows[:, -1].min() < -1 and rows[:, -1].max() > 1
+
+
 def test_predictions_of_td_stay_within_the_training_rows():
     table = table_of("regression")
     model = fit(table, "y", validation=np.arange(20), **small("realmlp-td")).model
@@ -314,31 +324,44 @@ def test_how_a_recipe_is_trained(name, clip, flat_cos, patience, ties, task, mon
 NUMBERS = {"california": (8, [], 1), "diamonds": (6, [5, 7, 8], 1), "adult": (6, [102], 2)}
 
 
+PIECEWISE, PERIODIC = nn.PiecewiseLinearEmbedding, nn.PeriodicEmbedding
+
+
 @pytest.mark.parametrize(
     ("table", "kind", "hidden", "embedding", "count"),
-    [  # published with the results of arXiv:2410.24210
+    [  # published with the results of arXiv:2410.24210: (embedding_dim, bins or frequencies)
+        ("diamonds", "mlp", (96,) * 5, None, 39_937),
+        ("diamonds", "mlp", (176,) * 3, (PIECEWISE, 24, 112), 107_937),
+        ("diamonds", "mlp", (496,), (PERIODIC, 24, 60), 100_121),
         ("diamonds", "tabm", (432,) * 3, None, 509_760),
-        ("diamonds", "tabm-mini", (96,) * 4, (32, 114), 80_544),
-        ("diamonds", "tabm", (112,) * 4, (16, 114), 108_512),
+        ("diamonds", "tabm-mini", (96,) * 4, (PIECEWISE, 32, 114), 80_544),
+        ("diamonds", "tabm", (112,) * 4, (PIECEWISE, 16, 114), 108_512),
+        ("california", "mlp", (208,) * 2, None, 45_553),
+        ("california", "mlp", (672,) * 2, (PIECEWISE, 20, 108), 578_721),
+        ("california", "mlp", (832,), (PERIODIC, 28, 60), 215_617),
         ("california", "tabm", (400,) * 3, None, 438_688),
-        ("california", "tabm-mini", (576,) * 3, (16, 30), 765_664),
-        ("california", "tabm", (416,) * 3, (20, 47), 545_472),
+        ("california", "tabm-mini", (576,) * 3, (PIECEWISE, 16, 30), 765_664),
+        ("california", "tabm", (416,) * 3, (PIECEWISE, 20, 47), 545_472),
         ("california", "tabm", (352,) * 3, None, 352_288),
+        ("adult", "mlp", (400,) * 4, None, 525_602),
+        ("adult", "mlp", (112,) * 3, (PERIODIC, 16, 64), 60_594),
+        ("adult", "mlp", (880,), (PIECEWISE, 24, 117), 236_258),
         ("adult", "tabm", (320,) * 4, None, 478_400),
+        ("adult", "tabm", (496,) * 3, (PIECEWISE, 28, 114), 812_864),
+        ("adult", "tabm-mini", (864,) * 3, (PIECEWISE, 20, 117), 1_764_136),
     ],
 )
 def test_numbers_of_parameters_are_the_published_ones(table, kind, hidden, embedding, count):
     numbers, categories, outputs = NUMBERS[table]
-    size, bins = embedding or (1, 0)
-    network = KINDS[kind](
-        [size] * numbers + categories,
-        *(outputs, hidden, 0.0, "ReLU", embedding, 32),
-    )
-    found = sum(p.numel() for p in network.parameters())
-    if embedding:
-        layer = nn.PiecewiseLinearEmbedding([np.arange(bins + 1.0)] * numbers, size)
-        found += sum(p.numel() for p in layer.parameters())
-    assert found == count
+    layer, size, of_each = embedding or (None, 1, 0)
+    options = {"hidden": hidden, "dropout": 0.0, "activation": "ReLU", "embedding": layer}
+    parts = [size] * numbers + categories
+    modules = [KINDS[kind](parts, outputs, **options, members=32)]
+    if layer is PIECEWISE:
+        modules.append(layer([np.arange(of_each + 1.0)] * numbers, size))
+    elif layer is PERIODIC:
+        modules.append(layer(numbers, size, of_each))
+    assert sum(p.numel() for module in modules for p in module.parameters()) == count
 
 
 @pytest.mark.parametrize("task", ["regression", "multiclass"])
@@ -363,6 +386,16 @@ def test_members_with_batches_of_their_own(task):
         np.testing.assert_allclose(together[:, i], each[:, i], rtol=1e-5, atol=1e-6)
     wanted = model.eval()(*prepared.held[0])
     assert (own.eval()(held) == wanted).all()
+
+
+@pytest.mark.parametrize("name", ["tabm", "tabm-mini"])
+def test_scales_begin_as_signs_where_no_number_is_embedded(name):
+    table = Table({"c": np.array(list("abc"))[C], "y": X})
+    model = TabularModel.for_table(
+        Schema.infer(table, "y"), table, **RECIPES[name].replace(hidden=(8,)).network
+    )
+    first = model.network[1]
+    assert set(np.unique((first.r if name == "tabm" else first.weight).detach())) == {-1, 1}
 
 
 @pytest.mark.parametrize("name", ["tabm", "tabm-mini"])
