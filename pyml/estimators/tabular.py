@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from pyml.estimators.mlp import take, unchanged_if_raised
 from pyml.estimators.targets import Values, classes_or_labels
+from pyml.estimators.validation import PARAMETERS
 from pyml.options import check_choice
 from pyml.tabular.fitting import fit
 from pyml.tabular.reading import as_table
@@ -30,6 +31,7 @@ TASKS = {
     "multilabel": "multilabel",
     "values": "regression",
 }
+CHECKED = ("validation_fraction", "n_ensemble", "max_seconds", "verbose")  # the others are by fit
 SEEDS = 2**31 - 1
 ONE_AT_A_TIME = threading.Lock()  # tabular.fit draws from the default generator
 
@@ -73,6 +75,7 @@ class Tabular(BaseEstimator):
         Raises:
             TypeError, ValueError: for parameters and data that are not as said, and for a table
                 that no model can be trained of: it says which column is why.
+            FloatingPointError: if the loss becomes infinite in the first epoch.
         """
         with unchanged_if_raised(self):
             return self._fit(X, y)
@@ -80,6 +83,8 @@ class Tabular(BaseEstimator):
     def _fit(self, X, y):
         who = type(self).__name__
         check_choice(who, "preset", self.preset, tuple(PRESETS))
+        for name in CHECKED:
+            PARAMETERS[name](who, name, getattr(self, name))
         if y is None:
             raise ValueError(f"{who} requires y to be passed, but the target y is None")
         table, kinds = self._table(X, reset=True)
@@ -110,7 +115,7 @@ class Tabular(BaseEstimator):
                 **PRESETS[self.preset]
                 | {name: value for name, value in given.items() if value is not None},
             )
-        self._coding = coding
+        self._coding, self._names, self._is_of_frames = coding, table.names, kinds is None
         self.model_ = self.fitted_.model
         history = self.fitted_.history
         self.n_iter_ = len(history if self.n_ensemble == 1 else history[0])
@@ -118,19 +123,26 @@ class Tabular(BaseEstimator):
 
     def _table(self, X, *, reset):
         """The Table of X, and the kinds of its columns where they are known."""
-        if hasattr(X, "columns") or hasattr(X, "__arrow_c_stream__"):
+        if is_frame(X) and (reset or self._is_of_frames):
             validate_data(self, X, skip_check_array=True, reset=reset)
             return as_table(X), None
         options = {"ensure_all_finite": "allow-nan", "dtype": (np.float64, np.float32)}
         options |= {"reset": reset, "ensure_min_samples": 2 if reset else 1}
         X = validate_data(self, X, **options)
-        columns = {f"x{i}": column for i, column in enumerate(X.T)}
+        names = [f"x{i}" for i in range(X.shape[1])] if reset else self._names
+        columns = dict(zip(names, X.T, strict=True))
         return as_table(columns), dict.fromkeys(columns, "number")
 
     def _predicted(self, X, method):
         check_is_fitted(self)
         table, _ = self._table(X, reset=False)
         return getattr(self.model_, method)(table)
+
+
+def is_frame(X):
+    """Whether it has columns with names; a Series of pandas or polars has none."""
+    has_columns = hasattr(X, "columns") or hasattr(X, "__arrow_c_stream__")
+    return has_columns and len(getattr(X, "shape", (0, 0))) == 2
 
 
 def checked_target(y, is_numeric):

@@ -57,6 +57,24 @@ def test_frames_as_they_are(frame):
     assert np.array_equal(same.predict_proba(frame), classifier.predict_proba(frame))
 
 
+def test_arrays_and_frames_of_the_same_numbers(frame):
+    """By position, where one of both has no names; with scikit-learn's warning."""
+    numbers = frame[list("abcd")]
+    of_frame = TabularRegressor(**QUICK).fit(numbers, VALUES)
+    of_array = TabularRegressor(**QUICK).fit(numbers.to_numpy(), VALUES)
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        found = of_frame.predict(numbers.to_numpy())
+    assert np.array_equal(found, of_frame.predict(numbers))
+    with pytest.warns(UserWarning, match="fitted without feature names"):
+        found = of_array.predict(numbers)
+    assert np.array_equal(found, of_array.predict(numbers.to_numpy()))
+    unnamed = numbers.set_axis(range(4), axis=1)
+    of_unnamed = TabularRegressor(**QUICK).fit(unnamed, VALUES)
+    assert np.array_equal(of_unnamed.predict(unnamed.to_numpy()), of_unnamed.predict(unnamed))
+    with pytest.raises(ValueError, match="Expected a 2-dimensional container"):
+        TabularRegressor(**QUICK).fit(frame["b"], VALUES)
+
+
 def test_the_model_is_tabulars(frame, tmp_path):
     regressor = TabularRegressor(**QUICK, n_ensemble=2).fit(frame, VALUES)
     assert regressor.n_iter_ == QUICK["epochs"]
@@ -128,4 +146,8 @@ def test_what_is_refused():
         TabularClassifier().fit(X, np.ones(60, int))
     with pytest.raises(ValueError, match="inconsistent numbers"):
         TabularRegressor().fit(X, VALUES[:50])
+    wrong = {"validation_fraction": "a.csv", "n_ensemble": 0, "max_seconds": 0, "verbose": "no"}
+    for name, value in wrong.items():
+        with pytest.raises((TypeError, ValueError), match=f"TabularRegressor: {name} is"):
+            TabularRegressor(**{name: value}).fit(X, VALUES)
     assert np.array_equal(state, pyml.get_rng_state())
