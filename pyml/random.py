@@ -5,6 +5,7 @@ number is a function of (seed, counter) alone, so the whole state is two integer
 """
 
 import os
+import threading
 from contextlib import contextmanager
 
 import numpy as np
@@ -106,8 +107,18 @@ class Generator:
 default_generator = Generator()
 
 
+class Draws(threading.local):
+    """Counts how often a thread asked for a generator to draw from."""
+
+    count = 0
+
+
+draws = Draws()
+
+
 def state_of(generator, name):
     """The memory of a generator, or of the default one for None, for the kernels of `name`."""
+    draws.count += 1
     if generator is None:
         return default_generator._state
     if not isinstance(generator, Generator):

@@ -10,13 +10,16 @@ No operation can compute with a Batched unnoticed: where C would look for its nu
 none, see Tensor._hidden. The tensors inside may be Batched again, of a vmap further out.
 """
 
+import inspect
 import threading
+
+import numpy as np
 
 from pyml import dispatch, ops
 from pyml.ops.methods import METHODS
 from pyml.ops.names import TENSOR, operations
 from pyml.pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
-from pyml.random import default_generator
+from pyml.random import default_generator, draws
 from pyml.tensor import Tensor
 
 __all__ = []
@@ -46,7 +49,7 @@ class Level:
     def __init__(self, size, randomness):
         self.size, self.randomness = size, randomness
         self.depth = len(open_ones.levels)
-        self.drawn = count_of_draws()  # the counter after the draws that are known of
+        self.drawn = draws.count  # after the draws of this thread that are known of
 
     def __enter__(self):
         open_ones.levels = [*open_ones.levels, self]
@@ -159,6 +162,11 @@ def innermost_level(found):
 
 def applied(level, call, args, kwargs):
     name = call.__name__
+    if level not in open_ones.levels:
+        raise RuntimeError(
+            f"vmap: {name} of a tensor of a vmap that has ended, or of another thread; "
+            "return it from func"
+        )
     if name == "run_backward":
         return gradients_of_each(level, call, *args)
     if kwargs.get("out") is not None:
@@ -166,37 +174,73 @@ def applied(level, call, args, kwargs):
     if name in RULES:
         try:
             result = RULES[name](level, call, *args, **kwargs)
-        except (IndexError, RuntimeError, TypeError, ValueError):
+        except Exception:
             result = NotImplemented  # one sample has the error that is meant for who called
-        if result is not NotImplemented:
-            return level.wrap(result)
+        if result is not NotImplemented and not any(map(level.has, tree_leaves(result))):
+            return level.wrap(result)  # else the rule overlooked a Batched among the arguments
     return one_by_one(level, call, args, kwargs)
 
 
 def one_by_one(level, call, args, kwargs):
     """An operation without a rule: for each sample."""
     name, generator = call.__name__, generator_of(kwargs)
-    changes = name.endswith("_") and not name.endswith("__")
+    changes = name == "setitem" or (name.endswith("_") and not name.endswith("__"))
     if changes and not level.has(args[0]):
-        raise RuntimeError(
-            f"vmap: {name} of a tensor that all indices share, by what each has its own of; use an "
-            "operation that returns its result"
-        )
-    start, results, levels = generator._state.copy(), [], open_ones.levels
+        raise shared_by_all(name)
+    start, before = generator._state.copy(), draws.count
+    results, levels = [], open_ones.levels
     open_ones.levels = levels[: level.depth]  # one sample is outside of this one
     try:
         for i in range(level.size):
-            if i > 0 and level.randomness == "same" and has_drawn(generator, start):
+            if level.randomness == "same" and draws.count != before:
                 generator.set_state(start)
-            results.append(call(*sample_of(level, i, args), **sample_of(level, i, kwargs)))
-            if i == 0 and has_drawn(generator, start):
+            one = sample_of(level, i, (args, kwargs))
+            results.append(call(*one[0], **one[1]))
+            if i == 0 and draws.count != before and has_drawn(generator, start):
                 check_randomness(level)
     finally:
         open_ones.levels = levels
     note_draws()
-    if changes:
-        return args[0]
-    return level.stacked(name, results)
+    if args and (changes or results[-1] is one[0][0]):
+        return changed_in_place(level, name, args[0], one[0][0])
+    result = level.stacked(name, results)
+    return tree_map(unwritable, result) if are_views(results[-1], one) else result
+
+
+def changed_in_place(level, name, x, last):
+    """x, after an operation that returns it. `last`: the last sample, as it left that."""
+    if not level.has(x):
+        raise shared_by_all(name)
+    last, there = innermost(last), innermost(level.sample(x, level.size - 1))
+    if (last.shape, last.stride()) != (there.shape, there.stride()):
+        raise RuntimeError(
+            f"vmap: {name} gives a tensor another shape in place; use an operation that returns "
+            "its result"
+        )
+    return x
+
+
+def shared_by_all(name):
+    return RuntimeError(
+        f"vmap: {name} of a tensor that all indices share, by what each has its own of; use an "
+        "operation that returns its result"
+    )
+
+
+def are_views(result, args):
+    """Whether a result is on memory of what it was computed from."""
+    ys, xs = (
+        [innermost(x).array for x in tree_leaves(tree) if isinstance(x, Tensor)]
+        for tree in (result, args)
+    )
+    return any(np.may_share_memory(y, x) for y in ys for x in xs)
+
+
+def unwritable(x):
+    """x, refusing changes in place: of a view they are seen in its base, of this they were not."""
+    if isinstance(x, Tensor):
+        return x._level.wrap(x._value.expand(x._value.shape))
+    return x
 
 
 def generator_of(kwargs):
@@ -220,9 +264,12 @@ def called_alone(function, args, kwargs):
     levels, generator = open_ones.levels, generator_of(kwargs)
     if not levels:  # of another thread
         return function(*args, **kwargs)
-    start = generator._state.copy()
+    start, before = generator._state.copy(), draws.count
     result = function(*args, **kwargs)
-    if not has_drawn(generator, start) or batched_in([result], []):  # or what it calls was handled
+    if draws.count == before or batched_in([result], []):  # or what it calls was handled
+        return result
+    if not has_drawn(generator, start):
+        note_draws()
         return result
     first = [result]
     result = drawn(levels, lambda: first.pop() if first else function(*args, **kwargs))
@@ -248,11 +295,7 @@ def has_drawn(generator, start):
 def note_draws():
     """The numbers that were drawn until here were drawn as the levels say."""
     for level in open_ones.levels:
-        level.drawn = count_of_draws()
-
-
-def count_of_draws():
-    return int(default_generator._state[1])
+        level.drawn = draws.count
 
 
 def check_randomness(level):
@@ -378,6 +421,8 @@ def method(name):
         return getattr(self, name)(*args, **kwargs)
 
     call.__name__ = name
+    if name in METHODS:
+        call.__signature__ = inspect.signature(METHODS[name])
 
     def of_all(self, *args, **kwargs):
         args = self, *args

@@ -14,7 +14,7 @@ import string
 import numpy as np
 
 from pyml import ops
-from pyml.func.batched import RULES, Batched
+from pyml.func.batched import RULES, batched_in
 from pyml.tensor import Tensor
 
 __all__ = []
@@ -41,7 +41,7 @@ def aligned(level, x, ndim):
 
 
 def tensors_in(args, kwargs):
-    return [x for x in (*args, *kwargs.values()) if isinstance(x, Tensor)]
+    return [x for x in (*args, *kwargs.values()) if isinstance(x, (Tensor, np.ndarray))]
 
 
 def promoted_otherwise(tensors):
@@ -51,7 +51,7 @@ def promoted_otherwise(tensors):
 
 def elementwise(level, call, *args, **kwargs):
     tensors = tensors_in(args, kwargs)
-    if promoted_otherwise(tensors) or any(isinstance(x, np.ndarray) for x in args):
+    if promoted_otherwise(tensors) or any(isinstance(x, np.ndarray) for x in tensors):
         return NotImplemented
     ndim = max(x.ndim for x in tensors)
     args = [aligned(level, x, ndim) for x in args]
@@ -68,11 +68,21 @@ rules(
     lgamma log log10 log1p log2 log_ndtr logaddexp logaddexp2 logical_and logical_not logical_or
     logical_xor logit masked_fill maximum minimum mul nan_to_num ndtr ndtri ne neg nextafter
     polygamma positive pow rad2deg reciprocal remainder round rsqrt rsub sign signbit sin sinc
-    sinh sqrt square sub tan trunc where xlog1py xlogy zeta hardshrink hardsigmoid hardswish
+    sinh sqrt square sub tan trunc xlog1py xlogy zeta hardshrink hardsigmoid hardswish
     logsigmoid mish relu6 sigmoid softplus softshrink softsign tanh tanhshrink gelu
     """,
     elementwise,
 )
+
+
+@rule("where")
+def chosen(level, call, *args, **kwargs):
+    """Of three; of a condition alone it is nonzero()."""
+    return (
+        elementwise(level, call, *args, **kwargs)
+        if len(args) + len(kwargs) == 3
+        else NotImplemented
+    )
 
 
 @rule("relu celu selu elu hardtanh leaky_relu silu threshold")
@@ -160,6 +170,8 @@ def along(level, call, *args, whole=None, **kwargs):
         if name not in signature(call).parameters:
             continue
         dim = given.get(name, signature(call).parameters[name].default)
+        if dim in ((), []):  # all of them, or none
+            return NotImplemented
         if dim is not None:
             given[name] = moved(dim, input.ndim)
         elif whole is None or given.get("keepdim"):
@@ -196,7 +208,8 @@ def extreme(level, call, input, dim=None, keepdim=False, *, other=None):
     if isinstance(dim, Tensor) or other is not None:
         return elementwise(level, call, input, dim if other is None else other)
     if dim is None:
-        return along(level, {"max": ops.amax, "min": ops.amin}[call.__name__], input, whole=True)
+        of_all = {"max": ops.amax, "min": ops.amin}[call.__name__]
+        return NotImplemented if keepdim else along(level, of_all, input, whole=True)
     return along(level, call, input, dim, keepdim)
 
 
@@ -205,7 +218,7 @@ def vector_norm(level, call, input, *args, **kwargs):
     """Of vectors: what a number p says."""
     given = arguments(call, (input, *args), kwargs)
     p = given.get("p", given.get("ord", 2))
-    if isinstance(p, str) or p is None or given.get("dim") == ():
+    if isinstance(p, str) or p is None:
         return NotImplemented
     return along(level, call, input, *args, whole=True, **kwargs)
 
@@ -219,7 +232,7 @@ def squeezed(level, call, input, dim=None):
 
 @rule("roll")
 def rolled(level, call, input, shifts, dims=None):
-    if dims is None or dims == ():
+    if dims in (None, (), []):
         return NotImplemented
     return call(input._value, shifts, moved(dims, input.ndim))
 
@@ -281,6 +294,8 @@ def transposed(level, call, input):
 def expanded(level, call, input, *sizes, **named):
     named.pop("implicit", None)
     sizes = sizes_of((*sizes, *named.values()))
+    if -1 in sizes[: max(len(sizes) - input.ndim, 0)]:
+        return NotImplemented
     return aligned(level, input, len(sizes)).expand(level.size, *sizes)
 
 
@@ -308,16 +323,24 @@ def of_matrices(level, call, input, *args, **kwargs):
     return call(input._value, *args, **kwargs)
 
 
+NUMBERS = (int, np.integer)
+
+
 @rule("getitem")
 def indexed(level, call, input, index):
     """By what is the same for each sample, and one array at most: its place is then its own."""
     items = index if isinstance(index, tuple) else (index,)
-    if not level.has(input) or any(isinstance(item, (bool, Batched)) for item in items):
+    if not level.has(input) or batched_in(items, []):
+        return NotImplemented
+    if any(isinstance(item, bool) for item in items):
+        return NotImplemented
+    lists = [item for item in items if isinstance(item, list)]
+    if any(not isinstance(i, NUMBERS) for item in lists for i in item):  # of lists: may be a tuple
         return NotImplemented
     arrays = [item for item in items if isinstance(item, (Tensor, list, np.ndarray))]
-    if len(arrays) > 1 or (arrays and any(isinstance(item, int) for item in items)):
+    if len(arrays) > 1 or (arrays and any(isinstance(item, NUMBERS) for item in items)):
         return NotImplemented
-    known = (int, slice, type(None), type(...), Tensor, list, np.ndarray)
+    known = (*NUMBERS, slice, type(None), type(...), Tensor, list, np.ndarray)
     if not all(isinstance(item, known) for item in items):
         return NotImplemented
     return call(input._value, (slice(None), *items))
@@ -361,22 +384,30 @@ def added(level, call, input, a, b, *, beta=1, alpha=1):
     if dims == (3, 3) and a.shape[0] != b.shape[0]:
         return NotImplemented
     y = product(level, a, b)
+    if input.ndim > y.ndim - 1 or ops.broadcast_shapes(input.shape, y.shape[1:]) != y.shape[1:]:
+        return NotImplemented
     return y * alpha + beta * aligned(level, input, sum(dims) // 2)
 
 
 @rule("outer")
 def outer_product(level, call, *args, **kwargs):
     a, b = arguments(call, args, kwargs).values()
-    if a.ndim != 1 or b.ndim != 1 or a.dtype != b.dtype:
+    if a.ndim != 1 or b.ndim != 1 or a.dtype != b.dtype or isinstance(b, np.ndarray):
         return NotImplemented
     return (a.unsqueeze(1) * b)._value
 
 
+def is_vector(x, size, dtype):
+    return x.shape == (size,) and x.dtype == dtype
+
+
 @rule("linear")
 def layer(level, call, input, weight, bias=None):
+    if input.ndim == 0:
+        return NotImplemented
     if not level.has(weight) and not level.has(bias):
         return call(input._value, weight, bias)
-    if input.ndim == 0 or weight.ndim != 2 or (bias is not None and bias.ndim != 1):
+    if weight.ndim != 2 or (bias is not None and not is_vector(bias, weight.shape[0], input.dtype)):
         return NotImplemented
     y = product(level, input, weight.mT)
     if bias is None:
@@ -466,7 +497,12 @@ def row_norm(level, call, *args, **kwargs):
     given = arguments(call, args, kwargs)
     input = given.pop("input")
     weight, bias = factors = [given.pop(name, None) for name in ("weight", "bias")]
-    if not level.has(input) or any(x is not None and x.dtype != input.dtype for x in factors):
+    if not level.has(input) or len(given["normalized_shape"]) > input.ndim:
+        return NotImplemented
+    if any(
+        x is not None and (x.dtype != input.dtype or x.shape != tuple(given["normalized_shape"]))
+        for x in factors
+    ):
         return NotImplemented
     if not any(map(level.has, factors)):
         shared = {} if bias is None else {"bias": bias}  # rms_norm has none
@@ -485,9 +521,7 @@ def inference_norm(level, call, *args, **kwargs):
     if given.get("training") or mean is None or input.ndim not in (2, 3):
         return NotImplemented
     factors = [mean, var, given.get("weight"), given.get("bias")]
-    if any(x is not None and (x.dtype != input.dtype or x.ndim != 1) for x in factors):
-        return NotImplemented
-    if input.shape[1] != mean.shape[0]:
+    if any(x is not None and not is_vector(x, input.shape[1], input.dtype) for x in factors):
         return NotImplemented
     mean, var, weight, bias = (
         x if x is None or input.ndim == 2 else x.unsqueeze(-1) for x in factors

@@ -3,10 +3,11 @@
 import functools
 
 from pyml.func import batching_rules  # noqa: F401
-from pyml.func.batched import Level, check_randomness, count_of_draws
+from pyml.func.batched import Level, check_randomness, has_drawn
 from pyml.ops import cat, contiguous
 from pyml.options import Range, check_choice, check_integer, check_number
 from pyml.pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
+from pyml.random import default_generator, draws
 from pyml.tensor import Tensor
 
 __all__ = ["vmap"]
@@ -28,7 +29,8 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
         in_dims: for each argument the dimension of the indices, or None for one that each call gets
             whole; a number for all of them, or a tuple with a number, or a tree of numbers, for
             each. Keyword arguments go whole to each call. Default: 0.
-        out_dims: where it is in the result, a number or a tree of numbers. Default: 0.
+        out_dims: where it is in the result, a number or a tree of numbers; None for what
+            all indices have in common, which is returned once. Default: 0.
         randomness: "error" if func draws no random numbers, "different" if each call draws its own,
             "same" if each draws the same. Default: "error".
         chunk_size: how many indices are computed at once, for less memory. Default: all.
@@ -61,17 +63,22 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
         size = common_size(tensors, dims)
         if chunk_size is None or chunk_size >= size:
             return of_all(size, tensors, dims, form, kwargs)
-        parts = []
+        parts, drawn = [], default_generator._state.copy()
         for start in range(0, size, chunk_size):
             count = min(chunk_size, size - start)
             part = [
                 t if d is None else t.narrow(d, start, count)
                 for t, d in zip(tensors, dims, strict=True)
             ]
+            if randomness == "same" and has_drawn(default_generator, drawn):
+                default_generator.set_state(drawn)
             parts.append(of_all(count, part, dims, form, kwargs))
         leaves, result_form = zip(*map(tree_leaves, parts), strict=True), tree_flatten(parts[0])[1]
         ends = broadcast(out_dims, parts[0])
-        whole = [cat(column, d) for column, d in zip(leaves, ends, strict=True)]
+        whole = [
+            column[0] if d is None else cat(column, d)
+            for column, d in zip(leaves, ends, strict=True)
+        ]
         return tree_unflatten(whole, result_form)
 
     def of_all(size, tensors, dims, form, kwargs):
@@ -81,7 +88,7 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
                 for t, d in zip(tensors, dims, strict=True)
             ]
             result = func(*tree_unflatten(values, form), **kwargs)
-            if count_of_draws() != level.drawn:
+            if draws.count != level.drawn:
                 check_randomness(level)
                 raise RuntimeError(
                     "vmap: func drew random numbers into a tensor that all indices share; use a "
@@ -101,12 +108,23 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
             dims = broadcast(out_dims, result)
         except ValueError as error:
             raise ValueError(f"vmap: out_dims does not fit what func returns: {error}") from None
-        for dim in dims:
-            check_integer("vmap", "out_dims", dim)
-        values = [level.spread(x).movedim(0, d) for x, d in zip(leaves, dims, strict=True)]
-        return tree_unflatten([contiguous(x) for x in values], form)
+        values = [placed_leaf(level, x, d) for x, d in zip(leaves, dims, strict=True)]
+        return tree_unflatten(values, form)
 
     return call
+
+
+def placed_leaf(level, x, dim):
+    """A result with the dimension of the indices at `dim`."""
+    if dim is None:
+        if level.has(x):
+            raise ValueError(
+                "vmap: out_dims is None for a result that differs between indices; it must say "
+                "where their dimension is"
+            )
+        return x
+    check_integer("vmap", "out_dims", dim)
+    return contiguous(level.spread(x).movedim(0, dim))
 
 
 def dims_of(in_dims, args):

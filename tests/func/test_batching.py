@@ -11,6 +11,8 @@ from helpers import tolerances
 from helpers.compare import assert_close
 from pyml import func
 from pyml.autograd import grad
+from pyml.nn import functional as F
+from pyml.pytree import tree_leaves
 
 pytestmark = pytest.mark.filterwarnings("ignore:kl_div. reduction")
 WITHOUT = [row for row in breadth.ROWS if row.shapes and not row.smooth]
@@ -103,3 +105,109 @@ def test_without_derivatives(row):
 def draws_of(row, seed):
     rng = np.random.default_rng(seed)
     return [np.asarray(row.draw(rng, shape)) for shape in row.shapes]
+
+
+# ---- arguments that mean something else with a dimension more ------------------------------------
+
+ROWS, SQUARE, NUMBERS = (
+    pyml.tensor(np.random.default_rng(0).standard_normal(shape), dtype=pyml.float32)
+    for shape in ((4, 3), (4, 3, 3), (4,))
+)
+PLACES = pyml.tensor([0, 2, 1, 1])
+MANY = np.ones((4, 3), np.float32)  # of as many dimensions as all samples
+
+
+def made_by(change):
+    """The tensor after a change of it, and what that returned."""
+
+    def function(x, *others):
+        x = x.clone()
+        y = change(x, *others)
+        return x if y is None else (x, y)
+
+    return function
+
+
+def put(x, index, value):
+    x[index] = value
+
+
+ODD = {
+    **{
+        f"{name} of {dim}, {keepdim}": (
+            lambda x, f=name, d=dim, k=keepdim: getattr(pyml, f)(x, dim=d, keepdim=k),
+            SQUARE,
+        )
+        for name in ("sum", "mean", "amax", "std", "logsumexp", "all", "norm", "std_mean", "max")
+        for dim in ((), [], None)
+        for keepdim in (False, True)
+        if (name, dim) not in (("max", ()), ("max", []))
+    },
+    "normalize of no dim": (lambda x: F.normalize(x, dim=()), SQUARE),
+    "an array": (lambda x: pyml.add(x, MANY), ROWS),
+    "an array by name": (lambda x: pyml.add(x, other=MANY), ROWS),
+    "a bound that is an array": (lambda x: pyml.clamp(x, min=MANY), ROWS),
+    "a number that is an array": (lambda x: pyml.mul(x, other=np.array(2.0)), NUMBERS),
+    "dot with an array": (lambda x: pyml.dot(x, MANY[0]), ROWS),
+    "gather by an array": (lambda x: pyml.gather(x, 0, np.array([0, 1])), ROWS),
+    "where of one": (lambda x: pyml.where(x > -99), ROWS),
+    "a list with an index of its own": (lambda x, i: x[[i, 0]], SQUARE, PLACES),
+    "lists in a list": (lambda x: x[[[0, 1], [1, 2]]], SQUARE),
+    "a NumPy integer": (made_by(lambda x: x[np.int64(1)].add_(1.0)), SQUARE),
+    "a part": (made_by(lambda x: x.split(1)[1].add_(1.0)), SQUARE),
+    "addmm with an alpha of its own": (lambda x, a: pyml.addmm(x, x, x, alpha=a), SQUARE, NUMBERS),
+    "changed and returned": (made_by(lambda x: F.relu(x, inplace=True).add_(1.0)), SQUARE),
+}
+
+
+@pytest.mark.filterwarnings("ignore:indexing with a list")
+@pytest.mark.parametrize("row", ODD)
+def test_of_one_sample(row):
+    function, *inputs = ODD[row]
+    wanted = [tree_leaves(function(*each)) for each in zip(*inputs, strict=True)]
+    got = tree_leaves(func.vmap(function)(*inputs))
+    for y, column in zip(got, zip(*wanted, strict=True), strict=True):
+        of_loop = pyml.stack(column)
+        assert (y.dtype, y.shape) == (of_loop.dtype, of_loop.shape)
+        np.testing.assert_allclose(y.numpy(), of_loop.numpy(), rtol=1e-5, atol=1e-6)
+
+
+WRONG = {  # for one sample; with all of them it would be right
+    "expand": (lambda x: x.expand(-1, 3), ROWS),
+    "features": (lambda x: F.linear(x, pyml.ones(2, 4)), NUMBERS),
+    "bias of a layer": (lambda x, b: F.linear(x, pyml.ones(2, 3), b), ROWS, NUMBERS[:, None]),
+    "dtype of a bias": (lambda x, w: F.linear(x, w, pyml.ones(3).double()), ROWS, SQUARE),
+    "shape to normalize": (lambda x: F.layer_norm(x, (4, 3)), ROWS),
+    "weight of layer_norm": (lambda x, w: F.layer_norm(x, (3,), w), ROWS, NUMBERS[:, None]),
+    "weight of rms_norm": (lambda x, w: F.rms_norm(x, (3,), w), ROWS, NUMBERS[:, None]),
+    "addmm": (lambda x: pyml.addmm(SQUARE, x, x), SQUARE),
+    "rows of addmm": (lambda x: pyml.addmm(x, x[:1], x), SQUARE),
+    "reduction": (lambda x: F.mse_loss(x, x, reduction="?"), ROWS),
+    "a target that is an array": (lambda x: F.mse_loss(x, MANY[0]), ROWS),
+    "an array in a list": (lambda x: pyml.cat([x, MANY[0]]), ROWS),
+    "outer with an array": (lambda x: pyml.outer(x, MANY[0]), ROWS),
+}
+
+
+@pytest.mark.parametrize("row", WRONG)
+def test_errors_of_one_sample(row):
+    function, *inputs = WRONG[row]
+    with pytest.raises((TypeError, ValueError)) as of_one:
+        function(*[x[0] for x in inputs])
+    with pytest.raises(of_one.type) as of_all:
+        func.vmap(function)(*inputs)
+    assert str(of_all.value) == str(of_one.value)
+
+
+REFUSED_CHANGES = {  # a loop would see them elsewhere, or in another shape
+    "of a view that was stacked": (made_by(lambda x: pyml.hsplit(x, 3)[1].add_(1.0)), "read-only"),
+    "of shape": (made_by(lambda x: x.t_()), "another shape in place"),
+    "of what all share": (lambda x: put(pyml.zeros(3, 3), 0, x[0]), "that all indices share"),
+}
+
+
+@pytest.mark.parametrize("row", REFUSED_CHANGES)
+def test_changes_that_would_be_lost(row):
+    function, words = REFUSED_CHANGES[row]
+    with pytest.raises((RuntimeError, ValueError), match=words):
+        func.vmap(function)(SQUARE)

@@ -282,6 +282,50 @@ def test_every_attribute_is_thought_of():
     assert inherited <= set(batched.OF_SHAPE.split())
 
 
+def test_a_tensor_outlives_its_vmap():
+    kept = []
+    func.vmap(lambda x: kept.append(x) or x)(X)
+    with pytest.raises(TypeError, match="a tensor of vmap"):
+        kept[0].add_(1.0)
+    with pytest.raises(RuntimeError, match="of a vmap that has ended"):
+        func.vmap(lambda x: x + kept[0])(X)
+
+
+def test_draws_of_another_thread():
+    """They are not those of func."""
+
+    def beside(x):
+        thread = threading.Thread(target=lambda: pyml.rand(3))
+        thread.start()
+        thread.join()
+        return x.sin()
+
+    np.testing.assert_array_equal(func.vmap(beside)(X).numpy(), X.sin().numpy())
+
+
+def test_draws_of_a_generator_into_what_all_share():
+    generator = pyml.Generator()
+    with pytest.raises(RuntimeError, match="into a tensor that all indices share"):
+        func.vmap(lambda x: x + pyml.empty(3).normal_(generator=generator), randomness="different")(
+            X
+        )
+
+
+def test_the_same_draws_in_each_chunk():
+    x = pyml.zeros(5, 3)
+    y = func.vmap(lambda x: x + pyml.rand(3), randomness="same", chunk_size=2)(x)
+    assert (y == y[0]).all()
+
+
+@pytest.mark.parametrize("chunk_size", [None, 1])
+def test_what_is_the_same_for_all_is_returned_once(chunk_size):
+    def function(x):
+        return x, pyml.ones(2)
+
+    a, b = func.vmap(function, out_dims=(0, None), chunk_size=chunk_size)(X)
+    assert a.shape == X.shape and b.shape == (2,)
+
+
 # ---- what is refused -----------------------------------------------------------------------------
 
 
@@ -297,7 +341,7 @@ def test_every_attribute_is_thought_of():
         (lambda: func.vmap(pyml.sin)(X[:0]), ValueError, "is empty"),
         (lambda: func.vmap(lambda x: 3)(X), TypeError, "func returned 3"),
         (lambda: func.vmap(pyml.sin, out_dims=(0, 0))(X), ValueError, "out_dims does not fit"),
-        (lambda: func.vmap(pyml.sin, out_dims=None)(X), TypeError, "out_dims is None"),
+        (lambda: func.vmap(pyml.sin, out_dims=None)(X), ValueError, "out_dims is None"),
         (lambda: func.vmap(pyml.sin, randomness="no"), ValueError, "randomness is 'no'"),
         (lambda: func.vmap(pyml.sin, chunk_size=0.5), TypeError, "chunk_size is 0.5"),
         (lambda: func.vmap(pyml.sin, chunk_size=0), ValueError, "chunk_size"),
