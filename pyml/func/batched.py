@@ -500,6 +500,8 @@ def gradients_of_each(level, call, outputs, weights, retain, create_graph, input
             "vmap: a gradient by a tensor that all indices share, of what is computed from one of "
             "theirs; func.grad makes one of each index of it, autograd.grad does not"
         )
+    if not any(map(level.has, (*outputs, *inputs))):
+        return products_of_each(level, call, outputs, weights, retain, create_graph, inputs)
     ys, ws = [], []
     for y, w in zip(outputs, weights, strict=True):
         if level.has(y):
@@ -515,4 +517,17 @@ def gradients_of_each(level, call, outputs, weights, retain, create_graph, input
     return tuple([
         None if dx is None else level.wrap(dx) if level.has(x) else dx
         for x, dx in zip(inputs, found, strict=True)
+    ])  # fmt: skip
+
+
+def products_of_each(level, call, outputs, weights, retain, create_graph, inputs):
+    """Gradients through a graph that all samples share, by weights of each."""
+    found = []
+    for i in range(level.size):
+        ws = tuple([level.sample(w, i) for w in weights])
+        last = i == level.size - 1
+        found.append(call(outputs, ws, retain or not last, create_graph, inputs, False))
+    return tuple([
+        None if column[0] is None else level.wrap(ops.stack(column, 0))
+        for column in zip(*found, strict=True)
     ])  # fmt: skip

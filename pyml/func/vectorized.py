@@ -74,7 +74,7 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
                 default_generator.set_state(drawn)
             parts.append(of_all(count, part, dims, form, kwargs))
         leaves, result_form = zip(*map(tree_leaves, parts), strict=True), tree_flatten(parts[0])[1]
-        ends = broadcast(out_dims, parts[0])
+        ends = dims_of_result(out_dims, parts[0])
         whole = [
             column[0] if d is None else cat(column, d)
             for column, d in zip(leaves, ends, strict=True)
@@ -98,14 +98,8 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
 
     def placed(level, result):
         leaves, form = tree_flatten(result)
-        for value in leaves:
-            if not isinstance(value, Tensor):
-                raise TypeError(
-                    f"vmap: func returned {value!r}, it must return a Tensor, or a tuple, list or "
-                    "dict of Tensors"
-                )
         try:
-            dims = broadcast(out_dims, result)
+            dims = dims_of_result(out_dims, result)
         except ValueError as error:
             raise ValueError(f"vmap: out_dims does not fit what func returns: {error}") from None
         values = [placed_leaf(level, x, d) for x, d in zip(leaves, dims, strict=True)]
@@ -114,8 +108,18 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
     return call
 
 
+def dims_of_result(out_dims, result):
+    one = isinstance(out_dims, tuple) and len(out_dims) == 1 and isinstance(result, Tensor)
+    return broadcast(out_dims[0] if one else out_dims, result)
+
+
 def placed_leaf(level, x, dim):
     """A result with the dimension of the indices at `dim`."""
+    if dim is not None and not isinstance(x, Tensor):
+        raise TypeError(
+            f"vmap: func returned {x!r}, it must return a Tensor, or a tuple, list or dict of "
+            "Tensors"
+        )
     if dim is None:
         if level.has(x):
             raise ValueError(

@@ -282,6 +282,22 @@ def test_every_attribute_is_thought_of():
     assert inherited <= set(batched.OF_SHAPE.split())
 
 
+@pytest.mark.parametrize("retain_graph", [True, False])
+def test_products_with_a_jacobian_that_all_share(retain_graph):
+    x = pyml.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    y = x**3
+
+    def product(v):
+        return autograd.grad((y, x.sum()), (x, y), (v, None), retain_graph, allow_unused=True)
+
+    by_x, by_y = func.vmap(product)(X)
+    np.testing.assert_allclose(by_x.numpy(), X.numpy() * (3 * x**2).detach().numpy() + 1)
+    np.testing.assert_array_equal(by_y.numpy(), X.numpy())
+    if not retain_graph:
+        with pytest.raises(RuntimeError, match="retain_graph"):
+            y.sum().backward()
+
+
 def test_a_tensor_outlives_its_vmap():
     kept = []
     func.vmap(lambda x: kept.append(x) or x)(X)
@@ -320,10 +336,11 @@ def test_the_same_draws_in_each_chunk():
 @pytest.mark.parametrize("chunk_size", [None, 1])
 def test_what_is_the_same_for_all_is_returned_once(chunk_size):
     def function(x):
-        return x, pyml.ones(2)
+        return x, pyml.ones(2), "name"
 
-    a, b = func.vmap(function, out_dims=(0, None), chunk_size=chunk_size)(X)
-    assert a.shape == X.shape and b.shape == (2,)
+    assert func.vmap(pyml.sin, out_dims=(1,), chunk_size=chunk_size)(X).shape == X.T.shape
+    a, b, name = func.vmap(function, out_dims=(0, None, None), chunk_size=chunk_size)(X)
+    assert a.shape == X.shape and b.shape == (2,) and name == "name"
 
 
 # ---- what is refused -----------------------------------------------------------------------------
