@@ -61,6 +61,7 @@ cdef extern from *:
     void without_attributes "pyml_without_attributes"(object t)
     void take_attributes "pyml_take_attributes"(object cls)
     object PyObject_GenericGetDict(object, void *)
+    int PyObject_GenericSetDict(object, object, void *) except -1
 
 cdef extern from "numpy/arrayobject.h":
     """
@@ -948,12 +949,16 @@ def _set_attributes_of(Tensor t):
     return PyObject_GenericGetDict(t, NULL)
 
 
+def _set_attributes(Tensor t, dict attributes not None):
+    PyObject_GenericSetDict(t, attributes, NULL)
+
+
 take_attributes(Tensor)
 
 # For Python. C reads the attribute `array`, so it cannot stand in the class; nor can `__dict__`: see without_attributes.
 install_attributes({
     "array": property(_array_of, doc=_array_of.__doc__),
-    "__dict__": property(_set_attributes_of, doc=_set_attributes_of.__doc__),
+    "__dict__": property(_set_attributes_of, _set_attributes, doc=_set_attributes_of.__doc__),
 })
 
 

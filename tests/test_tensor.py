@@ -27,6 +27,15 @@ def test_attributes():
     assert x.T.shape == (2, 3, 4) and x.mT.shape == (4, 2, 3) and pyml.numel(x) == 24
 
 
+def test_attributes_of_ones_own_are_put_in_a_dict():
+    x, own = pyml.ones(2), {"name": "x"}
+    x.other = 1
+    x.__dict__ = own
+    assert x.name == "x" and not hasattr(x, "other") and vars(x) is own
+    with pytest.raises(TypeError, match="expected dict"):
+        x.__dict__ = None
+
+
 def test_is_contiguous_in_a_format():
     x = pyml.zeros(2, 3, 4, 5)
     assert x.is_contiguous(memory_format="contiguous_format")
