@@ -21,8 +21,6 @@ from pyml.ops.shape import cat
 from pyml.random import Generator
 from pyml.recording import record
 
-__all__ = ["Training"]
-
 SEEDS = 2**31 - 1
 TICK = 0.05  # seconds between two looks at the clock
 WORTH = 30  # evaluations, from which on L-BFGS records

@@ -11,8 +11,6 @@ from pyml.grad_mode import no_grad
 from pyml.nn import functional as F
 from pyml.ops.elementwise import where
 
-__all__ = ["REGRESSION", "Loss", "loss_of"]
-
 
 class Loss(NamedTuple):
     """A loss, and what outputs mean under it.

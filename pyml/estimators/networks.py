@@ -9,8 +9,6 @@ from pyml.grad_mode import no_grad
 from pyml.nn import functional as F
 from pyml.random import fork_rng
 
-__all__ = ["ACTIVATIONS", "SKLEARN_ACTIVATIONS", "activation_named", "linears", "network"]
-
 
 class Dropout(nn.Dropout):
     """Dropout that draws from a generator of its own."""

@@ -7,8 +7,6 @@ from pyml import ops
 from pyml.grad_mode import no_grad
 from pyml.ops.shape import cat
 
-__all__ = ["Rows", "outputs_of"]
-
 DENSE_BYTES = 2**28  # sparse rows of more are made dense batch by batch
 PREDICTION_ROWS = 1024  # at a time: activations stay small
 

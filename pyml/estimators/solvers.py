@@ -5,8 +5,6 @@ import math
 from pyml import optim
 from pyml.optim.lr_scheduler import LRScheduler
 
-__all__ = ["OPTIMIZERS", "SCHEDULES", "Rate", "optimizer_for", "set_rate"]
-
 NEEDS_CLOSURE = {"LBFGS", "NewtonCG", "LevenbergMarquardt"}
 OF_MATRICES = {"Muon"}  # has no place for biases
 OPTIMIZERS = {

@@ -7,8 +7,6 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 
 from pyml import ops
 
-__all__ = ["Classes", "Labels", "Values", "classes_or_labels"]
-
 
 class Classes:
     """A class for each row.

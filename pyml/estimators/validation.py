@@ -11,8 +11,6 @@ from pyml.estimators.networks import ACTIVATIONS, activation_named
 from pyml.estimators.solvers import OPTIMIZERS, SCHEDULES
 from pyml.options import Range, check_choice, check_integer, check_number
 
-__all__ = ["check_parameters"]
-
 
 def number(allowed, also=()):
     """A number in a Range, or one of some other values."""

@@ -56,7 +56,9 @@ def modules():
 
 
 def exported(module):
-    names = getattr(module, "__all__", None) or [n for n in vars(module) if n[0] != "_"]
+    names = getattr(module, "__all__", None)
+    if names is None:
+        names = [name for name in vars(module) if name[0] != "_"]
     lazy = ("load", "save", "load_checkpoint", "save_checkpoint") if module is pyml else ()
     return {name: getattr(module, name) for name in (*names, *lazy) if hasattr(module, name)}
 
