@@ -584,6 +584,7 @@ class Reach:
             self._visit_module(value, path)
         elif is_optimizer(value):
             self.optimizers[id(value)] = value
+            self._names |= {"step"}  # pyml's own code calls it, too
         elif isinstance(value, random.SystemRandom):
             self._refuse(
                 path,

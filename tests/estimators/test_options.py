@@ -34,7 +34,6 @@ def test_activations_have_pytorchs_names_too():
     assert same_bits(*both)
 
 
-@pytest.mark.filterwarnings("ignore:record")  # Adafactor's step runs eagerly
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_optimizers(name):
     mlp = fitted(MLPClassifier(**SMALL, optimizer=name, max_iter=4, alpha=0), X, CLASSES)

@@ -209,6 +209,31 @@ def test_a_recorded_step_is_what_runs(rng, recwarn):
     assert not recwarn.list
 
 
+class Halving(optim.Optimizer):
+    """An optimizer as users write them."""
+
+    def __init__(self, params, lr=0.5):
+        super().__init__(params, {"lr": lr})
+
+    @pyml.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.sub_(p.grad * group["lr"])
+
+
+@pytest.mark.parametrize("optimizer", [optim.Adafactor, optim.Muon, Halving])
+def test_steps_of_operations_are_recorded(rng, recwarn, optimizer):
+    """Optimizers whose step is Python code, which only the Trainer's own code calls."""
+    x, y = blobs(rng, 80)
+    model = nn.Linear(5, 3, bias=False)
+    trainer = Trainer(model, nn.CrossEntropyLoss(), optimizer(model.parameters(), lr=0.01))
+    trainer.fit(x, y, epochs=3, batch_size=8, **QUIET)
+    [step] = trainer._steps.values()
+    assert step.stats().replays > 15
+    assert not recwarn.list
+
+
 def test_what_cannot_be_recorded_runs_eagerly_and_says_why(rng):
     class Deciding(nn.Linear):
         def forward(self, x):
