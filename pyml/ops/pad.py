@@ -1,5 +1,7 @@
 """Padding."""
 
+import math
+
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.creation import full as full_of
 from pyml.ops.index import index_select
@@ -14,7 +16,7 @@ def pad(input, pad, mode="constant", value=None):
     Args:
         input: any shape.
         pad: (left, right) of the last dimension, then of the one before it, and so on. Negative
-            numbers take elements away; for "constant" alone.
+            numbers take elements away; of "circular" before the ends are looked at.
         mode: "constant"; "reflect", from within, without the end itself; "replicate", the end;
             "circular", from the other end. Default: "constant".
         value: of "constant". Default: 0.
@@ -40,11 +42,14 @@ def pad(input, pad, mode="constant", value=None):
         )
     if mode != "constant" and value is not None:
         raise ValueError(f"pad: value goes with mode='constant' alone, not {mode!r}")
+    pairs = [
+        (input.ndim - 1 - k, left, right)
+        for k, (left, right) in enumerate(zip(sizes[::2], sizes[1::2], strict=True))
+    ]
+    for dim, left, right in pairs:
+        check_pair(input, dim, left, right, mode)
     y = input
-    for k, (left, right) in enumerate(zip(sizes[::2], sizes[1::2], strict=True)):
-        check_pair(input, input.ndim - 1 - k, left, right, mode)
-    for k, (left, right) in enumerate(zip(sizes[::2], sizes[1::2], strict=True)):
-        dim = input.ndim - 1 - k
+    for dim, left, right in pairs:
         if (left, right) != (0, 0):
             y = (
                 with_constant(y, dim, left, right, 0 if value is None else value)
@@ -57,12 +62,13 @@ def pad(input, pad, mode="constant", value=None):
 def check_pair(input, dim, left, right, mode):
     """Raises if a dimension cannot be padded so."""
     size = input.shape[dim]
+    kept = size + min(left, 0) + min(right, 0)
     if mode == "constant":
-        fits = size + min(left, 0) + min(right, 0) >= 0
+        fits = kept >= 0
     else:
-        most = {"reflect": size - 1, "replicate": float("inf"), "circular": size}[mode]
-        fits = 0 <= left <= most and 0 <= right <= most and (size > 0 or left == right == 0)
-    if not fits:
+        most = {"reflect": size - 1, "replicate": math.inf, "circular": max(kept, 0)}[mode]
+        fits = size > 0 and max(left, right) <= most and size + left + right > 0
+    if not (fits or left == right == 0):
         raise ValueError(
             f"pad: ({left}, {right}) does not fit dimension {dim} of size {size} with mode {mode!r}"
         )
@@ -85,5 +91,6 @@ def source(size, left, right, mode):
     if mode == "replicate":
         return [min(max(i, 0), size - 1) for i in places]
     if mode == "circular":
-        return [i % size for i in places]
+        first, last = max(-left, 0), size - max(-right, 0)
+        return [first + (i - first) % (last - first) for i in places]
     return [abs(i) if i < size else 2 * (size - 1) - i for i in places]

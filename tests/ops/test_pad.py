@@ -41,6 +41,27 @@ def test_negative_sizes_take_away():
     assert F.pad(x, (-2, -1)).shape == (2, 0)
 
 
+@pytest.mark.parametrize(
+    ("mode", "pad", "wanted"),
+    [
+        ("reflect", (-1, 2), [1, 2, 3, 4, 3, 2]),
+        ("reflect", (-6, 2), [2]),  # beyond the end, of what is reflected there
+        ("reflect", (2, -1), [2, 1, 0, 1, 2, 3]),
+        ("replicate", (-6, 2), [4]),
+        ("replicate", (-1, -1), [1, 2, 3]),
+        ("circular", (-1, 2), [1, 2, 3, 4, 1, 2]),  # what was taken away does not come back
+        ("circular", (2, -2), [1, 2, 0, 1, 2]),
+    ],
+)
+def test_negative_sizes_of_other_modes(mode, pad, wanted):
+    """As PyTorch's."""
+    x = pyml.arange(5.0).requires_grad_()
+    y = F.pad(x, pad, mode)
+    assert y.tolist() == wanted
+    y.sum().backward()
+    assert x.grad.tolist() == [wanted.count(i) for i in range(5)]
+
+
 def test_the_result_is_new():
     x = pyml.ones(2)
     for pad in ((), (0, 0), (-1, 0)):
@@ -60,7 +81,9 @@ X = pyml.ones(2, 3)
         (lambda: F.pad(X, (-2, -2)), ValueError, "does not fit dimension 1 of size 3"),
         (lambda: F.pad(X, (3, 0), "reflect"), ValueError, "does not fit dimension 1 of size 3"),
         (lambda: F.pad(X, (4, 0), "circular"), ValueError, "does not fit"),
-        (lambda: F.pad(X, (-1, 0), "replicate"), ValueError, "does not fit"),
+        (lambda: F.pad(X, (-3, 0), "replicate"), ValueError, "does not fit"),
+        (lambda: F.pad(X, (-2, 2), "circular"), ValueError, "does not fit"),
+        (lambda: F.pad(X, (3, -1), "reflect"), ValueError, "does not fit"),
         (lambda: F.pad(X[:, :0], (1, 0), "replicate"), ValueError, "does not fit"),
         (lambda: F.pad(X, (1, 1), "mirror"), ValueError, "mode is 'mirror'"),
         (lambda: F.pad(X, (1, 1), "reflect", 1.0), ValueError, "value goes with"),
