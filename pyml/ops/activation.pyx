@@ -15,7 +15,7 @@ from pyml.ops.inplace cimport replace
 from pyml.ops.operands cimport written
 from pyml.tensor cimport Node, Tensor, shape_of, tracks, wrap
 
-from pyml.ops.elementwise import abs, exp, minimum, where
+from pyml.ops.elementwise import abs, clamp, exp, minimum, where
 from pyml.ops.reduce import sum
 from pyml.ops.shape import reshape
 
@@ -30,14 +30,15 @@ cdef class Rule:
         keeps_output: whether backward is given the output, else the input.
         options: how many numbers the kernels take beside arrays, at most two.
         derivative: (dy, what was kept, options...) -> dy * f'(x), by differentiable operations.
+        of_integers: (x, options...) -> f(x) in an integer dtype; None if f is of real numbers alone.
     """
     cdef readonly str name
     cdef int forward, backward, options
     cdef bint keeps_output
-    cdef object derivative
+    cdef object derivative, of_integers
 
 
-cdef Rule activation(str name, str keeps, derivative, int options=0):
+cdef Rule activation(str name, str keeps, derivative, int options=0, of_integers=None):
     """The Rule of an activation that keeps its "input" or its "output".
 
     Raises:
@@ -45,6 +46,7 @@ cdef Rule activation(str name, str keeps, derivative, int options=0):
     """
     cdef Rule rule = Rule()
     rule.name, rule.keeps_output, rule.derivative, rule.options = name, keeps == "output", derivative, options
+    rule.of_integers = of_integers
     rule.forward, rule.backward = _kernels.kernel(name + "_forward"), _kernels.kernel(name + "_backward")
     return rule
 
@@ -69,6 +71,8 @@ cdef class Activation(Node):
 
 cdef Tensor apply(Rule rule, input, double alpha=0, double beta=0):
     """f(input)."""
+    if is_of_integers(rule, input):
+        return rule.of_integers(input, *(alpha, beta)[:rule.options])
     cdef Tensor x = real_tensor(input, rule.name, "input")
     cdef ndarray a = contiguous(x.array)
     cdef ndarray y = empty_like(a)
@@ -83,9 +87,13 @@ cdef Tensor apply(Rule rule, input, double alpha=0, double beta=0):
     return out
 
 
+cdef inline bint is_of_integers(Rule rule, input):
+    return rule.of_integers is not None and isinstance(input, Tensor) and cnp.PyArray_ISINTEGER((<Tensor>input).array)
+
+
 cdef Tensor apply_in_place(Rule rule, input, double alpha=0, double beta=0):
     """input <- f(input); if backward keeps the input, it keeps a copy."""
-    cdef Tensor x = real_tensor(input, rule.name + "_", "input")
+    cdef Tensor x = input if is_of_integers(rule, input) else real_tensor(input, rule.name + "_", "input")
     source = x if rule.keeps_output or not tracks(x) else x.clone()
     return replace(x, apply(rule, source, alpha, beta), rule.name + "_")
 
@@ -104,14 +112,16 @@ def in_place(function):
     return changed
 
 
-cdef Rule RELU = activation("relu", "output", lambda dy, y: where(y > 0, dy, 0.0))
+cdef Rule RELU = activation(
+    "relu", "output", lambda dy, y: where(y > 0, dy, 0.0), options=0, of_integers=lambda x: clamp(x, min=0)
+)
 
 
 def relu(input, bint inplace=False):
     """max(x, 0). The derivative at 0 is 0; NaN stays NaN.
 
     Args:
-        input: any shape.
+        input: any shape; integers stay integers.
         inplace: change the input itself. Default: False.
 
     Example:
@@ -363,14 +373,15 @@ def tanhshrink(input):
 
 
 cdef Rule HARDTANH = activation(
-    "hardtanh", "input", lambda dy, x, low, high: where(x <= low, 0.0, where(x >= high, 0.0, dy)), options=2
+    "hardtanh", "input", lambda dy, x, low, high: where(x <= low, 0.0, where(x >= high, 0.0, dy)), options=2,
+    of_integers=lambda x, low, high: clamp(x, int(low), int(high)),
 )
 
 
 def hardtanh(input, double min_val=-1.0, double max_val=1.0, bint inplace=False):
     """x, but at least min_val and at most max_val. The derivative at both is 0.
 
-    With `inplace` the input itself is changed.
+    With `inplace` the input itself is changed. For integers the limits are cut to integers.
 
     Raises:
         ValueError: if min_val is greater than max_val.
@@ -404,12 +415,16 @@ def hardsigmoid(input, bint inplace=False):
 
 
 cdef Rule THRESHOLD = activation(
-    "threshold", "input", lambda dy, x, limit, value: where(x <= limit, 0.0, dy), options=2
+    "threshold", "input", lambda dy, x, limit, value: where(x <= limit, 0.0, dy), options=2,
+    of_integers=lambda x, limit, value: where(x > int(limit), x, int(value)),
 )
 
 
 def threshold(input, double threshold, double value, bint inplace=False):
-    """x where x > threshold, else value. With `inplace` the input itself is changed."""
+    """x where x > threshold, else value; for integers both are cut to integers.
+
+    With `inplace` the input itself is changed.
+    """
     return apply_in_place(THRESHOLD, input, threshold, value) if inplace else apply(THRESHOLD, input, threshold, value)
 
 

@@ -202,6 +202,8 @@ WITH_OUT = """
     slice_scatter slogdet solve solve_ex svd take take_along_dim tan tanh
     tensordot threshold tril triu trunc vdot vstack where xlog1py xlogy zeros zeta"""
 
+WITH_OUT_IN_FUNCTIONAL = "gelu logsigmoid softplus softshrink"
+
 # the names of arguments, behind the first, that may be tensors
 SECOND = {
     *("A", "LU_data", "LU_pivots", "append", "aweights", "batch1", "batch2", "bins", "boundaries"),
@@ -286,8 +288,11 @@ def operations(place=None):
         if place is None or place in places
         for name in names.split()
     }
+    with_out = ()
     if place in (PYML, LINALG, SPECIAL):
         with_out = {*WITH_OUT.split(), *series.POLYNOMIALS}
-        named |= {name: operands.numpy_names(named[name]) for name in with_out & named.keys()}
+    if place == FUNCTIONAL:
+        with_out = WITH_OUT_IN_FUNCTIONAL.split()
+    named |= {name: operands.numpy_names(named[name]) for name in named.keys() & with_out}
     named = {name: entered(function, place) for name, function in named.items()}
     return named | {alias: named[name] for alias, name in ALIASES.items() if name in named}

@@ -8,6 +8,7 @@ from helpers.activations import CALLS
 from helpers.sweep import Scaled
 from pyml import nn
 from pyml.nn import functional as F
+from pyml.ops.names import WITH_OUT_IN_FUNCTIONAL
 
 X = np.array([-30.0, -2.0, -0.5, -0.0, 0.0, 0.5, 2.0, 25.0])
 
@@ -266,3 +267,41 @@ def test_softmax_takes_its_arguments_by_position(name):
     with pytest.warns(UserWarning, match="dim is not given") as caught:
         function(x, None, 2)
     assert caught[0].filename == F.__file__
+
+
+INTEGERS = {  # as PyTorch, which keeps the dtype
+    "relu": ((), [0, 0, 2, 9]),
+    "relu6": ((), [0, 0, 2, 6]),
+    "hardtanh": ((), [-1, 0, 1, 1]),
+    "hardtanh of numbers": ((-2.5, 5.5), [-2, 0, 2, 5]),
+    "threshold": ((1.5, 7.9), [7, 7, 2, 9]),
+}
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int8"])
+@pytest.mark.parametrize("name", INTEGERS)
+def test_of_integers(name, dtype):
+    args, wanted = INTEGERS[name]
+    f = getattr(F, name.split()[0])
+    x = pyml.tensor([-3, 0, 2, 9], dtype=dtype)
+    assert f(x, *args).dtype == dtype and f(x, *args).tolist() == wanted
+    assert x.tolist() == [-3, 0, 2, 9]
+    assert f(x, *args, inplace=True) is x and x.tolist() == wanted
+    recorded = pyml.record(lambda x: f(x, *args))
+    assert [recorded(x).tolist() for _ in range(3)] == [f(x, *args).tolist()] * 3
+
+
+def test_not_of_integers():
+    x = pyml.tensor([1, 2], dtype=pyml.int8)
+    with pytest.raises(ValueError, match="300 does not fit dtype int8"):
+        F.threshold(x, 1, 300, inplace=True)
+    assert x.tolist() == [1, 2]
+    for f in (F.relu, F.relu_):
+        with pytest.raises(TypeError, match=r"relu.*bool"):
+            f(pyml.tensor([True]))
+
+
+@pytest.mark.parametrize("name", WITH_OUT_IN_FUNCTIONAL.split())
+def test_out(name):
+    f, x, out = getattr(F, name), pyml.tensor([-1.0, 0.5]), pyml.empty(2)
+    assert f(x, out=out) is out and out.tolist() == f(x).tolist()
