@@ -166,8 +166,8 @@ def multi_margin_loss(
     """sum_j w_y max(0, margin - x_y + x_j)^p / c over the classes j that are not the target y.
 
     Args:
-        input: scores, (n, c) or (c).
-        target: y, class indices, (n) or ().
+        input: scores, (n, c), (c), or () for a single class.
+        target: y, class indices, (n) or (). Of one sample either, which is then the shape of the loss.
         p: 1 or 2. Default: 1.
         margin: by how much the score of y is to be larger. Default: 1.
         weight: (c), a factor for each class; it gets no gradient. Default: None.
@@ -184,9 +184,11 @@ def multi_margin_loss(
     cdef Tensor x = real_tensor(input, "multi_margin_loss", "input")
     if p not in (1, 2):
         raise ValueError(f"multi_margin_loss: p is {p}, it must be 1 or 2")
-    if x.array.ndim not in (1, 2):
+    if x.array.ndim > 2:
         raise ValueError(f"multi_margin_loss: input has shape {x.shape}, it must be (n, c) or (c)")
-    if x.shape[-1] == 0:
+    if x.shape[-1:] == (0,):
         raise ValueError(f"multi_margin_loss: input has shape {x.shape}, there must be a class or more")
+    if x.shape[:-1] in ((), (1,)) and isinstance(target, Tensor) and target.shape in ((), (1,)):
+        x = reshape(x, target.shape + (x.shape or (1,))[-1:])
     return class_loss(
         MULTI_MARGIN, x, target, weight, named_reduction(size_average, reduce, reduction), 0, "another input", margin, p)

@@ -271,16 +271,18 @@ def same_dimensions(name, **tensors):
 
 def rows_of(name, x):
     """x as (n, c), and the shape of its samples: (n) or ()."""
-    if x.ndim not in (1, 2):
+    if x.ndim > 2:
         raise ValueError(f"{name}: input has shape {x.shape}, it must be (n, c) or (c)")
-    return (x if x.ndim == 2 else unsqueeze(x, 0)), x.shape[:-1]
+    if x.shape[-1:] == (0,):
+        raise ValueError(f"{name}: input has shape {x.shape}, there must be a class or more")
+    return (x if x.ndim == 2 else reshape(x, (1, -1))), x.shape[:-1]
 
 
 def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
     """sum_ij max(0, 1 - x_j + x_i) / c over the targets j and the classes i that are none.
 
     Args:
-        input: scores, (n, c) or (c).
+        input: scores, (n, c), (c), or () for a single class.
         target: class indices, the shape of the input; in each row those before the first -1 count.
         size_average, reduce: deprecated, see reduction.
         reduction: "mean", "sum" or "none".

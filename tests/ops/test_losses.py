@@ -132,6 +132,12 @@ REFUSED = [
     ),
     (ValueError, "multi_margin_loss: input has shape", lambda: ops.multi_margin_loss(X[None], T)),
     (ValueError, "must be a class or more", lambda: ops.multi_margin_loss(X[:, :0], T)),
+    (ValueError, "has shape .2,., it must", lambda: ops.multi_margin_loss(X[0], T)),
+    (
+        ValueError,
+        "must be a class or more",
+        lambda: ops.multilabel_margin_loss(X[:, :0], pyml.zeros(2, 0, dtype=pyml.int64)),
+    ),
     (
         ValueError,
         "multilabel_soft_margin_loss: target has shape",
@@ -177,3 +183,19 @@ FAMILIES = class_loss, losses
 def test_the_table_has_every_function():
     listed = " ".join(row for family, _, row in names.ROWS if family in FAMILIES).split()
     assert set(listed) == {loss.name for loss in LOSSES} | {"linear_cross_entropy"}
+
+
+@pytest.mark.parametrize("x", [X[0], X[:1], pyml.tensor(0.5)])
+@pytest.mark.parametrize("shape", [(), (1,)])
+def test_one_sample_has_the_shape_of_its_class(x, shape):
+    """As in PyTorch: also the scores of one sample, and a number is the score of one class."""
+    loss = ops.multi_margin_loss(x, pyml.zeros(shape, dtype=pyml.int64), reduction="none")
+    assert loss.shape == shape
+    assert loss.item() == ops.multi_margin_loss(x.reshape(1, -1), T[:1] * 0).item()
+
+
+def test_a_number_is_the_score_of_one_label():
+    x = pyml.tensor(0.5, requires_grad=True)
+    loss = ops.multilabel_margin_loss(x, pyml.tensor(0), reduction="none")
+    loss.backward()
+    assert loss.shape == () and loss.item() == 0 and x.grad.item() == 0
