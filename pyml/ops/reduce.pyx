@@ -683,7 +683,7 @@ def norm(input, p=2, dim=None, keepdim=False, *, dtype=None):
     if p == -np.inf:
         return amin(x.abs(), dim, keepdim)
     if p == 0:
-        return sum(x.abs().sign(), dim, keepdim)
+        return sum(where(x != x, 1.0, x).sign().abs(), dim, keepdim)   # NaN is not zero; the gradient is 0
     dims = dims_of(x.array, dim, keepdim, "norm")
     sizes = wrap(x.array).abs()
     powers = sum(sizes ** p, dim, keepdim)

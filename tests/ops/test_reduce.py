@@ -411,3 +411,11 @@ def test_infinite_values_stay_infinite():
         assert not (x.norm() < np.inf) and not (x.norm(3) < np.inf)
         assert np.isnan(x.std().item()) and not (x.mean() < np.inf)
     assert pyml.tensor([2.0, 2.0]).std() == 0 and pyml.zeros(3).norm() == 0
+
+
+def test_the_0_norm_counts_nan():
+    x = pyml.tensor([[np.nan, 0.0, -2.0], [np.nan, np.inf, 0.0]], requires_grad=True)
+    assert x.norm(0, 1).tolist() == [2, 2]
+    assert pyml.linalg.vector_norm(x, 0, 0).tolist() == [2, 1, 1]
+    x.norm(0).backward()
+    assert x.grad.tolist() == [[0] * 3] * 2
