@@ -84,12 +84,16 @@ class Buffer(Tensor):
         """Everything is done by __new__; Tensor.__init__ would copy."""
 
 
+class ShapeNotKnown(RuntimeError, ValueError):
+    """PyTorch raises the first for the shape, the second for what would need it."""
+
+
 class Uninitialized:
     """What both have: no shape, and no use but to be made a tensor of one."""
 
     @property
     def shape(self):
-        raise RuntimeError(
+        raise ShapeNotKnown(
             f"{type(self).__name__}: the shape is not known before the first call of its lazy "
             "module; call the module once"
         )
@@ -101,6 +105,16 @@ class Uninitialized:
             RuntimeError: always.
         """
         return self.shape
+
+    def numel(self):
+        """There is no number yet.
+
+        Raises:
+            ValueError: always.
+        """
+        return self.shape
+
+    nelement = numel
 
     def __repr__(self):
         return f"<{type(self).__name__}>"

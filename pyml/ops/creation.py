@@ -264,7 +264,8 @@ def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
 def likeness(input, dtype, name):
     """The shape of the input, a Tensor or an array, and `dtype`, or for None the input's."""
     array = arrived(input, f"{name}: input")
-    return array.shape, array.dtype if dtype is None else dtype
+    shape = input.shape if isinstance(input, Tensor) else array.shape  # of a lazy module's: raises
+    return shape, array.dtype if dtype is None else dtype
 
 
 def zeros_like(input, *, dtype=None, device=None, requires_grad=False):

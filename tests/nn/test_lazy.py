@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import pyml
-from pyml import nn
+from pyml import nn, optim
 
 
 def network():
@@ -154,3 +154,24 @@ def test_the_first_call_is_not_recorded():
     net = network()
     net(pyml.ones(3, 5))
     assert pyml.record(lambda x: net(x))(pyml.ones(3, 5)).shape == (3, 2)
+
+
+@pytest.mark.parametrize("lazy", [nn.UninitializedParameter, nn.UninitializedBuffer])
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda t: t.shape,
+        lambda t: t.size(0),
+        lambda t: t.numel(),
+        lambda t: t.nelement(),
+        pyml.empty_like,
+        pyml.zeros_like,
+        pyml.randn_like,
+        lambda t: pyml.full_like(t, 2.0),
+        lambda t: optim.Adagrad([nn.UninitializedParameter()]),
+    ],
+)
+def test_what_needs_the_shape_raises(use, lazy):
+    for error in (RuntimeError, ValueError):  # PyTorch's for the shape, and for the rest
+        with pytest.raises(error, match="the shape is not known"):
+            use(lazy())
