@@ -587,12 +587,26 @@ def nonzero_static(input, *, size, fill_value=-1):
 
 
 def unravel_index(indices, shape):
-    """The index in each dimension of indices into a flattened tensor of a shape, a tuple."""
+    """The index in each dimension of indices into a flattened tensor of a shape, a tuple.
+
+    Args:
+        indices: integers, those below zero counted from the end.
+        shape: of the tensor, an integer or a sequence of them.
+
+    Raises:
+        TypeError: for other indices or sizes.
+        ValueError: for a size below zero.
+        IndexError: for an index that is not in the tensor.
+    """
     checked_tensor(indices, "unravel_index", "indices")
     if indices.dtype.kind not in "iu":
         raise TypeError(f"unravel_index: indices has dtype {indices.dtype}, not integers")
+    if isinstance(shape, Tensor):
+        raise TypeError("unravel_index: shape is a Tensor, it must be an integer or a sequence")
     refuse("unravel_index")
     shape = as_sizes(shape, "unravel_index")
+    if min(shape, default=0) < 0:
+        raise ValueError(f"unravel_index: shape is {shape}, its sizes must be >= 0")
     size = math.prod(shape)
     flat = index_along(indices, size, 0, "unravel_index")
     return tuple(Tensor._on(np.asarray(part)) for part in np.unravel_index(flat, shape))

@@ -408,3 +408,21 @@ def test_masks_that_do_not_broadcast(shape):
 def test_a_mask_is_of_truth_values():
     with pytest.raises(TypeError, match="masked_select: mask has dtype int64, it must be bool"):
         pyml.zeros(3).masked_select(pyml.zeros(3, dtype="int64"))
+
+
+@pytest.mark.parametrize(
+    ("args", "error", "message"),
+    [
+        ((pyml.tensor([1.0]), (2,)), TypeError, "indices has dtype float32"),
+        ((pyml.tensor([True]), (2,)), TypeError, "indices has dtype bool"),
+        (([1], (2,)), TypeError, "indices must be a Tensor"),
+        ((pyml.tensor([1]), pyml.tensor([3, 2])), TypeError, "shape is a Tensor"),
+        ((pyml.tensor([1]), (3.0, 2)), TypeError, "sizes must be integers"),
+        ((pyml.tensor([1]), (-3, -2)), ValueError, "its sizes must be >= 0"),
+        ((pyml.tensor([1]), -3), ValueError, "its sizes must be >= 0"),
+        ((pyml.tensor([6]), (3, 2)), IndexError, "index 6 is out of range"),
+    ],
+)
+def test_unravel_index_refuses(args, error, message):
+    with pytest.raises(error, match=message):
+        pyml.unravel_index(*args)
