@@ -287,7 +287,11 @@ cdef int run_hooks_after(Tensor leaf) except -1:
     for hook in tuple(leaf.hooks):
         if type(hook) is AfterAccumulation:
             refuse("a hook of register_post_accumulate_grad_hook()")
-            hook.hook(leaf)
+            result = hook.hook(leaf)
+            if result is not None and result is not leaf:
+                raise RuntimeError(
+                    f"register_post_accumulate_grad_hook: the hook gave a {type(result).__name__}, it must give None; "
+                    "change the .grad of the tensor that it is given")
     return 0
 
 

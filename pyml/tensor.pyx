@@ -774,6 +774,9 @@ cdef class Tensor:
     def register_post_accumulate_grad_hook(self, hook):
         """Calls hook(tensor) when a backward has put this leaf's gradient into .grad.
 
+        Args:
+            hook: a function that gives None; backward raises RuntimeError for another result than that or the tensor.
+
         Returns:
             A handle; handle.remove() takes the hook away.
 

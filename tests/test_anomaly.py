@@ -111,3 +111,15 @@ def test_old_name_of_grad_tensors():
     assert x.grad.tolist() == [2, 6]
     with pytest.raises(TypeError, match="mean the same"):
         autograd.backward(x * 2, pyml.ones(2), grad_variables=pyml.ones(2))
+
+
+def test_a_hook_after_accumulation_gives_nothing():
+    x = pyml.tensor([1.0], requires_grad=True)
+    handle = x.register_post_accumulate_grad_hook(lambda t: t)  # as in PyTorch, which takes it too
+    (x * 3).sum().backward()
+    handle.remove()
+    for wrong in (lambda t: t.grad, lambda t: 1):
+        handle = x.register_post_accumulate_grad_hook(wrong)
+        with pytest.raises(RuntimeError, match=r"the hook gave a .*, it must give None"):
+            (x * 3).sum().backward()
+        handle.remove()
