@@ -180,6 +180,8 @@ cdef void will_change(Tensor t, bint tracked) except *:
                 "use `with pyml.no_grad():`, or make a new tensor"
             )
         check_current(t)
+    elif t.link is not None and t.link.base._requires_grad and grad_enabled():   # a leaf that the view was made before
+        check_link(t)
     cdef str why = unwritable(t.array)
     if why is not None:
         raise ValueError(f"the tensor {why} and cannot be changed in place; use .clone() first")
@@ -931,6 +933,9 @@ cdef class Tensor:
 
     def __getitem__(self, index):
         return ops.getitem(self, index)
+
+    def __delitem__(self, index):
+        raise TypeError("a Tensor has no items to delete; an index without them, as x[keep], is a smaller tensor")
 
     def __setitem__(self, index, value):
         ops.setitem(self, index, value)

@@ -445,3 +445,9 @@ def test_a_recorded_step_heeds_what_is_set_on_a_tensor():
     assert [step(pyml.ones(1)).item() for _ in range(3)] == [2, 2, 2]
     x.factor = 5.0
     assert step(pyml.ones(1)).item() == 5
+
+
+def test_items_cannot_be_deleted():
+    x = pyml.zeros(3)
+    with pytest.raises(TypeError, match="no items to delete"):
+        del x[0]

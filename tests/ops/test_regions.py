@@ -9,6 +9,7 @@ import pytest
 import pyml
 from helpers.compare import assert_same_bits
 from ops.cases import Case, positive, tests_of
+from pyml.nn import functional as F
 
 
 def leaf(*numbers):
@@ -274,6 +275,26 @@ def test_garbage_with_views_is_collected():
 
 
 # ---- what is refused -----------------------------------------------------------------------------
+
+
+def test_views_made_before_their_base_requires_grad_are_refused():
+    for change in (
+        lambda v: v.add_(1),
+        lambda v: v.__setitem__(0, 1.0),
+        lambda v: v.copy_(pyml.ones(2)),
+        lambda v: F.relu(v, inplace=True),
+        lambda v: pyml.add(v, 1, out=v),
+        lambda v: v[:1].mul_(2),
+    ):
+        x = pyml.zeros(2, 2)
+        v = x[0]
+        x.requires_grad_()
+        with pytest.raises(RuntimeError, match="a view of a leaf tensor that requires grad"):
+            change(v)
+        with pyml.no_grad():
+            change(v)
+        x.detach()[0].fill_(3)
+        assert x.tolist() == [[3, 3], [0, 0]]
 
 
 def test_views_of_leaves_are_refused():
