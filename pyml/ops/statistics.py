@@ -526,7 +526,7 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
     differences = unsqueeze(x1, -2) - unsqueeze(x2, -3)
     if differences.shape[-1] == 0:
         return sum(differences, -1)
-    return norm(differences, p, -1)
+    return lengths(differences, p)
 
 
 def pdist(input, p=2.0):
@@ -537,7 +537,12 @@ def pdist(input, p=2.0):
     if not p >= 0:
         raise ValueError(f"pdist: p is {p}, it must not be negative")
     first, second = (Tensor._on(constant(i)) for i in np.triu_indices(len(input), 1))
-    return norm(input.index_select(0, first) - input.index_select(0, second), p, 1)
+    return lengths(input.index_select(0, first) - input.index_select(0, second), p)
+
+
+def lengths(differences, p):
+    """Of differences along the last dimension; of NaN it is NaN, also for the 0-norm."""
+    return sum(differences.sign().abs(), -1) if p == 0 else norm(differences, p, -1)
 
 
 def renorm(input, p, dim, maxnorm):

@@ -419,3 +419,5 @@ def test_the_0_norm_counts_nan():
     assert pyml.linalg.vector_norm(x, 0, 0).tolist() == [2, 1, 1]
     x.norm(0).backward()
     assert x.grad.tolist() == [[0] * 3] * 2
+    assert pyml.pdist(x.detach(), 0).isnan().all()  # a distance is of the differences, as PyTorch's
+    assert pyml.cdist(x.detach()[:, 1:], pyml.zeros(1, 2), 0).tolist() == [[1], [1]]
