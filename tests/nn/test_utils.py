@@ -288,3 +288,15 @@ def test_fuse_linear_bn_refuses():
     ):
         with pytest.raises(error, match=message):
             fuse_linear_bn_weights(*wrong)
+
+
+def test_clipping_of_an_exhausted_generator_warns():
+    model = nn.Linear(2, 1)
+    model(pyml.ones(1, 2)).sum().backward()
+    parameters = model.parameters()
+    clip_grad_norm_(parameters, 1.0)
+    for clip in (clip_grad_norm_, clip_grad_value_, lambda p, n: clip_grads_with_norm_(p, n, 1.0)):
+        with pytest.warns(UserWarning, match="is an empty generator") as seen:
+            clip(parameters, 1.0)
+        assert seen[0].filename == __file__
+        clip([], 1.0)

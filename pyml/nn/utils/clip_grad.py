@@ -1,6 +1,8 @@
 """The norm of gradients, and clipping them by it or by value."""
 
 import math
+import types
+import warnings
 
 import numpy as np
 
@@ -184,9 +186,14 @@ def result_dtype(tensors):
 
 
 def grads_of(parameters):
-    """The gradients there are, each once."""
+    """The gradients there are, each once; warns of a generator that has given its parameters."""
     if isinstance(parameters, Tensor):
         parameters = [parameters]
+    is_generator, parameters = isinstance(parameters, types.GeneratorType), list(parameters)
+    if is_generator and not parameters:
+        warnings.warn(
+            "`parameters` is an empty generator, no gradient clipping will occur.", stacklevel=3
+        )
     tensors = [checked_tensor(p, "parameters", f"item {i}") for i, p in enumerate(parameters)]
     return list(dict.fromkeys(p.grad for p in tensors if p.grad is not None))
 
