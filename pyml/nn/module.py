@@ -111,6 +111,7 @@ class Module(Callable):
 
     __signature__ = SignatureOfForward()
     training = True
+    call_super_init = False  # a subclass sets it that has bases behind Module
     _hooks = _state_hooks = ()  # a list once there was one
     _version = 1  # of the keys of state_dict(), for those who write _load_from_state_dict
     _contexts = ()  # ContextVars that forward() reads: another value is another recorded step
@@ -129,8 +130,18 @@ class Module(Callable):
         if "__getattr__" in own and "__getattribute__" not in own and not issubclass(cls, Asked):
             cls.__bases__ = (*[base for base in cls.__bases__ if base is not Module], Asked)
 
-    def __init__(self):
-        """Takes no arguments: those of a subclass are its own."""
+    def __init__(self, *args, **kwargs):
+        """Takes no arguments: those of a subclass are its own.
+
+        With `call_super_init` True they are for the class that follows in the order of bases.
+        """
+        if self.call_super_init:
+            super().__init__(*args, **kwargs)
+        elif args or kwargs:
+            raise TypeError(
+                f"{self._get_name()}: Module.__init__() takes no arguments, it was given "
+                f"{', '.join([*map(repr, args), *kwargs])}; keep them in the subclass"
+            )
 
     def __setstate__(self, state):
         self.__dict__.update(state)

@@ -860,3 +860,21 @@ def test_signature():
     assert str(inspect.signature(AfterMixin())) == "(x, *, scale=1)"
     assert str(inspect.signature(nn.Linear(2, 1))) == "(input)"
     assert list(inspect.signature(nn.Linear).parameters)[:2] == ["in_features", "out_features"]
+
+
+def test_bases_behind_module():
+    class Named:
+        def __init__(self, name="none"):
+            self.name = name
+
+    class Left(nn.Module, Named):
+        pass
+
+    class Called(nn.Module, Named):
+        call_super_init = True
+
+    assert not hasattr(Left(), "name")
+    assert Called(name="x").name == Called("x").name == "x" and Called().name == "none"
+    for args, options in (((3,), {}), ((), {"name": "x"})):
+        with pytest.raises(TypeError, match=r"Left: Module.__init__\(\) takes no arguments"):
+            Left(*args, **options)
