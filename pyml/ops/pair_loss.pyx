@@ -102,8 +102,9 @@ cdef class PairLoss:
                 raise ValueError(
                     f"{self.name}: target has shape {t.shape}, it must be that of the input, {x.shape}; reshape one of them")
             warnings.warn(
-                f"{self.name}: target has shape {t.shape}, input {x.shape}: they are broadcast, which is likely a mistake; "
-                "make the shapes the same", stacklevel=2)
+                f"Using a target size ({t.shape}) that is different to the input size ({x.shape}). This will likely lead to "
+                "incorrect results due to broadcasting. Please ensure they have the same size.",   # as PyTorch, for filters
+                stacklevel=2)
             shape = broadcast_shapes(x.shape, t.shape, name=self.name)
             x, t = expand(x, shape), expand(t, shape)
         if weight is not None:

@@ -59,7 +59,7 @@ def test_a_target_of_another_shape_is_broadcast_with_a_warning(loss, reduction, 
         with pytest.raises(ValueError, match=rf"{loss.name}: target has shape \(3,\), it must be"):
             function(x, t, reduction=reduction)
         return
-    with pytest.warns(UserWarning, match=rf"{loss.name}: target has shape \(3,\), input \(4, 3\)"):
+    with pytest.warns(UserWarning, match=r"Using a target size \(\(3,\)\) that is different"):
         got = function(x, t, reduction=reduction)
     assert_same_bits(got.numpy(), function(x, t.expand(4, 3), reduction=reduction).numpy())
     with pytest.raises(ValueError, match=f"{loss.name}: shapes"), pytest.warns(UserWarning):
