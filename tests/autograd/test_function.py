@@ -438,6 +438,10 @@ class SumOfSquares(Function):
 def test_a_change_of_any_tensor_that_is_kept_is_seen(place):
     xs = [leaf(float(i)) for i in range(7)]
     copies = [x.clone() for x in xs]
+    with pyml.no_grad():  # each with another version
+        for i, x in enumerate(copies):
+            for _ in range(i):
+                x.mul_(1)
     SumOfSquares.apply(*copies).backward()
     assert [x.grad.item() for x in xs] == [2.0 * i for i in range(7)]
     y = SumOfSquares.apply(*copies)
