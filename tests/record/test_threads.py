@@ -415,7 +415,7 @@ def test_what_a_recording_refused_is_freed():
         with pytest.raises(pyml.RecordError):
             step(x)
     before = used()
-    for _ in range(20):
+    for _ in range(5):
         with pytest.raises(pyml.RecordError):
             step(x)
     assert used() == before
