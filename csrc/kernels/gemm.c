@@ -57,7 +57,6 @@ enum {
     PACKED_A = ((MC + MR - 1) / MR * MR * KC + LANES + 15) / 16 * 16,
     PACKED_B = KC * NC + LANES,
 
-    RUN_BYTES = 20 << 10, /* of both operands, beside C in an L1 of 32 KiB */
     SMALL_C = 64 * 64, /* numbers in a C that is too small to be cut well, */
     SUMS = 1 << 20, /* and room for those of one for each block of k */
     ADDED_ROWS = 8, /* of C, a task */
@@ -75,9 +74,8 @@ typedef struct {
     real *c;
     const real *a, *b;
     const real *bias; /* NULL: none */
-    const real *sums; /* what the sums begin with, of whole vectors; NULL: 0 */
     ptrdiff_t k;
-    ptrdiff_t a_row, a_col, b_row, c_row, sums_row;
+    ptrdiff_t a_row, a_col, b_row, c_row;
     ptrdiff_t last; /* lanes of the last vector of columns, 1..L */
     real alpha, beta;
 } tile_args;
@@ -107,8 +105,7 @@ INLINE void store_tile(const int rows, const int columns, const ptrdiff_t last, 
 INLINE void tile(const int rows, const int columns, const tile_args *t)
 {
     vec sum[MR][NV];
-    if (t->sums == NULL) EACH_SUM sum[i][v] = (vec){0};
-    else EACH_SUM sum[i][v] = vload(t->sums + i * t->sums_row + v * L);
+    EACH_SUM sum[i][v] = (vec){0};
     UNROLL for (int i = 0; i < rows; i++)
         __builtin_prefetch(t->c + i * t->c_row, 1);
 
@@ -214,7 +211,7 @@ static void multiply_block(const gemm_plan *plan, tile_args t, const real *a, co
 {
     const gemm_args *g = plan->args;
     real *packed_b = thread_scratch(), *room_a = packed_b + PACKED_B, *c = t.c;
-    const real *bias = t.bias, *sums = t.sums;
+    const real *bias = t.bias;
     const partition tiles = cut_into(ceil_div(rows, MR), rows);
     const ptrdiff_t panel =
         tiles.parts > MC / MR ? t.k : 0; /* used once, a panel needs no place of its own */
@@ -232,46 +229,14 @@ static void multiply_block(const gemm_plan *plan, tile_args t, const real *a, co
             t.last = nr - (vectors - 1) * L;
             t.bias = bias == NULL ? NULL : bias + j;
             t.a = a_block, t.c = c + part_begin(tiles, s_begin) * t.c_row + j;
-            if (sums != NULL) t.sums = sums + part_begin(tiles, s_begin) * t.sums_row + j;
             for (ptrdiff_t s = s_begin; s < s_end; s++) {
                 const ptrdiff_t count = part_size(tiles, s);
                 tile_fns[count - 1][vectors - 1](&t);
                 t.a += plan->a_form == PACKED ? MR * t.k : count * t.a_row;
                 t.c += count * t.c_row;
-                if (sums != NULL) t.sums += count * t.sums_row;
             }
         }
     }
-}
-
-/* The same where both operands are read as they lie, row after row of k numbers side by side: by runs of k that
- * stay in L1 while each tile goes over them. The sums of a tile wait in memory meanwhile, so its bits are those of
- * one run. */
-static void multiply_runs(const gemm_plan *plan, tile_args t, const real *a, const real *b, ptrdiff_t rows,
-                          ptrdiff_t columns, ptrdiff_t run)
-{
-    const gemm_args *g = plan->args;
-    real *sums = thread_scratch();
-    tile_args first = t;
-    first.c = sums, first.c_row = columns, first.alpha = 1, first.beta = 0, first.bias = NULL;
-    ptrdiff_t p = 0;
-    for (; p + run < t.k; p += run) {
-        first.k = run;
-        multiply_block(plan, first, a + p * g->a_col, b + p * g->b_row, rows, columns);
-        first.sums = sums, first.sums_row = columns;
-    }
-    t.k -= p, t.sums = first.sums, t.sums_row = columns;
-    multiply_block(plan, t, a + p * g->a_col, b + p * g->b_row, rows, columns);
-}
-
-/* How many k of so many rows and columns stay in L1; all, where that does not matter. */
-static ptrdiff_t run_of(const gemm_plan *plan, ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t k)
-{
-    const bool read = plan->a_form == AS_IT_LIES && plan->args->a_row == 1 && !plan->pack_b;
-    if (!read || rows <= MR || columns <= NR || columns % L != 0 || rows > MC || rows * columns > SMALL_C)
-        return k;
-    const ptrdiff_t run = RUN_BYTES / (ptrdiff_t)sizeof(real) / (rows + columns);
-    return run < KC_STEP ? k : run;
 }
 
 /* A block of C, all of k: rows i..i_end-1, columns j..j_end-1 of one matrix. */
@@ -289,8 +254,7 @@ static void multiply(const gemm_plan *plan, ptrdiff_t matrix, ptrdiff_t i, ptrdi
     do { /* once if k is 0 */
         t.k = min_size(g->k - p, plan->kc);
         t.bias = plan->bias != NULL && p + t.k == g->k ? plan->bias + j : NULL;
-        multiply_runs(plan, t, a + p * g->a_col, b + p * g->b_row, i_end - i, j_end - j,
-                      run_of(plan, i_end - i, j_end - j, t.k));
+        multiply_block(plan, t, a + p * g->a_col, b + p * g->b_row, i_end - i, j_end - j);
         t.beta = 1; /* the blocks that follow add */
         p += t.k;
     } while (p < g->k);
@@ -361,8 +325,8 @@ static void multiply_blocks(const void *context, ptrdiff_t begin, ptrdiff_t end)
                              .c_row = g->n,
                              .k = min_size(g->k - p, of->plan->kc),
                              .alpha = 1};
-        multiply_runs(of->plan, t, (const real *)g->a + p * g->a_col, (const real *)g->b + p * g->b_row, g->m,
-                      g->n, run_of(of->plan, g->m, g->n, t.k));
+        multiply_block(of->plan, t, (const real *)g->a + p * g->a_col, (const real *)g->b + p * g->b_row,
+                       g->m, g->n);
     }
 }
 
