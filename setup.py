@@ -88,8 +88,8 @@ if not SANITIZE and os.environ.get("PYML_SYMBOLS") != "1":
     STRIP = ["-Wl,-s"]
 
 # The extension modules that run when a step is recorded, checked or refused, or when a run of many
-# begins and ends, and operations that steps rarely have: -Os makes them a third smaller, and slower. What runs in every
-# step stays at -O2.
+# begins and ends, and operations that steps rarely have: -Os makes them a third smaller, and
+# slower. What runs in every step stays at -O2.
 SEAM_FOR_SIZE = {
     "pyml.ops.comparison",
     "pyml.ops.jets",
