@@ -70,11 +70,11 @@ def check_integer(who, name, value):
         raise TypeError(f"{who}: {name} is {value!r}, it must be an integer")
 
 
-def check_sizes(who, **sizes):
-    """Raises TypeError or ValueError unless each is an integer of 0 or more."""
-    for name, value in sizes.items():
+def check_counts(who, least=0, **counts):
+    """Raises TypeError or ValueError unless each is an integer of `least` or more."""
+    for name, value in counts.items():
         check_integer(who, name, value)
-        check_number(who, name, value, Range(0))
+        check_number(who, name, value, Range(least))
 
 
 def check_choice(who, name, value, choices, words=""):

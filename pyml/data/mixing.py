@@ -6,7 +6,7 @@ from pyml import ops
 from pyml.grad_mode import no_grad
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.sampling import log_gamma_variable
-from pyml.options import Range, check_integer, check_number
+from pyml.options import Range, check_counts, check_number
 
 __all__ = ["CutMix", "MixUp"]
 
@@ -21,8 +21,7 @@ class Mixing:
         who = type(self).__name__
         check_number(who, "alpha", alpha, ALPHAS)
         if num_classes is not None:
-            check_integer(who, "num_classes", num_classes)
-            check_number(who, "num_classes", num_classes, Range(1))
+            check_counts(who, least=1, num_classes=num_classes)
         self.alpha = alpha
         self.num_classes = num_classes
         self._generator = generator

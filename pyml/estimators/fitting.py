@@ -67,9 +67,8 @@ class Training:
         self.is_over = False  # the last call ended as nothing got better
         self._steps = {}
 
-    def __getstate__(
-        self,
-    ):  # of a copy and of a pickle: steps are of the network they were made for
+    def __getstate__(self):
+        """Of a copy and of a pickle: steps are of the network that they were made for."""
         return {**self.__dict__, "_steps": {}}
 
     # ---- one call --------------------------------------------------------------------------------
@@ -213,8 +212,11 @@ def is_own(network, *others):
     return all(type(part).__module__.split(".")[0] == "pyml" for part in parts)
 
 
-def make_gradients(network, loss, alpha):
-    """A function of rows that leaves gradients; it gives the loss as shown, and what is added.
+def make_forward_and_backward(network, loss, alpha):
+    """The two halves of a step before the optimizer's: what is minimised, and its gradients.
+
+    forward(x, target, weight) gives the loss, the penalty and what the penalty was divided by;
+    backward(loss, that) leaves the gradients of both.
 
     The penalty is alpha / 2 of the sum of the squared weights, over the rows (their weights) of the
     batch. Its gradient is added to those that backward leaves.
@@ -224,7 +226,7 @@ def make_gradients(network, loss, alpha):
     def penalty(count):
         return sum(w.square().sum() for w in weights) * (0.5 * alpha / count)
 
-    def gradients(x, target, weight=None):
+    def forward(x, target, weight=None):
         total = loss.total(network(x), target, weight)
         with no_grad():
             if weight is None:
@@ -242,12 +244,12 @@ def make_gradients(network, loss, alpha):
                 for w in weights:
                     w.grad.add_(w * (alpha / count))
 
-    return gradients, backward
+    return forward, backward
 
 
 def make_step(network, loss, alpha, optimizer, rate):
     """A step as a function of rows, which gives the loss as it is shown."""
-    forward, backward = make_gradients(network, loss, alpha)
+    forward, backward = make_forward_and_backward(network, loss, alpha)
     outputs = linears(network)[-1].out_features
 
     def step(*rows):
@@ -435,7 +437,7 @@ class Descent:
         self.rows, self.deadline = rows, deadline
         self.parameters = list(training.network.parameters())
         self.sizes = np.cumsum([p.numel() for p in self.parameters])[:-1]
-        forward, backward = make_gradients(training.network, loss, options.alpha)
+        forward, backward = make_forward_and_backward(training.network, loss, options.alpha)
         self.outputs = coding.outputs
 
         def value_and_gradients(*data):

@@ -12,10 +12,9 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from pyml import ops
 from pyml.estimators.fitting import Training
 from pyml.estimators.losses import loss_of
-from pyml.estimators.networks import linears
+from pyml.estimators.networks import as_tensor, linears
 from pyml.estimators.rows import outputs_of
 from pyml.estimators.targets import Values, classes_or_labels
 from pyml.estimators.validation import check_parameters
@@ -201,7 +200,7 @@ class MLP(BaseEstimator):
             raise ValueError(f"{name}: shapes are {[s[::-1] for s in shapes]}, not {wanted}")
         with no_grad():
             for mine, value in zip(own, values, strict=True):
-                mine.copy_(ops.tensor(np.ascontiguousarray(value, training.dtype)))
+                mine.copy_(as_tensor(value, training.dtype))
 
 
 def take(estimator, arguments):

@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import check_array, check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from pyml.estimators.fitting import SEEDS
 from pyml.estimators.mlp import take, unchanged_if_raised
 from pyml.estimators.targets import Values, classes_or_labels
 from pyml.estimators.validation import PARAMETERS
@@ -32,7 +33,6 @@ TASKS = {
     "values": "regression",
 }
 CHECKED = ("validation_fraction", "n_ensemble", "max_seconds", "verbose")  # the others are by fit
-SEEDS = 2**31 - 1
 ONE_AT_A_TIME = threading.Lock()  # tabular.fit draws from the default generator
 
 

@@ -6,6 +6,7 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from pyml import ops
+from pyml.estimators.networks import as_tensor
 
 
 class Classes:
@@ -135,7 +136,7 @@ class Values:
 
     def encode(self, numbers, dtype, smoothing):
         """As the loss takes them, a Tensor."""
-        return ops.tensor(np.ascontiguousarray(numbers, dtype))
+        return as_tensor(numbers, dtype)
 
     def decide(self, outputs):
         """Themselves."""

@@ -9,7 +9,7 @@ import numpy as np
 from pyml.estimators.losses import REGRESSION
 from pyml.estimators.networks import ACTIVATIONS, activation_named
 from pyml.estimators.solvers import OPTIMIZERS, SCHEDULES
-from pyml.options import Range, check_choice, check_integer, check_number
+from pyml.options import Range, check_choice, check_counts, check_number
 
 
 def number(allowed, also=()):
@@ -30,8 +30,7 @@ def integer(least, also=()):
     def check(who, name, value):
         is_other = isinstance(value, (str, float)) and value in also
         if not is_other:
-            check_integer(who, name, value)
-            check_number(who, name, value, Range(least))
+            check_counts(who, least=least, **{name: value})
 
     return check
 

@@ -12,7 +12,7 @@ from pyml.func.modules import functional_call
 from pyml.grad_mode import enable_grad
 from pyml.nn.module import Module
 from pyml.ops import from_numpy
-from pyml.options import Range, check_integer, check_number
+from pyml.options import Range, check_counts, check_integer, check_number
 from pyml.recorder import refuse
 from pyml.tensor import Tensor
 
@@ -218,8 +218,7 @@ def hessian_trace(model, loss, x, y, samples=100, *, seed=0):
     Raises:
         TypeError, ValueError: as curvature.
     """
-    check_integer("hessian_trace", "samples", samples)
-    check_number("hessian_trace", "samples", samples, Range(2))
+    check_counts("hessian_trace", least=2, samples=samples)
     params = parameters_of("hessian_trace", model)
     value = loss_of("hessian_trace", model, loss, x, y)
     hessian = hessian_of("hessian_trace", value, params.values())

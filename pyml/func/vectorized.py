@@ -5,7 +5,7 @@ import functools
 from pyml.func import batching_rules  # noqa: F401
 from pyml.func.batched import Level, check_randomness, has_drawn
 from pyml.ops import cat, contiguous
-from pyml.options import Range, check_choice, check_integer, check_number
+from pyml.options import check_choice, check_counts, check_integer
 from pyml.pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 from pyml.random import default_generator, draws
 from pyml.tensor import Tensor
@@ -54,8 +54,7 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
         raise TypeError(f"vmap: func is {func!r}, it must be a function of tensors")
     check_choice("vmap", "randomness", randomness, ("error", "different", "same"))
     if chunk_size is not None:
-        check_integer("vmap", "chunk_size", chunk_size)
-        check_number("vmap", "chunk_size", chunk_size, Range(1))
+        check_counts("vmap", least=1, chunk_size=chunk_size)
 
     @functools.wraps(func)
     def call(*args, **kwargs):

@@ -10,11 +10,10 @@ from pyml import ops
 from pyml.grad_mode import no_grad
 from pyml.nn import init
 from pyml.nn.module import Module
-from pyml.nn.numeric import FeatureLinear
+from pyml.nn.numeric import FeatureLinear, check_last
 from pyml.nn.parameter import Parameter
-from pyml.nn.scaled import check_last, check_size
 from pyml.ops.arrays import checked_tensor
-from pyml.options import check_choice
+from pyml.options import check_choice, check_counts
 
 __all__ = ["ElementwiseAffine", "EnsembleView", "LinearBatchEnsemble", "LinearEnsemble"]
 
@@ -43,7 +42,7 @@ class EnsembleView(Module):
 
     def __init__(self, k):
         super().__init__()
-        check_size(self, "k", k)
+        check_counts(self._get_name(), least=1, k=k)
         self.k = k
 
     def forward(self, input):
@@ -103,8 +102,7 @@ class ElementwiseAffine(Module):
         dtype=None,
     ):
         super().__init__()
-        check_size(self, "k", k)
-        check_size(self, "num_features", num_features)
+        check_counts(self._get_name(), least=1, k=k, num_features=num_features)
         self.k, self.num_features = k, num_features
         self.scaling_init = scaling_init
         self.chunks = checked_chunks(self, scaling_init, chunks, num_features)
@@ -222,8 +220,8 @@ class LinearBatchEnsemble(Module):
         dtype=None,
     ):
         super().__init__()
-        for name, value in (("in_features", in_features), ("out_features", out_features), ("k", k)):
-            check_size(self, name, value)
+        sizes = {"in_features": in_features, "out_features": out_features}
+        check_counts(self._get_name(), least=1, **sizes, k=k)
         self.in_features, self.out_features, self.k = in_features, out_features, k
         pair = scaling_init if isinstance(scaling_init, (tuple, list)) else (scaling_init,) * 2
         if len(pair) != 2:
@@ -290,8 +288,7 @@ def checked_chunks(module, start, chunks, count):
     if chunks is None:
         return None
     chunks = list(chunks)
-    for i, size in enumerate(chunks):
-        check_size(module, f"chunks[{i}]", size)
+    check_counts(who, least=1, **{f"chunks[{i}]": size for i, size in enumerate(chunks)})
     if sum(chunks) != count:
         raise ValueError(f"{who}: chunks sum up to {sum(chunks)}, there are {count} features")
     return chunks

@@ -8,7 +8,7 @@ from pyml.nn.module import Module
 from pyml.nn.parameter import Parameter, UninitializedBuffer, UninitializedParameter
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.shape import as_sizes
-from pyml.options import check_sizes
+from pyml.options import check_counts
 
 __all__ = [
     "BatchNorm1d",
@@ -47,7 +47,7 @@ class RunningNorm(Norm):
         self, num_features, eps, momentum, affine, track_running_stats, device, dtype, bias
     ):
         super().__init__()
-        check_sizes(self._get_name(), num_features=num_features)
+        check_counts(self._get_name(), num_features=num_features)
         self.num_features = num_features
         self.eps = eps
         self.momentum = momentum

@@ -15,7 +15,7 @@ from pyml.nn.linear import Linear
 from pyml.nn.module import Module
 from pyml.nn.parameter import Buffer, Parameter
 from pyml.ops.arrays import checked_tensor
-from pyml.options import Range, check_integer, check_number
+from pyml.options import Range, check_counts, check_number
 from pyml.tensor import Tensor
 
 __all__ = [
@@ -49,8 +49,7 @@ def quantile_bins(x, num_bins=48):
         >>> nn.quantile_bins(pyml.tensor([[0.0], [1.0], [2.0], [3.0]]), num_bins=3)
         [array([0., 1., 2., 3.])]
     """
-    check_integer("quantile_bins", "num_bins", num_bins)
-    check_number("quantile_bins", "num_bins", num_bins, Range(1))
+    check_counts("quantile_bins", least=1, num_bins=num_bins)
     x = np.asarray(x.detach().numpy() if isinstance(x, Tensor) else x, np.float64)
     if x.ndim != 2 or len(x) == 0:
         raise ValueError(
@@ -102,12 +101,8 @@ class FeatureLinear(Module):
 
     def __init__(self, num_features, in_features, out_features, bias=True, device=None, dtype=None):
         super().__init__()
-        _check_sizes(
-            self,
-            num_features=num_features,
-            in_features=in_features,
-            out_features=out_features,
-        )
+        sizes = {"in_features": in_features, "out_features": out_features}
+        check_counts(self._get_name(), least=1, num_features=num_features, **sizes)
         self.num_features = num_features
         self.in_features = in_features
         self.out_features = out_features
@@ -285,7 +280,7 @@ class PiecewiseLinearEmbedding(Bins):
 
     def __init__(self, bins, embedding_dim, activation=False, device=None, dtype=None):
         super().__init__(bins, device, dtype)
-        _check_sizes(self, embedding_dim=embedding_dim)
+        check_counts(self._get_name(), least=1, embedding_dim=embedding_dim)
         self.embedding_dim = embedding_dim
         self.activation = activation
         features, size = self.left.shape
@@ -360,12 +355,8 @@ class PeriodicEmbedding(Module):
         dtype=None,
     ):
         super().__init__()
-        _check_sizes(
-            self,
-            num_features=num_features,
-            embedding_dim=embedding_dim,
-            num_frequencies=num_frequencies,
-        )
+        sizes = {"embedding_dim": embedding_dim, "num_frequencies": num_frequencies}
+        check_counts(self._get_name(), least=1, num_features=num_features, **sizes)
         check_number("PeriodicEmbedding", "sigma", sigma, Range(0, ends="()"))
         self.num_features = num_features
         self.embedding_dim = embedding_dim
@@ -391,12 +382,7 @@ class PeriodicEmbedding(Module):
 
     def forward(self, input):
         """(..., num_features) to (..., num_features, embedding_dim)."""
-        checked_tensor(input, "PeriodicEmbedding")
-        if input.dim() == 0 or input.shape[-1] != self.num_features:
-            raise ValueError(
-                f"PeriodicEmbedding: input has shape {tuple(input.shape)}, its last dimension must "
-                f"be num_features, {self.num_features}"
-            )
+        check_last(self, input, self.num_features, "num_features")
         phases = 2 * math.pi * self.frequencies * input.unsqueeze(-1)
         output = self.linear(ops.cat([phases.cos(), phases.sin()], -1))
         return output.relu() if self.activation else output
@@ -453,9 +439,9 @@ class PBLDEmbedding(Module):
         dtype=None,
     ):
         super().__init__()
-        _check_sizes(self, num_features=num_features, num_frequencies=num_frequencies)
-        check_integer("PBLDEmbedding", "embedding_dim", embedding_dim)
-        check_number("PBLDEmbedding", "embedding_dim", embedding_dim, Range(2))
+        sizes = {"num_features": num_features, "num_frequencies": num_frequencies}
+        check_counts(self._get_name(), least=1, **sizes)
+        check_counts("PBLDEmbedding", least=2, embedding_dim=embedding_dim)
         check_number("PBLDEmbedding", "sigma", sigma, Range(0, ends="()"))
         self.num_features, self.num_frequencies = num_features, num_frequencies
         self.embedding_dim, self.sigma = embedding_dim, sigma
@@ -473,12 +459,7 @@ class PBLDEmbedding(Module):
 
     def forward(self, input):
         """(..., num_features) to (..., num_features embedding_dim)."""
-        checked_tensor(input, "PBLDEmbedding")
-        if input.dim() == 0 or input.shape[-1] != self.num_features:
-            raise ValueError(
-                f"PBLDEmbedding: input has shape {tuple(input.shape)}, its last dimension must be "
-                f"num_features, {self.num_features}"
-            )
+        check_last(self, input, self.num_features, "num_features")
         angles = 2 * math.pi * self.frequencies * input.unsqueeze(-1) + self.phases
         return ops.cat([self.linear(angles.cos()).flatten(-2), input], -1)
 
@@ -490,7 +471,11 @@ class PBLDEmbedding(Module):
         )
 
 
-def _check_sizes(module, **sizes):
-    for name, value in sizes.items():
-        check_integer(module._get_name(), name, value)
-        check_number(module._get_name(), name, value, Range(1))
+def check_last(module, input, size, name):
+    """Raises ValueError unless that is the last dimension."""
+    who = module._get_name()
+    if checked_tensor(input, who).dim() == 0 or input.shape[-1] != size:
+        raise ValueError(
+            f"{who}: input has shape {tuple(input.shape)}, its last dimension must be {name}, "
+            f"{size}"
+        )

@@ -10,9 +10,9 @@ import math
 from pyml import ops
 from pyml.nn import init
 from pyml.nn.module import Module
+from pyml.nn.numeric import check_last
 from pyml.nn.parameter import Buffer, Parameter
-from pyml.ops.arrays import checked_tensor
-from pyml.options import Range, check_integer, check_number
+from pyml.options import Range, check_counts, check_number
 
 __all__ = ["AnnealedDropout", "NTPLinear", "ParametricActivation", "ScalingLayer"]
 
@@ -45,7 +45,7 @@ class ScalingLayer(Module):
 
     def __init__(self, num_features, device=None, dtype=None):
         super().__init__()
-        check_size(self, "num_features", num_features)
+        check_counts(self._get_name(), least=1, num_features=num_features)
         self.num_features = num_features
         self.scale = Parameter(ops.ones(num_features, device=device, dtype=dtype))
 
@@ -93,8 +93,8 @@ class NTPLinear(Module):
         self, in_features, out_features, bias=True, zero_init=False, device=None, dtype=None
     ):
         super().__init__()
-        check_size(self, "in_features", in_features)
-        check_size(self, "out_features", out_features)
+        sizes = {"in_features": in_features, "out_features": out_features}
+        check_counts(self._get_name(), least=1, **sizes)
         self.in_features = in_features
         self.out_features = out_features
         self.zero_init = zero_init
@@ -157,7 +157,7 @@ class ParametricActivation(Module):
                 f"ParametricActivation: activation is a {type(activation).__name__}, it must be a "
                 "Module, such as nn.SELU()"
             )
-        check_size(self, "num_features", num_features)
+        check_counts(self._get_name(), least=1, num_features=num_features)
         self.activation = activation
         self.num_features = num_features
         self.alpha = Parameter(ops.ones(num_features, device=device, dtype=dtype))
@@ -196,7 +196,7 @@ class AnnealedDropout(Module):
     def __init__(self, p=0.15, total_steps=1000):
         super().__init__()
         check_number("AnnealedDropout", "p", p, Range(0, 1, "[)"))
-        check_size(self, "total_steps", total_steps)
+        check_counts(self._get_name(), least=1, total_steps=total_steps)
         self.p = p
         self.total_steps = total_steps
         self.count = Buffer(ops.zeros((), dtype="float64"))
@@ -213,19 +213,3 @@ class AnnealedDropout(Module):
     def extra_repr(self):
         """p and total_steps."""
         return f"p={self.p}, total_steps={self.total_steps}"
-
-
-def check_size(module, name, value):
-    """Raises TypeError or ValueError unless it is a positive integer."""
-    check_integer(module._get_name(), name, value)
-    check_number(module._get_name(), name, value, Range(1))
-
-
-def check_last(module, input, size, name):
-    """Raises ValueError unless that is the last dimension."""
-    who = module._get_name()
-    if checked_tensor(input, who).dim() == 0 or input.shape[-1] != size:
-        raise ValueError(
-            f"{who}: input has shape {tuple(input.shape)}, its last dimension must be {name}, "
-            f"{size}"
-        )

@@ -9,7 +9,7 @@ from pyml.autograd.hessian import LossHessian
 from pyml.autograd.lanczos import extreme_eigenpairs
 from pyml.backward import retained_graphs
 from pyml.optim.whole import Whole, move_by, put, trainable
-from pyml.options import Range, check_integer, check_number
+from pyml.options import Range, check_counts, check_number
 from pyml.tensor import Tensor
 
 __all__ = ["NewtonCG"]
@@ -98,8 +98,7 @@ class NewtonCG(Whole):
 
     def _check(self, options):
         super()._check(options)
-        check_integer("NewtonCG", "max_iter", options["max_iter"])
-        check_number("NewtonCG", "max_iter", options["max_iter"], Range(1))
+        check_counts("NewtonCG", least=1, max_iter=options["max_iter"])
         if options["tolerance_cg"] is not None:
             check_number("NewtonCG", "tolerance_cg", options["tolerance_cg"], Range(0))
 

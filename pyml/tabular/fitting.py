@@ -10,7 +10,7 @@ import numpy as np
 
 from pyml import ops, optim
 from pyml.grad_mode import no_grad
-from pyml.options import Range, check_integer, check_number, is_number
+from pyml.options import Range, check_counts, check_integer, check_number, is_number
 from pyml.random import fork_rng, manual_seed
 from pyml.tabular.defaults import defaults_for
 from pyml.tabular.model import TabularEnsemble, TabularModel
@@ -202,11 +202,9 @@ def fit(
 
 def check_options(epochs, batch_size, lr, max_seconds, ensemble, seed):
     """Raises TypeError or ValueError for an option that is not as fit() says."""
-    counts = {"epochs": epochs, "batch_size": batch_size, "ensemble": ensemble}
-    for name, value in counts.items():
-        if value is not None or name == "ensemble":
-            check_integer("fit", name, value)
-            check_number("fit", name, value, Range(1))
+    optional = {"epochs": epochs, "batch_size": batch_size}
+    counts = {name: value for name, value in optional.items() if value is not None}
+    check_counts("fit", least=1, **counts, ensemble=ensemble)
     for name, value in {"lr": lr, "max_seconds": max_seconds}.items():
         if value is not None:
             check_number("fit", name, value, Range(0, ends="(]"))

@@ -8,7 +8,7 @@ import numpy as np
 from pyml import io, nn, ops
 from pyml.grad_mode import no_grad
 from pyml.ops.arrays import checked_tensor
-from pyml.options import Range, check_choice, check_integer, check_number
+from pyml.options import Range, check_choice, check_counts, check_integer, check_number
 from pyml.tabular.networks import ACTIVATIONS, KINDS, CategoryCodes
 from pyml.tabular.preprocessor import Preprocessor
 from pyml.tabular.reading import as_table, read_batches
@@ -69,9 +69,7 @@ class Categories(nn.Module):
     def __init__(self, sizes, one_hot=64, category_dim=8):
         super().__init__()
         counts = {f"sizes[{i}]": size for i, size in enumerate(sizes)}
-        for name, value in {**counts, "category_dim": category_dim}.items():
-            check_integer("Categories", name, value)
-            check_number("Categories", name, value, Range(1))
+        check_counts("Categories", least=1, **counts, category_dim=category_dim)
         check_integer("Categories", "one_hot", one_hot)
         few = [i for i, size in enumerate(sizes) if size <= one_hot]
         many = [i for i, size in enumerate(sizes) if size > one_hot]
@@ -471,14 +469,10 @@ def checked_architecture(options):
     if isinstance(hidden, (str, bytes)) or not hasattr(hidden, "__iter__"):
         raise TypeError(f"TabularModel: hidden is {hidden!r}, it must be widths, as (256, 256)")
     hidden = tuple(hidden)
-    counts = [(f"hidden[{i}]", width) for i, width in enumerate(hidden)]
-    counts += [
-        (name, options[name])
-        for name in ("embedding_dim", "num_frequencies", "category_dim", "members")
-    ]
-    for name, value in counts:
-        check_integer("TabularModel", name, value)
-        check_number("TabularModel", name, value, Range(1))
+    counts = {f"hidden[{i}]": width for i, width in enumerate(hidden)}
+    for name in ("embedding_dim", "num_frequencies", "category_dim", "members"):
+        counts[name] = options[name]
+    check_counts("TabularModel", least=1, **counts)
     check_integer("TabularModel", "one_hot", options["one_hot"])
     check_number("TabularModel", "dropout", options["dropout"], Range(0, 1, "[)"))
     check_number("TabularModel", "sigma", options["sigma"], Range(0, math.inf, "()"))

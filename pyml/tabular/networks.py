@@ -1,18 +1,19 @@
 """Networks of TabularModel by kind, and what they need of categories and losses."""
 
 import math
+from functools import partial
 
 import numpy as np
 
 from pyml import nn, ops
 from pyml.grad_mode import no_grad
 from pyml.ops.arrays import checked_tensor
-from pyml.options import Range, check_integer, check_number
+from pyml.options import check_counts, check_integer
+from pyml.tabular.scaling import smooth_clip
 
 __all__ = ["CategoryCodes"]
 
 ACTIVATIONS = {name: getattr(nn, name) for name in ("ReLU", "SELU", "GELU", "SiLU", "Mish", "Tanh")}
-CLIP = 3  # where the smooth clip of RealMLP ends
 KINKS = 5  # rows in whose midst the kink of a unit begins, "he+5"
 
 
@@ -54,8 +55,7 @@ class CategoryCodes(nn.Module):
     def __init__(self, levels, one_hot=8, category_dim=8):
         super().__init__()
         check_integer("CategoryCodes", "one_hot", one_hot)
-        check_integer("CategoryCodes", "category_dim", category_dim)
-        check_number("CategoryCodes", "category_dim", category_dim, Range(1))
+        check_counts("CategoryCodes", least=1, category_dim=category_dim)
         levels = [list(each) for each in levels]
         known = [sum(level is not None for level in each) for each in levels]
         self.columns = len(levels)
@@ -84,7 +84,7 @@ class CategoryCodes(nn.Module):
             low, center, high = np.quantile(rows, (0.25, 0.5, 0.75), 0)
             spread = np.where(high > low, high - low, (rows.max(0) - rows.min(0)) / 2)
             z = (x - center) * np.divide(1, spread, out=np.zeros_like(spread), where=spread > 0)
-            codes.copy_(ops.tensor(z / np.sqrt(1 + (z / CLIP) ** 2), dtype=codes.dtype))
+            codes.copy_(ops.tensor(smooth_clip(z), dtype=codes.dtype))
 
     def forward(self, categories):
         """(n, columns) to (n, size)."""
@@ -111,60 +111,68 @@ class CategoryCodes(nn.Module):
 # outputs and of an architecture.
 
 
+def hidden_layers(features, widths, linear, *behind):
+    """For each width linear(features, width) and what functions of the width make behind it.
+
+    Returns:
+        A list of layers, and the width of the last.
+    """
+    layers = []
+    for width in widths:
+        layers += [linear(features, width), *(make(width) for make in behind)]
+        features = width
+    return layers, features
+
+
+def usual(activation, dropout):
+    """Activation and dropout, functions of the width."""
+    drops = [lambda width: nn.Dropout(dropout)] if dropout else []
+    return [lambda width: ACTIVATIONS[activation](), *drops]
+
+
 def mlp(parts, outputs, hidden, dropout, activation, **options):
     """Linear, activation and dropout for each hidden layer, and a Linear."""
-    layers, features = [], sum(parts)
-    for width in hidden:
-        layers += [nn.Linear(features, width), ACTIVATIONS[activation]()]
-        layers += [nn.Dropout(dropout)] if dropout else []
-        features = width
+    layers, features = hidden_layers(sum(parts), hidden, nn.Linear, *usual(activation, dropout))
     return nn.Sequential(*layers, nn.Linear(features, outputs))
 
 
 def tabm(parts, outputs, hidden, dropout, activation, embedding, members, **options):
     """TabM: an MLP of LinearBatchEnsemble, the first of which tells the members apart."""
     start = "random-signs" if embedding is None else "normal"
-    layers, features = [nn.EnsembleView(members)], sum(parts)
-    for i, width in enumerate(hidden):
-        first = {"scaling_init": (start, "ones"), "first_scaling_init_chunks": parts}
-        of_layer = first if i == 0 else {}
-        layers.append(nn.LinearBatchEnsemble(features, width, k=members, **of_layer))
-        layers.append(ACTIVATIONS[activation]())
-        layers += [nn.Dropout(dropout)] if dropout else []
-        features = width
-    return nn.Sequential(*layers, nn.LinearEnsemble(features, outputs, k=members))
+    first = {"scaling_init": (start, "ones"), "first_scaling_init_chunks": parts}
+    linear, behind = partial(nn.LinearBatchEnsemble, k=members), usual(activation, dropout)
+    layers, features = hidden_layers(sum(parts), hidden[:1], partial(linear, **first), *behind)
+    others, features = hidden_layers(features, hidden[1:], linear, *behind)
+    return nn.Sequential(
+        nn.EnsembleView(members),
+        *layers,
+        *others,
+        nn.LinearEnsemble(features, outputs, k=members),
+    )
 
 
 def tabm_mini(parts, outputs, hidden, dropout, activation, embedding, members, **options):
     """TabM-mini: scales of their own tell the members apart, all layers but the last are shared."""
     start = "random-signs" if embedding is None else "normal"
-    layers, features = [nn.EnsembleView(members)], sum(parts)
-    layers.append(nn.ElementwiseAffine(members, features, start, parts))
-    for width in hidden:
-        layers += [nn.Linear(features, width), ACTIVATIONS[activation]()]
-        layers += [nn.Dropout(dropout)] if dropout else []
-        features = width
-    return nn.Sequential(*layers, nn.LinearEnsemble(features, outputs, k=members))
+    view = nn.EnsembleView(members), nn.ElementwiseAffine(members, sum(parts), start, parts)
+    layers, features = hidden_layers(sum(parts), hidden, nn.Linear, *usual(activation, dropout))
+    return nn.Sequential(*view, *layers, nn.LinearEnsemble(features, outputs, k=members))
 
 
 def realmlp(parts, outputs, hidden, activation, **options):
     """RealMLP-TD-S: a ScalingLayer, then NTPLinear and activation; the outputs begin as 0."""
-    layers, features = [nn.ScalingLayer(sum(parts))], sum(parts)
-    for width in hidden:
-        layers += [nn.NTPLinear(features, width), ACTIVATIONS[activation]()]
-        features = width
-    return nn.Sequential(*layers, nn.NTPLinear(features, outputs, zero_init=True))
+    scale = nn.ScalingLayer(sum(parts))
+    layers, features = hidden_layers(sum(parts), hidden, nn.NTPLinear, *usual(activation, 0))
+    return nn.Sequential(scale, *layers, nn.NTPLinear(features, outputs, zero_init=True))
 
 
 def realmlp_td(parts, outputs, hidden, dropout, activation, **options):
     """RealMLP-TD: the same with learned activations and dropout that is annealed."""
-    layers, features = [nn.ScalingLayer(sum(parts))], sum(parts)
-    for width in hidden:
-        layers.append(nn.NTPLinear(features, width))
-        layers.append(nn.ParametricActivation(ACTIVATIONS[activation](), width))
-        layers += [nn.AnnealedDropout(dropout)] if dropout else []
-        features = width
-    return nn.Sequential(*layers, nn.NTPLinear(features, outputs), Within(outputs))
+    scale = nn.ScalingLayer(sum(parts))
+    behind = [lambda width: nn.ParametricActivation(ACTIVATIONS[activation](), width)]
+    behind += [lambda width: nn.AnnealedDropout(dropout)] if dropout else []
+    layers, features = hidden_layers(sum(parts), hidden, nn.NTPLinear, *behind)
+    return nn.Sequential(scale, *layers, nn.NTPLinear(features, outputs), Within(outputs))
 
 
 class Within(nn.Module):

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pyml import nn, ops, optim
-from pyml.options import Range, check_choice, check_integer, check_number
+from pyml.options import check_choice, check_counts
 from pyml.tabular.defaults import BATCHES, EPOCHS, LARGEST_BATCH, STEPS, up_to
 from pyml.tabular.model import TabularModel
 from pyml.tabular.networks import CategoryCodes, Within, begin_by_data
@@ -91,8 +91,7 @@ class Recipe:
         for name in ("epochs", "patience", "batch_size", "num_bins"):
             value = getattr(self, name)
             if value is not None or name in ("patience", "num_bins"):
-                check_integer("Recipe", name, value)
-                check_number("Recipe", name, value, Range(1))
+                check_counts("Recipe", least=1, **{name: value})
         for role in self.factors:
             check_choice("Recipe", "a role in factors", role, ROLES)
         if self.schedule is not None and self.epochs is None:

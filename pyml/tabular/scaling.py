@@ -60,7 +60,12 @@ class Standard:
 
     def __call__(self, x):
         z = (self._logarithm(x) - self.center) * self.factor
-        return z / np.sqrt(1 + (z / CLIP) ** 2) if self.clip else z
+        return smooth_clip(z) if self.clip else z
+
+
+def smooth_clip(z):
+    """About z next to 0, and never beyond CLIP."""
+    return z / np.sqrt(1 + (z / CLIP) ** 2)
 
 
 def skewness(x):

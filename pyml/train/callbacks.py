@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pyml.optim.lr_scheduler import ReduceLROnPlateau
-from pyml.options import Range, check_choice, check_integer, check_number
+from pyml.options import Range, check_choice, check_counts, check_number
 
 __all__ = [
     "CSVLogger",
@@ -270,8 +270,7 @@ class Checkpoint(Callback):
     comes_last = True
 
     def __init__(self, path, every=1):
-        check_integer("Checkpoint", "every", every)
-        check_number("Checkpoint", "every", every, Range(1))
+        check_counts("Checkpoint", least=1, every=every)
         self.path, self.every = path, every
 
     def on_epoch_end(self, epoch, logs=None):
@@ -346,8 +345,7 @@ class LearningCurvePlot(Callback):
     """
 
     def __init__(self, path, every=1):
-        check_integer("LearningCurvePlot", "every", every)
-        check_number("LearningCurvePlot", "every", every, Range(1))
+        check_counts("LearningCurvePlot", least=1, every=every)
         self.path, self.every = path, every
 
     def on_epoch_end(self, epoch, logs=None):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 
 from pyml.nn.module import Module
-from pyml.options import Range, check_choice, check_integer, check_number, is_number
+from pyml.options import Range, check_choice, check_counts, check_number, is_number
 from pyml.train.callbacks import Callback, check_monitor
 
 __all__ = ["EarlyStopping"]
@@ -72,8 +72,7 @@ class EarlyStopping(Callback):
             raise TypeError(
                 f"EarlyStopping: model is a {type(model).__name__}, it must be a Module"
             )
-        check_integer("EarlyStopping", "patience", patience)
-        check_number("EarlyStopping", "patience", patience, Range(1))
+        check_counts("EarlyStopping", least=1, patience=patience)
         check_number("EarlyStopping", "min_delta", min_delta, Range(0))
         if mode is not None:
             check_choice("EarlyStopping", "mode", mode, ("min", "max"))
@@ -180,9 +179,7 @@ class EarlyStopping(Callback):
         if missing:
             raise ValueError(f"{who} lacks {', '.join(sorted(missing))}")
         best, weights = state["best"], state["weights"]
-        for name in ("best_count", "count"):
-            check_integer(who, name, state[name])
-            check_number(who, name, state[name], Range(0))
+        check_counts(who, best_count=state["best_count"], count=state["count"])
         if best is not None:
             check_number(who, "best", best, Range(-math.inf))
         if isinstance(weights, Mapping) != (best is not None):

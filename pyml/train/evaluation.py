@@ -10,7 +10,7 @@ from pyml.ops.arrays import checked_tensor
 from pyml.ops.creation import ones_like
 from pyml.ops.elementwise import where
 from pyml.ops.shape import cat
-from pyml.options import Range, check_integer, check_number
+from pyml.options import check_counts
 from pyml.train.outputs import aligned, meaning_of
 from pyml.train.reading import Reader, Rows, Stream, batches_of, is_source
 
@@ -287,5 +287,4 @@ def check_model(who, model):
 
 def check_size(who, batch_size):
     """Raises unless a batch can have so many rows."""
-    check_integer(who, "batch_size", batch_size)
-    check_number(who, "batch_size", batch_size, Range(1))
+    check_counts(who, least=1, batch_size=batch_size)

@@ -5,7 +5,7 @@ from copy import deepcopy
 
 from pyml.nn.ensemble import Ensemble
 from pyml.nn.module import Module
-from pyml.options import Range, check_integer, check_number
+from pyml.options import check_counts
 from pyml.train.callbacks import Callback
 
 __all__ = ["Snapshots"]
@@ -49,8 +49,7 @@ class Snapshots(Callback):
             raise TypeError(f"Snapshots: model is a {type(model).__name__}, it must be a Module")
         for name, value in (("period", period), ("keep", keep)):
             if value is not None or name == "period":
-                check_integer("Snapshots", name, value)
-                check_number("Snapshots", name, value, Range(1))
+                check_counts("Snapshots", least=1, **{name: value})
         self.model = model
         self.period = period
         self.keep = keep
@@ -81,8 +80,7 @@ class Snapshots(Callback):
         who = "Snapshots: the state"
         if not isinstance(state, Mapping) or {"epochs", "models"} - state.keys():
             raise ValueError(f"{who} is not that of Snapshots: it must have epochs and models")
-        check_integer(who, "epochs", state["epochs"])
-        check_number(who, "epochs", state["epochs"], Range(0))
+        check_counts(who, epochs=state["epochs"])
         if not isinstance(state["models"], (list, tuple)):
             raise TypeError(f"{who}: models is a {type(state['models']).__name__}, not a list")
         models = [deepcopy(self.model).eval() for _ in state["models"]]

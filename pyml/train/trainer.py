@@ -14,7 +14,7 @@ from pyml.nn.module import Module
 from pyml.nn.utils import clip_grad_norm_
 from pyml.optim.lr_scheduler import CyclicLR, OneCycleLR
 from pyml.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from pyml.options import Range, check_choice, check_integer, check_number, is_number
+from pyml.options import Range, check_choice, check_counts, check_integer, check_number, is_number
 from pyml.random import fork_rng
 from pyml.recording import record
 from pyml.train.callbacks import Callback, ProgressBar, TimeLimit, check_callbacks
@@ -233,8 +233,7 @@ class Trainer:
         if epochs is None and max_seconds is None and not self.callbacks:
             raise ValueError(f"{who}: epochs is missing; pass epochs=, or max_seconds=")
         if epochs is not None:
-            check_integer(who, "epochs", epochs)
-            check_number(who, "epochs", epochs, Range(0))
+            check_counts(who, epochs=epochs)
         if batch_size is not None:
             check_size(who, batch_size)
         if max_seconds is not None:
@@ -513,8 +512,7 @@ class Trainer:
             TypeError, ValueError: as of fit.
         """
         who = "lr_find"
-        check_integer(who, "steps", steps)
-        check_number(who, "steps", steps, Range(2))
+        check_counts(who, least=2, steps=steps)
         check_number(who, "low", low, Range(0, ends="(]"))
         check_number(who, "high", high, Range(float(low), math.inf, "()"))
         if batch_size is not None:

@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 
 from pyml.data.checks import flag
-from pyml.options import Range, check_choice, check_integer, check_number
+from pyml.options import Range, check_choice, check_counts, check_integer, check_number
 from pyml.train.metrics.curves import (
     checked_pos_label,
     counts_above,
@@ -292,8 +292,7 @@ class TopKAccuracy(RowMetric):
     wants = "probabilities"
 
     def __init__(self, *, k=2, normalize=True, labels=None):
-        check_integer("TopKAccuracy", "k", k)
-        check_number("TopKAccuracy", "k", k, Range(1))
+        check_counts("TopKAccuracy", least=1, k=k)
         self.k = int(k)
         if self.k != 2:
             self.name = f"top_{self.k}_accuracy"
