@@ -79,12 +79,18 @@ class IncompatibleKeys(NamedTuple):
 
 
 class SignatureOfForward:
-    """What inspect.signature(module) finds; a class has none here, but that of its __init__."""
+    """What inspect.signature(module) finds: forward's; of a class that of its __init__.
+
+    Without it Python before 3.11.3 finds Module.__new__'s where __init__ is inherited.
+    """
 
     def __get__(self, module, cls):
-        if module is None:
+        if module is not None:
+            return inspect.signature(module.forward)
+        if cls.__new__ is not Module.__new__:
             raise AttributeError(f"type object {cls.__name__!r} has no attribute '__signature__'")
-        return inspect.signature(module.forward)
+        signature = inspect.signature(cls.__init__)
+        return signature.replace(parameters=[*signature.parameters.values()][1:])
 
 
 class Module(Callable):
