@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from functools import partial
 from numbers import Integral
 
 import numpy as np
@@ -43,14 +42,14 @@ def is_number(value):
     return not isinstance(value, (str, bytes, bytearray))
 
 
-def check_number(who, name, value, allowed, words=None):
+def check_number(who, name, value, allowed, words=""):
     """Raises TypeError unless `value` is a number, or a Tensor of one; ValueError if not allowed.
 
     Args:
         who, name: what has the option, and its name, for the message.
         value: of the option.
         allowed: a Range.
-        words: a function that gives PyTorch's message, which programs may look for. Default: None.
+        words: PyTorch's message, which programs may look for. Default: "".
     """
     if isinstance(value, Tensor) and value.numel() != 1:
         raise ValueError(
@@ -60,8 +59,12 @@ def check_number(who, name, value, allowed, words=None):
     if not is_number(value):
         raise TypeError(f"{who}: {name} is {value!r}, it must be a number")
     if not allowed.has(float(value)):
-        theirs = f" ({words()})" if words else ""
-        raise ValueError(f"{who}: {name} is {value}, it must be {allowed}{theirs}")
+        raise ValueError(with_words(f"{who}: {name} is {value}, it must be {allowed}", words))
+
+
+def with_words(message, words):
+    """A message with PyTorch's words behind, if there are."""
+    return f"{message} ({words})" if words else message
 
 
 def check_integer(who, name, value):
@@ -86,10 +89,8 @@ def check_choice(who, name, value, choices, words=""):
     """
     if value not in choices:
         *others, last = map(repr, choices)
-        theirs = f" ({words})" if words else ""
-        raise ValueError(
-            f"{who}: {name} is {value!r}, it must be {', '.join(others)} or {last}{theirs}"
-        )
+        rule = f"it must be {', '.join(others)} or {last}"
+        raise ValueError(with_words(f"{who}: {name} is {value!r}, {rule}", words))
 
 
 def check_options(who, options, ranges, words=None):
@@ -107,16 +108,18 @@ def check_options(who, options, ranges, words=None):
     """
 
     def words_of(name):
+        if words is None:
+            return ""
         return words.get(name, f"Invalid {name} value: {{{name}}}").format(**options)
 
     for name, allowed in ranges.items():
         value = options[name]
         if isinstance(allowed, Range):
-            check_number(who, name, value, allowed, words and partial(words_of, name))
+            check_number(who, name, value, allowed, words_of(name))
             continue
         if not (isinstance(value, (tuple, list)) and len(value) == len(allowed)):
             rules = " and ".join(dict.fromkeys(map(str, allowed)))
             raise ValueError(f"{who}: {name} is {value}, it must be a pair of numbers {rules}")
         for i, (item, each) in enumerate(zip(value, allowed, strict=True)):
             part = f"{name}[{i}]"
-            check_number(who, part, item, each, words and partial(words_of, part))
+            check_number(who, part, item, each, words_of(part))

@@ -1,25 +1,21 @@
 """Special functions, with the names of torch.special."""
 
-from pyml.ops import activation, elementwise, functions, reduce, series
-from pyml.ops import special as gammas
-from pyml.ops.names import SPECIAL, operations
-from pyml.ops.operands import numpy_names
+from pyml.ops.names import PYML, SPECIAL, operations
 
-globals().update(operations(SPECIAL))
-
-SAME = {
-    "exp2": functions.exp2,
-    "expit": activation.sigmoid,
-    "expm1": elementwise.expm1,
-    "gammainc": series.igamma,
-    "gammaincc": series.igammac,
-    "gammaln": gammas.lgamma,
-    "log1p": elementwise.log1p,
-    "multigammaln": functions.mvlgamma,
-    "psi": gammas.digamma,
-    "round": elementwise.round,
+SAME = {  # as pyml names them
+    "exp2": "exp2",
+    "expit": "sigmoid",
+    "expm1": "expm1",
+    "gammainc": "igamma",
+    "gammaincc": "igammac",
+    "gammaln": "lgamma",
+    "log1p": "log1p",
+    "logsumexp": "logsumexp",
+    "multigammaln": "mvlgamma",
+    "psi": "digamma",
+    "round": "round",
 }
-globals().update({name: numpy_names(function) for name, function in SAME.items()})
-logsumexp = reduce.logsumexp
+globals().update(operations(SPECIAL))
+globals().update({name: operations(PYML)[ours] for name, ours in SAME.items()})
 
-__all__ = ["logsumexp", *SAME, *operations(SPECIAL)]
+__all__ = [*SAME, *operations(SPECIAL)]

@@ -3,6 +3,7 @@
 import sys
 
 from pyml.ops.shape import integer
+from pyml.options import with_words
 
 
 def count(value, who, name, least=1, words=""):
@@ -17,8 +18,9 @@ def count(value, who, name, least=1, words=""):
     """
     number = integer(value, f"{who}: {name}")
     if number < least:
-        theirs = f" ({words})" if words else ""
-        raise ValueError(f"{who}: {name} is {number}, it must be {least} or more{theirs}")
+        raise ValueError(
+            with_words(f"{who}: {name} is {number}, it must be {least} or more", words)
+        )
     if number > sys.maxsize:
         raise ValueError(f"{who}: {name} is {number}, it must be {sys.maxsize} or less")
     return number

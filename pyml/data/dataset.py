@@ -361,11 +361,16 @@ def gathered(dataset, rows):
     return None
 
 
+def samples_of(dataset, indices):
+    """What a data set gives for a list of indices."""
+    if hasattr(dataset, "__getitems__"):
+        return dataset.__getitems__(indices)
+    return [dataset[index] for index in indices]
+
+
 def items_of(dataset, indices):
-    """The samples of a list of indices."""
-    if not hasattr(dataset, "__getitems__"):
-        return [dataset[index] for index in indices]
-    items = dataset.__getitems__(indices)
+    """The samples of a list of indices, one for each."""
+    items = samples_of(dataset, indices)
     if len(items) != len(indices):
         raise ValueError(
             f"Nested dataset's output size mismatch. Expected {len(indices)}, got {len(items)}: "

@@ -6,7 +6,7 @@ from itertools import islice
 import numpy as np
 
 from pyml.data.collate import default_collate
-from pyml.data.dataset import IterableDataset, gathered, numbers, row_numbers
+from pyml.data.dataset import IterableDataset, gathered, numbers, row_numbers, samples_of
 
 
 class END:
@@ -63,10 +63,7 @@ def batch_of(dataset, indices, collate):
         batch = None if rows is None else gathered(dataset, rows)
         if batch is not None:
             return batch
-    indices = numbers(indices)
-    if hasattr(dataset, "__getitems__"):
-        return collate(dataset.__getitems__(list(indices)))
-    return collate([dataset[index] for index in indices])
+    return collate(samples_of(dataset, list(numbers(indices))))
 
 
 class Told:

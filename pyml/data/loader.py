@@ -117,7 +117,7 @@ class DataLoader(Generic[Sample]):
         flag(persistent_workers, who, "persistent_workers")
         flag(in_order, who, "in_order")
         theirs = "timeout option should be non-negative"
-        check_number(who, "timeout", timeout, Range(0), lambda: theirs)
+        check_number(who, "timeout", timeout, Range(0), theirs)
         function(collate_fn, who, "collate_fn")
         function(worker_init_fn, who, "worker_init_fn")
         state_of(generator, who)

@@ -9,8 +9,7 @@ from pyml.distributions.utils import (
     one_of,
 )
 from pyml.grad_mode import no_grad
-from pyml.ops.creation import arange, rand
-from pyml.ops.elementwise import where
+from pyml.ops import arange, rand, where
 
 __all__ = ["Bernoulli"]
 

@@ -5,7 +5,7 @@ from pyml.distributions.dirichlet import Dirichlet
 from pyml.distributions.distribution import Distribution
 from pyml.distributions.exp_family import ExponentialFamily
 from pyml.distributions.utils import broadcast_all
-from pyml.ops.shape import stack
+from pyml.ops import stack
 
 __all__ = ["Beta"]
 

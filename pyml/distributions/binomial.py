@@ -6,10 +6,7 @@ from pyml.distributions import constraints
 from pyml.distributions.distribution import Distribution
 from pyml.distributions.odds import Odds, count_beside
 from pyml.distributions.utils import broadcast_all, log1p_exp, one_of
-from pyml.ops import sampling
-from pyml.ops.creation import arange
-from pyml.ops.shape import expand
-from pyml.ops.special import lgamma
+from pyml.ops import arange, expand, lgamma, sampling
 
 __all__ = ["Binomial"]
 

@@ -7,8 +7,7 @@ from pyml.distributions.distribution import Distribution
 from pyml.distributions.odds import Odds
 from pyml.distributions.utils import finfo, one_of, standard_exponential
 from pyml.grad_mode import no_grad
-from pyml.ops.creation import arange
-from pyml.ops.operands import broadcast_shapes
+from pyml.ops import arange, broadcast_shapes
 from pyml.tensor import Tensor
 
 __all__ = ["Categorical"]

@@ -5,8 +5,7 @@ import math
 from pyml.distributions import constraints
 from pyml.distributions.distribution import Distribution
 from pyml.distributions.utils import location, standard_cauchy
-from pyml.ops.creation import full_like
-from pyml.ops.functions import atan2
+from pyml.ops import atan2, full_like
 
 __all__ = ["Cauchy"]
 

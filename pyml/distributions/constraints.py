@@ -4,9 +4,9 @@ import functools
 
 import numpy as np
 
-from pyml.ops.comparison import isclose
-from pyml.ops.shape import cat as cat_of
-from pyml.ops.shape import stack as stack_of
+from pyml.ops import cat as cat_of
+from pyml.ops import isclose
+from pyml.ops import stack as stack_of
 from pyml.tensor import Tensor
 
 __all__ = [

@@ -16,9 +16,7 @@ from pyml.distributions.utils import (
     one_of,
     probs_to_logits,
 )
-from pyml.ops.activation import tanh
-from pyml.ops.creation import rand
-from pyml.ops.elementwise import where
+from pyml.ops import rand, tanh, where
 
 __all__ = ["ContinuousBernoulli"]
 

@@ -3,8 +3,7 @@
 from pyml.distributions.distribution import Distribution
 from pyml.distributions.matrices import cholesky, diagonal, factor_of_inverse, inverse_lower
 from pyml.distributions.utils import derived
-from pyml.ops.matmul import matmul
-from pyml.ops.shape import expand
+from pyml.ops import expand, matmul
 from pyml.tensor import Tensor
 
 

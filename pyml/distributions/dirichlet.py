@@ -4,11 +4,8 @@ from pyml.distributions import constraints
 from pyml.distributions.distribution import Distribution
 from pyml.distributions.exp_family import ExponentialFamily
 from pyml.distributions.utils import xlogy
-from pyml.ops.elementwise import where
+from pyml.ops import digamma, expand, lgamma, softmax, where
 from pyml.ops.sampling import log_gamma_variable
-from pyml.ops.shape import expand
-from pyml.ops.softmax import softmax
-from pyml.ops.special import digamma, lgamma
 from pyml.tensor import Tensor
 
 __all__ = ["Dirichlet"]

@@ -6,7 +6,8 @@ from pyml.attributes import Size
 from pyml.distributions import constraints
 from pyml.distributions.utils import broadcast_all, derived, lazy_property
 from pyml.grad_mode import no_grad
-from pyml.ops.shape import as_sizes, expand
+from pyml.ops import expand
+from pyml.ops.shape import as_sizes
 from pyml.recorder import is_recording
 from pyml.tensor import Tensor
 

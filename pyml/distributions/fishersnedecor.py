@@ -3,10 +3,8 @@
 from pyml.distributions import constraints
 from pyml.distributions.distribution import Distribution
 from pyml.distributions.utils import finfo
-from pyml.ops.elementwise import where
+from pyml.ops import expand, lgamma, where
 from pyml.ops.sampling import log_gamma_variable
-from pyml.ops.shape import expand
-from pyml.ops.special import lgamma
 
 __all__ = ["FisherSnedecor"]
 

@@ -5,7 +5,7 @@ import math
 from pyml.distributions import constraints
 from pyml.distributions.transformed_distribution import TransformedDistribution
 from pyml.distributions.transforms import AbsTransform
-from pyml.ops.elementwise import where
+from pyml.ops import where
 
 
 class Folded(TransformedDistribution):

@@ -3,10 +3,8 @@
 from pyml.distributions import constraints
 from pyml.distributions.exp_family import ExponentialFamily
 from pyml.distributions.utils import broadcast_all, finfo, xlogy
+from pyml.ops import digamma, expand, igamma, lgamma
 from pyml.ops.sampling import log_gamma_variable
-from pyml.ops.series import igamma
-from pyml.ops.shape import expand
-from pyml.ops.special import digamma, lgamma
 
 __all__ = ["Gamma"]
 

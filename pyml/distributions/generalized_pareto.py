@@ -5,8 +5,7 @@ import math
 from pyml.distributions import constraints
 from pyml.distributions.distribution import Distribution
 from pyml.distributions.utils import is_float, location
-from pyml.ops.creation import rand
-from pyml.ops.elementwise import where
+from pyml.ops import rand, where
 
 __all__ = ["GeneralizedPareto"]
 

@@ -10,7 +10,7 @@ from pyml.distributions.utils import (
     standard_exponential,
 )
 from pyml.grad_mode import no_grad
-from pyml.ops.elementwise import where
+from pyml.ops import where
 
 __all__ = ["Geometric"]
 

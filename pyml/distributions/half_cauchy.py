@@ -4,8 +4,7 @@ import math
 
 from pyml.distributions.cauchy import Cauchy
 from pyml.distributions.folded import Folded
-from pyml.ops.creation import full_like
-from pyml.ops.functions import atan2
+from pyml.ops import atan2, full_like
 
 __all__ = ["HalfCauchy"]
 

@@ -7,8 +7,7 @@ from pyml.distributions.gamma import Gamma
 from pyml.distributions.transformed_distribution import TransformedDistribution
 from pyml.distributions.transforms import PowerTransform
 from pyml.distributions.utils import tensor_of
-from pyml.ops.elementwise import where
-from pyml.ops.special import digamma, lgamma
+from pyml.ops import digamma, lgamma, where
 
 __all__ = ["InverseGamma"]
 

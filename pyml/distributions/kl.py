@@ -36,9 +36,7 @@ from pyml.distributions.utils import (
     xlogy,
 )
 from pyml.distributions.wishart import Wishart
-from pyml.ops.creation import full_like
-from pyml.ops.elementwise import where
-from pyml.ops.special import digamma, lgamma
+from pyml.ops import digamma, full_like, lgamma, where
 
 __all__ = ["kl_divergence", "register_kl"]
 

@@ -12,9 +12,7 @@ from pyml.distributions.utils import (
     standard_exponential,
     xlogy,
 )
-from pyml.ops.creation import ones_like, zeros_like
-from pyml.ops.elementwise import where
-from pyml.ops.special import digamma, lgamma
+from pyml.ops import digamma, lgamma, ones_like, where, zeros_like
 
 __all__ = ["Kumaraswamy"]
 

@@ -8,10 +8,8 @@ from pyml.distributions.distribution import Distribution
 from pyml.distributions.matrices import diag_embed, diagonal
 from pyml.distributions.utils import broadcast_all, finfo, multigammaln, standard_normal
 from pyml.grad_mode import no_grad
-from pyml.ops.creation import arange, ones_like
-from pyml.ops.rearranging import tril
-from pyml.ops.shape import as_sizes, cat, integer
-from pyml.ops.special import lgamma
+from pyml.ops import arange, cat, lgamma, ones_like, tril
+from pyml.ops.shape import as_sizes, integer
 
 __all__ = ["LKJCholesky"]
 

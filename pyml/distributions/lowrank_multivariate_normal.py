@@ -12,10 +12,7 @@ from pyml.distributions.matrices import (
 )
 from pyml.distributions.normal import LOG_ROOT_2PI
 from pyml.distributions.utils import derived, location, standard_normal
-from pyml.ops.creation import eye
-from pyml.ops.matmul import matmul
-from pyml.ops.operands import broadcast_shapes
-from pyml.ops.shape import cat, expand
+from pyml.ops import broadcast_shapes, cat, expand, eye, matmul
 
 __all__ = ["LowRankMultivariateNormal"]
 

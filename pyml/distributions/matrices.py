@@ -2,10 +2,7 @@
 
 import numpy as np
 
-from pyml.ops.creation import eye
-from pyml.ops.elementwise import where
-from pyml.ops.matmul import matmul
-from pyml.ops.shape import cat, flip, stack
+from pyml.ops import cat, eye, flip, matmul, stack, where
 from pyml.recorder import constant, is_recording
 from pyml.tensor import Tensor
 

@@ -9,11 +9,8 @@ from pyml.distributions.binomial import Binomial
 from pyml.distributions.categorical import SMALLEST, OfCategories
 from pyml.distributions.utils import broadcast_all
 from pyml.grad_mode import no_grad
-from pyml.ops import sampling
-from pyml.ops.creation import full, zeros
-from pyml.ops.elementwise import where
-from pyml.ops.shape import cat, expand, integer, stack
-from pyml.ops.special import lgamma
+from pyml.ops import cat, expand, full, lgamma, sampling, stack, where, zeros
+from pyml.ops.shape import integer
 
 __all__ = ["Multinomial"]
 

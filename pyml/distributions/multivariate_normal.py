@@ -6,8 +6,7 @@ from pyml.distributions.distribution import Distribution
 from pyml.distributions.matrices import solve_lower, times_vector
 from pyml.distributions.normal import LOG_ROOT_2PI
 from pyml.distributions.utils import location, standard_normal
-from pyml.ops.operands import broadcast_shapes
-from pyml.ops.shape import expand
+from pyml.ops import broadcast_shapes, expand
 
 __all__ = ["MultivariateNormal"]
 

@@ -5,7 +5,7 @@ import math
 from pyml.distributions import constraints
 from pyml.distributions.exp_family import ExponentialFamily
 from pyml.distributions.utils import location, standard_normal
-from pyml.ops.special import erfc, erfinv
+from pyml.ops import erfc, erfinv
 
 __all__ = ["Normal"]
 

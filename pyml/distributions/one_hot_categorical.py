@@ -3,7 +3,7 @@
 from pyml.distributions import constraints
 from pyml.distributions.categorical import OfCategories
 from pyml.grad_mode import no_grad
-from pyml.ops.creation import arange, eye
+from pyml.ops import arange, eye
 
 __all__ = ["OneHotCategorical", "OneHotCategoricalStraightThrough"]
 

@@ -7,7 +7,7 @@ from pyml.distributions.exponential import Exponential
 from pyml.distributions.transformed_distribution import TransformedDistribution
 from pyml.distributions.transforms import AffineTransform, ExpTransform
 from pyml.distributions.utils import broadcast_all
-from pyml.ops.elementwise import where
+from pyml.ops import where
 
 __all__ = ["Pareto"]
 

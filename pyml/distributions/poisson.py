@@ -3,9 +3,7 @@
 from pyml.distributions import constraints
 from pyml.distributions.exp_family import ExponentialFamily
 from pyml.distributions.utils import broadcast_all, xlogy
-from pyml.ops import sampling
-from pyml.ops.shape import expand
-from pyml.ops.special import lgamma
+from pyml.ops import expand, lgamma, sampling
 
 __all__ = ["Poisson"]
 

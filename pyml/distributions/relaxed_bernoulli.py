@@ -12,7 +12,7 @@ from pyml.distributions.utils import (
     standard_exponential,
     tensor_of,
 )
-from pyml.ops.operands import broadcast_shapes
+from pyml.ops import broadcast_shapes
 
 __all__ = ["LogitRelaxedBernoulli", "RelaxedBernoulli"]
 

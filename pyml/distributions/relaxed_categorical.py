@@ -8,7 +8,7 @@ from pyml.distributions.distribution import Distribution
 from pyml.distributions.transformed_distribution import TransformedDistribution
 from pyml.distributions.transforms import ExpTransform
 from pyml.distributions.utils import broadcast_all, standard_exponential, tensor_of
-from pyml.ops.softmax import log_softmax
+from pyml.ops import log_softmax
 
 __all__ = ["ExpRelaxedCategorical", "RelaxedOneHotCategorical"]
 

@@ -6,9 +6,7 @@ from pyml.distributions import constraints
 from pyml.distributions.chi2 import Chi2
 from pyml.distributions.distribution import Distribution
 from pyml.distributions.utils import location, standard_normal
-from pyml.ops.elementwise import where
-from pyml.ops.shape import expand
-from pyml.ops.special import digamma, lgamma
+from pyml.ops import digamma, expand, lgamma, where
 
 __all__ = ["StudentT"]
 

@@ -11,13 +11,20 @@ from pyml.distributions import constraints
 from pyml.distributions.distribution import checked_distribution
 from pyml.distributions.matrices import cholesky, diag_embed, diagonal, running_sum
 from pyml.distributions.utils import broadcast_all, finfo, log1p_exp, sum_rightmost, tensor_of
-from pyml.ops.activation import sigmoid
-from pyml.ops.creation import arange, ones_like, zeros, zeros_like
-from pyml.ops.matmul import matmul
-from pyml.ops.operands import broadcast_shapes
-from pyml.ops.rearranging import tril
-from pyml.ops.shape import as_sizes, cat, stack
-from pyml.ops.softmax import softmax
+from pyml.ops import (
+    arange,
+    broadcast_shapes,
+    cat,
+    matmul,
+    ones_like,
+    sigmoid,
+    softmax,
+    stack,
+    tril,
+    zeros,
+    zeros_like,
+)
+from pyml.ops.shape import as_sizes
 from pyml.recorder import constant
 from pyml.tensor import Tensor
 

@@ -3,7 +3,7 @@
 from pyml.distributions import constraints
 from pyml.distributions.distribution import Distribution
 from pyml.distributions.utils import is_float
-from pyml.ops.creation import rand
+from pyml.ops import rand
 
 __all__ = ["Uniform"]
 

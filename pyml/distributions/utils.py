@@ -5,13 +5,20 @@ import numbers
 
 import numpy as np
 
-from pyml.ops.activation import sigmoid, softplus
+from pyml.ops import (
+    arange,
+    broadcast_tensors,
+    digamma,
+    lgamma,
+    rand,
+    randn,
+    sigmoid,
+    softmax,
+    softplus,
+    where,
+    zeros,
+)
 from pyml.ops.arrays import checked_tensor
-from pyml.ops.creation import arange, rand, randn, zeros
-from pyml.ops.elementwise import where
-from pyml.ops.shape import broadcast_tensors
-from pyml.ops.softmax import softmax
-from pyml.ops.special import digamma, lgamma
 from pyml.recorder import Traced
 from pyml.tensor import Tensor
 
@@ -60,7 +67,7 @@ def sum_rightmost(value, count):
 
 def finfo(tensor):
     """NumPy's, of a tensor's dtype."""
-    return np.finfo(tensor.array.dtype)
+    return np.finfo(tensor.dtype)
 
 
 class lazy_property:

@@ -7,9 +7,7 @@ import numpy as np
 from pyml.distributions import constraints
 from pyml.distributions.distribution import Distribution
 from pyml.distributions.utils import location
-from pyml.ops import sampling
-from pyml.ops.shape import expand
-from pyml.ops.special import i0e, i1e
+from pyml.ops import expand, i0e, i1e, sampling
 
 __all__ = ["VonMises"]
 

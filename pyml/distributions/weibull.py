@@ -5,8 +5,7 @@ from pyml.distributions.exponential import Exponential
 from pyml.distributions.transformed_distribution import TransformedDistribution
 from pyml.distributions.transforms import AffineTransform, PowerTransform
 from pyml.distributions.utils import EULER_GAMMA, broadcast_all
-from pyml.ops.creation import ones_like
-from pyml.ops.special import lgamma
+from pyml.ops import lgamma, ones_like
 
 __all__ = ["Weibull"]
 

@@ -15,13 +15,8 @@ from pyml.distributions.utils import (
     sum_rightmost,
     tensor_of,
 )
-from pyml.ops.creation import arange
-from pyml.ops.elementwise import where
-from pyml.ops.matmul import matmul
-from pyml.ops.operands import broadcast_shapes
-from pyml.ops.rearranging import tril
+from pyml.ops import arange, broadcast_shapes, expand, matmul, tril, where
 from pyml.ops.sampling import log_gamma_variable
-from pyml.ops.shape import expand
 from pyml.recorder import is_recording
 
 __all__ = ["Wishart"]

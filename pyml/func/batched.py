@@ -390,7 +390,7 @@ OF_SHAPE = """
     is_complex is_inference is_pinned
     __array_priority__ __class__ __delattr__ __dict__ __dir__ __doc__ __format__ __getattribute__
     __getstate__ __hash__ __init__ __init_subclass__ __len__ __module__ __new__ __pyx_vtable__
-    __setattr__ __sizeof__ __str__ __subclasshook__ __weakref__ __str__
+    __setattr__ __sizeof__ __str__ __subclasshook__ __weakref__
     """
 
 # operators: what they call
@@ -473,15 +473,15 @@ def attribute(name):
     if name.startswith("__i") and name[3:-2] in BINARY:
         return in_place(name)
     if name in operations(TENSOR):
-        operation = operations().get(name)
-        return operator(name) if operation is not None else method(name)
+        return operator(name)
     if name in METHODS:
         return method(name)
     return refused(name) if callable(shown) else property(refused(name))
 
 
+own_names = {*vars(Batched), *OF_SHAPE.split()}
 for name in dir(Tensor):
-    if name not in {*vars(Batched), *OF_SHAPE.split()}:
+    if name not in own_names:
         setattr(Batched, name, attribute(name))
 
 

@@ -184,7 +184,7 @@ def along(level, call, *args, whole=None, **kwargs):
 rules(
     """
     cummax cummin cumprod cumsum logcumsumexp softmax log_softmax sort argsort topk kthvalue mode
-    glu normalize unbind split chunk narrow select squeeze unflatten flatten transpose swapaxes
+    glu normalize unbind split chunk narrow select unflatten flatten transpose swapaxes
     diagonal unfold index_select index_fill split_with_sizes tensor_split
     median nanmedian take_along_dim quantile nanquantile diff std_mean var_mean
     """,

@@ -231,7 +231,7 @@ class LinearBatchEnsemble(Module):
             )
         self.scaling_init = tuple(pair)
         self.chunks = checked_chunks(self, pair[0], first_scaling_init_chunks, in_features)
-        checked_chunks(self, pair[1], None, out_features)
+        check_choice(self._get_name(), "scaling_init", pair[1], STARTS)
         made = {"device": device, "dtype": dtype}
         self.weight = Parameter(ops.empty(out_features, in_features, **made))
         self.r = Parameter(ops.empty(k, in_features, **made))

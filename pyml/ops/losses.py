@@ -6,12 +6,12 @@ size_average and reduce are PyTorch's old names of a reduction, see pyml.ops.dep
 import math
 import warnings
 
-from pyml.attributes import default_float
 from pyml.ops.arrays import checked_tensor, real_tensor
 from pyml.ops.creation import arange
 from pyml.ops.cross_entropy import classes_of, cross_entropy
 from pyml.ops.deprecated import reduction_named
 from pyml.ops.elementwise import clamp, exp, log, minimum, where
+from pyml.ops.functions import floating
 from pyml.ops.linear import linear
 from pyml.ops.pair_loss import binary_cross_entropy_with_logits
 from pyml.ops.reduce import mean, norm, sum
@@ -360,7 +360,7 @@ def cosine_embedding_loss(
     checked_tensor(input1, name, "input1")
     checked_tensor(input2, name, "input2")
     checked_tensor(target, name, "target")
-    a, b = (x if x.dtype.kind == "f" else to(x, default_float()) for x in (input1, input2))
+    a, b = floating(input1, name), floating(input2, name)
     if a.ndim not in (1, 2) or b.ndim != a.ndim or target.ndim != a.ndim - 1:
         raise ValueError(
             f"{name}: inputs have the shapes {a.shape} and {b.shape}, target {target.shape}; they "

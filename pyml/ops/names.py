@@ -274,9 +274,12 @@ def entered(function, place):
 @functools.cache
 def takes_tensors(function):
     """Whether it may be given tensors behind the first argument."""
-    return not SECOND.isdisjoint([*inspect.signature(function).parameters][1:])
+    code = inspect.unwrap(function).__code__
+    names = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+    return not SECOND.isdisjoint(names)
 
 
+@functools.cache
 def operations(place=None):
     """The operations that are found in a place, or all of them, by their names there.
 

@@ -1,7 +1,6 @@
 """Adafactor."""
 
 import math
-from functools import partial
 
 import numpy as np
 
@@ -100,7 +99,7 @@ class Adafactor(Composite):
             raise ValueError(f"Adafactor: eps is {eps}, it must be a pair, as (None, 1e-3)")
         for i, value in enumerate(eps):
             if i == 1 or value is not None:
-                theirs = partial("epsilon{} should be >= 0 but is: {}".format, i + 1, value)
+                theirs = f"epsilon{i + 1} should be >= 0 but is: {value}"
                 check_number("Adafactor", f"eps[{i}]", value, Range(0), theirs)
 
     def _shapes(self, param):

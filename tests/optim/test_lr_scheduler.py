@@ -624,3 +624,11 @@ def test_a_sequence_whose_first_schedule_has_no_epoch_begins_with_the_second():
     scheduler = SequentialLR(optimizer, parts, [0])
     seen = [lr for lr, _ in rates(optimizer, scheduler, 3)]
     assert seen == [0.125, 0.125, 0.5]
+
+
+def test_a_schedule_of_the_decay_that_is_refused_changes_nothing():
+    optimizer = optim.SGD([parameter([1.0])], lr=1.0, weight_decay=0.5)
+    before = dict(optimizer.param_groups[0])
+    with pytest.raises(ValueError, match="total_steps"):
+        optim.lr_scheduler.CosLogLR(optimizer, total_steps=0, flat_cos_decay=True)
+    assert optimizer.param_groups[0] == before

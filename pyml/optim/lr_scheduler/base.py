@@ -12,7 +12,7 @@ from copy import deepcopy
 
 from pyml import recorder
 from pyml.optim.optimizer import Optimizer
-from pyml.options import is_number
+from pyml.options import is_number, with_words
 from pyml.tensor import Tensor
 
 __all__ = ["LRScheduler"]
@@ -288,8 +288,7 @@ def check_count(who, name, value, least, words=""):
     """
     check_like(value, 0, f"{who}: {name}")
     if value < least:
-        theirs = f" ({words})" if words else ""
-        raise ValueError(f"{who}: {name} is {value}, it must be >= {least}{theirs}")
+        raise ValueError(with_words(f"{who}: {name} is {value}, it must be >= {least}", words))
 
 
 def check_like(value, own, place):

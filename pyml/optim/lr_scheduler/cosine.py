@@ -225,10 +225,13 @@ class CosLogLR(_OverAllSteps):
                 f"CosLogLR: {type(optimizer).__name__} has no weight_decay to change; pass "
                 "flat_cos_decay=False"
             )
-        if flat_cos_decay:
-            for group in optimizer.param_groups:
-                group.setdefault("initial_weight_decay", float(group["weight_decay"]))
         super().__init__(optimizer, total_steps, last_epoch)
+
+    def _begin(self, last_epoch):
+        if self.flat_cos_decay:
+            for group in self.optimizer.param_groups:
+                group.setdefault("initial_weight_decay", float(group["weight_decay"]))
+        super()._begin(last_epoch)
 
     def _check(self, options):
         super()._check(options)
