@@ -26,11 +26,18 @@ PAGE, NAMES = FOLDER / "parity.md", FOLDER / "torch_names.json"
 CLASSES = {"Tensor", "nn.Module"}
 MODULES = (
     *("nn", "nn.Module", "nn.functional", "nn.init", "nn.utils", "nn.utils.parametrize"),
-    *("nn.utils.parametrizations", "nn.utils.rnn", "optim", "optim.lr_scheduler"),
+    *("nn.utils.parametrizations", "nn.utils.prune", "nn.utils.rnn", "optim", "optim.lr_scheduler"),
     *("optim.swa_utils", "utils.data", "distributions", "autograd", "autograd.functional", "func"),
     *("Tensor", "torch", "special", "linalg"),
 )
-FOREIGN = ("typing", "collections.abc", "torch._jit_internal", "torch.overrides", "torch._VF")
+FOREIGN = (
+    "abc",
+    "typing",
+    "collections.abc",
+    "torch._jit_internal",
+    "torch.overrides",
+    "torch._VF",
+)
 SHOWN = {"Generator", "Size", "device", "dtype", "finfo", "iinfo"}  # classes of torch._C
 LEAKED = {"Tensor", "DType", "Callable"}  # imported for annotations
 

@@ -247,11 +247,6 @@ FAMILIES = {
             "Tensor": "is_distributed",
         },
     ),
-    "pruning": Family(
-        "a kernel takes as long for a weight of zeros as for another",
-        "multiply the weight by its mask in a parametrization (nn.utils.parametrize)",
-        {},
-    ),
     "data pipes": Family(
         "PyTorch develops them no further",
         "use a Dataset or an IterableDataset",

@@ -34,7 +34,6 @@ WHOLE = {  # packages that are left out with all their names, by families
         _higher_order_ops _inductor _prims_common autograd.profiler fx hub library onnx overrides
         profiler utils.flop_counter utils.module_tracker""",
     "complex": "fft",
-    "pruning": "nn.utils.prune",
     "storage": "storage",
 }
 

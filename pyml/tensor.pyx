@@ -715,14 +715,12 @@ cdef class Tensor:
         return format(self.item(), spec) if self.array.ndim == 0 and spec else repr(self)
 
     def __reduce__(self):
-        if self.node is not None:
-            raise RuntimeError("only leaf tensors can be pickled or deep-copied, as matplotlib does; use tensor.detach()")
         reads("copying or pickling a tensor")
         return _rebuild, (type(self), own_object(self.array), self._requires_grad, self._grad), attributes_of(self)
 
     def __deepcopy__(self, memo):
         if self.node is not None:
-            raise RuntimeError("only leaf tensors can be pickled or deep-copied, as matplotlib does; use tensor.detach()")
+            raise RuntimeError("only leaf tensors can be deep-copied, as matplotlib does; use tensor.detach()")
         reads("copying or pickling a tensor")
         if id(self) in memo:
             return memo[id(self)]

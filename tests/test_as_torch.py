@@ -281,7 +281,6 @@ import torch, torch.fx, torch.distributed.fsdp.anything as anything
 from torch.distributed.fsdp import FullyShardedDataParallel as FSDP, fully_shard
 from torch.distributed.optim import ZeroRedundancyOptimizer
 from torch.fft import fft
-from torch.nn.utils import prune
 from torch.overrides import TorchFunctionMode, has_torch_function
 layer = torch.nn.Linear(2, 1)
 assert not isinstance(layer, (FSDP, torch.fx.GraphModule, torch.ScriptModule))
@@ -294,7 +293,6 @@ for call, why in {
     lambda: fully_shard(layer): "distributed.fsdp.fully_shard: .*; use the module itself",
     lambda: anything.more(): "distributed.fsdp.anything.more",
     lambda: fft(torch.ones(2)): "fft.fft: pyml has no complex numbers; keep",
-    lambda: prune.l1_unstructured(layer, "weight", 0.5): "multiply the weight by its mask",
     lambda: torch.UntypedStorage(3): "memory is NumPy's",
     Mode: "overrides.Mode",
 }.items():

@@ -9,6 +9,7 @@ from pyml.nn.utils import (
     parametrizations,
     parametrize,
     penalty,
+    prune,
     rnn,
     vector,
 )
@@ -21,6 +22,7 @@ from pyml.nn.utils.vector import *
 __all__ = [
     "parametrizations",
     "parametrize",
+    "prune",
     "rnn",
     *(name for family in (clip_grad, fusion, initial, penalty, vector) for name in family.__all__),
 ]
