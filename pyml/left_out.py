@@ -281,7 +281,6 @@ FAMILIES = {
         {
             "torch": "range",
             "nn": "Container",
-            "nn.Module": "register_backward_hook",
             "nn.init": """
                 constant eye kaiming_normal kaiming_uniform normal orthogonal sparse uniform
                 xavier_normal xavier_uniform""",

@@ -10,6 +10,7 @@ from pyml.recorder import altered, refuse
 from pyml.tensor import Tensor
 
 __all__ = [
+    "register_module_backward_hook",
     "register_module_buffer_registration_hook",
     "register_module_forward_hook",
     "register_module_forward_pre_hook",
@@ -144,6 +145,23 @@ def register_module_full_backward_hook(hook):
     The rest as for Module.register_full_backward_hook.
     """
     return added(of_every_module, Hook(BACKWARD, hook), None)
+
+
+def register_module_backward_hook(hook):
+    """The same as register_module_full_backward_hook; see Module.register_backward_hook."""
+    warn_of_last_operation("register_module_backward_hook", stacklevel=3)
+    return register_module_full_backward_hook(hook)
+
+
+def warn_of_last_operation(name, stacklevel):
+    """Warns of a hook that PyTorch calls with other gradients."""
+    warnings.warn(
+        f"{name}: grad_input has the gradients of the module's inputs, as for the full hooks; in "
+        "PyTorch, where it is deprecated, those of the inputs of its last operation. Use "
+        f"{name.replace('backward', 'full_backward')}",
+        FutureWarning,
+        stacklevel=stacklevel,
+    )
 
 
 def register_module_parameter_registration_hook(hook):

@@ -35,6 +35,7 @@ from pyml.nn.hooks import (
     added,
     of_kind,
     registrations,
+    warn_of_last_operation,
 )
 from pyml.nn.members import MembersOf
 from pyml.nn.parameter import Buffer, Parameter, is_lazy
@@ -919,6 +920,14 @@ class Module(Callable):
             A handle; handle.remove() takes the hook away.
         """
         return self._add_hook(Hook(BACKWARD, hook), prepend)
+
+    def register_backward_hook(self, hook):
+        """The same as register_full_backward_hook, with a FutureWarning.
+
+        PyTorch gives such a hook the gradients of the inputs of the last operation alone.
+        """
+        warn_of_last_operation("register_backward_hook", stacklevel=3)
+        return self.register_full_backward_hook(hook)
 
     # ---- repr ------------------------------------------------------------------------------------
 

@@ -151,6 +151,21 @@ def test_full_backward_hook_sees_the_gradients():
     assert dy.tolist() == [4, 8]
 
 
+def test_the_old_backward_hooks_are_full_ones(registered):
+    module, seen = nn.Sequential(Scale(), Scale()), []
+    with pytest.warns(FutureWarning, match="Use register_full_backward_hook") as warned:
+        handle = module.register_backward_hook(lambda m, dx, dy: seen.append((m, dx[0], dy[0])))
+    with pytest.warns(FutureWarning, match="Use register_module_full_backward_hook") as more:
+        registered("backward", lambda m, dx, dy: seen.append((m, dx[0], dy[0])))
+    assert {w.filename for w in (*warned, *more)} == {__file__}
+    module(leaf(1)).sum().backward()
+    assert [(m, dx.item(), dy.item()) for m, dx, dy in seen] == [
+        *((module[1], 2, 1), (module[0], 4, 2), (module, 4, 1), (module, 4, 1)),
+    ]
+    handle.remove()
+    assert not module._backward_hooks
+
+
 def test_full_backward_hook_replaces_the_gradient_of_the_input():
     module = Scale()
     module.register_full_backward_hook(lambda m, dx, dy: (dx[0] * 10,))
