@@ -12,6 +12,7 @@ none, see Tensor._hidden. The tensors inside may be Batched again, of a vmap fur
 
 import inspect
 import threading
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -59,6 +60,15 @@ class Level:
     def __exit__(self, *exc):
         dispatch.closed()
         open_ones.levels = open_ones.levels[: self.depth]
+
+    @contextmanager
+    def outside(self):
+        """Within it only the vmaps around this one run: what is drawn is drawn as they say."""
+        levels, open_ones.levels = open_ones.levels, open_ones.levels[: self.depth]
+        try:
+            yield
+        finally:
+            open_ones.levels = levels
 
     def has(self, x):
         """Whether x is a Batched of this level."""
@@ -188,9 +198,8 @@ def one_by_one(level, call, args, kwargs):
     if changes and not level.has(args[0]):
         raise shared_by_all(name)
     start, before = generator._state.copy(), draws.count
-    results, levels = [], open_ones.levels
-    open_ones.levels = levels[: level.depth]  # one sample is outside of this one
-    try:
+    results = []
+    with level.outside():
         for i in range(level.size):
             if level.randomness == "same" and draws.count != before:
                 generator.set_state(start)
@@ -198,8 +207,6 @@ def one_by_one(level, call, args, kwargs):
             results.append(call(*one[0], **one[1]))
             if i == 0 and draws.count != before and has_drawn(generator, start):
                 check_randomness(level)
-    finally:
-        open_ones.levels = levels
     note_draws()
     if args and (changes or results[-1] is one[0][0]):
         return changed_in_place(level, name, args[0], one[0][0])

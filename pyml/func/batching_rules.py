@@ -14,7 +14,8 @@ import string
 import numpy as np
 
 from pyml import ops
-from pyml.func.batched import RULES, batched_in
+from pyml.func.batched import RULES, batched_in, note_draws
+from pyml.ops.losses import warn_of_mean
 from pyml.tensor import Tensor
 
 __all__ = []
@@ -27,6 +28,36 @@ def rules(names, rule):
 
 def rule(names):
     return lambda function: rules(names, function) or function
+
+
+@functools.cache
+def signature(call):
+    return inspect.signature(call)
+
+
+def arguments(call, args, kwargs):
+    """{name: value} of the arguments that were given."""
+    return signature(call).bind(*args, **kwargs).arguments
+
+
+def all_arguments(call, args, kwargs):
+    """{name: value} of all arguments, with the operation's defaults for those not given."""
+    bound = signature(call).bind(*args, **kwargs)
+    bound.apply_defaults()
+    return bound.arguments
+
+
+def rule_by_names(names):
+    """As rule; the arguments come by their names, with the operation's defaults."""
+
+    def decorate(function):
+        def by_names(level, call, *args, **kwargs):
+            return function(level, call, **all_arguments(call, args, kwargs))
+
+        rules(names, by_names)
+        return function
+
+    return decorate
 
 
 # ---- element by element --------------------------------------------------------------------------
@@ -95,11 +126,22 @@ def activation(level, call, *args, **kwargs):
 
 @rule("dropout dropout1d alpha_dropout feature_alpha_dropout rrelu")
 def drawing(level, call, *args, **kwargs):
-    """Nothing is drawn in evaluation."""
-    given = arguments(call, args, kwargs)
-    if given.get("training", signature(call).parameters["training"].default):
+    """Nothing is drawn in evaluation. In training, dropout alone is known to go by elements."""
+    given = all_arguments(call, args, kwargs)
+    if not given["training"]:
+        return activation(level, call, *args, **kwargs)
+    input, *_ = given.values()
+    if call.__name__ != "dropout" or given.pop("inplace", False) or level.randomness == "error":
         return NotImplemented
-    return activation(level, call, *args, **kwargs)
+    if level.randomness == "different":
+        with level.outside():
+            y = call(input._value, *args[1:], **kwargs)
+    else:
+        with level.outside():
+            kept = call(ops.ones_like(level.sample(input, 0)), *args[1:], **kwargs)
+        y = ops.where(kept == 0, 0.0, input._value * kept)
+    note_draws()
+    return y
 
 
 @rule("""
@@ -125,15 +167,6 @@ def filled(level, call, input, size, value, **kwargs):
 
 
 # ---- along dimensions ----------------------------------------------------------------------------
-
-
-@functools.cache
-def signature(call):
-    return inspect.signature(call)
-
-
-def arguments(call, args, kwargs):
-    return signature(call).bind(*args, **kwargs).arguments
 
 
 def moved(dim, ndim):
@@ -203,8 +236,8 @@ def moved_dimensions(level, call, input, source, destination):
     return call(input._value, moved(source, input.ndim), moved(destination, input.ndim))
 
 
-@rule("max min")
-def extreme(level, call, input, dim=None, keepdim=False, *, other=None):
+@rule_by_names("max min")
+def extreme(level, call, input, dim, keepdim, other):
     if isinstance(dim, Tensor) or other is not None:
         return elementwise(level, call, input, dim if other is None else other)
     if dim is None:
@@ -214,24 +247,23 @@ def extreme(level, call, input, dim=None, keepdim=False, *, other=None):
 
 
 @rule("norm vector_norm")
-def vector_norm(level, call, input, *args, **kwargs):
+def vector_norm(level, call, *args, **kwargs):
     """Of vectors: what a number p says."""
-    given = arguments(call, (input, *args), kwargs)
-    p = given.get("p", given.get("ord", 2))
-    if isinstance(p, str) or p is None:
+    given = all_arguments(call, args, kwargs)
+    if any(isinstance(given.get(name, 0), (str, type(None))) for name in ("p", "ord")):
         return NotImplemented
-    return along(level, call, input, *args, whole=True, **kwargs)
+    return along(level, call, *args, whole=True, **kwargs)
 
 
-@rule("squeeze")
-def squeezed(level, call, input, dim=None):
+@rule_by_names("squeeze")
+def squeezed(level, call, input, dim):
     if dim is None:
         return input._value.reshape(level.size, *[n for n in input.shape if n != 1])
     return call(input._value, moved(dim, input.ndim))
 
 
-@rule("roll")
-def rolled(level, call, input, shifts, dims=None):
+@rule_by_names("roll")
+def rolled(level, call, input, shifts, dims):
     if dims in (None, (), []):
         return NotImplemented
     return call(input._value, shifts, moved(dims, input.ndim))
@@ -307,8 +339,8 @@ def repeated(level, call, input, *sizes, **named):
     return call(aligned(level, input, len(sizes)), (1, *sizes))
 
 
-@rule("cat stack")
-def joined(level, call, tensors, dim=0):
+@rule_by_names("cat stack")
+def joined(level, call, tensors, dim):
     ndim = tensors[0].ndim + (call.__name__ == "stack")
     if any(x.ndim != tensors[0].ndim for x in tensors):
         return NotImplemented
@@ -377,7 +409,8 @@ def multiplied(level, call, *args, **kwargs):
 
 
 @rule("addmm addmv baddbmm")
-def added(level, call, input, a, b, *, beta=1, alpha=1):
+def added(level, call, *args, **kwargs):
+    input, a, b, beta, alpha = all_arguments(call, args, kwargs).values()
     dims = {"addmm": (2, 2), "addmv": (2, 1), "baddbmm": (3, 3)}[call.__name__]
     if (a.ndim, b.ndim) != dims or not a.dtype == b.dtype == input.dtype or beta == 0:
         return NotImplemented
@@ -401,8 +434,8 @@ def is_vector(x, size, dtype):
     return x.shape == (size,) and x.dtype == dtype
 
 
-@rule("linear")
-def layer(level, call, input, weight, bias=None):
+@rule_by_names("linear")
+def layer(level, call, input, weight, bias):
     if input.ndim == 0:
         return NotImplemented
     if not level.has(weight) and not level.has(bias):
@@ -436,57 +469,87 @@ def einstein(level, call, equation, *operands):
 
 
 OLD = ("size_average", "reduce")
+OF_ONE_SHAPE = ("input", "input1", "input2", "target", "var")
+DIVIDED_BY_WEIGHTS = {"l1_loss", "mse_loss"}  # their means are; those of others by the count
 
 
-def reduced(level, given, losses):
-    """The losses (samples, ...) of elements, as the reduction says."""
-    reduction = given.get("reduction", "mean")
+def summed(level, values):
+    """The sum of the values of each sample."""
+    return values.reshape(level.size, -1).sum(1)
+
+
+def reduced(level, losses, reduction, weights=None):
+    """The losses (samples, ...) of elements, as the reduction says.
+
+    Args:
+        weights: of the mean, of a shape that broadcasts to that of the losses; None for one each.
+    """
     if reduction == "none":
         return losses
+    if reduction == "mean" and weights is not None:
+        return summed(level, losses) / summed(level, weights.expand(losses.shape))
     rows = losses.reshape(level.size, -1)
     return {"mean": rows.mean, "sum": rows.sum}[reduction](1)
 
 
 @rule("""
-    binary_cross_entropy binary_cross_entropy_with_logits huber_loss l1_loss mse_loss
-    quantile_loss smooth_l1_loss soft_margin_loss""")
-def pair_loss(level, call, *args, **kwargs):
-    """Of an input and a target of its shape. Weights divide the means of some."""
-    given = arguments(call, args, kwargs)
-    if given.get("weight") is not None and not call.__name__.startswith("binary"):
+    binary_cross_entropy binary_cross_entropy_with_logits gaussian_nll_loss hinge_embedding_loss
+    huber_loss kl_div l1_loss margin_ranking_loss mse_loss poisson_nll_loss quantile_loss
+    smooth_l1_loss soft_margin_loss""")
+def loss_of_elements(level, call, *args, **kwargs):
+    """Of tensors of one shape."""
+    given, name = all_arguments(call, args, kwargs), call.__name__
+    if any(given.get(old) is not None for old in OLD) or promoted_otherwise(tensors_in((), given)):
         return NotImplemented
-    input, target = given["input"], given["target"]
-    if input.shape != target.shape or not input.numel():
+    together = [x for key in OF_ONE_SHAPE if isinstance(x := given.get(key), Tensor)]
+    shape, *others = {x.shape for x in together}
+    if others or 0 in shape:
         return NotImplemented
-    if any(given.get(name) is not None for name in OLD):
-        return NotImplemented
-    if promoted_otherwise(tensors_in((), given)):
-        return NotImplemented
-    each = {name: aligned(level, x, input.ndim) for name, x in given.items() if name != "reduction"}
-    for name in ("input", "target"):
-        each[name] = level.spread(given[name])
-    return reduced(level, given, call(**each, reduction="none"))
+    reduction, ndim = given.pop("reduction"), len(shape)
+    each = {
+        key: level.spread(x) if getattr(x, "shape", None) == shape else aligned(level, x, ndim)
+        for key, x in given.items()
+    }
+    losses = call(**each, reduction="none")
+    if name == "kl_div" and reduction == "batchmean":
+        return summed(level, losses) / (shape[0] if ndim else 1)
+    if name == "kl_div" and reduction == "mean":
+        warn_of_mean(stacklevel=3)
+    weights = given.get("weight") if name in DIVIDED_BY_WEIGHTS else None
+    if weights is not None:
+        weights = aligned(level, level.wrap(level.spread(weights)), ndim)
+    return reduced(level, losses, reduction, weights)
 
 
 @rule("cross_entropy nll_loss")
 def class_loss(level, call, *args, **kwargs):
-    """Of classes by number, without weights; one sample may have rows."""
-    given = arguments(call, args, kwargs)
-    input, target = given.pop("input"), given.pop("target")
-    if any(given.get(name) is not None for name in ("weight", *OLD)):
+    """Of classes by number or by probabilities, with weights that all samples share."""
+    given = all_arguments(call, args, kwargs)
+    input, target, weight = (given.pop(name) for name in ("input", "target", "weight"))
+    if level.has(weight) or any(given.get(name) is not None for name in OLD):
         return NotImplemented
-    if input.ndim not in (1, 2) or target.is_floating_point() or not input.numel():
+    if not input.ndim or not input.numel():
         return NotImplemented
-    if target.shape != input.shape[:-1]:
+    axis = min(input.ndim - 1, 1)
+    of_samples = (*input.shape[:axis], *input.shape[axis + 1 :])
+    classes, by_number = input.shape[axis], not target.is_floating_point()
+    if target.shape != (of_samples if by_number else input.shape):
         return NotImplemented
-    reduction, classes = given.pop("reduction", "mean"), input.shape[-1]
-    rows, labels = level.spread(input).reshape(-1, classes), level.spread(target).reshape(-1)
-    losses = call(rows, labels, **given, reduction="none").reshape(level.size, *target.shape)
-    if reduction != "mean":
-        return reduced(level, {"reduction": reduction}, losses)
-    ignored = given.get("ignore_index", -100)
-    counted = ops.ne(labels, ignored).to(losses.dtype).reshape(level.size, -1).sum(1)
-    return losses.reshape(level.size, -1).sum(1) / counted
+    reduction = given.pop("reduction")
+
+    def rows(x):
+        return level.spread(x).movedim(axis + 1, -1).reshape(-1, classes)
+
+    labels = level.spread(target).reshape(-1) if by_number else rows(target)
+    losses = call(rows(input), labels, weight, **given, reduction="none")
+    losses = losses.reshape(level.size, *of_samples)
+    if reduction != "mean" or not by_number:
+        return reduced(level, losses, reduction)
+    counted = ops.ne(labels, given["ignore_index"])
+    weights = counted.to(losses.dtype)
+    if weight is not None:
+        weights = weights * weight.detach()[ops.where(counted, labels, 0)]
+    return reduced(level, losses, reduction, weights.reshape(losses.shape))
 
 
 # ---- norms, embeddings ---------------------------------------------------------------------------
@@ -494,7 +557,7 @@ def class_loss(level, call, *args, **kwargs):
 
 @rule("layer_norm rms_norm")
 def row_norm(level, call, *args, **kwargs):
-    given = arguments(call, args, kwargs)
+    given = all_arguments(call, args, kwargs)
     input = given.pop("input")
     weight, bias = factors = [given.pop(name, None) for name in ("weight", "bias")]
     if not level.has(input) or len(given["normalized_shape"]) > input.ndim:
@@ -513,33 +576,69 @@ def row_norm(level, call, *args, **kwargs):
     return y if bias is None else y + aligned(level, bias, input.ndim)
 
 
-@rule("batch_norm")
-def inference_norm(level, call, *args, **kwargs):
-    """By the running statistics; in training these would be changed by each sample."""
-    given = arguments(call, args, kwargs)
-    input, mean, var = (given[name] for name in ("x", "running_mean", "running_var"))
-    if given.get("training") or mean is None or input.ndim not in (2, 3):
+def with_channels_of_all(level, input, function):
+    """function(x) of x (n, samples * c, ...), its result as that of each sample's (n, c, ...)."""
+    n, c, *more = input.shape
+    x = level.spread(input).movedim(0, 1).reshape(n, level.size * c, *more)
+    return function(x).reshape(n, level.size, c, *more).movedim(1, 0)
+
+
+def of_all_rows(level, input, function):
+    """function(x) of x (samples * n, ...), its result as that of each sample's (n, ...)."""
+    n, *more = input.shape
+    y = function(level.spread(input).reshape(level.size * n, *more))
+    return y.reshape(level.size, n, *more)
+
+
+@rule_by_names("batch_norm")
+def channel_norm(level, call, x, running_mean, running_var, num_batches_tracked, **given):
+    """Channels are normalised one by one, whichever sample they are of."""
+    running, factors = (running_mean, running_var), [given.pop("weight"), given.pop("bias")]
+    channels, training = x.shape[1], given["training"]
+    if any(f is not None and not is_vector(f, channels, x.dtype) for f in (*running, *factors)):
         return NotImplemented
-    factors = [mean, var, given.get("weight"), given.get("bias")]
-    if any(x is not None and not is_vector(x, input.shape[1], input.dtype) for x in factors):
-        return NotImplemented
-    mean, var, weight, bias = (
-        x if x is None or input.ndim == 2 else x.unsqueeze(-1) for x in factors
+    if not training and not any(map(level.has, (*running, *factors))):
+        return of_all_rows(level, x, lambda rows: call(rows, *running, *factors, **given))
+    changed = [t for t in (*running, num_batches_tracked) if training and t is not None]
+    if not all(map(level.has, changed)) or (changed and given["momentum"] is None):
+        return NotImplemented  # what all samples share is changed by one after another
+
+    def of_all(f):
+        if f is None:
+            return None
+        return f._value.view(-1) if level.has(f) else level.spread(f).reshape(-1)
+
+    given |= {"weight": of_all(factors[0]), "bias": of_all(factors[1])}
+    of_channels = functools.partial(
+        call, running_mean=of_all(running_mean), running_var=of_all(running_var), **given
     )
-    y = (input - mean) * (var + given.get("eps", 1e-5)).rsqrt()
-    y = y if weight is None else y * weight
-    return level.spread(y if bias is None else y + bias)
+    y = with_channels_of_all(level, x, of_channels)
+    if training and num_batches_tracked is not None:
+        num_batches_tracked._value.add_(1)
+    return y
+
+
+@rule_by_names("prelu")
+def parametric(level, call, input, weight):
+    if not level.has(weight):
+        if weight.numel() == 1:
+            return call(input._value, weight)
+        return of_all_rows(level, input, lambda rows: call(rows, weight))
+    if weight.numel() == 1:
+        x = level.spread(input).reshape(1, level.size, input.numel())
+        return call(x, weight._value.reshape(-1)).reshape(level.size, *input.shape)
+    return with_channels_of_all(level, input, lambda x: call(x, weight._value.reshape(-1)))
 
 
 @rule("embedding")
 def embedded(level, call, *args, **kwargs):
-    given = arguments(call, args, kwargs)
+    given = all_arguments(call, args, kwargs)
     input, weight = given.pop("input"), given.pop("weight")
-    if level.has(weight) or given.get("max_norm") is not None or given.get("scale_grad_by_freq"):
+    if level.has(weight) or given["max_norm"] is not None or given["scale_grad_by_freq"]:
         return NotImplemented
     return call(input._value, weight, **given)
 
 
-@rule("one_hot")
-def hot(level, call, tensor, num_classes=-1):
+@rule_by_names("one_hot")
+def hot(level, call, tensor, num_classes):
     return NotImplemented if num_classes == -1 else call(tensor._value, num_classes)

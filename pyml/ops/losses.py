@@ -136,11 +136,7 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
     real_tensor(input, "kl_div", "input")
     target = like("kl_div", target, input)
     if reduction == "mean":
-        warnings.warn(
-            "kl_div: reduction 'mean' divides by the number of elements; 'batchmean' divides by "
-            "the size of the batch, as the definition does",
-            stacklevel=2,
-        )
+        warn_of_mean(stacklevel=3)
     if log_target:
         loss = exp(target) * (target - input)
     else:
@@ -148,6 +144,15 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
     if reduction == "batchmean":
         return sum(loss) / input.shape[0] if input.ndim else sum(loss)
     return reduced(loss, reduction)
+
+
+def warn_of_mean(stacklevel):
+    """Warns of the mean of kl_div."""
+    warnings.warn(
+        "kl_div: reduction 'mean' divides by the number of elements; 'batchmean' divides by "
+        "the size of the batch, as the definition does",
+        stacklevel=stacklevel,
+    )
 
 
 def poisson_nll_loss(

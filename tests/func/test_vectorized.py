@@ -112,6 +112,123 @@ def test_an_ensemble(no_loops, norm):
             )
 
 
+def drawn(*shape):
+    return pyml.tensor(np.random.default_rng(0).standard_normal(shape))
+
+
+X4, Y4, POSITIVE = drawn(4, 5, 3), drawn(4, 5, 3).flip(1), drawn(4, 5, 3).exp()
+LABELS = pyml.tensor(np.random.default_rng(1).integers(0, 3, (4, 5)))
+CLASSES, WEIGHT = drawn(3).exp(), drawn(5, 3).exp()
+IN_ONE = {  # calls of one sample that take all, by rules, and what is mapped
+    "prelu": (lambda x: F.prelu(x, CLASSES), X4),
+    "prelu of one weight": (lambda x: F.prelu(x, CLASSES[:1]), X4),
+    "prelu by weights": (F.prelu, X4, drawn(4, 3)),
+    "prelu by one weight each": (F.prelu, X4, drawn(4)),
+    "prelu of one input": (lambda w: F.prelu(X4[0], w), drawn(4, 3)),
+    "kl_div": (lambda x, y: F.kl_div(x, y, reduction="batchmean"), X4, POSITIVE),
+    "kl_div of logarithms": (lambda x, y: F.kl_div(x, y, log_target=True, reduction="sum"), X4, Y4),
+    "poisson_nll_loss": (F.poisson_nll_loss, X4, POSITIVE),
+    "gaussian_nll_loss": (F.gaussian_nll_loss, X4, Y4, POSITIVE),
+    "margin_ranking_loss": (lambda x, y: F.margin_ranking_loss(x, y, Y4[0].sign()), X4, Y4),
+    "hinge_embedding_loss": (lambda x, y: F.hinge_embedding_loss(x, y.sign(), 0.5), X4, Y4),
+    "mse_loss": (lambda x, y, w: F.mse_loss(x, y, weight=w), X4, Y4, POSITIVE),
+    "mse_loss, one weight": (lambda x, y: F.mse_loss(x, y, weight=WEIGHT), X4, Y4),
+    "huber_loss": (lambda x, y, w: F.huber_loss(x, y, weight=w), X4, Y4, POSITIVE),
+    **{
+        f"{f.__name__}, {reduction}": (
+            lambda x, y, f=f, r=reduction: f(x, y, CLASSES, reduction=r),
+            X4,
+            LABELS,
+        )
+        for f in (F.cross_entropy, F.nll_loss)
+        for reduction in ("mean", "sum", "none")
+    },
+    "smooth labels": (
+        lambda x, y: F.cross_entropy(x, y, CLASSES, ignore_index=1, label_smoothing=0.2), X4, LABELS
+    ),
+    "labels that are ignored": (lambda x, y: F.nll_loss(x, y, CLASSES, ignore_index=9), X4,
+        pyml.where(LABELS == 2, 9, LABELS)),
+    "probabilities": (lambda x, y: F.cross_entropy(x, y.softmax(1), CLASSES), X4, Y4),
+    "classes of places": (lambda x, y: F.cross_entropy(x.T.unsqueeze(0), y.unsqueeze(0)), X4,
+        LABELS),
+    "a row": (lambda x, y: F.cross_entropy(x[0], y[0], CLASSES), X4, LABELS),
+    "batch_norm": (lambda x: F.batch_norm(x, CLASSES, CLASSES, WEIGHT[0], WEIGHT[1]), X4),
+    "batch_norm by each": (F.batch_norm, X4, drawn(4, 3), drawn(4, 3).exp(), drawn(4, 3)),
+    "batch_norm, other options": (
+        lambda x, m: F.batch_norm(x.unsqueeze(2), m, CLASSES, None, m, eps=0.1), X4, drawn(4, 3)
+    ),
+    "batch_norm of batches": (lambda x, w: F.batch_norm(x, None, None, w, training=True), X4,
+        drawn(4, 3)),
+    "dropout of none": (lambda x: F.dropout(x, 0.0), X4),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", IN_ONE)
+def test_rules(no_loops, name):
+    """Values and gradients of calls that need no loop."""
+    function, *inputs = IN_ONE[name]
+    inputs = [x.clone().requires_grad_() if x.is_floating_point() else x for x in inputs]
+    got = func.vmap(function, randomness="same")(*inputs)
+    wanted = pyml.stack([function(*each) for each in zip(*inputs, strict=True)])
+    sources = [x for x in inputs if x.requires_grad]
+    gradients = [
+        autograd.grad(y.square().sum(), sources, materialize_grads=True) for y in (got, wanted)
+    ]
+    for a, b in ((got, wanted), *zip(*gradients, strict=True)):
+        np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), 1e-12, 1e-14)
+
+
+@pytest.mark.parametrize("momentum", [0.25, None])
+def test_running_statistics_of_each(momentum, monkeypatch):
+    """Training changes the statistics that each sample has of its own; the cumulative by a loop."""
+    loops, loop = [], batched.one_by_one
+    monkeypatch.setattr(batched, "one_by_one", lambda *args: loops.append(1) or loop(*args))
+    norms = [nn.BatchNorm1d(3, momentum=momentum).double() for _ in range(4)]
+    params, buffers = func.stack_module_state(norms)
+
+    def call(params, buffers, x):
+        return func.functional_call(norms[0], (params, buffers), (x,))
+
+    y = func.vmap(call)(params, buffers, X4)
+    assert bool(loops) == (momentum is None)
+    for i, norm in enumerate(norms):
+        np.testing.assert_allclose(y[i].detach().numpy(), norm(X4[i]).detach().numpy(), 1e-12)
+        for name, buffer in norm.named_buffers():
+            np.testing.assert_allclose(buffers[name][i].numpy(), buffer.numpy(), 1e-12)
+
+
+def test_dropout_of_all(no_loops):
+    x = drawn(4, 1000).requires_grad_()
+    masks = []
+    for randomness in ("different", "same"):
+        pyml.manual_seed(0)
+        y = func.vmap(lambda x: F.dropout(x, 0.25), randomness=randomness)(x)
+        kept = y != 0
+        np.testing.assert_allclose(y[kept].detach().numpy(), x[kept].detach().numpy() / 0.75)
+        assert 0.7 < kept.double().mean() < 0.8
+        (dx,) = autograd.grad(y.sum(), x)
+        np.testing.assert_allclose(dx.numpy(), kept.double().numpy() / 0.75)
+        masks.append(kept)
+    assert all(pyml.equal(row, masks[1][0]) for row in masks[1])
+    assert not any(pyml.equal(row, masks[0][0]) for row in masks[0][1:])
+    pyml.manual_seed(0)
+    assert pyml.equal(F.dropout(x[0], 0.25) != 0, masks[1][0])
+    inner = func.vmap(lambda x: F.dropout(x, 0.5), randomness="same")
+    y = func.vmap(inner, randomness="different")(pyml.ones(2, 2, 50))
+    assert pyml.equal(y[0, 0], y[0, 1]) and not pyml.equal(y[0, 0], y[1, 0])
+
+
+def test_dropout_where_nothing_may_be_drawn():
+    with pytest.raises(RuntimeError, match="vmap: func drew random numbers"):
+        func.vmap(F.dropout)(X)
+
+
+def test_kl_div_warns_once():
+    with pytest.warns(UserWarning, match="kl_div: reduction 'mean'") as warned:
+        func.vmap(F.kl_div)(X4, POSITIVE)
+    assert len(warned) == 1
+
+
 @pytest.mark.parametrize("loss", [nn.CrossEntropyLoss(), nn.MSELoss(), nn.BCEWithLogitsLoss()])
 def test_gradients_by_shared_parameters(no_loops, loss):
     """PyTorch's tutorial on gradients of each sample."""
