@@ -232,9 +232,7 @@ cdef Tensor first_gradient(Tensor output, gradient):
     grad = gradient
     if grad.shape != output.shape:
         raise RuntimeError(f"backward: gradient has shape {grad.shape}, the tensor has shape {output.shape}")
-    if grad.dtype != output.dtype:
-        raise RuntimeError(f"backward: gradient has dtype {grad.dtype}, the tensor has dtype {output.dtype}")
-    return grad
+    return grad if grad.dtype == output.dtype else grad.to(output.dtype)
 
 
 cdef void enqueue(list queue, Node node) except *:

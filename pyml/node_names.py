@@ -3,9 +3,9 @@
 ALIKE = """
     Abs Add AsStrided BinaryCrossEntropy BinaryCrossEntropyWithLogits Cat Clone Cos Diagonal Digamma
     Div Embedding EmbeddingBag Erf Erfc Erfinv Exp Expand Expm1 Flip Gather Index IndexSelect Lgamma
-    Log LogSoftmax Maximum Mean Minimum Mul MultiMarginLoss Neg Permute Polygamma Reciprocal
-    Remainder ScatterAdd ScatterReduce Select Sin Slice Softmax Sqrt Sub Sum Transpose Unfold
-    Unsqueeze Var View Where
+    Log LogSoftmax Maximum Mean Median Minimum Mul MultiMarginLoss Nanmedian Neg
+    Permute Polygamma Reciprocal Remainder ScatterAdd ScatterReduce Select Sin Slice Softmax Sqrt
+    Sub Sum Transpose Unfold Unsqueeze Var View Where
 
     celu elu gelu hardshrink hardsigmoid hardswish hardtanh leaky_relu mish relu sigmoid silu
     softplus softshrink tanh threshold

@@ -107,7 +107,8 @@ def grad(
         allow_unused: None instead of an error for an input that the outputs do not depend on.
             Default: materialize_grads.
         is_grads_batched: False: grad_outputs are of one run of backward.
-        materialize_grads: zeros instead of None for such an input.
+        materialize_grads: zeros instead of None for such an input; with create_graph they require
+            grad, so that derivatives of them are zeros again.
 
     Raises:
         RuntimeError: for an input that was not used, or does not require grad.
@@ -132,7 +133,8 @@ def grad(
     results = run_backward(outputs, gradients, retain, create_graph, inputs, False)
     if materialize_grads:
         return tuple(
-            zeros_like(x) if dx is None else dx for x, dx in zip(inputs, results, strict=True)
+            zeros_like(x, requires_grad=create_graph) if dx is None else dx
+            for x, dx in zip(inputs, results, strict=True)
         )
     if not allow_unused and any(dx is None for dx in results):
         i = next(i for i, dx in enumerate(results) if dx is None)

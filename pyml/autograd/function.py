@@ -1,6 +1,7 @@
 """Functions with a backward of their own."""
 
 import functools
+import inspect
 import weakref
 
 from pyml.autograd.joint import Branch, Joint
@@ -136,14 +137,36 @@ class Function:
         raise NotImplementedError("jvp: there is no forward-mode differentiation")
 
     @classmethod
-    def apply(cls, *args):
+    def apply(cls, *args, **kwargs):
         """The result of forward, connected to the graph by backward.
+
+        With setup_context, forward may have defaults and be given arguments by name.
 
         Raises:
             RuntimeError: if an argument that was marked dirty is not returned, or is a leaf that
                 requires grad.
         """
+        if cls.setup_context is not Function.setup_context:
+            args = in_order(cls.forward, args, kwargs)
+        elif kwargs:
+            raise TypeError(
+                f"{cls.__name__}.apply() takes no keyword arguments without setup_context(), as "
+                f"{', '.join(kwargs)}; give them in order"
+            )
         return applied(cls, *args)
+
+
+signature_of = functools.cache(inspect.signature)
+
+
+def in_order(forward, args, kwargs):
+    """All arguments of forward in their order, defaults included."""
+    signature = signature_of(forward)
+    if not kwargs and len(args) == len(signature.parameters):
+        return args
+    bound = signature.bind(*args, **kwargs)
+    bound.apply_defaults()
+    return bound.args
 
 
 @entry  # vmap calls it for each sample
@@ -167,7 +190,9 @@ def applied(cls, *args):
         outputs = connected(cls, ctx, args, outputs)
     else:
         outputs = tuple(
-            y.detach() if is_one_of(y, args) and not is_one_of(y, ctx._dirty) else y
+            y.detach()
+            if isinstance(y, Tensor) and is_one_of(y, args) and not is_one_of(y, ctx._dirty)
+            else y
             for y in outputs
         )
     ctx._to_save = ()

@@ -400,6 +400,8 @@ def gather(input, dim, index, *, sparse_grad=False):
     checked_tensor(input, "gather")
     dim = wrapped_dim(dim, input.ndim, "gather")
     index = index_along(index, input.size(dim) if input.ndim else 1, dim, "gather")
+    if input.ndim + index.ndim == 1:  # one number of a vector
+        return gathered(input.reshape(-1), 0, index.reshape(-1)).reshape(index.shape)
     check_extent(index.shape, input.shape, dim, "gather")
     return gathered(input, dim, index)
 

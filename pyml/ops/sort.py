@@ -9,7 +9,7 @@ from pyml.ops.elementwise import lerp, where
 from pyml.ops.index import gather
 from pyml.ops.numpys import by_numpy
 from pyml.ops.operands import numpy_names
-from pyml.ops.shape import clone, integer, stack, wrapped_dim
+from pyml.ops.shape import clone, integer, stack, tracked, wrapped_dim
 from pyml.recorder import constant, refuse, unwatched
 from pyml.tensor import Tensor
 
@@ -155,12 +155,21 @@ def middle(input, dim, keepdim, ignore, name):
     if dim is None:
         if input.numel() == 0:
             raise ValueError(f"{name}: a tensor of shape {input.shape} has no elements")
-        return middle(input.reshape(-1), 0, False, ignore, name).values
+        return middle_of_all(input, ignore, name)
     dim = wrapped_dim(dim, input.ndim, name)
     if input.ndim and input.shape[dim] == 0:
         raise IndexError(f"{name}: a tensor of shape {input.shape} has no elements to choose from")
     index = by_numpy(name, middle_of, (input.array,), dim, ignore)
     return median_result(*chosen(input, dim, index, keepdim))
+
+
+def middle_of_all(input, ignore, name):
+    """The median of all elements; its gradient goes in equal parts to all that equal it."""
+    x = input.detach()
+    value = middle(x.reshape(-1), 0, False, ignore, name).values
+    equal = (x == value) | (x.isnan() & value.isnan())
+    share = equal.sum()
+    return tracked(input, value, name.capitalize(), lambda dy: where(equal, dy / share, 0.0))
 
 
 def middle_of(array, dim, ignore):

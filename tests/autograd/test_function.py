@@ -175,6 +175,50 @@ def test_what_forward_is_told():
     assert Cube.apply(x.detach()).is_leaf
 
 
+class Power(Function):
+    """With a default."""
+
+    @staticmethod
+    def forward(x, exponent=2):
+        return x**exponent, exponent
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, ctx.exponent = inputs
+        ctx.save_for_backward(x)
+
+    @staticmethod
+    def backward(ctx, dy, _):
+        (x,) = ctx.saved_tensors
+        return dy * ctx.exponent * x ** (ctx.exponent - 1), None
+
+
+def test_defaults_and_names():
+    x = leaf(1, 3)
+    for args, kwargs, exponent in (((x,), {}, 2), ((x,), {"exponent": 3}, 3), ((x, 4), {}, 4)):
+        y, given = Power.apply(*args, **kwargs)
+        assert given == exponent and y.tolist() == [1, 3**exponent]
+        assert grad(y.sum(), x)[0].tolist() == [exponent, exponent * 3 ** (exponent - 1)]
+    assert Power.apply(exponent=1, x=x)[0].tolist() == [1, 3]
+    with pytest.raises(TypeError, match="powers"):
+        Power.apply(x, powers=3)
+
+
+def test_names_without_setup_context():
+    with pytest.raises(TypeError, match=r"Exp.apply\(\) takes no keyword arguments .* as x;"):
+        Exp.apply(x=leaf(1))
+
+
+def test_what_is_no_tensor_without_a_graph():
+    class Both(Function):
+        @staticmethod
+        def forward(ctx, x, number):
+            return x * number, number
+
+    y, number = Both.apply(pyml.ones(2), 3)
+    assert y.tolist() == [3, 3] and number == 3
+
+
 def test_materialized_gradients():
     seen = []
 

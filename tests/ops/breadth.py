@@ -171,6 +171,7 @@ def ordered():
         "median": lambda m, x: m.median(x),
         "median dim": lambda m, x: m.median(x, 0, True).values,
         "nanmedian": lambda m, x: m.nanmedian(x, 1).values,
+        "nanmedian of all": lambda m, x: m.nanmedian(x),
         "mode": lambda m, x: m.mode(x, 0).values,
         "msort": lambda m, x: m.msort(x),
         "quantile": lambda m, x: m.quantile(x, 0.3),

@@ -163,6 +163,31 @@ def test_multinomial_of_weights_that_are_not_finite(weight):
         pyml.multinomial(pyml.tensor([1.0, weight]), 1)
 
 
+@pytest.mark.parametrize("name", ["median", "nanmedian"])
+def test_equals_share_the_gradient_of_a_median(name):
+    x = pyml.tensor([3.0, 1, 1, 3, 1, 1, 9], requires_grad=True)
+    y = getattr(pyml, name)(x)
+    (dx,) = pyml.autograd.grad(y.square(), x, create_graph=True)
+    assert y.item() == 1 and dx.tolist() == [0, 0.5, 0.5, 0, 0.5, 0.5, 0]
+    assert pyml.autograd.grad(dx[1], x)[0].tolist() == [0, 0.125, 0.125, 0, 0.125, 0.125, 0]
+    x = pyml.full((2, 1), np.nan, requires_grad=True)
+    getattr(pyml, name)(x).backward()
+    assert x.grad.tolist() == [[0.5], [0.5]]
+
+
+def test_gather_of_numbers():
+    x, at = pyml.tensor([5.0, 6, 7], requires_grad=True), pyml.tensor(2)
+    y = x.gather(0, at)
+    assert y.shape == () and y.item() == 7
+    y.backward()
+    assert x.grad.tolist() == [0, 0, 1]
+    assert pyml.tensor(3.0).gather(0, pyml.tensor([0, 0])).tolist() == [3, 3]
+    with pytest.raises(IndexError, match="index 3 is out of"):
+        x.gather(0, pyml.tensor(3))
+    with pytest.raises(ValueError, match="as many dimensions"):
+        pyml.ones(3, 2).gather(0, at)
+
+
 def test_nearest_quantile_between_two_elements():
     """The place of even number, as np.round and PyTorch."""
     x = pyml.tensor([10.0, 11.0, 12.0, 13.0])

@@ -82,7 +82,7 @@ COMPOSED = {
         ViewBackward0""",
     "SmoothL1LossBackward0": "AbsBackward0 MeanBackward0 SumBackward0",
     "SqueezeBackward1": """
-        DotBackward0 KthvalueBackward0 MedianBackward0 ModeBackward0 MvBackward0
+        DotBackward0 KthvalueBackward0 ModeBackward0 MvBackward0
         NanmedianBackward1 SqueezeBackward0 SqueezeBackward2 SqueezeBackward4
         UnsafeViewBackward0 VdotBackward0""",
     "StdBackward0": "StdMeanBackward0",
