@@ -247,6 +247,11 @@ FAMILIES = {
             "Tensor": "is_distributed",
         },
     ),
+    "saved tensors": Family(
+        "kernels read what backward keeps where it lies",
+        "keep less: compute it again in the backward of an autograd.Function",
+        {"autograd.graph": "allow_mutation_on_saved_tensors saved_tensors_hooks"},
+    ),
     "data pipes": Family(
         "PyTorch develops them no further",
         "use a Dataset or an IterableDataset",
@@ -327,6 +332,10 @@ FAMILIES = {
             "nn.functional": "assert_int_or_pair",
             "optim": "swap_in_optimizer_params_and_state",
             "autograd": "enforce_grad_layout_policy set_multithreading_enabled",
+            "autograd.graph": """
+                GradientEdge get_gradient_edge register_multi_grad_hook
+                region_activation_memory_budget set_override_stale_capture_stream
+                set_warn_on_accumulate_grad_stream_mismatch""",
             "func": """
                 debug_unwrap functionalize rearrange replace_all_batch_norm_modules_""",
             "Tensor": "grad_dtype hash_tensor index slice_inverse",

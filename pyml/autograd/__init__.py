@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from pyml.autograd import function, functional
+from pyml.autograd import function, functional, graph
 from pyml.autograd.anomaly import detect_anomaly, set_detect_anomaly
 from pyml.autograd.function import Function
 from pyml.backward import run_backward
@@ -31,6 +31,7 @@ __all__ = [
     "grad",
     "gradcheck",
     "gradgradcheck",
+    "graph",
     "inference_mode",
     "is_grad_enabled",
     "no_grad",

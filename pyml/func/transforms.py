@@ -337,6 +337,7 @@ def jvp(func, primals, tangents, *, strict=False, has_aux=False):
                 f"jvp: {name} is a {type(value).__name__}, it must be a tuple, with one item for "
                 "each argument of func"
             )
+    tensors_in(primals, "jvp", "primals")
     tangents = matching("jvp", "tangents", tangents, primals)
     trace = Trace("jvp", func, primals, {}, all_places(primals), has_aux)
     if strict and not all(y.requires_grad for y in trace.outputs):

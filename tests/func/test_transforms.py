@@ -153,6 +153,7 @@ def total(x):
         (lambda x: func.vjp(total, x)[1]((x,)), ValueError, "v has a tuple, where shape"),
         (lambda x: func.jvp(total, (x,), (x, x)), ValueError, "tangents must be a tree of tensors"),
         (lambda x: func.jvp(total, x, x), TypeError, "primals is a Tensor, it must be a tuple"),
+        (lambda x: func.jvp(total, (1.0,), (x,)), TypeError, "primals is or has a float"),
         (lambda x: func.jvp(total, (x,), (x[1:],)), ValueError, r"tangents has shape \(2,\)"),
         (lambda x: func.jvp(total, (x,), (x.float(),)), ValueError, "dtype float32, where"),
         (lambda x: func.jvp(lambda y: x * 1, (x,), (x,), strict=True), RuntimeError, "strict=True"),
