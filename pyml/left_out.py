@@ -286,11 +286,6 @@ FAMILIES = {
         {
             "torch": "range",
             "nn": "Container",
-            "nn.init": """
-                constant eye kaiming_normal kaiming_uniform normal orthogonal sparse uniform
-                xavier_normal xavier_uniform""",
-            "nn.utils": """
-                clip_grad_norm weight_norm remove_weight_norm spectral_norm remove_spectral_norm""",
             "autograd": "variable NestedIOFunction",
             "Tensor": """
                 symeig lstsq solve eig volatile reinforce map_ map2_ apply_ output_nr resize

@@ -87,6 +87,19 @@ def added(hooks, hook, owner, prepend=False):
     return HookHandle(hooks, hook)
 
 
+def pre_hooks(module):
+    """The functions of a module's own forward pre-hooks."""
+    return [hook.function for hook in of_kind(module._hooks, FORWARD_PRE)]
+
+
+def without_pre_hook(module, function):
+    """Takes a function from the forward pre-hooks of a module."""
+    module._hooks[:] = [
+        hook for hook in module._hooks if hook.kind != FORWARD_PRE or hook.function is not function
+    ]
+    altered(module, "hooks", None)
+
+
 def run_forward_pre(hook, module, args, kwargs):
     """The arguments, as the hook changed them."""
     if not hook.with_kwargs:

@@ -18,20 +18,30 @@ from pyml.recorder import refuse
 
 __all__ = [
     "calculate_gain",
+    "constant",
     "constant_",
     "dirac_",
+    "eye",
     "eye_",
+    "kaiming_normal",
     "kaiming_normal_",
+    "kaiming_uniform",
     "kaiming_uniform_",
     "lecun_normal_",
     "lecun_uniform_",
+    "normal",
     "normal_",
     "ones_",
+    "orthogonal",
     "orthogonal_",
+    "sparse",
     "sparse_",
     "trunc_normal_",
+    "uniform",
     "uniform_",
+    "xavier_normal",
     "xavier_normal_",
+    "xavier_uniform",
     "xavier_uniform_",
     "zeros_",
 ]
@@ -371,3 +381,31 @@ def fan_of(tensor, mode):
         raise ValueError(f"mode is {mode!r}, it must be 'fan_in' or 'fan_out'")
     fan_in, fan_out = fans(tensor)
     return fan_in if mode == "fan_in" else fan_out
+
+
+# ---- old names -----------------------------------------------------------------------------------
+
+
+def by_old_name(function):
+    """A function by its name of long ago, without the `_`: it warns."""
+    name = function.__name__[:-1]
+
+    def called(*args, **kwargs):
+        warnings.warn(
+            f"`nn.init.{name}` is now deprecated in favor of `nn.init.{name}_`.",
+            FutureWarning,
+            stacklevel=2,
+        )
+        return function(*args, **kwargs)
+
+    called.__name__ = called.__qualname__ = name
+    called.__doc__ = f"{name}_, by its old name, with a FutureWarning."
+    return called
+
+
+constant, eye, normal, orthogonal, sparse, uniform = map(
+    by_old_name, (constant_, eye_, normal_, orthogonal_, sparse_, uniform_)
+)
+kaiming_normal, kaiming_uniform, xavier_normal, xavier_uniform = map(
+    by_old_name, (kaiming_normal_, kaiming_uniform_, xavier_normal_, xavier_uniform_)
+)

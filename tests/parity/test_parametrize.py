@@ -114,3 +114,35 @@ def test_orthogonal(sizes, kind, trivial, rng):
             with library.no_grad():
                 for p in net.parameters():
                     p.sub_(p.grad, alpha=0.1)
+
+
+OLDER = [
+    *[("weight_norm", {"dim": dim}) for dim in (0, 1, -1, None)],
+    *[("spectral_norm", {"dim": d, "n_power_iterations": n}) for d in (None, 1) for n in (1, 3)],
+]
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm. is deprecated")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("name", "kwargs"), OLDER)
+def test_hooks(name, kwargs, dtype, rng):
+    """The same by hooks, as it was before parametrizations: names, training, and the end."""
+    nets = []
+    for library in (pyml, torch):
+        linear = library.nn.Linear(5, 4).to(getattr(library, dtype))
+        nets.append(getattr(library.nn.utils, name)(linear, **kwargs))
+    load_from_torch(*nets)
+    module, reference = nets
+    for training in [True] * 5 + [False, True]:
+        tx, x = pair(rng.normal(size=(6, 5)).astype(dtype))
+        for library, net, each in ((pyml, module, x), (torch, reference, tx)):
+            net.train(training).zero_grad()
+            net(each).square().mean().backward()
+            with library.no_grad():
+                for p in net.parameters():
+                    p.sub_(p.grad, alpha=0.1)
+        assert_parity(module.weight, reference.weight, 50)
+        assert_state_parity(module, reference, 50)
+    for library, net in ((pyml, module), (torch, reference)):
+        getattr(library.nn.utils, f"remove_{name}")(net.eval())
+    assert_state_parity(module, reference, 50, gradients=False)

@@ -6,6 +6,7 @@ from pyml.nn.utils import (
     clip_grad,
     fusion,
     initial,
+    older,
     parametrizations,
     parametrize,
     penalty,
@@ -16,6 +17,7 @@ from pyml.nn.utils import (
 from pyml.nn.utils.clip_grad import *
 from pyml.nn.utils.fusion import *
 from pyml.nn.utils.initial import *
+from pyml.nn.utils.older import *
 from pyml.nn.utils.penalty import *
 from pyml.nn.utils.vector import *
 
@@ -24,5 +26,9 @@ __all__ = [
     "parametrize",
     "prune",
     "rnn",
-    *(name for family in (clip_grad, fusion, initial, penalty, vector) for name in family.__all__),
+    *(
+        name
+        for family in (clip_grad, fusion, initial, older, penalty, vector)
+        for name in family.__all__
+    ),
 ]

@@ -11,10 +11,9 @@ import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
-from pyml.nn.hooks import FORWARD_PRE
+from pyml.nn.hooks import pre_hooks, without_pre_hook
 from pyml.nn.utils.vector import parameters_to_vector
 from pyml.ops import norm, ones_like, rand, rand_like, topk
-from pyml.recorder import altered
 
 __all__ = [
     "BasePruningMethod",
@@ -88,7 +87,7 @@ class BasePruningMethod(ABC):
             mask = ones_like(original)
         mask = method.compute_mask(importance_scores, default_mask=mask)
         if earlier:
-            without(module, first)
+            without_pre_hook(module, first)
         else:
             del module._parameters[name]
             module.register_parameter(f"{name}_orig", original)
@@ -449,7 +448,7 @@ def remove(module, name):
     for method in methods_of(module):
         if method._tensor_name == name:
             method.remove(module)
-            without(module, method)
+            without_pre_hook(module, method)
             return module
     raise ValueError(
         f"Parameter '{name}' of module {module} has to be pruned before pruning can be removed"
@@ -468,13 +467,7 @@ def is_pruned(module):
 
 def methods_of(module):
     """The pruning methods among the hooks of a module."""
-    return [f for f in module._forward_pre_hooks.values() if isinstance(f, BasePruningMethod)]
-
-
-def without(module, method):
-    """Takes a method from the hooks of a module."""
-    module._hooks[:] = [h for h in module._hooks if (h.kind, h.function) != (FORWARD_PRE, method)]
-    altered(module, "hooks", None)
+    return [f for f in pre_hooks(module) if isinstance(f, BasePruningMethod)]
 
 
 def chained(chain, method):

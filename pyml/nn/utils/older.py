@@ -1,0 +1,214 @@
+"""Norms of weights by hooks, as PyTorch had them before nn.utils.parametrizations.
+
+The names of their parameters and buffers are those of that time. Recorded steps refuse a hook that
+sets an attribute: there, use nn.utils.parametrizations.
+"""
+
+import warnings
+
+from pyml.grad_mode import no_grad
+from pyml.nn.functional import normalize
+from pyml.nn.hooks import pre_hooks, without_pre_hook
+from pyml.nn.parameter import Parameter
+from pyml.nn.utils.clip_grad import clip_grad_norm_
+from pyml.nn.utils.parametrizations import _WeightNorm, tensor_of
+from pyml.ops import randn
+
+__all__ = [
+    "clip_grad_norm",
+    "remove_spectral_norm",
+    "remove_weight_norm",
+    "spectral_norm",
+    "weight_norm",
+]
+
+
+class Hook:
+    """A forward pre-hook that computes one tensor of a module from others."""
+
+    def __call__(self, module, inputs):
+        setattr(module, self.name, self.value(module))
+
+    def register(self, module):
+        """Puts it among the hooks of a module, where no other of its kind has the tensor."""
+        if found(type(self), module, self.name):
+            raise RuntimeError(
+                f"Cannot register two {self.word} hooks on the same parameter {self.name}"
+            )
+        self.begin(module, tensor_of(self.word, module, self.name))
+        module.register_forward_pre_hook(self)
+        return module
+
+
+class WeightNorm(Hook):
+    """weight = g v / ||v||, of the parameters weight_g and weight_v."""
+
+    word = "weight_norm"
+
+    def __init__(self, name, dim):
+        self.name, self.norm = name, _WeightNorm(dim)
+
+    def begin(self, module, weight):
+        """Makes the parameters, in place of the weight."""
+        length, value = self.norm.norm(weight.detach()), weight.detach()
+        del module._parameters[self.name]
+        module.register_parameter(f"{self.name}_g", Parameter(length))
+        module.register_parameter(f"{self.name}_v", Parameter(value))
+        self(module, None)
+
+    def value(self, module):
+        """The weight."""
+        return self.norm(getattr(module, f"{self.name}_g"), getattr(module, f"{self.name}_v"))
+
+    def end(self, module):
+        """Makes the weight a parameter again."""
+        value = self.value(module).detach()
+        for name in (self.name, f"{self.name}_g", f"{self.name}_v"):
+            delattr(module, name)
+        module.register_parameter(self.name, Parameter(value))
+
+
+class SpectralNorm(Hook):
+    """weight = W / u^T W v, of the parameter weight_orig and the buffers weight_u and weight_v."""
+
+    word = "spectral_norm"
+
+    def __init__(self, name, n_power_iterations, dim, eps):
+        if n_power_iterations <= 0:
+            raise ValueError(
+                "Expected n_power_iterations to be positive, but got "
+                f"n_power_iterations={n_power_iterations}"
+            )
+        self.name, self.n_power_iterations = name, n_power_iterations
+        self.dim, self.eps = dim, eps
+
+    def matrix_of(self, weight):
+        """The weight with `dim` for its rows."""
+        return (weight.movedim(self.dim, 0) if self.dim else weight).flatten(1)
+
+    def begin(self, module, weight):
+        """Makes the buffers, and gives the parameter its other name."""
+        rows, columns = self.matrix_of(weight).shape
+        drawn = [randn(size, dtype=weight.dtype) for size in (rows, columns)]
+        del module._parameters[self.name]
+        module.register_parameter(f"{self.name}_orig", weight)
+        setattr(module, self.name, weight.detach())
+        for end, values in zip("uv", drawn, strict=True):
+            module.register_buffer(f"{self.name}_{end}", normalize(values, dim=0, eps=self.eps))
+
+    def value(self, module, iterates=None):
+        """The weight; in training mode after power iterations of u and v."""
+        weight = getattr(module, f"{self.name}_orig")
+        u, v = (getattr(module, f"{self.name}_{end}") for end in "uv")
+        matrix = self.matrix_of(weight)
+        if module.training if iterates is None else iterates:
+            with no_grad():
+                for _ in range(self.n_power_iterations):
+                    v.copy_(normalize(matrix.T @ u, dim=0, eps=self.eps))
+                    u.copy_(normalize(matrix @ v, dim=0, eps=self.eps))
+            u, v = u.clone(), v.clone()  # the next call changes them, backward needs these
+        return weight / u.dot(matrix @ v)
+
+    def end(self, module):
+        """Makes the weight a parameter again."""
+        value = self.value(module, iterates=False).detach()
+        for end in ("", "_orig", "_u", "_v"):
+            delattr(module, self.name + end)
+        module.register_parameter(self.name, Parameter(value))
+
+
+def found(kind, module, name):
+    """The hooks of a kind that compute a tensor of a module: one, or none."""
+    return [f for f in pre_hooks(module) if isinstance(f, kind) and f.name == name]
+
+
+def removed(kind, module, name):
+    """The module, its tensor a parameter again."""
+    hooks = found(kind, module, name)
+    if not hooks:
+        raise ValueError(f"{kind.word} of '{name}' not found in {module}")
+    hooks[0].end(module)
+    without_pre_hook(module, hooks[0])
+    return module
+
+
+def weight_norm(module, name="weight", dim=0):
+    """Trains length and direction of a weight apart, by a hook: weight = g v / ||v||.
+
+    Deprecated, with a FutureWarning: parametrizations.weight_norm has the same formula, and loads
+    the same state dicts.
+
+    Args:
+        module: a Module, which gets the parameters weight_g and weight_v.
+        name: its parameter. Default: "weight".
+        dim: a norm for each index of this dimension; None for one norm of all. Default: 0.
+
+    Returns:
+        module.
+
+    Raises:
+        ValueError: if it has no such tensor.
+        RuntimeError: if it has such a hook.
+    """
+    warnings.warn(
+        "`nn.utils.weight_norm` is deprecated in favor of `nn.utils.parametrizations.weight_norm`.",
+        FutureWarning,
+        stacklevel=2,
+    )
+    return WeightNorm(name, dim).register(module)
+
+
+def remove_weight_norm(module, name="weight"):
+    """Makes a weight of weight_norm a parameter again. Returns the module.
+
+    Raises:
+        ValueError: if it has no such hook.
+    """
+    return removed(WeightNorm, module, name)
+
+
+def spectral_norm(module, name="weight", n_power_iterations=1, eps=1e-12, dim=None):
+    """Divides a weight by its spectral norm before each call of the module, by a hook.
+
+    parametrizations.spectral_norm is newer: it begins with 15 power iterations, here there are
+    none; and computes the weight whenever it is asked for.
+
+    Args:
+        module: a Module, which gets weight_orig, weight_u and weight_v.
+        name: its parameter. Default: "weight".
+        n_power_iterations: how many each call in training mode makes. Default: 1.
+        eps: the least norm that u and v are divided by. Default: 1e-12.
+        dim: the dimension of the tensor that is the rows of W. Default: 0.
+
+    Returns:
+        module.
+
+    Raises:
+        ValueError: if it has no such tensor, or n_power_iterations is not positive.
+        RuntimeError: if it has such a hook.
+
+    Example:
+        >>> layer = nn.utils.spectral_norm(nn.Linear(3, 2))
+        >>> list(layer.state_dict())
+        ['bias', 'weight_orig', 'weight_u', 'weight_v']
+    """
+    return SpectralNorm(name, n_power_iterations, dim or 0, eps).register(module)
+
+
+def remove_spectral_norm(module, name="weight"):
+    """Makes a weight of spectral_norm a parameter again. Returns the module.
+
+    Raises:
+        ValueError: if it has no such hook.
+    """
+    return removed(SpectralNorm, module, name)
+
+
+def clip_grad_norm(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
+    """clip_grad_norm_, by its old name, with a FutureWarning."""
+    warnings.warn(
+        "`nn.utils.clip_grad_norm` is now deprecated in favor of `nn.utils.clip_grad_norm_`.",
+        FutureWarning,
+        stacklevel=2,
+    )
+    return clip_grad_norm_(parameters, max_norm, norm_type, error_if_nonfinite, foreach)
