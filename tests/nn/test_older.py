@@ -43,6 +43,8 @@ def test_refused(name):
         getattr(nn.utils, name)(layer)
     with pytest.raises(ValueError, match=f"{name}: Linear has no parameter or buffer named 'w'"):
         getattr(nn.utils, name)(layer, "w")
+    with pytest.raises(ValueError, match="weight of LazyLinear is not initialized"):
+        getattr(nn.utils, name)(nn.LazyLinear(3))
     step = pyml.record(lambda x: layer(x).sum())
     with pytest.raises(RecordError, match=r"Linear\.weight"):
         for _ in range(3):
@@ -60,6 +62,22 @@ def test_wrong_options_change_nothing():
         with pytest.raises(error):
             call()
         assert sorted(layer.state_dict()) == ["bias", "weight"] and not layer._hooks
+
+
+@weight_norm
+def test_a_parametrization_loads_what_a_hook_saved():
+    old, x = normed("weight_norm"), pyml.randn(4, 3)
+    new = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(3, 2)))
+    copied = pickle.loads(pickle.dumps(new.state_dict()))
+    state = nn.Sequential(old).state_dict()
+    for each in (new, copy.deepcopy(new)):
+        assert each.load_state_dict(state) == ([], [])
+        assert each(x).tolist() == old(x).tolist()
+    assert list(state) == ["0.bias", "0.weight_g", "0.weight_v"]
+    assert new.load_state_dict(copied) == ([], [])
+    del state["0.weight_g"]
+    with pytest.raises(RuntimeError, match=r"Unexpected key.*0\.weight_v"):
+        new.load_state_dict(state)
 
 
 def test_singular_values():

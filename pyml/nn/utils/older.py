@@ -9,7 +9,7 @@ import warnings
 from pyml.grad_mode import no_grad
 from pyml.nn.functional import normalize
 from pyml.nn.hooks import pre_hooks, without_pre_hook
-from pyml.nn.parameter import Parameter
+from pyml.nn.parameter import Parameter, is_lazy
 from pyml.nn.utils.clip_grad import clip_grad_norm_
 from pyml.nn.utils.parametrizations import _WeightNorm, tensor_of
 from pyml.ops import randn
@@ -35,7 +35,13 @@ class Hook:
             raise RuntimeError(
                 f"Cannot register two {self.word} hooks on the same parameter {self.name}"
             )
-        self.begin(module, tensor_of(self.word, module, self.name))
+        weight = tensor_of(self.word, module, self.name)
+        if is_lazy(weight):
+            raise ValueError(
+                f"{self.word}: {self.name} of {module._get_name()} is not initialized; call the "
+                "module once before"
+            )
+        self.begin(module, weight)
         module.register_forward_pre_hook(self)
         return module
 

@@ -23,7 +23,7 @@ def weight_norm(module, name="weight", dim=0):
     """Trains length and direction of a weight apart: weight = g v / ||v||.
 
     g is parametrizations.weight.original0 and v is original1. They begin so that the weight is what
-    it was.
+    it was. load_state_dict() reads the keys of nn.utils.weight_norm, too.
 
     Salimans & Kingma 2016 (arXiv:1602.07868), eq. 2.
 
@@ -45,7 +45,23 @@ def weight_norm(module, name="weight", dim=0):
         >>> list(layer.state_dict())
         ['bias', 'parametrizations.weight.original0', 'parametrizations.weight.original1']
     """
-    return register_parametrization(module, name, _WeightNorm(dim))
+    register_parametrization(module, name, _WeightNorm(dim))
+    module.register_load_state_dict_pre_hook(OlderNames(name))
+    return module
+
+
+class OlderNames:
+    """A hook that reads the keys of nn.utils.weight_norm, weight_g and weight_v."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __call__(self, module, state_dict, prefix, *unused):
+        older = [f"{prefix}{self.name}_{end}" for end in "gv"]
+        if all(key in state_dict for key in older):
+            for i, key in enumerate(older):
+                new = f"{prefix}parametrizations.{self.name}.original{i}"
+                state_dict[new] = state_dict.pop(key)
 
 
 def spectral_norm(module, name="weight", n_power_iterations=1, eps=1e-12, dim=None):
