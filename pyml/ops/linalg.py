@@ -81,12 +81,13 @@ def numpys(name, function, *arrays, options=()):
 
 def in_our_words(*arguments):
     *arrays, name, function, options = arguments
+    shapes = f"(shape {' and '.join(str(a.shape) for a in arrays)})"
+    if function in SINGULAR_VALUES and not all(np.isfinite(a).all() for a in arrays):
+        raise LinAlgError(f"{name}: an element is infinite or NaN {shapes}")
     try:
         return function(*arrays, *options)
     except np.linalg.LinAlgError as error:
-        raise LinAlgError(
-            f"{name}: {error} (shape {' and '.join(str(a.shape) for a in arrays)})"
-        ) from None
+        raise LinAlgError(f"{name}: {error} {shapes}") from None
 
 
 def matrices(x, name, argument="A", square=False):
@@ -305,6 +306,10 @@ def least_squares(a, b, limit):
     for i in np.ndindex(batch):
         x[i], _, rank[i], values[i] = np.linalg.lstsq(a[i], b[i], limit)
     return x, rank, values
+
+
+# whose iterations in LAPACK may never end where an element is infinite
+SINGULAR_VALUES = (np.linalg.svd, np.linalg.pinv, least_squares)
 
 
 # ---- factors -------------------------------------------------------------------------------------
