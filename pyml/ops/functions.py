@@ -55,8 +55,13 @@ def computed(name, function, inputs, derivatives):
 
 
 def of_its_dtype(*arguments):
-    """function(*arrays), which may compute in double, of the arrays' dtype."""
+    """function(*arrays), which may compute in double, of the arrays' dtype.
+
+    The arrays are put in order: NumPy rounds otherwise where a stride is negative, also one that no
+    element needs.
+    """
     *arrays, function = arguments
+    arrays = [np.ravel(a).reshape(a.shape) for a in arrays]
     return np.asarray(function(*arrays), arrays[0].dtype)
 
 
