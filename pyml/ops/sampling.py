@@ -1,7 +1,9 @@
 """Draws from distributions by kernels, an element each for an element of the parameter."""
 
 from pyml import _kernels
+from pyml.attributes import default_float
 from pyml.ops.arrays import contiguous, empty
+from pyml.ops.operands import cast, result_type
 from pyml.ops.shape import tracked
 from pyml.random import state_of
 from pyml.tensor import Tensor
@@ -14,8 +16,13 @@ SLOPE = _kernels.kernel("log_gamma_slope")
 
 
 def drawn(kernel, name, generator, *parameters):
-    """What a kernel draws for each element of parameters of one shape, outside of any graph."""
-    arrays = [contiguous(parameter.array) for parameter in parameters]
+    """What a kernel draws for each element of parameters of one shape, outside of any graph.
+
+    Parameters of several dtypes, or of integers, are brought to one of floats.
+    """
+    dtype = result_type(*parameters)
+    dtype = dtype if dtype.kind == "f" else default_float()
+    arrays = [contiguous(cast(parameter, dtype).array) for parameter in parameters]
     y = empty(arrays[0].shape, arrays[0].dtype)
     _kernels.random_of(kernel, y, state_of(generator, name), *arrays)
     return Tensor._on(y)
