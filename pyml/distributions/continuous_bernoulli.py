@@ -11,6 +11,7 @@ from pyml.distributions.utils import (
     clamp_probs,
     derived,
     finfo,
+    is_number,
     log1p_exp,
     logits_to_probs,
     one_of,
@@ -49,6 +50,8 @@ class ContinuousBernoulli(Odds, ExponentialFamily):
     _parameters = {"probs": 0, "logits": 0}
 
     def __init__(self, probs=None, logits=None, lims=(0.499, 0.501), validate_args=None):
+        if type(lims) not in (list, tuple) or len(lims) != 2 or not all(map(is_number, lims)):
+            raise TypeError(f"ContinuousBernoulli: lims is {lims!r}, it must be two numbers")
         low, high = lims
         if not 0 < low <= 0.5 <= high < 1:
             raise ValueError(f"ContinuousBernoulli: lims is {lims}, 0.5 must lie between its two")

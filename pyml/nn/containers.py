@@ -459,8 +459,9 @@ class ParameterDict(Values):
             )
         if key in ("_keys", "training", "_registered"):
             raise KeyError(f"attribute '{key}' already exists")
+        keys = {**self._keys, key: None}
         self._put(key, value)
-        self._keys = {**self._keys, key: None}
+        self._keys = keys
 
     def __delitem__(self, key):
         if key not in self:

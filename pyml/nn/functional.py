@@ -12,6 +12,7 @@ from pyml.ops.arrays import checked_tensor
 from pyml.ops.draws import will_draw_into
 from pyml.ops.inplace import replace
 from pyml.ops.names import FUNCTIONAL, operations
+from pyml.ops.shape import integer
 from pyml.tensor import Tensor
 
 globals().update(operations(FUNCTIONAL))
@@ -50,6 +51,7 @@ def log_softmax(input, dim=None, _stacklevel=3, dtype=None):
 def implicit_dim(name, input, stacklevel):
     """The dimension that PyTorch takes when none is given."""
     checked_tensor(input, name)
+    stacklevel = integer(stacklevel, f"{name}: _stacklevel")
     dim = 0 if input.dim() in (0, 1, 3) else 1
     warnings.warn(
         f"{name}: dim is not given, {dim} is taken for {input.dim()} dimensions; pass dim",

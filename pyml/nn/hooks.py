@@ -180,7 +180,8 @@ def warn_of_last_operation(name, stacklevel):
 def register_module_parameter_registration_hook(hook):
     """Calls hook(module, name, parameter) before any module gets a parameter.
 
-    What it returns takes the place of the parameter, unless None.
+    What it returns takes the place of the parameter, unless None. A TypeError is raised if that is
+    not a Parameter.
 
     Returns:
         A handle; handle.remove() takes the hook away.
@@ -189,12 +190,12 @@ def register_module_parameter_registration_hook(hook):
 
 
 def register_module_buffer_registration_hook(hook):
-    """As register_module_parameter_registration_hook, of buffers."""
+    """As register_module_parameter_registration_hook, of buffers, which are Tensors."""
     return added(registrations, Hook(NEW_BUFFER, hook), None)
 
 
 def register_module_module_registration_hook(hook):
-    """As register_module_parameter_registration_hook, of child modules."""
+    """As register_module_parameter_registration_hook, of child modules, which are Modules."""
     return added(registrations, Hook(NEW_MODULE, hook), None)
 
 

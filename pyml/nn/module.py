@@ -211,6 +211,11 @@ class Module(Callable):
             raise TypeError(f"{kind} name should be a string. Got {type(name).__name__}")
         for hook in of_kind(registrations, NEW[kind]):
             changed = hook.function(self, name, value)
+            if changed is not None and not isinstance(changed, CLASSES[kind]):
+                raise TypeError(
+                    f"{self._get_name()}: a {hook.kind} returns a '{type(changed).__name__}' for "
+                    f"'{name}' ({EXPECTED[kind]} or None expected)"
+                )
             value = value if changed is None else changed
         if self._registered.get(name) != kind:
             self._registered.pop(name, None)  # a name of a new kind comes last
@@ -636,6 +641,8 @@ class Module(Callable):
             >>> list(nn.Linear(2, 1).state_dict())
             ['weight', 'bias']
         """
+        if not isinstance(prefix, str):
+            raise TypeError(f"state_dict: prefix is {prefix!r}, it must be a string")
         if destination is None:
             destination = OrderedDict()
             destination._metadata = OrderedDict()
@@ -974,6 +981,7 @@ NEW = {
     BUFFER: NEW_BUFFER,
     TRANSIENT_BUFFER: NEW_BUFFER,
 }
+CLASSES = {PARAMETER: Parameter, MODULE: Module, BUFFER: Tensor, TRANSIENT_BUFFER: Tensor}
 EXPECTED = {
     PARAMETER: "nn.Parameter",
     MODULE: "nn.Module",

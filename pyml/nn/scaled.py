@@ -12,6 +12,7 @@ from pyml.nn import init
 from pyml.nn.module import Module
 from pyml.nn.numeric import check_last
 from pyml.nn.parameter import Buffer, Parameter
+from pyml.ops.arrays import checked_tensor
 from pyml.options import Range, check_counts, check_number
 
 __all__ = ["AnnealedDropout", "NTPLinear", "ParametricActivation", "ScalingLayer"]
@@ -203,6 +204,7 @@ class AnnealedDropout(Module):
 
     def forward(self, input):
         """Any shape; the output has the same."""
+        checked_tensor(input, "AnnealedDropout")
         if not self.training or self.p == 0:
             return input
         turn = (self.count * (2 * math.pi / self.total_steps) - math.pi).clamp(0, math.pi)

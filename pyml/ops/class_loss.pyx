@@ -188,7 +188,9 @@ def multi_margin_loss(
         raise ValueError(f"multi_margin_loss: input has shape {x.shape}, it must be (n, c) or (c)")
     if x.shape[-1:] == (0,):
         raise ValueError(f"multi_margin_loss: input has shape {x.shape}, there must be a class or more")
+    if x.array.ndim == 0:
+        x = reshape(x, (1,))
     if x.shape[:-1] in ((), (1,)) and isinstance(target, Tensor) and target.shape in ((), (1,)):
-        x = reshape(x, target.shape + (x.shape or (1,))[-1:])
+        x = reshape(x, target.shape + x.shape[-1:])
     return class_loss(
         MULTI_MARGIN, x, target, weight, named_reduction(size_average, reduce, reduction), 0, "another input", margin, p)

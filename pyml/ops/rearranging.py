@@ -316,21 +316,31 @@ def triu(input, diagonal=0):
 
 def triangle(input, diagonal, lower, name):
     at_least(input, 2, name)
-    k = integer(diagonal, f"{name}: diagonal")
     rows, columns = input.shape[-2:]
+    k = near(diagonal, rows, columns, f"{name}: diagonal")
     mask = np.tri(rows, columns, k, bool) if lower else ~np.tri(rows, columns, k - 1, bool)
     return where(Tensor._on(constant(mask)), input, zeros((), dtype=input.dtype))
 
 
+def near(diagonal, rows, columns, name):
+    """A diagonal, or one of as few elements next to the matrix: of any integer C has that one."""
+    return min(max(integer(diagonal, name), -rows), columns + 1)
+
+
+def indices_of(function, row, col, offset, name):
+    row, col = integer(row, f"{name}: row"), integer(col, f"{name}: col")
+    return function(row, near(offset, row, col, f"{name}: offset"), col)
+
+
 def tril_indices(row, col, offset=0, *, dtype=None, device=None):
     """The indices of the lower triangle of a matrix: rows and columns, (2, count)."""
-    index = np.tril_indices(integer(row, "tril_indices: row"), offset, col)
+    index = indices_of(np.tril_indices, row, col, offset, "tril_indices")
     return Tensor._on(constant(np.array(index, INT64 if dtype is None else np.dtype(dtype))))
 
 
 def triu_indices(row, col, offset=0, *, dtype=None, device=None):
     """The indices of the upper triangle of a matrix: rows and columns, (2, count)."""
-    index = np.triu_indices(integer(row, "triu_indices: row"), offset, col)
+    index = indices_of(np.triu_indices, row, col, offset, "triu_indices")
     return Tensor._on(constant(np.array(index, INT64 if dtype is None else np.dtype(dtype))))
 
 

@@ -96,11 +96,14 @@ def as_integer(number):
 
 
 def integer(number, name):
-    """`number` as an int; `name` is the function's and the argument's."""
+    """`number` as an int that C has too; `name` is the function's and the argument's."""
     try:
-        return as_integer(number)
+        number = as_integer(number)
     except TypeError:
         raise TypeError(f"{name} is {number!r}, it must be an integer") from None
+    if abs(number) > LARGEST:
+        raise ValueError(f"{name} is {number}, it must be between -2**63 and 2**63")
+    return number
 
 
 # ---- one shape for another -----------------------------------------------------------------------

@@ -516,7 +516,10 @@ class Optimizer:
                 place = f"state_dict: state of parameter {key}"
                 if self._state_names():
                     self._check_state(value, place)
-                state[param_of[key]] = self._convert(value, param_of[key], place)
+                try:
+                    state[param_of[key]] = self._convert(value, param_of[key], place)
+                except RecursionError:
+                    raise ValueError(f"{place} holds itself, or is nested too deeply") from None
             else:
                 state[key] = deepcopy(value)
         return state, groups

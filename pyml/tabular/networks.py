@@ -77,28 +77,33 @@ class CategoryCodes(nn.Module):
     @no_grad()
     def begin(self, categories):
         """Scales the columns by the training rows, int64 (n, columns)."""
+        self._check(categories)
+        scaled = []
         for i in self.coded:
             codes = getattr(self, f"codes_{i}")
             x = codes.numpy().astype(np.float64)
-            rows = x[categories[:, i].numpy()]
+            rows = codes.index_select(0, categories[:, i]).numpy().astype(np.float64)
             low, center, high = np.quantile(rows, (0.25, 0.5, 0.75), 0)
             spread = np.where(high > low, high - low, (rows.max(0) - rows.min(0)) / 2)
             z = (x - center) * np.divide(1, spread, out=np.zeros_like(spread), where=spread > 0)
-            codes.copy_(ops.tensor(smooth_clip(z), dtype=codes.dtype))
+            scaled.append((codes, ops.tensor(smooth_clip(z), dtype=codes.dtype)))
+        for codes, values in scaled:
+            codes.copy_(values)
 
     def forward(self, categories):
         """(n, columns) to (n, size)."""
-        columns = self.columns
-        if checked_tensor(categories, "CategoryCodes").dim() != 2 or (
-            categories.shape[1] != columns
-        ):
-            raise ValueError(
-                f"CategoryCodes: categories has shape {tuple(categories.shape)}, it must be (n, "
-                f"{columns}), as there are levels"
-            )
+        self._check(categories)
         parts = [getattr(self, f"codes_{i}").index_select(0, categories[:, i]) for i in self.coded]
         parts += [getattr(self, f"table_{i}")(categories[:, i]) for i in self.learned]
         return ops.cat(parts, 1)
+
+    def _check(self, categories):
+        shape = checked_tensor(categories, "CategoryCodes", "categories").shape
+        if len(shape) != 2 or shape[1] != self.columns:
+            raise ValueError(
+                f"CategoryCodes: categories has shape {tuple(shape)}, it must be (n, "
+                f"{self.columns}), as there are levels"
+            )
 
     def extra_repr(self):
         """How many columns there are of both sorts, and the size."""

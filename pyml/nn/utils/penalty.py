@@ -182,7 +182,10 @@ def soft_threshold_(parameters, amount):
         tensor([0.2, 0. ])
     """
     check_number("soft_threshold_", "amount", amount, Range(0))
-    for parameter in floats("soft_threshold_", parameters):
+    checked = floats("soft_threshold_", parameters)
+    for parameter in checked:
+        parameter._will_change(False)
+    for parameter in checked:
         parameter.copy_(ops.softshrink(parameter, amount))
 
 
@@ -223,6 +226,7 @@ def max_norm_(parameters, max_norm, dim=0):
             )
         if not -parameter.dim() <= dim < parameter.dim():
             raise IndexError(f"max_norm_: dim is {dim}, item {i} has {parameter.dim()} dimensions")
+        parameter._will_change(False)
     for parameter in checked:
         parameter.renorm_(2, dim, max_norm)
 
