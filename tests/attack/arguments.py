@@ -188,7 +188,7 @@ class Maker:
         if kind == 1:
             return np.array([self.choose([None, 1, "x", []]) for _ in range(3)] + [{}], object)
         if kind == 2:
-            return np.zeros(shape, [("a", "f4"), ("b", "i8")])
+            return np.zeros(tuple(shape)[:64], [("a", "f4"), ("b", "i8")])
         if kind == 3:
             return np.ma.masked_array(self.numbers(shape, "float32"), True)
         if kind == 4:

@@ -21,9 +21,10 @@ import pyml
 from attack import arguments
 from attack.arguments import Hostile, Maker, bits_of, describe, parameters_of
 from attack.children import Fault
-from attack.surface import Target, targets
+from attack.surface import Target, one_of, targets
 from pyml import config, nn, optim
-from pyml.hooks import HookHandle
+from pyml.hooks import HookHandle, of_every_module
+from pyml.nn.hooks import registrations
 
 with contextlib.suppress(ImportError):  # by a call that is interrupted it would be there in halves
     importlib.import_module("matplotlib.backends.backend_agg")
@@ -90,8 +91,7 @@ def _interrupt(signum, frame):
 
 
 def attack(rng, tell):
-    found = targets()
-    attack_target(found[int(rng.integers(len(found)))], rng, tell)
+    attack_target(one_of(targets(), rng), rng, tell)
 
 
 def attack_target(target, rng, tell):
@@ -112,8 +112,8 @@ def attack_target(target, rng, tell):
 
 def outcome(target, seed, threads, tell, plain=False):
     """What one call gave, to the bit: a name, or the numbers; None if it can be anything."""
+    begin_anew()
     pyml.manual_seed(seed % 2**32)
-    pyml.set_grad_enabled(True)
     config.set_num_threads(threads)
     maker = Maker(np.random.default_rng(seed), [0, 0.05, 0.2, 0.6][seed % 4], plain)
     with quiet():
@@ -153,6 +153,16 @@ def outcome(target, seed, threads, tell, plain=False):
         if isinstance(error, MemoryError):
             return None
         return type(error).__name__ if error is not None else numbers_of(result)
+
+
+def begin_anew():
+    """Takes back what another case has set for all, so that a case is what its number says."""
+    pyml.set_grad_enabled(True)
+    pyml.set_default_dtype(pyml.float32)
+    pyml.autograd.set_detect_anomaly(False)
+    pyml.distributions.Distribution.set_default_validate_args(True)
+    of_every_module.clear()
+    registrations.clear()
 
 
 def look(target, maker, args, kwargs, before, result, error, threads):
@@ -208,7 +218,7 @@ def is_bare(error):
 
 def instance(maker, target):
     """(an instance of one of the target's classes,), made as a user would."""
-    cls = maker.choose(target.classes)
+    cls = one_of(target.classes, maker.rng)
     if maker.chance(0.03):
         maker.lies = True
         return (cls.__new__(cls),)
@@ -315,15 +325,21 @@ def difference(before, after):
 
 
 @contextlib.contextmanager
-def limited():
-    """Interrupts what takes longer than SECONDS."""
-    before = signal.signal(signal.SIGALRM, _interrupt)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+def limited(of_processor=False):
+    """Interrupts what takes longer than SECONDS; again and again, if something swallows that.
+
+    of_processor: seconds that this process has computed, however busy the machine is.
+    """
+    timer, number = signal.ITIMER_REAL, signal.SIGALRM
+    if of_processor:
+        timer, number = signal.ITIMER_PROF, signal.SIGPROF
+    before = signal.signal(number, _interrupt)
+    signal.setitimer(timer, SECONDS, SECONDS)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(timer, 0)
+        signal.signal(number, before)
 
 
 @contextlib.contextmanager

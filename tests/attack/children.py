@@ -89,6 +89,7 @@ class Report:
             self.findings[kind].count += 1
         else:
             self.findings[kind] = finding
+            print(finding, end="\n\n", flush=True)  # nothing is lost of a run that does not end
 
     def __str__(self):
         return "\n\n".join(map(str, self.findings.values()))

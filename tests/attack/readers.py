@@ -135,7 +135,7 @@ def load_and_look(world, load, allowed, check=lambda result: None):
     """Runs `load`: it loads, or refuses and has changed nothing."""
     before = world.bits()
     try:
-        with limited():
+        with limited(of_processor=True):
             result = load()
     except Slow:
         raise Fault("reads for more than seconds") from None

@@ -1,0 +1,153 @@
+"""What attacks have found: a call for each kind of fault."""
+
+import numpy as np
+import pytest
+
+import pyml
+from attack import surface
+from pyml import distributions, linalg, nn, optim, tabular
+
+inf = float("inf")
+
+
+def hooked(register, make):
+    """What make() raises under a registration hook that returns a number."""
+
+    def call():
+        handle = register(lambda module, name, value: 3)
+        try:
+            make()
+        finally:
+            handle.remove()
+
+    return call
+
+
+def nested_in_itself():
+    nest = [1]
+    nest.append(nest)
+    adam = optim.Adam([pyml.ones(1, requires_grad=True)])
+    state = adam.state_dict()
+    state["state"][0] = {
+        "step": 1.0,
+        **{name: np.zeros(1, np.float32) for name in ("exp_avg", "exp_avg_sq")},
+        "more": nest,
+    }
+    adam.load_state_dict(state)
+
+
+REFUSED = [
+    (lambda: nn.AnnealedDropout()(0), TypeError, "input must be a Tensor, not int"),
+    (lambda: nn.Linear(1, 1).state_dict(prefix=slice(1)), TypeError, "prefix is slice"),
+    (lambda: nn.MultiMarginLoss()(pyml.tensor(1.0), "x"), TypeError, "target must be a Tensor"),
+    (
+        lambda: distributions.ContinuousBernoulli(0.5, lims=slice(1)),
+        TypeError,
+        "lims is slice.*must be two numbers",
+    ),
+    (lambda: tabular.CategoryCodes([["a"]]).begin(1e308), TypeError, "must be a Tensor, not float"),
+    (lambda: pyml.ones(2, 2).triu(-(2**64)), ValueError, "diagonal is .* between -2"),
+    (lambda: pyml.tril_indices(2, 2, 2**64), ValueError, "offset is .* between -2"),
+    (lambda: nn.functional.softmin(pyml.ones(2), _stacklevel=2**63), ValueError, "_stacklevel is"),
+    (
+        hooked(nn.hooks.register_module_parameter_registration_hook, nn.PReLU),
+        TypeError,
+        "returns a 'int' for 'weight' .nn.Parameter or None expected",
+    ),
+    (
+        hooked(nn.hooks.register_module_buffer_registration_hook, lambda: nn.BatchNorm1d(1)),
+        TypeError,
+        "Tensor or None expected",
+    ),
+    (
+        hooked(nn.hooks.register_module_module_registration_hook, lambda: nn.Sequential(nn.ReLU())),
+        TypeError,
+        "nn.Module or None expected",
+    ),
+    (nested_in_itself, ValueError, "holds itself"),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "words"), REFUSED)
+def test_refused_in_our_words(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda items: nn.utils.soft_threshold_(items, 0.5),
+        lambda items: nn.utils.max_norm_(items, 0.5),
+    ],
+)
+def test_nothing_is_changed_before_all_can_be(change):
+    first = pyml.ones(2, 2)
+    array = np.ones((2, 2), np.float32)
+    array.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        change([first, pyml.from_numpy(array)])
+    assert (first.numpy() == 1).all()
+
+
+def test_category_codes_begin_changes_all_or_nothing():
+    codes = tabular.CategoryCodes([["a", "b", "c"], ["a", "b"]])
+    before = codes.codes_0.clone()
+    with pytest.raises(IndexError):
+        codes.begin(pyml.tensor([[1, 1], [2, 7]]))
+    assert (codes.codes_0 == before).all()
+
+
+def test_a_half_built_parameter_dict_is_not_changed():
+    half_built = nn.ParameterDict.__new__(nn.ParameterDict)
+    with pytest.raises(AttributeError):
+        half_built["a"] = pyml.ones(1)
+    assert not half_built._registered
+
+
+@pytest.mark.parametrize(
+    "function",
+    [linalg.svd, linalg.pinv, linalg.svdvals, lambda A: linalg.lstsq(A, pyml.ones(3, 1))],
+)
+def test_singular_values_of_the_infinite(function):
+    """LAPACK's iterations do not end for this matrix."""
+    with pytest.raises(linalg.LinAlgError, match="an element is infinite or NaN"):
+        function(pyml.tensor([[0.0] * 5, [inf] * 5, [1.0] * 5]))
+
+
+@pytest.mark.parametrize("name", ["atan", "tan", "log10", "exp2", "cosh", "asinh", "atan2"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_bits_do_not_depend_on_strides(name, dtype):
+    values = np.random.default_rng(0).uniform(0.1, 3, 1000).astype(dtype)
+    more = [pyml.from_numpy(values)] if name == "atan2" else []
+    wanted = getattr(pyml, name)(pyml.from_numpy(values), *more).numpy()
+    backwards = values[::-1].copy()[::-1]
+    more = [pyml.from_numpy(backwards)] if name == "atan2" else []
+    np.testing.assert_array_equal(getattr(pyml, name)(pyml.from_numpy(backwards), *more), wanted)
+    for i in range(0, 1000, 50):  # strides that no element needs
+        one = pyml.from_numpy(values[i : i + 1][::-1])
+        assert one.stride() == (-1,)
+        more = [one] if name == "atan2" else []
+        assert getattr(pyml, name)(one, *more).item() == wanted[i]
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "float64"])
+def test_parameters_of_several_dtypes_are_drawn_of(dtype):
+    """The kernel has read an array of bytes as one of floats."""
+
+    def draw(dtype):
+        pyml.manual_seed(0)
+        angles = distributions.VonMises(pyml.zeros(1000), pyml.full((1000,), 3, dtype=dtype))
+        return angles.sample()
+
+    assert draw(dtype).dtype == (pyml.float64 if dtype == "float64" else pyml.float32)
+    np.testing.assert_allclose(draw(dtype), draw("float32"), rtol=1e-5, atol=1e-6)
+
+
+def test_a_draw_of_targets_does_not_depend_on_the_others():
+    targets = surface.targets()
+    some = tuple(target for i, target in enumerate(targets) if i % 7)
+    kept = set(some)
+    for case in range(300):
+        drawn, again = (surface.one_of(t, np.random.default_rng(case)) for t in (targets, some))
+        assert again == drawn or drawn not in kept
