@@ -953,9 +953,9 @@ class CorrCholeskyTransform(Transform):
         return (share.log1p() - (-share).log1p()) / 2
 
     def log_abs_det_jacobian(self, x, y):
-        row, column = np.tril_indices(y.shape[-1], -1)
+        row, column = np.tril_indices(square(y, self).shape[-1], -1)
         divides = Tensor._on(constant((row - column + 1).astype(x.dtype)))  # how many derivatives
-        return -(log_cosh(x) * divides).sum(-1)
+        return -(log_cosh(with_dimensions(x, 1, self)) * divides).sum(-1)
 
     def forward_shape(self, shape):
         count = of_vectors(shape, 0)[-1]

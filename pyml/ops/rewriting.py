@@ -67,6 +67,8 @@ def rewriting(function, name):
 
     def rewrite(input, *args, **kwargs):
         checked_tensor(input, name)
+        if "out" in kwargs:
+            raise TypeError(f"{name}: out is given, the result is written into the tensor itself")
         y = function(input, *args, **kwargs)
         if name[:-1] in OWN_DTYPE:  # truth values, as 0 and 1 of the tensor's dtype
             y = cast(y, input.dtype)

@@ -1,6 +1,8 @@
 """What all pictures share: where they are drawn, how lines differ, how axes are numbered."""
 
 import math
+import os
+from types import NoneType
 
 import numpy as np
 
@@ -88,7 +90,12 @@ def done(drawn, path, title=None):
 
     Raises:
         OSError: if the file cannot be written.
+        TypeError: if the path is none, and no file object.
     """
+    if not isinstance(path, (str, os.PathLike, NoneType)) and not hasattr(path, "write"):
+        raise TypeError(
+            f"pyml.plot: path is a {type(path).__name__}, it must be a file's name or a file object"
+        )
     if title is not None:
         drawn.set_title(title)
     if path is not None:

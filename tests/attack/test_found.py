@@ -64,6 +64,15 @@ REFUSED = [
         TypeError,
         "nn.Module or None expected",
     ),
+    (lambda: pyml.plot.weight_histograms(nn.Linear(1, 1), path=[1]), TypeError, "path is a list"),
+    (lambda: pyml.zeros(1).cos_(out=pyml.zeros(1)), TypeError, "out is given"),
+    (
+        lambda: distributions.transforms.CorrCholeskyTransform().log_abs_det_jacobian(
+            pyml.tensor(1.0), pyml.tensor(1.0)
+        ),
+        ValueError,
+        "2 are needed",
+    ),
     (nested_in_itself, ValueError, "holds itself"),
 ]
 
