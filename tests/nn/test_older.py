@@ -89,6 +89,17 @@ def test_singular_values():
     assert layer.weight_u.tolist() == before.tolist()
 
 
+def test_two_calls_before_one_backward():
+    """As a critic of real and of generated data: each with the vectors of its call."""
+    layer, x = normed("spectral_norm"), pyml.randn(4, 3)
+    total = layer(x).square().sum() + layer(x).sum()
+    total.backward()
+    both, again = layer.weight_orig.grad, normed("spectral_norm")
+    again(x).square().sum().backward()
+    again(x).sum().backward()
+    pyml.testing.assert_close(both, again.weight_orig.grad)
+
+
 @pytest.mark.parametrize(
     "name",
     [
