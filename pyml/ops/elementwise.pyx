@@ -216,8 +216,8 @@ def pow(input, exponent, *, out=None):
 
 
 cdef ndarray raised(ndarray a, ndarray b, object exponent):
-    if exponent == 2:
-        return compute(MUL, a, a, "pow")
+    if exponent in (1, 2):
+        return compute(MUL, a, b if exponent == 1 else a, "pow")
     if exponent in (0.5, -0.5) and is_real(a):
         a = mapped(SQRT, a)
         return a if exponent > 0 else mapped(RECIPROCAL, a)
