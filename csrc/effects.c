@@ -159,11 +159,58 @@ static double effects_of_jet_backward_args(const visitor *v, jet_backward_args *
 {
     const ptrdiff_t all = (1 + a->firsts + a->seconds) * a->n;
     floats(v, &a->dx, OUT, all);
+    floats(v, &a->jet, OUT, all);
     floats(v, &a->dy, IN, all);
     floats(v, &a->x, IN, all);
     floats(v, &a->y, IN, a->n);
     indices(v, &a->pairs, IN, a->n != 0 ? 2 * a->seconds : 0);
     return (double)all;
+}
+
+/* What a net's products are, and what it keeps. */
+static double effects_of_jet_net(const visitor *v, const ptrdiff_t *widths, ptrdiff_t layers, ptrdiff_t n,
+                                 ptrdiff_t channels, void *kept, int access)
+{
+    const ptrdiff_t points = JET_BLOCK_BYTES / v->real, blocks = (n + points - 1) / points;
+    ptrdiff_t hidden = 0;
+    double products = 0;
+    for (ptrdiff_t l = 0; l < layers; l++) {
+        products += product(n * (l == 0 ? 1 : channels), widths[l], widths[l + 1]);
+        if (l < layers - 1) hidden += widths[l + 1];
+    }
+    floats(v, kept, access, blocks * points * (channels + 1) * hidden);
+    return products;
+}
+
+static double effects_of_jet_net_forward_args(const visitor *v, jet_net_forward_args *a)
+{
+    const ptrdiff_t channels = 1 + a->firsts + a->seconds, some = a->n != 0;
+    floats(v, &a->u, OUT, channels * a->n * a->widths[a->layers]);
+    floats(v, &a->x, IN, a->n * a->widths[0]);
+    for (ptrdiff_t l = 0; l < a->layers; l++) {
+        floats(v, &a->w[l], IN, some * a->widths[l + 1] * a->widths[l]);
+        floats(v, &a->b[l], IN, some * a->widths[l + 1]);
+    }
+    indices(v, &a->variables, IN, some * a->firsts);
+    indices(v, &a->pairs, IN, some * 2 * a->seconds);
+    return effects_of_jet_net(v, a->widths, a->layers, a->n, channels, &a->kept, OUT);
+}
+
+static double effects_of_jet_net_backward_args(const visitor *v, jet_net_backward_args *a)
+{
+    const ptrdiff_t channels = 1 + a->firsts + a->seconds, some = a->n != 0;
+    floats(v, &a->dx, OUT, a->n * a->widths[0]);
+    for (ptrdiff_t l = 0; l < a->layers; l++) {
+        floats(v, &a->dw[l], OUT, a->widths[l + 1] * a->widths[l]);
+        floats(v, &a->db[l], OUT, a->widths[l + 1]);
+    }
+    floats(v, &a->du, IN, channels * a->n * a->widths[a->layers]);
+    floats(v, &a->x, IN, a->n * a->widths[0]);
+    for (ptrdiff_t l = a->dx == NULL; l < a->layers; l++)
+        floats(v, &a->w[l], IN, some * a->widths[l + 1] * a->widths[l]);
+    indices(v, &a->variables, IN, some * a->firsts);
+    indices(v, &a->pairs, IN, some * 2 * a->seconds);
+    return 2 * effects_of_jet_net(v, a->widths, a->layers, a->n, channels, &a->kept, IN);
 }
 
 /* ---- norm ------------------------------------------------------------------------------------------- */

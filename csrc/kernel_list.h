@@ -90,6 +90,8 @@ X(jet_silu_forward, jet_forward_args, MATH)
 X(jet_silu_backward, jet_backward_args, MATH)
 X(jet_gelu_forward, jet_forward_args, 2 * MATH)
 X(jet_gelu_backward, jet_backward_args, 2 * MATH)
+X(jet_net_forward, jet_net_forward_args, 2)
+X(jet_net_backward, jet_net_backward_args, 2)
 
 /* softmax, cross_entropy */
 X(softmax_forward, softmax_forward_args, MATH + 4)

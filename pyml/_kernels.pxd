@@ -146,6 +146,14 @@ cpdef int jet_backward(
     int kernel, ndarray dx, ndarray dy, ndarray x, ndarray y, ndarray pairs, ptrdiff_t firsts,
     double alpha, double beta
 ) except -1
+cpdef int jet_net_forward(
+    ndarray u, ndarray kept, ndarray x, list w, list b, int function, ndarray variables, ndarray pairs,
+    double alpha, double beta
+) except -1
+cpdef int jet_net_backward(
+    ndarray dx, list dw, list db, ndarray du, ndarray kept, ndarray x, list w, int function,
+    ndarray variables, ndarray pairs, double alpha, double beta
+) except -1
 cpdef int batchnorm_forward(
     ndarray y, ndarray mean, ndarray rstd, ndarray running_mean, ndarray running_var,
     ndarray batches_tracked, ndarray x, ndarray gamma, ndarray beta, double eps, double momentum

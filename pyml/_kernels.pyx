@@ -2,6 +2,7 @@
 """The calls of the kernels. See _kernels.pxd."""
 cimport numpy as cnp
 from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.string cimport memset
 from numpy cimport ndarray
 
 from pyml.recorder cimport Recorder, recorder
@@ -42,8 +43,8 @@ cdef extern from "dispatch.h" nogil:
         KERNEL_batchnorm_inference, KERNEL_batchnorm_inference_backward, KERNEL_cast, KERNEL_copy,
         KERNEL_cross_entropy_backward, KERNEL_cross_entropy_forward, KERNEL_dropout_backward,
         KERNEL_dropout_forward, KERNEL_fill, KERNEL_gather, KERNEL_gather_along, KERNEL_gather_backward,
-        KERNEL_gemm, KERNEL_grad_norm, KERNEL_image_view, KERNEL_index_check, KERNEL_linear_backward,
-        KERNEL_linear_forward, KERNEL_mask_gather, KERNEL_mask_scatter, KERNEL_multiply_adds,
+        KERNEL_gemm, KERNEL_grad_norm, KERNEL_image_view, KERNEL_index_check, KERNEL_jet_net_backward,
+        KERNEL_jet_net_forward, KERNEL_linear_backward, KERNEL_linear_forward, KERNEL_mask_gather, KERNEL_mask_scatter, KERNEL_multiply_adds,
         KERNEL_prelu_backward, KERNEL_prelu_forward, KERNEL_random_permutation,
         KERNEL_scale_segments, KERNEL_scatter_add, KERNEL_sum,
         KERNEL_where
@@ -200,10 +201,52 @@ cpdef int jet_backward(
     double alpha, double beta
 ) except -1:
     cdef jet_backward_args args
-    args.dx, args.dy, args.x, args.y = pointer(dx), pointer(dy), pointer(x), pointer(y)
+    args.dx, args.jet, args.dy, args.x, args.y = pointer(dx), NULL, pointer(dy), pointer(x), pointer(y)
     args.pairs, args.firsts = <int64_t *>pointer(pairs), firsts
     args.n, args.seconds, args.alpha, args.beta = columns(x), pairs.shape[0], alpha, beta
     return submit(kernel, dtype_of(dx), &args, sizeof(args), size(x))
+
+
+cpdef int jet_net_forward(
+    ndarray u, ndarray kept, ndarray x, list w, list b, int function, ndarray variables, ndarray pairs,
+    double alpha, double beta
+) except -1:
+    """`function`: the number of its jet_..._forward; `b`: with None for a layer without."""
+    cdef jet_net_forward_args args
+    cdef Py_ssize_t l
+    memset(&args, 0, sizeof(args))
+    args.u, args.kept, args.x, args.function = pointer(u), pointer(kept), pointer(x), function
+    for l in range(len(w)):
+        args.w[l], args.b[l], args.widths[l + 1] = pointer(w[l]), pointer(b[l]), (<ndarray>w[l]).shape[0]
+    args.variables, args.pairs = <int64_t *>pointer(variables), <int64_t *>pointer(pairs)
+    args.n, args.widths[0], args.layers, args.firsts = x.shape[0], x.shape[1], len(w), size(variables)
+    args.seconds, args.alpha, args.beta = pairs.shape[0], alpha, beta
+    return submit(KERNEL_jet_net_forward, dtype_of(u), &args, sizeof(args), jet_net_work(x, u.shape[0], w))
+
+
+cpdef int jet_net_backward(
+    ndarray dx, list dw, list db, ndarray du, ndarray kept, ndarray x, list w, int function,
+    ndarray variables, ndarray pairs, double alpha, double beta
+) except -1:
+    """`function`: the number of its jet_..._backward; `dw` and `db`: with None for what is not wanted."""
+    cdef jet_net_backward_args args
+    cdef Py_ssize_t l
+    memset(&args, 0, sizeof(args))
+    args.dx, args.du, args.kept, args.x = pointer(dx), pointer(du), pointer(kept), pointer(x)
+    for l in range(len(w)):
+        args.dw[l], args.db[l], args.w[l] = pointer(dw[l]), pointer(db[l]), pointer(w[l])
+        args.widths[l + 1] = (<ndarray>w[l]).shape[0]
+    args.variables, args.pairs, args.function = <int64_t *>pointer(variables), <int64_t *>pointer(pairs), function
+    args.n, args.widths[0], args.layers, args.firsts = x.shape[0], x.shape[1], len(w), size(variables)
+    args.seconds, args.alpha, args.beta = pairs.shape[0], alpha, beta
+    return submit(KERNEL_jet_net_backward, dtype_of(du), &args, sizeof(args), 2 * jet_net_work(x, du.shape[0], w))
+
+
+cdef double jet_net_work(ndarray x, double channels, list w):
+    cdef double weights = 0
+    for each in w:
+        weights += size(each)
+    return x.shape[0] * channels * weights / MACS
 
 
 cpdef int batchnorm_forward(

@@ -201,6 +201,11 @@ JET_FUNCTIONS = {"tanh": F.tanh, "sigmoid": F.sigmoid, "sin": pyml.sin, "softplu
                  "silu": F.silu, "gelu": F.gelu, "mish": F.mish}  # fmt: skip
 
 
+def jet_net(x, w, b, v, given):
+    f, firsts, pairs, numbers = given
+    return ops.jet_net(x, (w, v), (b, None), range(firsts), pairs, f, *numbers)
+
+
 def jets():
     """Those with kernels, as they were before a test wrapped them; mish has none."""
     for name, f in JET_FUNCTIONS.items():
@@ -210,6 +215,8 @@ def jets():
             words = f"jet {name} {firsts} first {len(pairs)} second"
             given = f, firsts, pairs, numbers
             yield row(words, lambda x, a=given: ops.jet(a[0], x, a[1], a[2], *a[3]), shape)
+            net = (3, 2), (4, 2), (4,), (2, 4)
+            yield row(words.replace("jet", "jet_net"), lambda *t, a=given: jet_net(*t, a), *net)
     for shape in ((1, 2, 3), (3, 2, 3), (3, 0, 3)):
         yield row("jet_linear", lambda x, w: ops.jet_linear(x, w), shape, (2, 3))
         yield row("jet_linear bias", lambda *t: ops.jet_linear(*t), shape, (2, 3), (2,))

@@ -209,9 +209,35 @@ for name in ("tanh", "sigmoid", "sin", "softplus", "silu", "gelu"):
     idle = {"sin": "", "tanh": "x", "sigmoid": "x"}.get(name, "y")  # x: the first of its rows
     forward, backward = "jet_forward_args", "jet_backward_args"
     case(f"jet_{name}_forward", "y[5,n] x[5,n]", forward, **constants)
-    case(f"jet_{name}_backward", "dx[5,n] dy[5,n] x[5,n] y[n]", backward, idle=idle, **constants)
+    given = "dy[5,n] x[5,n] y[n]"
+    case(f"jet_{name}_backward", f"dx[5,n] {given}", backward, idle=idle, **constants)
+    idle = idle.strip("y")  # not of the jet
+    case(f"jet_{name}_backward", f"dx=dy jet[5,n] {given}", backward, idle=idle, **constants)
     constants |= {"seconds": 0, "pairs": integers(), "firsts": 1}
     case(f"jet_{name}_forward", "y[2,n] x[2,n]", forward, **constants)
+
+constants = {"layers": 3, "firsts": 2, "seconds": 2, "widths": [2, 3, 4, 2]}
+constants |= {"n": 64}  # whole blocks
+constants |= {"variables": integers(0, 1), "pairs": integers(1, 1, 1, 2)}
+weights = {f"w[{layer}]": reals(o, k) for layer, (o, k) in enumerate([(3, 2), (4, 3), (2, 4)])}
+forward = {**constants, **weights, "function": KERNEL["jet_sin_forward"]}
+backward = {**constants, **weights, "function": KERNEL["jet_sin_backward"]}
+biases = {"b[0]": reals(3), "b[2]": reals(2)}
+case("jet_net_forward", "u[5,64,2] x[n,2]", **forward, **biases)
+case("jet_net_forward", "u[5,64,2] x[n,2]", **forward, kept=reals(6, 7, 64))
+case("jet_net_forward", "x[n,2]", **forward | {"n": 0}, left_out="w[0] w[1] w[2] variables pairs")
+given = {"kept": reals(6, 7, 64), "du": reals(5, 64, 2)}
+dw = {f"d{name}": array for name, array in weights.items()}
+case("jet_net_backward", "dx[n,2] x[n,2]", **backward, **given, **dw, **{"db[1]": reals(4)})
+case("jet_net_backward", "x[n,2]", **backward, **given, **dw, left_out="w[0]")
+case(
+    "jet_net_backward",
+    "x[n,2]",
+    **backward | {"n": 0},
+    **dw,
+    left_out="w[0] w[1] w[2] variables pairs",
+    idle="dw[0] dw[1] dw[2]",
+)
 
 constants = {"n": 7, "c": 5, "eps": 1e-5}
 tracked = "running_mean[c] running_var[c] gamma[c] beta[c]"

@@ -439,3 +439,28 @@ void KERNEL(gemm_bias)(const gemm_args *g, const real *bias)
 }
 
 void KERNEL(gemm)(const void *args) { KERNEL(gemm_bias)(args, NULL); }
+
+void KERNEL(gemm_alone)(const gemm_args *g)
+{
+    const partition tiles = cut_into(ceil_div(g->m, MR), g->m);
+    for (ptrdiff_t matrix = 0; matrix < g->batch; matrix++)
+        for (ptrdiff_t j = 0; j < g->n; j += NR) {
+            tile_args t = {.c = (real *)g->c + matrix * g->c_batch + j,
+                           .a = (const real *)g->a + matrix * g->a_batch,
+                           .b = (const real *)g->b + matrix * g->b_batch + j,
+                           .k = g->k,
+                           .a_row = g->a_row,
+                           .a_col = g->a_col,
+                           .b_row = g->b_row,
+                           .c_row = g->c_row,
+                           .last = L,
+                           .alpha = (real)g->alpha,
+                           .beta = (real)g->beta};
+            for (ptrdiff_t s = 0; s < tiles.parts; s++) {
+                const ptrdiff_t count = part_size(tiles, s);
+                tile_fns[count - 1][min_size(g->n - j, NR) / L - 1](&t);
+                t.a += count * g->a_row;
+                t.c += count * g->c_row;
+            }
+        }
+}

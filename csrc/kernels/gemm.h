@@ -11,7 +11,11 @@
  * on, the caller's included. */
 void KERNEL(gemm_bias)(const gemm_args *g, const real *bias);
 
-/* The same where m, n or k is 1 and the operands lie well for it; else false, and nothing was done. Blocks of k are
+/* gemm on the calling thread without scratch, operands as they lie, for a small product: m > 0, n a multiple of L,
+ * b_col = 1, k up to 256. */
+void KERNEL(gemm_alone)(const gemm_args *g);
+
+/* gemm_bias where m, n or k is 1 and the operands lie well for it; else false, and nothing was done. Blocks of k are
  * kc long. */
 bool KERNEL(gemv_bias)(const gemm_args *g, const real *bias, ptrdiff_t kc);
 

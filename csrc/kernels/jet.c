@@ -26,30 +26,48 @@ INLINE void forward_channels(const jet_forward_args *a, ptrdiff_t at, ptrdiff_t 
     }
 }
 
-INLINE void backward_channels(const jet_backward_args *a, ptrdiff_t at, ptrdiff_t m, slopes f)
+INLINE void backward_channels(const jet_backward_args *a, ptrdiff_t at, ptrdiff_t m, vec value, slopes f)
 {
     const real *x = (const real *)a->x + at, *dy = (const real *)a->dy + at;
-    real *dx = (real *)a->dx + at;
+    real *dx = (real *)a->dx + at, *y = a->jet == NULL ? NULL : (real *)a->jet + at;
     vec sum = f.first * vload_upto(dy, m);
+    if (y != NULL) vstore_upto(y, value, m);
     for (ptrdiff_t i = 1; i <= a->firsts; i++) {
-        const vec dyi = vload_upto(dy + i * a->n, m);
-        sum = vfma(f.second * vload_upto(x + i * a->n, m), dyi, sum);
+        const vec xi = vload_upto(x + i * a->n, m), dyi = vload_upto(dy + i * a->n, m);
+        sum = vfma(f.second * xi, dyi, sum);
         vstore_upto(dx + i * a->n, f.first * dyi, m);
+        if (y != NULL) vstore_upto(y + i * a->n, f.first * xi, m);
     }
     for (ptrdiff_t r = 0; r < a->seconds; r++) {
         const ptrdiff_t i = a->pairs[2 * r] * a->n, j = a->pairs[2 * r + 1] * a->n;
         const ptrdiff_t s = (a->firsts + 1 + r) * a->n;
         const vec xi = vload_upto(x + i, m), xj = vload_upto(x + j, m), dys = vload_upto(dy + s, m);
-        const vec share = f.second * dys;
-        sum = vfma(f.third * xi * xj, dys, vfma(share, vload_upto(x + s, m), sum));
+        const vec xs = vload_upto(x + s, m), share = f.second * dys;
+        sum = vfma(f.third * xi * xj, dys, vfma(share, xs, sum));
         vstore_upto(dx + i, vfma(share, xj, vload_upto(dx + i, m)), m);
         vstore_upto(dx + j, vfma(share, xi, vload_upto(dx + j, m)), m);
         vstore_upto(dx + s, f.first * dys, m);
+        if (y != NULL) vstore_upto(y + s, vfma(f.second, xi * xj, f.first * xs), m);
     }
     vstore_upto(dx, sum, m);
 }
 
+#define NOINLINE __attribute__((noinline))
 #define CHANNELS(a) (1 + (a)->firsts + (a)->seconds)
+
+/* The last elements, fewer than L: apart, as this is the same for all. What they are given by address are copies: a, y
+ * and f of the loops below stay in registers. */
+static NOINLINE void forward_tail(const jet_forward_args *a, ptrdiff_t at, ptrdiff_t m, const vec *y,
+                                  const slopes *f)
+{
+    forward_channels(a, at, m, *y, *f);
+}
+
+static NOINLINE void backward_tail(const jet_backward_args *a, ptrdiff_t at, ptrdiff_t m, const vec *y,
+                                   const slopes *f)
+{
+    backward_channels(a, at, m, *y, *f);
+}
 
 /* Defines jet_<name>_forward and jet_<name>_backward: `value` is of x, `slopes_of` of x and y. */
 #define JET(name, ns, value, slopes_of)                                                          \
@@ -57,11 +75,12 @@ INLINE void backward_channels(const jet_backward_args *a, ptrdiff_t at, ptrdiff_
     {                                                                                            \
         const jet_forward_args a = *(const jet_forward_args *)context;                           \
         const real *values = (const real *)a.x + begin;                                          \
-        EACH_VECTOR(end - begin, {                                                               \
-            const vec x = vload_upto(values + j, m);                                             \
-            const vec y = value;                                                                 \
-            forward_channels(&a, begin + j, m, y, slopes_of);                                    \
-        });                                                                                      \
+        for (ptrdiff_t j = 0, m = end - begin; m > 0; j += L, m -= L) {                          \
+            const vec x = vload_upto(values + j, m), y = value;                                  \
+            const slopes f = slopes_of;                                                          \
+            if (m >= L) forward_channels(&a, begin + j, L, y, f);                                \
+            else forward_tail(context, begin + j, m, (vec[]){y}, (slopes[]){f});                 \
+        }                                                                                        \
     }                                                                                            \
     void KERNEL(jet_##name##_forward)(const void *args)                                          \
     {                                                                                            \
@@ -73,12 +92,13 @@ INLINE void backward_channels(const jet_backward_args *a, ptrdiff_t at, ptrdiff_
     {                                                                                            \
         const jet_backward_args a = *(const jet_backward_args *)context;                         \
         const real *values = (const real *)a.x + begin, *results = (const real *)a.y + begin;    \
-        EACH_VECTOR(end - begin, {                                                               \
-            const vec x = vload_upto(values + j, m);                                             \
-            const vec y = vload_upto(results + j, m);                                            \
+        for (ptrdiff_t j = 0, m = end - begin; m > 0; j += L, m -= L) {                          \
+            const vec x = vload_upto(values + j, m), y = vload_upto(results + j, m);             \
             (void)x, (void)y;                                                                    \
-            backward_channels(&a, begin + j, m, slopes_of);                                      \
-        });                                                                                      \
+            const slopes f = slopes_of;                                                          \
+            if (m >= L) backward_channels(&a, begin + j, L, y, f);                               \
+            else backward_tail(context, begin + j, m, (vec[]){y}, (slopes[]){f});                \
+        }                                                                                        \
     }                                                                                            \
     void KERNEL(jet_##name##_backward)(const void *args)                                         \
     {                                                                                            \

@@ -7,6 +7,7 @@ from pyml.nn.containers import Sequential
 from pyml.nn.dropout import Dropout
 from pyml.nn.linear import Identity, Linear
 from pyml.ops.arrays import checked_tensor
+from pyml.ops.jet_net import jet_of
 from pyml.options import check_integer
 
 __all__ = ["input_derivatives"]
@@ -72,12 +73,7 @@ def input_derivatives(model, x, which, *, activations=None):
     pairs = [(channel_of[i,], channel_of[j,]) for i, j in seconds]
     channel_of |= {pair: 1 + len(firsts) + k for k, pair in enumerate(seconds)}
 
-    jet = jet_of(x.reshape(-1, x.shape[-1]), firsts, len(seconds))
-    for module, function in steps:
-        if function is None:
-            jet = ops.jet_linear(jet, module.weight, module.bias)
-        else:
-            jet = ops.jet(function[0], jet, len(firsts), pairs, *function[1:])
+    jet = jet_of_steps(steps, x.reshape(-1, x.shape[-1]), firsts, pairs)
     shape = (*x.shape[:-1], jet.shape[-1])
     return tuple(jet[channel_of[order]].reshape(shape) for order in wanted)
 
@@ -99,12 +95,23 @@ def checked_order(order, features):
     return tuple(sorted(places))
 
 
-def jet_of(x, firsts, seconds):
-    """(channels, n, features): x itself, ones where x is differentiated by, and zeros."""
-    seeds = ops.zeros(len(firsts) + seconds, *x.shape, dtype=x.dtype)
-    for k, i in enumerate(firsts):
-        seeds[k, :, i] = 1
-    return ops.cat([x.unsqueeze(0), seeds])
+def jet_of_steps(steps, x, firsts, pairs):
+    """Of x through all steps: at once, if they are layers with one function between any two."""
+    layers, functions = steps[::2], [function for _, function in steps[1::2]]
+    if (
+        len(layers) == len(functions) + 1 > 1
+        and all(function is None for _, function in layers)
+        and all(function == functions[0] is not None for function in functions)
+    ):
+        weights, biases = zip(*((module.weight, module.bias) for module, _ in layers), strict=True)
+        return ops.jet_net(x, weights, biases, firsts, pairs, *functions[0])
+    jet = jet_of(x, firsts, len(pairs))
+    for module, function in steps:
+        if function is None:
+            jet = ops.jet_linear(jet, module.weight, module.bias)
+        else:
+            jet = ops.jet(function[0], jet, len(firsts), pairs, *function[1:])
+    return jet
 
 
 def steps_of(module, place, activations):

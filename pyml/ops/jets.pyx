@@ -24,6 +24,9 @@ from pyml.ops.reduce import sum
 from pyml.ops.shape import reshape, stack, t
 from pyml.recorder import constant
 
+cdef extern from "contracts/jet.h" nogil:
+    enum: JET_BLOCK_BYTES, JET_LAYERS, JET_PARAMETERS, JET_ROWS
+
 cnp.import_array()
 
 
@@ -103,7 +106,7 @@ def jet_linear(x, weight, bias=None):
 
 FUNCTIONS = {tanh: "tanh", sigmoid: "sigmoid", sin: "sin", softplus: "softplus", silu: "silu", gelu: "gelu"}
 
-cdef dict KERNELS = {
+KERNELS = {   # forward, backward
     function: (_kernels.kernel(f"jet_{name}_forward"), _kernels.kernel(f"jet_{name}_backward"))
     for function, name in FUNCTIONS.items()
 }
@@ -152,9 +155,7 @@ def jet(function, x, Py_ssize_t firsts, pairs, *numbers):
     if firsts < 0 or xt.array.ndim < 2 or xt.array.shape[0] != 1 + firsts + len(pairs):
         raise ValueError(f"jet: x has shape {xt.shape}; {1 + firsts + len(pairs)} channels are needed for "
                          f"{firsts} first and {len(pairs)} second derivatives")
-    for pair in pairs:
-        if len(pair) != 2 or not 1 <= min(pair) <= max(pair) <= firsts:
-            raise ValueError(f"jet: pairs has {pair}, it must be two channels from 1 to {firsts}")
+    check_pairs("jet", pairs, firsts)
     function = unwrap(function)   # by whichever name it was found
     if function not in KERNELS:
         return composed(function, xt, firsts, pairs, numbers)
@@ -170,6 +171,12 @@ def jet(function, x, Py_ssize_t firsts, pairs, *numbers):
         node.keep(xt)
         node.keep(out)
     return out
+
+
+def check_pairs(name, pairs, firsts):
+    for pair in pairs:
+        if len(pair) != 2 or not 1 <= min(pair) <= max(pair) <= firsts:
+            raise ValueError(f"{name}: pairs has {pair}, it must be two channels from 1 to {firsts}")
 
 
 cdef double number(tuple numbers, Py_ssize_t i) except *:
@@ -202,3 +209,8 @@ cdef slope(y, x):
         return zeros_like(x)
     (dx,) = run_backward((y,), (ones_like(y),), True, True, (x,), False)
     return zeros_like(x) if dx is None else dx
+
+
+# of the kernel of jet_net: room for layers, for channels * the widest, for weights and biases; a block of points
+LIMITS = JET_LAYERS, JET_ROWS, JET_PARAMETERS
+BLOCK_BYTES = JET_BLOCK_BYTES

@@ -26,6 +26,7 @@ from pyml.ops import (
     gated,
     index,
     inplace,
+    jet_net,
     jets,
     layer_norm,
     linalg,
@@ -181,6 +182,7 @@ ROWS = (
     (pad, (FUNCTIONAL,), "pad"),
     (norm, (), "batch_norm"),
     (jets, (), "jet jet_linear"),
+    (jet_net, (), "jet_net"),
 )  # fmt: skip
 
 # functions with the keyword `out`, beside those that write into it themselves

@@ -192,6 +192,11 @@ CASES = {
         lambda f, t: f(t.a.reshape(2, 2, 3), t.b, t.c[:, 0]),
         lambda f, t: f(t.a[None], t.b),
     ],
+    "jet_net": [
+        lambda f, t: f(t.a, (t.b, t.a.T), (t.c[:, 0], None), (0, 2), [(1, 2)], pyml.tanh),
+        lambda f, t: f(t.a, (t.b, t.a.T), (None, t.b[0]), (1,), [], F.softplus, 2.0, 1.0),
+        lambda f, t: f(t.a, (t.b, t.a.T), (None, None), (), [], F.mish),
+    ],
     "layer_norm": [lambda f, t: f(t.a, 3), lambda f, t: f(t.a, (4, 3), t.b, t.c, 0.1)],
     "lerp": [lambda f, t: f(t.a, t.b, 0.3), lambda f, t: f(t.a, t.b, t.c)],
     "lerp_": [lambda f, t: f(t.a, t.b, 0.3)],
