@@ -309,9 +309,11 @@ def of_peer(name, known, parts, seed):
     train, validation, test = parts
     frames = [frame_of(part, known) for part in (train, validation, test)]
     for column in frames[0][0].select_dtypes("category"):
-        levels = frames[0][0][column].cat.categories
+        levels = [*map(str, frames[0][0][column].cat.categories), "missing"]  # as CatBoost asks
         for frame, _ in frames:
-            frame[column] = frame[column].astype(str).astype("category").cat.set_categories(levels)
+            texts = frame[column].astype(str)
+            texts = texts.where(texts.isin(levels), "missing")
+            frame[column] = texts.astype("category").cat.set_categories(levels)
     is_of_classes, (x, y) = known.metric == "accuracy", frames[0]
     codes = None
     if is_of_classes:

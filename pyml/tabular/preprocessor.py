@@ -185,6 +185,8 @@ class Preprocessor:
                 yield column, names_of(array, (column.format or ".") if numeric else None)
             elif column.kind == "boolean":
                 x, bad = truths_of(array)
+                if bad is not None and method == "transform" and column.arrived == "number":
+                    x, bad = numbers_of(array)  # another than 0 and 1 is a category not seen
                 self._check(method, column, table, bad, "truth value, as 0 and 1 or no and yes")
                 yield column, names_of(x)
 

@@ -210,7 +210,7 @@ def test_a_value_that_is_not_of_its_kind_is_named():
     preprocessor.transform(Table(good))
     for name, values, what in (
         ("é", ["1", "abc"], "column 'é' has 'abc' in row 1, which is no number"),
-        ("b", [0, 2], "column 'b' has '2' in row 1, which is no truth value"),
+        ("b", [0, "maybe"], "column 'b' has 'maybe' in row 1, which is no truth value"),
         ("d", ["1.2.2020", "soon"], "column 'd' has 'soon' in row 1, which is no date"),
         ("d", [None, 7.5], "column 'd' has '7.5' in row 1, which is no date"),
         ("é", np.array(["NaT", "2020"], "M8[us]"), "column 'é' has '2020.*' in row 1"),
@@ -219,6 +219,16 @@ def test_a_value_that_is_not_of_its_kind_is_named():
             preprocessor.transform(Table({**good, name: values}))
     with pytest.raises(ValueError, match="the table lacks 'é', 'b'; there are 'e', 'd'"):
         preprocessor.transform(Table({"e": [1.0], "d": ["1.2.2020"]}))
+
+
+def test_another_number_in_a_column_of_0_and_1_is_a_category_that_was_not_seen():
+    preprocessor, _ = fitted({"b": [0, 1] * (N // 2), "t": ["no", "yes"] * (N // 2)})
+    _, codes = preprocessor.transform(Table({"b": [0, 1, 2.5, -1], "t": ["no", "yes", "no", "1"]}))
+    assert codes[:, 0].tolist() == [1, 2, 0, 0]
+    _, codes = preprocessor.transform(Table({"b": ["0", "yes", "no"], "t": ["0", "1", "no"]}))
+    assert codes[:, 0].tolist() == [1, 2, 1]
+    with pytest.raises(ValueError, match="'t' has '2' in row 1, which is no truth value"):
+        preprocessor.transform(Table({"b": [0, 1], "t": ["no", "2"]}))
 
 
 def test_messages_have_the_numbers_of_the_rows_in_the_file(tmp_path):
