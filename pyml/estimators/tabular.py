@@ -47,7 +47,7 @@ class Tabular(BaseEstimator):
         epochs=None,
         batch_size=None,
         lr=None,
-        validation_fraction=0.2,
+        validation_fraction=0.1,
         n_ensemble=1,
         max_seconds=None,
         random_state=None,
@@ -168,7 +168,8 @@ class TabularClassifier(ClassifierMixin, Tabular):
             own choice by the table; or a recipe of it: "plr", mlp-plr; "realmlp", realmlp-td;
             "tabm", tabm-mini. Default: "fast".
         hidden, epochs, batch_size, lr: see tabular.fit. Defaults: by the table.
-        validation_fraction: the share of rows that says when to stop. Default: 0.2.
+        validation_fraction: the share of rows that says when to stop. Default: 0.1, as of
+            scikit-learn's MLPs.
         n_ensemble: how many networks are trained; their mean predicts. Default: 1.
         max_seconds: when fit ends at the latest. Default: None.
         random_state: of the split, the first weights and the order of the rows. Default: None.
