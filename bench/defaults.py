@@ -67,7 +67,7 @@ def folds(y, has_classes):
 
 def rows(options):
     warnings.simplefilter("ignore")
-    given = {name: None for name in OF_SCIKIT} | {
+    given = dict.fromkeys(OF_SCIKIT) | {
         name: getattr(options, name) for name in OF_FILES if getattr(options, name)
     }
     for name, source in list(given.items())[: 1 if options.quick else None]:
