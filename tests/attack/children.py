@@ -134,7 +134,8 @@ def _run_child(report, attack, seed, first, count, timeout, environment, left, s
             text = b""
             while True:
                 if not select.select([pipe], [], [], 1)[0]:
-                    hung = time.monotonic() - last > timeout
+                    begun = case >= first  # to import pyml may take long on a busy machine
+                    hung = time.monotonic() - last > (timeout if begun else max(timeout, TIMEOUT))
                     if hung:
                         child.send_signal(signal.SIGABRT)  # faulthandler prints all stacks
                         break

@@ -1,6 +1,7 @@
 """The attacks are able to find: each planted fault is reported, with the case that shows it."""
 
 import ctypes
+import importlib
 import itertools
 import os
 import signal
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 import pyml
+from attack import calls
 from attack.calls import planted
 from attack.children import Fault, besiege, load
 
@@ -76,6 +78,18 @@ def test_a_fault_of_a_process_is_found(attack, words):
     assert f"python -m attack.children {name} 0 3" in str(finding)
     for word in words:
         assert word in str(finding)
+
+
+def nothing(rng, tell):
+    pass
+
+
+def test_a_slow_start_is_no_fault(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("import time; time.sleep(3)")
+    path = {"PYTHONPATH": str(tmp_path)}
+    report = besiege(f"{__name__}:nothing", 0, cases=2, timeout=1, environment=path)
+    assert report.cases == 2
+    assert not report.findings
 
 
 # ---- faults of a call ----------------------------------------------------------------------------
@@ -152,3 +166,16 @@ def test_a_fault_of_a_call_is_found(function, words):
     with pytest.raises(Fault, match=words.replace("(", r"\(").replace(")", r"\)")):
         for case in range(200):
             attack(np.random.default_rng([0, case]), lambda text: None)
+
+
+def test_imports_are_not_interrupted(tmp_path, monkeypatch):
+    """The rest of a module would be missing in all cases behind."""
+    (tmp_path / "takes_long.py").write_text("import time\ntime.sleep(0.5)\nthere = True")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(calls, "SECONDS", 0.2)
+    with calls.limited():
+        module = importlib.import_module("takes_long")
+    assert module.there
+    with pytest.raises(calls.Slow), calls.limited():
+        for _ in itertools.count():
+            pass
