@@ -147,12 +147,15 @@ def outcome(target, seed, threads, tell, plain=False):
             raise Fault(f"{target}: SystemExit") from None
         except BaseException as caught:
             error = caught
-        look(target, maker, args, kwargs, before, result, error, threads)
-        if any(word in target.name for word in ANYTHING) or maker.mischief:
+        try:
+            look(target, maker, args, kwargs, before, result, error, threads)
+            if any(word in target.name for word in ANYTHING) or maker.mischief:
+                return None
+            if isinstance(error, MemoryError):
+                return None
+            return type(error).__name__ if error is not None else numbers_of(result)
+        except MemoryError:  # of us, who look: the result is there
             return None
-        if isinstance(error, MemoryError):
-            return None
-        return type(error).__name__ if error is not None else numbers_of(result)
 
 
 def begin_anew():

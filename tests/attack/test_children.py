@@ -160,6 +160,17 @@ FAULTS = {
 globals().update({f"attack_on_{f.__name__}": planted(f) for f in FAULTS})
 
 
+def more_than_is_there(input):
+    """A result of 2^60 numbers, none of which takes memory."""
+    return pyml.zeros(1).expand(2**60)
+
+
+def test_a_result_that_is_too_large_to_look_at_is_no_fault():
+    attack = planted(more_than_is_there)
+    for case in range(5):
+        attack(np.random.default_rng([0, case]), lambda text: None)
+
+
 @pytest.mark.parametrize(("function", "words"), FAULTS.items())
 def test_a_fault_of_a_call_is_found(function, words):
     attack = load(f"{__name__}:attack_on_{function.__name__}")
