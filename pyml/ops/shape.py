@@ -102,7 +102,7 @@ def integer(number, name):
     except TypeError:
         raise TypeError(f"{name} is {number!r}, it must be an integer") from None
     if abs(number) > LARGEST:
-        raise ValueError(f"{name} is {number}, it must be between -2**63 and 2**63")
+        raise ValueError(f"{name} is {number}, it must fit into int64")
     return number
 
 

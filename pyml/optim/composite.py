@@ -5,7 +5,7 @@ import numpy as np
 from pyml.grad_mode import enable_grad, no_grad
 from pyml.ops.creation import tensor, zeros
 from pyml.optim.optimizer import Optimizer
-from pyml.tensor import Tensor
+from pyml.tensor import Tensor, unwritable
 
 __all__ = ["Composite"]
 
@@ -70,6 +70,7 @@ class Composite(Optimizer):
         who = f"{type(self).__name__}: parameter {i}"
         if not p.is_floating_point():
             raise TypeError(f"{who} has dtype {p.dtype}, it must be float32 or float64")
+        check_writable(who, p)
         check_array(f"{who}: its gradient", grad, tuple(p.shape), p.dtype)
         shapes = self._shapes(p).items()
         state = self.state.get(p)
@@ -83,6 +84,7 @@ class Composite(Optimizer):
             if state.get(name) is None:
                 raise ValueError(f"{who}: its state lacks {name!r}; load a whole state_dict")
             check_array(f"{who}: its state {name!r}", state[name], shape, dtype)
+            check_writable(f"{who}: its state {name!r}", state[name])
         return state
 
     def _state_names(self):
@@ -90,6 +92,12 @@ class Composite(Optimizer):
 
     def _state_shape(self, param, name):
         return self._shapes(param).get(name, tuple(param.shape))
+
+
+def check_writable(what, tensor):
+    why = unwritable(tensor.array)
+    if why is not None:
+        raise ValueError(f"{what} {why} and cannot be changed in place; clone() it before")
 
 
 def check_array(what, value, shape, dtype):

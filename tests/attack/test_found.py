@@ -6,6 +6,7 @@ import pytest
 import pyml
 from attack import surface
 from pyml import distributions, linalg, nn, optim, tabular
+from pyml.nn.utils.prefix import consume_prefix_in_state_dict_if_present
 
 inf = float("inf")
 
@@ -46,8 +47,8 @@ REFUSED = [
         "lims is slice.*must be two numbers",
     ),
     (lambda: tabular.CategoryCodes([["a"]]).begin(1e308), TypeError, "must be a Tensor, not float"),
-    (lambda: pyml.ones(2, 2).triu(-(2**64)), ValueError, "diagonal is .* between -2"),
-    (lambda: pyml.tril_indices(2, 2, 2**64), ValueError, "offset is .* between -2"),
+    (lambda: pyml.ones(2, 2).triu(-(2**64)), ValueError, "diagonal is .* fit into int64"),
+    (lambda: pyml.tril_indices(2, 2, 2**64), ValueError, "offset is .* fit into int64"),
     (lambda: nn.functional.softmin(pyml.ones(2), _stacklevel=2**63), ValueError, "_stacklevel is"),
     (
         hooked(nn.hooks.register_module_parameter_registration_hook, nn.PReLU),
@@ -73,6 +74,16 @@ REFUSED = [
         ValueError,
         "2 are needed",
     ),
+    (
+        lambda: consume_prefix_in_state_dict_if_present(pyml.ones(1), "a"),
+        TypeError,
+        "state_dict is a Tensor",
+    ),
+    (
+        lambda: consume_prefix_in_state_dict_if_present({"a": 1}, slice(1)),
+        TypeError,
+        "prefix is slice",
+    ),
     (nested_in_itself, ValueError, "holds itself"),
 ]
 
@@ -97,6 +108,20 @@ def test_nothing_is_changed_before_all_can_be(change):
     with pytest.raises(ValueError, match="read-only"):
         change([first, pyml.from_numpy(array)])
     assert (first.numpy() == 1).all()
+
+
+@pytest.mark.parametrize("optimizer", [optim.Adafactor, optim.Muon])
+def test_a_step_changes_nothing_where_a_parameter_is_read_only(optimizer):
+    array = np.ones((2, 2), np.float32)
+    array.flags.writeable = False
+    params = [pyml.ones(2, 2), pyml.from_numpy(array)]
+    optimizer = optimizer(params)
+    for p in params:
+        p.requires_grad_().grad = pyml.ones(2, 2)
+    with pytest.raises(ValueError, match="parameter 1 is on read-only memory"):
+        optimizer.step()
+    assert not optimizer.state
+    assert (params[0].detach().numpy() == 1).all()
 
 
 def test_category_codes_begin_changes_all_or_nothing():

@@ -1,5 +1,7 @@
 """Names of a state dict that a wrapper of the model has put a word before."""
 
+from collections.abc import MutableMapping
+
 __all__ = ["consume_prefix_in_state_dict_if_present"]
 
 
@@ -16,6 +18,11 @@ def consume_prefix_in_state_dict_if_present(state_dict, prefix):
         >>> list(state)
         ['weight', 'scale']
     """
+    who = "consume_prefix_in_state_dict_if_present"
+    if not isinstance(state_dict, MutableMapping):
+        raise TypeError(f"{who}: state_dict is a {type(state_dict).__name__}, it must be a dict")
+    if not isinstance(prefix, str):
+        raise TypeError(f"{who}: prefix is {prefix!r}, it must be a string")
     replace_names(state_dict, lambda name: name.removeprefix(prefix))
     metadata = getattr(state_dict, "_metadata", None)
     if metadata is not None:  # the module's own name has no dot behind it: "module", then ""
@@ -24,5 +31,6 @@ def consume_prefix_in_state_dict_if_present(state_dict, prefix):
 
 
 def replace_names(named, new):
-    for name in list(named):
-        named[new(name)] = named.pop(name)
+    names = {name: new(name) for name in named}
+    for name, instead in names.items():
+        named[instead] = named.pop(name)
