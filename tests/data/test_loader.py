@@ -244,7 +244,7 @@ REFUSED = [
     ({"batch_size": 2.5}, TypeError, "batch_size is 2.5, it must be an integer"),
     ({"batch_size": "4"}, TypeError, "batch_size is '4'"),
     ({"batch_size": True}, TypeError, "batch_size is True"),
-    ({"batch_size": sys.maxsize + 1}, ValueError, "or less"),
+    ({"batch_size": sys.maxsize + 1}, ValueError, "fit into int64"),
     ({"batch_size": None, "drop_last": True}, ValueError, "batch_size=None.*drop_last"),
     ({"shuffle": 1}, TypeError, "shuffle is 1"),
     ({"shuffle": 3, "sampler": [1]}, ValueError, "sampler option is mutually exclusive with sh"),

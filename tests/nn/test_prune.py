@@ -115,7 +115,7 @@ def test_errors_change_nothing():
         (lambda: prune.random_structured(made, "weight", 3, 0), ValueError, "prune=2"),
         (lambda: prune.random_structured(made, "weight", 1, 2), IndexError, "index 2"),
         (lambda: prune.random_structured(made, "bias", 1, 0), ValueError, "multidimensional"),
-        (lambda: prune.custom_from_mask(made, "weight", pyml.ones(3)), AssertionError, "shape"),
+        (lambda: prune.custom_from_mask(made, "weight", pyml.ones(3)), ValueError, "shape"),
         (lambda: prune.l1_unstructured(made, "weights", 1), AttributeError, "weights"),
         (lambda: prune.remove(made, "weight"), ValueError, "has to be pruned before"),
         (lambda: prune.global_unstructured(1, prune.Identity), TypeError, "Iterable"),
@@ -156,3 +156,28 @@ def test_recorded_steps_refuse_it():
     with pytest.raises(RecordError, match=r"Linear\.weight"):
         for _ in range(3):
             step(pyml.ones(1, 3))
+
+
+def test_what_is_no_module_no_parameter_or_no_tensor_is_named():
+    layer, mask = nn.Linear(2, 3), pyml.ones(3, 2)
+    method = prune.RandomStructured(1)
+    for call, error, message in (
+        (lambda: method.remove(layer), ValueError, "parameter None of the Linear is not pruned"),
+        (lambda: method.remove(3), TypeError, "module is a int"),
+        (lambda: prune.is_pruned(3), TypeError, "module is a int"),
+        (
+            lambda: prune.CustomFromMask.apply("weight", mask),
+            TypeError,
+            "required|must be a Module",
+        ),
+        (lambda: prune.identity(mask, "weight"), TypeError, "must be a Module"),
+        (lambda: prune.identity(layer, "forward"), ValueError, "'forward' of the module is no"),
+        (lambda: prune.CustomFromMask(mask).compute_mask(mask, 1.0), TypeError, "not float"),
+        (lambda: prune.L1Unstructured(1).compute_mask(mask, 1.0), TypeError, "not float"),
+        (lambda: method.compute_mask(mask, 1.0), TypeError, "not float"),
+        (lambda: prune.custom_from_mask(layer, "weight", [1]), TypeError, "not list"),
+        (lambda: prune.PruningContainer().compute_mask(mask, mask), ValueError, "has no method"),
+    ):
+        with pytest.raises(error, match=message):
+            call()
+    assert list(layer.state_dict()) == ["weight", "bias"]

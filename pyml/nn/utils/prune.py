@@ -12,8 +12,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
 from pyml.nn.hooks import pre_hooks, without_pre_hook
+from pyml.nn.utils.penalty import check_module
 from pyml.nn.utils.vector import parameters_to_vector
 from pyml.ops import norm, ones_like, rand, rand_like, topk
+from pyml.ops.arrays import checked_tensor
 
 __all__ = [
     "BasePruningMethod",
@@ -44,6 +46,8 @@ class BasePruningMethod(ABC):
     writes compute_mask(), and its __init__ takes the options that apply() is given.
     """
 
+    _tensor_name = None  # of the parameter, once apply() has made the method
+
     def __call__(self, module, inputs):
         """Sets the module's tensor to its pruned value."""
         setattr(module, self._tensor_name, self.apply_mask(module))
@@ -54,8 +58,15 @@ class BasePruningMethod(ABC):
 
     def apply_mask(self, module):
         """The pruned value: the mask times the original."""
-        original = getattr(module, self._tensor_name + "_orig")
-        return getattr(module, self._tensor_name + "_mask").to(original.dtype) * original
+        check_module(type(self).__name__, module)
+        name = self._tensor_name
+        if f"{name}_orig" not in module._parameters:
+            raise ValueError(
+                f"{type(self).__name__}: parameter {name!r} of the {type(module).__name__} is not "
+                "pruned; apply() prunes one"
+            )
+        original = module._parameters[f"{name}_orig"]
+        return getattr(module, f"{name}_mask").to(original.dtype) * original
 
     @classmethod
     def apply(cls, module, name, *args, importance_scores=None, **kwargs):
@@ -75,6 +86,8 @@ class BasePruningMethod(ABC):
         method._tensor_name = name
         earlier = [hook for hook in methods_of(module) if hook._tensor_name == name]
         original = getattr(module, name)
+        if not earlier and name not in module._parameters:
+            raise ValueError(f"{cls.__name__}: {name!r} of the module is no parameter")
         if importance_scores is None:
             importance_scores = original
         check_shape(importance_scores, original)
@@ -127,8 +140,6 @@ class PruningContainer(BasePruningMethod):
         args: the methods, all of the same parameter.
     """
 
-    _tensor_name = None
-
     def __init__(self, *args):
         self._pruning_methods = ()
         if len(args) == 1:
@@ -163,6 +174,9 @@ class PruningContainer(BasePruningMethod):
 
     def compute_mask(self, t, default_mask):
         """The mask of the last method, which chooses among what default_mask has left."""
+        if not self._pruning_methods:
+            raise ValueError("PruningContainer: it has no method; add_pruning_method() adds one")
+        check_shape(default_mask, t)
         method = self._pruning_methods[-1]
         mask = default_mask.to(t.dtype, copy=True)
         if method.PRUNING_TYPE == "unstructured":
@@ -229,6 +243,7 @@ class Amount(BasePruningMethod):
 
     def compute_mask(self, t, default_mask):
         """default_mask without the entries that t has least of."""
+        check_shape(default_mask, t)
         mask, count = default_mask.clone(), self.count(t.numel())
         if count:
             mask.view(-1)[lowest(self.scores(t.detach()).reshape(-1), count)] = 0
@@ -262,6 +277,7 @@ class Structured(Amount):
 
     def compute_mask(self, t, default_mask):
         """default_mask without the slices that t has least of."""
+        check_shape(default_mask, t)
         if t.dim() < 2:
             raise ValueError(
                 "Structured pruning can only be applied to multidimensional tensors. Found tensor "
@@ -307,7 +323,8 @@ class CustomFromMask(BasePruningMethod):
 
     def compute_mask(self, t, default_mask):
         """default_mask times the mask."""
-        check_shape(self.mask, default_mask)
+        check_shape(default_mask, t)
+        check_shape(self.mask, t)
         return default_mask * self.mask.to(default_mask.dtype)
 
 
@@ -462,11 +479,13 @@ def is_pruned(module):
         >>> nn.utils.prune.is_pruned(nn.Linear(2, 3))
         False
     """
+    check_module("is_pruned", module)
     return any(methods_of(each) for each in module.modules())
 
 
 def methods_of(module):
     """The pruning methods among the hooks of a module."""
+    check_module("prune", module)
     return [f for f in pre_hooks(module) if isinstance(f, BasePruningMethod)]
 
 
@@ -480,8 +499,9 @@ def chained(chain, method):
 
 
 def check_shape(scores, tensor):
-    if scores.shape != tensor.shape:
-        raise AssertionError(
+    checked_tensor(tensor, "prune", "a tensor to prune")
+    if checked_tensor(scores, "prune", "a mask or importance_scores").shape != tensor.shape:
+        raise ValueError(
             f"importance_scores and masks should have the same shape as the parameter, "
             f"{tuple(tensor.shape)}, not {tuple(scores.shape)}"
         )
