@@ -6,6 +6,7 @@ from pyml.nn import functional as F
 from pyml.nn.containers import Sequential
 from pyml.nn.dropout import Dropout
 from pyml.nn.linear import Identity, Linear
+from pyml.nn.module import Module
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.jet_net import jet_of
 from pyml.options import check_integer
@@ -59,6 +60,8 @@ def input_derivatives(model, x, which, *, activations=None):
         >>> u, u_x, u_t, u_xx = func.input_derivatives(model, points, [(), 0, 1, (0, 0)])
         >>> residual = u_t + u * u_x - 0.01 * u_xx
     """
+    if not isinstance(model, Module):
+        raise TypeError(f"input_derivatives: model is a {type(model).__name__}, not a Module")
     x = checked_tensor(x, "input_derivatives")
     if not x.is_floating_point() or x.dim() == 0:
         raise TypeError(

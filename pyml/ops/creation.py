@@ -64,6 +64,8 @@ def check_range(least, most, dtype, name):
     if dtype.kind not in "iu":
         return
     limits = np.iinfo(dtype)
+    # NumPy compares its bool with no integer that C does not have
+    least, most = (n.item() if isinstance(n, np.generic) else n for n in (least, most))
     if not (limits.min <= least and most <= limits.max):
         raise ValueError(
             f"{name}: numbers from {least} to {most} do not fit into {dtype}, which holds "
@@ -351,8 +353,9 @@ def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False)
 
 
 def plain(number):
-    """A number of a Tensor of one as a number of Python."""
-    return number.item() if isinstance(number, Tensor) else number
+    """A number of a Tensor of one as a number of Python; integers, of any size, as floats."""
+    number = number.item() if isinstance(number, Tensor) else number
+    return float(number) if isinstance(number, int) else number
 
 
 def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_grad=False):

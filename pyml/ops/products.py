@@ -94,8 +94,7 @@ def tensordot(a, b, dims=2):
     if isinstance(dims, (tuple, list)):
         if len(dims) != 2:
             raise ValueError(f"tensordot: dims is {dims!r}, it must be a number or two lists")
-        of_a = [wrapped_dim(d, a.ndim, "tensordot") for d in as_sizes(dims[0], "tensordot")]
-        of_b = [wrapped_dim(d, b.ndim, "tensordot") for d in as_sizes(dims[1], "tensordot")]
+        of_a, of_b = (dims_of(x, of_x) for x, of_x in zip((a, b), dims, strict=True))
     else:
         if isinstance(dims, bool) or not isinstance(dims, int):
             raise TypeError(f"tensordot: dims is {dims!r}, it must be a number or two lists")
@@ -115,6 +114,13 @@ def tensordot(a, b, dims=2):
     left = reshape(permute(cast(a, dtype), rest_a + of_a), (size_of(a, rest_a), k))
     right = reshape(permute(cast(b, dtype), of_b + rest_b), (k, size_of(b, rest_b)))
     return reshape(mm(left, right), shape)
+
+
+def dims_of(x, dims):
+    dims = as_sizes(dims, "tensordot")
+    if dims and x.ndim == 0:
+        raise IndexError(f"tensordot: dims are {dims} of a tensor without dimensions")
+    return [wrapped_dim(d, x.ndim, "tensordot") for d in dims]
 
 
 def size_of(x, dims):

@@ -59,7 +59,14 @@ LAYOUT = (
     "view",
     "__setitem__",
 )  # is seen
-ANYTHING = ("empty", "seed", "stats", "rng_state", "show_config")  # other values each time
+ANYTHING = (
+    "empty",
+    "resize_",
+    "seed",
+    "stats",
+    "rng_state",
+    "show_config",
+)  # other values each time
 
 
 UNKNOWN = (np.float16, np.longdouble)  # to the kernels

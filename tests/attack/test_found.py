@@ -84,6 +84,16 @@ REFUSED = [
         TypeError,
         "prefix is slice",
     ),
+    (
+        lambda: pyml.func.input_derivatives(True, pyml.ones(1), []),
+        TypeError,
+        "model is a bool",
+    ),
+    (
+        lambda: pyml.tensordot(pyml.tensor(1), pyml.tensor(1), dims=(0, -1)),
+        IndexError,
+        "without dimensions",
+    ),
     (nested_in_itself, ValueError, "holds itself"),
 ]
 
@@ -185,3 +195,8 @@ def test_a_draw_of_targets_does_not_depend_on_the_others():
     for case in range(300):
         drawn, again = (surface.one_of(t, np.random.default_rng(case)) for t in (targets, some))
         assert again == drawn or drawn not in kept
+
+
+def test_integers_of_any_size():
+    assert pyml.linspace(-(2**64), pyml.tensor(0.0), 3).tolist() == [-(2.0**64), -(2.0**63), 0]
+    assert pyml.typed.UInt64Tensor(np.True_).item() == 1
