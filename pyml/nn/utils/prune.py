@@ -60,12 +60,12 @@ class BasePruningMethod(ABC):
         """The pruned value: the mask times the original."""
         check_module(type(self).__name__, module)
         name = self._tensor_name
-        if f"{name}_orig" not in module._parameters:
+        original = getattr(module, f"{name}_orig", None)
+        if original is None:
             raise ValueError(
                 f"{type(self).__name__}: parameter {name!r} of the {type(module).__name__} is not "
                 "pruned; apply() prunes one"
             )
-        original = module._parameters[f"{name}_orig"]
         return getattr(module, f"{name}_mask").to(original.dtype) * original
 
     @classmethod
