@@ -37,16 +37,22 @@ def estimator(side, has_classes, parameters):
     return made(random_state=0, **parameters, **own)
 
 
+def parts(y, has_classes):
+    """Rows to train on and to test, of each fold."""
+    from sklearn.model_selection import KFold, StratifiedKFold
+
+    made = (StratifiedKFold if has_classes else KFold)(FOLDS, shuffle=True, random_state=0)
+    return list(made.split(np.zeros(len(y)), y))
+
+
 def folds(name, has_classes):
     """(train, target, test, target) of each, numbers scaled by the training rows."""
     from sklearn import datasets
-    from sklearn.model_selection import KFold, StratifiedKFold
     from sklearn.preprocessing import StandardScaler
 
     x, y = getattr(datasets, f"load_{name}")(return_X_y=True)
     y = y if has_classes else (y - y.mean()) / y.std()
-    made = (StratifiedKFold if has_classes else KFold)(FOLDS, shuffle=True, random_state=0)
-    for train, test in made.split(x, y):
+    for train, test in parts(y, has_classes):
         scaler = StandardScaler().fit(x[train])
         yield scaler.transform(x[train]), y[train], scaler.transform(x[test]), y[test]
 

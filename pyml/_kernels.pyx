@@ -44,7 +44,8 @@ cdef extern from "dispatch.h" nogil:
         KERNEL_cross_entropy_backward, KERNEL_cross_entropy_forward, KERNEL_dropout_backward,
         KERNEL_dropout_forward, KERNEL_fill, KERNEL_gather, KERNEL_gather_along, KERNEL_gather_backward,
         KERNEL_gemm, KERNEL_grad_norm, KERNEL_image_view, KERNEL_index_check, KERNEL_jet_net_backward,
-        KERNEL_jet_net_forward, KERNEL_linear_backward, KERNEL_linear_forward, KERNEL_mask_gather, KERNEL_mask_scatter, KERNEL_multiply_adds,
+        KERNEL_jet_net_forward, KERNEL_linear_backward, KERNEL_linear_forward, KERNEL_mask_gather,
+        KERNEL_mask_scatter, KERNEL_multiply_adds,
         KERNEL_prelu_backward, KERNEL_prelu_forward, KERNEL_random_permutation,
         KERNEL_scale_segments, KERNEL_scatter_add, KERNEL_sum,
         KERNEL_where

@@ -1,7 +1,5 @@
 """Checks of arguments, in one wording."""
 
-import sys
-
 from pyml.ops.shape import integer
 from pyml.options import with_words
 
@@ -21,8 +19,6 @@ def count(value, who, name, least=1, words=""):
         raise ValueError(
             with_words(f"{who}: {name} is {number}, it must be {least} or more", words)
         )
-    if number > sys.maxsize:
-        raise ValueError(f"{who}: {name} is {number}, it must be {sys.maxsize} or less")
     return number
 
 

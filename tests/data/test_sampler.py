@@ -122,7 +122,11 @@ def test_a_sampler_of_ones_own():
         (lambda: WeightedRandomSampler([], 1), ValueError, "of 0 weights one"),
         (lambda: WeightedRandomSampler([1, 0], 2, False), ValueError, "positive weights, 1"),
         (lambda: BatchSampler(range(3), 0, False), ValueError, "batch_size is 0"),
-        (lambda: BatchSampler(range(3), 10**20, False), ValueError, "is 1000.*fit into int64"),
+        (
+            lambda: BatchSampler(range(3), 10**20, False),
+            ValueError,
+            "batch_size is 1000.*fit into int64",
+        ),
         (lambda: BatchSampler(range(3), 2.5, False), TypeError, "batch_size is 2.5"),
         (lambda: BatchSampler(range(3), True, False), TypeError, "batch_size is True"),
         (lambda: BatchSampler(range(3), 2, 0), TypeError, "drop_last is 0"),

@@ -11,7 +11,7 @@ from pyml.nn.functional import normalize
 from pyml.nn.hooks import pre_hooks, without_pre_hook
 from pyml.nn.parameter import Parameter, is_lazy
 from pyml.nn.utils.clip_grad import clip_grad_norm_
-from pyml.nn.utils.parametrizations import _WeightNorm, tensor_of
+from pyml.nn.utils.parametrizations import _WeightNorm, matrix_of, tensor_of
 from pyml.ops import randn
 
 __all__ = [
@@ -24,10 +24,13 @@ __all__ = [
 
 
 class Hook:
-    """A forward pre-hook that computes one tensor of a module from others."""
+    """A forward pre-hook that computes one tensor of a module from others.
+
+    `ends`: what the names of these have behind that of the tensor.
+    """
 
     def __call__(self, module, inputs):
-        setattr(module, self.name, self.value(module))
+        setattr(module, self.name, self.value(module, module.training))
 
     def register(self, module):
         """Puts it among the hooks of a module, where no other of its kind has the tensor."""
@@ -45,11 +48,22 @@ class Hook:
         module.register_forward_pre_hook(self)
         return module
 
+    def parts(self, module):
+        """The tensors that it computes from."""
+        return [getattr(module, self.name + end) for end in self.ends]
+
+    def end(self, module):
+        """Makes the tensor a parameter again."""
+        value = self.value(module, is_training=False).detach()
+        for end in ("", *self.ends):
+            delattr(module, self.name + end)
+        module.register_parameter(self.name, Parameter(value))
+
 
 class WeightNorm(Hook):
     """weight = g v / ||v||, of the parameters weight_g and weight_v."""
 
-    word = "weight_norm"
+    word, ends = "weight_norm", ("_g", "_v")
 
     def __init__(self, name, dim):
         self.name, self.norm = name, _WeightNorm(dim)
@@ -62,22 +76,15 @@ class WeightNorm(Hook):
         module.register_parameter(f"{self.name}_v", Parameter(value))
         self(module, None)
 
-    def value(self, module):
+    def value(self, module, is_training):
         """The weight."""
-        return self.norm(getattr(module, f"{self.name}_g"), getattr(module, f"{self.name}_v"))
-
-    def end(self, module):
-        """Makes the weight a parameter again."""
-        value = self.value(module).detach()
-        for name in (self.name, f"{self.name}_g", f"{self.name}_v"):
-            delattr(module, name)
-        module.register_parameter(self.name, Parameter(value))
+        return self.norm(*self.parts(module))
 
 
 class SpectralNorm(Hook):
     """weight = W / u^T W v, of the parameter weight_orig and the buffers weight_u and weight_v."""
 
-    word = "spectral_norm"
+    word, ends = "spectral_norm", ("_orig", "_u", "_v")
 
     def __init__(self, name, n_power_iterations, dim, eps):
         if n_power_iterations <= 0:
@@ -88,13 +95,9 @@ class SpectralNorm(Hook):
         self.name, self.n_power_iterations = name, n_power_iterations
         self.dim, self.eps = dim, eps
 
-    def matrix_of(self, weight):
-        """The weight with `dim` for its rows."""
-        return (weight.movedim(self.dim, 0) if self.dim else weight).flatten(1)
-
     def begin(self, module, weight):
         """Makes the buffers, and gives the parameter its other name."""
-        rows, columns = self.matrix_of(weight).shape
+        rows, columns = matrix_of(weight, self.dim).shape
         drawn = [randn(size, dtype=weight.dtype) for size in (rows, columns)]
         del module._parameters[self.name]
         module.register_parameter(f"{self.name}_orig", weight)
@@ -102,25 +105,17 @@ class SpectralNorm(Hook):
         for end, values in zip("uv", drawn, strict=True):
             module.register_buffer(f"{self.name}_{end}", normalize(values, dim=0, eps=self.eps))
 
-    def value(self, module, iterates=None):
+    def value(self, module, is_training):
         """The weight; in training mode after power iterations of u and v."""
-        weight = getattr(module, f"{self.name}_orig")
-        u, v = (getattr(module, f"{self.name}_{end}") for end in "uv")
-        matrix = self.matrix_of(weight)
-        if module.training if iterates is None else iterates:
+        weight, u, v = self.parts(module)
+        matrix = matrix_of(weight, self.dim)
+        if is_training:
             with no_grad():
                 for _ in range(self.n_power_iterations):
                     v.copy_(normalize(matrix.T @ u, dim=0, eps=self.eps))
                     u.copy_(normalize(matrix @ v, dim=0, eps=self.eps))
             u, v = u.clone(), v.clone()  # the next call changes them, backward needs these
         return weight / u.dot(matrix @ v)
-
-    def end(self, module):
-        """Makes the weight a parameter again."""
-        value = self.value(module, iterates=False).detach()
-        for end in ("", "_orig", "_u", "_v"):
-            delattr(module, self.name + end)
-        module.register_parameter(self.name, Parameter(value))
 
 
 def found(kind, module, name):

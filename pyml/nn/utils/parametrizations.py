@@ -197,15 +197,11 @@ class _SpectralNorm(Module):
         self.eps = eps
         if weight.dim() > 1:
             with no_grad():
-                matrix = self.matrix_of(weight)
+                matrix = matrix_of(weight, self.dim)
                 for name, size in zip(("_u", "_v"), matrix.shape, strict=True):
                     drawn = ops.randn(size, dtype=weight.dtype)
                     self.register_buffer(name, self.normalized(drawn))
             self.iterate(matrix, 15)  # so that sigma is not far off from the beginning
-
-    def matrix_of(self, weight):
-        """The weight with `dim` for its rows."""
-        return (weight.movedim(self.dim, 0) if self.dim else weight).flatten(1)
 
     def normalized(self, x):
         return x / x.norm().clamp(min=self.eps)
@@ -220,7 +216,7 @@ class _SpectralNorm(Module):
     def forward(self, weight):
         if weight.dim() == 1:
             return self.normalized(weight)
-        matrix = self.matrix_of(weight)
+        matrix = matrix_of(weight, self.dim)
         if self.training:
             self.iterate(matrix, self.n_power_iterations)
         # copies: backward needs them as they are now, the next use changes them
@@ -229,6 +225,11 @@ class _SpectralNorm(Module):
 
     def right_inverse(self, value):
         return value
+
+
+def matrix_of(weight, dim):
+    """A weight with `dim` for its rows."""
+    return (weight.movedim(dim, 0) if dim else weight).flatten(1)
 
 
 class _Orthogonal(Module):
