@@ -107,7 +107,8 @@ def met():
         for module in MODULES:
             for name, function in functions_of(module).items():
                 patch.setattr(module, name, found.watched(function))
-        methods = names.operations(names.TENSOR) | METHODS
+        there = vars(pyml.Tensor)
+        methods = {name: there[name] for name in names.operations(names.TENSOR) | METHODS}
         install(ops, {name: found.watched(method) for name, method in methods.items()})
         try:
             for case in derivatives.ALL:
