@@ -111,7 +111,7 @@ SEAM_FOR_SIZE = {
     "pyml.recording.verdict",
     "pyml.recording.world",
 }
-# GCC's own: what Cython marks unlikely (errors) is taken for never, and so made small and put apart;
+# GCC alone: what Cython marks unlikely (errors) is taken for never, so made small and put apart;
 # and no code is doubled or padded for a speed that steps do not show. A tenth smaller.
 IS_GCC = "gcc version" in subprocess.run([*CC, "-v"], capture_output=True, text=True).stderr
 SEAM_OF_GCC = [
