@@ -16,6 +16,7 @@ from pyml.grad_mode import (
     set_grad_enabled,
 )
 from pyml.ops import zeros_like
+from pyml.ops.arrays import checked_tensor
 from pyml.tensor import Node, Tensor
 
 __all__ = [
@@ -318,7 +319,10 @@ def gradgradcheck(
         grad_outputs = [
             Tensor._on(np.asarray(a, y.dtype)) for a, y in zip(arrays, outputs, strict=True)
         ]
-    grad_outputs = tuple(g.detach().requires_grad_() for g in as_tuple(grad_outputs))
+    grad_outputs = tuple(
+        checked_tensor(g, "gradgradcheck", "grad_outputs").detach().requires_grad_()
+        for g in as_tuple(grad_outputs)
+    )
 
     def gradients(*args):
         args, weights = args[: len(inputs)], args[len(inputs) :]

@@ -158,6 +158,7 @@ def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False):
         offset: bytes before the first.
     """
     refuse("frombuffer")
+    count, offset = integer(count, "frombuffer: count"), integer(offset, "frombuffer: offset")
     array = np.frombuffer(buffer, checked_dtype(dtype, "frombuffer"), count, offset)
     return Tensor._on(
         arrived(array, "frombuffer: the buffer", shared=True), requires_grad=requires_grad

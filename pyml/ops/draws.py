@@ -299,6 +299,10 @@ def drawn(input, name, function, options, generator, of_integers=False):
     checked_tensor(input, name)
     if input.dtype.kind != "f" and not of_integers:
         raise TypeError(f"{name}: dtype {input.dtype}, it must be float32 or float64")
+    for option in options:
+        if not is_number(option):
+            raise TypeError(f"{name}: an option is a {type(option).__name__}, it must be a number")
+    options = [option.item() if isinstance(option, Tensor) else option for option in options]
     will_draw_into(input)
     u = rand(input.shape, generator=generator, dtype=np.float64).array
     return copy_(input, Tensor._on(by_numpy(name, function, (u,), input.dtype.dtype, *options)))

@@ -464,6 +464,8 @@ def take_along_dim(input, indices, dim=None):
             "have as many dimensions"
         )
     dim = wrapped_dim(dim, input.ndim, "take_along_dim")
+    if input.ndim == 0:
+        return gather(input, dim, indices)
     around = [(*x.shape[:dim], 1, *x.shape[dim + 1 :]) for x in (input, indices)]
     shape = broadcast_shapes(*around, name="take_along_dim")
     input, indices = (
@@ -582,6 +584,7 @@ def nonzero_static(input, *, size, fill_value=-1):
     size = integer(size, "nonzero_static: size")
     if size < 0:
         raise ValueError(f"nonzero_static: size is {size}, it must not be negative")
+    fill_value = integer(fill_value, "nonzero_static: fill_value")
     found = nonzero(input).array[:size]
     rows = np.full((size, input.ndim), fill_value, INT64)
     rows[: len(found)] = found

@@ -85,8 +85,9 @@ def histc(input, bins=100, min=0, max=0):
     checked_tensor(input, "histc")
     if input.dtype.kind != "f":
         raise TypeError(f"histc: input has dtype {input.dtype}, it must be float32 or float64")
-    if isinstance(bins, bool) or not isinstance(bins, int) or bins < 1:
-        raise ValueError(f"histc: bins is {bins!r}, it must be an integer > 0")
+    bins = integer(bins, "histc: bins")
+    if bins < 1:
+        raise ValueError(f"histc: bins is {bins}, it must be > 0")
     return Tensor._on(
         by_numpy("histc", counts_in_bins, (input.array,), bins, float(min), float(max))
     )
@@ -436,7 +437,8 @@ def gradient(input, *, spacing=None, dim=None, edge_order=1):
         >>> pyml.gradient(pyml.tensor([1.0, 4.0, 9.0]))
         (tensor([3., 4., 5.]),)
     """
-    checked_tensor(input, "gradient")
+    if checked_tensor(input, "gradient").ndim == 0:
+        raise ValueError("gradient: input has no dimensions, it must have one or more")
     dims = tuple(range(input.ndim)) if dim is None else as_sizes(dim, "gradient")
     dims = [wrapped_dim(d, input.ndim, "gradient") for d in dims]
     if edge_order not in (1, 2):

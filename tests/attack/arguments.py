@@ -1,7 +1,7 @@
 """Hostile and ordinary arguments, drawn from a random generator.
 
 A Maker makes the values of one case. What a parameter is called and what its default is say what
-would be ordinary; `hostility` is the share of values that are anything at all.
+would be ordinary; `hostility` is the share of values that are anything at all, or ONE.
 """
 
 import ast
@@ -55,6 +55,7 @@ WORDS += [
     "cuda",
     "train",
 ]
+ONE = "one"  # hostility: one argument of a call is anything at all, the others are ordinary
 MOST_BYTES = 1 << 22  # of a tensor that is drawn
 
 
@@ -319,7 +320,8 @@ class Maker:
 
     def for_parameter(self, name, default=inspect.Parameter.empty, hostility=None):
         """A value for a parameter of this name and default."""
-        if self.chance(self.hostility if hostility is None else hostility):
+        hostility = self.hostility if hostility is None else hostility
+        if hostility != ONE and self.chance(hostility):
             return self.anything()
         if name in ("self", "input", "other", "x", "y", "t", "tensor", "value") and self.chance(
             0.9
@@ -394,7 +396,9 @@ class Maker:
                 self.tensor() if self.chance(0.6) else self.anything()
                 for _ in range(self.integer(0, 4))
             ), {}
-        args, kwargs, by_name = [], {}, False
+        args, kwargs, by_name, hostile = [], {}, False, None
+        if hostility is None and self.hostility == ONE and parameters:
+            hostile, hostility = self.choose(parameters), 0
         for p in parameters:
             if p.kind is p.VAR_POSITIONAL:
                 if not by_name and p.name in ("dims", "sizes", "shape", "size", "data"):
@@ -410,10 +414,10 @@ class Maker:
                 if self.chance(0.1):
                     kwargs[self.choose(["dtype", "copy", "nonsense"])] = self.anything()
                 continue
-            if p.default is not p.empty and self.chance(0.5):
+            if p.default is not p.empty and p is not hostile and self.chance(0.5):
                 by_name = True
                 continue
-            value = self.for_parameter(p.name, p.default, hostility)
+            value = self.for_parameter(p.name, p.default, 1 if p is hostile else hostility)
             if callable(value) and value == self.tensor:
                 value = self.tensor()
             if (

@@ -18,7 +18,7 @@ import numpy as np
 
 import pyml
 from attack import arguments
-from attack.arguments import Hostile, Maker, bits_of, describe, parameters_of
+from attack.arguments import ONE, Hostile, Maker, bits_of, describe, parameters_of
 from attack.children import Fault
 from attack.surface import Target, one_of, targets
 from pyml import config, nn, optim
@@ -43,6 +43,7 @@ ALLOWED = (
     Hostile,
 )
 REFUSED = (SystemError, AssertionError, NameError, UnicodeError, RecursionError, ZeroDivisionError)
+HOSTILITY = (0, 0.2, 0.6, ONE, ONE)  # of an argument
 SECONDS = 2  # after which a call is interrupted; if that does not help, it hangs
 WORDLESS = (MemoryError, KeyError, StopIteration, Hostile)  # which say enough by their names
 
@@ -122,7 +123,7 @@ def outcome(target, seed, threads, tell, plain=False):
     begin_anew()
     pyml.manual_seed(seed % 2**32)
     config.set_num_threads(threads)
-    maker = Maker(np.random.default_rng(seed), [0, 0.05, 0.2, 0.6][seed % 4], plain)
+    maker = Maker(np.random.default_rng(seed), HOSTILITY[seed % len(HOSTILITY)], plain)
     with quiet():
         try:
             with limited():

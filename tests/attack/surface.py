@@ -107,25 +107,32 @@ def targets():
 def methods(cls, name, classes):
     """Targets for what `cls` has that no exported base of it has."""
     inherited = [base for base in cls.__mro__[1:] if base in classes]
-    heirs = tuple(c for c in classes if issubclass(c, cls))
+    family = [c for c in classes if issubclass(c, cls)]
     for attribute in dir(cls):
         special = attribute.startswith("__") and attribute not in OF_PYTHON
         if attribute.startswith("_") and not special:
             continue
         value = getattr(cls, attribute, None)
-        owner = next((c for c in cls.__mro__ if attribute in vars(c)), None)
+        owner = owner_of(attribute, cls)
         if (
             owner is None
             or not owner.__module__.startswith("pyml")
             or any(getattr(base, attribute, None) is value for base in inherited)
         ):
             continue
+        heirs = tuple(
+            c for c in family if owner_of(attribute, c) is owner
+        )  # the others have theirs
         if callable(value):
             yield Target(f"{name}.{attribute}", value, heirs)
         elif not issubclass(cls, tuple):
             yield Target(f"{name}.{attribute} (get)", _getter(attribute), heirs)
             if getattr(value, "__set__", None) is not None:
                 yield Target(f"{name}.{attribute} (set)", _setter(attribute), heirs)
+
+
+def owner_of(attribute, cls):
+    return next((c for c in cls.__mro__ if attribute in vars(c)), None)
 
 
 def _getter(attribute):

@@ -94,6 +94,17 @@ REFUSED = [
         IndexError,
         "without dimensions",
     ),
+    (lambda: pyml.zeros(1).histc(2**64), ValueError, "bins is .* fit into int64"),
+    (lambda: pyml.frombuffer(b"", dtype="int8", count=2**64), ValueError, "count is"),
+    (lambda: pyml.zeros(1).nonzero_static(size=1, fill_value=2**64), ValueError, "fill_value is"),
+    (lambda: pyml.gradient(pyml.tensor(1.0), dim=0), ValueError, "no dimensions"),
+    (
+        lambda: pyml.autograd.gradgradcheck(
+            pyml.exp, pyml.ones(1, dtype=pyml.float64, requires_grad=True), "x"
+        ),
+        TypeError,
+        "grad_outputs must be a Tensor",
+    ),
     (nested_in_itself, ValueError, "holds itself"),
 ]
 
@@ -200,3 +211,9 @@ def test_a_draw_of_targets_does_not_depend_on_the_others():
 def test_integers_of_any_size():
     assert pyml.linspace(-(2**64), pyml.tensor(0.0), 3).tolist() == [-(2.0**64), -(2.0**63), 0]
     assert pyml.typed.UInt64Tensor(np.True_).item() == 1
+
+
+def test_numbers_may_be_tensors():
+    assert (pyml.zeros(3).exponential_(pyml.tensor(2.0)) > 0).all()
+    assert (pyml.zeros(3).random_(pyml.tensor(2.0)) < 2).all()
+    assert pyml.take_along_dim(pyml.tensor(3.0), pyml.tensor(0), 0).item() == 3
