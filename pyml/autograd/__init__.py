@@ -240,17 +240,18 @@ def gradcheck(
         if not outputs:
             refuse_unrecorded(func, inputs, checked, eps, atol)
         for o, output in enumerate(outputs):
-            numerical = [
-                numerical_jacobian(lambda o=o: differentiable(func(*inputs))[o], x, output, eps)
-                for x in checked
-            ]
+
+            def again(o=o, output=output):
+                return output_again(differentiable(func(*inputs)), o, output)
+
+            numerical = [numerical_jacobian(again, x, output, eps) for x in checked]
             analytical = analytical_jacobians(output, checked)
-            again = analytical_jacobians(output, checked)
+            repeated = analytical_jacobians(output, checked)
             for i in range(len(checked)):
                 where = f"output {o} (shape {output.shape}), input {i} (shape {checked[i].shape})"
                 compare(analytical[i], numerical[i], output, checked[i], atol, rtol, where)
                 if not np.allclose(
-                    again[i], analytical[i], rtol=0, atol=nondet_tol, equal_nan=True
+                    repeated[i], analytical[i], rtol=0, atol=nondet_tol, equal_nan=True
                 ):
                     raise GradcheckError(
                         f"gradcheck: backward gave different gradients in two runs: {where}"
@@ -374,13 +375,27 @@ def refuse_unrecorded(func, inputs, checked, eps, atol):
     for o, output in enumerate(as_tuple(func(*inputs))):
         if not isinstance(output, Tensor) or not output.is_floating_point():
             continue
+
+        def again(o=o, output=output):
+            return output_again(as_tuple(func(*inputs)), o, output)
+
         for i, x in enumerate(checked):
-            numerical = numerical_jacobian(lambda o=o: as_tuple(func(*inputs))[o], x, output, eps)
+            numerical = numerical_jacobian(again, x, output, eps)
             if np.abs(numerical).max(initial=0) > atol:
                 raise GradcheckError(
                     f"gradcheck: output {o} does not require grad, but it changes with input {i}: "
                     "an operation on the way is not recorded"
                 )
+
+
+def output_again(outputs, o, first):
+    """Output o of another run of the function, of the shape that it had."""
+    if o >= len(outputs) or getattr(outputs[o], "shape", None) != first.shape:
+        raise GradcheckError(
+            f"gradcheck: output {o} (shape {first.shape}) is not there, or of another shape, when "
+            "func is called again; it must be a function of its inputs alone"
+        )
+    return outputs[o]
 
 
 def numerical_jacobian(evaluate, x, output, eps):

@@ -325,6 +325,9 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
     if step == 0 or leads_away:
         raise ValueError(f"arange: step is {step}, it must lead from start {start} to end {end}")
     integers = all(isinstance(x, int) for x in (start, end, step))
+    if integers:
+        start = integer(int(start), "arange: start")
+        step = integer(int(step), "arange: step")
 
     def values(shape, dtype):
         return np.asarray(start + np.arange(shape[0]) * step, dtype)

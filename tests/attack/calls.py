@@ -12,6 +12,7 @@ import io
 import os
 import re
 import signal
+import traceback
 import warnings
 
 import numpy as np
@@ -220,11 +221,8 @@ def words(error):
 
 def is_bare(error):
     """Is it Python's own complaint, of pyml's code and not of a function of the caller?"""
-    place = error.__traceback__
-    while place.tb_next is not None:
-        place = place.tb_next
-    theirs = place.tb_frame.f_code.co_filename == arguments.__file__
-    return not theirs and OF_THE_INSIDE.search(words(error)) is not None
+    files = {frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)}
+    return arguments.__file__ not in files and OF_THE_INSIDE.search(words(error)) is not None
 
 
 def instance(maker, target):

@@ -24,6 +24,12 @@ def hooked(register, make):
     return call
 
 
+def gradcheck_of_other_outputs():
+    outputs = iter([2, 1, 1, 1, 1, 1])
+    x = pyml.ones(1, dtype=pyml.float64, requires_grad=True)
+    pyml.autograd.gradcheck(lambda x: [x * 1 for _ in range(next(outputs))], x)
+
+
 def nested_in_itself():
     nest = [1]
     nest.append(nest)
@@ -105,6 +111,8 @@ REFUSED = [
         TypeError,
         "grad_outputs must be a Tensor",
     ),
+    (lambda: pyml.arange(3, step=2**64), ValueError, "step is .* fit into int64"),
+    (gradcheck_of_other_outputs, pyml.autograd.GradcheckError, "called again"),
     (nested_in_itself, ValueError, "holds itself"),
 ]
 
