@@ -501,6 +501,9 @@ def normal(
     requires_grad = bool(requires_grad)
     if size is None:
         result_type(mean, std, name="normal")  # raises for what is no number and no tensor
+        for number in (mean, std):
+            if isinstance(number, int):  # raises for what no float is as large as
+                number_as(number, np.dtype(np.float64), "normal")
         shape = broadcast_shapes(np.shape(mean), np.shape(std), name="normal")
         y = randn(shape, generator=generator, dtype=dtype, device=device) * std + mean
     else:

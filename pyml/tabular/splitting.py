@@ -85,6 +85,11 @@ def column_for(table, rows, argument, value):
     """The array of a column, or of an argument, and its name for people."""
     word = f" of {value}" if isinstance(value, str) else ""
     if isinstance(value, str):
+        if not isinstance(table, Table):
+            raise TypeError(
+                f"split: {argument} is {value!r}, the table is a {type(table).__name__}; columns "
+                "have names in a Table, and for others it must be an array of values"
+            )
         if value not in table:
             raise ValueError(
                 f"split: {argument} is {value!r}, which is no column; {near(value, table.names)}"

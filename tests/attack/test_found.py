@@ -113,6 +113,11 @@ REFUSED = [
     ),
     (lambda: pyml.arange(3, step=2**64), ValueError, "step is .* fit into int64"),
     (gradcheck_of_other_outputs, pyml.autograd.GradcheckError, "called again"),
+    (
+        lambda: tabular.split(pyml.ones(5, 5), stratify="x"),
+        TypeError,
+        "stratify is 'x', the table is a Tensor",
+    ),
     (nested_in_itself, ValueError, "holds itself"),
 ]
 
@@ -219,6 +224,14 @@ def test_a_draw_of_targets_does_not_depend_on_the_others():
 def test_integers_of_any_size():
     assert pyml.linspace(-(2**64), pyml.tensor(0.0), 3).tolist() == [-(2.0**64), -(2.0**63), 0]
     assert pyml.typed.UInt64Tensor(np.True_).item() == 1
+
+
+def test_nothing_is_drawn_with_a_number_that_is_too_large():
+    generator = pyml.Generator(1)
+    before = generator.get_state().copy()
+    with pytest.raises(ValueError, match="does not fit dtype float64"):
+        pyml.normal(10**400, generator=generator)
+    np.testing.assert_array_equal(generator.get_state(), before)
 
 
 def test_numbers_may_be_tensors():
