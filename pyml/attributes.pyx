@@ -173,7 +173,7 @@ def set_default_dtype(d):
     global default
     try:
         number = number_of(d)
-    except TypeError:
+    except (TypeError, ValueError):   # a UnicodeError is one
         number = -1
     if number not in (cnp.NPY_FLOAT32, cnp.NPY_FLOAT64) or d is None:
         raise TypeError(f"set_default_dtype: d is {d!r}, it must be float32 or float64")

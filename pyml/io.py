@@ -379,7 +379,12 @@ def _checked_path(path, name="path"):
         raise TypeError(
             f"{name} is of type {type(path).__name__}, it must be str, bytes or os.PathLike{more}"
         )
-    return os.fsdecode(path)
+    path = os.fsdecode(path)
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        raise ValueError(f"{name} is {path!r}, which no file can be called") from None
+    return path
 
 
 def _named(f):

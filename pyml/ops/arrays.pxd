@@ -26,4 +26,5 @@ cpdef Tensor checked_tensor(object x, str who, str name=*)
 cpdef Tensor real_tensor(object x, str who, str name=*)
 cdef int check_shown(Tensor x, str who, str name) except -1
 cdef int same_dtype(Tensor a, Tensor x, str who, str name) except -1
+cpdef ndarray as_indices(ndarray a)            # integers as contiguous int64
 cpdef ndarray checked_index(ndarray index, Py_ssize_t size, int64_t ignored, bint wrap, object error)

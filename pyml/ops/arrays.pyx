@@ -262,6 +262,14 @@ cdef int same_dtype(Tensor a, Tensor x, str who, str name) except -1:
 # ---- indices --------------------------------------------------------------------------------------------------
 
 
+cpdef ndarray as_indices(ndarray a):
+    """Integers as contiguous int64. What is larger is the largest, which is the index of nothing."""
+    if cnp.PyArray_ISUNSIGNED(a) and cnp.PyArray_ITEMSIZE(a) == 8:
+        refuse("an index of dtype uint64 (use x.long())")
+        a = np.minimum(a, np.uint64(2**63 - 1))
+    return contiguous(as_type(a, np.int64))
+
+
 cpdef ndarray checked_index(ndarray index, Py_ssize_t size, int64_t ignored, bint wrap, object error):
     """`index`, if all of it is from 0 to size - 1 or `ignored`; with `wrap` from -size on, counted from the front.
 

@@ -7,7 +7,8 @@ from numpy cimport ndarray
 
 from pyml cimport _kernels
 from pyml.ops.arrays cimport (
-    as_type, checked_index, contiguous, empty_like, empty_scalar, empty_vector, full, is_real, real_tensor, same_dtype,
+    as_indices, as_type, checked_index, contiguous, empty_like, empty_scalar, empty_vector, full, is_real,
+    real_tensor, same_dtype,
 )
 from pyml.ops.reduction cimport MEAN, NONE, named_reduction, reduction_of
 from pyml.ops.softmax cimport to_rows
@@ -19,8 +20,6 @@ from pyml.ops.shape import moveaxis, reshape
 from pyml.ops.softmax import log_softmax, softmax
 
 cnp.import_array()
-
-cdef object INT64 = np.dtype(np.int64)
 
 
 def ignored_index(str name, ignore_index):
@@ -96,7 +95,7 @@ cdef ndarray checked_classes(str name, ndarray index, Py_ssize_t classes, int64_
     cdef ClassFault error = ClassFault.__new__(ClassFault)
     error.name, error.classes = name, classes
     error.other = f"ignore_index ({ignore_index})" if other is None else other
-    index = contiguous(as_type(index, INT64))
+    index = as_indices(index)
     if index.ndim != 1:
         index = index.reshape(-1)
     return checked_index(index, classes, ignore_index, False, error)

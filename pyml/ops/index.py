@@ -9,7 +9,7 @@ import numpy as np
 from pyml import _kernels
 from pyml.grad_mode import is_grad_enabled
 from pyml.ops.arrays import (
-    as_type,
+    as_indices,
     broadcast_to,
     checked_index,
     checked_tensor,
@@ -25,7 +25,17 @@ from pyml.ops.numpys import by_numpy
 from pyml.ops.operands import broadcast_shapes, cast, number_as, result_type, sum_to
 from pyml.ops.outside import unmasked
 from pyml.ops.selection import Selection, at_mask
-from pyml.ops.shape import as_sizes, clone, expand, integer, movedim, part, tracked, wrapped_dim
+from pyml.ops.shape import (
+    LARGEST,
+    as_sizes,
+    clone,
+    expand,
+    integer,
+    movedim,
+    part,
+    tracked,
+    wrapped_dim,
+)
 from pyml.recorder import constant, is_strict, refuse, unwatched
 from pyml.tensor import Node, Tensor
 
@@ -67,6 +77,8 @@ def as_index(index, shape):
                 item = items[i] = mask_of_bytes(item)
             if item.ndim == 0 and item.dtype.kind in "iu":
                 item = items[i] = int(item)
+            elif item.dtype == np.uint64:
+                item = items[i] = as_indices(item)
         if isinstance(item, (bool, np.bool_)):
             item = items[i] = np.asarray(item)
         if isinstance(item, np.ndarray):
@@ -74,6 +86,8 @@ def as_index(index, shape):
             used += item.ndim if item.dtype.kind == "b" else 1
         elif item is not None and item is not Ellipsis:
             used += 1
+            if isinstance(item, (int, np.integer)) and not -LARGEST <= item <= LARGEST:
+                raise IndexError(f"index: {item} is out of range, whatever the size")
             if isinstance(item, slice) and item.step is not None and item.step <= 0:
                 raise ValueError(
                     f"index: step {item.step} of a slice must be positive; flip() reverses"
@@ -344,7 +358,7 @@ def index_along(index, size, dim, name, wrap=True):
             f"{name}: index {number} is out of range for dimension {dim} of size {size}"
         )
 
-    checked = checked_index(contiguous(as_type(array, INT64)), size, 0, wrap, error)
+    checked = checked_index(as_indices(array), size, 0, wrap, error)
     return checked if wrap else copied(checked)
 
 

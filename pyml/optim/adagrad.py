@@ -78,7 +78,8 @@ class Adagrad(Optimizer):
         super().add_param_group(param_group)
         group = self.param_groups[-1]
         for p in group["params"]:
-            start = np.full(p.shape, group["initial_accumulator_value"], dtype=p.dtype)
+            dtype = p.dtype if p.is_floating_point() else None  # a start fits no dtype of integers
+            start = np.full(p.shape, float(group["initial_accumulator_value"]), dtype)
             self.state[p] = {"step": Tensor._on(np.zeros(())), "sum": Tensor._on(start)}
 
     def _updated(self, w, g, state, options, t):

@@ -212,7 +212,7 @@ class Optimizer:
         if isinstance(params, set):
             raise TypeError("params is a set, whose order changes from run to run; use a list")
         params = [params] if isinstance(params, Tensor) else list(params)
-        names = [item[0] for item in params if isinstance(item, tuple)]
+        names = [item[0] for item in params if isinstance(item, tuple) and item]
         params = [item[1] if isinstance(item, tuple) and item[1:] else item for item in params]
         if names and len(names) != len(params):
             raise ValueError(

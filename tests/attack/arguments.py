@@ -538,7 +538,7 @@ def describe(value, depth=0):
     return f"<{type(value).__name__}>"
 
 
-SHOWN = ("_parameters", "_buffers", "_modules", "_last_lr", "_step_count")
+SHOWN = ("_registered", "_last_lr", "_step_count")
 
 
 def bits_of(value, seen=None):
@@ -552,6 +552,7 @@ def bits_of(value, seen=None):
         inner = None if grad is None else bits_of(grad, seen)
         return ("tensor", bits_of(value.array, seen), value.requires_grad, inner)
     if isinstance(value, np.ndarray):
+        value = np.asarray(value)  # without a mask, as np.ma.masked cannot tell its bytes
         content = value.tolist() if value.dtype.hasobject else value.tobytes()
         return (
             "array",

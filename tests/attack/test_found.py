@@ -119,6 +119,30 @@ REFUSED = [
         "stratify is 'x', the table is a Tensor",
     ),
     (nested_in_itself, ValueError, "holds itself"),
+    (lambda: nn.utils.remove_spectral_norm(slice(1)), TypeError, "module is a slice"),
+    (lambda: nn.utils.prune.identity(nn.ReLU(), "a"), ValueError, "no parameter or buffer named"),
+    (lambda: nn.utils.prune.PruningContainer("a"), TypeError, "not a BasePruningMethod"),
+    (lambda: nn.utils.prune.PruningContainer()[0], IndexError, "index 0 is out of range"),
+    (lambda: nn.utils.prune.global_unstructured([3], None), TypeError, "3 is no pair"),
+    (lambda: nn.utils.prune.global_unstructured([], 3), TypeError, "pruning_method is 3"),
+    (
+        lambda: consume_prefix_in_state_dict_if_present({None: 1}, "a"),
+        TypeError,
+        "names must be strings",
+    ),
+    (lambda: optim.Adagrad([()]), TypeError, "is a tuple, it must be a Tensor"),
+    (lambda: pyml.set_default_dtype("\ud800"), TypeError, "must be float32 or float64"),
+    (lambda: pyml.io.load_metadata("\ud800"), ValueError, "which no file can be called"),
+    (lambda: pyml.ones(3)[2**63], IndexError, "is out of range, whatever the size"),
+    (lambda: pyml.ones(3)[[2**64 - 1]], IndexError, "is out of range"),
+    (lambda: pyml.ones(3, 2)[:, :, None][[0], [2**64 - 1]], IndexError, "is out of"),
+    (
+        lambda: nn.functional.cross_entropy(
+            pyml.ones(1, 3), pyml.from_numpy(np.array([2**64 - 100], np.uint64))
+        ),
+        IndexError,
+        "9223372036854775807",
+    ),
 ]
 
 
@@ -156,6 +180,13 @@ def test_a_step_changes_nothing_where_a_parameter_is_read_only(optimizer):
         optimizer.step()
     assert not optimizer.state
     assert (params[0].detach().numpy() == 1).all()
+
+
+def test_a_module_is_not_changed_where_eps_is_none():
+    layer = nn.Linear(3, 2)
+    with pytest.raises(TypeError, match="eps is .* it must be a number"):
+        nn.utils.spectral_norm(layer, eps=slice(1))
+    assert list(layer.state_dict()) == ["weight", "bias"]
 
 
 def test_category_codes_begin_changes_all_or_nothing():

@@ -12,7 +12,9 @@ from pyml.nn.hooks import pre_hooks, without_pre_hook
 from pyml.nn.parameter import Parameter, is_lazy
 from pyml.nn.utils.clip_grad import clip_grad_norm_
 from pyml.nn.utils.parametrizations import _WeightNorm, matrix_of, tensor_of
+from pyml.nn.utils.penalty import check_module
 from pyml.ops import randn
+from pyml.options import Range, check_integer, check_number
 
 __all__ = [
     "clip_grad_norm",
@@ -87,6 +89,9 @@ class SpectralNorm(Hook):
     word, ends = "spectral_norm", ("_orig", "_u", "_v")
 
     def __init__(self, name, n_power_iterations, dim, eps):
+        check_integer(self.word, "n_power_iterations", n_power_iterations)
+        check_integer(self.word, "dim", dim)
+        check_number(self.word, "eps", eps, Range(0))
         if n_power_iterations <= 0:
             raise ValueError(
                 "Expected n_power_iterations to be positive, but got "
@@ -120,6 +125,7 @@ class SpectralNorm(Hook):
 
 def found(kind, module, name):
     """The hooks of a kind that compute a tensor of a module: one, or none."""
+    check_module(kind.word, module)
     return [f for f in pre_hooks(module) if isinstance(f, kind) and f.name == name]
 
 

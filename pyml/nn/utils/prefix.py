@@ -31,6 +31,12 @@ def consume_prefix_in_state_dict_if_present(state_dict, prefix):
 
 
 def replace_names(named, new):
+    for name in named:
+        if not isinstance(name, str):
+            raise TypeError(
+                "consume_prefix_in_state_dict_if_present: the state_dict has the name "
+                f"{name!r}, names must be strings"
+            )
     names = {name: new(name) for name in named}
     for name, instead in names.items():
         named[instead] = named.pop(name)

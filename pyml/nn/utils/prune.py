@@ -11,7 +11,9 @@ import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
+from pyml.nn.containers import place_of
 from pyml.nn.hooks import pre_hooks, without_pre_hook
+from pyml.nn.utils.parametrizations import tensor_of
 from pyml.nn.utils.penalty import check_module
 from pyml.nn.utils.vector import parameters_to_vector
 from pyml.ops import norm, ones_like, rand, rand_like, topk
@@ -84,8 +86,8 @@ class BasePruningMethod(ABC):
         """
         method = cls(*args, **kwargs)
         method._tensor_name = name
+        original = tensor_of(cls.__name__, module, name)
         earlier = [hook for hook in methods_of(module) if hook._tensor_name == name]
-        original = getattr(module, name)
         if not earlier and name not in module._parameters:
             raise ValueError(f"{cls.__name__}: {name!r} of the module is no parameter")
         if importance_scores is None:
@@ -143,7 +145,7 @@ class PruningContainer(BasePruningMethod):
     def __init__(self, *args):
         self._pruning_methods = ()
         if len(args) == 1:
-            self._tensor_name = args[0]._tensor_name
+            self._tensor_name = getattr(args[0], "_tensor_name", None)
         for method in args:
             self.add_pruning_method(method)
 
@@ -170,14 +172,14 @@ class PruningContainer(BasePruningMethod):
         return iter(self._pruning_methods)
 
     def __getitem__(self, index):
-        return self._pruning_methods[index]
+        return self._pruning_methods[place_of(index, len(self))]
 
     def compute_mask(self, t, default_mask):
         """The mask of the last method, which chooses among what default_mask has left."""
-        if not self._pruning_methods:
+        method = self._pruning_methods[-1] if self._pruning_methods else None
+        if method is None:
             raise ValueError("PruningContainer: it has no method; add_pruning_method() adds one")
         check_shape(default_mask, t)
-        method = self._pruning_methods[-1]
         mask = default_mask.to(t.dtype, copy=True)
         if method.PRUNING_TYPE == "unstructured":
             left = default_mask == 1
@@ -226,11 +228,11 @@ class Amount(BasePruningMethod):
             )
         self.amount = amount
 
-    def scores(self, t):
+    def _scores(self, t):
         """What the entries or slices of t are chosen by."""
         raise NotImplementedError
 
-    def count(self, size):
+    def _count(self, size):
         """How many of `size` are pruned."""
         if not isinstance(self.amount, numbers.Integral):
             return round(self.amount * size)
@@ -244,16 +246,16 @@ class Amount(BasePruningMethod):
     def compute_mask(self, t, default_mask):
         """default_mask without the entries that t has least of."""
         check_shape(default_mask, t)
-        mask, count = default_mask.clone(), self.count(t.numel())
+        mask, count = default_mask.clone(), self._count(t.numel())
         if count:
-            mask.view(-1)[lowest(self.scores(t.detach()).reshape(-1), count)] = 0
+            mask.view(-1)[lowest(self._scores(t.detach()).reshape(-1), count)] = 0
         return mask
 
 
 class RandomUnstructured(Amount):
     """Prunes entries at random; see random_unstructured."""
 
-    def scores(self, t):
+    def _scores(self, t):
         """Random numbers."""
         return rand_like(t)
 
@@ -261,7 +263,7 @@ class RandomUnstructured(Amount):
 class L1Unstructured(Amount):
     """Prunes the entries of the smallest absolute values; see l1_unstructured."""
 
-    def scores(self, t):
+    def _scores(self, t):
         """Absolute values."""
         return t.abs()
 
@@ -284,18 +286,18 @@ class Structured(Amount):
                 f"of shape {t.shape} with {t.dim()} dims"
             )
         dim = checked_dim(t, self.dim)
-        count = self.count(t.shape[dim])
+        count = self._count(t.shape[dim])
         if not count:
             return default_mask
         mask = default_mask.to(t.dtype, copy=True)
-        mask[(*[slice(None)] * dim, lowest(self.scores(t.detach()), count))] = 0
+        mask[(*[slice(None)] * dim, lowest(self._scores(t.detach()), count))] = 0
         return mask
 
 
 class RandomStructured(Structured):
     """Prunes slices at random; see random_structured."""
 
-    def scores(self, t):
+    def _scores(self, t):
         """Random numbers."""
         return rand(t.shape[self.dim])
 
@@ -307,7 +309,7 @@ class LnStructured(Structured):
         super().__init__(amount, dim)
         self.n = n
 
-    def scores(self, t):
+    def _scores(self, t):
         """n-norms."""
         dim = self.dim % t.dim()
         return norm(t, p=self.n, dim=[d for d in range(t.dim()) if d != dim])
@@ -431,14 +433,19 @@ def global_unstructured(parameters, pruning_method, importance_scores=None, **kw
         raise TypeError("global_unstructured(): parameters is not an Iterable")
     if importance_scores is not None and not isinstance(importance_scores, dict):
         raise TypeError("global_unstructured(): importance_scores must be of type dict")
-    parameters, scores = list(parameters), importance_scores or {}
+    parameters, scores = list(map(checked_pair, parameters)), importance_scores or {}
+    if not (isinstance(pruning_method, type) and issubclass(pruning_method, BasePruningMethod)):
+        raise TypeError(
+            f"global_unstructured: pruning_method is {pruning_method!r}, it must be a subclass of "
+            "BasePruningMethod"
+        )
     method = pruning_method(**kwargs)
     if method.PRUNING_TYPE != "unstructured":
         raise TypeError(
             'Only "unstructured" PRUNING_TYPE supported for the `pruning_method`. Found method '
             f"{pruning_method} of type {method.PRUNING_TYPE}"
         )
-    values = [getattr(module, name).detach() for module, name in parameters]
+    values = [tensor_of("global_unstructured", *pair).detach() for pair in parameters]
     by = [scores.get(pair, value) for pair, value in zip(parameters, values, strict=True)]
     masks = [
         getattr(module, f"{name}_mask", ones_like(value))
@@ -496,6 +503,13 @@ def chained(chain, method):
     for each in (*chain, method):
         longer.add_pruning_method(each)
     return longer
+
+
+def checked_pair(pair):
+    """An item of global_unstructured's parameters."""
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        raise TypeError(f"global_unstructured: {pair!r} is no pair (module, name)")
+    return tuple(pair)
 
 
 def check_shape(scores, tensor):
