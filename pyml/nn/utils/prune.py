@@ -13,11 +13,11 @@ from collections.abc import Iterable
 
 from pyml.nn.containers import place_of
 from pyml.nn.hooks import pre_hooks, without_pre_hook
-from pyml.nn.utils.parametrizations import tensor_of
 from pyml.nn.utils.penalty import check_module
 from pyml.nn.utils.vector import parameters_to_vector
 from pyml.ops import norm, ones_like, rand, rand_like, topk
 from pyml.ops.arrays import checked_tensor
+from pyml.tensor import Tensor
 
 __all__ = [
     "BasePruningMethod",
@@ -86,7 +86,7 @@ class BasePruningMethod(ABC):
         """
         method = cls(*args, **kwargs)
         method._tensor_name = name
-        original = tensor_of(cls.__name__, module, name)
+        original = parameter_of(cls.__name__, module, name)
         earlier = [hook for hook in methods_of(module) if hook._tensor_name == name]
         if not earlier and name not in module._parameters:
             raise ValueError(f"{cls.__name__}: {name!r} of the module is no parameter")
@@ -445,7 +445,7 @@ def global_unstructured(parameters, pruning_method, importance_scores=None, **kw
             'Only "unstructured" PRUNING_TYPE supported for the `pruning_method`. Found method '
             f"{pruning_method} of type {method.PRUNING_TYPE}"
         )
-    values = [tensor_of("global_unstructured", *pair).detach() for pair in parameters]
+    values = [parameter_of("global_unstructured", *pair).detach() for pair in parameters]
     by = [scores.get(pair, value) for pair, value in zip(parameters, values, strict=True)]
     masks = [
         getattr(module, f"{name}_mask", ones_like(value))
@@ -510,6 +510,17 @@ def checked_pair(pair):
     if not isinstance(pair, (tuple, list)) or len(pair) != 2:
         raise TypeError(f"global_unstructured: {pair!r} is no pair (module, name)")
     return tuple(pair)
+
+
+def parameter_of(who, module, name):
+    """The tensor of a module that is to be pruned; an AttributeError is PyTorch's, too."""
+    check_module(who, module)
+    if not hasattr(module, name):
+        raise AttributeError(f"{who}: {module._get_name()} has no parameter named {name!r}")
+    tensor = getattr(module, name)
+    if not isinstance(tensor, Tensor):
+        raise ValueError(f"{who}: {name!r} of the module is no parameter")
+    return tensor
 
 
 def check_shape(scores, tensor):
