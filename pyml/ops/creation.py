@@ -12,12 +12,12 @@ from pyml.ops.inplace import normal_, uniform_
 from pyml.ops.numpys import by_numpy
 from pyml.ops.operands import broadcast_shapes, checked_dtype, number_as, result_type
 from pyml.ops.outside import arrived, unmasked
-from pyml.ops.shape import as_sizes, check_device, integer
+from pyml.ops.shape import LARGEST, as_sizes, check_device, integer
 from pyml.random import state_of
 from pyml.recorder import constant, is_recording, refuse, unwatched
 from pyml.tensor import Tensor
 
-INT64 = np.dtype(np.int64)
+INT64, FLOAT64 = np.dtype(np.int64), np.dtype(np.float64)
 CONVERTED = {  # what a kernel converts
     np.dtype(name)
     for name in ("bool", "uint8", "int8", "int16", "int32", "int64", "float32", "float64")
@@ -329,17 +329,25 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
         start = integer(int(start), "arange: start")
         step = integer(int(step), "arange: step")
 
+    else:
+        named = {"start": start, "end": end, "step": step}
+        start, end, step = (number_as(x, FLOAT64, f"arange: {n}").item() for n, x in named.items())
+        if not math.isfinite((end - start) / step):
+            raise ValueError(f"arange: from {start} to {end} by {step} is no finite range")
+    count = -((start - end) // step) if integers else math.ceil((end - start) / step)
+    shape = shape_of((count,), "arange")
+    kind = INT64 if integers else None
+    if shape[0] > 0 and (dtype is not None or integers):
+        last = start + (shape[0] - 1) * step
+        result = kind if dtype is None else checked_dtype(dtype, "arange")
+        check_range(min(start, last), max(start, last), result, "arange")
+        if result.kind == "f" and abs(last) > LARGEST:  # the sum below would wrap
+            start, step = float(start), float(step)
+
     def values(shape, dtype):
         return np.asarray(start + np.arange(shape[0]) * step, dtype)
 
-    if not integers and not math.isfinite((end - start) / step):
-        raise ValueError(f"arange: from {start} to {end} by {step} is no finite range")
-    count = -((start - end) // step) if integers else math.ceil((end - start) / step)
-    shape = shape_of((count,), "arange")
-    if dtype is not None and shape[0] > 0:
-        last = start + (shape[0] - 1) * step
-        check_range(min(start, last), max(start, last), checked_dtype(dtype, "arange"), "arange")
-    return made(values, shape, dtype, device, requires_grad, "arange", INT64 if integers else None)
+    return made(values, shape, dtype, device, requires_grad, "arange", kind)
 
 
 def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False):
@@ -503,7 +511,7 @@ def normal(
         result_type(mean, std, name="normal")  # raises for what is no number and no tensor
         for number in (mean, std):
             if isinstance(number, int):  # raises for what no float is as large as
-                number_as(number, np.dtype(np.float64), "normal")
+                number_as(number, FLOAT64, "normal")
         shape = broadcast_shapes(np.shape(mean), np.shape(std), name="normal")
         y = randn(shape, generator=generator, dtype=dtype, device=device) * std + mean
     else:

@@ -130,6 +130,8 @@ REFUSED = [
         TypeError,
         "names must be strings",
     ),
+    (lambda: pyml.arange(0, 2**64, 2**62), ValueError, "do not fit into int64"),
+    (lambda: pyml.arange(0.0, 10**400), ValueError, "arange: end: .* does not fit dtype float64"),
     (lambda: optim.Adagrad([()]), TypeError, "is a tuple, it must be a Tensor"),
     (lambda: pyml.set_default_dtype("\ud800"), TypeError, "must be float32 or float64"),
     (lambda: pyml.io.load_metadata("\ud800"), ValueError, "which no file can be called"),
@@ -254,6 +256,8 @@ def test_a_draw_of_targets_does_not_depend_on_the_others():
 
 def test_integers_of_any_size():
     assert pyml.linspace(-(2**64), pyml.tensor(0.0), 3).tolist() == [-(2.0**64), -(2.0**63), 0]
+    large = pyml.arange(0, 2**64, 2**62, dtype=pyml.float64)
+    assert large.tolist() == [0, 2.0**62, 2.0**63, 3 * 2.0**62]
     assert pyml.typed.UInt64Tensor(np.True_).item() == 1
 
 
