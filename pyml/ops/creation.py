@@ -322,6 +322,8 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
         raise TypeError(
             f"arange: start is {start!r}, end is {end!r}, step is {step!r}; they must be numbers"
         ) from None
+    except OverflowError:
+        raise ValueError("arange: an integer beside floats does not fit dtype float64") from None
     if step == 0 or leads_away:
         raise ValueError(f"arange: step is {step}, it must lead from start {start} to end {end}")
     integers = all(isinstance(x, int) for x in (start, end, step))

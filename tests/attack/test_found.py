@@ -131,7 +131,7 @@ REFUSED = [
         "names must be strings",
     ),
     (lambda: pyml.arange(0, 2**64, 2**62), ValueError, "do not fit into int64"),
-    (lambda: pyml.arange(0.0, 10**400), ValueError, "arange: end: .* does not fit dtype float64"),
+    (lambda: pyml.arange(0.0, 10**400), ValueError, "does not fit dtype float64"),
     (lambda: optim.Adagrad([()]), TypeError, "is a tuple, it must be a Tensor"),
     (lambda: pyml.set_default_dtype("\ud800"), TypeError, "must be float32 or float64"),
     (lambda: pyml.io.load_metadata("\ud800"), ValueError, "which no file can be called"),
