@@ -5,6 +5,7 @@ times the size of the dimensions after the second. Where random numbers are draw
 their source; by default it is the one that pyml.manual_seed seeds.
 """
 
+import functools
 import math
 import warnings
 
@@ -390,6 +391,7 @@ def by_old_name(function):
     """A function by its name of long ago, without the `_`: it warns."""
     name = function.__name__[:-1]
 
+    @functools.wraps(function)
     def called(*args, **kwargs):
         warnings.warn(
             f"`nn.init.{name}` is now deprecated in favor of `nn.init.{name}_`.",

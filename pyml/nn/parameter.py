@@ -1,5 +1,7 @@
 """Parameter and Buffer: the tensors of a module; and what stands for one without a shape yet."""
 
+import inspect
+
 from pyml.ops.creation import empty
 from pyml.tensor import Tensor, _copy_attributes, _rebuild
 
@@ -118,6 +120,37 @@ class Uninitialized:
 
     def __repr__(self):
         return f"<{type(self).__name__}>"
+
+
+# Methods of Tensor that need no values: as PyTorch has them, and those of copies and of hooks.
+WITHOUT_VALUES = {
+    *("__deepcopy__", "copy_", "cpu", "cuda", "data_ptr", "detach", "detach_", "dim", "double"),
+    *("float", "get_device", "int", "is_complex", "is_contiguous", "is_floating_point", "long"),
+    *("register_hook", "register_post_accumulate_grad_hook", "requires_grad_", "retain_grad"),
+    *("to", "type", "zero_"),
+}
+
+
+def needs_values(name):
+    """The method of Tensor of this name, for a tensor that has no values yet: it raises."""
+
+    def refuse(self, *args, **kwargs):
+        raise ShapeNotKnown(
+            f"{name}: an {type(self).__name__} has no values before the first call of its lazy "
+            "module; call the module once, on a batch of its inputs"
+        )
+
+    refuse.__name__ = name
+    refuse.__doc__ = "Refused: there are no values yet.\n\nRaises:\n    ValueError: always."
+    return refuse
+
+
+for name, _ in inspect.getmembers(Tensor, callable):
+    special = name.startswith("_") and (not name.endswith("__") or hasattr(object, name))
+    if not special and name not in {*WITHOUT_VALUES, *vars(Uninitialized)}:
+        setattr(Uninitialized, name, needs_values(name))
+for name in ("T", "mT", "H", "mH"):
+    setattr(Uninitialized, name, property(needs_values(name)))
 
 
 class UninitializedParameter(Uninitialized, Parameter):

@@ -1,3 +1,4 @@
+import inspect
 import math
 
 import numpy as np
@@ -277,3 +278,8 @@ def test_what_is_no_tensor(name):
     more = {"constant_": (1,), "sparse_": (0.5,)}.get(name, ())
     with pytest.raises(TypeError, match=f"{name}: tensor must be a Tensor"):
         getattr(init, name)(np.zeros((2, 2)), *more)
+
+
+@pytest.mark.parametrize("name", ["xavier_uniform", "kaiming_normal", "constant", "sparse"])
+def test_old_names_show_their_arguments(name):
+    assert inspect.signature(getattr(init, name)) == inspect.signature(getattr(init, f"{name}_"))

@@ -175,3 +175,26 @@ def test_what_needs_the_shape_raises(use, lazy):
     for error in (RuntimeError, ValueError):  # PyTorch's for the shape, and for the rest
         with pytest.raises(error, match="the shape is not known"):
             use(lazy())
+
+
+@pytest.mark.parametrize("lazy", [nn.UninitializedParameter, nn.UninitializedBuffer])
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda t: sum(p.norm() for p in [t]),
+        lambda t: t.sum(),
+        lambda t: t * 2,
+        lambda t: 2 - t,
+        lambda t: t[0],
+        lambda t: t.fill_(0),
+        lambda t: t.mT,
+        lambda t: t.item(),
+        lambda t: t.numpy(),
+        float,
+        len,
+        np.asarray,
+    ],
+)
+def test_what_needs_values_raises(use, lazy):
+    with pytest.raises(ValueError, match="has no values before the first call of its lazy module"):
+        use(lazy())
