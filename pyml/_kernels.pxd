@@ -127,9 +127,9 @@ cpdef int gemm(
     ptrdiff_t a_col, ptrdiff_t b_row, ptrdiff_t b_col, ptrdiff_t c_row, ptrdiff_t batch,
     ptrdiff_t a_batch, ptrdiff_t b_batch, ptrdiff_t c_batch, double alpha, double beta
 ) except -1
-cpdef int linear_forward(ndarray y, ndarray x, ndarray w, ndarray b) except -1
+cpdef int linear_forward(ndarray y, ndarray x, ndarray w, ndarray b, double alpha=*) except -1
 cpdef int linear_backward(
-    ndarray dx, ndarray dw, ndarray db, ndarray dy, ndarray x, ndarray w
+    ndarray dx, ndarray dw, ndarray db, ndarray dy, ndarray x, ndarray w, double alpha=*
 ) except -1
 cpdef int activation_forward(int kernel, ndarray y, ndarray x, double alpha, double beta) except -1
 cpdef int activation_backward(

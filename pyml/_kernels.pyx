@@ -140,19 +140,19 @@ cpdef int gemm(
     return submit(KERNEL_gemm, dtype_of(c), &args, sizeof(args), <double>batch * m * n * k / MACS)
 
 
-cpdef int linear_forward(ndarray y, ndarray x, ndarray w, ndarray b) except -1:
+cpdef int linear_forward(ndarray y, ndarray x, ndarray w, ndarray b, double alpha=1) except -1:
     cdef linear_forward_args args
     args.y, args.x, args.w, args.b, args.n = pointer(y), pointer(x), pointer(w), pointer(b), x.shape[0]
-    args.k, args.o = x.shape[1], w.shape[0]
+    args.k, args.o, args.alpha = x.shape[1], w.shape[0], alpha
     return submit(KERNEL_linear_forward, dtype_of(y), &args, sizeof(args), <double>x.shape[0] * x.shape[1] * w.shape[0] / MACS)
 
 
 cpdef int linear_backward(
-    ndarray dx, ndarray dw, ndarray db, ndarray dy, ndarray x, ndarray w
+    ndarray dx, ndarray dw, ndarray db, ndarray dy, ndarray x, ndarray w, double alpha=1
 ) except -1:
     cdef linear_backward_args args
     args.dx, args.dw, args.db, args.dy, args.x = pointer(dx), pointer(dw), pointer(db), pointer(dy), pointer(x)
-    args.w, args.n, args.k, args.o = pointer(w), dy.shape[0], x.shape[1], dy.shape[1]
+    args.w, args.n, args.k, args.o, args.alpha = pointer(w), dy.shape[0], x.shape[1], dy.shape[1], alpha
     return submit(KERNEL_linear_backward, dtype_of(dy), &args, sizeof(args), 2 * <double>dy.shape[0] * dy.shape[1] * x.shape[1] / MACS)
 
 

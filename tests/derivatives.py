@@ -195,6 +195,9 @@ def linears():
     for shape in ((3,), (4, 3), (2, 2, 3)):
         yield row("linear", named("linear"), shape, (2, 3))
         yield row("linear bias", named("linear"), shape, (2, 3), (2,))
+        yield row("scaled_linear", lambda *t: ops.scaled_linear(*t, alpha=-0.6), shape, (2, 3))
+        scaled = "scaled_linear bias", lambda *t: ops.scaled_linear(*t, 0.3)
+        yield row(*scaled, shape, (2, 3), (2,))
 
 
 JET_FUNCTIONS = {"tanh": F.tanh, "sigmoid": F.sigmoid, "sin": pyml.sin, "softplus": F.softplus,

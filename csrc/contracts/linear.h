@@ -4,18 +4,20 @@
 
 #include "types.h"
 
-/* y = x w^T + b.  A row's result is the same bits alone and among others. */
+/* y = alpha x w^T + b.  A row's result is the same bits alone and among others. */
 typedef struct {
     void *y;                 /* (n,o) */
     const void *x, *w, *b;   /* (n,k), (o,k), (o) or NULL */
     ptrdiff_t n, k, o;
+    double alpha;
 } linear_forward_args;
 
-/* dx = dy w,  dw = dy^T x,  db = sum over rows of dy.  A NULL output is not computed. */
+/* dx = alpha dy w,  dw = alpha dy^T x,  db = sum over rows of dy.  A NULL output is not computed. */
 typedef struct {
     void *dx, *dw, *db;          /* (n,k), (o,k), (o) */
     const void *dy, *x, *w;      /* (n,o), (n,k), (o,k); x may be NULL without dw, w without dx */
     ptrdiff_t n, k, o;
+    double alpha;
 } linear_backward_args;
 
 #endif

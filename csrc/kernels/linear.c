@@ -17,7 +17,7 @@ void KERNEL(linear_forward)(const void *args)
                          .b_col = a->k,
                          .c_row = a->o,
                          .batch = 1,
-                         .alpha = 1};
+                         .alpha = a->alpha};
     KERNEL(gemm_bias)(&y, a->b);
 }
 
@@ -82,7 +82,7 @@ static void sum_columns(real *db, const real *dy, ptrdiff_t n, ptrdiff_t o)
                 vstore_upto(db + j, sum, m));
 }
 
-/* y = x w^T + b:  dx = dy w,  dw = dy^T x,  db = sum over rows of dy. */
+/* y = alpha x w^T + b:  dx = alpha dy w,  dw = alpha dy^T x,  db = sum over rows of dy. */
 void KERNEL(linear_backward)(const void *args)
 {
     const linear_backward_args *a = args;
@@ -99,7 +99,7 @@ void KERNEL(linear_backward)(const void *args)
                               .b_col = 1,
                               .c_row = a->k,
                               .batch = 1,
-                              .alpha = 1};
+                              .alpha = a->alpha};
         KERNEL(gemm_bias)(&dx, NULL);
     }
     if (a->dw != NULL) {
@@ -115,7 +115,7 @@ void KERNEL(linear_backward)(const void *args)
                               .b_col = 1,
                               .c_row = a->k,
                               .batch = 1,
-                              .alpha = 1};
+                              .alpha = a->alpha};
         KERNEL(gemm_bias)(&dw, NULL);
     }
     if (a->db != NULL) sum_columns(a->db, a->dy, a->n, a->o);

@@ -434,15 +434,16 @@ def is_vector(x, size, dtype):
     return x.shape == (size,) and x.dtype == dtype
 
 
-@rule_by_names("linear")
-def layer(level, call, input, weight, bias):
+@rule_by_names("linear scaled_linear")
+def layer(level, call, input, weight, bias, alpha=1):
     if input.ndim == 0:
         return NotImplemented
     if not level.has(weight) and not level.has(bias):
-        return call(input._value, weight, bias)
+        return call(input._value, weight, bias, *(() if alpha == 1 else (alpha,)))
     if weight.ndim != 2 or (bias is not None and not is_vector(bias, weight.shape[0], input.dtype)):
         return NotImplemented
     y = product(level, input, weight.mT)
+    y = y if alpha == 1 else y * alpha
     if bias is None:
         return y
     return y + aligned(level, bias, input.ndim)

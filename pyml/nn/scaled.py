@@ -115,7 +115,8 @@ class NTPLinear(Module):
     def forward(self, input):
         """(..., in_features) to (..., out_features)."""
         check_last(self, input, self.in_features, "in_features")
-        return ops.linear(input * (1 / math.sqrt(self.in_features)), self.weight, self.bias)
+        alpha = 1 / math.sqrt(self.in_features)
+        return ops.scaled_linear(input, self.weight, self.bias, alpha)
 
     def extra_repr(self):
         """The sizes, and whether there is a bias."""

@@ -181,6 +181,7 @@ ROWS = (
     (distance, (FUNCTIONAL,), "normalize"),
     (pad, (FUNCTIONAL,), "pad"),
     (norm, (), "batch_norm"),
+    (linear, (), "scaled_linear"),
     (jets, (), "jet jet_linear"),
     (jet_net, (), "jet_net"),
 )  # fmt: skip

@@ -127,6 +127,23 @@ def test_backward_has_the_same_bits_for_any_threads(n, k, o, isa, dtype, rng):
             assert_same_bits(other, one, name)
 
 
+@pytest.mark.parametrize(("n", "k", "o"), [(5, 3, 7), (67, 300, 33), (1, 40, 9), (40, 9, 1)])
+@pytest.mark.parametrize("alpha", [0.0, -0.5])
+def test_alpha_scales_the_products(n, k, o, alpha, isa, dtype, rng):
+    """By a power of two, so that no bit differs."""
+    x, w, b, dy = (rng.normal(size=shape).astype(dtype) for shape in [(n, k), (o, k), o, (n, o)])
+    y, plain = np.full((2, n, o), np.nan, dtype)
+    _kernels.linear_forward(y, x, w, b, alpha)
+    _kernels.linear_forward(plain, x, w, None)
+    assert_same_bits(y, np.array(alpha, dtype) * plain + b, "y")
+    scaled = [np.full_like(a, np.nan) for a in (x, w, b)]
+    unscaled = [np.full_like(a, np.nan) for a in (x, w, b)]
+    _kernels.linear_backward(*scaled, dy, x, w, alpha)
+    _kernels.linear_backward(*unscaled, dy, x, w)
+    for name, one, factor in zip(("dx", "dw", "db"), unscaled, (alpha, alpha, 1), strict=True):
+        assert_same_bits(scaled.pop(0), np.array(factor, dtype) * one, name)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_one_bad_number_stays_in_its_row(value, isa, dtype, rng):
     x, w, b = (rng.normal(size=shape).astype(dtype) for shape in [(40, 33), (21, 33), 21])
