@@ -169,9 +169,9 @@ case_gemm((0, 1, 1), (0, 5, 1), (0, 5), k=1)
 case_gemm((0, 0, 1), (0, 5, 1), (0, 5), k=0)
 case_gemm((0, 4, 1), (0, 5, 1), (0, 5), m=0, idle="b")
 
-case("linear_forward", "y[n,o] x[n,k] w[o,k]", n=3, k=4, o=5)
-case("linear_forward", "y[n,o] x[n,k] w[o,k] b[o]", n=3, k=4, o=5)
-case("linear_forward", "y[n,o] x[n,k] w[o,k] b[o]", n=3, k=0, o=5)
+case("linear_forward", "y[n,o] x[n,k] w[o,k]", n=3, k=4, o=5, alpha=1)
+case("linear_forward", "y[n,o] x[n,k] w[o,k] b[o]", n=3, k=4, o=5, alpha=1)
+case("linear_forward", "y[n,o] x[n,k] w[o,k] b[o]", n=3, k=0, o=5, alpha=1)
 for outputs, left_out in [
     ("dx[n,k] dw[o,k] db[o]", ""),
     ("dx[n,k]", "x"),
@@ -180,7 +180,7 @@ for outputs, left_out in [
     ("dw[o,k] db[o]", "w"),
 ]:
     inputs = " dy[n,o] x[n,k] w[o,k]"
-    case("linear_backward", outputs + inputs, left_out=left_out, n=3, k=4, o=5)
+    case("linear_backward", outputs + inputs, left_out=left_out, n=3, k=4, o=5, alpha=1)
 
 ONE_SLOPE = {"hardsigmoid", "hardshrink", "softshrink"}  # for all s that are tried here
 for f in ACTIVATIONS:
@@ -779,7 +779,7 @@ def case_of(*arguments, **named):
 
 
 def test_operations():
-    linear = {"n": 3, "k": 4, "o": 5}
+    linear = {"n": 3, "k": 4, "o": 5, "alpha": 1}
     products, sums = 2 * 3 * 4 * 5, 3 * 5
     for arrays, wanted in [("", products), ("b[o]", products + sums)]:
         assert operations(case_of("linear_forward", arrays, **linear)) == wanted
