@@ -307,6 +307,7 @@ def set_printoptions(
 
 _MODULES = {
     *("accelerator", "autograd", "backends", "cuda", "data", "distributions", "estimators", "io"),
+    "export",
     *("func", "linalg", "mps", "nn", "optim", "plot", "recording", "special", "tabular", "testing"),
     *("train", "utils", "xpu"),
 }

@@ -47,6 +47,7 @@ FLOORS = [  # lowest first; a name covers what is below it
         "pyml.utils",
         "pyml.optim.swa_utils",
     },
+    {"pyml.export"},
     {"pyml.cli", "pyml.estimators"},
     {"pyml", "pyml.__main__"},
 ]

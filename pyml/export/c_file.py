@@ -1,0 +1,295 @@
+"""export.c: a model as one header of C99."""
+
+import re
+from typing import NamedTuple
+
+import numpy as np
+
+from pyml import io
+from pyml.config import __version__
+from pyml.export.c_writer import TYPES, Writer, declared, identifier, quoted
+from pyml.export.graph import TEXT
+from pyml.export.int8 import quantised
+from pyml.export.traced import computed, traced
+from pyml.options import check_choice
+
+__all__ = ["Exported", "c"]
+
+TESTED_ROWS = 4
+ULP = {"float32": 256, "int8": 2**17}  # of the largest output: of int8 about a hundredth
+MATH = re.compile(r"\b(?:[a-z0-9]+f|exp|log|sqrt|cos|sin|tanh|erf|pow|fabs|expm1|log1p|isnan)\(")
+
+
+class Exported(NamedTuple):
+    """What export.c has written.
+
+    weight_bytes: of constants.
+    scratch_bytes: of the stack, for one call.
+    error: the largest difference of an output of the given rows to the model's, of the largest
+        output of the same name.
+    loss, loss_before: with targets, of the file and of the model: the share of wrong classes, or
+        the mean squared error; otherwise None.
+    """
+
+    path: str
+    weight_bytes: int
+    scratch_bytes: int
+    error: float
+    loss: float | None
+    loss_before: float | None
+
+
+def c(model, path, *, inputs=None, targets=None, name=None, dtype="float32"):
+    """Writes a model to one file of C99, which needs the C library alone and allocates nothing.
+
+    The file has the function NAME_predict(x, y), which computes one row in evaluation mode and
+    returns 0, or 1 for a number that is no row of an embedding; the sizes NAME_INPUTS and
+    NAME_OUTPUTS, NAME_WEIGHT_BYTES and NAME_SCRATCH_BYTES; and NAME_self_test(), which returns the
+    number of outputs that differ from the model's by more than NAME_ULP rounding errors (2^-23) of
+    the largest one. Names of constants are those of state_dict(). All is static: include the file
+    where it is used. With several inputs or outputs x and y are structs.
+
+    Of a TabularModel the preprocessing goes along: x has a field for each column, double for
+    numbers (NAN where it is missing), const char * for categories (NULL), int64_t for dates
+    (microseconds since 1970, INT64_MIN), y the prediction and probabilities.
+
+    Args:
+        model: a Module of the modules of nn, or with export.rule of others; or a TabularModel.
+        path: the file, and one of that name is replaced; or an object with write(bytes).
+        inputs: rows as the model takes them: an array or Tensor, a tuple of them if it takes
+            several, a table for a TabularModel. The first are those of the self-test, and
+            dtype="int8" takes the ranges of numbers from them. Default: random ones.
+        targets: of the rows, to measure what is lost: numbers of classes, or numbers as the model
+            gives them. Default: none.
+        name: what all names in the file begin with. Default: that of the file.
+        dtype: "float32", as the model is (a float64 one is double); or "int8", post-training:
+            weights of linear layers and what they are given are of 8 bits. Default: "float32".
+
+    Returns:
+        An Exported: bytes, and how far outputs are from the model's.
+
+    Raises:
+        TypeError: if a module cannot be exported; it says which, and why.
+        ValueError: if inputs are needed, or do not fit.
+
+    Example:
+        >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
+        >>> export.c(model, "model.h").weight_bytes
+        268
+    """
+    check_choice("export.c", "dtype", dtype, tuple(ULP))
+    if name is None:
+        place = path if not hasattr(path, "write") else getattr(path, "name", "model")
+        name = re.split(r"[/\\]", str(io._checked_path(place)))[-1].partition(".")[0]
+    prefix = identifier(name)
+    if dtype == "int8" and inputs is None:
+        raise ValueError("export.c: dtype is 'int8', which needs inputs, rows as of the training")
+    made = traced(model, inputs, "export.c")
+    graph = made.graph
+    if dtype == "int8":
+        graph = quantised(graph, made.rows)
+    found = computed(graph, made.rows)
+    error = max(
+        (relative(found[n], made.outputs[n]) for n, v in graph.outputs.items() if v.dtype != TEXT),
+        default=0.0,
+    )
+    losses = None, None
+    if targets is not None:
+        losses = [
+            loss_of(next(iter(outputs.values())), targets) for outputs in (found, made.outputs)
+        ]
+    writer = Writer(graph, prefix)
+    writer.write()
+    expected = found if dtype == "int8" else made.outputs
+    text = text_of(writer, model, made.rows, expected, ULP[dtype], error)
+    content = text.encode()
+    if hasattr(path, "write"):
+        io._write_all(path, content)
+    else:
+        io._write_whole(io._checked_path(path), content)
+    return Exported(str(path), writer.weight_bytes, writer.scratch_bytes, error, *losses)
+
+
+def relative(found, wanted):
+    """The largest difference, of the largest number."""
+    found, wanted = (np.asarray(a, np.float64) for a in (found, wanted))
+    scale = np.abs(wanted).max(initial=1e-300)
+    return float(np.abs(found - wanted).max(initial=0) / scale)
+
+
+def loss_of(outputs, targets):
+    """The share of wrong classes, or the mean squared error."""
+    targets = np.asarray(targets)
+    if targets.dtype.kind in "iu" and outputs.ndim == 2:
+        if targets.shape != outputs.shape[:1]:
+            raise ValueError(
+                f"export.c: targets has shape {targets.shape}, it must be that of rows, "
+                f"{outputs.shape[:1]}"
+            )
+        return float((outputs.argmax(1) != targets).mean())
+    if targets.size != outputs.size:
+        raise ValueError(
+            f"export.c: targets has shape {targets.shape}, it must be that of outputs, "
+            f"{outputs.shape}"
+        )
+    return float(((outputs - targets.reshape(outputs.shape)) ** 2).mean())
+
+
+# ---- the file ------------------------------------------------------------------------------------
+
+
+def text_of(writer, model, rows, outputs, ulp, error):
+    """The text of the file.
+
+    Args:
+        rows, outputs: of the self-test.
+        error: see Exported.
+    """
+    p, capitals = writer.p, writer.prefix.upper()
+    predict = predict_of(writer)
+    parts = [*writer.constants(), *writer.functions(), *predict]
+    tested = self_test(writer, rows, outputs, capitals)
+    whole = "\n\n".join([*structs(writer), *parts, *tested])
+    headers = ["stddef.h", "stdint.h"]
+    headers += ["math.h"] * bool(MATH.search(whole) or re.search(r"\bINFINITY\b|\bNAN\b", whole))
+    headers += ["string.h"] * ("strcmp(" in whole)
+    sizes = {"ULP": ulp, "WEIGHT_BYTES": writer.weight_bytes}
+    sizes |= {"SCRATCH_BYTES": writer.scratch_bytes}
+    for side, what in enumerate(("INPUTS", "OUTPUTS")):
+        if len(writer.fields[side]) == 1:
+            sizes[what] = next(iter(writer.fields[side].values())).size
+    x, y = arguments(writer)
+    lines = [
+        f"/* {type(model).__name__} of {sum(t.numel() for t in model.parameters())} parameters, "
+        f"written by pyml {__version__} for C99.",
+        " *",
+        f" * int {p}predict({x}, {y})   one row; 0, or 1 for a number that is no row of a table",
+        f" * int {p}self_test(void)   the number of outputs that are not as they were in Python",
+        " *",
+        f" * {writer.weight_bytes} bytes of constants, {writer.scratch_bytes} of the stack; nothing "
+        "is allocated or kept between calls.",
+        f" * Where it was written, outputs differed from the model's by {error:.2g} of the largest",
+        f" * one at most; the self-test allows {ulp} * 2^-23. */",
+        f"#ifndef {capitals}_H",
+        f"#define {capitals}_H",
+        "",
+        *(f"#include <{header}>" for header in sorted(headers)),
+        "",
+        *(f"#define {capitals}_{what} {size}" for what, size in sizes.items()),
+    ]
+    return "\n".join(lines) + "\n\n" + whole + "\n\n#endif\n"
+
+
+def structs(writer):
+    """The types of several inputs and of several outputs."""
+    for side, what in enumerate(("inputs", "outputs")):
+        fields = writer.fields[side]
+        if len(fields) > 1:
+            lines = [
+                f"    {spaced(TYPES[str(v.dtype)])}{name}{f'[{v.size}]' if v.shape else ''};"
+                for name, v in fields.items()
+            ]
+            yield "\n".join(["typedef struct {", *lines, f"}} {writer.p}{what};"])
+
+
+def spaced(kind):
+    """A type in front of a name."""
+    return kind if kind.endswith("*") else f"{kind} "
+
+
+def arguments(writer):
+    """How predict takes inputs and outputs."""
+    result = []
+    for side, (letter, what) in enumerate((("x", "inputs"), ("y", "outputs"))):
+        fields = writer.fields[side]
+        if len(fields) > 1:
+            kind = f"{writer.p}{what} "
+        else:
+            kind = spaced(TYPES[str(next(iter(fields.values())).dtype)])
+        const = "const " if side == 0 and not kind.startswith("const") else ""
+        star = "*const *" if kind == "const char *" and side == 0 else "*"
+        kind = "const char " if star == "*const *" else kind
+        result.append(f"{const}{kind}{star}{letter}")
+    return result
+
+
+def predict_of(writer):
+    """The function of one row."""
+    buffers = [
+        f"    {spaced(TYPES[kind])}{name}[{max(size, 1)}];"
+        for name, (kind, size) in writer.declared.items()
+    ]
+    head = f"static inline int {writer.p}predict({', '.join(arguments(writer))})"
+    body = [f"    {line}" for line in writer.body]
+    used = " ".join(writer.body)
+    unused = [f"    (void){v};" for v in "xy" if not re.search(rf"\b{v}\b", used)]
+    yield "\n".join([head, "{", *buffers, *unused, *body, "    return 0;", "}"])
+
+
+def self_test(writer, rows, outputs, capitals):
+    """Rows with the outputs that they should have, and the function that compares."""
+    p, count = writer.p, min(TESTED_ROWS, len(rows[0]))
+    x = test_data(writer, 0, [row[:count] for row in rows], count)
+    y = test_data(writer, 1, [outputs[name][:count] for name in writer.graph.outputs], count)
+    yield from (x, y)
+    lines = [f"static inline int {p}self_test(void)", "{", "    int wrong = 0;"]
+    several = [len(fields) > 1 for fields in writer.fields]
+    [(_, first), *_] = writer.fields[1].items()
+    kind = f"{p}outputs y;" if several[1] else f"{spaced(TYPES[str(first.dtype)])}y[{first.size}];"
+    lines += [f"    for (int t = 0; t < {count}; t++) {{", f"        {kind}"]
+    x_at = (
+        f"{p}test_x + t"
+        if several[0]
+        else f"{p}test_x + {next(iter(writer.fields[0].values())).size} * t"
+    )
+    lines += [
+        f"        if ({p}predict({x_at}, {'&y' if several[1] else 'y'}))",
+        "            wrong++;",
+    ]
+    for (name, value), key in zip(writer.fields[1].items(), writer.graph.outputs, strict=True):
+        got = f"y.{name}" if several[1] else "y"
+        wanted = f"{p}test_y[t].{name}" if several[1] else f"({p}test_y + {value.size} * t)"
+        got += "[j]" if value.shape or not several[1] else ""
+        wanted += "[j]" if value.shape or not several[1] else ""
+        lines.append(f"        for (int j = 0; j < {value.size}; j++)")
+        if value.dtype == TEXT:
+            lines.append(f"            wrong += strcmp({got}, {wanted}) != 0;")
+        elif value.dtype.kind == "f":
+            found = outputs[key][:count]
+            scale = np.abs(found[np.isfinite(found)]).max(initial=0)
+            bound = f"{capitals}_ULP * {writer.literal(scale * 2.0**-23, value.dtype)}"
+            lines.append(
+                f"            wrong += !({got} - {wanted} <= {bound} && {wanted} - {got} <= {bound});"
+            )
+        else:
+            lines.append(f"            wrong += {got} != {wanted};")
+    yield "\n".join([*lines, "    }", "    return wrong;", "}"])
+
+
+def test_data(writer, side, arrays, count):
+    """Rows of inputs or outputs, as constants of C."""
+    fields, p = writer.fields[side], writer.p
+    name = f"{p}test_{'xy'[side]}"
+    values = [*fields.values()]
+    if len(fields) == 1:
+        [value], [array] = values, arrays
+        items = [item(writer, n, value) for n in array.reshape(-1)]
+        kind = TYPES[str(value.dtype)]
+        kind = "char *const " if value.dtype == TEXT else f"{kind} "
+        return declared(f"static const {kind}{name}[{max(len(items), 1)}]", items or ["0"])
+    rows = []
+    for t in range(count):
+        parts = []
+        for value, array in zip(values, arrays, strict=True):
+            items = [item(writer, n, value) for n in np.atleast_1d(array[t]).ravel()]
+            parts.append("{" + ", ".join(items) + "}" if value.shape else items[0])
+        rows.append("{" + ", ".join(parts) + "}")
+    what = ("inputs", "outputs")[side]
+    return declared(f"static const {p}{what} {name}[{count}]", rows)
+
+
+def item(writer, number, value):
+    """A number or text of the self-test."""
+    if value.dtype == TEXT:
+        return "NULL" if number is None else quoted(str(number))
+    return writer.literal(number, value.dtype)

@@ -1,0 +1,175 @@
+"""A model as a graph, with rows that it was tried with."""
+
+import math
+import re
+from contextlib import contextmanager
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+
+from pyml import nn
+from pyml.export import graph as g
+from pyml.export.graph import Graph
+from pyml.export.modules import Tracer
+from pyml.export.numpy_writer import Writer
+from pyml.grad_mode import no_grad
+from pyml.ops.outside import arrived
+from pyml.tensor import Tensor
+
+ROWS = 8  # of random inputs, if none are given
+CLOSE = 1e-3  # how far NumPy's outputs may be from the model's, of the largest one
+
+
+class Traced(NamedTuple):
+    """A Graph, arrays of rows for its inputs, and {name: array} that the model gives of them."""
+
+    graph: Graph
+    rows: tuple
+    outputs: dict
+
+
+@contextmanager
+def evaluating(model):
+    """The model in evaluation mode, and then as it was."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with no_grad():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def traced(model, inputs, who):
+    """What a model computes in evaluation mode.
+
+    Args:
+        model: a Module.
+        inputs: rows as it takes them: an array or Tensor, a tuple of them if it takes several; or
+            None, for random ones if its first layer says how many numbers it takes.
+        who: the public function, for messages.
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(
+            f"{who}: model is a {type(model).__name__}, it must be a Module; of an estimator take "
+            "its network, as estimator.networks_[0]"
+        )
+    floats = [p.dtype for p in model.parameters() if p.is_floating_point()]
+    dtype = np.dtype(floats[0] if floats else "float32")
+    rows = given_rows(model, inputs, dtype, who)
+    names = ["x"] if len(rows) == 1 else [f"x{i}" for i in range(1, len(rows) + 1)]
+    values = [g.placeholder(n, r.shape[1:], r.dtype) for n, r in zip(names, rows, strict=True)]
+    graph = Graph(values, {"y": Tracer()(model, *values)})
+    with evaluating(model):
+        output = model(*map(Tensor._on, rows)).numpy()
+    made = Traced(graph, rows, {"y": output})
+    check(made, who)
+    return made
+
+
+def given_rows(model, inputs, dtype, who):
+    """The rows of inputs, arrays of floats of the dtype or of int64."""
+    if inputs is None:
+        size = first_size(model)
+        if size is None:
+            raise ValueError(
+                f"{who}: inputs is None, and the first layer does not say what it takes; give a "
+                "few rows of inputs"
+            )
+        drawn = np.random.RandomState(0).standard_normal((ROWS, size))
+        return (drawn.astype(dtype),)
+    given = inputs if isinstance(inputs, (tuple, list)) else (inputs,)
+    rows = []
+    for i, array in enumerate(given):
+        name = "inputs" if len(given) == 1 else f"inputs[{i}]"
+        array = arrived(array, f"{who}: {name}")
+        if array.ndim == 0 or len(array) == 0:
+            raise ValueError(f"{who}: {name} has shape {array.shape}, it must have rows")
+        rows.append(np.ascontiguousarray(array, dtype if array.dtype.kind == "f" else np.int64))
+    if not rows or len({len(array) for array in rows}) > 1:
+        raise ValueError(f"{who}: inputs must be of one number of rows, for one input or more")
+    return tuple(rows)
+
+
+def first_size(model):
+    """How many numbers a row has by the first layer that says it, None if it does not."""
+    for module in model.modules():
+        if isinstance(module, (nn.Embedding, nn.EmbeddingBag, nn.Bilinear)):
+            return None
+        if hasattr(module, "counts"):
+            return len(module.counts)
+        for name in ("in_features", "num_features"):
+            if isinstance(getattr(module, name, None), int):
+                return getattr(module, name)
+        if isinstance(module, nn.LayerNorm | nn.RMSNorm) and len(module.normalized_shape) == 1:
+            return module.normalized_shape[0]
+    return None
+
+
+# ---- in NumPy ------------------------------------------------------------------------------------
+
+
+def python_name(name, taken=()):
+    """A name of Python, another one than those that are taken."""
+    base = made = re.sub(r"\W", "_", name) or "_"
+    base = made = f"_{base}" if base[0].isdigit() else base
+    count = 1
+    while made in taken or made in ("np", "math", "WEIGHTS"):
+        count += 1
+        made = f"{base}_{count}"
+    return made
+
+
+def module_of(graph, name="network", doc="Outputs of rows of inputs."):
+    """A graph as a module of NumPy with `predict`, WEIGHTS and its `source`."""
+    arguments = []
+    for value in graph.inputs:
+        arguments.append(python_name(value.options["name"], arguments))
+    writer = Writer(graph, arguments)
+
+    def result(outputs):
+        if len(outputs) == 1:
+            return next(iter(outputs.values()))
+        return "{" + ", ".join(f'"{name}": {text}' for name, text in outputs.items()) + "}"
+
+    shapes = [shape_of(v) for v in graph.inputs], [shape_of(v) for v in graph.outputs.values()]
+    doc += "\n\n    " + f"{', '.join(shapes[0])} to {', '.join(shapes[1])}.\n    "
+    source = writer.source(doc, result)
+    module = ModuleType(name)
+    module.source = source
+    module.WEIGHTS = writer.weights
+    module.np, module.math = np, math
+    exec(compile(source, f"<{name}>", "exec"), vars(module))
+    return module
+
+
+def shape_of(value):
+    """The shape of a batch, for people."""
+    return f"({', '.join(map(str, ('n', *value.shape)))}{',' if not value.shape else ''})"
+
+
+def computed(graph, rows):
+    """{name: array} of what NumPy computes of a graph."""
+    with np.errstate(all="ignore"):
+        outputs = module_of(graph).predict(*rows)
+    return outputs if isinstance(outputs, dict) else {next(iter(graph.outputs)): outputs}
+
+
+def check(made, who):
+    """Raises ValueError unless a graph computes what the model does."""
+    for name, found in computed(made.graph, made.rows).items():
+        wanted = made.outputs[name]
+        if found.shape != wanted.shape:
+            raise ValueError(
+                f"{who}: the model gives the shape {wanted.shape}, its rules {found.shape}"
+            )
+        if wanted.dtype.kind != "f":
+            continue
+        scale = np.abs(wanted[np.isfinite(wanted)]).max(initial=1e-30)
+        if not np.allclose(found, wanted, CLOSE, CLOSE * scale, equal_nan=True):
+            raise ValueError(
+                f"{who}: what the model gives and what the rules of its modules compute differ by "
+                f"up to {np.nanmax(np.abs(found - wanted)):.3g}; is a rule of export.rule wrong?"
+            )

@@ -1,0 +1,160 @@
+"""pyml.export.c: every module compiled and run, by every compiler that is here."""
+
+import io
+import re
+
+import numpy as np
+import pytest
+
+import pyml
+from export.compilers import (
+    BARE,
+    FOREIGN,
+    HOSTED,
+    STRICT,
+    library,
+    needed,
+    rows_through,
+    run,
+    self_tests,
+)
+from export.nets import CASES, net, output_of, rows
+from export.test_numpy import close
+from pyml import data, export, nn, optim
+
+ULP = 64  # of the largest output: far within what a file's self-test allows
+NAMES = {name: re.sub(r"\W", "_", name.lower()) for name in CASES}
+
+
+@pytest.fixture(scope="module")
+def headers(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("headers")
+    for name, (model, given) in CASES.items():
+        export.c(model, folder / f"{NAMES[name]}.h", inputs=tuple(given))
+    return folder
+
+
+@pytest.fixture(scope="module", params=HOSTED)
+def compiled(request, headers):
+    return library(request.param, headers, NAMES.values())
+
+
+def test_equals_the_model_and_its_self_test(compiled):
+    """One test for all, as each is a call of a function."""
+    for name, (model, given) in CASES.items():
+        wanted = output_of(model, given)
+        x = np.concatenate([v.reshape(len(v), -1) for v in given], 1)
+        close(rows_through(compiled, NAMES[name], x, wanted.shape[1:]), wanted, ULP)
+        assert getattr(compiled, f"test_{NAMES[name]}")() == 0, name
+
+
+@pytest.mark.parametrize("compiler", FOREIGN)
+def test_other_processors(compiler, headers):
+    found = self_tests(compiler, headers, NAMES.values())
+    assert found == dict.fromkeys(NAMES.values(), 0)
+
+
+@pytest.mark.parametrize("compiler", BARE)
+def test_processors_without_a_system(compiler, headers):
+    """Compiled and linked; what would run it is a board."""
+    needed(compiler)
+    lines = [f'#include "{name}.h"' for name in NAMES.values()]
+    calls = " + ".join(f"{name}_self_test()" for name in NAMES.values())
+    (headers / "bare.c").write_text("\n".join([*lines, f"int main(void) {{ return {calls}; }}\n"]))
+    options = [*BARE[compiler], "--specs=nosys.specs", "--specs=nano.specs"]
+    run(compiler, *STRICT, *options, "-o", headers / "bare", headers / "bare.c", "-lm")
+
+
+def test_cpp(headers):
+    lines = [f'#include "{name}.h"' for name in NAMES.values()]
+    (headers / "all.cpp").write_text("\n".join(lines) + "\n")
+    run("g++", "-Wall", "-Wextra", "-pedantic", "-Werror", "-fsyntax-only", headers / "all.cpp")
+
+
+def written(model, **options):
+    file = io.BytesIO()
+    export.c(model, file, **options)
+    return file.getvalue().decode()
+
+
+def test_the_self_test_fails_for_a_wrong_weight(tmp_path):
+    text = written(net(nn.Linear(4, 3)), name="net")
+    first = re.search(r"net_0_bias\[3\] = \{ /\* \(3\) \*/\n    ([^,]+),", text).group(1)
+    (tmp_path / "net.h").write_text(text.replace(first, "9.0f", 1))
+    assert library("gcc", tmp_path, ["net"]).test_net() == 4
+
+
+def test_names_sizes_and_nothing_but_the_library():
+    model = net(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 2))
+    text = written(model, name="my-net")
+    for line in ("INPUTS 4", "OUTPUTS 2", "WEIGHT_BYTES 176", "SCRATCH_BYTES 48", "ULP 256"):
+        assert f"#define MY_NET_{line}\n" in text
+    for name in ("0_weight", "0_bias", "2_weight", "2_bias"):
+        assert f"my_net_{name}[" in text
+    assert re.findall(r"#include <(.*)>", text) == ["stddef.h", "stdint.h"]  # no libm for ReLU
+    assert not re.search(r"\b(malloc|calloc|free|printf|static (?!const|inline))\b", text)
+    assert text == written(model, name="my-net")
+
+
+def test_no_row_of_an_embedding(tmp_path):
+    export.c(net(nn.Embedding(7, 2)), tmp_path / "net.h", inputs=np.zeros((3, 2), int))
+    loaded = library("gcc", tmp_path, ["net"])
+    y = np.empty(4, np.float32)
+    for row, code in (([0, 6], 0), ([0, 7], 1), ([-1, 0], 1)):
+        assert loaded.run_net(np.array(row).ctypes, y.ctypes) == code
+
+
+def test_float64(tmp_path):
+    model = net(nn.Linear(4, 20), nn.GELU(), nn.Softplus(), nn.Linear(20, 2)).double()
+    export.c(model, tmp_path / "net.h")
+    x = rows(4).astype(np.float64)
+    found = rows_through(library("gcc", tmp_path, ["net"]), "net", x, (2,), np.float64)
+    close(found, output_of(model, [x]), ULP)
+
+
+def digits_net():
+    pyml.manual_seed(0)
+    images, labels = data.load_digits()
+    model = nn.Sequential(nn.Linear(64, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 10))
+    optimizer = optim.Adam(model.parameters(), lr=1e-2)
+    for _ in range(8):
+        for batch in pyml.randperm(1400).split(100):
+            optimizer.zero_grad()
+            nn.CrossEntropyLoss()(model(images[batch]), labels[batch]).backward()
+            optimizer.step()
+    return model.eval(), images, labels
+
+
+def test_int8_with_what_it_costs(tmp_path):
+    model, images, labels = digits_net()
+    given = {"inputs": images[1400:], "targets": labels[1400:]}
+    full = export.c(model, tmp_path / "full.h", **given)
+    small = export.c(model, tmp_path / "small.h", dtype="int8", **given)
+    wrong = (model(images[1400:]).argmax(1) != labels[1400:]).float().mean().item()
+    assert full.loss == full.loss_before == small.loss_before == pytest.approx(wrong)
+    assert abs(small.loss - small.loss_before) < 0.02
+    assert full.error < 1e-5 < small.error < 0.1
+    assert small.weight_bytes < 0.4 * full.weight_bytes
+    loaded = library("gcc", tmp_path, ["full", "small"])
+    assert loaded.test_full() == loaded.test_small() == 0
+    x, wanted = images[1400:].numpy(), output_of(model, [images[1400:]])
+    found = rows_through(loaded, "small", x, (10,))
+    assert np.abs(found - wanted).max() / np.abs(wanted).max() == pytest.approx(
+        small.error, rel=0.1
+    )
+    assert (found.argmax(1) != labels[1400:].numpy()).mean() == pytest.approx(small.loss, abs=3e-3)
+
+
+def test_refusals(tmp_path):
+    model = net(nn.Linear(4, 3))
+    for options, words in (
+        ({"dtype": "int8"}, "needs inputs"),
+        ({"dtype": "int4"}, "must be 'float32' or 'int8'"),
+        ({"inputs": np.zeros((0, 4))}, "it must have rows"),
+        ({"inputs": np.zeros((2, 4)), "targets": [1, 2, 3]}, "targets has shape"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            export.c(model, tmp_path / "net.h", **options)
+    with pytest.raises(ValueError, match="no linear layer"):
+        export.c(nn.ReLU(), tmp_path / "net.h", inputs=rows(3), dtype="int8")
+    assert not (tmp_path / "net.h").exists()

@@ -1,0 +1,140 @@
+"""pyml.export.numpy: every module in plain NumPy."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import pyml
+from export.nets import CASES, LAYERS, net, output_of, rows
+from pyml import export, nn
+from pyml.export.modules import REFUSED, RULES
+
+ULP = 64  # of the largest output
+
+
+def close(found, wanted, ulp=ULP):
+    eps = np.finfo(wanted.dtype).eps
+    scale = np.abs(wanted[np.isfinite(wanted)]).max(initial=0)
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=ulp * eps * max(scale, 1e-30))
+
+
+def test_every_module_has_a_row_or_a_refusal():
+    classes = {name: getattr(nn, name) for name in nn.__all__}
+    modules = {n: c for n, c in classes.items() if isinstance(c, type) and issubclass(c, nn.Module)}
+    missing = []
+    for name, cls in modules.items():
+        if cls is nn.Module:
+            continue
+        known = any(base in RULES for base in cls.__mro__)
+        refused = any(base in REFUSED for base in cls.__mro__)
+        if refused:
+            assert name not in LAYERS
+        elif not known or name not in LAYERS:
+            missing.append(name)
+    assert missing == []
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_equals_the_model(name):
+    model, given = CASES[name]
+    module = export.numpy(model, inputs=tuple(given))
+    wanted = output_of(model, given)
+    with np.errstate(all="ignore"):
+        found = module.predict(*given)
+    assert found.dtype == wanted.dtype
+    close(found, wanted)
+    close(module.predict(*(x[:1] for x in given)), wanted[:1], 2 * ULP)
+
+
+def test_float64():
+    model = net(nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 2)).double()
+    x = rows(4).astype(np.float64)
+    found = export.numpy(model).predict(x)
+    assert found.dtype == np.float64
+    close(found, output_of(model, [x]))
+
+
+def test_files_need_numpy_alone(tmp_path):
+    model = net(nn.Linear(4, 8), nn.GELU(), nn.Sigmoid(), nn.Linear(8, 2))
+    x = rows(4)
+    export.numpy(model, tmp_path / "mine.py")
+    np.save(tmp_path / "x.npy", x)
+    code = (
+        "import sys, numpy as np, mine; np.save('y.npy', mine.predict(np.load('x.npy'))); "
+        "assert 'pyml' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+    close(np.load(tmp_path / "y.npy"), output_of(model, [x]))
+
+
+def test_the_model_stays_in_its_mode():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5).eval(), nn.RandomCrop(1))
+    model[2].training = True
+    model[0].training = False
+    export.numpy(nn.Sequential(model[0], model[1]))
+    assert [m.training for m in model.modules()] == [True, False, False, True]
+
+
+class Own(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(3, 3)
+
+    def forward(self, input):
+        return input + self.layer(input).relu()
+
+
+class Renamed(nn.Linear):
+    """A Linear that computes something else."""
+
+    def forward(self, input):
+        return super().forward(input) * 2
+
+
+def test_refusals_say_which_module_and_why():
+    for model, words in (
+        (nn.Sequential(nn.Linear(3, 3), Own()), r"Own \(1\) has a forward that is not known"),
+        (nn.Sequential(Renamed(3, 3)), r"Renamed \(0\) has a forward that is not known"),
+        (nn.Sequential(nn.LazyLinear(3)), "call the model once"),
+        (nn.Sequential(nn.Linear(3, 3), nn.Softmax(0)), "over the batch"),
+        (nn.Sequential(nn.BatchNorm1d(3, track_running_stats=False)), "running statistics"),
+        (nn.Sequential(nn.Linear(3, 3), nn.MSELoss()), "is a loss"),
+    ):
+        with pytest.raises(TypeError, match=words):
+            export.numpy(model, inputs=rows(3))
+    hooked = nn.Sequential(nn.Linear(3, 3))
+    hooked[0].register_forward_hook(lambda module, args, output: output * 2)
+    with pytest.raises(TypeError, match="has forward hooks"):
+        export.numpy(hooked)
+    with pytest.raises(ValueError, match="give a few rows of inputs"):
+        export.numpy(nn.Sequential(nn.ReLU()))
+    with pytest.raises(TypeError, match="must be a Module"):
+        export.numpy(3)
+
+
+def test_rules_of_users():
+    @export.rule(Own)
+    def own(tracer, module, x):
+        return x + tracer(nn.ReLU(), tracer(module.layer, x, name="layer"))
+
+    try:
+        model = net(nn.Linear(4, 3), Own())
+        module = export.numpy(model)
+        assert "1.layer.weight" in module.WEIGHTS
+        x = rows(4)
+        close(module.predict(x), output_of(model, [x]))
+        RULES[Own] = lambda tracer, module, x: x
+        with pytest.raises(ValueError, match=r"is a rule of export\.rule wrong"):
+            export.numpy(model)
+    finally:
+        del RULES[Own]
+
+
+def test_parametrized_weights_are_computed():
+    model = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(3, 2)))
+    with pyml.no_grad():
+        model[0].parametrizations.weight.original0.fill_(2.0)
+    x = rows(3)
+    close(export.numpy(model).predict(x), output_of(model, [x]))
