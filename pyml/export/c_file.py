@@ -166,8 +166,8 @@ def text_of(writer, model, rows, outputs, ulp, error):
         f" * int {p}predict({x}, {y})   one row; 0, or 1 for a number that is no row of a table",
         f" * int {p}self_test(void)   the number of outputs that are not as they were in Python",
         " *",
-        f" * {writer.weight_bytes} bytes of constants, {writer.scratch_bytes} of the stack; nothing "
-        "is allocated or kept between calls.",
+        f" * {writer.weight_bytes} bytes of constants, {writer.scratch_bytes} of the stack; "
+        "nothing is allocated or kept between calls.",
         f" * Where it was written, outputs differed from the model's by {error:.2g} of the largest",
         f" * one at most; the self-test allows {ulp} * 2^-23. */",
         f"#ifndef {capitals}_H",
@@ -235,15 +235,14 @@ def self_test(writer, rows, outputs, capitals):
     lines = [f"static inline int {p}self_test(void)", "{", "    int wrong = 0;"]
     several = [len(fields) > 1 for fields in writer.fields]
     [(_, first), *_] = writer.fields[1].items()
-    kind = f"{p}outputs y;" if several[1] else f"{spaced(TYPES[str(first.dtype)])}y[{first.size}];"
-    lines += [f"    for (int t = 0; t < {count}; t++) {{", f"        {kind}"]
-    x_at = (
-        f"{p}test_x + t"
-        if several[0]
-        else f"{p}test_x + {next(iter(writer.fields[0].values())).size} * t"
-    )
+    kind = spaced(TYPES[str(first.dtype)])
+    y = f"{p}outputs y;" if several[1] else f"{kind}y[{first.size}];"
+    step = "" if several[0] else f" * {next(iter(writer.fields[0].values())).size}"
+    at = "&y" if several[1] else "y"
     lines += [
-        f"        if ({p}predict({x_at}, {'&y' if several[1] else 'y'}))",
+        f"    for (int t = 0; t < {count}; t++) {{",
+        f"        {y}",
+        f"        if ({p}predict({p}test_x + t{step}, {at}))",
         "            wrong++;",
     ]
     for (name, value), key in zip(writer.fields[1].items(), writer.graph.outputs, strict=True):
@@ -258,9 +257,8 @@ def self_test(writer, rows, outputs, capitals):
             found = outputs[key][:count]
             scale = np.abs(found[np.isfinite(found)]).max(initial=0)
             bound = f"{capitals}_ULP * {writer.literal(scale * 2.0**-23, value.dtype)}"
-            lines.append(
-                f"            wrong += !({got} - {wanted} <= {bound} && {wanted} - {got} <= {bound});"
-            )
+            differs = f"!({got} - {wanted} <= {bound} && {wanted} - {got} <= {bound})"
+            lines.append(f"            wrong += {differs};")
         else:
             lines.append(f"            wrong += {got} != {wanted};")
     yield "\n".join([*lines, "    }", "    return wrong;", "}"])

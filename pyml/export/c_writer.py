@@ -12,46 +12,9 @@ from pyml.export.operations import FUNCTIONS, is_wrapped, written
 TYPES = {"float32": "float", "float64": "double", "int64": "int64_t", "bool": "unsigned char"}
 TYPES |= {"int8": "int8_t", TEXT: "const char *"}
 WIDTH = 98  # columns of lines with numbers
-KEYWORDS = set(
-    [
-        "auto",
-        "break",
-        "case",
-        "char",
-        "const",
-        "continue",
-        "default",
-        "do",
-        "double",
-        "else",
-        "enum",
-        "extern",
-        "float",
-        "for",
-        "goto",
-        "if",
-        "inline",
-        "int",
-        "long",
-        "register",
-        "restrict",
-        "return",
-        "short",
-        "signed",
-        "sizeof",
-        "static",
-        "struct",
-        "switch",
-        "typedef",
-        "union",
-        "unsigned",
-        "void",
-        "volatile",
-        "while",
-        "in",
-        "out",
-    ]
-)
+KEYWORDS = """auto break case char const continue default do double else enum extern float for goto if
+inline int long register restrict return short signed sizeof static struct switch typedef union
+unsigned void volatile while in out"""
 
 # Functions that a file gets if it uses them: {p} is what names begin with, {t} the type.
 HELPERS = {
@@ -60,7 +23,8 @@ HELPERS = {
     "relu": "static inline {t} {p}relu({t} x) {{ return x < 0 ? 0 : x; }}",
     "elu": "static inline {t} {p}elu({t} x) {{ return x > 0 ? x : expm1{f}(x); }}",
     "softplus": (
-        "static inline {t} {p}softplus({t} x) {{ return {p}max(x, 0) + log1p{f}(exp{f}(-fabs{f}(x))); }}"
+        "static inline {t} {p}softplus({t} x) {{\n"
+        "    return {p}max(x, 0) + log1p{f}(exp{f}(-fabs{f}(x)));\n}}"
     ),
     "floordiv": """\
 static inline int64_t {p}floordiv(int64_t a, int64_t b)
@@ -68,9 +32,10 @@ static inline int64_t {p}floordiv(int64_t a, int64_t b)
     return a / b - (a % b != 0 && (a < 0) != (b < 0));
 }}""",
     "linear": """\
-/* y = x w + b for rows of x; w is (in, out), b may be NULL. Columns of y go by {block}, so that sums
- * stay in registers, each in the order of k. */
-static inline void {p}linear(int rows, int in, int out, const {t} *w, const {t} *b, const {t} *x, {t} *y)
+/* y = x w + b for rows of x; w is (in, out), b may be NULL. Columns of y go by {block}, so that
+ * sums stay in registers, each in the order of k. */
+static inline void {p}linear(int rows, int in, int out, const {t} *w, const {t} *b,
+                             const {t} *x, {t} *y)
 {{
     for (int r = 0; r < rows; r++, x += in, y += out) {{
         int j = 0;
@@ -95,10 +60,10 @@ static inline void {p}linear(int rows, int in, int out, const {t} *w, const {t} 
     }}
 }}""",
     "linear_int8": """\
-/* y = scale * step * (q w^T) + b for rows of x, with q = x / step rounded to int8 and w (out, in) of
- * int8; q has room for a row, b may be NULL. */
-static inline void {p}linear_int8(int rows, int in, int out, {t} step, const int8_t *w, const {t} *scale,
-                                  const {t} *b, const {t} *x, int8_t *q, {t} *y)
+/* y = scale * step * (q w^T) + b for rows of x, with q = x / step rounded to int8 and w (out, in)
+ * of int8; q has room for a row, b may be NULL. */
+static inline void {p}linear_int8(int rows, int in, int out, {t} step, const int8_t *w,
+                                  const {t} *scale, const {t} *b, const {t} *x, int8_t *q, {t} *y)
 {{
     for (int r = 0; r < rows; r++, x += in, y += out) {{
         for (int k = 0; k < in; k++) {{
@@ -131,10 +96,11 @@ static inline {t} {p}interpolate({t} x, int count, const {t} *places, const {t} 
     }}
     if (high == count)
         return values[count - 1];
-    return (values[high] - values[low]) / (places[high] - places[low]) * (x - places[low]) + values[low];
+    const {t} slope = (values[high] - values[low]) / (places[high] - places[low]);
+    return slope * (x - places[low]) + values[low];
 }}""",
     "code": """\
-/* The place of a text among names, counted from 1; that of NULL for no text; 0 if it is not there. */
+/* The place of a text among names, counted from 1; NULL is no text; 0 if it is not there. */
 static inline int64_t {p}code(const char *text, int count, const char *const *names)
 {{
     for (int i = 0; i < count; i++)
@@ -151,7 +117,7 @@ def identifier(name, taken=()):
     """A name of C, another one than those that are taken."""
     base = re.sub(r"\W", "_", name, flags=re.ASCII).strip("_") or "value"
     base = f"_{base}" if base[0].isdigit() else base
-    base = f"{base}_" if base in KEYWORDS else base
+    base = f"{base}_" if base in KEYWORDS.split() else base
     made, count = base, 1
     while made in taken:
         count += 1

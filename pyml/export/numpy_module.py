@@ -67,7 +67,7 @@ def file_of(model, source):
     imports = ["from pathlib import Path", "", "import numpy as np", ""]
     imports = ["import math", *imports] if "math." in source else imports
     lines = [
-        f'"""{type(model).__name__}, written by pyml {__version__}: predict(...) gives its outputs."""',
+        f'"""{type(model).__name__}, written by pyml {__version__}: see predict()."""',
         "",
         *imports,
         'WEIGHTS = dict(np.load(Path(__file__).with_suffix(".npz")))',
