@@ -3,5 +3,6 @@
 from pyml.export.c_file import Exported, c
 from pyml.export.modules import Tracer, rule
 from pyml.export.numpy_module import numpy
+from pyml.export.onnx_file import onnx
 
-__all__ = ["Exported", "Tracer", "c", "numpy", "rule"]
+__all__ = ["Exported", "Tracer", "c", "numpy", "onnx", "rule"]

@@ -12,9 +12,11 @@ from pyml.export.operations import FUNCTIONS, is_wrapped, written
 TYPES = {"float32": "float", "float64": "double", "int64": "int64_t", "bool": "unsigned char"}
 TYPES |= {"int8": "int8_t", TEXT: "const char *"}
 WIDTH = 98  # columns of lines with numbers
-KEYWORDS = """auto break case char const continue default do double else enum extern float for goto if
-inline int long register restrict return short signed sizeof static struct switch typedef union
-unsigned void volatile while in out"""
+KEYWORDS = """
+auto break case char const continue default do double else enum extern float for goto if in inline
+int long out register restrict return short signed sizeof static struct switch typedef union
+unsigned void volatile while
+"""
 
 # Functions that a file gets if it uses them: {p} is what names begin with, {t} the type.
 HELPERS = {
