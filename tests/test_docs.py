@@ -154,3 +154,10 @@ def test_recording(run, tmp_path):
     assert re.fullmatch(wanted, refused)
     line = 1 + text[: text.index("if x.sum() > 0:")].count("\n")
     assert f"recording.md:{line}" in refused
+
+
+def test_exporting(run):
+    pytest.importorskip("onnxruntime")
+    names, printed = run("docs/exporting.md")
+    assert "def predict(x):" in printed and "of the classes wrong before" in printed
+    assert names["small"].weight_bytes < 0.4 * names["written"].weight_bytes
