@@ -12,6 +12,7 @@ import io
 import json
 import struct
 import warnings
+import zipfile
 import zlib
 from functools import cache
 from pathlib import Path
@@ -24,7 +25,7 @@ from attack.arguments import Hostile, Maker, bits_of, describe
 from attack.calls import REFUSED, Slow, limited, quiet, well_formed
 from attack.children import Fault
 from helpers.idx_files import idx
-from pyml import data, json_tree, nn, optim
+from pyml import data, export, json_tree, nn, optim
 from pyml.cli import failures
 from pyml.cli.commands import parsers
 from pyml.cli.options import parsed
@@ -261,6 +262,27 @@ def weights_file(rng, world, tell):
     )
 
 
+def torch_file(rng, world, tell):
+    """A file as of torch.save, damaged as bytes or in the pickle of a whole zip."""
+    file = io.BytesIO()
+    export.save_torch({"model": world.model.state_dict(), "lr": [0.1, 3, None]}, file)
+    content = file.getvalue()
+    if rng.random() < 0.7:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            parts = {name: archive.read(name) for name in archive.namelist()}
+        name = "archive/data.pkl" if rng.random() < 0.8 else list(parts)[int(rng.integers(3))]
+        parts[name] = damaged(rng, parts[name])
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, part in parts.items():
+                archive.writestr(name, part)
+        content = file.getvalue()
+    else:
+        content = damaged(rng, content)
+    tell()
+    load_and_look(world, lambda: export.load_torch(io.BytesIO(content)), OF_FILES)
+
+
 def tree_file(rng, world, tell):
     """A training in one file, and in a file object: damaged, or of another structure."""
     kept = {"epoch": 1, "model": world.model.state_dict(), "lr": (0.1, None, [float("inf")])}
@@ -452,6 +474,7 @@ def command_line(rng, world, tell):
 TRICKS = [
     weights_file,
     tree_file,
+    torch_file,
     checkpoint_file,
     *[checkpoint_tree, state_dict] * 2,
     idx_file,
