@@ -108,19 +108,40 @@ default_generator = Generator()
 
 
 class Draws(threading.local):
-    """Counts how often a thread asked for a generator to draw from."""
+    """What a thread draws from.
+
+    Attributes:
+        count: how often it asked for a generator.
+        generator: what it has in place of the default generator, or None.
+    """
 
     count = 0
+    generator = None
 
 
 draws = Draws()
+
+
+def generator_of_thread():
+    """The default generator, or what this thread has in its place."""
+    return default_generator if draws.generator is None else draws.generator
+
+
+@contextmanager
+def drawing_from(generator):
+    """A `with` in which this thread has a generator of its own in place of the default one."""
+    before, draws.generator = draws.generator, generator
+    try:
+        yield
+    finally:
+        draws.generator = before
 
 
 def state_of(generator, name):
     """The memory of a generator, or of the default one for None, for the kernels of `name`."""
     draws.count += 1
     if generator is None:
-        return default_generator._state
+        return generator_of_thread()._state
     if not isinstance(generator, Generator):
         raise TypeError(
             f"{name}: generator is a {type(generator).__name__}, it must be a Generator"
@@ -130,27 +151,27 @@ def state_of(generator, name):
 
 def manual_seed(seed):
     """Seeds the default generator: initialisation, dropout and every random function use it."""
-    return default_generator.manual_seed(seed)
+    return generator_of_thread().manual_seed(seed)
 
 
 def seed():
     """Seeds the default generator from the operating system and returns the seed."""
-    return default_generator.seed()
+    return generator_of_thread().seed()
 
 
 def initial_seed():
     """The seed of the default generator."""
-    return default_generator.initial_seed()
+    return generator_of_thread().initial_seed()
 
 
 def get_rng_state():
     """A copy of the default generator's state."""
-    return default_generator.get_state()
+    return generator_of_thread().get_state()
 
 
 def set_rng_state(state):
     """Sets the default generator's state to one that get_rng_state gave."""
-    default_generator.set_state(state)
+    generator_of_thread().set_state(state)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from pyml import dispatch, ops
 from pyml.ops.methods import METHODS
 from pyml.ops.names import TENSOR, operations
 from pyml.pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
-from pyml.random import default_generator, draws
+from pyml.random import draws, generator_of_thread
 from pyml.tensor import Tensor
 
 __all__ = []
@@ -252,7 +252,7 @@ def unwritable(x):
 
 def generator_of(kwargs):
     """That of the numbers that a call draws, if it draws any."""
-    return kwargs.get("generator") or default_generator
+    return kwargs.get("generator") or generator_of_thread()
 
 
 def sample_of(level, i, tree):

@@ -7,7 +7,7 @@ from pyml.func.batched import Level, check_randomness, has_drawn
 from pyml.ops import cat, contiguous
 from pyml.options import check_choice, check_counts, check_integer
 from pyml.pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
-from pyml.random import default_generator, draws
+from pyml.random import draws, generator_of_thread
 from pyml.tensor import Tensor
 
 __all__ = ["vmap"]
@@ -62,15 +62,16 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
         size = common_size(tensors, dims)
         if chunk_size is None or chunk_size >= size:
             return of_all(size, tensors, dims, form, kwargs)
-        parts, drawn = [], default_generator._state.copy()
+        parts, generator = [], generator_of_thread()
+        drawn = generator._state.copy()
         for start in range(0, size, chunk_size):
             count = min(chunk_size, size - start)
             part = [
                 t if d is None else t.narrow(d, start, count)
                 for t, d in zip(tensors, dims, strict=True)
             ]
-            if randomness == "same" and has_drawn(default_generator, drawn):
-                default_generator.set_state(drawn)
+            if randomness == "same" and has_drawn(generator, drawn):
+                generator.set_state(drawn)
             parts.append(of_all(count, part, dims, form, kwargs))
         leaves, result_form = zip(*map(tree_leaves, parts), strict=True), tree_flatten(parts[0])[1]
         ends = dims_of_result(out_dims, parts[0])

@@ -22,7 +22,7 @@ from pyml.tensor cimport Tensor, alias_of, wrap
 
 from pyml.ops.creation import randperm
 from pyml.ops.index import index_select
-from pyml.random import Generator, default_generator
+from pyml.random import Generator, generator_of_thread
 from pyml.recording.diagnostics import collected
 from pyml.recording.interrupts import Interrupts
 from pyml.recording.program import NotFinite
@@ -416,7 +416,7 @@ def run_steps(
     if resume is not None:
         state._resume(resume)
     run.step, run.progress, run.callback, run.scheduler = step, state, callback, scheduler
-    run.generator = default_generator if generator is None else generator
+    run.generator = generator_of_thread() if generator is None else generator
     run.batch_size, run.shuffle, run.stops = batch_size, shuffle, stop_on_nan
     run.originals = list(data)
     run.arrays = [(<Tensor>t).array for t in data]

@@ -16,6 +16,8 @@ from pyml.train.early_stopping import EarlyStopping
 from pyml.train.evaluation import evaluate, predict
 from pyml.train.history import Epoch, History
 from pyml.train.lr_finder import LearningRates
+from pyml.train.many import fit_many
+from pyml.train.member import Member, Trained, TrainedMember
 from pyml.train.mlp import mlp
 from pyml.train.snapshots import Snapshots
 from pyml.train.trainer import Trainer
@@ -30,13 +32,17 @@ __all__ = [
     "LearningCurvePlot",
     "LearningRates",
     "LoadedCheckpoint",
+    "Member",
     "ProgressBar",
     "ReduceOnPlateau",
     "Snapshots",
     "TensorBoard",
     "TimeLimit",
+    "Trained",
+    "TrainedMember",
     "Trainer",
     "evaluate",
+    "fit_many",
     "load_checkpoint",
     "metrics",
     "mlp",

@@ -17,7 +17,7 @@ from pyml import io, json_tree
 from pyml.nn.module import Module
 from pyml.optim.lr_scheduler import LRScheduler
 from pyml.optim.optimizer import Optimizer
-from pyml.random import Generator, default_generator
+from pyml.random import Generator, generator_of_thread
 from pyml.tensor import Tensor, unwritable
 
 __all__ = ["LoadedCheckpoint", "load_checkpoint", "save_checkpoint"]
@@ -103,7 +103,7 @@ def save_checkpoint(
         else:
             content[argument] = states
             named.append(argument)
-    content["default_generator"] = default_generator.get_state()
+    content["default_generator"] = generator_of_thread().get_state()
     content["progress"] = progress.state_dict() if hasattr(progress, "state_dict") else progress
     content["best"] = best
     content["extra"] = extra
@@ -159,7 +159,8 @@ def load_checkpoint(path, *, model=None, optimizer=None, scheduler=None, generat
         if value is not None:
             loads += _matched(path, argument, value, content, named)
     if restore_generators:
-        loads.append(("default_generator", default_generator, content["default_generator"]))
+        default = generator_of_thread()
+        loads.append(("default_generator", default, content["default_generator"]))
     for place, thing, state in loads:
         _check(f"load_checkpoint: {place}", thing, state)
     _load(loads)
@@ -170,7 +171,7 @@ def load_checkpoint(path, *, model=None, optimizer=None, scheduler=None, generat
 
 
 def _beside_default(generator):
-    return None if generator is default_generator else generator
+    return None if generator is generator_of_thread() else generator
 
 
 def _is_single(value):
@@ -262,7 +263,7 @@ def _load(loads):
 def _check(place, thing, state):
     """Raises unless the state fits the thing."""
     if isinstance(thing, Generator):
-        _check_array(place, state, default_generator.state)
+        _check_array(place, state, thing.state)
         return
     if isinstance(thing, Optimizer):
         _check_optimizer(place, thing, state)

@@ -1,0 +1,432 @@
+"""Many trainings in one call: a member a core, each with the bits of its lone run."""
+
+import json
+import time
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from copy import deepcopy
+from pathlib import Path
+from threading import local
+
+import numpy as np
+
+from pyml.config import get_num_threads
+from pyml.nn.module import Module
+from pyml.options import Range, check_counts, check_number
+from pyml.random import Generator, drawing_from
+from pyml.tensor import Tensor
+from pyml.train import checkpoint as files
+from pyml.train.callbacks import Callback
+from pyml.train.history import History
+from pyml.train.member import Member, Trained, TrainedMember, given, weights_of
+from pyml.train.reading import columns_of, numbers_of
+from pyml.train.slots import Slot
+
+__all__ = ["fit_many"]
+
+SLOTS = 4  # recorded trainings that a thread keeps, each for members of one form
+SAVE_SECONDS = 10  # from one checkpoint of a member that runs to the next
+LOOK = 0.1  # seconds between two looks at the bar
+
+
+def fit_many(
+    members,
+    X,
+    y,
+    *,
+    loss=None,
+    epochs=None,
+    batch_size=None,
+    validation=None,
+    metrics=(),
+    sample_weight=None,
+    class_weight=None,
+    max_seconds=None,
+    threads=None,
+    progress=True,
+    checkpoint=None,
+):
+    """Trains many models, each as Trainer.fit would alone: the same bits, on all cores.
+
+    A thread trains a member at a time; the kernels of one use several threads only when there are
+    fewer members than threads. Members that differ in values alone (seed, weights, rates, decay,
+    rows) share a recording.
+
+    Args:
+        members: Members.
+        X, y: as of Trainer.fit, in memory.
+        loss, metrics: as of Trainer, for members without their own.
+        epochs, batch_size, validation, sample_weight, class_weight: as of Trainer.fit, the same.
+        max_seconds: when to end all, also in the middle of an epoch. Default: none.
+        threads: how many members train at a time. Default: pyml.get_num_threads().
+        progress: show a bar of the members' epochs, where there is a terminal. Default: True.
+        checkpoint: a folder in which each member has a file: when it is there, members go on from
+            it with the same bits. Default: none.
+
+    Returns:
+        A Trained, a list of a TrainedMember each, in the order of the members. One whose loss was
+        not finite has an `error`, and does not stop the others.
+
+    Raises:
+        TypeError, ValueError: for what a member or Trainer.fit does not take, which ends all.
+        KeyboardInterrupt: on Ctrl-C, when members have stopped at the end of a step.
+
+    Example:
+        >>> def made():
+        ...     return pyml.train.mlp(64, (32,), 10)
+        >>> members = [
+        ...     pyml.train.Member(made, partial(optim.Adam, lr=lr)) for lr in (1e-3, 3e-3, 1e-2)
+        ... ]
+        >>> trained = pyml.train.fit_many(
+        ...     members, images, labels, loss=nn.CrossEntropyLoss(), epochs=5, validation=0.2
+        ... )
+        >>> ensemble = trained.ensemble("probabilities")
+    """
+    members = checked(members)
+    shared = {"loss": loss, "metrics": metrics}
+    fitting = {"epochs": epochs, "batch_size": batch_size, "validation": validation}
+    work = Work(
+        *(members, X, y, sample_weight, shared, {**fitting, "class_weight": class_weight}),
+        max_seconds=max_seconds,
+        folder=checkpoint,
+    )
+    if threads is not None:
+        check_counts("fit_many", least=1, threads=threads)
+    threads = threads or get_num_threads()
+    return by_threads(work, threads, progress)
+
+
+def checked(members):
+    """A list of Members, of which no two have an object that training changes in common."""
+    members = list(members)
+    owners = {}
+    for i, member in enumerate(members):
+        if not isinstance(member, Member):
+            raise TypeError(
+                f"fit_many: members[{i}] is a {type(member).__name__}, it must be a Member: "
+                "train.Member(model, optimizer)"
+            )
+        if isinstance(member.model, Module):
+            first = owners.setdefault(id(member.model), i)
+            if first != i:
+                raise ValueError(
+                    f"fit_many: members[{i}] has the model of members[{first}]; make one for each, "
+                    "or pass a function that does"
+                )
+    return members
+
+
+class Work:
+    """What all members share, and how one is trained."""
+
+    def __init__(self, members, X, y, weight, shared, fitting, *, max_seconds=None, folder=None):
+        who = "fit_many"
+        if max_seconds is not None:
+            check_number(who, "max_seconds", max_seconds, Range(0, ends="(]"))
+        self.members, self.shared, self.fitting = members, shared, fitting
+        self.X, self.y = arrays_of(X), arrays_of(y)
+        self.weight = None if weight is None else np.asarray(weight)
+        self.count = count_of(self.X)
+        for i, member in enumerate(members):
+            check_rows(f"{who}: members[{i}]", member, self.count)
+            if shared["loss"] is None and member.options["loss"] is None:
+                raise ValueError(f"{who}: loss is missing; pass loss=, or one to members[{i}]")
+            if fitting["epochs"] is None and member.fitting["epochs"] is None:
+                raise ValueError(f"{who}: epochs is missing; pass epochs=, or to members[{i}]")
+        self.seconds = max_seconds
+        self.end = None if max_seconds is None else time.monotonic() + max_seconds
+        self.why = None  # all are to stop, where it says why
+        self.epochs = 0  # that are done
+        self.of_thread = local()
+        self.folder = None if folder is None else Path(folder)
+        if self.folder is not None:
+            self._begin_folder()
+
+    def seed(self, i):
+        return i if self.members[i].seed is None else int(self.members[i].seed)
+
+    def epochs_of(self, i):
+        own = self.members[i].fitting["epochs"]
+        return int(self.fitting["epochs"] if own is None else own)
+
+    def cost(self, i):
+        """Of a member, beside others: rows that it goes through."""
+        rows = self.members[i].rows
+        count = self.count if rows is None else int(rows.sum()) if rows.dtype == bool else len(rows)
+        return count * self.epochs_of(i)
+
+    def stops(self):
+        """Why all members are to stop now, or None."""
+        if self.why is None and self.end is not None and time.monotonic() >= self.end:
+            self.why = f"{self.seconds:g} seconds are over"
+        return self.why
+
+    # ---- a member ----
+
+    def run(self, i, until=None):
+        """Trains a member on this thread.
+
+        Args:
+            until: pause after so many epochs; its file goes on from there. Default: its end.
+        """
+        thread = self.of_thread
+        if not hasattr(thread, "slots"):
+            thread.slots, thread.generator = [], Generator()
+        found = TrainedMember(self.members[i], i, self.seed(i))
+        if self._read(i, found) or self.stops():
+            return found
+        with drawing_from(thread.generator):
+            thread.generator.manual_seed(found.seed)
+            trainer = self._bound(self.members[i], found.seed)
+            self._fit(trainer, found, until)
+        return found
+
+    def _bound(self, member, seed):
+        """A Trainer of the member: one that is recorded, if there is one of its form."""
+        slots = self.of_thread.slots
+        trainer = member.trainer(seed, self.shared)
+        for k, slot in enumerate(slots):
+            if slot.takes(trainer):
+                slots.insert(0, slots.pop(k))
+                return slot.trainer
+        if isinstance(member.model, Module):
+            trainer = deepcopy(trainer)
+        slots.insert(0, Slot(trainer))
+        del slots[SLOTS:]
+        return trainer
+
+    def _fit(self, trainer, found, until):
+        member, path = found.member, self.path(found.number)
+        options = {**self.fitting, **given(member.fitting)}
+        if member.validation_rows is not None:
+            held = member.validation_rows
+            options["validation"] = (taken(self.X, held), taken(self.y, held))
+        weight = self.weight if member.sample_weight is None else np.asarray(member.sample_weight)
+        rows = member.rows
+        watch = Watch(self, path, until)
+        trainer.callbacks = [*trainer.callbacks, watch]
+        resume = path if path is not None and path.exists() else None
+        try:
+            trainer.fit(
+                *(taken(self.X, rows), taken(self.y, rows)),
+                **options,
+                sample_weight=taken(weight, rows),
+                seed=found.seed,
+                resume=resume,
+                progress=False,
+            )
+        except FloatingPointError as error:
+            found.error = str(error)
+        found.history = History(trainer.history, trainer.history.stopped)
+        found.finished = watch.why is None
+        found.state, found.averaged = weights_of(trainer)
+        trainer.callbacks = []
+        if path is not None and found.finished:
+            self._write(trainer, found)
+        self._give(found)
+
+    def _give(self, found):
+        """The weights to the member's own model."""
+        if isinstance(found.member.model, Module) and found.state is not None:
+            found.member.model.load_state_dict(found.state)
+
+    # ---- files ----
+
+    def path(self, i):
+        return None if self.folder is None else self.folder / f"member-{i:05d}.safetensors"
+
+    def _begin_folder(self):
+        """The folder, which tells what it is of."""
+        about = {"members": len(self.members), "rows": self.count}
+        about["seeds"] = [self.seed(i) for i in range(len(self.members))]
+        file = self.folder / "members.json"
+        if file.exists():
+            saved = json.loads(file.read_text(encoding="utf-8"))
+            for name, value in about.items():
+                if saved.get(name) != value:
+                    raise ValueError(
+                        f"fit_many: checkpoint is {str(self.folder)!r}, a folder of other members: "
+                        f"their {name} differ; pass another folder"
+                    )
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(about), encoding="utf-8")
+
+    def _write(self, trainer, found):
+        """The file of a member that has ended."""
+        end = {"stopped": found.history.stopped, "error": found.error, "epochs": trainer.epochs}
+        files.save_checkpoint(
+            self.path(found.number),
+            model=trainer._parts()["model"],
+            progress={"history": [dict(epoch) for epoch in found.history]},
+            extra=end,
+        )
+
+    def _read(self, i, found):
+        """Whether the member has ended, and is read from its file."""
+        path = self.path(i)
+        if path is None or not path.exists():
+            return False
+        content, _ = files._read(path)
+        end = content["extra"]
+        if end is None:  # it goes on
+            return False
+        if end["epochs"] != self.epochs_of(i):
+            raise ValueError(
+                f"fit_many: {path} is of a member of {end['epochs']} epochs, members[{i}] has "
+                f"{self.epochs_of(i)}; pass another folder"
+            )
+        models = content["model"]
+        found.state = {name: np.array(t) for name, t in models["model"].items()}
+        if "averaged" in models:
+            found.averaged = {
+                name.removeprefix("module."): np.array(t)
+                for name, t in models["averaged"].items()
+                if name.startswith("module.")
+            }
+        found.history = History(content["progress"]["history"], end["stopped"])
+        found.error, found.finished = end["error"], True
+        self.epochs += self.epochs_of(i)
+        self._give(found)
+        return True
+
+
+class Watch(Callback):
+    """Ends a member when all are to stop, and writes its file."""
+
+    comes_last = True
+
+    def __init__(self, work, path, until):
+        self.work, self.path, self.until = work, path, until
+        self.why = None  # it was stopped before its end
+        self.saved = time.monotonic()
+
+    def on_tick(self):
+        why = self.work.stops()
+        if why is not None:
+            self.why = why
+            self.trainer.stop(why)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.work.epochs += 1
+        trainer = self.trainer
+        ended = epoch == trainer.epochs or trainer._fitting.stop is not None
+        if ended and self.why is None:
+            return
+        if epoch == self.until:
+            self.why = f"paused after {epoch} epochs"
+        self.on_tick()
+        is_due = self.why is not None or time.monotonic() - self.saved > SAVE_SECONDS
+        if self.path is not None and trainer.epoch_is_whole and is_due:
+            trainer.save_checkpoint(self.path)
+            self.saved = time.monotonic()
+        if self.why is not None:
+            trainer.stop(self.why)
+
+
+# ---- threads -------------------------------------------------------------------------------------
+
+
+def by_threads(work, threads, progress):
+    """All members, the longest first: each thread takes the next one when it has none."""
+    order = sorted(range(len(work.members)), key=work.cost, reverse=True)
+    found = [None] * len(order)
+    with Crew(work, threads) as crew, Bar(work, progress) as bar:
+        waiting = {crew.submit(work.run, i): i for i in order}
+        while waiting:
+            done, _ = wait(waiting, LOOK, FIRST_COMPLETED)
+            for future in done:
+                found[waiting.pop(future)] = future.result()
+            bar.show()
+    return Trained(found)
+
+
+class Crew:
+    """Threads that train members. What ends the `with` ends the members that run, at a step."""
+
+    def __init__(self, work, threads):
+        self.work, self.pool = work, ThreadPoolExecutor(threads, "pyml-member")
+
+    def submit(self, function, *arguments):
+        return self.pool.submit(function, *arguments)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind is not None:
+            self.work.why = f"{kind.__name__} was raised"
+        self.pool.shutdown(cancel_futures=True)
+
+
+class Bar:
+    """One bar for all: of epochs."""
+
+    def __init__(self, work, progress):
+        self.work, self.bar = work, None
+        if progress:
+            from tqdm.auto import tqdm
+
+            total = sum(map(work.epochs_of, range(len(work.members))))
+            self.bar = tqdm(total=total, unit=" epochs", disable=None)
+
+    def show(self):
+        if self.bar is not None:
+            self.bar.update(self.work.epochs - self.bar.n)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.bar is not None:
+            self.show()
+            self.bar.close()
+
+
+# ---- rows ----------------------------------------------------------------------------------------
+
+
+def arrays_of(value):
+    """Tensors and arrays of which rows can be taken; in tuples and dicts, too."""
+    if isinstance(value, tuple):
+        return tuple(map(arrays_of, value))
+    if isinstance(value, dict):
+        return {name: arrays_of(part) for name, part in value.items()}
+    if columns_of(value) is not None or not isinstance(value, Tensor):
+        return numbers_of(value, "fit_many: X and y")
+    return value
+
+
+def count_of(value):
+    while isinstance(value, (tuple, dict)):
+        value = next(iter(value.values() if isinstance(value, dict) else value))
+    return len(value)
+
+
+def taken(value, rows):
+    """Those rows; all for None."""
+    if value is None or rows is None:
+        return value
+    if isinstance(value, tuple):
+        return tuple(taken(part, rows) for part in value)
+    if isinstance(value, dict):
+        return {name: taken(part, rows) for name, part in value.items()}
+    return value[rows]
+
+
+def check_rows(who, member, count):
+    for name in ("rows", "validation_rows"):
+        rows = getattr(member, name)
+        if rows is None:
+            continue
+        if rows.dtype == bool and len(rows) != count:
+            raise ValueError(f"{who}: {name} has {len(rows)} booleans, X has {count} rows")
+        if rows.dtype != bool and len(rows) and not (0 <= rows.min() <= rows.max() < count):
+            wrong = rows[(rows < 0) | (rows >= count)][0]
+            raise ValueError(f"{who}: {name} has {wrong}, rows are 0 to {count - 1}")
+        if not (rows.any() if rows.dtype == bool else len(rows)):
+            raise ValueError(f"{who}: {name} is empty, it must have a row")
+    weight = member.sample_weight
+    if weight is not None and np.shape(weight) != (count,):
+        raise ValueError(
+            f"{who}: sample_weight has shape {np.shape(weight)}, it must be ({count},)"
+        )

@@ -1,0 +1,343 @@
+"""fit_many: the bits of lone runs, failures kept apart, time limits, folders that go on."""
+
+import multiprocessing
+import os
+import signal
+import time
+from functools import partial
+
+import numpy as np
+import pytest
+
+import pyml
+from pyml import nn, optim
+from pyml.optim import lr_scheduler
+from pyml.train import Callback, EarlyStopping, Member, Trainer, fit_many, mlp
+from pyml.train.slots import Slot
+
+ROWS = 120
+QUIET = {"progress": False}
+
+
+@pytest.fixture
+def data(rng):
+    x = rng.normal(size=(ROWS, 5)).astype(np.float32)
+    return x, (x[:, 0] + x[:, 1] > 0).astype(np.int64) + (x[:, 2] > 0)
+
+
+@pytest.fixture
+def exhaustive(request):
+    return request.config.getoption("exhaustive")
+
+
+def net(dropout=0.0, width=8):
+    return mlp(5, (width,), 3, dropout)
+
+
+def plain():
+    return nn.Sequential(nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 3))
+
+
+def same_bits(found, trainer):
+    for name, tensor in trainer.model.state_dict().items():
+        np.testing.assert_array_equal(found.state[name], tensor.numpy(), err_msg=name)
+    if trainer.averaged is not None:
+        for name, tensor in trainer.averaged.module.state_dict().items():
+            np.testing.assert_array_equal(found.averaged[name], tensor.numpy(), err_msg=name)
+    for name in set(trainer.history.columns) - {"seconds"}:
+        np.testing.assert_array_equal(
+            found.history.column(name), trainer.history.column(name), err_msg=name
+        )
+    assert found.history.stopped == trainer.history.stopped
+
+
+# ---- lone runs -----------------------------------------------------------------------------------
+
+OPTIMIZERS = [
+    lambda draw: partial(optim.Adam, lr=draw.uniform(1e-3, 1e-1), weight_decay=draw.uniform()),
+    lambda draw: partial(optim.AdamW, lr=draw.uniform(1e-3, 1e-1), amsgrad=bool(draw.integers(2))),
+    lambda draw: partial(optim.SGD, lr=draw.uniform(1e-3, 1e-1), momentum=draw.uniform(0.1, 0.9)),
+    lambda draw: partial(optim.RMSprop, lr=draw.uniform(1e-3, 1e-2)),
+    lambda draw: partial(optim.Adagrad, lr=0.1, initial_accumulator_value=draw.uniform()),
+    lambda draw: partial(optim.NAdam, lr=draw.uniform(1e-3, 1e-2)),
+    lambda draw: partial(optim.Lion, lr=draw.uniform(1e-4, 1e-3)),
+    lambda draw: partial(optim.Adafactor, lr=0.01),
+]
+
+
+def falling(share):
+    return lambda epoch: 1 / (1 + share * epoch)
+
+
+SCHEDULES = [
+    lambda draw: None,
+    lambda draw: partial(lr_scheduler.StepLR, step_size=1, gamma=draw.uniform(0.5, 1)),
+    lambda draw: partial(lr_scheduler.CosineAnnealingLR, T_max=int(draw.integers(2, 9))),
+    lambda draw: partial(lr_scheduler.LambdaLR, lr_lambda=falling(draw.uniform())),
+    lambda draw: partial(
+        lr_scheduler.OneCycleLR,
+        max_lr=draw.uniform(0.01, 0.1),
+        total_steps=999,
+        cycle_momentum=False,
+    ),
+    lambda draw: partial(lr_scheduler.ReduceLROnPlateau, patience=0),
+]
+
+
+def drawn(draw):
+    """(arguments of Member, of Trainer, of fit) of one member."""
+
+    def one(*choices):
+        return choices[draw.integers(len(choices))]
+
+    model = one(plain, partial(net, one(0.0, 0.1, float(draw.uniform(0, 0.5))), one(8, 8, 11)))
+    training = {"clip": one(None, None, 0.5), "ema": one(None, None, 0.9)}
+    training["metrics"] = one((), ["accuracy"])
+    fitting = {"epochs": int(draw.integers(1, 5)), "batch_size": one(16, 16, 32, 50)}
+    fitting["validation"] = one(None, 0.25)
+    fitting["shuffle"], fitting["drop_last"] = one(True, True, False), one(False, False, True)
+    fitting["class_weight"] = one(None, None, "balanced")
+    rows = one(
+        None, draw.integers(0, ROWS, 90), draw.permutation(ROWS)[:80], np.arange(ROWS) % 3 > 0
+    )
+    weight = one(None, None, draw.uniform(0.1, 1, ROWS))
+    patience = None if fitting["validation"] is None else one(None, 1, 2)
+    makes = OPTIMIZERS[draw.integers(len(OPTIMIZERS))](draw)
+    schedule = SCHEDULES[draw.integers(len(SCHEDULES))](draw)
+    return model, makes, schedule, training, fitting, rows, weight, patience
+
+
+def callbacks_of(patience):
+    return [] if patience is None else [EarlyStopping(patience=patience)]
+
+
+def member_of(mix, seed):
+    model, makes, schedule, training, fitting, rows, weight, patience = mix
+    return Member(
+        *(model, makes, schedule),
+        **{"seed": seed, "callbacks": callbacks_of(patience), **training, **fitting},
+        rows=rows,
+        sample_weight=weight,
+    )
+
+
+def alone(mix, seed, x, y):
+    model, makes, schedule, training, fitting, rows, weight, patience = mix
+    pyml.manual_seed(seed)
+    made = model()
+    optimizer = makes(made.parameters())
+    trainer = Trainer(
+        *(made, nn.CrossEntropyLoss(), optimizer),
+        None if schedule is None else schedule(optimizer),
+        **{"callbacks": callbacks_of(patience), **training},
+    )
+    taken = slice(None) if rows is None else rows
+    weight = None if weight is None else weight[taken]
+    trainer.fit(x[taken], y[taken], sample_weight=weight, seed=seed, **fitting, **QUIET)
+    return trainer
+
+
+def test_members_have_the_bits_of_their_lone_runs(data, exhaustive):
+    x, y = data
+    draw = np.random.default_rng(7)
+    mixes = [drawn(draw) for _ in range(200 if exhaustive else 14)]
+    mixes += mixes[:3]  # which take the places of others
+    members = [member_of(mix, seed) for seed, mix in enumerate(mixes)]
+    trained = fit_many(members, x, y, loss=nn.CrossEntropyLoss(), threads=3, **QUIET)
+    for seed, (found, mix) in enumerate(zip(trained, mixes, strict=True)):
+        assert found.finished and found.error is None
+        same_bits(found, alone(mix, seed, x, y))
+
+
+def test_one_after_another_on_a_thread(data):
+    x, y = data
+    start, size = {"epochs": 3, "batch_size": 30}, (None, None)
+    mixes = [
+        (net, partial(makes, lr=0.1), partial(lr_scheduler.LambdaLR, lr_lambda=falling(share)))
+        for makes in (optim.Adam, partial(optim.Adagrad, initial_accumulator_value=0.1))
+        for share in (0.1, 0.9, 0.9)
+    ]
+    mixes = [(*mix, {}, start, *size, None) for mix in mixes]
+    members = [member_of(mix, seed) for seed, mix in enumerate(mixes)]
+    trained = fit_many(members, x, y, loss=nn.CrossEntropyLoss(), threads=1, **QUIET)
+    for seed, (found, mix) in enumerate(zip(trained, mixes, strict=True)):
+        same_bits(found, alone(mix, seed, x, y))
+
+
+def test_members_of_one_form_share_a_recording(data, monkeypatch):
+    x, y = data
+    slots = []
+    monkeypatch.setattr(
+        "pyml.train.many.Slot", lambda trainer: slots.append(trainer) or Slot(trainer)
+    )
+    members = [Member(net, partial(optim.Adam, lr=0.01 * (i + 1))) for i in range(6)]
+    fit_many(members, x, y, loss=nn.CrossEntropyLoss(), epochs=2, batch_size=30, threads=1, **QUIET)
+    assert len(slots) == 1
+    [step] = slots[0]._steps.values()
+    assert len(step._programs) <= 2  # a full batch, and perhaps one that made the state
+
+
+def test_a_module_has_its_weights_in_the_end(data):
+    x, y = data
+    models = [net(), net()]
+    optimizers = [optim.Adam(m.parameters(), lr=0.01) for m in models]
+    members = [Member(m, o) for m, o in zip(models, optimizers, strict=True)]
+    before = [{n: t.clone() for n, t in m.state_dict().items()} for m in models]
+    trained = fit_many(members, x, y, loss=nn.CrossEntropyLoss(), epochs=2, **QUIET)
+    for model, found, start in zip(models, trained, before, strict=True):
+        assert not np.array_equal(start["0.weight"], found.state["0.weight"])
+        for name, tensor in model.state_dict().items():
+            np.testing.assert_array_equal(tensor.numpy(), found.state[name])
+    assert not optimizers[0].state
+
+
+def test_the_default_generator_stays(data):
+    x, y = data
+    pyml.manual_seed(5)
+    before = pyml.get_rng_state()
+    fit_many([Member(net, optim.Adam)], x, y, loss=nn.CrossEntropyLoss(), epochs=1, **QUIET)
+    np.testing.assert_array_equal(pyml.get_rng_state(), before)
+
+
+# ---- what goes wrong -----------------------------------------------------------------------------
+
+
+def test_one_that_fails_stops_no_other(data):
+    x, y = data
+    rates = [0.01, 1e38, 0.01]
+    members = [Member(plain, partial(optim.SGD, lr=lr), seed=0) for lr in rates]
+    trained = fit_many(members, x, y, loss=nn.CrossEntropyLoss(), epochs=3, threads=1, **QUIET)
+    assert [each.error is None for each in trained] == [True, False, True]
+    assert "training loss is" in trained[1].error and trained.failed == [trained[1]]
+    assert trained.finished and len(trained.ensemble("probabilities")) == 2
+    for name, value in trained[0].state.items():
+        np.testing.assert_array_equal(trained[2].state[name], value)
+
+
+def test_another_error_ends_all(data):
+    x, y = data
+
+    def fails(epoch):
+        raise KeyError("mine")
+
+    members = [Member(net, optim.Adam), Member(net, optim.Adam, callbacks=[fails])]
+    with pytest.raises(KeyError, match="mine"):
+        fit_many(members, x, y, loss=nn.CrossEntropyLoss(), epochs=2, **QUIET)
+
+
+def test_time_ends_all(data):
+    x, y = data
+    members = [Member(net, optim.Adam) for _ in range(4)]
+    start = time.monotonic()
+    trained = fit_many(
+        members, x, y, loss=nn.CrossEntropyLoss(), epochs=10**6, max_seconds=0.5, threads=2, **QUIET
+    )
+    assert time.monotonic() - start < 10
+    assert not trained.finished and trained[0].history.stopped == "0.5 seconds are over"
+    assert trained[0].state is not None and trained[3].state is None
+    with pytest.raises(RuntimeError, match="has not begun"):
+        _ = trained[3].predictor
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rows": [0, ROWS]}, "rows has 120, rows are 0 to 119"),
+        ({"rows": []}, "rows"),
+        ({"validation_rows": [-1]}, "validation_rows has -1"),
+        ({"sample_weight": [1.0]}, r"sample_weight has shape \(1,\)"),
+        ({"rows": [True]}, "rows has 1 booleans"),
+    ],
+)
+def test_wrong_rows(data, change, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        fit_many(
+            [Member(net, optim.Adam, **change)],
+            *data,
+            loss=nn.CrossEntropyLoss(),
+            epochs=1,
+            **QUIET,
+        )
+
+
+def test_members_with_one_model(data):
+    model = net()
+    with pytest.raises(ValueError, match=r"members\[1\] has the model of members\[0\]"):
+        fit_many([Member(model, optim.Adam)] * 2, *data, loss=nn.CrossEntropyLoss(), epochs=1)
+
+
+# ---- folders -------------------------------------------------------------------------------------
+
+
+def folds(epochs=6):
+    make = [partial(optim.Adam, lr=0.01), partial(optim.SGD, lr=0.1, momentum=0.9)]
+    return [
+        Member(
+            partial(net, 0.2),
+            make[i % 2],
+            partial(lr_scheduler.CosineAnnealingLR, T_max=epochs),
+            ema=0.9 if i == 2 else None,
+            callbacks=[EarlyStopping(patience=3)],
+            rows=np.arange(ROWS) % 4 != i,
+            validation_rows=np.arange(ROWS) % 4 == i,
+        )
+        for i in range(4)
+    ]
+
+
+OPTIONS = {"loss": nn.CrossEntropyLoss(), "epochs": 6, "batch_size": 16, **QUIET}
+
+
+def same_trained(got, wanted):
+    for a, b in zip(got, wanted, strict=True):
+        assert a.finished and a.history.stopped == b.history.stopped
+        for name, value in b.state.items():
+            np.testing.assert_array_equal(a.state[name], value)
+        if b.averaged is not None:
+            for name, value in b.averaged.items():
+                np.testing.assert_array_equal(a.averaged[name], value)
+        wanted_losses = b.history.column("validation_loss")
+        np.testing.assert_array_equal(a.history.column("validation_loss"), wanted_losses)
+
+
+def test_a_folder_goes_on(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("pyml.train.many.SAVE_SECONDS", 0)
+    wanted = fit_many(folds(), *data, **OPTIONS)
+
+    class Stop(Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if epoch == 3:
+                raise InterruptedError
+
+    members = folds()
+    members[1].callbacks.append(Stop())
+    with pytest.raises(InterruptedError):
+        fit_many(members, *data, checkpoint=tmp_path / "runs", threads=1, **OPTIONS)
+    same_trained(fit_many(folds(), *data, checkpoint=tmp_path / "runs", **OPTIONS), wanted)
+    same_trained(fit_many(folds(), *data, checkpoint=tmp_path / "runs", **OPTIONS), wanted)
+    with pytest.raises(ValueError, match="a folder of other members"):
+        fit_many(folds()[:2], *data, checkpoint=tmp_path / "runs", **OPTIONS)
+
+
+def in_folder(data, folder):
+    from pyml.train import many
+
+    many.SAVE_SECONDS = 0
+    fit_many(folds(), *data, checkpoint=folder, threads=2, **OPTIONS)
+
+
+def test_a_kill_loses_nothing(data, tmp_path, exhaustive):
+    wanted = fit_many(folds(), *data, **OPTIONS)
+    draw = np.random.default_rng(3)
+    context = multiprocessing.get_context("spawn")
+    for k in range(100 if exhaustive else 1):
+        folder = tmp_path / str(k)
+        child = context.Process(target=in_folder, args=(data, folder))
+        child.start()
+        while not any(folder.glob("member-*")) and child.is_alive():
+            time.sleep(0.001)
+        time.sleep(draw.uniform(0, 0.05))
+        if child.is_alive():
+            os.kill(child.pid, signal.SIGKILL)
+        child.join()
+        same_trained(fit_many(folds(), *data, checkpoint=folder, **OPTIONS), wanted)
