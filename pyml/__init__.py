@@ -314,7 +314,7 @@ _MODULES = {
 _LATER = {  # names of modules that are imported when one of the names is first used
     "pyml.io": ("load", "save"),
     "pyml.recording": ("RecordError", "host", "record"),
-    "pyml.train": ("fit_many", "load_checkpoint", "save_checkpoint"),
+    "pyml.train": ("fit_many", "load_checkpoint", "save_checkpoint", "tune"),
 }
 
 __all__ = [

@@ -21,6 +21,7 @@ from pyml.train.member import Member, Trained, TrainedMember
 from pyml.train.mlp import mlp
 from pyml.train.snapshots import Snapshots
 from pyml.train.trainer import Trainer
+from pyml.train.tune import Integers, Trial, Tuning, Uniform, tune
 
 __all__ = [
     "CSVLogger",
@@ -29,6 +30,7 @@ __all__ = [
     "EarlyStopping",
     "Epoch",
     "History",
+    "Integers",
     "LearningCurvePlot",
     "LearningRates",
     "LoadedCheckpoint",
@@ -41,6 +43,9 @@ __all__ = [
     "Trained",
     "TrainedMember",
     "Trainer",
+    "Trial",
+    "Tuning",
+    "Uniform",
     "evaluate",
     "fit_many",
     "load_checkpoint",
@@ -48,4 +53,5 @@ __all__ = [
     "mlp",
     "predict",
     "save_checkpoint",
+    "tune",
 ]

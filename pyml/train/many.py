@@ -127,11 +127,8 @@ class Work:
         self.weight = None if weight is None else np.asarray(weight)
         self.count = count_of(self.X)
         for i, member in enumerate(members):
-            check_rows(f"{who}: members[{i}]", member, self.count)
-            if shared["loss"] is None and member.options["loss"] is None:
-                raise ValueError(f"{who}: loss is missing; pass loss=, or one to members[{i}]")
-            if fitting["epochs"] is None and member.fitting["epochs"] is None:
-                raise ValueError(f"{who}: epochs is missing; pass epochs=, or to members[{i}]")
+            if member is not None:  # of a search: it is made when it begins
+                self.checked(i, member)
         self.seconds = max_seconds
         self.end = None if max_seconds is None else time.monotonic() + max_seconds
         self.why = None  # all are to stop, where it says why
@@ -141,11 +138,22 @@ class Work:
         if self.folder is not None:
             self._begin_folder()
 
+    def checked(self, i, member):
+        """The member, if it goes with the data and the options of all."""
+        who = "fit_many"
+        check_rows(f"{who}: members[{i}]", member, self.count)
+        for name, of_all in (("loss", self.shared["loss"]), ("epochs", self.fitting["epochs"])):
+            own = member.options if name == "loss" else member.fitting
+            if of_all is None and own[name] is None:
+                raise ValueError(f"{who}: {name} is missing; pass {name}=, or one to members[{i}]")
+        return member
+
     def seed(self, i):
-        return i if self.members[i].seed is None else int(self.members[i].seed)
+        member = self.members[i]
+        return i if member is None or member.seed is None else int(member.seed)
 
     def epochs_of(self, i):
-        own = self.members[i].fitting["epochs"]
+        own = None if self.members[i] is None else self.members[i].fitting["epochs"]
         return int(self.fitting["epochs"] if own is None else own)
 
     def cost(self, i):
@@ -172,7 +180,7 @@ class Work:
         if not hasattr(thread, "slots"):
             thread.slots, thread.generator = [], Generator()
         found = TrainedMember(self.members[i], i, self.seed(i))
-        if self._read(i, found) or self.stops():
+        if self._read(i, found, until) or self.stops():
             return found
         with drawing_from(thread.generator):
             thread.generator.manual_seed(found.seed)
@@ -261,16 +269,20 @@ class Work:
             extra=end,
         )
 
-    def _read(self, i, found):
-        """Whether the member has ended, and is read from its file."""
+    def _read(self, i, found, until):
+        """Whether the member has ended, or is to pause, and is read from its file."""
         path = self.path(i)
         if path is None or not path.exists():
             return False
         content, _ = files._read(path)
         end = content["extra"]
+        history = content["progress"]["history"]
         if end is None:  # it goes on
-            return False
-        if end["epochs"] != self.epochs_of(i):
+            if until is None or len(history) < until:
+                return False
+            end = {"stopped": f"paused after {until} epochs", "error": None}
+            found.history = History(history, end["stopped"])
+        elif end["epochs"] != self.epochs_of(i):
             raise ValueError(
                 f"fit_many: {path} is of a member of {end['epochs']} epochs, members[{i}] has "
                 f"{self.epochs_of(i)}; pass another folder"
@@ -283,9 +295,8 @@ class Work:
                 for name, t in models["averaged"].items()
                 if name.startswith("module.")
             }
-        found.history = History(content["progress"]["history"], end["stopped"])
-        found.error, found.finished = end["error"], True
-        self.epochs += self.epochs_of(i)
+        found.history = History(history, end["stopped"])
+        found.error, found.finished = end["error"], "epochs" in end
         self._give(found)
         return True
 
@@ -333,10 +344,8 @@ def by_threads(work, threads, progress):
     with Crew(work, threads) as crew, Bar(work, progress) as bar:
         waiting = {crew.submit(work.run, i): i for i in order}
         while waiting:
-            done, _ = wait(waiting, LOOK, FIRST_COMPLETED)
-            for future in done:
+            for future in bar.wait(*waiting):
                 found[waiting.pop(future)] = future.result()
-            bar.show()
     return Trained(found)
 
 
@@ -368,6 +377,12 @@ class Bar:
 
             total = sum(map(work.epochs_of, range(len(work.members))))
             self.bar = tqdm(total=total, unit=" epochs", disable=None)
+
+    def wait(self, *futures):
+        """Those of the futures that are done, after a moment at most."""
+        done, _ = wait(futures, LOOK, FIRST_COMPLETED)
+        self.show()
+        return done
 
     def show(self):
         if self.bar is not None:

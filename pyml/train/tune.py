@@ -1,0 +1,396 @@
+"""A search over the options of members: at random, by successive halving, or by Optuna."""
+
+import heapq
+import math
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from pyml.config import get_num_threads
+from pyml.options import Range, check_choice, check_counts, check_integer, check_number
+from pyml.train.many import Bar, Crew, Work
+from pyml.train.member import Member, Trained
+
+__all__ = ["Integers", "Trial", "Tuning", "Uniform", "tune"]
+
+
+class Uniform:
+    """Numbers from low to high.
+
+    Args:
+        low, high: the ends, low < high.
+        log: uniform in the logarithm; low > 0. Default: False.
+
+    Example:
+        >>> space = {"lr": pyml.train.Uniform(1e-4, 1e-1, log=True)}
+    """
+
+    def __init__(self, low, high, *, log=False):
+        check_number("Uniform", "low", low, Range(0, ends="(]") if log else Range(-math.inf))
+        check_number("Uniform", "high", high, Range(low, ends="(]"))
+        self.low, self.high, self.log = float(low), float(high), bool(log)
+
+    def draw(self, random):
+        """A number, from a numpy.random.Generator."""
+        if self.log:
+            return float(np.exp(random.uniform(np.log(self.low), np.log(self.high))))
+        return float(random.uniform(self.low, self.high))
+
+    def suggest(self, trial, name):
+        """A number, from a trial of Optuna."""
+        return trial.suggest_float(name, self.low, self.high, log=self.log)
+
+
+class Integers:
+    """Integers from low to high, both included.
+
+    Args:
+        low, high: the ends, low <= high.
+    """
+
+    def __init__(self, low, high):
+        check_integer("Integers", "low", low)
+        check_integer("Integers", "high", high)
+        if high < low:
+            raise ValueError(f"Integers: high is {high}, it must be >= low, {low}")
+        self.low, self.high = int(low), int(high)
+
+    def draw(self, random):
+        """An integer, from a numpy.random.Generator."""
+        return int(random.integers(self.low, self.high + 1))
+
+    def suggest(self, trial, name):
+        """An integer, from a trial of Optuna."""
+        return trial.suggest_int(name, self.low, self.high)
+
+
+class Choice:
+    """One of some values."""
+
+    def __init__(self, values):
+        self.values = list(values)
+
+    def draw(self, random):
+        return self.values[random.integers(len(self.values))]
+
+    def suggest(self, trial, name):
+        return trial.suggest_categorical(name, self.values)
+
+
+class Trial:
+    """A configuration, and how far it was trained.
+
+    Attributes:
+        number: 0, 1, ...
+        config: {name: value}.
+        value: the best one of `monitor` in the epochs of its last rung and those before.
+        epochs: how many it was trained for.
+        trained: the TrainedMember.
+    """
+
+    def __init__(self, number, config):
+        self.number, self.config = number, config
+        self.value, self.epochs, self.trained = math.nan, 0, None
+
+    def __repr__(self):
+        return f"<trial {self.number}: {self.value:.5g} after {self.epochs} epochs, {self.config}>"
+
+
+class Tuning(list):
+    """The Trials of a search, in the order of their numbers.
+
+    Attributes:
+        monitor, mode: what was compared.
+    """
+
+    def __init__(self, trials, monitor, mode):
+        super().__init__(trials)
+        self.monitor, self.mode = monitor, mode
+
+    def ranked(self):
+        """Trials from the best to the worst: those of more epochs first."""
+        sign = 1 if self.mode == "min" else -1
+        kept = [t for t in self if not math.isnan(t.value)]
+        return sorted(kept, key=lambda t: (-t.epochs, sign * t.value, t.number))
+
+    @property
+    def best(self):
+        """The best Trial of those that were trained longest.
+
+        Raises:
+            ValueError: if no trial has a value.
+        """
+        ranked = self.ranked()
+        if not ranked:
+            raise ValueError("best: no trial has a value; see .trained.error of the trials")
+        return ranked[0]
+
+    def table(self):
+        """A dict for each trial, from the best to the worst."""
+        return [
+            {"trial": t.number, **t.config, "epochs": t.epochs, self.monitor: t.value}
+            for t in self.ranked()
+        ]
+
+    def ensemble(self, count, average="values"):
+        """An nn.Ensemble of the best trials; see Trained.ensemble."""
+        return Trained(t.trained for t in self.ranked()[:count]).ensemble(average)
+
+    def plot(self, path=None):
+        """The curve of each trial, the best one in colour; needs matplotlib.
+
+        Args:
+            path: a picture to write. Default: none.
+
+        Returns:
+            The figure.
+        """
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(7, 4), layout="constrained")
+        axes, best = figure.add_subplot(), self.best
+        for t in [t for t in self if t is not best and t.trained.history] + [best]:
+            history = t.trained.history
+            if self.monitor in history.columns:
+                style = {"color": "C0", "lw": 2} if t is best else {"color": "0.75", "lw": 0.8}
+                axes.plot(history.column("epoch"), history.column(self.monitor), **style)
+        axes.set(xlabel="epoch", ylabel=self.monitor.replace("_", " "))
+        axes.set_title(f"best: trial {best.number}, {best.value:.4g}")
+        if path is not None:
+            figure.savefig(path)
+        return figure
+
+
+def tune(
+    space,
+    member,
+    X,
+    y,
+    *,
+    loss=None,
+    epochs=50,
+    trials=50,
+    halving=None,
+    first=1,
+    monitor="validation_loss",
+    mode="min",
+    seed=0,
+    sampler=None,
+    at_once=16,
+    batch_size=None,
+    validation=None,
+    metrics=(),
+    sample_weight=None,
+    class_weight=None,
+    max_seconds=None,
+    threads=None,
+    progress=True,
+    checkpoint=None,
+):
+    """Searches for options: each trial is a member, trained as by fit_many.
+
+    With `halving` it is ASHA, Li et al. 2020 (arXiv:1810.05934), Algorithm 2: trials pause after
+    first, first * halving, ... epochs, and the best 1 / halving of those at a rung go on. There
+    decisions depend on who is ready first; here that is computed (a trial takes its number of
+    epochs, `at_once` are under way), so that the search is the same on any machine.
+
+    Args:
+        space: {name: Uniform, Integers, or a list of values}.
+        member: a function of a configuration {name: value} that makes a Member.
+        X, y, loss, batch_size, validation, metrics, sample_weight, class_weight: as of fit_many.
+        epochs: of a trial that is not stopped before. Default: 50.
+        trials: how many. Default: 50.
+        halving: the factor between rungs, >= 2. Default: none, all are trained to the end.
+        first: epochs of the first rung. Default: 1.
+        monitor: the column that is compared, by its best value. Default: "validation_loss".
+        mode: "min" or "max". Default: "min".
+        seed: of the configurations. Default: 0.
+        sampler: one of Optuna's, which then proposes the configurations; without halving.
+        at_once: how many trials are under way, at least the number of threads for all of them to
+            be used. What is found depends on it with halving or a sampler. Default: 16.
+        max_seconds, threads, progress, checkpoint: as of fit_many.
+
+    Returns:
+        A Tuning, the list of Trials.
+
+    Raises:
+        TypeError, ValueError: for arguments out of range; as of fit_many.
+
+    Example:
+        >>> def member(config):
+        ...     model = partial(pyml.train.mlp, 64, (config["width"],), 10)
+        ...     return pyml.train.Member(model, partial(optim.Adam, lr=config["lr"]))
+        >>> space = {"lr": pyml.train.Uniform(1e-4, 1e-1, log=True), "width": [16, 32]}
+        >>> tuning = pyml.train.tune(
+        ...     space, member, images, labels, loss=nn.CrossEntropyLoss(), validation=0.2,
+        ...     trials=6, epochs=4, halving=2,
+        ... )
+        >>> config = tuning.best.config
+    """
+    who = "tune"
+    if not isinstance(space, dict) or not space:
+        raise TypeError(f"{who}: space is {space!r}, it must be a dict of names, one or more")
+    space = {name: checked(name, values) for name, values in space.items()}
+    if not callable(member):
+        raise TypeError(f"{who}: member is {member!r}, it must be a function of a configuration")
+    check_counts(who, least=1, epochs=epochs, trials=trials, first=first, at_once=at_once)
+    if halving is not None:
+        check_counts(who, least=2, halving=halving)
+        if sampler is not None:
+            raise ValueError(f"{who}: halving and sampler are given; pass one of them")
+    check_choice(who, "mode", mode, ("min", "max"))
+    check_integer(who, "seed", seed)
+    if threads is not None:
+        check_counts(who, least=1, threads=threads)
+    configs = Configs(space, seed % 2**64, sampler, mode)
+    # Optuna proposes when a trial begins; the number of members is known, what they are is not yet
+    members = (
+        [None] * trials
+        if sampler is not None
+        else [made(member, configs.draw(i)) for i in range(trials)]
+    )
+    shared = {"loss": loss, "metrics": metrics}
+    fitting = {"epochs": int(epochs), "batch_size": batch_size, "validation": validation}
+    fitting["class_weight"] = class_weight
+    rungs = [int(epochs)] if halving is None else rungs_of(int(first), int(halving), int(epochs))
+    with TemporaryDirectory() as temporary:
+        folder = checkpoint
+        if folder is None and len(rungs) > 1:
+            folder = Path(temporary)
+        work = Work(
+            *(members, X, y, sample_weight, shared, fitting),
+            max_seconds=max_seconds,
+            folder=folder,
+        )
+        search = Search(work, configs, member, rungs, halving, monitor, mode, int(at_once))
+        with Crew(work, threads or get_num_threads()) as crew, Bar(work, progress) as bar:
+            search.go(crew, bar)
+    return Tuning(search.trials, monitor, mode)
+
+
+def checked(name, values):
+    """What draws the values of a name."""
+    if isinstance(values, (Uniform, Integers)):
+        return values
+    if isinstance(values, (list, tuple)) and len(values):
+        return Choice(values)
+    raise TypeError(
+        f"tune: space[{name!r}] is {values!r}, it must be a Uniform, an Integers, or a list of "
+        "values"
+    )
+
+
+def made(member, config):
+    """The Member of a configuration."""
+    found = member(dict(config))
+    if not isinstance(found, Member):
+        raise TypeError(f"tune: member gives a {type(found).__name__}, it must give a Member")
+    return found
+
+
+def rungs_of(first, halving, epochs):
+    """Epochs at which trials pause, and the last."""
+    rungs = []
+    while first < epochs:
+        rungs.append(first)
+        first *= halving
+    return [*rungs, epochs]
+
+
+class Configs:
+    """Where configurations come from."""
+
+    def __init__(self, space, seed, sampler, mode):
+        self.space, self.seed, self.study, self.asked = space, seed, None, {}
+        if sampler is not None:
+            try:
+                import optuna
+            except ImportError as error:
+                raise ImportError(
+                    f"tune: sampler needs optuna ({error}): pip install optuna"
+                ) from None
+            direction = "minimize" if mode == "min" else "maximize"
+            self.study = optuna.create_study(sampler=sampler, direction=direction)
+
+    def draw(self, i):
+        if self.study is None:
+            random = np.random.Generator(np.random.PCG64([self.seed, i]))
+            return {name: values.draw(random) for name, values in self.space.items()}
+        self.asked[i] = self.study.ask()
+        return {name: values.suggest(self.asked[i], name) for name, values in self.space.items()}
+
+    def tell(self, i, value):
+        if self.study is None:
+            return
+        if math.isnan(value):
+            from optuna.trial import TrialState
+
+            self.study.tell(self.asked[i], state=TrialState.FAIL)
+        else:
+            self.study.tell(self.asked[i], value)
+
+
+class Search:
+    """Trials under way, in the order of a time that is computed: epochs."""
+
+    def __init__(self, work, configs, member, rungs, halving, monitor, mode, at_once):
+        self.work, self.configs, self.member, self.rungs = work, configs, member, rungs
+        self.halving, self.monitor, self.mode, self.at_once = halving, monitor, mode, at_once
+        self.trials = []
+        self.values = [{} for _ in rungs]  # of each rung {trial: value}, the smaller the better
+        self.gone_on = [set() for _ in rungs]
+
+    def go(self, crew, bar):
+        """Trains until nothing is left."""
+        under_way, now = [], 0  # (when it ends, trial, rung, future)
+        while True:
+            while len(under_way) < self.at_once and (task := self.next_task()) is not None:
+                trial, rung = task
+                takes = self.rungs[rung] - (self.rungs[rung - 1] if rung else 0)
+                is_last = rung == len(self.rungs) - 1
+                until = None if is_last else self.rungs[rung]
+                future = crew.submit(self.work.run, trial, until)
+                heapq.heappush(under_way, (now + takes, trial, rung, future))
+            if not under_way:
+                return
+            now, trial, rung, future = heapq.heappop(under_way)
+            while not future.done():
+                bar.wait(future)
+            self.take(trial, rung, future.result())
+
+    def next_task(self):
+        """(trial, rung) to go on with, from the highest rung; else a new one; else None."""
+        if self.work.stops():
+            return None
+        for rung in range(len(self.rungs) - 2, -1, -1):
+            values = self.values[rung]
+            order = sorted((v, t) for t, v in values.items() if not math.isnan(v))
+            for _, trial in order[: len(values) // self.halving]:
+                if trial not in self.gone_on[rung]:
+                    self.gone_on[rung].add(trial)
+                    return trial, rung + 1
+        number = len(self.trials)
+        if number == len(self.work.members):
+            return None
+        config = self.configs.draw(number)
+        if self.work.members[number] is None:
+            self.work.members[number] = self.work.checked(number, made(self.member, config))
+        self.trials.append(Trial(number, config))
+        return number, 0
+
+    def take(self, number, rung, found):
+        """What a trial gave."""
+        trial = self.trials[number]
+        epochs = found.history[: self.rungs[rung]]
+        sign = 1 if self.mode == "min" else -1
+        if epochs and found.error is None and self.monitor not in epochs[0]:
+            raise ValueError(
+                f"tune: monitor is {self.monitor!r}; the epochs have {', '.join(epochs[0])}"
+            )
+        values = [sign * epoch[self.monitor] for epoch in epochs if self.monitor in epoch]
+        values = [value for value in values if not math.isnan(value)]
+        value = min(values) if values and found.error is None else math.nan
+        self.values[rung][number] = value
+        trial.value, trial.epochs, trial.trained = sign * value, len(epochs), found
+        self.configs.tell(number, trial.value)
