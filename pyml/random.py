@@ -113,10 +113,11 @@ class Draws(threading.local):
     Attributes:
         count: how often it asked for a generator.
         generator: what it has in place of the default generator, or None.
+        state: a function that gives the memory which stands for the default generator's, for a part
+            of a batch that draws for itself; None: there is none.
     """
 
-    count = 0
-    generator = None
+    count, generator, state = 0, None, None
 
 
 draws = Draws()
@@ -140,6 +141,13 @@ def drawing_from(generator):
 def state_of(generator, name):
     """The memory of a generator, or of the default one for None, for the kernels of `name`."""
     draws.count += 1
+    if draws.state is not None:
+        if generator not in (None, default_generator):
+            raise RuntimeError(
+                f"{name}: generator is given, and a shard of a batch draws from a seed of its own; "
+                "leave it out"
+            )
+        return draws.state()
     if generator is None:
         return generator_of_thread()._state
     if not isinstance(generator, Generator):

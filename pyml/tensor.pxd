@@ -45,7 +45,7 @@ cdef enum:
 
 cdef class Node:
     cdef readonly tuple inputs             # an edge for each input: its Node, a leaf Tensor, or None
-    cdef readonly unsigned long long seq   # order of creation: inputs of a node have smaller ones
+    cdef public unsigned long long seq     # even, in order of creation: inputs of a node have smaller ones
     cdef bint freed
     cdef list kept                         # what backward needs,
     cdef unsigned long versions[NODE_VERSIONS]   # and its version when it was kept

@@ -1058,7 +1058,7 @@ cdef class Node:
                 edge = t.node
             Py_INCREF(edge)   # SET_ITEM takes a reference
             PyTuple_SET_ITEM(edges, i, edge)
-        created += 1
+        created += 2   # between two, a node can be put behind those that use it
         self.seq = created
         self.inputs = edges
         self.output_kind, self.output_ndim = cnp.PyArray_TYPE(output.array), output.array.ndim

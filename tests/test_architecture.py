@@ -38,6 +38,7 @@ FLOORS = [  # lowest first; a name covers what is below it
     {"pyml.ops", "pyml.recording"},
     {"pyml.autograd", "pyml.distributions", "pyml.func", "pyml.nn", "pyml.optim", "pyml.data"},
     {
+        "pyml.distributed",
         "pyml.train",
         "pyml.io",
         "pyml.plot",

@@ -86,7 +86,7 @@ cdef void replay(const void *call, void *const *at, int64_t *fault) noexcept wit
             fault[0] = CALLBACK_RAISED
 
 
-def by_numpy(str name, function, tuple arrays, *options, bint changes=False):
+def by_numpy(str name, function, tuple arrays, *options, int changes=0):
     """function(*arrays, *options), without warnings of NumPy.
 
     Args:
@@ -94,10 +94,11 @@ def by_numpy(str name, function, tuple arrays, *options, bint changes=False):
         function: depends on nothing but its arguments, and is the same object in every call. It returns an array
             or a tuple of arrays, whose shapes and dtypes follow from those of the arrays and from the options.
         options: numbers, strings, dtypes and tuples of them.
-        changes: the function changes the first array, and what it returns is dropped. Default: False.
+        changes: of so many arrays, the first ones, the function changes the values, and what it returns is dropped.
+            Default: 0.
 
     Returns:
-        Contiguous arrays, as the function does; None if it changes one.
+        Contiguous arrays, as the function does; None if it changes some.
     """
     cdef Call call = Call()
     cdef Recorder r = recorder()
@@ -147,8 +148,8 @@ cdef object recorded(Recorder r, Call call, str name, tuple arrays, bint changes
         place(&args, k, a)
         args.access[k] = EFFECT_READ if k < call.given else EFFECT_WRITE
         r.keep(a)
-    if changes:
-        args.access[0] |= EFFECT_WRITE
+    for k in range(changes):
+        args.access[k] |= EFFECT_WRITE
     r.call(CALLBACK, PYML_FLOAT32, &args, sizeof(args))
     fault[...] = -1
     r.fault(fault, call.exception)

@@ -1,0 +1,372 @@
+"""The processes of a job, by torch.distributed's names, on mpi4py.
+
+A program is started as `mpiexec -n 4 python train.py`; without mpiexec it is a job of one process,
+which computes the same bits.
+"""
+
+import contextlib
+import os
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from enum import Enum
+
+import numpy as np
+
+from pyml import config
+from pyml.distributed.exchange import all_reduce as exchange
+from pyml.distributed.exchange import all_reduce_together, kernel_add
+from pyml.distributed.tree import tree_sum
+from pyml.ops import from_numpy
+from pyml.ops.arrays import checked_tensor
+from pyml.options import check_choice, check_counts, check_integer
+from pyml.recorder import refuse
+
+__all__ = [
+    "ReduceOp",
+    "all_reduce",
+    "barrier",
+    "broadcast",
+    "broadcast_object_list",
+    "destroy_process_group",
+    "get_rank",
+    "get_world_size",
+    "init_process_group",
+    "is_available",
+    "is_initialized",
+]
+
+SHARD_SIZE = 32
+LAUNCHED = "PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK"  # what starters set for each process
+LEAVING_SECONDS = 5.0  # in which all ranks must end, where one of them has failed
+
+
+class Group:
+    """The processes that train together."""
+
+    def __init__(self, comm, shard_size):
+        self.shard_size = shard_size
+        self.rank, self.size = (0, 1) if comm is None else (comm.rank, comm.size)
+        self.comm = self.behind = comm  # of the thread of the program; and of the one behind it
+        self.pool, self.pending = None, {}
+        if self.size > 1:
+            from mpi4py import MPI
+
+            self.comm, self.behind = comm.Dup(), comm.Dup()
+            if MPI.Query_thread() == MPI.THREAD_MULTIPLE:
+                self.pool = ThreadPoolExecutor(1, "pyml.distributed")
+
+    # What follows is called by recorded steps too: functions of arrays and numbers alone.
+
+    def total_of(self, values, begin, end, shards):
+        """The sum over all shards of numbers, of which this rank has those of [begin, end)."""
+        parts = dict(zip(range(begin, end), values, strict=False))
+        total = values[:1] * 1 if begin == end else np.array([tree_sum(parts, begin, end, np.add)])
+        if self.size > 1:
+            exchange(self.comm, total, shards, np.add)
+        return total.reshape(())
+
+    def start(self, *arrays_and_options):
+        """Begins to add up arrays over the ranks, in place, behind the program: until `wait`."""
+        *arrays, bucket, shards = arrays_and_options
+        work = all_reduce_together, self.behind, arrays, shards, kernel_add
+        if self.pool is None:
+            work[0](*work[1:])
+        else:
+            self.pending[bucket] = self.pool.submit(*work)
+
+    def wait(self, *arrays_and_bucket):
+        """Returns when a bucket's arrays are the sums."""
+        if self.pool is not None:
+            self.pending.pop(arrays_and_bucket[-1]).result()
+
+    def add_at_once(self, *arrays_and_shards):
+        """Adds up arrays over the ranks, in place."""
+        *arrays, shards = arrays_and_shards
+        all_reduce_together(self.comm, arrays, shards, kernel_add)
+
+
+group = None  # the Group, after init_process_group
+excepthook = None  # what was there before
+
+
+def is_launched():
+    """Whether a starter of MPI, as mpiexec, has started this process."""
+    return any(name in os.environ for name in LAUNCHED)
+
+
+def is_available():
+    """Whether mpi4py is installed."""
+    try:
+        import mpi4py  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def is_initialized():
+    """Whether init_process_group was called."""
+    return group is not None
+
+
+def the_group(who):
+    if group is None:
+        raise RuntimeError(f"{who}: there is no process group; call init_process_group() first")
+    return group
+
+
+def init_process_group(backend="mpi", *, shard_size=SHARD_SIZE):
+    """Makes the processes that mpiexec has started one job. Call it once, in all of them.
+
+    Without mpiexec the job is this process, and needs no mpi4py. A batch is cut into micro-shards
+    of at most `shard_size` rows, whatever the number of processes: results depend on it, and on
+    nothing else that is said here.
+
+    The processes of one machine share its cores: each takes its part of them, unless
+    OMP_NUM_THREADS says how many threads it has. An exception that nothing catches ends all
+    processes of the job, with a message.
+
+    Args:
+        backend: "mpi". Default: "mpi".
+        shard_size: rows of a micro-shard. Default: 32.
+
+    Raises:
+        ImportError: if there are several processes, and mpi4py is missing.
+        RuntimeError: if there is a process group already, or shard_size differs between processes.
+        TypeError, ValueError: if shard_size is no positive integer; for another backend.
+
+    Example:
+        >>> from pyml import distributed
+        >>> distributed.init_process_group()
+        >>> distributed.get_rank(), distributed.get_world_size()
+        (0, 1)
+        >>> distributed.destroy_process_group()
+    """
+    global group, excepthook
+    who = "init_process_group"
+    check_choice(who, "backend", backend, ("mpi",))
+    check_counts(who, shard_size=shard_size)
+    if group is not None:
+        raise RuntimeError(f"{who}: there is a process group; call destroy_process_group() before")
+    if not is_launched():
+        group = Group(None, int(shard_size))
+        return
+    try:
+        from mpi4py import MPI
+    except ImportError as error:
+        raise ImportError(
+            f"{who}: this process was started by mpiexec, and mpi4py cannot be imported ({error}); "
+            "pip install 'pyml-nn[mpi]'"
+        ) from error
+    comm = MPI.COMM_WORLD
+    sizes = comm.allgather(int(shard_size))
+    if len(set(sizes)) > 1:
+        raise RuntimeError(f"{who}: shard_size differs between ranks: {sizes}; give all the same")
+    made = Group(comm, int(shard_size))
+    if comm.size > 1:
+        if "OMP_NUM_THREADS" not in os.environ:
+            here = comm.Split_type(MPI.COMM_TYPE_SHARED)
+            config.set_num_threads(max(1, config.get_num_threads() // here.size))
+            here.Free()
+        if excepthook is None:
+            excepthook, sys.excepthook = sys.excepthook, end_job
+    group = made
+
+
+def destroy_process_group():
+    """Ends the job of the processes; each goes on alone. All of them call it.
+
+    Raises:
+        RuntimeError: if there is no process group.
+    """
+    global group, excepthook
+    old = the_group("destroy_process_group")
+    if old.pool is not None:
+        old.pool.shutdown()
+    if old.size > 1:
+        old.comm.Free()
+        old.behind.Free()
+    if excepthook is not None:
+        sys.excepthook, excepthook = excepthook, None
+    group = None
+
+
+def end_job(kind, error, trace):
+    """What an exception does that nothing catches: the others would wait for this process."""
+    excepthook(kind, error, trace)
+    abort(f"ends by {kind.__name__}")
+
+
+def abort(why):
+    """Ends all processes of the job, with a message."""
+    print(
+        f"pyml.distributed: rank {group.rank} of {group.size} {why}, and with it the job; go on "
+        "from the last checkpoint, on any number of ranks",
+        file=sys.stderr,
+        flush=True,
+    )
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+    group.comm.Abort(1)
+
+
+def leave(code):
+    """Ends the job if this process fails with a code, and others do not end as well."""
+    if group is None or group.size == 1 or code == 0:
+        return
+    ended, until = group.comm.Ibarrier(), time.monotonic() + LEAVING_SECONDS
+    while not ended.Test():
+        if time.monotonic() > until:
+            abort(f"ends with code {code}")
+        time.sleep(0.01)
+
+
+def get_rank():
+    """The number of this process: 0 to get_world_size() - 1.
+
+    Raises:
+        RuntimeError: if there is no process group.
+    """
+    return the_group("get_rank").rank
+
+
+def get_world_size():
+    """How many processes there are.
+
+    Raises:
+        RuntimeError: if there is no process group.
+    """
+    return the_group("get_world_size").size
+
+
+def barrier():
+    """Returns when all processes have called it.
+
+    Raises:
+        RuntimeError: if there is no process group; in a recorded step.
+    """
+    refuse("distributed.barrier()")
+    own = the_group("barrier")
+    if own.size > 1:
+        own.comm.Barrier()
+
+
+class ReduceOp(Enum):
+    """How all_reduce combines: SUM, PRODUCT, MIN, MAX, AVG."""
+
+    SUM = "sum"
+    PRODUCT = "product"
+    MIN = "min"
+    MAX = "max"
+    AVG = "avg"
+
+
+COMBINED_BY = {
+    ReduceOp.SUM: np.add,
+    ReduceOp.PRODUCT: np.multiply,
+    ReduceOp.MIN: np.minimum,
+    ReduceOp.MAX: np.maximum,
+    ReduceOp.AVG: np.add,
+}
+
+
+def all_reduce(tensor, op=ReduceOp.SUM):
+    """Combines the tensors of all processes, in place: afterwards all have the same bits.
+
+    Ranks are combined as a binary tree: ((0 1) (2 3)).
+
+    Args:
+        tensor: a Tensor outside any graph, of the same shape and dtype in all processes.
+        op: a ReduceOp. Default: ReduceOp.SUM.
+
+    Raises:
+        RuntimeError: if there is no process group; in a recorded step; for a tensor with a graph.
+        TypeError: for what is no Tensor, or no ReduceOp.
+
+    Example:
+        >>> loss = pyml.tensor(0.5)
+        >>> distributed.all_reduce(loss, distributed.ReduceOp.AVG)
+        >>> loss
+        tensor(0.5)
+    """
+    own, array = receiving(tensor, "all_reduce")
+    if not isinstance(op, ReduceOp):
+        raise TypeError(f"all_reduce: op is {op!r}, it must be a ReduceOp, as ReduceOp.SUM")
+    if op is ReduceOp.AVG and array.dtype.kind != "f":
+        raise TypeError(f"all_reduce: AVG of {array.dtype}; it is of floating-point numbers")
+    if own.size == 1:
+        return
+    total = np.array(array).reshape(-1)
+    with np.errstate(all="ignore"):
+        exchange(own.comm, total, own.size, COMBINED_BY[op])
+        if op is ReduceOp.AVG:
+            total /= own.size
+    put(tensor, total)
+
+
+def broadcast(tensor, src=0):
+    """Gives all processes the values that the tensor has in one of them.
+
+    Args:
+        tensor: a Tensor outside any graph, of the same shape and dtype in all processes.
+        src: the rank that has the values. Default: 0.
+
+    Raises:
+        RuntimeError: if there is no process group; in a recorded step; for a tensor with a graph.
+        TypeError: for what is no Tensor.
+        ValueError: if there is no such rank.
+    """
+    own, array = receiving(tensor, "broadcast")
+    src = checked_rank(src, own, "broadcast")
+    if own.size == 1:
+        return
+    values = np.array(array).reshape(-1)
+    own.comm.Bcast(values.view(np.uint8), src)
+    put(tensor, values)
+
+
+def broadcast_object_list(object_list, src=0):
+    """Gives all processes the objects that the list has in one of them. They are pickled.
+
+    Args:
+        object_list: a list, of the same length in all processes; changed in place.
+        src: the rank that has them. Default: 0.
+
+    Raises:
+        RuntimeError: if there is no process group; in a recorded step.
+        TypeError: for what is no list.
+        ValueError: if there is no such rank.
+    """
+    refuse("distributed.broadcast_object_list()")
+    own = the_group("broadcast_object_list")
+    if not isinstance(object_list, list):
+        raise TypeError(
+            f"broadcast_object_list: object_list is a {type(object_list).__name__}, it must be a "
+            "list, which is changed"
+        )
+    src = checked_rank(src, own, "broadcast_object_list")
+    if own.size > 1:
+        object_list[:] = own.comm.bcast(object_list, src)
+
+
+def checked_rank(src, own, who):
+    check_integer(who, "src", src)
+    if not 0 <= src < own.size:
+        raise ValueError(f"{who}: src is {src}, ranks are 0 to {own.size - 1}")
+    return int(src)
+
+
+def receiving(tensor, who):
+    """The group, and the array of a tensor that is to be changed."""
+    refuse(f"distributed.{who}()")
+    own = the_group(who)
+    t = checked_tensor(tensor, who, "tensor")
+    if t is not tensor:
+        raise TypeError(f"{who}: tensor is a {type(tensor).__name__}, it must be a Tensor")
+    if t.requires_grad:
+        raise RuntimeError(f"{who}: tensor requires grad; pass tensor.detach(), or its .grad")
+    return own, t.numpy()
+
+
+def put(tensor, values):
+    tensor.copy_(from_numpy(values.reshape(tensor.shape)))

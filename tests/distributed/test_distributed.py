@@ -1,0 +1,186 @@
+"""Data parallel: the same bits for any number of ranks. mpiexec is started, with small programs."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pyml
+from pyml import distributed, nn
+from pyml.distributed.tree import cut, owned, tree_sum, turns_of
+
+PROGRAM = Path(__file__).parent / "random_net.py"
+BESIDE = Path(sys.executable).parent / "mpiexec"  # of the wheel mpich
+MPIEXEC = str(BESIDE) if BESIDE.exists() else shutil.which("mpiexec")
+
+needs_mpi = pytest.mark.skipif(
+    MPIEXEC is None or importlib.util.find_spec("mpi4py") is None,
+    reason="mpiexec or mpi4py is missing: pip install mpich mpi4py",
+)
+
+
+def run(*words, ranks=None):
+    """A program's CompletedProcess; without ranks it is started without mpiexec."""
+    start = [] if ranks is None else [MPIEXEC, "-n", str(ranks)]
+    own = {"OMP_NUM_THREADS": "1"} if ranks in (None, 1, 3) else {}
+    return subprocess.run(
+        [*start, sys.executable, str(PROGRAM), *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        env=os.environ | own,
+    )
+
+
+def digests(*words, ranks=None):
+    done = run(*words, ranks=ranks)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout.split()
+
+
+@pytest.fixture
+def group():
+    distributed.init_process_group(shard_size=4)
+    yield
+    distributed.destroy_process_group()
+
+
+# ---- the tree ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shards", [1, 2, 3, 5, 8, 13])
+@pytest.mark.parametrize("ranks", [1, 2, 3, 4, 7, 8, 11])
+def test_all_ranks_have_the_sum_of_one(shards, ranks):
+    """Sums as texts, and messages as they go: every rank ends with the text of one rank alone."""
+
+    def added(a, b):
+        return f"({a}+{b})"
+
+    whole = tree_sum({i: str(i) for i in range(shards)}, 0, shards, added)
+    places = [owned(shards, ranks, rank) for rank in range(ranks)]
+    assert [i for place in places for i in range(*place)] == list(range(shards))
+    sums = [
+        None
+        if begin == end
+        else tree_sum({i: str(i) for i in range(begin, end)}, begin, end, added)
+        for begin, end in places
+    ]
+    todo = [list(turns_of(shards, ranks, rank)) for rank in range(ranks)]
+    sent, letters = [False] * ranks, {}
+    while any(todo):
+        before = sum(map(len, todo))
+        for rank, turns in enumerate(todo):
+            if turns and not sent[rank]:
+                for to in turns[0].to:
+                    letters.setdefault((rank, to), []).append(sums[rank])
+                sent[rank] = True
+            if turns and (turns[0].source is None or letters.get((turns[0].source, rank))):
+                turn = turns.pop(0)
+                sent[rank] = False
+                if turn.source is not None:
+                    got = letters[turn.source, rank].pop(0)
+                    pair = (sums[rank], got) if turn.is_left else (got, sums[rank])
+                    sums[rank] = added(*pair) if turn.adds else got
+        assert before > sum(map(len, todo)), "ranks wait for one another"
+    assert sums == [whole] * ranks
+    assert not any(letters.values())
+
+
+@pytest.mark.parametrize("rows", [0, 1, 4, 5, 8, 65])
+def test_shards_are_all_rows(rows):
+    shards = cut(rows, 4)
+    sizes = [end - begin for begin, end in shards]
+    assert sum(sizes) == rows and shards[0][0] == 0 and shards[-1][1] == rows
+    assert max(sizes) <= 4 and max(sizes) - min(sizes) <= 1
+
+
+# ---- one process ---------------------------------------------------------------------------------
+
+
+def test_gradients_are_those_of_the_batch(group):
+    pyml.manual_seed(0)
+    net = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 1)).double()
+    x, y = pyml.randn(10, 3, dtype=pyml.float64), pyml.randn(10, 1, dtype=pyml.float64)
+    loss = nn.functional.mse_loss(net(x), y)
+    loss.backward()
+    expected = [p.grad for p in net.parameters()]
+    net.zero_grad()
+    model = distributed.DistributedDataParallel(net)
+    own = model.loss(lambda x, y: nn.functional.mse_loss(net(x), y), x, y)
+    own.backward()
+    assert abs(own.item() - loss.item()) < 1e-14
+    for p, gradient in zip(net.parameters(), expected, strict=True):
+        assert (p.grad - gradient).abs().max().item() < 1e-14
+    with pytest.raises(RuntimeError, match="backward runs once"):
+        own.backward()
+
+
+def test_running_statistics_are_the_mean_over_shards(group):
+    norm = nn.BatchNorm1d(2, momentum=1.0)
+    model = distributed.DistributedDataParallel(norm)
+    x = pyml.arange(16.0).reshape(8, 2)
+    model.loss(lambda x: norm(x).sum(), x).backward()
+    assert pyml.equal(norm.running_mean, x.mean(0))
+    assert norm.num_batches_tracked.item() == 1
+    assert pyml.equal(norm.running_var, x[:4].var(0))  # of a shard, and all are the same
+
+
+def test_what_is_refused(group):
+    net, other = nn.Linear(2, 1), nn.Linear(2, 1)
+    model = distributed.DistributedDataParallel(net)
+    x = pyml.ones(6, 2)
+    with pytest.raises(RuntimeError, match="not of the module"):
+        model.loss(lambda x: (net(x) + other(x)).mean(), x).backward()
+    with pytest.raises(ValueError, match="must return one number"):
+        model.loss(net, x)
+    with pytest.raises(ValueError, match="same number of rows"):
+        model.loss(lambda x, y: net(x).mean(), x, x[:3])
+    with pytest.raises(RuntimeError, match="there is a process group"):
+        distributed.init_process_group()
+    assert all(p.grad is None for p in net.parameters())
+
+
+def test_without_a_group():
+    with pytest.raises(RuntimeError, match="call init_process_group"):
+        distributed.get_rank()
+    with pytest.raises(RuntimeError, match="call init_process_group"):
+        distributed.DistributedDataParallel(nn.Linear(1, 1))
+
+
+# ---- several -------------------------------------------------------------------------------------
+
+
+@needs_mpi
+def test_the_same_bits_for_any_number_of_ranks():
+    seeds = "1,4,7,9"
+    alone = digests(seeds, "eager")
+    assert len(set(alone)) == 4
+    for ranks, how in ((2, "recorded"), (3, "eager"), (4, "recorded")):
+        assert digests(seeds, how, ranks=ranks) == alone, (ranks, how)
+
+
+@needs_mpi
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("first", range(0, 100, 10))
+def test_the_same_bits_of_many_nets(first):
+    seeds = ",".join(map(str, range(first, first + 10)))
+    alone = digests(seeds, "eager")
+    for ranks in (1, 2, 4, 8):
+        for how in ("eager", "recorded"):
+            assert digests(seeds, how, ranks=ranks) == alone, (ranks, how)
+
+
+@needs_mpi
+@pytest.mark.parametrize("how", ["raises", "killed"])
+def test_a_rank_that_dies_ends_the_job(how):
+    done = run(1, "eager", how, ranks=3)
+    assert done.returncode != 0
+    said = done.stdout + done.stderr
+    if how == "raises":
+        assert "ArithmeticError: of one rank" in said
+        assert "rank 1 of 3 ends by ArithmeticError, and with it the job" in said
+        assert "from the last checkpoint" in said
