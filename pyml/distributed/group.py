@@ -7,7 +7,6 @@ which computes the same bits.
 import contextlib
 import os
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 
@@ -38,7 +37,6 @@ __all__ = [
 
 SHARD_SIZE = 32
 LAUNCHED = "PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK"  # what starters set for each process
-LEAVING_SECONDS = 5.0  # in which all ranks must end, where one of them has failed
 
 
 class Group:
@@ -208,17 +206,6 @@ def abort(why):
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
     group.comm.Abort(1)
-
-
-def leave(code):
-    """Ends the job if this process fails with a code, and others do not end as well."""
-    if group is None or group.size == 1 or code == 0:
-        return
-    ended, until = group.comm.Ibarrier(), time.monotonic() + LEAVING_SECONDS
-    while not ended.Test():
-        if time.monotonic() > until:
-            abort(f"ends with code {code}")
-        time.sleep(0.01)
 
 
 def get_rank():
