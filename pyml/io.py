@@ -435,8 +435,9 @@ def _check_start(place, start, size):
         if start.startswith((ZIP_START, *PICKLE_STARTS)):
             raise ValueError(
                 f"{place}: is a pickle or zip, as torch.save writes, not a safetensors file. "
-                "It is not read, for a pickle can run any code when it is loaded. Convert it "
-                "where PyTorch is: "
+                "It is not read, for a pickle can run any code when it is loaded. "
+                "pyml.export.load_torch reads the tensors of torch.save's zip and runs nothing; "
+                "convert an older file where PyTorch is: "
                 "safetensors.torch.save_file(torch.load(path, weights_only=True), new_path)"
             )
         raise ValueError(f"{place}: is not a safetensors file ({size} bytes, no header)")

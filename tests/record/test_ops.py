@@ -201,6 +201,7 @@ CASES = {
     "lerp": [lambda f, t: f(t.a, t.b, 0.3), lambda f, t: f(t.a, t.b, t.c)],
     "lerp_": [lambda f, t: f(t.a, t.b, 0.3)],
     "linear": [lambda f, t: f(t.a, t.b, t.c[:, 0]), lambda f, t: f(t.a, t.b)],
+    "scaled_linear": [lambda f, t: f(t.a, t.b, t.c[:, 0], alpha=0.5)],
     "linspace": [lambda f, t: f(0, 1, 3, dtype=t.a.dtype) * t.a],
     "log_softmax": [lambda f, t: f(t.a, 1), lambda f, t: f(t.a, 0)],
     "masked_fill": [lambda f, t: f(t.a, t.m, 0.5), lambda f, t: f(t.a, t.a > 0, 0.0)],
