@@ -1,14 +1,13 @@
-"""32 members at once beside the same 32 lone runs, and PyTorch's loop.
+"""Many trainings in one call, beside the same trainings one after another, and other libraries.
 
-    python -m bench.many [small|tabular]
-
-The lone runs are recorded, too, one after another on one thread; all are of three epochs.
+Members that differ in their seed alone train for a few epochs by Adam on the same rows in memory,
+each in an order of its own: by pyml.fit_many; by a recorded Trainer, one after another ("pyml
+lone", which may use all threads in each); by PyTorch's loop; and by JAX, the whole training of all
+members as one jitted function, by vmap and by lax.map, without the time of compiling. What all have
+learned must agree: the mean over the members of the loss on the rows.
 """
 
-import argparse
-import statistics
-import time
-from functools import partial
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -16,85 +15,186 @@ import numpy as np
 import pyml
 from pyml import nn, optim, train
 
-MEMBERS, EPOCHS, ROUNDS = 32, 3, 3
-SHAPES = {"small": ((24, 64, 64, 4), 64, 2048), "tabular": ((64, 256, 256, 10), 256, 1024)}
+from .compare import Table, about, agree, medians, parse, parser, version
+
+# name -> (widths, with BatchNorm, batch, rows)
+NETS = {
+    "small": ((24, 64, 64, 4), False, 64, 2048),
+    "tabular": ((64, 256, 256, 10), True, 256, 1024),
+}
+MEMBERS, EPOCHS = 32, 20
+LR, BETAS, EPS = 1e-3, (0.9, 0.999), 1e-8
+TOLERANCE = 0.05  # of the mean loss: other first weights, other orders
 
 
-def network(of, widths, norm):
+class Case:
+    """What all sides train on, and for how long."""
+
+    def __init__(self, name, quick):
+        self.widths, self.norm, self.batch, count = NETS[name]
+        self.members, self.epochs = (2, 1) if quick else (MEMBERS, EPOCHS)
+        rng = np.random.default_rng(0)
+        self.x = rng.normal(size=(count, self.widths[0])).astype("f")
+        labels = self.x @ rng.normal(size=(self.widths[0], self.widths[-1]))
+        self.y = labels.argmax(1)
+
+
+def network(torch, case):
+    """Of pyml or PyTorch."""
     layers = []
-    for i, (a, b) in enumerate(pairwise(widths)):
-        layers.append(of.Linear(a, b))
-        if i < len(widths) - 2:
-            layers += [of.BatchNorm1d(b), of.ReLU()] if norm else [of.ReLU()]
-    return of.Sequential(*layers)
+    for i, o in pairwise(case.widths):
+        layers += [torch.nn.Linear(i, o)]
+        layers += [torch.nn.BatchNorm1d(o)] * case.norm + [torch.nn.ReLU()]
+    return torch.nn.Sequential(*layers[: -1 - case.norm])
 
 
-def lone(make, x, y, batch):
-    for seed in range(MEMBERS):
-        pyml.manual_seed(seed)
-        model = make()
-        trainer = train.Trainer(model, nn.CrossEntropyLoss(), optim.Adam(model.parameters()))
-        options = {"epochs": EPOCHS, "batch_size": batch, "seed": seed, "progress": False}
-        trainer.fit(x, y, **options)
+def mean_loss(torch, models, case):
+    """Of the training rows, in training mode: batch statistics where there are some."""
+    x, y = torch.from_numpy(case.x), torch.from_numpy(case.y)
+    with torch.no_grad():
+        return np.mean([float(torch.nn.functional.cross_entropy(m(x), y)) for m in models])
 
 
-def at_once(make, x, y, batch):
-    members = [train.Member(make, optim.Adam) for _ in range(MEMBERS)]
-    options = {"epochs": EPOCHS, "batch_size": batch, "progress": False}
-    train.fit_many(members, x, y, loss=nn.CrossEntropyLoss(), **options)
+# ---- sides: each gives (a call that trains all members, the mean loss of what it returned) ------
 
 
-def by_torch(widths, norm, x, y, batch):
+def at_once(case):
+    members = [train.Member(lambda: network(pyml, case), optim.Adam) for _ in range(case.members)]
+    options = {"epochs": case.epochs, "batch_size": case.batch, "progress": False}
+
+    def call():
+        return train.fit_many(members, case.x, case.y, loss=nn.CrossEntropyLoss(), **options)
+
+    return call, lambda trained: mean_loss(pyml, [m.predictor.train() for m in trained], case)
+
+
+def lone(case):
+    def call():
+        models = []
+        for seed in range(case.members):
+            pyml.manual_seed(seed)
+            model = network(pyml, case)
+            trainer = train.Trainer(model, nn.CrossEntropyLoss(), optim.Adam(model.parameters()))
+            options = {"epochs": case.epochs, "batch_size": case.batch, "progress": False}
+            trainer.fit(case.x, case.y, seed=seed, **options)
+            models.append(model)
+        return models
+
+    return call, lambda models: mean_loss(pyml, [model.train() for model in models], case)
+
+
+def by_torch(case):
     import torch
 
-    x, y, loss = torch.from_numpy(x), torch.from_numpy(y), torch.nn.CrossEntropyLoss()
-    for seed in range(MEMBERS):
-        torch.manual_seed(seed)
-        model = network(torch.nn, widths, norm)
-        optimizer = torch.optim.Adam(model.parameters(), fused=True)
-        for _ in range(EPOCHS):
-            for rows in torch.randperm(len(x)).split(batch):
-                optimizer.zero_grad()
-                loss(model(x[rows]), y[rows]).backward()
-                optimizer.step()
+    x, y, loss = torch.from_numpy(case.x), torch.from_numpy(case.y), torch.nn.CrossEntropyLoss()
+
+    def call():
+        models = []
+        for seed in range(case.members):
+            torch.manual_seed(seed)
+            model = network(torch, case)
+            optimizer = torch.optim.Adam(model.parameters(), LR, BETAS, EPS, fused=True)
+            for _ in range(case.epochs):
+                for rows in torch.randperm(len(x)).split(case.batch):
+                    optimizer.zero_grad(set_to_none=True)
+                    loss(model(x[rows]), y[rows]).backward()
+                    optimizer.step()
+            models.append(model)
+        return models
+
+    return call, lambda models: mean_loss(torch, models, case)
 
 
-def main():
-    parser = argparse.ArgumentParser(prog="python -m bench.many", description=__doc__)
-    parser.add_argument("network", nargs="*", help=f"of {', '.join(SHAPES)}; default: all")
-    parser.add_argument("--quick", action="store_true", help="one round")
-    options = parser.parse_args()
-    names, rounds = options.network, 1 if options.quick else ROUNDS
-    if unknown := set(names) - set(SHAPES):
-        parser.error(f"no network is called {', '.join(unknown)}")
-    threads = pyml.get_num_threads()
-    for name in names or SHAPES:
-        widths, batch, rows = SHAPES[name]
-        random = np.random.default_rng(0)
-        x = random.normal(size=(rows, widths[0])).astype(np.float32)
-        y = random.integers(0, widths[-1], rows)
-        norm = name == "tabular"
-        make = partial(network, nn, widths, norm)
-        sides = {"fit_many": partial(at_once, make), "lone runs": partial(lone, make)}
-        try:
-            import torch
+def by_jax(case, mapped):
+    """`mapped`: makes of a training of one member one of all."""
+    import jax
+    import jax.numpy as jnp
 
-            torch.set_num_threads(threads)
-            sides["torch"] = partial(by_torch, widths, norm)
-        except ImportError:
-            pass
-        times = {side: [] for side in sides}
-        for _ in range(rounds):
-            for side, function in sides.items():
-                pyml.set_num_threads(1 if side == "lone runs" else threads)
-                start = time.perf_counter()
-                function(x, y, batch)
-                times[side].append(time.perf_counter() - start)
-        pyml.set_num_threads(threads)
-        seconds = {side: statistics.median(each) for side, each in times.items()}
-        print(f"{name}: {MEMBERS} members, {threads} threads")
-        for side, each in seconds.items():
-            print(f"  {side:10} {each:7.3f} s, {each / seconds['fit_many']:6.2f} of fit_many")
+    x, y = jnp.asarray(case.x), jnp.asarray(case.y)
+
+    def first(key):
+        params = []
+        for i, o in pairwise(case.widths):
+            key, *keys = jax.random.split(key, 3)
+            bound = 1 / math.sqrt(i)
+            w, b = (
+                jax.random.uniform(k, shape, minval=-bound, maxval=bound)
+                for k, shape in zip(keys, ((i, o), (o,)), strict=True)
+            )
+            params.append((w, b, jnp.ones(o), jnp.zeros(o)))
+        return params
+
+    def loss_of(params, x, y):
+        for i, (w, b, gamma, beta) in enumerate(params):
+            x = x @ w + b
+            if i < len(params) - 1:
+                if case.norm:
+                    centred = x - x.mean(0)
+                    x = centred * jax.lax.rsqrt((centred**2).mean(0) + 1e-5) * gamma + beta
+                x = jax.nn.relu(x)
+        return -jnp.take_along_axis(jax.nn.log_softmax(x), y[:, None], 1).mean()
+
+    def step(state, rows):
+        params, m, v, t = state
+        g = jax.grad(loss_of)(params, x[rows], y[rows])
+        t = t + 1
+        m = jax.tree.map(lambda m, g: BETAS[0] * m + (1 - BETAS[0]) * g, m, g)
+        v = jax.tree.map(lambda v, g: BETAS[1] * v + (1 - BETAS[1]) * g * g, v, g)
+        rate, root = LR / (1 - BETAS[0] ** t), jnp.sqrt(1 - BETAS[1] ** t)
+        params = jax.tree.map(
+            lambda p, m, v: p - rate * m / (jnp.sqrt(v) / root + EPS), params, m, v
+        )
+        return (params, m, v, t), None
+
+    def trained(key):
+        key, *orders = jax.random.split(key, 1 + case.epochs)
+        orders = jax.vmap(lambda k: jax.random.permutation(k, len(x)))(jnp.stack(orders))
+        params = first(key)
+        zeros = jax.tree.map(jnp.zeros_like, params)
+        state = (params, zeros, zeros, jnp.zeros(()))
+        return jax.lax.scan(step, state, orders.reshape(-1, case.batch))[0][0]
+
+    keys = jax.random.split(jax.random.key(0), case.members)
+    all_of_them = jax.jit(mapped(jax)(trained))
+    losses = jax.jit(jax.vmap(lambda params: loss_of(params, x, y)))
+    return lambda: jax.block_until_ready(all_of_them(keys)), lambda p: float(losses(p).mean())
+
+
+SIDES = {  # name -> (start of a case, the package it needs)
+    "pyml": (at_once, None),
+    "pyml lone": (lone, None),
+    "torch": (by_torch, "torch"),
+    "jax vmap": (lambda case: by_jax(case, lambda jax: jax.vmap), "jax"),
+    "jax map": (
+        lambda case: by_jax(case, lambda jax: lambda one: lambda keys: jax.lax.map(one, keys)),
+        "jax",
+    ),
+}
+PACKAGES = ["torch", "jax"]
+PER = [f"{name} / pyml" for name in SIDES if name != "pyml"]
+
+
+def rows(options):
+    for name in NETS:
+        case = Case(name, options.quick)
+        sides = {
+            side: start(case)
+            for side, (start, package) in SIDES.items()
+            if package is None or version(package)
+        }
+        losses = {side: loss(call()) for side, (call, loss) in sides.items()}
+        agree(f"mean loss of {name}", losses, TOLERANCE)
+        times = medians({side: call for side, (call, _) in sides.items()}, options.seconds)
+        times = {side: time / 1e3 for side, time in times.items()}
+        ratios = {f"{side} / pyml": time / times["pyml"] for side, time in times.items()}
+        yield {"net": name, "members": case.members, **times, **ratios}
+
+
+def main(argv=None):
+    options = parse(parser(__doc__), argv)
+    columns = ["net", "members", "threads", *SIDES, *PER]
+    caption = "median milliseconds of a training of all members"
+    Table(about(*PACKAGES), columns, caption=caption).run(rows, options)
 
 
 if __name__ == "__main__":
