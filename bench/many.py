@@ -43,8 +43,8 @@ def network(torch, case):
     """Of pyml or PyTorch."""
     layers = []
     for i, o in pairwise(case.widths):
-        layers += [torch.nn.Linear(i, o)]
-        layers += [torch.nn.BatchNorm1d(o)] * case.norm + [torch.nn.ReLU()]
+        norm = [torch.nn.BatchNorm1d(o)] if case.norm else []
+        layers += [torch.nn.Linear(i, o), *norm, torch.nn.ReLU()]
     return torch.nn.Sequential(*layers[: -1 - case.norm])
 
 
