@@ -55,6 +55,16 @@ REAL_BITS = (32, 64)
 CC = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC"))
 if shutil.which(CC[0]) is None:
     sys.exit(f"pyml: there is no C compiler {CC[0]!r}: apt install gcc, or the like; CC= names one")
+BFLOAT16 = ["-mavx512bf16"]  # csrc/bfloat16, once, for float32
+KNOWN = 'int main(void) { return __builtin_cpu_supports("avx512bf16"); }'
+
+
+def compiles(flags, source):
+    """Whether the C compiler takes the flags and the source."""
+    command = [*CC, *flags, "-Werror", "-fsyntax-only", "-x", "c", "-"]
+    return subprocess.run(command, input=source, text=True, capture_output=True).returncode == 0
+
+
 DEFINES = []
 FLAGS = [
     "-std=c11",
@@ -69,6 +79,10 @@ FLAGS = [
     "-Wno-psabi",  # vectors are passed between inlined functions only
 ]
 LINK = ["-pthread", "-lm"]
+if "avx512" not in ISAS or not compiles(BFLOAT16, KNOWN):
+    BFLOAT16 = []  # a compiler of before 2020
+if BFLOAT16:
+    DEFINES += ["-DPYML_AVX512_BF16"]
 if os.environ.get("PYML_WERROR") == "1":
     FLAGS += ["-Werror"]
 if os.environ.get("PYML_WIDE") == "1" and "avx2" in ISAS:
@@ -233,6 +247,10 @@ class BuildKernels(build_ext):
                 for bits in REAL_BITS:
                     flags = [*isa_flags, f"-DISA_{isa}", f"-DREAL_BITS={bits}"]
                     jobs.append((source, f"{source.stem}_{isa}_f{bits}", flags))
+
+        if BFLOAT16:
+            flags = [*ISAS["avx512"], *BFLOAT16, "-DISA_avx512", "-DREAL_BITS=32"]
+            jobs.append((CSRC / "bfloat16" / "product.c", "product_bfloat16", flags))
 
         def compile_one(job):
             source, name, flags = job

@@ -28,6 +28,7 @@ const optimizer_traits *pyml_optimizer(int kernel)
 {
     static const optimizer_traits optimizers[KERNEL_COUNT] = {
 #define X(name, arguments, operations)
+#define BFLOAT16(name, arguments)
 #define OPTIMIZER(name, arrays, numbers, operations) \
     [KERNEL_##name] = {fields_of_##name##_options, sizeof(name##_options), arrays, numbers},
 #include "kernel_list.h"

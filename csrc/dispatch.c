@@ -58,12 +58,38 @@ enum { ISA_COUNT = sizeof isas / sizeof *isas };
 
 static const isa *selected;
 
+#if defined(PYML_AVX512_BF16)
+extern const kernel_fn bfloat16_avx512[];
+static const char avx512_bf16[] = "avx512_bf16";
+static int avx512_bf16_supported(void)
+{
+    return strcmp(selected->name, "avx512") == 0 && __builtin_cpu_supports("avx512bf16");
+}
+#endif
+
+static const char *bfloat16;
+
+int pyml_bfloat16_select(const char *name)
+{
+#if defined(PYML_AVX512_BF16)
+    if (avx512_bf16_supported() &&
+        (name != NULL ? strcmp(name, avx512_bf16) == 0 : __builtin_cpu_is("amd"))) {
+        bfloat16 = avx512_bf16; /* Intel's is slower than float32: by its name alone */
+        return 0;
+    }
+#endif
+    bfloat16 = NULL;
+    return name == NULL || strcmp(name, "none") == 0 ? 0 : -1;
+}
+
+const char *pyml_bfloat16(void) { return bfloat16; }
+
 int pyml_isa_select(const char *name)
 {
     for (const isa *candidate = isas; candidate < isas + ISA_COUNT; candidate++)
         if (candidate->supported() && (name == NULL || strcmp(name, candidate->name) == 0)) {
             selected = candidate;
-            return 0;
+            return pyml_bfloat16_select(NULL);
         }
     return -1;
 }
@@ -83,7 +109,15 @@ ptrdiff_t pyml_isa_lanes(pyml_dtype dtype)
            (dtype == PYML_FLOAT32 ? (ptrdiff_t)sizeof(float) : (ptrdiff_t)sizeof(double));
 }
 
-kernel_fn pyml_kernel_of(pyml_kernel kernel, pyml_dtype dtype) { return selected->kernels[dtype][kernel]; }
+kernel_fn pyml_kernel_of(pyml_kernel kernel, pyml_dtype dtype)
+{
+#if defined(PYML_AVX512_BF16)
+    if (bfloat16 != NULL && dtype == PYML_FLOAT32 && kernel >= KERNEL_gemm_bfloat16 &&
+        kernel < KERNEL_gemm_bfloat16 + BFLOAT16_COUNT)
+        return bfloat16_avx512[kernel - KERNEL_gemm_bfloat16];
+#endif
+    return selected->kernels[dtype][kernel];
+}
 
 int pyml_submit(pyml_kernel kernel, pyml_dtype dtype, const void *args, size_t size)
 {

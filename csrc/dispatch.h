@@ -12,6 +12,10 @@ typedef enum {
     KERNEL_COUNT
 } pyml_kernel;
 
+enum {
+    BFLOAT16_COUNT = 3
+}; /* kernels of operands rounded to bfloat16, one after another from gemm_bfloat16 on */
+
 /* Runs a kernel on the chosen ISA. `size` is sizeof(*args): with the two enums it is all that a record of the
  * call needs. Returns 0, or -1 when memory for the thread's scratch is short (nothing was done). Needs
  * no Python state, so it may run without the GIL. */
@@ -26,5 +30,11 @@ int pyml_isa_select(const char *name);
 const char *pyml_isa_selected(void);
 const char *pyml_isa_name(int i);
 ptrdiff_t pyml_isa_lanes(pyml_dtype dtype); /* lanes of the selected ISA's vector */
+
+/* What multiplies bfloat16 on the chosen ISA: the name of its instructions, or NULL where the CPU has none that are quicker
+ * than float32's. pyml_bfloat16_select chooses by name: "none", or NULL for the best; 0, or -1 for a name that is unknown
+ * or not supported here. Without one, kernels of bfloat16 are those of float32. */
+int pyml_bfloat16_select(const char *name);
+const char *pyml_bfloat16(void);
 
 #endif

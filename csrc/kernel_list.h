@@ -1,16 +1,21 @@
 /* Every kernel, one line each: X(name, struct of its arguments, operations of one element). It makes the enum, the
  * prototypes, the tables of every ISA, the names, and what arguments.h and effects.h tell.
  *
- * Two families have lines of their own, which are those of X unless the file that includes this one defines them:
+ * Three families have lines of their own, which are those of X unless the file that includes this one defines them:
  *   SEGMENTS(name, arguments, operations)          the arguments have a table of segments
  *   OPTIMIZER(name, arrays, numbers, operations)   of optim_args and <name>_options: how many arrays and numbers the
  *                                                  state of a parameter has, the step count among the numbers
+ *   BFLOAT16(name, arguments)                      <name>_bfloat16: of float32 operands rounded to bfloat16 on CPUs
+ *                                                  that have instructions for it, what <name> is elsewhere
  *
  * Operations: one for each + - * / sqrt, comparison or selection; MATH for exp, log, tanh, erf, sin and cos; none for
  * a number that is only moved. effects.c says how many elements a call has. */
 
 #ifndef SEGMENTS
 #define SEGMENTS(name, arguments, operations) X(name, arguments, operations)
+#endif
+#ifndef BFLOAT16
+#define BFLOAT16(name, arguments) X(name##_bfloat16, arguments, 2)
 #endif
 #ifndef OPTIMIZER
 #define OPTIMIZER(name, arrays, numbers, operations) X(name, optim_args, operations)
@@ -20,6 +25,9 @@
 X(gemm, gemm_args, 2)
 X(linear_forward, linear_forward_args, 2)
 X(linear_backward, linear_backward_args, 2)
+BFLOAT16(gemm, gemm_args)
+BFLOAT16(linear_forward, linear_forward_args)
+BFLOAT16(linear_backward, linear_backward_args)
 
 /* activation */
 X(relu_forward, activation_forward_args, 1)
@@ -233,4 +241,5 @@ X(batchnorm_drift, batchnorm_drift_args, 4)
 X(multiply_adds, multiply_adds_args, 0)
 
 #undef SEGMENTS
+#undef BFLOAT16
 #undef OPTIMIZER

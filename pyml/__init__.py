@@ -19,6 +19,12 @@ except ImportError as _error:  # PYML_ISA is none of this machine's, or nothing 
     raise
 
 from pyml import typed as _typed
+from pyml.amp import (
+    autocast,
+    get_autocast_dtype,
+    is_autocast_enabled,
+    set_autocast_enabled,
+)
 from pyml.attributes import NAMES as _DTYPES
 from pyml.attributes import Size, device, dtype, get_default_dtype, set_default_dtype
 from pyml.config import __version__, get_num_threads, set_num_threads, show_config

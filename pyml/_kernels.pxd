@@ -119,17 +119,23 @@ cdef extern from "functions.h":
 
 cdef const pyml_functions *csrc
 
+# Whether products of this thread are to be of bfloat16 (autocast), and whether one of such an operand is: if it is of
+# float32, and the CPU has instructions for it.
+cdef bint autocast_enabled() noexcept
+cdef void switch_autocast(bint enabled) noexcept
+cdef bint rounds(ndarray a) noexcept
+
 cpdef int kernel(str name) except -1   # the number of a kernel; ImportError if there is none of that name
 
 # The first argument of a family's call says which kernel: kernel("relu_forward"), kernel("add"), ...
 cpdef int gemm(
     ndarray c, ndarray a, ndarray b, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, ptrdiff_t a_row,
     ptrdiff_t a_col, ptrdiff_t b_row, ptrdiff_t b_col, ptrdiff_t c_row, ptrdiff_t batch,
-    ptrdiff_t a_batch, ptrdiff_t b_batch, ptrdiff_t c_batch, double alpha, double beta
+    ptrdiff_t a_batch, ptrdiff_t b_batch, ptrdiff_t c_batch, double alpha, double beta, bint bfloat16=*
 ) except -1
-cpdef int linear_forward(ndarray y, ndarray x, ndarray w, ndarray b, double alpha=*) except -1
+cpdef int linear_forward(ndarray y, ndarray x, ndarray w, ndarray b, double alpha=*, bint bfloat16=*) except -1
 cpdef int linear_backward(
-    ndarray dx, ndarray dw, ndarray db, ndarray dy, ndarray x, ndarray w, double alpha=*
+    ndarray dx, ndarray dw, ndarray db, ndarray dy, ndarray x, ndarray w, double alpha=*, bint bfloat16=*
 ) except -1
 cpdef int activation_forward(int kernel, ndarray y, ndarray x, double alpha, double beta) except -1
 cpdef int activation_backward(

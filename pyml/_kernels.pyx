@@ -38,13 +38,16 @@ cdef extern from "dispatch.h" nogil:
     const char *pyml_isa_selected()
     const char *pyml_isa_name(int i)
     ptrdiff_t pyml_isa_lanes(pyml_dtype dtype)
+    int pyml_bfloat16_select(const char *name)
+    const char *pyml_bfloat16()
     enum:   # those that are alone in their family
         KERNEL_bag_backward, KERNEL_bag_forward, KERNEL_batchnorm_backward, KERNEL_batchnorm_forward,
         KERNEL_batchnorm_inference, KERNEL_batchnorm_inference_backward, KERNEL_cast, KERNEL_copy,
         KERNEL_cross_entropy_backward, KERNEL_cross_entropy_forward, KERNEL_dropout_backward,
         KERNEL_dropout_forward, KERNEL_fill, KERNEL_gather, KERNEL_gather_along, KERNEL_gather_backward,
-        KERNEL_gemm, KERNEL_grad_norm, KERNEL_image_view, KERNEL_index_check, KERNEL_jet_net_backward,
-        KERNEL_jet_net_forward, KERNEL_linear_backward, KERNEL_linear_forward, KERNEL_mask_gather,
+        KERNEL_gemm, KERNEL_gemm_bfloat16, KERNEL_grad_norm, KERNEL_image_view, KERNEL_index_check, KERNEL_jet_net_backward,
+        KERNEL_jet_net_forward, KERNEL_linear_backward, KERNEL_linear_backward_bfloat16,
+        KERNEL_linear_forward, KERNEL_linear_forward_bfloat16, KERNEL_mask_gather,
         KERNEL_mask_scatter, KERNEL_multiply_adds,
         KERNEL_prelu_backward, KERNEL_prelu_forward, KERNEL_random_permutation,
         KERNEL_scale_segments, KERNEL_scatter_add, KERNEL_sum,
@@ -131,29 +134,33 @@ cdef int submit(int kernel, int dtype, const void *args, size_t args_size, doubl
 cpdef int gemm(
     ndarray c, ndarray a, ndarray b, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, ptrdiff_t a_row,
     ptrdiff_t a_col, ptrdiff_t b_row, ptrdiff_t b_col, ptrdiff_t c_row, ptrdiff_t batch,
-    ptrdiff_t a_batch, ptrdiff_t b_batch, ptrdiff_t c_batch, double alpha, double beta
+    ptrdiff_t a_batch, ptrdiff_t b_batch, ptrdiff_t c_batch, double alpha, double beta, bint bfloat16=False
 ) except -1:
     cdef gemm_args args
     args.c, args.a, args.b, args.m, args.n, args.k, args.a_row = pointer(c), pointer(a), pointer(b), m, n, k, a_row
     args.a_col, args.b_row, args.b_col, args.c_row, args.batch = a_col, b_row, b_col, c_row, batch
     args.a_batch, args.b_batch, args.c_batch, args.alpha, args.beta = a_batch, b_batch, c_batch, alpha, beta
-    return submit(KERNEL_gemm, dtype_of(c), &args, sizeof(args), <double>batch * m * n * k / MACS)
+    return submit(KERNEL_gemm_bfloat16 if bfloat16 else KERNEL_gemm, dtype_of(c), &args, sizeof(args), <double>batch * m * n * k / MACS)
 
 
-cpdef int linear_forward(ndarray y, ndarray x, ndarray w, ndarray b, double alpha=1) except -1:
+cpdef int linear_forward(ndarray y, ndarray x, ndarray w, ndarray b, double alpha=1, bint bfloat16=False) except -1:
     cdef linear_forward_args args
     args.y, args.x, args.w, args.b, args.n = pointer(y), pointer(x), pointer(w), pointer(b), x.shape[0]
     args.k, args.o, args.alpha = x.shape[1], w.shape[0], alpha
-    return submit(KERNEL_linear_forward, dtype_of(y), &args, sizeof(args), <double>x.shape[0] * x.shape[1] * w.shape[0] / MACS)
+    return submit(
+        KERNEL_linear_forward_bfloat16 if bfloat16 else KERNEL_linear_forward, dtype_of(y), &args, sizeof(args),
+        <double>x.shape[0] * x.shape[1] * w.shape[0] / MACS)
 
 
 cpdef int linear_backward(
-    ndarray dx, ndarray dw, ndarray db, ndarray dy, ndarray x, ndarray w, double alpha=1
+    ndarray dx, ndarray dw, ndarray db, ndarray dy, ndarray x, ndarray w, double alpha=1, bint bfloat16=False
 ) except -1:
     cdef linear_backward_args args
     args.dx, args.dw, args.db, args.dy, args.x = pointer(dx), pointer(dw), pointer(db), pointer(dy), pointer(x)
     args.w, args.n, args.k, args.o, args.alpha = pointer(w), dy.shape[0], x.shape[1], dy.shape[1], alpha
-    return submit(KERNEL_linear_backward, dtype_of(dy), &args, sizeof(args), 2 * <double>dy.shape[0] * dy.shape[1] * x.shape[1] / MACS)
+    return submit(
+        KERNEL_linear_backward_bfloat16 if bfloat16 else KERNEL_linear_backward, dtype_of(dy), &args, sizeof(args),
+        2 * <double>dy.shape[0] * dy.shape[1] * x.shape[1] / MACS)
 
 
 cpdef int activation_forward(int kernel, ndarray y, ndarray x, double alpha, double beta) except -1:
@@ -687,6 +694,46 @@ def select_isa(str name):
         raise ValueError(f"ISA {name!r} is unknown or not supported here; available: {', '.join(available_isas())}")
 
 
+def select_bfloat16(str name):
+    """Chooses what multiplies bfloat16: None for the best, "none"."""
+    cdef bytes encoded = b"" if name is None else name.encode()
+    if pyml_bfloat16_select(NULL if name is None else <const char *>encoded) != 0:
+        raise ValueError(f"{name!r} is unknown or not supported here; 'none' is, and what show_config() names")
+
+
+def selected_bfloat16():
+    """The name of the instructions that multiply bfloat16, or None."""
+    return None if pyml_bfloat16() == NULL else pyml_bfloat16().decode()
+
+
+cdef extern from *:
+    """
+    static _Thread_local int pyml_autocast_enabled = 0;
+    """
+    int pyml_autocast_enabled
+
+
+cdef bint autocast_enabled() noexcept:
+    return pyml_autocast_enabled
+
+
+cdef void switch_autocast(bint enabled) noexcept:
+    global pyml_autocast_enabled
+    pyml_autocast_enabled = enabled
+
+
+cdef bint rounds(ndarray a) noexcept:
+    return pyml_autocast_enabled and cnp.PyArray_TYPE(a) == cnp.NPY_FLOAT32 and pyml_bfloat16() != NULL
+
+
+def is_autocast_enabled():
+    return bool(pyml_autocast_enabled)
+
+
+def set_autocast_enabled(bint enabled):
+    switch_autocast(enabled)
+
+
 def lanes(dtype):
     """Elements of `dtype` in one vector of the selected ISA."""
     return pyml_isa_lanes(PYML_FLOAT32 if dtype == "float32" else PYML_FLOAT64)
@@ -730,3 +777,7 @@ try:
     select_isa(os.environ.get("PYML_ISA") or None)
 except ValueError as error:
     raise ImportError(f"PYML_ISA: {error}") from None
+try:
+    select_bfloat16(os.environ.get("PYML_BFLOAT16") or None)
+except ValueError as error:
+    raise ImportError(f"PYML_BFLOAT16: {error}") from None

@@ -66,6 +66,7 @@ MODULES = {
 OF_TORCH = {  # modules of pyml that are torch's too
     *(
         "accelerator",
+        "amp",
         "autograd",
         "backends",
         "cuda",

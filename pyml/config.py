@@ -64,6 +64,7 @@ def show_config(mode="stdout"):
         "threads": get_num_threads(),
         "isa": _kernels.selected_isa(),
         "isas available": _kernels.available_isas(),
+        "bfloat16": _kernels.selected_bfloat16() or "none: autocast computes in float32",
         "compiler": compiler if compiler[0].isalpha() else f"GCC {compiler}",  # Clang says its name
     }
     if mode == "dicts":

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any, Generic, TypeVar
 
 from pyml import hooks, nn, optim, random
+from pyml.amp import autocast
 from pyml.attributes import device, dtype
 from pyml.left_out import FAMILIES, family_of
 from pyml.ops.creation import randn
@@ -160,31 +161,6 @@ class TracerWarning(Warning):
 
 
 # ---- mixed precision -----------------------------------------------------------------------------
-
-
-class autocast(ContextDecorator):
-    """Mixed precision, which is off: as in PyTorch where the device is not there.
-
-    Args:
-        device_type: "cuda" or another device. "cpu" is refused, as there it would compute in
-            bfloat16, unless enabled is False.
-        dtype, cache_enabled: of no effect.
-        enabled: on, where it could be. Default: True.
-    """
-
-    def __init__(self, device_type="cuda", dtype=None, enabled=True, cache_enabled=None):
-        if device_type == "cpu" and enabled:
-            raise NotImplementedError(
-                "autocast: pyml computes in float32 and float64; pass enabled=False"
-            )
-        if enabled:
-            warnings.warn(f"autocast: there is no {device_type}, it is off", stacklevel=2)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        return False
 
 
 class GradScaler:
@@ -367,7 +343,6 @@ STAND_INS = {
             name: stand_in("storage", name)
             for name in ("PyTorchFileReader", "PyTorchFileWriter", "TypedStorage", "UntypedStorage")
         },
-        "autocast": autocast,
         "compile": compile,
         "get_float32_matmul_precision": lambda: "highest",
         "is_deterministic_algorithms_warn_only_enabled": no,
@@ -392,7 +367,7 @@ STAND_INS = {
         "is_compiling": no,
     },
     "torch._utils": {"is_compiling": no},
-    "torch.amp": {"autocast": autocast, "GradScaler": GradScaler},
+    "torch.amp": {"GradScaler": GradScaler},
     "torch.amp.grad_scaler": {"GradScaler": GradScaler},
     "torch.autograd.profiler": {"record_function": record_function},
     "torch.backends.cudnn": {"flags": flags},

@@ -277,7 +277,7 @@ def test_includes(path):
             target = (path.parent / name).resolve()
             assert target.exists(), f"{name} is not there"
             assert (ROOT / "csrc") in target.parents, f"{name} is outside csrc"
-            assert folder == "kernels" or target.parent.name != "kernels", (
+            assert folder in ("kernels", "bfloat16") or target.parent.name != "kernels", (
                 f"{name}: kernels are above"
             )
             assert folder != "simd" or target.parent.name == "simd", (
@@ -313,9 +313,12 @@ def test_no_module_hides_an_operation():
 
 def test_every_kernel_is_listed_and_defined():
     """One line in kernel_list.h, one definition in kernels/."""
-    listed = re.findall(
-        r"^(?:X|SEGMENTS|OPTIMIZER)\((\w+), .+\)$", (ROOT / "csrc/kernel_list.h").read_text(), re.M
+    lines = re.findall(
+        r"^(X|SEGMENTS|OPTIMIZER|BFLOAT16)\((\w+), .+\)$",
+        (ROOT / "csrc/kernel_list.h").read_text(),
+        re.M,
     )
+    listed = [name + "_bfloat16" * (kind == "BFLOAT16") for kind, name in lines]
     assert len(set(listed)) == len(listed)
     assert _kernels.kernel_names() == listed
 

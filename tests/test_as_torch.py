@@ -252,8 +252,8 @@ assert abs(layer.bias.item() - (before - 0.3)) < 1e-6 and not scaler.is_enabled(
 def f(x):
     return x + 1
 assert f(1) == 2
-with pytest.raises(NotImplementedError, match="float32 and float64; pass enabled=False"):
-    torch.amp.autocast("cpu")
+with torch.autocast("cpu", dtype=torch.bfloat16):
+    assert torch.is_autocast_enabled("cpu") and layer(torch.ones(3, 2)).dtype == torch.float32
 """,
     "checkpoint and compiler": """
 import torch, torch._dynamo

@@ -11,6 +11,7 @@ from urllib.request import urlopen
 
 import pytest
 
+import pyml
 from pyml.cli import main
 from pyml.tabular import RECIPES
 
@@ -154,6 +155,14 @@ def test_recording(run, tmp_path):
     assert re.fullmatch(wanted, refused)
     line = 1 + text[: text.index("if x.sum() > 0:")].count("\n")
     assert f"recording.md:{line}" in refused
+
+
+@pytest.mark.filterwarnings("ignore:autocast. this processor")
+def test_bfloat16(run):
+    names, _ = run("docs/bfloat16.md")
+    assert names["losses"][-1] < names["losses"][0]
+    assert names["model"][0].weight.grad.dtype == names["loss"].dtype == pyml.float32
+    assert not pyml.is_autocast_enabled()
 
 
 def test_exporting(run):

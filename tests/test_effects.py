@@ -142,7 +142,8 @@ def segment(n, *names):
 def case_gemm(a, b, c, m=3, n=5, k=4, batch=1, beta=0.0, **rest):
     """a, b and c by their strides: of matrices, rows, and columns."""
     case(
-        "gemm",
+        "gemm gemm_bfloat16",
+        struct="gemm_args",
         a=strided((batch, m, k), a),
         b=strided((batch, k, n), b),
         c=strided((batch, m, n), (*c, 1)),
@@ -169,9 +170,13 @@ case_gemm((0, 1, 1), (0, 5, 1), (0, 5), k=1)
 case_gemm((0, 0, 1), (0, 5, 1), (0, 5), k=0)
 case_gemm((0, 4, 1), (0, 5, 1), (0, 5), m=0, idle="b")
 
-case("linear_forward", "y[n,o] x[n,k] w[o,k]", n=3, k=4, o=5, alpha=1)
-case("linear_forward", "y[n,o] x[n,k] w[o,k] b[o]", n=3, k=4, o=5, alpha=1)
-case("linear_forward", "y[n,o] x[n,k] w[o,k] b[o]", n=3, k=0, o=5, alpha=1)
+FORWARD = {
+    "kernels": "linear_forward linear_forward_bfloat16",
+    "struct": "linear_forward_args",
+}
+case(**FORWARD, arrays="y[n,o] x[n,k] w[o,k]", n=3, k=4, o=5, alpha=1)
+case(**FORWARD, arrays="y[n,o] x[n,k] w[o,k] b[o]", n=3, k=4, o=5, alpha=1)
+case(**FORWARD, arrays="y[n,o] x[n,k] w[o,k] b[o]", n=3, k=0, o=5, alpha=1)
 for outputs, left_out in [
     ("dx[n,k] dw[o,k] db[o]", ""),
     ("dx[n,k]", "x"),
@@ -180,7 +185,16 @@ for outputs, left_out in [
     ("dw[o,k] db[o]", "w"),
 ]:
     inputs = " dy[n,o] x[n,k] w[o,k]"
-    case("linear_backward", outputs + inputs, left_out=left_out, n=3, k=4, o=5, alpha=1)
+    case(
+        "linear_backward linear_backward_bfloat16",
+        outputs + inputs,
+        struct="linear_backward_args",
+        left_out=left_out,
+        n=3,
+        k=4,
+        o=5,
+        alpha=1,
+    )
 
 ONE_SLOPE = {"hardsigmoid", "hardshrink", "softshrink"}  # for all s that are tried here
 for f in ACTIVATIONS:

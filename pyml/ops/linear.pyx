@@ -5,9 +5,9 @@ from numpy cimport ndarray
 
 from pyml cimport _kernels
 from pyml.ops.arrays cimport as_matrix, contiguous, empty_like, empty_matrix, empty_vector, real_tensor, same_dtype
+from pyml.ops.matmul cimport multiplied
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
-from pyml.ops.matmul import matmul
 from pyml.ops.reduce import sum
 from pyml.ops.shape import reshape, t
 from pyml.options import Range, check_number
@@ -18,7 +18,7 @@ NUMBERS = Range(-INFINITY, INFINITY, "()")
 
 
 cdef class Linear(Node):
-    cdef bint has_bias
+    cdef bint has_bias, bfloat16
     cdef double alpha
 
     def _operation(self):
@@ -31,8 +31,8 @@ cdef class Linear(Node):
         scaled = dy2 if self.alpha == 1 else dy2 * self.alpha
         x2 = reshape(x, (rows, w.array.shape[1]))
         return (
-            None if self.inputs[0] is None else reshape(matmul(scaled, w), x.shape),
-            None if self.inputs[1] is None else matmul(t(scaled), x2),
+            None if self.inputs[0] is None else reshape(multiplied(scaled, w, self.bfloat16), x.shape),
+            None if self.inputs[1] is None else multiplied(t(scaled), x2, self.bfloat16),
             None if self.inputs[2] is None else sum(dy2, 0),
         )
 
@@ -45,7 +45,7 @@ cdef class Linear(Node):
             dw = empty_like(w)
         if self.inputs[2] is not None:
             db = empty_vector(w.shape[0], w)
-        _kernels.linear_backward(dx, dw, db, as_matrix(dy.array), as_matrix(x), w, self.alpha)
+        _kernels.linear_backward(dx, dw, db, as_matrix(dy.array), as_matrix(x), w, self.alpha, self.bfloat16)
         return (
             None if dx is None else wrap(dx),
             None if dw is None else wrap(dw),
@@ -73,14 +73,15 @@ cdef Tensor layer(input, weight, bias, double alpha, str who):
 
     cdef ndarray rows = as_matrix(xt.array)
     cdef ndarray y = empty_matrix(rows.shape[0], w.array.shape[0], rows)
-    _kernels.linear_forward(y, rows, contiguous(w.array), None if b is None else contiguous(b.array), alpha)
+    cdef bint bfloat16 = _kernels.rounds(rows)
+    _kernels.linear_forward(y, rows, contiguous(w.array), None if b is None else contiguous(b.array), alpha, bfloat16)
     if xt.array.ndim != 2:
         y = y.reshape(xt.shape[:-1] + (w.array.shape[0],))
     cdef Tensor out = wrap(y)
     cdef Linear node
     if tracks(xt) or tracks(w) or (b is not None and tracks(b)):
         node = Linear.__new__(Linear)
-        node.has_bias = b is not None
+        node.has_bias, node.bfloat16 = b is not None, bfloat16
         node.alpha = alpha
         node.connect(out, (xt, w, b))
         node.keep(xt)

@@ -44,7 +44,7 @@ cdef ndarray batched(ndarray a, tuple batch):
     return a if batch_stride(a, batch) >= 0 else contiguous(a)
 
 
-cdef ndarray product(ndarray a, ndarray b):
+cdef ndarray product(ndarray a, ndarray b, bint bfloat16):
     """a @ b of arrays of one dtype with at least two dimensions, (..., m, k) and (..., k, n)."""
     cdef ndarray c
     cdef tuple batch = ()
@@ -65,7 +65,7 @@ cdef ndarray product(ndarray a, ndarray b):
         c = empty_matrix(m, n, a)
     _kernels.gemm(
         c, a, b, m, n, k, stride(a, a.ndim - 2), stride(a, a.ndim - 1), stride(b, b.ndim - 2), stride(b, b.ndim - 1), n,
-        matrices, batch_stride(a, batch), batch_stride(b, batch), m * n, 1, 0
+        matrices, batch_stride(a, batch), batch_stride(b, batch), m * n, 1, 0, bfloat16
     )
     return c
 
@@ -77,22 +77,23 @@ cdef inline ndarray transposed(ndarray a):
 cdef class MatMul(Node):
     # y = a b:  da = dy b^T,  db = a^T dy, each summed over what was broadcast
     cdef tuple a_shape, b_shape
+    cdef bint bfloat16
 
     def _operation(self):
         return "MatMul" if self.output_ndim == 2 else "MatMulOfBatches"
 
     cdef tuple gradients(self, Tensor dy):
         return (
-            None if self.inputs[0] is None else sum_to(matmul(dy, self.saved(1).mT), self.a_shape),
-            None if self.inputs[1] is None else sum_to(matmul(self.saved(0).mT, dy), self.b_shape),
+            None if self.inputs[0] is None else sum_to(multiplied(dy, self.saved(1).mT, self.bfloat16), self.a_shape),
+            None if self.inputs[1] is None else sum_to(multiplied(self.saved(0).mT, dy, self.bfloat16), self.b_shape),
         )
 
     cdef tuple gradients_fused(self, Tensor dy):
         da = db = None
         if self.inputs[0] is not None:
-            da = sum_to(wrap(product(dy.array, transposed(self.saved(1).array))), self.a_shape)
+            da = sum_to(wrap(product(dy.array, transposed(self.saved(1).array), self.bfloat16)), self.a_shape)
         if self.inputs[1] is not None:
-            db = sum_to(wrap(product(transposed(self.saved(0).array), dy.array)), self.b_shape)
+            db = sum_to(wrap(product(transposed(self.saved(0).array), dy.array, self.bfloat16)), self.b_shape)
         return da, db
 
 
@@ -141,15 +142,25 @@ def matmul(input, other, *, out=None):
         for size in shape[:-1]:
             rows *= size
         return matmul(a.reshape(rows, shape[-1]), b).reshape(shape[:-1] + (b.array.shape[1],))
-    y = wrap(product(a.array, b.array))
+    cdef bint bfloat16 = _kernels.rounds(a.array)
+    y = wrap(product(a.array, b.array, bfloat16))
     cdef MatMul node
     if tracks(a) or tracks(b):
         node = MatMul.__new__(MatMul)
-        node.a_shape, node.b_shape = shape_of(a), shape_of(b)
+        node.a_shape, node.b_shape, node.bfloat16 = shape_of(a), shape_of(b), bfloat16
         node.connect(y, (a, b))
         node.keep(None if node.inputs[1] is None else a)
         node.keep(None if node.inputs[0] is None else b)
     return y
+
+
+cdef Tensor multiplied(Tensor a, Tensor b, bint bfloat16):
+    cdef bint before = _kernels.autocast_enabled()
+    _kernels.switch_autocast(bfloat16)
+    try:
+        return matmul(a, b)
+    finally:
+        _kernels.switch_autocast(before)
 
 
 cdef of_dimensions(input, other, str name, int a_ndim, int b_ndim):

@@ -51,7 +51,7 @@ cdef str complete(Recording recording, list leaves):
     reason = altered(recording) or leaked(recording)
     if reason is not None:
         return reason
-    p.grad_mode, p.default = grad_enabled(), default_float()
+    p.grad_mode, p.autocast, p.default = grad_enabled(), _kernels.autocast_enabled(), default_float()
     p.changed = list(recording.changed_tensors.values())
     complete_names(recording)
     p.diagnosis = Diagnosis()

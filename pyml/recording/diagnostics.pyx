@@ -29,6 +29,7 @@ cdef int BATCHNORM_FORWARD = _kernels.kernel("batchnorm_forward")
 cdef int DEAD_SHARE = _kernels.kernel("dead_share")
 cdef int GATHER = _kernels.kernel("gather")
 cdef int LINEAR_FORWARD = _kernels.kernel("linear_forward")
+cdef int LINEAR_FORWARD_BFLOAT16 = _kernels.kernel("linear_forward_bfloat16")
 cdef int OUTSIDE_SHARE = _kernels.kernel("outside_share")
 cdef int RELATIVE_CHANGE = _kernels.kernel("relative_change")
 cdef int RELU_FORWARD = _kernels.kernel("relu_forward")
@@ -64,7 +65,7 @@ cdef class Diagnosis:
         self.layers = {}
         for i in range(csrc.program_count(self.calls)):
             call = &csrc.program_calls(self.calls)[i]
-            if call.kernel == LINEAR_FORWARD:
+            if call.kernel == LINEAR_FORWARD or call.kernel == LINEAR_FORWARD_BFLOAT16:
                 linear = <linear_forward_args *>call.args
                 self.layers[<size_t>linear.y, i] = layer_of(names, linear.w), linear.o
             elif call.kernel == BATCHNORM_FORWARD:

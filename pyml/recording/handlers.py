@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from pyml.recording.dependencies import PACKAGE
 
-GRAD_MODES = {"no_grad", "enable_grad", "set_grad_enabled"}  # a replay leaves the mode as it was
+# A replay leaves these modes as they were.
+MODES = {"no_grad", "enable_grad", "set_grad_enabled", "autocast"}
 MATCHES = {"CHECK_EXC_MATCH", "CHECK_EG_MATCH", "JUMP_IF_NOT_EXC_MATCH", "POP_EXCEPT"}
 
 
@@ -50,7 +51,7 @@ def handlers_at(code, at):
     for begin, target in entries_around(bytecode, instructions, at):
         word = word_of(instructions, numbers[target])
         if word is not None and not (
-            word == "with" and GRAD_MODES & names_before(instructions, numbers[begin])
+            word == "with" and MODES & names_before(instructions, numbers[begin])
         ):
             found.append((word, line_of(code, target)))
     return found

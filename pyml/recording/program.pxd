@@ -126,7 +126,7 @@ cdef class Program:
     cdef bint writes             # any argument
     cdef list written            # bools: arguments that the step changes
     cdef list inputs             # their numbers as inputs; -1: not used
-    cdef bint grad_mode
+    cdef bint grad_mode, autocast
     cdef object default          # the default dtype
     cdef object tree             # of results: the object with Tensors in it
     cdef list results

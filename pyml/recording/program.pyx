@@ -206,7 +206,8 @@ cdef class Program:
         cdef Py_ssize_t i, n = len(leaves)
         cdef Tensor t
         cdef ndarray a
-        if n != len(self.shapes) or self.grad_mode != grad_enabled() or self.default is not default_float():
+        if n != len(self.shapes) or self.grad_mode != grad_enabled() or self.default is not default_float() \
+                or self.autocast != _kernels.autocast_enabled():
             return False
         for i in range(n):
             t = leaves[i]

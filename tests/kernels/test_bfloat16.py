@@ -1,0 +1,111 @@
+"""Products of bfloat16, to the bit, beside a model of VDPBF16PS written from its manual."""
+
+import math
+
+import numpy as np
+import pytest
+
+from helpers.compare import assert_same_bits
+from helpers.memory import Guarded, at_page_end
+from pyml import _kernels
+
+KC, KC_STEP = 512, 32  # longest block of k, and what blocks are multiples of
+
+pytestmark = pytest.mark.skipif(
+    _kernels.selected_bfloat16() is None, reason="this processor multiplies no bfloat16"
+)
+
+
+def flushed(x):
+    """Subnormal numbers are zero."""
+    return np.where(np.abs(x) < np.finfo("float32").tiny, np.copysign(np.float32(0), x), x)
+
+
+def rounded(x):
+    """To bfloat16, to nearest even: the upper half of a float32."""
+    bits = np.ascontiguousarray(flushed(x.astype("float32"))).view("uint32")
+    bits = (bits + 0x7FFF + (bits >> 16 & 1)) & np.uint32(0xFFFF0000)
+    return bits.view("float32")
+
+
+def fused(alpha, x, y):
+    """alpha x + y, rounded once: what float64 holds of it is exact enough for alpha of few bits."""
+    return (np.float64(alpha) * x + y).astype("float32")
+
+
+def product(a, b, alpha=1):
+    """alpha a b: of a pair the second product is added first. A product of two is exact."""
+    a, b = rounded(a), rounded(b)
+    k = a.shape[1]
+    kc = max(k, 1)
+    if k > KC:
+        kc = math.ceil(math.ceil(k / math.ceil(k / KC)) / KC_STEP) * KC_STEP
+    total = None
+    for begin in range(0, max(k, 1), kc):
+        end = min(begin + kc, k)
+        part = np.zeros((len(a), b.shape[1]), "float32")
+        for first in range(begin, end, 2):
+            for p in (first + 1, first):
+                if p < end:
+                    part = flushed(flushed(a[:, p, None] * b[p]) + part)
+        total = np.float32(alpha) * part if total is None else fused(alpha, part, total)
+    return total
+
+
+def draw(rng, *shape):
+    return at_page_end(rng.normal(size=shape).astype("float32"))
+
+
+SHAPES = [(1, 1, 1), (2, 3, 5), (13, 31, 32), (14, 32, 33), (15, 33, 31), (29, 65, 64), (1, 40, 70)]
+LONG = [(17, 20, 513), (3, 1030, 9), (270, 5, 40), (5, 7, 1100), (4, 0, 3), (4, 5, 0), (0, 5, 3)]
+
+
+@pytest.mark.parametrize("alpha", [1, 0.375])
+@pytest.mark.parametrize("shape", SHAPES + LONG, ids=str)
+def test_linear(shape, alpha, rng):
+    """Forward, dx and dw; db is a sum of float32."""
+    n, o, k = shape
+    x, w, b, dy = draw(rng, n, k), draw(rng, o, k), draw(rng, o), draw(rng, n, o)
+    y, dx, dw, db = (Guarded(size, np.dtype("float32")) for size in ((n, o), (n, k), (o, k), (o,)))
+    _kernels.linear_forward(y.array, x, w, b, alpha, True)
+    _kernels.linear_backward(dx.array, dw.array, db.array, dy, x, w, alpha, True)
+    assert_same_bits(y.array, product(x, w.T, alpha) + b)
+    assert_same_bits(dx.array, product(dy, w, alpha))
+    assert_same_bits(dw.array, product(dy.T, x, alpha))
+    plain = np.empty_like(db.array)
+    _kernels.linear_backward(None, None, plain, dy, x, w)
+    assert_same_bits(db.array, plain)
+    assert [out.broken() for out in (y, dx, dw, db)] == [None] * 4
+
+
+def test_rounding_and_subnormals(rng):
+    """Middles go to even; subnormal numbers, and products of them, are zero."""
+    bits = rng.integers(0, 2**32, size=(2, 40, 40), dtype="uint64").astype("uint32")
+    bits = bits & 0x81FFFFFF | 0x3C000000  # of usual sizes
+    bits[0, ::2] = bits[0, ::2] & 0xFFFF0000 | 0x8000  # in the middle of two
+    a, b = bits.view("float32").copy()
+    a[5:9], b[:, 3:7] = a[5:9] * np.float32(1e-37), b[:, 3:7] * np.float32(1e-5)
+    a[10] = np.float32(1e-40)
+    y = np.empty((40, 40), "float32")
+    _kernels.linear_forward(y, a, np.ascontiguousarray(b.T), None, 1, True)
+    assert_same_bits(y, product(a, b))
+    assert (y[10] == 0).all()
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_threads_and_rows(threads, rng):
+    """The same bits for any number of threads, and for rows alone."""
+    x, w, b = draw(rng, 300, 600), draw(rng, 400, 600), draw(rng, 400)
+    dy = draw(rng, 300, 400)
+    results = []
+    for count in (1, threads):
+        _kernels.set_num_threads(count)
+        out = [np.empty(size, "float32") for size in ((300, 400), (300, 600), (400, 600), (400,))]
+        _kernels.linear_forward(out[0], x, w, b, 1, True)
+        _kernels.linear_backward(*out[1:], dy, x, w, 1, True)
+        results.append(out)
+    for one, many in zip(*results, strict=True):
+        assert_same_bits(one, many)
+    row = np.empty((1, 400), "float32")
+    _kernels.linear_forward(row, x[7:8], w, b, 1, True)
+    assert_same_bits(row[0], results[0][0][7])
