@@ -278,7 +278,7 @@ class device:
             ValueError: for another device.
         """
         if self.type != "cpu":
-            raise ValueError(f"device: the block asks for tensors on {str(self)!r}, only 'cpu' is available")
+            raise ValueError(f"device: the block asks for tensors on {str(self)!r}, {only_cpu(self)}")
         return self
 
     def __exit__(self, *exc):
@@ -298,6 +298,13 @@ class device:
 
     def __reduce__(self):
         return device, (self.type, self.index)
+
+
+def only_cpu(device):
+    """What errors say of another device, with the cure for what "meta" is mostly used for."""
+    if str(device).startswith("meta"):
+        return "only 'cpu' is available; nn.utils.skip_init makes a module whose values come from elsewhere"
+    return "only 'cpu' is available"
 
 
 CPU = device("cpu")

@@ -1,9 +1,11 @@
-"""The entry of operations from Python: where vmap, while it runs, looks at their arguments."""
+"""The entry of operations from Python: where vmap, while it runs, looks at their arguments, and where tensors without
+values are refused."""
 import functools
 import sys
 
 cdef object handler = None        # of the calls that are made while a vmap runs
 cdef Py_ssize_t running = 0       # vmaps, of all threads
+cdef tuple valueless = ()         # classes of tensors without values
 
 
 @functools.cache
@@ -11,6 +13,9 @@ def entry(function):
     """The function as Python finds it: itself, or handler(entry, function, args, kwargs) while a vmap runs."""
 
     def called(*args, **kwargs):
+        check_values(function, args)
+        if kwargs:
+            check_values(function, tuple(kwargs.values()))
         if running == 0:
             return function(*args, **kwargs)
         return handler(called, function, args, kwargs)
@@ -29,6 +34,21 @@ def made_of(function, called, maker):
     called = functools.wraps(function)(called)   # with what pickles the function
     called.__reduce_ex__ = reduced
     return called
+
+
+cdef int check_values(object function, tuple args) except -1:
+    cdef object x, kind
+    for x in args:
+        for kind in valueless:
+            if type(x) is kind:
+                x._check_use(function.__name__)
+    return 0
+
+
+def checked_before_use(*kinds):
+    """Sets the classes of tensors without values: x._check_use(name) raises, unless the operation needs none."""
+    global valueless
+    valueless = kinds
 
 
 def handled_by(function):

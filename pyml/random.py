@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from pyml.attributes import CPU
+from pyml.attributes import CPU, only_cpu
 from pyml.attributes import device as Device
 from pyml.recorder import refuse
 
@@ -45,7 +45,7 @@ class Generator:
         if isinstance(seed, (str, Device)):
             seed, device = 0, seed
         if Device(device).type != "cpu":
-            raise ValueError(f"Generator: device is {str(device)!r}, only 'cpu' is available")
+            raise ValueError(f"Generator: device is {str(device)!r}, {only_cpu(device)}")
         self._state = np.zeros(2, np.uint64)
         self.manual_seed(seed)
 

@@ -156,8 +156,13 @@ def test_device():
             call(pyml.device("cuda"))
     with pyml.device("cpu") as device:
         assert device == pyml.zeros(2).device
-    with pytest.raises(ValueError, match="only 'cpu' is available"), pyml.device("meta"):
+    with pytest.raises(ValueError, match="only 'cpu' is available"), pyml.device("cuda"):
         pass
+    with pytest.raises(ValueError, match=r"nn\.utils\.skip_init makes"), pyml.device("meta"):
+        pass
+    for call in (lambda: nn.Linear(3, 2, device="meta"), lambda: pyml.Generator("meta")):
+        with pytest.raises(ValueError, match=r"nn\.utils\.skip_init makes"):
+            call()
     with pytest.raises(ValueError, match="names are cpu"):
         pyml.device("gpu")
     with pytest.raises(TypeError, match="must be a name"):

@@ -2,6 +2,7 @@
 
 import inspect
 
+from pyml.dispatch import checked_before_use
 from pyml.ops.creation import empty
 from pyml.tensor import Tensor, _copy_attributes, _rebuild
 
@@ -121,6 +122,14 @@ class Uninitialized:
     def __repr__(self):
         return f"<{type(self).__name__}>"
 
+    def _check_use(self, name):
+        """Raises ValueError, unless the operation of this name needs no values."""
+        if name not in WITHOUT_VALUES:
+            raise ShapeNotKnown(
+                f"{name}: an {type(self).__name__} has no values before the first call of its lazy "
+                "module; call the module once, on a batch of its inputs"
+            )
+
 
 # Methods of Tensor that need no values: as PyTorch has them, and those of copies and of hooks.
 WITHOUT_VALUES = {
@@ -135,10 +144,7 @@ def needs_values(name):
     """The method of Tensor of this name, for a tensor that has no values yet: it raises."""
 
     def refuse(self, *args, **kwargs):
-        raise ShapeNotKnown(
-            f"{name}: an {type(self).__name__} has no values before the first call of its lazy "
-            "module; call the module once, on a batch of its inputs"
-        )
+        self._check_use(name)
 
     refuse.__name__ = name
     refuse.__doc__ = "Refused: there are no values yet.\n\nRaises:\n    ValueError: always."
@@ -207,6 +213,9 @@ class UninitializedBuffer(Uninitialized, Buffer):
 
     def __init__(self, requires_grad=False, device=None, dtype=None, persistent=True):
         """Everything is done by __new__."""
+
+
+checked_before_use(UninitializedParameter, UninitializedBuffer)
 
 
 def is_lazy(param):

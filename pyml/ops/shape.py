@@ -5,7 +5,7 @@ import operator
 
 import numpy as np
 
-from pyml.attributes import TYPES
+from pyml.attributes import TYPES, only_cpu
 from pyml.attributes import device as device_class
 from pyml.attributes import dtype as dtype_class
 from pyml.grad_mode import is_grad_enabled
@@ -567,4 +567,4 @@ def check_device(device, name):
         ValueError: for another device.
     """
     if device is not None and str(device).partition(":")[0] != "cpu":
-        raise ValueError(f"{name}: device is {str(device)!r}, only 'cpu' is available")
+        raise ValueError(f"{name}: device is {str(device)!r}, {only_cpu(device)}")
