@@ -473,6 +473,7 @@ REASONS = {
         get_rng_state grad grad_fn host implicit_dim initial_seed is_contiguous
         is_floating_point is_grad_enabled is_leaf is_tensor manual_seed ndim nelement numel record
         register_hook requires_grad requires_grad_ result_type retain_grad retains_grad seed
-        set_num_threads set_rng_state shape show_config size stride""",
+        set_num_threads set_rng_state shape show_config size stride
+        get_autocast_dtype is_autocast_enabled set_autocast_enabled""",
 }
 NOT_DIFFERENTIABLE = {name for names in REASONS.values() for name in names.split()}

@@ -17,6 +17,7 @@ OTHERS = {  # what takes no Tensor first, and anything but a number
     *("export", "get_num_threads", "host", "initial_seed", "manual_seed", "record", "seed"),
     *("install", "load", "load_checkpoint", "save", "save_checkpoint", "set_grad_enabled"),
     *("set_num_threads", "set_rng_state", "show_config", "is_tensor", "version"),
+    *("get_autocast_dtype", "is_autocast_enabled", "set_autocast_enabled"),
     *(
         "einsum",
         "inference_mode",
