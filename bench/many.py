@@ -175,7 +175,7 @@ PER = [f"{name} / pyml" for name in SIDES if name != "pyml"]
 
 
 def rows(options):
-    for name in NETS:
+    for name in options.nets:
         case = Case(name, options.quick)
         sides = {
             side: start(case)
@@ -191,7 +191,9 @@ def rows(options):
 
 
 def main(argv=None):
-    options = parse(parser(__doc__), argv)
+    options = parser(__doc__)
+    options.add_argument("--nets", nargs="+", choices=[*NETS], default=[*NETS])
+    options = parse(options, argv)
     columns = ["net", "members", "threads", *SIDES, *PER]
     caption = "median milliseconds of a training of all members"
     Table(about(*PACKAGES), columns, caption=caption).run(rows, options)
