@@ -237,7 +237,7 @@ FAMILIES = {
         },
     ),
     "distributed": Family(
-        "a pyml program is one process, with threads in its kernels",
+        "data parallel is pyml.distributed, by processes, with threads in kernels",
         "use the module itself",
         {
             "torch": "is_distributed",
