@@ -14,9 +14,9 @@ import numpy as np
 import pyml
 
 from .compare import Table, about, agree, medians, parse, parser, ratio, version
+from .jax_adam import BETAS, EPS, LR, adam
 
 WIDTHS, POINTS, VISCOSITY = (2, 20, 20, 20, 1), 2780, 0.01 / math.pi
-LR, BETAS, EPS = 1e-3, (0.9, 0.999), 1e-8
 STEPS, TOLERANCE = 5, 1e-9  # of the first losses
 
 
@@ -117,16 +117,8 @@ def jax_step(weights):
         return jnp.mean(jax.vmap(residual, (None, 0))(params, x) ** 2)
 
     def update(state, x):
-        params, m, v, t = state
-        loss, g = jax.value_and_grad(loss_of)(params, x)
-        t = t + 1
-        m = jax.tree.map(lambda m, g: BETAS[0] * m + (1 - BETAS[0]) * g, m, g)
-        v = jax.tree.map(lambda v, g: BETAS[1] * v + (1 - BETAS[1]) * g * g, v, g)
-        rate, root = LR / (1 - BETAS[0] ** t), jnp.sqrt(1 - BETAS[1] ** t)
-        params = jax.tree.map(
-            lambda p, m, v: p - rate * m / (jnp.sqrt(v) / root + EPS), params, m, v
-        )
-        return (params, m, v, t), loss
+        loss, g = jax.value_and_grad(loss_of)(state[0], x)
+        return adam(state, g), loss
 
     update = jax.jit(update, donate_argnums=0)
     params = jax.tree.map(jnp.array, weights)

@@ -16,6 +16,7 @@ import pyml
 from pyml import nn, optim, train
 
 from .compare import Table, about, agree, medians, parse, parser, version
+from .jax_adam import BETAS, EPS, LR, adam
 
 # name -> (widths, with BatchNorm, batch, rows)
 NETS = {
@@ -23,7 +24,6 @@ NETS = {
     "tabular": ((64, 256, 256, 10), True, 256, 1024),
 }
 MEMBERS, EPOCHS = 32, 20
-LR, BETAS, EPS = 1e-3, (0.9, 0.999), 1e-8
 TOLERANCE = 0.05  # of the mean loss: other first weights, other orders
 
 
@@ -135,16 +135,8 @@ def by_jax(case, mapped):
         return -jnp.take_along_axis(jax.nn.log_softmax(x), y[:, None], 1).mean()
 
     def step(state, rows):
-        params, m, v, t = state
-        g = jax.grad(loss_of)(params, x[rows], y[rows])
-        t = t + 1
-        m = jax.tree.map(lambda m, g: BETAS[0] * m + (1 - BETAS[0]) * g, m, g)
-        v = jax.tree.map(lambda v, g: BETAS[1] * v + (1 - BETAS[1]) * g * g, v, g)
-        rate, root = LR / (1 - BETAS[0] ** t), jnp.sqrt(1 - BETAS[1] ** t)
-        params = jax.tree.map(
-            lambda p, m, v: p - rate * m / (jnp.sqrt(v) / root + EPS), params, m, v
-        )
-        return (params, m, v, t), None
+        g = jax.grad(loss_of)(state[0], x[rows], y[rows])
+        return adam(state, g), None
 
     def trained(key):
         key, *orders = jax.random.split(key, 1 + case.epochs)

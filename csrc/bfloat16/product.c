@@ -5,7 +5,7 @@
  * low half of a lane. An element of C is the sum over blocks of k, in order, of alpha * (sum over the pairs of the block,
  * in order, from 0; of a pair the second product is added first, each by one multiply-add), whatever its place in C, the
  * sizes m and n, and threads. The instruction takes subnormal numbers for zero and makes none. */
-#include "../contracts/linear.h"
+#include "../kernels/linear.h"
 #include "../dispatch.h"
 #include "../kernels/gemm.h"
 #include "../simd/transpose.h"
@@ -225,19 +225,7 @@ static void gemm(const void *args) { multiply(args, NULL); }
 static void linear_forward(const void *args)
 {
     const linear_forward_args *a = args;
-    const gemm_args y = {.c = a->y,
-                         .a = a->x,
-                         .b = a->w,
-                         .m = a->n,
-                         .n = a->o,
-                         .k = a->k,
-                         .a_row = a->k,
-                         .a_col = 1,
-                         .b_row = 1,
-                         .b_col = a->k,
-                         .c_row = a->o,
-                         .batch = 1,
-                         .alpha = a->alpha};
+    const gemm_args y = product_y(a);
     multiply(&y, a->b);
 }
 
@@ -246,32 +234,7 @@ void KERNEL(linear_backward)(const void *args);
 static void linear_backward(const void *args)
 {
     const linear_backward_args *a = args;
-    const gemm_args dx = {.c = a->dx,
-                          .a = a->dy,
-                          .b = a->w,
-                          .m = a->n,
-                          .n = a->k,
-                          .k = a->o,
-                          .a_row = a->o,
-                          .a_col = 1,
-                          .b_row = a->k,
-                          .b_col = 1,
-                          .c_row = a->k,
-                          .batch = 1,
-                          .alpha = a->alpha};
-    const gemm_args dw = {.c = a->dw,
-                          .a = a->dy,
-                          .b = a->x,
-                          .m = a->o,
-                          .n = a->k,
-                          .k = a->n,
-                          .a_row = 1,
-                          .a_col = a->o,
-                          .b_row = a->k,
-                          .b_col = 1,
-                          .c_row = a->k,
-                          .batch = 1,
-                          .alpha = a->alpha};
+    const gemm_args dx = product_dx(a), dw = product_dw(a);
     if (a->dx != NULL) multiply(&dx, NULL);
     if (a->dw != NULL) multiply(&dw, NULL);
     linear_backward_args db = *a; /* the sums are float32's */

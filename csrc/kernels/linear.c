@@ -1,23 +1,11 @@
 /* The fully connected layer. */
-#include "../contracts/linear.h"
 #include "gemm.h"
+#include "linear.h"
 
 void KERNEL(linear_forward)(const void *args)
 {
     const linear_forward_args *a = args;
-    const gemm_args y = {.c = a->y,
-                         .a = a->x,
-                         .b = a->w,
-                         .m = a->n,
-                         .n = a->o,
-                         .k = a->k,
-                         .a_row = a->k,
-                         .a_col = 1,
-                         .b_row = 1,
-                         .b_col = a->k,
-                         .c_row = a->o,
-                         .batch = 1,
-                         .alpha = a->alpha};
+    const gemm_args y = product_y(a);
     KERNEL(gemm_bias)(&y, a->b);
 }
 
@@ -86,37 +74,8 @@ static void sum_columns(real *db, const real *dy, ptrdiff_t n, ptrdiff_t o)
 void KERNEL(linear_backward)(const void *args)
 {
     const linear_backward_args *a = args;
-    if (a->dx != NULL) {
-        const gemm_args dx = {.c = a->dx,
-                              .a = a->dy,
-                              .b = a->w,
-                              .m = a->n,
-                              .n = a->k,
-                              .k = a->o,
-                              .a_row = a->o,
-                              .a_col = 1,
-                              .b_row = a->k,
-                              .b_col = 1,
-                              .c_row = a->k,
-                              .batch = 1,
-                              .alpha = a->alpha};
-        KERNEL(gemm_bias)(&dx, NULL);
-    }
-    if (a->dw != NULL) {
-        const gemm_args dw = {.c = a->dw,
-                              .a = a->dy,
-                              .b = a->x,
-                              .m = a->o,
-                              .n = a->k,
-                              .k = a->n,
-                              .a_row = 1,
-                              .a_col = a->o,
-                              .b_row = a->k,
-                              .b_col = 1,
-                              .c_row = a->k,
-                              .batch = 1,
-                              .alpha = a->alpha};
-        KERNEL(gemm_bias)(&dw, NULL);
-    }
+    const gemm_args dx = product_dx(a), dw = product_dw(a);
+    if (a->dx != NULL) KERNEL(gemm_bias)(&dx, NULL);
+    if (a->dw != NULL) KERNEL(gemm_bias)(&dw, NULL);
     if (a->db != NULL) sum_columns(a->db, a->dy, a->n, a->o);
 }

@@ -2,7 +2,6 @@
 
 import math
 import re
-from contextlib import contextmanager
 from types import ModuleType
 from typing import NamedTuple
 
@@ -13,7 +12,7 @@ from pyml.export import graph as g
 from pyml.export.graph import Graph
 from pyml.export.modules import Tracer
 from pyml.export.numpy_writer import Writer
-from pyml.grad_mode import no_grad
+from pyml.nn.modes import evaluating
 from pyml.ops.outside import arrived
 from pyml.tensor import Tensor
 
@@ -27,19 +26,6 @@ class Traced(NamedTuple):
     graph: Graph
     rows: tuple
     outputs: dict
-
-
-@contextmanager
-def evaluating(model):
-    """The model in evaluation mode, and then as it was."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        with no_grad():
-            yield
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 def traced(model, inputs, who):

@@ -111,14 +111,14 @@ def by_numpy(str name, function, tuple arrays, *options, int changes=0):
     return unrecorded(call.compute(arrays), changes)
 
 
-cdef object unrecorded(made, bint changes):
+cdef object unrecorded(made, int changes):
     """What by_numpy returns of what the function has."""
     if changes:
         return None
     return tuple([np.asarray(y, order="C") for y in made]) if isinstance(made, tuple) else np.asarray(made, order="C")
 
 
-cdef object recorded(Recorder r, Call call, str name, tuple arrays, bint changes):
+cdef object recorded(Recorder r, Call call, str name, tuple arrays, int changes):
     """The same, and the recording is told of it."""
     cdef ndarray a, fault = new_array(0, NULL, cnp.NPY_INT64)
     cdef callback_args args

@@ -4,6 +4,7 @@ from copy import deepcopy
 
 from pyml import recorder
 from pyml.grad_mode import no_grad
+from pyml.nn.modes import modes_kept
 from pyml.nn.module import Module
 from pyml.nn.norm import BatchNorm
 from pyml.ops.creation import tensor
@@ -241,19 +242,17 @@ def update_bn(loader, model, device=None):
     if not layers:
         return
     momenta = [layer.momentum for layer in layers]
-    modes = [(module, module.training) for module in model.modules()]
-    try:
+    with modes_kept(model):
         model.train()
-        for layer in layers:
-            layer.reset_running_stats()
-            layer.momentum = None
-        for batch in loader:
-            model(batch[0] if isinstance(batch, (list, tuple)) else batch)
-    finally:
-        for layer, momentum in zip(layers, momenta, strict=True):
-            layer.momentum = momentum
-        for module, mode in modes:
-            module.training = mode
+        try:
+            for layer in layers:
+                layer.reset_running_stats()
+                layer.momentum = None
+            for batch in loader:
+                model(batch[0] if isinstance(batch, (list, tuple)) else batch)
+        finally:
+            for layer, momentum in zip(layers, momenta, strict=True):
+                layer.momentum = momentum
 
 
 def pairs(what, own, others):

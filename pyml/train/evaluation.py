@@ -2,10 +2,10 @@
 
 import copy
 import inspect
-from contextlib import contextmanager
 
 from pyml import nn
 from pyml.grad_mode import no_grad
+from pyml.nn.modes import evaluating
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.creation import ones_like
 from pyml.ops.elementwise import where
@@ -85,19 +85,6 @@ def is_ours(loss):
 
 
 # ---- forward -------------------------------------------------------------------------------------
-
-
-@contextmanager
-def evaluating(model):
-    """No gradients, and the model in evaluation mode; then each module in the mode it had."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        with no_grad():
-            yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 def applied(model, names, inputs):

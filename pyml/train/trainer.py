@@ -10,6 +10,7 @@ import numpy as np
 
 from pyml import recorder
 from pyml.data.checks import flag
+from pyml.nn.modes import modes_kept
 from pyml.nn.module import Module
 from pyml.nn.utils import clip_grad_norm_
 from pyml.optim.lr_scheduler import CyclicLR, OneCycleLR
@@ -626,13 +627,11 @@ def kept(model, optimizer):
     """Weights, gradients, modes and the optimizer's state are afterwards as they were."""
     states = [(each, deepcopy(each.state_dict())) for each in (model, optimizer)]
     gradients = [(p, p.grad) for p in model.parameters()]
-    modes = [(module, module.training) for module in model.modules()]
     try:
-        yield
+        with modes_kept(model):
+            yield
     finally:
         for each, state in states:
             each.load_state_dict(state)
         for p, gradient in gradients:
             p.grad = gradient
-        for module, mode in modes:
-            module.training = mode
