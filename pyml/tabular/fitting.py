@@ -18,7 +18,7 @@ from pyml.tabular.preprocessor import Preprocessor
 from pyml.tabular.reading import as_table
 from pyml.tabular.recipes import recipe_named, trained_by
 from pyml.tabular.schema import Schema, names_given
-from pyml.tabular.scoring import baseline, evaluate, labelled
+from pyml.tabular.scoring import evaluate, labelled, scores_of_constant, weights_of
 from pyml.tabular.splitting import given_split, split
 from pyml.tabular.table import TableWarning, check_type, grid, near
 from pyml.tabular.target import Target
@@ -88,6 +88,7 @@ def fit(
     drop=(),
     recipe=None,
     validation=0.2,
+    sample_weight=None,
     hidden=None,
     epochs=None,
     batch_size=None,
@@ -122,6 +123,10 @@ def fit(
             random, from each class by its share; or their numbers, or a bool for each row; or
             another table. Default: 0.2. Without any the training makes 200 epochs, or some
             thousand steps where these are fewer, and there are no scores.
+        sample_weight: of each row, (n,), >= 0, or the name of a column of them, which is then no
+            input. A step's loss is sum(w l) / sum(w), and so is the validation's; scores count rows
+            by it. Another table to validate on has weights where it has that column; members of
+            TabM then share their batches. Default: 1.
         hidden: widths of the hidden layers. Default: by the number of rows, two of 256 at most.
         epochs: at most so many. Default: until the validation loss gets no better.
         batch_size: rows of a step. Default: by the number of rows, from 32 to 1024.
@@ -153,18 +158,19 @@ def fit(
     recipe = None if recipe is None else recipe_named(recipe)
     callbacks = list(callbacks) if hasattr(callbacks, "__iter__") else [callbacks]
     check_callbacks("fit", callbacks)
-    schema, table = schema_and_table(data, target, schema, task, drop)
-    train, held = divided(table, schema, validation, seed)
+    schema, table = schema_and_table(data, target, schema, task, drop, sample_weight)
+    table, weight = weighted(table, schema, sample_weight)
+    train, held = divided(table, schema, weight, validation, seed)
     chosen = {"batch_size": batch_size, "lr": lr, "epochs": epochs}
     chosen = {name: value for name, value in chosen.items() if value is not None}
     if recipe is None:
-        prepared = Prepared(schema, train, held)
+        prepared = Prepared(schema, train, held, weight)
         how = defaults_for(prepared.inputs[0], prepared.preprocessor.values)._replace(**chosen)
         trained = prepared.trained
         if hidden is not None:
             how.architecture["hidden"] = hidden
     else:
-        prepared = Prepared(schema, train, held, recipe.numbers, recipe.log)
+        prepared = Prepared(schema, train, held, weight, recipe.numbers, recipe.log)
         trained = partial(trained_by, prepared=prepared)
         how = recipe.replace(**chosen, **({} if hidden is None else {"hidden": hidden}))
     models, histories, ends = [], [], []
@@ -192,8 +198,8 @@ def fit(
         history=histories[0] if ensemble == 1 else histories,
         schema=schema,
         rows={"train": train.rows, "validation": 0 if held is None else held.rows},
-        baseline={} if held is None else baseline(model, train, held),
-        scores={} if held is None else evaluate(model, held),
+        baseline={} if held is None else prepared.baseline(),
+        scores={} if held is None else evaluate(model, held, sample_weight=prepared.held_weight),
         stopped=ends[0] if len(ends) == 1 else numbered(ends),
         seconds=time.monotonic() - began,
         interrupted=is_interrupted,
@@ -214,14 +220,17 @@ def check_options(epochs, batch_size, lr, max_seconds, ensemble, seed):
 # ---- rows ----------------------------------------------------------------------------------------
 
 
-def schema_and_table(data, target, schema, task, drop):
-    """The Schema and the Table, whose targets are there."""
+def schema_and_table(data, target, schema, task, drop, sample_weight):
+    """The Schema and the Table, whose targets are there. A column of weights is no input."""
     if schema is None:
         table = as_table(data)
         if target is None:
             raise ValueError(
                 f"fit: target is missing; name the column to be predicted: {near('', table.names)}"
             )
+        if isinstance(sample_weight, str):
+            [sample_weight] = names_given("sample_weight", sample_weight, table)
+            drop = [*dict.fromkeys([*names_given("drop", drop, table), sample_weight])]
         return Schema.infer(table, target, task=task, drop=drop), table
     check_type("fit", "schema", schema, Schema)
     if schema.task is None:
@@ -241,8 +250,31 @@ def schema_and_table(data, target, schema, task, drop):
     return schema, table
 
 
-def divided(table, schema, validation, seed):
-    """The rows to train on, and those to validate on or None, all with a target."""
+def weighted(table, schema, sample_weight):
+    """A Table with the weights of its rows, and the name of their column, None for none."""
+    if sample_weight is None:
+        return table, None
+    if isinstance(sample_weight, str):
+        if any(column.name == sample_weight for column in schema.inputs):
+            raise ValueError(
+                f"fit: sample_weight is {sample_weight!r}, which is an input of the schema; drop "
+                "it there, or pass an array"
+            )
+        weights_of("fit", table, sample_weight)
+        return table, sample_weight
+    name = "weight"
+    while name in table:
+        name += "_"
+    return table.with_column(name, weights_of("fit", table, sample_weight)), name
+
+
+def counting(table, weight):
+    """The rows whose weight is not 0."""
+    return table if weight is None else table.take(weights_of("fit", table, weight) > 0)
+
+
+def divided(table, schema, weight, validation, seed):
+    """The rows to train on, and those to validate on or None, all with a target and a weight."""
     rows = row_numbers(validation)
     if validation is None:
         validation = 0
@@ -253,7 +285,7 @@ def divided(table, schema, validation, seed):
         train, held = table.take(parts.train), table.take(parts.validation)
     elif is_number(validation):
         check_number("fit", "validation", validation, Range(0, 1, "[)"))
-        table = labelled("fit", table, schema)
+        table = counting(labelled("fit", table, schema), weight)
         is_of_classes = schema.task in ("binary", "multiclass")
         by = next(iter(schema.targets)) if is_of_classes else None
         parts = split(table, validation=float(validation), test=0, seed=seed, stratify=by)
@@ -267,7 +299,7 @@ def divided(table, schema, validation, seed):
         train, held = table.take(parts.train), table.take(parts.validation)
     else:
         train, held = table, as_table(validation, schema)
-    train = labelled("fit", train, schema)
+    train = counting(labelled("fit", train, schema), weight)
     return train, labelled("fit: validation", held, schema) if held.rows else None
 
 
@@ -292,19 +324,30 @@ class Prepared:
     Args:
         schema: of the table.
         train, held: the rows to train on, and those to validate on or None.
+        weight: the name of the column of the rows' weights, None for none.
         numbers, log: see Preprocessor.
     """
 
-    def __init__(self, schema, train, held, numbers="quantile", log=None):
+    def __init__(self, schema, train, held, weight=None, numbers="quantile", log=None):
         self.target = Target(schema).fit(train)
         self.preprocessor = Preprocessor(schema, numbers, log).fit(train)
         self.inputs, self.y = self._read(train)
-        self.held = None if held is None else self._read(held)
-        self.start = self.target.outputs_of_mean(self.target.actual(train))
+        self.weight = None if weight is None else weights_of("fit", train, weight)
+        self.start = self.target.outputs_of_mean(self.target.actual(train), self.weight)
+        self.held = self.held_weight = self.held_actual = None
+        if held is not None:
+            self.held, self.held_actual = self._read(held), self.target.actual(held)
+            if weight is not None and weight in held:
+                self.held_weight = weights_of("fit: validation", held, weight)
+                self.held = *self.held, self.held_weight
 
     def _read(self, table):
         numbers, categories = map(ops.tensor, self.preprocessor.transform(table))
         return (numbers, categories), ops.tensor(self.target.encode(table))
+
+    def baseline(self):
+        """The metrics of predicting the same for each row that is validated."""
+        return scores_of_constant(self.target, self.start, self.held_actual, self.held_weight)
 
     def trained(self, defaults, callbacks, progress):
         """A model, its History, and whether Ctrl-C has ended it."""
@@ -345,7 +388,7 @@ class Prepared:
         """
         inputs, y, held = data or (self.inputs, self.y, self.held)
         try:
-            trainer.fit(inputs, y, validation=held, **options)
+            trainer.fit(inputs, y, validation=held, sample_weight=self.weight, **options)
         except KeyboardInterrupt:
             if not trainer.stopped:  # it had not begun
                 raise

@@ -272,7 +272,7 @@ def trained_by(recipe, prepared, callbacks, progress):
             ties=recipe.ties,
         )
     trained, data = model, None
-    if model.is_ensemble and not recipe.shares_batches:
+    if model.is_ensemble and not recipe.shares_batches and prepared.weight is None:
         trained = OwnBatches(model, prepared)
         data = trained.data(prepared)
     trainer = Trainer(

@@ -7,8 +7,10 @@ import numpy as np
 from pyml.tabular.model import TabularModel
 from pyml.tabular.reading import as_table
 from pyml.tabular.schema import plural
-from pyml.tabular.table import TableWarning, check_type
+from pyml.tabular.table import TableWarning, check_type, near
+from pyml.tabular.values import numbers_of
 from pyml.train import metrics
+from pyml.train.reading import check_weights
 
 __all__ = ["SCORES", "baseline", "evaluate"]
 
@@ -24,7 +26,7 @@ SCORES = {
 """{task: names of metrics}, the most important first; see pyml.train.metrics."""
 
 
-def evaluate(model, data):
+def evaluate(model, data, *, sample_weight=None):
     """The metrics of a model for the rows of a table.
 
     | task | metrics |
@@ -38,6 +40,7 @@ def evaluate(model, data):
         model: a TabularModel.
         data: rows with the target, what read() takes. Those without it are left out, with a
             TableWarning.
+        sample_weight: how much each row counts, (n,), >= 0, or the name of a column. Default: 1.
 
     Returns:
         {name: number}; NaN where a metric is not defined for these rows, as ROC AUC of one class.
@@ -51,9 +54,12 @@ def evaluate(model, data):
         {'accuracy': 0.863, 'roc_auc': 0.917, 'log_loss': 0.296, 'f1': 0.676}
     """
     check_type("evaluate", "model", model, TabularModel)
-    table = labelled("evaluate", as_table(data, model.schema), model.schema)
+    table = as_table(data, model.schema)
+    weight = weights_of("evaluate", table, sample_weight)
+    rows = labelled_rows("evaluate", table, model.schema)
+    table, weight = table.take(rows), None if weight is None else weight[rows]
     actual = model.target.actual(table)
-    return scores(model.target, model.outputs(table).astype(np.float64), actual)
+    return scores(model.target, model.outputs(table).astype(np.float64), actual, weight)
 
 
 def baseline(model, train, data):
@@ -81,12 +87,50 @@ def baseline(model, train, data):
     target, schema = model.target, model.schema
     parts = [labelled("baseline", as_table(part, schema), schema) for part in (train, data)]
     seen, actual = (target.actual(part) for part in parts)
-    outputs = target.outputs_of_mean(seen)
-    return scores(target, np.broadcast_to(outputs, (len(actual), *outputs.shape)), actual)
+    return scores_of_constant(target, target.outputs_of_mean(seen), actual)
+
+
+def weights_of(who, table, sample_weight):
+    """How much each row of a table counts, float64 (n), None for the same.
+
+    Raises:
+        TypeError, ValueError: if it is neither a number >= 0 for each row nor a column of them.
+    """
+    if sample_weight is None:
+        return None
+    place = f"{who}: sample_weight"
+    if isinstance(sample_weight, str):
+        if sample_weight not in table:
+            raise ValueError(
+                f"{place} is {sample_weight!r}, which is no column; "
+                f"{near(sample_weight, table.names)}"
+            )
+        weight, bad = numbers_of(table[sample_weight])
+        if bad is not None:
+            raise ValueError(
+                f"{place}: the column {sample_weight!r} has {str(table[sample_weight][bad])!r} in "
+                f"row {table.row_numbers[bad]}, which is no number"
+            )
+    else:
+        weight = np.asarray(sample_weight)
+        if weight.dtype.kind not in "biuf":
+            raise TypeError(f"{place} is of {weight.dtype}, it must be of numbers")
+        weight = weight.astype(np.float64)
+    if weight.shape != (table.rows,):
+        raise ValueError(
+            f"{place} has shape {weight.shape}, it must be ({table.rows},): a number for each row"
+        )
+    check_weights(weight, place)
+    return weight
 
 
 def labelled(who, table, schema):
-    """The rows of a table that have a target; it is said how many have none.
+    """The rows of a table that have a target, a Table; see labelled_rows."""
+    return table.take(labelled_rows(who, table, schema))
+
+
+def labelled_rows(who, table, schema):
+    """The numbers of the rows that have a target; it is said how many have none.
 
     Raises:
         ValueError: if there are no others.
@@ -102,15 +146,19 @@ def labelled(who, table, schema):
             f"{who}: {names} is missing in {gone:,} of {table.rows:,} "
             f"{plural(table.rows, 'row')}, which {plural(gone, 'is', 'are')} left out",
             TableWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
-        table = table.take(rows)
-    return table
+    return rows
 
 
-def scores(target, outputs, actual):
+def scores(target, outputs, actual, weight=None):
     """{name: number} of a network's outputs, float64, and what Target.actual() gives."""
-    return measured(target, predictions(target, outputs), actual)
+    return measured(target, predictions(target, outputs), actual, weight)
+
+
+def scores_of_constant(target, outputs, actual, weight=None):
+    """{name: number} of the same outputs for each row."""
+    return scores(target, np.broadcast_to(outputs, (len(actual), *outputs.shape)), actual, weight)
 
 
 READERS = {
@@ -126,18 +174,19 @@ def predictions(target, outputs):
     return {wants: READERS[wants](target, outputs) for wants in wanted}
 
 
-def measured(target, predicted, actual):
+def measured(target, predicted, actual, weight=None):
     """{name: number} of the metrics of a task.
 
     Args:
         target: a Target.
         predicted: as predictions() gives.
         actual: of the same rows, as Target.actual() gives.
+        weight: how much each of them counts. Default: the same.
     """
     found = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", metrics.UndefinedMetricWarning)
         for name in SCORES[target.task]:
             metric = metrics.get(name)
-            found[name] = float(metric(predicted[metric.wants], actual))
+            found[name] = float(metric(predicted[metric.wants], actual, weight))
     return found

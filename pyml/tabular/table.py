@@ -132,6 +132,15 @@ class Table:
         columns = {n: values for n, values in self.columns.items() if n not in gone}
         return self._like(columns, self.row_numbers)
 
+    def with_column(self, name, values):
+        """A Table with one more column.
+
+        Args:
+            name: as no column has it.
+            values: an array with a value for each row.
+        """
+        return self._like({**self.columns, name: values}, self.row_numbers)
+
     def _like(self, columns, row_numbers):
         formats = {name: format for name, format in self.formats.items() if name in columns}
         return Table._of_arrays(columns, formats, self.notes, row_numbers)

@@ -264,16 +264,17 @@ class Target:
         outputs = _array(outputs)
         return (outputs > 0).astype(np.int64) if self.classes is None else outputs.argmax(1)
 
-    def outputs_of_mean(self, actual):
+    def outputs_of_mean(self, actual, weight=None):
         """Outputs that say of any row what some rows are on average, float64, of a row's shape.
 
         Args:
             actual: their targets, as actual() gives them, one or more.
+            weight: how much each row counts. Default: the same.
         """
         if self.classes is not None:
-            shares = np.bincount(actual, minlength=len(self.classes)) / len(actual)
-            return np.log(np.maximum(shares, RAREST))
-        mean = actual.mean(0)
+            counts = np.bincount(actual, weight, minlength=len(self.classes))
+            return np.log(np.maximum(counts / counts.sum(), RAREST))
+        mean = np.average(actual, 0, weight)
         if self.task == "multilabel":
             mean = np.clip(mean, RAREST, 1 - RAREST)
             return np.log(mean / (1 - mean))

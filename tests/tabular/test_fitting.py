@@ -106,6 +106,71 @@ def test_the_baseline_is_what_rows_are_on_average(task):
         np.testing.assert_allclose(target.decode(outputs), [actual.mean(0)])
 
 
+# ---- weights -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("recipe", [None, "realmlp-td-s", "tabm-mini"])
+def test_rows_of_weight_0_are_not_learned(recipe):
+    wrong, y = np.arange(N) % 3 == 0, TARGETS["regression"]
+    table = Table({"x": X, "c": C, "y": np.where(wrong, 100 - y, y), "w": 1.0 - wrong})
+    options = {"hidden": (16,), "epochs": 30, "recipe": recipe, "seed": 1, "validation": 0.3}
+    fitted = tabular.fit(table, "y", sample_weight="w", **options)
+    assert "w" not in [column.name for column in fitted.schema.inputs]
+    given = tabular.fit(table.drop(["w"]), "y", sample_weight=1 - wrong, **options)
+    assert np.array_equal(given.model.outputs(table), fitted.model.outputs(table))
+    assert given.scores == fitted.scores
+    right = table.take(~wrong)
+    scores = tabular.evaluate(fitted.model, right)
+    assert scores["rmse"] < y.std(), scores  # by the others some 40
+    assert tabular.evaluate(fitted.model, table, sample_weight="w") == pytest.approx(scores)
+    assert tabular.evaluate(fitted.model, table)["rmse"] > 10
+    assert fitted.rows["train"] + fitted.rows["validation"] == (~wrong).sum()
+    assert fitted.baseline["rmse"] < 2 * y.std()  # by the mean of the others
+    assert fitted.scores["rmse"] < fitted.baseline["rmse"]
+
+
+def test_weights_pull_the_network():
+    heavy = np.where(X > 0, 50.0, 1.0)
+    table = Table({"c": C, "y": (X > 0) * 1.0, "w": heavy})
+    fitted = tabular.fit(table, "y", sample_weight="w", hidden=(8,), epochs=20, seed=0)
+    plain = tabular.fit(table.drop(["w"]), "y", hidden=(8,), epochs=20, seed=0)
+    assert fitted.model.predict(table).mean() > 0.9 > 0.6 > plain.model.predict(table).mean()
+
+
+def test_weights_are_as_many_copies_of_a_row():
+    actual, copies = TARGETS["multiclass"], np.arange(N) % 4
+    table = Table({"x": X, "y": actual})
+    repeated = table.take(np.repeat(np.arange(N), copies))
+    fitted = tabular.fit(table, "y", hidden=(8,), epochs=3, seed=0)
+    weighted = tabular.evaluate(fitted.model, table, sample_weight=copies)
+    assert weighted == pytest.approx(tabular.evaluate(fitted.model, repeated), nan_ok=True)
+    target = fitted.model.target
+    outputs = target.outputs_of_mean(target.actual(table), copies)
+    np.testing.assert_allclose(outputs, target.outputs_of_mean(target.actual(repeated)))
+
+
+@pytest.mark.parametrize(
+    ("weight", "error", "message"),
+    [
+        (np.ones(3), ValueError, r"sample_weight has shape \(3,\), it must be \(120,\)"),
+        (-np.ones(N), ValueError, "sample_weight has -1, a weight must be finite"),
+        (np.full(N, np.nan), ValueError, "has nan"),
+        (np.zeros(N), ValueError, "0 everywhere"),
+        (["a"] * N, TypeError, "must be of numbers"),
+        ("v", ValueError, "sample_weight has 'v', which is no column"),
+        ("y", ValueError, "'y' is the target"),
+    ],
+)
+def test_weights_that_are_none(weight, error, message):
+    table = Table({"x": X, "y": TARGETS["regression"]})
+    with pytest.raises(error, match=message):
+        tabular.fit(table, "y", sample_weight=weight)
+    schema = Schema.infer(table, "y")
+    if isinstance(weight, str):
+        with pytest.raises(ValueError, match="sample_weight is"):
+            tabular.fit(table, schema=schema, sample_weight="x" if weight == "y" else weight)
+
+
 # ---- rows ----------------------------------------------------------------------------------------
 
 
