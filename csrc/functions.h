@@ -28,6 +28,8 @@
     X(program_save)         \
     X(program_undo)         \
     X(program_check)        \
+    X(program_fuse)         \
+    X(program_fused)        \
     X(program_replay)       \
     X(program_run)          \
     X(pyml_effects)         \

@@ -4,6 +4,7 @@
 #endif
 
 #include "program.h"
+#include "chain.h"
 #include "contracts/callback.h"
 #include "contracts/clip.h"
 #include "contracts/gather.h"
@@ -59,6 +60,8 @@ struct pyml_program {
     ptrdiff_t input_count, input_capacity;
     restorations restored; /* before each replay */
     restorations saved;    /* values: of the last replay's begin */
+    chain **chains; /* in the order of their calls */
+    ptrdiff_t chain_count, chain_capacity;
     ptrdiff_t check_call; /* -1: none */
     const void *check_number;
     pyml_dtype check_dtype;
@@ -84,6 +87,8 @@ void program_free(pyml_program *p)
         next = c->next;
         free(c);
     }
+    for (ptrdiff_t i = 0; i < p->chain_count; i++) chain_free(p->chains[i]);
+    free(p->chains);
     free(p->calls);
     free(p->bindings);
     free(p->input_ends);
@@ -315,6 +320,30 @@ void program_check(pyml_program *p, ptrdiff_t call, const void *number, pyml_dty
     p->check_call = call, p->check_number = number, p->check_dtype = dtype;
 }
 
+/* ---- chains ----------------------------------------------------------------------------------------- */
+
+void program_fuse(pyml_program *p, int (*is_left)(void *context, const void *address), void *context)
+{
+    for (ptrdiff_t i = 0; i < p->count;) {
+        chain **chains = grown(p->chains, p->chain_count, &p->chain_capacity, sizeof *chains);
+        if (chains == NULL) return;
+        p->chains = chains;
+        chain *found = chain_find(p->calls, p->count, i, is_left, context);
+        if (found != NULL) chains[p->chain_count++] = found;
+        i = found != NULL ? chain_end(found) : i + 1;
+    }
+}
+
+ptrdiff_t program_fused(const pyml_program *p, ptrdiff_t call, double *bytes)
+{
+    for (ptrdiff_t i = 0; i < p->chain_count; i++)
+        if (chain_first(p->chains[i]) == call) {
+            *bytes = chain_bytes(p->chains[i]);
+            return chain_end(p->chains[i]) - call;
+        }
+    return 1;
+}
+
 /* ---- replay ----------------------------------------------------------------------------------------- */
 
 static int64_t now_ns(void)
@@ -339,6 +368,18 @@ static program_status verdict(const pyml_program *p, ptrdiff_t i)
     return PROGRAM_DONE;
 }
 
+/* Makes call i, or those of `c`, which begins with it. Returns the last that was made. */
+static ptrdiff_t make_calls(const pyml_program *p, ptrdiff_t i, const chain *c)
+{
+    if (c != NULL && !p->extras && (p->check_call < i || p->check_call >= chain_end(c) - 1)) {
+        chain_run(c, p->calls);
+        return chain_end(c) - 1;
+    }
+    const program_call *call = &p->calls[i];
+    pyml_kernel_of((pyml_kernel)call->kernel, call->dtype)(call->args);
+    return i;
+}
+
 static program_status replay(pyml_program *p)
 {
     const bool timed = p->replays++ % TIMED_EVERY == TIMED_FIRST;
@@ -346,10 +387,12 @@ static program_status replay(pyml_program *p)
         memcpy(p->saved.items[i].values, p->saved.items[i].memory, p->saved.items[i].bytes);
     restore(&p->restored);
     int64_t start = timed ? now_ns() : 0;
+    ptrdiff_t next = 0; /* of the chains */
     for (ptrdiff_t i = 0; i < p->count; i++) {
         program_call *call = &p->calls[i];
         if (call->is_extra && !p->extras) continue;
-        pyml_kernel_of((pyml_kernel)call->kernel, call->dtype)(call->args);
+        const bool begins = next < p->chain_count && chain_first(p->chains[next]) == i;
+        i = make_calls(p, i, begins ? p->chains[next++] : NULL);
         if (timed) {
             int64_t end = now_ns();
             call->ns += (double)(end - start);

@@ -42,6 +42,7 @@ enum {
     SPIN_NS = 100000,  /* how long to poll before sleeping: the gap between two kernels of a step */
     CACHE_LINE = 64,
     CLOSED = INT_MIN / 2,
+    THREAD_BYTES = SCRATCH_BYTES + THREAD_ROWS_BYTES,
 };
 
 /* ---- scratch ---------------------------------------------------------------------------------------- */
@@ -55,11 +56,11 @@ static void pool_reset_in_child(void);
 /* Pages are taken from the system when first touched. */
 static void *scratch_new(void)
 {
-    void *memory = mmap(NULL, SCRATCH_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *memory = mmap(NULL, THREAD_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return memory == MAP_FAILED ? NULL : memory;
 }
 
-static void scratch_free(void *memory) { munmap(memory, SCRATCH_BYTES); }
+static void scratch_free(void *memory) { munmap(memory, THREAD_BYTES); }
 static void prepare_process(void)
 {
     scratch_key_error = pthread_key_create(&scratch_key, scratch_free);
@@ -81,6 +82,7 @@ int thread_prepare(void)
 }
 
 void *thread_scratch(void) { return scratch; }
+void *thread_rows(void) { return (char *)scratch + SCRATCH_BYTES; }
 
 /* ---- how many threads -------------------------------------------------------------------------------- */
 
@@ -189,9 +191,13 @@ static int default_count(void)
 }
 
 static atomic_int thread_count; /* 0: not asked for yet */
+static _Thread_local int is_alone;
+
+void threads_alone(int alone) { is_alone = alone; }
 
 int threads_get(void)
 {
+    if (is_alone) return 1;
     int count = atomic_load_explicit(&thread_count, memory_order_relaxed);
     if (count == 0) {
         int unset = 0;
@@ -455,7 +461,7 @@ static void job_close(void)
 /* How many workers a loop of `blocks` blocks that takes `cost` nanoseconds is worth, besides the caller. */
 static int helpers_worth(ptrdiff_t blocks, double cost)
 {
-    if (blocks < 2 || !(cost >= 2 * GRAIN_NS)) return 0;
+    if (is_alone || blocks < 2 || !(cost >= 2 * GRAIN_NS)) return 0;
     int helpers = threads_of_one_caller() - 1;
     if (helpers > blocks - 1) helpers = (int)(blocks - 1);
     if (helpers > cost / GRAIN_NS - 1) helpers = (int)(cost / GRAIN_NS - 1);

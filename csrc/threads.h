@@ -23,6 +23,10 @@ void parallel_for(ptrdiff_t n, ptrdiff_t block, double cost, range_fn range, con
 enum { SCRATCH_BYTES = 16 << 20 };
 void *thread_scratch(void);
 
+/* More of it, THREAD_ROWS_BYTES long, which no kernel uses: for rows between the calls of a chain. */
+enum { THREAD_ROWS_BYTES = 8 << 20 };
+void *thread_rows(void);
+
 /* Makes the calling thread ready: scratch present. 0, or -1 when memory is short. */
 int thread_prepare(void);
 
@@ -35,5 +39,9 @@ void threads_leave(void);
  * OMP_NUM_THREADS. */
 void threads_set(int count);
 int threads_get(void);
+
+/* 1: from now on the calling thread works alone, and is told of one thread; 0: as before. For blocks of a loop that call
+ * kernels. */
+void threads_alone(int alone);
 
 #endif

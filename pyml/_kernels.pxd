@@ -108,6 +108,10 @@ cdef extern from "functions.h":
         void (*program_check)(
             pyml_program *program, ptrdiff_t call, const void *number, int dtype
         ) noexcept nogil
+        void (*program_fuse)(
+            pyml_program *program, int (*is_left)(void *context, const void *address) noexcept, void *context
+        ) noexcept
+        ptrdiff_t (*program_fused)(const pyml_program *program, ptrdiff_t call, double *bytes) noexcept
         program_status (*program_replay)(pyml_program *program) noexcept nogil
         program_status (*program_run)(pyml_program *program, program_run_args *run) noexcept nogil
         double (*pyml_effects)(

@@ -21,6 +21,7 @@ cdef class Arena:
     cdef void *from_slab(self, size_t size) except NULL
     cdef Block block(self, int index)
     cdef void give(self, void *memory, int index)
+    cdef bint waits(self, const void *memory) noexcept
 
 
 cdef class Block:

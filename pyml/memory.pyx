@@ -150,6 +150,18 @@ cdef class Arena:
             (<Waiting *>memory).next = self.waiting[index]
             self.waiting[index] = <Waiting *>memory
 
+    cdef bint waits(self, const void *memory) noexcept:
+        """Whether a block begins there that was freed while the arena was open, and not used again."""
+        cdef Waiting *block
+        cdef int index
+        for index in range(SIZES):
+            block = self.waiting[index]
+            while block != NULL:
+                if block == memory:
+                    return True
+                block = block.next
+        return False
+
 
 @cython.final
 @cython.no_gc

@@ -1,4 +1,6 @@
 """Makes the Program of a step whole, when a Recording has heard the step and there is no reason against it."""
+import os
+
 cimport numpy as cnp
 from cpython.ref cimport PyObject
 from numpy cimport ndarray
@@ -13,11 +15,12 @@ from pyml.recording.diagnostics cimport Diagnosis
 from pyml.recording.guards cimport ANY, Target
 from pyml.recording.layout cimport first_of
 from pyml.recording.listener cimport Recording, has_group
-from pyml.recording.program cimport Gradient, ParameterState, Program, Result, Slot, Stop, Updating, firsts_of, held
+from pyml.recording.program cimport Gradient, Held, ParameterState, Program, Result, Slot, Stop, Updating, firsts_of, held
 from pyml.recording.trace cimport FROM_BEFORE
 from pyml.recording.verdict cimport altered, changes_view, handled, leaked, overlapping, strayed
 from pyml.tensor cimport Tensor
 
+from pyml.recording.program import NumberOf
 from pyml.recording.refusal import RecordError
 
 cnp.import_array()
@@ -27,6 +30,7 @@ cdef enum:
     SAVED_SHARE = 32   # or one in so many of those that its calls read and write
 
 cdef int COPY = _kernels.kernel("copy")   # its number
+cdef bint FUSES = os.environ.get("PYML_FUSE") != "0"
 
 cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(PyObject *)
@@ -65,6 +69,8 @@ cdef str complete(Recording recording, list leaves):
     complete_gradients(recording)
     complete_updates(p)
     p.complete_stops()
+    if FUSES:
+        complete_chains(p)
     complete_guards(recording)
     p.computes = p.formula.asks()
     return strayed(recording) or handled(recording)
@@ -288,6 +294,22 @@ cdef int complete_updates(Program p) except -1:
         (scheduler, stepped or not any([has_group(scheduler, (<Updating>u).group) for u in p.updatings]))
         for scheduler, stepped in p.schedules]
     return 0
+
+
+cdef int complete_chains(Program p) except -1:
+    """Calls that work row by row become chains, but where a replay may stop and leave what lies in the program's memory."""
+    cdef Stop stop
+    for stop in p.stops():
+        for _, value in stop.puts + stop.gradients + stop.argument_gradients:
+            if isinstance(value, (Held, NumberOf)):
+                return 0
+    csrc.program_fuse(p.calls, is_left, <void *>p)
+    return 0
+
+
+cdef int is_left(void *context, const void *address) noexcept:
+    """Whether a step leaves nothing at an address: it is memory of a result that was freed in the step."""
+    return (<Program>context).arena.waits(address)
 
 
 cdef ParameterState state_of(Tensor parameter, dict values):

@@ -793,19 +793,27 @@ cdef class Program:
     # -- what it takes --
 
     cdef list plan(self):
-        """(kernel, floating-point operations, bytes, nanoseconds or NaN) of each call."""
-        cdef program_call call
+        """(kernel, calls, floating-point operations, bytes, nanoseconds or NaN) of each call; those of a chain are one, of
+        kernels with a + between them."""
+        cdef program_call *calls = csrc.program_calls(self.calls)
         cdef Traffic traffic
-        cdef Py_ssize_t i, timed = csrc.program_timed(self.calls)
-        cdef list rows = []
-        for i in range(csrc.program_count(self.calls)):
-            call = csrc.program_calls(self.calls)[i]
-            if call.is_extra:
-                continue
-            traffic.bytes = 0
-            flops = csrc.pyml_effects(call.kernel, call.dtype, call.args, add_traffic, &traffic)
-            nanoseconds = call.ns / timed if timed else float("nan")
-            rows.append((csrc.pyml_kernel_name(call.kernel).decode(), flops, traffic.bytes, nanoseconds))
+        cdef double fused_bytes = 0, flops
+        cdef Py_ssize_t i = 0, k, count, made, timed = csrc.program_timed(self.calls)
+        cdef list rows = [], names
+        while i < csrc.program_count(self.calls):
+            count = csrc.program_fused(self.calls, i, &fused_bytes)
+            traffic.bytes, flops, made, names = 0, 0, 0, []
+            for k in range(i, i + count):
+                if calls[k].is_extra:
+                    continue
+                names.append(csrc.pyml_kernel_name(calls[k].kernel).decode())
+                made += 1
+                flops += csrc.pyml_effects(calls[k].kernel, calls[k].dtype, calls[k].args, add_traffic, &traffic)
+            if not calls[i].is_extra:
+                nanoseconds = calls[i].ns / timed if timed else float("nan")
+                names = list(dict.fromkeys(names)) if len(set(names)) > 1 else names[:2]
+                rows.append(("+".join(names), made, flops, fused_bytes if count > 1 else traffic.bytes, nanoseconds))
+            i += count
         return rows
 
 

@@ -17,9 +17,10 @@ REPEATS = 7
 
 
 class KernelStats(NamedTuple):
-    """All calls of one kernel in a step."""
+    """All calls of one kernel in a step, or of a chain that is replayed by blocks of rows."""
 
     name: str
+    """Of a chain its kernels, with + between them."""
     calls: int
     seconds: float
     """Mean time in one step, of the replays that were timed; NaN before there were any."""
@@ -53,19 +54,24 @@ class Stats:
     def __init__(self, plan, memory, replays, variants):
         peak_flops, peak_bytes = machine_peak()
         self.memory, self.replays, self.variants = memory, replays, variants
-        self.calls = len(plan)
+        self.calls = sum(row[1] for row in plan)
         self.flops, self.bytes, nanoseconds = (
-            math.fsum(row[column] for row in plan) for column in (1, 2, 3)
+            math.fsum(row[column] for row in plan) for column in (2, 3, 4)
         )
         self.seconds = nanoseconds * 1e-9
         self.kernels = []
         for name in dict.fromkeys(row[0] for row in plan):
             rows = [row for row in plan if row[0] == name]
-            flops, size, time_ns = (math.fsum(row[column] for row in rows) for column in (1, 2, 3))
+            flops, size, time_ns = (math.fsum(row[column] for row in rows) for column in (2, 3, 4))
             least = max(flops / peak_flops, size / peak_bytes)
             self.kernels.append(
                 KernelStats(
-                    name, len(rows), time_ns * 1e-9, flops, size, least / (time_ns * 1e-9 or np.nan)
+                    name,
+                    sum(row[1] for row in rows),
+                    time_ns * 1e-9,
+                    flops,
+                    size,
+                    least / (time_ns * 1e-9 or np.nan),
                 )
             )
         self.kernels.sort(key=lambda kernel: (-kernel.seconds, -kernel.flops))

@@ -17,6 +17,7 @@ from pyml.nn import functional as F
 from pyml.optim import lr_scheduler
 
 ROWS = 23
+SCALE = 1  # of the numbers of rows of batches
 CLASSES = 3
 ACTIVATIONS = {
     "ReLU": {"inplace": [False, True]},
@@ -151,11 +152,11 @@ def draw_scheduler(rng):
 
 def draw_events(rng):
     """Four calls of one shape, of which most are replays, and then all sorts of things."""
-    rows = int(rng.integers(2, 9))
+    rows = SCALE * int(rng.integers(2, 9))
     events = [("call", {"rows": rows, "start": int(rng.integers(0, ROWS - rows))})] * 4
     for _ in range(rng.integers(5, 9)):
         name = choose(rng, ["call"] * 4 + ["run"] * 3 + sorted(EVENTS))
-        rows = choose(rng, [rows, rows, int(rng.integers(2, 9))])
+        rows = choose(rng, [rows, rows, SCALE * int(rng.integers(2, 9))])
         details = {"rows": rows, "start": int(rng.integers(0, ROWS - 2 * rows))}
         if name == "run":
             details |= {
