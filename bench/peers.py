@@ -16,13 +16,15 @@ from .networks import NETWORKS
 from .sides import SIDES, LeftOut, first_losses, first_weights
 
 LOSS_STEPS = 5  # steps whose losses are compared
-LOSS_TOLERANCE = 1e-3  # relative; rounding differs, and Adam's first steps divide by small numbers
+# relative; rounding differs, and Adam's first steps divide by small numbers
+LOSS_TOLERANCE = {"float32": 1e-3, "bfloat16": 3e-2}
 QUICK_STEPS = ("tiny", "small", "deep")  # every activation and loss, with BatchNorm and without
 PACKAGES = sorted({package for side in SIDES.values() for package in side.packages})
 RATIOS = {
     "best peer / pyml": "pyml",
     "best peer / recorded": "pyml recorded",
     "best peer / run": "pyml run",
+    "best bf16 peer / run": "pyml bf16 run",
 }
 
 
@@ -50,8 +52,11 @@ class Started(NamedTuple):
 def rows(options):
     for name in options.steps:
         sides, left_out = start(NETWORKS[name], options.sides)
-        losses = {name: side.losses for name, side in sides.items() if side.losses}
-        agree(f"{name}: losses", losses, LOSS_TOLERANCE)
+        for precision, tolerance in LOSS_TOLERANCE.items():
+            some = of_precision(sides, precision)
+            losses = {side: started.losses for side, started in some.items() if started.losses}
+            if losses:
+                agree(f"{name}: losses in {precision}", losses, tolerance)
         times = medians(
             {name: side.call for name, side in sides.items()},
             options.seconds,
@@ -83,10 +88,21 @@ def start(network, names):
     return sides, left_out
 
 
+def of_precision(sides, precision):
+    return {name: value for name, value in sides.items() if SIDES[name].precision == precision}
+
+
 def ratios(times):
-    """An eager step is held against peers whose call is a step too, a recorded one against all."""
-    single = {name: time for name, time in times.items() if not SIDES[name].is_epoch}
-    return {name: ratio(single if ours == "pyml" else times, ours) for name, ours in RATIOS.items()}
+    """An eager step is held against peers whose call is a step too, a recorded one against all.
+
+    All of them have products of the same precision.
+    """
+    found = {}
+    for name, ours in RATIOS.items():
+        same = of_precision(times, SIDES[ours].precision)
+        single = {side: time for side, time in same.items() if not SIDES[side].is_epoch}
+        found[name] = ratio(single if ours == "pyml" else same, ours)
+    return found
 
 
 def draw(table, path):

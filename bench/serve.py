@@ -170,8 +170,8 @@ PACKAGES = ["torch", "jax", "onnxruntime", "scikit-learn"]
 
 
 def rows(options):
-    for widths, count, callers in itertools.product(NETS, ROWS, CALLERS):
-        if options.quick and (widths, count) != (NETS[0], 1):
+    for widths, count, callers in itertools.product(NETS, options.rows, options.callers):
+        if options.quick and (widths, count) != (NETS[0], options.rows[0]):
             continue
         weights = weights_of(widths)
         x = np.random.default_rng(1).normal(size=(count, widths[0])).astype("f")
@@ -208,6 +208,8 @@ def asked(predict, x, callers, pool):
 
 def main(argv=None):
     options = parser(__doc__)
+    options.add_argument("--rows", nargs="+", type=int, default=ROWS, help="(default: 1 1000)")
+    options.add_argument("--callers", nargs="+", type=int, default=CALLERS, help="(default: 1 8)")
     options.add_argument("--compile", action="store_true", help="torch.compile too")
     options = parse(options, argv)
     sides = [name for name in SIDES if name != "torch compiled" or options.compile]

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 import pyml
+from pyml import _kernels
 
 from .networks import NETWORKS
 
@@ -48,10 +49,10 @@ def on_batches(step, network, array=np.asarray):
 # ---- pyml and PyTorch ---------------------------------------------------------------------------
 
 
-def start(torch, network, weights, transform=None):
+def start(torch, network, weights, transform=None, bfloat16=False):
     """Of pyml or PyTorch, the text is the same: (model, step, loss), the last two of (x, target).
 
-    `transform` is applied to forward and loss.
+    `transform` is applied to forward and loss; with bfloat16 they are under autocast.
     """
     model = network.build(torch.nn)
     model.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
@@ -61,6 +62,8 @@ def start(torch, network, weights, transform=None):
     def loss_of(x, target):
         return criterion(model(x), target)
 
+    if bfloat16:
+        loss_of = torch.autocast("cpu", torch.bfloat16)(loss_of)
     if transform:
         loss_of = transform(loss_of)
 
@@ -74,33 +77,44 @@ def start(torch, network, weights, transform=None):
     return model, step, loss_of
 
 
-def eager_step(torch, network, weights, transform=None):
-    _, step, _ = start(torch, network, weights, transform)
+def eager_step(torch, network, weights, transform=None, bfloat16=False):
+    _, step, _ = start(torch, network, weights, transform, bfloat16)
     return on_batches(step, network, torch.from_numpy)
 
 
-def pyml_step(network, weights):
-    return eager_step(pyml, network, weights)
+def pyml_step(network, weights, bfloat16=False):
+    return eager_step(pyml, network, weights, bfloat16=bfloat16)
 
 
-def recorded_step(network, weights):
+def recorded_step(network, weights, bfloat16=False):
     """The same step, recorded."""
-    _, step, _ = start(pyml, network, weights)
+    _, step, _ = start(pyml, network, weights, bfloat16=bfloat16)
     return on_batches(pyml.record(step), network, pyml.from_numpy)
 
 
-def recorded_run(network, weights):
+def recorded_run(network, weights, bfloat16=False):
     """The same step, recorded, and run over an epoch in C."""
-    _, step, _ = start(pyml, network, weights)
+    _, step, _ = start(pyml, network, weights, bfloat16=bfloat16)
     step = pyml.record(step)
     data = [pyml.from_numpy(part) for part in network.data(network.epoch)]
     return lambda: step.run(*data, batch_size=network.batch, shuffle=False)
 
 
-def torch_step(network, weights):
+def in_bfloat16(make):
+    """A side of pyml under autocast, where the processor has instructions for it."""
+
+    def made(network, weights):
+        if _kernels.selected_bfloat16() is None:
+            raise LeftOut("has no products in bfloat16 here")
+        return make(network, weights, bfloat16=True)
+
+    return made
+
+
+def torch_step(network, weights, bfloat16=False):
     import torch
 
-    return eager_step(torch, network, weights)
+    return eager_step(torch, network, weights, bfloat16=bfloat16)
 
 
 def torch_compile_step(network, weights):
@@ -136,8 +150,11 @@ def linears_and_norms(weights):
 # ---- JAX ----------------------------------------------------------------------------------------
 
 
-def jax_update(network, weights):
-    """The first state, and the step as a function (state, x, target) -> (state, loss)."""
+def jax_update(network, weights, bfloat16=False):
+    """The first state, and the step as a function (state, x, target) -> (state, loss).
+
+    With bfloat16 the products are of operands rounded to it, and sums of float32.
+    """
     import jax
     import jax.numpy as jnp
     import optax
@@ -148,6 +165,13 @@ def jax_update(network, weights):
         "GELU": partial(jax.nn.gelu, approximate=False),
     }[network.activation]
     adam = optax.adam(LR, BETA1, BETA2, EPS)
+
+    def product(x, w):
+        if not bfloat16:
+            return x @ w
+        x, w = x.astype(jnp.bfloat16), w.astype(jnp.bfloat16)
+        return jnp.matmul(x, w, preferred_element_type=jnp.float32)
+
     linears, norms = linears_and_norms(weights)
     averages = [(norm["running_mean"], norm["running_var"]) for norm in norms]
     params = linears, [{name: norm[name] for name in ("weight", "bias")} for norm in norms]
@@ -167,11 +191,11 @@ def jax_update(network, weights):
         (*hidden, last), norms = params
         averages = list(averages)
         for i, layer in enumerate(hidden):
-            x = x @ layer["weight"] + layer["bias"]
+            x = product(x, layer["weight"]) + layer["bias"]
             if norms:
                 x, averages[i] = batchnorm(x, norms[i], averages[i])
             x = activation(x)
-        y = x @ last["weight"] + last["bias"]
+        y = product(x, last["weight"]) + last["bias"]
         if network.loss == "MSELoss":
             return jnp.mean((y - target) ** 2), averages
         return optax.softmax_cross_entropy_with_integer_labels(y, target).mean(), averages
@@ -202,7 +226,7 @@ def jax_step(network, weights):
     return on_batches(step, network, jnp.asarray)
 
 
-def jax_scan(network, weights):
+def jax_scan(network, weights, bfloat16=False):
     """One jitted function of a whole epoch, its state donated.
 
     Unrolling by two gains a tenth on tiny and costs nothing elsewhere; by more, only compile time.
@@ -210,7 +234,7 @@ def jax_scan(network, weights):
     import jax
     import jax.numpy as jnp
 
-    state, update = jax_update(network, weights)
+    state, update = jax_update(network, weights, bfloat16)
     x, target = (
         jnp.asarray(part.reshape(network.epoch, network.batch, *part.shape[1:]))
         for part in network.data(network.epoch)
@@ -352,11 +376,13 @@ class Side(NamedTuple):
         make: of a network and its first weights.
         packages: as pip names them; without one of them the side is left out.
         is_epoch: a call makes not one step but an epoch.
+        precision: of the products; sides are compared with those of the same.
     """
 
     make: Callable
     packages: tuple = ()
     is_epoch: bool = False
+    precision: str = "float32"
 
 
 SIDES = {
@@ -369,4 +395,10 @@ SIDES = {
     "jax scan": Side(jax_scan, ("jax", "optax"), is_epoch=True),
     "sklearn": Side(sklearn_step, ("scikit-learn",)),
     "numpy": Side(numpy_step),
+    "pyml bf16": Side(in_bfloat16(pyml_step), precision="bfloat16"),
+    "pyml bf16 run": Side(in_bfloat16(recorded_run), is_epoch=True, precision="bfloat16"),
+    "torch bf16": Side(partial(torch_step, bfloat16=True), ("torch",), precision="bfloat16"),
+    "jax bf16 scan": Side(
+        partial(jax_scan, bfloat16=True), ("jax", "optax"), is_epoch=True, precision="bfloat16"
+    ),
 }
