@@ -76,6 +76,14 @@ class Tracer:
         Raises:
             TypeError: if nothing says how the module is exported.
         """
+        if not values:
+            raise TypeError("export: there are no values; give the tracer what the module takes")
+        for i, value in enumerate(values):
+            if not isinstance(value, g.Value):
+                raise TypeError(
+                    f"export: values[{i}] is a {type(value).__name__}, it must be what a rule was "
+                    "given, or what was computed of that"
+                )
         self._path.append(name)
         try:
             function = self._rule_of(module)
@@ -102,6 +110,8 @@ class Tracer:
 
     def refuse(self, module, why):
         """Raises TypeError that says which module cannot be exported, and why."""
+        if not isinstance(module, nn.Module):
+            raise TypeError(f"refuse: module is a {type(module).__name__}, not a Module")
         path = ".".join(filter(None, self._path))
         at = f" ({path})" if path else ""
         raise TypeError(f"export: {module._get_name()}{at} {why}")

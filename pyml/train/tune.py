@@ -31,13 +31,13 @@ class Uniform:
         check_number("Uniform", "high", high, Range(low, ends="(]"))
         self.low, self.high, self.log = float(low), float(high), bool(log)
 
-    def draw(self, random):
+    def _draw(self, random):
         """A number, from a numpy.random.Generator."""
         if self.log:
             return float(np.exp(random.uniform(np.log(self.low), np.log(self.high))))
         return float(random.uniform(self.low, self.high))
 
-    def suggest(self, trial, name):
+    def _suggest(self, trial, name):
         """A number, from a trial of Optuna."""
         return trial.suggest_float(name, self.low, self.high, log=self.log)
 
@@ -56,11 +56,11 @@ class Integers:
             raise ValueError(f"Integers: high is {high}, it must be >= low, {low}")
         self.low, self.high = int(low), int(high)
 
-    def draw(self, random):
+    def _draw(self, random):
         """An integer, from a numpy.random.Generator."""
         return int(random.integers(self.low, self.high + 1))
 
-    def suggest(self, trial, name):
+    def _suggest(self, trial, name):
         """An integer, from a trial of Optuna."""
         return trial.suggest_int(name, self.low, self.high)
 
@@ -71,10 +71,10 @@ class Choice:
     def __init__(self, values):
         self.values = list(values)
 
-    def draw(self, random):
+    def _draw(self, random):
         return self.values[random.integers(len(self.values))]
 
-    def suggest(self, trial, name):
+    def _suggest(self, trial, name):
         return trial.suggest_categorical(name, self.values)
 
 
@@ -106,6 +106,9 @@ class Tuning(list):
 
     def __init__(self, trials, monitor, mode):
         super().__init__(trials)
+        for i, trial in enumerate(self):
+            if not isinstance(trial, Trial):
+                raise TypeError(f"Tuning: trials[{i}] is a {type(trial).__name__}, not a Trial")
         self.monitor, self.mode = monitor, mode
 
     def ranked(self):
@@ -316,9 +319,9 @@ class Configs:
     def draw(self, i):
         if self.study is None:
             random = np.random.Generator(np.random.PCG64([self.seed, i]))
-            return {name: values.draw(random) for name, values in self.space.items()}
+            return {name: values._draw(random) for name, values in self.space.items()}
         self.asked[i] = self.study.ask()
-        return {name: values.suggest(self.asked[i], name) for name, values in self.space.items()}
+        return {name: values._suggest(self.asked[i], name) for name, values in self.space.items()}
 
     def tell(self, i, value):
         if self.study is None:

@@ -22,7 +22,7 @@ from attack import arguments
 from attack.arguments import ONE, Hostile, Maker, bits_of, describe, parameters_of
 from attack.children import Fault
 from attack.surface import Target, one_of, targets
-from pyml import config, nn, optim
+from pyml import config, distributed, nn, optim
 from pyml.hooks import HookHandle, of_every_module
 from pyml.nn.hooks import registrations
 
@@ -82,7 +82,10 @@ OF_THE_INSIDE = re.compile(
 )
 # whose errors Python has words for, and what pyml alone makes
 NO_WORDS_OF_OURS = ("__delattr__", "(set)", "(get)", "__enter__", "__exit__", "__deepcopy__")
-NO_WORDS_OF_OURS += ("__reduce_ex__", "stats.Stats", "stats.Stats.__init__", "Fitted.__repr__")
+NO_WORDS_OF_OURS += ("__reduce_ex__", "Fitted.__repr__", "group.ReduceOp")  # an Enum's
+NO_WORDS_OF_OURS += tuple(
+    f"stats.Stats{name}" for name in ("", ".__init__", ".__str__", ".__repr__")
+)
 NO_WORDS_OF_OURS += ("Size.__getitem__", "Size.__mul__", "Size.__rmul__")  # a tuple's are told
 ASSERTIONS = (".assert_close",)  # which promise an AssertionError
 
@@ -173,6 +176,8 @@ def begin_anew():
     pyml.set_default_dtype(pyml.float32)
     pyml.autograd.set_detect_anomaly(False)
     pyml.distributions.Distribution.set_default_validate_args(True)
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
     of_every_module.clear()
     registrations.clear()
 

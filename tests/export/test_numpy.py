@@ -138,3 +138,16 @@ def test_parametrized_weights_are_computed():
         model[0].parametrizations.weight.original0.fill_(2.0)
     x = rows(3)
     close(export.numpy(model).predict(x), output_of(model, [x]))
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda tracer: tracer(nn.Tanh()), "there are no values"),
+        (lambda tracer: tracer(nn.Tanh(), 1.5), r"values\[0\] is a float"),
+        (lambda tracer: tracer.refuse(1.5, "is none"), "module is a float, not a Module"),
+    ],
+)
+def test_a_tracer_says_what_it_takes(call, words):
+    with pytest.raises(TypeError, match=words):
+        call(pyml.export.Tracer())

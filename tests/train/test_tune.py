@@ -7,6 +7,7 @@ import pytest
 
 from pyml import nn, optim
 from pyml.train import Integers, Member, Uniform, fit_many, mlp, tune
+from pyml.train.tune import Trial, Tuning
 
 SPACE = {"lr": Uniform(1e-3, 1.0, log=True), "width": Integers(4, 5), "momentum": [0.0, 0.9]}
 
@@ -114,3 +115,8 @@ def test_wrong_arguments(data, change, error, message):
     given = {"space": SPACE, "member": member, "trials": 2, "epochs": 2, **OPTIONS, **change}
     with pytest.raises(error, match=message):
         tune(given.pop("space"), given.pop("member"), *data, **given)
+
+
+def test_a_tuning_is_of_trials():
+    with pytest.raises(TypeError, match=r"trials\[1\] is a int, not a Trial"):
+        Tuning([Trial(0, {}), 1], "loss", "min")
