@@ -426,6 +426,10 @@ class Reach:
                 and not (isinstance(value, types.ModuleType) and is_library_module(value))
             ):
                 places.append(Place(ABSENT, items, self._names - items.keys(), None, path))
+        if self._is_whole:  # getattr(parameter, "rate", 1.0)
+            for key, tensor in self.tensors.items():
+                if key not in self._objects:
+                    places.append(Place(ABSENT, vars(tensor), self._names, None, "a tensor"))
         return places
 
     def line_of(self, path):
@@ -552,6 +556,7 @@ class Reach:
             for part in gc.get_referents(value):
                 self._visit(part, path)
         elif is_decorator(value):  # in C
+            self._list(ATTRIBUTE, value, "__wrapped__", value.__wrapped__, path)
             self._visit(value.__wrapped__, path)
         elif isinstance(value, (functools.partialmethod, functools.singledispatchmethod)):
             for part in vars(value).values():
@@ -572,6 +577,12 @@ class Reach:
             self._visit(content(value), path)
         elif isinstance(value, contextvars.ContextVar):
             self._list_asked(value_in_context, value, path)
+        elif isinstance(value, contextvars.Context):
+            self._refuse(
+                path,
+                f"a copy of a context ({path!r}), which is not compared; use its variables, or "
+                "run the step in it: context.run(step, ...)",
+            )
         elif isinstance(value, (list, tuple, collections.deque, set, frozenset)):
             self._visit_sequence(value, path)
         elif isinstance(value, (dict, types.MappingProxyType)):
@@ -815,24 +826,41 @@ class Reach:
                 self._visit(inside, joined(path, name))
         else:
             self._visit_named(items, path, named_by_libraries(cls))
+        self._visit_foreign_slots(value, path)
         if isinstance(value, enum.Enum):
             self._list(ITEM, items, "_value_", value._value_, joined(path, "value"))
             self._visit(value._value_, joined(path, "value"))
         self._visit_class(cls, value, path)
 
     def _visit_foreign(self, items, cls, path):
-        """Of an object of another library: what is plain in it, and its parts."""
-        root = cls.__module__.partition(".")[0]
+        """Of an object of another library: what is plain in it, what is named, and its parts."""
         self._list(KEYS, items, None, tuple(items), path)
         for name, inside in list(items.items()):
-            is_part = (
-                type(inside).__module__.partition(".")[0] == root not in sys.stdlib_module_names
-            )
-            if is_part or isinstance(
-                inside, (*PLAIN, list, tuple, dict, set, collections.deque, np.ndarray)
-            ):
+            if name in self._names or self._is_part(inside, cls):
                 self._list(ITEM, items, name, inside, joined(path, name))
                 self._visit(inside, joined(path, name))
+
+    def _visit_foreign_slots(self, value, path):
+        """The same of what lies in slots that classes of another library have."""
+        for name, cls in slots_of_libraries(type(value)):
+            inside = getattr(value, name, MISSING)
+            if inside is MISSING or name in self._names or self._is_part(inside, cls):
+                self._list(ATTRIBUTE, value, name, inside, joined(path, name))
+                if inside is not MISSING:
+                    self._visit(inside, joined(path, name))
+
+    def _is_part(self, inside, cls):
+        """Whether what an object of a library's class has is plain, a user's, or that library's."""
+        if isinstance(inside, (*PLAIN, *CONTAINERS, collections.deque, np.ndarray)):
+            return True
+        code = code_of(inside)
+        if code is not None:
+            return self._is_followed(code)
+        root = cls.__module__.partition(".")[0]
+        return (
+            not is_library_class(type(inside))
+            or type(inside).__module__.partition(".")[0] == root not in sys.stdlib_module_names
+        )
 
     def _visit_class(self, cls, instance, path):
         """What a class that users wrote has under the names, and what Python calls by itself."""
@@ -967,6 +995,23 @@ def named_by_libraries(cls):
             if isinstance(value, types.FunctionType):
                 names |= reads_of(value.__code__).attributes
     return frozenset(names)
+
+
+@functools.lru_cache(maxsize=10_000)
+def slots_of_libraries(cls):
+    """(name, class) of the slots that an object has by classes of other libraries, and of what a
+    proxy in C stands for. Not those of Python's own classes: they change by being read."""
+    return tuple(
+        (name, base)
+        for base in cls.__mro__
+        for name, value in vars(base).items()
+        if (
+            isinstance(value, types.MemberDescriptorType)
+            and is_foreign(base)
+            and base.__module__.partition(".")[0] not in sys.stdlib_module_names
+        )
+        or (name == "__wrapped__" and isinstance(value, DESCRIPTORS))
+    )
 
 
 def own_bases(cls):

@@ -5,6 +5,7 @@ import collections
 import dataclasses
 import enum
 import functools
+import sys
 import types
 
 import numpy as np
@@ -136,6 +137,78 @@ class Holder:
         self.h = h
 
 
+LIBRARY = """
+class Extra:
+    __slots__ = ("__dict__", "_extra", "_late")
+
+    def __init__(self, **values):
+        self._extra = values
+
+    def __getattr__(self, name):
+        try:
+            return self._extra[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+class Wrapper:
+    def __init__(self, inside):
+        self.inside = inside
+
+    @property
+    def unwrapped(self):
+        return getattr(self.inside, "unwrapped", self.inside)
+
+
+class Composed:
+    __slots__ = ("_functions",)
+
+    def __init__(self, *functions):
+        self._functions = functions
+
+    def __call__(self, value):
+        for function in self._functions:
+            value = function(value)
+        return value
+
+
+class Held:
+    def __init__(self, function):
+        self.__dict__["call"] = function
+
+    def __call__(self, value):
+        return self.call(value)
+"""
+
+
+def installed(source):
+    """A module of another library, as pip installs one."""
+    module = types.ModuleType("installed_library")
+    module.__file__ = "/usr/lib/site-packages/installed_library/__init__.py"
+    sys.modules[module.__name__] = module
+    exec(compile(source, module.__file__, "exec"), vars(module))
+    return module
+
+
+library = installed(LIBRARY)
+
+
+class OwnExtra(library.Extra):
+    """As pydantic's models."""
+
+
+class Factor:
+    w = 1.0
+
+    def __call__(self, value):
+        return value * self.w
+
+
+def set_unwrapped(c, value):
+    c.unwrapped.w = value
+    return c
+
+
 def set_w(c, value):
     c.w = value
     return c
@@ -244,6 +317,31 @@ FORMS = {
         lambda: [1.0],
         lambda c: sum(v for v in c),
         lambda c, v: (c.append(v), c)[1],
+    ),
+    "slots_of_a_library": (
+        lambda: OwnExtra(w=1.0),
+        lambda c: c.w,
+        lambda c, v: (c._extra.update(w=v), c)[1],
+    ),
+    "slot_of_a_library_that_appears": (
+        lambda: OwnExtra(),
+        lambda c: getattr(c, "_late", 1.0),
+        lambda c, v: (setattr(c, "_late", v), c)[1],
+    ),
+    "own_object_in_one_of_a_library": (
+        lambda: library.Wrapper(library.Wrapper(Factor())),
+        lambda c: c.unwrapped.w,
+        set_unwrapped,
+    ),
+    "own_object_composed_by_a_library": (
+        lambda: library.Composed(float, Factor()),
+        lambda c: c(1.0),
+        lambda c, v: (setattr(c._functions[1], "w", v), c)[1],
+    ),
+    "own_function_held_by_a_library": (
+        lambda: library.Held((lambda f: lambda value: value * f["w"])({"w": 1.0})),
+        lambda c: c(1.0),
+        lambda c, v: (c.call.__closure__[0].cell_contents.update(w=v), c)[1],
     ),
     "flag": (lambda: True, lambda c: 1.0 if c else 3.0, lambda c, v: not c),
     "none": (lambda: None, lambda c: 1.0 if c is None else c, lambda c, v: v),
