@@ -10,7 +10,8 @@ from libc.string cimport memcpy
 from numpy cimport ndarray
 
 from pyml.ops.arrays cimport contiguous
-from pyml.tensor cimport Tensor, alias_of, wrap
+from pyml.recording.pytree cimport stand_in
+from pyml.tensor cimport Tensor, alias_of
 
 cnp.import_array()
 
@@ -74,7 +75,7 @@ cdef list copies_of(list tensors, tuple layout):
     cdef Py_ssize_t i, n = len(tensors), pad
     cdef Span span
     cdef ndarray array, block
-    cdef Tensor t
+    cdef Tensor t, copy
     cdef list copies = [], members
     cdef dict blocks = {}
     for i in range(n):
@@ -83,7 +84,7 @@ cdef list copies_of(list tensors, tuple layout):
         members = [k for k in range(n) if layout[k][0] == first]
         if len(members) == 1 and layout[i][2] is None:
             array = contiguous(t.array).copy()
-            copies.append((wrap(array), array))
+            copies.append((stand_in(t, array), array))
             continue
         if first not in blocks:
             blocks[first] = block_for([tensors[k] for k in members])
@@ -92,12 +93,12 @@ cdef list copies_of(list tensors, tuple layout):
                            <size_t>cnp.PyArray_DATA(t.array) - <size_t>begin, (<object>t.array).strides)
         if len(members) == 1:
             cnp.PyArray_CopyInto(array, t.array)
-        if i == first:
-            copies.append((wrap(array), block))
-        else:
-            same = [copies[k][0] for k in members if k < i and tensors[k] is t]
-            seen = [copies[k][0] for k in members if k < i and t.version is not None and (<Tensor>tensors[k]).version is t.version]
-            copies.append((same[0] if same else alias_of(seen[0], array) if seen else wrap(array), block))
+        same = [copies[k][0] for k in members if k < i and tensors[k] is t]
+        seen = [copies[k][0] for k in members if k < i and t.version is not None and (<Tensor>tensors[k]).version is t.version]
+        copy = same[0] if same else stand_in(t, array)
+        if seen and not same:
+            copy.version = alias_of(seen[0], array).version
+        copies.append((copy, block))
     for i in range(n):
         if not cnp.PyArray_ISWRITEABLE((<Tensor>tensors[i]).array):
             (<Tensor>copies[i][0]).array.setflags(write=False)

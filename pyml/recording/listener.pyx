@@ -25,7 +25,7 @@ from pyml.ops.arrays cimport contiguous, copy_into
 from pyml.recorder cimport ArrayArgument, Recorder, Traced, close_recorder, of_thread, open_recorder
 from pyml.recording.guards cimport ANY, Guards, Target, equal_values
 from pyml.recording.layout cimport Span, copies_of, layout_of, span_of
-from pyml.recording.pytree cimport flatten, mapped, opened, put_back, unflatten
+from pyml.recording.pytree cimport flatten, is_bare, is_dressed_as, mapped, opened, put_back, unflatten
 from pyml.recording.program cimport (
     ARGUMENT, COPIED, OUTSIDE, Effect, Gradient, Program, Result, Slot, Stop, Updating, add_gradient, copy_of, held,
 )
@@ -596,6 +596,8 @@ cdef class Recording(Recorder):
             else:
                 if not self.is_new(t.array) and self.input_of(cnp.PyArray_DATA(t.array)) < 0:
                     r.kind, r.tensor = OUTSIDE, t if t.node is None else t.detach()
+                elif not is_bare(t):
+                    self.refuse("returning a tensor with attributes, or of a class of its own,")
                 else:
                     r.kind, r.array = COPIED, self.settled(t)
                     if r.array is not None:
@@ -707,7 +709,7 @@ cdef class Recording(Recorder):
     cdef bint settle_slot(self, Target target, Tensor before, Tensor now) except -1:
         """A tensor that takes the place of another one of its form, in every step anew."""
         cdef Slot slot
-        if now.node is not None or now._requires_grad or before._requires_grad or not self.is_new(now.array) or \
+        if not is_bare(now) or not is_bare(before) or now.node is not None or now._requires_grad or before._requires_grad or not self.is_new(now.array) or \
                 now.shape != before.shape or now.dtype != before.dtype or not cnp.PyArray_ISCARRAY(before.array) \
                 or self.is_new(before.array) or self.input_of(cnp.PyArray_DATA(before.array)) >= 0:
             return False
@@ -774,8 +776,16 @@ cdef class Recording(Recorder):
 
     cdef list changed_arguments(self, args, kwargs, given, list leaves):
         """Of the lists, dicts and objects that are arguments those that the step has changed: it was given others in their
-        place. Afterwards they are changed, too."""
+        place; and of the Tensors those on which it has set something. Afterwards they are changed, too."""
         cdef list changed = []
+        cdef Tensor leaf, copy
+        for leaf, copy in zip(leaves, self.staged):
+            if copy is not leaf and not is_dressed_as(copy, leaf):
+                leaf.hooks = copy.hooks
+                vars(leaf).clear()
+                vars(leaf).update(vars(copy))
+                changed.append(leaf)
+        leaf = copy = None
         originals = {id(copy): leaf for copy, leaf in zip(self.staged, leaves)}
         put_back((args, kwargs), given, originals, changed)
         return changed

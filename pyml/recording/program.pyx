@@ -24,7 +24,7 @@ from pyml.memory cimport new_array, size_bytes
 from pyml.ops.optim cimport number
 from pyml.recording.guards cimport Target, equal_values, same_items
 from pyml.recording.layout cimport copies_of, first_of, layout_of
-from pyml.recording.pytree cimport flatten, mapped, unflatten
+from pyml.recording.pytree cimport flatten, is_bare, mapped, unflatten
 from pyml.recording.trace cimport FROM_BEFORE, FROM_STEP
 from pyml.tensor cimport Tensor, unwritable, wrap
 
@@ -249,7 +249,7 @@ cdef class Program:
             if not isinstance(now, Tensor):
                 return False
             t = now
-            if t._requires_grad or not same_shape(t.array, slot.shape) or not cnp.PyArray_ISCARRAY(t.array) \
+            if not is_bare(t) or t._requires_grad or not same_shape(t.array, slot.shape) or not cnp.PyArray_ISCARRAY(t.array) \
                     or cnp.PyArray_TYPE(t.array) != cnp.PyArray_TYPE(slot.array):
                 return False
         return True

@@ -3,6 +3,8 @@ import types
 
 import numpy as np
 
+from cpython.dict cimport PyDict_Size
+from cpython.ref cimport PyObject
 from numpy cimport ndarray
 
 from pyml.recorder cimport Traced
@@ -87,6 +89,7 @@ cdef enum:
 TOO_DEEP = (
     f"record: an argument or a result has more than {DEEPEST} tuples, lists and dicts in one another, or one that contains "
     "itself; pass the tensors in a flat list")
+PLAIN = (int, float, str, bool, bytes, complex, type(None))
 KNOWN = frozenset(np.dtype(name) for name in (
     "bool", "uint8", "int8", "int16", "int32", "int64", "float32", "float64"))
 
@@ -100,7 +103,7 @@ cdef object flatten(object value, list leaves, int depth=0, bint arrays=False):
     """
     if isinstance(value, Tensor):
         leaves.append(value)
-        return Tensor
+        return Tensor if is_bare(value) else dress_of(value)
     if depth > DEEPEST:
         raise ValueError(TOO_DEEP)
     if arrays and is_argument(value):
@@ -219,6 +222,34 @@ cdef object put_back(object value, object given, dict originals, list changed):
             for name, item in now.items():
                 object.__setattr__(value, name, item)
     return value
+
+
+cdef bint is_bare(Tensor t) except -1:
+    """Whether a tensor is no more than its values: of no class of its own, without attributes and hooks."""
+    cdef PyObject *attributes = <PyObject *>t.attributes
+    return type(t) is Tensor and not t.hooks and (attributes == NULL or PyDict_Size(<object>attributes) == 0)
+
+
+cdef tuple dress_of(Tensor t):
+    """What it is more, which can be compared."""
+    attributes = [(name, flatten(value, []) if type(value) in PLAIN else Same(value)) for name, value in vars(t).items()]
+    return type(t), attributes, [Same(hook) for hook in t.hooks or ()]
+
+
+cdef Tensor stand_in(Tensor t, ndarray array):
+    """A tensor on `array` that is what `t` is beside its values."""
+    if is_bare(t):
+        return wrap(array)
+    cdef Tensor made = Tensor.__new__(type(t))
+    made.array = array
+    vars(made).update(vars(t))
+    made.hooks = None if t.hooks is None else list(t.hooks)
+    return made
+
+
+cdef bint is_dressed_as(Tensor t, Tensor other) except -1:
+    """Whether two tensors are the same beside their values."""
+    return (is_bare(t) and is_bare(other)) or dress_of(t) == dress_of(other)
 
 
 cdef bint is_argument(object value):

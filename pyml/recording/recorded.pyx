@@ -20,7 +20,7 @@ from pyml.recording.assembly cimport complete
 from pyml.recording.audit cimport install
 from pyml.recording.listener cimport Recording
 from pyml.recording.program cimport STOPPED, Program, find
-from pyml.recording.pytree cimport flatten, mapped, objects_in, opened, unflatten
+from pyml.recording.pytree cimport flatten, is_bare, mapped, objects_in, opened, unflatten
 from pyml.recording.refusal cimport no_stand_in, place_of, refusal_of
 from pyml.recording.turns cimport Turns
 from pyml.recording.verdict cimport changes_argument, leaked
@@ -210,7 +210,12 @@ cdef class Recorded:
 
     def _listen(self, Recording recording, args, kwargs, list leaves, spec):
         """Runs the function while `recording` listens. Returns its result only if it cannot be recorded."""
-        check_arguments(spec, leaves)
+        reason = why_unrecordable(spec, leaves)
+        if reason is not None:
+            if self.unrecordable == "error":
+                raise RecordError(reason)
+            recording.refusal = reason
+            return detached(self.function(*args, **kwargs))
         install()
         recording.stops_on_nan = self._stops_on_nan
         recording.start(leaves, self.function, objects_in(spec))
@@ -422,7 +427,7 @@ cdef object spec_of(tuple args, dict kwargs, list leaves):
     """Adds the Tensors of a call to `leaves`; returns what else there is, the same object for Tensors alone."""
     if not kwargs and len(args) < len(TENSORS_ALONE):
         for value in args:
-            if not isinstance(value, Tensor):
+            if not isinstance(value, Tensor) or not is_bare(value):
                 break
         else:
             leaves.extend(args)
@@ -438,18 +443,20 @@ def replays_of(Program program):
     return program.replays
 
 
-cdef int check_arguments(spec, list leaves) except -1:
+cdef str why_unrecordable(spec, list leaves):
+    """Why no step with these arguments can be recorded, or None."""
     cdef Tensor t
     for value in objects_in(spec):
         if isinstance(value, ndarray):
-            raise TypeError(
-                f"record: an argument is a NumPy array of dtype {value.dtype}, which kernels do not know; convert it")
+            return (
+                f"record: an argument is a NumPy array of dtype {value.dtype}, which kernels do not know; convert it, or "
+                "leave it out of the arguments")
     for t in leaves:
         if t.node is not None and grad_enabled():
-            raise RecordError(
+            return (
                 f"record: an argument of shape {t.shape} was computed outside the step by operations that need its "
                 "gradient; compute it inside, or pass it with .detach()")
-    return 0
+    return None
 
 
 cdef bint holds_batch(value) except -1:

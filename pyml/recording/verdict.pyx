@@ -50,9 +50,11 @@ cdef str changes_view(Recording recording, list leaves):
 
 
 cdef str changes_argument(Recording recording, changed):
-    """`changed` is an argument (a list, a dict, an object) that the step has changed: a replay would not."""
+    """`changed` is an argument (a list, a dict, an object, of a Tensor more than its values) that the step has changed: a
+    replay would not."""
+    what = "sets an attribute or a hook of a Tensor" if isinstance(changed, Tensor) else f"changes a {type(changed).__name__}"
     return (
-        f"record: the step{of_function(recording, ' ')} changes a {type(changed).__name__} that is an argument, and a "
+        f"record: the step{of_function(recording, ' ')} {what} that is an argument, and a "
         "replay would not; return what it puts there, or put it there outside of the step")
 
 
