@@ -15,7 +15,7 @@ from pyml.grad_mode cimport grad_enabled, switch_grad
 from pyml.memory cimport new_number, owns_memory
 from pyml.recorder cimport Recorder, recorder
 from pyml.tensor cimport (
-    Node, Tensor, check_accumulates, detects_anomalies, ops, refresh, refuse_gradient, takes, wrap,
+    Node, Tensor, check_accumulates, detects_anomalies, ops, refresh, refuse_gradient, takes, unwritable, wrap,
 )
 
 from pyml.dispatch import entry
@@ -85,7 +85,7 @@ cdef object walk(
     cdef dict pending = {}        # edge -> the gradient gathered for it so far
     cdef dict wanted = {}         # node -> gradient, for inputs that are not leaves
     cdef set path = None          # with inputs: the edges that lead to one of them
-    cdef list leaves
+    cdef list leaves, grads_of_leaves
     cdef list queue = []          # nodes with a pending gradient, the newest last,
     cdef Node newest = None       # and the newest of all, which is mostly the only one
     cdef Tensor output, grad, dx, leaf
@@ -197,16 +197,22 @@ cdef object walk(
                 if leaf.node is not None and wanted[leaf.node] is not None:
                     pending[leaf] = wanted[leaf.node]
                     check_accumulates(leaf, pending[leaf])
-        leaves = []   # with hooks that run after it
+        leaves, grads_of_leaves = [], []
         at = 0
         while PyDict_Next(pending, &at, &key, &value):
             if inputs is None or any([<Tensor>key is item for item in inputs]):
-                accumulate_into(<Tensor>key, value, create_graph)
-                if (<Tensor>key).hooks is not None:
-                    leaves.append(<Tensor>key)
-        pending = None   # hooks find nobody else with the gradients
+                leaves.append(<Tensor>key)
+                grads_of_leaves.append(new_gradient(<Tensor>key, value, create_graph))
+        for i in range(len(leaves)):   # nothing raises any more
+            leaf = leaves[i]
+            if grads_of_leaves[i] is None:
+                ops.add_(leaf._grad, pending[leaf])
+            else:
+                leaf._grad = grads_of_leaves[i]
+        pending = grads_of_leaves = None   # hooks find nobody else with the gradients
         for leaf in leaves:
-            run_hooks_after(leaf)
+            if leaf.hooks is not None:
+                run_hooks_after(leaf)
         return None
     finally:
         switch_grad(before)
@@ -305,16 +311,18 @@ cdef int check_for_nan(Node node, tuple grads) except -1:
     return 0
 
 
-cdef void accumulate_into(Tensor leaf, PyObject *given, bint create_graph) except *:
-    """leaf.grad = the gradient that is given, or += it: the first is written, the next is added. The caller's reference
-    to it is the only one if nobody else can reach it: then it is taken as it is."""
+cdef Tensor new_gradient(Tensor leaf, PyObject *given, bint create_graph):
+    """What leaf.grad is to be when a gradient is added; None: what it is, to which it can be added in place. The caller's
+    reference to it is the only one if nobody else can reach it: then it is taken as it is."""
     cdef bint alone = Py_REFCNT(given) == 1
     cdef Tensor grad = <Tensor>given
     alone = alone and Py_REFCNT(<PyObject *>grad.array) == 1 and owns_memory(grad.array)
     leaf.note_gradient(False, True)
     if leaf._grad is None:
-        leaf._grad = grad if alone else ops.clone(grad)
-    elif create_graph or leaf._grad._requires_grad:
-        leaf._grad = ops.add(leaf._grad, grad)
-    else:
-        ops.add_(leaf._grad, grad)
+        return grad if alone else ops.clone(grad)
+    if create_graph or leaf._grad._requires_grad:
+        return ops.add(leaf._grad, grad)
+    why = unwritable(leaf._grad.array)
+    if why is not None:
+        raise ValueError(f"backward: the .grad of a tensor of shape {leaf.shape} {why}, and nothing can be added; set it to None")
+    return None

@@ -684,3 +684,36 @@ def test_gradgradcheck_with_given_gradients():
     assert gradgradcheck(
         lambda x, y: (x * y, x / y), (leaf(1, 2), leaf(3, 4)), gen_non_contig_grad_outputs=True
     )
+
+
+def read_only(a, b):
+    frozen = np.ones(3, np.float32)
+    frozen.flags.writeable = False
+    b.grad = pyml.from_numpy(frozen)
+    return (a * b).sum(), ValueError
+
+
+def shared_elements(a, b):
+    b.grad = pyml.ones(1).expand(3)
+    return (a * b).sum(), ValueError
+
+
+def changed_by_a_hook(a, b):
+    """A hook changes a gradient that is a view of another's behind the back of the graph."""
+
+    def hook(g):
+        g.detach().mul_(0)
+
+    b.register_hook(hook)
+    return pyml.stack([a, b]).exp().sum() + a.sum(), RuntimeError
+
+
+@pytest.mark.parametrize("spoil", [read_only, shared_elements, changed_by_a_hook])
+@pytest.mark.parametrize("flip", [False, True])
+def test_gradients_are_added_to_all_leaves_or_to_none(spoil, flip):
+    leaves = [pyml.ones(3, requires_grad=True) for _ in range(2)]
+    loss, error = spoil(*(leaves[::-1] if flip else leaves))
+    before = [None if leaf.grad is None else leaf.grad.tolist() for leaf in leaves]
+    with pytest.raises(error):
+        loss.backward(create_graph=spoil is changed_by_a_hook)
+    assert [None if leaf.grad is None else leaf.grad.tolist() for leaf in leaves] == before
