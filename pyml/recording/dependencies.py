@@ -115,6 +115,7 @@ REFLECTING = {
     "setattr",
     "vars",
 }
+ATTRIBUTE_ERRORS = {"AttributeError", "Exception", "BaseException"}
 CONTAINERS = (list, tuple, dict, set, types.SimpleNamespace)
 GENERATORS = (
     inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
@@ -349,6 +350,7 @@ class Reach:
         self._names = frozenset()
         self._is_whole = False  # code asks for attributes by names that are computed
         self._compares_namespaces = False  # or shows them
+        self._catches = False  # it goes on where an attribute is not there
         self._imports = []  # of modules that were not there: arguments of _visit_import
         self._absent = {}  # id of globals -> (globals, names that the code has and they do not)
         self._objects = {}  # id -> (object, path), to which all names apply
@@ -426,7 +428,7 @@ class Reach:
                 and not (isinstance(value, types.ModuleType) and is_library_module(value))
             ):
                 places.append(Place(ABSENT, items, self._names - items.keys(), None, path))
-        if self._is_whole:  # getattr(parameter, "rate", 1.0)
+        if self._is_whole or self._catches:  # getattr(parameter, "rate", 1.0)
             for key, tensor in self.tensors.items():
                 if key not in self._objects:
                     places.append(Place(ABSENT, vars(tensor), self._names, None, "a tensor"))
@@ -646,6 +648,7 @@ class Reach:
             reads = reads_of(inner)
             self._names = self._names | reads.attributes
             self._is_whole |= not REFLECTING.isdisjoint(reads.globals | reads.attributes)
+            self._catches |= not ATTRIBUTE_ERRORS.isdisjoint(reads.globals)
             for name in reads.cells & cells.keys():
                 value = content(cells[name])
                 self._list(CELL, cells[name], name, value, name)

@@ -69,6 +69,7 @@ cdef class Recording(Recorder):
     cdef Stop stop_here(self)
     cdef int leave_at(self, Stop stop, Target target) except -1
     cdef int forget_graph(self) except -1
+    cdef int forget_gone(self) except -1
     cdef int give_back(self, list leaves) except -1
     cdef bint has_changed(self, Py_ssize_t i) except -1
     cdef object without_copies(self, value, list leaves)

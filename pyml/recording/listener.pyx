@@ -523,6 +523,24 @@ cdef class Recording(Recorder):
             copy.node = None
         return 0
 
+    cdef int forget_gone(self) except -1:
+        """Gradients of tensors that the step has made on memory of others, as x.detach() is, and that are gone since."""
+        cdef Py_ssize_t known
+        cdef Tensor t
+        cdef Stop stop
+        cdef list stops = self.backward_stops + [stop for _, _, stop in self.program.faults]
+        for t in list(self.gradients):
+            known = 4   # `t`, the list, the key, and the Gradient's
+            for owner, *_ in self.alterations + [pair for stop in stops for pair in stop.gradients]:
+                known += owner is t
+            owner = None
+            if Py_REFCNT(<PyObject *>t) <= known:
+                del self.gradients[t]
+                self.alterations = [each for each in self.alterations if each[0] is not t]
+                for stop in stops:
+                    stop.gradients = [pair for pair in stop.gradients if pair[0] is not t]
+        return 0
+
     cdef int give_back(self, list leaves) except -1:
         """To the arguments: what the step did to their copies."""
         cdef Tensor t, copy

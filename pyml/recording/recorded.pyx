@@ -237,6 +237,7 @@ cdef class Recorded:
             if recording.refusal is None:
                 result = None
                 recording.forget_graph()
+                recording.forget_gone()
                 if leaked(recording) is not None:   # perhaps only by a cycle of references
                     gc.collect()
                 recording.refusal = None   # what finalizers did is not the step's

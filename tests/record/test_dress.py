@@ -90,16 +90,28 @@ def test_of_two_arguments_on_one_memory():
         assert recorded(x, x[2:]).tolist() == step(x, x[2:]).tolist(), i
 
 
-def test_a_parameter_gets_an_attribute():
-    layer = nn.Linear(3, 1)
+def asked(t):
+    return getattr(t, "rate", 1.0)
+
+
+def tried(t):
+    try:
+        return t.rate
+    except AttributeError:
+        return 1.0
+
+
+@pytest.mark.parametrize("rate_of", [asked, tried])
+def test_a_tensor_gets_an_attribute(rate_of):
+    factor = ones()
 
     def step(x):
-        return sum((p * getattr(p, "rate", 1.0)).sum() for p in layer.parameters()) * x
+        return factor * rate_of(factor) * x
 
     recorded = pyml.record(step)
     for i in range(CALLS):
         if i == 5:
-            layer.weight.rate = 3.0
+            factor.rate = 3.0
         assert pyml.equal(recorded(ones()), step(ones())), i
 
 

@@ -38,6 +38,29 @@ def oscillator(record):
     yield from final(net)
 
 
+@loop(each={"detach": False, "from_numpy": True})
+def oscillator_on_points_that_stay(record, is_array):
+    """No argument: the tensor that gets a gradient is made in the step, on their memory."""
+    net = field()
+    optimizer = optim.Adam(net.parameters(), lr=0.02)
+    points = torch.rand(16, 1).numpy() * 3
+    here = torch.from_numpy(points)
+
+    @record
+    def step():
+        t = torch.from_numpy(points) if is_array else here.detach()
+        t.requires_grad_(True)
+        u = net(t)
+        residual = slope(slope(u, t), t) + u
+        return update(optimizer, residual.square().mean())
+
+    for i in range(24):
+        if i in (5, 9):
+            points *= 0.9
+        yield step()
+    yield from final(net)
+
+
 @loop
 def heat_equation_with_points_drawn_inside(record):
     net = field(2)
