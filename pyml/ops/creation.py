@@ -361,9 +361,21 @@ def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False)
     start, end = plain(start), plain(end)
 
     def values(shape, dtype):
-        return np.linspace(start, end, *shape).astype(dtype)
+        with np.errstate(all="ignore"):
+            return fitting(np.linspace(start, end, *shape), dtype, "linspace")
 
     return made(values, (steps,), dtype, device, requires_grad, "linspace")
+
+
+def fitting(numbers, dtype, name):
+    """Numbers in a dtype; those of an integer dtype end at the point, and must fit."""
+    if numbers.size and dtype.kind in "iu":
+        check_range(
+            *(math.trunc(n) if math.isfinite(n) else n for n in (numbers.min(), numbers.max())),
+            dtype,
+            name,
+        )
+    return numbers.astype(dtype)
 
 
 def plain(number):
@@ -381,7 +393,8 @@ def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_
 
     def values(shape, dtype):
         with np.errstate(all="ignore"):
-            return np.asarray(np.float64(base) ** np.linspace(start, end, *shape), dtype)
+            powers = np.float64(base) ** np.linspace(start, end, *shape)
+            return fitting(powers, dtype, "logspace")
 
     return made(values, (steps,), dtype, device, requires_grad, "logspace")
 

@@ -7,7 +7,7 @@ import numpy as np
 from pyml.grad_mode import is_grad_enabled, no_grad
 from pyml.ops import sampling
 from pyml.ops.arrays import checked_tensor, real_tensor
-from pyml.ops.creation import arange, integers_of, normal, rand
+from pyml.ops.creation import arange, check_range, integers_of, normal, rand
 from pyml.ops.elementwise import log
 from pyml.ops.inplace import copy_
 from pyml.ops.numpys import by_numpy
@@ -291,6 +291,7 @@ def random_(input, from_=0, to=None, *, generator=None):
         raise ValueError(
             f"random_: from {from_} to {to}; the first must be smaller, by 2**53 at most"
         )
+    check_range(from_, to - 1, input.dtype, "random_")
     return drawn(input, "random_", integers_of, (from_, to), generator, of_integers=True)
 
 

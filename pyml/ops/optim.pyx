@@ -158,12 +158,16 @@ cdef class Update(Segments):
             at = self.options + field.offset
             value = group[<str>a.options[i]]
             fixed = fixed and is_fixed(value)
-            if field.kind == FIELD_INT:
-                (<int *>at)[0] = <bint>value
-            elif field.count == 1:
-                (<double *>at)[0] = number(value)
-            else:
-                self.read_tuple(<str>a.options[i], tuple(value), <double *>at, field.count)
+            try:
+                if field.kind == FIELD_INT:
+                    (<int *>at)[0] = <bint>value
+                elif field.count == 1:
+                    (<double *>at)[0] = number(value)
+                else:
+                    self.read_tuple(<str>a.options[i], tuple(value), <double *>at, field.count)
+            except (TypeError, OverflowError) as error:
+                what = "a number" if field.count == 1 else f"{field.count} numbers"
+                raise type(error)(f"{self.name}: {a.options[i]} is {value!r}, it must be {what} ({error})") from error
         self.used = 0
         for k in range(len(a.arrays)):
             if a.needs[k] < 0 or self.is_on(&a.traits.options[a.needs[k]]):

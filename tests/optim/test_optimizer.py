@@ -293,6 +293,23 @@ def test_step_within_step_is_refused(params):
     assert params[1].array == 2
 
 
+@pytest.mark.parametrize(
+    "option, value, what",
+    [
+        ("lr", None, "a number"),
+        ("eps", "small", "a number"),
+        ("weight_decay", 10**400, "a number"),
+        ("betas", 3, "2 numbers"),
+        ("betas", (0.9, None), "2 numbers"),
+    ],
+)
+def test_an_option_that_is_no_number(option, value, what, params):
+    optimizer = optim.Adam(params)
+    optimizer.param_groups[0][option] = value
+    with pytest.raises((TypeError, OverflowError), match=f"Adam: {option} is .* it must be {what}"):
+        optimizer.step()
+
+
 def doubled(groups, p, q):
     groups[0]["params"].append(p)
 
