@@ -706,9 +706,11 @@ class Reach:
     def _visit_sequence(self, values, path):
         if self._is_too_long(values, path):
             return
+        # what a list of a class of one's own has, not what its methods say
+        items = tuple(list.__iter__(values) if isinstance(values, list) else values)
         if not isinstance(values, (tuple, frozenset)):
-            self._list(SEQUENCE, values, None, tuple(values), path)
-        for i, value in enumerate(values):
+            self._list(SEQUENCE, values, None, items, path)
+        for i, value in enumerate(items):
             self._visit(value, f"{path}[{i}]")
 
     def _visit_dict(self, values, path):

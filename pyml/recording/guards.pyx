@@ -76,7 +76,7 @@ cdef class Guards:
         for each in [check for check in self.before if not (<Check>check).holds()]:
             if each.kind == AT_SEQUENCE and isinstance(each.container, list) and len(each.container) == len(each.before):
                 found += [Target(ITEM, each.container, i, value, f"{each.name}[{i}]") for i, value in enumerate(each.before)
-                          if each.container[i] is not value and not equal_values(each.container[i], value)]
+                          if (now := now_at(AT_ITEM, each.container, i)) is not value and not equal_values(now, value)]
             else:
                 found.append(Target(each.kind, each.container, each.key, each.before, each.name))
         return found
@@ -243,7 +243,7 @@ cdef object now_at(int kind, object container, object key):
     """What a place holds now: of one that holds one thing."""
     if kind == AT_ITEM:
         if isinstance(container, list):
-            return container[key] if key < len(container) else MISSING
+            return list.__getitem__(container, key) if key < len(container) else MISSING
         return container.get(key, MISSING)
     if kind == AT_ATTRIBUTE:
         if type(container) is FunctionType:
@@ -371,7 +371,8 @@ cdef bint same_items(items, before) except -1:
     cdef Py_ssize_t i
     if len(items) != len(before):
         return False
-    now = items if isinstance(items, (list, tuple)) else tuple(items)
+    now = tuple(list.__iter__(items)) if isinstance(items, list) and type(items) is not list \
+        else items if isinstance(items, (list, tuple)) else tuple(items)
     for i in range(len(before)):
         if now[i] is not before[i] and before[i] is not ANY and not equal_values(now[i], before[i]):
             return False

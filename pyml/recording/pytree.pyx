@@ -252,9 +252,14 @@ cdef bint is_dressed_as(Tensor t, Tensor other) except -1:
     return (is_bare(t) and is_bare(other)) or dress_of(t) == dress_of(other)
 
 
-cdef bint is_argument(object value):
-    """Whether a NumPy array can take part in a recording: of a type that kernels know."""
-    return isinstance(value, ndarray) and (<ndarray>value).dtype in KNOWN
+cdef bint is_argument(object value) except -1:
+    """Whether a NumPy array can take part in a recording: of a type that kernels know, and without a mask."""
+    return isinstance(value, ndarray) and (<ndarray>value).dtype in KNOWN and not is_masked(value)
+
+
+def is_masked(value):
+    """Whether it is a masked array: np.ma is imported when it is asked for."""
+    return type(value) is not ndarray and isinstance(value, np.ma.MaskedArray)
 
 
 cdef list objects_in(object spec):

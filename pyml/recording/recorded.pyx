@@ -28,7 +28,7 @@ from pyml.tensor cimport Tensor
 
 from pyml.ops.selection import ALL_USES, Selection
 from pyml.recording.formula import refuses_stand_in, worth
-from pyml.recording.pytree import SAMPLE, fields_of
+from pyml.recording.pytree import KNOWN, SAMPLE, fields_of
 from pyml.recording.refusal import RecordError
 from pyml.recording.run import run_steps
 from pyml.recording.stats import Stats
@@ -449,9 +449,9 @@ cdef str why_unrecordable(spec, list leaves):
     cdef Tensor t
     for value in objects_in(spec):
         if isinstance(value, ndarray):
-            return (
-                f"record: an argument is a NumPy array of dtype {value.dtype}, which kernels do not know; convert it, or "
-                "leave it out of the arguments")
+            what = "a masked array; pass its .data and its .mask" if value.dtype in KNOWN else \
+                f"a NumPy array of dtype {value.dtype}, which kernels do not know; convert it"
+            return f"record: an argument is {what}, or leave it out of the arguments"
     for t in leaves:
         if t.node is not None and grad_enabled():
             return (

@@ -167,13 +167,20 @@ def test_eagerly_it_is_set_all_the_same():
             assert x.seen
 
 
-def test_an_array_that_kernels_do_not_know():
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.array(["a", "b", "c"]), "dtype <U1, which"),
+        (np.ma.array(np.ones(3), mask=[1, 0, 0]), "a masked array"),
+    ],
+)
+def test_an_array_that_kernels_do_not_know(array, words):
     def step(batch):
         return batch["x"] * 2
 
-    batch = {"x": ones(), "names": np.array(["a", "b", "c"])}
-    with pytest.raises(pyml.RecordError, match=r"dtype <U1.*leave it out"):
+    batch = {"x": ones(), "other": array}
+    with pytest.raises(pyml.RecordError, match=rf"{words}.*leave it out"):
         pyml.record(step)(batch)
     recorded = pyml.record(step, unrecordable="eager")
-    with pytest.warns(UserWarning, match="dtype <U1"):
+    with pytest.warns(UserWarning, match=words):
         assert [recorded(batch)[0].item() for _ in range(3)] == [2, 2, 2]

@@ -197,6 +197,16 @@ class OwnExtra(library.Extra):
     """As pydantic's models."""
 
 
+class ByLetter(list):
+    """Its items are asked for otherwise."""
+
+    def __getitem__(self, letter):
+        return super().__getitem__("wxyz".index(letter))
+
+    def __iter__(self):
+        return iter("wxyz"[: len(self)])
+
+
 class Factor:
     w = 1.0
 
@@ -342,6 +352,11 @@ FORMS = {
         lambda: library.Held((lambda f: lambda value: value * f["w"])({"w": 1.0})),
         lambda c: c(1.0),
         lambda c, v: (c.call.__closure__[0].cell_contents.update(w=v), c)[1],
+    ),
+    "list_of_its_own_class": (
+        lambda: ByLetter([1.0, 2.0]),
+        lambda c: c["w"],
+        lambda c, v: (list.__setitem__(c, 0, v), c)[1],
     ),
     "flag": (lambda: True, lambda c: 1.0 if c else 3.0, lambda c, v: not c),
     "none": (lambda: None, lambda c: 1.0 if c is None else c, lambda c, v: v),
