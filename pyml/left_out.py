@@ -198,7 +198,6 @@ FAMILIES = {
         "leave it out: every tensor is on the CPU",
         {
             "torch": "get_device_module is_vulkan_available",
-            "nn": "SyncBatchNorm",
             "nn.Module": "cuda ipu mtia xpu share_memory",
             "Tensor": """
                 cuda ipu is_ipu is_maia is_mtia is_vulkan is_xla is_xpu is_mkldnn mtia pin_memory

@@ -23,18 +23,21 @@ def kernel_add(left, right, out):
         add_(Tensor._on(out), Tensor._on(other))
 
 
-def all_reduce(comm, values, shards, combine):
+def all_reduce(comm, values, shards, combine, by_element=True):
     """Combines the vectors of all ranks in place.
 
     Args:
         comm: a communicator of mpi4py.
         values: (n,), contiguous.
         shards: of the batch, whose tree says the order.
-        combine: (left, right, out) -> None, of each element; `out` is one of them.
+        combine: (left, right, out) -> None; `out` is one of them.
+        by_element: whether it combines each element alone, so that a part can be combined by
+            itself. Default: True.
     """
     turns = turns_of(shards, comm.size, comm.rank)
     in_pairs = comm.size & (comm.size - 1) == 0 and shards >= comm.size
-    by = all_reduce_halving if in_pairs and values.nbytes >= HALVED_BYTES else all_reduce_whole
+    is_long = by_element and values.nbytes >= HALVED_BYTES
+    by = all_reduce_halving if in_pairs and is_long else all_reduce_whole
     by(comm, values, turns, combine)
 
 

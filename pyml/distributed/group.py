@@ -57,12 +57,34 @@ class Group:
     # What follows is called by recorded steps too: functions of arrays and numbers alone.
 
     def total_of(self, values, begin, end, shards):
-        """The sum over all shards of numbers, of which this rank has those of [begin, end)."""
+        """The sum of (shards, ...) over all shards, of which this rank has those of [begin, end)."""
+        return self._total(values, begin, end, shards, np.add)
+
+    def moments_of(self, values, begin, end, shards, dtype):
+        """Count, mean and variance over all shards, of (shards, 1 + 2 c): the count of a shard, its
+        means, and its sums of squared deviations from them.
+
+        Returns:
+            (), (c), (c) and (c): the last is the variance that divides by the count less one.
+        """
+        values = values.astype(np.float64)
+        count, *rest = self._total(values, begin, end, shards, combined, by_element=False)
+        if count < 2:
+            raise ValueError(
+                "SyncBatchNorm: the batch of all processes has one value per channel, whose "
+                "variance is not known; give more rows"
+            )
+        mean, squares = np.split(np.array(rest), 2)
+        found = np.array(count), mean, squares / count, squares / (count - 1)
+        return tuple(each.astype(dtype) for each in found)
+
+    def _total(self, values, begin, end, shards, combine, **how):
         parts = dict(zip(range(begin, end), values, strict=False))
-        total = values[:1] * 1 if begin == end else np.array([tree_sum(parts, begin, end, np.add)])
+        total = values[0] if begin == end else tree_sum(parts, begin, end, combine)
+        total = np.array(total).reshape(-1)
         if self.size > 1:
-            exchange(self.comm, total, shards, np.add)
-        return total.reshape(())
+            exchange(self.comm, total, shards, combine, **how)
+        return total.reshape(values.shape[1:])
 
     def start(self, *arrays_and_options):
         """Begins to add up arrays over the ranks, in place, behind the program: until `wait`."""
@@ -82,6 +104,29 @@ class Group:
         """Adds up arrays over the ranks, in place."""
         *arrays, shards = arrays_and_shards
         all_reduce_together(self.comm, arrays, shards, kernel_add)
+
+
+def combined(left, right, out=None):
+    """Count, means and sums of squared deviations of two parts of a batch together.
+
+    Chan, Golub & LeVeque 1979, "Updating formulae and a pairwise algorithm for computing sample
+    variances", eq. 2.1.
+    """
+    out = np.empty_like(left) if out is None else out
+    if left[0] == 0 or right[0] == 0:  # whose means are none
+        out[...] = right if left[0] == 0 else left
+        return out
+    count = left[0] + right[0]
+    (mean, squares), (other, others) = np.split(left[1:], 2), np.split(right[1:], 2)
+    step = other - mean
+    out[1:] = np.concatenate(
+        [
+            mean + step * (right[0] / count),
+            squares + others + step * step * (left[0] * right[0] / count),
+        ]
+    )
+    out[0] = count
+    return out
 
 
 group = None  # the Group, after init_process_group

@@ -1,15 +1,18 @@
 """Data parallel: a batch is cut into micro-shards, and ranks compute some of them each."""
 
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 
 import numpy as np
 
 from pyml.backward import run_backward
 from pyml.distributed import group as groups
+from pyml.distributed.together import Together
 from pyml.distributed.tree import cut, nodes_of, owned, tree_sum
 from pyml.grad_mode import is_grad_enabled, no_grad
 from pyml.nn.module import Module
+from pyml.nn.norm import SyncBatchNorm
 from pyml.ops import add, stack
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.numpys import by_numpy
@@ -36,7 +39,7 @@ class DistributedDataParallel(Module):
 
     A shard is a batch of its own: BatchNorm normalises by the statistics of the shard, as
     PyTorch's does by those of the process, and running statistics are the mean of what the shards
-    make of them. Dropout draws for each shard from a seed of its own, so that a row's mask depends
+    make of them; nn.SyncBatchNorm normalises by those of the whole batch. Dropout draws for each shard from a seed of its own, so that a row's mask depends
     on where the row lies in the batch.
 
     Weights and buffers begin as those of rank 0, and so does the default generator.
@@ -115,19 +118,20 @@ class DistributedDataParallel(Module):
         # who has no shard computes the first again, so that all ranks make the same calls
         local = range(begin, end) if begin < end else range(1)
         run = Run(self.module, group, len(shards), begin, end)
-        values = []
-        for shard in local:
+
+        def loss_of(shard):
             first, last = shards[shard]
-            with run.as_shard(shard):
-                value = checked_tensor(
-                    function(*(t[first:last] for t in batch)), who, "what function returns"
-                )
+            value = checked_tensor(
+                function(*(t[first:last] for t in batch)), who, "what function returns"
+            )
             if value.numel() != 1:
                 raise ValueError(
                     f"{who}: function returns shape {value.shape}, it must return one number"
                 )
             share = (last - first) / rows if reduction == "mean" and rows else 1.0
-            values.append(value.reshape(()) * share)
+            return value.reshape(()) * share
+
+        values = run.values_of({shard: partial(loss_of, shard) for shard in local}, rows)
         run.settle_generator()
         run.settle_buffers()
         return run.joined(values)
@@ -147,35 +151,53 @@ class Run:
             path, _, name = key.rpartition(".")
             self.places.append((module.get_submodule(path), name, t))
         self.parameters = list({id(t): t for *_, t in self.places if t.requires_grad}.values())
-        self.buffers = list({id(t): t for *_, t in self.places if not t.requires_grad}.values())
+        common = [m for m in module.modules() if isinstance(m, SyncBatchNorm)]
+        self.waits = bool(common)  # whether shards wait for one another
+        common = {id(b) for m in common for b in m.buffers(recurse=False)}  # the same in all shards
+        own = {id(t): t for *_, t in self.places if not t.requires_grad and id(t) not in common}
+        self.buffers = list(own.values())
         self.copies = {}  # shard -> [of the buffers]
-        self.shares = {}  # shard -> [Share of each parameter]
+        self.own = {}  # shard -> {id of a parameter or buffer: what the shard has in its place}
         self.generators, self.draws = {}, draws.count
+
+    def values_of(self, functions, rows):
+        """What {shard: function} return, each called as its shard, in the order of the shards."""
+        if self.waits and rows:
+            return Together(self, functions).values()
+        values = []
+        for shard, function in functions.items():
+            with self.as_shard(shard):
+                values.append(function())
+        return values
 
     @contextmanager
     def as_shard(self, shard):
         """The module computes with this shard's own parameters and buffers, and draws its own."""
-        shares = [Share(i, shard) for i in range(len(self.parameters))]
-        mine = {}
-        for share, p in zip(shares, self.parameters, strict=True):
-            t = p.detach()
-            if is_grad_enabled():
-                share._connect(t, (p,))
-            mine[id(p)] = t
-        with no_grad():
-            copies = [b.clone() for b in self.buffers]
-        mine.update((id(b), copy) for b, copy in zip(self.buffers, copies, strict=True))
-        self.shares[shard], self.copies[shard] = shares, copies
+        if shard not in self.own:
+            self.own[shard] = self.made_for(shard)
+        mine = self.own[shard]
         before = draws.state
         draws.state = lambda: self.generator_of(shard)
         try:
             for owner, name, t in self.places:
-                owner.__dict__[name] = mine[id(t)]
+                owner.__dict__[name] = mine.get(id(t), t)
             yield
         finally:
             draws.state = before
             for owner, name, t in self.places:
                 owner.__dict__[name] = t
+
+    def made_for(self, shard):
+        """{id: tensor} of a shard's own parameters and buffers."""
+        mine = {}
+        for i, p in enumerate(self.parameters):
+            t = mine[id(p)] = p.detach()
+            if is_grad_enabled():
+                Share(i, shard)._connect(t, (p,))
+        with no_grad():
+            copies = self.copies[shard] = [b.clone() for b in self.buffers]
+        mine.update((id(b), copy) for b, copy in zip(self.buffers, copies, strict=True))
+        return mine
 
     def generator_of(self, shard):
         """The state that a shard draws from."""

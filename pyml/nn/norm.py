@@ -1,6 +1,9 @@
 """Normalisation: by statistics of the batch, or of each example."""
 
+import threading
+
 from pyml import ops
+from pyml.grad_mode import no_grad
 from pyml.nn import functional as F
 from pyml.nn import init
 from pyml.nn.lazy import LazyModuleMixin
@@ -19,6 +22,7 @@ __all__ = [
     "LayerNorm",
     "LazyBatchNorm1d",
     "RMSNorm",
+    "SyncBatchNorm",
 ]
 
 
@@ -112,10 +116,7 @@ class BatchNorm(RunningNorm):
 
     def forward(self, input):
         """(n, c, ...) to the same."""
-        if checked_tensor(input, self._get_name(), "input").dim() not in self._dims:
-            raise ValueError(
-                f"{self._get_name()}: expected {self._expected} input (got {input.dim()}D input)"
-            )
+        self._check(input)
         if self.running_mean is None or (self.training and not self.track_running_stats):
             if not self.training and input.numel() == input.shape[1] > 0:
                 raise ValueError(
@@ -137,6 +138,13 @@ class BatchNorm(RunningNorm):
             self.eps,
             num_batches_tracked=self.num_batches_tracked,
         )
+
+    def _check(self, input):
+        """Raises for what has another number of dimensions."""
+        if checked_tensor(input, self._get_name(), "input").dim() not in self._dims:
+            raise ValueError(
+                f"{self._get_name()}: expected {self._expected} input (got {input.dim()}D input)"
+            )
 
 
 class BatchNorm1d(BatchNorm):
@@ -208,6 +216,143 @@ class BatchNorm3d(BatchNorm):
     """
 
     _dims, _expected = (5,), "5D"
+
+
+class Shards(threading.local):
+    """What a thread does with a batch of which it computes a part.
+
+    Attributes:
+        wait: a function (layer, input) of a part, which returns the input, and the mean and
+            variance of the whole; or None: what a layer is given is the whole.
+    """
+
+    wait = None
+
+
+shards = Shards()
+
+
+class SyncBatchNorm(BatchNorm):
+    """BatchNorm by the statistics of the whole batch, however many processes share it.
+
+    In the loss of a pyml.distributed.DistributedDataParallel, in training, mean and var are those
+    of all rows of all processes, with the same bits for any number of them. Everywhere else it is
+    BatchNorm1d, 2d or 3d, by the dimensions of its input.
+
+    Arguments, attributes and formula as of BatchNorm1d.
+
+    Args:
+        num_features, eps, momentum, affine, track_running_stats, device, dtype: see there.
+        process_group: None: all processes. Default: None.
+
+    Shape:
+        (n, c, ...) of two to five dimensions, to the same.
+
+    Raises:
+        TypeError: if process_group is not None.
+        ValueError: in forward, for another number of dimensions or channels, or one value per
+            channel in training.
+
+    Example:
+        >>> nn.SyncBatchNorm.convert_sync_batchnorm(nn.BatchNorm1d(3))
+        SyncBatchNorm(3, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)
+    """
+
+    _dims, _expected = (2, 3, 4, 5), "2D to 5D"
+
+    def __init__(
+        self,
+        num_features,
+        eps=1e-5,
+        momentum=0.1,
+        affine=True,
+        track_running_stats=True,
+        process_group=None,
+        device=None,
+        dtype=None,
+        *,
+        bias=True,
+    ):
+        check_all_processes("SyncBatchNorm", process_group)
+        super().__init__(
+            num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias
+        )
+
+    def forward(self, input):
+        """(n, c, ...) to the same."""
+        if shards.wait is None or not (self.training or self.running_mean is None):
+            return super().forward(input)
+        self._check(input)
+        if input.shape[1] != self.num_features:
+            raise ValueError(
+                f"SyncBatchNorm: input of shape {input.shape} has {input.shape[1]} channels, "
+                f"num_features is {self.num_features}"
+            )
+        x, mean, var = shards.wait(self, input)
+        return F.batch_norm(x, mean, var, self.weight, self.bias, eps=self.eps)
+
+    @no_grad()
+    def _follow(self, mean, var):
+        """The running statistics follow those of a batch."""
+        if not (self.training and self.track_running_stats):
+            return
+        self.num_batches_tracked.add_(1)
+        factor = self.momentum
+        if factor is None:
+            factor = 1 / self.num_batches_tracked.to(mean.dtype)
+        for running, of_batch in ((self.running_mean, mean), (self.running_var, var)):
+            running.mul_(1 - factor).add_(of_batch * factor)
+
+    @classmethod
+    def convert_sync_batchnorm(cls, module, process_group=None):
+        """Puts a SyncBatchNorm with the same parameters and buffers in the place of each BatchNorm.
+
+        Args:
+            module: a Module, whose children are replaced.
+            process_group: None: all processes. Default: None.
+
+        Returns:
+            The module; a SyncBatchNorm if it is itself a BatchNorm.
+
+        Raises:
+            TypeError: if module is no Module, or process_group is not None.
+        """
+        check_all_processes("convert_sync_batchnorm", process_group)
+        if not isinstance(module, Module):
+            raise TypeError(
+                f"convert_sync_batchnorm: module is a {type(module).__name__}, not a Module"
+            )
+        made = {}  # a layer that stands in several places is one in all of them
+
+        def converted(layer):
+            if not isinstance(layer, BatchNorm) or isinstance(layer, (cls, LazyModuleMixin)):
+                return layer
+            if layer not in made:
+                made[layer] = cls._taking(layer)
+            return made[layer]
+
+        for owner in list(module.modules()):
+            for name, child in owner._modules.items():
+                if converted(child) is not child:
+                    setattr(owner, name, converted(child))
+        return converted(module)
+
+    @classmethod
+    def _taking(cls, layer):
+        """One with the parameters and buffers of another BatchNorm."""
+        made = cls(layer.num_features, layer.eps, layer.momentum, layer.affine, layer.track_running_stats)
+        for name in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked"):
+            setattr(made, name, getattr(layer, name))
+        return made.train(layer.training)
+
+
+def check_all_processes(who, process_group):
+    """Raises TypeError for another group than all processes."""
+    if process_group is not None:
+        raise TypeError(
+            f"{who}: process_group is a {type(process_group).__name__}, there is one group, that "
+            "of all processes; leave it out"
+        )
 
 
 class LazyBatchNorm1d(LazyModuleMixin, BatchNorm1d):

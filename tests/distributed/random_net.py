@@ -38,6 +38,8 @@ def trained(seed, is_recorded, fails=None):
     pyml.manual_seed(seed if distributed.get_rank() == 0 else 0)  # what rank 0 has is taken
     dtype = choose.choice([pyml.float32, pyml.float64])
     net = net_of(choose).to(dtype)
+    if choose.random() < 0.5:
+        net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
     model = distributed.DistributedDataParallel(net)
     kind = choose.choice([optim.SGD, optim.Adam, optim.AdamW])
     optimizer = kind(net.parameters(), lr=1e-2)
