@@ -7,6 +7,7 @@ which computes the same bits.
 import contextlib
 import os
 import sys
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 
@@ -47,6 +48,7 @@ class Group:
         self.rank, self.size = (0, 1) if comm is None else (comm.rank, comm.size)
         self.comm = self.behind = comm  # of the thread of the program; and of the one behind it
         self.pool, self.pending = None, {}
+        self.wants_stop = self.stops = False  # of this rank; and what the last loss said, of any
         if self.size > 1:
             from mpi4py import MPI
 
@@ -57,8 +59,18 @@ class Group:
     # What follows is called by recorded steps too: functions of arrays and numbers alone.
 
     def total_of(self, values, begin, end, shards):
-        """The sum of (shards, ...) over all shards, of which this rank has those of [begin, end)."""
+        """The sum of (n, ...) over all shards, of which this rank has n, those of [begin, end)."""
         return self._total(values, begin, end, shards, np.add)
+
+    def loss_of(self, values, begin, end, shards):
+        """The same of losses. With them goes whether a rank wants to stop, so that all know it in
+        one and the same step."""
+        if self.size == 1:
+            return self.total_of(values, begin, end, shards)
+        marks = np.full_like(values, self.wants_stop)
+        total, stops = self.total_of(np.stack([values, marks], 1), begin, end, shards)
+        self.stops = bool(stops)
+        return np.array(total)
 
     def moments_of(self, values, begin, end, shards, dtype):
         """Count, mean and variance over all shards, of (shards, 1 + 2 c): the count of a shard, its
@@ -105,6 +117,30 @@ class Group:
         *arrays, shards = arrays_and_shards
         all_reduce_together(self.comm, arrays, shards, kernel_add)
 
+    # What follows is called between steps.
+
+    def all_of(self, value):
+        """What all ranks have, in their order; it is pickled."""
+        return [value] if self.size == 1 else self.comm.allgather(value)
+
+    def check_same(self, who, **values):
+        """Raises on all ranks if one has other values than rank 0.
+
+        Raises:
+            RuntimeError: it says which, and of which ranks.
+        """
+        if self.size == 1:
+            return
+        of_all = self.all_of(values)
+        for name in values:
+            other = [rank for rank, its in enumerate(of_all) if its[name] != of_all[0][name]]
+            if other:
+                cure = "make it the same on all ranks"
+                raise RuntimeError(
+                    f"{who}: {name.replace('_', ' ')} of rank {other[0]} is not that of rank 0 "
+                    f"({shortened(of_all[other[0]][name])}, {shortened(of_all[0][name])}); {cure}"
+                )
+
 
 def combined(left, right, out=None):
     """Count, means and sums of squared deviations of two parts of a batch together.
@@ -127,6 +163,22 @@ def combined(left, right, out=None):
     )
     out[0] = count
     return out
+
+
+def shortened(value, most=200):
+    text = repr(value)
+    return text if len(text) <= most else text[:most] + " ..."
+
+
+def digest_of(tensors):
+    """A number of the values, shapes and dtypes of Tensors."""
+    crc = 0
+    for t in tensors:
+        a = np.ascontiguousarray(t.numpy())
+        crc = zlib.crc32(
+            a.view(np.uint8).reshape(-1), zlib.crc32(f"{a.dtype}{a.shape}".encode(), crc)
+        )
+    return crc
 
 
 group = None  # the Group, after init_process_group

@@ -39,8 +39,8 @@ class DistributedDataParallel(Module):
 
     A shard is a batch of its own: BatchNorm normalises by the statistics of the shard, as
     PyTorch's does by those of the process, and running statistics are the mean of what the shards
-    make of them; nn.SyncBatchNorm normalises by those of the whole batch. Dropout draws for each shard from a seed of its own, so that a row's mask depends
-    on where the row lies in the batch.
+    make of them; nn.SyncBatchNorm normalises by those of the whole batch. Dropout draws for each
+    shard from a seed of its own, so that a row's mask depends on where the row lies in the batch.
 
     Weights and buffers begin as those of rank 0, and so does the default generator.
 
@@ -51,7 +51,7 @@ class DistributedDataParallel(Module):
         module: it.
 
     Raises:
-        RuntimeError: if there is no process group.
+        RuntimeError: if there is no process group; if modules of ranks differ in form.
         TypeError: if module is no Module.
 
     Example:
@@ -73,6 +73,9 @@ class DistributedDataParallel(Module):
                 f"DistributedDataParallel: module is a {type(module).__name__}, not a Module"
             )
         group = groups.the_group("DistributedDataParallel")
+        named = chain(module.named_parameters(), module.named_buffers())
+        form = [(name, t.shape, str(t.dtype), t.requires_grad) for name, t in named]
+        group.check_same("DistributedDataParallel", module=form)
         self.module = module
         if group.size > 1:
             with no_grad():
@@ -100,7 +103,8 @@ class DistributedDataParallel(Module):
             TypeError: if one of the batch is no Tensor.
             ValueError: if they differ in rows, or the loss is not one number.
             RuntimeError: if there is no process group; if parameters take part that are not of the
-                module; for second derivatives.
+                module; for second derivatives; if ranks have batches of other sizes, or backward
+                reaches other parameters.
         """
         who = "loss"
         group = groups.the_group(who)
@@ -113,6 +117,7 @@ class DistributedDataParallel(Module):
             )
         check_choice(who, "reduction", reduction, ("mean", "sum"))
         (rows,) = rows
+        group.check_same(who, rows_of_the_batch=rows)
         shards = cut(rows, group.shard_size)
         begin, end = owned(len(shards), group.size, group.rank)
         # who has no shard computes the first again, so that all ranks make the same calls
@@ -245,7 +250,7 @@ class Run:
         with no_grad():
             own = stack(values)
             place = self.begin, self.end, self.shards
-            total = by_numpy("loss", self.group.total_of, (own.array,), *place)
+            total = by_numpy("loss", self.group.loss_of, (own.array,), *place)
         value = Tensor._on(total)
         tracked = [v for v in values if v.requires_grad]
         if tracked and len(tracked) == len(values):
@@ -306,7 +311,9 @@ class Run:
                     f"loss: a parameter of shape {self.parameters[number].shape} is used by some "
                     "shards of the batch and not by others; all must compute the same"
                 )
-        return sorted(used, key=lambda number: -min(used[number].values()))
+        order = sorted(used, key=lambda number: -min(used[number].values()))
+        self.group.check_same("loss", parameters_with_gradients=order)
+        return order
 
     def in_buckets(self, used):
         """[[parameters]] whose gradients are one message each, in their order."""

@@ -1,7 +1,5 @@
 """The shards of a rank, computed side by side, where a layer needs all of them: SyncBatchNorm."""
 
-import numpy as np
-
 from pyml import ops
 from pyml._kernels import is_autocast_enabled, set_autocast_enabled
 from pyml.grad_mode import is_grad_enabled, no_grad, set_grad_enabled
@@ -44,7 +42,7 @@ class Together:
         """What the functions return, in the order of the shards."""
         before, parts_of_thread.wait = parts_of_thread.wait, self.wait
         try:
-            given = {shard: () for shard in self.strands}
+            given = dict.fromkeys(self.strands, ())
             while True:
                 got = {shard: self.advanced(shard, *what) for shard, what in given.items()}
                 if all(strand.dead for strand in self.strands.values()):
@@ -75,9 +73,7 @@ class Together:
 
     def moments_for(self, got):
         """{shard: (output,)} of {shard: (layer, input)}."""
-        layers = {
-            None if self.strands[shard].dead else id(each[0]) for shard, each in got.items()
-        }
+        layers = {None if self.strands[shard].dead else id(each[0]) for shard, each in got.items()}
         if len(layers) > 1:
             raise RuntimeError(
                 "SyncBatchNorm: some shards of the batch come to a layer, and others do not; all "

@@ -340,7 +340,9 @@ class SyncBatchNorm(BatchNorm):
     @classmethod
     def _taking(cls, layer):
         """One with the parameters and buffers of another BatchNorm."""
-        made = cls(layer.num_features, layer.eps, layer.momentum, layer.affine, layer.track_running_stats)
+        made = cls(
+            layer.num_features, layer.eps, layer.momentum, layer.affine, layer.track_running_stats
+        )
         for name in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked"):
             setattr(made, name, getattr(layer, name))
         return made.train(layer.training)

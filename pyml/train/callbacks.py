@@ -32,6 +32,9 @@ class Callback:
     which takes some ten microseconds each. on_tick is called some ten times a second, between two
     steps, and costs nothing.
 
+    Where several processes train together (pyml.distributed) each calls its own callbacks; what
+    shows or writes has rank_0_alone = True, and is called by the first alone.
+
     Example:
         >>> class Note(Callback):
         ...     def on_epoch_end(self, epoch, logs=None):
@@ -39,6 +42,7 @@ class Callback:
     """
 
     comes_last = False  # whether it is called after those that stand behind it
+    rank_0_alone = False  # of several processes: whether the first one calls it, and no other
     _trainer = None
 
     @property
@@ -267,7 +271,7 @@ class Checkpoint(Callback):
         every: epochs from one to the next, >= 1. Default: 1.
     """
 
-    comes_last = True
+    comes_last = rank_0_alone = True
 
     def __init__(self, path, every=1):
         check_counts("Checkpoint", least=1, every=every)
@@ -285,6 +289,8 @@ class CSVLogger(Callback):
         path: the file. One of that name is replaced when the training begins; where it continues
             another, the epochs before are written, too.
     """
+
+    rank_0_alone = True
 
     def __init__(self, path):
         self.path = Path(path)
@@ -313,6 +319,8 @@ class TensorBoard(Callback):
     Args:
         log_dir: the folder. Default: runs/, in it the time and the name of the machine.
     """
+
+    rank_0_alone = True
 
     def __init__(self, log_dir=None):
         self.log_dir = log_dir
@@ -344,6 +352,8 @@ class LearningCurvePlot(Callback):
         every: epochs from one to the next, >= 1. Default: 1. The last is drawn in any case.
     """
 
+    rank_0_alone = True
+
     def __init__(self, path, every=1):
         check_counts("LearningCurvePlot", least=1, every=every)
         self.path, self.every = path, every
@@ -368,6 +378,8 @@ class ProgressBar(Callback):
     Args:
         leave: whether it stays when the training has ended. Default: True.
     """
+
+    rank_0_alone = True
 
     def __init__(self, leave=True):
         self.leave = leave

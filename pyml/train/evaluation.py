@@ -189,10 +189,14 @@ def weighted_loss_of(of_rows, sums, output, target, weight, who):
         )
     if losses.ndim > 1:
         losses = losses.reshape(len(losses), -1).mean(1)
-    if sums:
-        return (losses * weight).sum()
+    value = (losses * weight).sum()
+    return value if sums else over_weights(value, weight)
+
+
+def over_weights(value, weight):
+    """value / the sum of the weights; value where that is 0."""
     total = weight.sum()
-    return (losses * weight).sum() / where(total > 0, total, ones_like(total))
+    return value / where(total > 0, total, ones_like(total))
 
 
 @no_grad()

@@ -1,12 +1,15 @@
 """One call of Trainer.fit: epochs, validation, callbacks, and what ends them."""
 
 import math
+import signal
 import sys
+import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import numpy as np
 
+from pyml.distributed.group import digest_of
 from pyml.grad_mode import no_grad
 from pyml.nn.module import Module
 from pyml.nn.norm import BatchNorm
@@ -43,6 +46,8 @@ class Fitting:
             self.train = trainer._reader.weighted(train, class_weight, "fit", is_part=True)
         self.epochs, self.batch_size, self.shuffle = epochs, batch_size, shuffle
         self.drop_last = drop_last
+        self.job = None  # the Group, of several ranks
+        self.interrupted = False  # by Ctrl-C, of which the other ranks do not know yet
         self.callbacks = [*trainer.callbacks, *extra]
         self.seen = seen_rows(train, held) if trainer.metrics else None
         self.stop = self.step = None
@@ -60,6 +65,7 @@ class Fitting:
     def prepare(self, seed, resume):
         """All that can still raise without a change."""
         trainer = self.trainer
+        self.join(seed, resume)
         names = ["loss", *(metric.name for metric in trainer.metrics)]
         trainer.columns = ["train_loss"]
         if self.seen is not None:
@@ -85,10 +91,27 @@ class Fitting:
                         f"{value}"
                     )
             trainer.load_checkpoint(resume)
+            if self.job is not None:
+                state = digest_of(trainer.model.state_dict().values())
+                self.job.check_same("fit", resume=(trainer.steps, state))
             return
         trainer.history, trainer.steps = History(), 0
         if seed is not None:
             manual_seed(seed)
+
+    def join(self, seed, resume):
+        """Several ranks train together what all of them have."""
+        job = self.trainer._join()
+        if job is None or job.size == 1:
+            return
+        self.job = job
+        rows = [part for part in (self.train, self.held) if isinstance(part, Rows)]
+        options = {**self.form, "epochs": self.epochs, "seed": seed, "resume": resume is not None}
+        data = [digest_of(part.tensors) for part in rows]
+        job.check_same("fit", form=options, data=data)
+        job.wants_stop = job.stops = False
+        if job.rank > 0:
+            self.callbacks = [c for c in self.callbacks if not getattr(c, "rank_0_alone", False)]
 
     def check_classes(self, rows, who):
         """Raises unless the model has an output for each class. It runs on a row."""
@@ -117,7 +140,8 @@ class Fitting:
         try:
             self.call("on_train_begin")
             trainer.model.train()
-            self.all_epochs()
+            with self.interrupts_agreed():
+                self.all_epochs()
             why = self.stop or f"{len(trainer.history)} epochs are done"
         except KeyboardInterrupt:
             error, why = KeyboardInterrupt, "stopped by Ctrl-C"
@@ -139,6 +163,47 @@ class Fitting:
         if error is not None:
             raise error(self.message(error, why))
         return trainer.history
+
+    # ---- several ranks ---------------------------------------------------------------------------
+
+    def is_over(self):
+        """Whether the training ends between two batches: for several ranks in the same step.
+
+        What a rank wants goes with the loss of its next step, after which all know it.
+        """
+        if self.job is None:
+            return self.stop is not None
+        self.job.wants_stop = self.interrupted or self.stop is not None
+        if self.job.stops:
+            self.agree()
+        return self.job.stops
+
+    def agree(self):
+        """All ranks stop, if one does. All of them call it."""
+        if self.job is None:
+            return
+        of_all = self.job.all_of((self.interrupted, self.stop))
+        if any(interrupted for interrupted, _ in of_all):
+            raise KeyboardInterrupt
+        self.stop = next((stop for _, stop in of_all if stop is not None), None)
+
+    @contextmanager
+    def interrupts_agreed(self):
+        """The first Ctrl-C waits until all ranks know of it."""
+        if self.job is None or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def note(number, frame):
+            if self.interrupted and callable(before):
+                before(number, frame)
+            self.interrupted = True
+
+        before = signal.signal(signal.SIGINT, note)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def end(self, modes, why):
         """Modes as they were, and the callbacks' end."""
@@ -227,6 +292,7 @@ class Fitting:
         sums = sums_up(trainer.loss)
         per_epoch = batches * size if batches == full else train.count
         per_batch = self.hooks["on_batch_end"]
+        each = per_batch or self.job is not None
         owners = [getattr(method, "__self__", None) for method in self.hooks["on_tick"]]
         ticks = not all(getattr(owner, "is_idle", False) for owner in owners)
         begin = 0  # of the epoch, in steps of this run
@@ -241,7 +307,7 @@ class Fitting:
             if ticks and not is_end:
                 self.call("on_tick")
             self.done = done - begin
-            if self.stop is None and not is_end:
+            if not is_end and not self.is_over():
                 return False
             losses = progress.losses.numpy()[begin:]
             total = np.add.reduce(losses, dtype=np.float64)
@@ -256,7 +322,7 @@ class Fitting:
             return self.stop is not None
 
         ticking = {"every_seconds": TICK, "every_epoch": True} if ticks else {}
-        when = {"every_steps": 1} if per_batch else ticking
+        when = {"every_steps": 1} if each else ticking
         step.run(
             *tensors,
             batch_size=size,
@@ -276,7 +342,7 @@ class Fitting:
         trainer, due = self.trainer, 0.0
         is_whole = True
         for rows in self.train:
-            if self.stop is not None:
+            if self.is_over():
                 is_whole = False
                 break
             if rows.count == 1 and self.needs_rows:
@@ -321,6 +387,7 @@ class Fitting:
         trainer.history.append(logs)
         for method in self.hooks["on_epoch_end"]:
             method(number, logs)
+        self.agree()
         if self.stop is None and number != self.epochs:
             self.begin_epoch()
 

@@ -127,9 +127,11 @@ class Member:
         scheduler = made if made is None or not is_function(made) else made(optimizer)
         options = {**shared, **given(self.options)}
         callbacks = [deepcopy(c) if isinstance(c, Callback) else c for c in self.callbacks]
-        return Trainer(
+        trainer = Trainer(
             *(model, options.pop("loss"), optimizer, scheduler), callbacks=callbacks, **options
         )
+        trainer._is_alone = True
+        return trainer
 
     def made(self, seed):
         """Its model as it begins: its own, or a new one."""

@@ -10,6 +10,8 @@ import numpy as np
 
 from pyml import recorder
 from pyml.data.checks import flag
+from pyml.distributed import group as groups
+from pyml.distributed.parallel import DistributedDataParallel
 from pyml.nn.modes import modes_kept
 from pyml.nn.module import Module
 from pyml.nn.utils import clip_grad_norm_
@@ -31,6 +33,7 @@ from pyml.train.evaluation import (
     loss_of,
     metric_of,
     outputs_of,
+    over_weights,
     reader_for,
     sums_up,
     weighted_loss_of,
@@ -64,6 +67,10 @@ class Trainer:
     What outputs mean follows from the loss: CrossEntropyLoss, NLLLoss, BCEWithLogitsLoss and
     BCELoss have probabilities and labels, any other values. Targets of shape (n,) go with outputs
     of shape (n, 1), and the other way round.
+
+    After distributed.init_process_group() the processes train together: the step's loss is that of
+    distributed.DistributedDataParallel, all of them are given the same rows, the first one shows
+    and writes, and all end in one step (docs/scaling.md).
 
     Args:
         model: a Module.
@@ -124,6 +131,8 @@ class Trainer:
         scheduler_every=None,
     ):
         who = "Trainer"
+        if isinstance(model, DistributedDataParallel):
+            model = model.module
         check_model(who, model)
         if not callable(loss) or isinstance(loss, type):
             raise TypeError(
@@ -157,6 +166,8 @@ class Trainer:
         self.columns, self.epochs, self.batches, self.steps = [], None, None, 0
         self.epoch_is_whole = True
         self._fitting = None
+        self._is_alone = False  # in its process, whatever group that is of
+        self._group = self._parallel = None  # its Group, and the DistributedDataParallel for that
 
     @property
     def predictor(self):
@@ -225,6 +236,7 @@ class Trainer:
                 or NaN, with its row and column. Nothing has changed then.
             FloatingPointError: if the loss of a step is infinite or NaN. The weights are those
                 before that step, or the best ones with EarlyStopping.
+            RuntimeError: if processes that train together have other rows or options.
             KeyboardInterrupt: on Ctrl-C, at the end of a step. The model is as it was there, or has
                 the best weights with EarlyStopping; `history` has the epochs so far.
         """
@@ -368,14 +380,22 @@ class Trainer:
     def _step_for(self, rows):
         """The recorded step of Rows of this form."""
         form = rows.names, len(rows.inputs), rows.weight is not None
-        parts = self.model, self.optimizer, self.scheduler, self.averaged
+        parts = self.model, self.optimizer, self.scheduler, self.averaged, self._parallel
         key = (*form, self.clip, *map(id, parts))  # which the step keeps alive
         if key not in self._steps:
             self._steps[key] = record(self._make_step(*form), unrecordable="eager")
         return self._steps[key]
 
     def __getstate__(self):  # of a copy and of a pickle: steps are of the model they were made for
-        return {**self.__dict__, "_steps": {}, "_fitting": None}
+        return {**self.__dict__, "_steps": {}, "_fitting": None, "_group": None, "_parallel": None}
+
+    def _join(self):
+        """The Group that this Trainer trains with; None of a process alone."""
+        group = None if self._is_alone else groups.group
+        if group is not self._group:
+            self._parallel = None if group is None else DistributedDataParallel(self.model)
+            self._group = group
+        return group
 
     def _make_step(self, names, count, is_weighted, *, alone=False):
         """The step as a function of inputs, target and perhaps weight.
@@ -385,17 +405,29 @@ class Trainer:
         """
         model, loss, optimizer, clip = self.model, self.loss, self.optimizer, self.clip
         of_rows, sums = without_reduction(loss) if is_weighted else None, sums_up(loss)
+        parallel = None if alone else self._parallel
         averaged = self.averaged if self._averages_steps and not alone else None
         scheduler = self.scheduler if self.scheduler_every == "step" and not alone else None
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
 
-        def gradients(data):
-            optimizer.zero_grad()
+        def value_of(*data, sums=sums):
             output = applied(model, names, data[:count])
             if is_weighted:
-                value = weighted_loss_of(of_rows, sums, output, *data[count:], "fit")
-            else:
-                value = loss_of(loss, output, data[count], "fit")
+                return weighted_loss_of(of_rows, sums, output, *data[count:], "fit")
+            return loss_of(loss, output, data[count], "fit")
+
+        def sum_of(*data):
+            return value_of(*data, sums=True)
+
+        def value_of_all(*data):  # of several processes
+            if not is_weighted:
+                return parallel.loss(value_of, *data, reduction="sum" if sums else "mean")
+            value = parallel.loss(sum_of, *data, reduction="sum")
+            return value if sums else over_weights(value, data[-1])
+
+        def gradients(data):
+            optimizer.zero_grad()
+            value = value_of(*data) if parallel is None else value_of_all(*data)
             if not recorder.is_recording():  # which looks by itself, in each step
                 check_finite(value)
             value.backward()
