@@ -3,7 +3,7 @@
     import pyml as torch
 
 Sub-packages are imported when they are first used: nn, optim, autograd, func, distributions, data,
-estimators, tabular, testing, train, io, plot, recording, utils.
+distributed, estimators, tabular, testing, train, io, plot, recording, utils.
 """
 
 import importlib
@@ -313,7 +313,7 @@ def set_printoptions(
 
 _MODULES = {
     *("accelerator", "autograd", "backends", "cuda", "data", "distributions", "estimators", "io"),
-    "export",
+    *("distributed", "export"),
     *("func", "linalg", "mps", "nn", "optim", "plot", "recording", "special", "tabular", "testing"),
     *("train", "utils", "xpu"),
 }

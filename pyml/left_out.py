@@ -242,7 +242,6 @@ FAMILIES = {
             "torch": "is_distributed",
             "nn": "DataParallel",
             "nn.parallel": "DistributedDataParallel",
-            "utils.data": "DistributedSampler",
             "Tensor": "is_distributed",
         },
     ),

@@ -16,6 +16,7 @@ from pyml.cli.failures import (
 )
 from pyml.cli.options import Parser, parsed
 from pyml.cli.output import flush
+from pyml.cli.ranks import end_with, is_first
 
 __all__ = ["main"]
 
@@ -42,8 +43,11 @@ def main(argv=None):
         message, code = f"error: {sentence(error)}", EXIT_USAGE
     except (OSError, FloatingPointError, MemoryError) as error:
         message, code = f"error: {sentence(error)}", EXIT_FAILED
-    print(f"{name}: {message}", file=sys.stderr)
-    return code
+    if code == EXIT_INTERRUPTED:  # of which all ranks know
+        if is_first():
+            print(f"{name}: {message}", file=sys.stderr)
+        return code
+    return end_with(code, lambda: print(f"{name}: {message}", file=sys.stderr))
 
 
 def parsers():

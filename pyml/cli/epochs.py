@@ -20,6 +20,8 @@ class EpochLines(Callback):
         every: whether each epoch has a line, also the later ones. Default: True.
     """
 
+    rank_0_alone = True
+
     def __init__(self, every=True):
         self.every = every
         self._names = None

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from pyml import data, io, nn, optim, plot, random
+from pyml import data, distributed, io, nn, optim, plot, random
 from pyml.cli.epochs import EpochLines
 from pyml.cli.failures import refusing
 from pyml.cli.output import RunFolder, can_draw, default_folder, say, say_json
@@ -141,6 +141,8 @@ def fit(dataset, recipe, options):
     features = dataset.train[0].shape[1]
     rows = [len(labels) for _, labels in dataset[1:]]
     model = mlp(features, recipe.hidden, CLASSES, recipe.dropout)
+    if distributed.is_initialized():  # a batch is normalised as a whole, as in one process
+        model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
     best = EarlyStopping(model, recipe.epochs)
     callbacks = [lambda epoch: best(epoch.validation_loss)]
     if not (options.quiet or options.json):

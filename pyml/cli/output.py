@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from pyml.cli.failures import Refused, refusing, warn
+from pyml.cli.ranks import is_first
 from pyml.plot.canvas import figure_of
 from pyml.tabular.arrow import pyarrow
 
@@ -126,7 +127,7 @@ def can_draw(plot):
 
 
 class RunFolder:
-    """A folder that a run writes into, each file when it is whole.
+    """A folder that a run writes into, each file when it is whole; of several ranks the first one.
 
     Args:
         path: the folder, made if it is missing.
@@ -142,18 +143,24 @@ class RunFolder:
 
     def __init__(self, path, names, force):
         self.path, self.written = Path(path), []
+        if not is_first():
+            return
         there = next((self.path / name for name in names if (self.path / name).exists()), None)
         if there is not None and not force:
             raise Refused(f"{there} is there; --out names another folder, --force replaces it")
         self._new = [path for path in (self.path, *self.path.parents) if not path.exists()]
 
     def __enter__(self):
+        if not is_first():
+            return self
         with refusing():
             self.path.mkdir(parents=True, exist_ok=True)
             self._unfinished = tempfile.TemporaryDirectory(prefix=".pyml-", dir=self.path)
         return self
 
     def __exit__(self, *error):
+        if not is_first():
+            return
         self._unfinished.cleanup()
         if not self.written:
             with suppress(OSError):
@@ -162,6 +169,8 @@ class RunFolder:
 
     def write(self, name, writer):
         """writer(path) writes a file, which takes its name when it is whole."""
+        if not is_first():
+            return
         unfinished, path = Path(self._unfinished.name, name), self.path / name
         try:
             writer(unfinished)

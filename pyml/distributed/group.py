@@ -73,14 +73,17 @@ class Group:
         return np.array(total)
 
     def moments_of(self, values, begin, end, shards, dtype):
-        """Count, mean and variance over all shards, of (shards, 1 + 2 c): the count of a shard, its
-        means, and its sums of squared deviations from them.
+        """Count, mean and variance over all shards, of (n, 1 + 3 c): see together.moments.
 
         Returns:
             (), (c), (c) and (c): the last is the variance that divides by the count less one.
         """
         values = values.astype(np.float64)
-        count, *rest = self._total(values, begin, end, shards, combined, by_element=False)
+        counts, (means, sums, squares) = values[:, :1], np.split(values[:, 1:], 3, axis=1)
+        own = np.concatenate(
+            [counts, means + sums / counts, squares - sums * sums / counts], axis=1
+        )
+        count, *rest = self._total(own, begin, end, shards, combined, by_element=False)
         if count < 2:
             raise ValueError(
                 "SyncBatchNorm: the batch of all processes has one value per channel, whose "
@@ -185,9 +188,9 @@ group = None  # the Group, after init_process_group
 excepthook = None  # what was there before
 
 
-def is_launched():
-    """Whether a starter of MPI, as mpiexec, has started this process."""
-    return any(name in os.environ for name in LAUNCHED)
+def launched_rank():
+    """This process's number, by a starter of MPI, as mpiexec; None if none has started it."""
+    return next((int(os.environ[name]) for name in LAUNCHED if name in os.environ), None)
 
 
 def is_available():
@@ -243,7 +246,7 @@ def init_process_group(backend="mpi", *, shard_size=SHARD_SIZE):
     check_counts(who, shard_size=shard_size)
     if group is not None:
         raise RuntimeError(f"{who}: there is a process group; call destroy_process_group() before")
-    if not is_launched():
+    if launched_rank() is None:
         group = Group(None, int(shard_size))
         return
     try:
@@ -289,20 +292,20 @@ def destroy_process_group():
 def end_job(kind, error, trace):
     """What an exception does that nothing catches: the others would wait for this process."""
     excepthook(kind, error, trace)
-    abort(f"ends by {kind.__name__}")
-
-
-def abort(why):
-    """Ends all processes of the job, with a message."""
     print(
-        f"pyml.distributed: rank {group.rank} of {group.size} {why}, and with it the job; go on "
-        "from the last checkpoint, on any number of ranks",
+        f"pyml.distributed: rank {group.rank} of {group.size} ends by {kind.__name__}, and with it "
+        "the job; go on from the last checkpoint, on any number of ranks",
         file=sys.stderr,
-        flush=True,
     )
-    with contextlib.suppress(OSError, ValueError):
-        sys.stdout.flush()
-    group.comm.Abort(1)
+    abort(1)
+
+
+def abort(code):
+    """Ends all processes of the job, which has this exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):
+            stream.flush()
+    group.comm.Abort(code)
 
 
 def get_rank():

@@ -161,6 +161,7 @@ class Run:
         common = {id(b) for m in common for b in m.buffers(recurse=False)}  # the same in all shards
         own = {id(t): t for *_, t in self.places if not t.requires_grad and id(t) not in common}
         self.buffers = list(own.values())
+        self.followed = []  # (SyncBatchNorm, mean, variance) of the batch
         self.copies = {}  # shard -> [of the buffers]
         self.own = {}  # shard -> {id of a parameter or buffer: what the shard has in its place}
         self.generators, self.draws = {}, draws.count
@@ -219,6 +220,8 @@ class Run:
     @no_grad()
     def settle_buffers(self):
         """Buffers that shards have changed become the mean over the shards, counts the same."""
+        for layer, mean, var in self.followed:
+            layer._follow(mean, var)
         group = self.group
         versions = next(iter(self.copies.values()))
         changed = [i for i, copy in enumerate(versions) if copy._version > 0]

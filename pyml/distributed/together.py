@@ -105,21 +105,21 @@ def over_shards(run, layer, xs):
         dtype = xs[0].dtype
         found = by_numpy("SyncBatchNorm", run.group.moments_of, (own.array,), *place, dtype)
         count, mean, var, unbiased = (Tensor._on(a) for a in found)
-        layer._follow(mean, unbiased)
+    run.followed.append((layer, mean, unbiased))
     if is_grad_enabled() and any(x.requires_grad for x in xs):
         xs = Statistics(run, xs, count, mean, var, layer.eps).passing()
     return xs, mean, var
 
 
 def moments(x):
-    """(1 + 2 c): how many values a channel has, their means, and their sums of squared deviations
-    from these."""
+    """(1 + 3 c): how many values a channel has, their means, and the sums and sums of squares of
+    their deviations from these. The sums are what the means lack by rounding."""
     rows = [d for d in range(x.ndim) if d != 1]
     mean = x.mean(rows, keepdim=True)
     deviations = x - mean
-    squares = (deviations * deviations).sum(rows)
+    sums = deviations.sum(rows), (deviations * deviations).sum(rows)
     count = ops.full((1,), x.numel() // x.shape[1], dtype=x.dtype)
-    return ops.cat([count, mean.reshape(-1), squares])
+    return ops.cat([count, mean.reshape(-1), *sums])
 
 
 class Statistics(Node):

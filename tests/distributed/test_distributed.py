@@ -1,45 +1,17 @@
 """Data parallel: the same bits for any number of ranks. mpiexec is started, with small programs."""
 
-import importlib.util
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 import pyml
+from distributed.starting import needs_mpi, output, run
 from pyml import distributed, nn
 from pyml.distributed.tree import cut, owned, tree_sum, turns_of
 
-PROGRAM = Path(__file__).parent / "random_net.py"
-BESIDE = Path(sys.executable).parent / "mpiexec"  # of the wheel mpich
-MPIEXEC = str(BESIDE) if BESIDE.exists() else shutil.which("mpiexec")
-
-needs_mpi = pytest.mark.skipif(
-    MPIEXEC is None or importlib.util.find_spec("mpi4py") is None,
-    reason="mpiexec or mpi4py is missing: pip install mpich mpi4py",
-)
-
-
-def run(*words, ranks=None):
-    """A program's CompletedProcess; without ranks it is started without mpiexec."""
-    start = [] if ranks is None else [MPIEXEC, "-n", str(ranks)]
-    own = {"OMP_NUM_THREADS": "1"} if ranks in (None, 1, 3) else {}
-    return subprocess.run(
-        [*start, sys.executable, str(PROGRAM), *map(str, words)],
-        capture_output=True,
-        text=True,
-        timeout=600,
-        env=os.environ | own,
-    )
+PROGRAM = "random_net.py"
 
 
 def digests(*words, ranks=None):
-    done = run(*words, ranks=ranks)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout.split()
+    return output(PROGRAM, *words, ranks=ranks).split()
 
 
 @pytest.fixture
@@ -177,7 +149,7 @@ def test_the_same_bits_of_many_nets(first):
 @needs_mpi
 @pytest.mark.parametrize("how", ["raises", "killed"])
 def test_a_rank_that_dies_ends_the_job(how):
-    done = run(1, "eager", how, ranks=3)
+    done = run(PROGRAM, 1, "eager", how, ranks=3)
     assert done.returncode != 0
     said = done.stdout + done.stderr
     if how == "raises":

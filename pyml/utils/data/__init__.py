@@ -5,7 +5,9 @@ from pyml.data.collate import *
 from pyml.data.dataset import *
 from pyml.data.loader import *
 from pyml.data.sampler import *
+from pyml.utils.data import distributed
+from pyml.utils.data.distributed import DistributedSampler
 
-_FAMILIES = collate, dataset, loader, sampler
+_FAMILIES = collate, dataset, distributed, loader, sampler
 
 __all__ = ["get_worker_info", *(name for family in _FAMILIES for name in family.__all__)]
