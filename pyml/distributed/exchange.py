@@ -8,7 +8,7 @@ import numpy as np
 
 from pyml.distributed.tree import turns_of
 from pyml.grad_mode import no_grad
-from pyml.ops import add_
+from pyml.ops import add_, empty
 from pyml.tensor import Tensor
 
 __all__ = ["all_reduce", "all_reduce_together", "kernel_add"]
@@ -43,7 +43,7 @@ def all_reduce(comm, values, shards, combine, by_element=True):
 
 def all_reduce_whole(comm, values, turns, combine):
     """Each message is the whole vector: log2(ranks) of them, one after another."""
-    other = np.empty_like(values)
+    other = room_for(len(values), values)
     for turn in turns:
         if turn.to == (turn.source,):
             comm.Sendrecv(memory(values), turn.to[0], recvbuf=memory(other), source=turn.source)
@@ -70,13 +70,13 @@ def all_reduce_halving(comm, values, turns, combine):
     Rabenseifner 2004, "Optimization of collective reduction operations", with halves that are
     exchanged between neighbours first, which makes each element's sum that of the tree.
     """
-    other = np.empty_like(values)
+    other = room_for(-(-len(values) // 2), values)
     begin, end, parts = 0, len(values), []
     for turn in turns:
         half = begin + (end - begin) // 2
         left, right = slice(begin, half), slice(half, end)
         mine, theirs = (left, right) if turn.is_left else (right, left)
-        got = other[mine]
+        got = other[: mine.stop - mine.start]
         comm.Sendrecv(memory(values[theirs]), turn.source, recvbuf=memory(got), source=turn.source)
         part = values[mine]
         if turn.is_left:
@@ -101,6 +101,11 @@ def all_reduce_together(comm, arrays, shards, combine):
     ends = np.cumsum([a.size for a in arrays])
     for a, part in zip(arrays, np.split(packed, ends[:-1]), strict=True):
         a[...] = part.reshape(a.shape)
+
+
+def room_for(count, values):
+    """A vector for what comes, in memory that the next exchange uses again."""
+    return empty((count,), dtype=values.dtype).numpy()
 
 
 def memory(a):

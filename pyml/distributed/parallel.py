@@ -319,16 +319,22 @@ class Run:
         return order
 
     def in_buckets(self, used):
-        """[[parameters]] whose gradients are one message each, in their order."""
-        buckets, size = [], 0
+        """[[parameters]] whose gradients are one message each, in the order of their first.
+
+        A long one goes alone, as it lies in memory; short ones are packed.
+        """
+        buckets, opened = [], {}  # dtype -> (bucket that takes more, its bytes)
         for i in used:
             p = self.parameters[i]
-            fits = buckets and size < BUCKET_BYTES and len(buckets[-1]) < BUCKET_ARRAYS
-            if not fits or self.parameters[buckets[-1][0]].dtype != p.dtype:
-                buckets.append([])
-                size = 0
-            buckets[-1].append(i)
-            size += p.nbytes
+            bucket, size = opened.get(p.dtype, (None, 0))
+            if p.nbytes >= BUCKET_BYTES:
+                buckets.append([i])
+                continue
+            if bucket is None or size >= BUCKET_BYTES or len(bucket) >= BUCKET_ARRAYS:
+                bucket, size = [], 0
+                buckets.append(bucket)
+            bucket.append(i)
+            opened[p.dtype] = bucket, size + p.nbytes
         return buckets
 
     def arrays_of(self, bucket):

@@ -1,0 +1,348 @@
+"""How the time of a data-parallel step goes with the number of ranks: measured here, and simulated.
+
+What is measured, on this machine:
+
+- steps of one process on 1, 2, 4, ... shards: a fixed part (optimizer, loss) and a part per shard;
+  also as many at once as the machine has cores, which share its caches, memory and clock;
+- one exchange between two ranks, of 8 bytes to 16 MB, all pairs of the job at once; what handing a
+  message to the thread behind the program costs; and adding up, by the byte.
+
+The simulation puts these together as pyml.distributed does: shards one after another; in the
+backward of the last one gradients become whole by layer, in buckets, and go through the tree of
+ranks, whole or in halves by their size; the loss goes by itself. A network in place of this
+machine's memory is a latency and a bandwidth, added to what a message costs here at least.
+
+The check: whole steps of 1, 2 and 4 ranks on this machine, beside the simulation of the same. Here
+a message is copied by the cores that also compute, so that nothing is overlapped; and where there
+are more ranks than cores, they take turns: compute takes ranks / cores times as long, and messages
+what they took between as many ranks.
+
+    python -m bench.scaling            # all of it: a table, and docs/scaling.png
+    python -m bench.scaling --quick    # a smoke test, without picture
+"""
+
+import argparse
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+import pyml
+from pyml import distributed, nn, optim
+from pyml.distributed.exchange import HALVED_BYTES, kernel_add, room_for
+from pyml.distributed.parallel import BUCKET_ARRAYS, BUCKET_BYTES
+from pyml.distributed.tree import cut, owned
+
+SHARD = 32  # rows, of init_process_group
+NETS = {  # name -> (widths, rows of the batch here, rows of the batch that is simulated)
+    "small": ((64, 256, 128, 10), 1024, 4096),
+    "tabular": ((64, 512, 512, 512, 10), 512, 8192),
+    "wide": ((784, 2048, 2048, 2048, 10), 128, 16384),
+}
+SIZES = [8, 512, 4096, 32 << 10, 128 << 10, 512 << 10, 2 << 20, 8 << 20, 32 << 20]
+CORES = len(os.sched_getaffinity(0))
+PICTURE = Path(__file__).parent.parent / "docs" / "scaling.png"
+PAYS = 0.5  # of the ranks' time goes into what one rank would do, at least
+BOUND = ("-bind-to", "user:" + ",".join(map(str, sorted(os.sched_getaffinity(0)))))  # in turn
+MPIEXEC = Path(sys.executable).parent / "mpiexec"
+
+
+@dataclass
+class Link:
+    """What messages take: seconds = latency + bytes / bandwidth, beside what they take here."""
+
+    name: str
+    latency: float
+    bandwidth: float
+
+
+LINKS = [  # one-way, of one message; what is usual for MPI on these, not measured here
+    Link("10 Gbit/s (TCP)", 30e-6, 1.15e9),
+    Link("100 Gbit/s (RDMA)", 2e-6, 11.5e9),
+]
+RANKS = [2**i for i in range(11)]
+
+
+# ---- measured, in processes of their own ---------------------------------------------------------
+
+
+def step_of(name):
+    """A recorded step of a net, and rows for it."""
+    widths, rows, _ = NETS[name]
+    pyml.manual_seed(0)
+    layers = [layer for i, o in pairwise(widths) for layer in (nn.Linear(i, o), nn.ReLU())]
+    net = nn.Sequential(*layers[:-1])
+    model = distributed.DistributedDataParallel(net)
+    optimizer = optim.Adam(net.parameters())
+    x, y = pyml.randn(rows, widths[0]), pyml.randint(widths[-1], (rows,))
+
+    @pyml.record
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = model.loss(lambda x, y: nn.functional.cross_entropy(net(x), y), x, y)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step, x, y
+
+
+def seconds_of(call, least, reps=5):
+    """The median of `reps` times of a call, which take about `least` seconds together.
+
+    All ranks make as many calls, as a call may be of all of them.
+    """
+    for _ in range(3):  # a recorded step is recorded, and confirmed once
+        call()
+    everybody()
+    begin = time.perf_counter()
+    call()
+    count = agreed(max(1, round(least / reps / (time.perf_counter() - begin))))
+    found = []
+    for _ in range(reps):
+        everybody()
+        begin = time.perf_counter()
+        for _ in range(count):
+            call()
+        found.append((time.perf_counter() - begin) / count)
+    return median(found)
+
+
+def world():
+    from mpi4py import MPI
+
+    return MPI.COMM_WORLD
+
+
+def everybody():
+    world().Barrier()
+
+
+def agreed(count):
+    return world().bcast(count)
+
+
+def slowest(seconds):
+    return max(world().allgather(seconds))
+
+
+def measure_shards(least):
+    """{net: {shards: seconds}} of steps without messages, of all ranks at once: each step waits for
+    those of the others, so that ranks of one core take turns as in a job."""
+    distributed.group.group = distributed.group.Group(None, SHARD)
+    found = {}
+    for name, (_, rows, _) in NETS.items():
+        step, x, y = step_of(name)
+        counts = [c for c in (1, 2, 4, 8, 16, 32) if c <= rows // SHARD]
+
+        def together(n):
+            step(x[:n], y[:n])
+            everybody()
+
+        found[name] = {c: slowest(seconds_of(partial(together, c * SHARD), least)) for c in counts}
+    return found
+
+
+def measure_messages(least):
+    """What a turn of the tree takes, {bytes: seconds}: to exchange, and to add up; what is taken
+    beside it: to pack and unpack a byte, to hand a message over."""
+    comm = world()
+    partner = comm.rank ^ 1
+    found = {}
+    for size in SIZES:
+        mine = np.ones(size // 4, "f")
+
+        def turn(mine=mine):
+            other = room_for(len(mine), mine)
+            comm.Sendrecv(mine, partner, recvbuf=other, source=partner)
+            kernel_add(mine, other, mine)
+
+        found[size] = slowest(seconds_of(turn, least))
+    parts = [np.ones(1 << 13, "f") for _ in range(8)]
+    group = distributed.group.group
+
+    def pack():
+        packed = np.concatenate([a.reshape(-1) for a in parts])
+        for a, part in zip(parts, np.split(packed, 8), strict=True):
+            a[...] = part
+
+    packing = slowest(seconds_of(pack, least)) / (8 * parts[0].nbytes)
+    pool = group.pool
+    handing = 0.0 if pool is None else seconds_of(lambda: pool.submit(int).result(), least)
+    return {"turn": found, "packing": packing, "handing": slowest(handing)}
+
+
+def measure_steps(least):
+    """{net: seconds} of the whole job."""
+    found = {}
+    for name in NETS:
+        step, x, y = step_of(name)
+        found[name] = slowest(seconds_of(lambda: step(x, y), least))
+    return found
+
+
+MEASURES = {"shards": measure_shards, "messages": measure_messages, "steps": measure_steps}
+
+
+def measured(what, ranks, least):
+    """What a job of some ranks, each with a thread, measures."""
+    words = ["-m", "bench.scaling", "--measure", what, "--seconds", str(least)]
+    done = subprocess.run(
+        [MPIEXEC, "-n", str(ranks), *BOUND, sys.executable, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    if done.returncode != 0:
+        raise SystemExit(done.stderr)
+    found = json.loads(done.stdout)
+    for key in ("turn", *NETS):  # JSON has no numbers as keys
+        if isinstance(found.get(key), dict):
+            found[key] = {int(n): seconds for n, seconds in found[key].items()}
+    return found
+
+
+# ---- simulated -----------------------------------------------------------------------------------
+
+
+def line_through(points):
+    """a, b of seconds = a + b shards, by least relative squares."""
+    counts, seconds = np.array([*points]), np.array([*points.values()])
+    design = np.stack([np.ones(len(counts)), counts], 1) / seconds[:, None]
+    a, b = np.linalg.lstsq(design, np.ones(len(counts)), rcond=None)[0]
+    return max(a, 0.0), b
+
+
+def buckets_of(widths):
+    """[(bytes, share of backward after which it is whole, whether it is packed)], as they go."""
+    work = [i * o for i, o in pairwise(widths)]
+    done, buckets, short = 0.0, [], []
+    for k in reversed(range(len(work))):
+        done += work[k] / sum(work)
+        for size in (4 * widths[k + 1], 4 * work[k]):
+            if size >= BUCKET_BYTES:
+                buckets.append((size, done, False))
+                continue
+            short.append(size)
+            if sum(short) >= BUCKET_BYTES or len(short) == BUCKET_ARRAYS:
+                buckets.append((sum(short), done, True))
+                short = []
+    return [*buckets, (sum(short), 1.0, True)] if short else buckets
+
+
+class Messages:
+    """What exchanges take: as measured, and on a link in place of memory.
+
+    Args:
+        measures: of measure_messages.
+        link: a Link, or None: as measured.
+        turns: how many ranks share a core, which computes for one at a time.
+    """
+
+    def __init__(self, measures, link=None, turns=1.0):
+        self.measures, self.link, self.turns = measures, link, turns
+
+    def turn(self, size):
+        """Seconds of one turn of the tree."""
+        points = self.measures["turn"]
+        here = math.exp(
+            np.interp(math.log(max(size, 1)), np.log([*points]), np.log([*points.values()]))
+        )
+        return here if self.link is None else here + self.link.latency + size / self.link.bandwidth
+
+    def all_reduce(self, size, ranks, shards, is_packed=False):
+        """Seconds, as exchange.all_reduce_together."""
+        levels = math.ceil(math.log2(ranks))
+        packing = self.measures["packing"] * self.turns * size * is_packed
+        in_pairs = ranks & (ranks - 1) == 0 and shards >= ranks
+        if in_pairs and size >= HALVED_BYTES:
+            return packing + sum(2 * self.turn(size / 2 ** (i + 1)) for i in range(levels))
+        return packing + levels * self.turn(size)
+
+    @property
+    def handing(self):
+        return self.measures["handing"] * self.turns
+
+
+def simulated(widths, rows, ranks, line, messages, overlaps):
+    """Seconds of a step.
+
+    Args:
+        line: a, b: a + b shards is the time of a rank by itself.
+        overlaps: whether messages go on while a rank computes.
+    """
+    fixed, per_shard = line
+    shards = len(cut(rows, SHARD))
+    most = max(
+        1, max(end - begin for begin, end in (owned(shards, ranks, r) for r in range(ranks)))
+    )
+    if ranks == 1:
+        return fixed + per_shard * most
+    backward = per_shard * 2 / 3  # of the last shard: two products where forward has one
+    now = end = per_shard * most - backward  # of the computing, of the messages
+    now += messages.all_reduce(8, ranks, shards)  # the loss
+    for size, share, is_packed in buckets_of(widths):
+        takes = messages.handing + messages.all_reduce(size, ranks, shards, is_packed)
+        whole = now + backward * share
+        end = max(end, whole) + takes if overlaps else end + takes
+    last = now + backward
+    return (max(last, end) if overlaps else last + end - (per_shard * most - backward)) + fixed
+
+
+# ---- the script ----------------------------------------------------------------------------------
+
+
+def checked(least):
+    """Measures, and the rows of the check: (net, ranks, measured, simulated)."""
+    shards, pairs, rows = {}, {}, []
+    for ranks in (1, 2, 4):
+        shards[ranks] = measured("shards", ranks, least)
+        pairs[ranks] = measured("messages", ranks, least) if ranks > 1 else None
+        whole = measured("steps", ranks, least)
+        for name, (widths, count, _) in NETS.items():
+            line = line_through(shards[ranks][name])
+            foretold = simulated(
+                widths,
+                count,
+                ranks,
+                line,
+                Messages(pairs[ranks], turns=max(1.0, ranks / CORES)),
+                False,
+            )
+            rows.append((name, ranks, whole[name], foretold))
+    return shards, pairs, rows
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement")
+    parser.add_argument("--measure", choices=MEASURES, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.measure:
+        distributed.init_process_group(shard_size=SHARD)
+        found = MEASURES[options.measure](options.seconds)
+        if world().rank == 0:
+            print(json.dumps(found))
+        return
+    shards, pairs, rows = checked(0.02 if options.quick else options.seconds)
+    for name, ranks, seconds, foretold in rows:
+        print(
+            f"{name:8} {ranks} ranks  {seconds * 1e3:9.3f} ms  {foretold * 1e3:9.3f} ms  {foretold / seconds - 1:+.0%}"
+        )
+    print(pairs)
+    print({name: line_through(shards[1][name]) for name in NETS})
+
+
+if __name__ == "__main__":
+    main()
