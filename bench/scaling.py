@@ -2,10 +2,10 @@
 
 What is measured, on this machine:
 
-- steps of one process on 1, 2, 4, ... shards: a fixed part (optimizer, loss) and a part per shard;
-  also as many at once as the machine has cores, which share its caches, memory and clock;
-- one exchange between two ranks, of 8 bytes to 16 MB, all pairs of the job at once; what handing a
-  message to the thread behind the program costs; and adding up, by the byte.
+- steps on 1, 2, 4, ... shards without messages: a fixed part (optimizer, loss) and a part for each
+  shard; of one process, and of 2 and 4 at once, which share the cores, caches and clock;
+- a turn of the tree between two ranks, of 8 bytes to 32 MB, all pairs of the job at once: exchange
+  and add up; packing, by the byte; handing a message to the thread behind the program.
 
 The simulation puts these together as pyml.distributed does: shards one after another; in the
 backward of the last one gradients become whole by layer, in buckets, and go through the tree of
@@ -13,9 +13,9 @@ ranks, whole or in halves by their size; the loss goes by itself. A network in p
 machine's memory is a latency and a bandwidth, added to what a message costs here at least.
 
 The check: whole steps of 1, 2 and 4 ranks on this machine, beside the simulation of the same. Here
-a message is copied by the cores that also compute, so that nothing is overlapped; and where there
-are more ranks than cores, they take turns: compute takes ranks / cores times as long, and messages
-what they took between as many ranks.
+a message is copied by the cores that also compute, so that nothing is overlapped. Ranks are bound
+to cores in turn; where there are more of them than cores they take turns, and both what they
+compute and their messages take what was measured of as many ranks at once.
 
     python -m bench.scaling            # all of it: a table, and docs/scaling.png
     python -m bench.scaling --quick    # a smoke test, without picture
@@ -41,6 +41,7 @@ from pyml import distributed, nn, optim
 from pyml.distributed.exchange import HALVED_BYTES, kernel_add, room_for
 from pyml.distributed.parallel import BUCKET_ARRAYS, BUCKET_BYTES
 from pyml.distributed.tree import cut, owned
+from pyml.ops.numpys import by_numpy
 
 SHARD = 32  # rows, of init_process_group
 NETS = {  # name -> (widths, rows of the batch here, rows of the batch that is simulated)
@@ -51,6 +52,7 @@ NETS = {  # name -> (widths, rows of the batch here, rows of the batch that is s
 SIZES = [8, 512, 4096, 32 << 10, 128 << 10, 512 << 10, 2 << 20, 8 << 20, 32 << 20]
 CORES = len(os.sched_getaffinity(0))
 PICTURE = Path(__file__).parent.parent / "docs" / "scaling.png"
+TOLERANCE = 0.2  # of the simulation, beside what is measured here
 PAYS = 0.5  # of the ranks' time goes into what one rank would do, at least
 BOUND = ("-bind-to", "user:" + ",".join(map(str, sorted(os.sched_getaffinity(0)))))  # in turn
 MPIEXEC = Path(sys.executable).parent / "mpiexec"
@@ -96,7 +98,7 @@ def step_of(name):
     return step, x, y
 
 
-def seconds_of(call, least, reps=5):
+def seconds_of(call, least, reps=9):
     """The median of `reps` times of a call, which take about `least` seconds together.
 
     All ranks make as many calls, as a call may be of all of them.
@@ -135,6 +137,11 @@ def slowest(seconds):
     return max(world().allgather(seconds))
 
 
+def in_turn(step, *data):
+    step(*data)
+    everybody()
+
+
 def measure_shards(least):
     """{net: {shards: seconds}} of steps without messages, of all ranks at once: each step waits for
     those of the others, so that ranks of one core take turns as in a job."""
@@ -144,11 +151,10 @@ def measure_shards(least):
         step, x, y = step_of(name)
         counts = [c for c in (1, 2, 4, 8, 16, 32) if c <= rows // SHARD]
 
-        def together(n):
-            step(x[:n], y[:n])
-            everybody()
-
-        found[name] = {c: slowest(seconds_of(partial(together, c * SHARD), least)) for c in counts}
+        found[name] = {
+            c: slowest(seconds_of(partial(in_turn, step, x[: c * SHARD], y[: c * SHARD]), least))
+            for c in counts
+        }
     return found
 
 
@@ -178,7 +184,24 @@ def measure_messages(least):
     packing = slowest(seconds_of(pack, least)) / (8 * parts[0].nbytes)
     pool = group.pool
     handing = 0.0 if pool is None else seconds_of(lambda: pool.submit(int).result(), least)
+    handing += 2 * seconds_of(partial(calling, pyml.ones(8)), least) / CALLS  # start and wait
     return {"turn": found, "packing": packing, "handing": slowest(handing)}
+
+
+CALLS = 10
+
+
+@pyml.record
+def calling(x):
+    """A program that calls Python so often."""
+    y = x + 1
+    for k in range(CALLS):
+        by_numpy("loss", nothing, (y.array,), k, changes=1)
+    return y
+
+
+def nothing(a, k):
+    pass
 
 
 def measure_steps(least):
@@ -186,7 +209,7 @@ def measure_steps(least):
     found = {}
     for name in NETS:
         step, x, y = step_of(name)
-        found[name] = slowest(seconds_of(lambda: step(x, y), least))
+        found[name] = slowest(seconds_of(partial(step, x, y), least))
     return found
 
 
@@ -303,30 +326,80 @@ def simulated(widths, rows, ranks, line, messages, overlaps):
 
 
 def checked(least):
-    """Measures, and the rows of the check: (net, ranks, measured, simulated)."""
-    shards, pairs, rows = {}, {}, []
+    """What 1, 2 and 4 ranks measure: shards, messages, [(net, ranks, seconds, simulated)]."""
+    shards, messages, rows = {}, {1: None}, []
     for ranks in (1, 2, 4):
         shards[ranks] = measured("shards", ranks, least)
-        pairs[ranks] = measured("messages", ranks, least) if ranks > 1 else None
+        if ranks > 1:
+            messages[ranks] = measured("messages", ranks, least)
         whole = measured("steps", ranks, least)
+        here = Messages(messages[ranks], turns=max(1.0, ranks / CORES))
         for name, (widths, count, _) in NETS.items():
             line = line_through(shards[ranks][name])
-            foretold = simulated(
-                widths,
-                count,
-                ranks,
-                line,
-                Messages(pairs[ranks], turns=max(1.0, ranks / CORES)),
-                False,
-            )
+            foretold = simulated(widths, count, ranks, line, here, overlaps=False)
             rows.append((name, ranks, whole[name], foretold))
-    return shards, pairs, rows
+    return shards, messages, rows
+
+
+def curves_of(shards, messages):
+    """{(net, link): [seconds of a step on RANKS]}, each rank on a machine, with a core for the
+    messages."""
+    return {
+        (name, link.name): [
+            simulated(
+                *(widths, rows, ranks, line_through(shards[1][name])),
+                Messages(messages[2], link),
+                overlaps=True,
+            )
+            for ranks in RANKS
+        ]
+        for name, (widths, _, rows) in NETS.items()
+        for link in LINKS
+    }
+
+
+def ends_of(seconds):
+    """The most ranks that pay, and those of the fastest step."""
+    pays = [n for n, t in zip(RANKS, seconds, strict=True) if seconds[0] / (t * n) >= PAYS]
+    return max(pays), RANKS[int(np.argmin(seconds))]
+
+
+def draw(curves):
+    """The picture: how many times as fast a step is, by ranks."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(
+        1, len(NETS), figsize=(12, 4.2), sharey=True, layout="constrained"
+    )
+    for ax, (name, (widths, _, rows)) in zip(axes, NETS.items(), strict=True):
+        ax.plot(RANKS, RANKS, color="0.75", linewidth=1, label="ranks")
+        ax.plot(RANKS, [PAYS * n for n in RANKS], ":", color="0.6", linewidth=1, label="half of it")
+        for link, color in zip(LINKS, ("tab:blue", "tab:orange"), strict=True):
+            seconds = curves[name, link.name]
+            times = [seconds[0] / t for t in seconds]
+            ax.plot(RANKS, times, "o-", color=color, markersize=3, label=link.name)
+            pays, _ = ends_of(seconds)
+            ax.plot(
+                pays, times[RANKS.index(pays)], "o", color=color, markersize=9, fillstyle="none"
+            )
+        ax.set(xscale="log", yscale="log", xlabel="ranks", ylim=(0.3, 1400))
+        ax.set_title(f"{'-'.join(map(str, widths))}\nbatch {rows:,}, shards of {SHARD}", fontsize=9)
+        ax.set_xticks([1, 4, 16, 64, 256, 1024], [1, 4, 16, 64, 256, 1024])
+        ax.set_yticks([1, 4, 16, 64, 256, 1024], [1, 4, 16, 64, 256, 1024])
+        ax.minorticks_off()
+        ax.grid(color="0.93")
+    axes[0].set_ylabel("times as fast as one rank")
+    axes[0].legend(fontsize=8, frameon=False)
+    figure.savefig(PICTURE, dpi=110, metadata={"Software": None})
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement")
+    parser.add_argument("--quick", action="store_true", help="a smoke test, without picture")
+    parser.add_argument("--seconds", type=float, default=0.4, help="of each measurement")
     parser.add_argument("--measure", choices=MEASURES, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
@@ -335,13 +408,32 @@ def main():
         if world().rank == 0:
             print(json.dumps(found))
         return
-    shards, pairs, rows = checked(0.02 if options.quick else options.seconds)
+    shards, messages, rows = checked(0.01 if options.quick else options.seconds)
+    print(f"| net | batch | ranks on {CORES} cores | measured, ms | simulated, ms | |")
+    print("|---|---|---|---|---|---|")
     for name, ranks, seconds, foretold in rows:
-        print(
-            f"{name:8} {ranks} ranks  {seconds * 1e3:9.3f} ms  {foretold * 1e3:9.3f} ms  {foretold / seconds - 1:+.0%}"
-        )
-    print(pairs)
-    print({name: line_through(shards[1][name]) for name in NETS})
+        cells = f"{seconds * 1e3:.2f} | {foretold * 1e3:.2f} | {foretold / seconds - 1:+.0%}"
+        print(f"| {name} | {NETS[name][1]} | {ranks} | {cells} |")
+    curves = curves_of(shards, messages)
+    print("\n| net | batch | network | one rank, ms | pays up to | fastest |")
+    print("|---|---|---|---|---|---|")
+    for (name, link), seconds in curves.items():
+        pays, fastest = ends_of(seconds)
+        best = seconds[RANKS.index(fastest)]
+        cells = f"{seconds[0] * 1e3:.1f} | {pays} | {fastest}, {best * 1e3:.2f} ms"
+        print(f"| {name} | {NETS[name][2]} | {link} | {cells} |")
+    for name in NETS:
+        fixed, per_shard = line_through(shards[1][name])
+        print(f"\n{name}: {fixed * 1e3:.3f} ms and {per_shard * 1e3:.4f} ms a shard")
+    for ranks in (2, 4):
+        turns = {size: f"{t * 1e6:.0f}" for size, t in messages[ranks]["turn"].items()}
+        handing = messages[ranks]["handing"] * 1e6
+        print(f"{ranks} ranks: turns of bytes, us: {turns}; handed over {handing:.0f} us")
+    if not options.quick:
+        draw(curves)
+        worst = max(abs(foretold / seconds - 1) for _, _, seconds, foretold in rows)
+        if worst > TOLERANCE:
+            raise SystemExit(f"the simulation is {worst:.0%} beside what is measured")
 
 
 if __name__ == "__main__":
