@@ -12,6 +12,7 @@ from urllib.request import urlopen
 import pytest
 
 import pyml
+from pyml import distributed
 from pyml.cli import main
 from pyml.tabular import RECIPES
 
@@ -155,6 +156,16 @@ def test_recording(run, tmp_path):
     assert re.fullmatch(wanted, refused)
     line = 1 + text[: text.index("if x.sum() > 0:")].count("\n")
     assert f"recording.md:{line}" in refused
+
+
+def test_scaling(run):
+    try:
+        names, _ = run("docs/scaling.md")
+    finally:
+        if distributed.is_initialized():  # where a block has failed
+            distributed.destroy_process_group()
+    assert names["losses"][-1] < names["losses"][0]
+    assert Path("digits.safetensors").exists() and len(names["history"]) == 3
 
 
 @pytest.mark.filterwarnings("ignore:autocast. this processor")
