@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import sys
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -57,7 +58,15 @@ def trained(seed, is_recorded, fails=None):
         return loss
 
     if is_recorded:
-        losses = pyml.record(step).run(x, y, batch_size=rows, epochs=EPOCHS).numpy()
+        recorded = pyml.record(step)
+        with counted() as count:
+            losses = recorded.run(x, y, batch_size=rows, epochs=EPOCHS).numpy()
+        several = distributed.get_world_size() > 1
+        called = min(count["loss"], count["gradients"] if several else count["loss"])
+        if called < len(losses) or recorded.stats().replays == 0:
+            raise AssertionError(
+                f"{len(losses)} steps, {recorded.stats().replays} replays: {count}"
+            )
     else:
         losses = []
         for _ in range(EPOCHS):
@@ -71,6 +80,28 @@ def trained(seed, is_recorded, fails=None):
         digest.update(t.numpy().tobytes())
     digest.update(pyml.get_rng_state().tobytes())
     return digest.hexdigest()
+
+
+@contextmanager
+def counted():
+    """How often a loss, and gradients, went over the ranks: in steps of Python, and in replays."""
+    count = {"loss": 0, "gradients": 0}
+    group = distributed.group
+    before = group.Group._total, group.all_reduce_together
+
+    def total(*args, **how):
+        count["loss"] += 1
+        return before[0](*args, **how)
+
+    def together(*args):
+        count["gradients"] += 1
+        return before[1](*args)
+
+    group.Group._total, group.all_reduce_together = total, together
+    try:
+        yield count
+    finally:
+        group.Group._total, group.all_reduce_together = before
 
 
 def raises():
