@@ -134,15 +134,15 @@ class Group:
         """
         if self.size == 1:
             return
-        of_all = self.all_of(values)
-        for name in values:
-            other = [rank for rank, its in enumerate(of_all) if its[name] != of_all[0][name]]
-            if other:
-                cure = "make it the same on all ranks"
-                raise RuntimeError(
-                    f"{who}: {name.replace('_', ' ')} of rank {other[0]} is not that of rank 0 "
-                    f"({shortened(of_all[other[0]][name])}, {shortened(of_all[0][name])}); {cure}"
-                )
+        of_all = self.all_of({"call": f"{who}, {', '.join(values)}", **values})
+        for name in of_all[0]:
+            for rank, its in enumerate(of_all):
+                if its[name] != of_all[0][name]:
+                    first, other = differing(of_all[0][name], its[name])
+                    raise RuntimeError(
+                        f"{who}: {name.replace('_', ' ')}: rank 0 has {first}, rank {rank} has "
+                        f"{other}; all ranks must have the same"
+                    )
 
 
 def combined(left, right, out=None):
@@ -168,9 +168,11 @@ def combined(left, right, out=None):
     return out
 
 
-def shortened(value, most=200):
-    text = repr(value)
-    return text if len(text) <= most else text[:most] + " ..."
+def differing(a, b, most=200):
+    """What two different values have, as texts: of lists the first elements that differ."""
+    if isinstance(a, list) and isinstance(b, list):
+        a, b = next(((x, y) for x, y in zip(a, b, strict=False) if x != y), (a, b))
+    return tuple(text if len(text) <= most else text[:most] + " ..." for text in (repr(a), repr(b)))
 
 
 def digest_of(tensors):

@@ -225,6 +225,8 @@ class Run:
         group = self.group
         versions = next(iter(self.copies.values()))
         changed = [i for i, copy in enumerate(versions) if copy._version > 0]
+        if self.buffers:
+            group.check_same("loss", buffers_that_change=changed)
         totals = {}
         for i in changed:
             if not self.buffers[i].is_floating_point():

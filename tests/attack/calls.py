@@ -125,6 +125,8 @@ def attack_target(target, rng, tell):
 def outcome(target, seed, threads, tell, plain=False):
     """What one call gave, to the bit: a name, or the numbers; None if it can be anything."""
     begin_anew()
+    if "distributed" in target.name and seed % 4:  # a job of one process
+        distributed.init_process_group(shard_size=seed % 4)
     pyml.manual_seed(seed % 2**32)
     config.set_num_threads(threads)
     maker = Maker(np.random.default_rng(seed), HOSTILITY[seed % len(HOSTILITY)], plain)
@@ -172,6 +174,8 @@ def outcome(target, seed, threads, tell, plain=False):
 
 def begin_anew():
     """Takes back what another case has set for all, so that a case is what its number says."""
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
     pyml.set_grad_enabled(True)
     pyml.set_default_dtype(pyml.float32)
     pyml.autograd.set_detect_anomaly(False)

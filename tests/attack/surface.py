@@ -8,6 +8,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import EnumMeta
 from functools import cache
 
 import numpy as np
@@ -20,6 +21,7 @@ INTERNAL = (
     "pyml.ops",
     "pyml.tensor.Version",
     *("pyml.autograd.hessian", "pyml.autograd.lanczos", "pyml.nn.members", "pyml.optim.whole"),
+    *("pyml.distributed.exchange", "pyml.distributed.together", "pyml.distributed.tree"),
     "pyml.__main__",
     "pyml.cli",
     "pyml.as_torch",
@@ -99,7 +101,11 @@ def targets():
             elif callable(value):
                 functions.setdefault(value, f"{module.__name__}.{name}")
     classes |= {cls: f"{cls.__module__}.{cls.__name__}" for cls in RETURNED}
-    found = [Target(name, function) for function, name in (*functions.items(), *classes.items())]
+    found = [
+        Target(name, function)
+        for function, name in (*functions.items(), *classes.items())
+        if not isinstance(function, EnumMeta)  # whose call is Python's: it makes other classes
+    ]
     for cls, name in classes.items():
         found += methods(cls, name, tuple(classes))
     return tuple(sorted(found, key=lambda target: target.name))

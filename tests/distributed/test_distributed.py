@@ -1,5 +1,7 @@
 """Data parallel: the same bits for any number of ranks. mpiexec is started, with small programs."""
 
+import re
+
 import pytest
 
 import pyml
@@ -156,3 +158,33 @@ def test_a_rank_that_dies_ends_the_job(how):
         assert "ArithmeticError: of one rank" in said
         assert "rank 1 of 3 ends by ArithmeticError, and with it the job" in said
         assert "from the last checkpoint" in said
+
+
+MISTAKES = {  # what one rank does, and what is said of it
+    "modules": r"DistributedDataParallel: module: rank 0 has \('0.weight', \(4, 3\)",
+    "frozen": "DistributedDataParallel: module: rank 0 has .*True.*, rank . has .*False",
+    "rows": "loss: rows of the batch: rank 0 has 20, rank . has 19; all ranks must have the same",
+    "other parameters": "loss: buffers that change: rank 0 has .0, 1, 2., rank . has ..; all",
+    "no backward": "loss: call: rank 0 has .loss, parameters_with_gradients., rank . has .loss",
+    "raises": "ArithmeticError: of one rank",
+}
+
+
+@needs_mpi
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("ranks", [2, 3])
+@pytest.mark.parametrize("what", MISTAKES)
+def test_mistakes_of_one_rank(what, ranks):
+    done = run("mistakes.py", what, ranks=ranks)
+    assert done.returncode != 0
+    assert re.search(MISTAKES[what], done.stderr), done.stderr
+    assert "and with it the job" in done.stderr
+
+
+@needs_mpi
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("what", ["plain", "unused", "accumulated", "two losses", "clipped"])
+def test_by_hand(what):
+    alone = output("mistakes.py", what)
+    for ranks in (2, 3, 4, 8):  # there are 5 shards, and 1 of the second loss
+        assert output("mistakes.py", what, ranks=ranks) == alone

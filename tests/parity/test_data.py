@@ -1,6 +1,7 @@
 """Data sets, samplers, collate and DataLoader beside torch's: batches, types, errors."""
 
 from collections import namedtuple
+from functools import partial
 
 import numpy as np
 import pytest
@@ -172,10 +173,19 @@ def test_chain():
     same(read)
 
 
+def distributed(rank, drop_last, names):
+    return names.DistributedSampler(range(7), 3, rank, shuffle=False, drop_last=drop_last)
+
+
 SAMPLERS = {
     "SequentialSampler": lambda names: names.SequentialSampler(range(5)),
     "BatchSampler": lambda names: names.BatchSampler(range(5), 2, False),
     "BatchSampler drop_last": lambda names: names.BatchSampler(range(5), 2, True),
+    **{
+        f"DistributedSampler {rank} {drop_last}": partial(distributed, rank, drop_last)
+        for rank in range(3)
+        for drop_last in (False, True)
+    },
     "BatchSampler even": lambda names: names.BatchSampler([7, 5, 3, 1], 2, True),
 }
 

@@ -1,9 +1,11 @@
 """The rows of a process, for those who cut an epoch between processes themselves."""
 
+import numpy as np
+
 from pyml.data.checks import count, flag, sized
 from pyml.data.sampler import RowSampler
 from pyml.distributed import group as groups
-from pyml.ops.creation import arange, randperm
+from pyml.ops.creation import randperm
 from pyml.options import check_integer
 from pyml.random import Generator
 
@@ -86,11 +88,9 @@ class DistributedSampler(RowSampler):
         if self.shuffle:
             order = randperm(rows, generator=Generator(self.seed + self.epoch)).numpy()
         else:
-            order = arange(rows).numpy()
-        if rows == 0:
-            return order
-        wanted = arange(self.rank, self.total_size, self.num_replicas).numpy()
-        return order[wanted % rows]
+            order = np.arange(rows)
+        wanted = np.arange(self.rank, self.total_size, self.num_replicas)
+        return order[wanted % max(1, rows)]
 
     def __len__(self):
         return self.num_samples
