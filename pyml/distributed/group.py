@@ -5,7 +5,9 @@ which computes the same bits.
 """
 
 import contextlib
+import ctypes
 import os
+import signal
 import sys
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -37,6 +39,7 @@ __all__ = [
 ]
 
 SHARD_SIZE = 32
+PR_SET_PDEATHSIG = 1  # of Linux: a signal to get when what has started the process is gone
 LAUNCHED = "PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK"  # what starters set for each process
 
 
@@ -224,7 +227,7 @@ def init_process_group(backend="mpi", *, shard_size=SHARD_SIZE):
 
     The processes of one machine share its cores: each takes its part of them, unless
     OMP_NUM_THREADS says how many threads it has. An exception that nothing catches ends all
-    processes of the job, with a message.
+    processes of the job, with a message; so does the end of what has started them.
 
     Args:
         backend: "mpi". Default: "mpi".
@@ -264,6 +267,7 @@ def init_process_group(backend="mpi", *, shard_size=SHARD_SIZE):
         raise RuntimeError(f"{who}: shard_size differs between ranks: {sizes}; give all the same")
     made = Group(comm, int(shard_size))
     if comm.size > 1:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if "OMP_NUM_THREADS" not in os.environ:
             here = comm.Split_type(MPI.COMM_TYPE_SHARED)
             config.set_num_threads(max(1, config.get_num_threads() // here.size))
