@@ -10,6 +10,7 @@ from pyml.config import __version__
 from pyml.export.c_writer import TYPES, Writer, declared, identifier, quoted
 from pyml.export.graph import TEXT
 from pyml.export.int8 import quantised
+from pyml.export.operations import plain
 from pyml.export.traced import computed, traced
 from pyml.options import check_choice
 
@@ -54,7 +55,8 @@ def c(model, path, *, inputs=None, targets=None, name=None, dtype="float32"):
     (microseconds since 1970, INT64_MIN), y the prediction and probabilities.
 
     Args:
-        model: a Module of the modules of nn, or with export.rule of others; or a TabularModel.
+        model: a Module of the modules of nn, or with export.rule of others; or a TabularModel, or a
+            fitted estimator of tables.
         path: the file, and one of that name is replaced; or an object with write(bytes).
         inputs: rows as the model takes them: an array or Tensor, a tuple of them if it takes
             several, a table for a TabularModel. The first are those of the self-test, and
@@ -79,8 +81,10 @@ def c(model, path, *, inputs=None, targets=None, name=None, dtype="float32"):
     """
     check_choice("export.c", "dtype", dtype, tuple(ULP))
     if name is None:
-        place = path if not hasattr(path, "write") else getattr(path, "name", "model")
-        name = re.split(r"[/\\]", str(io._checked_path(place)))[-1].partition(".")[0]
+        place = path
+        if hasattr(path, "write"):  # of a descriptor the name is its number
+            place = path.name if isinstance(getattr(path, "name", None), str) else "model"
+        name = re.split(r"[/\\]", io._checked_path(place))[-1].partition(".")[0]
     prefix = identifier(name)
     if dtype == "int8" and inputs is None:
         raise ValueError("export.c: dtype is 'int8', which needs inputs, rows as of the training")
@@ -101,7 +105,7 @@ def c(model, path, *, inputs=None, targets=None, name=None, dtype="float32"):
     writer = Writer(graph, prefix)
     writer.write()
     expected = found if dtype == "int8" else made.outputs
-    text = text_of(writer, model, made.rows, expected, ULP[dtype], error)
+    text = text_of(writer, made.model, made.rows, expected, ULP[dtype], error)
     content = text.encode()
     if hasattr(path, "write"):
         io._write_all(path, content)
@@ -111,15 +115,18 @@ def c(model, path, *, inputs=None, targets=None, name=None, dtype="float32"):
 
 
 def relative(found, wanted):
-    """The largest difference, of the largest number."""
+    """The largest difference of finite numbers, of the largest one."""
     found, wanted = (np.asarray(a, np.float64) for a in (found, wanted))
-    scale = np.abs(wanted).max(initial=1e-300)
-    return float(np.abs(found - wanted).max(initial=0) / scale)
+    finite = np.isfinite(wanted) & np.isfinite(found)
+    scale = np.abs(wanted[finite]).max(initial=1e-300)
+    return float(np.abs(found[finite] - wanted[finite]).max(initial=0) / scale)
 
 
 def loss_of(outputs, targets):
     """The share of wrong classes, or the mean squared error."""
     targets = np.asarray(targets)
+    if targets.shape == outputs.shape and outputs.dtype.kind != "f":
+        return float((outputs != targets).mean())
     if targets.dtype.kind in "iu" and outputs.ndim == 2:
         if targets.shape != outputs.shape[:1]:
             raise ValueError(
@@ -160,8 +167,8 @@ def text_of(writer, model, rows, outputs, ulp, error):
             sizes[what] = next(iter(writer.fields[side].values())).size
     x, y = arguments(writer)
     lines = [
-        f"/* {type(model).__name__} of {sum(t.numel() for t in model.parameters())} parameters, "
-        f"written by pyml {__version__} for C99.",
+        f"/* {plain(type(model).__name__)} of {sum(t.numel() for t in model.parameters())} "
+        f"parameters, written by pyml {__version__} for C99.",
         " *",
         f" * int {p}predict({x}, {y})   one row; 0, or 1 for a number that is no row of a table",
         f" * int {p}self_test(void)   the number of outputs that are not as they were in Python",
@@ -187,6 +194,7 @@ def structs(writer):
         if len(fields) > 1:
             lines = [
                 f"    {spaced(TYPES[str(v.dtype)])}{name}{f'[{v.size}]' if v.shape else ''};"
+                + (f" /* {plain(v.options['note'])} */" if v.options.get("note") else "")
                 for name, v in fields.items()
             ]
             yield "\n".join(["typedef struct {", *lines, f"}} {writer.p}{what};"])
@@ -255,9 +263,13 @@ def self_test(writer, rows, outputs, capitals):
             lines.append(f"            wrong += strcmp({got}, {wanted}) != 0;")
         elif value.dtype.kind == "f":
             found = outputs[key][:count]
-            scale = np.abs(found[np.isfinite(found)]).max(initial=0)
+            is_finite = np.isfinite(found)
+            scale = np.abs(found[is_finite]).max(initial=0)
             bound = f"{capitals}_ULP * {writer.literal(scale * 2.0**-23, value.dtype)}"
             differs = f"!({got} - {wanted} <= {bound} && {wanted} - {got} <= {bound})"
+            if not is_finite.all():
+                is_number = f"({got} == {got} || {wanted} == {wanted})"
+                differs = f"{got} != {wanted} && {is_number} && {differs}"
             lines.append(f"            wrong += {differs};")
         else:
             lines.append(f"            wrong += {got} != {wanted};")

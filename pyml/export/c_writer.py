@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from pyml.export.graph import TEXT
-from pyml.export.operations import FUNCTIONS, is_wrapped, written
+from pyml.export.operations import FUNCTIONS, is_wrapped, plain, written
 
 TYPES = {"float32": "float", "float64": "double", "int64": "int64_t", "bool": "unsigned char"}
 TYPES |= {"int8": "int8_t", TEXT: "const char *"}
@@ -16,7 +16,11 @@ KEYWORDS = """
 auto break case char const continue default do double else enum extern float for goto if in inline
 int long out register restrict return short signed sizeof static struct switch typedef union
 unsigned void volatile while
-"""
+alignas alignof and asm bitand bitor bool catch class compl constexpr decltype delete explicit
+export false friend mutable namespace new noexcept not nullptr operator or private protected public
+static_assert template this thread_local throw true try typeid typename using virtual wchar_t xor
+EOF HUGE_VAL I INFINITY NAN NULL errno far interface linux near small unix
+"""  # of C, of C++, and what macros may be called
 
 # Functions that a file gets if it uses them: {p} is what names begin with, {t} the type.
 HELPERS = {
@@ -82,36 +86,49 @@ static inline void {p}linear_int8(int rows, int in, int out, {t} step, const int
         }}
     }}
 }}""",
-    "interpolate": """\
-/* The piecewise linear function through (places[i], values[i]), constant beyond its ends. */
-static inline {t} {p}interpolate({t} x, int count, const {t} *places, const {t} *values)
+    "mod": """\
+static inline int64_t {p}mod(int64_t a, int64_t b)
 {{
-    int low = 0, high = count; /* places[low] <= x < places[high] */
-    if (!(x >= places[0]))
-        return x < places[0] ? values[0] : x;
-    while (high - low > 1) {{
+    const int64_t rest = a % b;
+    return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+}}""",
+    "share": """\
+/* How far x is through ascending quantiles, from 0 to 1; at equal ones it is in their middle. */
+static inline {t} {p}share({t} x, int count, const {t} *quantiles)
+{{
+    int low = 0, high = count; /* quantiles[low - 1] < x <= quantiles[low] */
+    while (low < high) {{
         const int middle = low + (high - low) / 2;
-        if (places[middle] <= x)
-            low = middle;
+        if (quantiles[middle] < x)
+            low = middle + 1;
         else
             high = middle;
     }}
-    if (high == count)
-        return values[count - 1];
-    const {t} slope = (values[high] - values[low]) / (places[high] - places[low]);
-    return slope * (x - places[low]) + values[low];
+    int end = low; /* behind those that are equal to x */
+    while (end < count && quantiles[end] == x)
+        end++;
+    if (end > low)
+        return (low + end - 1) / ({t})2 / (count - 1);
+    if (low == 0 || low == count)
+        return low != 0;
+    const {t} before = quantiles[low - 1];
+    return (low - 1 + (x - before) / (quantiles[low] - before)) / (count - 1);
 }}""",
     "code": """\
-/* The place of a text among names, counted from 1; NULL is no text; 0 if it is not there. */
+/* The place of a text among names, counted from 1; 0 if it is not there. NULL, or a text without
+ * letters, is a missing one. */
 static inline int64_t {p}code(const char *text, int count, const char *const *names)
 {{
     for (int i = 0; i < count; i++)
-        if (text && names[i] ? strcmp(text, names[i]) == 0 : text == names[i])
+        if (text && *text ? names[i] && strcmp(text, names[i]) == 0 : !names[i])
             return i + 1;
     return 0;
 }}""",
 }
 NEEDS = {"softplus": ["max"]}
+RESERVED = """
+predict self_test inputs outputs test_x test_y H INPUTS OUTPUTS ULP WEIGHT_BYTES SCRATCH_BYTES
+"""  # behind the prefix
 BLOCK = 16  # columns whose sums are kept in registers: one of AVX-512, four of SSE or NEON
 
 
@@ -119,7 +136,6 @@ def identifier(name, taken=()):
     """A name of C, another one than those that are taken."""
     base = re.sub(r"\W", "_", name, flags=re.ASCII).strip("_") or "value"
     base = f"_{base}" if base[0].isdigit() else base
-    base = f"{base}_" if base in KEYWORDS.split() else base
     made, count = base, 1
     while made in taken:
         count += 1
@@ -141,6 +157,7 @@ class Writer:
         floats = {v.dtype for v in graph.values if v.dtype in (np.float32, np.float64)}
         self.is_float = np.dtype("float32") in floats
         self.arrays = {}  # {(constant, is transposed): name}
+        self.taken = {f"{self.p}{name}" for name in (*RESERVED.split(), *HELPERS)}
         self.tables = []  # text of other constants
         self.helpers = set()
         self.body, self.names, self.free, self.declared = [], {}, {}, {}
@@ -156,7 +173,7 @@ class Writer:
         letter = "xy"[side]
         if len(self.fields[side]) == 1:
             return letter
-        return f"{letter}->{name}" if value.shape else f"&{letter}->{name}"
+        return f"{letter}->{name}" if value.shape else f"(&{letter}->{name})"
 
     # ---- expressions -----------------------------------------------------------------------------
 
@@ -178,8 +195,8 @@ class Writer:
         """The name of a constant array, which is then written."""
         key = constant, transposed
         if key not in self.arrays:
-            taken = set(self.arrays.values())
-            self.arrays[key] = identifier(f"{self.p}{constant.options['name']}", taken)
+            self.arrays[key] = identifier(f"{self.p}{constant.options['name']}", self.taken)
+            self.taken.add(self.arrays[key])
         return self.arrays[key]
 
     def expression(self, value, places):
@@ -196,7 +213,7 @@ class Writer:
     @staticmethod
     def element(name, place):
         """An element of what a pointer points to."""
-        return name[1:] if name.startswith("&") else f"{name}[{place}]"
+        return name[2:-1] if name.startswith("(&") else f"{name}[{place}]"
 
     def formula(self, value, places):
         """A function of elements."""
@@ -293,8 +310,7 @@ class Writer:
         """A line that says which module begins; returns what has been said."""
         where = value.where
         if where and where != said:
-            text = where.replace("*/", "").replace("/*", "")
-            self.body.append(f"/* {text} */")
+            self.body.append(f"/* {plain(where)} */")
             return where
         return said
 
@@ -346,6 +362,8 @@ class Writer:
         def line(*names):
             result = self.formula(value, lambda v: place(v, names))
             result = result[1:-1] if is_wrapped(result) else result
+            if value.dtype == np.bool_:  # comparisons are of int
+                result = f"({TYPES['bool']})({result})"
             return f"{self.element(self.names[value], place(value, names))} = {result};"
 
         self.loops(sizes, line)
@@ -464,12 +482,13 @@ class Writer:
         )
         self.loops([rows.size, size], lambda i, j: line)
 
-    def of_interpolate(self, value, x, places, values):
-        self.need("interpolate", value.dtype)
-        source = self.expression(x, lambda v: "i")
+    def of_share(self, value, x, quantiles):
+        self.need("share", value.dtype)
+        begins = value.options["begins"]
+        name = self.table("int", begins)
         line = (
-            f"{self.element(self.names[value], 'i')} = {self.name_of(value.dtype)}interpolate("
-            f"{source}, {places.size}, {self.array(places)}, {self.array(values)});"
+            f"{self.names[value]}[i] = {self.name_of(value.dtype)}share({self.names[x]}[i], "
+            f"{name}[i + 1] - {name}[i], {self.array(quantiles)} + {name}[i]);"
         )
         self.loops([value.size], lambda i: line)
 
@@ -490,7 +509,8 @@ class Writer:
     def table(self, kind, items):
         """The name of a constant of places or texts, which is then written."""
         items = list(items)
-        name = f"{self.p}table_{len(self.tables)}"
+        name = identifier(f"{self.p}table", self.taken)
+        self.taken.add(name)
         self.tables.append(declared(f"static const {kind} {name}[{len(items)}]", map(str, items)))
         return name
 
@@ -541,7 +561,8 @@ def named_fields(values):
     """{name of C: Value} of {name: Value}."""
     fields = {}
     for name, value in values.items():
-        fields[identifier(name, fields)] = value
+        made = identifier(name, fields)
+        fields[f"{made}_" if made in KEYWORDS.split() else made] = value  # no other ends in _
     return fields
 
 

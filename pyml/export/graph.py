@@ -83,7 +83,7 @@ class Value:
         return call("floordiv", self, other)
 
     def __mod__(self, other):
-        return self - self // other * other
+        return call("mod", self, other)
 
     def __neg__(self):
         return call("neg", self)
@@ -102,9 +102,13 @@ class Value:
 # ---- operations ----------------------------------------------------------------------------------
 
 
-def placeholder(name, shape, dtype):
-    """An input of the network."""
-    return Value("input", (), shape, dtype, name=name)
+def placeholder(name, shape, dtype, note=""):
+    """An input of the network.
+
+    Args:
+        note: what it is, for people. Default: nothing is said.
+    """
+    return Value("input", (), shape, dtype, name=name, note=note)
 
 
 def constant(array, name="", dtype=None):
@@ -191,9 +195,16 @@ def lookup(table, rows):
     return Value("lookup", (table, rows), (*rows.shape, table.shape[1]), table.dtype)
 
 
-def interpolate(x, places, values):
-    """numpy.interp(x, places, values) of float64 constants."""
-    return Value("interpolate", (x, places, values), x.shape, x.dtype)
+def share(x, quantiles, begins):
+    """How far each number of a row is through quantiles of its own, from 0 to 1.
+
+    Between two it is interpolated; at one that is there more than once it is in their middle.
+
+    Args:
+        quantiles: a constant, those of each number in turn, each ascending.
+        begins: where those of each number begin, and where the last end.
+    """
+    return Value("share", (x, quantiles), x.shape, x.dtype, begins=tuple(map(int, begins)))
 
 
 def choose(place, texts):
@@ -204,7 +215,7 @@ def choose(place, texts):
 def code(x, names):
     """The place of a text in a list of names, counted from 1; 0 if it is not there.
 
-    None among the names is a text that is missing.
+    None among the names is a text that is missing, which "" is, too.
     """
     return Value("code", (x,), x.shape, np.int64, names=tuple(names))
 

@@ -52,13 +52,13 @@ def numpy(model, path=None, *, inputs=None):
     if place is not None and place.suffix != ".py":
         raise ValueError(f"export.numpy: path is {str(path)!r}, it must end in .py")
     made = traced(model, inputs, "export.numpy")
-    name = python_name(place.stem if place else type(model).__name__)
+    name = python_name(place.stem if place else type(made.model).__name__)
     module = module_of(made.graph, name)
     if place is not None:
         weights = streams.BytesIO()
         np.savez(weights, **module.WEIGHTS)
         io._write_whole(str(place.with_suffix(".npz")), weights.getvalue())
-        io._write_whole(str(place), file_of(model, module.source).encode())
+        io._write_whole(str(place), file_of(made.model, module.source).encode())
     return module
 
 

@@ -1,11 +1,12 @@
 """A network as a module of plain NumPy, for people to read."""
 
+import json
 import math
 from itertools import pairwise
 
 import numpy as np
 
-from pyml.export.operations import FUNCTIONS, is_wrapped, written
+from pyml.export.operations import FUNCTIONS, is_wrapped, plain, written
 
 LONGEST = 70  # of an expression within another
 LISTED = 12  # places that are written in a line; more are an array
@@ -27,7 +28,17 @@ def elu(x):
 def codes(x, names):
     """The places of texts among names, counted from 1; 0 where a text is not there."""
     places = {name: place for place, name in enumerate(names, 1)}
-    return np.array([places.get(text, 0) for text in x], np.int64)''',
+    return np.array([places.get(text or None, 0) for text in x], np.int64)''',
+    "share": '''\
+def share(x, quantiles, begins):
+    """How far columns are through quantiles of their own, in the middle of equal ones."""
+    columns = []
+    for i in range(len(begins) - 1):
+        q = quantiles[begins[i] : begins[i + 1]]
+        even = np.linspace(0, 1, len(q))
+        above = -np.interp(-x[:, i], -q[::-1], -even[::-1])
+        columns.append((np.interp(x[:, i], q, even) + above) / 2)
+    return np.stack(columns, 1)''',
     "linear_int8": '''\
 def linear_int8(x, step, weight, scale):
     """x weight^T scale, with x / step and weight as whole numbers of 8 bits."""
@@ -66,7 +77,7 @@ class Writer:
                 continue
             if value.where and value.where != said:
                 said = value.where
-                self.body.append(f"# {said}")
+                self.body.append(f"# {plain(said)}")
             self.assign(value)
         self.body.append(
             f"return {result({n: self.names[v] for n, v in self.graph.outputs.items()})}"
@@ -100,7 +111,7 @@ class Writer:
     @staticmethod
     def weight(name):
         """An array of the weights."""
-        return f"WEIGHTS[{name!r}]".replace("'", '"')
+        return f"WEIGHTS[{json.dumps(name)}]"
 
     def text(self, value):
         """What computes a Value."""
@@ -152,8 +163,9 @@ class Writer:
     def of_lookup(self, value, table, rows):
         return f"{table}[{rows}]"
 
-    def of_interpolate(self, value, x, places, values):
-        return f"np.interp({x}, {places}, {values})"
+    def of_share(self, value, x, quantiles):
+        self.helpers.add("share")
+        return f"share({x}, {quantiles}, {list(value.options['begins'])})"
 
     def of_choose(self, value, x):
         return f"np.array({list(value.options['names'])!r}, object)[{x}]"

@@ -1,5 +1,6 @@
 """What is computed element by element: how it is written in C, in NumPy and in ONNX."""
 
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +38,12 @@ def is_wrapped(text):
     return False
 
 
+def plain(text):
+    """Text of a model as a comment may hold it: names can have any letters in them."""
+    return re.sub(r"[^\w .:;,()\[\]<>=+'\"-]", "_", text)[:LONGEST_COMMENT]
+
+
+LONGEST_COMMENT = 200
 BOOL = np.dtype(bool)
 
 FUNCTIONS = {
@@ -45,10 +52,12 @@ FUNCTIONS = {
     "mul": Function("({0} * {1})", "({0} * {1})", "Mul"),
     "div": Function("({0} / {1})", "({0} / {1})", "Div"),
     "floordiv": Function("{p}floordiv({0}, {1})", "({0} // {1})", "Div"),
+    "mod": Function("{p}mod({0}, {1})", "({0} % {1})", "Mod"),
     "neg": Function("(-{0})", "(-{0})", "Neg"),
     "abs": Function("fabs{f}({0})", "np.abs({0})", "Abs"),
     "exp": Function("exp{f}({0})", "np.exp({0})", "Exp"),
     "log": Function("log{f}({0})", "np.log({0})", "Log"),
+    "log1p": Function("log1p{f}({0})", "np.log1p({0})", ""),
     "sqrt": Function("sqrt{f}({0})", "np.sqrt({0})", "Sqrt"),
     "cos": Function("cos{f}({0})", "np.cos({0})", "Cos"),
     "sin": Function("sin{f}({0})", "np.sin({0})", "Sin"),

@@ -1,5 +1,6 @@
 """A model as a graph, with rows that it was tried with."""
 
+import keyword
 import math
 import re
 from types import ModuleType
@@ -11,9 +12,12 @@ from pyml import nn
 from pyml.export import graph as g
 from pyml.export.graph import Graph
 from pyml.export.modules import Tracer
-from pyml.export.numpy_writer import Writer
+from pyml.export.numpy_writer import HELPERS, Writer
+from pyml.export.operations import plain
+from pyml.export.table import graph_of, tried
 from pyml.nn.modes import evaluating
 from pyml.ops.outside import arrived
+from pyml.tabular.model import TabularModel
 from pyml.tensor import Tensor
 
 ROWS = 8  # of random inputs, if none are given
@@ -21,8 +25,9 @@ CLOSE = 1e-3  # how far NumPy's outputs may be from the model's, of the largest 
 
 
 class Traced(NamedTuple):
-    """A Graph, arrays of rows for its inputs, and {name: array} that the model gives of them."""
+    """A Module, its Graph, arrays of rows for it, and {name: array} that the model gives of them."""
 
+    model: nn.Module
     graph: Graph
     rows: tuple
     outputs: dict
@@ -32,16 +37,22 @@ def traced(model, inputs, who):
     """What a model computes in evaluation mode.
 
     Args:
-        model: a Module.
-        inputs: rows as it takes them: an array or Tensor, a tuple of them if it takes several; or
-            None, for random ones if its first layer says how many numbers it takes.
+        model: a Module, or an estimator with a TabularModel.
+        inputs: rows as it takes them: an array or Tensor, a tuple of them if it takes several, a
+            table for a TabularModel; or None, for random ones if its first layer says how many
+            numbers it takes.
         who: the public function, for messages.
     """
+    model = getattr(model, "model_", model)
     if not isinstance(model, nn.Module):
         raise TypeError(
-            f"{who}: model is a {type(model).__name__}, it must be a Module; of an estimator take "
+            f"{who}: model is a {type(model).__name__}, it must be a Module; of a fitted MLP take "
             "its network, as estimator.networks_[0]"
         )
+    if isinstance(model, TabularModel):
+        made = Traced(model, graph_of(model), *tried(model, inputs, ROWS))
+        check(made, who)
+        return made
     floats = [p.dtype for p in model.parameters() if p.is_floating_point()]
     dtype = np.dtype(floats[0] if floats else "float32")
     rows = given_rows(model, inputs, dtype, who)
@@ -50,7 +61,7 @@ def traced(model, inputs, who):
     graph = Graph(values, {"y": Tracer()(model, *values)})
     with evaluating(model):
         output = model(*map(Tensor._on, rows)).numpy()
-    made = Traced(graph, rows, {"y": output})
+    made = Traced(model, graph, rows, {"y": output})
     check(made, who)
     return made
 
@@ -97,12 +108,15 @@ def first_size(model):
 # ---- in NumPy ------------------------------------------------------------------------------------
 
 
+OF_MODULES = {*HELPERS, "np", "math", "WEIGHTS"}
+
+
 def python_name(name, taken=()):
-    """A name of Python, another one than those that are taken."""
+    """A name of Python, another one than those that are taken, or used within a module."""
     base = made = re.sub(r"\W", "_", name) or "_"
     base = made = f"_{base}" if base[0].isdigit() else base
     count = 1
-    while made in taken or made in ("np", "math", "WEIGHTS"):
+    while made in (*taken, *OF_MODULES) or keyword.iskeyword(made) or re.match(r"h\d+$", made):
         count += 1
         made = f"{base}_{count}"
     return made
@@ -121,7 +135,13 @@ def module_of(graph, name="network", doc="Outputs of rows of inputs."):
         return "{" + ", ".join(f'"{name}": {text}' for name, text in outputs.items()) + "}"
 
     shapes = [shape_of(v) for v in graph.inputs], [shape_of(v) for v in graph.outputs.values()]
-    doc += "\n\n    " + f"{', '.join(shapes[0])} to {', '.join(shapes[1])}.\n    "
+    lines = [
+        f"{name}: {plain(value.options['note'])}"
+        for name, value in zip(arguments, graph.inputs, strict=True)
+        if value.options["note"]
+    ]
+    lines = lines or [f"{', '.join(shapes[0])} to {', '.join(shapes[1])}."]
+    doc += "\n\n" + "".join(f"    {line}\n" for line in lines) + "    "
     source = writer.source(doc, result)
     module = ModuleType(name)
     module.source = source

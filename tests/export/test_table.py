@@ -1,0 +1,228 @@
+"""Tables: the preprocessing goes along into C, NumPy and ONNX."""
+
+import io
+
+import numpy as np
+import pytest
+
+from export.compilers import FOREIGN, HOSTED, library, needed, run, self_tests
+from export.tables import MODELS, model_of, table_of
+from export.test_c import STRICT, ULP
+from export.test_numpy import close
+from pyml import export
+from pyml.export import graph as g
+from pyml.export.graph import Graph
+from pyml.export.table import columns_of, graph_of, normal_quantile, predictions, rows_of
+from pyml.export.traced import computed
+from pyml.tabular.preprocessor import PARTS, parts_of
+
+
+def agree(found, wanted, ulp=ULP):
+    """Of float64 that comes of float32: the errors are those of float32."""
+    assert list(found) == list(wanted)
+    for name, array in wanted.items():
+        if array.dtype.kind == "f":
+            assert found[name].dtype == np.float64
+            close(found[name].astype(np.float32), array.astype(np.float32), ulp)
+        else:  # where two are as good, either
+            assert found[name].shape == array.shape
+            assert (found[name] == array).mean() > 0.95
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_numpy(name):
+    model, table = MODELS[name]
+    found = export.numpy(model, inputs=table).predict(*rows_of(model, table))
+    agree(found if isinstance(found, dict) else {"prediction": found}, predictions(model, table))
+
+
+@pytest.fixture(scope="module")
+def headers(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tables")
+    for name, (model, table) in MODELS.items():
+        export.c(model, folder / f"{name}.h", inputs=table)
+        export.c(model, folder / f"{name}_drawn.h")
+    return folder
+
+
+def text_or_null(value):
+    return "NULL" if value is None else '"' + "".join(f"\\{b:03o}" for b in value.encode()) + '"'
+
+
+def literal(value):
+    if isinstance(value, np.integer):
+        return "INT64_MIN" if value == np.iinfo(np.int64).min else str(value)
+    return "NAN" if value != value else str(value).replace("inf", "INFINITY")
+
+
+def program(name, model, table):
+    """Lines of C that print what a header gives of all rows of a table."""
+    rows = rows_of(model, table)
+    kinds = ["const char *" if r.dtype == object else str(r.dtype) for r in rows]
+    kinds = [{"float64": "double ", "int64": "int64_t "}.get(k, k) for k in kinds]
+    items = [
+        "{" + ", ".join(text_or_null(v) if r.dtype == object else literal(v) for v in r) + "}"
+        for r in rows
+    ]
+    count = table.rows
+    lines = [
+        f"static {kind}{name}_{i}[{count}] = {item};"
+        for i, (kind, item) in enumerate(zip(kinds, items, strict=True))
+    ]
+    wanted = predictions(model, table)
+    several = len(wanted) > 1
+    lines += [f"static void show_{name}(void)", "{", f"for (int t = 0; t < {count}; t++) {{"]
+    if len(rows) > 1:
+        given = ", ".join(f"{name}_{i}[t]" for i in range(len(rows)))
+        lines += [f"const {name}_inputs x = {{{given}}};"]
+    sizes = {key: int(np.prod(a.shape[1:], dtype=int)) for key, a in wanted.items()}
+    if several:
+        lines += [f"{name}_outputs y;"]
+    else:
+        lines += [f"double y[{sizes['prediction']}];"]
+    x = "&x" if len(rows) > 1 else f"{name}_0 + t"
+    lines += [f'if ({name}_predict({x}, {"&y" if several else "y"})) printf("wrong");']
+    for key, array in wanted.items():
+        for j in range(sizes[key]):
+            place = (f"y.{key}" + (f"[{j}]" if array.ndim > 1 else "")) if several else f"y[{j}]"
+            is_text = array.dtype == object
+            shown = place if is_text else f"(double){place}"
+            lines += [f'printf("{"%s" if is_text else "%.17g"}\\t", {shown});']
+    return [*lines, 'printf("\\n");', "}", "}"]
+
+
+def table_from(text, wanted):
+    """{name: array} of what a program has printed."""
+    cells = [line.rstrip("\t").split("\t") for line in text.splitlines()]
+    found, at = {}, 0
+    for key, array in wanted.items():
+        size = int(np.prod(array.shape[1:], dtype=int))
+        part = np.array([row[at : at + size] for row in cells]).reshape(array.shape)
+        at += size
+        number = part if array.dtype == object else part.astype(float)
+        found[key] = number if array.dtype.kind in "fO" else number.astype(array.dtype)
+    return found
+
+
+@pytest.mark.parametrize("compiler", HOSTED)
+def test_c(compiler, headers):
+    needed(compiler)
+    names = [*MODELS, *(f"{name}_drawn" for name in MODELS)]
+    lines = ["#include <stdio.h>", *(f'#include "{name}.h"' for name in names)]
+    for name, (model, table) in MODELS.items():
+        lines += program(name, model, table)
+    lines += ["int main(void)", "{"]
+    for name in MODELS:
+        lines += [f'printf("%d\\n", {name}_self_test() + {name}_drawn_self_test());']
+        lines += [f"show_{name}();"]
+    source, target = headers / f"main_{compiler}.c", headers / f"main_{compiler}"
+    source.write_text("\n".join([*lines, "return 0;", "}"]) + "\n")
+    run(compiler, *STRICT, "-O0", "-o", target, source, "-lm")
+    printed = run(target).splitlines()
+    for model, table in MODELS.values():
+        assert printed.pop(0) == "0"
+        text = "\n".join(printed[: table.rows])
+        del printed[: table.rows]
+        wanted = predictions(model, table)
+        agree(table_from(text, wanted), wanted)
+
+
+@pytest.mark.parametrize("compiler", FOREIGN)
+def test_c_for_other_processors(compiler, headers):
+    assert self_tests(compiler, headers, MODELS) == dict.fromkeys(MODELS, 0)
+
+
+def test_columns_in_c():
+    model, _ = MODELS["noisy"]
+    file = io.BytesIO()
+    export.c(model, file, name="net")
+    text = file.getvalue().decode()
+    assert "same" not in text  # it is in no training row anything else
+    for line in (
+        "    double a_b; /* a number, NAN if it is missing */",
+        "    double class_; /* 0, 1; NAN if it is missing */",
+        "    int64_t date; /* microseconds since 1970, INT64_MIN if it is missing */",
+        "    const char *prediction;",
+        "    double probability[2];",
+    ):
+        assert line in text
+    assert "NULL if it is missing */" in text
+
+
+def test_a_missing_text_may_be_empty(tmp_path):
+    model, _ = model_of("regression", "town")
+    export.c(model, tmp_path / "net.h")
+    source = tmp_path / "main.c"
+    source.write_text(
+        '#include <stdio.h>\n#include "net.h"\nint main(void)\n{\n'
+        '    const char *texts[] = {NULL, "", "x", "Bern"};\n    double y[4];\n'
+        "    for (int i = 0; i < 4; i++)\n        net_predict(texts + i, y + i);\n"
+        "    return !(y[0] == y[1] && y[1] != y[2] && y[2] != y[3]);\n}\n"
+    )
+    run("gcc", *STRICT, "-o", tmp_path / "main", source, "-lm")
+    run(tmp_path / "main")
+
+
+@pytest.mark.parametrize("opset", (13, 17, 22))
+def test_onnx(opset):
+    ort = pytest.importorskip("onnxruntime")
+    names = list(MODELS) if opset == 17 else list(MODELS)[opset % 2 :: 2]
+    for model, table in map(MODELS.get, names):
+        file = io.BytesIO()
+        export.onnx(model, file, opset=opset)
+        session = ort.InferenceSession(file.getvalue(), providers=["CPUExecutionProvider"])
+        rows = [
+            np.array([v or "" for v in r], object) if r.dtype == object else r
+            for r in rows_of(model, table)
+        ]
+        assert [each.name for each in session.get_inputs()] == [
+            column.name for column in columns_of(model)
+        ]
+        given = {each.name: r for each, r in zip(session.get_inputs(), rows, strict=True)}
+        outputs = [each.name for each in session.get_outputs()]
+        found = dict(zip(outputs, session.run(None, given), strict=True))
+        agree(found, predictions(model, table), 2 * ULP)
+
+
+def test_dates_are_those_of_numpy():
+    model, _ = model_of("regression", "date", numbers="none")
+    random = np.random.RandomState(0)
+    days = np.concatenate([np.arange(-60_000, 60_000, 7), random.randint(-(10**7), 10**7, 2000)])
+    dates = (days * 86_400_000_000 + random.randint(0, 86_400_000_000, len(days))).view("M8[us]")
+    graph = graph_of(model)
+    [numbers, *_] = [v for v in graph.values if v.op == "concat"]
+    parts = computed(Graph(graph.inputs, {"x": numbers}), (dates.view(np.int64),))["x"]
+    wanted = dict(zip(PARTS, parts_of(dates), strict=True))
+    for feature, column in zip(model.preprocessor.features, parts.T, strict=True):
+        np.testing.assert_array_equal(column, wanted[feature.part])
+
+
+def test_the_normal_quantile():
+    from scipy.special import ndtri
+
+    share = np.concatenate([np.linspace(1e-7, 1 - 1e-7, 10_001), [1e-7, 0.075, 0.925, 0.5]])
+    x = g.placeholder("x", (1,), np.float64)
+    found = computed(Graph([x], {"y": normal_quantile(x)}), (share[:, None],))["y"][:, 0]
+    np.testing.assert_allclose(found, ndtri(share), rtol=1e-14, atol=1e-16)
+
+
+def test_int8_of_a_table(tmp_path):
+    model, table = MODELS["noisy"]
+    wanted = model.predict(table)
+    written = export.c(model, tmp_path / "net.h", inputs=table, targets=wanted, dtype="int8")
+    assert written.loss_before == 0 <= written.loss < 0.2
+    assert library("gcc", tmp_path, ["net"]).test_net() == 0
+
+
+def test_estimators(tmp_path):
+    pytest.importorskip("sklearn")
+    from pyml.estimators import TabularRegressor
+
+    table = table_of(60, 0, "regression")
+    x = np.stack([table["h1"], np.abs(table["a b"])], 1)
+    regressor = TabularRegressor(epochs=1, hidden=(4,), random_state=0).fit(x, table["y"])
+    export.c(regressor, tmp_path / "net.h")
+    assert library("gcc", tmp_path, ["net"]).test_net() == 0
+    net = export.numpy(regressor)
+    found = net.predict(*x.T)
+    close(found.astype(np.float32), regressor.predict(x).astype(np.float32), ULP)
