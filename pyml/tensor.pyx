@@ -623,7 +623,37 @@ cdef class Tensor:
         reads("making a NumPy array of a tensor")
         if copy:
             return np.array(self.array, dtype=dtype)
-        return own_object(self.array) if dtype is None or dtype == self.array.dtype else self.array.astype(dtype)
+        if dtype is None or dtype == self.array.dtype:
+            return own_object(self.array)
+        if copy is False:
+            raise ValueError(f"__array__: copy is False, and a tensor of {self.dtype} has to be copied to be of {np.dtype(dtype)}")
+        return self.array.astype(dtype)
+
+    def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
+        """A capsule of DLPack that shares memory, for from_dlpack() of another library.
+
+        Args:
+            stream: None, as there is one place, the CPU.
+            max_version: the newest version of DLPack that is understood; from (1, 0) on a capsule can say that memory is
+                read-only.
+            dl_device: None or (1, 0), the CPU.
+            copy: True for memory of its own. Default: None, none is made.
+
+        Raises:
+            BufferError: if the tensor requires grad; call .detach() first. If it is read-only, and max_version is older.
+        """
+        if self._requires_grad:
+            raise BufferError("__dlpack__: a tensor that requires grad cannot be given away; use tensor.detach()")
+        if dl_device not in (None, ops.creation.DLPACK_CPU):
+            raise BufferError(f"__dlpack__: dl_device is {dl_device}, a tensor is on the CPU, (1, 0)")
+        reads("giving the memory of a tensor away by __dlpack__()")
+        array = self.array.copy() if copy else own_object(self.array)
+        options = {} if max_version is None else {"max_version": max_version}   # before NumPy 2.1 there is none
+        return array.__dlpack__(stream=stream, **options)
+
+    def __dlpack_device__(self):
+        """(1, 0), as DLPack calls the CPU."""
+        return ops.creation.DLPACK_CPU
 
     def __array_wrap__(self, array, context=None, return_scalar=False):
         """What a function of NumPy makes of a tensor is a tensor."""

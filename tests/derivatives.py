@@ -440,7 +440,7 @@ REASONS = {
         bernoulli bernoulli_ cauchy_ exponential_ geometric_ log_normal_ multinomial new new_empty
         logspace new_full new_ones new_tensor new_zeros of_data_or_sizes random_ scalar_tensor
         tril_indices triu_indices
-        asarray bartlett_window blackman_window empty_permuted empty_strided frombuffer
+        asarray bartlett_window blackman_window empty_permuted empty_strided from_dlpack frombuffer
         binomial hamming_window hann_window kaiser_window new_empty_strided poisson
         arange as_tensor empty empty_like eye from_numpy full full_like linspace normal ones
         ones_like rand rand_like randint randint_like randn randn_like randperm tensor zeros

@@ -25,7 +25,7 @@ CLOSE = 1e-3  # how far NumPy's outputs may be from the model's, of the largest 
 
 
 class Traced(NamedTuple):
-    """A Module, its Graph, arrays of rows for it, and {name: array} that the model gives of them."""
+    """A Module, its Graph, arrays of rows, and {name: array} that the model gives of them."""
 
     model: nn.Module
     graph: Graph

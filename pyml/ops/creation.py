@@ -129,6 +129,64 @@ def from_numpy(ndarray):
     return Tensor._on(arrived(ndarray, "from_numpy: the array", shared=True))
 
 
+class Capsule:
+    """A capsule of DLPack, as NumPy takes one: with the methods of what it is of."""
+
+    def __init__(self, capsule):
+        self._capsule = capsule
+
+    def __dlpack__(self, **options):
+        return self._capsule
+
+    def __dlpack_device__(self):
+        return DLPACK_CPU
+
+
+DLPACK_CPU = (1, 0)  # kDLCPU and the number of the device
+
+
+def from_dlpack(ext_tensor, *, device=None, copy=None):
+    """A tensor on the memory of another library's, by DLPack.
+
+    What is read-only there is read-only here, and so is what an older library gives, which cannot
+    say it (versions of DLPack before 1.0).
+
+    Args:
+        ext_tensor: an object with __dlpack__() and __dlpack_device__(), as arrays of PyTorch, NumPy
+            and JAX; or a capsule of DLPack, which is used up.
+        copy: True for memory of its own, False to raise where a copy is needed. Default: None, as
+            False, for there is no need.
+
+    Raises:
+        TypeError: if it is none of these, or its numbers are of a dtype that a Tensor cannot have.
+        BufferError: if it is not in the memory of the CPU, or its library does not give it.
+
+    Example:
+        >>> x = pyml.from_dlpack(np.arange(3.0))
+        >>> x
+        tensor([0., 1., 2.], dtype=float64)
+    """
+    check_device(device, "from_dlpack")
+    refuse("from_dlpack")
+    ext_tensor = unwatched(ext_tensor)
+    if type(ext_tensor).__name__ == "PyCapsule":
+        ext_tensor = Capsule(ext_tensor)
+    if not (hasattr(ext_tensor, "__dlpack__") and hasattr(ext_tensor, "__dlpack_device__")):
+        raise TypeError(
+            f"from_dlpack: ext_tensor is a {type(ext_tensor).__name__}, it must have __dlpack__() "
+            "and __dlpack_device__(), or be a capsule of DLPack"
+        )
+    try:
+        array = np.from_dlpack(ext_tensor)
+    except (BufferError, RuntimeError, ValueError) as error:
+        raise BufferError(
+            f"from_dlpack: {error}; where it was made, put it on the CPU as float32"
+        ) from None
+    if copy:
+        array = array.copy()
+    return Tensor._on(arrived(array, "from_dlpack: ext_tensor", shared=True))
+
+
 def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False):
     """A tensor of data, a number, an array or a buffer.
 
