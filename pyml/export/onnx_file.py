@@ -16,12 +16,12 @@ AXES_AS_INPUT = 18  # of ReduceMean and ReduceMax
 ML = ("ai.onnx.ml", 2)  # the operators for categories
 
 
-def imported():
-    """The package onnx."""
+def imported(who="onnx"):
+    """The package onnx, for a function of export."""
     try:
         import onnx
     except ImportError:
-        raise ImportError("export.onnx needs onnx: pip install 'pyml-nn[onnx]'") from None
+        raise ImportError(f"export.{who} needs onnx: pip install 'pyml-nn[onnx]'") from None
     return onnx
 
 

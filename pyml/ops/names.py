@@ -64,8 +64,8 @@ ROWS = (
     (creation, (), "of_data_or_sizes"),
     (creation, (PYML,), """
         arange as_tensor asarray bartlett_window blackman_window empty empty_like empty_permuted
-        empty_strided eye from_dlpack from_numpy frombuffer full full_like hamming_window hann_window
-        kaiser_window linspace logspace normal ones
+        empty_strided eye from_dlpack from_numpy frombuffer full full_like hamming_window
+        hann_window kaiser_window linspace logspace normal ones
         ones_like rand rand_like randint randint_like randn randn_like randperm
         scalar_tensor tensor zeros
         zeros_like"""),

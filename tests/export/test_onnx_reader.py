@@ -1,0 +1,317 @@
+"""pyml.export.load_onnx: files of our own, of PyTorch, skl2onnx and as tf2onnx writes them."""
+
+import io
+import warnings
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import pyml
+from export.nets import CASES, net, output_of, rows
+from export.test_numpy import close
+from pyml import export, nn
+
+onnx = pytest.importorskip("onnx")
+MEMBERS = ("FeatureLinear", "PiecewiseLinearEmbedding", "PBLDEmbedding", "LinearEnsemble")
+MEMBERS += ("PeriodicEmbedding-0",)  # products of many matrices: no layers of a perceptron
+ULP = 256
+
+
+def written(model, **options):
+    file = io.BytesIO()
+    export.onnx(model, file, **options)
+    return file.getvalue()
+
+
+def loaded(content, **options):
+    return export.load_onnx(io.BytesIO(content), **options)
+
+
+@pytest.mark.parametrize("opset", (13, 22))
+def test_ours_come_back(opset):
+    names = [name for name in CASES if not name.startswith(MEMBERS)]
+    for model, given in map(CASES.get, names[opset % 2 :: 2]):
+        made = loaded(written(model, inputs=tuple(given), opset=opset))
+        close(output_of(made, given), output_of(model, given), ULP)
+
+
+def test_chains_are_sequential_and_go_out_again(tmp_path):
+    model = net(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 5, bias=False), nn.Tanh(), nn.Linear(5, 2))
+    made = loaded(written(model))
+    assert type(made) is nn.Sequential and not made.training
+    assert [type(layer) for layer in made] == [type(layer) for layer in model]
+    for name, values in model.state_dict().items():
+        assert (made.state_dict()[name] == values).all()
+    x = rows(4)
+    branches = net(nn.Linear(4, 3), nn.LayerNorm(3), nn.GELU())
+    made = loaded(written(branches))
+    close(export.numpy(made, inputs=x).predict(x), output_of(branches, [x]), ULP)
+    made.load_state_dict({name: values.clone() for name, values in made.state_dict().items()})
+
+
+def test_the_random_numbers_stay_as_they_were():
+    content = written(net(nn.Linear(4, 6), nn.LayerNorm(6), nn.Linear(6, 2)))
+    state = pyml.get_rng_state()
+    loaded(content)
+    assert (pyml.get_rng_state() == state).all()
+
+
+def test_float64():
+    model = net(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.PReLU(), nn.Linear(6, 2)).double()
+    x = rows(4).astype(np.float64)
+    found = output_of(loaded(written(model)), [x])
+    assert found.dtype == np.float64
+    close(found, output_of(model, [x]), ULP)
+
+
+def torch_nets(torch):
+    n = torch.nn
+
+    class Branches(n.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b, self.c = n.Linear(6, 8), n.Linear(8, 8), n.Linear(16, 3)
+            self.norm, self.batch = n.LayerNorm(8), n.BatchNorm1d(8)
+
+        def forward(self, x):
+            h = torch.relu(self.a(x))
+            h = h + n.functional.gelu(self.b(self.norm(h)))
+            return torch.softmax(self.c(torch.cat([h, self.batch(h) * 0.5], 1)), -1)
+
+    class Rows(n.Module):
+        def __init__(self):
+            super().__init__()
+            self.table, self.layer = n.Embedding(7, 3), n.Linear(12, 4)
+
+        def forward(self, x):
+            x = self.table(x)
+            return n.functional.glu(self.layer(x.view(x.size(0), -1)))
+
+    shapes = torch.randn(5, 6), torch.randint(0, 7, (5, 4)), torch.randn(5, 3, 6)
+    deep = n.Sequential(n.Linear(6, 4), n.SELU(), n.Dropout(0.3), n.Linear(4, 4), n.Hardswish())
+    return zip((Branches(), Rows(), deep), shapes, strict=True)
+
+
+@pytest.mark.parametrize("opset", (11, 18))
+def test_of_pytorch(opset):
+    torch = pytest.importorskip("torch")
+    for model, x in torch_nets(torch):
+        file = io.BytesIO()
+        options = {"input_names": ["x"], "dynamic_axes": {"x": {0: "n"}}, "dynamo": False}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of its exporter
+            torch.onnx.export(model.eval(), (x,), file, opset_version=opset, **options)
+        with torch.no_grad():
+            wanted = model(x).numpy()
+        made = loaded(file.getvalue())
+        close(output_of(made, [x.numpy()]), wanted, ULP)
+        close(export.numpy(made, inputs=x.numpy()).predict(x.numpy()), wanted, ULP)
+
+
+@pytest.mark.parametrize("opset", (9, 17))
+def test_of_skl2onnx(opset):
+    skl2onnx = pytest.importorskip("skl2onnx")
+    from sklearn.neural_network import MLPClassifier, MLPRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    x = np.random.RandomState(0).standard_normal((40, 5)).astype(np.float32)
+    for made, y in (
+        (MLPRegressor, x[:, 0]),
+        (MLPClassifier, x[:, 0] > 0),
+        (MLPClassifier, np.digitize(x[:, 0], [-0.5, 0.5])),
+    ):
+        mlp = made(hidden_layer_sizes=(6, 3), max_iter=3, activation="tanh", random_state=0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it has not converged
+            model = make_pipeline(StandardScaler(), mlp).fit(x, y)
+            content = skl2onnx.to_onnx(model, x[:1], target_opset=opset).SerializeToString()
+        name = "predict_proba" if made is MLPClassifier else "predict"
+        wanted = getattr(model, name)(x).astype(np.float32)
+        found = output_of(loaded(content), [x])
+        close(found.reshape(wanted.shape), wanted, ULP)
+
+
+H = onnx.helper
+
+
+def file_of(nodes, constants=(), shape=("n", 4), outputs=("y",), opset=17, **options):
+    """A file of nodes (op, inputs, outputs, attributes)."""
+    made = [
+        H.make_node(op, inputs, [outputs] if isinstance(outputs, str) else outputs, **attributes)
+        for op, inputs, outputs, attributes in nodes
+    ]
+    arrays = [
+        value
+        if isinstance(value, onnx.TensorProto)
+        else onnx.numpy_helper.from_array(np.asarray(value), name)
+        for name, value in dict(constants).items()
+    ]
+    info = H.make_tensor_value_info
+    graph = H.make_graph(
+        made,
+        "g",
+        [info("x", onnx.TensorProto.FLOAT, shape)],
+        [info(name, onnx.TensorProto.FLOAT, None) for name in outputs],
+        arrays,
+    )
+    return H.make_model(
+        graph, opset_imports=[H.make_opsetid("", opset)], **options
+    ).SerializeToString()
+
+
+def f32(*shape):
+    return np.random.RandomState(1).standard_normal(shape).astype(np.float32)
+
+
+def test_as_tf2onnx_writes_them():
+    """Kernels of MatMul, biases of Add, BatchNormalization as Mul and Add, shapes as constants."""
+    w, b, scale, shift = f32(4, 6), f32(6), f32(6), f32(6)
+    content = file_of(
+        [
+            ("Cast", ["x"], "c", {"to": onnx.TensorProto.FLOAT}),
+            ("MatMul", ["c", "model/dense/MatMul/ReadVariableOp:0"], "m", {}),
+            ("Add", ["m", "b"], "h", {}),
+            ("Relu", ["h"], "r", {}),
+            ("Mul", ["r", "scale"], "s", {}),
+            ("Add", ["s", "shift"], "t", {}),
+            ("Reshape", ["t", "shape"], "u", {}),
+            ("Identity", ["u"], "y", {}),
+        ],
+        {
+            "model/dense/MatMul/ReadVariableOp:0": w,
+            "b": b,
+            "scale": scale,
+            "shift": shift,
+            "shape": np.array([-1, 6]),
+        },
+        opset=15,
+    )
+    x = rows(4)
+    made = loaded(content)
+    close(output_of(made, [x]), np.maximum(x @ w + b, 0) * scale + shift, ULP)
+    assert type(made) is nn.Sequential and type(made[1]) is nn.Linear
+
+
+def test_what_is_odd_and_right():
+    x, w, b = rows(4), f32(3, 4), f32(3)
+    for nodes, constants, wanted in (
+        # a bias that two take is none, and one that is used twice stays one
+        (
+            [
+                ("MatMul", ["x", "w"], "m", {}),
+                ("Add", ["m", "b"], "a", {}),
+                ("Mul", ["a", "m"], "y", {}),
+            ],
+            {"w": w.T.copy(), "b": b},
+            (x @ w.T + b) * (x @ w.T),
+        ),
+        (
+            [("Gemm", ["x", "w", "b"], "y", {"transB": 1, "alpha": 2.0, "beta": 0.5})],
+            {"w": w, "b": b},
+            2 * x @ w.T + 0.5 * b,
+        ),
+        ([("Gemm", ["x", "w", "one"], "y", {"transB": 1})], {"w": w, "one": b[:1]}, x @ w.T + b[0]),
+        (
+            [("Transpose", ["w"], "t", {}), ("MatMul", ["x", "t"], "y", {})],
+            {"w": w},
+            x @ w.T,
+        ),
+        ([("Sub", ["one", "x"], "y", {})], {"one": np.ones((1, 4), np.float32)}, 1 - x),
+        (
+            [("Split", ["x"], ["p", "q"], {"axis": -1}), ("Sub", ["q", "p"], "y", {})],
+            {},
+            x[:, 2:] - x[:, :2],
+        ),
+        (
+            [("Clip", ["x", "", "high"], "y", {})],
+            {"high": np.float32(0.5)},
+            np.minimum(x, 0.5),
+        ),
+        ([("Softmax", ["x"], "y", {})], {}, np.exp(x) / np.exp(x).sum(1, keepdims=True)),
+    ):
+        content = file_of(nodes, constants)
+        close(output_of(loaded(content), [x]), np.asarray(wanted, np.float32), ULP)
+
+
+def external():
+    tensor = onnx.numpy_helper.from_array(f32(4, 3), "w")
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    entry = tensor.external_data.add()
+    entry.key, entry.value = "location", "../../etc/passwd"
+    return tensor
+
+
+def claimed(dims, data=b""):
+    tensor = onnx.TensorProto(name="w", data_type=onnx.TensorProto.FLOAT, raw_data=data)
+    tensor.dims.extend(dims)
+    return tensor
+
+
+def doubled(count):
+    names = ["w", *(f"w{i}" for i in range(count))]
+    nodes = [("Concat", [a, a], b, {"axis": 0}) for a, b in pairwise(names)]
+    return [*nodes, ("Mul", ["x", names[-1]], "y", {})]
+
+
+MATMUL = [("MatMul", ["x", "w"], "y", {})]
+
+
+def test_what_is_refused():
+    for content, words in (
+        (b"", "cannot be read"),
+        (b"PK\x03\x04", "no file of ONNX"),
+        (written(net(nn.Linear(4, 3)))[:-40], "no file of ONNX|cannot be read"),
+        (file_of(MATMUL, {"w": external()}), "'w' of the graph lies in another file"),
+        (file_of(MATMUL, {"w": claimed([2**40, 2**20])}), "constant 'w'"),
+        (file_of(MATMUL, {"w": claimed([-1, 4], bytes(64))}), r"sizes \[-1, 4\]"),
+        (file_of(MATMUL, {"w": claimed([4, 3], bytes(47))}), "constant 'w'"),
+        (file_of(MATMUL, {"w": np.array([["a"]], object)}), "is of STRING"),
+        (file_of(MATMUL, {"w": f32(5, 3)}), "takes 5 numbers, the layer before it gives 4"),
+        (file_of(MATMUL, {"w": f32(4)}), "must be a matrix"),
+        (file_of(MATMUL), "'w', which nothing before it gives"),
+        (file_of([("MatMul", ["x", "x"], "y", {})]), "argument 1 that is computed"),
+        (file_of([("Relu", ["y"], "y", {})]), "'y', which nothing before it gives"),
+        (file_of([("Conv", ["x", "w"], "y", {})], {"w": f32(1, 1, 1)}), "node Conv is no operator"),
+        (file_of([("Softmax", ["x"], "y", {"axis": 0})]), "axis 0"),
+        (file_of([("Mul", ["x", "w"], "y", {})], {"w": f32(3, 4)}), "along the rows"),
+        (file_of([("Reshape", ["x", "w"], "y", {})], {"w": np.array([1, -1])}), "must be 0 or -1"),
+        (file_of([("Reshape", ["x", "w"], "y", {})], {"w": np.array([-1, 2])}), "other rows"),
+        (file_of(doubled(60), {"w": f32(1, 4)}), "larger than the file"),
+        (file_of([("Relu", ["x"], "y", {})], opset=6), "opset 6"),
+        (file_of([("Relu", ["x"], "a", {})]), "'y', which nothing"),
+        (file_of([("Relu", ["x"], "y", {})], outputs=("y", "z")), "by output="),
+        (file_of([("Mystery", ["x"], "y", {"domain": "com.evil"})]), "is of com.evil"),
+        (
+            file_of(
+                [("ConstantOfShape", ["w"], "v", {}), ("Add", ["x", "v"], "y", {})],
+                {"w": np.array([2**40])},
+            ),
+            "ConstantOfShape of constants alone is not known",
+        ),
+        (file_of([("Selu", ["x"], "y", {"alpha": 2.0})]), "those of SELU"),
+        (file_of([("Identity", ["w"], "y", {})], {"w": f32(2, 2)}), "is constant"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            loaded(content)
+    with pytest.raises(ValueError, match="no output 'z', but y"):
+        loaded(file_of([("Relu", ["x"], "y", {})]), output="z")
+    file = io.BytesIO(b"garbage")
+    with pytest.raises(ValueError, match="BytesIO: "):
+        export.load_onnx(file)
+    assert file.tell() == 0
+
+
+def test_damaged_files_raise_value_errors():
+    content = written(net(nn.Linear(4, 6), nn.LayerNorm(6), nn.GELU(), nn.Linear(6, 2)))
+    random = np.random.RandomState(0)
+    for _ in range(150):
+        damaged = bytearray(content)
+        for place in random.randint(0, len(damaged), 3):
+            damaged[place] = random.randint(256)
+        try:
+            loaded(bytes(damaged))
+        except ValueError as error:
+            assert "BytesIO: " in str(error)
