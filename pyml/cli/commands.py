@@ -5,7 +5,7 @@ import warnings
 from contextlib import contextmanager
 
 from pyml import config
-from pyml.cli import bench, evaluate, info, inspect, predict, train
+from pyml.cli import bench, evaluate, export, info, inspect, predict, train
 from pyml.cli.failures import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
@@ -20,7 +20,7 @@ from pyml.cli.ranks import end_with, is_first
 
 __all__ = ["main"]
 
-COMMANDS = (train, predict, evaluate, inspect, bench, info)
+COMMANDS = (train, predict, evaluate, inspect, export, bench, info)
 
 
 def main(argv=None):

@@ -3,6 +3,7 @@
 import keyword
 import math
 import re
+import unicodedata
 from types import ModuleType
 from typing import NamedTuple
 
@@ -113,8 +114,9 @@ OF_MODULES = {*HELPERS, "np", "math", "WEIGHTS"}
 
 def python_name(name, taken=()):
     """A name of Python, another one than those that are taken, or used within a module."""
-    base = made = re.sub(r"\W", "_", name) or "_"
-    base = made = f"_{base}" if base[0].isdigit() else base
+    letters = unicodedata.normalize("NFKC", name)  # as Python reads names
+    base = "".join(c if f"_{c}".isidentifier() else "_" for c in letters) or "_"
+    base = made = base if base.isidentifier() else f"_{base}"
     count = 1
     while made in (*taken, *OF_MODULES) or keyword.iskeyword(made) or re.match(r"h\d+$", made):
         count += 1
