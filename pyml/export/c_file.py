@@ -193,7 +193,8 @@ def structs(writer):
         fields = writer.fields[side]
         if len(fields) > 1:
             lines = [
-                f"    {spaced(TYPES[str(v.dtype)])}{name}{f'[{v.size}]' if v.shape else ''};"
+                f"    {spaced(TYPES[str(v.dtype)])}{name}"
+                + (f"[{max(v.size, 1)}];" if v.shape else ";")
                 + (f" /* {plain(v.options['note'])} */" if v.options.get("note") else "")
                 for name, v in fields.items()
             ]
@@ -244,7 +245,7 @@ def self_test(writer, rows, outputs, capitals):
     several = [len(fields) > 1 for fields in writer.fields]
     [(_, first), *_] = writer.fields[1].items()
     kind = spaced(TYPES[str(first.dtype)])
-    y = f"{p}outputs y;" if several[1] else f"{kind}y[{first.size}];"
+    y = f"{p}outputs y;" if several[1] else f"{kind}y[{max(first.size, 1)}];"
     step = "" if several[0] else f" * {next(iter(writer.fields[0].values())).size}"
     at = "&y" if several[1] else "y"
     lines += [

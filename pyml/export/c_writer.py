@@ -43,9 +43,9 @@ static inline int64_t {p}floordiv(int64_t a, int64_t b)
 static inline void {p}linear(int rows, int in, int out, const {t} *w, const {t} *b,
                              const {t} *x, {t} *y)
 {{
+    const int whole = out - out % {block};
     for (int r = 0; r < rows; r++, x += in, y += out) {{
-        int j = 0;
-        for (; j + {block} <= out; j += {block}) {{
+        for (int j = 0; j < whole; j += {block}) {{
             {t} sum[{block}];
             for (int c = 0; c < {block}; c++)
                 sum[c] = b ? b[j + c] : 0;
@@ -57,7 +57,7 @@ static inline void {p}linear(int rows, int in, int out, const {t} *w, const {t} 
             for (int c = 0; c < {block}; c++)
                 y[j + c] = sum[c];
         }}
-        for (; j < out; j++) {{
+        for (int j = whole; j < out; j++) {{
             {t} sum = b ? b[j] : 0;
             for (int k = 0; k < in; k++)
                 sum += x[k] * w[(ptrdiff_t)k * out + j];
@@ -371,7 +371,7 @@ class Writer:
     def of_linear(self, value, x, weight, bias=None):
         self.need("linear", value.dtype)
         outputs, inputs = weight.shape
-        rows, b = value.size // outputs, "NULL" if bias is None else self.array(bias)
+        rows, b = math.prod(value.shape[:-1]), "NULL" if bias is None else self.array(bias)
         self.body.append(
             f"{self.name_of(value.dtype)}linear({rows}, {inputs}, {outputs}, "
             f"{self.array(weight, True)}, {b}, {self.names[x]}, {self.names[value]});"
@@ -386,12 +386,12 @@ class Writer:
             f"{inputs * outputs} * j, {b}, {self.names[x]} + {inputs} * ({count} * i + j), "
             f"{self.names[value]} + {outputs} * ({count} * i + j));"
         )
-        self.loops([value.size // (count * outputs), count], lambda *names: call)
+        self.loops([math.prod(value.shape[:-2]), count], lambda *names: call)
 
     def of_linear_int8(self, value, x, weight, scale, bias=None):
         self.need("linear_int8", value.dtype)
         outputs, inputs = weight.shape
-        rows, b = value.size // outputs, "NULL" if bias is None else self.array(bias)
+        rows, b = math.prod(value.shape[:-1]), "NULL" if bias is None else self.array(bias)
         self.declared["q8"] = "int8", max(self.declared.get("q8", ("", 0))[1], inputs)
         step = self.literal(value.options["step"], value.dtype)
         self.body.append(
@@ -422,9 +422,9 @@ class Writer:
     def of_concat(self, value, *parts):
         axis = value.options["axis"]
         outer = math.prod(value.shape[:axis])
-        row, begin = value.size // outer, 0
+        row, begin = math.prod(value.shape[axis:]), 0
         for part in parts:
-            size = part.size // outer
+            size = math.prod(part.shape[axis:])
             source = self.expression(part, lambda v, size=size: f"{size} * i + j")
             line = f"{self.names[value]}[{row} * i + {begin} + j] = {source};"
             self.loops([outer, size], lambda *names, line=line: line)

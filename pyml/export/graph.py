@@ -128,8 +128,12 @@ def call(name, *arguments):
     arguments = [
         a if isinstance(a, Value) else constant(np.asarray(a, numbers[-1])) for a in arguments
     ]
-    ranks = {len(v.shape) for v in arguments if not v.is_constant}
-    assert len(ranks) == 1, f"{name} of rows of several ranks: {ranks}"
+    shapes = [v.shape for v in arguments if not v.is_constant]
+    if len({*map(len, shapes)}) != 1:
+        raise TypeError(
+            f"export.rule: {name} of rows of the shapes {shapes}, which need one number of "
+            "dimensions; what is of parameters alone is to be computed before tracer.weight()"
+        )
     shape = np.broadcast_shapes(*(v.shape for v in arguments))
     dtype = FUNCTIONS[name].dtype or arguments[-1].dtype
     return Value(name, arguments, shape, dtype)

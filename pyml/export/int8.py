@@ -20,7 +20,7 @@ def quantised(graph, rows):
         rows: an array for each input, that the range of what layers are given is taken of.
 
     Raises:
-        ValueError: if it has no linear layer.
+        ValueError: if it has no linear layer, or a weight or what a layer is given is not finite.
     """
     layers = [v for v in graph.values if v.op == "linear"]
     if not layers:
@@ -31,6 +31,13 @@ def quantised(graph, rows):
         layer: max(float(np.abs(found[name]).max(initial=0)), 1e-30) / LARGEST
         for layer, name in zip(layers, seen, strict=True)
     }
+    for layer, name in zip(layers, seen, strict=True):
+        weight = layer.inputs[1].options
+        if not (np.isfinite(weight["array"]).all() and np.isfinite(found[name]).all()):
+            raise ValueError(
+                f"export: dtype is 'int8', and {weight['name']!r}, or what it multiplies in the "
+                "given rows, is not finite; use float32"
+            )
     made = {}
     for value in graph.values:
         inputs = [made[each] for each in value.inputs]

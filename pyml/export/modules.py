@@ -157,7 +157,7 @@ class Tracer:
 
 @rule(nn.Sequential)
 def _(tracer, module, *values):
-    for name, child in module.named_children():
+    for name, child in module._modules.items():  # also one that is there twice
         values = (tracer(child, *values, name=name),)
     return values[0]
 

@@ -1,12 +1,10 @@
 """export.numpy: a model as a module of plain NumPy."""
 
-import io as streams
 from pathlib import Path
-
-import numpy as np
 
 from pyml import io
 from pyml.config import __version__
+from pyml.export.npz_file import save_npz
 from pyml.export.traced import module_of, python_name, traced
 
 __all__ = ["numpy"]
@@ -55,9 +53,7 @@ def numpy(model, path=None, *, inputs=None):
     name = python_name(place.stem if place else type(made.model).__name__)
     module = module_of(made.graph, name)
     if place is not None:
-        weights = streams.BytesIO()
-        np.savez(weights, **module.WEIGHTS)
-        io._write_whole(str(place.with_suffix(".npz")), weights.getvalue())
+        save_npz(module.WEIGHTS, place.with_suffix(".npz"))
         io._write_whole(str(place), file_of(made.model, module.source).encode())
     return module
 

@@ -100,7 +100,7 @@ class Steps(nn.Module):
         if len(values) != self.inputs:
             raise TypeError(f"Steps: takes {self.inputs} inputs, {len(values)} are given")
         values = list(values)
-        for (name, module), places in zip(self.named_children(), self.places, strict=True):
+        for (name, module), places in zip(self._modules.items(), self.places, strict=True):
             values.append(call(module, [values[place] for place in places], name))
         return values[self.result]
 

@@ -10,6 +10,7 @@ import struct
 import zipfile
 from collections import OrderedDict
 from io import BytesIO
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from pyml.tensor import Tensor
 __all__ = ["load_torch", "save_torch"]
 
 LONGEST_PICKLE = 2**26  # bytes of data.pkl
+MOST_COPIES = 16  # of views of one storage
 DEEPEST = 100  # of trees within trees
 STORAGES = {  # names of torch's storages: of the numbers in the file
     "DoubleStorage": "<f8",
@@ -74,9 +76,11 @@ def read(content, place):
     try:
         with zipfile.ZipFile(BytesIO(content)) as archive:
             members = {}
+            if sum(info.file_size for info in archive.infolist()) > len(content):
+                raise ValueError("its parts are longer than the file, or compressed")
             for info in archive.infolist():
                 name = info.filename.partition("/")[2]
-                if info.compress_type != zipfile.ZIP_STORED or info.file_size > len(content):
+                if info.compress_type != zipfile.ZIP_STORED:
                     raise ValueError(f"{name!r} is compressed, which torch.save does not do")
                 members[name] = info
             if "data.pkl" not in members:
@@ -87,7 +91,7 @@ def read(content, place):
                 raise ValueError("its numbers are big-endian")
             if members["data.pkl"].file_size > LONGEST_PICKLE:
                 raise ValueError("its data.pkl is longer than 64 MiB")
-            walk = Walk(lambda key: archive.read(members[f"data/{key}"]), place)
+            walk = Walk(lambda key: archive.read(members[f"data/{key}"]), place, len(content))
             return walk.result(archive.read(members["data.pkl"]))
     except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
         raise ValueError(f"{place}: cannot be read as a file of torch.save: {error}") from None
@@ -103,6 +107,13 @@ class Mark:
     """Where a sequence of items begins."""
 
 
+class Storage(NamedTuple):
+    """The numbers of a storage; key: its type and its name."""
+
+    key: str
+    numbers: np.ndarray
+
+
 PUSHED = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 EMPTY = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple, "MARK": Mark}
 TEXTS = ("BINUNICODE", "SHORT_BINUNICODE", "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT")
@@ -115,11 +126,14 @@ class Walk:
     Args:
         storage: a function of a key that gives the bytes of a storage.
         place: the file, for messages.
+        size: of the file, in bytes.
     """
 
-    def __init__(self, storage, place):
+    def __init__(self, storage, place, size):
         self.storage, self.place = storage, place
-        self.stack, self.memo, self.storages = [], {}, {}
+        self.stack, self.memo = [], {}
+        self.size, self.copied = size, 0
+        self.storages, self.made = {}, {}  # bytes, and tensors, of which equal ones are one
 
     def result(self, pickle):
         """What the pickle makes."""
@@ -214,7 +228,7 @@ class Walk:
             numbers = numbers.astype(np.float32)
         elif storage.endswith("BoolStorage"):
             numbers = numbers != 0
-        self.stack.append(numbers)
+        self.stack.append(Storage(f"{storage} {key}", numbers))
 
     def do_reduce(self, _):
         arguments, function = self.stack.pop(), self.stack.pop()
@@ -236,11 +250,14 @@ class Walk:
         if set(state) - {"_metadata"}:
             raise ValueError(f"a state_dict has attributes: {', '.join(map(repr, state))}")
 
-    def tensor(self, numbers, offset, size, strides):
+    def tensor(self, storage, offset, size, strides):
         """A Tensor of numbers of a storage."""
         counts = (offset, *size, *strides)
-        if not isinstance(numbers, np.ndarray) or any(type(n) is not int for n in counts):
+        if not isinstance(storage, Storage) or any(type(n) is not int for n in counts):
             raise ValueError("a tensor's storage, sizes or strides are none")
+        key, numbers = (storage.key, counts), storage.numbers
+        if key in self.made:
+            return self.made[key]
         if min(counts) < 0 or len(size) != len(strides) or len(size) > 32:
             raise ValueError(f"a tensor has offset {offset}, sizes {size} and strides {strides}")
         total = 1
@@ -254,7 +271,11 @@ class Walk:
         else:
             steps = [step * numbers.itemsize for step in strides]
             array = np.lib.stride_tricks.as_strided(numbers[offset:], size, steps)
-        return Tensor._on(arrived(array.copy(), f"{self.place}: a tensor"))
+        self.copied += array.nbytes
+        if self.copied > MOST_COPIES * self.size:
+            raise ValueError(f"its tensors are views, more than {MOST_COPIES} times of the file")
+        self.made[key] = Tensor._on(arrived(array.copy(), f"{self.place}: a tensor"))
+        return self.made[key]
 
 
 def check_tree(made):
@@ -262,7 +283,7 @@ def check_tree(made):
     depths, path = {}, set()
 
     def depth(node):
-        if isinstance(node, (Mark, Name, np.ndarray)):
+        if isinstance(node, (Mark, Name, Storage)):
             raise ValueError("it holds a part of its machinery where a value should be")
         if not isinstance(node, (dict, list, tuple)):
             return 0

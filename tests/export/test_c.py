@@ -2,6 +2,10 @@
 
 import io
 import re
+import tempfile
+import warnings
+from collections import OrderedDict
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -18,9 +22,10 @@ from export.compilers import (
     run,
     self_tests,
 )
-from export.nets import CASES, net, output_of, rows
+from export.nets import CASES, drawn, net, output_of, rows
 from export.test_numpy import close
 from pyml import data, export, nn, optim
+from pyml.export.modules import RULES
 
 ULP = 64  # of the largest output: far within what a file's self-test allows
 NAMES = {name: re.sub(r"\W", "_", name.lower()) for name in CASES}
@@ -143,6 +148,116 @@ def test_int8_with_what_it_costs(tmp_path):
         small.error, rel=0.1
     )
     assert (found.argmax(1) != labels[1400:].numpy()).mean() == pytest.approx(small.loss, abs=3e-3)
+
+
+ODD = ["a*/b", "**//x\nimport os; 1/0\n", "??/", "q\"\\'", "/*", "max", "predict", "NULL", "ﬁ", "²"]
+
+
+def test_names_with_any_letters(tmp_path):
+    """No name ends a comment, or is that of something else."""
+    layers = {name: nn.Linear(3, 3) for name in ODD}
+    model = drawn(nn.Sequential(OrderedDict(layers))).eval()
+    x = rows(3)
+    export.c(model, tmp_path / "net.h", inputs=x)
+    loaded = library("gcc", tmp_path, ["net"])
+    assert loaded.test_net() == 0
+    close(rows_through(loaded, "net", x, (3,)), output_of(model, [x]), 4 * ULP)
+    assert export.numpy(model, inputs=x).predict(x).shape == (9, 3)
+
+
+class Named(nn.Module):
+    """Parameters whose names are those of functions, macros and files."""
+
+    NAMES = ("linear", "max", "predict", "test_x", "INPUTS", "file", "h1", "x", "y", "WEIGHTS")
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(3, 3)
+        for name in self.NAMES:
+            setattr(self, name, nn.Parameter(pyml.ones(3)))
+
+    def forward(self, input):
+        input = self.layer(input).clamp(0, 6)
+        for name in self.NAMES:
+            input = input * getattr(self, name)
+        return input
+
+
+def test_names_of_parameters(tmp_path):
+    @export.rule(Named)
+    def _(tracer, module, x):
+        x = tracer(nn.ReLU6(), tracer(module.layer, x, name="layer"))
+        for name in module.NAMES:
+            x = x * tracer.weight(getattr(module, name), name)
+        return x
+
+    try:
+        model, x = drawn(Named()).eval(), rows(3)
+        wanted = output_of(model, [x])
+        export.c(model, tmp_path / "NET.h", inputs=x)
+        loaded = library("gcc", tmp_path, ["NET"])
+        assert loaded.test_NET() == 0
+        close(export.numpy(model, tmp_path / "net.py", inputs=x).predict(x), wanted)
+        assert list(np.load(tmp_path / "net.npz"))
+        file = io.BytesIO()
+        export.onnx(model, file, inputs=x)
+        file.seek(0)
+        close(output_of(export.load_onnx(file), [x]), wanted)
+    finally:
+        del RULES[Named]
+
+
+def test_rules_join_rows_of_one_number_of_dimensions():
+    @export.rule(Named)
+    def _(tracer, module, x):
+        return x + tracer.weight(module.x, "x") * tracer.weight(module.y, "y")
+
+    try:
+        with pytest.raises(TypeError, match=r"before tracer\.weight"):
+            export.numpy(Named(), inputs=rows(3))
+    finally:
+        del RULES[Named]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -0.0, 1e-45, 3.4e38])
+def test_weights_of_all_values(tmp_path, value):
+    for last in (nn.ReLU(), nn.Linear(3, 2)):
+        model = net(nn.Linear(3, 3), last)
+        with pyml.no_grad():
+            model[0].weight[0, 0] = value
+        export.c(model, tmp_path / "net.h", inputs=rows(3))
+        assert library("gcc", tmp_path, ["net"]).test_net() == 0
+        (tmp_path / "all_gcc.so").unlink()
+    if not np.isfinite(value):
+        with pytest.raises(ValueError, match="is not finite; use float32"):
+            export.c(model, tmp_path / "net.h", inputs=rows(3), dtype="int8")
+
+
+@pytest.mark.parametrize("sizes", [(0, 3), (3, 0), (0, 0), (1, 1), (2, 5_000, 1)])
+def test_sizes_of_all_kinds(tmp_path, sizes):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a layer without numbers has no initial values
+        model = nn.Sequential(*(nn.Linear(*pair) for pair in pairwise(sizes))).eval()
+    x = rows(sizes[0])
+    export.c(model, tmp_path / "net.h", inputs=x)
+    loaded = library("gcc", tmp_path, ["net"])
+    assert loaded.test_net() == 0
+    close(rows_through(loaded, "net", x, sizes[-1:]), output_of(model, [x]))
+
+
+def test_a_layer_that_is_there_twice(tmp_path):
+    layer = nn.Linear(3, 3)
+    model = net(layer, nn.Tanh(), layer)
+    x, written = rows(3), export.c(model, tmp_path / "net.h")
+    assert written.weight_bytes == 4 * 12
+    close(rows_through(library("gcc", tmp_path, ["net"]), "net", x, (3,)), output_of(model, [x]))
+
+
+def test_a_file_without_a_name():
+    with tempfile.TemporaryFile() as file:  # its name is a number
+        export.c(net(nn.Linear(2, 2)), file)
+        file.seek(0)
+        assert b"model_predict(" in file.read()
 
 
 def test_refusals(tmp_path):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import pyml
@@ -94,7 +94,7 @@ def layers(draw, width, depth, residuals=True):
             elif cls is nn.PReLU:
                 made.append(nn.PReLU(draw(st.sampled_from([1, width]))))
             else:
-                number = draw(st.floats(0.1, 2, width=32))
+                number = draw(st.floats(0.125, 2, width=32))
                 made.append(cls(**OPTIONS.get(cls, lambda x: {})(number)))
         elif kind == "norm":
             cls = draw(st.sampled_from([nn.BatchNorm1d, nn.LayerNorm, nn.RMSNorm, nn.GroupNorm]))
@@ -286,9 +286,10 @@ def in_c(models, compilers=("gcc",), others=()):
                 )
 
 
-def examples(count, strategy, check):
+def examples(count, strategy, check, phases=tuple(Phase)):
     """Checks so many examples."""
     limits = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
+    limits["phases"] = phases
 
     @settings(max_examples=count, **limits)
     @given(strategy)
@@ -308,7 +309,7 @@ def test_random_nets_in_onnx():
 
 
 def test_random_nets_in_c():
-    examples(2, c_files(), lambda models: in_c(models, HOSTED[:1]))
+    examples(2, c_files(), lambda models: in_c(models, HOSTED[:1]), [Phase.generate])
 
 
 @pytest.mark.exhaustive
@@ -324,4 +325,6 @@ def test_many_random_nets_in_onnx():
 
 @pytest.mark.exhaustive
 def test_many_random_nets_in_c():
-    examples(60, c_files(), lambda models: in_c(models, HOSTED, [*FOREIGN, *BARE]))
+    examples(
+        60, c_files(), lambda models: in_c(models, HOSTED, [*FOREIGN, *BARE]), [Phase.generate]
+    )

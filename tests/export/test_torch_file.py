@@ -173,6 +173,46 @@ def test_sizes_strides_and_offsets_stay_within_the_numbers():
             loaded(tensor_of(size, strides, offset))
 
 
+def test_views_of_one_storage():
+    """Equal ones are one tensor; there cannot be more numbers of them than the file is long."""
+    writer = export.torch_file.Pickle()
+    writer.tensor(np.ones(1000, np.float32))
+    once = b"".join(writer.parts)
+    content = written({"a": pyml.ones(1000)})
+
+    def many(count):
+        parts = []
+        for i in range(count):  # each begins at another place
+            shorter = export.torch_file.Pickle()
+            shorter.put(i, "")
+            shorter.put((1000 - i,), "")
+            zero = export.torch_file.Pickle()
+            zero.put(0, "")
+            zero.put((1000,), "")
+            parts.append(once.replace(b"".join(zero.parts), b"".join(shorter.parts)))
+        return changed(content, once, b"](" + b"".join(parts) + b"e")
+
+    found = loaded(many(3))["a"]
+    assert [len(each) for each in found] == [1000, 999, 998]
+    with pytest.raises(ValueError, match="its tensors are views"):
+        loaded(many(500))
+    same_one = loaded(changed(content, once, b"](" + once + once + b"e"))["a"]
+    assert same_one[0] is same_one[1]
+
+
+def test_arrays_are_tensors_in_a_file():
+    assert same(loaded(written({"a": np.arange(3.0)})), {"a": pyml.arange(3.0).double()})
+
+
+def test_parts_that_are_longer_than_the_file():
+    content = bytearray(written({"a": pyml.ones(1000)}))
+    for i in range(content.rfind(b"PK\x01\x02") - 400, len(content) - 4):
+        if content[i : i + 4] == (4000).to_bytes(4, "little"):  # sizes in the list of parts
+            content[i : i + 4] = (400_000).to_bytes(4, "little")
+    with pytest.raises(ValueError, match=r"longer than the file|cannot be read"):
+        loaded(bytes(content))
+
+
 def test_what_cannot_be_kept():
     for obj, words in ((net(nn.Linear(2, 2)), "state_dict"), ({(1,): 2}, "as a key")):
         with pytest.raises(TypeError, match=words):
