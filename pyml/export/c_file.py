@@ -251,8 +251,10 @@ def self_test(writer, rows, outputs, capitals):
     lines += [
         f"    for (int t = 0; t < {count}; t++) {{",
         f"        {y}",
-        f"        if ({p}predict({p}test_x + t{step}, {at}))",
+        f"        if ({p}predict({p}test_x + t{step}, {at})) {{",
         "            wrong++;",
+        "            continue;",
+        "        }",
     ]
     for (name, value), key in zip(writer.fields[1].items(), writer.graph.outputs, strict=True):
         got = f"y.{name}" if several[1] else "y"

@@ -193,6 +193,22 @@ class Writer:
             return self.node(op, x, self.constant(np.array(axes), "axes"), keepdims=1)
         return self.node(op, x, axes=axes, keepdims=1)
 
+    def of_elu(self, value, x):
+        """In float64 made of what onnxruntime has."""
+        if value.dtype == np.float32:
+            return self.node("Elu", x)
+        zero, one = (self.number(n, value) for n in (0, 1))
+        below = self.node("Sub", self.node("Exp", self.node("Min", x, zero)), one)
+        return self.node("Where", self.node("Greater", x, zero), x, below)
+
+    def of_softplus(self, value, x):
+        """In float64 made of what onnxruntime has."""
+        if value.dtype == np.float32:
+            return self.node("Softplus", x)
+        power = self.node("Exp", self.node("Neg", self.node("Abs", x)))
+        above = self.node("Max", x, self.number(0, value))
+        return self.node("Add", above, self.of_log1p(value, power))
+
     def of_lookup(self, value, table, rows):
         return self.node("Gather", table, rows)
 

@@ -54,8 +54,8 @@ def traced(model, inputs, who):
         made = Traced(model, graph_of(model), *tried(model, inputs, ROWS))
         check(made, who)
         return made
-    floats = [p.dtype for p in model.parameters() if p.is_floating_point()]
-    dtype = np.dtype(floats[0] if floats else "float32")
+    tensors = (*model.parameters(), *model.buffers())
+    dtype = next((np.dtype(t.dtype) for t in tensors if t.is_floating_point()), None)
     rows = given_rows(model, inputs, dtype, who)
     names = ["x"] if len(rows) == 1 else [f"x{i}" for i in range(1, len(rows) + 1)]
     values = [g.placeholder(n, r.shape[1:], r.dtype) for n, r in zip(names, rows, strict=True)]
@@ -68,7 +68,7 @@ def traced(model, inputs, who):
 
 
 def given_rows(model, inputs, dtype, who):
-    """The rows of inputs, arrays of floats of the dtype or of int64."""
+    """The rows of inputs, arrays of int64 or of floats of a dtype; None: as they are."""
     if inputs is None:
         size = first_size(model)
         if size is None:
@@ -77,7 +77,7 @@ def given_rows(model, inputs, dtype, who):
                 "few rows of inputs"
             )
         drawn = np.random.RandomState(0).standard_normal((ROWS, size))
-        return (drawn.astype(dtype),)
+        return (drawn.astype(dtype or np.float32),)
     given = inputs if isinstance(inputs, (tuple, list)) else (inputs,)
     rows = []
     for i, array in enumerate(given):
@@ -85,7 +85,8 @@ def given_rows(model, inputs, dtype, who):
         array = arrived(array, f"{who}: {name}")
         if array.ndim == 0 or len(array) == 0:
             raise ValueError(f"{who}: {name} has shape {array.shape}, it must have rows")
-        rows.append(np.ascontiguousarray(array, dtype if array.dtype.kind == "f" else np.int64))
+        wanted = (dtype or array.dtype) if array.dtype.kind == "f" else np.int64
+        rows.append(np.ascontiguousarray(array, wanted))
     if not rows or len({len(array) for array in rows}) > 1:
         raise ValueError(f"{who}: inputs must be of one number of rows, for one input or more")
     return tuple(rows)
