@@ -1,5 +1,6 @@
 """Recipes of papers and blogs, with numbers that change at odd calls."""
 
+import contextvars
 import copy
 import functools
 import math
@@ -10,12 +11,13 @@ from types import MappingProxyType, SimpleNamespace
 import numpy as np
 
 import pyml as torch
-from pyml import nn, optim
+from pyml import func, nn, optim
 from pyml.nn import functional as F
 from record.loops.common import (
     BATCH,
     CLASSES,
     FEATURES,
+    HIDDEN,
     ODD,
     batches,
     classification,
@@ -25,6 +27,7 @@ from record.loops.common import (
     numbered,
     regression,
     regressor,
+    targets,
     train,
     update,
 )
@@ -926,3 +929,185 @@ def energy_model_with_a_replay_of_samples(record):
         yield step(x)
     yield chain.x
     yield from final(energy)
+
+
+# ---- what libraries around a loop do -------------------------------------------------------------
+
+
+@loop
+def loss_scaled_by_a_tensor_that_adapts(record):
+    """As GradScaler, without a branch: a step whose gradients are not finite changes nothing."""
+    model, optimizer, X, Y = regression()
+    scale, good = torch.tensor(1024.0), torch.zeros(())
+
+    @record
+    def step(x, y):
+        optimizer.zero_grad()
+        loss = F.mse_loss(model(x), y)
+        (loss * scale).backward()
+        finite = torch.ones(())
+        for p in model.parameters():
+            p.grad.div_(scale)
+            finite = finite * torch.isfinite(p.grad).all().float()
+        for p in model.parameters():
+            p.grad.copy_(torch.where(finite > 0, p.grad, torch.zeros_like(p.grad)))
+        optimizer.step()
+        good.copy_(torch.where(finite > 0, good + 1, torch.zeros(())))
+        grown = torch.where(good % 4 == 0, scale * 2, scale)
+        scale.copy_(torch.where(finite > 0, grown, scale * 0.5))
+        return loss
+
+    for i, (x, y) in numbered(X, Y):
+        yield step(x * 1e38 if i in ODD else x, y)
+        yield scale
+
+
+@loop
+def gradients_of_each_sample_clipped_and_blurred(record):
+    """DP-SGD, by vmap of grad."""
+    model, optimizer, X, Y = regression()
+    noise = SimpleNamespace(sigma=0.1)
+
+    def loss_of_one(weights, x, y):
+        return F.mse_loss(func.functional_call(model, weights, (x[None],)), y[None])
+
+    @record
+    def step(x, y):
+        weights = {name: p.detach() for name, p in model.named_parameters()}
+        each = func.vmap(func.grad(loss_of_one), in_dims=(None, 0, 0))(weights, x, y)
+        norms = sum(g.flatten(1).square().sum(1) for g in each.values()).sqrt()
+        factors = (1 / norms).clamp(max=1)
+        for name, p in model.named_parameters():
+            g = (each[name] * factors.reshape(-1, *[1] * p.dim())).mean(0)
+            p.grad = g + noise.sigma * torch.randn_like(g)
+        optimizer.step()
+        return norms.mean()
+
+    for i, (x, y) in numbered(X, Y):
+        if i in ODD:
+            noise.sigma *= 0.9
+        yield step(x, y)
+
+
+@loop
+def penalty_of_inputs_at_every_fourth_step(record):
+    """R1, lazily: whether the input needs a gradient hangs on a counter."""
+    critic, state = regressor(), SimpleNamespace(step=0)
+    optimizer = optim.Adam(critic.parameters(), lr=0.01)
+
+    @record
+    def step(real):
+        penalized = state.step % 4 == 0
+        state.step += 1
+        real = real.detach().requires_grad_(penalized)
+        output = critic(real)
+        loss = F.softplus(-output).mean()
+        if penalized:
+            (slope,) = torch.autograd.grad(output.sum(), real, create_graph=True)
+            loss = loss + slope.square().sum(1).mean()
+        return update(optimizer, loss)
+
+    for (x,) in batches(inputs()):
+        yield step(x)
+
+
+@loop
+def adapters_of_low_rank_that_are_merged(record):
+    model, X = regressor(), inputs()
+    Y = targets(X)
+    for p in model.parameters():
+        p.requires_grad_(False)
+    down, up = nn.Parameter(torch.randn(FEATURES, 2) * 0.1), nn.Parameter(torch.zeros(2, HIDDEN))
+    optimizer, strength = optim.AdamW([down, up], lr=0.02), {"alpha": 1.0}
+
+    @record
+    def step(x, y):
+        hidden = model[0](x) + strength["alpha"] * (x @ down @ up)
+        return update(optimizer, F.mse_loss(model[2](model[1](hidden)), y))
+
+    for i, (x, y) in numbered(X, Y):
+        if i == 7:
+            with torch.no_grad():
+                model[0].weight.add_((down @ up).t())
+                up.zero_()
+        if i in ODD:
+            strength["alpha"] *= 1.1
+        yield step(x, y)
+
+
+class Engine:
+    """As ignite's: handlers of events, and a state that counts."""
+
+    def __init__(self, function):
+        self.function, self.handlers = function, {}
+        self.state = SimpleNamespace(iteration=0, output=None)
+
+    def on(self, event):
+        def enter(handler):
+            self.handlers.setdefault(event, []).append(handler)
+            return handler
+
+        return enter
+
+    def run(self, data):
+        for batch in data:
+            self.state.iteration += 1
+            self.state.output = self.function(self, batch)
+            for handler in self.handlers.get("iteration", []):
+                handler(self)
+            yield self.state.output
+
+
+@loop
+def engine_whose_handlers_change_settings(record):
+    model, optimizer, X, Y = regression()
+    weight = {"value": 1.0}
+
+    @record
+    def step(engine, batch):
+        x, y = batch
+        return update(optimizer, weight["value"] * F.mse_loss(model(x), y))
+
+    engine = Engine(step)
+
+    @engine.on("iteration")
+    def change(engine):
+        if engine.state.iteration in ODD:
+            weight["value"] *= 0.8
+
+    yield from engine.run(batches(X, Y))
+
+
+@loop
+def rates_as_attributes_of_parameters(record):
+    model, _, X, Y = regression()
+
+    @record
+    def step(x, y):
+        loss = F.mse_loss(model(x), y)
+        model.zero_grad()
+        loss.backward()
+        with torch.no_grad():
+            for p in model.parameters():
+                p -= 0.05 * getattr(p, "rate", 1.0) * p.grad
+        return loss
+
+    for i, (x, y) in numbered(X, Y):
+        if i in ODD:
+            list(model.parameters())[i % 4].rate = 1 / i
+        yield step(x, y)
+
+
+@loop
+def setting_in_a_context_that_is_entered_for_a_call(record):
+    model, optimizer, X, Y = regression()
+    weight = contextvars.ContextVar("weight", default=1.0)
+
+    @record
+    def step(x, y):
+        return update(optimizer, weight.get() * F.mse_loss(model(x), y))
+
+    for i, (x, y) in numbered(X, Y):
+        context = contextvars.copy_context()
+        context.run(weight.set, 2.0 if i in ODD else 1.0)
+        yield context.run(step, x, y)
