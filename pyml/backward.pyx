@@ -11,6 +11,8 @@ cimport numpy as cnp
 from cpython.dict cimport PyDict_Next
 from cpython.ref cimport PyObject
 
+from numpy cimport ndarray
+
 from pyml.grad_mode cimport grad_enabled, switch_grad
 from pyml.memory cimport new_number, owns_memory
 from pyml.recorder cimport Recorder, recorder
@@ -85,7 +87,8 @@ cdef object walk(
     cdef dict pending = {}        # edge -> the gradient gathered for it so far
     cdef dict wanted = {}         # node -> gradient, for inputs that are not leaves
     cdef set path = None          # with inputs: the edges that lead to one of them
-    cdef list leaves, grads_of_leaves
+    cdef list leaves
+    cdef dict sums                # leaf -> its new .grad; None: the gradient is to be added in place
     cdef list queue = []          # nodes with a pending gradient, the newest last,
     cdef Node newest = None       # and the newest of all, which is mostly the only one
     cdef Tensor output, grad, dx, leaf
@@ -197,22 +200,27 @@ cdef object walk(
                 if leaf.node is not None and wanted[leaf.node] is not None:
                     pending[leaf] = wanted[leaf.node]
                     check_accumulates(leaf, pending[leaf])
-        leaves, grads_of_leaves = [], []
+        if inputs is not None:
+            pending = {leaf: pending[leaf] for leaf in pending if any([leaf is item for item in inputs])}
+        sums = {}   # what may raise comes before the first .grad is another one
         at = 0
         while PyDict_Next(pending, &at, &key, &value):
-            if inputs is None or any([<Tensor>key is item for item in inputs]):
-                leaves.append(<Tensor>key)
-                grads_of_leaves.append(new_gradient(<Tensor>key, value, create_graph))
-        for i in range(len(leaves)):   # nothing raises any more
-            leaf = leaves[i]
-            if grads_of_leaves[i] is None:
-                ops.add_(leaf._grad, pending[leaf])
+            (<Tensor>key).note_gradient(False, True)
+            if (<Tensor>key)._grad is not None or not is_alone(value):
+                sums[<Tensor>key] = new_gradient(<Tensor>key, <Tensor>value, create_graph)
+        leaves = []   # with hooks that run after it
+        at = 0
+        while PyDict_Next(pending, &at, &key, &value):
+            grad = sums.get(<Tensor>key, <Tensor>value) if sums else <Tensor>value
+            if grad is None:
+                ops.add_((<Tensor>key)._grad, <Tensor>value)
             else:
-                leaf._grad = grads_of_leaves[i]
-        pending = grads_of_leaves = None   # hooks find nobody else with the gradients
+                (<Tensor>key)._grad = grad
+            if (<Tensor>key).hooks is not None:
+                leaves.append(<Tensor>key)
+        pending = sums = grad = None   # hooks find nobody else with the gradients
         for leaf in leaves:
-            if leaf.hooks is not None:
-                run_hooks_after(leaf)
+            run_hooks_after(leaf)
         return None
     finally:
         switch_grad(before)
@@ -311,15 +319,16 @@ cdef int check_for_nan(Node node, tuple grads) except -1:
     return 0
 
 
-cdef Tensor new_gradient(Tensor leaf, PyObject *given, bint create_graph):
-    """What leaf.grad is to be when a gradient is added; None: what it is, to which it can be added in place. The caller's
-    reference to it is the only one if nobody else can reach it: then it is taken as it is."""
-    cdef bint alone = Py_REFCNT(given) == 1
-    cdef Tensor grad = <Tensor>given
-    alone = alone and Py_REFCNT(<PyObject *>grad.array) == 1 and owns_memory(grad.array)
-    leaf.note_gradient(False, True)
+cdef bint is_alone(PyObject *given):
+    """Whether nobody but the dict can reach a gradient: then it is taken as it is."""
+    cdef PyObject *array = <PyObject *>(<Tensor>given).array
+    return Py_REFCNT(given) == 1 and Py_REFCNT(array) == 1 and owns_memory(<ndarray>array)
+
+
+cdef Tensor new_gradient(Tensor leaf, Tensor grad, bint create_graph):
+    """What leaf.grad is to be when a gradient is added; None: what it is, to which it can be added in place."""
     if leaf._grad is None:
-        return grad if alone else ops.clone(grad)
+        return ops.clone(grad)
     if create_graph or leaf._grad._requires_grad:
         return ops.add(leaf._grad, grad)
     why = unwritable(leaf._grad.array)
