@@ -254,6 +254,7 @@ def init_process_group(backend="mpi", *, shard_size=SHARD_SIZE):
     if launched_rank() is None:
         group = Group(None, int(shard_size))
         return
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     try:
         from mpi4py import MPI
     except ImportError as error:
@@ -267,7 +268,6 @@ def init_process_group(backend="mpi", *, shard_size=SHARD_SIZE):
         raise RuntimeError(f"{who}: shard_size differs between ranks: {sizes}; give all the same")
     made = Group(comm, int(shard_size))
     if comm.size > 1:
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if "OMP_NUM_THREADS" not in os.environ:
             here = comm.Split_type(MPI.COMM_TYPE_SHARED)
             config.set_num_threads(max(1, config.get_num_threads() // here.size))
