@@ -100,7 +100,7 @@ def killed_after(choose, folder):
     ranks = choose.choice([1, 2, 3, 4])
     words = [MPIEXEC, "-n", str(ranks), sys.executable, str(HERE / PROGRAM), str(folder), "slow"]
     job = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(choose.uniform(0.0, 1.0 + 0.8 * ranks))
+    time.sleep(choose.uniform(0.0, 3.0 + ranks))
     started = children_of(job.pid)
     victims = [job.pid, *(pid for pid in started if is_rank(pid))]
     if job.poll() is None:
