@@ -180,8 +180,6 @@ def begin_anew():
     pyml.set_default_dtype(pyml.float32)
     pyml.autograd.set_detect_anomaly(False)
     pyml.distributions.Distribution.set_default_validate_args(True)
-    if distributed.is_initialized():
-        distributed.destroy_process_group()
     of_every_module.clear()
     registrations.clear()
 

@@ -29,7 +29,6 @@ INTERNAL = (
     "pyml.stand_ins",
     "pyml._",
     "pyml.recording.",
-    *("pyml.distributed.exchange", "pyml.distributed.tree"),
 )
 ALSO = ("pyml.memory",)  # of Cython, without an __all__, and documented
 RETURNED = (HookHandle,)  # classes of what calls return, which no module exports

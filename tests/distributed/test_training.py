@@ -49,7 +49,7 @@ def test_what_one_rank_wants_all_do(tmp_path):
 @needs_mpi
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("ranks", [1, 2, 4, 8])
-@pytest.mark.parametrize("how", [(), ("weighted",), ("slow",)])
+@pytest.mark.parametrize("how", [(), ("weighted",), ("stream",)])
 def test_the_same_bits(ranks, how, tmp_path):
     alone, several = tmp_path / "alone", tmp_path / "several"
     alone.mkdir()

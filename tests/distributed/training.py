@@ -1,6 +1,6 @@
 """A program for mpiexec: a Trainer's training, and what of it must not depend on the ranks.
 
-Arguments: the folder of its checkpoint; and, in any order, what else is asked of it: see FAULTS.
+Arguments: the folder of its checkpoint; and, in any order, what else is asked of it: see Fault and trained.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pyml
-from pyml import distributed, nn, optim
+from pyml import data, distributed, nn, optim
 from pyml.train import Callback, Checkpoint, CSVLogger, EarlyStopping, TimeLimit, Trainer
 
 EPOCHS = 8
@@ -64,6 +64,10 @@ def trained(folder, words):
     if "other rows" in words and distributed.get_rank() == 1:
         x = x + 1
     weight = pyml.rand(150, generator=generator) if "weighted" in words else None
+    if "stream" in words:
+        rows = data.DataLoader(data.TensorDataset(x, y), batch_size=32, shuffle=True)
+        trainer.fit(rows, epochs=EPOCHS, validation=(x, y), seed=3)
+        return trainer
     trainer.fit(
         x,
         y,
