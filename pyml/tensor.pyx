@@ -655,6 +655,17 @@ cdef class Tensor:
         """(1, 0), as DLPack calls the CPU."""
         return ops.creation.DLPACK_CPU
 
+    def __arrow_c_array__(self, requested_schema=None):
+        """The capsules of Arrow's PyCapsule interface, for pyarrow.array() and polars: of one dimension, on the same memory.
+
+        Raises:
+            RuntimeError: if the tensor requires grad; call .detach() first.
+            ModuleNotFoundError: without pyarrow.
+        """
+        import pyarrow
+
+        return pyarrow.array(self.__array__()).__arrow_c_array__(requested_schema)
+
     def __array_wrap__(self, array, context=None, return_scalar=False):
         """What a function of NumPy makes of a tensor is a tensor."""
         if not isinstance(array, (ndarray, np.generic)) or not array.dtype.kind in "fiub" or array.dtype.itemsize > 8 or \

@@ -70,7 +70,7 @@ def read(library, content, place, output):
         made = Reader(library, proto, len(content)).module(output)
     except DecodeError:
         raise ValueError(f"{place}: is no file of ONNX, or is damaged") from None
-    except (ValueError, TypeError, LookupError, OverflowError) as error:
+    except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:
         raise ValueError(f"{place}: cannot be read: {error}") from None
     return made.eval()
 
@@ -349,6 +349,7 @@ class Reader:
         if self.opset < OLDEST:
             raise ValueError(f"it is of opset {self.opset}, {OLDEST} and newer are read")
         self.values = {"": None}
+        self.names = {}  # {place of a Symbol: names}
         self.steps = []
         for tensor in self.graph.initializer:
             self.values[tensor.name] = array_of(library, tensor, "of the graph")
@@ -405,6 +406,12 @@ class Reader:
                 wanted |= set(node.input)
         return found[::-1]
 
+    def give(self, name, value):
+        """Says what a name stands for from here on."""
+        self.values[name] = value
+        if isinstance(value, Symbol):
+            self.names.setdefault(value.place, []).append(name)
+
     def value(self, name, where):
         """What a name stands for."""
         if name not in self.values:
@@ -425,22 +432,23 @@ class Reader:
         node = Node(self.library, proto, arguments)
         node.dtype, node.axes = self.dtype_of(node), partial(self.axes_of, node)
         if proto.domain == ML and node.op in ("ZipMap", "Scaler"):
-            self.values[node.outputs[0]] = self.of_sklearn(node)
+            self.give(node.outputs[0], self.of_sklearn(node))
             return
         if proto.domain not in ("", "ai.onnx"):
             node.refuse(f"is of {proto.domain}, and only ONNX's own operators are known")
         if node.op == "Constant":
-            self.values[node.outputs[0]] = self.constant(node)
+            self.give(node.outputs[0], self.constant(node))
             return
         symbols = [value for value in arguments if isinstance(value, Symbol)]
         if not symbols:
-            self.values[node.outputs[0]] = self.fold(node)
+            self.give(node.outputs[0], self.fold(node))
             return
         method = getattr(self, f"of_{node.op.lower()}", None)
         if method is not None:
             result = method(node)
             if isinstance(result, list):
-                self.values.update(zip(node.outputs, result, strict=True))
+                for name, part in zip(node.outputs, result, strict=True):
+                    self.give(name, part)
                 return
         elif node.op in ACTIVATIONS:
             x = node.symbol()
@@ -449,7 +457,7 @@ class Reader:
             result = self.elementwise(node)
         else:
             node.refuse("is no operator of a multi-layer perceptron that is known")
-        self.values[node.outputs[0]] = result
+        self.give(node.outputs[0], result)
 
     def of_sklearn(self, node):
         """A scaler of columns; or names beside numbers, which are left out."""
@@ -545,7 +553,7 @@ class Reader:
 
     def is_last(self, x):
         """Is it what the last step gives, and taken once?"""
-        names = [name for name, value in self.values.items() if value is x]
+        names = self.names.get(x.place, ())
         return x.place == len(self.inputs) + len(self.steps) - 1 >= len(self.inputs) and (
             sum(self.uses.get(name, 0) for name in names) == 1
         )

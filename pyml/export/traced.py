@@ -54,8 +54,8 @@ def traced(model, inputs, who):
         made = Traced(model, graph_of(model), *tried(model, inputs, ROWS))
         check(made, who)
         return made
-    tensors = (*model.parameters(), *model.buffers())
-    dtype = next((np.dtype(t.dtype) for t in tensors if t.is_floating_point()), None)
+    floats = (np.dtype(p.dtype) for p in model.parameters() if p.is_floating_point())
+    dtype = next(floats, None)
     rows = given_rows(model, inputs, dtype, who)
     names = ["x"] if len(rows) == 1 else [f"x{i}" for i in range(1, len(rows) + 1)]
     values = [g.placeholder(n, r.shape[1:], r.dtype) for n, r in zip(names, rows, strict=True)]

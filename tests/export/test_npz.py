@@ -152,6 +152,15 @@ def test_arrow_of_other_libraries():
     assert pl.from_arrow(export.to_arrow({"x": pyml.arange(2)}))["x"].to_list() == [0, 1]
 
 
+def test_tensors_are_arrays_to_arrow():
+    pa, t = pytest.importorskip("pyarrow"), pyml.arange(3.0)
+    column = pa.array(t)
+    assert column.type == pa.float32() and column.buffers()[1].address == t.data_ptr()
+    assert pytest.importorskip("polars").Series(t).to_list() == [0, 1, 2]
+    with pytest.raises(RuntimeError, match="requires grad"):
+        pa.array(pyml.ones(2, requires_grad=True))
+
+
 def test_arrow_refusals():
     pa = pytest.importorskip("pyarrow")
     for data, error, words in (

@@ -208,6 +208,16 @@ def test_what_is_odd_and_right():
             (x @ w.T + b) * (x @ w.T),
         ),
         (
+            [
+                ("MatMul", ["x", "w"], "m", {}),
+                ("Identity", ["m"], "i", {}),
+                ("Add", ["i", "b"], "a", {}),
+                ("Mul", ["a", "m"], "y", {}),
+            ],
+            {"w": w.T.copy(), "b": b},
+            (x @ w.T + b) * (x @ w.T),
+        ),
+        (
             [("Gemm", ["x", "w", "b"], "y", {"transB": 1, "alpha": 2.0, "beta": 0.5})],
             {"w": w, "b": b},
             2 * x @ w.T + 0.5 * b,
@@ -271,6 +281,7 @@ def test_what_is_refused():
         (file_of(MATMUL, {"w": np.array([["a"]], object)}), "is of STRING"),
         (file_of(MATMUL, {"w": f32(5, 3)}), "takes 5 numbers, the layer before it gives 4"),
         (file_of(MATMUL, {"w": f32(4)}), "must be a matrix"),
+        (file_of([("MatMul", ["x"], "y", {})]), "cannot be read"),
         (file_of(MATMUL), "'w', which nothing before it gives"),
         (file_of([("MatMul", ["x", "x"], "y", {})]), "argument 1 that is computed"),
         (file_of([("Relu", ["y"], "y", {})]), "'y', which nothing before it gives"),

@@ -320,12 +320,12 @@ def test_random_nets_in_c():
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("check", [through_files, in_numpy, in_torch])
 def test_many_random_nets(check):
-    examples(1500, nets(), lambda net: check(*net))
+    examples(500, nets(), lambda net: check(*net))
 
 
 @pytest.mark.exhaustive
 def test_many_random_nets_in_onnx():
-    examples(400, nets(), lambda net: in_onnx(*net, range(13, 23)))
+    examples(150, nets(), lambda net: in_onnx(*net, range(13, 23)))
 
 
 @pytest.mark.exhaustive
