@@ -57,6 +57,17 @@ def test_the_random_numbers_stay_as_they_were():
     assert (pyml.get_rng_state() == state).all()
 
 
+def test_options_of_norms():
+    arrays = {name: f32(4) ** 2 for name in ("s", "b", "m", "v")}
+    attributes = {"epsilon": 0.01, "momentum": 0.75}
+    content = file_of([("BatchNormalization", ["x", *arrays], "y", attributes)], arrays)
+    [norm] = loaded(content)
+    assert norm.momentum == 0.25 and norm.eps == pytest.approx(0.01)
+    x = rows(4)
+    wanted = (x - arrays["m"]) / np.sqrt(arrays["v"] + 0.01) * arrays["s"] + arrays["b"]
+    close(output_of(loaded(content), [x]), wanted, ULP)
+
+
 def test_float64():
     model = net(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.PReLU(), nn.Linear(6, 2)).double()
     x = rows(4).astype(np.float64)
