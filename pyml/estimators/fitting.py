@@ -2,7 +2,6 @@
 
 import math
 import time
-import warnings
 from copy import deepcopy
 
 import numpy as np
@@ -65,6 +64,7 @@ class Training:
         self.loss, self.best_loss, self.best_score = math.inf, math.inf, -math.inf
         self.n_iter = self.t = self.count = 0
         self.is_over = False  # the last call ended as nothing got better
+        self.warnings = []  # (words, category) of the last call
         self._steps = {}
 
     def __getstate__(self):
@@ -73,7 +73,7 @@ class Training:
 
     # ---- one call --------------------------------------------------------------------------------
 
-    def fit(self, options, coding, loss, x, y, weight, *, deadline=math.inf, is_partial=False):
+    def fit(self, options, coding, loss, x, y, weight, *, limit=None, says=print, is_partial=False):
         """Trains on, until nothing gets better, or for a single iteration.
 
         Args:
@@ -82,10 +82,13 @@ class Training:
             x: an array or a sparse matrix.
             y: as coding.numbers gives it.
             weight: (n,), or None.
-            deadline: when to stop, in time.monotonic().
+            limit: a Limit that says when to stop, or None.
+            says: what is called with the lines of `verbose`.
             is_partial: whether it is one iteration on all rows.
         """
         self.held = None
+        self.warnings.clear()
+        says = says if options.verbose else lambda words: None
         if self.predictor is not self.network and is_partial:
             self.network.load_state_dict(self.predictor.state_dict())
         if is_partial or not options.early_stopping:
@@ -93,7 +96,7 @@ class Training:
         if options.solver == "lbfgs" and options.optimizer is None:
             x = x.toarray() if sparse.issparse(x) else x
             rows = self._rows(options, coding, x, y, weight)
-            return Descent(self, options, coding, loss, rows, deadline).go()
+            return Descent(self, options, coding, loss, rows, limit, says).go()
         if options.early_stopping and not is_partial:
             train, held = self._split(options, coding, y, weight)
             self.held = [each if each is None else each[held] for each in (x, y, weight)]
@@ -101,9 +104,9 @@ class Training:
         if self.is_over:
             self.is_over, self.count = False, 0
         rows = self._rows(options, coding, x, y, weight)
-        size = batch_size_of(options, rows.count)
+        size = self._batch_size(options, rows.count)
         self._make_optimizer(options, options.max_iter * -(-rows.count // size))
-        Epochs(self, options, coding, loss, rows, size, deadline, is_partial).go()
+        Epochs(self, options, coding, loss, rows, size, limit, says, is_partial).go()
 
     def _rows(self, options, coding, x, y, weight):
         target = coding.encode(y, self.dtype, getattr(options, "label_smoothing", 0))
@@ -137,6 +140,24 @@ class Training:
         if self.optimizer is None or made_of != self._made_of:
             self._made_of, self._steps = made_of, {}
             self.optimizer, self.rate = optimizer_for(options, self.network.parameters(), total)
+
+    def _batch_size(self, options, rows):
+        """Rows of a step."""
+        wanted = 200 if options.batch_size == "auto" else int(options.batch_size)
+        if options.batch_size != "auto" and wanted > rows:
+            words = f"batch_size is {wanted}, there are {rows} rows: it is {rows} here"
+            self.warn(words)
+        size = min(wanted, rows)
+        if options.batch_norm and size == 1:
+            raise ValueError(
+                f"fit: batch_norm needs batches of 2 rows or more; batch_size is "
+                f"{options.batch_size!r}, n_samples={rows}"
+            )
+        return size
+
+    def warn(self, words, category=UserWarning):
+        """Keeps a warning, which the estimator gives when its trainings are done."""
+        self.warnings.append((words, category))
 
     def step_for(self, options, loss, is_weighted):
         """The recorded step."""
@@ -184,20 +205,23 @@ def values(model):
     return [*model.parameters(), *model.buffers()]
 
 
-def batch_size_of(options, rows):
-    """Rows of a step."""
-    wanted = 200 if options.batch_size == "auto" else int(options.batch_size)
-    if options.batch_size != "auto" and wanted > rows:
-        warnings.warn(
-            f"batch_size is {wanted}, there are {rows} rows: it is {rows} here", stacklevel=2
-        )
-    size = min(wanted, rows)
-    if options.batch_norm and size == 1:
-        raise ValueError(
-            f"fit: batch_norm needs batches of 2 rows or more; batch_size is {options.batch_size!r}"
-            f", n_samples={rows}"
-        )
-    return size
+class Limit:
+    """When a training is to end: until somebody says so, never."""
+
+    def __init__(self):
+        self.deadline = math.inf
+
+    def end(self):
+        self.deadline = -math.inf
+
+    def take_share(self, end, rounds):
+        """Its share of the time until the end, in which there are so many rounds of trainings."""
+        now = time.monotonic()
+        self.deadline = min(self.deadline, now + (end - now) / rounds)
+
+    @property
+    def is_over(self):
+        return time.monotonic() >= self.deadline
 
 
 # ---- steps ---------------------------------------------------------------------------------------
@@ -272,16 +296,15 @@ def make_step(network, loss, alpha, optimizer, rate):
 class Epochs:
     """The iterations of one call with solver "adam", "sgd" or an optimizer."""
 
-    def __init__(self, training, options, coding, loss, rows, size, deadline, is_partial):
+    def __init__(self, training, options, coding, loss, rows, size, limit, says, is_partial):
         self.training, self.options, self.coding, self.loss = training, options, coding, loss
-        self.rows, self.size, self.deadline = rows, size, deadline
+        self.rows, self.size, self.limit, self.says = rows, size, limit, says
         self.is_partial = is_partial
         self.epochs = 1 if is_partial else options.max_iter
         self.drops_last = bool(options.batch_norm) and rows.count % size == 1 < rows.count
         full, left = divmod(rows.count, size)
         self.full, self.left = full, 0 if self.drops_last else left
         self.begin = 0  # of the iteration, in steps
-        self.says = print if options.verbose else lambda *words: None
 
     def go(self):
         training = self.training
@@ -299,22 +322,21 @@ class Epochs:
                     drop_last=self.drops_last,
                     generator=training.generator,
                     callback=self.between,
-                    **(timed if self.deadline < math.inf else {}),
+                    **({} if self.limit is None else timed),
                 )
             else:
                 self.run_sparse(step)
         except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=5)
+            training.warn("Training interrupted by user.")
         except FloatingPointError as error:
             self.infinite(error)
         finally:
             training.network.eval()
         if training.n_iter == self.options.max_iter and not (training.is_over or self.is_partial):
-            warnings.warn(
+            training.warn(
                 f"Stochastic Optimizer: Maximum iterations ({training.n_iter}) reached and the "
                 "optimization hasn't converged yet.",
                 ConvergenceWarning,
-                stacklevel=5,
             )
 
     def run_sparse(self, step):
@@ -328,14 +350,14 @@ class Epochs:
                 losses.append(step(*self.rows.batch(rows)).item())
                 if not math.isfinite(losses[-1]):
                     raise FloatingPointError(f"run: the result is {losses[-1]}")
-                if time.monotonic() >= self.deadline:
+                if self.is_late:
                     break
-            if self.end_epoch(np.array(losses)) or time.monotonic() >= self.deadline:
+            if self.end_epoch(np.array(losses)) or self.is_late:
                 return
 
     def between(self, progress):
         """Looks at the clock, and ends iterations."""
-        is_late = time.monotonic() >= self.deadline
+        is_late = self.is_late
         if progress.batch and not is_late:
             return False
         losses = progress.losses.numpy()[self.begin :]
@@ -373,6 +395,10 @@ class Epochs:
         self.says(f"{reason} Stopping.")
         training.is_over = True
         return True
+
+    @property
+    def is_late(self):
+        return self.limit is not None and self.limit.is_over
 
     @property
     def has_rates(self):
@@ -426,15 +452,15 @@ class Epochs:
         if training.held is None or training.best_score == -math.inf:
             raise ValueError(f"fit: {words}") from error
         training.is_over = True
-        warnings.warn(f"fit: {words}; the best weights are kept", ConvergenceWarning, stacklevel=6)
+        training.warn(f"fit: {words}; the best weights are kept", ConvergenceWarning)
 
 
 class Descent:
     """One call with solver "lbfgs": SciPy's L-BFGS-B on all rows at once."""
 
-    def __init__(self, training, options, coding, loss, rows, deadline):
+    def __init__(self, training, options, coding, loss, rows, limit, says):
         self.training, self.options, self.loss = training, options, loss
-        self.rows, self.deadline = rows, deadline
+        self.rows, self.limit, self.says = rows, limit, says
         self.parameters = list(training.network.parameters())
         self.sizes = np.cumsum([p.numel() for p in self.parameters])[:-1]
         forward, backward = make_forward_and_backward(training.network, loss, options.alpha)
@@ -471,9 +497,8 @@ class Descent:
     def after(self, intermediate_result):
         """After each iteration."""
         self.done += 1
-        if self.options.verbose:
-            print(f"Iteration {self.done}, loss = {intermediate_result.fun:.8f}")
-        if time.monotonic() >= self.deadline:
+        self.says(f"Iteration {self.done}, loss = {intermediate_result.fun:.8f}")
+        if self.limit is not None and self.limit.is_over:
             raise StopIteration
 
     def go(self):
@@ -508,9 +533,8 @@ class Descent:
         training.n_iter = int(found.nit)
         training.best_loss = min(training.best_loss, training.loss)
         if found.status == 1:
-            warnings.warn(
+            training.warn(
                 f"lbfgs failed to converge after {training.n_iter} iteration(s) (status=1): "
                 f"{found.message}; increase max_iter or max_fun, or scale the data",
                 ConvergenceWarning,
-                stacklevel=5,
             )

@@ -1,8 +1,9 @@
 """MLPClassifier and MLPRegressor."""
 
-import math
 import time
+import warnings
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 from scipy import sparse
@@ -12,13 +13,15 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from pyml.estimators.fitting import Training
+from pyml.config import get_num_threads
+from pyml.estimators.fitting import Limit, Training
 from pyml.estimators.losses import loss_of
 from pyml.estimators.networks import as_tensor, linears
 from pyml.estimators.rows import outputs_of
 from pyml.estimators.targets import Values, classes_or_labels
 from pyml.estimators.validation import check_parameters
 from pyml.grad_mode import no_grad
+from pyml.train.crew import each_of
 
 __all__ = ["MLPClassifier", "MLPRegressor"]
 
@@ -92,16 +95,45 @@ class MLP(BaseEstimator):
                 "trained; fit without warm_start"
             )
         self._coding, self._loss = coding, loss
-        for i, training in enumerate(self._trainings):
-            deadline = math.inf
-            if self.max_seconds is not None:
-                now, end = time.monotonic(), began + self.max_seconds
-                deadline = now + (end - now) / (len(self._trainings) - i)
-            training.fit(
-                *(self, coding, loss, X, numbers, weight), deadline=deadline, is_partial=is_partial
-            )
+        self._train(X, numbers, weight, began, is_new, is_partial)
         self._publish()
         return self
+
+    def _train(self, X, numbers, weight, began, is_new, is_partial):
+        """Trains the networks, one alone here, several on threads."""
+        trainings, count = self._trainings, len(self._trainings)
+        threads, is_interrupted = min(get_num_threads(), count), False
+        is_limited = count > 1 or self.max_seconds is not None
+        limits = [Limit() if is_limited else None for _ in trainings]
+
+        def train(i):
+            if self.max_seconds is not None:
+                limits[i].take_share(began + self.max_seconds, rounds=-(-(count - i) // threads))
+            trainings[i].fit(
+                *(self, self._coding, self._loss, X, numbers, weight),
+                limit=limits[i],
+                says=print if count == 1 else partial(print, f"Network {i + 1}:"),
+                is_partial=is_partial,
+            )
+            return trainings[i]
+
+        def stop(why):
+            nonlocal is_interrupted
+            is_interrupted = True
+            for limit in limits:
+                limit.end()
+
+        if count == 1:
+            train(0)
+        else:
+            trained = each_of([partial(train, i) for i in range(count)], threads, stop)
+            if is_interrupted:
+                trainings[0].warn("Training interrupted by user.")
+                self._trainings = [t for t in trained if t is not None] if is_new else trainings
+                if not self._trainings:
+                    raise KeyboardInterrupt
+        for words, category in dict.fromkeys(each for t in trainings for each in t.warnings):
+            warnings.warn(words, category, stacklevel=4)
 
     def _weights(self, X, y, coding, numbers, sample_weight):
         """Of the rows, (n,), or None."""

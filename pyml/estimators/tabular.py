@@ -1,7 +1,5 @@
 """TabularClassifier and TabularRegressor: pyml.tabular with scikit-learn's interface."""
 
-import threading
-
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -33,7 +31,6 @@ TASKS = {
     "values": "regression",
 }
 CHECKED = ("validation_fraction", "n_ensemble", "max_seconds", "verbose")  # the others are by fit
-ONE_AT_A_TIME = threading.Lock()  # tabular.fit draws from the default generator
 
 
 class Tabular(BaseEstimator):
@@ -104,17 +101,16 @@ class Tabular(BaseEstimator):
             **{"lr": self.lr, "max_seconds": self.max_seconds},
         }
         seed = int(check_random_state(self.random_state).randint(SEEDS))
-        with ONE_AT_A_TIME:
-            self.fitted_ = fit(
-                whole,
-                schema=schema,
-                validation=self.validation_fraction,
-                ensemble=self.n_ensemble,
-                seed=seed,
-                progress=bool(self.verbose),
-                **PRESETS[self.preset]
-                | {name: value for name, value in given.items() if value is not None},
-            )
+        self.fitted_ = fit(
+            whole,
+            schema=schema,
+            validation=self.validation_fraction,
+            ensemble=self.n_ensemble,
+            seed=seed,
+            progress=bool(self.verbose),
+            **PRESETS[self.preset]
+            | {name: value for name, value in given.items() if value is not None},
+        )
         self._coding, self._names, self._is_of_frames = coding, table.names, kinds is None
         self.model_ = self.fitted_.model
         history = self.fitted_.history

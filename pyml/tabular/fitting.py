@@ -9,9 +9,10 @@ from numbers import Integral
 import numpy as np
 
 from pyml import ops, optim
+from pyml.config import get_num_threads
 from pyml.grad_mode import no_grad
 from pyml.options import Range, check_counts, check_integer, check_number, is_number
-from pyml.random import fork_rng, manual_seed
+from pyml.random import Generator, drawing_from
 from pyml.tabular.defaults import defaults_for
 from pyml.tabular.model import TabularEnsemble, TabularModel
 from pyml.tabular.preprocessor import Preprocessor
@@ -24,6 +25,7 @@ from pyml.tabular.table import TableWarning, check_type, grid, near
 from pyml.tabular.target import Target
 from pyml.train import EarlyStopping, History, TimeLimit, Trainer
 from pyml.train.callbacks import check_callbacks
+from pyml.train.crew import Ended, Stop, each_of
 
 __all__ = ["Fitted", "fit"]
 
@@ -133,8 +135,8 @@ def fit(
         lr: the learning rate. Default: 0.002.
         max_seconds: of the whole call; the training ends then, also in the middle of an epoch.
             Default: no limit.
-        ensemble: how many models are trained, one after another, from different seeds; their mean
-            predicts. Default: 1.
+        ensemble: how many models are trained, from different seeds; their mean predicts. They are
+            trained at the same time, a thread each; with callbacks one after another. Default: 1.
         seed: of the split, the first weights and the order of the rows. Default: 0.
         callbacks: of each training; see Trainer. Default: none.
         progress: show a bar, where there is a terminal or a notebook. Default: True.
@@ -173,25 +175,11 @@ def fit(
         prepared = Prepared(schema, train, held, weight, recipe.numbers, recipe.log)
         trained = partial(trained_by, prepared=prepared)
         how = recipe.replace(**chosen, **({} if hidden is None else {"hidden": hidden}))
-    models, histories, ends = [], [], []
-    with fork_rng():
-        for member in range(ensemble):
-            limits = []
-            if max_seconds is not None:
-                left = (began + max_seconds - time.monotonic()) / (ensemble - member)
-                why = f"max_seconds, {max_seconds:g}, are over"
-                limits = [TimeLimit(max(left, LEAST_SECONDS), why=why)]
-            manual_seed((seed + member) % SEEDS)
-            model, history, is_interrupted = trained(
-                how, callbacks=[*callbacks, *limits], progress=progress is None or progress
-            )
-            is_left_out = is_interrupted and member > 0  # the others are trained to their ends
-            ends.append(history.stopped + (", and is left out" if is_left_out else ""))
-            if not is_left_out:
-                models.append(model)
-                histories.append(history)
-            if is_interrupted:
-                break
+    models, histories, ends, is_interrupted = all_trained(
+        *(partial(trained, how), ensemble, seed, callbacks),
+        end=None if max_seconds is None else (began + max_seconds, max_seconds),
+        progress=progress is None or progress,
+    )
     model = (models[0] if ensemble == 1 else TabularEnsemble(models)).eval()
     return Fitted(
         model=model,
@@ -407,3 +395,59 @@ class Prepared:
 def numbered(ends):
     """Why trainings have ended, in one line."""
     return "; ".join(f"model {i}: {end}" for i, end in enumerate(ends, 1))
+
+
+# ---- ensembles -----------------------------------------------------------------------------------
+
+
+def all_trained(trained, count, seed, callbacks, end, progress):
+    """The members of an ensemble: on threads, or one after another if there are callbacks.
+
+    Args:
+        trained: a function of (callbacks, progress): a model, its History, and whether Ctrl-C has
+            ended it.
+        count: how many.
+        seed: of the first; each has the next one.
+        callbacks: of each.
+        end: (when, after how many seconds), or None.
+        progress: show a bar.
+
+    Returns:
+        Models and Histories, those that Ctrl-C has ended only if there are no others; why each has
+        ended; whether Ctrl-C has.
+    """
+    threads, stop = 1 if callbacks else min(get_num_threads(), count), Stop()
+
+    def train(i):
+        limits = [] if threads == 1 else [Ended(stop)]
+        if end is not None:
+            when, seconds = end
+            left = (when - time.monotonic()) / -(-(count - i) // threads)
+            why = f"max_seconds, {seconds:g}, are over"
+            limits.append(TimeLimit(max(left, LEAST_SECONDS), why=why))
+        with drawing_from(Generator((seed + i) % SEEDS)):
+            model, history, is_interrupted = trained(
+                callbacks=[*callbacks, *limits], progress=progress and threads == 1
+            )
+        return model, history, is_interrupted or history.stopped == stop.why
+
+    found = []
+    if threads == 1:
+        while len(found) < count and not (found and found[-1][-1]):
+            found.append(train(len(found)))
+    else:
+        found = each_of([partial(train, i) for i in range(count)], threads, stop, progress)
+        found = [each for each in found if each is not None]
+        if not found:
+            raise KeyboardInterrupt
+    is_whole = [not is_interrupted for _, _, is_interrupted in found]
+    is_kept = is_whole if any(is_whole) else [True] * len(found)
+    return (
+        [model for (model, _, _), kept in zip(found, is_kept, strict=True) if kept],
+        [history for (_, history, _), kept in zip(found, is_kept, strict=True) if kept],
+        [
+            history.stopped + ("" if kept else ", and is left out")
+            for (_, history, _), kept in zip(found, is_kept, strict=True)
+        ],
+        not all(is_whole),
+    )

@@ -2,7 +2,6 @@
 
 import json
 import time
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from copy import deepcopy
 from pathlib import Path
 from threading import local
@@ -16,6 +15,7 @@ from pyml.random import Generator, drawing_from
 from pyml.tensor import Tensor
 from pyml.train import checkpoint as files
 from pyml.train.callbacks import Callback
+from pyml.train.crew import Bar, Crew
 from pyml.train.history import History
 from pyml.train.member import Member, Trained, TrainedMember, given, weights_of
 from pyml.train.reading import columns_of, numbers_of
@@ -25,7 +25,6 @@ __all__ = ["fit_many"]
 
 SLOTS = 4  # recorded trainings that a thread keeps, each for members of one form
 SAVE_SECONDS = 10  # from one checkpoint of a member that runs to the next
-LOOK = 0.1  # seconds between two looks at the bar
 
 
 def fit_many(
@@ -132,7 +131,7 @@ class Work:
         self.seconds = max_seconds
         self.end = None if max_seconds is None else time.monotonic() + max_seconds
         self.why = None  # all are to stop, where it says why
-        self.epochs = 0  # that are done
+        self.epochs = [0] * len(members)  # that are done
         self.of_thread = local()
         self.folder = None if folder is None else Path(folder)
         if self.folder is not None:
@@ -162,6 +161,15 @@ class Work:
         count = self.count if rows is None else int(rows.sum()) if rows.dtype == bool else len(rows)
         return count * self.epochs_of(i)
 
+    def stop(self, why):
+        """Ends the members that run, at a step."""
+        self.why = self.why or why
+
+    def bar(self, progress):
+        """Of the epochs of all."""
+        total = sum(map(self.epochs_of, range(len(self.members))))
+        return Bar(total, lambda: sum(self.epochs), "epochs", progress)
+
     def stops(self):
         """Why all members are to stop now, or None."""
         if self.why is None and self.end is not None and time.monotonic() >= self.end:
@@ -180,7 +188,10 @@ class Work:
         if not hasattr(thread, "slots"):
             thread.slots, thread.generator = [], Generator()
         found = TrainedMember(self.members[i], i, self.seed(i))
-        if self._read(i, found, until) or self.stops():
+        if self._read(i, found, until):
+            self.epochs[i] = self.epochs_of(i) if found.finished else len(found.history)
+            return found
+        if self.stops():
             return found
         with drawing_from(thread.generator):
             thread.generator.manual_seed(found.seed)
@@ -210,7 +221,7 @@ class Work:
             options["validation"] = (taken(self.X, held), taken(self.y, held))
         weight = self.weight if member.sample_weight is None else np.asarray(member.sample_weight)
         rows = member.rows
-        watch = Watch(self, path, until)
+        watch = Watch(self, found.number, until)
         trainer.callbacks = [*trainer.callbacks, watch]
         resume = path if path is not None and path.exists() else None
         try:
@@ -226,6 +237,8 @@ class Work:
             found.error = str(error)
         found.history = History(trainer.history, trainer.history.stopped)
         found.finished = watch.why is None
+        if found.finished:  # also before its last epoch
+            self.epochs[found.number] = self.epochs_of(found.number)
         found.state, found.averaged = weights_of(trainer)
         trainer.callbacks = []
         if path is not None and found.finished:
@@ -306,8 +319,9 @@ class Watch(Callback):
 
     comes_last = True
 
-    def __init__(self, work, path, until):
-        self.work, self.path, self.until = work, path, until
+    def __init__(self, work, number, until):
+        self.work, self.number, self.until = work, number, until
+        self.path = work.path(number)
         self.why = None  # it was stopped before its end
         self.saved = time.monotonic()
 
@@ -318,7 +332,7 @@ class Watch(Callback):
             self.trainer.stop(why)
 
     def on_epoch_end(self, epoch, logs=None):
-        self.work.epochs += 1
+        self.work.epochs[self.number] = epoch
         trainer = self.trainer
         ended = epoch == trainer.epochs or trainer._fitting.stop is not None
         if ended and self.why is None:
@@ -341,60 +355,12 @@ def by_threads(work, threads, progress):
     """All members, the longest first: each thread takes the next one when it has none."""
     order = sorted(range(len(work.members)), key=work.cost, reverse=True)
     found = [None] * len(order)
-    with Crew(work, threads) as crew, Bar(work, progress) as bar:
+    with Crew(threads, work.stop) as crew, work.bar(progress) as bar:
         waiting = {crew.submit(work.run, i): i for i in order}
         while waiting:
             for future in bar.wait(*waiting):
                 found[waiting.pop(future)] = future.result()
     return Trained(found)
-
-
-class Crew:
-    """Threads that train members. What ends the `with` ends the members that run, at a step."""
-
-    def __init__(self, work, threads):
-        self.work, self.pool = work, ThreadPoolExecutor(threads, "pyml-member")
-
-    def submit(self, function, *arguments):
-        return self.pool.submit(function, *arguments)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        if kind is not None:
-            self.work.why = f"{kind.__name__} was raised"
-        self.pool.shutdown(cancel_futures=True)
-
-
-class Bar:
-    """One bar for all: of epochs."""
-
-    def __init__(self, work, progress):
-        self.work, self.bar = work, None
-        if progress:
-            from tqdm.auto import tqdm
-
-            total = sum(map(work.epochs_of, range(len(work.members))))
-            self.bar = tqdm(total=total, unit=" epochs", disable=None)
-
-    def wait(self, *futures):
-        """Those of the futures that are done, after a moment at most."""
-        done, _ = wait(futures, LOOK, FIRST_COMPLETED)
-        self.show()
-        return done
-
-    def show(self):
-        if self.bar is not None:
-            self.bar.update(self.work.epochs - self.bar.n)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.bar is not None:
-            self.show()
-            self.bar.close()
 
 
 # ---- rows ----------------------------------------------------------------------------------------

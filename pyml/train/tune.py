@@ -9,7 +9,8 @@ import numpy as np
 
 from pyml.config import get_num_threads
 from pyml.options import Range, check_choice, check_counts, check_integer, check_number
-from pyml.train.many import Bar, Crew, Work
+from pyml.train.crew import Crew
+from pyml.train.many import Work
 from pyml.train.member import Member, Trained
 
 __all__ = ["Integers", "Trial", "Tuning", "Uniform", "tune"]
@@ -267,7 +268,7 @@ def tune(
             folder=folder,
         )
         search = Search(work, configs, member, rungs, halving, monitor, mode, int(at_once))
-        with Crew(work, threads or get_num_threads()) as crew, Bar(work, progress) as bar:
+        with Crew(threads or get_num_threads(), work.stop) as crew, work.bar(progress) as bar:
             search.go(crew, bar)
     return Tuning(search.trials, monitor, mode)
 

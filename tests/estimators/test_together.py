@@ -1,14 +1,18 @@
 """In scikit-learn's tools, in threads and in processes."""
 
+import os
+import signal
 import threading
 
 import numpy as np
 import pytest
 import sklearn
 from joblib import Parallel, delayed, parallel_config
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
 from sklearn.ensemble import BaggingClassifier, VotingRegressor
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.inspection import permutation_importance
 from sklearn.model_selection import (
@@ -22,7 +26,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import pyml
-from pyml.estimators import MLPClassifier, MLPRegressor
+from pyml.estimators import MLPClassifier, MLPRegressor, TabularClassifier
 
 from .data import BINARY, CLASSES, SCORES, VALUES, WEIGHTS, X, fitted
 
@@ -137,6 +141,68 @@ def test_another_thread_runs_meanwhile():
     while thread.is_alive():
         counts += 1
     assert mlp.n_iter_ > 0 and counts > 1000
+
+
+ENSEMBLES = [
+    MLPClassifier(**SMALL, n_ensemble=3, dropout=0.2, early_stopping=True, batch_norm=True),
+    MLPClassifier(**{**SMALL, "max_iter": 5}, n_ensemble=3, solver="lbfgs"),
+    TabularClassifier(epochs=2, hidden=(8,), random_state=0, n_ensemble=3),
+]
+
+
+@pytest.mark.parametrize("estimator", ENSEMBLES, ids=["epochs", "lbfgs", "tabular"])
+def test_ensembles_have_the_same_bits_on_any_threads(estimator):
+    """And inside of joblib's threads, where trainings of several ensembles meet."""
+    count, found = pyml.get_num_threads(), []
+    for threads in (1, 2, 4):
+        pyml.set_num_threads(threads)
+        found.append(fitted(clone(estimator), X, CLASSES).predict_proba(X))
+    pyml.set_num_threads(count)
+    assert all(np.array_equal(each, found[0]) for each in found)
+    many = Parallel(n_jobs=3, backend="threading")(
+        delayed(fitted)(clone(estimator), X, CLASSES) for _ in range(3)
+    )
+    assert all(np.array_equal(each.predict_proba(X), found[0]) for each in many)
+
+
+def test_an_ensemble_is_of_lone_networks():
+    """The first draws as a single one does, whatever the others do beside it."""
+    options = {**SMALL, "dropout": 0.2, "early_stopping": True}
+    several, one = (
+        fitted(MLPClassifier(**options, n_ensemble=n), X, CLASSES).networks_[0] for n in (3, 1)
+    )
+    for a, b in zip(several.parameters(), one.parameters(), strict=True):
+        assert np.array_equal(a.detach().numpy(), b.detach().numpy())
+
+
+def test_what_ensembles_say(capsys):
+    mlp = MLPClassifier(**{**SMALL, "max_iter": 2}, n_ensemble=3, verbose=True)
+    with pytest.warns(ConvergenceWarning) as told:
+        mlp.fit(X, CLASSES)
+    assert len(told) == 1 and told[0].filename == __file__
+    lines = sorted(capsys.readouterr().out.splitlines())
+    assert len(lines) == 6
+    assert [line[:23] for line in lines[::2]] == [f"Network {i}: Iteration 1," for i in (1, 2, 3)]
+
+
+def test_one_of_an_ensemble_that_fails():
+    mlp = MLPRegressor(**{**SMALL, "learning_rate_init": 1e30}, n_ensemble=3, optimizer="sgd")
+    with pytest.raises(ValueError, match="the training loss is not finite"):
+        mlp.fit(X, VALUES)
+    assert not hasattr(mlp, "networks_")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no signals")
+def test_ctrl_c_ends_an_ensemble(interruptible):
+    """Networks that have begun are there, others not."""
+    endless = {"max_iter": 10**7, "tol": 0, "n_iter_no_change": np.inf}
+    mlp = MLPClassifier(**{**SMALL, **endless}, n_ensemble=5)
+    pyml.set_num_threads(2)
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.warns(UserWarning, match=r"Training interrupted by user\."):
+        mlp.fit(X, CLASSES)
+    assert len(mlp.networks_) == 2 and mlp.score(X, CLASSES) > 0.9
 
 
 def test_threads_that_fit_and_predict_at_once():

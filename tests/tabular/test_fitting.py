@@ -60,6 +60,25 @@ def test_an_ensemble_is_one_file(tmp_path):
     assert np.ptp(each, 0).max() > 1e-3
 
 
+@pytest.mark.parametrize("recipe", [None, "realmlp-td", "tabm"])
+def test_an_ensemble_on_threads_is_that_of_one_after_another(recipe):
+    """With a callback they are trained one after another; each is what its seed alone gives."""
+    options = {"epochs": 2, "hidden": (8,), "recipe": recipe}
+    table, count = table_of("binary"), pyml.get_num_threads()
+    state = pyml.get_rng_state().tolist()
+    pyml.set_num_threads(3)
+    both = [
+        fit(table, "y", ensemble=3, callbacks=callbacks, **options)
+        for callbacks in ((), [lambda epoch: None])
+    ]
+    pyml.set_num_threads(count)
+    assert pyml.get_rng_state().tolist() == state
+    for one, other in zip(*(fitted.model.members for fitted in both), strict=True):
+        assert one.outputs(table).tobytes() == other.outputs(table).tobytes()
+    assert [len(history) for history in both[0].history] == [2] * 3
+    assert both[0].scores == both[1].scores and both[0].stopped == both[1].stopped
+
+
 def test_the_same_seed_gives_the_same_bits():
     table, threads = table_of("multiclass"), pyml.get_num_threads()
     state = pyml.get_rng_state().tolist()
@@ -268,6 +287,26 @@ def test_ctrl_c_leaves_the_best_so_far():
     assert len(fitted.model.members) == len(fitted.history) == 2
     assert re.search(r"model 2: 3 epochs are done; model 3: .*Ctrl-C.* is left out", fitted.stopped)
     assert fitted.model.members[0].outputs(table).tobytes() == best.model.outputs(table).tobytes()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no signals")
+@pytest.mark.parametrize(("count", "kept"), [(2, 2), (5, 2)])
+def test_ctrl_c_in_an_ensemble(interruptible, count, kept):
+    """Of those on threads none has come to its end: those that have begun are kept."""
+    pyml.set_num_threads(2)
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    fitted = fit(table_of("counts"), "y", validation=0, epochs=10**6, ensemble=count)
+    timer.join()
+    assert fitted.interrupted and len(fitted.model.members) == kept == len(fitted.history)
+    assert fitted.stopped.count("stopped by Ctrl-C") == kept
+    assert fitted.model.predict(table_of("counts")).shape == (N,)
+
+
+def test_a_model_that_fails_ends_an_ensemble():
+    options = {"lr": 1e38, "epochs": 3, "ensemble": 3}
+    with pytest.raises(FloatingPointError, match="the training loss is"):
+        fit(table_of("regression"), "y", **options)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no signals")

@@ -13,6 +13,7 @@ import pyml
 from pyml import nn, optim
 from pyml.optim import lr_scheduler
 from pyml.train import Callback, EarlyStopping, Member, Trainer, fit_many, mlp
+from pyml.train.crew import Bar
 from pyml.train.slots import Slot
 
 ROWS = 120
@@ -197,6 +198,77 @@ def test_the_default_generator_stays(data):
     before = pyml.get_rng_state()
     fit_many([Member(net, optim.Adam)], x, y, loss=nn.CrossEntropyLoss(), epochs=1, **QUIET)
     np.testing.assert_array_equal(pyml.get_rng_state(), before)
+
+
+def test_threads_are_as_the_callers(data):
+    """autocast is of a thread, and a lone run has that of the call."""
+    x, y = data
+    mix = (
+        partial(net, 0.1),
+        partial(optim.Adam, lr=0.01),
+        None,
+        {},
+        {"epochs": 2},
+        None,
+        None,
+        None,
+    )
+    with pyml.autocast():
+        [found] = fit_many([member_of(mix, 0)], x, y, loss=nn.CrossEntropyLoss(), **QUIET)
+        same_bits(found, alone(mix, 0, x, y))
+    if pyml.show_config(mode="dicts")["bfloat16"].startswith("none"):
+        return
+    with pytest.raises(AssertionError):
+        same_bits(found, alone(mix, 0, x, y))
+
+
+def test_the_bar_is_full_in_the_end(data, tmp_path, monkeypatch):
+    """Also of members that end early, and of those that are read from files."""
+    seen = []
+
+    class Seen(Bar):
+        def __exit__(self, *_):
+            seen.append((self.done(), self.total))
+
+    monkeypatch.setattr("pyml.train.many.Bar", Seen)
+    members = [Member(net, optim.Adam, callbacks=Stopping()), Member(net, optim.Adam, epochs=3)]
+    for _ in range(2):
+        fit_many(members, *data, loss=nn.CrossEntropyLoss(), epochs=5, checkpoint=tmp_path)
+    assert seen == [(8, 8)] * 2
+
+
+class Stopping(Callback):
+    def on_epoch_end(self, epoch, logs=None):
+        self.trainer.stop("enough")
+
+
+def test_names_of_torch(data):
+    """Weights of members stacked, and one function of all of them."""
+    trained = fit_many(
+        [Member(net, optim.Adam) for _ in range(3)],
+        *data,
+        **{"loss": nn.CrossEntropyLoss(), "epochs": 1, **QUIET},
+    )
+    models = [each.predictor for each in trained]
+    state, x = pyml.func.stack_module_state(models), pyml.tensor(data[0])
+
+    def call(*state):
+        return pyml.func.functional_call(models[0], state, x)
+
+    with pyml.no_grad():
+        outputs = pyml.vmap(call)(*state)
+        np.testing.assert_array_equal(outputs.numpy(), pyml.stack([m(x) for m in models]).numpy())
+
+
+def test_an_ensemble_is_one_file(data, tmp_path):
+    options = {"loss": nn.CrossEntropyLoss(), "epochs": 1}
+    members = [Member(net, optim.Adam, ema=0.9) for _ in range(3)]
+    ensemble = fit_many(members, *data, **options, **QUIET).ensemble("probabilities")
+    pyml.save(ensemble.state_dict(), tmp_path / "all.safetensors")
+    again = nn.Ensemble([net() for _ in range(3)], "probabilities").eval()
+    again.load_state_dict(pyml.load(tmp_path / "all.safetensors"))
+    x = pyml.tensor(data[0])
+    assert pyml.equal(again(x), ensemble(x))
 
 
 # ---- what goes wrong -----------------------------------------------------------------------------
