@@ -7,6 +7,7 @@
 # make attack     random hostile use of everything public, for ATTACK_SECONDS each; ATTACK_SEED is
 #                 another day's. make attack-sanitize: the same under the sanitizers
 # make clients    libraries written for PyTorch, with pyml under its name and with it: docs/clients.md
+# make machines   fit_many and tune by joblib's processes, Dask, Ray and Optuna, which it installs
 # make cross      csrc/ for aarch64, with a cross compiler
 # make clean      removes all that these make
 #
@@ -30,7 +31,7 @@ BUILD_REQUIRES := $(shell sed -n 's/^requires = \[\(.*\)\]/\1/p' pyproject.toml 
 SOURCES := $(shell find csrc -name '*.[ch]') $(shell find pyml -name '*.pyx' -o -name '*.pxd')
 CONFIGURATION := CC=$(CC) PYML_WERROR=$(PYML_WERROR) PYML_WIDE=$(PYML_WIDE) PYML_SYMBOLS=$(PYML_SYMBOLS)
 
-.PHONY: train test test-all bench lint sanitize attack attack-sanitize clients cross clean
+.PHONY: train test test-all bench lint sanitize attack attack-sanitize clients machines cross clean
 .DELETE_ON_ERROR:
 
 train: $(VENV)/package
@@ -42,6 +43,7 @@ test: $(VENV)/package $(VENV)/test-extra
 test-all:
 	PYML_TEST_LECTURE=1 $(MAKE) test PYTEST_ARGS="--exhaustive $(PYTEST_ARGS)"
 	$(MAKE) clients
+	$(MAKE) machines
 
 # That nothing was saved yet, or on another machine, is a warning and no error.
 bench: $(VENV)/package $(VENV)/test-extra
@@ -76,6 +78,10 @@ attack-sanitize:
 
 clients: $(VENV)/package $(VENV)/test-extra $(CLIENTS)/installed
 	$(BIN)/pytest tests/clients --clients $(CLIENTS)/bin/python $(PYTEST_ARGS)
+
+machines: $(VENV)/package $(VENV)/test-extra
+	$(PIP) install distributed ray "pyml-nn[optuna]"
+	$(BIN)/pytest tests/train/test_machines.py tests/train/test_tune.py --exhaustive $(PYTEST_ARGS)
 
 cross: $(VENV)/build-requires
 	CC=$(CROSS_CC) PYML_MACHINE=aarch64 PYML_WERROR=1 $(BIN)/python setup.py build_csrc

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import threading
+from functools import partial
 from http.server import HTTPServer
 from pathlib import Path
 from urllib.error import HTTPError
@@ -12,9 +13,10 @@ from urllib.request import urlopen
 import pytest
 
 import pyml
-from pyml import distributed
+from pyml import distributed, nn, optim
 from pyml.cli import main
 from pyml.tabular import RECIPES
+from pyml.train import Member
 
 ROOT = Path(__file__).parent.parent
 
@@ -48,6 +50,18 @@ def run(tmp_path, monkeypatch, capsys):
         return names, capsys.readouterr().out
 
     return run
+
+
+def test_many(run, tmp_path):
+    """Its members, and that its lone run is one of them."""
+    names, _ = run("docs/many.md")
+    images, labels, lone = names["images"], names["labels"], names["history"]
+    member = Member(names["net"], partial(optim.Adam, lr=1e-2), seed=3)
+    options = {"loss": nn.CrossEntropyLoss(), "epochs": 5, "batch_size": 64, "validation": 0.2}
+    [found] = pyml.fit_many([member], images, labels, **options)
+    assert [epoch["train_loss"] for epoch in found.history] == lone.column("train_loss").tolist()
+    assert (tmp_path / "ensemble.safetensors").exists() and len(names["best"]) == 3
+    assert names["tuning"].best.epochs == 4
 
 
 def test_readme(run, monkeypatch, capsys):

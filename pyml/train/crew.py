@@ -1,13 +1,14 @@
 """Threads that train, each as the thread that made them would."""
 
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from contextvars import copy_context
 
 from pyml import _kernels
 from pyml.grad_mode import is_grad_enabled, set_grad_enabled
 from pyml.train.callbacks import Callback
 
-__all__ = ["Bar", "Crew", "Ended", "Stop", "each_of"]
+__all__ = ["Bar", "Crew", "Ended", "Stop", "each_of", "in_modes", "modes"]
 
 LOOK = 0.1  # seconds between two looks at the bar
 
@@ -19,15 +20,21 @@ class Crew:
         threads: how many.
         stop: a function of a text that says why, after which functions under way end soon. It is
             called where an exception ends the `with`, and those that wait are not begun then.
+        bar: a Bar.
     """
 
-    def __init__(self, threads, stop):
-        self.stop = stop
-        modes = is_grad_enabled(), _kernels.is_autocast_enabled()
-        self.pool = ThreadPoolExecutor(threads, "pyml-member", initializer=begin, initargs=modes)
+    def __init__(self, threads, stop, bar):
+        self.stop, self.bar = stop, bar
+        self.pool = ThreadPoolExecutor(threads, "pyml-member", initializer=begin, initargs=modes())
 
     def submit(self, function, *arguments):
         return self.pool.submit(copy_context().run, function, *arguments)
+
+    def wait(self, *futures):
+        """Those of the futures that are done, after a moment at most."""
+        done, _ = wait(futures, LOOK, FIRST_COMPLETED)
+        self.bar.show()
+        return done
 
     def __enter__(self):
         return self
@@ -38,9 +45,26 @@ class Crew:
         self.pool.shutdown(cancel_futures=True)
 
 
+def modes():
+    """(grad mode, autocast) of this thread."""
+    return is_grad_enabled(), _kernels.is_autocast_enabled()
+
+
 def begin(grad, autocast):
+    """Sets what modes() gave."""
     set_grad_enabled(grad)
     _kernels.set_autocast_enabled(autocast)
+
+
+@contextmanager
+def in_modes(grad, autocast):
+    """A `with` in which they are those."""
+    before = modes()
+    begin(grad, autocast)
+    try:
+        yield
+    finally:
+        begin(*before)
 
 
 class Bar:
@@ -59,12 +83,6 @@ class Bar:
             from tqdm.auto import tqdm
 
             self.bar = tqdm(total=total, unit=f" {unit}", disable=None)
-
-    def wait(self, *futures):
-        """Those of the futures that are done, after a moment at most."""
-        done, _ = wait(futures, LOOK, FIRST_COMPLETED)
-        self.show()
-        return done
 
     def show(self):
         if self.bar is not None:
@@ -91,20 +109,21 @@ def each_of(functions, threads, stop, progress=False):
     Raises:
         BaseException: what the first of the functions that fails raises.
     """
-    with Crew(threads, stop) as crew:
+    futures = []
+    bar = Bar(len(functions), lambda: sum(each.done() for each in futures), "models", progress)
+    with bar, Crew(threads, stop, bar) as crew:
         futures = [crew.submit(function) for function in functions]
         waiting = set(futures)
-        with Bar(len(futures), lambda: len(futures) - len(waiting), "models", progress) as bar:
-            while waiting:
-                try:
-                    done = bar.wait(*waiting)
-                except KeyboardInterrupt:
-                    stop("stopped by Ctrl-C")
-                    waiting = {future for future in waiting if not future.cancel()}
-                    continue
-                waiting -= done
-                for future in done:
-                    future.result()
+        while waiting:
+            try:
+                done = crew.wait(*waiting)
+            except KeyboardInterrupt:
+                stop("stopped by Ctrl-C")
+                waiting = {future for future in waiting if not future.cancel()}
+                continue
+            waiting -= done
+            for future in done:
+                future.result()
     return [None if future.cancelled() else future.result() for future in futures]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from threading import local
@@ -9,21 +10,24 @@ from threading import local
 import numpy as np
 
 from pyml.config import get_num_threads
+from pyml.io import _write_whole
 from pyml.nn.module import Module
-from pyml.options import Range, check_counts, check_number
+from pyml.options import Range, check_counts, check_integer, check_number
 from pyml.random import Generator, drawing_from
 from pyml.tensor import Tensor
 from pyml.train import checkpoint as files
 from pyml.train.callbacks import Callback
 from pyml.train.crew import Bar, Crew
 from pyml.train.history import History
-from pyml.train.member import Member, Trained, TrainedMember, given, weights_of
+from pyml.train.jobs import Jobs
+from pyml.train.member import Member, Trained, TrainedMember, given, weights_of, words
 from pyml.train.reading import columns_of, numbers_of
 from pyml.train.slots import Slot
 
 __all__ = ["fit_many"]
 
 SLOTS = 4  # recorded trainings that a thread keeps, each for members of one form
+of_thread = local()  # `kept`: Slots, and the generator that their recordings draw from
 SAVE_SECONDS = 10  # from one checkpoint of a member that runs to the next
 
 
@@ -41,6 +45,7 @@ def fit_many(
     class_weight=None,
     max_seconds=None,
     threads=None,
+    n_jobs=None,
     progress=True,
     checkpoint=None,
 ):
@@ -57,6 +62,9 @@ def fit_many(
         epochs, batch_size, validation, sample_weight, class_weight: as of Trainer.fit, the same.
         max_seconds: when to end all, also in the middle of an epoch. Default: none.
         threads: how many members train at a time. Default: pyml.get_num_threads().
+        n_jobs: on joblib's workers instead: so many processes (-1: as many as cores), or those of
+            the backend that `with joblib.parallel_config("dask")` chooses, on other machines.
+            Default: none, threads of this process.
         progress: show a bar of the members' epochs, where there is a terminal. Default: True.
         checkpoint: a folder in which each member has a file: when it is there, members go on from
             it with the same bits. Default: none.
@@ -88,10 +96,28 @@ def fit_many(
         max_seconds=max_seconds,
         folder=checkpoint,
     )
+    check_workers("fit_many", threads, n_jobs)
+    order = sorted(range(len(members)), key=work.cost, reverse=True)
+    found = [None] * len(order)
+    with work.workers(threads, n_jobs, progress) as workers:
+        waiting = {workers.submit(i): i for i in order}
+        while waiting:
+            for future in workers.wait(*waiting):
+                found[waiting.pop(future)] = future.result()
+    return Trained(found)
+
+
+def check_workers(who, threads, n_jobs):
+    """Raises TypeError or ValueError for threads and n_jobs that are not as fit_many says."""
     if threads is not None:
-        check_counts("fit_many", least=1, threads=threads)
-    threads = threads or get_num_threads()
-    return by_threads(work, threads, progress)
+        check_counts(who, least=1, threads=threads)
+    if n_jobs is None:
+        return
+    check_integer(who, "n_jobs", n_jobs)
+    if n_jobs == 0:
+        raise ValueError(f"{who}: n_jobs is 0, it must be how many workers train, or -1 for all")
+    if threads is not None:
+        raise ValueError(f"{who}: threads and n_jobs are given; pass one of them")
 
 
 def checked(members):
@@ -121,19 +147,23 @@ class Work:
         who = "fit_many"
         if max_seconds is not None:
             check_number(who, "max_seconds", max_seconds, Range(0, ends="(]"))
-        self.members, self.shared, self.fitting = members, shared, fitting
-        self.X, self.y = arrays_of(X), arrays_of(y)
-        self.weight = None if weight is None else np.asarray(weight)
-        self.count = count_of(self.X)
+        self.members, self.shared, self.fitting = members, shared, dict(fitting)
+        if y is None:
+            raise ValueError(
+                f"{who}: y is missing; all members train on the same rows in memory, X and y"
+            )
+        weight = None if weight is None else np.asarray(weight)
+        validation = self.fitting.pop("validation")
+        self.data = arrays_of(X), arrays_of(y), weight, validation
+        self.count = count_of(self.data[0])
         for i, member in enumerate(members):
             if member is not None:  # of a search: it is made when it begins
                 self.checked(i, member)
         self.seconds = max_seconds
         self.end = None if max_seconds is None else time.monotonic() + max_seconds
         self.why = None  # all are to stop, where it says why
-        self.epochs = [0] * len(members)  # that are done
-        self.of_thread = local()
-        self.folder = None if folder is None else Path(folder)
+        self.epochs = dict.fromkeys(range(len(members)), 0)  # that are done, of each member
+        self.folder = None if folder is None else Path(folder).absolute()
         if self.folder is not None:
             self._begin_folder()
 
@@ -165,10 +195,17 @@ class Work:
         """Ends the members that run, at a step."""
         self.why = self.why or why
 
-    def bar(self, progress):
-        """Of the epochs of all."""
+    @contextmanager
+    def workers(self, threads, n_jobs, progress):
+        """What numbers of members are submitted to; meanwhile a bar shows the epochs of all."""
         total = sum(map(self.epochs_of, range(len(self.members))))
-        return Bar(total, lambda: sum(self.epochs), "epochs", progress)
+        with Bar(total, lambda: sum(self.epochs.values()), "epochs", progress) as bar:
+            if n_jobs is None:
+                made = Threads(self, threads or get_num_threads(), bar)
+            else:
+                made = Jobs(self, n_jobs, bar)
+            with made:
+                yield made
 
     def stops(self):
         """Why all members are to stop now, or None."""
@@ -184,24 +221,32 @@ class Work:
         Args:
             until: pause after so many epochs; its file goes on from there. Default: its end.
         """
-        thread = self.of_thread
-        if not hasattr(thread, "slots"):
-            thread.slots, thread.generator = [], Generator()
-        found = TrainedMember(self.members[i], i, self.seed(i))
-        if self._read(i, found, until):
-            self.epochs[i] = self.epochs_of(i) if found.finished else len(found.history)
+        found = self.begun(i)
+        if self.read(found, until) or self.stops():
             return found
-        if self.stops():
-            return found
-        with drawing_from(thread.generator):
-            thread.generator.manual_seed(found.seed)
-            trainer = self._bound(self.members[i], found.seed)
+        slots, generator = getattr(of_thread, "kept", None) or ([], Generator())
+        of_thread.kept = None  # a callback may train members on this thread, too
+        with drawing_from(generator):
+            generator.manual_seed(found.seed)
+            trainer = self._bound(self.members[i], found.seed, slots)
             self._fit(trainer, found, until)
+        of_thread.kept = slots, generator
         return found
 
-    def _bound(self, member, seed):
+    def begun(self, i):
+        """A TrainedMember that has not begun."""
+        return TrainedMember(self.members[i], i, self.seed(i))
+
+    def take(self, found):
+        """What became of a member, perhaps in another process, which does not send it back."""
+        i = found.number
+        member = found.member = self.members[i]
+        self.epochs[i] = self.epochs_of(i) if found.finished else len(found.history)
+        if isinstance(member.model, Module) and found.state is not None:
+            member.model.load_state_dict(found.state)
+
+    def _bound(self, member, seed, slots):
         """A Trainer of the member: one that is recorded, if there is one of its form."""
-        slots = self.of_thread.slots
         trainer = member.trainer(seed, self.shared)
         for k, slot in enumerate(slots):
             if slot.takes(trainer):
@@ -215,18 +260,20 @@ class Work:
 
     def _fit(self, trainer, found, until):
         member, path = found.member, self.path(found.number)
-        options = {**self.fitting, **given(member.fitting)}
+        X, y, weight, validation = self.data
+        options = {**self.fitting, "validation": validation, **given(member.fitting)}
         if member.validation_rows is not None:
             held = member.validation_rows
-            options["validation"] = (taken(self.X, held), taken(self.y, held))
-        weight = self.weight if member.sample_weight is None else np.asarray(member.sample_weight)
+            options["validation"] = (taken(X, held), taken(y, held))
+        if member.sample_weight is not None:
+            weight = np.asarray(member.sample_weight)
         rows = member.rows
         watch = Watch(self, found.number, until)
         trainer.callbacks = [*trainer.callbacks, watch]
         resume = path if path is not None and path.exists() else None
         try:
             trainer.fit(
-                *(taken(self.X, rows), taken(self.y, rows)),
+                *(taken(X, rows), taken(y, rows)),
                 **options,
                 sample_weight=taken(weight, rows),
                 seed=found.seed,
@@ -237,18 +284,10 @@ class Work:
             found.error = str(error)
         found.history = History(trainer.history, trainer.history.stopped)
         found.finished = watch.why is None
-        if found.finished:  # also before its last epoch
-            self.epochs[found.number] = self.epochs_of(found.number)
         found.state, found.averaged = weights_of(trainer)
         trainer.callbacks = []
         if path is not None and found.finished:
             self._write(trainer, found)
-        self._give(found)
-
-    def _give(self, found):
-        """The weights to the member's own model."""
-        if isinstance(found.member.model, Module) and found.state is not None:
-            found.member.model.load_state_dict(found.state)
 
     # ---- files ----
 
@@ -257,20 +296,31 @@ class Work:
 
     def _begin_folder(self):
         """The folder, which tells what it is of."""
-        about = {"members": len(self.members), "rows": self.count}
-        about["seeds"] = [self.seed(i) for i in range(len(self.members))]
+        about = {
+            "members": len(self.members),
+            "rows": self.count,
+            "seeds": [self.seed(i) for i in range(len(self.members))],
+            "options": words({**self.shared, **self.fitting, "validation": self.data[-1]}),
+            "of members": [None if member is None else member.words for member in self.members],
+        }
         file = self.folder / "members.json"
-        if file.exists():
-            saved = json.loads(file.read_text(encoding="utf-8"))
-            for name, value in about.items():
-                if saved.get(name) != value:
-                    raise ValueError(
-                        f"fit_many: checkpoint is {str(self.folder)!r}, a folder of other members: "
-                        f"their {name} differ; pass another folder"
-                    )
+        if not file.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            _write_whole(file, json.dumps(about).encode())
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(about), encoding="utf-8")
+        saved = json.loads(file.read_text(encoding="utf-8"))
+        for name, value in about.items():
+            if saved.get(name) != value:
+                what = f"their {name} differ"
+                if name == "options":
+                    what = f"they had {saved.get(name)}, here it is {value}"
+                elif name == "of members" and name in saved:
+                    i = next(i for i, each in enumerate(value) if each != saved[name][i])
+                    what = f"members[{i}] was {saved[name][i]}, here it is {value[i]}"
+                raise ValueError(
+                    f"fit_many: checkpoint is {str(self.folder)!r}, a folder of other members: "
+                    f"{what}; pass another folder"
+                )
 
     def _write(self, trainer, found):
         """The file of a member that has ended."""
@@ -282,8 +332,9 @@ class Work:
             extra=end,
         )
 
-    def _read(self, i, found, until):
+    def read(self, found, until):
         """Whether the member has ended, or is to pause, and is read from its file."""
+        i = found.number
         path = self.path(i)
         if path is None or not path.exists():
             return False
@@ -310,8 +361,24 @@ class Work:
             }
         found.history = History(history, end["stopped"])
         found.error, found.finished = end["error"], "epochs" in end
-        self._give(found)
         return True
+
+
+class Threads(Crew):
+    """A Crew for members of a Work, by their numbers."""
+
+    def __init__(self, work, threads, bar):
+        super().__init__(threads, work.stop, bar)
+        self.work = work
+
+    def submit(self, i, until=None):
+        """A Future of the TrainedMember."""
+        return super().submit(self._run, i, until)
+
+    def _run(self, i, until):
+        found = self.work.run(i, until)
+        self.work.take(found)
+        return found
 
 
 class Watch(Callback):
@@ -346,21 +413,6 @@ class Watch(Callback):
             self.saved = time.monotonic()
         if self.why is not None:
             trainer.stop(self.why)
-
-
-# ---- threads -------------------------------------------------------------------------------------
-
-
-def by_threads(work, threads, progress):
-    """All members, the longest first: each thread takes the next one when it has none."""
-    order = sorted(range(len(work.members)), key=work.cost, reverse=True)
-    found = [None] * len(order)
-    with Crew(threads, work.stop) as crew, work.bar(progress) as bar:
-        waiting = {crew.submit(work.run, i): i for i in order}
-        while waiting:
-            for future in bar.wait(*waiting):
-                found[waiting.pop(future)] = future.result()
-    return Trained(found)
 
 
 # ---- rows ----------------------------------------------------------------------------------------

@@ -1,14 +1,17 @@
 """One of many trainings, and what became of it."""
 
 from copy import deepcopy
+from functools import partial
+from zlib import crc32
 
 import numpy as np
 
 from pyml.nn.ensemble import Ensemble
 from pyml.nn.module import Module
 from pyml.optim.swa_utils import AveragedModel
-from pyml.options import Range, check_counts, check_integer, check_number, is_number
+from pyml.options import Range, check_choice, check_counts, check_integer, check_number, is_number
 from pyml.random import Generator, drawing_from
+from pyml.tensor import Tensor
 from pyml.train.callbacks import Callback, check_callbacks
 from pyml.train.history import History
 from pyml.train.trainer import Trainer, check_stepper
@@ -72,7 +75,7 @@ class Member:
         name=None,
     ):
         who = "Member"
-        if not isinstance(model, Module) and (isinstance(model, type) or not callable(model)):
+        if not isinstance(model, Module) and not callable(model):
             raise TypeError(
                 f"{who}: model is {model!r}, it must be a Module or a function that makes one"
             )
@@ -121,6 +124,8 @@ class Member:
     def trainer(self, seed, shared):
         """A Trainer of it as it begins. Nobody else may draw from this thread's generator."""
         model = self.model if isinstance(self.model, Module) else self.model()
+        if not isinstance(model, Module):
+            raise TypeError(f"Member: model gives a {type(model).__name__}, it must give a Module")
         made = self.optimizer
         optimizer = made(model.parameters()) if is_function(made) else made
         made = self.scheduler
@@ -133,12 +138,42 @@ class Member:
         trainer._is_alone = True
         return trainer
 
+    @property
+    def words(self):
+        """What it is, but for its callbacks, which may be others when it goes on."""
+        of_all = {"optimizer": self.optimizer, "scheduler": self.scheduler}
+        of_all |= {name: getattr(self, name) for name in ("rows", "validation_rows", "model")}
+        of_all |= {"sample_weight": self.sample_weight, **self.options, **self.fitting}
+        return words({name: value for name, value in of_all.items() if value is not None})
+
     def made(self, seed):
         """Its model as it begins: its own, or a new one."""
         if isinstance(self.model, Module):
             return self.model
         with drawing_from(Generator(seed)):
             return self.model()
+
+
+def words(value):
+    """A value as words that are the same in each process: functions by name, arrays by checksum."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={words(part)}" for name, part in value.items())
+    if isinstance(value, (list, tuple)):
+        return f"({', '.join(map(words, value))})"
+    if isinstance(value, partial):
+        return f"{words(value.func)}({words(list(value.args))}, {words(value.keywords)})"
+    if isinstance(value, (Tensor, np.ndarray)) and np.ndim(value):
+        array = np.ascontiguousarray(value)
+        return f"{array.dtype}{array.shape} {crc32(array.tobytes()):08x}"
+    if isinstance(value, (np.generic, Tensor, np.ndarray)):
+        return repr(value.item())
+    if hasattr(value, "__qualname__"):
+        return f"{value.__module__}.{value.__qualname__}"
+    text = repr(value)
+    if isinstance(value, Module):  # of a loss, say, repr() tells no options
+        plain = {n: v for n, v in vars(value).items() if isinstance(v, (bool, int, float, str))}
+        text = f"{text}[{words(plain)}]"
+    return f"a {type(value).__qualname__}" if " at 0x" in text else text
 
 
 def is_function(made):
@@ -203,6 +238,11 @@ class TrainedMember:
 class Trained(list):
     """What became of many members: a list of TrainedMembers, in the order of the members."""
 
+    def __getitem__(self, i):
+        """A TrainedMember; of a slice a Trained."""
+        found = super().__getitem__(i)
+        return Trained(found) if isinstance(i, slice) else found
+
     @property
     def failed(self):
         """Those whose loss was not finite."""
@@ -222,7 +262,14 @@ class Trained(list):
 
         Returns:
             A NumPy array, NaN where there is none.
+
+        Raises:
+            ValueError: for another mode, and a column that no member has.
         """
+        check_choice("column", "mode", mode, ("min", "max"))
+        columns = dict.fromkeys(column for each in self for column in each.history.columns)
+        if columns and name not in columns:
+            raise ValueError(f"column: name is {name!r}; the epochs have {', '.join(columns)}")
         best = np.fmin if mode == "min" else np.fmax
         return np.array(
             [

@@ -28,10 +28,8 @@ class Slot:
 
     def __init__(self, trainer):
         self.trainer = trainer
-        optimizer = trainer.optimizer
-        if is_shared(optimizer):
-            self._groups, self._state = optimizer.param_groups, optimizer.state
-            optimizer.register_load_state_dict_post_hook(self._keep_places)
+        if is_shared(trainer.optimizer):
+            trainer.optimizer.register_load_state_dict_post_hook(Places(trainer.optimizer))
 
     def takes(self, other):
         """Binds to another Trainer, one that has not trained. False if their forms differ."""
@@ -48,18 +46,27 @@ class Slot:
         mine.metrics, mine.callbacks = theirs.metrics, theirs.callbacks
         return True
 
-    def _keep_places(self, optimizer):
-        """After load_state_dict: what was loaded, in the dicts and tensors that calls point to."""
+
+class Places:
+    """The dicts and tensors that recorded calls point to; what an optimizer loads goes into them.
+
+    It knows nothing of the Trainer: what a step reaches, a recording compares at each replay.
+    """
+
+    def __init__(self, optimizer):
+        self.groups, self.state = optimizer.param_groups, optimizer.state
+
+    def __call__(self, optimizer):
         groups, state = optimizer.param_groups, optimizer.state
-        for mine, loaded in zip(self._groups, groups, strict=True):
+        for mine, loaded in zip(self.groups, groups, strict=True):
             mine.clear()
             mine.update(loaded)
         with no_grad():
-            for group in self._groups:
+            for group in self.groups:
                 for p in group["params"]:
-                    loaded = state.get(p) or begun(optimizer, group, self._state.get(p, {}))
-                    keep(self._state, p, loaded)
-        optimizer.param_groups, optimizer.state = self._groups, self._state
+                    loaded = state.get(p) or begun(optimizer, group, self.state.get(p, {}))
+                    keep(self.state, p, loaded)
+        optimizer.param_groups, optimizer.state = self.groups, self.state
 
 
 def is_shared(optimizer):
@@ -104,7 +111,7 @@ def same_form(mine, other, pairs):
     """Whether two Trainers differ in values alone; `pairs` gets (tensor, tensor) of those."""
     hooks = mine.optimizer._hooks if isinstance(mine.optimizer, Optimizer) else None
     own = sum(map(len, hooks.values())) if hooks is not None else 0
-    if own != 1 or not is_shared(other.optimizer):  # the one hook is the Slot's
+    if own != 1 or not is_shared(other.optimizer):  # the one hook is its Places
         return False
     if (mine.clip, mine.scheduler_every, mine._averages_steps) != (
         *(other.clip, other.scheduler_every, other._averages_steps),

@@ -7,13 +7,15 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from pyml.config import get_num_threads
-from pyml.options import Range, check_choice, check_counts, check_integer, check_number
-from pyml.train.crew import Crew
-from pyml.train.many import Work
+from pyml.io import _write_whole
+from pyml.options import Range, check_choice, check_counts, check_integer, check_number, is_number
+from pyml.train.many import Work, check_workers
 from pyml.train.member import Member, Trained
 
 __all__ = ["Integers", "Trial", "Tuning", "Uniform", "tune"]
+
+PANELS = 4  # of a picture, beside each other
+MAGNITUDES = 20  # from which factor on an axis is logarithmic
 
 
 class Uniform:
@@ -42,6 +44,8 @@ class Uniform:
         """A number, from a trial of Optuna."""
         return trial.suggest_float(name, self.low, self.high, log=self.log)
 
+    _text = staticmethod(repr)
+
 
 class Integers:
     """Integers from low to high, both included.
@@ -65,6 +69,8 @@ class Integers:
         """An integer, from a trial of Optuna."""
         return trial.suggest_int(name, self.low, self.high)
 
+    _text = staticmethod(repr)
+
 
 class Choice:
     """One of some values."""
@@ -76,7 +82,13 @@ class Choice:
         return self.values[random.integers(len(self.values))]
 
     def _suggest(self, trial, name):
-        return trial.suggest_categorical(name, self.values)
+        if all(isinstance(value, (str, bool, int, float, type(None))) for value in self.values):
+            return trial.suggest_categorical(name, self.values)
+        return self.values[trial.suggest_categorical(name, range(len(self.values)))]
+
+    def _text(self, value):
+        places = [i for i, mine in enumerate(self.values) if mine is value]
+        return f"value {places[0] if places else self.values.index(value)}"
 
 
 class Trial:
@@ -103,14 +115,15 @@ class Tuning(list):
 
     Attributes:
         monitor, mode: what was compared.
+        study: the Study of Optuna, if it proposed; else None.
     """
 
-    def __init__(self, trials, monitor, mode):
+    def __init__(self, trials, monitor, mode, study=None):
         super().__init__(trials)
         for i, trial in enumerate(self):
             if not isinstance(trial, Trial):
                 raise TypeError(f"Tuning: trials[{i}] is a {type(trial).__name__}, not a Trial")
-        self.monitor, self.mode = monitor, mode
+        self.monitor, self.mode, self.study = monitor, mode, study
 
     def ranked(self):
         """Trials from the best to the worst: those of more epochs first."""
@@ -142,7 +155,9 @@ class Tuning(list):
         return Trained(t.trained for t in self.ranked()[:count]).ensemble(average)
 
     def plot(self, path=None):
-        """The curve of each trial, the best one in colour; needs matplotlib.
+        """The curve of each trial, and its value beside each option; needs matplotlib.
+
+        The best trial is in colour, others are the darker the more epochs they were trained for.
 
         Args:
             path: a picture to write. Default: none.
@@ -152,18 +167,42 @@ class Tuning(list):
         """
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(7, 4), layout="constrained")
-        axes, best = figure.add_subplot(), self.best
-        for t in [t for t in self if t is not best and t.trained.history] + [best]:
-            history = t.trained.history
-            if self.monitor in history.columns:
-                style = {"color": "C0", "lw": 2} if t is best else {"color": "0.75", "lw": 0.8}
-                axes.plot(history.column("epoch"), history.column(self.monitor), **style)
-        axes.set(xlabel="epoch", ylabel=self.monitor.replace("_", " "))
-        axes.set_title(f"best: trial {best.number}, {best.value:.4g}")
+        best, names = self.best, list(self[0].config)
+        columns = min(len(names), PANELS)
+        rows = -(-len(names) // columns)
+        figure = Figure(figsize=(8, 3.5 + 2.2 * rows), layout="constrained")
+        grid = figure.add_gridspec(1 + rows, columns, height_ratios=[1.6, *[1] * rows])
+        others = sorted((t for t in self.ranked() if t is not best), key=lambda t: t.epochs)
+        drawn = [(t, str(0.8 - 0.6 * t.epochs / best.epochs), 1) for t in others]
+        drawn.append((best, "C0", 2))
+        what = self.monitor.replace("_", " ")
+        axes = figure.add_subplot(grid[0, :])
+        for t, color, width in drawn:
+            epochs = t.trained.history[: t.epochs]
+            line = [(epoch["epoch"], epoch[self.monitor]) for epoch in epochs]
+            axes.plot(*zip(*line, strict=True), color=color, lw=width, marker=".", markevery=[-1])
+        axes.set(xlabel="epoch", ylabel=what)
+        axes.set_title(f"best: trial {best.number}, {best.value:.4g} after {best.epochs} epochs")
+        scale = scale_of([t.value for t in self.ranked()])
+        axes.set_yscale(scale)
+        for k, name in enumerate(names):
+            axes = figure.add_subplot(grid[1 + k // columns, k % columns])
+            given = [t.config[name] for t, _, _ in drawn]
+            if not all(is_number(value) for value in given):
+                given = list(map(str, given))
+            for value, (t, color, width) in zip(given, drawn, strict=True):
+                axes.plot(value, t.value, ".", color=color, ms=6 * width)
+            if not isinstance(given[0], str):
+                axes.set_xscale(scale_of(given))
+            axes.set(xlabel=name, yscale=scale, ylabel="" if k % columns else f"best {what}")
         if path is not None:
             figure.savefig(path)
         return figure
+
+
+def scale_of(values):
+    """Of an axis: "log" for positive numbers of several magnitudes, else "linear"."""
+    return "log" if min(values) > 0 and max(values) > MAGNITUDES * min(values) else "linear"
 
 
 def tune(
@@ -181,6 +220,7 @@ def tune(
     mode="min",
     seed=0,
     sampler=None,
+    pruner=None,
     at_once=16,
     batch_size=None,
     validation=None,
@@ -189,6 +229,7 @@ def tune(
     class_weight=None,
     max_seconds=None,
     threads=None,
+    n_jobs=None,
     progress=True,
     checkpoint=None,
 ):
@@ -206,14 +247,18 @@ def tune(
         epochs: of a trial that is not stopped before. Default: 50.
         trials: how many. Default: 50.
         halving: the factor between rungs, >= 2. Default: none, all are trained to the end.
-        first: epochs of the first rung. Default: 1.
+        first: epochs of the first rung; with a pruner from one look to the next. Default: 1.
         monitor: the column that is compared, by its best value. Default: "validation_loss".
         mode: "min" or "max". Default: "min".
         seed: of the configurations. Default: 0.
-        sampler: one of Optuna's, which then proposes the configurations; without halving.
+        sampler: one of Optuna's, which then proposes the configurations; without halving. With a
+            seed of its own the search is reproducible, and goes on from a checkpoint.
+        pruner: one of Optuna's, which ends trials after first, 2 * first, ... epochs; without
+            halving. Default: none.
         at_once: how many trials are under way, at least the number of threads for all of them to
-            be used. What is found depends on it with halving or a sampler. Default: 16.
-        max_seconds, threads, progress, checkpoint: as of fit_many.
+            be used. What is found depends on it with halving, sampler or pruner. Default: 16.
+        max_seconds, threads, n_jobs, progress, checkpoint: as of fit_many; without a checkpoint,
+            halving on other machines needs that all share the folder for temporary files.
 
     Returns:
         A Tuning, the list of Trials.
@@ -235,29 +280,36 @@ def tune(
     who = "tune"
     if not isinstance(space, dict) or not space:
         raise TypeError(f"{who}: space is {space!r}, it must be a dict of names, one or more")
+    for name in ("trial", "epochs", monitor):
+        if name in space:
+            raise ValueError(f"{who}: space has {name!r}, a column of the table; rename it")
     space = {name: checked(name, values) for name, values in space.items()}
     if not callable(member):
         raise TypeError(f"{who}: member is {member!r}, it must be a function of a configuration")
     check_counts(who, least=1, epochs=epochs, trials=trials, first=first, at_once=at_once)
     if halving is not None:
         check_counts(who, least=2, halving=halving)
-        if sampler is not None:
-            raise ValueError(f"{who}: halving and sampler are given; pass one of them")
+        for name, given in (("sampler", sampler), ("pruner", pruner)):
+            if given is not None:
+                raise ValueError(f"{who}: halving and {name} are given; pass one of them")
     check_choice(who, "mode", mode, ("min", "max"))
     check_integer(who, "seed", seed)
-    if threads is not None:
-        check_counts(who, least=1, threads=threads)
-    configs = Configs(space, seed % 2**64, sampler, mode)
+    check_workers(who, threads, n_jobs)
+    configs = Configs(space, seed % 2**64, sampler, pruner, mode)
     # Optuna proposes when a trial begins; the number of members is known, what they are is not yet
     members = (
         [None] * trials
-        if sampler is not None
+        if configs.study is not None
         else [made(member, configs.draw(i)) for i in range(trials)]
     )
     shared = {"loss": loss, "metrics": metrics}
     fitting = {"epochs": int(epochs), "batch_size": batch_size, "validation": validation}
     fitting["class_weight"] = class_weight
-    rungs = [int(epochs)] if halving is None else rungs_of(int(first), int(halving), int(epochs))
+    rungs = [int(epochs)]
+    if halving is not None:
+        rungs = rungs_of(int(first), int(halving), int(epochs))
+    elif pruner is not None:
+        rungs = [*range(int(first), int(epochs), int(first)), int(epochs)]
     with TemporaryDirectory() as temporary:
         folder = checkpoint
         if folder is None and len(rungs) > 1:
@@ -268,17 +320,17 @@ def tune(
             folder=folder,
         )
         search = Search(work, configs, member, rungs, halving, monitor, mode, int(at_once))
-        with Crew(threads or get_num_threads(), work.stop) as crew, work.bar(progress) as bar:
-            search.go(crew, bar)
-    return Tuning(search.trials, monitor, mode)
+        with work.workers(threads, n_jobs, progress) as workers:
+            search.go(workers)
+    return Tuning(search.trials, monitor, mode, configs.study)
 
 
 def checked(name, values):
     """What draws the values of a name."""
     if isinstance(values, (Uniform, Integers)):
         return values
-    if isinstance(values, (list, tuple)) and len(values):
-        return Choice(values)
+    if isinstance(values, (list, tuple, range, np.ndarray)) and len(values):
+        return Choice(values.tolist() if isinstance(values, np.ndarray) else values)
     raise TypeError(
         f"tune: space[{name!r}] is {values!r}, it must be a Uniform, an Integers, or a list of "
         "values"
@@ -305,17 +357,22 @@ def rungs_of(first, halving, epochs):
 class Configs:
     """Where configurations come from."""
 
-    def __init__(self, space, seed, sampler, mode):
+    def __init__(self, space, seed, sampler, pruner, mode):
         self.space, self.seed, self.study, self.asked = space, seed, None, {}
-        if sampler is not None:
-            try:
-                import optuna
-            except ImportError as error:
-                raise ImportError(
-                    f"tune: sampler needs optuna ({error}): pip install optuna"
-                ) from None
-            direction = "minimize" if mode == "min" else "maximize"
-            self.study = optuna.create_study(sampler=sampler, direction=direction)
+        self.prunes = pruner is not None
+        if sampler is None and pruner is None:
+            return
+        try:
+            import optuna
+        except ImportError as error:
+            raise ImportError(
+                f"tune: sampler and pruner need optuna ({error}): pip install optuna"
+            ) from None
+        self.study = optuna.create_study(
+            sampler=optuna.samplers.RandomSampler(seed % 2**32) if sampler is None else sampler,
+            pruner=pruner or optuna.pruners.NopPruner(),
+            direction="minimize" if mode == "min" else "maximize",
+        )
 
     def draw(self, i):
         if self.study is None:
@@ -324,13 +381,27 @@ class Configs:
         self.asked[i] = self.study.ask()
         return {name: values._suggest(self.asked[i], name) for name, values in self.space.items()}
 
-    def tell(self, i, value):
+    def text(self, config):
+        """A configuration in words that are the same in each process: of choices their numbers."""
+        parts = {name: self.space[name]._text(value) for name, value in config.items()}
+        return ", ".join(f"{name}: {part}" for name, part in parts.items())
+
+    def is_pruned(self, i, epoch, value):
+        """Whether the pruner ends a trial, of which it is told a value."""
+        trial = self.asked[i]
+        trial.report(value, epoch)
+        return trial.should_prune()
+
+    def tell(self, i, value, is_pruned=False):
+        """What became of a trial."""
         if self.study is None:
             return
-        if math.isnan(value):
+        if is_pruned or math.isnan(value):
             from optuna.trial import TrialState
 
-            self.study.tell(self.asked[i], state=TrialState.FAIL)
+            self.study.tell(
+                self.asked[i], state=TrialState.PRUNED if is_pruned else TrialState.FAIL
+            )
         else:
             self.study.tell(self.asked[i], value)
 
@@ -344,8 +415,9 @@ class Search:
         self.trials = []
         self.values = [{} for _ in rungs]  # of each rung {trial: value}, the smaller the better
         self.gone_on = [set() for _ in rungs]
+        self.not_pruned = []  # (trial, rung) that it goes on with
 
-    def go(self, crew, bar):
+    def go(self, workers):
         """Trains until nothing is left."""
         under_way, now = [], 0  # (when it ends, trial, rung, future)
         while True:
@@ -354,20 +426,22 @@ class Search:
                 takes = self.rungs[rung] - (self.rungs[rung - 1] if rung else 0)
                 is_last = rung == len(self.rungs) - 1
                 until = None if is_last else self.rungs[rung]
-                future = crew.submit(self.work.run, trial, until)
+                future = workers.submit(trial, until)
                 heapq.heappush(under_way, (now + takes, trial, rung, future))
             if not under_way:
                 return
             now, trial, rung, future = heapq.heappop(under_way)
             while not future.done():
-                bar.wait(future)
+                workers.wait(future)
             self.take(trial, rung, future.result())
 
     def next_task(self):
         """(trial, rung) to go on with, from the highest rung; else a new one; else None."""
         if self.work.stops():
             return None
-        for rung in range(len(self.rungs) - 2, -1, -1):
+        if self.not_pruned:
+            return self.not_pruned.pop(0)
+        for rung in range(len(self.rungs) - 2, -1, -1) if self.halving else ():
             values = self.values[rung]
             order = sorted((v, t) for t, v in values.items() if not math.isnan(v))
             for _, trial in order[: len(values) // self.halving]:
@@ -378,23 +452,46 @@ class Search:
         if number == len(self.work.members):
             return None
         config = self.configs.draw(number)
+        self.keep(number, config)
         if self.work.members[number] is None:
             self.work.members[number] = self.work.checked(number, made(self.member, config))
         self.trials.append(Trial(number, config))
         return number, 0
 
+    def keep(self, number, config):
+        """Writes a configuration to the folder, or compares it with what is there."""
+        if self.work.folder is None:
+            return
+        path = self.work.folder / f"trial-{number:05d}.json"
+        text = self.configs.text(config)
+        if not path.exists():
+            _write_whole(path, text.encode())
+        elif (saved := path.read_text(encoding="utf-8")) != text:
+            raise ValueError(
+                f"tune: checkpoint is {str(self.work.folder)!r}, a folder of another search: trial "
+                f"{number} is {saved} there, {text} here; pass another folder, or the same space "
+                "and seed, and a sampler with a seed of its own"
+            )
+
     def take(self, number, rung, found):
         """What a trial gave."""
-        trial = self.trials[number]
-        epochs = found.history[: self.rungs[rung]]
+        trial, until = self.trials[number], self.rungs[rung]
+        # of a search that goes on, files may have it farther than it is here
+        epochs, has_ended = found.history[:until], len(found.history) <= until and found.finished
+        has_failed = found.error is not None and len(epochs) < until
         sign = 1 if self.mode == "min" else -1
-        if epochs and found.error is None and self.monitor not in epochs[0]:
+        if epochs and self.monitor not in epochs[0]:
             raise ValueError(
                 f"tune: monitor is {self.monitor!r}; the epochs have {', '.join(epochs[0])}"
             )
-        values = [sign * epoch[self.monitor] for epoch in epochs if self.monitor in epoch]
+        values = [sign * epoch[self.monitor] for epoch in epochs]
         values = [value for value in values if not math.isnan(value)]
-        value = min(values) if values and found.error is None else math.nan
+        value = min(values) if values and not has_failed else math.nan
         self.values[rung][number] = value
         trial.value, trial.epochs, trial.trained = sign * value, len(epochs), found
-        self.configs.tell(number, trial.value)
+        if not self.configs.prunes or has_ended or until == self.rungs[-1] or math.isnan(value):
+            self.configs.tell(number, trial.value)
+        elif self.configs.is_pruned(number, until, epochs[-1][self.monitor]):
+            self.configs.tell(number, trial.value, is_pruned=True)
+        else:
+            self.not_pruned.append((number, rung + 1))

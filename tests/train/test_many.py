@@ -122,13 +122,13 @@ def member_of(mix, seed):
     )
 
 
-def alone(mix, seed, x, y):
+def alone(mix, seed, x, y, loss=None):
     model, makes, schedule, training, fitting, rows, weight, patience = mix
     pyml.manual_seed(seed)
     made = model()
     optimizer = makes(made.parameters())
     trainer = Trainer(
-        *(made, nn.CrossEntropyLoss(), optimizer),
+        *(made, loss or nn.CrossEntropyLoss(), optimizer),
         None if schedule is None else schedule(optimizer),
         **{"callbacks": callbacks_of(patience), **training},
     )
@@ -176,6 +176,35 @@ def test_members_of_one_form_share_a_recording(data, monkeypatch):
     assert len(slots) == 1
     [step] = slots[0]._steps.values()
     assert len(step._programs) <= 2  # a full batch, and perhaps one that made the state
+
+
+class Own(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner, self.scale = net(), nn.Buffer(pyml.ones(1))
+
+    def forward(self, x):
+        return self.inner(x) * self.scale
+
+
+def smoothed(output, target):
+    if not hasattr(
+        output, "log_softmax"
+    ):  # a name in words: all that the step reaches is looked at
+        raise TypeError
+    return nn.functional.cross_entropy(output, target, label_smoothing=0.1)
+
+
+@pytest.mark.filterwarnings("error")
+def test_modules_of_ones_own_are_recorded(rng):
+    """What their steps reach is compared at each replay; the rows of all are not among it."""
+    x = rng.normal(size=(40_000, 5)).astype(np.float32)
+    y = (x[:, 0] > 0).astype(np.int64)
+    members = [Member(Own, partial(optim.Adam, lr=0.01)) for _ in range(2)]
+    fitting = {"epochs": 1, "batch_size": 1000}
+    for found in fit_many(members, x, y, loss=smoothed, **fitting, **QUIET):
+        mix = Own, members[0].optimizer, None, {}, fitting, None, None, None
+        same_bits(found, alone(mix, found.seed, x, y, loss=smoothed))
 
 
 def test_a_module_has_its_weights_in_the_end(data):
@@ -332,10 +361,53 @@ def test_wrong_rows(data, change, message):
         )
 
 
+def test_what_is_no_model_no_rows_and_no_column(data):
+    options = {"loss": nn.CrossEntropyLoss(), "epochs": 1, **QUIET}
+    with pytest.raises(TypeError, match="model gives a int, it must give a Module"):
+        fit_many([Member(lambda: 3, optim.Adam)], *data, **options)
+    with pytest.raises(ValueError, match="y is missing"):
+        fit_many([Member(net, optim.Adam)], [data], None, **options)
+    trained = fit_many([Member(net, optim.Adam)], *data, **options)
+    with pytest.raises(ValueError, match="name is 'validation_loss'; the epochs have epoch, tr"):
+        trained.ranked()
+    with pytest.raises(ValueError, match="mode is 'best'"):
+        trained.column("train_loss", mode="best")
+    assert fit_many([], *data, **options).ranked() == []
+
+
 def test_members_with_one_model(data):
     model = net()
     with pytest.raises(ValueError, match=r"members\[1\] has the model of members\[0\]"):
         fit_many([Member(model, optim.Adam)] * 2, *data, loss=nn.CrossEntropyLoss(), epochs=1)
+
+
+def measured(sender, count):
+    """How many bytes the peak of this process has grown by, of so many members."""
+    import resource
+
+    def peak():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+
+    x = np.random.default_rng(0).normal(size=(1000, 10)).astype(np.float32)
+    y, options = (x[:, 0] > 0).astype(np.int64), {"epochs": 2, "batch_size": 100, **QUIET}
+    members = [Member(partial(mlp, 10, (45, 45), 10), optim.Adam) for _ in range(count)]
+    options["loss"] = nn.CrossEntropyLoss()
+    fit_many(members[:4], x, y, **options)
+    before = peak()
+    trained = fit_many(members, x, y, validation=0.2, **options)
+    sender.send((peak() - before, trained.finished))
+
+
+@pytest.mark.exhaustive
+@pytest.mark.skipif(os.name == "nt", reason="there is no module resource")
+def test_a_thousand_members_are_small():
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=measured, args=(sender, 1000))
+    child.start()
+    grown, is_finished = receiver.recv()
+    child.join()
+    assert is_finished and grown < 200e6
 
 
 # ---- folders -------------------------------------------------------------------------------------
@@ -389,6 +461,30 @@ def test_a_folder_goes_on(data, tmp_path, monkeypatch):
     same_trained(fit_many(folds(), *data, checkpoint=tmp_path / "runs", **OPTIONS), wanted)
     with pytest.raises(ValueError, match="a folder of other members"):
         fit_many(folds()[:2], *data, checkpoint=tmp_path / "runs", **OPTIONS)
+
+
+def of_lr(lr, rows=None, width=8):
+    return Member(partial(net, 0.0, width), partial(optim.Adam, lr=lr), rows=rows)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"members": [of_lr(0.01), of_lr(0.03)]}, r"members\[1\] was .*lr=0.02\).*lr=0.03\)"),
+        ({"members": [of_lr(0.01), of_lr(0.02, width=9)]}, r"members\[1\] was "),
+        ({"members": [of_lr(0.01, [1, 2]), of_lr(0.02)]}, r"members\[0\] was .*rows=int64\(2,\)"),
+        ({"epochs": 2}, "they had .*epochs=1, .*, here it is .*epochs=2, "),
+        ({"loss": nn.CrossEntropyLoss(label_smoothing=0.1)}, "they had loss="),
+    ],
+    ids=["rate", "width", "rows", "epochs", "loss"],
+)
+def test_a_folder_of_other_options(data, tmp_path, change, words):
+    """What was trained otherwise is not given back as if it were theirs."""
+    options = {"members": [of_lr(0.01), of_lr(0.02)], "loss": nn.CrossEntropyLoss(), "epochs": 1}
+    fit_many(options["members"], *data, loss=options["loss"], epochs=1, checkpoint=tmp_path)
+    options |= change
+    with pytest.raises(ValueError, match=f"a folder of other members: {words}"):
+        fit_many(options.pop("members"), *data, **options, checkpoint=tmp_path)
 
 
 def in_folder(data, folder):

@@ -86,29 +86,130 @@ def test_picture(data, tmp_path):
     assert (tmp_path / "tuning.png").stat().st_size > 1000
 
 
-def test_a_sampler_of_optuna(data):
-    optuna = pytest.importorskip("optuna", reason="optuna is not installed")
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    found = [
-        tune(
-            *(SPACE, member, *data),
-            **{"trials": 6, "epochs": 2, "at_once": 2, "threads": threads, **OPTIONS},
-            sampler=optuna.samplers.TPESampler(seed=3, n_startup_trials=2),
-        )
-        for threads in (1, 2)
-    ]
-    assert what(found[0]) == what(found[1]) and len(found[0]) == 6
+@pytest.fixture
+def optuna():
+    found = pytest.importorskip("optuna", reason="optuna is not installed")
+    found.logging.set_verbosity(found.logging.WARNING)
+    return found
+
+
+@pytest.fixture
+def proposed(optuna):
+    """Options of tune: a sampler, a pruner, both."""
+
+    def options(name):
+        sampler = optuna.samplers.TPESampler(seed=3, n_startup_trials=2)
+        pruner = optuna.pruners.MedianPruner(n_startup_trials=1)
+        given = {"sampler": {"sampler": sampler}, "pruner": {"pruner": pruner, "first": 2}}
+        given["both"] = given["sampler"] | given["pruner"]
+        return {"trials": 6, "epochs": 5, "at_once": 2, **OPTIONS, **given[name]}
+
+    return options
+
+
+@pytest.mark.parametrize("name", ["sampler", "pruner", "both"])
+def test_optuna_proposes(data, proposed, name, tmp_path):
+    """The same on any threads and joblib's workers; stopped, it goes on to the same end."""
+    ways = {"threads": 1}, {"threads": 3}, {"n_jobs": 1}
+    one, *others = [tune(SPACE, member, *data, **proposed(name), **way) for way in ways]
+    assert len(one) == 6 and all(what(other) == what(one) for other in others)
+    whole = fit_many([member(t.config) for t in one], *data, epochs=5, **OPTIONS)
+    for t in one:  # trials are lone runs, as far as they go
+        losses = t.trained.history.column("validation_loss")
+        wanted = whole[t.number].history.column("validation_loss")[: t.epochs]
+        np.testing.assert_array_equal(losses, wanted)
+    states = {trial.state.name for trial in one.study.trials}
+    assert states == {"COMPLETE"} if name == "sampler" else states == {"COMPLETE", "PRUNED"}
+    if name == "sampler":
+        assert {t.epochs for t in one} == {5}
+        assert [t.value for t in one.study.trials] == [t.value for t in one]
+    else:
+        assert {t.epochs for t in one} <= {2, 4, 5} and min(t.epochs for t in one) < 5
+
+    class Stop(Exception):
+        pass
+
+    calls = []
+
+    def fails(epoch):
+        calls.append(epoch)
+        if len(calls) == 12:
+            raise Stop
+
+    def failing(config):
+        made = member(config)
+        made.callbacks.append(fails)
+        return made
+
+    with pytest.raises(Stop):
+        tune(SPACE, failing, *data, checkpoint=tmp_path, threads=1, **proposed(name))
+    for _ in range(2):
+        again = tune(SPACE, member, *data, checkpoint=tmp_path, **proposed(name))
+        assert what(again) == what(one)
+
+
+def test_a_trial_that_fails_is_told(data, proposed):
+    space = SPACE | {"lr": [1e-2, 1e38]}
+    tuning = tune(space, member, *data, **proposed("both"))
+    for trial, told in zip(tuning, tuning.study.trials, strict=True):
+        assert (trial.config["lr"] == 1e38) == (told.state.name == "FAIL")
+        assert (trial.trained.error is None) == (trial.config["lr"] == 1e-2)
+    assert tuning.best.config["lr"] == 1e-2 and len({t.config["lr"] for t in tuning}) == 2
+
+
+def test_values_that_optuna_cannot_keep(data, proposed):
+    """Tuples, functions, arrays."""
+    space = {"widths": [(4,), (5, 4)], "bias": [np.zeros(2), np.ones(2)], "f": [len, print]}
+
+    def made(config):
+        assert config["f"] in (len, print) and config["bias"].shape == (2,)
+        return Member(partial(mlp, 4, config["widths"], 2), optim.Adam)
+
+    tuning = tune(space, made, *data, **proposed("sampler"))
+    assert {t.config["widths"] for t in tuning} == {(4,), (5, 4)}
+
+
+OTHERS = [
+    {"seed": 1},
+    {"space": SPACE | {"lr": Uniform(1e-3, 0.5)}},
+    {"space": {name: SPACE[name] for name in ("width", "momentum", "lr")}},
+]
+
+
+@pytest.mark.parametrize("change", OTHERS, ids=["seed", "values", "order"])
+def test_a_folder_of_another_search(data, tmp_path, change):
+    given = {"trials": 2, "epochs": 1, "checkpoint": tmp_path, **OPTIONS}
+    tune(SPACE, member, *data, **given)
+    change = dict(change)
+    with pytest.raises(ValueError, match="a folder of "):
+        tune(change.pop("space", SPACE), member, *data, **given, **change)
+
+
+def test_a_folder_of_another_proposal(data, tmp_path, optuna):
+    given = {"trials": 2, "epochs": 1, "checkpoint": tmp_path, **OPTIONS}
+    tune(SPACE, member, *data, **given, sampler=optuna.samplers.RandomSampler(seed=1))
+    with pytest.raises(ValueError, match="a folder of another search: trial 0 is lr: "):
+        tune(SPACE, member, *data, **given, sampler=optuna.samplers.RandomSampler(seed=2))
+
+
+def test_values_of_a_range_and_an_array(data):
+    space = {"width": range(4, 6), "lr": np.array([0.01, 0.1]), "momentum": [0.9]}
+    tuning = tune(space, member, *data, trials=4, epochs=1, **OPTIONS)
+    assert {t.config["width"] for t in tuning} <= {4, 5}
+    assert all(type(t.config["lr"]) is float for t in tuning)
 
 
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
         ({"space": {}}, TypeError, "space is {}"),
+        ({"space": {"epochs": [1, 2]}}, ValueError, "space has 'epochs', a column of the table"),
         ({"space": {"lr": 3}}, TypeError, r"space\['lr'\] is 3"),
         ({"member": dict}, TypeError, "member gives a dict"),
         ({"halving": 1}, ValueError, "halving"),
         ({"monitor": "nothing"}, ValueError, "monitor is 'nothing'"),
         ({"halving": 2, "sampler": 3}, ValueError, "halving and sampler"),
+        ({"halving": 2, "pruner": 3}, ValueError, "halving and pruner"),
     ],
 )
 def test_wrong_arguments(data, change, error, message):
