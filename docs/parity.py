@@ -28,7 +28,7 @@ MODULES = (
     *("nn", "nn.Module", "nn.functional", "nn.init", "nn.utils", "nn.utils.parametrize"),
     *("nn.utils.parametrizations", "nn.utils.prune", "nn.utils.rnn", "optim", "optim.lr_scheduler"),
     *("optim.swa_utils", "utils.data", "distributions", "autograd", "autograd.functional"),
-    *("autograd.graph", "func"),
+    *("autograd.forward_ad", "autograd.graph", "func"),
     *("Tensor", "torch", "special", "linalg"),
 )
 FOREIGN = (

@@ -21,7 +21,7 @@ from pyml.tensor cimport (
 )
 
 from pyml.dispatch import entry
-from pyml.hooks import AfterAccumulation
+from pyml.hooks import AfterAccumulation, AfterNode
 from pyml.recorder import refuse
 
 cnp.import_array()
@@ -153,6 +153,8 @@ cdef object walk(
                     f"{node.name()}: backward gave {len(grads)} gradients for {len(node.inputs)} inputs")
             if detects_anomalies():
                 check_for_nan(node, grads)
+            if node.output_hooks is not None:
+                grads = run_hooks_after_node(node, grads, grad)
             for i in range(len(grads)):
                 edge = node.inputs[i]
                 given = grads[i]
@@ -283,7 +285,7 @@ cdef set edges_towards(set targets, list roots):
 
 cdef Tensor run_hooks(list hooks, Tensor grad, object edge):
     for hook in tuple(hooks):
-        if type(hook) is AfterAccumulation:
+        if type(hook) is AfterAccumulation or type(hook) is AfterNode:
             continue
         result = hook(grad)
         if result is not None and not isinstance(result, Tensor):
@@ -293,6 +295,22 @@ cdef Tensor run_hooks(list hooks, Tensor grad, object edge):
         if not takes(edge, grad):   # without a result too: the hook may have replaced grad.data
             refuse_gradient("hook: it gave", grad, edge)
     return grad
+
+
+cdef tuple run_hooks_after_node(Node node, tuple grads, Tensor grad):
+    """The gradients of the inputs, as hooks have changed them."""
+    for hook in tuple(node.output_hooks):
+        if type(hook) is AfterNode:
+            refuse("a hook of a node (grad_fn.register_hook)")
+            result = hook.hook(grads, (grad,))
+            if isinstance(result, Tensor):
+                result = (result,)
+            if result is not None and (not isinstance(result, tuple) or len(result) != len(grads)):
+                raise RuntimeError(
+                    f"{node.name()}.register_hook: the hook gave {type(result).__name__}, it must give None or a tuple with "
+                    f"a gradient for each of the {len(grads)} inputs")
+            grads = grads if result is None else result
+    return grads
 
 
 cdef int run_hooks_after(Tensor leaf) except -1:

@@ -12,6 +12,13 @@ class AfterAccumulation:
         self.hook = hook
 
 
+class AfterNode:
+    """Among the hooks of a node, one that runs when its backward has given gradients."""
+
+    def __init__(self, hook):
+        self.hook = hook
+
+
 class HookHandle:
     """Takes a hook away again; as a context manager, at the end of the block."""
 

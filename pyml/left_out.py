@@ -189,8 +189,8 @@ FAMILIES = {
                 view_as_real view_as_real_copy""",
             "linalg": "eig eigvals",
             "Tensor": """
-                H adjoint angle cdouble cfloat chalf conj conj_physical conj_physical_ imag
-                is_conj is_neg isreal istft mH real resolve_conj resolve_neg stft vdot""",
+                adjoint angle cdouble cfloat chalf conj conj_physical conj_physical_ imag
+                is_conj is_neg isreal istft real resolve_conj resolve_neg stft vdot""",
         },
     ),
     "device": Family(
@@ -246,9 +246,9 @@ FAMILIES = {
         },
     ),
     "saved tensors": Family(
-        "kernels read what backward keeps where it lies",
-        "keep less: compute it again in the backward of an autograd.Function",
-        {"autograd.graph": "allow_mutation_on_saved_tensors saved_tensors_hooks"},
+        "what backward needs and was changed is an error, never copied in silence",
+        "use .clone() before the change in place",
+        {"autograd.graph": "allow_mutation_on_saved_tensors"},
     ),
     "data pipes": Family(
         "PyTorch develops them no further",
@@ -326,9 +326,8 @@ FAMILIES = {
             "optim": "swap_in_optimizer_params_and_state",
             "autograd": "enforce_grad_layout_policy set_multithreading_enabled",
             "autograd.graph": """
-                GradientEdge get_gradient_edge register_multi_grad_hook
-                region_activation_memory_budget set_override_stale_capture_stream
-                set_warn_on_accumulate_grad_stream_mismatch""",
+                register_multi_grad_hook region_activation_memory_budget
+                set_override_stale_capture_stream set_warn_on_accumulate_grad_stream_mismatch""",
             "func": """
                 debug_unwrap functionalize rearrange replace_all_batch_norm_modules_""",
             "Tensor": "grad_dtype hash_tensor index slice_inverse",

@@ -11,16 +11,17 @@ import numpy as np
 
 cimport cython
 cimport numpy as cnp
-from cpython.ref cimport Py_INCREF, PyObject
+from cpython.ref cimport Py_INCREF, Py_XDECREF, PyObject
 from cpython.tuple cimport PyTuple_New, PyTuple_SET_ITEM
 from libc.string cimport memcmp
 from numpy cimport ndarray
 
 from pyml.attributes cimport default_float, dtype_of_number, sized
+from pyml.grad_mode cimport grad_enabled, switch_grad
 from pyml.recorder cimport Recorder, note_altered, recorder
 
 from pyml.attributes import CPU
-from pyml.hooks import AfterAccumulation, HookHandle
+from pyml.hooks import AfterAccumulation, AfterNode, HookHandle
 from pyml.node_names import NAMES
 from pyml.recorder import refuse
 
@@ -62,6 +63,12 @@ cdef extern from *:
     void take_attributes "pyml_take_attributes"(object cls)
     object PyObject_GenericGetDict(object, void *)
     int PyObject_GenericSetDict(object, object, void *) except -1
+
+cdef extern from *:
+    """
+    static _Thread_local PyObject *pyml_saved_hooks = NULL;   /* owned: the hooks of `keep` on this thread */
+    """
+    PyObject *pyml_saved_hooks
 
 cdef extern from "numpy/arrayobject.h":
     """
@@ -604,6 +611,19 @@ cdef class Tensor:
         """The last two dimensions swapped."""
         return ops.transpose(self, -2, -1)
 
+    @property
+    def mH(self):
+        """mT: without complex numbers there is nothing to conjugate."""
+        return self.mT
+
+    @property
+    def H(self):
+        """The transpose of a matrix; of a tensor without dimensions the same."""
+        if self.array.ndim not in (0, 2):
+            raise RuntimeError(
+                f"H: the tensor has shape {self.shape}, it must be a matrix; x.mH swaps the last two dimensions")
+        return self.mT if self.array.ndim else self.T
+
     # -- to and from other things --
 
     def numpy(self):
@@ -797,20 +817,14 @@ cdef class Tensor:
         if not callable(hook):
             raise TypeError(f"register_hook: hook is a {type(hook).__name__}, it must be a function of the gradient")
         refresh(self)
-        cdef list hooks
-        cdef Py_ssize_t at
         if self.node is not None:
-            hooks = hooks_of(self.node)
-        else:
-            if self.hooks is None:
-                self.hooks = []
-            hooks = self.hooks
-        at = len(hooks)
-        while at > 0 and type(hooks[at - 1]) is Retention:   # which sees what all others have made of the gradient
-            at -= 1
-        hooks.insert(at, hook)
+            note_altered(self, "hooks", None)
+            return add_hook(self.node, hook)
+        if self.hooks is None:
+            self.hooks = []
+        self.hooks.append(hook)
         note_altered(self, "hooks", None)
-        return HookHandle(hooks, hook)
+        return HookHandle(self.hooks, hook)
 
     def register_post_accumulate_grad_hook(self, hook):
         """Calls hook(tensor) when a backward has put this leaf's gradient into .grad.
@@ -1122,7 +1136,9 @@ cdef class Node:
         if self.kept is None:
             self.kept = []
         i = len(self.kept)
-        self.kept.append(alias_of(t, t.array) if t is not None and t.node is self else t)
+        if t is not None and t.node is self:
+            t = alias_of(t, t.array)
+        self.kept.append(t if pyml_saved_hooks is NULL or t is None else packed(t))
         if i < NODE_VERSIONS:
             self.versions[i] = version
         else:
@@ -1150,9 +1166,12 @@ cdef class Node:
                 "backward through the graph a second time, but what it saved has been freed: "
                 "pass retain_graph=True to the first backward"
             )
-        cdef Tensor t = self.kept[i]
-        if t is None:
+        kept = self.kept[i]
+        if kept is None:
             return None
+        if type(kept) is Packed:
+            return (<Packed>kept).unpacked()
+        cdef Tensor t = kept
         if t.changes() != self.version_of(i):
             raise RuntimeError(
                 f"{self.name()}: a tensor of shape {t.shape} that backward needs was changed in place "
@@ -1216,6 +1235,43 @@ cdef class Node:
         """The edges as (node, 0) pairs, as PyTorch lists them: that to a leaf leads to an AccumulateGrad."""
         return tuple([(seen(edge), 0) for edge in self.inputs])
 
+    def register_prehook(self, fn):
+        """Calls fn(grad_outputs), a tuple with the gradient of the output, before backward of this node.
+
+        A tuple that it returns takes the place of the gradients.
+
+        Returns:
+            A handle; handle.remove() takes the hook away.
+        """
+        return add_hook(self, BeforeNode(checked_hook("register_prehook", fn)))
+
+    def register_hook(self, fn):
+        """Calls fn(grad_inputs, grad_outputs), tuples of gradients, after backward of this node.
+
+        Args:
+            fn: a function; a tuple that it returns takes the place of grad_inputs, an item for each input, None for
+                an input without a gradient.
+
+        Returns:
+            A handle; handle.remove() takes the hook away.
+
+        Example:
+            >>> x = pyml.ones(2, requires_grad=True)
+            >>> y = x * 3
+            >>> handle = y.grad_fn.register_hook(lambda grad_inputs, grad_outputs: (grad_inputs[0] * 2, None))
+            >>> y.sum().backward()
+            >>> x.grad
+            tensor([6., 6.])
+        """
+        return add_hook(self, AfterNode(checked_hook("register_hook", fn)))
+
+    def _stand_in(self):
+        """A tensor of the output's shape and dtype that this node computed, on the memory of one number."""
+        shape = self.output_shape
+        if self.output_ndim <= NODE_SIZES:
+            shape = tuple([self.output_sizes[d] for d in range(self.output_ndim)])
+        return self._as_output(wrap(np.broadcast_to(np.zeros((), cnp.PyArray_DescrFromType(self.output_kind)), shape)))
+
     # for operations written in Python
 
     def _connect(self, Tensor output not None, tuple inputs not None, tuple keep=()):
@@ -1261,6 +1317,18 @@ class AccumulateGrad(Node):
     def __init__(self, variable):
         self.variable = variable
 
+    def register_prehook(self, fn):
+        """Calls fn(grad_outputs), a tuple with the gradient, before it is added to that of the leaf."""
+        return self.variable.register_hook(BeforeNode(checked_hook("register_prehook", fn)))
+
+    def register_hook(self, fn):
+        """Calls fn((), grad_outputs), a tuple with the gradient of the leaf, after that was accumulated."""
+        checked_hook("register_hook", fn)
+        return self.variable.register_post_accumulate_grad_hook(lambda leaf: fn((), (leaf.grad,)) and None)
+
+    def _stand_in(self):
+        return self.variable
+
     def __eq__(self, other):
         return isinstance(other, AccumulateGrad) and other.variable is self.variable
 
@@ -1273,6 +1341,12 @@ cdef object seen(edge):
     if edge is None:
         return None
     return named(edge) if isinstance(edge, Node) else AccumulateGrad(edge)
+
+
+def _node_of(Tensor t not None):
+    """Where the gradient of t goes, as next_functions shows it."""
+    refresh(t)
+    return seen(t if t.node is None else t.node)
 
 
 cdef dict named_classes = {}   # (class of nodes, name) -> its subclass of that name
@@ -1294,6 +1368,82 @@ cdef Node named(Node node):
     return node
 
 
+# ---- hooks of what is kept ------------------------------------------------------------------------------------
+
+
+def _switch_saved_hooks(hooks):
+    """Gives `keep` on this thread hooks, (pack, unpack), or none for None; returns those it had."""
+    global pyml_saved_hooks
+    cdef object before = None if pyml_saved_hooks is NULL else <object>pyml_saved_hooks
+    Py_XDECREF(pyml_saved_hooks)
+    pyml_saved_hooks = NULL
+    if hooks is not None:
+        Py_INCREF(hooks)
+        pyml_saved_hooks = <PyObject *>hooks
+    return before
+
+
+@cython.final
+cdef class Packed:
+    """What a hook has made of a tensor that backward needs."""
+    cdef object value, unpack
+    cdef object edge             # to what the gradients of the tensor go: its Node, itself if it is a leaf, None
+    cdef object shape, dtype
+    cdef unsigned long version   # of the value, if that is a tensor
+
+    cdef Tensor unpacked(self):
+        cdef bint before = grad_enabled()
+        cdef Tensor t, y
+        refuse("saved_tensors_hooks")
+        if isinstance(self.value, Tensor) and (<Tensor>self.value).changes() != self.version:
+            raise RuntimeError(
+                "saved_tensors_hooks: the tensor that pack_hook returned was changed in place; return a .clone()")
+        switch_grad(False)
+        try:
+            result = self.unpack(self.value)
+        finally:
+            switch_grad(before)
+        if not isinstance(result, Tensor):
+            raise TypeError(
+                f"saved_tensors_hooks: unpack_hook returned a {type(result).__name__}, it must return a Tensor")
+        t = result
+        if t.shape != self.shape or t.dtype != self.dtype:
+            raise RuntimeError(
+                f"saved_tensors_hooks: unpack_hook returned shape {t.shape} and dtype {t.dtype} for a tensor of shape "
+                f"{self.shape} and dtype {self.dtype}; it must return the values that pack_hook was given")
+        y = alias_of(t, np.ascontiguousarray(t.array).reshape(self.shape))   # which makes (1,) of ()
+        if isinstance(self.edge, Node):
+            y.node, y._requires_grad, y.graph_version = self.edge, True, y.changes()
+        elif self.edge is not None and before:
+            (<ToLeaf>ToLeaf.__new__(ToLeaf)).connect(y, (self.edge,))
+        return y
+
+
+cdef class ToLeaf(Node):
+    """Leads from an unpacked leaf to the leaf."""
+
+    cdef tuple gradients(self, Tensor dy):
+        return (dy,)
+
+
+cdef Packed packed(Tensor t):
+    cdef Packed p = Packed.__new__(Packed)
+    cdef bint before = grad_enabled()
+    refuse("saved_tensors_hooks")
+    pack, p.unpack = <object>pyml_saved_hooks
+    if t._requires_grad:
+        p.edge = t if t.node is None else t.node
+    p.shape, p.dtype = t.shape, t.dtype
+    switch_grad(False)
+    try:
+        p.value = pack(t)
+    finally:
+        switch_grad(before)
+    if isinstance(p.value, Tensor):
+        p.version = (<Tensor>p.value).changes()
+    return p
+
+
 # ---- retain_grad ----------------------------------------------------------------------------------------------
 
 
@@ -1311,6 +1461,40 @@ cdef class Retention:
             check_accumulates(t, grad)
             t.note_gradient(False, True)
             t._grad = grad.clone() if t._grad is None else ops.add(t._grad, grad)
+
+
+class BeforeNode:
+    """Among the hooks of a node, one of register_prehook."""
+
+    def __init__(self, fn):
+        self.fn = fn
+
+    def __call__(self, grad):
+        result = self.fn((grad,))
+        if result is None or isinstance(result, Tensor):
+            return result
+        if not isinstance(result, tuple) or len(result) != 1:
+            raise RuntimeError(f"register_prehook: the hook gave {type(result).__name__}, it must give None or a tuple "
+                               "with one gradient")
+        return result[0]
+
+
+cdef object checked_hook(str name, fn):
+    if not callable(fn):
+        raise TypeError(f"{name}: fn is a {type(fn).__name__}, it must be a function of gradients")
+    return fn
+
+
+cdef object add_hook(Node node, hook):
+    cdef list hooks = hooks_of(node)
+    cdef Py_ssize_t at = len(hooks)
+    if node.inputs is None:
+        raise RuntimeError(f"{node.name()}: a node that is not part of a graph takes no hooks")
+    while at > 0 and type(hooks[at - 1]) is Retention:   # which sees what all others have made of the gradient
+        at -= 1
+    hooks.insert(at, hook)
+    note_altered(node, "hooks", None)
+    return HookHandle(hooks, hook)
 
 
 cdef list hooks_of(Node node):

@@ -20,6 +20,7 @@ from helpers.activations import CALLS, IDS
 from helpers.losses import CASES as PAIR_LOSSES
 from helpers.losses import LOSS_CASES
 from pyml import nn, ops
+from pyml.autograd import graph
 from pyml.nn import functional as F
 from pyml.ops import rewriting, sampling
 
@@ -33,6 +34,12 @@ REDUCTIONS = ("mean", "sum", "none")
 
 def row(name, function, *shapes, draw=normal):
     return Case(name, function, None, shapes, draw)
+
+
+def packed_products(x, y):
+    """What backward needs of leaves goes through hooks."""
+    with graph.saved_tensors_hooks(pyml.clone, pyml.clone):
+        return x * x * y
 
 
 # ---- activations ---------------------------------------------------------------------------------
@@ -336,7 +343,10 @@ def with_hooks(x):
 
 OTHERS = [
     row("Tensor.T", lambda x: x.T * 1, (2, 3)),
+    row("saved_tensors_hooks", packed_products, (2, 3), (2, 3)),
     row("Tensor.mT", lambda x: x.mT * 1, (2, 3)),
+    row("Tensor.mH", lambda x: x.mH * 1, (2, 2, 3)),
+    row("Tensor.H", lambda x: x.H * 1, (2, 3)),
     row("Tensor.clip", lambda x: x.clip(0.7, max=1.6), (2, 3), draw=positive),
     row("Tensor.view_as", lambda x: x.view_as(pyml.zeros(6)) * 2, (2, 3)),
     row("Tensor.reshape_as", lambda x: x.reshape_as(pyml.zeros(6)) * 2, (2, 3)),

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from pyml.autograd import function, functional, graph
+from pyml.autograd import forward_ad, function, functional, graph
 from pyml.autograd.anomaly import detect_anomaly, set_detect_anomaly
 from pyml.autograd.function import Function
 from pyml.backward import run_backward
@@ -15,7 +15,7 @@ from pyml.grad_mode import (
     no_grad,
     set_grad_enabled,
 )
-from pyml.ops import zeros_like
+from pyml.ops import stack, zeros_like
 from pyml.ops.arrays import checked_tensor
 from pyml.tensor import Node, Tensor
 
@@ -27,6 +27,7 @@ __all__ = [
     "backward",
     "detect_anomaly",
     "enable_grad",
+    "forward_ad",
     "function",
     "functional",
     "grad",
@@ -42,8 +43,12 @@ __all__ = [
 
 
 def as_tuple(tensors):
-    """One tensor or several as a tuple."""
-    return (tensors,) if tensors is None or isinstance(tensors, Tensor) else tuple(tensors)
+    """One tensor or several as a tuple; a GradientEdge is taken for its tensor."""
+    one = tensors is None or isinstance(tensors, (Tensor, graph.GradientEdge))
+    return tuple(
+        t.node._stand_in() if isinstance(t, graph.GradientEdge) else t
+        for t in ((tensors,) if one else tensors)
+    )
 
 
 def matched(outputs, gradients, name):
@@ -108,7 +113,8 @@ def grad(
         only_inputs: True: gradients of other leaves are not accumulated.
         allow_unused: None instead of an error for an input that the outputs do not depend on.
             Default: materialize_grads.
-        is_grads_batched: False: grad_outputs are of one run of backward.
+        is_grads_batched: each of grad_outputs has a first dimension more, over which backward is
+            repeated; so have the gradients.
         materialize_grads: zeros instead of None for such an input; with create_graph they require
             grad, so that derivatives of them are zeros again.
 
@@ -123,8 +129,6 @@ def grad(
     """
     if not only_inputs:
         raise ValueError("grad: only_inputs is False; backward() accumulates into all leaves")
-    if is_grads_batched:
-        raise ValueError("grad: is_grads_batched is True; call grad() for each of grad_outputs")
     outputs, inputs = as_tuple(outputs), as_tuple(inputs)
     if materialize_grads and allow_unused is False:
         raise ValueError(
@@ -132,7 +136,10 @@ def grad(
         )
     gradients = matched(outputs, grad_outputs, "grad")
     retain = create_graph if retain_graph is None else retain_graph
-    results = run_backward(outputs, gradients, retain, create_graph, inputs, False)
+    if is_grads_batched:
+        results = batched_gradients(outputs, gradients, retain, create_graph, inputs)
+    else:
+        results = run_backward(outputs, gradients, retain, create_graph, inputs, False)
     if materialize_grads:
         return tuple(
             zeros_like(x, requires_grad=create_graph) if dx is None else dx
@@ -144,6 +151,30 @@ def grad(
             f"grad: input {i} was not used for the outputs; allow_unused=True gives None for it"
         )
     return results
+
+
+def batched_gradients(outputs, gradients, retain, create_graph, inputs):
+    """The gradients for each item of the first dimension of `gradients`, stacked."""
+    shapes = [g if g is None else g.shape for g in gradients]
+    sizes = {shape[0] if shape else None for shape in shapes}
+    if len(sizes) != 1 or None in sizes or 0 in sizes:
+        raise ValueError(
+            "grad: with is_grads_batched each of grad_outputs must be a Tensor with a first "
+            f"dimension of one size >= 1; their shapes are {shapes}"
+        )
+    (size,) = sizes
+    rows = [
+        run_backward(
+            outputs,
+            tuple(g[i] for g in gradients),
+            retain or i < size - 1,
+            create_graph,
+            inputs,
+            False,
+        )
+        for i in range(size)
+    ]
+    return tuple(None if column[0] is None else stack(column) for column in zip(*rows, strict=True))
 
 
 # ---- Variable ------------------------------------------------------------------------------------

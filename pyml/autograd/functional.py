@@ -4,7 +4,7 @@ from pyml.backward import run_backward
 from pyml.grad_mode import enable_grad
 from pyml.ops import cat, ones_like, reshape, zeros, zeros_like
 from pyml.options import check_choice
-from pyml.tensor import Tensor
+from pyml.tensor import Node, Tensor
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
 
@@ -308,6 +308,22 @@ def gradients(outputs, inputs, weights, create_graph, strict):
     return tuple(
         [zeros_like(x) if dx is None else dx for x, dx in zip(inputs, results, strict=True)]
     )
+
+
+def leads_out(tensor, own):
+    """Whether what computed a tensor leads to a leaf that requires grad, of no id in `own`."""
+    if not tensor.requires_grad:
+        return False
+    edges, seen = [tensor if tensor.is_leaf else tensor.grad_fn], set()
+    while edges:
+        edge = edges.pop()
+        if isinstance(edge, Node):
+            if edge.seq not in seen:
+                seen.add(edge.seq)
+                edges += edge.inputs
+        elif edge is not None and id(edge) not in own:
+            return True
+    return False
 
 
 def packed(tensors, single, create_graph):

@@ -1,10 +1,66 @@
 """The graph that backward walks: its nodes, and what it keeps."""
 
+import threading
 from contextlib import contextmanager
+from typing import NamedTuple
 
-from pyml.tensor import Node, Tensor
+from pyml.tensor import Node, Tensor, _node_of, _switch_saved_hooks
 
-__all__ = ["Node", "disable_saved_tensors_hooks", "increment_version", "save_on_cpu"]
+__all__ = [
+    *("GradientEdge", "Node", "disable_saved_tensors_hooks", "get_gradient_edge"),
+    *("increment_version", "save_on_cpu", "saved_tensors_hooks"),
+]
+
+
+class saved_tensors_hooks:
+    """Within it, what backward needs of tensors is what pack_hook makes of them.
+
+    backward gets it by unpack_hook: to keep less, or elsewhere. A tensor that pack_hook returns
+    must not be changed in place before backward: that is an error then. Recorded steps refuse it.
+
+    Args:
+        pack_hook: a function of a tensor, which it must not change, that returns anything.
+        unpack_hook: a function of that, which must return a tensor of the same shape, dtype and
+            values; it is called each time that backward needs them.
+
+    Raises:
+        TypeError: if a hook is no function.
+        RuntimeError: on entering, within disable_saved_tensors_hooks.
+
+    Example:
+        >>> x = pyml.tensor([1.0, 2.0], requires_grad=True)
+        >>> with pyml.autograd.graph.saved_tensors_hooks(lambda t: t.numpy(), pyml.tensor):
+        ...     y = x.exp()
+        >>> y.sum().backward()
+        >>> x.grad
+        tensor([2.7183, 7.3891])
+    """
+
+    def __init__(self, pack_hook, unpack_hook):
+        for name, hook in (("pack_hook", pack_hook), ("unpack_hook", unpack_hook)):
+            if not callable(hook):
+                raise TypeError(
+                    f"saved_tensors_hooks: {name} is a {type(hook).__name__}, it must be a function"
+                )
+        self.pack_hook, self.unpack_hook = pack_hook, unpack_hook
+        self._before = []
+
+    def __enter__(self):
+        if disabled.message is not None:
+            raise RuntimeError(disabled.message)
+        self._before.append(_switch_saved_hooks((self.pack_hook, self.unpack_hook)))
+
+    def __exit__(self, *exc):
+        _switch_saved_hooks(self._before.pop())
+
+
+class Disabled(threading.local):
+    """The message of disable_saved_tensors_hooks on this thread; None outside."""
+
+    message = None
+
+
+disabled = Disabled()
 
 
 @contextmanager
@@ -19,12 +75,56 @@ def save_on_cpu(pin_memory=False, device_type="cuda"):
 
 @contextmanager
 def disable_saved_tensors_hooks(error_message):
-    """Within it hooks of saved tensors are errors: there are none, so that it does nothing.
+    """Within it saved_tensors_hooks is an error.
 
     Args:
-        error_message: of no effect.
+        error_message: what the RuntimeError says.
     """
-    yield
+    before, disabled.message = disabled.message, error_message
+    try:
+        if (hooks := _switch_saved_hooks(None)) is not None:
+            _switch_saved_hooks(hooks)
+            raise RuntimeError(error_message)
+        yield
+    finally:
+        disabled.message = before
+
+
+class GradientEdge(NamedTuple):
+    """To what the gradient of a tensor goes, without the tensor: an input or output of grad().
+
+    Attributes:
+        node: the Node that computed it, or what accumulates into a leaf.
+        output_nr: 0, as a Node has one output.
+        ownership_token: None.
+    """
+
+    node: Node
+    output_nr: int = 0
+    ownership_token: object = None
+
+
+def get_gradient_edge(tensor):
+    """The GradientEdge of a tensor; autograd.grad and backward take it in place of the tensor.
+
+    The memory of the tensor may be freed then, where backward has no need of it.
+
+    Raises:
+        TypeError: if it is no Tensor.
+        RuntimeError: if it does not require grad.
+
+    Example:
+        >>> x = pyml.tensor(3.0, requires_grad=True)
+        >>> y = x * x
+        >>> edge = pyml.autograd.graph.get_gradient_edge(y)
+        >>> pyml.autograd.grad(y.exp().log(), edge)
+        (tensor(1.),)
+    """
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"get_gradient_edge: tensor is a {type(tensor).__name__}, not a Tensor")
+    if not tensor.requires_grad:
+        raise RuntimeError("get_gradient_edge: the tensor does not require grad")
+    return GradientEdge(_node_of(tensor))
 
 
 def increment_version(tensor):

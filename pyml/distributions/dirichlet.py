@@ -3,7 +3,7 @@
 from pyml.distributions import constraints
 from pyml.distributions.distribution import Distribution
 from pyml.distributions.exp_family import ExponentialFamily
-from pyml.distributions.utils import xlogy
+from pyml.distributions.utils import finfo, xlogy
 from pyml.ops import digamma, expand, lgamma, softmax, where
 from pyml.ops.sampling import log_gamma_variable
 from pyml.tensor import Tensor
@@ -61,9 +61,13 @@ class Dirichlet(ExponentialFamily):
         return a * (total - a) / (total**2 * (total + 1))
 
     def rsample(self, sample_shape=()):
-        """Gamma variables divided by their sum, computed from logarithms. See Gamma.rsample."""
+        """Gamma variables divided by their sum, computed from logarithms. See Gamma.rsample.
+
+        What would round to 0 or 1, where the density may be infinite, is the number beside it.
+        """
         shape = self._extended_shape(sample_shape)
-        return softmax(log_gamma_variable(expand(self.concentration, shape)), -1)
+        x = softmax(log_gamma_variable(expand(self.concentration, shape)), -1)
+        return x.clamp(float(finfo(x).tiny), 1 - float(finfo(x).epsneg))
 
     def log_prob(self, value):
         value, a = self._checked(value), self.concentration

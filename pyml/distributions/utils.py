@@ -5,6 +5,7 @@ import numbers
 
 import numpy as np
 
+from pyml.grad_mode import enable_grad
 from pyml.ops import (
     arange,
     broadcast_tensors,
@@ -15,6 +16,7 @@ from pyml.ops import (
     sigmoid,
     softmax,
     softplus,
+    tril_indices,
     where,
     zeros,
 )
@@ -22,7 +24,10 @@ from pyml.ops.arrays import checked_tensor
 from pyml.recorder import Traced
 from pyml.tensor import Tensor
 
-__all__ = ["broadcast_all", "clamp_probs", "lazy_property", "logits_to_probs", "probs_to_logits"]
+__all__ = [
+    *("broadcast_all", "clamp_probs", "lazy_property", "logits_to_probs", "probs_to_logits"),
+    *("tril_matrix_to_vec", "vec_to_tril_matrix"),
+]
 
 EULER_GAMMA = 0.57721566490153286061
 
@@ -38,7 +43,7 @@ def is_number(value):
 
 
 def broadcast_all(*values):
-    """Tensors of one shape. Numbers get the dtype of the first tensor, float32 without one.
+    """Tensors of one shape. Numbers get the dtype of the first tensor, the default without one.
 
     Raises:
         TypeError: for what is neither a Tensor nor a number.
@@ -49,13 +54,60 @@ def broadcast_all(*values):
                 f"distributions: a parameter is a {type(value).__name__}, it must be a Tensor or a "
                 "number; pyml.tensor() makes one"
             )
-    dtype = next((value.dtype for value in values if isinstance(value, Tensor)), np.float32)
+    dtype = next((value.dtype for value in values if isinstance(value, Tensor)), None)
     return broadcast_tensors(*[tensor_of(value, dtype) for value in values])
 
 
 def tensor_of(value, dtype):
     """A number as a 0-d tensor of the dtype; a tensor as it is."""
     return value if isinstance(value, Tensor) else zeros((), dtype=dtype) + value
+
+
+def tril_matrix_to_vec(mat, diag=0):
+    """The elements of the lower triangles of matrices, row by row: (..., n, n) -> (..., m).
+
+    Args:
+        mat: the matrices.
+        diag: the last diagonal that belongs to them. Default: the main one, 0.
+
+    Raises:
+        ValueError: for a diagonal that the matrices do not have.
+
+    Example:
+        >>> distributions.utils.tril_matrix_to_vec(pyml.tensor([[1.0, 0.0], [2.0, 3.0]]))
+        tensor([1., 2., 3.])
+    """
+    n = mat.shape[-1]
+    if not -n <= diag < n:
+        raise ValueError(f"tril_matrix_to_vec: diag is {diag}, it must be >= {-n} and < {n}")
+    rows, columns = tril_indices(n, n, diag)
+    return mat[..., rows, columns]
+
+
+def vec_to_tril_matrix(vec, diag=0):
+    """Matrices with these elements in their lower triangles, else zero: (..., m) -> (..., n, n).
+
+    Arguments as for tril_matrix_to_vec.
+
+    Raises:
+        ValueError: if there is no square matrix with so many elements there.
+
+    Example:
+        >>> distributions.utils.vec_to_tril_matrix(pyml.tensor([1.0, 2.0, 3.0]))
+        tensor([[1., 0.],
+                [2., 3.]])
+    """
+    size, n = vec.shape[-1], max(0, -diag)
+    while (places := tril_indices(n, n, diag)).shape[1] < size and n <= size + abs(diag):
+        n += 1
+    if places.shape[1] != size:
+        raise ValueError(
+            f"vec_to_tril_matrix: vec has {size} elements, and with diag={diag} there is no square "
+            "matrix whose lower triangle has so many"
+        )
+    mat = vec.new_zeros(*vec.shape[:-1], n, n)
+    mat[..., places[0], places[1]] = vec
+    return mat
 
 
 def sum_rightmost(value, count):
@@ -71,7 +123,10 @@ def finfo(tensor):
 
 
 class lazy_property:
-    """A property whose value takes its place in the instance when it is first read."""
+    """A property whose value takes its place in the instance when it is first read.
+
+    Gradients go through it, also if it is first read under no_grad.
+    """
 
     def __init__(self, wrapped):
         self.wrapped = wrapped
@@ -80,7 +135,8 @@ class lazy_property:
     def __get__(self, instance, owner=None):
         if instance is None:
             return self
-        value = self.wrapped(instance)
+        with enable_grad():
+            value = self.wrapped(instance)
         setattr(instance, self.wrapped.__name__, value)
         return value
 

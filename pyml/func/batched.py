@@ -358,6 +358,14 @@ class Batched(Tensor):
     def mT(self):
         return self.transpose(-2, -1)
 
+    mH = mT
+
+    @property
+    def H(self):
+        if self.ndim not in (0, 2):
+            raise RuntimeError(f"H: the tensor has shape {self.shape}, it must be a matrix")
+        return self.T
+
     def is_floating_point(self):
         return self._value.is_floating_point()
 

@@ -126,19 +126,29 @@ def activation(level, call, *args, **kwargs):
 
 @rule("dropout dropout1d alpha_dropout feature_alpha_dropout rrelu")
 def drawing(level, call, *args, **kwargs):
-    """Nothing is drawn in evaluation. In training, dropout alone is known to go by elements."""
+    """Nothing is drawn in evaluation. In training, all samples draw at once if each draws for
+    itself, and of dropout also if they share what is drawn.
+    """
     given = all_arguments(call, args, kwargs)
     if not given["training"]:
         return activation(level, call, *args, **kwargs)
     input, *_ = given.values()
-    if call.__name__ != "dropout" or given.pop("inplace", False) or level.randomness == "error":
+    name, randomness = call.__name__, level.randomness
+    if given.pop("inplace", False) or randomness == "error":
         return NotImplemented
-    if level.randomness == "different":
+    if randomness == "same" and name != "dropout":
+        return NotImplemented
+
+    def of_all(x):
+        return call(x, *args[1:], **kwargs)
+
+    if randomness == "different":
+        whole_channels = name == "feature_alpha_dropout" or (name == "dropout1d" and input.ndim > 2)
         with level.outside():
-            y = call(input._value, *args[1:], **kwargs)
+            y = of_all_rows(level, input, of_all) if whole_channels else of_all(input._value)
     else:
         with level.outside():
-            kept = call(ops.ones_like(level.sample(input, 0)), *args[1:], **kwargs)
+            kept = of_all(ops.ones_like(level.sample(input, 0)))
         y = ops.where(kept == 0, 0.0, input._value * kept)
     note_draws()
     return y
@@ -551,6 +561,30 @@ def class_loss(level, call, *args, **kwargs):
     if weight is not None:
         weights = weights * weight.detach()[ops.where(counted, labels, 0)]
     return reduced(level, losses, reduction, weights.reshape(losses.shape))
+
+
+OF_ROWS = ("input", "anchor", "positive", "negative", "input1", "input2", "target")
+
+
+@rule("""
+    cosine_embedding_loss multi_margin_loss multilabel_margin_loss multilabel_soft_margin_loss
+    triplet_margin_loss""")
+def loss_of_rows(level, call, *args, **kwargs):
+    """Of rows of one length, and a number for each: the rows of all samples are one input."""
+    given = all_arguments(call, args, kwargs)
+    if any(given.get(old) is not None for old in OLD) or level.has(given.get("weight")):
+        return NotImplemented
+    rows = {key: given[key] for key in OF_ROWS if key in given}
+    shape = next(iter(rows.values())).shape
+    if len(shape) not in (1, 2) or 0 in shape:
+        return NotImplemented
+    if any(x.shape not in (shape, shape[:-1]) for x in rows.values()):
+        return NotImplemented
+    reduction = given.pop("reduction")
+    for key, x in rows.items():
+        given[key] = level.spread(x).reshape(-1, *x.shape[len(shape) - 1 :])
+    losses = call(**given, reduction="none").reshape(level.size, *shape[:-1])
+    return reduced(level, losses, reduction)
 
 
 # ---- norms, embeddings ---------------------------------------------------------------------------

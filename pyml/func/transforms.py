@@ -13,7 +13,7 @@ from pyml.func.batched import innermost, own
 from pyml.grad_mode import enable_grad, is_grad_enabled
 from pyml.options import check_integer
 from pyml.pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
-from pyml.tensor import Node, Tensor
+from pyml.tensor import Tensor
 
 __all__ = [
     *("grad", "grad_and_value", "value_and_grad", "vjp", "jvp", "linearize"),
@@ -153,20 +153,8 @@ def shown(value):
 
 
 def leads_out(tensor, own):
-    """Whether what computed a tensor leads to a leaf that requires grad and is not in `own`."""
-    if not tensor.requires_grad:
-        return False
-    tensor, seen = innermost(tensor), set()
-    edges = [tensor if tensor.is_leaf else tensor.grad_fn]
-    while edges:
-        edge = edges.pop()
-        if isinstance(edge, Node):
-            if edge.seq not in seen:
-                seen.add(edge.seq)
-                edges += edge.inputs
-        elif edge is not None and id(edge) not in own:
-            return True
-    return False
+    """functional.leads_out of a tensor of vmaps."""
+    return functional.leads_out(innermost(tensor), own)
 
 
 def matching(who, what, values, like):

@@ -371,8 +371,17 @@ def index_select(input, dim, index):
         raise ValueError(f"index_select: index has shape {index.shape}, it must be a vector")
     if input.ndim == 0:
         return clone(input) if index.ndim == 0 else rows(input.reshape(1), index)
-    y = rows(input if dim == 0 else movedim(input, dim, 0), index)
-    return y if dim == 0 else movedim(y, 0, dim).contiguous()
+    if dim == 0:
+        return rows(input, index)
+
+    def along(function, x):
+        return movedim(function(movedim(x, dim, 0)), 0, dim).contiguous()
+
+    count = input.shape[dim]
+    y = along(lambda x: rows(x, index), input.detach())
+    return tracked(
+        input, y, "IndexSelect", lambda dy: along(lambda g: rows_backward(g, count, index), dy)
+    )
 
 
 def rows(x, index, name="IndexSelect"):

@@ -1,8 +1,13 @@
-"""autograd.graph: nodes, and versions of what backward needs."""
+"""autograd.graph: nodes and their hooks, what backward needs and its versions, edges."""
 
+import itertools
+import threading
+
+import numpy as np
 import pytest
 
 import pyml
+from pyml import autograd, nn
 from pyml.autograd import graph
 
 
@@ -37,3 +42,246 @@ def test_what_is_on_the_cpu_already():
         y = x.exp()
     y.sum().backward()
     assert x.grad.tolist() == y.tolist()
+
+
+# ---- hooks of nodes ------------------------------------------------------------------------------
+
+
+def test_hooks_of_a_node():
+    x = pyml.ones(2, requires_grad=True)
+    y = x * 3
+    seen = []
+    hooks = [
+        y.grad_fn.register_prehook(lambda outputs: seen.append(outputs[0].tolist())),
+        y.grad_fn.register_prehook(lambda outputs: (outputs[0] * 2,)),
+        y.grad_fn.register_hook(lambda *given: seen.extend(t[0].tolist() for t in given)),
+        y.grad_fn.register_hook(lambda inputs, outputs: (inputs[0] + 1, None)),
+    ]
+    y.retain_grad()
+    y.sum().backward(retain_graph=True)
+    assert seen == [[1, 1], [6, 6], [2, 2]]
+    assert x.grad.tolist() == [7, 7] and y.grad.tolist() == [2, 2]
+    x.grad = None
+    for hook in hooks:
+        hook.remove()
+    y.sum().backward()
+    assert x.grad.tolist() == [3, 3] and len(seen) == 3
+
+
+def test_hooks_of_what_accumulates():
+    """Where DistributedDataParallel and its like hook: the node of a leaf."""
+    x, seen = pyml.ones(2, requires_grad=True), []
+    node = x.expand_as(x).grad_fn.next_functions[0][0]
+    node.register_prehook(lambda outputs: (outputs[0] + 1,))
+    node.register_hook(lambda *given: seen.append((given[0], given[1][0].tolist())))
+    (x * 3).sum().backward()
+    assert x.grad.tolist() == [4, 4] and seen == [((), [4, 4])]
+
+
+def test_hooks_of_nodes_that_are_wrong():
+    x = pyml.ones(2, requires_grad=True)
+    y = x * 3
+    with pytest.raises(TypeError, match="register_hook: fn is a int"):
+        y.grad_fn.register_hook(3)
+    for name, hook, words in (
+        ("register_prehook", lambda outputs: (1, 2), "None or a tuple with one gradient"),
+        ("register_hook", lambda inputs, outputs: (inputs[0],), "each of the 2 inputs"),
+        ("register_hook", lambda inputs, outputs: (inputs[0][:1], None), "gradient of shape"),
+    ):
+        handle = getattr(y.grad_fn, name)(hook)
+        with pytest.raises(RuntimeError, match=words):
+            y.sum().backward(retain_graph=True)
+        handle.remove()
+    assert x.grad is None
+
+
+# ---- edges ---------------------------------------------------------------------------------------
+
+
+def test_edges_stand_for_tensors():
+    x = pyml.ones(2, requires_grad=True)
+    y = x * 3
+    edges = [graph.get_gradient_edge(t) for t in (x, y)]
+    assert edges[1].node is y.grad_fn and edges[1].output_nr == 0
+    z = (y * y).sum()
+    got = autograd.grad(z, edges, retain_graph=True)
+    assert [dx.tolist() for dx in got] == [[18, 18], [6, 6]]
+    (dx,) = autograd.grad(edges[1], edges[0], pyml.tensor([1.0, 2.0]), retain_graph=True)
+    assert dx.tolist() == [3, 6]
+    autograd.backward(edges[1], pyml.tensor([1.0, 2.0]))
+    assert x.grad.tolist() == [3, 6]
+
+
+def test_edges_of_what_has_none():
+    with pytest.raises(TypeError, match="tensor is a int"):
+        graph.get_gradient_edge(3)
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        graph.get_gradient_edge(pyml.ones(2))
+
+
+def test_batched_gradients():
+    x = pyml.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    unused = pyml.ones(1, requires_grad=True)
+    rows, nothing = autograd.grad(
+        x**2, [x, unused], pyml.eye(3), is_grads_batched=True, allow_unused=True
+    )
+    assert rows.tolist() == [[2, 0, 0], [0, 4, 0], [0, 0, 6]] and nothing is None
+    for weights in (None, pyml.tensor(1.0), pyml.zeros(0, 3)):
+        with pytest.raises(ValueError, match="first dimension of one size"):
+            autograd.grad(x**2, x, weights, is_grads_batched=True)
+    with pytest.raises(RuntimeError, match="gradient has shape"):
+        autograd.grad(x**2, x, pyml.ones(2, 4), is_grads_batched=True)
+
+
+# ---- hooks of saved tensors ----------------------------------------------------------------------
+
+
+def network():
+    """(what requires grad, a function of it)."""
+    pyml.manual_seed(0)
+    model = nn.Sequential(nn.Linear(4, 5), nn.BatchNorm1d(5), nn.Tanh(), nn.Linear(5, 3)).double()
+    x = pyml.randn(6, 4, dtype=pyml.float64, requires_grad=True)
+    target = pyml.tensor([0, 1, 2, 0, 1, 2])
+    sources = [x, *model.parameters()]
+    return sources, lambda: nn.functional.cross_entropy(model(x), target)
+
+
+def derivatives(y, sources):
+    first = autograd.grad(y, sources, create_graph=True)
+    second = autograd.grad(sum((g**2).sum() for g in first), sources)
+    return [g.detach().numpy() for g in (*first, *second)]
+
+
+def test_packed_is_unpacked():
+    sources, function = network()
+    wanted = derivatives(function(), sources)
+    packed = []
+
+    def pack(t):
+        assert not pyml.is_grad_enabled()
+        packed.append(t.numpy() if not t.requires_grad else t.detach().numpy().copy())
+        return len(packed) - 1
+
+    def unpack(i):
+        array = packed[i]
+        return pyml.from_numpy(np.stack([array, array], -1)[..., 0])  # not contiguous
+
+    with graph.saved_tensors_hooks(pack, unpack):
+        y = function()
+    assert len(packed) > 6
+    for got, w in zip(derivatives(y, sources), wanted, strict=True):
+        np.testing.assert_allclose(got, w, rtol=1e-12, atol=1e-15)
+
+
+def test_first_derivatives_are_of_what_is_unpacked():
+    x = pyml.tensor([3.0], requires_grad=True)
+    with graph.saved_tensors_hooks(lambda t: t, lambda t: t * 2):
+        y = x * x
+    outer, inner = (graph.saved_tensors_hooks(lambda t: t, lambda t, k=k: t * k) for k in (10, 3))
+    with outer, inner:  # the innermost, not both
+        z = x * x
+    (y + z).sum().backward()
+    assert x.grad.tolist() == [6 * 2 + 6 * 3]
+
+
+def test_saved_for_backward_is_packed():
+    class Square(autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, dy):
+            (x,) = ctx.saved_tensors
+            return 2 * x * dy
+
+    x, packed = pyml.tensor([3.0], requires_grad=True), []
+    with graph.saved_tensors_hooks(lambda t: packed.append(t.shape) or t.tolist(), pyml.tensor):
+        y = Square.apply(x)
+    (dx,) = autograd.grad(y, x, create_graph=True)
+    assert packed == [(1,)] and autograd.grad(dx, x)[0].tolist() == [2]
+
+
+def test_hooks_of_saved_tensors_are_of_their_thread():
+    seen, result = [], []
+
+    def other():
+        x = pyml.ones(2, requires_grad=True)
+        x.exp().sum().backward()
+        result.append(x.grad)
+
+    with graph.saved_tensors_hooks(seen.append, lambda nothing: pyml.ones(2)):
+        thread = threading.Thread(target=other)
+        thread.start()
+        thread.join()
+    assert seen == [] and len(result) == 1
+
+
+@pytest.mark.parametrize(
+    ("unpack", "error", "words"),
+    [
+        (lambda t: 3, TypeError, "unpack_hook returned a int"),
+        (lambda t: t[:1], RuntimeError, r"unpack_hook returned shape \(1,\)"),
+        (lambda t: t.double(), RuntimeError, "float64"),
+        (lambda t: 1 / 0, ZeroDivisionError, "division"),
+    ],
+)
+def test_what_is_unpacked_is_checked(unpack, error, words):
+    x = pyml.ones(2, requires_grad=True)
+    with graph.saved_tensors_hooks(lambda t: t, unpack):
+        y = x * x
+    with pytest.raises(error, match=words):
+        y.sum().backward()
+    assert pyml.is_grad_enabled() and x.grad is None
+
+
+def test_what_is_packed_must_not_change():
+    x, w = pyml.ones(2), pyml.ones(2, requires_grad=True)
+    with graph.saved_tensors_hooks(lambda t: t, lambda t: t):
+        y = x * w
+    x.add_(1)
+    with pytest.raises(RuntimeError, match="pack_hook returned was changed in place"):
+        y.sum().backward()
+
+
+def test_a_pack_hook_that_raises():
+    x = pyml.ones(2, requires_grad=True)
+    hooks = graph.saved_tensors_hooks(lambda t: 1 / 0, lambda t: t)
+    with hooks, pytest.raises(ZeroDivisionError):
+        x.exp()
+    assert pyml.is_grad_enabled()
+    x.exp().sum().backward()
+    with pytest.raises(TypeError, match="pack_hook is a int"):
+        graph.saved_tensors_hooks(3, lambda t: t)
+
+
+def test_hooks_of_saved_tensors_disabled():
+    hooks = graph.saved_tensors_hooks(lambda t: t, lambda t: t)
+    for outer, inner in itertools.permutations((hooks, None)):
+        outer = outer or graph.disable_saved_tensors_hooks("no hooks")
+        inner = inner or graph.disable_saved_tensors_hooks("no hooks")
+        with outer, pytest.raises(RuntimeError, match="no hooks"), inner:
+            pass
+    with hooks:
+        pass
+
+
+def test_recorded_steps_refuse_hooks():
+    x = pyml.ones(2, requires_grad=True)
+
+    @pyml.record
+    def saved(v):
+        with graph.saved_tensors_hooks(lambda t: t, lambda t: t):
+            return (x * v * x).sum()
+
+    @pyml.record
+    def hooked(v):
+        y = x * v
+        y.grad_fn.register_hook(lambda inputs, outputs: None)
+        y.sum().backward()
+
+    for step, words in ((saved, "saved_tensors_hooks"), (hooked, "hook")):
+        with pytest.raises(RuntimeError, match=words):
+            for _ in range(3):
+                step(pyml.ones(2))

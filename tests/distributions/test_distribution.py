@@ -9,7 +9,7 @@ import pytest
 
 import pyml
 from pyml import distributions as d
-from pyml.distributions import constraints
+from pyml.distributions import constraints, utils
 from pyml.distributions.utils import broadcast_all
 
 
@@ -488,3 +488,52 @@ def test_a_recorded_mixture():
         seen.append([[*function(x), weight.grad.clone()] for x in inputs])
     for a, b in zip(*seen, strict=True):
         assert [x.tolist() for x in a] == [x.tolist() for x in b]
+
+
+def test_numbers_alone_have_the_default_dtype():
+    pyml.set_default_dtype(pyml.float64)
+    try:
+        assert d.Normal(0, 1).sample().dtype == d.Bernoulli(0.3).entropy().dtype == "float64"
+    finally:
+        pyml.set_default_dtype(pyml.float32)
+
+
+def test_lazy_properties_have_gradients_also_of_no_grad():
+    class Shifted:
+        x = pyml.ones(2, requires_grad=True)
+        y = utils.lazy_property(lambda self: self.x + 1)
+
+        y.wrapped.__name__ = "y"
+
+    shifted = Shifted()
+    with pyml.no_grad():
+        assert shifted.y.requires_grad
+    shifted.y.sum().backward()
+    assert shifted.x.grad.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("dtype", [pyml.float32, pyml.float64])
+def test_draws_whose_density_is_finite(dtype):
+    """With a = 0.01 most draws of beta distributions are nearer to 0 or 1 than any number."""
+    pyml.manual_seed(0)
+    a = pyml.tensor(0.01, dtype=dtype)
+    x = d.Beta(a, a).sample((1000,))
+    assert 0 < x.min() < 1e-30 and 0.999999 < x.max() < 1
+    assert d.Beta(a, a).log_prob(x).isfinite().all()
+    assert 0.4 < (x < 0.5).double().mean() < 0.6
+
+
+@pytest.mark.parametrize("diag", [-2, -1, 0, 1])
+@pytest.mark.parametrize("n", [2, 4])
+def test_lower_triangles(n, diag):
+    mat = pyml.tensor(np.random.default_rng(0).normal(size=(3, n, n)))
+    vec = utils.tril_matrix_to_vec(mat, diag)
+    assert vec.shape == (3, len(np.tril_indices(n, diag)[0]))
+    assert pyml.equal(utils.vec_to_tril_matrix(vec, diag), mat.tril(diag))
+
+
+def test_triangles_that_are_none():
+    with pytest.raises(ValueError, match="vec has 4 elements"):
+        utils.vec_to_tril_matrix(pyml.ones(4))
+    with pytest.raises(ValueError, match="diag is 3, it must be >= -3 and < 3"):
+        utils.tril_matrix_to_vec(pyml.ones(3, 3), 3)

@@ -218,6 +218,45 @@ def test_dropout_of_all(no_loops):
     assert pyml.equal(y[0, 0], y[0, 1]) and not pyml.equal(y[0, 0], y[1, 0])
 
 
+@pytest.mark.parametrize("dropped", [F.alpha_dropout, F.feature_alpha_dropout, F.dropout1d])
+def test_other_dropout_of_all(no_loops, dropped):
+    """Elements or channels, of each sample its own."""
+    y = func.vmap(lambda x: dropped(x, 0.25, True), randomness="different")(pyml.ones(5, 20, 30, 4))
+    kept = y == y.max()
+    assert 0.7 < kept.double().mean() < 0.8
+    assert not any(pyml.equal(row, kept[0]) for row in kept[1:])
+    whole = (kept == kept[..., :1]).all()
+    assert whole == (dropped is not F.alpha_dropout)
+
+
+SIGNS, PLACES = pyml.tensor([1, -1, 1, -1]), pyml.tensor([2, 0, 1, 1])
+LOSSES_OF_ROWS = {
+    "triplet_margin_loss": (lambda x: x * 2, lambda x: x - 1),
+    "cosine_embedding_loss": (
+        lambda x: x * x,
+        lambda x: SIGNS[: len(x)] if x.ndim > 1 else SIGNS[0],
+    ),
+    "multi_margin_loss": (lambda x: PLACES[: len(x)] if x.ndim > 1 else PLACES[0],),
+    "multilabel_margin_loss": (lambda x: pyml.tensor([1, -1, 0]).expand(x.shape),),
+    "multilabel_soft_margin_loss": (lambda x: (x.detach() > 0).to(x.dtype),),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES_OF_ROWS)
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("shape", [(4, 3), (3,)])
+def test_losses_of_rows_of_all(no_loops, name, reduction, shape):
+    def function(x):
+        others = [make(x) for make in LOSSES_OF_ROWS[name]]
+        return getattr(F, name)(x, *others, reduction=reduction)
+
+    x = drawn(5, *shape)
+    got = func.vmap(function)(x)
+    assert got.shape == (5, *(shape[:-1] if reduction == "none" else ()))
+    for i in range(5):
+        np.testing.assert_allclose(got[i].numpy(), function(x[i]).numpy(), 1e-12)
+
+
 def test_dropout_where_nothing_may_be_drawn():
     with pytest.raises(RuntimeError, match="vmap: func drew random numbers"):
         func.vmap(F.dropout)(X)

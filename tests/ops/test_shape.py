@@ -35,6 +35,8 @@ VIEWS = [
     ),
     case("T", lambda x: x[0].T, lambda x: x[0].T),
     case("mT", lambda x: x.mT, lambda x: x.swapaxes(1, 2)),
+    case("mH", lambda x: x.mH, lambda x: x.swapaxes(1, 2)),
+    case("H", lambda x: x[0].H, lambda x: x[0].T),
     case("unsqueeze", lambda x: x.unsqueeze(-1).unsqueeze(0), lambda x: x[None, ..., None]),
     case("squeeze", lambda x: x[:1, :, :1].squeeze(), lambda x: x[0, :, 0]),
     case("squeeze one", lambda x: x[:1, :, :1].squeeze(2), lambda x: x[:1, :, 0]),

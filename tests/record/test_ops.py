@@ -331,6 +331,8 @@ CASES = {
     # of Tensor alone
     "T": [lambda f, t: t.a.T * 2, lambda f, t: t.a.T @ t.b],
     "mT": [lambda f, t: t.a.mT * 2],
+    "mH": [lambda f, t: t.a.mH * 2],
+    "H": [lambda f, t: t.a.H * 2],
     "bool": [lambda f, t: f(t.a)],
     "clip": [lambda f, t: f(t.a, -0.5, 0.5)],
     "cpu": [lambda f, t: f(t.a) * 2],
