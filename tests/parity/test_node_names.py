@@ -30,7 +30,7 @@ COMPOSED = {
         torch::autograd::CopySlices""",
     "ClampBackward1": "ClampMaxBackward0 ClampMinBackward0",
     "CloneBackward0": """
-        DiagonalBackward0_copy DiagonalScatterBackward0 IndexBackward0 IndexSelectBackward0
+        DiagonalBackward0_copy DiagonalScatterBackward0
         NarrowCopyBackward0 RepeatBackward0 Rot90Backward0 ToCopyBackward0""",
     "CumsumBackward0": "DivBackward1",
     "DiagonalBackward0": "PermuteBackward0",
