@@ -12,10 +12,12 @@ cdef tuple valueless = ()         # classes of tensors without values
 def entry(function):
     """The function as Python finds it: itself, or handler(entry, function, args, kwargs) while a vmap runs."""
 
+    cdef str name = function.__name__
+
     def called(*args, **kwargs):
-        check_values(function, args)
+        check_values(name, args)
         if kwargs:
-            check_values(function, tuple(kwargs.values()))
+            check_values(name, tuple(kwargs.values()))
         if running == 0:
             return function(*args, **kwargs)
         return handler(called, function, args, kwargs)
@@ -36,12 +38,15 @@ def made_of(function, called, maker):
     return called
 
 
-cdef int check_values(object function, tuple args) except -1:
+cpdef int check_values(str name, tuple args) except -1:
+    """Refuses tensors without values among the arguments of what is called `name`, and in lists among them."""
     cdef object x, kind
     for x in args:
+        if type(x) is list or type(x) is tuple:
+            check_values(name, tuple(x))
         for kind in valueless:
             if type(x) is kind:
-                x._check_use(function.__name__)
+                x._check_use(name)
     return 0
 
 

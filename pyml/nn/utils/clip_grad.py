@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 
 from pyml import ops
+from pyml.dispatch import check_values
 from pyml.grad_mode import no_grad
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.clip_grad import clip_grad_norm_ as clip_by_2_norm
@@ -80,6 +81,7 @@ def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False, foreach=Non
         5.0
     """
     tensors = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    check_values("get_total_norm", tuple(tensors))
     for i, tensor in enumerate(tensors):
         if not checked_tensor(tensor, "get_total_norm", f"item {i}").is_floating_point():
             raise TypeError(
