@@ -21,7 +21,7 @@ from pyml.tensor cimport (
 )
 
 from pyml.dispatch import entry
-from pyml.hooks import AfterAccumulation, AfterNode
+from pyml.hooks import AfterAccumulation, AfterNode, BeforeNode
 from pyml.recorder import refuse
 
 cnp.import_array()
@@ -147,6 +147,8 @@ cdef object walk(
                 wanted[node] = grad
             if path is not None and node not in path:
                 continue
+            if node.output_hooks is not None:
+                grad = run_hooks(node.output_hooks, grad, node, True)
             grads = node.gradients(grad) if create_graph else node.gradients_fused(grad)
             if len(grads) != len(node.inputs):
                 raise RuntimeError(
@@ -188,8 +190,11 @@ cdef object walk(
         if hooked:
             for edge in pending:
                 leaf = edge
-                if leaf.hooks is not None:
-                    pending[edge] = run_hooks(leaf.hooks, pending[edge], leaf)
+                if leaf.hooks is None:
+                    continue
+                pending[edge] = run_hooks(leaf.hooks, pending[edge], leaf)
+                if accumulate:
+                    pending[edge] = run_hooks(leaf.hooks, pending[edge], leaf, True)
         while PyDict_Next(pending, &at, &key, &value):
             check_accumulates(<Tensor>key, <Tensor>value)
         for edge in wanted:
@@ -219,10 +224,10 @@ cdef object walk(
             else:
                 (<Tensor>key)._grad = grad
             if (<Tensor>key).hooks is not None:
-                leaves.append(<Tensor>key)
+                leaves.append((<Tensor>key, gradient_for_hooks(<Tensor>key, <Tensor>value)))
         pending = sums = grad = None   # hooks find nobody else with the gradients
-        for leaf in leaves:
-            run_hooks_after(leaf)
+        for leaf, given in leaves:
+            run_hooks_after(leaf, given)
         return None
     finally:
         switch_grad(before)
@@ -283,9 +288,10 @@ cdef set edges_towards(set targets, list roots):
     return path
 
 
-cdef Tensor run_hooks(list hooks, Tensor grad, object edge):
+cdef Tensor run_hooks(list hooks, Tensor grad, object edge, bint of_node=False):
+    """The gradient, as hooks of tensors, or with `of_node` those of register_prehook, have changed it."""
     for hook in tuple(hooks):
-        if type(hook) is AfterAccumulation or type(hook) is AfterNode:
+        if type(hook) is AfterAccumulation or type(hook) is AfterNode or (type(hook) is BeforeNode) != of_node:
             continue
         result = hook(grad)
         if result is not None and not isinstance(result, Tensor):
@@ -313,8 +319,16 @@ cdef tuple run_hooks_after_node(Node node, tuple grads, Tensor grad):
     return grads
 
 
-cdef int run_hooks_after(Tensor leaf) except -1:
+cdef Tensor gradient_for_hooks(Tensor leaf, Tensor grad):
+    """The gradient, if a hook of the leaf's AccumulateGrad asks for it."""
+    return grad if any([type(hook) is AfterNode for hook in leaf.hooks]) else None
+
+
+cdef int run_hooks_after(Tensor leaf, Tensor grad) except -1:
     for hook in tuple(leaf.hooks):
+        if type(hook) is AfterNode:
+            refuse("a hook of a node (grad_fn.register_hook)")
+            hook.hook((), (grad,))
         if type(hook) is AfterAccumulation:
             refuse("a hook of register_post_accumulate_grad_hook()")
             result = hook.hook(leaf)

@@ -13,10 +13,28 @@ class AfterAccumulation:
 
 
 class AfterNode:
-    """Among the hooks of a node, one that runs when its backward has given gradients."""
+    """Among the hooks of a node, or of a leaf for its AccumulateGrad, one that runs after it."""
 
     def __init__(self, hook):
         self.hook = hook
+
+
+class BeforeNode:
+    """Among these, one that runs before it, where it runs: not for a gradient that is asked for."""
+
+    def __init__(self, hook):
+        self.hook = hook
+
+    def __call__(self, grad):
+        result = self.hook((grad,))
+        if not isinstance(result, tuple):
+            return result
+        if len(result) != 1:
+            raise RuntimeError(
+                f"register_prehook: the hook gave {len(result)} gradients, it must give None or a "
+                "tuple with one"
+            )
+        return result[0]
 
 
 class HookHandle:

@@ -21,7 +21,7 @@ from pyml.grad_mode cimport grad_enabled, switch_grad
 from pyml.recorder cimport Recorder, note_altered, recorder
 
 from pyml.attributes import CPU
-from pyml.hooks import AfterAccumulation, AfterNode, HookHandle
+from pyml.hooks import AfterAccumulation, AfterNode, BeforeNode, HookHandle
 from pyml.node_names import NAMES
 from pyml.recorder import refuse
 
@@ -814,7 +814,7 @@ cdef class Tensor:
         """
         if not self._requires_grad:
             raise RuntimeError("register_hook() on a tensor that does not require grad")
-        if not callable(hook):
+        if not callable(hook) and type(hook) is not AfterNode:
             raise TypeError(f"register_hook: hook is a {type(hook).__name__}, it must be a function of the gradient")
         refresh(self)
         if self.node is not None:
@@ -1138,7 +1138,7 @@ cdef class Node:
         i = len(self.kept)
         if t is not None and t.node is self:
             t = alias_of(t, t.array)
-        self.kept.append(t if pyml_saved_hooks is NULL or t is None else packed(t))
+        self.kept.append(t if pyml_saved_hooks is NULL or t is None or is_number(t) else packed(t))
         if i < NODE_VERSIONS:
             self.versions[i] = version
         else:
@@ -1322,9 +1322,8 @@ class AccumulateGrad(Node):
         return self.variable.register_hook(BeforeNode(checked_hook("register_prehook", fn)))
 
     def register_hook(self, fn):
-        """Calls fn((), grad_outputs), a tuple with the gradient of the leaf, after that was accumulated."""
-        checked_hook("register_hook", fn)
-        return self.variable.register_post_accumulate_grad_hook(lambda leaf: fn((), (leaf.grad,)) and None)
+        """Calls fn((), grad_outputs), a tuple with the gradient, after that was added."""
+        return self.variable.register_hook(AfterNode(checked_hook("register_hook", fn)))
 
     def _stand_in(self):
         return self.variable
@@ -1381,6 +1380,10 @@ def _switch_saved_hooks(hooks):
         Py_INCREF(hooks)
         pyml_saved_hooks = <PyObject *>hooks
     return before
+
+
+cdef bint is_number(Tensor t):
+    return t.array.ndim == 0 and not t._requires_grad
 
 
 @cython.final
@@ -1461,22 +1464,6 @@ cdef class Retention:
             check_accumulates(t, grad)
             t.note_gradient(False, True)
             t._grad = grad.clone() if t._grad is None else ops.add(t._grad, grad)
-
-
-class BeforeNode:
-    """Among the hooks of a node, one of register_prehook."""
-
-    def __init__(self, fn):
-        self.fn = fn
-
-    def __call__(self, grad):
-        result = self.fn((grad,))
-        if result is None or isinstance(result, Tensor):
-            return result
-        if not isinstance(result, tuple) or len(result) != 1:
-            raise RuntimeError(f"register_prehook: the hook gave {type(result).__name__}, it must give None or a tuple "
-                               "with one gradient")
-        return result[0]
 
 
 cdef object checked_hook(str name, fn):

@@ -15,7 +15,8 @@ __all__ = [
 class saved_tensors_hooks:
     """Within it, what backward needs of tensors is what pack_hook makes of them.
 
-    backward gets it by unpack_hook: to keep less, or elsewhere. A tensor that pack_hook returns
+    backward gets it by unpack_hook: to keep less, or elsewhere. Numbers, tensors without dimensions
+    that do not require grad, are kept as they are. A tensor that pack_hook returns
     must not be changed in place before backward: that is an error then. Recorded steps refuse it.
 
     Args:

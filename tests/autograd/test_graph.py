@@ -60,7 +60,7 @@ def test_hooks_of_a_node():
     y.retain_grad()
     y.sum().backward(retain_graph=True)
     assert seen == [[1, 1], [6, 6], [2, 2]]
-    assert x.grad.tolist() == [7, 7] and y.grad.tolist() == [2, 2]
+    assert x.grad.tolist() == [7, 7] and y.grad.tolist() == [1, 1]
     x.grad = None
     for hook in hooks:
         hook.remove()
@@ -76,6 +76,11 @@ def test_hooks_of_what_accumulates():
     node.register_hook(lambda *given: seen.append((given[0], given[1][0].tolist())))
     (x * 3).sum().backward()
     assert x.grad.tolist() == [4, 4] and seen == [((), [4, 4])]
+    x.grad = None
+    assert autograd.grad((x * 3).sum(), x)[0].tolist() == [3, 3] and len(seen) == 1
+    y = x * 2
+    with y.grad_fn.register_prehook(lambda outputs: (outputs[0] * 5,)):
+        assert autograd.grad((y * 3).sum(), y)[0].tolist() == [3, 3]  # of y, before its node runs
 
 
 def test_hooks_of_nodes_that_are_wrong():
@@ -84,7 +89,7 @@ def test_hooks_of_nodes_that_are_wrong():
     with pytest.raises(TypeError, match="register_hook: fn is a int"):
         y.grad_fn.register_hook(3)
     for name, hook, words in (
-        ("register_prehook", lambda outputs: (1, 2), "None or a tuple with one gradient"),
+        ("register_prehook", lambda outputs: (1, 2), "it must give None or a tuple with one"),
         ("register_hook", lambda inputs, outputs: (inputs[0],), "each of the 2 inputs"),
         ("register_hook", lambda inputs, outputs: (inputs[0][:1], None), "gradient of shape"),
     ):
@@ -200,6 +205,8 @@ def test_saved_for_backward_is_packed():
     with graph.saved_tensors_hooks(lambda t: packed.append(t.shape) or t.tolist(), pyml.tensor):
         y = Square.apply(x)
     (dx,) = autograd.grad(y, x, create_graph=True)
+    with graph.saved_tensors_hooks(packed.append, lambda nothing: 1 / 0):
+        assert (x * 2).requires_grad  # a number is not packed
     assert packed == [(1,)] and autograd.grad(dx, x)[0].tolist() == [2]
 
 
