@@ -5,7 +5,6 @@ import math
 
 from pyml import config
 from pyml.cli.failures import EXIT_USAGE, line_of
-from pyml.cli.ranks import is_first
 from pyml.tabular.table import near
 
 __all__ = ["Parser", "integer", "number", "pair", "parsed", "widths"]
@@ -19,10 +18,6 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message):
         self.exit(EXIT_USAGE, f"{self.prog}: error: {line_of(message)}\n")
-
-    def _print_message(self, message, file=None):
-        if is_first():
-            super()._print_message(message, file)
 
 
 def parsed(parser, commands, argv):

@@ -32,18 +32,15 @@ def of_one_job():
 
 def is_first():
     """Whether this process shows and writes."""
-    return groups.launched_rank() in (None, 0)
+    return not distributed.is_initialized() or distributed.get_rank() == 0
 
 
 def end_with(code, say):
-    """Says an error, and returns the exit code. Other ranks may wait for this one: the job ends."""
-    if not distributed.is_initialized():  # all have the same words, and the same error
-        if is_first():
-            say()
-        return code
+    """Says an error, and returns the exit code. Of a job it ends all ranks, of which others may
+    wait for this one."""
     if not is_first():
         time.sleep(PATIENCE)
     say()
-    if distributed.get_world_size() > 1:
+    if distributed.is_initialized() and distributed.get_world_size() > 1:
         groups.abort(code)
     return code

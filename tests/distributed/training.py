@@ -1,6 +1,6 @@
 """A program for mpiexec: a Trainer's training, and what of it must not depend on the ranks.
 
-Arguments: the folder of its checkpoint; and, in any order, what else is asked of it: see Fault and trained.
+Arguments: the folder of its checkpoint; and, in any order, what else is asked of it: see trained.
 """
 
 import hashlib
