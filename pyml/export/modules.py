@@ -79,7 +79,7 @@ class Tracer:
         if not values:
             raise TypeError("export: there are no values; give the tracer what the module takes")
         for i, value in enumerate(values):
-            if not isinstance(value, g.Value):
+            if not isinstance(value, (g.Value, type(None))):  # None: a table has no such columns
                 raise TypeError(
                     f"export: values[{i}] is a {type(value).__name__}, it must be what a rule was "
                     "given, or what was computed of that"
