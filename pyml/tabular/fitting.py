@@ -10,6 +10,7 @@ import numpy as np
 
 from pyml import ops, optim
 from pyml.config import get_num_threads
+from pyml.distributed.group import is_initialized
 from pyml.grad_mode import no_grad
 from pyml.options import Range, check_counts, check_integer, check_number, is_number
 from pyml.random import Generator, drawing_from
@@ -136,7 +137,8 @@ def fit(
         max_seconds: of the whole call; the training ends then, also in the middle of an epoch.
             Default: no limit.
         ensemble: how many models are trained, from different seeds; their mean predicts. They are
-            trained at the same time, a thread each; with callbacks one after another. Default: 1.
+            trained at the same time, a thread each; one after another with callbacks, and in data
+            parallel. Default: 1.
         seed: of the split, the first weights and the order of the rows. Default: 0.
         callbacks: of each training; see Trainer. Default: none.
         progress: show a bar, where there is a terminal or a notebook. Default: True.
@@ -401,7 +403,9 @@ def numbered(ends):
 
 
 def all_trained(trained, count, seed, callbacks, end, progress):
-    """The members of an ensemble: on threads, or one after another if there are callbacks.
+    """The members of an ensemble: on threads, or one after another.
+
+    The latter where there are callbacks, or other processes, which make the same exchanges.
 
     Args:
         trained: a function of (callbacks, progress): a model, its History, and whether Ctrl-C has
@@ -416,7 +420,8 @@ def all_trained(trained, count, seed, callbacks, end, progress):
         Models and Histories, those that Ctrl-C has ended only if there are no others; why each has
         ended; whether Ctrl-C has.
     """
-    threads, stop = 1 if callbacks else min(get_num_threads(), count), Stop()
+    in_turn = callbacks or is_initialized()
+    threads, stop = 1 if in_turn else min(get_num_threads(), count), Stop()
 
     def train(i):
         limits = [] if threads == 1 else [Ended(stop)]

@@ -79,6 +79,13 @@ def test_an_ensemble_on_threads_is_that_of_one_after_another(recipe):
     assert both[0].scores == both[1].scores and both[0].stopped == both[1].stopped
 
 
+def test_an_ensemble_of_several_processes_is_trained_in_turn(monkeypatch):
+    """All of them make the same exchanges, in one order."""
+    monkeypatch.setattr("pyml.tabular.fitting.is_initialized", lambda: True)
+    monkeypatch.setattr("pyml.tabular.fitting.each_of", None)
+    assert len(fit(table_of("binary"), "y", epochs=1, ensemble=2).model.members) == 2
+
+
 def test_the_same_seed_gives_the_same_bits():
     table, threads = table_of("multiclass"), pyml.get_num_threads()
     state = pyml.get_rng_state().tolist()
