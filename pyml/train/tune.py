@@ -462,7 +462,7 @@ class Search:
         """Writes a configuration to the folder, or compares it with what is there."""
         if self.work.folder is None:
             return
-        path = self.work.folder / f"trial-{number:05d}.json"
+        path = self.work.folder / f"trial-{number:05d}.txt"
         text = self.configs.text(config)
         if not path.exists():
             _write_whole(path, text.encode())
