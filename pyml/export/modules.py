@@ -425,7 +425,7 @@ def by_running(tracer, module, x):
     return x + tracer.weight(module.bias.detach().numpy().reshape(shape), "bias")
 
 
-@rule(BatchNorm)
+@rule(BatchNorm, nn.SyncBatchNorm)
 def _(tracer, module, x):
     if module.running_mean is None:
         tracer.refuse(module, "has no running statistics: it normalises by those of the batch")

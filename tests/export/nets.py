@@ -103,6 +103,7 @@ LAYERS = {  # {class: [(module, rows of its input, ...), ...]}
     "BatchNorm1d": [(nn.BatchNorm1d(4), rows(4)), (nn.BatchNorm1d(3, affine=False), rows(3, 2))],
     "BatchNorm2d": [(nn.BatchNorm2d(2), rows(2, 2, 3))],
     "BatchNorm3d": [(nn.BatchNorm3d(2, bias=False), rows(2, 2, 1, 3))],
+    "SyncBatchNorm": [(nn.SyncBatchNorm(4), rows(4))],
     "InstanceNorm1d": [
         (nn.InstanceNorm1d(3), rows(3, 4)),
         (nn.InstanceNorm1d(3, affine=True), rows(3, 4)),
