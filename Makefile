@@ -3,6 +3,7 @@
 # make test-all   and those that are too long for every day: CONTRIBUTING.md says which
 # make bench      kernels and steps, beside the last run that was saved in .benchmarks
 # make lint       ruff, clang-format
+# make types      the stubs: mypy and pyright on the examples and tests/types, stubtest on pyml
 # make sanitize   the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 # make attack     random hostile use of everything public, for ATTACK_SECONDS each; ATTACK_SEED is
 #                 another day's. make attack-sanitize: the same under the sanitizers
@@ -23,6 +24,7 @@ ATTACK_SECONDS ?= 600
 ATTACK_SEED ?= 0
 CROSS_CC ?= aarch64-linux-gnu-gcc
 LINT_TOOLS := ruff==0.17.6 clang-format==23.1.5
+TYPE_TOOLS := mypy==2.4.1 pyright==1.1.414
 
 BIN := $(VENV)/bin
 CLIENTS := $(VENV)-clients
@@ -31,7 +33,7 @@ BUILD_REQUIRES := $(shell sed -n 's/^requires = \[\(.*\)\]/\1/p' pyproject.toml 
 SOURCES := $(shell find csrc -name '*.[ch]') $(shell find pyml -name '*.pyx' -o -name '*.pxd')
 CONFIGURATION := CC=$(CC) PYML_WERROR=$(PYML_WERROR) PYML_WIDE=$(PYML_WIDE) PYML_SYMBOLS=$(PYML_SYMBOLS)
 
-.PHONY: train test test-all bench lint sanitize attack attack-sanitize clients machines cross clean
+.PHONY: train test test-all bench lint types sanitize attack attack-sanitize clients machines cross clean
 .DELETE_ON_ERROR:
 
 train: $(VENV)/package
@@ -56,6 +58,14 @@ lint: $(VENV)/lint-tools
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run -Werror $$(find csrc -name '*.[ch]')
+
+# The functions of the examples have no types: they are short, and read by beginners. pyright is a
+# program of Node, which it fetches where there is none.
+types: $(VENV)/package $(VENV)/test-extra $(VENV)/type-tools
+	$(BIN)/mypy tests/types
+	$(BIN)/mypy --allow-untyped-defs --allow-incomplete-defs --allow-untyped-calls examples
+	$(BIN)/pyright --pythonpath $(BIN)/python tests/types examples
+	$(BIN)/python docs/stubs.py --test
 
 # Python itself is not sanitized, so the runtime is loaded before it, and libstdc++ with it for the
 # exceptions of other extensions. Leaks are not looked for: an interpreter ends with many.
@@ -115,6 +125,10 @@ $(VENV)/test-extra: pyproject.toml | $(VENV)/package
 
 $(VENV)/lint-tools: Makefile | $(BIN)/python
 	$(PIP) install $(LINT_TOOLS)
+	@touch $@
+
+$(VENV)/type-tools: Makefile | $(BIN)/python
+	$(PIP) install $(TYPE_TOOLS)
 	@touch $@
 
 $(CLIENTS)/installed: tests/clients/requirements.txt

@@ -315,7 +315,8 @@ setup(
         compiler_directives={
             "language_level": 3,
             "embedsignature": True,
-            "embedsignature.format": "python",
+            # for inspect.signature, of methods of C; a class has its own in its docstring
+            "embedsignature.format": "clinic",
             # None in a typed argument or variable is an exception, never a pointer
             "allow_none_for_extension_args": False,
             "nonecheck": True,

@@ -1,11 +1,13 @@
 """The chain rule by hand, by autograd, by differences; softmax with cross entropy gives p - y."""
 
+from typing import Any
+
 from shown import COLOURS, panels, show
 
 import pyml
 from pyml import nn
 
-F64 = {"dtype": pyml.float64}
+F64: dict[str, Any] = {"dtype": pyml.float64}
 
 
 def two_layers(x, w1, w2):

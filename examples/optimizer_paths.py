@@ -37,7 +37,7 @@ def path(make, surface, start, steps):
 
 
 def draw(panel, surface, limits):
-    x, y = (pyml.linspace(*limit, 100) for limit in limits)
+    x, y = (pyml.linspace(low, high, 100) for low, high in limits)
     heights = surface(*pyml.meshgrid(x, y, indexing="xy"))
     panel.contour(x.numpy(), y.numpy(), heights.numpy(), 20, colors="0.8", linewidths=0.6)
     panel.set(xlabel=f"x ({surface.__name__})", ylabel="y")

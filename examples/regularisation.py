@@ -2,6 +2,7 @@
 
 import math
 from functools import partial
+from typing import Any
 
 from shown import COLOURS, panels, show
 
@@ -10,7 +11,7 @@ from pyml import nn, optim
 from pyml.nn import utils
 
 ROWS, WRONG, EPOCHS = 400, 0.2, 60  # a fifth of the training labels is random
-REGULARISERS = {
+REGULARISERS: dict[str, dict[str, Any]] = {
     "none": {},
     **{"L2 (weight decay)": {"decay": 0.3}, "L1": {"l1": 1e-3}, "max-norm": {"max_norm": 0.6}},
     "dropout": {"layer": lambda: nn.Dropout(0.5)},
@@ -50,7 +51,8 @@ def trained(train, validation, layer=nn.Identity, input=nn.Identity, mix=None, *
 
 def main(small=False):
     images, labels = pyml.data.load_digits()
-    test, accuracy = (images[800:], labels[800:]), {name: [] for name in REGULARISERS}
+    test = images[800:], labels[800:]
+    accuracy: dict[str, list[pyml.Tensor]] = {name: [] for name in REGULARISERS}
     for seed in range(1 if small else 5):
         pyml.manual_seed(seed)
         given = pyml.where(pyml.rand(800) < WRONG, pyml.randint(10, (800,)), labels[:800])

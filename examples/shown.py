@@ -3,6 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -14,7 +15,7 @@ LINES = ["-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1))]
 STYLES = [{"color": c, "linestyle": line} for c, line in zip(COLOURS, LINES, strict=True)]
 
 
-def panels(columns=1, rows=1, width=4.2, height=3.2):
+def panels(columns=1, rows=1, width=4.2, height=3.2) -> tuple[Figure, Any]:
     """A Figure and its axes: one, or a list of them, row by row."""
     figure = Figure(figsize=(columns * width, rows * height), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).ravel().tolist()

@@ -312,10 +312,10 @@ def set_printoptions(
 
 
 _MODULES = {
-    *("accelerator", "autograd", "backends", "cuda", "data", "distributions", "estimators", "io"),
-    *("distributed", "export"),
-    *("func", "linalg", "mps", "nn", "optim", "plot", "recording", "special", "tabular", "testing"),
-    *("train", "utils", "xpu"),
+    *("accelerator", "amp", "autograd", "backends", "cuda", "data", "distributed"),
+    *("distributions", "estimators", "export", "func", "io", "linalg", "memory", "mps", "nn"),
+    *("optim", "plot", "random", "recording", "special", "tabular", "testing", "train", "utils"),
+    "xpu",
 }
 _LATER = {  # names of modules that are imported when one of the names is first used
     "pyml.io": ("load", "save"),
@@ -330,7 +330,8 @@ __all__ = [
 
 
 def __dir__():
-    return sorted({*globals(), *(name for names in _LATER.values() for name in names)})
+    later = (name for names in _LATER.values() for name in names)
+    return sorted({*__all__, *_MODULES, *later, *(n for n in globals() if n[:2] == "__")})
 
 
 def __getattr__(name):

@@ -17,7 +17,7 @@ cnp.import_array()
 
 
 cdef class dtype:
-    """The type of the elements of a tensor. There is one object for each: pyml.float32, pyml.int64, ...
+    """dtype()\n--\n\nThe type of the elements of a tensor. There is one object for each: pyml.float32, pyml.int64, ...
 
     NumPy takes it as its own: `np.zeros(3, dtype=pyml.float32)`, `pyml.float32 == np.float32`. The attributes of
     NumPy's dtype (`kind`, `type`, `name`) are found here too. float16, bfloat16 and the complex ones are names alone:

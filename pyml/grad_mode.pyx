@@ -24,7 +24,7 @@ def is_grad_enabled():
 
 
 cdef class set_grad_enabled:
-    """Context manager, decorator and plain call: turns the tracking of operations on or off on this thread.
+    """set_grad_enabled(mode)\n--\n\nContext manager, decorator and plain call: turns the tracking of operations on or off on this thread.
 
     Args:
         mode: True to track, False not to.

@@ -92,7 +92,7 @@ cdef void give_back(size_t bytes) noexcept:
 @cython.final
 @cython.no_gc
 cdef class Arena:
-    """The memory of a recorded step. While it is open, what is freed is used again within it, as the calls of a replay
+    """Arena(recorder)\n--\n\nThe memory of a recorded step. While it is open, what is freed is used again within it, as the calls of a replay
     keep their order; all of it goes back to the system with it. Small blocks lie side by side."""
 
     def __cinit__(self, Recorder recorder):
@@ -166,7 +166,7 @@ cdef class Arena:
 @cython.final
 @cython.no_gc
 cdef class Block:
-    """Owns the memory of one array: its base."""
+    """Block()\n--\n\nOwns the memory of one array: its base."""
 
     def __getbuffer__(self, Py_buffer *buffer, int flags):
         """By this NumPy knows that the memory may be written."""

@@ -326,7 +326,7 @@ cdef object place_of(Tensor t, dim, str name):
 @cython.binding(False)   # C methods check that self is a Tensor
 @cython.freelist(256)
 cdef class Tensor:
-    """An n-dimensional array of one dtype that records operations for backward.
+    """Tensor(*data, device=None, requires_grad=False)\n--\n\nAn n-dimensional array of one dtype that records operations for backward.
 
     Make one with `pyml.tensor`, `pyml.from_numpy`, `pyml.zeros` and the like. The methods are those of
     PyTorch's Tensor that have a meaning on a CPU, and mean the same.
@@ -1085,7 +1085,7 @@ cdef str place_in_program():
 @cython.binding(False)
 @cython.trashcan(True)
 cdef class Node:
-    """One recorded operation with one output.
+    """Node()\n--\n\nOne recorded operation with one output.
 
     A subclass writes `backward` (in Cython: `gradients`) with differentiable operations: the gradient of the
     output in, a tuple with the gradient of each input out (None where it is none of its business). Where a

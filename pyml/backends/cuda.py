@@ -1,7 +1,7 @@
 """CUDA's libraries, which are not there. The flags can be set, and do nothing."""
 
 
-def is_built():
+def is_built() -> bool:
     """False."""
     return False
 

@@ -7,11 +7,11 @@ deterministic = False
 allow_tf32 = True
 
 
-def is_available():
+def is_available() -> bool:
     """False."""
     return False
 
 
-def version():
+def version() -> None:
     """None."""
     return None

@@ -1,7 +1,7 @@
 """Apple's GPU, which is not used."""
 
 
-def is_available():
+def is_available() -> bool:
     """False."""
     return False
 

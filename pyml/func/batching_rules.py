@@ -41,9 +41,10 @@ def arguments(call, args, kwargs):
 
 
 def all_arguments(call, args, kwargs):
-    """{name: value} of all arguments, with the operation's defaults for those not given."""
+    """{name: value} of all arguments but `out`, with defaults for those not given."""
     bound = signature(call).bind(*args, **kwargs)
     bound.apply_defaults()
+    bound.arguments.pop("out", None)  # batched has refused another than None
     return bound.arguments
 
 

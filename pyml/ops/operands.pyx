@@ -6,6 +6,7 @@ does not fit into it is copied first, so that the same formula always runs. Arit
 """
 import functools
 import numbers
+import inspect
 import operator
 
 import numpy as np
@@ -256,7 +257,10 @@ def numpy_names(function):
         return written(out, y, name)
 
     called = made_of(function, called, numpy_names)
-    called.takes_too = ("out",)   # beside what the signature shows
+    signature = inspect.signature(function)
+    if "out" not in signature.parameters:
+        out = inspect.Parameter("out", inspect.Parameter.KEYWORD_ONLY, default=None)
+        called.__signature__ = signature.replace(parameters=[*signature.parameters.values(), out])
     return called
 
 

@@ -40,7 +40,7 @@ cdef enum:
 
 
 cdef class Recorded:
-    """A step that is recorded the first time it is called, and replayed after that. Made by pyml.record.
+    """Recorded(function, unrecordable="error")\n--\n\nA step that is recorded the first time it is called, and replayed after that. Made by pyml.record.
 
     Before a replay, guards look whether all that the step can read is as it was. At calls 2, 4, 16, 64, ... of each
     variant, Python runs the step again, and what the replay leaves is compared with it, bit by bit.

@@ -85,7 +85,7 @@ def places(name):
     for place in (pyml.linalg, pyml.special, pyml):
         if hasattr(place, name):
             function = getattr(place, name)
-            if "out" in getattr(function, "takes_too", ()):
+            if "out" in inspect.signature(function).parameters:
                 yield function
 
 
@@ -103,7 +103,6 @@ def test_out(name):
     assert functions
     for function in functions:
         args, options = CALLS[name], OPTIONS.get(name, {})
-        assert "out" not in inspect.signature(function).parameters
         pyml.manual_seed(0)
         wanted = function(*args, **options)
         for shaped in (True, False):

@@ -1,0 +1,21 @@
+from pyml.distributions import ComposeTransform
+from pyml.distributions import AbsTransform as AbsTransform
+from pyml.distributions import AffineTransform as AffineTransform
+from pyml.distributions import CatTransform as CatTransform
+from pyml.distributions import ComposeTransform as ComposeTransform
+from pyml.distributions import CorrCholeskyTransform as CorrCholeskyTransform
+from pyml.distributions import CumulativeDistributionTransform as CumulativeDistributionTransform
+from pyml.distributions import ExpTransform as ExpTransform
+from pyml.distributions import IndependentTransform as IndependentTransform
+from pyml.distributions import LowerCholeskyTransform as LowerCholeskyTransform
+from pyml.distributions import PositiveDefiniteTransform as PositiveDefiniteTransform
+from pyml.distributions import PowerTransform as PowerTransform
+from pyml.distributions import ReshapeTransform as ReshapeTransform
+from pyml.distributions import SigmoidTransform as SigmoidTransform
+from pyml.distributions import SoftmaxTransform as SoftmaxTransform
+from pyml.distributions import SoftplusTransform as SoftplusTransform
+from pyml.distributions import StackTransform as StackTransform
+from pyml.distributions import StickBreakingTransform as StickBreakingTransform
+from pyml.distributions import TanhTransform as TanhTransform
+from pyml.distributions import Transform as Transform
+identity_transform: ComposeTransform

@@ -1,0 +1,3 @@
+from pyml._types import Call
+from typing import Any
+def assert_close(actual: Any, expected: Any, *, allow_subclasses: bool = True, rtol: float | None = None, atol: float | None = None, equal_nan: bool = False, check_device: bool = True, check_dtype: bool = True, check_layout: bool = True, check_stride: bool = False, msg: str | Call | None = None) -> None: ...
