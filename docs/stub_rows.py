@@ -25,7 +25,6 @@ MODULES = tuple(
     distributions.constraint_registry distributions distributions.transforms
     distributions.kl distributions.utils data utils.data utils.tensorboard recording train
     train.metrics tabular estimators export distributed io plot testing accelerator cuda
-    as_torch
     """.split()
 )
 
@@ -191,7 +190,7 @@ NAMES = by_name(
         _instance activations array ax batch callback classes column context ctx devices
         embedding ema error factory keys key levels log map_location memo metric metrics mlp
         mod msg output plan pos_label pruning_method random random_state recipe resume
-        sampler spacing summary task validation which wrapped loss argv dataset memory ord
+        sampler spacing summary task validation which wrapped loss dataset memory ord
         param buffer eigenvectors factors found op parameter_and_buffer_dicts _weight
         multiprocessing_context data_source"""),
     ("list[float]", "eigenvalues residuals"),
@@ -252,7 +251,7 @@ RESULT_OF_NAME = by_name(
         add_hparams add_module add_param_group add_pruning_method add_scalar add_scalars
         add_summary add_text barrier begin broadcast_object_list check_takes_weights clear
         close compile destroy_process_group disable_saved_tensors_hooks empty_cache flush
-        increment_version init init_process_group initialize_parameters install main
+        increment_version init init_process_group initialize_parameters
         manual_seed_all mark_dirty mark_non_differentiable on_batch_end on_epoch_begin
         on_epoch_end on_tick on_train_begin on_train_end refuse register_buffer
         register_module register_parameter reset reset_parameters reset_running_stats
@@ -1107,13 +1106,11 @@ SPECIAL = special("""
     plot(target: Data, weight: Data, labels: Data, metrics: Sequence[str], best: int, rows: int,
             bins: int, rates: Any, diagnostics: Any, prediction: Data) -> Any
     testing.assert_close(msg: str | Call, actual: Any)
-    # other devices, the name torch
+    # other devices
     accelerator.current_accelerator() -> Any
     cuda.get_device_capability() -> tuple[int, int]
     cuda.get_rng_state_all() -> list[Any]
     cuda.mem_get_info() -> tuple[int, int]
-    as_torch.main(argv: Sequence[str])
-    as_torch.TorchVersion(other: object)
 """)
 
 # calls whose result depends on their arguments; a method's are its function's

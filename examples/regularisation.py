@@ -2,7 +2,6 @@
 
 import math
 from functools import partial
-from typing import Any
 
 from shown import COLOURS, panels, show
 
@@ -11,7 +10,7 @@ from pyml import nn, optim
 from pyml.nn import utils
 
 ROWS, WRONG, EPOCHS = 400, 0.2, 60  # a fifth of the training labels is random
-REGULARISERS: dict[str, dict[str, Any]] = {
+REGULARISERS: dict[str, dict] = {
     "none": {},
     **{"L2 (weight decay)": {"decay": 0.3}, "L1": {"l1": 1e-3}, "max-norm": {"max_norm": 0.6}},
     "dropout": {"layer": lambda: nn.Dropout(0.5)},
@@ -51,8 +50,7 @@ def trained(train, validation, layer=nn.Identity, input=nn.Identity, mix=None, *
 
 def main(small=False):
     images, labels = pyml.data.load_digits()
-    test = images[800:], labels[800:]
-    accuracy: dict[str, list[pyml.Tensor]] = {name: [] for name in REGULARISERS}
+    test, accuracy = (images[800:], labels[800:]), dict[str, list]()
     for seed in range(1 if small else 5):
         pyml.manual_seed(seed)
         given = pyml.where(pyml.rand(800) < WRONG, pyml.randint(10, (800,)), labels[:800])
@@ -61,7 +59,7 @@ def main(small=False):
             pyml.manual_seed(seed)
             predict = trained(train, validation, **options)
             right = [(predict(x).argmax(1) == y).float().mean() for x, y in (train, test)]
-            accuracy[name].append(pyml.stack(right))
+            accuracy.setdefault(name, []).append(pyml.stack(right))
     numbers, (figure, panel) = {}, panels(width=6.5, height=3.8)
     means = {name: pyml.stack(found).mean(0).tolist() for name, found in accuracy.items()}
     for i, (name, (on_train, on_test)) in enumerate(means.items()):

@@ -257,7 +257,7 @@ class Finder(MetaPathFinder, Loader):
             names.update(__version__=VERSION, TorchVersion=TorchVersion)
 
 
-def install():
+def install() -> None:
     """Serves pyml as torch in this process from now on.
 
     Raises:
@@ -278,7 +278,7 @@ def install():
 # ---- the command ---------------------------------------------------------------------------------
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> None:
     """Runs a script or module with pyml as torch; returns the exit code."""
     argv = sys.argv[1:] if argv is None else list(argv)
     words = argv[1:] if argv[:1] == ["-m"] else argv

@@ -39,14 +39,22 @@ def made_of(function, called, maker):
 
 
 cpdef int check_values(str name, tuple args) except -1:
-    """Refuses tensors without values among the arguments of what is called `name`, and in lists among them."""
-    cdef object x, kind
+    """Refuses tensors without values among the arguments of what is called `name`, and those that stand in a list or tuple
+    among them."""
+    cdef object x, item
     for x in args:
+        check_value(name, x)
         if type(x) is list or type(x) is tuple:
-            check_values(name, tuple(x))
-        for kind in valueless:
-            if type(x) is kind:
-                x._check_use(name)
+            for item in x:
+                check_value(name, item)
+    return 0
+
+
+cdef inline int check_value(str name, object x) except -1:
+    cdef object kind
+    for kind in valueless:
+        if type(x) is kind:
+            x._check_use(name)
     return 0
 
 
