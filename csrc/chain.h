@@ -9,9 +9,6 @@
 
 typedef struct chain chain;
 
-/* Whether memory keeps nothing from the end of a step to the next. */
-typedef int (*is_left_fn)(void *context, const void *address);
-
 /* The longest chain among `count` calls that begins with call `first`; calls that only measure (is_extra) may stand between
  * its own, and are not made with it. NULL: there is none, or it is not worth it. */
 chain *chain_find(program_call *calls, ptrdiff_t count, ptrdiff_t first, is_left_fn is_left, void *context);

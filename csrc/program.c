@@ -322,7 +322,7 @@ void program_check(pyml_program *p, ptrdiff_t call, const void *number, pyml_dty
 
 /* ---- chains ----------------------------------------------------------------------------------------- */
 
-void program_fuse(pyml_program *p, int (*is_left)(void *context, const void *address), void *context)
+void program_fuse(pyml_program *p, is_left_fn is_left, void *context)
 {
     for (ptrdiff_t i = 0; i < p->count;) {
         chain **chains = grown(p->chains, p->chain_count, &p->chain_capacity, sizeof *chains);

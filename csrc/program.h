@@ -56,9 +56,11 @@ void program_undo(pyml_program *program);
 /* The result that is checked as soon as call `call` has written it: one number that must be finite. */
 void program_check(pyml_program *program, ptrdiff_t call, const void *number, pyml_dtype dtype);
 
-/* Lets calls that work row by row be replayed in chains, see chain.h. To be called once, when all calls are there.
- * `is_left` says of memory whether a step leaves nothing there for the next, or for anybody else. */
-void program_fuse(pyml_program *program, int (*is_left)(void *context, const void *address), void *context);
+/* Whether a step leaves nothing at an address for the next step, or for anybody else. */
+typedef int (*is_left_fn)(void *context, const void *address);
+
+/* Lets calls that work row by row be replayed in chains, see chain.h. To be called once, when all calls are there. */
+void program_fuse(pyml_program *program, is_left_fn is_left, void *context);
 
 /* The calls from `call` on that are replayed as one: how many, 1 where it is alone; and the bytes that they read and write,
  * without what stays in working memory. */

@@ -207,7 +207,6 @@ cdef object walk(
                 if leaf.node is not None and wanted[leaf.node] is not None:
                     pending[leaf] = wanted[leaf.node]
                     check_accumulates(leaf, pending[leaf])
-        if inputs is not None:
             pending = {leaf: pending[leaf] for leaf in pending if any([leaf is item for item in inputs])}
         sums = {}   # what may raise comes before the first .grad is another one
         at = 0

@@ -172,6 +172,17 @@ def _back_if_refused(f):
         raise
 
 
+def _read_whole(f, read):
+    """What read(bytes, place) makes of a whole file, by its path or as an object with read()."""
+    if hasattr(f, "read"):
+        place = _named(f)
+        with _back_if_refused(f):
+            return read(_all_of(f), place)
+    place = _checked_path(f, "f")
+    with open(place, "rb") as file:
+        return read(file.read(), place)
+
+
 def _all_of(f):
     content = f.read()
     if not isinstance(content, (bytes, bytearray, memoryview)):

@@ -31,6 +31,7 @@ cdef class Recorder:
     cdef int fault(self, ndarray fault, object error) except -1
     cdef object item(self, object tensor)
     cdef int located(self, object tensor) except -1
+    cdef int lent(self, object tensor) except -1
     cdef bint replaced(self, object tensor, object value) except -1
     cdef bint is_strict(self)
     cdef int refuse(self, str what) except -1

@@ -113,6 +113,10 @@ cdef class Recorder:
         """The address of a tensor is about to be read."""
         return 0
 
+    cdef int lent(self, object tensor) except -1:
+        """A Tensor has been made that has another's memory and not its version."""
+        return 0
+
     cdef bint replaced(self, object tensor, object value) except -1:
         """tensor.data = value is about to be done. True: it has been."""
         return False

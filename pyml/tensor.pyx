@@ -584,7 +584,11 @@ cdef class Tensor:
     @property
     def data(self):
         """The same memory outside the graph; changes through it are not seen by backward. Prefer detach()."""
-        return wrap(self.array)
+        cdef Tensor t = wrap(self.array)
+        cdef Recorder r = recorder()
+        if r is not None:
+            r.lent(t)
+        return t
 
     @data.setter
     def data(self, Tensor value not None):

@@ -73,13 +73,7 @@ def load_npz(f):
     Example:
         >>> model.load_state_dict(export.load_npz("model.npz"))
     """
-    if hasattr(f, "read"):
-        place = io._named(f)
-        with io._back_if_refused(f):
-            return read(io._all_of(f), place)
-    place = io._checked_path(f, "f")
-    with open(place, "rb") as file:
-        return read(file.read(), place)
+    return io._read_whole(f, read)
 
 
 def read(content, place):

@@ -52,13 +52,7 @@ def load_onnx(f, *, output=None):
         >>> model = export.load_onnx("model.onnx")
     """
     library = imported("load_onnx")
-    if hasattr(f, "read"):
-        place = io._named(f)
-        with io._back_if_refused(f):
-            return read(library, io._all_of(f), place, output)
-    place = io._checked_path(f, "f")
-    with open(place, "rb") as file:
-        return read(library, file.read(), place, output)
+    return io._read_whole(f, lambda content, place: read(library, content, place, output))
 
 
 def read(library, content, place, output):

@@ -62,13 +62,7 @@ def load_torch(f):
     Example:
         >>> model.load_state_dict(export.load_torch("model.pt"))
     """
-    if hasattr(f, "read"):
-        place = io._named(f)
-        with io._back_if_refused(f):
-            return read(io._all_of(f), place)
-    place = io._checked_path(f, "f")
-    with open(place, "rb") as file:
-        return read(file.read(), place)
+    return io._read_whole(f, read)
 
 
 def read(content, place):

@@ -50,6 +50,7 @@ cdef class Recording(Recorder):
     cdef list alterations        # (owner, name, before)
     cdef list backward_stops     # Stop: where each backward begins
     cdef list scopes             # globals that are disguised
+    cdef list lendings           # weak references to what x.data gave
 
     cdef int start(self, list leaves, function, list objects) except -1
     cdef int say_problem(self, Guards guards) except -1
@@ -90,7 +91,9 @@ cdef class Recording(Recorder):
     cdef int broke_off(self, list leaves) except -1
     cdef bint plain_numbers(self) except -1
     cdef dict holders(self)
+    cdef bint is_seen(self, Tensor t) except -1
     cdef int identified(self, identity) except -1
+    cdef bint is_seen(self, Tensor t) except -1
 
 
 cdef bint has_group(scheduler, dict group) except -1

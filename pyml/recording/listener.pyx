@@ -7,6 +7,7 @@ import dis
 import enum
 import sys
 import types
+from weakref import ref
 
 import numpy as np
 
@@ -81,7 +82,7 @@ cdef class Recording(Recorder):
         self.input_arguments = []
         self.input_arrays, self.staged, self.kept, self.gradients, self.changed_tensors = [], [], set(), {}, {}
         self.modules, self.steppers, self.alterations, self.places, self.made_before, self.ran = {}, [], [], {}, {}, {}
-        self.traced, self.unexplained, self.fresh_numbers, self.backward_stops, self.scopes = [], [], [], [], []
+        self.traced, self.unexplained, self.fresh_numbers, self.backward_stops, self.scopes, self.lendings = [], [], [], [], [], []
         self.falls_back = falls_back
 
     # -- opening and closing --
@@ -417,6 +418,21 @@ cdef class Recording(Recorder):
         self.refuse("what Python does with an item()")
         return self.listens
 
+    cdef int lent(self, object tensor) except -1:
+        self.lendings.append(ref(tensor))
+        return 0
+
+    cdef bint is_seen(self, Tensor t) except -1:
+        """Whether another Tensor has its memory: a view, or what detach() or .data gave."""
+        cdef Tensor other
+        if t.version is not None and Py_REFCNT(<PyObject *>t.version) > 1:
+            return True
+        for lending in self.lendings:
+            other = lending()
+            if other is not None and other.array is t.array:
+                return True
+        return False
+
     cdef bint replaced(self, object tensor, object value) except -1:
         cdef Tensor t = tensor, new = value
         if cnp.PyArray_DATA(t.array) == cnp.PyArray_DATA(new.array) and t.shape == new.shape and t.dtype == new.dtype \
@@ -425,6 +441,9 @@ cdef class Recording(Recorder):
         if self.is_new(t.array) or self.input_of(cnp.PyArray_DATA(t.array)) >= 0 or not self.is_new(new.array) \
                 or t.shape != new.shape or t.dtype != new.dtype:
             self.refuse("assigning .data")
+            return False
+        if self.is_seen(t):   # it would have the new values, too, where Python leaves it the old ones
+            self.refuse("assigning .data of a tensor whose old values a view, detach() or .data still shows")
             return False
         copy_into(t.array, new.array)
         t.mark_changed()

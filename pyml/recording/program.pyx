@@ -798,21 +798,20 @@ cdef class Program:
         cdef program_call *calls = csrc.program_calls(self.calls)
         cdef Traffic traffic
         cdef double fused_bytes = 0, flops
-        cdef Py_ssize_t i = 0, k, count, made, timed = csrc.program_timed(self.calls)
+        cdef Py_ssize_t i = 0, k, count, timed = csrc.program_timed(self.calls)
         cdef list rows = [], names
         while i < csrc.program_count(self.calls):
             count = csrc.program_fused(self.calls, i, &fused_bytes)
-            traffic.bytes, flops, made, names = 0, 0, 0, []
+            traffic.bytes, flops, names = 0, 0, []
             for k in range(i, i + count):
                 if calls[k].is_extra:
                     continue
                 names.append(csrc.pyml_kernel_name(calls[k].kernel).decode())
-                made += 1
                 flops += csrc.pyml_effects(calls[k].kernel, calls[k].dtype, calls[k].args, add_traffic, &traffic)
             if not calls[i].is_extra:
                 nanoseconds = calls[i].ns / timed if timed else float("nan")
-                names = list(dict.fromkeys(names)) if len(set(names)) > 1 else names[:2]
-                rows.append(("+".join(names), made, flops, fused_bytes if count > 1 else traffic.bytes, nanoseconds))
+                shown = list(dict.fromkeys(names)) if len(set(names)) > 1 else names[:2]
+                rows.append(("+".join(shown), len(names), flops, fused_bytes if count > 1 else traffic.bytes, nanoseconds))
             i += count
         return rows
 

@@ -421,6 +421,51 @@ def decayed(layer):
         p.data = p.data - 0.1 * p.data
 
 
+SEEN = {
+    "detach": lambda w: w.detach(),
+    "data": lambda w: w.data,
+    "a view": lambda w: w.view(-1),
+    "a row": lambda w: w[0],
+    "a view of a view": lambda w: w.detach().unflatten(-1, (3, -1)),
+}
+
+
+@pytest.mark.parametrize("form", SEEN)
+@pytest.mark.parametrize("use", ["returned", "read"])
+def test_old_values_that_are_still_seen_when_data_is_assigned(form, use):
+    """Python leaves them the old memory; where a replay writes there they would be the new ones."""
+    layer = nn.Linear(3, 3)
+
+    def step(x):
+        old = SEEN[form](layer.weight)
+        layer.weight.data = layer.weight.detach() * 0.9
+        return old if use == "returned" else old.detach().sum() + x
+
+    x = pyml.ones(1)
+    with pytest.raises(pyml.RecordError, match=r"old values a view, detach\(\)"):
+        pyml.record(step)(x)
+
+
+def test_old_values_that_are_gone_when_data_is_assigned():
+    layers = [nn.Linear(3, 3) for _ in range(2)]
+    layers[1].load_state_dict(layers[0].state_dict())
+
+    def step_of(layer):
+        def step(x):
+            total = layer.weight.data.sum() + layer.weight.detach()[0].sum()
+            for form in SEEN.values():
+                form(layer.weight)
+            layer.weight.data = layer.weight.data * 0.9
+            return total + x
+
+        return step
+
+    eager, recorded = step_of(layers[0]), pyml.record(step_of(layers[1]))
+    for _ in range(6):
+        assert_same_bits(recorded(pyml.ones(1)).array, eager(pyml.ones(1)).array)
+        assert_same_bits(layers[1].weight.array, layers[0].weight.array)
+
+
 @pytest.mark.parametrize("change", [scaled, loaded, decayed])
 def test_data_that_is_assigned(change):
     """Parameters keep their identity, and the optimizer sees their new values."""

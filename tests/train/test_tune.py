@@ -57,23 +57,28 @@ def test_a_trial_that_went_on_is_a_lone_run(data):
         np.testing.assert_array_equal(losses, wanted)
 
 
-def test_a_search_goes_on(data, tmp_path):
-    wanted = tune(SPACE, member, *data, **HALVING)
-
+def failing(epochs):
+    """Makes members of which one ends the search: at so many epochs of all of them."""
     calls = []
 
     def fails(epoch):
         calls.append(epoch)
-        if len(calls) == 8:
+        if len(calls) == epochs:
             raise InterruptedError
 
-    def failing(config):
-        made = member(config)
-        made.callbacks.append(fails)
-        return made
+    def made(config):
+        one = member(config)
+        one.callbacks.append(fails)
+        return one
+
+    return made
+
+
+def test_a_search_goes_on(data, tmp_path):
+    wanted = tune(SPACE, member, *data, **HALVING)
 
     with pytest.raises(InterruptedError):
-        tune(SPACE, failing, *data, checkpoint=tmp_path, threads=1, **HALVING)
+        tune(SPACE, failing(8), *data, checkpoint=tmp_path, threads=1, **HALVING)
     assert list(tmp_path.glob("member-*"))
     for _ in range(2):
         assert what(tune(SPACE, member, *data, checkpoint=tmp_path, **HALVING)) == what(wanted)
@@ -126,23 +131,8 @@ def test_optuna_proposes(data, proposed, name, tmp_path):
     else:
         assert {t.epochs for t in one} <= {2, 4, 5} and min(t.epochs for t in one) < 5
 
-    class Stop(Exception):
-        pass
-
-    calls = []
-
-    def fails(epoch):
-        calls.append(epoch)
-        if len(calls) == 12:
-            raise Stop
-
-    def failing(config):
-        made = member(config)
-        made.callbacks.append(fails)
-        return made
-
-    with pytest.raises(Stop):
-        tune(SPACE, failing, *data, checkpoint=tmp_path, threads=1, **proposed(name))
+    with pytest.raises(InterruptedError):
+        tune(SPACE, failing(12), *data, checkpoint=tmp_path, threads=1, **proposed(name))
     for _ in range(2):
         again = tune(SPACE, member, *data, checkpoint=tmp_path, **proposed(name))
         assert what(again) == what(one)
