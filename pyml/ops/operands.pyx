@@ -211,10 +211,15 @@ cpdef Tensor cast(Tensor x, object dtype):
     return y
 
 
-cpdef Tensor written(object out, Tensor y, str name):
-    """out <- y, for out=; returns out. One without elements gets the shape of y."""
+cdef int check_out(object out, str name) except -1:
     if not isinstance(out, Tensor):
         raise TypeError(f"{name}: out must be a Tensor, not {type(out).__name__}")
+    return 0
+
+
+cpdef Tensor written(object out, Tensor y, str name):
+    """out <- y, for out=; returns out. One without elements gets the shape of y."""
+    check_out(out, name)
     cdef Tensor t = out
     if y._requires_grad or tracks(t):
         raise RuntimeError(
@@ -249,6 +254,8 @@ def numpy_names(function):
         out = kwargs.pop("out", None)
         if out is None:
             return function(*args, **kwargs)
+        if not isinstance(out, (tuple, list)):
+            check_out(out, name)   # before random numbers are drawn
         y = function(*args, **kwargs)
         if isinstance(y, tuple):
             if not isinstance(out, (tuple, list)) or len(out) != len(y):

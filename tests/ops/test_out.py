@@ -157,3 +157,11 @@ def test_out_of_what_requires_grad():
     with pyml.no_grad():
         pyml.tan(x, out=out)
     assert_same_bits(out.numpy(), X.tan().numpy())
+
+
+def test_what_is_no_tensor_is_refused_before_numbers_are_drawn():
+    generator = pyml.Generator().manual_seed(3)
+    before = generator.get_state().tolist()
+    with pytest.raises(TypeError, match="rand: out must be a Tensor, not float"):
+        pyml.rand(2, generator=generator, out=0.5)
+    assert generator.get_state().tolist() == before
