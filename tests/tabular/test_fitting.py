@@ -155,12 +155,39 @@ def test_rows_of_weight_0_are_not_learned(recipe):
     assert fitted.scores["rmse"] < fitted.baseline["rmse"]
 
 
-def test_weights_pull_the_network():
-    heavy = np.where(X > 0, 50.0, 1.0)
-    table = Table({"c": C, "y": (X > 0) * 1.0, "w": heavy})
-    fitted = tabular.fit(table, "y", sample_weight="w", hidden=(8,), epochs=20, seed=0)
-    plain = tabular.fit(table.drop(["w"]), "y", hidden=(8,), epochs=20, seed=0)
-    assert fitted.model.predict(table).mean() > 0.9 > 0.6 > plain.model.predict(table).mean()
+OWN_BATCHES = tabular.RECIPES["tabm-mini"].replace(shares_batches=False)
+
+
+@pytest.mark.parametrize("recipe", [None, "mlp", "tabm-mini", OWN_BATCHES])
+def test_weights_pull_the_network(recipe):
+    """Each group has as many ones as zeros; the weights say which of them count."""
+    group, y = np.arange(400) % 2, np.arange(400) // 2 % 2
+    table = Table(
+        {"g": group, "c": np.arange(400) // 4 % 5 / 4, "y": y + 1e-3 * np.cos(np.arange(400))}
+    )
+    table = table.with_column("w", np.where(y == group, 20.0, 1.0))
+    options = {"hidden": (16,), "epochs": 40, "recipe": recipe, "lr": 0.01, "seed": 0}
+    fitted = tabular.fit(table, "y", sample_weight="w", **options)
+    plain = tabular.fit(table.drop(["w"]), "y", **options)
+    gaps = []
+    for model in (fitted.model, plain.model):
+        predicted = model.predict(table)
+        gaps.append(predicted[group == 1].mean() - predicted[group == 0].mean())
+    assert gaps[0] > 0.7 > 0.3 > abs(gaps[1]), gaps
+
+
+def test_weights_count_in_the_validation():
+    """The loss that ends the training is that of the scores."""
+    table, held = table_of("regression"), table_of("regression").take(slice(40))
+    for weight in (np.ones(40), np.where(np.arange(40) < 20, 30.0, 1.0)):
+        given = held.with_column("w", weight)
+        training = table.with_column("w", np.ones(table.rows))
+        fitted = tabular.fit(
+            training, "y", sample_weight="w", validation=given, hidden=(8,), epochs=5, seed=0
+        )
+        least = min(fitted.history.column("validation_loss"))
+        scale = fitted.model.target.std.item()
+        assert least == pytest.approx((fitted.scores["rmse"] / scale) ** 2, rel=1e-4)
 
 
 def test_weights_are_as_many_copies_of_a_row():
