@@ -1,5 +1,6 @@
 """State dicts in .npz, and tensors as Arrow's arrays."""
 
+import copy
 import io
 import zipfile
 
@@ -180,3 +181,17 @@ def test_arrow_refusals():
     ):
         with pytest.raises(error, match=words):
             export.to_arrow(data)
+
+
+def test_parts_that_lie_on_each_other_are_refused(tmp_path):
+    """A small file that would be read many times over."""
+    path = tmp_path / "many.npz"
+    np.savez(path, a=np.random.default_rng(0).normal(size=1000))
+    with zipfile.ZipFile(path, "a") as archive:
+        for i in range(50):
+            twin = copy.copy(archive.infolist()[0])
+            twin.filename = f"b{i}.npy"
+            archive.filelist.append(twin)
+        archive._didModify = True  # writes the list anew
+    with pytest.raises(ValueError, match="its parts are longer than the file"):
+        export.load_npz(path)
