@@ -21,6 +21,7 @@ from pyml.ops import (
     zeros,
 )
 from pyml.ops.arrays import checked_tensor
+from pyml.ops.shape import integer
 from pyml.recorder import Traced
 from pyml.tensor import Tensor
 
@@ -77,7 +78,8 @@ def tril_matrix_to_vec(mat, diag=0):
         >>> distributions.utils.tril_matrix_to_vec(pyml.tensor([[1.0, 0.0], [2.0, 3.0]]))
         tensor([1., 2., 3.])
     """
-    n = mat.shape[-1]
+    n = _last_size(mat, "tril_matrix_to_vec", "mat", 2)
+    diag = integer(diag, "tril_matrix_to_vec: diag")
     if not -n <= diag < n:
         raise ValueError(f"tril_matrix_to_vec: diag is {diag}, it must be >= {-n} and < {n}")
     rows, columns = tril_indices(n, n, diag)
@@ -97,17 +99,34 @@ def vec_to_tril_matrix(vec, diag=0):
         tensor([[1., 0.],
                 [2., 3.]])
     """
-    size, n = vec.shape[-1], max(0, -diag)
-    while (places := tril_indices(n, n, diag)).shape[1] < size and n <= size + abs(diag):
+    size = _last_size(vec, "vec_to_tril_matrix", "vec", 1)
+    diag = integer(diag, "vec_to_tril_matrix: diag")
+    n = max(0, -diag)
+    while _lower(n, diag) < size:
         n += 1
-    if places.shape[1] != size:
+    if _lower(n, diag) != size:
         raise ValueError(
             f"vec_to_tril_matrix: vec has {size} elements, and with diag={diag} there is no square "
             "matrix whose lower triangle has so many"
         )
     mat = vec.new_zeros(*vec.shape[:-1], n, n)
-    mat[..., places[0], places[1]] = vec
+    rows, columns = tril_indices(n, n, diag)
+    mat[..., rows, columns] = vec
     return mat
+
+
+def _last_size(x, who, name, ndim):
+    """The last size of a tensor that has at least ndim dimensions."""
+    if checked_tensor(x, who, name).ndim < ndim:
+        raise ValueError(f"{who}: {name} has shape {x.shape}, it must have at least {ndim}")
+    return x.shape[-1]
+
+
+def _lower(n, diag):
+    """How many elements of an n x n matrix stand on the diagonal diag or below."""
+    above = max(0, n - 1 - max(diag, 0))
+    below = max(0, n + min(diag, 0))
+    return n * n - above * (above + 1) // 2 if diag > 0 else below * (below + 1) // 2
 
 
 def sum_rightmost(value, count):

@@ -118,6 +118,8 @@ class Tracer:
 
     def axis(self, module, dim, x):
         """A dimension of the batch as one of a row."""
+        if not isinstance(x, g.Value):
+            raise TypeError(f"axis: x is a {type(x).__name__}, it must be what a rule was given")
         rank = len(x.shape) + 1
         if dim is None:  # as softmax chooses, where PyTorch's warns
             dim = 0 if rank in (1, 3) else 1

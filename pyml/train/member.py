@@ -240,7 +240,10 @@ class Trained(list):
 
     def __getitem__(self, i):
         """A TrainedMember; of a slice a Trained."""
-        found = super().__getitem__(i)
+        try:
+            found = super().__getitem__(i)
+        except IndexError:
+            raise IndexError(f"Trained: there is no member {i} of {len(self)}") from None
         return Trained(found) if isinstance(i, slice) else found
 
     @property

@@ -41,6 +41,7 @@ ALLOWED = (
     ImportError,
     StopIteration,
     ArithmeticError,
+    BufferError,  # of DLPack's protocol
     Hostile,
 )
 REFUSED = (SystemError, AssertionError, NameError, UnicodeError, RecursionError, ZeroDivisionError)
@@ -68,6 +69,7 @@ ANYTHING = (
     "stats",
     "rng_state",
     "show_config",
+    "enter_dual_level",  # not within another
 )  # other values each time
 
 

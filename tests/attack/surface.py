@@ -22,6 +22,7 @@ INTERNAL = (
     "pyml.tensor.Version",
     *("pyml.autograd.hessian", "pyml.autograd.lanczos", "pyml.nn.members", "pyml.optim.whole"),
     *("pyml.distributed.exchange", "pyml.distributed.together", "pyml.distributed.tree"),
+    *("pyml.export.table", "pyml.train.crew", "pyml.train.jobs"),
     "pyml.__main__",
     "pyml.cli",
     "pyml.as_torch",

@@ -537,3 +537,9 @@ def test_triangles_that_are_none():
         utils.vec_to_tril_matrix(pyml.ones(4))
     with pytest.raises(ValueError, match="diag is 3, it must be >= -3 and < 3"):
         utils.tril_matrix_to_vec(pyml.ones(3, 3), 3)
+    with pytest.raises(ValueError, match=r"vec has shape \(\), it must have at least 1"):
+        utils.vec_to_tril_matrix(pyml.tensor(1.0))
+    with pytest.raises(TypeError, match="vec must be a Tensor, not ndarray"):
+        utils.vec_to_tril_matrix(np.ones(3))
+    with pytest.raises(TypeError, match=r"diag is 0\.5, it must be an integer"):
+        utils.tril_matrix_to_vec(pyml.ones(3, 3), 0.5)
