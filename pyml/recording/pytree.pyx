@@ -1,5 +1,6 @@
 """Arguments and results: Tensors in tuples, lists and dicts."""
 import types
+from collections import OrderedDict, defaultdict
 
 import numpy as np
 
@@ -94,6 +95,18 @@ KNOWN = frozenset(np.dtype(name) for name in (
     "bool", "uint8", "int8", "int16", "int32", "int64", "float32", "float64"))
 
 
+cdef bint is_dict(object kind) noexcept:
+    """Whether a class is dict, or one of Python's that a batch may be as well."""
+    return kind is dict or kind is OrderedDict or kind is defaultdict
+
+
+cdef object with_items(object value, list items):
+    """A dict of the kind of `value` with other items."""
+    if type(value) is defaultdict:
+        return defaultdict(value.default_factory, items)
+    return type(value)(items)
+
+
 cdef object flatten(object value, list leaves, int depth=0, bint arrays=False):
     """Adds the Tensors inside of tuples, lists and dicts to `leaves`; returns what is left, which can be compared.
     With `arrays` also NumPy arrays.
@@ -112,8 +125,9 @@ cdef object flatten(object value, list leaves, int depth=0, bint arrays=False):
     kind = type(value)
     if kind is tuple or kind is list or kind is Size:
         return (kind, [flatten(item, leaves, depth + 1, arrays) for item in value])
-    if kind is dict:
-        return (dict, [(name, flatten(item, leaves, depth + 1, arrays)) for name, item in value.items()])
+    if is_dict(kind):
+        factory = Same(value.default_factory) if kind is defaultdict else None
+        return (kind, [(name, flatten(item, leaves, depth + 1, arrays)) for name, item in value.items()], factory)
     if isinstance(value, tuple) and hasattr(kind, "_fields"):
         return (kind, [flatten(item, leaves, depth + 1, arrays) for item in value])
     if kind is Fields:
@@ -140,8 +154,8 @@ cdef object unflatten(object value, iterator, bint arrays=False):
     kind = type(value)
     if kind is tuple or kind is list or kind is Size:
         return kind([unflatten(item, iterator, arrays) for item in value])
-    if kind is dict:
-        return {name: unflatten(item, iterator, arrays) for name, item in value.items()}
+    if is_dict(kind):
+        return with_items(value, [(name, unflatten(item, iterator, arrays)) for name, item in value.items()])
     if isinstance(value, tuple) and hasattr(kind, "_fields"):
         return kind(*[unflatten(item, iterator, arrays) for item in value])
     if kind is Fields:
@@ -157,9 +171,9 @@ cdef object mapped(object value, function, int depth=0):
         raise ValueError(TOO_DEEP)
     if kind is tuple or kind is list or kind is Size:
         return kind([mapped(item, function, depth + 1) for item in value])
-    if kind is dict:
-        return {name.value if isinstance(name, Traced) else name: mapped(item, function, depth + 1)
-                for name, item in value.items()}
+    if is_dict(kind):
+        return with_items(value, [(name.value if isinstance(name, Traced) else name, mapped(item, function, depth + 1))
+                                  for name, item in value.items()])
     if isinstance(value, tuple) and hasattr(kind, "_fields"):
         return kind(*[mapped(item, function, depth + 1) for item in value])
     if kind is Fields:
@@ -174,8 +188,8 @@ cdef object opened(object value, taken, int depth=0):
         raise ValueError(TOO_DEEP)
     if kind is tuple or kind is list or kind is Size:
         return kind([opened(item, taken, depth + 1) for item in value])
-    if kind is dict:
-        return {name: opened(item, taken, depth + 1) for name, item in value.items()}
+    if is_dict(kind):
+        return with_items(value, [(name, opened(item, taken, depth + 1)) for name, item in value.items()])
     if isinstance(value, tuple) and hasattr(kind, "_fields"):
         return kind(*[opened(item, taken, depth + 1) for item in value])
     fields = None if isinstance(value, type) else fields_of(value)
@@ -202,7 +216,7 @@ cdef object put_back(object value, object given, dict originals, list changed):
         return value
     if kind is list:
         before, now = dict(enumerate(value)), dict(enumerate(given))
-    elif kind is dict:
+    elif is_dict(kind):
         before, now = value, given
     else:
         before, now = fields_of(value), fields_of(given)
@@ -213,7 +227,7 @@ cdef object put_back(object value, object given, dict originals, list changed):
         changed.append(value)
         if kind is list:
             value[:] = now.values()
-        elif kind is dict:
+        elif is_dict(kind):
             value.clear()
             value.update(now)
         else:

@@ -123,9 +123,10 @@ class Maker:
             order = [int(i) for i in self.rng.permutation(len(shape))]
             array = self.numbers([shape[i] for i in order], dtype)
             return array.transpose(np.argsort(order))
-        if layout == 1 and shape:
-            array = self.numbers([2 * n for n in shape], dtype)
-            return array[tuple(slice(None, None, self.choose([2, -2])) for _ in shape)]
+        if layout == 1 and shape:  # of 64 dimensions, not twice as many elements in each
+            sizes = [2 * n for n in shape[:8]]
+            array = self.numbers([*sizes, *shape[8:]], dtype)
+            return array[tuple(slice(None, None, self.choose([2, -2])) for _ in sizes)]
         if layout == 2 and shape:
             return self.numbers(shape, dtype)[::-1]
         if layout == 3:

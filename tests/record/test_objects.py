@@ -3,6 +3,7 @@
 import ctypes
 import enum
 import pickle
+from collections import OrderedDict, defaultdict
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -167,6 +168,55 @@ def test_a_batch(make):
         assert_same_bits(step(batch).array, function(batch).array)
     assert executions.value <= 2 * MOST
     scale = 1.0
+
+
+def by_default(items=()):
+    return defaultdict(list, items)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("make", [dict, OrderedDict, by_default])
+def test_a_dict_of_another_kind(make):
+    """As argument, and as result, which is a new one of the same kind."""
+    executions, kept = ctypes.c_long(), []
+
+    def function(batch):
+        return make({"y": batch["x"] * batch["n"], "kind": type(batch).__name__, "more": make()})
+
+    def step(batch):
+        executions.value += 1
+        return function(batch)
+
+    step = pyml.record(step)
+    for call in range(1, CALLS + 1):
+        batch = make({"x": pyml.full((3,), call / 7), "n": 2})
+        kept.append((step(batch), function(batch)))
+    assert executions.value <= MOST
+    for got, wanted in kept:
+        same(got, wanted)
+        assert getattr(got, "default_factory", None) is getattr(wanted, "default_factory", None)
+
+
+@pytest.mark.parametrize("make", [dict, OrderedDict, by_default])
+def test_a_dict_that_is_changed(make):
+    def step(batch):
+        batch["y"] = batch["x"] * 2
+
+    step = pyml.record(step)
+    with pytest.raises(pyml.recording.RecordError, match=r"changes a \w*ict that is an argument"):
+        for _ in range(3):
+            step(make({"x": pyml.ones(3)}))
+
+
+def test_the_factory_of_a_dict_is_compared():
+    def step(batch):
+        return batch["x"] * len(batch.default_factory())
+
+    recorded = pyml.record(step)
+    for call in range(10):
+        for factory in (list, lambda: "abc"):
+            batch = defaultdict(factory, x=pyml.full((3,), float(call)))
+            assert_same_bits(recorded(batch).array, step(batch).array)
 
 
 def test_an_object_that_a_step_changes_is_its_state():
