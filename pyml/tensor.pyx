@@ -1512,7 +1512,7 @@ cdef bint takes(object edge, Tensor grad) except -1:
         if kind != cnp.PyArray_TYPE((<Tensor>edge).array) or ndim != cnp.PyArray_NDIM((<Tensor>edge).array):
             return False
         sizes = <const Py_ssize_t *>cnp.PyArray_DIMS((<Tensor>edge).array)
-    return memcmp(sizes, cnp.PyArray_DIMS(grad.array), ndim * sizeof(Py_ssize_t)) == 0
+    return ndim == 0 or memcmp(sizes, cnp.PyArray_DIMS(grad.array), ndim * sizeof(Py_ssize_t)) == 0
 
 
 cdef int refuse_gradient(str who, object grad, object edge) except -1:

@@ -23,8 +23,10 @@ from attack.arguments import ONE, Hostile, Maker, bits_of, describe, parameters_
 from attack.children import Fault
 from attack.surface import Target, one_of, targets
 from pyml import config, distributed, nn, optim
+from pyml.autograd import forward_ad
 from pyml.hooks import HookHandle, of_every_module
 from pyml.nn.hooks import registrations
+from pyml.optim.optimizer import hooks_of_all
 
 ALLOWED = (
     TypeError,
@@ -182,8 +184,11 @@ def begin_anew():
     pyml.set_default_dtype(pyml.float32)
     pyml.autograd.set_detect_anomaly(False)
     pyml.distributions.Distribution.set_default_validate_args(True)
+    forward_ad.current.duals = None
     of_every_module.clear()
     registrations.clear()
+    for hooks in hooks_of_all.values():
+        hooks.clear()
 
 
 def look(target, maker, args, kwargs, before, result, error, threads):
