@@ -70,6 +70,7 @@ def save(obj, f, metadata=None):
         >>> pyml.save({"epoch": 1, "model": model.state_dict()}, "run.safetensors")
         >>> run = pyml.load("run.safetensors")
         >>> model.load_state_dict(run["model"])
+        <All keys matched successfully>
     """
     stream = hasattr(f, "write")
     if isinstance(f, io.TextIOBase):

@@ -41,7 +41,7 @@ class detect_anomaly:
         ...         (x.sqrt() * 0).sum().backward()
         ...     except RuntimeError as error:
         ...         print(str(error).partition(";")[0])
-        Sqrt: backward gave NaN in the gradient of input 0
+        SqrtBackward0: backward gave NaN in the gradient of input 0
     """
 
     def __init__(self, check_nan=True):

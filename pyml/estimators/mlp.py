@@ -322,8 +322,9 @@ class MLPClassifier(ClassifierMixin, MLP):
         TypeError, ValueError: in fit, for a parameter that is not as said.
 
     Example:
-        >>> mlp = MLPClassifier(max_iter=300, random_state=1).fit(X, y)
-        >>> mlp.predict_proba(X[:3])
+        >>> mlp = MLPClassifier(early_stopping=True, random_state=1).fit(X, y)
+        >>> mlp.predict_proba(X[:4]).shape
+        (4, 3)
     """
 
     def __init__(
@@ -530,7 +531,8 @@ class MLPRegressor(RegressorMixin, MLP):
 
     Example:
         >>> mlp = MLPRegressor("quantile", quantile=0.9, random_state=1).fit(X, y)
-        >>> mlp.predict(X[:3])
+        >>> mlp.predict(X[:4]).shape
+        (4,)
     """
 
     def __init__(

@@ -180,7 +180,7 @@ class TabularClassifier(ClassifierMixin, Tabular):
 
     Example:
         >>> classifier = TabularClassifier(random_state=0).fit(frame.drop(columns="cut"), frame.cut)
-        >>> classifier.predict_proba(frame.drop(columns="cut"))
+        >>> probabilities = classifier.predict_proba(frame.drop(columns="cut"))
     """
 
     def __sklearn_tags__(self):
@@ -219,9 +219,8 @@ class TabularRegressor(RegressorMixin, Tabular):
     Parameters and attributes are those of TabularClassifier, without classes_.
 
     Example:
-        >>> regressor = TabularRegressor(random_state=0)
-        >>> regressor.fit(frame.drop(columns="price"), frame.price)
-        >>> regressor.predict(frame.drop(columns="price"))
+        >>> inputs = frame.drop(columns="price")
+        >>> prices = TabularRegressor(random_state=0).fit(inputs, frame.price).predict(inputs)
     """
 
     def _coded(self, y):

@@ -70,6 +70,7 @@ def load_keras(f, model):
     Example:
         >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
         >>> model.load_state_dict(export.load_keras("model.weights.h5", model))
+        <All keys matched successfully>
     """
     h5py = needed("h5py", "keras", "load_keras")
     if not isinstance(model, nn.Module):

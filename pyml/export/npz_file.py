@@ -29,7 +29,8 @@ def save_npz(arrays, f):
 
     Example:
         >>> export.save_npz(model.state_dict(), "model.npz")
-        >>> numpy.load("model.npz")["0.weight"]
+        >>> numpy.load("model.npz")["0.weight"].shape
+        (8, 4)
     """
     if not hasattr(f, "write"):
         f = io._checked_path(f, "f")
@@ -72,6 +73,7 @@ def load_npz(f):
 
     Example:
         >>> model.load_state_dict(export.load_npz("model.npz"))
+        <All keys matched successfully>
     """
     return io._read_whole(f, read)
 

@@ -61,6 +61,7 @@ def load_torch(f):
 
     Example:
         >>> model.load_state_dict(export.load_torch("model.pt"))
+        <All keys matched successfully>
     """
     return io._read_whole(f, read)
 

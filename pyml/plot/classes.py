@@ -42,8 +42,9 @@ def confusion_matrix(matrix, names=None, *, ax=None, path=None, title=None):
         OSError: if the file cannot be written.
 
     Example:
+        >>> predicted, y = pyml.tensor([0, 1, 1, 0]), pyml.tensor([0, 1, 0, 0])
         >>> matrix = pyml.train.metrics.ConfusionMatrix()(predicted, y)
-        >>> pyml.plot.confusion_matrix(matrix, ["cat", "dog"], path="confusion.png")
+        >>> picture = pyml.plot.confusion_matrix(matrix, ["cat", "dog"], path="confusion.png")
     """
     who = "confusion_matrix"
     array = np.atleast_2d(np.squeeze(array_of(matrix, f"{who}: matrix")))
@@ -107,7 +108,7 @@ def roc(
         OSError: if the file cannot be written.
 
     Example:
-        >>> pyml.plot.roc(model(x).softmax(1), y, path="roc.png")
+        >>> picture = pyml.plot.roc(model(x).softmax(1), y, path="roc.png")
     """
     lines, weight = _lines("roc", prediction, target, weight, labels, names)
     ax = axes_of("roc", ax, _size(lines))
@@ -139,7 +140,7 @@ def precision_recall(
         ValueError, ImportError, OSError: as roc.
 
     Example:
-        >>> pyml.plot.precision_recall(model(x).softmax(1), y, path="precision.png")
+        >>> picture = pyml.plot.precision_recall(model(x).softmax(1), y, path="precision.png")
     """
     lines, weight = _lines("precision_recall", prediction, target, weight, labels, names)
     ax = axes_of("precision_recall", ax, _size(lines))
@@ -260,7 +261,7 @@ def calibration(
         OSError: if the file cannot be written.
 
     Example:
-        >>> pyml.plot.calibration(model(x).sigmoid(), y, path="calibration.png")
+        >>> picture = pyml.plot.calibration(model(x).sigmoid(), y, path="calibration.png")
     """
     curve = calibration_curve(prediction, target, weight, n_bins=n_bins, strategy=strategy)
     ax = axes_of("calibration", ax, (4.6, 4.4))

@@ -30,7 +30,7 @@ def importance(found, *, most=20, ax=None, path=None, title=None):
 
     Example:
         >>> found = pyml.train.metrics.permutation_importance(model, x, y, "mse")
-        >>> pyml.plot.importance(found, path="importance.png")
+        >>> picture = pyml.plot.importance(found, path="importance.png")
     """
     who = "importance"
     if not isinstance(found, Importance):

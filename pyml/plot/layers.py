@@ -48,7 +48,7 @@ def gradient_flow(model, *, ax=None, path=None, title=None):
 
     Example:
         >>> loss.backward()
-        >>> pyml.plot.gradient_flow(model, path="gradients.png")
+        >>> picture = pyml.plot.gradient_flow(model, path="gradients.png")
     """
     who = "gradient_flow"
     gradients = _arrays(
@@ -93,7 +93,7 @@ def weight_histograms(model, *, bins=None, path=None, title=None):
         OSError: if the file cannot be written.
 
     Example:
-        >>> pyml.plot.weight_histograms(model, path="weights.png")
+        >>> picture = pyml.plot.weight_histograms(model, path="weights.png")
     """
     who = "weight_histograms"
     if bins is not None and count(bins, who, "bins") > MOST_BINS:

@@ -179,7 +179,7 @@ def learning_rates(
         ImportError, OSError: as learning_curves.
 
     Example:
-        >>> pyml.plot.learning_rates(trainer.lr_find(x, y), path="rates.png")
+        >>> picture = pyml.plot.learning_rates(trainer.lr_find(x, y), path="rates.png")
     """
     who = "learning_rates"
     if losses is None:

@@ -30,7 +30,7 @@ def predicted_against_true(prediction, target, *, unit=None, ax=None, path=None,
         OSError: if the file cannot be written.
 
     Example:
-        >>> pyml.plot.predicted_against_true(model(x), y, unit="USD", path="predicted.png")
+        >>> picture = pyml.plot.predicted_against_true(model(x), y, unit="USD", path="true.png")
     """
     who = "predicted_against_true"
     prediction, target = _one_output(who, prediction, target)
@@ -59,7 +59,7 @@ def residuals(prediction, target, *, unit=None, ax=None, path=None, title=None):
         ValueError, ImportError, OSError: as predicted_against_true.
 
     Example:
-        >>> pyml.plot.residuals(model(x), y, unit="USD", path="residuals.png")
+        >>> picture = pyml.plot.residuals(model(x), y, unit="USD", path="residuals.png")
     """
     who = "residuals"
     prediction, target = _one_output(who, prediction, target)

@@ -49,6 +49,7 @@ class Stats:
 
     Example:
         >>> print(train_step.stats())
+        kernel ...
     """
 
     def __init__(self, plan, memory, replays, variants):

@@ -153,9 +153,10 @@ def fit(
 
     Example:
         >>> fitted = tabular.fit("diamonds.csv", "price")
-        >>> print(fitted)
+        >>> fitted.scores["rmse"] < fitted.baseline["rmse"]
+        True
         >>> fitted.model.save("diamonds.safetensors")
-        >>> fitted.model.predict("new.csv")
+        >>> prices = fitted.model.predict("new.csv")
     """
     began = time.monotonic()
     check_options(epochs, batch_size, lr, max_seconds, ensemble, seed)

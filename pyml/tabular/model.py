@@ -427,7 +427,7 @@ class TabularEnsemble(TabularModel):
         ValueError: if there is none, or they are of different ones.
 
     Example:
-        >>> len(tabular.fit(table, "price", ensemble=5).model.members)
+        >>> len(tabular.fit(table, "price", epochs=2, ensemble=5).model.members)
         5
     """
 

@@ -126,8 +126,7 @@ def read_batches(source, rows=65536, *, schema=None, columns=None, **options):
         As read(), at the first batch or where the file is damaged.
 
     Example:
-        >>> sum(batch.rows for batch in tabular.read_batches("diamonds.csv"))
-        53940
+        >>> rows = sum(batch.rows for batch in tabular.read_batches("diamonds.csv"))
     """
     check_integer("read_batches", "rows", rows)
     if rows < 1:

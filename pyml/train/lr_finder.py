@@ -27,7 +27,7 @@ class LearningRates:
 
     Example:
         >>> found = trainer.lr_find(X, y)
-        >>> found.plot()
+        >>> picture = found.plot()
         >>> optimizer.param_groups[0]["lr"] = found.suggestion
     """
 

@@ -35,7 +35,9 @@ class Snapshots(Callback):
     Example:
         >>> schedule = pyml.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, T_0=20)
         >>> snapshots = pyml.train.Snapshots(model, period=20)
-        >>> step.run(x, y, batch_size=64, epochs=100, scheduler=schedule, callback=snapshots)
+        >>> losses = step.run(
+        ...     x, y, batch_size=64, epochs=100, scheduler=schedule, callback=snapshots
+        ... )
         >>> ensemble = snapshots.ensemble("probabilities")
 
     For exact resume keep its state_dict() in the checkpoint's `extra`, and load it with
