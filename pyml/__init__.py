@@ -13,10 +13,19 @@ from types import ModuleType as _Module
 
 try:
     from pyml import _kernels
-except ImportError as _error:  # PYML_ISA is none of this machine's, or nothing is built here
+except ImportError as _error:  # PYML_ISA is none of this machine's, or nothing is compiled here
+    from importlib.machinery import EXTENSION_SUFFIXES as _SUFFIXES
+    from pathlib import Path as _Path
+
+    _folder = _Path(__file__).parent
+    if not any((_folder / f"_kernels{suffix}").exists() for suffix in _SUFFIXES):
+        _error = ImportError(
+            f"{_folder} is pyml's source, which is not compiled: leave the folder that it is in, "
+            "if pyml is installed, or run `pip install -e .` there"
+        )
     if _sys.argv[0].endswith(("/pyml", "\\pyml")) or _sys.orig_argv[1:3] == ["-m", "pyml"]:
         raise SystemExit(f"pyml: error: {_error}") from None  # the shell gets a line
-    raise
+    raise _error from None
 
 from pyml import typed as _typed
 from pyml.amp import (
@@ -342,4 +351,6 @@ def __getattr__(name):
             found = importlib.import_module(module)
             globals().update({n: getattr(found, n) for n in names})
             return globals()[name]
-    raise AttributeError(f"module 'pyml' has no attribute {name!r}")
+    from pyml.left_out import absent
+
+    raise absent("pyml", name)

@@ -5,7 +5,7 @@ A name that pyml has in spite of a row is not left out: rows may be wider than t
 
 from typing import NamedTuple
 
-__all__ = ["FAMILIES", "Family", "family_of"]
+__all__ = ["FAMILIES", "Family", "absent", "family_of"]
 
 
 class Family(NamedTuple):
@@ -342,3 +342,13 @@ def family_of(module, name):
         if name in row.names.get(module, "").split():
             return family
     return None
+
+
+def absent(module, name):
+    """The AttributeError for a name that a module lacks; with the reason if it is left out.
+
+    Of a name that is near to one that is there, Python itself says "Did you mean".
+    """
+    text = f"module {module!r} has no attribute {name!r}"
+    family = family_of("torch" if module == "pyml" else module.removeprefix("pyml."), name)
+    return AttributeError(text if family is None else f"{text}: {FAMILIES[family].why}")

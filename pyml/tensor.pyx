@@ -768,6 +768,8 @@ cdef class Tensor:
     def __repr__(self):
         reads("printing a tensor")
         body = np.array2string(self.array, separator=", ", prefix="tensor(", **PRINTED)
+        if self.array.size == 0 and self.array.ndim != 1:
+            body += f", size={(<object>self.array).shape}"
         if self.array.dtype.name not in ("float32", "int64", "bool"):
             body += f", dtype={self.array.dtype.name}"
         if self.node is not None:

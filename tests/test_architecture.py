@@ -24,6 +24,7 @@ FLOORS = [  # lowest first; a name covers what is below it
         "pyml.dispatch",
         "pyml.grad_mode",
         "pyml.hooks",
+        "pyml.left_out",
         "pyml.memory",
         "pyml.node_names",
         "pyml.pytree",

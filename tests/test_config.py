@@ -1,5 +1,8 @@
+import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -47,3 +50,15 @@ def test_importing_leaves_out_what_takes_long():
     code = "import sys, pyml; from pyml import nn, optim; print('numpy.ma' in sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert found.stdout == "False\n", found.stderr
+
+
+def test_the_source_that_is_not_compiled_says_so(tmp_path):
+    """As for who stands in the folder of the source, where Python looks first."""
+    (tmp_path / "pyml").mkdir()
+    shutil.copy(Path(pyml.__file__), tmp_path / "pyml")
+    environ = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-S", "-c", "import pyml"]  # -S: without what an editable one adds
+    found = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)
+    assert found.returncode == 1 and "Traceback" in found.stderr
+    last = found.stderr.splitlines()[-1]
+    assert last.startswith(f"ImportError: {tmp_path / 'pyml'} is pyml's source, which is not compi")

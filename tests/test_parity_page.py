@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import pyml
 from helpers.files import module_of
 from pyml import left_out
 
@@ -63,3 +64,20 @@ def test_what_is_left_out_is_pytorchs_and_stands_once(names):
     assert [row for row, count in Counter(rows).items() if count > 1] == []
     unknown = [(module, n) for module, n in rows if module in names and n not in names[module]]
     assert unknown == []
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        (pyml, "conv2d"),
+        (pyml.nn, "Conv2d"),
+        (pyml.nn.functional, "conv2d"),
+        (pyml.optim, "SparseAdam"),
+    ],
+)
+def test_who_asks_for_a_name_that_is_left_out_is_told_why(module, name):
+    with pytest.raises(AttributeError, match=f"has no attribute '{name}': .*; use ") as raised:
+        getattr(module, name)
+    assert raised.value.obj is module  # by which Python finds what was meant
+    with pytest.raises(AttributeError, match=r"has no attribute 'Relu'$"):
+        module.Relu  # noqa: B018

@@ -163,6 +163,11 @@ def test_a_tensor_that_no_constructor_made_is_empty():
     assert repr(x.exp()) == "tensor([])" and copy.deepcopy(x).shape == (0,)
 
 
+def test_a_tensor_without_numbers_shows_its_shape():
+    assert repr(pyml.zeros(0, 3)) == "tensor([], size=(0, 3))"
+    assert repr(pyml.zeros(0)) == "tensor([])"
+
+
 class Tagged(pyml.Tensor):
     pass
 

@@ -59,3 +59,9 @@ __all__ = [
     "utils",
     *(name for family in _FAMILIES for name in family.__all__),
 ]
+
+
+def __getattr__(name):
+    from pyml.left_out import absent
+
+    raise absent("pyml.nn", name)

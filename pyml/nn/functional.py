@@ -129,3 +129,9 @@ def batch_norm(
         eps,
         num_batches_tracked=num_batches_tracked,
     )
+
+
+def __getattr__(name):
+    from pyml.left_out import absent
+
+    raise absent("pyml.nn.functional", name)

@@ -50,7 +50,8 @@ def as_array(data, dtype, name):
             dtype = default_float()
     if array.dtype.kind not in "fiub":
         raise TypeError(
-            f"{name}: data of type {array.dtype} cannot be made a tensor; numbers and bool can"
+            f"{name}: data of type {array.dtype} cannot be made a tensor; numbers and bool can, "
+            "and pyml.tabular makes numbers of a table's text, dates and gaps"
         )
     dtype = checked_dtype(array.dtype.newbyteorder("=") if dtype is None else dtype, name)
     if array is not data and array.size > 0 and array.dtype != dtype:

@@ -32,4 +32,6 @@ __all__ = [
 def __getattr__(name):
     if name == "swa_utils":  # knows pyml.nn, which optimizers do not
         return importlib.import_module("pyml.optim.swa_utils")
-    raise AttributeError(f"module 'pyml.optim' has no attribute {name!r}")
+    from pyml.left_out import absent
+
+    raise absent("pyml.optim", name)
