@@ -4,6 +4,8 @@
 # make bench      kernels and steps, beside the last run that was saved in .benchmarks
 # make lint       ruff, clang-format
 # make types      the stubs: mypy and pyright on the examples and tests/types, stubtest on pyml
+# make docs       the site of the documentation: build/docs/index.html; a warning is an error. make docs-links:
+#                 and whether the addresses in it answer
 # make sanitize   the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 # make attack     random hostile use of everything public, for ATTACK_SECONDS each; ATTACK_SEED is
 #                 another day's. make attack-sanitize: the same under the sanitizers
@@ -25,6 +27,7 @@ ATTACK_SEED ?= 0
 CROSS_CC ?= aarch64-linux-gnu-gcc
 LINT_TOOLS := ruff==0.17.6 clang-format==23.1.5
 TYPE_TOOLS := mypy==2.4.1 pyright==1.1.414
+DOC_TOOLS := sphinx==9.0.4 myst-parser==5.2.0 furo==2025.12.19 sphinx-external-toc==1.1.0
 
 BIN := $(VENV)/bin
 CLIENTS := $(VENV)-clients
@@ -33,7 +36,7 @@ BUILD_REQUIRES := $(shell sed -n 's/^requires = \[\(.*\)\]/\1/p' pyproject.toml 
 SOURCES := $(shell find csrc -name '*.[ch]') $(shell find pyml -name '*.pyx' -o -name '*.pxd')
 CONFIGURATION := CC=$(CC) PYML_WERROR=$(PYML_WERROR) PYML_WIDE=$(PYML_WIDE) PYML_SYMBOLS=$(PYML_SYMBOLS)
 
-.PHONY: train test test-all bench lint types sanitize attack attack-sanitize clients machines cross clean
+.PHONY: train test test-all bench lint types docs docs-links sanitize attack attack-sanitize clients machines cross clean
 .DELETE_ON_ERROR:
 
 train: $(VENV)/package
@@ -66,6 +69,15 @@ types: $(VENV)/package $(VENV)/test-extra $(VENV)/type-tools
 	$(BIN)/mypy --allow-untyped-defs --allow-incomplete-defs --allow-untyped-calls --allow-any-generics examples
 	$(BIN)/pyright --pythonpath $(BIN)/python tests/types examples
 	$(BIN)/python docs/stubs.py --test
+
+SPHINX := $(BIN)/sphinx-build --fail-on-warning --quiet -c docs
+
+docs: $(VENV)/package $(VENV)/test-extra $(VENV)/doc-tools
+	$(SPHINX) . build/docs
+	@echo "build/docs/index.html: $$(find build/docs -name '*.html' | wc -l) pages"
+
+docs-links: docs
+	$(SPHINX) -b linkcheck . build/docs-links
 
 # Python itself is not sanitized, so the runtime is loaded before it, and libstdc++ with it for the
 # exceptions of other extensions. Leaks are not looked for: an interpreter ends with many.
@@ -129,6 +141,10 @@ $(VENV)/lint-tools: Makefile | $(BIN)/python
 
 $(VENV)/type-tools: Makefile | $(BIN)/python
 	$(PIP) install $(TYPE_TOOLS)
+	@touch $@
+
+$(VENV)/doc-tools: Makefile | $(BIN)/python
+	$(PIP) install $(DOC_TOOLS)
 	@touch $@
 
 $(CLIENTS)/installed: tests/clients/requirements.txt
