@@ -195,3 +195,32 @@ def test_exporting(run):
     names, printed = run("docs/exporting.md")
     assert "def predict(x):" in printed and "of the classes wrong before" in printed
     assert names["small"].weight_bytes < 0.4 * names["written"].weight_bytes
+
+
+WITH_A_TEST = {  # of its own, above
+    *("bfloat16", "command_line", "estimators", "exporting", "many", "recording", "scaling"),
+    *("second_order", "tables", "tabular", "training"),
+}
+PAGES = sorted({path.stem for path in (ROOT / "docs").glob("*.md")} - WITH_A_TEST)
+NEEDS = {"from_scikit_learn": "sklearn", "start": "pyarrow"}
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(f"docs/{page}.md")])
+def test_pages(run, page, capsys):
+    """Commands run, then blocks; what a comment behind print says is what is printed."""
+    if page in NEEDS:
+        pytest.importorskip(NEEDS[page])
+    for words in commands(f"docs/{page}.md"):
+        assert main(words) == 0
+    _, printed = run(f"docs/{page}.md")
+    text = (ROOT / f"docs/{page}.md").read_text()
+    lines = printed.splitlines()
+    wanted = re.findall(r"^ *print\(.*\)  # (.*)$", text, re.M)
+    assert lines and [line for line in wanted if line not in lines] == []
+
+
+def test_every_script_is_in_the_gallery():
+    text = (ROOT / "docs/gallery.md").read_text()
+    scripts = {path.stem for path in (ROOT / "examples").glob("*.py")} - {"shown"}
+    assert scripts == {*re.findall(r"\(lecture/(\w+)\.png\)", text)}
+    assert scripts == {*re.findall(r"\(\.\./examples/(\w+)\.py\)", text)}
