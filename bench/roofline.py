@@ -1,0 +1,106 @@
+"""Where the kernels of training steps stand below the machine's roofs: a roofline picture.
+
+Each point is a kernel of one recorded step, its operations for each byte that it must move, and
+those that it makes a second; its area is its share of the step. The roofs are those of
+bench.machine: the multiply-adds of one core, and the bandwidth of a cache or of DRAM.
+
+python -m bench.roofline --plot docs/roofline.png
+"""
+
+import numpy as np
+
+import pyml
+
+from .compare import Table, about, parse, parser, picture
+from .machine import bandwidth, footprints, peak
+from .networks import NETWORKS
+from .sides import first_weights, start
+
+STEPS = ("small", "fashion", "wide")
+STEPS_RUN = 640  # one in 64 is timed
+LEAST_SHARE = 0.01  # of a step: what takes less is not drawn
+COLOURS = ("#0072B2", "#D55E00", "#009E73")
+NAMED = 0.02  # of a step: from there on a kernel has its name beside it
+
+
+def rows(options):
+    for name in options.steps:
+        network = NETWORKS[name]
+        _, step, _ = start(pyml, network, first_weights(network))
+        step = pyml.record(step)
+        data = [pyml.from_numpy(part) for part in network.data(network.epoch)]
+        steps = 70 if options.quick else STEPS_RUN
+        for _ in range(-(-steps // network.epoch)):
+            step.run(*data, batch_size=network.batch, shuffle=False)
+        stats = step.stats()
+        for kernel in stats.kernels:
+            if kernel.seconds >= LEAST_SHARE * stats.seconds:
+                yield {
+                    "kernel": f"{name} {kernel.name}",
+                    "calls": kernel.calls,
+                    "us": kernel.seconds * 1e6,
+                    "share %": 100 * kernel.seconds / stats.seconds,
+                    "operations a byte": kernel.flops / kernel.bytes,
+                    "GFLOP/s": kernel.flops / kernel.seconds / 1e9,
+                }
+
+
+def draw(table, path):
+    arithmetic = peak("multiply_add")
+    intensity = np.geomspace(0.05, 1000, 200)
+    with picture(path, "Kernels of a training step below the roofs of one core", table.about) as f:
+        panel = f.subplots()
+        for where, size in footprints().items():
+            speed = bandwidth("copy", size)
+            roof = np.minimum(arithmetic, speed * intensity)
+            panel.plot(intensity, roof, color="grey", linewidth=1)
+            start = 0.06
+            panel.annotate(
+                f"{where}, {speed:.0f} GB/s", (start, 1.15 * speed * start), fontsize=8, rotation=33
+            )
+        panel.annotate(f"{arithmetic:.0f} GFLOP/s", (200, 1.08 * arithmetic), fontsize=8)
+        for step, colour in zip(dict.fromkeys(steps_of(table)), COLOURS, strict=False):
+            found = [
+                row for row, name in zip(table.rows, steps_of(table), strict=True) if name == step
+            ]
+            x, y, share = (
+                [row[key] for row in found] for key in ("operations a byte", "GFLOP/s", "share %")
+            )
+            panel.scatter(x, y, [12 * s for s in share], color=colour, alpha=0.6, label=step)
+            for row, at in zip(found, zip(x, y, strict=True), strict=True):
+                if row["share %"] >= 100 * NAMED:
+                    name = row["kernel"].partition(" ")[2]
+                    beside = 4 + 1.8 * row["share %"] ** 0.5  # points, outside of the circle
+                    side = "bottom" if name.endswith("backward") else "top"  # a pair lies close
+                    offset = {"xytext": (beside, 0), "textcoords": "offset points"}
+                    panel.annotate(name, at, **offset, fontsize=7, va=side)
+        panel.set(xscale="log", yscale="log", xlabel="operations a byte", ylabel="GFLOP/s")
+        panel.set(xlim=(0.05, 1000), ylim=(1, 2 * arithmetic))
+        panel.legend(title="area: share of the step", loc="lower right", markerscale=0.5)
+        panel.grid(alpha=0.3)
+
+
+def steps_of(table):
+    return [row["kernel"].partition(" ")[0] for row in table.rows]
+
+
+def main(argv=None):
+    arguments = parser(__doc__, plot=True)
+    arguments.set_defaults(threads=[1])
+    arguments.add_argument(
+        "--steps",
+        type=lambda text: text.split(","),
+        default=STEPS,
+        metavar="small,...",
+        help=f"networks of bench/networks.py (default: {','.join(STEPS)})",
+    )
+    options = parse(arguments, argv)
+    columns = ["kernel", "calls", "us", "share %", "operations a byte", "GFLOP/s"]
+    table = Table(about(), columns, 36, "kernels of a recorded step, one thread")
+    table.run(rows, options)
+    if options.plot:
+        draw(table, options.plot)
+
+
+if __name__ == "__main__":
+    main()
