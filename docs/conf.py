@@ -41,6 +41,7 @@ napoleon_custom_sections = [
     ("Shape", "params_style"),
 ]
 
+smartquotes = False  # "mean" is code
 html_theme = "furo"
 html_title = f"pyml {pyml.__version__}"
 html_copy_source = False

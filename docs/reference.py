@@ -64,7 +64,8 @@ def described(module, name, value):
         return HEADS[3], [f"- {text}"]
     if inspect.isclass(value):
         home = stubs.homes().get(value, (module, name))
-        lines = [f".. autoclass:: {path}", "   :members:", "   :show-inheritance:", ""]
+        members = ", ".join(name for name in stubs.members_of(value) if name[0] != "_")
+        lines = [f".. autoclass:: {path}", "   :show-inheritance:", f"   :members: {members}", ""]
     elif callable(value):
         home = stubs.functions().get(id(value), (module, name))
         lines = [f".. autofunction:: {path}", ""]

@@ -207,16 +207,16 @@ NEEDS = {"from_scikit_learn": "sklearn", "start": "pyarrow"}
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(f"docs/{page}.md")])
 def test_pages(run, page, capsys):
-    """Commands run, then blocks; what a comment behind print says is what is printed."""
+    """Commands run, then blocks; what comments behind print say is printed, in their order."""
     if page in NEEDS:
         pytest.importorskip(NEEDS[page])
     for words in commands(f"docs/{page}.md"):
         assert main(words) == 0
     _, printed = run(f"docs/{page}.md")
     text = (ROOT / f"docs/{page}.md").read_text()
-    lines = printed.splitlines()
     wanted = re.findall(r"^ *print\(.*\)  # (.*)$", text, re.M)
-    assert lines and [line for line in wanted if line not in lines] == []
+    lines = iter(printed.splitlines())  # `in` goes on where the last one was found
+    assert printed and [line for line in wanted if line not in lines] == []
 
 
 def test_every_script_is_in_the_gallery():
