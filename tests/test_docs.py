@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import subprocess
 import threading
 from functools import partial
 from http.server import HTTPServer
@@ -190,9 +191,15 @@ def test_bfloat16(run):
     assert not pyml.is_autocast_enabled()
 
 
-def test_exporting(run):
+def test_exporting(run, tmp_path):
+    """Its C, too, is compiled, beside the file that its Python wrote, and passes its self-test."""
     pytest.importorskip("onnxruntime")
     names, printed = run("docs/exporting.md")
+    text = (ROOT / "docs/exporting.md").read_text()
+    [program] = re.findall(r"^```c\n(.*?)^```", text, re.M | re.S)
+    (tmp_path / "main.c").write_text(program)
+    subprocess.run(shlex.split("cc -std=c99 -Wall -Werror main.c -o main -lm"), check=True)
+    subprocess.run([tmp_path / "main"], check=True)
     assert "def predict(x):" in printed and "of the classes wrong before" in printed
     assert names["small"].weight_bytes < 0.4 * names["written"].weight_bytes
 
@@ -224,3 +231,9 @@ def test_every_script_is_in_the_gallery():
     scripts = {path.stem for path in (ROOT / "examples").glob("*.py")} - {"shown"}
     assert scripts == {*re.findall(r"\(lecture/(\w+)\.png\)", text)}
     assert scripts == {*re.findall(r"\(\.\./examples/(\w+)\.py\)", text)}
+
+
+def test_blocks_of_python_that_do_not_run_here():
+    """Those of Optuna, Dask and Ray, which `make machines` tries, are marked py."""
+    marked = [path.stem for path in (ROOT / "docs").glob("*.md") if "```py\n" in path.read_text()]
+    assert marked == ["many"]
