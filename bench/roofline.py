@@ -7,6 +7,8 @@ bench.machine: the multiply-adds of one core, and the bandwidth of a cache or of
 python -m bench.roofline --plot docs/roofline.png
 """
 
+from time import perf_counter
+
 import numpy as np
 
 import pyml
@@ -17,7 +19,7 @@ from .networks import NETWORKS
 from .sides import first_weights, start
 
 STEPS = ("small", "fashion", "wide")
-STEPS_RUN = 640  # one in 64 is timed
+LEAST_STEPS = 200  # one in 64 is timed
 LEAST_SHARE = 0.01  # of a step: what takes less is not drawn
 COLOURS = ("#0072B2", "#D55E00", "#009E73")
 NAMED = 0.02  # of a step: from there on a kernel has its name beside it
@@ -29,9 +31,10 @@ def rows(options):
         _, step, _ = start(pyml, network, first_weights(network))
         step = pyml.record(step)
         data = [pyml.from_numpy(part) for part in network.data(network.epoch)]
-        steps = 70 if options.quick else STEPS_RUN
-        for _ in range(-(-steps // network.epoch)):
+        end, steps = perf_counter() + options.seconds, 0
+        while steps < LEAST_STEPS or perf_counter() < end:
             step.run(*data, batch_size=network.batch, shuffle=False)
+            steps += network.epoch
         stats = step.stats()
         for kernel in stats.kernels:
             if kernel.seconds >= LEAST_SHARE * stats.seconds:

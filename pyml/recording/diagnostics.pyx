@@ -226,7 +226,8 @@ class Diagnostics(dict):
     """{name: an array of a number a step}, NaN for steps that were not measured.
 
     The names are "grad_norm", of all gradients together, and "kind/layer" with the kinds grad_norm and update_ratio
-    (for each parameter), dead_relu, saturation and batchnorm_drift.
+    (for each parameter), dead_relu, saturation and batchnorm_drift. An activation has no name of its own: its layer is
+    the last one with parameters before it.
     """
 
     def of(self, kind):

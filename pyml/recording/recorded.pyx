@@ -331,7 +331,7 @@ cdef class Recorded:
             shuffle: a new order in each epoch; else the rows are taken as they lie. Default: True.
             drop_last: leave out a last batch that is smaller. Default: False: it is a step of its own shape.
             generator: draws the order. Default: the one that manual_seed seeds.
-            scheduler: its step() is called after each epoch. One that moves at every step belongs into the step.
+            scheduler: its step() is called after each epoch. One that moves at every step belongs in the step.
             callback: called with a Progress; returning True (or a comparison that is) ends the run. Exceptions end it too.
             every_steps, every_seconds: when to call it. Default: after each epoch.
             every_epoch: call it after each epoch, too; `progress.batch` is 0 then. Default: False.
