@@ -98,6 +98,8 @@ def main(argv=None):
         help=f"networks of bench/networks.py (default: {','.join(STEPS)})",
     )
     options = parse(arguments, argv)
+    if options.quick:
+        options.steps = STEPS[:1]
     columns = ["kernel", "calls", "us", "share %", "operations a byte", "GFLOP/s"]
     table = Table(about(), columns, 36, "kernels of a recorded step, one thread")
     table.run(rows, options)
