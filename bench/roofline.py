@@ -19,7 +19,7 @@ from .networks import NETWORKS
 from .sides import first_weights, start
 
 STEPS = ("small", "fashion", "wide")
-LEAST_STEPS = 200  # one in 64 is timed
+LEAST_STEPS = 72  # the fifth is timed, and then one in 64
 LEAST_SHARE = 0.01  # of a step: what takes less is not drawn
 COLOURS = ("#0072B2", "#D55E00", "#009E73")
 NAMED = 0.02  # of a step: from there on a kernel has its name beside it
