@@ -22,7 +22,7 @@ STEPS = ("small", "fashion", "wide")
 LEAST_STEPS = 72  # the fifth is timed, and then one in 64
 LEAST_SHARE = 0.01  # of a step: what takes less is not drawn
 COLOURS = ("#0072B2", "#D55E00", "#009E73")
-NAMED = 0.02  # of a step: from there on a kernel has its name beside it
+NAMED = 0.03  # of a step: from there on a kernel has its name beside it
 
 
 def rows(options):
@@ -70,13 +70,17 @@ def draw(table, path):
                 [row[key] for row in found] for key in ("operations a byte", "GFLOP/s", "share %")
             )
             panel.scatter(x, y, [12 * s for s in share], color=colour, alpha=0.6, label=step)
-            for row, at in zip(found, zip(x, y, strict=True), strict=True):
-                if row["share %"] >= 100 * NAMED:
-                    name = row["kernel"].partition(" ")[2]
-                    beside = 4 + 1.8 * row["share %"] ** 0.5  # points, outside of the circle
-                    side = "bottom" if name.endswith("backward") else "top"  # a pair lies close
-                    offset = {"xytext": (beside, 0), "textcoords": "offset points"}
-                    panel.annotate(name, at, **offset, fontsize=7, va=side)
+            named = [row for row in found if row["share %"] >= 100 * NAMED]
+            for i, row in enumerate(sorted(named, key=lambda row: -row["GFLOP/s"])):
+                beside = 4 + 1.8 * row["share %"] ** 0.5  # points, outside of the circle
+                panel.annotate(
+                    row["kernel"].partition(" ")[2],
+                    (row["operations a byte"], row["GFLOP/s"]),
+                    xytext=(beside, 0),
+                    textcoords="offset points",
+                    va=("bottom", "top")[i % 2],  # forward and backward lie close together
+                    fontsize=7,
+                )
         panel.set(xscale="log", yscale="log", xlabel="operations a byte", ylabel="GFLOP/s")
         panel.set(xlim=(0.05, 1000), ylim=(1, 2 * arithmetic))
         panel.legend(title="area: share of the step", loc="lower right", markerscale=0.5)
