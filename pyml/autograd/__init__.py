@@ -148,8 +148,8 @@ def grad(
     if not allow_unused and any(dx is None for dx in results):
         i = next(i for i, dx in enumerate(results) if dx is None)
         raise RuntimeError(
-            f"grad: input {i} was not used for the outputs, as the slope of a ReLU does not use the "
-            "ReLU's input; allow_unused=True gives None for it, materialize_grads=True zeros"
+            f"grad: input {i} was not used for the outputs, as the slope of a ReLU does not use "
+            "its input; allow_unused=True gives None for it, materialize_grads=True zeros"
         )
     return results
 
