@@ -6,12 +6,15 @@ from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from threading import local
+from uuid import uuid4
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from pyml.config import get_num_threads
 from pyml.io import _write_whole
 from pyml.nn.module import Module
+from pyml.nn.norm import BatchNorm
 from pyml.options import Range, check_counts, check_integer, check_number
 from pyml.random import Generator, drawing_from
 from pyml.tensor import Tensor
@@ -28,6 +31,7 @@ __all__ = ["fit_many"]
 
 SLOTS = 4  # recorded trainings that a thread keeps, each for members of one form
 of_thread = local()  # `kept`: Slots, and the generator that their recordings draw from
+owners = WeakKeyDictionary()  # of modules that training changes: (key of a Work, a member's number)
 SAVE_SECONDS = 10  # from one checkpoint of a member that runs to the next
 
 
@@ -74,7 +78,8 @@ def fit_many(
         not finite has an `error`, and does not stop the others.
 
     Raises:
-        TypeError, ValueError: for what a member or Trainer.fit does not take, which ends all.
+        TypeError, ValueError: for what a member or Trainer.fit does not take, which ends all; for
+            members that have modules in common which training changes.
         KeyboardInterrupt: on Ctrl-C, when members have stopped at the end of a step.
 
     Example:
@@ -121,22 +126,18 @@ def check_workers(who, threads, n_jobs):
 
 
 def checked(members):
-    """A list of Members, of which no two have an object that training changes in common."""
+    """A list of Members."""
+    if isinstance(members, Member) or not hasattr(members, "__iter__"):
+        raise TypeError(
+            f"fit_many: members is a {type(members).__name__}, it must be a list of Members"
+        )
     members = list(members)
-    owners = {}
     for i, member in enumerate(members):
         if not isinstance(member, Member):
             raise TypeError(
                 f"fit_many: members[{i}] is a {type(member).__name__}, it must be a Member: "
                 "train.Member(model, optimizer)"
             )
-        if isinstance(member.model, Module):
-            first = owners.setdefault(id(member.model), i)
-            if first != i:
-                raise ValueError(
-                    f"fit_many: members[{i}] has the model of members[{first}]; make one for each, "
-                    "or pass a function that does"
-                )
     return members
 
 
@@ -156,6 +157,7 @@ class Work:
         validation = self.fitting.pop("validation")
         self.data = arrays_of(X), arrays_of(y), weight, validation
         self.count = count_of(self.data[0])
+        self.key = uuid4().hex
         for i, member in enumerate(members):
             if member is not None:  # of a search: it is made when it begins
                 self.checked(i, member)
@@ -175,7 +177,23 @@ class Work:
             own = member.options if name == "loss" else member.fitting
             if of_all is None and own[name] is None:
                 raise ValueError(f"{who}: {name} is missing; pass {name}=, or one to members[{i}]")
+        self.owned(i, member.model, {**self.shared, **given(member.options)}["loss"])
         return member
+
+    def owned(self, i, *parts):
+        """Raises ValueError for modules that training changes, and another member has, too."""
+        for module in (m for part in parts if isinstance(part, Module) for m in part.modules()):
+            trains = any(p.requires_grad for p in module.parameters(recurse=False))
+            if not trains and not isinstance(module, BatchNorm):
+                continue
+            key, first = owners.setdefault(module, (self.key, i))
+            if key != self.key:  # of a call before
+                owners[module] = self.key, i
+            elif first != i:
+                raise ValueError(
+                    f"fit_many: members[{i}] has the {type(module).__name__} of members[{first}], "
+                    "which training changes; make one for each, or pass a function that does"
+                )
 
     def seed(self, i):
         member = self.members[i]
@@ -221,6 +239,14 @@ class Work:
         Args:
             until: pause after so many epochs; its file goes on from there. Default: its end.
         """
+        try:
+            return self._run(i, until)
+        except Exception as error:
+            if hasattr(error, "add_note"):  # from Python 3.11 on
+                error.add_note(f"It was raised by members[{i}] of fit_many.")
+            raise
+
+    def _run(self, i, until):
         found = self.begun(i)
         if self.read(found, until) or self.stops():
             return found
@@ -228,7 +254,7 @@ class Work:
         of_thread.kept = None  # a callback may train members on this thread, too
         with drawing_from(generator):
             generator.manual_seed(found.seed)
-            trainer = self._bound(self.members[i], found.seed, slots)
+            trainer = self._bound(found, slots)
             self._fit(trainer, found, until)
         of_thread.kept = slots, generator
         return found
@@ -245,9 +271,11 @@ class Work:
         if isinstance(member.model, Module) and found.state is not None:
             member.model.load_state_dict(found.state)
 
-    def _bound(self, member, seed, slots):
+    def _bound(self, found, slots):
         """A Trainer of the member: one that is recorded, if there is one of its form."""
-        trainer = member.trainer(seed, self.shared)
+        member = found.member
+        trainer = member.trainer(found.seed, self.shared)
+        self.owned(found.number, trainer.model, trainer.loss)
         for k, slot in enumerate(slots):
             if slot.takes(trainer):
                 slots.insert(0, slots.pop(k))
@@ -299,8 +327,14 @@ class Work:
         about = {
             "members": len(self.members),
             "rows": self.count,
+            "X and y": words(self.data[:2]),
             "seeds": [self.seed(i) for i in range(len(self.members))],
-            "options": words({**self.shared, **self.fitting, "validation": self.data[-1]}),
+            "options": words(
+                {
+                    **{**self.shared, **self.fitting},
+                    **{"sample_weight": self.data[2], "validation": self.data[3]},
+                }
+            ),
             "of members": [None if member is None else member.words for member in self.members],
         }
         file = self.folder / "members.json"
@@ -308,7 +342,12 @@ class Work:
             self.folder.mkdir(parents=True, exist_ok=True)
             _write_whole(file, json.dumps(about).encode())
             return
-        saved = json.loads(file.read_text(encoding="utf-8"))
+        try:
+            saved = dict(json.loads(file.read_bytes()))
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"fit_many: {file} is damaged ({error}); pass another folder as checkpoint"
+            ) from None
         for name, value in about.items():
             if saved.get(name) != value:
                 what = f"their {name} differ"
@@ -430,7 +469,10 @@ def arrays_of(value):
 
 
 def count_of(value):
+    """Of rows."""
     while isinstance(value, (tuple, dict)):
+        if not value:
+            raise ValueError(f"fit_many: X is {value!r}, it must have an array of rows")
         value = next(iter(value.values() if isinstance(value, dict) else value))
     return len(value)
 

@@ -164,7 +164,8 @@ def words(value):
         return f"{words(value.func)}({words(list(value.args))}, {words(value.keywords)})"
     if isinstance(value, (Tensor, np.ndarray)) and np.ndim(value):
         array = np.ascontiguousarray(value)
-        return f"{array.dtype}{array.shape} {crc32(array.tobytes()):08x}"
+        content = array.tobytes() if array.dtype.hasobject else array.reshape(-1).view(np.uint8)
+        return f"{array.dtype}{array.shape} {crc32(content):08x}"
     if isinstance(value, (np.generic, Tensor, np.ndarray)):
         return repr(value.item())
     if hasattr(value, "__qualname__"):

@@ -2,6 +2,7 @@
 
 import heapq
 import math
+import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,7 +23,7 @@ class Uniform:
     """Numbers from low to high.
 
     Args:
-        low, high: the ends, low < high.
+        low, high: the ends, low < high, both and high - low finite.
         log: uniform in the logarithm; low > 0. Default: False.
 
     Example:
@@ -30,9 +31,11 @@ class Uniform:
     """
 
     def __init__(self, low, high, *, log=False):
-        check_number("Uniform", "low", low, Range(0, ends="(]") if log else Range(-math.inf))
-        check_number("Uniform", "high", high, Range(low, ends="(]"))
-        self.low, self.high, self.log = float(low), float(high), bool(log)
+        least = 0 if log else -math.inf
+        check_number("Uniform", "low", low, Range(least, math.inf, "()"))
+        low = float(low)
+        check_number("Uniform", "high", high, Range(low, low + sys.float_info.max, "()"))
+        self.low, self.high, self.log = low, float(high), bool(log)
 
     def _draw(self, random):
         """A number, from a numpy.random.Generator."""
@@ -51,19 +54,21 @@ class Integers:
     """Integers from low to high, both included.
 
     Args:
-        low, high: the ends, low <= high.
+        low, high: the ends, low <= high, of 64 bits.
     """
 
     def __init__(self, low, high):
-        check_integer("Integers", "low", low)
-        check_integer("Integers", "high", high)
+        for name, value in (("low", low), ("high", high)):
+            check_integer("Integers", name, value)
+            if not -(2**63) <= value < 2**63:
+                raise ValueError(f"Integers: {name} is {value}, it must be of 64 bits")
         if high < low:
             raise ValueError(f"Integers: high is {high}, it must be >= low, {low}")
         self.low, self.high = int(low), int(high)
 
     def _draw(self, random):
         """An integer, from a numpy.random.Generator."""
-        return int(random.integers(self.low, self.high + 1))
+        return int(random.integers(self.low, self.high, endpoint=True))
 
     def _suggest(self, trial, name):
         """An integer, from a trial of Optuna."""
@@ -140,7 +145,8 @@ class Tuning(list):
         """
         ranked = self.ranked()
         if not ranked:
-            raise ValueError("best: no trial has a value; see .trained.error of the trials")
+            why = "see .trained.error of the trials" if self else "the time was over before"
+            raise ValueError(f"best: no trial has a value; {why}")
         return ranked[0]
 
     def table(self):
@@ -152,6 +158,7 @@ class Tuning(list):
 
     def ensemble(self, count, average="values"):
         """An nn.Ensemble of the best trials; see Trained.ensemble."""
+        check_counts("ensemble", least=1, count=count)
         return Trained(t.trained for t in self.ranked()[:count]).ensemble(average)
 
     def plot(self, path=None):
@@ -251,8 +258,9 @@ def tune(
         monitor: the column that is compared, by its best value. Default: "validation_loss".
         mode: "min" or "max". Default: "min".
         seed: of the configurations. Default: 0.
-        sampler: one of Optuna's, which then proposes the configurations; without halving. With a
-            seed of its own the search is reproducible, and goes on from a checkpoint.
+        sampler: one of Optuna's, which then proposes the configurations, and may end the search
+            before, as one of a grid; without halving. With a seed of its own the search is
+            reproducible, and goes on from a checkpoint.
         pruner: one of Optuna's, which ends trials after first, 2 * first, ... epochs; without
             halving. Default: none.
         at_once: how many trials are under way, at least the number of threads for all of them to
@@ -295,7 +303,7 @@ def tune(
     check_choice(who, "mode", mode, ("min", "max"))
     check_integer(who, "seed", seed)
     check_workers(who, threads, n_jobs)
-    configs = Configs(space, seed % 2**64, sampler, pruner, mode)
+    configs = Configs(space, int(seed) % 2**64, sampler, pruner, mode)
     # Optuna proposes when a trial begins; the number of members is known, what they are is not yet
     members = (
         [None] * trials
@@ -329,8 +337,10 @@ def checked(name, values):
     """What draws the values of a name."""
     if isinstance(values, (Uniform, Integers)):
         return values
-    if isinstance(values, (list, tuple, range, np.ndarray)) and len(values):
-        return Choice(values.tolist() if isinstance(values, np.ndarray) else values)
+    if isinstance(values, np.ndarray) and values.ndim:
+        values = values.tolist()
+    if isinstance(values, (list, tuple, range)) and values:
+        return Choice(values)
     raise TypeError(
         f"tune: space[{name!r}] is {values!r}, it must be a Uniform, an Integers, or a list of "
         "values"
@@ -359,7 +369,7 @@ class Configs:
 
     def __init__(self, space, seed, sampler, pruner, mode):
         self.space, self.seed, self.study, self.asked = space, seed, None, {}
-        self.prunes = pruner is not None
+        self.prunes, self.are_over = pruner is not None, False
         if sampler is None and pruner is None:
             return
         try:
@@ -368,11 +378,21 @@ class Configs:
             raise ImportError(
                 f"tune: sampler and pruner need optuna ({error}): pip install optuna"
             ) from None
+        for name, value, kind in (
+            ("sampler", sampler, optuna.samplers.BaseSampler),
+            ("pruner", pruner, optuna.pruners.BasePruner),
+        ):
+            if value is not None and not isinstance(value, kind):
+                raise TypeError(f"tune: {name} is {value!r}, it must be one of optuna.{name}s")
         self.study = optuna.create_study(
             sampler=optuna.samplers.RandomSampler(seed % 2**32) if sampler is None else sampler,
             pruner=pruner or optuna.pruners.NopPruner(),
             direction="minimize" if mode == "min" else "maximize",
         )
+
+    def end(self):
+        """Nothing more is proposed."""
+        self.are_over = True
 
     def draw(self, i):
         if self.study is None:
@@ -396,14 +416,16 @@ class Configs:
         """What became of a trial."""
         if self.study is None:
             return
+        state = None
         if is_pruned or math.isnan(value):
             from optuna.trial import TrialState
 
-            self.study.tell(
-                self.asked[i], state=TrialState.PRUNED if is_pruned else TrialState.FAIL
-            )
-        else:
-            self.study.tell(self.asked[i], value)
+            value, state = None, TrialState.PRUNED if is_pruned else TrialState.FAIL
+        self.study.stop = self.end  # which samplers call that have tried all, as of a grid
+        try:
+            self.study.tell(self.asked[i], value, state=state)
+        finally:
+            del self.study.stop
 
 
 class Search:
@@ -449,7 +471,7 @@ class Search:
                     self.gone_on[rung].add(trial)
                     return trial, rung + 1
         number = len(self.trials)
-        if number == len(self.work.members):
+        if number == len(self.work.members) or self.configs.are_over:
             return None
         config = self.configs.draw(number)
         self.keep(number, config)

@@ -367,6 +367,8 @@ def test_what_is_no_model_no_rows_and_no_column(data):
         fit_many([Member(lambda: 3, optim.Adam)], *data, **options)
     with pytest.raises(ValueError, match="y is missing"):
         fit_many([Member(net, optim.Adam)], [data], None, **options)
+    with pytest.raises(ValueError, match=r"X is \(\), it must have an array of rows"):
+        fit_many([Member(net, optim.Adam)], (), data[1], **options)
     trained = fit_many([Member(net, optim.Adam)], *data, **options)
     with pytest.raises(ValueError, match="name is 'validation_loss'; the epochs have epoch, tr"):
         trained.ranked()
@@ -375,10 +377,83 @@ def test_what_is_no_model_no_rows_and_no_column(data):
     assert fit_many([], *data, **options).ranked() == []
 
 
-def test_members_with_one_model(data):
-    model = net()
-    with pytest.raises(ValueError, match=r"members\[1\] has the model of members\[0\]"):
-        fit_many([Member(model, optim.Adam)] * 2, *data, loss=nn.CrossEntropyLoss(), epochs=1)
+class Scaled(nn.Module):
+    """A loss that is trained."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(pyml.ones(3))
+
+    def forward(self, output, target):
+        return nn.functional.cross_entropy(output * self.scale, target)
+
+
+def shared_by(kind):
+    """Members that train something of one another, and their loss."""
+    model, loss = net(), nn.CrossEntropyLoss()
+    if kind == "model":
+        return [Member(model, optim.Adam)] * 2, loss
+    if kind == "function":
+        return [Member(lambda: model, optim.Adam, seed=i) for i in range(2)], loss
+    if kind == "layer":
+        models = [nn.Sequential(model, nn.Linear(3, 3)) for _ in range(2)]
+        return [Member(m, optim.Adam) for m in models], loss
+    if kind == "statistics":
+        norm = nn.BatchNorm1d(5, affine=False)
+        return [Member(lambda: nn.Sequential(norm, plain()), optim.Adam) for _ in range(2)], loss
+    return [Member(net, optim.Adam) for _ in range(2)], Scaled()
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("model", "Linear"),
+        ("function", "Linear"),
+        ("layer", "Linear"),
+        ("statistics", "BatchNorm1d"),
+        ("loss", "Scaled"),
+    ],
+)
+def test_members_that_train_the_same_module(data, kind, name):
+    """None would have the bits of its lone run."""
+    members, loss = shared_by(kind)
+    said = rf"members\[.\] has the {name} of members\[.\], which training changes"
+    with pytest.raises(ValueError, match=said):
+        fit_many(members, *data, loss=loss, epochs=1, **QUIET)
+
+
+def test_members_may_have_a_frozen_layer_in_common(data):
+    frozen = nn.Linear(5, 5).requires_grad_(False)
+    mix = (
+        *(lambda: nn.Sequential(frozen, plain()), optim.Adam, None, {}, {"epochs": 2}),
+        *(None, None, None),
+    )
+    members = [member_of(mix, seed) for seed in range(3)]
+    for _ in range(2):  # and be trained again
+        trained = fit_many(members, *data, loss=nn.CrossEntropyLoss(), threads=2, **QUIET)
+    for found in trained:
+        same_bits(found, alone(mix, found.seed, *data))
+
+
+def test_an_error_says_of_which_member(data):
+    members = [Member(net, optim.Adam), Member(net, optim.Adam, rows=[1])]
+    with pytest.raises(ValueError, match="more than 1 value per channel") as raised:
+        fit_many(members, *data, loss=nn.CrossEntropyLoss(), epochs=1, threads=1, **QUIET)
+    if hasattr(raised.value, "add_note"):
+        assert raised.value.__notes__ == ["It was raised by members[1] of fit_many."]
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        (Member(net, optim.Adam), "members is a Member, it must be a list of Members"),
+        (None, "members is a NoneType"),
+        ([net], r"members\[0\] is a function, it must be a Member"),
+    ],
+)
+def test_what_are_no_members(data, members, message):
+    with pytest.raises(TypeError, match=message):
+        fit_many(members, *data, loss=nn.CrossEntropyLoss(), epochs=1)
 
 
 def measured(sender, count):
@@ -485,6 +560,27 @@ def test_a_folder_of_other_options(data, tmp_path, change, words):
     options |= change
     with pytest.raises(ValueError, match=f"a folder of other members: {words}"):
         fit_many(options.pop("members"), *data, **options, checkpoint=tmp_path)
+
+
+@pytest.mark.parametrize("what", ["X", "y", "sample_weight"])
+def test_a_folder_of_other_data(data, tmp_path, what):
+    """Rows as many as these, but others."""
+    given = {"X": data[0], "y": data[1], "sample_weight": np.ones(ROWS)}
+    options = {"loss": nn.CrossEntropyLoss(), "epochs": 1, "checkpoint": tmp_path, **QUIET}
+    for _ in range(2):
+        fit_many([of_lr(0.01)], **given, **options)
+    given[what] = given[what][::-1].copy()
+    given["sample_weight"][0] = 0.5 if what == "sample_weight" else 1.0
+    said = "their X and y differ" if what in "Xy" else "they had .*sample_weight=float64"
+    with pytest.raises(ValueError, match=f"a folder of other members: {said}"):
+        fit_many([of_lr(0.01)], **given, **options)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"null", b"[3]"])
+def test_a_folder_that_is_damaged(data, tmp_path, content):
+    (tmp_path / "members.json").write_bytes(content)
+    with pytest.raises(ValueError, match=r"members.json is damaged .*; pass another folder"):
+        fit_many([of_lr(0.01)], *data, **OPTIONS, checkpoint=tmp_path)
 
 
 def in_folder(data, folder):

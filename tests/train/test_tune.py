@@ -138,6 +138,24 @@ def test_optuna_proposes(data, proposed, name, tmp_path):
         assert what(again) == what(one)
 
 
+def test_a_sampler_that_has_tried_all_ends_the_search(data, optuna):
+    """Of a grid: it calls study.stop(), which Optuna allows in its own loop alone."""
+    given = {"trials": 20, "epochs": 1, "at_once": 2, **OPTIONS}
+    space = {"width": [4, 5], "lr": [0.01, 0.1], "momentum": [0.0]}
+    for sampler in (optuna.samplers.GridSampler(space, seed=0),):
+        tuning = tune(space, member, *data, **given, sampler=sampler)
+        assert 4 <= len(tuning) <= 5
+        assert len({(t.config["width"], t.config["lr"]) for t in tuning}) == 4
+        with pytest.raises(RuntimeError):  # it is Optuna's own again
+            tuning.study.stop()
+
+
+def test_what_is_no_sampler(data, optuna):
+    for name in ("sampler", "pruner"):
+        with pytest.raises(TypeError, match=f"{name} is 3, it must be one of optuna.{name}s"):
+            tune(SPACE, member, *data, trials=1, **OPTIONS, **{name: 3})
+
+
 def test_a_trial_that_fails_is_told(data, proposed):
     space = SPACE | {"lr": [1e-2, 1e38]}
     tuning = tune(space, member, *data, **proposed("both"))
@@ -194,6 +212,7 @@ def test_values_of_a_range_and_an_array(data):
     [
         ({"space": {}}, TypeError, "space is {}"),
         ({"space": {"epochs": [1, 2]}}, ValueError, "space has 'epochs', a column of the table"),
+        ({"space": {"lr": np.array(3)}}, TypeError, r"space\['lr'\] is array\(3\)"),
         ({"space": {"lr": 3}}, TypeError, r"space\['lr'\] is 3"),
         ({"member": dict}, TypeError, "member gives a dict"),
         ({"halving": 1}, ValueError, "halving"),
@@ -206,6 +225,34 @@ def test_wrong_arguments(data, change, error, message):
     given = {"space": SPACE, "member": member, "trials": 2, "epochs": 2, **OPTIONS, **change}
     with pytest.raises(error, match=message):
         tune(given.pop("space"), given.pop("member"), *data, **given)
+
+
+def test_trials_that_have_one_model(data):
+    model = mlp(4, (4,), 2)
+    with pytest.raises(ValueError, match=r"members\[1\] has the Linear of members\[0\]"):
+        tune(SPACE, lambda config: Member(model, optim.Adam), *data, trials=2, epochs=1, **OPTIONS)
+
+
+def test_ranges_that_cannot_be_drawn_from():
+    inf = float("inf")
+    for low, high in ((0, inf), (-inf, 0), (-1e308, 1e308), (1, 1), (0, float("nan"))):
+        with pytest.raises(ValueError, match=r"Uniform: (low|high) is"):
+            Uniform(low, high)
+    for low, high in ((-(2**64), 0), (0, 2**63)):
+        with pytest.raises(ValueError, match="it must be of 64 bits"):
+            Integers(low, high)
+    draw = np.random.default_rng(0)
+    assert Integers(2**63 - 1, 2**63 - 1)._draw(draw) == 2**63 - 1
+
+
+def test_numbers_of_numpy_and_of_trials(data):
+    given = {"trials": 2, "epochs": 1, **OPTIONS}
+    tuning = tune(SPACE, member, *data, **given, seed=np.int64(3))
+    assert what(tuning) == what(tune(SPACE, member, *data, **given, seed=3))
+    with pytest.raises(ValueError, match="count is 0"):
+        tuning.ensemble(0)
+    with pytest.raises(ValueError, match="no trial has a value; the time was over before"):
+        _ = tune(SPACE, member, *data, **given, max_seconds=1e-9).best
 
 
 def test_a_tuning_is_of_trials():
