@@ -107,11 +107,17 @@ class Group:
     def start(self, *arrays_and_options):
         """Begins to add up arrays over the ranks, in place, behind the program: until `wait`."""
         *arrays, bucket, shards = arrays_and_options
-        work = all_reduce_together, self.behind, arrays, shards, kernel_add
         if self.pool is None:
-            work[0](*work[1:])
+            self._add_behind(arrays, shards)
         else:
-            self.pending[bucket] = self.pool.submit(*work)
+            self.pending[bucket] = self.pool.submit(self._add_behind, arrays, shards)
+
+    def _add_behind(self, arrays, shards):
+        """Takes the arrays out of the list, which the thread keeps for a moment after the result is
+        there: a recorded step is refused if somebody still has them."""
+        taken = arrays.copy()
+        arrays.clear()
+        all_reduce_together(self.behind, taken, shards, kernel_add)
 
     def wait(self, *arrays_and_bucket):
         """Returns when a bucket's arrays are the sums."""

@@ -1,12 +1,18 @@
 """Data parallel: the same bits for any number of ranks. mpiexec is started, with small programs."""
 
 import re
+import sys
+from concurrent.futures import thread
+from threading import Event
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import pyml
 from distributed.starting import needs_mpi, output, run
 from pyml import distributed, nn
+from pyml.distributed.group import Group
 from pyml.distributed.tree import cut, owned, tree_sum, turns_of
 
 PROGRAM = "random_net.py"
@@ -116,6 +122,25 @@ def test_what_is_refused(group):
     with pytest.raises(RuntimeError, match="there is a process group"):
         distributed.init_process_group()
     assert all(p.grad is None for p in net.parameters())
+
+
+def test_the_thread_behind_keeps_no_array(monkeypatch):
+    """When its result is there, a recorded step looks who still has what the step computed."""
+    group, goes_on, run = Group(None, 4), Event(), thread._WorkItem.run
+
+    def run_slowly(item):
+        run(item)
+        goes_on.wait(10)
+
+    monkeypatch.setattr(thread._WorkItem, "run", run_slowly)
+    group.behind = SimpleNamespace(size=1, rank=0)
+    with thread.ThreadPoolExecutor(1) as group.pool:
+        arrays = [np.ones(3, "f"), np.ones(2, "f")]
+        before = [sys.getrefcount(a) for a in arrays]
+        group.start(*arrays, 0, 1)
+        group.wait(*arrays, 0)
+        assert [sys.getrefcount(a) for a in arrays] == before
+        goes_on.set()
 
 
 def test_without_a_group():
