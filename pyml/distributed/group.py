@@ -18,6 +18,7 @@ import numpy as np
 from pyml import config
 from pyml.distributed.exchange import all_reduce as exchange
 from pyml.distributed.exchange import all_reduce_together, kernel_add
+from pyml.distributed.leaving import Leaving
 from pyml.distributed.tree import tree_sum
 from pyml.ops import from_numpy
 from pyml.ops.arrays import checked_tensor
@@ -52,12 +53,26 @@ class Group:
         self.comm = self.behind = comm  # of the thread of the program; and of the one behind it
         self.pool, self.pending = None, {}
         self.wants_stop = self.stops = False  # of this rank; and what the last loss said, of any
+        self.begun, self.leaving = 0, None  # exchanges of all ranks, and who takes no more part
         if self.size > 1:
             from mpi4py import MPI
 
             self.comm, self.behind = comm.Dup(), comm.Dup()
             if MPI.Query_thread() == MPI.THREAD_MULTIPLE:
                 self.pool = ThreadPoolExecutor(1, "pyml.distributed")
+                self.leaving = Leaving(comm.Dup(), lambda: self.begun, self.is_left_alone_by)
+
+    def begin(self):
+        """The communicator, for an exchange of all ranks, which is counted."""
+        self.begun += 1
+        return self.comm
+
+    def is_left_alone_by(self, rank):
+        """Ends the job: this rank waits for one that has ended."""
+        end_job(
+            f"rank {self.rank} of {self.size} waits for rank {rank}, which has ended, and with it "
+            "the job"
+        )
 
     # What follows is called by recorded steps too: functions of arrays and numbers alone.
 
@@ -101,12 +116,13 @@ class Group:
         total = values[0] if begin == end else tree_sum(parts, begin, end, combine)
         total = np.array(total).reshape(-1)
         if self.size > 1:
-            exchange(self.comm, total, shards, combine, **how)
+            exchange(self.begin(), total, shards, combine, **how)
         return total.reshape(values.shape[1:])
 
     def start(self, *arrays_and_options):
         """Begins to add up arrays over the ranks, in place, behind the program: until `wait`."""
         *arrays, bucket, shards = arrays_and_options
+        self.begin()
         if self.pool is None:
             self._add_behind(arrays, shards)
         else:
@@ -127,13 +143,13 @@ class Group:
     def add_at_once(self, *arrays_and_shards):
         """Adds up arrays over the ranks, in place."""
         *arrays, shards = arrays_and_shards
-        all_reduce_together(self.comm, arrays, shards, kernel_add)
+        all_reduce_together(self.begin(), arrays, shards, kernel_add)
 
     # What follows is called between steps.
 
     def all_of(self, value):
         """What all ranks have, in their order; it is pickled."""
-        return [value] if self.size == 1 else self.comm.allgather(value)
+        return [value] if self.size == 1 else self.begin().allgather(value)
 
     def check_same(self, who, **values):
         """Raises on all ranks if one has other values than rank 0.
@@ -233,7 +249,8 @@ def init_process_group(backend="mpi", *, shard_size=SHARD_SIZE):
 
     The processes of one machine share its cores: each takes its part of them, unless
     OMP_NUM_THREADS says how many threads it has. An exception that nothing catches ends all
-    processes of the job, with a message; so does the end of what has started them.
+    processes of the job, with a message; so does the end of one that others wait for, as by
+    sys.exit(), and the end of what has started them.
 
     Args:
         backend: "mpi". Default: "mpi".
@@ -279,7 +296,7 @@ def init_process_group(backend="mpi", *, shard_size=SHARD_SIZE):
             config.set_num_threads(max(1, config.get_num_threads() // here.size))
             here.Free()
         if excepthook is None:
-            excepthook, sys.excepthook = sys.excepthook, end_job
+            excepthook, sys.excepthook = sys.excepthook, end_job_by
     group = made
 
 
@@ -291,6 +308,8 @@ def destroy_process_group():
     """
     global group, excepthook
     old = the_group("destroy_process_group")
+    if old.leaving is not None:
+        old.leaving.leave()
     if old.pool is not None:
         old.pool.shutdown()
     if old.size > 1:
@@ -301,12 +320,16 @@ def destroy_process_group():
     group = None
 
 
-def end_job(kind, error, trace):
+def end_job_by(kind, error, trace):
     """What an exception does that nothing catches: the others would wait for this process."""
     excepthook(kind, error, trace)
+    end_job(f"rank {group.rank} of {group.size} ends by {kind.__name__}, and with it the job")
+
+
+def end_job(why):
+    """Ends all processes of the job, with a message."""
     print(
-        f"pyml.distributed: rank {group.rank} of {group.size} ends by {kind.__name__}, and with it "
-        "the job; go on from the last checkpoint, on any number of ranks",
+        f"pyml.distributed: {why}; go on from the last checkpoint, on any number of ranks",
         file=sys.stderr,
     )
     abort(1)
@@ -347,7 +370,7 @@ def barrier():
     refuse("distributed.barrier()")
     own = the_group("barrier")
     if own.size > 1:
-        own.comm.Barrier()
+        own.begin().Barrier()
 
 
 class ReduceOp(Enum):
@@ -397,7 +420,7 @@ def all_reduce(tensor, op=ReduceOp.SUM):
         return
     total = np.array(array).reshape(-1)
     with np.errstate(all="ignore"):
-        exchange(own.comm, total, own.size, COMBINED_BY[op])
+        exchange(own.begin(), total, own.size, COMBINED_BY[op])
         if op is ReduceOp.AVG:
             total /= own.size
     put(tensor, total)
@@ -420,7 +443,7 @@ def broadcast(tensor, src=0):
     if own.size == 1:
         return
     values = np.array(array).reshape(-1)
-    own.comm.Bcast(values.view(np.uint8), src)
+    own.begin().Bcast(values.view(np.uint8), src)
     put(tensor, values)
 
 
@@ -445,7 +468,7 @@ def broadcast_object_list(object_list, src=0):
         )
     src = checked_rank(src, own, "broadcast_object_list")
     if own.size > 1:
-        object_list[:] = own.comm.bcast(object_list, src)
+        object_list[:] = own.begin().bcast(object_list, src)
 
 
 def checked_rank(src, own, who):

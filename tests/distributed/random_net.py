@@ -1,6 +1,6 @@
 """A program for mpiexec: trains a random net and prints what of it must not depend on the ranks.
 
-Arguments: seeds, with commas; "eager" or "recorded"; and perhaps the rank that raises, or "killed".
+Arguments: seeds, with commas; "eager" or "recorded"; and perhaps what becomes of rank 1: see ENDS.
 """
 
 import hashlib
@@ -105,19 +105,25 @@ def counted():
 
 
 def raises():
-    if distributed.get_rank() == 1:
-        raise ArithmeticError("of one rank")
+    raise ArithmeticError("of one rank")
 
 
 def is_killed():
-    if distributed.get_rank() == 1:
-        os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+ENDS = {"raises": raises, "killed": is_killed, "leaves": sys.exit}
+
+
+def ends(how):
+    """A function of nothing: how rank 1 ends."""
+    return ENDS[how] if distributed.get_rank() == 1 else None
 
 
 if __name__ == "__main__":
     seeds, how, *rest = sys.argv[1:]
     distributed.init_process_group(shard_size=SHARD_SIZE)
-    fails = {"raises": raises, "killed": is_killed}[rest[0]] if rest else None
+    fails = ends(rest[0]) if rest else None
     said = [trained(int(seed), how == "recorded", fails) for seed in seeds.split(",")]
     everybody = [" ".join(said)]
     distributed.broadcast_object_list(everybody)

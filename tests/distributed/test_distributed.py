@@ -174,7 +174,7 @@ def test_the_same_bits_of_many_nets(first):
 
 
 @needs_mpi
-@pytest.mark.parametrize("how", ["raises", "killed"])
+@pytest.mark.parametrize("how", ["raises", "killed", "leaves"])
 def test_a_rank_that_dies_ends_the_job(how):
     done = run(PROGRAM, 1, "eager", how, ranks=3)
     assert done.returncode != 0
@@ -183,6 +183,31 @@ def test_a_rank_that_dies_ends_the_job(how):
         assert "ArithmeticError: of one rank" in said
         assert "rank 1 of 3 ends by ArithmeticError, and with it the job" in said
         assert "from the last checkpoint" in said
+    if how == "leaves":
+        assert re.search("rank . of 3 waits for rank 1, which has ended, and with it the job", said)
+
+
+@needs_mpi
+def test_ranks_that_leave_one_after_another(tmp_path):
+    """Nobody waits for one that has left: the job ends well."""
+    program = tmp_path / "leaving.py"
+    program.write_text(LEAVING)
+    said = output(str(program), ranks=3)
+    assert sorted(said.split()) == ["0", "1", "2"]
+
+
+LEAVING = """
+import time
+from pyml import distributed
+
+distributed.init_process_group()
+distributed.barrier()
+distributed.destroy_process_group()
+distributed.init_process_group()
+distributed.barrier()
+print(distributed.get_rank(), flush=True)
+time.sleep(0.3 * distributed.get_rank())
+"""
 
 
 MISTAKES = {  # what one rank does, and what is said of it
