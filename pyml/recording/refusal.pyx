@@ -1,7 +1,7 @@
 """How a step is refused: the exception, its message, and the line of the user's code that it names."""
 import sys
 
-from pyml.recording.dependencies import is_installed, is_library
+from pyml.recording.dependencies import is_installed, is_library_file
 
 
 class RecordError(RuntimeError):
@@ -10,14 +10,15 @@ class RecordError(RuntimeError):
 
 cdef tuple place():
     """The line of the user's code that runs: (file, line)."""
-    first = sys._getframe()
-    frame = first
-    while frame is not None and is_installed(frame.f_code.co_filename):
+    frame, outside = sys._getframe(), None
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if not is_library_file(file):
+            if not is_installed(file):
+                break
+            outside = frame if outside is None else outside
         frame = frame.f_back
-    if frame is None:   # all of it is installed software
-        frame = first
-        while frame is not None and is_library(frame.f_code):
-            frame = frame.f_back
+    frame = outside if frame is None else frame   # None: all of it is installed software
     return ("?", 0) if frame is None else (frame.f_code.co_filename, frame.f_lineno)
 
 
