@@ -42,6 +42,7 @@ __all__ = [
 SHARD_SIZE = 32
 PR_SET_PDEATHSIG = 1  # of Linux: a signal to get when what has started the process is gone
 LAUNCHED = "PMI_RANK", "PMIX_RANK", "OMPI_COMM_WORLD_RANK"  # what starters set for each process
+SIZES = "PMI_SIZE", "OMPI_COMM_WORLD_SIZE"  # and how many they have started
 
 
 class Group:
@@ -217,7 +218,12 @@ excepthook = None  # what was there before
 
 def launched_rank():
     """This process's number, by a starter of MPI, as mpiexec; None if none has started it."""
-    return next((int(os.environ[name]) for name in LAUNCHED if name in os.environ), None)
+    return number_of(LAUNCHED)
+
+
+def number_of(names):
+    """What the first of some variables of the environment says that there is; None without one."""
+    return next((int(os.environ[name]) for name in names if name in os.environ), None)
 
 
 def is_available():
@@ -258,7 +264,8 @@ def init_process_group(backend="mpi", *, shard_size=SHARD_SIZE):
 
     Raises:
         ImportError: if there are several processes, and mpi4py is missing.
-        RuntimeError: if there is a process group already, or shard_size differs between processes.
+        RuntimeError: if there is a process group already, shard_size differs between processes, or
+            mpiexec is of another MPI than mpi4py.
         TypeError, ValueError: if shard_size is no positive integer; for another backend.
 
     Example:
@@ -286,6 +293,13 @@ def init_process_group(backend="mpi", *, shard_size=SHARD_SIZE):
             "pip install 'pyml-nn[mpi]'"
         ) from error
     comm = MPI.COMM_WORLD
+    started = number_of(SIZES)
+    if comm.size == 1 and started is not None and started > 1:
+        raise RuntimeError(
+            f"{who}: mpiexec has started {started} processes, each of which is alone to the MPI of "
+            f"mpi4py, {MPI.Get_library_version().splitlines()[0]}: use the mpiexec of that MPI, or "
+            "say by MPI4PY_MPIABI and MPI4PY_LIBMPI which one mpi4py is to load"
+        )
     sizes = comm.allgather(int(shard_size))
     if len(set(sizes)) > 1:
         raise RuntimeError(f"{who}: shard_size differs between ranks: {sizes}; give all the same")

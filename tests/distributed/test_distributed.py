@@ -143,6 +143,16 @@ def test_the_thread_behind_keeps_no_array(monkeypatch):
         goes_on.set()
 
 
+@needs_mpi
+def test_mpiexec_of_another_mpi(monkeypatch):
+    """Each process would train alone, and write the files of the others."""
+    monkeypatch.setenv("OMPI_COMM_WORLD_RANK", "1")
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")
+    done = run("mistakes.py", "plain")
+    assert done.returncode != 0
+    assert "started 2 processes, each of which is alone to the MPI of mpi4py, " in done.stderr
+
+
 def test_without_a_group():
     with pytest.raises(RuntimeError, match="call init_process_group"):
         distributed.get_rank()
