@@ -261,7 +261,8 @@ RESULT_OF_NAME = by_name(
         set_trainer setup_context stop synchronize transfer_parametrizations_and_params
         update_bn update_parameters vector_to_parameters zero_grad assert_close
         set_autocast_enabled set_default_device set_default_dtype set_default_tensor_type
-        set_num_threads set_printoptions use_deterministic_algorithms
+        set_num_interop_threads set_num_threads set_printoptions
+        set_deterministic_debug_mode use_deterministic_algorithms
         set_float32_matmul_precision set_anomaly_enabled reset_peak_memory_stats onnx to_csv
         to_json"""),
     ("Tensor", """
@@ -278,6 +279,7 @@ RESULT_OF_NAME = by_name(
         __hash__ __len__ current_device current_device_idx current_device_index device_count
         get_rank get_world_size initial_seed max_memory_allocated max_memory_reserved
         memory_allocated memory_reserved numel nelement seed get_device get_num_threads
+        get_num_interop_threads get_deterministic_debug_mode
        """),
     ("bool", """
         __bool__ __contains__ __eq__ __ge__ __gt__ __le__ __lt__ __ne__
@@ -286,6 +288,7 @@ RESULT_OF_NAME = by_name(
         is_autocast_available is_dependent is_autocast_enabled is_batch is_tensor
         is_floating_point is_complex is_inference is_nonzero is_signed is_same_size
         is_inference_mode_enabled are_deterministic_algorithms_enabled is_anomaly_enabled
+        is_deterministic_algorithms_warn_only_enabled set_flush_denormal
         is_anomaly_check_nan_enabled allclose equal is_contiguous is_pinned can_cast"""),
     ("str", """
         __format__ extra_repr name get_logdir get_device_name show_config typename
@@ -576,6 +579,8 @@ SPECIAL = special("""
     Generator.manual_seed() -> Self
     set_printoptions(precision: int)
     set_float32_matmul_precision(precision: str)
+    set_deterministic_debug_mode(debug_mode: int | str)
+    set_flush_denormal(mode: bool)
     load() -> Any
     io.load() -> Any
     io.load_metadata() -> dict[str, str]
@@ -718,6 +723,7 @@ SPECIAL = special("""
     nn.PBLDEmbedding(linear: Any, frequencies: Parameter, phases: Parameter)
     nn.PeriodicEmbedding(linear: Any, frequencies: Parameter)
     nn.LinearCrossEntropyLoss(linear: Linear, options: Any)
+    nn.LinearCrossEntropyOptions.__init__(batch_chunk_size: int, acc_dtype: DType)
     nn.LinearBatchEnsemble(r: Parameter, s: Parameter)
     nn.PairwiseDistance(norm: float)
     nn.RandomRotation(degrees: float)
@@ -1106,6 +1112,7 @@ SPECIAL = special("""
     plot(target: Data, weight: Data, labels: Data, metrics: Sequence[str], best: int, rows: int,
             bins: int, rates: Any, diagnostics: Any, prediction: Data) -> Any
     testing.assert_close(msg: str | Call, actual: Any)
+    testing.make_tensor(shape: int | Sizes, low: float, high: float) -> Tensor
     # other devices
     accelerator.current_accelerator() -> Any
     cuda.get_device_capability() -> tuple[int, int]

@@ -36,7 +36,14 @@ from pyml.amp import (
 )
 from pyml.attributes import NAMES as _DTYPES
 from pyml.attributes import Size, device, dtype, get_default_dtype, set_default_dtype
-from pyml.config import __version__, get_num_threads, set_num_threads, show_config
+from pyml.config import (
+    __version__,
+    get_num_interop_threads,
+    get_num_threads,
+    set_num_interop_threads,
+    set_num_threads,
+    show_config,
+)
 from pyml.devices import get_default_device, set_default_device
 from pyml.dispatch import entry as _entry
 from pyml.dtypes import can_cast, finfo, iinfo, promote_types, set_default_tensor_type
@@ -233,6 +240,38 @@ def use_deterministic_algorithms(mode, *, warn_only=False):
 def are_deterministic_algorithms_enabled():
     """True."""
     return True
+
+
+def is_deterministic_algorithms_warn_only_enabled():
+    """False: there is nothing to warn of."""
+    return False
+
+
+def set_deterministic_debug_mode(debug_mode):
+    """Does nothing, as use_deterministic_algorithms.
+
+    Args:
+        debug_mode: "default", "warn" or "error", or their numbers, 0 to 2.
+    """
+    if debug_mode not in ("default", "warn", "error", 0, 1, 2):
+        raise ValueError(
+            f"set_deterministic_debug_mode: debug_mode is {debug_mode!r}, it must be 'default', "
+            "'warn' or 'error'"
+        )
+
+
+def get_deterministic_debug_mode():
+    """2, "error": nothing is computed in a way that is not deterministic."""
+    return 2
+
+
+def set_flush_denormal(mode):
+    """Does nothing: within kernels numbers below the least normal one count as 0, always.
+
+    Returns:
+        True for mode=True; False for mode=False, which is not to be had.
+    """
+    return mode is True
 
 
 def get_float32_matmul_precision():

@@ -20,6 +20,7 @@ from pyml.tensor cimport (
     Node, Tensor, check_accumulates, detects_anomalies, ops, refresh, refuse_gradient, takes, unwritable, wrap,
 )
 
+from pyml.errors import ArgumentError
 from pyml.dispatch import entry
 from pyml.hooks import AfterAccumulation, AfterNode, BeforeNode
 from pyml.recorder import refuse
@@ -364,5 +365,5 @@ cdef Tensor new_gradient(Tensor leaf, Tensor grad, bint create_graph):
         return ops.add(leaf._grad, grad)
     why = unwritable(leaf._grad.array)
     if why is not None:
-        raise ValueError(f"backward: the .grad of a tensor of shape {leaf.shape} {why}, and nothing can be added; set it to None")
+        raise ArgumentError(f"backward: the .grad of a tensor of shape {leaf.shape} {why}, and nothing can be added; set it to None")
     return None

@@ -8,7 +8,10 @@ from importlib import import_module
 from pyml import _kernels
 from pyml.recorder import refuse
 
-__all__ = ["get_num_threads", "set_num_threads", "show_config"]
+__all__ = [
+    *("get_num_interop_threads", "get_num_threads", "set_num_interop_threads", "set_num_threads"),
+    "show_config",
+]
 
 __version__ = "0.1.0"
 
@@ -27,19 +30,41 @@ def set_num_threads(count):
         TypeError: if it is not an integer.
         ValueError: if it is not positive.
     """
-    try:
-        number = operator.index(count)
-    except TypeError:
-        raise TypeError(f"set_num_threads: count is {count!r}, it must be an integer") from None
-    if not 1 <= number <= INT_MAX:
-        raise ValueError(f"set_num_threads: count is {number}, it must be at least 1")
-    _kernels.set_num_threads(number)
+    _kernels.set_num_threads(checked_count(count, "set_num_threads"))
 
 
 def get_num_threads():
     """How many threads a kernel may use, the caller's included."""
     refuse("get_num_threads()")
     return _kernels.get_num_threads()
+
+
+def set_num_interop_threads(count):
+    """Does nothing: operations run one after another, each on the threads of set_num_threads.
+
+    Args:
+        count: a positive integer.
+
+    Raises:
+        TypeError, ValueError: if it is none.
+    """
+    checked_count(count, "set_num_interop_threads")
+
+
+def get_num_interop_threads():
+    """1: operations run one after another."""
+    return 1
+
+
+def checked_count(count, name):
+    """A number of threads, as an int that C has too."""
+    try:
+        number = operator.index(count)
+    except TypeError:
+        raise TypeError(f"{name}: count is {count!r}, it must be an integer") from None
+    if not 1 <= number <= INT_MAX:
+        raise ValueError(f"{name}: count is {number}, it must be at least 1")
+    return number
 
 
 def show_config(mode="stdout"):

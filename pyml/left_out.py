@@ -305,22 +305,19 @@ FAMILIES = {
                 cudnn_is_acceptable detach_copy diagonal_copy dropout_
                 embedding embedding_bag embedding_renorm_ expand_copy
                 feature_alpha_dropout feature_alpha_dropout_ feature_dropout
-                feature_dropout_ frobenius_norm get_deterministic_debug_mode
-                get_num_interop_threads group_norm hash_tensor
+                feature_dropout_ frobenius_norm group_norm hash_tensor
                 hinge_embedding_loss init_num_threads instance_norm
-                is_deterministic_algorithms_warn_only_enabled
                 is_warn_always_enabled kl_div layer_norm margin_ranking_loss
                 miopen_batch_norm miopen_ctc_loss
                 mkldnn_linear_backward_weights native_batch_norm
                 native_dropout native_group_norm native_layer_norm native_norm
                 norm_except_dim nuclear_norm permute_copy poisson_nll_loss
-                rms_norm select_copy set_deterministic_debug_mode
-                set_flush_denormal set_num_interop_threads set_warn_always
+                rms_norm select_copy set_warn_always
                 slice_copy slice_inverse split_copy split_with_sizes_copy
                 squeeze_copy t_copy thread_safe_generator transpose_copy
                 triplet_margin_loss unbind_copy unfold_copy
                 unsqueeze_copy view_copy""",
-            "nn": "LinearCrossEntropyOptions factory_kwargs",
+            "nn": "factory_kwargs",
             "nn.Module": "T_destination call_super_init dump_patches",
             "nn.functional": "assert_int_or_pair",
             "optim": "swap_in_optimizer_params_and_state",

@@ -6,6 +6,7 @@ from numbers import Integral
 
 import numpy as np
 
+from pyml.errors import ArgumentError
 from pyml.tensor import Tensor
 
 
@@ -52,14 +53,14 @@ def check_number(who, name, value, allowed, words=""):
         words: PyTorch's message, which programs may look for. Default: "".
     """
     if isinstance(value, Tensor) and value.numel() != 1:
-        raise ValueError(
+        raise ArgumentError(
             f"{who}: {name} has {value.numel()} elements, it must have one (Tensor {name} must be "
             "1-element)"
         )
     if not is_number(value):
         raise TypeError(f"{who}: {name} is {value!r}, it must be a number")
     if not allowed.has(float(value)):
-        raise ValueError(with_words(f"{who}: {name} is {value}, it must be {allowed}", words))
+        raise ArgumentError(with_words(f"{who}: {name} is {value}, it must be {allowed}", words))
 
 
 def with_words(message, words):
@@ -90,7 +91,7 @@ def check_choice(who, name, value, choices, words=""):
     if value not in choices:
         *others, last = map(repr, choices)
         rule = f"it must be {', '.join(others)} or {last}"
-        raise ValueError(with_words(f"{who}: {name} is {value!r}, {rule}", words))
+        raise ArgumentError(with_words(f"{who}: {name} is {value!r}, {rule}", words))
 
 
 def check_options(who, options, ranges, words=None):
@@ -119,7 +120,7 @@ def check_options(who, options, ranges, words=None):
             continue
         if not (isinstance(value, (tuple, list)) and len(value) == len(allowed)):
             rules = " and ".join(dict.fromkeys(map(str, allowed)))
-            raise ValueError(f"{who}: {name} is {value}, it must be a pair of numbers {rules}")
+            raise ArgumentError(f"{who}: {name} is {value}, it must be a pair of numbers {rules}")
         for i, (item, each) in enumerate(zip(value, allowed, strict=True)):
             part = f"{name}[{i}]"
             check_number(who, part, item, each, words_of(part))

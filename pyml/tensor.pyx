@@ -20,6 +20,7 @@ from pyml.attributes cimport default_float, dtype_of_number, sized
 from pyml.grad_mode cimport grad_enabled, switch_grad
 from pyml.recorder cimport Recorder, note_altered, recorder
 
+from pyml.errors import ArgumentError
 from pyml.attributes import CPU
 from pyml.hooks import AfterAccumulation, AfterNode, BeforeNode, HookHandle
 from pyml.node_names import NAMES
@@ -191,7 +192,7 @@ cdef void will_change(Tensor t, bint tracked) except *:
         check_link(t)
     cdef str why = unwritable(t.array)
     if why is not None:
-        raise ValueError(f"the tensor {why} and cannot be changed in place; use .clone() first")
+        raise ArgumentError(f"the tensor {why} and cannot be changed in place; use .clone() first")
 
 
 cdef int check_link(Tensor t) except -1:
@@ -490,7 +491,7 @@ cdef class Tensor:
                 return False
             array = np.moveaxis(array, 1, -1)
         elif memory_format not in (None, "contiguous_format"):
-            raise ValueError(
+            raise ArgumentError(
                 f"is_contiguous: memory_format is {memory_format!r}, it must be contiguous_format, "
                 "channels_last or channels_last_3d"
             )
@@ -563,7 +564,7 @@ cdef class Tensor:
     def grad(self, Tensor value or None):
         if value is not None:
             if shape_of(value) != shape_of(self):
-                raise ValueError(f"grad: shape {value.shape}, the tensor has shape {self.shape}; they must be the same")
+                raise ArgumentError(f"grad: shape {value.shape}, the tensor has shape {self.shape}; they must be the same")
             if cnp.PyArray_TYPE(value.array) != cnp.PyArray_TYPE(self.array):
                 raise TypeError(f"grad: dtype {value.dtype}, the tensor has dtype {self.dtype}; they must be the same")
             if value is self:
@@ -650,7 +651,7 @@ cdef class Tensor:
         if dtype is None or dtype == self.array.dtype:
             return own_object(self.array)
         if copy is False:
-            raise ValueError(f"__array__: copy is False, and a tensor of {self.dtype} has to be copied to be of {np.dtype(dtype)}")
+            raise ArgumentError(f"__array__: copy is False, and a tensor of {self.dtype} has to be copied to be of {np.dtype(dtype)}")
         return self.array.astype(dtype)
 
     def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):

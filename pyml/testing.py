@@ -1,15 +1,21 @@
-"""Comparison of tensors in tests, with the name of torch.testing."""
+"""Comparison of tensors in tests, and tensors to test with: names of torch.testing."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from pyml import ops
+from pyml.errors import ArgumentError
+from pyml.ops.operands import checked_dtype
+from pyml.ops.shape import as_sizes, check_format
 from pyml.recorder import refuse
 from pyml.tensor import Tensor
 
-__all__ = ["assert_close"]
+__all__ = ["assert_close", "make_tensor"]
 
 TOLERANCES = {"float32": (1.3e-6, 1e-5), "float64": (1e-7, 1e-7)}  # rtol, atol; integers: 0
+DRAWN = {"f": (-9, 9), "i": (-9, 10), "u": (0, 10), "b": (0, 2)}  # from, to: by kind of dtype
 KINDS = {
     "tensor": Tensor,
     "array": np.ndarray,
@@ -128,3 +134,63 @@ def named(value):
 
 def array_of(value):
     return value.detach().numpy() if isinstance(value, Tensor) else np.asarray(value)
+
+
+def make_tensor(
+    *shape,
+    dtype,
+    device=None,
+    low=None,
+    high=None,
+    requires_grad=False,
+    noncontiguous=False,
+    exclude_zero=False,
+    memory_format=None,
+):
+    """A tensor of random numbers, all from low to high alike.
+
+    Args:
+        shape: the sizes, as numbers or one tuple.
+        dtype: of the tensor.
+        device, memory_format: see pyml.empty.
+        low, high: the numbers are in [low, high), within what the dtype has. Default: -9 and 10,
+            9 for floating point numbers; for unsigned integers from 0, for bool 0 and 2.
+        requires_grad: see pyml.tensor. Default: False.
+        noncontiguous: every other place of twice the memory, if it has two numbers or more.
+            Default: False.
+        exclude_zero: the dtype's least positive normal number, or 1, in place of 0. Default: False.
+
+    Raises:
+        ValueError: unless low is below high; for gradients of integers; for noncontiguous with a
+            memory_format.
+
+    Example:
+        >>> make_tensor(2, 3, dtype=pyml.int64, low=0, high=5).shape
+        Size([2, 3])
+    """
+    name = "make_tensor"
+    check_format(memory_format, name)
+    dtype, sizes = (
+        checked_dtype(dtype, name),
+        as_sizes(shape[0] if len(shape) == 1 else shape, name),
+    )
+    if noncontiguous and memory_format is not None:
+        raise ArgumentError(f"{name}: noncontiguous and memory_format exclude each other")
+    if requires_grad and dtype.kind != "f":
+        raise ArgumentError(f"{name}: requires_grad needs a floating point dtype, not {dtype}")
+    least, end = DRAWN[dtype.kind]
+    low, high = least if low is None else low, end if high is None else high
+    if not low < high:
+        raise ArgumentError(f"{name}: low is {low}, it must be below high, {high}")
+    apart = noncontiguous and np.prod(sizes) > 1
+    made = ops.empty((*sizes, 2) if apart else sizes, dtype=dtype, device=device)
+    if dtype.kind == "f":
+        limits = np.finfo(dtype)
+        made.uniform_(max(low, float(limits.min)), min(high, float(limits.max)))
+    else:
+        limits = np.iinfo(np.uint8 if dtype.kind == "b" else dtype)
+        ends = max(math.ceil(low), int(limits.min)), min(math.ceil(high), int(limits.max) + 1)
+        made.copy_(ops.randint(*ends, made.shape))
+    if exclude_zero:
+        made[made == 0] = float(limits.tiny) if dtype.kind == "f" else 1
+    return (made[..., 0] if apart else made).requires_grad_(requires_grad)

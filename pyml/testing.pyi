@@ -1,3 +1,5 @@
-from pyml._types import Call
+from pyml import Tensor
+from pyml._types import Call, DType, Device, Sizes
 from typing import Any
 def assert_close(actual: Any, expected: Any, *, allow_subclasses: bool = True, rtol: float | None = None, atol: float | None = None, equal_nan: bool = False, check_device: bool = True, check_dtype: bool = True, check_layout: bool = True, check_stride: bool = False, msg: str | Call | None = None) -> None: ...
+def make_tensor(*shape: int | Sizes, dtype: DType, device: Device | None = None, low: float | None = None, high: float | None = None, requires_grad: bool = False, noncontiguous: bool = False, exclude_zero: bool = False, memory_format: str | None = None) -> Tensor: ...

@@ -484,6 +484,9 @@ REASONS = {
         is_floating_point is_grad_enabled is_leaf is_tensor manual_seed ndim nelement numel record
         register_hook requires_grad requires_grad_ result_type retain_grad retains_grad seed
         set_num_threads set_rng_state shape show_config size stride
-        get_autocast_dtype is_autocast_enabled set_autocast_enabled""",
+        get_autocast_dtype is_autocast_enabled set_autocast_enabled
+        get_deterministic_debug_mode get_num_interop_threads
+        is_deterministic_algorithms_warn_only_enabled set_deterministic_debug_mode
+        set_flush_denormal set_num_interop_threads""",
 }
 NOT_DIFFERENTIABLE = {name for names in REASONS.values() for name in names.split()}

@@ -22,6 +22,7 @@ FLOORS = [  # lowest first; a name covers what is below it
         "pyml.config",
         "pyml.dict_version",
         "pyml.dispatch",
+        "pyml.errors",
         "pyml.grad_mode",
         "pyml.hooks",
         "pyml.left_out",

@@ -717,3 +717,12 @@ def test_gradients_are_added_to_all_leaves_or_to_none(spoil, flip):
     with pytest.raises(error):
         loss.backward(create_graph=spoil is changed_by_a_hook)
     assert [None if leaf.grad is None else leaf.grad.tolist() for leaf in leaves] == before
+
+
+def test_gradient_by_its_inner_name():
+    """Libraries set `_grad`, which PyTorch does not check."""
+    p = pyml.nn.Parameter(pyml.ones(2))
+    p._grad = pyml.full((2,), 3.0)
+    assert p.grad.tolist() == [3, 3] and p._grad is p.grad
+    p.grad = None
+    assert p._grad is None and "_grad" not in vars(p)

@@ -62,3 +62,22 @@ def test_the_source_that_is_not_compiled_says_so(tmp_path):
     assert found.returncode == 1 and "Traceback" in found.stderr
     last = found.stderr.splitlines()[-1]
     assert last.startswith(f"ImportError: {tmp_path / 'pyml'} is pyml's source, which is not compi")
+
+
+def test_words_of_what_is_so_anyway():
+    """Programs set them; they are checked, and what is said of them is true."""
+    pyml.set_num_interop_threads(2)
+    assert pyml.get_num_interop_threads() == 1
+    with pytest.raises(ValueError, match="set_num_interop_threads: count is 0"):
+        pyml.set_num_interop_threads(0)
+    with pytest.raises(TypeError, match="set_num_interop_threads: count is '2'"):
+        pyml.set_num_interop_threads("2")
+    for mode in ("default", 0, "error"):
+        pyml.set_deterministic_debug_mode(mode)
+    assert pyml.get_deterministic_debug_mode() == 2
+    assert not pyml.is_deterministic_algorithms_warn_only_enabled()
+    with pytest.raises(ValueError, match="debug_mode is 'no'"):
+        pyml.set_deterministic_debug_mode("no")
+    assert pyml.set_flush_denormal(True) is True
+    assert pyml.set_flush_denormal(False) is False
+    assert pyml.nn.functional.relu(pyml.tensor([1e-40])) == 0

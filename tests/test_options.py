@@ -73,3 +73,20 @@ def test_choices():
         check_choice("Who", "name", "b", (None, "a"))
     with pytest.raises(ValueError, match=r"^Who: name is \[\], it must be 1, 'a' or 'c'$"):
         check_choice("Who", "name", [], (1, "a", "c"))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: pyml.ones(2, 3) @ pyml.ones(2, 3),
+        lambda: pyml.ones(2, 3).reshape(4),
+        lambda: pyml.nn.Linear(2, 3)(pyml.ones(4)),
+        lambda: pyml.nn.functional.softshrink(pyml.ones(2), -1.0),
+        lambda: pyml.ones(3).expand(4, 2),
+    ],
+)
+def test_errors_of_values_are_those_of_pytorch_too(call):
+    """Programs for PyTorch expect RuntimeError."""
+    for kind in (ValueError, RuntimeError):
+        with pytest.raises(kind):
+            call()

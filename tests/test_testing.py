@@ -1,10 +1,10 @@
-"""assert_close: what is close, and what is said of the rest; parity has torch's judgement."""
+"""assert_close: what is close, and what is said of the rest, as torch judges; make_tensor."""
 
 import numpy as np
 import pytest
 
 import pyml
-from pyml.testing import assert_close
+from pyml.testing import assert_close, make_tensor
 
 ONES = pyml.ones(2)
 
@@ -66,3 +66,51 @@ def test_apart(actual, expected, options, error, message):
 def test_in_a_recorded_step():
     with pytest.raises(pyml.RecordError, match="assert_close"):
         pyml.record(lambda x: pyml.testing.assert_close(x, x))(ONES)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "low", "high"),
+    [
+        *(("float32", -9, 9), ("float64", -9, 9), ("int64", -9, 10), ("int8", -9, 10)),
+        *(("uint8", 0, 10), ("bool", 0, 2)),
+    ],
+)
+def test_make_tensor_draws_between(dtype, low, high):
+    pyml.manual_seed(0)
+    made = make_tensor(40, 50, dtype=getattr(pyml, dtype))
+    array = made.numpy().astype(float)
+    assert made.dtype == dtype and made.shape == (40, 50)
+    assert low <= array.min() and array.max() < high
+    if dtype[:5] == "float":
+        assert array.min() < low + 0.1 and array.max() > high - 0.1
+    else:
+        assert set(np.unique(array)) == set(range(low, high))
+
+
+def test_make_tensor_by_option():
+    pyml.manual_seed(0)
+    whole = {"dtype": pyml.int64}
+    assert set(make_tensor(99, low=1.5, high=3.5, **whole).tolist()) == {2, 3}
+    assert set(make_tensor(99, low=0, high=2, exclude_zero=True, **whole).tolist()) == {1}
+    tiny = make_tensor((99,), dtype=pyml.float32, low=0, high=1e-45, exclude_zero=True)
+    assert set(tiny.tolist()) == {float(np.finfo(np.float32).tiny)}
+    assert make_tensor(3, dtype=pyml.uint8, low=-5, high=1000).min() >= 0
+    apart = make_tensor((4, 3), dtype=pyml.float64, noncontiguous=True, requires_grad=True)
+    assert apart.shape == (4, 3) and not apart.is_contiguous()
+    assert apart.requires_grad and apart.is_leaf
+    assert make_tensor(1, dtype=pyml.float64, noncontiguous=True).is_contiguous()
+    assert make_tensor((), device="cpu", dtype=pyml.float32).shape == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"low": 3, "high": 3}, "low is 3, it must be below high, 3"),
+        ({"low": float("nan")}, "low is nan"),
+        ({"dtype": pyml.int64, "requires_grad": True}, "floating point dtype, not int64"),
+        ({"noncontiguous": True, "memory_format": "preserve_format"}, "exclude each other"),
+    ],
+)
+def test_make_tensor_refuses(options, words):
+    with pytest.raises(ValueError, match=words):
+        make_tensor(2, **{"dtype": pyml.float32, **options})

@@ -8,6 +8,7 @@ from pyml.autograd import forward_ad, function, functional, graph
 from pyml.autograd.anomaly import detect_anomaly, set_detect_anomaly
 from pyml.autograd.function import Function
 from pyml.backward import run_backward
+from pyml.errors import ArgumentError
 from pyml.grad_mode import (
     enable_grad,
     inference_mode,
@@ -55,7 +56,7 @@ def matched(outputs, gradients, name):
     """A gradient, or None, for each output."""
     gradients = (None,) * len(outputs) if gradients is None else as_tuple(gradients)
     if len(gradients) != len(outputs):
-        raise ValueError(
+        raise ArgumentError(
             f"{name}: {len(gradients)} gradients for {len(outputs)} outputs; one for each is needed"
         )
     return gradients
@@ -128,10 +129,10 @@ def grad(
         (tensor(18.),)
     """
     if not only_inputs:
-        raise ValueError("grad: only_inputs is False; backward() accumulates into all leaves")
+        raise ArgumentError("grad: only_inputs is False; backward() accumulates into all leaves")
     outputs, inputs = as_tuple(outputs), as_tuple(inputs)
     if materialize_grads and allow_unused is False:
-        raise ValueError(
+        raise ArgumentError(
             "grad: materialize_grads=True makes zeros of what allow_unused=False refuses"
         )
     gradients = matched(outputs, grad_outputs, "grad")
@@ -159,7 +160,7 @@ def batched_gradients(outputs, gradients, retain, create_graph, inputs):
     shapes = [g if g is None else g.shape for g in gradients]
     sizes = {shape[0] if shape else None for shape in shapes}
     if len(sizes) != 1 or None in sizes or 0 in sizes:
-        raise ValueError(
+        raise ArgumentError(
             "grad: with is_grads_batched each of grad_outputs must be a Tensor with a first "
             f"dimension of one size >= 1; their shapes are {shapes}"
         )
@@ -379,10 +380,10 @@ def checked_inputs(inputs, name):
     """The inputs to differentiate by."""
     checked = [x for x in inputs if isinstance(x, Tensor) and x.requires_grad]
     if not checked:
-        raise ValueError(f"{name}: no input is a tensor that requires grad")
+        raise ArgumentError(f"{name}: no input is a tensor that requires grad")
     for i, x in enumerate(checked):
         if x.dtype != np.float64:
-            raise ValueError(
+            raise ArgumentError(
                 f"{name}: input {i} has dtype {x.dtype}, differences need float64; "
                 "x.double() converts it"
             )
@@ -391,7 +392,7 @@ def checked_inputs(inputs, name):
             and x.numel() > 1
             and any(n > 1 and s == 0 for n, s in zip(x.shape, x.array.strides, strict=True))
         ):
-            raise ValueError(
+            raise ArgumentError(
                 f"{name}: input {i} repeats memory (strides {x.stride()}); use x.clone()"
             )
     return checked

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from pyml.autograd.functional import gradients, leads_out, sources
 from pyml.backward import run_backward
+from pyml.errors import ArgumentError
 from pyml.grad_mode import enable_grad, is_grad_enabled
 from pyml.ops import zeros_like
 from pyml.tensor import Tensor
@@ -107,12 +108,12 @@ def make_dual(tensor, tangent, *, level=None):
         if not isinstance(value, Tensor):
             raise TypeError(f"make_dual: {name} is a {type(value).__name__}, it must be a Tensor")
     if not tensor.is_floating_point():
-        raise ValueError(
+        raise ArgumentError(
             f"make_dual: tensor has dtype {tensor.dtype}; only float32 and float64 have "
             "derivatives: x.double() converts it"
         )
     if tensor.shape != tangent.shape or tensor.dtype != tangent.dtype:
-        raise ValueError(
+        raise ArgumentError(
             f"make_dual: tangent has shape {tuple(tangent.shape)} and dtype {tangent.dtype}, those "
             f"of tensor are needed, {tuple(tensor.shape)} and {tensor.dtype}"
         )

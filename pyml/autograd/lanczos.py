@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pyml.errors import ArgumentError
+
 __all__ = ["Eigenpairs", "extreme_eigenpairs"]
 
 LEAST_STEPS = 20  # before which no eigenvalue counts as found: the first residuals deceive
@@ -56,7 +58,7 @@ def extreme_eigenpairs(product, n, k, *, tolerance=1e-6, max_steps=300, seed=0):
         basis[m] = q
         w = np.asarray(product(q), np.float64)
         if not np.isfinite(w).all():
-            raise ValueError("lanczos: a product of the matrix with a vector is not finite")
+            raise ArgumentError("lanczos: a product of the matrix with a vector is not finite")
         diagonal[m] = q @ w
         scale = np.linalg.norm(w)
         for _ in range(2):  # Kahan and Parlett: twice is enough

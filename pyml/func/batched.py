@@ -17,6 +17,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from pyml import dispatch, ops
+from pyml.errors import ArgumentError
 from pyml.ops.methods import METHODS
 from pyml.ops.names import TENSOR, operations
 from pyml.pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
@@ -180,7 +181,9 @@ def applied(level, call, args, kwargs):
     if name == "run_backward":
         return gradients_of_each(level, call, *args)
     if kwargs.get("out") is not None:
-        raise ValueError(f"vmap: {name} with out=: one tensor cannot take a result of each index")
+        raise ArgumentError(
+            f"vmap: {name} with out=: one tensor cannot take a result of each index"
+        )
     if name in RULES:
         try:
             result = RULES[name](level, call, *args, **kwargs)

@@ -8,6 +8,7 @@ import numpy as np
 from pyml.autograd.hessian import LossHessian, parts_of
 from pyml.autograd.lanczos import extreme_eigenpairs
 from pyml.backward import run_backward
+from pyml.errors import ArgumentError
 from pyml.func.modules import functional_call
 from pyml.grad_mode import enable_grad
 from pyml.nn.module import Module
@@ -287,7 +288,7 @@ def parameters_of(who, model):
         raise TypeError(f"{who}: model is a {type(model).__name__}, it must be a Module")
     params = {name: p for name, p in model.named_parameters() if p.requires_grad and p.numel()}
     if not params:
-        raise ValueError(f"{who}: no parameter of the model requires grad")
+        raise ArgumentError(f"{who}: no parameter of the model requires grad")
     return params
 
 
@@ -309,11 +310,11 @@ def checked_loss(who, value):
         got = f"one of shape {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
         raise TypeError(f"{who}: loss must return a tensor of one element, not {got}")
     if not math.isfinite(value.item()):
-        raise ValueError(f"{who}: the loss is {value.item()}; there is no curvature to look at")
+        raise ArgumentError(f"{who}: the loss is {value.item()}; there is no curvature to look at")
     return value.reshape(())
 
 
 def hessian_of(who, value, params):
     if not value.requires_grad:
-        raise ValueError(f"{who}: the loss does not depend on the parameters that require grad")
+        raise ArgumentError(f"{who}: the loss does not depend on the parameters that require grad")
     return LossHessian(value, params)

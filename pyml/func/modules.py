@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
+from pyml.errors import ArgumentError
 from pyml.nn.module import Module
 from pyml.ops import stack
 from pyml.tensor import Tensor
@@ -74,7 +75,7 @@ def merged(dicts):
     for source in dicts:
         for name, value in source.items():
             if name in found:
-                raise ValueError(f"functional_call: {name!r} is in two dicts; give it once")
+                raise ArgumentError(f"functional_call: {name!r} is in two dicts; give it once")
             if not isinstance(value, Tensor):
                 raise TypeError(
                     f"functional_call: {name!r} is a {type(value).__name__}, it must be a Tensor"
@@ -118,7 +119,7 @@ def tied(values, places):
     for names in names_of.values():
         given = {id(values[name]): values[name] for name in names if name in values}
         if len(given) > 1:
-            raise ValueError(
+            raise ArgumentError(
                 f"functional_call: {', '.join(map(repr, names))} are one tensor of the module and "
                 "were given different values; give one, or pass tie_weights=False"
             )
@@ -150,7 +151,7 @@ def stack_module_state(models):
     """
     models = list(models)
     if not models:
-        raise ValueError("stack_module_state: models is empty, at least one is needed")
+        raise ArgumentError("stack_module_state: models is empty, at least one is needed")
     for i, model in enumerate(models):
         if not isinstance(model, Module):
             raise TypeError(
@@ -158,7 +159,7 @@ def stack_module_state(models):
             )
     for what, quality in (("class", type), ("training mode", lambda model: model.training)):
         if len({quality(model) for model in models}) > 1:
-            raise ValueError(f"stack_module_state: the models are not all of one {what}")
+            raise ArgumentError(f"stack_module_state: the models are not all of one {what}")
     return (
         stacked([dict(model.named_parameters()) for model in models]),
         stacked([dict(model.named_buffers()) for model in models]),
@@ -167,14 +168,14 @@ def stack_module_state(models):
 
 def stacked(states):
     if any(state.keys() != states[0].keys() for state in states):
-        raise ValueError("stack_module_state: the models have tensors of different names")
+        raise ArgumentError("stack_module_state: the models have tensors of different names")
     result = {}
     for name in states[0]:
         tensors = [state[name] for state in states]
         shapes, graded = {tuple(t.shape) for t in tensors}, {t.requires_grad for t in tensors}
         if len(shapes) > 1:
-            raise ValueError(f"stack_module_state: {name} has the shapes {sorted(shapes)}")
+            raise ArgumentError(f"stack_module_state: {name} has the shapes {sorted(shapes)}")
         if len(graded) > 1:
-            raise ValueError(f"stack_module_state: {name} requires grad in some models only")
+            raise ArgumentError(f"stack_module_state: {name} requires grad in some models only")
         result[name] = stack(tensors).detach().requires_grad_(graded.pop())
     return result

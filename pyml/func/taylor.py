@@ -1,6 +1,7 @@
 """Derivatives of a network by its inputs, forward through the layers."""
 
 from pyml import ops
+from pyml.errors import ArgumentError
 from pyml.nn import activation
 from pyml.nn import functional as F
 from pyml.nn.containers import Sequential
@@ -85,14 +86,14 @@ def checked_order(order, features):
     """One of `which` as a tuple of features, the smaller first."""
     places = tuple(order) if isinstance(order, (tuple, list)) else (order,)
     if len(places) > 2:
-        raise ValueError(
+        raise ArgumentError(
             f"input_derivatives: which has {order}; derivatives go to second order, for others "
             "apply pyml.autograd.grad with create_graph=True to these"
         )
     for place in places:
         check_integer("input_derivatives", "an index of which", place)
         if not 0 <= place < features:
-            raise ValueError(
+            raise ArgumentError(
                 f"input_derivatives: which has {order}, x has {features} features, from 0 on"
             )
     return tuple(sorted(places))

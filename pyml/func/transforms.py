@@ -9,6 +9,7 @@ import functools
 
 from pyml.autograd import functional
 from pyml.autograd.functional import columns_of, gradients, rows_of, sources, transposed
+from pyml.errors import ArgumentError
 from pyml.func.batched import innermost, own
 from pyml.grad_mode import enable_grad, is_grad_enabled
 from pyml.options import check_integer
@@ -106,14 +107,14 @@ def places_of(who, argnums, count):
     single = not isinstance(argnums, (tuple, list))
     places = (argnums,) if single else tuple(argnums)
     if not places:
-        raise ValueError(f"{who}: argnums is {argnums!r}, it must name an argument")
+        raise ArgumentError(f"{who}: argnums is {argnums!r}, it must name an argument")
     for place in places:
         check_integer(who, "argnums", place)
         if not -count <= place < count:
-            raise ValueError(f"{who}: argnums is {argnums}, func was given {count} arguments")
+            raise ArgumentError(f"{who}: argnums is {argnums}, func was given {count} arguments")
     places = tuple(place % count for place in places)
     if len(set(places)) != len(places):
-        raise ValueError(f"{who}: argnums is {argnums}, which names an argument twice")
+        raise ArgumentError(f"{who}: argnums is {argnums}, which names an argument twice")
     return places
 
 
@@ -135,7 +136,7 @@ def tensors_in(tree, who, what):
             raise TypeError(f"{who}: {what} has dtype {leaf.dtype}; only float32 and float64 "
                             "have derivatives: x.double() converts it")  # fmt: skip
     if not found:
-        raise ValueError(f"{who}: {what} has no Tensor")
+        raise ArgumentError(f"{who}: {what} has no Tensor")
     return found
 
 
@@ -163,11 +164,11 @@ def matching(who, what, values, like):
     try:
         found = tuple(form.flatten_up_to(values))
     except ValueError:
-        raise ValueError(f"{who}: {what} must be a tree of tensors as {shapes_of(like)}, "
+        raise ArgumentError(f"{who}: {what} must be a tree of tensors as {shapes_of(like)}, "
                          f"not {shapes_of(values)}") from None  # fmt: skip
     for a, b in zip(found, wanted, strict=True):
         if not isinstance(a, Tensor) or a.shape != b.shape or a.dtype != b.dtype:
-            raise ValueError(
+            raise ArgumentError(
                 f"{who}: {what} has {describe(a)}, where shape {tuple(b.shape)} and dtype "
                 f"{b.dtype} are needed"
             )
@@ -429,4 +430,4 @@ def check_chunks(who, chunk_size):
     if chunk_size is not None:
         check_integer(who, "chunk_size", chunk_size)
         if chunk_size < 1:
-            raise ValueError(f"{who}: chunk_size is {chunk_size}, it must be >= 1")
+            raise ArgumentError(f"{who}: chunk_size is {chunk_size}, it must be >= 1")

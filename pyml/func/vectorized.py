@@ -2,6 +2,7 @@
 
 import functools
 
+from pyml.errors import ArgumentError
 from pyml.func import batching_rules  # noqa: F401
 from pyml.func.batched import Level, check_randomness, has_drawn
 from pyml.ops import cat, contiguous
@@ -101,7 +102,7 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
         try:
             dims = dims_of_result(out_dims, result)
         except ValueError as error:
-            raise ValueError(f"vmap: out_dims does not fit what func returns: {error}") from None
+            raise ArgumentError(f"vmap: out_dims does not fit what func returns: {error}") from None
         values = [placed_leaf(level, x, d) for x, d in zip(leaves, dims, strict=True)]
         return tree_unflatten(values, form)
 
@@ -122,7 +123,7 @@ def placed_leaf(level, x, dim):
         )
     if dim is None:
         if level.has(x):
-            raise ValueError(
+            raise ArgumentError(
                 "vmap: out_dims is None for a result that differs between indices; it must say "
                 "where their dimension is"
             )
@@ -136,7 +137,7 @@ def dims_of(in_dims, args):
     try:
         dims = broadcast(tuple(in_dims) if isinstance(in_dims, list) else in_dims, args)
     except ValueError as error:
-        raise ValueError(f"vmap: in_dims does not fit the arguments: {error}") from None
+        raise ArgumentError(f"vmap: in_dims does not fit the arguments: {error}") from None
     for value, dim in zip(tree_leaves(args), dims, strict=True):
         if dim is None:
             continue
@@ -147,7 +148,7 @@ def dims_of(in_dims, args):
                 "be None for what is no Tensor"
             )
         if not -value.dim() <= dim < value.dim():
-            raise ValueError(
+            raise ArgumentError(
                 f"vmap: in_dims is {dim} for a tensor of {value.dim()} dimensions; None passes it "
                 "whole"
             )
@@ -164,9 +165,13 @@ def broadcast(prefix, tree):
 def common_size(tensors, dims):
     sizes = {t.shape[d] for t, d in zip(tensors, dims, strict=True) if d is not None}
     if not sizes:
-        raise ValueError("vmap: no argument has a dimension to map over; in_dims is None for all")
+        raise ArgumentError(
+            "vmap: no argument has a dimension to map over; in_dims is None for all"
+        )
     if len(sizes) > 1:
-        raise ValueError(f"vmap: the dimensions to map over have the sizes {sorted(sizes)}")
+        raise ArgumentError(f"vmap: the dimensions to map over have the sizes {sorted(sizes)}")
     if 0 in sizes:
-        raise ValueError("vmap: the dimension to map over is empty; func needs one index at least")
+        raise ArgumentError(
+            "vmap: the dimension to map over is empty; func needs one index at least"
+        )
     return sizes.pop()

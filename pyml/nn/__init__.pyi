@@ -438,6 +438,15 @@ class LinearCrossEntropyLoss(Module):
     ignore_index: int | None
     label_smoothing: float
     reduction: str
+class LinearCrossEntropyOptions:
+    allow_retain_graph: bool
+    batch_chunk_size: int | None
+    chunking_method: str | None
+    acc_policy: str
+    acc_dtype: Any
+    def __init__(self, allow_retain_graph: bool = False, batch_chunk_size: int | None = None, chunking_method: str = 'auto', acc_policy: str = 'auto', acc_dtype: DType | None = None) -> None: ...
+    def __eq__(self, other: object) -> bool: ...
+    def __hash__(self) -> int: ...
 class LinearEnsemble(FeatureLinear):
     def __init__(self, in_features: int, out_features: int, bias: bool = True, *, k: int, device: Device | None = None, dtype: DType | None = None) -> None: ...
     @property

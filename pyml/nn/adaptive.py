@@ -3,6 +3,7 @@
 from collections import namedtuple
 
 from pyml import ops
+from pyml.errors import ArgumentError
 from pyml.nn import functional as F
 from pyml.nn.containers import ModuleList, Sequential
 from pyml.nn.linear import Linear
@@ -58,7 +59,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         cutoffs = list(cutoffs)
         increasing = all(a < b for a, b in zip(cutoffs, [*cutoffs, n_classes][1:], strict=True))
         if not cutoffs or not increasing or cutoffs[0] < 1 or any(int(c) != c for c in cutoffs):
-            raise ValueError(
+            raise ArgumentError(
                 f"AdaptiveLogSoftmaxWithLoss: cutoffs is {cutoffs}, it must be increasing "
                 f"integers from 1 to n_classes - 1 = {n_classes - 1}"
             )
@@ -92,7 +93,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         checked_tensor(input, name)
         checked_tensor(target, name, "target")
         if target.ndim > 1 or input.shape[:-1] != target.shape:
-            raise ValueError(
+            raise ArgumentError(
                 f"{name}: input has shape {input.shape}, target {target.shape}; (n, in_features) "
                 "and (n) are needed, or (in_features) and ()"
             )
@@ -100,7 +101,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
             output, loss = self.forward(input.unsqueeze(0), target.unsqueeze(0))
             return ASMoutput(output.squeeze(0), loss)
         if target.numel() and not 0 <= target.min() <= target.max() < self.n_classes:
-            raise ValueError(
+            raise ArgumentError(
                 f"{name}: target has classes from {target.min().item()} to {target.max().item()}, "
                 f"they must be from 0 to {self.n_classes - 1}"
             )

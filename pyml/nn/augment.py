@@ -9,6 +9,7 @@ channels share.
 
 import math
 
+from pyml.errors import ArgumentError
 from pyml.nn.module import Module
 from pyml.ops.image import as_images, check_window, random_view
 from pyml.options import Range, check_integer, check_number
@@ -173,7 +174,7 @@ class RandomCrop(RandomView):
         super().__init__(channels, generator)
         size = tuple(size) if isinstance(size, (tuple, list)) else (size, size)
         if len(size) != 2:
-            raise ValueError(f"RandomCrop: size is {size}, it must be a number or two")
+            raise ArgumentError(f"RandomCrop: size is {size}, it must be a number or two")
         for part in size:
             self._check_count("size", part, 1)
         self._check_count("padding", padding, 0)

@@ -7,6 +7,7 @@ Wen et al. 2020 (arXiv:2002.06715), "BatchEnsemble"; Gorishniy et al. 2024 (arXi
 import math
 
 from pyml import ops
+from pyml.errors import ArgumentError
 from pyml.grad_mode import no_grad
 from pyml.nn import init
 from pyml.nn.module import Module
@@ -50,7 +51,7 @@ class EnsembleView(Module):
         if checked_tensor(input, "EnsembleView").dim() == 2:
             return input.unsqueeze(1).expand(-1, self.k, -1)
         if input.dim() != 3 or input.shape[1] != self.k:
-            raise ValueError(
+            raise ArgumentError(
                 f"EnsembleView: input has shape {tuple(input.shape)}, it must be (n, d) or (n, "
                 f"{self.k}, d), with k in the middle"
             )
@@ -225,7 +226,7 @@ class LinearBatchEnsemble(Module):
         self.in_features, self.out_features, self.k = in_features, out_features, k
         pair = scaling_init if isinstance(scaling_init, (tuple, list)) else (scaling_init,) * 2
         if len(pair) != 2:
-            raise ValueError(
+            raise ArgumentError(
                 f"LinearBatchEnsemble: scaling_init is {scaling_init!r}, it must be one of "
                 f"{', '.join(STARTS)}, or a pair of these"
             )
@@ -290,7 +291,7 @@ def checked_chunks(module, start, chunks, count):
     chunks = list(chunks)
     check_counts(who, least=1, **{f"chunks[{i}]": size for i, size in enumerate(chunks)})
     if sum(chunks) != count:
-        raise ValueError(f"{who}: chunks sum up to {sum(chunks)}, there are {count} features")
+        raise ArgumentError(f"{who}: chunks sum up to {sum(chunks)}, there are {count} features")
     return chunks
 
 
@@ -298,7 +299,7 @@ def check_members(module, input, k, size, name):
     """Raises ValueError unless the last dimensions are k and the size."""
     check_last(module, input, size, name)
     if input.dim() < 2 or input.shape[-2] != k:
-        raise ValueError(
+        raise ArgumentError(
             f"{module._get_name()}: input has shape {tuple(input.shape)}, it must end in (k, "
             f"{name}), {(k, size)}; nn.EnsembleView(k) makes it of (n, {name})"
         )

@@ -8,6 +8,7 @@ from itertools import groupby
 from operator import index as as_index
 from reprlib import recursive_repr
 
+from pyml.errors import ArgumentError
 from pyml.nn.module import MODULE, Module, indented
 from pyml.nn.parameter import Parameter
 from pyml.tensor import Tensor
@@ -144,7 +145,7 @@ class Sequential(ModuleSequence):
 
     def __iadd__(self, other):
         if not isinstance(other, Sequential):
-            raise ValueError(
+            raise ArgumentError(
                 f"a Sequential can be added to a Sequential only, not to {type(other).__name__}"
             )
         return self.extend(other)
@@ -164,7 +165,9 @@ class Sequential(ModuleSequence):
                 f"unsupported operand types for *: Sequential and {type(times).__name__}"
             )
         if times <= 0:
-            raise ValueError(f"Sequential * {times}: the number of repetitions must be at least 1")
+            raise ArgumentError(
+                f"Sequential * {times}: the number of repetitions must be at least 1"
+            )
         return self.extend(list(self) * (times - 1))
 
 
@@ -314,7 +317,9 @@ def pairs_of(given, name, what):
             )
         pair = tuple(pair)
         if len(pair) != 2:
-            raise ValueError(f"{name}.update: element #{i} has length {len(pair)}; 2 is required")
+            raise ArgumentError(
+                f"{name}.update: element #{i} has length {len(pair)}; 2 is required"
+            )
         pairs.append(pair)
     return pairs
 

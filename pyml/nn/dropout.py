@@ -1,5 +1,6 @@
 """Dropout, of elements and of channels."""
 
+from pyml.errors import ArgumentError
 from pyml.nn import functional as F
 from pyml.nn.module import Module
 
@@ -12,7 +13,9 @@ class DropoutOf(Module):
     def __init__(self, p=0.5, inplace=False):
         super().__init__()
         if not 0 <= p <= 1:
-            raise ValueError(f"{self._get_name()}: p is {p}, a probability must be between 0 and 1")
+            raise ArgumentError(
+                f"{self._get_name()}: p is {p}, a probability must be between 0 and 1"
+            )
         self.p = p
         self.inplace = inplace
 

@@ -1,6 +1,7 @@
 """Embedding and EmbeddingBag: tables whose rows are learned."""
 
 from pyml import ops
+from pyml.errors import ArgumentError
 from pyml.grad_mode import no_grad
 from pyml.nn import functional as F
 from pyml.nn import init
@@ -47,7 +48,7 @@ class Table(Module):
             self.reset_parameters()
             return
         if checked_tensor(weight, name, "weight").shape != (num_embeddings, embedding_dim):
-            raise ValueError(
+            raise ArgumentError(
                 f"{name}: weight has shape {weight.shape}, it must be (num_embeddings, "
                 f"embedding_dim), {(num_embeddings, embedding_dim)}"
             )
@@ -323,7 +324,7 @@ class EmbeddingBag(Table):
 def check_two(embeddings, name):
     """The sizes of a table."""
     if checked_tensor(embeddings, name, "embeddings").dim() != 2:
-        raise ValueError(
+        raise ArgumentError(
             f"{name}.from_pretrained: embeddings has shape {embeddings.shape}, it must be "
             "(num_embeddings, embedding_dim)"
         )

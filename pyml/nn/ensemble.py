@@ -1,6 +1,7 @@
 """Several models as one."""
 
 from pyml import ops
+from pyml.errors import ArgumentError
 from pyml.nn.containers import ModuleList
 from pyml.nn.module import Module
 from pyml.ops.arrays import checked_tensor
@@ -48,7 +49,7 @@ class Ensemble(Module):
         super().__init__()
         models = list(models)
         if not models:
-            raise ValueError("Ensemble: models is empty, there must be one or more")
+            raise ArgumentError("Ensemble: models is empty, there must be one or more")
         for i, model in enumerate(models):
             if not isinstance(model, Module):
                 raise TypeError(
@@ -76,7 +77,7 @@ class Ensemble(Module):
         for i, model in enumerate(self.models):
             output = checked_tensor(model(*inputs), "Ensemble", f"what models[{i}] gives")
             if given and output.shape != given[0].shape:
-                raise ValueError(
+                raise ArgumentError(
                     f"Ensemble: models[{i}] gives the shape {tuple(output.shape)}, models[0] gives "
                     f"{tuple(given[0].shape)}; they must be equal"
                 )

@@ -8,6 +8,7 @@ import warnings
 
 from pyml import ops
 from pyml.dispatch import entry
+from pyml.errors import ArgumentError
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.draws import will_draw_into
 from pyml.ops.inplace import replace
@@ -117,7 +118,7 @@ def batch_norm(
     """
     if not eps > 0 and (training or not eps >= 0):
         rule = "positive in training" if training else "non-negative"
-        raise ValueError(f"batch_norm: eps must be {rule}, it is {eps}")
+        raise ArgumentError(f"batch_norm: eps must be {rule}, it is {eps}")
     return ops.batch_norm(
         input,
         running_mean,

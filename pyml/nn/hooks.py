@@ -4,6 +4,7 @@ import warnings
 from typing import Any, NamedTuple
 
 from pyml.autograd.joint import Branch, Joint
+from pyml.errors import ArgumentError
 from pyml.grad_mode import is_grad_enabled
 from pyml.hooks import HookHandle, of_every_module
 from pyml.recorder import altered, refuse
@@ -279,7 +280,7 @@ def check_gradient(new, old, place):
     if old is None:
         return
     if new.shape != old.shape:
-        raise ValueError(f"{place} has shape {new.shape}, it must have shape {old.shape}")
+        raise ArgumentError(f"{place} has shape {new.shape}, it must have shape {old.shape}")
     if new.dtype != old.dtype:
         raise TypeError(f"{place} has dtype {new.dtype}, it must have dtype {old.dtype}")
 

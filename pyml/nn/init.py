@@ -12,6 +12,7 @@ import warnings
 import numpy as np
 
 from pyml import ops
+from pyml.errors import ArgumentError
 from pyml.grad_mode import no_grad
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.draws import will_draw_into
@@ -79,10 +80,10 @@ def calculate_gain(nonlinearity, param=None):
     if nonlinearity == "leaky_relu":
         slope = 0.01 if param is None else param
         if isinstance(slope, bool) or not isinstance(slope, (int, float)):
-            raise ValueError(f"calculate_gain: negative_slope is {slope!r}, it must be a number")
+            raise ArgumentError(f"calculate_gain: negative_slope is {slope!r}, it must be a number")
         return math.sqrt(2 / (1 + slope**2))
     if nonlinearity not in GAINS:
-        raise ValueError(
+        raise ArgumentError(
             f"calculate_gain: nonlinearity is {nonlinearity!r}, it must be one of "
             f"{', '.join(sorted([*GAINS, 'leaky_relu']))}"
         )
@@ -117,7 +118,7 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
     checked_tensor(tensor, "trunc_normal_", "tensor")
     refuse("trunc_normal_")
     if not a <= b or not 0 < std < math.inf or not math.isfinite(mean):
-        raise ValueError(
+        raise ArgumentError(
             f"trunc_normal_: mean is {mean}, std is {std}, a is {a}, b is {b}; "
             "a <= b, a finite mean and a finite std > 0 are needed"
         )
@@ -324,7 +325,7 @@ def orthogonal_(tensor, gain=1, generator=None):
     checked_tensor(tensor, "orthogonal_", "tensor")
     refuse("orthogonal_")
     if tensor.dim() < 2:
-        raise ValueError(
+        raise ArgumentError(
             f"orthogonal_: the tensor has shape {tensor.shape}, at least 2 dimensions are needed"
         )
     if tensor.numel() == 0:
@@ -353,7 +354,7 @@ def sparse_(tensor, sparsity, std=0.01, generator=None):
     refuse("sparse_")
     check_matrix(tensor, "sparse_")
     if not 0 <= sparsity <= 1:
-        raise ValueError(f"sparse_: sparsity is {sparsity}, it must be between 0 and 1")
+        raise ArgumentError(f"sparse_: sparsity is {sparsity}, it must be between 0 and 1")
     rows, columns = tensor.shape
     tensor.normal_(0, std, generator=generator)
     order = ops.empty(rows, columns, dtype=np.float64).uniform_(generator=generator).numpy()
@@ -363,13 +364,13 @@ def sparse_(tensor, sparsity, std=0.01, generator=None):
 
 def check_matrix(tensor, name):
     if tensor.dim() != 2:
-        raise ValueError(f"{name}: the tensor has shape {tensor.shape}, 2 dimensions are needed")
+        raise ArgumentError(f"{name}: the tensor has shape {tensor.shape}, 2 dimensions are needed")
 
 
 def fans(tensor):
     """(fan_in, fan_out) of a weight."""
     if tensor.dim() < 2:
-        raise ValueError(
+        raise ArgumentError(
             f"fan in and fan out of a tensor of shape {tensor.shape} are not known, "
             "at least 2 dimensions are needed"
         )
@@ -379,7 +380,7 @@ def fans(tensor):
 
 def fan_of(tensor, mode):
     if mode not in ("fan_in", "fan_out"):
-        raise ValueError(f"mode is {mode!r}, it must be 'fan_in' or 'fan_out'")
+        raise ArgumentError(f"mode is {mode!r}, it must be 'fan_in' or 'fan_out'")
     fan_in, fan_out = fans(tensor)
     return fan_in if mode == "fan_in" else fan_out
 

@@ -3,6 +3,7 @@
 import math
 
 from pyml import ops
+from pyml.errors import ArgumentError
 from pyml.nn import functional as F
 from pyml.nn import init
 from pyml.nn.lazy import LazyModuleMixin
@@ -127,14 +128,14 @@ class LazyLinear(LazyModuleMixin, Linear):
     def initialize_parameters(self, input):
         """Makes weight and bias for an input of this shape."""
         if checked_tensor(input, "LazyLinear").dim() == 0:
-            raise ValueError("LazyLinear: input has no dimension that could be in_features")
+            raise ArgumentError("LazyLinear: input has no dimension that could be in_features")
         in_features = input.shape[-1]
         if self.has_uninitialized_params():
             self._materialize(weight=(self.out_features, in_features), bias=(self.out_features,))
             self.in_features = in_features
             self.reset_parameters()
         elif self.weight.shape[1] != in_features:
-            raise ValueError(
+            raise ArgumentError(
                 f"LazyLinear: input has {in_features} features (shape {input.shape}), the weight "
                 f"that was loaded has {self.weight.shape[1]}"
             )
@@ -176,7 +177,7 @@ class Bilinear(Module):
         sizes = {"in1_features": in1_features, "in2_features": in2_features}
         check_counts(self._get_name(), **sizes, out_features=out_features)
         if in1_features <= 0:
-            raise ValueError(f"Bilinear: in1_features is {in1_features}, it must be positive")
+            raise ArgumentError(f"Bilinear: in1_features is {in1_features}, it must be positive")
         self.in1_features = in1_features
         self.in2_features = in2_features
         self.out_features = out_features

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pyml.errors import ArgumentError
 from pyml.grad_mode import no_grad
 from pyml.nn.call import Callable
 from pyml.nn.hooks import (
@@ -255,7 +256,7 @@ class Module(Callable):
                 "(nn.Parameter or None required)"
             )
         if param is not None and not param.is_leaf:
-            raise ValueError(
+            raise ArgumentError(
                 f"cannot assign a tensor that was computed as parameter '{name}', it must be a "
                 "leaf; compute the value in forward()"
             )
@@ -443,9 +444,11 @@ class Module(Callable):
         """
         check_dotted(target)
         if not target:
-            raise ValueError("set_submodule: target is '', it must be the name of a module below")
+            raise ArgumentError(
+                "set_submodule: target is '', it must be the name of a module below"
+            )
         if not isinstance(module, Module):
-            raise ValueError(
+            raise ArgumentError(
                 f"set_submodule: module is a {type(module).__name__}, it must be an nn.Module"
             )
         path, _, name = target.rpartition(".")
@@ -504,7 +507,7 @@ class Module(Callable):
             ValueError: if mode is not a bool.
         """
         if not isinstance(mode, bool):
-            raise ValueError(f"train: mode is {mode!r}, it must be True or False")
+            raise ArgumentError(f"train: mode is {mode!r}, it must be True or False")
         self.training = mode
         with walk(self, ("train", mode), self.named_children()) as children:
             for _, module in children:
@@ -538,11 +541,11 @@ class Module(Callable):
 
     # ---- dtype -----------------------------------------------------------------------------------
 
-    def _convert(self, convert, recurse=True):
-        """Gives every parameter, gradient and buffer the values and dtype of convert(tensor)."""
+    def _apply(self, fn, recurse=True):
+        """Gives every parameter, gradient and buffer the values and dtype of fn(tensor)."""
         with no_grad():
             converted = [
-                (tensor, convert(tensor), None if tensor.grad is None else convert(tensor.grad))
+                (tensor, fn(tensor), None if tensor.grad is None else fn(tensor.grad))
                 for tensor in chain(self.parameters(recurse), self.buffers(recurse))
             ]
             for tensor, value, _ in converted:
@@ -586,7 +589,7 @@ class Module(Callable):
                 )
             return converted
 
-        return self._convert(convert)
+        return self._apply(convert)
 
     def to_empty(self, *, device, recurse=True):
         """Gives parameters and buffers new memory, whose values are not defined. Returns self.
@@ -595,11 +598,11 @@ class Module(Callable):
             device: "cpu".
             recurse: also those of the modules below. Default: True.
         """
-        return self._convert(lambda tensor: empty_like(tensor, device=device), recurse)
+        return self._apply(lambda tensor: empty_like(tensor, device=device), recurse)
 
     def type(self, dst_type):
         """Converts all parameters and buffers in place, those of integers too. Returns self."""
-        return self._convert(lambda tensor: tensor.to(dst_type))
+        return self._apply(lambda tensor: tensor.to(dst_type))
 
     def float(self):
         """Converts floating point parameters and buffers to float32. Returns self."""

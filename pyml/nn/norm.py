@@ -3,6 +3,7 @@
 import threading
 
 from pyml import ops
+from pyml.errors import ArgumentError
 from pyml.grad_mode import no_grad
 from pyml.nn import functional as F
 from pyml.nn import init
@@ -119,7 +120,7 @@ class BatchNorm(RunningNorm):
         self._check(input)
         if self.running_mean is None or (self.training and not self.track_running_stats):
             if not self.training and input.numel() == input.shape[1] > 0:
-                raise ValueError(
+                raise ArgumentError(
                     f"{self._get_name()}: input of shape {input.shape} has one value per channel. "
                     "Without running statistics evaluation normalises by those of the batch: give "
                     "more rows, or train a module that has track_running_stats=True"
@@ -142,7 +143,7 @@ class BatchNorm(RunningNorm):
     def _check(self, input):
         """Raises for what has another number of dimensions."""
         if checked_tensor(input, self._get_name(), "input").dim() not in self._dims:
-            raise ValueError(
+            raise ArgumentError(
                 f"{self._get_name()}: expected {self._expected} input (got {input.dim()}D input)"
             )
 
@@ -284,7 +285,7 @@ class SyncBatchNorm(BatchNorm):
             return super().forward(input)
         self._check(input)
         if input.shape[1] != self.num_features:
-            raise ValueError(
+            raise ArgumentError(
                 f"SyncBatchNorm: input of shape {input.shape} has {input.shape[1]} channels, "
                 f"num_features is {self.num_features}"
             )
@@ -409,7 +410,7 @@ class LazyBatchNorm1d(LazyModuleMixin, BatchNorm1d):
     def initialize_parameters(self, input):
         """Makes the parameters and statistics for an input of this shape."""
         if checked_tensor(input, "LazyBatchNorm1d").dim() not in self._dims:
-            raise ValueError(
+            raise ArgumentError(
                 f"{self._get_name()}: expected {self._expected} input (got {input.dim()}D input)"
             )
         self.num_features = input.shape[1]
@@ -472,9 +473,11 @@ class InstanceNorm1d(RunningNorm):
     def forward(self, input):
         """(n, c, length) or (c, length) to the same."""
         if checked_tensor(input, "InstanceNorm1d", "input").dim() not in (2, 3):
-            raise ValueError(f"InstanceNorm1d: expected 2D or 3D input (got {input.dim()}D input)")
+            raise ArgumentError(
+                f"InstanceNorm1d: expected 2D or 3D input (got {input.dim()}D input)"
+            )
         if input.shape[-2] != self.num_features:
-            raise ValueError(
+            raise ArgumentError(
                 f"InstanceNorm1d: input of shape {input.shape} has {input.shape[-2]} channels, "
                 f"num_features is {self.num_features}"
             )
@@ -648,7 +651,7 @@ class GroupNorm(Norm):
     ):
         super().__init__()
         if num_groups < 1 or num_channels % num_groups:
-            raise ValueError(
+            raise ArgumentError(
                 f"GroupNorm: num_channels ({num_channels}) must be divisible by num_groups "
                 f"({num_groups})"
             )
@@ -662,7 +665,7 @@ class GroupNorm(Norm):
     def forward(self, input):
         """(n, c, ...) to the same."""
         if checked_tensor(input, "GroupNorm").dim() > 1 and input.shape[1] != self.num_channels:
-            raise ValueError(
+            raise ArgumentError(
                 f"GroupNorm: input of shape {input.shape} has {input.shape[1]} channels, "
                 f"num_channels is {self.num_channels}"
             )

@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from pyml import ops
+from pyml.errors import ArgumentError
 from pyml.nn import init
 from pyml.nn.linear import Linear
 from pyml.nn.module import Module
@@ -52,18 +53,18 @@ def quantile_bins(x, num_bins=48):
     check_counts("quantile_bins", least=1, num_bins=num_bins)
     x = np.asarray(x.detach().numpy() if isinstance(x, Tensor) else x, np.float64)
     if x.ndim != 2 or len(x) == 0:
-        raise ValueError(
+        raise ArgumentError(
             f"quantile_bins: x has shape {x.shape}, it must be (rows, features) with a row or more"
         )
     if not np.isfinite(x).all():
         row, column = np.argwhere(~np.isfinite(x))[0]
-        raise ValueError(
+        raise ArgumentError(
             f"quantile_bins: x[{row}, {column}] is {x[row, column]}, it must be finite"
         )
     bins = [np.unique(column) for column in np.quantile(x, np.linspace(0, 1, num_bins + 1), 0).T]
     for i, edges in enumerate(bins):
         if len(edges) < 2:
-            raise ValueError(
+            raise ArgumentError(
                 f"quantile_bins: feature {i} is {edges[0]} in every row; leave it out, it tells "
                 "nothing"
             )
@@ -127,7 +128,7 @@ class FeatureLinear(Module):
         """(..., num_features, in_features) to (..., num_features, out_features)."""
         wanted = self.num_features, self.in_features
         if checked_tensor(input, "FeatureLinear").shape[-2:] != wanted or input.dim() < 2:
-            raise ValueError(
+            raise ArgumentError(
                 f"FeatureLinear: input has shape {tuple(input.shape)}, it must end in (num_features"
                 f", in_features), {wanted}"
             )
@@ -155,7 +156,7 @@ class Bins(Module):
         super().__init__()
         bins = [self._checked(i, edges) for i, edges in enumerate(bins)]
         if not bins:
-            raise ValueError(
+            raise ArgumentError(
                 f"{self._get_name()}: bins is empty, there must be one feature or more"
             )
         self.counts = [len(edges) - 1 for edges in bins]
@@ -170,7 +171,7 @@ class Bins(Module):
         for name, values in (("left", left), ("scale", scale), ("low", low), ("high", high)):
             made = ops.tensor(values, device=device, dtype=dtype or np.float32)
             if name == "scale" and not np.isfinite(made.numpy()).all():
-                raise ValueError(
+                raise ArgumentError(
                     f"{self._get_name()}: bins has edges too near to each other for {made.dtype}; "
                     "scale the numbers first"
                 )
@@ -185,7 +186,7 @@ class Bins(Module):
         edges = np.asarray(edges.detach().numpy() if isinstance(edges, Tensor) else edges)
         fits = edges.ndim == 1 and edges.dtype.kind in "iuf" and len(edges) >= 2
         if not fits or not np.isfinite(edges).all() or not (np.diff(edges) > 0).all():
-            raise ValueError(
+            raise ArgumentError(
                 f"{self._get_name()}: bins[{i}] is {edges!r}, it must be two or more finite "
                 "edges, each larger than the one before; nn.quantile_bins(x) makes them"
             )
@@ -195,7 +196,7 @@ class Bins(Module):
         """(..., features) to (..., features, bins)."""
         count = len(self.counts)
         if checked_tensor(input, self._get_name()).dim() == 0 or input.shape[-1] != count:
-            raise ValueError(
+            raise ArgumentError(
                 f"{self._get_name()}: input has shape {tuple(input.shape)}, its last dimension "
                 f"must be {count}, as there are bins"
             )
@@ -475,7 +476,7 @@ def check_last(module, input, size, name):
     """Raises ValueError unless that is the last dimension."""
     who = module._get_name()
     if checked_tensor(input, who).dim() == 0 or input.shape[-1] != size:
-        raise ValueError(
+        raise ArgumentError(
             f"{who}: input has shape {tuple(input.shape)}, its last dimension must be {name}, "
             f"{size}"
         )

@@ -1,5 +1,6 @@
 """Padding as modules."""
 
+from pyml.errors import ArgumentError
 from pyml.nn import functional as F
 from pyml.nn.module import Module
 from pyml.ops.arrays import checked_tensor
@@ -25,7 +26,7 @@ class Padding(Module):
         sizes = as_sizes(padding, name)
         sizes = sizes * count if len(sizes) == 1 else sizes
         if len(sizes) != count:
-            raise ValueError(
+            raise ArgumentError(
                 f"{name}: padding is {padding!r}, it must be a number or {count} numbers"
             )
         self.padding = sizes
@@ -37,7 +38,7 @@ class Padding(Module):
             input.ndim not in (self._dimensions + 1, self._dimensions + 2)
             and self._mode != "constant"
         ):
-            raise ValueError(
+            raise ArgumentError(
                 f"{type(self).__name__}: input has shape {input.shape}, it must have "
                 f"{self._dimensions + 1} or {self._dimensions + 2} dimensions"
             )

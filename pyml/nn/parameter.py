@@ -3,6 +3,7 @@
 import inspect
 
 from pyml.dispatch import checked_before_use
+from pyml.errors import ArgumentError
 from pyml.ops.creation import empty
 from pyml.tensor import Tensor, _copy_attributes, _rebuild
 
@@ -206,7 +207,7 @@ class UninitializedBuffer(Uninitialized, Buffer):
 
     def __new__(cls, requires_grad=False, device=None, dtype=None, persistent=True):
         if requires_grad:
-            raise ValueError("UninitializedBuffer: requires_grad must be False for a buffer")
+            raise ArgumentError("UninitializedBuffer: requires_grad must be False for a buffer")
         made = Tensor._on(empty(0, device=device, dtype=dtype).array, cls)
         made.persistent = persistent
         return made

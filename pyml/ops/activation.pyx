@@ -15,6 +15,7 @@ from pyml.ops.inplace cimport replace
 from pyml.ops.operands cimport written
 from pyml.tensor cimport Node, Tensor, shape_of, tracks, wrap
 
+from pyml.errors import ArgumentError
 from pyml.ops.elementwise import abs, clamp, exp, minimum, where
 from pyml.ops.reduce import sum
 from pyml.ops.shape import reshape
@@ -214,7 +215,7 @@ def gelu(input, approximate="none"):
         return apply(GELU, input)
     if approximate == "tanh":
         return apply(GELU_TANH, input)
-    raise ValueError(f"gelu: approximate is {approximate!r}, it must be 'none' or 'tanh'")
+    raise ArgumentError(f"gelu: approximate is {approximate!r}, it must be 'none' or 'tanh'")
 
 
 def silu_derivative(dy, x):
@@ -327,7 +328,7 @@ def celu(input, double alpha=1.0, bint inplace=False):
         ValueError: if alpha is 0.
     """
     if alpha == 0:
-        raise ValueError("celu: alpha is 0, it must be another number, as it divides")
+        raise ArgumentError("celu: alpha is 0, it must be another number, as it divides")
     return apply_in_place(CELU, input, alpha) if inplace else apply(CELU, input, alpha)
 
 
@@ -387,7 +388,7 @@ def hardtanh(input, double min_val=-1.0, double max_val=1.0, bint inplace=False)
         ValueError: if min_val is greater than max_val.
     """
     if min_val > max_val:
-        raise ValueError(f"hardtanh: min_val is {min_val}, it must not be greater than max_val, {max_val}")
+        raise ArgumentError(f"hardtanh: min_val is {min_val}, it must not be greater than max_val, {max_val}")
     if inplace:
         return apply_in_place(HARDTANH, input, min_val, max_val)
     return apply(HARDTANH, input, min_val, max_val)
@@ -453,7 +454,7 @@ def softshrink(input, double lambd=0.5):
         ValueError: if lambd is negative.
     """
     if not lambd >= 0:
-        raise ValueError(f"softshrink: lambd is {lambd}, it must be at least 0")
+        raise ArgumentError(f"softshrink: lambd is {lambd}, it must be at least 0")
     return apply(SOFTSHRINK, input, lambd)
 
 
@@ -505,9 +506,9 @@ def prelu(input, weight):
         raise TypeError(
             f"prelu: weight has dtype {w.dtype}, input {x.dtype}; both must be float32, or float64")
     if w.array.ndim > 1:
-        raise ValueError(f"prelu: weight has shape {w.shape}, it must have one dimension")
+        raise ArgumentError(f"prelu: weight has shape {w.shape}, it must have one dimension")
     if w.array.size != 1 and w.array.size != channels:
-        raise ValueError(
+        raise ArgumentError(
             f"prelu: weight has {w.numel()} numbers, it must have one, or one for each of the {channels} channels of the "
             f"input (shape {x.shape})")
     a = contiguous(x.array)

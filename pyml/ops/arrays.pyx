@@ -16,6 +16,7 @@ from pyml.memory cimport new_array
 from pyml.recorder cimport Recorder, recorder
 from pyml.tensor cimport Tensor
 
+from pyml.errors import ArgumentError
 from pyml.recorder import refuse
 
 cnp.import_array()
@@ -133,7 +134,7 @@ cdef int dimensions(object shape) except -1:
     if not isinstance(shape, tuple):   # or a Size, which is one
         raise TypeError(f"shape is {shape!r}, it must be a tuple")
     if len(shape) > 64:
-        raise ValueError(f"shape {shape} has {len(shape)} dimensions, a tensor can have 64 at most")
+        raise ArgumentError(f"shape {shape} has {len(shape)} dimensions, a tensor can have 64 at most")
     return <int>len(shape)
 
 
@@ -193,7 +194,7 @@ cpdef ndarray broadcast_to(ndarray a, object shape):
         strides[d] = 0 if d < before or a.shape[d - before] == 1 else a.strides[d - before]
         fits = fits and (d < before or a.shape[d - before] == 1 or a.shape[d - before] == sizes[d])
     if not fits:
-        raise ValueError(f"shape {(<object>a).shape} cannot be broadcast to {shape}")
+        raise ArgumentError(f"shape {(<object>a).shape} cannot be broadcast to {shape}")
     return view_at(a, cnp.PyArray_DATA(a), ndim, sizes, strides, 0)
 
 

@@ -1,5 +1,6 @@
 """Bilinear maps."""
 
+from pyml.errors import ArgumentError
 from pyml.ops.arrays import real_tensor
 from pyml.ops.reduce import sum
 from pyml.ops.shape import permute, reshape
@@ -36,24 +37,24 @@ def bilinear(input1, input2, weight, bias=None):
                 "of them"
             )
     if weight.ndim != 3:
-        raise ValueError(
+        raise ArgumentError(
             f"bilinear: weight has shape {weight.shape}, it must be (out_features, in1_features, "
             "in2_features)"
         )
     o, n1, n2 = weight.shape
     for argument, x, size in (("input1", input1, n1), ("input2", input2, n2)):
         if x.ndim == 0 or x.shape[-1] != size:
-            raise ValueError(
+            raise ArgumentError(
                 f"bilinear: {argument} has shape {x.shape}, its last dimension must be {size}, as "
                 f"weight has shape {weight.shape}"
             )
     if input1.shape[:-1] != input2.shape[:-1]:
-        raise ValueError(
+        raise ArgumentError(
             f"bilinear: input1 has shape {input1.shape} and input2 {input2.shape}; all sizes but "
             "the last must be the same"
         )
     if bias is not None and bias.shape != (o,):
-        raise ValueError(f"bilinear: bias has shape {bias.shape}, it must be ({o},)")
+        raise ArgumentError(f"bilinear: bias has shape {bias.shape}, it must be ({o},)")
     before = input1.shape[:-1]
     maps = reshape(permute(weight, (1, 0, 2)), (n1, o * n2))
     mapped = reshape(input1 @ maps, (*before, o, n2))

@@ -2,6 +2,7 @@
 
 import math
 
+from pyml.errors import ArgumentError
 from pyml.ops.arrays import full, real_tensor
 from pyml.ops.draws import will_draw_into
 from pyml.ops.dropout import dropout
@@ -17,7 +18,7 @@ def changed(input, p, training, inplace, name, compute):
     """compute(), in training; in the place of the input if so wanted."""
     real_tensor(input, name)
     if not 0 <= p <= 1:
-        raise ValueError(f"{name}: p is {p}, a probability must be between 0 and 1")
+        raise ArgumentError(f"{name}: p is {p}, a probability must be between 0 and 1")
     if not training or p == 0:
         return input
     if inplace:
@@ -66,7 +67,7 @@ def dropout1d(input, p=0.5, training=True, inplace=False, *, generator=None):
     """
     real_tensor(input, "dropout1d")
     if input.ndim not in (2, 3):
-        raise ValueError(
+        raise ArgumentError(
             f"dropout1d: input has shape {input.shape}, it must be (n, c, length) or (c, length)"
         )
     shape = (*input.shape[:-1], 1)
@@ -119,7 +120,7 @@ def feature_alpha_dropout(input, p=0.5, training=False, inplace=False, *, genera
     """
     real_tensor(input, "feature_alpha_dropout")
     if input.ndim < 2:
-        raise ValueError(
+        raise ArgumentError(
             f"feature_alpha_dropout: input has shape {input.shape}, it must be (n, c, ...)"
         )
     return changed(

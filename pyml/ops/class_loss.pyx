@@ -14,6 +14,7 @@ from pyml.ops.arrays cimport contiguous, empty_scalar, empty_shape, full, real_t
 from pyml.ops.reduction cimport MEAN, NONE, named_reduction, reduction_of
 from pyml.tensor cimport Node, Tensor, shape_of, tracks, wrap
 
+from pyml.errors import ArgumentError
 from pyml.ops.creation import arange
 from pyml.ops.cross_entropy import classes_of, ignored_index, one_for_each_class
 from pyml.ops.elementwise import where
@@ -147,7 +148,7 @@ def nll_loss(
     """
     cdef Tensor x = real_tensor(input, "nll_loss", "input")
     if x.array.ndim == 0:
-        raise ValueError("nll_loss: input is a single number, it must be (n, c), (c) or (n, c, d...)")
+        raise ArgumentError("nll_loss: input is a single number, it must be (n, c), (c) or (n, c, d...)")
     ignore_index = ignored_index("nll_loss", ignore_index)
     return class_loss(
         NLL, x, target, weight, named_reduction(size_average, reduce, reduction), ignore_index, None)
@@ -183,11 +184,11 @@ def multi_margin_loss(
     """
     cdef Tensor x = real_tensor(input, "multi_margin_loss", "input")
     if p not in (1, 2):
-        raise ValueError(f"multi_margin_loss: p is {p}, it must be 1 or 2")
+        raise ArgumentError(f"multi_margin_loss: p is {p}, it must be 1 or 2")
     if x.array.ndim > 2:
-        raise ValueError(f"multi_margin_loss: input has shape {x.shape}, it must be (n, c) or (c)")
+        raise ArgumentError(f"multi_margin_loss: input has shape {x.shape}, it must be (n, c) or (c)")
     if x.shape[-1:] == (0,):
-        raise ValueError(f"multi_margin_loss: input has shape {x.shape}, there must be a class or more")
+        raise ArgumentError(f"multi_margin_loss: input has shape {x.shape}, there must be a class or more")
     if x.array.ndim == 0:
         x = reshape(x, (1,))
     if x.shape[:-1] in ((), (1,)) and isinstance(target, Tensor) and target.shape in ((), (1,)):

@@ -12,6 +12,7 @@ from pyml.ops.arrays cimport empty_scalar, real_tensor
 from pyml.ops.segments cimport Segments
 from pyml.tensor cimport Tensor, wrap
 
+from pyml.errors import ArgumentError
 from pyml.recorder import refuse
 
 cnp.import_array()
@@ -43,7 +44,7 @@ def clip_grad_norm_(grads, double max_norm, *, bint error_if_nonfinite=False):
         RuntimeError: for a norm that is not finite, if asked for.
     """
     if not max_norm >= 0:
-        raise ValueError(f"clip_grad_norm_: max_norm is {max_norm}, it must be >= 0")
+        raise ArgumentError(f"clip_grad_norm_: max_norm is {max_norm}, it must be >= 0")
     cdef dict distinct = {id(g): real_tensor(g, "clip_grad_norm_", "a gradient") for g in grads}
     cdef Segments all = Segments()
     cdef optim_segment *s

@@ -6,6 +6,7 @@ import numpy as np
 
 from pyml import _kernels
 from pyml.attributes import Size, default_float
+from pyml.errors import ArgumentError
 from pyml.ops.arrays import as_type, copied
 from pyml.ops.arrays import empty as empty_array
 from pyml.ops.inplace import normal_, uniform_
@@ -45,7 +46,7 @@ def as_array(data, dtype, name):
         try:
             array = np.array(unwrapped(data, name))
         except ValueError as error:
-            raise ValueError(f"{name}: the data is not a regular array: {error}") from None
+            raise ArgumentError(f"{name}: the data is not a regular array: {error}") from None
         if dtype is None and array.dtype == np.float64 and not has_arrays(data):
             dtype = default_float()
     if array.dtype.kind not in "fiub":
@@ -68,7 +69,7 @@ def check_range(least, most, dtype, name):
     # NumPy compares its bool with no integer that C does not have
     least, most = (n.item() if isinstance(n, np.generic) else n for n in (least, most))
     if not (limits.min <= least and most <= limits.max):
-        raise ValueError(
+        raise ArgumentError(
             f"{name}: numbers from {least} to {most} do not fit into {dtype}, which holds "
             f"{limits.min} to {limits.max}"
         )
@@ -203,7 +204,7 @@ def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False):
         y.array, given.array if isinstance(given, Tensor) else given
     )
     if copy is False and not shares:
-        raise ValueError("asarray: copy is False, but this data must be copied")
+        raise ArgumentError("asarray: copy is False, but this data must be copied")
     y = y.detach().clone() if copy and shares else y.detach() if y is obj else y
     return y.requires_grad_(requires_grad)
 
@@ -245,7 +246,7 @@ def shape_of(sizes, name, size=None):
         sizes = (size,)
     shape = as_sizes(sizes[0] if len(sizes) == 1 else sizes, name)
     if any(n < 0 for n in shape):
-        raise ValueError(f"{name}: shape {shape} has a negative size")
+        raise ArgumentError(f"{name}: shape {shape} has a negative size")
     return shape
 
 
@@ -278,7 +279,7 @@ def empty_strided(size, stride, *, dtype=None, device=None, requires_grad=False)
     """Memory of a shape, with whatever it holds, whose neighbours lie `stride` elements apart."""
     size, stride = shape_of((size,), "empty_strided"), as_sizes(stride, "empty_strided")
     if len(size) != len(stride) or min(stride, default=0) < 0:
-        raise ValueError(
+        raise ArgumentError(
             f"empty_strided: size {size} and stride {stride} must be as long, no stride negative"
         )
     reach = 1 + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
@@ -297,7 +298,7 @@ def empty_permuted(size, physical_layout, *, dtype=None, device=None, requires_g
     size = shape_of((size,), "empty_permuted")
     order = as_sizes(physical_layout, "empty_permuted")
     if sorted(order) != list(range(len(size))):
-        raise ValueError(
+        raise ArgumentError(
             f"empty_permuted: physical_layout is {order}, it must name each of the {len(size)} "
             "dimensions once"
         )
@@ -382,9 +383,9 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
             f"arange: start is {start!r}, end is {end!r}, step is {step!r}; they must be numbers"
         ) from None
     except OverflowError:
-        raise ValueError("arange: an integer beside floats does not fit dtype float64") from None
+        raise ArgumentError("arange: an integer beside floats does not fit dtype float64") from None
     if step == 0 or leads_away:
-        raise ValueError(f"arange: step is {step}, it must lead from start {start} to end {end}")
+        raise ArgumentError(f"arange: step is {step}, it must lead from start {start} to end {end}")
     integers = all(isinstance(x, int) for x in (start, end, step))
     if integers:
         start = integer(int(start), "arange: start")
@@ -394,7 +395,7 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
         named = {"start": start, "end": end, "step": step}
         start, end, step = (number_as(x, FLOAT64, f"arange: {n}").item() for n, x in named.items())
         if not math.isfinite((end - start) / step):
-            raise ValueError(f"arange: from {start} to {end} by {step} is no finite range")
+            raise ArgumentError(f"arange: from {start} to {end} by {step} is no finite range")
     count = -((start - end) // step) if integers else math.ceil((end - start) / step)
     shape = shape_of((count,), "arange")
     kind = INT64 if integers else None
@@ -415,7 +416,7 @@ def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False)
     """`steps` numbers at equal distances from start to end, both included."""
     steps = integer(steps, "linspace: steps")
     if steps < 0:
-        raise ValueError(f"linspace: steps is {steps}, it must not be negative")
+        raise ArgumentError(f"linspace: steps is {steps}, it must not be negative")
 
     start, end = plain(start), plain(end)
 
@@ -447,7 +448,7 @@ def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_
     """`steps` powers of the base, whose exponents lie at equal distances from start to end."""
     steps = integer(steps, "logspace: steps")
     if steps < 0:
-        raise ValueError(f"logspace: steps is {steps}, it must not be negative")
+        raise ArgumentError(f"logspace: steps is {steps}, it must not be negative")
     start, end, base = plain(start), plain(end), plain(base)
 
     def values(shape, dtype):
@@ -477,7 +478,7 @@ def window(name, function):
 def windowed(name, function, length, periodic, dtype, device, requires_grad):
     length = integer(length, f"{name}: window_length")
     if length < 0:
-        raise ValueError(f"{name}: window_length is {length}, it must not be negative")
+        raise ArgumentError(f"{name}: window_length is {length}, it must not be negative")
 
     def values(shape, dtype):
         return np.asarray(function(length + bool(periodic and length > 1))[:length], dtype)
@@ -609,9 +610,9 @@ def randint(
     low, high = integer(low, "randint: low"), integer(high, "randint: high")
     dtype = INT64 if dtype is None else checked_dtype(dtype, "randint")
     if not low < high:
-        raise ValueError(f"randint: low is {low}, high is {high}; low must be smaller")
+        raise ArgumentError(f"randint: low is {low}, high is {high}; low must be smaller")
     if high - low > 2**53:
-        raise ValueError(
+        raise ArgumentError(
             f"randint: {low} to {high} is a range of more than 2**53, which is the largest"
         )
     check_range(low, high - 1, INT64, "randint")
@@ -641,7 +642,7 @@ def randperm(n, *, generator=None, dtype=None, device=None):
     dtype = INT64 if dtype is None else checked_dtype(dtype, "randperm")
     check_range(0, n - 1, dtype, "randperm")
     if n < 0:
-        raise ValueError(f"randperm: n is {n}, it must not be negative")
+        raise ArgumentError(f"randperm: n is {n}, it must not be negative")
     check_device(device, "randperm")
     state = state_of(generator, "randperm")
     index = empty_array(as_sizes(n, "randperm"), INT64)

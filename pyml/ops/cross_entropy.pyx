@@ -14,6 +14,7 @@ from pyml.ops.reduction cimport MEAN, NONE, named_reduction, reduction_of
 from pyml.ops.softmax cimport to_rows
 from pyml.tensor cimport Node, Tensor, shape_of, tracks, wrap
 
+from pyml.errors import ArgumentError
 from pyml.ops.elementwise import where
 from pyml.ops.reduce import sum
 from pyml.ops.shape import moveaxis, reshape
@@ -27,7 +28,7 @@ def ignored_index(str name, ignore_index):
     try:
         return <int64_t>ignore_index
     except OverflowError:
-        raise ValueError(f"{name}: ignore_index is {ignore_index}, it must fit into 64 bits") from None
+        raise ArgumentError(f"{name}: ignore_index is {ignore_index}, it must fit into 64 bits") from None
 
 
 cdef class CrossEntropy(Node):
@@ -113,7 +114,7 @@ def classes_of(name, target, shape, classes, ignore_index, other=None):
     if not cnp.PyArray_ISINTEGER(index):
         raise TypeError(f"{name}: target has dtype {target.dtype}, it must be int64: class indices")
     if target.shape != shape:
-        raise ValueError(f"{name}: target of class indices has shape {target.shape}, it must be {shape}")
+        raise ArgumentError(f"{name}: target of class indices has shape {target.shape}, it must be {shape}")
     return wrap(checked_classes(name, index, classes, ignore_index, other))
 
 
@@ -124,7 +125,7 @@ def one_for_each_class(str name, weight, Tensor x, Py_ssize_t classes):
     cdef Tensor w = real_tensor(weight, name, "weight")
     same_dtype(w, x, name, "weight")
     if shape_of(w) != (classes,):
-        raise ValueError(f"{name}: weight has shape {w.shape}, it must be ({classes},): one factor for each class")
+        raise ArgumentError(f"{name}: weight has shape {w.shape}, it must be ({classes},): one factor for each class")
     return w
 
 
@@ -158,9 +159,9 @@ def cross_entropy(
         raise TypeError(f"cross_entropy: target must be a Tensor, not {type(target).__name__}")
     tt = target
     if not 0.0 <= label_smoothing <= 1.0:
-        raise ValueError(f"cross_entropy: label_smoothing is {label_smoothing}, it must be between 0 and 1")
+        raise ArgumentError(f"cross_entropy: label_smoothing is {label_smoothing}, it must be between 0 and 1")
     if xt.array.ndim == 0:
-        raise ValueError("cross_entropy: input is a single number, it must be (n, c), (c) or (n, c, d...)")
+        raise ArgumentError("cross_entropy: input is a single number, it must be (n, c), (c) or (n, c, d...)")
     cdef int axis = 0 if xt.array.ndim == 1 else 1
     shape = shape_of(xt)
     sample_shape = shape[:axis] + shape[axis + 1:]
@@ -170,11 +171,11 @@ def cross_entropy(
 
     if is_real(tt.array):
         if shape_of(tt) != shape:
-            raise ValueError(
+            raise ArgumentError(
                 f"cross_entropy: target of probabilities has shape {tt.shape}, it must be that of the input, {shape}")
         same_dtype(tt, xt, "cross_entropy", "target")
         if ignore_index >= 0:
-            raise ValueError(
+            raise ArgumentError(
                 f"cross_entropy: ignore_index is {ignore_index}, it is not supported for floating point target; "
                 "leave it out")
         if tracks(tt) or (w is not None and tracks(w)):
@@ -182,7 +183,7 @@ def cross_entropy(
         prob = to_rows(tt.array, axis)
     elif cnp.PyArray_ISINTEGER(tt.array):
         if shape_of(tt) != sample_shape:
-            raise ValueError(
+            raise ArgumentError(
                 f"cross_entropy: target of class indices has shape {tt.shape}, input {shape} needs {sample_shape}")
         index = checked_classes("cross_entropy", tt.array, c, ignore_index)
     else:

@@ -6,6 +6,7 @@ recurrent neural networks".
 
 import numpy as np
 
+from pyml.errors import ArgumentError
 from pyml.ops.arrays import checked_tensor, real_tensor
 from pyml.ops.elementwise import where
 from pyml.ops.functions import logaddexp
@@ -61,7 +62,9 @@ def ctc_loss(
         )
         return squeeze(loss, 0) if reduction == "none" else loss
     if x.ndim != 3:
-        raise ValueError(f"{name}: log_probs has shape {x.shape}, it must be (t, n, c) or (t, c)")
+        raise ArgumentError(
+            f"{name}: log_probs has shape {x.shape}, it must be (t, n, c) or (t, c)"
+        )
     steps, samples, classes = x.shape
     lengths = checked_lengths(input_lengths, samples, steps, name, "input_lengths")
     sizes = as_lengths(target_lengths, name, "target_lengths")
@@ -69,10 +72,10 @@ def ctc_loss(
     sizes = checked_lengths(target_lengths, samples, labels.shape[1], name, "target_lengths")
     blank = integer(blank, f"{name}: blank")
     if not 0 <= blank < classes:
-        raise ValueError(f"{name}: blank is {blank}, it must be from 0 to {classes - 1}")
+        raise ArgumentError(f"{name}: blank is {blank}, it must be from 0 to {classes - 1}")
     inside = np.arange(labels.shape[1]) < np.array(sizes)[:, None]
     if ((labels < 0) | (labels >= classes))[inside].any():
-        raise ValueError(f"{name}: targets has a class outside 0 to {classes - 1}")
+        raise ArgumentError(f"{name}: targets has a class outside 0 to {classes - 1}")
     loss = alignments(x, np.where(inside, labels, blank), lengths, sizes, blank)
     impossible = loss.detach() > -NEVER / 2
     loss = where(impossible, 0.0 if zero_infinity else np.inf, loss)
@@ -121,7 +124,7 @@ def as_lengths(lengths, name, what):
 def checked_lengths(lengths, samples, most, name, what):
     values = as_lengths(lengths, name, what)
     if len(values) != samples or not all(0 <= n <= most for n in values):
-        raise ValueError(
+        raise ArgumentError(
             f"{name}: {what} is {values}, it must be {samples} numbers from 0 to {most}"
         )
     return values
@@ -135,7 +138,7 @@ def padded(targets, sizes, samples, name):
     if labels.ndim == 2 and len(labels) == samples:
         return labels
     if labels.ndim != 1 or len(sizes) != samples or sum(sizes) != len(labels):
-        raise ValueError(
+        raise ArgumentError(
             f"{name}: targets has shape {targets.shape}; ({samples}, s) is needed, or as many "
             f"classes as target_lengths {sizes} add up to"
         )

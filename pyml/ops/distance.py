@@ -1,5 +1,6 @@
 """Lengths, angles and distances of vectors: normalize, cosine_similarity, pairwise_distance."""
 
+from pyml.errors import ArgumentError
 from pyml.ops.arrays import checked_tensor, real_tensor
 from pyml.ops.elementwise import clamp
 from pyml.ops.operands import broadcast_shapes, result_type
@@ -38,7 +39,7 @@ def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
         )
     real_tensor(out, "normalize", "out")
     if out.shape != y.shape:
-        raise ValueError(f"normalize: out has shape {out.shape}, it must be {y.shape}")
+        raise ArgumentError(f"normalize: out has shape {out.shape}, it must be {y.shape}")
     return out.copy_(y)
 
 

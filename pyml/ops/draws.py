@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from pyml.errors import ArgumentError
 from pyml.grad_mode import is_grad_enabled, no_grad
 from pyml.ops import sampling
 from pyml.ops.arrays import checked_tensor, real_tensor
@@ -72,9 +73,9 @@ def probability(p, input, name):
     except TypeError:
         raise TypeError(f"{name}: p is {p!r}, it must be a number or a tensor") from None
     if not inside:
-        raise ValueError(f"{name}: p is {p!r}; probabilities are from 0 to 1")
+        raise ArgumentError(f"{name}: p is {p!r}; probabilities are from 0 to 1")
     if isinstance(p, Tensor) and broadcast_shapes(p.shape, input.shape, name=name) != input.shape:
-        raise ValueError(
+        raise ArgumentError(
             f"{name}: p has shape {p.shape}, it must broadcast to the input's, {input.shape}"
         )
     return p
@@ -92,7 +93,7 @@ def poisson(input, generator=None):
         raise TypeError(f"poisson: input has dtype {input.dtype}, it must be float32 or float64")
     refuse("poisson")
     if not (input.detach().array >= 0).all():
-        raise ValueError("poisson: a mean is negative or NaN")
+        raise ArgumentError("poisson: a mean is negative or NaN")
     return sampling.poisson(input.detach(), generator)
 
 
@@ -119,9 +120,9 @@ def binomial(count, prob, generator=None):
     refuse("binomial")
     n, p = broadcast_tensors(count.detach(), prob.detach())
     if not ((n.array >= 0) & (n.array == np.floor(n.array)) & np.isfinite(n.array)).all():
-        raise ValueError("binomial: a count is negative, or not a whole number")
+        raise ArgumentError("binomial: a count is negative, or not a whole number")
     if not ((p.array >= 0) & (p.array <= 1)).all():
-        raise ValueError("binomial: a prob is outside [0, 1], or NaN")
+        raise ArgumentError("binomial: a prob is outside [0, 1], or NaN")
     return sampling.binomial(n, p, generator)
 
 
@@ -138,7 +139,7 @@ def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
     """
     real_tensor(logits, "gumbel_softmax", "logits")
     if not tau > 0:
-        raise ValueError(f"gumbel_softmax: tau is {tau}, it must be positive")
+        raise ArgumentError(f"gumbel_softmax: tau is {tau}, it must be positive")
     with no_grad():
         noise = -log(-log(rand(logits.shape, dtype=logits.dtype)))
     soft = softmax((logits + noise) / tau, dim)
@@ -176,7 +177,7 @@ def multinomial(input, num_samples, replacement=False, *, generator=None):
     """
     checked_tensor(input, "multinomial")
     if input.dtype.kind != "f" or input.ndim not in (1, 2):
-        raise ValueError(
+        raise ArgumentError(
             f"multinomial: input has shape {input.shape} and dtype {input.dtype}, it must be a "
             "vector or rows of float32 or float64"
         )
@@ -193,15 +194,15 @@ def weights_of(array, num_samples, replacement):
     """Rows of weights in double, when it is known that classes can be drawn by them."""
     rows = array.astype(np.float64).reshape(-1, array.shape[-1])
     if not np.isfinite(rows).all() or (rows < 0).any() or not (rows.sum(1) > 0).all():
-        raise ValueError(
+        raise ArgumentError(
             "multinomial: weights must be finite and not negative, and of each row one must be "
             "positive"
         )
     if num_samples < 1:
-        raise ValueError(f"multinomial: num_samples is {num_samples}, it must be at least 1")
+        raise ArgumentError(f"multinomial: num_samples is {num_samples}, it must be at least 1")
     most = (rows > 0).sum(1).min()
     if not replacement and num_samples > most:
-        raise ValueError(
+        raise ArgumentError(
             f"multinomial: num_samples is {num_samples}, a row has {most} classes of positive "
             "weight; pass replacement=True"
         )
@@ -231,7 +232,7 @@ def drawn_once(rows, u, num_samples):
 def exponential_(input, lambd=1.0, *, generator=None):
     """Every element <- a number of the exponential distribution of rate lambd."""
     if not lambd > 0:
-        raise ValueError(f"exponential_: lambd is {lambd}, it must be positive")
+        raise ArgumentError(f"exponential_: lambd is {lambd}, it must be positive")
     return drawn(input, "exponential_", exponentials, (lambd,), generator)
 
 
@@ -244,7 +245,7 @@ def cauchy_(input, median=0.0, sigma=1.0, *, generator=None):
     if not is_number(median):
         raise TypeError(f"cauchy_: median is a {type(median).__name__}, it must be a number")
     if not sigma > 0:
-        raise ValueError(f"cauchy_: sigma is {sigma}, it must be positive")
+        raise ArgumentError(f"cauchy_: sigma is {sigma}, it must be positive")
     return drawn(input, "cauchy_", cauchys, (median, sigma), generator)
 
 
@@ -255,7 +256,7 @@ def cauchys(u, dtype, median, sigma):
 def geometric_(input, p, *, generator=None):
     """Every element <- how many trials it takes to succeed once, with probability p each."""
     if not 0 < p < 1:
-        raise ValueError(f"geometric_: p is {p}, it must be between 0 and 1")
+        raise ArgumentError(f"geometric_: p is {p}, it must be between 0 and 1")
     return drawn(input, "geometric_", trials, (p,), generator, of_integers=True)
 
 
@@ -288,7 +289,7 @@ def random_(input, from_=0, to=None, *, generator=None):
             most = min(np.iinfo(kind).max + 1, 2**53)
         from_, to = (0, from_) if from_ else (0, most)
     if not from_ < to or to - from_ > 2**53:
-        raise ValueError(
+        raise ArgumentError(
             f"random_: from {from_} to {to}; the first must be smaller, by 2**53 at most"
         )
     check_range(from_, to - 1, input.dtype, "random_")

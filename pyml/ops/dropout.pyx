@@ -7,6 +7,7 @@ from pyml.memory cimport new_array
 from pyml.ops.arrays cimport contiguous, empty_like, real_tensor
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
+from pyml.errors import ArgumentError
 from pyml.random import state_of
 
 cnp.import_array()
@@ -54,7 +55,7 @@ def dropout(x, p=0.5, training=True, *, generator=None):
     """
     cdef Tensor xt = real_tensor(x, "dropout", "input")
     if not 0 <= p <= 1:
-        raise ValueError(f"dropout: p is {p}, a probability must be between 0 and 1")
+        raise ArgumentError(f"dropout: p is {p}, a probability must be between 0 and 1")
     if not training or p == 0:
         return xt
     cdef ndarray a = contiguous(xt.array)

@@ -17,6 +17,7 @@ from pyml.ops.operands cimport (
 from pyml.recorder cimport Traced, unwatched
 from pyml.tensor cimport Node, Tensor, shape_of, tracks, wrap
 
+from pyml.errors import ArgumentError
 from pyml.ops.comparison import eq, greater_equal, less, less_equal
 from pyml.ops.numpys import by_numpy
 from pyml.ops.operands import broadcast_shapes, result_type
@@ -276,7 +277,7 @@ def minimum(input, other, *, out=None):
 cdef Tensor rounded_quotient(input, other, str mode):
     cdef Tensor a, b
     if mode not in ("floor", "trunc"):
-        raise ValueError(f"div: rounding_mode is {mode!r}, it must be None, 'floor' or 'trunc'")
+        raise ArgumentError(f"div: rounding_mode is {mode!r}, it must be None, 'floor' or 'trunc'")
     a, b = converted(input, other, "div")
     return wrap(by_numpy("div", quotient, (a.array, b.array), mode))
 
@@ -468,7 +469,7 @@ def round(input, *, decimals=0):
     if decimals != 0 and cnp.PyArray_TYPE(x.array) == cnp.NPY_BOOL:
         raise TypeError("round: input has dtype bool, which has no decimals; .to() another dtype first")
     if not -2**31 <= decimals < 2**31:
-        raise ValueError(f"round: decimals is {decimals}, it must be between -2**31 and 2**31 - 1")
+        raise ArgumentError(f"round: decimals is {decimals}, it must be between -2**31 and 2**31 - 1")
     return piecewise_constant(x, by_numpy("round", rounded, (x.array,), np.round, int(decimals)), "round")
 
 
@@ -544,7 +545,7 @@ def clamp(input, min=None, max=None):
     """
     cdef Tensor x = lift(input, "clamp")
     if min is None and max is None:
-        raise ValueError("clamp: at least one of min and max must be given")
+        raise ArgumentError("clamp: at least one of min and max must be given")
     min, max = unwatched(min), unwatched(max)
     if isinstance(min, (Tensor, ndarray)) or isinstance(max, (Tensor, ndarray)):
         return clamp_between(input, min, max)

@@ -6,6 +6,7 @@ import math
 import numpy as np
 
 from pyml import _kernels
+from pyml.errors import ArgumentError
 from pyml.grad_mode import is_grad_enabled, no_grad
 from pyml.ops.arrays import checked_tensor, contiguous, copied, empty, full, real_tensor
 from pyml.ops.comparison import eq, ne
@@ -38,7 +39,7 @@ def check_table(input, weight, name, computes=True):
     checked_tensor(input, name)
     (real_tensor if computes else checked_tensor)(weight, name, "weight")
     if weight.ndim != 2:
-        raise ValueError(
+        raise ArgumentError(
             f"{name}: weight has shape {weight.shape}, it must be (num_embeddings, embedding_dim)"
         )
     return numbers_below(weight.shape[0], input, name)
@@ -50,7 +51,7 @@ def padding_row(padding_idx, count, name):
         return None
     index = integer(padding_idx, f"{name}: padding_idx")
     if not -count <= index < count:
-        raise ValueError(
+        raise ArgumentError(
             f"{name}: padding_idx is {index}, it must be from {-count} to {count - 1}, "
             "a row of weight"
         )
@@ -59,7 +60,7 @@ def padding_row(padding_idx, count, name):
 
 def check_dense(sparse, name):
     if sparse:
-        raise ValueError(
+        raise ArgumentError(
             f"{name}: sparse=True asks for sparse gradients, which there are not; leave it out"
         )
 
@@ -74,7 +75,7 @@ def frequencies(index, count, like):
 def renormalise(weight, index, max_norm, norm_type, name):
     """Makes the rows that the index names, if they are longer than max_norm, so long: in place."""
     if not max_norm >= 0:
-        raise ValueError(f"{name}: max_norm is {max_norm}, it must not be negative")
+        raise ArgumentError(f"{name}: max_norm is {max_norm}, it must not be negative")
     weight._will_change(False)
     used = reshape(frequencies(index.reshape(-1), weight.shape[0], weight) > 0, (-1, 1))
     weight.copy_(where(used, renorm(weight, norm_type, 0, max_norm), weight))
@@ -166,7 +167,7 @@ def bags_of(input, offsets, include_last_offset):
     checked_tensor(offsets, "embedding_bag", "offsets")
     refuse("embedding_bag with offsets (an input of two dimensions has bags of one size)")
     if offsets.ndim != 1 or offsets.dtype.kind not in "iu":
-        raise ValueError(
+        raise ArgumentError(
             f"embedding_bag: offsets has shape {offsets.shape} and dtype {offsets.dtype}, it must "
             "be a vector of integers"
         )
@@ -174,20 +175,20 @@ def bags_of(input, offsets, include_last_offset):
     size = input.shape[0]
     if include_last_offset:
         if not begins.size:
-            raise ValueError(
+            raise ArgumentError(
                 "embedding_bag: offsets is empty; with include_last_offset it needs at least one"
             )
         if begins[-1] > size:
-            raise ValueError(
+            raise ArgumentError(
                 f"embedding_bag: the last of offsets is {begins[-1]}, input has {size} elements"
             )
         ends = begins
     else:
         ends = np.append(begins, size)
     if begins.size and begins[0] != 0:
-        raise ValueError(f"embedding_bag: offsets[0] is {begins[0]}, it must be 0")
+        raise ArgumentError(f"embedding_bag: offsets[0] is {begins[0]}, it must be 0")
     if (np.diff(ends) < 0).any():
-        raise ValueError(
+        raise ArgumentError(
             f"embedding_bag: offsets must ascend and not exceed the {size} elements of input"
         )
     return ends
@@ -321,18 +322,18 @@ def embedding_bag(
     """
     check_dense(sparse, "embedding_bag")
     if mode not in ("sum", "mean", "max"):
-        raise ValueError(f"embedding_bag: mode is {mode!r}, it must be 'sum', 'mean' or 'max'")
+        raise ArgumentError(f"embedding_bag: mode is {mode!r}, it must be 'sum', 'mean' or 'max'")
     if mode == "max" and scale_grad_by_freq:
-        raise ValueError(
+        raise ArgumentError(
             "embedding_bag: scale_grad_by_freq does not go with mode='max'; leave one of them out"
         )
     index = check_table(input, weight, "embedding_bag")
     if input.ndim not in (1, 2):
-        raise ValueError(
+        raise ArgumentError(
             f"embedding_bag: input has shape {input.shape}, it must be (bags, size) or a vector"
         )
     if (offsets is None) != (input.ndim == 2):
-        raise ValueError(
+        raise ArgumentError(
             "embedding_bag: offsets must be None for an input of two dimensions, whose rows are "
             f"the bags, and a vector for one of one dimension; input has shape {input.shape}"
         )
@@ -341,11 +342,11 @@ def embedding_bag(
     if samples is not None:
         real_tensor(samples, "embedding_bag", "per_sample_weights")
         if mode != "sum":
-            raise ValueError(
+            raise ArgumentError(
                 f"embedding_bag: per_sample_weights goes with mode='sum' alone, not {mode!r}"
             )
         if samples.shape != input.shape:
-            raise ValueError(
+            raise ArgumentError(
                 f"embedding_bag: per_sample_weights has shape {samples.shape}, it must be that of "
                 f"input, {input.shape}"
             )
@@ -402,12 +403,12 @@ def one_hot(tensor, num_classes=-1):
     if classes == -1:
         refuse("one_hot without num_classes")
         if tensor.numel() == 0:
-            raise ValueError(
+            raise ArgumentError(
                 "one_hot: tensor is empty, its largest number is not known; give num_classes"
             )
         classes = int(tensor.array.max()) + 1 if tensor.dtype.kind in "iu" else 1
         classes = builtins.max(classes, 1)  # of negative numbers alone, which are then named
     if classes < 1:
-        raise ValueError(f"one_hot: num_classes is {classes}, it must be positive, or -1")
+        raise ArgumentError(f"one_hot: num_classes is {classes}, it must be positive, or -1")
     index = numbers_below(classes, tensor, "one_hot", "tensor")
     return cast(eq(Tensor._on(index.reshape(*index.shape, 1)), arange(classes)), INT64)

@@ -9,6 +9,7 @@ from collections import namedtuple
 import numpy as np
 
 from pyml.attributes import default_float
+from pyml.errors import ArgumentError
 from pyml.grad_mode import is_grad_enabled
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.comparison import eq
@@ -415,6 +416,6 @@ def mvlgamma(input, p):
     x = floating(input, "mvlgamma")
     p = integer(p, "mvlgamma: p")
     if p < 1:
-        raise ValueError(f"mvlgamma: p is {p}, it must be at least 1")
+        raise ArgumentError(f"mvlgamma: p is {p}, it must be at least 1")
     terms = stack([lgamma(x - i / 2) for i in range(p)])
     return add(sum(terms, 0), p * (p - 1) / 4 * math.log(math.pi))

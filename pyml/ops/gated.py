@@ -1,5 +1,6 @@
 """Activations made of other operations: with random slopes, or halves."""
 
+from pyml.errors import ArgumentError
 from pyml.ops.activation import leaky_relu, sigmoid
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.creation import rand
@@ -38,7 +39,7 @@ def rrelu(input, lower=1 / 8, upper=1 / 3, training=False, inplace=False, *, gen
     """
     checked_tensor(input, "rrelu")
     if not (float("-inf") < lower <= upper < float("inf")):
-        raise ValueError(
+        raise ArgumentError(
             f"rrelu: lower is {lower} and upper {upper}, they must be finite, lower not greater"
         )
     if not training:
@@ -80,11 +81,11 @@ def glu(input, dim=-1):
     """
     checked_tensor(input, "glu")
     if input.ndim == 0:
-        raise ValueError("glu: input is a single number, it must have a dimension to be halved")
+        raise ArgumentError("glu: input is a single number, it must have a dimension to be halved")
     dim = wrapped_dim(dim, input.ndim, "glu")
     size = input.shape[dim]
     if size % 2:
-        raise ValueError(
+        raise ArgumentError(
             f"glu: dimension {dim} of the input (shape {input.shape}) has size {size}, it must be "
             "even"
         )

@@ -3,6 +3,7 @@
 from math import isqrt
 
 from pyml import _kernels
+from pyml.errors import ArgumentError
 from pyml.grad_mode import is_grad_enabled
 from pyml.ops.arrays import checked_tensor, contiguous, empty
 from pyml.random import state_of
@@ -24,7 +25,7 @@ def as_images(input, channels, name):
         return input.unsqueeze(1)
     side = isqrt(input.shape[1] // channels) if input.dim() == 2 else 0
     if input.dim() != 2 or channels * side * side != input.shape[1]:
-        raise ValueError(
+        raise ArgumentError(
             f"{name}: input has shape {tuple(input.shape)}; images are (n, c, height, width), "
             f"(n, height, width) or rows of {channels} x side x side numbers; channels= says how "
             "many a row has"
@@ -36,7 +37,7 @@ def check_window(images, size, name):
     """Raises ValueError unless a window of that height and width fits into the images."""
     for side, whole, part in zip(("height", "width"), images.shape[2:], size, strict=True):
         if part > whole:
-            raise ValueError(f"{name}: the image has a {side} of {whole}, the window of {part}")
+            raise ArgumentError(f"{name}: the image has a {side} of {whole}, the window of {part}")
 
 
 def random_view(
@@ -56,7 +57,7 @@ def random_view(
     out = tuple(images.shape[2:]) if size is None else size
     check_window(images, out, name)
     if images.requires_grad and is_grad_enabled():
-        raise ValueError(f"{name}: input requires grad, its view has none; pass input.detach()")
+        raise ArgumentError(f"{name}: input requires grad, its view has none; pass input.detach()")
     x = contiguous(images.array)
     y = empty(tuple(images.shape[:2]) + out, x.dtype)
     _kernels.image_view(y, state_of(generator, name), x, padding, cutout, flip, rotation)

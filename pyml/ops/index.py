@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 
 from pyml import _kernels
+from pyml.errors import ArgumentError
 from pyml.grad_mode import is_grad_enabled
 from pyml.ops.arrays import (
     as_indices,
@@ -89,7 +90,7 @@ def as_index(index, shape):
             if isinstance(item, (int, np.integer)) and not -LARGEST <= item <= LARGEST:
                 raise IndexError(f"index: {item} is out of range, whatever the size")
             if isinstance(item, slice) and item.step is not None and item.step <= 0:
-                raise ValueError(
+                raise ArgumentError(
                     f"index: step {item.step} of a slice must be positive; flip() reverses"
                 )
     if used > len(shape):
@@ -368,7 +369,7 @@ def index_select(input, dim, index):
     dim = wrapped_dim(dim, input.ndim, "index_select")
     index = index_along(index, input.size(dim) if input.ndim else 1, dim, "index_select")
     if index.ndim > 1:
-        raise ValueError(f"index_select: index has shape {index.shape}, it must be a vector")
+        raise ArgumentError(f"index_select: index has shape {index.shape}, it must be a vector")
     if input.ndim == 0:
         return clone(input) if index.ndim == 0 else rows(input.reshape(1), index)
     if dim == 0:
@@ -464,7 +465,7 @@ def check_extent(index_shape, shape, dim, name):
     if len(index_shape) != len(shape) or any(
         n > size for d, (n, size) in enumerate(zip(index_shape, shape, strict=True)) if d != dim
     ):
-        raise ValueError(
+        raise ArgumentError(
             f"{name}: index of shape {index_shape} for a tensor of shape {shape}; "
             f"it must have as many dimensions, and no size larger except in dimension {dim}"
         )
@@ -482,7 +483,7 @@ def take_along_dim(input, indices, dim=None):
     if dim is None:
         return gather(input.reshape(-1), 0, indices.reshape(-1))
     if input.ndim != indices.ndim:
-        raise ValueError(
+        raise ArgumentError(
             f"take_along_dim: input has shape {input.shape} and indices {indices.shape}; they must "
             "have as many dimensions"
         )
@@ -551,7 +552,7 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None):
     src = value if src is None else src
     if reduce is not None:
         if reduce != "add":
-            raise ValueError(f"scatter: reduce is {reduce!r}, it must be None or 'add'")
+            raise ArgumentError(f"scatter: reduce is {reduce!r}, it must be None or 'add'")
         if not isinstance(src, Tensor):
             checked_tensor(index, "scatter", "index")
             src = Tensor._on(full(index.shape, input.array, src))
@@ -606,7 +607,7 @@ def nonzero_static(input, *, size, fill_value=-1):
     checked_tensor(input, "nonzero_static")
     size = integer(size, "nonzero_static: size")
     if size < 0:
-        raise ValueError(f"nonzero_static: size is {size}, it must not be negative")
+        raise ArgumentError(f"nonzero_static: size is {size}, it must not be negative")
     fill_value = integer(fill_value, "nonzero_static: fill_value")
     found = nonzero(input).array[:size]
     rows = np.full((size, input.ndim), fill_value, INT64)
@@ -634,7 +635,7 @@ def unravel_index(indices, shape):
     refuse("unravel_index")
     shape = as_sizes(shape, "unravel_index")
     if min(shape, default=0) < 0:
-        raise ValueError(f"unravel_index: shape is {shape}, its sizes must be >= 0")
+        raise ArgumentError(f"unravel_index: shape is {shape}, its sizes must be >= 0")
     size = math.prod(shape)
     flat = index_along(indices, size, 0, "unravel_index")
     return tuple(Tensor._on(np.asarray(part)) for part in np.unravel_index(flat, shape))

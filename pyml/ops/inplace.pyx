@@ -15,6 +15,7 @@ from pyml.tensor cimport (
     Node, Tensor, alias_of, pass_to_base, refresh, shape_of, tracks, will_change, wrap,
 )
 
+from pyml.errors import ArgumentError
 from pyml.ops import elementwise
 from pyml.ops.operands import broadcast_shapes, result_type
 from pyml.random import state_of
@@ -41,7 +42,7 @@ cpdef Tensor replace(Tensor t, Tensor y, str name):
     if category(t.array) < category(y.array):
         raise TypeError(f"{name}: the result has dtype {y.dtype}, it cannot be written into a tensor of {t.dtype}")
     if y.array.ndim != t.array.ndim or not cnp.PyArray_SAMESHAPE(y.array, t.array):
-        raise ValueError(f"{name}: the result has shape {y.shape}, the tensor that takes it has shape {t.shape}")
+        raise ArgumentError(f"{name}: the result has shape {y.shape}, the tensor that takes it has shape {t.shape}")
     will_change(t, y._requires_grad)
     if y._requires_grad:
         keep_old_values(node, t)
@@ -251,7 +252,7 @@ def copy_(Tensor input not None, other, non_blocking=False):
     """input <- other, broadcast and converted to its dtype."""
     cdef Tensor source = lift(other, "copy_")
     if broadcast_shapes(input.shape, source.shape, name="copy_") != input.shape:
-        raise ValueError(f"copy_: other has shape {source.shape}, it does not broadcast to {input.shape}")
+        raise ArgumentError(f"copy_: other has shape {source.shape}, it does not broadcast to {input.shape}")
     will_change(input, tracks(input) or (tracks(source) and is_real(input.array)))
     if tracks(source):
         source._check_current()
@@ -263,14 +264,14 @@ def fill_(Tensor input not None, value):
     """Every element <- value."""
     if isinstance(value, Tensor):
         if value.ndim != 0:
-            raise ValueError(f"fill_: value has shape {value.shape}, it must be 0-d; copy_() copies a tensor")
+            raise ArgumentError(f"fill_: value has shape {value.shape}, it must be 0-d; copy_() copies a tensor")
         return copy_(input, value)
     if result_type(input, value, name="fill_") != input.dtype and is_real(np.asarray(value)) and \
             not float(value).is_integer():
         raise TypeError(f"fill_: {value} does not fit into a tensor of dtype {input.dtype}")
     cdef ndarray number = number_as(value, input.array.dtype, "fill_")
     if number.ndim != 0:
-        raise ValueError(f"fill_: value has shape {np.shape(value)}, it must be a number")
+        raise ArgumentError(f"fill_: value has shape {np.shape(value)}, it must be a number")
     will_change(input, tracks(input))
     copy_into(input.array, number)
     return overwritten(input, None)
@@ -291,12 +292,12 @@ cdef Tensor drawn(int kernel, Tensor t, double low, double high, generator, str 
 def uniform_(Tensor input not None, from_=0.0, to=1.0, *, generator=None):
     """Every element <- a random number from [from_, to)."""
     if not from_ <= to:
-        raise ValueError(f"uniform_: from is {from_}, to is {to}; from must not be larger")
+        raise ArgumentError(f"uniform_: from is {from_}, to is {to}; from must not be larger")
     return drawn(RANDOM_UNIFORM, input, from_, to, generator, "uniform_")
 
 
 def normal_(Tensor input not None, mean=0.0, std=1.0, *, generator=None):
     """Every element <- a random number from the normal distribution."""
     if not std >= 0:
-        raise ValueError(f"normal_: std is {std}, it must not be negative")
+        raise ArgumentError(f"normal_: std is {std}, it must not be negative")
     return drawn(RANDOM_NORMAL, input, mean, std, generator, "normal_")

@@ -6,6 +6,7 @@ import numpy as np
 
 from pyml import _kernels
 from pyml.backward import run_backward
+from pyml.errors import ArgumentError
 from pyml.grad_mode import is_grad_enabled
 from pyml.ops.arrays import contiguous, real_tensor
 from pyml.ops.creation import empty, zeros
@@ -40,7 +41,7 @@ def jet_net(x, weights, biases, variables, pairs, function, *numbers):
     """
     x, variables, pairs = real_tensor(x, "jet_net", "x"), tuple(variables), tuple(pairs)
     if x.ndim != 2 or not all(0 <= i < x.shape[1] for i in variables):
-        raise ValueError(
+        raise ArgumentError(
             f"jet_net: x has shape {tuple(x.shape)}, variables is {variables}; they must be "
             "(n, in_features) and columns of it"
         )

@@ -14,6 +14,7 @@ from pyml cimport _kernels
 from pyml.ops.arrays cimport as_matrix, contiguous, empty_like, empty_shape, empty_vector, real_tensor, same_dtype
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
+from pyml.errors import ArgumentError
 from pyml.backward import run_backward
 from pyml.grad_mode import enable_grad
 from pyml.ops.activation import gelu, sigmoid, silu, softplus, tanh
@@ -82,13 +83,13 @@ def jet_linear(x, weight, bias=None):
     cdef Tensor b = None if bias is None else real_tensor(bias, "jet_linear", "bias")
     same_dtype(w, xt, "jet_linear", "weight")
     if w.array.ndim != 2 or xt.array.ndim != 3 or xt.array.shape[0] == 0 or xt.array.shape[2] != w.array.shape[1]:
-        raise ValueError(
+        raise ArgumentError(
             f"jet_linear: x has shape {xt.shape}, weight {w.shape}; they must be (channels, n, in_features) and "
             "(out_features, in_features), with a channel at least")
     if b is not None:
         same_dtype(b, xt, "jet_linear", "bias")
         if b.array.ndim != 1 or b.array.shape[0] != w.array.shape[0]:
-            raise ValueError(f"jet_linear: bias has shape {b.shape}, it must be ({w.shape[0]},) as weight is {w.shape}")
+            raise ArgumentError(f"jet_linear: bias has shape {b.shape}, it must be ({w.shape[0]},) as weight is {w.shape}")
     cdef ndarray rows = contiguous(xt.array), matrix = contiguous(w.array)
     cdef ndarray y = empty_shape((*xt.shape[:2], w.shape[0]), rows)
     _kernels.linear_forward(y[0], rows[0], matrix, None if b is None else contiguous(b.array))
@@ -153,7 +154,7 @@ def jet(function, x, Py_ssize_t firsts, pairs, *numbers):
     cdef Tensor xt = real_tensor(x, "jet", "x")
     pairs = tuple([tuple(pair) for pair in pairs])
     if firsts < 0 or xt.array.ndim < 2 or xt.array.shape[0] != 1 + firsts + len(pairs):
-        raise ValueError(f"jet: x has shape {xt.shape}; {1 + firsts + len(pairs)} channels are needed for "
+        raise ArgumentError(f"jet: x has shape {xt.shape}; {1 + firsts + len(pairs)} channels are needed for "
                          f"{firsts} first and {len(pairs)} second derivatives")
     check_pairs("jet", pairs, firsts)
     function = unwrap(function)   # by whichever name it was found
@@ -176,7 +177,7 @@ def jet(function, x, Py_ssize_t firsts, pairs, *numbers):
 def check_pairs(name, pairs, firsts):
     for pair in pairs:
         if len(pair) != 2 or not 1 <= min(pair) <= max(pair) <= firsts:
-            raise ValueError(f"{name}: pairs has {pair}, it must be two channels from 1 to {firsts}")
+            raise ArgumentError(f"{name}: pairs has {pair}, it must be two channels from 1 to {firsts}")
 
 
 cdef double number(tuple numbers, Py_ssize_t i) except *:

@@ -13,6 +13,7 @@ from pyml cimport _kernels
 from pyml.ops.arrays cimport contiguous, empty_like, empty_shape, empty_vector, full, real_tensor, same_dtype
 from pyml.tensor cimport Node, Tensor, shape_of, tracks, wrap
 
+from pyml.errors import ArgumentError
 from pyml.grad_mode import no_grad
 from pyml.ops.norm import batch_norm, rstd_of
 from pyml.ops.reduce import mean, sum
@@ -127,7 +128,7 @@ cdef Tensor parameter(object t, Tensor x, tuple shape, str name, str argument):
         return None
     cdef Tensor v = real_tensor(t, name, argument)
     if shape_of(v) != shape:
-        raise ValueError(f"{name}: {argument} has shape {v.shape}, it must be {shape}")
+        raise ArgumentError(f"{name}: {argument} has shape {v.shape}, it must be {shape}")
     same_dtype(v, x, name, argument)
     return v
 
@@ -137,7 +138,7 @@ cdef double checked_eps(object eps, str name) except? -1:
     if not isinstance(eps, (int, float, np.number)) or isinstance(eps, bool):
         raise TypeError(f"{name}: eps must be a number, not {type(eps).__name__}")
     if not eps >= 0:
-        raise ValueError(f"{name}: eps is {eps}, it must not be negative")
+        raise ArgumentError(f"{name}: eps is {eps}, it must not be negative")
     return eps
 
 
@@ -145,9 +146,9 @@ cdef tuple trailing(Tensor x, object normalized_shape, str name):
     """`normalized_shape` as a tuple, if the last dimensions of x are of these sizes."""
     cdef tuple shape = as_sizes(normalized_shape, name)
     if not shape:
-        raise ValueError(f"{name}: normalized_shape is empty, it needs at least one size")
+        raise ArgumentError(f"{name}: normalized_shape is empty, it needs at least one size")
     if shape_of(x)[-len(shape):] != shape:
-        raise ValueError(
+        raise ArgumentError(
             f"{name}: input has shape {x.shape}, its last dimensions must be normalized_shape, {shape}"
         )
     return shape
@@ -244,18 +245,18 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     """
     cdef Tensor x = real_tensor(input, "group_norm")
     if x.array.ndim < 2:
-        raise ValueError(f"group_norm: input has shape {x.shape}, it must be (n, c, ...)")
+        raise ArgumentError(f"group_norm: input has shape {x.shape}, it must be (n, c, ...)")
     cdef Py_ssize_t groups = integer(num_groups, "group_norm: num_groups")
     cdef Py_ssize_t n = x.array.shape[0], c = x.array.shape[1], each = math.prod(shape_of(x)[2:])
     if groups < 1 or c % groups:
-        raise ValueError(
+        raise ArgumentError(
             f"group_norm: num_groups is {groups}, it must be positive and divide the {c} channels"
         )
     weight = parameter(weight, x, (c,), "group_norm", "weight")
     bias = parameter(bias, x, (c,), "group_norm", "bias")
     eps = checked_eps(eps, "group_norm")
     if n == 1 and c * each == groups:
-        raise ValueError(
+        raise ArgumentError(
             f"group_norm: input of shape {x.shape} has one value in each of {groups} groups; it needs more than 1"
         )
     return row_norm(x, weight, bias, (c,), n * groups, c // groups * each, groups, max(each, 1), eps, True)
@@ -300,7 +301,7 @@ def instance_norm(
     """
     cdef Tensor x = real_tensor(input, "instance_norm")
     if x.array.ndim < 3:
-        raise ValueError(f"instance_norm: input has shape {x.shape}, it must be (n, c, length, ...)")
+        raise ArgumentError(f"instance_norm: input has shape {x.shape}, it must be (n, c, length, ...)")
     cdef Py_ssize_t n = x.array.shape[0], c = x.array.shape[1], each = math.prod(shape_of(x)[2:])
     running = [
         parameter(t, x, (c,), "instance_norm", name)
@@ -310,20 +311,20 @@ def instance_norm(
     bias = parameter(bias, x, (c,), "instance_norm", "bias")
     eps = checked_eps(eps, "instance_norm")
     if (running_mean is None) != (running_var is None):
-        raise ValueError("instance_norm: running_mean and running_var must be given together")
+        raise ArgumentError("instance_norm: running_mean and running_var must be given together")
     if not use_input_stats:
         if running_mean is None:
-            raise ValueError(
+            raise ArgumentError(
                 "instance_norm: running_mean and running_var are needed when use_input_stats is False"
             )
         return batch_norm(x, running_mean, running_var, weight, bias, False, eps=eps)
     if each == 1:
-        raise ValueError(
+        raise ArgumentError(
             f"instance_norm: expected more than 1 spatial element when training, got input of shape {x.shape}"
         )
     if running_mean is not None:
         if not 0.0 <= momentum <= 1.0:
-            raise ValueError(f"instance_norm: momentum is {momentum}, it must be between 0 and 1")
+            raise ArgumentError(f"instance_norm: momentum is {momentum}, it must be between 0 and 1")
         for t in running:
             t._will_change(False)
         with no_grad():

@@ -15,6 +15,7 @@ from collections import namedtuple
 
 import numpy as np
 
+from pyml.errors import ArgumentError
 from pyml.grad_mode import is_grad_enabled
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.creation import eye, zeros
@@ -96,9 +97,11 @@ def matrices(x, name, argument="A", square=False):
     if x.dtype.kind != "f":
         raise TypeError(f"{name}: {argument} has dtype {x.dtype}, it must be float32 or float64")
     if x.ndim < 2:
-        raise ValueError(f"{name}: {argument} has shape {x.shape}, it must be (..., m, n)")
+        raise ArgumentError(f"{name}: {argument} has shape {x.shape}, it must be (..., m, n)")
     if square and x.shape[-1] != x.shape[-2]:
-        raise ValueError(f"{name}: {argument} has shape {x.shape}, it must be square: (..., n, n)")
+        raise ArgumentError(
+            f"{name}: {argument} has shape {x.shape}, it must be square: (..., n, n)"
+        )
     return x
 
 
@@ -187,12 +190,14 @@ def solve(A, B, *, left=True):
     same_dtype(A, B, "linalg.solve")
     if B.ndim == 1 or (B.ndim == A.ndim - 1 and B.shape == A.shape[:-1]):
         if not left:
-            raise ValueError("linalg.solve: left is False, B must be matrices, not vectors")
+            raise ArgumentError("linalg.solve: left is False, B must be matrices, not vectors")
         return solve(A, B.unsqueeze(-1)).squeeze(-1)
     if not left:
         return solve(A.mT, B.mT).mT
     if B.ndim < 2 or B.shape[-2] != A.shape[-1]:
-        raise ValueError(f"linalg.solve: A has shape {A.shape}, B {B.shape}; rows must be as many")
+        raise ArgumentError(
+            f"linalg.solve: A has shape {A.shape}, B {B.shape}; rows must be as many"
+        )
     shapes = A.shape, B.shape
 
     def derivatives(dy, A, B):
@@ -270,12 +275,12 @@ def lstsq(A, B, rcond=None, *, driver=None):
     checked_tensor(B, name, "B")
     same_dtype(A, B, name)
     if driver not in (None, "gels", "gelsy", "gelsd", "gelss"):
-        raise ValueError(f"{name}: driver is {driver!r}; gels, gelsy, gelsd and gelss are known")
+        raise ArgumentError(f"{name}: driver is {driver!r}; gels, gelsy, gelsd and gelss are known")
     if B.ndim == A.ndim - 1 and B.shape == A.shape[:-1]:
         x, *others = lstsq(A, B.unsqueeze(-1), rcond, driver=driver)
         return lstsq_result(x.squeeze(-1), *others)
     if B.ndim != A.ndim or B.shape[:-1] != A.shape[:-1]:
-        raise ValueError(f"{name}: A has shape {A.shape}, B {B.shape}; rows must be as many")
+        raise ArgumentError(f"{name}: A has shape {A.shape}, B {B.shape}; rows must be as many")
     m, n = A.shape[-2:]
     limit = np.finfo(A.dtype).eps * max(m, n) if rcond is None else rcond
     if isinstance(limit, bool) or not isinstance(limit, numbers.Real):
@@ -362,7 +367,7 @@ def qr(A, mode="reduced"):
     """
     matrices(A, "linalg.qr")
     if mode not in ("reduced", "complete", "r"):
-        raise ValueError(f"linalg.qr: mode is {mode!r}, it must be 'reduced', 'complete' or 'r'")
+        raise ArgumentError(f"linalg.qr: mode is {mode!r}, it must be 'reduced', 'complete' or 'r'")
     method = "complete" if mode == "complete" else "reduced"
     q, r = numpys("linalg.qr", np.linalg.qr, A.array, options=(method,))
     m, n = A.shape[-2:]
@@ -404,7 +409,7 @@ def lu(A, *, pivot=True):
     """
     matrices(A, "linalg.lu")
     if not pivot:
-        raise ValueError("linalg.lu: pivot must be True")
+        raise ArgumentError("linalg.lu: pivot must be True")
     m, n = A.shape[-2:]
     p, low, up = by_numpy("linalg.lu", factors, (A.array,))
     permutation = Tensor._on(p)
@@ -621,10 +626,10 @@ def tensorinv(A, ind=2):
     checked_tensor(A, "linalg.tensorinv", "A")
     ind = integer(ind, "linalg.tensorinv: ind")
     if ind < 1:
-        raise ValueError(f"linalg.tensorinv: ind is {ind}, it must be positive")
+        raise ArgumentError(f"linalg.tensorinv: ind is {ind}, it must be positive")
     rows, columns = A.shape[:ind], A.shape[ind:]
     if rows.numel() != columns.numel():
-        raise ValueError(
+        raise ArgumentError(
             f"linalg.tensorinv: A has shape {A.shape}; {rows} and {columns} must have as many "
             "elements"
         )
@@ -644,7 +649,7 @@ def tensorsolve(A, B, dims=None):
         A = movedim(A, dims, tuple(range(A.ndim - len(dims), A.ndim)))
     left = A.shape[B.ndim :]
     if left.numel() != B.numel() or A.numel() != B.numel() ** 2:
-        raise ValueError(
+        raise ArgumentError(
             f"linalg.tensorsolve: A has shape {A.shape}, B {B.shape}; the dimensions of A before "
             "and after B's number must each have as many elements as B"
         )
@@ -660,10 +665,10 @@ def vander(x, *, N=None):
     """
     checked_tensor(x, "linalg.vander", "x")
     if x.ndim == 0:
-        raise ValueError("linalg.vander: x is 0-d, it must be (..., n)")
+        raise ArgumentError("linalg.vander: x is 0-d, it must be (..., n)")
     count = x.shape[-1] if N is None else integer(N, "linalg.vander: N")
     if count < 1:
-        raise ValueError(f"linalg.vander: N is {count}, it must be at least 1")
+        raise ArgumentError(f"linalg.vander: N is {count}, it must be at least 1")
     return stack([x**k for k in range(count)], -1)
 
 
@@ -679,7 +684,7 @@ def householder_product(A, tau):
     same_dtype(A, tau, "linalg.householder_product")
     (m, n), k = A.shape[-2:], tau.shape[-1] if tau.ndim else 0
     if not k <= n <= m or tau.shape != (*A.shape[:-2], k):
-        raise ValueError(
+        raise ArgumentError(
             f"linalg.householder_product: A has shape {A.shape}, tau {tau.shape}; (..., m, n) and "
             "(..., k) are needed, k <= n <= m"
         )
@@ -724,7 +729,7 @@ def eigh(A, UPLO="L"):
     """
     matrices(A, "linalg.eigh", square=True)
     if UPLO not in ("L", "U"):
-        raise ValueError(f"linalg.eigh: UPLO is {UPLO!r}, it must be 'L' or 'U'")
+        raise ArgumentError(f"linalg.eigh: UPLO is {UPLO!r}, it must be 'L' or 'U'")
     values, vectors = numpys("linalg.eigh", np.linalg.eigh, A.array, options=(UPLO,))
 
     def of_values(dy, A):
@@ -930,7 +935,7 @@ def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
         raise TypeError(f"linalg.matrix_norm: dim is {dim!r}, it must be two dimensions")
     dims = tuple(wrapped_dim(d, A.ndim, "linalg.matrix_norm") for d in dim)
     if len(dims) != 2 or dims[0] == dims[1]:
-        raise ValueError(f"linalg.matrix_norm: dim {dim} must be two different dimensions")
+        raise ArgumentError(f"linalg.matrix_norm: dim {dim} must be two different dimensions")
     if ord in ("fro", None):
         return norm(A, 2, dims, keepdim)
     x = movedim(A, dims, (-2, -1))
@@ -941,7 +946,7 @@ def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
         sums = sum(x.abs(), -2 if abs(ord) == 1 else -1)
         y = (amax if ord > 0 else amin)(sums, -1)
     else:
-        raise ValueError(
+        raise ArgumentError(
             f"linalg.matrix_norm: ord is {ord!r}, not 'fro', 'nuc', 1, -1, 2, -2, inf or -inf"
         )
     if keepdim:
@@ -962,7 +967,7 @@ def linalg_norm(A, ord=None, dim=None, keepdim=False, *, dtype=None):
         return vector_norm(A, 2, dim, keepdim, dtype=dtype)
     if dim is None:
         if A.ndim > 2:
-            raise ValueError(f"linalg.norm: ord needs dim for a tensor of shape {A.shape}")
+            raise ArgumentError(f"linalg.norm: ord needs dim for a tensor of shape {A.shape}")
         if A.ndim == 2:
             return matrix_norm(A, ord, keepdim=keepdim, dtype=dtype)
         return vector_norm(A, ord, None, keepdim, dtype=dtype)

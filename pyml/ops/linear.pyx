@@ -8,6 +8,7 @@ from pyml.ops.arrays cimport as_matrix, contiguous, empty_like, empty_matrix, em
 from pyml.ops.matmul cimport multiplied
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
+from pyml.errors import ArgumentError
 from pyml.ops.reduce import sum
 from pyml.ops.shape import reshape, t
 from pyml.options import Range, check_number
@@ -59,9 +60,9 @@ cdef Tensor layer(input, weight, bias, double alpha, str who):
     cdef Tensor b = None
     same_dtype(w, xt, who, "weight")
     if w.array.ndim != 2:
-        raise ValueError(f"{who}: weight has shape {w.shape}, it must be (out_features, in_features)")
+        raise ArgumentError(f"{who}: weight has shape {w.shape}, it must be (out_features, in_features)")
     if xt.array.ndim == 0 or xt.array.shape[xt.array.ndim - 1] != w.array.shape[1]:
-        raise ValueError(
+        raise ArgumentError(
             f"{who}: input has {xt.shape[-1] if xt.array.ndim else 'no'} features (shape {xt.shape}), "
             f"in_features is {w.shape[1]} (weight {w.shape})"
         )
@@ -69,7 +70,7 @@ cdef Tensor layer(input, weight, bias, double alpha, str who):
         b = real_tensor(bias, who, "bias")
         same_dtype(b, xt, who, "bias")
         if b.array.ndim != 1 or b.array.shape[0] != w.array.shape[0]:
-            raise ValueError(f"{who}: bias has shape {b.shape}, it must be ({w.shape[0]},) as weight is {w.shape}")
+            raise ArgumentError(f"{who}: bias has shape {b.shape}, it must be ({w.shape[0]},) as weight is {w.shape}")
 
     cdef ndarray rows = as_matrix(xt.array)
     cdef ndarray y = empty_matrix(rows.shape[0], w.array.shape[0], rows)

@@ -6,6 +6,7 @@ size_average and reduce are PyTorch's old names of a reduction, see pyml.ops.dep
 import math
 import warnings
 
+from pyml.errors import ArgumentError
 from pyml.ops.arrays import checked_tensor, real_tensor
 from pyml.ops.creation import arange
 from pyml.ops.cross_entropy import classes_of, cross_entropy
@@ -27,7 +28,7 @@ def checked_reduction(name, reduction, size_average=None, reduce=None, allowed=R
     reduction = reduction_named(size_average, reduce, reduction)
     if reduction not in allowed:
         words = ", ".join(map(repr, allowed[:-1]))
-        raise ValueError(
+        raise ArgumentError(
             f"{name}: reduction is {reduction!r}, it must be {words} or {allowed[-1]!r}"
         )
     return reduction
@@ -52,7 +53,7 @@ def like(name, target, x, what="target"):
 
 def same_shape(name, target, x):
     if target.shape != x.shape:
-        raise ValueError(
+        raise ArgumentError(
             f"{name}: target has shape {target.shape}, it must be that of the input, {x.shape}; "
             "reshape one of them"
         )
@@ -89,7 +90,7 @@ def linear_cross_entropy(
     name = "linear_cross_entropy"
     x, w = reals(name, input=input, linear_weight=linear_weight)
     if x.ndim not in (1, 2) or w.ndim < 2 or (w.ndim > 2 and x.ndim == 1):
-        raise ValueError(
+        raise ArgumentError(
             f"{name}: input has shape {x.shape}, linear_weight {w.shape}; (n, in_features) and "
             "(c, d..., in_features) are needed, or (in_features) and (c, in_features)"
         )
@@ -97,7 +98,7 @@ def linear_cross_entropy(
     if linear_bias is not None:
         real_tensor(linear_bias, name, "linear_bias")
         if linear_bias.shape != outputs:
-            raise ValueError(
+            raise ArgumentError(
                 f"{name}: linear_bias has shape {linear_bias.shape}, it must be {outputs}"
             )
         linear_bias = reshape(linear_bias, (-1,))
@@ -212,13 +213,13 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
     target = like(name, target, input)
     if not isinstance(var, Tensor):
         if not var >= 0:
-            raise ValueError(f"{name}: var is {var}, it must not be negative")
+            raise ArgumentError(f"{name}: var is {var}, it must not be negative")
         v = max(float(var), eps)
         loss = 0.5 * ((input - target) ** 2 / v + math.log(v))
     else:
         var = with_shape_of(name, like(name, var, input, "var"), input)
         if not is_recording() and (var < 0).any():
-            raise ValueError(
+            raise ArgumentError(
                 f"{name}: var has the number {var.min().item()}, it must not be negative"
             )
         least = where(var < 0, math.nan, var - var.detach() + eps)
@@ -236,7 +237,7 @@ def with_shape_of(name, var, x):
     differing = [n for m, n in zip(x.shape, var.shape, strict=False) if m != n]
     if var.ndim == x.ndim and differing == [1]:
         return var
-    raise ValueError(
+    raise ArgumentError(
         f"{name}: var has shape {var.shape}, it must be that of the input, {x.shape}, the same "
         "with one size of 1, or without the last"
     )
@@ -271,15 +272,15 @@ def margin_ranking_loss(
 def same_dimensions(name, **tensors):
     if len({x.ndim for x in tensors.values()}) > 1:
         shapes = ", ".join(f"{what} {x.shape}" for what, x in tensors.items())
-        raise ValueError(f"{name}: {shapes} must have as many dimensions")
+        raise ArgumentError(f"{name}: {shapes} must have as many dimensions")
 
 
 def rows_of(name, x):
     """x as (n, c), and the shape of its samples: (n) or ()."""
     if x.ndim > 2:
-        raise ValueError(f"{name}: input has shape {x.shape}, it must be (n, c) or (c)")
+        raise ArgumentError(f"{name}: input has shape {x.shape}, it must be (n, c) or (c)")
     if x.shape[-1:] == (0,):
-        raise ValueError(f"{name}: input has shape {x.shape}, there must be a class or more")
+        raise ArgumentError(f"{name}: input has shape {x.shape}, there must be a class or more")
     return (x if x.ndim == 2 else reshape(x, (1, -1))), x.shape[:-1]
 
 
@@ -335,7 +336,7 @@ def multilabel_soft_margin_loss(
     target = like(name, target, input)
     same_shape(name, target, input)
     if input.ndim == 0:
-        raise ValueError(f"{name}: input is a single number, it must be (..., c)")
+        raise ArgumentError(f"{name}: input is a single number, it must be (..., c)")
     loss = binary_cross_entropy_with_logits(input, target, weight, reduction="none")
     return reduced(sum(loss, -1) / input.shape[-1], reduction)
 
@@ -367,7 +368,7 @@ def cosine_embedding_loss(
     checked_tensor(target, name, "target")
     a, b = floating(input1, name), floating(input2, name)
     if a.ndim not in (1, 2) or b.ndim != a.ndim or target.ndim != a.ndim - 1:
-        raise ValueError(
+        raise ArgumentError(
             f"{name}: inputs have the shapes {a.shape} and {b.shape}, target {target.shape}; they "
             "must be (n, d), (n, d) and (n), or (d), (d) and ()"
         )
@@ -444,7 +445,7 @@ def distance(p, eps):
 def of_triplets(name, anchor, positive, negative, distance, margin, swap, reduction):
     reduction = checked_reduction(name, reduction)
     if not margin > 0:
-        raise ValueError(f"{name}: margin is {margin}, it must be greater than 0")
+        raise ArgumentError(f"{name}: margin is {margin}, it must be greater than 0")
     triplet = {"anchor": anchor, "positive": positive, "negative": negative}
     reals(name, **triplet)
     same_dimensions(name, **triplet)

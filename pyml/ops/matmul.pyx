@@ -9,6 +9,7 @@ from pyml.ops.arrays cimport checked_tensor, broadcast_to, contiguous, empty_mat
 from pyml.ops.operands cimport lift, written
 from pyml.tensor cimport Node, Tensor, shape_of, tracks, wrap
 
+from pyml.errors import ArgumentError
 from pyml.ops.numpys import by_numpy
 from pyml.ops.operands import broadcast_shapes, sum_to
 from pyml.recorder import unwatched
@@ -126,9 +127,9 @@ def matmul(input, other, *, out=None):
     cdef Tensor a, b, y
     a, b = operands(input, other, "matmul")
     if a.array.ndim == 0 or b.array.ndim == 0:
-        raise ValueError(f"matmul: shapes {a.shape} and {b.shape}; both must have at least 1 dimension")
+        raise ArgumentError(f"matmul: shapes {a.shape} and {b.shape}; both must have at least 1 dimension")
     if a.array.shape[a.array.ndim - 1] != b.array.shape[0 if b.array.ndim == 1 else b.array.ndim - 2]:
-        raise ValueError(
+        raise ArgumentError(
             f"matmul: shapes {a.shape} and {b.shape}; the last size of the first must be the "
             f"{'only' if b.array.ndim == 1 else 'second to last'} size of the second"
         )
@@ -166,7 +167,7 @@ cdef Tensor multiplied(Tensor a, Tensor b, bint bfloat16):
 cdef of_dimensions(input, other, str name, int a_ndim, int b_ndim):
     a, b = operands(input, other, name)
     if a.ndim != a_ndim or b.ndim != b_ndim:
-        raise ValueError(f"{name}: shapes {a.shape} and {b.shape}; {a_ndim} and {b_ndim} dimensions are needed")
+        raise ArgumentError(f"{name}: shapes {a.shape} and {b.shape}; {a_ndim} and {b_ndim} dimensions are needed")
     return matmul(a, b)
 
 
@@ -198,5 +199,5 @@ def bmm(input, mat2, *, out=None):
     checked_tensor(input, "bmm")
     checked_tensor(mat2, "bmm", "mat2")
     if input.ndim == 3 and mat2.ndim == 3 and input.shape[0] != mat2.shape[0]:
-        raise ValueError(f"bmm: batches of {input.shape[0]} and {mat2.shape[0]} matrices; they must be as many")
+        raise ArgumentError(f"bmm: batches of {input.shape[0]} and {mat2.shape[0]} matrices; they must be as many")
     return of_dimensions(input, mat2, "bmm", 3, 3)

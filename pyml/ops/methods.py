@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from pyml.attributes import NAMES
+from pyml.errors import ArgumentError
 from pyml.ops import creation, elementwise, index, linalg, rearranging, shape, special
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.inplace import copy_, fill_, replace
@@ -166,7 +167,7 @@ def check_layout(layout, name):
         ValueError: for another layout.
     """
     if layout not in (None, "strided"):
-        raise ValueError(f"{name}: layout is {layout!r}, only strided is available")
+        raise ArgumentError(f"{name}: layout is {layout!r}, only strided is available")
 
 
 def new_full(
@@ -306,7 +307,7 @@ def sum_to_size(self, *sizes):
     """The sum over what broadcasting from these sizes would repeat."""
     sizes = shape.as_sizes(sizes_of(sizes), "sum_to_size")
     if broadcast_shapes(self.shape, sizes, name="sum_to_size") != self.shape:
-        raise ValueError(f"sum_to_size: {sizes} does not broadcast to {self.shape}")
+        raise ArgumentError(f"sum_to_size: {sizes} does not broadcast to {self.shape}")
     return sum_to(self, sizes)
 
 
@@ -338,7 +339,9 @@ def fill_diagonal_(self, fill_value, wrap=False):
         wrap: in a tall matrix the diagonal begins anew below its end, one row apart.
     """
     if self.ndim != 2:
-        raise ValueError(f"fill_diagonal_: the tensor has shape {self.shape}, not that of a matrix")
+        raise ArgumentError(
+            f"fill_diagonal_: the tensor has shape {self.shape}, not that of a matrix"
+        )
     rows, columns = self.shape
     mask = np.eye(rows, columns, dtype=bool)
     if wrap:

@@ -8,6 +8,7 @@ from pyml cimport _kernels
 from pyml.ops.arrays cimport as_matrix, contiguous, empty_like, empty_vector, real_tensor, same_dtype
 from pyml.tensor cimport Node, Tensor, tracks, will_change, wrap
 
+from pyml.errors import ArgumentError
 from pyml.ops.elementwise import rsqrt, where
 from pyml.ops.reduce import amax, mean, sum
 from pyml.ops.shape import moveaxis
@@ -121,7 +122,7 @@ cdef Tensor per_channel(object t, Tensor x, str name):
     cdef Tensor v = real_tensor(t, "batch_norm", name)
     same_dtype(v, x, "batch_norm", name)
     if v.array.ndim != 1 or v.array.shape[0] != x.array.shape[1]:
-        raise ValueError(
+        raise ArgumentError(
             f"batch_norm: {name} has shape {v.shape}, it must be ({x.shape[1]},): one number for each channel of input {x.shape}"
         )
     return v
@@ -148,7 +149,7 @@ def batch_norm(x, running_mean, running_var, weight=None, bias=None, training=Fa
     """
     cdef Tensor xt = real_tensor(x, "batch_norm", "input")
     if xt.array.ndim < 2:
-        raise ValueError(f"batch_norm: input has shape {xt.shape}, it must be (n, c) or (n, c, length)")
+        raise ArgumentError(f"batch_norm: input has shape {xt.shape}, it must be (n, c) or (n, c, length)")
     cdef Tensor rm = per_channel(running_mean, xt, "running_mean")
     cdef Tensor rv = per_channel(running_var, xt, "running_var")
     cdef Tensor gamma = per_channel(weight, xt, "weight")
@@ -160,11 +161,11 @@ def batch_norm(x, running_mean, running_var, weight=None, bias=None, training=Fa
     cdef Tensor out
     cdef bint is_tracked = tracks(xt) or (gamma is not None and tracks(gamma)) or (beta is not None and tracks(beta))
     if (rm is None) != (rv is None):
-        raise ValueError("batch_norm: running_mean and running_var must be given together")
+        raise ArgumentError("batch_norm: running_mean and running_var must be given together")
 
     if not training:
         if rm is None:
-            raise ValueError("batch_norm: running_mean and running_var are needed when training is False")
+            raise ArgumentError("batch_norm: running_mean and running_var are needed when training is False")
         _kernels.batchnorm_inference(
             y, a, contiguous(rm.array), contiguous(rv.array), array_of(gamma), array_of(beta), eps)
         out = wrap(channels_first(y, xt.array))
@@ -175,19 +176,19 @@ def batch_norm(x, running_mean, running_var, weight=None, bias=None, training=Fa
         return out
 
     if a.shape[0] == 1 and a.shape[1] > 0:
-        raise ValueError(f"batch_norm: expected more than 1 value per channel when training, got input of shape {xt.shape}")
+        raise ArgumentError(f"batch_norm: expected more than 1 value per channel when training, got input of shape {xt.shape}")
     if momentum is None and tracked is None and rm is not None:
-        raise ValueError("batch_norm: momentum None (the cumulative average) needs num_batches_tracked")
+        raise ArgumentError("batch_norm: momentum None (the cumulative average) needs num_batches_tracked")
     cdef double factor = -1.0 if momentum is None else momentum   # negative asks the kernel for the cumulative average
     if rm is None:
         factor = 0.0
     elif momentum is not None and not 0.0 <= factor <= 1.0:
-        raise ValueError(f"batch_norm: momentum is {momentum}, it must be between 0 and 1, or None")
+        raise ArgumentError(f"batch_norm: momentum is {momentum}, it must be between 0 and 1, or None")
     for t in (rm, rv, tracked):
         if t is not None:
             will_change(t, False)
             if not cnp.PyArray_ISCARRAY((<Tensor>t).array):
-                raise ValueError(
+                raise ArgumentError(
                     "batch_norm: running statistics must be contiguous, and aligned in memory; .clone() makes a copy that is")
     if tracked is not None and (tracked.dtype != "int64" or tracked.array.size != 1):
         raise TypeError(f"batch_norm: num_batches_tracked must be one int64, not {tracked.dtype} of shape {tracked.shape}")

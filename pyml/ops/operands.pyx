@@ -21,6 +21,7 @@ from pyml.ops.arrays cimport as_type, broadcast_to, check_shown, contiguous, cop
 from pyml.recorder cimport Recorder, Traced, recorder, unwatched
 from pyml.tensor cimport Node, Tensor, shape_of, tracks, will_change, wrap
 
+from pyml.errors import ArgumentError
 from pyml.dispatch import made_of
 from pyml.ops.numpys import by_numpy
 from pyml.recorder import constant
@@ -140,7 +141,7 @@ cpdef ndarray number_as(object x, object dtype, str name):
     try:
         return constant(np.array(x, dtype))
     except OverflowError:
-        raise ValueError(f"{name}: {x} does not fit dtype {np.dtype(dtype)}; .to() another dtype first") from None
+        raise ArgumentError(f"{name}: {x} does not fit dtype {np.dtype(dtype)}; .to() another dtype first") from None
 
 
 cdef Tensor floating(object x, str name):
@@ -152,7 +153,7 @@ cdef double as_double(object x, str name) except? -1:
     try:
         return x
     except OverflowError:
-        raise ValueError(f"{name}: an integer of {x.bit_length()} bits is too large for a floating point number") from None
+        raise ArgumentError(f"{name}: an integer of {x.bit_length()} bits is too large for a floating point number") from None
 
 
 cdef ndarray scalar(double value, int kind):
@@ -229,7 +230,7 @@ cpdef Tensor written(object out, Tensor y, str name):
     if cnp.PyArray_SIZE(t.array) == 0 and cnp.PyArray_SIZE(y.array) != 0:
         t.data = wrap(empty_shape((<object>y.array).shape, t.array))
     elif y.array.ndim != t.array.ndim or not cnp.PyArray_SAMESHAPE(y.array, t.array):
-        raise ValueError(
+        raise ArgumentError(
             f"{name}: out has shape {t.shape}, it must be that of the result, {y.shape}, or have no elements")
     will_change(t, False)
     copy_into(t.array, as_type(y.array, t.array.dtype))
@@ -292,7 +293,7 @@ def broadcast_shapes(*shapes, name="broadcast_shapes"):
             elif result[d] == 1:
                 result[d] = size
             elif size != 1 and size != <Py_ssize_t>result[d]:
-                raise ValueError(
+                raise ArgumentError(
                     f"{name}: shapes {' and '.join(map(str, shapes))} do not broadcast: "
                     "counted from the last dimension, sizes must be equal or one of them 1"
                 )
@@ -305,7 +306,7 @@ cdef Py_ssize_t sized(object size, object shape, str name) except -1:
     except TypeError:
         raise TypeError(f"{name}: sizes must be integers, not {shape!r}") from None
     if not 0 <= size < 1 << 63:
-        raise ValueError(f"{name}: shape {shape} has size {size}; sizes are from 0 to 2**63 - 1")
+        raise ArgumentError(f"{name}: shape {shape} has size {size}; sizes are from 0 to 2**63 - 1")
     return size
 
 

@@ -28,6 +28,8 @@ from pyml.ops.arrays cimport is_real
 from pyml.ops.segments cimport Segments
 from pyml.tensor cimport Tensor, wrap
 
+from pyml.errors import ArgumentError
+
 cnp.import_array()
 
 cdef extern from "Python.h":
@@ -183,7 +185,7 @@ cdef class Update(Segments):
     cdef int read_tuple(self, str name, tuple values, double *at, Py_ssize_t count) except -1:
         cdef Py_ssize_t i
         if len(values) != count:
-            raise ValueError(f"{self.name}: {name} is {values}, it must have {count} numbers")
+            raise ArgumentError(f"{self.name}: {name} is {values}, it must have {count} numbers")
         for i in range(count):
             at[i] = number(values[i])
         return 0
@@ -442,9 +444,9 @@ def check_distinct(groups):
                 raise TypeError(f"params[{i}] is a {type(p).__name__}, it must be a Tensor")
         of_group = {id(p) for p in params}
         if len(of_group) != len(params):
-            raise ValueError("params has the same Tensor twice")
+            raise ArgumentError("params has the same Tensor twice")
         if not known.isdisjoint(of_group):
-            raise ValueError("some parameters appear in more than one parameter group; leave them in one")
+            raise ArgumentError("some parameters appear in more than one parameter group; leave them in one")
         known |= of_group
         for p in params:
             w = (<Tensor>p).array
@@ -456,4 +458,4 @@ def check_distinct(groups):
             if ranges[j][0] >= after:
                 break
             if np.shares_memory(array, ranges[j][3]):   # else as the even and the odd columns of a matrix
-                raise ValueError("params: two parameters share memory; pass one of them")
+                raise ArgumentError("params: two parameters share memory; pass one of them")

@@ -2,6 +2,7 @@
 
 import math
 
+from pyml.errors import ArgumentError
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.creation import full as full_of
 from pyml.ops.index import index_select
@@ -34,14 +35,14 @@ def pad(input, pad, mode="constant", value=None):
     checked_tensor(input, "pad")
     sizes = as_sizes(pad, "pad")
     if mode not in MODES:
-        raise ValueError(f"pad: mode is {mode!r}, it must be one of {', '.join(MODES)}")
+        raise ArgumentError(f"pad: mode is {mode!r}, it must be one of {', '.join(MODES)}")
     if len(sizes) % 2 or len(sizes) > 2 * input.ndim:
-        raise ValueError(
+        raise ArgumentError(
             f"pad: pad is {sizes}, it must be pairs (left, right), at most one for each of the "
             f"{input.ndim} dimensions"
         )
     if mode != "constant" and value is not None:
-        raise ValueError(f"pad: value goes with mode='constant' alone, not {mode!r}")
+        raise ArgumentError(f"pad: value goes with mode='constant' alone, not {mode!r}")
     pairs = [
         (input.ndim - 1 - k, left, right)
         for k, (left, right) in enumerate(zip(sizes[::2], sizes[1::2], strict=True))
@@ -69,7 +70,7 @@ def check_pair(input, dim, left, right, mode):
         most = {"reflect": size - 1, "replicate": math.inf, "circular": max(kept, 0)}[mode]
         fits = size > 0 and max(left, right) <= most and size + left + right > 0
     if not (fits or left == right == 0):
-        raise ValueError(
+        raise ArgumentError(
             f"pad: ({left}, {right}) does not fit dimension {dim} of size {size} with mode {mode!r}"
         )
 

@@ -15,6 +15,7 @@ from pyml.ops.arrays cimport contiguous, empty_like, empty_scalar, is_real, real
 from pyml.ops.reduction cimport MEAN, NONE, named_reduction, reduction_of
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
+from pyml.errors import ArgumentError
 from pyml.ops.activation import logsigmoid, sigmoid
 from pyml.ops.elementwise import abs, clamp, log, log1p, mul, sign, where
 from pyml.ops.operands import broadcast_shapes
@@ -44,7 +45,7 @@ cdef checked_factor(str name, str what, factor, Tensor x, bint broadcasts):
     real_tensor(factor, name, what)
     if factor.shape == x.shape or (broadcasts and broadcast_shapes(x.shape, factor.shape, name=name) == x.shape):
         return
-    raise ValueError(
+    raise ArgumentError(
         f"{name}: {what} has shape {factor.shape}, it must {'broadcast to' if broadcasts else 'be'} that of the input, "
         f"{x.shape}")
 
@@ -99,7 +100,7 @@ cdef class PairLoss:
             x, t = to(x, dtype), to(t, dtype)
         if not cnp.PyArray_SAMESHAPE(x.array, t.array):
             if self.same_shape:
-                raise ValueError(
+                raise ArgumentError(
                     f"{self.name}: target has shape {t.shape}, it must be that of the input, {x.shape}; reshape one of them")
             warnings.warn(
                 f"Using a target size ({t.shape}) that is different to the input size ({x.shape}). This will likely lead to "
@@ -136,7 +137,7 @@ cdef class PairLoss:
         except TypeError:
             raise TypeError(f"{self.name}: {name} must be a number, not {type(options[i]).__name__}") from None
         if allowed is not None and not allowed.holds(number):
-            raise ValueError(f"{self.name}: {name} is {number}, it must be {allowed.words}")
+            raise ArgumentError(f"{self.name}: {name} is {number}, it must be {allowed.words}")
         return number
 
 
@@ -356,7 +357,7 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
     if np.isnan(loss.array).any():
         x = (<Tensor>input).array
         if not ((x >= 0) & (x <= 1)).all():
-            raise ValueError(
+            raise ArgumentError(
                 f"binary_cross_entropy: input has numbers from {x.min()} to {x.max()}, they must be between 0 and 1; take "
                 "its sigmoid, or binary_cross_entropy_with_logits")
     return loss
@@ -401,7 +402,7 @@ def binary_cross_entropy_with_logits(
     if not isinstance(target, Tensor):
         raise TypeError(f"binary_cross_entropy_with_logits: target must be a Tensor, not {type(target).__name__}")
     if target.shape != x.shape:
-        raise ValueError(
+        raise ArgumentError(
             f"binary_cross_entropy_with_logits: target has shape {target.shape}, it must be that of the input, {x.shape}; "
             "reshape one of them")
     checked_factor(WITH_LOGITS.name, "pos_weight", pos_weight, x, True)

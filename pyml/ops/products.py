@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from pyml.errors import ArgumentError
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.matmul import bmm, dot, matmul, mm, mv
 from pyml.ops.operands import broadcast_shapes, cast, result_type
@@ -24,7 +25,7 @@ def outer(input, vec2):
     checked_tensor(input, "outer")
     checked_tensor(vec2, "outer", "vec2")
     if input.ndim != 1 or vec2.ndim != 1:
-        raise ValueError(f"outer: shapes {input.shape} and {vec2.shape}; both must be vectors")
+        raise ArgumentError(f"outer: shapes {input.shape} and {vec2.shape}; both must be vectors")
     return unsqueeze(input, 1) * vec2
 
 
@@ -38,7 +39,7 @@ def inner(input, other):
     if input.ndim == 0 or other.ndim == 0:
         return input * other
     if input.shape[-1] != other.shape[-1]:
-        raise ValueError(f"inner: shapes {input.shape} and {other.shape}; the last sizes differ")
+        raise ArgumentError(f"inner: shapes {input.shape} and {other.shape}; the last sizes differ")
     return tensordot(input, other, ([-1], [-1]))
 
 
@@ -74,11 +75,11 @@ def cross(input, other, dim=None):
     shape = broadcast_shapes(input.shape, other.shape, name="cross")
     if dim is None:
         if 3 not in shape:
-            raise ValueError(f"cross: no dimension of shape {shape} has size 3")
+            raise ArgumentError(f"cross: no dimension of shape {shape} has size 3")
         dim = shape.index(3)
     dim = wrapped_dim(dim, len(shape), "cross")
     if not shape or shape[dim] != 3:
-        raise ValueError(f"cross: dimension {dim} of shape {shape} must have size 3")
+        raise ArgumentError(f"cross: dimension {dim} of shape {shape} must have size 3")
     a, b = expand(input, shape), expand(other, shape)
     return a.roll(-1, dim) * b.roll(-2, dim) - a.roll(-2, dim) * b.roll(-1, dim)
 
@@ -93,17 +94,17 @@ def tensordot(a, b, dims=2):
     checked_tensor(b, "tensordot", "b")
     if isinstance(dims, (tuple, list)):
         if len(dims) != 2:
-            raise ValueError(f"tensordot: dims is {dims!r}, it must be a number or two lists")
+            raise ArgumentError(f"tensordot: dims is {dims!r}, it must be a number or two lists")
         of_a, of_b = (dims_of(x, of_x) for x, of_x in zip((a, b), dims, strict=True))
     else:
         if isinstance(dims, bool) or not isinstance(dims, int):
             raise TypeError(f"tensordot: dims is {dims!r}, it must be a number or two lists")
         if not 0 <= dims <= min(a.ndim, b.ndim):
-            raise ValueError(f"tensordot: dims is {dims}, shapes are {a.shape} and {b.shape}")
+            raise ArgumentError(f"tensordot: dims is {dims}, shapes are {a.shape} and {b.shape}")
         of_a, of_b = list(range(a.ndim - dims, a.ndim)), list(range(dims))
     sizes = [a.shape[d] for d in of_a]
     if len(set(of_a)) != len(of_a) or sizes != [b.shape[d] for d in of_b]:
-        raise ValueError(
+        raise ArgumentError(
             f"tensordot: dimensions {of_a} of shape {a.shape} and {of_b} of {b.shape} do not match"
         )
     rest_a = [d for d in range(a.ndim) if d not in of_a]
@@ -173,17 +174,19 @@ def letters_of(equation, operands):
     left, arrow, right = equation.replace(" ", "").partition("->")
     texts = left.split(",")
     if len(texts) != len(operands):
-        raise ValueError(
+        raise ArgumentError(
             f"einsum: {equation!r} is for {len(texts)} operands, {len(operands)} are given"
         )
     inputs, most, sizes = [], 0, {}
     for text, x in zip(texts, operands, strict=True):
         before, dots, after = text.partition("...")
         if not (before + after).isalpha() and before + after:
-            raise ValueError(f"einsum: {text!r} in {equation!r}; letters and one ... are allowed")
+            raise ArgumentError(
+                f"einsum: {text!r} in {equation!r}; letters and one ... are allowed"
+            )
         extra = x.ndim - len(before) - len(after)
         if extra < 0 or (extra and not dots):
-            raise ValueError(
+            raise ArgumentError(
                 f"einsum: {text!r} in {equation!r} is for another number of dimensions than those "
                 f"of shape {x.shape}"
             )
@@ -194,7 +197,7 @@ def letters_of(equation, operands):
             if known == 1:
                 sizes[name] = size
             elif size not in (1, known):
-                raise ValueError(
+                raise ArgumentError(
                     f"einsum: {name!r} in {equation!r} is of size {known} and of size {size}"
                 )
         inputs.append(names)
@@ -207,7 +210,7 @@ def letters_of(equation, operands):
         output = [*dims, *once]
     missing = [c for c in output if c not in sizes]
     if missing or len(set(output)) != len(output):
-        raise ValueError(
+        raise ArgumentError(
             f"einsum: {right!r} in {equation!r}; each of its letters must stand left, and once"
         )
     return inputs, output, sizes
@@ -293,7 +296,7 @@ def combined(x, product, beta, alpha):
         return product
     y = (x if beta == 1 else x * beta) + product
     if y.shape != product.shape:
-        raise ValueError(
+        raise ArgumentError(
             f"input has shape {x.shape}, it does not broadcast to that of the product, "
             f"{product.shape}"
         )
@@ -317,7 +320,7 @@ def multi_dot(tensors):
     if last:
         matrices[-1] = unsqueeze(matrices[-1], 1)
     if any(x.ndim != 2 for x in matrices):
-        raise ValueError(
+        raise ArgumentError(
             f"multi_dot: shapes {', '.join(str(x.shape) for x in tensors)}; matrices are needed, "
             "vectors only at the ends"
         )

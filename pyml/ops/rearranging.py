@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 
+from pyml.errors import ArgumentError
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.creation import zeros
 from pyml.ops.elementwise import where
@@ -52,11 +53,11 @@ def roll(input, shifts, dims=None):
     shifts = as_sizes(shifts, "roll")
     if dims is None:
         if len(shifts) != 1:
-            raise ValueError(f"roll: shifts {shifts} needs dims, one for each shift")
+            raise ArgumentError(f"roll: shifts {shifts} needs dims, one for each shift")
         return reshape(roll(reshape(input, (-1,)), shifts, 0), input.shape)
     dims = as_sizes(dims, "roll")
     if len(dims) != len(shifts):
-        raise ValueError(f"roll: shifts {shifts} and dims {dims} must be as many")
+        raise ArgumentError(f"roll: shifts {shifts} and dims {dims} must be as many")
     y = input
     for shift, dim in zip(shifts, dims, strict=True):
         dim = wrapped_dim(dim, input.ndim, "roll")
@@ -85,7 +86,7 @@ def two_dims(dims, ndim, name):
     """Two different dimensions."""
     dims = [wrapped_dim(d, ndim, name) for d in as_sizes(dims, name)]
     if len(dims) != 2 or dims[0] == dims[1]:
-        raise ValueError(f"{name}: dims {dims} must be two different dimensions")
+        raise ArgumentError(f"{name}: dims {dims} must be two different dimensions")
     return dims
 
 
@@ -115,7 +116,7 @@ def repeat_interleave(input, repeats, dim=None, *, output_size=None):
         if counts.dtype.kind not in "iu":
             raise TypeError(f"repeat_interleave: repeats has dtype {repeats.dtype}, not integers")
         if counts.ndim > 1 or (counts.size != size and counts.size != 1):
-            raise ValueError(
+            raise ArgumentError(
                 f"repeat_interleave: repeats has shape {repeats.shape}, it must be a vector of "
                 f"{size}, the size of dimension {dim}"
             )
@@ -123,10 +124,10 @@ def repeat_interleave(input, repeats, dim=None, *, output_size=None):
     else:
         counts = np.full(size, integer(repeats, "repeat_interleave: repeats"))
     if counts.size and counts.min() < 0:
-        raise ValueError(f"repeat_interleave: repeats {counts.min()} must not be negative")
+        raise ArgumentError(f"repeat_interleave: repeats {counts.min()} must not be negative")
     index = np.repeat(np.arange(size), counts)
     if output_size is not None and output_size != len(index):
-        raise ValueError(f"repeat_interleave: output_size is {output_size}, not {len(index)}")
+        raise ArgumentError(f"repeat_interleave: output_size is {output_size}, not {len(index)}")
     return index_select(input, dim, Tensor._on(constant(index)))
 
 
@@ -144,7 +145,7 @@ def at_least(input, ndim, name):
     """The input, if it has so many dimensions."""
     checked_tensor(input, name)
     if input.ndim < ndim:
-        raise ValueError(f"{name}: the tensor has shape {input.shape}, not {ndim} dimensions")
+        raise ArgumentError(f"{name}: the tensor has shape {input.shape}, not {ndim} dimensions")
     return input
 
 
@@ -226,7 +227,7 @@ def block_diag(*tensors):
         checked_tensor(None, "block_diag")
     matrices = [raised((checked_tensor(x, "block_diag"),), 2, "block_diag") for x in tensors]
     if any(x.ndim > 2 for x in matrices):
-        raise ValueError("block_diag: a tensor has more than 2 dimensions")
+        raise ArgumentError("block_diag: a tensor has more than 2 dimensions")
     columns = sum(x.shape[1] for x in matrices)
     rows, before = [], 0
     for x in matrices:
@@ -256,9 +257,9 @@ def meshgrid(*tensors, indexing="ij"):
         tensors = tensors[0]
     tensors = several(tensors, "meshgrid")
     if indexing not in ("ij", "xy"):
-        raise ValueError(f"meshgrid: indexing is {indexing!r}, it must be 'ij' or 'xy'")
+        raise ArgumentError(f"meshgrid: indexing is {indexing!r}, it must be 'ij' or 'xy'")
     if any(x.ndim > 1 for x in tensors):
-        raise ValueError("meshgrid: the tensors must be vectors or 0-d")
+        raise ArgumentError("meshgrid: the tensors must be vectors or 0-d")
     if indexing == "xy" and len(tensors) > 1:
         second, first, *others = meshgrid(tensors[1], tensors[0], *tensors[2:])
         return first, second, *others
@@ -283,10 +284,10 @@ def combinations(input, r=2, with_replacement=False):
     """All choices of r elements of a vector in their order, as rows."""
     checked_tensor(input, "combinations")
     if input.ndim != 1:
-        raise ValueError(f"combinations: input has shape {input.shape}, it must be a vector")
+        raise ArgumentError(f"combinations: input has shape {input.shape}, it must be a vector")
     r = integer(r, "combinations: r")
     if r < 0:
-        raise ValueError(f"combinations: r is {r}, it must not be negative")
+        raise ArgumentError(f"combinations: r is {r}, it must not be negative")
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     index = np.array(list(choose(range(len(input)), r)), INT64).reshape(-1, r)
     rows = index_select(input, 0, Tensor._on(constant(index.reshape(-1))))
@@ -382,7 +383,7 @@ def diag_embed(input, offset=0, dim1=-2, dim2=-1):
     """The vectors of the last dimension as diagonals of matrices, zeros elsewhere."""
     checked_tensor(input, "diag_embed")
     if input.ndim == 0:
-        raise ValueError("diag_embed: a 0-d tensor has no vector")
+        raise ArgumentError("diag_embed: a 0-d tensor has no vector")
     offset = integer(offset, "diag_embed: offset")
     n = input.shape[-1]
     size = n + abs(offset)
@@ -401,7 +402,9 @@ def diag(input, diagonal=0):
         return diag_embed(input, diagonal)
     if input.ndim == 2:
         return clone(input.diagonal(diagonal))
-    raise ValueError(f"diag: the tensor has shape {input.shape}, it must be a vector or a matrix")
+    raise ArgumentError(
+        f"diag: the tensor has shape {input.shape}, it must be a vector or a matrix"
+    )
 
 
 def diagflat(input, offset=0):
@@ -413,7 +416,7 @@ def trace(input):
     """The sum of the diagonal of a matrix."""
     checked_tensor(input, "trace")
     if input.ndim != 2:
-        raise ValueError(f"trace: the tensor has shape {input.shape}, it must be a matrix")
+        raise ArgumentError(f"trace: the tensor has shape {input.shape}, it must be a matrix")
     return summed(diagonal(input))
 
 
@@ -440,7 +443,7 @@ def tensor_split(
     indices_or_sections = the_one(given, "tensor_split")
     dim = wrapped_dim(dim, input.ndim, "tensor_split")
     if input.ndim == 0:
-        raise ValueError("tensor_split: a 0-d tensor has no parts")
+        raise ArgumentError("tensor_split: a 0-d tensor has no parts")
     size = input.shape[dim]
     if isinstance(indices_or_sections, Tensor):
         indices_or_sections = indices_or_sections.tolist()
@@ -452,7 +455,7 @@ def tensor_split(
     else:
         n = integer(indices_or_sections, "tensor_split: sections")
         if n < 1:
-            raise ValueError(f"tensor_split: sections is {n}, it must be at least 1")
+            raise ArgumentError(f"tensor_split: sections is {n}, it must be at least 1")
         sizes = [size // n + (i < size % n) for i in range(n)]
         starts = [sum(sizes[:i]) for i in range(n)]
     return tuple(input.narrow(dim, start, n) for start, n in zip(starts, sizes, strict=True))
@@ -474,7 +477,7 @@ def in_equal_parts(input, place, dim, name):
     if not isinstance(place, (Tensor, tuple, list)):
         n = integer(place, f"{name}: sections")
         if n < 1 or input.shape[dim] % n:
-            raise ValueError(
+            raise ArgumentError(
                 f"{name}: sections is {n}, it must divide the size of dimension {dim}, "
                 f"{input.shape[dim]}; use tensor_split() for parts that differ"
             )
@@ -522,7 +525,7 @@ def unfold(input, dimension, size, step):
     length, apart = sizes[dim], steps[dim]
     size, step = integer(size, "unfold: size"), integer(step, "unfold: step")
     if not 0 <= size <= length or step < 1:
-        raise ValueError(
+        raise ArgumentError(
             f"unfold: size is {size} and step {step}; a size from 0 to {length}, that of "
             "the dimension, and a step of at least 1 are needed"
         )
@@ -586,12 +589,12 @@ def slices_at(input, dim, index, source, name):
     checked_tensor(input, name)
     checked_tensor(source, name, "source")
     if input.ndim == 0:
-        raise ValueError(f"{name}: a 0-d tensor has no slices")
+        raise ArgumentError(f"{name}: a 0-d tensor has no slices")
     dim = wrapped_dim(dim, input.ndim, name)
     array = index_along(index, input.shape[dim], dim, name)
     shape = (*input.shape[:dim], array.size, *input.shape[dim + 1 :])
     if array.ndim > 1 or source.shape != shape:
-        raise ValueError(
+        raise ArgumentError(
             f"{name}: source has shape {source.shape}, it must be {shape} for a tensor of "
             f"shape {input.shape} and {array.size} indices along dimension {dim}"
         )
@@ -621,7 +624,7 @@ def places_in_order(mask, shape, size):
     """For each element that the mask chooses its number, a vector; any for the others."""
     mask = np.broadcast_to(mask, shape).reshape(-1)
     if (count := np.count_nonzero(mask)) > size:
-        raise ValueError(f"masked_scatter: source has {size} elements, the mask chooses {count}")
+        raise ArgumentError(f"masked_scatter: source has {size} elements, the mask chooses {count}")
     return np.maximum(np.cumsum(mask) - 1, 0)
 
 
@@ -637,7 +640,7 @@ def slice_scatter(input, src, dim=0, start=None, end=None, step=1):
     """A copy of the input with src in place of the slice start:end:step along `dim`."""
     checked_tensor(input, "slice_scatter")
     if input.ndim == 0:
-        raise ValueError("slice_scatter: a 0-d tensor has no slices")
+        raise ArgumentError("slice_scatter: a 0-d tensor has no slices")
     place = along(wrapped_dim(dim, input.ndim, "slice_scatter"), slice(start, end, step))
     return with_part(input, place, input.detach()[place], src, "slice_scatter")
 
@@ -646,7 +649,7 @@ def with_part(input, place, part, src, name):
     """A copy of the input with src at a place, if it has the shape of the part that is there."""
     checked_tensor(src, name, "src")
     if src.shape != part.shape:
-        raise ValueError(
+        raise ArgumentError(
             f"{name}: src has shape {src.shape}, it must be that of what it replaces, {part.shape}"
         )
     return assigned(input, place, src)
@@ -681,7 +684,7 @@ def put(input, index, source, accumulate=False):
     checked_tensor(index, "put", "index")
     checked_tensor(source, "put", "source")
     if index.numel() != source.numel():
-        raise ValueError(
+        raise ArgumentError(
             f"put: index has {index.numel()} elements and source {source.numel()}; "
             "they must be as many"
         )
@@ -713,7 +716,7 @@ def as_strided(input, size, stride, storage_offset=None):
     if 0 in size:
         start = 0
     elif not low <= start <= last < high:
-        raise ValueError(
+        raise ArgumentError(
             f"as_strided: size {size}, stride {stride} and storage_offset {first + start} reach "
             f"beyond the tensor, whose elements lie from {first + low} to {first + high - 1}"
         )
@@ -724,7 +727,7 @@ def sizes_and_steps(size, stride, name):
     """Both as tuples that go together."""
     size, stride = as_sizes(size, name), as_sizes(stride, name)
     if len(size) != len(stride) or min(size, default=0) < 0 or min(stride, default=0) < 0:
-        raise ValueError(f"{name}: size {size} and stride {stride} must go together, none < 0")
+        raise ArgumentError(f"{name}: size {size} and stride {stride} must go together, none < 0")
     return size, stride
 
 
@@ -738,7 +741,7 @@ def strided_index(input, size, stride, storage_offset, name):
     for d, (n, step) in enumerate(zip(size, stride, strict=True)):
         index += (np.arange(n) * step).reshape((n,) + (1,) * (len(size) - d - 1))
     if index.size and not 0 <= index.min() <= index.max() < input.numel():
-        raise ValueError(
+        raise ArgumentError(
             f"{name}: size {size}, stride {stride} and storage_offset {start} reach beyond "
             f"the {input.numel()} elements"
         )

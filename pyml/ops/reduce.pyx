@@ -15,6 +15,7 @@ from pyml.ops.operands cimport cast, floating, lift, scalar
 from pyml.recorder cimport recorder
 from pyml.tensor cimport Node, Tensor, shape_of, tracks, wrap
 
+from pyml.errors import ArgumentError
 from pyml.ops.elementwise import maximum, minimum, where
 from pyml.ops.index import gather_backward
 from pyml.ops.numpys import by_numpy
@@ -105,7 +106,7 @@ cdef Dims dims_of(ndarray x, object dim, bint keepdim, str name):
         for item in dim if isinstance(dim, (tuple, list)) else (dim,):
             d = wrapped_dim(item, x.ndim, name)
             if dims.reduced[d]:
-                raise ValueError(f"{name}: dim {dim} names a dimension twice")
+                raise ArgumentError(f"{name}: dim {dim} names a dimension twice")
             dims.reduced[d] = True
     dims.outer = dims.n = dims.inner = 1
     dims.first = dims.last = -1
@@ -318,7 +319,7 @@ cdef Tensor variance(input, dim, unbiased, bint keepdim, correction, bint take_r
     if isinstance(dim, bool):
         dim, unbiased = None, dim
     if unbiased is not None and correction is not None:
-        raise ValueError("var: unbiased and correction mean the same, only one can be given")
+        raise ArgumentError("var: unbiased and correction mean the same, only one can be given")
     if correction is None:
         correction = 0 if unbiased is False else 1
     cdef Tensor x = real_or_cast(input, None, "var")

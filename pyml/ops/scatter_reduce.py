@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from pyml.errors import ArgumentError
 from pyml.grad_mode import is_grad_enabled
 from pyml.ops.arrays import checked_tensor, copied
 from pyml.ops.elementwise import clamp, div, where
@@ -54,7 +55,9 @@ def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
     checked_tensor(input, name)
     checked_tensor(src, name, "src")
     if reduce not in REDUCTIONS:
-        raise ValueError(f"{name}: reduce is {reduce!r}, it must be one of {', '.join(REDUCTIONS)}")
+        raise ArgumentError(
+            f"{name}: reduce is {reduce!r}, it must be one of {', '.join(REDUCTIONS)}"
+        )
     if src.dtype != input.dtype:
         raise TypeError(
             f"{name}: src has dtype {src.dtype}, it must be that of the input, {input.dtype}"
@@ -170,7 +173,7 @@ def index_reduce(input, dim, index, source, reduce, *, include_self=True):
     """
     checked_tensor(input, "index_reduce")
     if reduce not in ("prod", "mean", "amax", "amin"):
-        raise ValueError(
+        raise ArgumentError(
             f"index_reduce: reduce is {reduce!r}, it must be 'prod', 'mean', 'amax' or 'amin'"
         )
     dim, index = slices_at(input, dim, index, source, "index_reduce")

@@ -10,6 +10,8 @@ from pyml.ops.arrays cimport contiguous, copied, copy_into
 from pyml.recorder cimport Recorder, recorder
 from pyml.tensor cimport unwritable
 
+from pyml.errors import ArgumentError
+
 cnp.import_array()
 
 cdef double ELEMENT_TIME = 0.5   # nanoseconds to update one element, about
@@ -78,7 +80,7 @@ cdef class Segments:
         if not cnp.PyArray_ISCARRAY(a):
             why = unwritable(a)
             if why is not None:
-                raise ValueError(f"the optimizer cannot write a parameter, gradient or state that {why}; .clone() it")
+                raise ArgumentError(f"the optimizer cannot write a parameter, gradient or state that {why}; .clone() it")
             copy = copied(a)
             self.copies.append((a, copy))
             a = copy

@@ -8,6 +8,7 @@ import numpy as np
 from pyml.attributes import TYPES, only_cpu
 from pyml.attributes import device as device_class
 from pyml.attributes import dtype as dtype_class
+from pyml.errors import ArgumentError
 from pyml.grad_mode import is_grad_enabled
 from pyml.ops.arrays import (
     broadcast_to,
@@ -80,7 +81,7 @@ def as_sizes(sizes, name):
     except TypeError:
         raise TypeError(f"{name}: sizes must be integers, not {sizes!r}") from None
     if max(sizes, default=0) > LARGEST:
-        raise ValueError(f"{name}: sizes {sizes}; the largest is 2**63 - 1")
+        raise ArgumentError(f"{name}: sizes {sizes}; the largest is 2**63 - 1")
     return sizes
 
 
@@ -102,7 +103,7 @@ def integer(number, name):
     except TypeError:
         raise TypeError(f"{name} is {number!r}, it must be an integer") from None
     if abs(number) > LARGEST:
-        raise ValueError(f"{name} is {number}, it must fit into int64")
+        raise ArgumentError(f"{name} is {number}, it must fit into int64")
     return number
 
 
@@ -114,14 +115,14 @@ def full_shape(sizes, numel, name):
     sizes = as_sizes(sizes, name)
     if min(sizes, default=0) < 0:
         if min(sizes) < -1 or sizes.count(-1) > 1:
-            raise ValueError(
+            raise ArgumentError(
                 f"{name}: shape {sizes}; sizes are not negative, except one that may be -1"
             )
         known = -math.prod(sizes)
         left = numel // known if known else -1
         sizes = tuple([left if size == -1 else size for size in sizes])
     if -1 in sizes or math.prod(sizes) != numel:
-        raise ValueError(f"{name}: shape {sizes} does not fit a tensor of {numel} elements")
+        raise ArgumentError(f"{name}: shape {sizes} does not fit a tensor of {numel} elements")
     return sizes
 
 
@@ -168,7 +169,7 @@ def flatten(input, start_dim=0, end_dim=-1):
     start = wrapped_dim(start_dim, input.ndim, "flatten")
     end = wrapped_dim(end_dim, input.ndim, "flatten")
     if start > end:
-        raise ValueError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
+        raise ArgumentError(f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
     if start == end:
         return input
     shape = input.shape
@@ -216,7 +217,9 @@ def permute(input, dims):
     checked_tensor(input, "permute")
     dims = tuple(wrapped_dim(d, input.ndim, "permute") for d in as_sizes(dims, "permute"))
     if sorted(dims) != list(range(input.ndim)):
-        raise ValueError(f"permute: dims {dims} must name each of the {input.ndim} dimensions once")
+        raise ArgumentError(
+            f"permute: dims {dims} must name each of the {input.ndim} dimensions once"
+        )
     back = tuple(np.argsort(dims))
     y = input._view(input.array.transpose(dims))
     return tracked(input, y, "Permute", lambda dy: permute(dy, back))
@@ -245,7 +248,7 @@ def t(input):
     """The transpose of a matrix; a tensor of fewer dimensions as it is."""
     checked_tensor(input, "t")
     if input.ndim > 2:
-        raise ValueError(
+        raise ArgumentError(
             f"t: the tensor has shape {input.shape}, not at most 2 dimensions; use transpose()"
         )
     return transpose(input, 0, -1) if input.ndim else view(input, ())
@@ -257,7 +260,7 @@ def movedim(input, source, destination):
     source = [wrapped_dim(d, input.ndim, "movedim") for d in as_sizes(source, "movedim")]
     destination = [wrapped_dim(d, input.ndim, "movedim") for d in as_sizes(destination, "movedim")]
     if len(set(source)) != len(set(destination)) or len(source) != len(destination):
-        raise ValueError(
+        raise ArgumentError(
             f"movedim: source {source} and destination {destination} must be as long, nothing twice"
         )
     order = [d for d in range(input.ndim) if d not in source]
@@ -293,15 +296,15 @@ def expand(input, sizes):
         before[d - new] if size == -1 and d >= new else size for d, size in enumerate(sizes)
     )
     if new < 0 or any(size < 0 for size in shape):
-        raise ValueError(
+        raise ArgumentError(
             f"expand: sizes {sizes} for a tensor of shape {before}; -1 keeps a size that there is"
         )
     if any(old not in (1, size) for old, size in zip(before, shape[new:], strict=True)):
-        raise ValueError(
+        raise ArgumentError(
             f"expand: shape {before} does not expand to {sizes}; only sizes 1 can be repeated"
         )
     if len(shape) <= 64 and math.prod(shape) * input.array.itemsize > LARGEST:
-        raise ValueError(f"expand: sizes {sizes}; a tensor has at most 2**63 - 1 bytes")
+        raise ArgumentError(f"expand: sizes {sizes}; a tensor has at most 2**63 - 1 bytes")
     y = input._view(broadcast_to(input.array, shape))
     return tracked(input, y, "Expand", lambda dy: sum_to(dy, before))
 
@@ -319,7 +322,7 @@ def repeat(input, sizes):
     sizes = as_sizes(sizes, "repeat")
     new = len(sizes) - input.ndim
     if new < 0 or any(size < 0 for size in sizes):
-        raise ValueError(
+        raise ArgumentError(
             f"repeat: sizes {sizes} must be counts, one for each of {input.ndim} dimensions or more"
         )
     shape = (1,) * new + input.shape
@@ -402,13 +405,13 @@ def split(input, split_size_or_sections, dim=0):
     if isinstance(split_size_or_sections, (list, tuple)):
         sizes = as_sizes(split_size_or_sections, "split")
         if sum(sizes) != size or any(n < 0 for n in sizes):
-            raise ValueError(
+            raise ArgumentError(
                 f"split: sizes {sizes} must add up to {size}, the size of dimension {dim}"
             )
     else:
         step = operator.index(split_size_or_sections)
         if step < 0 or (step == 0 and size != 0):
-            raise ValueError(f"split: split_size is {step}, it must be positive")
+            raise ArgumentError(f"split: split_size is {step}, it must be positive")
         sizes = [min(step, size - start) for start in range(0, size, step or 1)] or [size]
     starts = [sum(sizes[:i]) for i in range(len(sizes))]
     return tuple(narrow(input, dim, start, n) for start, n in zip(starts, sizes, strict=True))
@@ -420,7 +423,7 @@ def chunk(input, chunks, dim=0):
     checked_tensor(input, "chunk")
     chunks = integer(chunks, "chunk: chunks")
     if chunks < 1:
-        raise ValueError(f"chunk: chunks is {chunks}, it must be at least 1")
+        raise ArgumentError(f"chunk: chunks is {chunks}, it must be at least 1")
     dim = wrapped_dim(dim, input.ndim, "chunk")
     size = input.size(dim)
     return split(input, -(-size // chunks), dim) if size else split(input, [0] * chunks, dim)
@@ -454,7 +457,7 @@ def several(tensors, name):
             f"{name}: tensors is a {type(tensors).__name__}, it must be a sequence of Tensors"
         ) from None
     if not tensors:
-        raise ValueError(f"{name}: at least one tensor is needed")
+        raise ArgumentError(f"{name}: at least one tensor is needed")
     for i, x in enumerate(tensors):
         checked_tensor(x, name, f"item {i}")
     return tensors
@@ -466,7 +469,7 @@ def cat(tensors, dim=0):
     tensors = several(tensors, "cat")
     for i, x in enumerate(tensors):
         if x.ndim == 0:
-            raise ValueError(
+            raise ArgumentError(
                 f"cat: tensor {i} is 0-d, it has no dimension to join along; use stack()"
             )
     dtype = result_type(*tensors, name="cat")
@@ -474,7 +477,7 @@ def cat(tensors, dim=0):
     dim = wrapped_dim(dim, filled[0].ndim, "cat")
     shapes = {x.shape[:dim] + x.shape[dim + 1 :] for x in filled}
     if len({x.ndim for x in filled}) > 1 or len(shapes) > 1:
-        raise ValueError(
+        raise ArgumentError(
             f"cat: shapes {', '.join(str(x.shape) for x in tensors)} must be the same "
             f"except in dimension {dim}"
         )
@@ -495,7 +498,7 @@ def stack(tensors, dim=0):
     """The tensors, all of one shape, along a new dimension `dim`."""
     tensors = several(tensors, "stack")
     if len({x.shape for x in tensors}) > 1:
-        raise ValueError(
+        raise ArgumentError(
             f"stack: shapes {', '.join(str(x.shape) for x in tensors)} must be the same"
         )
     dim = wrapped_dim(dim, tensors[0].ndim + 1, "stack")
@@ -554,7 +557,7 @@ def check_format(memory_format, name):
         ValueError: for another format.
     """
     if memory_format not in (None, "preserve_format", "contiguous_format"):
-        raise ValueError(
+        raise ArgumentError(
             f"{name}: memory_format is {memory_format!r}, only preserve_format and "
             "contiguous_format are available"
         )
@@ -567,4 +570,4 @@ def check_device(device, name):
         ValueError: for another device.
     """
     if device is not None and str(device).partition(":")[0] != "cpu":
-        raise ValueError(f"{name}: device is {str(device)!r}, {only_cpu(device)}")
+        raise ArgumentError(f"{name}: device is {str(device)!r}, {only_cpu(device)}")

@@ -8,6 +8,7 @@ from pyml cimport _kernels
 from pyml.ops.arrays cimport as_matrix, contiguous, empty_like, real_tensor
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
+from pyml.errors import ArgumentError
 from pyml.ops.elementwise import exp
 from pyml.ops.operands import numpy_names
 from pyml.ops.reduce import sum
@@ -66,7 +67,7 @@ cdef Tensor rowwise_backward(int kernel, Tensor dy, Tensor y, int axis):
 
 cdef int axis_of(Tensor x, dim, str name) except -1:
     if dim is None:
-        raise ValueError(f"{name}: dim must be given: the dimension along which the result sums to one")
+        raise ArgumentError(f"{name}: dim must be given: the dimension along which the result sums to one")
     return wrapped_dim(dim, x.array.ndim, name)
 
 

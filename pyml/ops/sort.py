@@ -4,6 +4,7 @@ from collections import namedtuple
 
 import numpy as np
 
+from pyml.errors import ArgumentError
 from pyml.ops.arrays import checked_tensor, contiguous
 from pyml.ops.elementwise import lerp, where
 from pyml.ops.index import gather
@@ -92,7 +93,7 @@ def topk(input, k, dim=-1, largest=True, sorted=True):
         k = k.item()
     k = integer(k, "topk: k")
     if not 0 <= k <= size:
-        raise ValueError(
+        raise ArgumentError(
             f"topk: k is {k}, it must be from 0 to {size}, the size of dimension {dim}"
         )
     indices = Tensor._on(by_numpy("topk", first_of_order, (input.array,), dim, bool(largest), k))
@@ -115,7 +116,7 @@ def kthvalue(input, k, dim=-1, keepdim=False):
     size = input.shape[dim] if input.ndim else 1
     k = integer(k, "kthvalue: k")
     if not 1 <= k <= size:
-        raise ValueError(f"kthvalue: k is {k}, it must be from 1 to {size}")
+        raise ArgumentError(f"kthvalue: k is {k}, it must be from 1 to {size}")
     index = by_numpy("kthvalue", kth_of_order, (input.array,), dim, k)
     return kthvalue_result(*chosen(input, dim, index, keepdim))
 
@@ -154,7 +155,7 @@ def middle(input, dim, keepdim, ignore, name):
     checked_tensor(input, name)
     if dim is None:
         if input.numel() == 0:
-            raise ValueError(f"{name}: a tensor of shape {input.shape} has no elements")
+            raise ArgumentError(f"{name}: a tensor of shape {input.shape} has no elements")
         return middle_of_all(input, ignore, name)
     dim = wrapped_dim(dim, input.ndim, name)
     if input.ndim and input.shape[dim] == 0:
@@ -239,7 +240,7 @@ def quantiles(input, q, dim, keepdim, interpolation, ignore, name):
     shares = q.array if isinstance(q, Tensor) else constant(np.asarray(unwatched(q), np.float64))
     shares = by_numpy(name, checked_shares, (shares,), name)
     if interpolation not in INTERPOLATIONS:
-        raise ValueError(
+        raise ArgumentError(
             f"{name}: interpolation is {interpolation!r}, it must be one of "
             f"{', '.join(INTERPOLATIONS)}"
         )
@@ -253,7 +254,7 @@ def quantiles(input, q, dim, keepdim, interpolation, ignore, name):
         kept = tuple(1 if d == dim else n for d, n in enumerate(input.shape))
     n = x.shape[dim]
     if n == 0:
-        raise ValueError(f"{name}: a tensor of shape {input.shape} has no elements")
+        raise ArgumentError(f"{name}: a tensor of shape {input.shape} has no elements")
     ordered = sort(x, dim).values
     *neighbours, has_none = by_numpy(
         name, neighbours_of, (x.array, shares), dim, interpolation, ignore
@@ -268,7 +269,7 @@ def quantiles(input, q, dim, keepdim, interpolation, ignore, name):
 
 def checked_shares(q, name):
     if q.ndim > 1 or not ((q >= 0) & (q <= 1)).all():
-        raise ValueError(
+        raise ArgumentError(
             f"{name}: q is {q.tolist()}, it must be a number from 0 to 1, or a vector of them"
         )
     return q.astype(np.float64)
@@ -393,19 +394,19 @@ def searchsorted(sorted_sequence, input, *, out_int32=False, right=False, side=N
     """
     checked_tensor(sorted_sequence, "searchsorted", "sorted_sequence")
     if side not in (None, "left", "right"):
-        raise ValueError(f"searchsorted: side is {side!r}, it must be 'left' or 'right'")
+        raise ArgumentError(f"searchsorted: side is {side!r}, it must be 'left' or 'right'")
     if side == "left" and right:
-        raise ValueError("searchsorted: side is 'left' and right is True; only one can hold")
+        raise ArgumentError("searchsorted: side is 'left' and right is True; only one can hold")
     side = "right" if right or side == "right" else "left"
     rows = sorted_sequence.array
     if rows.ndim == 0:
-        raise ValueError("searchsorted: sorted_sequence is 0-d, it must have a dimension")
+        raise ArgumentError("searchsorted: sorted_sequence is 0-d, it must have a dimension")
     if sorter is not None:
         checked_tensor(sorter, "searchsorted", "sorter")
         rows = by_numpy("searchsorted", np.take_along_axis, (rows, sorter.array), -1)
     numbers = numbers_of(input, "searchsorted", "input")
     if rows.ndim > 1 and (numbers.ndim != rows.ndim or numbers.shape[:-1] != rows.shape[:-1]):
-        raise ValueError(
+        raise ArgumentError(
             f"searchsorted: input has shape {numbers.shape}, sorted_sequence {rows.shape}; all "
             "sizes but the last must be the same"
         )
@@ -430,5 +431,5 @@ def bucketize(input, boundaries, *, out_int32=False, right=False):
     """
     checked_tensor(boundaries, "bucketize", "boundaries")
     if boundaries.ndim != 1:
-        raise ValueError(f"bucketize: boundaries has shape {boundaries.shape}, not a vector")
+        raise ArgumentError(f"bucketize: boundaries has shape {boundaries.shape}, not a vector")
     return searchsorted(boundaries, input, out_int32=out_int32, right=right)

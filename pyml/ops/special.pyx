@@ -10,6 +10,7 @@ from pyml.ops.arrays cimport contiguous, empty_like
 from pyml.ops.operands cimport floating, mapped
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
+from pyml.errors import ArgumentError
 from pyml.ops.shape import integer
 
 # the numbers of kernels
@@ -120,7 +121,7 @@ def polygamma(n, input):
     """
     order = integer(n, "polygamma: n")
     if not 0 <= order <= LARGEST_ORDER:
-        raise ValueError(f"polygamma: n is {n}, it must be from 0 to {LARGEST_ORDER}")
+        raise ArgumentError(f"polygamma: n is {n}, it must be from 0 to {LARGEST_ORDER}")
     if order == 0:
         return digamma(input)
     cdef Tensor x = floating(input, "polygamma"), y = of_order(POLYGAMMA, x, order)

@@ -4,6 +4,7 @@ from collections import namedtuple
 
 import numpy as np
 
+from pyml.errors import ArgumentError
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.creation import as_tensor, zeros
 from pyml.ops.elementwise import clamp, where
@@ -56,19 +57,19 @@ def bincount(input, weights=None, minlength=0):
     refuse("bincount")
     x = input.array
     if x.ndim != 1 or x.dtype.kind not in "iu":
-        raise ValueError(
+        raise ArgumentError(
             f"bincount: input has shape {input.shape} and dtype {input.dtype}, it must be a "
             "vector of integers"
         )
     if x.size and x.min() < 0:
-        raise ValueError(f"bincount: input has {x.min()}, no number may be negative")
+        raise ArgumentError(f"bincount: input has {x.min()}, no number may be negative")
     if isinstance(minlength, bool) or not isinstance(minlength, int) or minlength < 0:
-        raise ValueError(f"bincount: minlength is {minlength!r}, it must be an integer >= 0")
+        raise ArgumentError(f"bincount: minlength is {minlength!r}, it must be an integer >= 0")
     if weights is None:
         return Tensor._on(np.bincount(x, minlength=minlength).astype(INT64))
     checked_tensor(weights, "bincount", "weights")
     if weights.shape != input.shape:
-        raise ValueError(
+        raise ArgumentError(
             f"bincount: weights has shape {weights.shape}, it must be that of the input, "
             f"{input.shape}"
         )
@@ -87,7 +88,7 @@ def histc(input, bins=100, min=0, max=0):
         raise TypeError(f"histc: input has dtype {input.dtype}, it must be float32 or float64")
     bins = integer(bins, "histc: bins")
     if bins < 1:
-        raise ValueError(f"histc: bins is {bins}, it must be > 0")
+        raise ArgumentError(f"histc: bins is {bins}, it must be > 0")
     return Tensor._on(
         by_numpy("histc", counts_in_bins, (input.array,), bins, float(min), float(max))
     )
@@ -99,7 +100,7 @@ def counts_in_bins(x, bins, low, high):
     if low == high:
         low, high = low - 1, high + 1
     if not np.isfinite([low, high]).all() or low > high:
-        raise ValueError(f"histc: min is {low}, max is {high}; they must be finite and in order")
+        raise ArgumentError(f"histc: min is {low}, max is {high}; they must be finite and in order")
     inside = x[(x >= low) & (x <= high)].astype(np.float64)
     place = np.minimum(((inside - low) / (high - low) * bins).astype(INT64), bins - 1)
     return np.bincount(place, minlength=bins).astype(x.dtype)
@@ -119,7 +120,7 @@ def histogram(input, bins, *, range=None, weight=None, density=False):
     """
     checked_tensor(input, "histogram")
     if isinstance(bins, Tensor) and bins.ndim != 1:
-        raise ValueError(f"histogram: bins has shape {bins.shape}, it must be a vector of edges")
+        raise ArgumentError(f"histogram: bins has shape {bins.shape}, it must be a vector of edges")
     flat = input.reshape(-1, 1)
     hist, edges = histogramdd(flat, [bins], range=range, weight=weight, density=density)
     return histogram_result(hist, edges[0])
@@ -141,7 +142,7 @@ def histogramdd(input, bins, *, range=None, weight=None, density=False):
     checked_tensor(input, "histogramdd")
     refuse("histogramdd")
     if input.dtype.kind != "f" or input.ndim < 2:
-        raise ValueError(
+        raise ArgumentError(
             f"histogramdd: input has shape {input.shape} and dtype {input.dtype}, it must be "
             "points (..., d) of float32 or float64"
         )
@@ -149,9 +150,9 @@ def histogramdd(input, bins, *, range=None, weight=None, density=False):
     d = points.shape[1]
     bins = [bins] * d if isinstance(bins, int) else list(bins)
     if len(bins) != d:
-        raise ValueError(f"histogramdd: {len(bins)} bins for {d} dimensions")
+        raise ArgumentError(f"histogramdd: {len(bins)} bins for {d} dimensions")
     if range is not None and len(range) != 2 * d:
-        raise ValueError(
+        raise ArgumentError(
             f"histogramdd: range has {len(range)} numbers, {2 * d} are needed: a lowest and a "
             "highest of each dimension"
         )
@@ -162,20 +163,20 @@ def histogramdd(input, bins, *, range=None, weight=None, density=False):
             continue
         count = integer(each, "histogramdd: bins")
         if count < 1:
-            raise ValueError(f"histogramdd: bins is {count}, it must be at least 1")
+            raise ArgumentError(f"histogramdd: bins is {count}, it must be at least 1")
         column = points[:, k]
         low, high = (0, 1) if not len(column) else (column.min(), column.max())
         low, high = range[2 * k : 2 * k + 2] if range is not None else (low, high)
         if low == high:
             low, high = low - 0.5, high + 0.5
         if not (np.isfinite([low, high]).all() and low < high):
-            raise ValueError(
+            raise ArgumentError(
                 f"histogramdd: range is ({low}, {high}), finite and in order it must be"
             )
         edges.append(np.linspace(low, high, count + 1).astype(points.dtype))
     weights = None if weight is None else checked_tensor(weight, "histogramdd", "weight")
     if weights is not None and weights.numel() != len(points):
-        raise ValueError(f"histogramdd: {weights.numel()} weights for {len(points)} points")
+        raise ArgumentError(f"histogramdd: {weights.numel()} weights for {len(points)} points")
     hist, _ = np.histogramdd(
         points,
         edges,
@@ -235,7 +236,9 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
     """
     checked_tensor(input, "cov")
     if input.ndim > 2:
-        raise ValueError(f"cov: input has shape {input.shape}, it must have at most 2 dimensions")
+        raise ArgumentError(
+            f"cov: input has shape {input.shape}, it must have at most 2 dimensions"
+        )
     rows = input.reshape(1, -1) if input.ndim < 2 else input
     weights = weights_of(rows, fweights=fweights, aweights=aweights)
     if weights is None:
@@ -257,7 +260,7 @@ def weights_of(rows, **weights):
             continue
         checked_tensor(each, "cov", name)
         if each.shape != (rows.shape[1],):
-            raise ValueError(
+            raise ArgumentError(
                 f"cov: {name} has shape {each.shape}, it must be ({rows.shape[1]},): one weight "
                 "for each observation"
             )
@@ -369,9 +372,9 @@ def diff(input, n=1, dim=-1, prepend=None, append=None):
     """
     checked_tensor(input, "diff")
     if input.ndim == 0:
-        raise ValueError("diff: a 0-d tensor has no neighbours")
+        raise ArgumentError("diff: a 0-d tensor has no neighbours")
     if isinstance(n, bool) or not isinstance(n, int) or n < 0:
-        raise ValueError(f"diff: n is {n!r}, it must be an integer >= 0")
+        raise ArgumentError(f"diff: n is {n!r}, it must be an integer >= 0")
     dim = wrapped_dim(dim, input.ndim, "diff")
     parts = [x for x in (prepend, input, append) if x is not None]
     x = cat(parts, dim) if len(parts) > 1 else input
@@ -400,7 +403,7 @@ def trapezoids(y, x, dx, dim, name):
     if x is not None and dx is not None:
         raise TypeError(f"{name}: x and dx say the same, only one can be given")
     if y.ndim == 0:
-        raise ValueError(f"{name}: y is 0-d, it must have a dimension")
+        raise ArgumentError(f"{name}: y is 0-d, it must have a dimension")
     dim = wrapped_dim(dim, y.ndim, name)
     size = y.shape[dim]
     if size == 0:
@@ -438,14 +441,14 @@ def gradient(input, *, spacing=None, dim=None, edge_order=1):
         (tensor([3., 4., 5.]),)
     """
     if checked_tensor(input, "gradient").ndim == 0:
-        raise ValueError("gradient: input has no dimensions, it must have one or more")
+        raise ArgumentError("gradient: input has no dimensions, it must have one or more")
     dims = tuple(range(input.ndim)) if dim is None else as_sizes(dim, "gradient")
     dims = [wrapped_dim(d, input.ndim, "gradient") for d in dims]
     if edge_order not in (1, 2):
-        raise ValueError(f"gradient: edge_order is {edge_order!r}, it must be 1 or 2")
+        raise ArgumentError(f"gradient: edge_order is {edge_order!r}, it must be 1 or 2")
     if isinstance(spacing, (tuple, list)):
         if len(spacing) != len(dims):
-            raise ValueError(f"gradient: {len(spacing)} spacings for {len(dims)} dimensions")
+            raise ArgumentError(f"gradient: {len(spacing)} spacings for {len(dims)} dimensions")
     else:
         spacing = [1.0 if spacing is None else spacing] * len(dims)
     return tuple(
@@ -457,14 +460,14 @@ def slopes(x, spacing, dim, edge_order):
     """The derivative along a dimension: of second order inside, at the ends of edge_order."""
     n = x.shape[dim]
     if n <= edge_order:
-        raise ValueError(
+        raise ArgumentError(
             f"gradient: dimension {dim} has size {n}, with edge_order {edge_order} it must have "
             f"more than {edge_order}"
         )
     y = x.movedim(dim, -1)
     if isinstance(spacing, Tensor) and spacing.ndim:
         if spacing.shape != (n,):
-            raise ValueError(
+            raise ArgumentError(
                 f"gradient: a spacing has shape {spacing.shape}, it must be ({n},): a place for "
                 "each element"
             )
@@ -495,10 +498,10 @@ def vander(x, N=None, increasing=False):
     """
     checked_tensor(x, "vander", "x")
     if x.ndim != 1:
-        raise ValueError(f"vander: x has shape {x.shape}, it must be a vector")
+        raise ArgumentError(f"vander: x has shape {x.shape}, it must be a vector")
     count = len(x) if N is None else integer(N, "vander: N")
     if count < 0:
-        raise ValueError(f"vander: N is {count}, it must not be negative")
+        raise ArgumentError(f"vander: N is {count}, it must not be negative")
     powers = range(count) if increasing else reversed(range(count))
     columns = [x**k for k in powers]
     return stack(columns, 1) if columns else zeros(len(x), 0, dtype=x.dtype)
@@ -522,9 +525,9 @@ def cdist(x1, x2, p=2.0, compute_mode="use_mm_for_euclid_dist_if_necessary"):
     checked_tensor(x1, "cdist", "x1")
     checked_tensor(x2, "cdist", "x2")
     if x1.ndim < 2 or x2.ndim < 2 or x1.shape[-1] != x2.shape[-1]:
-        raise ValueError(f"cdist: shapes {x1.shape} and {x2.shape}; both need rows, of one size")
+        raise ArgumentError(f"cdist: shapes {x1.shape} and {x2.shape}; both need rows, of one size")
     if not p >= 0:
-        raise ValueError(f"cdist: p is {p}, it must not be negative")
+        raise ArgumentError(f"cdist: p is {p}, it must not be negative")
     differences = unsqueeze(x1, -2) - unsqueeze(x2, -3)
     if differences.shape[-1] == 0:
         return sum(differences, -1)
@@ -535,9 +538,9 @@ def pdist(input, p=2.0):
     """The distances of all pairs of rows of a matrix, as a vector."""
     checked_tensor(input, "pdist")
     if input.ndim != 2:
-        raise ValueError(f"pdist: input has shape {input.shape}, it must be a matrix")
+        raise ArgumentError(f"pdist: input has shape {input.shape}, it must be a matrix")
     if not p >= 0:
-        raise ValueError(f"pdist: p is {p}, it must not be negative")
+        raise ArgumentError(f"pdist: p is {p}, it must not be negative")
     first, second = (Tensor._on(constant(i)) for i in np.triu_indices(len(input), 1))
     return lengths(input.index_select(0, first) - input.index_select(0, second), p)
 

@@ -16,6 +16,7 @@ LEFT = {  # of the arguments after the first
 OTHERS = {  # what takes no Tensor first, and anything but a number
     *("export", "get_num_threads", "host", "initial_seed", "manual_seed", "record", "seed"),
     *("install", "load", "load_checkpoint", "save", "save_checkpoint", "set_grad_enabled"),
+    *("set_deterministic_debug_mode", "set_flush_denormal", "set_num_interop_threads"),
     *("set_num_threads", "set_rng_state", "show_config", "is_tensor", "version"),
     *("get_autocast_dtype", "is_autocast_enabled", "set_autocast_enabled"),
     *(

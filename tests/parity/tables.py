@@ -4,6 +4,7 @@ The tables are in PyTorch's wheel; to be imported they need the package expectte
 installs it.
 """
 
+import dataclasses
 import warnings
 
 import torch
@@ -101,6 +102,8 @@ def one_to_pyml(value):
         return pyml.nn.Parameter(pyml.tensor(array_of(value)))
     if isinstance(value, torch.Tensor):
         return pyml.tensor(array_of(value), requires_grad=value.requires_grad)
+    if isinstance(value, torch.nn.LinearCrossEntropyOptions):
+        return pyml.nn.LinearCrossEntropyOptions(**to_pyml(dataclasses.asdict(value)))
     if isinstance(value, torch.dtype):
         return getattr(pyml, str(value).removeprefix("torch."))
     return value

@@ -20,14 +20,7 @@ from pyml import nn
 from pyml.left_out import family_of
 
 K = 100  # terms in the longest sums
-# Its rows have options of how torch cuts it into chunks, which pyml does not read, and errors in
-# them; torch has no second derivative. test_losses.py holds it to linear and cross_entropy.
-ELSEWHERE = {"LinearCrossEntropyLoss"}
-INFOS = {
-    name: info
-    for info in module_db
-    if hasattr(nn, name := info.name.removeprefix("nn.")) and name not in ELSEWHERE
-}
+INFOS = {name: info for info in module_db if hasattr(nn, name := info.name.removeprefix("nn."))}
 CASES = [
     pytest.param(name, dtype, training, id=f"{name} {dtype} {'train' if training else 'eval'}")
     for name, info in INFOS.items()
@@ -37,14 +30,15 @@ CASES = [
 each = pytest.mark.parametrize(("name", "dtype", "training"), CASES)
 pytestmark = pytest.mark.filterwarnings("ignore:.*reduction.*'mean' divides")
 
-ONCE = {"MultiLabelMarginLoss", "MultiMarginLoss"}  # torch's have no second derivative
+# torch's have no second derivative
+ONCE = {"LinearCrossEntropyLoss", "MultiLabelMarginLoss", "MultiMarginLoss"}
 
 # PyTorch raises RuntimeError for most things; pyml what is said of the value.
 KINDS = {RuntimeError: (RuntimeError, ValueError, TypeError, IndexError)}
 
 
 def test_every_module_is_here_or_left_out():
-    others = {info.name.removeprefix("nn.") for info in module_db} - set(INFOS) - ELSEWHERE
+    others = {info.name.removeprefix("nn.") for info in module_db} - set(INFOS)
     assert {name for name in others if family_of("nn", name) is None} == set()
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from pyml import ops
 from pyml.dispatch import check_values
+from pyml.errors import ArgumentError
 from pyml.grad_mode import no_grad
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.clip_grad import clip_grad_norm_ as clip_by_2_norm
@@ -126,7 +127,7 @@ def clip_grads_with_norm_(parameters, max_norm, total_norm, foreach=None):
         total_norm = ops.tensor(float(total_norm), dtype="float64")
     checked_tensor(total_norm, "clip_grads_with_norm_", "total_norm")
     if total_norm.numel() != 1:
-        raise ValueError(
+        raise ArgumentError(
             f"clip_grads_with_norm_: total_norm has shape {total_norm.shape}, it must have one "
             "element"
         )
@@ -172,7 +173,7 @@ def scale_to(grads, max_norm, total):
 
 def check_bound(name, argument, bound):
     if not bound >= 0:
-        raise ValueError(f"{name}: {argument} is {bound}, it must be >= 0")
+        raise ArgumentError(f"{name}: {argument} is {bound}, it must be >= 0")
 
 
 def check_finite(name, total):

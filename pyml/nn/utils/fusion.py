@@ -2,6 +2,7 @@
 
 import copy
 
+from pyml.errors import ArgumentError
 from pyml.grad_mode import no_grad
 from pyml.nn.linear import Linear
 from pyml.nn.norm import BatchNorm1d
@@ -56,7 +57,7 @@ def fuse_linear_bn_eval(linear, bn):
             "that it depends on the batch and cannot be fused"
         )
     if bn.num_features not in (linear.out_features, 1):
-        raise ValueError(
+        raise ArgumentError(
             f"fuse_linear_bn_eval: bn has {bn.num_features} channels, they must be "
             f"linear.out_features, {linear.out_features}, or one"
         )
@@ -98,7 +99,7 @@ def fuse_linear_bn_weights(linear_w, linear_b, bn_rm, bn_rv, bn_eps, bn_w, bn_b)
     """
     name = "fuse_linear_bn_weights"
     if checked_tensor(linear_w, name, "linear_w").dim() != 2:
-        raise ValueError(f"{name}: linear_w has shape {linear_w.shape}, it must be (o, i)")
+        raise ArgumentError(f"{name}: linear_w has shape {linear_w.shape}, it must be (o, i)")
     rows = len(linear_w)
     given = {
         "linear_b": (linear_b, True),
@@ -112,7 +113,7 @@ def fuse_linear_bn_weights(linear_w, linear_b, bn_rm, bn_rv, bn_eps, bn_w, bn_b)
             continue
         shapes = [(rows,)] if argument == "linear_b" else [(rows,), (1,)]
         if checked_tensor(tensor, name, argument).shape not in shapes:
-            raise ValueError(
+            raise ArgumentError(
                 f"{name}: {argument} has shape {tensor.shape}, it must be ({rows},), a number for "
                 "each row of linear_w"
             )

@@ -2,6 +2,7 @@
 
 import inspect
 
+from pyml.errors import ArgumentError
 from pyml.nn.module import Module
 from pyml.random import get_rng_state, set_rng_state
 
@@ -24,7 +25,7 @@ def skip_init(module_cls, *args, **kwargs):
     if not (isinstance(module_cls, type) and issubclass(module_cls, Module)):
         raise TypeError(f"skip_init: module_cls is {module_cls!r}, it must be a class of Modules")
     if "device" not in inspect.signature(module_cls).parameters:
-        raise ValueError(f"skip_init: {module_cls.__name__} takes no `device`, as it must")
+        raise ArgumentError(f"skip_init: {module_cls.__name__} takes no `device`, as it must")
     state = get_rng_state()
     try:
         return module_cls(*args, **kwargs)

@@ -6,6 +6,7 @@ sets an attribute: there, use nn.utils.parametrizations.
 
 import warnings
 
+from pyml.errors import ArgumentError
 from pyml.grad_mode import no_grad
 from pyml.nn.functional import normalize
 from pyml.nn.hooks import pre_hooks, without_pre_hook
@@ -42,7 +43,7 @@ class Hook:
             )
         weight = tensor_of(self.word, module, self.name)
         if is_lazy(weight):
-            raise ValueError(
+            raise ArgumentError(
                 f"{self.word}: {self.name} of {module._get_name()} is not initialized; call the "
                 "module once before"
             )
@@ -93,7 +94,7 @@ class SpectralNorm(Hook):
         check_integer(self.word, "dim", dim)
         check_number(self.word, "eps", eps, Range(0))
         if n_power_iterations <= 0:
-            raise ValueError(
+            raise ArgumentError(
                 "Expected n_power_iterations to be positive, but got "
                 f"n_power_iterations={n_power_iterations}"
             )
@@ -133,7 +134,7 @@ def removed(kind, module, name):
     """The module, its tensor a parameter again."""
     hooks = found(kind, module, name)
     if not hooks:
-        raise ValueError(f"{kind.word} of '{name}' not found in {module}")
+        raise ArgumentError(f"{kind.word} of '{name}' not found in {module}")
     hooks[0].end(module)
     without_pre_hook(module, hooks[0])
     return module

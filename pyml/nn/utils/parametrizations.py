@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from pyml import ops
+from pyml.errors import ArgumentError
 from pyml.grad_mode import no_grad
 from pyml.nn.module import Module
 from pyml.nn.utils.parametrize import register_parametrization
@@ -136,14 +137,14 @@ def orthogonal(module, name="weight", orthogonal_map=None, *, use_trivialization
     """
     weight = tensor_of("orthogonal", module, name)
     if weight.dim() < 2:
-        raise ValueError(
+        raise ArgumentError(
             f"orthogonal: {name} has shape {weight.shape}, it must be a matrix or a batch of them"
         )
     if orthogonal_map is None:
         is_square = weight.shape[-2] == weight.shape[-1]
         orthogonal_map = "matrix_exp" if is_square else "householder"
     if orthogonal_map not in MAPS:
-        raise ValueError(
+        raise ArgumentError(
             f"orthogonal: orthogonal_map is {orthogonal_map!r}, it must be one of {', '.join(MAPS)}"
         )
     made = _Orthogonal(weight, orthogonal_map, use_trivialization)
@@ -156,7 +157,9 @@ def tensor_of(who, module, name):
         raise TypeError(f"{who}: module must be a Module, not {type(module).__name__}")
     tensor = getattr(module, name, None)
     if not isinstance(tensor, Tensor):
-        raise ValueError(f"{who}: {module._get_name()} has no parameter or buffer named {name!r}")
+        raise ArgumentError(
+            f"{who}: {module._get_name()} has no parameter or buffer named {name!r}"
+        )
     return tensor
 
 
@@ -189,7 +192,7 @@ class _SpectralNorm(Module):
                 f"spectral_norm: dim is {dim}, the tensor has {weight.dim()} dimensions"
             )
         if n_power_iterations <= 0:
-            raise ValueError(
+            raise ArgumentError(
                 f"spectral_norm: n_power_iterations is {n_power_iterations}, it must be positive"
             )
         self.dim = dim if dim >= 0 else dim + weight.dim()
@@ -282,7 +285,7 @@ class _Orthogonal(Module):
     def right_inverse(self, value):
         refuse("assigning to an orthogonal tensor")
         if value.shape != self.size:
-            raise ValueError(
+            raise ArgumentError(
                 f"orthogonal: the value has shape {value.shape}, it must be {self.size}"
             )
         is_wide = self.size[-2] < self.size[-1]

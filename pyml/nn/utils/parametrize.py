@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
 
+from pyml.errors import ArgumentError
 from pyml.grad_mode import no_grad
 from pyml.nn.containers import ModuleDict, ModuleList
 from pyml.nn.module import BUFFER, BUFFERS, PARAMETER, Module
@@ -85,7 +86,7 @@ class ParametrizationList(ModuleList):
     def __init__(self, modules, original, unsafe=False):
         modules = list(modules)
         if not modules:
-            raise ValueError("ParametrizationList: modules is empty, at least one is needed")
+            raise ArgumentError("ParametrizationList: modules is empty, at least one is needed")
         super().__init__(modules)
         if not isinstance(original, Tensor):
             raise TypeError(
@@ -99,7 +100,7 @@ class ParametrizationList(ModuleList):
                     with suppress(NotImplementedError):  # then as if it were not there
                         new = module.right_inverse(new)
         if not isinstance(new, (Tensor, Sequence)):
-            raise ValueError(
+            raise ArgumentError(
                 "right_inverse must return a Tensor or a sequence of Tensors, not "
                 f"{type(new).__name__}"
             )
@@ -154,7 +155,7 @@ class ParametrizationList(ModuleList):
             value = [value]
         originals = [getattr(self, name) for name in self._names()]
         if len(value) != len(originals):
-            raise ValueError(
+            raise ArgumentError(
                 f"right_inverse gives {len(value)} tensors, there are {len(originals)} originals"
             )
         for each, original in zip(value, originals, strict=True):
@@ -223,7 +224,7 @@ def register_parametrization(module, tensor_name, parametrization, *, unsafe=Fal
     kind = module._registered.get(tensor_name)
     original = module.__dict__.get(tensor_name)
     if kind not in (PARAMETER, *BUFFERS) or original is None:
-        raise ValueError(
+        raise ArgumentError(
             f"register_parametrization: {module._get_name()} has no parameter, buffer or "
             f"parametrized tensor named {tensor_name!r}"
         )
@@ -278,7 +279,7 @@ def remove_parametrizations(module, tensor_name, leave_parametrized=True):
     """
     refuse("remove_parametrizations")
     if not is_parametrized(module, tensor_name):
-        raise ValueError(
+        raise ArgumentError(
             f"remove_parametrizations: {type(module).__name__} has no parametrization of "
             f"{tensor_name!r}"
         )
@@ -296,7 +297,7 @@ def remove_parametrizations(module, tensor_name, leave_parametrized=True):
         value = value.detach().clone()
         tensor = Parameter(value) if is_trained else value
     else:
-        raise ValueError(
+        raise ArgumentError(
             f"remove_parametrizations: {tensor_name!r} is computed from {several.ntensors} "
             "tensors, of which it cannot become one; leave_parametrized must be True"
         )
@@ -346,13 +347,13 @@ def transfer_parametrizations_and_params(from_module, to_module, tensor_name=Non
     chosen = names_of(from_module) if tensor_name is None else (tensor_name,)
     for name in chosen:
         if not is_parametrized(from_module, name):
-            raise ValueError(
+            raise ArgumentError(
                 f"transfer_parametrizations_and_params: {type(from_module).__name__} has no "
                 f"parametrization of {name!r}"
             )
         there = getattr(to_module, name, None)
         if there is not None and there.shape != getattr(from_module, name).shape:
-            raise ValueError(
+            raise ArgumentError(
                 f"transfer_parametrizations_and_params: {name!r} has shape {there.shape} in "
                 f"to_module, and {getattr(from_module, name).shape} in from_module"
             )
@@ -443,7 +444,7 @@ def registers(module, name, tensor):
 def as_original(part, original):
     """`part`, of what right_inverse gave for `original`, as it is trained."""
     if not isinstance(part, Tensor):
-        raise ValueError(
+        raise ArgumentError(
             f"right_inverse must return a Tensor or a sequence of Tensors, not of "
             f"{type(part).__name__}"
         )
@@ -453,7 +454,7 @@ def as_original(part, original):
 
 def check_kept(what, quality, wanted, got):
     if got != wanted:
-        raise ValueError(
+        raise ArgumentError(
             f"{what} changes the {quality} from {wanted} to {got}; unsafe=True allows it where a "
             "parametrization is registered"
         )
@@ -461,7 +462,7 @@ def check_kept(what, quality, wanted, got):
 
 def check_value(what, value, wanted):
     if not isinstance(value, Tensor):
-        raise ValueError(f"{what} must return a Tensor, not {type(value).__name__}")
+        raise ArgumentError(f"{what} must return a Tensor, not {type(value).__name__}")
     check_kept(what, "shape", wanted.shape, value.shape)
     check_kept(what, "dtype", wanted.dtype, value.dtype)
 

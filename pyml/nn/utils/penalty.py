@@ -1,6 +1,7 @@
 """Norms of the weights: added to a loss, or held by a step of their own behind the optimizer's."""
 
 from pyml import ops
+from pyml.errors import ArgumentError
 from pyml.grad_mode import no_grad
 from pyml.nn.module import Module
 from pyml.nn.norm import Norm, RMSNorm
@@ -220,7 +221,7 @@ def max_norm_(parameters, max_norm, dim=0):
     checked = floats("max_norm_", parameters)
     for i, parameter in enumerate(checked):
         if parameter.dim() < 2:
-            raise ValueError(
+            raise ArgumentError(
                 f"max_norm_: item {i} has {parameter.dim()} dimensions, units need two or more; "
                 "nn.utils.weights_of(model) gives weights without biases"
             )
@@ -245,7 +246,7 @@ def floats(who, parameters):
         )
     items = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     if not items:
-        raise ValueError(f"{who}: there is no parameter")
+        raise ArgumentError(f"{who}: there is no parameter")
     for i, item in enumerate(items):
         if not checked_tensor(item, who, f"item {i}").is_floating_point():
             raise TypeError(f"{who}: item {i} is of {item.dtype}, it must be of floats")

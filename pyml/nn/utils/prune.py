@@ -11,6 +11,7 @@ import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
+from pyml.errors import ArgumentError
 from pyml.nn.containers import place_of
 from pyml.nn.hooks import pre_hooks, without_pre_hook
 from pyml.nn.utils.penalty import check_module
@@ -64,7 +65,7 @@ class BasePruningMethod(ABC):
         name = self._tensor_name
         original = getattr(module, f"{name}_orig", None)
         if original is None:
-            raise ValueError(
+            raise ArgumentError(
                 f"{type(self).__name__}: parameter {name!r} of the {type(module).__name__} is not "
                 "pruned; apply() prunes one"
             )
@@ -89,7 +90,7 @@ class BasePruningMethod(ABC):
         original = parameter_of(cls.__name__, module, name)
         earlier = [hook for hook in methods_of(module) if hook._tensor_name == name]
         if not earlier and name not in module._parameters:
-            raise ValueError(f"{cls.__name__}: {name!r} of the module is no parameter")
+            raise ArgumentError(f"{cls.__name__}: {name!r} of the module is no parameter")
         if importance_scores is None:
             importance_scores = original
         check_shape(importance_scores, original)
@@ -159,7 +160,7 @@ class PruningContainer(BasePruningMethod):
         if method is not None and not isinstance(method, BasePruningMethod):
             raise TypeError(f"{type(method)} is not a BasePruningMethod subclass")
         if method is not None and method._tensor_name != self._tensor_name:
-            raise ValueError(
+            raise ArgumentError(
                 "Can only add pruning methods acting on the parameter named "
                 f"'{self._tensor_name}' to PruningContainer {self}. Found '{method._tensor_name}'"
             )
@@ -178,7 +179,7 @@ class PruningContainer(BasePruningMethod):
         """The mask of the last method, which chooses among what default_mask has left."""
         method = self._pruning_methods[-1] if self._pruning_methods else None
         if method is None:
-            raise ValueError("PruningContainer: it has no method; add_pruning_method() adds one")
+            raise ArgumentError("PruningContainer: it has no method; add_pruning_method() adds one")
         check_shape(default_mask, t)
         mask = default_mask.to(t.dtype, copy=True)
         if method.PRUNING_TYPE == "unstructured":
@@ -190,7 +191,7 @@ class PruningContainer(BasePruningMethod):
         elif method.PRUNING_TYPE == "global":
             left = ...
         else:
-            raise ValueError(f"Unrecognized PRUNING_TYPE {method.PRUNING_TYPE}")
+            raise ArgumentError(f"Unrecognized PRUNING_TYPE {method.PRUNING_TYPE}")
         chosen = method.compute_mask(t.detach()[left], default_mask=default_mask[left])
         mask[left] = chosen.to(mask.dtype)
         return mask
@@ -222,7 +223,7 @@ class Amount(BasePruningMethod):
         if not isinstance(amount, numbers.Real):
             raise TypeError(f"Invalid type for amount: {amount}. Must be int or float.")
         if amount < 0 or (amount > 1 and not isinstance(amount, numbers.Integral)):
-            raise ValueError(
+            raise ArgumentError(
                 f"amount={amount} should either be a float in the range [0, 1] or a non-negative "
                 "integer"
             )
@@ -237,7 +238,7 @@ class Amount(BasePruningMethod):
         if not isinstance(self.amount, numbers.Integral):
             return round(self.amount * size)
         if self.amount > size:
-            raise ValueError(
+            raise ArgumentError(
                 f"amount={self.amount} should be smaller than the number of parameters to "
                 f"prune={size}"
             )
@@ -281,7 +282,7 @@ class Structured(Amount):
         """default_mask without the slices that t has least of."""
         check_shape(default_mask, t)
         if t.dim() < 2:
-            raise ValueError(
+            raise ArgumentError(
                 "Structured pruning can only be applied to multidimensional tensors. Found tensor "
                 f"of shape {t.shape} with {t.dim()} dims"
             )
@@ -474,7 +475,7 @@ def remove(module, name):
             method.remove(module)
             without_pre_hook(module, method)
             return module
-    raise ValueError(
+    raise ArgumentError(
         f"Parameter '{name}' of module {module} has to be pruned before pruning can be removed"
     )
 
@@ -519,14 +520,14 @@ def parameter_of(who, module, name):
         raise AttributeError(f"{who}: {module._get_name()} has no parameter named {name!r}")
     tensor = getattr(module, name)
     if not isinstance(tensor, Tensor):
-        raise ValueError(f"{who}: {name!r} of the module is no parameter")
+        raise ArgumentError(f"{who}: {name!r} of the module is no parameter")
     return tensor
 
 
 def check_shape(scores, tensor):
     checked_tensor(tensor, "prune", "a tensor to prune")
     if checked_tensor(scores, "prune", "a mask or importance_scores").shape != tensor.shape:
-        raise ValueError(
+        raise ArgumentError(
             f"importance_scores and masks should have the same shape as the parameter, "
             f"{tuple(tensor.shape)}, not {tuple(scores.shape)}"
         )

@@ -1,6 +1,7 @@
 """Sequences of different lengths in one tensor."""
 
 from pyml import ops
+from pyml.errors import ArgumentError
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.shape import integer
 
@@ -22,13 +23,13 @@ def pad_sequence(sequences, batch_first=False, padding_value=0.0, padding_side="
                 [1., 0.]])
     """
     if padding_side not in ("left", "right"):
-        raise ValueError(
+        raise ArgumentError(
             f"pad_sequence: padding_side is {padding_side!r}, it must be 'left' or 'right'"
         )
     sequences = ops.shape.several(sequences, "pad_sequence")
     for i, x in enumerate(sequences):
         if x.ndim == 0 or x.shape[1:] != sequences[0].shape[1:]:
-            raise ValueError(
+            raise ArgumentError(
                 f"pad_sequence: item {i} has shape {x.shape}, it must be (length, ...) with the "
                 f"other sizes of item 0, {sequences[0].shape}"
             )
@@ -51,7 +52,7 @@ def unpad_sequence(padded_sequences, lengths, batch_first=False):
     checked_tensor(lengths, "unpad_sequence", "lengths")
     x = padded_sequences if batch_first else padded_sequences.transpose(0, 1)
     if lengths.shape != x.shape[:1]:
-        raise ValueError(
+        raise ArgumentError(
             f"unpad_sequence: lengths has shape {lengths.shape}, it must be ({len(x)},): one for "
             "each sequence"
         )

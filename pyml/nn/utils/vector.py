@@ -1,6 +1,7 @@
 """All parameters as one vector, and back."""
 
 from pyml import ops
+from pyml.errors import ArgumentError
 from pyml.ops.arrays import checked_tensor
 from pyml.tensor import Tensor
 
@@ -42,7 +43,7 @@ def vector_to_parameters(vec, parameters):
     parameters = checked(parameters, "vector_to_parameters")
     needed = sum(parameter.numel() for parameter in parameters)
     if vec.shape != (needed,):
-        raise ValueError(
+        raise ArgumentError(
             f"vector_to_parameters: vec has shape {vec.shape}, the parameters need ({needed},)"
         )
     vec = vec.detach()
