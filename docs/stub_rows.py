@@ -423,7 +423,7 @@ SPECIAL = special("""
     Tensor.element_size() -> int
     Tensor.item() -> float
     Tensor.ndimension() -> int
-    Tensor.numpy() -> Array
+    Tensor.numpy(force: bool) -> Array
     Tensor.nelement() -> int
     Tensor.numel() -> int
     Tensor.retain_grad() -> None

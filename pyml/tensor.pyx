@@ -631,13 +631,16 @@ cdef class Tensor:
 
     # -- to and from other things --
 
-    def numpy(self):
+    def numpy(self, *, bint force=False):
         """The values as a NumPy array that shares memory.
+
+        Args:
+            force: also of a tensor that requires grad. Default: False.
 
         Raises:
             RuntimeError: if the tensor requires grad; call .detach() first.
         """
-        if self._requires_grad:
+        if self._requires_grad and not force:
             raise RuntimeError("numpy() on a tensor that requires grad; use tensor.detach().numpy()")
         reads("numpy()")
         return own_object(self.array)

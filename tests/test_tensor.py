@@ -209,6 +209,14 @@ def test_detach_and_data_share_memory():
     assert x.tolist() == [0, 0] and x._version == 2
 
 
+def test_numpy_by_force():
+    x = pyml.ones(2, requires_grad=True)
+    with pytest.raises(RuntimeError, match="requires grad"):
+        x.numpy()
+    x.numpy(force=True)[0] = 3.0
+    assert x.tolist() == [3, 1] and x.requires_grad
+
+
 def test_requires_grad():
     x = pyml.ones(2)
     assert x.requires_grad_() is x and x.requires_grad

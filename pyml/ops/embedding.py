@@ -82,12 +82,12 @@ def renormalise(weight, index, max_norm, norm_type, name):
 
 
 class Embedding(Node):
-    """Rows of a table: to each row goes the sum of the gradients of its uses.
+    """Rows of a table, each a bag of its own: to a row goes the sum of the gradients of its uses.
 
     Args:
         index: int64, contiguous, checked.
         count: the number of rows.
-        padding: a row that gets none, or None.
+        padding: a row that gets none, or NONE.
         share: divide by the number of uses.
     """
 
@@ -95,15 +95,12 @@ class Embedding(Node):
         self._index, self._count, self._padding, self._share = index, count, padding, share
 
     def _gradients(self, dy):
-        index = self._index
-        if self._padding is not None:
-            is_padding = eq(Tensor._on(index[..., None]), self._padding)
-            dy = where(is_padding, 0.0, dy)
-        dweight = rows_backward(dy, self._count, index)
+        index = self._index.reshape(-1)
+        bags = Bags(index, constant(np.arange(index.size + 1)), self._padding, mean=False)
         if self._share:
-            uses = frequencies(index.reshape(-1), self._count, dy)
-            dweight = dweight / reshape(where(uses > 0, uses, 1.0), (-1, 1))
-        return (dweight,)
+            uses = frequencies(index, self._count, dy)
+            bags.factors = rows(1 / uses, index).array
+        return (bags.spread(reshape(dy, (index.size, dy.shape[-1])), self._count),)
 
 
 def looked_up(weight, index, padding, share):
@@ -112,6 +109,7 @@ def looked_up(weight, index, padding, share):
         return rows(weight, index, "Embedding")
     y = rows(weight.detach(), index)
     if weight.requires_grad and is_grad_enabled():
+        padding = NONE if padding is None else padding
         Embedding(index, weight.shape[0], padding, share)._connect(y, (weight,))
     return y
 
