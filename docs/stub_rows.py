@@ -386,6 +386,7 @@ SPECIAL = special("""
     nn.SyncBatchNorm.__init__(process_group: Any)
     nn.SyncBatchNorm.convert_sync_batchnorm(process_group: Any) -> Module
     autograd.graph.get_gradient_edge() -> Any
+    autograd.graph.register_multi_grad_hook(fn: Call) -> Any
     autograd.graph.saved_tensors_hooks(pack_hook: Call, unpack_hook: Call)
     distributions.utils.tril_matrix_to_vec() -> Tensor
     distributions.utils.vec_to_tril_matrix() -> Tensor

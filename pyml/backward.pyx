@@ -1,9 +1,11 @@
 """The walk of backward.
 
 Nodes are numbered as they are made, so an input's number is always smaller than that of its consumers, and walking
-them from the largest number down is a topological order: `walk` does it. It keeps its own queue, so a
+them from the largest number down is a topological order: `walk_graph` does it. It keeps its own queue, so a
 chain of any length takes no stack.
 """
+import threading
+
 import numpy as np
 
 cimport cython
@@ -80,9 +82,45 @@ def run_backward(
     return walk(outputs, gradients, retain_graph, create_graph, inputs, accumulate)
 
 
+cdef int watched = 0   # hooks of several tensors that are registered
+walks = threading.local()
+
+
+def watch(int change):
+    """Counts hooks of several tensors: while there are none, walks keep no state for them."""
+    global watched
+    watched += change
+
+
+def state_of_walk():
+    """What hooks of several tensors keep of the backward that runs: of each a function to call after it and its argument.
+
+    None if it began before there were such hooks.
+    """
+    states = getattr(walks, "states", None)
+    return states[-1] if states else None
+
+
+cdef object walk(
+    tuple outputs, tuple gradients, bint retain_graph, bint create_graph, tuple inputs, bint accumulate,
+):
+    cdef dict state = {}
+    if not watched:
+        return walk_graph(outputs, gradients, retain_graph, create_graph, inputs, accumulate)
+    states = walks.__dict__.setdefault("states", [])
+    states.append(state)
+    try:
+        result = walk_graph(outputs, gradients, retain_graph, create_graph, inputs, accumulate)
+    finally:
+        states.pop()
+    for function, argument in state.values():
+        function(argument)
+    return result
+
+
 @cython.boundscheck(False)   # the gradients that a node gave are counted
 @cython.wraparound(False)
-cdef object walk(
+cdef object walk_graph(
     tuple outputs, tuple gradients, bint retain_graph, bint create_graph, tuple inputs, bint accumulate,
 ):
     cdef dict pending = {}        # edge -> the gradient gathered for it so far

@@ -323,7 +323,7 @@ FAMILIES = {
             "optim": "swap_in_optimizer_params_and_state",
             "autograd": "enforce_grad_layout_policy set_multithreading_enabled",
             "autograd.graph": """
-                register_multi_grad_hook region_activation_memory_budget
+                region_activation_memory_budget
                 set_override_stale_capture_stream set_warn_on_accumulate_grad_stream_mismatch""",
             "func": """
                 debug_unwrap functionalize rearrange replace_all_batch_norm_modules_""",

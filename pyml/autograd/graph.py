@@ -4,11 +4,13 @@ import threading
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from pyml.backward import state_of_walk, watch
+from pyml.options import check_choice
 from pyml.tensor import Node, Tensor, _node_of, _switch_saved_hooks
 
 __all__ = [
     *("GradientEdge", "Node", "disable_saved_tensors_hooks", "get_gradient_edge"),
-    *("increment_version", "save_on_cpu", "saved_tensors_hooks"),
+    *("increment_version", "register_multi_grad_hook", "save_on_cpu", "saved_tensors_hooks"),
 ]
 
 
@@ -152,3 +154,84 @@ def increment_version(tensor):
             raise TypeError(f"increment_version: item {i} is a {type(t).__name__}, not a Tensor")
     for t in tensors:
         t._mark_changed()
+
+
+def nothing(gradients):
+    """What is called after a backward where the hook was called within it."""
+
+
+class HookHandles:
+    """Takes a hook of several tensors away again; as a context manager, at the end of the block."""
+
+    def __init__(self, handles):
+        self._handles = handles
+        watch(1)
+
+    def remove(self):
+        """Removes the hook; a second call does nothing."""
+        if self._handles:
+            watch(-1)
+        for handle in self._handles:
+            handle.remove()
+        self._handles = ()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.remove()
+
+
+def register_multi_grad_hook(tensors, fn, *, mode="all"):
+    """Calls a function in each backward that computes gradients of some tensors.
+
+    Args:
+        tensors: of which each requires grad.
+        fn: with mode "all" it is called after a backward, with a list of the gradients, None for a
+            tensor that it did not reach; with "any" within it, with the first of the gradients. It
+            must not change them.
+        mode: "all" or "any". Default: "all".
+
+    Returns:
+        A handle; handle.remove() takes the hook away.
+
+    Raises:
+        RuntimeError: if a tensor does not require grad.
+        ValueError: for another mode.
+
+    Example:
+        >>> a, b = (pyml.ones(2, requires_grad=True) for _ in range(2))
+        >>> hook = register_multi_grad_hook((a, b), print)
+        >>> (a * 3).sum().backward()
+        [tensor([3., 3.]), None]
+        >>> hook.remove()
+    """
+    check_choice("register_multi_grad_hook", "mode", mode, ("all", "any"))
+    if not callable(fn):
+        raise TypeError(
+            f"register_multi_grad_hook: fn is a {type(fn).__name__}, it must be a function"
+        )
+    tensors, key = tuple(tensors), object()
+
+    def hook_of(i):
+        def hook(grad):
+            state = state_of_walk()
+            if state is None:
+                return
+            if key not in state:
+                state[key] = (fn if mode == "all" else nothing, [None] * len(tensors))
+                if mode == "any":
+                    fn(grad)
+            state[key][1][i] = grad
+
+        return hook
+
+    handles = []
+    try:
+        for i, tensor in enumerate(tensors):
+            handles.append(tensor.register_hook(hook_of(i)))
+    except BaseException:
+        for handle in handles:
+            handle.remove()
+        raise
+    return HookHandles(handles)

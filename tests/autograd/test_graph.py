@@ -292,3 +292,68 @@ def test_recorded_steps_refuse_hooks():
         with pytest.raises(RuntimeError, match=words):
             for _ in range(3):
                 step(pyml.ones(2))
+
+
+def test_hooks_of_several_tensors():
+    a, b, other = (pyml.ones(2, requires_grad=True) for _ in range(3))
+    c, d = a * b, a * b
+    seen, firsts = [], []
+    every = graph.register_multi_grad_hook((a, b, c, d), seen.append)
+    one = graph.register_multi_grad_hook((a, b), firsts.append, mode="any")
+
+    def reached():
+        return [g is not None for g in seen[-1]]
+
+    c.sum().backward(retain_graph=True)
+    assert reached() == [True, True, True, False]
+    assert [g.tolist() for g in seen[0][:3]] == [[1, 1]] * 3
+    c.sum().backward(inputs=(a,), retain_graph=True)
+    assert reached() == [True, False, True, False]
+    autograd.grad((c + d).sum(), (b,), retain_graph=True)
+    assert reached() == [False, True, True, True]
+    assert len(seen) == 3 and [g.tolist() for g in firsts] == [[1, 1], [1, 1], [2, 2]]
+    other.sum().backward()
+    assert len(seen) == 3 and len(firsts) == 3
+    every.remove()
+    every.remove()
+    c.sum().backward(retain_graph=True)
+    assert len(seen) == 3 and len(firsts) == 4
+    with one:
+        pass
+    c.sum().backward()
+    assert len(firsts) == 4
+
+
+def test_hooks_of_several_tensors_within_each_other():
+    """A backward within a hook has gradients of its own; one that fails calls nothing."""
+    x, y = (pyml.ones(1, requires_grad=True) for _ in range(2))
+    seen = []
+
+    def inner(grad):
+        if grad == 1:
+            with pyml.enable_grad():
+                (x * 5).sum().backward()
+        if grad == 7:
+            raise KeyError
+
+    with graph.register_multi_grad_hook((x, y), lambda grads: seen.append(grads)):
+        handle = y.register_hook(inner)
+        (x * 2 + y).sum().backward()
+        assert [[g and g.item() for g in grads] for grads in seen] == [[5, None], [2, 1]]
+        with pytest.raises(KeyError):
+            (x * 2 + y * 7).sum().backward()
+        assert len(seen) == 2
+        handle.remove()
+        (y * 7).sum().backward()
+        assert [g and g.item() for g in seen[-1]] == [None, 7]
+
+
+def test_hooks_of_several_tensors_refuse():
+    x = pyml.ones(1, requires_grad=True)
+    with pytest.raises(ValueError, match="mode is 'some'"):
+        graph.register_multi_grad_hook((x,), print, mode="some")
+    with pytest.raises(TypeError, match="fn is a int"):
+        graph.register_multi_grad_hook((x,), 3)
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        graph.register_multi_grad_hook((x, pyml.ones(1)), lambda grads: pytest.fail("called"))
+    x.sum().backward()
