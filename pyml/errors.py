@@ -1,4 +1,4 @@
-"""Errors of arguments."""
+"""Errors of arguments that are of two kinds: Python's, and the one that PyTorch raises."""
 
 
 class ArgumentError(ValueError, RuntimeError):
@@ -6,3 +6,11 @@ class ArgumentError(ValueError, RuntimeError):
 
     PyTorch raises RuntimeError for most of them: programs that catch or expect it run.
     """
+
+
+class KindError(TypeError, ValueError):
+    """No Tensor, where PyTorch raises ValueError."""
+
+
+class OutOfRange(IndexError, RuntimeError):
+    """A number that is no place. PyTorch raises the one or the other, by function."""

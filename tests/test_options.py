@@ -90,3 +90,19 @@ def test_errors_of_values_are_those_of_pytorch_too(call):
     for kind in (ValueError, RuntimeError):
         with pytest.raises(kind):
             call()
+
+
+@pytest.mark.parametrize("kind", [IndexError, RuntimeError])
+def test_errors_of_places_are_those_of_pytorch_too(kind):
+    with pytest.raises(kind):
+        pyml.nn.functional.one_hot(pyml.tensor([-1]), 3)
+    with pytest.raises(kind):
+        pyml.ones(3).gather(0, pyml.tensor([3]))
+
+
+@pytest.mark.parametrize("kind", [TypeError, ValueError])
+def test_values_that_are_no_tensors(kind):
+    """PyTorch's distributions raise ValueError."""
+    for method in ("log_prob", "cdf"):
+        with pytest.raises(kind):
+            getattr(pyml.distributions.Normal(0.0, 1.0), method)(1)

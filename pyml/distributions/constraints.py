@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 
+from pyml.errors import KindError
 from pyml.ops import cat as cat_of
 from pyml.ops import isclose
 from pyml.ops import stack as stack_of
@@ -31,7 +32,7 @@ def of_tensors(method, who):
     def checked(self, *tensors):
         for tensor in tensors:
             if not isinstance(tensor, Tensor):
-                raise TypeError(
+                raise KindError(
                     f"{who}: the value is a {type(tensor).__name__}, it must be a Tensor; "
                     "pyml.tensor() makes one"
                 )

@@ -5,6 +5,7 @@ import warnings
 from pyml.attributes import Size
 from pyml.distributions import constraints
 from pyml.distributions.utils import broadcast_all, derived, lazy_property
+from pyml.errors import KindError
 from pyml.grad_mode import no_grad
 from pyml.ops import expand
 from pyml.ops.shape import as_sizes
@@ -112,7 +113,7 @@ class Distribution:
         """
         name = type(self).__name__
         if not isinstance(value, Tensor):
-            raise TypeError(
+            raise KindError(
                 f"{name}: value is a {type(value).__name__}, it must be a Tensor; pyml.tensor() "
                 "makes one"
             )

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 
 from pyml import _kernels
-from pyml.errors import ArgumentError
+from pyml.errors import ArgumentError, OutOfRange
 from pyml.grad_mode import is_grad_enabled
 from pyml.ops.arrays import (
     as_indices,
@@ -355,7 +355,7 @@ def index_along(index, size, dim, name, wrap=True):
         raise TypeError(f"{name}: index has dtype {array.dtype}, it must be an integer type")
 
     def error(position, number):
-        return IndexError(
+        return OutOfRange(
             f"{name}: index {number} is out of range for dimension {dim} of size {size}"
         )
 
