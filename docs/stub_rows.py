@@ -273,7 +273,8 @@ RESULT_OF_NAME = by_name(
         clamp_probs logits_to_probs probs_to_logits check get_rng_state get_state"""),
     ("Self", """
         __enter__ __iadd__ __imul__ append apply cpu cuda double eval expand extend for_task
-        from_pretrained from_state_dict half insert requires_grad_ to to_empty train type
+        from_pretrained from_state_dict half insert requires_grad_ share_memory share_memory_
+        to to_empty train type
         with_cache float partial_fit fit replace set_params __deepcopy__ copy bfloat16"""),
     ("int", """
         __hash__ __len__ current_device current_device_idx current_device_index device_count
@@ -289,7 +290,7 @@ RESULT_OF_NAME = by_name(
         is_floating_point is_complex is_inference is_nonzero is_signed is_same_size
         is_inference_mode_enabled are_deterministic_algorithms_enabled is_anomaly_enabled
         is_deterministic_algorithms_warn_only_enabled set_flush_denormal
-        is_anomaly_check_nan_enabled allclose equal is_contiguous is_pinned can_cast"""),
+        is_anomaly_check_nan_enabled allclose equal is_contiguous is_pinned is_shared can_cast"""),
     ("str", """
         __format__ extra_repr name get_logdir get_device_name show_config typename
         get_float32_matmul_precision"""),
@@ -417,7 +418,6 @@ SPECIAL = special("""
     Tensor.__delitem__(index: Index) -> None
     Tensor.backward(gradient: Tensor) -> None
     Tensor.cuda() -> NoReturn
-    Tensor.share_memory_() -> NoReturn
     Tensor.data_ptr() -> int
     Tensor.dim() -> int
     Tensor.dim_order() -> tuple[int, ...]

@@ -198,7 +198,7 @@ FAMILIES = {
         "leave it out: every tensor is on the CPU",
         {
             "torch": "get_device_module is_vulkan_available",
-            "nn.Module": "cuda ipu mtia xpu share_memory",
+            "nn.Module": "cuda ipu mtia xpu",
             "Tensor": """
                 cuda ipu is_ipu is_maia is_mtia is_vulkan is_xla is_xpu is_mkldnn mtia pin_memory
                 is_pinned record_stream xpu get_device""",
@@ -269,7 +269,7 @@ FAMILIES = {
                 IntStorage LongStorage ShortStorage TypedStorage
                 UntypedStorage from_file is_storage""",
             "Tensor": """
-                is_shared share_memory_ is_set_to storage storage_type untyped_storage
+                is_set_to storage storage_type untyped_storage
                 const_data_ptr as_subclass module_load layout""",
         },
     ),

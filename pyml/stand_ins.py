@@ -250,6 +250,15 @@ def spawn(fn, args=(), nprocs=1, join=True, daemon=False, start_method="spawn"):
     )
 
 
+def set_sharing_strategy(new_strategy):
+    """Does nothing: shared tensors are sent by their descriptor, others as copies, without one."""
+    if new_strategy not in ("file_descriptor", "file_system"):
+        raise ValueError(
+            f"set_sharing_strategy: new_strategy is {new_strategy!r}, it must be 'file_descriptor' "
+            "or 'file_system'"
+        )
+
+
 class Future(Generic[TypeVar("T")]):
     """Not there; concurrent.futures.Future is Python's."""
 
@@ -420,10 +429,9 @@ STAND_INS = {
         **{name: getattr(multiprocessing, name) for name in multiprocessing.__all__},
         "spawn": spawn,
         "start_processes": spawn,
-        "get_all_sharing_strategies": lambda: set(),
-        "set_sharing_strategy": refused(
-            "multiprocessing.set_sharing_strategy", "tensors are sent as copies; leave it out"
-        ),
+        "get_all_sharing_strategies": lambda: {"file_descriptor"},
+        "get_sharing_strategy": lambda: "file_descriptor",
+        "set_sharing_strategy": set_sharing_strategy,
     },
     "torch.nn": {"DataParallel": DataParallel, "RNNBase": RNNBase},
     "torch.nn.modules.conv": {"_ConvNd": ConvNd},

@@ -485,7 +485,7 @@ REASONS = {
         register_hook requires_grad requires_grad_ result_type retain_grad retains_grad seed
         set_num_threads set_rng_state shape show_config size stride
         get_autocast_dtype is_autocast_enabled set_autocast_enabled
-        get_deterministic_debug_mode get_num_interop_threads
+        get_deterministic_debug_mode get_num_interop_threads is_shared
         is_deterministic_algorithms_warn_only_enabled set_deterministic_debug_mode
         set_flush_denormal set_num_interop_threads""",
 }

@@ -612,6 +612,13 @@ class Module(Callable):
         """Converts floating point parameters and buffers to float64. Returns self."""
         return self.to(np.dtype("float64"))
 
+    def share_memory(self):
+        """Moves parameters, buffers and gradients to memory that processes share; returns self.
+
+        See Tensor.share_memory_.
+        """
+        return self._apply(lambda tensor: tensor.share_memory_())
+
     def cpu(self):
         """self: every tensor is on the CPU."""
         return self

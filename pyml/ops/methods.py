@@ -10,6 +10,7 @@ from pyml.ops import creation, elementwise, index, linalg, rearranging, shape, s
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.inplace import copy_, fill_, replace
 from pyml.ops.operands import broadcast_shapes, sum_to
+from pyml.ops.sharing import is_shared, share_memory_
 from pyml.recorder import constant, refuse
 from pyml.tensor import Tensor
 
@@ -472,15 +473,6 @@ def cuda(self, device=None, non_blocking=False, memory_format=None):
     return shape.check_device("cuda", "Tensor.cuda")
 
 
-def share_memory_(self):
-    """The tensor itself. Refused: processes do not share memory here.
-
-    Raises:
-        NotImplementedError
-    """
-    raise NotImplementedError("share_memory_: processes share no tensors; pass NumPy arrays")
-
-
 def conversion(dtype):
     """A method that converts to a dtype."""
 
@@ -496,11 +488,11 @@ METHODS = {
     for method in (
         apply_, as_strided_, cholesky, cuda, dim_order, expand, expand_as, fill_diagonal_, flip,
         get_device, index_put, index_put_, is_complex, is_inference, is_nonzero, is_pinned,
-        is_same_size, is_signed, lu, lu_solve, ndimension, new, new_empty, new_empty_strided,
-        new_full, new_ones, new_tensor, new_zeros, permute, pin_memory, polygamma, polygamma_, qr,
-        repeat, reshape, reshape_as, resize_, resize_as_, set_, share_memory_, split, squeeze_,
-        storage_offset, sum_to_size, svd, swapaxes_, swapdims_, t_, transpose_, type, type_as,
-        unsqueeze_, view, view_as, where, zero_,
+        is_same_size, is_shared, is_signed, lu, lu_solve, ndimension, new, new_empty,
+        new_empty_strided, new_full, new_ones, new_tensor, new_zeros, permute, pin_memory,
+        polygamma, polygamma_, qr, repeat, reshape, reshape_as, resize_, resize_as_, set_,
+        share_memory_, split, squeeze_, storage_offset, sum_to_size, svd, swapaxes_, swapdims_, t_,
+        transpose_, type, type_as, unsqueeze_, view, view_as, where, zero_,
     )
 } | {
     "unsafe_split": split,
