@@ -10,7 +10,7 @@ from pyml.nn.distance import PairwiseDistance
 from pyml.nn.linear import Linear
 from pyml.nn.module import Module
 from pyml.ops.deprecated import reduction_named
-from pyml.options import check_choice, check_counts, is_number
+from pyml.options import Range, check_choice, check_counts, check_number, is_number
 from pyml.tensor import Tensor
 
 __all__ = [
@@ -251,6 +251,7 @@ class LinearCrossEntropyLoss(Loss):
                 f"LinearCrossEntropyLoss: weight has shape {weight.shape}, it must be "
                 f"({num_classes},): one factor for each class"
             )
+        check_number("LinearCrossEntropyLoss", "label_smoothing", label_smoothing, Range(0, 1))
         super().__init__(reduction=reduction)
         self.register_buffer("weight", weight)
         self.num_classes, self.out_features = num_classes, tuple(out_features)
