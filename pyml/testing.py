@@ -8,7 +8,7 @@ import numpy as np
 from pyml import ops
 from pyml.errors import ArgumentError
 from pyml.ops.operands import checked_dtype
-from pyml.ops.shape import as_sizes, check_format
+from pyml.ops.shape import as_sizes
 from pyml.recorder import refuse
 from pyml.tensor import Tensor
 
@@ -169,7 +169,6 @@ def make_tensor(
         Size([2, 3])
     """
     name = "make_tensor"
-    check_format(memory_format, name)
     dtype, sizes = (
         checked_dtype(dtype, name),
         as_sizes(shape[0] if len(shape) == 1 else shape, name),
@@ -183,7 +182,9 @@ def make_tensor(
     if not low < high:
         raise ArgumentError(f"{name}: low is {low}, it must be below high, {high}")
     apart = noncontiguous and np.prod(sizes) > 1
-    made = ops.empty((*sizes, 2) if apart else sizes, dtype=dtype, device=device)
+    made = ops.empty(
+        (*sizes, 2) if apart else sizes, dtype=dtype, device=device, memory_format=memory_format
+    )
     if dtype.kind == "f":
         limits = np.finfo(dtype)
         made.uniform_(max(low, float(limits.min)), min(high, float(limits.max)))

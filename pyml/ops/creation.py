@@ -13,7 +13,7 @@ from pyml.ops.inplace import normal_, uniform_
 from pyml.ops.numpys import by_numpy
 from pyml.ops.operands import broadcast_shapes, checked_dtype, number_as, result_type
 from pyml.ops.outside import arrived, unmasked
-from pyml.ops.shape import LARGEST, as_sizes, check_device, integer
+from pyml.ops.shape import LARGEST, as_sizes, check_device, check_format, integer
 from pyml.random import state_of
 from pyml.recorder import constant, is_recording, refuse, unwatched
 from pyml.tensor import Tensor
@@ -270,8 +270,9 @@ def ones(*sizes, size=None, dtype=None, device=None, requires_grad=False):
     return made(np.ones, shape_of(sizes, "ones", size), dtype, device, requires_grad, "ones")
 
 
-def empty(*sizes, size=None, dtype=None, device=None, requires_grad=False):
+def empty(*sizes, size=None, dtype=None, device=None, requires_grad=False, memory_format=None):
     """Memory of a shape, with whatever it holds."""
+    check_format(memory_format, "empty")
     return made(empty_array, shape_of(sizes, "empty", size), dtype, device, requires_grad, "empty")
 
 
@@ -324,34 +325,41 @@ def full(size, fill_value, *, dtype=None, device=None, requires_grad=False):
     return made(values, shape_of((size,), "full"), dtype, device, requires_grad, "full")
 
 
-def likeness(input, dtype, name):
-    """The shape of the input, a Tensor or an array, and `dtype`, or for None the input's."""
+def likeness(input, dtype, memory_format, name):
+    """The shape of the input, a Tensor or an array, and `dtype`, or for None the input's.
+
+    Raises:
+        ValueError: for a memory_format that has no rows.
+    """
+    check_format(memory_format, name)
     array = arrived(input, f"{name}: input")
     shape = input.shape if isinstance(input, Tensor) else array.shape  # of a lazy module's: raises
     return shape, array.dtype if dtype is None else dtype
 
 
-def zeros_like(input, *, dtype=None, device=None, requires_grad=False):
+def zeros_like(input, *, dtype=None, device=None, requires_grad=False, memory_format=None):
     """Zeros of the shape and dtype of the input."""
-    shape, dtype = likeness(input, dtype, "zeros_like")
+    shape, dtype = likeness(input, dtype, memory_format, "zeros_like")
     return made(np.zeros, shape, dtype, device, requires_grad, "zeros_like")
 
 
-def ones_like(input, *, dtype=None, device=None, requires_grad=False):
+def ones_like(input, *, dtype=None, device=None, requires_grad=False, memory_format=None):
     """Ones of the shape and dtype of the input."""
-    shape, dtype = likeness(input, dtype, "ones_like")
+    shape, dtype = likeness(input, dtype, memory_format, "ones_like")
     return made(np.ones, shape, dtype, device, requires_grad, "ones_like")
 
 
-def empty_like(input, *, dtype=None, device=None, requires_grad=False):
+def empty_like(input, *, dtype=None, device=None, requires_grad=False, memory_format=None):
     """Memory of the shape and dtype of the input."""
-    shape, dtype = likeness(input, dtype, "empty_like")
+    shape, dtype = likeness(input, dtype, memory_format, "empty_like")
     return made(empty_array, shape, dtype, device, requires_grad, "empty_like")
 
 
-def full_like(input, fill_value, *, dtype=None, device=None, requires_grad=False):
+def full_like(
+    input, fill_value, *, dtype=None, device=None, requires_grad=False, memory_format=None
+):
     """One value in the shape and dtype of the input."""
-    shape, dtype = likeness(input, dtype, "full_like")
+    shape, dtype = likeness(input, dtype, memory_format, "full_like")
     return full(shape, fill_value, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
@@ -559,15 +567,19 @@ def randn(*sizes, size=None, generator=None, dtype=None, device=None, requires_g
     return y.requires_grad_(requires_grad)
 
 
-def rand_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):
+def rand_like(
+    input, *, generator=None, dtype=None, device=None, requires_grad=False, memory_format=None
+):
     """Random numbers from [0, 1) in the shape and dtype of the input."""
-    shape, dtype = likeness(input, dtype, "rand_like")
+    shape, dtype = likeness(input, dtype, memory_format, "rand_like")
     return rand(shape, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-def randn_like(input, *, generator=None, dtype=None, device=None, requires_grad=False):
+def randn_like(
+    input, *, generator=None, dtype=None, device=None, requires_grad=False, memory_format=None
+):
     """Standard normal numbers in the shape and dtype of the input."""
-    shape, dtype = likeness(input, dtype, "randn_like")
+    shape, dtype = likeness(input, dtype, memory_format, "randn_like")
     return randn(
         shape, generator=generator, dtype=dtype, device=device, requires_grad=requires_grad
     )
@@ -629,10 +641,12 @@ def integers_of(fraction, dtype, low, high):
     return np.asarray(numbers, dtype)
 
 
-def randint_like(input, low, high=None, *, generator=None, dtype=None, device=None):
+def randint_like(
+    input, low, high=None, *, generator=None, dtype=None, device=None, memory_format=None
+):
     """Random integers in the shape and dtype of the input; see randint."""
     low, high = (0, low) if high is None else (low, high)
-    shape, dtype = likeness(input, dtype, "randint_like")
+    shape, dtype = likeness(input, dtype, memory_format, "randint_like")
     return randint(low, high, shape, generator=generator, dtype=dtype, device=device)
 
 

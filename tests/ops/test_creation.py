@@ -139,3 +139,27 @@ def test_a_dtype_that_is_none():
     for dtype in ("\ud800", "nonsense", [("a", "f4"), ("a", "f4")], 3, object()):
         with pytest.raises(TypeError, match=r"zeros: .* is not a dtype"):
             pyml.zeros(2, dtype=dtype)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        *(pyml.zeros_like, pyml.ones_like, pyml.empty_like, pyml.rand_like, pyml.randn_like),
+        lambda x, **given: pyml.full_like(x, 2.0, **given),
+        lambda x, **given: pyml.randint_like(x, 3, **given),
+        lambda x, **given: pyml.empty(x.shape, dtype=x.dtype, **given),
+    ],
+)
+def test_memory_formats(make):
+    """Optimizers of others ask for the format of the parameter: what is made lies row by row."""
+    x = pyml.ones(3, 2, dtype=pyml.float64).t()
+    for memory_format in (None, pyml.preserve_format, pyml.contiguous_format):
+        y = make(x, memory_format=memory_format)
+        assert y.shape == (2, 3) and y.dtype == pyml.float64 and y.is_contiguous()
+    with pytest.raises(ValueError, match="memory_format is 'channels_last'"):
+        make(x, memory_format="channels_last")
+
+    def chosen(row):
+        return pyml.where(make(row, memory_format=None) == 0, row, row)
+
+    assert pyml.func.vmap(chosen, randomness="same")(x).tolist() == x.tolist()
