@@ -306,19 +306,22 @@ cdef class Update(Segments):
         if found[0] == NULL:
             found[0] = PyDict_GetItemWithError(values, name)
         value = None if found[0] == NULL else <object>found[0]
-        if value is None:
-            a = lasting(cnp.PyArray_ZEROS(0, NULL, cnp.NPY_FLOAT64, 0))
-            (<double *>cnp.PyArray_DATA(a))[0] = self.algorithm.firsts[k]
-            kept = wrap(a)
-            self.fresh.append((p, values, name, kept))
-        elif isinstance(value, Tensor) and cnp.PyArray_TYPE((<Tensor>value).array) == cnp.NPY_FLOAT64 and \
+        if isinstance(value, Tensor) and cnp.PyArray_TYPE((<Tensor>value).array) == cnp.NPY_FLOAT64 and \
                 (<Tensor>value).array.ndim == 0:
             kept = <Tensor>value
         else:
-            raise TypeError(
-                f"{self.name}: state {name!r} of parameter {i} is {value!r}, it must be a float64 Tensor of shape (); "
-                "load_state_dict() converts what other libraries keep"
-            )
+            if value is None:
+                number = self.algorithm.firsts[k]
+            elif isinstance(value, Tensor) and (<Tensor>value).array.size == 1:
+                number = (<Tensor>value).array.item()
+            elif isinstance(value, (int, float)):
+                number = value
+            else:
+                raise TypeError(f"{self.name}: state {name!r} of parameter {i} is {value!r}, it must be a number")
+            a = lasting(cnp.PyArray_ZEROS(0, NULL, cnp.NPY_FLOAT64, 0))
+            (<double *>cnp.PyArray_DATA(a))[0] = number
+            kept = wrap(a)
+            self.fresh.append((p, values, name, kept))
         return <double *>self.writable(kept.array)
 
     cdef void *array_of(self, Py_ssize_t i, Tensor p, dict values, Py_ssize_t k) except NULL:

@@ -218,10 +218,11 @@ class TestNothingChangesWhenAStepRaises:
         assert_same_bits(self.good.array, before)
         assert set(optimizer.state[self.good]) == keys
 
-    def test_step_count_that_is_not_a_float64_tensor(self, optimizer):
+    @pytest.mark.parametrize("count", ["1", [1], tensor([1.0, 2.0])], ids=str)
+    def test_step_count_that_is_no_number(self, optimizer, count):
         if not optimizer._numbers:
             pytest.skip("it keeps no count")
-        optimizer.state[self.bad]["step"] = tensor(1, np.float32)
+        optimizer.state[self.bad]["step"] = count
         self.check(optimizer, TypeError, "'step'")
 
     def test_missing_option(self, optimizer):
@@ -294,3 +295,23 @@ def test_options_of_other_implementations_have_no_effect(name):
     option = "fused" if "fused" in names else "capturable"
     optimizer = make(name, [parameter([1.0])], **{option: True, "foreach": True})
     assert option not in optimizer.param_groups[0]
+
+
+@pytest.mark.parametrize(
+    "count", [0, 3.0, tensor(3, np.float32), tensor([3]), pyml.zeros(1)], ids=str
+)
+def test_a_count_that_the_program_made(count):
+    """A class of optimizers of others makes its state: with a count of any kind."""
+    runs = []
+    for made in (count, tensor(float(count))):
+        p = pyml.nn.Parameter(tensor([1.0, 2.0]))
+        optimizer = optim.Adam([p], lr=0.1)
+        optimizer.state[p].update(
+            step=made, exp_avg=pyml.full_like(p, 0.5), exp_avg_sq=pyml.full_like(p, 0.25)
+        )
+        p.grad = tensor([3.0, 4.0])
+        optimizer.step()
+        kept = optimizer.state[p]["step"]
+        assert kept.dtype == pyml.float64 and kept.shape == () and kept == float(count) + 1
+        runs.append(p.detach().numpy())
+    assert_same_bits(*runs)
