@@ -19,6 +19,7 @@ from pyml.nn import (
     lazy,
     linear,
     loss,
+    loss_options,
     module,
     noise,
     norm,
@@ -40,6 +41,7 @@ from pyml.nn.ensemble import *
 from pyml.nn.flatten import *
 from pyml.nn.linear import *
 from pyml.nn.loss import *
+from pyml.nn.loss_options import *
 from pyml.nn.module import *
 from pyml.nn.noise import *
 from pyml.nn.norm import *
@@ -50,7 +52,8 @@ from pyml.nn.scaled import *
 
 _FAMILIES = (
     *(activation, adaptive, augment, batch_ensemble, containers, distance, dropout, embedding),
-    *(ensemble, flatten, linear, loss, module, noise, norm, numeric, padding, parameter, scaled),
+    *(ensemble, flatten, linear, loss, loss_options, module, noise, norm, numeric, padding),
+    *(parameter, scaled),
 )
 
 __all__ = [

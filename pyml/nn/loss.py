@@ -1,8 +1,6 @@
 """Losses as modules. What they compute stands in pyml.ops."""
 
 import math
-import re
-from dataclasses import dataclass
 
 from pyml.errors import ArgumentError
 from pyml.nn import functional as F
@@ -10,7 +8,7 @@ from pyml.nn.distance import PairwiseDistance
 from pyml.nn.linear import Linear
 from pyml.nn.module import Module
 from pyml.ops.deprecated import reduction_named
-from pyml.options import Range, check_choice, check_counts, check_number, is_number
+from pyml.options import Range, check_number, is_number
 from pyml.tensor import Tensor
 
 __all__ = [
@@ -25,7 +23,6 @@ __all__ = [
     "KLDivLoss",
     "L1Loss",
     "LinearCrossEntropyLoss",
-    "LinearCrossEntropyOptions",
     "MSELoss",
     "MarginRankingLoss",
     "MultiLabelMarginLoss",
@@ -39,9 +36,6 @@ __all__ = [
     "TripletMarginLoss",
     "TripletMarginWithDistanceLoss",
 ]
-
-
-POLICIES = "auto", "accurate", "balanced", "compact"
 
 
 class Loss(Module):
@@ -166,44 +160,6 @@ class CTCLoss(Loss):
             self.reduction,
             self.zero_infinity,
         )
-
-
-@dataclass(frozen=True)
-class LinearCrossEntropyOptions:
-    """How PyTorch's linear_cross_entropy spares memory; pyml computes in one way and reads none.
-
-    Args:
-        allow_retain_graph: may backward run twice? Here it may. Default: False.
-        batch_chunk_size: samples that are computed at once. Default: all.
-        chunking_method: "auto", "aspect_ratio", "aspect_ratio:" and a number, or None.
-        acc_policy: "auto", "accurate", "balanced" or "compact".
-        acc_dtype: of sums. Default: the inputs'.
-
-    Raises:
-        ValueError: for others.
-
-    Example:
-        >>> options = nn.LinearCrossEntropyOptions(batch_chunk_size=2)
-        >>> nn.LinearCrossEntropyLoss(5, 3, options=options)(pyml.zeros(2, 5), pyml.tensor([0, 2]))
-        tensor(1.0986, grad_fn=<NllLossBackward0>)
-    """
-
-    allow_retain_graph: bool = False
-    batch_chunk_size: int | None = None
-    chunking_method: str | None = "auto"
-    acc_policy: str = "auto"
-    acc_dtype: object = None
-
-    def __post_init__(self):
-        who, size, method = type(self).__name__, self.batch_chunk_size, self.chunking_method
-        if size is not None:
-            check_counts(who, 1, batch_chunk_size=size)
-        if method not in (None, "auto") and not re.fullmatch(r"aspect_ratio(:0*[1-9]\d*)?", method):
-            raise ArgumentError(
-                f"{who}: chunking_method is {method!r}, it must be 'auto', 'aspect_ratio', "
-                "'aspect_ratio:' and a number, or None"
-            )
-        check_choice(who, "acc_policy", self.acc_policy, POLICIES)
 
 
 class LinearCrossEntropyLoss(Loss):
