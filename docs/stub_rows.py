@@ -582,11 +582,12 @@ SPECIAL = special("""
     set_float32_matmul_precision(precision: str)
     set_deterministic_debug_mode(debug_mode: int | str)
     set_flush_denormal(mode: bool)
-    load() -> Any
-    io.load() -> Any
+    load(pickle_module: Any) -> Any
+    io.load(pickle_module: Any) -> Any
     io.load_metadata() -> dict[str, str]
     load_metadata() -> dict[str, str]
-    save(obj: object)
+    save(obj: object, pickle_module: Any, pickle_protocol: int)
+    io.save(pickle_module: Any, pickle_protocol: int)
     memory.stats() -> dict[str, int]
     *.__exit__(exc: object, error: object)
     *.__eq__(other: object)

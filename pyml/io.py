@@ -39,7 +39,15 @@ ZIP_START = b"PK\x03\x04"
 PICKLE_STARTS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # protocols 2 to 5
 
 
-def save(obj, f, metadata=None):
+def save(
+    obj,
+    f,
+    metadata=None,
+    *,
+    pickle_module=None,
+    pickle_protocol=None,
+    _use_new_zipfile_serialization=True,
+):
     """Writes tensors, and what holds them, to a safetensors file.
 
     A file of a path takes its name when it is whole and on the disk: a crash, a kill or a full disk
@@ -58,6 +66,7 @@ def save(obj, f, metadata=None):
         f: the file: str, bytes or os.PathLike, and a file of that name is replaced; or an object
             with write(bytes), such as io.BytesIO or a file opened with "wb".
         metadata: {name: text} to keep beside the tensors; load_metadata() reads it.
+        pickle_module, pickle_protocol: taken for PyTorch's sake. A file holds no pickle.
 
     Raises:
         TypeError: if something in obj cannot be kept, or has a dtype that the format lacks.
@@ -87,7 +96,7 @@ def save(obj, f, metadata=None):
         _write_whole(place, content)
 
 
-def load(f, map_location=None, *, weights_only=True, mmap=None):
+def load(f, map_location=None, pickle_module=None, *, weights_only=True, mmap=None):
     """Reads what save() wrote, or the tensors of any safetensors file.
 
     Args:
@@ -95,6 +104,7 @@ def load(f, map_location=None, *, weights_only=True, mmap=None):
             with read(), such as io.BytesIO or a member of an open zip, which is read to its end.
         map_location: where tensors are put: "cpu", a dict of names to it, or a function as PyTorch
             takes, which is not called, as there is one place. Default: None.
+        pickle_module: taken for PyTorch's sake. A file holds no pickle. Default: None.
         weights_only: taken for PyTorch's sake. A file holds nothing that could run. Default: True.
         mmap: taken for PyTorch's sake. Tensors are copies of what is in the file. Default: None.
 

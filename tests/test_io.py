@@ -256,9 +256,9 @@ def test_a_file_object_of_text_is_refused(tmp_path):
 )
 def test_map_location(place):
     stream = BytesIO()
-    io.save(pyml.ones(2), stream)
+    io.save(pyml.ones(2), stream, pickle_module=pickle, pickle_protocol=4)
     stream.seek(0)
-    same(io.load(stream, place, weights_only=False, mmap=True), np.ones(2, np.float32))
+    same(io.load(stream, place, pickle, weights_only=False, mmap=True), np.ones(2, np.float32))
 
 
 @pytest.mark.parametrize("place", ["cuda", {"cpu": "cuda:1"}], ids=str)
