@@ -1,5 +1,6 @@
 /* Asks the CPU and the OS once, picks one table of kernels, and runs calls on it. */
 #include "dispatch.h"
+#include "cpu.h"
 #include "subnormals.h"
 #include "threads.h"
 
@@ -22,13 +23,8 @@ static int baseline_supported(void) { return 1; }
 TABLES(baseline)
 
 #if defined(__x86_64__)
-/* __builtin_cpu_supports asks CPUID, and XGETBV for what the OS saves. */
-static int avx2_supported(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
-static int avx512_supported(void)
-{
-    return avx2_supported() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw");
-}
+static int avx2_supported(void) { return cpu_has(CPU_AVX2); }
+static int avx512_supported(void) { return cpu_has(CPU_AVX2) && cpu_has(CPU_AVX512); }
 TABLES(avx2)
 TABLES(avx512)
 #elif defined(__aarch64__)
@@ -63,7 +59,7 @@ extern const kernel_fn bfloat16_avx512[];
 static const char avx512_bf16[] = "avx512_bf16";
 static int avx512_bf16_supported(void)
 {
-    return strcmp(selected->name, "avx512") == 0 && __builtin_cpu_supports("avx512bf16");
+    return strcmp(selected->name, "avx512") == 0 && cpu_has(CPU_AVX512_BF16);
 }
 #endif
 
@@ -72,8 +68,7 @@ static const char *bfloat16;
 int pyml_bfloat16_select(const char *name)
 {
 #if defined(PYML_AVX512_BF16)
-    if (avx512_bf16_supported() &&
-        (name != NULL ? strcmp(name, avx512_bf16) == 0 : __builtin_cpu_is("amd"))) {
+    if (avx512_bf16_supported() && (name != NULL ? strcmp(name, avx512_bf16) == 0 : cpu_is_amd())) {
         bfloat16 = avx512_bf16; /* Intel's is slower than float32: by its name alone */
         return 0;
     }

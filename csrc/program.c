@@ -1,7 +1,5 @@
 /* See program.h. */
-#if !defined(_GNU_SOURCE)
-#define _GNU_SOURCE /* clock_gettime under -std=c11 */
-#endif
+#include "system.h" /* first: _GNU_SOURCE */
 
 #include "program.h"
 #include "chain.h"
@@ -18,7 +16,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
     CHUNK_BYTES = 16 << 10, /* of memory for arguments: calls lie side by side, in order */
@@ -346,13 +343,6 @@ ptrdiff_t program_fused(const pyml_program *p, ptrdiff_t call, double *bytes)
 
 /* ---- replay ----------------------------------------------------------------------------------------- */
 
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static bool is_finite(const pyml_program *p)
 {
     return p->check_dtype == PYML_FLOAT32 ? isfinite(*(const float *)p->check_number)
@@ -386,7 +376,7 @@ static program_status replay(pyml_program *p)
     for (ptrdiff_t i = 0; i < p->saved.count; i++)
         memcpy(p->saved.items[i].values, p->saved.items[i].memory, p->saved.items[i].bytes);
     restore(&p->restored);
-    int64_t start = timed ? now_ns() : 0;
+    int64_t start = timed ? system_ns() : 0;
     ptrdiff_t next = 0; /* of the chains */
     for (ptrdiff_t i = 0; i < p->count; i++) {
         program_call *call = &p->calls[i];
@@ -394,7 +384,7 @@ static program_status replay(pyml_program *p)
         const bool begins = next < p->chain_count && chain_first(p->chains[next]) == i;
         i = make_calls(p, i, begins ? p->chains[next++] : NULL);
         if (timed) {
-            int64_t end = now_ns();
+            int64_t end = system_ns();
             call->ns += (double)(end - start);
             start = end;
         }
@@ -436,7 +426,7 @@ program_status program_run(pyml_program *p, program_run_args *run)
     if (thread_prepare() != 0) return PROGRAM_NO_MEMORY;
     flush_state before = flush_subnormals();
     threads_enter();
-    const int64_t end_ns = now_ns() + run->nanoseconds;
+    const int64_t end_ns = system_ns() + run->nanoseconds;
     program_status status = PROGRAM_DONE;
     for (ptrdiff_t k = 0; run->order != NULL && k < run->input_count; k++)
         program_bind(p, run->inputs[k].input, run->inputs[k].batch);
@@ -450,7 +440,7 @@ program_status program_run(pyml_program *p, program_run_args *run)
         for (const program_transfer *t = run->after, *end = t + run->after_count; t < end; t++)
             memcpy((char *)t->to + (size_t)i * t->stride, t->from, t->bytes);
         run->step++;
-        if (now_ns() >= end_ns) break;
+        if (system_ns() >= end_ns) break;
     }
     threads_leave();
     restore_subnormals(before);

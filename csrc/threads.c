@@ -1,4 +1,4 @@
-/* A small pool of POSIX threads.
+/* A small pool of threads.
  *
  * One job runs at a time. Its blocks are dealt out in equal runs, one to each participant, who then helps those
  * that are behind. Participant 0 is the caller, worker i is always participant i: so kernel after kernel a
@@ -12,26 +12,18 @@
  * To wake a sleeper costs the caller microseconds, and the sleeper comes tens of them later. So a short loop
  * uses the workers that are awake, and only much work wakes one. Workers start when first needed and never
  * end. A forked child starts with an empty pool. */
-#if !defined(_GNU_SOURCE)
-#define _GNU_SOURCE /* sched_getaffinity, MAP_ANONYMOUS under -std=c11 */
-#endif
+#include "system_threads.h" /* first: _GNU_SOURCE */
 
-#include "threads.h"
 #include "subnormals.h"
+#include "threads.h"
 
 #include <limits.h>
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <time.h>
-#include <unistd.h>
 
 enum {
     THREADS_MAX = 256,
@@ -48,32 +40,15 @@ enum {
 /* ---- scratch ---------------------------------------------------------------------------------------- */
 
 static _Thread_local void *scratch;
-static pthread_key_t scratch_key; /* frees a thread's scratch when it ends */
-static int scratch_key_error;
-static pthread_once_t prepare_once = PTHREAD_ONCE_INIT;
+static void scratch_free(void *memory) { pages_free(memory, THREAD_BYTES); }
 static void pool_reset_in_child(void);
-
-/* Pages are taken from the system when first touched. */
-static void *scratch_new(void)
-{
-    void *memory = mmap(NULL, THREAD_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return memory == MAP_FAILED ? NULL : memory;
-}
-
-static void scratch_free(void *memory) { munmap(memory, THREAD_BYTES); }
-static void prepare_process(void)
-{
-    scratch_key_error = pthread_key_create(&scratch_key, scratch_free);
-    pthread_atfork(NULL, NULL, pool_reset_in_child);
-}
 
 int thread_prepare(void)
 {
     if (scratch != NULL) return 0;
-    pthread_once(&prepare_once, prepare_process);
-    void *memory = scratch_key_error != 0 ? NULL : scratch_new();
+    void *memory = threads_prepare(scratch_free, pool_reset_in_child) ? pages_new(THREAD_BYTES) : NULL;
     if (memory == NULL) return -1;
-    if (pthread_setspecific(scratch_key, memory) != 0) {
+    if (!thread_holds(memory)) {
         scratch_free(memory);
         return -1;
     }
@@ -85,16 +60,6 @@ void *thread_scratch(void) { return scratch; }
 void *thread_rows(void) { return (char *)scratch + SCRATCH_BYTES; }
 
 /* ---- how many threads -------------------------------------------------------------------------------- */
-
-static int processors(void)
-{
-#if defined(__linux__)
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
-#endif
-    long online = sysconf(_SC_NPROCESSORS_ONLN);
-    return online < 1 ? 1 : online > THREADS_MAX ? THREADS_MAX : (int)online;
-}
 
 #if defined(__linux__)
 /* The numbers that stand in a file, up to `count`; "max" is none. */
@@ -233,7 +198,7 @@ typedef struct {
 
 typedef struct {
     _Alignas(CACHE_LINE) atomic_bool asleep;
-    pthread_cond_t opened; /* what it sleeps on */
+    condition opened; /* what it sleeps on */
 } worker_state;
 
 /* What different threads write, or poll, stands on lines of its own: a line takes a third of a microsecond to move
@@ -257,13 +222,13 @@ static struct {
     run runs[THREADS_MAX];
     worker_state worker[THREADS_MAX];
 
-    pthread_mutex_t mutex;
-    pthread_cond_t left;
+    mutex mutex;
+    condition left;
 } pool = {
     .workers_max = THREADS_MAX - 1,
     .inside = CLOSED,
-    .mutex = PTHREAD_MUTEX_INITIALIZER,
-    .left = PTHREAD_COND_INITIALIZER,
+    .mutex = MUTEX_NEW,
+    .left = CONDITION_NEW,
 };
 
 static void pool_reset_in_child(void)
@@ -273,8 +238,8 @@ static void pool_reset_in_child(void)
     pool.unaided = 0;
     atomic_store(&long_callers, 0); /* those of the parent */
     atomic_store(&pool.inside, CLOSED);
-    pthread_mutex_init(&pool.mutex, NULL);
-    pthread_cond_init(&pool.left, NULL);
+    mutex_init(&pool.mutex);
+    condition_init(&pool.left);
     atomic_store(&pool.busy, false);
 }
 
@@ -287,13 +252,6 @@ static void relax(void)
 #endif
 }
 
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 typedef bool (*condition_fn)(unsigned seen);
 static bool job_opened(unsigned seen) { return atomic_load(&pool.generation) != seen; }
 static bool all_left(unsigned seen)
@@ -303,13 +261,13 @@ static bool all_left(unsigned seen)
 }
 
 /* Polls until `end`; true when the condition came. */
-static bool spin_until(condition_fn condition, unsigned seen, int64_t end)
+static bool spin_until(condition_fn has_come, unsigned seen, int64_t end)
 {
-    if (condition(seen)) return true;
+    if (has_come(seen)) return true;
     if (!atomic_load_explicit(&pool.spin, memory_order_relaxed)) return false;
-    while (now_ns() < end)
+    while (system_ns() < end)
         for (int i = 0; i < 16; i++) {
-            if (condition(seen)) return true;
+            if (has_come(seen)) return true;
             relax();
         }
     return false;
@@ -342,18 +300,18 @@ static bool enter(int id)
 static void leave(void)
 {
     if (atomic_fetch_sub(&pool.inside, 1) != CLOSED + 1) return;
-    pthread_mutex_lock(&pool.mutex);
-    pthread_cond_signal(&pool.left);
-    pthread_mutex_unlock(&pool.mutex);
+    mutex_lock(&pool.mutex);
+    condition_signal(&pool.left);
+    mutex_unlock(&pool.mutex);
 }
 
 static void sleep_until_opened(worker_state *self, unsigned seen)
 {
-    pthread_mutex_lock(&pool.mutex);
+    mutex_lock(&pool.mutex);
     atomic_store(&self->asleep, true);
-    while (!job_opened(seen)) pthread_cond_wait(&self->opened, &pool.mutex);
+    while (!job_opened(seen)) condition_wait(&self->opened, &pool.mutex);
     atomic_store(&self->asleep, false);
-    pthread_mutex_unlock(&pool.mutex);
+    mutex_unlock(&pool.mutex);
 }
 
 /* What a worker is born with. Freed by it. */
@@ -362,42 +320,35 @@ typedef struct {
     void *scratch;
 } birth;
 
-static void *worker(void *argument)
+THREAD_FUNCTION(worker, argument)
 {
     const birth self = *(birth *)argument;
     free(argument);
     scratch = self.scratch;
     flush_subnormals();
     int64_t end =
-        now_ns() + SPIN_NS; /* of polling: a job that does not want this worker does not put it off */
+        system_ns() + SPIN_NS; /* of polling: a job that does not want this worker does not put it off */
     for (unsigned seen = 0;;) {
         if (!spin_until(job_opened, seen, end)) sleep_until_opened(&pool.worker[self.id], seen);
         seen = atomic_load(&pool.generation);
         if (!enter(self.id)) continue;
         take_blocks(self.id);
         leave();
-        end = now_ns() + SPIN_NS;
+        end = system_ns() + SPIN_NS;
     }
-    return NULL;
+    return 0;
 }
 
-/* One more worker, with all signals blocked: they are the program's. False when the system has no room. */
+/* One more worker. False when the system has no room. */
 static bool worker_start(int id)
 {
     birth *argument = malloc(sizeof *argument);
     if (argument == NULL) return false;
-    *argument = (birth){id, scratch_new()};
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_t thread;
-    pthread_cond_init(&pool.worker[id].opened, NULL);
+    *argument = (birth){id, pages_new(THREAD_BYTES)};
+    condition_init(&pool.worker[id].opened);
     atomic_store(&pool.worker[id].asleep, false);
-    bool started = argument->scratch != NULL && pthread_create(&thread, NULL, worker, argument) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (started) {
-        pthread_detach(thread);
-    } else {
+    const bool started = argument->scratch != NULL && thread_start(worker, argument);
+    if (!started) {
         if (argument->scratch != NULL) scratch_free(argument->scratch);
         free(argument);
     }
@@ -443,19 +394,19 @@ static void job_open(range_fn range, const void *context, ptrdiff_t n, ptrdiff_t
     atomic_store_explicit(&pool.inside, 0, memory_order_release);
     atomic_fetch_add(&pool.generation, 1);
     if (!wake) return;
-    pthread_mutex_lock(&pool.mutex); /* one that is about to sleep sees the new generation */
+    mutex_lock(&pool.mutex); /* one that is about to sleep sees the new generation */
     for (int i = 1; i <= helpers; i++)
-        if (atomic_load(&pool.worker[i].asleep)) pthread_cond_signal(&pool.worker[i].opened);
-    pthread_mutex_unlock(&pool.mutex);
+        if (atomic_load(&pool.worker[i].asleep)) condition_signal(&pool.worker[i].opened);
+    mutex_unlock(&pool.mutex);
 }
 
 static void job_close(void)
 {
     atomic_fetch_add(&pool.inside, CLOSED);
-    if (spin_until(all_left, 0, now_ns() + SPIN_NS)) return;
-    pthread_mutex_lock(&pool.mutex);
-    while (!all_left(0)) pthread_cond_wait(&pool.left, &pool.mutex);
-    pthread_mutex_unlock(&pool.mutex);
+    if (spin_until(all_left, 0, system_ns() + SPIN_NS)) return;
+    mutex_lock(&pool.mutex);
+    while (!all_left(0)) condition_wait(&pool.left, &pool.mutex);
+    mutex_unlock(&pool.mutex);
 }
 
 /* How many workers a loop of `blocks` blocks that takes `cost` nanoseconds is worth, besides the caller. */

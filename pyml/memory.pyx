@@ -22,8 +22,10 @@ cnp.import_array()
 cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(PyObject *)
 
-cdef extern from "stdlib.h" nogil:
-    int posix_memalign(void **memory, size_t alignment, size_t size)
+cdef extern from "system.h" nogil:
+    void *system_aligned(size_t alignment, size_t size)
+    void system_free(void *memory)
+    void system_huge_pages(void *memory, size_t size)
 
 cdef extern from *:
     """
@@ -36,14 +38,7 @@ cdef extern from *:
     enum { KEEPS_BLOCKS = 1 };
     #endif
     #define LAST_BIT(n) (63 - __builtin_clzll(n))
-
-    #include <sys/mman.h>
-    #if !defined(MADV_HUGEPAGE)
-    #define MADV_HUGEPAGE 0 /* MADV_NORMAL */
-    #endif
     """
-    int madvise(void *memory, size_t size, int advice) nogil
-    int MADV_HUGEPAGE
     bint KEEPS_BLOCKS
     int LAST_BIT(unsigned long long n)
 
@@ -86,7 +81,7 @@ cdef void give_back(size_t bytes) noexcept:
         waiting[index] = block.next
         waiting_bytes -= size_bytes(index)
         system_calls += 1
-        free(block)
+        system_free(block)
 
 
 @cython.final
@@ -101,7 +96,7 @@ cdef class Arena:
     def __dealloc__(self):
         cdef Py_ssize_t i
         for i in range(self.taken_count):
-            free(self.taken[i])
+            system_free(self.taken[i])
         free(self.taken)
 
     cdef void close(self):
@@ -187,19 +182,17 @@ cdef class Block:
             (<Waiting *>self.memory).next = waiting[self.index]
             waiting[self.index] = <Waiting *>self.memory
         else:
-            free(self.memory)
+            system_free(self.memory)
 
 
 cdef void *from_system(size_t size) noexcept:
     """NULL if there is no memory."""
     global system_calls
-    cdef void *memory = NULL
     cdef size_t alignment = HUGE_PAGE if size >= 2 * HUGE_PAGE else LINE
+    cdef void *memory = system_aligned(alignment, size)
     system_calls += 1
-    if posix_memalign(&memory, alignment, size) != 0:
-        return NULL
-    if alignment == HUGE_PAGE:
-        madvise(memory, size // HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE)   # a wish: nothing depends on it
+    if memory != NULL and alignment == HUGE_PAGE:
+        system_huge_pages(memory, size // HUGE_PAGE * HUGE_PAGE)
     return memory
 
 
