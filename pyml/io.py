@@ -3,7 +3,6 @@ that could run.
 """
 
 import errno
-import fcntl
 import io
 import json
 import os
@@ -22,6 +21,11 @@ from pyml.json_tree import native
 from pyml.ops.outside import arrived
 from pyml.ops.shape import check_device
 from pyml.tensor import Tensor
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 __all__ = ["load", "load_metadata", "save"]
 
@@ -298,10 +302,13 @@ def _write_whole(path, content):
                 if not _locked(file, partial):
                     continue
                 if mode is not None:
-                    os.fchmod(file.fileno(), mode)
+                    os.chmod(file.fileno() if os.chmod in os.supports_fd else partial, mode)
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
+                if fcntl is not None:  # while it is locked
+                    os.replace(partial, target)
+            if fcntl is None:  # Windows: what is open keeps its name
                 os.replace(partial, target)
             break
         except BaseException as error:
@@ -328,13 +335,16 @@ def _replaced_mode(target):
 
 def _locked(file, partial):
     """Locks a new file for as long as it is open; is it still there then?"""
-    with suppress(OSError):  # a file system without locks: then _remove_stale removes nothing
-        fcntl.flock(file, fcntl.LOCK_EX)
+    if fcntl is not None:
+        with suppress(OSError):  # a file system without locks: then _remove_stale removes nothing
+            fcntl.flock(file, fcntl.LOCK_EX)
     return partial.exists()  # else another writer took it for stale before it was locked
 
 
 def _remove_stale(target):
     """Removes what killed writers of the target left: partial files that nobody holds a lock on."""
+    if fcntl is None:
+        return
     of_target = re.compile(re.escape(f".{target.name}.") + r"[0-9a-f]{16}\.partial")
     with suppress(OSError), os.scandir(target.parent) as entries:
         for entry in entries:
@@ -417,7 +427,7 @@ def _named(f):
 
 def _without_waiting(path, flags):
     """Opens also a pipe that nobody writes to."""
-    return os.open(path, flags | os.O_NONBLOCK)
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 @contextmanager

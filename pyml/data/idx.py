@@ -76,7 +76,7 @@ def read_idx(path, ndim):
 
 def without_waiting(path, flags):
     """Opens also a pipe that nobody writes to."""
-    return os.open(path, flags | os.O_NONBLOCK)
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def read_up_to(file, size):

@@ -14,6 +14,7 @@ import time
 import warnings
 import weakref
 from collections import deque
+from contextlib import contextmanager
 
 from pyml.data.fetch import END
 from pyml.data.worker import START, TASK, Failure, packed, work
@@ -76,14 +77,12 @@ class WorkerIterator:
         )
         # Until the worker ignores it, Ctrl-C waits. Python warns of a fork in a process with
         # threads: a fork of the kernels' starts its own.
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
-            with warnings.catch_warnings():
+            with interrupts_wait(), warnings.catch_warnings():
                 warnings.filterwarnings("ignore", ".*fork.*", DeprecationWarning)
                 process.start()
-            self._workers.append(process)
+                self._workers.append(process)
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             theirs.close()
 
     @property
@@ -219,12 +218,25 @@ class WorkerIterator:
         if code is not None and code < 0:
             name = signal.Signals(-code).name
             how, theirs = f"was killed by {name}", f"is killed by signal: {name}"
-            if code == -signal.SIGKILL:
+            if name == "SIGKILL":
                 how += ", as the system does where memory is short"
         raise RuntimeError(
             f"DataLoader: worker {number} (process {process.pid}) {how}; num_workers=0 reads "
             f"without workers, and shows the cause (DataLoader worker (pid {process.pid}) {theirs})"
         ) from None
+
+
+@contextmanager
+def interrupts_wait():
+    """Ctrl-C waits until the end, also in a process that is started meanwhile; not on Windows."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def chosen(context):

@@ -97,7 +97,8 @@ def work(connection, others, reading, number, count, base_seed, init):
     # Ctrl-C is the loader's matter, and what its process does at SIGTERM is not the worker's.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    if hasattr(signal, "pthread_sigmask"):  # not on Windows
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     parent = os.getppid()
     for end in others:
         end.close()

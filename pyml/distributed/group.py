@@ -284,7 +284,8 @@ def init_process_group(backend="mpi", *, shard_size=SHARD_SIZE):
     if launched_rank() is None:
         group = Group(None, int(shard_size))
         return
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     try:
         from mpi4py import MPI
     except ImportError as error:
