@@ -11,7 +11,8 @@
 #                 another day's. make attack-sanitize: the same under the sanitizers
 # make clients    libraries written for PyTorch, with pyml under its name and with it: docs/clients.md
 # make machines   fit_many and tune by joblib's processes, Dask, Ray and Optuna, which it installs
-# make cross      csrc/ for aarch64, with a cross compiler
+# make cross      csrc/ and tests/c for the platform TARGET, with a cross compiler; CROSS_RUN runs the test
+# make reproducible  an sdist and, of it and without a network, a wheel, made twice in different folders: the same bytes
 # make clean      removes all that these make
 #
 # The environment is .venv, with the package installed in place: Python files are read where they
@@ -24,8 +25,11 @@ SANITIZE_CC ?= gcc
 TEST_PROCESSES ?= auto
 ATTACK_SECONDS ?= 600
 ATTACK_SEED ?= 0
-CROSS_CC ?= aarch64-linux-gnu-gcc
+TARGET ?= aarch64-linux-musl
+CROSS_CC ?= $(BIN)/python -m ziglang cc -target $(TARGET)
+CROSS_RUN ?=
 LINT_TOOLS := ruff==0.17.6 clang-format==23.1.5
+CROSS_TOOLS := ziglang==0.17.1
 TYPE_TOOLS := mypy==2.4.1 pyright==1.1.414
 DOC_TOOLS := sphinx==9.0.4 myst-parser==5.2.0 furo==2025.12.19 sphinx-external-toc==1.1.0
 
@@ -36,7 +40,7 @@ BUILD_REQUIRES := $(shell sed -n 's/^requires = \[\(.*\)\]/\1/p' pyproject.toml 
 SOURCES := $(shell find csrc -name '*.[ch]') $(shell find pyml -name '*.pyx' -o -name '*.pxd')
 CONFIGURATION := CC=$(CC) PYML_WERROR=$(PYML_WERROR) PYML_WIDE=$(PYML_WIDE) PYML_SYMBOLS=$(PYML_SYMBOLS)
 
-.PHONY: train test test-all bench lint types docs docs-links sanitize attack attack-sanitize clients machines cross clean
+.PHONY: train test test-all bench lint types docs docs-links sanitize attack attack-sanitize clients machines cross reproducible clean
 .DELETE_ON_ERROR:
 
 train: $(VENV)/package
@@ -105,8 +109,31 @@ machines: $(VENV)/package $(VENV)/test-extra
 	$(PIP) install distributed ray "pyml-nn[optuna]"
 	$(BIN)/pytest tests/train/test_machines.py tests/train/test_tune.py --exhaustive $(PYTEST_ARGS)
 
-cross: $(VENV)/build-requires
-	CC=$(CROSS_CC) PYML_MACHINE=aarch64 PYML_WERROR=1 $(BIN)/python setup.py build_csrc
+# TARGET=x86_64-windows-gnu CROSS_RUN=wine, aarch64-windows-gnu, aarch64-macos, x86_64-macos, wasm32-wasi,
+# x86_64-linux-musl, aarch64-linux-musl CROSS_RUN=qemu-aarch64-static: CROSS_CC is any other compiler.
+cross: $(VENV)/cross-tools build/c/calls.h
+	CC="$(CROSS_CC)" _PYTHON_HOST_PLATFORM=$(TARGET) PYML_WERROR=1 $(BIN)/python setup.py --quiet build_csrc \
+	    --program tests/c/kernels.c --output build/c/kernels-$(TARGET).exe
+	$(if $(CROSS_RUN),$(CROSS_RUN) build/c/kernels-$(TARGET).exe)
+
+build/c/calls.h: tests/c/calls.py tests/test_effects.py $(VENV)/package $(VENV)/test-extra
+	mkdir -p $(@D)
+	PYTHONPATH=tests $(BIN)/python $< > $@
+
+# The time is that of the last commit. pip builds in a new folder each time, and what it builds of is copied elsewhere.
+reproducible: export SOURCE_DATE_EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 1000000000)
+reproducible: $(VENV)/build-requires
+	rm -rf build/reproducible
+	for place in here a/deeper/place; do \
+	    mkdir -p build/reproducible/$$place && git ls-files -z | xargs -0 cp --parents -t build/reproducible/$$place && \
+	    (cd build/reproducible/$$place && $(CURDIR)/$(BIN)/python setup.py --quiet sdist) && \
+	    $(PIP) wheel --no-index --no-deps --no-build-isolation --no-cache-dir -w build/reproducible/$$place/dist \
+	        build/reproducible/$$place/dist/*.tar.gz || exit 1; \
+	done
+	for file in $$(cd build/reproducible/here/dist && ls); do \
+	    cmp build/reproducible/here/dist/$$file build/reproducible/a/deeper/place/dist/$$file || exit 1; \
+	done
+	sha256sum build/reproducible/here/dist/*
 
 clean:
 	rm -rf $(VENV) $(CLIENTS) build dist runs *.egg-info .pytest_cache .ruff_cache .hypothesis .benchmarks
@@ -137,6 +164,10 @@ $(VENV)/test-extra: pyproject.toml | $(VENV)/package
 
 $(VENV)/lint-tools: Makefile | $(BIN)/python
 	$(PIP) install $(LINT_TOOLS)
+	@touch $@
+
+$(VENV)/cross-tools: Makefile | $(BIN)/python
+	$(PIP) install $(CROSS_TOOLS)
 	@touch $@
 
 $(VENV)/type-tools: Makefile | $(BIN)/python

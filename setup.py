@@ -7,10 +7,14 @@ Environment:
     PYML_SYMBOLS=1    keeps the symbols that a profiler names functions by
     PYML_WIDE=1       adds the ISA "wide": AVX-512's vector length without its instructions, for
                       tests on CPUs without it
-    PYML_MACHINE      the machine to compile for, with CC a cross compiler; only for build_csrc
+
+On Windows the compiler is clang-cl. For another platform than this one, with CC a cross compiler,
+_PYTHON_HOST_PLATFORM is its name, as Python's or the compiler's: linux-aarch64, aarch64-macos.
 """
 
+import gzip
 import hashlib
+import json
 import os
 import platform
 import shlex
@@ -18,14 +22,18 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 
+import Cython
 import numpy
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
+from setuptools.command.sdist import sdist
 
 ROOT = Path(__file__).parent
 sys.path.insert(0, str(ROOT / "csrc"))
@@ -44,32 +52,56 @@ X86_64 = {
         *["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl"],
     ],
 }
-ISAS = {
+PLATFORM = sysconfig.get_platform()
+ARCHITECTURE = shlex.split(os.environ.get("ARCHFLAGS", ""))  # of macOS: -arch arm64
+if PLATFORM.endswith("universal2"):  # python.org's Python; the kernels are for one machine
+    machine = ARCHITECTURE[1] if len(ARCHITECTURE) == 2 else platform.machine()
+    ARCHITECTURE = ["-arch", machine]
+    PLATFORM = f"macosx-{'11.0' if machine == 'arm64' else '10.13'}-{machine}"
+    os.environ.update(ARCHFLAGS=shlex.join(ARCHITECTURE), _PYTHON_HOST_PLATFORM=PLATFORM)
+NEON = {"neon": [], "baseline": []}
+MACHINES = {
     "x86_64": X86_64,
-    "AMD64": X86_64,
-    "aarch64": {"neon": [], "baseline": []},
-    "arm64": {"neon": [], "baseline": []},
-}.get(os.environ.get("PYML_MACHINE", platform.machine()), {"baseline": []})
+    "amd64": X86_64,
+    "aarch64": NEON,
+    "arm64": NEON,
+    "wasm32": {"baseline": ["-msimd128"]},  # every browser has it since 2023
+}
+ISAS = next((isas for name, isas in MACHINES.items() if name in PLATFORM), {"baseline": []})
+IS_WINDOWS = PLATFORM.startswith("win") or "-windows" in PLATFORM
+IS_MACOS = "macos" in PLATFORM
+IS_WEB = "wasm" in PLATFORM
 REAL_BITS = (32, 64)
 
-CC = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC"))
+CC = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "clang-cl")
 if shutil.which(CC[0]) is None:
-    sys.exit(f"pyml: there is no C compiler {CC[0]!r}: apt install gcc, or the like; CC= names one")
+    advice = "install LLVM" if IS_WINDOWS else "apt install gcc, or the like"
+    sys.exit(f"pyml: there is no C compiler {CC[0]!r}: {advice}; CC= names one")
+IS_CL = Path(CC[0]).stem == "clang-cl"
 BFLOAT16 = ["-mavx512bf16"]  # csrc/bfloat16, once, for float32
-KNOWN = 'int main(void) { return __builtin_cpu_supports("avx512bf16"); }'
 
 
-def compiles(flags, source):
-    """Whether the C compiler takes the flags and the source."""
+def spelled(flags):
+    """Flags of GCC and Clang as the compiler takes them: clang-cl's are those of MSVC."""
+    if not IS_CL:
+        return flags
+    return [flag if flag.startswith(("-D", "-I")) else f"/clang:{flag}" for flag in flags]
+
+
+def compiles(flags):
+    """Whether the C compiler takes the flags. (clang-cl, which does not read its input, does.)"""
     command = [*CC, *flags, "-Werror", "-fsyntax-only", "-x", "c", "-"]
-    return subprocess.run(command, input=source, text=True, capture_output=True).returncode == 0
+    return (
+        IS_CL or subprocess.run(command, input="", text=True, capture_output=True).returncode == 0
+    )
 
 
 DEFINES = []
 FLAGS = [
     "-std=c11",
     "-O3",
-    "-fPIC",
+    *([] if IS_WINDOWS else ["-fPIC"]),
+    *(ARCHITECTURE if IS_MACOS else []),
     "-ffp-contract=off",  # a product is rounded unless vfma is written: see csrc/simd/vec.h
     "-fno-math-errno",
     "-fno-trapping-math",
@@ -78,8 +110,8 @@ FLAGS = [
     "-Wextra",
     "-Wno-psabi",  # vectors are passed between inlined functions only
 ]
-LINK = ["-pthread", "-lm"]
-if "avx512" not in ISAS or not compiles(BFLOAT16, KNOWN):
+LINK = [] if IS_WINDOWS else ["-lm"] if IS_WEB else ["-pthread", "-lm"]
+if "avx512" not in ISAS or not compiles(BFLOAT16):
     BFLOAT16 = []  # a compiler of before 2020
 if BFLOAT16:
     DEFINES += ["-DPYML_AVX512_BF16"]
@@ -100,7 +132,7 @@ if os.environ.get("PYML_SANITIZE") == "1":
 SMALL, STRIP = [], []
 if not SANITIZE and os.environ.get("PYML_SYMBOLS") != "1":
     SMALL = ["-g0", "-fno-asynchronous-unwind-tables"]  # what debuggers and profilers read
-    STRIP = ["-Wl,-s"]
+    STRIP = [] if IS_CL else ["-Wl,-x"] if IS_MACOS else ["-Wl,-s"]
 
 # The extension modules that run when a step is recorded, checked or refused, or when a run of many
 # begins and ends, and operations that steps rarely have: -Os makes them a third smaller, and
@@ -131,12 +163,18 @@ SEAM_FOR_SIZE = {
 }
 # GCC alone: what Cython marks unlikely (errors) is taken for never, so made small and put apart;
 # and no code is doubled or padded for a speed that steps do not show. A tenth smaller.
-IS_GCC = "gcc version" in subprocess.run([*CC, "-v"], capture_output=True, text=True).stderr
+IS_GCC = (
+    not IS_CL
+    and "gcc version" in subprocess.run([*CC, "-v"], capture_output=True, text=True).stderr
+)
 SEAM_OF_GCC = [
     *["--param", "builtin-expect-probability=100", "-freorder-blocks-algorithm=simple"],
     *["-fno-tree-pre", "-fno-gcse"],
     *["-falign-jumps=1", "-falign-loops=1", "-falign-labels=1"],
 ]
+# Python's functions are called by address, without a jump between.
+SEAM_OF_ELF = ["-fno-plt"] if PLATFORM.startswith("linux") else []
+LIST_READ = [] if IS_CL else ["-MMD"]  # see is_current
 CYTHON = "pyml._cython"  # the functions that Cython's modules share: without it each has its own
 
 FIELD_KINDS = {"double": "DOUBLE", "int": "INT", "ptrdiff_t": "INT64", "int64_t": "INT64"}
@@ -226,6 +264,10 @@ class BuildKernels(build_ext):
         super().run()
 
     def build_extensions(self):
+        if IS_CL:
+            self.compiler.initialize()  # finds the linker, and sets what is changed here
+            self.compiler.cc = CC[0]
+            self.compiler.compile_options.remove("/GL")  # MSVC's alone
         objects = self.compile_kernels()
         for extension in self.extensions:
             if extension.name == "pyml._kernels":
@@ -258,12 +300,13 @@ class BuildKernels(build_ext):
 
         def compile_one(job):
             source, name, flags = job
-            command = [*CC, *FLAGS, *SMALL, *flags, *SANITIZE]
+            command = [*CC, *spelled([*FLAGS, *SMALL, *flags, *SANITIZE])]
             digest = hashlib.sha256(" ".join(command).encode()).hexdigest()[:8]
             target = OBJECTS / f"{name}-{digest}.o"
             if not is_current(target):
                 OBJECTS.mkdir(parents=True, exist_ok=True)
-                self.spawn([*command, "-MMD", "-c", str(source), "-o", str(target)])
+                listed = spelled(["-MMD", f"-MF{target.with_suffix('.d')}"])
+                self.spawn([*command, *listed, "-c", str(source), "-o", str(target)])
             return str(target)
 
         with ThreadPoolExecutor(self.parallel) as pool:
@@ -271,10 +314,81 @@ class BuildKernels(build_ext):
 
 
 class BuildCsrc(BuildKernels):
-    """build_csrc: the C alone, to see that it compiles for a machine."""
+    """build_csrc: the C alone, for a platform that may be another; and a program with it."""
+
+    user_options = [  # noqa: RUF012 (a list, or setuptools refuses it)
+        ("program=", None, "a C file with main, to be linked with it"),
+        ("output=", None, "the program"),
+    ]
+
+    def initialize_options(self):
+        super().initialize_options()
+        self.program = self.output = None
 
     def build_extensions(self):
-        self.compile_kernels()
+        objects = self.compile_kernels()
+        if self.program is not None:
+            include = [f"-I{Path(self.output).parent}", f"-I{CSRC}"]
+            command = [*CC, *spelled([*FLAGS, *SANITIZE, *include]), self.program, *objects]
+            self.spawn([*command, "-o", self.output, *LINK])
+
+
+class BdistWheel(bdist_wheel):
+    """bdist_wheel with a list of what is in the wheel and its licences (PEP 770, CycloneDX 1.6)."""
+
+    def write_wheelfile(self, wheelfile_base, *args, **options):
+        super().write_wheelfile(wheelfile_base, *args, **options)
+        metadata = self.distribution.metadata
+        name, version = metadata.get_name(), metadata.get_version()
+
+        def component(kind, name, licence, **more):
+            return {"type": kind, "name": name, "licenses": [{"license": {"id": licence}}], **more}
+
+        purl = {"version": version, "purl": f"pkg:pypi/{name}@{version}"}
+        page = "https://doi.org/10.24432/C50P49"
+        digits = {"externalReferences": [{"type": "website", "url": page}]}
+        content = {
+            "bomFormat": "CycloneDX",
+            "specVersion": "1.6",
+            "version": 1,
+            "metadata": {"component": component("library", name, "MIT", **purl)},
+            # all code is pyml's own; Cython's part of what it generates is Apache-2.0
+            "components": [
+                component("data", "pyml/data/digits.csv.gz", "CC-BY-4.0", **digits),
+                component("library", "Cython", "Apache-2.0", version=Cython.__version__),
+            ],
+        }
+        path = Path(wheelfile_base, "sboms", f"{name}.cdx.json")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(content, indent=2) + "\n")
+
+
+class Sdist(sdist):
+    """sdist that gives the same bytes of the same files, whoever makes it and where, at the time
+    SOURCE_DATE_EPOCH."""
+
+    def make_archive(self, base_name, format, root_dir=None, base_dir=None, **options):
+        epoch = os.environ.get("SOURCE_DATE_EPOCH")
+        if format != "gztar" or epoch is None:
+            return super().make_archive(base_name, format, root_dir, base_dir, **options)
+
+        def anonymous(member):
+            member.uid = member.gid = 0
+            member.uname = member.gname = ""
+            member.mtime = int(epoch)
+            member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
+            return member
+
+        path = f"{base_name}.tar.gz"
+        with (
+            open(path, "wb") as raw,
+            gzip.GzipFile("", "wb", mtime=int(epoch), fileobj=raw) as packed,
+            tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
+        ):
+            for file in sorted(Path(base_dir).rglob("*")):
+                if not file.is_dir():
+                    archive.add(file, filter=anonymous)
+        return path
 
 
 def seam_module(name, sources):
@@ -284,15 +398,17 @@ def seam_module(name, sources):
         sources,
         include_dirs=[numpy.get_include(), str(CSRC)],
         define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
-        extra_compile_args=[
-            "-Os" if name in SEAM_FOR_SIZE else "-O2",
-            *(SEAM_OF_GCC if IS_GCC else []),
-            "-fno-plt",  # Python's functions are called by address, without a jump between
-            "-fvisibility=hidden",
-            "-MMD",
-            *SMALL,
-            *SANITIZE,
-        ],
+        extra_compile_args=spelled(
+            [
+                "-Os" if name in SEAM_FOR_SIZE else "-O2",
+                *(SEAM_OF_GCC if IS_GCC else []),
+                *SEAM_OF_ELF,
+                *LIST_READ,
+                "-fvisibility=hidden",
+                *SMALL,
+                *SANITIZE,
+            ]
+        ),
         extra_link_args=[*LINK, *SANITIZE, *STRIP],
     )
 
@@ -327,5 +443,10 @@ setup(
             "auto_pickle": False,  # an object that a pickle filled would pass every constructor
         },
     ),
-    cmdclass={"build_ext": BuildKernels, "build_csrc": BuildCsrc},
+    cmdclass={
+        "build_ext": BuildKernels,
+        "build_csrc": BuildCsrc,
+        "bdist_wheel": BdistWheel,
+        "sdist": Sdist,
+    },
 )
