@@ -45,13 +45,11 @@ OBJECTS = Path("build") / "csrc"
 GENERATED = Path("build") / "generated"
 
 X86_64 = {
-    "baseline": ["-march=x86-64", "-Os"],  # for CPUs of before 2013
-    "avx2": ["-march=x86-64", "-mavx2", "-mfma"],
-    "avx512": [
-        *["-march=x86-64", "-mavx2", "-mfma"],
-        *["-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl"],
-    ],
+    "baseline": ["-Os"],  # for CPUs of before 2013
+    "avx2": ["-mavx2", "-mfma"],
+    "avx512": ["-mavx2", "-mfma", "-mavx512f", "-mavx512dq", "-mavx512bw", "-mavx512vl"],
 }
+ANY_X86_64 = ["-march=x86-64"]
 PLATFORM = sysconfig.get_platform()
 ARCHITECTURE = shlex.split(os.environ.get("ARCHFLAGS", ""))  # of macOS: -arch arm64
 if PLATFORM.endswith("universal2"):  # python.org's Python; the kernels are for one machine
@@ -110,6 +108,8 @@ FLAGS = [
     "-Wextra",
     "-Wno-psabi",  # vectors are passed between inlined functions only
 ]
+if ISAS is X86_64 and compiles(ANY_X86_64):  # zig cc spells it otherwise, and needs it not
+    ISAS = {isa: [*ANY_X86_64, *flags] for isa, flags in X86_64.items()}
 LINK = [] if IS_WINDOWS else ["-lm"] if IS_WEB else ["-pthread", "-lm"]
 if "avx512" not in ISAS or not compiles(BFLOAT16):
     BFLOAT16 = []  # a compiler of before 2020
