@@ -48,12 +48,17 @@ def share_memory_(self):
 
     Raises:
         RuntimeError: in a recorded step.
+        NotImplementedError: where the system has no files in memory, as Linux has.
 
     Example:
         >>> pyml.ones(2).share_memory_().is_shared()
         True
     """
     refuse("share_memory_()")
+    if not hasattr(os, "memfd_create"):
+        raise NotImplementedError(
+            "share_memory_: this system has no files in memory (memfd_create); send NumPy arrays"
+        )
     is_sent(type(self))
     array = self.array
     if array.size and not is_shared(self):

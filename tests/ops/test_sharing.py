@@ -8,6 +8,7 @@ import pytest
 
 import pyml
 from pyml import nn, optim
+from pyml.ops import sharing
 
 
 def train(model, part, queue):
@@ -66,3 +67,11 @@ def test_parameters_keep_what_they_are():
     nn.ParameterList([p]).share_memory()
     assert p.requires_grad and p.is_leaf and p.dtype == pyml.float64
     assert p.grad.is_shared() and p.grad.tolist() == [[1, 1], [1, 1]]
+
+
+def test_a_system_without_files_in_memory(monkeypatch):
+    monkeypatch.delattr(sharing.os, "memfd_create")
+    x = pyml.ones(2)
+    with pytest.raises(NotImplementedError, match="no files in memory"):
+        x.share_memory_()
+    assert not x.is_shared() and x.tolist() == [1, 1]
