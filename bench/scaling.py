@@ -4,8 +4,11 @@ What is measured, on this machine:
 
 - steps on 1, 2, 4, ... shards without messages: a fixed part (optimizer, loss) and a part for each
   shard; of one process, and of 2 and 4 at once, which share the cores, caches and clock;
+- the same steps with the calls of Python that exchange gradients and the loss, which exchange
+  nothing: what these calls take where they stand, with the caches full of other things;
 - a turn of the tree between two ranks, of 8 bytes to 32 MB, all pairs of the job at once: exchange
-  and add up; packing, by the byte; handing a message to the thread behind the program.
+  and add up, of memory that was not touched since the last step, as gradients are; packing, by the
+  byte.
 
 The simulation puts these together as pyml.distributed does: shards one after another; in the
 backward of the last one gradients become whole by layer, in buckets, and go through the tree of
@@ -30,7 +33,7 @@ import sys
 import time
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
+from itertools import cycle, pairwise
 from pathlib import Path
 from statistics import median
 
@@ -41,7 +44,6 @@ from pyml import distributed, nn, optim
 from pyml.distributed.exchange import HALVED_BYTES, kernel_add, room_for
 from pyml.distributed.parallel import BUCKET_ARRAYS, BUCKET_BYTES
 from pyml.distributed.tree import cut, owned
-from pyml.ops.numpys import by_numpy
 
 SHARD = 32  # rows, of init_process_group
 NETS = {  # name -> (widths, rows of the batch here, rows of the batch that is simulated)
@@ -50,6 +52,8 @@ NETS = {  # name -> (widths, rows of the batch here, rows of the batch that is s
     "wide": ((784, 2048, 2048, 2048, 10), 128, 16384),
 }
 SIZES = [8, 512, 4096, 32 << 10, 128 << 10, 512 << 10, 2 << 20, 8 << 20, 32 << 20]
+TURNS = 3  # of all measurements: processes that come later may find another clock
+TOUCHED = 16 << 20  # bytes that a step touches from one message to the next, about
 CORES = len(os.sched_getaffinity(0))
 PICTURE = Path(__file__).parent.parent / "docs" / "scaling.png"
 TOLERANCE = 0.2  # of the simulation, beside what is measured here
@@ -142,39 +146,61 @@ def in_turn(step, *data):
     everybody()
 
 
+def shards_of(name):
+    """Of how many shards steps are measured."""
+    return [c for c in (1, 2, 4, 8, 16, 32) if c <= NETS[name][1] // SHARD]
+
+
 def measure_shards(least):
     """{net: {shards: seconds}} of steps without messages, of all ranks at once: each step waits for
     those of the others, so that ranks of one core take turns as in a job."""
     distributed.group.group = distributed.group.Group(None, SHARD)
     found = {}
-    for name, (_, rows, _) in NETS.items():
+    for name in NETS:
         step, x, y = step_of(name)
-        counts = [c for c in (1, 2, 4, 8, 16, 32) if c <= rows // SHARD]
-
         found[name] = {
             c: slowest(seconds_of(partial(in_turn, step, x[: c * SHARD], y[: c * SHARD]), least))
-            for c in counts
+            for c in shards_of(name)
         }
     return found
 
 
+def measure_calls(least):
+    """{net: {shards: seconds}}, the same with the calls of a job, which exchange nothing."""
+    distributed.group.exchange = distributed.group.all_reduce_together = no_exchange
+    found = {}
+    for name in NETS:
+        step, x, y = step_of(name)
+        counts = [c for c in shards_of(name) if c * world().size * SHARD <= len(x)]
+        found[name] = {}
+        for c in counts:
+            rows = c * world().size * SHARD
+            found[name][c] = slowest(seconds_of(partial(in_turn, step, x[:rows], y[:rows]), least))
+    return found
+
+
+def no_exchange(*_, **__):
+    pass
+
+
 def measure_messages(least):
     """What a turn of the tree takes, {bytes: seconds}: to exchange, and to add up; what is taken
-    beside it: to pack and unpack a byte, to hand a message over."""
+    beside it: to pack and unpack a byte."""
     comm = world()
     partner = comm.rank ^ 1
     found = {}
     for size in SIZES:
-        mine = np.ones(size // 4, "f")
+        arrays = [np.ones(size // 4, "f") for _ in range(min(1000, max(1, TOUCHED // size)))]
+        others = cycle(arrays)
 
-        def turn(mine=mine):
+        def turn(others=others):
+            mine = next(others)
             other = room_for(len(mine), mine)
             comm.Sendrecv(mine, partner, recvbuf=other, source=partner)
             kernel_add(mine, other, mine)
 
         found[size] = slowest(seconds_of(turn, least))
     parts = [np.ones(1 << 13, "f") for _ in range(8)]
-    group = distributed.group.group
 
     def pack():
         packed = np.concatenate([a.reshape(-1) for a in parts])
@@ -182,26 +208,7 @@ def measure_messages(least):
             a[...] = part
 
     packing = slowest(seconds_of(pack, least)) / (8 * parts[0].nbytes)
-    pool = group.pool
-    handing = 0.0 if pool is None else seconds_of(lambda: pool.submit(int).result(), least)
-    handing += 2 * seconds_of(partial(calling, pyml.ones(8)), least) / CALLS  # start and wait
-    return {"turn": found, "packing": packing, "handing": slowest(handing)}
-
-
-CALLS = 10
-
-
-@pyml.record
-def calling(x):
-    """A program that calls Python so often."""
-    y = x + 1
-    for k in range(CALLS):
-        by_numpy("loss", nothing, (y.array,), k, changes=1)
-    return y
-
-
-def nothing(a, k):
-    pass
+    return {"turn": found, "packing": packing}
 
 
 def measure_steps(least):
@@ -213,7 +220,12 @@ def measure_steps(least):
     return found
 
 
-MEASURES = {"shards": measure_shards, "messages": measure_messages, "steps": measure_steps}
+MEASURES = {
+    "shards": measure_shards,
+    "calls": measure_calls,
+    "messages": measure_messages,
+    "steps": measure_steps,
+}
 
 
 def measured(what, ranks, least):
@@ -292,16 +304,13 @@ class Messages:
             return packing + sum(2 * self.turn(size / 2 ** (i + 1)) for i in range(levels))
         return packing + levels * self.turn(size)
 
-    @property
-    def handing(self):
-        return self.measures["handing"] * self.turns
 
-
-def simulated(widths, rows, ranks, line, messages, overlaps):
+def simulated(widths, rows, ranks, line, calls, messages, overlaps):
     """Seconds of a step.
 
     Args:
         line: a, b: a + b shards is the time of a rank by itself.
+        calls: what the calls take that exchange, beside it.
         overlaps: whether messages go on while a rank computes.
     """
     fixed, per_shard = line
@@ -312,43 +321,57 @@ def simulated(widths, rows, ranks, line, messages, overlaps):
     if ranks == 1:
         return fixed + per_shard * most
     backward = per_shard * 2 / 3  # of the last shard: two products where forward has one
-    now = end = per_shard * most - backward  # of the computing, of the messages
+    now = begin = end = calls + per_shard * most - backward  # of the computing, of the messages
     now += messages.all_reduce(8, ranks, shards)  # the loss
     for size, share, is_packed in buckets_of(widths):
-        takes = messages.handing + messages.all_reduce(size, ranks, shards, is_packed)
+        takes = messages.all_reduce(size, ranks, shards, is_packed)
         whole = now + backward * share
         end = max(end, whole) + takes if overlaps else end + takes
     last = now + backward
-    return (max(last, end) if overlaps else last + end - (per_shard * most - backward)) + fixed
+    return (max(last, end) if overlaps else last + end - begin) + fixed
 
 
 # ---- the script ----------------------------------------------------------------------------------
 
 
 def checked(least):
-    """What 1, 2 and 4 ranks measure: shards, messages, [(net, ranks, seconds, simulated)]."""
-    shards, messages, rows = {}, {1: None}, []
+    """What 1, 2 and 4 ranks measure, and [(net, ranks, seconds, simulated)]."""
+    found, rows = {}, []
     for ranks in (1, 2, 4):
-        shards[ranks] = measured("shards", ranks, least)
-        if ranks > 1:
-            messages[ranks] = measured("messages", ranks, least)
-        whole = measured("steps", ranks, least)
-        here = Messages(messages[ranks], turns=max(1.0, ranks / CORES))
+        kinds = ("shards", "steps") if ranks == 1 else MEASURES
+        turns = [{what: measured(what, ranks, least) for what in kinds} for _ in range(TURNS)]
+        by = found[ranks] = medians_of(turns)
+        here = Messages(by.get("messages"), turns=max(1.0, ranks / CORES))
         for name, (widths, count, _) in NETS.items():
-            line = line_through(shards[ranks][name])
-            foretold = simulated(widths, count, ranks, line, here, overlaps=False)
-            rows.append((name, ranks, whole[name], foretold))
-    return shards, messages, rows
+            line = line_through(by["shards"][name])
+            calls = calls_of(by, name)
+            foretold = simulated(widths, count, ranks, line, calls, here, overlaps=False)
+            rows.append((name, ranks, by["steps"][name], foretold))
+    return found, rows
 
 
-def curves_of(shards, messages):
+def medians_of(turns):
+    """Of numbers that lie alike in dicts."""
+    if not isinstance(turns[0], dict):
+        return median(turns)
+    return {key: medians_of([turn[key] for turn in turns]) for key in turns[0]}
+
+
+def calls_of(by, name):
+    """What the calls of a step take that exchange: how much longer steps are that have them."""
+    if "calls" not in by:  # of one rank
+        return 0.0
+    return max(0.0, median(t - by["shards"][name][c] for c, t in by["calls"][name].items()))
+
+
+def curves_of(found):
     """{(net, link): [seconds of a step on RANKS]}, each rank on a machine, with a core for the
     messages."""
     return {
         (name, link.name): [
             simulated(
-                *(widths, rows, ranks, line_through(shards[1][name])),
-                Messages(messages[2], link),
+                *(widths, rows, ranks, line_through(found[1]["shards"][name])),
+                *(calls_of(found[2], name), Messages(found[2]["messages"], link)),
                 overlaps=True,
             )
             for ranks in RANKS
@@ -399,7 +422,7 @@ def draw(curves):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a smoke test, without picture")
-    parser.add_argument("--seconds", type=float, default=0.4, help="of each measurement")
+    parser.add_argument("--seconds", type=float, default=0.15, help="of each measurement")
     parser.add_argument("--measure", choices=MEASURES, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
@@ -408,13 +431,13 @@ def main():
         if world().rank == 0:
             print(json.dumps(found))
         return
-    shards, messages, rows = checked(0.01 if options.quick else options.seconds)
+    found, rows = checked(0.01 if options.quick else options.seconds)
     print(f"| net | batch | ranks on {CORES} cores | measured, ms | simulated, ms | |")
     print("|---|---|---|---|---|---|")
     for name, ranks, seconds, foretold in rows:
         cells = f"{seconds * 1e3:.2f} | {foretold * 1e3:.2f} | {foretold / seconds - 1:+.0%}"
         print(f"| {name} | {NETS[name][1]} | {ranks} | {cells} |")
-    curves = curves_of(shards, messages)
+    curves = curves_of(found)
     print("\n| net | batch | network | one rank, ms | pays up to | fastest |")
     print("|---|---|---|---|---|---|")
     for (name, link), seconds in curves.items():
@@ -423,12 +446,12 @@ def main():
         cells = f"{seconds[0] * 1e3:.1f} | {pays} | {fastest}, {best * 1e3:.2f} ms"
         print(f"| {name} | {NETS[name][2]} | {link} | {cells} |")
     for name in NETS:
-        fixed, per_shard = line_through(shards[1][name])
+        fixed, per_shard = line_through(found[1]["shards"][name])
         print(f"\n{name}: {fixed * 1e3:.3f} ms and {per_shard * 1e3:.4f} ms a shard")
     for ranks in (2, 4):
-        turns = {size: f"{t * 1e6:.0f}" for size, t in messages[ranks]["turn"].items()}
-        handing = messages[ranks]["handing"] * 1e6
-        print(f"{ranks} ranks: turns of bytes, us: {turns}; handed over {handing:.0f} us")
+        turns = {size: f"{t * 1e6:.0f}" for size, t in found[ranks]["messages"]["turn"].items()}
+        calls = {name: f"{calls_of(found[ranks], name) * 1e6:.0f}" for name in NETS}
+        print(f"{ranks} ranks: turns of bytes, us: {turns}; calls of a step: {calls}")
     if not options.quick:
         draw(curves)
         worst = max(abs(foretold / seconds - 1) for _, _, seconds, foretold in rows)
