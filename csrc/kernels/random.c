@@ -178,8 +178,7 @@ INLINE double draw_poisson(double m, element_stream s)
         k = floor((2 * a / us + b) * from_half + m + 0.43);
         if (us >= 0.07 && v <= v_r) break;
         if (k < 0 || !(us >= 0.013 || v <= us)) continue;
-        int sign;
-        if (log(v * inverse_alpha / (a / (us * us) + b)) <= k * log_m - m - lgamma_r(k + 1, &sign)) break;
+        if (log(v * inverse_alpha / (a / (us * us) + b)) <= k * log_m - m - log_abs_gamma(k + 1)) break;
     }
     return k;
 }

@@ -16,13 +16,19 @@
 #define PI 3.14159265358979323846
 #define ROOT_PI 1.77245385090551602730
 
+#if !defined(_WIN32)
 double lgamma_r(double, int *); /* lgamma without the global sign; C11 alone does not declare it */
+#endif
 
 static inline double log_abs_gamma(double x)
 {
-    int sign;
     if (x == 0 || x == -INFINITY) return INFINITY;
+#if defined(_WIN32)
+    return lgamma(x); /* which has no global sign there */
+#else
+    int sign;
     return lgamma_r(x, &sign);
+#endif
 }
 
 /* x - round(x), exact for what has a fraction */

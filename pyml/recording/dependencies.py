@@ -73,6 +73,8 @@ MOST_PLACES = 4096  # a look at them takes less than 0.1 ms
 MOST_BYTES = 1 << 16  # of an array that is compared by content
 STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
 PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+NUMPY = os.path.dirname(np.__file__) + os.sep
+INSTALLED = ("site-packages" + os.sep, "dist-packages" + os.sep)
 # of pyml, but looked into as a user's code is: what they read of options and state may change
 OPEN_MODULES = ("pyml.optim.composite", "pyml.optim.adafactor", "pyml.optim.muon")
 OPEN_FILES = tuple(
@@ -278,18 +280,23 @@ def is_library_file(path):
     if path in OPEN_FILES:
         return False
     return path.startswith(PACKAGE) or (
-        path.startswith((STANDARD_LIBRARY, "<frozen ")) and "site-packages" not in path
+        path.startswith((STANDARD_LIBRARY, "<frozen ")) and not installed_package(path)
     )
 
 
 def installed_package(path):
-    """The package in site-packages that a file is of; "" for other files."""
-    return path.partition("site-packages" + os.sep)[2].partition(os.sep)[0]
+    """The package that a file is of: where pip or Debian puts it, NumPy anywhere; else ""."""
+    if path.startswith(NUMPY):
+        return "numpy"
+    for folder in INSTALLED:
+        if folder in path:
+            return path.partition(folder)[2].partition(os.sep)[0]
+    return ""
 
 
 @functools.lru_cache(maxsize=10_000)
 def is_installed(path):
-    return path.startswith((PACKAGE, STANDARD_LIBRARY, "<frozen ")) or "site-packages" in path
+    return path.startswith((PACKAGE, STANDARD_LIBRARY, "<frozen ")) or installed_package(path) != ""
 
 
 def is_library_module(module):

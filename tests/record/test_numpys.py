@@ -2,8 +2,12 @@
 
 import ctypes
 import itertools
+import os
 import signal
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +17,7 @@ from helpers.compare import assert_same_bits
 from pyml import nn
 from pyml.ops import numpys
 from pyml.ops.numpys import by_numpy
+from pyml.recording.dependencies import installed_package
 
 CALLS = 6  # Python runs 1, 2 and 4, the others are replays
 
@@ -264,3 +269,30 @@ def test_a_run_takes_the_lock_for_each_and_leaves_it_to_others():
     assert next(counter) > 0
     for p, q in zip(ran.parameters(), looped.parameters(), strict=True):
         assert_same_bits(p.array, q.array)
+
+
+def test_numpy_may_lie_anywhere(tmp_path):
+    """Its functions in Python are of a library: Debian's folder, pip install --target."""
+    (tmp_path / "numpy").symlink_to(Path(np.__file__).parent)
+    program = """
+import numpy, pyml
+limits = numpy.ones(3)
+
+@pyml.record
+def step(x):
+    return x * 2 if (limits > 0).all() else x
+
+print([step(pyml.ones(1)).item() for _ in range(5)], numpy.__file__)
+"""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True
+    )
+    assert done.stdout.startswith(f"{[2.0] * 5} {tmp_path}"), done.stderr
+
+
+def test_packages_are_known_by_their_folders():
+    assert installed_package("/usr/lib/python3/dist-packages/param/reactive.py") == "param"
+    assert installed_package("/a/site-packages/wrapt/wrappers.py") == "wrapt"
+    assert installed_package(np.linalg.__file__) == "numpy"
+    assert installed_package("/home/user/project/numpy/own.py") == ""
