@@ -32,8 +32,9 @@ def blocks(page):
 
 
 def commands(page):
-    """The words of each pyml command of a page, without pyml."""
-    lines = re.findall(r"^pyml .*", (ROOT / page).read_text(), re.M)
+    """The words of each pyml command in the blocks of a page, without pyml."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", (ROOT / page).read_text(), re.M | re.S)
+    lines = re.findall(r"^pyml .*", "".join(blocks), re.M)
     return [shlex.split(line, comments=True)[1:] for line in lines]
 
 
