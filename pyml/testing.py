@@ -166,7 +166,7 @@ def make_tensor(
 
     Example:
         >>> make_tensor(2, 3, dtype=pyml.int64, low=0, high=5).shape
-        Size([2, 3])
+        (2, 3)
     """
     name = "make_tensor"
     dtype, sizes = (

@@ -179,8 +179,8 @@ cdef str option_changed(Recording recording):
         for option, value in (<Updating>u).group.items():
             if isinstance(value, Tensor) and id(value) in recording.changed_tensors:
                 return (
-                    f"record: the step changes the option {option!r} of an optimizer; a scheduler may, or change it "
-                    "outside of the step")
+                    f"record: the step{of_function(recording, ' ')} changes the option {option!r} of an optimizer; a "
+                    "scheduler may, or change it outside of the step")
     return None
 
 

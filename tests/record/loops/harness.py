@@ -24,8 +24,8 @@ LOOPS = {}  # name -> Loop
 # What becomes of a loop.
 RECORDED = "recorded"  # the same, and its Python ran in few of the calls
 RERECORDED = "rerecorded"  # the same, but its Python ran in most of the calls
-REFUSED = "refused"  # a RecordError that names a place, or what is in the way
-UNCLEAR = "unclear"  # a RecordError that names neither
+REFUSED = "refused"  # a RecordError that names a line
+UNCLEAR = "unclear"  # a RecordError that names none
 WRONG = "wrong"  # something else than eagerly, and not a word
 CRASH = "crash"  # another exception
 BROKEN = "broken"  # it does not even run eagerly
@@ -37,7 +37,7 @@ MEETS = {  # what is expected -> what may become of it
     "either": {RECORDED, RERECORDED, REFUSED},
 }
 MOST = 2 / 3  # of the calls
-PLACE = re.compile(r"at \S+:\d+|'[^']+'|`[^`]+`")
+PLACE = re.compile(r"\S+\.py:\d+")
 
 
 @dataclass(frozen=True)
