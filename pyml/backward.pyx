@@ -104,9 +104,9 @@ def state_of_walk():
 cdef object walk(
     tuple outputs, tuple gradients, bint retain_graph, bint create_graph, tuple inputs, bint accumulate,
 ):
-    cdef dict state = {}
     if not watched:
         return walk_graph(outputs, gradients, retain_graph, create_graph, inputs, accumulate)
+    cdef dict state = {}
     states = walks.__dict__.setdefault("states", [])
     states.append(state)
     try:

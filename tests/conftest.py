@@ -12,9 +12,12 @@ from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))  # helpers
 
+from helpers.files import module_of
 from helpers.sweep import selection
 from pyml import _kernels
 from pyml.random import default_generator
+
+DOCS = Path(__file__).parent.parent / "docs"
 
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
@@ -54,6 +57,16 @@ def pytest_collection_finish():
     """What is there now stays: the collector, which takes half a second, need not look at it."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def stubs():
+    """docs/stubs.py, which finds what is public."""
+    sys.path.insert(0, str(DOCS))
+    try:
+        yield module_of(DOCS / "stubs.py")
+    finally:
+        sys.path.remove(str(DOCS))
 
 
 @pytest.fixture(autouse=True)

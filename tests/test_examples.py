@@ -5,7 +5,6 @@ What the pages of the API reference show is what runs here: docs/stubs.py finds 
 
 import doctest
 import inspect
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -120,15 +119,6 @@ GIVEN = {
 }
 
 # ---- the examples -------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def stubs():
-    sys.path.insert(0, str(DOCS))
-    try:
-        yield module_of(DOCS / "stubs.py")
-    finally:
-        sys.path.remove(str(DOCS))
 
 
 def examples(stubs, name):

@@ -2,25 +2,11 @@
 
 import ast
 import inspect
-import sys
-from pathlib import Path
 
 import pytest
 from attack import surface
 
 import pyml
-from helpers.files import module_of
-
-DOCS = Path(__file__).parent.parent / "docs"
-
-
-@pytest.fixture(scope="module")
-def stubs():
-    sys.path.insert(0, str(DOCS))
-    try:
-        yield module_of(DOCS / "stubs.py")
-    finally:
-        sys.path.remove(str(DOCS))
 
 
 @pytest.fixture(scope="module")

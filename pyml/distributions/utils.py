@@ -78,7 +78,7 @@ def tril_matrix_to_vec(mat, diag=0):
         >>> distributions.utils.tril_matrix_to_vec(pyml.tensor([[1.0, 0.0], [2.0, 3.0]]))
         tensor([1., 2., 3.])
     """
-    n = _last_size(mat, "tril_matrix_to_vec", "mat", 2)
+    n = last_size(mat, "tril_matrix_to_vec", "mat", 2)
     diag = integer(diag, "tril_matrix_to_vec: diag")
     if not -n <= diag < n:
         raise ValueError(f"tril_matrix_to_vec: diag is {diag}, it must be >= {-n} and < {n}")
@@ -99,12 +99,12 @@ def vec_to_tril_matrix(vec, diag=0):
         tensor([[1., 0.],
                 [2., 3.]])
     """
-    size = _last_size(vec, "vec_to_tril_matrix", "vec", 1)
+    size = last_size(vec, "vec_to_tril_matrix", "vec", 1)
     diag = integer(diag, "vec_to_tril_matrix: diag")
     n = max(0, -diag)
-    while _lower(n, diag) < size:
+    while triangle_numel(n, diag) < size:
         n += 1
-    if _lower(n, diag) != size:
+    if triangle_numel(n, diag) != size:
         raise ValueError(
             f"vec_to_tril_matrix: vec has {size} elements, and with diag={diag} there is no square "
             "matrix whose lower triangle has so many"
@@ -115,18 +115,22 @@ def vec_to_tril_matrix(vec, diag=0):
     return mat
 
 
-def _last_size(x, who, name, ndim):
+def last_size(x, who, name, ndim):
     """The last size of a tensor that has at least ndim dimensions."""
     if checked_tensor(x, who, name).ndim < ndim:
-        raise ValueError(f"{who}: {name} has shape {x.shape}, it must have at least {ndim}")
+        raise ValueError(
+            f"{who}: {name} has shape {x.shape}, it must have at least {ndim} dimensions"
+        )
     return x.shape[-1]
 
 
-def _lower(n, diag):
+def triangle_numel(n, diag):
     """How many elements of an n x n matrix stand on the diagonal diag or below."""
-    above = max(0, n - 1 - max(diag, 0))
-    below = max(0, n + min(diag, 0))
-    return n * n - above * (above + 1) // 2 if diag > 0 else below * (below + 1) // 2
+    if diag > 0:
+        above = max(0, n - 1 - diag)
+        return n * n - above * (above + 1) // 2
+    rows = max(0, n + diag)
+    return rows * (rows + 1) // 2
 
 
 def sum_rightmost(value, count):

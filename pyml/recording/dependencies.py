@@ -249,6 +249,12 @@ def described(code):
     return f"{code.co_name!r} ({code.co_filename}:{code.co_firstlineno})"
 
 
+def of_function(function, before):
+    """A function, for a message, after the word `before`; "" if it has no code of Python."""
+    code = code_of(function)
+    return "" if code is None else f"{before}{described(code)}"
+
+
 def codes_in(code, without=()):
     """A code object and those inside it."""
     if code not in without:
@@ -289,8 +295,9 @@ def installed_package(path):
     if path.startswith(NUMPY):
         return "numpy"
     for folder in INSTALLED:
-        if folder in path:
-            return path.partition(folder)[2].partition(os.sep)[0]
+        _, found, inside = path.partition(folder)
+        if found:
+            return inside.partition(os.sep)[0]
     return ""
 
 

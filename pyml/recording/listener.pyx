@@ -37,7 +37,7 @@ from pyml.tensor cimport Tensor, wrap
 
 from pyml.ops.selection import ALL_USES, Selection
 from pyml.recorder import unwatched
-from pyml.recording.dependencies import GENERATORS, code_of, described
+from pyml.recording.dependencies import GENERATORS, of_function
 from pyml.recording.dependencies import ITEM as AT_ITEM
 from pyml.recording.formula import Formula, Item, Number, disguise, mathematics, worth
 from pyml.recording.handlers import open_handlers
@@ -133,8 +133,8 @@ cdef class Recording(Recorder):
     cdef int say_problem(self, Guards guards) except -1:
         """Refuses the step for what it reaches and what cannot be compared."""
         path, what = guards.reach.problems[0]
-        line, code = guards.reach.line_of(path), code_of(self.function)
-        at = f" at {line[0]}:{line[1]}" if line is not None else "" if code is None else f" in {described(code)}"
+        line = guards.reach.line_of(path)
+        at = of_function(self.function, " in ") if line is None else f" at {line[0]}:{line[1]}"
         self.refusal = f"record: {what}; or use @pyml.record(unrecordable=\"eager\"){at}"
         return 0
 

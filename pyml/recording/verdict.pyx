@@ -16,7 +16,7 @@ from pyml.recording.program cimport COPIED, Gradient, HostCall, Result, Slot, St
 from pyml.recording.world cimport randomness
 from pyml.tensor cimport Tensor
 
-from pyml.recording.dependencies import code_of, described
+from pyml.recording.dependencies import described, of_function
 
 cnp.import_array()
 
@@ -54,7 +54,7 @@ cdef str changes_argument(Recording recording, changed):
     replay would not."""
     what = "sets an attribute or a hook of a Tensor" if isinstance(changed, Tensor) else f"changes a {type(changed).__name__}"
     return (
-        f"record: the step{of_function(recording, ' ')} {what} that is an argument, and a "
+        f"record: the step{of_function(recording.function, ' ')} {what} that is an argument, and a "
         "replay would not; return what it puts there, or put it there outside of the step")
 
 
@@ -81,12 +81,6 @@ cdef str handled(Recording recording):
                 f"{stop.handlers[0]}, and a replay would not, as it has changed weights, gradients or arguments before it; "
                 "compute it before these changes, check the index outside of the step, or move it out of there")
     return None
-
-
-cdef str of_function(Recording recording, str before):
-    """The function that was recorded, for a message, after the word `before`; "" if it has no code of Python."""
-    code = code_of(recording.function)
-    return "" if code is None else f"{before}{described(code)}"
 
 
 # ---- what it has altered: places that the step can read --------------------------------------------
@@ -158,7 +152,7 @@ cdef str counted(Recording recording):
 cdef str number_kept(Recording recording):
     """A Number was found at a place that a replay does not know of."""
     return (
-        f"record: a number that the step{of_function(recording, ' of ')} changes or reads from a tensor is kept elsewhere, "
+        f"record: a number that the step{of_function(recording.function, ' of ')} changes or reads from a tensor is kept elsewhere, "
         "or a function for the host has it from outside of its arguments; a replay would not put a new one there; pass it "
         "to pyml.host(function, number), or return it")
 
@@ -179,7 +173,7 @@ cdef str option_changed(Recording recording):
         for option, value in (<Updating>u).group.items():
             if isinstance(value, Tensor) and id(value) in recording.changed_tensors:
                 return (
-                    f"record: the step{of_function(recording, ' ')} changes the option {option!r} of an optimizer; a "
+                    f"record: the step{of_function(recording.function, ' ')} changes the option {option!r} of an optimizer; a "
                     "scheduler may, or change it outside of the step")
     return None
 
@@ -215,7 +209,7 @@ cdef str leaked(Recording recording):
 
 cdef str is_kept(Recording recording, str what):
     return (
-        f"record: {what} is kept after the step{of_function(recording, ' ')} (an attribute, a list, a global), and a replay "
+        f"record: {what} is kept after the step{of_function(recording.function, ' ')} (an attribute, a list, a global), and a replay "
         "would not put a new one there; make it before the step, return it, or keep it by pyml.host(function, tensor)")
 
 
