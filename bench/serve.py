@@ -4,6 +4,7 @@ A net of ReLU (64-64-64-8 and the like) answers NumPy rows with NumPy rows. All 
 weights, and their answers must agree. A caller is a thread of Python that asks again as soon as it
 is answered; with eight of them, the time is of all the calls by their number.
 
+pyml's weights lie by columns (convert_linear_weight_to_columns); the bits are the same by rows.
 PyTorch runs in inference_mode, traced and frozen too; --compile adds torch.compile, which compiles
 for some ten seconds a row and needs a C++ compiler.
 """
@@ -45,8 +46,12 @@ def model_of(torch, weights):
     return torch.nn.Sequential(*layers[:-1]).eval()
 
 
+def pyml_model(weights):
+    return pyml.nn.utils.convert_linear_weight_to_columns(model_of(pyml, weights))
+
+
 def pyml_predict(weights, _x):
-    model = model_of(pyml, weights)
+    model = pyml_model(weights)
 
     def predict(x):
         with pyml.no_grad():
@@ -56,7 +61,7 @@ def pyml_predict(weights, _x):
 
 
 def recorded_predict(weights, _x):
-    model = model_of(pyml, weights)
+    model = pyml_model(weights)
 
     @pyml.record
     def forward(x):

@@ -754,6 +754,7 @@ SPECIAL = special("""
     nn.utils.weights_of() -> list[Parameter]
     nn.utils.max_norm_() -> None
     nn.utils.soft_threshold_(amount: float) -> None
+    nn.utils.convert_linear_weight_to_columns(module: _T) -> _T
     nn.utils.fuse_linear_bn_eval() -> Linear
     nn.utils.fuse_linear_bn_weights() -> tuple[Parameter, Parameter]
     nn.utils.skip_init(module_cls: Callable[..., _T]) -> _T

@@ -143,10 +143,14 @@ cpdef int gemm(
     return submit(KERNEL_gemm_bfloat16 if bfloat16 else KERNEL_gemm, dtype_of(c), &args, sizeof(args), <double>batch * m * n * k / MACS)
 
 
+cdef inline bint lies_by_columns(ndarray w):
+    return w is not None and not cnp.PyArray_IS_C_CONTIGUOUS(w)
+
+
 cpdef int linear_forward(ndarray y, ndarray x, ndarray w, ndarray b, double alpha=1, bint bfloat16=False) except -1:
     cdef linear_forward_args args
     args.y, args.x, args.w, args.b, args.n = pointer(y), pointer(x), pointer(w), pointer(b), x.shape[0]
-    args.k, args.o, args.alpha = x.shape[1], w.shape[0], alpha
+    args.k, args.o, args.alpha, args.by_columns = x.shape[1], w.shape[0], alpha, lies_by_columns(w)
     return submit(
         KERNEL_linear_forward_bfloat16 if bfloat16 else KERNEL_linear_forward, dtype_of(y), &args, sizeof(args),
         <double>x.shape[0] * x.shape[1] * w.shape[0] / MACS)
@@ -158,6 +162,7 @@ cpdef int linear_backward(
     cdef linear_backward_args args
     args.dx, args.dw, args.db, args.dy, args.x = pointer(dx), pointer(dw), pointer(db), pointer(dy), pointer(x)
     args.w, args.n, args.k, args.o, args.alpha = pointer(w), dy.shape[0], x.shape[1], dy.shape[1], alpha
+    args.by_columns = lies_by_columns(w)
     return submit(
         KERNEL_linear_backward_bfloat16 if bfloat16 else KERNEL_linear_backward, dtype_of(dy), &args, sizeof(args),
         2 * <double>dy.shape[0] * dy.shape[1] * x.shape[1] / MACS)

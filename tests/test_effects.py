@@ -177,6 +177,7 @@ FORWARD = {
 case(**FORWARD, arrays="y[n,o] x[n,k] w[o,k]", n=3, k=4, o=5, alpha=1)
 case(**FORWARD, arrays="y[n,o] x[n,k] w[o,k] b[o]", n=3, k=4, o=5, alpha=1)
 case(**FORWARD, arrays="y[n,o] x[n,k] w[o,k] b[o]", n=3, k=0, o=5, alpha=1)
+case(**FORWARD, arrays="y[n,o] x[n,k] w[o,k] b[o]", n=3, k=4, o=5, alpha=1, by_columns=1)
 for outputs, left_out in [
     ("dx[n,k] dw[o,k] db[o]", ""),
     ("dx[n,k]", "x"),

@@ -10,6 +10,7 @@ typedef struct {
     const void *x, *w, *b;   /* (n,k), (o,k), (o) or NULL */
     ptrdiff_t n, k, o;
     double alpha;
+    ptrdiff_t by_columns; /* w lies by columns: its transpose is an array (k,o) */
 } linear_forward_args;
 
 /* dx = alpha dy w,  dw = alpha dy^T x,  db = sum over rows of dy.  A NULL output is not computed. */
@@ -18,6 +19,7 @@ typedef struct {
     const void *dy, *x, *w;      /* (n,o), (n,k), (o,k); x may be NULL without dw, w without dx */
     ptrdiff_t n, k, o;
     double alpha;
+    ptrdiff_t by_columns; /* w does, and dw does not */
 } linear_backward_args;
 
 #endif

@@ -54,6 +54,7 @@ enum {
     A_COPIED_FROM = 4 * NR, /* columns of C from which it pays to bring long rows of A together, */
     A_READ_UP_TO = 8 * NR,  /* up to which A is read as it lies, a short run for each p, */
     B_READ_UP_TO = 12 * MR, /* and rows of C up to which B is */
+    B_FETCHED_FROM = (7 << 18) / sizeof(real), /* numbers of a B of which an L2 keeps little */
     PACKED_A = ((MC + MR - 1) / MR * MR * KC + LANES + 15) / 16 * 16,
     PACKED_B = KC * NC + LANES,
 
@@ -65,6 +66,7 @@ enum {
     TASK_NS = 3000, /* this much work, */
     MACS_PER_NS = 5, /* multiply-adds of one lane in a nanosecond, about, */
     LATENCY = 8, /* with so many sums at least */
+    LINE = 64 / sizeof(real),
 };
 _Static_assert((PACKED_A + PACKED_B + SUMS) * sizeof(real) <= SCRATCH_BYTES, "scratch holds all blocks");
 
@@ -169,7 +171,7 @@ typedef struct {
     ptrdiff_t kc; /* length of a block of k */
     ptrdiff_t row_blocks, column_blocks; /* tasks of one matrix */
     enum { AS_IT_LIES, COPIED, PACKED } a_form;
-    bool pack_b;
+    bool pack_b, fetch_b;
 } gemm_plan;
 
 /* n things cut into parts as equal as can be: the first `longer` of them have one more than `size`. */
@@ -205,6 +207,17 @@ static const real *prepare_a(const gemm_plan *plan, real *room, const real *a, p
     return room;
 }
 
+/* Fetches part s of `tiles` of a panel of B, k x NR, into a near cache: the next one, while the tiles of this one are
+ * computed. Where there is no next one, what is fetched is not used. */
+INLINE void fetch_part(const gemm_args *g, const real *b, ptrdiff_t k, ptrdiff_t s, ptrdiff_t tiles)
+{
+    const bool along_k = g->b_row == 1;
+    const ptrdiff_t runs = along_k ? NR : k, length = along_k ? k : NR;
+    const ptrdiff_t stride = along_k ? g->b_col : g->b_row;
+    for (ptrdiff_t run = runs * s / tiles; run < runs * (s + 1) / tiles; run++)
+        for (ptrdiff_t i = 0; i < length; i += LINE) __builtin_prefetch(b + run * stride + i, 0, 2);
+}
+
 /* One block of k of rows x columns of C: t holds the corner of C, and how to store. */
 static void multiply_block(const gemm_plan *plan, tile_args t, const real *a, const real *b, ptrdiff_t rows,
                            ptrdiff_t columns)
@@ -226,11 +239,13 @@ static void multiply_block(const gemm_plan *plan, tile_args t, const real *a, co
                 if (s_begin == 0) pack(NR, packed, t.b, g->b_col, g->b_row, nr, t.k);
                 t.b = packed, t.b_row = NR;
             }
+            const real *next = j + NR < columns ? b + (j + NR) * g->b_col : b + t.k * g->b_row;
             t.last = nr - (vectors - 1) * L;
             t.bias = bias == NULL ? NULL : bias + j;
             t.a = a_block, t.c = c + part_begin(tiles, s_begin) * t.c_row + j;
             for (ptrdiff_t s = s_begin; s < s_end; s++) {
                 const ptrdiff_t count = part_size(tiles, s);
+                if (plan->fetch_b && s_begin == 0) fetch_part(g, next, t.k, s, s_end);
                 tile_fns[count - 1][vectors - 1](&t);
                 t.a += plan->a_form == PACKED ? MR * t.k : count * t.a_row;
                 t.c += count * t.c_row;
@@ -366,6 +381,7 @@ static gemm_plan plan_of(const gemm_args *args, const real *bias, ptrdiff_t kc)
     if (args->a_col == 1) plan.a_form = args->k > KC && args->n >= A_COPIED_FROM ? COPIED : AS_IT_LIES;
     else plan.a_form = args->a_row == 1 && args->n <= A_READ_UP_TO ? AS_IT_LIES : PACKED;
     plan.pack_b = args->b_col != 1 || args->m > B_READ_UP_TO;
+    plan.fetch_b = args->k * args->n >= B_FETCHED_FROM && args->m <= MC;
     return plan;
 }
 

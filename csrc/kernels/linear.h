@@ -15,8 +15,8 @@ static inline gemm_args product_y(const linear_forward_args *a)
                        .k = a->k,
                        .a_row = a->k,
                        .a_col = 1,
-                       .b_row = 1,
-                       .b_col = a->k,
+                       .b_row = a->by_columns ? a->o : 1,
+                       .b_col = a->by_columns ? 1 : a->k,
                        .c_row = a->o,
                        .batch = 1,
                        .alpha = a->alpha};
@@ -32,8 +32,8 @@ static inline gemm_args product_dx(const linear_backward_args *a)
                        .k = a->o,
                        .a_row = a->o,
                        .a_col = 1,
-                       .b_row = a->k,
-                       .b_col = 1,
+                       .b_row = a->by_columns ? 1 : a->k,
+                       .b_col = a->by_columns ? a->o : 1,
                        .c_row = a->k,
                        .batch = 1,
                        .alpha = a->alpha};

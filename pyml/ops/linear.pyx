@@ -38,7 +38,7 @@ cdef class Linear(Node):
         )
 
     cdef tuple gradients_fused(self, Tensor dy):
-        cdef ndarray x = contiguous(self.saved(0).array), w = contiguous(self.saved(1).array)
+        cdef ndarray x = contiguous(self.saved(0).array), w = laid(self.saved(1).array)
         cdef ndarray dx = None, dw = None, db = None
         if self.inputs[0] is not None:
             dx = empty_like(x)
@@ -52,6 +52,11 @@ cdef class Linear(Node):
             None if dw is None else wrap(dw),
             None if db is None else wrap(db),
         )
+
+
+cdef inline ndarray laid(ndarray w):
+    """A weight as the kernels read it: by rows or by columns."""
+    return w if cnp.PyArray_ISFARRAY_RO(w) else contiguous(w)
 
 
 cdef Tensor layer(input, weight, bias, double alpha, str who):
@@ -75,7 +80,7 @@ cdef Tensor layer(input, weight, bias, double alpha, str who):
     cdef ndarray rows = as_matrix(xt.array)
     cdef ndarray y = empty_matrix(rows.shape[0], w.array.shape[0], rows)
     cdef bint bfloat16 = _kernels.rounds(rows)
-    _kernels.linear_forward(y, rows, contiguous(w.array), None if b is None else contiguous(b.array), alpha, bfloat16)
+    _kernels.linear_forward(y, rows, laid(w.array), None if b is None else contiguous(b.array), alpha, bfloat16)
     if xt.array.ndim != 2:
         y = y.reshape(xt.shape[:-1] + (w.array.shape[0],))
     cdef Tensor out = wrap(y)

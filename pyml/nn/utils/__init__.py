@@ -1,11 +1,12 @@
 """What one does to parameters and gradients: clipping, penalties, all as one vector, two layers as
-one, tensors that are computed from others.
+one, weights by columns, tensors that are computed from others.
 """
 
 from pyml.nn.utils import (
     clip_grad,
     fusion,
     initial,
+    layout,
     older,
     parametrizations,
     parametrize,
@@ -17,6 +18,7 @@ from pyml.nn.utils import (
 from pyml.nn.utils.clip_grad import *
 from pyml.nn.utils.fusion import *
 from pyml.nn.utils.initial import *
+from pyml.nn.utils.layout import *
 from pyml.nn.utils.older import *
 from pyml.nn.utils.penalty import *
 from pyml.nn.utils.vector import *
@@ -28,7 +30,7 @@ __all__ = [
     "rnn",
     *(
         name
-        for family in (clip_grad, fusion, initial, older, penalty, vector)
+        for family in (clip_grad, fusion, initial, layout, older, penalty, vector)
         for name in family.__all__
     ),
 ]
