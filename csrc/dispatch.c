@@ -11,12 +11,18 @@ typedef struct {
     ptrdiff_t vec_bytes;
     int (*supported)(void);
     const kernel_fn *kernels[PYML_DTYPE_COUNT];
+    const linear_update_fn *updates[PYML_DTYPE_COUNT];
 } isa;
 
-#define TABLES(name) extern const kernel_fn table_##name##_f32[], table_##name##_f64[];
-#define ISA(name, vec_bytes)                                                           \
-    {                                                                                  \
-        #name, vec_bytes, name##_supported, { table_##name##_f32, table_##name##_f64 } \
+#define TABLES(name)                                                   \
+    extern const kernel_fn table_##name##_f32[], table_##name##_f64[]; \
+    extern const linear_update_fn update_##name##_f32, update_##name##_f64;
+#define ISA(name, vec_bytes)                                                          \
+    {                                                                                 \
+        #name, vec_bytes, name##_supported, {table_##name##_f32, table_##name##_f64}, \
+        {                                                                             \
+            &update_##name##_f32, &update_##name##_f64                                \
+        }                                                                             \
     }
 
 static int baseline_supported(void) { return 1; }
@@ -113,6 +119,8 @@ kernel_fn pyml_kernel_of(pyml_kernel kernel, pyml_dtype dtype)
 #endif
     return selected->kernels[dtype][kernel];
 }
+
+linear_update_fn pyml_linear_update(pyml_dtype dtype) { return *selected->updates[dtype]; }
 
 int pyml_submit(pyml_kernel kernel, pyml_dtype dtype, const void *args, size_t size)
 {

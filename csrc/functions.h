@@ -30,6 +30,7 @@
     X(program_check)        \
     X(program_fuse)         \
     X(program_fused)        \
+    X(program_behind)       \
     X(program_replay)       \
     X(program_run)          \
     X(pyml_effects)         \

@@ -2,6 +2,7 @@
 #include "system.h" /* first: _GNU_SOURCE */
 
 #include "program.h"
+#include "behind.h"
 #include "chain.h"
 #include "contracts/callback.h"
 #include "contracts/clip.h"
@@ -59,6 +60,7 @@ struct pyml_program {
     restorations saved;    /* values: of the last replay's begin */
     chain **chains; /* in the order of their calls */
     ptrdiff_t chain_count, chain_capacity;
+    behind *behind; /* NULL: nothing is */
     ptrdiff_t check_call; /* -1: none */
     const void *check_number;
     pyml_dtype check_dtype;
@@ -86,6 +88,7 @@ void program_free(pyml_program *p)
     }
     for (ptrdiff_t i = 0; i < p->chain_count; i++) chain_free(p->chains[i]);
     free(p->chains);
+    behind_free(p->behind);
     free(p->calls);
     free(p->bindings);
     free(p->input_ends);
@@ -192,8 +195,7 @@ program_call *program_calls(pyml_program *p) { return p->calls; }
 ptrdiff_t program_timed(const pyml_program *p) { return p->timed; }
 ptrdiff_t program_stopped(const pyml_program *p) { return p->stopped; }
 
-/* Where a call says that the replay must end: its number there is not negative. NULL: it does not say. */
-static const int64_t *fault_of(const program_call *call)
+const int64_t *program_fault_of(const program_call *call)
 {
     switch (call->kernel) {
     case KERNEL_index_check:
@@ -205,7 +207,7 @@ static const int64_t *fault_of(const program_call *call)
     }
 }
 
-const int64_t *program_fault(const pyml_program *p) { return fault_of(&p->calls[p->stopped]); }
+const int64_t *program_fault(const pyml_program *p) { return program_fault_of(&p->calls[p->stopped]); }
 
 int program_owns(const pyml_program *p, const void *address)
 {
@@ -329,6 +331,12 @@ void program_fuse(pyml_program *p, is_left_fn is_left, void *context)
         if (found != NULL) chains[p->chain_count++] = found;
         i = found != NULL ? chain_end(found) : i + 1;
     }
+    p->behind = behind_find(p->calls, p->count);
+}
+
+ptrdiff_t program_behind(const pyml_program *p, ptrdiff_t call)
+{
+    return p->behind == NULL ? -1 : behind_update(p->behind, call);
 }
 
 ptrdiff_t program_fused(const pyml_program *p, ptrdiff_t call, double *bytes)
@@ -352,15 +360,17 @@ static bool is_finite(const pyml_program *p)
 /* Whether call i must end the replay. */
 static program_status verdict(const pyml_program *p, ptrdiff_t i)
 {
-    const int64_t *fault = fault_of(&p->calls[i]);
+    const int64_t *fault = program_fault_of(&p->calls[i]);
     if (fault != NULL && *fault >= 0) return PROGRAM_FAULT;
     if (i == p->check_call && !is_finite(p)) return PROGRAM_NOT_FINITE;
     return PROGRAM_DONE;
 }
 
-/* Makes call i, or those of `c`, which begins with it. Returns the last that was made. */
-static ptrdiff_t make_calls(const pyml_program *p, ptrdiff_t i, const chain *c)
+/* Makes call i, or those of `c`, which begins with it. Returns the last that was made. `b`: updates that stand behind their
+ * gradients; NULL: none do. */
+static ptrdiff_t make_calls(const pyml_program *p, ptrdiff_t i, const chain *c, const behind *b)
 {
+    if (b != NULL && behind_run(b, p->calls, i)) return i;
     if (c != NULL && !p->extras && (p->check_call < i || p->check_call >= chain_end(c) - 1)) {
         chain_run(c, p->calls);
         return chain_end(c) - 1;
@@ -370,7 +380,7 @@ static ptrdiff_t make_calls(const pyml_program *p, ptrdiff_t i, const chain *c)
     return i;
 }
 
-static program_status replay(pyml_program *p)
+static program_status replay(pyml_program *p, const behind *b)
 {
     const bool timed = p->replays++ % TIMED_EVERY == TIMED_FIRST;
     for (ptrdiff_t i = 0; i < p->saved.count; i++)
@@ -382,7 +392,7 @@ static program_status replay(pyml_program *p)
         program_call *call = &p->calls[i];
         if (call->is_extra && !p->extras) continue;
         const bool begins = next < p->chain_count && chain_first(p->chains[next]) == i;
-        i = make_calls(p, i, begins ? p->chains[next++] : NULL);
+        i = make_calls(p, i, begins ? p->chains[next++] : NULL, b);
         if (timed) {
             int64_t end = system_ns();
             call->ns += (double)(end - start);
@@ -402,7 +412,7 @@ program_status program_replay(pyml_program *p)
 {
     if (thread_prepare() != 0) return PROGRAM_NO_MEMORY;
     flush_state before = flush_subnormals();
-    program_status status = replay(p);
+    program_status status = replay(p, NULL);
     restore_subnormals(before);
     return status;
 }
@@ -421,6 +431,21 @@ static void take_rows(pyml_program *p, const program_run_args *run, ptrdiff_t i)
     }
 }
 
+/* The updates that may stand behind their gradients in the steps of a run, but for the last: after it a gradient is looked
+ * at. NULL: none. */
+static const behind *behind_of(const pyml_program *p, const program_run_args *run)
+{
+    if (p->behind == NULL || p->extras || p->check_call >= behind_first(p->behind)) return NULL;
+    for (ptrdiff_t k = 0; run->order == NULL && k < run->input_count; k++) {
+        const program_rows *in = &run->inputs[k];
+        if (behind_touches(p->behind, p->calls, in->rows, (size_t)(run->end * run->batch * in->row_bytes)))
+            return NULL;
+    }
+    for (ptrdiff_t k = 0; k < run->after_count; k++)
+        if (behind_touches(p->behind, p->calls, run->after[k].from, run->after[k].bytes)) return NULL;
+    return p->behind;
+}
+
 program_status program_run(pyml_program *p, program_run_args *run)
 {
     if (thread_prepare() != 0) return PROGRAM_NO_MEMORY;
@@ -430,17 +455,21 @@ program_status program_run(pyml_program *p, program_run_args *run)
     program_status status = PROGRAM_DONE;
     for (ptrdiff_t k = 0; run->order != NULL && k < run->input_count; k++)
         program_bind(p, run->inputs[k].input, run->inputs[k].batch);
+    const behind *b = behind_of(p, run);
+    bool is_late = false;
     while (run->step < run->end) {
         const ptrdiff_t i = run->step;
+        const bool is_last = is_late || i + 1 == run->end;
         take_rows(p, run, i);
         for (const program_transfer *t = run->before, *end = t + run->before_count; t < end; t++)
             memcpy(t->to, (const char *)t->from + (size_t)i * t->stride, t->bytes);
-        status = replay(p);
+        status = replay(p, is_last ? NULL : b);
         if (status != PROGRAM_DONE) break;
         for (const program_transfer *t = run->after, *end = t + run->after_count; t < end; t++)
             memcpy((char *)t->to + (size_t)i * t->stride, t->from, t->bytes);
         run->step++;
-        if (system_ns() >= end_ns) break;
+        is_late = system_ns() >= end_ns;
+        if (is_late && (is_last || b == NULL)) break;
     }
     threads_leave();
     restore_subnormals(before);

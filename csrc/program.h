@@ -59,12 +59,16 @@ void program_check(pyml_program *program, ptrdiff_t call, const void *number, py
 /* Whether a step leaves nothing at an address for the next step, or for anybody else. */
 typedef int (*is_left_fn)(void *context, const void *address);
 
-/* Lets calls that work row by row be replayed in chains, see chain.h. To be called once, when all calls are there. */
+/* Lets calls that work row by row be replayed in chains, see chain.h, and updates stand behind their gradients in a run,
+ * see behind.h. To be called once, when all calls are there. */
 void program_fuse(pyml_program *program, is_left_fn is_left, void *context);
 
 /* The calls from `call` on that are replayed as one: how many, 1 where it is alone; and the bytes that they read and write,
  * without what stays in working memory. */
 ptrdiff_t program_fused(const pyml_program *program, ptrdiff_t call, double *bytes);
+
+/* The optimizer's call whose update stands behind the gradient of call `call` in a run; -1: none. */
+ptrdiff_t program_behind(const pyml_program *program, ptrdiff_t call);
 
 /* How a replay ended. Where it stopped, the calls before program_stopped() have run, and that one. */
 typedef enum {
@@ -76,6 +80,9 @@ typedef enum {
 ptrdiff_t program_stopped(const pyml_program *program);
 const int64_t *
 program_fault(const pyml_program *program); /* of the call that stopped it with PROGRAM_FAULT */
+
+/* Where a call says that the replay must end: its number there is not negative. NULL: it does not say. */
+const int64_t *program_fault_of(const program_call *call);
 
 program_status program_replay(pyml_program *program);
 
@@ -105,9 +112,12 @@ typedef struct {
     ptrdiff_t input_count;
     const program_transfer *before, *after;
     ptrdiff_t before_count, after_count;
-    int64_t nanoseconds; /* no step begins later than this after the call; one is made at least */
+    int64_t
+        nanoseconds; /* no step begins later than this after the call, but the one that leaves all gradients; one is
+                            made at least */
 } program_run_args;
 
+/* After the last step that it makes, all memory is as after as many replays. */
 program_status program_run(pyml_program *program, program_run_args *run);
 
 #endif

@@ -112,6 +112,7 @@ cdef extern from "functions.h":
             pyml_program *program, int (*is_left)(void *context, const void *address) noexcept, void *context
         ) noexcept
         ptrdiff_t (*program_fused)(const pyml_program *program, ptrdiff_t call, double *bytes) noexcept
+        ptrdiff_t (*program_behind)(const pyml_program *program, ptrdiff_t call) noexcept
         program_status (*program_replay)(pyml_program *program) noexcept nogil
         program_status (*program_run)(pyml_program *program, program_run_args *run) noexcept nogil
         double (*pyml_effects)(

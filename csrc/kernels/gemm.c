@@ -61,6 +61,7 @@ enum {
     SMALL_C = 64 * 64, /* numbers in a C that is too small to be cut well, */
     SUMS = 1 << 20, /* and room for those of one for each block of k */
     ADDED_ROWS = 8, /* of C, a task */
+    LEAST_K = 8, /* of stripes: with less there is little to hide an update behind */
 
     TASKS_PER_THREAD = 2, /* evens out threads that come late, as long as a task has */
     TASK_NS = 3000, /* this much work, */
@@ -80,6 +81,8 @@ typedef struct {
     ptrdiff_t a_row, a_col, b_row, c_row;
     ptrdiff_t last; /* lanes of the last vector of columns, 1..L */
     real alpha, beta;
+    const char *fetch; /* for each p the line that is fetch_step bytes on is brought near behind the arithmetic; */
+    ptrdiff_t fetch_step; /* 0: none is */
 } tile_args;
 
 #define EACH_SUM                                 \
@@ -112,8 +115,10 @@ INLINE void tile(const int rows, const int columns, const tile_args *t)
         __builtin_prefetch(t->c + i * t->c_row, 1);
 
     const real *a = t->a, *b = t->b;
-    const ptrdiff_t a_row = t->a_row, a_col = t->a_col, b_row = t->b_row;
-    for (ptrdiff_t p = 0; p < t->k; p++, a += a_col, b += b_row) {
+    const ptrdiff_t a_row = t->a_row, a_col = t->a_col, b_row = t->b_row, fetch_step = t->fetch_step;
+    const char *fetch = fetch_step != 0 ? t->fetch : (const char *)t->c;
+    for (ptrdiff_t p = 0; p < t->k; p++, a += a_col, b += b_row, fetch += fetch_step) {
+        __builtin_prefetch(fetch, 0, 2);
         vec b_p[NV];
         UNROLL for (int v = 0; v < columns; v++)
             b_p[v] = vload(b + v * L);
@@ -372,6 +377,53 @@ static void multiply_by_blocks(const gemm_plan *plan, ptrdiff_t blocks, double c
     parallel_for(g->m, ADDED_ROWS, (double)(g->m * ceil_div(g->n, L) * blocks) / 2, add_blocks, &of);
 }
 
+/* ---- by stripes of rows ----------------------------------------------------------------------------------- */
+
+typedef struct {
+    const gemm_plan *plan;
+    const gemm_stripes *stripes;
+    partition tiles; /* of rows: a stripe each */
+} stripe_product;
+
+/* Fetches part j of n of `bytes` bytes. */
+INLINE void fetch_bytes(const void *from, ptrdiff_t bytes, ptrdiff_t j, ptrdiff_t n)
+{
+    for (ptrdiff_t i = bytes * j / n; i < bytes * (j + 1) / n; i += 64)
+        __builtin_prefetch((const char *)from + i, 0, 2);
+}
+
+/* Some stripes, all of their columns and of k: all of B is packed first. What a stripe is used with is fetched while it is
+ * computed. */
+static void multiply_stripes(const void *context, ptrdiff_t begin, ptrdiff_t end)
+{
+    const stripe_product *of = context;
+    const gemm_args *g = of->plan->args;
+    const ptrdiff_t n = g->n, k = g->k, panels = ceil_div(n, NR);
+    int arrays = 0;
+    while (arrays < 4 && of->stripes->with[arrays] != NULL) arrays++;
+    real *packed_b = thread_scratch(), *room_a = packed_b + PACKED_B, *c = room_for_sums();
+    for (ptrdiff_t j = 0; j < n; j += NR)
+        pack(NR, packed_b + j * k, (const real *)g->b + j * g->b_col, g->b_col, g->b_row, min_size(n - j, NR),
+             k);
+    threads_alone(1);
+    for (ptrdiff_t s = begin; s < end; s++) {
+        const ptrdiff_t row = part_begin(of->tiles, s), rows = part_size(of->tiles, s);
+        tile_args t = {.c_row = n, .b_row = NR, .k = k, .alpha = (real)g->alpha};
+        t.a = prepare_a(of->plan, room_a, g->a, k, of->tiles, s, s + 1, &t);
+        for (ptrdiff_t j = 0; j < n; j += NR) {
+            const ptrdiff_t columns = min_size(n - j, NR), vectors = ceil_div(columns, L);
+            const ptrdiff_t panel = j / NR;
+            t.fetch = (const char *)((const real *)of->stripes->with[panel % arrays] + row * n) +
+                      rows * n * (ptrdiff_t)sizeof(real) * panel / panels;
+            t.fetch_step = 64;
+            t.b = packed_b + j * k, t.c = c + j, t.last = columns - (vectors - 1) * L;
+            tile_fns[rows - 1][vectors - 1](&t);
+        }
+        of->stripes->use(of->stripes->context, row, rows, c);
+    }
+    threads_alone(0);
+}
+
 /* ---- gemm ------------------------------------------------------------------------------------------------- */
 
 /* C of `args` in the way that suits its shape. */
@@ -452,6 +504,19 @@ void KERNEL(gemm_bias)(const gemm_args *g, const real *bias)
     }
     cut(&plan, ceil_div(tasks, g->batch));
     parallel_for(plan.row_blocks * plan.column_blocks * g->batch, 1, cost, multiply_tasks, &plan);
+}
+
+bool KERNEL(gemm_by_stripes)(const gemm_args *g, const gemm_stripes *stripes)
+{
+    const ptrdiff_t panels = ceil_div(g->n, NR);
+    if (g->k < LEAST_K || g->k > KC || g->m < MR || g->n < NR || panels * NR * g->k > PACKED_B - L ||
+        MR * g->n > SUMS)
+        return false;
+    gemm_plan plan = plan_of(g, NULL, g->k);
+    const double cost = cost_of(g);
+    const stripe_product of = {&plan, stripes, cut_into(ceil_div(g->m, MR), g->m)};
+    parallel_for(of.tiles.parts, ceil_div(of.tiles.parts, tasks_worth(cost)), cost, multiply_stripes, &of);
+    return true;
 }
 
 void KERNEL(gemm)(const void *args) { KERNEL(gemm_bias)(args, NULL); }

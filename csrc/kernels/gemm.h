@@ -11,6 +11,17 @@
  * on, the caller's included. */
 void KERNEL(gemm_bias)(const gemm_args *g, const real *bias);
 
+/* What becomes of a product that is handed on by stripes of rows: `use` gets `rows` rows of C from `row` on, side by side,
+ * on any thread. `with` are arrays like C, or NULL, that it reads or writes in the same rows. */
+typedef struct {
+    void (*use)(const void *context, ptrdiff_t row, ptrdiff_t rows, const real *c);
+    const void *context;
+    const void *with[4];
+} gemm_stripes;
+
+/* C = alpha A B, which is not written but handed on; beta is 0. False, and nothing was done, if its shape does not suit. */
+bool KERNEL(gemm_by_stripes)(const gemm_args *g, const gemm_stripes *stripes);
+
 /* gemm on the calling thread without scratch, operands as they lie, for a small product: m > 0, n a multiple of L,
  * b_col = 1, k up to 256. */
 void KERNEL(gemm_alone)(const gemm_args *g);

@@ -1,4 +1,5 @@
 /* The fully connected layer. */
+#include "../contracts/optim.h"
 #include "gemm.h"
 #include "linear.h"
 
@@ -77,5 +78,45 @@ void KERNEL(linear_backward)(const void *args)
     const gemm_args dx = product_dx(a), dw = product_dw(a);
     if (a->dx != NULL) KERNEL(gemm_bias)(&dx, NULL);
     if (a->dw != NULL) KERNEL(gemm_bias)(&dw, NULL);
+    if (a->db != NULL) sum_columns(a->db, a->dy, a->n, a->o);
+}
+
+/* ---- an update behind dw ------------------------------------------------------------------------------------ */
+
+typedef struct {
+    kernel_fn update;
+    const optim_args *args;
+    ptrdiff_t k;
+} weight_update;
+
+/* Updates some rows of the weight, whose gradient is g. The kernel counts a step: on a copy of the numbers. */
+static void update_rows(const void *context, ptrdiff_t row, ptrdiff_t rows, const real *g)
+{
+    const weight_update *of = context;
+    const ptrdiff_t at = row * of->k;
+    optim_segment s = *of->args->segments;
+    double numbers[OPTIM_NUMBERS];
+    s.w = (real *)s.w + at, s.g = g, s.n = rows * of->k;
+    for (int i = 0; i < OPTIM_ARRAYS; i++)
+        if (s.arrays[i] != NULL) s.arrays[i] = (real *)s.arrays[i] + at;
+    for (int i = 0; i < OPTIM_NUMBERS; i++)
+        if (s.numbers[i] != NULL) numbers[i] = *s.numbers[i], s.numbers[i] = &numbers[i];
+    const optim_args some = {&s, 1, of->args->options, of->args->options_size};
+    of->update(&some);
+}
+
+void KERNEL(linear_update)(const void *gradient, kernel_fn update, const void *args)
+{
+    const linear_backward_args *a = gradient;
+    const optim_segment *s = ((const optim_args *)args)->segments;
+    const gemm_args dx = product_dx(a), dw = product_dw(a);
+    const weight_update of = {update, args, a->k};
+    const gemm_stripes stripes = {update_rows, &of, {s->w, s->arrays[0], s->arrays[1], s->arrays[2]}};
+    _Static_assert(OPTIM_ARRAYS == 3, "all arrays of a segment are fetched");
+    if (a->dx != NULL) KERNEL(gemm_bias)(&dx, NULL);
+    if (!KERNEL(gemm_by_stripes)(&dw, &stripes)) {
+        KERNEL(gemm_bias)(&dw, NULL);
+        update_rows(&of, 0, a->o, a->dw);
+    }
     if (a->db != NULL) sum_columns(a->db, a->dy, a->n, a->o);
 }

@@ -794,11 +794,11 @@ cdef class Program:
 
     cdef list plan(self):
         """(kernel, calls, floating-point operations, bytes, nanoseconds or NaN) of each call; those of a chain are one, of
-        kernels with a + between them."""
+        kernels with a + between them, and so is a product with the update that stands behind it in a run."""
         cdef program_call *calls = csrc.program_calls(self.calls)
         cdef Traffic traffic
         cdef double fused_bytes = 0, flops
-        cdef Py_ssize_t i = 0, k, count, timed = csrc.program_timed(self.calls)
+        cdef Py_ssize_t i = 0, k, count, update, timed = csrc.program_timed(self.calls)
         cdef list rows = [], names
         while i < csrc.program_count(self.calls):
             count = csrc.program_fused(self.calls, i, &fused_bytes)
@@ -811,6 +811,9 @@ cdef class Program:
             if not calls[i].is_extra:
                 nanoseconds = calls[i].ns / timed if timed else float("nan")
                 shown = list(dict.fromkeys(names)) if len(set(names)) > 1 else names[:2]
+                update = csrc.program_behind(self.calls, i)
+                if update >= 0:
+                    shown.append(csrc.pyml_kernel_name(calls[update].kernel).decode())
                 rows.append(("+".join(shown), len(names), flops, fused_bytes if count > 1 else traffic.bytes, nanoseconds))
             i += count
         return rows

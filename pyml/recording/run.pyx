@@ -33,7 +33,7 @@ from pyml.recording.refusal import RecordError
 cnp.import_array()
 
 
-cdef double SLICE = 0.05   # seconds in C between two looks at signals, progress bar and callback
+cdef double SLICE = 0.1   # seconds in C between two looks at signals, progress bar and callback
 
 
 @cython.final
