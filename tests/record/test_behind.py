@@ -1,4 +1,4 @@
-"""Updates behind gradients in a run: the bits of steps in Python, gradients included, and when they are not made so."""
+"""Updates behind gradients in a run: the bits of steps in Python, and when none are made so."""
 
 import numpy as np
 import pytest
