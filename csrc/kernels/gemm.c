@@ -67,7 +67,8 @@ enum {
     TASK_NS = 3000, /* this much work, */
     MACS_PER_NS = 5, /* multiply-adds of one lane in a nanosecond, about, */
     LATENCY = 8, /* with so many sums at least */
-    LINE = 64 / sizeof(real),
+    LINE_BYTES = 64,
+    LINE = LINE_BYTES / sizeof(real),
 };
 _Static_assert((PACKED_A + PACKED_B + SUMS) * sizeof(real) <= SCRATCH_BYTES, "scratch holds all blocks");
 
@@ -81,8 +82,7 @@ typedef struct {
     ptrdiff_t a_row, a_col, b_row, c_row;
     ptrdiff_t last; /* lanes of the last vector of columns, 1..L */
     real alpha, beta;
-    const char *fetch; /* for each p the line that is fetch_step bytes on is brought near behind the arithmetic; */
-    ptrdiff_t fetch_step; /* 0: none is */
+    const char *fetch; /* of tiles that fetch: a line for each p, from here on, is brought near */
 } tile_args;
 
 #define EACH_SUM                                 \
@@ -106,8 +106,8 @@ INLINE void store_tile(const int rows, const int columns, const ptrdiff_t last, 
 #undef LANES_OF
 }
 
-/* rows x (columns * L) of C. Both are constant where this is inlined. */
-INLINE void tile(const int rows, const int columns, const tile_args *t)
+/* rows x (columns * L) of C. Both, and whether it fetches, are constant where this is inlined. */
+INLINE void tile(const int rows, const int columns, const bool fetches, const tile_args *t)
 {
     vec sum[MR][NV];
     EACH_SUM sum[i][v] = (vec){0};
@@ -115,10 +115,9 @@ INLINE void tile(const int rows, const int columns, const tile_args *t)
         __builtin_prefetch(t->c + i * t->c_row, 1);
 
     const real *a = t->a, *b = t->b;
-    const ptrdiff_t a_row = t->a_row, a_col = t->a_col, b_row = t->b_row, fetch_step = t->fetch_step;
-    const char *fetch = fetch_step != 0 ? t->fetch : (const char *)t->c;
-    for (ptrdiff_t p = 0; p < t->k; p++, a += a_col, b += b_row, fetch += fetch_step) {
-        __builtin_prefetch(fetch, 0, 2);
+    const ptrdiff_t a_row = t->a_row, a_col = t->a_col, b_row = t->b_row;
+    for (ptrdiff_t p = 0; p < t->k; p++, a += a_col, b += b_row) {
+        if (fetches) __builtin_prefetch(t->fetch + p * LINE_BYTES, 0, 2);
         vec b_p[NV];
         UNROLL for (int v = 0; v < columns; v++)
             b_p[v] = vload(b + v * L);
@@ -133,12 +132,16 @@ INLINE void tile(const int rows, const int columns, const tile_args *t)
 }
 
 #define TILE(r, v) \
-    static void tile_##r##_##v(const tile_args *t) { tile(r, v, t); }
+    static void tile_##r##_##v(const tile_args *t) { tile(r, v, false, t); }
 #define TILES(r) EACH_NV(TILE, r)
 EACH_MR(TILES)
 #define TILE_NAME(r, v) tile_##r##_##v,
 #define TILE_ROW(r) {EACH_NV(TILE_NAME, r)},
 static void (*const tile_fns[MR][NV])(const tile_args *) = {EACH_MR(TILE_ROW)};
+
+/* Of many rows, cut evenly, nearly all tiles have these shapes. */
+static void fetching_tile(const tile_args *t) { tile(MR, NV, true, t); }
+static void lower_fetching_tile(const tile_args *t) { tile(MR - 1, NV, true, t); }
 
 /* ---- packing ------------------------------------------------------------------------------------------- */
 
@@ -213,8 +216,9 @@ static const real *prepare_a(const gemm_plan *plan, real *room, const real *a, p
 }
 
 /* Fetches part s of `tiles` of a panel of B, k x NR, into a near cache: the next one, while the tiles of this one are
- * computed. Where there is no next one, what is fetched is not used. */
-INLINE void fetch_part(const gemm_args *g, const real *b, ptrdiff_t k, ptrdiff_t s, ptrdiff_t tiles)
+ * computed. Where there is no next one, what is fetched is not used. (Inlined, it slows the loop for small products.) */
+static void __attribute__((noinline)) fetch_part(const gemm_args *g, const real *b, ptrdiff_t k, ptrdiff_t s,
+                                                 ptrdiff_t tiles)
 {
     const bool along_k = g->b_row == 1;
     const ptrdiff_t runs = along_k ? NR : k, length = along_k ? k : NR;
@@ -244,13 +248,14 @@ static void multiply_block(const gemm_plan *plan, tile_args t, const real *a, co
                 if (s_begin == 0) pack(NR, packed, t.b, g->b_col, g->b_row, nr, t.k);
                 t.b = packed, t.b_row = NR;
             }
-            const real *next = j + NR < columns ? b + (j + NR) * g->b_col : b + t.k * g->b_row;
             t.last = nr - (vectors - 1) * L;
             t.bias = bias == NULL ? NULL : bias + j;
             t.a = a_block, t.c = c + part_begin(tiles, s_begin) * t.c_row + j;
             for (ptrdiff_t s = s_begin; s < s_end; s++) {
                 const ptrdiff_t count = part_size(tiles, s);
-                if (plan->fetch_b && s_begin == 0) fetch_part(g, next, t.k, s, s_end);
+                if (plan->fetch_b && s_begin == 0)
+                    fetch_part(g, j + NR < columns ? b + (j + NR) * g->b_col : b + t.k * g->b_row, t.k, s,
+                               s_end);
                 tile_fns[count - 1][vectors - 1](&t);
                 t.a += plan->a_form == PACKED ? MR * t.k : count * t.a_row;
                 t.c += count * t.c_row;
@@ -385,22 +390,25 @@ typedef struct {
     partition tiles; /* of rows: a stripe each */
 } stripe_product;
 
-/* Fetches part j of n of `bytes` bytes. */
-INLINE void fetch_bytes(const void *from, ptrdiff_t bytes, ptrdiff_t j, ptrdiff_t n)
+/* Computes a tile and fetches a part of what its stripe is used with: of the arrays in turn, those bytes that lie as far
+ * on as the tile does, a line for each p. */
+INLINE void fetching(const gemm_stripes *stripes, ptrdiff_t rows, ptrdiff_t vectors, ptrdiff_t at,
+                     ptrdiff_t panel, tile_args *t)
 {
-    for (ptrdiff_t i = bytes * j / n; i < bytes * (j + 1) / n; i += 64)
-        __builtin_prefetch((const char *)from + i, 0, 2);
+    if (rows < MR - 1 || vectors < NV) {
+        tile_fns[rows - 1][vectors - 1](t);
+        return;
+    }
+    t->fetch = (const char *)stripes->with[panel % stripes->arrays] + at;
+    (rows == MR ? fetching_tile : lower_fetching_tile)(t);
 }
 
-/* Some stripes, all of their columns and of k: all of B is packed first. What a stripe is used with is fetched while it is
- * computed. */
+/* Some stripes, all of their columns and of k: all of B is packed first. */
 static void multiply_stripes(const void *context, ptrdiff_t begin, ptrdiff_t end)
 {
     const stripe_product *of = context;
     const gemm_args *g = of->plan->args;
-    const ptrdiff_t n = g->n, k = g->k, panels = ceil_div(n, NR);
-    int arrays = 0;
-    while (arrays < 4 && of->stripes->with[arrays] != NULL) arrays++;
+    const ptrdiff_t n = g->n, k = g->k, panels = ceil_div(n, NR), row_bytes = n * (ptrdiff_t)sizeof(real);
     real *packed_b = thread_scratch(), *room_a = packed_b + PACKED_B, *c = room_for_sums();
     for (ptrdiff_t j = 0; j < n; j += NR)
         pack(NR, packed_b + j * k, (const real *)g->b + j * g->b_col, g->b_col, g->b_row, min_size(n - j, NR),
@@ -412,12 +420,9 @@ static void multiply_stripes(const void *context, ptrdiff_t begin, ptrdiff_t end
         t.a = prepare_a(of->plan, room_a, g->a, k, of->tiles, s, s + 1, &t);
         for (ptrdiff_t j = 0; j < n; j += NR) {
             const ptrdiff_t columns = min_size(n - j, NR), vectors = ceil_div(columns, L);
-            const ptrdiff_t panel = j / NR;
-            t.fetch = (const char *)((const real *)of->stripes->with[panel % arrays] + row * n) +
-                      rows * n * (ptrdiff_t)sizeof(real) * panel / panels;
-            t.fetch_step = 64;
             t.b = packed_b + j * k, t.c = c + j, t.last = columns - (vectors - 1) * L;
-            tile_fns[rows - 1][vectors - 1](&t);
+            fetching(of->stripes, rows, vectors, row * row_bytes + rows * row_bytes * (j / NR) / panels,
+                     j / NR, &t);
         }
         of->stripes->use(of->stripes->context, row, rows, c);
     }

@@ -12,11 +12,12 @@
 void KERNEL(gemm_bias)(const gemm_args *g, const real *bias);
 
 /* What becomes of a product that is handed on by stripes of rows: `use` gets `rows` rows of C from `row` on, side by side,
- * on any thread. `with` are arrays like C, or NULL, that it reads or writes in the same rows. */
+ * on any thread. `with` are `arrays` arrays like C that it reads or writes in the same rows: one or more. */
 typedef struct {
     void (*use)(const void *context, ptrdiff_t row, ptrdiff_t rows, const real *c);
     const void *context;
     const void *with[4];
+    int arrays;
 } gemm_stripes;
 
 /* C = alpha A B, which is not written but handed on; beta is 0. False, and nothing was done, if its shape does not suit. */

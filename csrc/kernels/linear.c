@@ -111,8 +111,9 @@ void KERNEL(linear_update)(const void *gradient, kernel_fn update, const void *a
     const optim_segment *s = ((const optim_args *)args)->segments;
     const gemm_args dx = product_dx(a), dw = product_dw(a);
     const weight_update of = {update, args, a->k};
-    const gemm_stripes stripes = {update_rows, &of, {s->w, s->arrays[0], s->arrays[1], s->arrays[2]}};
-    _Static_assert(OPTIM_ARRAYS == 3, "all arrays of a segment are fetched");
+    gemm_stripes stripes = {update_rows, &of, {s->w}, 1};
+    for (int i = 0; i < OPTIM_ARRAYS; i++)
+        if (s->arrays[i] != NULL) stripes.with[stripes.arrays++] = s->arrays[i];
     if (a->dx != NULL) KERNEL(gemm_bias)(&dx, NULL);
     if (!KERNEL(gemm_by_stripes)(&dw, &stripes)) {
         KERNEL(gemm_bias)(&dw, NULL);
