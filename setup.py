@@ -380,6 +380,7 @@ class Sdist(sdist):
             return member
 
         path = f"{base_name}.tar.gz"
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
         with (
             open(path, "wb") as raw,
             gzip.GzipFile("", "wb", mtime=int(epoch), fileobj=raw) as packed,
