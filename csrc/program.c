@@ -179,13 +179,13 @@ static void *insert(pyml_program *p, ptrdiff_t at, program_call call, size_t siz
 
 void *program_append(pyml_program *p, int kernel, pyml_dtype dtype, const void *args, size_t size)
 {
-    return insert(p, p->count, (program_call){kernel, dtype, (void *)args, 0, false}, size);
+    return insert(p, p->count, (program_call){kernel, dtype, (void *)args, false, {0}}, size);
 }
 
 void *program_insert_extra(pyml_program *p, ptrdiff_t at, int kernel, pyml_dtype dtype, const void *args,
                            size_t size)
 {
-    return insert(p, at, (program_call){kernel, dtype, (void *)args, 0, true}, size);
+    return insert(p, at, (program_call){kernel, dtype, (void *)args, true, {0}}, size);
 }
 
 void program_extras(pyml_program *p, int run_them) { p->extras = run_them; }
@@ -395,7 +395,7 @@ static program_status replay(pyml_program *p, const behind *b)
         i = make_calls(p, i, begins ? p->chains[next++] : NULL, b);
         if (timed) {
             int64_t end = system_ns();
-            call->ns += (double)(end - start);
+            call->ns[p->timed % PROGRAM_TIMES] = (float)(end - start);
             start = end;
         }
         program_status status = verdict(p, i);

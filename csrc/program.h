@@ -17,13 +17,15 @@ void program_free(pyml_program *program);
 /* Keeps a call that has run. Returns its arguments as they are kept, for good at that address; or NULL. */
 void *program_append(pyml_program *program, int kernel, pyml_dtype dtype, const void *args, size_t size);
 
-/* A kept call, and what its replays took: `ns` in all of program_timed() replays. */
+enum { PROGRAM_TIMES = 11 };
+
+/* A kept call, and what it took, in nanoseconds, in the last of program_timed() replays, in any order. A line of cache. */
 typedef struct {
     int kernel;
     pyml_dtype dtype;
     void *args;
-    double ns;
     int is_extra; /* skipped unless program_extras() says otherwise */
+    float ns[PROGRAM_TIMES];
 } program_call;
 ptrdiff_t program_count(const pyml_program *program);
 program_call *program_calls(pyml_program *program);

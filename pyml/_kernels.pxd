@@ -21,8 +21,9 @@ cdef extern from "program.h" nogil:
         int kernel
         pyml_dtype dtype
         void *args
-        double ns
         int is_extra
+        float *ns
+    const int PROGRAM_TIMES
     ctypedef enum program_status:
         PROGRAM_DONE
         PROGRAM_FAULT

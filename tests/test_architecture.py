@@ -25,6 +25,7 @@ FLOORS = [  # lowest first; a name covers what is below it
         "pyml.errors",
         "pyml.grad_mode",
         "pyml.hooks",
+        "pyml.html_table",
         "pyml.left_out",
         "pyml.memory",
         "pyml.node_names",

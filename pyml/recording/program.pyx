@@ -2,6 +2,8 @@
 
 That is: which .grad it assigns, which tensors it changes, which options the calls of optimizers read, what it returns.
 """
+from statistics import median
+
 import numpy as np
 
 cimport cython
@@ -14,8 +16,8 @@ from contract_gather cimport index_check_args
 
 from pyml cimport _kernels
 from pyml._kernels cimport (
-    EFFECT_READ, EFFECT_WRITE, PROGRAM_DONE, PROGRAM_FAULT, PROGRAM_NOT_FINITE, PROGRAM_NO_MEMORY, PYML_FLOAT32,
-    PYML_FLOAT64, csrc, program_call, program_status,
+    EFFECT_READ, EFFECT_WRITE, PROGRAM_DONE, PROGRAM_FAULT, PROGRAM_NOT_FINITE, PROGRAM_NO_MEMORY, PROGRAM_TIMES,
+    PYML_FLOAT32, PYML_FLOAT64, csrc, program_call, program_status,
 )
 from pyml.attributes cimport default_float, number_of
 from pyml.dict_version cimport PYML_DICT_VERSION
@@ -793,12 +795,13 @@ cdef class Program:
     # -- what it takes --
 
     cdef list plan(self):
-        """(kernel, calls, floating-point operations, bytes, nanoseconds or NaN) of each call; those of a chain are one, of
-        kernels with a + between them, and so is a product with the update that stands behind it in a run."""
+        """(kernel, calls, floating-point operations, bytes, median of nanoseconds or NaN) of each call; those of a chain are
+        one, of kernels with a + between them, and so is a product with the update that stands behind it in a run."""
         cdef program_call *calls = csrc.program_calls(self.calls)
         cdef Traffic traffic
         cdef double fused_bytes = 0, flops
-        cdef Py_ssize_t i = 0, k, count, update, timed = csrc.program_timed(self.calls)
+        cdef Py_ssize_t i = 0, k, count, update
+        cdef Py_ssize_t timed = min(csrc.program_timed(self.calls), PROGRAM_TIMES)
         cdef list rows = [], names
         while i < csrc.program_count(self.calls):
             count = csrc.program_fused(self.calls, i, &fused_bytes)
@@ -809,7 +812,7 @@ cdef class Program:
                 names.append(csrc.pyml_kernel_name(calls[k].kernel).decode())
                 flops += csrc.pyml_effects(calls[k].kernel, calls[k].dtype, calls[k].args, add_traffic, &traffic)
             if not calls[i].is_extra:
-                nanoseconds = calls[i].ns / timed if timed else float("nan")
+                nanoseconds = median([calls[i].ns[k] for k in range(timed)]) if timed else float("nan")
                 shown = list(dict.fromkeys(names)) if len(set(names)) > 1 else names[:2]
                 update = csrc.program_behind(self.calls, i)
                 if update >= 0:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pyml import _kernels
+from pyml.html_table import html_table
 
 __all__ = ["KernelStats", "Stats", "machine_peak"]
 
@@ -23,7 +24,8 @@ class KernelStats(NamedTuple):
     """Of a chain its kernels, with + between them."""
     calls: int
     seconds: float
-    """Mean time in one step, of the replays that were timed; NaN before there were any."""
+    """Time in one step, of each call the median of the last eleven replays that were timed; NaN
+    before there were any."""
     flops: float
     """Floating-point operations, as csrc/effects.h counts them."""
     bytes: float
@@ -36,12 +38,13 @@ class KernelStats(NamedTuple):
 class Stats:
     """What one variant of a recorded step takes.
 
-    One replay in 64 is timed, from the fifth on.
+    One replay in 64 is timed, from the fifth on. Times are medians of the last eleven, so that one
+    in which the machine did something else does not count.
 
     Attributes:
         calls: kernel calls in a step.
         flops, bytes: of a step.
-        seconds: of a step in C, the mean; NaN before a replay was timed.
+        seconds: of a step in C, the sum of the kernels'; NaN before a replay was timed.
         memory: bytes that the program owns: results and gradients, not weights and data.
         replays: how often it was replayed.
         variants: how many the step has: for shapes, train and eval.
@@ -77,31 +80,51 @@ class Stats:
             )
         self.kernels.sort(key=lambda kernel: (-kernel.seconds, -kernel.flops))
 
-    def __str__(self):
-        lines = [
-            f"{'kernel':28}{'calls':>6}{'us':>10}{'share':>7}{'MFLOP':>10}{'MB':>9}{'of peak':>9}"
-        ]
+    def _rows(self):
+        """Texts for a line of names, for each kernel and for the step."""
+        yield "kernel", "calls", "us", "share", "MFLOP", "MB", "of peak"
         for kernel in self.kernels:
             share = kernel.seconds / self.seconds if self.seconds else math.nan
-            lines.append(
-                f"{kernel.name:28}{kernel.calls:6}{kernel.seconds * 1e6:10.2f}{share:7.0%}"
-                f"{kernel.flops / 1e6:10.3f}{kernel.bytes / 1e6:9.3f}{kernel.of_peak:9.0%}"
-            )
-        lines.append(
-            f"{'a step':28}{self.calls:6}{self.seconds * 1e6:10.2f}{1:7.0%}"
-            f"{self.flops / 1e6:10.3f}{self.bytes / 1e6:9.3f}"
-        )
-        lines.append(
+            yield row(kernel.name, kernel, f"{share:.0%}", f"{kernel.of_peak:.0%}")
+        yield row("a step", self, f"{1:.0%}", "")
+
+    def _note(self):
+        lines = [
             f"{self.replays} replays, {self.variants} variants, "
             f"{self.memory / 1e6:.2f} MB of its own"
-        )
+        ]
         if any(kernel.name.endswith("_bfloat16") for kernel in self.kernels):
             lines.append(f"bfloat16: {_kernels.selected_bfloat16()}")
         if math.isnan(self.seconds):
             lines.append("no replay was timed yet: it takes at least five")
         return "\n".join(lines)
 
+    def __str__(self):
+        lines = [
+            f"{name:28}{calls:>6}{us:>10}{share:>7}{mflop:>10}{mb:>9}{of_peak:>9}".rstrip()
+            for name, calls, us, share, mflop, mb, of_peak in self._rows()
+        ]
+        return "\n".join([*lines, self._note()])
+
     __repr__ = __str__
+
+    def _repr_html_(self):
+        """A table, for notebooks."""
+        names, *rows = self._rows()
+        return html_table(names, rows, self._note())
+
+
+def row(name, takes, share, of_peak):
+    """A row of the table: of a kernel, or of the step."""
+    return (
+        name,
+        str(takes.calls),
+        f"{takes.seconds * 1e6:.2f}",
+        share,
+        f"{takes.flops / 1e6:.3f}",
+        f"{takes.bytes / 1e6:.3f}",
+        of_peak,
+    )
 
 
 @functools.cache

@@ -1,13 +1,14 @@
 """What happened in training, epoch by epoch."""
 
 import csv
-import html
 import io
 import json
 import math
 from pathlib import Path
 
 import numpy as np
+
+from pyml.html_table import html_table
 
 __all__ = ["Epoch", "History"]
 
@@ -129,17 +130,8 @@ class History(list):
     def _repr_html_(self):
         """A table, for notebooks."""
         names = self.columns
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
-        rows = "".join(
-            "<tr>"
-            + "".join(f"<td>{html.escape(shown(epoch.get(name)))}</td>" for name in names)
-            + "</tr>"
-            for epoch in self
-        )
-        return (
-            f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-            f"<p>{html.escape(self.stopped)}</p>"
-        )
+        rows = ([shown(epoch.get(name)) for name in names] for epoch in self)
+        return html_table(names, rows, self.stopped)
 
 
 def shown(value):

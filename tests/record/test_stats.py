@@ -1,13 +1,24 @@
 """stats(): what a recorded step takes, kernel by kernel."""
 
+import ctypes
 import gc
 import math
+import time
 
 import pytest
 
 import pyml
 from pyml import memory, nn, optim
 from pyml.nn import functional as F
+from pyml.ops.numpys import by_numpy
+
+is_slow = ctypes.c_bool()
+
+
+def doubled(x):
+    if is_slow.value:
+        time.sleep(0.02)
+    return x * 2
 
 
 def test_before_anything_is_recorded():
@@ -90,6 +101,21 @@ def test_runs_are_timed_too():
     assert step.stats().seconds > 0
 
 
+def test_one_disturbed_replay_says_nothing():
+    step = pyml.record(lambda x: pyml.from_numpy(by_numpy("doubled", doubled, (x.array,))))
+    for _ in range(7):  # the next replay is the fifth: the first that is timed
+        step(pyml.ones(3))
+    is_slow.value = True
+    try:
+        step(pyml.ones(3))
+    finally:
+        is_slow.value = False
+    assert step.stats().seconds >= 0.02
+    for _ in range(200):  # three more that are timed: their mean is 0.005
+        step(pyml.ones(3))
+    assert 0 < step.stats().seconds < 0.004
+
+
 def test_the_table():
     function, data, _ = trained()
     step = pyml.record(function)
@@ -103,6 +129,10 @@ def test_the_table():
     assert lines[-2].startswith("a step") and "100%" in lines[-2]
     assert lines[-1].startswith(f"{stats.replays} replays, 1 variants")
     assert repr(stats) == str(stats)
+    page = stats._repr_html_()
+    assert (page.count("<th>"), page.count("<td>")) == (7, 7 * (len(stats.kernels) + 1))
+    assert all(f"<td>{kernel.name}</td>" in page for kernel in stats.kernels)
+    assert f"<p>{lines[-1]}</p>" in page
 
 
 def test_the_variant_that_was_replayed_most():
