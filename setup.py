@@ -23,6 +23,7 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
@@ -334,7 +335,22 @@ class BuildCsrc(BuildKernels):
 
 
 class BdistWheel(bdist_wheel):
-    """bdist_wheel with a list of what is in the wheel and its licences (PEP 770, CycloneDX 1.6)."""
+    """bdist_wheel with a list of what is in the wheel and its licences (PEP 770, CycloneDX 1.6),
+    packed as small as zlib can."""
+
+    def run(self):
+        super().run()
+        for command, _, path in self.distribution.dist_files:
+            if command == "bdist_wheel":
+                self.pack(path)
+
+    def pack(self, path):
+        """The same files, in the same order, with the same times."""
+        with zipfile.ZipFile(path) as wheel:
+            members = [(member, wheel.read(member)) for member in wheel.infolist()]
+        with zipfile.ZipFile(path, "w") as wheel:
+            for member, content in members:
+                wheel.writestr(member, content, zipfile.ZIP_DEFLATED, compresslevel=9)
 
     def write_wheelfile(self, wheelfile_base, *args, **options):
         super().write_wheelfile(wheelfile_base, *args, **options)
