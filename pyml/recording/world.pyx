@@ -54,8 +54,10 @@ NAMES = {name for names in (*METHODS.values(), *WRITING.values(), WRITE) for nam
 # the files of what Python does of itself
 OF_ITSELF = (
     "<frozen importlib", warnings.__file__, os.path.join(os.path.dirname(os.__file__), "_py_warnings.py"), weakref.__file__)
-PATHS = frozenset(   # os.path.exists() calls os.stat()
-    function.__code__.co_filename for function in (genericpath.exists, os.path.realpath, pathlib.Path.exists))
+PATHS = frozenset(   # os.path.exists() calls os.stat(), and pathlib.Path.read_text() io.open()
+    function.__code__.co_filename
+    for place in (genericpath, os.path, *pathlib.Path.__mro__)
+    for function in vars(place).values() if inspect.isfunction(function))
 LEVELS = frozenset(("debug", "info", "warning", "warn", "error", "critical", "exception", "log"))
 LOGGING = os.path.join(os.path.dirname(os.__file__), "logging") + os.sep
 
