@@ -121,6 +121,7 @@ def test_numpy():
             function(x.clone().requires_grad_())
 
 
+@pytest.mark.filterwarnings("ignore:Setting the .* on a NumPy array:DeprecationWarning")
 def test_an_array_has_a_shape_of_its_own_on_each_side():
     array = np.arange(6, dtype=np.float32).reshape(2, 3)
     for made in (pyml.from_numpy, pyml.as_tensor, pyml.Tensor._on):

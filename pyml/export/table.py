@@ -106,7 +106,7 @@ def drawn_table(model, rows):
             if column.kind == "date":
                 missing = np.isnan(x)
                 x = (np.where(missing, 0, x) * MICROSECONDS_OF_A_DAY).astype("datetime64[us]")
-                x[missing] = np.datetime64("NaT")
+                x[missing] = np.datetime64("NaT", "us")
         elif levels is None or is_numeric(model, column):
             known = [math.nan if level is None else float(level) for level in levels or [None]]
             x = np.array([known[place] for place in random.randint(0, len(known), rows)])

@@ -178,7 +178,7 @@ def test_an_error_is_raised_as_it_was(error, persistent):
     ("function", "message"),
     [
         (fail(Unpicklable(1, 2)), "Unpicklable: 1 and 2"),
-        (lambda index: lambda: index, "pickle"),
+        (lambda index: lambda: index, "local object"),
     ],
 )
 def test_what_cannot_be_pickled(function, message):

@@ -33,7 +33,7 @@ def table_of(rows, seed, task, column=None):
         "date": date.astype("datetime64[us]"),
         "many": random.choice([f"c{i}" for i in range(14)], rows).astype(object),
     }
-    columns["date"][random.random(rows) < 0.1] = np.datetime64("NaT")
+    columns["date"][random.random(rows) < 0.1] = np.datetime64("NaT", "us")
     if column is not None:
         columns = {column: columns[column]}
     y = np.nan_to_num(x)

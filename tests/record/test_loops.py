@@ -7,6 +7,7 @@ from record.loops import LOOPS, harness, play
 from record.loops.harness import MEETS, Loop
 
 
+@pytest.mark.filterwarnings("ignore:Setting the .* on a NumPy array:DeprecationWarning")
 @pytest.mark.parametrize("loop", LOOPS.values(), ids=LOOPS)
 def test_is_the_same_or_says_why(loop):
     outcome = play(loop)

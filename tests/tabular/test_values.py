@@ -19,7 +19,7 @@ from pyml.tabular.values import (
     truths_of,
 )
 
-NAT, NAN = np.datetime64("NaT"), np.nan
+NAT, NAN = np.datetime64("NaT", "us"), np.nan
 
 
 def same(found, wanted):

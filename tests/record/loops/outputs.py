@@ -54,7 +54,7 @@ ACTS = {  # what is done in a directory
     "subprocess": lambda path: subprocess.run(["true"], check=True),
     "system": lambda path: os.system("true"),
     "sqlite3": lambda path: DATABASE.execute("insert into t values (1)"),
-    "sqlite3.connect": lambda path: sqlite3.connect(":memory:"),
+    "sqlite3.connect": lambda path: sqlite3.connect(":memory:").close(),
     "queue": lambda path: QUEUE.put(1),
     "os.write": lambda path: os.write(1, b""),
     "os.replace": lambda path: os.replace(__file__, __file__),
