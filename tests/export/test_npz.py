@@ -164,7 +164,10 @@ def test_tensors_are_arrays_to_arrow():
 
 def test_arrow_refusals():
     pa = pytest.importorskip("pyarrow")
+    turned = pa.fixed_shape_tensor(pa.int64(), (2, 1), permutation=[1, 0])
+    turned = pa.ExtensionArray.from_storage(turned, pa.array([[1, 2]], pa.list_(pa.int64(), 2)))
     for data, error, words in (
+        (turned, TypeError, "dimensions in another order"),
         ([1], TypeError, "data is a list"),
         (pa.array(["a"]), TypeError, "type string"),
         (pa.table({"a": ["x"]}), TypeError, "column 'a' is of Arrow's type string"),
