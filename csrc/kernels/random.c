@@ -199,18 +199,17 @@ INLINE double draw_binomial(double n, double p, element_stream s)
         }
         return p < 0.5 ? k : n - k;
     }
-    int sign;
     double deviation = sqrt(n * r * (1 - r)), b = 1.15 + 2.53 * deviation,
            a = -0.0873 + 0.0248 * b + 0.01 * r;
     double v_r = 0.92 - 4.2 / b, alpha = (2.83 + 5.1 / b) * deviation, mode = floor((n + 1) * r);
-    double peak = lgamma_r(mode + 1, &sign) + lgamma_r(n - mode + 1, &sign);
+    double peak = log_abs_gamma(mode + 1) + log_abs_gamma(n - mode + 1);
     for (int draw = 0; draw < MOST_DRAWS; draw++) {
         next_pair(u, &s);
         double v = u[1], from_half = u[0] - 0.5, us = 0.5 - fabs(from_half);
         k = floor((2 * a / us + b) * from_half + n * r + 0.5);
         if (us >= 0.07 && v <= v_r) break;
         if (k < 0 || k > n) continue;
-        double density = peak - lgamma_r(k + 1, &sign) - lgamma_r(n - k + 1, &sign) + (k - mode) * log(odds);
+        double density = peak - log_abs_gamma(k + 1) - log_abs_gamma(n - k + 1) + (k - mode) * log(odds);
         if (log(v * alpha / (a / (us * us) + b)) <= density) break;
     }
     return p < 0.5 ? k : n - k;
