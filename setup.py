@@ -176,6 +176,8 @@ SEAM_OF_GCC = [
 # Python's functions are called by address, without a jump between.
 SEAM_OF_ELF = ["-fno-plt"] if PLATFORM.startswith("linux") else []
 LIST_READ = [] if IS_CL else ["-MMD"]  # see is_current
+# What newer compilers refuse: Cython does not see that a struct of Python is declared as another.
+POINTERS = ["-Werror=incompatible-pointer-types"]
 CYTHON = "pyml._cython"  # the functions that Cython's modules share: without it each has its own
 
 FIELD_KINDS = {"double": "DOUBLE", "int": "INT", "ptrdiff_t": "INT64", "int64_t": "INT64"}
@@ -421,6 +423,7 @@ def seam_module(name, sources):
                 *(SEAM_OF_GCC if IS_GCC else []),
                 *SEAM_OF_ELF,
                 *LIST_READ,
+                *POINTERS,
                 "-fvisibility=hidden",
                 *SMALL,
                 *SANITIZE,

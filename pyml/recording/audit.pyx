@@ -14,7 +14,8 @@ from pyml.recording.world cimport is_of_step
 cdef extern from "Python.h":
     ctypedef int (*Py_AuditHookFunction)(const char *, PyObject *, void *)
     int PySys_AddAuditHook(Py_AuditHookFunction, void *) except -1
-    PyObject *PyEval_GetFrame()
+    ctypedef struct PyFrameObject
+    PyFrameObject *PyEval_GetFrame()
 
 CHANGES = frozenset(   # audit events
     b"os.chdir os.chflags os.chmod os.chown os.exec os.fork os.forkpty os.kill os.killpg os.link os.mkdir os.posix_spawn "
@@ -46,11 +47,11 @@ cdef int hear_of(bytes event, args) except -1:
     if r is None:
         return 0
     if event == b"open":
-        if opens_for_writing(args) and is_of_step(<object>PyEval_GetFrame()):
+        if opens_for_writing(args) and is_of_step(<object><PyObject *>PyEval_GetFrame()):
             r.refuse(f"writing to a file ({args[0]!r})")
     elif event == b"builtins.id":
         (<Recording?>r).identified(args[0])
-    elif event in CHANGES and is_of_step(<object>PyEval_GetFrame()):
+    elif event in CHANGES and is_of_step(<object><PyObject *>PyEval_GetFrame()):
         r.refuse(f"{event.decode()}()")
     return 0
 

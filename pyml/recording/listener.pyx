@@ -52,7 +52,8 @@ cdef int COPY = _kernels.kernel("copy")
 cdef int SCALE_SEGMENTS = _kernels.kernel("scale_segments")
 
 cdef extern from "Python.h":
-    ctypedef int (*Py_tracefunc)(object, object, int, PyObject *) except -1
+    ctypedef struct PyFrameObject
+    ctypedef int (*Py_tracefunc)(object, PyFrameObject *, int, PyObject *) except -1
     void PyEval_SetProfile(Py_tracefunc function, object argument)
     int PyTrace_CALL, PyTrace_C_CALL
     Py_ssize_t Py_REFCNT(PyObject *)
@@ -849,9 +850,10 @@ cdef class Recording(Recorder):
         return found
 
 
-cdef int see_event(object recording, object frame, int what, PyObject *argument) except -1:
+cdef int see_event(object recording, PyFrameObject *its_frame, int what, PyObject *argument) except -1:
     """Python's profiling, while a step is recorded: hears of calls of user code into C, and of logging."""
     cdef Recording r = recording
+    frame = <object><PyObject *>its_frame
     if r.profiler is not None:
         r.profiler(frame, EVENTS[what], None if argument == NULL else <object>argument)
     if not r.listens:
