@@ -139,7 +139,10 @@ class MLP(BaseEstimator):
         """Of the rows, (n,), or None."""
         if sample_weight is None:
             return None
-        return _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
+        if not weight.any():  # which scikit-learn says from 1.8 on
+            raise ValueError("Sample weights must contain at least one non-zero number.")
+        return weight
 
     def _publish(self):
         """What scikit-learn's estimators say of a training: that of the first network."""
