@@ -616,6 +616,28 @@ static double effects_of_index_check_args(const visitor *v, index_check_args *a)
     return (double)a->n;
 }
 
+static double effects_of_piecewise_forward_args(const visitor *v, piecewise_forward_args *a)
+{
+    floats(v, &a->y, OUT, a->n * a->functions * a->c);
+    floats(v, &a->values, IN, a->functions * (a->bins + 1) * a->c);
+    floats(v, &a->x, IN, a->n * a->functions);
+    floats(v, &a->left, IN, a->functions * a->bins);
+    floats(v, &a->scale, IN, a->functions * a->bins);
+    indices(v, &a->counts, IN, a->functions);
+    return (double)a->n * (double)a->functions * (double)a->c;
+}
+
+static double effects_of_piecewise_backward_args(const visitor *v, piecewise_backward_args *a)
+{
+    floats(v, &a->dvalues, OUT, a->functions * (a->bins + 1) * a->c);
+    floats(v, &a->dy, IN, a->n * a->functions * a->c);
+    floats(v, &a->x, IN, a->n * a->functions);
+    floats(v, &a->left, IN, a->functions * a->bins);
+    floats(v, &a->scale, IN, a->functions * a->bins);
+    indices(v, &a->counts, IN, a->functions);
+    return (double)a->n * (double)a->functions * (double)a->c;
+}
+
 static double effects_of_gather_along_args(const visitor *v, gather_along_args *a)
 {
     bytes(v, &a->y, OUT, a->outer * a->m * a->inner * a->item_bytes);

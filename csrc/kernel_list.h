@@ -226,6 +226,8 @@ X(bag_backward, bag_backward_args, 2)
 X(mask_gather, mask_args, 0)
 X(mask_scatter, mask_args, 0)
 X(index_check, index_check_args, 0)
+X(piecewise_forward, piecewise_forward_args, 3)
+X(piecewise_backward, piecewise_backward_args, 4)
 X(gather_along, gather_along_args, 0)
 X(scatter_add, scatter_add_args, 1)
 

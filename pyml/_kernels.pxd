@@ -262,6 +262,10 @@ cpdef int bag_backward(
 cpdef int index_check(
     ndarray y, ndarray fault, ndarray index, ptrdiff_t bound, int64_t ignored, bint wrap
 ) except -1
+cpdef int piecewise_forward(ndarray y, ndarray values, ndarray x, ndarray left, ndarray scale, ndarray counts) except -1
+cpdef int piecewise_backward(
+    ndarray dvalues, ndarray dy, ndarray x, ndarray left, ndarray scale, ndarray counts
+) except -1
 cpdef int gather_along(
     ndarray y, ndarray x, ndarray index, ptrdiff_t outer, ptrdiff_t n, ptrdiff_t m, ptrdiff_t inner
 ) except -1

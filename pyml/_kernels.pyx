@@ -48,7 +48,7 @@ cdef extern from "dispatch.h" nogil:
         KERNEL_gemm, KERNEL_gemm_bfloat16, KERNEL_grad_norm, KERNEL_image_view, KERNEL_index_check, KERNEL_jet_net_backward,
         KERNEL_jet_net_forward, KERNEL_linear_backward, KERNEL_linear_backward_bfloat16,
         KERNEL_linear_forward, KERNEL_linear_forward_bfloat16, KERNEL_mask_gather,
-        KERNEL_mask_scatter, KERNEL_multiply_adds,
+        KERNEL_mask_scatter, KERNEL_multiply_adds, KERNEL_piecewise_backward, KERNEL_piecewise_forward,
         KERNEL_prelu_backward, KERNEL_prelu_forward, KERNEL_random_permutation,
         KERNEL_scale_segments, KERNEL_scatter_add, KERNEL_sum,
         KERNEL_where
@@ -637,6 +637,24 @@ cpdef int index_check(
     args.y, args.fault, args.index = <int64_t *>pointer(y), <int64_t *>pointer(fault), <int64_t *>pointer(index)
     args.n, args.size, args.ignored, args.wrap = size(index), bound, ignored, wrap
     return submit(KERNEL_index_check, PYML_FLOAT32, &args, sizeof(args), size(index))
+
+
+cpdef int piecewise_forward(ndarray y, ndarray values, ndarray x, ndarray left, ndarray scale, ndarray counts) except -1:
+    cdef piecewise_forward_args args
+    args.y, args.values, args.x, args.left, args.scale = pointer(y), pointer(values), pointer(x), pointer(left), pointer(scale)
+    args.counts, args.n, args.functions, args.bins = <int64_t *>pointer(counts), x.shape[0], x.shape[1], left.shape[1]
+    args.c = values.shape[2]
+    return submit(KERNEL_piecewise_forward, dtype_of(y), &args, sizeof(args), size(y))
+
+
+cpdef int piecewise_backward(
+    ndarray dvalues, ndarray dy, ndarray x, ndarray left, ndarray scale, ndarray counts
+) except -1:
+    cdef piecewise_backward_args args
+    args.dvalues, args.dy, args.x, args.left = pointer(dvalues), pointer(dy), pointer(x), pointer(left)
+    args.scale, args.counts, args.n, args.functions = pointer(scale), <int64_t *>pointer(counts), x.shape[0], x.shape[1]
+    args.bins, args.c = left.shape[1], dvalues.shape[2]
+    return submit(KERNEL_piecewise_backward, dtype_of(dy), &args, sizeof(args), size(dy))
 
 
 cpdef int gather_along(

@@ -537,6 +537,18 @@ for left_out, options in ("", {"mean": 0, "padding": -1}), ("w", {"mean": 1, "pa
     case("bag_forward", f"y[bags,c] x[rows,c]{w}", left_out=left_out, **bags, **options)
     case("bag_backward", f"dx[rows,c] dy[bags,c]{w}", left_out=left_out, **bags, **options)
 
+bins = {"n": 6, "functions": 2, "bins": 3, "c": 5, "counts": integers(3, 3)}
+bins |= {
+    name: Array(np.array(values), kind="f")
+    for name, values in {
+        "x": [-1.0, -2.0, 0.5, 0.5, 1.0, 1.5, 0.0, 0.1, 1.2, 2.0, 0.7, 3.0],
+        "left": [-0.5, 0.2, 0.9, 0.0, 0.4, 1.0],
+        "scale": [1.5, 2.0, 0.5, 3.0, 0.25, 1.25],
+    }.items()
+}
+case("piecewise_forward", "y[n,functions,c] values[functions,4,c]", **bins)
+case("piecewise_backward", "dvalues[functions,4,c] dy[n,functions,c]", **bins)
+
 counted = {"count": integers(0), "mask": Array(np.array([1, 1, 0, 1], np.uint8))}
 case("mask_gather", "", "mask_args", y=rows, x=items(12, 4), n=4, row_bytes=12, **counted)
 mask = Array(np.ones(4, np.uint8))  # of all: the last row of x is read

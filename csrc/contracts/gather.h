@@ -72,6 +72,30 @@ typedef struct {
     int wrap;
 } index_check_args;
 
+/* Piecewise linear functions of a number each, between whose values at edges there are lines. x[i,f] lies in bin p of
+ * function f: the last whose left[f,p] is not above it, or the first; s = (x[i,f] - left[f,p]) * scale[f,p].
+ *   piecewise_forward    y[i,f,:] = (1 - s) values[f,p,:] + s values[f,p+1,:]
+ *   piecewise_backward   dvalues <- 0, then dvalues[f,p,:] += (1 - s) dy[i,f,:] and dvalues[f,p+1,:] += s dy[i,f,:]
+ *                        for i = 0 .. n-1 in that order
+ * Of its bins function f has counts[f], from 1 to `bins`: the first ones, and as the last one the last. */
+typedef struct {
+    void *y; /* (n,functions,c) */
+    const void *values; /* (functions,bins+1,c) */
+    const void *x; /* (n,functions) */
+    const void *left, *scale; /* (functions,bins), left ascending in the bins that a function has */
+    const int64_t *counts; /* (functions) */
+    ptrdiff_t n, functions, bins, c;
+} piecewise_forward_args;
+
+typedef struct {
+    void *dvalues; /* (functions,bins+1,c) */
+    const void *dy; /* (n,functions,c) */
+    const void *x;
+    const void *left, *scale;
+    const int64_t *counts;
+    ptrdiff_t n, functions, bins, c;
+} piecewise_backward_args;
+
 /* x is (outer, n, inner), index and y are (outer, m, inner), elements of any type of `item_bytes`, 1, 2, 4 or 8:
  *   y[i,j,l] = x[i, index[i,j,l], l],   0 <= index < n. */
 typedef struct {

@@ -169,6 +169,76 @@ void KERNEL(index_check)(const void *args)
     *a.fault = fault;
 }
 
+/* ---- piecewise linear ------------------------------------------------------------------------------ */
+
+/* The bin that x lies in, of `count`: the number of left[1..count-2] that are not above it, or the last of `bins`. */
+INLINE ptrdiff_t bin_of(real x, const real *left, ptrdiff_t count, ptrdiff_t bins)
+{
+    if (count == 1 || x >= left[bins - 1]) return bins - 1;
+    ptrdiff_t bin = 0;
+    for (ptrdiff_t size = count - 1; size > 1;) { /* it is one of bin .. bin + size - 1; without branches */
+        const ptrdiff_t half = size / 2;
+        bin += half & -(ptrdiff_t)(x >= left[bin + half]);
+        size -= half;
+    }
+    return bin;
+}
+
+/* rows [begin, end) */
+static void piecewise_forward_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
+{
+    const piecewise_forward_args a = *(const piecewise_forward_args *)context;
+    for (ptrdiff_t i = begin; i < end; i++)
+        for (ptrdiff_t f = 0; f < a.functions; f++) {
+            const real x = ((const real *)a.x)[i * a.functions + f],
+                       *left = (const real *)a.left + f * a.bins;
+            const ptrdiff_t bin = bin_of(x, left, a.counts[f], a.bins);
+            const real s = (x - left[bin]) * ((const real *)a.scale)[f * a.bins + bin];
+            const real *v = (const real *)a.values + (f * (a.bins + 1) + bin) * a.c;
+            real *y = (real *)a.y + (i * a.functions + f) * a.c;
+            const vec before = vset1(1 - s), behind = vset1(s);
+            for (ptrdiff_t j = 0; j < a.c; j += L) {
+                const ptrdiff_t m = a.c - j;
+                vstore_upto(y + j, vfma(behind, vload_upto(v + a.c + j, m), before * vload_upto(v + j, m)),
+                            m);
+            }
+        }
+}
+
+void KERNEL(piecewise_forward)(const void *args)
+{
+    const piecewise_forward_args *a = args;
+    if (a->functions == 0) return;
+    double ns = (double)(a->n * a->functions) * (20 + (double)a->c * 0.1);
+    parallel_for(a->n, 1 + BLOCK / (a->functions * (20 + a->c)), ns, piecewise_forward_range, a);
+}
+
+/* functions [begin, end) */
+static void piecewise_backward_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
+{
+    const piecewise_backward_args a = *(const piecewise_backward_args *)context;
+    for (ptrdiff_t f = begin; f < end; f++) {
+        const real *left = (const real *)a.left + f * a.bins, *scale = (const real *)a.scale + f * a.bins;
+        real *dvalues = (real *)a.dvalues + f * (a.bins + 1) * a.c;
+        memset(dvalues, 0, (size_t)((a.bins + 1) * a.c) * sizeof(real));
+        for (ptrdiff_t i = 0; i < a.n; i++) {
+            const real x = ((const real *)a.x)[i * a.functions + f];
+            const ptrdiff_t bin = bin_of(x, left, a.counts[f], a.bins);
+            const real s = (x - left[bin]) * scale[bin],
+                       *dy = (const real *)a.dy + (i * a.functions + f) * a.c;
+            add_row(dvalues + bin * a.c, dy, 1 - s, a.c);
+            add_row(dvalues + (bin + 1) * a.c, dy, s, a.c);
+        }
+    }
+}
+
+void KERNEL(piecewise_backward)(const void *args)
+{
+    const piecewise_backward_args *a = args;
+    double ns = (double)(a->n * a->functions) * (20 + (double)a->c * 0.3);
+    parallel_for(a->functions, 1, ns, piecewise_backward_range, a);
+}
+
 /* ---- along a dimension ----------------------------------------------------------------------------- */
 
 /* rows [begin, end) of the outer * m rows of y */

@@ -10,12 +10,14 @@ import math
 import numpy as np
 
 from pyml import ops
+from pyml.dispatch import entry
 from pyml.errors import ArgumentError
 from pyml.nn import init
 from pyml.nn.linear import Linear
 from pyml.nn.module import Module
 from pyml.nn.parameter import Buffer, Parameter
 from pyml.ops.arrays import checked_tensor
+from pyml.ops.embedding import piecewise_linear
 from pyml.options import Range, check_counts, check_number
 from pyml.tensor import Tensor
 
@@ -27,6 +29,8 @@ __all__ = [
     "PiecewiseLinearEncoding",
     "quantile_bins",
 ]
+
+lines = entry(piecewise_linear)  # where vmap looks
 
 
 def quantile_bins(x, num_bins=48):
@@ -176,7 +180,7 @@ class Bins(Module):
                     "scale the numbers first"
                 )
             setattr(self, name, Buffer(made))
-        self._used = [
+        self._used = [  # places of all features, one after another
             i * size + place
             for i, count in enumerate(self.counts)
             for place in (*range(count - 1), size - 1)
@@ -194,13 +198,16 @@ class Bins(Module):
 
     def _components(self, input):
         """(..., features) to (..., features, bins)."""
+        self._check(input)
+        return ((input.unsqueeze(-1) - self.left) * self.scale).clamp(self.low, self.high)
+
+    def _check(self, input):
         count = len(self.counts)
         if checked_tensor(input, self._get_name()).dim() == 0 or input.shape[-1] != count:
             raise ArgumentError(
                 f"{self._get_name()}: input has shape {tuple(input.shape)}, its last dimension "
                 f"must be {count}, as there are bins"
             )
-        return ((input.unsqueeze(-1) - self.left) * self.scale).clamp(self.low, self.high)
 
 
 class PiecewiseLinearEncoding(Bins):
@@ -252,7 +259,8 @@ class PiecewiseLinearEmbedding(Bins):
     with PLE of PiecewiseLinearEncoding. pieces begin as zero, so that the layer begins as a
     linear one; weight and bias as U(-1/sqrt(d), 1/sqrt(d)) with d of embedding_dim. Gorishniy et
     al. 2024 (arXiv:2410.24210), "TabM: advancing tabular deep learning with parameter-efficient
-    ensembling": version B of their embedding.
+    ensembling": version B of their embedding. Where x needs no gradient, y is taken from the line
+    between the values at the edges of its bin.
 
     Args:
         bins: the edges of the bins of each feature, ascending, two or more: quantile_bins(x).
@@ -289,6 +297,11 @@ class PiecewiseLinearEmbedding(Bins):
         self.weight = Parameter(ops.empty(shape, device=device, dtype=dtype))
         self.bias = Parameter(ops.empty(shape, device=device, dtype=dtype))
         self.pieces = FeatureLinear(features, size, embedding_dim, False, device, dtype)
+        ones = np.tri(size + 1, size, -1)  # edge t is behind bins 0 to t - 1
+        sums = ops.tensor(ones, device=device, dtype=self.left.dtype)
+        self.sums = Buffer(sums, persistent=False)
+        counts = ops.tensor(np.array(self.counts, np.int64))
+        self.bins_of_each = Buffer(counts, persistent=False)
         self.reset_parameters()
 
     def reset_parameters(self):
@@ -300,9 +313,23 @@ class PiecewiseLinearEmbedding(Bins):
 
     def forward(self, input):
         """(..., features) to (..., features, embedding_dim)."""
-        pieces = self.pieces(self._components(input))
-        output = input.unsqueeze(-1) * self.weight + self.bias + pieces
+        self._check(input)
+        if input.requires_grad:
+            pieces = self.pieces(self._components(input))
+            output = input.unsqueeze(-1) * self.weight + self.bias + pieces
+        else:
+            x = input.reshape(math.prod(input.shape[:-1]), len(self.counts))
+            bins = self.left, self.scale, self.bins_of_each
+            output = lines(x, self._values(), *bins).reshape(*input.shape, self.embedding_dim)
         return output.relu() if self.activation else output
+
+    def _values(self):
+        """The vectors at all edges, (features, bins + 1, embedding_dim)."""
+        last, is_used = self.left[:, -1:], self.scale > 0
+        left = ops.where(is_used, self.left, last)
+        edges = ops.cat([left, last + 1 / self.scale[:, -1:]], 1)
+        straight = edges.unsqueeze(-1) * self.weight.unsqueeze(1) + self.bias.unsqueeze(1)
+        return straight + self.sums @ (self.pieces.weight * is_used.unsqueeze(-1))
 
     def extra_repr(self):
         """The number of bins of each feature, the size of a vector."""

@@ -376,6 +376,48 @@ def embedding_bag(
     return bags.sums(weight)
 
 
+class Lines:
+    """Piecewise linear functions, at numbers x (n, functions): what x says of their values.
+
+    Args:
+        x, left, scale, counts: as of csrc/contracts/gather.h, contiguous arrays.
+    """
+
+    def __init__(self, x, left, scale, counts):
+        self.operands = x, left, scale, counts
+
+    def at(self, values):
+        """(functions, bins + 1, c), the values at edges, to (n, functions, c)."""
+        y = empty((*self.operands[0].shape, values.shape[2]), values.dtype)
+        _kernels.piecewise_forward(y, contiguous(values.array), *self.operands)
+        return tracked(values, Tensor._on(y), "PiecewiseLinear", self.sums)
+
+    def sums(self, dy):
+        """(n, functions, c) to (functions, bins + 1, c): the gradient of at()."""
+        functions, bins = self.operands[1].shape
+        dvalues = empty((functions, bins + 1, dy.shape[2]), dy.dtype)
+        _kernels.piecewise_backward(dvalues, contiguous(dy.array), *self.operands)
+        return tracked(dy, Tensor._on(dvalues), "PiecewiseLinearBackward", self.at)
+
+
+def piecewise_linear(input, values, left, scale, counts):
+    """What piecewise linear functions have at numbers, each on the line between two edges.
+
+    Args:
+        input: (n, functions); no gradient goes to it.
+        values: at the edges of bins, (functions, bins + 1, c).
+        left, scale: (functions, bins): where bins begin, ascending, and 1 / their widths. The first
+            and the last go on as they are beyond their edges.
+        counts: int64, (functions), how many bins each function has: the first ones, and the last
+            one at the last place.
+
+    Returns:
+        (n, functions, c).
+    """
+    parts = (contiguous(each.array) for each in (input, left, scale, counts))
+    return Lines(*parts).at(values)
+
+
 def one_hot(tensor, num_classes=-1):
     """A 1 at the place that each number names, and zeros: y[..., j] = 1 if x[...] is j.
 

@@ -19,16 +19,18 @@ def whole(limit, *shape):
 def drawn(model):
     """The model with numbers in all parameters and statistics that are not as they begin."""
     random = np.random.RandomState(2)
+    bins = nn.PiecewiseLinearEncoding, nn.PiecewiseLinearEmbedding
+    of_bins = {id(b) for m in model.modules() if isinstance(m, bins) for b in m.buffers(False)}
     for name, tensor in (*model.named_parameters(), *model.named_buffers()):
-        if name.rpartition(".")[2] in ("left", "low", "high", "num_batches_tracked"):
+        if id(tensor) in of_bins or name.rpartition(".")[2] == "num_batches_tracked":
             continue
         if tensor.is_floating_point() and name.rpartition(".")[2] != "count":
             values = random.uniform(0.2, 1.2, tensor.shape) * random.choice(
                 [1, 1, -1], tensor.shape
             )
-            positive = name.rpartition(".")[2] in ("running_var", "scale")
+            is_positive = name.rpartition(".")[2] == "running_var"
             with pyml.no_grad():
-                tensor.copy_(pyml.tensor(np.abs(values) if positive else values))
+                tensor.copy_(pyml.tensor(np.abs(values) if is_positive else values))
     return model
 
 

@@ -149,6 +149,89 @@ def test_bags_among_threads(kernel, isa, rng):
         assert_same_bits(other, results[0])
 
 
+# ---- piecewise linear ----------------------------------------------------------------------------
+
+EDGES = [[-1.0, -0.25, 0.5, 2.0, 3.0], [0.0, 0.5], [-2.0, 0.25, 0.75]]  # 4 bins, 1 and 2
+
+
+def bins_of(dtype):
+    """left, scale and counts; NaN where a function has no bin."""
+    left, scale = np.full((2, 3, 4), np.nan, dtype)
+    for f, edges in enumerate(EDGES):
+        used = [*range(len(edges) - 2), 3]
+        left[f, used], scale[f, used] = edges[:-1], 1 / np.diff(edges)
+    return left, scale, np.array([len(edges) - 1 for edges in EDGES])
+
+
+def weights_at(x, dtype):
+    """(n, 3, 5): what the values at the edges are multiplied by; beyond them the line goes on."""
+    found = np.zeros((*x.shape, 5), dtype)
+    for (i, f), number in np.ndenumerate(x):
+        edges = np.array(EDGES[f])
+        bin = np.clip(np.searchsorted(edges, number, "right") - 1, 0, len(edges) - 2)
+        share = (number - edges[bin]) / (edges[bin + 1] - edges[bin])
+        place = bin if bin < len(edges) - 2 else 3
+        found[i, f, place : place + 2] = 1 - share, share
+    return found
+
+
+@pytest.mark.parametrize("n", [0, 1, 100])
+@pytest.mark.parametrize("kernel", ["piecewise_forward", "piecewise_backward"])
+def test_piecewise(kernel, n):
+    forward = kernel == "piecewise_forward"
+
+    def call(y, given, x):
+        getattr(_kernels, kernel)(y, given, x, *bins_of(y.dtype))
+
+    def arguments(draw, c):
+        x = draw.uniform((n, 3), -3, 4)
+        x[: len(EDGES[0])] = np.array(EDGES[0])[:n, None]  # at edges
+        return {"given": draw((3, 5, c) if forward else (n, 3, c)), "x": x}
+
+    def reference(given, x):
+        weights = weights_at(x, given.dtype)
+        product = "nfe,fec->nfc" if forward else "nfe,nfc->fec"
+        size = np.einsum(product, np.abs(weights), np.abs(given)) + np.abs(given).max(initial=0) * 8
+        return {"y": Scaled(np.einsum(product, weights, given), size)}
+
+    check_kernel(
+        kernel,
+        call,
+        arguments=arguments,
+        reference=reference,
+        eps=tolerances.product(max(n, 1)),
+        sizes=columns_around_lanes,
+        values=("normal",),
+    )
+
+
+def test_piecewise_of_what_is_no_number(isa, dtype):
+    values, x = np.ones((3, 5, 2), dtype), np.full((1, 3), np.nan, dtype)
+    y = np.zeros((1, 3, 2), dtype)
+    _kernels.piecewise_forward(y, values, x, *bins_of(dtype))
+    assert np.isnan(y).all()
+
+
+@pytest.mark.parametrize("kernel", ["piecewise_forward", "piecewise_backward"])
+def test_piecewise_among_threads(kernel, isa, rng):
+    """Any number of threads gives the same bits."""
+    x = rng.uniform(-3, 4, (3000, 3)).astype(np.float32)
+    shapes = (3, 5, 70), (3000, 3, 70)
+    given, of = shapes if kernel == "piecewise_forward" else shapes[::-1]
+    given, results = rng.standard_normal(given).astype(np.float32), []
+    before = pyml.get_num_threads()
+    try:
+        for threads in (1, 2, 3):
+            pyml.set_num_threads(threads)
+            y = np.full(of, np.nan, np.float32)
+            getattr(_kernels, kernel)(y, given, x, *bins_of(np.float32))
+            results.append(y)
+    finally:
+        pyml.set_num_threads(before)
+    for other in results[1:]:
+        assert_same_bits(other, results[0])
+
+
 INDICES = np.array([3, -1, 0, -7, 6, 2, -100, 7, -8, 1])  # of size 7; ignored: -100
 
 

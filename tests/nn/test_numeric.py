@@ -145,6 +145,24 @@ def test_derivatives(name):
         assert gradgradcheck(function, (x, *parameters))
 
 
+def test_piecewise_derivatives_where_numbers_need_none():
+    """It then computes by values at edges, not by its definition."""
+    x = pyml.tensor(np.random.default_rng(1).uniform(-2, 5, (7, 3)))
+    layer = nn.PiecewiseLinearEmbedding(BINS, 4, dtype=np.float64)
+    nn.init.normal_(layer.pieces.weight)
+    parameters = list(layer.parameters())
+
+    def function(*_):
+        return layer(x).square()
+
+    assert gradcheck(function, parameters) and gradgradcheck(function, parameters)
+    wanted = layer(x.clone().requires_grad_())
+    np.testing.assert_allclose(layer(x).detach().numpy(), wanted.detach().numpy(), rtol=1e-12)
+    assert layer(x[0]).shape == (3, 4) and layer(x[:0]).shape == (0, 3, 4)
+    each = pyml.func.vmap(layer)(x.reshape(7, 1, 3))
+    np.testing.assert_allclose(each[:, 0].detach().numpy(), layer(x).detach().numpy(), rtol=1e-12)
+
+
 @pytest.mark.parametrize("name", LAYERS)
 def test_recorded_steps_give_the_same_bits(name, dtype):
     layer = LAYERS[name](dtype)

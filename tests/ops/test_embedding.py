@@ -11,10 +11,31 @@ from helpers.compare import assert_same_bits
 from ops.cases import Case, apart, tests_of
 from pyml import nn
 from pyml.nn import functional as F
+from pyml.ops.embedding import piecewise_linear
 
 TABLE = (6, 3)
 INDEX = np.array([[1, 4, 4], [0, 1, 5]])
 FLAT, OFFSETS = INDEX.reshape(-1), np.array([0, 2, 2, 5])
+
+
+# two piecewise linear functions: of edges 0, 1, 3, 4, and of -1, 1, whose bin is the last of three
+NUMBERS = np.array([[0.25, 0.5], [2.5, -3.0], [-1.0, 2.0], [3.5, 0.0]])
+LEFT, SCALE = np.array([[0, 1, 3], [0, 0, -1.0]]), np.array([[1, 0.5, 1], [0, 0, 0.5]])
+COUNTS = np.array([3, 1])
+
+
+def bins_as(dtype):
+    return (pyml.tensor(each, dtype=dtype) for each in (LEFT, SCALE))
+
+
+def on_lines(values):
+    def at(x, f):
+        edges, used = ([0, 1, 3, 4], values[f]) if f == 0 else ([-1, 1], values[f, 2:])
+        bin = int(np.clip(np.searchsorted(edges, x, "right") - 1, 0, len(edges) - 2))
+        share = (x - edges[bin]) / (edges[bin + 1] - edges[bin])
+        return (1 - share) * used[bin] + share * used[bin + 1]
+
+    return np.stack([[at(x, f) for f, x in enumerate(row)] for row in NUMBERS])
 
 
 def reduced(rows, mode):
@@ -91,6 +112,14 @@ CASES = [
         lambda w, s: F.embedding_bag(pyml.tensor(INDEX), w, mode="sum", per_sample_weights=s),
         bags("sum", [0, 3, 6]),
         *(TABLE, (2, 3)),
+    ),
+    case(
+        "piecewise_linear",
+        lambda v: piecewise_linear(
+            pyml.tensor(NUMBERS, dtype=v.dtype), v, *bins_as(v.dtype), pyml.tensor(COUNTS)
+        ),
+        on_lines,
+        (2, 4, 3),
     ),
     case(
         "embedding_bag options",
