@@ -80,7 +80,7 @@ class MLP(BaseEstimator):
             reset=is_new,
         )
         coding, numbers = self._coded(y, is_new, classes, is_partial)
-        weight = self._weights(X, y, coding, numbers, sample_weight)
+        weight = self._weights(X, coding, numbers, sample_weight)
         loss = loss_of(self, coding.kind)
         if sparse.issparse(X):
             X = X.tocsr()
@@ -135,7 +135,7 @@ class MLP(BaseEstimator):
         for words, category in dict.fromkeys(each for t in trainings for each in t.warnings):
             warnings.warn(words, category, stacklevel=4)
 
-    def _weights(self, X, y, coding, numbers, sample_weight):
+    def _weights(self, X, coding, numbers, sample_weight):
         """Of the rows, (n,), or None."""
         if sample_weight is None:
             return None
@@ -403,7 +403,7 @@ class MLPClassifier(ClassifierMixin, MLP):
             raise ValueError("classes must be passed on the first call to partial_fit.")
         if is_new:
             self.classes_ = coding.classes
-            return coding, coding.numbers(y, "fit")
+            return coding, coding.numbers(y, "partial_fit" if is_partial else "fit")
         before = self._coding
         if is_labels != (before.kind == "multilabel"):
             raise ValueError(
@@ -435,8 +435,8 @@ class MLPClassifier(ClassifierMixin, MLP):
         self.classes_ = coding.classes
         return coding
 
-    def _weights(self, X, y, coding, numbers, sample_weight):
-        weight = super()._weights(X, y, coding, numbers, sample_weight)
+    def _weights(self, X, coding, numbers, sample_weight):
+        weight = super()._weights(X, coding, numbers, sample_weight)
         if self.class_weight is None:
             return weight
         of_classes = compute_sample_weight(self.class_weight, coding.named(numbers))

@@ -1,5 +1,7 @@
 """TabularClassifier and TabularRegressor: pyml.tabular with scikit-learn's interface."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
@@ -62,8 +64,8 @@ class Tabular(BaseEstimator):
         """Trains a network of a table: what its columns are, how they become numbers, how long.
 
         Args:
-            X: a frame of pandas, polars or Arrow as it is, with text, dates and gaps; or an array
-                of numbers, (n, features), NaN where one is missing.
+            X: a frame of pandas, polars or Arrow as it is, with text, dates and gaps; or an array,
+                (n, features), of numbers, NaN where one is missing, or of objects.
             y: the targets, (n,) or (n, outputs), without gaps.
 
         Returns:
@@ -119,8 +121,14 @@ class Tabular(BaseEstimator):
 
     def _table(self, X, *, reset):
         """The Table of X, and the kinds of its columns where they are known."""
-        if is_frame(X) and (reset or self._is_of_frames):
+        who, is_text = type(self).__name__, is_of_text(X)
+        if isinstance(X, Mapping):
+            raise TypeError(f"{who}: X is a dict; pass a frame, as pandas.DataFrame(X)")
+        if (is_frame(X) or is_text) and (reset or self._is_of_frames):
+            check_names(who, X)
             validate_data(self, X, skip_check_array=True, reset=reset)
+            if is_text and not reset:
+                X = dict(zip(self._names, X.T, strict=True))
             return as_table(X), None
         options = {"ensure_all_finite": "allow-nan", "dtype": (np.float64, np.float32)}
         options |= {"reset": reset, "ensure_min_samples": 2 if reset else 1}
@@ -139,6 +147,25 @@ def is_frame(X):
     """Whether it has columns with names; a Series of pandas or polars has none."""
     has_columns = hasattr(X, "columns") or hasattr(X, "__arrow_c_stream__")
     return has_columns and len(getattr(X, "shape", (0, 0))) == 2
+
+
+def is_of_text(X):
+    """Whether it is an array of two dimensions in which not all are numbers."""
+    if not isinstance(X, np.ndarray) or X.ndim != 2 or X.dtype.kind not in "OUS":
+        return False
+    try:
+        X.astype(np.float64)
+    except (TypeError, ValueError):
+        return True
+    return False
+
+
+def check_names(who, X):
+    """Raises ValueError for a frame with two columns of one name."""
+    names = list(getattr(X, "column_names", getattr(X, "columns", ())))
+    for name in set(names):
+        if names.count(name) > 1:
+            raise ValueError(f"{who}: X has {names.count(name)} columns {name!r}; rename them")
 
 
 def checked_target(y, is_numeric):

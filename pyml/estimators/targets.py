@@ -180,6 +180,7 @@ def classes_or_labels(y, classes=None):
     y = y.toarray() if sparse.issparse(y) else np.asarray(y)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
+    check_labels(y)
     kind = type_of_target(y, input_name="y", raise_unknown=True)
     if kind.startswith("continuous"):
         check_classification_targets(y)  # which says why not
@@ -191,3 +192,22 @@ def classes_or_labels(y, classes=None):
     if kind == "multilabel-indicator":
         return Labels(y.shape[1]), y
     return Classes(np.unique(y if classes is None else classes)), y
+
+
+def check_labels(y):
+    """Raises ValueError for a label that is None, TypeError for labels without an order."""
+    if y.dtype != object:
+        return
+    for place, label in np.ndenumerate(y):
+        if label is None:
+            raise ValueError(
+                f"fit: y has None in row {place[0]}; leave out the rows without a class"
+            )
+    kinds = sorted({type(label).__name__ for label in y.flat})
+    try:
+        np.unique(y)
+    except TypeError:
+        raise TypeError(
+            f"fit: y has labels of the types {', '.join(kinds)}, which have no common order; make "
+            "them one, as y.astype(str) does"
+        ) from None

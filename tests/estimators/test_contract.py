@@ -9,7 +9,6 @@ from pyml.estimators import MLPClassifier, MLPRegressor
 
 QUICK = {"hidden_layer_sizes": (16,), "learning_rate_init": 0.02, "max_iter": 60}
 PAIRS = [(MLPClassifier, TheirClassifier), (MLPRegressor, TheirRegressor)]
-PLAIN = "ignore::sklearn.exceptions.ConvergenceWarning"
 
 
 def outcomes(estimator):
@@ -24,8 +23,8 @@ def outcomes(estimator):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("ours", "theirs"), PAIRS)
-def test_no_check_fails_and_none_is_skipped_that_scikit_learns_passes(ours, theirs):
+@pytest.mark.parametrize("ours", [MLPClassifier, MLPRegressor])
+def test_no_check_fails_and_none_is_skipped_that_scikit_learns_passes(ours):
     left = outcomes(ours(**QUICK))
     assert not [name for name, (status, _) in left.items() if status not in ("skipped",)], left
     assert set(left) <= SKIPPED_BY_THEIRS, left
@@ -45,7 +44,4 @@ SKIPPED_BY_THEIRS = {
 )
 def test_other_parameters(ours, theirs, parameters):
     left, wanted = outcomes(ours(**parameters)), outcomes(theirs())
-    assert set(left) <= set(wanted) | FLOAT32.get(parameters.get("dtype"), set()), left
-
-
-FLOAT32 = {}
+    assert set(left) <= set(wanted), left

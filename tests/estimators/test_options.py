@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn.metrics import mean_pinball_loss
 
 from pyml import nn, optim
-from pyml.estimators import MLPClassifier, MLPRegressor, rows
+from pyml.estimators import MLPClassifier, MLPRegressor, TabularClassifier, rows
 from pyml.estimators.networks import ACTIVATIONS, linears
 from pyml.estimators.solvers import OPTIMIZERS, SCHEDULES
 
@@ -298,3 +298,13 @@ def test_a_step_is_recorded_and_not_confirmed(optimizer, activation, least, most
     fitted(mlp, X, CLASSES)
     [step] = mlp._trainings[0]._steps.values()
     assert least <= step.stats().replays <= most
+
+
+@pytest.mark.parametrize("made", [MLPClassifier, TabularClassifier])
+def test_labels_that_are_missing_or_of_several_types(made):
+    missing = np.where(np.arange(60) == 3, None, BINARY)
+    with pytest.raises(ValueError, match="y has None in row 3; leave out the rows"):
+        made().fit(X, missing)
+    mixed = np.array([1, "a"] * 30, object)
+    with pytest.raises(TypeError, match=r"of the types int, str, .*y.astype\(str\)"):
+        made().fit(X, mixed)

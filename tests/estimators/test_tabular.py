@@ -75,6 +75,25 @@ def test_arrays_and_frames_of_the_same_numbers(frame):
         TabularRegressor(**QUICK).fit(frame["b"], VALUES)
 
 
+def test_arrays_of_objects_and_of_text(frame):
+    """Columns by position; the same as of a frame."""
+    rows = frame[["a", "city"]].to_numpy(object)
+    classifier = TabularClassifier(**QUICK).fit(rows, BINARY)
+    assert [column.kind for column in classifier.fitted_.schema.inputs] == ["number", "category"]
+    of_frame = TabularClassifier(**QUICK).fit(frame[["a", "city"]], BINARY)
+    found = of_frame.predict_proba(frame[["a", "city"]])
+    assert np.array_equal(classifier.predict_proba(rows), found)
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        assert np.array_equal(of_frame.predict_proba(rows), found)
+    city = np.where(X[:, :1] > 0, "Bern", "Basel")
+    assert TabularClassifier(**QUICK).fit(city, BINARY).predict(city).shape == (60,)
+    numbers = X.astype(object)
+    of_numbers = TabularRegressor(**QUICK).fit(numbers, VALUES)
+    assert np.array_equal(
+        of_numbers.predict(numbers), TabularRegressor(**QUICK).fit(X, VALUES).predict(X)
+    )
+
+
 def test_the_model_is_tabulars(frame, tmp_path):
     regressor = TabularRegressor(**QUICK, n_ensemble=2).fit(frame, VALUES)
     assert regressor.n_iter_ == QUICK["epochs"]
@@ -146,6 +165,11 @@ def test_what_is_refused():
         TabularClassifier().fit(X, np.ones(60, int))
     with pytest.raises(ValueError, match="inconsistent numbers"):
         TabularRegressor().fit(X, VALUES[:50])
+    with pytest.raises(TypeError, match=r"TabularClassifier: X is a dict; pass a frame"):
+        TabularClassifier().fit({"a": [1, 2]}, [0, 1])
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(ValueError, match="TabularRegressor: X has 2 columns 'a'; rename them"):
+        TabularRegressor().fit(pandas.DataFrame(X[:, :2], columns=["a", "a"]), VALUES)
     wrong = {"validation_fraction": "a.csv", "n_ensemble": 0, "max_seconds": 0, "verbose": "no"}
     for name, value in wrong.items():
         with pytest.raises((TypeError, ValueError), match=f"TabularRegressor: {name} is"):
