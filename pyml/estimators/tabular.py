@@ -122,7 +122,7 @@ class Tabular(BaseEstimator):
     def _table(self, X, *, reset):
         """The Table of X, and the kinds of its columns where they are known."""
         who, is_text = type(self).__name__, is_of_text(X)
-        if isinstance(X, Mapping):
+        if isinstance(X, Mapping) and not sparse.issparse(X):  # as dok_array is
             raise TypeError(f"{who}: X is a dict; pass a frame, as pandas.DataFrame(X)")
         if (is_frame(X) or is_text) and (reset or self._is_of_frames):
             check_names(who, X)

@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_predict
 from sklearn.utils.estimator_checks import check_estimator
@@ -167,6 +168,8 @@ def test_what_is_refused():
         TabularRegressor().fit(X, VALUES[:50])
     with pytest.raises(TypeError, match=r"TabularClassifier: X is a dict; pass a frame"):
         TabularClassifier().fit({"a": [1, 2]}, [0, 1])
+    with pytest.raises(TypeError, match="Sparse data was passed"):  # a dict of SciPy's
+        TabularRegressor().fit(sparse.dok_array(X), VALUES)
     pandas = pytest.importorskip("pandas")
     with pytest.raises(ValueError, match="TabularRegressor: X has 2 columns 'a'; rename them"):
         TabularRegressor().fit(pandas.DataFrame(X[:, :2], columns=["a", "a"]), VALUES)
