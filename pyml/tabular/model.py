@@ -20,7 +20,7 @@ from pyml.tensor import Tensor
 __all__ = ["Categories", "TabularEnsemble", "TabularModel"]
 
 FORMAT, VERSION = "pyml.tabular", 1
-PREDICTED_ROWS = 8192  # at a time
+PREDICTED_ROWS = 8192  # at a time, of all members together
 EMBEDDINGS = (None, "piecewise", "periodic", "periodic-lite", "pbld")
 
 NAMES = {  # what an architecture is made of, and its types in a file
@@ -324,10 +324,12 @@ class TabularModel(nn.Module):
         try:
             batches = read_batches(source, PREDICTED_ROWS, schema=self.schema)
             dtype = next((p.dtype for p in self.parameters()), np.dtype("float32"))
+            rows = max(PREDICTED_ROWS // self.architecture["members"], 1)
             results = []
             for batch in batches:
                 numbers, categories = self.inputs(batch)
-                results.append(function(self(numbers.to(dtype), categories)))
+                parts = zip(numbers.to(dtype).split(rows), categories.split(rows), strict=True)
+                results += [function(self(*part)) for part in parts]
         finally:
             if training:
                 self.train()

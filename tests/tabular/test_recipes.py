@@ -8,7 +8,17 @@ import pytest
 
 import pyml
 from pyml import nn, tabular
-from pyml.tabular import RECIPES, ByTask, CategoryCodes, Schema, Table, TabularModel, fit, recipes
+from pyml.tabular import (
+    RECIPES,
+    ByTask,
+    CategoryCodes,
+    Schema,
+    Table,
+    TabularModel,
+    fit,
+    model,
+    recipes,
+)
 from pyml.tabular.fitting import Prepared
 from pyml.tabular.networks import KINDS, OF_MEMBERS, begin_by_data
 from pyml.tabular.recipes import OwnBatches, groups
@@ -432,6 +442,17 @@ def test_a_row_alone_has_the_bits_it_has_in_a_table(task):
         every = model.outputs(table)
         for rows in (1, 3):
             assert model.outputs(table.take(np.arange(rows))).tobytes() == every[:rows].tobytes()
+
+
+def test_members_predict_fewer_rows_at_a_time(monkeypatch):
+    """As many as PREDICTED_ROWS of all members together: memory of more is slow."""
+    table, of_calls = table_of("regression"), []
+    network = fit(table, "y", **small("tabm-mini", epochs=1)).model
+    wanted = network.predict(table)
+    monkeypatch.setattr(model, "PREDICTED_ROWS", 4 * 25)
+    network.register_forward_pre_hook(lambda module, given: of_calls.append(len(given[0])))
+    assert network.predict(table).tobytes() == wanted.tobytes()
+    assert sum(of_calls) == N and max(of_calls) == 25
 
 
 def test_outputs_of_members_and_their_mean():
