@@ -299,9 +299,9 @@ class PiecewiseLinearEmbedding(Bins):
         self.pieces = FeatureLinear(features, size, embedding_dim, False, device, dtype)
         ones = np.tri(size + 1, size, -1)  # edge t is behind bins 0 to t - 1
         sums = ops.tensor(ones, device=device, dtype=self.left.dtype)
-        self.sums = Buffer(sums, persistent=False)
+        self._sums = Buffer(sums, persistent=False)
         counts = ops.tensor(np.array(self.counts, np.int64))
-        self.bins_of_each = Buffer(counts, persistent=False)
+        self._bins_of_each = Buffer(counts, persistent=False)
         self.reset_parameters()
 
     def reset_parameters(self):
@@ -319,7 +319,7 @@ class PiecewiseLinearEmbedding(Bins):
             output = input.unsqueeze(-1) * self.weight + self.bias + pieces
         else:
             x = input.reshape(math.prod(input.shape[:-1]), len(self.counts))
-            bins = self.left, self.scale, self.bins_of_each
+            bins = self.left, self.scale, self._bins_of_each
             output = lines(x, self._values(), *bins).reshape(*input.shape, self.embedding_dim)
         return output.relu() if self.activation else output
 
@@ -329,7 +329,7 @@ class PiecewiseLinearEmbedding(Bins):
         left = ops.where(is_used, self.left, last)
         edges = ops.cat([left, last + 1 / self.scale[:, -1:]], 1)
         straight = edges.unsqueeze(-1) * self.weight.unsqueeze(1) + self.bias.unsqueeze(1)
-        return straight + self.sums @ (self.pieces.weight * is_used.unsqueeze(-1))
+        return straight + self._sums @ (self.pieces.weight * is_used.unsqueeze(-1))
 
     def extra_repr(self):
         """The number of bins of each feature, the size of a vector."""
