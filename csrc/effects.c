@@ -561,6 +561,26 @@ static double effects_of_extremum_args(const visitor *v, extremum_args *a)
     return (double)a->outer * (double)a->n * (double)a->inner;
 }
 
+/* ---- row_pair --------------------------------------------------------------------------------------- */
+
+static double effects_of_row_pair_forward_args(const visitor *v, row_pair_forward_args *a)
+{
+    floats(v, &a->y, OUT, a->n);
+    floats(v, &a->x, IN, a->n * a->c);
+    floats(v, &a->t, IN, a->n * a->c);
+    return (double)a->n * (double)a->c;
+}
+
+static double effects_of_row_pair_backward_args(const visitor *v, row_pair_backward_args *a)
+{
+    floats(v, &a->dx, OUT, a->n * a->c);
+    floats(v, &a->dt, OUT, a->n * a->c);
+    floats(v, &a->dy, IN, a->n);
+    floats(v, &a->x, IN, a->n * a->c);
+    floats(v, &a->t, IN, a->n * a->c);
+    return (double)a->n * (double)a->c;
+}
+
 /* ---- gather ----------------------------------------------------------------------------------------- */
 
 static double effects_of_gather_args(const visitor *v, gather_args *a)

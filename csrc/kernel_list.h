@@ -218,6 +218,12 @@ X(sum, sum_args, 1)
 X(max, extremum_args, 1)
 X(min, extremum_args, 1)
 
+/* row_pair */
+X(cosine_forward, row_pair_forward_args, 6)
+X(cosine_backward, row_pair_backward_args, 14)
+X(distance_forward, row_pair_forward_args, 4)
+X(distance_backward, row_pair_backward_args, 8)
+
 /* gather */
 X(gather, gather_args, 0)
 X(gather_backward, gather_backward_args, 1)

@@ -110,6 +110,16 @@ static bool rows_of_row_norm_forward(const cutter *c, const void *args)
     return true;
 }
 
+static bool rows_of_row_pair_forward(const cutter *c, const void *args)
+{
+    const row_pair_forward_args *a = args;
+    if (!has_rows(c, a->n, offsetof(row_pair_forward_args, n))) return false;
+    ROWS_AT(c, a, row_pair_forward_args, y, c->cut->each);
+    ROWS_AT(c, a, row_pair_forward_args, x, c->cut->each * a->c);
+    ROWS_AT(c, a, row_pair_forward_args, t, c->cut->each * a->c);
+    return true;
+}
+
 static bool rows_of_softmax_forward(const cutter *c, const void *args)
 {
     const softmax_forward_args *a = args;
@@ -184,6 +194,7 @@ static bool rows_of_none(const cutter *c, const void *args)
         prelu_forward_args *: rows_of_prelu_forward,             \
         batchnorm_inference_args *: rows_of_batchnorm_inference, \
         row_norm_forward_args *: rows_of_row_norm_forward,       \
+        row_pair_forward_args *: rows_of_row_pair_forward,       \
         softmax_forward_args *: rows_of_softmax_forward,         \
         softmax_backward_args *: rows_of_softmax_backward,       \
         binary_args *: rows_of_binary,                           \

@@ -189,6 +189,10 @@ cpdef int row_norm_backward(
     int kernel, ndarray dx, ndarray dgamma, ndarray dbeta, ndarray dy, ndarray x, ndarray mean,
     ndarray rstd, ndarray gamma, ptrdiff_t n, ptrdiff_t c, ptrdiff_t groups, ptrdiff_t each
 ) except -1
+cpdef int row_pair_forward(int kernel, ndarray y, ndarray x, ndarray t, ptrdiff_t n, ptrdiff_t c, double eps) except -1
+cpdef int row_pair_backward(
+    int kernel, ndarray dx, ndarray dt, ndarray dy, ndarray x, ndarray t, ptrdiff_t n, ptrdiff_t c, double eps
+) except -1
 cpdef int softmax_forward(int kernel, ndarray y, ndarray x) except -1
 cpdef int softmax_backward(int kernel, ndarray dx, ndarray dy, ndarray y) except -1
 cpdef int cross_entropy_forward(

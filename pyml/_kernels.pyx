@@ -27,6 +27,7 @@ from contract_optim cimport *
 from contract_pair_loss cimport *
 from contract_random cimport *
 from contract_reduce cimport *
+from contract_row_pair cimport *
 from contract_softmax cimport *
 
 cdef extern from "dispatch.h" nogil:
@@ -325,6 +326,21 @@ cpdef int row_norm_backward(
     args.dx, args.dgamma, args.dbeta, args.dy = pointer(dx), pointer(dgamma), pointer(dbeta), pointer(dy)
     args.x, args.mean, args.rstd, args.gamma = pointer(x), pointer(mean), pointer(rstd), pointer(gamma)
     args.n, args.c, args.groups, args.each = n, c, groups, each
+    return submit(kernel, dtype_of(dy), &args, sizeof(args), size(x))
+
+
+cpdef int row_pair_forward(int kernel, ndarray y, ndarray x, ndarray t, ptrdiff_t n, ptrdiff_t c, double eps) except -1:
+    cdef row_pair_forward_args args
+    args.y, args.x, args.t, args.n, args.c, args.eps = pointer(y), pointer(x), pointer(t), n, c, eps
+    return submit(kernel, dtype_of(y), &args, sizeof(args), size(x))
+
+
+cpdef int row_pair_backward(
+    int kernel, ndarray dx, ndarray dt, ndarray dy, ndarray x, ndarray t, ptrdiff_t n, ptrdiff_t c, double eps
+) except -1:
+    cdef row_pair_backward_args args
+    args.dx, args.dt, args.dy, args.x, args.t = pointer(dx), pointer(dt), pointer(dy), pointer(x), pointer(t)
+    args.n, args.c, args.eps = n, c, eps
     return submit(kernel, dtype_of(dy), &args, sizeof(args), size(x))
 
 

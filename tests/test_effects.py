@@ -300,6 +300,12 @@ for groups, each, count in [(1, 1, 6), (2, 1, 12), (2, 3, 4)]:  # rows of 6
         case(f"{name}_backward", f"dgamma[{count}] {inputs}", backward, **constants)
         case(f"{name}_backward", f"dx=dy {inputs}", backward, **constants)
 
+for name in ("cosine", "distance"):
+    struct, constants = "row_pair_backward_args", {"n": 3, "c": 5, "eps": 1e-6}
+    case(f"{name}_forward", "y[n] x[n,c] t[n,c]", "row_pair_forward_args", **constants)
+    case(f"{name}_backward", "dx[n,c] dt[n,c] dy[n] x[n,c] t[n,c]", struct, **constants)
+    case(f"{name}_backward", "dt[n,c] dy[n] x[n,c] t[n,c]", struct, **constants)
+
 for name in ("softmax", "log_softmax"):
     case(f"{name}_forward", "y[n,c] x[n,c]", "softmax_forward_args", n=3, c=5)
     case(f"{name}_backward", "dx[n,c] dy[n,c] y[n,c]", "softmax_backward_args", n=3, c=5)

@@ -22,6 +22,7 @@
 #include "pair_loss.h"
 #include "random.h"
 #include "reduce.h"
+#include "row_pair.h"
 #include "softmax.h"
 
 #endif

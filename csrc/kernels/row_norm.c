@@ -4,33 +4,9 @@
  * result. Backward reads it twice: for the sums over the row, and for dx and the sums over the rows. */
 #include "../contracts/norm.h"
 #include "block_sums.h"
+#include "chains.h"
 #include "moments.h"
 #include "rows.h"
-
-enum {
-    RUN = 1024, /* elements summed in `real`, before their sum joins the others in double */
-    CHAINS = 4, /* sums side by side: no addition waits for the one before */
-};
-
-/* EACH_VECTOR whose statement adds to sums of chain k. */
-#define EACH_CHAINED(c, ...)                                      \
-    do {                                                          \
-        ptrdiff_t j = 0;                                          \
-        for (const ptrdiff_t m = L; j + CHAINS * L <= (c);)       \
-            for (int k = 0; k < CHAINS; k++, j += L) __VA_ARGS__; \
-        const int k = 0;                                          \
-        for (const ptrdiff_t m = L; j + L <= (c); j += L) {       \
-            __VA_ARGS__;                                          \
-        }                                                         \
-        for (const ptrdiff_t m = (c) - j; j < (c); j += L) {      \
-            __VA_ARGS__;                                          \
-        }                                                         \
-    } while (0)
-
-INLINE double chained_sum(const vec chain[CHAINS])
-{
-    return (double)vsum((chain[0] + chain[1]) + (chain[2] + chain[3]));
-}
 
 INLINE vec deviation(const real *x, ptrdiff_t m, real center)
 {

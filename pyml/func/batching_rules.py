@@ -588,6 +588,22 @@ def loss_of_rows(level, call, *args, **kwargs):
     return reduced(level, losses, reduction)
 
 
+@rule_by_names("cosine_similarity")
+def cosine(level, call, x1, x2, dim, eps):
+    ndim = max(x1.ndim, x2.ndim)
+    if promoted_otherwise((x1, x2)) or not -ndim <= dim < ndim:
+        return NotImplemented
+    return call(aligned(level, x1, ndim), aligned(level, x2, ndim), dim % ndim + 1, eps)
+
+
+@rule_by_names("pairwise_distance")
+def distance(level, call, x1, x2, p, eps, keepdim):
+    ndim = max(x1.ndim, x2.ndim)
+    if promoted_otherwise((x1, x2)) or ndim == 0:
+        return NotImplemented
+    return call(aligned(level, x1, ndim), aligned(level, x2, ndim), p, eps, keepdim)
+
+
 # ---- norms, embeddings ---------------------------------------------------------------------------
 
 

@@ -2,9 +2,9 @@
 
 from pyml.errors import ArgumentError
 from pyml.ops.arrays import checked_tensor, real_tensor
-from pyml.ops.elementwise import clamp
+from pyml.ops.elementwise import clamp, where
 from pyml.ops.operands import broadcast_shapes, result_type
-from pyml.ops.reduce import norm, sum
+from pyml.ops.reduce import norm, row_pair, sum
 from pyml.ops.shape import to, wrapped_dim
 
 
@@ -47,9 +47,36 @@ def pair_of(x1, x2, name):
     """Both in the dtype in which they are computed together, and the shape they broadcast to."""
     checked_tensor(x1, name, "x1")
     checked_tensor(x2, name, "x2")
-    dtype = result_type(x1, x2)
-    x1, x2 = real_tensor(to(x1, dtype), name, "x1"), real_tensor(to(x2, dtype), name, "x2")
-    return x1, x2, broadcast_shapes(x1.shape, x2.shape, name=name)
+    if x1.dtype != x2.dtype:
+        dtype = result_type(x1, x2)
+        x1, x2 = to(x1, dtype), to(x2, dtype)
+    real_tensor(x1, name, "x1")
+    shape = x1.shape
+    return x1, x2, shape if x2.shape == shape else broadcast_shapes(shape, x2.shape, name=name)
+
+
+def rows_of(x, shape):
+    """x, spread out to this shape; a number is a row of one."""
+    return x if x.shape == shape and shape else x.expand(shape or (1,))
+
+
+def cosine_slopes(dy, x1, x2, eps):
+    """The gradients of the cosine of rows, by operations."""
+    dy, lengths = dy.unsqueeze(-1), [norm(x, 2, -1, True) for x in (x1, x2)]
+    by1, by2 = (clamp(length, min=eps) for length in lengths)
+    x1, x2 = x1 / by1, x2 / by2
+    y = sum(x1 * x2, -1, True)
+    along1, along2 = (where(length >= eps, y, 0.0) for length in lengths)
+    return dy / by1 * (x2 - along1 * x1), dy / by2 * (x1 - along2 * x2)
+
+
+def distance_slopes(dy, x1, x2, eps):
+    """The gradients of the distance of rows, by operations."""
+    d = x1 - x2 + eps
+    y = norm(d, 2, -1, True)
+    zero = y == 0
+    d = d * where(zero, 0.0, dy.unsqueeze(-1) / where(zero, 1.0, y))
+    return d, -d
 
 
 def cosine_similarity(x1, x2, dim=1, eps=1e-8):
@@ -73,11 +100,10 @@ def cosine_similarity(x1, x2, dim=1, eps=1e-8):
     """
     x1, x2, shape = pair_of(x1, x2, "cosine_similarity")
     dim = wrapped_dim(dim, len(shape), "cosine_similarity")
-    directions = []
-    for x in (x1, x2):
-        x = x if x.shape == shape else x.expand(shape)
-        directions.append(x / clamp(norm(x, 2, dim, keepdim=True), min=eps))
-    return sum(directions[0] * directions[1], dim)
+    x1, x2 = rows_of(x1, shape), rows_of(x2, shape)
+    if dim < len(shape) - 1:
+        x1, x2 = x1.movedim(dim, -1), x2.movedim(dim, -1)
+    return row_pair("cosine", "CosineSimilarity", cosine_slopes, x1, x2, eps)
 
 
 def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
@@ -100,5 +126,9 @@ def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
         >>> F.pairwise_distance(pyml.tensor([[1.0, 2.0]]), pyml.tensor([[4.0, 6.0]]))
         tensor([5.])
     """
-    x1, x2, _ = pair_of(x1, x2, "pairwise_distance")
-    return norm(x1 - x2 + eps, p, -1, keepdim)
+    x1, x2, shape = pair_of(x1, x2, "pairwise_distance")
+    if p != 2:
+        return norm(x1 - x2 + eps, p, -1, keepdim)
+    x1, x2 = rows_of(x1, shape), rows_of(x2, shape)
+    y = row_pair("distance", "PairwiseDistance", distance_slopes, x1, x2, eps)
+    return y.unsqueeze(-1) if keepdim and shape else y

@@ -11,11 +11,12 @@ from pyml.ops.arrays import checked_tensor, real_tensor
 from pyml.ops.creation import arange
 from pyml.ops.cross_entropy import classes_of, cross_entropy
 from pyml.ops.deprecated import reduction_named
+from pyml.ops.distance import pairwise_distance
 from pyml.ops.elementwise import clamp, exp, log, minimum, where
 from pyml.ops.functions import floating
 from pyml.ops.linear import linear
 from pyml.ops.pair_loss import binary_cross_entropy_with_logits
-from pyml.ops.reduce import mean, norm, sum
+from pyml.ops.reduce import mean, sum
 from pyml.ops.shape import reshape, to, unsqueeze
 from pyml.recorder import is_recording
 from pyml.tensor import Tensor
@@ -439,7 +440,7 @@ def triplet_margin_with_distance_loss(
 
 def distance(p, eps):
     """The distance of the rows of two tensors."""
-    return lambda x, y: norm(x - y + eps, p, -1)
+    return lambda x, y: pairwise_distance(x, y, p, eps)
 
 
 def of_triplets(name, anchor, positive, negative, distance, margin, swap, reduction):

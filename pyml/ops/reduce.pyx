@@ -10,7 +10,7 @@ from numpy cimport ndarray
 from pyml cimport _kernels
 from pyml.grad_mode cimport grad_enabled
 from pyml.memory cimport new_array
-from pyml.ops.arrays cimport as_type, broadcast_to, contiguous, copied, is_real
+from pyml.ops.arrays cimport as_type, broadcast_to, contiguous, copied, empty_like, empty_shape, is_real
 from pyml.ops.operands cimport cast, floating, lift, scalar
 from pyml.recorder cimport recorder
 from pyml.tensor cimport Node, Tensor, shape_of, tracks, wrap
@@ -628,7 +628,7 @@ def cumsum(input, dim, *, dtype=None):
     return running_sum(x, wrapped_dim(dim, x.array.ndim, "cumsum"), False)
 
 
-# ---- norm, logsumexp ------------------------------------------------------------------------------------------
+# ---- norm, pairs of rows, logsumexp ---------------------------------------------------------------------------
 
 
 cdef class SquareNorm(Node):
@@ -703,6 +703,52 @@ def norm(input, p=2, dim=None, keepdim=False, *, dtype=None):
         node.keep(x)
         node.keep(y)
     return y
+
+
+cdef class RowPair(Node):
+    """A number for each pair of rows: see csrc/contracts/row_pair.h. Kept: both."""
+    cdef str name
+    cdef object derivative
+    cdef int backward
+    cdef double eps
+    cdef Py_ssize_t n, c
+
+    def _operation(self):
+        return self.name
+
+    cdef tuple gradients(self, Tensor dy):
+        return self.derivative(dy, self.saved(0), self.saved(1), self.eps)
+
+    cdef tuple gradients_fused(self, Tensor dy):
+        cdef ndarray x = contiguous(self.saved(0).array), t = contiguous(self.saved(1).array)
+        cdef ndarray dx = None if self.inputs[0] is None else empty_like(x)
+        cdef ndarray dt = None if self.inputs[1] is None else empty_like(t)
+        _kernels.row_pair_backward(self.backward, dx, dt, contiguous(dy.array), x, t, self.n, self.c, self.eps)
+        return None if dx is None else wrap(dx), None if dt is None else wrap(dt)
+
+
+def row_pair(str kernel, str name, derivative, Tensor x, Tensor t, double eps):
+    """Of the last dimension of two tensors of one shape and dtype.
+
+    Args:
+        kernel: <kernel>_forward and <kernel>_backward.
+        name: of the node.
+        derivative: derivative(dy, x, t, eps), the gradients as operations.
+    """
+    cdef tuple shape = shape_of(x)
+    cdef ndarray a = contiguous(x.array), b = contiguous(t.array), y = empty_shape(shape[:-1], a)
+    cdef Py_ssize_t n = y.size, c = shape[-1]
+    _kernels.row_pair_forward(_kernels.kernel(f"{kernel}_forward"), y, a, b, n, c, eps)
+    cdef Tensor out = wrap(y)
+    cdef RowPair node
+    if tracks(x) or tracks(t):
+        node = RowPair.__new__(RowPair)
+        node.name, node.derivative, node.backward = name, derivative, _kernels.kernel(f"{kernel}_backward")
+        node.eps, node.n, node.c = eps, n, c
+        node.connect(out, (x, t))
+        node.keep(x)
+        node.keep(t)
+    return out
 
 
 cdef class LogSumExp(Node):

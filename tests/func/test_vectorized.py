@@ -257,6 +257,26 @@ def test_losses_of_rows_of_all(no_loops, name, reduction, shape):
         np.testing.assert_allclose(got[i].numpy(), function(x[i]).numpy(), 1e-12)
 
 
+@pytest.mark.parametrize("options", [{}, {"dim": 0}, {"dim": -1, "eps": 2.0}])
+def test_cosine_of_all(no_loops, options):
+    x, t = drawn(5, 4, 3), drawn(5, 3)
+    for in_dims, given in [((0, 0), (x, t)), ((0, None), (x, t[0])), ((None, 0), (x[0], t))]:
+        got = func.vmap(lambda a, b: F.cosine_similarity(a, b, **options), in_dims)(*given)
+        for i in range(5):
+            a, b = (v if d is None else v[i] for d, v in zip(in_dims, given, strict=True))
+            wanted = F.cosine_similarity(a, b, **options)
+            np.testing.assert_allclose(got[i].numpy(), wanted.numpy(), 1e-12)
+
+
+@pytest.mark.parametrize("options", [{}, {"p": 1.0, "keepdim": True}, {"eps": 0.5}])
+def test_distance_of_all(no_loops, options):
+    x, t = drawn(5, 4, 3), drawn(5, 3)
+    got = func.vmap(lambda a, b: F.pairwise_distance(a, b, **options))(x, t)
+    for i in range(5):
+        wanted = F.pairwise_distance(x[i], t[i], **options)
+        np.testing.assert_allclose(got[i].numpy(), wanted.numpy(), 1e-12)
+
+
 def test_dropout_where_nothing_may_be_drawn():
     with pytest.raises(RuntimeError, match="vmap: func drew random numbers"):
         func.vmap(F.dropout)(X)

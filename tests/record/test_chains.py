@@ -30,7 +30,7 @@ def chains(step):
 
 LINEARS = [nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, 3)]
 NORM = nn.BatchNorm1d(WIDTH).eval()
-COLUMN, LINE = pyml.rand(ROWS, 1), 1 + pyml.rand(WIDTH)
+COLUMN, LINE, OTHER = pyml.rand(ROWS, 1), 1 + pyml.rand(WIDTH), pyml.rand(ROWS, WIDTH)
 ROW_BY_ROW = {
     **{
         f"{name}_forward": getattr(F, name)
@@ -47,6 +47,8 @@ ROW_BY_ROW = {
     "rms_norm_forward": nn.RMSNorm(WIDTH),
     "softmax_forward": lambda x: F.softmax(x, 1),
     "log_softmax_forward": lambda x: F.log_softmax(x, 1),
+    "cosine_forward": lambda x: F.cosine_similarity(x, OTHER)[:, None] * x,
+    "distance_forward": lambda x: F.pairwise_distance(OTHER, x, keepdim=True) + x,
     "gemm": lambda x: x @ LINEARS[0].weight,
     "copy": F.relu_,
     "exp": pyml.exp,
