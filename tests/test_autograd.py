@@ -672,9 +672,21 @@ def test_gradcheck_of_what_is_not_smooth():
         gradcheck(pyml.relu, leaf(0.0))
 
 
-def test_gradcheck_needs_float64():
-    with pytest.raises(ValueError, match="input 0 has dtype float32"):
-        gradcheck(pyml.exp, pyml.ones(2, requires_grad=True))
+@pytest.mark.filterwarnings("ignore:gradcheck")  # of what gradgradcheck hands over
+@pytest.mark.parametrize("check", [gradcheck, gradgradcheck])
+def test_gradcheck_of_float32_warns(check):
+    """As PyTorch's: steps as small as the default may fail, larger ones need not."""
+    x = pyml.ones(2, requires_grad=True)
+    with pytest.warns(UserWarning, match=f"{check.__name__}: input 0 has dtype float32"):
+        assert check(lambda x: x * x * x, x, eps=1e-2, atol=1e-2)
+    with (
+        pytest.warns(UserWarning, match=r"x.double\(\) converts it"),
+        pytest.raises(GradcheckError, match="input 0"),
+    ):
+        check(lambda x: x * x * x, x, atol=1e-9, rtol=1e-6)
+
+
+def test_gradcheck_of_what_it_cannot_check():
     with pytest.raises(ValueError, match="no input"):
         gradcheck(pyml.exp, pyml.ones(2, dtype=pyml.float64))
     with pytest.raises(ValueError, match="repeats memory"):

@@ -717,10 +717,10 @@ class Module(Callable):
                 f"load_state_dict: state_dict must be a mapping, not {type(state_dict).__name__}"
             )
         metadata = getattr(state_dict, "_metadata", None) or {}
-        state_dict = dict(state_dict)
-        modules = [(joined(path, ""), module) for path, module in self._all_modules()]
-        keys, problems, found = IncompatibleKeys([], []), [], []
-        for path, module in modules:
+        keys, problems, found, modules = IncompatibleKeys([], []), [], [], []
+
+        def read(module, path, state_dict):
+            modules.append(module)
             given = (state_dict, path, dict(metadata.get(path[:-1], {})))
             if assign:
                 given[-1][ASSIGN] = True
@@ -728,10 +728,17 @@ class Module(Callable):
                 module._load_from_state_dict(*given, True, *keys, problems)
             else:
                 found.append((module, module._found_in(*given, True, *keys, problems)))
-        keys.unexpected_keys.extend(unknown_keys(state_dict, modules))
+                keys.unexpected_keys.extend(unknown_here(module, state_dict, path))
+            with walk(module, "load_state_dict", module._members(MODULE)) as children:
+                for name, child in children:
+                    start = f"{path}{name}."
+                    own = {k: v for k, v in state_dict.items() if str(k).startswith(start)}
+                    read(child, start, own)
+
+        read(self, "", dict(state_dict))
         hooks = [
             (hook, module)
-            for _, module in reversed(modules)
+            for module in reversed(modules)
             for hook in of_kind(module._state_hooks, POST_LOAD)
         ]
         self._refuse_state(problems + (keys.problems() if strict and not hooks else []))
@@ -757,7 +764,8 @@ class Module(Callable):
         """Takes over what a dict has of this module alone; a subclass may write it.
 
         Args:
-            state_dict: all of it. The subclass may change it, it is a copy.
+            state_dict: what begins with the prefix, a copy: of it the parts of this module are
+                loaded, too. The subclass may change it.
             prefix: what the keys of this module begin with.
             local_metadata: {"version": _version} of the module that was saved, if that is known.
             strict: append to missing_keys and unexpected_keys.
@@ -861,9 +869,10 @@ class Module(Callable):
         """Calls a hook before load_state_dict() reads the dict.
 
         Called as hook(module, state_dict, prefix, metadata, True, missing_keys, unexpected_keys,
-        error_msgs), where metadata is {"version": _version} of the module that was saved. It may
-        change the dict, a copy, and append to the lists: to the keys that lack or are too many, and
-        to the messages of the error. The rest as for register_state_dict_pre_hook.
+        error_msgs), where metadata is {"version": _version} of the module that was saved and the
+        dict has what begins with the prefix. It may change the dict, a copy of which this module
+        and its parts are loaded, and append to the lists: to the keys that lack or are too many,
+        and to the messages of the error. The rest as for register_state_dict_pre_hook.
         """
         return self._add_hook(Hook(PRE_LOAD, hook), place="_state_hooks")
 
@@ -1072,29 +1081,14 @@ def known_here(module):
 
 def unknown_here(module, state_dict, prefix):
     """The keys that begin with a prefix and name nothing of the module, nor a part of it."""
-    names, parts = set(known_here(module)), {name for name, _ in module.named_children()}
+    names, parts = set(known_here(module)), {name for name, _ in module._members(MODULE)}
     unknown = []
     for key in state_dict:
-        if isinstance(key, str) and key.startswith(prefix):
+        if not isinstance(key, str):
+            unknown.append(key)
+        elif key.startswith(prefix):
             first, dot, _ = key[len(prefix) :].partition(".")
             if first not in (parts if dot else names):
-                unknown.append(key)
-    return unknown
-
-
-def unknown_keys(state_dict, modules):
-    """The keys that name nothing, but for those of modules that look for them themselves."""
-    known = {path + name for path, module in modules for name in known_here(module)}
-    their_own = {path[:-1]: module._writes("_load_from_state_dict") for path, module in modules}
-    unknown = []
-    for key in state_dict:
-        if key not in known and not isinstance(key, str):
-            unknown.append(key)
-        elif key not in known:
-            owner = key.rpartition(".")[0]
-            while owner not in their_own:
-                owner = owner.rpartition(".")[0]
-            if not their_own[owner]:
                 unknown.append(key)
     return unknown
 

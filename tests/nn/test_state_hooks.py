@@ -80,6 +80,23 @@ def test_load_state_dict_pre_hook_changes_a_copy():
     assert list(state) == ["0.weight", "0.bias", "1.old"]
 
 
+def test_load_state_dict_pre_hook_sees_what_is_of_its_module():
+    """And what it puts there for others is nobody's."""
+    net, seen = network(), []
+
+    def changed(module, state, prefix, *rest):
+        seen.append((prefix, list(state)))
+        state["more"] = state["0.bias"] = pyml.zeros(3)
+
+    net[1].register_load_state_dict_pre_hook(changed)
+    net[1][0].register_load_state_dict_pre_hook(lambda m, s, p, *rest: seen.append((p, list(s))))
+    state = net.state_dict()
+    state["0.bias"] = pyml.ones(3)
+    net.load_state_dict(state)
+    assert seen == [("1.", ["1.0.weight"]), ("1.0.", ["1.0.weight"])]
+    assert net[0].bias.tolist() == [1, 1, 1]
+
+
 @pytest.mark.parametrize("i, match", [(5, "Missing.*more"), (6, "Unexpected.*more"), (7, "\tmore")])
 def test_load_state_dict_pre_hook_may_add_what_is_wrong(i, match):
     layer = nn.Linear(1, 1)
