@@ -12,8 +12,10 @@ version of pyml. What pyml has not, torch here has not either, but for names tha
 without need: pyml.stand_ins.
 """
 
+import functools
 import importlib
 import os
+import pickle
 import re
 import runpy
 import sys
@@ -251,6 +253,8 @@ class Finder(MetaPathFinder, Loader):
         for alias, path in ALIASES.get(name, {}).items():
             if (value := _at(path)) is not None:
                 names.setdefault(alias, value)
+        if name == "torch":  # PyTorch's default, in which whole modules are saved
+            names["save"] = functools.partial(names["save"], pickle_module=pickle)
         if name in ("torch", "torch.version"):
             names.update(__version__=VERSION, __pyml__=_PYML_VERSION)
         if name == "torch.torch_version":

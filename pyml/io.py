@@ -1,11 +1,12 @@
 """Weights, and trees that hold them, in files: safetensors, which holds arrays and text and nothing
-that could run.
+that could run. Whole objects, as pickles, for those who ask for one by name on both sides.
 """
 
 import errno
 import io
 import json
 import os
+import pickle
 import re
 import secrets
 import stat
@@ -41,6 +42,12 @@ ALIGNMENT_BYTES = 8  # of the header, and so of the arrays behind it
 
 ZIP_START = b"PK\x03\x04"
 PICKLE_STARTS = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")  # protocols 2 to 5
+OLD_TORCH_START = pickle.dumps(0x1950A86A20F9469CFC6C, 2)  # of torch.save before 1.6
+OF_TORCH = (
+    "Of PyTorch's files pyml.export.load_torch reads the tensors of torch.save's zip and runs "
+    "nothing; convert an older one where PyTorch is: "
+    "safetensors.torch.save_file(torch.load(path, weights_only=True), new_path)"
+)
 
 
 def save(
@@ -70,7 +77,12 @@ def save(
         f: the file: str, bytes or os.PathLike, and a file of that name is replaced; or an object
             with write(bytes), such as io.BytesIO or a file opened with "wb".
         metadata: {name: text} to keep beside the tensors; load_metadata() reads it.
-        pickle_module, pickle_protocol: taken for PyTorch's sake. A file holds no pickle.
+        pickle_module: pickle, or a module like it: what the format cannot keep, such as a module or
+            an optimizer, is written as a pickle of all of obj, under any name but *.safetensors.
+            load() reads it with weights_only=False only, as that can run any code, and its classes
+            must be importable then. Default: None, no pickle; under the name torch, as PyTorch's,
+            pickle.
+        pickle_protocol: of such a pickle, 2 to 5. Default: Python's.
 
     Raises:
         TypeError: if something in obj cannot be kept, or has a dtype that the format lacks.
@@ -89,11 +101,12 @@ def save(
     if isinstance(f, io.TextIOBase):
         raise TypeError("save: f is open for text, it must be for bytes, as by open(path, 'wb')")
     place = _named(f) if stream else _checked_path(f, "f")
-    arrays, metadata = _arrays_of(obj, _checked_metadata(metadata))
     try:
-        content = _in_order(safetensors.numpy.save(arrays, metadata), arrays)
-    except safetensors.SafetensorError as error:
-        raise ValueError(f"{place}: safetensors cannot hold this: {error}") from None
+        content = _content_of(obj, metadata, place)
+    except TypeError:
+        if pickle_module is None or metadata or str(place).lower().endswith(".safetensors"):
+            raise
+        content = pickle_module.dumps(obj, max(pickle_protocol or pickle.DEFAULT_PROTOCOL, 2))
     if stream:
         _write_all(f, content)
     else:
@@ -108,8 +121,9 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=True, mmap=No
             with read(), such as io.BytesIO or a member of an open zip, which is read to its end.
         map_location: where tensors are put: "cpu", a dict of names to it, or a function as PyTorch
             takes, which is not called, as there is one place. Default: None.
-        pickle_module: taken for PyTorch's sake. A file holds no pickle. Default: None.
-        weights_only: taken for PyTorch's sake. A file holds nothing that could run. Default: True.
+        pickle_module: what reads a pickle that save() wrote. Default: None, pickle.
+        weights_only: False reads a pickle that save() wrote, too. It can run any code that its
+            author put there: only of files that you trust. Default: True.
         mmap: taken for PyTorch's sake. Tensors are copies of what is in the file. Default: None.
 
     Returns:
@@ -117,19 +131,24 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=True, mmap=No
         bfloat16, are float32 in a Tensor.
 
     Raises:
-        ValueError: if it is not a safetensors file, or is damaged. A pickle (PyTorch's .pt and
-            .pth) is not read: loading one can run any code that its author put there. Or if
-            map_location is another device than the CPU.
+        ValueError: if it is not a safetensors file, or is damaged. PyTorch's .pt and .pth, and
+            without weights_only=False any pickle, are not read: loading one can run any code that
+            its author put there. Or if map_location is another device than the CPU.
         TypeError: if it has a dtype that a Tensor cannot have, such as complex64.
         OSError: if there is no such file.
     """
     _check_location(map_location)
     if not hasattr(f, "read"):
         place = _checked_path(f, "f")
+        if not weights_only and (content := _pickle_at(place)) is not None:
+            return _unpickled(content, place, pickle_module)
         return _loaded(*_read(place), place)
     place = _named(f)
     with _back_if_refused(f):
-        return _loaded(*_read_bytes(_all_of(f), place), place)
+        content = _all_of(f)
+        if not weights_only and _is_pickle(content):
+            return _unpickled(content, place, pickle_module)
+        return _loaded(*_read_bytes(content, place), place)
 
 
 def load_metadata(path):
@@ -155,6 +174,31 @@ def _loaded(arrays, metadata, place):
         return json_tree.decoded(node, arrays)
 
     return json_tree.read_header(metadata[KEY], place, VERSION, content)
+
+
+def _unpickled(content, place, pickle_module):
+    """What a pickle is of, which may run any code."""
+    if content.startswith(OLD_TORCH_START):
+        raise ValueError(f"{place}: is a file of torch.save before PyTorch 1.6. {OF_TORCH}")
+    try:
+        return (pickle_module or pickle).loads(content)
+    except (pickle.UnpicklingError, EOFError) as error:
+        raise ValueError(f"{place}: is a damaged or incomplete pickle: {error}") from error
+
+
+def _pickle_at(path):
+    """The content of a file that is a pickle; None of others."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        return None
+    with open(path, "rb") as file:
+        start = file.read(HEADER_LENGTH_BYTES + 1)
+        return start + file.read() if _is_pickle(start) else None
+
+
+def _is_pickle(content):
+    # The length of a header may begin with the bytes of a pickle; its brace tells them apart.
+    brace = content[HEADER_LENGTH_BYTES : HEADER_LENGTH_BYTES + 1]
+    return brace != b"{" and content.startswith(PICKLE_STARTS)
 
 
 def _read(path):
@@ -260,6 +304,15 @@ def _bfloat16(content):
 
 
 # ---- writing -------------------------------------------------------------------------------------
+
+
+def _content_of(obj, metadata, place):
+    """The bytes of a safetensors file."""
+    arrays, metadata = _arrays_of(obj, _checked_metadata(metadata))
+    try:
+        return _in_order(safetensors.numpy.save(arrays, metadata), arrays)
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"{place}: safetensors cannot hold this: {error}") from None
 
 
 def _in_order(content, arrays):
@@ -462,15 +515,19 @@ def _checked_file(path, raw):
 
 
 def _check_start(place, start, size):
-    # The length of a header may begin with the bytes of a pickle; its brace tells them apart.
+    if _is_pickle(start):
+        raise ValueError(
+            f"{place}: is a pickle, not a safetensors file. It is not read, for a pickle can run "
+            "any code when it is loaded. One that save() wrote, and that you trust, "
+            "load(f, weights_only=False) reads; without risk is save(model.state_dict(), f). "
+            f"{OF_TORCH}"
+        )
     if start[HEADER_LENGTH_BYTES:] != b"{":
-        if start.startswith((ZIP_START, *PICKLE_STARTS)):
+        if start.startswith(ZIP_START):
             raise ValueError(
-                f"{place}: is a pickle or zip, as torch.save writes, not a safetensors file. "
-                "It is not read, for a pickle can run any code when it is loaded. "
-                "pyml.export.load_torch reads the tensors of torch.save's zip and runs nothing; "
-                "convert an older file where PyTorch is: "
-                "safetensors.torch.save_file(torch.load(path, weights_only=True), new_path)"
+                f"{place}: is a zip, as torch.save writes, not a safetensors file. It is not read, "
+                "for there is a pickle in it, and a pickle can run any code when it is loaded. "
+                f"{OF_TORCH}"
             )
         raise ValueError(f"{place}: is not a safetensors file ({size} bytes, no header)")
 

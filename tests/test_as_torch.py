@@ -35,7 +35,7 @@ import pyml
 assert torch.nn is nn and torch.nn.functional is F and torch.optim is optim
 assert torch.Tensor is pyml.Tensor and nn.Linear is pyml.nn.Linear
 assert F.relu is pyml.nn.functional.relu and torch.float32 == pyml.float32
-assert optim.Adam is pyml.optim.Adam and torch.save is pyml.save and torch.load is pyml.load
+assert optim.Adam is pyml.optim.Adam and torch.load is pyml.load
 assert torch.no_grad is pyml.no_grad and torch.randn is pyml.randn
 """,
     "every module": """
@@ -152,6 +152,18 @@ assert name == "torch" and metadata.version("numpy")
 assert "torch" in {d.metadata["Name"] for d in metadata.distributions()}
 with pytest.raises(metadata.PackageNotFoundError):
     metadata.version("torch-nothing")
+""",
+    "a whole module": """
+import io, inspect, pickle, torch
+model, f = torch.nn.Linear(2, 1), io.BytesIO()
+torch.save({"model": model, "rng": torch.get_rng_state()}, f)
+with pytest.raises(ValueError, match="weights_only=False"):
+    torch.load(io.BytesIO(f.getvalue()))
+again = torch.load(io.BytesIO(f.getvalue()), weights_only=False)["model"]
+assert type(again) is torch.nn.Linear and torch.equal(again.weight, model.weight)
+assert inspect.signature(torch.save).parameters["pickle_module"].default is pickle
+torch.save(model.state_dict(), f := io.BytesIO())
+assert torch.equal(torch.load(io.BytesIO(f.getvalue()))["weight"], model.weight)
 """,
     "looking for torch": """
 import importlib, importlib.util

@@ -586,6 +586,78 @@ def test_a_pickle_is_not_read(protocol, path):
         io.load(path)
 
 
+class Made:
+    """Something with code of its own, that says whether it ran."""
+
+    ran = False
+
+    def __init__(self, module):
+        self.module = module
+
+    def __setstate__(self, state):
+        Made.ran = True
+        self.__dict__.update(state)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_whole_object_is_a_pickle_for_who_asks_for_it(stream, tmp_path):
+    module = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    optimizer = optim.Adam(module.parameters())
+    module(pyml.randn(4, 2)).sum().backward()
+    optimizer.step()
+    place = BytesIO() if stream else tmp_path / "model.pt"
+
+    def back():
+        return BytesIO(place.getvalue()) if stream else place
+
+    io.save([Made(module), {"optimizer": optimizer}], place, pickle_module=pickle)
+    Made.ran = False
+    for options in ({}, {"weights_only": True}, {"pickle_module": pickle}):
+        with pytest.raises(
+            ValueError, match=r"that you trust, load\(f, weights_only=False\) reads"
+        ):
+            io.load(back(), **options)
+    assert not Made.ran
+    made, held = io.load(back(), weights_only=False)
+    assert Made.ran
+    assert bits(made.module.state_dict()) == bits(module.state_dict())
+    assert made.module[1].training and made.module is not module
+    [group] = held["optimizer"].param_groups
+    assert group["params"][0] is made.module[0].weight  # one pickle of both
+    before = made.module[0].weight.clone()
+    made.module(pyml.randn(4, 2)).pow(3).sum().backward()
+    held["optimizer"].step()
+    assert not pyml.equal(before, made.module[0].weight)
+
+
+def test_a_pickle_only_of_what_needs_one(tmp_path):
+    """Trees stay without code; so does what is called safetensors, or has metadata."""
+    io.save({"x": pyml.ones(2)}, tmp_path / "tree.pt", pickle_module=pickle)
+    assert io.load(tmp_path / "tree.pt")["x"].tolist() == [1, 1]
+    for name, options in [
+        ("model.safetensors", {"pickle_module": pickle}),
+        ("model.pt", {"pickle_module": pickle, "metadata": {"a": "b"}}),
+        ("model.pt", {"pickle_protocol": 4}),
+    ]:
+        with pytest.raises(TypeError, match=r"obj is a Linear; .* keep its state_dict\(\)"):
+            io.save(nn.Linear(1, 1), tmp_path / name, **options)
+        assert not (tmp_path / name).exists()
+    path = tmp_path / "model.pt"
+    io.save(nn.Linear(1, 1), path, pickle_module=pickle, pickle_protocol=3)
+    assert path.read_bytes().startswith(b"\x80\x03")
+    with pytest.raises(AttributeError, match="lambda"):
+        io.save([lambda: 0], path, pickle_module=pickle)
+    content = path.read_bytes()
+    assert isinstance(io.load(path, weights_only=False), nn.Linear)  # left as it was
+    for damaged in (content[:-20], content[:12]):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match="damaged or incomplete pickle"):
+            io.load(path, weights_only=False)
+    path.write_bytes(pickle.dumps(0x1950A86A20F9469CFC6C, 2) + content)
+    with pytest.raises(ValueError, match=r"before PyTorch 1\.6"):
+        io.load(path, weights_only=False)
+
+
 def test_a_zip_as_torch_writes_it_is_not_read(path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("archive/data.pkl", pickle.dumps({}))
