@@ -5,8 +5,8 @@ import functools
 import numpy as np
 
 from pyml.errors import KindError
+from pyml.ops import as_tensor, isclose
 from pyml.ops import cat as cat_of
-from pyml.ops import isclose
 from pyml.ops import stack as stack_of
 from pyml.tensor import Tensor
 
@@ -30,6 +30,8 @@ def with_checked_tensors(cls, *names):
 def of_tensors(method, who):
     @functools.wraps(method)
     def checked(self, *tensors):
+        if not getattr(self, "_validate_args", True):  # where PyTorch takes numbers, too
+            tensors = [as_tensor(x) if isinstance(x, (int, float)) else x for x in tensors]
         for tensor in tensors:
             if not isinstance(tensor, Tensor):
                 raise KindError(

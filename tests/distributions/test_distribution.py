@@ -543,3 +543,14 @@ def test_triangles_that_are_none():
         utils.vec_to_tril_matrix(np.ones(3))
     with pytest.raises(TypeError, match=r"diag is 0\.5, it must be an integer"):
         utils.tril_matrix_to_vec(pyml.ones(3, 3), 0.5)
+
+
+def test_numbers_where_nothing_is_validated():
+    """As PyTorch takes them; where values are checked they must be tensors."""
+    normal = d.Normal(pyml.zeros(2), pyml.ones(2), validate_args=False)
+    assert pyml.equal(normal.cdf(0), pyml.full((2,), 0.5))
+    assert d.Gamma(0.5, 1.0, validate_args=False).log_prob(0) == float("inf")
+    with pytest.raises(TypeError, match="the value is a str"):
+        normal.log_prob("0")
+    with pytest.raises(ValueError, match="the value is a int, it must be a Tensor"):
+        d.Normal(0.0, 1.0, validate_args=True).log_prob(0)
