@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 from pyml import hooks, nn, optim, random
 from pyml.amp import autocast
 from pyml.attributes import device, dtype
+from pyml.config import show_config
 from pyml.left_out import FAMILIES, family_of
 from pyml.ops.creation import randn
 from pyml.tensor import Tensor
@@ -35,6 +36,7 @@ WHOLE = {  # packages that are left out with all their names, by families
         _higher_order_ops _inductor _prims_common autograd.profiler fx hub library onnx overrides
         profiler utils.flop_counter utils.module_tracker""",
     "complex": "fft",
+    "sparse": "sparse",
     "storage": "storage",
 }
 
@@ -132,6 +134,11 @@ def no(*args, **kwargs):
 
 def nothing(*args, **kwargs):
     """Nothing to do on a CPU."""
+
+
+def configuration():
+    """What pyml.show_config() prints, as text."""
+    return "\n".join(f"{name}: {value}" for name, value in show_config("dicts").items())
 
 
 NO_GRAPH = "pyml keeps no graph; pass the function itself, and pyml.record to make it fast"
@@ -357,6 +364,7 @@ STAND_INS = {
         "is_deterministic_algorithms_warn_only_enabled": no,
         "set_float32_matmul_precision": nothing,
     },
+    "torch.__config__": {"parallel_info": configuration, "show": configuration},
     "torch.__future__": kept_flags(
         "overwrite_module_params_on_conversion", "swap_module_params_on_conversion"
     ),

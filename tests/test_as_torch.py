@@ -107,6 +107,10 @@ state["other"] = 1
 consume_prefix_in_state_dict_if_present(state, "module.")
 assert list(state) == ["0.weight", "0.bias", "other"]
 assert list(state._metadata)[0] == "" and "0" in state._metadata
+assert "isa: " in torch.__config__.show() and "threads: " in torch.__config__.parallel_info()
+assert torch.sparse is not None and torch.sparse.FloatTensor is torch.sparse.FloatTensor
+with pytest.raises(NotImplementedError, match="pyml has dense tensors alone"):
+    torch.sparse.mm(torch.eye(2), torch.eye(2))
 assert torch.__future__.get_swap_module_params_on_conversion() is False
 torch.__future__.set_swap_module_params_on_conversion(True)
 assert torch.__future__.get_swap_module_params_on_conversion() is True
