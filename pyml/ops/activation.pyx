@@ -12,7 +12,7 @@ from numpy cimport ndarray
 from pyml cimport _kernels
 from pyml.ops.arrays cimport checked_tensor, contiguous, empty_like, is_real, real_tensor
 from pyml.ops.inplace cimport replace
-from pyml.ops.operands cimport written
+from pyml.ops.operands cimport floating, written
 from pyml.tensor cimport Node, Tensor, shape_of, tracks, wrap
 
 from pyml.errors import ArgumentError
@@ -92,6 +92,11 @@ cdef inline bint is_of_integers(Rule rule, input):
     return rule.of_integers is not None and isinstance(input, Tensor) and cnp.PyArray_ISINTEGER((<Tensor>input).array)
 
 
+cdef object as_real(input, str name):
+    """The input; integers are of the default dtype, as exp takes them."""
+    return floating(input, name) if isinstance(input, Tensor) and cnp.PyArray_ISINTEGER((<Tensor>input).array) else input
+
+
 cdef Tensor apply_in_place(Rule rule, input, double alpha=0, double beta=0):
     """input <- f(input); if backward keeps the input, it keeps a copy."""
     cdef Tensor x = input if is_of_integers(rule, input) else real_tensor(input, rule.name + "_", "input")
@@ -149,7 +154,7 @@ cdef Rule SIGMOID = activation("sigmoid", "output", lambda dy, y: dy * (y * (1 -
 
 def sigmoid(input):
     """1 / (1 + exp(-x))."""
-    return apply(SIGMOID, input)
+    return apply(SIGMOID, as_real(input, "sigmoid"))
 
 
 def sigmoid_(input):
@@ -162,7 +167,7 @@ cdef Rule TANH = activation("tanh", "output", lambda dy, y: dy * (1 - y * y))
 
 def tanh(input):
     """The hyperbolic tangent."""
-    return apply(TANH, input)
+    return apply(TANH, as_real(input, "tanh"))
 
 
 def tanh_(input):
@@ -357,7 +362,7 @@ cdef Rule SOFTSIGN = activation("softsign", "input", softsign_derivative)
 
 def softsign(input):
     """x / (1 + |x|)."""
-    return apply(SOFTSIGN, input)
+    return apply(SOFTSIGN, as_real(input, "softsign"))
 
 
 def tanhshrink_derivative(dy, x):
@@ -370,7 +375,7 @@ cdef Rule TANHSHRINK = activation("tanhshrink", "input", tanhshrink_derivative)
 
 def tanhshrink(input):
     """x - tanh(x)."""
-    return apply(TANHSHRINK, input)
+    return apply(TANHSHRINK, as_real(input, "tanhshrink"))
 
 
 cdef Rule HARDTANH = activation(

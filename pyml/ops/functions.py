@@ -210,12 +210,20 @@ def both_floating(a, b, name):
 
 
 def atan2(input, other):
-    """The angle of the point (other, input) with the positive axis, from -pi to pi."""
+    """The angle of the point (other, input) with the positive axis, from -pi to pi.
+
+    At the origin its gradient is 0.
+    """
+
+    def by_square(y, x, z):
+        square = x * x + y * y
+        return where(square == 0, 0.0, z / where(square == 0, 1.0, square))
+
     return computed(
         "atan2",
         np.arctan2,
         both_floating(input, other, "atan2"),
-        (lambda y, x: x / (x * x + y * y), lambda y, x: neg(y / (x * x + y * y))),
+        (lambda y, x: by_square(y, x, x), lambda y, x: neg(by_square(y, x, y))),
     )
 
 

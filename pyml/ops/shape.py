@@ -263,6 +263,8 @@ def movedim(input, source, destination):
         raise ArgumentError(
             f"movedim: source {source} and destination {destination} must be as long, nothing twice"
         )
+    if input.ndim == 0:  # whose one dimension may be named, and is none
+        return permute(input, ())
     order = [d for d in range(input.ndim) if d not in source]
     for place, d in sorted(zip(destination, source, strict=True)):
         order.insert(place, d)

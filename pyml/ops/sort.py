@@ -154,6 +154,8 @@ def nanmedian(input, dim=None, keepdim=False):
 def middle(input, dim, keepdim, ignore, name):
     checked_tensor(input, name)
     if dim is None:
+        if input.numel() == 0 and input.is_floating_point():
+            return input.sum() / 0  # NaN, as the mean of nothing
         if input.numel() == 0:
             raise ArgumentError(f"{name}: a tensor of shape {input.shape} has no elements")
         return middle_of_all(input, ignore, name)

@@ -8,6 +8,7 @@ from pyml.errors import ArgumentError
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.creation import as_tensor, zeros
 from pyml.ops.elementwise import clamp, where
+from pyml.ops.functions import floating
 from pyml.ops.numpys import by_numpy
 from pyml.ops.operands import cast, checked_dtype, numpy_names
 from pyml.ops.reduce import amax, amin, cumsum, logsumexp, mean, norm, std, sum, var
@@ -229,12 +230,14 @@ def nanmean(input, dim=None, keepdim=False, *, dtype=None):
 def cov(input, *, correction=1, fweights=None, aweights=None):
     """The covariances of variables: rows of a matrix, whose columns are observations.
 
+    Of one variable it is a number, its variance.
+
     Args:
         correction: what is taken from the number of observations. Default: 1.
         fweights: how often each observation counts, a vector of integers. Default: once.
         aweights: how much each counts, a vector. Default: all the same.
     """
-    checked_tensor(input, "cov")
+    input = floating(input, "cov")
     if input.ndim > 2:
         raise ArgumentError(
             f"cov: input has shape {input.shape}, it must have at most 2 dimensions"
@@ -249,7 +252,7 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
         centred = rows - sum(rows * weights, 1, True) / total
         lost = correction if aweights is None else correction * sum(weights * aweights) / total
         y = (centred * weights) @ centred.t() / clamp(total - lost, min=0)
-    return y if input.ndim == 2 else y.reshape(())
+    return y if rows.shape[0] > 1 else y.squeeze()
 
 
 def weights_of(rows, **weights):

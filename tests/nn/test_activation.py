@@ -291,6 +291,16 @@ def test_of_integers(name, dtype):
     assert [recorded(x).tolist() for _ in range(3)] == [f(x, *args).tolist()] * 3
 
 
+@pytest.mark.parametrize("name", ["sigmoid", "tanh", "softsign", "tanhshrink"])
+def test_of_integers_as_numbers(name):
+    """As PyTorch, which promotes them here, and not in place."""
+    f, x = getattr(F, name), pyml.tensor([-3, 0, 2])
+    assert f(x).dtype == pyml.float32 and pyml.equal(f(x), f(x.float()))
+    if hasattr(pyml.Tensor, f"{name}_"):
+        with pytest.raises(TypeError, match="int64"):
+            getattr(x, f"{name}_")()
+
+
 def test_not_of_integers():
     x = pyml.tensor([1, 2], dtype=pyml.int8)
     with pytest.raises(ValueError, match="300 does not fit dtype int8"):

@@ -476,3 +476,17 @@ def test_equal_parts_alone(name, sections):
     x = pyml.zeros(4, 4, 4)
     with pytest.raises(ValueError, match=f"{name}: sections is {sections}, it must divide .* 4;"):
         getattr(pyml, name)(x, sections)
+
+
+def test_odd_shapes_as_pytorch():
+    """Of nothing, of a number, of one variable; the angle of the origin."""
+    assert pyml.median(pyml.zeros(0, 3)).isnan() and pyml.nanmedian(pyml.zeros(0)).isnan()
+    with pytest.raises(ValueError, match="no elements"):
+        pyml.median(pyml.zeros(0, dtype=pyml.int64))
+    assert pyml.movedim(pyml.tensor(2.0), 0, -1).item() == 2
+    x = pyml.tensor([[1, 2, 6]])
+    assert pyml.cov(x).shape == pyml.corrcoef(x).shape == () and pyml.cov(x).item() == 7
+    assert pyml.cov(x[:, :0]).isnan() and pyml.cov(pyml.ones(0, 3)).shape == (0, 0)
+    zero = pyml.zeros(2, requires_grad=True)
+    pyml.atan2(zero, pyml.tensor([0.0, 2.0])).sum().backward()
+    assert zero.grad.tolist() == [0, 0.5]
