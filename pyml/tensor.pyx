@@ -324,6 +324,13 @@ cdef object place_of(Tensor t, dim, str name):
     return dim
 
 
+cdef object number_of(Tensor t):
+    """The one number of a tensor."""
+    if t.array.size != 1:
+        raise ArgumentError(f"a tensor of shape {t.shape} is not one number; tolist() gives all of them")
+    return t.array.item()
+
+
 @cython.binding(False)   # C methods check that self is a Tensor
 @cython.freelist(256)
 cdef class Tensor:
@@ -704,7 +711,7 @@ cdef class Tensor:
     def item(self):
         """The value of a tensor of one element as a Python number."""
         cdef Recorder r = recorder()
-        return self.array.item() if r is None else r.item(self)
+        return number_of(self) if r is None else r.item(self)
 
     def tolist(self):
         """The values as nested lists of Python numbers."""
@@ -734,17 +741,17 @@ cdef class Tensor:
 
     def __float__(self):
         reads("float() of a tensor")
-        return float(self.array.item())
+        return float(number_of(self))
 
     def __int__(self):
         reads("int() of a tensor")
-        return int(self.array.item())
+        return int(number_of(self))
 
     def __index__(self):
         if not cnp.PyArray_ISINTEGER(self.array):
             raise TypeError(f"only integer tensors can be used as an index, this one has dtype {self.dtype}")
         reads("a tensor as an index of Python")
-        return int(self.array.item())
+        return int(number_of(self))
 
     def __bool__(self):
         if self.array.size != 1:

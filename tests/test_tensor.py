@@ -3,6 +3,7 @@
 import copy
 import gc
 import inspect
+import operator
 import pickle
 import re
 import weakref
@@ -460,6 +461,16 @@ def test_a_recorded_step_heeds_what_is_set_on_a_tensor():
     assert [step(pyml.ones(1)).item() for _ in range(3)] == [2, 2, 2]
     x.factor = 5.0
     assert step(pyml.ones(1)).item() == 5
+
+
+@pytest.mark.parametrize("number", [float, int, pyml.Tensor.item, operator.index])
+def test_several_are_not_one_number(number):
+    """PyTorch raises RuntimeError, NumPy ValueError: it is both."""
+    for shape in ((2,), (0,)):
+        for error in (RuntimeError, ValueError):
+            with pytest.raises(error, match=r"tensor of shape .* is not one number; tolist\(\)"):
+                number(pyml.zeros(shape, dtype=pyml.int64))
+    assert number(pyml.tensor([[3]])) == 3
 
 
 def test_items_cannot_be_deleted():

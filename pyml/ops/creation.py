@@ -592,9 +592,14 @@ def normal(
 
     Args:
         mean, std: numbers, with `size`; or tensors, one for each element.
+
+    Raises:
+        ValueError: if a standard deviation is negative, which recorded steps do not look for.
     """
     requires_grad = bool(requires_grad)
     if size is None:
+        if not is_recording() and (np.asarray(getattr(std, "array", std)) < 0).any():
+            raise ArgumentError("normal: std has a negative number, it must be 0 or positive")
         result_type(mean, std, name="normal")  # raises for what is no number and no tensor
         for number in (mean, std):
             if isinstance(number, int):  # raises for what no float is as large as

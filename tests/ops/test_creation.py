@@ -163,3 +163,10 @@ def test_memory_formats(make):
         return pyml.where(make(row, memory_format=None) == 0, row, row)
 
     assert pyml.func.vmap(chosen, randomness="same")(x).tolist() == x.tolist()
+
+
+def test_normal_of_negative_deviations():
+    for mean, std in [(0.0, pyml.tensor([1.0, -1.0])), (pyml.zeros(2), -1.0)]:
+        with pytest.raises(RuntimeError, match="normal: std has a negative number"):
+            pyml.normal(mean, std)
+    assert pyml.normal(pyml.ones(2), 0.0).tolist() == [1, 1]
