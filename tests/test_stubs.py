@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import sys
 
 import pytest
 from attack import surface
@@ -32,6 +33,7 @@ def names_of(node):
     return [target.id for target in targets]
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="fields have no annotations until asked")
 def test_the_stubs_are_of_today(stubs):
     texts = stubs.stubs()  # SystemExit names what has no type
     stale = [path for path, text in texts.items() if path.read_text() != text]

@@ -154,6 +154,8 @@ SILENT = (
     "__reduce_ex__",
     "__getstate__",
     "__setstate__",
+    "__annotate__",  # of Python 3.14, which names what is annotated
+    "__annotate_func__",
 )
 MISSING = object()
 
@@ -948,6 +950,8 @@ def is_called_by_python(name, value, is_made):
 
 def attributes_of_protocol(cls):
     """What objects must have to be of a class of typing.Protocol."""
+    if hasattr(cls, "__protocol_attrs__"):  # from Python 3.12 on
+        return set(cls.__protocol_attrs__)
     return {
         name
         for base in own_bases(cls)

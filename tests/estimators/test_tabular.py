@@ -36,7 +36,7 @@ def test_no_check_fails_and_none_is_skipped_that_scikit_learns_mlp_passes(made):
 @pytest.fixture
 def frame():
     pandas = pytest.importorskip("pandas")
-    frame = pandas.DataFrame(X[:, 1:], columns=["a", "b", "c", "d"])
+    frame = pandas.DataFrame(X[:, 1:].copy(), columns=["a", "b", "c", "d"])
     frame["city"] = np.where(X[:, 0] > 0, "Bern", "Basel")
     frame["day"] = pandas.date_range("2020-01-01", periods=60)
     frame.loc[3, "a"] = np.nan
