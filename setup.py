@@ -168,6 +168,12 @@ IS_GCC = (
     not IS_CL
     and "gcc version" in subprocess.run([*CC, "-v"], capture_output=True, text=True).stderr
 )
+# Kernels with a loop for each of many types: -O3 of GCC makes them several times longer, and no
+# faster.
+FOR_SIZE = {}
+if IS_GCC:
+    ENOUGH = ("-O2", "-fvect-cost-model=dynamic")
+    FOR_SIZE = {"cast": ENOUGH, "compare": ENOUGH, "diagnostics": ENOUGH}
 SEAM_OF_GCC = [
     *["--param", "builtin-expect-probability=100", "-freorder-blocks-algorithm=simple"],
     *["-fno-tree-pre", "-fno-gcse"],
@@ -294,7 +300,8 @@ class BuildKernels(build_ext):
         for source in sorted((CSRC / "kernels").glob("*.c")):
             for isa, isa_flags in ISAS.items():
                 for bits in REAL_BITS:
-                    flags = [*isa_flags, f"-DISA_{isa}", f"-DREAL_BITS={bits}"]
+                    flags = [*FOR_SIZE.get(source.stem, ()), *isa_flags]
+                    flags += [f"-DISA_{isa}", f"-DREAL_BITS={bits}"]
                     jobs.append((source, f"{source.stem}_{isa}_f{bits}", flags))
 
         if BFLOAT16:
