@@ -56,7 +56,29 @@ cdef extern from "Python.h":
     ctypedef int (*Py_tracefunc)(object, PyFrameObject *, int, PyObject *) except -1
     void PyEval_SetProfile(Py_tracefunc function, object argument)
     int PyTrace_CALL, PyTrace_C_CALL
+    int PyGC_Disable()
+    int PyGC_Enable()
     Py_ssize_t Py_REFCNT(PyObject *)
+
+
+# Of a generator that goes on under a profiler, Python 3.11.2 leaves standing how many values its stack had, and the collector
+# follows those that are gone since. So it rests while anybody listens.
+cdef int listening = 0
+cdef bint collector_worked = False
+
+
+cdef void rest_collector() noexcept:
+    global listening, collector_worked
+    if listening == 0:
+        collector_worked = PyGC_Disable()
+    listening += 1
+
+
+cdef void wake_collector() noexcept:
+    global listening
+    listening -= 1
+    if listening == 0 and collector_worked:
+        PyGC_Enable()
 
 
 EVENTS = ("call", "exception", "line", "return", "c_call", "c_exception", "c_return", "opcode")   # by PyTrace_...
@@ -129,6 +151,7 @@ cdef class Recording(Recorder):
         self.profiler = sys.getprofile()
         if self.profiler is None or isinstance(self.profiler, (types.FunctionType, types.MethodType)):
             PyEval_SetProfile(see_event, self)
+        rest_collector()
         return 0
 
     cdef int say_problem(self, Guards guards) except -1:
@@ -165,6 +188,7 @@ cdef class Recording(Recorder):
             self.caller = None
             if sys.getprofile() is self:
                 sys.setprofile(self.profiler)
+            wake_collector()
             close_recorder()
             self.memory.unwatch_numpy()
             (<Arena>self.arena).close()
