@@ -321,7 +321,7 @@ void program_check(pyml_program *p, ptrdiff_t call, const void *number, pyml_dty
 
 /* ---- chains ----------------------------------------------------------------------------------------- */
 
-void program_fuse(pyml_program *p, is_left_fn is_left, void *context)
+void program_fuse(pyml_program *p, is_left_fn is_left, void *context, int behind)
 {
     for (ptrdiff_t i = 0; i < p->count;) {
         chain **chains = grown(p->chains, p->chain_count, &p->chain_capacity, sizeof *chains);
@@ -331,7 +331,7 @@ void program_fuse(pyml_program *p, is_left_fn is_left, void *context)
         if (found != NULL) chains[p->chain_count++] = found;
         i = found != NULL ? chain_end(found) : i + 1;
     }
-    p->behind = behind_find(p->calls, p->count);
+    if (behind) p->behind = behind_find(p->calls, p->count);
 }
 
 ptrdiff_t program_behind(const pyml_program *p, ptrdiff_t call)

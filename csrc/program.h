@@ -61,9 +61,10 @@ void program_check(pyml_program *program, ptrdiff_t call, const void *number, py
 /* Whether a step leaves nothing at an address for the next step, or for anybody else. */
 typedef int (*is_left_fn)(void *context, const void *address);
 
-/* Lets calls that work row by row be replayed in chains, see chain.h, and updates stand behind their gradients in a run,
- * see behind.h. To be called once, when all calls are there. */
-void program_fuse(pyml_program *program, is_left_fn is_left, void *context);
+/* Lets calls that work row by row be replayed in chains, see chain.h, and with `behind` updates stand behind their
+ * gradients in a run, see behind.h: not where a replay may stop and the gradients of the one before are still looked at.
+ * To be called once, when all calls are there. */
+void program_fuse(pyml_program *program, is_left_fn is_left, void *context, int behind);
 
 /* The calls from `call` on that are replayed as one: how many, 1 where it is alone; and the bytes that they read and write,
  * without what stays in working memory. */

@@ -110,7 +110,8 @@ cdef extern from "functions.h":
             pyml_program *program, ptrdiff_t call, const void *number, int dtype
         ) noexcept nogil
         void (*program_fuse)(
-            pyml_program *program, int (*is_left)(void *context, const void *address) noexcept, void *context
+            pyml_program *program, int (*is_left)(void *context, const void *address) noexcept, void *context,
+            int behind
         ) noexcept
         ptrdiff_t (*program_fused)(const pyml_program *program, ptrdiff_t call, double *bytes) noexcept
         ptrdiff_t (*program_behind)(const pyml_program *program, ptrdiff_t call) noexcept

@@ -303,8 +303,17 @@ cdef int complete_chains(Program p) except -1:
         for _, value in stop.puts + stop.gradients + stop.argument_gradients:
             if isinstance(value, (Held, NumberOf)):
                 return 0
-    csrc.program_fuse(p.calls, is_left, <void *>p)
+    csrc.program_fuse(p.calls, is_left, <void *>p, not any([keeps_gradients(p, stop) for stop in p.stops()]))
     return 0
+
+
+cdef bint keeps_gradients(Program p, Stop stop) except -1:
+    """Whether a replay that stops here leaves a gradient of the one before: it is not None after a step, and not yet here."""
+    cdef Gradient g
+    for g in p.gradients:
+        if (g.after is not None or g.taken is not None) and not any([t is g.tensor for t, _ in stop.gradients]):
+            return True
+    return False
 
 
 cdef int is_left(void *context, const void *address) noexcept:

@@ -287,10 +287,79 @@ def test_a_run_that_stops_at_nan():
     optimizer = OPTIMIZERS["adam"](model.parameters())
     recorded = pyml.record(step_of(model, optimizer))
     with pytest.raises(FloatingPointError):
-        recorded.run(x, y, batch_size=16, epochs=1, shuffle=False)
+        recorded.run(x, y, batch_size=8, epochs=1, shuffle=False)
     before = network()
     its = OPTIMIZERS["adam"](before.parameters())
-    by_python(step_of(before, its), x[:64], y[:64], 16, epochs=1)
+    by_python(step_of(before, its), x[:64], y[:64], 8, epochs=1)
     for (name, p), q in zip(model.named_parameters(), before.parameters(), strict=True):
         np.testing.assert_array_equal(p.detach().numpy(), q.detach().numpy(), err_msg=name)
     assert all(p.grad is None for p in model.parameters())
+
+
+@pytest.mark.parametrize("zeroed", ["first", "between", "last"])
+def test_a_run_that_stops_at_an_index(zeroed):
+    """A class out of range ends a step before its backward, with the gradients that Python has."""
+    x, _ = data()
+    classes = pyml.arange(ROWS) % OUTPUTS
+    classes[70] = OUTPUTS
+    left = []
+    for call in (by_python, by_run):
+        model = network()
+        optimizer = OPTIMIZERS["adam"](model.parameters())
+
+        def step(x, y, model=model, optimizer=optimizer):
+            if zeroed == "first":
+                optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(model(x), y)
+            if zeroed == "between":
+                optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            if zeroed == "last":
+                optimizer.zero_grad()
+            return loss
+
+        made = step if call is by_python else pyml.record(step)
+        with pytest.raises(IndexError):
+            if call is by_python:
+                by_python(made, x, classes, 8)
+            else:
+                made.run(x, classes, batch_size=8, shuffle=False)
+        found = {name: p.detach().numpy() for name, p in model.named_parameters()}
+        if zeroed == "between":
+            found |= {f"{name}.grad": p.grad.numpy() for name, p in model.named_parameters()}
+        else:
+            assert all(p.grad is None for p in model.parameters())
+        left.append(found)
+    for name, number in left[0].items():
+        np.testing.assert_array_equal(left[1][name], number, err_msg=name)
+    assert stands_behind(made) is (zeroed != "between")
+
+
+def test_a_run_that_stops_between_two_models():
+    """The loss of the first is not finite: the second has the gradients of the step before."""
+    x, y = data()
+    x[70] = float("nan")
+    left = []
+    for call in (by_python, by_run):
+        models = network(), network()
+        optimizers = [optim.SGD(model.parameters(), lr=0.01, momentum=0.9) for model in models]
+
+        def step(x, y, models=models, optimizers=optimizers):
+            for model, optimizer in zip(models, optimizers, strict=True):
+                optimizer.zero_grad()
+                loss = nn.functional.mse_loss(model(x), y)
+                if model is models[0]:
+                    first = loss
+                loss.backward()
+                optimizer.step()
+            return first
+
+        if call is by_python:
+            by_python(step, x[:64], y[:64], 8, epochs=1)
+        else:
+            with pytest.raises(FloatingPointError):
+                by_run(step, x, y, 8, epochs=1)
+        left.append(numbers_of(models[1], optimizers[1]))
+    for name, number in left[0].items():
+        np.testing.assert_array_equal(left[1][name], number, err_msg=name)
