@@ -13,11 +13,12 @@ def convert_linear_weight_to_columns(module):
     """Lays the weights of all Linear layers in memory by columns, in place: few rows of input are
     answered faster then, one row by a layer of 1024 x 1024 in less than half the time.
 
-    Results have the same bits, and everything works as before: training too, but its backward
-    is slower then, by a few hundredths. Weights that are computed (parametrizations), and those
-    that other kinds of layers share, stay as they are. A weight that is assigned afterwards
-    (`weight.data = ...`, `load_state_dict(assign=True)`) lies as it was given; one that is copied
-    into (`load_state_dict`, `copy_`) stays by columns. In a deep copy it lies by rows.
+    Results have the same bits, and everything works as before. Training does too, but a step may
+    take twice as long, as optimizers copy such weights: convert a model that is trained. Weights
+    that are computed (parametrizations), and those that other kinds of layers share, stay as they
+    are. A weight that is assigned afterwards (`weight.data = ...`, `load_state_dict(assign=True)`)
+    lies as it was given; one that is copied into (`load_state_dict`, `copy_`) stays by columns. In
+    a deep copy it lies by rows.
 
     Args:
         module: a Module, changed in place. Its weights get new memory: arrays that were had from
