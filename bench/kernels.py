@@ -221,6 +221,36 @@ def row_norm_backward(name, shape):
     )
 
 
+def row_pair(shape):
+    """Two arrays, and a gradient for each pair of their rows."""
+    return normal(*shape), normal(*shape, seed=1), normal(shape[0], seed=2)
+
+
+def row_pair_forward(name, shape):
+    x, t, y = row_pair(shape)
+    kernel = NUMBER(f"{name}_forward")
+
+    def spellings():
+        import torch
+
+        function = {"cosine": torch.cosine_similarity, "distance": torch.pairwise_distance}[name]
+        tx, tt = torch.from_numpy(x), torch.from_numpy(t)
+        return [lambda: function(tx, tt, eps=EPS)]
+
+    return Case(lambda: _kernels.row_pair_forward(kernel, y, x, t, *shape, EPS), [y], spellings)
+
+
+def row_pair_backward(name, shape):
+    x, t, dy = row_pair(shape)
+    dx, dt = empty(*shape), empty(*shape)
+    kernel = NUMBER(f"{name}_backward")
+    return Case(
+        lambda: _kernels.row_pair_backward(kernel, dx, dt, dy, x, t, *shape, EPS),
+        [dx, dt],
+        list,  # PyTorch composes it
+    )
+
+
 def prelu_forward(shape):
     x, w, y = normal(*shape), normal(shape[1]), empty(*shape)
 
@@ -455,6 +485,12 @@ KERNELS = {
         "layer_norm'": Kernel(partial(row_norm_backward, "layer_norm"), Work(2, 1, products=14)),
         "rms_norm": Kernel(partial(row_norm_forward, "rms_norm"), Work(1, 1, products=5)),
         "rms_norm'": Kernel(partial(row_norm_backward, "rms_norm"), Work(2, 1, products=11)),
+    },
+    "row pair": {
+        "cosine": Kernel(partial(row_pair_forward, "cosine"), Work(2, 0, products=3)),
+        "cosine'": Kernel(partial(row_pair_backward, "cosine"), Work(2, 2, products=7)),
+        "distance": Kernel(partial(row_pair_forward, "distance"), Work(2, 0, products=3)),
+        "distance'": Kernel(partial(row_pair_backward, "distance"), Work(2, 2, products=4)),
     },
     "prelu": {
         "prelu": Kernel(prelu_forward, Work(1, 1, products=2)),
