@@ -23,6 +23,9 @@
 #define ISA_NAME wide
 #endif
 
+/* A sum or a mean of squares below it may have lost some of them, flushed to 0. */
+#define TINY (REAL_BITS == 32 ? 1e-30 : 1e-290)
+
 /* Splits a loop over n elements among threads: `range` is called on fixed blocks of BLOCK elements
  * (the last may be shorter), whatever the number of threads. */
 enum { BLOCK = 8192 };

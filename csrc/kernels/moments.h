@@ -13,9 +13,6 @@ INLINE vec load_or(const real *p, ptrdiff_t j, ptrdiff_t lanes, real other)
     return p != NULL ? vload_upto(p + j, lanes) : vset1(other);
 }
 
-/* A variance below it is lost, if eps does not hide it. */
-#define TINY (REAL_BITS == 32 ? 1e-30 : 1e-290)
-
 /* Whether `real` may not have held the squares of which this variance is the mean. */
 INLINE int is_extreme(double var, double eps) { return !(var < __builtin_inf()) || var + eps < TINY; }
 

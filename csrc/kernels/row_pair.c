@@ -5,7 +5,6 @@
  * row times a power of 2. */
 #include "../contracts/row_pair.h"
 #include "chains.h"
-#include "moments.h"
 #include "rows.h"
 
 #define NOINLINE __attribute__((noinline))
