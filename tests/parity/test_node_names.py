@@ -32,6 +32,7 @@ COMPOSED = {
     "CloneBackward0": """
         DiagonalBackward0_copy DiagonalScatterBackward0
         NarrowCopyBackward0 RepeatBackward0 Rot90Backward0 ToCopyBackward0""",
+    "CosineSimilarity": "SumBackward1",
     "CumsumBackward0": "DivBackward1",
     "DiagonalBackward0": "PermuteBackward0",
     "DigammaBackward0": "PolygammaBackward0",
@@ -66,6 +67,7 @@ COMPOSED = {
     "NativeGroupNormBackward0": "ViewBackward0",
     "NativeLayerNormBackward0": "NativeGroupNormBackward0 ViewBackward0",
     "NllLossBackward0": "AddBackward0 DivBackward1 NegBackward0 NllLoss2DBackward0",
+    "PairwiseDistance": "NormBackward1",
     "PermuteBackward0": """
         CatBackward0 DiagEmbedBackward0 DiagonalScatterBackward0 LogcumsumexpBackward0
         ViewBackward0""",
