@@ -105,8 +105,8 @@ def load(options):
     return images[chosen], labels[chosen]
 
 
-def main(argv=None):
-    arguments = parser(__doc__)
+def add_directory(arguments):
+    """Adds the option that says where Fashion-MNIST is."""
     arguments.add_argument(
         "--fashion-mnist",
         type=Path,
@@ -114,6 +114,11 @@ def main(argv=None):
         metavar="DIR",
         help=f"the four original files (default: {DIRECTORY})",
     )
+
+
+def main(argv=None):
+    arguments = parser(__doc__)
+    add_directory(arguments)
     options = parse(arguments, argv)
     if not options.fashion_mnist.is_dir():
         print(f"{options.fashion_mnist} is not there: random images, as many and as large")

@@ -10,13 +10,12 @@ batch norm, dropout, AdamW with a cosine of the rate. Seconds are of fit.
 
 import statistics
 import warnings
-from pathlib import Path
 from time import perf_counter
 
 from pyml.data import load_fashion_mnist
 
 from .compare import Table, about, parse, parser
-from .epoch import DIRECTORY
+from .epoch import add_directory
 from .tables import cpu_seconds
 
 RECIPE = {  # of 256-128-64
@@ -75,13 +74,7 @@ def rows(options):
 
 def main(argv=None):
     options = parser(__doc__)
-    options.add_argument(
-        "--fashion-mnist",
-        type=Path,
-        default=DIRECTORY,
-        metavar="DIR",
-        help=f"the four original files (default: {DIRECTORY})",
-    )
+    add_directory(options)
     options.add_argument(
         "--rows",
         type=lambda text: text.split(","),

@@ -26,11 +26,6 @@ struct behind {
     optim_segment *segments; /* room for those of the largest call */
 };
 
-static ptrdiff_t size_of(pyml_dtype dtype)
-{
-    return dtype == PYML_FLOAT32 ? (ptrdiff_t)sizeof(float) : (ptrdiff_t)sizeof(double);
-}
-
 static const optim_segment *segment_of(const pair *p, const program_call *calls)
 {
     return &((const optim_args *)calls[p->update].args)->segments[p->segment];
@@ -46,7 +41,7 @@ typedef struct {
 /* What an update reads and writes: the gradient first. Returns how many. */
 static int pieces_of(const optim_segment *s, pyml_dtype dtype, piece pieces[PIECES])
 {
-    const size_t bytes = (size_t)(s->n * size_of(dtype));
+    const size_t bytes = (size_t)(s->n * pyml_dtype_bytes(dtype));
     int count = 0;
     pieces[count++] = (piece){(void *const *)&s->g, bytes};
     pieces[count++] = (piece){&s->w, bytes};
@@ -90,7 +85,7 @@ static bool touches(const program_call *call, const void *memory, size_t bytes, 
 static ptrdiff_t product_for(const program_call *calls, ptrdiff_t count, ptrdiff_t update,
                              const optim_segment *s)
 {
-    const size_t bytes = (size_t)(s->n * size_of(calls[update].dtype));
+    const size_t bytes = (size_t)(s->n * pyml_dtype_bytes(calls[update].dtype));
     ptrdiff_t product = -1;
     for (ptrdiff_t i = 0; i < count; i++) {
         const void *but = i == update ? (const void *)&s->g : NULL;
@@ -129,7 +124,7 @@ static bool is_worth_it(const optim_segment *s, pyml_dtype dtype)
 {
     ptrdiff_t arrays = 2;
     for (int k = 0; k < OPTIM_ARRAYS; k++) arrays += s->arrays[k] != NULL;
-    return s->n * size_of(dtype) * arrays >= LEAST_BYTES;
+    return s->n * pyml_dtype_bytes(dtype) * arrays >= LEAST_BYTES;
 }
 
 static int by_product(const void *a, const void *b)
@@ -139,16 +134,11 @@ static int by_product(const void *a, const void *b)
 }
 
 /* Adds a pair. False without memory. */
-static bool add(behind *b, pair p, ptrdiff_t segments, ptrdiff_t *room)
+static bool add(behind *b, pair p)
 {
     pair *pairs = realloc(b->pairs, (size_t)(b->count + 1) * sizeof *pairs);
     if (pairs == NULL) return false;
     b->pairs = pairs;
-    if (segments > *room) {
-        optim_segment *larger = realloc(b->segments, (size_t)segments * sizeof *larger);
-        if (larger == NULL) return false;
-        b->segments = larger, *room = segments;
-    }
     pairs[b->count++] = p;
     return true;
 }
@@ -156,20 +146,22 @@ static bool add(behind *b, pair p, ptrdiff_t segments, ptrdiff_t *room)
 behind *behind_find(program_call *calls, ptrdiff_t count)
 {
     behind *b = calloc(1, sizeof *b);
-    ptrdiff_t room = 0;
+    ptrdiff_t largest = 0;
     bool failed = b == NULL;
     for (ptrdiff_t j = 0; j < count && !failed; j++) {
         if (calls[j].kernel == KERNEL_callback) failed = true; /* Python may look at any gradient */
         if (pyml_optimizer(calls[j].kernel) == NULL) continue;
         const optim_args *u = calls[j].args;
+        if (u->count > largest) largest = u->count;
         for (ptrdiff_t k = 0; k < u->count && !failed; k++) {
             const optim_segment *s = &u->segments[k];
             if (!is_worth_it(s, calls[j].dtype)) continue;
             const ptrdiff_t i = product_for(calls, count, j, s);
-            if (i >= 0 && is_free(calls, i, j, s)) failed = !add(b, (pair){i, j, k}, u->count, &room);
+            if (i >= 0 && is_free(calls, i, j, s)) failed = !add(b, (pair){i, j, k});
         }
     }
-    if (failed || b->count == 0) {
+    if (!failed) b->segments = malloc((size_t)largest * sizeof *b->segments);
+    if (failed || b->count == 0 || b->segments == NULL) {
         behind_free(b);
         return NULL;
     }

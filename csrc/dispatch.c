@@ -11,17 +11,17 @@ typedef struct {
     ptrdiff_t vec_bytes;
     int (*supported)(void);
     const kernel_fn *kernels[PYML_DTYPE_COUNT];
-    const linear_update_fn *updates[PYML_DTYPE_COUNT];
+    linear_update_fn *updates[PYML_DTYPE_COUNT];
 } isa;
 
 #define TABLES(name)                                                   \
     extern const kernel_fn table_##name##_f32[], table_##name##_f64[]; \
-    extern const linear_update_fn update_##name##_f32, update_##name##_f64;
+    extern linear_update_fn linear_update_##name##_f32, linear_update_##name##_f64;
 #define ISA(name, vec_bytes)                                                          \
     {                                                                                 \
         #name, vec_bytes, name##_supported, {table_##name##_f32, table_##name##_f64}, \
         {                                                                             \
-            &update_##name##_f32, &update_##name##_f64                                \
+            linear_update_##name##_f32, linear_update_##name##_f64                    \
         }                                                                             \
     }
 
@@ -104,11 +104,7 @@ const char *pyml_isa_name(int i)
     return NULL;
 }
 
-ptrdiff_t pyml_isa_lanes(pyml_dtype dtype)
-{
-    return selected->vec_bytes /
-           (dtype == PYML_FLOAT32 ? (ptrdiff_t)sizeof(float) : (ptrdiff_t)sizeof(double));
-}
+ptrdiff_t pyml_isa_lanes(pyml_dtype dtype) { return selected->vec_bytes / pyml_dtype_bytes(dtype); }
 
 kernel_fn pyml_kernel_of(pyml_kernel kernel, pyml_dtype dtype)
 {
@@ -120,7 +116,7 @@ kernel_fn pyml_kernel_of(pyml_kernel kernel, pyml_dtype dtype)
     return selected->kernels[dtype][kernel];
 }
 
-linear_update_fn pyml_linear_update(pyml_dtype dtype) { return *selected->updates[dtype]; }
+linear_update_fn *pyml_linear_update(pyml_dtype dtype) { return selected->updates[dtype]; }
 
 int pyml_submit(pyml_kernel kernel, pyml_dtype dtype, const void *args, size_t size)
 {

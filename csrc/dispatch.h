@@ -26,8 +26,8 @@ kernel_fn pyml_kernel_of(pyml_kernel kernel, pyml_dtype dtype);
 
 /* linear_backward of `gradient`, a linear_backward_args, whose dw is not written but used by `update`, the kernel of an
  * optimizer, for the one segment of `args`; its numbers stay as they were. See behind.h. */
-typedef void (*linear_update_fn)(const void *gradient, kernel_fn update, const void *args);
-linear_update_fn pyml_linear_update(pyml_dtype dtype);
+typedef void linear_update_fn(const void *gradient, kernel_fn update, const void *args);
+linear_update_fn *pyml_linear_update(pyml_dtype dtype);
 
 /* Chooses the ISA: `name`, or with NULL the best that this CPU and OS support. 0, or -1 for a name that
  * is unknown or not supported here. pyml_isa_name(i) lists the supported ones, best first, then NULL. */

@@ -736,7 +736,7 @@ static double effects_of_multiply_adds_args(const visitor *v, multiply_adds_args
 
 double pyml_effects(int kernel, pyml_dtype dtype, void *args, effects_fn fn, void *context)
 {
-    const ptrdiff_t real = dtype == PYML_FLOAT32 ? (ptrdiff_t)sizeof(float) : (ptrdiff_t)sizeof(double);
+    const ptrdiff_t real = pyml_dtype_bytes(dtype);
     const visitor *v = &(visitor){fn, context, real};
     switch ((pyml_kernel)kernel) {
 #define X(name, arguments, operations) \

@@ -115,9 +115,8 @@ typedef struct {
     ptrdiff_t input_count;
     const program_transfer *before, *after;
     ptrdiff_t before_count, after_count;
-    int64_t
-        nanoseconds; /* no step begins later than this after the call, but the one that leaves all gradients; one is
-                            made at least */
+    /* after so long no step begins, but a last one that leaves all gradients; one is made at least */
+    int64_t nanoseconds;
 } program_run_args;
 
 /* After the last step that it makes, all memory is as after as many replays. */

@@ -204,7 +204,7 @@ static bool rows_of_none(const cutter *c, const void *args)
 
 bool pyml_rows(int kernel, pyml_dtype dtype, const void *args, ptrdiff_t rows, row_cut *cut)
 {
-    const ptrdiff_t real = dtype == PYML_FLOAT32 ? (ptrdiff_t)sizeof(float) : (ptrdiff_t)sizeof(double);
+    const ptrdiff_t real = pyml_dtype_bytes(dtype);
     const cutter c = {cut, real};
     *cut = (row_cut){.rows = rows};
     switch ((pyml_kernel)kernel) {

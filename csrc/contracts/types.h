@@ -23,6 +23,11 @@ typedef void (*kernel_fn)(const void *args);
 
 typedef enum { PYML_FLOAT32, PYML_FLOAT64, PYML_DTYPE_COUNT } pyml_dtype;
 
+static inline ptrdiff_t pyml_dtype_bytes(pyml_dtype dtype)
+{
+    return dtype == PYML_FLOAT32 ? (ptrdiff_t)sizeof(float) : (ptrdiff_t)sizeof(double);
+}
+
 /* How a loss is reduced, PyTorch's `reduction`. */
 enum { REDUCTION_NONE, REDUCTION_MEAN, REDUCTION_SUM };
 

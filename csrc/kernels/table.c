@@ -7,9 +7,6 @@
 #include "../kernel_list.h"
 #undef X
 
-void KERNEL(linear_update)(const void *gradient, kernel_fn update, const void *args);
-const linear_update_fn KERNEL(update) = KERNEL(linear_update);
-
 const kernel_fn KERNEL(table)[KERNEL_COUNT] = {
 #define X(name, arguments, operations) [KERNEL_##name] = KERNEL(name),
 #define BFLOAT16(name, arguments) [KERNEL_##name##_bfloat16] = KERNEL(name),

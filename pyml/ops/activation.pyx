@@ -88,13 +88,17 @@ cdef Tensor apply(Rule rule, input, double alpha=0, double beta=0):
     return out
 
 
+cdef inline bint has_integers(input):
+    return isinstance(input, Tensor) and cnp.PyArray_ISINTEGER((<Tensor>input).array)
+
+
 cdef inline bint is_of_integers(Rule rule, input):
-    return rule.of_integers is not None and isinstance(input, Tensor) and cnp.PyArray_ISINTEGER((<Tensor>input).array)
+    return rule.of_integers is not None and has_integers(input)
 
 
 cdef object as_real(input, str name):
     """The input; integers are of the default dtype, as exp takes them."""
-    return floating(input, name) if isinstance(input, Tensor) and cnp.PyArray_ISINTEGER((<Tensor>input).array) else input
+    return floating(input, name) if has_integers(input) else input
 
 
 cdef Tensor apply_in_place(Rule rule, input, double alpha=0, double beta=0):
