@@ -63,6 +63,32 @@ def check_number(who, name, value, allowed, words=""):
         raise ArgumentError(with_words(f"{who}: {name} is {value}, it must be {allowed}", words))
 
 
+def one_number(value, place, kind=float, *, least=-math.inf):
+    """A number of a state_dict, or a Tensor of one, as a float or an int.
+
+    Args:
+        value: what is there.
+        place: where that is, for messages.
+        kind: float or int, to which it is rounded down. Default: float.
+        least: what it must be at least. Default: -inf.
+
+    Raises:
+        TypeError: if it is no number, or one that float64 does not have.
+        ValueError: if it is a Tensor of several, below `least`, or not finite where an int is due.
+    """
+    is_kind = isinstance(value, (int, float, Tensor)) and not isinstance(value, bool)
+    if isinstance(value, Tensor) and value.numel() != 1:
+        raise ValueError(f"{place} has {value.numel()} elements, it must have one")
+    if not is_kind or not is_number(value):
+        raise TypeError(f"{place} is {value!r}, it must be a number")
+    number = float(value)
+    if number < least:
+        raise ValueError(f"{place} is {number}, it must be >= {least}")
+    if kind is int and not math.isfinite(number):
+        raise ValueError(f"{place} is {number}, it must be finite")
+    return kind(number)
+
+
 def with_words(message, words):
     """A message with PyTorch's words behind, if there are."""
     return f"{message} ({words})" if words else message

@@ -4,8 +4,8 @@ import math
 
 from pyml.ops.creation import zeros
 from pyml.ops.shape import cat
-from pyml.optim.whole import Whole, check_kept, one_number, put
-from pyml.options import Range, check_choice, check_integer
+from pyml.optim.whole import Whole, check_kept, put
+from pyml.options import Range, check_choice, check_integer, one_number
 from pyml.tensor import Tensor
 
 __all__ = ["LBFGS"]
@@ -184,7 +184,7 @@ class LBFGS(Whole):
     def _checked(self, values, size, place):
         kept = {name: value for name, value in values.items() if name != "al"}  # of PyTorch
         for name in ("func_evals", "n_iter"):
-            kept[name] = int(one_number(kept.get(name, 0), f"{place}: {name}"))
+            kept[name] = one_number(kept.get(name, 0), f"{place}: {name}", int)
         if kept["n_iter"] == 0:
             return kept
         needed = (*self._vectors, *self._histories, "t", "H_diag", "prev_loss")
@@ -194,6 +194,7 @@ class LBFGS(Whole):
         for name in self._histories:
             if not isinstance(kept[name], (list, tuple)):
                 raise TypeError(f"{place}: {name} is {kept[name]!r}, it must be a list")
+        for name in self._histories:
             if len(kept[name]) != len(kept["ro"]):
                 raise ValueError(
                     f"{place}: {name} has {len(kept[name])} items, ro {len(kept['ro'])}; "

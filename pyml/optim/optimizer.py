@@ -17,7 +17,7 @@ from pyml.hooks import HookHandle
 from pyml.ops import optim as kernels
 from pyml.ops.creation import full, tensor
 from pyml.ops.outside import arrived
-from pyml.options import check_options, is_number
+from pyml.options import check_options, is_number, one_number
 from pyml.tensor import Tensor
 
 __all__ = [
@@ -586,7 +586,7 @@ class Optimizer:
             }
         is_one = is_state and name in self._numbers
         if is_one and isinstance(value, (int, float)):
-            value = np.float64(value)
+            value = np.float64(one_number(value, place))
         if not is_state and type(value) in (list, tuple):
             return type(value)(
                 self._convert(item, param, f"{place}[{i}]") for i, item in enumerate(value)

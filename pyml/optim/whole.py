@@ -1,14 +1,13 @@
 """Optimizers that see all parameters as one vector and call the closure themselves."""
 
-import math
-
 from pyml import recorder
 from pyml.autograd.hessian import parts_of
 from pyml.grad_mode import enable_grad, no_grad
 from pyml.optim.optimizer import Optimizer
+from pyml.options import one_number
 from pyml.tensor import Tensor
 
-__all__ = ["Whole", "check_kept", "move_by", "one_number", "trainable"]
+__all__ = ["Whole", "check_kept", "move_by", "trainable"]
 
 
 class Whole(Optimizer):
@@ -61,7 +60,7 @@ class Whole(Optimizer):
         """
         check_kept(values, self._kept if values else (), place)
         return {
-            name: kind(one_number(values[name], f"{place}: {name}", least=0))
+            name: one_number(values[name], f"{place}: {name}", kind, least=0)
             for name, kind in self._kept.items()
             if values
         }
@@ -128,14 +127,3 @@ def check_kept(values, names, place):
     lacking = [name for name in names if values.get(name) is None]
     if lacking:
         raise ValueError(f"{place} lacks {', '.join(lacking)}; it is of another optimizer")
-
-
-def one_number(value, place, *, least=-math.inf):
-    """A number of a state_dict, checked."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, Tensor)):
-        raise TypeError(f"{place} is {value!r}, it must be a number")
-    if isinstance(value, Tensor) and value.numel() != 1:
-        raise ValueError(f"{place} has {value.numel()} elements, it must have one")
-    if float(value) < least:
-        raise ValueError(f"{place} is {float(value)}, it must be >= {least}")
-    return float(value)

@@ -327,6 +327,9 @@ WRONG = {
     "no vector": ({"d": 3.0}, TypeError, "d has a float, it must be a Tensor"),
     "no number": ({"t": pyml.ones(2)}, ValueError, "t has 2 elements"),
     "text": ({"n_iter": "3"}, TypeError, "n_iter is '3', it must be a number"),
+    "a number too large": ({"H_diag": 10**400}, TypeError, "H_diag is 1000.*, it must be a number"),
+    "infinite": ({"n_iter": math.inf}, ValueError, "n_iter is inf, it must be finite"),
+    "a number for a list": ({"ro": 3.0}, TypeError, "ro is 3.0, it must be a list"),
     "nothing": ({"prev_loss": None}, ValueError, "lacks prev_loss"),
 }
 

@@ -584,6 +584,7 @@ STATE = ("state", 0)
         ((*STATE, "step"), -1, ValueError, "step is -1"),
         ((*STATE, "step"), float("nan"), ValueError, "step is nan"),
         ((*STATE, "step"), "3", TypeError, "step is a str"),
+        ((*STATE, "step"), 10**400, TypeError, "step is 1000.*, it must be a number"),
         ((*STATE, "exp_avg"), np.ones(3), ValueError, "exp_avg has shape"),
         ((*STATE, "exp_avg"), np.ones(2, complex), TypeError, "exp_avg: dtype complex128"),
         ((*STATE, "exp_avg"), np.array([None, 1]), TypeError, "exp_avg: dtype object"),
