@@ -964,6 +964,7 @@ SPECIAL = special("""
     train.Snapshots.__call__(progress: Any) -> None
     train.Snapshots.ensemble(dim: int) -> Ensemble
     train.Snapshots(models: list[Module])
+    train.Trained.__new__(members: Iterable[TrainedMember]) -> Self
     train.Trained.column() -> Array
     train.Trained.ranked() -> list[TrainedMember]
     train.Trained.ensemble(dim: int) -> Ensemble
@@ -979,6 +980,8 @@ SPECIAL = special("""
     train.Trainer.evaluate() -> dict[str, float]
     train.Trainer.lr_find() -> LearningRates
     train.Trainer.load_checkpoint() -> None
+    train.Tuning.__new__(trials: Iterable[Trial], monitor: str | None, mode: str | None,
+            study: Any) -> Self
     train.Tuning(study: Any, best: Trial, trials: list[Trial])
     train.Tuning.ranked() -> list[Trial]
     train.Tuning.table() -> list[dict[str, Any]]
@@ -1287,8 +1290,8 @@ BASES = {
     "recording.Diagnostics": "dict[str, Any]",
     "train.Epoch": "dict[str, Any]",
     "train.History": "list[Epoch]",
-    "train.Trained": "list[TrainedMember]",
-    "train.Tuning": "list[Trial]",
+    "train.Trained": "tuple[TrainedMember, ...]",
+    "train.Tuning": "tuple[Trial, ...]",
 }
 
 

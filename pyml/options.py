@@ -107,6 +107,15 @@ def check_counts(who, least=0, **counts):
         check_number(who, name, value, Range(least))
 
 
+def check_each(who, name, values, kind):
+    """Raises TypeError unless each of the values is of that class."""
+    for i, value in enumerate(values):
+        if not isinstance(value, kind):
+            raise TypeError(
+                f"{who}: {name}[{i}] is a {type(value).__name__}, it must be a {kind.__name__}"
+            )
+
+
 def check_choice(who, name, value, choices, words=""):
     """Raises ValueError unless `value` is one of the choices, two or more.
 

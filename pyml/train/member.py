@@ -9,7 +9,15 @@ import numpy as np
 from pyml.nn.ensemble import Ensemble
 from pyml.nn.module import Module
 from pyml.optim.swa_utils import AveragedModel
-from pyml.options import Range, check_choice, check_counts, check_integer, check_number, is_number
+from pyml.options import (
+    Range,
+    check_choice,
+    check_counts,
+    check_each,
+    check_integer,
+    check_number,
+    is_number,
+)
 from pyml.random import Generator, drawing_from
 from pyml.tensor import Tensor
 from pyml.train.callbacks import Callback, check_callbacks
@@ -236,8 +244,17 @@ class TrainedMember:
         return f"<member {self.number}: {end}>"
 
 
-class Trained(list):
-    """What became of many members: a list of TrainedMembers, in the order of the members."""
+class Trained(tuple):
+    """What became of many members: a tuple of TrainedMembers, in the order of the members.
+
+    Raises:
+        TypeError: if one is no TrainedMember.
+    """
+
+    def __new__(cls, members=()):
+        made = super().__new__(cls, members)
+        check_each("Trained", "members", made, TrainedMember)
+        return made
 
     def __getitem__(self, i):
         """A TrainedMember; of a slice a Trained."""

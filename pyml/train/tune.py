@@ -9,7 +9,15 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from pyml.io import _write_whole
-from pyml.options import Range, check_choice, check_counts, check_integer, check_number, is_number
+from pyml.options import (
+    Range,
+    check_choice,
+    check_counts,
+    check_each,
+    check_integer,
+    check_number,
+    is_number,
+)
 from pyml.train.many import Work, check_workers
 from pyml.train.member import Member, Trained
 
@@ -115,20 +123,19 @@ class Trial:
         return f"<trial {self.number}: {self.value:.5g} after {self.epochs} epochs, {self.config}>"
 
 
-class Tuning(list):
-    """The Trials of a search, in the order of their numbers.
+class Tuning(tuple):
+    """The Trials of a search, in the order of their numbers: a tuple.
 
     Attributes:
         monitor, mode: what was compared.
         study: the Study of Optuna, if it proposed; else None.
     """
 
-    def __init__(self, trials, monitor, mode, study=None):
-        super().__init__(trials)
-        for i, trial in enumerate(self):
-            if not isinstance(trial, Trial):
-                raise TypeError(f"Tuning: trials[{i}] is a {type(trial).__name__}, not a Trial")
-        self.monitor, self.mode, self.study = monitor, mode, study
+    def __new__(cls, trials, monitor=None, mode=None, study=None):  # a copy sets them afterwards
+        made = super().__new__(cls, trials)
+        check_each("Tuning", "trials", made, Trial)
+        made.monitor, made.mode, made.study = monitor, mode, study
+        return made
 
     def ranked(self):
         """Trials from the best to the worst: those of more epochs first."""

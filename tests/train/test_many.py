@@ -1,7 +1,9 @@
 """fit_many: the bits of lone runs, failures kept apart, time limits, folders that go on."""
 
+import copy
 import multiprocessing
 import os
+import pickle
 import signal
 import time
 from functools import partial
@@ -14,6 +16,7 @@ from pyml import nn, optim
 from pyml.optim import lr_scheduler
 from pyml.train import Callback, EarlyStopping, Member, Trainer, fit_many, mlp
 from pyml.train.crew import Bar
+from pyml.train.member import Trained
 from pyml.train.slots import Slot
 
 ROWS = 120
@@ -300,6 +303,14 @@ def test_an_ensemble_is_one_file(data, tmp_path):
     assert pyml.equal(again(x), ensemble(x))
 
 
+def test_what_has_trained_is_a_tuple_of_members(data):
+    trained = fit_many([Member(plain, optim.SGD)] * 3, *data, loss=nn.MSELoss(), epochs=0, **QUIET)
+    for same in (copy.copy(trained), pickle.loads(pickle.dumps(trained)), trained[:]):
+        assert type(same) is Trained and len(same) == 3
+    with pytest.raises(TypeError, match=r"Trained: members\[1\] is a int, it must be a TrainedM"):
+        Trained([trained[0], 3])
+
+
 # ---- what goes wrong -----------------------------------------------------------------------------
 
 
@@ -374,7 +385,7 @@ def test_what_is_no_model_no_rows_and_no_column(data):
         trained.ranked()
     with pytest.raises(ValueError, match="mode is 'best'"):
         trained.column("train_loss", mode="best")
-    assert fit_many([], *data, **options).ranked() == []
+    assert fit_many([], *data, **options).ranked() == ()
 
 
 class Scaled(nn.Module):

@@ -1,5 +1,6 @@
 """tune: the same search on any number of threads, stopped and gone on, and Optuna's samplers."""
 
+import pickle
 from functools import partial
 
 import numpy as np
@@ -256,5 +257,8 @@ def test_numbers_of_numpy_and_of_trials(data):
 
 
 def test_a_tuning_is_of_trials():
-    with pytest.raises(TypeError, match=r"trials\[1\] is a int, not a Trial"):
+    with pytest.raises(TypeError, match=r"trials\[1\] is a int, it must be a Trial"):
         Tuning([Trial(0, {}), 1], "loss", "min")
+    tuning = pickle.loads(pickle.dumps(Tuning([Trial(0, {})], "loss", mode="min")))
+    assert len(tuning) == 1 and isinstance(tuning[0], Trial)
+    assert (tuning.monitor, tuning.mode, tuning.study) == ("loss", "min", None)
