@@ -5,8 +5,8 @@ Environment:
     PYML_WERROR=1     warnings of the C compiler are errors (development, CI)
     PYML_SANITIZE=1   AddressSanitizer and UndefinedBehaviorSanitizer
     PYML_SYMBOLS=1    keeps the symbols that a profiler names functions by
-    PYML_WIDE=1       adds the ISA "wide": AVX-512's vector length without its instructions, for
-                      tests on CPUs without it
+    PYML_WIDE=1       adds the ISA "wide": AVX-512's vector length without its instructions, and
+                      AMX's tiles in C, for tests on CPUs without them
 
 On Windows the compiler is clang-cl. For another platform than this one, with CC a cross compiler,
 _PYTHON_HOST_PLATFORM is its name, as Python's or the compiler's: linux-aarch64, aarch64-macos.
@@ -77,7 +77,8 @@ if shutil.which(CC[0]) is None:
     advice = "install LLVM" if IS_WINDOWS else "apt install gcc, or the like"
     sys.exit(f"pyml: there is no C compiler {CC[0]!r}: {advice}; CC= names one")
 IS_CL = Path(CC[0]).stem == "clang-cl"
-BFLOAT16 = ["-mavx512bf16"]  # csrc/bfloat16, once, for float32
+BFLOAT16 = ["-mavx512bf16"]  # csrc/bfloat16, for float32, once for each of
+UNITS = {"avx512": [], "amx": ["-mamx-tile", "-mamx-bf16"]}
 
 
 def spelled(flags):
@@ -114,13 +115,15 @@ if ISAS is X86_64 and compiles(ANY_X86_64):  # zig cc spells it otherwise, and n
 LINK = [] if IS_WINDOWS else ["-lm"] if IS_WEB else ["-pthread", "-lm"]
 if "avx512" not in ISAS or not compiles(BFLOAT16):
     BFLOAT16 = []  # a compiler of before 2020
-if BFLOAT16:
-    DEFINES += ["-DPYML_AVX512_BF16"]
+UNITS = {unit: flags for unit, flags in UNITS.items() if BFLOAT16 and compiles(flags)}
 if os.environ.get("PYML_WERROR") == "1":
     FLAGS += ["-Werror"]
 if os.environ.get("PYML_WIDE") == "1" and "avx2" in ISAS:
     ISAS["wide"] = ISAS["avx2"]
     DEFINES += ["-DPYML_WIDE"]
+    if UNITS:
+        UNITS["amx_model"] = []
+DEFINES += [f"-DUNIT_{unit}" for unit in UNITS]
 SANITIZE = []
 if os.environ.get("PYML_SANITIZE") == "1":
     SANITIZE = [
@@ -173,7 +176,7 @@ IS_GCC = (
 FOR_SIZE = {}
 if IS_GCC:
     ENOUGH = ("-O2", "-fvect-cost-model=dynamic")
-    FOR_SIZE = {"cast": ENOUGH, "compare": ENOUGH, "diagnostics": ENOUGH}
+    FOR_SIZE = dict.fromkeys(["cast", "compare", "diagnostics", "product"], ENOUGH)
 SEAM_OF_GCC = [
     *["--param", "builtin-expect-probability=100", "-freorder-blocks-algorithm=simple"],
     *["-fno-tree-pre", "-fno-gcse"],
@@ -304,9 +307,11 @@ class BuildKernels(build_ext):
                     flags += [f"-DISA_{isa}", f"-DREAL_BITS={bits}"]
                     jobs.append((source, f"{source.stem}_{isa}_f{bits}", flags))
 
-        if BFLOAT16:
-            flags = [*ISAS["avx512"], *BFLOAT16, "-DISA_avx512", "-DREAL_BITS=32"]
-            jobs.append((CSRC / "bfloat16" / "product.c", "product_bfloat16", flags))
+        for unit, unit_flags in UNITS.items():
+            source = CSRC / "bfloat16" / "product.c"
+            flags = [*FOR_SIZE.get(source.stem, ()), *ISAS["avx512"], *BFLOAT16, *unit_flags]
+            flags += [f"-DUNIT_{unit}", "-DISA_avx512", "-DREAL_BITS=32"]
+            jobs.append((source, f"product_{unit}", flags))
 
         def compile_one(job):
             source, name, flags = job

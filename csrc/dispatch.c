@@ -1,6 +1,9 @@
 /* Asks the CPU and the OS once, picks one table of kernels, and runs calls on it. */
-#include "dispatch.h"
+#include "system.h"
+
+#include "contracts/gemm.h"
 #include "cpu.h"
+#include "dispatch.h"
 #include "subnormals.h"
 #include "threads.h"
 
@@ -60,30 +63,93 @@ enum { ISA_COUNT = sizeof isas / sizeof *isas };
 
 static const isa *selected;
 
-#if defined(PYML_AVX512_BF16)
-extern const kernel_fn bfloat16_avx512[];
-static const char avx512_bf16[] = "avx512_bf16";
-static int avx512_bf16_supported(void)
+/* What multiplies bfloat16. Without AVX512_BF16, which rounds to it, there is none. */
+typedef struct {
+    const char *name;
+    int (*supported)(void);
+    int (*is_best)(void); /* where it is supported; else it is chosen by its name alone */
+    const kernel_fn *kernels;
+} bfloat16_unit;
+
+#if defined(UNIT_avx512)
+static int rounds_to_bfloat16(void)
 {
     return strcmp(selected->name, "avx512") == 0 && cpu_has(CPU_AVX512_BF16);
 }
+extern const kernel_fn bfloat16_avx512[];
 #endif
 
-static const char *bfloat16;
+#if defined(UNIT_amx)
+static int always(void) { return 1; }
+extern const kernel_fn bfloat16_amx[];
+
+/* Whether a product of small whole numbers, which every order of sums gives exactly, is right. */
+static int multiplies(kernel_fn gemm)
+{
+    enum { M = 33, N = 17, K = 35 };
+    float a[M * K], b[K * N], c[M * N];
+    for (int i = 0; i < M * K; i++) a[i] = (float)(i % 7 - 3);
+    for (int i = 0; i < K * N; i++) b[i] = (float)(i % 5 - 2);
+    gemm(&(gemm_args){.c = c,
+                      .a = a,
+                      .b = b,
+                      .m = M,
+                      .n = N,
+                      .k = K,
+                      .a_row = K,
+                      .a_col = 1,
+                      .b_row = N,
+                      .b_col = 1,
+                      .c_row = N,
+                      .batch = 1,
+                      .alpha = 1});
+    for (int i = 0; i < M; i++)
+        for (int j = 0; j < N; j++) {
+            float sum = 0;
+            for (int p = 0; p < K; p++) sum += a[i * K + p] * b[p * N + j];
+            if (c[i * N + j] != sum) return 0;
+        }
+    return 1;
+}
+
+static int amx_supported(void)
+{
+    return rounds_to_bfloat16() && cpu_has(CPU_AMX_BF16) && cpu_grants_tiles() && thread_prepare() == 0 &&
+           multiplies(bfloat16_amx[0]);
+}
+#endif
+
+#if defined(UNIT_amx_model)
+static int never(void) { return 0; }
+extern const kernel_fn bfloat16_amx_model[];
+#endif
+
+/* best first */
+static const bfloat16_unit units[] = {
+#if defined(UNIT_amx)
+    {"amx_bf16", amx_supported, always, bfloat16_amx},
+#endif
+#if defined(UNIT_avx512)
+    {"avx512_bf16", rounds_to_bfloat16, cpu_is_amd, bfloat16_avx512}, /* Intel's is slower than float32 */
+#endif
+#if defined(UNIT_amx_model)
+    {"amx_model", rounds_to_bfloat16, never, bfloat16_amx_model},
+#endif
+    {NULL, NULL, NULL, NULL},
+};
+
+static const bfloat16_unit *bfloat16;
 
 int pyml_bfloat16_select(const char *name)
 {
-#if defined(PYML_AVX512_BF16)
-    if (avx512_bf16_supported() && (name != NULL ? strcmp(name, avx512_bf16) == 0 : cpu_is_amd())) {
-        bfloat16 = avx512_bf16; /* Intel's is slower than float32: by its name alone */
-        return 0;
-    }
-#endif
-    bfloat16 = NULL;
+    for (bfloat16 = units; bfloat16->name != NULL; bfloat16++)
+        if ((name == NULL || strcmp(name, bfloat16->name) == 0) && bfloat16->supported() &&
+            (name != NULL || bfloat16->is_best()))
+            return 0;
     return name == NULL || strcmp(name, "none") == 0 ? 0 : -1;
 }
 
-const char *pyml_bfloat16(void) { return bfloat16; }
+const char *pyml_bfloat16(void) { return bfloat16->name; }
 
 int pyml_isa_select(const char *name)
 {
@@ -108,11 +174,9 @@ ptrdiff_t pyml_isa_lanes(pyml_dtype dtype) { return selected->vec_bytes / pyml_d
 
 kernel_fn pyml_kernel_of(pyml_kernel kernel, pyml_dtype dtype)
 {
-#if defined(PYML_AVX512_BF16)
-    if (bfloat16 != NULL && dtype == PYML_FLOAT32 && kernel >= KERNEL_gemm_bfloat16 &&
+    if (bfloat16->name != NULL && dtype == PYML_FLOAT32 && kernel >= KERNEL_gemm_bfloat16 &&
         kernel < KERNEL_gemm_bfloat16 + BFLOAT16_COUNT)
-        return bfloat16_avx512[kernel - KERNEL_gemm_bfloat16];
-#endif
+        return bfloat16->kernels[kernel - KERNEL_gemm_bfloat16];
     return selected->kernels[dtype][kernel];
 }
 

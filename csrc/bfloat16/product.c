@@ -1,119 +1,28 @@
-/* Products of matrices rounded to bfloat16, with sums in float32, by VDPBF16PS of AVX512_BF16. The algorithm is that of
- * kernels/gemm.c; every operand is packed, as it must be rounded.
+/* Products of matrices rounded to bfloat16, with sums in float32. The algorithm is that of kernels/gemm.c; every operand is
+ * packed, as it must be rounded. amx.h or avx512.h has the instructions.
  *
- * What the instruction multiplies at a time is a pair: numbers 2g and 2g+1 of k, rounded to nearest even, the first in the
- * low half of a lane. An element of C is the sum over blocks of k, in order, of alpha * (sum over the pairs of the block,
- * in order, from 0; of a pair the second product is added first, each by one multiply-add), whatever its place in C, the
- * sizes m and n, and threads. The instruction takes subnormal numbers for zero and makes none. */
+ * They multiply pairs: numbers 2g and 2g+1 of k. An element of C is the sum over blocks of k, in order, of alpha * (sum over
+ * the pairs of the block, in the order of the instruction, from 0), whatever its place in C, the sizes m and n, and threads. */
 #include "../kernels/linear.h"
 #include "../dispatch.h"
-#include "../kernels/gemm.h"
-#include "../simd/transpose.h"
 
-/* MR x 2 vectors of C, 2 of B and one of A fill the registers. KC x NR pairs are an L1 of 32 KiB, MC x KC 252 KiB, and
- * NC x KC 1 MiB: shorter blocks of k cost more in passes over C than they gain. */
+#if defined(UNIT_amx) || defined(UNIT_amx_model)
+#include "amx.h"
+#else
+#include "avx512.h"
+#endif
+
 enum {
-    MR = 14,
-    NR = 2 * LANES,
     KC = 512, /* of k */
     KC_STEP = 32,
-    MC = 18 * MR,
     NC = 1024,
     PACKED_B = KC / 2 * NC + LANES, /* pairs */
 
     TASKS_PER_THREAD = 2,
     TASK_NS = 3000,
-    MACS_PER_NS = 10, /* multiply-adds of one lane in a nanosecond, about, */
-    PACKED_PER_NS = 16, /* and numbers that are packed */
+    PACKED_PER_NS = 16, /* numbers */
 };
-typedef uint32_t pair;
 _Static_assert((PACKED_B + MC * KC / 2 + LANES) * sizeof(pair) <= SCRATCH_BYTES, "scratch holds all blocks");
-
-/* ---- packing ------------------------------------------------------------------------------------------- */
-
-/* Lane i has numbers 2i and 2i+1 of low and high in a row. */
-INLINE vec pairs_along(vec low, vec high) { return (vec)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low); }
-
-/* Lane i has first[i] and second[i]. */
-INLINE vec pairs_across(vec first, vec second)
-{
-    const __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)first));
-    const __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)second));
-    return (vec)_mm512_or_si512(low, _mm512_slli_epi32(high, 16));
-}
-
-/* block[g] has pair g of each of at most L rows; zero are numbers beyond k <= 2L. */
-INLINE void load_block(vec block[LANES], const real *from, ptrdiff_t along, ptrdiff_t k_stride,
-                       ptrdiff_t rows, ptrdiff_t k)
-{
-    real piece[2 * LANES * LANES];
-    if (k_stride != 1 && along != 1) {
-        for (ptrdiff_t i = 0; i < rows; i++)
-            for (ptrdiff_t p = 0; p < k; p++) piece[2 * L * i + p] = from[i * along + p * k_stride];
-        from = piece, along = 2 * L, k_stride = 1;
-    }
-    if (k_stride == 1) {
-        const ptrdiff_t low = min_size(k, L), high = k - low;
-        UNROLL for (ptrdiff_t l = 0; l < L; l++) {
-            const real *row = from + min_size(l, rows - 1) * along;
-            block[l] = pairs_along(vload_n(row, low), vload_n(row + low, high));
-        }
-        vtranspose(block);
-    } else UNROLL
-        for (ptrdiff_t l = 0; l < L; l++) {
-            const real *first = from + min_size(2 * l, k - 1) * k_stride;
-            const real *second = from + min_size(2 * l + 1, k - 1) * k_stride;
-            block[l] = pairs_across(vload_n(first, rows), vload_n(second, 2 * l + 1 < k ? rows : 0));
-        }
-}
-
-/* to[g*width + i] <- pair g of row i < count; what lies at count <= i < width is not defined. Whole vectors are stored, in
- * an order in which each overwrites what the one before spilled. */
-static void pack(ptrdiff_t width, pair *to, const real *from, ptrdiff_t along, ptrdiff_t k_stride,
-                 ptrdiff_t count, ptrdiff_t k)
-{
-    const ptrdiff_t pairs = ceil_div(k, 2);
-    for (ptrdiff_t g = 0; g < pairs; g += L)
-        for (ptrdiff_t i = (count - 1) / L * L; i >= 0; i -= L) {
-            vec block[LANES];
-            load_block(block, from + i * along + 2 * g * k_stride, along, k_stride, min_size(count - i, L),
-                       min_size(k - 2 * g, 2 * L));
-            UNROLL for (ptrdiff_t l = 0; l < L; l++)
-                if (g + l < pairs) vstore((real *)to + (g + l) * width + i, block[l]);
-        }
-}
-
-/* ---- the tile ------------------------------------------------------------------------------------------ */
-
-/* sums (rows,NR) of packed operands; `rows` is constant where this is inlined. */
-INLINE void sum_tile(const int rows, real *sums, const pair *a, const pair *b, ptrdiff_t pairs)
-{
-    vec sum[MR][2];
-    UNROLL for (int i = 0; i < rows; i++)
-        sum[i][0] = sum[i][1] = (vec){0};
-    for (; pairs > 0; pairs--, a += MR, b += NR) {
-        const __m512bh low = (__m512bh)vload((const real *)b), high = (__m512bh)vload((const real *)b + L);
-        UNROLL for (int i = 0; i < rows; i++) {
-            const __m512bh a_i = (__m512bh)_mm512_set1_epi32((int)a[i]);
-            sum[i][0] = (vec)_mm512_dpbf16_ps((__m512)sum[i][0], a_i, low);
-            sum[i][1] = (vec)_mm512_dpbf16_ps((__m512)sum[i][1], a_i, high);
-        }
-    }
-    UNROLL for (int i = 0; i < rows; i++) {
-        vstore(sums + i * NR, sum[i][0]);
-        vstore(sums + i * NR + L, sum[i][1]);
-    }
-}
-
-#define EACH_MR(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
-#define TILE(r)                                                                     \
-    static void tile_##r(real *sums, const pair *a, const pair *b, ptrdiff_t pairs) \
-    {                                                                               \
-        sum_tile(r, sums, a, b, pairs);                                             \
-    }
-EACH_MR(TILE)
-#define TILE_NAME(r) tile_##r,
-static void (*const tile_fns[MR])(real *, const pair *, const pair *, ptrdiff_t) = {EACH_MR(TILE_NAME)};
 
 /* ---- blocks -------------------------------------------------------------------------------------------- */
 
@@ -144,22 +53,23 @@ INLINE void store_tile(const block_args *t, real *c, const real *bias, const rea
 static void multiply_block(const gemm_args *g, const block_args *t, const real *a, const real *b)
 {
     pair *packed_b = thread_scratch(), *packed_a = packed_b + PACKED_B;
-    const ptrdiff_t pairs = ceil_div(t->k, 2);
+    const ptrdiff_t pairs = pairs_of(t->k);
     for (ptrdiff_t i_begin = 0; i_begin < t->rows; i_begin += MC) {
         const ptrdiff_t i_end = min_size(i_begin + MC, t->rows);
         for (ptrdiff_t i = i_begin; i < i_end; i += MR)
-            pack(MR, packed_a + (i - i_begin) * pairs, a + i * g->a_row, g->a_row, g->a_col,
-                 min_size(MR, i_end - i), t->k);
+            pack_a(packed_a + (i - i_begin) * pairs, a + i * g->a_row, g->a_row, g->a_col,
+                   min_size(MR, i_end - i), t->k);
         for (ptrdiff_t j = 0; j < t->columns; j += NR) {
             const ptrdiff_t columns = min_size(NR, t->columns - j);
             pair *panel = packed_b + j * pairs;
-            if (i_begin == 0) pack(NR, panel, b + j * g->b_col, g->b_col, g->b_row, columns, t->k);
+            if (i_begin == 0)
+                pack_pairs(NR, panel, b + j * g->b_col, g->b_col, g->b_row, columns, t->k, pairs);
             for (ptrdiff_t i = i_begin; i < i_end; i += MR) {
                 _Alignas(VEC_BYTES) real sums[MR * NR];
                 const ptrdiff_t rows = min_size(MR, i_end - i);
                 real *c = t->c + i * t->c_row + j;
                 for (ptrdiff_t r = 0; r < rows; r++) __builtin_prefetch(c + r * t->c_row, 1);
-                tile_fns[rows - 1](sums, packed_a + (i - i_begin) * pairs, panel, pairs);
+                sum_tile(rows, sums, packed_a + (i - i_begin) * pairs, panel, pairs);
                 store_tile(t, c, t->bias == NULL ? NULL : t->bias + j, sums, rows, columns);
             }
         }
@@ -178,6 +88,7 @@ static void multiply_tasks(const void *context, ptrdiff_t begin, ptrdiff_t end)
     const product of = *(const product *)context;
     const gemm_args *g = of.args;
     const ptrdiff_t columns = ceil_div(g->n, of.column_size), rows = ceil_div(g->m, of.row_size);
+    begin_tiles();
     for (ptrdiff_t task = begin; task < end; task++) {
         const ptrdiff_t matrix = task / (rows * columns);
         const ptrdiff_t i = task / columns % rows * of.row_size, j = task % columns * of.column_size;
@@ -198,6 +109,7 @@ static void multiply_tasks(const void *context, ptrdiff_t begin, ptrdiff_t end)
             p += t.k;
         } while (p < g->k);
     }
+    end_tiles();
 }
 
 static void multiply(const gemm_args *g, const real *bias)
@@ -242,4 +154,4 @@ static void linear_backward(const void *args)
     if (a->db != NULL) KERNEL(linear_backward)(&db);
 }
 
-const kernel_fn bfloat16_avx512[BFLOAT16_COUNT] = {gemm, linear_forward, linear_backward};
+const kernel_fn TABLE[BFLOAT16_COUNT] = {gemm, linear_forward, linear_backward};

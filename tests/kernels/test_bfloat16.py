@@ -1,4 +1,8 @@
-"""Products of bfloat16, to the bit, beside a model of VDPBF16PS written from its manual."""
+"""Products of bfloat16, to the bit, beside models of VDPBF16PS and TDPBF16PS from their manual.
+
+Builds with PYML_WIDE=1 have "amx_model", where the instructions of AMX are C, so that all else of
+its products is tested without it.
+"""
 
 import math
 
@@ -11,9 +15,18 @@ from pyml import _kernels
 
 KC, KC_STEP = 512, 32  # longest block of k, and what blocks are multiples of
 
-pytestmark = pytest.mark.skipif(
-    _kernels.selected_bfloat16() is None, reason="this processor multiplies no bfloat16"
-)
+
+@pytest.fixture(params=["avx512_bf16", "amx_bf16", "amx_model"], autouse=True)
+def unit(request):
+    """The instructions, one after another."""
+    before = _kernels.selected_bfloat16()
+    try:
+        _kernels.select_bfloat16(request.param)
+    except ValueError:
+        pytest.skip(f"there is no {request.param} here")
+    finally:
+        request.addfinalizer(lambda: _kernels.select_bfloat16(before or "none"))
+    return request.param
 
 
 def flushed(x):
@@ -33,21 +46,42 @@ def fused(alpha, x, y):
     return (np.float64(alpha) * x + y).astype("float32")
 
 
-def product(a, b, alpha=1):
-    """alpha a b: of a pair the second product is added first. A product of two is exact."""
+def added(total, a, b):
+    """total + a b, rounded once: a product of two numbers of bfloat16 is exact in float32."""
+    return flushed(flushed(a[:, None] * b) + total)
+
+
+def by_pairs(a, b):
+    """Of a pair the second product is added first."""
+    total = np.zeros((len(a), b.shape[1]), "float32")
+    for first in range(0, a.shape[1], 2):
+        for p in range(first, min(first + 2, a.shape[1]))[::-1]:
+            total = added(total, a[:, p], b[p])
+    return total
+
+
+def by_tiles(a, b):
+    """Of 32 numbers of k, those in even places are summed, those in odd ones, and then both."""
+    total = np.zeros((len(a), b.shape[1]), "float32")
+    for first in range(0, a.shape[1], 32):
+        sums = np.zeros((2, *total.shape), "float32")
+        for p in range(first, min(first + 32, a.shape[1])):
+            sums[p % 2] = added(sums[p % 2], a[:, p], b[p])
+        total = flushed(total + flushed(sums[0] + sums[1]))
+    return total
+
+
+def product(unit, a, b, alpha=1):
+    """alpha a b, a block of k after another."""
     a, b = rounded(a), rounded(b)
+    sums = by_pairs if unit == "avx512_bf16" else by_tiles
     k = a.shape[1]
     kc = max(k, 1)
     if k > KC:
         kc = math.ceil(math.ceil(k / math.ceil(k / KC)) / KC_STEP) * KC_STEP
     total = None
     for begin in range(0, max(k, 1), kc):
-        end = min(begin + kc, k)
-        part = np.zeros((len(a), b.shape[1]), "float32")
-        for first in range(begin, end, 2):
-            for p in (first + 1, first):
-                if p < end:
-                    part = flushed(flushed(a[:, p, None] * b[p]) + part)
+        part = sums(a[:, begin : begin + kc], b[begin : begin + kc])
         total = np.float32(alpha) * part if total is None else fused(alpha, part, total)
     return total
 
@@ -62,23 +96,23 @@ LONG = [(17, 20, 513), (3, 1030, 9), (270, 5, 40), (5, 7, 1100), (4, 0, 3), (4, 
 
 @pytest.mark.parametrize("alpha", [1, 0.375])
 @pytest.mark.parametrize("shape", SHAPES + LONG, ids=str)
-def test_linear(shape, alpha, rng):
+def test_linear(shape, alpha, unit, rng):
     """Forward, dx and dw; db is a sum of float32."""
     n, o, k = shape
     x, w, b, dy = draw(rng, n, k), draw(rng, o, k), draw(rng, o), draw(rng, n, o)
     y, dx, dw, db = (Guarded(size, np.dtype("float32")) for size in ((n, o), (n, k), (o, k), (o,)))
     _kernels.linear_forward(y.array, x, w, b, alpha, True)
     _kernels.linear_backward(dx.array, dw.array, db.array, dy, x, w, alpha, True)
-    assert_same_bits(y.array, product(x, w.T, alpha) + b)
-    assert_same_bits(dx.array, product(dy, w, alpha))
-    assert_same_bits(dw.array, product(dy.T, x, alpha))
+    assert_same_bits(y.array, product(unit, x, w.T, alpha) + b)
+    assert_same_bits(dx.array, product(unit, dy, w, alpha))
+    assert_same_bits(dw.array, product(unit, dy.T, x, alpha))
     plain = np.empty_like(db.array)
     _kernels.linear_backward(None, None, plain, dy, x, w)
     assert_same_bits(db.array, plain)
     assert [out.broken() for out in (y, dx, dw, db)] == [None] * 4
 
 
-def test_rounding_and_subnormals(rng):
+def test_rounding_and_subnormals(unit, rng):
     """Middles go to even; subnormal numbers, and products of them, are zero."""
     bits = rng.integers(0, 2**32, size=(2, 40, 40), dtype="uint64").astype("uint32")
     bits = bits & 0x81FFFFFF | 0x3C000000  # of usual sizes
@@ -88,7 +122,7 @@ def test_rounding_and_subnormals(rng):
     a[10] = np.float32(1e-40)
     y = np.empty((40, 40), "float32")
     _kernels.linear_forward(y, a, np.ascontiguousarray(b.T), None, 1, True)
-    assert_same_bits(y, product(a, b))
+    assert_same_bits(y, product(unit, a, b))
     assert (y[10] == 0).all()
 
 
