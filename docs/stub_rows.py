@@ -1410,5 +1410,6 @@ ALLOWED = (
     r"pyml\.nn\..*\.__call__",  # the arguments of forward
     r"pyml\.nn\.utils\.prune\.\w+(\.compute_mask)?",  # abstract
     r"pyml\.estimators\.\w+\.(set_\w+_request|__sklearn_tags__)",  # scikit-learn's
+    r"pyml\.train\.(Trained|Tuning)",  # tuples that have a __dict__: a base as C's, says CPython
     r"pyml\.\w+\.\w+\.__(match_args|post_init)__",  # of dataclasses
 )
