@@ -950,6 +950,10 @@ SPECIAL = special("""
     train.Epoch.__getattr__(name: str)
     train.History(columns: list[str])
     train.History.column() -> Array
+    train.History.__setitem__(i: Any, value: Any)
+    train.History.insert(i: SupportsIndex, epoch: dict[str, Any])
+    train.History.append(epoch: dict[str, Any])
+    train.History.extend(epochs: Iterable[dict[str, Any]])
     train.History.to_dict() -> dict[str, list[Any]]
     train.History.to_csv() -> None
     train.History.to_json() -> None

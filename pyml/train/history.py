@@ -41,11 +41,24 @@ class Epoch(dict):
         return f"Epoch({', '.join(f'{name}={shown(value)}' for name, value in self.items())})"
 
 
+def as_epoch(epoch):
+    """A dict as an Epoch."""
+    if not isinstance(epoch, dict):
+        raise TypeError(f"History: an epoch is a {type(epoch).__name__}, it must be a dict")
+    for name in epoch:
+        if not isinstance(name, str):
+            raise TypeError(f"History: an epoch has the name {name!r}, names must be text")
+    return epoch if isinstance(epoch, Epoch) else Epoch(epoch)
+
+
 class History(list):
-    """A list of Epochs.
+    """A list of Epochs. A dict of numbers by name that is put into it becomes one.
 
     Args:
         epochs: dicts of numbers. Default: none.
+
+    Raises:
+        TypeError: for what is no dict, or has a name that is no text.
 
     Attributes:
         stopped: why the training ended, in words; "" while it goes on, and where nobody said.
@@ -56,8 +69,27 @@ class History(list):
     """
 
     def __init__(self, epochs=(), stopped=""):
-        super().__init__(Epoch(epoch) for epoch in epochs)
+        super().__init__(Epoch(as_epoch(epoch)) for epoch in epochs)
         self.stopped = stopped
+
+    def __setitem__(self, i, value):
+        super().__setitem__(i, map(as_epoch, value) if isinstance(i, slice) else as_epoch(value))
+
+    def __iadd__(self, epochs):
+        self.extend(epochs)
+        return self
+
+    def append(self, epoch):
+        """Adds an Epoch, or a dict of numbers, at the end."""
+        super().append(as_epoch(epoch))
+
+    def extend(self, epochs):
+        """Adds several at the end."""
+        super().extend(map(as_epoch, epochs))
+
+    def insert(self, i, epoch):
+        """Adds one before the Epoch i."""
+        super().insert(i, as_epoch(epoch))
 
     @property
     def columns(self):

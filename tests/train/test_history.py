@@ -30,6 +30,25 @@ def test_columns():
         History().column("epoch")
 
 
+def test_what_is_put_into_it_becomes_epochs():
+    history = made()
+    history.append({"epoch": 3})
+    history.insert(0, {"epoch": 0})
+    history.extend([{"epoch": 4}])
+    history += [{"epoch": 5}]
+    history[-1] = {"epoch": 6}
+    history[2:3] = [{"epoch": 7}, {"epoch": 8}]
+    assert history.column("epoch").tolist() == [0, 1, 7, 8, 3, 4, 6]
+    assert {type(epoch) for epoch in history} == {Epoch} and type(history) is History
+    for bad, words in ((pyml.ones(2), "is a Tensor, it must be a dict"), ({3: 4}, "the name 3")):
+        for put in (history.append, lambda x: history.insert(0, x), lambda x: history.extend([x])):
+            with pytest.raises(TypeError, match=words):
+                put(bad)
+    with pytest.raises(TypeError, match="is a int"):
+        history[0] = 3
+    assert len(history) == 7
+
+
 def test_an_epoch_has_its_numbers_as_items_and_attributes():
     epoch = made()[0]
     assert epoch.train_loss == epoch["train_loss"] == 0.5
