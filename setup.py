@@ -77,8 +77,11 @@ if shutil.which(CC[0]) is None:
     advice = "install LLVM" if IS_WINDOWS else "apt install gcc, or the like"
     sys.exit(f"pyml: there is no C compiler {CC[0]!r}: {advice}; CC= names one")
 IS_CL = Path(CC[0]).stem == "clang-cl"
-BFLOAT16 = ["-mavx512bf16"]  # csrc/bfloat16, for float32, once for each of
-UNITS = {"avx512": [], "amx": ["-mamx-tile", "-mamx-bf16"]}
+UNITS = {  # csrc/bfloat16, for float32: unit -> (ISA that it goes with, flags)
+    "avx512": ("avx512", ["-mavx512bf16"]),
+    "amx": ("avx512", ["-mavx512bf16", "-mamx-tile", "-mamx-bf16"]),
+    "bfmmla": ("neon", ["-march=armv8.2-a+bf16"]),
+}
 
 
 def spelled(flags):
@@ -113,16 +116,16 @@ FLAGS = [
 if ISAS is X86_64 and compiles(ANY_X86_64):  # zig cc spells it otherwise, and needs it not
     ISAS = {isa: [*ANY_X86_64, *flags] for isa, flags in X86_64.items()}
 LINK = [] if IS_WINDOWS else ["-lm"] if IS_WEB else ["-pthread", "-lm"]
-if "avx512" not in ISAS or not compiles(BFLOAT16):
-    BFLOAT16 = []  # a compiler of before 2020
-UNITS = {unit: flags for unit, flags in UNITS.items() if BFLOAT16 and compiles(flags)}
+UNITS = {  # those that the compiler knows
+    unit: (isa, flags) for unit, (isa, flags) in UNITS.items() if isa in ISAS and compiles(flags)
+}
 if os.environ.get("PYML_WERROR") == "1":
     FLAGS += ["-Werror"]
 if os.environ.get("PYML_WIDE") == "1" and "avx2" in ISAS:
     ISAS["wide"] = ISAS["avx2"]
     DEFINES += ["-DPYML_WIDE"]
-    if UNITS:
-        UNITS["amx_model"] = []
+    if "avx512" in UNITS:
+        UNITS["amx_model"] = UNITS["avx512"]
 DEFINES += [f"-DUNIT_{unit}" for unit in UNITS]
 SANITIZE = []
 if os.environ.get("PYML_SANITIZE") == "1":
@@ -307,10 +310,10 @@ class BuildKernels(build_ext):
                     flags += [f"-DISA_{isa}", f"-DREAL_BITS={bits}"]
                     jobs.append((source, f"{source.stem}_{isa}_f{bits}", flags))
 
-        for unit, unit_flags in UNITS.items():
+        for unit, (isa, unit_flags) in UNITS.items():
             source = CSRC / "bfloat16" / "product.c"
-            flags = [*FOR_SIZE.get(source.stem, ()), *ISAS["avx512"], *BFLOAT16, *unit_flags]
-            flags += [f"-DUNIT_{unit}", "-DISA_avx512", "-DREAL_BITS=32"]
+            flags = [*FOR_SIZE.get(source.stem, ()), *ISAS[isa], *unit_flags]
+            flags += [f"-DUNIT_{unit}", f"-DISA_{isa}", "-DREAL_BITS=32"]
             jobs.append((source, f"product_{unit}", flags))
 
         def compile_one(job):

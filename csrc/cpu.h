@@ -1,4 +1,4 @@
-/* What an x86-64 CPU can do, and the operating system saves, by CPUID and XGETBV: Intel's manual, volume 1, 13.2 to 15.4.
+/* What the CPU can do, and the operating system saves: on x86-64 by CPUID and XGETBV, Intel's manual, volume 1, 13.2 to 15.4.
  * (__builtin_cpu_supports needs a library that is not linked where Clang builds for Windows.) */
 #ifndef PYML_CPU_H
 #define PYML_CPU_H
@@ -58,4 +58,28 @@ static inline int cpu_is_amd(void)
 }
 
 #endif
+
+#if defined(__aarch64__)
+#if defined(__linux__)
+#include <sys/auxv.h>
+#elif defined(__APPLE__)
+#include <sys/sysctl.h>
+#endif
+
+/* Whether the CPU has BFMMLA: the documentation of Linux, arch/arm64/elf_hwcaps.rst, and Apple's of sysctlbyname. */
+static inline int cpu_multiplies_bfloat16(void)
+{
+#if defined(__linux__)
+    const unsigned long hwcap2_bf16 = 1ul << 14;
+    return (getauxval(AT_HWCAP2) & hwcap2_bf16) != 0;
+#elif defined(__APPLE__)
+    int has = 0;
+    size_t size = sizeof has;
+    return sysctlbyname("hw.optional.arm.FEAT_BF16", &has, &size, NULL, 0) == 0 && has;
+#else
+    return 0;
+#endif
+}
+#endif
+
 #endif

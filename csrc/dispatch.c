@@ -63,7 +63,7 @@ enum { ISA_COUNT = sizeof isas / sizeof *isas };
 
 static const isa *selected;
 
-/* What multiplies bfloat16. Without AVX512_BF16, which rounds to it, there is none. */
+/* What multiplies bfloat16. Without AVX512_BF16, which rounds to it, there is none on x86-64. */
 typedef struct {
     const char *name;
     int (*supported)(void);
@@ -79,13 +79,13 @@ static int rounds_to_bfloat16(void)
 extern const kernel_fn bfloat16_avx512[];
 #endif
 
-#if defined(UNIT_amx)
+#if defined(UNIT_amx) || defined(UNIT_bfmmla)
 static int always(void) { return 1; }
-extern const kernel_fn bfloat16_amx[];
 
 /* Whether a product of small whole numbers, which every order of sums gives exactly, is right. */
 static int multiplies(kernel_fn gemm)
 {
+    if (thread_prepare() != 0) return 0;
     enum { M = 33, N = 17, K = 35 };
     float a[M * K], b[K * N], c[M * N];
     for (int i = 0; i < M * K; i++) a[i] = (float)(i % 7 - 3);
@@ -111,11 +111,21 @@ static int multiplies(kernel_fn gemm)
         }
     return 1;
 }
+#endif
 
+#if defined(UNIT_amx)
+extern const kernel_fn bfloat16_amx[];
 static int amx_supported(void)
 {
-    return rounds_to_bfloat16() && cpu_has(CPU_AMX_BF16) && cpu_grants_tiles() && thread_prepare() == 0 &&
-           multiplies(bfloat16_amx[0]);
+    return rounds_to_bfloat16() && cpu_has(CPU_AMX_BF16) && cpu_grants_tiles() && multiplies(bfloat16_amx[0]);
+}
+#endif
+
+#if defined(UNIT_bfmmla)
+extern const kernel_fn bfloat16_bfmmla[];
+static int bfmmla_supported(void)
+{
+    return strcmp(selected->name, "neon") == 0 && cpu_multiplies_bfloat16() && multiplies(bfloat16_bfmmla[0]);
 }
 #endif
 
@@ -131,6 +141,9 @@ static const bfloat16_unit units[] = {
 #endif
 #if defined(UNIT_avx512)
     {"avx512_bf16", rounds_to_bfloat16, cpu_is_amd, bfloat16_avx512}, /* Intel's is slower than float32 */
+#endif
+#if defined(UNIT_bfmmla)
+    {"bfmmla", bfmmla_supported, always, bfloat16_bfmmla},
 #endif
 #if defined(UNIT_amx_model)
     {"amx_model", rounds_to_bfloat16, never, bfloat16_amx_model},

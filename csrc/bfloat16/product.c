@@ -1,5 +1,5 @@
 /* Products of matrices rounded to bfloat16, with sums in float32. The algorithm is that of kernels/gemm.c; every operand is
- * packed, as it must be rounded. amx.h or avx512.h has the instructions.
+ * packed, as it must be rounded. amx.h, avx512.h and bfmmla.h have the instructions.
  *
  * They multiply pairs: numbers 2g and 2g+1 of k. An element of C is the sum over blocks of k, in order, of alpha * (sum over
  * the pairs of the block, in the order of the instruction, from 0), whatever its place in C, the sizes m and n, and threads. */
@@ -8,8 +8,12 @@
 
 #if defined(UNIT_amx) || defined(UNIT_amx_model)
 #include "amx.h"
-#else
+#elif defined(UNIT_avx512)
 #include "avx512.h"
+#elif defined(UNIT_bfmmla)
+#include "bfmmla.h"
+#else
+#error "define one of UNIT_amx, UNIT_amx_model, UNIT_avx512, UNIT_bfmmla"
 #endif
 
 enum {
