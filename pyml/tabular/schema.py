@@ -154,8 +154,9 @@ class Schema:
 
         Raises:
             ValueError: for a table of less than two rows; for names that are not there; if no
-                column can be an input; if the target has no values or one value alone, is text that
-                never comes again, or does not fit the task.
+                column can be an input; if the target has no values, is text that never comes again,
+                or does not fit the task; if it has one value alone, unless task says that it is of
+                numbers or labels.
 
         Example:
             >>> table = tabular.Table({"x": [1.5, 2.5, 4.0], "y": ["a", "b", "a"]})
@@ -537,7 +538,7 @@ def examples(kind, values, counts, format=None):
 
 def task_of(arrays, task, formats):
     """The task, why, and the Columns of the targets."""
-    looks = [target_look(name, array, formats.get(name)) for name, array in arrays.items()]
+    looks = [target_look(name, array, formats.get(name), task) for name, array in arrays.items()]
     if len(looks) > 1:
         return task_of_many(looks, task)
     [(column, numbers, values, counts)] = looks
@@ -553,16 +554,16 @@ def task_of(arrays, task, formats):
     return task, reason, [column]
 
 
-def target_look(name, array, format):
+def target_look(name, array, format, task):
     """A target's Column, its numbers or None, its distinct values and their counts."""
     column = looked_at(name, array, format)
     values, counts = distinct(array)
     if len(values) == 0:
         raise ValueError(f"Schema.infer: the target {name!r} has no value in any row")
-    if len(values) == 1:
+    if len(values) == 1 and task in (None, "binary", "multiclass"):
         raise ValueError(
             f"Schema.infer: the target {name!r} is {key_of(values[0])} in every row: there is "
-            "nothing to learn"
+            "nothing to learn; a task of numbers or labels that is said takes it as it is"
         )
     if column.arrived == "date":
         raise ValueError(
@@ -642,7 +643,7 @@ def task_of_many(looks, task):
         )
     task, reason = (found, reason) if task is None else (task, "as you said")
     for column, number in zip(columns, numeric, strict=True):
-        if not (number if task == "multioutput" else column.kind == "boolean"):
+        if not (number if task == "multioutput" else column.kind in ("boolean", "constant")):
             wanted = "a number" if task == "multioutput" else "of two values, as 0 and 1"
             raise ValueError(
                 f"Schema.infer: of several targets each must be {wanted} for {task}, "

@@ -8,6 +8,7 @@ from pyml import nn, ops
 from pyml.nn import functional as F
 from pyml.tabular.networks import OF_MEMBERS
 from pyml.tabular.reading import as_table
+from pyml.tabular.scaling import LARGEST
 from pyml.tabular.schema import Schema, checked_state, plural
 from pyml.tabular.table import check_type, near
 from pyml.tabular.values import distinct, missing, names_of, numbers_of, truths_of
@@ -15,7 +16,7 @@ from pyml.tensor import Tensor
 
 __all__ = ["Target"]
 
-LARGEST = 1e30  # of a target: float32 ends at 3.4e38
+LARGEST_COUNT = 1e30  # float32, which a count is taken as, ends at 3.4e38
 SHOWN_ROWS = 5
 RAREST = 1e-6  # a share, or a mean count, that stands for 0, whose logarithm is infinite
 
@@ -49,8 +50,8 @@ class Target:
         task: as of the schema.
         names: of the targets.
         classes: the classes in the order of their numbers, an array; None for other tasks.
-        mean, std: arrays with a number for each target; None for other tasks than regression and
-            multioutput.
+        mean, std: arrays with a number for each target, a std of 0 where all training rows have the
+            same; None for other tasks than regression and multioutput.
 
     Raises:
         ValueError: if the schema has no target.
@@ -122,8 +123,9 @@ class Target:
             values = self._numbers(table, "fit")
             if len(values) == 0:
                 raise ValueError("Target.fit: the table has no rows")
-            self.mean, self.std = values.mean(0), values.std(0)
-            self.std[self.std <= 1e-12 * np.abs(self.mean)] = 1
+            low, spread = values.min(0), np.ptp(values, 0)
+            self.mean = np.where(spread > 0, values.mean(0), low)
+            self.std = spread * ((values - low) / nonzero(spread)).std(0)  # squares may underflow
         else:
             self.encode(table)
         return self
@@ -147,7 +149,7 @@ class Target:
                     "encode", self.columns[0], table, int((values[:, 0] < 0).argmax()), "count"
                 )
             return values[:, 0].astype(np.float32)
-        values = ((values - self.mean) / self.std).astype(np.float32)
+        values = ((values - self.mean) / nonzero(self.std)).astype(np.float32)
         return values[:, 0] if self.task == "regression" else values
 
     def actual(self, table):
@@ -198,16 +200,16 @@ class Target:
         )
 
     def _numbers(self, table, method):
-        columns = []
+        columns, largest = [], LARGEST_COUNT if self.task == "counts" else LARGEST
         for column, array in zip(self.columns, self._complete(table, method), strict=True):
             x, bad = numbers_of(array, column.format or ".")
             if bad is not None:
                 self._refuse(method, column, table, bad, "number")
             self._check_missing(method, column.name, table, np.isnan(x))
-            beyond = np.abs(x) > LARGEST
+            beyond = np.abs(x) > largest
             if beyond.any():
                 self._refuse(
-                    method, column, table, int(beyond.argmax()), f"number within {LARGEST:g}"
+                    method, column, table, int(beyond.argmax()), f"number within {largest:g}"
                 )
             columns.append(x)
         return np.stack(columns, 1)
@@ -281,7 +283,7 @@ class Target:
         if self.task == "counts":
             return np.log(np.maximum(mean, RAREST))
         center, std = self._scale
-        return (mean - center) / std
+        return (mean - center) / nonzero(std)
 
     def averaged(self, outputs):
         """Outputs of several networks as one, whose prediction is the mean of theirs.
@@ -358,11 +360,16 @@ class Target:
                 values.dtype != np.float64
                 or values.shape != (len(made.columns),)
                 or not np.isfinite(values).all()
-                or (name == "std" and (values <= 0).any())
+                or (name == "std" and (values < 0).any())
             ):
                 raise ValueError(f"target: {name} is not a finite number for each target")
             setattr(made, name, values)
         return made
+
+
+def nonzero(std):
+    """What to divide by: 1 for 0, as of targets that are all the same."""
+    return np.where(std > 0, std, 1)
 
 
 def log_mean_exp(x):

@@ -135,6 +135,25 @@ def test_presets(preset, frame):
 KINDS = {"fast": "mlp", "plr": "mlp", "realmlp": "realmlp-td", "tabm": "tabm-mini"}
 
 
+@pytest.mark.parametrize("preset", PRESETS)
+def test_targets_that_are_the_same_in_all_rows(preset):
+    options = {**QUICK, "preset": preset, "hidden": (8,), "epochs": 3}
+    regressor = TabularRegressor(**options).fit(X, np.full(60, 0.1))
+    assert regressor.predict(X).tolist() == [0.1] * 60
+    numbers = TabularRegressor(**options).fit(X, np.column_stack([VALUES, np.full(60, 7)]))
+    assert numbers.predict(X)[:, 1].tolist() == [7] * 60
+    labels = np.column_stack([CLASSES > 0, np.zeros(60), np.ones(60)]).astype(int)
+    found = TabularClassifier(**{**options, "epochs": 20}).fit(X, labels).predict_proba(X)
+    assert np.abs(found[:, 1:] - labels[:, 1:]).mean() < 0.25
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e30])
+def test_values_of_any_size(scale):
+    regressor = TabularRegressor(**QUICK).fit(X, VALUES * scale)
+    usual = TabularRegressor(**QUICK).fit(X, VALUES).predict(X)
+    np.testing.assert_allclose(regressor.predict(X) / scale, usual, 1e-4)
+
+
 def test_a_class_that_no_row_trains():
     y = np.where(np.arange(60) == 0, 7, CLASSES)
     classifier = TabularClassifier(**QUICK).fit(X, y)

@@ -218,6 +218,8 @@ def test_what_is_no_leak():
         ({"x": ["?!", *DAYS], "y": FEW}, {}, "'x' is mostly dates, but row 0 has '\\?!'"),
         ({"x": [1, 2], "y": [None, None]}, {}, "target 'y' has no value in any row"),
         ({"x": [1, 2], "y": ["a", "a"]}, {}, "target 'y' is a in every row"),
+        ({"x": [1, 2], "y": [3, 3]}, {}, "target 'y' is 3 in every row"),
+        ({"x": [1, 2], "y": [3, 3]}, {"task": "binary"}, "target 'y' is 3 in every row"),
         ({"x": [1, 2], "y": np.array(["2020", "2021"], "M8[s]")}, {}, "target 'y' is a date"),
         ({"x": [1, 2] * 30, "y": UUIDS}, {}, "target 'y' is identifier"),
         ({"x": [1, 2], "y": ["a", "b"]}, {"task": "regression"}, "'y' is no number: a, b"),

@@ -44,6 +44,28 @@ def test_classes_come_back_as_they_were(y, classes):
     assert isinstance(target.loss(), pyml.nn.CrossEntropyLoss)
 
 
+@pytest.mark.parametrize("scale", [1e-300, 1e-30, 1e30, 1e140])
+def test_numbers_of_any_size(scale):
+    target, table = fitted(Y * scale)
+    y = target.encode(table)
+    assert y.mean() == pytest.approx(0, abs=1e-6) and y.std() == pytest.approx(1)
+    np.testing.assert_allclose(target.decode(y), Y * scale, 1e-5)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, -3.0, 1e30])
+def test_a_number_that_is_always_the_same_is_what_is_predicted(value):
+    target, table = fitted(np.full(N, value), "regression")
+    assert target.encode(table).tolist() == [0.0] * N
+    assert target.decode(np.array([-1.0, 0.0, 2.5], np.float32)).tolist() == [value] * 3
+    assert target.outputs_of_mean(target.actual(table)) == 0
+    again = Target.from_state_dict(Schema.infer(table, "y", task="regression"), target.state_dict())
+    assert again.decode(np.float32([7])).tolist() == [value]
+    several, table = fitted([np.full(N, value), Y], "multioutput", ("y", "z"))
+    found = several.decode(several.encode(table))
+    assert found[:, 0].tolist() == [value] * N
+    np.testing.assert_allclose(found[:, 1], Y, 1e-5, 1e-6)
+
+
 @pytest.mark.parametrize(
     ("y", "others"),
     [
@@ -187,7 +209,7 @@ def test_targets_are_kept_in_files(name, tmp_path):
         ("numbers", {"mean": None}),
         ("numbers", {"mean": np.zeros(2)}),
         ("numbers", {"std": np.array([np.nan])}),
-        ("numbers", {"std": np.array([0.0])}),
+        ("numbers", {"std": np.array([-1.0])}),
         ("numbers", {"std": np.ones(1, np.float32)}),
         ("numbers", {"classes": ["a", "b"]}),
         ("numbers", {"more": 1}),
