@@ -18,6 +18,7 @@ from pyml.nn.module import Module
 from pyml.nn.parameter import Buffer, Parameter
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.embedding import piecewise_linear
+from pyml.ops.feature_linear import feature_linear
 from pyml.options import Range, check_counts, check_number
 from pyml.tensor import Tensor
 
@@ -30,7 +31,7 @@ __all__ = [
     "quantile_bins",
 ]
 
-lines = entry(piecewise_linear)  # where vmap looks
+lines, products = entry(piecewise_linear), entry(feature_linear)  # where vmap looks
 
 
 def quantile_bins(x, num_bins=48):
@@ -136,10 +137,15 @@ class FeatureLinear(Module):
                 f"FeatureLinear: input has shape {tuple(input.shape)}, it must end in (num_features"
                 f", in_features), {wanted}"
             )
-        rows = input.reshape(-1, *wanted).transpose(0, 1)
-        output = (rows @ self.weight).transpose(0, 1)
-        if self.bias is not None:
-            output = output + self.bias
+        return self._products(input)
+
+    def of_waves(self, phases):
+        """forward() of cos(phases) and, behind it, sin(phases), which are not put together."""
+        return self._products(phases, waves=True)
+
+    def _products(self, input, waves=False):
+        rows = input.reshape(math.prod(input.shape[:-2]), *input.shape[-2:])
+        output = products(rows, self.weight, self.bias, waves)
         return output.reshape(*input.shape[:-2], self.num_features, self.out_features)
 
     def extra_repr(self):
@@ -412,7 +418,10 @@ class PeriodicEmbedding(Module):
         """(..., num_features) to (..., num_features, embedding_dim)."""
         check_last(self, input, self.num_features, "num_features")
         phases = 2 * math.pi * self.frequencies * input.unsqueeze(-1)
-        output = self.linear(ops.cat([phases.cos(), phases.sin()], -1))
+        if self.lite:
+            output = self.linear(ops.cat([phases.cos(), phases.sin()], -1))
+        else:
+            output = self.linear.of_waves(phases)
         return output.relu() if self.activation else output
 
     def extra_repr(self):
