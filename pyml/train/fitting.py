@@ -23,6 +23,7 @@ from pyml.train.history import Epoch, History
 from pyml.train.reading import Rows
 
 TICK = 0.1  # seconds between two looks at the bar and the clock
+MOST_SEEN = 1024  # training rows that metrics are computed of, where others are validated
 
 
 class Fitting:
@@ -440,7 +441,7 @@ class Applied(Module):
 
 
 def seen_rows(train, held):
-    """The training rows that metrics are computed of: as many as there are to validate on.
+    """The training rows that metrics are computed of: as many as are validated, MOST_SEEN at most.
 
     None if targets of a row have another form than those to validate on, as of a model that has
     several outputs in training and their mean in evaluation.
@@ -451,9 +452,10 @@ def seen_rows(train, held):
         return train
     if not isinstance(held, Rows) or train.target.shape[1:] != held.target.shape[1:]:
         return None
-    if held.count >= train.count:
+    count = min(held.count, MOST_SEEN)
+    if count >= train.count:
         return train
-    chosen = np.random.Generator(np.random.PCG64(0)).permutation(train.count)[: held.count]
+    chosen = np.random.Generator(np.random.PCG64(0)).permutation(train.count)[:count]
     return train[np.sort(chosen)]
 
 

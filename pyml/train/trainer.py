@@ -78,10 +78,10 @@ class Trainer:
         optimizer: an Optimizer over the model's parameters.
         scheduler: a learning-rate schedule; ReduceLROnPlateau gets the validation loss, or the
             training loss without validation. Default: none.
-        metrics: of the validation; and of training rows in memory: as many as are validated, drawn
-            once, or all without validation. Names, Metrics of pyml.train.metrics, or functions
-            (prediction, target) -> number, which get labels where there are, else values; of rows
-            with weights also sample_weight=. Default: none.
+        metrics: of the validation; and of training rows in memory: as many as are validated, 1,024
+            at most, drawn once; or all without validation. Names, Metrics of pyml.train.metrics, or
+            functions (prediction, target) -> number, which get labels where there are, else values;
+            of rows with weights also sample_weight=. Default: none.
         callbacks: Callbacks, or functions that are called after each epoch, with its Epoch.
             Default: none.
         clip: the largest norm of the gradients as one vector, > 0. Default: none.

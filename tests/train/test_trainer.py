@@ -460,6 +460,21 @@ def metrics(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pyml.train.metrics", module)
 
 
+def test_metrics_of_training_rows_are_of_some(rng):
+    """As many as are validated, at most 1,024; of all without validation."""
+    x, y = blobs(rng, 3000)
+    for rows, wanted in ((300, {300}), (1500, {1024, 1500}), (0, {3000})):
+        held = (x[:rows], y[:rows]) if rows else None
+        seen = set()
+
+        def counted(prediction, target, seen=seen):
+            seen.add(len(target))
+            return 0.0
+
+        made(metrics=[counted]).fit(x, y, epochs=1, validation=held, **QUIET)
+        assert seen == wanted
+
+
 def test_metrics_by_name(rng, metrics):
     x, y = blobs(rng, 60)
     stopping = EarlyStopping(monitor="train_counted")
