@@ -50,6 +50,10 @@ def given_away(table, column, target):
 
 def codes(values):
     """Numbers of the distinct values, and how many these are."""
+    if values.dtype.kind == "O":
+        numbers = {value: i for i, value in enumerate({*values.tolist()})}
+        index = np.fromiter(map(numbers.__getitem__, values.tolist()), np.int64, len(values))
+        return index, len(numbers)
     distinct, index = np.unique(values, return_inverse=True)
     return index.astype(np.int64), len(distinct)
 
