@@ -78,6 +78,7 @@ void KERNEL(multiply_adds)(const void *args)
     vec sums[CHAINS], factor = vset1((real)0.5), term = vset1(y[0]);
     for (int k = 0; k < CHAINS; k++) sums[k] = vset1((real)k);
     for (ptrdiff_t i = 0; i < a->rounds; i++)
+#pragma GCC unroll 16 /* so that sums are in registers */
         for (int k = 0; k < CHAINS; k++) sums[k] = vfma(sums[k], factor, term);
     vec total = {0};
     for (int k = 0; k < CHAINS; k++) total += sums[k];

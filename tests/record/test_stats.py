@@ -11,6 +11,7 @@ import pyml
 from pyml import memory, nn, optim
 from pyml.nn import functional as F
 from pyml.ops.numpys import by_numpy
+from pyml.recording.stats import machine_peak
 
 is_slow = ctypes.c_bool()
 
@@ -178,3 +179,19 @@ def test_memory_of_a_run_does_not_grow():
     before = step.stats().memory
     step.run(*data, batch_size=16, epochs=20)
     assert step.stats().memory == before
+
+
+def test_the_peak_is_one():
+    """No product is far above it, as when its loop of multiply-adds waited for memory."""
+    x, threads = pyml.ones(512, 512), pyml.get_num_threads()
+
+    def rate():
+        start = time.perf_counter()
+        x @ x
+        return 2 * 512**3 / (time.perf_counter() - start)
+
+    pyml.set_num_threads(1)
+    try:
+        assert max(rate() for _ in range(10)) < 1.7 * machine_peak.__wrapped__()[0]
+    finally:
+        pyml.set_num_threads(threads)
