@@ -139,9 +139,9 @@ class FeatureLinear(Module):
             )
         return self._products(input)
 
-    def of_waves(self, phases):
-        """forward() of cos(phases) and, behind it, sin(phases), which are not put together."""
-        return self._products(phases, waves=True)
+    def of_waves(self, angles):
+        """forward() of their cos and, behind it, their sin, which are not put together."""
+        return self._products(angles, waves=True)
 
     def _products(self, input, waves=False):
         rows = input.reshape(math.prod(input.shape[:-2]), *input.shape[-2:])
@@ -417,11 +417,11 @@ class PeriodicEmbedding(Module):
     def forward(self, input):
         """(..., num_features) to (..., num_features, embedding_dim)."""
         check_last(self, input, self.num_features, "num_features")
-        phases = 2 * math.pi * self.frequencies * input.unsqueeze(-1)
+        angles = angles_of(input, self.frequencies)
         if self.lite:
-            output = self.linear(ops.cat([phases.cos(), phases.sin()], -1))
+            output = self.linear(ops.cat([angles.cos(), angles.sin()], -1))
         else:
-            output = self.linear.of_waves(phases)
+            output = self.linear.of_waves(angles)
         return output.relu() if self.activation else output
 
     def extra_repr(self):
@@ -497,7 +497,7 @@ class PBLDEmbedding(Module):
     def forward(self, input):
         """(..., num_features) to (..., num_features embedding_dim)."""
         check_last(self, input, self.num_features, "num_features")
-        angles = 2 * math.pi * self.frequencies * input.unsqueeze(-1) + self.phases
+        angles = angles_of(input, self.frequencies, self.phases)
         return ops.cat([self.linear(angles.cos()).flatten(-2), input], -1)
 
     def extra_repr(self):
@@ -506,6 +506,13 @@ class PBLDEmbedding(Module):
             f"{self.num_features}, embedding_dim={self.embedding_dim}, "
             f"num_frequencies={self.num_frequencies}, sigma={self.sigma}"
         )
+
+
+def angles_of(input, frequencies, phases=None):
+    """2 pi frequencies[i] input[..., i] + phases[i], (..., features, num_frequencies)."""
+    rows = input.reshape(math.prod(input.shape[:-1]), input.shape[-1], 1)
+    angles = products(rows, (2 * math.pi * frequencies).unsqueeze(1), phases)
+    return angles.reshape(*input.shape, frequencies.shape[1])
 
 
 def check_last(module, input, size, name):
