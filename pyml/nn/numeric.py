@@ -139,11 +139,8 @@ class FeatureLinear(Module):
             )
         return self._products(input)
 
-    def of_waves(self, angles):
-        """forward() of their cos and, behind it, their sin, which are not put together."""
-        return self._products(angles, waves=True)
-
     def _products(self, input, waves=False):
+        """Of the input; of waves of its cos and, behind it, its sin, which are not put together."""
         rows = input.reshape(math.prod(input.shape[:-2]), *input.shape[-2:])
         output = products(rows, self.weight, self.bias, waves)
         return output.reshape(*input.shape[:-2], self.num_features, self.out_features)
@@ -421,7 +418,7 @@ class PeriodicEmbedding(Module):
         if self.lite:
             output = self.linear(ops.cat([angles.cos(), angles.sin()], -1))
         else:
-            output = self.linear.of_waves(angles)
+            output = self.linear._products(angles, waves=True)
         return output.relu() if self.activation else output
 
     def extra_repr(self):
