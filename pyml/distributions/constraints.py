@@ -30,7 +30,8 @@ def with_checked_tensors(cls, *names):
 def of_tensors(method, who):
     @functools.wraps(method)
     def checked(self, *tensors):
-        if not getattr(self, "_validate_args", True):  # where PyTorch takes numbers, too
+        # where PyTorch takes numbers, too
+        if getattr(self, "_takes_numbers", False) or not getattr(self, "_validate_args", True):
             tensors = [as_tensor(x) if isinstance(x, (int, float)) else x for x in tensors]
         for tensor in tensors:
             if not isinstance(tensor, Tensor):

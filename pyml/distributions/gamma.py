@@ -30,6 +30,7 @@ class Gamma(ExponentialFamily):
     arg_constraints = {"concentration": constraints.positive, "rate": constraints.positive}
     support = constraints.nonnegative
     has_rsample = True
+    _takes_numbers = True
     _parameters = {"concentration": 0, "rate": 0}
 
     def __init__(self, concentration, rate, validate_args=None):

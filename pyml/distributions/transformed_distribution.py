@@ -5,6 +5,7 @@ from pyml.distributions.distribution import Distribution, checked_distribution
 from pyml.distributions.independent import Independent
 from pyml.distributions.transforms import ComposeTransform, Transform, with_events
 from pyml.distributions.utils import sum_rightmost
+from pyml.errors import KindError
 from pyml.grad_mode import no_grad
 from pyml.ops.shape import as_sizes
 
@@ -41,7 +42,7 @@ class TransformedDistribution(Distribution):
         if not isinstance(transforms, (list, tuple)) or not all(
             isinstance(t, Transform) for t in transforms
         ):
-            raise TypeError(
+            raise KindError(
                 "TransformedDistribution: transforms must be a Transform or a list of them, not "
                 f"{transforms!r}"
             )

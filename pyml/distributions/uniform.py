@@ -25,7 +25,9 @@ class Uniform(Distribution):
         tensor([1., 2.])
     """
 
-    arg_constraints = {"low": constraints.dependent, "high": constraints.dependent}
+    arg_constraints = dict.fromkeys(
+        ("low", "high"), constraints.dependent(is_discrete=False, event_dim=0)
+    )
     has_rsample = True
     _parameters = {"low": 0, "high": 0}
 

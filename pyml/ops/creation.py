@@ -404,6 +404,11 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
         start, end, step = (number_as(x, FLOAT64, f"arange: {n}").item() for n, x in named.items())
         if not math.isfinite((end - start) / step):
             raise ArgumentError(f"arange: from {start} to {end} by {step} is no finite range")
+        if dtype is not None and checked_dtype(dtype, "arange") == INT64:  # as PyTorch
+            start, end, step = map(math.trunc, (start, end, step))
+            if step == 0:
+                raise ArgumentError(f"arange: step is {named['step']}, of dtype int64 it is 0")
+            integers = True
     count = -((start - end) // step) if integers else math.ceil((end - start) / step)
     shape = shape_of((count,), "arange")
     kind = INT64 if integers else None
@@ -415,6 +420,8 @@ def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=Fa
             start, step = float(start), float(step)
 
     def values(shape, dtype):
+        if dtype.kind in "iu":
+            return np.asarray(math.trunc(start) + np.arange(shape[0]) * math.trunc(step), dtype)
         return np.asarray(start + np.arange(shape[0]) * step, dtype)
 
     return made(values, shape, dtype, device, requires_grad, "arange", kind)
@@ -426,13 +433,18 @@ def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False)
     if steps < 0:
         raise ArgumentError(f"linspace: steps is {steps}, it must not be negative")
 
-    start, end = plain(start), plain(end)
+    ends = plain(start), plain(end)
 
     def values(shape, dtype):
         with np.errstate(all="ignore"):
-            return fitting(np.linspace(start, end, *shape), dtype, "linspace")
+            return fitting(np.linspace(*ends_in(ends, dtype), *shape), dtype, "linspace")
 
     return made(values, (steps,), dtype, device, requires_grad, "linspace")
+
+
+def ends_in(ends, dtype):
+    """The ends of a range, without what is behind the point if the dtype is an integer type."""
+    return np.trunc(ends) if dtype.kind in "iu" else ends
 
 
 def fitting(numbers, dtype, name):
@@ -457,11 +469,11 @@ def logspace(start, end, steps, base=10.0, *, dtype=None, device=None, requires_
     steps = integer(steps, "logspace: steps")
     if steps < 0:
         raise ArgumentError(f"logspace: steps is {steps}, it must not be negative")
-    start, end, base = plain(start), plain(end), plain(base)
+    ends, base = (plain(start), plain(end)), plain(base)
 
     def values(shape, dtype):
         with np.errstate(all="ignore"):
-            powers = np.float64(base) ** np.linspace(start, end, *shape)
+            powers = np.float64(base) ** np.linspace(*ends_in(ends, dtype), *shape)
             return fitting(powers, dtype, "logspace")
 
     return made(values, (steps,), dtype, device, requires_grad, "logspace")

@@ -3,6 +3,7 @@
 from pyml.errors import ArgumentError
 from pyml.ops.arrays import checked_tensor, real_tensor
 from pyml.ops.elementwise import clamp, where
+from pyml.ops.functions import floating
 from pyml.ops.operands import broadcast_shapes, result_type
 from pyml.ops.reduce import norm, row_pair, sum
 from pyml.ops.shape import to, wrapped_dim
@@ -110,8 +111,7 @@ def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
     """||x1 - x2 + eps||_p over the last dimension.
 
     Args:
-        x1, x2: (n, d) or (d), of shapes that broadcast, float32 or float64; one may be of
-            integers.
+        x1, x2: (n, d) or (d), of shapes that broadcast; integers are taken as the default dtype.
         p: of the norm. Default: 2.
         eps: added to each difference, so that a distance of zero has a derivative. Default: 1e-6.
         keepdim: keep the last dimension, of size 1. Default: False.
@@ -126,7 +126,9 @@ def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):
         >>> F.pairwise_distance(pyml.tensor([[1.0, 2.0]]), pyml.tensor([[4.0, 6.0]]))
         tensor([5.])
     """
-    x1, x2, shape = pair_of(x1, x2, "pairwise_distance")
+    name = "pairwise_distance"
+    x1, x2 = checked_tensor(x1, name, "x1"), checked_tensor(x2, name, "x2")
+    x1, x2, shape = pair_of(floating(x1, name), floating(x2, name), name)
     if p != 2:
         return norm(x1 - x2 + eps, p, -1, keepdim)
     x1, x2 = rows_of(x1, shape), rows_of(x2, shape)

@@ -519,7 +519,7 @@ def scatter_add(input, dim, index, src):
             f"scatter_add: src has dtype {src.dtype}, it must be that of the input, {input.dtype}"
         )
     array = copied(input.array)
-    part_of_src = src.array[tuple(slice(n) for n in index.shape)]
+    part_of_src = src.array[(..., *(slice(n) for n in index.shape))]
     if array.dtype.kind == "f":
         add_along(array, dim, index, part_of_src)
     else:
@@ -555,7 +555,7 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None):
             raise ArgumentError(f"scatter: reduce is {reduce!r}, it must be None or 'add'")
         if not isinstance(src, Tensor):
             checked_tensor(index, "scatter", "index")
-            src = Tensor._on(full(index.shape, input.array, src))
+            src = Tensor._on(constant(np.full(index.shape, src, input.dtype)))
         return scatter_add(input, dim, index, src)
     dim = wrapped_dim(dim, input.ndim, "scatter")
     index = index_along(index, input.size(dim) if input.ndim else 1, dim, "scatter")
@@ -589,11 +589,8 @@ def nonzero(input, *, as_tuple=False):
     """
     checked_tensor(input, "nonzero")
     refuse("nonzero")
-    found = (
-        np.nonzero(np.atleast_1d(input.array) if as_tuple else input.array) if input.ndim else ()
-    )
     if as_tuple:
-        return tuple(Tensor._on(index) for index in found)
+        return tuple(map(Tensor._on, np.nonzero(np.atleast_1d(input.array))))
     return Tensor._on(np.argwhere(input.array))
 
 

@@ -170,7 +170,7 @@ def poisson_nll_loss(
     """The negative log likelihood of counts: exp(x) - t x for the logarithm x of the rate.
 
     Args:
-        input: x, any shape.
+        input: x, any shape; integers are taken as the default dtype.
         target: t, counts of any dtype.
         log_input: x is the logarithm of the rate; else the rate, and the loss x - t log(x + eps).
             Default: True.
@@ -180,7 +180,7 @@ def poisson_nll_loss(
         reduction: "mean", "sum" or "none".
     """
     reduction = checked_reduction("poisson_nll_loss", reduction, size_average, reduce)
-    real_tensor(input, "poisson_nll_loss", "input")
+    input = floating(input, "poisson_nll_loss")
     t = like("poisson_nll_loss", target, input)
     loss = exp(input) - t * input if log_input else input - t * log(input + eps)
     if full:
@@ -395,7 +395,7 @@ def triplet_margin_loss(
     """max(0, margin + d(anchor, positive) - d(anchor, negative)), d(x, y) = |x - y + eps|_p.
 
     Args:
-        anchor, positive, negative: (..., d).
+        anchor, positive, negative: (..., d); integers are taken as the default dtype.
         margin: by how much the negative is to be farther. Default: 1.
         p: of the norm. Default: 2.
         eps: added to each difference. Default: 1e-6.
@@ -407,10 +407,9 @@ def triplet_margin_loss(
     Raises:
         ValueError: if margin is not positive, or the numbers of dimensions differ.
     """
-    reduction = reduction_named(size_average, reduce, reduction)
-    return of_triplets(
-        "triplet_margin_loss", anchor, positive, negative, distance(p, eps), margin, swap, reduction
-    )
+    name, reduction = "triplet_margin_loss", reduction_named(size_average, reduce, reduction)
+    triplet = [floating(x, name) for x in (anchor, positive, negative)]
+    return of_triplets(name, *triplet, distance(p, eps), margin, swap, reduction)
 
 
 def triplet_margin_with_distance_loss(

@@ -10,24 +10,30 @@ from pyml.ops import creation, elementwise, index, linalg, rearranging, shape, s
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.inplace import copy_, fill_, replace
 from pyml.ops.operands import broadcast_shapes, sum_to
+from pyml.ops.shape import reshape as reshaped
 from pyml.ops.sharing import is_shared, share_memory_
 from pyml.recorder import constant, refuse
 from pyml.tensor import Tensor
 
 
-def sizes_of(args):
-    """x.reshape(2, 3) and x.reshape((2, 3)) mean the same."""
+def sizes_of(args, named=None):
+    """x.expand(2, 3), x.expand((2, 3)) and x.expand(size=(2, 3)) mean the same."""
+    if named is not None:
+        if args:
+            raise TypeError(f"sizes or dimensions are given twice: {args} and {named}")
+        return named
     return args[0] if len(args) == 1 and isinstance(args[0], (tuple, list)) else args
 
 
-def expand(self, *sizes, implicit=False):
+def expand(self, *sizes, size=None, implicit=False):
     """Dimensions of size 1 repeated to `sizes`, others put in front; a view that repeats memory.
 
     Args:
         sizes: the new shape; -1 leaves a size as it is.
+        size: the same by name, as a tuple.
         implicit: of PyTorch's inside; of no effect.
     """
-    return shape.expand(self, sizes_of(sizes))
+    return shape.expand(self, sizes_of(sizes, size))
 
 
 def expand_as(self, other):
@@ -35,28 +41,29 @@ def expand_as(self, other):
     return shape.expand(self, checked_tensor(other, "expand_as", "other").shape)
 
 
-def flip(self, *dims):
-    """The elements in reverse order along `dims`; a copy."""
-    return shape.flip(self, sizes_of(dims))
+def flip(self, *axes, dims=None):
+    """The elements in reverse order along `axes`, or a tuple `dims` by name; a copy."""
+    return shape.flip(self, sizes_of(axes, dims))
 
 
-def permute(self, *dims):
-    """The dimensions in the order `dims`; a view."""
-    return shape.permute(self, sizes_of(dims))
+def permute(self, *axes, dims=None):
+    """The dimensions in the order `axes`, or a tuple `dims` by name; a view."""
+    return shape.permute(self, sizes_of(axes, dims))
 
 
-def repeat(self, *sizes):
-    """The tensor repeated sizes[d] times along each dimension; a copy."""
-    return shape.repeat(self, sizes_of(sizes))
+def repeat(self, *counts, repeats=None):
+    """The tensor counts[d] times along each dimension, or a tuple `repeats` by name; a copy."""
+    return shape.repeat(self, sizes_of(counts, repeats))
 
 
-def reshape(self, *sizes):
+def reshape(self, *sizes, shape=None):
     """The same elements in another shape; a view where that is possible.
 
     Args:
         sizes: of the dimensions, one of which may be -1: what is left.
+        shape: the same by name, as a tuple.
     """
-    return shape.reshape(self, sizes_of(sizes))
+    return reshaped(self, sizes_of(sizes, shape))
 
 
 def reshape_as(self, other):
@@ -74,13 +81,17 @@ def type_as(self, other):
     return shape.to(self, checked_tensor(other, "type_as", "other").dtype)
 
 
-def view(self, *sizes):
+def view(self, *sizes, size=None):
     """The same memory in another shape.
+
+    Args:
+        sizes: of the dimensions, one of which may be -1: what is left.
+        size: the same by name, as a tuple.
 
     Raises:
         RuntimeError: if the strides do not allow it; reshape() copies then.
     """
-    return shape.view(self, sizes_of(sizes))
+    return shape.view(self, sizes_of(sizes, size))
 
 
 def view_as(self, other):

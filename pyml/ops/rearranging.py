@@ -1,5 +1,6 @@
 """Elements in other places: rolled, repeated, joined; triangles and diagonals; put at indices."""
 
+import functools
 import itertools
 
 import numpy as np
@@ -547,6 +548,20 @@ def take(input, index):
 # ---- put at indices ------------------------------------------------------------------------------
 
 
+def of_slices(operation):
+    """The operation for a 0-d tensor too, which is a slice of one element."""
+
+    @functools.wraps(operation)
+    def called(input, dim, index, source, *args, **kwargs):
+        if getattr(input, "ndim", None) == 0 == getattr(source, "ndim", None):
+            input, source = reshape(input, (1,)), reshape(source, (1,))
+            return operation(input, dim, index, source, *args, **kwargs).reshape(())
+        return operation(input, dim, index, source, *args, **kwargs)
+
+    return called
+
+
+@of_slices
 def index_add(input, dim, index, source, *, alpha=1):
     """A copy with alpha * source added to the slices `index` (a vector) along `dim`."""
     dim, index = slices_at(input, dim, index, source, "index_add")
@@ -561,6 +576,7 @@ def in_every_row(index, dim, source):
     return expand(reshape(index, shape), source.shape).contiguous()
 
 
+@of_slices
 def index_copy(input, dim, index, source):
     """A copy of the input with the slices of source in place of those at `index` along `dim`."""
     dim, index = slices_at(input, dim, index, source, "index_copy")

@@ -516,21 +516,22 @@ def argmin(input, dim=None, keepdim=False):
 cdef Tensor extreme_truth(input, dim, bint keepdim, bint largest, str name):
     cdef Tensor x = lift(input, name)
     cdef Dims dims = dims_of(x.array, dim, keepdim, name)
+    kind = x.array.dtype if x.array.dtype == np.uint8 else BOOL   # PyTorch's masks were of uint8 once
     if dims.n == 0:
-        return wrap(constant(np.full(dims.shape(), not largest)))
+        return wrap(constant(np.full(dims.shape(), not largest, kind)))
     truth = as_type(as_type(x.array, BOOL), FLOAT32)
-    return wrap(as_type(extreme(truth, dims, largest, False, name)[0], BOOL))
+    return wrap(as_type(extreme(truth, dims, largest, False, name)[0], kind))
 
 
 @numpy_names
 def any(input, dim=None, keepdim=False):
-    """True if an element is not zero."""
+    """True if an element is not zero; of dtype uint8 a 1 of it."""
     return extreme_truth(input, dim, keepdim, True, "any")
 
 
 @numpy_names
 def all(input, dim=None, keepdim=False):
-    """True if no element is zero."""
+    """True if no element is zero; of dtype uint8 a 1 of it."""
     return extreme_truth(input, dim, keepdim, False, "all")
 
 
@@ -594,7 +595,7 @@ cdef class CumSum(Node):
     cdef bint backwards
 
     cdef tuple gradients(self, Tensor dy):
-        return (running_sum(dy, self.dim, not self.backwards),)
+        return (running_sum(dy, self.dim, not self.backwards, dy.dtype),)
 
 
 def running(x, dim, backwards, dtype):
@@ -603,9 +604,8 @@ def running(x, dim, backwards, dtype):
     return np.flip(np.cumsum(np.flip(x, dim), dim, dtype), dim) if backwards else np.cumsum(x, dim, dtype)
 
 
-cdef Tensor running_sum(Tensor x, int dim, bint backwards):
+cdef Tensor running_sum(Tensor x, int dim, bint backwards, dtype):
     """The sum of x up to each element, or from each element on. Each is the other's derivative."""
-    dtype = x.array.dtype if is_real(x.array) else np.dtype(np.int64)
     cdef Tensor y = wrap(by_numpy("cumsum", running, (x.array,), dim, backwards, dtype))
     cdef CumSum node
     if tracks(x):
@@ -625,7 +625,8 @@ def cumsum(input, dim, *, dtype=None):
     cdef Tensor x = lift(input, "cumsum")
     if dtype is not None:
         x = cast(x, checked_dtype(dtype, "cumsum"))
-    return running_sum(x, wrapped_dim(dim, x.array.ndim, "cumsum"), False)
+    kind = x.array.dtype if is_real(x.array) or dtype is not None else np.dtype(np.int64)
+    return running_sum(x, wrapped_dim(dim, x.array.ndim, "cumsum"), False, kind)
 
 
 # ---- norm, pairs of rows, logsumexp ---------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from pyml.grad_mode import is_grad_enabled
 from pyml.ops.arrays import checked_tensor, copied
 from pyml.ops.elementwise import clamp, div, where
 from pyml.ops.index import check_extent, gather, grid, index_along, scatter, scatter_add
-from pyml.ops.rearranging import in_every_row, slices_at
+from pyml.ops.rearranging import in_every_row, of_slices, slices_at
 from pyml.ops.shape import wrapped_dim
 from pyml.recorder import constant, refuse
 from pyml.tensor import Node, Tensor
@@ -164,6 +164,7 @@ def others(rest, zeros, x, is_zero):
     return where(zeros == is_zero.to(zeros.dtype), rest / where(is_zero, 1.0, x), 0.0)
 
 
+@of_slices
 def index_reduce(input, dim, index, source, reduce, *, include_self=True):
     """A copy whose slices `index` (a vector) along `dim` are made of those of source.
 

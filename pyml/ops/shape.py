@@ -307,7 +307,11 @@ def expand(input, sizes):
         )
     if len(shape) <= 64 and math.prod(shape) * input.array.itemsize > LARGEST:
         raise ArgumentError(f"expand: sizes {sizes}; a tensor has at most 2**63 - 1 bytes")
-    y = input._view(broadcast_to(input.array, shape))
+    array = input.array
+    if shape != before:
+        repeats = shape != (1,) * new + tuple(before)  # memory, which cannot be written then
+        array = broadcast_to(array, shape) if repeats or new > 32 else array[(*[None] * new, ...)]
+    y = input._view(array)
     return tracked(input, y, "Expand", lambda dy: sum_to(dy, before))
 
 

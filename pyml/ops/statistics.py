@@ -379,6 +379,8 @@ def diff(input, n=1, dim=-1, prepend=None, append=None):
     if isinstance(n, bool) or not isinstance(n, int) or n < 0:
         raise ArgumentError(f"diff: n is {n!r}, it must be an integer >= 0")
     dim = wrapped_dim(dim, input.ndim, "diff")
+    if n == 0:
+        return input
     parts = [x for x in (prepend, input, append) if x is not None]
     x = cat(parts, dim) if len(parts) > 1 else input
     for _ in range(min(n, x.shape[dim])):
@@ -476,7 +478,9 @@ def slopes(x, spacing, dim, edge_order):
             )
         steps = diff(spacing)
     else:
-        steps = expand(as_tensor(spacing, dtype=x.dtype).reshape(1), (n - 1,))
+        steps = expand(
+            as_tensor(spacing, dtype=x.dtype if x.dtype.kind == "f" else None).reshape(1), (n - 1,)
+        )
     rises = diff(y) / steps
     first, last = rises[..., :1], rises[..., -1:]
     if n > 2:

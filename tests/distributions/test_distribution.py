@@ -554,3 +554,12 @@ def test_numbers_where_nothing_is_validated():
         normal.log_prob("0")
     with pytest.raises(ValueError, match="the value is a int, it must be a Tensor"):
         d.Normal(0.0, 1.0, validate_args=True).log_prob(0)
+
+
+def test_a_number_is_a_value_of_gamma_and_a_function_no_transform():
+    """As in PyTorch, with values checked."""
+    gamma = d.Gamma(pyml.tensor([1.0, 2.0]), 1.0, validate_args=True)
+    assert gamma.log_prob(1).tolist() == gamma.log_prob(pyml.ones(2)).tolist()
+    with pytest.raises(ValueError, match="must be a Transform"):
+        d.TransformedDistribution(gamma, [lambda x: x])
+    assert d.Uniform(0.0, 1.0).arg_constraints["low"].event_dim == 0

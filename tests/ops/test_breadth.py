@@ -490,3 +490,9 @@ def test_odd_shapes_as_pytorch():
     zero = pyml.zeros(2, requires_grad=True)
     pyml.atan2(zero, pyml.tensor([0.0, 2.0])).sum().backward()
     assert zero.grad.tolist() == [0, 0.5]
+
+
+def test_differences_of_integers_and_of_order_0():
+    x = pyml.tensor([1, 4, 9])
+    assert pyml.gradient(x, spacing=0.5)[0].tolist() == [6, 8, 10]
+    assert pyml.diff(x, 0, append=x).tolist() == [1, 4, 9]

@@ -170,3 +170,15 @@ def test_normal_of_negative_deviations():
         with pytest.raises(RuntimeError, match="normal: std has a negative number"):
             pyml.normal(mean, std)
     assert pyml.normal(pyml.ones(2), 0.0).tolist() == [1, 1]
+
+
+def test_ranges_of_integers_begin_and_end_at_integers():
+    """As PyTorch, which takes their ends in the dtype."""
+    assert pyml.arange(3.5, dtype=pyml.int64).tolist() == [0, 1, 2]
+    assert pyml.arange(2.1, -2.9, -1.0, dtype=pyml.int64).tolist() == [2, 1, 0, -1]
+    assert pyml.arange(0.1, -7.9, -4.0, dtype=pyml.int32).tolist() == [0, -4]
+    assert pyml.linspace(4.3, 0, 5, dtype=pyml.int64).tolist() == [4, 3, 2, 1, 0]
+    assert pyml.linspace(4.3, 0, 3).tolist() == pytest.approx([4.3, 2.15, 0])
+    assert pyml.logspace(2.9, 0.5, 3, dtype=pyml.int32).tolist() == [100, 10, 1]
+    with pytest.raises(ValueError, match=r"step is 0\.5, of dtype int64 it is 0"):
+        pyml.arange(0, 2, 0.5, dtype=pyml.int64)

@@ -165,3 +165,14 @@ def test_dtypes_are_computed_together(distance):
 def test_wrong_arguments(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_distances_of_integers():
+    a, b, c = (pyml.tensor([[1, 2], numbers]) for numbers in ([3, 4], [3, 6], [0, 4]))
+    real = [x.float() for x in (a, b, c)]
+    assert F.pairwise_distance(a, b).tolist() == F.pairwise_distance(*real[:2]).tolist()
+    assert F.pairwise_distance(a, real[1], 1).dtype == pyml.float32
+    losses = [F.triplet_margin_loss(*each).item() for each in ((a, b, c), real)]
+    assert losses[0] == losses[1]
+    losses = [F.poisson_nll_loss(*each).item() for each in ((a, b), real[:2])]
+    assert losses[0] == losses[1]

@@ -263,6 +263,35 @@ def test_scatter():
     assert pyml.scatter(pyml.zeros(2, 3), 1, index, 1.0).tolist() == [[0, 0, 1], [1, 0, 0]]
 
 
+@pytest.mark.parametrize("dtype", ["float32", "int64", "bool"])
+def test_a_number_is_a_place_of_its_own(dtype):
+    x, y = (pyml.tensor(n, dtype=getattr(pyml, dtype)) for n in (1, 2))
+    first, vector = pyml.tensor(0), pyml.tensor([0])
+    total = x + y if dtype == "bool" else pyml.tensor(3, dtype=x.dtype)
+    for got, wanted in [
+        (x.scatter_add(0, first, y), total),
+        (x.scatter(0, first, y, reduce="add"), total),
+        (x.scatter(0, first, 2, reduce="add"), total),
+        (x.scatter_reduce(0, first, y, "sum", include_self=False), y),
+        (x.scatter_reduce(0, first, y, "amax", include_self=False), y),
+        (x.index_add(0, vector, y), total),
+        (x.index_copy(-1, vector, y), y),
+        (x.index_reduce(0, vector, y, "amax"), y),
+    ]:
+        assert got.shape == () and got.dtype == x.dtype and got.item() == wanted.item()
+    assert [i.tolist() for i in x.nonzero(as_tuple=True)] == [[0]]
+    with pytest.raises(ValueError, match="index_add: source has shape"):
+        pyml.ones(2).index_add(0, vector, pyml.tensor(1.0))
+
+
+def test_gradients_of_a_number_that_is_a_place():
+    x, y = (pyml.tensor(n, dtype=pyml.float64, requires_grad=True) for n in (2.0, 3.0))
+    place = pyml.tensor(0)
+    for reduce, wanted in [("sum", [1, 1]), ("prod", [3, 2]), ("amax", [0, 1])]:
+        z = x.scatter_reduce(0, place, y, reduce)
+        assert [g.item() for g in pyml.autograd.grad(z, (x, y))] == wanted
+
+
 def test_nonzero():
     x = pyml.tensor([[0, 1], [2, 0]])
     assert pyml.nonzero(x).tolist() == [[0, 1], [1, 0]]

@@ -421,3 +421,14 @@ def test_the_0_norm_counts_nan():
     assert x.grad.tolist() == [[0] * 3] * 2
     assert pyml.pdist(x.detach(), 0).isnan().all()  # a distance is of the differences, as PyTorch's
     assert pyml.cdist(x.detach()[:, 1:], pyml.zeros(1, 2), 0).tolist() == [[1], [1]]
+
+
+def test_dtypes_of_running_sums_and_of_truth():
+    x = pyml.tensor([[1, 2], [3, 0]], dtype=pyml.int32)
+    assert x.cumsum(0, dtype=pyml.int32).dtype == pyml.int32
+    assert x.cumsum(0, dtype=pyml.uint8).tolist() == [[1, 2], [4, 2]]
+    assert x.cumsum(0).dtype == pyml.int64
+    for dtype, kind in [(pyml.int32, pyml.bool), (pyml.uint8, pyml.uint8), (pyml.bool, pyml.bool)]:
+        y = x.to(dtype)
+        assert y.any().dtype == y.all(1).dtype == y[:0].all().dtype == kind
+        assert y.all(1).tolist() == [1, 0] and y.any(0).tolist() == [1, 1]

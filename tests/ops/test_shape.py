@@ -326,3 +326,32 @@ def test_random_numbers_come_from_the_generator():
         assert (first != second).any()
     assert sorted(pyml.randperm(50).tolist()) == list(range(50))
     assert set(pyml.randint(-2, 3, (1000,)).tolist()) == {-2, -1, 0, 1, 2}
+
+
+def test_sizes_and_dimensions_by_name():
+    x = pyml.arange(6).reshape(2, 3)
+    for got, wanted in [
+        (x[:1].expand(size=(4, 3)), x[:1].expand(4, 3)),
+        (x.flip(dims=(0,)), x.flip(0)),
+        (x.permute(dims=(1, 0)), x.T),
+        (x.repeat(repeats=(2, 1)), x.repeat(2, 1)),
+        (x.reshape(shape=(3, 2)), x.reshape(3, 2)),
+        (x.view(size=(3, -1)), x.view(3, 2)),
+    ]:
+        assert got.tolist() == wanted.tolist()
+    with pytest.raises(TypeError, match="given twice"):
+        x.reshape(3, 2, shape=(3, 2))
+
+
+def test_what_expand_does_not_repeat_can_be_written():
+    w = pyml.tensor([1.0, 2.0], requires_grad=True)
+    for y in ((w * 3).expand(2), (w * 3).expand(1, 2), pyml.broadcast_tensors(w * 3, w)[0]):
+        y[..., 0] = 5
+        w.grad = None
+        y.sum().backward()
+        assert w.grad.tolist() == [0, 3]
+    x = pyml.zeros(2)
+    x.expand(1, 1, 2).add_(1)
+    assert x.tolist() == [1, 1] and pyml.tensor(1.0).expand(()).add_(1) == 2
+    with pytest.raises(ValueError, match="read-only"):
+        x.expand(2, 2).add_(1)
