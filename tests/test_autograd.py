@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import pyml
+from pyml import nn
 from pyml.autograd import GradcheckError, Node, backward, grad, gradcheck, gradgradcheck
 
 LONG = 100_000
@@ -64,6 +65,42 @@ def test_gradients_of_another_dtype_are_cast():
     (dx,) = grad(x.float() * 2, x, wide, create_graph=True)
     assert dx.tolist() == [6, 8] and dx.dtype == pyml.float64
     assert grad(dx.sum(), wide)[0].tolist() == [2, 2]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: 3 * x,
+        lambda x: x,
+        nn.Linear(2, 2).double(),
+        nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1)).double(),
+        lambda x: nn.functional.leaky_relu(x).exp() + nn.functional.leaky_relu(x * 2),
+        lambda x: x.abs() * x,
+        lambda x: x.clamp(-1, 1).max(),
+    ],
+)
+def test_second_derivatives_of_constant_slopes_are_zeros(function):
+    x = leaf(0.5, -2)
+    y = function(x)
+    (dx,) = grad(y, x, pyml.ones_like(y), create_graph=True)
+    second = grad(dx[0], x, create_graph=True)[0]
+    (third,) = grad(second.square().sum() + second.sum(), x)
+    h = 1e-3
+    both = [grad(function(z).sum(), z)[0][0].item() for z in (leaf(0.5 + h, -2), leaf(0.5 - h, -2))]
+    assert second[0].item() == pytest.approx((both[0] - both[1]) / (2 * h), abs=1e-6)
+    assert second[1].item() == 0 and third.shape == x.shape
+
+
+def test_a_slope_is_of_what_its_outputs_were_computed_from():
+    x, w, other = leaf(1, 2), leaf(3, 4), leaf(5, 6)
+    (dx,) = grad((nn.functional.relu(x) * w + x * other.detach()).sum(), x, create_graph=True)
+    dw, zeros = grad(dx.sum(), (w, x), retain_graph=True)
+    assert dw.tolist() == [1, 1] and zeros.tolist() == [0, 0]
+    with pytest.raises(RuntimeError, match="input 0 was not used"):
+        grad(dx.sum(), other, retain_graph=True)
+    assert grad(dx.sum(), other, retain_graph=True, allow_unused=True) == (None,)
+    dx.sum().backward()
+    assert x.grad is None and w.grad.tolist() == [1, 1]
 
 
 def test_derivatives_of_materialized_zeros_are_zeros():

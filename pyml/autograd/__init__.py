@@ -7,6 +7,7 @@ import numpy as np
 from pyml.autograd import forward_ad, function, functional, graph
 from pyml.autograd.anomaly import detect_anomaly, set_detect_anomaly
 from pyml.autograd.function import Function
+from pyml.autograd.slope import as_slope, slopes_reach
 from pyml.backward import run_backward
 from pyml.errors import ArgumentError
 from pyml.grad_mode import (
@@ -110,7 +111,9 @@ def grad(
         inputs: one tensor or several that require grad.
         grad_outputs: a gradient for each output; None for a scalar.
         retain_graph: keep what the graph saved, for another backward. Default: create_graph.
-        create_graph: record the gradient computation, for second derivatives.
+        create_graph: record the gradient computation, for second derivatives. They are zero by what
+            the outputs were computed from and a gradient does not depend on, as the slope of a
+            linear function.
         only_inputs: True: gradients of other leaves are not accumulated.
         allow_unused: None instead of an error for an input that the outputs do not depend on.
             Default: materialize_grads.
@@ -141,18 +144,24 @@ def grad(
         results = batched_gradients(outputs, gradients, retain, create_graph, inputs)
     else:
         results = run_backward(outputs, gradients, retain, create_graph, inputs, False)
-    if materialize_grads:
-        return tuple(
-            zeros_like(x, requires_grad=create_graph) if dx is None else dx
-            for x, dx in zip(inputs, results, strict=True)
-        )
-    if not allow_unused and any(dx is None for dx in results):
-        i = next(i for i, dx in enumerate(results) if dx is None)
-        raise RuntimeError(
-            f"grad: input {i} was not used for the outputs, as the slope of a ReLU does not use "
-            "its input; allow_unused=True gives None for it, materialize_grads=True zeros"
-        )
-    return results
+    if any(dx is None for dx in results):
+        results = completed(results, inputs, slopes_reach(outputs), allow_unused, materialize_grads)
+    return tuple([as_slope(dx, outputs) for dx in results]) if create_graph else results
+
+
+def completed(results, inputs, is_zero, allow_unused, materialize_grads):
+    """The results, with zeros in place of None for x if is_zero(x), or for all."""
+    completed = []
+    for i, (x, dx) in enumerate(zip(inputs, results, strict=True)):
+        if dx is None and (materialize_grads or is_zero(x)):
+            dx = zeros_like(x)
+        elif dx is None and not allow_unused:
+            raise RuntimeError(
+                f"grad: input {i} was not used for the outputs; allow_unused=True gives None for "
+                "it, materialize_grads=True zeros"
+            )
+        completed.append(dx)
+    return tuple(completed)
 
 
 def batched_gradients(outputs, gradients, retain, create_graph, inputs):

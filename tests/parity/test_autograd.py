@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import pyml
+from parity.test_ops import nothing
 from parity.torch_side import assert_parity, pair
 
 RNG = np.random.default_rng(0)
@@ -143,7 +144,8 @@ def test_functions(name):
             second = m.autograd.grad(total, (x, y), allow_unused=True)
         results.append([z, *first, *second])
     for got, wanted in zip(*reversed(results), strict=True):
-        assert_parity(got, wanted)
+        if wanted is not None or not nothing(got):  # the derivative of a constant slope: zeros
+            assert_parity(got, wanted)
 
 
 def changed(m, x):
