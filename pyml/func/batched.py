@@ -20,6 +20,7 @@ from pyml import dispatch, ops
 from pyml.errors import ArgumentError
 from pyml.ops.methods import METHODS
 from pyml.ops.names import TENSOR, operations
+from pyml.ops.shape import read_only
 from pyml.pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 from pyml.random import draws, generator_of_thread
 from pyml.tensor import Tensor
@@ -87,7 +88,7 @@ class Level:
         """The values of x for all samples; what is no Batched is repeated, without a copy."""
         if self.has(x):
             return x._value
-        return x.unsqueeze(0).expand(self.size, *x.shape)
+        return not_to_change(x.unsqueeze(0), (self.size, *x.shape))
 
     def sample(self, x, i):
         return x._value.select(0, i) if self.has(x) else x
@@ -249,8 +250,13 @@ def are_views(result, args):
 def unwritable(x):
     """x, refusing changes in place: of a view they are seen in its base, of this they were not."""
     if isinstance(x, Tensor):
-        return x._level.wrap(x._value.expand(x._value.shape))
+        return x._level.wrap(not_to_change(x._value, x._value.shape))
     return x
+
+
+def not_to_change(x, shape):
+    """x in a shape to which it broadcasts, read-only; what a vmap further out has is not that."""
+    return x.expand(shape) if isinstance(x, Batched) else read_only(x, shape)
 
 
 def generator_of(kwargs):

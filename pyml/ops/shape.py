@@ -307,11 +307,16 @@ def expand(input, sizes):
         )
     if len(shape) <= 64 and math.prod(shape) * input.array.itemsize > LARGEST:
         raise ArgumentError(f"expand: sizes {sizes}; a tensor has at most 2**63 - 1 bytes")
-    array = input.array
-    if shape != before:
-        repeats = shape != (1,) * new + tuple(before)  # memory, which cannot be written then
-        array = broadcast_to(array, shape) if repeats or new > 32 else array[(*[None] * new, ...)]
-    y = input._view(array)
+    if new > 32 or shape != (1,) * new + tuple(before):
+        return read_only(input, shape)
+    y = input._view(input.array if new == 0 else input.array[(*[None] * new, ...)])
+    return tracked(input, y, "Expand", lambda dy: dy.reshape(before))
+
+
+def read_only(input, shape):
+    """The tensor in a shape to which it broadcasts; a view that cannot be written."""
+    before = input.shape
+    y = input._view(broadcast_to(input.array, shape))
     return tracked(input, y, "Expand", lambda dy: sum_to(dy, before))
 
 
