@@ -25,6 +25,7 @@ from importlib.metadata import Distribution, DistributionFinder
 from importlib.util import find_spec
 from types import ModuleType
 
+from pyml.attributes import _show_as_of
 from pyml.config import __version__ as _PYML_VERSION
 from pyml.left_out import FAMILIES, family_of
 from pyml.stand_ins import ALIASES, STAND_INS, stand_in, whole
@@ -277,6 +278,7 @@ def install() -> None:
     if not any(isinstance(finder, Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, Finder())
     importlib.import_module("torch")
+    _show_as_of("torch")
 
 
 # ---- the command ---------------------------------------------------------------------------------

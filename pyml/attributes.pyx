@@ -78,13 +78,22 @@ cdef class dtype:
         return hash(self.name if self.of_numpy is None else self.of_numpy)
 
     def __repr__(self):
-        return f"pyml.{self.name}"
+        return f"{package}.{self.name}"
 
     def __format__(self, str spec not None):
         return format(self.name, spec)   # in the middle of a message
 
     def __reduce__(self):
         return _dtype_of_name, (self.name,)
+
+
+cdef str package = "pyml"   # where programs find dtypes
+
+
+def _show_as_of(str name not None):
+    """dtypes show themselves as those of a package of this name."""
+    global package
+    package = name
 
 
 cdef list of_numbers = [None] * 13   # by NumPy's number; the last that a tensor has is float64

@@ -38,6 +38,14 @@ assert F.relu is pyml.nn.functional.relu and torch.float32 == pyml.float32
 assert optim.Adam is pyml.optim.Adam and torch.load is pyml.load
 assert torch.no_grad is pyml.no_grad and torch.randn is pyml.randn
 """,
+    "names of dtypes": """
+import torch
+x = torch.ones(2)
+assert str(x.dtype) == "torch.float32" and repr(torch.int64) == "torch.int64"
+assert x.type() == torch.typename(x) == "torch.FloatTensor"
+assert x.type("torch.DoubleTensor").type() == "torch.DoubleTensor"
+assert getattr(torch, str(x.bool().dtype).split(".")[1]) is torch.bool
+""",
     "every module": """
 import importlib, importlib.util
 from pyml.as_torch import MODULES

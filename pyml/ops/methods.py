@@ -202,11 +202,13 @@ def new_full(
 def type(self, dtype=None, non_blocking=False):
     """The name of its class, as "pyml.FloatTensor"; or the tensor in another dtype.
 
+    Under the name torch it is "torch.FloatTensor".
+
     Args:
         dtype: a dtype, a class as pyml.LongTensor, or the name of one.
     """
     if dtype is None:
-        return f"pyml.{CLASSES[self.dtype.name]}"
+        return repr(self.dtype).replace(self.dtype.name, CLASSES[self.dtype.name])
     if isinstance(dtype, str):
         name = dtype.rpartition(".")[2]
         found = [kind for kind, of_class in CLASSES.items() if of_class == name]
