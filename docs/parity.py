@@ -153,13 +153,10 @@ def status(module, name, wanted):
     got, wanted = got.split(), wanted.split()
     got = [word for word in got if word != "*out" or word in wanted]  # most functions have it
     names = {word.strip(".*") for word in got}
-    takes_any = any(word.startswith("...") for word in got)
     fewer = [
         word.lstrip("*")
         for word in wanted
-        if not word.startswith(("...", "***"))
-        and word.lstrip("*") not in names
-        and not (takes_any and word[0] != "*")
+        if not word.startswith(("...", "***")) and word.lstrip("*") not in names
     ]
     if fewer:
         return "fewer", fewer

@@ -533,22 +533,37 @@ def contiguous(input, memory_format=None):
     return input if input.is_contiguous() else clone(input)
 
 
-def to(input, *args, dtype=None, device=None, copy=False, non_blocking=False, memory_format=None):
+def to(
+    input,
+    *args,
+    dtype=None,
+    device=None,
+    other=None,
+    copy=False,
+    non_blocking=False,
+    memory_format=None,
+):
     """The tensor in another dtype; itself if nothing changes and no copy is asked for.
 
     Args:
-        args: a dtype, the device "cpu", or another tensor whose dtype is taken.
+        args: a dtype, the device "cpu", or another tensor whose dtype is taken; then non_blocking
+            and copy.
+        other: the tensor whose dtype is taken.
         copy: copy even if nothing changes.
         memory_format: None, or one that keeps rows: preserve_format, contiguous_format.
     """
     check_format(memory_format, "to")
-    for arg in args:
+    flags = []
+    for arg in (*args, other):
         if isinstance(arg, Tensor):
             dtype = arg.dtype
         elif is_device(arg):
             device = arg
-        elif arg is not None and not isinstance(arg, bool):  # True, False: non_blocking
+        elif isinstance(arg, bool):
+            flags.append(arg)
+        elif arg is not None:
             dtype = arg
+    copy = flags[1] if len(flags) > 1 else copy
     check_device(device, "to")
     y = input if dtype is None else cast(input, checked_dtype(dtype, "to"))
     return clone(y) if copy and y is input else y
