@@ -28,7 +28,7 @@ from types import ModuleType
 from pyml.attributes import _show_as_of
 from pyml.config import __version__ as _PYML_VERSION
 from pyml.left_out import FAMILIES, family_of
-from pyml.stand_ins import ALIASES, STAND_INS, stand_in, whole
+from pyml.stand_ins import ALIASES, STAND_INS, get_rng_state, stand_in, whole
 
 __all__ = ["TorchVersion", "install", "main"]
 
@@ -55,6 +55,8 @@ MODULES = {
     "torch.nn.modules.lazy": ("pyml.nn", "pyml.nn.lazy"),
     "torch.nn.modules.module": ("pyml.nn", "pyml.nn.hooks"),
     "torch.nn.modules.utils": ("pyml.nn.utils.prefix",),
+    "torch.nn.utils.convert_parameters": ("pyml.nn.utils",),
+    "torch.nn.utils.stateless": ("pyml.func",),
     "torch.optim.adamw": ("pyml.optim",),
     "torch.utils._pytree": ("pyml.pytree",),
     "torch.utils.data._utils": (),
@@ -254,8 +256,9 @@ class Finder(MetaPathFinder, Loader):
         for alias, path in ALIASES.get(name, {}).items():
             if (value := _at(path)) is not None:
                 names.setdefault(alias, value)
-        if name == "torch":  # PyTorch's default, in which whole modules are saved
+        if name == "torch":  # PyTorch's: whole modules are saved, states are tensors
             names["save"] = functools.partial(names["save"], pickle_module=pickle)
+            names["get_rng_state"] = get_rng_state
         if name in ("torch", "torch.version"):
             names.update(__version__=VERSION, __pyml__=_PYML_VERSION)
         if name == "torch.torch_version":

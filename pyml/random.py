@@ -92,6 +92,8 @@ class Generator:
         """Continues from a state that get_state gave."""
         refuse("set_state of a random generator")
         state = np.asarray(state)
+        if state.dtype == np.uint8 and state.shape == (16,):  # as PyTorch's are, bytes
+            state = state.view(np.uint64)
         if state.shape != (2,) or state.dtype != np.uint64:
             raise ValueError(
                 f"state: two uint64 as get_state gives, not {state.dtype} of shape {state.shape}"

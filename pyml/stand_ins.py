@@ -12,15 +12,18 @@ from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+
 from pyml import hooks, nn, optim, random
 from pyml.amp import autocast
 from pyml.attributes import device, dtype
 from pyml.config import show_config
+from pyml.grad_mode import no_grad
 from pyml.left_out import FAMILIES, family_of
-from pyml.ops.creation import randn
+from pyml.ops.creation import from_numpy, randn
 from pyml.tensor import Tensor
 
-__all__ = ["ALIASES", "STAND_INS", "stand_in", "whole"]
+__all__ = ["ALIASES", "STAND_INS", "get_rng_state", "stand_in", "whole"]
 
 CLASSES_OF = {  # families whose classes can be imported
     *("convolution", "pooling", "images", "recurrent", "attention", "sparse", "device"),
@@ -220,6 +223,18 @@ class GradScaler:
         """Nothing to do."""
 
 
+def get_rng_state():
+    """The state of the default generator, a tensor of bytes as PyTorch's."""
+    return from_numpy(random.get_rng_state().view(np.uint8))
+
+
+def checkpoint_sequential(functions, segments, input, use_reentrant=None, **kwargs):
+    """The functions, one after another: what is kept for the backward is kept."""
+    for function in functions:
+        input = function(input)
+    return input
+
+
 def checkpoint(function, *args, use_reentrant=None, **kwargs):
     """function(*args): what is kept for the backward is kept."""
     known = ("context_fn", "determinism_check", "debug", "early_stop", "preserve_rng_state")
@@ -355,6 +370,9 @@ STAND_INS = {
         "Future": Future,
         "ScriptFunction": ScriptFunction,
         "ScriptModule": ScriptModule,
+        "layout": str,
+        "memory_format": str,
+        "newaxis": None,
         **{
             name: stand_in("storage", name)
             for name in ("PyTorchFileReader", "PyTorchFileWriter", "TypedStorage", "UntypedStorage")
@@ -382,6 +400,7 @@ STAND_INS = {
         "config": SimpleNamespace(),
         "disable": disable,
         "is_compiling": no,
+        "reset": nothing,
     },
     "torch._utils": {"is_compiling": no},
     "torch.amp": {"GradScaler": GradScaler},
@@ -419,6 +438,7 @@ STAND_INS = {
         **{name: refused(f"futures.{name}", NO_FUTURES) for name in ("collect_all", "wait_all")},
     },
     "torch.jit": {
+        "annotate": lambda the_type, the_value: the_value,
         "script": passed_through,
         "unused": passed_through,
         "export": passed_through,
@@ -452,10 +472,11 @@ STAND_INS = {
         for name in ("gather", "scatter", "scatter_kwargs")
     },
     "torch.nn.utils.rnn": {},
-    "torch.optim.optimizer": {  # words of type hints
+    "torch.optim.optimizer": {  # words of type hints, but for the last
         "DeviceDict": dict,
         "ParamsT": Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]],
         "StateDict": dict[str, Any],
+        "_use_grad_for_differentiable": no_grad(),
     },
     "torch.overrides": {
         "get_ignored_functions": frozenset,
@@ -482,7 +503,10 @@ STAND_INS = {
         "_int": int,
         "_size": list[int] | tuple[int, ...],
     },
-    "torch.utils.checkpoint": {"checkpoint": checkpoint},
+    "torch.utils.checkpoint": {
+        "checkpoint": checkpoint,
+        "checkpoint_sequential": checkpoint_sequential,
+    },
     "torch.utils.hooks": {"RemovableHandle": hooks.HookHandle},
     "torch.version": {"cuda": None, "hip": None, "debug": False, "git_version": None},
 }
@@ -502,8 +526,15 @@ ALIASES = {  # names of PyTorch's inside that programs use: where pyml has what 
     "torch.nn.init": {"_calculate_fan_in_and_fan_out": "pyml.nn.init.fans"},
     "torch.nn.parameter": {"is_lazy": "pyml.nn.parameter.is_lazy"},
     "torch.nn.modules.module": {"_IncompatibleKeys": "pyml.nn.module.IncompatibleKeys"},
-    "torch.nn.modules.loss": {"_Loss": "pyml.nn.loss.Loss", "_WeightedLoss": "pyml.nn.loss.Loss"},
-    "torch.nn.modules.batchnorm": {"_BatchNorm": "pyml.nn.norm.BatchNorm"},
+    "torch.nn.modules.loss": {
+        "_Loss": "pyml.nn.loss.Loss",
+        "_WeightedLoss": "pyml.nn.loss.WeightedLoss",
+    },
+    "torch.autograd.function": {"InplaceFunction": "pyml.autograd.Function"},
+    "torch.nn.modules.batchnorm": {
+        "_BatchNorm": "pyml.nn.norm.BatchNorm",
+        "_NormBase": "pyml.nn.norm.BatchNorm",
+    },
     "torch.optim.lr_scheduler": {
         "EPOCH_DEPRECATION_WARNING": "pyml.optim.lr_scheduler.base.EPOCH_DEPRECATION_WARNING",
         "_LRScheduler": "pyml.optim.lr_scheduler.LRScheduler",

@@ -51,6 +51,19 @@ class Loss(Module):
         self.reduction = reduction_named(size_average, reduce, reduction)
 
 
+class WeightedLoss(Loss):
+    """The base of those with a weight, a buffer.
+
+    Args:
+        weight: a tensor, or None. Default: None.
+        size_average, reduce, reduction: see Loss.
+    """
+
+    def __init__(self, weight=None, size_average=None, reduce=None, reduction="mean"):
+        super().__init__(size_average, reduce, reduction)
+        self.register_buffer("weight", weight)
+
+
 class MSELoss(Loss):
     """The mean squared error, (x - target)^2.
 
@@ -74,7 +87,7 @@ class MSELoss(Loss):
         return F.mse_loss(input, target, reduction=self.reduction)
 
 
-class CrossEntropyLoss(Loss):
+class CrossEntropyLoss(WeightedLoss):
     """Softmax and cross entropy: -sum_j w_j q_j log_softmax(x)_j for each sample.
 
     q is the target distribution, w the weight of each class.
@@ -112,8 +125,7 @@ class CrossEntropyLoss(Loss):
         reduction="mean",
         label_smoothing=0.0,
     ):
-        super().__init__(size_average, reduce, reduction)
-        self.register_buffer("weight", weight)
+        super().__init__(weight, size_average, reduce, reduction)
         self.ignore_index = ignore_index
         self.label_smoothing = label_smoothing
 
@@ -396,7 +408,7 @@ class SoftMarginLoss(Loss):
         return F.soft_margin_loss(input, target, reduction=self.reduction)
 
 
-class BCELoss(Loss):
+class BCELoss(WeightedLoss):
     """Binary cross entropy of probabilities, -w (t log x + (1 - t) log(1 - x)).
 
     BCEWithLogitsLoss is more exact. The logarithms are at least -100, as in PyTorch.
@@ -415,15 +427,14 @@ class BCELoss(Loss):
     """
 
     def __init__(self, weight=None, size_average=None, reduce=None, reduction="mean"):
-        super().__init__(size_average, reduce, reduction)
-        self.register_buffer("weight", weight)
+        super().__init__(weight, size_average, reduce, reduction)
 
     def forward(self, input, target):
         """The loss of the probabilities `input` against `target`."""
         return F.binary_cross_entropy(input, target, self.weight, reduction=self.reduction)
 
 
-class BCEWithLogitsLoss(Loss):
+class BCEWithLogitsLoss(WeightedLoss):
     """Binary cross entropy of logits, -w (p t log s + (1 - t) log(1 - s)) with s = sigmoid(input).
 
     Args:
@@ -447,8 +458,7 @@ class BCEWithLogitsLoss(Loss):
     def __init__(
         self, weight=None, size_average=None, reduce=None, reduction="mean", pos_weight=None
     ):
-        super().__init__(size_average, reduce, reduction)
-        self.register_buffer("weight", weight)
+        super().__init__(weight, size_average, reduce, reduction)
         self.register_buffer("pos_weight", pos_weight)
 
     def forward(self, input, target):
@@ -458,7 +468,7 @@ class BCEWithLogitsLoss(Loss):
         )
 
 
-class NLLLoss(Loss):
+class NLLLoss(WeightedLoss):
     """The negative log likelihood -w_y x_y of the class y of each sample.
 
     Args:
@@ -483,8 +493,7 @@ class NLLLoss(Loss):
     def __init__(
         self, weight=None, size_average=None, ignore_index=-100, reduce=None, reduction="mean"
     ):
-        super().__init__(size_average, reduce, reduction)
-        self.register_buffer("weight", weight)
+        super().__init__(weight, size_average, reduce, reduction)
         self.ignore_index = ignore_index
 
     def forward(self, input, target):
@@ -623,7 +632,7 @@ class MarginRankingLoss(Loss):
         )
 
 
-class MultiMarginLoss(Loss):
+class MultiMarginLoss(WeightedLoss):
     """sum_j w_y max(0, margin - x_y + x_j)^p / c over the classes j that are not the target y.
 
     Args:
@@ -651,8 +660,7 @@ class MultiMarginLoss(Loss):
         reduce=None,
         reduction="mean",
     ):
-        super().__init__(size_average, reduce, reduction)
-        self.register_buffer("weight", weight)
+        super().__init__(weight, size_average, reduce, reduction)
         self.p = p
         self.margin = margin
 
@@ -689,7 +697,7 @@ class MultiLabelMarginLoss(Loss):
         return F.multilabel_margin_loss(input, target, reduction=self.reduction)
 
 
-class MultiLabelSoftMarginLoss(Loss):
+class MultiLabelSoftMarginLoss(WeightedLoss):
     """The binary cross entropy of each class, its mean over the classes for each sample.
 
     Args:
@@ -705,8 +713,7 @@ class MultiLabelSoftMarginLoss(Loss):
     """
 
     def __init__(self, weight=None, size_average=None, reduce=None, reduction="mean"):
-        super().__init__(size_average, reduce, reduction)
-        self.register_buffer("weight", weight)
+        super().__init__(weight, size_average, reduce, reduction)
 
     def forward(self, input, target):
         """The loss of the logits `input` against `target`."""

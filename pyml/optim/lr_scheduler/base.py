@@ -40,6 +40,7 @@ class LRScheduler:
         KeyError: if last_epoch is not -1 and a group has no "initial_lr".
     """
 
+    _get_lr_called_within_step = True  # which subclasses written for PyTorch ask in get_lr
     _apart = ()  # names whose values are not copied: the subclass saves something else of them
     _untyped = ()  # names in the state whose value may be of another type, as None
 
