@@ -285,11 +285,15 @@ def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
 def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
     """beta * input + alpha * the sum of batch1 @ batch2 over the batch."""
     checked_tensor(input, "addbmm")
-    return combined(input, sum(bmm(batch1, batch2), 0), beta, alpha)
+    products = bmm(batch1, batch2)
+    return combined(input, sum(products, 0, dtype=products.dtype), beta, alpha)
 
 
 def combined(x, product, beta, alpha):
-    """beta * x + alpha * product; with beta 0, x is not read."""
+    """beta * x + alpha * product, of integers by integers; with beta 0, x is not read."""
+    if product.dtype.kind != "f":
+        kind = bool if product.dtype.kind == "b" else int
+        beta, alpha = kind(beta), kind(alpha)
     if alpha != 1:
         product = product * alpha
     if beta == 0:

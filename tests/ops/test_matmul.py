@@ -100,3 +100,17 @@ def test_dimensions_and_dtypes():
 def test_numpy_operands():
     x, array = pyml.ones(2, 3), np.ones((3, 2), np.float32)
     assert (x @ array).tolist() == [[3, 3], [3, 3]] and isinstance(array @ x, pyml.Tensor)
+
+
+@pytest.mark.parametrize("dtype", [pyml.int32, pyml.uint8])
+def test_products_of_integers_with_something_added(dtype):
+    """As PyTorch: in their dtype, with what is behind the point of a factor cut off."""
+    x, a = pyml.ones(2, 2, dtype=dtype), pyml.full((3, 2, 2), 2, dtype=dtype)
+    for y, wanted in [
+        (pyml.addmm(x, a[0], a[1], beta=0.6, alpha=2.7), 16),
+        (pyml.addbmm(x, a, a), 25),
+        (pyml.baddbmm(x, a, a, beta=3, alpha=1.5)[0], 11),
+        (pyml.addmv(x[0], a[0], x[0], alpha=2), 9),
+        (pyml.addr(x, x[0], x[1], beta=0.2, alpha=3), 3),
+    ]:
+        assert y.dtype == dtype and y.unique().tolist() == [wanted]
