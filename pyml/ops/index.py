@@ -371,7 +371,9 @@ def index_select(input, dim, index):
     if index.ndim > 1:
         raise ArgumentError(f"index_select: index has shape {index.shape}, it must be a vector")
     if input.ndim == 0:
-        return clone(input) if index.ndim == 0 else rows(input.reshape(1), index)
+        if index.size != 1:
+            return rows(input.reshape(1), index)
+        return clone(input)
     if dim == 0:
         return rows(input, index)
 

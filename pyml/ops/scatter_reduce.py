@@ -149,6 +149,12 @@ def products_of_others(dy, x, s, dim, index, include_self):
     alone = None if include_self else untouched(x.shape, dim, index)
     first = x if include_self else where(alone, x, 1.0)
     zero_input, zero_src = first == 0, s == 0
+    if is_grad_enabled() and (
+        (zero_input & ~untouched(x.shape, dim, index)).any() or zero_src.any()
+    ):
+        raise NotImplementedError(
+            "scatter_reduce: products of zeros have no second derivative; leave create_graph out"
+        )
     rest = scatter_reduce(
         where(zero_input, 1.0, first), dim, index, where(zero_src, 1.0, s), "prod"
     )

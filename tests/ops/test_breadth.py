@@ -376,6 +376,9 @@ def test_gradient_of_products_with_zeros(include_self):
     assert pyml.autograd.gradcheck(
         lambda x, src: x.scatter_reduce(0, index, src, "prod", include_self=include_self), (x, src)
     )
+    y = x.scatter_reduce(0, index, src, "prod", include_self=include_self)
+    with pytest.raises(NotImplementedError, match="products of zeros have no second derivative"):
+        pyml.autograd.grad(y.sum(), x, create_graph=True)
 
 
 def test_integers_that_are_scattered():

@@ -274,6 +274,7 @@ def test_a_number_is_a_place_of_its_own(dtype):
         (x.scatter(0, first, 2, reduce="add"), total),
         (x.scatter_reduce(0, first, y, "sum", include_self=False), y),
         (x.scatter_reduce(0, first, y, "amax", include_self=False), y),
+        (x.index_select(0, vector), x),
         (x.index_add(0, vector, y), total),
         (x.index_copy(-1, vector, y), y),
         (x.index_reduce(0, vector, y, "amax"), y),
