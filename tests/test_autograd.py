@@ -91,6 +91,30 @@ def test_second_derivatives_of_constant_slopes_are_zeros(function):
     assert second[1].item() == 0 and third.shape == x.shape
 
 
+@pytest.mark.parametrize("function", [nn.ReLU(), nn.Tanh(), lambda x: 2 * x])
+def test_recorded_steps_differentiate_slopes(function):
+    """The residual of a differential equation, in which a ReLU has no curvature."""
+
+    def losses(record):
+        w = leaf(0.5, -0.3)
+
+        def step(x):
+            u = function(x * w)
+            (du,) = grad(u.sum(), x, create_graph=True)
+            (d2u,) = grad(du.sum(), x, create_graph=True)
+            loss = (du + d2u + u).square().sum()
+            (dw,) = grad(loss, w)
+            with pyml.no_grad():
+                w.sub_(0.1 * dw)
+            return loss
+
+        step = pyml.record(step) if record else step
+        places = [leaf(0.1 * i, 1.0) for i in range(8)]
+        return [step(x).item() for x in places]
+
+    assert losses(True) == losses(False)
+
+
 def test_a_slope_is_of_what_its_outputs_were_computed_from():
     x, w, other = leaf(1, 2), leaf(3, 4), leaf(5, 6)
     (dx,) = grad((nn.functional.relu(x) * w + x * other.detach()).sum(), x, create_graph=True)
