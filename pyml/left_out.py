@@ -83,10 +83,9 @@ FAMILIES = {
         "use the layer for (n, c) or (n, c, length) on a reshaped input, or PyTorch itself",
         {
             "nn": """
-                BatchNorm2d BatchNorm3d LazyBatchNorm2d LazyBatchNorm3d InstanceNorm1d
-                InstanceNorm2d InstanceNorm3d LazyInstanceNorm1d LazyInstanceNorm2d
-                LazyInstanceNorm3d Dropout2d Dropout3d Softmax2d NLLLoss2d""",
-            "nn.functional": "dropout2d dropout3d instance_norm",
+                LazyBatchNorm2d LazyBatchNorm3d InstanceNorm2d InstanceNorm3d LazyInstanceNorm1d
+                LazyInstanceNorm2d LazyInstanceNorm3d Dropout2d Dropout3d Softmax2d NLLLoss2d""",
+            "nn.functional": "dropout2d dropout3d",
         },
     ),
     "recurrent": Family(
