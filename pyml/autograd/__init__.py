@@ -7,7 +7,6 @@ import numpy as np
 from pyml.autograd import forward_ad, function, functional, graph
 from pyml.autograd.anomaly import detect_anomaly, set_detect_anomaly
 from pyml.autograd.function import Function
-from pyml.autograd.slope import as_slope, slopes_reach
 from pyml.backward import run_backward
 from pyml.errors import ArgumentError
 from pyml.grad_mode import (
@@ -186,6 +185,57 @@ def batched_gradients(outputs, gradients, retain, create_graph, inputs):
         for i in range(size)
     ]
     return tuple(None if column[0] is None else stack(column) for column in zip(*rows, strict=True))
+
+
+# ---- derivatives of gradients --------------------------------------------------------------------
+
+
+class Slope(Node):
+    """A gradient: the first input is the gradient itself, the others what it is the gradient of.
+
+    The slope of a linear function or of a ReLU does not depend on where it is taken, and nothing
+    flows to the others. They say that it is a slope of all that they were computed from: a second
+    derivative by those is zero; by others it is an error, as an input that was forgotten.
+    """
+
+    def _operation(self):
+        first = self.inputs[0]
+        return first.name() if isinstance(first, Node) else "slope"
+
+    def _gradients(self, dy):
+        return (dy,) + (None,) * (len(self.inputs) - 1)
+
+
+def as_slope(dx, outputs):
+    """A gradient of outputs, as a Slope. None and tensors of vmap stay as they are."""
+    if type(dx) is not Tensor:
+        return dx
+    with enable_grad():
+        return Slope()._connect(dx.detach(), (dx, *outputs))
+
+
+def slopes_reach(outputs):
+    """A function of a tensor: is any slope that outputs were computed from one of the tensor?"""
+    graph = reached([edge_of(y) for y in outputs])
+    slopes = [edge for edge in graph if isinstance(edge, Slope)]
+    below = {id(edge) for edge in reached([e for slope in slopes for e in slope.inputs[1:]])}
+    return lambda x: id(edge_of(x)) in below
+
+
+def edge_of(tensor):
+    return tensor if tensor.is_leaf else tensor.grad_fn
+
+
+def reached(edges):
+    """These and all edges of the graph below them."""
+    found = {}
+    while edges:
+        edge = edges.pop()
+        if edge is not None and id(edge) not in found:
+            found[id(edge)] = edge
+            if isinstance(edge, Node):
+                edges += edge.inputs
+    return found.values()
 
 
 # ---- Variable ------------------------------------------------------------------------------------

@@ -516,22 +516,21 @@ def argmin(input, dim=None, keepdim=False):
 cdef Tensor extreme_truth(input, dim, bint keepdim, bint largest, str name):
     cdef Tensor x = lift(input, name)
     cdef Dims dims = dims_of(x.array, dim, keepdim, name)
-    kind = x.array.dtype if x.array.dtype == np.uint8 else BOOL   # PyTorch's masks were of uint8 once
     if dims.n == 0:
-        return wrap(constant(np.full(dims.shape(), not largest, kind)))
+        return wrap(constant(np.full(dims.shape(), not largest)))
     truth = as_type(as_type(x.array, BOOL), FLOAT32)
-    return wrap(as_type(extreme(truth, dims, largest, False, name)[0], kind))
+    return wrap(as_type(extreme(truth, dims, largest, False, name)[0], BOOL))
 
 
 @numpy_names
 def any(input, dim=None, keepdim=False):
-    """True if an element is not zero; of dtype uint8 a 1 of it."""
+    """True if an element is not zero."""
     return extreme_truth(input, dim, keepdim, True, "any")
 
 
 @numpy_names
 def all(input, dim=None, keepdim=False):
-    """True if no element is zero; of dtype uint8 a 1 of it."""
+    """True if no element is zero."""
     return extreme_truth(input, dim, keepdim, False, "all")
 
 

@@ -533,28 +533,18 @@ def contiguous(input, memory_format=None):
     return input if input.is_contiguous() else clone(input)
 
 
-def to(
-    input,
-    *args,
-    dtype=None,
-    device=None,
-    other=None,
-    copy=False,
-    non_blocking=False,
-    memory_format=None,
-):
+def to(input, *args, dtype=None, device=None, copy=False, non_blocking=False, memory_format=None):
     """The tensor in another dtype; itself if nothing changes and no copy is asked for.
 
     Args:
         args: a dtype, the device "cpu", or another tensor whose dtype is taken; then non_blocking
             and copy.
-        other: the tensor whose dtype is taken.
         copy: copy even if nothing changes.
         memory_format: None, or one that keeps rows: preserve_format, contiguous_format.
     """
     check_format(memory_format, "to")
     flags = []
-    for arg in (*args, other):
+    for arg in args:
         if isinstance(arg, Tensor):
             dtype = arg.dtype
         elif is_device(arg):

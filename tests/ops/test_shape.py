@@ -359,7 +359,7 @@ def test_bits_as_another_dtype():
 
 def test_flags_of_to():
     x = pyml.ones(2)
-    assert x.to(pyml.float32, True) is x and x.to(other=x.double()).dtype == pyml.float64
+    assert x.to(pyml.float32, True) is x and x.to(x.double(), True).dtype == pyml.float64
     assert x.to(pyml.float32, False, True).data_ptr() != x.data_ptr()
 
 
