@@ -5,12 +5,11 @@ import math
 import numpy as np
 
 from pyml.attributes import NAMES
-from pyml.attributes import dtype as dtype_class
 from pyml.errors import ArgumentError
 from pyml.ops import creation, elementwise, index, linalg, rearranging, shape, special
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.inplace import copy_, fill_, replace
-from pyml.ops.operands import broadcast_shapes, checked_dtype, sum_to
+from pyml.ops.operands import broadcast_shapes, sum_to
 from pyml.ops.shape import reshape as reshaped
 from pyml.ops.sharing import is_shared, share_memory_
 from pyml.recorder import constant, refuse
@@ -82,32 +81,17 @@ def type_as(self, other):
     return shape.to(self, checked_tensor(other, "type_as", "other").dtype)
 
 
-def view(self, *sizes, size=None, dtype=None):
-    """The same memory in another shape, or as another dtype.
+def view(self, *sizes, size=None):
+    """The same memory in another shape.
 
     Args:
-        sizes: of the dimensions, one of which may be -1: what is left; or a dtype.
+        sizes: of the dimensions, one of which may be -1: what is left.
         size: the same by name, as a tuple.
-        dtype: the dtype as which the bits are read, outside the graph. Default: None.
 
     Raises:
         RuntimeError: if the strides do not allow it; reshape() copies then.
     """
-    if dtype is not None or (len(sizes) == 1 and isinstance(sizes[0], dtype_class)):
-        return bits_as(self, *sizes) if dtype is None else bits_as(self, dtype)
     return shape.view(self, sizes_of(sizes, size))
-
-
-def bits_as(x, dtype):
-    """The memory of a tensor as numbers of another dtype."""
-    refuse("view of another dtype")
-    if x.requires_grad:
-        raise RuntimeError(f"view: the bits of {x.dtype} have no gradient; use .detach() first")
-    dtype = checked_dtype(dtype, "view")
-    try:
-        return x._view(x.array.view(dtype))
-    except ValueError as error:
-        raise ArgumentError(f"view: shape {x.shape} of {x.dtype} as {dtype}: {error}") from None
 
 
 def view_as(self, other):

@@ -345,18 +345,6 @@ def test_sizes_and_dimensions_by_name():
         x.reshape(3, 2, shape=(3, 2))
 
 
-def test_bits_as_another_dtype():
-    x = pyml.tensor([[1.0, -2.0]])
-    y = x.view(pyml.int32)
-    assert y.tolist() == [[0x3F800000, -0x40000000]] and x.view(dtype=pyml.uint8).shape == (1, 8)
-    y[0, 0] = 0
-    assert x.tolist() == [[0, -2]] and y.view(pyml.float32).tolist() == x.tolist()
-    with pytest.raises(ValueError, match="as float64"):
-        pyml.ones(3).view(pyml.float64)
-    with pytest.raises(RuntimeError, match="no gradient"):
-        x.requires_grad_().view(pyml.int32)
-
-
 def test_flags_of_to():
     x = pyml.ones(2)
     assert x.to(pyml.float32, True) is x and x.to(x.double(), True).dtype == pyml.float64
