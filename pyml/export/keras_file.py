@@ -30,6 +30,7 @@ KINDS = {  # {class: (Keras' name of it, names of variables and of ours, in Kera
     ),
     nn.LayerNorm: ("layer_normalization", {"gamma": "weight", "beta": "bias"}),
     nn.GroupNorm: ("group_normalization", {"gamma": "weight", "beta": "bias"}),
+    nn.RMSNorm: ("rms_normalization", {"scale": "weight"}),
     nn.Embedding: ("embedding", {"embeddings": "weight"}),
     nn.PReLU: ("p_re_lu", {"alpha": "weight"}),
 }
@@ -50,8 +51,8 @@ def load_keras(f, model):
 
     The layers of Keras with weights are those of the model in their order: Dense, an nn.Linear;
     BatchNormalization, nn.BatchNorm1d; LayerNormalization, nn.LayerNorm; GroupNormalization,
-    Embedding, PReLU. The file does not say what is computed: the model needs Keras' activations,
-    and eps=1e-3 in its norms, which is Keras' default.
+    RMSNormalization, Embedding, PReLU. The file does not say what is computed: the model needs
+    Keras' activations, and in its norms Keras' eps, 1e-3, or 1e-6 in nn.RMSNorm.
 
     Args:
         f: str, bytes or os.PathLike; or an object with read() and seek().

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn import neural_network
 from sklearn.exceptions import NotFittedError
 
@@ -39,6 +41,56 @@ def test_there_and_back(target, way):
         ours.partial_fit(X, y)
         if "early_stopping" not in way and target != "labels":
             back.partial_fit(X, y)
+
+
+NETS = st.fixed_dictionaries(
+    {
+        "hidden_layer_sizes": st.lists(st.sampled_from([1, 2, 7, 16, 33]), max_size=4),
+        "activation": st.sampled_from(["relu", "tanh", "logistic", "identity"]),
+        "max_iter": st.integers(1, 3),
+        "random_state": st.integers(0, 2**32 - 1),
+    }
+)
+
+
+def there_and_back(target, parameters, scale, dtype):
+    """A network with weights of any size predicts the same there and back."""
+    name = "MLPClassifier" if target in TARGETS else "MLPRegressor"
+    y, x = (TARGETS | NUMBERS)[target], X.astype(dtype)
+    theirs = fitted(getattr(neural_network, name)(**parameters), x, y)
+    theirs.coefs_ = [scale * weight for weight in theirs.coefs_]
+    ours = from_sklearn(theirs)
+    for each in (ours, to_sklearn(ours)):
+        rtol = 1e-9 if dtype == "float64" else 1e-4
+        for predict in ("predict_proba", "predict"):
+            if hasattr(theirs, predict):
+                found, wanted = (getattr(of, predict)(x) for of in (each, theirs))
+                assert found.dtype == wanted.dtype and found.shape == wanted.shape
+                if predict == "predict" and target in TARGETS:
+                    assert np.array_equal(found, wanted)
+                else:
+                    atol = rtol * np.abs(wanted).max(initial=1)
+                    np.testing.assert_allclose(found, wanted, rtol=rtol, atol=atol)
+
+
+EXAMPLES = st.tuples(
+    st.sampled_from([*TARGETS, *NUMBERS]),
+    NETS,
+    st.sampled_from([0.0, 0.1, 1.0, 5.0]),
+    st.sampled_from(["float32", "float64"]),
+)
+
+
+@pytest.mark.parametrize(
+    "count", [10, pytest.param(300, marks=pytest.mark.exhaustive)], ids=["few", "many"]
+)
+def test_random_nets(count):
+    @settings(max_examples=count, deadline=None, database=None)
+    @given(EXAMPLES)
+    def each(example):
+        there_and_back(*example)
+
+    each()
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
+from export.keras_files import file_of
 from export.nets import net, output_of
 from pyml import export, nn
 
@@ -24,52 +25,6 @@ def layers():
         nn.PReLU(6),
         nn.Linear(6, 2),
     )
-
-
-def keras_arrays(module):
-    """What Keras has of a module."""
-    weights = {name: tensor.detach().numpy() for name, tensor in module.state_dict().items()}
-    names = ("weight", "bias", "running_mean", "running_var")
-    arrays = [weights[name] for name in names if name in weights]
-    return [arrays[0].T, *arrays[1:]] if isinstance(module, nn.Linear) else arrays
-
-
-NAMES = {
-    nn.Linear: ("dense", ("kernel", "bias")),
-    nn.BatchNorm1d: ("batch_normalization", ("gamma", "beta", "moving_mean", "moving_variance")),
-    nn.LayerNorm: ("layer_normalization", ("gamma", "beta")),
-    nn.PReLU: ("p_re_lu", ("alpha",)),
-    nn.Embedding: ("embedding", ("embeddings",)),
-}
-
-
-def file_of(model, layout):
-    """A file as Keras writes it: 3, .weights.h5; 2, the older layout; "model", of a whole model."""
-    file, counts, order = io.BytesIO(), {}, []
-    with h5py.File(file, "w") as made:
-        root = made.create_group("model_weights") if layout == "model" else made
-        for module in model:
-            if type(module) not in NAMES:
-                continue
-            kind, variables = NAMES[type(module)]
-            count = counts[kind] = counts.get(kind, -1) + 1
-            name = f"{kind}_{count}" if count else kind
-            arrays = keras_arrays(module)
-            if layout == 3:
-                for i, array in enumerate(arrays):
-                    made[f"layers/{name}/vars/{i}"] = array
-                continue
-            order.append(name)
-            paths = [f"{name}/{v}:0" for v in variables[: len(arrays)]]
-            for path, array in zip(paths, arrays, strict=True):
-                root[f"{name}/{path}"] = array
-            root[name].attrs["weight_names"] = [path.encode() for path in paths]
-        if layout == 3:
-            made["optimizer/vars/0"] = 1
-        else:
-            root.attrs["layer_names"] = [name.encode() for name in order]
-    file.seek(0)
-    return file
 
 
 @pytest.mark.parametrize("layout", (3, 2, "model"))
@@ -106,6 +61,7 @@ def test_of_keras_itself(tmp_path):
                 *(keras.Input((4,)), of.Dense(5, activation="relu"), of.BatchNormalization()),
                 *(of.Dense(6, use_bias=False, name="mine"), of.LayerNormalization()),
                 *(of.Dense(6, activation="elu") for _ in range(11)),
+                *(of.RMSNormalization(), of.GroupNormalization(2)),
                 *(of.PReLU(), of.Dense(2, activation="softmax")),
             ]
         )
@@ -119,7 +75,9 @@ def test_of_keras_itself(tmp_path):
         theirs.save(tmp_path / "a.h5")
     deep = [layer for _ in range(11) for layer in (nn.Linear(6, 6), nn.ELU())]
     for name in ("a.weights.h5", "a.h5"):
-        ours = nn.Sequential(*layers()[:5], *deep, nn.PReLU(6), nn.Linear(6, 2), nn.Softmax(1))
+        norms = nn.RMSNorm(6, eps=1e-6), nn.GroupNorm(2, 6, eps=1e-3)
+        last = nn.PReLU(6), nn.Linear(6, 2), nn.Softmax(1)
+        ours = nn.Sequential(*layers()[:5], *deep, *norms, *last)
         ours.load_state_dict(export.load_keras(tmp_path / name, ours))
         np.testing.assert_allclose(output_of(ours, [x]), wanted, atol=1e-5)
 

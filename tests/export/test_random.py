@@ -3,6 +3,7 @@
 A test of a few networks is for every day; the same of many runs with --exhaustive.
 """
 
+import copy
 import io
 import tempfile
 from pathlib import Path
@@ -24,7 +25,9 @@ from export.compilers import (
     run,
     self_tests,
 )
+from export.keras_files import file_of
 from export.nets import drawn, output_of
+from export.test_torch_file import same
 from pyml import export, nn
 from pyml.export.modules import ACTIVATIONS, RULES
 
@@ -169,6 +172,45 @@ def through_files(model, rows):
         model.load_state_dict(found)
 
 
+def through_keras(model, rows):
+    """Weights from each layout of Keras' files, into a network that has others."""
+    pytest.importorskip("h5py")
+    wanted = output_of(model, [rows])
+    for layout in (3, 2, "model"):
+        other, file = copy.deepcopy(model), file_of(model, layout)
+        with pyml.no_grad():
+            for weight in (*other.parameters(), *other.buffers()):
+                weight.fill_(7)
+        other.load_state_dict(export.load_keras(file, other))
+        assert same(output_of(other, [rows]), wanted)
+
+
+def through_memory(model, rows):
+    """Weights of a model to NumPy, DLPack and Arrow and back: the same bits, on the same memory."""
+    pa, state = pytest.importorskip("pyarrow"), model.state_dict()
+    for values in state.values():
+        for there in (np.asarray, np.from_dlpack, pyml.from_dlpack):
+            back = pyml.from_dlpack(there(values))
+            assert same(back, values) and back.data_ptr() == values.data_ptr()
+    columns = {name: values if values.ndim else values[None] for name, values in state.items()}
+    file = pa.BufferOutputStream()
+    for column in columns.values():
+        assert export.from_arrow(export.to_arrow(column)).data_ptr() == column.data_ptr()
+        table = export.to_arrow({"": column})
+        with pa.ipc.new_stream(file, table.schema) as stream:
+            stream.write_table(table)
+    file, found = pa.BufferReader(file.getvalue()), {}
+    for name, values in state.items():
+        found[name] = export.from_arrow(pa.ipc.open_stream(file).read_all())[""].view(values.shape)
+        assert same(found[name], values)
+    wanted = output_of(model, [rows])
+    with pyml.no_grad():
+        for values in state.values():
+            values.zero_()
+    model.load_state_dict(found)
+    assert same(output_of(model, [rows]), wanted)
+
+
 def in_numpy(model, rows):
     with np.errstate(all="ignore"):
         agree(export.numpy(model, inputs=rows).predict(rows), model, rows)
@@ -310,7 +352,10 @@ def examples(count, strategy, check, phases=tuple(Phase)):
     each()
 
 
-@pytest.mark.parametrize("check", [through_files, in_numpy, in_torch])
+CHECKS = [through_files, through_keras, through_memory, in_numpy, in_torch]
+
+
+@pytest.mark.parametrize("check", CHECKS)
 def test_random_nets(check):
     examples(15, nets(), lambda net: check(*net))
 
@@ -324,7 +369,7 @@ def test_random_nets_in_c():
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("check", [through_files, in_numpy, in_torch])
+@pytest.mark.parametrize("check", CHECKS)
 def test_many_random_nets(check):
     examples(500, nets(), lambda net: check(*net))
 
