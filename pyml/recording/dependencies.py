@@ -465,9 +465,11 @@ class Reach:
         return best
 
     def _is_followed(self, code):
-        """Whether code belongs to the step: not what is of libraries, but for its own one."""
+        """Whether code belongs to the step: of libraries, its own one, and what is open."""
         if is_library(code):
             return False
+        if code.co_filename in OPEN_FILES:
+            return True
         package = installed_package(code.co_filename)
         if self._home is None:
             self._home = package

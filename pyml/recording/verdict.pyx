@@ -308,17 +308,24 @@ cdef str memory_kept(Recording recording, set known):
 
 
 cdef str constant_kept(Recording recording, set known):
-    """Whether a constant is in use beside the Program, which keeps all of them."""
+    """Whether a constant, or the array of a tensor on its memory, is in use beside the Program, which keeps all of them."""
     cdef dict holds = {}   # id of an array -> references to it from what the program keeps
+    cdef list arrays = [array for array, _ in recording.program.constants]
+    cdef set constants = {id(array) for array in arrays}
+    for array in arrays:
+        holds[id(array)] = 1   # the tuple in the list
     for array in recording.program.kept:   # themselves, and the arrays that they are views of
-        for held in (array, cnp.get_array_base(<ndarray>array)):
+        base = cnp.get_array_base(<ndarray>array)
+        for held in (array, base):
             holds[id(held)] = holds.get(id(held), 0) + 1
+        if id(base) in constants and id(array) not in constants:
+            arrays.append(array)
     for array, _ in recording.program.scalars:   # and the trace
         holds[id(array)] = holds.get(id(array), 0) + 2
-    array = held = None
-    for array, _ in recording.program.constants:
+    array = base = held = None
+    for array in arrays:
         if <size_t>cnp.PyArray_DATA(array) in known:
             continue
-        if Py_REFCNT(<PyObject *>array) > 2 + holds.get(id(array), 0):   # `array` and the tuple in the list
+        if Py_REFCNT(<PyObject *>array) > 2 + holds.get(id(array), 0):   # `array` and the list
             return is_kept(recording, f"a tensor of shape {array.shape} that the step made")
     return None
