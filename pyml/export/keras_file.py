@@ -85,7 +85,7 @@ def load_keras(f, model):
     try:
         with h5py.File(source, "r") as file:
             return filled(model, wanted, layers_of(h5py, file))
-    except (ValueError, TypeError, LookupError, RuntimeError, OSError) as error:
+    except (ValueError, TypeError, LookupError, RuntimeError, OverflowError, OSError) as error:
         raise ValueError(f"{place}: cannot be read for this model: {error}") from None
 
 

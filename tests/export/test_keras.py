@@ -135,3 +135,15 @@ def test_what_is_refused(tmp_path):
         export.load_keras(file_of(model, 3), nn.Sequential(nn.Bilinear(1, 1, 1)))
     with pytest.raises(FileNotFoundError):
         export.load_keras(tmp_path / "none.h5", model)
+
+
+def test_damage_that_the_library_does_not_name(monkeypatch):
+    """Some damaged files make h5py seek to where no file is."""
+
+    def visit(*_):
+        raise OverflowError("Python int too large to convert to C ssize_t")
+
+    monkeypatch.setattr(h5py.File, "visititems", visit)
+    model = nn.Sequential(nn.Linear(4, 5))
+    with pytest.raises(ValueError, match=r"cannot be read for this model: .* too large"):
+        export.load_keras(file_of(model, 3), model)
