@@ -136,6 +136,11 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=True, mmap=No
             its author put there. Or if map_location is another device than the CPU.
         TypeError: if it has a dtype that a Tensor cannot have, such as complex64.
         OSError: if there is no such file.
+
+    Example:
+        >>> pyml.save({"w": pyml.ones(2), "epoch": 3}, "run.safetensors")
+        >>> pyml.load("run.safetensors")
+        {'w': tensor([1., 1.]), 'epoch': 3}
     """
     _check_location(map_location)
     if not hasattr(f, "read"):
@@ -152,7 +157,20 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=True, mmap=No
 
 
 def load_metadata(path):
-    """Reads the text that pyml.save was given as metadata: {name: text}, empty if there is none."""
+    """The text that pyml.save was given as metadata: {name: text}, empty if there is none.
+
+    Args:
+        path: of a safetensors file, str, bytes or os.PathLike.
+
+    Raises:
+        ValueError: if it is not a safetensors file, or is damaged.
+        OSError: if there is no such file.
+
+    Example:
+        >>> pyml.save({"w": pyml.ones(2)}, "run.safetensors", metadata={"data": "digits"})
+        >>> pyml.io.load_metadata("run.safetensors")
+        {'data': 'digits'}
+    """
     with _open(_checked_path(path)) as (file, _):
         metadata = file.metadata() or {}
     return {name: text for name, text in metadata.items() if name != KEY}

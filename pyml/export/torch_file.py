@@ -232,6 +232,8 @@ class Walk:
         if function == KNOWN[0] and arguments == ():
             self.stack.append(OrderedDict())
         elif function == KNOWN[1]:
+            if len(arguments) > 6 and arguments[6]:  # of views that stand for other numbers
+                raise ValueError(f"a tensor is marked {arguments[6]}; save it by .resolve_neg()")
             self.stack.append(self.tensor(*arguments[:4]))
         elif function == KNOWN[2] and isinstance(arguments[0], Tensor):
             self.stack.append(arguments[0])
@@ -259,16 +261,16 @@ class Walk:
         for n in size:
             total *= n
         last = offset + sum((n - 1) * step for n, step in zip(size, strides, strict=True))
-        if total and (last >= len(numbers) or total > len(numbers)):
+        if total and last >= len(numbers):
             raise ValueError(f"a tensor of sizes {size} goes beyond its {len(numbers)} numbers")
+        self.copied += total * numbers.itemsize
+        if self.copied > MOST_COPIES * self.size:
+            raise ValueError(f"its tensors are views, more than {MOST_COPIES} times of the file")
         if not total:
             array = np.zeros(size, numbers.dtype)
         else:
             steps = [step * numbers.itemsize for step in strides]
             array = np.lib.stride_tricks.as_strided(numbers[offset:], size, steps)
-        self.copied += array.nbytes
-        if self.copied > MOST_COPIES * self.size:
-            raise ValueError(f"its tensors are views, more than {MOST_COPIES} times of the file")
         self.made[key] = Tensor._on(arrived(array.copy(), f"{self.place}: a tensor"))
         return self.made[key]
 

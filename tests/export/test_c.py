@@ -71,6 +71,7 @@ def test_processors_without_a_system(compiler, headers):
 
 
 def test_cpp(headers):
+    needed("g++")
     lines = [f'#include "{name}.h"' for name in NAMES.values()]
     (headers / "all.cpp").write_text("\n".join(lines) + "\n")
     run("g++", "-Wall", "-Wextra", "-pedantic", "-Werror", "-fsyntax-only", headers / "all.cpp")

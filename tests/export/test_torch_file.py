@@ -170,7 +170,7 @@ def test_sizes_strides_and_offsets_stay_within_the_numbers():
         ((4,), (2**62,), 0),
         ((4,), (), 0),
     ):
-        with pytest.raises(ValueError, match="a tensor"):
+        with pytest.raises(ValueError, match=r"a tensor|tensors are views"):
             loaded(tensor_of(size, strides, offset))
 
 
@@ -199,6 +199,24 @@ def test_views_of_one_storage():
         loaded(many(500))
     same_one = loaded(changed(content, once, b"](" + once + once + b"e"))["a"]
     assert same_one[0] is same_one[1]
+
+
+def test_views_that_pytorch_writes():
+    """Expanded ones, as far as the file is long; none that stand for other numbers."""
+    torch = pytest.importorskip("torch")
+
+    def theirs(tensor):
+        file = io.BytesIO()
+        torch.save({"a": tensor}, file)
+        return loaded(file.getvalue())["a"]
+
+    t = torch.arange(6.0).view(2, 3)
+    for view in (t.T, t[1:, ::2], t[:1].expand(4, 3), t[:, None].expand(2, 5, 3), t[:0]):
+        assert theirs(view).tolist() == view.tolist() and theirs(view).shape == tuple(view.shape)
+    with pytest.raises(ValueError, match="its tensors are views"):
+        theirs(t[:1].expand(2**40, 3))
+    with pytest.raises(ValueError, match=r"is marked .'neg': True.; save it by .resolve_neg"):
+        theirs(torch._neg_view(t))
 
 
 def test_arrays_are_tensors_in_a_file():
