@@ -746,7 +746,9 @@ def test_a_file_whose_name_another_takes_while_it_is_opened(path, monkeypatch):
 def test_every_number_of_16_bits_is_read_as_float32(path):
     bits = np.arange(2**16, dtype="<u2")
     put(path, "F16", bits.tobytes())
-    same_bits(io.load(path)["x"], bits.view(np.float16).astype(np.float32))
+    with np.errstate(invalid="ignore"):
+        wanted = bits.view(np.float16).astype(np.float32)
+    same_bits(io.load(path)["x"], wanted)
     put(path, "BF16", bits.tobytes())
     wanted = np.zeros((2**16, 2), "<u2")  # the upper half of a float32
     wanted[:, 1] = bits

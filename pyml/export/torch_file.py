@@ -219,8 +219,6 @@ class Walk:
             raise ValueError(f"storage {key} has {len(numbers)} numbers, it says {count}")
         if storage.endswith("BFloat16Storage"):
             numbers = io._bfloat16(self.storages[key])
-        elif storage.endswith("HalfStorage"):
-            numbers = numbers.astype(np.float32)
         elif storage.endswith("BoolStorage"):
             numbers = numbers != 0
         self.stack.append(Storage(f"{storage} {key}", numbers))

@@ -64,6 +64,7 @@ def arrived(value, place, *, shared=False):
             raise TypeError(
                 f"{place} has dtype float16, which is not supported; .astype('float32') converts it"
             )
-        array = array.astype(np.float32)
+        with np.errstate(invalid="ignore"):  # ARM tells of NaNs that signal
+            array = array.astype(np.float32)
     checked_dtype(array.dtype, place)
     return array
