@@ -604,7 +604,8 @@ def members_of(cls):
         if klass is object or klass.__module__ in ("typing", "abc"):
             continue
         foreign = not klass.__module__.startswith("pyml")
-        for name, value in vars(klass).items():
+        for name in sorted(vars(klass), key="__hash__".__eq__):  # of a dataclass, it moves
+            value = vars(klass)[name]
             if name in found or not is_shown(name, foreign):
                 continue
             owner = next(k for k in cls.__mro__ if name in vars(k))
