@@ -8,21 +8,13 @@ from pyml.export.graph import TEXT
 from pyml.export.operations import FUNCTIONS
 from pyml.export.traced import traced
 from pyml.options import check_integer
+from pyml.tabular.arrow import needed
 
 __all__ = ["onnx"]
 
 OLDEST, NEWEST = 13, 22  # opsets; from 13 on sums take their axes as an input
 AXES_AS_INPUT = 18  # of ReduceMean and ReduceMax
 ML = ("ai.onnx.ml", 2)  # the operators for categories
-
-
-def imported(who="onnx"):
-    """The package onnx, for a function of export."""
-    try:
-        import onnx
-    except ImportError:
-        raise ImportError(f"export.{who} needs onnx: pip install 'pyml-nn[onnx]'") from None
-    return onnx
 
 
 def onnx(model, path, *, inputs=None, opset=17):
@@ -45,7 +37,7 @@ def onnx(model, path, *, inputs=None, opset=17):
         opset: the version of ONNX's operators, 13 to 22. Default: 17.
 
     Raises:
-        ImportError: without the package onnx.
+        ModuleNotFoundError: without the package onnx.
         TypeError: if a module cannot be exported; it says which, and why.
         ValueError: if inputs are needed, or do not fit; for another opset.
 
@@ -56,7 +48,7 @@ def onnx(model, path, *, inputs=None, opset=17):
     check_integer("export.onnx", "opset", opset)
     if not OLDEST <= opset <= NEWEST:
         raise ValueError(f"export.onnx: opset is {opset}, it must be from {OLDEST} to {NEWEST}")
-    library = imported()
+    library = needed("onnx", "onnx", "export.onnx")
     made = traced(model, inputs, "export.onnx")
     proto = Writer(library, made.graph, opset).model(type(made.model).__name__)
     content = proto.SerializeToString()

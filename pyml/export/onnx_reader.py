@@ -13,9 +13,9 @@ import numpy as np
 from pyml import io, nn, ops
 from pyml.export import graph as g
 from pyml.export.modules import clamped, rule
-from pyml.export.onnx_file import imported
 from pyml.grad_mode import no_grad
 from pyml.ops.outside import arrived
+from pyml.tabular.arrow import needed
 
 __all__ = ["load_onnx"]
 
@@ -43,7 +43,7 @@ def load_onnx(f, *, output=None):
         The Module, which takes a Tensor for each input, a row of it for each row.
 
     Raises:
-        ImportError: without the package onnx.
+        ModuleNotFoundError: without the package onnx.
         ValueError: if it is no such file, is damaged, or has an operator that is not known, which
             is named with its node.
         OSError: if there is no such file.
@@ -51,7 +51,7 @@ def load_onnx(f, *, output=None):
     Example:
         >>> model = export.load_onnx("model.onnx")
     """
-    library = imported("load_onnx")
+    library = needed("onnx", "onnx", "load_onnx")
     return io._read_whole(f, lambda content, place: read(library, content, place, output))
 
 

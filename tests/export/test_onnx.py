@@ -54,5 +54,5 @@ def test_refusals(monkeypatch):
         with pytest.raises(error, match="opset"):
             export.onnx(model, io.BytesIO(), opset=opset)
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(ImportError, match=r"pyml-nn\[onnx\]"):
+    with pytest.raises(ModuleNotFoundError, match=r"onnx needs onnx: pip .*pyml-nn\[onnx\]"):
         export.onnx(model, io.BytesIO())
