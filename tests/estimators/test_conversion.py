@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import sklearn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import neural_network
@@ -23,6 +24,8 @@ def read(estimator):
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.get("activation", "relu"))
 @pytest.mark.parametrize("target", [*TARGETS, *NUMBERS])
 def test_there_and_back(target, way):
+    if target == "binary" and "early_stopping" in way and sklearn.__version__.startswith("1.7."):
+        pytest.skip("its fit() fails with labels of text")
     name = "MLPClassifier" if target in TARGETS else "MLPRegressor"
     y = (TARGETS | NUMBERS)[target]
     theirs = fitted(getattr(neural_network, name)(**SMALL, **way), X, y)
