@@ -146,6 +146,7 @@ def member_of(config):
     return Member(functools.partial(mlp, 5, (config["width"],), 2), make)
 
 
+@pytest.mark.filterwarnings("ignore:autocast:UserWarning")  # where nothing multiplies bfloat16
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_the_same_on_all_workers(backend, data, tmp_path):
     """Members, failures, files, double precision, autocast, searches, and an estimator."""

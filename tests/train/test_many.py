@@ -232,6 +232,7 @@ def test_the_default_generator_stays(data):
     np.testing.assert_array_equal(pyml.get_rng_state(), before)
 
 
+@pytest.mark.filterwarnings("ignore:autocast:UserWarning")  # where nothing multiplies bfloat16
 def test_threads_are_as_the_callers(data):
     """autocast is of a thread, and a lone run has that of the call."""
     x, y = data
