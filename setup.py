@@ -180,7 +180,9 @@ IS_GCC = (
 FOR_SIZE = {}
 if IS_GCC:
     ENOUGH = ("-O2", "-fvect-cost-model=dynamic")
-    FOR_SIZE = dict.fromkeys(["cast", "compare", "diagnostics", "product"], ENOUGH)
+    FOR_SIZE = dict.fromkeys(
+        ["cast", "class_loss", "compare", "diagnostics", "image", "prelu", "product"], ENOUGH
+    )
 SEAM_OF_GCC = [
     *["--param", "builtin-expect-probability=100", "-freorder-blocks-algorithm=simple"],
     *["-fno-tree-pre", "-fno-gcse"],
