@@ -67,18 +67,26 @@ def bernoulli_(input, p=0.5, *, generator=None):
 
 def probability(p, input, name):
     """p, if it is of probabilities for the elements of the input."""
-    values = p.detach().array if isinstance(p, Tensor) else p
-    try:
-        inside = np.all((values >= 0) & (values <= 1))
-    except TypeError:
-        raise TypeError(f"{name}: p is {p!r}, it must be a number or a tensor") from None
-    if not inside:
-        raise ArgumentError(f"{name}: p is {p!r}; probabilities are from 0 to 1")
-    if isinstance(p, Tensor) and broadcast_shapes(p.shape, input.shape, name=name) != input.shape:
+    if not isinstance(p, Tensor):
+        try:
+            inside = np.all((p >= 0) & (p <= 1))
+        except TypeError:
+            raise TypeError(f"{name}: p is {p!r}, it must be a number or a tensor") from None
+        if not inside:
+            raise ArgumentError(f"{name}: p is {p!r}; probabilities are from 0 to 1")
+        return p
+    if broadcast_shapes(p.shape, input.shape, name=name) != input.shape:
         raise ArgumentError(
             f"{name}: p has shape {p.shape}, it must broadcast to the input's, {input.shape}"
         )
-    return p
+    return Tensor._on(by_numpy(name, probabilities, (p.detach().array,), name))
+
+
+def probabilities(array, name):
+    """The numbers, when it is known that they are probabilities. A replay looks, too."""
+    if not ((array >= 0) & (array <= 1)).all():
+        raise ArgumentError(f"{name}: p is {Tensor._on(array)!r}; probabilities are from 0 to 1")
+    return array.copy()
 
 
 def poisson(input, generator=None):

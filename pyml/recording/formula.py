@@ -412,8 +412,8 @@ def refuses_stand_in(error):
     while traceback.tb_next is not None:
         traceback = traceback.tb_next
     frame = traceback.tb_frame
-    if is_installed(frame.f_code.co_filename):
-        return any(isinstance(value, Number) for value in frame.f_locals.values())
+    if is_installed(frame.f_code.co_filename):  # it has the number, or its type to make others
+        return any(isinstance(each, Number) or each is Number for each in frame.f_locals.values())
     return bool(STAND_IN.search(str(error))) and not OPERATOR.search(str(error))
 
 

@@ -9,6 +9,7 @@ import gc
 import json
 import math
 import pickle
+import statistics
 import threading
 from types import SimpleNamespace
 
@@ -477,8 +478,9 @@ LOOKS = {
     "timedelta": lambda n: datetime.timedelta(n).days,
     "Decimal": lambda n: str(decimal.Decimal(n)),
     "a set": lambda n: {n},
+    "statistics": lambda n: statistics.mean([n, 3]),
 }
-REFUSED = ("json", "pickle", "timedelta", "Decimal", "a set")
+REFUSED = ("json", "pickle", "timedelta", "Decimal", "a set", "statistics")
 
 
 @pytest.mark.filterwarnings("ignore:record. .* was recorded 12 times")

@@ -64,6 +64,26 @@ def test_an_exception_arrives_where_it_does_eagerly(begins_with_a_step, singular
         assert_same_bits(got, wanted)
 
 
+@pytest.mark.parametrize(
+    "draw", [pyml.bernoulli, lambda p: pyml.zeros(3).bernoulli_(p)], ids=["new", "in place"]
+)
+@pytest.mark.parametrize("bad", [1.5, -0.5, float("nan")])
+def test_replays_look_at_probabilities(draw, bad):
+    def play(wrap):
+        pyml.manual_seed(0)
+        step, results = wrap(lambda p: draw(p)), []
+        for call in range(CALLS):
+            try:
+                results.append(step(pyml.full((3,), bad if call in (2, 4) else 0.5)).tolist())
+            except ValueError as error:
+                results.append(str(error))
+        return results
+
+    wanted = play(lambda f: f)
+    assert [call for call, each in enumerate(wanted) if "probabilities" in each] == [2, 4]
+    assert play(pyml.record) == wanted
+
+
 def test_an_option_that_changes_unseen_is_found():
     decimals = ctypes.c_int(1)
     step = pyml.record(lambda x: x.round(decimals=decimals.value))
