@@ -1,10 +1,22 @@
 """One thread at a time for a recorded step: what one finds must not be what another is changing."""
+import os
 import threading
 
 cimport cython
 from cpython.pythread cimport PyThread_get_thread_ident
 
 PATIENCE = 30   # seconds that a thread waits while one other has the turn
+
+cdef int forks = 0   # that led to this process
+
+
+def forked():
+    global forks
+    forks += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forked)
 
 
 @cython.final
@@ -22,6 +34,11 @@ cdef class Turns:
 
         Raises:
             RuntimeError: that takes long. Perhaps the other thread waits for this one."""
+        if self.process != forks:
+            self.process = forks
+            if self.owner != PyThread_get_thread_ident():   # a thread that has not come along
+                self.owner = self.depth = 0
+            self.waiting = []
         if self.owner == 0:
             self.owner = PyThread_get_thread_ident()
         elif self.owner != PyThread_get_thread_ident():

@@ -272,6 +272,44 @@ def test_a_child_goes_on_with_a_recording():
         assert_same_bits(p.array, q.array)
 
 
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_does_not_wait_for_a_thread_of_its_parent():
+    """The thread whose turn it is does not come along."""
+    this, has_turn, may_go = threading.get_ident(), threading.Event(), threading.Event()
+
+    def hold():
+        if threading.get_ident() != this:
+            has_turn.set()
+            may_go.wait(HANG)
+
+    @pyml.record
+    def step(x):
+        pyml.host(hold)
+        return x * 2
+
+    for _ in range(3):
+        step(pyml.ones(2))
+    thread = threading.Thread(target=step, args=(pyml.ones(2),))
+    thread.start()
+    assert has_turn.wait(HANG)
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            code = [step(pyml.ones(2)).tolist() for _ in range(3)] != [[2, 2]] * 3
+        finally:
+            os._exit(code)
+    timer = threading.Timer(HANG, lambda: os.kill(pid, 9))
+    timer.start()
+    status = os.waitpid(pid, 0)[1]
+    timer.cancel()
+    may_go.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert step(pyml.ones(2)).tolist() == [2, 2]
+
+
 # ---- memory --------------------------------------------------------------------------------------
 
 
