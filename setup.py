@@ -152,6 +152,7 @@ SEAM_FOR_SIZE = {
     "pyml.ops.jets",
     "pyml.ops.matmul",
     "pyml.ops.numpys",
+    "pyml.ops.segments",
     "pyml.ops.special",
     "pyml.recording.allocations",
     "pyml.recording.assembly",
