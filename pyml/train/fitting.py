@@ -115,12 +115,16 @@ class Fitting:
             self.callbacks = [c for c in self.callbacks if not getattr(c, "rank_0_alone", False)]
 
     def check_classes(self, rows, who):
-        """Raises unless the model has an output for each class. It runs on a row."""
+        """Raises unless the model has an output for each class. It runs on a row to find out."""
         trainer, target = self.trainer, rows.target.numpy()
         if not trainer._reader.meaning.classes or target.dtype.kind != "i":
             return
-        with fork_rng():
-            classes = outputs_of(trainer.model, [rows[:1]], 1).shape[1:2]
+        classes = trainer._classes
+        if classes is None:
+            with fork_rng():
+                classes = outputs_of(trainer.model, [rows[:1]], 1).shape[1:2]
+        if trainer._is_alone:  # the members that it is bound to have its form
+            trainer._classes = classes
         wrong = (target < 0) | (target >= (*classes, 0)[0])
         wrong &= target != ignored_by(trainer.loss)
         if classes and wrong.any():

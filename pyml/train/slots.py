@@ -29,7 +29,8 @@ class Slot:
     def __init__(self, trainer):
         self.trainer = trainer
         if is_shared(trainer.optimizer):
-            trainer.optimizer.register_load_state_dict_post_hook(Places(trainer.optimizer))
+            self.places = Places(trainer.optimizer)
+            trainer.optimizer.register_load_state_dict_post_hook(self.places)
 
     def takes(self, other):
         """Binds to another Trainer, one that has not trained. False if their forms differ."""
@@ -40,7 +41,10 @@ class Slot:
             for mine, theirs in pairs:
                 mine.copy_(theirs)
         mine, theirs = self.trainer, other
-        mine.optimizer.load_state_dict(theirs.optimizer.state_dict())
+        if theirs.optimizer.state:
+            mine.optimizer.load_state_dict(theirs.optimizer.state_dict())
+        else:
+            self.places.begin(mine.optimizer, theirs.optimizer.param_groups)
         if mine.scheduler is not None:
             mine.scheduler.load_state_dict(theirs.scheduler.state_dict())
         mine.metrics, mine.callbacks = theirs.metrics, theirs.callbacks
@@ -61,12 +65,24 @@ class Places:
         for mine, loaded in zip(self.groups, groups, strict=True):
             mine.clear()
             mine.update(loaded)
+        self.keep(optimizer, state)
+        optimizer.param_groups, optimizer.state = self.groups, self.state
+
+    def begin(self, optimizer, groups):
+        """Takes the options of groups of this form, whose Tensors are copied already; no step."""
+        for mine, others in zip(self.groups, groups, strict=True):
+            for name, value in others.items():
+                if name != "params" and not isinstance(value, Tensor):
+                    mine[name] = value
+        self.keep(optimizer, {})
+
+    def keep(self, optimizer, state):
+        """Takes over the state of a parameter, or what it is before the first step."""
         with no_grad():
             for group in self.groups:
                 for p in group["params"]:
                     loaded = state.get(p) or begun(optimizer, group, self.state.get(p, {}))
                     keep(self.state, p, loaded)
-        optimizer.param_groups, optimizer.state = self.groups, self.state
 
 
 def is_shared(optimizer):

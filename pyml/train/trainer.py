@@ -167,6 +167,7 @@ class Trainer:
         self.epoch_is_whole = True
         self._fitting = None
         self._is_alone = False  # in its process, whatever group that is of
+        self._classes = None  # how many outputs the model has, as a shape, where that cannot change
         self._group = self._parallel = None  # its Group, and the DistributedDataParallel for that
 
     @property
