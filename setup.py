@@ -147,6 +147,7 @@ if not SANITIZE and os.environ.get("PYML_SYMBOLS") != "1":
 SEAM_FOR_SIZE = {
     "pyml.grad_mode",
     "pyml.ops.class_loss",
+    "pyml.ops.clip_grad",
     "pyml.ops.comparison",
     "pyml.ops.inplace",
     "pyml.ops.jets",
@@ -182,7 +183,8 @@ FOR_SIZE = {}
 if IS_GCC:
     ENOUGH = ("-O2", "-fvect-cost-model=dynamic")
     FOR_SIZE = dict.fromkeys(
-        ["cast", "class_loss", "compare", "diagnostics", "image", "prelu", "product"], ENOUGH
+        ["cast", "class_loss", "clip", "compare", "diagnostics", "image", "prelu", "product"],
+        ENOUGH,
     )
 SEAM_OF_GCC = [
     *["--param", "builtin-expect-probability=100", "-freorder-blocks-algorithm=simple"],

@@ -319,6 +319,8 @@ cdef set edges_towards(set targets, list roots):
                 stack.append(edge)
     order = sorted(seen, key=lambda n: (<Node>n).seq)
     for node in order:
+        if not node.inputs:   # what a recorded step returned: see Lost
+            path.add(node)
         for edge in node.inputs:
             if edge in path:
                 path.add(node)

@@ -28,7 +28,7 @@ from pyml.recording.guards cimport ANY, Guards, Target, equal_values
 from pyml.recording.layout cimport Span, copies_of, layout_of, span_of
 from pyml.recording.pytree cimport flatten, is_bare, is_dressed_as, mapped, opened, put_back, unflatten
 from pyml.recording.program cimport (
-    ARGUMENT, COPIED, OUTSIDE, Effect, Gradient, Program, Result, Slot, Stop, Updating, add_gradient, copy_of, held,
+    ARGUMENT, COPIED, OUTSIDE, Effect, Gradient, Program, Result, Slot, Stop, Updating, add_gradient, copy_of, held, loses, without_graph,
 )
 from pyml.recording.allocations cimport CONSTANT, KERNEL, REWRITTEN, NewMemory, Piece
 from pyml.recording.refusal cimport place, refusal_of
@@ -657,11 +657,11 @@ cdef class Recording(Recorder):
                     break
             else:
                 if not self.is_new(t.array) and self.input_of(cnp.PyArray_DATA(t.array)) < 0:
-                    r.kind, r.tensor = OUTSIDE, t if t.node is None else t.detach()
+                    r.kind, r.tensor = OUTSIDE, t if t.node is None else without_graph(t)
                 elif not is_bare(t):
                     self.refuse("returning a tensor with attributes, or of a class of its own,")
                 else:
-                    r.kind, r.array = COPIED, self.settled(t)
+                    r.kind, r.array, r.is_lost = COPIED, self.settled(t), loses(t)
                     if r.array is not None:
                         r.source = self.source_of(r.array)
             if self.refusal is not None:

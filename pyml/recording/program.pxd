@@ -19,10 +19,15 @@ cdef enum ResultKind:
 cdef class Result:
     cdef ResultKind kind
     cdef int argument
+    cdef bint is_lost      # it requires grad, and no backward of the step has gone through what computed it
     cdef bint is_hidden    # it is not returned itself, but a number that was read from it
     cdef Tensor tensor     # OUTSIDE
     cdef ndarray array     # COPIED: on the program's memory
     cdef tuple source      # and where there, in the words of the Trace
+
+
+cdef Tensor without_graph(Tensor t)
+cdef bint loses(Tensor t) except -1
 
 
 cdef class Effect:

@@ -28,10 +28,11 @@ from pyml.recording.guards cimport Target, equal_values, same_items
 from pyml.recording.layout cimport copies_of, first_of, layout_of
 from pyml.recording.pytree cimport flatten, is_bare, mapped, unflatten
 from pyml.recording.trace cimport FROM_BEFORE, FROM_STEP
-from pyml.tensor cimport Tensor, unwritable, wrap
+from pyml.tensor cimport Node, Tensor, unwritable, wrap
 
 from pyml.ops.inplace import add_
 from pyml.recording.pytree import Outcome
+from pyml.recording.refusal import RecordError
 
 cnp.import_array()
 
@@ -60,6 +61,51 @@ class NotFinite(FloatingPointError):
 @cython.final
 cdef class Result:
     """One Tensor that a step returns."""
+
+
+cdef class Lost(Node):
+    """What stands for the graph of a Tensor that a step returns: it is the step's, so no gradient goes through it.
+
+    Without it the gradients of a loss of this Tensor and others would be those of the others alone."""
+
+    def _operation(self):
+        return "RecordedResult"
+
+    cdef tuple gradients(self, Tensor dy):
+        raise RecordError(
+            f"backward: it comes to a tensor of shape {dy.shape} that a recorded step returned, through which no gradient "
+            "flows; compute the whole loss and its backward inside the step, or return the tensor detached (.detach(), or "
+            "with pyml.no_grad()) if it is to be a constant")
+
+    cdef tuple gradients_fused(self, Tensor dy):
+        return self.gradients(dy)
+
+
+cdef Tensor as_lost(Tensor t):
+    """The Tensor, which has no graph, as one that requires grad."""
+    (<Node>Lost.__new__(Lost)).connect(t, ())
+    return t
+
+
+cdef Tensor without_graph(Tensor t):
+    """A Tensor of a graph as a step returns it."""
+    return as_lost(t.detach()) if loses(t) else t.detach()
+
+
+cdef bint loses(Tensor t) except -1:
+    """Whether a Tensor has a graph that no backward has gone through."""
+    cdef list stack = [t.node]
+    cdef set seen = set()
+    cdef Node node
+    if t.node is None:
+        return False
+    while stack:
+        node = stack.pop()
+        if node.freed:
+            return False
+        seen.add(node)
+        stack += [edge for edge in node.inputs if isinstance(edge, Node) and edge not in seen]
+    return True
 
 
 @cython.final
@@ -785,7 +831,9 @@ cdef class Program:
                 continue
             if r.kind == COPIED:
                 placed = self.placed(r.array)
-                tensors.append(wrap(copy_of(r.array)) if placed is None else placed)
+                if placed is None:
+                    placed = as_lost(wrap(copy_of(r.array))) if r.is_lost else wrap(copy_of(r.array))
+                tensors.append(placed)
             else:
                 tensors.append(leaves[r.argument] if r.kind == ARGUMENT else r.tensor)
         if self.tree is Tensor:

@@ -19,7 +19,7 @@ from pyml.recorder cimport recorder
 from pyml.recording.assembly cimport complete
 from pyml.recording.audit cimport install
 from pyml.recording.listener cimport Recording
-from pyml.recording.program cimport STOPPED, Program, find
+from pyml.recording.program cimport STOPPED, Program, find, without_graph
 from pyml.recording.pytree cimport flatten, is_bare, mapped, objects_in, opened, unflatten
 from pyml.recording.refusal cimport no_stand_in, place_of, refusal_of
 from pyml.recording.turns cimport Turns
@@ -84,7 +84,7 @@ cdef class Recorded:
         self.unrecordable = unrecordable
 
     def __call__(self, *args, **kwargs):
-        """What the function returns, its Tensors detached."""
+        """What the function returns, its Tensors without their graphs."""
         if recorder() is not None:   # a part of another recording
             return self.function(*args, **kwargs)
         if self._is_eager:
@@ -475,7 +475,7 @@ cdef object detached(value):
     cdef list leaves = []
     value = mapped(value, worth)
     flatten(value, leaves)
-    return unflatten(value, iter([(<Tensor>t).detach() if (<Tensor>t).node is not None else t for t in leaves]))
+    return unflatten(value, iter([without_graph(t) if (<Tensor>t).node is not None else t for t in leaves]))
 
 
 def record(function=None, *, unrecordable="error"):
@@ -497,7 +497,8 @@ def record(function=None, *, unrecordable="error"):
             another than it was: "error" raises, "eager" runs it without recording, after one warning. Default: "error".
 
     Returns:
-        A Recorded: called like the function, it returns what that returns, Tensors detached. Its run() takes whole
+        A Recorded: called like the function, it returns what that returns, Tensors without
+            their graphs: a backward() that comes to one of them outside raises RecordError. Its run() takes whole
         epochs.
 
     Raises:

@@ -11,6 +11,7 @@ import pyml
 from helpers.compare import assert_same_bits
 from pyml import nn
 from pyml.nn import functional as F
+from pyml.recording import RecordError
 
 Pair = collections.namedtuple("Pair", "loss outputs")
 
@@ -34,7 +35,8 @@ def assert_same_results(function, calls, wrap=pyml.record):
         wanted_tree, got_tree = tree(function(*args), wanted), tree(step(*args), got)
         assert got_tree == wanted_tree
         for a, b in zip(got, wanted, strict=True):
-            assert not a.requires_grad or a.is_leaf
+            assert b.requires_grad or not a.requires_grad
+            assert not a.requires_grad or a.is_leaf or a.grad_fn.name() == "RecordedResult"
             assert_same_bits(a.array, b.detach().array)
         held += [(t, t.array.copy()) for t in got]
     for t, array in held:
@@ -241,6 +243,41 @@ def test_a_module_as_an_argument(batches):
     layers = [nn.Linear(3, 2), nn.Linear(3, 2)]
     calls = [(x, layers[i % 2]) for i, x in enumerate(batches)]
     assert_same_results(lambda x, layer: layer(x), calls)
+
+
+def test_no_gradient_of_a_result_is_lost(layer, batches):
+    """A loss of what a step returns and of other terms would have the gradients of those alone."""
+    loss = pyml.record(lambda x: layer(x).square().mean())
+    constant = pyml.record(lambda x: layer(x).square().mean().detach())
+    with pytest.raises(RecordError, match=r"a tensor of shape \(\) that a recorded step returned"):
+        pyml.func.grad(loss)(batches[0])
+    for x in batches:
+        wrong = [
+            lambda x=x: loss(x).backward(),
+            lambda x=x: (layer(x).sum() + 0.1 * loss(x)).backward(),
+            lambda x=x: pyml.autograd.grad(layer(x).sum() * loss(x), layer.weight),
+        ]
+        for use in wrong:
+            with pytest.raises(RecordError, match="inside the step, or return the tensor detached"):
+                use()
+        assert loss(x).item() == (loss(x) + constant(x)).item() / 2
+        with pyml.no_grad():
+            assert not (loss(x).requires_grad or (layer(x).sum() + loss(x)).requires_grad)
+        layer.weight.grad = None
+        (layer(x).sum() + constant(x)).backward()
+        assert layer.weight.grad is not None
+
+
+def test_a_result_that_backward_went_through_is_a_constant(layer, batches):
+    def step(x):
+        y = layer(x).exp()
+        loss = y.square().mean()
+        loss.backward()
+        return loss, y, layer.bias.sum()
+
+    recorded = pyml.record(step)
+    for x in batches:
+        assert [t.requires_grad for t in recorded(x)] == [False, False, True]
 
 
 def test_arguments_that_are_changed_in_place(batches):
