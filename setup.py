@@ -168,6 +168,7 @@ SEAM_FOR_SIZE = {
     "pyml.recording.run",
     "pyml.recording.slices",
     "pyml.recording.trace",
+    "pyml.recording.turns",
     "pyml.recording.verdict",
     "pyml.recording.world",
 }
