@@ -497,9 +497,8 @@ def record(function=None, *, unrecordable="error"):
             another than it was: "error" raises, "eager" runs it without recording, after one warning. Default: "error".
 
     Returns:
-        A Recorded: called like the function, it returns what that returns, Tensors without
-            their graphs: a backward() that comes to one of them outside raises RecordError. Its run() takes whole
-        epochs.
+        A Recorded: called like the function, it returns what that returns, Tensors without their graphs: a backward()
+        that comes to one of them outside raises RecordError. Its run() takes whole epochs.
 
     Raises:
         RecordError: naming what cannot be recorded, where it is known the line, and what to do instead.
