@@ -418,6 +418,7 @@ ALL = [*cases.TABLES, *ROWS, *IMPLICIT]
 # ---- what has no derivative ----------------------------------------------------------------------
 
 BASES = {"Binary", "FunctionNode", "Joint", "OutputOfFunction"}  # of nodes; of functions of users
+REFUSING = {"Lost"}  # what a recorded step returned: its gradient is an error
 NO_FORMULA = {  # options
     "check_errors": "what does not raise",
     "compute_mode": "how PyTorch computes it",
