@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from helpers.compare import assert_same_bits
+from helpers.forks import HANG, in_child
 from pyml import _kernels
 
 PROCESSORS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-HANG = 60  # seconds after which a test is taken to hang
 linux = pytest.mark.skipif(sys.platform != "linux", reason="affinity and /proc are Linux's")
 
 
@@ -87,23 +87,6 @@ _kernels.linear_forward(y, x, x, None)
 print(small, threads() - before)
 """
     assert run(script, OMP_NUM_THREADS="1") == "0 2"
-
-
-def in_child(function):
-    """Forks, runs the function in the child, and returns its exit code; a hang is killed."""
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            function()
-            code = 0
-        finally:
-            os._exit(code)
-    timer = threading.Timer(HANG, lambda: os.kill(pid, 9))
-    timer.start()
-    status = os.waitpid(pid, 0)[1]
-    timer.cancel()
-    return os.waitstatus_to_exitcode(status)
 
 
 # Python 3.12 warns of any fork in a process with threads: that is what is tested here.

@@ -14,12 +14,11 @@ import pytest
 
 import pyml
 from helpers.compare import assert_same_bits
+from helpers.forks import HANG, in_child
 from pyml import nn
 from pyml.nn import functional as F
 from record.programs import assert_same_history, assert_same_state, plan, state_of
 from record.test_run import script
-
-HANG = 60  # seconds after which a thread or child is taken to hang
 
 
 class Fit:
@@ -248,28 +247,16 @@ def test_a_child_goes_on_with_a_recording():
     pyml.set_num_threads(2)
     fit, alone = (Fit(4, width=300, rows=600) for _ in range(2))
     fit.run(1, batch_size=300)
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            fit.run(2, batch_size=300)
-            alone.run(1, batch_size=300)
-            alone.run(2, batch_size=300)
-            for p, q in zip(fit.model.parameters(), alone.model.parameters(), strict=True):
-                assert_same_bits(p.array, q.array)
-            code = 0
-        finally:
-            os._exit(code)
-    timer = threading.Timer(HANG, lambda: os.kill(pid, 9))
-    timer.start()
-    status = os.waitpid(pid, 0)[1]
-    timer.cancel()
-    assert os.waitstatus_to_exitcode(status) == 0
-    fit.run(2, batch_size=300)
-    alone.run(1, batch_size=300)
-    alone.run(2, batch_size=300)
-    for p, q in zip(fit.model.parameters(), alone.model.parameters(), strict=True):
-        assert_same_bits(p.array, q.array)
+
+    def go_on():
+        fit.run(2, batch_size=300)
+        alone.run(1, batch_size=300)
+        alone.run(2, batch_size=300)
+        for p, q in zip(fit.model.parameters(), alone.model.parameters(), strict=True):
+            assert_same_bits(p.array, q.array)
+
+    assert in_child(go_on) == 0
+    go_on()
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -293,20 +280,14 @@ def test_a_child_does_not_wait_for_a_thread_of_its_parent():
     thread = threading.Thread(target=step, args=(pyml.ones(2),))
     thread.start()
     assert has_turn.wait(HANG)
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            code = [step(pyml.ones(2)).tolist() for _ in range(3)] != [[2, 2]] * 3
-        finally:
-            os._exit(code)
-    timer = threading.Timer(HANG, lambda: os.kill(pid, 9))
-    timer.start()
-    status = os.waitpid(pid, 0)[1]
-    timer.cancel()
+
+    def calls():
+        assert [step(pyml.ones(2)).tolist() for _ in range(3)] == [[2, 2]] * 3
+
+    code = in_child(calls)
     may_go.set()
     thread.join()
-    assert os.waitstatus_to_exitcode(status) == 0
+    assert code == 0
     assert step(pyml.ones(2)).tolist() == [2, 2]
 
 
