@@ -951,10 +951,11 @@ SPECIAL = special("""
     train.Epoch.__getattr__(name: str)
     train.History(columns: list[str])
     train.History.column() -> Array
-    train.History.__setitem__(i: Any, value: Any)
-    train.History.insert(i: SupportsIndex, epoch: dict[str, Any])
-    train.History.append(epoch: dict[str, Any])
-    train.History.extend(epochs: Iterable[dict[str, Any]])
+    train.History.__setitem__(i: Any, value: Any) -> None
+    train.History.__iadd__(epochs: Iterable[dict[str, Any]]) -> Self
+    train.History.insert(i: SupportsIndex, epoch: dict[str, Any]) -> None
+    train.History.append(epoch: dict[str, Any]) -> None
+    train.History.extend(epochs: Iterable[dict[str, Any]]) -> None
     train.History.to_dict() -> dict[str, list[Any]]
     train.History.to_csv() -> None
     train.History.to_json() -> None
@@ -985,9 +986,8 @@ SPECIAL = special("""
     train.Trainer.evaluate() -> dict[str, float]
     train.Trainer.lr_find() -> LearningRates
     train.Trainer.load_checkpoint() -> None
-    train.Tuning.__new__(trials: Iterable[Trial], monitor: str | None, mode: str | None,
-            study: Any) -> Self
-    train.Tuning(study: Any, best: Trial, trials: list[Trial])
+    train.Tuning.__new__(trials: Iterable[Trial], _: Any, __: Any) -> Self
+    train.Tuning(study: Any, mode: str, best: Trial, trials: Iterable[Trial])
     train.Tuning.ranked() -> list[Trial]
     train.Tuning.table() -> list[dict[str, Any]]
     train.Tuning.ensemble(dim: int) -> Ensemble

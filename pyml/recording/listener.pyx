@@ -28,7 +28,8 @@ from pyml.recording.guards cimport ANY, Guards, Target, equal_values
 from pyml.recording.layout cimport Span, copies_of, layout_of, span_of
 from pyml.recording.pytree cimport flatten, is_bare, is_dressed_as, mapped, opened, put_back, unflatten
 from pyml.recording.program cimport (
-    ARGUMENT, COPIED, OUTSIDE, Effect, Gradient, Program, Result, Slot, Stop, Updating, add_gradient, copy_of, held, loses, without_graph,
+    ARGUMENT, COPIED, OUTSIDE, Effect, Gradient, Program, Result, Slot, Stop, Updating, add_gradient, copy_of, held, loses,
+    without_graph,
 )
 from pyml.recording.allocations cimport CONSTANT, KERNEL, REWRITTEN, NewMemory, Piece
 from pyml.recording.refusal cimport place, refusal_of

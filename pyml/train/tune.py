@@ -131,11 +131,13 @@ class Tuning(tuple):
         study: the Study of Optuna, if it proposed; else None.
     """
 
-    def __new__(cls, trials, monitor=None, mode=None, study=None):  # a copy sets them afterwards
+    def __new__(cls, trials, *_, **__):
         made = super().__new__(cls, trials)
         check_each("Tuning", "trials", made, Trial)
-        made.monitor, made.mode, made.study = monitor, mode, study
         return made
+
+    def __init__(self, trials, monitor, mode, study=None):
+        self.monitor, self.mode, self.study = monitor, mode, study
 
     def ranked(self):
         """Trials from the best to the worst: those of more epochs first."""
