@@ -178,13 +178,13 @@ IS_GCC = (
     not IS_CL
     and "gcc version" in subprocess.run([*CC, "-v"], capture_output=True, text=True).stderr
 )
-# Kernels with a loop for each of many types: -O3 of GCC makes them several times longer, and no
-# faster.
+# Kernels that -O3 of GCC makes longer and no faster, those with a loop for each of many types
+# several times; and the products by AMX, whose speed nobody knows.
 FOR_SIZE = {}
 if IS_GCC:
     ENOUGH = ("-O2", "-fvect-cost-model=dynamic")
     FOR_SIZE = dict.fromkeys(
-        ["cast", "class_loss", "clip", "compare", "diagnostics", "image", "prelu", "product"],
+        ["cast", "class_loss", "clip", "compare", "diagnostics", "image", "prelu", "product_amx"],
         ENOUGH,
     )
 SEAM_OF_GCC = [
@@ -318,10 +318,10 @@ class BuildKernels(build_ext):
                     jobs.append((source, f"{source.stem}_{isa}_f{bits}", flags))
 
         for unit, (isa, unit_flags) in UNITS.items():
-            source = CSRC / "bfloat16" / "product.c"
-            flags = [*FOR_SIZE.get(source.stem, ()), *ISAS[isa], *unit_flags]
+            source, name = CSRC / "bfloat16" / "product.c", f"product_{unit}"
+            flags = [*FOR_SIZE.get(name, ()), *ISAS[isa], *unit_flags]
             flags += [f"-DUNIT_{unit}", f"-DISA_{isa}", "-DREAL_BITS=32"]
-            jobs.append((source, f"product_{unit}", flags))
+            jobs.append((source, name, flags))
 
         def compile_one(job):
             source, name, flags = job

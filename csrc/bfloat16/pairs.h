@@ -20,8 +20,8 @@ INLINE vec pairs_across(vec first, vec second)
 }
 
 /* block[g] has pair g of each of at most L rows; or, by rows, block[i] the pairs of row i. Zero are numbers beyond k <= 2L. */
-static void load_block(bool by_rows, vec block[LANES], const real *from, ptrdiff_t along, ptrdiff_t k_stride,
-                       ptrdiff_t rows, ptrdiff_t k)
+INLINE void load_block(const bool by_rows, vec block[LANES], const real *from, ptrdiff_t along,
+                       ptrdiff_t k_stride, ptrdiff_t rows, ptrdiff_t k)
 {
     real piece[2 * LANES * LANES];
     if (k_stride != 1 && along != 1) {
