@@ -11,12 +11,17 @@ def state():
     return np.array([1, 0], np.uint64)
 
 
-def bench_dropout_forward(benchmark, x, state):
-    benchmark(_kernels.dropout_forward, np.empty_like(x), state.copy(), state, x, 0.5)
+@pytest.fixture
+def mask(x):
+    return np.zeros((x.size + 63) // 64, np.uint64)
 
 
-def bench_dropout_backward(benchmark, x, state):
-    benchmark(_kernels.dropout_backward, np.empty_like(x), x, state, 0.5)
+def bench_dropout_forward(benchmark, x, state, mask):
+    benchmark(_kernels.dropout_forward, np.empty_like(x), mask, state, x, 0.5)
+
+
+def bench_dropout_backward(benchmark, x, mask):
+    benchmark(_kernels.dropout_backward, np.empty_like(x), x, mask, 0.5)
 
 
 @pytest.mark.parametrize("name", ["random_uniform", "random_normal"])

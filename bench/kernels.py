@@ -413,7 +413,7 @@ def embedding_bag_backward(shape):
 
 def dropout_forward(shape):
     x, y = normal(*shape), empty(*shape)
-    used, state = np.zeros(2, np.uint64), np.array([1, 0], np.uint64)
+    mask, state = np.zeros((x.size + 63) // 64, np.uint64), np.array([1, 0], np.uint64)
 
     def spellings():
         import torch
@@ -431,7 +431,7 @@ def dropout_forward(shape):
         return np.array([kept.size / scale.size, kept.min(), kept.max()])
 
     return Case(
-        lambda: _kernels.dropout_forward(y, used, state, x, DROPOUT),
+        lambda: _kernels.dropout_forward(y, mask, state, x, DROPOUT),
         *([y], spellings, comparable, 3 / y.size**0.5),
     )
 

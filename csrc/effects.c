@@ -379,10 +379,16 @@ static double effects_of_pair_loss_backward_args(const visitor *v, pair_loss_bac
 
 /* ---- random, dropout: what the generator does is in integers ------------------------------------------ */
 
+/* a bit for each of n elements, in whole numbers of 64 */
+static void mask_of(const visitor *v, void *field, int access, ptrdiff_t n)
+{
+    bytes(v, field, access, (n + 63) / 64 * (ptrdiff_t)sizeof(uint64_t));
+}
+
 static double effects_of_dropout_forward_args(const visitor *v, dropout_forward_args *a)
 {
     floats(v, &a->y, OUT, a->n);
-    generator_state(v, &a->used, OUT);
+    mask_of(v, &a->mask, OUT, a->n);
     generator_state(v, &a->state, IN_OUT);
     floats(v, &a->x, IN, a->n);
     return (double)a->n;
@@ -392,7 +398,7 @@ static double effects_of_dropout_backward_args(const visitor *v, dropout_backwar
 {
     floats(v, &a->dx, OUT, a->n);
     floats(v, &a->dy, IN, a->n);
-    generator_state(v, &a->used, IN);
+    mask_of(v, &a->mask, IN, a->n);
     return (double)a->n;
 }
 

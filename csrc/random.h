@@ -21,7 +21,7 @@ typedef uint64_t lanes64_unaligned __attribute__((vector_size(VEC_BYTES), aligne
 enum {
     PHILOX_ROUNDS = 10,
     PHILOX_LANES = VEC_BYTES / 8,
-    PHILOX_VECTORS = 2, /* worked on at once: a round waits for its products, two fill the time */
+    PHILOX_VECTORS = 4, /* worked on at once: a round waits for its products, others fill the time */
     PHILOX_WORDS = 4 * PHILOX_LANES * PHILOX_VECTORS, /* that one philox_words makes */
     RANDOM_CHUNK = 1024, /* words that a kernel draws before it uses them: 4 KiB, a part of L1 */
 };
@@ -66,7 +66,7 @@ INLINE lanes64 multiply_low_halves(lanes64 a, uint32_t b)
 /* counter words (c[0], c[1], c[2], c[3]) of every lane -> its four random words, in place */
 INLINE void philox(lanes64 c[4][PHILOX_VECTORS], const philox_key *key)
 {
-    for (int round = 0; round < PHILOX_ROUNDS; round++)
+    UNROLL for (int round = 0; round < PHILOX_ROUNDS; round++)
         for (int v = 0; v < PHILOX_VECTORS; v++) {
             lanes64 p0 = multiply_low_halves(c[0][v], PHILOX_M0);
             lanes64 p1 = multiply_low_halves(c[2][v], PHILOX_M1);
@@ -120,8 +120,8 @@ INLINE void philox_words(uint32_t words[PHILOX_WORDS], uint64_t counter, const p
 
 /* Words [begin, begin + count) of the stream at `state`, count <= RANDOM_CHUNK; begin is a multiple of 4.
  * Writes up to the next multiple of PHILOX_WORDS, which divides RANDOM_CHUNK. */
-INLINE void random_words(uint32_t words[RANDOM_CHUNK], const uint64_t state[2], ptrdiff_t begin,
-                         ptrdiff_t count)
+static NOINLINE void random_words(uint32_t words[RANDOM_CHUNK], const uint64_t state[2], ptrdiff_t begin,
+                                  ptrdiff_t count)
 {
     philox_key key = philox_schedule(state[0]);
     uint64_t counter = state[1] + (uint64_t)begin / 4;

@@ -219,8 +219,8 @@ cpdef int pair_loss_backward(
     int kernel, ndarray dx, ndarray dt, ndarray dloss, ndarray x, ndarray t, double alpha,
     double beta, int reduction
 ) except -1
-cpdef int dropout_forward(ndarray y, ndarray used, ndarray state, ndarray x, double p) except -1
-cpdef int dropout_backward(ndarray dx, ndarray dy, ndarray used, double p) except -1
+cpdef int dropout_forward(ndarray y, ndarray mask, ndarray state, ndarray x, double p) except -1
+cpdef int dropout_backward(ndarray dx, ndarray dy, ndarray mask, double p) except -1
 cpdef int random(int kernel, ndarray y, ndarray state, double low, double high) except -1
 cpdef int random_permutation(ndarray index, ndarray state) except -1
 cdef int update(

@@ -423,16 +423,16 @@ cpdef int pair_loss_backward(
     return submit(kernel, dtype_of(x), &args, sizeof(args), size(x))
 
 
-cpdef int dropout_forward(ndarray y, ndarray used, ndarray state, ndarray x, double p) except -1:
+cpdef int dropout_forward(ndarray y, ndarray mask, ndarray state, ndarray x, double p) except -1:
     cdef dropout_forward_args args
-    args.y, args.used, args.state = pointer(y), <uint64_t *>pointer(used), <uint64_t *>pointer(state)
+    args.y, args.mask, args.state = pointer(y), <uint64_t *>pointer(mask), <uint64_t *>pointer(state)
     args.x, args.n, args.p = pointer(x), size(x), p
     return submit(KERNEL_dropout_forward, dtype_of(y), &args, sizeof(args), size(x))
 
 
-cpdef int dropout_backward(ndarray dx, ndarray dy, ndarray used, double p) except -1:
+cpdef int dropout_backward(ndarray dx, ndarray dy, ndarray mask, double p) except -1:
     cdef dropout_backward_args args
-    args.dx, args.dy, args.used, args.n, args.p = pointer(dx), pointer(dy), <uint64_t *>pointer(used), size(dy), p
+    args.dx, args.dy, args.mask, args.n, args.p = pointer(dx), pointer(dy), <uint64_t *>pointer(mask), size(dy), p
     return submit(KERNEL_dropout_backward, dtype_of(dx), &args, sizeof(args), size(dy))
 
 

@@ -120,6 +120,11 @@ def state():
     return Array(np.array([7, 6], np.uint64))
 
 
+def kept(count):
+    """Masks of dropout that keep all elements."""
+    return Array(np.full(count, -1).view(np.uint64))
+
+
 def options(struct, *values):
     return Array(np.frombuffer(bytes(STRUCTS[struct](*values)), np.float64))
 
@@ -364,11 +369,11 @@ for reduction in (NONE, MEAN, SUM):
         )
 
 for y in ("y[n]", "y=x"):
-    case("dropout_forward", f"{y} x[n]", used=state(), state=state(), n=19, p=0.1)
-case("dropout_forward", "y[n] x[n]", idle="state", used=state(), state=state(), n=0, p=0.1)
+    case("dropout_forward", f"{y} x[n]", mask=items(1, 8), state=state(), n=19, p=0.1)
+case("dropout_forward", "y[n] x[n]", idle="state", mask=items(0, 8), state=state(), n=0, p=0.1)
 case("random_log_gamma random_poisson", "y[n] a[n]", "random_of_args", state=state(), n=19)
 case("random_binomial random_von_mises", "y[n] a[n] b[n]", "random_of_args", state=state(), n=19)
-case("dropout_backward", "dx[n] dy[n]", used=state(), n=19, p=0.1)
+case("dropout_backward", "dx[n] dy[n]", mask=kept(2), n=128, p=0.1)
 case("random_uniform random_normal", "y[n]", "random_args", state=state(), n=19, low=0.5, high=1.5)
 case("random_permutation", index=integers(*range(19)), state=state(), n=19)
 

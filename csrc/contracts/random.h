@@ -8,22 +8,22 @@
  * of (seed, counter + i/4) alone. A call that draws advances the counter past what it uses, atomically: calls of
  * several threads on one state draw different numbers. */
 
-/* Inverted dropout, Srivastava et al. 2014: y = x / (1-p) where kept, 0 where dropped (with probability p).
- * y may be x. p == 1 gives zeros. */
+/* Inverted dropout, Srivastava et al. 2014: y = x / (1-p) where kept, 0 where dropped (with probability p). Bit i % 64 of
+ * mask[i / 64] says that element i is kept; those from n on are 0. y may be x. p == 1 gives zeros. */
 typedef struct {
     void *y;
-    uint64_t *used; /* out (2): the state before the call, kept for backward */
+    uint64_t *mask; /* out (ceil(n / 64)) */
     uint64_t *state; /* in/out (2) */
     const void *x;
     ptrdiff_t n;
     double p;
 } dropout_forward_args;
 
-/* dx = dy / (1-p) where `used` kept, 0 where it dropped; the mask is drawn again, not stored. dx may be dy. */
+/* dx = dy / (1-p) where the mask kept, 0 where it dropped. dx may be dy. */
 typedef struct {
     void *dx;
     const void *dy;
-    const uint64_t *used;
+    const uint64_t *mask;
     ptrdiff_t n;
     double p;
 } dropout_backward_args;

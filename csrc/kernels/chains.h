@@ -22,7 +22,7 @@ enum {
     } while (0)
 
 /* Not inline: there are many calls, for many elements each. */
-static __attribute__((noinline)) real sum_of_lanes(vec v) { return vsum(v); }
+static NOINLINE real sum_of_lanes(vec v) { return vsum(v); }
 
 INLINE double chained_sum(const vec chain[CHAINS])
 {

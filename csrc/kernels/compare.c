@@ -39,12 +39,11 @@ static void compare_range(const compare_args *c, ptrdiff_t begin, ptrdiff_t end,
 }
 
 /* Defines comparison `name` with an operator of C. */
-#define COMPARE_ELEMENTS(name, operator, type)                                                    \
-    static __attribute__((noinline)) void name(uint8_t *restrict y, const void *a, const void *b, \
-                                               ptrdiff_t n)                                       \
-    {                                                                                             \
-        const type *p = a, *q = b;                                                                \
-        for (ptrdiff_t j = 0; j < n; j++) y[j] = p[j] operator q[j];                              \
+#define COMPARE_ELEMENTS(name, operator, type)                                                \
+    static NOINLINE void name(uint8_t *restrict y, const void *a, const void *b, ptrdiff_t n) \
+    {                                                                                         \
+        const type *p = a, *q = b;                                                            \
+        for (ptrdiff_t j = 0; j < n; j++) y[j] = p[j] operator q[j];                          \
     }
 #define COMPARE(name, operator)                                                     \
     COMPARE_ELEMENTS(name##_reals, operator, real)                                  \

@@ -217,8 +217,7 @@ static const real *prepare_a(const gemm_plan *plan, real *room, const real *a, p
 
 /* Fetches part s of `tiles` of a panel of B, k x NR, into a near cache: the next one, while the tiles of this one are
  * computed. Where there is no next one, what is fetched is not used. (Inlined, it slows the loop for small products.) */
-static void __attribute__((noinline)) fetch_part(const gemm_args *g, const real *b, ptrdiff_t k, ptrdiff_t s,
-                                                 ptrdiff_t tiles)
+static void NOINLINE fetch_part(const gemm_args *g, const real *b, ptrdiff_t k, ptrdiff_t s, ptrdiff_t tiles)
 {
     const bool along_k = g->b_row == 1;
     const ptrdiff_t runs = along_k ? NR : k, length = along_k ? k : NR;

@@ -40,10 +40,4 @@ INLINE vec add_block(const gemm_args *g, ptrdiff_t p, vec total, vec sum, const 
     return vfma(alpha, sum, (real)g->beta * vload_upto(c, lanes));
 }
 
-#if defined(__clang__)
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
-#define UNROLL _Pragma("GCC unroll 16")
-#endif
-
 #endif

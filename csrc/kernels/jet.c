@@ -52,7 +52,6 @@ INLINE void backward_channels(const jet_backward_args *a, ptrdiff_t at, ptrdiff_
     vstore_upto(dx, sum, m);
 }
 
-#define NOINLINE __attribute__((noinline))
 #define CHANNELS(a) (1 + (a)->firsts + (a)->seconds)
 
 /* The last elements, fewer than L: apart, as this is the same for all. What they are given by address are copies: a, y

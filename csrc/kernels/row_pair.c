@@ -7,8 +7,6 @@
 #include "chains.h"
 #include "rows.h"
 
-#define NOINLINE __attribute__((noinline))
-
 /* The power of 2 by which a row of this square has squares that `real` holds; its reciprocal is normal, too. */
 #define FAR (REAL_BITS == 32 ? 0x1p80 : 0x1p600)
 INLINE real scale_of(double square)

@@ -56,6 +56,14 @@ typedef ureal uvec __attribute__((vector_size(VEC_BYTES)));
 typedef real vec_unaligned __attribute__((vector_size(VEC_BYTES), aligned(sizeof(real)), may_alias));
 
 #define INLINE static inline __attribute__((always_inline, unused))
+#define NOINLINE __attribute__((noinline))
+
+/* Before a loop of a constant number of turns: writes all of them out. */
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
 
 /* --- load, store ------------------------------------------------------------------------- */
 

@@ -1,4 +1,4 @@
-"""Dropout from the counter-based generator: no mask is stored, backward draws it again."""
+"""Dropout from the counter-based generator. A bit of each element says for backward what was kept."""
 cimport numpy as cnp
 from numpy cimport ndarray
 
@@ -14,26 +14,26 @@ cnp.import_array()
 
 
 cdef class Dropout(Node):
-    cdef ndarray used   # the generator's state that drew the mask
+    cdef ndarray mask
     cdef double p
 
     cdef tuple gradients(self, Tensor dy):
-        return (drop_again(dy, self.used, self.p),)
+        return (keep_again(dy, self.mask, self.p),)
 
 
-cdef Tensor drop_again(Tensor x, ndarray used, double p):
-    """Dropout with a mask drawn before. It is linear, so it is its own derivative."""
+cdef Tensor keep_again(Tensor x, ndarray mask, double p):
+    """Dropout by a mask drawn before. It is linear, so it is its own derivative."""
     cdef ndarray a = contiguous(x.array)
     cdef ndarray y = empty_like(a)
-    _kernels.dropout_backward(y, a, used, p)
-    return recorded(wrap(y), x, used, p)
+    _kernels.dropout_backward(y, a, mask, p)
+    return recorded(wrap(y), x, mask, p)
 
 
-cdef Tensor recorded(Tensor y, Tensor x, ndarray used, double p):
+cdef Tensor recorded(Tensor y, Tensor x, ndarray mask, double p):
     cdef Dropout node
     if tracks(x):
         node = Dropout.__new__(Dropout)
-        node.used = used
+        node.mask = mask
         node.p = p
         node.connect(y, (x,))
     return y
@@ -60,7 +60,7 @@ def dropout(x, p=0.5, training=True, *, generator=None):
         return xt
     cdef ndarray a = contiguous(xt.array)
     cdef ndarray y = empty_like(a)
-    cdef cnp.npy_intp words = 2
-    cdef ndarray used = new_array(1, &words, cnp.NPY_UINT64)
-    _kernels.dropout_forward(y, used, state_of(generator, "dropout"), a, p)
-    return recorded(wrap(y), xt, used, p)
+    cdef cnp.npy_intp words = (cnp.PyArray_SIZE(a) + 63) // 64
+    cdef ndarray mask = new_array(1, &words, cnp.NPY_UINT64)
+    _kernels.dropout_forward(y, mask, state_of(generator, "dropout"), a, p)
+    return recorded(wrap(y), xt, mask, p)

@@ -45,6 +45,13 @@ def kept(start, n, p):
     return words(start, n) >= np.floor(p * 2**32 + 0.5)
 
 
+def mask(kept):
+    """A bit of each element, in numbers of 64."""
+    bits = np.zeros(-len(kept) % 64 + len(kept), bool)
+    bits[: len(kept)] = kept
+    return np.packbits(bits, bitorder="little").view("<u8")
+
+
 def test_the_reference_on_the_known_answers():
     """The vectors of Random123's kat_vectors whose counter has 64 bits and whose key is a seed."""
     assert [hex(w) for w in philox(0, np.array([0], np.uint64))] == [
@@ -68,11 +75,12 @@ def test_forward(p, counter):
         with np.errstate(over="ignore"):
             moved[1] += np.uint64((n + 3) // 4)
         scaled = x / x.dtype.type(1 - p) if p < 1 else x
-        return {"y": np.where(kept(state, n, p), scaled, 0), "used": state, "state": moved}
+        keeps = kept(state, n, p)
+        return {"y": np.where(keeps, scaled, 0), "mask": mask(keeps), "state": moved}
 
     check_kernel(
         "dropout_forward",
-        lambda y, used, state, x: _kernels.dropout_forward(y, used, state, x, p),
+        lambda y, mask, state, x: _kernels.dropout_forward(y, mask, state, x, p),
         arguments=lambda draw, n: {"x": draw(n), "state": state(counter=counter)},
         reference=reference,
         eps=tolerances.FEW,
@@ -83,15 +91,18 @@ def test_forward(p, counter):
 
 
 @pytest.mark.parametrize("p", [0.0, 0.2, 0.5, 0.999, 1.0])
-def test_backward_draws_the_same_mask(p):
-    def reference(dy, used):
+def test_backward_keeps_what_the_mask_says(p):
+    def keeps(n):
+        return kept(state(counter=99), n, p)
+
+    def reference(dy, mask):
         scaled = dy / dy.dtype.type(1 - p) if p < 1 else dy
-        return {"dx": np.where(kept(used, len(dy), p), scaled, 0)}
+        return {"dx": np.where(keeps(len(dy)), scaled, 0)}
 
     check_kernel(
         "dropout_backward",
-        lambda dx, dy, used: _kernels.dropout_backward(dx, dy, used, p),
-        arguments=lambda draw, n: {"dy": draw(n), "used": state(counter=99)},
+        lambda dx, dy, mask: _kernels.dropout_backward(dx, dy, mask, p),
+        arguments=lambda draw, n: {"dy": draw(n), "mask": mask(keeps(n))},
         reference=reference,
         eps=tolerances.FEW,
         sizes=around_lanes_math,
@@ -101,33 +112,32 @@ def test_backward_draws_the_same_mask(p):
 
 
 def dropout(x, at, p):
-    y, used = np.full_like(x, np.nan), state(0)
-    _kernels.dropout_forward(y, used, at, x, p)
-    return y, used
+    y = np.full_like(x, np.nan)
+    _kernels.dropout_forward(y, np.empty((x.size + 63) // 64, np.uint64), at, x, p)
+    return y
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
 def test_fraction_kept(p, isa, dtype):
     """Within five standard deviations of the binomial distribution."""
-    y, _ = dropout(np.ones(LARGE, dtype), state(), p)
+    y = dropout(np.ones(LARGE, dtype), state(), p)
     assert abs((y != 0).mean() - (1 - p)) < 5 * np.sqrt(p * (1 - p) / LARGE)
 
 
 def test_calls_continue_one_stream(isa, dtype):
     """Calls on multiples of four elements continue the stream; a state draws it again."""
     x, at = np.ones(1000, dtype), state()
-    first, second = dropout(x[:400], at, 0.5)[0], dropout(x[400:], at, 0.5)[0]
-    whole, used = dropout(x, state(), 0.5)
+    first, second = dropout(x[:400], at, 0.5), dropout(x[400:], at, 0.5)
+    whole = dropout(x, state(), 0.5)
     assert_same_bits(np.concatenate([first, second]), whole)
-    assert_same_bits(dropout(x, used.copy(), 0.5)[0], whole)
-    assert (dropout(x, state(SEED + 1), 0.5)[0] != whole).any()
+    assert_same_bits(dropout(x, state(), 0.5), whole)
+    assert (dropout(x, state(SEED + 1), 0.5) != whole).any()
 
 
 def test_dropped_is_zero_whatever_x_is(isa, dtype):
     for bad in (np.nan, np.inf, -np.inf, -1.0):
         x = np.full(100, bad, dtype)
-        y, used = dropout(x, state(), 0.5)
-        assert_same_bits(
-            y[~kept(used, 100, 0.5)], np.zeros((~kept(used, 100, 0.5)).sum(), dtype), str(bad)
-        )
-        assert_same_bits(dropout(x, state(), 1.0)[0], np.zeros(100, dtype), "p = 1")
+        dropped = ~kept(state(), 100, 0.5)
+        zeros = np.zeros(dropped.sum(), dtype)
+        assert_same_bits(dropout(x, state(), 0.5)[dropped], zeros, str(bad))
+        assert_same_bits(dropout(x, state(), 1.0), np.zeros(100, dtype), "p = 1")
