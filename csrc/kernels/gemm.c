@@ -66,6 +66,7 @@ enum {
     TASKS_PER_THREAD = 2, /* evens out threads that come late, as long as a task has */
     TASK_NS = 3000, /* this much work, */
     MACS_PER_NS = 5, /* multiply-adds of one lane in a nanosecond, about, */
+    MACS_PER_PACKED = 8, /* and those of all lanes while a number is brought together, */
     LATENCY = 8, /* with so many sums at least */
     LINE_BYTES = 64,
     LINE = LINE_BYTES / sizeof(real),
@@ -310,22 +311,38 @@ static ptrdiff_t tasks_worth(double cost)
     return (ptrdiff_t)(worth < most ? worth : most);
 }
 
-/* Cuts a matrix of C into about `wanted` tasks in the way that packs least, as every task packs for itself. How C
- * is cut has no part in what is computed, so it may depend on the number of threads. */
+/* Numbers of C, of the thread that has the most of them: each takes a run of the tasks, as many as the others. */
+static ptrdiff_t longest_run(partition rows, partition panels, ptrdiff_t threads)
+{
+    const ptrdiff_t tasks = rows.parts * panels.parts;
+    ptrdiff_t longest = 0, task = 0;
+    for (ptrdiff_t thread = 1; thread <= threads; thread++) {
+        ptrdiff_t run = 0;
+        for (; task < tasks * thread / threads; task++)
+            run += NR * part_size(rows, task / panels.parts) * part_size(panels, task % panels.parts);
+        if (run > longest) longest = run;
+    }
+    return longest;
+}
+
+/* Cuts a matrix of C into about `wanted` tasks in the way that takes least: the threads wait for the one with the most,
+ * and every task packs for itself. How C is cut has no part in what is computed, so it may depend on the number of
+ * threads. */
 static void cut(gemm_plan *plan, ptrdiff_t wanted)
 {
     const gemm_args *g = plan->args;
-    const ptrdiff_t least = ceil_div(g->n, NC);
-    plan->column_blocks = least, plan->row_blocks = ceil_div(wanted, least);
-    double least_packed = INFINITY;
-    for (ptrdiff_t columns = least; columns <= wanted; columns++) {
-        const ptrdiff_t rows = ceil_div(wanted, columns);
-        const double packed = (double)columns * (double)g->m + 2 * (double)rows * (double)g->n;
-        if (packed < least_packed)
-            least_packed = packed, plan->column_blocks = columns, plan->row_blocks = rows;
+    const ptrdiff_t least = ceil_div(g->n, NC), panels = ceil_div(g->n, NR), tiles = ceil_div(g->m, MR);
+    const ptrdiff_t threads = ceil_div(wanted, TASKS_PER_THREAD);
+    double least_cost = INFINITY;
+    for (ptrdiff_t columns = least; columns <= wanted || columns == least; columns *= 2) {
+        const partition row_blocks = cut_into(min_size(ceil_div(wanted, columns), tiles), g->m);
+        const partition column_blocks = cut_into(min_size(columns, panels), panels);
+        const ptrdiff_t packed = column_blocks.parts * g->m + 2 * row_blocks.parts * g->n;
+        const double cost = (double)longest_run(row_blocks, column_blocks, threads) +
+                            MACS_PER_PACKED * (double)packed / (double)threads;
+        if (cost < least_cost)
+            least_cost = cost, plan->column_blocks = column_blocks.parts, plan->row_blocks = row_blocks.parts;
     }
-    plan->column_blocks = min_size(plan->column_blocks, ceil_div(g->n, NR));
-    plan->row_blocks = min_size(plan->row_blocks, ceil_div(g->m, MR));
 }
 
 /* ---- by blocks of k --------------------------------------------------------------------------------------- */
