@@ -27,9 +27,9 @@
 
 enum {
     THREADS_MAX = 256,
-    /* work worth a thread that is awake: to hand it over costs half a microsecond, and what the other core wrote
-     * last comes from there */
-    GRAIN_NS = 8000,
+    /* work worth a thread that is awake: to hand it over costs a few hundred nanoseconds, but rows stay in the cache of the
+     * core that works on them in kernel after kernel */
+    GRAIN_NS = 800,
     WAKE_NS = 200000,  /* work done without the sleepers, after which they are woken */
     SPIN_NS = 100000,  /* how long to poll before sleeping: the gap between two kernels of a step */
     CACHE_LINE = 64,

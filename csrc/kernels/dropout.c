@@ -82,7 +82,7 @@ static void dropout(dropout_context d, ptrdiff_t n, double p)
         memset(d.mask, 0, (size_t)ceil_div(n, BITS) * sizeof *d.mask);
         d.state = NULL;
     }
-    parallel_for(n, BLOCK / 4, (double)n * (d.state == NULL ? 0.1 : 0.7), dropout_range, &d);
+    parallel_for(n, BLOCK, (double)n * (d.state == NULL ? 0.1 : 0.7), dropout_range, &d);
 }
 
 void KERNEL(dropout_forward)(const void *args)

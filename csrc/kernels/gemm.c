@@ -325,24 +325,26 @@ static ptrdiff_t longest_run(partition rows, partition panels, ptrdiff_t threads
     return longest;
 }
 
-/* Cuts a matrix of C into about `wanted` tasks in the way that takes least: the threads wait for the one with the most,
- * and every task packs for itself. How C is cut has no part in what is computed, so it may depend on the number of
- * threads. */
-static void cut(gemm_plan *plan, ptrdiff_t wanted)
+/* Cuts a matrix of C into `most` tasks, or into one for each thread, in the way that takes least: the threads wait for the
+ * one with the most, and every task packs for itself. How C is cut has no part in what is computed, so it may depend on the
+ * number of threads. */
+static void cut(gemm_plan *plan, ptrdiff_t most)
 {
     const gemm_args *g = plan->args;
     const ptrdiff_t least = ceil_div(g->n, NC), panels = ceil_div(g->n, NR), tiles = ceil_div(g->m, MR);
-    const ptrdiff_t threads = ceil_div(wanted, TASKS_PER_THREAD);
+    const ptrdiff_t threads = min_size(threads_get(), most);
     double least_cost = INFINITY;
-    for (ptrdiff_t columns = least; columns <= wanted || columns == least; columns *= 2) {
-        const partition row_blocks = cut_into(min_size(ceil_div(wanted, columns), tiles), g->m);
-        const partition column_blocks = cut_into(min_size(columns, panels), panels);
-        const ptrdiff_t packed = column_blocks.parts * g->m + 2 * row_blocks.parts * g->n;
-        const double cost = (double)longest_run(row_blocks, column_blocks, threads) +
-                            MACS_PER_PACKED * (double)packed / (double)threads;
-        if (cost < least_cost)
-            least_cost = cost, plan->column_blocks = column_blocks.parts, plan->row_blocks = row_blocks.parts;
-    }
+    for (ptrdiff_t tasks = threads; tasks <= most; tasks += threads)
+        for (ptrdiff_t columns = least; columns <= tasks || columns == least; columns *= 2) {
+            const partition row_blocks = cut_into(min_size(ceil_div(tasks, columns), tiles), g->m);
+            const partition column_blocks = cut_into(min_size(columns, panels), panels);
+            const ptrdiff_t packed = column_blocks.parts * g->m + 2 * row_blocks.parts * g->n;
+            const double cost = (double)longest_run(row_blocks, column_blocks, threads) +
+                                MACS_PER_PACKED * (double)packed / (double)threads;
+            if (cost < least_cost)
+                least_cost = cost, plan->column_blocks = column_blocks.parts,
+                plan->row_blocks = row_blocks.parts;
+        }
 }
 
 /* ---- by blocks of k --------------------------------------------------------------------------------------- */

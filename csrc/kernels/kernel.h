@@ -28,7 +28,7 @@
 
 /* Splits a loop over n elements among threads: `range` is called on fixed blocks of BLOCK elements
  * (the last may be shorter), whatever the number of threads. */
-enum { BLOCK = 8192 };
+enum { BLOCK = 2048 };
 
 INLINE ptrdiff_t min_size(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 INLINE ptrdiff_t ceil_div(ptrdiff_t a, ptrdiff_t b) { return (a + b - 1) / b; }
