@@ -235,6 +235,10 @@ FUNCTIONS = {  # {operator: (of Tensors, of Values of a graph)}
         lambda x, shape: x.reshape(x.shape[0], *row_shape(x[:0].new_empty(x.shape[1:]), shape)),
         lambda x, shape: g.reshape(x, row_shape(x, shape)),
     ),
+    "Shape": (  # a Reshape to that of another
+        lambda x, like: x.reshape(like.shape),
+        lambda x, like: g.reshape(x, like.shape),
+    ),
     "Cast": (lambda x, dtype: x.to(np.dtype(dtype)), lambda x, dtype: g.cast(x, dtype)),
 }
 
@@ -260,6 +264,7 @@ class Node:
 
     def __init__(self, library, proto, arguments):
         self.op, self.arguments, self.outputs = proto.op_type, arguments, list(proto.output)
+        self.inputs = proto.input
         self.attributes = {}
         for attribute in proto.attribute:
             kind = library.AttributeProto.AttributeType.Name(attribute.type)
@@ -323,6 +328,9 @@ FOLDED = {  # operators of constants alone, and of shapes
     "Squeeze": lambda node, x, axes=None: x.squeeze(node.axes(axes)),
     "Unsqueeze": lambda node, x, axes=None: np.expand_dims(x, node.axes(axes)),
     "Concat": lambda node, *xs: np.concatenate(xs, node.attributes["axis"]),
+    "ConstantOfShape": lambda node, shape: np.broadcast_to(
+        node.attributes.get("value", np.float32(0)), shape.tolist()
+    ),
 }
 
 
@@ -344,6 +352,7 @@ class Reader:
             raise ValueError(f"it is of opset {self.opset}, {OLDEST} and newer are read")
         self.values = {"": None}
         self.names = {}  # {place of a Symbol: names}
+        self.shapes = {}  # {name of a shape: the Symbol that it is of}
         self.steps = []
         for tensor in self.graph.initializer:
             self.values[tensor.name] = array_of(library, tensor, "of the graph")
@@ -474,11 +483,11 @@ class Reader:
         """What a node computes of constants."""
         if node.op not in FOLDED:
             node.refuse("of constants alone is not known")
-        array = np.array(FOLDED[node.op](node, *node.arguments), order="C")
+        array = FOLDED[node.op](node, *node.arguments)
         self.room -= array.nbytes
         if self.room < 0:
             node.refuse("makes constants that are larger than the file")
-        return array
+        return np.array(array, order="C")
 
     def dtype_of(self, node):
         """What Cast casts to."""
@@ -578,6 +587,21 @@ class Reader:
         arrays = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
         return self.filled(module, arrays, x)
 
+    def of_groupnormalization(self, node):
+        if self.opset < 21:
+            node.refuse("is of an opset before 21, where it had one scale for each group")
+        return self.norm(node, partial(nn.GroupNorm, node.attributes["num_groups"]))
+
+    def of_instancenormalization(self, node):
+        if node.symbol().rank != 3:
+            node.refuse("is not of rows of (channels, length)")
+        return self.norm(node, partial(nn.InstanceNorm1d, affine=True))
+
+    def norm(self, node, cls):
+        x, weight, bias = node.symbol(), node.constant(1), node.constant(2)
+        module = cls(weight.size, eps=node.attributes.get("epsilon", 1e-5))
+        return self.filled(module, {"weight": weight, "bias": bias}, x)
+
     def filled(self, module, arrays, x):
         """A step of a module with these parameters and buffers."""
         [dtype] = {array.dtype for array in arrays.values()}
@@ -607,7 +631,9 @@ class Reader:
         return x if x.rank == 2 else self.step(nn.Flatten(), 2, None, x)
 
     def of_reshape(self, node):
-        x, shape = node.symbol(), node.constant(1).tolist()
+        x, shape, like = node.symbol(), node.constant(1).tolist(), self.shapes.get(node.inputs[1])
+        if like is not None:
+            return self.step(Operation("Shape"), like.rank, like.width, x, like)
         if not shape or shape[0] not in self.batches or (shape[0] == -1 and -1 in shape[1:]):
             node.refuse(f"has the shape {shape}, whose first number must be 0 or -1, the rows")
         sizes, is_known = shape[1:], x.rank == 2 and x.width is not None and 0 not in shape[1:]
@@ -640,9 +666,10 @@ class Reader:
         return self.softmax(node, nn.LogSoftmax)
 
     def of_shape(self, node):
-        if node.attributes:
+        if node.attributes not in ({}, {"start": 0}):
             node.refuse("is of a part of the dimensions")
-        return np.array([ROWS] + [UNKNOWN] * (node.symbol().rank - 1))
+        self.shapes[node.outputs[0]] = x = node.symbol()
+        return np.array([ROWS] + [UNKNOWN] * (x.rank - 1))
 
     def of_split(self, node):
         """Parts of rows, each of which is a step."""

@@ -104,20 +104,52 @@ def torch_nets(torch):
     return zip((Branches(), Rows(), deep), shapes, strict=True)
 
 
+def torch_norms(torch):
+    n, x = torch.nn, torch.randn(5, 6, 4)
+    norms = n.GroupNorm(2, 6), n.GroupNorm(3, 6, eps=0.1), n.InstanceNorm1d(6, affine=True)
+    for norm in norms:
+        with torch.no_grad():
+            norm.weight.normal_()
+            norm.bias.normal_()
+    rows = n.Sequential(n.Linear(4, 6), norms[0], n.GroupNorm(2, 6, affine=False), n.Tanh())
+    images = n.Sequential(norms[1], n.InstanceNorm1d(6), norms[2])
+    return [(rows, x[:, 0]), (images, x), (norms[0], x)]
+
+
+def as_pytorch(torch, model, x, opset, **options):
+    """A file of one of its exporters."""
+    file = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of its exporter
+        torch.onnx.export(model.eval(), (x,), file, opset_version=opset, **options)
+    return file.getvalue()
+
+
 @pytest.mark.parametrize("opset", (11, 18))
 def test_of_pytorch(opset):
     torch = pytest.importorskip("torch")
-    for model, x in torch_nets(torch):
-        file = io.BytesIO()
-        options = {"input_names": ["x"], "dynamic_axes": {"x": {0: "n"}}, "dynamo": False}
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of its exporter
-            torch.onnx.export(model.eval(), (x,), file, opset_version=opset, **options)
+    options = {"input_names": ["x"], "dynamic_axes": {"x": {0: "n"}}, "dynamo": False}
+    for model, x in [*torch_nets(torch), *torch_norms(torch)]:
+        made = loaded(as_pytorch(torch, model, x, opset, **options))
         with torch.no_grad():
             wanted = model(x).numpy()
-        made = loaded(file.getvalue())
         close(output_of(made, [x.numpy()]), wanted, ULP)
         close(export.numpy(made, inputs=x.numpy()).predict(x.numpy()), wanted, ULP)
+
+
+@pytest.mark.exhaustive  # the exporter takes seconds
+@pytest.mark.parametrize("opset", (18, 21))
+def test_norms_of_pytorchs_newer_exporter(opset):
+    """GroupNorm is an operator from opset 21 on, before an InstanceNormalization among reshapes."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("onnxscript")
+    for model, x in torch_norms(torch):
+        content = as_pytorch(torch, model, x, opset, dynamic_shapes=({0: "n"},), verbose=False)
+        made = loaded(content)
+        with torch.no_grad():
+            wanted = model(x).numpy()
+        close(output_of(made, [x.numpy()]), wanted, ULP)
+        assert opset < 21 or any(type(layer) is nn.GroupNorm for layer in made)
 
 
 @pytest.mark.parametrize("opset", (9, 17))
@@ -205,6 +237,40 @@ def test_as_tf2onnx_writes_them():
     assert type(made) is nn.Sequential and type(made[1]) is nn.Linear
 
 
+@pytest.mark.parametrize("shape", ((6,), (6, 5)))
+def test_group_norm_as_onnx_computes_it(shape):
+    arrays = {"s": f32(6) ** 2, "b": f32(6)}
+    given = f32(3, *shape)
+    node = "GroupNormalization", ["x", "s", "b"], "y", {"num_groups": 2, "epsilon": 0.01}
+    content = file_of([node], arrays, shape=("n", *shape), opset=21)
+    reference = pytest.importorskip("onnx.reference").ReferenceEvaluator(content)
+    [norm] = made = loaded(content)
+    assert repr(norm) == "GroupNorm(2, 6, eps=0.009999999776482582, affine=True, bias=True)"
+    close(output_of(made, [given]), reference.run(None, {"x": given})[0], ULP)
+    again = loaded(written(made, inputs=given[:1], opset=21))
+    close(output_of(again, [given]), output_of(made, [given]), ULP)
+
+
+def test_group_norm_of_reshapes():
+    """As PyTorch writes it for opsets before 21; and a Reshape to the shape of another."""
+    arrays = {"g": np.array([0, 2, -1]), "one": np.ones(2, np.float32), "w": f32(6, 1)}
+    arrays["zero"] = arrays["one"] - 1
+    nodes = [
+        ("Reshape", ["x", "g"], "r", {}),
+        ("InstanceNormalization", ["r", "one", "zero"], "i", {"epsilon": 0.01}),
+        ("Shape", ["x"], "s", {"start": 0}),
+        ("Reshape", ["i", "s"], "t", {}),
+        ("Mul", ["t", "w"], "y", {}),
+    ]
+    norm = nn.GroupNorm(2, 6, eps=0.01)
+    with pyml.no_grad():
+        norm.weight.copy_(pyml.tensor(arrays["w"][:, 0]))
+    x = f32(3, 6, 5)
+    made = loaded(file_of(nodes, arrays, shape=("n", 6, 5)))
+    close(output_of(made, [x]), output_of(norm, [x]), ULP)
+    close(export.numpy(made, inputs=x[:1]).predict(x), output_of(norm, [x]), ULP)
+
+
 def test_what_is_odd_and_right():
     x, w, b = rows(4), f32(3, 4), f32(3)
     for nodes, constants, wanted in (
@@ -278,6 +344,8 @@ def doubled(count):
 
 
 MATMUL = [("MatMul", ["x", "w"], "y", {})]
+MUL = "Mul", ["x", "s"], "y", {}
+GROUPS = "GroupNormalization", ["x", "w", "w"], "y", {"num_groups": 2}
 
 
 def test_what_is_refused():
@@ -311,10 +379,20 @@ def test_what_is_refused():
                 [("ConstantOfShape", ["w"], "v", {}), ("Add", ["x", "v"], "y", {})],
                 {"w": np.array([2**40])},
             ),
-            "ConstantOfShape of constants alone is not known",
+            "larger than the file",
         ),
         (file_of([("Selu", ["x"], "y", {"alpha": 2.0})]), "those of SELU"),
         (file_of([("Identity", ["w"], "y", {})], {"w": f32(2, 2)}), "is constant"),
+        (file_of([("Shape", ["x"], "s", {"start": 1}), MUL]), "a part of the dimensions"),
+        (file_of([GROUPS], {"w": f32(4)}, opset=20), "before 21"),
+        (
+            file_of([GROUPS], {"w": f32(5)}, opset=21),
+            r"\(5\) must be divisible by num_groups \(2\)",
+        ),
+        (
+            file_of([("InstanceNormalization", ["x", "w", "w"], "y", {})], {"w": f32(4)}),
+            r"not of rows of \(channels, length\)",
+        ),
     ):
         with pytest.raises(ValueError, match=words):
             loaded(content)
