@@ -140,6 +140,8 @@ SMALL, STRIP = [], []
 if not SANITIZE and os.environ.get("PYML_SYMBOLS") != "1":
     SMALL = ["-g0", "-fno-asynchronous-unwind-tables"]  # what debuggers and profilers read
     STRIP = [] if IS_CL else ["-Wl,-x"] if IS_MACOS else ["-Wl,-s"]
+    if PLATFORM.startswith("linux"):  # by which debuggers find symbols, and there are none
+        STRIP += ["-Wl,--build-id=none"]
 
 # The extension modules that run when a step is recorded, checked or refused, or when a run of many
 # begins and ends, and operations that steps rarely have: -Os makes them a third smaller, and
