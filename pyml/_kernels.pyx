@@ -729,14 +729,14 @@ def selected_isa():
 def select_isa(str name):
     """Chooses the ISA of all calls from now on; None: the best."""
     cdef bytes encoded = b"" if name is None else name.encode()
-    if pyml_isa_select(NULL if name is None else <const char *>encoded) != 0:
+    if pyml_isa_select(<const char *>NULL if name is None else <const char *>encoded) != 0:
         raise ValueError(f"ISA {name!r} is unknown or not supported here; available: {', '.join(available_isas())}")
 
 
 def select_bfloat16(str name):
     """Chooses what multiplies bfloat16: None for the best, "none"."""
     cdef bytes encoded = b"" if name is None else name.encode()
-    if pyml_bfloat16_select(NULL if name is None else <const char *>encoded) != 0:
+    if pyml_bfloat16_select(<const char *>NULL if name is None else <const char *>encoded) != 0:
         raise ValueError(f"{name!r} is unknown or not supported here; 'none' is, and what show_config() names")
 
 

@@ -336,6 +336,12 @@ def test_every_argument_of_a_call_is_set():
         assert [name for name in fields[struct] if f"args.{name}" not in body] == [], struct
 
 
+def test_a_null_beside_a_pointer_to_const_has_its_type():
+    """Without one Cython takes both for void *, to which Clang assigns no such pointer."""
+    untyped = re.compile(r"(?<!>)NULL if .+ else <const ")
+    assert [path.name for path in SOURCES if untyped.search(path.read_text())] == []
+
+
 def test_what_import_leaves_for_later():
     """`import pyml` imports operations alone; names of what is above are there all the same."""
     program = """

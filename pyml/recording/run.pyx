@@ -272,7 +272,7 @@ cdef class Run:
             self.room_for_measures(self.done + count)
             work.measure(program, self.measures, self.done, first)
         run.step, run.end, run.batch = first, first + count, self.batch_size
-        run.order = NULL if order is None else <const int64_t *>cnp.PyArray_DATA(order)
+        run.order = <const int64_t *>NULL if order is None else <const int64_t *>cnp.PyArray_DATA(order)
         run.inputs, run.input_count = work.inputs, work.input_count
         run.before, run.before_count = work.before, work.before_count
         run.after, run.after_count = work.after, work.after_count
