@@ -77,6 +77,9 @@ if shutil.which(CC[0]) is None:
     advice = "install LLVM" if IS_WINDOWS else "apt install gcc, or the like"
     sys.exit(f"pyml: there is no C compiler {CC[0]!r}: {advice}; CC= names one")
 IS_CL = Path(CC[0]).stem == "clang-cl"
+if IS_CL:  # the C library that Python has, a DLL; and Python's machine, whatever LLVM was built for
+    target = {"win32": "i686", "win-amd64": "x86_64", "win-arm64": "aarch64"}[PLATFORM]
+    CC += [f"--target={target}-pc-windows-msvc", "/MD"]
 UNITS = {  # csrc/bfloat16, for float32: unit -> (ISA that it goes with, flags)
     "avx512": ("avx512", ["-mavx512bf16"]),
     "amx": ("avx512", ["-mavx512bf16", "-mamx-tile", "-mamx-bf16"]),
@@ -138,7 +141,9 @@ if os.environ.get("PYML_SANITIZE") == "1":
     ]
 SMALL, STRIP = [], []
 if not SANITIZE and os.environ.get("PYML_SYMBOLS") != "1":
-    SMALL = ["-g0", "-fno-asynchronous-unwind-tables"]  # what debuggers and profilers read
+    SMALL = ["-g0"]
+    if not IS_WINDOWS:  # where unwinding takes a function without a table for one without a frame
+        SMALL += ["-fno-asynchronous-unwind-tables"]  # what debuggers and profilers read
     STRIP = [] if IS_CL else ["-Wl,-x"] if IS_MACOS else ["-Wl,-s"]
     if PLATFORM.startswith("linux"):  # by which debuggers find symbols, and there are none
         STRIP += ["-Wl,--build-id=none"]
@@ -289,9 +294,11 @@ class BuildKernels(build_ext):
 
     def build_extensions(self):
         if IS_CL:
-            self.compiler.initialize()  # finds the linker, and sets what is changed here
+            if not self.compiler.initialized:  # as it is where --plat-name is another machine
+                self.compiler.initialize()  # finds the linker, and sets what is changed here
             self.compiler.cc = CC[0]
             self.compiler.compile_options.remove("/GL")  # MSVC's alone
+            self.compiler.compile_options += CC[1:]
         objects = self.compile_kernels()
         for extension in self.extensions:
             if extension.name == "pyml._kernels":
