@@ -281,11 +281,17 @@ def prelu_backward(shape):
     return Case(lambda: _kernels.prelu_backward(dx, dw, dy, x, w, shape[0], 1), [dx, dw], spellings)
 
 
+LABELS = 5  # of a sample
+
+
 def class_loss(name, shape):
     """A loss of classes, forward and backward."""
     n, c = shape
     x, dx = normal(n, c, 1), empty(n, c, 1)
     index = np.random.default_rng(0).integers(0, c, (n, 1))
+    if name == "multilabel_margin":
+        labels = np.arange(c) * 7
+        index = np.where(np.arange(c) < LABELS, (index + labels) % c, -1)[:, None]
     loss, total, one = empty(), empty(), np.ones((), np.float32)
     target = (index, None, -100, 1.0, 1.0, MEAN)
     forward, backward = NUMBER(f"{name}_forward"), NUMBER(f"{name}_backward")
@@ -309,7 +315,12 @@ def class_loss(name, shape):
             loss = aten.multi_margin_loss(tx, target)
             return loss, aten.multi_margin_loss_backward(one, tx, target, 1, 1)[..., None]
 
-        return [nll if name == "nll" else multi_margin]
+        def multilabel_margin():
+            loss, is_label = aten.multilabel_margin_loss_forward(tx, target, MEAN)
+            dx = aten.multilabel_margin_loss_backward(one, tx, target, MEAN, is_label)
+            return loss, dx[..., None]
+
+        return [{"nll": nll, "multi_margin": multi_margin}.get(name, multilabel_margin)]
 
     return Case(call, [loss, dx], spellings)
 
@@ -510,6 +521,9 @@ KERNELS = {
         "cross entropy + '": Kernel(cross_entropy, Work(2, 2, products=20)),
         "nll + '": Kernel(partial(class_loss, "nll"), Work(0, 1)),
         "multi margin + '": Kernel(partial(class_loss, "multi_margin"), Work(2, 1, products=11)),
+        "multilabel margin + '": Kernel(
+            partial(class_loss, "multilabel_margin"), Work(2, 1, products=9 * LABELS)
+        ),
     },
     "rows": {
         "embedding": Kernel(embedding, Work(1, 1)),

@@ -3,7 +3,8 @@
 ALIKE = """
     Abs Add AsStrided BinaryCrossEntropy BinaryCrossEntropyWithLogits Cat Clone Cos Diagonal Digamma
     Div Embedding EmbeddingBag Erf Erfc Erfinv Exp Expand Expm1 Flip Gather Index IndexSelect Lgamma
-    Log LogSoftmax Maximum Mean Median Minimum Mul MultiMarginLoss Nanmedian Neg
+    Log LogSoftmax Maximum Mean Median Minimum Mul MultiMarginLoss MultilabelMarginLoss
+    Nanmedian Neg
     Permute Polygamma Reciprocal Remainder ScatterAdd ScatterReduce Select Sin Slice Softmax Sqrt
     Sub Sum Transpose Unfold Unsqueeze Var View Where
 

@@ -1,4 +1,4 @@
-/* Losses of scores and a class for each sample. */
+/* Losses of scores and a class, or classes, for each sample. */
 #ifndef PYML_CONTRACTS_CLASS_LOSS_H
 #define PYML_CONTRACTS_CLASS_LOSS_H
 
@@ -8,6 +8,8 @@
  *   nll           loss = -w[y] x[y];   total weight: sum of w[y]
  *   multi_margin  loss = w[y] sum_j max(0, margin - x[y] + x[j])^p / c over j that are not y, p 1 or 2 (Crammer &
  *                 Singer 2001);        total weight: the samples
+ *   multilabel_margin  loss = sum_tj max(0, 1 - x[t] + x[j]) / c over the classes t before the first -1 of the sample's
+ *                 labels and the j that are none of them;   total weight: the samples
  * A sample of nll whose index is ignore_index, or that has no classes, has loss 0 and weight 0. Another index outside
  * [0,c) gives NaN for its sample and is never used as an address.
  * loss is (n,inner) for REDUCTION_NONE, else one number: the sum, or the sum over the total weight. */
@@ -15,9 +17,10 @@ typedef struct {
     void *loss;
     void *total_weight; /* (1), kept for backward */
     const void *x; /* (n,c,inner) */
-    const int64_t *index; /* (n,inner) */
-    const void *weight; /* (c) or NULL */
-    ptrdiff_t n, c, inner; /* inner is 1 in multi_margin */
+    const int64_t *index; /* (n,inner,labels) */
+    const void *weight; /* (c) or NULL; NULL in multilabel_margin */
+    ptrdiff_t n, c, inner; /* inner is 1 in the margins */
+    ptrdiff_t labels; /* c in multilabel_margin, else 1 */
     int64_t ignore_index; /* of nll */
     double margin, p; /* of multi_margin */
     int reduction;
@@ -27,10 +30,10 @@ typedef struct {
 typedef struct {
     void *dx; /* (n,c,inner) */
     const void *dloss, *total_weight;
-    const void *x; /* of multi_margin */
+    const void *x; /* of the margins */
     const int64_t *index;
     const void *weight;
-    ptrdiff_t n, c, inner;
+    ptrdiff_t n, c, inner, labels;
     int64_t ignore_index;
     double margin, p;
     int reduction;

@@ -1,4 +1,4 @@
-/* Losses of scores and a class for each sample. */
+/* Losses of scores and a class, or classes, for each sample. */
 #include "../contracts/class_loss.h"
 #include "loss_sum.h"
 #include "rows.h"
@@ -146,4 +146,89 @@ void KERNEL(multi_margin_backward)(const void *args)
 {
     const class_loss_backward_args *a = args;
     parallel_for(a->n, block_rows(a->c), row_cost(a->n, a->c, 0.4), multi_margin_gradient_range, a);
+}
+
+/* ---- multilabel_margin:  loss = sum_tj z[t,j] / c,  z[t,j] = max(0, 1 - x[t] + x[j]),  t labels, j none ----- */
+
+/* How many labels stand before the first -1; less than 0 if one of them is no class. */
+static ptrdiff_t labels_before_end(const int64_t *label, ptrdiff_t c)
+{
+    ptrdiff_t count = 0;
+    for (; count < c && label[count] != -1; count++)
+        if (!is_class(label[count], c)) return -1;
+    return count;
+}
+
+/* The sum of z[t,j] over the labels t, for the m elements j that are none; zeros in the other lanes. */
+INLINE vec label_margins(const real *x, ptrdiff_t j, ptrdiff_t m, const int64_t *label, ptrdiff_t count)
+{
+    const vec xj = vload_upto(x + j, m);
+    vec sum = {0};
+    ivec is_label = {0};
+    for (ptrdiff_t k = 0; k < count; k++) {
+        sum += vmax(xj + (1 - x[label[k]]), vset1(0));
+        is_label |= (ivec){EACH_LANE(LANE_NUMBER, 0, 0)} == (ireal)(label[k] - j);
+    }
+    return vfirst(vselect(is_label, vset1(0), sum), m, vset1(0));
+}
+
+static loss_total multilabel_margin_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
+{
+    const class_loss_forward_args *a = context;
+    loss_total total = {0, 0};
+    for (ptrdiff_t i = begin; i < end; i++) {
+        const real *x = (const real *)a->x + i * a->c;
+        const int64_t *label = a->index + i * a->c;
+        const ptrdiff_t count = labels_before_end(label, a->c);
+        vec sum = {0};
+        for (ptrdiff_t j = 0; j < a->c; j += L)
+            sum += label_margins(x, j, min_size(a->c - j, L), label, count);
+        const double loss = count < 0 ? NOT_A_NUMBER : (double)vsum(sum) / (double)a->c;
+        total = add_sample(a, i, total, (loss_total){loss, 1});
+    }
+    return total;
+}
+
+/* Nanoseconds, if all samples have as many labels as the first. */
+static double multilabel_cost(const int64_t *label, ptrdiff_t n, ptrdiff_t c)
+{
+    return n > 0 ? row_cost(n, c, 0.2) * (double)(2 + labels_before_end(label, c)) : 0;
+}
+
+void KERNEL(multilabel_margin_forward)(const void *args)
+{
+    const class_loss_forward_args *a = args;
+    forward(a, block_rows(16 * a->c), multilabel_cost(a->index, a->n, a->c), multilabel_margin_range);
+}
+
+/* dx[j] = g / c * (the labels t where z[t,j] > 0),  dx[t] = -g / c * (the j where z[t,j] > 0) */
+static void multilabel_margin_gradient_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
+{
+    const class_loss_backward_args *a = context;
+    for (ptrdiff_t i = begin; i < end; i++) {
+        const real *x = (const real *)a->x + i * a->c;
+        const int64_t *label = a->index + i * a->c;
+        const ptrdiff_t count = labels_before_end(label, a->c);
+        const real g = count < 0 ? NOT_A_NUMBER : gradient_of_loss(a, i) / (real)a->c;
+        real *dx = (real *)a->dx + i * a->c; /* the counts, and -1 less those of the labels */
+        EACH_VECTOR(a->c, vstore_upto(dx + j, vset1(0), m));
+        for (ptrdiff_t k = 0; k < count; k++) dx[label[k]] = -1;
+        for (ptrdiff_t k = 0; k < count; k++) {
+            vec sum = {0};
+            EACH_VECTOR(a->c, const vec old = vload_upto(dx + j, m);
+                        const vec z = vload_upto(x + j, m) + (1 - x[label[k]]);
+                        const vec one = vselect((z > 0) & (old >= 0), vset1(1), vset1(0));
+                        sum += vfirst(one, m, vset1(0)); vstore_upto(dx + j, old + one, m));
+            dx[label[k]] -= vsum(sum);
+        }
+        EACH_VECTOR(a->c, const vec counts = vload_upto(dx + j, m);
+                    vstore_upto(dx + j, g * vselect(counts < 0, counts + 1, counts), m));
+    }
+}
+
+void KERNEL(multilabel_margin_backward)(const void *args)
+{
+    const class_loss_backward_args *a = args;
+    parallel_for(a->n, block_rows(16 * a->c), multilabel_cost(a->index, a->n, a->c),
+                 multilabel_margin_gradient_range, a);
 }

@@ -1,4 +1,4 @@
-"""Losses of scores and a class for each sample: nll_loss and multi_margin_loss.
+"""Losses of scores and a class, or classes, for each sample: nll_loss, multi_margin_loss and multilabel_margin_loss.
 
 The formulas stand in csrc/contracts/class_loss.h. size_average and reduce are PyTorch's old names of a reduction, see
 pyml.ops.deprecated.
@@ -36,10 +36,11 @@ cdef class Kind:
 
 cdef Kind NLL = Kind("nll_loss", "NLLLoss", "nll")
 cdef Kind MULTI_MARGIN = Kind("multi_margin_loss", "MultiMarginLoss", "multi_margin")
+cdef Kind MULTILABEL_MARGIN = Kind("multilabel_margin_loss", "MultilabelMarginLoss", "multilabel_margin")
 
 
 cdef class ClassLoss(Node):
-    """Kept: the scores of multi_margin_loss, the classes, the weight, the total weight."""
+    """Kept: the scores of the margins, the classes, the weight, the total weight."""
     cdef Kind kind
     cdef int64_t ignore_index
     cdef double margin, p
@@ -97,7 +98,10 @@ cdef Tensor class_loss(
     else:
         parts, samples = (shape[0], shape[1], prod(shape[2:])), shape[:1] + shape[2:]
     cdef Tensor w = one_for_each_class(kind.name, weight, x, parts[1])
-    cdef Tensor index = classes_of(kind.name, target, samples, parts[1], ignore_index, ignored)
+    cdef bint labels = kind is MULTILABEL_MARGIN
+    cdef Tensor index = classes_of(kind.name, target, shape if labels else samples, parts[1], ignore_index, ignored)
+    if labels:
+        index = wrap(index.array.reshape(parts[0], 1, parts[1]))
     a = contiguous(x.array)
     loss = empty_shape(samples, a) if how == NONE else empty_scalar(a)
     total = empty_scalar(a)
@@ -111,11 +115,20 @@ cdef Tensor class_loss(
         node.kind, node.ignore_index, node.margin, node.p, node.reduction = kind, ignore_index, margin, p, how
         node.shape, node.parts = shape, parts
         node.connect(out, (x,))
-        node.keep(x if kind is MULTI_MARGIN else None)
+        node.keep(None if kind is NLL else x)
         node.keep(index)
         node.keep(w)
         node.keep(wrap(total))
     return out
+
+
+cdef Tensor rows_of(str name, Tensor x):
+    """Scores (n, c) or (c), checked; a number is the score of one class."""
+    if x.array.ndim > 2:
+        raise ArgumentError(f"{name}: input has shape {x.shape}, it must be (n, c) or (c)")
+    if x.shape[-1:] == (0,):
+        raise ArgumentError(f"{name}: input has shape {x.shape}, there must be a class or more")
+    return reshape(x, (1,)) if x.array.ndim == 0 else x
 
 
 def nll_loss(
@@ -185,13 +198,28 @@ def multi_margin_loss(
     cdef Tensor x = real_tensor(input, "multi_margin_loss", "input")
     if p not in (1, 2):
         raise ArgumentError(f"multi_margin_loss: p is {p}, it must be 1 or 2")
-    if x.array.ndim > 2:
-        raise ArgumentError(f"multi_margin_loss: input has shape {x.shape}, it must be (n, c) or (c)")
-    if x.shape[-1:] == (0,):
-        raise ArgumentError(f"multi_margin_loss: input has shape {x.shape}, there must be a class or more")
-    if x.array.ndim == 0:
-        x = reshape(x, (1,))
+    x = rows_of("multi_margin_loss", x)
     if x.shape[:-1] in ((), (1,)) and isinstance(target, Tensor) and target.shape in ((), (1,)):
         x = reshape(x, target.shape + x.shape[-1:])
     return class_loss(
         MULTI_MARGIN, x, target, weight, named_reduction(size_average, reduce, reduction), 0, "another input", margin, p)
+
+
+def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
+    """sum_ij max(0, 1 - x_j + x_i) / c over the targets j and the classes i that are none.
+
+    Args:
+        input: scores, (n, c), (c), or () for a single class.
+        target: class indices, the shape of the input; in each row those before the first -1 count.
+        size_average, reduce: deprecated, see reduction.
+        reduction: "mean", "sum" or "none".
+
+    Raises:
+        ValueError: if the shapes differ.
+        IndexError: on a class index outside [-1, c).
+    """
+    name = "multilabel_margin_loss"
+    cdef Tensor x = rows_of(name, real_tensor(input, name, "input"))
+    if isinstance(target, Tensor) and target.shape == () and input.shape == ():
+        target = reshape(target, (1,))
+    return class_loss(MULTILABEL_MARGIN, x, target, None, named_reduction(size_average, reduce, reduction), -1, "-1")

@@ -8,8 +8,7 @@ import warnings
 
 from pyml.errors import ArgumentError
 from pyml.ops.arrays import checked_tensor, real_tensor
-from pyml.ops.creation import arange
-from pyml.ops.cross_entropy import classes_of, cross_entropy
+from pyml.ops.cross_entropy import cross_entropy
 from pyml.ops.deprecated import reduction_named
 from pyml.ops.distance import pairwise_distance
 from pyml.ops.elementwise import clamp, exp, log, minimum, where
@@ -274,46 +273,6 @@ def same_dimensions(name, **tensors):
     if len({x.ndim for x in tensors.values()}) > 1:
         shapes = ", ".join(f"{what} {x.shape}" for what, x in tensors.items())
         raise ArgumentError(f"{name}: {shapes} must have as many dimensions")
-
-
-def rows_of(name, x):
-    """x as (n, c), and the shape of its samples: (n) or ()."""
-    if x.ndim > 2:
-        raise ArgumentError(f"{name}: input has shape {x.shape}, it must be (n, c) or (c)")
-    if x.shape[-1:] == (0,):
-        raise ArgumentError(f"{name}: input has shape {x.shape}, there must be a class or more")
-    return (x if x.ndim == 2 else reshape(x, (1, -1))), x.shape[:-1]
-
-
-def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
-    """sum_ij max(0, 1 - x_j + x_i) / c over the targets j and the classes i that are none.
-
-    Args:
-        input: scores, (n, c), (c), or () for a single class.
-        target: class indices, the shape of the input; in each row those before the first -1 count.
-        size_average, reduce: deprecated, see reduction.
-        reduction: "mean", "sum" or "none".
-
-    Raises:
-        ValueError: if the shapes differ.
-        IndexError: on a class index outside [-1, c).
-
-    Its memory is that of n c^2 numbers.
-    """
-    name = "multilabel_margin_loss"
-    reduction = checked_reduction(name, reduction, size_average, reduce)
-    x, samples = rows_of(name, real_tensor(input, name, "input"))
-    n, c = x.shape
-    t = reshape(classes_of(name, target, input.shape, c, -1, "-1"), (n, c))
-    # before the first -1: no -1 at this place or before
-    ends = to(t < 0, x.dtype) @ (1 - to(reshape(arange(c), (c, 1)) > arange(c), x.dtype))
-    counts = unsqueeze(ends == 0, 2)
-    chosen = where(counts, to(unsqueeze(t, 2) == arange(c), x.dtype), 0.0)  # (n, target, class)
-    others = unsqueeze(sum(chosen, 1) == 0, 1)
-    scores = sum(where(chosen > 0, unsqueeze(x, 1), 0.0), 2, True)
-    z = clamp(1 - scores + unsqueeze(x, 1), min=0)
-    loss = sum(where(others, where(counts, z, 0.0), 0.0), (1, 2)) / c
-    return reduced(loss if samples else reshape(loss, ()), reduction)
 
 
 def multilabel_soft_margin_loss(

@@ -1,4 +1,4 @@
-"""nll and multi_margin: scores and a class for each sample."""
+"""nll, multi_margin and multilabel_margin: scores and a class, or classes, for each sample."""
 
 import numpy as np
 import pytest
@@ -11,6 +11,8 @@ from pyml import _kernels
 IGNORED, MARGIN = 2, 0.7
 KINDS = [("nll", 1, inner) for inner in (1, 3)] + [("multi_margin", p, 1) for p in (1, 2)]
 OPTIONS = [(*kind, weighted, r) for kind in KINDS for weighted in (False, True) for r in REDUCTIONS]
+LABELS = ("multilabel_margin", 1, 1)
+OPTIONS += [(*LABELS, False, r) for r in REDUCTIONS]
 
 
 def factors(kind, x, index, weight):
@@ -30,6 +32,8 @@ def of_class(x, index):
 def losses(kind, p, x, index, weight):
     """Of each sample the loss, the scale of its errors, what it adds to the divisor of the mean,
     and the derivatives with theirs."""
+    if kind == LABELS[0]:
+        return of_labels(x[..., 0], index[:, 0])
     w = factors(kind, x, index, weight)
     if kind == "nll":
         loss = -w * of_class(x, index)
@@ -53,11 +57,30 @@ def losses(kind, p, x, index, weight):
     )
 
 
-def arguments_of(n, inner, weighted):
+def of_labels(x, index):
+    """The same; z is (n, label, class)."""
+    c = x.shape[1]
+    before_end = np.cumprod(index != -1, 1)[..., None]
+    times = ((index[..., None] == np.arange(c)) * before_end).sum(1)  # a label is among a row's
+    pairs = times[:, :, None] * (times == 0)[:, None] / c
+    z = np.maximum(1 - x[:, :, None] + x[:, None], 0)
+    size = (np.abs(x)[:, :, None] + np.abs(x)[:, None] + 1) * (z > 0)
+    slopes = pairs * (z > 0)
+    loss, scale = ((pairs * each).sum((1, 2))[:, None] for each in (z, size))
+    slopes = (slopes.sum(1) - slopes.sum(2))[..., None]
+    return loss, scale, np.ones_like(loss), slopes, np.abs(slopes)
+
+
+def arguments_of(kind, n, inner, weighted):
+    def index(draw, c):
+        if kind != LABELS[0]:
+            return draw.index(c, (n, inner))
+        return draw.index(c + 1, (n, 1, c)) - 1
+
     def arguments(draw, c):
         return {
             "x": draw((n, c, inner)),
-            "index": draw.index(c, (n, inner)),
+            "index": index(draw, c),
             "weight": draw.uniform(c, 0.5, 2) if weighted else None,
         }
 
@@ -92,7 +115,7 @@ def check_forward(kind, p, inner, weighted, reduction, n, **options):
     check_kernel(
         f"{kind}_forward",
         call,
-        arguments=arguments_of(n, inner, weighted),
+        arguments=arguments_of(kind, n, inner, weighted),
         reference=forward_reference(kind, p, reduction),
         eps=tolerances.NORMALISED,
         **options,
@@ -110,7 +133,7 @@ def columns(lanes):
 
 
 def check_backward(kind, p, inner, weighted, reduction, n, **options):
-    forward_arguments = arguments_of(n, inner, weighted)
+    forward_arguments = arguments_of(kind, n, inner, weighted)
 
     def arguments(draw, c):
         inputs = forward_arguments(draw, c)
@@ -122,7 +145,7 @@ def check_backward(kind, p, inner, weighted, reduction, n, **options):
     def call(dx, dloss, total_weight, x, index, weight=None):
         _kernels.class_loss_backward(
             KERNEL[f"{kind}_backward"],
-            *(dx, dloss, total_weight, x if kind == "multi_margin" else None, index, weight),
+            *(dx, dloss, total_weight, None if kind == "nll" else x, index, weight),
             *(IGNORED, MARGIN, p, REDUCTIONS[reduction]),
         )
 
@@ -149,17 +172,23 @@ def test_backward(kind, p, inner, weighted, reduction, n):
 
 
 @pytest.mark.parametrize("reduction", REDUCTIONS)
-@pytest.mark.parametrize(("kind", "p", "inner", "n"), [(*k, 30_000 // k[2]) for k in KINDS])
+@pytest.mark.parametrize(
+    ("kind", "p", "inner", "n"), [*((*k, 30_000 // k[2]) for k in KINDS), (*LABELS, 1000)]
+)
 @pytest.mark.parametrize("check", [check_forward, check_backward])
 def test_among_threads(check, kind, p, inner, n, reduction):
-    check(kind, p, inner, True, reduction, n, sizes=lambda lanes: [20], values=("normal",))
+    options = {"sizes": lambda lanes: [20], "values": ("normal",)}
+    check(kind, p, inner, kind != LABELS[0], reduction, n, **options)
 
 
-@pytest.mark.parametrize("kind", ["nll", "multi_margin"])
+@pytest.mark.parametrize("kind", ["nll", "multi_margin", "multilabel_margin"])
 @pytest.mark.parametrize("bad", [-1, 5, 2**40, -(2**40)])
 def test_no_class_gives_nan_for_its_sample(kind, bad, isa, dtype, rng):
     x = rng.normal(size=(3, 5, 1)).astype(dtype)
     index = np.array([[0], [bad], [4]])
+    if kind == LABELS[0]:
+        none = -2 if bad == -1 else bad  # -1 ends the labels
+        index = np.array([[[0, -1, bad, 9, 9]], [[2, none, 1, 1, 1]], [[4, 3, 2, 1, 0]]])
     loss, total, dx = np.empty((3, 1), dtype), np.empty(1, dtype), np.empty_like(x)
     rest = (None, -100, MARGIN, 2, REDUCTIONS["none"])
     _kernels.class_loss_forward(KERNEL[f"{kind}_forward"], loss, total, x, index, *rest)
