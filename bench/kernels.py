@@ -294,7 +294,8 @@ def class_loss(name, shape):
         index = np.where(np.arange(c) < LABELS, (index + labels) % c, -1)[:, None]
     loss, total, one = empty(), empty(), np.ones((), np.float32)
     target = (index, None, -100, 1.0, 1.0, MEAN)
-    forward, backward = NUMBER(f"{name}_forward"), NUMBER(f"{name}_backward")
+    kernel = "nll" if name == "nll" else "multi_margin"
+    forward, backward = NUMBER(f"{kernel}_forward"), NUMBER(f"{kernel}_backward")
 
     def call():
         _kernels.class_loss_forward(forward, loss, total, x, *target)

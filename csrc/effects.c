@@ -343,7 +343,7 @@ static double effects_of_class_loss_forward_args(const visitor *v, class_loss_fo
     floats(v, &a->loss, OUT, losses(a->n * a->inner, a->reduction));
     floats(v, &a->total_weight, OUT, 1);
     floats(v, &a->x, IN, a->n * a->c * a->inner);
-    indices(v, &a->index, IN, a->n * a->inner * a->labels);
+    indices(v, &a->index, IN, a->labels > 0 ? a->n * a->labels : a->n * a->inner);
     floats(v, &a->weight, IN, a->c);
     return (double)(a->n * a->inner) * (double)a->c;
 }
@@ -354,7 +354,7 @@ static double effects_of_class_loss_backward_args(const visitor *v, class_loss_b
     floats(v, &a->dloss, IN, losses(a->n * a->inner, a->reduction));
     if (a->reduction == REDUCTION_MEAN) floats(v, &a->total_weight, IN, 1);
     floats(v, &a->x, IN, a->n * a->c * a->inner);
-    indices(v, &a->index, IN, a->n * a->inner * a->labels);
+    indices(v, &a->index, IN, a->labels > 0 ? a->n * a->labels : a->n * a->inner);
     floats(v, &a->weight, IN, a->c);
     return (double)(a->n * a->inner) * (double)a->c;
 }

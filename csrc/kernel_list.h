@@ -114,8 +114,6 @@ X(nll_forward, class_loss_forward_args, 1)
 X(nll_backward, class_loss_backward_args, 1)
 X(multi_margin_forward, class_loss_forward_args, 5)
 X(multi_margin_backward, class_loss_backward_args, 6)
-X(multilabel_margin_forward, class_loss_forward_args, 20)
-X(multilabel_margin_backward, class_loss_backward_args, 20)
 
 /* pair_loss */
 X(mse_forward, pair_loss_forward_args, 3)

@@ -388,7 +388,7 @@ cpdef int class_loss_forward(
     args.loss, args.total_weight, args.x = pointer(loss), pointer(total_weight), pointer(x)
     args.index, args.weight = <int64_t *>pointer(index), pointer(weight)
     args.n, args.c, args.inner = x.shape[0], x.shape[1], x.shape[2]
-    args.labels = index.shape[2] if index.ndim == 3 else 1
+    args.labels = index.shape[2] if index.ndim == 3 else 0
     args.ignore_index, args.margin, args.p, args.reduction = ignore_index, margin, p, reduction
     return submit(kernel, dtype_of(x), &args, sizeof(args), size(x))
 
@@ -401,7 +401,7 @@ cpdef int class_loss_backward(
     args.dx, args.dloss, args.total_weight = pointer(dx), pointer(dloss), pointer(total_weight)
     args.x, args.index, args.weight = pointer(x), <int64_t *>pointer(index), pointer(weight)
     args.n, args.c, args.inner = dx.shape[0], dx.shape[1], dx.shape[2]
-    args.labels = index.shape[2] if index.ndim == 3 else 1
+    args.labels = index.shape[2] if index.ndim == 3 else 0
     args.ignore_index, args.margin, args.p, args.reduction = ignore_index, margin, p, reduction
     return submit(kernel, dtype_of(dx), &args, sizeof(args), size(dx))
 

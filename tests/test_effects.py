@@ -345,11 +345,11 @@ for reduction in (NONE, MEAN, SUM):
 for reduction in (NONE, MEAN, SUM):
     forward, backward = "class_loss_forward_args", "class_loss_backward_args"
     for kernel, inner, labels, index, weight in [
-        ("nll", 2, 1, integers(0, 2, 4, 1, 3, 4), "weight[c]"),
-        ("nll", 1, 1, integers(0, 2, 4), ""),
-        ("multi_margin", 1, 1, integers(0, 2, 4), "weight[c]"),
-        ("multi_margin", 1, 1, integers(1, 2, 3), ""),
-        ("multilabel_margin", 1, 5, integers(*(0, 2, -1, 1, 1), 2, *[-1] * 4, 3, 1, 3, 1, 2), ""),
+        ("nll", 2, 0, integers(0, 2, 4, 1, 3, 4), "weight[c]"),
+        ("nll", 1, 0, integers(0, 2, 4), ""),
+        ("multi_margin", 1, 0, integers(0, 2, 4), "weight[c]"),
+        ("multi_margin", 1, 0, integers(1, 2, 3), ""),
+        ("multi_margin", 1, 5, integers(*(0, 2, -1, 1, 1), 2, *[-1] * 4, 3, 1, 3, 1, 2), ""),
     ]:
         constants = {"n": 3, "c": 5, "inner": inner, "labels": labels, "reduction": reduction}
         constants |= {"index": index, "ignore_index": -100, "margin": 1.0, "p": 2.0}
@@ -363,7 +363,7 @@ for reduction in (NONE, MEAN, SUM):
         case(
             f"{kernel}_backward",
             f"dx[n,c,inner] dloss[{losses}] total_weight[1] {weight} "
-            + ("" if kernel == "nll" else "x[n,c,inner]"),
+            + ("x[n,c,inner]" if kernel == "multi_margin" else ""),
             backward,
             left_out="" if reduction == MEAN else "total_weight",
             **constants,

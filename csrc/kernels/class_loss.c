@@ -82,153 +82,108 @@ void KERNEL(nll_backward)(const void *args)
     parallel_for(a->n, block_rows(each), row_cost(a->n, each, 0.1), nll_gradient_range, a);
 }
 
-/* ---- multi_margin:  loss = w[y] sum_j z[j]^p / c,  z[j] = max(0, margin - x[y] + x[j]), but z[y] = 0 ------ */
+/* ---- multi_margin:  loss = w[y] sum_tj z[t,j]^p / c,  z[t,j] = max(0, margin - x[t] + x[j]),
+ * t the labels of the sample, y alone or many, j the others ------------------------------------------------ */
 
 #define LANE_NUMBER(s, l) (l)
 
-/* m elements of z, zeros beyond them */
-INLINE vec margins(const real *x, ptrdiff_t j, ptrdiff_t m, real shift, int64_t y)
+/* Indices of a sample; how many of them are labels, less than 0 if one of these is no class */
+INLINE ptrdiff_t indices_of_each(ptrdiff_t labels) { return labels > 0 ? labels : 1; }
+INLINE ptrdiff_t count_labels(const int64_t *label, ptrdiff_t labels, ptrdiff_t c)
 {
-    const ivec is_y = (ivec){EACH_LANE(LANE_NUMBER, 0, 0)} == (ireal)(y - j);
-    return vselect(is_y, vset1(0), vfirst(vmax(vload_upto(x + j, m) + shift, vset1(0)), m, vset1(0)));
+    ptrdiff_t count = 0;
+    for (; count < indices_of_each(labels) && !(labels > 0 && label[count] == -1); count++)
+        if (!is_class(label[count], c)) return -1;
+    return count;
+}
+
+/* The sum of z^p over the labels, of m elements j; 0 where j is a label and in the other lanes */
+INLINE vec margins(const real *x, ptrdiff_t j, ptrdiff_t m, const int64_t *label, ptrdiff_t count,
+                   real margin, int linear)
+{
+    const vec xj = vload_upto(x + j, m);
+    vec sum = {0};
+    ivec is_label = {0};
+    for (ptrdiff_t k = 0; k < count; k++) {
+        const vec z = vmax(xj + (margin - x[label[k]]), vset1(0));
+        sum += linear ? z : z * z;
+        is_label |= (ivec){EACH_LANE(LANE_NUMBER, 0, 0)} == (ireal)(label[k] - j);
+    }
+    return vfirst(vselect(is_label, vset1(0), sum), m, vset1(0));
 }
 
 static loss_total multi_margin_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 {
     const class_loss_forward_args *a = context;
+    const real margin = (real)a->margin;
     const int linear = a->p == 1;
     loss_total total = {0, 0};
     for (ptrdiff_t i = begin; i < end; i++) {
         const real *x = (const real *)a->x + i * a->c;
-        const int64_t y = a->index[i];
-        loss_total one = {NOT_A_NUMBER, 1};
-        if (is_class(y, a->c)) {
-            const real shift = (real)a->margin - x[y];
+        const int64_t *label = a->index + i * indices_of_each(a->labels);
+        const ptrdiff_t count = count_labels(label, a->labels, a->c);
+        loss_total one = {count < 0 ? NOT_A_NUMBER : 0, 1};
+        if (count > 0) {
             vec sum = {0};
-            EACH_VECTOR(a->c, const vec z = margins(x, j, m, shift, y); sum += linear ? z : z * z);
-            one.loss = (double)vsum(sum) * weight_of(a->weight, y) / (double)a->c;
+            EACH_VECTOR(a->c, sum += margins(x, j, m, label, count, margin, linear));
+            one.loss = (double)vsum(sum) * weight_of(a->weight, *label) / (double)a->c;
         }
         total = add_sample(a, i, total, one);
     }
     return total;
 }
 
+/* Rows of a block, and about the nanoseconds of all if they have as many labels as the first */
+INLINE ptrdiff_t rows_of_labels(ptrdiff_t c, ptrdiff_t labels) { return block_rows(labels > 0 ? 16 * c : c); }
+static double cost_of_labels(const int64_t *label, ptrdiff_t n, ptrdiff_t c, ptrdiff_t labels)
+{
+    return n > 0 ? row_cost(n, c, 0.2) * (double)(1 + count_labels(label, labels, c)) : 0;
+}
+
 void KERNEL(multi_margin_forward)(const void *args)
 {
     const class_loss_forward_args *a = args;
-    forward(a, block_rows(a->c), row_cost(a->n, a->c, 0.3), multi_margin_range);
+    const double ns = cost_of_labels(a->index, a->n, a->c, a->labels);
+    forward(a, rows_of_labels(a->c, a->labels), ns, multi_margin_range);
 }
 
-/* dx[j] = g w[y] / c * (1 where z[j] > 0, or 2 z[j]),  dx[y] = -sum of the others */
+/* What a label adds to m elements of dx, times g, and to its own, if it has z = max(0, x + shift). Elements of labels have
+ * their sign bit set. */
+INLINE vec slopes(real *dx, const real *x, ptrdiff_t m, real shift, real g, int linear)
+{
+    const vec old = vload_upto(dx, m), z = vmax(vload_upto(x, m) + shift, vset1(0));
+    const vec slope = linear ? vselect(z > 0, vset1(1), vset1(0)) : 2 * z;
+    const vec other = vselect((ivec)old < 0, vset1((real)-0.0), slope);
+    vstore_upto(dx, (old + other) * g, m);
+    return vfirst(other, m, vset1(0));
+}
+
+/* dx[j] = g w[y] / c * sum_t (1 where z[t,j] > 0, or 2 z[t,j]),  dx[t] = -sum of those over j. The last label brings g. */
 static void multi_margin_gradient_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 {
     const class_loss_backward_args *a = context;
     const int linear = a->p == 1;
     for (ptrdiff_t i = begin; i < end; i++) {
         const real *x = (const real *)a->x + i * a->c;
-        const int64_t y = a->index[i];
+        const int64_t *label = a->index + i * indices_of_each(a->labels);
+        const ptrdiff_t count = count_labels(label, a->labels, a->c);
         real *dx = (real *)a->dx + i * a->c;
-        if (!is_class(y, a->c)) {
-            EACH_VECTOR(a->c, vstore_upto(dx + j, vset1(NOT_A_NUMBER), m));
-            continue;
+        memset(dx, count < 0 ? 0xff : 0, (size_t)a->c * sizeof(real)); /* NaN or 0 */
+        for (ptrdiff_t k = 0; k < count; k++) dx[label[k]] = (real)-0.0;
+        for (ptrdiff_t k = 0; k < count; k++) {
+            const real shift = (real)a->margin - x[label[k]];
+            const real g =
+                k + 1 < count ? 1 : gradient_of_loss(a, i) * weight_of(a->weight, *label) / (real)a->c;
+            vec sum = {0};
+            EACH_VECTOR(a->c, sum += slopes(dx + j, x + j, m, shift, g, linear));
+            dx[label[k]] -= vsum(sum) * g;
         }
-        const real shift = (real)a->margin - x[y];
-        const vec g = vset1(gradient_of_loss(a, i) * weight_of(a->weight, y) / (real)a->c);
-        vec sum = {0};
-        EACH_VECTOR(a->c, const vec z = margins(x, j, m, shift, y);
-                    const vec slope = linear ? vselect(z > 0, g, vset1(0)) : 2 * z * g;
-                    vstore_upto(dx + j, slope, m); sum += slope);
-        dx[y] = -vsum(sum);
     }
 }
 
 void KERNEL(multi_margin_backward)(const void *args)
 {
     const class_loss_backward_args *a = args;
-    parallel_for(a->n, block_rows(a->c), row_cost(a->n, a->c, 0.4), multi_margin_gradient_range, a);
-}
-
-/* ---- multilabel_margin:  loss = sum_tj z[t,j] / c,  z[t,j] = max(0, 1 - x[t] + x[j]),  t labels, j none ----- */
-
-/* How many labels stand before the first -1; less than 0 if one of them is no class. */
-static ptrdiff_t labels_before_end(const int64_t *label, ptrdiff_t c)
-{
-    ptrdiff_t count = 0;
-    for (; count < c && label[count] != -1; count++)
-        if (!is_class(label[count], c)) return -1;
-    return count;
-}
-
-/* The sum of z[t,j] over the labels t, for the m elements j that are none; zeros in the other lanes. */
-INLINE vec label_margins(const real *x, ptrdiff_t j, ptrdiff_t m, const int64_t *label, ptrdiff_t count)
-{
-    const vec xj = vload_upto(x + j, m);
-    vec sum = {0};
-    ivec is_label = {0};
-    for (ptrdiff_t k = 0; k < count; k++) {
-        sum += vmax(xj + (1 - x[label[k]]), vset1(0));
-        is_label |= (ivec){EACH_LANE(LANE_NUMBER, 0, 0)} == (ireal)(label[k] - j);
-    }
-    return vfirst(vselect(is_label, vset1(0), sum), m, vset1(0));
-}
-
-static loss_total multilabel_margin_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
-{
-    const class_loss_forward_args *a = context;
-    loss_total total = {0, 0};
-    for (ptrdiff_t i = begin; i < end; i++) {
-        const real *x = (const real *)a->x + i * a->c;
-        const int64_t *label = a->index + i * a->c;
-        const ptrdiff_t count = labels_before_end(label, a->c);
-        vec sum = {0};
-        for (ptrdiff_t j = 0; j < a->c; j += L)
-            sum += label_margins(x, j, min_size(a->c - j, L), label, count);
-        const double loss = count < 0 ? NOT_A_NUMBER : (double)vsum(sum) / (double)a->c;
-        total = add_sample(a, i, total, (loss_total){loss, 1});
-    }
-    return total;
-}
-
-/* Nanoseconds, if all samples have as many labels as the first. */
-static double multilabel_cost(const int64_t *label, ptrdiff_t n, ptrdiff_t c)
-{
-    return n > 0 ? row_cost(n, c, 0.2) * (double)(2 + labels_before_end(label, c)) : 0;
-}
-
-void KERNEL(multilabel_margin_forward)(const void *args)
-{
-    const class_loss_forward_args *a = args;
-    forward(a, block_rows(16 * a->c), multilabel_cost(a->index, a->n, a->c), multilabel_margin_range);
-}
-
-/* dx[j] = g / c * (the labels t where z[t,j] > 0),  dx[t] = -g / c * (the j where z[t,j] > 0) */
-static void multilabel_margin_gradient_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
-{
-    const class_loss_backward_args *a = context;
-    for (ptrdiff_t i = begin; i < end; i++) {
-        const real *x = (const real *)a->x + i * a->c;
-        const int64_t *label = a->index + i * a->c;
-        const ptrdiff_t count = labels_before_end(label, a->c);
-        const real g = count < 0 ? NOT_A_NUMBER : gradient_of_loss(a, i) / (real)a->c;
-        real *dx = (real *)a->dx + i * a->c; /* the counts, and -1 less those of the labels */
-        EACH_VECTOR(a->c, vstore_upto(dx + j, vset1(0), m));
-        for (ptrdiff_t k = 0; k < count; k++) dx[label[k]] = -1;
-        for (ptrdiff_t k = 0; k < count; k++) {
-            vec sum = {0};
-            EACH_VECTOR(a->c, const vec old = vload_upto(dx + j, m);
-                        const vec z = vload_upto(x + j, m) + (1 - x[label[k]]);
-                        const vec one = vselect((z > 0) & (old >= 0), vset1(1), vset1(0));
-                        sum += vfirst(one, m, vset1(0)); vstore_upto(dx + j, old + one, m));
-            dx[label[k]] -= vsum(sum);
-        }
-        EACH_VECTOR(a->c, const vec counts = vload_upto(dx + j, m);
-                    vstore_upto(dx + j, g * vselect(counts < 0, counts + 1, counts), m));
-    }
-}
-
-void KERNEL(multilabel_margin_backward)(const void *args)
-{
-    const class_loss_backward_args *a = args;
-    parallel_for(a->n, block_rows(16 * a->c), multilabel_cost(a->index, a->n, a->c),
-                 multilabel_margin_gradient_range, a);
+    const double ns = cost_of_labels(a->index, a->n, a->c, a->labels);
+    parallel_for(a->n, rows_of_labels(a->c, a->labels), ns, multi_margin_gradient_range, a);
 }

@@ -1,4 +1,4 @@
-"""Losses of scores and a class, or classes, for each sample: nll_loss, multi_margin_loss and multilabel_margin_loss.
+"""Losses of scores and a class, or classes, for each sample: nll_loss, and the margins of pyml.ops.losses.
 
 The formulas stand in csrc/contracts/class_loss.h. size_average and reduce are PyTorch's old names of a reduction, see
 pyml.ops.deprecated.
@@ -36,7 +36,7 @@ cdef class Kind:
 
 cdef Kind NLL = Kind("nll_loss", "NLLLoss", "nll")
 cdef Kind MULTI_MARGIN = Kind("multi_margin_loss", "MultiMarginLoss", "multi_margin")
-cdef Kind MULTILABEL_MARGIN = Kind("multilabel_margin_loss", "MultilabelMarginLoss", "multilabel_margin")
+cdef Kind MULTILABEL_MARGIN = Kind("multilabel_margin_loss", "MultilabelMarginLoss", "multi_margin")
 
 
 cdef class ClassLoss(Node):
@@ -122,15 +122,6 @@ cdef Tensor class_loss(
     return out
 
 
-cdef Tensor rows_of(str name, Tensor x):
-    """Scores (n, c) or (c), checked; a number is the score of one class."""
-    if x.array.ndim > 2:
-        raise ArgumentError(f"{name}: input has shape {x.shape}, it must be (n, c) or (c)")
-    if x.shape[-1:] == (0,):
-        raise ArgumentError(f"{name}: input has shape {x.shape}, there must be a class or more")
-    return reshape(x, (1,)) if x.array.ndim == 0 else x
-
-
 def nll_loss(
     input,
     target,
@@ -167,59 +158,8 @@ def nll_loss(
         NLL, x, target, weight, named_reduction(size_average, reduce, reduction), ignore_index, None)
 
 
-def multi_margin_loss(
-    input,
-    target,
-    p=1,
-    margin=1.0,
-    weight=None,
-    size_average=None,
-    reduce=None,
-    reduction="mean",
-):
-    """sum_j w_y max(0, margin - x_y + x_j)^p / c over the classes j that are not the target y.
-
-    Args:
-        input: scores, (n, c), (c), or () for a single class.
-        target: y, class indices, (n) or (). Of one sample either, which is then the shape of the loss.
-        p: 1 or 2. Default: 1.
-        margin: by how much the score of y is to be larger. Default: 1.
-        weight: (c), a factor for each class; it gets no gradient. Default: None.
-        size_average, reduce: deprecated, see reduction.
-        reduction: "mean", "sum" or "none".
-
-    Raises:
-        ValueError: for another p, or shapes that do not go together.
-        IndexError: on a class index outside [0, c).
-
-    Crammer & Singer 2001, "On the algorithmic implementation of multiclass kernel-based vector
-    machines".
-    """
-    cdef Tensor x = real_tensor(input, "multi_margin_loss", "input")
-    if p not in (1, 2):
-        raise ArgumentError(f"multi_margin_loss: p is {p}, it must be 1 or 2")
-    x = rows_of("multi_margin_loss", x)
-    if x.shape[:-1] in ((), (1,)) and isinstance(target, Tensor) and target.shape in ((), (1,)):
-        x = reshape(x, target.shape + x.shape[-1:])
-    return class_loss(
-        MULTI_MARGIN, x, target, weight, named_reduction(size_average, reduce, reduction), 0, "another input", margin, p)
-
-
-def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
-    """sum_ij max(0, 1 - x_j + x_i) / c over the targets j and the classes i that are none.
-
-    Args:
-        input: scores, (n, c), (c), or () for a single class.
-        target: class indices, the shape of the input; in each row those before the first -1 count.
-        size_average, reduce: deprecated, see reduction.
-        reduction: "mean", "sum" or "none".
-
-    Raises:
-        ValueError: if the shapes differ.
-        IndexError: on a class index outside [-1, c).
-    """
-    name = "multilabel_margin_loss"
-    cdef Tensor x = rows_of(name, real_tensor(input, name, "input"))
-    if isinstance(target, Tensor) and target.shape == () and input.shape == ():
-        target = reshape(target, (1,))
-    return class_loss(MULTILABEL_MARGIN, x, target, None, named_reduction(size_average, reduce, reduction), -1, "-1")
+def margin_loss(bint labels, Tensor x, target, reduction, weight=None, double p=1, double margin=1):
+    """multilabel_margin_loss of scores (n, c) or (c), or multi_margin_loss."""
+    if labels:
+        return class_loss(MULTILABEL_MARGIN, x, target, None, reduction, -1, "-1", margin)
+    return class_loss(MULTI_MARGIN, x, target, weight, reduction, 0, "another input", margin, p)

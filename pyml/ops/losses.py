@@ -1,4 +1,4 @@
-"""Losses made of other operations: divergences, likelihoods, margins and distances.
+"""Losses that are no kernel of their own: divergences, likelihoods, margins and distances.
 
 size_average and reduce are PyTorch's old names of a reduction, see pyml.ops.deprecated.
 """
@@ -8,6 +8,7 @@ import warnings
 
 from pyml.errors import ArgumentError
 from pyml.ops.arrays import checked_tensor, real_tensor
+from pyml.ops.class_loss import margin_loss
 from pyml.ops.cross_entropy import cross_entropy
 from pyml.ops.deprecated import reduction_named
 from pyml.ops.distance import pairwise_distance
@@ -273,6 +274,75 @@ def same_dimensions(name, **tensors):
     if len({x.ndim for x in tensors.values()}) > 1:
         shapes = ", ".join(f"{what} {x.shape}" for what, x in tensors.items())
         raise ArgumentError(f"{name}: {shapes} must have as many dimensions")
+
+
+def scores_of(name, input):
+    """Scores (n, c) or (c), checked; a number is the score of one class."""
+    x = real_tensor(input, name, "input")
+    if x.ndim > 2:
+        raise ArgumentError(f"{name}: input has shape {x.shape}, it must be (n, c) or (c)")
+    if x.shape[-1:] == (0,):
+        raise ArgumentError(f"{name}: input has shape {x.shape}, there must be a class or more")
+    return x if x.ndim else reshape(x, (1,))
+
+
+def multi_margin_loss(
+    input,
+    target,
+    p=1,
+    margin=1.0,
+    weight=None,
+    size_average=None,
+    reduce=None,
+    reduction="mean",
+):
+    """sum_j w_y max(0, margin - x_y + x_j)^p / c over the classes j that are not the target y.
+
+    Args:
+        input: scores, (n, c), (c), or () for a single class.
+        target: y, class indices, (n) or (). Of one sample either, then the shape of the loss.
+        p: 1 or 2. Default: 1.
+        margin: by how much the score of y is to be larger. Default: 1.
+        weight: (c), a factor for each class; it gets no gradient. Default: None.
+        size_average, reduce: deprecated, see reduction.
+        reduction: "mean", "sum" or "none".
+
+    Raises:
+        ValueError: for another p, or shapes that do not go together.
+        IndexError: on a class index outside [0, c).
+
+    Crammer & Singer 2001, "On the algorithmic implementation of multiclass kernel-based vector
+    machines".
+    """
+    name = "multi_margin_loss"
+    reduction = checked_reduction(name, reduction, size_average, reduce)
+    x = scores_of(name, input)
+    if p not in (1, 2):
+        raise ArgumentError(f"{name}: p is {p}, it must be 1 or 2")
+    if x.shape[:-1] in ((), (1,)) and isinstance(target, Tensor) and target.shape in ((), (1,)):
+        x = reshape(x, target.shape + x.shape[-1:])
+    return margin_loss(False, x, target, reduction, weight, p, margin)
+
+
+def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
+    """sum_ij max(0, 1 - x_j + x_i) / c over the targets j and the classes i that are none.
+
+    Args:
+        input: scores, (n, c), (c), or () for a single class.
+        target: class indices, the shape of the input; in each row those before the first -1 count.
+        size_average, reduce: deprecated, see reduction.
+        reduction: "mean", "sum" or "none".
+
+    Raises:
+        ValueError: if the shapes differ.
+        IndexError: on a class index outside [-1, c).
+    """
+    name = "multilabel_margin_loss"
+    reduction = checked_reduction(name, reduction, size_average, reduce)
+    x = scores_of(name, input)
+    if isinstance(target, Tensor) and target.shape == input.shape == ():
+        target = reshape(target, (1,))
+    return margin_loss(True, x, target, reduction)
 
 
 def multilabel_soft_margin_loss(

@@ -166,11 +166,11 @@ ROWS = (
     (pair_loss, (FUNCTIONAL,), """
         binary_cross_entropy binary_cross_entropy_with_logits hinge_embedding_loss huber_loss
         l1_loss mse_loss quantile_loss smooth_l1_loss soft_margin_loss"""),
-    (class_loss, (FUNCTIONAL,), "multi_margin_loss multilabel_margin_loss nll_loss"),
+    (class_loss, (FUNCTIONAL,), "nll_loss"),
     (losses, (FUNCTIONAL,), """
         cosine_embedding_loss gaussian_nll_loss kl_div linear_cross_entropy margin_ranking_loss
-        multilabel_soft_margin_loss poisson_nll_loss triplet_margin_loss
-        triplet_margin_with_distance_loss"""),
+        multi_margin_loss multilabel_margin_loss multilabel_soft_margin_loss poisson_nll_loss
+        triplet_margin_loss triplet_margin_with_distance_loss"""),
     (ctc, (FUNCTIONAL,), "ctc_loss"),
     (dropout, (PYML,), "dropout"),
     (channel_dropout, (FUNCTIONAL,), "alpha_dropout dropout1d feature_alpha_dropout"),

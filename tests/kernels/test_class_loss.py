@@ -1,4 +1,4 @@
-"""nll, multi_margin and multilabel_margin: scores and a class, or classes, for each sample."""
+"""nll and multi_margin: scores and a class, or labels, for each sample."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,8 @@ from pyml import _kernels
 IGNORED, MARGIN = 2, 0.7
 KINDS = [("nll", 1, inner) for inner in (1, 3)] + [("multi_margin", p, 1) for p in (1, 2)]
 OPTIONS = [(*kind, weighted, r) for kind in KINDS for weighted in (False, True) for r in REDUCTIONS]
-LABELS = ("multilabel_margin", 1, 1)
+LABELS = ("labels", 1, 1)  # multi_margin of many
+KERNELS = {"nll": "nll", "multi_margin": "multi_margin", "labels": "multi_margin"}
 OPTIONS += [(*LABELS, False, r) for r in REDUCTIONS]
 
 
@@ -63,8 +64,8 @@ def of_labels(x, index):
     before_end = np.cumprod(index != -1, 1)[..., None]
     times = ((index[..., None] == np.arange(c)) * before_end).sum(1)  # a label is among a row's
     pairs = times[:, :, None] * (times == 0)[:, None] / c
-    z = np.maximum(1 - x[:, :, None] + x[:, None], 0)
-    size = (np.abs(x)[:, :, None] + np.abs(x)[:, None] + 1) * (z > 0)
+    z = np.maximum(MARGIN - x[:, :, None] + x[:, None], 0)
+    size = (np.abs(x)[:, :, None] + np.abs(x)[:, None] + MARGIN) * (z > 0)
     slopes = pairs * (z > 0)
     loss, scale = ((pairs * each).sum((1, 2))[:, None] for each in (z, size))
     slopes = (slopes.sum(1) - slopes.sum(2))[..., None]
@@ -108,12 +109,12 @@ def forward_reference(kind, p, reduction):
 def check_forward(kind, p, inner, weighted, reduction, n, **options):
     def call(loss, total_weight, x, index, weight=None):
         _kernels.class_loss_forward(
-            KERNEL[f"{kind}_forward"],
+            KERNEL[f"{KERNELS[kind]}_forward"],
             *(loss, total_weight, x, index, weight, IGNORED, MARGIN, p, REDUCTIONS[reduction]),
         )
 
     check_kernel(
-        f"{kind}_forward",
+        f"{KERNELS[kind]}_forward",
         call,
         arguments=arguments_of(kind, n, inner, weighted),
         reference=forward_reference(kind, p, reduction),
@@ -144,7 +145,7 @@ def check_backward(kind, p, inner, weighted, reduction, n, **options):
 
     def call(dx, dloss, total_weight, x, index, weight=None):
         _kernels.class_loss_backward(
-            KERNEL[f"{kind}_backward"],
+            KERNEL[f"{KERNELS[kind]}_backward"],
             *(dx, dloss, total_weight, None if kind == "nll" else x, index, weight),
             *(IGNORED, MARGIN, p, REDUCTIONS[reduction]),
         )
@@ -156,7 +157,7 @@ def check_backward(kind, p, inner, weighted, reduction, n, **options):
         return {"dx": Scaled(g * slopes, np.abs(g) * scales)}
 
     check_kernel(
-        f"{kind}_backward",
+        f"{KERNELS[kind]}_backward",
         call,
         arguments=arguments,
         reference=reference,
@@ -181,7 +182,7 @@ def test_among_threads(check, kind, p, inner, n, reduction):
     check(kind, p, inner, kind != LABELS[0], reduction, n, **options)
 
 
-@pytest.mark.parametrize("kind", ["nll", "multi_margin", "multilabel_margin"])
+@pytest.mark.parametrize("kind", KERNELS)
 @pytest.mark.parametrize("bad", [-1, 5, 2**40, -(2**40)])
 def test_no_class_gives_nan_for_its_sample(kind, bad, isa, dtype, rng):
     x = rng.normal(size=(3, 5, 1)).astype(dtype)
@@ -191,9 +192,9 @@ def test_no_class_gives_nan_for_its_sample(kind, bad, isa, dtype, rng):
         index = np.array([[[0, -1, bad, 9, 9]], [[2, none, 1, 1, 1]], [[4, 3, 2, 1, 0]]])
     loss, total, dx = np.empty((3, 1), dtype), np.empty(1, dtype), np.empty_like(x)
     rest = (None, -100, MARGIN, 2, REDUCTIONS["none"])
-    _kernels.class_loss_forward(KERNEL[f"{kind}_forward"], loss, total, x, index, *rest)
+    _kernels.class_loss_forward(KERNEL[f"{KERNELS[kind]}_forward"], loss, total, x, index, *rest)
     _kernels.class_loss_backward(
-        KERNEL[f"{kind}_backward"], dx, np.ones_like(loss), total, x, index, *rest
+        KERNEL[f"{KERNELS[kind]}_backward"], dx, np.ones_like(loss), total, x, index, *rest
     )
     assert np.isnan(loss[1]).all() and np.isfinite(loss[[0, 2]]).all()
     assert np.isnan(dx[1]).all() and np.isfinite(dx[[0, 2]]).all()

@@ -38,7 +38,7 @@ COMPOSED = {
     "DigammaBackward0": "PolygammaBackward0",
     "DivBackward0": """
         DivBackward1 IndexReduceBackward0 Logaddexp2Backward0 MulBackward1
-        MultilabelMarginLossBackward0 ScatterReduceBackward0 SqueezeBackward0 SqueezeBackward1""",
+        ScatterReduceBackward0 SqueezeBackward0 SqueezeBackward1""",
     "FlipBackward0": "Rot90Backward0",
     "GatherBackward0": """
         CummaxBackward0 CumminBackward0 KthvalueBackward0 MedianBackward1 ModeBackward0
@@ -57,7 +57,7 @@ COMPOSED = {
     "LinalgVectorNormBackward0": "CdistBackward0 DistBackward0 NormBackward1 PdistBackward0",
     "LogsumexpBackward0": "LogaddexpBackward0",
     "MaxBackward0": "EmbeddingBagBackward0",
-    "MeanBackward0": "MeanBackward1 MultilabelMarginLossBackward0",
+    "MeanBackward0": "MeanBackward1",
     "MmBackward0": "LinalgLuSolveBackward0 SqueezeBackward4 UnsafeViewBackward0 ViewBackward0",
     "MulBackward0": """
         Deg2RadBackward0 GluBackward0 I0Backward0 LdexpBackward0 NanToNumBackward0
@@ -92,7 +92,7 @@ COMPOSED = {
         FracBackward0 LerpBackward0 LinalgCrossBackward0 LinalgHouseholderProductBackward0
         LogitBackward0 RsubBackward0""",
     "SumBackward0": """
-        LinalgVectorNormBackward0 MultilabelMarginLossBackward0 NegBackward0 SumBackward1
+        LinalgVectorNormBackward0 NegBackward0 SumBackward1
         TraceBackward0""",
     "SumBackward1": """
         CdistBackward0 DivBackward1 LinalgVectorNormBackward0 MulBackward1 NansumBackward0
