@@ -54,8 +54,8 @@ static loss_total nll_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 void KERNEL(nll_forward)(const void *args)
 {
     const class_loss_forward_args *a = args;
-    forward(a, BLOCK / 4, 4 * (double)(a->n * a->inner),
-            nll_range); /* short sums: terms are added one by one */
+    const ptrdiff_t block = BLOCK / 4; /* of terms that are added one by one: short sums lose little */
+    forward(a, block, 4 * (double)(a->n * a->inner), nll_range);
 }
 
 /* dx[y] = -g w[y], of a sample; the others are 0 */
