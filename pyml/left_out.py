@@ -83,7 +83,7 @@ FAMILIES = {
         "use the layer for (n, c) or (n, c, length) on a reshaped input, or PyTorch itself",
         {
             "nn": """
-                LazyBatchNorm2d LazyBatchNorm3d InstanceNorm2d InstanceNorm3d LazyInstanceNorm1d
+                LazyBatchNorm2d LazyBatchNorm3d InstanceNorm2d InstanceNorm3d
                 LazyInstanceNorm2d LazyInstanceNorm3d Dropout2d Dropout3d Softmax2d NLLLoss2d""",
             "nn.functional": "dropout2d dropout3d",
         },

@@ -62,6 +62,12 @@ def stand_in(module, name):
         module: the module of torch, as "nn.functional".
         name: the name there.
     """
+    if (
+        module == "torch"
+        and hasattr(Tensor, method := name.removeprefix("_foreach_"))
+        and method != name
+    ):
+        return partial(foreach, method)
     all_left_out = whole(module)
     family = all_left_out or family_of(module, name)
     if (all_left_out or family in CLASSES_OF) and name.lstrip("_")[:1].isupper():
@@ -137,6 +143,13 @@ def no(*args, **kwargs):
 
 def nothing(*args, **kwargs):
     """Nothing to do on a CPU."""
+
+
+def foreach(method, tensors, *others, **options):
+    """PyTorch's _foreach_add_ and the like: a method of each tensor; lists of others go along."""
+    columns = [x if isinstance(x, (list, tuple)) else [x] * len(tensors) for x in others]
+    rows = zip(tensors, *columns, strict=True)
+    return [getattr(x, method)(*given, **options) for x, *given in rows]
 
 
 def configuration():
@@ -368,6 +381,7 @@ STAND_INS = {
             for name in ("BFloat16Tensor", "HalfTensor")
         },
         "Future": Future,
+        "GradScaler": GradScaler,
         "ScriptFunction": ScriptFunction,
         "ScriptModule": ScriptModule,
         "layout": str,

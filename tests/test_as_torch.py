@@ -322,6 +322,22 @@ assert torch.cuda.max_memory_allocated() == 0
 with pytest.raises(RuntimeError, match="cuda.current_device: there is no such device"):
     torch.cuda.current_device()
 """,
+    "one method of many tensors": """
+import torch
+with pytest.raises(AttributeError, match="_foreach_nonsense"):
+    torch._foreach_nonsense
+a, b = [torch.ones(2), torch.zeros(3)], [torch.full((2,), 4.0), torch.ones(3)]
+torch._foreach_mul_(a, 0.5)
+torch._foreach_add_(a, b, alpha=2)
+assert [x.tolist() for x in a] == [[8.5, 8.5], [2.0, 2.0, 2.0]]
+assert [x.item() for x in torch._foreach_norm(b, 1)] == [8.0, 3.0]
+assert torch._foreach_mul(b, [2.0, 3.0])[1].tolist() == [3.0, 3.0, 3.0]
+torch._foreach_lerp_(a, b, 1.0)
+torch._foreach_zero_(b)
+assert a[0].tolist() == [4.0, 4.0] and not b[0].any()
+with pytest.raises(ValueError, match="shorter"):
+    torch._foreach_copy_(a, b[:1])
+""",
     "mixed precision is off": """
 import torch, warnings
 from torch.cuda.amp import GradScaler, autocast
@@ -339,6 +355,7 @@ scaler.unscale_(optimizer)
 scaler.step(optimizer)
 scaler.update()
 assert abs(layer.bias.item() - (before - 0.3)) < 1e-6 and not scaler.is_enabled()
+assert torch.GradScaler is torch.amp.GradScaler is GradScaler
 @torch.amp.autocast("cpu", enabled=False)
 def f(x):
     return x + 1

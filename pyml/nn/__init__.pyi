@@ -390,6 +390,15 @@ class LazyBatchNorm1d(BatchNorm1d):
     bias: Parameter
     running_mean: Tensor | None
     running_var: Tensor | None
+class LazyInstanceNorm1d(InstanceNorm1d):
+    cls_to_become: type[InstanceNorm1d]
+    def __init__(self, eps: float = 1e-05, momentum: float = 0.1, affine: bool = True, track_running_stats: bool = True, device: Device | None = None, dtype: DType | None = None, *, bias: bool = True) -> None: ...
+    def initialize_parameters(self, input: Tensor) -> None: ...
+    def has_uninitialized_params(self) -> bool: ...
+    weight: Parameter
+    bias: Parameter
+    running_mean: Tensor | None
+    running_var: Tensor | None
 class LazyLinear(Linear):
     cls_to_become: type[Linear]
     def __init__(self, out_features: int, bias: bool = True, device: Device | None = None, dtype: DType | None = None) -> None: ...

@@ -22,6 +22,7 @@ __all__ = [
     "InstanceNorm1d",
     "LayerNorm",
     "LazyBatchNorm1d",
+    "LazyInstanceNorm1d",
     "RMSNorm",
     "SyncBatchNorm",
 ]
@@ -358,26 +359,12 @@ def check_all_processes(who, process_group):
         )
 
 
-class LazyBatchNorm1d(LazyModuleMixin, BatchNorm1d):
-    """A BatchNorm1d that learns num_features from its first input; it is then a BatchNorm1d.
-
-    Args:
-        eps, momentum, affine, track_running_stats, device, dtype, bias: as for BatchNorm1d.
+class LazyNorm(LazyModuleMixin):
+    """A norm that learns num_features from its first input.
 
     Attributes:
-        weight, bias, running_mean, running_var: uninitialized, after the first call as those of a
-            BatchNorm1d; or None.
-
-    Raises:
-        ValueError: in forward, for another number of dimensions.
-
-    Example:
-        >>> norm = nn.LazyBatchNorm1d()
-        >>> norm(pyml.zeros(2, 3)).shape, norm.num_features
-        ((2, 3), 3)
+        _channels: which dimension of the input says it.
     """
-
-    cls_to_become = BatchNorm1d
 
     def __init__(
         self,
@@ -409,15 +396,38 @@ class LazyBatchNorm1d(LazyModuleMixin, BatchNorm1d):
 
     def initialize_parameters(self, input):
         """Makes the parameters and statistics for an input of this shape."""
-        if checked_tensor(input, "LazyBatchNorm1d").dim() not in self._dims:
+        if checked_tensor(input, self._get_name()).dim() not in (2, 3):
             raise ArgumentError(
-                f"{self._get_name()}: expected {self._expected} input (got {input.dim()}D input)"
+                f"{self._get_name()}: expected 2D or 3D input (got {input.dim()}D input)"
             )
-        self.num_features = input.shape[1]
+        self.num_features = input.shape[self._channels]
         if self.has_uninitialized_params():
             shape = (self.num_features,)
             self._materialize(weight=shape, bias=shape, running_mean=shape, running_var=shape)
             self.reset_parameters()
+
+
+class LazyBatchNorm1d(LazyNorm, BatchNorm1d):
+    """A BatchNorm1d that learns num_features from its first input; it is then a BatchNorm1d.
+
+    Args:
+        eps, momentum, affine, track_running_stats, device, dtype, bias: as for BatchNorm1d.
+
+    Attributes:
+        weight, bias, running_mean, running_var: uninitialized, after the first call as those of a
+            BatchNorm1d; or None.
+
+    Raises:
+        ValueError: in forward, for another number of dimensions.
+
+    Example:
+        >>> norm = nn.LazyBatchNorm1d()
+        >>> norm(pyml.zeros(2, 3)).shape, norm.num_features
+        ((2, 3), 3)
+    """
+
+    cls_to_become = BatchNorm1d
+    _channels = 1
 
 
 class InstanceNorm1d(RunningNorm):
@@ -493,6 +503,30 @@ class InstanceNorm1d(RunningNorm):
             self.eps,
         )
         return y.squeeze(0) if is_one else y
+
+
+class LazyInstanceNorm1d(LazyNorm, InstanceNorm1d):
+    """An InstanceNorm1d that learns num_features from its first input, then that alone.
+
+    Args:
+        affine, track_running_stats: as for InstanceNorm1d. Default: True.
+        eps, momentum, device, dtype, bias: as for InstanceNorm1d.
+
+    Attributes:
+        weight, bias, running_mean, running_var: uninitialized, after the first call as those of an
+            InstanceNorm1d; or None.
+
+    Raises:
+        ValueError: in forward, for another number of dimensions.
+
+    Example:
+        >>> norm = nn.LazyInstanceNorm1d()
+        >>> norm(pyml.zeros(2, 3, 5)).shape, norm.num_features
+        ((2, 3, 5), 3)
+    """
+
+    cls_to_become = InstanceNorm1d
+    _channels = -2
 
 
 class LayerNorm(Norm):

@@ -90,6 +90,18 @@ def test_dtype():
         assert net[1].running_var.dtype == np.float64
 
 
+@pytest.mark.parametrize("shape", [(2, 3, 5), (3, 5)])
+@pytest.mark.parametrize("options", [{}, {"affine": False}, {"track_running_stats": False}])
+def test_instance_norm(shape, options):
+    """Its channels, with and without a batch; PyTorch takes the length of (c, length) for them."""
+    lazy = nn.LazyInstanceNorm1d(**options)
+    norm = nn.InstanceNorm1d(3, **{"affine": True, "track_running_stats": True} | options)
+    x = pyml.randn(*shape)
+    assert pyml.equal(lazy(x), norm(x)) and pyml.equal(lazy.eval()(x), norm.eval()(x))
+    assert type(lazy) is nn.InstanceNorm1d and lazy.num_features == 3
+    assert repr(lazy) == repr(norm) and list(lazy.state_dict()) == list(norm.state_dict())
+
+
 def test_uninitialized():
     lazy = nn.LazyBatchNorm1d()
     for t in (lazy.weight, lazy.running_mean):
@@ -105,7 +117,12 @@ def test_uninitialized():
 
 
 @pytest.mark.parametrize(
-    ("module", "x"), [(nn.LazyLinear(2), pyml.tensor(1.0)), (nn.LazyBatchNorm1d(), pyml.ones(3))]
+    ("module", "x"),
+    [
+        (nn.LazyLinear(2), pyml.tensor(1.0)),
+        (nn.LazyBatchNorm1d(), pyml.ones(3)),
+        (nn.LazyInstanceNorm1d(), pyml.ones(3)),
+    ],
 )
 def test_inputs_that_say_nothing(module, x):
     with pytest.raises(ValueError, match=r"no dimension|expected 2D or 3D"):
