@@ -8,7 +8,8 @@
  * fault[0] = -1; or if it raised, when what is out is not written whole, CALLBACK_RAISED; CALLBACK_INTERRUPTED if it
  * does not raise again, as the exception is of a signal's handler. `run` is a callback_fn.
  * Array k < count lies in [at[k] - before[k], at[k] - before[k] + bytes[k]); access[k] is of EFFECT_... (effects.h).
- * `function` is the same number for the same function, options and forms of arrays. */
+ * `function` is the same number for the same function, options and forms of arrays, and for no others, but by a chance
+ * of one in 2^64. */
 enum { CALLBACK_ARRAYS = 16 };
 enum { CALLBACK_RAISED, CALLBACK_INTERRUPTED };
 typedef struct {

@@ -1,9 +1,6 @@
 """What NumPy computes and no kernel: at once, and in a recorded step as a call of a kernel, which a replay makes again."""
-from weakref import WeakValueDictionary
-
 import numpy as np
 
-cimport cython
 cimport numpy as cnp
 from libc.stdint cimport int64_t
 from libc.string cimport memset
@@ -23,20 +20,6 @@ cdef extern from "contracts/callback.h":
 cnp.import_array()
 
 cdef int CALLBACK = _kernels.kernel("callback")   # its number
-computations = WeakValueDictionary()        # (function, options, forms) -> the Computation of the Calls that there are
-cdef int64_t known = 0                      # Computations so far
-
-
-@cython.final
-cdef class Computation:
-    """What Calls of the same function, options and forms have in common."""
-    cdef int64_t number
-    cdef object __weakref__
-
-    def __cinit__(self):
-        global known
-        self.number = known
-        known += 1
 
 
 cdef class Call:
@@ -45,7 +28,6 @@ cdef class Call:
     cdef tuple options
     cdef list forms
     cdef Py_ssize_t given
-    cdef Computation computation
     cdef object raised
 
     cdef object compute(self, arrays):
@@ -141,8 +123,7 @@ cdef object recorded(Recorder r, Call call, str name, tuple arrays, int changes)
     memset(&args, 0, sizeof(args))
     args.call, args.run, args.count = <const void *>call, <const void *>&replay, len(everything)
     args.fault = <int64_t *>cnp.PyArray_DATA(fault)
-    call.computation = computations.setdefault((call.function, repr(call.options), tuple(call.forms)), Computation())
-    args.function = call.computation.number
+    args.function = hash((call.function, repr((call.options, call.forms))))
     for k in range(args.count):
         a = everything[k]
         place(&args, k, a)
