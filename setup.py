@@ -493,6 +493,7 @@ setup(
             "allow_none_for_extension_args": False,
             "nonecheck": True,
             "auto_pickle": False,  # an object that a pickle filled would pass every constructor
+            "freethreading_compatible": True,  # what threads share is guarded: pyml/no_gil.pxd
         },
     ),
     cmdclass={

@@ -21,6 +21,7 @@
 #include <malloc.h>
 #include <windows.h>
 #else
+#include <sched.h>
 #include <time.h>
 #endif
 #if defined(__linux__)
@@ -40,6 +41,16 @@ static inline int64_t system_ns(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+#endif
+}
+
+/* Lets another thread run. */
+static inline void system_yield(void)
+{
+#if defined(_WIN32)
+    SwitchToThread();
+#else
+    sched_yield();
 #endif
 }
 

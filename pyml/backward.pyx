@@ -17,6 +17,7 @@ from numpy cimport ndarray
 
 from pyml.grad_mode cimport grad_enabled, switch_grad
 from pyml.memory cimport new_number, owns_memory
+from pyml.no_gil cimport added, now
 from pyml.recorder cimport Recorder, recorder
 from pyml.tensor cimport (
     Node, Tensor, check_accumulates, detects_anomalies, ops, refresh, refuse_gradient, takes, unwritable, wrap,
@@ -88,8 +89,7 @@ walks = threading.local()
 
 def watch(int change):
     """Counts hooks of several tensors: while there are none, walks keep no state for them."""
-    global watched
-    watched += change
+    added(watched, change)
 
 
 def state_of_walk():
@@ -104,7 +104,7 @@ def state_of_walk():
 cdef object walk(
     tuple outputs, tuple gradients, bint retain_graph, bint create_graph, tuple inputs, bint accumulate,
 ):
-    if not watched:
+    if now(watched) == 0:
         return walk_graph(outputs, gradients, retain_graph, create_graph, inputs, accumulate)
     cdef dict state = {}
     states = walks.__dict__.setdefault("states", [])

@@ -3,6 +3,8 @@ values are refused."""
 import functools
 import sys
 
+from pyml.no_gil cimport added, now
+
 cdef object handler = None        # of the calls that are made while a vmap runs
 cdef Py_ssize_t running = 0       # vmaps, of all threads
 cdef tuple valueless = ()         # classes of tensors without values
@@ -18,7 +20,7 @@ def entry(function):
         check_values(name, args)
         if kwargs:
             check_values(name, tuple(kwargs.values()))
-        if running == 0:
+        if now(running) == 0:
             return function(*args, **kwargs)
         return handler(called, function, args, kwargs)
 
@@ -72,10 +74,8 @@ def handled_by(function):
 
 def opened():
     """From here on calls are handled, until as many closed()."""
-    global running
-    running += 1
+    added(running, 1)
 
 
 def closed():
-    global running
-    running -= 1
+    added(running, -1)

@@ -7,10 +7,12 @@ cdef enum:
 
 cdef struct Waiting:   # a freed block is a link of its list
     Waiting *next
+    int index          # of the list that it is to go to, while it is in Arena.returned
 
 cdef class Arena:
     cdef Recorder recorder   # None: closed
     cdef Waiting *waiting[SIZES]
+    cdef Waiting *returned   # blocks that other threads have freed, where there is no GIL
     cdef void **taken        # from the system
     cdef Py_ssize_t taken_count
     cdef char *slab          # what is left of the last piece for small blocks
@@ -21,6 +23,7 @@ cdef class Arena:
     cdef void *from_slab(self, size_t size) except NULL
     cdef Block block(self, int index)
     cdef void give(self, void *memory, int index)
+    cdef void take_back(self)
     cdef bint waits(self, const void *memory) noexcept
 
 

@@ -6,7 +6,7 @@ use and those waiting are together never more than KEPT times the most that was 
 would exceed that, waiting ones are given back first.
 
 Blocks begin on a cache line (64 bytes). Large ones ask for huge pages, which spare the address translation: of Linux
-only, and harmless elsewhere. Changed under the GIL only.
+only, and harmless elsewhere. Changed under the GIL, or where there is none under a lock.
 """
 cimport cython
 cimport numpy as cnp
@@ -15,7 +15,8 @@ from cpython.ref cimport PyObject
 from libc.stdlib cimport free, realloc
 from numpy cimport ndarray, npy_intp
 
-from pyml.recorder cimport Recorder, recorder
+from pyml.no_gil cimport NO_GIL, added, pyml_lock, pyml_mutex, pyml_unlock
+from pyml.recorder cimport Recorder, of_thread, recorder
 
 cnp.import_array()
 
@@ -49,6 +50,7 @@ cdef enum:
     SLAB = 1 << 16  # an arena's unit
     KEPT = 2        # phases of a step have sizes of their own; with 1.5, steps of some networks go to the system
 
+cdef pyml_mutex pool
 cdef Waiting *waiting[SIZES]
 cdef size_t used_bytes = 0, waiting_bytes = 0, peak_bytes = 0
 cdef unsigned long long system_calls = 0
@@ -69,7 +71,7 @@ cdef size_t size_bytes(int index) noexcept:
 
 cdef void give_back(size_t bytes) noexcept:
     """Gives waiting blocks to the system, the largest first, until `bytes` are given or none is left."""
-    global waiting_bytes, system_calls
+    global waiting_bytes
     cdef size_t before = waiting_bytes
     cdef Waiting *block
     cdef int index = SIZES - 1
@@ -80,7 +82,7 @@ cdef void give_back(size_t bytes) noexcept:
             continue
         waiting[index] = block.next
         waiting_bytes -= size_bytes(index)
-        system_calls += 1
+        added(system_calls, 1)
         system_free(block)
 
 
@@ -129,7 +131,9 @@ cdef class Arena:
 
     cdef Block block(self, int index):
         cdef Block block = Block.__new__(Block)
-        cdef Waiting *memory = self.waiting[index]
+        cdef Waiting *memory
+        self.take_back()
+        memory = self.waiting[index]
         if memory != NULL:
             self.waiting[index] = memory.next
         else:
@@ -140,10 +144,32 @@ cdef class Arena:
         return block
 
     cdef void give(self, void *memory, int index):
-        if self.recorder is not None:
-            self.recorder.freed(memory)
-            (<Waiting *>memory).next = self.waiting[index]
-            self.waiting[index] = <Waiting *>memory
+        cdef Waiting *block = <Waiting *>memory
+        if self.recorder is None:
+            return
+        if NO_GIL and of_thread() is not self.recorder:   # which is the business of its own thread
+            pyml_lock(&pool)
+            block.index, block.next = index, self.returned
+            self.returned = block
+            pyml_unlock(&pool)
+            return
+        self.recorder.freed(memory)
+        block.next = self.waiting[index]
+        self.waiting[index] = block
+
+    cdef void take_back(self):
+        """Hears of the blocks that other threads have freed."""
+        cdef Waiting *block
+        cdef Waiting *after
+        if not NO_GIL:
+            return
+        pyml_lock(&pool)
+        block, self.returned = self.returned, NULL
+        pyml_unlock(&pool)
+        while block != NULL:
+            after = block.next
+            self.give(block, block.index)
+            block = after
 
     cdef bint waits(self, const void *memory) noexcept:
         """Whether a block begins there that was freed while the arena was open, and not used again."""
@@ -176,6 +202,7 @@ cdef class Block:
         if self.arena is not None:
             self.arena.give(self.memory, self.index)
             return
+        pyml_lock(&pool)
         used_bytes -= size_bytes(self.index)
         if KEEPS_BLOCKS:
             waiting_bytes += size_bytes(self.index)
@@ -183,14 +210,14 @@ cdef class Block:
             waiting[self.index] = <Waiting *>self.memory
         else:
             system_free(self.memory)
+        pyml_unlock(&pool)
 
 
 cdef void *from_system(size_t size) noexcept:
     """NULL if there is no memory."""
-    global system_calls
     cdef size_t alignment = HUGE_PAGE if size >= 2 * HUGE_PAGE else LINE
     cdef void *memory = system_aligned(alignment, size)
-    system_calls += 1
+    added(system_calls, 1)
     if memory != NULL and alignment == HUGE_PAGE:
         system_huge_pages(memory, size // HUGE_PAGE * HUGE_PAGE)
     return memory
@@ -206,8 +233,11 @@ cdef Block pool_block(int index, size_t bytes):
     global used_bytes, waiting_bytes, peak_bytes
     cdef Block block = Block.__new__(Block)
     cdef size_t size = size_bytes(index)
-    cdef size_t most = KEPT * max(peak_bytes, used_bytes + size)
-    cdef void *memory = waiting[index]
+    cdef size_t most
+    cdef void *memory
+    pyml_lock(&pool)
+    most = KEPT * max(peak_bytes, used_bytes + size)
+    memory = waiting[index]
     if memory != NULL:
         waiting[index] = waiting[index].next
         waiting_bytes -= size
@@ -219,9 +249,11 @@ cdef Block pool_block(int index, size_t bytes):
             give_back(waiting_bytes)
             memory = from_system(size)
         if memory == NULL:
+            pyml_unlock(&pool)
             raise MemoryError(f"no memory for an array of {bytes} bytes")
     used_bytes += size
     peak_bytes = max(peak_bytes, used_bytes)
+    pyml_unlock(&pool)
     block.memory, block.index = memory, index
     return block
 
@@ -285,5 +317,7 @@ def stats():
 def empty_cache():
     """Gives the memory that waits to be used again back to the system, and forgets the peak."""
     global peak_bytes
+    pyml_lock(&pool)
     give_back(waiting_bytes)
     peak_bytes = used_bytes
+    pyml_unlock(&pool)

@@ -1,5 +1,7 @@
 from numpy cimport ndarray
 
+from pyml.no_gil cimport now
+
 
 cdef class Traced:
     cdef readonly object value
@@ -44,7 +46,7 @@ cdef Recorder of_thread()
 
 cdef inline Recorder recorder():
     """The recording that is open on this thread, or None."""
-    return of_thread() if recordings > 0 else None
+    return of_thread() if now(recordings) > 0 else None
 
 
 cpdef object unwatched(object value)

@@ -7,6 +7,8 @@ from cpython.buffer cimport PyObject_GetBuffer
 from cpython.ref cimport PyObject
 from numpy cimport ndarray
 
+from pyml.no_gil cimport added
+
 cdef extern from *:
     """
     static _Thread_local PyObject *pyml_recorder = NULL;
@@ -144,15 +146,15 @@ cdef Recorder of_thread():
 
 
 cdef void open_recorder(Recorder r):
-    global pyml_recorder, recordings
+    global pyml_recorder
     pyml_recorder = <PyObject *>r
-    recordings += 1
+    added(recordings, 1)
 
 
 cdef void close_recorder():
-    global pyml_recorder, recordings
+    global pyml_recorder
     pyml_recorder = NULL
-    recordings -= 1
+    added(recordings, -1)
 
 
 def is_recording():
@@ -186,8 +188,7 @@ def constant(array):
 
 
 cdef int note_altered(object owner, str name, object before) except -1:
-    global structure
-    structure += 1
+    added(structure, 1)
     cdef Recorder r = recorder()
     if r is not None:
         r.altered(owner, name, before)

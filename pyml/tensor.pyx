@@ -18,6 +18,7 @@ from numpy cimport ndarray
 
 from pyml.attributes cimport default_float, dtype_of_number, sized
 from pyml.grad_mode cimport grad_enabled, switch_grad
+from pyml.no_gil cimport NO_GIL, added, pyml_lock, pyml_mutex, pyml_unlock
 from pyml.recorder cimport Recorder, note_altered, recorder
 
 from pyml.errors import ArgumentError
@@ -67,6 +68,27 @@ cdef extern from *:
 
 cdef extern from *:
     """
+    /* How a Link knows its view, and a new reference to that, or NULL if it is about to go. Where that may be on another
+     * thread, by a weak reference. */
+    #ifdef Py_GIL_DISABLED
+    #define pyml_known(view) PyWeakref_NewRef(view, NULL)
+    #define pyml_forget(known) Py_XDECREF(known)
+    static PyObject *pyml_held(PyObject *known) {
+        PyObject *view;
+        return PyWeakref_GetRef(known, &view) > 0 ? view : NULL;
+    }
+    #else
+    #define pyml_known(view) (view)
+    #define pyml_forget(known) ((void)(known))
+    #define pyml_held(known) (Py_REFCNT(known) > 0 ? (Py_INCREF(known), known) : NULL)
+    #endif
+    """
+    PyObject *known "pyml_known"(PyObject *view) except NULL
+    void forget "pyml_forget"(PyObject *known) noexcept
+    PyObject *held "pyml_held"(PyObject *known) noexcept
+
+cdef extern from *:
+    """
     static _Thread_local PyObject *pyml_saved_hooks = NULL;   /* owned: the hooks of `keep` on this thread */
     """
     PyObject *pyml_saved_hooks
@@ -79,6 +101,7 @@ cdef extern from "numpy/arrayobject.h":
     ndarray own_object "pyml_own_object"(ndarray a)
 
 cdef object ops = None
+cdef pyml_mutex versions   # of Tensor.version when there is none yet, and of the lists of Links
 
 PRINTED = {"precision": 4, "threshold": 1000}   # how repr shows numbers, as numpy.array2string takes it
 
@@ -91,10 +114,13 @@ cdef class Version:
     """How often an array was changed in place. One object for a tensor, its views and its detached aliases."""
 
     def __dealloc__(self):
-        cdef PyObject *link = self.links
+        cdef PyObject *link
+        pyml_lock(&versions)
+        link = self.links
         while link != NULL:   # only the garbage collector takes it from tensors that are there
             (<Link>link).version = NULL
             link = (<Link>link).after
+        pyml_unlock(&versions)
 
 
 @cython.final
@@ -109,23 +135,27 @@ cdef class Link:
     """
 
     def __dealloc__(self):
-        if self.version == NULL:
-            return
-        if self.before == NULL:
-            (<Version>self.version).links = self.after
-        else:
-            (<Link>self.before).after = self.after
-        if self.after != NULL:
-            (<Link>self.after).before = self.before
+        pyml_lock(&versions)
+        if self.version != NULL:
+            if self.before == NULL:
+                (<Version>self.version).links = self.after
+            else:
+                (<Link>self.before).after = self.after
+            if self.after != NULL:
+                (<Link>self.after).before = self.before
+        pyml_unlock(&versions)
+        forget(self.view)
 
 
 cdef Link linked(Tensor view, Tensor base):
     cdef Link link = Link.__new__(Link)
-    link.base, link.address, link.view = base, cnp.PyArray_DATA(base.array), <PyObject *>view
+    link.base, link.address, link.view = base, cnp.PyArray_DATA(base.array), known(<PyObject *>view)
+    pyml_lock(&versions)
     link.version, link.after = <PyObject *>view.version, view.version.links
     if link.after != NULL:
         (<Link>link.after).before = <PyObject *>link
     view.version.links = <PyObject *>link
+    pyml_unlock(&versions)
     return link
 
 
@@ -165,11 +195,21 @@ cdef Tensor view_of(Tensor base, ndarray array):
 
 cdef Tensor alias_of(Tensor base, ndarray array):
     """The same, but one that may be changed in place while gradients are recorded: detach()."""
-    if base.version is None:
-        base.version = Version.__new__(Version)
     cdef Tensor t = wrap(array)
-    t.version = base.version
+    t.version = version_of(base)
     return t
+
+
+cdef Version version_of(Tensor t):
+    """Its Version, made if there is none yet: of a tensor that many threads read, by one of them."""
+    cdef Version new
+    if t.version is None:
+        new = Version.__new__(Version)
+        pyml_lock(&versions)
+        if t.version is None:
+            t.version = new
+        pyml_unlock(&versions)
+    return t.version
 
 
 cdef int reads(str what) except -1:
@@ -227,32 +267,39 @@ cdef object region_of(Tensor t):
 cdef int pass_to_base(Tensor t) except -1:
     cdef Tensor base = t, view
     cdef PyObject *link
+    cdef PyObject *found
     cdef list views = None
     if t.version is None:   # no view yet
         return 0
-    link = t.version.links
     if t.link is not None:
         base = t.link.base
         base.graph_version = t.graph_version = t.version.n   # checked before the change was made
         ops.regions.CopySlices(region_of(t))._connect(base, (base, t))
         t.graph_version -= 1   # whoever uses t again uses what the base holds
+    pyml_lock(&versions)
+    link = t.version.links
     while link != NULL:
-        if (<Link>link).base is base and Py_REFCNT((<Link>link).view) > 0 and \
-                not (<Tensor>(<Link>link).view)._requires_grad:
+        found = held((<Link>link).view) if (<Link>link).base is base else NULL
+        if found != NULL:
             if views is None:
                 views = []
-            views.append(<Tensor>(<Link>link).view)
+            views.append(<Tensor>found)
+            Py_XDECREF(found)
         link = (<Link>link).after
+    pyml_unlock(&versions)
     if views is not None:
         for view in views:
-            regenerate(view)
+            if not view._requires_grad:
+                regenerate(view)
     return 0
 
 
 cdef int regenerate(Tensor view) except -1:
     """Gives a view a node that leads to what its base holds now."""
     check_current(view.link.base)
-    ops.regions.connect_view(region_of(view), view, view.link.base)
+    with cython.critical_section(view):   # where there is no GIL, several threads may be the first that use it again
+        if view.node is None or view.graph_version != view.version.n:
+            ops.regions.connect_view(region_of(view), view, view.link.base)
     return 0
 
 
@@ -380,10 +427,9 @@ cdef class Tensor:
 
     cdef int mark_changed(self) except -1:
         """Call after writing into self.array."""
-        if self.version is None:
-            self.version = Version.__new__(Version)
-        self.version.n += 1
-        self.graph_version = self.version.n
+        cdef Version version = version_of(self)
+        version.n += 1
+        self.graph_version = version.n
         cdef Recorder r = recorder()
         if r is not None:
             r.changed(self)
@@ -1072,7 +1118,7 @@ def _rebuild(cls, array, requires_grad, grad):
 
 # ---- Node -----------------------------------------------------------------------------------------------------
 
-cdef unsigned long long created = 0   # Nodes so far; changed under the GIL
+cdef unsigned long long created = 0   # Nodes so far
 
 cdef bint anomalies_are_detected = False, nan_is_looked_for = False
 
@@ -1112,7 +1158,6 @@ cdef class Node:
 
     cdef void connect(self, Tensor output, tuple inputs) except *:
         """Makes this node what computed `output` from `inputs` (tensors, or None)."""
-        global created
         cdef Tensor t
         cdef tuple edges = PyTuple_New(len(inputs))
         cdef Py_ssize_t i
@@ -1130,8 +1175,7 @@ cdef class Node:
                 edge = t.node
             Py_INCREF(edge)   # SET_ITEM takes a reference
             PyTuple_SET_ITEM(edges, i, edge)
-        created += 2   # between two, a node can be put behind those that use it
-        self.seq = created
+        self.seq = added(created, 2)   # between two, a node can be put behind those that use it
         self.inputs = edges
         self.output_kind, self.output_ndim = cnp.PyArray_TYPE(output.array), output.array.ndim
         for i in range(min(self.output_ndim, NODE_SIZES)):
@@ -1378,8 +1422,8 @@ cdef Node named(Node node):
     if kind.__name__ != name:
         subclass = named_classes.get((kind, name))
         if subclass is None:
-            subclass = type(name, (kind,), {"__slots__": (), "__module__": "builtins"})
-            named_classes[kind, name] = subclass
+            subclass = named_classes.setdefault(
+                (kind, name), type(name, (kind,), {"__slots__": (), "__module__": "builtins"}))
         become(node, subclass)
     return node
 

@@ -28,6 +28,7 @@ FLOORS = [  # lowest first; a name covers what is below it
         "pyml.html_table",
         "pyml.left_out",
         "pyml.memory",
+        "pyml.no_gil",
         "pyml.node_names",
         "pyml.pytree",
         "pyml.recorder",

@@ -7,6 +7,7 @@ from numpy cimport ndarray
 from contract_optim cimport optim_segment
 
 from pyml.ops.arrays cimport contiguous, copied, copy_into
+from pyml.no_gil cimport pyml_lock, pyml_mutex, pyml_unlock
 from pyml.recorder cimport Recorder, recorder
 from pyml.tensor cimport unwritable
 
@@ -14,6 +15,7 @@ from pyml.errors import ArgumentError
 
 cnp.import_array()
 
+cdef pyml_mutex guard   # of Segments.is_open
 cdef double ELEMENT_TIME = 0.5   # nanoseconds to update one element, about
 
 
@@ -24,12 +26,15 @@ cdef class Segments:
 
     cdef int acquire(self) except -1:
         """Nobody else uses this object until close()."""
-        if self.is_open:
+        cdef bint was_open
+        pyml_lock(&guard)
+        was_open, self.is_open = self.is_open, True
+        pyml_unlock(&guard)
+        if was_open:
             raise RuntimeError("step() was called while a step() of the same optimizer is running")
         self.floats = self.doubles = 0
         self.float_time = self.double_time = 0
         self.alive, self.copies = [], []
-        self.is_open = True
         return 0
 
     cdef int reserve(self, Py_ssize_t capacity) except -1:

@@ -6,6 +6,7 @@ its allocations (NEP 49). Kernels mark what they write. A kernel that is about t
 would read what NumPy has put there.
 """
 from cpython.pycapsule cimport PyCapsule_New
+from cpython.pythread cimport PyThread_get_thread_ident
 from libc.stdlib cimport calloc, free, malloc, realloc
 from libc.string cimport strcpy
 
@@ -15,6 +16,8 @@ cdef extern from *:
     """
 
 cimport numpy as cnp
+
+from pyml.no_gil cimport NO_GIL, pyml_lock, pyml_mutex, pyml_unlock
 
 cnp.import_array()
 
@@ -86,7 +89,7 @@ cdef class NewMemory:
         cdef Watch *watch = <Watch *>calloc(1, sizeof(Watch))
         if watch == NULL:
             raise MemoryError()
-        watch.memory = <void *>self
+        watch.memory, watch.thread = <void *>self, PyThread_get_thread_ident()
         strcpy(watch.handler.name, b"pyml: a step is recorded")
         watch.handler.version = 1
         watch.handler.allocator.ctx = watch
@@ -102,7 +105,18 @@ cdef class NewMemory:
         """Arrays that were made meanwhile keep their handler, which lists nothing any more."""
         if self.handler is None:
             return 0
-        (<Watch *>PyCapsule_GetPointer(self.handler, "mem_handler")).memory = NULL
+        cdef Watch *watch = <Watch *>PyCapsule_GetPointer(self.handler, "mem_handler")
+        cdef void *memory
+        cdef void *after
+        pyml_lock(&watches)
+        watch.memory = NULL
+        pyml_unlock(&watches)
+        memory = watch.returned
+        while NO_GIL and memory != NULL:
+            after = (<void **>memory)[0]
+            self.freed(memory)
+            free(memory)
+            memory = after
         PyDataMem_SetHandler(self.before)
         self.handler = self.before = None
         return 0
@@ -114,6 +128,16 @@ cdef class NewMemory:
 cdef struct Watch:
     PyDataMem_Handler handler
     void *memory   # the NewMemory; NULL when nobody looks any more
+    unsigned long thread   # that it is of
+    void *returned         # what other threads have freed meanwhile, where there is no GIL: each leads to the next
+
+
+cdef pyml_mutex watches
+
+
+cdef bint is_elsewhere(Watch *watch) noexcept:
+    """Whether this is another thread than that of the recording, who may be looking at its pieces."""
+    return NO_GIL and watch.thread != PyThread_get_thread_ident()
 
 
 cdef void free_watch(object capsule) noexcept:
@@ -123,14 +147,14 @@ cdef void free_watch(object capsule) noexcept:
 cdef void *listed(void *context, void *memory, size_t size) noexcept:
     """Called with the GIL: NumPy allocates arrays under it."""
     cdef Watch *watch = <Watch *>context
-    if memory != NULL and watch.memory != NULL:
+    if memory != NULL and watch.memory != NULL and not is_elsewhere(watch):
         (<NewMemory>watch.memory).allocated(memory, size, NUMPY)
     return memory
 
 
 cdef void unlisted(void *context, void *memory) noexcept:
     cdef Watch *watch = <Watch *>context
-    if memory != NULL and watch.memory != NULL:
+    if memory != NULL and watch.memory != NULL and not is_elsewhere(watch):
         (<NewMemory>watch.memory).freed(memory)
 
 
@@ -148,5 +172,16 @@ cdef void *watched_realloc(void *context, void *memory, size_t size) noexcept:
 
 
 cdef void watched_free(void *context, void *memory, size_t size) noexcept:
+    cdef Watch *watch = <Watch *>context
+    cdef bint waits = False
+    if memory != NULL and is_elsewhere(watch):
+        pyml_lock(&watches)
+        waits = watch.memory != NULL
+        if waits:   # until unwatch_numpy(): else it might be allocated again, and not by a step
+            (<void **>memory)[0] = watch.returned
+            watch.returned = memory
+        pyml_unlock(&watches)
+    if waits:
+        return
     unlisted(context, memory)
     free(memory)

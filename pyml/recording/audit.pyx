@@ -7,6 +7,7 @@ import os
 
 from cpython.ref cimport PyObject
 
+from pyml.no_gil cimport now, pyml_lock, pyml_mutex, pyml_unlock
 from pyml.recorder cimport Recorder, recorder, recordings
 from pyml.recording.listener cimport Recording
 from pyml.recording.world cimport is_of_step
@@ -25,21 +26,25 @@ CHANGES = frozenset(   # audit events
     b"socket.sendto sqlite3.connect subprocess.Popen tempfile.mkdtemp tempfile.mkstemp webbrowser.open".split())
 cdef int WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
+cdef pyml_mutex installing
 cdef bint is_installed = False
 
 
 cdef int install() except -1:
     """Once in a process, at its first recording."""
     global is_installed
-    if not is_installed:
-        is_installed = True
+    cdef bint is_first
+    pyml_lock(&installing)
+    is_first, is_installed = not is_installed, True
+    pyml_unlock(&installing)
+    if is_first:
         PySys_AddAuditHook(<Py_AuditHookFunction>hear, NULL)
     return 0
 
 
 cdef int hear(const char *event, PyObject *args, void *data) except -1:
     """An audit event. It also comes when Python has ended."""
-    return hear_of(event, <object>args) if recordings > 0 else 0
+    return hear_of(event, <object>args) if now(recordings) > 0 else 0
 
 
 cdef int hear_of(bytes event, args) except -1:

@@ -187,11 +187,12 @@ _reads = {}
 
 def reads_of(code):
     """The names of a code object, which are kept: to read its instructions takes a while."""
-    if code not in _reads:
+    found = _reads.get(code)
+    if found is None:
         if len(_reads) > 10_000:
             _reads.clear()
-        _reads[code] = read(code)
-    return _reads[code]
+        found = _reads[code] = read(code)
+    return found
 
 
 def read(code):
@@ -209,6 +210,11 @@ def read(code):
         if isinstance(constant, str) and constant.isidentifier():
             found["ATTR"].add(constant)  # getattr(self, "t", 0)
     return Reads(*map(frozenset, found.values()))
+
+
+def absent_from(items, names):
+    """Of names those that a dict lacks. It may get others meanwhile, from another thread."""
+    return frozenset(name for name in names if name not in items)
 
 
 def is_generated(code):
@@ -432,7 +438,7 @@ class Reach:
     def absent(self):
         """Names that the code has and objects do not: they may appear."""
         places = [
-            Place(ABSENT, items, frozenset(names - items.keys()), None, "a global")
+            Place(ABSENT, items, absent_from(items, names), None, "a global")
             for items, names in self._absent.values()
         ]
         for value, path in self._objects.values():
@@ -443,7 +449,7 @@ class Reach:
                 and not is_module(value)
                 and not (isinstance(value, types.ModuleType) and is_library_module(value))
             ):
-                places.append(Place(ABSENT, items, self._names - items.keys(), None, path))
+                places.append(Place(ABSENT, items, absent_from(items, self._names), None, path))
         if self._is_whole or self._catches:  # getattr(parameter, "rate", 1.0)
             for key, tensor in self.tensors.items():
                 if key not in self._objects:
@@ -671,11 +677,15 @@ class Reach:
                 value = content(cells[name])
                 self._list(CELL, cells[name], name, value, name)
                 self._visit(value, name)
-            for name in reads.globals & function.__globals__.keys():
-                value = function.__globals__[name]
-                self._list(ITEM, function.__globals__, name, value, name)
-                self._visit(value, name)
-            self._visit_builtins(function, reads.globals - function.__globals__.keys())
+            absent = set()
+            for name in reads.globals:
+                value = function.__globals__.get(name, MISSING)
+                if value is MISSING:
+                    absent.add(name)
+                else:
+                    self._list(ITEM, function.__globals__, name, value, name)
+                    self._visit(value, name)
+            self._visit_builtins(function, absent)
             if "type" in reads.globals:
                 self.scopes[id(function.__globals__)] = function.__globals__
             for dots, name in reads.modules:

@@ -12,7 +12,7 @@ from cpython.ref cimport PyObject
 from libc.math cimport copysign
 from libc.stdint cimport uint64_t
 
-from pyml cimport recorder
+from pyml cimport no_gil, recorder
 from pyml.dict_version cimport PYML_DICT_VERSION
 from pyml.tensor cimport Tensor
 
@@ -20,6 +20,7 @@ from pyml.attributes import Size
 from pyml.hooks import of_every_module
 
 from pyml.recording import dependencies
+from pyml.recording.formula import Type
 from pyml.recording.dependencies import (
     ABSENT, ARRAY, ASKED, ATTRIBUTE, CELL, ITEM, KEYS, SEQUENCE, Reach, bytes_of,
 )
@@ -29,9 +30,31 @@ cdef extern from "Python.h":
     PyObject *PyFunction_GetCode(object)
     PyObject *PyFunction_GetDefaults(object)
     PyObject *PyFunction_GetKwDefaults(object)
-    PyObject *PyDict_GetItemWithError(object, object) except? NULL
-    PyObject *PyCell_GET(object)
     PyObject *PyTuple_GET_ITEM(tuple, Py_ssize_t)
+
+cdef extern from *:
+    """
+    /* What stands at a place, for a look at it: a reference that is borrowed; without a GIL, where another thread may put
+     * something else there, one of our own. */
+    #ifdef Py_GIL_DISABLED
+    static PyObject *pyml_item(PyObject *dict, PyObject *key) {
+        PyObject *value;
+        return PyDict_GetItemRef(dict, key, &value) > 0 ? value : NULL;
+    }
+    #define pyml_content(cell) PyCell_Get(cell)
+    #define pyml_looked(value) Py_XDECREF(value)
+    #define pyml_look(value) Py_XNewRef(value)
+    #else
+    #define pyml_item(dict, key) PyDict_GetItemWithError(dict, key)
+    #define pyml_content(cell) PyCell_GET(cell)
+    #define pyml_looked(value) ((void)(value))
+    #define pyml_look(value) (value)
+    #endif
+    """
+    PyObject *pyml_item(object, object) except? NULL
+    PyObject *pyml_content(object) noexcept
+    PyObject *pyml_look(PyObject *) noexcept
+    void pyml_looked(PyObject *) noexcept
 
 MISSING = dependencies.MISSING
 ANY = object()
@@ -144,7 +167,7 @@ cdef class Guards:
                 self.checks += [
                     Check(SEQUENCE, group["params"], None, tuple(group["params"]), "params") for group in each.param_groups]
         self.checks += [Check(*place) for place in self.reach.absent()]
-        self.structure = recorder.structure if not effects else recorder.structure - 1   # look at them again
+        self.structure = no_gil.now(recorder.structure) - (1 if effects else 0)   # look at them again
 
     cdef bint hold(self) except -1:
         """Whether all is as it was."""
@@ -170,7 +193,7 @@ cdef class Guards:
         """Hooks and tensors: looked at only if some were altered somewhere."""
         cdef Tensor t
         cdef HeldModule each
-        cdef unsigned long now = recorder.structure
+        cdef unsigned long now = no_gil.now(recorder.structure)
         if self.structure == now:
             return True
         if of_every_module:
@@ -288,21 +311,24 @@ cdef class Check:
     cdef bint holds(self) except -1:
         """Whether the place holds what it held."""
         cdef PyObject *now
+        cdef bint same
         if self.how == BY_KIND or self.before is ANY:
             return self.holds_by_kind()
         if self.how == BY_ITEM:
-            now = PyDict_GetItemWithError(self.container, self.key)
+            now = pyml_item(self.container, self.key)
         elif self.how == BY_CELL:
-            now = PyCell_GET(self.container)
+            now = pyml_content(self.container)
         elif self.how == BY_CODE:
-            now = PyFunction_GetCode(self.container)
+            now = pyml_look(PyFunction_GetCode(self.container))
         elif self.how == BY_DEFAULTS:
-            now = PyFunction_GetDefaults(self.container)
+            now = pyml_look(PyFunction_GetDefaults(self.container))
         else:
-            now = PyFunction_GetKwDefaults(self.container)
+            now = pyml_look(PyFunction_GetKwDefaults(self.container))
         if now == NULL:
-            return self.before is (MISSING if self.how == BY_ITEM else None)
-        return now == <PyObject *>self.before or equal_values(<object>now, self.before)
+            return plain(self.before) is (MISSING if self.how == BY_ITEM else None)
+        same = now == <PyObject *>self.before or equal_values(<object>now, self.before)
+        pyml_looked(now)
+        return same
 
     cdef bint holds_by_kind(self) except -1:
         cdef int kind = self.kind
@@ -351,7 +377,7 @@ cdef bint has_none_of(dict items, tuple names) except -1:
     if PyDict_Size(items) == 0:
         return True
     for name in names:
-        if PyDict_Contains(items, name):
+        if PyDict_Contains(items, name) and plain(items.get(name, MISSING)) is not MISSING:
             return False
     return True
 
@@ -359,11 +385,19 @@ cdef bint has_none_of(dict items, tuple names) except -1:
 cdef bint equal_values(object a, object b) except -1:
     """Plain values may be other objects. -0 is not 0, and NaN is itself."""
     kind = type(a)
-    if kind is not type(b):
-        return False
-    if kind is float:
-        return (a == b and (a != 0 or copysign(1.0, a) == copysign(1.0, b))) or (a != a and b != b)
-    return kind in (int, str, bool, bytes, complex) and a == b
+    if kind is type(b):
+        if kind is float:
+            return (a == b and (a != 0 or copysign(1.0, a) == copysign(1.0, b))) or (a != a and b != b)
+        if kind in (int, str, bool, bytes, complex):
+            return a == b
+    return plain(a) is plain(b)
+
+
+cdef object plain(object value):
+    """What is at a place while no step is recorded: on another thread one may be."""
+    if value is Type:
+        return MISSING
+    return getattr(value, "__wrapped__", value) if type(value) is FunctionType and value.__module__ == "math" else value
 
 
 cdef bint same_items(items, before) except -1:
@@ -386,12 +420,13 @@ cdef bint has_objects(dict now, tuple names, tuple values) noexcept:
     cdef PyObject *value
     if PyDict_Size(now) != n:
         return False
-    while PyDict_Next(now, &at, &name, &value):
-        if name != PyTuple_GET_ITEM(names, i) or (
-                value != PyTuple_GET_ITEM(values, i) and PyTuple_GET_ITEM(values, i) != <PyObject *>ANY):
-            return False
-        i += 1
-    return True
+    with cython.critical_section(now):
+        while i < n and PyDict_Next(now, &at, &name, &value):
+            if name != PyTuple_GET_ITEM(names, i) or (
+                    value != PyTuple_GET_ITEM(values, i) and PyTuple_GET_ITEM(values, i) != <PyObject *>ANY):
+                break
+            i += 1
+    return i == n
 
 
 cdef bint has_values(dict now, tuple names, tuple values) except -1:

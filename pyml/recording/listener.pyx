@@ -23,6 +23,7 @@ from pyml cimport _kernels
 from pyml._kernels cimport EFFECT_READ, EFFECT_WRITE, csrc
 from pyml.memory cimport Arena, Block, alone_on_memory
 from pyml.ops.arrays cimport contiguous, copy_into
+from pyml.no_gil cimport pyml_lock, pyml_mutex, pyml_unlock
 from pyml.recorder cimport ArrayArgument, Recorder, Traced, close_recorder, of_thread, open_recorder
 from pyml.recording.guards cimport ANY, Guards, Target, equal_values
 from pyml.recording.layout cimport Span, copies_of, layout_of, span_of
@@ -64,22 +65,27 @@ cdef extern from "Python.h":
 
 # Of a generator that goes on under a profiler, Python 3.11.2 leaves standing how many values its stack had, and the collector
 # follows those that are gone since. So it rests while anybody listens.
+cdef pyml_mutex collector
 cdef int listening = 0
 cdef bint collector_worked = False
 
 
 cdef void rest_collector() noexcept:
     global listening, collector_worked
+    pyml_lock(&collector)
     if listening == 0:
         collector_worked = PyGC_Disable()
     listening += 1
+    pyml_unlock(&collector)
 
 
 cdef void wake_collector() noexcept:
     global listening
+    pyml_lock(&collector)
     listening -= 1
     if listening == 0 and collector_worked:
         PyGC_Enable()
+    pyml_unlock(&collector)
 
 
 EVENTS = ("call", "exception", "line", "return", "c_call", "c_exception", "c_return", "opcode")   # by PyTrace_...
@@ -574,6 +580,7 @@ cdef class Recording(Recorder):
         cdef Tensor t
         cdef Stop stop
         cdef list stops = self.backward_stops + [stop for _, _, stop in self.program.faults]
+        (<Arena>self.arena).take_back()
         for t in list(self.gradients):
             known = 4   # `t`, the list, the key, and the Gradient's
             for owner, *_ in self.alterations + [pair for stop in stops for pair in stop.gradients]:

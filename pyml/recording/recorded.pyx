@@ -381,6 +381,8 @@ cdef class Recorded:
                 bound = made
                 if isinstance(instance, type):   # @classmethod above it
                     type.__setattr__(instance, name, bound)
+                elif before is None:
+                    bound = instance.__dict__.setdefault(name, made)
                 else:
                     instance.__dict__[name] = bound
         except AttributeError:

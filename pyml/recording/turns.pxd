@@ -6,6 +6,6 @@ cdef class Turns:
     cdef list waiting          # (thread, lock that is released when its turn comes)
 
     cdef int take(self) except -1
-    cdef int wait(self) except -1
+    cdef int wait(self, tuple mine) except -1
     cdef bint leave(self, mine) except -1
     cdef int give(self) except -1

@@ -5,9 +5,12 @@ import threading
 cimport cython
 from cpython.pythread cimport PyThread_get_thread_ident
 
+from pyml.no_gil cimport added, now, pyml_lock, pyml_mutex, pyml_unlock
+
 PATIENCE = 30   # seconds that a thread waits while one other has the turn
 
 cdef int forks = 0   # that led to this process
+cdef pyml_mutex guard   # of the attributes, where the GIL does not guard them
 
 
 def forked():
@@ -21,10 +24,7 @@ if hasattr(os, "register_at_fork"):
 
 @cython.final
 cdef class Turns:
-    """A lock that a thread may take again while it has it, and that threads get in the order in which they have asked.
-
-    The GIL guards the attributes.
-    """
+    """A lock that a thread may take again while it has it, and that threads get in the order in which they have asked."""
 
     def __cinit__(self):
         self.waiting = []
@@ -34,6 +34,8 @@ cdef class Turns:
 
         Raises:
             RuntimeError: that takes long. Perhaps the other thread waits for this one."""
+        mine = None
+        pyml_lock(&guard)
         if self.process != forks:
             self.process = forks
             if self.owner != PyThread_get_thread_ident():   # a thread that has not come along
@@ -42,20 +44,22 @@ cdef class Turns:
         if self.owner == 0:
             self.owner = PyThread_get_thread_ident()
         elif self.owner != PyThread_get_thread_ident():
-            self.wait()
+            mine = PyThread_get_thread_ident(), threading.Lock()
+            self.waiting.append(mine)
+            mine[1].acquire()
+        pyml_unlock(&guard)
+        if mine is not None:
+            self.wait(mine)
         self.depth += 1
         return 0
 
-    cdef int wait(self) except -1:
-        lock = threading.Lock()
-        lock.acquire()
-        mine = PyThread_get_thread_ident(), lock
-        self.waiting.append(mine)
+    cdef int wait(self, tuple mine) except -1:
+        lock = mine[1]
         try:
-            turn = self.turn
+            turn = now(self.turn)
             has_come = lock.acquire(timeout=PATIENCE)
-            while not has_come and turn != self.turn:   # others are served
-                turn = self.turn
+            while not has_come and turn != now(self.turn):   # others are served
+                turn = now(self.turn)
                 has_come = lock.acquire(timeout=PATIENCE)
         except BaseException:   # an interrupt
             if not self.leave(mine):
@@ -70,18 +74,25 @@ cdef class Turns:
 
     cdef bint leave(self, mine) except -1:
         """A thread waits no more. Returns whether its turn had not come yet."""
-        if mine in self.waiting:
+        cdef bint waits
+        pyml_lock(&guard)
+        waits = mine in self.waiting
+        if waits:
             self.waiting.remove(mine)
-            return True
-        return False
+        pyml_unlock(&guard)
+        return waits
 
     cdef int give(self) except -1:
         """To the next thread, if there is one."""
+        lock = None
+        pyml_lock(&guard)
         self.depth -= 1
         if self.depth == 0:
             self.owner = 0
-            self.turn += 1
+            added(self.turn, 1)
             if self.waiting:
                 self.owner, lock = self.waiting.pop(0)
-                lock.release()
+        pyml_unlock(&guard)
+        if lock is not None:
+            lock.release()
         return 0
