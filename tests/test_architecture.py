@@ -139,7 +139,7 @@ def named(base, name):
     """`from base import name`: the module base.name if there is one, else base."""
     path = ROOT / (base + "." + name).replace(".", "/")
     is_module = path.is_dir() or any(
-        path.with_suffix(f".{kind}").exists() for kind in ("py", "pyx")
+        path.with_suffix(f".{kind}").exists() for kind in ("py", "pyx", "pxd")
     )
     return f"{base}.{name}" if is_module else base
 
