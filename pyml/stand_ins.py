@@ -62,12 +62,9 @@ def stand_in(module, name):
         module: the module of torch, as "nn.functional".
         name: the name there.
     """
-    if (
-        module == "torch"
-        and hasattr(Tensor, method := name.removeprefix("_foreach_"))
-        and method != name
-    ):
-        return partial(foreach, method)
+    if module == "torch" and name.startswith("_foreach_"):
+        method = name.removeprefix("_foreach_")
+        return partial(foreach, method) if hasattr(Tensor, method) else None
     all_left_out = whole(module)
     family = all_left_out or family_of(module, name)
     if (all_left_out or family in CLASSES_OF) and name.lstrip("_")[:1].isupper():
