@@ -12,5 +12,9 @@ class KindError(TypeError, ValueError):
     """No Tensor, where PyTorch raises ValueError."""
 
 
+class DtypeError(TypeError, RuntimeError):
+    """A dtype that does not go. PyTorch raises RuntimeError."""
+
+
 class OutOfRange(IndexError, RuntimeError):
     """A number that is no place. PyTorch raises the one or the other, by function."""

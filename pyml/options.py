@@ -107,6 +107,14 @@ def check_counts(who, least=0, **counts):
         check_number(who, name, value, Range(least))
 
 
+def check_sizes(who, **sizes):
+    """Raises TypeError or ValueError unless each can be the size of a dimension."""
+    for name, value in sizes.items():
+        check_integer(who, name, value)
+        words = f"Trying to create tensor with negative dimension {value}"
+        check_number(who, name, value, Range(0), words)
+
+
 def check_each(who, name, values, kind):
     """Raises TypeError unless each of the values is of that class."""
     for i, value in enumerate(values):

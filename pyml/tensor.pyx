@@ -21,7 +21,7 @@ from pyml.grad_mode cimport grad_enabled, switch_grad
 from pyml.no_gil cimport NO_GIL, added, pyml_lock, pyml_mutex, pyml_unlock
 from pyml.recorder cimport Recorder, note_altered, recorder
 
-from pyml.errors import ArgumentError
+from pyml.errors import ArgumentError, DtypeError
 from pyml.attributes import CPU
 from pyml.hooks import AfterAccumulation, AfterNode, BeforeNode, HookHandle
 from pyml.node_names import NAMES
@@ -619,7 +619,7 @@ cdef class Tensor:
             if shape_of(value) != shape_of(self):
                 raise ArgumentError(f"grad: shape {value.shape}, the tensor has shape {self.shape}; they must be the same")
             if cnp.PyArray_TYPE(value.array) != cnp.PyArray_TYPE(self.array):
-                raise TypeError(f"grad: dtype {value.dtype}, the tensor has dtype {self.dtype}; they must be the same")
+                raise DtypeError(f"grad: dtype {value.dtype}, the tensor has dtype {self.dtype}; they must be the same")
             if value is self:
                 raise RuntimeError("grad: a tensor cannot be its own gradient")
         self.note_gradient(True, False)
@@ -647,7 +647,7 @@ cdef class Tensor:
     @data.setter
     def data(self, Tensor value not None):
         if self._requires_grad and not cnp.PyArray_ISFLOAT(value.array):
-            raise TypeError(f"data: dtype {value.dtype} cannot take the place of a tensor that requires grad")
+            raise DtypeError(f"data: dtype {value.dtype} cannot take the place of a tensor that requires grad")
         cdef Recorder r = recorder()
         if r is not None and r.replaced(self, value):
             return
@@ -795,7 +795,7 @@ cdef class Tensor:
 
     def __index__(self):
         if not cnp.PyArray_ISINTEGER(self.array):
-            raise TypeError(f"only integer tensors can be used as an index, this one has dtype {self.dtype}")
+            raise DtypeError(f"only integer tensors can be used as an index, this one has dtype {self.dtype}")
         reads("a tensor as an index of Python")
         return int(number_of(self))
 

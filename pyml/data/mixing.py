@@ -3,6 +3,7 @@
 import numpy as np
 
 from pyml import ops
+from pyml.errors import DtypeError
 from pyml.grad_mode import no_grad
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.sampling import log_gamma_variable
@@ -38,7 +39,9 @@ class Mixing:
     def _checked(self, x, y):
         who = type(self).__name__
         if not checked_tensor(x, who, "x").is_floating_point():
-            raise TypeError(f"{who}: x is of {x.dtype}, it must be of floats; .float() converts it")
+            raise DtypeError(
+                f"{who}: x is of {x.dtype}, it must be of floats; .float() converts it"
+            )
         if checked_tensor(y, who, "y").dim() == 0 or x.dim() < 2 or len(x) != len(y):
             raise ValueError(
                 f"{who}: x has shape {tuple(x.shape)} and y {tuple(y.shape)}; they must be (n, "

@@ -9,7 +9,7 @@ import functools
 
 from pyml.autograd import functional
 from pyml.autograd.functional import columns_of, gradients, rows_of, sources, transposed
-from pyml.errors import ArgumentError
+from pyml.errors import ArgumentError, DtypeError
 from pyml.func.batched import innermost, own
 from pyml.grad_mode import enable_grad, is_grad_enabled
 from pyml.options import check_integer
@@ -133,7 +133,7 @@ def tensors_in(tree, who, what):
                 "tuple, list or dict of Tensors"
             )
         if not leaf.is_floating_point():
-            raise TypeError(f"{who}: {what} has dtype {leaf.dtype}; only float32 and float64 "
+            raise DtypeError(f"{who}: {what} has dtype {leaf.dtype}; only float32 and float64 "
                             "have derivatives: x.double() converts it")  # fmt: skip
     if not found:
         raise ArgumentError(f"{who}: {what} has no Tensor")

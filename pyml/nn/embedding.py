@@ -9,7 +9,7 @@ from pyml.nn.module import Module
 from pyml.nn.parameter import Parameter
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.embedding import check_dense, padding_row
-from pyml.options import check_choice, check_counts
+from pyml.options import check_choice, check_sizes
 
 __all__ = ["Embedding", "EmbeddingBag"]
 
@@ -34,7 +34,7 @@ class Table(Module):
         super().__init__()
         name = self._get_name()
         check_dense(sparse, name)
-        check_counts(name, num_embeddings=num_embeddings, embedding_dim=embedding_dim)
+        check_sizes(name, num_embeddings=num_embeddings, embedding_dim=embedding_dim)
         self.num_embeddings = num_embeddings
         self.embedding_dim = embedding_dim
         self.padding_idx = padding_row(padding_idx, num_embeddings, name)

@@ -10,7 +10,7 @@ from pyml.nn.lazy import LazyModuleMixin
 from pyml.nn.module import Module
 from pyml.nn.parameter import Parameter, UninitializedParameter
 from pyml.ops.arrays import checked_tensor
-from pyml.options import check_counts
+from pyml.options import check_sizes
 
 __all__ = ["Bilinear", "Identity", "LazyLinear", "Linear"]
 
@@ -55,7 +55,7 @@ class Linear(Module):
 
     def __init__(self, in_features, out_features, bias=True, device=None, dtype=None):
         super().__init__()
-        check_counts(self._get_name(), in_features=in_features, out_features=out_features)
+        check_sizes(self._get_name(), in_features=in_features, out_features=out_features)
         self.in_features = in_features
         self.out_features = out_features
         self.weight = Parameter(ops.empty(out_features, in_features, device=device, dtype=dtype))
@@ -175,7 +175,7 @@ class Bilinear(Module):
     ):
         super().__init__()
         sizes = {"in1_features": in1_features, "in2_features": in2_features}
-        check_counts(self._get_name(), **sizes, out_features=out_features)
+        check_sizes(self._get_name(), **sizes, out_features=out_features)
         if in1_features <= 0:
             raise ArgumentError(f"Bilinear: in1_features is {in1_features}, it must be positive")
         self.in1_features = in1_features

@@ -216,10 +216,16 @@ class LinearCrossEntropyLoss(Loss):
             )
         if weight is not None and weight.shape != (num_classes,):
             raise ArgumentError(
-                f"LinearCrossEntropyLoss: weight has shape {weight.shape}, it must be "
-                f"({num_classes},): one factor for each class"
+                f"LinearCrossEntropyLoss: expected weight shape to be ({num_classes},), got "
+                f"{weight.shape}; it has one factor for each class"
             )
-        check_number("LinearCrossEntropyLoss", "label_smoothing", label_smoothing, Range(0, 1))
+        check_number(
+            "LinearCrossEntropyLoss",
+            "label_smoothing",
+            label_smoothing,
+            Range(0, 1),
+            f"expected label_smoothing to be in range [0, 1], got {label_smoothing}",
+        )
         super().__init__(reduction=reduction)
         self.register_buffer("weight", weight)
         self.num_classes, self.out_features = num_classes, tuple(out_features)
@@ -352,7 +358,9 @@ class HuberLoss(Loss):
     def __init__(self, reduction="mean", delta=1.0):
         super().__init__(reduction=reduction)
         if not is_number(delta):
-            raise TypeError(f"HuberLoss: delta is {delta!r}, it must be a number")
+            raise TypeError(
+                f"HuberLoss: delta must be a float or int, got: {type(delta)}, {delta!r}"
+            )
         self.delta = delta
 
     def forward(self, input, target):

@@ -1,6 +1,7 @@
 """Noise on activations, in training."""
 
 from pyml import ops
+from pyml.errors import DtypeError
 from pyml.nn.module import Module
 from pyml.ops.arrays import checked_tensor
 from pyml.options import Range, check_number
@@ -39,7 +40,7 @@ class GaussianNoise(Module):
     def forward(self, input):
         """Any shape; the output has the same."""
         if not checked_tensor(input, "GaussianNoise").is_floating_point():
-            raise TypeError(f"GaussianNoise: input is of {input.dtype}, it must be of floats")
+            raise DtypeError(f"GaussianNoise: input is of {input.dtype}, it must be of floats")
         if not self.training or self.std == 0:
             return input
         noise = ops.randn(input.shape, dtype=input.dtype, generator=self._generator)

@@ -33,14 +33,13 @@ class Padding(Module):
 
     def forward(self, input):
         """The input with more elements at its ends, see nn.functional.pad."""
-        checked_tensor(input, type(self).__name__)
-        if (
-            input.ndim not in (self._dimensions + 1, self._dimensions + 2)
-            and self._mode != "constant"
-        ):
+        name = type(self).__name__
+        checked_tensor(input, name)
+        one, many = self._dimensions + 1, self._dimensions + 2
+        if input.ndim not in (one, many) and self._mode != "constant":
             raise ArgumentError(
-                f"{type(self).__name__}: input has shape {input.shape}, it must have "
-                f"{self._dimensions + 1} or {self._dimensions + 2} dimensions"
+                f"{name}: input has shape {input.shape}, expected {one}D or {many}D input (got "
+                f"{input.ndim}D input)"
             )
         value = self.value if self._mode == "constant" else None
         return F.pad(input, self.padding, self._mode, value)

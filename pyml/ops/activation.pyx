@@ -15,7 +15,7 @@ from pyml.ops.inplace cimport replace
 from pyml.ops.operands cimport floating, written
 from pyml.tensor cimport Node, Tensor, shape_of, tracks, wrap
 
-from pyml.errors import ArgumentError
+from pyml.errors import ArgumentError, DtypeError
 from pyml.ops.elementwise import abs, clamp, exp, minimum, where
 from pyml.ops.reduce import sum
 from pyml.ops.shape import reshape
@@ -512,7 +512,7 @@ def prelu(input, weight):
     cdef PReLU node
     cdef Py_ssize_t channels = x.array.shape[1] if x.array.ndim > 1 else 1
     if not is_real(x.array) or w.dtype != x.dtype:
-        raise TypeError(
+        raise DtypeError(
             f"prelu: weight has dtype {w.dtype}, input {x.dtype}; both must be float32, or float64")
     if w.array.ndim > 1:
         raise ArgumentError(f"prelu: weight has shape {w.shape}, it must have one dimension")

@@ -16,7 +16,7 @@ from pyml.memory cimport new_array
 from pyml.recorder cimport Recorder, recorder
 from pyml.tensor cimport Tensor
 
-from pyml.errors import ArgumentError
+from pyml.errors import ArgumentError, DtypeError
 from pyml.recorder import refuse
 
 cnp.import_array()
@@ -242,7 +242,7 @@ cpdef Tensor real_tensor(object x, str who, str name="input"):
     checked_tensor(x, who, name)
     if not is_real((<Tensor>x).array):
         check_shown(<Tensor>x, who, name)
-        raise TypeError(f"{who}: {name} has dtype {x.dtype}, it must be float32 or float64; {name}.float() converts it")
+        raise DtypeError(f"{who}: {name} has dtype {x.dtype}, it must be float32 or float64; {name}.float() converts it")
     return <Tensor>x
 
 
@@ -256,7 +256,7 @@ cdef int check_shown(Tensor x, str who, str name) except -1:
 cdef int same_dtype(Tensor a, Tensor x, str who, str name) except -1:
     """Checks that `a` has x's dtype; both are real."""
     if cnp.PyArray_TYPE(a.array) != cnp.PyArray_TYPE(x.array):
-        raise TypeError(f"{who}: {name} has dtype {a.dtype}, the input has {x.dtype}; they must be the same, .to() converts one")
+        raise DtypeError(f"{who}: {name} has dtype {a.dtype}, the input has {x.dtype}; they must be the same, .to() converts one")
     return 0
 
 

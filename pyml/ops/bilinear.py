@@ -1,6 +1,6 @@
 """Bilinear maps."""
 
-from pyml.errors import ArgumentError
+from pyml.errors import ArgumentError, DtypeError
 from pyml.ops.arrays import real_tensor
 from pyml.ops.reduce import sum
 from pyml.ops.shape import permute, reshape
@@ -32,7 +32,7 @@ def bilinear(input1, input2, weight, bias=None):
             continue
         real_tensor(t, "bilinear", argument)
         if t.dtype != input1.dtype:
-            raise TypeError(
+            raise DtypeError(
                 f"bilinear: {argument} has dtype {t.dtype}, input1 has {input1.dtype}; convert one "
                 "of them"
             )

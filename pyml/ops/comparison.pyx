@@ -12,6 +12,7 @@ from pyml.ops.operands cimport alike, broadcast, converted, expanded, lift, mapp
 from pyml.recorder cimport unwatched
 from pyml.tensor cimport Tensor, shape_of, wrap
 
+from pyml.errors import DtypeError
 from pyml.ops.numpys import by_numpy
 from pyml.ops.operands import broadcast_shapes
 from pyml.recorder import refuse
@@ -145,7 +146,7 @@ cdef Tensor bitwise(int kernel, function, input, other, str name):
     cdef Tensor a, b
     a, b = converted(input, other, name)
     if a.array.dtype.kind == "f":
-        raise TypeError(f"{name}: dtype {a.dtype}; it must be bool or an integer type")
+        raise DtypeError(f"{name}: dtype {a.dtype}; it must be bool or an integer type")
     if a.array.dtype.kind == "b":
         return logical(kernel, a, b, name)
     return wrap(by_numpy(name, function, (a.array, b.array)))
@@ -170,7 +171,7 @@ def bitwise_not(input):
     """The other bits; of bool: not."""
     cdef Tensor x = lift(input, "bitwise_not")
     if is_real(x.array):
-        raise TypeError(f"bitwise_not: dtype {x.dtype}; it must be bool or an integer type")
+        raise DtypeError(f"bitwise_not: dtype {x.dtype}; it must be bool or an integer type")
     if cnp.PyArray_TYPE(x.array) == cnp.NPY_BOOL:
         return logical_not(x)
     return wrap(by_numpy("bitwise_not", np.invert, (x.array,)))

@@ -14,7 +14,7 @@ from pyml.ops.reduction cimport MEAN, NONE, named_reduction, reduction_of
 from pyml.ops.softmax cimport to_rows
 from pyml.tensor cimport Node, Tensor, shape_of, tracks, wrap
 
-from pyml.errors import ArgumentError
+from pyml.errors import ArgumentError, DtypeError
 from pyml.ops.elementwise import where
 from pyml.ops.reduce import sum
 from pyml.ops.shape import moveaxis, reshape
@@ -102,6 +102,16 @@ cdef ndarray checked_classes(str name, ndarray index, Py_ssize_t classes, int64_
     return checked_index(index, classes, ignore_index, False, error)
 
 
+cdef target_fault(str name, got, wanted, str kind="class indices"):
+    """The exception for a target of another shape than `wanted`, with PyTorch's words."""
+    words = f"Expected target size {list(wanted)}, but got {list(got)}"
+    if len(wanted) == 1:
+        words = f"target tensor should be 1-D with size equal to the number of samples. {words}"
+    if wanted and got and got[0] != wanted[0]:
+        words = f"Expected input batch_size ({wanted[0]}) to match target batch_size ({got[0]}); {words}"
+    return ArgumentError(f"{name}: target of {kind} has shape {got}, it must be {wanted} ({words})")
+
+
 def classes_of(name, target, shape, classes, ignore_index, other=None):
     """A target of class indices as a vector of int64, checked; arguments as for checked_classes.
 
@@ -112,9 +122,9 @@ def classes_of(name, target, shape, classes, ignore_index, other=None):
         raise TypeError(f"{name}: target must be a Tensor, not {type(target).__name__}")
     cdef ndarray index = (<Tensor>target).array
     if not cnp.PyArray_ISINTEGER(index):
-        raise TypeError(f"{name}: target has dtype {target.dtype}, it must be int64: class indices")
+        raise DtypeError(f"{name}: target has dtype {target.dtype}, it must be int64: class indices")
     if target.shape != shape:
-        raise ArgumentError(f"{name}: target of class indices has shape {target.shape}, it must be {shape}")
+        raise target_fault(name, target.shape, shape)
     return wrap(checked_classes(name, index, classes, ignore_index, other))
 
 
@@ -125,7 +135,9 @@ def one_for_each_class(str name, weight, Tensor x, Py_ssize_t classes):
     cdef Tensor w = real_tensor(weight, name, "weight")
     same_dtype(w, x, name, "weight")
     if shape_of(w) != (classes,):
-        raise ArgumentError(f"{name}: weight has shape {w.shape}, it must be ({classes},): one factor for each class")
+        raise ArgumentError(
+            f"{name}: weight has shape {w.shape}, it must be ({classes},) (weight tensor should be defined "
+            f"either for all {classes} classes or no classes)")
     return w
 
 
@@ -159,7 +171,7 @@ def cross_entropy(
         raise TypeError(f"cross_entropy: target must be a Tensor, not {type(target).__name__}")
     tt = target
     if not 0.0 <= label_smoothing <= 1.0:
-        raise ArgumentError(f"cross_entropy: label_smoothing is {label_smoothing}, it must be between 0 and 1")
+        raise ArgumentError(f"cross_entropy: label_smoothing must be between 0.0 and 1.0, it is {label_smoothing}")
     if xt.array.ndim == 0:
         raise ArgumentError("cross_entropy: input is a single number, it must be (n, c), (c) or (n, c, d...)")
     cdef int axis = 0 if xt.array.ndim == 1 else 1
@@ -171,23 +183,28 @@ def cross_entropy(
 
     if is_real(tt.array):
         if shape_of(tt) != shape:
-            raise ArgumentError(
-                f"cross_entropy: target of probabilities has shape {tt.shape}, it must be that of the input, {shape}")
+            if shape_of(tt) == sample_shape:
+                raise ArgumentError(
+                    f"cross_entropy: target has the shape of class indices, {tt.shape}, and dtype {tt.dtype}; target.long() "
+                    "converts it (expected target dtype to be Long or Byte)")
+            raise target_fault("cross_entropy", shape_of(tt), shape, "probabilities")
         same_dtype(tt, xt, "cross_entropy", "target")
         if ignore_index >= 0:
             raise ArgumentError(
-                f"cross_entropy: ignore_index is {ignore_index}, it is not supported for floating point target; "
-                "leave it out")
+                f"cross_entropy: ignore_index is not supported for floating point target; it is {ignore_index}, leave it out")
         if tracks(tt) or (w is not None and tracks(w)):
             return composite_cross_entropy(xt, tt, w, axis, reduction, label_smoothing)
         prob = to_rows(tt.array, axis)
     elif cnp.PyArray_ISINTEGER(tt.array):
         if shape_of(tt) != sample_shape:
-            raise ArgumentError(
-                f"cross_entropy: target of class indices has shape {tt.shape}, input {shape} needs {sample_shape}")
+            if shape_of(tt) == shape:
+                raise ArgumentError(
+                    f"cross_entropy: target has the input's shape, {shape}, and dtype {tt.dtype}; class indices have shape "
+                    f"{sample_shape} (Expected floating point type for target with class probabilities)")
+            raise target_fault("cross_entropy", shape_of(tt), sample_shape)
         index = checked_classes("cross_entropy", tt.array, c, ignore_index)
     else:
-        raise TypeError(f"cross_entropy: target has dtype {tt.dtype}, it must be int64 (indices) or {xt.dtype} (probabilities)")
+        raise DtypeError(f"cross_entropy: target has dtype {tt.dtype}, it must be int64 (indices) or {xt.dtype} (probabilities)")
 
     logits = xt if xt.array.ndim == 2 else reshape(moveaxis(xt, axis, -1), (tt.array.size if prob is None else prob.shape[0], c))
     rows = contiguous(logits.array)

@@ -6,7 +6,7 @@ recurrent neural networks".
 
 import numpy as np
 
-from pyml.errors import ArgumentError
+from pyml.errors import ArgumentError, DtypeError
 from pyml.ops.arrays import checked_tensor, real_tensor
 from pyml.ops.elementwise import where
 from pyml.ops.functions import logaddexp
@@ -134,7 +134,7 @@ def padded(targets, sizes, samples, name):
     """The labels (n, s) as an array."""
     labels = targets.array
     if labels.dtype.kind not in "iu":
-        raise TypeError(f"{name}: targets has dtype {targets.dtype}, it must be an integer type")
+        raise DtypeError(f"{name}: targets has dtype {targets.dtype}, it must be an integer type")
     if labels.ndim == 2 and len(labels) == samples:
         return labels
     if labels.ndim != 1 or len(sizes) != samples or sum(sizes) != len(labels):

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from pyml.errors import ArgumentError
+from pyml.errors import ArgumentError, DtypeError
 from pyml.grad_mode import is_grad_enabled, no_grad
 from pyml.ops import sampling
 from pyml.ops.arrays import checked_tensor, real_tensor
@@ -43,7 +43,7 @@ def bernoulli(input, p=None, *, generator=None):
     """
     checked_tensor(input, "bernoulli")
     if input.dtype.kind != "f":
-        raise TypeError(f"bernoulli: input has dtype {input.dtype}, it must be float32 or float64")
+        raise DtypeError(f"bernoulli: input has dtype {input.dtype}, it must be float32 or float64")
     p = probability(input if p is None else p, input, "bernoulli")
     with no_grad():
         drawn = rand(input.shape, generator=generator, dtype=input.dtype)
@@ -98,7 +98,7 @@ def poisson(input, generator=None):
     """
     checked_tensor(input, "poisson")
     if input.dtype.kind != "f":
-        raise TypeError(f"poisson: input has dtype {input.dtype}, it must be float32 or float64")
+        raise DtypeError(f"poisson: input has dtype {input.dtype}, it must be float32 or float64")
     refuse("poisson")
     if not (input.detach().array >= 0).all():
         raise ArgumentError("poisson: a mean is negative or NaN")
@@ -120,9 +120,9 @@ def binomial(count, prob, generator=None):
     for x, name in ((count, "count"), (prob, "prob")):
         checked_tensor(x, "binomial", name)
         if x.dtype.kind != "f":
-            raise TypeError(f"binomial: {name} has dtype {x.dtype}, it must be float32 or float64")
+            raise DtypeError(f"binomial: {name} has dtype {x.dtype}, it must be float32 or float64")
     if count.dtype != prob.dtype:
-        raise TypeError(
+        raise DtypeError(
             f"binomial: count has dtype {count.dtype} and prob {prob.dtype}; they must be the same"
         )
     refuse("binomial")
@@ -308,7 +308,7 @@ def drawn(input, name, function, options, generator, of_integers=False):
     """input <- function(u, dtype, *options), u uniform in [0, 1) in double."""
     checked_tensor(input, name)
     if input.dtype.kind != "f" and not of_integers:
-        raise TypeError(f"{name}: dtype {input.dtype}, it must be float32 or float64")
+        raise DtypeError(f"{name}: dtype {input.dtype}, it must be float32 or float64")
     for option in options:
         if not is_number(option):
             raise TypeError(f"{name}: an option is a {type(option).__name__}, it must be a number")

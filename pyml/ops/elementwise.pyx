@@ -17,7 +17,7 @@ from pyml.ops.operands cimport (
 from pyml.recorder cimport Traced, unwatched
 from pyml.tensor cimport Node, Tensor, shape_of, tracks, wrap
 
-from pyml.errors import ArgumentError
+from pyml.errors import ArgumentError, DtypeError
 from pyml.ops.comparison import eq, greater_equal, less, less_equal
 from pyml.ops.numpys import by_numpy
 from pyml.ops.operands import broadcast_shapes, result_type
@@ -467,7 +467,7 @@ def round(input, *, decimals=0):
     """The nearest integer, halves to the even one; with `decimals`, to that many places. Its derivative is 0."""
     cdef Tensor x = lift(input, "round")
     if decimals != 0 and cnp.PyArray_TYPE(x.array) == cnp.NPY_BOOL:
-        raise TypeError("round: input has dtype bool, which has no decimals; .to() another dtype first")
+        raise DtypeError("round: input has dtype bool, which has no decimals; .to() another dtype first")
     if not -2**31 <= decimals < 2**31:
         raise ArgumentError(f"round: decimals is {decimals}, it must be between -2**31 and 2**31 - 1")
     return piecewise_constant(x, by_numpy("round", rounded, (x.array,), np.round, int(decimals)), "round")
@@ -599,7 +599,7 @@ def where(condition, input=None, other=None):
         refuse("where with the condition alone")
         return tuple([wrap(index) for index in np.nonzero(c.array)])
     if cnp.PyArray_TYPE(c.array) != cnp.NPY_BOOL:
-        raise TypeError(f"where: condition has dtype {c.dtype}, it must be bool; compare with something, as in x > 0")
+        raise DtypeError(f"where: condition has dtype {c.dtype}, it must be bool; compare with something, as in x > 0")
     a, b = (input, other) if alike(input, other) else converted(input, other, "where")
     shape = broadcast_shapes(shape_of(c), shape_of(a), shape_of(b), name="where")
     if cnp.PyArray_ITEMSIZE(a.array) >= 4:
@@ -619,7 +619,7 @@ def masked_fill(input, mask, value):
     """The input with `value` where the mask is true."""
     cdef Tensor x = lift(input, "masked_fill")
     if result_type(x, value, name="masked_fill") != x.dtype:
-        raise TypeError(f"masked_fill: value {value!r} does not fit into a tensor of dtype {x.dtype}")
+        raise DtypeError(f"masked_fill: value {value!r} does not fit into a tensor of dtype {x.dtype}")
     return where(mask, value, x)
 
 

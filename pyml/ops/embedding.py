@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from pyml import _kernels
-from pyml.errors import ArgumentError
+from pyml.errors import ArgumentError, DtypeError, OutOfRange
 from pyml.grad_mode import is_grad_enabled, no_grad
 from pyml.ops.arrays import checked_tensor, contiguous, copied, empty, full, real_tensor
 from pyml.ops.comparison import eq, ne
@@ -17,6 +17,7 @@ from pyml.ops.operands import cast
 from pyml.ops.reduce import any, max, sum
 from pyml.ops.shape import integer, reshape, tracked
 from pyml.ops.statistics import renorm
+from pyml.options import with_words
 from pyml.recorder import constant, refuse
 from pyml.tensor import Node, Tensor
 
@@ -27,11 +28,14 @@ def numbers_below(size, input, name, argument="input"):
     """`input` as an int64 array, if all of it is from 0 to size - 1."""
     checked_tensor(input, name, argument)
     if input.dtype.kind not in "iu":
-        raise TypeError(
-            f"{name}: {argument} has dtype {input.dtype}, it must be an integer type; "
-            f"{argument}.long() converts it"
+        raise DtypeError(
+            f"{name}: {argument} has dtype {input.dtype}; {argument}.long() converts it (Expected "
+            "tensor for argument 'indices' to have one of the following scalar types: Long, Int)"
         )
-    return index_along(input, size, 0, name, wrap=False)
+    try:
+        return index_along(input, size, 0, name, wrap=False)
+    except OutOfRange as fault:
+        raise OutOfRange(with_words(str(fault), "index out of range in self")) from None
 
 
 def check_table(input, weight, name, computes=True):
@@ -349,7 +353,7 @@ def embedding_bag(
                 f"input, {input.shape}"
             )
         if samples.dtype != weight.dtype:
-            raise TypeError(
+            raise DtypeError(
                 f"embedding_bag: per_sample_weights has dtype {samples.dtype}, weight has "
                 f"{weight.dtype}; convert one of them"
             )

@@ -9,7 +9,7 @@ from collections import namedtuple
 import numpy as np
 
 from pyml.attributes import default_float
-from pyml.errors import ArgumentError
+from pyml.errors import ArgumentError, DtypeError
 from pyml.grad_mode import is_grad_enabled
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.comparison import eq
@@ -157,7 +157,7 @@ def frexp(input):
     """
     checked_tensor(input, "frexp")
     if input.dtype.kind != "f":
-        raise TypeError(f"frexp: input has dtype {input.dtype}, it must be float32 or float64")
+        raise DtypeError(f"frexp: input has dtype {input.dtype}, it must be float32 or float64")
     exponent = Tensor._on(by_numpy("frexp", exponents, (input.array,)))
 
     def slope(x):
@@ -311,7 +311,7 @@ def bitwise_right_shift(input, other):
 def of_integers(input, other, function, name):
     a, b = both(input, other, name)
     if a.dtype.kind not in "iu":
-        raise TypeError(f"{name}: dtype {a.dtype}; it must be an integer type")
+        raise DtypeError(f"{name}: dtype {a.dtype}; it must be an integer type")
     return computed(name, function, (a, b), ())
 
 
@@ -357,7 +357,7 @@ def positive(input):
     """The input itself."""
     checked_tensor(input, "positive")
     if input.dtype.kind == "b":
-        raise TypeError("positive: dtype bool; it must be a number")
+        raise DtypeError("positive: dtype bool; it must be a number")
     return input
 
 

@@ -1,6 +1,6 @@
 """Activations made of other operations: with random slopes, or halves."""
 
-from pyml.errors import ArgumentError
+from pyml.errors import ArgumentError, DtypeError
 from pyml.ops.activation import leaky_relu, sigmoid
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.creation import rand
@@ -45,7 +45,7 @@ def rrelu(input, lower=1 / 8, upper=1 / 3, training=False, inplace=False, *, gen
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
     if input.dtype.kind != "f":
-        raise TypeError(f"rrelu: input has dtype {input.dtype}, it must be float32 or float64")
+        raise DtypeError(f"rrelu: input has dtype {input.dtype}, it must be float32 or float64")
     if not inplace:
         return with_random_slopes(input, lower, upper, generator)
     tracked = will_draw_into(input)

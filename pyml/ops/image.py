@@ -3,7 +3,7 @@
 from math import isqrt
 
 from pyml import _kernels
-from pyml.errors import ArgumentError
+from pyml.errors import ArgumentError, DtypeError
 from pyml.grad_mode import is_grad_enabled
 from pyml.ops.arrays import checked_tensor, contiguous, empty
 from pyml.random import state_of
@@ -18,7 +18,7 @@ def as_images(input, channels, name):
         ValueError: for other shapes than (n, c, h, w), (n, h, w) and (n, channels * side * side).
     """
     if not checked_tensor(input, name).is_floating_point():
-        raise TypeError(f"{name}: input is of {input.dtype}, it must be of floats")
+        raise DtypeError(f"{name}: input is of {input.dtype}, it must be of floats")
     if input.dim() == 4:
         return input
     if input.dim() == 3:

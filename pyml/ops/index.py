@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 
 from pyml import _kernels
-from pyml.errors import ArgumentError, OutOfRange
+from pyml.errors import ArgumentError, DtypeError, OutOfRange
 from pyml.grad_mode import is_grad_enabled
 from pyml.ops.arrays import (
     as_indices,
@@ -352,7 +352,7 @@ def index_along(index, size, dim, name, wrap=True):
             refuse(f"{name}: an index that is a NumPy array")
         array = constant(np.asarray(unwatched(index)))
     if array.dtype.kind not in "iu":
-        raise TypeError(f"{name}: index has dtype {array.dtype}, it must be an integer type")
+        raise DtypeError(f"{name}: index has dtype {array.dtype}, it must be an integer type")
 
     def error(position, number):
         return OutOfRange(
@@ -517,7 +517,7 @@ def scatter_add(input, dim, index, src):
     check_extent(index.shape, input.shape, dim, "scatter_add")
     check_extent(index.shape, src.shape, -1, "scatter_add")
     if src.dtype != input.dtype:
-        raise TypeError(
+        raise DtypeError(
             f"scatter_add: src has dtype {src.dtype}, it must be that of the input, {input.dtype}"
         )
     array = copied(input.array)
@@ -577,7 +577,7 @@ def masked_select(input, mask):
     checked_tensor(input, "masked_select")
     checked_tensor(mask, "masked_select", "mask")
     if mask.dtype != np.bool_:
-        raise TypeError(f"masked_select: mask has dtype {mask.dtype}, it must be bool")
+        raise DtypeError(f"masked_select: mask has dtype {mask.dtype}, it must be bool")
     shape = broadcast_shapes(input.shape, mask.shape, name="masked_select")
     chosen = Tensor._on(contiguous(broadcast_to(mask.array, shape)))
     return getitem(input if input.shape == shape else expand(input, shape), chosen)
@@ -628,7 +628,7 @@ def unravel_index(indices, shape):
     """
     checked_tensor(indices, "unravel_index", "indices")
     if indices.dtype.kind not in "iu":
-        raise TypeError(f"unravel_index: indices has dtype {indices.dtype}, not integers")
+        raise DtypeError(f"unravel_index: indices has dtype {indices.dtype}, not integers")
     if isinstance(shape, Tensor):
         raise TypeError("unravel_index: shape is a Tensor, it must be an integer or a sequence")
     refuse("unravel_index")

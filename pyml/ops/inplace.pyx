@@ -15,7 +15,7 @@ from pyml.tensor cimport (
     Node, Tensor, alias_of, pass_to_base, refresh, shape_of, tracks, will_change, wrap,
 )
 
-from pyml.errors import ArgumentError
+from pyml.errors import ArgumentError, DtypeError
 from pyml.ops import elementwise
 from pyml.ops.operands import broadcast_shapes, result_type
 from pyml.random import state_of
@@ -40,7 +40,7 @@ cpdef Tensor replace(Tensor t, Tensor y, str name):
     """t <- y, computed from t."""
     cdef Node node = y.node
     if category(t.array) < category(y.array):
-        raise TypeError(f"{name}: the result has dtype {y.dtype}, it cannot be written into a tensor of {t.dtype}")
+        raise DtypeError(f"{name}: the result has dtype {y.dtype}, it cannot be written into a tensor of {t.dtype}")
     if y.array.ndim != t.array.ndim or not cnp.PyArray_SAMESHAPE(y.array, t.array):
         raise ArgumentError(f"{name}: the result has shape {y.shape}, the tensor that takes it has shape {t.shape}")
     will_change(t, y._requires_grad)
@@ -268,7 +268,7 @@ def fill_(Tensor input not None, value):
         return copy_(input, value)
     if result_type(input, value, name="fill_") != input.dtype and is_real(np.asarray(value)) and \
             not float(value).is_integer():
-        raise TypeError(f"fill_: {value} does not fit into a tensor of dtype {input.dtype}")
+        raise DtypeError(f"fill_: {value} does not fit into a tensor of dtype {input.dtype}")
     cdef ndarray number = number_as(value, input.array.dtype, "fill_")
     if number.ndim != 0:
         raise ArgumentError(f"fill_: value has shape {np.shape(value)}, it must be a number")
@@ -280,7 +280,7 @@ def fill_(Tensor input not None, value):
 cdef Tensor drawn(int kernel, Tensor t, double low, double high, generator, str name):
     cdef ndarray y
     if not is_real(t.array):
-        raise TypeError(f"{name}: dtype {t.dtype}, it must be float32 or float64")
+        raise DtypeError(f"{name}: dtype {t.dtype}, it must be float32 or float64")
     will_change(t, tracks(t))
     y = t.array if cnp.PyArray_ISCARRAY(t.array) else empty_like(t.array)
     _kernels.random(kernel, y, state_of(generator, name), low, high)

@@ -15,7 +15,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from pyml.errors import ArgumentError
+from pyml.errors import ArgumentError, DtypeError
 from pyml.grad_mode import is_grad_enabled
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.creation import eye, zeros
@@ -95,7 +95,7 @@ def matrices(x, name, argument="A", square=False):
     """x, if it is a batch of real matrices."""
     checked_tensor(x, name, argument)
     if x.dtype.kind != "f":
-        raise TypeError(f"{name}: {argument} has dtype {x.dtype}, it must be float32 or float64")
+        raise DtypeError(f"{name}: {argument} has dtype {x.dtype}, it must be float32 or float64")
     if x.ndim < 2:
         raise ArgumentError(f"{name}: {argument} has shape {x.shape}, it must be (..., m, n)")
     if square and x.shape[-1] != x.shape[-2]:
@@ -107,7 +107,7 @@ def matrices(x, name, argument="A", square=False):
 
 def same_dtype(a, b, name):
     if a.dtype != b.dtype:
-        raise TypeError(f"{name}: dtypes {a.dtype} and {b.dtype}; they must be the same")
+        raise DtypeError(f"{name}: dtypes {a.dtype} and {b.dtype}; they must be the same")
 
 
 def product(*factors):

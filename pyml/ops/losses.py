@@ -95,6 +95,11 @@ def linear_cross_entropy(
             f"{name}: input has shape {x.shape}, linear_weight {w.shape}; (n, in_features) and "
             "(c, d..., in_features) are needed, or (in_features) and (c, in_features)"
         )
+    if x.shape[-1] != w.shape[-1]:
+        raise ArgumentError(
+            f"{name}: expected equal input and linear_weight last dimensions (in_features), got "
+            f"{x.shape[-1]} and {w.shape[-1]}, respectively (shapes {x.shape} and {w.shape})"
+        )
     outputs = w.shape[:-1]
     if linear_bias is not None:
         real_tensor(linear_bias, name, "linear_bias")

@@ -9,7 +9,7 @@ from pyml.ops.arrays cimport checked_tensor, broadcast_to, contiguous, empty_mat
 from pyml.ops.operands cimport lift, written
 from pyml.tensor cimport Node, Tensor, shape_of, tracks, wrap
 
-from pyml.errors import ArgumentError
+from pyml.errors import ArgumentError, DtypeError
 from pyml.ops.numpys import by_numpy
 from pyml.ops.operands import broadcast_shapes, sum_to
 from pyml.recorder import unwatched
@@ -104,7 +104,7 @@ cdef tuple operands(input, other, str name):
         raise TypeError(f"{name}: two Tensors are needed, not {type(input).__name__} and {type(other).__name__}")
     cdef Tensor a = lift(input, name), b = lift(other, name)
     if cnp.PyArray_TYPE(a.array) != cnp.PyArray_TYPE(b.array):
-        raise TypeError(f"{name}: dtypes {a.dtype} and {b.dtype} must be the same; .to() converts one")
+        raise DtypeError(f"{name}: dtypes {a.dtype} and {b.dtype} must be the same; .to() converts one")
     return a, b
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from pyml.attributes import NAMES
-from pyml.errors import ArgumentError
+from pyml.errors import ArgumentError, DtypeError
 from pyml.ops import creation, elementwise, index, linalg, rearranging, shape, special
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.inplace import copy_, fill_, replace
@@ -301,7 +301,7 @@ def set_(self, source, storage_offset=0, size=None, stride=None):
     """
     checked_tensor(source, "set_", "source")
     if source.dtype != self.dtype:
-        raise TypeError(f"set_: source has dtype {source.dtype}, the tensor has {self.dtype}")
+        raise DtypeError(f"set_: source has dtype {source.dtype}, the tensor has {self.dtype}")
     self.data = source.detach() if size is None else seen_at(source, storage_offset, size, stride)
     return self
 

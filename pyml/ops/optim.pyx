@@ -28,7 +28,7 @@ from pyml.ops.arrays cimport is_real
 from pyml.ops.segments cimport Segments
 from pyml.tensor cimport Tensor, wrap
 
-from pyml.errors import ArgumentError
+from pyml.errors import ArgumentError, DtypeError
 
 cnp.import_array()
 
@@ -273,7 +273,7 @@ cdef class Update(Segments):
         cdef optim_segment *s
         cdef Py_ssize_t k
         if not is_real(w):
-            raise TypeError(f"{self.name}: parameter {i} has dtype {w.dtype}, it must be float32 or float64")
+            raise DtypeError(f"{self.name}: parameter {i} has dtype {w.dtype}, it must be float32 or float64")
         if cnp.PyArray_TYPE(g) != cnp.PyArray_TYPE(w) or not cnp.PyArray_SAMESHAPE(g, w):
             raise self.mismatch(i, w, "its gradient", g)
         s = self.append(w)

@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 
-from pyml.errors import ArgumentError
+from pyml.errors import ArgumentError, DtypeError
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.creation import zeros
 from pyml.ops.elementwise import where
@@ -115,7 +115,7 @@ def repeat_interleave(input, repeats, dim=None, *, output_size=None):
         refuse("repeat_interleave with a tensor of counts")
         counts = repeats.array
         if counts.dtype.kind not in "iu":
-            raise TypeError(f"repeat_interleave: repeats has dtype {repeats.dtype}, not integers")
+            raise DtypeError(f"repeat_interleave: repeats has dtype {repeats.dtype}, not integers")
         if counts.ndim > 1 or (counts.size != size and counts.size != 1):
             raise ArgumentError(
                 f"repeat_interleave: repeats has shape {repeats.shape}, it must be a vector of "
@@ -615,7 +615,7 @@ def slices_at(input, dim, index, source, name):
             f"shape {input.shape} and {array.size} indices along dimension {dim}"
         )
     if source.dtype != input.dtype:
-        raise TypeError(
+        raise DtypeError(
             f"{name}: source has dtype {source.dtype}, it must be that of the input, {input.dtype}"
         )
     return dim, Tensor._on(array.reshape(-1))
@@ -627,7 +627,7 @@ def masked_scatter(input, mask, source):
     checked_tensor(mask, "masked_scatter", "mask")
     checked_tensor(source, "masked_scatter", "source")
     if mask.dtype != np.bool_:
-        raise TypeError(f"masked_scatter: mask has dtype {mask.dtype}, it must be bool")
+        raise DtypeError(f"masked_scatter: mask has dtype {mask.dtype}, it must be bool")
     shape = broadcast_shapes(input.shape, mask.shape, name="masked_scatter")
     place = by_numpy("masked_scatter", places_in_order, (mask.array,), shape, source.numel())
     if source.numel() == 0:

@@ -15,7 +15,7 @@ from pyml.ops.operands cimport cast, floating, lift, scalar
 from pyml.recorder cimport recorder
 from pyml.tensor cimport Node, Tensor, shape_of, tracks, wrap
 
-from pyml.errors import ArgumentError
+from pyml.errors import ArgumentError, DtypeError
 from pyml.ops.elementwise import maximum, minimum, where
 from pyml.ops.index import gather_backward
 from pyml.ops.numpys import by_numpy
@@ -284,7 +284,7 @@ cdef Tensor real_or_cast(input, dtype, str name):
     if dtype is not None:
         x = cast(x, checked_dtype(dtype, name))
     if not is_real(x.array):
-        raise TypeError(f"{name}: dtype {x.dtype}, it must be float32 or float64; .float() converts it")
+        raise DtypeError(f"{name}: dtype {x.dtype}, it must be float32 or float64; .float() converts it")
     return x
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pyml.errors import ArgumentError
+from pyml.errors import ArgumentError, DtypeError
 from pyml.grad_mode import is_grad_enabled
 from pyml.ops.arrays import checked_tensor, copied
 from pyml.ops.elementwise import clamp, div, where
@@ -59,7 +59,7 @@ def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
             f"{name}: reduce is {reduce!r}, it must be one of {', '.join(REDUCTIONS)}"
         )
     if src.dtype != input.dtype:
-        raise TypeError(
+        raise DtypeError(
             f"{name}: src has dtype {src.dtype}, it must be that of the input, {input.dtype}"
         )
     dim = wrapped_dim(dim, input.ndim, name)

@@ -4,7 +4,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from pyml.errors import ArgumentError
+from pyml.errors import ArgumentError, DtypeError
 from pyml.ops.arrays import checked_tensor, contiguous
 from pyml.ops.elementwise import lerp, where
 from pyml.ops.index import gather
@@ -238,7 +238,7 @@ def nanquantile(input, q, dim=None, keepdim=False, *, interpolation="linear"):
 def quantiles(input, q, dim, keepdim, interpolation, ignore, name):
     checked_tensor(input, name)
     if input.dtype.kind != "f":
-        raise TypeError(f"{name}: input has dtype {input.dtype}, it must be float32 or float64")
+        raise DtypeError(f"{name}: input has dtype {input.dtype}, it must be float32 or float64")
     shares = q.array if isinstance(q, Tensor) else constant(np.asarray(unwatched(q), np.float64))
     shares = by_numpy(name, checked_shares, (shares,), name)
     if interpolation not in INTERPOLATIONS:

@@ -4,7 +4,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from pyml.errors import ArgumentError
+from pyml.errors import ArgumentError, DtypeError
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.creation import as_tensor, zeros
 from pyml.ops.elementwise import clamp, where
@@ -86,7 +86,7 @@ def histc(input, bins=100, min=0, max=0):
     """
     checked_tensor(input, "histc")
     if input.dtype.kind != "f":
-        raise TypeError(f"histc: input has dtype {input.dtype}, it must be float32 or float64")
+        raise DtypeError(f"histc: input has dtype {input.dtype}, it must be float32 or float64")
     bins = integer(bins, "histc: bins")
     if bins < 1:
         raise ArgumentError(f"histc: bins is {bins}, it must be > 0")
@@ -268,7 +268,7 @@ def weights_of(rows, **weights):
                 "for each observation"
             )
         if name == "fweights" and each.dtype.kind not in "iu":
-            raise TypeError(f"cov: fweights has dtype {each.dtype}, it must be an integer type")
+            raise DtypeError(f"cov: fweights has dtype {each.dtype}, it must be an integer type")
         each = cast(each, rows.dtype)
         y = each if y is None else y * each
     return y

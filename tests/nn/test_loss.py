@@ -126,7 +126,7 @@ def test_errors():
         cross_entropy(pyml.zeros(2, 4), pyml.tensor([0, 4]))
     with pytest.raises(ValueError, match="target of class indices has shape"):
         cross_entropy(pyml.zeros(2, 4), pyml.tensor([0, 1, 2]))
-    with pytest.raises(ValueError, match="label_smoothing is 2"):
+    with pytest.raises(ValueError, match=r"label_smoothing must be between 0\.0 and 1\.0, it is 2"):
         nn.CrossEntropyLoss(label_smoothing=2)(pyml.zeros(2, 4), pyml.tensor([0, 1]))
     with pytest.warns(UserWarning, match="broadcast"):
         nn.MSELoss()(pyml.ones(3, 1), pyml.ones(3))
@@ -159,7 +159,7 @@ def test_cross_entropy_of_no_classes_or_no_rows(record, dtype):
 
 def test_probabilities_have_no_index_to_ignore():
     x = pyml.zeros(2, 3)
-    with pytest.raises(ValueError, match="ignore_index is 0, it is not supported for floating"):
+    with pytest.raises(ValueError, match="not supported for floating point target; it is 0"):
         nn.CrossEntropyLoss(ignore_index=0)(x, pyml.ones(2, 3) / 3)
     nn.CrossEntropyLoss(ignore_index=-1)(x, pyml.ones(2, 3) / 3)
 
@@ -175,5 +175,5 @@ def test_a_batch_whose_targets_are_all_ignored(create_graph):
 
 def test_delta_that_is_no_number():
     for delta in (1j, "1", None):
-        with pytest.raises(TypeError, match=r"HuberLoss: delta is .*, it must be a number"):
+        with pytest.raises(TypeError, match="HuberLoss: delta must be a float or int, got"):
             nn.HuberLoss(delta=delta)

@@ -13,7 +13,7 @@ from pyml.nn.utils.rnn import pad_sequence, unpad_sequence
     "call, match",
     [
         (lambda: nn.ZeroPad1d((1, 2, 3)), "a number or 2 numbers"),
-        (lambda: nn.ReflectionPad2d(1)(pyml.ones(2, 2)), "3 or 4 dimensions"),
+        (lambda: nn.ReflectionPad2d(1)(pyml.ones(2, 2)), "3D or 4D input"),
     ],
 )
 def test_padding_that_does_not_fit(call, match):

@@ -8,7 +8,7 @@ import numpy as np
 
 from pyml import ops
 from pyml.dispatch import check_values
-from pyml.errors import ArgumentError
+from pyml.errors import ArgumentError, DtypeError
 from pyml.grad_mode import no_grad
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.clip_grad import clip_grad_norm_ as clip_by_2_norm
@@ -85,7 +85,7 @@ def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False, foreach=Non
     check_values("get_total_norm", tuple(tensors))
     for i, tensor in enumerate(tensors):
         if not checked_tensor(tensor, "get_total_norm", f"item {i}").is_floating_point():
-            raise TypeError(
+            raise DtypeError(
                 f"get_total_norm: item {i} has dtype {tensor.dtype}, it must be float32 or "
                 "float64; .float() converts it"
             )

@@ -1,7 +1,7 @@
 """Norms of the weights: added to a loss, or held by a step of their own behind the optimizer's."""
 
 from pyml import ops
-from pyml.errors import ArgumentError
+from pyml.errors import ArgumentError, DtypeError
 from pyml.grad_mode import no_grad
 from pyml.nn.module import Module
 from pyml.nn.norm import Norm, RMSNorm
@@ -249,7 +249,7 @@ def floats(who, parameters):
         raise ArgumentError(f"{who}: there is no parameter")
     for i, item in enumerate(items):
         if not checked_tensor(item, who, f"item {i}").is_floating_point():
-            raise TypeError(f"{who}: item {i} is of {item.dtype}, it must be of floats")
+            raise DtypeError(f"{who}: item {i} is of {item.dtype}, it must be of floats")
     return items
 
 

@@ -1,7 +1,7 @@
 """All parameters as one vector, and back."""
 
 from pyml import ops
-from pyml.errors import ArgumentError
+from pyml.errors import ArgumentError, DtypeError
 from pyml.ops.arrays import checked_tensor
 from pyml.tensor import Tensor
 
@@ -36,7 +36,7 @@ def vector_to_parameters(vec, parameters):
     if not isinstance(vec, Tensor):
         raise TypeError(f"vector_to_parameters: vec must be a Tensor, not {type(vec).__name__}")
     if not vec.is_floating_point():
-        raise TypeError(
+        raise DtypeError(
             f"vector_to_parameters: vec has dtype {vec.dtype}, it must be float32 or float64; "
             "vec.float() converts it"
         )
