@@ -1207,6 +1207,22 @@ cdef class Node:
                 self.later_versions = []
             self.later_versions.append(version)
 
+    cdef void keep_if(self, bint read, Tensor t) except *:
+        """The same of one whose values backward reads only if `read`, for the gradients that its inputs ask for.
+
+        If not, it may be changed: what is kept is another tensor of its shape and dtype, on its memory.
+        """
+        cdef PyObject *hooks = pyml_saved_hooks
+        global pyml_saved_hooks
+        if read or t is None:
+            self.keep(t)
+            return
+        pyml_saved_hooks = NULL   # nothing of it is needed
+        try:
+            self.keep(wrap(t.array))
+        finally:
+            pyml_saved_hooks = hooks
+
     cdef unsigned long version_of(self, Py_ssize_t i) except? 1:
         """That of the i-th tensor kept, when it was."""
         return self.versions[i] if i < NODE_VERSIONS else self.later_versions[i - NODE_VERSIONS]
@@ -1235,8 +1251,9 @@ cdef class Node:
         cdef Tensor t = kept
         if t.changes() != self.version_of(i):
             raise RuntimeError(
-                f"{self.name()}: a tensor of shape {t.shape} that backward needs was changed in place "
-                f"(version {t.changes()}, saved at {self.version_of(i)}); use the form that makes a new tensor, or .clone()"
+                f"{self.name()}: one of the variables needed for gradient computation has been modified by an inplace "
+                f"operation: a tensor of shape {t.shape} was changed in place (version {t.changes()}, saved at "
+                f"{self.version_of(i)}); use the form that makes a new tensor, or .clone()"
             )
         return t
 
@@ -1356,11 +1373,14 @@ cdef class Node:
             hooks.remove(hook)
             hooks_of(self).append(hook)
 
-    def _keep(self, t):
-        self.keep(t)
+    def _keep(self, t, bint read=True):
+        self.keep_if(read, t)
 
     def _saved(self, int i):
         return self.saved(i)
+
+    def _saved_output(self, int i):
+        return self.saved_output(i)
 
     def _as_output(self, Tensor t not None):
         """The values of t as those that this node computed."""

@@ -10,7 +10,7 @@ import pytest
 
 import pyml
 from pyml import nn
-from pyml.autograd import GradcheckError, Node, backward, grad, gradcheck, gradgradcheck
+from pyml.autograd import GradcheckError, Node, backward, grad, gradcheck, gradgradcheck, graph
 
 LONG = 100_000
 
@@ -294,6 +294,62 @@ def test_changes_that_backward_does_not_need_are_fine():
     y.add_(1)
     (z + y).sum().backward()
     assert x.grad.tolist() == [4, 4]
+
+
+def with_other_data(t):
+    t.data = pyml.zeros(5)
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_a_weight_may_be_changed_before_its_own_backward(recorded):
+    """Of a first layer: its gradient needs the input alone, but that of the input needs it."""
+    w, b = pyml.ones(2, 3, requires_grad=True), pyml.ones(2, requires_grad=True)
+
+    def step(x):
+        w.grad = b.grad = None
+        y = nn.functional.linear(x, w, b).sum()
+        with pyml.no_grad():
+            w.mul_(0.5)
+        y.backward()
+        return y.detach()
+
+    run = pyml.record(step) if recorded else step
+    for n in range(6):
+        x = pyml.full((4, 3), float(n))
+        assert float(run(x)) == 12 * n * 0.5**n * 2 + 8
+        assert w.grad.tolist() == [[4 * n] * 3] * 2 and b.grad.tolist() == [4, 4]
+    y = nn.functional.linear(pyml.ones(4, 3, requires_grad=True), w, b).sum()
+    with pyml.no_grad():
+        w.mul_(0.5)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.backward()
+
+
+def test_other_data_in_place_of_what_backward_does_not_need():
+    x, b = pyml.ones(4, 3), pyml.ones(2, requires_grad=True)
+    w = pyml.ones(2, 3)
+    y = nn.functional.linear(x, w, b)
+    with_other_data(x)
+    with_other_data(w)
+    y.sum().backward()
+    assert b.grad.tolist() == [4, 4]
+
+    w.data = pyml.ones(2, 3)
+    w.requires_grad_()
+    y = nn.functional.linear(pyml.ones(4, 3), w)
+    with_other_data(w)
+    with pytest.raises(RuntimeError, match=r"shape \(2, 3\)"):
+        y.sum().backward()
+    assert w.grad is None
+
+
+def test_what_backward_does_not_need_goes_through_no_hooks():
+    packed = []
+    w = pyml.ones(2, 3, requires_grad=True)
+    with graph.saved_tensors_hooks(lambda t: packed.append(t.shape) or t, lambda t: t):
+        y = nn.functional.linear(pyml.ones(4, 3), w)
+    assert packed == [(4, 3)]
+    y.sum().backward()
 
 
 def test_leaves_are_not_changed_while_recording():

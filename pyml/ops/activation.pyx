@@ -531,5 +531,5 @@ def prelu(input, weight):
         node.rows, node.inner = rows, inner
         node.connect(out, (x, w))
         node.keep(x)
-        node.keep(w)
+        node.keep_if(node.inputs[0] is not None, w)
     return out

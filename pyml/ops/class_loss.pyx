@@ -68,6 +68,7 @@ cdef class ClassLoss(Node):
     cdef Tensor slopes(self, ndarray dloss, int reduction, double p):
         """The kernel's gradient, in parts."""
         cdef Tensor x = self.saved(0), weight = self.saved(2)
+        self.saved(4)   # unchanged
         cdef ndarray dx = empty_shape(self.parts, dloss)
         _kernels.class_loss_backward(
             self.kind.backward, dx, dloss, self.saved(3).array, None if x is None else contiguous(x.array),
@@ -119,6 +120,7 @@ cdef Tensor class_loss(
         node.keep(index)
         node.keep(w)
         node.keep(wrap(total))
+        node.keep(target)   # on whose memory index may be
     return out
 
 

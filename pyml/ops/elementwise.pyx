@@ -138,12 +138,13 @@ def mul(input, other, *, out=None):
 
 
 cdef class Div(Binary):
-    # y = a / b:  da = dy / b,  db = -dy * y / b
+    # da = dy / b,  db = -da * a / b: of a, not of the result, which programs go on to change in place
     cdef tuple gradients(self, Tensor dy):
-        da = dy / self.saved(0)
+        b = self.saved(1)
+        da = dy / b
         return self.reduced(
             None if self.inputs[0] is None else da,
-            None if self.inputs[1] is None else -(da * self.saved_output(1)),
+            None if self.inputs[1] is None else -(da * (self.saved(0) / b)),
         )
 
 
@@ -165,8 +166,8 @@ def div(input, other, *, rounding_mode=None, out=None):
     if tracks(a) or tracks(b):
         node = Div.__new__(Div)
         node.track(y, a, b)
+        node.keep(None if node.inputs[1] is None else a)
         node.keep(b)
-        node.keep(None if node.inputs[1] is None else y)
     return y
 
 
@@ -313,8 +314,8 @@ def remainder(input, other):
     if tracks(a) or tracks(b):
         node = Remainder.__new__(Remainder)
         node.track(y, a, b)
-        node.keep(a)
-        node.keep(b)
+        node.keep(None if node.inputs[1] is None else a)
+        node.keep(None if node.inputs[1] is None else b)
     return y
 
 

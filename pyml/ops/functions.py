@@ -28,7 +28,11 @@ frexp_result = namedtuple("frexp", ("mantissa", "exponent"))
 
 
 class Computed(Node):
-    """y = f(*inputs), element by element; a derivative for each input is a function of them."""
+    """y = f(*inputs), element by element; a derivative for each input is a function of them.
+
+    Where it has one more argument, that is y. What it does not read has a name with "_" before it:
+    of that the shape and the dtype are there.
+    """
 
     def __init__(self, name, shapes, derivatives):
         self._name, self._shapes, self._derivatives = name, shapes, derivatives
@@ -36,10 +40,26 @@ class Computed(Node):
     def _operation(self):
         return self._name
 
+    def track(self, y, inputs):
+        self._connect(y, inputs)
+        wanted = [
+            d for d, edge in zip(self._derivatives, self.inputs, strict=True) if edge is not None
+        ]
+        read = {i for d in wanted for i, word in enumerate(arguments(d)) if word[0] != "_"}
+        for i, x in enumerate(inputs):
+            self._keep(x, i in read)
+        self._reads_result = len(inputs) in read
+        if self._reads_result:
+            self._keep(y)
+
     def _gradients(self, dy):
-        inputs = [self._saved(i) for i in range(len(self._shapes))]
+        values = [self._saved(i) for i in range(len(self._shapes))]
+        if self._reads_result:
+            values.append(self._saved_output(len(values)))
         return tuple(
-            None if edge is None else sum_to(dy * derivative(*inputs), shape)
+            None
+            if edge is None
+            else sum_to(dy * derivative(*values[: len(arguments(derivative))]), shape)
             for edge, shape, derivative in zip(
                 self.inputs, self._shapes, self._derivatives, strict=True
             )
@@ -50,9 +70,14 @@ def computed(name, function, inputs, derivatives):
     """function(*arrays), of their dtype, as a Tensor with its node."""
     y = Tensor._on(by_numpy(name, of_its_dtype, tuple(x.array for x in inputs), function))
     if derivatives and is_grad_enabled() and any(x.requires_grad for x in inputs):
-        node = Computed(name, [x.shape for x in inputs], derivatives)
-        node._connect(y, tuple(inputs), keep=tuple(inputs))
+        Computed(name, [x.shape for x in inputs], derivatives).track(y, tuple(inputs))
     return y
+
+
+def arguments(derivative):
+    """The names of what it is a function of."""
+    code = derivative.__code__
+    return code.co_varnames[: code.co_argcount]
 
 
 def of_its_dtype(*arguments):
@@ -92,10 +117,10 @@ atan = of_one("atan", np.arctan, lambda x: 1 / (1 + x * x), "The arc tangent")
 atanh = of_one("atanh", np.arctanh, lambda x: 1 / (1 - x * x), "The inverse of tanh")
 cosh = of_one("cosh", np.cosh, lambda x: sinh(x), "The hyperbolic cosine")
 sinh = of_one("sinh", np.sinh, lambda x: cosh(x), "The hyperbolic sine")
-tan = of_one("tan", np.tan, lambda x: pow(cos(x), -2), "The tangent")
+tan = of_one("tan", np.tan, lambda _x, y: y * y + 1, "The tangent")
 log2 = of_one("log2", np.log2, lambda x: 1 / (x * LN2), "The logarithm to base 2")
 log10 = of_one("log10", np.log10, lambda x: 1 / (x * LN10), "The logarithm to base 10")
-exp2 = of_one("exp2", np.exp2, lambda x: exp2(x) * LN2, "2 to the power of the input")
+exp2 = of_one("exp2", np.exp2, lambda _x, y: y * LN2, "2 to the power of the input")
 
 
 def sinc_slope(x):
@@ -122,7 +147,7 @@ entr = of_one(
 def trunc(input):
     """The integer part, towards 0. Its derivative is 0."""
     checked_tensor(input, "trunc")
-    return computed("trunc", integer_part, (input,), (lambda x: 0.0,))
+    return computed("trunc", integer_part, (input,), (lambda _x: 0.0,))
 
 
 def integer_part(x):
@@ -137,7 +162,7 @@ def frac(input):
 def fmod(input, other):
     """What is left of input / other rounded towards 0; it has the sign of the input."""
     a, b = both(input, other, "fmod")
-    return computed("fmod", rest, (a, b), (lambda a, b: 1.0, lambda a, b: neg(trunc(a / b))))
+    return computed("fmod", rest, (a, b), (lambda _a, _b: 1.0, lambda a, b: neg(trunc(a / b))))
 
 
 def rest(a, b):
@@ -160,8 +185,8 @@ def frexp(input):
         raise DtypeError(f"frexp: input has dtype {input.dtype}, it must be float32 or float64")
     exponent = Tensor._on(by_numpy("frexp", exponents, (input.array,)))
 
-    def slope(x):
-        return pow(0.5, cast(exponent, x.dtype))
+    def slope(_x):
+        return pow(0.5, cast(exponent, _x.dtype))
 
     return frexp_result(computed("frexp", mantissas, (input,), (slope,)), exponent)
 
@@ -233,7 +258,7 @@ def hypot(input, other):
         "hypot",
         np.hypot,
         both_floating(input, other, "hypot"),
-        (lambda a, b: a / hypot(a, b), lambda a, b: b / hypot(a, b)),
+        (lambda a, _b, y: a / y, lambda _a, b, y: b / y),
     )
 
 

@@ -52,26 +52,40 @@ class LinAlgError(RuntimeError):
 
 
 class OfMatrices(Node):
-    """A result of matrices; derivatives(dy, *inputs) gives the gradients of all inputs."""
+    """A result of matrices; derivatives(dy, *kept, y) gives the gradients of all inputs.
 
-    def __init__(self, name, count, derivatives):
+    Without y, unless it is kept.
+    """
+
+    def __init__(self, name, count, derivatives, keeps_result):
         self._name, self._count, self._derivatives = name, count, derivatives
+        self._keeps_result = keeps_result
 
     def _operation(self):
         return self._name
 
     def _gradients(self, dy):
-        gradients = self._derivatives(dy, *[self._saved(i) for i in range(self._count)])
+        kept = [self._saved(i) for i in range(self._count)]
+        if self._keeps_result:
+            kept.append(self._saved_output(self._count))
+        gradients = self._derivatives(dy, *kept)
         return tuple(
             None if edge is None else g for edge, g in zip(self.inputs, gradients, strict=True)
         )
 
 
-def result(name, array, inputs, derivatives):
-    """An array that NumPy made of the inputs, with its node."""
+def result(name, array, inputs, derivatives, by_result=None):
+    """An array that NumPy made of the inputs, with its node.
+
+    Args:
+        derivatives: derivatives(dy, *inputs), the gradients of all inputs.
+        by_result: the inputs that it takes in place of all, and then the result.
+    """
     y = Tensor._on(array)
     if is_grad_enabled() and any(x.requires_grad for x in inputs):
-        OfMatrices(name, len(inputs), derivatives)._connect(y, tuple(inputs), keep=tuple(inputs))
+        kept = inputs if by_result is None else by_result
+        node = OfMatrices(name, len(kept), derivatives, by_result is not None)
+        node._connect(y, inputs, kept if by_result is None else (*kept, y))
     return y
 
 
@@ -134,11 +148,10 @@ def inv(A):
     """
     matrices(A, "linalg.inv", square=True)
 
-    def derivatives(dy, A):
-        y = inv(A)
+    def derivatives(dy, y):
         return (-product(y.mT, dy, y.mT),)
 
-    return result("Inverse", numpys("linalg.inv", np.linalg.inv, A.array), (A,), derivatives)
+    return result("Inverse", numpys("linalg.inv", np.linalg.inv, A.array), (A,), derivatives, ())
 
 
 def inverse(input):
@@ -200,12 +213,12 @@ def solve(A, B, *, left=True):
         )
     shapes = A.shape, B.shape
 
-    def derivatives(dy, A, B):
+    def derivatives(dy, A, x):
         dB = solve(A.mT, dy)
-        return sum_to(-matmul(dB, solve(A, B).mT), shapes[0]), sum_to(dB, shapes[1])
+        return sum_to(-matmul(dB, x.mT), shapes[0]), sum_to(dB, shapes[1])
 
     x = numpys("linalg.solve", np.linalg.solve, A.array, B.array)
-    return result("Solve", x, (A, B), derivatives)
+    return result("Solve", x, (A, B), derivatives, (A,))
 
 
 def solve_triangular(A, B, *, upper, left=True, unitriangular=False):
@@ -331,8 +344,7 @@ def cholesky(A, *, upper=False):
     """
     matrices(A, "linalg.cholesky", square=True)
 
-    def derivatives(dy, A):
-        y = cholesky(A)
+    def derivatives(dy, y):
         s = product(y.mT, tril(dy))
         s = tril(s) - on_diagonal(s) * 0.5
         back = inv(y)
@@ -340,7 +352,7 @@ def cholesky(A, *, upper=False):
         return ((g + g.mT) * 0.5,)
 
     array = numpys("linalg.cholesky", np.linalg.cholesky, A.array)
-    y = result("Cholesky", array, (A,), derivatives)
+    y = result("Cholesky", array, (A,), derivatives, ())
     return y.mT if upper else y
 
 

@@ -212,7 +212,8 @@ def batch_norm(x, running_mean, running_var, weight=None, bias=None, training=Fa
 
 cdef void keep(Node node, Tensor out, Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor scale) except *:
     node.connect(out, (x, gamma, beta))
-    node.keep(x)
-    node.keep(gamma)
+    cdef bint by_x = node.inputs[0] is not None
+    node.keep_if(by_x or node.inputs[1] is not None, x)
+    node.keep_if(by_x, gamma)
     node.keep(mean)
     node.keep(scale)

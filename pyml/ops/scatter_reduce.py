@@ -22,7 +22,7 @@ REDUCTIONS = {
 
 
 class Scattered(Node):
-    """derivatives(dy, input, src) gives both gradients."""
+    """derivatives(dy, input, src, result) gives both gradients."""
 
     def __init__(self, name, derivatives):
         self._name, self._derivatives = name, derivatives
@@ -31,7 +31,7 @@ class Scattered(Node):
         return self._name
 
     def _gradients(self, dy):
-        gradients = self._derivatives(dy, self._saved(0), self._saved(1))
+        gradients = self._derivatives(dy, *[self._saved(i) for i in range(3)])
         return tuple(
             None if edge is None else g for edge, g in zip(self.inputs, gradients, strict=True)
         )
@@ -103,15 +103,17 @@ def gathered_by(reduce, input, dim, index, src, include_self):
         given = {"dim": dim, "index": index, "include_self": include_self}
         if reduce == "prod":
 
-            def derivatives(dy, x, s):
+            def derivatives(dy, x, s, _):
                 return products_of_others(dy, x, s, **given)
 
         else:
 
-            def derivatives(dy, x, s):
-                return shares(dy, x, s, y.detach(), **given)
+            def derivatives(dy, x, s, y):
+                return shares(dy, x, s, y, **given)
 
-        Scattered("ScatterReduce", derivatives)._connect(y, (input, src), keep=(input, src))
+        node = Scattered("ScatterReduce", derivatives)
+        node._connect(y, (input, src), keep=(input, src))
+        node._keep(y, reduce != "prod")
     return y
 
 

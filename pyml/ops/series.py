@@ -104,7 +104,7 @@ def inverse_ndtr(p):
 ndtri = of_one(
     "ndtri",
     inverse_ndtr,
-    lambda p: math.sqrt(2 * math.pi) * exp(ndtri(p) * ndtri(p) / 2),
+    lambda _p, y: math.sqrt(2 * math.pi) * exp(y * y / 2),
     "The inverse of ndtr: infinite at 0 and 1, NaN outside",
     __name__,
 )

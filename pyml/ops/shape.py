@@ -33,22 +33,25 @@ LARGEST = 2**63 - 1  # of what C counts with
 
 
 class Rearrange(Node):
-    """Moves or repeats elements; `inverse` maps the gradient of the output to that of the input."""
+    """Moves or repeats elements; `inverse` maps the gradient of the output to that of the input.
 
-    def __init__(self, name, inverse):
-        self._name, self._inverse = name, inverse
+    It is a function of what is kept, too.
+    """
+
+    def __init__(self, name, inverse, count=0):
+        self._name, self._inverse, self._count = name, inverse, count
 
     def _operation(self):
         return self._name
 
     def _gradients(self, dy):
-        return (self._inverse(dy),)
+        return (self._inverse(dy, *[self._saved(i) for i in range(self._count)]),)
 
 
-def tracked(x, y, name, inverse):
-    """y, with a node if x is tracked."""
+def tracked(x, y, name, inverse, *kept):
+    """y, with a node if x is tracked; inverse(dy, *kept) is the gradient of x."""
     if x.requires_grad and is_grad_enabled():
-        Rearrange(name, inverse)._connect(y, (x,))
+        Rearrange(name, inverse, len(kept))._connect(y, (x,), kept)
     return y
 
 

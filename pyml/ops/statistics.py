@@ -298,7 +298,7 @@ def cumprod(input, dim, *, dtype=None):
     x = input if dtype is None else cast(input, checked_dtype(dtype, "cumprod"))
     kind = x.dtype.dtype if dtype is not None or x.dtype.kind == "f" else INT64
     y = Tensor._on(by_numpy("cumprod", running_product, (x.array,), dim, kind))
-    return tracked(x, y, "CumProd", lambda dy: cumprod_backward(x, dy, dim))
+    return tracked(x, y, "CumProd", lambda dy, x: cumprod_backward(x, dy, dim), x)
 
 
 def running_product(x, dim, dtype):
