@@ -169,6 +169,8 @@ cdef object walk_graph(
                 raise RuntimeError("grad: one of the inputs does not require grad")
             if leaf.node is not None:
                 wanted[leaf.node] = None
+        if not inputs:
+            raise RuntimeError("backward: inputs cannot be empty; leave it out for all leaves")
         path = edges_towards({leaf if leaf.node is None else leaf.node for leaf in inputs}, queue)
 
     switch_grad(create_graph)
@@ -282,7 +284,7 @@ cdef Tensor first_gradient(Tensor output, gradient):
     if gradient is None:
         if output.array.size != 1:
             raise RuntimeError(
-                f"backward: a gradient can be made implicitly for a scalar only, this tensor has shape {output.shape}; "
+                f"backward: grad can be implicitly created only for scalar outputs, this one has shape {output.shape}; "
                 "pass gradient=, or reduce with .sum() or .mean() first"
             )
         return wrap(new_number(output.array.ndim, output.array.shape, cnp.PyArray_TYPE(output.array), 1))
@@ -307,8 +309,11 @@ cdef void enqueue(list queue, Node node) except *:
 
 
 cdef set edges_towards(set targets, list roots):
-    """The nodes below `roots` from which a target is reached, and the targets."""
-    cdef set seen = set(roots), path = set(targets)
+    """The nodes below `roots` from which a target is reached, and the targets that are leaves.
+
+    A target that is a node is among them only if it leads to another target: else its backward is not run.
+    """
+    cdef set seen = set(roots), path = {target for target in targets if not isinstance(target, Node)}
     cdef list stack = list(roots), order
     cdef Node node
     while stack:
@@ -322,7 +327,7 @@ cdef set edges_towards(set targets, list roots):
         if not node.inputs:   # what a recorded step returned: see Lost
             path.add(node)
         for edge in node.inputs:
-            if edge in path:
+            if edge in path or edge in targets:
                 path.add(node)
                 break
     return path
@@ -374,7 +379,7 @@ cdef int run_hooks_after(Tensor leaf, Tensor grad) except -1:
             result = hook.hook(leaf)
             if result is not None and result is not leaf:
                 raise RuntimeError(
-                    f"register_post_accumulate_grad_hook: the hook gave a {type(result).__name__}, it must give None; "
+                    f"register_post_accumulate_grad_hook: hooks should return None, this one gave a {type(result).__name__}; "
                     "change the .grad of the tensor that it is given")
     return 0
 
@@ -387,7 +392,8 @@ cdef int check_for_nan(Node node, tuple grads) except -1:
         if isinstance(grads[i], Tensor) and node.inputs[i] is not None and np.isnan((<Tensor>grads[i]).array).any():
             made = "before detect_anomaly" if node.made_at is None else f"here:\n{node.made_at}"
             raise RuntimeError(
-                f"{node.name()}: backward gave NaN in the gradient of input {i}; the operation was recorded {made}")
+                f"Function '{node.name()}' returned nan values in its {i}th output, the gradient of input {i}; the operation was "
+                f"recorded {made}")
     return 0
 
 

@@ -224,7 +224,7 @@ cdef void will_change(Tensor t, bint tracked) except *:
             check_link(t)
         if t._requires_grad and t.node is None:
             raise RuntimeError(
-                "a leaf tensor that requires grad cannot be changed in place: its gradient would be of the new value; "
+                "a leaf Variable that requires grad is being used in an in-place operation: its gradient would be of the new value; "
                 "use `with pyml.no_grad():`, or make a new tensor"
             )
         check_current(t)
@@ -239,15 +239,15 @@ cdef int check_link(Tensor t) except -1:
     """Raises if the base of t cannot take a change of t into its graph."""
     if t.link is None:
         raise RuntimeError(
-            "a view that was made under no_grad(), or that a function with a backward of its own gave, cannot be changed in "
-            "place while gradients are recorded: the change would be unknown to its base; "
+            "a view that was created in no_grad mode, or inside a custom Function, is being modified inplace with grad mode "
+            "enabled: the change would be unknown to its base; "
             "change the base by index (x[i] = value), or .clone() the view"
         )
     cdef Tensor base = t.link.base
     if base._requires_grad and base.node is None:
         raise RuntimeError(
-            "a view of a leaf tensor that requires grad cannot be changed in place: the leaf's gradient would be of the new "
-            "value; use `with pyml.no_grad():`, or make a new tensor"
+            "a view of a leaf Variable that requires grad is being used in an in-place operation: the leaf's gradient would be "
+            "of the new value; use `with pyml.no_grad():`, or make a new tensor"
         )
     check_current(base)
     region_of(t)
@@ -647,7 +647,9 @@ cdef class Tensor:
     @data.setter
     def data(self, Tensor value not None):
         if self._requires_grad and not cnp.PyArray_ISFLOAT(value.array):
-            raise DtypeError(f"data: dtype {value.dtype} cannot take the place of a tensor that requires grad")
+            raise DtypeError(
+                f"data: dtype {value.dtype} cannot take the place of that of a tensor that requires grad: it must be floating "
+                "point")
         cdef Recorder r = recorder()
         if r is not None and r.replaced(self, value):
             return
@@ -694,7 +696,7 @@ cdef class Tensor:
             RuntimeError: if the tensor requires grad; call .detach() first.
         """
         if self._requires_grad and not force:
-            raise RuntimeError("numpy() on a tensor that requires grad; use tensor.detach().numpy()")
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         reads("numpy()")
         return own_object(self.array)
 
@@ -902,7 +904,9 @@ cdef class Tensor:
             RuntimeError: if it is no leaf that requires grad.
         """
         if not self._requires_grad or self.node is not None:
-            raise RuntimeError("register_post_accumulate_grad_hook() on a tensor that is no leaf that requires grad")
+            raise RuntimeError(
+                "register_post_accumulate_grad_hook: post accumulate grad hooks cannot be registered on non-leaf tensors, nor on "
+                "those that do not require grad; use register_hook()")
         if not callable(hook):
             raise TypeError(
                 f"register_post_accumulate_grad_hook: hook is a {type(hook).__name__}, it must be a function of the tensor")
@@ -1482,11 +1486,13 @@ cdef class Packed:
         if isinstance(self.value, Tensor) and (<Tensor>self.value).changes() != self.version:
             raise RuntimeError(
                 "saved_tensors_hooks: the tensor that pack_hook returned was changed in place; return a .clone()")
+        hooks = None if pyml_saved_hooks is NULL else <object>pyml_saved_hooks
         switch_grad(False)
         try:
             result = self.unpack(self.value)
         finally:
             switch_grad(before)
+            _switch_saved_hooks(hooks)   # unpack_hook may have left others
         if not isinstance(result, Tensor):
             raise TypeError(
                 f"saved_tensors_hooks: unpack_hook returned a {type(result).__name__}, it must return a Tensor")
@@ -1513,6 +1519,7 @@ cdef class ToLeaf(Node):
 cdef Packed packed(Tensor t):
     cdef Packed p = Packed.__new__(Packed)
     cdef bint before = grad_enabled()
+    cdef unsigned long version = t.changes()
     refuse("saved_tensors_hooks")
     pack, p.unpack = <object>pyml_saved_hooks
     if t._requires_grad:
@@ -1523,6 +1530,9 @@ cdef Packed packed(Tensor t):
         p.value = pack(t)
     finally:
         switch_grad(before)
+    if t.changes() != version:
+        raise RuntimeError(
+            "saved_tensors_hooks: a saved tensor pack hook is modifying its input in place; change a .clone() and return it")
     if isinstance(p.value, Tensor):
         p.version = (<Tensor>p.value).changes()
     return p

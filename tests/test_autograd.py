@@ -120,7 +120,7 @@ def test_a_slope_is_of_what_its_outputs_were_computed_from():
     (dx,) = grad((nn.functional.relu(x) * w + x * other.detach()).sum(), x, create_graph=True)
     dw, zeros = grad(dx.sum(), (w, x), retain_graph=True)
     assert dw.tolist() == [1, 1] and zeros.tolist() == [0, 0]
-    with pytest.raises(RuntimeError, match="input 0 was not used"):
+    with pytest.raises(RuntimeError, match="input 0 appears to not have been used"):
         grad(dx.sum(), other, retain_graph=True)
     assert grad(dx.sum(), other, retain_graph=True, allow_unused=True) == (None,)
     dx.sum().backward()
@@ -169,7 +169,7 @@ def test_grad():
     ]
     assert grad(z.sum(), [x, unused], retain_graph=True, allow_unused=True)[1] is None
     assert grad(z.sum(), unused, retain_graph=True, materialize_grads=True)[0].tolist() == [0]
-    with pytest.raises(RuntimeError, match="input 1 was not used"):
+    with pytest.raises(RuntimeError, match="input 1 appears to not have been used"):
         grad(z.sum(), (x, unused))
     with pytest.raises(RuntimeError, match="does not require grad"):
         grad((x * y).sum(), pyml.ones(1))
@@ -217,7 +217,7 @@ def test_hessian_vector_product():
 
 def test_backward_needs_a_scalar_or_a_gradient():
     x = leaf(1, 2)
-    with pytest.raises(RuntimeError, match="for a scalar only"):
+    with pytest.raises(RuntimeError, match="only for scalar outputs"):
         (x * 2).backward()
     with pytest.raises(RuntimeError, match=r"gradient has shape \(3,\)"):
         (x * 2).backward(pyml.ones(3, dtype=pyml.float64))
@@ -343,6 +343,35 @@ def test_other_data_in_place_of_what_backward_does_not_need():
     assert w.grad is None
 
 
+def test_only_nodes_on_the_way_to_an_input_run():
+    x, w = leaf(1, 2), leaf(3, 4)
+    y = x * w
+    z = y * 2
+    called = []
+    y.grad_fn.register_hook(lambda *_: called.append("hook"))
+    y.grad_fn.register_prehook(lambda *_: called.append("prehook"))
+    y.register_hook(lambda _: called.append("tensor"))
+    with pyml.no_grad():
+        w.mul_(2)  # what the node of y needs
+    (dy,) = grad(z.sum(), y)
+    assert dy.tolist() == [2, 2] and called == ["tensor"]
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        grad((y * 2).sum(), (x, y))
+
+
+def test_no_inputs_are_refused():
+    x = leaf(1, 2)
+    y = (x * 2).sum()
+    for call in (
+        lambda: grad(y, ()),
+        lambda: y.backward(inputs=[]),
+        lambda: backward(y, inputs=()),
+    ):
+        with pytest.raises(RuntimeError, match="empty"):
+            call()
+    assert x.grad is None
+
+
 def test_what_backward_does_not_need_goes_through_no_hooks():
     packed = []
     w = pyml.ones(2, 3, requires_grad=True)
@@ -362,9 +391,9 @@ def test_leaves_are_not_changed_while_recording():
         lambda: x.copy_(y),
         lambda: x.exp_(),
     ):
-        with pytest.raises(RuntimeError, match="a leaf tensor that requires grad"):
+        with pytest.raises(RuntimeError, match="a leaf Variable that requires grad"):
             change()
-    with pytest.raises(RuntimeError, match="a leaf tensor that requires grad"):
+    with pytest.raises(RuntimeError, match="a leaf Variable that requires grad"):
         x[0] = 1.0
     assert x.tolist() == [1, 2] and y.tolist() == [2, 4]
 
@@ -756,7 +785,7 @@ def test_gradcheck_finds_a_wrong_derivative():
         return scale * 1, cube(x, WrongCube)
 
     text = (
-        r"output 1 \(shape \(2, 2\)\), input 1 \(shape \(2, 2\)\): "
+        r"Jacobian mismatch for output 1 with respect to input 1 \(shapes \(2, 2\) and \(2, 2\)\): "
         r"d output\[0\]\[0\] / d input\[0\]\[0\] is 2 .* 3"
     )
     with pytest.raises(GradcheckError, match=text):

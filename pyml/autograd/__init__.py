@@ -133,9 +133,12 @@ def grad(
     if not only_inputs:
         raise ArgumentError("grad: only_inputs is False; backward() accumulates into all leaves")
     outputs, inputs = as_tuple(outputs), as_tuple(inputs)
+    if not inputs:
+        raise ArgumentError("grad: grad requires non-empty inputs; give the tensors to derive by")
     if materialize_grads and allow_unused is False:
         raise ArgumentError(
-            "grad: materialize_grads=True makes zeros of what allow_unused=False refuses"
+            "grad: Expected allow_unused to be True or not passed when materialize_grads is True: "
+            "it makes zeros of what allow_unused=False refuses"
         )
     gradients = matched(outputs, grad_outputs, "grad")
     retain = create_graph if retain_graph is None else retain_graph
@@ -156,8 +159,8 @@ def completed(results, inputs, is_zero, allow_unused, materialize_grads):
             dx = zeros_like(x)
         elif dx is None and not allow_unused:
             raise RuntimeError(
-                f"grad: input {i} was not used for the outputs; allow_unused=True gives None for "
-                "it, materialize_grads=True zeros"
+                f"grad: input {i} appears to not have been used in the graph of the outputs. Set "
+                "allow_unused=True for None as its gradient, materialize_grads=True for zeros"
             )
         completed.append(dx)
     return tuple(completed)
@@ -305,7 +308,8 @@ def gradcheck(
         atol, rtol: |analytical - numerical| <= atol + rtol * |numerical| passes.
         raise_exception: raise at the first difference; otherwise return False.
         nondet_tol: how much two runs of backward may differ.
-        check_backward_ad: False to check nothing. Default: True.
+        check_backward_ad: whether to check; False goes with check_forward_ad alone, which checks
+            nothing. Default: True.
         check_batched_grad, check_batched_forward_grad, check_forward_ad: there is nothing of these
             to check; True gives a warning.
         check_undefined_grad, check_grad_dtypes, fast_mode, masked: of no effect. Gradients are
@@ -324,6 +328,10 @@ def gradcheck(
         check_batched_forward_grad=check_batched_forward_grad,
         check_forward_ad=check_forward_ad,
     )
+    if not (check_backward_ad or check_forward_ad):
+        raise ArgumentError(
+            "gradcheck: Expected at least one of check_forward_ad or check_backward_ad to be True"
+        )
     if not check_backward_ad:
         return True
     inputs = as_tuple(inputs)
@@ -341,13 +349,17 @@ def gradcheck(
             analytical = analytical_jacobians(output, checked)
             repeated = analytical_jacobians(output, checked)
             for i in range(len(checked)):
-                where = f"output {o} (shape {output.shape}), input {i} (shape {checked[i].shape})"
+                where = (
+                    f"output {o} with respect to input {i} (shapes {output.shape} and "
+                    f"{checked[i].shape})"
+                )
                 compare(analytical[i], numerical[i], output, checked[i], atol, rtol, where)
                 if not np.allclose(
                     repeated[i], analytical[i], rtol=0, atol=nondet_tol, equal_nan=True
                 ):
                     raise GradcheckError(
-                        f"gradcheck: backward gave different gradients in two runs: {where}"
+                        "gradcheck: Backward is not reentrant, it gave different gradients in two "
+                        f"runs: {where}"
                     )
     except GradcheckError:
         if raise_exception:
@@ -390,7 +402,7 @@ def gradgradcheck(
     Args:
         grad_outputs: the gradients that backward starts from. Default: fixed random ones.
         gen_non_contig_grad_outputs: make these non-contiguous.
-        check_rev_over_rev: False to check nothing. Default: True.
+        check_rev_over_rev: whether to check; False goes with check_fwd_over_rev alone.
         check_batched_grad, check_fwd_over_rev: there is nothing of these to check; True gives a
             warning.
 
@@ -401,6 +413,11 @@ def gradgradcheck(
         check_batched_grad=check_batched_grad,
         check_fwd_over_rev=check_fwd_over_rev,
     )
+    if not (check_rev_over_rev or check_fwd_over_rev):
+        raise ArgumentError(
+            "gradgradcheck: Expected at least one of check_fwd_over_rev or check_rev_over_rev to "
+            "be True"
+        )
     if not check_rev_over_rev:
         return True
     inputs = as_tuple(inputs)
@@ -477,8 +494,9 @@ def refuse_unrecorded(func, inputs, checked, eps, atol):
             numerical = numerical_jacobian(again, x, output, eps)
             if np.abs(numerical).max(initial=0) > atol:
                 raise GradcheckError(
-                    f"gradcheck: output {o} does not require grad, but it changes with input {i}: "
-                    "an operation on the way is not recorded"
+                    f"gradcheck: Numerical gradient for function expected to be zero: output {o} "
+                    f"does not require grad, but it changes with input {i}; an operation on the "
+                    "way is not recorded"
                 )
 
 
@@ -486,8 +504,8 @@ def output_again(outputs, o, first):
     """Output o of another run of the function, of the shape that it had."""
     if o >= len(outputs) or getattr(outputs[o], "shape", None) != first.shape:
         raise GradcheckError(
-            f"gradcheck: output {o} (shape {first.shape}) is not there, or of another shape, when "
-            "func is called again; it must be a function of its inputs alone"
+            f"gradcheck: func must return outputs with the same shape when inputs are perturbed; "
+            f"output {o} (shape {first.shape}) is not there or has another when it is called again"
         )
     return outputs[o]
 
@@ -526,7 +544,7 @@ def compare(analytical, numerical, output, x, atol, rtol, where):
     if not close.all():
         i, j = np.argwhere(~close)[0]
         raise GradcheckError(
-            f"gradcheck: {where}: "
+            f"gradcheck: Jacobian mismatch for {where}: "
             f"d output{element(j, output.shape)} / d input{element(i, x.shape)} is "
             f"{analytical[i, j]:.10g} analytical, {numerical[i, j]:.10g} numerical "
             f"({(~close).sum()} of {close.size} elements differ)"

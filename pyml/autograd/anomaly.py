@@ -40,8 +40,8 @@ class detect_anomaly:
         ...     try:
         ...         (x.sqrt() * 0).sum().backward()
         ...     except RuntimeError as error:
-        ...         print(str(error).partition(";")[0])
-        SqrtBackward0: backward gave NaN in the gradient of input 0
+        ...         print(str(error).partition(",")[0])
+        Function 'SqrtBackward0' returned nan values in its 0th output
     """
 
     def __init__(self, check_nan=True):

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import warnings
 import weakref
 
 from pyml.autograd.joint import Branch, Joint
@@ -64,8 +65,15 @@ class FunctionCtx:
         Raises:
             RuntimeError: if a tensor was changed in place since, or an earlier backward freed them.
         """
-        node = None if self._node is None else self._node()
-        return tuple(self._to_save) if node is None else node.saved_tensors
+        if self._node is None:
+            return tuple(self._to_save)
+        node = self._node()
+        if node is None:
+            raise RuntimeError(
+                "saved_tensors: the graph of this call is gone, and what it saved with it; keep "
+                "the output, or take saved_tensors before"
+            )
+        return node.saved_tensors
 
 
 def checked_marks(tensors, name):
@@ -106,6 +114,9 @@ class Function:
         tensor([1., 1.])
     """
 
+    generate_vmap_rule = False
+    """Of no effect: vmap calls forward and backward for each sample."""
+
     def __init__(self, *args, **kwargs):
         raise RuntimeError(
             f"{type(self).__name__}: forward and backward of a Function are static, there are no "
@@ -115,7 +126,9 @@ class Function:
     @staticmethod
     def forward(*args, **kwargs):
         """forward(ctx, *args), or with setup_context forward(*args): the result."""
-        raise NotImplementedError("a Function needs a static method forward(ctx, *args)")
+        raise NotImplementedError(
+            "a Function must implement the forward: a static method forward(ctx, *args)"
+        )
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -181,10 +194,17 @@ def applied(cls, *args):
             cls.setup_context(ctx, args, result)
     outputs = result if isinstance(result, tuple) else (result,)
     for t in ctx._dirty:
+        if not is_one_of(t, args):
+            warnings.warn(
+                f"{cls.__name__}: mark_dirty was given a tensor that is not an input; it is for "
+                "inputs that forward changed in place",
+                stacklevel=3,
+            )
         if not is_one_of(t, outputs):
             raise RuntimeError(
-                f"{cls.__name__}: an argument that was marked as changed in place "
-                "(mark_dirty) is not among the outputs of forward; return it too"
+                f"{cls.__name__}: Some elements marked as dirty during the forward method were not "
+                "returned as output. The inputs that are modified inplace must all be outputs of "
+                "the Function; return them too"
             )
     if is_grad_enabled() and any(ctx.needs_input_grad):
         outputs = connected(cls, ctx, args, outputs)
@@ -206,10 +226,14 @@ def connected(function, ctx, args, outputs):
     for i, y in enumerate(outputs):
         if not isinstance(y, Tensor):
             continue
+        first = next(k for k, other in enumerate(outputs) if other is y)
+        if first < i:
+            results[i] = results[first]
+            continue
         if is_one_of(y, ctx._dirty):
             check_changed(y, function.__name__)
             y._mark_changed()  # by what is none of pyml's operations, maybe
-        elif is_one_of(y, args) or y.requires_grad or is_one_of(y, outputs[:i]):
+        elif is_one_of(y, args) or y.requires_grad:
             results[i] = y._gated()
         if y.is_floating_point() and not is_one_of(y, ctx._without_gradient):
             places.append(i)
@@ -243,7 +267,8 @@ def check_changed(t, name):
         t._will_change(True)
     elif t._base.requires_grad and t._base.is_leaf:
         raise RuntimeError(
-            f"{name}: a view of a leaf tensor that requires grad was changed in place; use .clone()"
+            f"{name}: a view of a leaf Variable that requires grad is being used in an in-place "
+            "operation; use .clone()"
         )
 
 
@@ -326,7 +351,7 @@ class FunctionNode(Joint):
             if not fits:
                 raise RuntimeError(
                     f"{self.name()} returned an invalid gradient for argument {i}: its shape is "
-                    f"{dx.shape}, expected one that sums to {shape}"
+                    f"{dx.shape}, expected shape {shape}, or one that sums to it"
                 )
             dx = sum_to(dx, shape)
         return dx if dx.dtype == dtype else cast(dx, dtype)

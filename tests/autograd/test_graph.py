@@ -17,6 +17,30 @@ def test_nodes():
     assert isinstance(y.grad_fn.next_functions[0][0], graph.Node)
 
 
+def test_hooks_that_unpack_hook_enters_end_with_it():
+    seen = []
+
+    def unpack(value):
+        graph.saved_tensors_hooks(seen.append, lambda _: value).__enter__()
+        return value
+
+    x = pyml.ones(2, requires_grad=True)
+    with graph.saved_tensors_hooks(lambda t: t, unpack):
+        y = x.sin().sum()
+    y.backward()
+    x.sin()
+    assert seen == []
+
+
+def test_pack_hook_must_not_change_its_input():
+    x = pyml.ones(2, requires_grad=True) * 1
+    with (
+        graph.saved_tensors_hooks(lambda t: t.mul_(2), lambda t: t),
+        pytest.raises(RuntimeError, match="pack hook is modifying its input in place"),
+    ):
+        x.sin()
+
+
 @pytest.mark.parametrize("together", [False, True])
 def test_changes_that_backward_is_told_of(together):
     w, x, z = pyml.ones(2, requires_grad=True), pyml.ones(2), pyml.ones(2)
