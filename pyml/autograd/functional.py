@@ -86,7 +86,7 @@ def jacobian(
     check_choice("jacobian", "strategy", strategy, tuple(BLOCKS))
     if strict and (vectorize or strategy == "forward-mode"):
         other = "vectorize=True" if vectorize else "strategy='forward-mode'"
-        raise RuntimeError(f"jacobian: strict=True and {other} exclude each other")
+        raise RuntimeError(f"jacobian: strict=True and {other} are not supported together")
     with enable_grad():
         single, inputs = tensors_of(inputs, "inputs", "jacobian")
         inputs = sources(inputs, create_graph)
@@ -240,8 +240,8 @@ def tensors_of(values, what, name):
     for i, value in enumerate(values):
         if not isinstance(value, Tensor):
             raise TypeError(
-                f"{name}: {what} must be a Tensor or a tuple of Tensors, {what}[{i}] is of type "
-                f"{type(value).__name__}"
+                f"{name}: The {what} given to {name} must be either a Tensor or a tuple of Tensors;"
+                f" number {i} is of type {type(value).__name__}"
             )
     return single, values
 
@@ -257,37 +257,51 @@ def sources(inputs, create_graph):
 
 
 def results_of(func, inputs, name, strict):
-    one, outputs = tensors_of(func(*inputs), "outputs", name)
+    one, outputs = tensors_of(func(*inputs), "outputs of the user-provided function", name)
     for i, y in enumerate(outputs):
         if strict and not y.requires_grad:
             raise RuntimeError(
-                f"{name}: output {i} was not computed from the inputs in a differentiable way, "
-                "which strict=True asks for"
+                f"{name}: Output {i} of the user-provided function does not require gradients. "
+                "With strict=True it must be computed from the inputs in a differentiable way"
             )
     return one, outputs
 
 
 def check_number(one, outputs, name):
-    if not one or outputs[0].numel() != 1:
-        shapes = ", ".join(str(y.shape) for y in outputs)
-        raise RuntimeError(f"{name}: func must return a single tensor of one element, not {shapes}")
+    if not one:
+        raise RuntimeError(
+            f"{name}: The function given to {name} should return a single Tensor, not a tuple"
+        )
+    if outputs[0].numel() != 1:
+        raise RuntimeError(
+            f"{name}: The Tensor returned by the function given to {name} should contain a single "
+            f"element, not shape {outputs[0].shape}"
+        )
 
 
 def vectors(v, like, single, name, what):
     """v, checked: a tensor for each of `like`."""
     if v is None:
         if len(like) != 1 or like[0].numel() != 1:
+            only = "the user-provided function returns"
+            if what == "input":
+                only = "the input to the user-provided function is"
             raise RuntimeError(
-                f"{name}: v can be left out only if there is one {what} of one element"
+                f"{name}: The vector v can only be None if {only} a single Tensor with one element"
             )
         return (ones_like(like[0]),)
     _, v = tensors_of(v, "v", name)
     if len(v) != len(like):
-        raise RuntimeError(f"{name}: v has {len(v)} tensors for {len(like)} {what}s")
+        raise RuntimeError(
+            f"{name}: v is a tuple of invalid length: should be {len(like)}, one for each {what}, "
+            f"but got {len(v)}"
+            if len(like) > 1
+            else f"{name}: The given v should contain a single Tensor."
+        )
     for i, (a, b) in enumerate(zip(v, like, strict=True)):
         if a.shape != b.shape:
             raise RuntimeError(
-                f"{name}: v[{i}] has shape {a.shape}, it must be that of the {what}, {b.shape}"
+                f"{name}: v has invalid size: should be {b.shape} as {what} {i}, but got {a.shape}"
             )
     return v
 
@@ -302,8 +316,8 @@ def gradients(outputs, inputs, weights, create_graph, strict):
     for i, dx in enumerate(results):
         if strict and dx is None:
             raise RuntimeError(
-                f"input {i} has no influence on the outputs, or on their derivative, which "
-                "strict=True forbids"
+                f"The output of the user-provided function is independent of input {i}, or its "
+                "derivative is, which strict=True forbids"
             )
     return tuple(
         [zeros_like(x) if dx is None else dx for x, dx in zip(inputs, results, strict=True)]
