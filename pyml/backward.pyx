@@ -187,6 +187,8 @@ cdef object walk_graph(
             if wanted and node in wanted:
                 wanted[node] = grad
             if path is not None and node not in path:
+                if accumulate and node.output_hooks is not None:
+                    run_hooks(node.output_hooks, grad, node, True)   # whose result nobody takes
                 continue
             if node.output_hooks is not None:
                 grad = run_hooks(node.output_hooks, grad, node, True)
@@ -292,7 +294,8 @@ cdef Tensor first_gradient(Tensor output, gradient):
         raise TypeError(f"backward: gradient must be a Tensor or None, not {type(gradient).__name__}")
     grad = gradient
     if grad.shape != output.shape:
-        raise RuntimeError(f"backward: gradient has shape {grad.shape}, the tensor has shape {output.shape}")
+        raise RuntimeError(
+            f"backward: Mismatch in shape: gradient has shape {grad.shape}, the tensor has shape {output.shape}")
     return grad if grad.dtype == output.dtype else grad.to(output.dtype)
 
 

@@ -218,6 +218,13 @@ cdef int reads(str what) except -1:
     return 0 if r is None else r.refuse(what)
 
 
+cdef int check_outside(Tensor t) except -1:
+    """Raises for a tensor of the graph: what NumPy does is not recorded."""
+    if t._requires_grad and grad_enabled():
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+    return 0
+
+
 cdef void will_change(Tensor t, bint tracked) except *:
     if tracked:
         if t.is_view:
@@ -614,7 +621,10 @@ cdef class Tensor:
         return self._grad
 
     @grad.setter
-    def grad(self, Tensor value or None):
+    def grad(self, given):
+        if given is not None and not isinstance(given, Tensor):
+            raise TypeError(f"grad: assigned grad expected to be a Tensor or None but got {type(given).__name__}")
+        cdef Tensor value = given
         if value is not None:
             if shape_of(value) != shape_of(self):
                 raise ArgumentError(f"grad: shape {value.shape}, the tensor has shape {self.shape}; they must be the same")
@@ -693,16 +703,15 @@ cdef class Tensor:
             force: also of a tensor that requires grad. Default: False.
 
         Raises:
-            RuntimeError: if the tensor requires grad; call .detach() first.
+            RuntimeError: if the tensor requires grad, outside no_grad(); call .detach() first.
         """
-        if self._requires_grad and not force:
-            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        if not force:
+            check_outside(self)
         reads("numpy()")
         return own_object(self.array)
 
     def __array__(self, dtype=None, copy=None):
-        if self._requires_grad:
-            raise RuntimeError("a tensor that requires grad cannot become a NumPy array; use tensor.detach().numpy()")
+        check_outside(self)
         reads("making a NumPy array of a tensor")
         if copy:
             return np.array(self.array, dtype=dtype)
@@ -1456,7 +1465,7 @@ cdef Node named(Node node):
 
 
 def _switch_saved_hooks(hooks):
-    """Gives `keep` on this thread hooks, (pack, unpack), or none for None; returns those it had."""
+    """Gives `keep` on this thread hooks, (pack, unpack, those before), or none for None; returns those it had."""
     global pyml_saved_hooks
     cdef object before = None if pyml_saved_hooks is NULL else <object>pyml_saved_hooks
     Py_XDECREF(pyml_saved_hooks)
@@ -1521,7 +1530,7 @@ cdef Packed packed(Tensor t):
     cdef bint before = grad_enabled()
     cdef unsigned long version = t.changes()
     refuse("saved_tensors_hooks")
-    pack, p.unpack = <object>pyml_saved_hooks
+    pack, p.unpack, _ = <object>pyml_saved_hooks
     if t._requires_grad:
         p.edge = t if t.node is None else t.node
     p.shape, p.dtype = t.shape, t.dtype
@@ -1532,7 +1541,7 @@ cdef Packed packed(Tensor t):
         switch_grad(before)
     if t.changes() != version:
         raise RuntimeError(
-            "saved_tensors_hooks: a saved tensor pack hook is modifying its input in place; change a .clone() and return it")
+            "saved_tensors_hooks: A saved tensor pack hook is modifying its input in place. Change a .clone() and return it")
     if isinstance(p.value, Tensor):
         p.version = (<Tensor>p.value).changes()
     return p

@@ -353,10 +353,24 @@ def test_only_nodes_on_the_way_to_an_input_run():
     y.register_hook(lambda _: called.append("tensor"))
     with pyml.no_grad():
         w.mul_(2)  # what the node of y needs
-    (dy,) = grad(z.sum(), y)
+    (dy,) = grad(z.sum(), y, retain_graph=True)
     assert dy.tolist() == [2, 2] and called == ["tensor"]
+    z.sum().backward(inputs=y, retain_graph=True)  # as PyTorch: hooks of its node before it
+    assert called == ["tensor", "tensor", "prehook"] and y.grad.tolist() == [2, 2]
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         grad((y * 2).sum(), (x, y))
+
+
+def test_numpy_of_what_requires_grad():
+    x = leaf(1, 2)
+    for call in (lambda: x.numpy(), lambda: np.asarray(x)):
+        with pytest.raises(
+            RuntimeError, match=r"Can't call numpy\(\) on Tensor that requires grad"
+        ):
+            call()
+        with pyml.no_grad():  # where nothing is recorded anyway
+            assert call().tolist() == [1, 2]
+    assert x.numpy(force=True).tolist() == [1, 2]
 
 
 def test_no_inputs_are_refused():

@@ -134,7 +134,7 @@ def grad(
         raise ArgumentError("grad: only_inputs is False; backward() accumulates into all leaves")
     outputs, inputs = as_tuple(outputs), as_tuple(inputs)
     if not inputs:
-        raise ArgumentError("grad: grad requires non-empty inputs; give the tensors to derive by")
+        raise ArgumentError("grad: inputs cannot be empty; give the tensors to derive by")
     if materialize_grads and allow_unused is False:
         raise ArgumentError(
             "grad: Expected allow_unused to be True or not passed when materialize_grads is True: "

@@ -3,7 +3,6 @@ from pyml._types import Call, Tensors
 from typing import Any
 from typing_extensions import Self
 class Function:
-    generate_vmap_rule: bool
     def __init__(self, *args: Any, **kwargs: Any) -> None: ...
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Tensor: ...

@@ -114,9 +114,6 @@ class Function:
         tensor([1., 1.])
     """
 
-    generate_vmap_rule = False
-    """Of no effect: vmap calls forward and backward for each sample."""
-
     def __init__(self, *args, **kwargs):
         raise RuntimeError(
             f"{type(self).__name__}: forward and backward of a Function are static, there are no "
@@ -139,7 +136,8 @@ class Function:
     def backward(ctx, *grad_outputs):
         """The gradients of the arguments of forward, from those of its outputs."""
         raise NotImplementedError(
-            "a Function needs a static method backward(ctx, *grad_outputs) to be differentiated"
+            "a Function must implement either the backward or the vjp method to be differentiated: "
+            "static, backward(ctx, *grad_outputs)"
         )
 
     vjp = backward

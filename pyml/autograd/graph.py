@@ -46,15 +46,17 @@ class saved_tensors_hooks:
                     f"saved_tensors_hooks: {name} is a {type(hook).__name__}, it must be a function"
                 )
         self.pack_hook, self.unpack_hook = pack_hook, unpack_hook
-        self._before = []
 
     def __enter__(self):
         if disabled.message is not None:
             raise RuntimeError(disabled.message)
-        self._before.append(_switch_saved_hooks((self.pack_hook, self.unpack_hook)))
+        before = _switch_saved_hooks(None)
+        _switch_saved_hooks((self.pack_hook, self.unpack_hook, before))
 
     def __exit__(self, *exc):
-        _switch_saved_hooks(self._before.pop())
+        hooks = _switch_saved_hooks(None)
+        if hooks is not None:  # an unpack_hook may have left others, or none
+            _switch_saved_hooks(hooks[2])
 
 
 class Disabled(threading.local):

@@ -113,7 +113,7 @@ def test_what_does_not_fit_is_named():
         (RuntimeError, lambda: functional.hessian(squares, x), "should contain a single element"),
         (
             RuntimeError,
-            lambda: functional.hvp(lambda x: (x, x), x),
+            lambda: functional.hvp(lambda x: (x, x), x, x),
             "should return a single Tensor",
         ),
         (ValueError, lambda: functional.jacobian(squares, x, strategy="mixed"), "reverse"),
