@@ -4,6 +4,7 @@ A Tensor is a NumPy array that may know what computed it: a Node. A Node has an 
 inputs and keeps what its derivative needs. Nodes are numbered as they are made, so an input's number is always
 smaller than that of its consumers.
 """
+import warnings
 from operator import index
 from weakref import ref
 
@@ -616,8 +617,13 @@ cdef class Tensor:
 
     @property
     def grad(self):
-        """The gradient that backward accumulated here, or None."""
+        """The gradient that backward accumulated here, or None. Of a tensor that is no leaf there is one by retain_grad()."""
         self.note_gradient(False, False)
+        if self._grad is None and self.node is not None and not self.retains:
+            warnings.warn(
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed: it is None, as backward leaves "
+                "gradients on leaves; call retain_grad() on the tensor before backward, or look at the leaf",
+                stacklevel=1)   # Cython makes no frame
         return self._grad
 
     @grad.setter

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from pyml.errors import ArgumentError
 from pyml.ops.creation import as_tensor, tensor
 from pyml.ops.shape import stack
 from pyml.tensor import Tensor
@@ -32,13 +33,13 @@ def default_collate(batch):
         {'name': ['a', 'b']}
     """
     if len(batch) == 0:
-        raise ValueError("default_collate: the batch is empty, at least one sample is needed")
+        raise ArgumentError("default_collate: the batch is empty, at least one sample is needed")
     first = batch[0]
     if isinstance(first, (Tensor, np.ndarray, np.generic)) and not is_text(first):
         try:
             return stack([as_tensor(item) for item in batch])
         except ValueError as error:
-            raise ValueError(
+            raise ArgumentError(
                 f"default_collate: the samples differ: {error}; pass a collate_fn that pads or "
                 "cuts them"
             ) from None
@@ -86,12 +87,12 @@ def checked(batch):
     for i, item in enumerate(batch):
         if isinstance(first, Mapping):
             if not isinstance(item, Mapping) or item.keys() != first.keys():
-                raise ValueError(
+                raise ArgumentError(
                     f"default_collate: the samples differ: sample {i} is not a dict of the keys "
                     f"{list(first)}"
                 )
         elif not isinstance(item, Sequence) or len(item) != len(first):
-            raise ValueError(
+            raise ArgumentError(
                 f"default_collate: the samples differ: sample {i} is not of length {len(first)}, "
                 "that of the first; pass a collate_fn that pads or cuts them"
             )

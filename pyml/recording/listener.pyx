@@ -180,7 +180,9 @@ cdef class Recording(Recorder):
         for i in range(len(leaves)):
             t = leaves[i]
             span = span_of(t.array)
-            for other in [*tensors.values(), *[each.grad for each in tensors.values() if each.grad is not None]]:
+            for other in [*tensors.values(), *[(<Tensor>each)._grad for each in tensors.values()]]:
+                if other is None:
+                    continue
                 of_other = span_of(other.array)
                 if span.begin < of_other.end and of_other.begin < span.end:
                     raise RecordError(

@@ -5,6 +5,7 @@ import pytest
 
 import pyml
 from pyml.data import default_collate, default_convert
+from pyml.errors import ArgumentError
 
 Pair = namedtuple("Pair", "x y")
 
@@ -43,11 +44,11 @@ def test_trees():
 @pytest.mark.parametrize(
     ("batch", "error", "message"),
     [
-        ([], ValueError, "at least one sample"),
-        ([pyml.ones(2), pyml.ones(3)], ValueError, r"\(2,\), \(3,\).*collate_fn"),
-        ([(1, 2), (1,)], ValueError, "sample 1 is not of length 2"),
-        ([(1, 2), 3], ValueError, "sample 1 is not of length 2"),
-        ([{"a": 1}, {"b": 1}], ValueError, r"sample 1 is not a dict of the keys \['a'\]"),
+        ([], ArgumentError, "at least one sample"),
+        ([pyml.ones(2), pyml.ones(3)], ArgumentError, r"\(2,\), \(3,\).*collate_fn"),
+        ([(1, 2), (1,)], ArgumentError, "sample 1 is not of length 2"),
+        ([(1, 2), 3], ArgumentError, "sample 1 is not of length 2"),
+        ([{"a": 1}, {"b": 1}], ArgumentError, r"sample 1 is not a dict of the keys \['a'\]"),
         ([object()], TypeError, "a sample is a object"),
         ([None], TypeError, "a sample is a NoneType"),
         ([np.array(["a"])], TypeError, "a sample is a ndarray"),

@@ -368,7 +368,7 @@ def test_an_output_that_is_no_tensor_is_warned_of():
 def test_changing_a_watched_output_in_place_is_refused():
     module = Scale()
     module.register_full_backward_hook(lambda m, dx, dy: None)
-    with pytest.raises(RuntimeError, match="in place"):
+    with pytest.raises(RuntimeError, match="inplace"):
         module(leaf(1)).add_(1)
 
 

@@ -62,7 +62,7 @@ def test_its_group_and_what_is_refused():
         distributed.destroy_process_group()
     assert (sampler.num_replicas, sampler.rank, list(sampler)) == (1, 0, [0, 1, 2])
     assert list(data.DistributedSampler([], 2, 0)) == []
-    with pytest.raises(ValueError, match="rank is 2, with num_replicas=2 it must be 0 to 1"):
+    with pytest.raises(ValueError, match="Invalid rank 2: with num_replicas=2 it must be 0 to 1"):
         data.DistributedSampler([1], 2, 2)
     with pytest.raises(TypeError, match="dataset"):
         data.DistributedSampler(iter([1]), 2, 1)

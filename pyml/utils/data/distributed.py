@@ -57,8 +57,8 @@ class DistributedSampler(RowSampler):
         check_integer(who, "rank", rank)
         if not 0 <= rank < self.num_replicas:
             raise ValueError(
-                f"{who}: rank is {rank}, with num_replicas={self.num_replicas} it must be 0 to "
-                f"{self.num_replicas - 1}"
+                f"{who}: Invalid rank {rank}: with num_replicas={self.num_replicas} it must be "
+                f"0 to {self.num_replicas - 1}"
             )
         check_integer(who, "seed", seed)
         self.rank, self.seed, self.epoch = int(rank), int(seed), 0
