@@ -7,7 +7,7 @@ compile(); what cannot work raises NotImplementedError with the cure.
 import multiprocessing
 import warnings
 from collections.abc import Iterable
-from contextlib import ContextDecorator, contextmanager
+from contextlib import ContextDecorator, contextmanager, nullcontext
 from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any, Generic, TypeVar
@@ -517,6 +517,8 @@ STAND_INS = {
     "torch.utils.checkpoint": {
         "checkpoint": checkpoint,
         "checkpoint_sequential": checkpoint_sequential,
+        "set_checkpoint_debug_enabled": nullcontext,
+        "set_checkpoint_early_stop": nullcontext,
     },
     "torch.utils.hooks": {"RemovableHandle": hooks.HookHandle},
     "torch.version": {"cuda": None, "hip": None, "debug": False, "git_version": None},

@@ -365,7 +365,9 @@ with torch.autocast("cpu", dtype=torch.bfloat16):
 """,
     "checkpoint and compiler": """
 import torch, torch._dynamo
-from torch.utils.checkpoint import checkpoint
+from torch.utils.checkpoint import checkpoint, set_checkpoint_early_stop
+with set_checkpoint_early_stop(False):
+    assert checkpoint(lambda x: x + 1, 1, use_reentrant=False) == 2
 assert checkpoint(lambda x, y: x + y, 1, y=2, use_reentrant=False, preserve_rng_state=True) == 3
 def f(x):
     return x
