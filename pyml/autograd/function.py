@@ -308,6 +308,11 @@ class FunctionNode(Joint):
             ]
         function = self._function
         own = function.vjp if function.backward is Function.backward else function.backward
+        if own is function.backward and function.vjp is not Function.vjp:
+            raise RuntimeError(
+                f"{self.name()}: Implementing both 'backward' and 'vjp' for a custom Function is "
+                "not allowed, they mean the same; leave one out"
+            )
         results = own(self._ctx, *gradients)
         results = results if isinstance(results, tuple) else (results,)
         count = len(self._args)

@@ -545,3 +545,22 @@ def test_what_is_no_input_is_not_to_be_marked_dirty():
 
     with pytest.warns(UserWarning, match="mark_dirty was given a tensor that is not an input"):
         Bad.apply(pyml.ones(2))
+
+
+def test_backward_has_one_name():
+    class Both(Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, dy):
+            return dy
+
+        @staticmethod
+        def vjp(ctx, dy):
+            return dy * 2
+
+    y = Both.apply(pyml.ones(2, requires_grad=True)).sum()
+    with pytest.raises(RuntimeError, match="Implementing both 'backward' and 'vjp'"):
+        y.backward()
