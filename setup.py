@@ -153,6 +153,7 @@ if not SANITIZE and os.environ.get("PYML_SYMBOLS") != "1":
 # begins and ends, and operations that steps rarely have: -Os makes them a third smaller, and
 # slower. What runs in every step stays at -O2.
 SEAM_FOR_SIZE = {
+    "pyml.attributes",
     "pyml.grad_mode",
     "pyml.ops.class_loss",
     "pyml.ops.clip_grad",

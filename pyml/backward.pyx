@@ -170,7 +170,7 @@ cdef object walk_graph(
             if leaf.node is not None:
                 wanted[leaf.node] = None
         if not inputs:
-            raise RuntimeError("backward: inputs cannot be empty; leave it out for all leaves")
+            raise RuntimeError("backward: inputs cannot be empty")
         path = edges_towards({leaf if leaf.node is None else leaf.node for leaf in inputs}, queue)
 
     switch_grad(create_graph)

@@ -58,7 +58,7 @@ cdef class Node:
 
     cdef void connect(self, Tensor output, tuple inputs) except *
     cdef void keep(self, Tensor t) except *
-    cdef void keep_if(self, bint read, Tensor t) except *
+    cdef void keep_for(self, int gradients, Tensor t) except *
     cdef unsigned long version_of(self, Py_ssize_t i) except? 1
     cdef int keep_instead(self, Py_ssize_t i, Tensor t) except -1
     cdef Tensor saved(self, int i)

@@ -4,8 +4,8 @@ A Tensor is a NumPy array that may know what computed it: a Node. A Node has an 
 inputs and keeps what its derivative needs. Nodes are numbered as they are made, so an input's number is always
 smaller than that of its consumers.
 """
-import warnings
 from operator import index
+from warnings import warn
 from weakref import ref
 
 import numpy as np
@@ -620,17 +620,13 @@ cdef class Tensor:
         """The gradient that backward accumulated here, or None. Of a tensor that is no leaf there is one by retain_grad()."""
         self.note_gradient(False, False)
         if self._grad is None and self.node is not None and not self.retains:
-            warnings.warn(
-                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed: it is None, as backward leaves "
-                "gradients on leaves; call retain_grad() on the tensor before backward, or look at the leaf",
-                stacklevel=1)   # Cython makes no frame
+            warn(
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed: it is None; call retain_grad() "
+                "before backward, or look at the leaf")
         return self._grad
 
     @grad.setter
-    def grad(self, given):
-        if given is not None and not isinstance(given, Tensor):
-            raise TypeError(f"grad: assigned grad expected to be a Tensor or None but got {type(given).__name__}")
-        cdef Tensor value = given
+    def grad(self, Tensor value or None):
         if value is not None:
             if shape_of(value) != shape_of(self):
                 raise ArgumentError(f"grad: shape {value.shape}, the tensor has shape {self.shape}; they must be the same")
@@ -1211,36 +1207,39 @@ cdef class Node:
 
     cdef void keep(self, Tensor t) except *:
         """Keeps a tensor for backward. Call after connect. An output is kept without its node: no cycle."""
+        self.keep_for(-1, t)
+
+    cdef void keep_for(self, int gradients, Tensor t) except *:
+        """The same of one whose values are read for the gradients of some inputs alone: bit i is that of input i.
+
+        If none of these is asked for, it may be changed: what is kept is another tensor of its shape and dtype, on its
+        memory.
+        """
         cdef Py_ssize_t i
-        cdef unsigned long version = 0 if t is None else t.changes()
+        cdef unsigned long version = 0
+        cdef object kept = t
+        cdef bint read = gradients < 0
+        if not read:
+            for i in range(len(self.inputs)):
+                read |= gradients >> i & 1 and self.inputs[i] is not None
+        if t is not None and read:
+            version = t.changes()
+            if t.node is self:
+                kept = t = alias_of(t, t.array)
+            if pyml_saved_hooks is not NULL and not is_number(t):
+                kept = packed(t)
+        elif t is not None:
+            kept = wrap(t.array)
         if self.kept is None:
             self.kept = []
         i = len(self.kept)
-        if t is not None and t.node is self:
-            t = alias_of(t, t.array)
-        self.kept.append(t if pyml_saved_hooks is NULL or t is None or is_number(t) else packed(t))
+        self.kept.append(kept)
         if i < NODE_VERSIONS:
             self.versions[i] = version
         else:
             if self.later_versions is None:
                 self.later_versions = []
             self.later_versions.append(version)
-
-    cdef void keep_if(self, bint read, Tensor t) except *:
-        """The same of one whose values backward reads only if `read`, for the gradients that its inputs ask for.
-
-        If not, it may be changed: what is kept is another tensor of its shape and dtype, on its memory.
-        """
-        cdef PyObject *hooks = pyml_saved_hooks
-        global pyml_saved_hooks
-        if read or t is None:
-            self.keep(t)
-            return
-        pyml_saved_hooks = NULL   # nothing of it is needed
-        try:
-            self.keep(wrap(t.array))
-        finally:
-            pyml_saved_hooks = hooks
 
     cdef unsigned long version_of(self, Py_ssize_t i) except? 1:
         """That of the i-th tensor kept, when it was."""
@@ -1392,14 +1391,11 @@ cdef class Node:
             hooks.remove(hook)
             hooks_of(self).append(hook)
 
-    def _keep(self, t, bint read=True):
-        self.keep_if(read, t)
+    def _keep(self, t):
+        self.keep(t)
 
     def _saved(self, int i):
         return self.saved(i)
-
-    def _saved_output(self, int i):
-        return self.saved_output(i)
 
     def _as_output(self, Tensor t not None):
         """The values of t as those that this node computed."""
@@ -1470,7 +1466,7 @@ cdef Node named(Node node):
 # ---- hooks of what is kept ------------------------------------------------------------------------------------
 
 
-def _switch_saved_hooks(hooks):
+cpdef object _switch_saved_hooks(hooks):
     """Gives `keep` on this thread hooks, (pack, unpack, those before), or none for None; returns those it had."""
     global pyml_saved_hooks
     cdef object before = None if pyml_saved_hooks is NULL else <object>pyml_saved_hooks

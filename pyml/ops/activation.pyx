@@ -531,5 +531,5 @@ def prelu(input, weight):
         node.rows, node.inner = rows, inner
         node.connect(out, (x, w))
         node.keep(x)
-        node.keep_if(node.inputs[0] is not None, w)
+        node.keep_for(0b01, w)
     return out

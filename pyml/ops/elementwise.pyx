@@ -166,7 +166,7 @@ def div(input, other, *, rounding_mode=None, out=None):
     if tracks(a) or tracks(b):
         node = Div.__new__(Div)
         node.track(y, a, b)
-        node.keep(None if node.inputs[1] is None else a)
+        node.keep_for(0b10, a)
         node.keep(b)
     return y
 
@@ -314,8 +314,8 @@ def remainder(input, other):
     if tracks(a) or tracks(b):
         node = Remainder.__new__(Remainder)
         node.track(y, a, b)
-        node.keep(None if node.inputs[1] is None else a)
-        node.keep(None if node.inputs[1] is None else b)
+        node.keep_for(0b10, a)
+        node.keep_for(0b10, b)
     return y
 
 

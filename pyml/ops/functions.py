@@ -30,8 +30,8 @@ frexp_result = namedtuple("frexp", ("mantissa", "exponent"))
 class Computed(Node):
     """y = f(*inputs), element by element; a derivative for each input is a function of them.
 
-    Where it has one more argument, that is y. What it does not read has a name with "_" before it:
-    of that the shape and the dtype are there.
+    Where it has one more argument, that is y. What it does not read has a name with "_" before it,
+    and may be None.
     """
 
     def __init__(self, name, shapes, derivatives):
@@ -47,7 +47,7 @@ class Computed(Node):
         ]
         read = {i for d in wanted for i, word in enumerate(arguments(d)) if word[0] != "_"}
         for i, x in enumerate(inputs):
-            self._keep(x, i in read)
+            self._keep(x if i in read else None)
         self._reads_result = len(inputs) in read
         if self._reads_result:
             self._keep(y)
@@ -55,7 +55,7 @@ class Computed(Node):
     def _gradients(self, dy):
         values = [self._saved(i) for i in range(len(self._shapes))]
         if self._reads_result:
-            values.append(self._saved_output(len(values)))
+            values.append(self._as_output(self._saved(len(values))))
         return tuple(
             None
             if edge is None
@@ -186,7 +186,7 @@ def frexp(input):
     exponent = Tensor._on(by_numpy("frexp", exponents, (input.array,)))
 
     def slope(_x):
-        return pow(0.5, cast(exponent, _x.dtype))
+        return pow(0.5, cast(exponent, input.dtype))
 
     return frexp_result(computed("frexp", mantissas, (input,), (slope,)), exponent)
 

@@ -98,8 +98,8 @@ def jet_linear(x, weight, bias=None):
     if tracks(xt) or tracks(w) or (b is not None and tracks(b)):
         node = JetLinear.__new__(JetLinear)
         (<JetLinear>node).connect(out, (xt, w, b))
-        (<JetLinear>node).keep_if((<JetLinear>node).inputs[1] is not None, xt)
-        (<JetLinear>node).keep_if((<JetLinear>node).inputs[0] is not None, w)
+        (<JetLinear>node).keep_for(0b10, xt)
+        (<JetLinear>node).keep_for(0b01, w)
     return out
 
 

@@ -115,8 +115,8 @@ cdef Tensor row_norm(
         node.n, node.c, node.groups, node.each = n, c, groups, each
         node.parameter_shape, node.eps, node.is_centred = parameter_shape, eps, is_centred
         node.connect(out, (x, gamma, beta))
-        node.keep_if(node.inputs[0] is not None or node.inputs[1] is not None, x)
-        node.keep_if(node.inputs[0] is not None, gamma)
+        node.keep_for(0b11, x)
+        node.keep_for(0b01, gamma)
         node.keep(None if mean is None else wrap(mean))
         node.keep(wrap(rstd))
     return out

@@ -67,7 +67,7 @@ class OfMatrices(Node):
     def _gradients(self, dy):
         kept = [self._saved(i) for i in range(self._count)]
         if self._keeps_result:
-            kept.append(self._saved_output(self._count))
+            kept.append(self._as_output(self._saved(self._count)))
         gradients = self._derivatives(dy, *kept)
         return tuple(
             None if edge is None else g for edge, g in zip(self.inputs, gradients, strict=True)

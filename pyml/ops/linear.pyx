@@ -90,8 +90,8 @@ cdef Tensor layer(input, weight, bias, double alpha, str who):
         node.has_bias, node.bfloat16 = b is not None, bfloat16
         node.alpha = alpha
         node.connect(out, (xt, w, b))
-        node.keep_if(node.inputs[1] is not None, xt)
-        node.keep_if(node.inputs[0] is not None, w)
+        node.keep_for(0b10, xt)
+        node.keep_for(0b01, w)
     return out
 
 

@@ -212,8 +212,7 @@ def batch_norm(x, running_mean, running_var, weight=None, bias=None, training=Fa
 
 cdef void keep(Node node, Tensor out, Tensor x, Tensor gamma, Tensor beta, Tensor mean, Tensor scale) except *:
     node.connect(out, (x, gamma, beta))
-    cdef bint by_x = node.inputs[0] is not None
-    node.keep_if(by_x or node.inputs[1] is not None, x)
-    node.keep_if(by_x, gamma)
+    node.keep_for(0b11, x)
+    node.keep_for(0b01, gamma)
     node.keep(mean)
     node.keep(scale)

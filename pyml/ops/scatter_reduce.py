@@ -112,8 +112,7 @@ def gathered_by(reduce, input, dim, index, src, include_self):
                 return shares(dy, x, s, y, **given)
 
         node = Scattered("ScatterReduce", derivatives)
-        node._connect(y, (input, src), keep=(input, src))
-        node._keep(y, reduce != "prod")
+        node._connect(y, (input, src), keep=(input, src, None if reduce == "prod" else y))
     return y
 
 
