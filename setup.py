@@ -197,6 +197,8 @@ if IS_GCC:
         ["cast", "class_loss", "clip", "compare", "diagnostics", "image", "prelu", "product_amx"],
         ENOUGH,
     )
+# A loop that asks the same within each time stays one: two are no faster, and much longer.
+ONE_LOOP = ["-fno-unswitch-loops"] if IS_GCC else []
 SEAM_OF_GCC = [
     *["--param", "builtin-expect-probability=100", "-freorder-blocks-algorithm=simple"],
     *["-fno-tree-pre", "-fno-gcse"],
@@ -337,7 +339,7 @@ class BuildKernels(build_ext):
 
         def compile_one(job):
             source, name, flags = job
-            command = [*CC, *spelled([*FLAGS, *SMALL, *flags, *SANITIZE])]
+            command = [*CC, *spelled([*FLAGS, *ONE_LOOP, *SMALL, *flags, *SANITIZE])]
             digest = hashlib.sha256(" ".join(command).encode()).hexdigest()[:8]
             target = OBJECTS / f"{name}-{digest}.o"
             if not is_current(target):

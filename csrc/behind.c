@@ -5,6 +5,7 @@
 #include "contracts/optim.h"
 #include "dispatch.h"
 #include "effects.h"
+#include "uses.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -51,11 +52,6 @@ static int pieces_of(const optim_segment *s, pyml_dtype dtype, piece pieces[PIEC
     return count;
 }
 
-static bool overlaps(const void *a, size_t a_bytes, const void *b, size_t b_bytes)
-{
-    return (uintptr_t)a < (uintptr_t)b + b_bytes && (uintptr_t)b < (uintptr_t)a + a_bytes;
-}
-
 typedef struct {
     const char *memory;
     size_t bytes;
@@ -68,7 +64,8 @@ static void see(void *context, void **field, ptrdiff_t before, size_t bytes, int
     search *s = context;
     (void)access;
     if ((const void *)field != s->but)
-        s->found |= overlaps((const char *)*field - before, bytes, s->memory, s->bytes);
+        s->found |=
+            uses_overlap((const char *)*field - before, (ptrdiff_t)bytes, s->memory, (ptrdiff_t)s->bytes);
 }
 
 static bool touches(const program_call *call, const void *memory, size_t bytes, const void *but)
@@ -200,7 +197,8 @@ bool behind_touches(const behind *b, const program_call *calls, const void *memo
         piece pieces[PIECES];
         const int count = pieces_of(segment_of(p, calls), calls[p->update].dtype, pieces);
         for (int k = 0; k < count; k++)
-            if (*pieces[k].field != NULL && overlaps(*pieces[k].field, pieces[k].bytes, memory, bytes))
+            if (*pieces[k].field != NULL &&
+                uses_overlap(*pieces[k].field, (ptrdiff_t)pieces[k].bytes, memory, (ptrdiff_t)bytes))
                 return true;
     }
     return false;
@@ -223,14 +221,14 @@ static bool update_rest(const behind *b, const program_call *call, ptrdiff_t i)
     return true;
 }
 
-bool behind_run(const behind *b, const program_call *calls, ptrdiff_t i)
+bool behind_run(const behind *b, const program_call *calls, ptrdiff_t i, const product_finish *finish)
 {
     const pair *p = pair_of(b, i);
     if (p == NULL) return update_rest(b, &calls[i], i);
     const program_call *update = &calls[p->update];
     const optim_args *u = update->args;
     const optim_args one = {segment_of(p, calls), 1, u->options, u->options_size};
-    pyml_linear_update(update->dtype)(calls[i].args,
-                                      pyml_kernel_of((pyml_kernel)update->kernel, update->dtype), &one);
+    pyml_linear(update->dtype)
+        ->backward(calls[i].args, finish, pyml_kernel_of((pyml_kernel)update->kernel, update->dtype), &one);
     return true;
 }

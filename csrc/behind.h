@@ -5,6 +5,7 @@
 #ifndef PYML_BEHIND_H
 #define PYML_BEHIND_H
 
+#include "contracts/linear.h"
 #include "program.h"
 
 #include <stdbool.h>
@@ -24,7 +25,7 @@ ptrdiff_t behind_update(const behind *b, ptrdiff_t i);
 /* Whether memory overlaps a weight, its state or a gradient. */
 bool behind_touches(const behind *b, const program_call *calls, const void *memory, size_t bytes);
 
-/* Makes call i in this way. False: it is to be made as it is. */
-bool behind_run(const behind *b, const program_call *calls, ptrdiff_t i);
+/* Makes call i in this way, and what follows it, if `finish` is not NULL. False: it is to be made as it is. */
+bool behind_run(const behind *b, const program_call *calls, ptrdiff_t i, const product_finish *finish);
 
 #endif

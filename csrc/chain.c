@@ -4,6 +4,7 @@
 #include "effects.h"
 #include "rows.h"
 #include "threads.h"
+#include "uses.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -130,28 +131,12 @@ static call_pieces pieces_of(const program_call *call, const row_cut *cut)
 
 static bool overlap(const piece *a, const piece *b)
 {
-    return a->begin < b->begin + b->bytes && b->begin < a->begin + a->bytes;
+    return uses_overlap(a->begin, a->bytes, b->begin, b->bytes);
 }
 
 static bool same_rows(const piece *a, const piece *b)
 {
     return a->row != NONE && a->begin == b->begin && a->row == b->row && a->bytes == b->bytes;
-}
-
-/* What a visit of later calls finds of a piece of memory. */
-typedef struct {
-    const piece *of;
-    bool is_read, is_replaced;
-} later_use;
-
-static void see_use(void *context, void **field, ptrdiff_t before, size_t bytes, int access)
-{
-    later_use *use = context;
-    const piece other = {.begin = (char *)*field - before, .bytes = (ptrdiff_t)bytes};
-    if (!overlap(&other, use->of)) return;
-    use->is_read |= (access & EFFECT_READ) != 0;
-    use->is_replaced |= access == EFFECT_WRITE && other.begin <= use->of->begin &&
-                        other.begin + other.bytes >= use->of->begin + use->of->bytes;
 }
 
 /* ---- building ----------------------------------------------------------------------------------------- */
@@ -178,18 +163,9 @@ typedef struct {
     int calls;
 } builder;
 
-/* Whether nobody reads a piece from call `from` on before it is written anew; calls that only measure do not count, as
- * where they are made there are no chains. */
 static bool is_over(const builder *b, const piece *p, ptrdiff_t from)
 {
-    for (ptrdiff_t i = from; i < b->count; i++) {
-        if (b->all[i].is_extra) continue;
-        later_use use = {.of = p};
-        pyml_effects(b->all[i].kernel, b->all[i].dtype, b->all[i].args, see_use, &use);
-        if (use.is_read) return false;
-        if (use.is_replaced) return true;
-    }
-    return b->is_left(b->context, p->begin) != 0;
+    return uses_are_over(b->all, b->count, from, p->begin, p->bytes, b->is_left, b->context);
 }
 
 /* Adds a piece of the next call. False if the call cannot go along with those before it, row by row. */

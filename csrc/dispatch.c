@@ -14,17 +14,22 @@ typedef struct {
     ptrdiff_t vec_bytes;
     int (*supported)(void);
     const kernel_fn *kernels[PYML_DTYPE_COUNT];
-    linear_update_fn *updates[PYML_DTYPE_COUNT];
+    linear_fns linear[PYML_DTYPE_COUNT];
 } isa;
 
-#define TABLES(name)                                                   \
-    extern const kernel_fn table_##name##_f32[], table_##name##_f64[]; \
-    extern linear_update_fn linear_update_##name##_f32, linear_update_##name##_f64;
+#define LINEAR(name) {gemm_finishes_##name, linear_forward_finished_##name, linear_backward_finished_##name}
+#define DECLARED(name)                                                                                     \
+    extern const kernel_fn table_##name[];                                                                 \
+    bool gemm_finishes_##name(ptrdiff_t m, ptrdiff_t k, ptrdiff_t n);                                      \
+    void linear_forward_finished_##name(const void *args, const product_finish *finish);                   \
+    void linear_backward_finished_##name(const void *args, const product_finish *finish, kernel_fn update, \
+                                         const void *update_args);
+#define TABLES(name) DECLARED(name##_f32) DECLARED(name##_f64)
 #define ISA(name, vec_bytes)                                                          \
     {                                                                                 \
         #name, vec_bytes, name##_supported, {table_##name##_f32, table_##name##_f64}, \
         {                                                                             \
-            linear_update_##name##_f32, linear_update_##name##_f64                    \
+            LINEAR(name##_f32), LINEAR(name##_f64)                                    \
         }                                                                             \
     }
 
@@ -193,7 +198,7 @@ kernel_fn pyml_kernel_of(pyml_kernel kernel, pyml_dtype dtype)
     return selected->kernels[dtype][kernel];
 }
 
-linear_update_fn *pyml_linear_update(pyml_dtype dtype) { return selected->updates[dtype]; }
+const linear_fns *pyml_linear(pyml_dtype dtype) { return &selected->linear[dtype]; }
 
 int pyml_submit(pyml_kernel kernel, pyml_dtype dtype, const void *args, size_t size)
 {

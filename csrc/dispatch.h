@@ -3,7 +3,9 @@
 #ifndef PYML_DISPATCH_H
 #define PYML_DISPATCH_H
 
-#include "contracts/types.h"
+#include "contracts/linear.h"
+
+#include <stdbool.h>
 
 typedef enum {
 #define X(name, arguments, operations) KERNEL_##name,
@@ -24,10 +26,18 @@ int pyml_submit(pyml_kernel kernel, pyml_dtype dtype, const void *args, size_t s
 /* The kernel itself, for whoever has prepared the thread. */
 kernel_fn pyml_kernel_of(pyml_kernel kernel, pyml_dtype dtype);
 
-/* linear_backward of `gradient`, a linear_backward_args, whose dw is not written but used by `update`, the kernel of an
- * optimizer, for the one segment of `args`; its numbers stay as they were. See behind.h. */
-typedef void linear_update_fn(const void *gradient, kernel_fn update, const void *args);
-linear_update_fn *pyml_linear_update(pyml_dtype dtype);
+/* The kernels of a linear layer with what follows them, on the chosen ISA. */
+typedef struct {
+    /* whether a product of m x k x n is quicker finished than followed by other calls */
+    bool (*finishes)(ptrdiff_t m, ptrdiff_t k, ptrdiff_t n);
+    /* linear_forward, whose y is finished; see finish.h */
+    void (*forward)(const void *args, const product_finish *finish);
+    /* linear_backward, whose dx is finished, if `finish` is not NULL; and whose dw, if `update` is not, is not written but
+     * used by that kernel of an optimizer for the one segment of `update_args`, whose numbers stay as they were: behind.h */
+    void (*backward)(const void *args, const product_finish *finish, kernel_fn update,
+                     const void *update_args);
+} linear_fns;
+const linear_fns *pyml_linear(pyml_dtype dtype);
 
 /* Chooses the ISA: `name`, or with NULL the best that this CPU and OS support. 0, or -1 for a name that
  * is unknown or not supported here. pyml_isa_name(i) lists the supported ones, best first, then NULL. */

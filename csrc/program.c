@@ -10,6 +10,7 @@
 #include "contracts/optim.h"
 #include "dispatch.h"
 #include "effects.h"
+#include "follow.h"
 #include "subnormals.h"
 #include "threads.h"
 
@@ -60,6 +61,8 @@ struct pyml_program {
     restorations saved;    /* values: of the last replay's begin */
     chain **chains; /* in the order of their calls */
     ptrdiff_t chain_count, chain_capacity;
+    follow *follows; /* in the order of their products */
+    ptrdiff_t follow_count, follow_capacity;
     behind *behind; /* NULL: nothing is */
     ptrdiff_t check_call; /* -1: none */
     const void *check_number;
@@ -88,6 +91,7 @@ void program_free(pyml_program *p)
     }
     for (ptrdiff_t i = 0; i < p->chain_count; i++) chain_free(p->chains[i]);
     free(p->chains);
+    free(p->follows);
     behind_free(p->behind);
     free(p->calls);
     free(p->bindings);
@@ -319,7 +323,26 @@ void program_check(pyml_program *p, ptrdiff_t call, const void *number, pyml_dty
     p->check_call = call, p->check_number = number, p->check_dtype = dtype;
 }
 
-/* ---- chains ----------------------------------------------------------------------------------------- */
+/* ---- calls that are made as one ---------------------------------------------------------------------- */
+
+static bool is_chained(const pyml_program *p, ptrdiff_t first, ptrdiff_t last)
+{
+    for (ptrdiff_t i = 0; i < p->chain_count; i++)
+        if (first < chain_end(p->chains[i]) && chain_first(p->chains[i]) <= last) return true;
+    return false;
+}
+
+static void find_follows(pyml_program *p, is_left_fn is_left, void *context)
+{
+    for (ptrdiff_t i = 0; i < p->count; i++) {
+        follow *follows = grown(p->follows, p->follow_count, &p->follow_capacity, sizeof *follows), found;
+        if (follows == NULL) return;
+        p->follows = follows;
+        if (!follow_find(&found, p->calls, p->count, i, is_left, context)) continue;
+        if (!is_chained(p, i, follow_end(&found))) follows[p->follow_count++] = found;
+        i = follow_end(&found);
+    }
+}
 
 void program_fuse(pyml_program *p, is_left_fn is_left, void *context, int behind)
 {
@@ -331,6 +354,7 @@ void program_fuse(pyml_program *p, is_left_fn is_left, void *context, int behind
         if (found != NULL) chains[p->chain_count++] = found;
         i = found != NULL ? chain_end(found) : i + 1;
     }
+    find_follows(p, is_left, context);
     if (behind) p->behind = behind_find(p->calls, p->count);
 }
 
@@ -345,6 +369,11 @@ ptrdiff_t program_fused(const pyml_program *p, ptrdiff_t call, double *bytes)
         if (chain_first(p->chains[i]) == call) {
             *bytes = chain_bytes(p->chains[i]);
             return chain_end(p->chains[i]) - call;
+        }
+    for (const follow *f = p->follows; f < p->follows + p->follow_count; f++)
+        if (f->product == call) {
+            *bytes = follow_bytes(f, p->calls);
+            return follow_end(f) + 1 - call;
         }
     return 1;
 }
@@ -366,12 +395,24 @@ static program_status verdict(const pyml_program *p, ptrdiff_t i)
     return PROGRAM_DONE;
 }
 
-/* Makes call i, or those of `c`, which begins with it. Returns the last that was made. `b`: updates that stand behind their
- * gradients; NULL: none do. */
-static ptrdiff_t make_calls(const pyml_program *p, ptrdiff_t i, const chain *c, const behind *b)
+/* Whether calls first .. last may be made as one: nobody looks at what lies between them. */
+static bool is_one(const pyml_program *p, ptrdiff_t first, ptrdiff_t last)
 {
-    if (b != NULL && behind_run(b, p->calls, i)) return i;
-    if (c != NULL && !p->extras && (p->check_call < i || p->check_call >= chain_end(c) - 1)) {
+    return !p->extras && (p->check_call < first || p->check_call >= last);
+}
+
+/* Makes call i, or those of a chain `c` or a follow `f` that begin with it. Returns the last that was made. `b`: updates that
+ * stand behind their gradients; NULL: none do. */
+static ptrdiff_t make_calls(const pyml_program *p, ptrdiff_t i, const chain *c, const follow *f,
+                            const behind *b)
+{
+    if (f != NULL && is_one(p, i, follow_end(f))) {
+        const product_finish finish = follow_finish(f, p->calls);
+        if (b == NULL || !behind_run(b, p->calls, i, &finish)) follow_run(f, p->calls);
+        return follow_end(f);
+    }
+    if (b != NULL && behind_run(b, p->calls, i, NULL)) return i;
+    if (c != NULL && is_one(p, i, chain_end(c) - 1)) {
         chain_run(c, p->calls);
         return chain_end(c) - 1;
     }
@@ -387,12 +428,14 @@ static program_status replay(pyml_program *p, const behind *b)
         memcpy(p->saved.items[i].values, p->saved.items[i].memory, p->saved.items[i].bytes);
     restore(&p->restored);
     int64_t start = timed ? system_ns() : 0;
-    ptrdiff_t next = 0; /* of the chains */
+    ptrdiff_t next = 0, next_follow = 0; /* of the chains, and of the follows */
     for (ptrdiff_t i = 0; i < p->count; i++) {
         program_call *call = &p->calls[i];
         if (call->is_extra && !p->extras) continue;
         const bool begins = next < p->chain_count && chain_first(p->chains[next]) == i;
-        i = make_calls(p, i, begins ? p->chains[next++] : NULL, b);
+        const bool is_followed = next_follow < p->follow_count && p->follows[next_follow].product == i;
+        i = make_calls(p, i, begins ? p->chains[next++] : NULL,
+                       is_followed ? &p->follows[next_follow++] : NULL, b);
         if (timed) {
             int64_t end = system_ns();
             call->ns[p->timed % PROGRAM_TIMES] = (float)(end - start);

@@ -61,7 +61,8 @@ void program_check(pyml_program *program, ptrdiff_t call, const void *number, py
 /* Whether a step leaves nothing at an address for the next step, or for anybody else. */
 typedef int (*is_left_fn)(void *context, const void *address);
 
-/* Lets calls that work row by row be replayed in chains, see chain.h, and with `behind` updates stand behind their
+/* Lets calls that work row by row be replayed in chains, see chain.h, products be stored as what follows them says, see
+ * follow.h, and with `behind` updates stand behind their
  * gradients in a run, see behind.h: not where a replay may stop and the gradients of the one before are still looked at.
  * To be called once, when all calls are there. */
 void program_fuse(pyml_program *program, is_left_fn is_left, void *context, int behind);

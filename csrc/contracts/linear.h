@@ -22,4 +22,13 @@ typedef struct {
     ptrdiff_t by_columns; /* w does, and dw does not */
 } linear_backward_args;
 
+/* What an element of a product goes through on its way to memory, in this order: what is NULL or 0 does nothing. */
+typedef struct {
+    void *to; /* where it is stored, in place of the product's own output; elements lie side by side */
+    ptrdiff_t relu; /* relu_forward */
+    const uint64_t *kept; /* dropout_backward with this mask, and with */
+    double scale; /* 1 / (1-p) */
+    const void *gate; /* relu_backward by these outputs, which may be `to` */
+} product_finish;
+
 #endif

@@ -1,14 +1,13 @@
 /* Activations, elementwise; each derivative stands below the function it belongs to. */
 #include "../contracts/activation.h"
 #include "activation.h"
+#include "finish.h"
 #include "map.h"
 
-/* ---- relu:  y = max(x, 0), NaN stays NaN --------------------------------------------------------------- */
+/* ---- relu ---------------------------------------------------------------------------------------------- */
 
-MAP_FORWARD(relu_forward, activation_forward_args, NS_MEMORY, vselect(x <= 0, vset1(0), x))
-
-/* dx = dy where y > 0, else 0 */
-MAP_BACKWARD(relu_backward, activation_backward_args, NS_MEMORY, vselect(s <= 0, vset1(0), dy))
+MAP_FORWARD(relu_forward, activation_forward_args, NS_MEMORY, relu(x))
+MAP_BACKWARD(relu_backward, activation_backward_args, NS_MEMORY, relu_slope(dy, s))
 
 /* ---- leaky_relu:  y = x where x > 0, else alpha x ------------------------------------------------------ */
 

@@ -5,10 +5,9 @@
  * a bit of each for backward. */
 #include "../contracts/random.h"
 #include "../random.h"
-#include "kernel.h"
+#include "finish.h"
 
 enum {
-    BITS = 64, /* of one number of the mask */
     VEC_WORDS = VEC_BYTES / sizeof(uint32_t),
 };
 
@@ -54,14 +53,6 @@ static void draw(const dropout_context *d, ptrdiff_t begin, ptrdiff_t end)
 }
 
 /* ---- what is kept --------------------------------------------------------------------------------------- */
-
-/* x * scale in lanes whose bit is set, +0 in the others, whatever x is */
-INLINE vec keep(vec x, uint64_t bits, real scale)
-{
-#define BIT_OF(s, l) (ireal)1 << (l)
-    const ivec bit = {EACH_LANE(BIT_OF, 0, 0)};
-    return (vec)((ivec)(x * scale) & (((ireal)bits & bit) != 0));
-}
 
 static void dropout_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 {

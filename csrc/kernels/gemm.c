@@ -23,6 +23,7 @@
  * added in order. */
 #include "gemm.h"
 #include "../simd/transpose.h"
+#include "finish.h"
 
 #include <math.h>
 
@@ -48,6 +49,8 @@ enum { MR = 4, NV = 2, MC = 1024 / sizeof(real) };
 #endif
 enum {
     NR = NV * LANES,
+    FREQUENT_ROWS = MR - 2, /* of tiles, where many rows are cut evenly */
+    WHOLE_PANELS = 4, /* beside which one whose last vector is not whole takes little */
     KC = 256,
     KC_STEP = 16, /* blocks of k are as equal as multiples of it can be */
     NC = 2048 / sizeof(real) / NR * NR,
@@ -83,6 +86,7 @@ typedef struct {
     ptrdiff_t a_row, a_col, b_row, c_row;
     ptrdiff_t last; /* lanes of the last vector of columns, 1..L */
     real alpha, beta;
+    const product_finish *finish; /* of the sum over all of k; NULL: it is stored as it is */
     const char *fetch; /* of tiles that fetch: a line for each p, from here on, is brought near */
 } tile_args;
 
@@ -90,9 +94,9 @@ typedef struct {
     UNROLL for (int i = 0; i < rows; i++) UNROLL \
         for (int v = 0; v < columns; v++)
 
-/* C <- alpha * sum + beta * C + bias. `last`: lanes of the last vector of a row. */
-INLINE void store_tile(const int rows, const int columns, const ptrdiff_t last, vec sum[MR][NV],
-                       const tile_args *t)
+/* C <- alpha * sum + beta * C + bias, finished if it is to be and `finishes`. `last`: lanes of the last vector of a row. */
+INLINE void store_tile(const int rows, const int columns, const ptrdiff_t last, const bool finishes,
+                       vec sum[MR][NV], const tile_args *t)
 {
 #define LANES_OF(v) (v == columns - 1 ? last : L)
     const vec alpha = vset1(t->alpha), beta = vset1(t->beta);
@@ -103,8 +107,27 @@ INLINE void store_tile(const int rows, const int columns, const ptrdiff_t last, 
             sum[i][v] = vfma(alpha, sum[i][v], beta * c);
         }
     if (t->bias != NULL) EACH_SUM sum[i][v] += vload_upto(t->bias + v * L, LANES_OF(v));
+    if (finishes && t->finish != NULL) {
+        const product_finish *f = t->finish;
+        const ptrdiff_t at = t->c - (real *)f->to;
+        if (f->relu) EACH_SUM sum[i][v] = relu(sum[i][v]);
+        if (f->kept != NULL) EACH_SUM sum[i][v] = kept(sum[i][v], f, at + i * t->c_row + v * L, LANES_OF(v));
+        if (f->gate != NULL) EACH_SUM sum[i][v] = gated(sum[i][v], f, at + i * t->c_row + v * L, LANES_OF(v));
+    }
     EACH_SUM vstore_upto(t->c + i * t->c_row + v * L, sum[i][v], LANES_OF(v));
 #undef LANES_OF
+}
+
+/* Finishes a tile that was stored as it is. */
+static void NOINLINE finish_stored(const tile_args *t, ptrdiff_t rows, ptrdiff_t columns)
+{
+    for (ptrdiff_t i = 0; i < rows; i++)
+        for (ptrdiff_t v = 0; v < columns; v++) {
+            const ptrdiff_t lanes = v == columns - 1 ? t->last : L;
+            real *c = t->c + i * t->c_row + v * L;
+            vstore_upto(c, finished(vload_upto(c, lanes), t->finish, c - (real *)t->finish->to, lanes),
+                        lanes);
+        }
 }
 
 /* rows x (columns * L) of C. Both, and whether it fetches, are constant where this is inlined. */
@@ -128,8 +151,10 @@ INLINE void tile(const int rows, const int columns, const bool fetches, const ti
                 sum[i][v] = vfma(a_ip, b_p[v], sum[i][v]);
         }
     }
-    if (t->last == L) store_tile(rows, columns, L, sum, t);
-    else store_tile(rows, columns, t->last, sum, t);
+    const bool is_frequent = rows >= FREQUENT_ROWS; /* the others finish in L1, by less code */
+    if (t->last == L) store_tile(rows, columns, L, is_frequent, sum, t);
+    else store_tile(rows, columns, t->last, false, sum, t);
+    if (t->finish != NULL && !(t->last == L && is_frequent)) finish_stored(t, rows, columns);
 }
 
 #define TILE(r, v) \
@@ -177,6 +202,7 @@ INLINE void pack(const int width, real *to, const real *from, ptrdiff_t along, p
 typedef struct {
     const gemm_args *args;
     const real *bias;
+    const product_finish *finish;
     ptrdiff_t kc; /* length of a block of k */
     ptrdiff_t row_blocks, column_blocks; /* tasks of one matrix */
     enum { AS_IT_LIES, COPIED, PACKED } a_form;
@@ -227,6 +253,15 @@ static void NOINLINE fetch_part(const gemm_args *g, const real *b, ptrdiff_t k, 
         for (ptrdiff_t i = 0; i < length; i += LINE) __builtin_prefetch(b + run * stride + i, 0, 2);
 }
 
+/* Fetches what a tile of `rows` rows is finished with. */
+static void NOINLINE fetch_gate(const tile_args *t, ptrdiff_t rows)
+{
+    if (t->finish->gate == NULL) return;
+    const real *gate = (const real *)t->finish->gate + (t->c - (real *)t->finish->to);
+    for (ptrdiff_t i = 0; i < rows; i++)
+        for (ptrdiff_t j = 0; j < NR; j += LINE) __builtin_prefetch(gate + i * t->c_row + j);
+}
+
 /* One block of k of rows x columns of C: t holds the corner of C, and how to store. */
 static void multiply_block(const gemm_plan *plan, tile_args t, const real *a, const real *b, ptrdiff_t rows,
                            ptrdiff_t columns)
@@ -256,6 +291,7 @@ static void multiply_block(const gemm_plan *plan, tile_args t, const real *a, co
                 if (plan->fetch_b && s_begin == 0)
                     fetch_part(g, j + NR < columns ? b + (j + NR) * g->b_col : b + t.k * g->b_row, t.k, s,
                                s_end);
+                if (t.finish != NULL) fetch_gate(&t, count);
                 tile_fns[count - 1][vectors - 1](&t);
                 t.a += plan->a_form == PACKED ? MR * t.k : count * t.a_row;
                 t.c += count * t.c_row;
@@ -278,7 +314,9 @@ static void multiply(const gemm_plan *plan, ptrdiff_t matrix, ptrdiff_t i, ptrdi
     ptrdiff_t p = 0;
     do { /* once if k is 0 */
         t.k = min_size(g->k - p, plan->kc);
-        t.bias = plan->bias != NULL && p + t.k == g->k ? plan->bias + j : NULL;
+        const bool is_last = p + t.k == g->k;
+        t.bias = plan->bias != NULL && is_last ? plan->bias + j : NULL;
+        t.finish = is_last ? plan->finish : NULL;
         multiply_block(plan, t, a + p * g->a_col, b + p * g->b_row, i_end - i, j_end - j);
         t.beta = 1; /* the blocks that follow add */
         p += t.k;
@@ -373,13 +411,14 @@ static void multiply_blocks(const void *context, ptrdiff_t begin, ptrdiff_t end)
     }
 }
 
-/* C = beta C + alpha * sum of block 0 + alpha * sum of block 1 ... (+ bias) */
+/* C = beta C + alpha * sum of block 0 + alpha * sum of block 1 ... (+ bias), finished */
 static void add_blocks(const void *context, ptrdiff_t begin, ptrdiff_t end)
 {
     const block_product of = *(const block_product *)context;
     const gemm_args g = *of.plan->args;
     const real *bias = of.plan->bias;
-    for (ptrdiff_t i = begin; i < end; i++)
+    const product_finish *finish = of.plan->finish;
+    for (ptrdiff_t i = begin; i < end; i++) {
         for (ptrdiff_t j = 0; j < g.n; j += L) {
             const ptrdiff_t lanes = min_size(g.n - j, L);
             const real *sums = of.sums + i * g.n + j;
@@ -388,8 +427,10 @@ static void add_blocks(const void *context, ptrdiff_t begin, ptrdiff_t end)
             for (ptrdiff_t block = 0; block < of.blocks; block++, sums += g.m * g.n)
                 total = add_block(&g, block, total, vload_upto(sums, lanes), c, lanes);
             if (bias != NULL) total += vload_upto(bias + j, lanes);
+            if (finish != NULL) total = finished(total, finish, c - (real *)finish->to, lanes);
             vstore_upto(c, total, lanes);
         }
+    }
 }
 
 static void multiply_by_blocks(const gemm_plan *plan, ptrdiff_t blocks, double cost)
@@ -450,9 +491,10 @@ static void multiply_stripes(const void *context, ptrdiff_t begin, ptrdiff_t end
 /* ---- gemm ------------------------------------------------------------------------------------------------- */
 
 /* C of `args` in the way that suits its shape. */
-static gemm_plan plan_of(const gemm_args *args, const real *bias, ptrdiff_t kc)
+static gemm_plan plan_of(const gemm_args *args, const real *bias, const product_finish *finish, ptrdiff_t kc)
 {
-    gemm_plan plan = {.args = args, .bias = bias, .kc = kc, .row_blocks = 1, .column_blocks = 1};
+    gemm_plan plan = {
+        .args = args, .bias = bias, .finish = finish, .kc = kc, .row_blocks = 1, .column_blocks = 1};
     if (args->a_col == 1) plan.a_form = args->k > KC && args->n >= A_COPIED_FROM ? COPIED : AS_IT_LIES;
     else plan.a_form = args->a_row == 1 && args->n <= A_READ_UP_TO ? AS_IT_LIES : PACKED;
     plan.pack_b = args->b_col != 1 || args->m > B_READ_UP_TO;
@@ -492,13 +534,13 @@ static void multiply_turned(const gemm_args *g, ptrdiff_t kc, ptrdiff_t blocks)
                               .c_row = g->m,
                               .batch = 1,
                               .alpha = g->alpha};
-    const gemm_plan plan = plan_of(&turned, NULL, kc);
+    const gemm_plan plan = plan_of(&turned, NULL, NULL, kc);
     multiply_by_blocks(&plan, blocks, cost_of(&turned));
     for (ptrdiff_t i = 0; i < g->m; i++)
         for (ptrdiff_t j = 0; j < g->n; j++) c[i * g->c_row + j] = turned_c[j * g->m + i];
 }
 
-void KERNEL(gemm_bias)(const gemm_args *g, const real *bias)
+void KERNEL(gemm_finished)(const gemm_args *g, const real *bias, const product_finish *finish)
 {
     if (g->m == 0 || g->n == 0 || g->batch == 0) return;
     ptrdiff_t kc = g->k, blocks = 1;
@@ -506,13 +548,13 @@ void KERNEL(gemm_bias)(const gemm_args *g, const real *bias)
         kc = ceil_div(ceil_div(g->k, ceil_div(g->k, KC)), KC_STEP) * KC_STEP;
         blocks = ceil_div(g->k, kc);
     }
-    if (KERNEL(gemv_bias)(g, bias, kc)) return;
+    if (finish == NULL && KERNEL(gemv_bias)(g, bias, kc)) return;
     const bool have_room = g->m * g->n <= SUMS / blocks;
-    if (have_room && is_better_turned(g, bias)) {
+    if (have_room && finish == NULL && is_better_turned(g, bias)) {
         multiply_turned(g, kc, blocks);
         return;
     }
-    gemm_plan plan = plan_of(g, bias, kc);
+    gemm_plan plan = plan_of(g, bias, finish, kc);
     const double cost = cost_of(g);
     const ptrdiff_t tasks = tasks_worth(cost);
     if (g->n <= NC && g->batch == 1) {
@@ -535,12 +577,20 @@ bool KERNEL(gemm_by_stripes)(const gemm_args *g, const gemm_stripes *stripes)
     if (g->k < LEAST_K || g->k > KC || g->m < MR || g->n < NR || panels * NR * g->k > PACKED_B - L ||
         MR * g->n > SUMS)
         return false;
-    gemm_plan plan = plan_of(g, NULL, g->k);
+    gemm_plan plan = plan_of(g, NULL, NULL, g->k);
     const double cost = cost_of(g);
     const stripe_product of = {&plan, stripes, cut_into(ceil_div(g->m, MR), g->m)};
     parallel_for(of.tiles.parts, ceil_div(of.tiles.parts, tasks_worth(cost)), cost, multiply_stripes, &of);
     return true;
 }
+
+bool KERNEL(gemm_finishes)(ptrdiff_t m, ptrdiff_t k, ptrdiff_t n)
+{
+    return m >= FREQUENT_ROWS && m / ceil_div(m, MR) >= FREQUENT_ROWS && k > 1 &&
+           (n % L == 0 || n >= WHOLE_PANELS * NR);
+}
+
+void KERNEL(gemm_bias)(const gemm_args *g, const real *bias) { KERNEL(gemm_finished)(g, bias, NULL); }
 
 void KERNEL(gemm)(const void *args) { KERNEL(gemm_bias)(args, NULL); }
 

@@ -3,6 +3,7 @@
 #define PYML_GEMM_H
 
 #include "../contracts/gemm.h"
+#include "../contracts/linear.h"
 #include "kernel.h"
 
 #include <stdbool.h>
@@ -10,6 +11,14 @@
 /* gemm, then row `bias` (n) added to every row of C; NULL for none. Uses the scratch of every thread it runs
  * on, the caller's included. */
 void KERNEL(gemm_bias)(const gemm_args *g, const real *bias);
+
+/* gemm_bias whose elements go through `finish` to its `to`, which is C: side by side, and of a shape that finishes. NULL:
+ * gemm_bias. */
+void KERNEL(gemm_finished)(const gemm_args *g, const real *bias, const product_finish *finish);
+
+/* Whether a product of m x k x n is quicker finished than followed by other calls: nearly all of its tiles finish in
+ * registers. */
+bool KERNEL(gemm_finishes)(ptrdiff_t m, ptrdiff_t k, ptrdiff_t n);
 
 /* What becomes of a product that is handed on by stripes of rows: `use` gets `rows` rows of C from `row` on, side by side,
  * on any thread. `with` are `arrays` arrays like C that it reads or writes in the same rows: one or more. */

@@ -3,11 +3,18 @@
 #include "gemm.h"
 #include "linear.h"
 
-void KERNEL(linear_forward)(const void *args)
+void KERNEL(linear_forward_finished)(const void *args, const product_finish *finish);
+void KERNEL(linear_backward_finished)(const void *args, const product_finish *finish, kernel_fn update,
+                                      const void *update_args);
+
+void KERNEL(linear_forward)(const void *args) { KERNEL(linear_forward_finished)(args, NULL); }
+
+void KERNEL(linear_forward_finished)(const void *args, const product_finish *finish)
 {
     const linear_forward_args *a = args;
-    const gemm_args y = product_y(a);
-    KERNEL(gemm_bias)(&y, a->b);
+    gemm_args y = product_y(a);
+    if (finish != NULL) y.c = finish->to;
+    KERNEL(gemm_finished)(&y, a->b, finish);
 }
 
 /* ---- db[j] = sum over i of dy[i,j] --------------------------------------------------------------------------
@@ -72,14 +79,7 @@ static void sum_columns(real *db, const real *dy, ptrdiff_t n, ptrdiff_t o)
 }
 
 /* y = alpha x w^T + b:  dx = alpha dy w,  dw = alpha dy^T x,  db = sum over rows of dy. */
-void KERNEL(linear_backward)(const void *args)
-{
-    const linear_backward_args *a = args;
-    const gemm_args dx = product_dx(a), dw = product_dw(a);
-    if (a->dx != NULL) KERNEL(gemm_bias)(&dx, NULL);
-    if (a->dw != NULL) KERNEL(gemm_bias)(&dw, NULL);
-    if (a->db != NULL) sum_columns(a->db, a->dy, a->n, a->o);
-}
+void KERNEL(linear_backward)(const void *args) { KERNEL(linear_backward_finished)(args, NULL, NULL, NULL); }
 
 /* ---- an update behind dw ------------------------------------------------------------------------------------ */
 
@@ -105,19 +105,28 @@ static void update_rows(const void *context, ptrdiff_t row, ptrdiff_t rows, cons
     of->update(&some);
 }
 
-void KERNEL(linear_update)(const void *gradient, kernel_fn update, const void *args)
+static void update_behind(const linear_backward_args *a, const gemm_args *dw, kernel_fn update,
+                          const optim_args *args)
 {
-    const linear_backward_args *a = gradient;
-    const optim_segment *s = ((const optim_args *)args)->segments;
-    const gemm_args dx = product_dx(a), dw = product_dw(a);
+    const optim_segment *s = args->segments;
     const weight_update of = {update, args, a->k};
     gemm_stripes stripes = {update_rows, &of, {s->w}, 1};
     for (int i = 0; i < OPTIM_ARRAYS; i++)
         if (s->arrays[i] != NULL) stripes.with[stripes.arrays++] = s->arrays[i];
-    if (a->dx != NULL) KERNEL(gemm_bias)(&dx, NULL);
-    if (!KERNEL(gemm_by_stripes)(&dw, &stripes)) {
-        KERNEL(gemm_bias)(&dw, NULL);
-        update_rows(&of, 0, a->o, a->dw);
-    }
+    if (KERNEL(gemm_by_stripes)(dw, &stripes)) return;
+    KERNEL(gemm_bias)(dw, NULL);
+    update_rows(&of, 0, a->o, a->dw);
+}
+
+void KERNEL(linear_backward_finished)(const void *args, const product_finish *finish, kernel_fn update,
+                                      const void *update_args)
+{
+    const linear_backward_args *a = args;
+    gemm_args dx = product_dx(a);
+    const gemm_args dw = product_dw(a);
+    if (finish != NULL) dx.c = finish->to;
+    if (a->dx != NULL) KERNEL(gemm_finished)(&dx, NULL, finish);
+    if (update != NULL) update_behind(a, &dw, update, update_args);
+    else if (a->dw != NULL) KERNEL(gemm_bias)(&dw, NULL);
     if (a->db != NULL) sum_columns(a->db, a->dy, a->n, a->o);
 }
