@@ -162,7 +162,6 @@ SEAM_FOR_SIZE = {
     "pyml.ops.jets",
     "pyml.ops.matmul",
     "pyml.ops.numpys",
-    "pyml.ops.pair_loss",
     "pyml.ops.segments",
     "pyml.ops.special",
     "pyml.recording.allocations",
