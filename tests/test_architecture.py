@@ -337,6 +337,23 @@ def test_every_argument_of_a_call_is_set():
         assert [name for name in fields[struct] if f"args.{name}" not in body] == [], struct
 
 
+LOCKED = re.compile(r"^ *pyml_lock\((.+)\)\n([\s\S]*?)^ *pyml_unlock\(\1\)", re.M)
+ALLOWED_UNDER_A_LOCK = {
+    *("added", "from_system", "give_back", "max", "size_bytes", "system_free"),
+    *("PyGC_Disable", "PyGC_Enable"),  # flags
+    *("held", "append", "Py_XDECREF"),  # a list of its own takes a view
+}
+
+
+def test_a_lock_of_no_gil_is_held_for_c_alone():
+    """Who waits for one does not hear Python, so who holds it must not wait for Python."""
+    blocks = [(path.name, body) for path in SOURCES for _, body in LOCKED.findall(path.read_text())]
+    assert len({name for name, _ in blocks}) > 5
+    for name, body in blocks:
+        called = set(re.findall(r"(\w+)\(", re.sub("#.*", "", body)))
+        assert called <= ALLOWED_UNDER_A_LOCK, (name, called - ALLOWED_UNDER_A_LOCK)
+
+
 def test_a_null_beside_a_pointer_to_const_has_its_type():
     """Without one Cython takes both for void *, to which Clang assigns no such pointer."""
     untyped = re.compile(r"(?<!>)NULL if .+ else <const ")

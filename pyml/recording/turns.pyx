@@ -23,38 +23,57 @@ if hasattr(os, "register_at_fork"):
 
 
 @cython.final
+@cython.no_gc
+cdef class Place:
+    """A thread that waits for its turn."""
+
+
+@cython.final
 cdef class Turns:
     """A lock that a thread may take again while it has it, and that threads get in the order in which they have asked."""
-
-    def __cinit__(self):
-        self.waiting = []
 
     cdef int take(self) except -1:
         """Waits until no other thread is at it.
 
         Raises:
             RuntimeError: that takes long. Perhaps the other thread waits for this one."""
-        mine = None
-        pyml_lock(&guard)
-        if self.process != forks:
-            self.process = forks
-            if self.owner != PyThread_get_thread_ident():   # a thread that has not come along
-                self.owner = self.depth = 0
-            self.waiting = []
-        if self.owner == 0:
-            self.owner = PyThread_get_thread_ident()
-        elif self.owner != PyThread_get_thread_ident():
-            mine = PyThread_get_thread_ident(), threading.Lock()
-            self.waiting.append(mine)
-            mine[1].acquire()
-        pyml_unlock(&guard)
-        if mine is not None:
-            self.wait(mine)
+        cdef Place mine
+        if not self.begin(None):
+            mine = Place()
+            mine.thread = PyThread_get_thread_ident()
+            mine.lock = threading.Lock()
+            mine.lock.acquire()
+            if not self.begin(mine):
+                self.wait(mine)
         self.depth += 1
         return 0
 
-    cdef int wait(self, tuple mine) except -1:
-        lock = mine[1]
+    cdef bint begin(self, Place mine) noexcept:
+        """Whether it is this thread's turn now. If not, its place, if it has one, is the last of the line."""
+        cdef unsigned long thread = PyThread_get_thread_ident()
+        cdef Place left = None   # freed after the guard is released
+        cdef bint has_come
+        pyml_lock(&guard)
+        if self.process != forks:
+            self.process = forks
+            if self.owner != thread:   # a thread that has not come along
+                self.owner = self.depth = 0
+            left = self.first
+            self.first = self.last = None
+        if self.owner == 0:
+            self.owner = thread
+        has_come = self.owner == thread
+        if not has_come and mine is not None:
+            if self.last is None:
+                self.first = mine
+            else:
+                self.last.behind = mine
+            self.last = mine
+        pyml_unlock(&guard)
+        return has_come
+
+    cdef int wait(self, Place mine) except -1:
+        lock = mine.lock
         try:
             turn = now(self.turn)
             has_come = lock.acquire(timeout=PATIENCE)
@@ -72,27 +91,39 @@ cdef class Turns:
                 "one thread at a time, record one for each thread, and let no step wait for a thread that calls it")
         return 0
 
-    cdef bint leave(self, mine) except -1:
+    cdef bint leave(self, Place mine) noexcept:
         """A thread waits no more. Returns whether its turn had not come yet."""
-        cdef bint waits
+        cdef Place before = None, place
         pyml_lock(&guard)
-        waits = mine in self.waiting
-        if waits:
-            self.waiting.remove(mine)
+        place = self.first
+        while place is not None and place is not mine:
+            before = place
+            place = place.behind
+        if place is not None:
+            if before is None:
+                self.first = place.behind
+            else:
+                before.behind = place.behind
+            if self.last is place:
+                self.last = before
         pyml_unlock(&guard)
-        return waits
+        return place is not None
 
     cdef int give(self) except -1:
         """To the next thread, if there is one."""
-        lock = None
+        cdef Place place = None
         pyml_lock(&guard)
         self.depth -= 1
         if self.depth == 0:
             self.owner = 0
             added(self.turn, 1)
-            if self.waiting:
-                self.owner, lock = self.waiting.pop(0)
+            place = self.first
+            if place is not None:
+                self.owner = place.thread
+                self.first = place.behind
+                if self.first is None:
+                    self.last = None
         pyml_unlock(&guard)
-        if lock is not None:
-            lock.release()
+        if place is not None:
+            place.lock.release()
         return 0
