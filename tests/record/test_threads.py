@@ -132,6 +132,33 @@ def test_a_thread_waits_as_long_as_others_are_served(monkeypatch):
     together([lambda: step(pyml.ones(2))] * 8)
 
 
+def test_threads_that_wait_no_more_leave_the_line_whole(monkeypatch):
+    """From its end, its middle and its head; who stands behind them is served all the same."""
+    monkeypatch.setattr("pyml.recording.turns.PATIENCE", 0.004)
+    busy, served, gone = threading.Lock(), [], []
+
+    def alone():
+        assert busy.acquire(blocking=False), "two threads are in the step"
+        time.sleep(0.005)
+        busy.release()
+
+    step = pyml.record(lambda x: pyml.host(alone) or (x * 2).sum())
+
+    def work(i):
+        for _ in range(10):
+            try:
+                served.append((i, step(pyml.ones(50) * i).item()))
+            except RuntimeError as error:
+                assert "another thread" in str(error)
+                gone.append(i)
+
+    step(pyml.ones(50))
+    together([lambda i=i: work(i) for i in range(6)])
+    assert len(served) > 6 and len(gone) > 6
+    assert all(value == 100 * i for i, value in served)
+    assert step(pyml.ones(50)).item() == 100
+
+
 def test_many_threads_on_one_step_leave_it_whole():
     step = pyml.record(lambda x: (x * 2).sum())
     inputs = [pyml.ones(50) * i for i in range(4)]
