@@ -137,7 +137,7 @@ def test_what_lies_between_is_there_for_whoever_looks(how):
             loss = F.mse_loss(model[2:](F.relu(h)), y)
             loss.backward()
             optimizer.step()
-            return loss, kept[0].grad if kept[0].grad is not None else kept[0].detach()
+            return loss, kept[0].grad if kept[0].retains_grad else kept[0].detach()
 
         return model, step
 
