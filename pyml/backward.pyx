@@ -192,6 +192,8 @@ cdef object walk_graph(
                 continue
             if node.output_hooks is not None:
                 grad = run_hooks(node.output_hooks, grad, node, True)
+            given = dx = None   # nobody but this function has the gradient, if nobody keeps it: see room_of
+            shown = grad if node.output_hooks is not None else None   # hooks get it, too
             grads = node.gradients(grad) if create_graph else node.gradients_fused(grad)
             if len(grads) != len(node.inputs):
                 raise RuntimeError(

@@ -10,7 +10,7 @@ cimport numpy as cnp
 from numpy cimport ndarray
 
 from pyml cimport _kernels
-from pyml.ops.arrays cimport checked_tensor, contiguous, empty_like, is_real, real_tensor
+from pyml.ops.arrays cimport checked_tensor, contiguous, empty_like, is_real, real_tensor, room_of
 from pyml.ops.inplace cimport replace
 from pyml.ops.operands cimport floating, written
 from pyml.tensor cimport Node, Tensor, shape_of, tracks, wrap
@@ -65,7 +65,7 @@ cdef class Activation(Node):
 
     cdef tuple gradients_fused(self, Tensor dy):
         cdef ndarray s = contiguous(self.saved(0).array)
-        cdef ndarray dx = empty_like(s)
+        cdef ndarray dx = room_of(dy)
         _kernels.activation_backward(self.rule.backward, dx, contiguous(dy.array), s, self.alpha, self.beta)
         return (wrap(dx),)
 

@@ -11,6 +11,7 @@ cpdef ndarray strided(ndarray a, Py_ssize_t start, object sizes, object steps)  
 cpdef ndarray as_type(ndarray a, object dtype)   # a, or a contiguous copy of the dtype
 cpdef ndarray empty(object shape, object dtype)   # as the others below, uninitialised
 cdef ndarray empty_like(ndarray a)             # contiguous, same shape and dtype, uninitialised
+cdef ndarray room_of(Tensor dy)                # for what a backward makes of dy element by element, see there
 cdef ndarray empty_vector(Py_ssize_t n, ndarray like)
 cdef ndarray empty_matrix(Py_ssize_t rows, Py_ssize_t columns, ndarray like)
 cdef ndarray empty_shape(object shape, ndarray like)

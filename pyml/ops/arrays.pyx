@@ -7,12 +7,13 @@ refused in a recorded step.
 import numpy as np
 
 cimport numpy as cnp
+from cpython.object cimport PyObject
 from libc.stdint cimport int64_t
 from numpy cimport ndarray
 
 from pyml cimport _kernels
 from pyml.attributes cimport number_of
-from pyml.memory cimport new_array
+from pyml.memory cimport new_array, owns_memory
 from pyml.recorder cimport Recorder, recorder
 from pyml.tensor cimport Tensor
 
@@ -20,6 +21,9 @@ from pyml.errors import ArgumentError, DtypeError
 from pyml.recorder import refuse
 
 cnp.import_array()
+
+cdef extern from "Python.h":
+    Py_ssize_t Py_REFCNT(PyObject *)
 
 
 cdef bint is_real(ndarray a):
@@ -158,6 +162,16 @@ cdef ndarray empty_of_kind(ndarray a, int kind):
 
 cdef ndarray empty_like(ndarray a):
     return new_array(a.ndim, a.shape, cnp.PyArray_TYPE(a))
+
+
+cdef ndarray room_of(Tensor dy):
+    """Room for a gradient that a kernel makes of dy element by element: dy's own memory where nobody but the walk that
+    calls has dy, which is then over; else new memory."""
+    cdef PyObject *array = <PyObject *>dy.array
+    if Py_REFCNT(<PyObject *>dy) == 1 and Py_REFCNT(array) == 1 and owns_memory(<ndarray>array) \
+            and cnp.PyArray_ISCARRAY(<ndarray>array):
+        return dy.array
+    return empty_like(dy.array)
 
 
 cdef ndarray empty_vector(Py_ssize_t n, ndarray like):

@@ -4,7 +4,7 @@ from numpy cimport ndarray
 
 from pyml cimport _kernels
 from pyml.memory cimport new_array
-from pyml.ops.arrays cimport contiguous, empty_like, real_tensor
+from pyml.ops.arrays cimport contiguous, empty_like, real_tensor, room_of
 from pyml.tensor cimport Node, Tensor, tracks, wrap
 
 from pyml.errors import ArgumentError
@@ -19,6 +19,11 @@ cdef class Dropout(Node):
 
     cdef tuple gradients(self, Tensor dy):
         return (keep_again(dy, self.mask, self.p),)
+
+    cdef tuple gradients_fused(self, Tensor dy):
+        cdef ndarray dx = room_of(dy)
+        _kernels.dropout_backward(dx, contiguous(dy.array), self.mask, self.p)
+        return (wrap(dx),)
 
 
 cdef Tensor keep_again(Tensor x, ndarray mask, double p):

@@ -386,3 +386,54 @@ def test_hooks_of_several_tensors_refuse():
     with pytest.raises(RuntimeError, match="does not require grad"):
         graph.register_multi_grad_hook((x, pyml.ones(1)), lambda grads: pytest.fail("called"))
     x.sum().backward()
+
+
+def test_no_gradient_is_written_over_that_somebody_has():
+    """Backward of activations and dropout writes over a gradient that nobody else can see."""
+    x = pyml.tensor([[1.0, -2.0, 3.0, -4.0]] * 3, requires_grad=True)
+    wanted = np.array([[1.0, 0.0, 1.0, 0.0]] * 3, np.float32)
+    given, seen = pyml.full((3, 4), 2.0), []
+
+    def relu_of(x, watch):
+        y = nn.functional.relu(x)
+        watch(y)
+        return y
+
+    watches = {
+        "nobody": lambda y: None,
+        "a hook": lambda y: y.register_hook(seen.append),
+        "a hook of the node": lambda y: y.grad_fn.register_hook(lambda dx, dy: seen.extend(dy)),
+        "one before the node": lambda y: y.grad_fn.register_prehook(lambda dy: seen.extend(dy)),
+        "the tensor": lambda y: y.retain_grad(),
+    }
+    for who, watch in watches.items():
+        seen.clear()
+        x.grad = None
+        y = relu_of(x, watch)
+        (y * 2).sum().backward()
+        seen.extend([y.grad] if who == "the tensor" else [])
+        np.testing.assert_array_equal(x.grad.numpy(), 2 * wanted)
+        assert len(seen) == (who != "nobody")
+        for gradient in seen:
+            np.testing.assert_array_equal(gradient.numpy(), given.numpy())
+    for function in (nn.functional.relu, nn.functional.tanh, nn.Dropout(0.5), lambda x: x + x):
+        y = function(x * 1.0)
+        y.backward(given)
+        assert (given.numpy() == 2).all()
+        y = function(x * 1.0)
+        y.backward(given.view(12).view(3, 4))
+        assert (given.numpy() == 2).all()
+    middle = nn.functional.relu(x * 1.0)
+    end = nn.functional.relu(middle * 3)
+    dx, dm, de = pyml.autograd.grad(end, (x, middle, end), given)
+    np.testing.assert_array_equal(de.numpy(), given.numpy())
+    np.testing.assert_array_equal(dm.numpy(), 6 * wanted)
+    np.testing.assert_array_equal(dx.numpy(), 6 * wanted)
+
+
+def test_one_gradient_for_two_inputs_is_not_written_over():
+    x, z = (pyml.tensor(v, requires_grad=True) for v in ([1.0, -1.0, 2.0], [-1.0, 1.0, 2.0]))
+    total = nn.functional.relu(x) + nn.functional.relu(z) + nn.functional.leaky_relu(x, 0.5)
+    total.backward(pyml.tensor([1.0, 2.0, 3.0]))
+    np.testing.assert_array_equal(x.grad.numpy(), [2, 1, 6])
+    np.testing.assert_array_equal(z.grad.numpy(), [0, 2, 3])

@@ -205,7 +205,7 @@ def test_what_is_not_a_number_stays_none(isa):
     for _ in range(5):
         for one, other in zip(recorded(x), wanted, strict=True):
             assert_same_bits(one, other)
-    assert FORWARD in follows(recorded)
+    assert follows(recorded) >= {FORWARD, BACKWARD}
 
 
 def test_diagnostics_make_calls_as_they_are():
