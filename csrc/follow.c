@@ -101,15 +101,14 @@ static void see_written(void *context, void **field, ptrdiff_t before, size_t by
         piece->m->fails |= uses_overlap(*field, (ptrdiff_t)bytes, piece->begin, piece->bytes);
 }
 
-/* What a call behind the product reads beside the result before it: it may be where the last one writes, element by element,
- * and nothing that the product writes. */
+/* What a call behind the product reads beside the result before it: nothing that the last one writes, where a product of
+ * several blocks of k leaves its sums, and nothing that the product writes. */
 static void see_follower(void *context, void **field, ptrdiff_t before, size_t bytes, int access)
 {
     memory *m = context;
     read_piece piece = {m, (const char *)*field - before, (ptrdiff_t)bytes};
     if ((access & EFFECT_READ) == 0 || is_result(m, *field)) return;
-    if (*field != m->to || piece.bytes != m->bytes)
-        m->fails |= uses_overlap(piece.begin, piece.bytes, m->to, m->bytes);
+    m->fails |= uses_overlap(piece.begin, piece.bytes, m->to, m->bytes);
     pyml_effects(m->product->kernel, m->product->dtype, m->product->args, see_written, &piece);
 }
 

@@ -28,7 +28,7 @@ typedef struct {
     ptrdiff_t relu; /* relu_forward */
     const uint64_t *kept; /* dropout_backward with this mask, and with */
     double scale; /* 1 / (1-p) */
-    const void *gate; /* relu_backward by these outputs, which may be `to` */
+    const void *gate; /* relu_backward by these outputs, which are not `to` */
 } product_finish;
 
 #endif

@@ -220,3 +220,14 @@ def test_diagnostics_make_calls_as_they_are():
         assert follows(step) >= {FORWARD, BACKWARD}
         shares.append(step.diagnostics["dead_relu/0"][:4])
     np.testing.assert_array_equal(*shares)
+
+
+def test_what_lies_between_counts_no_bytes(dtype):
+    _, step = history(trained(24, [64, 64], dropout=0.3, dtype=dtype), dtype=dtype)
+    got = {kernel.name: kernel.bytes for kernel in step.stats().kernels}
+    real, hidden, mask = dtype.itemsize, ROWS * 64, ROWS * 64 // 8
+    forward = [ROWS * k + 64 * k + 64 + hidden for k in (24, 64)]
+    # of a layer dy, dw and w, db; its x, the mask, relu's output, and what is stored
+    backward = [ROWS * o + 2 * 64 * o + o + 3 * hidden for o in (64, 3)]
+    assert got[FORWARD] == sum(forward) * real
+    assert got[DROPPED] == sum(backward) * real + 2 * mask
