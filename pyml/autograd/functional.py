@@ -287,7 +287,8 @@ def vectors(v, like, single, name, what):
             if what == "input":
                 only = "the input to the user-provided function is"
             raise RuntimeError(
-                f"{name}: The vector v can only be None if {only} a single Tensor with one element"
+                f"{name}: The vector v can only be None if {only} a single Tensor with one "
+                f"element; give a tensor for each {what}"
             )
         return (ones_like(like[0]),)
     _, v = tensors_of(v, "v", name)
@@ -296,7 +297,7 @@ def vectors(v, like, single, name, what):
             f"{name}: v is a tuple of invalid length: should be {len(like)}, one for each {what}, "
             f"but got {len(v)}"
             if len(like) > 1
-            else f"{name}: The given v should contain a single Tensor."
+            else f"{name}: The given v should contain a single Tensor, not {len(v)}"
         )
     for i, (a, b) in enumerate(zip(v, like, strict=True)):
         if a.shape != b.shape:

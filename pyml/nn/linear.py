@@ -10,7 +10,7 @@ from pyml.nn.lazy import LazyModuleMixin
 from pyml.nn.module import Module
 from pyml.nn.parameter import Parameter, UninitializedParameter
 from pyml.ops.arrays import checked_tensor
-from pyml.options import check_sizes
+from pyml.options import check_counts, check_sizes
 
 __all__ = ["Bilinear", "Identity", "LazyLinear", "Linear"]
 
@@ -174,10 +174,8 @@ class Bilinear(Module):
         self, in1_features, in2_features, out_features, bias=True, device=None, dtype=None
     ):
         super().__init__()
-        sizes = {"in1_features": in1_features, "in2_features": in2_features}
-        check_sizes(self._get_name(), **sizes, out_features=out_features)
-        if in1_features <= 0:
-            raise ArgumentError(f"Bilinear: in1_features is {in1_features}, it must be positive")
+        check_counts(self._get_name(), least=1, in1_features=in1_features)
+        check_sizes(self._get_name(), in2_features=in2_features, out_features=out_features)
         self.in1_features = in1_features
         self.in2_features = in2_features
         self.out_features = out_features

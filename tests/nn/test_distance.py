@@ -26,6 +26,7 @@ def test_repr():
     assert repr(nn.CosineSimilarity()) == "CosineSimilarity()"
 
 
-def test_no_features():
-    with pytest.raises(ValueError, match="in1_features is 0"):
-        nn.Bilinear(0, 3, 4)
+@pytest.mark.parametrize("count", [0, -1])
+def test_no_features(count):
+    with pytest.raises(ValueError, match=f"in1_features is {count}, it must be >= 1"):
+        nn.Bilinear(count, 3, 4)
