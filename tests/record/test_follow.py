@@ -208,18 +208,21 @@ def test_what_is_not_a_number_stays_none(isa):
     assert follows(recorded) >= {FORWARD, BACKWARD}
 
 
-def test_diagnostics_make_calls_as_they_are():
-    """Calls that only measure look at what lies between."""
-    shares = []
-    for fused in (True, False):
-        model = network(24, [64, 64])
-        step = pyml.record(step_of(model, optim.SGD(model.parameters(), lr=1e-3)))
-        pyml.manual_seed(1)
-        x, y = pyml.randn(4 * ROWS, 24), pyml.randn(4 * ROWS, 3)
-        step.run(x, y, batch_size=ROWS, epochs=5 if fused else 1, diagnostics=True)
-        assert follows(step) >= {FORWARD, BACKWARD}
-        shares.append(step.diagnostics["dead_relu/0"][:4])
-    np.testing.assert_array_equal(*shares)
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_blocks_of_k_that_are_summed_side_by_side(isa, dtype, threads):
+    """Of a small product with long sums each block of k is a task: their total is finished."""
+    pyml.set_num_threads(threads)
+    layer = nn.Linear(2100, 64).to(dtype)
+    x = pyml.randn(60, 2100, dtype=dtype)
+
+    def step(x):
+        with pyml.no_grad():
+            return F.relu(layer(x)) + 1
+
+    recorded, wanted = pyml.record(step), step(x)
+    for _ in range(4):
+        assert_same_bits(recorded(x), wanted)
+    assert follows(recorded) == {FORWARD}
 
 
 def test_what_lies_between_counts_no_bytes(dtype):
