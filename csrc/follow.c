@@ -118,8 +118,8 @@ bool follow_find(follow *f, const program_call *calls, ptrdiff_t count, ptrdiff_
     const program_call *call = &calls[product];
     void *result;
     ptrdiff_t n;
-    *f = (follow){product, NONE, NONE};
     if (call->is_extra || !product_of(call, &result, &n)) return false;
+    *f = (follow){product, NONE, NONE, n};
     memory m = {.bytes = n * pyml_dtype_bytes(call->dtype), .results = {result}, .count = 1, .product = call};
     const bool is_forward = call->kernel == KERNEL_linear_forward;
     const struct {
@@ -189,11 +189,8 @@ static void add_bytes(void *context, void **field, ptrdiff_t before, size_t byte
 
 double follow_bytes(const follow *f, const program_call *calls)
 {
-    void *result;
-    ptrdiff_t n;
     double bytes = 0;
-    product_of(&calls[f->product], &result, &n);
-    const double between = 2 * (double)n * (double)pyml_dtype_bytes(calls[f->product].dtype);
+    const double between = 2 * (double)(f->elements * pyml_dtype_bytes(calls[f->product].dtype));
     const ptrdiff_t made[] = {f->product, f->dropout, f->relu};
     for (int i = 0; i < 3; i++) {
         if (made[i] == NONE) continue;

@@ -9,9 +9,9 @@
 
 #include <stdbool.h>
 
-/* Call `product`, and those that follow it: -1 where there is none. */
+/* Call `product`, of `elements` elements, and those that follow it: -1 where there is none. */
 typedef struct {
-    ptrdiff_t product, dropout, relu;
+    ptrdiff_t product, dropout, relu, elements;
 } follow;
 
 /* What follows call `product`. False: nothing. */
