@@ -78,7 +78,7 @@ static bool is_result(const memory *m, const void *pointer)
     return false;
 }
 
-/* A piece that the product writes may not be read by the calls behind it, which it would change before. */
+/* What the product touches beside its result is not where the last call writes, which would be changed too early. */
 static void see_product(void *context, void **field, ptrdiff_t before, size_t bytes, int access)
 {
     memory *m = context;

@@ -16,7 +16,7 @@ from cpython.ref cimport PyObject
 from numpy cimport ndarray
 
 from pyml.grad_mode cimport grad_enabled, switch_grad
-from pyml.memory cimport new_number, owns_memory
+from pyml.memory cimport new_number, only_one_has
 from pyml.no_gil cimport added, now
 from pyml.recorder cimport Recorder, recorder
 from pyml.tensor cimport (
@@ -32,7 +32,6 @@ cnp.import_array()
 
 cdef extern from "Python.h":
     PyObject *PyDict_SetDefault(dict, object, object) except NULL
-    Py_ssize_t Py_REFCNT(PyObject *)   # not of `object`: for an attribute, Cython would count its own reference
 
 
 cdef extern from *:
@@ -257,7 +256,7 @@ cdef object walk_graph(
         at = 0
         while PyDict_Next(pending, &at, &key, &value):
             (<Tensor>key).note_gradient(False, True)
-            if (<Tensor>key)._grad is not None or not is_alone(value):
+            if (<Tensor>key)._grad is not None or not only_one_has(value, <PyObject *>(<Tensor>value).array):
                 sums[<Tensor>key] = new_gradient(<Tensor>key, <Tensor>value, create_graph)
         leaves = []   # with hooks that run after it
         at = 0
@@ -400,12 +399,6 @@ cdef int check_for_nan(Node node, tuple grads) except -1:
                 f"Function '{node.name()}' returned nan values in its {i}th output, the gradient of input {i}; the operation was "
                 f"recorded {made}")
     return 0
-
-
-cdef bint is_alone(PyObject *given):
-    """Whether nobody but the dict can reach a gradient: then it is taken as it is."""
-    cdef PyObject *array = <PyObject *>(<Tensor>given).array
-    return Py_REFCNT(given) == 1 and Py_REFCNT(array) == 1 and owns_memory(<ndarray>array)
 
 
 cdef Tensor new_gradient(Tensor leaf, Tensor grad, bint create_graph):

@@ -1,3 +1,4 @@
+from cpython.ref cimport PyObject
 from numpy cimport ndarray, npy_intp
 
 from pyml.recorder cimport Recorder
@@ -37,4 +38,5 @@ cdef size_t size_bytes(int index) noexcept   # of a block
 cdef ndarray new_array(int ndim, const npy_intp *shape, int type_number)   # contiguous, uninitialised, 64-byte aligned
 cdef ndarray new_number(int ndim, const npy_intp *shape, int type_number, double value)   # float32 or float64, one element
 cdef bint owns_memory(ndarray a)       # nothing but `a` (and views, which refer to it) can reach its memory
+cdef bint only_one_has(PyObject *tensor, PyObject *array)   # a tensor; and only that its array, and only that its memory
 cdef bint alone_on_memory(ndarray a)   # the same, or it is a view of an array that nobody else has

@@ -21,7 +21,7 @@ from pyml.recorder cimport Recorder, of_thread, recorder
 cnp.import_array()
 
 cdef extern from "Python.h":
-    Py_ssize_t Py_REFCNT(PyObject *)
+    Py_ssize_t Py_REFCNT(PyObject *)   # not of `object`: for an attribute, Cython would count its own reference
 
 cdef extern from "system.h" nogil:
     void *system_aligned(size_t alignment, size_t size)
@@ -299,6 +299,10 @@ cdef ndarray new_number(int ndim, const npy_intp *shape, int type_number, double
 cdef bint owns_memory(ndarray a):
     base = cnp.get_array_base(a)
     return base is None or type(base) is Block
+
+
+cdef bint only_one_has(PyObject *tensor, PyObject *array):
+    return Py_REFCNT(tensor) == 1 and Py_REFCNT(array) == 1 and owns_memory(<ndarray>array)
 
 
 cdef bint alone_on_memory(ndarray a):

@@ -418,7 +418,7 @@ static void add_blocks(const void *context, ptrdiff_t begin, ptrdiff_t end)
     const gemm_args g = *of.plan->args;
     const real *bias = of.plan->bias;
     const product_finish *finish = of.plan->finish;
-    for (ptrdiff_t i = begin; i < end; i++) {
+    for (ptrdiff_t i = begin; i < end; i++)
         for (ptrdiff_t j = 0; j < g.n; j += L) {
             const ptrdiff_t lanes = min_size(g.n - j, L);
             const real *sums = of.sums + i * g.n + j;
@@ -430,7 +430,6 @@ static void add_blocks(const void *context, ptrdiff_t begin, ptrdiff_t end)
             if (finish != NULL) total = finished(total, finish, c - (real *)finish->to, lanes);
             vstore_upto(c, total, lanes);
         }
-    }
 }
 
 static void multiply_by_blocks(const gemm_plan *plan, ptrdiff_t blocks, double cost)

@@ -3,12 +3,6 @@
 #include "gemm.h"
 #include "linear.h"
 
-void KERNEL(linear_forward_finished)(const void *args, const product_finish *finish);
-void KERNEL(linear_backward_finished)(const void *args, const product_finish *finish, kernel_fn update,
-                                      const void *update_args);
-
-void KERNEL(linear_forward)(const void *args) { KERNEL(linear_forward_finished)(args, NULL); }
-
 void KERNEL(linear_forward_finished)(const void *args, const product_finish *finish)
 {
     const linear_forward_args *a = args;
@@ -16,6 +10,8 @@ void KERNEL(linear_forward_finished)(const void *args, const product_finish *fin
     if (finish != NULL) y.c = finish->to;
     KERNEL(gemm_finished)(&y, a->b, finish);
 }
+
+void KERNEL(linear_forward)(const void *args) { KERNEL(linear_forward_finished)(args, NULL); }
 
 /* ---- db[j] = sum over i of dy[i,j] --------------------------------------------------------------------------
  *
@@ -78,9 +74,6 @@ static void sum_columns(real *db, const real *dy, ptrdiff_t n, ptrdiff_t o)
                 vstore_upto(db + j, sum, m));
 }
 
-/* y = alpha x w^T + b:  dx = alpha dy w,  dw = alpha dy^T x,  db = sum over rows of dy. */
-void KERNEL(linear_backward)(const void *args) { KERNEL(linear_backward_finished)(args, NULL, NULL, NULL); }
-
 /* ---- an update behind dw ------------------------------------------------------------------------------------ */
 
 typedef struct {
@@ -118,6 +111,9 @@ static void update_behind(const linear_backward_args *a, const gemm_args *dw, ke
     update_rows(&of, 0, a->o, a->dw);
 }
 
+/* ---- backward ------------------------------------------------------------------------------------------- */
+
+/* y = alpha x w^T + b:  dx = alpha dy w,  dw = alpha dy^T x,  db = sum over rows of dy. */
 void KERNEL(linear_backward_finished)(const void *args, const product_finish *finish, kernel_fn update,
                                       const void *update_args)
 {
@@ -130,3 +126,5 @@ void KERNEL(linear_backward_finished)(const void *args, const product_finish *fi
     else if (a->dw != NULL) KERNEL(gemm_bias)(&dw, NULL);
     if (a->db != NULL) sum_columns(a->db, a->dy, a->n, a->o);
 }
+
+void KERNEL(linear_backward)(const void *args) { KERNEL(linear_backward_finished)(args, NULL, NULL, NULL); }

@@ -7,13 +7,13 @@ refused in a recorded step.
 import numpy as np
 
 cimport numpy as cnp
-from cpython.object cimport PyObject
+from cpython.ref cimport PyObject
 from libc.stdint cimport int64_t
 from numpy cimport ndarray
 
 from pyml cimport _kernels
 from pyml.attributes cimport number_of
-from pyml.memory cimport new_array, owns_memory
+from pyml.memory cimport new_array, only_one_has
 from pyml.recorder cimport Recorder, recorder
 from pyml.tensor cimport Tensor
 
@@ -21,10 +21,6 @@ from pyml.errors import ArgumentError, DtypeError
 from pyml.recorder import refuse
 
 cnp.import_array()
-
-cdef extern from "Python.h":
-    Py_ssize_t Py_REFCNT(PyObject *)
-
 
 cdef bint is_real(ndarray a):
     cdef int kind = cnp.PyArray_TYPE(a)
@@ -167,9 +163,7 @@ cdef ndarray empty_like(ndarray a):
 cdef ndarray room_of(Tensor dy):
     """Room for a gradient that a kernel makes of dy element by element: dy's own memory where nobody but the walk that
     calls has dy, which is then over; else new memory."""
-    cdef PyObject *array = <PyObject *>dy.array
-    if Py_REFCNT(<PyObject *>dy) == 1 and Py_REFCNT(array) == 1 and owns_memory(<ndarray>array) \
-            and cnp.PyArray_ISCARRAY(<ndarray>array):
+    if only_one_has(<PyObject *>dy, <PyObject *>dy.array) and cnp.PyArray_ISCARRAY(dy.array):
         return dy.array
     return empty_like(dy.array)
 
