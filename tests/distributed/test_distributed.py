@@ -215,7 +215,7 @@ distributed.barrier()
 distributed.destroy_process_group()
 distributed.init_process_group()
 distributed.barrier()
-print(distributed.get_rank(), flush=True)
+print(f"{distributed.get_rank()}\\n", end="", flush=True)  # one write: others print, too
 time.sleep(0.3 * distributed.get_rank())
 """
 
