@@ -75,13 +75,12 @@ static inline void system_free(void *memory)
 }
 
 /* A wish for huge pages, where the system hears it: nothing depends on it. */
-static inline void system_huge_pages(void *memory, size_t size)
-{
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
-    madvise(memory, size, MADV_HUGEPAGE);
+enum { SYSTEM_HAS_HUGE_PAGES = 1 };
+static inline void system_huge_pages(void *memory, size_t size) { madvise(memory, size, MADV_HUGEPAGE); }
 #else
-    (void)memory, (void)size;
+enum { SYSTEM_HAS_HUGE_PAGES = 0 };
+static inline void system_huge_pages(void *memory, size_t size) { (void)memory, (void)size; }
 #endif
-}
 
 #endif

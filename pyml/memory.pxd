@@ -10,11 +10,16 @@ cdef struct Waiting:   # a freed block is a link of its list
     Waiting *next
     int index          # of the list that it is to go to, while it is in Arena.returned
 
+cdef struct Taken:
+    void *memory
+    size_t size
+
+
 cdef class Arena:
     cdef Recorder recorder   # None: closed
     cdef Waiting *waiting[SIZES]
     cdef Waiting *returned   # blocks that other threads have freed, where there is no GIL
-    cdef void **taken        # from the system
+    cdef Taken *taken        # from the system
     cdef Py_ssize_t taken_count
     cdef char *slab          # what is left of the last piece for small blocks
     cdef size_t left
@@ -36,6 +41,7 @@ cdef class Block:
 
 cdef size_t size_bytes(int index) noexcept   # of a block
 cdef ndarray new_array(int ndim, const npy_intp *shape, int type_number)   # contiguous, uninitialised, 64-byte aligned
+cdef ndarray new_zeros(int ndim, const npy_intp *shape, int type_number)   # which outlive the step that is being recorded
 cdef ndarray new_number(int ndim, const npy_intp *shape, int type_number, double value)   # float32 or float64, one element
 cdef bint owns_memory(ndarray a)       # nothing but `a` (and views, which refer to it) can reach its memory
 cdef bint only_one_has(PyObject *tensor, PyObject *array)   # a tensor; and only that its array, and only that its memory

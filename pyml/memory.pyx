@@ -6,13 +6,15 @@ use and those waiting are together never more than KEPT times the most that was 
 would exceed that, waiting ones are given back first.
 
 Blocks begin on a cache line (64 bytes). Large ones ask for huge pages, which spare the address translation: of Linux
-only, and harmless elsewhere. Changed under the GIL, or where there is none under a lock.
+only, and harmless elsewhere. Those that are smaller than two such pages are cut from a region of some, which goes back
+to the system with its last block. Changed under the GIL, or where there is none under a lock.
 """
 cimport cython
 cimport numpy as cnp
 from cpython.buffer cimport PyBuffer_FillInfo
 from cpython.ref cimport PyObject
 from libc.stdlib cimport free, realloc
+from libc.string cimport memset
 from numpy cimport ndarray, npy_intp
 
 from pyml.no_gil cimport NO_GIL, added, pyml_lock, pyml_mutex, pyml_unlock
@@ -27,6 +29,7 @@ cdef extern from "system.h" nogil:
     void *system_aligned(size_t alignment, size_t size)
     void system_free(void *memory)
     void system_huge_pages(void *memory, size_t size)
+    enum: SYSTEM_HAS_HUGE_PAGES
 
 cdef extern from *:
     """
@@ -46,11 +49,18 @@ cdef extern from *:
 cdef enum:
     LINE = 64
     HUGE_PAGE = 1 << 21
+    CUT_FROM = 1 << 17         # bytes of a block that is cut from a region
+    REGION = 4 * HUGE_PAGE
     STEPS = 8       # sizes from one power of two to the next: at most an eighth of a block is not used
     SLAB = 1 << 16  # an arena's unit
     KEPT = 2        # phases of a step have sizes of their own; with 1.5, steps of some networks go to the system
 
+cdef struct Region:      # its first line; each block of it has a line before it that says which region this is
+    size_t cut           # bytes
+    Py_ssize_t blocks    # that are not given back
+
 cdef pyml_mutex pool
+cdef Region *region = NULL   # of which blocks are cut now
 cdef Waiting *waiting[SIZES]
 cdef size_t used_bytes = 0, waiting_bytes = 0, peak_bytes = 0
 cdef unsigned long long system_calls = 0
@@ -69,6 +79,57 @@ cdef size_t size_bytes(int index) noexcept:
     return <size_t>(index - shift * STEPS + 1) << shift << 6
 
 
+cdef bint is_cut(size_t size) noexcept:
+    """Whether a block of so many bytes is a part of a region."""
+    return SYSTEM_HAS_HUGE_PAGES and KEEPS_BLOCKS and CUT_FROM <= size < 2 * HUGE_PAGE
+
+
+cdef void *asked_for(size_t size) noexcept:
+    """From the system; NULL if there is no memory."""
+    cdef size_t alignment = HUGE_PAGE if size >= 2 * HUGE_PAGE else LINE
+    cdef void *memory = system_aligned(alignment, size)
+    added(system_calls, 1)
+    if memory != NULL and alignment == HUGE_PAGE:
+        system_huge_pages(memory, size // HUGE_PAGE * HUGE_PAGE)
+    return memory
+
+
+cdef void *from_system(size_t size) noexcept:
+    """NULL if there is no memory. Call it with the pool locked."""
+    global region
+    cdef Region *of = region
+    cdef char *block
+    if not is_cut(size):
+        return asked_for(size)
+    if of == NULL or of.cut + LINE + size > REGION:
+        of = <Region *>asked_for(REGION)
+        if of == NULL:
+            return NULL
+        of.cut, of.blocks = LINE, 0
+        region = of
+    block = <char *>of + of.cut + LINE
+    (<Region **>(block - LINE))[0] = of
+    of.cut += LINE + size
+    of.blocks += 1
+    return block
+
+
+cdef void to_system(void *memory, size_t size) noexcept:
+    """What from_system gave. Call it with the pool locked."""
+    global region
+    cdef Region *of
+    if is_cut(size):
+        of = (<Region **>(<char *>memory - LINE))[0]
+        of.blocks -= 1
+        if of.blocks > 0:
+            return
+        if of == region:
+            region = NULL
+        memory = of
+    added(system_calls, 1)
+    system_free(memory)
+
+
 cdef void give_back(size_t bytes) noexcept:
     """Gives waiting blocks to the system, the largest first, until `bytes` are given or none is left."""
     global waiting_bytes
@@ -82,8 +143,7 @@ cdef void give_back(size_t bytes) noexcept:
             continue
         waiting[index] = block.next
         waiting_bytes -= size_bytes(index)
-        added(system_calls, 1)
-        system_free(block)
+        to_system(block, size_bytes(index))
 
 
 @cython.final
@@ -97,8 +157,10 @@ cdef class Arena:
 
     def __dealloc__(self):
         cdef Py_ssize_t i
+        pyml_lock(&pool)
         for i in range(self.taken_count):
-            system_free(self.taken[i])
+            to_system(self.taken[i].memory, self.taken[i].size)
+        pyml_unlock(&pool)
         free(self.taken)
 
     cdef void close(self):
@@ -109,16 +171,18 @@ cdef class Arena:
         """Of memory that is taken in large pieces."""
         cdef size_t piece = size if size > SLAB // 4 else SLAB
         cdef void *memory
-        cdef void **larger
+        cdef Taken *larger
         if size > self.left:
-            larger = <void **>realloc(self.taken, (self.taken_count + 1) * sizeof(void *))
+            larger = <Taken *>realloc(self.taken, (self.taken_count + 1) * sizeof(Taken))
             if larger == NULL:
                 raise MemoryError()
             self.taken = larger
+            pyml_lock(&pool)
             memory = from_system(piece)
+            pyml_unlock(&pool)
             if memory == NULL:
                 raise MemoryError(f"no memory for a result of {size} bytes in a recorded step")
-            larger[self.taken_count] = memory
+            larger[self.taken_count] = Taken(memory, piece)
             self.taken_count += 1
             self.bytes += piece
             if piece == size:
@@ -209,18 +273,8 @@ cdef class Block:
             (<Waiting *>self.memory).next = waiting[self.index]
             waiting[self.index] = <Waiting *>self.memory
         else:
-            system_free(self.memory)
+            to_system(self.memory, size_bytes(self.index))
         pyml_unlock(&pool)
-
-
-cdef void *from_system(size_t size) noexcept:
-    """NULL if there is no memory."""
-    cdef size_t alignment = HUGE_PAGE if size >= 2 * HUGE_PAGE else LINE
-    cdef void *memory = system_aligned(alignment, size)
-    added(system_calls, 1)
-    if memory != NULL and alignment == HUGE_PAGE:
-        system_huge_pages(memory, size // HUGE_PAGE * HUGE_PAGE)
-    return memory
 
 
 cdef Block new_block(size_t bytes):
@@ -267,14 +321,26 @@ cdef size_t item_bytes(int type_number) noexcept:
     return 2 if type_number in (cnp.NPY_INT16, cnp.NPY_UINT16) else 8
 
 
-cdef ndarray new_array(int ndim, const npy_intp *shape, int type_number):
+cdef size_t array_bytes(int ndim, const npy_intp *shape, int type_number) except 0:
+    """At least the one that an empty array has."""
     cdef size_t bytes = item_bytes(type_number)
     cdef int d
     for d in range(ndim):
         if shape[d] > 0 and bytes > (<size_t>1 << 62) // <size_t>shape[d]:
             raise MemoryError(f"no memory for an array of shape {tuple([shape[i] for i in range(ndim)])}")
         bytes *= <size_t>shape[d]
-    return array_on(new_block(bytes), ndim, shape, type_number)
+    return max(bytes, 1)
+
+
+cdef ndarray new_array(int ndim, const npy_intp *shape, int type_number):
+    return array_on(new_block(array_bytes(ndim, shape, type_number)), ndim, shape, type_number)
+
+
+cdef ndarray new_zeros(int ndim, const npy_intp *shape, int type_number):
+    cdef size_t bytes = array_bytes(ndim, shape, type_number)
+    cdef Block block = pool_block(size_index((bytes + LINE - 1) // LINE), bytes)
+    memset(block.memory, 0, bytes)
+    return array_on(block, ndim, shape, type_number)
 
 
 cdef ndarray array_on(Block block, int ndim, const npy_intp *shape, int type_number):

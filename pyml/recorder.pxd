@@ -18,7 +18,6 @@ cdef class Recorder:
     cdef int keep(self, ndarray array) except -1
     cdef int constant(self, ndarray array) except -1
     cdef int number(self, ndarray array, Traced number) except -1
-    cdef int lasting(self, ndarray array) except -1
     cdef int allocated(self, void *memory, size_t size) except -1
     cdef int freed(self, void *memory) except -1
     cdef int changed(self, object tensor) except -1

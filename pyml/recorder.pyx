@@ -53,10 +53,6 @@ cdef class Recorder:
         """The value of `array`, which is new and was said to be constant, is that of a number that a step changes."""
         return 0
 
-    cdef int lasting(self, ndarray array) except -1:
-        """`array`, which is new, is not the step's: it is there in the next one with the values it has then."""
-        return 0
-
     cdef int allocated(self, void *memory, size_t size) except -1:
         """New memory: what is in it must come from kernels, or be constant."""
         return 0

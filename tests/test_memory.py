@@ -38,6 +38,47 @@ def test_every_size_has_memory_of_its_own(dtype):
 
 
 @keeps_blocks
+@pytest.mark.skipif(sys.platform != "linux", reason="others have no regions of huge pages")
+def test_blocks_of_a_region_go_back_with_its_last():
+    """Twelve of 1 MiB lie in two regions of 8: each is asked for once, and given back once."""
+    zeros = pyml.zeros(1 << 18)
+    before = memory.stats()["system_calls"]
+    tensors = [pyml.exp(zeros) for _ in range(12)]
+    taken = memory.stats()["system_calls"]
+    for i, t in enumerate(tensors):
+        t.numpy()[:] = i
+    assert [t.numpy().min() for t in tensors] == [*range(12)]
+    kept = tensors.pop(2)
+    del t
+    tensors.clear()
+    memory.empty_cache()
+    one_is_kept = memory.stats()["system_calls"]
+    np.testing.assert_array_equal(kept.numpy(), np.full(1 << 18, 2, np.float32))
+    del kept
+    memory.empty_cache()
+    calls = [before, taken, one_is_kept, memory.stats()["system_calls"]]
+    assert [b - a for a, b in itertools.pairwise(calls)] == [2, 1, 1]
+
+
+@pytest.mark.parametrize("record", [pyml.record, lambda step: step], ids=["recorded", "eager"])
+def test_the_state_of_an_optimizer_begins_on_a_line(record):
+    model = nn.Sequential(nn.Linear(3, 5), nn.Linear(5, 7))
+    optimizer = optim.Adam(model.parameters())
+
+    @record
+    def step(x):
+        optimizer.zero_grad()
+        model(x).sum().backward()
+        optimizer.step()
+
+    for _ in range(3):
+        step(pyml.ones(2, 3))
+    arrays = [s[name] for s in optimizer.state.values() for name in ("exp_avg", "exp_avg_sq")]
+    assert [a.data_ptr() % 64 for a in arrays] == [0] * 8
+    assert all(pyml.isfinite(a).all() for a in arrays)
+
+
+@keeps_blocks
 def test_a_freed_block_is_used_again():
     assert address_of(1000) == address_of(1000)
     assert address_of(10**6) == address_of(10**6)

@@ -57,13 +57,13 @@ enum {
     A_COPIED_FROM = 4 * NR, /* columns of C from which it pays to bring long rows of A together, */
     A_READ_UP_TO = 8 * NR,  /* up to which A is read as it lies, a short run for each p, */
     B_READ_UP_TO = 12 * MR, /* and rows of C up to which B is */
-    B_FETCHED_FROM = (7 << 18) / sizeof(real), /* numbers of a B of which an L2 keeps little */
     PACKED_A = ((MC + MR - 1) / MR * MR * KC + LANES + 15) / 16 * 16,
     PACKED_B = KC * NC + LANES,
 
     SMALL_C = 64 * 64, /* numbers in a C that is too small to be cut well, */
     SUMS = 1 << 20, /* and room for those of one for each block of k */
     ADDED_ROWS = 8, /* of C, a task */
+    FETCHED_P = 8, /* so many p ahead */
     LEAST_K = 8, /* of stripes: with less there is little to hide an update behind */
 
     TASKS_PER_THREAD = 2, /* evens out threads that come late, as long as a task has */
@@ -206,7 +206,7 @@ typedef struct {
     ptrdiff_t kc; /* length of a block of k */
     ptrdiff_t row_blocks, column_blocks; /* tasks of one matrix */
     enum { AS_IT_LIES, COPIED, PACKED } a_form;
-    bool pack_b, fetch_b;
+    bool pack_b;
 } gemm_plan;
 
 /* n things cut into parts as equal as can be: the first `longer` of them have one more than `size`. */
@@ -216,6 +216,25 @@ typedef struct {
 INLINE partition cut_into(ptrdiff_t parts, ptrdiff_t n) { return (partition){parts, n / parts, n % parts}; }
 INLINE ptrdiff_t part_size(partition p, ptrdiff_t i) { return p.size + (i < p.longer); }
 INLINE ptrdiff_t part_begin(partition p, ptrdiff_t i) { return p.size * i + min_size(p.longer, i); }
+
+/* Packs tiles s .. s_end-1 of an A whose rows lie side by side: all of them for each p, so that long runs are read, and
+ * those of a later p fetched. */
+static void pack_tiles(real *to, const real *from, ptrdiff_t k_stride, partition tiles, ptrdiff_t s,
+                       ptrdiff_t s_end, ptrdiff_t k)
+{
+    const ptrdiff_t run = part_begin(tiles, s_end) - part_begin(tiles, s);
+    for (ptrdiff_t p = 0; p < k; p++, from += k_stride, to += MR) {
+        const real *rows = from;
+        for (ptrdiff_t i = 0; i < run; i += LINE) __builtin_prefetch(from + FETCHED_P * k_stride + i);
+        for (ptrdiff_t q = s; q < s_end; q++) {
+            const ptrdiff_t count = part_size(tiles, q);
+            for (ptrdiff_t i = 0; i < count; i += L)
+                vstore_upto(to + (q - s) * MR * k + i, vload_upto(rows + i, min_size(count - i, L)),
+                            min_size(MR - i, L));
+            rows += count;
+        }
+    }
+}
 
 /* Brings the tiles s .. s_end-1 of k columns of A into the form they are read in, and says in *t how. The
  * result is where tile s begins. */
@@ -236,30 +255,12 @@ static const real *prepare_a(const gemm_plan *plan, real *room, const real *a, p
     case PACKED:
         t->a_row = 1, t->a_col = MR;
         a += part_begin(tiles, s) * g->a_row;
-        for (real *to = room; s < s_end; a += part_size(tiles, s++) * g->a_row, to += MR * k)
-            pack(MR, to, a, g->a_row, g->a_col, part_size(tiles, s), k);
+        if (g->a_row == 1) pack_tiles(room, a, g->a_col, tiles, s, s_end, k);
+        else
+            for (real *to = room; s < s_end; a += part_size(tiles, s++) * g->a_row, to += MR * k)
+                pack(MR, to, a, g->a_row, g->a_col, part_size(tiles, s), k);
     }
     return room;
-}
-
-/* Fetches part s of `tiles` of a panel of B, k x NR, into a near cache: the next one, while the tiles of this one are
- * computed. Where there is no next one, what is fetched is not used. (Inlined, it slows the loop for small products.) */
-static void NOINLINE fetch_part(const gemm_args *g, const real *b, ptrdiff_t k, ptrdiff_t s, ptrdiff_t tiles)
-{
-    const bool along_k = g->b_row == 1;
-    const ptrdiff_t runs = along_k ? NR : k, length = along_k ? k : NR;
-    const ptrdiff_t stride = along_k ? g->b_col : g->b_row;
-    for (ptrdiff_t run = runs * s / tiles; run < runs * (s + 1) / tiles; run++)
-        for (ptrdiff_t i = 0; i < length; i += LINE) __builtin_prefetch(b + run * stride + i, 0, 2);
-}
-
-/* Fetches what a tile of `rows` rows is finished with. */
-static void NOINLINE fetch_gate(const tile_args *t, ptrdiff_t rows)
-{
-    if (t->finish->gate == NULL) return;
-    const real *gate = (const real *)t->finish->gate + (t->c - (real *)t->finish->to);
-    for (ptrdiff_t i = 0; i < rows; i++)
-        for (ptrdiff_t j = 0; j < NR; j += LINE) __builtin_prefetch(gate + i * t->c_row + j);
 }
 
 /* One block of k of rows x columns of C: t holds the corner of C, and how to store. */
@@ -288,10 +289,6 @@ static void multiply_block(const gemm_plan *plan, tile_args t, const real *a, co
             t.a = a_block, t.c = c + part_begin(tiles, s_begin) * t.c_row + j;
             for (ptrdiff_t s = s_begin; s < s_end; s++) {
                 const ptrdiff_t count = part_size(tiles, s);
-                if (plan->fetch_b && s_begin == 0)
-                    fetch_part(g, j + NR < columns ? b + (j + NR) * g->b_col : b + t.k * g->b_row, t.k, s,
-                               s_end);
-                if (t.finish != NULL) fetch_gate(&t, count);
                 tile_fns[count - 1][vectors - 1](&t);
                 t.a += plan->a_form == PACKED ? MR * t.k : count * t.a_row;
                 t.c += count * t.c_row;
@@ -497,7 +494,6 @@ static gemm_plan plan_of(const gemm_args *args, const real *bias, const product_
     if (args->a_col == 1) plan.a_form = args->k > KC && args->n >= A_COPIED_FROM ? COPIED : AS_IT_LIES;
     else plan.a_form = args->a_row == 1 && args->n <= A_READ_UP_TO ? AS_IT_LIES : PACKED;
     plan.pack_b = args->b_col != 1 || args->m > B_READ_UP_TO;
-    plan.fetch_b = args->k * args->n >= B_FETCHED_FROM && args->m <= MC;
     return plan;
 }
 

@@ -22,7 +22,7 @@ from pyml._kernels cimport (
     FIELD_DOUBLE, FIELD_INT, OPTIM_STEP, PYML_FLOAT32, PYML_FLOAT64, argument_field, csrc, pyml_dtype,
 )
 from pyml.dict_version cimport PYML_DICT_VERSION
-from pyml.memory cimport new_number
+from pyml.memory cimport new_number, new_zeros
 from pyml.recorder cimport Recorder, Traced, recorder
 from pyml.ops.arrays cimport is_real
 from pyml.ops.segments cimport Segments
@@ -34,14 +34,6 @@ cnp.import_array()
 
 cdef extern from "Python.h":
     PyObject *PyDict_GetItemWithError(object, object) except? NULL
-
-
-cdef ndarray lasting(ndarray a):
-    """`a`, new state that outlives the step."""
-    cdef Recorder r = recorder()
-    if r is not None:
-        r.lasting(a)
-    return a
 
 
 cdef double number(object value) except? -1:
@@ -318,7 +310,7 @@ cdef class Update(Segments):
                 number = value
             else:
                 raise TypeError(f"{self.name}: state {name!r} of parameter {i} is {value!r}, it must be a number")
-            a = lasting(cnp.PyArray_ZEROS(0, NULL, cnp.NPY_FLOAT64, 0))
+            a = new_zeros(0, NULL, cnp.NPY_FLOAT64)
             (<double *>cnp.PyArray_DATA(a))[0] = number
             kept = wrap(a)
             self.fresh.append((p, values, name, kept))
@@ -333,7 +325,7 @@ cdef class Update(Segments):
             found[0] = PyDict_GetItemWithError(values, name)
         value = None if found[0] == NULL else <object>found[0]
         if value is None:
-            a = lasting(cnp.PyArray_ZEROS(w.ndim, w.shape, cnp.PyArray_TYPE(w), 0))
+            a = new_zeros(w.ndim, w.shape, cnp.PyArray_TYPE(w))
             if self.start[k] != 0:
                 a.fill(self.start[k])
             self.fresh.append((p, values, name, wrap(a)))

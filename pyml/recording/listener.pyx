@@ -308,10 +308,6 @@ cdef class Recording(Recorder):
         self.program.trace.constants[<size_t>cnp.PyArray_DATA(array)] = self.program.constants[-1]
         return 0
 
-    cdef int lasting(self, ndarray array) except -1:
-        self.memory.freed(cnp.PyArray_DATA(array))
-        return 0
-
     cdef int allocated(self, void *memory, size_t size) except -1:
         self.places[<size_t>memory] = place()
         self.made_before[<size_t>memory] = csrc.program_count(self.program.calls)
