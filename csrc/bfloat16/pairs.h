@@ -14,9 +14,13 @@ INLINE vec pairs_along(vec low, vec high) { return (vec)_mm512_cvtne2ps_pbh((__m
 /* Lane i has first[i] and second[i]. */
 INLINE vec pairs_across(vec first, vec second)
 {
-    const __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)first));
-    const __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)second));
-    return (vec)_mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+#define TURNS(i) 16 + (i), (i)
+#define FOUR_TURNS(i) TURNS((i) + 3), TURNS((i) + 2), TURNS((i) + 1), TURNS(i)
+    const __m512i in_turn = _mm512_set_epi16(FOUR_TURNS(12), FOUR_TURNS(8), FOUR_TURNS(4), FOUR_TURNS(0));
+    const __m512i both = (__m512i)_mm512_cvtne2ps_pbh((__m512)second, (__m512)first);
+    return (vec)_mm512_permutexvar_epi16(in_turn, both);
+#undef FOUR_TURNS
+#undef TURNS
 }
 
 /* block[g] has pair g of each of at most L rows; or, by rows, block[i] the pairs of row i. Zero are numbers beyond k <= 2L. */
@@ -33,7 +37,7 @@ INLINE void load_block(const bool by_rows, vec block[LANES], const real *from, p
         const ptrdiff_t low = min_size(k, L), high = k - low;
         UNROLL for (ptrdiff_t l = 0; l < L; l++) {
             const real *row = from + min_size(l, rows - 1) * along;
-            block[l] = pairs_along(vload_n(row, low), vload_n(row + low, high));
+            block[l] = pairs_along(vload_upto(row, low), vload_upto(row + low, high));
         }
         if (!by_rows) vtranspose(block);
     } else {
