@@ -49,7 +49,7 @@ enum { MR = 4, NV = 2, MC = 1024 / sizeof(real) };
 #endif
 enum {
     NR = NV * LANES,
-    FREQUENT_ROWS = MR - 2, /* of tiles, where many rows are cut evenly */
+    FREQUENT_ROWS = MR - (MR < 8 ? 2 : 4), /* of tiles, where 30 rows and more are cut evenly */
     WHOLE_PANELS = 4, /* beside which one whose last vector is not whole takes little */
     KC = 256,
     KC_STEP = 16, /* blocks of k are as equal as multiples of it can be */
