@@ -502,6 +502,36 @@ static double effects_of_where_args(const visitor *v, where_args *a)
     return (double)a->n;
 }
 
+/* ---- waves ------------------------------------------------------------------------------------------ */
+
+static double effects_of_waves_forward_args(const visitor *v, waves_forward_args *a)
+{
+    const ptrdiff_t count = a->features * a->n * a->k;
+    floats(v, &a->z, OUT, 2 * count);
+    floats(v, &a->x, IN, a->n * a->features);
+    floats(v, &a->c, IN, a->features * a->k);
+    return (double)count;
+}
+
+static double effects_of_waves_both_args(const visitor *v, waves_both_args *a)
+{
+    const ptrdiff_t rows = a->n * a->features;
+    floats(v, &a->both, OUT, 2 * rows * a->o);
+    floats(v, &a->dy, IN, rows * a->o);
+    floats(v, &a->x, IN, rows);
+    return (double)rows * (double)a->o;
+}
+
+static double effects_of_waves_backward_args(const visitor *v, waves_backward_args *a)
+{
+    const ptrdiff_t rows = a->features * 2 * a->k;
+    floats(v, &a->dw, OUT, rows * a->o);
+    floats(v, &a->dc, OUT, a->features * a->k);
+    floats(v, &a->p, IN, rows * 2 * a->o);
+    floats(v, &a->w, IN, rows * a->o);
+    return (double)(a->features * a->k) * (double)a->o;
+}
+
 static double effects_of_compare_args(const visitor *v, compare_args *a)
 {
     bytes(v, &a->y, OUT, a->rows * a->cols);

@@ -196,6 +196,11 @@ X(scaled_bessel, unary_args, 4 * MATH)
 X(clamp, unary_args, 2)
 X(where, where_args, 1)
 
+/* waves */
+X(waves_forward, waves_forward_args, MATH + 8)
+X(waves_both, waves_both_args, 1)
+X(waves_backward, waves_backward_args, 4)
+
 /* compare */
 X(equal, compare_args, 1)
 X(not_equal, compare_args, 1)

@@ -29,6 +29,7 @@ from contract_random cimport *
 from contract_reduce cimport *
 from contract_row_pair cimport *
 from contract_softmax cimport *
+from contract_waves cimport *
 
 cdef extern from "dispatch.h" nogil:
     ctypedef enum pyml_kernel:
@@ -52,7 +53,7 @@ cdef extern from "dispatch.h" nogil:
         KERNEL_mask_scatter, KERNEL_multiply_adds, KERNEL_piecewise_backward, KERNEL_piecewise_forward,
         KERNEL_prelu_backward, KERNEL_prelu_forward, KERNEL_random_permutation,
         KERNEL_scale_segments, KERNEL_scatter_add, KERNEL_sum,
-        KERNEL_where
+        KERNEL_waves_backward, KERNEL_waves_both, KERNEL_waves_forward, KERNEL_where
 
 cdef extern from "functions.h" nogil:
     const pyml_functions pyml_function_table
@@ -673,6 +674,27 @@ cpdef int piecewise_backward(
     args.scale, args.counts, args.n, args.functions = pointer(scale), <int64_t *>pointer(counts), x.shape[0], x.shape[1]
     args.bins, args.c = left.shape[1], dvalues.shape[2]
     return submit(KERNEL_piecewise_backward, dtype_of(dy), &args, sizeof(args), size(dy))
+
+
+cpdef int waves_forward(ndarray z, ndarray x, ndarray c) except -1:
+    cdef waves_forward_args args
+    args.z, args.x, args.c = pointer(z), pointer(x), pointer(c)
+    args.n, args.features, args.k = x.shape[0], x.shape[1], c.shape[1]
+    return submit(KERNEL_waves_forward, dtype_of(z), &args, sizeof(args), size(z))
+
+
+cpdef int waves_both(ndarray both, ndarray dy, ndarray x) except -1:
+    cdef waves_both_args args
+    args.both, args.dy, args.x = pointer(both), pointer(dy), pointer(x)
+    args.n, args.features, args.o = x.shape[0], x.shape[1], dy.shape[2]
+    return submit(KERNEL_waves_both, dtype_of(both), &args, sizeof(args), size(both))
+
+
+cpdef int waves_backward(ndarray dw, ndarray dc, ndarray p, ndarray w) except -1:
+    cdef waves_backward_args args
+    args.dw, args.dc, args.p, args.w = pointer(dw), pointer(dc), pointer(p), pointer(w)
+    args.features, args.k, args.o = dc.shape[0], dc.shape[1], w.shape[2]
+    return submit(KERNEL_waves_backward, dtype_of(p), &args, sizeof(args), size(p))
 
 
 cpdef int gather_along(

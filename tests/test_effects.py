@@ -477,6 +477,11 @@ UNARY += " polygamma scaled_bessel clamp"
 case(UNARY, "y[n] x[n]", "unary_args", n=19, low=0.0, high=2.0)
 case(UNARY, "y=x x[n]", "unary_args", n=19, low=0.0, high=2.0)
 
+case("waves_forward", "z[features,n,6] x[n,features] c[features,k]", n=4, features=2, k=3)
+case("waves_both", "both[n,features,10] dy[n,features,o] x[n,features]", n=4, features=2, o=5)
+arrays = "dw[features,6,o] dc[features,k] p[features,6,10] w[features,6,o]"
+case("waves_backward", arrays, features=2, k=3, o=5)
+
 for ends, between, idle in [(1, 0, "b"), (0, 1, "a")]:
     condition = Array(np.array([ends, *[between] * 17, ends], np.uint8))
     case("where", "y[n] a[n] b[n]", idle=idle, condition=condition, n=19)

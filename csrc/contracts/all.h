@@ -24,5 +24,6 @@
 #include "reduce.h"
 #include "row_pair.h"
 #include "softmax.h"
+#include "waves.h"
 
 #endif

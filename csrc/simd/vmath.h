@@ -231,30 +231,43 @@ INLINE vec vsin_of(vec x, ureal quarters)
     return (vec)((uvec)y ^ (turn << (REAL_BITS - 2) & (uvec)vset1((real)-0.0)));
 }
 
-/* Each lane of y whose |x| is above TURNS_LIMIT, or NaN, by the C library: as if the others were not there. */
-INLINE vec beyond_limit(vec y, vec x, real (*function)(real))
+INLINE vec vsin_within(vec x) { return vselect(vabs(x) < SIN_TINY, x, vsin_of(x, 0)); }
+INLINE vec vcos_within(vec x) { return vsin_of(x, 1); }
+
+/* Lanes whose |x| is above TURNS_LIMIT, or NaN; and whether there are any of some. */
+INLINE ivec beyond_limit(vec x) { return ~(vabs(x) <= TURNS_LIMIT); }
+INLINE bool any_lane(ivec lanes)
+{
+#if defined(ISA_avx512)
+    return _mm512_test_epi64_mask((__m512i)lanes, (__m512i)lanes) != 0;
+#elif defined(ISA_avx2)
+    return !_mm256_testz_si256((__m256i)lanes, (__m256i)lanes);
+#else
+    ireal any = 0;
+    for (ptrdiff_t i = 0; i < L; i++) any |= lanes[i];
+    return any != 0;
+#endif
+}
+
+/* The lanes of y beyond the limit, by the C library: as if the others were not there. */
+INLINE vec by_library(vec y, vec x, ivec beyond, real (*function)(real))
 {
     for (ptrdiff_t i = 0; i < L; i++)
-        if (!(vabs(x)[i] <= TURNS_LIMIT)) y[i] = function(x[i]);
+        if (beyond[i]) y[i] = function(x[i]);
     return y;
-}
-INLINE bool all_within(vec x)
-{
-    ivec inside = vabs(x) <= TURNS_LIMIT;
-    ireal all = -1;
-    for (ptrdiff_t i = 0; i < L; i++) all &= inside[i];
-    return all;
 }
 
 INLINE vec vsin(vec x)
 {
-    vec y = vselect(vabs(x) < SIN_TINY, x, vsin_of(x, 0));
-    return all_within(x) ? y : beyond_limit(y, x, LIBRARY(sin));
+    const ivec beyond = beyond_limit(x);
+    const vec y = vsin_within(x);
+    return any_lane(beyond) ? by_library(y, x, beyond, LIBRARY(sin)) : y;
 }
 INLINE vec vcos(vec x)
 {
-    vec y = vsin_of(x, 1);
-    return all_within(x) ? y : beyond_limit(y, x, LIBRARY(cos));
+    const ivec beyond = beyond_limit(x);
+    const vec y = vcos_within(x);
+    return any_lane(beyond) ? by_library(y, x, beyond, LIBRARY(cos)) : y;
 }
 
 /* The normal distribution function P(x) = (1 + erf(x / sqrt 2)) / 2, and the derivative of x P(x), which is

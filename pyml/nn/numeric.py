@@ -18,7 +18,7 @@ from pyml.nn.module import Module
 from pyml.nn.parameter import Buffer, Parameter
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.embedding import piecewise_linear
-from pyml.ops.feature_linear import feature_linear
+from pyml.ops.feature_linear import feature_linear, wave_linear
 from pyml.options import Range, check_counts, check_number
 from pyml.tensor import Tensor
 
@@ -31,7 +31,8 @@ __all__ = [
     "quantile_bins",
 ]
 
-lines, products = entry(piecewise_linear), entry(feature_linear)  # where vmap looks
+# where vmap looks
+lines, products, of_waves = entry(piecewise_linear), entry(feature_linear), entry(wave_linear)
 
 
 def quantile_bins(x, num_bins=48):
@@ -137,13 +138,9 @@ class FeatureLinear(Module):
                 f"FeatureLinear: input has shape {tuple(input.shape)}, it must end in (num_features"
                 f", in_features), {wanted}"
             )
-        return self._products(input)
-
-    def _products(self, input, waves=False):
-        """Of the input; of waves of its cos and, behind it, its sin, which are not put together."""
         rows = input.reshape(math.prod(input.shape[:-2]), *input.shape[-2:])
-        output = products(rows, self.weight, self.bias, waves)
-        return output.reshape(*input.shape[:-2], self.num_features, self.out_features)
+        output = products(rows, self.weight, self.bias)
+        return output.reshape(*input.shape[:-1], self.out_features)
 
     def extra_repr(self):
         """The sizes, and whether there is a bias."""
@@ -414,11 +411,14 @@ class PeriodicEmbedding(Module):
     def forward(self, input):
         """(..., num_features) to (..., num_features, embedding_dim)."""
         check_last(self, input, self.num_features, "num_features")
-        angles = angles_of(input, self.frequencies)
         if self.lite:
+            angles = angles_of(input, self.frequencies)
             output = self.linear(ops.cat([angles.cos(), angles.sin()], -1))
         else:
-            output = self.linear._products(angles, waves=True)
+            rows = input.reshape(math.prod(input.shape[:-1]), input.shape[-1])
+            linear = self.linear
+            output = of_waves(rows, 2 * math.pi * self.frequencies, linear.weight, linear.bias)
+            output = output.reshape(*input.shape, self.embedding_dim)
         return output.relu() if self.activation else output
 
     def extra_repr(self):

@@ -100,8 +100,8 @@ class Categories(nn.Module):
             )
         parts, dtype = [], np.dtype("float32") if self.table is None else self.table.weight.dtype
         if len(self.place):
-            hot = categories.index_select(1, self.place) == self.value
-            parts.append(hot.to(dtype))
+            hot = categories.T.index_select(0, self.place) == self.value.unsqueeze(1)
+            parts.append(hot.to(dtype).T)
         if self.table is not None:
             numbers = categories.index_select(1, self.learned)
             known = numbers > 0

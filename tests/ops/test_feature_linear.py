@@ -7,7 +7,7 @@ import pyml
 from helpers.compare import assert_same_bits
 from ops.cases import Case, tests_of
 from pyml.dispatch import entry
-from pyml.ops.feature_linear import composed, feature_linear
+from pyml.ops.feature_linear import composed, feature_linear, wave_linear, waves_of
 
 X, WEIGHT, BIAS = (5, 3, 4), (3, 4, 2), (3, 2)
 
@@ -16,19 +16,21 @@ def by_einsum(x, weight, bias=None):
     return np.einsum("nfk,fko->nfo", x, weight) + (0 if bias is None else bias)
 
 
-def of_waves(x, *others):
-    return by_einsum(np.concatenate([np.cos(x), np.sin(x)], -1), *others)
+def of_waves(x, frequencies, *others):
+    angles = x[:, :, None] * frequencies
+    return by_einsum(np.concatenate([np.cos(angles), np.sin(angles)], -1), *others)
 
 
-def waves(*inputs):
-    return feature_linear(*inputs, waves=True)
+def waves_composed(x, frequencies, *others):
+    return composed(waves_of(x, frequencies).transpose(0, 1), *others)
 
 
+WAVES = (5, 3), (3, 4), (3, 8, 2)
 CASES = [
     Case("feature_linear", feature_linear, by_einsum, (X, WEIGHT, BIAS)),
     Case("feature_linear without bias", feature_linear, by_einsum, (X, WEIGHT)),
-    Case("feature_linear waves", waves, of_waves, (X, (3, 8, 2), BIAS)),
-    Case("feature_linear waves without bias", waves, of_waves, (X, (3, 8, 2))),
+    Case("wave_linear", wave_linear, of_waves, (*WAVES, BIAS)),
+    Case("wave_linear without bias", wave_linear, of_waves, WAVES),
 ]
 
 test_values, test_layouts, test_gradients = tests_of(CASES)
@@ -39,33 +41,38 @@ def drawn(*shapes):
     return [pyml.tensor(rng.normal(size=shape)) for shape in shapes]
 
 
-@pytest.mark.parametrize("is_of_waves", [False, True])
-def test_a_part_of_the_inputs_needs_a_gradient(is_of_waves):
-    shapes = X, (3, 8, 2) if is_of_waves else WEIGHT, BIAS
-    for needs in ([0], [1], [2], [0, 1], [1, 2]):
+@pytest.mark.parametrize(
+    ("function", "by_operations", "shapes"),
+    [
+        (feature_linear, composed, (X, WEIGHT, BIAS)),
+        (wave_linear, waves_composed, (*WAVES, BIAS)),
+    ],
+)
+def test_a_part_of_the_inputs_needs_a_gradient(function, by_operations, shapes):
+    for needs in range(1, 1 << len(shapes)):
         grads = []
-        for function in (feature_linear, composed):
+        for of in (function, by_operations):
             inputs = drawn(*shapes)
-            for i in needs:
-                inputs[i].requires_grad_()
-            function(*inputs, is_of_waves).square().sum().backward()
+            for i, t in enumerate(inputs):
+                t.requires_grad_(bool(needs >> i & 1))
+            of(*inputs).square().sum().backward()
             grads.append([None if t.grad is None else t.grad.numpy() for t in inputs])
         for i, (found, wanted) in enumerate(zip(*grads, strict=True)):
-            assert (found is not None) == (wanted is not None) == (i in needs)
-            if i in needs:
+            assert (found is not None) == (wanted is not None) == bool(needs >> i & 1)
+            if found is not None:
                 np.testing.assert_allclose(found, wanted, 1e-12, 1e-12)
 
 
 def test_rows_alone_and_threads_give_the_same_bits():
-    x, weight, bias = drawn((3000, 3, 20), (3, 40, 8), (*BIAS[:1], 8))
-    whole = waves(x, weight, bias).numpy()
-    for rows in (x[:1], x[7:9], x[100:2000]):
-        start = int((x[:, 0, 0] == rows[0, 0, 0]).numpy().argmax())
-        assert_same_bits(waves(rows, weight, bias).numpy(), whole[start : start + len(rows)])
+    x, frequencies, weight, bias = drawn((3000, 3), (3, 20), (3, 40, 8), (*BIAS[:1], 8))
+    whole = wave_linear(x, frequencies, weight, bias).numpy()
+    for start, end in ((0, 1), (7, 9), (100, 2000)):
+        rows = wave_linear(x[start:end], frequencies, weight, bias)
+        assert_same_bits(rows.numpy(), whole[start:end])
     before = pyml.get_num_threads()
     try:
         pyml.set_num_threads(2)
-        assert_same_bits(waves(x, weight, bias).numpy(), whole)
+        assert_same_bits(wave_linear(x, frequencies, weight, bias).numpy(), whole)
     finally:
         pyml.set_num_threads(before)
 
@@ -75,10 +82,13 @@ def test_what_has_no_rows_and_what_is_rounded():
     assert feature_linear(x, weight, bias).shape == (0, 3, 2)
     x, weight, bias = (t.float() for t in drawn(X, WEIGHT, BIAS))
     with pyml.autocast():
-        assert_same_bits(
-            feature_linear(x, weight, bias).numpy(), composed(x, weight, bias, False).numpy()
-        )
+        assert_same_bits(feature_linear(x, weight, bias).numpy(), composed(x, weight, bias).numpy())
+        waves = [t.float() for t in drawn(*WAVES, BIAS)]
+        assert_same_bits(wave_linear(*waves).numpy(), waves_composed(*waves).numpy())
     with pytest.raises(TypeError, match="must be the same"):
         feature_linear(x.double(), weight)
     each = pyml.func.vmap(entry(feature_linear), (0, None, None))(x.unsqueeze(1), weight, bias)
     np.testing.assert_allclose(each[:, 0].numpy(), feature_linear(x, weight, bias).numpy(), 1e-5)
+    x, *others = waves
+    each = pyml.func.vmap(entry(wave_linear), (0, None, None, None))(x.unsqueeze(1), *others)
+    np.testing.assert_allclose(each[:, 0].numpy(), wave_linear(*waves).numpy(), 1e-5, 1e-6)
