@@ -55,24 +55,24 @@ INLINE vec load(const real *p, ptrdiff_t j, ptrdiff_t col, ptrdiff_t n)
 INLINE vec vflush(vec x) { return vselect(x == 0, (vec)((ivec)x & (ivec)vset1((real)-0.0)), x); }
 
 /* p^q, one lane at a time by the C library: its pow is right to the last place or next to it. */
-INLINE vec vpow(vec p, vec q)
+SHORT vec vpow(vec p, vec q)
 {
     vec y = {0};
     p = vflush(p), q = vflush(q);
 #if REAL_BITS == 32
-    for (ptrdiff_t i = 0; i < L; i++) y[i] = powf(p[i], q[i]);
+    ROLLED for (ptrdiff_t i = 0; i < L; i++) y[i] = powf(p[i], q[i]);
 #else
-    for (ptrdiff_t i = 0; i < L; i++) y[i] = pow(p[i], q[i]);
+    ROLLED for (ptrdiff_t i = 0; i < L; i++) y[i] = pow(p[i], q[i]);
 #endif
     return y;
 }
 #define NS_POW 15.0
 
 /* Of special.h, one number at a time in double. */
-INLINE vec vlog_gamma_slope(vec a, vec log_x)
+SHORT vec vlog_gamma_slope(vec a, vec log_x)
 {
     a = vflush(a);
-    for (ptrdiff_t i = 0; i < L; i++) a[i] = (real)log_gamma_slope((double)a[i], (double)log_x[i]);
+    ROLLED for (ptrdiff_t i = 0; i < L; i++) a[i] = (real)log_gamma_slope((double)a[i], (double)log_x[i]);
     return a;
 }
 #define NS_SLOPE 300.0

@@ -15,9 +15,9 @@
 #define NS_LIBRARY 5.0
 
 /* By the C library, one number at a time: the same bits on every ISA. */
-INLINE vec each_lane(vec x, real (*function)(real))
+SHORT vec each_lane(vec x, real (*function)(real))
 {
-    for (ptrdiff_t i = 0; i < L; i++) x[i] = function(x[i]);
+    ROLLED for (ptrdiff_t i = 0; i < L; i++) x[i] = function(x[i]);
     return x;
 }
 

@@ -250,10 +250,9 @@ INLINE bool any_lane(ivec lanes)
 }
 
 /* The lanes of y beyond the limit, by the C library: as if the others were not there. */
-INLINE vec by_library(vec y, vec x, ivec beyond, real (*function)(real))
+SHORT vec by_library(vec y, vec x, ivec beyond, real (*function)(real))
 {
-    for (ptrdiff_t i = 0; i < L; i++)
-        if (beyond[i]) y[i] = function(x[i]);
+    ROLLED for (ptrdiff_t i = 0; i < L; i++) if (beyond[i]) y[i] = function(x[i]);
     return y;
 }
 
