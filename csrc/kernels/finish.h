@@ -16,9 +16,15 @@ INLINE vec relu_slope(vec dy, vec y) { return vselect(y <= 0, vset1(0), dy); }
 /* x * scale in lanes whose bit is set, +0 in the others, whatever x is */
 INLINE vec keep(vec x, uint64_t bits, real scale)
 {
+#if defined(ISA_avx512) && REAL_BITS == 32
+    return (vec)_mm512_maskz_mul_ps((__mmask16)bits, (__m512)x, (__m512)vset1(scale));
+#elif defined(ISA_avx512)
+    return (vec)_mm512_maskz_mul_pd((__mmask8)bits, (__m512d)x, (__m512d)vset1(scale));
+#else
 #define BIT_OF(s, l) (ireal)1 << (l)
     const ivec bit = {EACH_LANE(BIT_OF, 0, 0)};
     return (vec)((ivec)(x * scale) & (((ireal)bits & bit) != 0));
+#endif
 }
 
 /* `count` bits of a mask from bit `at` on, in the lowest places; the others are not defined. */
