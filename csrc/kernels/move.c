@@ -1,5 +1,6 @@
 /* Elements written, copied from strides to strides, and made another type. */
 #include "../contracts/move.h"
+#include "../simd/transpose.h"
 #include "map.h"
 
 /* ---- fill ------------------------------------------------------------------------------------------ */
@@ -108,6 +109,24 @@ COPY_TILE(2, uint16_t)
 COPY_TILE(4, uint32_t)
 COPY_TILE(8, uint64_t)
 
+#if REAL_BITS == 32 /* as copies of any type are called */
+/* A tile of numbers whose columns lie side by side in x, as rows do in y. */
+static void transpose_tile(real *y, const real *x, ptrdiff_t rows, ptrdiff_t cols, ptrdiff_t y_row,
+                           ptrdiff_t x_col)
+{
+    for (ptrdiff_t j = 0; j < cols; j += L)
+        for (ptrdiff_t i = 0; i < rows; i += L) {
+            const ptrdiff_t height = rows - i, width = cols - j;
+            vec square[LANES];
+            UNROLL for (ptrdiff_t l = 0; l < L; l++)
+                square[l] = l < width ? vload_upto(x + (j + l) * x_col + i, height) : (vec){0};
+            vtranspose(square);
+            UNROLL for (ptrdiff_t l = 0; l < L; l++)
+                if (l < height) vstore_upto(y + (i + l) * y_row + j, square[l], width);
+        }
+}
+#endif
+
 /* tiles [begin, end), numbered by plane, then row, then column */
 static void copy_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 {
@@ -121,14 +140,22 @@ static void copy_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
             y += plane % c.shape[d] * c.y_strides[d];
             x += plane % c.shape[d] * c.x_strides[d];
         }
+        const ptrdiff_t rows = min_size(TILE_ROWS, c.shape[r] - i),
+                        cols = min_size(c.tile_cols, c.shape[k] - j);
+#if REAL_BITS == 32
+        if (rows > 1 && c.item_bytes == sizeof(real) && c.y_strides[k] == 1 && c.x_strides[r] == 1) {
+            transpose_tile((real *)c.y + y, (const real *)c.x + x, rows, cols, c.y_strides[r],
+                           c.x_strides[k]);
+            continue;
+        }
+#endif
         void (*copy_tile)(char *, const char *, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t,
                           ptrdiff_t) = c.item_bytes == 1   ? copy_tile_1
                                        : c.item_bytes == 2 ? copy_tile_2
                                        : c.item_bytes == 4 ? copy_tile_4
                                                            : copy_tile_8;
-        copy_tile(c.y + y * c.item_bytes, c.x + x * c.item_bytes, min_size(TILE_ROWS, c.shape[r] - i),
-                  min_size(c.tile_cols, c.shape[k] - j), c.y_strides[r], c.y_strides[k], c.x_strides[r],
-                  c.x_strides[k]);
+        copy_tile(c.y + y * c.item_bytes, c.x + x * c.item_bytes, rows, cols, c.y_strides[r], c.y_strides[k],
+                  c.x_strides[r], c.x_strides[k]);
     }
 }
 
