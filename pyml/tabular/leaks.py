@@ -6,6 +6,7 @@ from pyml.tabular.values import missing, names_of, numbers_of
 
 FEW_ROWS = 5  # with fewer, a column may equal the target by chance
 MANY_ROWS = 20  # with fewer, it may determine the target by chance
+HEAD = 1024  # rows among which most columns show that they do not determine it
 NEARLY_ONE = 1 - 1e-9  # of a correlation: the same number in another unit
 
 
@@ -40,12 +41,19 @@ def given_away(table, column, target):
             numbers_of(a, c.format or ".")[0] for a, c in ((values, column), (wanted, target))
         )
         return "is, in another unit," if is_multiple(*numbers) else None
+    if not determines(values[:HEAD], wanted[:HEAD]):
+        return None
+    common = np.bincount(codes(wanted)[0]).max()
+    if codes(values)[1] > len(values) / 4 or len(values) - common < FEW_ROWS:
+        return None
+    return "determines" if determines(values, wanted) else None
+
+
+def determines(values, wanted):
+    """Does each of the distinct values have but one of those that are wanted?"""
     found, count = codes(values)
     classes, kinds = codes(wanted)
-    common = np.bincount(classes).max()
-    if count > len(values) / 4 or len(values) - common < FEW_ROWS:
-        return None
-    return "determines" if len(np.unique(found * kinds + classes)) == count else None
+    return len(np.unique(found * kinds + classes)) == count
 
 
 def codes(values):
