@@ -20,7 +20,8 @@ from pyml.tensor import Tensor
 __all__ = ["Categories", "TabularEnsemble", "TabularModel"]
 
 FORMAT, VERSION = "pyml.tabular", 1
-PREDICTED_ROWS = 8192  # at a time, of all members together
+PREDICTED_ROWS = 8192  # at a time, of all members together,
+LAYER_ROWS = 1024  # and so many of one: its activations stay in a cache
 EMBEDDINGS = (None, "piecewise", "periodic", "periodic-lite", "pbld")
 
 NAMES = {  # what an architecture is made of, and its types in a file
@@ -324,7 +325,7 @@ class TabularModel(nn.Module):
         try:
             batches = read_batches(source, PREDICTED_ROWS, schema=self.schema)
             dtype = next((p.dtype for p in self.parameters()), np.dtype("float32"))
-            rows = max(PREDICTED_ROWS // self.architecture["members"], 1)
+            rows = min(max(PREDICTED_ROWS // self.architecture["members"], 1), LAYER_ROWS)
             results = []
             for batch in batches:
                 numbers, categories = self.inputs(batch)
