@@ -8,6 +8,7 @@ import pytest
 
 import pyml
 from pyml.tabular import Column, Schema, Table, TableWarning
+from pyml.tabular.leaks import HEAD
 
 N = 60
 RNG = np.random.default_rng(0)
@@ -205,6 +206,9 @@ def test_what_is_no_leak():
     infer({"unique": RNG.permutation(N) * 1.5, "y": FEW}, "y")
     rare = np.isin(np.arange(N), (7, 9))  # it may be chance
     infer({"level": np.where(rare, 3, np.arange(N) % 3), "x": x, "y": rare}, "y")
+    level = np.arange(3 * HEAD) % 8
+    late = np.arange(3 * HEAD) >= 2 * HEAD  # its first rows alone look as if it were
+    infer({"level": level, "y": np.where(late, level % 3 == 0, level % 2 == 0)}, "y")
 
 
 @pytest.mark.parametrize(
