@@ -26,6 +26,11 @@ from pyml.train.crew import each_of
 __all__ = ["MLPClassifier", "MLPRegressor"]
 
 
+def say_of(i, words):
+    """A line in one write: networks on other threads write, too."""
+    print(f"Network {i + 1}: {words}\n", end="")
+
+
 class MLP(BaseEstimator):
     """What both have in common."""
 
@@ -112,7 +117,7 @@ class MLP(BaseEstimator):
             trainings[i].fit(
                 *(self, self._coding, self._loss, X, numbers, weight),
                 limit=limits[i],
-                says=print if count == 1 else partial(print, f"Network {i + 1}:"),
+                says=print if count == 1 else partial(say_of, i),
                 is_partial=is_partial,
             )
             return trainings[i]

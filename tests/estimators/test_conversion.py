@@ -24,7 +24,8 @@ def read(estimator):
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.get("activation", "relu"))
 @pytest.mark.parametrize("target", [*TARGETS, *NUMBERS])
 def test_there_and_back(target, way):
-    if target == "binary" and "early_stopping" in way and sklearn.__version__.startswith("1.7."):
+    fails = sklearn.__version__.startswith(("1.7.", "1.8."))
+    if fails and target == "binary" and "early_stopping" in way:
         pytest.skip("its fit() fails with labels of text")
     name = "MLPClassifier" if target in TARGETS else "MLPRegressor"
     y = (TARGETS | NUMBERS)[target]

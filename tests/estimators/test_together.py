@@ -2,7 +2,9 @@
 
 import os
 import signal
+import sys
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -183,6 +185,16 @@ def test_what_ensembles_say(capsys):
     lines = sorted(capsys.readouterr().out.splitlines())
     assert len(lines) == 6
     assert [line[:23] for line in lines[::2]] == [f"Network {i}: Iteration 1," for i in (1, 2, 3)]
+
+
+def test_a_line_is_one_write(monkeypatch):
+    """What threads write between two writes of a line would lie within it."""
+    written = []
+    monkeypatch.setattr(sys, "stdout", SimpleNamespace(write=written.append))
+    with pytest.warns(ConvergenceWarning):
+        MLPClassifier(**{**SMALL, "max_iter": 2}, n_ensemble=3, verbose=True).fit(X, CLASSES)
+    lines = [text for text in written if text]
+    assert len(lines) == 6 and all(line.endswith("\n") for line in lines)
 
 
 def test_one_of_an_ensemble_that_fails():
