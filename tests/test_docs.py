@@ -194,6 +194,7 @@ def test_bfloat16(run):
 
 def test_exporting(run, tmp_path):
     """Its C, too, is compiled, beside the file that its Python wrote, and passes its self-test."""
+    pytest.importorskip("onnx")
     pytest.importorskip("onnxruntime")
     names, printed = run("docs/exporting.md")
     text = (ROOT / "docs/exporting.md").read_text()

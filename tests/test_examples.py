@@ -118,6 +118,8 @@ GIVEN = {
     "distributed.all_reduce": "distributed.init_process_group()\n",
 }
 
+EXTRAS = {"estimators": ["sklearn"], "export": ["h5py", "onnx", "pyarrow"]}
+
 # ---- the examples -------------------------------------------------------------------------------
 
 
@@ -138,8 +140,8 @@ def examples(stubs, name):
 
 @pytest.mark.parametrize("module", MODULES)
 def test_examples(stubs, module, tmp_path, monkeypatch):
-    if module == "estimators":
-        pytest.importorskip("sklearn")
+    for library in EXTRAS.get(module, ()):
+        pytest.importorskip(library)
     monkeypatch.chdir(tmp_path)
     own = {} if module == "pyml" else stubs.public(stubs.module_of(module))
     runner, printed = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS), []

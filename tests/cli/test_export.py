@@ -29,6 +29,7 @@ def run(tmp_path_factory):
 
 
 def test_a_table_to_every_format(run, capsys):
+    pytest.importorskip("onnx")
     model = tabular.TabularModel.load(run / "run/model.safetensors")
     for name in ("a.h", "a.onnx", "net.py", "a.pt", "a.safetensors", "b.npz"):
         rows = ["--data", run / "houses.csv"] if name in ("a.h", "a.onnx", "net.py") else []
@@ -60,6 +61,7 @@ def test_int8_names_and_json(run, capsys):
 
 
 def test_weights_checkpoints_and_files_of_others(run, capsys):
+    pytest.importorskip("onnx")
     model = mlp(6, (5, 4), 3, 0.2)
     pyml.save(model.state_dict(), run / "weights.safetensors")
     pyml.save_checkpoint(run / "checkpoint.safetensors", model=model)

@@ -200,6 +200,7 @@ def test_names_of_parameters(tmp_path):
         assert loaded.test_NET() == 0
         close(export.numpy(model, tmp_path / "net.py", inputs=x).predict(x), wanted)
         assert list(np.load(tmp_path / "net.npz"))
+        pytest.importorskip("onnx")
         file = io.BytesIO()
         export.onnx(model, file, inputs=x)
         file.seek(0)

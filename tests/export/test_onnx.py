@@ -10,6 +10,7 @@ from export.nets import CASES, net, output_of, rows
 from export.test_numpy import close
 from pyml import export, nn
 
+pytest.importorskip("onnx")
 ort = pytest.importorskip("onnxruntime")
 ULP = 128  # of the largest output: onnxruntime's exp, tanh and erf are less exact
 

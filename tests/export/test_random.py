@@ -220,6 +220,7 @@ def in_numpy(model, rows):
 
 def in_onnx(model, rows, opsets):
     """By onnxruntime, and back into a Module."""
+    pytest.importorskip("onnx")
     ort = pytest.importorskip("onnxruntime")
     is_double = any(p.dtype == pyml.float64 for p in model.parameters())
     if is_double and any(

@@ -165,6 +165,7 @@ def test_a_missing_text_may_be_empty(tmp_path):
 
 @pytest.mark.parametrize("opset", (13, 17, 22))
 def test_onnx(opset):
+    pytest.importorskip("onnx")
     ort = pytest.importorskip("onnxruntime")
     names = list(MODELS) if opset == 17 else list(MODELS)[opset % 2 :: 2]
     for model, table in map(MODELS.get, names):
