@@ -96,6 +96,7 @@ def test_readme(run, monkeypatch, capsys):
 
 def test_command_line(run, capsys):
     """Blocks and commands in the order of the page; what it says of the table is printed."""
+    pytest.importorskip("onnx")
     pytest.importorskip("pyarrow")
     text, names = (ROOT / "docs/command_line.md").read_text(), {}
     for part in re.findall(r"^```(?:python|sh)\n(.*?)^```", text, re.M | re.S):
