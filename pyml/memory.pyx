@@ -7,7 +7,8 @@ would exceed that, waiting ones are given back first.
 
 Blocks begin on a cache line (64 bytes). Large ones ask for huge pages, which spare the address translation: of Linux
 only, and harmless elsewhere. Those that are smaller than two such pages are cut from a region of some, which goes back
-to the system with its last block. Changed under the GIL, or where there is none under a lock.
+to the system with its last block; blocks that were given back before are holes, from which others are cut. Changed
+under the GIL, or where there is none under a lock.
 """
 cimport cython
 cimport numpy as cnp
@@ -55,12 +56,17 @@ cdef enum:
     SLAB = 1 << 16  # an arena's unit
     KEPT = 2        # phases of a step have sizes of their own; with 1.5, steps of some networks go to the system
 
+cdef struct Hole:        # what no block has of a region; no two touch
+    Hole *next           # behind this one
+    size_t size          # bytes
+
 cdef struct Region:      # its first line; each block of it has a line before it that says which region this is
-    size_t cut           # bytes
-    Py_ssize_t blocks    # that are not given back
+    Region *next         # made before this one
+    Hole *holes
+    size_t size          # bytes behind this line: one hole if there is no block
 
 cdef pyml_mutex pool
-cdef Region *region = NULL   # of which blocks are cut now
+cdef Region *regions = NULL   # the newest first, as there is room in it
 cdef Waiting *waiting[SIZES]
 cdef size_t used_bytes = 0, waiting_bytes = 0, peak_bytes = 0
 cdef unsigned long long system_calls = 0
@@ -96,38 +102,87 @@ cdef void *asked_for(size_t size) noexcept:
 
 cdef void *from_system(size_t size) noexcept:
     """NULL if there is no memory. Call it with the pool locked."""
-    global region
-    cdef Region *of = region
-    cdef char *block
+    cdef Region *of = regions
+    cdef void *memory
     if not is_cut(size):
         return asked_for(size)
-    if of == NULL or of.cut + LINE + size > REGION:
-        of = <Region *>asked_for(REGION)
-        if of == NULL:
-            return NULL
-        of.cut, of.blocks = LINE, 0
-        region = of
-    block = <char *>of + of.cut + LINE
-    (<Region **>(block - LINE))[0] = of
-    of.cut += LINE + size
-    of.blocks += 1
-    return block
+    while of != NULL:
+        memory = cut_from(of, size)
+        if memory != NULL:
+            return memory
+        of = of.next
+    of = new_region(REGION)
+    if of == NULL:
+        of = new_region(2 * LINE + size)
+    return NULL if of == NULL else cut_from(of, size)
+
+
+cdef Region *new_region(size_t size) noexcept:
+    """NULL if there is no memory."""
+    global regions
+    cdef Region *of = <Region *>asked_for(size)
+    if of != NULL:
+        of.next, of.size = regions, size - LINE
+        of.holes = <Hole *>(<char *>of + LINE)
+        of.holes[0] = Hole(NULL, of.size)
+        regions = of
+    return of
+
+
+cdef void *cut_from(Region *of, size_t size) noexcept:
+    """A block from the first hole that has room for it and its line; NULL if there is none."""
+    cdef Hole **at = &of.holes
+    cdef Hole *hole
+    cdef size_t cut = LINE + size
+    while at[0] != NULL and at[0].size < cut:
+        at = &at[0].next
+    hole = at[0]
+    if hole == NULL:
+        return NULL
+    if hole.size == cut:
+        at[0] = hole.next
+    else:
+        at[0] = <Hole *>(<char *>hole + cut)
+        at[0][0] = Hole(hole.next, hole.size - cut)
+    (<Region **>hole)[0] = of
+    return <char *>hole + LINE
 
 
 cdef void to_system(void *memory, size_t size) noexcept:
-    """What from_system gave. Call it with the pool locked."""
-    global region
+    """What from_system gave: a part of a region is a hole, until all of it is. Call it with the pool locked."""
+    cdef Region **at = &regions
     cdef Region *of
     if is_cut(size):
         of = (<Region **>(<char *>memory - LINE))[0]
-        of.blocks -= 1
-        if of.blocks > 0:
+        put_hole(of, <char *>memory - LINE, LINE + size)
+        if of.holes.size < of.size:
             return
-        if of == region:
-            region = NULL
+        while at[0] != of:
+            at = &at[0].next
+        at[0] = of.next
         memory = of
     added(system_calls, 1)
     system_free(memory)
+
+
+cdef void put_hole(Region *of, char *begin, size_t size) noexcept:
+    """Joined with those before and behind it."""
+    cdef Hole *before = NULL
+    cdef Hole *behind = of.holes
+    cdef Hole *hole = <Hole *>begin
+    while behind != NULL and <char *>behind < begin:
+        before, behind = behind, behind.next
+    if behind != NULL and begin + size == <char *>behind:
+        size += behind.size
+        behind = behind.next
+    if before != NULL and <char *>before + before.size == begin:
+        before[0] = Hole(behind, before.size + size)
+        return
+    hole[0] = Hole(behind, size)
+    if before == NULL:
+        of.holes = hole
+    else:
+        before.next = hole
 
 
 cdef void give_back(size_t bytes) noexcept:
