@@ -445,7 +445,7 @@ def test_a_row_alone_has_the_bits_it_has_in_a_table(task):
 
 
 def test_members_predict_fewer_rows_at_a_time(monkeypatch):
-    """As many as PREDICTED_ROWS of all members together: memory of more is slow."""
+    """PREDICTED_ROWS of all members together, LAYER_ROWS of one: memory of more is slow."""
     table, of_calls = table_of("regression"), []
     network = fit(table, "y", **small("tabm-mini", epochs=1)).model
     wanted = network.predict(table)
@@ -453,6 +453,10 @@ def test_members_predict_fewer_rows_at_a_time(monkeypatch):
     network.register_forward_pre_hook(lambda module, given: of_calls.append(len(given[0])))
     assert network.predict(table).tobytes() == wanted.tobytes()
     assert sum(of_calls) == N and max(of_calls) == 25
+    of_calls.clear()
+    monkeypatch.setattr(model, "LAYER_ROWS", 7)
+    assert network.predict(table).tobytes() == wanted.tobytes()
+    assert sum(of_calls) == N and max(of_calls) == 7
 
 
 def test_outputs_of_members_and_their_mean():
