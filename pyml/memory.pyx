@@ -72,8 +72,9 @@ cdef size_t used_bytes = 0, waiting_bytes = 0, peak_bytes = 0
 cdef unsigned long long system_calls = 0
 
 
-cdef int size_index(size_t lines) noexcept:
-    """The smallest size that holds `lines` lines."""
+cdef int size_index(size_t bytes) noexcept:
+    """The smallest size that holds them."""
+    cdef size_t lines = (bytes + LINE - 1) // LINE
     if lines <= STEPS:
         return 0 if lines == 0 else <int>lines - 1
     cdef int shift = LAST_BIT(lines - 1) - LAST_BIT(STEPS)
@@ -333,14 +334,14 @@ cdef class Block:
 
 
 cdef Block new_block(size_t bytes):
-    cdef int index = size_index((bytes + LINE - 1) // LINE)
     cdef Recorder r = recorder()
-    return pool_block(index, bytes) if r is None else (<Arena>r.arena).block(index)
+    return pool_block(bytes) if r is None else (<Arena>r.arena).block(size_index(bytes))
 
 
-cdef Block pool_block(int index, size_t bytes):
+cdef Block pool_block(size_t bytes):
     global used_bytes, waiting_bytes, peak_bytes
     cdef Block block = Block.__new__(Block)
+    cdef int index = size_index(bytes)
     cdef size_t size = size_bytes(index)
     cdef size_t most
     cdef void *memory
@@ -393,7 +394,7 @@ cdef ndarray new_array(int ndim, const npy_intp *shape, int type_number):
 
 cdef ndarray new_zeros(int ndim, const npy_intp *shape, int type_number):
     cdef size_t bytes = array_bytes(ndim, shape, type_number)
-    cdef Block block = pool_block(size_index((bytes + LINE - 1) // LINE), bytes)
+    cdef Block block = pool_block(bytes)
     memset(block.memory, 0, bytes)
     return array_on(block, ndim, shape, type_number)
 
@@ -406,7 +407,7 @@ cdef ndarray array_on(Block block, int ndim, const npy_intp *shape, int type_num
 
 
 cdef ndarray new_number(int ndim, const npy_intp *shape, int type_number, double value):
-    cdef ndarray a = array_on(pool_block(0, sizeof(double)), ndim, shape, type_number)
+    cdef ndarray a = array_on(pool_block(sizeof(double)), ndim, shape, type_number)
     cdef Recorder r = recorder()
     if type_number == cnp.NPY_FLOAT32:
         (<float *>cnp.PyArray_DATA(a))[0] = <float>value
