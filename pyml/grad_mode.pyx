@@ -23,6 +23,11 @@ def is_grad_enabled():
     return bool(pyml_grad_enabled)
 
 
+def is_tracked(*inputs):
+    """Whether an operation on these Tensors, some of which may be None, is."""
+    return pyml_grad_enabled and any([t is not None and t.requires_grad for t in inputs])
+
+
 cdef class set_grad_enabled:
     """set_grad_enabled(mode)\n--\n\nContext manager, decorator and plain call: turns the tracking of operations on or off on this thread.
 

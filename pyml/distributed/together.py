@@ -2,7 +2,7 @@
 
 from pyml import ops
 from pyml._kernels import is_autocast_enabled, set_autocast_enabled
-from pyml.grad_mode import is_grad_enabled, no_grad, set_grad_enabled
+from pyml.grad_mode import is_grad_enabled, is_tracked, no_grad, set_grad_enabled
 from pyml.nn import functional as F
 from pyml.nn.norm import shards as parts_of_thread
 from pyml.ops.numpys import by_numpy
@@ -106,7 +106,7 @@ def over_shards(run, layer, xs):
         found = by_numpy("SyncBatchNorm", run.group.moments_of, (own.array,), *place, dtype)
         count, mean, var, unbiased = (Tensor._on(a) for a in found)
     run.followed.append((layer, mean, unbiased))
-    if is_grad_enabled() and any(x.requires_grad for x in xs):
+    if is_tracked(*xs):
         xs = Statistics(run, xs, count, mean, var, layer.eps).passing()
     return xs, mean, var
 

@@ -1,7 +1,7 @@
 """A linear layer of its own for each feature of a row: products of rows where they stand."""
 
 from pyml import _kernels
-from pyml.grad_mode import is_grad_enabled
+from pyml.grad_mode import is_grad_enabled, is_tracked
 from pyml.ops.arrays import contiguous, copy_into, empty
 from pyml.ops.elementwise import cos, mul, sin, sub
 from pyml.ops.reduce import sum
@@ -101,10 +101,6 @@ def has_kernels(k, *inputs):
     rounds = _kernels.is_autocast_enabled() and k > 1  # a number alone stays as it is
     dtypes = {t.dtype for t in inputs if t is not None}
     return not rounds and inputs[0].numel() > 0 and len(dtypes) == 1
-
-
-def is_tracked(*inputs):
-    return is_grad_enabled() and any(t is not None and t.requires_grad for t in inputs)
 
 
 # ---- by operations -------------------------------------------------------------------------------

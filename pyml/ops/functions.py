@@ -10,7 +10,7 @@ import numpy as np
 
 from pyml.attributes import default_float
 from pyml.errors import ArgumentError, DtypeError
-from pyml.grad_mode import is_grad_enabled
+from pyml.grad_mode import is_tracked
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.comparison import eq
 from pyml.ops.elementwise import abs as absolute
@@ -69,7 +69,7 @@ class Computed(Node):
 def computed(name, function, inputs, derivatives):
     """function(*arrays), of their dtype, as a Tensor with its node."""
     y = Tensor._on(by_numpy(name, of_its_dtype, tuple(x.array for x in inputs), function))
-    if derivatives and is_grad_enabled() and any(x.requires_grad for x in inputs):
+    if derivatives and is_tracked(*inputs):
         Computed(name, [x.shape for x in inputs], derivatives).track(y, tuple(inputs))
     return y
 

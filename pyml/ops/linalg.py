@@ -16,7 +16,7 @@ from collections import namedtuple
 import numpy as np
 
 from pyml.errors import ArgumentError, DtypeError
-from pyml.grad_mode import is_grad_enabled
+from pyml.grad_mode import is_tracked
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.creation import eye, zeros
 from pyml.ops.elementwise import where
@@ -82,7 +82,7 @@ def result(name, array, inputs, derivatives, by_result=None):
         by_result: the inputs that it takes in place of all, and then the result.
     """
     y = Tensor._on(array)
-    if is_grad_enabled() and any(x.requires_grad for x in inputs):
+    if is_tracked(*inputs):
         kept = inputs if by_result is None else by_result
         node = OfMatrices(name, len(kept), derivatives, by_result is not None)
         node._connect(y, inputs, kept if by_result is None else (*kept, y))

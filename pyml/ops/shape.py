@@ -9,7 +9,7 @@ from pyml.attributes import TYPES, only_cpu
 from pyml.attributes import device as device_class
 from pyml.attributes import dtype as dtype_class
 from pyml.errors import ArgumentError
-from pyml.grad_mode import is_grad_enabled
+from pyml.grad_mode import is_grad_enabled, is_tracked
 from pyml.ops.arrays import (
     broadcast_to,
     can_be_seen_as,
@@ -502,7 +502,7 @@ def cat(tensors, dim=0):
         start, end = end, end + x.shape[dim]
         copy_into(array[along(dim, slice(start, end))], x.array)
     y = Tensor._on(array)
-    if is_grad_enabled() and any(x.requires_grad for x in filled):
+    if is_tracked(*filled):
         Cat(dim, [x.shape[dim] for x in filled])._connect(y, tuple(filled))
     return y
 
