@@ -58,13 +58,15 @@ typedef real vec_unaligned __attribute__((vector_size(VEC_BYTES), aligned(sizeof
 #define INLINE static inline __attribute__((always_inline, unused))
 #define NOINLINE __attribute__((noinline))
 
-/* Before a loop of a constant number of turns: writes all of them out, or keeps one. */
+/* Before a loop of a constant number of turns: writes all of them out, or keeps one. Before any loop: writes out two. */
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
 #define ROLLED _Pragma("clang loop unroll(disable)")
+#define TWICE _Pragma("clang loop unroll_count(2)")
 #else
 #define UNROLL _Pragma("GCC unroll 16")
 #define ROLLED _Pragma("GCC unroll 1")
+#define TWICE _Pragma("GCC unroll 2")
 #endif
 
 /* A function of which there is one copy, short rather than quick: a call more is nothing beside what it does. */
