@@ -2,7 +2,6 @@
 #include "behind.h"
 #include "arguments.h"
 #include "contracts/linear.h"
-#include "contracts/optim.h"
 #include "dispatch.h"
 #include "effects.h"
 #include "uses.h"
@@ -185,10 +184,13 @@ static const pair *pair_of(const behind *b, ptrdiff_t product)
     return NULL;
 }
 
-ptrdiff_t behind_update(const behind *b, ptrdiff_t i)
+ptrdiff_t behind_update(const behind *b, const program_call *calls, ptrdiff_t i, optim_args *one)
 {
     const pair *p = pair_of(b, i);
-    return p != NULL ? p->update : -1;
+    if (p == NULL) return -1;
+    const optim_args *u = calls[p->update].args;
+    *one = (optim_args){segment_of(p, calls), 1, u->options, u->options_size};
+    return p->update;
 }
 
 bool behind_touches(const behind *b, const program_call *calls, const void *memory, size_t bytes)
@@ -223,11 +225,10 @@ static bool update_rest(const behind *b, const program_call *call, ptrdiff_t i)
 
 bool behind_run(const behind *b, const program_call *calls, ptrdiff_t i, const product_finish *finish)
 {
-    const pair *p = pair_of(b, i);
-    if (p == NULL) return update_rest(b, &calls[i], i);
-    const program_call *update = &calls[p->update];
-    const optim_args *u = update->args;
-    const optim_args one = {segment_of(p, calls), 1, u->options, u->options_size};
+    optim_args one;
+    const ptrdiff_t made = behind_update(b, calls, i, &one);
+    if (made < 0) return update_rest(b, &calls[i], i);
+    const program_call *update = &calls[made];
     pyml_linear(update->dtype)
         ->backward(calls[i].args, finish, pyml_kernel_of((pyml_kernel)update->kernel, update->dtype), &one);
     return true;

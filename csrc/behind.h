@@ -6,6 +6,7 @@
 #define PYML_BEHIND_H
 
 #include "contracts/linear.h"
+#include "contracts/optim.h"
 #include "program.h"
 
 #include <stdbool.h>
@@ -19,8 +20,8 @@ void behind_free(behind *b);
 /* The first call whose gradient is not written. */
 ptrdiff_t behind_first(const behind *b);
 
-/* The optimizer's call that does not wait for call i, a product; -1: none. */
-ptrdiff_t behind_update(const behind *b, ptrdiff_t i);
+/* The optimizer's call that does not wait for call i, a product; -1: none. *one: what of it stands behind the product. */
+ptrdiff_t behind_update(const behind *b, const program_call *calls, ptrdiff_t i, optim_args *one);
 
 /* Whether memory overlaps a weight, its state or a gradient. */
 bool behind_touches(const behind *b, const program_call *calls, const void *memory, size_t bytes);

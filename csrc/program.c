@@ -64,6 +64,7 @@ struct pyml_program {
     follow *follows; /* in the order of their products */
     ptrdiff_t follow_count, follow_capacity;
     behind *behind; /* NULL: nothing is */
+    const behind *timed_behind; /* of the last replay that was timed */
     ptrdiff_t check_call; /* -1: none */
     const void *check_number;
     pyml_dtype check_dtype;
@@ -358,9 +359,10 @@ void program_fuse(pyml_program *p, is_left_fn is_left, void *context, int behind
     if (behind) p->behind = behind_find(p->calls, p->count);
 }
 
-ptrdiff_t program_behind(const pyml_program *p, ptrdiff_t call)
+ptrdiff_t program_behind(const pyml_program *p, ptrdiff_t call, optim_args *one)
 {
-    return p->behind == NULL ? -1 : behind_update(p->behind, call);
+    const behind *b = p->timed > 0 ? p->timed_behind : p->behind;
+    return b == NULL ? -1 : behind_update(b, p->calls, call, one);
 }
 
 ptrdiff_t program_fused(const pyml_program *p, ptrdiff_t call, double *bytes)
@@ -447,7 +449,7 @@ static program_status replay(pyml_program *p, const behind *b)
             return status;
         }
     }
-    p->timed += timed;
+    if (timed) p->timed++, p->timed_behind = b;
     return PROGRAM_DONE;
 }
 

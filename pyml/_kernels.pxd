@@ -7,7 +7,7 @@ None stands for NULL.
 from libc.stdint cimport int64_t
 from numpy cimport ndarray
 
-from contract_optim cimport optim_segment
+from contract_optim cimport optim_args, optim_segment
 
 cdef extern from "contracts/types.h" nogil:
     ctypedef enum pyml_dtype:
@@ -114,7 +114,7 @@ cdef extern from "functions.h":
             int behind
         ) noexcept
         ptrdiff_t (*program_fused)(const pyml_program *program, ptrdiff_t call, double *bytes) noexcept
-        ptrdiff_t (*program_behind)(const pyml_program *program, ptrdiff_t call) noexcept
+        ptrdiff_t (*program_behind)(const pyml_program *program, ptrdiff_t call, optim_args *one) noexcept
         program_status (*program_replay)(pyml_program *program) noexcept nogil
         program_status (*program_run)(pyml_program *program, program_run_args *run) noexcept nogil
         double (*pyml_effects)(

@@ -717,7 +717,7 @@ cpdef int scatter_add(
 
 
 cpdef int multiply_adds(ndarray y, ptrdiff_t rounds) except -1:
-    """16 independent multiply-adds of whole vectors, `rounds` times."""
+    """16 multiply-adds of whole vectors, `rounds` times."""
     cdef multiply_adds_args args
     args.y, args.rounds = pointer(y), rounds
     return submit(KERNEL_multiply_adds, dtype_of(y), &args, sizeof(args), 10 * rounds)

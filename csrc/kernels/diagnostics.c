@@ -6,7 +6,12 @@
 
 enum {
     CHUNK = 1024, /* elements summed in `real`, before their sum joins the others in double */
-    CHAINS = 16, /* independent multiply-adds: more than latency times units of any core */
+    ROUND = 16, /* multiply-adds */
+#if defined(ISA_avx512) || defined(ISA_neon)
+    CHAINS = 16, /* of them independent: no fewer than latency times units of a core, */
+#else
+    CHAINS = 12, /* and no more than stay in 16 registers beside two numbers */
+#endif
 };
 
 /* the sum of (x[i] - y[i])^2, y may be NULL: zeros */
@@ -77,8 +82,7 @@ void KERNEL(multiply_adds)(const void *args)
     real *y = a->y;
     vec sums[CHAINS], factor = vset1((real)0.5), term = vset1(y[0]);
     for (int k = 0; k < CHAINS; k++) sums[k] = vset1((real)k);
-    for (ptrdiff_t i = 0; i < a->rounds; i++)
-#pragma GCC unroll 16 /* so that sums are in registers */
+    for (ptrdiff_t i = 0; i < a->rounds * ROUND / CHAINS; i++) UNROLL
         for (int k = 0; k < CHAINS; k++) sums[k] = vfma(sums[k], factor, term);
     vec total = {0};
     for (int k = 0; k < CHAINS; k++) total += sums[k];

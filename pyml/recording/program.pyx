@@ -13,6 +13,7 @@ from libc.string cimport memcmp, memcpy
 from numpy cimport ndarray
 
 from contract_gather cimport index_check_args
+from contract_optim cimport optim_args
 
 from pyml cimport _kernels
 from pyml._kernels cimport (
@@ -844,11 +845,14 @@ cdef class Program:
 
     cdef list plan(self):
         """(kernel, calls, floating-point operations, bytes, median of nanoseconds or NaN) of each call; those of a chain are
-        one, of kernels with a + between them, and so is a product with the update that stands behind it in a run."""
+        one, of kernels with a + between them, and so is a product with the update that stands behind it in a run, whose work
+        counts there and not with the rest of the optimizer's."""
         cdef program_call *calls = csrc.program_calls(self.calls)
         cdef Traffic traffic
-        cdef double fused_bytes = 0, flops
+        cdef optim_args one
+        cdef double fused_bytes = 0, flops, work, gradient
         cdef Py_ssize_t i = 0, k, count, update
+        cdef dict moved = {}  # of each optimizer's call: what is made behind products
         cdef Py_ssize_t timed = min(csrc.program_timed(self.calls), PROGRAM_TIMES)
         cdef list rows = [], names
         while i < csrc.program_count(self.calls):
@@ -862,10 +866,19 @@ cdef class Program:
             if not calls[i].is_extra:
                 nanoseconds = median([calls[i].ns[k] for k in range(timed)]) if timed else float("nan")
                 shown = list(dict.fromkeys(names)) if len(set(names)) > 1 else names[:2]
-                update = csrc.program_behind(self.calls, i)
+                size = fused_bytes if count > 1 else traffic.bytes
+                update = csrc.program_behind(self.calls, i, &one)
                 if update >= 0:
                     shown.append(csrc.pyml_kernel_name(calls[update].kernel).decode())
-                rows.append(("+".join(shown), len(names), flops, fused_bytes if count > 1 else traffic.bytes, nanoseconds))
+                    traffic.bytes = 0
+                    work = csrc.pyml_effects(calls[update].kernel, calls[update].dtype, &one, add_traffic, &traffic)
+                    gradient = one.segments.n * (4 if calls[update].dtype == PYML_FLOAT32 else 8)
+                    flops += work
+                    size += traffic.bytes - 2 * gradient  # which is neither written nor read
+                    work_before, size_before = moved.get(update, (0, 0))
+                    moved[update] = work_before + work, size_before + traffic.bytes
+                work_moved, size_moved = moved.get(i, (0, 0))
+                rows.append(("+".join(shown), len(names), flops - work_moved, size - size_moved, nanoseconds))
             i += count
         return rows
 

@@ -364,3 +364,27 @@ def test_a_run_that_stops_between_two_models():
         left.append(numbers_of(models[1], optimizers[1]))
     for name, number in left[0].items():
         np.testing.assert_array_equal(left[1][name], number, err_msg=name)
+
+
+def test_stats_count_an_update_where_it_is_made():
+    """The work of a step is the same in both, less a gradient of the first weight that nobody writes and reads."""
+    x, y = data()
+    model = network()
+    recorded = pyml.record(step_of(model, optim.Adam(model.parameters())))
+    recorded.run(x, y, batch_size=16, epochs=2, shuffle=False)
+    behind = recorded.stats()
+    assert behind.kernels[0].name == "linear_backward+adam"
+    for i in range(300):
+        recorded(x[i % 6 * 16 :][:16], y[i % 6 * 16 :][:16])
+    alone = recorded.stats()
+    assert not stands_behind(recorded)
+    assert behind.flops == alone.flops
+    assert behind.bytes == alone.bytes - 2 * 4 * INPUTS * WIDTH
+    parameters = [p.numel() for p in model.parameters()]
+    rest, whole = (
+        next(kernel for kernel in stats.kernels if kernel.name == "adam")
+        for stats in (behind, alone)
+    )
+    share = 1 - INPUTS * WIDTH / sum(parameters)
+    assert rest.flops == pytest.approx(share * whole.flops)
+    assert rest.bytes == pytest.approx(share * whole.bytes, rel=1e-3)  # numbers of all are counted

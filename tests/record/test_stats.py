@@ -182,7 +182,7 @@ def test_memory_of_a_run_does_not_grow():
 
 
 def test_the_peak_is_one():
-    """No product is far above it, as when its loop of multiply-adds waited for memory."""
+    """No product is far above it, as when its loop of multiply-adds waits for memory or has more sums than registers."""
     x, threads = pyml.ones(512, 512), pyml.get_num_threads()
 
     def rate():
@@ -192,6 +192,8 @@ def test_the_peak_is_one():
 
     pyml.set_num_threads(1)
     try:
-        assert max(rate() for _ in range(10)) < 1.7 * machine_peak.__wrapped__()[0]
+        tries = [(rate(), machine_peak.__wrapped__()[0]) for _ in range(10)]
+        product, peak = map(max, zip(*tries, strict=True))
+        assert product < 1.2 * peak
     finally:
         pyml.set_num_threads(threads)
