@@ -367,7 +367,7 @@ def test_a_run_that_stops_between_two_models():
 
 
 def test_stats_count_an_update_where_it_is_made():
-    """The work of a step is the same in both, less a gradient of the first weight that nobody writes and reads."""
+    """The work is that of the step by calls, less a gradient that nobody writes and reads."""
     x, y = data()
     model = network()
     recorded = pyml.record(step_of(model, optim.Adam(model.parameters())))

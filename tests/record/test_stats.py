@@ -182,7 +182,7 @@ def test_memory_of_a_run_does_not_grow():
 
 
 def test_the_peak_is_one():
-    """No product is far above it, as when its loop of multiply-adds waits for memory or has more sums than registers."""
+    """No product is far above it, as when its loop waits for memory, or sums leave registers."""
     x, threads = pyml.ones(512, 512), pyml.get_num_threads()
 
     def rate():
