@@ -20,6 +20,13 @@ void KERNEL(gather)(const void *args)
     parallel_for(a->n, 1 + ROWS_BYTES / a->row_bytes, ns, gather_range, a);
 }
 
+/* Columns that a thread takes together: they depend on none beside them, and long runs of a row cost least. */
+static ptrdiff_t column_block(ptrdiff_t c)
+{
+    const ptrdiff_t blocks = ceil_div(ceil_div(c, threads_get()), COLUMN_BLOCK);
+    return blocks > 0 ? blocks * COLUMN_BLOCK : COLUMN_BLOCK;
+}
+
 /* Columns [begin, end) of all rows, in the order of the index: a row named twice adds in that order. */
 static void gather_backward_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 {
@@ -37,7 +44,7 @@ void KERNEL(gather_backward)(const void *args)
 {
     const gather_backward_args *a = args;
     double ns = (double)a->c * ((double)a->rows * 0.1 + (double)a->n * 0.4);
-    parallel_for(a->c, COLUMN_BLOCK, ns, gather_backward_range, a);
+    parallel_for(a->c, column_block(a->c), ns, gather_backward_range, a);
 }
 
 /* ---- sums of rows ---------------------------------------------------------------------------------- */
@@ -117,7 +124,7 @@ void KERNEL(bag_backward)(const void *args)
 {
     const bag_backward_args *a = args;
     double ns = (double)a->c * ((double)a->rows * 0.1 + (double)a->n * 0.4);
-    parallel_for(a->c, COLUMN_BLOCK, ns, bag_backward_range, a);
+    parallel_for(a->c, column_block(a->c), ns, bag_backward_range, a);
 }
 
 /* ---- by a mask ------------------------------------------------------------------------------------- */
