@@ -7,10 +7,13 @@
 
 enum {
     DOT_VECTORS = 2, /* vectors of columns that hide the latency of vfma */
+    WAYS = 8, /* of an L1: so many lines a multiple of WAY_BYTES apart are in it */
+    WAY_BYTES = 4096,
     DOT_COLUMNS = 64, /* a task */
     ROWS = 8, /* of B, read together */
     COLUMNS = 1024, /* a task; their sums stay in L1 */
     OUTER_ROWS = 16,
+    OUTER_VECTORS = 4, /* of a row, without a question */
     LINE = 64 / sizeof(real),
 };
 #define BYTE_NS 0.04 /* time of a byte of B */
@@ -37,9 +40,12 @@ INLINE vec add_transposed(const ptrdiff_t count, const ptrdiff_t rest, vec sum, 
                           ptrdiff_t a_col, const real *b, ptrdiff_t b_col)
 {
     vec row[LANES];
-    UNROLL for (ptrdiff_t l = 0; l < L; l++)
-        row[l] = vload_upto(b + min_size(l, count - 1) * b_col, rest);
-    vtranspose(row);
+    if (count == L && rest == L) vload_transposed(row, b, b_col);
+    else {
+        UNROLL for (ptrdiff_t l = 0; l < L; l++)
+            row[l] = vload_upto(b + min_size(l, count - 1) * b_col, rest);
+        vtranspose(row);
+    }
     UNROLL for (ptrdiff_t p = 0; p < L; p++)
         if (p < rest) sum = vfma(vset1(a[p * a_col]), row[p], sum);
     return sum;
@@ -78,8 +84,10 @@ INLINE void dot_columns(const int vectors, const ptrdiff_t last, const row_produ
 static void dot_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 {
     const row_product r = *(const row_product *)context;
+    const bool is_tight = (size_t)r.g->b_col * sizeof(real) % WAY_BYTES == 0 && L == WAYS;
     ptrdiff_t j = begin;
-    for (; j + DOT_VECTORS * L <= end; j += DOT_VECTORS * L) dot_columns(DOT_VECTORS, L, &r, j);
+    if (!is_tight) /* else the lines of two vectors drive each other out */
+        for (; j + DOT_VECTORS * L <= end; j += DOT_VECTORS * L) dot_columns(DOT_VECTORS, L, &r, j);
     for (; j + L <= end; j += L) dot_columns(1, L, &r, j);
     if (j < end) dot_columns(1, end - j, &r, j);
 }
@@ -126,20 +134,28 @@ static void rows_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 
 /* ---- k is 1: the outer product ------------------------------------------------------------------------- */
 
+/* Lanes of a row of C, x times a row of B. `is_plain`: beta is 0 and there is no bias; constant where this is inlined. */
+INLINE void outer_lanes(const bool is_plain, const row_product *r, real *c, vec x, ptrdiff_t j,
+                        const ptrdiff_t lanes)
+{
+    const vec product = vfma(x, vload_upto((const real *)r->g->b + j, lanes), (vec){0});
+    vec y = is_plain ? (real)r->g->alpha * product : add_block(r->g, 0, (vec){0}, product, c + j, lanes);
+    if (!is_plain && r->bias != NULL) y += vload_upto(r->bias + j, lanes);
+    vstore_upto(c + j, y, lanes);
+}
+
 static void outer_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 {
     const row_product r = *(const row_product *)context;
     const gemm_args g = *r.g;
-    const real *a = g.a, *b = g.b;
+    const bool is_plain = g.beta == 0 && r.bias == NULL;
     for (ptrdiff_t i = begin; i < end; i++) {
-        const vec x = vset1(a[i * g.a_row]);
+        const vec x = vset1(((const real *)g.a)[i * g.a_row]);
         real *c = (real *)g.c + i * g.c_row;
-        for (ptrdiff_t j = 0; j < g.n; j += L) {
-            const ptrdiff_t lanes = min_size(g.n - j, L);
-            vec y = add_block(&g, 0, (vec){0}, vfma(x, vload_upto(b + j, lanes), (vec){0}), c + j, lanes);
-            if (r.bias != NULL) y += vload_upto(r.bias + j, lanes);
-            vstore_upto(c + j, y, lanes);
-        }
+        ptrdiff_t j = 0;
+        for (; is_plain && j + OUTER_VECTORS * L <= g.n; j += OUTER_VECTORS * L) UNROLL
+            for (ptrdiff_t v = 0; v < OUTER_VECTORS; v++) outer_lanes(true, &r, c, x, j + v * L, L);
+        for (; j < g.n; j += L) outer_lanes(false, &r, c, x, j, min_size(g.n - j, L));
     }
 }
 

@@ -35,21 +35,55 @@ INLINE void transpose_4(vec row[4])
 }
 #endif
 
-INLINE void vtranspose(vec row[LANES])
+/* What is left when the halves of vectors are where they belong. */
+INLINE void transpose_halves(vec row[LANES])
 {
 #if LANES >= 16
-    EXCHANGE(8)
-#endif
-#if LANES >= 8
     EXCHANGE(4)
 #endif
 #if REAL_BITS == 32
     for (int i = 0; i < LANES; i += 4) transpose_4(row + i);
 #else
-#if LANES >= 4
+#if LANES >= 8
     EXCHANGE(2)
 #endif
+#if LANES >= 4
     EXCHANGE(1)
+#endif
+#endif
+}
+
+INLINE void vtranspose(vec row[LANES])
+{
+#if LANES > 4 || REAL_BITS == 64
+    EXCHANGE(LANES / 2)
+#endif
+    transpose_halves(row);
+}
+
+enum { NEIGHBOURS = 3 }; /* rows that an address finds from one pointer and a stride */
+
+/* row[p] <- from[l * along + p] in lane l */
+INLINE void vload_transposed(vec row[LANES], const real *from, ptrdiff_t along)
+{
+#ifdef HAS_HALVES
+    const real *lower = from, *upper = from + LANES / 2 * along;
+    UNROLL for (int i = 0; i < LANES / 2; i++) {
+        const int beside = i % NEIGHBOURS;
+        if (beside == 0) {
+            if (i > 0) lower += NEIGHBOURS * along, upper += NEIGHBOURS * along;
+            HIDE(lower);
+            HIDE(upper);
+        }
+        row[i] = vload_halves(lower + beside * along, upper + beside * along);
+        row[i + LANES / 2] =
+            vload_halves(lower + LANES / 2 + beside * along, upper + LANES / 2 + beside * along);
+    }
+    transpose_halves(row);
+#else
+    UNROLL for (int l = 0; l < LANES; l++)
+        row[l] = vload(from + l * along);
+    vtranspose(row);
 #endif
 }
 
