@@ -34,13 +34,13 @@ INLINE void store_total(const row_product *r, ptrdiff_t j, vec total, ptrdiff_t 
 
 /* ---- columns of B lie along k: transposed in registers ------------------------------------------------- */
 
-/* sum += a[p] * b[p] for `count` <= L columns from b on and p < rest <= L. `rest` and, but for the last columns,
- * `count` are constant where this is inlined. */
-INLINE vec add_transposed(const ptrdiff_t count, const ptrdiff_t rest, vec sum, const real *a,
-                          ptrdiff_t a_col, const real *b, ptrdiff_t b_col)
+/* sum += a[p] * b[p] for `count` <= L columns from b on and p < rest <= L, both L if it `is_whole`. This and, but for the
+ * last columns, `count` are constant where this is inlined. */
+INLINE vec add_transposed(const bool is_whole, const ptrdiff_t count, const ptrdiff_t rest, vec sum,
+                          const real *a, ptrdiff_t a_col, const real *b, ptrdiff_t b_col)
 {
     vec row[LANES];
-    if (count == L && rest == L) vload_transposed(row, b, b_col);
+    if (is_whole) vload_transposed(row, b, b_col);
     else {
         UNROLL for (ptrdiff_t l = 0; l < L; l++)
             row[l] = vload_upto(b + min_size(l, count - 1) * b_col, rest);
@@ -51,9 +51,10 @@ INLINE vec add_transposed(const ptrdiff_t count, const ptrdiff_t rest, vec sum, 
     return sum;
 }
 
-/* `last`: columns of the last vector. Rows of B are read by whole cache lines: when they are a power of two apart,
+/* `last`: columns of the last vector, L if all `are_whole`. Rows of B are read by whole cache lines: when they are a power of two apart,
  * few lines of the same place are in the cache at a time. */
-INLINE void dot_columns(const int vectors, const ptrdiff_t last, const row_product *r, ptrdiff_t j)
+INLINE void dot_columns(const int vectors, const bool are_whole, const ptrdiff_t last, const row_product *r,
+                        ptrdiff_t j)
 {
     const gemm_args *g = r->g;
     const ptrdiff_t a_col = g->a_col, b_col = g->b_col;
@@ -68,11 +69,12 @@ INLINE void dot_columns(const int vectors, const ptrdiff_t last, const row_produ
                 const real *column = b + v * L * b_col + q;
                 const ptrdiff_t count = v == vectors - 1 ? last : L;
                 UNROLL for (ptrdiff_t h = 0; h < LINE; h += L)
-                    sum[v] = add_transposed(count, L, sum[v], a + (q + h) * a_col, a_col, column + h, b_col);
+                    sum[v] = add_transposed(are_whole, count, L, sum[v], a + (q + h) * a_col, a_col,
+                                            column + h, b_col);
             }
         for (; q < p_end; q += L) UNROLL
             for (int v = 0; v < vectors; v++)
-                sum[v] = add_transposed(v == vectors - 1 ? last : L, min_size(L, p_end - q), sum[v],
+                sum[v] = add_transposed(false, v == vectors - 1 ? last : L, min_size(L, p_end - q), sum[v],
                                         a + q * a_col, a_col, b + v * L * b_col + q, b_col);
         UNROLL for (int v = 0; v < vectors; v++)
             total[v] = add_block(g, p, total[v], sum[v], c + v * L, v == vectors - 1 ? last : L);
@@ -87,9 +89,9 @@ static void dot_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
     const bool is_tight = (size_t)r.g->b_col * sizeof(real) % WAY_BYTES == 0 && L == WAYS;
     ptrdiff_t j = begin;
     if (!is_tight) /* else the lines of two vectors drive each other out */
-        for (; j + DOT_VECTORS * L <= end; j += DOT_VECTORS * L) dot_columns(DOT_VECTORS, L, &r, j);
-    for (; j + L <= end; j += L) dot_columns(1, L, &r, j);
-    if (j < end) dot_columns(1, end - j, &r, j);
+        for (; j + DOT_VECTORS * L <= end; j += DOT_VECTORS * L) dot_columns(DOT_VECTORS, true, L, &r, j);
+    for (; j + L <= end; j += L) dot_columns(1, true, L, &r, j);
+    if (j < end) dot_columns(1, false, end - j, &r, j);
 }
 
 /* ---- columns of B lie side by side ----------------------------------------------------------------------- */

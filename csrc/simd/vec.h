@@ -85,29 +85,15 @@ INLINE vec vload(const real *p) { return *(const vec_unaligned *)p; }
 INLINE void vstore(real *p, vec v) { *(vec_unaligned *)p = v; }
 
 /* L/2 numbers from p on, then as many from q on: less work than a shuffle of two vectors. */
-#if defined(ISA_avx512) && REAL_BITS == 32
+#if defined(ISA_avx2)
 #define HAS_HALVES
 INLINE vec vload_halves(const real *p, const real *q)
 {
-    return (vec)_mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(p)), _mm256_loadu_ps(q), 1);
-}
-#elif defined(ISA_avx512)
-#define HAS_HALVES
-INLINE vec vload_halves(const real *p, const real *q)
-{
-    return (vec)_mm512_insertf64x4(_mm512_castpd256_pd512(_mm256_loadu_pd(p)), _mm256_loadu_pd(q), 1);
-}
-#elif defined(ISA_avx2) && REAL_BITS == 32
-#define HAS_HALVES
-INLINE vec vload_halves(const real *p, const real *q)
-{
+#if REAL_BITS == 32
     return (vec)_mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)), _mm_loadu_ps(q), 1);
-}
-#elif defined(ISA_avx2)
-#define HAS_HALVES
-INLINE vec vload_halves(const real *p, const real *q)
-{
+#else
     return (vec)_mm256_insertf128_pd(_mm256_castpd128_pd256(_mm_loadu_pd(p)), _mm_loadu_pd(q), 1);
+#endif
 }
 #endif
 
