@@ -38,6 +38,7 @@ INLINE void transpose_4(vec row[4])
 /* What is left when the halves of vectors are where they belong. */
 INLINE void transpose_halves(vec row[LANES])
 {
+    (void)row; /* two lanes are there */
 #if LANES >= 16
     EXCHANGE(4)
 #endif
