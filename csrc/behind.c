@@ -193,6 +193,12 @@ ptrdiff_t behind_update(const behind *b, const program_call *calls, ptrdiff_t i,
     return p->update;
 }
 
+bool behind_writes(const program_call *calls, ptrdiff_t i)
+{
+    const linear_backward_args *a = calls[i].args;
+    return !pyml_linear(calls[i].dtype)->hands_on(a->o, a->n, a->k);
+}
+
 bool behind_touches(const behind *b, const program_call *calls, const void *memory, size_t bytes)
 {
     for (const pair *p = b->pairs; p < b->pairs + b->count; p++) {

@@ -23,6 +23,9 @@ ptrdiff_t behind_first(const behind *b);
 /* The optimizer's call that does not wait for call i, a product; -1: none. *one: what of it stands behind the product. */
 ptrdiff_t behind_update(const behind *b, const program_call *calls, ptrdiff_t i, optim_args *one);
 
+/* Whether product i writes its gradient whole, as its shape does not suit stripes. */
+bool behind_writes(const program_call *calls, ptrdiff_t i);
+
 /* Whether memory overlaps a weight, its state or a gradient. */
 bool behind_touches(const behind *b, const program_call *calls, const void *memory, size_t bytes);
 

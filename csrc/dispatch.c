@@ -17,10 +17,13 @@ typedef struct {
     linear_fns linear[PYML_DTYPE_COUNT];
 } isa;
 
-#define LINEAR(name) {gemm_finishes_##name, linear_forward_finished_##name, linear_backward_finished_##name}
+#define LINEAR(name)                                                             \
+    {gemm_finishes_##name, gemm_hands_on_##name, linear_forward_finished_##name, \
+     linear_backward_finished_##name}
 #define DECLARED(name)                                                                                     \
     extern const kernel_fn table_##name[];                                                                 \
     bool gemm_finishes_##name(ptrdiff_t m, ptrdiff_t k, ptrdiff_t n);                                      \
+    bool gemm_hands_on_##name(ptrdiff_t m, ptrdiff_t k, ptrdiff_t n);                                      \
     void linear_forward_finished_##name(const void *args, const product_finish *finish);                   \
     void linear_backward_finished_##name(const void *args, const product_finish *finish, kernel_fn update, \
                                          const void *update_args);

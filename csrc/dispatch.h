@@ -30,6 +30,8 @@ kernel_fn pyml_kernel_of(pyml_kernel kernel, pyml_dtype dtype);
 typedef struct {
     /* whether a product of m x k x n is quicker finished than followed by other calls */
     bool (*finishes)(ptrdiff_t m, ptrdiff_t k, ptrdiff_t n);
+    /* whether one can be handed on by stripes of rows */
+    bool (*hands_on)(ptrdiff_t m, ptrdiff_t k, ptrdiff_t n);
     /* linear_forward, whose y is finished; see finish.h */
     void (*forward)(const void *args, const product_finish *finish);
     /* linear_backward, whose dx is finished, if `finish` is not NULL; and whose dw, if `update` is not, is not written but

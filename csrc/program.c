@@ -64,13 +64,14 @@ struct pyml_program {
     follow *follows; /* in the order of their products */
     ptrdiff_t follow_count, follow_capacity;
     behind *behind; /* NULL: nothing is */
-    const behind *timed_behind; /* of the last replay that was timed */
+    const behind *timed_behind; /* as the replays that were timed had it */
     ptrdiff_t check_call; /* -1: none */
     const void *check_number;
     pyml_dtype check_dtype;
     ptrdiff_t stopped;
     int extras; /* are they run? */
-    unsigned long replays;
+    int untimed,
+        more_behind; /* replays since the last that was timed; how many more had updates behind than not */
     ptrdiff_t timed;
 };
 
@@ -359,10 +360,12 @@ void program_fuse(pyml_program *p, is_left_fn is_left, void *context, int behind
     if (behind) p->behind = behind_find(p->calls, p->count);
 }
 
-ptrdiff_t program_behind(const pyml_program *p, ptrdiff_t call, optim_args *one)
+ptrdiff_t program_behind(const pyml_program *p, ptrdiff_t call, optim_args *one, int *is_written)
 {
     const behind *b = p->timed > 0 ? p->timed_behind : p->behind;
-    return b == NULL ? -1 : behind_update(b, p->calls, call, one);
+    const ptrdiff_t update = b == NULL ? -1 : behind_update(b, p->calls, call, one);
+    *is_written = update >= 0 && behind_writes(p->calls, call);
+    return update;
 }
 
 ptrdiff_t program_fused(const pyml_program *p, ptrdiff_t call, double *bytes)
@@ -423,9 +426,21 @@ static ptrdiff_t make_calls(const pyml_program *p, ptrdiff_t i, const chain *c, 
     return i;
 }
 
+/* Whether a replay is timed: one that is made as most since the last were. The first and the last step of a run and those
+ * between Python's have no update behind. Times are of replays that were made in the same way. */
+static bool is_timed(pyml_program *p, const behind *b)
+{
+    const int due = p->timed > 0 ? TIMED_EVERY : TIMED_FIRST + 1;
+    p->more_behind += b != NULL ? 1 : -1;
+    if (++p->untimed < due || (p->more_behind > 0) != (b != NULL)) return false;
+    p->untimed = p->more_behind = 0;
+    if (p->timed_behind != b) p->timed = 0, p->timed_behind = b;
+    return true;
+}
+
 static program_status replay(pyml_program *p, const behind *b)
 {
-    const bool timed = p->replays++ % TIMED_EVERY == TIMED_FIRST;
+    const bool timed = is_timed(p, b);
     for (ptrdiff_t i = 0; i < p->saved.count; i++)
         memcpy(p->saved.items[i].values, p->saved.items[i].memory, p->saved.items[i].bytes);
     restore(&p->restored);
@@ -449,7 +464,7 @@ static program_status replay(pyml_program *p, const behind *b)
             return status;
         }
     }
-    if (timed) p->timed++, p->timed_behind = b;
+    p->timed += timed;
     return PROGRAM_DONE;
 }
 

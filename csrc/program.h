@@ -71,9 +71,9 @@ void program_fuse(pyml_program *program, is_left_fn is_left, void *context, int 
  * without what stays in working memory. */
 ptrdiff_t program_fused(const pyml_program *program, ptrdiff_t call, double *bytes);
 
-/* The optimizer's call of which a part, *one, stands behind the gradient of call `call`, as the last replay that was timed
- * had it, or a run will before there was any; -1: none. */
-ptrdiff_t program_behind(const pyml_program *program, ptrdiff_t call, optim_args *one);
+/* The optimizer's call of which a part, *one, stands behind the gradient of call `call`, as the replays that were timed had
+ * it, or a run will before there was any; -1: none. *is_written: the gradient is, whole, before it is used. */
+ptrdiff_t program_behind(const pyml_program *program, ptrdiff_t call, optim_args *one, int *is_written);
 
 /* How a replay ended. Where it stopped, the calls before program_stopped() have run, and that one. */
 typedef enum {

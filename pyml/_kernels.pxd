@@ -114,7 +114,7 @@ cdef extern from "functions.h":
             int behind
         ) noexcept
         ptrdiff_t (*program_fused)(const pyml_program *program, ptrdiff_t call, double *bytes) noexcept
-        ptrdiff_t (*program_behind)(const pyml_program *program, ptrdiff_t call, optim_args *one) noexcept
+        ptrdiff_t (*program_behind)(const pyml_program *program, ptrdiff_t call, optim_args *one, int *is_written) noexcept
         program_status (*program_replay)(pyml_program *program) noexcept nogil
         program_status (*program_run)(pyml_program *program, program_run_args *run) noexcept nogil
         double (*pyml_effects)(

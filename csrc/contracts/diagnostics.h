@@ -43,7 +43,7 @@ typedef struct {
     ptrdiff_t c;
 } batchnorm_drift_args;
 
-/* `rounds` times 16 multiply-adds of whole vectors, enough of them independent: takes as long as the multipliers need at
+/* About `rounds` times 16 multiply-adds of whole vectors, enough of them independent: takes as long as the multipliers need at
  * best. */
 typedef struct {
     void *y; /* in/out (1): a number to start from; of no use afterwards, but it makes the work needed */

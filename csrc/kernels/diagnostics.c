@@ -8,9 +8,9 @@ enum {
     CHUNK = 1024, /* elements summed in `real`, before their sum joins the others in double */
     ROUND = 16, /* multiply-adds */
 #if defined(ISA_avx512) || defined(ISA_neon)
-    CHAINS = 16, /* of them independent: no fewer than latency times units of a core, */
+    CHAINS = 16, /* independent ones: no fewer than latency times units of a core */
 #else
-    CHAINS = 12, /* and no more than stay in 16 registers beside two numbers */
+    CHAINS = 12, /* the same, and no more than stay in 16 registers beside two numbers */
 #endif
 };
 

@@ -2,7 +2,7 @@
 #include "../contracts/gather.h"
 #include "kernel.h"
 
-enum { ROWS_BYTES = 32768, COLUMN_BLOCK = 64 };
+enum { ROWS_BYTES = 32768, LINE = 64 / sizeof(real) };
 
 static void gather_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 {
@@ -20,11 +20,12 @@ void KERNEL(gather)(const void *args)
     parallel_for(a->n, 1 + ROWS_BYTES / a->row_bytes, ns, gather_range, a);
 }
 
-/* Columns that a thread takes together: they depend on none beside them, and long runs of a row cost least. */
+/* Columns of a block: long runs of a row cost least. They depend on none beside them, so that how they are cut has no part
+ * in what is computed, and may depend on the number of threads. */
 static ptrdiff_t column_block(ptrdiff_t c)
 {
-    const ptrdiff_t blocks = ceil_div(ceil_div(c, threads_get()), COLUMN_BLOCK);
-    return blocks > 0 ? blocks * COLUMN_BLOCK : COLUMN_BLOCK;
+    const ptrdiff_t lines = ceil_div(ceil_div(c, threads_get()), LINE);
+    return lines > 0 ? lines * LINE : LINE;
 }
 
 /* Columns [begin, end) of all rows, in the order of the index: a row named twice adds in that order. */

@@ -30,11 +30,11 @@
 /* MR x NV vectors of C, NV of B and one of A fill the registers: 16 on x86-64, 32 with AVX-512 and NEON. (GCC
  * spills an 8 x 3 tile on NEON.) KC x NR is at most half of an L1 of 32 KiB, with AVX-512 two thirds of 48; MC x KC
  * is 252 KiB and NC x KC 512, for an L2 of 1 MiB or more. Processors whose best is AVX2 have one of 256 or 512 KiB: MC x KC
- * is 144 KiB, and NC x KC is 1 MiB, from an L3. There two threads often share a core, and with it the fetching of
+ * is 144 KiB, and NC x KC is 1 MiB, from an L3: columns of C that are one task, and of B that stripes take. There two threads often share a core, and with it the fetching of
  * instructions: two turns of the tile's loop written out take 2 % less alone, 5 to 10 % beside another thread. */
 #if defined(ISA_avx512) || defined(ISA_wide)
 enum { MR = 14, NV = 2, MC = 1008 / sizeof(real), NC_BYTES = 2048 };
-#define TURNS ROLLED
+#define TURNS
 #define EACH_MR(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
 #define EACH_NV(X, r) X(r, 1) X(r, 2)
 #elif defined(ISA_avx2)
@@ -44,12 +44,12 @@ enum { MR = 6, NV = 2, MC = 576 / sizeof(real), NC_BYTES = 4096 };
 #define EACH_NV(X, r) X(r, 1) X(r, 2)
 #elif defined(ISA_neon)
 enum { MR = 7, NV = 3, MC = 1008 / sizeof(real), NC_BYTES = 2048 };
-#define TURNS ROLLED
+#define TURNS
 #define EACH_MR(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 #define EACH_NV(X, r) X(r, 1) X(r, 2) X(r, 3)
 #else
 enum { MR = 4, NV = 2, MC = 1024 / sizeof(real), NC_BYTES = 2048 };
-#define TURNS ROLLED
+#define TURNS
 #define EACH_MR(X) X(1) X(2) X(3) X(4)
 #define EACH_NV(X, r) X(r, 1) X(r, 2)
 #endif
@@ -573,12 +573,15 @@ void KERNEL(gemm_finished)(const gemm_args *g, const real *bias, const product_f
     parallel_for(plan.row_blocks * plan.column_blocks * g->batch, 1, cost, multiply_tasks, &plan);
 }
 
+bool KERNEL(gemm_hands_on)(ptrdiff_t m, ptrdiff_t k, ptrdiff_t n)
+{
+    return k >= LEAST_K && k <= KC && m >= MR && n >= NR && ceil_div(n, NR) * NR * k <= PACKED_B - L &&
+           MR * n <= SUMS;
+}
+
 bool KERNEL(gemm_by_stripes)(const gemm_args *g, const gemm_stripes *stripes)
 {
-    const ptrdiff_t panels = ceil_div(g->n, NR);
-    if (g->k < LEAST_K || g->k > KC || g->m < MR || g->n < NR || panels * NR * g->k > PACKED_B - L ||
-        MR * g->n > SUMS)
-        return false;
+    if (!KERNEL(gemm_hands_on)(g->m, g->k, g->n)) return false;
     gemm_plan plan = plan_of(g, NULL, NULL, g->k);
     const double cost = cost_of(g);
     const stripe_product of = {&plan, stripes, cut_into(ceil_div(g->m, MR), g->m)};

@@ -29,6 +29,9 @@ typedef struct {
     int arrays;
 } gemm_stripes;
 
+/* Whether a product of m x k x n can be. */
+bool KERNEL(gemm_hands_on)(ptrdiff_t m, ptrdiff_t k, ptrdiff_t n);
+
 /* C = alpha A B, which is not written but handed on; beta is 0. False, and nothing was done, if its shape does not suit. */
 bool KERNEL(gemm_by_stripes)(const gemm_args *g, const gemm_stripes *stripes);
 

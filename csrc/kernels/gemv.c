@@ -86,7 +86,7 @@ INLINE void dot_columns(const int vectors, const bool are_whole, const ptrdiff_t
 static void dot_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 {
     const row_product r = *(const row_product *)context;
-    const bool is_tight = (size_t)r.g->b_col * sizeof(real) % WAY_BYTES == 0 && L == WAYS;
+    const bool is_tight = (size_t)r.g->b_col * sizeof(real) % WAY_BYTES == 0 && L == WAYS && LINE > L;
     ptrdiff_t j = begin;
     if (!is_tight) /* else the lines of two vectors drive each other out */
         for (; j + DOT_VECTORS * L <= end; j += DOT_VECTORS * L) dot_columns(DOT_VECTORS, true, L, &r, j);

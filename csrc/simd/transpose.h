@@ -38,7 +38,7 @@ INLINE void transpose_4(vec row[4])
 /* What is left when the halves of vectors are where they belong. */
 INLINE void transpose_halves(vec row[LANES])
 {
-    (void)row; /* two lanes are there */
+    (void)row; /* of two lanes nothing is left to do */
 #if LANES >= 16
     EXCHANGE(4)
 #endif

@@ -58,7 +58,7 @@ typedef real vec_unaligned __attribute__((vector_size(VEC_BYTES), aligned(sizeof
 #define INLINE static inline __attribute__((always_inline, unused))
 #define NOINLINE __attribute__((noinline))
 
-/* Before a loop of a constant number of turns: writes all of them out, or keeps one. Before any loop: writes out two. */
+/* Before a loop of a constant number of turns: writes all of them out, or keeps one. TWICE: before any, writes out two. */
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
 #define ROLLED _Pragma("clang loop unroll(disable)")

@@ -850,7 +850,8 @@ cdef class Program:
         cdef program_call *calls = csrc.program_calls(self.calls)
         cdef Traffic traffic
         cdef optim_args one
-        cdef double fused_bytes = 0, flops, work, gradient
+        cdef double fused_bytes = 0, flops, work
+        cdef int is_written
         cdef Py_ssize_t i = 0, k, count, update
         cdef dict moved = {}  # of each optimizer's call: what is made behind products
         cdef Py_ssize_t timed = min(csrc.program_timed(self.calls), PROGRAM_TIMES)
@@ -867,14 +868,15 @@ cdef class Program:
                 nanoseconds = median([calls[i].ns[k] for k in range(timed)]) if timed else float("nan")
                 shown = list(dict.fromkeys(names)) if len(set(names)) > 1 else names[:2]
                 size = fused_bytes if count > 1 else traffic.bytes
-                update = csrc.program_behind(self.calls, i, &one)
+                update = csrc.program_behind(self.calls, i, &one, &is_written)
                 if update >= 0:
                     shown.append(csrc.pyml_kernel_name(calls[update].kernel).decode())
                     traffic.bytes = 0
                     work = csrc.pyml_effects(calls[update].kernel, calls[update].dtype, &one, add_traffic, &traffic)
-                    gradient = one.segments.n * (4 if calls[update].dtype == PYML_FLOAT32 else 8)
                     flops += work
-                    size += traffic.bytes - 2 * gradient  # which is neither written nor read
+                    size += traffic.bytes
+                    if not is_written:  # nor read
+                        size -= 2 * one.segments.n * (4 if calls[update].dtype == PYML_FLOAT32 else 8)
                     work_before, size_before = moved.get(update, (0, 0))
                     moved[update] = work_before + work, size_before + traffic.bytes
                 work_moved, size_moved = moved.get(i, (0, 0))
