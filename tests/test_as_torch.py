@@ -10,12 +10,12 @@ import pytest
 
 import pyml
 
-ROOT = Path(__file__).parent.parent
+PLACE = Path(pyml.__file__).parents[1]  # of the pyml under test: here, or where a wheel lies
 
 
 def run(*words, code=0, folder=None):
     """What python prints, and its errors."""
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{folder or ''}"}
+    environment = {**os.environ, "PYTHONPATH": f"{PLACE}{os.pathsep}{folder or ''}"}
     done = subprocess.run(
         [sys.executable, *map(str, words)],
         capture_output=True,

@@ -160,13 +160,15 @@ def test_first_losses_are_of_steps_and_of_epochs():
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_help_needs_no_peer(script):
+def test_help_needs_no_peer(script, tmp_path):
     run = (
         "import runpy, sys\n"
+        f"sys.path.append({str(ROOT)!r})\n"  # last, as above
         f"sys.modules.update(dict.fromkeys({PEERS}))\n"
         "sys.argv.append('--help')\n"
         f"runpy.run_module('bench.{script}', run_name='__main__')\n"
     )
-    result = subprocess.run([sys.executable, "-c", run], cwd=ROOT, capture_output=True, text=True)
+    command = [sys.executable, "-c", run]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert "--quick" in result.stdout

@@ -6,8 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyml as tested
+
 ROOT = Path(__file__).parent.parent.parent
 FOLDER = ROOT / "tests" / "scripts"
+PLACE = Path(tested.__file__).parents[1]  # of the pyml under test: ROOT, or where a wheel lies
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if path.stem not in ("start", "play"))
 CLIENTS = sorted(
     path.stem
@@ -30,7 +33,7 @@ def played(*words, pyml=True, python=sys.executable):
         FOLDER / "play.py",
         *words,
     ]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(PLACE)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
