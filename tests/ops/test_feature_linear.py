@@ -77,6 +77,7 @@ def test_rows_alone_and_threads_give_the_same_bits():
         pyml.set_num_threads(before)
 
 
+@pytest.mark.filterwarnings("ignore:autocast:UserWarning")  # where nothing multiplies bfloat16
 def test_what_has_no_rows_and_what_is_rounded():
     x, weight, bias = drawn((0, 3, 4), WEIGHT, BIAS)
     assert feature_linear(x, weight, bias).shape == (0, 3, 2)
