@@ -34,11 +34,11 @@ def test_before_anything_is_recorded():
 
 def test_counts(dtype):
     """Of y = relu(x w^T + b), from the shapes."""
-    layer = nn.Linear(3, 2, dtype=dtype)
+    layer = nn.Linear(2, 3, dtype=dtype)  # outputs of no whole vector: the ReLU is its own call
     step = pyml.record(pyml.no_grad()(lambda x: F.relu(layer(x)) * layer(x)))
-    step(pyml.ones(5, 3, dtype=dtype))
+    step(pyml.ones(5, 2, dtype=dtype))
     stats = step.stats()
-    linear = {"flops": 2 * 5 * 3 * 2 + 10, "bytes": (15 + 6 + 2 + 10) * dtype.itemsize}
+    linear = {"flops": 2 * 5 * 2 * 3 + 15, "bytes": (10 + 6 + 3 + 15) * dtype.itemsize}
     assert {kernel.name: kernel.calls for kernel in stats.kernels} == {
         "linear_forward": 2,
         "relu_forward": 1,
@@ -47,10 +47,10 @@ def test_counts(dtype):
     kernels = {kernel.name: kernel for kernel in stats.kernels}
     assert kernels["linear_forward"].flops == 2 * linear["flops"]
     assert kernels["linear_forward"].bytes == 2 * linear["bytes"]
-    assert (kernels["mul"].flops, kernels["mul"].bytes) == (10, 30 * dtype.itemsize)
+    assert (kernels["mul"].flops, kernels["mul"].bytes) == (15, 45 * dtype.itemsize)
     assert stats.calls == 4
-    assert stats.flops == 2 * linear["flops"] + 20
-    assert stats.bytes == 2 * linear["bytes"] + 50 * dtype.itemsize
+    assert stats.flops == 2 * linear["flops"] + 30
+    assert stats.bytes == 2 * linear["bytes"] + 75 * dtype.itemsize
 
 
 def test_before_a_replay_was_timed():
