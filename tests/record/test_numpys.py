@@ -294,9 +294,8 @@ def step(x):
 print([step(pyml.ones(1)).item() for _ in range(5)], numpy.__file__)
 """
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=environment, capture_output=True, text=True
-    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.stdout.startswith(f"{[2.0] * 5} {tmp_path}"), done.stderr
 
 
