@@ -138,6 +138,7 @@ def examples(stubs, name):
             yield path, inspect.getdoc(value)
 
 
+@pytest.mark.filterwarnings("ignore:autocast:UserWarning")  # where nothing multiplies bfloat16
 @pytest.mark.parametrize("module", MODULES)
 def test_examples(stubs, module, tmp_path, monkeypatch):
     for library in EXTRAS.get(module, ()):
