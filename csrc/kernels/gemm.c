@@ -30,8 +30,9 @@
 /* MR x NV vectors of C, NV of B and one of A fill the registers: 16 on x86-64, 32 with AVX-512 and NEON. (GCC
  * spills an 8 x 3 tile on NEON.) KC x NR is at most half of an L1 of 32 KiB, with AVX-512 two thirds of 48; MC x KC
  * is 252 KiB and NC x KC 512, for an L2 of 1 MiB or more. Processors whose best is AVX2 have one of 256 or 512 KiB: MC x KC
- * is 144 KiB, and NC x KC is 1 MiB, from an L3: columns of C that are one task, and of B that stripes take. There two threads often share a core, and with it the fetching of
- * instructions: two turns of the tile's loop written out take 2 % less alone, 5 to 10 % beside another thread. */
+ * is 144 KiB, and NC x KC, the columns of C that are one task and of B that stripes take, is 1 MiB, from an L3. There two
+ * threads often share a core, and with it the fetching of instructions: two turns of the tile's loop written out take 2 % less
+ * alone, 5 to 10 % beside another thread. */
 #if defined(ISA_avx512) || defined(ISA_wide)
 enum { MR = 14, NV = 2, MC = 1008 / sizeof(real), NC_BYTES = 2048 };
 #define TURNS
