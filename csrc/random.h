@@ -21,9 +21,8 @@ typedef uint64_t lanes64_unaligned __attribute__((vector_size(VEC_BYTES), aligne
 enum {
     PHILOX_ROUNDS = 10,
     PHILOX_LANES = VEC_BYTES / 8,
-    PHILOX_VECTORS = VEC_BYTES == 64
-        ? 8
-        : 4, /* worked on at once: a round waits for its products, others fill the time */
+    /* worked on at once: a round waits for its products, others fill the time */
+    PHILOX_VECTORS = VEC_BYTES == 64 ? 8 : 4,
     PHILOX_WORDS = 4 * PHILOX_LANES * PHILOX_VECTORS, /* that one philox_words makes */
     RANDOM_CHUNK = 1024, /* words that a kernel draws before it uses them: 4 KiB, a part of L1 */
 };

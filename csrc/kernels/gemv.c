@@ -51,8 +51,8 @@ INLINE vec add_transposed(const bool is_whole, const ptrdiff_t count, const ptrd
     return sum;
 }
 
-/* `last`: columns of the last vector, L if all `are_whole`. Rows of B are read by whole cache lines: when they are a power of two apart,
- * few lines of the same place are in the cache at a time. */
+/* `last`: columns of the last vector, L if all `are_whole`. Rows of B are read by whole cache lines: when they are a power
+ * of two apart, few lines of the same place are in the cache at a time. */
 INLINE void dot_columns(const int vectors, const bool are_whole, const ptrdiff_t last, const row_product *r,
                         ptrdiff_t j)
 {
