@@ -2,7 +2,7 @@
 #include "../contracts/gather.h"
 #include "kernel.h"
 
-enum { ROWS_BYTES = 32768, LINE = 64 / sizeof(real) };
+enum { ROWS_BYTES = 32768 };
 
 static void gather_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 {

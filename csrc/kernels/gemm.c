@@ -78,8 +78,6 @@ enum {
     MACS_PER_NS = 5, /* multiply-adds of one lane in a nanosecond, about, */
     MACS_PER_PACKED = 8, /* and those of all lanes while a number is brought together, */
     LATENCY = 8, /* with so many sums at least */
-    LINE_BYTES = 64,
-    LINE = LINE_BYTES / sizeof(real),
 };
 _Static_assert((PACKED_A + PACKED_B + SUMS) * sizeof(real) <= SCRATCH_BYTES, "scratch holds all blocks");
 

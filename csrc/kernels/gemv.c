@@ -14,7 +14,6 @@ enum {
     COLUMNS = 1024, /* a task; their sums stay in L1 */
     OUTER_ROWS = 16,
     OUTER_VECTORS = 4, /* of a row, without a question */
-    LINE = 64 / sizeof(real),
 };
 #define BYTE_NS 0.04 /* time of a byte of B */
 

@@ -30,6 +30,8 @@
  * (the last may be shorter), whatever the number of threads. */
 enum { BLOCK = 2048 };
 
+enum { LINE_BYTES = 64, LINE = LINE_BYTES / sizeof(real) }; /* of a cache */
+
 INLINE ptrdiff_t min_size(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 INLINE ptrdiff_t ceil_div(ptrdiff_t a, ptrdiff_t b) { return (a + b - 1) / b; }
 

@@ -1,4 +1,4 @@
-"""Products of bfloat16, to the bit, beside models of VDPBF16PS and TDPBF16PS from their manual.
+"""Products of bfloat16, to the bit, beside models of VDPBF16PS, TDPBF16PS and BFMMLA from their manuals.
 
 Builds with PYML_WIDE=1 have "amx_model", where the instructions of AMX are C, so that all else of
 its products is tested without it.
@@ -16,7 +16,7 @@ from pyml import _kernels
 KC, KC_STEP = 512, 32  # longest block of k, and what blocks are multiples of
 
 
-@pytest.fixture(params=["avx512_bf16", "amx_bf16", "amx_model"], autouse=True)
+@pytest.fixture(params=["avx512_bf16", "amx_bf16", "amx_model", "bfmmla"], autouse=True)
 def unit(request):
     """The instructions, one after another."""
     before = _kernels.selected_bfloat16()
@@ -71,10 +71,37 @@ def by_tiles(a, b):
     return total
 
 
+def odd_sum(a, b):
+    """a + b, rounded to odd: of the two numbers beside an inexact sum, the one whose last bit is set."""
+    a, b = a.astype("float64"), b.astype("float64")
+    total = a + b
+    part = total - a
+    rest = (a - (total - part)) + (b - part)  # Knuth's: total + rest is a + b
+    found = total.astype("float32")
+    is_beyond = (np.abs(found) > np.abs(total)) | ((found == total) & (rest * total < 0))
+    found = np.where(is_beyond, np.nextafter(found, np.float32(0)), found)
+    is_inexact = (found != total) | (rest != 0)
+    return flushed((found.view("uint32") | is_inexact).view("float32"))
+
+
+def by_fours(a, b):
+    """Of four numbers of k, filled up with zeros, products of the first two are added, and that to the sum, then the others."""
+    fill = -a.shape[1] % 4
+    a, b = np.pad(a, ((0, 0), (0, fill))), np.pad(b, ((0, fill), (0, 0)))
+    total = np.zeros((len(a), b.shape[1]), "float32")
+    for p in range(0, a.shape[1], 2):
+        first, second = (flushed(a[:, [q]] * b[q]) for q in (p, p + 1))
+        total = odd_sum(total, odd_sum(first, second))
+    return total
+
+
+SUMS = {"avx512_bf16": by_pairs, "amx_bf16": by_tiles, "amx_model": by_tiles, "bfmmla": by_fours}
+
+
 def product(unit, a, b, alpha=1):
     """alpha a b, a block of k after another."""
     a, b = rounded(a), rounded(b)
-    sums = by_pairs if unit == "avx512_bf16" else by_tiles
+    sums = SUMS[unit]
     k = a.shape[1]
     kc = max(k, 1)
     if k > KC:

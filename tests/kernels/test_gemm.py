@@ -94,7 +94,7 @@ THIN = [
 ]
 BLOCKS = [
     *[(255, 257, 256), (252, 256, 257), (253, 300, 513), (40, 40, 1025), (300, 270, 33)],
-    *[(5, 1040, 300), (145, 1025, 257), (73, 513, 257), (9, 70, 1)],
+    *[(5, 1040, 300), (145, 1025, 257), (73, 513, 257)],
 ]
 
 
@@ -116,7 +116,9 @@ def test_nothing(shape, beta, isa, dtype, rng):
 
 @pytest.mark.parametrize("alpha", [1.0, 0.0, -0.5, 3.0])
 @pytest.mark.parametrize("beta", [0.0, 1.0, -2.0, 0.25])
-@pytest.mark.parametrize("shape", [(1, 1, 1), (5, 17, 9), (33, 40, 270), (70, 65, 600)], ids=str)
+@pytest.mark.parametrize(
+    "shape", [(1, 1, 1), (5, 17, 9), (33, 40, 270), (70, 65, 600), (9, 70, 1)], ids=str
+)
 def test_alpha_and_beta(alpha, beta, shape, isa, dtype, rng):
     a, b = matrices(rng, dtype, *shape)
     check_gemm(a, b, dtype, alpha, beta, rng.normal(size=(shape[0], shape[1])).astype(dtype), pad=3)
