@@ -13,6 +13,7 @@ cdef extern from "contracts/types.h" nogil:
     ctypedef enum pyml_dtype:
         PYML_FLOAT32
         PYML_FLOAT64
+    ptrdiff_t pyml_dtype_bytes(pyml_dtype dtype)
 
 
 cdef extern from "program.h" nogil:

@@ -19,7 +19,7 @@ from contract_norm cimport batchnorm_forward_args
 from contract_optim cimport optim_args, optim_segment
 
 from pyml cimport _kernels
-from pyml._kernels cimport EFFECT_WRITE, PYML_FLOAT32, csrc, program_call, pyml_program
+from pyml._kernels cimport EFFECT_WRITE, csrc, program_call, pyml_dtype_bytes, pyml_program
 
 cnp.import_array()
 
@@ -156,7 +156,7 @@ cdef class Diagnosis:
         cdef vector_norm_args norm
         cdef relative_change_args change
         cdef gather_args copy
-        cdef Py_ssize_t k, real = 4 if call.dtype == PYML_FLOAT32 else 8
+        cdef Py_ssize_t k, real = pyml_dtype_bytes(call.dtype)
         cdef Snapshot *larger = <Snapshot *>realloc(
             self.snapshots, (self.snapshot_count + update.count) * sizeof(Snapshot))
         if larger == NULL:

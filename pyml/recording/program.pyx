@@ -18,7 +18,7 @@ from contract_optim cimport optim_args
 from pyml cimport _kernels
 from pyml._kernels cimport (
     EFFECT_READ, EFFECT_WRITE, PROGRAM_DONE, PROGRAM_FAULT, PROGRAM_NOT_FINITE, PROGRAM_NO_MEMORY, PROGRAM_TIMES,
-    PYML_FLOAT32, PYML_FLOAT64, csrc, program_call, program_status,
+    PYML_FLOAT32, PYML_FLOAT64, csrc, program_call, program_status, pyml_dtype_bytes,
 )
 from pyml.attributes cimport default_float, number_of
 from pyml.dict_version cimport PYML_DICT_VERSION
@@ -876,7 +876,7 @@ cdef class Program:
                     flops += work
                     size += traffic.bytes
                     if not is_written:  # nor read
-                        size -= 2 * one.segments.n * (4 if calls[update].dtype == PYML_FLOAT32 else 8)
+                        size -= 2 * one.segments.n * pyml_dtype_bytes(calls[update].dtype)
                     work_before, size_before = moved.get(update, (0, 0))
                     moved[update] = work_before + work, size_before + traffic.bytes
                 work_moved, size_moved = moved.get(i, (0, 0))
