@@ -676,7 +676,7 @@ cdef class Recording(Recorder):
         for g in self.gradients.values():
             t = g.tensor._grad
             piece = NULL if t is None else self.memory.find(<size_t>cnp.PyArray_DATA(t.array))
-            if piece != NULL and not piece.marks & (KERNEL | CONSTANT):
+            if piece != NULL and cnp.PyArray_SIZE(t.array) > 0 and not piece.marks & (KERNEL | CONSTANT):
                 self.refuse(f"a gradient of shape {t.shape} that NumPy computed")
                 return None
         self.program.tree = Tensor if isinstance(value, Tensor) else mapped(value, sample)

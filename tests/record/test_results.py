@@ -9,7 +9,7 @@ import pytest
 
 import pyml
 from helpers.compare import assert_same_bits
-from pyml import nn
+from pyml import nn, optim
 from pyml.nn import functional as F
 from pyml.recording import RecordError
 
@@ -174,6 +174,32 @@ def test_gradients_that_are_changed_between_replays(layer, batches):
 
     wanted = train(lambda function: function)
     for a, b in zip(train(pyml.record), wanted, strict=True):
+        assert_same_bits(a, b)
+
+
+@pytest.mark.parametrize("size", [(0,), (0, 3), (3, 0)], ids=str)
+def test_gradients_without_numbers(size, batches):
+    """There is nothing in them that a replay would have to compute."""
+
+    def train(wrap):
+        pyml.manual_seed(0)
+        model = nn.ParameterList([nn.Parameter(pyml.randn(3)), nn.Parameter(pyml.zeros(*size))])
+        optimizer = optim.Adam(model.parameters())
+
+        @wrap
+        def step(x):
+            optimizer.zero_grad()
+            loss = (x @ model[0]).square().mean() + model[1].sum()
+            loss.backward()
+            optimizer.step()
+            return loss, model[1]
+
+        results = [step(x) for x in batches]
+        assert [(loss.shape, empty.shape) for loss, empty in results] == [((), size)] * len(batches)
+        assert model[1].grad.shape == size
+        return [loss.array for loss, _ in results] + [model[0].array.copy()]
+
+    for a, b in zip(train(pyml.record), train(lambda function: function), strict=True):
         assert_same_bits(a, b)
 
 
