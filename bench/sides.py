@@ -124,6 +124,7 @@ def torch_compile_step(network, weights):
 
     import torch
 
+    torch.compiler.reset()  # it takes other networks for changes of one, and refuses the ninth
     compiled = partial(torch.compile, fullgraph=True, dynamic=False)
     step = eager_step(torch, network, weights, compiled)
 

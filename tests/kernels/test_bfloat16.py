@@ -1,7 +1,7 @@
-"""Products of bfloat16, to the bit, beside models of VDPBF16PS, TDPBF16PS and BFMMLA from their manuals.
+"""Products of bfloat16, to the bit, beside models of VDPBF16PS, TDPBF16PS and BFMMLA.
 
-Builds with PYML_WIDE=1 have "amx_model", where the instructions of AMX are C, so that all else of
-its products is tested without it.
+The models follow the manuals of Intel and Arm. Builds with PYML_WIDE=1 have "amx_model", where the
+instructions of AMX are C, so that all else of its products is tested without it.
 """
 
 import math
@@ -72,7 +72,7 @@ def by_tiles(a, b):
 
 
 def odd_sum(a, b):
-    """a + b, rounded to odd: of the two numbers beside an inexact sum, the one whose last bit is set."""
+    """a + b, rounded to odd: of two numbers beside an inexact sum, that whose last bit is set."""
     a, b = a.astype("float64"), b.astype("float64")
     total = a + b
     part = total - a
@@ -85,7 +85,7 @@ def odd_sum(a, b):
 
 
 def by_fours(a, b):
-    """Of four numbers of k, filled up with zeros, products of the first two are added, and that to the sum, then the others."""
+    """Of four numbers of k two products are added, and that to the sum, then the other two."""
     fill = -a.shape[1] % 4
     a, b = np.pad(a, ((0, 0), (0, fill))), np.pad(b, ((0, fill), (0, 0)))
     total = np.zeros((len(a), b.shape[1]), "float32")
