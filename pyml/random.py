@@ -60,6 +60,10 @@ class Generator:
     def __getstate__(self):  # of a copy and of a pickle: the memory is not shared
         return {**self.__dict__, "_state": self._state.copy()}
 
+    def __setstate__(self, state):  # a pickle's memory may be a file that cannot be written
+        self.__dict__.update(state)
+        self._state = self._state.copy()
+
     def manual_seed(self, seed):
         """Starts again from `seed`. Returns the generator."""
         try:

@@ -1126,7 +1126,8 @@ def _copy_attributes(Tensor original, Tensor copied, dict memo):
 
 
 def _rebuild(cls, array, requires_grad, grad):
-    cdef Tensor t = Tensor._on(array, cls, requires_grad=requires_grad)
+    """The tensor of a pickle. It has memory of its own also where the pickle's is mapped, and cannot be written."""
+    cdef Tensor t = Tensor._on(array if array.flags.writeable else array.copy(), cls, requires_grad=requires_grad)
     t.grad = grad
     return t
 

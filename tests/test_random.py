@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import pyml
+from helpers.memory import from_read_only_memory
 from pyml import Generator, nn
 
 
@@ -78,6 +79,7 @@ def test_copies_do_not_share_a_state():
         copy.copy(generator),
         copy.deepcopy(generator),
         pickle.loads(pickle.dumps(generator)),
+        from_read_only_memory(generator),
     ):
         assert not np.shares_memory(made.state, generator.state)
         assert pyml.rand(3, generator=made).equal(pyml.rand(3, generator=copy.deepcopy(generator)))

@@ -14,6 +14,7 @@ import pytest
 
 import pyml
 from helpers.compare import assert_same_bits
+from helpers.memory import from_read_only_memory
 from pyml import nn
 
 
@@ -195,6 +196,9 @@ def test_copies():
         assert not np.may_share_memory(made.detach().numpy(), x.detach().numpy())
     both = copy.deepcopy([x, x])
     assert both[0] is both[1]
+    for made in map(from_read_only_memory, (x.detach(), nn.Parameter(x.detach()))):
+        with pyml.no_grad():
+            assert made.add_(1).tolist() == [2, 2]
     with pytest.raises(RuntimeError, match="leaf"):
         copy.deepcopy(x * 2)
     loaded = pickle.loads(pickle.dumps(x * 2))  # as in PyTorch, without the graph

@@ -2,6 +2,7 @@
 
 import ctypes
 import mmap
+import pickle
 
 import numpy as np
 
@@ -24,6 +25,13 @@ def at_page_end(values):
     copy = np.ndarray(values.shape, values.dtype, memory, pages - values.nbytes)
     copy[...] = values
     return copy
+
+
+def from_read_only_memory(value):
+    """A copy by a pickle whose arrays cannot be written, as joblib maps files."""
+    buffers = []
+    data = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
+    return pickle.loads(data, buffers=[bytes(buffer) for buffer in buffers])
 
 
 class Guarded:
