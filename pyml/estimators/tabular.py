@@ -51,6 +51,7 @@ class Tabular(BaseEstimator):
         max_seconds=None,
         random_state=None,
         verbose=False,
+        kinds=None,
     ):
         take(self, locals())
 
@@ -64,8 +65,9 @@ class Tabular(BaseEstimator):
         """Trains a network of a table: what its columns are, how they become numbers, how long.
 
         Args:
-            X: a frame of pandas, polars or Arrow as it is, with text, dates and gaps; or an array,
-                (n, features), of numbers, NaN where one is missing, or of objects.
+            X: a frame of pandas, polars or Arrow as it is, with text, dates and gaps; or an array
+                or list, (n, features), of numbers, NaN where one is missing, of text, dates or
+                objects, whose columns are x0, x1, ...
             y: the targets, (n,) or (n, outputs), without gaps.
 
         Returns:
@@ -86,16 +88,17 @@ class Tabular(BaseEstimator):
             PARAMETERS[name](who, name, getattr(self, name))
         if y is None:
             raise ValueError(f"{who} requires y to be passed, but the target y is None")
-        table, kinds = self._table(X, reset=True)
-        y = checked_target(y, is_numeric=not hasattr(self, "predict_proba"))
+        table, numbers = self._table(X, reset=True)
+        kinds = self.kinds if numbers is None else {**numbers, **(self.kinds or {})}
+        y = checked_target(who, y, is_numeric=not hasattr(self, "predict_proba"))
         check_consistent_length(table, y)
         coding, y = self._coded(y)
-        numbers = coding.numbers(y, "fit")
-        numbers = numbers.reshape(len(numbers), -1)
-        names = target_names(table, numbers.shape[1])
+        targets = coding.numbers(y, "fit")
+        targets = targets.reshape(len(targets), -1)
+        names = target_names(table, targets.shape[1])
         columns = {name: table[name] for name in table.names}
-        columns |= dict(zip(names, numbers.T.copy(), strict=True))
-        task = TASKS[coding.kind] if numbers.shape[1] == 1 or coding.kind != "values" else None
+        columns |= dict(zip(names, targets.T.copy(), strict=True))
+        task = TASKS[coding.kind] if targets.shape[1] == 1 or coding.kind != "values" else None
         whole = Table(columns, table.formats)
         schema = Schema.infer(whole, names, task=task or "multioutput", kinds=kinds)
         given = {
@@ -113,23 +116,32 @@ class Tabular(BaseEstimator):
             **PRESETS[self.preset]
             | {name: value for name, value in given.items() if value is not None},
         )
-        self._coding, self._names, self._is_of_frames = coding, table.names, kinds is None
+        self._coding, self._names, self._is_of_frames = coding, table.names, numbers is None
         self.model_ = self.fitted_.model
         history = self.fitted_.history
         self.n_iter_ = len(history if self.n_ensemble == 1 else history[0])
         return self
 
     def _table(self, X, *, reset):
-        """The Table of X, and the kinds of its columns where they are known."""
-        who, is_text = type(self).__name__, is_of_text(X)
-        if isinstance(X, Mapping) and not sparse.issparse(X):  # as dok_array is
-            raise TypeError(f"{who}: X is a dict; pass a frame, as pandas.DataFrame(X)")
-        if (is_frame(X) or is_text) and (reset or self._is_of_frames):
+        """The Table of X, and the kinds of its columns if it is an array of numbers alone.
+
+        Columns that have kinds of their own in training keep them: what an array holds is seen by
+        its column, whatever the other rows and columns are.
+        """
+        who = type(self).__name__
+        is_structured = isinstance(X, np.ndarray) and X.dtype.names is not None
+        if is_structured or (isinstance(X, (Mapping, Table)) and not sparse.issparse(X)):
+            kind = "structured array" if is_structured else type(X).__name__  # no dok_array is one
+            raise TypeError(f"{who}: X is a {kind}; pass a frame, as pandas.DataFrame(X)")
+        X = rows_of(X) if isinstance(X, (list, tuple)) else X
+        is_typed = is_array_of_values(X) and not (reset and are_numbers(X))
+        if (is_frame(X) or is_typed) and (reset or self._is_of_frames):
             check_names(who, X)
             validate_data(self, X, skip_check_array=True, reset=reset)
-            if is_text and not reset:
-                X = dict(zip(self._names, X.T, strict=True))
-            return as_table(X), None
+            table = as_table(X)
+            if not reset and not (is_frame(X) and {*self._names} <= {*table.names}):
+                table = as_table(dict(zip(self._names, table.columns.values(), strict=True)))
+            return table, None
         options = {"ensure_all_finite": "allow-nan", "dtype": (np.float64, np.float32)}
         options |= {"reset": reset, "ensure_min_samples": 2 if reset else 1}
         X = validate_data(self, X, **options)
@@ -149,28 +161,45 @@ def is_frame(X):
     return has_columns and len(getattr(X, "shape", (0, 0))) == 2
 
 
-def is_of_text(X):
-    """Whether it is an array of two dimensions in which not all are numbers."""
-    if not isinstance(X, np.ndarray) or X.ndim != 2 or X.dtype.kind not in "OUS":
+def rows_of(X):
+    """Rows in a list as an array: of objects where not all are numbers, so that each stays so."""
+    array = np.asarray(X)
+    return np.asarray(X, object) if array.ndim == 2 and array.dtype.kind in "US" else array
+
+
+def is_array_of_values(X):
+    """Whether it is an array of two dimensions that may hold other things than numbers."""
+    return isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "OUSMm"
+
+
+def are_numbers(X):
+    """Whether all of such an array can be numbers."""
+    if X.dtype.kind in "Mm":
         return False
     try:
         X.astype(np.float64)
     except (TypeError, ValueError):
-        return True
-    return False
+        return False
+    return True
 
 
 def check_names(who, X):
-    """Raises ValueError for a frame with two columns of one name."""
+    """Raises ValueError for a frame without columns, or with two of one name."""
+    shape = getattr(X, "shape", (0, 1))
+    if shape[1] == 0:
+        raise ValueError(f"{who}: X has shape {shape}, 0 feature(s); it must have columns")
     names = list(getattr(X, "column_names", getattr(X, "columns", ())))
     for name in set(names):
         if names.count(name) > 1:
             raise ValueError(f"{who}: X has {names.count(name)} columns {name!r}; rename them")
 
 
-def checked_target(y, is_numeric):
+def checked_target(who, y, is_numeric):
     """y as an array."""
     y = y.toarray() if sparse.issparse(y) else y
+    dtype = getattr(y, "dtype", None)
+    if is_numeric and getattr(dtype, "kind", None) in ("M", "m"):
+        raise TypeError(f"{who}: y is of {dtype}; make it numbers, as seconds since a moment")
     y = check_array(y, ensure_2d=False, dtype="numeric" if is_numeric else None, input_name="y")
     return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
 
@@ -197,6 +226,8 @@ class TabularClassifier(ClassifierMixin, Tabular):
         max_seconds: when fit ends at the latest. Default: None.
         random_state: of the split, the first weights and the order of the rows. Default: None.
         verbose: show a bar. Default: False.
+        kinds: {name: kind} of columns that you know better, as of Schema.infer: "number",
+            "category", "boolean" or "date"; "dropped". Default: None, by their values.
 
     Attributes:
         classes_: the classes, sorted; of labels their numbers.
@@ -232,6 +263,11 @@ class TabularClassifier(ClassifierMixin, Tabular):
         every = np.zeros((len(found), len(self.classes_)))  # a class may have no training row
         every[:, self.model_.target.classes.astype(np.int64)] = found
         return every
+
+    def predict_log_proba(self, X):
+        """The logarithms of predict_proba."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
 
     def predict(self, X):
         """Classes, (n,), or an indicator matrix."""

@@ -243,7 +243,8 @@ class Typed:
         names = unique_names(self.content.schema.names)
         columns = zip(names, self.content.columns, strict=True)
         arrays = {name: column_of(column, name) for name, column in columns}
-        return Table._of_arrays(arrays), formats
+        are_categories = [hasattr(kind, "index_type") for kind in self.content.schema.types]
+        return _of_categories(Table._of_arrays(arrays), are_categories), formats
 
 
 class Records(Typed):
@@ -282,9 +283,10 @@ class Text(Typed):
                     again = parsed(columns[name], "1.000,0", fitting)
                     found[name] = again if again[1] == "1.000,0" else found[name]
         known = {name: format for name, (_, format) in found.items() if format is not None}
-        numbers = {name: format for name, format in known.items() if format != "text"}
+        said = {name: format for name, format in known.items() if format != "text"}
+        said |= dict.fromkeys(options.text, "text")
         arrays = {name: array for name, (array, _) in found.items()}
-        return Table._of_arrays(arrays, numbers, self.notes), {**formats, **known}
+        return Table._of_arrays(arrays, said, self.notes), {**formats, **known}
 
 
 def _pieces(path, rows, columns, options):
@@ -628,7 +630,10 @@ def from_memory(source):
     if package == "polars" and hasattr(source, "collect"):
         source = source.collect()
     if package == "polars" and hasattr(source, "get_columns"):
-        return Table([(series.name, _polars(series)) for series in source.get_columns()])
+        return _of_categories(
+            Table([(series.name, _polars(series)) for series in source.get_columns()]),
+            [str(series.dtype).startswith(("Categorical", "Enum")) for series in source],
+        )
     if hasattr(source, "__arrow_c_stream__") or package == "pyarrow":
         pa = pyarrow("a table of Arrow")
         return Typed(pa.table(source)).table({}, None)[0]
@@ -642,6 +647,13 @@ def from_memory(source):
         f"read: source is a {type(source).__name__}, it must be a path, a frame of pandas or polars"
         ", a table of Arrow, a dict of arrays, a list of dicts or a structured array"
     )
+
+
+def _of_categories(table, are_categories):
+    """The Table, which says of which columns the dtype is one of categories."""
+    marked = zip(table.names, are_categories, strict=True)
+    table.formats |= {name: "text" for name, is_category in marked if is_category}
+    return table
 
 
 def _pandas(frame):
@@ -658,7 +670,8 @@ def _pandas(frame):
         else:
             values = series.astype(object).tolist()
         columns.append((name, values))
-    return Table(columns)
+    are_categories = [hasattr(dtype, "categories") for dtype in frame.dtypes]
+    return _of_categories(Table(columns), are_categories)
 
 
 def _polars(series):

@@ -136,7 +136,7 @@ class Schema:
 
         - number: numbers, also as text. Few different whole numbers stay numbers: "category" is
           for you to say.
-        - category: text with values that come again.
+        - category: text with values that come again; what is of a dtype of categories.
         - boolean: two values of True and False, 1 and 0, yes and no.
         - date: dates and times, also as text in one of the usual orders; the model gets its parts.
         - constant: one value everywhere, or none.
@@ -400,7 +400,7 @@ def none_left(columns):
     almost = (f"{column.name!r} is {column.note}; " for column in columns if is_almost(column))
     return (
         f"Schema.infer: no column can be an input: {listed}{more}; {next(almost, '')}"
-        "kinds={name: 'category'} makes one an input"
+        "kinds={name: 'category'}, or 'number', makes one an input"
     )
 
 
@@ -412,7 +412,11 @@ def looked_at(name, array, format):
     gone = int(missing(array).sum())
     values, counts = distinct(array)
     arrived = ARRIVALS[array.dtype.kind]
-    kind, format, note = kind_of(name, array, arrived, values, gone, format)
+    if format == "text" and len(values) > 1:
+        kind, format, note = kind_of_text(name, array, values, len(array) - gone, is_said=True)
+    else:
+        format = None if format == "text" else format
+        kind, format, note = kind_of(name, array, arrived, values, gone, format)
     shown = examples(kind, values, counts, format)
     return Column(name, kind, arrived, format, gone, len(values), shown, note)
 
@@ -448,19 +452,20 @@ def numbers_rows(name, array, values):
     return ""
 
 
-def kind_of_text(name, array, values, present):
-    """The same for text."""
+def kind_of_text(name, array, values, present, is_said=False):
+    """The same for text; is_said: that it is, whatever it looks like."""
     if len(values) == 2 and all(value.lower() in TRUTHS for value in values):
         return "boolean", None, ""
-    numeric = [v for v in values if v.lower() not in PLACEHOLDERS]
-    format = number_format(lambda pattern: all(re.match(pattern, v) for v in numeric))
-    if format is not None and numeric and not are_codes(numeric, format):
-        return "number", format, "numbers as text"
-    orders = date_format(array)
-    if orders:
-        ambiguous = f"the order may also be {orders[1]}" if len(orders) > 1 else ""
-        return "date", orders[0], ambiguous
-    note = mostly(array, values)
+    if not is_said:
+        numeric = [v for v in values if v.lower() not in PLACEHOLDERS]
+        format = number_format(lambda pattern: all(re.match(pattern, v) for v in numeric))
+        if format is not None and numeric and not are_codes(numeric, format):
+            return "number", format, "numbers as text"
+        orders = date_format(array)
+        if orders:
+            ambiguous = f"the order may also be {orders[1]}" if len(orders) > 1 else ""
+            return "date", orders[0], ambiguous
+    note = "" if is_said else mostly(array, values)
     words = np.mean([value.count(" ") + 1 for value in values])
     unique = len(values) / present
     if present >= MANY_ROWS and unique > 0.9:

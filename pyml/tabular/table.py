@@ -24,8 +24,8 @@ class Table:
     Args:
         columns: {name: values}, arrays, Tensors or lists of one length, or pairs (name, values).
             A name that is there twice gets a number behind, with a TableWarning.
-        formats: {name: format} of columns that were text and are numbers, see read(). Default:
-            none.
+        formats: {name: format} of columns that were text and are numbers, see read(); "text" of
+            those that are categories whatever they look like. Default: none.
         notes: sentences about how the table was read. Default: none.
 
     Attributes:

@@ -225,14 +225,14 @@ class Target:
 
     def _codes(self, table):
         [column], [array] = self.columns, self._complete(table, "encode")
-        kind = self.classes.dtype.kind
-        if kind != "O":
+        kind, classes = self.classes.dtype.kind, self.classes
+        if kind != "O" and not kind == array.dtype.kind == "i":  # float64 has not all of int64
+            classes = classes.astype(np.float64)
             numbers = truths_of(array) if kind == "b" else numbers_of(array, column.format or ".")
             array, bad = numbers
             if bad is not None:
                 self._refuse("encode", column, table, bad, "class of the training rows")
-        as_numbers = self.classes.astype(np.float64) if kind != "O" else self.classes
-        names, numbers = names_of(array), {name: i for i, name in enumerate(names_of(as_numbers))}
+        names, numbers = names_of(array), {name: i for i, name in enumerate(names_of(classes))}
         codes = np.fromiter((numbers.get(name, -1) for name in names), np.int64, len(names))
         if (codes < 0).any():
             self._refuse(

@@ -143,12 +143,15 @@ def from_objects(values, place):
         return whole_or_floats(values, len(present) == len(values))
     if all(issubclass(t, (datetime.date, np.datetime64)) for t in types):
         return np.array([instant(value) for value in values], "datetime64[us]")
+    if all(issubclass(t, DURATIONS) for t in types):
+        return np.array([duration(value) for value in values], np.float64)
     if any(issubclass(t, (complex, np.complexfloating)) for t in types):
         raise TypeError(f"{place} has complex numbers; it must be of real numbers or text")
     return texts(values)
 
 
 NUMERIC = (int, float, Decimal, Fraction, np.bool_, np.integer, np.floating)
+DURATIONS = (datetime.timedelta, np.timedelta64, datetime.time)
 
 
 def is_missing(value):
@@ -202,6 +205,18 @@ def instant(value):
         # of pandas' Timestamps the year to the microsecond
         return np.datetime64(value.replace(tzinfo=None).isoformat(timespec="microseconds"), "us")
     return np.datetime64(value.isoformat(), "us")
+
+
+def duration(value):
+    """A duration, or a time since midnight, in seconds."""
+    if is_missing(value):
+        return math.nan
+    if isinstance(value, np.timedelta64):
+        return value / np.timedelta64(1, "s")
+    if isinstance(value, datetime.time):
+        moment = datetime.datetime.combine(datetime.date.min, value.replace(tzinfo=None))
+        value = moment - datetime.datetime.min
+    return value.total_seconds()
 
 
 def texts(values):

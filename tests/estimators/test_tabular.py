@@ -13,7 +13,7 @@ from sklearn.utils.estimator_checks import check_estimator
 import pyml
 from pyml.estimators import TabularClassifier, TabularRegressor
 from pyml.estimators.tabular import PRESETS
-from pyml.tabular import RECIPES, TabularModel
+from pyml.tabular import RECIPES, Table, TabularModel
 
 from .data import BINARY, CLASSES, LABELS, SCORES, VALUES, X
 
@@ -93,6 +93,53 @@ def test_arrays_of_objects_and_of_text(frame):
     assert np.array_equal(
         of_numbers.predict(numbers), TabularRegressor(**QUICK).fit(X, VALUES).predict(X)
     )
+
+
+@pytest.mark.filterwarnings("ignore::pyml.tabular.TableWarning")
+def test_what_an_array_holds_is_seen_by_its_columns():
+    """Codes that look like numbers, and dates, are what they were in training, a row alone too."""
+    pandas = pytest.importorskip("pandas")
+    codes, y = ["01234", "04103", "08001"], [*["u", "v", "v"] * 19, "u", "v", "u"]
+    days = pandas.date_range("2020-01-01", periods=60)
+    frame = pandas.DataFrame({"zip": codes * 20, "long": [str(2**60), str(2**60 + 1), "7"] * 20})
+    for inputs in (frame[["zip"]], frame[["long"]], frame.assign(day=days)):
+        classifier = TabularClassifier(**QUICK).fit(inputs, y)
+        wanted = classifier.predict_proba(inputs)
+        with pytest.warns(UserWarning, match="does not have valid feature names"):
+            found = classifier.predict_proba(inputs.to_numpy())
+        assert np.array_equal(found, wanted)
+        with pytest.warns(UserWarning, match="does not have valid feature names"):
+            found = classifier.predict_proba(inputs[:1].to_numpy())
+        assert np.array_equal(found, wanted[:1])
+    of_array = TabularClassifier(**QUICK).fit(inputs.to_numpy(), y)
+    with pytest.warns(UserWarning, match="fitted without feature names"):
+        assert np.array_equal(of_array.predict_proba(inputs), wanted)
+    rows = inputs.to_numpy().tolist()
+    assert np.array_equal(TabularClassifier(**QUICK).fit(rows, y).predict_proba(rows), wanted)
+
+
+@pytest.mark.parametrize("unit", ["s", "D"])
+def test_arrays_of_dates(unit):
+    days = np.arange("2020-01-01", "2020-02-29", dtype="M8[D]").reshape(-1, 1)
+    y = np.arange(len(days)) % 7 < 5
+    classifier = TabularClassifier(**QUICK).fit(days.astype("M8[us]"), y)
+    assert [column.kind for column in classifier.fitted_.schema.inputs] == ["date"]
+    found = classifier.predict_proba(days.astype(f"M8[{unit}]"))
+    assert np.array_equal(found, classifier.predict_proba(days.astype("M8[us]")))
+    since = TabularClassifier(**QUICK).fit(days - days[0], y).predict_proba(days - days[0])
+    seconds = (days - days[0]) / np.timedelta64(1, "s")
+    assert np.array_equal(since, TabularClassifier(**QUICK).fit(seconds, y).predict_proba(seconds))
+
+
+def test_kinds_that_are_said():
+    codes = np.stack([np.arange(60) % 3, X[:, 0]], 1)
+    classifier = TabularClassifier(**QUICK, kinds={"x0": "category"}).fit(codes, CLASSES)
+    assert [column.kind for column in classifier.fitted_.schema.inputs] == ["category", "number"]
+    assert np.array_equal(classifier.predict_proba(codes[:1]), classifier.predict_proba(codes)[:1])
+    logarithms = classifier.predict_log_proba(codes)
+    assert np.array_equal(np.exp(logarithms).argmax(1), classifier.predict_proba(codes).argmax(1))
+    with pytest.raises(ValueError, match="kinds has 'zip', which is no column"):
+        clone(classifier).set_params(kinds={"zip": "category"}).fit(codes, CLASSES)
 
 
 def test_the_model_is_tabulars(frame, tmp_path):
@@ -187,11 +234,20 @@ def test_what_is_refused():
         TabularRegressor().fit(X, VALUES[:50])
     with pytest.raises(TypeError, match=r"TabularClassifier: X is a dict; pass a frame"):
         TabularClassifier().fit({"a": [1, 2]}, [0, 1])
+    with pytest.raises(TypeError, match="X is a structured array; pass a frame"):
+        TabularClassifier().fit(np.zeros(2, [("a", float)]), [0, 1])
+    with pytest.raises(TypeError, match="X is a Table; pass a frame"):
+        TabularClassifier().fit(Table({"a": [1, 2]}), [0, 1])
+    for unit in "mM":
+        with pytest.raises(TypeError, match=r"TabularRegressor: y is of .*; make it numbers"):
+            TabularRegressor().fit(X, np.arange(60).astype(f"{unit}8[s]"))
     with pytest.raises(TypeError, match="Sparse data was passed"):  # a dict of SciPy's
         TabularRegressor().fit(sparse.dok_array(X), VALUES)
     pandas = pytest.importorskip("pandas")
     with pytest.raises(ValueError, match="TabularRegressor: X has 2 columns 'a'; rename them"):
         TabularRegressor().fit(pandas.DataFrame(X[:, :2], columns=["a", "a"]), VALUES)
+    with pytest.raises(ValueError, match=r"X has shape \(60, 0\), 0 feature\(s\)"):
+        TabularRegressor().fit(pandas.DataFrame(index=range(60)), VALUES)
     wrong = {"validation_fraction": "a.csv", "n_ensemble": 0, "max_seconds": 0, "verbose": "no"}
     for name, value in wrong.items():
         with pytest.raises((TypeError, ValueError), match=f"TabularRegressor: {name} is"):

@@ -322,6 +322,12 @@ def test_a_schema_says_what_is_text(tmp_path):
     assert read(tmp_path / "x")["zip"].tolist() == [1, 2]
 
 
+def test_what_is_said_to_be_text_is_no_number(tmp_path):
+    (tmp_path / "x").write_text("zip,y\n" + "".join(f"{i % 5},{i * i}\n" for i in range(30)))
+    for options, kind in ({"text": ["zip"]}, "category"), ({}, "number"):
+        assert Schema.infer(read(tmp_path / "x", **options), "y")["zip"].kind == kind
+
+
 def compressed(kind, content):
     sink = pa.BufferOutputStream()
     with pa.CompressedOutputStream(sink, kind) as out:

@@ -63,6 +63,36 @@ def test_kinds(values, kind):
     assert schema["x"].is_input == (kind in ("number", "category", "boolean", "date"))
 
 
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([i % 5 * 101 for i in range(N)], "category"),
+        ([f"2020-01-0{1 + i % 5}" for i in range(N)], "category"),
+        ([True, False] * 30, "boolean"),
+        ([5] * N, "constant"),
+        ([5, None] * 30, "category"),
+        ([None] * N, "constant"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("package", ["pandas", "pyarrow", "polars"])
+def test_categories_are_categories(values, kind, package, tmp_path):
+    """What a frame says are categories, whatever they look like; also in a file of the schema."""
+    library = pytest.importorskip(package)
+    other = RNG.normal(size=N)
+    if package == "pandas":
+        frame = library.DataFrame({"x": library.Categorical(values), "other": other})
+    elif package == "pyarrow":
+        frame = library.table({"x": library.array(values).dictionary_encode(), "other": other})
+    else:
+        texts = [None if value is None else str(value) for value in values]
+        frame = library.DataFrame({"x": texts, "other": other})
+        frame = frame.with_columns(x=frame["x"].cast(library.Categorical))
+    schema = Schema.infer(frame)
+    assert schema["x"].kind == kind, str(schema)
+    assert Schema.from_state_dict(schema.state_dict())["x"].kind == kind
+
+
 @pytest.mark.filterwarnings("ignore::pyml.tabular.TableWarning")
 @pytest.mark.parametrize(
     ("name", "kind"),

@@ -25,6 +25,7 @@ def fitted(y, task=None, names=("y",)):
         (["no", "yes", "maybe", "ünder"] * 10, ["maybe", "no", "yes", "ünder"]),
         (["1", "02"] * 20, ["02", "1"]),
         ([3, 7] * 20, [3, 7]),
+        ([2**60, 2**60 + 1] * 20, [2**60, 2**60 + 1]),  # one number in float64
         ([0.5, 1.5] * 20, [0.5, 1.5]),
         ([True, False] * 20, [False, True]),
         ([*(["a", "b"] * 19), "a", "once"], ["a", "b", "once"]),
