@@ -130,8 +130,9 @@ class Tabular(BaseEstimator):
         """
         who = type(self).__name__
         is_structured = isinstance(X, np.ndarray) and X.dtype.names is not None
-        if is_structured or (isinstance(X, (Mapping, Table)) and not sparse.issparse(X)):
-            kind = "structured array" if is_structured else type(X).__name__  # no dok_array is one
+        is_table = isinstance(X, (Mapping, Table)) and not sparse.issparse(X)  # as dok_array is
+        if is_structured or is_table:
+            kind = "structured array" if is_structured else type(X).__name__
             raise TypeError(f"{who}: X is a {kind}; pass a frame, as pandas.DataFrame(X)")
         X = rows_of(X) if isinstance(X, (list, tuple)) else X
         is_typed = is_array_of_values(X) and not (reset and are_numbers(X))
