@@ -334,13 +334,13 @@ def simulated(widths, rows, ranks, line, calls, messages, overlaps):
 # ---- the script ----------------------------------------------------------------------------------
 
 
-def checked(least):
+def checked(least, turns=TURNS):
     """What 1, 2 and 4 ranks measure, and [(net, ranks, seconds, simulated)]."""
     found, rows = {}, []
     for ranks in (1, 2, 4):
         kinds = ("shards", "steps") if ranks == 1 else MEASURES
-        turns = [{what: measured(what, ranks, least) for what in kinds} for _ in range(TURNS)]
-        by = found[ranks] = medians_of(turns)
+        made = [{what: measured(what, ranks, least) for what in kinds} for _ in range(turns)]
+        by = found[ranks] = medians_of(made)
         here = Messages(by.get("messages"), turns=max(1.0, ranks / CORES))
         for name, (widths, count, _) in NETS.items():
             line = line_through(by["shards"][name])
@@ -431,7 +431,7 @@ def main():
         if world().rank == 0:
             print(json.dumps(found))
         return
-    found, rows = checked(0.01 if options.quick else options.seconds)
+    found, rows = checked(0.01, turns=1) if options.quick else checked(options.seconds)
     print(f"| net | batch | ranks on {CORES} cores | measured, ms | simulated, ms | |")
     print("|---|---|---|---|---|---|")
     for name, ranks, seconds, foretold in rows:
