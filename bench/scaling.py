@@ -51,6 +51,7 @@ NETS = {  # name -> (widths, rows of the batch here, rows of the batch that is s
     "tabular": ((64, 512, 512, 512, 10), 512, 8192),
     "wide": ((784, 2048, 2048, 2048, 10), 128, 16384),
 }
+LARGEST = "wide"  # which a smoke test leaves out
 SIZES = [8, 512, 4096, 32 << 10, 128 << 10, 512 << 10, 2 << 20, 8 << 20, 32 << 20]
 TURNS = 3  # of all measurements: processes that come later may find another clock
 TOUCHED = 16 << 20  # bytes that a step touches from one message to the next, about
@@ -231,6 +232,7 @@ MEASURES = {
 def measured(what, ranks, least):
     """What a job of some ranks, each with a thread, measures."""
     words = ["-m", "bench.scaling", "--measure", what, "--seconds", str(least)]
+    words += [] if LARGEST in NETS else ["--quick"]
     done = subprocess.run(
         [MPIEXEC, "-n", str(ranks), *BOUND, sys.executable, *words],
         capture_output=True,
@@ -425,6 +427,8 @@ def main():
     parser.add_argument("--seconds", type=float, default=0.15, help="of each measurement")
     parser.add_argument("--measure", choices=MEASURES, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.quick:
+        del NETS[LARGEST]
     if options.measure:
         distributed.init_process_group(shard_size=SHARD)
         found = MEASURES[options.measure](options.seconds)
