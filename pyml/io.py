@@ -98,8 +98,6 @@ def save(
         <All keys matched successfully>
     """
     stream = hasattr(f, "write")
-    if isinstance(f, io.TextIOBase):
-        raise TypeError("save: f is open for text, it must be for bytes, as by open(path, 'wb')")
     place = _named(f) if stream else _checked_path(f, "f")
     try:
         content = _content_of(obj, metadata, place)
@@ -206,9 +204,7 @@ def _unpickled(content, place, pickle_module):
 
 def _pickle_at(path):
     """The content of a file that is a pickle; None of others."""
-    if not stat.S_ISREG(os.stat(path).st_mode):
-        return None
-    with open(path, "rb") as file:
+    with _regular(path) as file:
         start = file.read(HEADER_LENGTH_BYTES + 1)
         return start + file.read() if _is_pickle(start) else None
 
@@ -256,7 +252,7 @@ def _read_whole(f, read):
         with _back_if_refused(f):
             return read(_all_of(f), place)
     place = _checked_path(f, "f")
-    with open(place, "rb") as file:
+    with _regular(place) as file:
         return read(file.read(), place)
 
 
@@ -264,7 +260,7 @@ def _all_of(f):
     content = f.read()
     if not isinstance(content, (bytes, bytearray, memoryview)):
         raise TypeError(
-            f"load: f gives {type(content).__name__}, it must give bytes, as of open(path, 'rb')"
+            f"f gives {type(content).__name__}, it must give bytes, as of open(path, 'rb')"
         )
     return bytes(content)
 
@@ -354,6 +350,8 @@ def _in_order(content, arrays):
 
 def _write_all(f, content):
     """Writes bytes to a file object; a raw one may take a part at a time."""
+    if isinstance(f, io.TextIOBase):
+        raise TypeError("a file is open for text, it must be for bytes, as by open(path, 'wb')")
     rest = memoryview(content)
     while len(rest):
         written = f.write(rest)
@@ -502,10 +500,19 @@ def _without_waiting(path, flags):
 
 
 @contextmanager
+def _regular(path):
+    """A file as bytes; no pipe or device, which may be waited for or have no end."""
+    with open(path, "rb", opener=_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError(f"{path}: is a pipe or device, not a regular file")
+        yield file
+
+
+@contextmanager
 def _open(path):
     """The file, opened by safetensors, and the same one as bytes; or what is wrong with it."""
     while True:
-        with open(path, "rb", opener=_without_waiting) as raw:
+        with _regular(path) as raw:
             file = _checked_file(path, raw)
             with file:
                 if _is_still(path, raw):
@@ -521,10 +528,7 @@ def _is_still(path, raw):
 
 
 def _checked_file(path, raw):
-    status = os.fstat(raw.fileno())
-    if not stat.S_ISREG(status.st_mode):
-        raise ValueError(f"{path}: is a pipe or device, not a regular file")
-    start, size = raw.read(HEADER_LENGTH_BYTES + 1), status.st_size
+    start, size = raw.read(HEADER_LENGTH_BYTES + 1), os.fstat(raw.fileno()).st_size
     _check_start(path, start, size)
     try:
         return safetensors.safe_open(path, framework="np")

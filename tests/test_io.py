@@ -19,10 +19,12 @@ import safetensors.numpy
 
 import pyml
 from helpers.trees import bits
-from pyml import io, json_tree, nn, optim
+from pyml import export, io, json_tree, nn, optim
 from pyml.tensor import Tensor
 
 DTYPES = [*json_tree.DTYPES]
+READERS = [io.load, io.load_metadata, export.load_torch, export.load_npz]
+READERS += [lambda path: io.load(path, weights_only=False), lambda path: io.save({}, path)]
 
 
 @pytest.fixture
@@ -245,8 +247,9 @@ def test_tensors_of_every_dtype_in_a_file_object():
 
 
 def test_a_file_object_of_text_is_refused(tmp_path):
-    with open(tmp_path / "text", "w") as file, pytest.raises(TypeError, match=r"for bytes, as by"):
-        io.save({}, file)
+    for write in io.save, export.save_torch, export.save_npz:
+        with open(tmp_path / "text", "w") as file, pytest.raises(TypeError, match="for bytes, as"):
+            write({}, file)
     with pytest.raises(TypeError, match=r"f gives str, it must give bytes, as of open\(path, 'rb'"):
         io.load(StringIO("text"))
 
@@ -783,7 +786,7 @@ def test_a_descriptor_is_refused_and_stays_open(read, path):
         assert file.read(8)
 
 
-@pytest.mark.parametrize("read", [io.load, io.load_metadata, lambda path: io.save({}, path)])
+@pytest.mark.parametrize("read", READERS, ids=str_of_type)
 def test_what_is_no_file_is_refused_and_left_alone(read, tmp_path):
     """A pipe that nobody writes to would be waited for without an end."""
     pipe = tmp_path / "pipe"
@@ -794,6 +797,12 @@ def test_what_is_no_file_is_refused_and_left_alone(read, tmp_path):
     with pytest.raises(IsADirectoryError, match=re.escape(str(tmp_path))):
         read(tmp_path)
     assert os.listdir(tmp_path) == ["pipe"]
+
+
+@pytest.mark.parametrize("read", READERS[:-1], ids=str_of_type)
+def test_a_device_is_refused(read):
+    with pytest.raises(ValueError, match=r"/dev/null: is .* regular file"):
+        read(os.devnull)
 
 
 # ---- interrupts ----

@@ -81,7 +81,8 @@ def load_keras(f, model):
         place, source = io._named(f), f
     else:
         place = source = io._checked_path(f, "f")
-        open(place, "rb").close()  # whether it is there, in the words of the system
+        with io._regular(place):  # or what is wrong with it, in the words of the system
+            pass
     try:
         with h5py.File(source, "r") as file:
             return filled(model, wanted, layers_of(h5py, file))

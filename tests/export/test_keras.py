@@ -135,6 +135,8 @@ def test_what_is_refused(tmp_path):
         export.load_keras(file_of(model, 3), nn.Sequential(nn.Bilinear(1, 1, 1)))
     with pytest.raises(FileNotFoundError):
         export.load_keras(tmp_path / "none.h5", model)
+    with pytest.raises(ValueError, match="is a pipe or device, not a regular file"):
+        export.load_keras(os.devnull, model)
 
 
 def test_damage_that_the_library_does_not_name(monkeypatch):
