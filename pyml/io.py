@@ -48,6 +48,7 @@ OF_TORCH = (
     "nothing; convert an older one where PyTorch is: "
     "safetensors.torch.save_file(torch.load(path, weights_only=True), new_path)"
 )
+OLD_TORCH = f"is a file of torch.save before PyTorch 1.6. {OF_TORCH}"
 
 
 def save(
@@ -195,7 +196,7 @@ def _loaded(arrays, metadata, place):
 def _unpickled(content, place, pickle_module):
     """What a pickle is of, which may run any code."""
     if content.startswith(OLD_TORCH_START):
-        raise ValueError(f"{place}: is a file of torch.save before PyTorch 1.6. {OF_TORCH}")
+        raise ValueError(f"{place}: {OLD_TORCH}")
     try:
         return (pickle_module or pickle).loads(content)
     except (pickle.UnpicklingError, EOFError) as error:

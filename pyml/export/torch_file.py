@@ -35,19 +35,26 @@ STORAGES = {  # names of torch's storages: of the numbers in the file
     "CharStorage": "i1",
     "ByteStorage": "u1",
     "BoolStorage": "u1",
+    "UntypedStorage": "u1",
 }
 WRITTEN = {np.dtype(code): name for name, code in STORAGES.items() if "BF" not in name}
 WRITTEN[np.dtype(bool)] = "BoolStorage"
 WRITTEN[np.dtype("u1")] = "ByteStorage"
-KNOWN = ("collections OrderedDict", "torch._utils _rebuild_tensor_v2")
-KNOWN += ("torch._utils _rebuild_parameter",)
+UNTYPED = "torch.storage UntypedStorage"  # its tensors say of which numbers
+NEWER = {f"torch {name}": np.dtype(name) for name in ("uint16", "uint32", "uint64")}
+DICT, TENSOR, UNTYPED_TENSOR, PARAMETER = KNOWN = (
+    "collections OrderedDict",
+    "torch._utils _rebuild_tensor_v2",
+    "torch._utils _rebuild_tensor_v3",
+    "torch._utils _rebuild_parameter",
+)
 
 
 def load_torch(f):
     """Reads a file of torch.save that holds tensors, dicts, lists, tuples, numbers and texts.
 
-    No code of the file runs, and PyTorch is not needed. Parameters are Tensors, numbers of 16 bits
-    float32.
+    No code of the file runs, and PyTorch is not needed. Parameters are Tensors, float16 and
+    bfloat16 float32.
 
     Args:
         f: str, bytes or os.PathLike; or an object with read(), which is read to its end.
@@ -68,6 +75,8 @@ def load_torch(f):
 
 def read(content, place):
     """What the bytes of a file hold."""
+    if content.startswith(io.OLD_TORCH_START):
+        raise ValueError(f"{place}: {io.OLD_TORCH}")
     try:
         with zipfile.ZipFile(BytesIO(content)) as archive:
             members = {}
@@ -98,10 +107,6 @@ class Name(str):
     """A name of Python in the file, which is compared and never looked up."""
 
 
-class Mark:
-    """Where a sequence of items begins."""
-
-
 class Storage(NamedTuple):
     """The numbers of a storage; key: its type and its name."""
 
@@ -110,9 +115,10 @@ class Storage(NamedTuple):
 
 
 PUSHED = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
-EMPTY = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple, "MARK": Mark}
+EMPTY = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}
 TEXTS = ("BINUNICODE", "SHORT_BINUNICODE", "BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT")
 SIZES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+SKIPPED = ("PROTO", "FRAME")  # for readers: which instructions there are, how long a part is
 
 
 class Walk:
@@ -127,6 +133,7 @@ class Walk:
     def __init__(self, storage, place, size):
         self.storage, self.place = storage, place
         self.stack, self.memo = [], {}
+        self.below = []  # the stacks before each mark
         self.size, self.copied = size, 0
         self.storages, self.made = {}, {}  # bytes, and tensors, of which equal ones are one
 
@@ -149,26 +156,35 @@ class Walk:
                 self.stack[-count:] = [tuple(self.stack[-count:])]
             elif name in ("BINPUT", "LONG_BINPUT"):
                 self.memo[argument] = self.stack[-1]
+            elif name == "MEMOIZE":
+                self.memo[len(self.memo)] = self.stack[-1]
             elif name in ("BINGET", "LONG_BINGET"):
                 self.stack.append(self.memo[argument])
-            elif name != "PROTO":
+            elif name not in SKIPPED:
                 method = getattr(self, f"do_{name.lower()}", None)
                 if method is None:
                     raise ValueError(f"its pickle has the instruction {name}, which tensors lack")
                 method(argument)
+        if len(self.stack) != 1 or self.below:
+            raise ValueError("its pickle makes none or several values, it must make one")
         [made] = self.stack
         check_tree(made)
         return made
 
+    def do_mark(self, _):
+        self.below.append(self.stack)
+        self.stack = []
+
     def items(self):
         """What is behind the last mark, which goes."""
-        at = max(i for i, item in enumerate(self.stack) if isinstance(item, Mark))
-        taken = self.stack[at + 1 :]
-        del self.stack[at:]
+        if not self.below:
+            raise ValueError("its pickle takes what is behind a mark, and there is none")
+        taken, self.stack = self.stack, self.below.pop()
         return taken
 
     def do_tuple(self, _):
-        self.stack.append(tuple(self.items()))
+        items = self.items()
+        self.stack.append(tuple(items))
 
     def do_setitem(self, _):
         value, key = self.stack.pop(), self.stack.pop()
@@ -200,12 +216,17 @@ class Walk:
 
     def do_global(self, name):
         module, _, last = name.partition(" ")
-        if name not in KNOWN and not (module == "torch" and last in STORAGES):
+        known = name in (*KNOWN, *NEWER, UNTYPED) or (module == "torch" and last in STORAGES)
+        if not known:
             raise ValueError(
                 f"it holds a {name.replace(' ', '.')}, and only tensors, dicts, lists, tuples, "
                 "numbers and texts are read; save a state_dict()"
             )
         self.stack.append(Name(name))
+
+    def do_stack_global(self, _):
+        last, module = self.stack.pop(), self.stack.pop()
+        self.do_global(f"{module} {last}")
 
     def do_binpersid(self, _):
         kind, storage, key, _, count = self.stack.pop()
@@ -227,13 +248,17 @@ class Walk:
         arguments, function = self.stack.pop(), self.stack.pop()
         if not isinstance(function, Name) or not isinstance(arguments, tuple):
             raise ValueError("its pickle calls what is no function")
-        if function == KNOWN[0] and arguments == ():
+        if function == DICT and arguments == ():
             self.stack.append(OrderedDict())
-        elif function == KNOWN[1]:
-            if len(arguments) > 6 and arguments[6]:  # of views that stand for other numbers
-                raise ValueError(f"a tensor is marked {arguments[6]}; save it by .resolve_neg()")
-            self.stack.append(self.tensor(*arguments[:4]))
-        elif function == KNOWN[2] and isinstance(arguments[0], Tensor):
+        elif function in (TENSOR, UNTYPED_TENSOR):
+            storage, *view = arguments[:4]
+            marks = arguments[6:]  # of views that stand for other numbers
+            if function == UNTYPED_TENSOR:
+                storage, marks = self.typed(storage, arguments[6]), arguments[7:]
+            if marks and marks[0]:
+                raise ValueError(f"a tensor is marked {marks[0]}; save it by .resolve_neg()")
+            self.stack.append(self.tensor(storage, *view))
+        elif function == PARAMETER and isinstance(arguments[0], Tensor):
             self.stack.append(arguments[0])
         else:
             raise ValueError(f"its pickle calls {function.replace(' ', '.')} in another way")
@@ -244,6 +269,12 @@ class Walk:
             raise ValueError("its pickle builds what is no state_dict")
         if set(state) - {"_metadata"}:
             raise ValueError(f"a state_dict has attributes: {', '.join(map(repr, state))}")
+
+    def typed(self, storage, name):
+        """A storage of bytes as one of the numbers that a tensor says."""
+        if not isinstance(storage, Storage) or not isinstance(name, Name) or name not in NEWER:
+            raise ValueError("a tensor of bytes does not say of which numbers")
+        return Storage(f"{storage.key} {name}", storage.numbers.view(NEWER[name]))
 
     def tensor(self, storage, offset, size, strides):
         """A Tensor of numbers of a storage."""
@@ -278,7 +309,7 @@ def check_tree(made):
     depths, path = {}, set()
 
     def depth(node):
-        if isinstance(node, (Mark, Name, Storage)):
+        if isinstance(node, (Name, Storage)):
             raise ValueError("it holds a part of its machinery where a value should be")
         if not isinstance(node, (dict, list, tuple)):
             return 0
@@ -378,25 +409,29 @@ class Pickle:
             raise ValueError(f"save_torch: {number:.3e} is too large for the format")
         self.parts.append(b"\x8a" + bytes([size]) + number.to_bytes(size, "little", signed=True))
 
-    def name(self, module, last):
-        """A name of Python."""
-        self.parts.append(f"c{module}\n{last}\n".encode())
+    def name(self, name):
+        """A name of Python, behind that of its module."""
+        self.parts.append(f"c{name}\n".replace(" ", "\n").encode())
 
     def tensor(self, array):
         """A tensor with a storage of its own."""
-        if array.dtype not in WRITTEN:
+        newer = f"torch {array.dtype}" in NEWER
+        if not newer and array.dtype not in WRITTEN:
             raise TypeError(f"save_torch: PyTorch's files have no {array.dtype}")
-        self.name("torch._utils", "_rebuild_tensor_v2")
+        self.name(UNTYPED_TENSOR if newer else TENSOR)
         self.parts.append(b"((")
         self.put("storage", "")
-        self.name("torch", WRITTEN[array.dtype])
+        self.name(UNTYPED if newer else f"torch {WRITTEN[array.dtype]}")
         self.put(str(len(self.arrays)), "")
         self.put("cpu", "")
-        self.put(int(array.size), "")
+        self.put(array.nbytes if newer else array.size, "")
         self.parts.append(b"tQ")
         strides = [int(np.prod(array.shape[i + 1 :], dtype=int)) for i in range(array.ndim)]
         for part in (0, tuple(array.shape), tuple(strides), False):
             self.put(part, "")
-        self.name("collections", "OrderedDict")
-        self.parts.append(b")RtR")
+        self.name(DICT)
+        self.parts.append(b")R")
+        if newer:
+            self.name(f"torch {array.dtype}")
+        self.parts.append(b"tR")
         self.arrays.append(np.ascontiguousarray(array))
