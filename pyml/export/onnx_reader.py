@@ -344,6 +344,8 @@ class Reader:
     """
 
     def __init__(self, library, proto, size):
+        if not proto.HasField("graph"):
+            raise ValueError("it is empty, or has no graph")
         self.library, self.graph = library, proto.graph
         self.room = 2 * size + SLACK  # for constants that are computed
         versions = {imported.domain: imported.version for imported in proto.opset_import}
@@ -351,17 +353,16 @@ class Reader:
         if self.opset < OLDEST:
             raise ValueError(f"it is of opset {self.opset}, {OLDEST} and newer are read")
         self.values = {"": None}
+        self.initializers = {tensor.name: tensor for tensor in self.graph.initializer}
         self.names = {}  # {place of a Symbol: names}
         self.shapes = {}  # {name of a shape: the Symbol that it is of}
         self.steps = []
-        for tensor in self.graph.initializer:
-            self.values[tensor.name] = array_of(library, tensor, "of the graph")
         if len(self.graph.sparse_initializer):
             raise ValueError("it has sparse constants, which no layer has")
 
     def module(self, output):
         """The Module."""
-        self.inputs = [i for i in self.graph.input if i.name not in self.values]
+        self.inputs = [i for i in self.graph.input if i.name not in self.initializers]
         for place, value in enumerate(self.inputs):
             sizes = value.type.tensor_type.shape.dim
             if not value.type.HasField("tensor_type") or len(sizes) == 0:
@@ -416,7 +417,9 @@ class Reader:
             self.names.setdefault(value.place, []).append(name)
 
     def value(self, name, where):
-        """What a name stands for."""
+        """What a name stands for. A constant is read when something takes it."""
+        if name not in self.values and name in self.initializers:
+            self.values[name] = array_of(self.library, self.initializers[name], "of the graph")
         if name not in self.values:
             raise ValueError(f"{where} takes {name!r}, which nothing before it gives")
         return self.values[name]

@@ -322,6 +322,25 @@ def test_what_is_odd_and_right():
         close(output_of(loaded(content), [x]), np.asarray(wanted, np.float32), ULP)
 
 
+def test_constants_that_the_output_does_not_take():
+    """skl2onnx writes the classes of a classifier, which are texts, for the label alone."""
+    content = file_of(
+        [
+            ("Gemm", ["x", "w"], "scores", {}),
+            ("ArgMax", ["scores"], "place", {"axis": 1}),
+            ("ArrayFeatureExtractor", ["classes", "place"], "label", {"domain": "ai.onnx.ml"}),
+            ("Softmax", ["scores"], "y", {}),
+        ],
+        {"w": f32(4, 3), "classes": np.array(["a", "b", "c"], object)},
+        outputs=("label", "y"),
+    )
+    scores, x = net(nn.Linear(4, 3, bias=False), nn.Softmax(-1)), rows(4)
+    scores.load_state_dict({"0.weight": pyml.tensor(f32(4, 3).T.copy())})
+    close(output_of(loaded(content, output="y"), [x]), output_of(scores, [x]), ULP)
+    with pytest.raises(ValueError, match="node ArgMax is no operator"):
+        loaded(content, output="label")
+
+
 def external():
     tensor = onnx.numpy_helper.from_array(f32(4, 3), "w")
     tensor.ClearField("raw_data")
@@ -350,7 +369,7 @@ GROUPS = "GroupNormalization", ["x", "w", "w"], "y", {"num_groups": 2}
 
 def test_what_is_refused():
     for content, words in (
-        (b"", "cannot be read"),
+        (b"", "it is empty, or has no graph"),
         (b"PK\x03\x04", "no file of ONNX"),
         (written(net(nn.Linear(4, 3)))[:-40], "no file of ONNX|cannot be read"),
         (file_of(MATMUL, {"w": external()}), "'w' of the graph lies in another file"),
