@@ -171,6 +171,18 @@ def reduction(kind):
     return lambda x, axes, keepdim: functions[kind](x, axes, keepdim), of_graph
 
 
+def quotient(x, y):
+    """x / y, of whole numbers without what is behind the point."""
+    is_whole = not (x.is_floating_point() or y.is_floating_point())
+    return ops.div(x, y, rounding_mode="trunc" if is_whole else None)
+
+
+def quotient_of_graph(x, y):
+    if x.dtype.kind == "i":  # what languages have rounds down, or is of floats
+        raise TypeError("Div: a quotient of whole numbers is not written; cast them to float32")
+    return x / y
+
+
 def row_axis(axis, x):
     """A dimension of the batch as one of a row."""
     return axis % (len(x.shape) + 1) - 1
@@ -190,7 +202,7 @@ FUNCTIONS = {  # {operator: (of Tensors, of Values of a graph)}
     "Sum": (folded(ops.add), folded(partial(g.call, "add"))),
     "Sub": (ops.sub, partial(g.call, "sub")),
     "Mul": (ops.mul, partial(g.call, "mul")),
-    "Div": (ops.div, partial(g.call, "div")),
+    "Div": (quotient, quotient_of_graph),
     "Pow": (ops.pow, partial(g.call, "pow")),
     "Max": (folded(ops.maximum), folded(g.maximum)),
     "Min": (folded(ops.minimum), folded(g.minimum)),
@@ -517,6 +529,8 @@ class Reader:
         """A Linear; weight is (out, in)."""
         x = node.symbol()
         outputs, inputs = weight.shape
+        if x.rank < 2 or not weight.size:
+            node.refuse(f"multiplies rows of {x.rank} dimensions by a matrix of {weight.shape}")
         if x.width not in (None, inputs):
             node.refuse(f"takes {inputs} numbers, the layer before it gives {x.width}")
         module = nn.Linear(0, 0, bias=bias is not None, dtype=str(weight.dtype))
@@ -524,7 +538,7 @@ class Reader:
         module.weight = parameter(weight)
         if bias is not None:
             bias = np.asarray(bias, weight.dtype)
-            if bias.size not in (1, outputs):
+            if not is_of_columns(bias, x.rank, 1, outputs):
                 node.refuse(f"has a bias of shape {bias.shape}, and {outputs} outputs")
             module.bias = parameter(np.broadcast_to(bias.ravel(), (outputs,)))
         return self.step(module, x.rank, outputs, x)
@@ -551,8 +565,8 @@ class Reader:
         if len(places) == 1 and len(node.arguments) == 2:
             x, constant = node.arguments[places[0]], node.arguments[1 - places[0]]
             module = self.steps[x.place - len(self.inputs)][0] if self.is_last(x) else None
-            is_bias = constant.size == x.width and constant.shape[-1:] == (x.width,)
-            if is_bias and type(module) is nn.Linear and module.bias is None:
+            is_bias = type(module) is nn.Linear and module.bias is None
+            if is_bias and is_of_columns(constant, x.rank, x.width):
                 module.bias = parameter(constant.ravel().astype(np.dtype(module.weight.dtype)))
                 return x
         return self.elementwise(node)
@@ -717,7 +731,7 @@ class Reader:
 
     def of_prelu(self, node):
         x, slope = node.symbol(), node.constant(1)
-        if slope.size == 1 or (x.rank == 2 and slope.size == x.width):
+        if is_of_columns(slope, x.rank, 1, x.width if x.rank == 2 else 1):
             return self.filled(nn.PReLU(slope.size), {"weight": slope.ravel()}, x)
         return self.elementwise(node)
 
@@ -755,14 +769,23 @@ class Reader:
 
     def reduce(self, node):
         x = node.symbol()
-        axes = self.axes_of(node, node.constant(1))
-        if axes is None or any(axis % x.rank == 0 for axis in axes):
+        axes = self.axes_of(node, node.constant(1)) or ()
+        if not axes and node.attributes.get("noop_with_empty_axes", 0):
+            return x
+        axes = tuple({axis % x.rank for axis in axes or range(x.rank)})
+        if 0 in axes:
             node.refuse("is over the rows of the batch")
         keepdim = bool(node.attributes.get("keepdims", 1))
-        module = Operation(node.op, axes=tuple(a % x.rank for a in axes), keepdim=keepdim)
+        module = Operation(node.op, axes=axes, keepdim=keepdim)
         return self.step(module, x.rank if keepdim else x.rank - len(axes), None, x)
 
     of_reducesum = of_reducemean = of_reducemax = reduce
+
+
+def is_of_columns(array, rank, *counts):
+    """Has it one of these counts of numbers, side by side in the columns of rows?"""
+    is_side_by_side = array.ndim <= rank and array.shape[-1:] in ((), (array.size,))
+    return is_side_by_side and array.size in counts
 
 
 def parameter(array):

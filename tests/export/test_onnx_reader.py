@@ -179,7 +179,9 @@ def test_of_skl2onnx(opset):
 H = onnx.helper
 
 
-def file_of(nodes, constants=(), shape=("n", 4), outputs=("y",), opset=17, **options):
+def file_of(
+    nodes, constants=(), shape=("n", 4), outputs=("y",), opset=17, dtype="FLOAT", **options
+):
     """A file of nodes (op, inputs, outputs, attributes)."""
     made = [
         H.make_node(op, inputs, [outputs] if isinstance(outputs, str) else outputs, **attributes)
@@ -195,13 +197,17 @@ def file_of(nodes, constants=(), shape=("n", 4), outputs=("y",), opset=17, **opt
     graph = H.make_graph(
         made,
         "g",
-        [info("x", onnx.TensorProto.FLOAT, shape)],
+        [info("x", onnx.TensorProto.DataType.Value(dtype), shape)],
         [info(name, onnx.TensorProto.FLOAT, None) for name in outputs],
         arrays,
     )
     return H.make_model(
         graph, opset_imports=[H.make_opsetid("", opset)], **options
     ).SerializeToString()
+
+
+def whole(*numbers):
+    return np.array(numbers, np.int64)
 
 
 def f32(*shape):
@@ -317,9 +323,22 @@ def test_what_is_odd_and_right():
             np.minimum(x, 0.5),
         ),
         ([("Softmax", ["x"], "y", {})], {}, np.exp(x) / np.exp(x).sum(1, keepdims=True)),
+        ([("ReduceSum", ["x", "w"], "y", {"noop_with_empty_axes": 1})], {"w": whole()}, x),
     ):
         content = file_of(nodes, constants)
         close(output_of(loaded(content), [x]), np.asarray(wanted, np.float32), ULP)
+
+
+def test_whole_numbers_are_divided_as_onnx_does():
+    x = np.arange(-9, 9).reshape(9, 2)
+    nodes = [("Div", ["x", "d"], "q", {}), ("Cast", ["q"], "y", {"to": onnx.TensorProto.FLOAT})]
+    for dtype in "INT64", "INT32":
+        given = x.astype(dtype.lower())
+        content = file_of(nodes, {"d": given[:1] // 3}, shape=("n", 2), dtype=dtype)
+        made, wanted = loaded(content), np.trunc(x / (x[:1] // 3)).astype(np.float32)
+        assert (output_of(made, [given]) == wanted).all()
+        with pytest.raises(TypeError, match="a quotient of whole numbers is not written"):
+            export.numpy(made, inputs=given)
 
 
 def test_constants_that_the_output_does_not_take():
@@ -363,6 +382,8 @@ def doubled(count):
 
 
 MATMUL = [("MatMul", ["x", "w"], "y", {})]
+GEMM = "Gemm", ["x", "w", "b"], "y", {}
+ADD = "Add", ["y", "b"], "z", {}
 MUL = "Mul", ["x", "s"], "y", {}
 GROUPS = "GroupNormalization", ["x", "w", "w"], "y", {"num_groups": 2}
 
@@ -385,6 +406,17 @@ def test_what_is_refused():
         (file_of([("Relu", ["y"], "y", {})]), "'y', which nothing before it gives"),
         (file_of([("Conv", ["x", "w"], "y", {})], {"w": f32(1, 1, 1)}), "node Conv is no operator"),
         (file_of([("Softmax", ["x"], "y", {"axis": 0})]), "axis 0"),
+        (file_of([("ReduceSum", ["x", "w"], "y", {})], {"w": whole()}), "over the rows"),
+        (file_of([("ReduceSum", ["x"], "y", {})]), "over the rows"),
+        (file_of([("ReduceMean", ["x"], "y", {"axes": [1, -2]})]), "over the rows"),
+        (file_of([GEMM], {"w": f32(4, 5), "b": f32(5, 1)}), r"bias of shape \(5, 1\)"),
+        (file_of([GEMM], {"w": f32(4, 5), "b": f32(1, 1, 1)}), r"bias of shape \(1, 1, 1\)"),
+        (
+            file_of([MATMUL[0], ADD], {"w": f32(4, 3), "b": f32(1, 1, 3)}, outputs="z"),
+            "along the rows",
+        ),
+        (file_of([("PRelu", ["x", "w"], "y", {})], {"w": f32(4, 1)}), "along the rows"),
+        (file_of(MATMUL, {"w": f32(4, 2)}, shape=("n",)), "rows of 1 dimensions"),
         (file_of([("Mul", ["x", "w"], "y", {})], {"w": f32(3, 4)}), "along the rows"),
         (file_of([("Reshape", ["x", "w"], "y", {})], {"w": np.array([1, -1])}), "must be 0 or -1"),
         (file_of([("Reshape", ["x", "w"], "y", {})], {"w": np.array([-1, 2])}), "other rows"),
