@@ -30,10 +30,10 @@ SELU = (1.6732632423543772, 1.0507009873554805)
 def load_onnx(f, *, output=None):
     """A multi-layer perceptron of a file of ONNX, as a Module in evaluation mode.
 
-    Gemm, MatMul and Add, activations, norms, Dropout, Softmax, Flatten, Reshape, Gather of an
-    embedding, and element by element what joins branches: files of torch.onnx.export, skl2onnx,
-    tf2onnx and export.onnx. A chain of layers is an nn.Sequential; other graphs are a Module whose
-    children are the layers. Nothing but the file itself is read.
+    Gemm, MatMul and Add, activations, norms, Dropout, Softmax, Flatten, Reshape, Squeeze, Gather of
+    an embedding or of columns, and element by element what joins branches: files of
+    torch.onnx.export, skl2onnx, tf2onnx and export.onnx. A chain of layers is an nn.Sequential;
+    other graphs are a Module whose children are the layers. Nothing but the file itself is read.
 
     Args:
         f: str, bytes or os.PathLike; or an object with read(), which is read to its end.
@@ -243,6 +243,14 @@ FUNCTIONS = {  # {operator: (of Tensors, of Values of a graph)}
         lambda x, places, axis: x.index_select(axis, ops.tensor(places)),
         lambda x, places, axis: g.take(x, places, row_axis(axis, x)),
     ),
+    "Split": (
+        lambda x, axis, start, length: x.narrow(axis, start, length),
+        lambda x, axis, start, length: g.take(x, range(start, start + length), row_axis(axis, x)),
+    ),
+    "Squeeze": (
+        lambda x, axes: x.reshape([n for i, n in enumerate(x.shape) if i not in axes]),
+        lambda x, axes: g.reshape(x, [n for i, n in enumerate(x.shape, 1) if i not in axes]),
+    ),
     "Reshape": (
         lambda x, shape: x.reshape(x.shape[0], *row_shape(x[:0].new_empty(x.shape[1:]), shape)),
         lambda x, shape: g.reshape(x, row_shape(x, shape)),
@@ -293,6 +301,9 @@ class Node:
     def refuse(self, why):
         raise ValueError(f"{self.named} {why}")
 
+    def is_symbol(self, place):
+        return len(self.arguments) > place and isinstance(self.arguments[place], Symbol)
+
     def constant(self, place, default=None):
         """An argument that must be a constant."""
         value = self.arguments[place] if place < len(self.arguments) else None
@@ -302,7 +313,7 @@ class Node:
 
     def symbol(self):
         """The first argument, which must not be a constant."""
-        if not self.arguments or not isinstance(self.arguments[0], Symbol):
+        if not self.is_symbol(0):
             self.refuse("has a constant where rows must be")
         return self.arguments[0]
 
@@ -329,11 +340,54 @@ def array_of(library, tensor, where):
     return arrived(array, f"constant {tensor.name!r}")
 
 
-ROWS, UNKNOWN = 0, -2  # in what Shape gives: as Reshape takes it, the number of rows; others
+ROWS, UNKNOWN = -2, -3  # in Sizes: the number of rows; another that is not known
 
-FOLDED = {  # operators of constants alone, and of shapes
+
+class Sizes(np.ndarray):
+    """Whole numbers of a shape, with ROWS or UNKNOWN among them: nothing may compute with it."""
+
+
+def is_sizes(value):
+    return isinstance(value, Sizes)
+
+
+def sizes_of(numbers):
+    """Sizes, or a plain array where all are known."""
+    array = np.array(numbers)
+    return array.view(Sizes) if (array < -1).any() else array
+
+
+# What may be given Sizes as its first argument, and gives Sizes.
+KEPT = ("Cast", "Gather", "Identity", "Reshape", "Slice", "Squeeze", "Unsqueeze")
+
+
+def sliced(node, x, starts=None, ends=None, axes=None, steps=None):
+    """A part of an array; before opset 10 all is in attributes."""
+    for axis, part in slices(node, x.ndim, starts, ends, axes, steps).items():
+        x = x[(slice(None),) * axis + (part,)]
+    return x
+
+
+def slices(node, rank, starts, ends, axes, steps):
+    """{axis: slice} of a Slice."""
+    given = zip(("starts", "ends", "axes"), (starts, ends, axes), strict=True)
+    starts, ends, axes = (node.attributes.get(n) if v is None else v.tolist() for n, v in given)
+    axes = range(len(starts)) if axes is None else axes
+    steps = [1] * len(starts) if steps is None else steps.tolist()
+    parts = map(slice, starts, ends, steps)
+    return {axis % rank: part for axis, part in zip(axes, parts, strict=True)}
+
+
+def computed(node, *arrays):
+    """What one of FUNCTIONS computes of constants."""
+    return FUNCTIONS[node.op][0](*map(ops.tensor, arrays)).numpy().astype(arrays[0].dtype)
+
+
+FOLDED = {  # operators of constants alone
+    **dict.fromkeys(("Add", "Sub", "Mul", "Div", "Pow", "Sqrt"), computed),
     "Gather": lambda node, x, places: x.take(places, node.attributes.get("axis", 0)),
     "Identity": lambda node, x: x,
+    "Slice": sliced,
     "Transpose": lambda node, x: x.transpose(node.attributes.get("perm")),
     "Cast": lambda node, x: x.astype(node.dtype),
     "Reshape": lambda node, x, shape: x.reshape(shape.tolist()),
@@ -449,6 +503,7 @@ class Reader:
         arguments = [self.value(name, f"node {proto.op_type}") for name in proto.input]
         node = Node(self.library, proto, arguments)
         node.dtype, node.axes = self.dtype_of(node), partial(self.axes_of, node)
+        self.check_sizes(node)
         if proto.domain == ML and node.op in ("ZipMap", "Scaler"):
             self.give(node.outputs[0], self.of_sklearn(node))
             return
@@ -502,7 +557,20 @@ class Reader:
         self.room -= array.nbytes
         if self.room < 0:
             node.refuse("makes constants that are larger than the file")
-        return np.array(array, order="C")
+        array = np.array(array, order="C")
+        return sizes_of(array) if any(map(is_sizes, node.arguments)) else array
+
+    def check_sizes(self, node):
+        """Raises ValueError where sizes that are not known would be taken for numbers."""
+        places = [i for i, value in enumerate(node.arguments) if is_sizes(value)]
+        is_whole = node.op != "Cast" or node.dtype.kind == "i"
+        is_kept = node.op in KEPT and places == [0] and is_whole
+        is_shape = node.op == "Reshape" and places == [1] and node.is_symbol(0)
+        if places and not (is_kept or is_shape or node.op == "Concat"):
+            node.refuse(
+                "takes the number of rows, or a size that the file does not say, which only the "
+                "shape of a Reshape may have in it"
+            )
 
     def dtype_of(self, node):
         """What Cast casts to."""
@@ -596,7 +664,7 @@ class Reader:
     def of_layernormalization(self, node):
         x, weight, bias = node.symbol(), node.constant(1), node.constant(2)
         axis = node.attributes.get("axis", -1)
-        if weight.ndim == 0 or axis % x.rank != x.rank - weight.ndim:
+        if weight.ndim == 0 or not 0 < axis % x.rank == x.rank - weight.ndim:
             node.refuse(f"has axis {axis} and a weight of shape {weight.shape}")
         module = nn.LayerNorm(
             weight.shape, node.attributes.get("epsilon", 1e-5), bias=bias is not None
@@ -648,14 +716,16 @@ class Reader:
         return x if x.rank == 2 else self.step(nn.Flatten(), 2, None, x)
 
     def of_reshape(self, node):
-        x, shape, like = node.symbol(), node.constant(1).tolist(), self.shapes.get(node.inputs[1])
+        x, given, like = node.symbol(), node.constant(1), self.shapes.get(node.inputs[1])
         if like is not None:
             return self.step(Operation("Shape"), like.rank, like.width, x, like)
-        if not shape or shape[0] not in self.batches or (shape[0] == -1 and -1 in shape[1:]):
-            node.refuse(f"has the shape {shape}, whose first number must be 0 or -1, the rows")
+        shape, rows = given.tolist(), {ROWS} if is_sizes(given) else set()
+        said = [{ROWS: "rows", UNKNOWN: "unknown"}.get(n, n) for n in shape]
+        if not shape or shape[0] not in self.batches | rows or (shape[0] == -1 and -1 in shape[1:]):
+            node.refuse(f"has the shape {said}, whose first number must be 0 or -1, the rows")
         sizes, is_known = shape[1:], x.rank == 2 and x.width is not None and 0 not in shape[1:]
         if sizes.count(-1) > 1 or min(sizes, default=0) < -1:
-            node.refuse(f"has the shape {shape}")
+            node.refuse(f"has the shape {said}")
         if is_known and -1 not in sizes and math.prod(sizes) != x.width:
             node.refuse(f"makes other rows: the shape is {shape}, a row has {x.width} numbers")
         width = shape[-1] if len(shape) > 1 and shape[-1] > 0 else None
@@ -686,7 +756,8 @@ class Reader:
         if node.attributes not in ({}, {"start": 0}):
             node.refuse("is of a part of the dimensions")
         self.shapes[node.outputs[0]] = x = node.symbol()
-        return np.array([ROWS] + [UNKNOWN] * (x.rank - 1))
+        width = UNKNOWN if x.width is None else x.width
+        return sizes_of(([ROWS] + [UNKNOWN] * (x.rank - 2) + [width])[: x.rank])
 
     def of_split(self, node):
         """Parts of rows, each of which is a step."""
@@ -701,14 +772,17 @@ class Reader:
         if axis == x.rank - 1 and x.width not in (None, sum(sizes)):
             node.refuse(f"has the sizes {list(sizes)}, the layer before it gives {x.width}")
         ends = np.cumsum(sizes).tolist()
-        return [
-            self.entries(x, range(end - size, end), axis)
-            for end, size in zip(ends, sizes, strict=True)
-        ]
+        pairs = zip(ends, sizes, strict=True)
+        return [self.part(x, axis, end - size, int(size)) for end, size in pairs]
+
+    def part(self, x, axis, start, length):
+        """Entries of a dimension of rows, one behind the other."""
+        module = Operation("Split", axis=axis, start=start, length=length)
+        return self.step(module, x.rank, length if axis == x.rank - 1 else x.width, x)
 
     def entries(self, x, places, axis):
         """Some entries of a dimension of rows."""
-        module = Operation("Gather", places=list(places), axis=axis)
+        module = Operation("Gather", places=places, axis=axis)
         return self.step(module, x.rank, len(places) if axis == x.rank - 1 else x.width, x)
 
     def of_gather(self, node):
@@ -717,17 +791,42 @@ class Reader:
         axis = node.attributes.get("axis", 0)
         if isinstance(table, Symbol):
             places, axis = node.constant(1), axis % table.rank
-            if places.ndim != 1 or axis == 0:
+            if places.ndim > 1 or axis == 0:
                 node.refuse("takes rows of the batch, or is no list of entries")
+            is_one, places = places.ndim == 0, places.reshape(-1)
             if table.width is not None and axis == table.rank - 1:
                 places = np.where(places < 0, places + table.width, places)
             if places.min(initial=0) < 0:
                 node.refuse("counts entries from the end")
-            return self.entries(table, places.tolist(), axis)
+            x = self.entries(table, places, axis)
+            return self.squeezed(x, [axis]) if is_one else x
         if axis or table.ndim != 2:
             node.refuse("is no embedding: its constant must be a matrix, its axis 0")
         module = nn.Embedding(*table.shape, _weight=ops.tensor(table))
         return self.step(module, places.rank + 1, table.shape[1], places)
+
+    def of_slice(self, node):
+        """Columns of rows."""
+        x = node.symbol()
+        parts = slices(node, x.rank, *(node.constant(place) for place in range(1, 5)))
+        if [*parts] != [x.rank - 1] or x.rank == 1 or x.width is None:
+            node.refuse("is not of the last dimension of rows, or the width is not known")
+        places = range(x.width)[parts[x.rank - 1]]
+        if places.step != 1:
+            node.refuse(f"has the step {places.step}, it must be 1")
+        return self.part(x, x.rank - 1, places.start, len(places))
+
+    def of_squeeze(self, node):
+        x = node.symbol()
+        axes = sorted({a % x.rank for a in self.axes_of(node, node.constant(1)) or range(x.rank)})
+        if 0 in axes or (x.rank - 1 in axes and x.width not in (None, 1)):
+            node.refuse("is over the rows of the batch, or of a dimension that is not of size 1")
+        return self.squeezed(x, axes)
+
+    def squeezed(self, x, axes):
+        """Rows without these dimensions, which are of size 1."""
+        width = None if x.rank - 1 in axes else x.width
+        return self.step(Operation("Squeeze", axes=axes), x.rank - len(axes), width, x)
 
     def of_prelu(self, node):
         x, slope = node.symbol(), node.constant(1)
@@ -772,11 +871,11 @@ class Reader:
         axes = self.axes_of(node, node.constant(1)) or ()
         if not axes and node.attributes.get("noop_with_empty_axes", 0):
             return x
-        axes = tuple({axis % x.rank for axis in axes or range(x.rank)})
+        axes = sorted({axis % x.rank for axis in axes or range(x.rank)})
         if 0 in axes:
             node.refuse("is over the rows of the batch")
         keepdim = bool(node.attributes.get("keepdims", 1))
-        module = Operation(node.op, axes=axes, keepdim=keepdim)
+        module = Operation(node.op, axes=tuple(axes), keepdim=keepdim)
         return self.step(module, x.rank if keepdim else x.rank - len(axes), None, x)
 
     of_reducesum = of_reducemean = of_reducemax = reduce

@@ -164,6 +164,8 @@ def test_of_skl2onnx(opset):
         (MLPRegressor, x[:, 0]),
         (MLPClassifier, x[:, 0] > 0),
         (MLPClassifier, np.digitize(x[:, 0], [-0.5, 0.5])),
+        (MLPClassifier, np.array(["low", "middle", "high"])[np.digitize(x[:, 0], [-0.5, 0.5])]),
+        (MLPClassifier, np.where(x[:, 0] > 0, "yes", "no")),
     ):
         mlp = made(hidden_layer_sizes=(6, 3), max_iter=3, activation="tanh", random_state=0)
         with warnings.catch_warnings():
@@ -278,7 +280,7 @@ def test_group_norm_of_reshapes():
 
 
 def test_what_is_odd_and_right():
-    x, w, b = rows(4), f32(3, 4), f32(3)
+    x, w, b, column = rows(4), f32(3, 4), f32(3), f32(4, 1)
     for nodes, constants, wanted in (
         # a bias that two take is none, and one that is used twice stays one
         (
@@ -324,9 +326,40 @@ def test_what_is_odd_and_right():
         ),
         ([("Softmax", ["x"], "y", {})], {}, np.exp(x) / np.exp(x).sum(1, keepdims=True)),
         ([("ReduceSum", ["x", "w"], "y", {"noop_with_empty_axes": 1})], {"w": whole()}, x),
+        # sizes of a Shape that the file says are numbers
+        (
+            [*WIDTH, ("Cast", ["i"], "c", {"to": onnx.TensorProto.FLOAT}), DIV],
+            {"place": whole(1)[0]},
+            x / 4,
+        ),
+        (
+            [*WIDTH, ("Div", ["i", "two"], "h", {}), ("Slice", ["x", "h", "end", "last"], "y", {})],
+            {"place": whole(1), "two": whole(2), "end": whole(2**62), "last": whole(-1)},
+            x[:, 2:],
+        ),
+        # what PyTorch ends a regression with
+        (
+            [("MatMul", ["x", "w"], "m", {}), ("Squeeze", ["m", "axes"], "y", {})],
+            {"w": column, "axes": whole(-1)},
+            (x @ column)[:, 0],
+        ),
+        ([("Gather", ["x", "place"], "y", {"axis": 1})], {"place": whole(-1)[0]}, x[:, -1]),
+        (
+            [
+                ("Shape", ["x"], "s", {}),
+                ("Slice", ["s", "zero", "zero"], "none", {}),
+                ("Concat", ["none", "all"], "t", {"axis": 0}),
+                ("MatMul", ["x", "w"], "m", {}),
+                ("Reshape", ["m", "t"], "y", {}),
+            ],
+            {"w": column, "zero": whole(0), "all": whole(-1)},
+            (x @ column)[:, 0],
+        ),
     ):
         content = file_of(nodes, constants)
-        close(output_of(loaded(content), [x]), np.asarray(wanted, np.float32), ULP)
+        made = loaded(content)
+        close(output_of(made, [x]), np.asarray(wanted, np.float32), ULP)
+        close(export.numpy(made, inputs=x).predict(x), np.asarray(wanted, np.float32), ULP)
 
 
 def test_whole_numbers_are_divided_as_onnx_does():
@@ -382,6 +415,8 @@ def doubled(count):
 
 
 MATMUL = [("MatMul", ["x", "w"], "y", {})]
+WIDTH = [("Shape", ["x"], "s", {}), ("Gather", ["s", "place"], "i", {})]
+DIV = "Div", ["x", "c"], "y", {}
 GEMM = "Gemm", ["x", "w", "b"], "y", {}
 ADD = "Add", ["y", "b"], "z", {}
 MUL = "Mul", ["x", "s"], "y", {}
@@ -435,6 +470,39 @@ def test_what_is_refused():
         (file_of([("Selu", ["x"], "y", {"alpha": 2.0})]), "those of SELU"),
         (file_of([("Identity", ["w"], "y", {})], {"w": f32(2, 2)}), "is constant"),
         (file_of([("Shape", ["x"], "s", {"start": 1}), MUL]), "a part of the dimensions"),
+        (file_of([("Shape", ["x"], "s", {}), MUL]), "node Mul takes the number of rows"),
+        (
+            file_of(
+                [*WIDTH, ("Cast", ["i"], "c", {"to": onnx.TensorProto.FLOAT}), DIV],
+                {"place": whole(0)[0]},
+            ),
+            "node Cast takes the number of rows",
+        ),
+        (
+            file_of(
+                [*WIDTH, ("ConstantOfShape", ["i"], "c", {}), DIV],
+                {"place": whole(1)},
+                shape=("n", "m"),
+            ),
+            "or a size that the file does not say",
+        ),
+        (
+            file_of(
+                [
+                    *WIDTH,
+                    ("Concat", ["all", "i"], "t", {"axis": 0}),
+                    ("Reshape", ["x", "t"], "y", {}),
+                ],
+                {"place": whole(0), "all": whole(-1)},
+            ),
+            r"has the shape \[-1, 'rows'\]",
+        ),
+        (file_of([("Squeeze", ["x", "w"], "y", {})], {"w": whole(1)}), "not of size 1"),
+        (file_of([("Squeeze", ["x"], "y", {})]), "over the rows of the batch"),
+        (
+            file_of([("Slice", ["x", "w", "w", "w"], "y", {})], {"w": whole(0)}),
+            "not of the last dimension",
+        ),
         (file_of([GROUPS], {"w": f32(4)}, opset=20), "before 21"),
         (
             file_of([GROUPS], {"w": f32(5)}, opset=21),
