@@ -22,6 +22,8 @@ __all__ = ["load_onnx"]
 OLDEST = 7  # from it on, shapes are broadcast as in NumPy
 DTYPES = ("FLOAT", "DOUBLE", "FLOAT16", "INT64", "INT32", "BOOL")
 SLACK = 1 << 20  # bytes that constants may have beyond those of the file
+MOST_DIMENSIONS = 64  # as NumPy's arrays
+MOST_COPIES = 16  # of the file in layers, as several may have the same weights
 ML = "ai.onnx.ml"
 NEW_SOFTMAX = 13  # before, what is behind the axis was one dimension
 SELU = (1.6732632423543772, 1.0507009873554805)
@@ -64,6 +66,8 @@ def read(library, content, place, output):
         made = Reader(library, proto, len(content)).module(output)
     except DecodeError:
         raise ValueError(f"{place}: is no file of ONNX, or is damaged") from None
+    except MemoryError:
+        raise ValueError(f"{place}: cannot be read: it takes more memory than there is") from None
     except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:
         raise ValueError(f"{place}: cannot be read: {error}") from None
     return made.eval()
@@ -400,6 +404,19 @@ FOLDED = {  # operators of constants alone
 }
 
 
+def folded_bytes(node, first, *others):
+    """How long what FOLDED makes is at most."""
+    if node.op == "Gather":
+        return first.nbytes // max(first.shape[node.attributes.get("axis", 0)], 1) * others[0].size
+    if node.op == "ConstantOfShape":
+        return math.prod(first.tolist()) * node.attributes.get("value", np.float32(0)).itemsize
+    if FOLDED[node.op] is computed:
+        return math.prod(np.broadcast_shapes(*map(np.shape, node.arguments))) * first.itemsize
+    if node.op == "Concat":
+        return sum(x.nbytes for x in node.arguments)
+    return first.size * (first.dtype if node.dtype is None else node.dtype).itemsize
+
+
 class Reader:
     """Goes through the nodes of a model.
 
@@ -414,6 +431,7 @@ class Reader:
             raise ValueError("it is empty, or has no graph")
         self.library, self.graph = library, proto.graph
         self.room = 2 * size + SLACK  # for constants that are computed
+        self.layers_room = MOST_COPIES * size + SLACK
         versions = {imported.domain: imported.version for imported in proto.opset_import}
         self.opset = versions.get("", versions.get("ai.onnx", 1))
         if self.opset < OLDEST:
@@ -553,12 +571,15 @@ class Reader:
         """What a node computes of constants."""
         if node.op not in FOLDED:
             node.refuse("of constants alone is not known")
-        array = FOLDED[node.op](node, *node.arguments)
-        self.room -= array.nbytes
+        self.take_room(node, folded_bytes(node, *node.arguments))
+        array = np.array(FOLDED[node.op](node, *node.arguments), order="C")
+        return sizes_of(array) if any(map(is_sizes, node.arguments)) else array
+
+    def take_room(self, node, count):
+        """Counts the bytes of a constant that is computed, before it is made."""
+        self.room -= count
         if self.room < 0:
             node.refuse("makes constants that are larger than the file")
-        array = np.array(array, order="C")
-        return sizes_of(array) if any(map(is_sizes, node.arguments)) else array
 
     def check_sizes(self, node):
         """Raises ValueError where sizes that are not known would be taken for numbers."""
@@ -588,6 +609,11 @@ class Reader:
 
     def step(self, module, rank, width, *symbols):
         """Adds a module, and gives its Symbol."""
+        if rank > MOST_DIMENSIONS:
+            raise ValueError(f"a {module} gives {rank} dimensions, arrays have {MOST_DIMENSIONS}")
+        self.layers_room -= sum(tensor.nbytes for tensor in module.state_dict().values())
+        if self.layers_room < 0:
+            raise ValueError(f"its layers are larger than {MOST_COPIES} times the file")
         self.steps.append((module, tuple(symbol.place for symbol in symbols)))
         return Symbol(len(self.inputs) + len(self.steps) - 1, rank, width)
 
@@ -756,6 +782,7 @@ class Reader:
         if node.attributes not in ({}, {"start": 0}):
             node.refuse("is of a part of the dimensions")
         self.shapes[node.outputs[0]] = x = node.symbol()
+        self.take_room(node, x.rank * np.dtype(np.int64).itemsize)
         width = UNKNOWN if x.width is None else x.width
         return sizes_of(([ROWS] + [UNKNOWN] * (x.rank - 2) + [width])[: x.rank])
 
@@ -795,6 +822,7 @@ class Reader:
                 node.refuse("takes rows of the batch, or is no list of entries")
             is_one, places = places.ndim == 0, places.reshape(-1)
             if table.width is not None and axis == table.rank - 1:
+                self.take_room(node, places.nbytes)
                 places = np.where(places < 0, places + table.width, places)
             if places.min(initial=0) < 0:
                 node.refuse("counts entries from the end")

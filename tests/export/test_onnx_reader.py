@@ -1,7 +1,9 @@
 """pyml.export.load_onnx: files of our own, of PyTorch, skl2onnx and as tf2onnx writes them."""
 
 import io
+import tracemalloc
 import warnings
+from contextlib import nullcontext
 from itertools import pairwise
 
 import numpy as np
@@ -11,6 +13,7 @@ import pyml
 from export.nets import CASES, net, output_of, rows
 from export.test_numpy import close
 from pyml import export, nn
+from pyml.export import onnx_reader
 
 onnx = pytest.importorskip("onnx")
 MEMBERS = ("FeatureLinear", "PiecewiseLinearEmbedding", "PBLDEmbedding", "LinearEnsemble")
@@ -423,6 +426,56 @@ MUL = "Mul", ["x", "s"], "y", {}
 GROUPS = "GroupNormalization", ["x", "w", "w"], "y", {"num_groups": 2}
 
 
+EMPTY = {"w": claimed([0, 2**40]), "one": f32(1)}
+
+
+def chained(count):
+    names = ["x", *(f"x{i}" for i in range(count - 1)), "y"]
+    return [("MatMul", [a, "w"], b, {}) for a, b in pairwise(names)]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "constants", "words"),
+    [
+        ([("Split", ["x"], ["y", "z"], {"axis": 1})], {}, None),
+        (
+            [("Gather", ["w", "places"], "v", {}), ("Mul", ["x", "v"], "y", {})],
+            {"w": f32(1, 2500), "places": np.zeros(10_000, np.int64)},
+            "larger than the file",
+        ),
+        (
+            [("Concat", ["w"] * 10_000, "v", {"axis": 0}), ("Mul", ["x", "v"], "y", {})],
+            {"w": f32(1, 2500)},
+            "larger than the file",
+        ),
+        (
+            [("Mul", ["w", "v"], "u", {}), ("Mul", ["x", "u"], "y", {})],
+            {"w": f32(1, 5000), "v": f32(5000, 1)},
+            "larger than the file",
+        ),
+    ],
+    ids=["Split", "Gather", "Concat", "Mul"],
+)
+def test_memory_is_counted_before_it_is_taken(nodes, constants, words):
+    content = file_of(nodes, constants, shape=("n", 2**21))
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=words) if words else nullcontext():
+            loaded(content)
+        assert tracemalloc.get_traced_memory()[1] < 16e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_too_little_memory_is_named(monkeypatch):
+    def none(*arguments):
+        raise MemoryError
+
+    monkeypatch.setattr(onnx_reader, "parameter", none)
+    with pytest.raises(ValueError, match="takes more memory than there is"):
+        loaded(file_of(MATMUL, {"w": f32(4, 3)}))
+
+
 def test_what_is_refused():
     for content, words in (
         (b"", "it is empty, or has no graph"),
@@ -502,6 +555,14 @@ def test_what_is_refused():
         (
             file_of([("Slice", ["x", "w", "w", "w"], "y", {})], {"w": whole(0)}),
             "not of the last dimension",
+        ),
+        (
+            file_of([("Gemm", ["x", "w", "one"], "y", {})], EMPTY, shape=("n", "m")),
+            "by a matrix of",
+        ),
+        (
+            file_of(chained(40), {"w": f32(160, 160)}, shape=("n", 160)),
+            "layers are larger than 16 times the file",
         ),
         (file_of([GROUPS], {"w": f32(4)}, opset=20), "before 21"),
         (
