@@ -779,12 +779,15 @@ class Reader:
         return self.softmax(node, nn.LogSoftmax)
 
     def of_shape(self, node):
-        if node.attributes not in ({}, {"start": 0}):
-            node.refuse("is of a part of the dimensions")
-        self.shapes[node.outputs[0]] = x = node.symbol()
+        x = node.symbol()
         self.take_room(node, x.rank * np.dtype(np.int64).itemsize)
-        width = UNKNOWN if x.width is None else x.width
-        return sizes_of(([ROWS] + [UNKNOWN] * (x.rank - 2) + [width])[: x.rank])
+        sizes = [ROWS] + [UNKNOWN] * (x.rank - 1)
+        if x.width is not None:
+            sizes[-1] = x.width
+        part = sizes[node.attributes.get("start", 0) : node.attributes.get("end")]
+        if len(part) == x.rank:
+            self.shapes[node.outputs[0]] = x
+        return sizes_of(part)
 
     def of_split(self, node):
         """Parts of rows, each of which is a step."""

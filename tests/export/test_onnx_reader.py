@@ -330,10 +330,11 @@ def test_what_is_odd_and_right():
         ([("Softmax", ["x"], "y", {})], {}, np.exp(x) / np.exp(x).sum(1, keepdims=True)),
         ([("ReduceSum", ["x", "w"], "y", {"noop_with_empty_axes": 1})], {"w": whole()}, x),
         # sizes of a Shape that the file says are numbers
+        ([*WIDTH, FLOAT, DIV], {"place": whole(1)[0]}, x / 4),
         (
-            [*WIDTH, ("Cast", ["i"], "c", {"to": onnx.TensorProto.FLOAT}), DIV],
-            {"place": whole(1)[0]},
-            x / 4,
+            [("Shape", ["x"], "i", {"start": -1}), FLOAT, ROOT, BY_ROOT],
+            {"half": np.float32(0.5)},
+            x / 2,
         ),
         (
             [*WIDTH, ("Div", ["i", "two"], "h", {}), ("Slice", ["x", "h", "end", "last"], "y", {})],
@@ -419,7 +420,10 @@ def doubled(count):
 
 MATMUL = [("MatMul", ["x", "w"], "y", {})]
 WIDTH = [("Shape", ["x"], "s", {}), ("Gather", ["s", "place"], "i", {})]
+FLOAT = "Cast", ["i"], "c", {"to": onnx.TensorProto.FLOAT}
+ROOT = "Pow", ["c", "half"], "r", {}
 DIV = "Div", ["x", "c"], "y", {}
+BY_ROOT = "Div", ["x", "r"], "y", {}
 GEMM = "Gemm", ["x", "w", "b"], "y", {}
 ADD = "Add", ["y", "b"], "z", {}
 MUL = "Mul", ["x", "s"], "y", {}
@@ -505,6 +509,10 @@ def test_what_is_refused():
         ),
         (file_of([("PRelu", ["x", "w"], "y", {})], {"w": f32(4, 1)}), "along the rows"),
         (file_of(MATMUL, {"w": f32(4, 2)}, shape=("n",)), "rows of 1 dimensions"),
+        (
+            file_of([("LayerNormalization", ["x", "w"], "y", {})], {"w": f32(4)}, shape=("n",)),
+            "has axis -1 and a weight",
+        ),
         (file_of([("Mul", ["x", "w"], "y", {})], {"w": f32(3, 4)}), "along the rows"),
         (file_of([("Reshape", ["x", "w"], "y", {})], {"w": np.array([1, -1])}), "must be 0 or -1"),
         (file_of([("Reshape", ["x", "w"], "y", {})], {"w": np.array([-1, 2])}), "other rows"),
@@ -522,13 +530,10 @@ def test_what_is_refused():
         ),
         (file_of([("Selu", ["x"], "y", {"alpha": 2.0})]), "those of SELU"),
         (file_of([("Identity", ["w"], "y", {})], {"w": f32(2, 2)}), "is constant"),
-        (file_of([("Shape", ["x"], "s", {"start": 1}), MUL]), "a part of the dimensions"),
+        (file_of([("Shape", ["x"], "s", {"end": 1}), MUL]), "node Mul takes the number of rows"),
         (file_of([("Shape", ["x"], "s", {}), MUL]), "node Mul takes the number of rows"),
         (
-            file_of(
-                [*WIDTH, ("Cast", ["i"], "c", {"to": onnx.TensorProto.FLOAT}), DIV],
-                {"place": whole(0)[0]},
-            ),
+            file_of([*WIDTH, FLOAT, DIV], {"place": whole(0)[0]}),
             "node Cast takes the number of rows",
         ),
         (
