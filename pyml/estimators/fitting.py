@@ -12,7 +12,7 @@ from pyml import nn, ops
 from pyml.data.split import stratified_split
 from pyml.estimators.networks import as_tensor, init_bound, linear, linears, network
 from pyml.estimators.rows import Rows, outputs_of
-from pyml.estimators.solvers import optimizer_for, set_rate
+from pyml.estimators.solvers import is_descent, optimizer_for, set_rate
 from pyml.grad_mode import no_grad
 from pyml.ops.creation import randperm
 from pyml.ops.elementwise import where
@@ -86,27 +86,34 @@ class Training:
             says: what is called with the lines of `verbose`.
             is_partial: whether it is one iteration on all rows.
         """
-        self.held = None
-        self.warnings.clear()
+        self.warnings = []
+        self.loss_curve, self.scores = list(self.loss_curve), list(self.scores)
         says = says if options.verbose else lambda words: None
-        if self.predictor is not self.network and is_partial:
-            self.network.load_state_dict(self.predictor.state_dict())
-        if is_partial or not options.early_stopping:
-            self.predictor = self.network
-        if options.solver == "lbfgs" and options.optimizer is None:
+        is_stopping = options.early_stopping and not (is_partial or is_descent(options))
+        if is_descent(options):
             x = x.toarray() if sparse.issparse(x) else x
             rows = self._rows(options, coding, x, y, weight)
-            return Descent(self, options, coding, loss, rows, limit, says).go()
-        if options.early_stopping and not is_partial:
-            train, held = self._split(options, coding, y, weight)
-            self.held = [each if each is None else each[held] for each in (x, y, weight)]
-            x, y, weight = (each if each is None else each[train] for each in (x, y, weight))
-        if self.is_over:
-            self.is_over, self.count = False, 0
-        rows = self._rows(options, coding, x, y, weight)
-        size = self._batch_size(options, rows.count)
-        self._make_optimizer(options, options.max_iter * -(-rows.count // size))
-        Epochs(self, options, coding, loss, rows, size, limit, says, is_partial).go()
+            call = Descent(self, options, coding, loss, rows, limit, says)
+        else:
+            held = None
+            if is_stopping:
+                train, out = self._split(options, coding, y, weight)
+                held = [each if each is None else each[out] for each in (x, y, weight)]
+                x, y, weight = (each if each is None else each[train] for each in (x, y, weight))
+            if self.is_over:
+                self.is_over, self.count = False, 0
+            rows = self._rows(options, coding, x, y, weight)
+            size = self._batch_size(options, rows.count)
+            self._make_optimizer(options, options.max_iter * -(-rows.count // size))
+            call = Epochs(self, options, coding, loss, rows, held, size, limit, says, is_partial)
+        # what can raise is above, as networks change in place
+        if is_partial and self.predictor is not self.network:
+            self.network.load_state_dict(self.predictor.state_dict())
+        if not is_stopping:
+            self.predictor = self.network
+        elif self.predictor is self.network:
+            self.best_score = -math.inf  # of weights that have been trained on
+        call.go()
 
     def _rows(self, options, coding, x, y, weight):
         target = coding.encode(y, self.dtype, getattr(options, "label_smoothing", 0))
@@ -296,9 +303,9 @@ def make_step(network, loss, alpha, optimizer, rate):
 class Epochs:
     """The iterations of one call with solver "adam", "sgd" or an optimizer."""
 
-    def __init__(self, training, options, coding, loss, rows, size, limit, says, is_partial):
+    def __init__(self, training, options, coding, loss, rows, held, size, limit, says, is_partial):
         self.training, self.options, self.coding, self.loss = training, options, coding, loss
-        self.rows, self.size, self.limit, self.says = rows, size, limit, says
+        self.rows, self.held, self.size, self.limit, self.says = rows, held, size, limit, says
         self.is_partial = is_partial
         self.epochs = 1 if is_partial else options.max_iter
         self.drops_last = bool(options.batch_norm) and rows.count % size == 1 < rows.count
@@ -382,7 +389,7 @@ class Epochs:
             self.set_rate(options.learning_rate_init / (training.t + 1) ** options.power_t)
         if training.count <= options.n_iter_no_change:
             return False
-        kind = "Training loss" if training.held is None else "Validation score"
+        kind = "Training loss" if self.held is None else "Validation score"
         reason = (
             f"{kind} did not improve more than tol={options.tol:f} for "
             f"{options.n_iter_no_change} consecutive epochs."
@@ -418,7 +425,7 @@ class Epochs:
     def look_for_better(self):
         """Counts iterations without a better loss or, with early stopping, score."""
         training, tol = self.training, self.options.tol
-        if training.held is None:
+        if self.held is None:
             is_no_better = training.loss > training.best_loss - tol
             training.best_loss = min(training.best_loss, training.loss)
         else:
@@ -433,7 +440,7 @@ class Epochs:
 
     def score(self):
         """Of the rows that were held out."""
-        (x, y, weight), model = self.training.held, self.training.network
+        (x, y, weight), model = self.held, self.training.network
         model.eval()
         outputs = self.loss.link(outputs_of(model, x)).numpy()
         model.train()
@@ -449,7 +456,7 @@ class Epochs:
             f"{self.rate:g}: Solver produced non-finite parameter weights. The input data may "
             "contain large values and need to be preprocessed, or learning_rate_init be smaller"
         )
-        if training.held is None or training.best_score == -math.inf:
+        if self.held is None or training.best_score == -math.inf:
             raise ValueError(f"fit: {words}") from error
         training.is_over = True
         training.warn(f"fit: {words}; the best weights are kept", ConvergenceWarning)
@@ -527,6 +534,9 @@ class Descent:
                 )
             self.put(found.x)
             total, added = self.evaluate(*self.rows.tensors)
+        except BaseException:
+            self.put(start)
+            raise
         finally:
             training.network.eval()
         training.loss = (self.loss.shown(total, self.outputs) + added).item()

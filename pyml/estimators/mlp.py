@@ -18,6 +18,7 @@ from pyml.estimators.fitting import Limit, Training
 from pyml.estimators.losses import loss_of
 from pyml.estimators.networks import as_tensor, linears
 from pyml.estimators.rows import outputs_of
+from pyml.estimators.solvers import is_descent
 from pyml.estimators.targets import Values, classes_or_labels
 from pyml.estimators.validation import check_parameters
 from pyml.grad_mode import no_grad
@@ -62,7 +63,7 @@ class MLP(BaseEstimator):
             return self._fit(X, y, sample_weight, is_new)
 
     def _has_partial_fit(self):
-        if self.solver == "lbfgs" and self.optimizer is None:
+        if is_descent(self):
             raise AttributeError(
                 "partial_fit is only available for stochastic optimizers. lbfgs is not stochastic."
             )
@@ -252,13 +253,15 @@ def take(estimator, arguments):
 
 @contextmanager
 def unchanged_if_raised(estimator):
-    """Attributes are as they were if what is done here raises."""
-    before = dict(estimator.__dict__)
+    """Attributes, of its trainings too, are as they were if what is done here raises."""
+    parts = estimator, *vars(estimator).get("_trainings", ())
+    before = [dict(vars(part)) for part in parts]
     try:
         yield
     except BaseException:
-        estimator.__dict__.clear()
-        estimator.__dict__.update(before)
+        for part, attributes in zip(parts, before, strict=True):
+            vars(part).clear()
+            vars(part).update(attributes)
         raise
 
 

@@ -71,6 +71,11 @@ class Rate(LRScheduler):
         return {name: value for name, value in vars(self).items() if name != "optimizer"}
 
 
+def is_descent(options):
+    """Whether an estimator trains by SciPy's L-BFGS-B."""
+    return options.solver == "lbfgs" and options.optimizer is None
+
+
 def optimizer_for(options, parameters, total):
     """The optimizer of an estimator, and its Rate or None.
 

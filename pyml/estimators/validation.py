@@ -8,7 +8,7 @@ import numpy as np
 
 from pyml.estimators.losses import REGRESSION
 from pyml.estimators.networks import ACTIVATIONS, activation_named
-from pyml.estimators.solvers import OPTIMIZERS, SCHEDULES
+from pyml.estimators.solvers import OPTIMIZERS, SCHEDULES, is_descent
 from pyml.options import Range, check_choice, check_counts, check_number
 
 
@@ -141,7 +141,7 @@ def check_parameters(estimator):
     for name, value in estimator.get_params(deep=False).items():
         if name in PARAMETERS:
             PARAMETERS[name](who, name, value)
-    if estimator.solver == "lbfgs" and estimator.optimizer is None:
+    if is_descent(estimator):
         if estimator.dropout:
             raise ValueError(
                 f"{who}: dropout is {estimator.dropout}, and solver 'lbfgs' needs a loss that is "

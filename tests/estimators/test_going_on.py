@@ -201,6 +201,77 @@ def test_a_fit_that_raises_changes_nothing():
         mlp.set_params(warm_start=True).fit(X, BINARY)
 
 
+@pytest.mark.parametrize(
+    ("known", "call", "words"),
+    [
+        ([0, 1], {"classes": [0, 1, 2], "sample_weight": -np.ones(60)}, "sample_weight"),
+        ([0, 1, 2], {"classes": [0, 1, 2, 3], "sample_weight": -np.ones(60)}, "sample_weight"),
+        ([0, 1, 2], {"classes": [0, 1, 2, 3], "batch_norm": True}, "batch_norm needs batches of 2"),
+        ([0, 1, 2], {"batch_norm": True}, "batch_norm needs batches of 2"),
+    ],
+)
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_a_partial_fit_that_raises_changes_nothing(known, call, words, early_stopping):
+    norm = {"batch_norm": "batch_norm" in call, "early_stopping": early_stopping}
+    rows, call = np.isin(CLASSES, known), {k: v for k, v in call.items() if k != "batch_norm"}
+    mlp = MLPClassifier(**SMALL, **norm, learning_rate_init=0.1, validation_fraction=0.3)
+    fitted(mlp.set_params(max_iter=12), X[rows], CLASSES[rows])
+    copied, before = copy.deepcopy(mlp), mlp.predict_proba(X)
+    with pytest.raises(ValueError, match=words):
+        mlp.set_params(batch_size=1).partial_fit(X, CLASSES, **call)
+    mlp.set_params(batch_size="auto")
+    assert np.array_equal(mlp.predict_proba(X), before)
+    for each in (mlp, copied):
+        fitted(each.set_params(warm_start=True), X[rows], CLASSES[rows])
+    assert same_bits(mlp, copied) and mlp.loss_curve_ == copied.loss_curve_
+
+
+def test_a_warm_fit_that_raises_predicts_by_the_best_weights_still():
+    options = {"early_stopping": True, "learning_rate_init": 0.3, "batch_norm": True}
+    mlp = MLPClassifier(**SMALL, **options, warm_start=True, max_iter=20)
+    before = fitted(mlp, X, CLASSES).predict_proba(X)
+    assert mlp.networks_[0] is not mlp._trainings[0].network
+    with pytest.raises(ValueError, match="batch_norm"):
+        mlp.set_params(early_stopping=False, batch_size=1).fit(X, CLASSES)
+    assert np.array_equal(mlp.predict_proba(X), before)
+
+
+def test_an_infinite_loss_leaves_the_weights_of_before():
+    mlp = fitted(MLPRegressor(**SMALL, solver="lbfgs", max_iter=5, warm_start=True), X, VALUES)
+    before = mlp.predict(X)
+    with pytest.raises(ValueError, match="not finite"):
+        mlp.fit(X * 1e200, VALUES)
+    assert np.array_equal(mlp.predict(X), before)
+
+
+def test_lbfgs_after_early_stopping():
+    """It holds nothing out, and its own weights predict."""
+    mlp = MLPClassifier(**SMALL, early_stopping=True, max_iter=30, warm_start=True)
+    fitted(mlp, X, CLASSES)
+    fitted(mlp.set_params(solver="lbfgs", max_iter=200), X, CLASSES)
+    assert mlp.loss_ < 0.1 and mlp.score(X, CLASSES) == 1
+
+
+@pytest.mark.parametrize("between", ["partial_fit", "fit"])
+def test_early_stopping_after_another_training(between):
+    """Scores of weights that are no longer there are none to reach."""
+    options = {"early_stopping": True, "validation_fraction": 0.3, "warm_start": True}
+    mlp = fitted(MLPClassifier(**SMALL, **options, max_iter=60), X, CLASSES)
+    training = mlp._trainings[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        getattr(mlp.set_params(early_stopping=False, max_iter=1), between)(X, 2 - CLASSES)
+    fitted(mlp.set_params(early_stopping=True), X, CLASSES)
+    _, held = training._split(mlp, mlp._coding, CLASSES)
+    assert mlp.best_validation_score_ == mlp.score(X[held], CLASSES[held])
+
+
+def test_rows_held_out_are_in_no_pickle():
+    x = np.tile(X, (40, 20))
+    mlp = fitted(MLPClassifier(**SMALL, early_stopping=True, max_iter=2), x, np.tile(CLASSES, 40))
+    assert len(pickle.dumps(mlp)) < x.nbytes / 10
+
+
 def test_lbfgs_goes_on_too():
     mlp = MLPRegressor(**SMALL, solver="lbfgs", max_iter=5, warm_start=True)
     losses = [fitted(mlp, X, VALUES).loss_ for _ in range(4)]
