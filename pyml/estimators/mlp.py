@@ -16,7 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from pyml.config import get_num_threads
 from pyml.estimators.fitting import Limit, Training
 from pyml.estimators.losses import loss_of
-from pyml.estimators.networks import as_tensor, linears
+from pyml.estimators.networks import Arrays, linears
 from pyml.estimators.rows import outputs_of
 from pyml.estimators.solvers import is_descent
 from pyml.estimators.targets import Values, classes_or_labels
@@ -208,40 +208,31 @@ class MLP(BaseEstimator):
     def coefs_(self):
         """The weights of each layer, (inputs, outputs), of the first network; they are its memory.
 
-        What is assigned is copied into it.
+        What is assigned, all or one of them, is copied into it.
         """
-        predictor = self._of_fit("coefs_")[0].predictor
-        return [layer.weight.detach().numpy().T for layer in linears(predictor)]
+        return self._arrays("coefs_", "weight")
 
     @coefs_.setter
     def coefs_(self, values):
-        self._assign("coefs_", [np.asarray(value).T for value in values], "weight")
+        self.coefs_[:] = values
 
     @property
     def intercepts_(self):
         """The biases of each layer, (outputs,), as coefs_."""
-        predictor = self._of_fit("intercepts_")[0].predictor
-        return [layer.bias.detach().numpy() for layer in linears(predictor)]
+        return self._arrays("intercepts_", "bias")
 
     @intercepts_.setter
     def intercepts_(self, values):
-        self._assign("intercepts_", [np.asarray(value) for value in values], "bias")
+        self.intercepts_[:] = values
+
+    def _arrays(self, name, kind):
+        layers = linears(self._of_fit(name)[0].predictor)
+        return Arrays(name, [getattr(layer, kind).detach().numpy().T for layer in layers])
 
     def _of_fit(self, name):
         if "_trainings" not in self.__dict__:
             raise AttributeError(f"{type(self).__name__} has no {name} before fit")
         return self._trainings
-
-    def _assign(self, name, values, kind):
-        training = self._of_fit(name)[0]
-        own = [getattr(layer, kind) for layer in linears(training.predictor)]
-        shapes = [value.shape for value in values]
-        if shapes != [tuple(each.shape) for each in own]:
-            wanted = [each.shape[::-1] for each in own]
-            raise ValueError(f"{name}: shapes are {[s[::-1] for s in shapes]}, not {wanted}")
-        with no_grad():
-            for mine, value in zip(own, values, strict=True):
-                mine.copy_(as_tensor(value, training.dtype))
 
 
 def take(estimator, arguments):

@@ -123,6 +123,35 @@ def as_tensor(array, dtype):
     return ops.tensor(np.ascontiguousarray(array, dtype=dtype))
 
 
+class Arrays(list):
+    """The memory of a network: what is put in the place of an array is copied into it.
+
+    Args:
+        name: of the whole, for messages.
+        arrays: views of the memory.
+    """
+
+    def __init__(self, name, arrays):
+        super().__init__(arrays)
+        self.name = name
+
+    def __setitem__(self, place, value):
+        values = list(self)
+        values[place] = value
+        values = [np.array(each, self[0].dtype) for each in values]
+        shapes, own = ([each.shape for each in arrays] for arrays in (values, self))
+        if shapes != own:
+            raise ValueError(
+                f"{self.name}: shapes are {shapes}, they must be those of the layers, {own}; fit "
+                "anew for others"
+            )
+        for mine, each in zip(self, values, strict=True):
+            mine[...] = each
+
+    def __reduce__(self):
+        return list, (list(self),)  # copies and pickles are of no network
+
+
 def linears(model):
     """The Linear layers of a network."""
     return [layer for layer in model if isinstance(layer, nn.Linear)]

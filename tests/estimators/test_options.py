@@ -1,5 +1,7 @@
 """What scikit-learn's MLP has not, and what parameters may be."""
 
+import copy
+import pickle
 import subprocess
 import sys
 import time
@@ -209,6 +211,25 @@ def test_weights_are_the_networks_memory():
     assert np.array_equal(linears(mlp.networks_[0])[2].bias.detach().numpy(), [0, 5, 0])
     with pytest.raises(ValueError, match="shapes"):
         mlp.coefs_ = mlp.coefs_[:2]
+
+
+def test_arrays_that_are_assigned_are_copied():
+    mlp = fitted(MLPClassifier(**SMALL, max_iter=1), X, CLASSES)
+    coefs, zeros = copy.deepcopy(mlp.coefs_), np.zeros((6, 3))
+    mlp.coefs_[2] = zeros
+    mlp.intercepts_[-1] = [0.0, 5.0, 0.0]
+    mlp.coefs_[0] *= 2
+    zeros += 1
+    assert set(mlp.predict(X)) == {1} and not mlp.coefs_[2].any()
+    assert np.array_equal(mlp.coefs_[0], 2 * coefs[0])
+    mlp.coefs_[:2] = [2 * each for each in coefs[:2]]
+    assert np.array_equal(linears(mlp.networks_[0])[1].weight.detach().numpy(), 2 * coefs[1].T)
+    before = mlp.predict_proba(X)
+    for values in (coefs[0].T, coefs[1], 0.0):
+        with pytest.raises(ValueError, match=r"coefs_: shapes are .*\(5, 8\)"):
+            mlp.coefs_[0] = values
+    assert np.array_equal(mlp.predict_proba(X), before)
+    assert type(coefs) is list and type(pickle.loads(pickle.dumps(mlp.intercepts_))) is list
 
 
 def test_verbose(capsys):
