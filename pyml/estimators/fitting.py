@@ -104,8 +104,8 @@ class Training:
                 self.is_over, self.count = False, 0
             rows = self._rows(options, coding, x, y, weight)
             size = self._batch_size(options, rows.count)
-            self._make_optimizer(options, options.max_iter * -(-rows.count // size))
             call = Epochs(self, options, coding, loss, rows, held, size, limit, says, is_partial)
+            self._make_optimizer(options, options.max_iter * call.steps, is_partial)
         # what can raise is above, as networks change in place
         if is_partial and self.predictor is not self.network:
             self.network.load_state_dict(self.predictor.state_dict())
@@ -141,12 +141,17 @@ class Training:
             )
         return counts[train], counts[held]
 
-    def _make_optimizer(self, options, total):
-        """A new one, unless it is that of the last call."""
+    def _make_optimizer(self, options, total, is_partial):
+        """A new one, unless it is that of the last call.
+
+        Each fit has a schedule of its own; iterations of partial_fit go through one together.
+        """
         made_of = {name: getattr(options, name) for name in OF_OPTIMIZER}
         if self.optimizer is None or made_of != self._made_of:
             self._made_of, self._steps = made_of, {}
             self.optimizer, self.rate = optimizer_for(options, self.network.parameters(), total)
+        elif options.schedule is not None and (self.rate.is_over or not is_partial):
+            self.rate.begin(total)
 
     def _batch_size(self, options, rows):
         """Rows of a step."""
@@ -311,6 +316,7 @@ class Epochs:
         self.drops_last = bool(options.batch_norm) and rows.count % size == 1 < rows.count
         full, left = divmod(rows.count, size)
         self.full, self.left = full, 0 if self.drops_last else left
+        self.steps = self.full + bool(self.left)  # of an iteration
         self.begin = 0  # of the iteration, in steps
 
     def go(self):
@@ -353,7 +359,7 @@ class Epochs:
             order = randperm(count, generator=generator) if self.options.shuffle else None
             order = ops.arange(count) if order is None else order
             losses = []
-            for rows in order.split(self.size)[: self.full + bool(self.left)]:
+            for rows in order.split(self.size)[: self.steps]:
                 losses.append(step(*self.rows.batch(rows)).item())
                 if not math.isfinite(losses[-1]):
                     raise FloatingPointError(f"run: the result is {losses[-1]}")

@@ -300,7 +300,8 @@ class MLPClassifier(ClassifierMixin, MLP):
         optimizer: in place of `solver`, one of pyml.optim by name, "adamw", "lion", ..., or a
             function of (parameters, lr). Default: None.
         schedule: a factor of the rate of each step, from the first to the last of max_iter
-            iterations: "linear", "cosine", "warmup_cosine" or "exponential". Default: None.
+            iterations: "linear", "cosine", "warmup_cosine" or "exponential". Each fit begins it
+            anew; partial_fit goes on in it, and begins it anew when it is over. Default: None.
         n_ensemble: how many networks are trained, from different seeds; their mean predicts.
             Default: 1.
         max_seconds: when fit ends at the latest. Default: None.
@@ -509,7 +510,8 @@ class MLPRegressor(RegressorMixin, MLP):
         optimizer: in place of `solver`, one of pyml.optim by name, "adamw", "lion", ..., or a
             function of (parameters, lr). Default: None.
         schedule: a factor of the rate of each step, from the first to the last of max_iter
-            iterations: "linear", "cosine", "warmup_cosine" or "exponential". Default: None.
+            iterations: "linear", "cosine", "warmup_cosine" or "exponential". Each fit begins it
+            anew; partial_fit goes on in it, and begins it anew when it is over. Default: None.
         n_ensemble: how many networks are trained, from different seeds; their mean predicts.
             Default: 1.
         max_seconds: when fit ends at the latest. Default: None.

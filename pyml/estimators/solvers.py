@@ -37,22 +37,34 @@ class SklearnAdam(optim.Adam):
 class Rate(LRScheduler):
     """The learning rate of each step: base * factor(done / total) * correction of Adam's bias.
 
+    The correction goes by all steps, the factor by those since the schedule was begun.
+
     Args:
         optimizer: its groups' rates are set.
-        total: steps of the training.
+        total: steps of the schedule.
         schedule: a name of SCHEDULES. Default: a factor of 1.
         betas: of Adam; the correction is sqrt(1 - beta2^t) / (1 - beta1^t). Default: none.
     """
 
     def __init__(self, optimizer, total, schedule=None, betas=None):
         self.total, self.schedule, self.betas = total, schedule, betas
+        self.first = 0  # step of the schedule
         super().__init__(optimizer)
+
+    @property
+    def is_over(self):
+        return self.last_epoch - self.first >= self.total
+
+    def begin(self, total):
+        """The schedule from its beginning on, over so many steps; the optimizer goes on."""
+        self.first, self.total = self.last_epoch, total
+        self._set_rates()
 
     def get_lr(self):
         """The rates of the next step."""
         factor, done = 1.0, self.last_epoch
         if self.schedule is not None:
-            factor = SCHEDULES[self.schedule](min(done / self.total, 1.0))
+            factor = SCHEDULES[self.schedule](min((done - self.first) / self.total, 1.0))
         if self.betas is not None:
             beta1, beta2 = self.betas
             factor *= math.sqrt(1 - beta2 ** (done + 1)) / (1 - beta1 ** (done + 1))
@@ -62,6 +74,9 @@ class Rate(LRScheduler):
         """As a schedule's, without what all have in common: it is made for each step of a run."""
         self._step_count += 1
         self.last_epoch += 1
+        self._set_rates()
+
+    def _set_rates(self):
         self._last_lr = self.get_lr()
         for group, rate in zip(self.optimizer.param_groups, self._last_lr, strict=True):
             group["lr"] = rate
@@ -101,7 +116,7 @@ def optimizer_for(options, parameters, total):
         optimizer = SklearnAdam(parameters, rate, betas, options.epsilon)
     if options.schedule is None and betas is None:
         return optimizer, None
-    return optimizer, Rate(optimizer, max(total, 1), options.schedule, betas)
+    return optimizer, Rate(optimizer, total, options.schedule, betas)
 
 
 def set_rate(optimizer, rate, value):

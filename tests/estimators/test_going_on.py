@@ -37,15 +37,24 @@ WAYS = {
     "dropout, norm": {"dropout": 0.3, "batch_norm": True, "batch_size": 20},
     "members": {"n_ensemble": 2},
     "rmsprop": {"optimizer": "rmsprop", "alpha": 0},
+    "schedule": {"schedule": "cosine", "batch_size": 25},
+    "schedule, sgd": {"schedule": "warmup_cosine", "solver": "sgd"},
 }
+CALLS = [  # a schedule is of one fit; partial_fit holds nothing out
+    *[("fit", way) for way in WAYS if "schedule" not in WAYS[way]],
+    *[("partial_fit", way) for way in WAYS if "early_stopping" not in WAYS[way]],
+]
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_single_iterations_are_one_long_fit(way):
+@pytest.mark.parametrize(("call", "way"), CALLS)
+def test_single_iterations_are_one_long_fit(call, way):
     long = fitted(MLPClassifier(**SMALL, max_iter=9, **WAYS[way]), X, CLASSES)
-    short = MLPClassifier(**SMALL, max_iter=1, warm_start=True, **WAYS[way])
+    short = MLPClassifier(**SMALL, max_iter=9, warm_start=True, **WAYS[way])
     for i in range(9):
-        fitted(short, X, CLASSES)
+        if call == "fit":
+            fitted(short.set_params(max_iter=1), X, CLASSES)
+        else:
+            short.partial_fit(X, CLASSES, classes=[0, 1, 2])
         if i == 4:
             short = pickle.loads(pickle.dumps(short))
         if i == 6:
@@ -59,6 +68,23 @@ def test_single_iterations_are_one_long_fit(way):
         short.best_validation_score_,
     )
     assert long.t_ == short.t_
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_a_schedule_begins_anew(solver):
+    """The optimizer goes on: its moments, and Adam's count of steps."""
+    options = {**SMALL, "solver": solver, "schedule": "linear", "learning_rate_init": 0.02}
+    mlp = MLPClassifier(**options, warm_start=True, max_iter=2, batch_size=25)
+    losses = [fitted(mlp, X, CLASSES).loss_ for _ in range(9)]
+    assert losses == sorted(losses, reverse=True) and losses[8] < 0.99 * losses[4]
+    rate = mlp._trainings[0].rate
+    assert (rate.first, rate.total, rate.last_epoch) == (48, 6, 54)
+    fitted(mlp.set_params(max_iter=3, tol=1e9, n_iter_no_change=1), X, CLASSES)
+    assert mlp.n_iter_ == 2 and not rate.is_over
+    fitted(mlp, X, CLASSES)
+    assert (rate.first, rate.total) == (60, 9), "also where the last call stopped by itself"
+    mlp.partial_fit(X, CLASSES).partial_fit(X, CLASSES)
+    assert (rate.first, rate.last_epoch) == (69, 72)
 
 
 def test_warm_start_makes_all_its_iterations():

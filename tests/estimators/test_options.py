@@ -63,6 +63,8 @@ def test_schedules(name, solver):
     if solver == "adam":
         wanted *= np.sqrt(1 - 0.999**16) / (1 - 0.9**16)
     assert rate.get_last_lr() == [pytest.approx(wanted, abs=1e-12)]
+    fitted(mlp.set_params(batch_size=59, batch_norm=True), X, CLASSES)  # one row is left over
+    assert mlp._trainings[0].rate.last_epoch == mlp._trainings[0].rate.total == 5
 
 
 @pytest.mark.parametrize(
