@@ -107,10 +107,13 @@ def to_sklearn(mlp):
             "MLPRegressor of pyml"
         )
     check_is_fitted(mlp)
-    activation = SKLEARN_ACTIVATIONS.get(activation_named(mlp.activation))
+    network = mlp.networks_[0]
+    kinds = activations_of(network) or {activation_named(mlp.activation)}
+    names = sorted(kind.__name__ for kind in kinds)
     refusals = {
-        f"activation {mlp.activation!r}": activation is None,
-        "layer_norm": mlp.layer_norm,
+        f"activation {names[0]}": not kinds <= set(SKLEARN_ACTIVATIONS),
+        f"activations of several kinds, as {', '.join(names)}": len(kinds) > 1,
+        "layer_norm": any(isinstance(layer, nn.LayerNorm) for layer in network),
         f"n_ensemble {mlp.n_ensemble}": len(mlp._trainings) > 1,
         f"{len(getattr(mlp, 'classes_', ()))} class": len(getattr(mlp, "classes_", (0, 1))) == 1,
     }
@@ -121,7 +124,7 @@ def to_sklearn(mlp):
     theirs = made()
     names = theirs.get_params(deep=False)
     theirs.set_params(**{k: v for k, v in mlp.get_params(deep=False).items() if k in names})
-    theirs.activation = activation
+    theirs.activation = SKLEARN_ACTIVATIONS[kinds.pop()]
     if made is neural_network.MLPRegressor:
         theirs.loss = "poisson" if mlp.out_activation_ == "exp" else "squared_error"
     else:
@@ -129,7 +132,7 @@ def to_sklearn(mlp):
         labels = np.eye(mlp.n_outputs_, dtype=int)
         is_labels = mlp._coding.kind == "multilabel"
         theirs._label_binarizer = LabelBinarizer().fit(labels if is_labels else mlp.classes_)
-    layers = plain_linears(mlp.networks_[0])
+    layers = plain_linears(network)
     theirs.coefs_ = [layer.weight.detach().numpy().T.copy() for layer in layers]
     theirs.intercepts_ = [layer.bias.detach().numpy().copy() for layer in layers]
     theirs._no_improvement_count = 0
@@ -138,6 +141,12 @@ def to_sklearn(mlp):
         if hasattr(mlp, name):
             setattr(theirs, name, getattr(mlp, name))
     return theirs
+
+
+def activations_of(network):
+    """The classes of what is between its layers."""
+    others = nn.Linear, nn.BatchNorm1d, nn.LayerNorm, nn.Dropout
+    return {type(layer) for layer in network if not isinstance(layer, others)}
 
 
 def plain_linears(network):

@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from pyml import nn, ops
 from pyml.data.split import stratified_split
-from pyml.estimators.networks import as_tensor, init_bound, linear, linears, network
+from pyml.estimators.networks import architecture, as_tensor, init_bound, linear, linears, network
 from pyml.estimators.rows import Rows, outputs_of
 from pyml.estimators.solvers import is_descent, optimizer_for, set_rate
 from pyml.grad_mode import no_grad
@@ -43,6 +43,7 @@ class Training:
 
     Attributes:
         network: what is trained.
+        architecture: the parameters that it was made by.
         predictor: what predicts: with early stopping a copy with the best weights.
         loss_curve, scores: of each iteration.
         loss, best_loss, best_score: numbers.
@@ -57,6 +58,7 @@ class Training:
             options, inputs, coding.outputs, self.dtype.name, random, self.generator
         ).eval()
         self.predictor = self.network
+        self.architecture = architecture(options)
         seed, self.split_seed = (int(each) for each in random.randint(SEEDS, size=2))
         self.generator.manual_seed(seed)
         self.optimizer = self.rate = self._made_of = None

@@ -16,7 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from pyml.config import get_num_threads
 from pyml.estimators.fitting import Limit, Training
 from pyml.estimators.losses import loss_of
-from pyml.estimators.networks import Arrays, linears
+from pyml.estimators.networks import Arrays, architecture, linears
 from pyml.estimators.rows import outputs_of
 from pyml.estimators.solvers import is_descent
 from pyml.estimators.targets import Values, classes_or_labels
@@ -74,6 +74,7 @@ class MLP(BaseEstimator):
         check_parameters(self)
         dtypes = (np.float64, np.float32) if self.dtype is None else np.dtype(self.dtype)
         if not is_new:
+            self._check_networks(is_partial)
             dtypes = self._trainings[0].dtype
         X, y = validate_data(
             self,
@@ -95,15 +96,26 @@ class MLP(BaseEstimator):
             self._trainings = [
                 Training(self, coding, X.shape[1], X.dtype, random) for _ in range(self.n_ensemble)
             ]
-        elif len(self._trainings) != self.n_ensemble:
-            raise ValueError(
-                f"fit: n_ensemble is {self.n_ensemble}, and {len(self._trainings)} networks are "
-                "trained; fit without warm_start"
-            )
         self._coding, self._loss = coding, loss
         self._train(X, numbers, weight, began, is_new, is_partial)
         self._publish()
         return self
+
+    def _check_networks(self, is_partial):
+        """Raises ValueError if parameters are no longer those of the networks that are trained."""
+        training = self._trainings[0]
+        made = {"n_ensemble": len(self._trainings), "dtype": training.dtype.name}
+        made |= training.architecture
+        wanted = {"n_ensemble": self.n_ensemble, "dtype": made["dtype"]} | architecture(self)
+        if self.dtype is not None:
+            wanted["dtype"] = np.dtype(self.dtype).name
+        for name, value in wanted.items():
+            if value != made[name]:
+                who = "partial_fit" if is_partial else "fit"
+                raise ValueError(
+                    f"{who}: {name} is {value!r}, the networks that are trained have "
+                    f"{made[name]!r}; set it back, or fit without warm_start"
+                )
 
     def _train(self, X, numbers, weight, began, is_new, is_partial):
         """Trains the networks, one alone here, several on threads."""

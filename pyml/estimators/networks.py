@@ -93,6 +93,18 @@ def network(options, inputs, outputs, dtype, random, generator):
     return nn.Sequential(*layers)
 
 
+def architecture(options):
+    """The parameters of an estimator by which its network is another, in plain words."""
+    made = activation_named(options.activation)
+    return {
+        "hidden_layer_sizes": widths_of(options),
+        "activation": SKLEARN_ACTIVATIONS.get(made, made.__name__),
+        "dropout": float(options.dropout),
+        "batch_norm": bool(options.batch_norm),
+        "layer_norm": bool(options.layer_norm),
+    }
+
+
 def widths_of(options):
     """The widths of the hidden layers, a list of ints."""
     return [int(width) for width in np.atleast_1d(options.hidden_layer_sizes)]

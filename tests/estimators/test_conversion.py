@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from sklearn import neural_network
 from sklearn.exceptions import NotFittedError
 
+from pyml import nn
 from pyml.estimators import MLPClassifier, MLPRegressor, from_sklearn, to_sklearn
 
 from .data import CLASSES, COUNTS, NUMBERS, TARGETS, X, fitted
@@ -107,6 +108,19 @@ def test_what_predictions_do_not_show(parameters):
     np.testing.assert_allclose(read(to_sklearn(ours)), read(ours), rtol=1e-9, atol=1e-12)
     ours = fitted(MLPRegressor("gamma", **SMALL, **parameters), X, COUNTS + 1)
     np.testing.assert_allclose(read(to_sklearn(ours)), read(ours), rtol=1e-9, atol=1e-12)
+
+
+def test_the_activation_is_that_of_the_network():
+    ours = fitted(MLPClassifier(**SMALL, activation="tanh"), X, CLASSES)
+    theirs = to_sklearn(ours.set_params(activation="gelu", layer_norm=True))
+    assert theirs.activation == "tanh"
+    np.testing.assert_allclose(read(theirs), read(ours), rtol=1e-9)
+    ours.networks_[0][1] = nn.ReLU()
+    with pytest.raises(ValueError, match="no activations of several kinds, as ReLU, Tanh"):
+        to_sklearn(ours)
+    ours.networks_[0][1] = nn.GELU()
+    with pytest.raises(ValueError, match="no activation GELU"):
+        to_sklearn(ours)
 
 
 def test_it_is_a_copy():

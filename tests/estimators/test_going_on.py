@@ -262,6 +262,31 @@ def test_a_warm_fit_that_raises_predicts_by_the_best_weights_still():
     assert np.array_equal(mlp.predict_proba(X), before)
 
 
+CHANGES = {  # and the same in other words
+    "n_ensemble": (2, 1),
+    "dtype": ("float32", np.float64),
+    "hidden_layer_sizes": ((9,), [8]),
+    "activation": ("tanh", "ReLU"),
+    "dropout": (0.1, 0),
+    "batch_norm": (True, False),
+    "layer_norm": (True, False),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_network_that_is_trained_keeps_its_architecture(name):
+    mlp = fitted(MLPClassifier(**SMALL, max_iter=2, warm_start=True), X, CLASSES)
+    before = mlp.predict_proba(X)
+    other, same = CHANGES[name]
+    mlp.set_params(**{name: other})
+    for call in ("fit", "partial_fit"):
+        with pytest.raises(ValueError, match=f"^{call}: {name} is .*; set it back, or fit without"):
+            getattr(mlp, call)(X, CLASSES)
+    assert np.array_equal(mlp.predict_proba(X), before)
+    fitted(mlp.set_params(**{name: same}), X, CLASSES)
+    fitted(mlp.set_params(**{name: other}, warm_start=False), X, CLASSES)
+
+
 def test_an_infinite_loss_leaves_the_weights_of_before():
     mlp = fitted(MLPRegressor(**SMALL, solver="lbfgs", max_iter=5, warm_start=True), X, VALUES)
     before = mlp.predict(X)
