@@ -86,8 +86,14 @@ class MLP(BaseEstimator):
             dtype=dtypes,
             reset=is_new,
         )
+        who = "partial_fit" if is_partial else "fit"
         coding, numbers = self._coded(y, is_new, classes, is_partial)
         weight = self._weights(X, coding, numbers, sample_weight)
+        if weight is not None and not weight.any():  # which scikit-learn says from 1.8 on
+            raise ValueError(
+                f"{who}: all rows have weight 0, by sample_weight or class_weight. Sample weights "
+                "must contain at least one non-zero number."
+            )
         loss = loss_of(self, coding.kind)
         if sparse.issparse(X):
             X = X.tocsr()
@@ -157,10 +163,7 @@ class MLP(BaseEstimator):
         """Of the rows, (n,), or None."""
         if sample_weight is None:
             return None
-        weight = _check_sample_weight(sample_weight, X, ensure_non_negative=True)
-        if not weight.any():  # which scikit-learn says from 1.8 on
-            raise ValueError("Sample weights must contain at least one non-zero number.")
-        return weight
+        return _check_sample_weight(sample_weight, X, ensure_non_negative=True)
 
     def _publish(self):
         """What scikit-learn's estimators say of a training: that of the first network."""
@@ -268,6 +271,19 @@ def unchanged_if_raised(estimator):
         raise
 
 
+def balanced(numbers, weight):
+    """Weights of classes by which those that are there weigh the same, (classes,).
+
+    Args:
+        numbers: of each row's class.
+        weight: of each row, or None; a weight of 2 is a row that is there twice.
+    """
+    counts = np.bincount(numbers, weight).astype(np.float64)
+    weights, is_there = np.zeros(len(counts)), counts > 0
+    weights[is_there] = counts.sum() / (is_there.sum() * counts[is_there])
+    return weights
+
+
 class MLPClassifier(ClassifierMixin, MLP):
     """A multi-layer perceptron for classes, or for several labels a row.
 
@@ -307,7 +323,8 @@ class MLPClassifier(ClassifierMixin, MLP):
         dropout: the probability of dropping an activation of a hidden layer. Default: 0.
         batch_norm, layer_norm: normalise before each activation. Defaults: False.
         class_weight: {class: weight}, which multiplies sample_weight, or "balanced" for the same
-            weight of all classes. Default: None.
+            weight of all classes of a call's rows, times sample_weight; of labels a list of dicts.
+            Default: None.
         label_smoothing: the share of a target that is spread over all classes. Default: 0.
         optimizer: in place of `solver`, one of pyml.optim by name, "adamw", "lion", ..., or a
             function of (parameters, lr). Default: None.
@@ -451,13 +468,26 @@ class MLPClassifier(ClassifierMixin, MLP):
         weight = super()._weights(X, coding, numbers, sample_weight)
         if self.class_weight is None:
             return weight
-        of_classes = compute_sample_weight(self.class_weight, coding.named(numbers))
-        if not (of_classes >= 0).all() or np.isinf(of_classes).any():
+        who = f"{type(self).__name__}: class_weight is {self.class_weight!r}"
+        is_labels = coding.kind == "multilabel"
+        columns = numbers.T if is_labels else [numbers]
+        given = self.class_weight
+        if given == "balanced" or not is_labels:
+            given = [given] * len(columns)
+        if not isinstance(given, list) or len(given) != len(columns):
             raise ValueError(
-                f"{type(self).__name__}: class_weight is {self.class_weight!r}, weights must be "
-                "finite and >= 0"
+                f"{who}, of labels it must be a list of {len(columns)} dicts or 'balanced'"
             )
-        return of_classes if weight is None else weight * of_classes
+        of_rows = np.ones(len(numbers))
+        for each, column in zip(given, columns, strict=True):
+            if each == "balanced":
+                of_classes = balanced(column, weight)
+            else:
+                of_classes = compute_sample_weight(each, [0, 1] if is_labels else coding.classes)
+            if not (of_classes >= 0).all() or np.isinf(of_classes).any():
+                raise ValueError(f"{who}, weights must be finite and >= 0")
+            of_rows *= of_classes[column]
+        return of_rows if weight is None else weight * of_rows
 
     def predict_proba(self, X):
         """Probabilities.

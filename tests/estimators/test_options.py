@@ -121,6 +121,67 @@ def test_class_weight():
     assert same_bits(*both)
 
 
+def test_balanced_counts_weights():
+    """Weights are repetitions, as in scikit-learn's compute_class_weight."""
+    weight = np.arange(60) % 3
+    options = {**SMALL, "solver": "lbfgs", "max_iter": 5, "class_weight": "balanced"}
+    for y in (CLASSES, LABELS):
+        both = (
+            fitted(MLPClassifier(**options), X, y, weight),
+            fitted(MLPClassifier(**options), X.repeat(weight, 0), y.repeat(weight, 0)),
+        )
+        np.testing.assert_allclose(*(mlp.predict_proba(X) for mlp in both), rtol=1e-6)
+    counts = np.bincount(CLASSES, weight)
+    of_classes = counts.sum() / (3 * counts)
+    plain = {name: value for name, value in options.items() if name != "class_weight"}
+    theirs = fitted(MLPClassifier(**plain), X, CLASSES, weight * of_classes[CLASSES])
+    mine = fitted(MLPClassifier(**options), X, CLASSES, weight)
+    np.testing.assert_allclose(mine.predict_proba(X), theirs.predict_proba(X), rtol=1e-9)
+
+
+def test_class_weight_is_of_all_classes():
+    """Not of those that a batch has."""
+    mlp = MLPClassifier(**SMALL, class_weight={0: 1, 2: 5})
+    mlp.partial_fit(X, CLASSES, classes=[0, 1, 2])
+    rows = CLASSES < 2
+    by_rows = copy.deepcopy(mlp).set_params(class_weight=None)
+    mlp.partial_fit(X[rows], CLASSES[rows])
+    by_rows.partial_fit(X[rows], CLASSES[rows], np.ones(rows.sum()))
+    assert same_bits(mlp, by_rows)
+    with pytest.raises(ValueError, match=r"\[1, 2\], are not in class_weight"):
+        mlp.set_params(class_weight={0: 1, 9: 1}).partial_fit(X, CLASSES)
+    weights = [{1: 5}, {0: 2, 1: 1}, {1: 1}]
+    labels = MLPClassifier(**SMALL, class_weight=weights).partial_fit(X, LABELS)
+    rows = LABELS[:, 0] == 0
+    by_rows = copy.deepcopy(labels).set_params(class_weight=None)
+    labels.partial_fit(X[rows], LABELS[rows])
+    by_rows.partial_fit(X[rows], LABELS[rows], np.where(LABELS[rows, 1], 1.0, 2.0))
+    assert same_bits(labels, by_rows)
+
+
+@pytest.mark.parametrize("given", [{0: 1, 1: 2}, [{0: 1, 1: 2}], [{0: 1}] * 4])
+def test_class_weight_of_labels_is_a_list(given):
+    with pytest.raises(ValueError, match="of labels it must be a list of 3 dicts or 'balanced'"):
+        MLPClassifier(class_weight=given).fit(X, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("given", "weight"),
+    [
+        (None, np.zeros(60)),
+        ("balanced", np.zeros(60)),
+        ({0: 0, 1: 0, 2: 0}, None),
+        ({0: 0, 1: 1, 2: 1}, CLASSES == 0),
+    ],
+)
+def test_a_weight_is_not_zero(given, weight):
+    mlp = MLPClassifier(class_weight=given)
+    with pytest.raises(ValueError, match="at least one non-zero"):
+        mlp.fit(X, CLASSES, weight)
+    with pytest.raises(ValueError, match="at least one non-zero"):
+        mlp.partial_fit(X, CLASSES, weight, classes=[0, 1, 2])
+
+
 def test_weights_of_rows_are_repetitions():
     twice = np.append(np.arange(60), np.arange(0, 60, 2))
     weight = np.where(np.arange(60) % 2, 1.0, 2.0)
@@ -277,8 +338,6 @@ def test_wrong_together():
         MLPClassifier().partial_fit(X, CLASSES)
     with pytest.raises(ValueError, match="MultiOutputClassifier"):
         MLPClassifier().fit(X, np.column_stack([CLASSES, CLASSES]))
-    with pytest.raises(ValueError, match="non-zero"):
-        MLPClassifier().fit(X, CLASSES, np.zeros(60))
     with pytest.raises(ValueError, match=r"not finite in iteration.*learning_rate_init"):
         MLPRegressor(solver="sgd", learning_rate_init=1e200, max_iter=9).fit(X, VALUES)
 
