@@ -496,8 +496,8 @@ class MLPClassifier(ClassifierMixin, MLP):
             X: (n, features), as in fit.
 
         Returns:
-            An array, (n, classes), in the order of classes_; of labels (n, labels), each that it is
-            1.
+            An array, (n, classes), in the order of classes_, whose rows sum to 1, also of a single
+            class; of labels (n, labels), each that it is 1.
         """
         outputs = self._linked(X)
         return self._coding.probabilities(outputs)

@@ -49,7 +49,9 @@ class Classes:
         """(n, classes), of what the link gives of outputs."""
         if self.kind == "multiclass":
             return outputs
-        return np.concatenate([1 - outputs, outputs], axis=1)[:, : len(self.classes)]
+        if len(self.classes) == 1:
+            return np.ones_like(outputs)
+        return np.concatenate([1 - outputs, outputs], axis=1)
 
     def decide(self, outputs):
         """The number of each row's class, (n,)."""

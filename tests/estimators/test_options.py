@@ -104,6 +104,15 @@ def test_label_smoothing_keeps_probabilities_from_the_ends(y):
     assert ends[1].max() < ends[0].max() and ends[1].min() > 2 * ends[0].min()
 
 
+@pytest.mark.parametrize("only", [0, 1, "yes"])
+def test_a_single_class_is_certain(only):
+    y = np.full(60, only)
+    for options in ({}, {"n_ensemble": 2}, {"label_smoothing": 0.5}):
+        mlp = fitted(MLPClassifier(**SMALL, **options, max_iter=3), X, y)
+        assert np.array_equal(mlp.predict_proba(X), np.ones((60, 1)))
+        assert not mlp.predict_log_proba(X).any() and set(mlp.predict(X)) == {only}
+
+
 def test_class_weight():
     y = (X[:, 0] > 1).astype(int)  # few are 1
     plain, balanced = (
