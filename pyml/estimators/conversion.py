@@ -1,5 +1,7 @@
 """To scikit-learn's MLP, and from it."""
 
+import copy
+
 import numpy as np
 from sklearn import neural_network
 from sklearn.preprocessing import LabelBinarizer
@@ -26,6 +28,8 @@ OF_CURVES = ("loss_curve_", "best_loss_", "validation_scores_", "best_validation
 
 def from_sklearn(mlp):
     """A fitted MLP of scikit-learn as one of pyml's, with the same predictions.
+
+    Of a single class it gives the probability 1, where scikit-learn's gives two columns.
 
     Its parameters are the same, and it goes on with warm_start and partial_fit; an optimizer's
     running means begin anew.
@@ -62,7 +66,7 @@ def from_sklearn(mlp):
         coding = Labels(mlp.n_outputs_) if is_labels else Classes(mlp.classes_)
         ours.classes_ = coding.classes
     dtype = mlp.coefs_[0].dtype
-    random = check_random_state(ours.random_state)
+    random = copy.deepcopy(check_random_state(ours.random_state))  # nothing is drawn from theirs
     training = Training(ours, coding, mlp.n_features_in_, dtype, random)
     ours._trainings, ours._coding = [training], coding
     ours._loss = loss_of(ours, coding.kind)
@@ -73,6 +77,8 @@ def from_sklearn(mlp):
     training.scores = list(getattr(mlp, "validation_scores_", None) or ())
     training.best_score = max(training.scores, default=-np.inf)
     training.is_over = True
+    if training.scores:
+        training.keep_best()
     for name in ("n_features_in_", "feature_names_in_"):
         if hasattr(mlp, name):
             setattr(ours, name, getattr(mlp, name))
@@ -128,18 +134,20 @@ def to_sklearn(mlp):
     if made is neural_network.MLPRegressor:
         theirs.loss = "poisson" if mlp.out_activation_ == "exp" else "squared_error"
     else:
-        theirs.classes_ = mlp.classes_
+        theirs.classes_ = mlp.classes_.copy()
         labels = np.eye(mlp.n_outputs_, dtype=int)
         is_labels = mlp._coding.kind == "multilabel"
         theirs._label_binarizer = LabelBinarizer().fit(labels if is_labels else mlp.classes_)
     layers = plain_linears(network)
     theirs.coefs_ = [layer.weight.detach().numpy().T.copy() for layer in layers]
     theirs.intercepts_ = [layer.bias.detach().numpy().copy() for layer in layers]
+    theirs._best_coefs = [each.copy() for each in theirs.coefs_]
+    theirs._best_intercepts = [each.copy() for each in theirs.intercepts_]
     theirs._no_improvement_count = 0
     shared = *OF_A_TRAINING, *OF_CURVES, "n_outputs_", "n_layers_", "out_activation_"
     for name in shared:
         if hasattr(mlp, name):
-            setattr(theirs, name, getattr(mlp, name))
+            setattr(theirs, name, copy.copy(getattr(mlp, name)))
     return theirs
 
 

@@ -7,11 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import neural_network
 from sklearn.exceptions import NotFittedError
+from sklearn.utils import check_random_state
 
 from pyml import nn
 from pyml.estimators import MLPClassifier, MLPRegressor, from_sklearn, to_sklearn
 
-from .data import CLASSES, COUNTS, NUMBERS, TARGETS, X, fitted
+from .data import BINARY, CLASSES, COUNTS, NUMBERS, TARGETS, X, fitted
 
 SMALL = {"hidden_layer_sizes": (8, 6), "random_state": 0, "max_iter": 6}
 WAYS = [{}, {"activation": "tanh", "solver": "lbfgs"}, {"activation": "logistic"}]
@@ -129,6 +130,46 @@ def test_it_is_a_copy():
     before = read(theirs)
     ours.partial_fit(X, CLASSES)
     assert np.array_equal(read(theirs), before)
+    theirs, before, losses = to_sklearn(ours), read(ours), list(ours.loss_curve_)
+    theirs.partial_fit(X, CLASSES)
+    assert np.array_equal(read(ours), before) and ours.loss_curve_ == losses
+    theirs.classes_[:] = 7
+    assert set(ours.classes_) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("target", [*TARGETS, *NUMBERS])
+def test_early_stopping_goes_on(target):
+    """Where no score is better, the best weights of before predict."""
+    name = "MLPClassifier" if target in TARGETS else "MLPRegressor"
+    y = np.unique(BINARY, return_inverse=True)[1] if target == "binary" else None
+    y = (TARGETS | NUMBERS)[target] if y is None else y
+    options = {**SMALL, "early_stopping": True, "warm_start": True, "learning_rate_init": 0.03}
+    ours = fitted((MLPClassifier if target in TARGETS else MLPRegressor)(**options), X, y)
+    theirs = fitted(to_sklearn(ours), X, y)
+    assert len(theirs.validation_scores_) > len(ours.validation_scores_)
+    there = fitted(getattr(neural_network, name)(**options), X, y)
+    back = from_sklearn(there)
+    before = read(back)
+    fitted(back.set_params(learning_rate_init=1e-300), X, y)
+    np.testing.assert_allclose(read(back), before, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("seed", [0, None, np.random.RandomState(3)])
+def test_nothing_is_drawn_from_random_states(seed):
+    theirs = fitted(neural_network.MLPClassifier(**SMALL).set_params(random_state=seed), X, CLASSES)
+    states = [check_random_state(each) for each in (seed, None)]
+    before = [state.get_state()[1:3] for state in states]
+    from_sklearn(theirs)
+    for state, (numbers, place) in zip(states, before, strict=True):
+        assert np.array_equal(state.get_state()[1], numbers) and state.get_state()[2] == place
+
+
+def test_a_single_class():
+    """scikit-learn gives two columns for one of classes_."""
+    theirs = fitted(neural_network.MLPClassifier(**SMALL), X, np.ones(60, int))
+    ours = from_sklearn(theirs)
+    assert np.array_equal(ours.predict(X), theirs.predict(X))
+    assert np.array_equal(ours.predict_proba(X), np.ones((60, len(theirs.classes_))))
 
 
 def test_what_cannot_be_converted():
