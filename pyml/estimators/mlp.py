@@ -641,14 +641,21 @@ class MLPRegressor(RegressorMixin, MLP):
             return self._fit(X, y, sample_weight, is_new, is_partial=True)
 
     def _coded(self, y, is_new, classes, is_partial):
+        who = "partial_fit" if is_partial else "fit"
+        if sparse.issparse(y):
+            raise TypeError(f"{who}: y is sparse, it must be an array; pass y.toarray()")
+        if y.dtype.kind not in "biuf":
+            raise TypeError(
+                f"{who}: y has dtype {y.dtype}, it must be of numbers, as y.astype(float) is"
+            )
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         coding = Values(1 if y.ndim == 1 else y.shape[1]) if is_new else self._coding
-        numbers = coding.numbers(y, "fit")
+        numbers = coding.numbers(y, who)
         least = loss_of(self, coding.kind).least
         if least is not None and (numbers < least).any():
             rule = ">= 0" if least == 0 else "> 0"
             raise ValueError(
-                f"fit: y has {numbers.min():g}, for loss {self.loss!r} targets must be {rule}"
+                f"{who}: y has {numbers.min():g}, for loss {self.loss!r} targets must be {rule}"
             )
         return coding, numbers

@@ -193,23 +193,40 @@ def classes_or_labels(y, classes=None):
         )
     if kind == "multilabel-indicator":
         return Labels(y.shape[1]), y
-    return Classes(np.unique(y if classes is None else classes)), y
+    return Classes(np.unique(y) if classes is None else listed(classes)), y
 
 
-def check_labels(y):
+def listed(classes):
+    """The `classes` of partial_fit, sorted.
+
+    Raises:
+        ValueError: for a NaN or None, and for what is no list.
+        TypeError: for classes without an order.
+    """
+    array = np.asarray(classes)
+    if array.ndim != 1 or any(each is None or each != each for each in array.astype(object)):
+        raise ValueError(
+            f"partial_fit: classes is {classes!r}, it must be a list of all classes, without NaN "
+            "or None"
+        )
+    check_labels(array, "partial_fit: classes")
+    return np.unique(array)
+
+
+def check_labels(y, name="fit: y"):
     """Raises ValueError for a label that is None, TypeError for labels without an order."""
     if y.dtype != object:
         return
     for place, label in np.ndenumerate(y):
         if label is None:
             raise ValueError(
-                f"fit: y has None in row {place[0]}; leave out the rows without a class"
+                f"{name} has None in row {place[0]}; leave out the rows without a class"
             )
     kinds = sorted({type(label).__name__ for label in y.flat})
     try:
         np.unique(y)
     except TypeError:
         raise TypeError(
-            f"fit: y has labels of the types {', '.join(kinds)}, which have no common order; make "
-            "them one, as y.astype(str) does"
+            f"{name} has labels of the types {', '.join(kinds)}, which have no common order; make "
+            f"them one, as {name.split()[-1]}.astype(str) does"
         ) from None

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import re
 import subprocess
 import sys
 import time
@@ -389,6 +390,46 @@ def test_a_step_is_recorded_and_not_confirmed(optimizer, activation, least, most
     fitted(mlp, X, CLASSES)
     [step] = mlp._trainings[0]._steps.values()
     assert least <= step.stats().replays <= most
+
+
+NO_NUMBERS = {
+    "datetime64": np.datetime64("2020-01-01") + np.arange(60),
+    "timedelta64": np.arange(60).astype("m8[s]"),
+    "<U": VALUES.astype(str),
+    "|S": VALUES.astype("S"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_NUMBERS)
+def test_values_that_are_no_numbers(kind):
+    for call in ("fit", "partial_fit"):
+        with pytest.raises(TypeError, match=f"^{call}: y has dtype {re.escape(kind)}.*numbers"):
+            getattr(MLPRegressor(), call)(X, NO_NUMBERS[kind])
+
+
+def test_values_that_are_sparse():
+    for columns in (1, 2):
+        with pytest.raises(TypeError, match=r"^fit: y is sparse, .*; pass y.toarray\(\)"):
+            MLPRegressor().fit(X, sparse.csr_array(X[:, :columns]))
+
+
+@pytest.mark.parametrize(
+    ("classes", "error", "words"),
+    [
+        ([0, 1, 2, np.nan], ValueError, "without NaN or None"),
+        (np.array([0, 1, 2, np.nan], object), ValueError, "without NaN or None"),
+        ([0, 1, 2, None], ValueError, "without NaN or None"),
+        ([[0, 1, 2]], ValueError, "a list of all classes"),
+        ({0, 1, 2}, ValueError, "a list of all classes"),
+        (np.array([0, 1, 2, "a"], object), TypeError, r"of the types int, str, .*classes.astype"),
+    ],
+)
+def test_classes_of_partial_fit(classes, error, words):
+    with pytest.raises(error, match=f"^partial_fit: classes .*{words}"):
+        MLPClassifier().partial_fit(X, CLASSES, classes=classes)
+    mlp = fitted(MLPClassifier(**SMALL, max_iter=2), X, CLASSES)
+    with pytest.raises(error, match=f"^partial_fit: classes .*{words}"):
+        mlp.partial_fit(X, CLASSES, classes=classes)
 
 
 @pytest.mark.parametrize("made", [MLPClassifier, TabularClassifier])
