@@ -135,9 +135,11 @@ class Training:
         if len(held) == 0 and strata is not None:  # too few of each class
             train, held = stratified_split(alike, fraction, self.split_seed)
         if len(held) == 0 or len(train) == 0:
+            named = coding.named(np.unique(strata[counts])) if strata is not None else None
+            classes = "" if named is None else f", of the classes {named}"
             raise ValueError(
                 f"fit: validation_fraction is {fraction}, which leaves {len(train)} rows of "
-                f"n_samples={len(counts)} to train on and {len(held)} to validate on: The "
+                f"n_samples={len(counts)} to train on and {len(held)} to validate on{classes}: The "
                 "validation set is too small. Increase 'validation_fraction' or the size of your "
                 "dataset."
             )

@@ -36,12 +36,32 @@ SKIPPED_BY_THEIRS = {
 }
 
 
+REPETITIONS = {
+    "check_sample_weight_equivalence_on_dense_data",
+    "check_sample_weight_equivalence_on_sparse_data",
+}
+CASES = {  # parameters, and the checks that fail where scikit-learn's MLP cannot show the same
+    "defaults": ({}, set()),
+    "lbfgs": ({"solver": "lbfgs"}, set()),
+    # other rows are held out where rows are repeated: of dense rows check_estimator asks it with
+    # lbfgs alone. It has no class_weight; with such weights as sample_weight it fails the check as
+    # well: the few rows that weigh something and are held out say when to stop
+    "early stopping": (
+        {"early_stopping": True},
+        {*REPETITIONS, "check_class_weight_classifiers"},
+    ),
+    # it has no dtype: rtol is 1e-7, below float32's eps; of rows of float32 it differs as much
+    "float32": ({"dtype": "float32"}, REPETITIONS),
+}
+
+
 @pytest.mark.exhaustive
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("ours", "theirs"), PAIRS)
-@pytest.mark.parametrize(
-    "parameters", [{}, {"solver": "lbfgs"}, {"early_stopping": True}, {"dtype": "float32"}]
-)
-def test_other_parameters(ours, theirs, parameters):
-    left, wanted = outcomes(ours(**parameters)), outcomes(theirs())
-    assert set(left) <= set(wanted), left
+@pytest.mark.parametrize("case", CASES)
+def test_other_parameters(ours, theirs, case):
+    """What fails of ours fails of scikit-learn's with the same parameters, or is listed above."""
+    parameters, alone = CASES[case]
+    known = {k: v for k, v in parameters.items() if k in theirs().get_params()}
+    left, wanted = outcomes(ours(**parameters)), outcomes(theirs(**known))
+    assert set(left) <= set(wanted) | alone, left

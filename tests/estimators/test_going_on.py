@@ -197,7 +197,8 @@ def test_early_stopping_with_classes_of_one_member():
     assert len(mlp.classes_) == 31
     mlp = fitted(MLPClassifier(**SMALL, early_stopping=True, max_iter=3), X, np.arange(60) % 30)
     assert len(mlp.validation_scores_) == 3
-    with pytest.raises(ValueError, match="validation set is too small"):
+    words = r"0 to validate on, of the classes \[0 1 2\]: The validation set is too small"
+    with pytest.raises(ValueError, match=words):
         MLPClassifier(early_stopping=True).fit(X[:3], [0, 1, 2])
 
 
