@@ -20,6 +20,7 @@ __all__ = ["Exported", "c"]
 TESTED_ROWS = 4
 ULP = {"float32": 256, "int8": 2**17}  # of the largest output: of int8 about a hundredth
 OWN = 16  # times what NumPy's outputs differ by, where that is more
+MISSING = {"float64": "NAN", "int64": "INT64_MIN", TEXT: "NULL"}
 MATH = re.compile(r"\b(?:[a-z0-9]+f|exp|log|sqrt|cos|sin|tanh|erf|pow|fabs|expm1|log1p|isnan)\(")
 
 
@@ -200,10 +201,16 @@ def structs(writer):
             lines = [
                 f"    {spaced(TYPES[str(v.dtype)])}{name}"
                 + (f"[{max(v.size, 1)}];" if v.shape else ";")
-                + (f" /* {plain(v.options['note'])} */" if v.options.get("note") else "")
+                + comment_of(v)
                 for name, v in fields.items()
             ]
             yield "\n".join(["typedef struct {", *lines, f"}} {writer.p}{what};"])
+
+
+def comment_of(value):
+    """What an input is, as a comment behind its field."""
+    note = value.options.get("note")
+    return f" /* {plain(note)}; {MISSING[str(value.dtype)]} if it is missing */" if note else ""
 
 
 def spaced(kind):

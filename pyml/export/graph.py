@@ -106,7 +106,8 @@ def placeholder(name, shape, dtype, note=""):
     """An input of the network.
 
     Args:
-        note: what it is, for people. Default: nothing is said.
+        note: what it is, for people, but for what a missing one is, which each language has its
+            own of. Default: nothing is said.
     """
     return Value("input", (), shape, dtype, name=name, note=note)
 

@@ -26,9 +26,13 @@ def elu(x):
     return np.where(x > 0, x, np.expm1(np.minimum(x, 0)))''',
     "codes": '''\
 def codes(x, names):
-    """The places of texts among names, counted from 1; 0 where a text is not there."""
+    """The places of texts among names, counted from 1; 0 where a text is not there.
+
+    What is no text, as None, nan and pandas.NA, or has no letters is a missing one.
+    """
     places = {name: place for place, name in enumerate(names, 1)}
-    return np.array([places.get(text or None, 0) for text in x], np.int64)''',
+    texts = [text if isinstance(text, str) and text else None for text in x]
+    return np.array([places.get(text, 0) for text in texts], np.int64)''',
     "share": '''\
 def share(x, quantiles, begins):
     """How far columns are through quantiles of their own, in the middle of equal ones."""

@@ -53,15 +53,13 @@ def is_numeric(model, column):
 def placeholder_of(model, column):
     """The input of a column."""
     if column.kind == "number":
-        return g.placeholder(column.name, (), np.float64, "a number, NAN if it is missing")
+        return g.placeholder(column.name, (), np.float64, "a number")
     if column.kind == "date":
-        note = "microseconds since 1970, INT64_MIN if it is missing"
-        return g.placeholder(column.name, (), np.int64, note)
+        return g.placeholder(column.name, (), np.int64, "microseconds since 1970")
     levels = [level for level in model.preprocessor.categories[column.name] if level is not None]
     numeric = is_numeric(model, column)
     shown = [level if numeric else repr(level) for level in levels[:SHOWN]]
-    missing = "NAN" if numeric else "NULL"
-    note = f"{', '.join(shown)}{', ...' if len(levels) > SHOWN else ''}; {missing} if it is missing"
+    note = f"{', '.join(shown)}{', ...' if len(levels) > SHOWN else ''}"
     return g.placeholder(column.name, (), np.float64 if numeric else TEXT, note)
 
 

@@ -110,6 +110,7 @@ def first_size(model):
 # ---- in NumPy ------------------------------------------------------------------------------------
 
 
+MISSING = {"float64": "nan", "int64": "np.iinfo(np.int64).min", g.TEXT: "None or nan"}
 OF_MODULES = {*HELPERS, "np", "math", "WEIGHTS"}
 
 
@@ -139,7 +140,7 @@ def module_of(graph, name="network", doc="Outputs of rows of inputs."):
 
     shapes = [shape_of(v) for v in graph.inputs], [shape_of(v) for v in graph.outputs.values()]
     lines = [
-        f"{name}: {plain(value.options['note'])}"
+        f"{name}: {plain(value.options['note'])}; {MISSING[str(value.dtype)]} if it is missing"
         for name, value in zip(arguments, graph.inputs, strict=True)
         if value.options["note"]
     ]

@@ -139,9 +139,9 @@ def test_columns_in_c():
     text = file.getvalue().decode()
     assert "same" not in text  # it is in no training row anything else
     for line in (
-        "    double a_b; /* a number, NAN if it is missing */",
+        "    double a_b; /* a number; NAN if it is missing */",
         "    double class_; /* 0, 1; NAN if it is missing */",
-        "    int64_t date; /* microseconds since 1970, INT64_MIN if it is missing */",
+        "    int64_t date; /* microseconds since 1970; INT64_MIN if it is missing */",
         "    const char *prediction;",
         "    double probability[2];",
     ):
@@ -161,6 +161,17 @@ def test_a_missing_text_may_be_empty(tmp_path):
     )
     run("gcc", *STRICT, "-o", tmp_path / "main", source, "-lm")
     run(tmp_path / "main")
+
+
+def test_missing_texts_in_numpy():
+    """What pandas gives, and what a text of C is."""
+    pandas = pytest.importorskip("pandas")
+    model, _ = model_of("regression", "town")
+    net = export.numpy(model)
+    gone = [None, np.nan, pandas.NA, pandas.NaT, float("nan"), ""]
+    found = net.predict(np.array([*gone, "not in a training row", "Bern"], object))
+    assert len({*found[:-2]}) == 1 and len({*found}) == 3
+    assert "; None or nan if it is missing" in net.source
 
 
 @pytest.mark.parametrize("opset", (13, 17, 22))
