@@ -10,6 +10,7 @@ from itertools import chain
 
 import numpy as np
 
+from pyml.errors import ArgumentError
 from pyml.export.operations import FUNCTIONS
 
 TEXT = "text"  # the dtype of names of categories
@@ -135,6 +136,11 @@ def call(name, *arguments):
             f"export.rule: {name} of rows of the shapes {shapes}, which need one number of "
             "dimensions; what is of parameters alone is to be computed before tracer.weight()"
         )
+    deepest = max((v.shape for v in arguments), key=len)
+    if len(deepest) > len(shapes[0]):
+        raise ArgumentError(
+            f"a row has the shape {shapes[0]}, where {name} takes {deepest}; give rows, (n, ...)"
+        )
     shape = np.broadcast_shapes(*(v.shape for v in arguments))
     dtype = FUNCTIONS[name].dtype or arguments[-1].dtype
     return Value(name, arguments, shape, dtype)
@@ -146,8 +152,27 @@ def cast(x, dtype):
     return x if x.dtype == dtype else Value("cast", (x,), x.shape, dtype)
 
 
+def dimension(x, axis):
+    """A dimension of a row, counted from its begin."""
+    if not -len(x.shape) <= axis < len(x.shape):
+        raise ArgumentError(
+            f"a row has the shape {x.shape}, and no dimension {axis}; give rows, (n, ...)"
+        )
+    return axis % len(x.shape)
+
+
+def ends_in(x, *sizes):
+    """Raises ArgumentError unless a row ends in dimensions of these sizes."""
+    if x.shape[-len(sizes) :] != sizes:
+        wanted = ", ".join(map(str, sizes))
+        raise ArgumentError(
+            f"a row has the shape {x.shape}, where a layer takes {wanted}; give rows, (n, {wanted})"
+        )
+
+
 def linear(x, weight, bias=None):
     """x weight^T + bias over the last dimension. weight (out, in) and bias (out) are constants."""
+    ends_in(x, weight.shape[1])
     shape = *x.shape[:-1], weight.shape[0]
     given = (x, weight) if bias is None else (x, weight, bias)
     return Value("linear", given, shape, x.dtype)
@@ -155,6 +180,7 @@ def linear(x, weight, bias=None):
 
 def members(x, weight, bias=None):
     """x[..., i, :] weight[i] + bias[i]: weight (k, in, out) and bias (k, out) are constants."""
+    ends_in(x, *weight.shape[:2])
     shape = *x.shape[:-1], weight.shape[2]
     given = (x, weight) if bias is None else (x, weight, bias)
     return Value("members", given, shape, x.dtype)
@@ -168,7 +194,7 @@ def reshape(x, shape):
 
 def take(x, places, axis):
     """The entries at some places of a dimension of a row."""
-    axis %= len(x.shape)
+    axis = dimension(x, axis)
     shape = *x.shape[:axis], len(places), *x.shape[axis + 1 :]
     return Value("take", (x,), shape, x.dtype, places=tuple(map(int, places)), axis=axis)
 
@@ -177,7 +203,7 @@ def concat(values, axis=-1):
     """Values behind each other along a dimension of a row."""
     if len(values) == 1:
         return values[0]
-    axis %= len(values[0].shape)
+    axis = dimension(values[0], axis)
     shape = list(values[0].shape)
     shape[axis] = sum(v.shape[axis] for v in values)
     return Value("concat", values, shape, values[0].dtype, axis=axis)
@@ -185,7 +211,7 @@ def concat(values, axis=-1):
 
 def reduce(kind, x, *axes):
     """The "sum", "mean" or "max" over dimensions of a row, which become of size 1."""
-    axes = tuple(sorted(axis % len(x.shape) for axis in axes))
+    axes = tuple(sorted(dimension(x, axis) for axis in axes))
     shape = [1 if i in axes else n for i, n in enumerate(x.shape)]
     return Value("reduce", (x,), shape, x.dtype, kind=kind, axes=axes)
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pyml import nn
+from pyml.errors import ArgumentError
 from pyml.export import graph as g
 from pyml.export.graph import Graph
 from pyml.export.modules import Tracer
@@ -59,7 +60,11 @@ def traced(model, inputs, who):
     rows = given_rows(model, inputs, dtype, who)
     names = ["x"] if len(rows) == 1 else [f"x{i}" for i in range(1, len(rows) + 1)]
     values = [g.placeholder(n, r.shape[1:], r.dtype) for n, r in zip(names, rows, strict=True)]
-    graph = Graph(values, {"y": Tracer()(model, *values)})
+    try:
+        graph = Graph(values, {"y": Tracer()(model, *values)})
+    except ArgumentError as error:
+        shapes = ", ".join(str(array.shape) for array in rows)
+        raise ArgumentError(f"{who}: inputs has shape {shapes}: {error}") from None
     with evaluating(model):
         output = model(*map(Tensor._on, rows)).numpy()
     made = Traced(model, graph, rows, {"y": output})
@@ -171,9 +176,11 @@ def check(made, who):
     """Raises ValueError unless a graph computes what the model does."""
     for name, found in computed(made.graph, made.rows).items():
         wanted = made.outputs[name]
-        if found.shape != wanted.shape:
+        shapes = [found.shape, (len(made.rows[0]), *made.graph.outputs[name].shape)]
+        if shapes != [wanted.shape] * 2:
             raise ValueError(
-                f"{who}: the model gives the shape {wanted.shape}, its rules {found.shape}"
+                f"{who}: the model gives the shape {wanted.shape}, its rules "
+                f"{' and '.join(map(str, shapes))}; are inputs rows, (n, ...)?"
             )
         if wanted.dtype.kind != "f":
             continue

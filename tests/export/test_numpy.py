@@ -114,6 +114,25 @@ def test_refusals_say_which_module_and_why():
         export.numpy(3)
 
 
+def test_inputs_are_rows():
+    for layer, shape in (
+        (nn.Linear(4, 8), (4,)),
+        (nn.Linear(4, 4), (4,)),
+        (nn.Linear(4, 8), (3, 5)),
+        (nn.LayerNorm(4), (4,)),
+        (nn.LayerNorm((4, 2)), (4, 2)),
+        (nn.Softmax(-1), (4,)),
+        (nn.GLU(), (4,)),
+        (nn.ScalingLayer(4), (4,)),
+        (nn.LinearEnsemble(4, 2, k=3), (3, 4)),
+        (nn.PBLDEmbedding(4), (4,)),
+    ):
+        with pytest.raises((TypeError, ValueError), match=r"give rows, \(n,|rows"):
+            export.numpy(nn.Sequential(layer), inputs=np.ones(shape, np.float32))
+    with pytest.raises(ValueError, match=r"export\.c: inputs has shape \(4,\): .* rows, \(n, 4\)"):
+        export.c(nn.Linear(4, 8), "net.h", inputs=pyml.ones(4))
+
+
 def test_rules_of_users():
     @export.rule(Own)
     def own(tracer, module, x):
