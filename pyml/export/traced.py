@@ -45,7 +45,8 @@ def traced(model, inputs, who):
             numbers it takes.
         who: the public function, for messages.
     """
-    model = getattr(model, "model_", model)
+    if not isinstance(model, nn.Module):
+        model = getattr(model, "model_", model)
     if not isinstance(model, nn.Module):
         raise TypeError(
             f"{who}: model is a {type(model).__name__}, it must be a Module; of a fitted MLP take "

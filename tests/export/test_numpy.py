@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -91,6 +92,12 @@ class Renamed(nn.Linear):
 
     def forward(self, input):
         return super().forward(input) * 2
+
+
+def test_a_child_of_the_name_of_an_estimators_model():
+    model = nn.Sequential(OrderedDict(model_=nn.Linear(4, 4), last=nn.Linear(4, 2))).eval()
+    x = rows(4)
+    close(export.numpy(model).predict(x), output_of(model, [x]))
 
 
 def test_refusals_say_which_module_and_why():
