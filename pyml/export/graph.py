@@ -95,6 +95,12 @@ class Value:
     def __gt__(self, other):
         return call("less", other, self)
 
+    def __le__(self, other):
+        return call("less_equal", self, other)
+
+    def __ge__(self, other):
+        return call("less_equal", other, self)
+
     def equals(self, other):
         """Whether it is equal, element by element."""
         return call("equal", self, other)

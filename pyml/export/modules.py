@@ -346,8 +346,8 @@ ACTIVATIONS = {  # {class: function(x, module)}
     nn.Tanhshrink: lambda x, m: x - g.call("tanh", x),
     nn.Hardtanh: lambda x, m: clamped(x, m.min_val, m.max_val),
     nn.ReLU6: lambda x, m: clamped(x, 0, 6),
-    nn.Threshold: lambda x, m: g.where(x > m.threshold, x, m.value),
-    nn.Hardshrink: lambda x, m: g.where(g.call("abs", x) > m.lambd, x, 0),
+    nn.Threshold: lambda x, m: g.where(x <= m.threshold, m.value, x),
+    nn.Hardshrink: lambda x, m: g.where(g.call("abs", x) <= m.lambd, 0, x),
     nn.Softshrink: lambda x, m: x - clamped(x, -m.lambd, m.lambd),
 }
 

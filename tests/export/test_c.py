@@ -25,7 +25,7 @@ from export.compilers import (
 from export.nets import CASES, drawn, net, output_of, rows
 from export.test_numpy import close
 from pyml import data, export, nn, optim
-from pyml.export.modules import RULES
+from pyml.export.modules import ACTIVATIONS, RULES
 
 ULP = 64  # of the largest output: far within what a file's self-test allows
 NAMES = {name: re.sub(r"\W", "_", name.lower()) for name in CASES}
@@ -233,6 +233,22 @@ def test_weights_of_all_values(tmp_path, value):
     if not np.isfinite(value):
         with pytest.raises(ValueError, match="is not finite; use float32"):
             export.c(model, tmp_path / "net.h", inputs=rows(3), dtype="int8")
+
+
+def test_missing_numbers_stay_missing(tmp_path):
+    """In each activation, as in pyml and PyTorch."""
+    x = np.array([[np.nan]], np.float32)
+    names = {}
+    for cls in ACTIVATIONS:
+        model = cls(0.5, 7.0) if cls is nn.Threshold else cls()
+        assert np.isnan(output_of(model, [x])), cls
+        with np.errstate(invalid="ignore"):
+            assert np.isnan(export.numpy(model, inputs=x).predict(x)), cls
+        names[cls] = cls.__name__.lower()
+        export.c(model, tmp_path / f"{names[cls]}.h", inputs=x)
+    loaded = library("gcc", tmp_path, names.values())
+    for cls, name in names.items():
+        assert np.isnan(rows_through(loaded, name, x, (1,))), cls
 
 
 @pytest.mark.parametrize("sizes", [(0, 3), (3, 0), (0, 0), (1, 1), (2, 5_000, 1)])
