@@ -36,6 +36,12 @@ class Value:
         self.dtype = dtype if dtype == TEXT else np.dtype(dtype)
         self.options = options
 
+    def __bool__(self):
+        raise TypeError(
+            f"export: {self.op!r} has no truth value, as it is of all rows at once: `if` and `and` "
+            "cannot be of it; export.graph.where(condition, x, y) takes the one or the other"
+        )
+
     @property
     def is_constant(self):
         """Is it the same for all rows?"""

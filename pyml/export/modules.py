@@ -88,6 +88,12 @@ class Tracer:
         try:
             function = self._rule_of(module)
             result = function(self, module, *values)
+            if not isinstance(result, g.Value):
+                self.refuse(
+                    module,
+                    f"has a rule that gives a {type(result).__name__}; it must give what is "
+                    "computed of its values",
+                )
         finally:
             path = ".".join(filter(None, self._path))
             self._path.pop()

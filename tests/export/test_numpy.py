@@ -158,6 +158,23 @@ def test_rules_of_users():
         del RULES[Own]
 
 
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda tracer, module, x: x if x > 0 else -x, r"truth value.*export\.graph\.where"),
+        (lambda tracer, module, x: 1.5, r"Own \(1\) has a rule that gives a float"),
+        (lambda tracer, module, x: None, r"Own \(1\) has a rule that gives a NoneType"),
+    ],
+)
+def test_rules_that_give_no_value(function, words):
+    export.rule(Own)(function)
+    try:
+        with pytest.raises(TypeError, match=words):
+            export.numpy(net(nn.Linear(4, 3), Own()))
+    finally:
+        del RULES[Own]
+
+
 def test_parametrized_weights_are_computed():
     model = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(3, 2)))
     with pyml.no_grad():
