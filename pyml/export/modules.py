@@ -138,21 +138,18 @@ class Tracer:
     def _rule_of(self, module):
         if not isinstance(module, nn.Module):
             raise TypeError(f"export: {type(module).__name__} is no Module of pyml")
-        classes = type(module).__mro__
-        for cls in classes:
-            if cls in REFUSED:
-                self.refuse(module, REFUSED[cls])
+        known = (cls for cls in type(module).__mro__ if cls in RULES or cls in REFUSED)
+        nearest = next(known, None)
+        if nearest in REFUSED and nearest not in RULES:
+            self.refuse(module, REFUSED[nearest])
         if any(hook.kind in (FORWARD_PRE, FORWARD) for hook in module._hooks):
             self.refuse(
                 module,
                 "has forward hooks, which no file can hold: remove them (of weight_norm by "
                 "nn.utils.remove_weight_norm)",
             )
-        for cls in classes:
-            if cls in RULES:
-                if type(module).forward is not cls.forward:
-                    break  # a forward of its own
-                return RULES[cls]
+        if nearest is not None and type(module).forward is nearest.forward:
+            return RULES[nearest]  # else it has a forward of its own
         return self.refuse(
             module,
             "has a forward that is not known: make it of nn.Sequential and the modules of nn, or "

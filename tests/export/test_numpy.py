@@ -140,6 +140,28 @@ def test_inputs_are_rows():
         export.c(nn.Linear(4, 8), "net.h", inputs=pyml.ones(4))
 
 
+class Branches(nn.ModuleList):
+    """A list with a forward."""
+
+    def forward(self, input):
+        return self[0](input) + self[1](input)
+
+
+def test_a_rule_for_what_is_made_of_a_class_that_is_refused():
+    model, x = net(nn.Linear(4, 3), Branches([nn.Linear(3, 2), nn.Linear(3, 2)])).eval(), rows(4)
+    with pytest.raises(TypeError, match=r"Branches \(1\) has no forward"):
+        export.numpy(model)
+
+    @export.rule(Branches)
+    def branches(tracer, module, x):
+        return tracer(module[0], x, name="0") + tracer(module[1], x, name="1")
+
+    try:
+        close(export.numpy(model).predict(x), output_of(model, [x]))
+    finally:
+        del RULES[Branches]
+
+
 def test_rules_of_users():
     @export.rule(Own)
     def own(tracer, module, x):
