@@ -13,6 +13,7 @@ import numpy as np
 from pyml.errors import ArgumentError
 from pyml.export.operations import FUNCTIONS
 
+DEEPEST = 64  # functions within each other, in one expression
 TEXT = "text"  # the dtype of names of categories
 
 
@@ -317,16 +318,20 @@ class Graph:
 
     @cached_property
     def inlined(self):
-        """What is written within the one operation that uses it."""
-        return {
-            value
-            for user in self.values
-            for value in user.inputs
-            if value.is_elementwise
-            and user.is_elementwise
-            and self.users[value] == 1
-            and value.shape == user.shape
-        }
+        """What is written within the one operation that uses it, up to DEEPEST into each other."""
+        depths = {}  # {what is inlined: how many are within it}
+        for user in self.values:
+            for value in user.inputs:
+                if (
+                    value.is_elementwise
+                    and user.is_elementwise
+                    and self.users[value] == 1
+                    and value.shape == user.shape
+                ):
+                    depth = 1 + max((depths.get(v, 0) for v in value.inputs), default=0)
+                    if depth <= DEEPEST:
+                        depths[value] = depth
+        return set(depths)
 
 
 def mark(value, where, inputs):

@@ -263,6 +263,21 @@ def test_sizes_of_all_kinds(tmp_path, sizes):
     close(rows_through(loaded, "net", x, sizes[-1:]), output_of(model, [x]))
 
 
+@pytest.mark.parametrize(
+    "model",
+    [
+        nn.Sequential(*(nn.Hardtanh() for _ in range(600))),
+        nn.Ensemble([nn.Linear(3, 3) for _ in range(600)]),
+    ],
+)
+def test_long_chains(tmp_path, model):
+    x = rows(3)
+    export.c(model, tmp_path / "net.h", inputs=x)
+    wanted = output_of(model, [x])
+    close(rows_through(library("gcc", tmp_path, ["net"]), "net", x, (3,)), wanted, 16 * ULP)
+    close(export.numpy(model, inputs=x).predict(x), wanted, 16 * ULP)
+
+
 def test_a_layer_that_is_there_twice(tmp_path):
     layer = nn.Linear(3, 3)
     model = net(layer, nn.Tanh(), layer)
