@@ -8,12 +8,14 @@ import numpy as np
 
 from pyml import io
 from pyml.config import __version__
+from pyml.errors import ArgumentError
 from pyml.export.c_writer import TYPES, Writer, declared, identifier, quoted
 from pyml.export.graph import TEXT
 from pyml.export.int8 import quantised
 from pyml.export.operations import plain
 from pyml.export.traced import computed, traced
 from pyml.options import check_choice
+from pyml.tensor import Tensor
 
 __all__ = ["Exported", "c"]
 
@@ -64,8 +66,9 @@ def c(model, path, *, inputs=None, targets=None, name=None, dtype="float32"):
         inputs: rows as the model takes them: an array or Tensor, a tuple of them if it takes
             several, a table for a TabularModel. The first are those of the self-test, and
             dtype="int8" takes the ranges of numbers from them. Default: random ones.
-        targets: of the rows, to measure what is lost: numbers of classes, or numbers as the model
-            gives them. Default: none.
+        targets: of the rows, to measure what is lost: numbers of classes, of which the model gives
+            the largest output; whole 0 and 1 for an output that is positive, or above 1/2 behind a
+            sigmoid, where it is 1; or what the model gives, numbers or texts. Default: none.
         name: what all names in the file begin with. Default: that of the file.
         dtype: "float32", as the model is (a float64 one is double); or "int8", post-training:
             weights of linear layers and what they are given are of 8 bits. Default: "float32".
@@ -102,8 +105,10 @@ def c(model, path, *, inputs=None, targets=None, name=None, dtype="float32"):
     )
     losses = None, None
     if targets is not None:
+        [(first, value), *_] = graph.outputs.items()
         losses = [
-            loss_of(next(iter(outputs.values())), targets) for outputs in (found, made.outputs)
+            loss_of(outputs[first], targets, threshold_of(value))
+            for outputs in (found, made.outputs)
         ]
     writer = Writer(graph, prefix)
     writer.write()
@@ -128,24 +133,61 @@ def relative(found, wanted):
     return float(np.abs(found[finite] - wanted[finite]).max(initial=0) / scale)
 
 
-def loss_of(outputs, targets):
-    """The share of wrong classes, or the mean squared error."""
-    targets = np.asarray(targets)
-    if targets.shape == outputs.shape and outputs.dtype.kind != "f":
-        return float((outputs != targets).mean())
-    if targets.dtype.kind in "iu" and outputs.ndim == 2:
-        if targets.shape != outputs.shape[:1]:
-            raise ValueError(
-                f"export.c: targets has shape {targets.shape}, it must be that of rows, "
-                f"{outputs.shape[:1]}"
-            )
-        return float((outputs.argmax(1) != targets).mean())
-    if targets.size != outputs.size:
-        raise ValueError(
-            f"export.c: targets has shape {targets.shape}, it must be that of outputs, "
-            f"{outputs.shape}"
+def loss_of(outputs, targets, threshold):
+    """The share of wrong classes, or the mean squared error.
+
+    Args:
+        outputs: of the rows, an array.
+        targets: see `c`.
+        threshold: an output above it says 1 of 0 and 1.
+    """
+    targets = targets.detach().numpy() if isinstance(targets, Tensor) else np.asarray(targets)
+    kinds = ["texts" if is_text(array) else "numbers" for array in (targets, outputs)]
+    if kinds[0] != kinds[1]:
+        raise ArgumentError(
+            f"export.c: targets are {kinds[0]}, and the model gives {kinds[1]}; give what it is to "
+            "predict"
         )
-    return float(((outputs - targets.reshape(outputs.shape)) ** 2).mean())
+    is_whole = targets.dtype.kind in "iub"
+    if long_sizes(targets) == long_sizes(outputs):
+        targets = targets.reshape(outputs.shape)
+        if outputs.dtype.kind != "f":
+            return float((outputs != targets).mean())
+        if is_whole and np.isin(targets, (0, 1)).all():
+            return float(((outputs > threshold) != targets).mean())
+        return float(((outputs - targets) ** 2).mean())
+    classes = outputs.shape[1] if outputs.ndim == 2 else 1
+    if classes == 1 or not is_whole or long_sizes(targets) != long_sizes(outputs[:, 0]):
+        of_rows = f", or {outputs.shape[:1]}, numbers of classes" if classes > 1 else ""
+        raise ArgumentError(
+            f"export.c: targets has shape {targets.shape} and dtype {targets.dtype}; its shape "
+            f"must be that of outputs, {outputs.shape}{of_rows}"
+        )
+    if targets.min() < 0 or targets.max() >= classes:
+        raise ArgumentError(
+            f"export.c: targets has classes from {targets.min()} to {targets.max()}, the model has "
+            f"{classes} outputs; classes are counted from 0"
+        )
+    return float((outputs.argmax(1) != targets.ravel()).mean())
+
+
+def long_sizes(array):
+    """The sizes of an array, but for those of 1."""
+    return [n for n in array.shape if n != 1]
+
+
+def is_text(array):
+    """Is it of names of classes?"""
+    return array.dtype.kind == "U" or (
+        array.dtype.kind == "O" and any(isinstance(each, str) for each in array.flat)
+    )
+
+
+def threshold_of(value):
+    """What an output is above where 1 is likelier than 0."""
+    while value.op == "reshape":
+        [value] = value.inputs
+    return 0.5 if value.op == "sigmoid" else 0
 
 
 # ---- the file ------------------------------------------------------------------------------------

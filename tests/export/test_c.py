@@ -151,6 +151,43 @@ def test_int8_with_what_it_costs(tmp_path):
     assert (found.argmax(1) != labels[1400:].numpy()).mean() == pytest.approx(small.loss, abs=3e-3)
 
 
+def test_targets_of_all_kinds():
+    x = rows(3)
+    first = (x[:, 0] > 0).astype(int)
+    one, two, many = nn.Linear(3, 1), nn.Linear(3, 2), nn.Linear(3, 4)
+    with pyml.no_grad():
+        for model in (one, two, many):
+            model.weight.zero_()
+            model.bias.zero_()
+            model.weight[0, 0] = 1
+
+    def loss(model, targets, given=x):
+        written = export.c(model, io.BytesIO(), inputs=given, targets=targets)
+        assert written.loss == pytest.approx(written.loss_before, abs=1e-6)
+        return written.loss
+
+    for targets in (first, first[:, None], first == 1, pyml.tensor(first)):
+        assert loss(one, targets) == 0
+        assert loss(nn.Sequential(one, nn.Sigmoid()), targets) == 0
+        assert loss(one, 1 - np.array(targets)) == 1
+    mean = np.arange(9) - x[:, 0]
+    assert loss(one, np.arange(9)) == pytest.approx((mean**2).mean(), rel=1e-5)
+    assert loss(one, first.astype(float)) > 0  # numbers
+    assert loss(two, 1 - first) == 0
+    assert loss(many, np.zeros(9, int)) == pytest.approx(1 - first.mean())
+    assert loss(many, pyml.zeros(9, 4, requires_grad=True)) > 0
+    assert loss(many, output_of(many, [x[:1]])[0], x[:1]) == 0
+    for model, targets, words in (
+        (many, np.zeros((4, 9)), r"shape \(4, 9\)"),
+        (many, np.zeros(9), r"shape \(9,\) and dtype float64"),
+        (many, np.arange(9), "classes from 0 to 8, the model has 4 outputs"),
+        (one, np.zeros(8, int), r"that of outputs, \(9, 1\)"),
+        (two, ["a"] * 9, "targets are texts, and the model gives numbers"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            loss(model, targets)
+
+
 ODD = ["a*/b", "**//x\nimport os; 1/0\n", "??/", "q\"\\'", "/*", "max", "predict", "NULL", "ﬁ", "²"]
 
 

@@ -226,6 +226,13 @@ def test_int8_of_a_table(tmp_path):
     assert library("gcc", tmp_path, ["net"]).test_net() == 0
 
 
+def test_targets_that_are_no_names_of_classes():
+    model, table = MODELS["noisy"]
+    codes = (model.predict(table) == "ja").astype(int)
+    with pytest.raises(ValueError, match="targets are numbers, and the model gives texts"):
+        export.c(model, io.BytesIO(), inputs=table, targets=codes)
+
+
 def test_estimators(tmp_path):
     pytest.importorskip("sklearn")
     from pyml.estimators import TabularRegressor
