@@ -11,6 +11,7 @@ from pyml.export.operations import FUNCTIONS, is_wrapped, plain, written
 
 TYPES = {"float32": "float", "float64": "double", "int64": "int64_t", "bool": "unsigned char"}
 TYPES |= {"int8": "int8_t", TEXT: "const char *"}
+LARGEST_INT32 = 2**31 // 127**2  # products of int8 that an int32 holds the sum of
 WIDTH = 98  # columns of lines with numbers
 KEYWORDS = """
 auto break case char const continue default do double else enum extern float for goto if in inline
@@ -67,22 +68,24 @@ static inline void {p}linear(int rows, int in, int out, const {t} *w, const {t} 
 }}""",
     "linear_int8": """\
 /* y = scale * step * (q w^T) + b for rows of x, with q = x / step rounded to int8 and w (out, in)
- * of int8; q has room for a row, b may be NULL. */
+ * of int8; NaN if one of x is. q has room for a row, b may be NULL. */
 static inline void {p}linear_int8(int rows, int in, int out, {t} step, const int8_t *w,
                                   const {t} *scale, const {t} *b, const {t} *x, int8_t *q, {t} *y)
 {{
     for (int r = 0; r < rows; r++, x += in, y += out) {{
+        {t} gone = 0; /* or NaN */
         for (int k = 0; k < in; k++) {{
             {t} v = x[k] / step;
+            gone = v != v ? v : gone;
             v += v < 0 ? -0.5{f} : 0.5{f};
-            q[k] = (int8_t)(v > 127 ? 127 : v < -127 ? -127 : v);
+            q[k] = (int8_t)(v > 127 ? 127 : v > -127 ? v : -127);
         }}
         for (int j = 0; j < out; j++) {{
             const int8_t *row = w + (ptrdiff_t)j * in;
-            int32_t sum = 0;
+            {sum} sum = 0;
             for (int k = 0; k < in; k++)
                 sum += q[k] * row[k];
-            y[j] = ({t})sum * (scale[j] * step) + (b ? b[j] : 0);
+            y[j] = ({t})sum * (scale[j] * step) + (b ? b[j] : 0) + gone;
         }}
     }}
 }}""",
@@ -536,6 +539,9 @@ class Writer:
                 t=TYPES[str(dtype)],
                 f="f" if dtype == np.float32 else "",
                 block=BLOCK,
+                sum="int32_t"
+                if self.declared.get("q8", ("", 0))[1] <= LARGEST_INT32
+                else "int64_t",
             )
             for name in HELPERS
             for dtype in sorted({d for n, d in self.helpers if n == name}, key=str)

@@ -1,8 +1,8 @@
 """A graph whose linear layers compute in whole numbers of 8 bits, after training.
 
 Weights have a scale for each output, inputs of a layer one scale, of the largest input that the
-given rows have: Jacob et al. 2018 (arXiv:1712.05877), without zero points. Sums are int32; all
-between the layers stays in floats.
+given rows have: Jacob et al. 2018 (arXiv:1712.05877), without zero points. Sums are whole
+numbers; all between the layers stays in floats.
 """
 
 import numpy as np

@@ -45,11 +45,13 @@ def share(x, quantiles, begins):
     return np.stack(columns, 1)''',
     "linear_int8": '''\
 def linear_int8(x, step, weight, scale):
-    """x weight^T scale, with x / step and weight as whole numbers of 8 bits."""
+    """x weight^T scale, with x / step and weight as whole numbers of 8 bits; NaN if one of x is."""
     q = x / x.dtype.type(step)
-    q = np.clip(np.trunc(q + np.copysign(x.dtype.type(0.5), q)), -127, 127)
+    gone = np.isnan(q).any(-1, keepdims=True)
+    q = np.where(gone, 0, np.clip(np.trunc(q + np.copysign(x.dtype.type(0.5), q)), -127, 127))
     sums = q.astype(np.int64) @ weight.T.astype(np.int64)
-    return sums.astype(x.dtype) * (scale * x.dtype.type(step))''',
+    y = sums.astype(q.dtype) * (scale * q.dtype.type(step))
+    return np.where(gone, q.dtype.type(np.nan), y)''',
 }
 
 

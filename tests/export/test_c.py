@@ -151,6 +151,22 @@ def test_int8_with_what_it_costs(tmp_path):
     assert (found.argmax(1) != labels[1400:].numpy()).mean() == pytest.approx(small.loss, abs=3e-3)
 
 
+def test_int8_of_missing_numbers_and_of_long_rows(tmp_path):
+    small, x = net(nn.Linear(5, 3), nn.ReLU()), rows(5)
+    long = nn.Linear(140_000, 1)  # whose sum is more than int32 has
+    with pyml.no_grad():
+        long.weight.fill_(1.0)
+    export.c(small, tmp_path / "small.h", inputs=x, dtype="int8")
+    export.c(long, tmp_path / "long.h", inputs=pyml.ones(2, 140_000), dtype="int8")
+    loaded = library("gcc", tmp_path, ["small", "long"])
+    assert loaded.test_small() == loaded.test_long() == 0
+    found = rows_through(loaded, "long", np.ones((1, 140_000), np.float32), (1,))
+    close(found, output_of(long, [np.ones((1, 140_000), np.float32)]))
+    x[0, 2], x[1, 0] = np.nan, np.inf
+    found = rows_through(loaded, "small", x, (3,))
+    assert np.isnan(found[0]).all() and np.isfinite(found[1:]).all()
+
+
 def test_targets_of_all_kinds():
     x = rows(3)
     first = (x[:, 0] > 0).astype(int)
