@@ -9,6 +9,7 @@ from itertools import count
 
 import numpy as np
 
+from pyml.errors import ArgumentError
 from pyml.export import graph as g
 from pyml.export.graph import TEXT, Graph
 from pyml.export.modules import Tracer, clamped, log_softmax, rule, softmax
@@ -417,12 +418,15 @@ def graph_of(model):
     return Graph(values, outputs)
 
 
-def tried(model, inputs, rows):
+def tried(model, inputs, rows, who):
     """Arrays for the inputs of the graph, and {name: array} of what the model gives of them.
 
     Args:
         inputs: a table; None: one that is drawn, of so many rows.
+        who: the public function, for messages.
     """
     table = drawn_table(model, rows) if inputs is None else as_table(inputs, model.schema)
+    if table.rows == 0:
+        raise ArgumentError(f"{who}: inputs is a table of 0 rows, it must have rows")
     with np.errstate(all="ignore"):
         return rows_of(model, table), predictions(model, table)

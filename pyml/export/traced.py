@@ -53,7 +53,7 @@ def traced(model, inputs, who):
             "its network, as estimator.networks_[0]"
         )
     if isinstance(model, TabularModel):
-        made = Traced(model, graph_of(model), *tried(model, inputs, ROWS))
+        made = Traced(model, graph_of(model), *tried(model, inputs, ROWS, who))
         check(made, who)
         return made
     floats = (np.dtype(p.dtype) for p in model.parameters() if p.is_floating_point())

@@ -226,6 +226,13 @@ def test_int8_of_a_table(tmp_path):
     assert library("gcc", tmp_path, ["net"]).test_net() == 0
 
 
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+def test_a_table_without_rows(dtype):
+    model, table = MODELS["noisy"]
+    with pytest.raises(ValueError, match="inputs is a table of 0 rows, it must have rows"):
+        export.c(model, io.BytesIO(), inputs=table.take(np.arange(0)), dtype=dtype, name="net")
+
+
 def test_targets_that_are_no_names_of_classes():
     model, table = MODELS["noisy"]
     codes = (model.predict(table) == "ja").astype(int)
