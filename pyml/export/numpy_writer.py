@@ -33,6 +33,12 @@ def codes(x, names):
     places = {name: place for place, name in enumerate(names, 1)}
     texts = [text if isinstance(text, str) and text else None for text in x]
     return np.array([places.get(text, 0) for text in texts], np.int64)''',
+    "lookup": '''\
+def lookup(table, rows):
+    """Rows of a table. NumPy counts negative ones from the end; here they are none."""
+    if np.min(rows, initial=0) < 0:
+        raise IndexError(f"{np.min(rows)} is no row of a table")
+    return table[rows]''',
     "share": '''\
 def share(x, quantiles, begins):
     """How far columns are through quantiles of their own, in the middle of equal ones."""
@@ -167,7 +173,8 @@ class Writer:
         return f"{x}.argmax(1)"
 
     def of_lookup(self, value, table, rows):
-        return f"{table}[{rows}]"
+        self.helpers.add("lookup")
+        return f"lookup({table}, {rows})"
 
     def of_share(self, value, x, quantiles):
         self.helpers.add("share")

@@ -202,7 +202,10 @@ class Writer:
         return self.node("Add", above, self.of_log1p(value, power))
 
     def of_lookup(self, value, table, rows):
-        return self.node("Gather", table, rows)
+        """Gather counts negative rows from the end: they become one that is not there."""
+        count, zero = (self.constant(np.array(n), "number") for n in (value.inputs[0].shape[0], 0))
+        is_none = self.node("Less", rows, zero)
+        return self.node("Gather", table, self.node("Where", is_none, count, rows))
 
     # ---- of tables -------------------------------------------------------------------------------
 

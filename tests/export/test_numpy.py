@@ -49,6 +49,13 @@ def test_equals_the_model(name):
     close(module.predict(*(x[:1] for x in given)), wanted[:1], 2 * ULP)
 
 
+def test_no_row_of_an_embedding():
+    predict = export.numpy(net(nn.Embedding(7, 2)), inputs=np.zeros((3, 2), int)).predict
+    for rows_of_none in ([[-1, 0]], [[0, 7]]):
+        with pytest.raises(IndexError):
+            predict(np.array(rows_of_none))
+
+
 def test_float64():
     model = net(nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 2)).double()
     x = rows(4).astype(np.float64)

@@ -40,6 +40,15 @@ def test_equals_the_model(opset):
         close(run(loaded, [x[:1] for x in given]), wanted[:1], 2 * ULP)  # another batch
 
 
+def test_no_row_of_an_embedding():
+    model, x = net(nn.Embedding(7, 2)), np.array([[0, 6]])
+    loaded = session(model, inputs=x)
+    close(run(loaded, [x]), output_of(model, [x]))
+    for rows_of_none in ([[-1, 0]], [[0, 7]]):
+        with pytest.raises(Exception, match="out of data bounds"):
+            run(loaded, [np.array(rows_of_none)])
+
+
 def test_float64_and_names():
     model = net(nn.Linear(4, 8), nn.Tanh(), nn.LayerNorm(8), nn.Linear(8, 2)).double()
     x = rows(4).astype(np.float64)
