@@ -23,6 +23,12 @@ TESTED_ROWS = 4
 ULP = {"float32": 256, "int8": 2**17}  # of the largest output: of int8 about a hundredth
 OWN = 16  # times what NumPy's outputs differ by, where that is more
 MISSING = {"float64": "NAN", "int64": "INT64_MIN", TEXT: "NULL"}
+FINITE = [  # options by which a compiler takes it that there is no NaN
+    "#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)",
+    '#error "missing numbers are NAN: compile without -ffast-math and -ffinite-math-only"',
+    "#endif",
+    "",
+]
 MATH = re.compile(r"\b(?:[a-z0-9]+f|exp|log|sqrt|cos|sin|tanh|erf|pow|fabs|expm1|log1p|isnan)\(")
 
 
@@ -230,6 +236,7 @@ def text_of(writer, model, rows, outputs, ulp, error):
         "",
         *(f"#include <{header}>" for header in sorted(headers)),
         "",
+        *(FINITE * bool(re.search(r"\bisnan\(|\bNAN\b", whole))),
         *(f"#define {capitals}_{what} {size}" for what, size in sizes.items()),
     ]
     return "\n".join(lines) + "\n\n" + whole + "\n\n#endif\n"

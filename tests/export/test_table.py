@@ -1,15 +1,17 @@
 """Tables: the preprocessing goes along into C, NumPy and ONNX."""
 
 import io
+import subprocess
 
 import numpy as np
 import pytest
 
 from export.compilers import FOREIGN, HOSTED, library, needed, run, self_tests
+from export.nets import net
 from export.tables import MODELS, model_of, table_of
 from export.test_c import STRICT, ULP
 from export.test_numpy import close
-from pyml import export
+from pyml import export, nn
 from pyml.export import graph as g
 from pyml.export.graph import Graph
 from pyml.export.table import columns_of, graph_of, normal_quantile, predictions, rows_of
@@ -224,6 +226,18 @@ def test_int8_of_a_table(tmp_path):
     written = export.c(model, tmp_path / "net.h", inputs=table, targets=wanted, dtype="int8")
     assert written.loss_before == 0 <= written.loss < 0.2
     assert library("gcc", tmp_path, ["net"]).test_net() == 0
+
+
+@pytest.mark.parametrize("option", ["-ffast-math", "-Ofast", "-ffinite-math-only"])
+def test_compilers_that_know_no_missing_numbers(tmp_path, option):
+    needed("gcc")
+    export.c(MODELS["noisy"][0], tmp_path / "table.h")
+    export.c(net(nn.Linear(3, 2)), tmp_path / "net.h")
+    for name, code in (("net", 0), ("table", 1)):
+        (tmp_path / "main.c").write_text(f'#include "{name}.h"\n')
+        words = ["gcc", option, "-fsyntax-only", tmp_path / "main.c"]
+        done = subprocess.run([*map(str, words)], capture_output=True, text=True)
+        assert done.returncode == code and ("compile without -ffast-math" in done.stderr) == code
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int8"])
