@@ -6,8 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from pyml.errors import ArgumentError
 from pyml.export.graph import TEXT
-from pyml.export.operations import FUNCTIONS, is_wrapped, plain, written
+from pyml.export.operations import FUNCTIONS, in_utf8, is_wrapped, plain, written
 
 TYPES = {"float32": "float", "float64": "double", "int64": "int64_t", "bool": "unsigned char"}
 TYPES |= {"int8": "int8_t", TEXT: "const char *"}
@@ -572,10 +573,21 @@ def named_fields(values):
     return fields
 
 
+def bytes_of(text):
+    """The bytes of a text, which C ends at the first 0."""
+    content = in_utf8(text, "export.c")
+    if 0 in content:
+        raise ArgumentError(
+            f"export.c: the category or class {text!r} has a NUL, where a text of C ends; give it "
+            "another name in the table, and fit again"
+        )
+    return content
+
+
 def quoted(text):
     """A text as a literal of C, in bytes of UTF-8."""
     letters = []
-    for byte in text.encode():
+    for byte in bytes_of(text):
         plain = 32 <= byte < 127 and chr(byte) not in '"\\?'
         letters.append(chr(byte) if plain else f"\\{byte:03o}")
     return '"' + "".join(letters) + '"'

@@ -5,7 +5,7 @@ import numpy as np
 from pyml import io
 from pyml.config import __version__
 from pyml.export.graph import TEXT
-from pyml.export.operations import FUNCTIONS
+from pyml.export.operations import FUNCTIONS, in_utf8
 from pyml.export.traced import traced
 from pyml.options import check_integer
 from pyml.tabular.arrow import needed
@@ -277,7 +277,7 @@ class Writer:
         return self.node("Div", self.node("Where", is_there, middle, between), number(last))
 
     def of_code(self, value, x):
-        names = [name or "" for name in value.options["names"]]
+        names = texts_of(value)
         return self.node(
             "LabelEncoder",
             x,
@@ -288,8 +288,16 @@ class Writer:
         )
 
     def of_choose(self, value, place):
-        texts = self.constant(np.array(value.options["names"], object), "classes")
+        texts = self.constant(np.array(texts_of(value), object), "classes")
         return self.node("Gather", texts, place)
 
     def of_largest(self, value, x):
         return self.node("ArgMax", x, axis=1, keepdims=0)
+
+
+def texts_of(value):
+    """Names of categories or classes; a missing one is one without letters."""
+    names = [name or "" for name in value.options["names"]]
+    for name in names:
+        in_utf8(name, "export.onnx")
+    return names

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pyml.errors import ArgumentError
+
 
 class Function(NamedTuple):
     """One function in three languages.
@@ -36,6 +38,17 @@ def is_wrapped(text):
         if depth == 0:
             return i == len(text) - 1 and text[0] == "("
     return False
+
+
+def in_utf8(text, who):
+    """The bytes of a category or class."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise ArgumentError(
+            f"{who}: the category or class {text!r} has letters that UTF-8 has not; give it "
+            "another name in the table, and fit again"
+        ) from None
 
 
 def plain(text):

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from export.compilers import FOREIGN, HOSTED, library, needed, run, self_tests
-from export.nets import net
+from export.nets import drawn, net
 from export.tables import MODELS, model_of, table_of
 from export.test_c import STRICT, ULP
 from export.test_numpy import close
-from pyml import export, nn
+from pyml import export, nn, tabular
 from pyml.export import graph as g
 from pyml.export.graph import Graph
 from pyml.export.table import columns_of, graph_of, normal_quantile, predictions, rows_of
@@ -245,6 +245,29 @@ def test_a_table_without_rows(dtype):
     model, table = MODELS["noisy"]
     with pytest.raises(ValueError, match="inputs is a table of 0 rows, it must have rows"):
         export.c(model, io.BytesIO(), inputs=table.take(np.arange(0)), dtype=dtype, name="net")
+
+
+def of_categories(*names, to="x"):
+    """A TabularModel of one column of these categories, or one that predicts them."""
+    rows = 10 * len(names)
+    columns = {"x": np.array([*names] * 10, object), "y": np.arange(rows) % 7.0}
+    if to == "y":
+        columns = {"x": columns["y"], "y": columns["x"]}
+    table = tabular.Table(columns)
+    schema = tabular.Schema.infer(table, ["y"])
+    model = tabular.TabularModel.for_table(schema, table, hidden=(4,))
+    drawn(model.network)
+    return model.eval()
+
+
+@pytest.mark.parametrize("to", ["x", "y"])
+def test_texts_that_a_file_cannot_hold(to):
+    pytest.importorskip("onnx")
+    with pytest.raises(ValueError, match=r"'a\\x00b' has a NUL, where a text of C ends"):
+        export.c(of_categories("a", "a\0b", to=to), io.BytesIO())
+    for write in (export.c, export.onnx):
+        with pytest.raises(ValueError, match=r"'a\\ud800' has letters that UTF-8 has not"):
+            write(of_categories("b", "a\ud800", to=to), io.BytesIO())
 
 
 def test_targets_that_are_no_names_of_classes():
