@@ -1,5 +1,6 @@
 """pyml.export.numpy: every module in plain NumPy."""
 
+import stat
 import subprocess
 import sys
 from collections import OrderedDict
@@ -75,6 +76,30 @@ def test_files_need_numpy_alone(tmp_path):
     )
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
     close(np.load(tmp_path / "y.npy"), output_of(model, [x]))
+
+
+def test_files_that_cannot_be_written_change_nothing(tmp_path):
+    model = net(nn.Linear(4, 2))
+    for folder, other in (("n.py", "n.npz"), ("n.npz", "n.py")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / other).write_text("old")
+        with pytest.raises(IsADirectoryError):
+            export.numpy(model, tmp_path / "n.py")
+        assert (tmp_path / other).read_text() == "old"
+        assert sorted(path.name for path in tmp_path.iterdir()) == sorted([folder, other])
+        (tmp_path / folder).rmdir()
+        (tmp_path / other).unlink()
+    with pytest.raises(FileNotFoundError, match=r"no[/\\]n\.py"):
+        export.numpy(model, tmp_path / "no" / "n.py")
+
+
+def test_files_that_are_replaced_keep_their_modes(tmp_path):
+    for name in ("n.py", "n.npz"):
+        (tmp_path / name).write_text("old")
+        (tmp_path / name).chmod(0o640)
+    export.numpy(net(nn.Linear(4, 2)), tmp_path / "n.py")
+    found = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    assert found == {"n.py": 0o640, "n.npz": 0o640}
 
 
 def test_the_model_stays_in_its_mode():
