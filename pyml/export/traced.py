@@ -4,6 +4,7 @@ import keyword
 import math
 import re
 import unicodedata
+from itertools import chain
 from types import ModuleType
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from pyml.export.modules import Tracer
 from pyml.export.numpy_writer import HELPERS, Writer
 from pyml.export.operations import plain
 from pyml.export.table import graph_of, tried
+from pyml.func import functional_call
 from pyml.nn.modes import evaluating
 from pyml.ops.outside import arrived
 from pyml.tabular.model import TabularModel
@@ -67,7 +69,9 @@ def traced(model, inputs, who):
         shapes = ", ".join(str(array.shape) for array in rows)
         raise ArgumentError(f"{who}: inputs has shape {shapes}: {error}") from None
     with evaluating(model):
-        output = model(*map(Tensor._on, rows)).numpy()
+        tensors = chain(model.named_parameters(), model.named_buffers())
+        copies = {name: tensor.clone() for name, tensor in tensors}  # max_norm changes its weight
+        output = functional_call(model, copies, tuple(map(Tensor._on, rows))).numpy()
     made = Traced(model, graph, rows, {"y": output})
     check(made, who)
     return made

@@ -110,6 +110,15 @@ def test_the_model_stays_in_its_mode():
     assert [m.training for m in model.modules()] == [True, False, False, True]
 
 
+def test_the_model_keeps_its_numbers():
+    model = nn.Sequential(nn.Embedding(7, 3, max_norm=0.5), nn.Linear(3, 2)).eval()
+    before = {name: values.clone() for name, values in model.state_dict().items()}
+    x = np.zeros((3, 2), int)
+    module = export.numpy(model, inputs=x)
+    assert all((before[name] == values).all() for name, values in model.state_dict().items())
+    close(module.predict(x), output_of(model, [x]))
+
+
 class Own(nn.Module):
     def __init__(self):
         super().__init__()
