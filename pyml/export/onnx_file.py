@@ -26,7 +26,7 @@ def onnx(model, path, *, inputs=None, opset=17):
     Of a TabularModel the preprocessing goes along: inputs have the names of the columns and one
     dimension, double for numbers (NaN where one is missing), string for categories ("" where one is
     missing), int64 for dates (microseconds since 1970, the smallest one where one is missing);
-    outputs are called prediction and probability.
+    outputs are called prediction and probability, or prediction_2 and probability_2 if a column is.
 
     Args:
         model: a Module of the modules of nn, or with export.rule of others; or a TabularModel, or a
@@ -71,7 +71,8 @@ class Writer:
         self.onnx, self.graph, self.opset = onnx, graph, opset
         self.nodes, self.names = [], {}
         self.arrays, self.known = {}, {}  # by name, and the names by what is in them
-        self.taken = {*(v.options["name"] for v in graph.inputs), *graph.outputs}
+        self.taken = {v.options["name"] for v in graph.inputs}
+        self.outputs = {self.free(name): value for name, value in graph.outputs.items()}
 
     def model(self, name):
         """The ModelProto."""
@@ -85,10 +86,10 @@ class Writer:
                 )
             elif value not in self.names:
                 self.names[value] = self.write(value)
-        for name_of_output, value in self.graph.outputs.items():
+        for name_of_output, value in self.outputs.items():
             self.node("Identity", self.names[value], output=name_of_output)
         inputs = [self.info(v.options["name"], v) for v in self.graph.inputs]
-        outputs = [self.info(name, v) for name, v in self.graph.outputs.items()]
+        outputs = [self.info(name, v) for name, v in self.outputs.items()]
         used = {name for node in self.nodes for name in node.input}
         arrays = [
             self.onnx.numpy_helper.from_array(a, n) for n, a in self.arrays.items() if n in used

@@ -198,6 +198,23 @@ def test_onnx(opset):
         agree(found, predictions(model, table), 2 * ULP)
 
 
+def test_columns_called_as_the_outputs():
+    pytest.importorskip("onnx")
+    ort = pytest.importorskip("onnxruntime")
+    x = np.arange(20) % 7 + 0.5
+    columns = {"prediction": x, "probability": -x, "y": np.where(x > 3, "a", "b").astype(object)}
+    table = tabular.Table(columns)
+    schema = tabular.Schema.infer(table, ["y"])
+    model = tabular.TabularModel.for_table(schema, table, hidden=(4,)).eval()
+    file = io.BytesIO()
+    export.onnx(model, file)
+    session = ort.InferenceSession(file.getvalue(), providers=["CPUExecutionProvider"])
+    names = [each.name for each in session.get_outputs()]
+    assert names == ["prediction_2", "probability_2"]
+    found = session.run(None, {"prediction": x, "probability": -x})
+    agree(dict(zip(("prediction", "probability"), found, strict=True)), predictions(model, table))
+
+
 def test_dates_are_those_of_numpy():
     model, _ = model_of("regression", "date", numbers="none")
     random = np.random.RandomState(0)
