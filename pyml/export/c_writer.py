@@ -14,15 +14,29 @@ TYPES = {"float32": "float", "float64": "double", "int64": "int64_t", "bool": "u
 TYPES |= {"int8": "int8_t", TEXT: "const char *"}
 LARGEST_INT32 = 2**31 // 127**2  # products of int8 that an int32 holds the sum of
 WIDTH = 98  # columns of lines with numbers
+# Words that no field of a struct can be called in C11, C23, C++20, and in GNU's dialects of them.
 KEYWORDS = """
-auto break case char const continue default do double else enum extern float for goto if in inline
-int long out register restrict return short signed sizeof static struct switch typedef union
-unsigned void volatile while
-alignas alignof and asm bitand bitor bool catch class compl constexpr decltype delete explicit
-export false friend mutable namespace new noexcept not nullptr operator or private protected public
-static_assert template this thread_local throw true try typeid typename using virtual wchar_t xor
-EOF HUGE_VAL I INFINITY NAN NULL errno far interface linux near small unix
-"""  # of C, of C++, and what macros may be called
+alignas alignof auto bool break case char const constexpr continue default do double else enum
+extern false float for goto if inline int long nullptr register restrict return short signed sizeof
+static static_assert struct switch thread_local true typedef typeof typeof_unqual union unsigned
+void volatile while
+and and_eq asm bitand bitor catch char8_t char16_t char32_t class co_await co_return co_yield compl
+concept const_cast consteval constinit decltype delete dynamic_cast explicit export friend mutable
+namespace new noexcept not not_eq operator or or_eq private protected public reinterpret_cast
+requires static_cast template this throw try typeid typename using virtual wchar_t xor xor_eq
+far interface linux near small unix
+"""
+# What stddef.h, stdint.h, math.h and string.h, and those that they include, define.
+DEFINED = re.compile(
+    r"U?INT\w*_(C|MAX|MIN|WIDTH)|(PTRDIFF|SIG_ATOMIC|SIZE|WCHAR|WINT)_(MAX|MIN|WIDTH)"
+    r"|u?int(_fast|_least)?\d+_t|u?int(max|ptr)_t|(double|float|max_align|nullptr|ptrdiff|s?size)_t"
+    r"|M_(E(f\w*|l)?|\w*(LN|LOG|PI|SQRT)\w*)|HUGE(_VAL\w*)?"
+    r"|FP_((FAST|INT)_\w+|\w*LOGB\w*|INFINITE|NAN|(SUB)?NORMAL|ZERO)"
+    r"|INFINITY|NAN|SNAN[DFL]?\w*|MAXFLOAT|MATH_ERR\w+|math_errhandling|NULL|EOF|I"
+    r"|EXIT_(FAILURE|SUCCESS)|FD_SETSIZE|MB_CUR_MAX|NFDBITS|RAND_MAX|(BIG|LITTLE|PDP)_ENDIAN|errno"
+    r"|BYTE_ORDER|W(CONTINUED|EXITED|NOHANG|NOWAIT|STOPPED|UNTRACED)"
+    r"|DOMAIN|OVERFLOW|PLOSS|SING|TLOSS|UNDERFLOW|X_TLOSS"
+)
 
 # Functions that a file gets if it uses them: {p} is what names begin with, {t} the type.
 HELPERS = {
@@ -566,11 +580,15 @@ def term(step, name):
 
 def named_fields(values):
     """{name of C: Value} of {name: Value}."""
-    fields = {}
-    for name, value in values.items():
-        made = identifier(name, fields)
-        fields[f"{made}_" if made in KEYWORDS.split() else made] = value  # no other ends in _
-    return fields
+    names = []
+    for name in values:
+        names.append(identifier(name, names))
+    return {
+        f"{name}_"
+        if name in KEYWORDS.split() or DEFINED.fullmatch(name)
+        else name: value  # no other ends in _
+        for name, value in zip(names, values.values(), strict=True)
+    }
 
 
 def bytes_of(text):

@@ -151,6 +151,29 @@ def test_columns_in_c():
     assert "NULL if it is missing */" in text
 
 
+TAKEN = """
+class concept requires co_await and_eq const_cast char16_t constinit typeof nullptr alignas M_PI
+M_1_PI M_E INT64_MIN UINT8_MAX INT_FAST8_MAX SIZE_MAX PTRDIFF_MAX FP_NAN HUGE_VAL HUGE_VALF NAN NULL
+MATH_ERRNO MAXFLOAT BIG_ENDIAN RAND_MAX EXIT_FAILURE WNOHANG int64_t size_t linux math_errhandling
+"""
+
+
+def test_names_of_columns_that_c_has_taken(tmp_path):
+    names = TAKEN.split()
+    columns = {name: np.arange(20) % 7 + 0.5 for name in [*names, "class!"]}
+    model = of_columns(columns)
+    export.c(model, tmp_path / "net.h")
+    text = (tmp_path / "net.h").read_text()
+    for name in names:
+        assert f"    double {name}_; /*" in text
+    assert "    double class_2; /*" in text
+    assert library("gcc", tmp_path, ["net"]).test_net() == 0
+    needed("g++")
+    (tmp_path / "net.cpp").write_text('#include "net.h"\n')
+    for standard in ("c++11", "gnu++20"):
+        run("g++", f"-std={standard}", "-Wall", "-Werror", "-fsyntax-only", tmp_path / "net.cpp")
+
+
 def test_a_missing_text_may_be_empty(tmp_path):
     model, _ = model_of("regression", "town")
     export.c(model, tmp_path / "net.h")
@@ -202,10 +225,8 @@ def test_columns_called_as_the_outputs():
     pytest.importorskip("onnx")
     ort = pytest.importorskip("onnxruntime")
     x = np.arange(20) % 7 + 0.5
-    columns = {"prediction": x, "probability": -x, "y": np.where(x > 3, "a", "b").astype(object)}
-    table = tabular.Table(columns)
-    schema = tabular.Schema.infer(table, ["y"])
-    model = tabular.TabularModel.for_table(schema, table, hidden=(4,)).eval()
+    columns = {"prediction": x, "probability": -x}
+    model, table = of_columns(columns, np.where(x > 3, "a", "b")), tabular.Table(columns)
     file = io.BytesIO()
     export.onnx(model, file)
     session = ort.InferenceSession(file.getvalue(), providers=["CPUExecutionProvider"])
@@ -266,11 +287,14 @@ def test_a_table_without_rows(dtype):
 
 def of_categories(*names, to="x"):
     """A TabularModel of one column of these categories, or one that predicts them."""
-    rows = 10 * len(names)
-    columns = {"x": np.array([*names] * 10, object), "y": np.arange(rows) % 7.0}
-    if to == "y":
-        columns = {"x": columns["y"], "y": columns["x"]}
-    table = tabular.Table(columns)
+    texts, numbers = np.array([*names] * 10, object), np.arange(10 * len(names)) % 7.0
+    return of_columns({"x": texts}, numbers) if to == "x" else of_columns({"x": numbers}, texts)
+
+
+def of_columns(columns, y=None):
+    """A TabularModel of these columns, that predicts y."""
+    y = np.random.RandomState(0).standard_normal(20) if y is None else y
+    table = tabular.Table(columns | {"y": y})
     schema = tabular.Schema.infer(table, ["y"])
     model = tabular.TabularModel.for_table(schema, table, hidden=(4,))
     drawn(model.network)
