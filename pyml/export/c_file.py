@@ -9,7 +9,7 @@ import numpy as np
 from pyml import io
 from pyml.config import __version__
 from pyml.errors import ArgumentError
-from pyml.export.c_writer import TYPES, Writer, declared, identifier, quoted
+from pyml.export.c_writer import TYPES, Writer, declared, identifier
 from pyml.export.graph import TEXT
 from pyml.export.int8 import quantised
 from pyml.export.operations import plain
@@ -208,11 +208,13 @@ def text_of(writer, model, rows, outputs, ulp, error):
     """
     p, capitals = writer.p, writer.prefix.upper()
     predict = predict_of(writer)
-    parts = [*writer.constants(), *writer.functions(), *predict]
-    tested = self_test(writer, rows, outputs, capitals)
-    whole = "\n\n".join([*structs(writer), *parts, *tested])
+    tested = [*self_test(writer, rows, outputs, capitals)]
+    parts = [*writer.constants(), *writer.functions(), *predict, *tested]
+    whole = "\n\n".join([*structs(writer), *parts])
     headers = ["stddef.h", "stdint.h"]
-    headers += ["math.h"] * bool(MATH.search(whole) or re.search(r"\bINFINITY\b|\bNAN\b", whole))
+    headers += ["math.h"] * bool(
+        MATH.search(whole) or re.search(r"\b(INFINITY|NAN|HUGE_VAL)\b", whole)
+    )
     headers += ["string.h"] * ("strcmp(" in whole)
     sizes = {"ULP": ulp, "WEIGHT_BYTES": writer.weight_bytes}
     sizes |= {"SCRATCH_BYTES": writer.scratch_bytes}
@@ -365,5 +367,5 @@ def test_data(writer, side, arrays, count):
 def item(writer, number, value):
     """A number or text of the self-test."""
     if value.dtype == TEXT:
-        return "NULL" if number is None else quoted(str(number))
+        return writer.literal_of(None if number is None else str(number))
     return writer.literal(number, value.dtype)

@@ -13,6 +13,7 @@ from pyml.export.operations import FUNCTIONS, in_utf8, is_wrapped, plain, writte
 TYPES = {"float32": "float", "float64": "double", "int64": "int64_t", "bool": "unsigned char"}
 TYPES |= {"int8": "int8_t", TEXT: "const char *"}
 LARGEST_INT32 = 2**31 // 127**2  # products of int8 that an int32 holds the sum of
+LONGEST_LITERAL = 4095  # letters that every compiler of C99 takes
 WIDTH = 98  # columns of lines with numbers
 # Words that no field of a struct can be called in C11, C23, C++20, and in GNU's dialects of them.
 KEYWORDS = """
@@ -177,6 +178,7 @@ class Writer:
         self.arrays = {}  # {(constant, is transposed): name}
         self.taken = {f"{self.p}{name}" for name in (*RESERVED.split(), *HELPERS)}
         self.tables = []  # text of other constants
+        self.texts = {}  # {long text: name of its table}
         self.helpers = set()
         self.body, self.names, self.free, self.declared = [], {}, {}, {}
         self.fields = [
@@ -201,13 +203,27 @@ class Writer:
             return "INT64_MIN" if number == np.iinfo(np.int64).min else f"{int(number)}"
         if dtype in (np.bool_, np.int8):
             return str(int(number))
-        if math.isnan(number):
-            return "NAN"
+        is_double = dtype == np.float64
+        if math.isnan(number):  # which is a float, as INFINITY is
+            return "(double)NAN" if is_double else "NAN"
         if math.isinf(number):
-            return "INFINITY" if number > 0 else "-INFINITY"
+            largest = "HUGE_VAL" if is_double else "INFINITY"
+            return largest if number > 0 else f"-{largest}"
         text = str(np.dtype(dtype).type(number))
         text = text if "." in text or "e" in text else f"{text}.0"
         return text + ("f" if dtype == np.float32 else "")
+
+    def literal_of(self, text):
+        """A text in C, or None: a literal, or the name of an array of letters if it is long."""
+        if text is None:
+            return "NULL"
+        content = bytes_of(text)
+        if len(content) <= LONGEST_LITERAL:
+            return quoted(content)
+        if text not in self.texts:
+            letters = [f"'\\{byte:03o}'" for byte in content]
+            self.texts[text] = self.table("char", [*letters, "0"])
+        return self.texts[text]
 
     def array(self, constant, transposed=False):
         """The name of a constant array, which is then written."""
@@ -433,7 +449,7 @@ class Writer:
         self.loops([outer, len(places), inner], lambda *names: line)
 
     def of_choose(self, value, x):
-        table = self.table("char *const", map(quoted, value.options["names"]))
+        table = self.table("char *const", map(self.literal_of, value.options["names"]))
         source = self.expression(x, lambda v: "0")
         self.body.append(f"{self.element(self.names[value], '0')} = {table}[{source}];")
 
@@ -513,7 +529,7 @@ class Writer:
     def of_code(self, value, x):
         self.need("code", value.dtype)
         names = value.options["names"]
-        texts = ["NULL" if name is None else quoted(name) for name in names]
+        texts = map(self.literal_of, names)
         table = self.table("char *const", texts)
         source = self.expression(x, lambda v: "i")
         line = (
@@ -602,10 +618,10 @@ def bytes_of(text):
     return content
 
 
-def quoted(text):
-    """A text as a literal of C, in bytes of UTF-8."""
+def quoted(content):
+    """Bytes as a literal of C."""
     letters = []
-    for byte in bytes_of(text):
+    for byte in content:
         plain = 32 <= byte < 127 and chr(byte) not in '"\\?'
         letters.append(chr(byte) if plain else f"\\{byte:03o}")
     return '"' + "".join(letters) + '"'

@@ -7,7 +7,8 @@ import subprocess
 import numpy as np
 import pytest
 
-STRICT = ["-std=c99", "-O2", "-Wall", "-Wextra", "-pedantic", "-Wconversion", "-Werror"]
+STRICT = ["-std=c99", "-O2", "-Wall", "-Wextra", "-pedantic", "-Wconversion", "-Wdouble-promotion"]
+STRICT += ["-Werror"]
 HOSTED = ["gcc", "clang"]
 FOREIGN = {  # {compiler: (options, what runs its programs)}
     "aarch64-linux-gnu-gcc": (["-static"], "qemu-aarch64"),

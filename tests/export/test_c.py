@@ -118,6 +118,16 @@ def test_float64(tmp_path):
     close(found, output_of(model, [x]), ULP)
 
 
+@pytest.mark.parametrize("mode", ["max", "mean"])
+def test_float64_without_a_float(tmp_path, mode):
+    """STRICT warns of a float that becomes a double."""
+    model = net(nn.EmbeddingBag(7, 3, mode=mode, padding_idx=2), nn.Linear(3, 2)).double()
+    with pyml.no_grad():
+        model[1].weight[0, 0], model[1].weight[1, 1] = np.inf, np.nan
+    export.c(model, tmp_path / "net.h", inputs=np.array([[1, 2], [2, 2]]))
+    assert library("gcc", tmp_path, ["net"]).test_net() == 0
+
+
 def digits_net():
     pyml.manual_seed(0)
     images, labels = data.load_digits()

@@ -328,7 +328,6 @@ def in_c(models, compilers=("gcc",), others=()):
                 text = "".join(f'#include "{name}.h"\n' for name in names)
                 calls = " + ".join(f"{name}_self_test()" for name in names)
                 (folder / "bare.c").write_text(f"{text}int main(void) {{ return {calls}; }}\n")
-                # -Wdouble-promotion would tell of double where the processor has float alone
                 run(
                     compiler,
                     *STRICT,

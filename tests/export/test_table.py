@@ -302,6 +302,13 @@ def of_columns(columns, y=None):
 
 
 @pytest.mark.parametrize("to", ["x", "y"])
+def test_long_texts(tmp_path, to):
+    """Longer than a literal of C99 may be; it is short before, and after what is no ASCII."""
+    export.c(of_categories("a", "ö" * 2000, "b" * 5000, to=to), tmp_path / "net.h")
+    assert library("gcc", tmp_path, ["net"]).test_net() == 0
+
+
+@pytest.mark.parametrize("to", ["x", "y"])
 def test_texts_that_a_file_cannot_hold(to):
     pytest.importorskip("onnx")
     with pytest.raises(ValueError, match=r"'a\\x00b' has a NUL, where a text of C ends"):
