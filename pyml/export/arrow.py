@@ -24,7 +24,7 @@ def to_arrow(tensors):
 
     Raises:
         ModuleNotFoundError: without pyarrow.
-        TypeError: if it is none of these.
+        TypeError: if it is none of these, or a name is no str.
         ValueError: for a single number, or rows without numbers; for columns of different lengths.
 
     Example:
@@ -38,6 +38,12 @@ def to_arrow(tensors):
     lengths = {name: len(column) for name, column in columns.items()}
     if len({*lengths.values()}) > 1:
         raise ValueError(f"to_arrow: columns have different lengths: {lengths}")
+    for name in columns:
+        if not isinstance(name, str):
+            raise TypeError(
+                f"to_arrow: tensors has the name {name!r}, a {type(name).__name__}; columns of "
+                "Arrow are called by a str"
+            )
     return pa.table(columns)
 
 

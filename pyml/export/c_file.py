@@ -92,6 +92,8 @@ def c(model, path, *, inputs=None, targets=None, name=None, dtype="float32"):
         268
     """
     check_choice("export.c", "dtype", dtype, tuple(ULP))
+    if not isinstance(name, (str, type(None))):
+        raise TypeError(f"export.c: name is a {type(name).__name__}, it must be a str, as 'net'")
     if name is None:
         place = path
         if hasattr(path, "write"):  # of a descriptor the name is its number
@@ -127,7 +129,8 @@ def c(model, path, *, inputs=None, targets=None, name=None, dtype="float32"):
     if hasattr(path, "write"):
         io._write_all(path, content)
     else:
-        io._write_whole(io._checked_path(path), content)
+        path = io._checked_path(path)
+        io._write_whole(path, content)
     return Exported(str(path), writer.weight_bytes, writer.scratch_bytes, error, *losses)
 
 

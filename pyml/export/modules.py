@@ -1,6 +1,7 @@
 """What each module computes in evaluation mode, as operations of graph.py: one row for a class."""
 
 import math
+from inspect import Parameter, signature
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from pyml.tensor import Tensor
 
 __all__ = ["Tracer", "rule"]
 
+POSITIONAL = Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD
 RULES = {}  # {class: function(tracer, module, *values)}
 REFUSED = {  # {class: why no row can be}
     Loss: "is a loss: export the network, whose outputs it takes",
@@ -87,6 +89,7 @@ class Tracer:
         self._path.append(name)
         try:
             function = self._rule_of(module)
+            self._check_count(module, function, len(values))
             result = function(self, module, *values)
             if not isinstance(result, g.Value):
                 self.refuse(
@@ -134,6 +137,18 @@ class Tracer:
         if dim % rank == 0:
             self.refuse(module, "computes over the batch: rows would not be by themselves")
         return dim % rank - 1
+
+    def _check_count(self, module, function, count):
+        """Refuses more or fewer values than a rule takes behind the tracer and the module."""
+        try:
+            signature(function).bind(self, module, *[None] * count)
+        except TypeError:
+            taken = sum(p.kind in POSITIONAL for p in signature(function).parameters.values()) - 2
+            self.refuse(
+                module,
+                f"takes {taken} input{'s' * (taken != 1)}, and is given {count}; `inputs` is to be "
+                "an array for each",
+            )
 
     def _rule_of(self, module):
         if not isinstance(module, nn.Module):

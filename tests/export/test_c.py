@@ -349,6 +349,11 @@ def test_a_layer_that_is_there_twice(tmp_path):
     close(rows_through(library("gcc", tmp_path, ["net"]), "net", x, (3,)), output_of(model, [x]))
 
 
+def test_the_path_is_a_text(tmp_path):
+    for path in (tmp_path / "net.h", str(tmp_path / "net.h"), bytes(tmp_path / "net.h")):
+        assert export.c(net(nn.Linear(2, 2)), path).path == str(tmp_path / "net.h")
+
+
 def test_a_file_without_a_name():
     with tempfile.TemporaryFile() as file:  # its name is a number
         export.c(net(nn.Linear(2, 2)), file)
@@ -363,9 +368,14 @@ def test_refusals(tmp_path):
         ({"dtype": "int4"}, "must be 'float32' or 'int8'"),
         ({"inputs": np.zeros((0, 4))}, "it must have rows"),
         ({"inputs": np.zeros((2, 4)), "targets": [1, 2, 3]}, "targets has shape"),
+        ({"inputs": (rows(4), rows(4))}, r"Linear \(0\) takes 1 input, and is given 2; `inputs`"),
+        ({"name": 3}, "name is a int, it must be a str"),
+        ({"name": b"net"}, "name is a bytes, it must be a str"),
     ):
-        with pytest.raises(ValueError, match=words):
+        with pytest.raises((TypeError, ValueError), match=words):
             export.c(model, tmp_path / "net.h", **options)
+    with pytest.raises(TypeError, match="Bilinear takes 2 inputs, and is given 1"):
+        export.c(nn.Bilinear(3, 4, 5), tmp_path / "net.h", inputs=rows(3))
     with pytest.raises(ValueError, match="no linear layer"):
         export.c(nn.ReLU(), tmp_path / "net.h", inputs=rows(3), dtype="int8")
     assert not (tmp_path / "net.h").exists()

@@ -181,6 +181,7 @@ def test_arrow_refusals():
         (pyml.tensor(3), ValueError, "single number"),
         (pyml.ones(2, 0), ValueError, "its rows must have numbers"),
         ({"a": pyml.ones(1), "b": pyml.ones(2)}, ValueError, "different lengths"),
+        ({1: pyml.ones(1)}, TypeError, "tensors has the name 1, a int"),
     ):
         with pytest.raises(error, match=words):
             export.to_arrow(data)
