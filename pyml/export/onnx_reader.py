@@ -833,8 +833,28 @@ class Reader:
             return self.squeezed(x, [axis]) if is_one else x
         if axis or table.ndim != 2:
             node.refuse("is no embedding: its constant must be a matrix, its axis 0")
+        places = self.unguarded(places, len(table))
         module = nn.Embedding(*table.shape, _weight=ops.tensor(table))
         return self.step(module, places.rank + 1, table.shape[1], places)
+
+    def unguarded(self, x, count):
+        """What Where(x < 0, count, x) guards, an Embedding's: as export.onnx writes it."""
+        if not self.is_last(x) or len(self.steps) < 2:
+            return x
+        (less, of), (where, after) = self.steps[-2:]
+        guard = {"Less": (less, 1, 0), "Where": (where, 1, count)}
+        for op, (module, place, number) in guard.items():
+            is_it = isinstance(module, Operation) and module.op == op
+            if not is_it or module.constants != [place]:
+                return x
+            if getattr(module, f"constant_{place}").tolist() != number:
+                return x
+        if after != (x.place - 1, *of):
+            return x
+        for place in (x.place, x.place - 1):
+            del self.steps[-1]
+            self.names.pop(place, None)
+        return Symbol(*of, x.rank, x.width)
 
     def of_slice(self, node):
         """Columns of rows."""

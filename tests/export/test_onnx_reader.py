@@ -53,6 +53,17 @@ def test_chains_are_sequential_and_go_out_again(tmp_path):
     made.load_state_dict({name: values.clone() for name, values in made.state_dict().items()})
 
 
+def test_an_embedding_comes_back_as_one():
+    """Without the guard that the file has against numbers below 0."""
+    x = np.array([[0, 6], [3, 2]])
+    model = nn.Sequential(nn.Embedding(7, 3), nn.Tanh()).eval()
+    for _ in range(2):
+        model = loaded(written(model, inputs=x))
+        assert list(map(type, model)) == [nn.Embedding, nn.Tanh]
+    with pytest.raises(IndexError):
+        model(pyml.tensor(x - 1))
+
+
 def test_the_random_numbers_stay_as_they_were():
     content = written(net(nn.Linear(4, 6), nn.LayerNorm(6), nn.Linear(6, 2)))
     state = pyml.get_rng_state()
