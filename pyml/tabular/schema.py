@@ -547,7 +547,8 @@ def task_of(arrays, task, formats):
     if len(looks) > 1:
         return task_of_many(looks, task)
     [(column, numbers, values, counts)] = looks
-    found, reason = fitting_task(column, numbers, values, counts)
+    is_said = formats.get(column.name) == "text"
+    found, reason = fitting_task(column, None if is_said else numbers, values, counts)
     if task in ("multilabel", "multioutput"):
         raise ValueError(f"Schema.infer: task is {task!r}, which needs a list of targets")
     if task is None:
@@ -574,7 +575,7 @@ def target_look(name, array, format, task):
         raise ValueError(
             f"Schema.infer: the target {name!r} is a date; make it a number, as days since another"
         )
-    as_number = column.arrived != "text" or column.format in NUMBERS
+    as_number = column.arrived != "text" or column.format in NUMBERS or format == "text"
     numbers, bad = numbers_of(array, column.format or ".") if as_number else (None, 0)
     return column, numbers if bad is None else None, values, counts
 

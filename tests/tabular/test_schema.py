@@ -188,6 +188,15 @@ def test_tasks(target, task, words):
     assert list(schema.targets) == ["y"] and list(schema.columns) == ["x"]
 
 
+def test_categories_are_classes_unless_it_is_said():
+    pandas = pytest.importorskip("pandas")
+    many = pandas.Categorical(np.arange(N) % 20 * 3)
+    frame = pandas.DataFrame({"x": RNG.normal(size=N), "y": many, "z": many[::-1]})
+    assert Schema.infer(frame, "y").task == "multiclass"
+    assert Schema.infer(frame, "y", task="regression").task == "regression"
+    assert Schema.infer(frame, ["y", "z"]).task == "multioutput"
+
+
 def test_several_targets():
     table = {"x": RNG.normal(size=N), "a": [0, 1] * 30, "b": ["yes", "no", "no"] * 20}
     schema = infer(table, ["a", "b"])
