@@ -10,7 +10,7 @@ import pickle
 import re
 import secrets
 import stat
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -361,33 +361,61 @@ def _write_all(f, content):
 
 def _write_whole(path, content):
     """Writes bytes to a file that takes its name when it is whole and on the disk."""
+    _write_together({path: content})
+
+
+def _write_together(files):
+    """Writes {path: bytes} to files that take their names when all are whole and on the disk."""
+    partials = {}  # {what is written: (its path, the file that it becomes)}
+
+    def take_names():
+        for partial, (_, target) in partials.items():
+            os.replace(partial, target)
+
+    try:
+        with ExitStack() as opened:
+            for path, content in files.items():
+                file = _partial(path, partials, opened)
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            if fcntl is not None:  # while they are locked
+                take_names()
+        if fcntl is None:  # Windows: what is open keeps its name
+            take_names()
+    except BaseException as error:
+        for partial in partials:
+            partial.unlink(missing_ok=True)
+        if isinstance(error, OSError):  # the caller knows the path
+            named = {str(partial): str(path) for partial, (path, _) in partials.items()}
+            error.filename = named.get(
+                error.filename or next(reversed(named), None), error.filename
+            )
+        raise
+    for folder in {target.parent for _, target in partials.values()}:
+        _sync_folder(folder)
+
+
+def _partial(path, partials, opened):
+    """A new file beside a path, open and locked, with the permissions of what it will replace."""
     target = Path(os.path.realpath(path))  # a link stays a link
     mode = _replaced_mode(target)
     _remove_stale(target)
     while True:
         partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}.partial")
+        # it is noted before there is a file: Ctrl-C may come at any moment
+        partials[partial] = path, target
         try:
-            # within `try` from before there is a file: Ctrl-C may come at any moment
-            with open(partial, "xb") as file:
-                if not _locked(file, partial):
-                    continue
-                if mode is not None:
-                    os.chmod(file.fileno() if os.chmod in os.supports_fd else partial, mode)
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-                if fcntl is not None:  # while it is locked
-                    os.replace(partial, target)
-            if fcntl is None:  # Windows: what is open keeps its name
-                os.replace(partial, target)
-            break
-        except BaseException as error:
-            if not isinstance(error, FileExistsError):
-                partial.unlink(missing_ok=True)
-            if isinstance(error, OSError) and error.filename in (None, str(partial)):
-                error.filename = str(path)  # which the caller knows
+            file = opened.enter_context(open(partial, "xb"))  # noqa: SIM115 (`opened` closes it)
+        except FileExistsError:
+            del partials[partial]
             raise
-    _sync_folder(target.parent)
+        if _locked(file, partial):
+            break
+        del partials[partial]
+    if mode is not None:
+        os.chmod(file.fileno() if os.chmod in os.supports_fd else partial, mode)
+    return file
 
 
 def _replaced_mode(target):
@@ -505,7 +533,10 @@ def _regular(path):
     """A file as bytes; no pipe or device, which may be waited for or have no end."""
     with open(path, "rb", opener=_without_waiting) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ValueError(f"{path}: is a pipe or device, not a regular file")
+            raise ValueError(
+                f"{path}: is a pipe or device, not a regular file; pass an open file of what comes "
+                "from it, as sys.stdin.buffer"
+            )
         yield file
 
 

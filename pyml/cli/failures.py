@@ -52,7 +52,7 @@ FUNCTION = re.compile(
     r"|(?:Schema|Preprocessor|Target|TabularModel)(?:\.\w+)?)(?:: validation)?: "
 )
 WORDS = {
-    "kinds={name: 'category'} makes": "--kind COLUMN=category makes",
+    "kinds={name: 'category'}, or 'number', makes": "--kind COLUMN=category, or number, makes",
     "fill them in, or leave these rows out: table.take(schema.labelled(table))": "fill them in",
     "mend it, or skip= lines above the table, or give the separator=": "mend the file",
     "; give another, as encoding='latin-1'": "; save it as UTF-8",

@@ -46,9 +46,10 @@ class Rate(LRScheduler):
         betas: of Adam; the correction is sqrt(1 - beta2^t) / (1 - beta1^t). Default: none.
     """
 
+    first = 0  # step of the schedule
+
     def __init__(self, optimizer, total, schedule=None, betas=None):
         self.total, self.schedule, self.betas = total, schedule, betas
-        self.first = 0  # step of the schedule
         super().__init__(optimizer)
 
     @property

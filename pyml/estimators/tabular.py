@@ -38,6 +38,8 @@ CHECKED = ("validation_fraction", "n_ensemble", "max_seconds", "verbose")  # the
 class Tabular(BaseEstimator):
     """What both have in common."""
 
+    kinds = None  # of pickles from before there were any
+
     def __init__(
         self,
         preset="fast",
@@ -86,6 +88,8 @@ class Tabular(BaseEstimator):
         check_choice(who, "preset", self.preset, tuple(PRESETS))
         for name in CHECKED:
             PARAMETERS[name](who, name, getattr(self, name))
+        if not isinstance(self.kinds, (Mapping, type(None))):
+            raise TypeError(f"{who}: kinds is {self.kinds!r}, it must be a dict {{name: kind}}")
         if y is None:
             raise ValueError(f"{who} requires y to be passed, but the target y is None")
         table, numbers = self._table(X, reset=True)
@@ -174,8 +178,8 @@ def is_array_of_values(X):
 
 
 def are_numbers(X):
-    """Whether all of such an array can be numbers."""
-    if X.dtype.kind in "Mm":
+    """Whether all of such an array are numbers; text that looks like one may be a code."""
+    if X.dtype.kind != "O" or any(isinstance(each, (str, bytes)) for each in X.flat):
         return False
     try:
         X.astype(np.float64)

@@ -15,6 +15,7 @@ from pyml.export.int8 import quantised
 from pyml.export.operations import plain
 from pyml.export.traced import computed, traced
 from pyml.options import check_choice
+from pyml.tabular.model import TabularModel
 from pyml.tensor import Tensor
 
 __all__ = ["Exported", "c"]
@@ -29,6 +30,7 @@ FINITE = [  # options by which a compiler takes it that there is no NaN
     "#endif",
     "",
 ]
+NO_CODE = re.compile(r'/\*.*?\*/|"(?:\\.|[^"\\])*"', re.DOTALL)  # comments and texts
 MATH = re.compile(r"\b(?:[a-z0-9]+f|exp|log|sqrt|cos|sin|tanh|erf|pow|fabs|expm1|log1p|isnan)\(")
 
 
@@ -114,10 +116,8 @@ def c(model, path, *, inputs=None, targets=None, name=None, dtype="float32"):
     losses = None, None
     if targets is not None:
         [(first, value), *_] = graph.outputs.items()
-        losses = [
-            loss_of(outputs[first], targets, threshold_of(value))
-            for outputs in (found, made.outputs)
-        ]
+        threshold = None if isinstance(made.model, TabularModel) else threshold_of(value)
+        losses = [loss_of(outputs[first], targets, threshold) for outputs in (found, made.outputs)]
     writer = Writer(graph, prefix)
     writer.write()
     expected = found if dtype == "int8" else made.outputs
@@ -148,7 +148,7 @@ def loss_of(outputs, targets, threshold):
     Args:
         outputs: of the rows, an array.
         targets: see `c`.
-        threshold: an output above it says 1 of 0 and 1.
+        threshold: an output above it says 1 of 0 and 1; None: outputs are numbers.
     """
     targets = targets.detach().numpy() if isinstance(targets, Tensor) else np.asarray(targets)
     kinds = ["texts" if is_text(array) else "numbers" for array in (targets, outputs)]
@@ -162,7 +162,7 @@ def loss_of(outputs, targets, threshold):
         targets = targets.reshape(outputs.shape)
         if outputs.dtype.kind != "f":
             return float((outputs != targets).mean())
-        if is_whole and np.isin(targets, (0, 1)).all():
+        if threshold is not None and is_whole and np.isin(targets, (0, 1)).all():
             return float(((outputs > threshold) != targets).mean())
         return float(((outputs - targets) ** 2).mean())
     classes = outputs.shape[1] if outputs.ndim == 2 else 1
@@ -241,7 +241,7 @@ def text_of(writer, model, rows, outputs, ulp, error):
         "",
         *(f"#include <{header}>" for header in sorted(headers)),
         "",
-        *(FINITE * bool(re.search(r"\bisnan\(|\bNAN\b", whole))),
+        *(FINITE * bool(re.search(r"\bisnan\(|\bNAN\b|_int8\(", NO_CODE.sub("", whole)))),
         *(f"#define {capitals}_{what} {size}" for what, size in sizes.items()),
     ]
     return "\n".join(lines) + "\n\n" + whole + "\n\n#endif\n"

@@ -1,7 +1,5 @@
 """export.numpy: a model as a module of plain NumPy."""
 
-import os
-import secrets
 from io import BytesIO
 from pathlib import Path
 
@@ -59,30 +57,8 @@ def numpy(model, path=None, *, inputs=None):
         weights = BytesIO()
         save_npz(module.WEIGHTS, weights)
         content = file_of(made.model, module.source).encode()
-        write_both({place: content, place.with_suffix(".npz"): weights.getvalue()})
+        io._write_together({place: content, place.with_suffix(".npz"): weights.getvalue()})
     return module
-
-
-def write_both(files):
-    """Writes {path: bytes}: all are whole and on the disk before one takes its name."""
-    partials = {}
-    try:
-        for path, content in files.items():
-            target = Path(os.path.realpath(path))  # a link stays a link
-            mode = io._replaced_mode(target)
-            partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}.new")
-            partials[partial] = target
-            io._write_whole(str(partial), content)
-            if mode is not None:
-                os.chmod(partial, mode)
-        for partial, target in partials.items():
-            os.replace(partial, target)
-    except BaseException as error:
-        for partial, target in partials.items():
-            partial.unlink(missing_ok=True)
-            if isinstance(error, OSError) and error.filename == str(partial):
-                error.filename = str(target)  # which the caller knows
-        raise
 
 
 def file_of(model, source):

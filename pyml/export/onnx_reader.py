@@ -849,7 +849,8 @@ class Reader:
                 return x
             if getattr(module, f"constant_{place}").tolist() != number:
                 return x
-        if after != (x.place - 1, *of):
+        uses = sum(self.uses.get(name, 0) for name in self.names.get(x.place - 1, ()))
+        if after != (x.place - 1, *of) or uses != 1:
             return x
         for place in (x.place, x.place - 1):
             del self.steps[-1]

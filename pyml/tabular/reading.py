@@ -86,8 +86,8 @@ def read(source, *, schema=None, columns=None, **options):
         encoding: of CSV and JSON. Default: UTF-8, or UTF-16 with its mark, or else cp1252.
         skip: lines of CSV or Excel above the table. Default: 0.
         sheet: of Excel, its name or number. Default: 0, the first.
-        text: names of columns of CSV that stay as they are written, as numbers of customers.
-            Default: none.
+        text: names of columns of CSV that stay as they are written, as numbers of customers: where
+            values come again they are categories. Default: none.
 
     Returns:
         A Table.
@@ -670,7 +670,10 @@ def _pandas(frame):
         else:
             values = series.astype(object).tolist()
         columns.append((name, values))
-    are_categories = [hasattr(dtype, "categories") for dtype in frame.dtypes]
+    are_categories = [
+        hasattr(dtype, "categories") or hasattr(getattr(dtype, "pyarrow_dtype", None), "index_type")
+        for dtype in frame.dtypes
+    ]
     return _of_categories(Table(columns), are_categories)
 
 

@@ -136,7 +136,8 @@ class Schema:
 
         - number: numbers, also as text. Few different whole numbers stay numbers: "category" is
           for you to say.
-        - category: text with values that come again; what is of a dtype of categories.
+        - category: text with values that come again, and what is of a dtype of categories where
+          its values do.
         - boolean: two values of True and False, 1 and 0, yes and no.
         - date: dates and times, also as text in one of the usual orders; the model gets its parts.
         - constant: one value everywhere, or none.
@@ -398,10 +399,10 @@ def none_left(columns):
     listed = ", ".join(f"{column.name!r} ({column.kind})" for column in columns[:10])
     more = ", ..." if len(columns) > 10 else ""
     almost = (f"{column.name!r} is {column.note}; " for column in columns if is_almost(column))
-    return (
-        f"Schema.infer: no column can be an input: {listed}{more}; {next(almost, '')}"
-        "kinds={name: 'category'}, or 'number', makes one an input"
-    )
+    cure = "kinds={name: 'category'}, or 'number', makes one an input"
+    if all(column.kind == "constant" for column in columns):
+        cure = "give a column whose values differ"
+    return f"Schema.infer: no column can be an input: {listed}{more}; {next(almost, '')}{cure}"
 
 
 # ---- kinds ---------------------------------------------------------------------------------------
@@ -412,17 +413,17 @@ def looked_at(name, array, format):
     gone = int(missing(array).sum())
     values, counts = distinct(array)
     arrived = ARRIVALS[array.dtype.kind]
-    if format == "text" and len(values) > 1:
-        kind, format, note = kind_of_text(name, array, values, len(array) - gone, is_said=True)
-    else:
-        format = None if format == "text" else format
-        kind, format, note = kind_of(name, array, arrived, values, gone, format)
+    is_said, format = format == "text", None if format == "text" else format
+    kind, found, note = kind_of(name, array, arrived, values, gone, format, is_said)
+    if is_said and kind in ("identifier", "text"):  # as what it looks like it may be an input
+        kind, found, note = kind_of(name, array, arrived, values, gone, format)
+    format = found
     shown = examples(kind, values, counts, format)
     return Column(name, kind, arrived, format, gone, len(values), shown, note)
 
 
-def kind_of(name, array, arrived, values, gone, format):
-    """The kind, the format and a note, by the distinct values."""
+def kind_of(name, array, arrived, values, gone, format, is_said=False):
+    """The kind, the format and a note, by the distinct values; is_said: that it is text."""
     if len(values) == 0:
         return "constant", format, "no value at all"
     if len(values) == 1:
@@ -438,7 +439,7 @@ def kind_of(name, array, arrived, values, gone, format):
             return "boolean", format, ""
         note = numbers_rows(name, array, values)
         return ("identifier", format, note) if note else ("number", format, "")
-    return kind_of_text(name, array, values, len(array) - gone)
+    return kind_of_text(name, array, values, len(array) - gone, is_said)
 
 
 def numbers_rows(name, array, values):
@@ -452,7 +453,7 @@ def numbers_rows(name, array, values):
     return ""
 
 
-def kind_of_text(name, array, values, present, is_said=False):
+def kind_of_text(name, array, values, present, is_said):
     """The same for text; is_said: that it is, whatever it looks like."""
     if len(values) == 2 and all(value.lower() in TRUTHS for value in values):
         return "boolean", None, ""
@@ -547,7 +548,7 @@ def task_of(arrays, task, formats):
     if len(looks) > 1:
         return task_of_many(looks, task)
     [(column, numbers, values, counts)] = looks
-    is_said = formats.get(column.name) == "text"
+    is_said = formats.get(column.name) == "text" and column.kind == "category"
     found, reason = fitting_task(column, None if is_said else numbers, values, counts)
     if task in ("multilabel", "multioutput"):
         raise ValueError(f"Schema.infer: task is {task!r}, which needs a list of targets")

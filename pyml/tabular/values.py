@@ -139,19 +139,19 @@ def from_objects(values, place):
         if len(present) == len(values):
             return np.array(values, bool)
         return floats(values)
+    if all(issubclass(t, DURATIONS) for t in types) and types:
+        return np.array([duration(value) for value in values], np.float64)
     if all(issubclass(t, NUMERIC) for t in types):
         return whole_or_floats(values, len(present) == len(values))
     if all(issubclass(t, (datetime.date, np.datetime64)) for t in types):
         return np.array([instant(value) for value in values], "datetime64[us]")
-    if all(issubclass(t, DURATIONS) for t in types):
-        return np.array([duration(value) for value in values], np.float64)
     if any(issubclass(t, (complex, np.complexfloating)) for t in types):
         raise TypeError(f"{place} has complex numbers; it must be of real numbers or text")
     return texts(values)
 
 
 NUMERIC = (int, float, Decimal, Fraction, np.bool_, np.integer, np.floating)
-DURATIONS = (datetime.timedelta, np.timedelta64, datetime.time)
+DURATIONS = (datetime.timedelta, np.timedelta64)  # of which NumPy's is an integer, too
 
 
 def is_missing(value):
@@ -208,15 +208,11 @@ def instant(value):
 
 
 def duration(value):
-    """A duration, or a time since midnight, in seconds."""
+    """A duration in seconds."""
     if is_missing(value):
         return math.nan
-    if isinstance(value, np.timedelta64):
-        return value / np.timedelta64(1, "s")
-    if isinstance(value, datetime.time):
-        moment = datetime.datetime.combine(datetime.date.min, value.replace(tzinfo=None))
-        value = moment - datetime.datetime.min
-    return value.total_seconds()
+    is_numpys = isinstance(value, np.timedelta64)
+    return seconds(np.array([value]))[0] if is_numpys else value.total_seconds()
 
 
 def texts(values):

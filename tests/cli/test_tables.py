@@ -413,7 +413,12 @@ def test_endings_that_are_not_written(trained, tmp_path, ending, capsys):
         (
             "x,y\n1,2\n1,3\n",
             [],
-            "no column can be an input: 'x' (constant); --kind COLUMN=category",
+            "no column can be an input: 'x' (constant); give a column whose values differ",
+        ),
+        (
+            "x,y\n" + "".join(f"{i},{i % 5}\n" for i in range(12)),
+            [],
+            "no column can be an input: 'x' (identifier); --kind COLUMN=category, or number, makes",
         ),
         ("x,y\n1,2\n1,2\n", [], "the target 'y' is 2 in every row"),
         (

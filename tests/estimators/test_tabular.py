@@ -111,6 +111,11 @@ def test_what_an_array_holds_is_seen_by_its_columns():
         with pytest.warns(UserWarning, match="does not have valid feature names"):
             found = classifier.predict_proba(inputs[:1].to_numpy())
         assert np.array_equal(found, wanted[:1])
+    for array in (frame[["zip"]].to_numpy(), frame[["zip"]].to_numpy(str)):
+        kinds = [
+            column.kind for column in TabularClassifier(**QUICK).fit(array, y).fitted_.schema.inputs
+        ]
+        assert kinds == ["category"]
     of_array = TabularClassifier(**QUICK).fit(inputs.to_numpy(), y)
     with pytest.warns(UserWarning, match="fitted without feature names"):
         assert np.array_equal(of_array.predict_proba(inputs), wanted)
@@ -140,6 +145,8 @@ def test_kinds_that_are_said():
     assert np.array_equal(np.exp(logarithms).argmax(1), classifier.predict_proba(codes).argmax(1))
     with pytest.raises(ValueError, match="kinds has 'zip', which is no column"):
         clone(classifier).set_params(kinds={"zip": "category"}).fit(codes, CLASSES)
+    with pytest.raises(TypeError, match=r"kinds is \['x0'\], it must be a dict"):
+        clone(classifier).set_params(kinds=["x0"]).fit(codes, CLASSES)
 
 
 def test_the_model_is_tabulars(frame, tmp_path):

@@ -24,7 +24,7 @@ from export.compilers import (
 )
 from export.nets import CASES, drawn, net, output_of, rows
 from export.test_numpy import close
-from pyml import data, export, nn, optim
+from pyml import data, export, nn, optim, tabular
 from pyml.export.modules import ACTIVATIONS, RULES
 
 ULP = 64  # of the largest output: far within what a file's self-test allows
@@ -203,6 +203,11 @@ def test_targets_of_all_kinds():
     assert loss(many, np.zeros(9, int)) == pytest.approx(1 - first.mean())
     assert loss(many, pyml.zeros(9, 4, requires_grad=True)) > 0
     assert loss(many, output_of(many, [x[:1]])[0], x[:1]) == 0
+    x = np.arange(60) % 7.0
+    counts = tabular.fit({"x": x, "y": x % 2}, "y", task="counts", epochs=1).model
+    found = counts.predict({"x": x})
+    written = export.c(counts, io.BytesIO(), inputs={"x": x}, targets=(x % 2).astype(int))
+    assert written.loss == pytest.approx(((found - x % 2) ** 2).mean(), rel=1e-3)
     for model, targets, words in (
         (many, np.zeros((4, 9)), r"shape \(4, 9\)"),
         (many, np.zeros(9), r"shape \(9,\) and dtype float64"),

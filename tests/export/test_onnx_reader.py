@@ -389,6 +389,24 @@ def test_whole_numbers_are_divided_as_onnx_does():
             export.numpy(made, inputs=given)
 
 
+def test_a_guard_that_is_used_elsewhere_stays():
+    table, x = f32(5, 1), np.array([[3], [2]])
+    content = file_of(
+        [
+            ("Less", ["x", "zero"], "less", {}),
+            ("Where", ["less", "five", "x"], "place", {}),
+            ("Gather", ["table", "place"], "rows", {}),
+            ("Reshape", ["rows", "shape"], "row", {}),
+            ("Cast", ["less"], "number", {"to": onnx.TensorProto.FLOAT}),
+            ("Add", ["row", "number"], "y", {}),
+        ],
+        {"zero": whole(0)[0], "five": whole(5)[0], "table": table, "shape": whole(0, 1)},
+        shape=("n", 1),
+        dtype="INT64",
+    )
+    assert (output_of(loaded(content), [x]) == table[x[:, 0]]).all()
+
+
 def test_constants_that_the_output_does_not_take():
     """skl2onnx writes the classes of a classifier, which are texts, for the label alone."""
     content = file_of(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from export.compilers import FOREIGN, HOSTED, library, needed, run, self_tests
-from export.nets import drawn, net
+from export.nets import drawn, net, rows
 from export.tables import MODELS, model_of, table_of
 from export.test_c import STRICT, ULP
 from export.test_numpy import close
@@ -271,7 +271,9 @@ def test_compilers_that_know_no_missing_numbers(tmp_path, option):
     needed("gcc")
     export.c(MODELS["noisy"][0], tmp_path / "table.h")
     export.c(net(nn.Linear(3, 2)), tmp_path / "net.h")
-    for name, code in (("net", 0), ("table", 1)):
+    export.c(net(nn.Linear(3, 2)), tmp_path / "eight.h", inputs=rows(3), dtype="int8")
+    export.c(of_categories("NAN", "isnan("), tmp_path / "names.h")
+    for name, code in (("net", 0), ("names", 0), ("table", 1), ("eight", 1)):
         (tmp_path / "main.c").write_text(f'#include "{name}.h"\n')
         words = ["gcc", option, "-fsyntax-only", tmp_path / "main.c"]
         done = subprocess.run([*map(str, words)], capture_output=True, text=True)

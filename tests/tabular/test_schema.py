@@ -72,8 +72,10 @@ def test_kinds(values, kind):
         ([5] * N, "constant"),
         ([5, None] * 30, "category"),
         ([None] * N, "constant"),
+        ([i * i for i in range(N)], "number"),  # of which none comes again
+        ([f"2020-{1 + i % 12:02}-{1 + i // 12:02}" for i in range(N)], "date"),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:40],
 )
 @pytest.mark.parametrize("package", ["pandas", "pyarrow", "polars"])
 def test_categories_are_categories(values, kind, package, tmp_path):
@@ -195,6 +197,8 @@ def test_categories_are_classes_unless_it_is_said():
     assert Schema.infer(frame, "y").task == "multiclass"
     assert Schema.infer(frame, "y", task="regression").task == "regression"
     assert Schema.infer(frame, ["y", "z"]).task == "multioutput"
+    frame["y"] = pandas.Categorical(np.arange(N) ** 2)
+    assert Schema.infer(frame[["x", "y"]], "y").task == "regression"
 
 
 def test_several_targets():

@@ -70,7 +70,7 @@ def objects(*values):
         (np.array(["2020-01-02", "NaT"], "M8[D]"), np.array(["2020-01-02", "NaT"], "M8[us]")),
         (np.array([90, 30], "m8[s]"), [90.0, 30.0]),
         ([datetime.timedelta(minutes=1.5), None, np.timedelta64(30, "s")], [90.0, NAN, 30.0]),
-        ([datetime.time(1, 0, 0, 500000), datetime.time(0)], [3600.5, 0.0]),
+        ([np.timedelta64(90, "s"), np.timedelta64(30_000, "ms")], [90.0, 30.0]),
         ([datetime.date(2020, 1, 2), None], np.array(["2020-01-02", "NaT"], "M8[us]")),
         (
             [
