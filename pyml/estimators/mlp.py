@@ -111,8 +111,9 @@ class MLP(BaseEstimator):
         """Raises ValueError if parameters are no longer those of the networks that are trained."""
         training = self._trainings[0]
         made = {"n_ensemble": len(self._trainings), "dtype": training.dtype.name}
-        wanted = {"n_ensemble": self.n_ensemble, "dtype": made["dtype"]} | architecture(self)
-        made = wanted | made | getattr(training, "architecture", {})  # older pickles have none
+        own = architecture(self)
+        wanted = {"n_ensemble": self.n_ensemble, "dtype": made["dtype"]} | own
+        made |= getattr(training, "architecture", own)  # older pickles have none
         if self.dtype is not None:
             wanted["dtype"] = np.dtype(self.dtype).name
         for name, value in wanted.items():

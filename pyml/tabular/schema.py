@@ -413,11 +413,12 @@ def looked_at(name, array, format):
     gone = int(missing(array).sum())
     values, counts = distinct(array)
     arrived = ARRIVALS[array.dtype.kind]
-    is_said, format = format == "text", None if format == "text" else format
-    kind, found, note = kind_of(name, array, arrived, values, gone, format, is_said)
+    is_said = format == "text"
+    kind, format, note = kind_of(
+        name, array, arrived, values, gone, None if is_said else format, is_said
+    )
     if is_said and kind in ("identifier", "text"):  # as what it looks like it may be an input
-        kind, found, note = kind_of(name, array, arrived, values, gone, format)
-    format = found
+        kind, format, note = kind_of(name, array, arrived, values, gone, None)
     shown = examples(kind, values, counts, format)
     return Column(name, kind, arrived, format, gone, len(values), shown, note)
 
@@ -457,6 +458,7 @@ def kind_of_text(name, array, values, present, is_said):
     """The same for text; is_said: that it is, whatever it looks like."""
     if len(values) == 2 and all(value.lower() in TRUTHS for value in values):
         return "boolean", None, ""
+    note = ""
     if not is_said:
         numeric = [v for v in values if v.lower() not in PLACEHOLDERS]
         format = number_format(lambda pattern: all(re.match(pattern, v) for v in numeric))
@@ -466,7 +468,7 @@ def kind_of_text(name, array, values, present, is_said):
         if orders:
             ambiguous = f"the order may also be {orders[1]}" if len(orders) > 1 else ""
             return "date", orders[0], ambiguous
-    note = "" if is_said else mostly(array, values)
+        note = mostly(array, values)
     words = np.mean([value.count(" ") + 1 for value in values])
     unique = len(values) / present
     if present >= MANY_ROWS and unique > 0.9:
