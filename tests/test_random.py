@@ -82,6 +82,7 @@ def test_copies_do_not_share_a_state():
         from_read_only_memory(generator),
     ):
         assert not np.shares_memory(made.state, generator.state)
+        assert made._state.flags.writeable  # kernels do not ask
         assert pyml.rand(3, generator=made).equal(pyml.rand(3, generator=copy.deepcopy(generator)))
 
 

@@ -123,6 +123,18 @@ def test_what_an_array_holds_is_seen_by_its_columns():
     assert np.array_equal(TabularClassifier(**QUICK).fit(rows, y).predict_proba(rows), wanted)
 
 
+def test_long_codes_in_an_array_of_objects():
+    """Two of them are one number in float64."""
+    pandas = pytest.importorskip("pandas")
+    codes = pandas.DataFrame({"code": [2**60, 2**60 + 1] * 30})
+    classifier = TabularClassifier(**QUICK, kinds={"code": "category"}).fit(
+        codes, [0, 1] * 29 + [1, 1]
+    )
+    with pytest.warns(UserWarning, match="does not have valid feature names"):
+        found = classifier.predict_proba(codes.to_numpy(object))
+    assert np.array_equal(found, classifier.predict_proba(codes))
+
+
 @pytest.mark.parametrize("unit", ["s", "D"])
 def test_arrays_of_dates(unit):
     days = np.arange("2020-01-01", "2020-02-29", dtype="M8[D]").reshape(-1, 1)
