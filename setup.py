@@ -407,7 +407,7 @@ class BdistWheel(bdist_wheel):
             "metadata": {"component": component("library", name, "MIT", **purl)},
             # all code is pyml's own; Cython's part of what it generates is Apache-2.0
             "components": [
-                component("data", "pyml/data/digits.csv.gz", "CC-BY-4.0", **digits),
+                component("data", "pyml/data/digits.npy", "CC-BY-4.0", **digits),
                 component("library", "Cython", "Apache-2.0", version=Cython.__version__),
             ],
         }

@@ -1,6 +1,5 @@
 """Handwritten digits, bundled with the package. digits.txt has their origin and licence."""
 
-import gzip
 from importlib import resources
 
 import numpy as np
@@ -27,7 +26,7 @@ def load_digits():
         >>> images.shape, labels.shape
         ((1797, 64), (1797,))
     """
-    source = resources.files("pyml.data") / "digits.csv.gz"
-    with source.open("rb") as compressed, gzip.open(compressed) as file:
-        table = np.loadtxt(file, dtype=np.int64, delimiter=",")
-    return from_numpy((table[:, :-1] / PIXEL_MAX).astype(np.float32)), from_numpy(table[:, -1])
+    with (resources.files("pyml.data") / "digits.npy").open("rb") as file:
+        table = np.load(file)
+    images = np.divide(table[:, :-1], PIXEL_MAX, dtype=np.float32, order="C")
+    return from_numpy(images), from_numpy(table[:, -1].astype(np.int64))
