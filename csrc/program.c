@@ -491,7 +491,7 @@ static void take_rows(pyml_program *p, const program_run_args *run, ptrdiff_t i)
     }
 }
 
-/* The updates that may stand behind their gradients in the steps of a run, but for the last: after it a gradient is looked
+/* The updates that may stand behind their gradients in the steps of a run, but for those after which a gradient is looked
  * at. NULL: none. */
 static const behind *behind_of(const pyml_program *p, const program_run_args *run)
 {
@@ -516,21 +516,22 @@ program_status program_run(pyml_program *p, program_run_args *run)
     for (ptrdiff_t k = 0; run->order != NULL && k < run->input_count; k++)
         program_bind(p, run->inputs[k].input, run->inputs[k].batch);
     const behind *b = behind_of(p, run);
-    bool is_late = false;
+    bool is_late = run->nanoseconds <= 0, leaves_all = true;
     while (run->step < run->end) {
         const ptrdiff_t i = run->step;
-        const bool is_last = is_late || i + 1 == run->end;
+        leaves_all = b == NULL || (is_late && run->leaves_all) || i + 1 == run->end;
         take_rows(p, run, i);
         for (const program_transfer *t = run->before, *end = t + run->before_count; t < end; t++)
             memcpy(t->to, (const char *)t->from + (size_t)i * t->stride, t->bytes);
-        status = replay(p, is_last ? NULL : b);
+        status = replay(p, leaves_all ? NULL : b);
         if (status != PROGRAM_DONE) break;
         for (const program_transfer *t = run->after, *end = t + run->after_count; t < end; t++)
             memcpy((char *)t->to + (size_t)i * t->stride, t->from, t->bytes);
         run->step++;
         is_late = system_ns() >= end_ns;
-        if (is_late && (is_last || b == NULL)) break;
+        if (is_late && (leaves_all || !run->leaves_all)) break;
     }
+    run->leaves_all = leaves_all;
     threads_leave();
     restore_subnormals(before);
     return status;

@@ -117,11 +117,13 @@ typedef struct {
     ptrdiff_t input_count;
     const program_transfer *before, *after;
     ptrdiff_t before_count, after_count;
-    /* after so long no step begins, but a last one that leaves all gradients; one is made at least */
-    int64_t nanoseconds;
+    int64_t nanoseconds; /* after so long no step begins; one is made at least */
+    /* in: whether a last step is made then that leaves all gradients; out: whether the last one has left them, as step
+     * end - 1 always does */
+    int leaves_all;
 } program_run_args;
 
-/* After the last step that it makes, all memory is as after as many replays. */
+/* If the last step that it makes leaves all gradients, all memory is as after as many replays. */
 program_status program_run(pyml_program *program, program_run_args *run);
 
 #endif

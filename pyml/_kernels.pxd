@@ -48,6 +48,7 @@ cdef extern from "program.h" nogil:
         const program_transfer *after
         ptrdiff_t before_count, after_count
         int64_t nanoseconds
+        bint leaves_all
 
 cdef extern from "effects.h":
     enum:

@@ -34,6 +34,7 @@ cnp.import_array()
 
 
 cdef double SLICE = 0.1   # seconds in C between two looks at signals, progress bar and callback
+cdef Py_ssize_t AHEAD = 8    # steps whose rates are known before a slice, at least: it ends by its time all the same
 
 
 @cython.final
@@ -56,6 +57,7 @@ cdef class Run:
     cdef bint every_epoch
     cdef list batches            # memory of a gathered batch, for each of data
     cdef double pace             # seconds of a step, about
+    cdef bint lacks_gradients    # after the last step: updates stood behind them
 
     cdef object go(self):
         cdef ndarray order
@@ -108,7 +110,7 @@ cdef class Run:
         self.progress.batch += steps
         if self.bar is not None:
             self.bar.update(steps)
-        if self.progress.batch < self.progress.batches:   # else the epoch is to be ended first
+        if self.progress.batch < self.progress.batches and not self.lacks_gradients:   # else the epoch is to be ended first
             self.edge()
         return 0
 
@@ -186,6 +188,7 @@ cdef class Run:
             self.room_for_measures(self.done + 1)
         if self.measures_of(program) and program.replays > replays:   # else Python has made it
             self.measures[self.done] = program.diagnosis.numbers[:len(self.measured)]
+        self.lacks_gradients = False
         self.take(result, row, rows)
         self.made(1, rows)
         return 0
@@ -262,7 +265,7 @@ cdef class Run:
             count = min(count, self.every_steps - self.progress.step % self.every_steps)
         cdef Slice work = Slice()
         if program.schedules:
-            count = max(1, min(count, <Py_ssize_t>(SLICE / max(self.pace, 1e-7)), 4096))
+            count = min(count, max(AHEAD, min(<Py_ssize_t>(SLICE / max(self.pace, 1e-7)), 4096)))
         work.rates(program, first, count)
         work.rows(program, self.data, self.batches, order)
         self.outputs.reserve(self.done + count, self.done_rows + count * self.batch_size)
@@ -276,7 +279,12 @@ cdef class Run:
         run.inputs, run.input_count = work.inputs, work.input_count
         run.before, run.before_count = work.before, work.before_count
         run.after, run.after_count = work.after, work.after_count
-        run.nanoseconds = <int64_t>(1e9 * min(SLICE, self.wait()))
+        failure, wait = None, 0
+        try:
+            wait = self.wait()
+        except BaseException as raised:   # by a handler, which gets its way after a step that leaves all
+            failure = raised
+        run.nanoseconds, run.leaves_all = <int64_t>(1e9 * min(SLICE, wait)), wait < SLICE
         try:
             program.prepare()
             program.stop_on_nan(self.stops)
@@ -286,6 +294,7 @@ cdef class Run:
             with nogil:
                 status = csrc.program_run(program.calls, &run)
             program.is_running = False
+            self.lacks_gradients = not run.leaves_all
             steps = run.step - first
             if steps:
                 self.pace = (time.perf_counter() - start) / steps
@@ -301,7 +310,7 @@ cdef class Run:
         stop = program.stop_of(status)
         if stop is not None and (<Stop>stop).leaves_nothing:
             csrc.program_undo(program.calls)
-            error = program.interruption()
+            error = program.interruption() or failure
             return steps, error, error is None
         error = program.finish(status, []) if status != PROGRAM_DONE else None
         if stop is not None:
@@ -310,10 +319,12 @@ cdef class Run:
         elif error is not None and program.checks_at_end:
             program.schedule(False)
             program.schedule(True)
-        return steps, error, False
+        return steps, error or failure, False
 
     cdef double wait(self):
-        """Seconds until the callback is due."""
+        """Seconds until somebody looks at what steps leave: a handler of signals or the callback."""
+        if self.interrupts.waits():
+            return 0
         if self.callback is None or self.every_seconds <= 0:
             return SLICE
         return max(0.0, self.due - time.monotonic())

@@ -1,5 +1,9 @@
 """Updates behind gradients in a run: the bits of steps in Python, and when none are made so."""
 
+import os
+import signal
+import threading
+
 import numpy as np
 import pytest
 
@@ -258,6 +262,40 @@ def test_a_callback_finds_the_gradients(when):
     assert left[1]
     for i, gradient in left[1].items():
         np.testing.assert_array_equal(gradient, left[0][i], err_msg=str(i))
+
+
+class Enough(Exception):
+    """Raised by a handler."""
+
+
+def enough(number, frame):
+    raise Enough
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_finds_the_gradients(number):
+    """In the midst of a long epoch."""
+    x, y = data(rows=16 * 1000)
+    model = network()
+    optimizer = OPTIMIZERS["adam"](model.parameters())
+    recorded = pyml.record(step_of(model, optimizer))
+    timer = threading.Timer(0.35, os.kill, (os.getpid(), number))
+    before = signal.signal(number, enough)
+    timer.start()
+    try:
+        with pytest.raises(Enough):
+            recorded.run(x, y, batch_size=16, epochs=1000, shuffle=False)
+    finally:
+        timer.join()
+        signal.signal(number, before)
+    assert stands_behind(recorded)
+    left = numbers_of(model, optimizer)
+    model = network()
+    optimizer = OPTIMIZERS["adam"](model.parameters())
+    rows = 16 * recorded.progress.step
+    by_python(step_of(model, optimizer), x[:rows], y[:rows], 16, epochs=1)
+    for name, numbers in numbers_of(model, optimizer).items():
+        np.testing.assert_array_equal(left[name], numbers, err_msg=f"{name}, {rows} rows")
 
 
 def test_a_function_for_the_host_finds_the_gradients():
