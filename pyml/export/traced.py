@@ -65,13 +65,19 @@ def traced(model, inputs, who):
     values = [g.placeholder(n, r.shape[1:], r.dtype) for n, r in zip(names, rows, strict=True)]
     try:
         graph = Graph(values, {"y": Tracer()(model, *values)})
-    except ArgumentError as error:
+        with evaluating(model):
+            tensors = chain(model.named_parameters(), model.named_buffers())
+            copies = {name: tensor.clone() for name, tensor in tensors}  # max_norm changes weights
+            output = functional_call(model, copies, tuple(map(Tensor._on, rows))).numpy()
+    except ValueError as error:
         shapes = ", ".join(str(array.shape) for array in rows)
-        raise ArgumentError(f"{who}: inputs has shape {shapes}: {error}") from None
-    with evaluating(model):
-        tensors = chain(model.named_parameters(), model.named_buffers())
-        copies = {name: tensor.clone() for name, tensor in tensors}  # max_norm changes its weight
-        output = functional_call(model, copies, tuple(map(Tensor._on, rows))).numpy()
+        said = f"inputs has shape {shapes}: {error}"
+        if inputs is None:
+            said = (
+                f"inputs is None, and rows of {rows[0].shape[1]} numbers, which a layer takes, do "
+                f"not fit; give a few rows of inputs ({error})"
+            )
+        raise ArgumentError(f"{who}: {said}") from None
     made = Traced(model, graph, rows, {"y": output})
     check(made, who)
     return made

@@ -180,6 +180,18 @@ def test_inputs_are_rows():
             export.numpy(nn.Sequential(layer), inputs=np.ones(shape, np.float32))
     with pytest.raises(ValueError, match=r"export\.c: inputs has shape \(4,\): .* rows, \(n, 4\)"):
         export.c(nn.Linear(4, 8), "net.h", inputs=pyml.ones(4))
+    for model in (
+        nn.Sequential(nn.BatchNorm1d(3), nn.Flatten(), nn.Linear(12, 2)),
+        nn.Sequential(nn.Unflatten(1, (2, 2)), nn.InstanceNorm1d(2, affine=True), nn.Flatten()),
+    ):
+        words = (
+            r"export\.numpy: inputs is None, and rows of \d numbers, .*; give a few rows of inputs"
+        )
+        with pytest.raises(ValueError, match=words):
+            export.numpy(model)
+        export.numpy(
+            model, inputs=np.ones((3, 3, 4) if len(model[0].state_dict()) else (3, 4), "f")
+        )
 
 
 class Branches(nn.ModuleList):
