@@ -1,10 +1,14 @@
 """Weights of Keras' HDF5 files for a model of pyml.
 
 Two layouts: Keras 3's .weights.h5, where the variables of a layer are numbered and layers are named
-by their class; and the older one, also of whole models in .h5, where both have names.
+by their class; and the older one, also of whole models in .h5, where both have names. A .keras is a
+zip with a file of the first in it.
 """
 
 import re
+import zipfile
+from contextlib import nullcontext
+from io import BytesIO
 from typing import NamedTuple
 
 import numpy as np
@@ -34,7 +38,10 @@ KINDS = {  # {class: (Keras' name of it, names of variables and of ours, in Kera
     nn.Embedding: ("embedding", {"embeddings": "weight"}),
     nn.PReLU: ("p_re_lu", {"alpha": "weight"}),
 }
+FAILURES = (ValueError, TypeError, LookupError, RuntimeError, OverflowError, OSError, EOFError)
+FAILURES += (zipfile.BadZipFile,)
 NOT_LAYERS = ("optimizer", "top_level_model_weights")
+IN_ZIP = "model.weights.h5"
 FREE = ("num_batches_tracked",)  # of a module, which Keras has not
 
 
@@ -47,7 +54,7 @@ class Layer(NamedTuple):
 
 
 def load_keras(f, model):
-    """The state_dict of a model with the weights of a file of Keras: .weights.h5, or .h5.
+    """The state_dict of a model with the weights of a file of Keras: .keras, .weights.h5, or .h5.
 
     The layers of Keras with weights are those of the model in their order: Dense, an nn.Linear;
     BatchNormalization, nn.BatchNorm1d; LayerNormalization, nn.LayerNorm; GroupNormalization,
@@ -77,17 +84,27 @@ def load_keras(f, model):
     if not isinstance(model, nn.Module):
         raise TypeError(f"load_keras: model is a {type(model).__name__}, it must be a Module")
     wanted = modules_of(model)
-    if hasattr(f, "read"):
-        place, source = io._named(f), f
-    else:
-        place = source = io._checked_path(f, "f")
-        with io._regular(place):  # or what is wrong with it, in the words of the system
-            pass
-    try:
-        with h5py.File(source, "r") as file:
-            return filled(model, wanted, layers_of(h5py, file))
-    except (ValueError, TypeError, LookupError, RuntimeError, OverflowError, OSError) as error:
-        raise ValueError(f"{place}: cannot be read for this model: {error}") from None
+    is_open = hasattr(f, "read")
+    place = io._named(f) if is_open else io._checked_path(f, "f")
+    with nullcontext(f) if is_open else io._regular(place) as source:
+        try:
+            with h5py.File(weights_of(source), "r") as file:
+                return filled(model, wanted, layers_of(h5py, file))
+        except FAILURES as error:
+            raise ValueError(f"{place}: cannot be read for this model: {error}") from None
+
+
+def weights_of(source):
+    """The file of HDF5: itself, or that in a .keras, which is not packed."""
+    start = source.read(4)
+    source.seek(0)
+    if start != b"PK\3\4":
+        return source
+    with zipfile.ZipFile(source) as archive:
+        info = archive.getinfo(IN_ZIP)
+        if info.compress_type != zipfile.ZIP_STORED:
+            raise ValueError(f"{IN_ZIP} in it is compressed, which Keras does not do")
+        return BytesIO(archive.read(info))
 
 
 def modules_of(model):

@@ -3,6 +3,7 @@
 import io
 import os
 import warnings
+import zipfile
 
 import numpy as np
 import pytest
@@ -49,6 +50,32 @@ def test_embeddings(tmp_path):
         assert (other[0].weight == model[0].weight).all()
 
 
+def zipped(name="model.weights.h5", method=zipfile.ZIP_STORED, cut=None):
+    """A file .keras of the layers."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        archive.writestr("config.json", "{}")
+        archive.writestr(name, file_of(net(*layers()), 3).getvalue())
+    return io.BytesIO(file.getvalue()[:cut])
+
+
+def test_the_weights_in_a_keras(tmp_path):
+    model = nn.Sequential(*layers()).eval()
+    path = tmp_path / "model.keras"
+    path.write_bytes(zipped().getvalue())
+    wanted = export.load_keras(file_of(net(*layers()), 3), model)
+    for file in (path, zipped()):
+        state = export.load_keras(file, model)
+        assert all((state[name] == values).all() for name, values in wanted.items())
+    for file, words in (
+        (zipped("other.h5"), "no item named 'model.weights.h5'"),
+        (zipped(method=zipfile.ZIP_DEFLATED), "is compressed"),
+        (zipped(cut=-40), "not a zip file"),
+    ):
+        with pytest.raises(ValueError, match=f"cannot be read for this model: .*{words}"):
+            export.load_keras(file, model)
+
+
 @pytest.mark.exhaustive  # Keras and JAX take half a minute to be imported
 def test_of_keras_itself(tmp_path):
     os.environ.setdefault("KERAS_BACKEND", "jax")
@@ -73,8 +100,9 @@ def test_of_keras_itself(tmp_path):
         wanted = np.asarray(theirs(x))
         theirs.save_weights(tmp_path / "a.weights.h5")
         theirs.save(tmp_path / "a.h5")
+        theirs.save(tmp_path / "a.keras")
     deep = [layer for _ in range(11) for layer in (nn.Linear(6, 6), nn.ELU())]
-    for name in ("a.weights.h5", "a.h5"):
+    for name in ("a.weights.h5", "a.h5", "a.keras"):
         norms = nn.RMSNorm(6, eps=1e-6), nn.GroupNorm(2, 6, eps=1e-3)
         last = nn.PReLU(6), nn.Linear(6, 2), nn.Softmax(1)
         ours = nn.Sequential(*layers()[:5], *deep, *norms, *last)
