@@ -522,11 +522,12 @@ class Reader:
         node = Node(self.library, proto, arguments)
         node.dtype, node.axes = self.dtype_of(node), partial(self.axes_of, node)
         self.check_sizes(node)
-        if proto.domain == ML and node.op in ("ZipMap", "Scaler"):
-            self.give(node.outputs[0], self.of_sklearn(node))
+        if proto.domain == ML and node.op in OF_SKLEARN:
+            self.give(node.outputs[0], OF_SKLEARN[node.op](self, node))
             return
         if proto.domain not in ("", "ai.onnx"):
-            node.refuse(f"is of {proto.domain}, and only ONNX's own operators are known")
+            known = f"; of {ML} {', '.join(OF_SKLEARN)} are" if proto.domain == ML else ""
+            node.refuse(f"is of {proto.domain}, and is not known{known}")
         if node.op == "Constant":
             self.give(node.outputs[0], self.constant(node))
             return
@@ -550,14 +551,32 @@ class Reader:
             node.refuse("is no operator of a multi-layer perceptron that is known")
         self.give(node.outputs[0], result)
 
-    def of_sklearn(self, node):
-        """A scaler of columns; or names beside numbers, which are left out."""
+    def scaled(self, node):
+        """Columns without their offsets, times their scales."""
         x = node.symbol()
-        if node.op == "Scaler":
-            for name, op in (("offset", "Sub"), ("scale", "Mul")):
-                numbers = np.array(node.attributes[name], np.float32)
-                x = self.step(Operation(op, {1: numbers}), x.rank, x.width, x)
+        for name, op in (("offset", "Sub"), ("scale", "Mul")):
+            numbers = np.array(node.attributes[name], np.float32)
+            x = self.step(Operation(op, {1: numbers}), x.rank, x.width, x)
         return x
+
+    def imputed(self, node):
+        """Columns with numbers where they are missing: NaN, which is not equal to itself."""
+        x, numbers = node.symbol(), node.attributes.get("imputed_value_floats")
+        missing = node.attributes.get("replaced_value_float", 0.0)
+        if not numbers or len(numbers) not in (1, x.width or len(numbers)):
+            node.refuse("says no float for each column")
+        numbers, is_nan = np.array(numbers, np.float32), math.isnan(missing)
+        constants = {} if is_nan else {1: np.array(missing, np.float32)}
+        equal = self.step(Operation("Equal", constants), x.rank, x.width, *[x] * (1 + is_nan))
+        where = Operation("Where", {2 if is_nan else 1: numbers})
+        return self.step(where, x.rank, x.width, equal, x)
+
+    def columns(self, node):
+        """Some columns of rows."""
+        x, places = node.symbol(), node.constant(1).reshape(-1)
+        if x.rank < 2 or places.min(initial=0) < 0 or places.max(initial=0) >= (x.width or 2**31):
+            node.refuse(f"takes columns {places.tolist()[:8]} of {x.width}")
+        return self.entries(x, places, x.rank - 1)
 
     def constant(self, node):
         """What a node Constant holds."""
@@ -692,11 +711,13 @@ class Reader:
         axis = node.attributes.get("axis", -1)
         if weight.ndim == 0 or not 0 < axis % x.rank == x.rank - weight.ndim:
             node.refuse(f"has axis {axis} and a weight of shape {weight.shape}")
-        module = nn.LayerNorm(
-            weight.shape, node.attributes.get("epsilon", 1e-5), bias=bias is not None
-        )
+        is_rms = node.op == "RMSNormalization"
+        cls = nn.RMSNorm if is_rms else partial(nn.LayerNorm, bias=bias is not None)
+        module = cls(weight.shape, node.attributes.get("epsilon", 1e-5))
         arrays = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
         return self.filled(module, arrays, x)
+
+    of_rmsnormalization = of_layernormalization
 
     def of_groupnormalization(self, node):
         if self.opset < 21:
@@ -931,6 +952,14 @@ class Reader:
         return self.step(module, x.rank if keepdim else x.rank - len(axes), None, x)
 
     of_reducesum = of_reducemean = of_reducemax = reduce
+
+
+OF_SKLEARN = {  # operators of ai.onnx.ml, as skl2onnx writes pipelines
+    "ArrayFeatureExtractor": Reader.columns,
+    "Imputer": Reader.imputed,
+    "Scaler": Reader.scaled,
+    "ZipMap": lambda reader, node: node.symbol(),  # names beside numbers, which are left out
+}
 
 
 def is_of_columns(array, rank, *counts):

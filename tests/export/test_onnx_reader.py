@@ -192,6 +192,31 @@ def test_of_skl2onnx(opset):
         close(found.reshape(wanted.shape), wanted, ULP)
 
 
+def test_preprocessing_of_skl2onnx():
+    """Missing numbers, columns by themselves, and what each is scaled by."""
+    skl2onnx = pytest.importorskip("skl2onnx")
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.neural_network import MLPRegressor
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+    x = np.random.RandomState(0).standard_normal((40, 5)).astype(np.float32)
+    y, gaps = x[:, 0].copy(), x.copy()
+    gaps[::3, 1] = gaps[1::3, 4] = np.nan
+    apart = ColumnTransformer([("a", StandardScaler(), [4, 0]), ("b", MinMaxScaler(), [1, 2])])
+    mlp = MLPRegressor(hidden_layer_sizes=(6, 3), max_iter=3, random_state=0)
+    for first, given in ((SimpleImputer(), gaps), (apart, x)):
+        model = make_pipeline(first, mlp)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it has not converged
+            model.fit(given, y)
+            content = skl2onnx.to_onnx(model, given[:1], target_opset=17).SerializeToString()
+        made = loaded(content)
+        close(output_of(made, [given]).ravel(), model.predict(given), ULP)
+        close(export.numpy(made, inputs=given).predict(given).ravel(), model.predict(given), ULP)
+
+
 H = onnx.helper
 
 
@@ -228,6 +253,41 @@ def whole(*numbers):
 
 def f32(*shape):
     return np.random.RandomState(1).standard_normal(shape).astype(np.float32)
+
+
+ML = {"domain": "ai.onnx.ml"}
+
+
+@pytest.mark.parametrize("missing", (np.nan, -1.0))
+def test_imputer_and_columns(missing):
+    x, filled = rows(4), np.array([1, 2, 3, 4], np.float32)
+    x[0, 0] = x[2, 3] = missing
+    attributes = {"imputed_value_floats": filled, "replaced_value_float": missing}
+    nodes = [
+        ("Imputer", ["x"], "h", {**ML, **attributes}),
+        ("ArrayFeatureExtractor", ["h", "places"], "y", ML),
+    ]
+    made = loaded(file_of(nodes, {"places": whole(3, 0)}))
+    wanted = np.where(np.isnan(x) if np.isnan(missing) else x == missing, filled, x)[:, [3, 0]]
+    np.testing.assert_array_equal(output_of(made, [x]), wanted)
+    for numbers in ({"imputed_value_floats": filled[:3]}, {"imputed_value_int64s": [1]}):
+        with pytest.raises(ValueError, match="node Imputer says no float for each column"):
+            loaded(file_of([("Imputer", ["x"], "y", {**ML, **numbers})]))
+    for places in (whole(4), whole(-1)):
+        with pytest.raises(ValueError, match=r"node ArrayFeatureExtractor takes columns .* of 4"):
+            loaded(file_of([("ArrayFeatureExtractor", ["x", "p"], "y", ML)], {"p": places}))
+    with pytest.raises(ValueError, match=r"is of ai\.onnx\.ml, and is not known; of .* Scaler"):
+        loaded(file_of([("Normalizer", ["x"], "y", ML)]))
+
+
+def test_rms_norm_of_opset_23():
+    weight, model = f32(4), nn.RMSNorm(4, eps=1e-3)
+    model.load_state_dict({"weight": pyml.tensor(weight)})
+    node = ("RMSNormalization", ["x", "w"], "y", {"epsilon": 1e-3})
+    made = loaded(file_of([node], {"w": weight}, opset=23))
+    assert type(made[0]) is nn.RMSNorm
+    x = rows(4)
+    np.testing.assert_array_equal(output_of(made, [x]), output_of(model, [x]))
 
 
 def test_as_tf2onnx_writes_them():
