@@ -134,12 +134,32 @@ def getitem(input, index):
     if not basic and is_column_index(index):
         dim = len(index) - 2
         return index_select(part(input, (*index[:dim], ...), "Slice"), dim, Tensor._on(index[dim]))
+    if not basic:
+        input, index = without_integers(input, index)
     try:
         if basic:
             return part(input, index, "Slice")
         return take(
             input, tuple(copied(item) if isinstance(item, np.ndarray) else item for item in index)
         )
+    except IndexError as error:
+        raise IndexError(f"index: {error} (the tensor has shape {input.shape})") from None
+
+
+def without_integers(input, index):
+    """An index with arrays after its integers, which choose first: to NumPy they are arrays too."""
+    chosen = []
+    for item in index:
+        if item is Ellipsis or isinstance(item, (int, np.integer)):
+            chosen.append(item)
+        elif item is not None:
+            is_mask = isinstance(item, np.ndarray) and item.dtype.kind == "b"
+            chosen += [slice(None)] * (item.ndim if is_mask else 1)
+    rest = tuple(item for item in index if not isinstance(item, (int, np.integer)))
+    if len(rest) == len(index):
+        return input, index
+    try:
+        return part(input, tuple(chosen), "Slice"), rest
     except IndexError as error:
         raise IndexError(f"index: {error} (the tensor has shape {input.shape})") from None
 
@@ -262,6 +282,8 @@ def setitem(input, index, value):
     if result_type(input, value, name="setitem") != input.dtype and input.dtype.kind != "f":
         value = value.detach()
     value = cast(value, input.dtype)
+    if not basic:
+        input, index = without_integers(input, index)
     tracked = is_grad_enabled() and (input.requires_grad or value.requires_grad)
     input._will_change(tracked)
     if tracked:

@@ -197,6 +197,43 @@ def test_integer_indices_are_those_of_numpy(data):
     assert_same_bits(grad(y.sum(), x)[0].numpy() + 0, wanted)
 
 
+@pytest.mark.parametrize(
+    ("index", "same"),
+    [
+        ((1, slice(None), [0, 2, 2]), lambda x: x[1][:, [0, 2, 2]]),
+        ((0, ..., [True, False, True, False, True]), lambda x: x[0][..., [0, 2, 4]]),
+        (([1, 0], slice(None), 3), lambda x: x[..., 3][[1, 0]]),
+        ((-1, None, [2, 0], [1, 1]), lambda x: x[-1][None, [2, 0], [1, 1]]),
+        ((None, pyml.tensor(1), slice(1, 3), [4]), lambda x: x[None, 1, 1:3][..., [4]]),
+        (
+            ([[True, False, True], [False, True, False]], 2),
+            lambda x: x[..., 2][[0, 0, 1], [0, 2, 1]],
+        ),
+    ],
+)
+def test_integers_choose_before_arrays(index, same):
+    """To NumPy they are arrays of one index, and what stands between arrays comes behind them."""
+    x = pyml.arange(30.0).reshape(2, 3, 5).clone().requires_grad_()
+    wanted = same(x)
+    assert_same_bits(x[index].detach().numpy(), wanted.detach().numpy())
+    slope = pyml.arange(1.0, wanted.numel() + 1).reshape(wanted.shape)
+    assert_same_bits(*(grad(y, x, slope)[0].numpy() for y in (x[index], wanted)))
+    y, value = x * 1, slope.clone().requires_grad_()
+    y[index] = value
+    places = same(pyml.arange(30.0).reshape(2, 3, 5)).long().flatten()
+    z = x.detach().flatten()
+    for place, number in zip(places.tolist(), slope.flatten().tolist(), strict=True):
+        z[place] = number
+    assert_same_bits(y.detach().numpy().ravel(), z.numpy())
+    dx, dvalue = grad(y.sum(), (x, value))
+    assert_same_bits(
+        dx.numpy().ravel(), np.where(np.isin(np.arange(30), places), 0, 1).astype("f4")
+    )
+    assert_same_bits(dvalue.numpy(), np.ones(slope.shape, "f4"))
+    with pytest.raises(RuntimeError, match="a view of a leaf"):
+        x[index] = 0.0
+
+
 def test_gradient_of_gather_where_the_index_is_smaller():
     x = pyml.zeros(3, 4, 2, requires_grad=True)
     index = pyml.tensor([[[3], [-1]], [[0], [0]]])  # (2, 2, 1)
