@@ -187,7 +187,7 @@ cdef Tensor view_of(Tensor base, ndarray array):
     cdef Tensor t = alias_of(base, array)
     t.is_view = True
     if grad_enabled() and cnp.PyArray_ISFLOAT(array):
-        if not base.is_view:
+        if not base.is_view or (base._requires_grad and base.node is None):   # a view that is a leaf begins a graph
             t.link = linked(t, base)
         elif base.link is not None:
             t.link = linked(t, base.link.base)
@@ -252,7 +252,7 @@ cdef int check_link(Tensor t) except -1:
             "change the base by index (x[i] = value), or .clone() the view"
         )
     cdef Tensor base = t.link.base
-    if base._requires_grad and base.node is None:
+    if base.is_view or (base._requires_grad and base.node is None):
         raise RuntimeError(
             "a view of a leaf Variable that requires grad is being used in an in-place operation: the leaf's gradient would be "
             "of the new value; use `with pyml.no_grad():`, or make a new tensor"

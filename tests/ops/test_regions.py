@@ -313,6 +313,9 @@ def test_views_of_leaves_are_refused():
     own = pyml.zeros(2)[:1].requires_grad_()
     with pytest.raises(RuntimeError, match="a leaf Variable that requires grad"):
         own.add_(1)
+    with pytest.raises(RuntimeError, match="a view of a leaf Variable that requires grad"):
+        own[0].add_(1)
+    assert own.tolist() == [0]
 
 
 def test_views_made_without_a_graph_are_refused():
