@@ -227,11 +227,11 @@ cpdef Tensor written(object out, Tensor y, str name):
             f"{name}: out= is not differentiable, and a tensor here requires grad; leave out= away, or use pyml.no_grad()")
     if not np.can_cast(y.array.dtype, t.array.dtype, "same_kind"):
         raise TypeError(f"{name}: out has dtype {t.dtype}, it cannot take a result of dtype {y.dtype}")
-    if cnp.PyArray_SIZE(t.array) == 0 and cnp.PyArray_SIZE(y.array) != 0:
+    if y.array.ndim != t.array.ndim or not cnp.PyArray_SAMESHAPE(y.array, t.array):
+        if cnp.PyArray_SIZE(t.array) != 0:
+            raise ArgumentError(
+                f"{name}: out has shape {t.shape}, it must be that of the result, {y.shape}, or have no elements")
         t.data = wrap(empty_shape((<object>y.array).shape, t.array))
-    elif y.array.ndim != t.array.ndim or not cnp.PyArray_SAMESHAPE(y.array, t.array):
-        raise ArgumentError(
-            f"{name}: out has shape {t.shape}, it must be that of the result, {y.shape}, or have no elements")
     will_change(t, False)
     copy_into(t.array, as_type(y.array, t.array.dtype))
     t.mark_changed()

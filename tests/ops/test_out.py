@@ -131,6 +131,11 @@ def test_out_of_another_dtype_or_layout():
     assert counts.tolist() == [[0, 1], [0, 1]]
 
 
+def test_out_without_elements_takes_the_shape_of_a_result_without():
+    out = pyml.empty(0)
+    assert pyml.tan(pyml.empty(2, 0, 3), out=out) is out and out.shape == (2, 0, 3)
+
+
 @pytest.mark.parametrize(
     ("out", "error", "match"),
     [
