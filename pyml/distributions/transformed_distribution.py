@@ -123,6 +123,8 @@ class TransformedDistribution(Distribution):
     def cdf(self, value):
         for transform in reversed(self.transforms):
             value = transform.inv(value)
+        if self._validate_args:  # also where the base, whose parameters are this one's, does not
+            self.base_dist._validate_sample(value)
         return self._turned(self.base_dist.cdf(value))
 
     def icdf(self, value):

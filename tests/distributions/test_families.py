@@ -394,6 +394,8 @@ def test_values_out_of_range(case):
         outside = values_of(case) + 3
     with pytest.raises(ValueError, match="within the support"):
         distribution.log_prob(outside)
+    with pytest.raises((ValueError, NotImplementedError)):
+        distribution.cdf(outside)
     with pytest.raises(TypeError, match="must be a Tensor"):
         distribution.log_prob("a")
     with pytest.raises(ValueError, match=r"broadcast|last sizes"):
