@@ -11,14 +11,15 @@ import numpy as np
 from pyml.attributes import default_float
 from pyml.errors import ArgumentError, DtypeError
 from pyml.grad_mode import is_tracked
+from pyml.ops.activation import softplus
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.comparison import eq
 from pyml.ops.elementwise import abs as absolute
 from pyml.ops.elementwise import add, clamp, cos, log, log1p, mul, neg, pow, sub, where
 from pyml.ops.numpys import by_numpy
 from pyml.ops.operands import broadcast_shapes, cast, number_as, result_type, sum_to
-from pyml.ops.reduce import logsumexp, sum
-from pyml.ops.shape import broadcast_tensors, integer, stack
+from pyml.ops.reduce import sum
+from pyml.ops.shape import integer, stack
 from pyml.ops.special import erfc, lgamma
 from pyml.tensor import Node, Tensor
 
@@ -264,7 +265,10 @@ def hypot(input, other):
 
 def logaddexp(input, other):
     """log(exp(input) + exp(other)), without overflow."""
-    return logsumexp(stack(broadcast_tensors(*both_floating(input, other, "logaddexp"))), 0)
+    a, b = both_floating(input, other, "logaddexp")
+    above = a > b
+    larger, smaller = where(above, a, b), where(above, b, a)
+    return larger + softplus(smaller - nan_to_num(larger))  # a difference of two infinities is none
 
 
 def logaddexp2(input, other):

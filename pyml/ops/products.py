@@ -78,8 +78,11 @@ def cross(input, other, dim=None):
             raise ArgumentError(f"cross: no dimension of shape {shape} has size 3")
         dim = shape.index(3)
     dim = wrapped_dim(dim, len(shape), "cross")
-    if not shape or shape[dim] != 3:
-        raise ArgumentError(f"cross: dimension {dim} of shape {shape} must have size 3")
+    sizes = [((1,) * (len(shape) - x.ndim) + x.shape)[dim] for x in (input, other) if shape]
+    if sizes != [3, 3]:
+        raise ArgumentError(
+            f"cross: dimension {dim} of input and other must have size 3, not {sizes}"
+        )
     a, b = expand(input, shape), expand(other, shape)
     return a.roll(-1, dim) * b.roll(-2, dim) - a.roll(-2, dim) * b.roll(-1, dim)
 

@@ -666,6 +666,8 @@ def norm(input, p=2, dim=None, keepdim=False, *, dtype=None):
     cdef Tensor x = real_or_cast(input, dtype, "norm"), y
     cdef Dims dims
     cdef SquareNorm of_squares
+    if isinstance(p, str) and p != "fro":
+        raise ArgumentError(f"norm: p is {p!r}, it must be a number or 'fro'; linalg.matrix_norm has 'nuc'")
     p = 2.0 if p == "fro" or p is None else float(p)
     if p == 2:
         dims = dims_of(x.array, dim, keepdim, "norm")

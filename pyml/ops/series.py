@@ -11,7 +11,6 @@ import math
 import numpy as np
 
 from pyml.ops import functions, special
-from pyml.ops.elementwise import abs as absolute
 from pyml.ops.elementwise import exp, log, neg, where
 from pyml.ops.functions import both_floating, computed, of_one
 from pyml.recorder import constant, refuse
@@ -20,28 +19,29 @@ from pyml.tensor import Tensor
 # ---- modified Bessel functions -------------------------------------------------------------------
 
 
-def unscaled(x, scaled):
-    """scaled(x) exp(|x|), which overflows where the product does."""
-    half = exp(absolute(x) / 2)
-    return scaled(x) * half * half
-
-
-def i0(input):
-    """The modified Bessel function of the first kind of order 0."""
-    return unscaled(functions.floating(input, "i0"), special.i0e)
-
-
-def i1(input):
-    """The modified Bessel function of the first kind of order 1."""
-    return unscaled(functions.floating(input, "i1"), special.i1e)
-
-
-# ---- the normal distribution's tail --------------------------------------------------------------
-
-
 def special_array(function, x):
     """The array of a function of special."""
     return function(Tensor._on(np.asarray(x, np.float64))).array
+
+
+def unscaled(x, scaled):
+    """scaled(x) exp(|x|) of an array, which overflows where the product does."""
+    half = np.exp(np.abs(x, dtype=np.float64) / 2)
+    return special_array(scaled, x) * half * half
+
+
+BESSEL = "The modified Bessel function of the first kind of order"
+i0 = of_one("i0", lambda x: unscaled(x, special.i0e), lambda x: i1(x), f"{BESSEL} 0", __name__)
+i1 = of_one(
+    "i1",
+    lambda x: unscaled(x, special.i1e),
+    lambda x: i0(x) - where(x == 0, 0.5, i1(x) / where(x == 0, 1.0, x)),
+    f"{BESSEL} 1",
+    __name__,
+)
+
+
+# ---- the normal distribution's tail --------------------------------------------------------------
 
 
 def scaled_erfc(x):
@@ -311,7 +311,7 @@ def polynomial(name, shift=False):
     def of_degree(input, n):
         if isinstance(n, Tensor):
             refuse(f"{title} of a tensor of degrees")
-            degrees = n.detach().array
+            degrees = np.trunc(n.detach().array)
             x, _ = both_floating(input, n, title)
         else:
             degrees = np.array(functions.integer(n, f"{title}: n"))

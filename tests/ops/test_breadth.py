@@ -257,6 +257,9 @@ def test_draws_in_place():
         (lambda: pyml.fmod(pyml.tensor([1]), 0), ZeroDivisionError, "divided by zero"),
         (lambda: pyml.linalg.qr(A, "x"), ValueError, "mode is 'x'"),
         (lambda: pyml.diff(A, -1), ValueError, "n is -1"),
+        (lambda: pyml.cross(pyml.ones(2, 3), pyml.ones(2, 1)), ValueError, r"size 3, not \[3, 1\]"),
+        (lambda: pyml.cross(pyml.ones(3, 3), pyml.ones(3), 0), ValueError, r"size 3, not \[3, 1\]"),
+        (lambda: pyml.norm(A, "nuc"), ValueError, "linalg.matrix_norm has 'nuc'"),
     ],
 )
 def test_refused(call, error, match):
@@ -340,10 +343,33 @@ def test_known_values(name, arguments, value):
     np.testing.assert_allclose(got, value, rtol=1e-13)
 
 
+def test_logaddexp_far_apart_and_of_infinities():
+    a = pyml.tensor([-20.0, 0.0, np.inf, -np.inf, np.inf], requires_grad=True)
+    b = pyml.tensor([0.0, -20.0, 0.0, -np.inf, np.inf])
+    y = pyml.logaddexp(a, b)
+    np.testing.assert_allclose(y.detach(), np.logaddexp(a.detach(), b), rtol=1e-6)
+    np.testing.assert_allclose(
+        pyml.autograd.grad(y[:3].sum(), a)[0][:3], [np.exp(-20), 1, 1], rtol=1e-6
+    )
+
+
+def test_slope_of_i0_up_to_overflow():
+    x = pyml.tensor([1e-30, 88.8, -90.0], requires_grad=True)
+    (slope,) = pyml.autograd.grad(pyml.i0(x).sum(), x)
+    np.testing.assert_allclose(slope, [5e-31, 1.549567e37, -5.110607e37], rtol=1e-5)
+
+
+def test_degrees_are_cut_to_integers():
+    x, n = pyml.tensor([0.3, 0.3]), pyml.tensor([3.6, 2.0])
+    wanted = pyml.special.legendre_polynomial_p(x, n.long())
+    assert_same_bits(pyml.special.legendre_polynomial_p(x, n).numpy(), wanted.numpy())
+
+
 @pytest.mark.parametrize(
     ("name", "places"),
     [
         ("sinc", [0.0, 0.003, -0.009, 0.0101]),
+        ("i0", [0.0, 1e-9, -1.0]),
         ("i1", [0.0, 1.0]),
         ("i1e", [0.5, -0.5]),
     ],
