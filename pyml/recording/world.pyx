@@ -2,64 +2,14 @@
 
 A replay would not ask again, so a step that asks cannot be recorded.
 """
-import builtins
-import contextvars
-import gc
-import genericpath
-import importlib
-import inspect
 import io
-import os
-import pathlib
 import pickle
 import random
 import sys
-import threading
-import time
-import warnings
-import weakref
-
-import numpy as np
 
 from pyml.recording.dependencies import is_installed
-
-# ids of functions of C, and of the code of functions of Python
-WORLD = {id(function) for function in (
-    input, os.urandom, time.time, time.time_ns, time.monotonic, time.monotonic_ns, time.perf_counter,
-    time.perf_counter_ns, time.process_time, time.process_time_ns, time.thread_time, time.thread_time_ns, time.sleep,
-    time.localtime, time.gmtime, time.ctime, time.asctime, time.strftime, time.mktime,
-    # what they read is not compared before a replay
-    builtins.eval, builtins.exec, builtins.globals, builtins.__import__, io.open, os.access, os.cpu_count, os.getcwd,
-    os.getpid, os.getppid, os.listdir, os.lstat, os.scandir, os.stat, os.times,
-    sys._getframe, sys.getrecursionlimit, sys.getrefcount, sys.getswitchinterval, sys.getallocatedblocks,
-    gc.get_count, gc.get_objects, gc.get_referrers, gc.get_threshold, gc.isenabled, threading.get_ident,
-    threading.get_native_id, contextvars.copy_context)}
-WORLD.update(id(function.__code__) for function in (
-    importlib.import_module, inspect.currentframe, inspect.stack, np.geterr, threading.active_count,
-    threading.current_thread, threading.enumerate)
-    if hasattr(function, "__code__"))
-METHODS = {   # of C, by the module of their class
-    "_queue": ("empty", "get", "get_nowait", "put", "put_nowait", "qsize"),
-    "_thread": ("locked",), "datetime": ("now", "today", "utcnow"),
-}
-# what writes, also if library code calls it
-OUTPUT = {id(print), id(os.write)}
-WRITE = ("write", "writelines")   # of files
-WRITING = {
-    "_csv": ("writerow", "writerows"), "mmap": ("flush", "resize", "write", "write_byte"),
-    "_socket": ("recv", "recv_into", "recvfrom", "recvfrom_into", "send", "sendall", "sendmsg", "sendto"),
-    "sqlite3": ("commit", "execute", "executemany", "executescript", "fetchall", "fetchmany", "fetchone", "rollback"),
-}
-NAMES = {name for names in (*METHODS.values(), *WRITING.values(), WRITE) for name in names}
-# the files of what Python does of itself
-OF_ITSELF = (
-    "<frozen importlib", warnings.__file__, os.path.join(os.path.dirname(os.__file__), "_py_warnings.py"), weakref.__file__)
-PATHS = frozenset(   # os.path.exists() calls os.stat(), and pathlib.Path.read_text() io.open()
-    function.__code__.co_filename
-    for place in (genericpath, os.path, *pathlib.Path.__mro__)
-    for function in vars(place).values() if inspect.isfunction(function))
-LEVELS = frozenset(("debug", "info", "warning", "warn", "error", "critical", "exception", "log"))
-LOGGING = os.path.join(os.path.dirname(os.__file__), "logging") + os.sep
+from pyml.recording.world_functions import (
+    LEVELS, LOGGING, METHODS, NAMES, OF_ITSELF, OUTPUT, PATHS, WORLD, WRITE, WRITING)
 
 
 cdef tuple randomness():
