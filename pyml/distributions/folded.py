@@ -5,6 +5,7 @@ import math
 from pyml.distributions import constraints
 from pyml.distributions.transformed_distribution import TransformedDistribution
 from pyml.distributions.transforms import AbsTransform
+from pyml.distributions.utils import of_base
 from pyml.ops import where
 
 
@@ -18,9 +19,7 @@ class Folded(TransformedDistribution):
     def __init__(self, base, scale, validate_args):
         TransformedDistribution.__init__(self, base(0, scale, False), AbsTransform(), validate_args)
 
-    @property
-    def scale(self):
-        return self.base_dist.scale
+    scale = of_base("scale")
 
     @property
     def mode(self):

@@ -4,6 +4,7 @@ import math
 
 from pyml.distributions.cauchy import Cauchy
 from pyml.distributions.folded import Folded
+from pyml.distributions.utils import of_base
 from pyml.ops import atan2, full_like
 
 __all__ = ["HalfCauchy"]
@@ -33,9 +34,7 @@ class HalfCauchy(Folded):
     def mean(self):
         return full_like(self.scale.detach(), math.inf)
 
-    @property
-    def variance(self):
-        return self.base_dist.variance
+    variance = of_base("variance")
 
     def cdf(self, value):
         return atan2(self._checked(value), self.scale) * (2 / math.pi)

@@ -2,7 +2,7 @@
 
 from pyml.distributions import constraints
 from pyml.distributions.distribution import Distribution, checked_distribution
-from pyml.distributions.utils import sum_rightmost
+from pyml.distributions.utils import of_base, sum_rightmost
 from pyml.ops.shape import as_sizes
 
 __all__ = ["Independent"]
@@ -50,9 +50,7 @@ class Independent(Distribution):
         new.reinterpreted_batch_ndims = self.reinterpreted_batch_ndims
         return self._expanded(new, batch_shape)
 
-    @property
-    def has_rsample(self):
-        return self.base_dist.has_rsample
+    has_rsample = of_base("has_rsample")
 
     @property
     def has_enumerate_support(self):
@@ -63,17 +61,9 @@ class Independent(Distribution):
         support, count = self.base_dist.support, self.reinterpreted_batch_ndims
         return constraints.independent(support, count) if count else support
 
-    @property
-    def mean(self):
-        return self.base_dist.mean
-
-    @property
-    def mode(self):
-        return self.base_dist.mode
-
-    @property
-    def variance(self):
-        return self.base_dist.variance
+    mean = of_base("mean")
+    mode = of_base("mode")
+    variance = of_base("variance")
 
     def sample(self, sample_shape=()):
         return self.base_dist.sample(sample_shape)

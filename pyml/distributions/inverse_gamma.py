@@ -6,7 +6,7 @@ from pyml.distributions import constraints
 from pyml.distributions.gamma import Gamma
 from pyml.distributions.transformed_distribution import TransformedDistribution
 from pyml.distributions.transforms import PowerTransform
-from pyml.distributions.utils import tensor_of
+from pyml.distributions.utils import of_base, tensor_of
 from pyml.ops import digamma, lgamma, where
 
 __all__ = ["InverseGamma"]
@@ -38,13 +38,8 @@ class InverseGamma(TransformedDistribution):
         inverse = PowerTransform(tensor_of(-1, base.rate.dtype))
         TransformedDistribution.__init__(self, base, inverse, validate_args)
 
-    @property
-    def concentration(self):
-        return self.base_dist.concentration
-
-    @property
-    def rate(self):
-        return self.base_dist.rate
+    concentration = of_base("concentration")
+    rate = of_base("rate")
 
     @property
     def mean(self):

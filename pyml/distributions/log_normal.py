@@ -4,6 +4,7 @@ from pyml.distributions import constraints
 from pyml.distributions.normal import Normal
 from pyml.distributions.transformed_distribution import TransformedDistribution
 from pyml.distributions.transforms import ExpTransform
+from pyml.distributions.utils import of_base
 
 __all__ = ["LogNormal"]
 
@@ -32,13 +33,8 @@ class LogNormal(TransformedDistribution):
             self, Normal(loc, scale, validate_args), ExpTransform(), validate_args
         )
 
-    @property
-    def loc(self):
-        return self.base_dist.loc
-
-    @property
-    def scale(self):
-        return self.base_dist.scale
+    loc = of_base("loc")
+    scale = of_base("scale")
 
     @property
     def mean(self):

@@ -8,6 +8,7 @@ from pyml.distributions.transforms import SigmoidTransform
 from pyml.distributions.utils import (
     broadcast_all,
     log1p_exp,
+    of_base,
     one_of,
     standard_exponential,
     tensor_of,
@@ -78,14 +79,6 @@ class RelaxedBernoulli(TransformedDistribution):
         base = LogitRelaxedBernoulli(temperature, probs, logits, validate_args)
         TransformedDistribution.__init__(self, base, SigmoidTransform(), validate_args)
 
-    @property
-    def temperature(self):
-        return self.base_dist.temperature
-
-    @property
-    def logits(self):
-        return self.base_dist.logits
-
-    @property
-    def probs(self):
-        return self.base_dist.probs
+    temperature = of_base("temperature")
+    logits = of_base("logits")
+    probs = of_base("probs")

@@ -3,50 +3,32 @@
 import math
 
 from pyml.distributions import constraints
-from pyml.distributions.categorical import Categorical
-from pyml.distributions.distribution import Distribution
+from pyml.distributions.categorical import OfCategories
 from pyml.distributions.transformed_distribution import TransformedDistribution
 from pyml.distributions.transforms import ExpTransform
-from pyml.distributions.utils import broadcast_all, standard_exponential, tensor_of
+from pyml.distributions.utils import broadcast_all, of_base, standard_exponential, tensor_of
 from pyml.ops import log_softmax
 
 __all__ = ["ExpRelaxedCategorical", "RelaxedOneHotCategorical"]
 
 
-class ExpRelaxedCategorical(Distribution):
+class ExpRelaxedCategorical(OfCategories):
     """The logarithm of a RelaxedOneHotCategorical.
 
     Maddison, Mnih & Teh 2017 (arXiv:1611.00712), appendix B. See RelaxedOneHotCategorical.
     """
 
-    arg_constraints = {"probs": constraints.simplex, "logits": constraints.real_vector}
     support = constraints.real_vector
     has_rsample = True
-    _parameters = {}
 
     def __init__(self, temperature, probs=None, logits=None, validate_args=None):
-        self._categorical = Categorical(probs, logits, validate_args)
+        self._take_categorical(probs, logits, validate_args)
         self.temperature = temperature
-        events = self._categorical.param_shape[-1:]
-        Distribution.__init__(self, self._categorical.batch_shape, events, validate_args)
 
     def expand(self, batch_shape, _instance=None):
         new = self._get_checked_instance(ExpRelaxedCategorical, _instance)
         new.temperature = self.temperature
-        new._categorical = self._categorical.expand(batch_shape)
-        return self._expanded(new, new._categorical.batch_shape)
-
-    @property
-    def param_shape(self):
-        return self._categorical.param_shape
-
-    @property
-    def logits(self):
-        return self._categorical.logits
-
-    @property
-    def probs(self):
-        return self._categorical.probs
+        return super().expand(batch_shape, new)
 
     def rsample(self, sample_shape=()):
         """log_softmax((logits - log E) / temperature), E exponential. See Distribution."""
@@ -90,14 +72,6 @@ class RelaxedOneHotCategorical(TransformedDistribution):
         base = ExpRelaxedCategorical(temperature, probs, logits, validate_args)
         TransformedDistribution.__init__(self, base, ExpTransform(), validate_args)
 
-    @property
-    def temperature(self):
-        return self.base_dist.temperature
-
-    @property
-    def logits(self):
-        return self.base_dist.logits
-
-    @property
-    def probs(self):
-        return self.base_dist.probs
+    temperature = of_base("temperature")
+    logits = of_base("logits")
+    probs = of_base("probs")

@@ -4,7 +4,7 @@ from pyml.distributions import constraints
 from pyml.distributions.distribution import Distribution, checked_distribution
 from pyml.distributions.independent import Independent
 from pyml.distributions.transforms import ComposeTransform, Transform, with_events
-from pyml.distributions.utils import sum_rightmost
+from pyml.distributions.utils import of_base, sum_rightmost
 from pyml.errors import KindError
 from pyml.grad_mode import no_grad
 from pyml.ops.shape import as_sizes
@@ -82,9 +82,7 @@ class TransformedDistribution(Distribution):
             return self.base_dist.support
         return with_events(self.transforms[-1].codomain, len(self._event_shape))
 
-    @property
-    def has_rsample(self):
-        return self.base_dist.has_rsample
+    has_rsample = of_base("has_rsample")
 
     def sample(self, sample_shape=()):
         with no_grad():

@@ -39,6 +39,11 @@ def location(distribution):
     return distribution.loc
 
 
+def of_base(name):
+    """A property: the attribute of that name of the base_dist."""
+    return property(lambda distribution: getattr(distribution.base_dist, name))
+
+
 def is_number(value):
     return isinstance(value, (numbers.Number, Traced))
 
