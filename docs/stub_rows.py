@@ -331,7 +331,7 @@ ATTRIBUTE_OF_NAME = by_name(
         finished epoch_is_whole is_discrete is_tensor use_beta1 cycle_momentum interrupted
         in_cooldown greater_is_better inside before"""),
     ("int", """
-        bits bytes calls coded_size cooldown_counter flops head_size itemsize last_epoch
+        bits bytes calls cooldown_counter flops head_size itemsize last_epoch
         n_clusters n_iter_ n_layers_ n_outputs_ nbytes ndim ntensors num_bad_epochs seq
         shortlist_size step steps t_ scratch_bytes weight_bytes variants replays zero
         best_count T_cur T_i event_dim batch outputs total_count memory"""),
@@ -1034,7 +1034,7 @@ SPECIAL = special("""
     tabular.TASKS: tuple[str, ...]
     tabular.SCORES: dict[str, tuple[str, ...]]
     tabular.Column(FIELDS: tuple[str, ...])
-    tabular.CategoryCodes(coded: Any, learned: Any, widths: list[int], coded_size: int)
+    tabular.CategoryCodes(coded: Any, learned: Any, widths: list[int])
     tabular.Categories(table: Any, widths: list[int], columns: Any)
     tabular.Fitted(history: Any, rows: dict[str, int], schema: Schema, model: Any, baseline:
             dict[str, float], scores: dict[str, float], stopped: str, task: str)
@@ -1271,9 +1271,6 @@ class dependent_property(`property`, `Constraint`):
 """,
 }
 
-# members that Python does not show in a class
-MORE = {}
-
 BASES = {
     "data.Dataset": "Generic[_T_co]",
     "data.IterableDataset": "Dataset[_T_co]",
@@ -1357,7 +1354,6 @@ HIDDEN = (
 
 ARITHMETIC = "(self, other: Operand, /) -> Tensor"
 IN_PLACE = "(self, other: Operand, /) -> Self"
-POWER = "(self, other: Operand, mod: None = None, /)"
 BITS = "(self, other: Tensor | int, /) -> Tensor"
 OPERATORS = "add sub mul truediv floordiv mod"
 DUNDERS = {

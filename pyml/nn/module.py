@@ -625,10 +625,6 @@ class Module(Callable):
 
     # ---- state -----------------------------------------------------------------------------------
 
-    def _all_modules(self):
-        """(path, module) of this module and all below it, one that occurs twice each time."""
-        return self.named_modules(remove_duplicate=False)
-
     def _saved_tensors(self):
         """(name, tensor) of what state_dict() has of this module."""
         members = self._members(PARAMETER) + self._members(BUFFER)

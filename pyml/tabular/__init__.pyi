@@ -26,7 +26,6 @@ class CategoryCodes(Module):
     coded: Any
     learned: Any
     widths: list[int]
-    coded_size: int
     size: Sizes
 class Column:
     FIELDS: tuple[str, ...]

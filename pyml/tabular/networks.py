@@ -70,7 +70,6 @@ class CategoryCodes(nn.Module):
         for i in self.learned:
             setattr(self, f"table_{i}", nn.Embedding(len(levels[i]) + 1, category_dim))
         self.widths = [getattr(self, f"codes_{i}").shape[1] for i in self.coded]
-        self.coded_size = sum(self.widths)
         self.widths += [category_dim] * len(self.learned)
         self.size = sum(self.widths)
 

@@ -55,7 +55,6 @@ def _replace(content):
 
 LABELS_250 = idx(np.arange(200) + 50)
 IMAGES_27 = idx(np.zeros((200, 28, 27)))
-EMPTY_IMAGES = idx(np.zeros((0, 28, 28)))
 
 # what: (prefix, kind, how the file is spoilt, part of the message)
 FAULTS = {
