@@ -124,18 +124,11 @@ class DataLoader(Generic[Sample]):
         theirs = "num_workers option should be non-negative"
         num_workers = count(num_workers, who, "num_workers", 0, theirs)
         if num_workers == 0:
-            given = {
-                "prefetch_factor": prefetch_factor is not None,
-                "persistent_workers": persistent_workers,
-                "multiprocessing_context": multiprocessing_context is not None,
-            }
-            for name, is_given in given.items():
-                if is_given:
-                    raise ValueError(
-                        f"{who}: {name} is for workers; set num_workers to 1 or more ({name} can "
-                        "only be used with multi-process loading (num_workers > 0), but got "
-                        "num_workers=0)"
-                    )
+            _refuse_without_workers(
+                prefetch_factor=prefetch_factor is not None,
+                persistent_workers=persistent_workers,
+                multiprocessing_context=multiprocessing_context is not None,
+            )
         elif prefetch_factor is None:
             prefetch_factor = PREFETCH
         else:
@@ -175,21 +168,8 @@ class DataLoader(Generic[Sample]):
         if shuffle is not None:
             flag(shuffle, who, "shuffle")
         flag(drop_last, who, "drop_last")
+        _check_context(multiprocessing_context)
 
-        if not isinstance(multiprocessing_context, (str, type(None))) and not hasattr(
-            multiprocessing_context, "Process"
-        ):
-            raise TypeError(
-                f"{who}: multiprocessing_context is a {type(multiprocessing_context).__name__}, it "
-                "must be a name or a context of multiprocessing (multiprocessing_context option "
-                "should be a valid context object or a string)"
-            )
-        if isinstance(multiprocessing_context, str) and multiprocessing_context not in CONTEXTS:
-            raise ValueError(
-                f"{who}: multiprocessing_context is {multiprocessing_context!r}, it must be one of "
-                f"{', '.join(CONTEXTS)} (multiprocessing_context option should specify a valid "
-                f"start method in {list(CONTEXTS)!r})"
-            )
         auto_collation = batch_size is not None or batch_sampler is not None
         if not is_iterable and sampler is None and batch_sampler is None:
             sized(dataset, who, "dataset")
@@ -321,3 +301,28 @@ def _exclude(rule, words, **given):
     names = ", ".join([name for name, is_given in given.items() if is_given])
     if names:
         raise ValueError(f"DataLoader: {rule} {names} ({words.format(names)})")
+
+
+def _refuse_without_workers(**given):
+    """Raises ValueError for an argument that is given, and is for workers."""
+    for name, is_given in given.items():
+        if is_given:
+            raise ValueError(
+                f"DataLoader: {name} is for workers; set num_workers to 1 or more ({name} can only "
+                "be used with multi-process loading (num_workers > 0), but got num_workers=0)"
+            )
+
+
+def _check_context(context):
+    """Raises unless it is None, a context of multiprocessing or the name of one."""
+    words = "multiprocessing_context option should"
+    if not isinstance(context, (str, type(None))) and not hasattr(context, "Process"):
+        raise TypeError(
+            f"DataLoader: multiprocessing_context is a {type(context).__name__}, it must be a name "
+            f"or a context of multiprocessing ({words} be a valid context object or a string)"
+        )
+    if isinstance(context, str) and context not in CONTEXTS:
+        raise ValueError(
+            f"DataLoader: multiprocessing_context is {context!r}, it must be one of "
+            f"{', '.join(CONTEXTS)} ({words} specify a valid start method in {list(CONTEXTS)!r})"
+        )

@@ -167,11 +167,7 @@ class Schema:
         table = as_table(table)
         targets = names_given("target", target, table)
         dropped = names_given("drop", drop, table)
-        if not isinstance(kinds, (dict, type(None))):
-            raise TypeError(f"Schema.infer: kinds is {kinds!r}, it must be a dict {{name: kind}}")
-        kinds = {name_of(name): kind for name, kind in (kinds or {}).items()}
-        for name in kinds:
-            check_name("kinds", name, table)
+        kinds = kinds_given(kinds, table)
         for name in targets:
             if name in dropped or name in kinds:
                 raise ValueError(
@@ -185,18 +181,7 @@ class Schema:
                 f"Schema.infer: the table has {table.rows} {plural(table.rows, 'row')}, it must "
                 "have two or more"
             )
-        words, columns = [], []
-        for name in table:
-            if name in targets:
-                continue
-            column = looked_at(name, table[name], table.formats.get(name))
-            if name in dropped:
-                column.kind, column.note = "dropped", "as you said"
-            if name in kinds:
-                column.kind, column.note = kinds[name], "as you said"
-            elif column.kind in ("identifier", "text") or is_almost(column):
-                words.append(f"column {name!r}: {column.kind}, {column.note}")
-            columns.append(column)
+        columns, words = columns_of(table, targets, dropped, kinds)
         reason, found = "", []
         if targets:
             arrays = {name: table[name] for name in targets}
@@ -362,7 +347,37 @@ def checked_state(state, what, **types):
     return dict(state)
 
 
+# ---- columns -------------------------------------------------------------------------------------
+
+
+def columns_of(table, targets, dropped, kinds):
+    """The Columns of a table but its targets, and sentences on those that may surprise."""
+    columns, words = [], []
+    for name in table:
+        if name in targets:
+            continue
+        column = looked_at(name, table[name], table.formats.get(name))
+        if name in dropped:
+            column.kind, column.note = "dropped", "as you said"
+        if name in kinds:
+            column.kind, column.note = kinds[name], "as you said"
+        elif column.kind in ("identifier", "text") or is_almost(column):
+            words.append(f"column {name!r}: {column.kind}, {column.note}")
+        columns.append(column)
+    return columns, words
+
+
 # ---- names ---------------------------------------------------------------------------------------
+
+
+def kinds_given(kinds, table):
+    """{name: kind} of columns that are there; {} for None."""
+    if not isinstance(kinds, (dict, type(None))):
+        raise TypeError(f"Schema.infer: kinds is {kinds!r}, it must be a dict {{name: kind}}")
+    kinds = {name_of(name): kind for name, kind in (kinds or {}).items()}
+    for name in kinds:
+        check_name("kinds", name, table)
+    return kinds
 
 
 def names_given(argument, names, table):
