@@ -13,8 +13,6 @@ cimport numpy as cnp
 from cpython.dict cimport PyDict_Next
 from cpython.ref cimport PyObject
 
-from numpy cimport ndarray
-
 from pyml.grad_mode cimport grad_enabled, switch_grad
 from pyml.memory cimport new_number, only_one_has
 from pyml.no_gil cimport added, now

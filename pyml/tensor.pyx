@@ -19,7 +19,7 @@ from numpy cimport ndarray
 
 from pyml.attributes cimport default_float, dtype_of_number, sized
 from pyml.grad_mode cimport grad_enabled, switch_grad
-from pyml.no_gil cimport NO_GIL, added, pyml_lock, pyml_mutex, pyml_unlock
+from pyml.no_gil cimport added, pyml_lock, pyml_mutex, pyml_unlock
 from pyml.recorder cimport Recorder, note_altered, recorder
 
 from pyml.errors import ArgumentError, DtypeError

@@ -1,14 +1,12 @@
 """Softmax and cross entropy in one operation."""
-import numpy as np
-
 cimport numpy as cnp
 from libc.stdint cimport int64_t
 from numpy cimport ndarray
 
 from pyml cimport _kernels
 from pyml.ops.arrays cimport (
-    as_indices, as_type, checked_index, contiguous, empty_like, empty_scalar, empty_vector, full, is_real,
-    real_tensor, same_dtype,
+    as_indices, checked_index, contiguous, empty_like, empty_scalar, empty_vector, full, is_real, real_tensor,
+    same_dtype,
 )
 from pyml.ops.reduction cimport MEAN, NONE, named_reduction, reduction_of
 from pyml.ops.softmax cimport to_rows
