@@ -1,5 +1,8 @@
-# cython: allow_none_for_extension_args=True
-"""The calls of the kernels. See _kernels.pxd."""
+# cython: allow_none_for_extension_args=True, binding=False
+"""The calls of the kernels. See _kernels.pxd.
+
+For Python they are functions of C (binding=False): nothing asks for their code or attributes.
+"""
 cimport numpy as cnp
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memset

@@ -1,3 +1,4 @@
+# cython: binding=False
 """Arrays as kernels want them: contiguous, aligned, float32 or float64; and the checks that say so.
 
 What moves or converts elements is a kernel too, so that a recorded step can repeat it. What the kernels do not know
