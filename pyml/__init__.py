@@ -35,7 +35,7 @@ from pyml.amp import (
     set_autocast_enabled,
 )
 from pyml.attributes import NAMES as _DTYPES
-from pyml.attributes import Size, device, dtype, get_default_dtype, set_default_dtype
+from pyml.attributes import Size, dtype, get_default_dtype, set_default_dtype
 from pyml.config import (
     __version__,
     get_num_interop_threads,
@@ -44,6 +44,7 @@ from pyml.config import (
     set_num_threads,
     show_config,
 )
+from pyml.device_names import device
 from pyml.devices import get_default_device, set_default_device
 from pyml.dispatch import entry as _entry
 from pyml.dtypes import can_cast, finfo, iinfo, promote_types, set_default_tensor_type

@@ -1,6 +1,6 @@
 """Devices that are not there, as constants: what scripts ask before they choose the CPU."""
 
-from pyml.attributes import CPU
+from pyml.device_names import CPU
 from pyml.ops.shape import check_device
 
 __all__ = ["get_default_device", "set_default_device"]

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from pyml.attributes import CPU, only_cpu
-from pyml.attributes import device as Device
+from pyml.device_names import CPU, only_cpu
+from pyml.device_names import device as Device
 from pyml.recorder import refuse
 
 __all__ = [

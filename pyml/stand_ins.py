@@ -16,8 +16,9 @@ import numpy as np
 
 from pyml import hooks, nn, optim, random
 from pyml.amp import autocast
-from pyml.attributes import device, dtype
+from pyml.attributes import dtype
 from pyml.config import show_config
+from pyml.device_names import device
 from pyml.grad_mode import no_grad
 from pyml.left_out import FAMILIES, family_of
 from pyml.ops.creation import from_numpy, randn

@@ -23,7 +23,7 @@ from pyml.no_gil cimport added, pyml_lock, pyml_mutex, pyml_unlock
 from pyml.recorder cimport Recorder, note_altered, recorder
 
 from pyml.errors import ArgumentError, DtypeError
-from pyml.attributes import CPU
+from pyml.device_names import CPU
 from pyml.hooks import AfterAccumulation, AfterNode, BeforeNode, HookHandle
 from pyml.node_names import NAMES
 from pyml.recorder import refuse

@@ -20,6 +20,7 @@ FLOORS = [  # lowest first; a name covers what is below it
         "pyml._kernels",
         "pyml.attributes",
         "pyml.config",
+        "pyml.device_names",
         "pyml.dict_version",
         "pyml.dispatch",
         "pyml.errors",

@@ -5,9 +5,9 @@ import operator
 
 import numpy as np
 
-from pyml.attributes import TYPES, only_cpu
-from pyml.attributes import device as device_class
 from pyml.attributes import dtype as dtype_class
+from pyml.device_names import TYPES, only_cpu
+from pyml.device_names import device as device_class
 from pyml.errors import ArgumentError
 from pyml.grad_mode import is_grad_enabled, is_tracked
 from pyml.ops.arrays import (
