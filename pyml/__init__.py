@@ -28,6 +28,7 @@ except ImportError as _error:  # PYML_ISA is none of this machine's, or nothing 
     raise _error from None
 
 from pyml import typed as _typed
+from pyml.absent_devices import get_default_device, set_default_device
 from pyml.amp import (
     autocast,
     get_autocast_dtype,
@@ -45,7 +46,6 @@ from pyml.config import (
     show_config,
 )
 from pyml.device_names import device
-from pyml.devices import get_default_device, set_default_device
 from pyml.dispatch import entry as _entry
 from pyml.dtypes import can_cast, finfo, iinfo, promote_types, set_default_tensor_type
 from pyml.grad_mode import (

@@ -1,7 +1,7 @@
 """Accelerators, of which there are none: is_available() is False."""
 
+from pyml.absent_devices import missing
 from pyml.cuda import device_count, is_available, synchronize
-from pyml.devices import missing
 
 __all__ = [
     "current_accelerator",

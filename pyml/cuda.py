@@ -3,7 +3,7 @@
 What scripts call in any case does nothing; what needs a device says that there is none.
 """
 
-from pyml.devices import missing, nothing
+from pyml.absent_devices import missing, nothing
 
 __all__ = [
     *("Event", "OutOfMemoryError", "Stream", "current_device", "device", "device_count"),
