@@ -641,11 +641,11 @@ cdef class Program:
 
     cdef bint must_move(self, Gradient g) except -1:
         """Whether the last gradient is still in use: held by somebody else, or read by this replay, which would write
-        over it before."""
+        over it before. Or whether it lies elsewhere since (.data = ..., share_memory_())."""
         cdef bint is_current = g.tensor._grad is g.after
         cdef Gradient other
         cdef Py_ssize_t known = 1 + is_current
-        if is_current and g.input >= 0:
+        if is_current and g.input >= 0 or cnp.get_array_base(g.after.array) is not g.block:
             return True
         for other in g.sharing:
             known += 1 + (other.tensor._grad is g.after)
@@ -653,8 +653,8 @@ cdef class Program:
 
     cdef int move_gradient(self, Gradient g, Py_ssize_t first, Py_ssize_t first_own) except -1:
         """Gives the calls from `first` on another block in place of g's. Without extra calls that is call `first_own`."""
-        cdef ndarray before = g.after.array
-        cdef ndarray array = new_array(before.ndim, before.shape, cnp.PyArray_TYPE(before))   # in a block of that size
+        cdef ndarray like = g.tensor.array   # as who has the last gradient may have given it another shape
+        cdef ndarray array = new_array(like.ndim, like.shape, cnp.PyArray_TYPE(like))   # in a block of that size
         csrc.program_move(self.calls, first, g.block.memory, size_bytes(g.block.index), cnp.PyArray_DATA(array))
         self.move_held(first_own, <size_t>g.block.memory, size_bytes(g.block.index), <size_t>cnp.PyArray_DATA(array))
         g.after, g.block = wrap(array), cnp.get_array_base(array)

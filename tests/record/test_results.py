@@ -177,6 +177,31 @@ def test_gradients_that_are_changed_between_replays(layer, batches):
         assert_same_bits(a, b)
 
 
+def test_gradients_that_lie_elsewhere_since(layer, batches):
+    """Nobody holds the first of them; the second is held, and smaller than what a replay writes."""
+
+    def train(wrap):
+        @wrap
+        def step(x):
+            layer.zero_grad()
+            layer(x).square().mean().backward()
+
+        gradients = []
+        for i, x in enumerate(batches * 2):
+            step(x)
+            gradients.append(layer.weight.grad.array.copy())
+            if i == 4:
+                layer.weight.grad.data = pyml.zeros(2, 3)
+            if i == 7:
+                held = layer.weight.grad
+                held.data = pyml.zeros(1)
+        return [*gradients, held.array]
+
+    wanted = train(lambda function: function)
+    for a, b in zip(train(pyml.record), wanted, strict=True):
+        assert_same_bits(a, b)
+
+
 @pytest.mark.parametrize("size", [(0,), (0, 3), (3, 0)], ids=str)
 def test_gradients_without_numbers(size, batches):
     """There is nothing in them that a replay would have to compute."""
