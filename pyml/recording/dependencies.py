@@ -318,7 +318,7 @@ def is_library_module(module):
     """Whether a module belongs to Python or to installed software; __main__ does not."""
     if module.__name__ == "__main__":
         return False
-    path = getattr(module, "__file__", None)
+    path = vars(module).get("__file__")  # not by a __getattr__ that it has
     return module.__name__ in sys.builtin_module_names if path is None else is_installed(path)
 
 
@@ -839,7 +839,7 @@ class Reach:
         items = getattr(value, "__dict__", None)
         items = items if isinstance(items, dict) else {}
         if own_bases(cls) and not is_module(value):
-            self._list(ASKED, value, type, cls, path)
+            self._list(ASKED, value, lineage, cls.__mro__, path)
         if hasattr(cls, "getEffectiveLevel") and hasattr(value, "manager"):
             self._list_asked(level_of, value, path)
         if is_module(value):  # its own attributes are guarded as such
@@ -984,6 +984,11 @@ def lies_in_c(cls, name):
 def asked(name):
     """One function for each attribute: it is part of what names a place."""
     return lambda value: getattr(value, name, MISSING)
+
+
+def lineage(value):
+    """Its class, and where that looks for attributes: another tuple when one of both changes."""
+    return type(value).__mro__
 
 
 def names_in(cls):

@@ -27,7 +27,7 @@ cdef class Check:
 
 cdef class HeldModule:
     """A Module and what it held."""
-    cdef object module, cls
+    cdef object module, lineage   # of its class: that and its bases
     cdef tuple names, values        # of its attributes, in order; ANY for a value that does not matter
     cdef tuple hooks
     cdef uint64_t version           # of the dict of its attributes when they were found unchanged

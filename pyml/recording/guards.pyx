@@ -50,13 +50,16 @@ cdef extern from *:
     #define pyml_looked(value) ((void)(value))
     #define pyml_look(value) (value)
     #endif
+    #define pyml_lineage(object) (Py_TYPE(object)->tp_mro)   /* the class of an object and its bases: borrowed */
     """
     PyObject *pyml_item(object, object) except? NULL
     PyObject *pyml_content(object) noexcept
+    PyObject *pyml_lineage(object) noexcept
     PyObject *pyml_look(PyObject *) noexcept
     void pyml_looked(PyObject *) noexcept
 
 MISSING = dependencies.MISSING
+cdef object LINEAGE = dependencies.lineage
 ANY = object()
 cdef int AT_ABSENT = ABSENT, AT_ARRAY = ARRAY, AT_ASKED = ASKED, AT_ATTRIBUTE = ATTRIBUTE, AT_CELL = CELL, AT_ITEM = ITEM
 cdef int AT_KEYS = KEYS, AT_SEQUENCE = SEQUENCE
@@ -342,6 +345,8 @@ cdef class Check:
         if kind == AT_ABSENT:
             return has_none_of(container, self.key)
         if kind == AT_ASKED:
+            if self.key is LINEAGE:
+                return pyml_lineage(container) == <PyObject *>before
             now = self.key(container)
             return now is before or (
                 same_items(now, before) if type(now) is type(before) and type(now) in (tuple, Size) else equal_values(now, before))
@@ -354,14 +359,14 @@ cdef class Check:
 @cython.final
 cdef class HeldModule:
     def __init__(self, module, dict held):
-        self.module, self.cls, self.hooks = module, type(module), tuple(module._hooks)
+        self.module, self.lineage, self.hooks = module, type(module).__mro__, tuple(module._hooks)
         self.names, self.values = tuple(held), tuple(held.values())
 
     cdef bint holds(self) except -1:
         """Whether it has the attributes that it had, which vars(module)["scale"] = 2 also changes."""
         cdef dict now
         cdef uint64_t version
-        if type(self.module) is not self.cls:
+        if pyml_lineage(self.module) != <PyObject *>self.lineage:
             return False
         now = PyObject_GenericGetDict(self.module, NULL)
         version = PYML_DICT_VERSION(now)
@@ -388,8 +393,10 @@ cdef bint equal_values(object a, object b) except -1:
     if kind is type(b):
         if kind is float:
             return (a == b and (a != 0 or copysign(1.0, a) == copysign(1.0, b))) or (a != a and b != b)
-        if kind in (int, str, bool, bytes, complex):
+        if kind in (int, str, bool, bytes):
             return a == b
+        if kind is complex:
+            return equal_values(a.real, b.real) and equal_values(a.imag, b.imag)
     return plain(a) is plain(b)
 
 

@@ -127,7 +127,8 @@ cdef object flatten(object value, list leaves, int depth=0, bint arrays=False):
         return (kind, [flatten(item, leaves, depth + 1, arrays) for item in value])
     if is_dict(kind):
         factory = Same(value.default_factory) if kind is defaultdict else None
-        return (kind, [(name, flatten(item, leaves, depth + 1, arrays)) for name, item in value.items()], factory)
+        return (kind, [(name if type(name) is str else alone(name, depth), flatten(item, leaves, depth + 1, arrays))
+                       for name, item in value.items()], factory)
     if isinstance(value, tuple) and hasattr(kind, "_fields"):
         return (kind, [flatten(item, leaves, depth + 1, arrays) for item in value])
     if kind is Fields:
@@ -136,13 +137,22 @@ cdef object flatten(object value, list leaves, int depth=0, bint arrays=False):
         return (float, repr(value))   # NaN is itself
     if isinstance(value, Outcome):
         return (kind, value.index)
-    if kind in (int, str, bool, bytes, type(None), complex):
+    if kind in (int, str, bool, bytes, type(None)):
         return (kind, value)
+    if kind is complex:
+        return (complex, repr(value))
     if isinstance(value, np.generic):
         return (kind, repr(value.item()))   # -0 is not 0
     if kind is slice:
-        return (slice, (value.start, value.stop, value.step))
+        return (slice, [alone(bound, depth) for bound in (value.start, value.stop, value.step)])
     return Same(value)
+
+
+cdef object alone(object value, int depth):
+    """What flatten() leaves of a key or of a bound of a slice, in which Tensors are objects as others are: True is not 1."""
+    cdef list tensors = []
+    left = flatten(value, tensors, depth + 1)
+    return Same(value) if tensors else left
 
 
 cdef object unflatten(object value, iterator, bint arrays=False):

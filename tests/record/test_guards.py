@@ -6,7 +6,9 @@ import collections
 import contextvars
 import ctypes
 import functools
+import math
 import operator
+import types
 import weakref
 from types import SimpleNamespace
 
@@ -712,6 +714,41 @@ def in_keyword_defaults_that_are_replaced(holder):
     return lambda: read(), lambda v: setattr(read, "__kwdefaults__", {"value": v})
 
 
+def in_the_sign_of_a_complex_zero(holder):
+    holder.value = complex(0.0, 0.0)
+    change = lambda v: setattr(holder, "value", complex(0.0, math.copysign(0.0, v - 1)))  # noqa: E731
+    return lambda: math.copysign(1.0, holder.value.imag), change
+
+
+def in_a_base_that_is_replaced(holder):
+    class Base:
+        value = 1.0
+
+    class Settings(Base):
+        pass
+
+    settings = Settings()
+    change = lambda v: setattr(Settings, "__bases__", (type("Other", (), {"value": v}),))  # noqa: E731
+    return lambda: settings.value, change
+
+
+def in_a_base_of_a_module_that_is_replaced(holder):
+    def base(value):
+        return type("Base", (nn.Module,), {"forward": lambda self, x: value * x})
+
+    class Settings(base(1.0)):
+        pass
+
+    module = Settings()
+    return lambda: module(2.0), lambda v: setattr(Settings, "__bases__", (base(v),))
+
+
+def in_a_module_that_has_every_name(holder):
+    settings = types.ModuleType("settings")
+    settings.__getattr__ = lambda name: holder.value
+    return lambda: settings.value, lambda v: setattr(holder, "value", v)
+
+
 def in_a_forward_that_a_module_was_given(holder):
     module = nn.Identity()
     module.forward = lambda x: holder.value * x
@@ -726,7 +763,9 @@ def in_a_forward_that_a_module_was_given(holder):
         *(in_a_cell, in_a_class_of_user_dict, in_a_class_of_user_list, in_a_class_of_chain_map),
         *(in_an_attribute_of_a_dict, in_a_metaclass, by_the_getattr_of_a_metaclass),
         *(by_the_item_of_a_class, in_keyword_defaults_that_are_replaced),
-        in_a_forward_that_a_module_was_given,
+        *(in_a_forward_that_a_module_was_given, in_the_sign_of_a_complex_zero),
+        *(in_a_base_that_is_replaced, in_a_base_of_a_module_that_is_replaced),
+        in_a_module_that_has_every_name,
     ],
 )
 def test_a_change_behind_an_object_of_the_standard_library(place):

@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -273,6 +274,22 @@ def test_takes_nests_and_keywords(batches):
         data = {"x": a, "pair": (b, [c])}
         for keywords in ({}, {"scale": 2.0}, {"options": [c]}, {"scale": 3.0, "options": None}):
             assert_same_bits(recorded(data, **keywords).array, step(data, **keywords).array)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "number"),
+    [
+        ({1: 0}, {True: 0}, lambda table: 2.0 if type(*table) is bool else 1.0),
+        ({0.0: 0}, {-0.0: 0}, lambda table: math.copysign(1.0, *table)),
+        (slice(0, 2), slice(False, 2), lambda part: 2.0 if part.start is False else 1.0),
+        (complex(1, 0.0), complex(1, -0.0), lambda z: math.copysign(1.0, z.imag)),
+    ],
+    ids=["one", "zero", "slice", "complex"],
+)
+def test_equal_arguments_that_are_not_the_same(first, second, number, batches):
+    calls = [(x, value) for value in (first, second) for x in batches[:3]]
+    step = assert_same_results(lambda x, value: x * number(value), calls)
+    assert len(step._programs) == 2
 
 
 def test_objects_are_taken_by_identity(batches):
