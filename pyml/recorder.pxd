@@ -31,7 +31,7 @@ cdef class Recorder:
     cdef int altered(self, object owner, str name, object before) except -1
     cdef int fault(self, ndarray fault, object error) except -1
     cdef object item(self, object tensor)
-    cdef int located(self, object tensor) except -1
+    cdef int located(self, object tensor, bint is_address) except -1
     cdef int lent(self, object tensor) except -1
     cdef bint replaced(self, object tensor, object value) except -1
     cdef bint is_strict(self)

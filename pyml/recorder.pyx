@@ -107,8 +107,8 @@ cdef class Recorder:
         """What item() of a tensor gives."""
         return tensor.array.item()
 
-    cdef int located(self, object tensor) except -1:
-        """The address of a tensor is about to be read."""
+    cdef int located(self, object tensor, bint is_address) except -1:
+        """The address of a tensor is about to be read, or of which memory it is a part."""
         return 0
 
     cdef int lent(self, object tensor) except -1:

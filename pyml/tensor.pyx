@@ -477,12 +477,17 @@ cdef class Tensor:
             and (<object>part).shape == (<object>t.array).shape and (<object>part).strides == (<object>t.array).strides
         )
 
+    def _changes(self):
+        return self.changes()
+
     @property
     def _version(self):
+        refuse("_version of a tensor")
         return self.changes()
 
     @property
     def _base(self):
+        self._locate()
         return None if self.link is None else self.link.base
 
     # -- what it is --
@@ -562,11 +567,14 @@ cdef class Tensor:
         """True for float32 and float64."""
         return bool(cnp.PyArray_ISFLOAT(self.array))
 
-    def data_ptr(self):
-        """The address of the first element."""
+    def _locate(self, is_address=False):
         cdef Recorder r = recorder()
         if r is not None:
-            r.located(self)
+            r.located(self, is_address)
+
+    def data_ptr(self):
+        """The address of the first element."""
+        self._locate(True)
         return <size_t>cnp.PyArray_DATA(self.array)
 
     @property

@@ -456,6 +456,7 @@ def dim_order(self, ambiguity_check=False):
 
 def storage_offset(self):
     """How many elements lie before its first in the memory that it looks at."""
+    self._locate()
     array = memory = self.array
     while isinstance(memory.base, np.ndarray):
         memory = memory.base

@@ -724,14 +724,15 @@ def as_strided(input, size, stride, storage_offset=None):
     """
     checked_tensor(input, "as_strided")
     size, stride = sizes_and_steps(size, stride, "as_strided")
-    start, first = 0, input.storage_offset()
+    start = 0
     if storage_offset is not None:
-        start = integer(storage_offset, "as_strided: storage_offset") - first
+        start = integer(storage_offset, "as_strided: storage_offset") - input.storage_offset()
     low, high = (n // input.itemsize for n in extent(input.array))
     last = start + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if 0 in size:
         start = 0
     elif not low <= start <= last < high:
+        first = input.storage_offset()
         raise ArgumentError(
             f"as_strided: size {size}, stride {stride} and storage_offset {first + start} reach "
             f"beyond the tensor, whose elements lie from {first + low} to {first + high - 1}"

@@ -75,7 +75,7 @@ class Selection:
     __hash__ = None
 
     def __init__(self, x, mask):
-        self._source, self._changes = mask, mask._version
+        self._source, self._changes = mask, mask._changes()
         self._mask = copied(mask.array)
         self._rows, self._count = mask_gather(x, self._mask)
 
@@ -88,7 +88,7 @@ class Selection:
 
     def is_by(self, mask):
         """Whether it was chosen by this mask, as it is now."""
-        return self._source is mask and self._changes == mask._version
+        return self._source is mask and self._changes == mask._changes()
 
     def scattered(self):
         """A Tensor with the rows where they come from, zero elsewhere."""

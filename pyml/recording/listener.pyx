@@ -427,10 +427,12 @@ cdef class Recording(Recorder):
             return t.array.item()
         return Item(self.formula, self.item_is_used, t.detach().clone(), t.array.item())   # as it is here
 
-    cdef int located(self, object tensor) except -1:
+    cdef int located(self, object tensor, bint is_address) except -1:
         cdef ndarray array = (<Tensor>tensor).array
-        if self.is_new(array) or self.input_of(cnp.PyArray_DATA(array)) >= 0:
-            return self.refuse("the address of an argument, or of what the step computed,")
+        if is_address and self.is_new(array) or self.input_of(cnp.PyArray_DATA(array)) >= 0:
+            return self.refuse(
+                "the address of an argument, or of what the step computed," if is_address
+                else "of which memory an argument is a part")
         return 0
 
     cdef int identified(self, identity) except -1:

@@ -246,6 +246,26 @@ def gradient_from_numpy(x, layer):
 
 
 @refused
+def count_of_changes(x, layer):
+    return x * (2 if layer.weight._version > 3 else 3)
+
+
+@refused
+def tensor_of_which_an_argument_is_a_part(x, layer):
+    return x * (2 if x._base is None else 3)
+
+
+@refused
+def place_of_an_argument_in_memory(x, layer):
+    return x * (2 if x.storage_offset() > 3 else 3)
+
+
+@refused
+def elements_beside_an_argument(x, layer):
+    return x.as_strided((2,), (1,), 1) * 2
+
+
+@refused
 def computed_on_another_thread(x, layer):
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(lambda: x * 2).result() + x
