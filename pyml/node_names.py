@@ -12,7 +12,7 @@ ALIKE = """
     softplus softshrink tanh threshold
 
     acos acosh amax amin asin asinh atan atan2 atanh ceil cosh exp2 floor frexp hypot
-    igamma igammac log10 log2 round sign sinc sinh tan trunc"""
+    i0 igamma igammac log10 log2 round sign sinc sinh tan trunc"""
 
 OTHERS = {  # pyml's name: PyTorch's
     "AccumulateGrad": "torch::autograd::AccumulateGrad",
@@ -68,6 +68,7 @@ OTHERS = {  # pyml's name: PyTorch's
     "erfcx": "SpecialErfcxBackward0",
     "fmod": "FmodBackward1",
     "gelu_tanh": "GeluBackward0",
+    "i1": "SpecialI1Backward0",
     "log_ndtr": "SpecialLogNdtrBackward0",
     "logsigmoid": "LogSigmoidBackward0",
     "max": "MaxBackward1",

@@ -224,7 +224,7 @@ class Run:
             layer._follow(mean, var)
         group = self.group
         versions = next(iter(self.copies.values()))
-        changed = [i for i, copy in enumerate(versions) if copy._version > 0]
+        changed = [i for i, copy in enumerate(versions) if copy._changes() > 0]
         if self.buffers:
             group.check_same("loss", buffers_that_change=changed)
         totals = {}
