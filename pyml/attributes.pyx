@@ -8,7 +8,7 @@ import numpy as np
 
 cimport numpy as cnp
 
-from pyml.device_names import device   # where pickles look for it
+from pyml.device_names import device   # where older pickles look for it
 from pyml.recorder import refuse
 
 cnp.import_array()

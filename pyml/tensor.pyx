@@ -488,7 +488,14 @@ cdef class Tensor:
     @property
     def _base(self):
         self._locate()
-        return None if self.link is None else self.link.base
+        return self._viewed()
+
+    def _viewed(self):
+        """_base, for pyml's own: a recording lets them look."""
+        cdef Tensor t = self
+        while t.link is not None:
+            t = t.link.base
+        return None if t is self else t
 
     # -- what it is --
 

@@ -261,9 +261,10 @@ def connected(function, ctx, args, outputs):
 
 def check_changed(t, name):
     """Raises unless autograd allows that `t` was changed by the function `name`."""
-    if t._base is None:
+    base = t._viewed()
+    if base is None:
         t._will_change(True)
-    elif t._base.requires_grad and t._base.is_leaf:
+    elif base.requires_grad and base.is_leaf:
         raise RuntimeError(
             f"{name}: a view of a leaf Variable that requires grad is being used in an in-place "
             "operation; use .clone()"

@@ -119,10 +119,15 @@ class TransformedDistribution(Distribution):
         return sign * (probability - 0.5) + 0.5
 
     def cdf(self, value):
+        given = value
         for transform in reversed(self.transforms):
             value = transform.inv(value)
         if self._validate_args:  # also where the base, whose parameters are this one's, does not
-            self.base_dist._validate_sample(value)
+            try:
+                self.base_dist._validate_sample(value)
+            except ValueError as error:
+                name = type(self).__name__
+                raise ValueError(f"{name}: of value {given}, its base: {error}") from None
         return self._turned(self.base_dist.cdf(value))
 
     def icdf(self, value):

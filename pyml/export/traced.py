@@ -74,8 +74,8 @@ def traced(model, inputs, who):
         said = f"inputs has shape {shapes}: {error}"
         if inputs is None:
             said = (
-                f"inputs is None, and rows of {rows[0].shape[1]} numbers, which a layer takes, do "
-                f"not fit; give a few rows of inputs ({error})"
+                f"the model does not take rows of {rows[0].shape[1]} numbers, which were drawn as "
+                f"inputs is None: {error}; if it takes others, give a few rows of inputs"
             )
         raise ArgumentError(f"{who}: {said}") from None
     made = Traced(model, graph, rows, {"y": output})

@@ -268,7 +268,8 @@ def logaddexp(input, other):
     a, b = both_floating(input, other, "logaddexp")
     above = a > b
     larger, smaller = where(above, a, b), where(above, b, a)
-    return larger + softplus(smaller - nan_to_num(larger))  # a difference of two infinities is none
+    is_same = eq(a, b) & eq(absolute(a), math.inf)  # infinities, which have no difference
+    return larger + softplus(where(is_same, 0.0, smaller - larger))
 
 
 def logaddexp2(input, other):

@@ -131,22 +131,33 @@ def getitem(input, index):
     index, basic = as_index(index, input.shape)
     if not basic and is_row_index(index, input.array):
         return index_select(input, 0, Tensor._on(index[0]))
-    if not basic and is_column_index(index):
+    if basic:
+        try:
+            return part(input, index, "Slice")
+        except IndexError as error:
+            raise IndexError(said("index", error, input)) from None
+    whole = input
+    input, index = without_integers(input, index, "index")
+    if is_row_index(index, input.array):
+        return index_select(input, 0, Tensor._on(index[0]))
+    if is_column_index(index):
         dim = len(index) - 2
         return index_select(part(input, (*index[:dim], ...), "Slice"), dim, Tensor._on(index[dim]))
-    if not basic:
-        input, index = without_integers(input, index)
     try:
-        if basic:
-            return part(input, index, "Slice")
         return take(
             input, tuple(copied(item) if isinstance(item, np.ndarray) else item for item in index)
         )
     except IndexError as error:
-        raise IndexError(f"index: {error} (the tensor has shape {input.shape})") from None
+        raise IndexError(said("index", error, input, whole)) from None
 
 
-def without_integers(input, index):
+def said(name, error, input, whole=None):
+    """The message of NumPy's error. `whole`: what integers chose the input from, if they did."""
+    it = "the tensor" if whole is None or whole is input else "what the integers choose"
+    return f"{name}: {error} ({it} has shape {input.shape})"
+
+
+def without_integers(input, index, name):
     """An index with arrays after its integers, which choose first: to NumPy they are arrays too."""
     chosen = []
     for item in index:
@@ -161,7 +172,7 @@ def without_integers(input, index):
     try:
         return part(input, tuple(chosen), "Slice"), rest
     except IndexError as error:
-        raise IndexError(f"index: {error} (the tensor has shape {input.shape})") from None
+        raise IndexError(said(name, error, input)) from None
 
 
 def is_row_index(index, array):
@@ -282,8 +293,9 @@ def setitem(input, index, value):
     if result_type(input, value, name="setitem") != input.dtype and input.dtype.kind != "f":
         value = value.detach()
     value = cast(value, input.dtype)
+    whole = input
     if not basic:
-        input, index = without_integers(input, index)
+        input, index = without_integers(input, index, "setitem")
     tracked = is_grad_enabled() and (input.requires_grad or value.requires_grad)
     input._will_change(tracked)
     if tracked:
@@ -296,7 +308,7 @@ def setitem(input, index, value):
     try:
         assign(input.array, index, basic, value.array)
     except (IndexError, ValueError) as error:
-        raise type(error)(f"setitem: {error} (the tensor has shape {input.shape})") from None
+        raise type(error)(said("setitem", error, input, whole)) from None
     if tracked:  # recorded before the change is counted: value may be a view of input
         row = None
         if is_row_mask(index, input.shape):

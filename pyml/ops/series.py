@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from pyml.ops import functions, special
+from pyml.ops.elementwise import abs as absolute
 from pyml.ops.elementwise import exp, log, neg, where
 from pyml.ops.functions import both_floating, computed, of_one
 from pyml.recorder import constant, refuse
@@ -30,12 +31,20 @@ def unscaled(x, scaled):
     return special_array(scaled, x) * half * half
 
 
+def i1_slope(x):
+    """i0(x) - i1(x) / x; near 0, where digits cancel, its series."""
+    near = absolute(x) < 0.01
+    square = x * x
+    series = 0.5 + square * 3 / 16 * (1 + square * 5 / 72)
+    return where(near, series, i0(x) - i1(x) / where(near, 1.0, x))
+
+
 BESSEL = "The modified Bessel function of the first kind of order"
 i0 = of_one("i0", lambda x: unscaled(x, special.i0e), lambda x: i1(x), f"{BESSEL} 0", __name__)
 i1 = of_one(
     "i1",
     lambda x: unscaled(x, special.i1e),
-    lambda x: i0(x) - where(x == 0, 0.5, i1(x) / where(x == 0, 1.0, x)),
+    i1_slope,
     f"{BESSEL} 1",
     __name__,
 )

@@ -641,7 +641,7 @@ cdef class Program:
 
     cdef bint must_move(self, Gradient g) except -1:
         """Whether the last gradient is still in use: held by somebody else, or read by this replay, which would write
-        over it before. Or whether it lies elsewhere since (.data = ..., share_memory_())."""
+        over it before. Or whether it has been moved (.data = ..., share_memory_())."""
         cdef bint is_current = g.tensor._grad is g.after
         cdef Gradient other
         cdef Py_ssize_t known = 1 + is_current

@@ -127,7 +127,7 @@ cdef object flatten(object value, list leaves, int depth=0, bint arrays=False):
         return (kind, [flatten(item, leaves, depth + 1, arrays) for item in value])
     if is_dict(kind):
         factory = Same(value.default_factory) if kind is defaultdict else None
-        return (kind, [(name if type(name) is str else alone(name, depth), flatten(item, leaves, depth + 1, arrays))
+        return (kind, [(name if type(name) is str else alone(name, depth, True), flatten(item, leaves, depth + 1, arrays))
                        for name, item in value.items()], factory)
     if isinstance(value, tuple) and hasattr(kind, "_fields"):
         return (kind, [flatten(item, leaves, depth + 1, arrays) for item in value])
@@ -148,11 +148,16 @@ cdef object flatten(object value, list leaves, int depth=0, bint arrays=False):
     return Same(value)
 
 
-cdef object alone(object value, int depth):
-    """What flatten() leaves of a key or of a bound of a slice, in which Tensors are objects as others are: True is not 1."""
+cdef object alone(object value, int depth, bint is_key=False):
+    """What flatten() leaves of a key or of a bound of a slice, in which Tensors are objects as others are: True is not 1.
+    Other objects are the same key where a dict takes them for one."""
     cdef list tensors = []
     left = flatten(value, tensors, depth + 1)
-    return Same(value) if tensors else left
+    if tensors:
+        return Same(value)
+    if type(value) is tuple and is_key:
+        return (tuple, [alone(item, depth + 1, True) for item in value])
+    return (type(value), value) if type(left) is Same and is_key else left
 
 
 cdef object unflatten(object value, iterator, bint arrays=False):

@@ -34,7 +34,7 @@ cnp.import_array()
 
 
 cdef double SLICE = 0.1   # seconds in C between two looks at signals, progress bar and callback
-cdef Py_ssize_t AHEAD = 8    # steps whose rates are known before a slice, at least: it ends by its time all the same
+cdef Py_ssize_t AHEAD = 8    # rates of so many steps, at least, are known before a slice, which still ends after SLICE
 
 
 @cython.final
@@ -110,7 +110,9 @@ cdef class Run:
         self.progress.batch += steps
         if self.bar is not None:
             self.bar.update(steps)
-        if self.progress.batch < self.progress.batches and not self.lacks_gradients:   # else the epoch is to be ended first
+        if self.lacks_gradients:   # nobody is to look
+            return 0
+        if self.progress.batch < self.progress.batches:   # else the epoch is to be ended first
             self.edge()
         return 0
 
@@ -279,12 +281,9 @@ cdef class Run:
         run.inputs, run.input_count = work.inputs, work.input_count
         run.before, run.before_count = work.before, work.before_count
         run.after, run.after_count = work.after, work.after_count
-        failure, wait = None, 0
-        try:
-            wait = self.wait()
-        except BaseException as raised:   # by a handler, which gets its way after a step that leaves all
-            failure = raised
-        run.nanoseconds, run.leaves_all = <int64_t>(1e9 * min(SLICE, wait)), wait < SLICE
+        wait = self.wait()
+        run.nanoseconds, run.leaves_all = <int64_t>(1e9 * min(SLICE, wait)), wait < SLICE or self.bar is not None
+        failure = None
         try:
             program.prepare()
             program.stop_on_nan(self.stops)
@@ -294,6 +293,17 @@ cdef class Run:
             with nogil:
                 status = csrc.program_run(program.calls, &run)
             program.is_running = False
+            if status == PROGRAM_DONE and not run.leaves_all:
+                try:
+                    run.leaves_all = self.interrupts.waits()
+                except BaseException as raised:   # by the handler of another signal
+                    failure, run.leaves_all = raised, True
+                if run.leaves_all:   # handlers get their way after a step that leaves all
+                    run.nanoseconds = 0
+                    program.is_running = True
+                    with nogil:
+                        status = csrc.program_run(program.calls, &run)
+                    program.is_running = False
             self.lacks_gradients = not run.leaves_all
             steps = run.step - first
             if steps:
@@ -322,9 +332,7 @@ cdef class Run:
         return steps, error or failure, False
 
     cdef double wait(self):
-        """Seconds until somebody looks at what steps leave: a handler of signals or the callback."""
-        if self.interrupts.waits():
-            return 0
+        """Seconds until the callback is due."""
         if self.callback is None or self.every_seconds <= 0:
             return SLICE
         return max(0.0, self.due - time.monotonic())

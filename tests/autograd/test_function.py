@@ -564,3 +564,28 @@ def test_backward_has_one_name():
     y = Both.apply(pyml.ones(2, requires_grad=True)).sum()
     with pytest.raises(RuntimeError, match="Implementing both 'backward' and 'vjp'"):
         y.backward()
+
+
+def test_an_argument_of_a_step_is_marked_dirty():
+    class Grown(Function):
+        @staticmethod
+        def forward(ctx, x, w):
+            ctx.mark_dirty(x)
+            return x.add_(w.detach())
+
+        @staticmethod
+        def backward(ctx, dy):
+            return dy, dy
+
+    w = pyml.ones(3, requires_grad=True)
+
+    @pyml.record
+    def step(x):
+        w.grad = None
+        y = Grown.apply(x, w)
+        y.square().sum().backward()
+        return y.detach() * 1
+
+    for i in range(5):
+        np.testing.assert_array_equal(step(pyml.full((3,), float(i))), [i + 1.0] * 3)
+        np.testing.assert_array_equal(w.grad, [2 * i + 2.0] * 3)

@@ -353,6 +353,26 @@ def test_logaddexp_far_apart_and_of_infinities():
     )
 
 
+@pytest.mark.parametrize(
+    ("a", "b", "slopes"),
+    [(0.0, np.nan, np.nan), (np.nan, 0.0, np.nan), (np.inf, np.inf, 1), (-np.inf, -np.inf, 1)],
+)
+def test_slopes_of_logaddexp_sum_up_to_one_or_are_nan(a, b, slopes):
+    inputs = [pyml.tensor(x, requires_grad=True) for x in (a, b)]
+    found = pyml.autograd.grad(pyml.logaddexp(*inputs), inputs)
+    np.testing.assert_equal(sum(x.item() for x in found), slopes)
+    assert np.isnan(slopes) == all(np.isnan(x.item()) for x in found)
+
+
+def test_slope_of_i1_near_zero():
+    x = pyml.tensor([0.0, 1e-40, 1e-4, 0.0099, 0.0101], requires_grad=True)
+    (slope,) = pyml.autograd.grad(pyml.special.i1(x).sum(), x, create_graph=True)
+    square = x.detach() ** 2
+    np.testing.assert_allclose(slope.detach(), 0.5 + square * 3 / 16, rtol=1e-6)
+    (curve,) = pyml.autograd.grad(slope[2], x)
+    np.testing.assert_allclose(curve[2], 3 / 8 * 1e-4, rtol=1e-5)
+
+
 def test_slope_of_i0_up_to_overflow():
     x = pyml.tensor([1e-30, 88.8, -90.0], requires_grad=True)
     (slope,) = pyml.autograd.grad(pyml.i0(x).sum(), x)

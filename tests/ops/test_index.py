@@ -493,3 +493,14 @@ def test_a_mask_is_of_truth_values():
 def test_unravel_index_refuses(args, error, message):
     with pytest.raises(error, match=message):
         pyml.unravel_index(*args)
+
+
+def test_messages_tell_what_integers_have_chosen():
+    x = pyml.zeros(2, 3, 4)
+    chosen = r"axis 0 with size 3 \(what the integers choose has shape \(3, 4\)\)"
+    with pytest.raises(IndexError, match="^index: .*" + chosen):
+        x[0, [9], [0]]
+    with pytest.raises(IndexError, match="^setitem: .*" + chosen):
+        x[0, [9], [0]] = 1.0
+    with pytest.raises(IndexError, match=r"^setitem: .*\(the tensor has shape \(2, 3, 4\)\)"):
+        x[5, :, [0]] = 1.0

@@ -5,6 +5,7 @@ import enum
 import pickle
 from collections import OrderedDict, defaultdict
 from dataclasses import dataclass, field
+from fractions import Fraction
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -446,3 +447,17 @@ def test_gradients_are_results():
         kept.append((grad, call))
     for grad, call in kept:
         assert_same_bits(grad.array, np.full(3, call, np.float32))
+
+
+@pytest.mark.parametrize(
+    "key", [lambda: frozenset({1, 2}), lambda: Fraction(1, 3), lambda: (Fraction(1, 3), 2)]
+)
+def test_keys_that_are_made_anew_are_the_same(key):
+    @pyml.record
+    def step(batch):
+        return batch[key()] * 2
+
+    for i in range(6):
+        np.testing.assert_array_equal(step({key(): pyml.full((2,), float(i))}), [2.0 * i] * 2)
+    assert step.stats().variants == 1
+    assert step.stats().replays > 0
