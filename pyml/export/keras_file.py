@@ -38,8 +38,10 @@ KINDS = {  # {class: (Keras' name of it, names of variables and of ours, in Kera
     nn.Embedding: ("embedding", {"embeddings": "weight"}),
     nn.PReLU: ("p_re_lu", {"alpha": "weight"}),
 }
-FAILURES = (ValueError, TypeError, LookupError, RuntimeError, OverflowError, OSError, EOFError)
-FAILURES += (zipfile.BadZipFile,)
+FAILURES = (
+    *(ValueError, TypeError, LookupError, RuntimeError, OverflowError),
+    *(OSError, EOFError, zipfile.BadZipFile),
+)
 NOT_LAYERS = ("optimizer", "top_level_model_weights")
 IN_ZIP = "model.weights.h5"
 FREE = ("num_batches_tracked",)  # of a module, which Keras has not

@@ -129,8 +129,6 @@ def getitem(input, index):
     if is_strict() and isinstance(index, Tensor) and is_mask(index.array, input.shape):
         return Selection(input, index)
     index, basic = as_index(index, input.shape)
-    if not basic and is_row_index(index, input.array):
-        return index_select(input, 0, Tensor._on(index[0]))
     if basic:
         try:
             return part(input, index, "Slice")
@@ -159,6 +157,9 @@ def said(name, error, input, whole=None):
 
 def without_integers(input, index, name):
     """An index with arrays after its integers, which choose first: to NumPy they are arrays too."""
+    rest = tuple([item for item in index if not isinstance(item, (int, np.integer))])
+    if len(rest) == len(index):
+        return input, index
     chosen = []
     for item in index:
         if item is Ellipsis or isinstance(item, (int, np.integer)):
@@ -166,9 +167,6 @@ def without_integers(input, index, name):
         elif item is not None:
             is_mask = isinstance(item, np.ndarray) and item.dtype.kind == "b"
             chosen += [slice(None)] * (item.ndim if is_mask else 1)
-    rest = tuple(item for item in index if not isinstance(item, (int, np.integer)))
-    if len(rest) == len(index):
-        return input, index
     try:
         return part(input, tuple(chosen), "Slice"), rest
     except IndexError as error:

@@ -152,11 +152,11 @@ cdef object alone(object value, int depth, bint is_key=False):
     """What flatten() leaves of a key or of a bound of a slice, in which Tensors are objects as others are: True is not 1.
     Other objects are the same key where a dict takes them for one."""
     cdef list tensors = []
+    if is_key and type(value) is tuple and depth < DEEPEST:   # else flatten() says that it is too deep
+        return (tuple, [alone(item, depth + 1, True) for item in value])
     left = flatten(value, tensors, depth + 1)
     if tensors:
         return Same(value)
-    if type(value) is tuple and is_key:
-        return (tuple, [alone(item, depth + 1, True) for item in value])
     return (type(value), value) if type(left) is Same and is_key else left
 
 

@@ -289,10 +289,7 @@ cdef class Run:
             program.stop_on_nan(self.stops)
             program.diagnosis.enable(measures)
             start = time.perf_counter()
-            program.is_running = True
-            with nogil:
-                status = csrc.program_run(program.calls, &run)
-            program.is_running = False
+            status = made_in_c(program, &run)
             if status == PROGRAM_DONE and not run.leaves_all:
                 try:
                     run.leaves_all = self.interrupts.waits()
@@ -300,10 +297,7 @@ cdef class Run:
                     failure, run.leaves_all = raised, True
                 if run.leaves_all:   # handlers get their way after a step that leaves all
                     run.nanoseconds = 0
-                    program.is_running = True
-                    with nogil:
-                        status = csrc.program_run(program.calls, &run)
-                    program.is_running = False
+                    status = made_in_c(program, &run)
             self.lacks_gradients = not run.leaves_all
             steps = run.step - first
             if steps:
@@ -344,6 +338,16 @@ cdef class Run:
                 if program.written[i]:
                     (<Tensor>self.data[i]).mark_changed()
         return 0
+
+
+cdef program_status made_in_c(Program program, program_run_args *run) noexcept:
+    """Steps, without the GIL."""
+    cdef program_status status
+    program.is_running = True
+    with nogil:
+        status = csrc.program_run(program.calls, run)
+    program.is_running = False
+    return status
 
 
 def tensor_of(value):
