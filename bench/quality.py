@@ -345,7 +345,7 @@ def measured(name, row, source, options):
     parts = [table.take(part) for part in parts_of(name, table)]
     unit = np.asarray(table[known.target]).std() if known.is_standard else 1
     scores, seconds, used, size = [], [], [], None
-    for seed in range(options.seeds):
+    for seed in range(options.first_seed, options.first_seed + options.seeds):
         if row in PEERS:
             predicted, (clock, cpu) = of_peer(row, known, parts, seed)
         else:
@@ -402,7 +402,10 @@ def main(argv=None):
         type=lambda text: text.split(","),
         help=f"some of: {', '.join(names)} (default: all)",
     )
-    options.add_argument("--seeds", type=int, default=1, help="from 0 on (default: 1)")
+    options.add_argument("--seeds", type=int, default=1, help="how many (default: 1)")
+    options.add_argument(
+        "--first-seed", type=int, default=0, help="the others follow it (default: 0)"
+    )
     options.add_argument("--max-seconds", type=float, help="of a fit of pyml (default: no limit)")
     options = parse(options, argv)
     if unknown := set(options.rows or ()) - set(names):
