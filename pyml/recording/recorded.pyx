@@ -58,6 +58,7 @@ cdef class Recorded:
     cdef readonly bint _is_eager     # fell back
     cdef public bint _stops_on_nan   # also while it is recorded; a run says so
     cdef public bint _is_confirmed   # made of pyml's own parts alone: not run by Python again, to be compared
+    cdef public bint _is_quiet       # falls back without a word: nobody asked for a recording
     cdef int fruitless
     cdef unsigned long recordings, replays
     cdef bint has_warned
@@ -274,7 +275,7 @@ cdef class Recorded:
         """Once, if the step is recorded anew again and again for arguments of the same shapes."""
         cdef Program program
         self.recordings += 1
-        if self.has_warned or self.recordings < WASTE or self.replays > self.recordings:
+        if self.has_warned or self._is_quiet or self.recordings < WASTE or self.replays > self.recordings:
             return 0
         for program in self._programs:
             if program.takes(leaves, spec):
@@ -309,7 +310,8 @@ cdef class Recorded:
 
     def _fall_back(self, reason):
         self._is_eager = True
-        warnings.warn(f"{reason}\nThe step runs eagerly from now on.", stacklevel=1)   # compiled code has no frames
+        if not self._is_quiet:   # compiled code has no frames
+            warnings.warn(f"{reason}\nThe step runs eagerly from now on.", stacklevel=1)
 
     def run(
         self, *data, batch_size, epochs=1, shuffle=True, drop_last=False, generator=None, scheduler=None, callback=None,

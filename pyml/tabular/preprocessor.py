@@ -84,8 +84,8 @@ class Preprocessor:
                 features.append(feature)
         categories = {}
         for column, names in self._named(table, "fit"):
-            levels = sorted({name for name in names if name is not None})
-            levels += [None] if any(name is None for name in names) else []
+            found = {*names}
+            levels = sorted(found - {None}) + ([None] if None in found else [])
             if len(levels) > 1:
                 categories[column.name] = levels
         if not features and not categories:

@@ -233,7 +233,8 @@ class Target:
             if bad is not None:
                 self._refuse("encode", column, table, bad, "class of the training rows")
         names, numbers = names_of(array), {name: i for i, name in enumerate(names_of(classes))}
-        codes = np.fromiter((numbers.get(name, -1) for name in names), np.int64, len(names))
+        found = {name: numbers.get(name, -1) for name in {*names}}
+        codes = np.fromiter(map(found.__getitem__, names), np.int64, len(names))
         if (codes < 0).any():
             self._refuse(
                 "encode", column, table, int((codes < 0).argmax()), "class of the training rows"

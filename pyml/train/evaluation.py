@@ -103,12 +103,16 @@ def inputs_of(reader, x, batch_size, who):
     return Stream(reader, batches_of(x, batch_size, shuffle=False), who=who).inputs()
 
 
-def outputs_of(model, parts, batch_size):
-    """The outputs of Rows, one after another, as one Tensor."""
+def outputs_of(model, parts, batch_size, forward=applied):
+    """The outputs of Rows, one after another, as one Tensor.
+
+    Args:
+        forward: a function as `applied`, of each batch.
+    """
     with evaluating(model):
         outputs = [
             checked_tensor(
-                applied(model, batch.names, batch.inputs), "predict", "what model returns"
+                forward(model, batch.names, batch.inputs), "predict", "what model returns"
             )
             for part in parts
             for batch in part.split(batch_size)
@@ -118,10 +122,10 @@ def outputs_of(model, parts, batch_size):
     return outputs[0] if len(outputs) == 1 else cat(outputs)
 
 
-def evaluated(model, loss, data, metrics, meaning, batch_size):
-    """{"loss": mean, name: metric} of Rows or a Stream, in evaluation mode."""
+def evaluated(model, loss, data, metrics, meaning, batch_size, forward=applied):
+    """{"loss": mean, name: metric} of Rows or a Stream, in evaluation mode; see outputs_of."""
     if isinstance(data, Rows):
-        outputs = outputs_of(model, [data], batch_size)
+        outputs = outputs_of(model, [data], batch_size, forward)
         results = {"loss": mean_loss(loss, outputs, data, "evaluate")}
         for metric in metrics:
             results[metric.name] = metric(
@@ -133,7 +137,7 @@ def evaluated(model, loss, data, metrics, meaning, batch_size):
         metric.reset()
     total = weights = 0.0
     for rows in data:
-        outputs = outputs_of(model, [rows], batch_size)
+        outputs = outputs_of(model, [rows], batch_size, forward)
         share = rows.count if rows.weight is None else rows.weight.double().sum().item()
         total += mean_loss(loss, outputs, rows, data.who) * share
         weights += share

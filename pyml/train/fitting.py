@@ -403,7 +403,7 @@ class Fitting:
             f"{part}_{name}": value
             for part, data in parts.items()
             if data is not None
-            for name, value in self.trainer._evaluated(data).items()
+            for name, value in self.trainer._evaluated_often(data).items()
             if np.ndim(value) == 0
         }
         found.pop("train_loss", None)  # which is of the steps

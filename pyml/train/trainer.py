@@ -47,6 +47,8 @@ from pyml.train.reading import Rows, Stream
 __all__ = ["Trainer"]
 
 BATCH_SIZE = 32
+RECORDED_ROWS = 256  # of a recorded forward: activations stay in the nearest cache
+WORTH = 64  # forwards, from which on they are recorded
 SPLIT_SEED = 0  # of a fraction to validate on, unless fit is given a seed
 
 
@@ -162,6 +164,7 @@ class Trainer:
         self.averaged = averaged_of(model, ema)
         self._averages_steps = self.averaged is not None and self.averaged is not ema
         self._steps = {}  # recorded, by the form of their arguments
+        self._forwards = 0  # after epochs
         self.history = History()
         self.columns, self.epochs, self.batches, self.steps = [], None, None, 0
         self.epoch_is_whole = True
@@ -518,10 +521,29 @@ class Trainer:
         )
         return self._evaluated(data, batch_size)
 
-    def _evaluated(self, data, batch_size=EVALUATION_ROWS):
+    def _evaluated(self, data, batch_size=EVALUATION_ROWS, forward=applied):
+        meaning = self._reader.meaning
         return evaluated(
-            self.predictor, self.loss, data, self.metrics, self._reader.meaning, batch_size
+            self.predictor, self.loss, data, self.metrics, meaning, batch_size, forward
         )
+
+    def _evaluated_often(self, data):
+        """The same of data that are evaluated after each epoch."""
+        if not isinstance(data, Rows):
+            return self._evaluated(data)
+        return self._evaluated(data, RECORDED_ROWS, self._forward)
+
+    def _forward(self, model, names, inputs):
+        """evaluation.applied, recorded once it has been called often."""
+        self._forwards += 1
+        if self._forwards <= WORTH:
+            return applied(model, names, inputs)
+        key = names, id(model)  # which the forward keeps alive
+        if key not in self._steps:
+            forward = record(lambda *inputs: applied(model, names, inputs), unrecordable="eager")
+            forward._is_quiet = True
+            self._steps[key] = forward
+        return self._steps[key](*inputs)
 
     # ---- learning rate ---------------------------------------------------------------------------
 

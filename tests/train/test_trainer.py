@@ -203,10 +203,43 @@ def test_a_validation_has_no_influence(rng):
 def test_a_recorded_step_is_what_runs(rng, recwarn):
     x, y = blobs(rng, 200)
     trainer = made(clip=1.0, ema=0.9)
-    trainer.fit(x, y, epochs=3, batch_size=8, validation=0.2, **QUIET)
-    [step] = trainer._steps.values()
-    assert step.stats().replays > 50
+    trainer.fit(x, y, epochs=100, batch_size=8, validation=0.2, **QUIET)
+    step, forward = trainer._steps.values()
+    assert step.stats().replays > 1000
+    assert forward.stats().replays > 20
     assert not recwarn.list
+
+
+@pytest.mark.parametrize("ema", [None, 0.9])
+def test_a_recorded_validation_is_of_the_model_as_it_is(rng, recwarn, ema):
+    """Whatever an epoch or a callback has changed, as the weights, a hook or a module."""
+    x, y = blobs(rng, 90)
+    held, actual = blobs(rng, 300)
+    trainer = made(metrics=[accuracy], ema=ema)
+    head = trainer.model[0] if ema is None else trainer.averaged.module[0]
+    wrong, seen = [], []
+
+    class Changes(Callback):
+        def on_epoch_end(self, epoch, logs):
+            wanted = evaluate(trainer.predictor, trainer.loss, held, actual, metrics=[accuracy])
+            if any(logs[f"validation_{name}"] != value for name, value in wanted.items()):
+                wrong.append(epoch)
+            if epoch == 60:
+                forward = trainer._steps[None, id(trainer.predictor)]
+                assert forward.stats().replays > 20
+                state = trainer.predictor.state_dict()
+                trainer.predictor.load_state_dict({k: v * 2 for k, v in state.items()})
+                assert not recwarn.list
+            if epoch == 70:
+                self.hook = head.register_forward_hook(lambda _, __, out: seen.append(len(out)))
+            if epoch == 72:
+                self.hook.remove()
+
+    trainer.callbacks.append(Changes())
+    trainer.fit(x, y, epochs=80, batch_size=45, validation=(held, actual), **QUIET)
+    assert wrong == []
+    assert seen.count(300) == seen.count(256) == 2  # evaluate() and validation
+    assert ema is None or not recwarn.list  # what is trained has no hook
 
 
 class Halving(optim.Optimizer):
