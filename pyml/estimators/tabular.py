@@ -1,6 +1,7 @@
 """TabularClassifier and TabularRegressor: pyml.tabular with scikit-learn's interface."""
 
 from collections.abc import Mapping
+from datetime import date, timedelta
 
 import numpy as np
 from scipy import sparse
@@ -26,6 +27,7 @@ PRESETS = {  # options of tabular.fit; those that an estimator is given go befor
     "realmlp": {"recipe": "realmlp-td"},
     "tabm": {"recipe": "tabm-mini"},
 }
+TIMES = (date, timedelta, np.datetime64, np.timedelta64)
 TASKS = {
     "binary": "binary",
     "multiclass": "multiclass",
@@ -202,11 +204,19 @@ def check_names(who, X):
 def checked_target(who, y, is_numeric):
     """y as an array."""
     y = y.toarray() if sparse.issparse(y) else y
-    dtype = getattr(y, "dtype", None)
-    if is_numeric and getattr(dtype, "kind", None) in ("M", "m"):
-        raise TypeError(f"{who}: y is of {dtype}; make it numbers, as seconds since a moment")
+    if is_numeric and (of := time_in(y)) is not None:
+        raise TypeError(f"{who}: y is of {of}; make it numbers, as seconds since a moment")
     y = check_array(y, ensure_2d=False, dtype="numeric" if is_numeric else None, input_name="y")
     return column_or_1d(y, warn=True) if y.ndim == 2 and y.shape[1] == 1 else y
+
+
+def time_in(y):
+    """What kind of dates or durations are in it, None if there are none."""
+    array = np.asarray(y)
+    if array.dtype.kind in "mM":
+        return array.dtype
+    values = array.flat if array.dtype.kind == "O" else ()
+    return next((type(value).__name__ for value in values if isinstance(value, TIMES)), None)
 
 
 def target_names(table, count):

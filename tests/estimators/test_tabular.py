@@ -260,6 +260,8 @@ def test_what_is_refused():
     for unit in "mM":
         with pytest.raises(TypeError, match=r"TabularRegressor: y is of .*; make it numbers"):
             TabularRegressor().fit(X, np.arange(60).astype(f"{unit}8[s]"))
+        with pytest.raises(TypeError, match=r"TabularRegressor: y is of .*; make it numbers"):
+            TabularRegressor().fit(X, np.arange(60).astype(f"{unit}8[us]").tolist())
     with pytest.raises(TypeError, match="Sparse data was passed"):  # a dict of SciPy's
         TabularRegressor().fit(sparse.dok_array(X), VALUES)
     pandas = pytest.importorskip("pandas")
