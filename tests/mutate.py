@@ -66,6 +66,8 @@ AREAS = (
             "pyml/recording/guards.pyx",
             "pyml/recording/layout.pyx",
             "pyml/recording/dependencies.py",
+            "pyml/recording/code.py",
+            "pyml/recording/objects.py",
             "pyml/recording/watched.py",
         ),
         r".*",

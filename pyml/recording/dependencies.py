@@ -16,22 +16,61 @@ import dis
 import enum
 import functools
 import gc
-import inspect
 import operator
 import os
 import random
 import re
-import signal
 import sys
 import types
-import typing
 import weakref
 from typing import NamedTuple
 
 import numpy as np
 
-from pyml.attributes import Size
 from pyml.recorder import Traced
+from pyml.recording.code import (
+    OPEN_FILES,
+    absent_from,
+    code_of,
+    codes_in,
+    installed_package,
+    is_generated,
+    is_interrupting,
+    is_library,
+    is_library_class,
+    is_library_module,
+    is_only_called,
+    reads_of,
+)
+from pyml.recording.objects import (
+    DESCRIPTORS,
+    MAKING,
+    MISSING,
+    PLAIN,
+    ask_for_classes,
+    asked,
+    attributes_of_protocol,
+    bytes_of,
+    content,
+    is_called_by_python,
+    is_decorator,
+    is_foreign,
+    is_generator,
+    is_module,
+    is_namespace,
+    is_optimizer,
+    is_same,
+    joined,
+    level_of,
+    lies_in_c,
+    lineage,
+    named_by_libraries,
+    names_in,
+    own_bases,
+    slots_of_libraries,
+    subclasses_of,
+    value_in_context,
+)
 
 __all__ = [
     "ABSENT",
@@ -44,7 +83,6 @@ __all__ = [
     "SEQUENCE",
     "Place",
     "Reach",
-    "is_library",
 ]
 
 # what a place is: a closure's cell, an item of a dict, a list or a set, an attribute of a class, a
@@ -52,35 +90,8 @@ __all__ = [
 # content, what a function says of an object
 CELL, ITEM, SEQUENCE, ATTRIBUTE, KEYS, ABSENT, ARRAY, ASKED = range(8)
 
-KINDS = {  # of the instructions that read or store a name
-    "LOAD_DEREF": "DEREF",
-    "LOAD_CLASSDEREF": "DEREF",
-    "LOAD_FROM_DICT_OR_DEREF": "DEREF",
-    "LOAD_GLOBAL": "GLOBAL",
-    "LOAD_NAME": "GLOBAL",
-    "LOAD_FROM_DICT_OR_GLOBALS": "GLOBAL",
-    "LOAD_ATTR": "ATTR",
-    "LOAD_METHOD": "ATTR",
-    "LOAD_SUPER_ATTR": "ATTR",
-    "LOAD_SUPER_METHOD": "ATTR",
-    "STORE_ATTR": "ATTR",  # what is stored and not read is to be stored by a replay, too
-    "STORE_DEREF": "DEREF",
-    "STORE_GLOBAL": "GLOBAL",
-    "IMPORT_FROM": "ATTR",
-    "IMPORT_NAME": "IMPORT",
-}
 MOST_PLACES = 4096  # a look at them takes less than 0.1 ms
 MOST_BYTES = 1 << 16  # of an array that is compared by content
-STANDARD_LIBRARY = os.path.dirname(os.__file__) + os.sep
-PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
-NUMPY = os.path.dirname(np.__file__) + os.sep
-INSTALLED = ("site-packages" + os.sep, "dist-packages" + os.sep)
-# of pyml, but looked into as a user's code is: what they read of options and state may change
-OPEN_MODULES = ("pyml.optim.composite", "pyml.optim.adafactor", "pyml.optim.muon")
-OPEN_FILES = tuple(
-    PACKAGE + f"{name.partition('.')[2].replace('.', os.sep)}.py" for name in OPEN_MODULES
-)
-PLAIN = (str, bytes, int, float, complex, bool, type(None), range, slice, types.CodeType)
 # with one of these of its own, an object can answer from anything that it holds
 ANSWERING = (
     "__bool__",
@@ -119,10 +130,6 @@ REFLECTING = {
 }
 ATTRIBUTE_ERRORS = {"AttributeError", "Exception", "BaseException"}
 CONTAINERS = (list, tuple, dict, set, types.SimpleNamespace)
-GENERATORS = (
-    inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
-)  # flags of code
-NAMESPACES = (("types", "SimpleNamespace"), ("argparse", "Namespace"))
 ARGPARSE = os.path.join(os.path.dirname(os.__file__), "argparse.py")
 # of libraries what users change
 STATE = (os.environ, os.getenv, sys.modules)
@@ -132,7 +139,6 @@ BUFFERS = (np.ndarray, np.void, bytearray, memoryview, array.array)
 VIEWS = tuple(type(getattr({}, name)()) for name in ("keys", "values", "items"))
 WEAK = (weakref.ReferenceType, *weakref.ProxyTypes)
 GETTERS = (operator.attrgetter, operator.itemgetter, operator.methodcaller)
-DESCRIPTORS = (types.GetSetDescriptorType, types.MemberDescriptorType)
 IN_C = (
     types.BuiltinFunctionType,
     types.MethodWrapperType,
@@ -142,22 +148,6 @@ IN_C = (
     *GETTERS,
 )
 WITH_INTRINSICS = (types.FunctionType, type, BaseException)
-# methods of modules and of autograd.Function
-CALLED_BY_PYML = ("forward", "backward", "setup_context", "vjp")
-MAKING = ("__init__", "__new__", "__post_init__")
-# methods that a step does not run to compute something
-SILENT = (
-    "__repr__",
-    "__str__",
-    "__format__",
-    "__reduce__",
-    "__reduce_ex__",
-    "__getstate__",
-    "__setstate__",
-    "__annotate__",  # of Python 3.14, which names what is annotated
-    "__annotate_func__",
-)
-MISSING = object()
 
 
 class Place(NamedTuple):
@@ -168,180 +158,6 @@ class Place(NamedTuple):
     key: object
     value: object
     name: str  # for a message
-
-
-# ---- code ----------------------------------------------------------------------------------------
-
-
-class Reads(NamedTuple):
-    """The names that a code object reads, without those of functions inside it."""
-
-    cells: frozenset
-    globals: frozenset
-    attributes: frozenset
-    modules: frozenset  # that it imports: (the dots before it, its name)
-
-
-_reads = {}
-
-
-def reads_of(code):
-    """The names of a code object, which are kept: to read its instructions takes a while."""
-    found = _reads.get(code)
-    if found is None:
-        if len(_reads) > 10_000:
-            _reads.clear()
-        found = _reads[code] = read(code)
-    return found
-
-
-def read(code):
-    found = {"DEREF": set(), "GLOBAL": set(), "ATTR": set(), "IMPORT": set()}
-    constants = [0, None]  # the last two before an import are its dots, and the names it takes
-    for instruction in dis.get_instructions(code):
-        kind = KINDS.get(instruction.opname)
-        if kind == "IMPORT":
-            found[kind].add((constants[-2], instruction.argval))
-        elif kind is not None:
-            found[kind].add(instruction.argval)
-        elif instruction.opname in ("LOAD_CONST", "LOAD_SMALL_INT"):
-            constants.append(instruction.argval)
-    for constant in code.co_consts:
-        if isinstance(constant, str) and constant.isidentifier():
-            found["ATTR"].add(constant)  # getattr(self, "t", 0)
-    return Reads(*map(frozenset, found.values()))
-
-
-def absent_from(items, names):
-    """Of names those that a dict lacks. It may get others meanwhile, from another thread."""
-    return frozenset(name for name in names if name not in items)
-
-
-def is_generated(code):
-    """Whether code is a method of a dataclass, a named tuple or a class of attrs."""
-    return code.co_filename.startswith(("<string>", "<attrs ")) and (
-        code.co_name[:2] == "__" or code.co_varnames[:1] == ("_cls",)
-    )
-
-
-def is_interrupting(code, ran):
-    """Whether code runs at any line of any other: for a signal, or when an object goes."""
-    handlers = [signal.getsignal(number) for number in signal.valid_signals()]
-    interrupting = [
-        code_of(called)
-        for each in (*handlers, *gc.callbacks)
-        for called in (each, type(each).__call__)
-    ]
-    passed = set()
-    while code is not None and id(code) not in passed:
-        passed.add(id(code))
-        if (
-            code.co_name == "__del__"
-            or code.co_filename == weakref.__file__
-            or any(code is each for each in interrupting)
-        ):
-            return True
-        _, code = ran.get(id(code), (None, None))
-    return False
-
-
-def code_of(function):
-    """The code of a function, a method, or what a partial calls; None for what is not Python."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    return getattr(getattr(function, "__func__", function), "__code__", None)
-
-
-def described(code):
-    """Code, for a message."""
-    return f"{code.co_name!r} ({code.co_filename}:{code.co_firstlineno})"
-
-
-def of_function(function, before):
-    """A function, for a message, after the word `before`; "" if it has no code of Python."""
-    code = code_of(function)
-    return "" if code is None else f"{before}{described(code)}"
-
-
-def codes_in(code, without=()):
-    """A code object and those inside it."""
-    if code not in without:
-        yield code
-        for constant in code.co_consts:
-            if isinstance(constant, types.CodeType):
-                yield from codes_in(constant, without)
-
-
-def is_only_called(name, method, codes):
-    """Whether code uses what has a name for nothing but one of its methods."""
-    for code in codes:
-        is_loaded = False
-        for instruction in dis.get_instructions(code):
-            kind = KINDS.get(instruction.opname)
-            if is_loaded and not (kind == "ATTR" and instruction.argval == method):
-                return False
-            is_loaded = kind is not None and instruction.argval == name
-    return True
-
-
-def is_library(code):
-    """Whether code is of pyml or the standard library: what they do does not change."""
-    return is_library_file(code.co_filename)
-
-
-@functools.lru_cache(maxsize=10_000)
-def is_library_file(path):
-    if path in OPEN_FILES:
-        return False
-    return path.startswith(PACKAGE) or (
-        path.startswith((STANDARD_LIBRARY, "<frozen ")) and not installed_package(path)
-    )
-
-
-def installed_package(path):
-    """The package that a file is of: where pip or Debian puts it, NumPy anywhere; else ""."""
-    if path.startswith(NUMPY):
-        return "numpy"
-    for folder in INSTALLED:
-        _, found, inside = path.partition(folder)
-        if found:
-            return inside.partition(os.sep)[0]
-    return ""
-
-
-@functools.lru_cache(maxsize=10_000)
-def is_installed(path):
-    return path.startswith((PACKAGE, STANDARD_LIBRARY, "<frozen ")) or installed_package(path) != ""
-
-
-def is_library_module(module):
-    """Whether a module belongs to Python or to installed software; __main__ does not."""
-    if module.__name__ == "__main__":
-        return False
-    path = vars(module).get("__file__")  # not by a __getattr__ that it has
-    return module.__name__ in sys.builtin_module_names if path is None else is_installed(path)
-
-
-@functools.lru_cache(maxsize=10_000)
-def is_library_class(cls):
-    """Whether a class is pyml's, Python's own, or of installed software."""
-    if cls.__module__ in OPEN_MODULES:
-        return False
-    root = cls.__module__.partition(".")[0]
-    if root == "pyml" or root in sys.stdlib_module_names:
-        return root != "__main__"
-    if root == "__main__":
-        return False
-    module = sys.modules.get(cls.__module__)
-    return module is not None and is_library_module(module)
-
-
-def is_module(value):
-    """A Module of pyml.nn, which is above this."""
-    return "_registered" in getattr(value, "__dict__", ())
-
-
-# ---- objects -------------------------------------------------------------------------------------
 
 
 class Reach:
@@ -945,162 +761,3 @@ class Reach:
             value = inside
         if value is not MISSING:
             self._visit(value, joined(path, name))
-
-
-def is_called_by_python(name, value, is_made):
-    """Whether a method runs without being named; with is_made also those that make an object."""
-    value = getattr(value, "__func__", value)  # __class_getitem__ is a class method
-    return (
-        isinstance(value, types.FunctionType)
-        and (name in CALLED_BY_PYML or name == "keys" or name[:2] == name[-2:] == "__")
-        and name not in SILENT
-        and (
-            is_made or (name not in MAKING and value.__code__.co_filename != "<string>")
-        )  # of a dataclass
-    )
-
-
-def attributes_of_protocol(cls):
-    """What objects must have to be of a class of typing.Protocol."""
-    if hasattr(cls, "__protocol_attrs__"):  # from Python 3.12 on
-        return set(cls.__protocol_attrs__)
-    return {
-        name
-        for base in own_bases(cls)
-        for name in (*vars(base).get("__annotations__", ()), *vars(base))
-        if name not in vars(typing.Protocol) and not name.startswith("_abc")
-    }
-
-
-def lies_in_c(cls, name):
-    """Whether the objects of a class have an attribute that is not in their __dict__."""
-    for base in cls.__mro__:
-        if name in base.__dict__:
-            return isinstance(base.__dict__[name], DESCRIPTORS)
-    return False
-
-
-@functools.cache
-def asked(name):
-    """One function for each attribute: it is part of what names a place."""
-    return lambda value: getattr(value, name, MISSING)
-
-
-def lineage(value):
-    """Its class, and where that looks for attributes: another tuple when one of both changes."""
-    return type(value).__mro__
-
-
-def names_in(cls):
-    return tuple(cls.__dict__)
-
-
-def subclasses_of(cls):
-    return tuple(type.__subclasses__(cls))
-
-
-def ask_for_classes(_):
-    """It changes when a class is registered with an abstract one."""
-    return abc.get_cache_token()
-
-
-def level_of(logger):
-    """Which may be that of a logger above it."""
-    return logger.getEffectiveLevel(), logger.manager.disable
-
-
-def value_in_context(variable):
-    """Of this thread or task; MISSING for one that was not set."""
-    try:
-        return variable.get()
-    except LookupError:
-        return MISSING
-
-
-def is_same(value, other):
-    return value is other or (type(value) in (*PLAIN, tuple, Size) and value == other)
-
-
-def is_decorator(value):
-    """Whether an object that is called stands for another."""
-    return callable(value) and "__wrapped__" in getattr(value, "__dict__", ())
-
-
-@functools.lru_cache(maxsize=10_000)
-def named_by_libraries(cls):
-    """The attributes that methods read which a class has of another library: `data` of UserDict."""
-    names = set()
-    for base in cls.__mro__:
-        for value in vars(base).values() if is_foreign(base) else ():
-            if isinstance(value, types.FunctionType):
-                names |= reads_of(value.__code__).attributes
-    return frozenset(names)
-
-
-@functools.lru_cache(maxsize=10_000)
-def slots_of_libraries(cls):
-    """(name, class) of the slots that an object has by classes of other libraries, and of what a
-    proxy in C stands for. Not those of Python's own classes: they change by being read."""
-    return tuple(
-        (name, base)
-        for base in cls.__mro__
-        for name, value in vars(base).items()
-        if (
-            isinstance(value, types.MemberDescriptorType)
-            and is_foreign(base)
-            and base.__module__.partition(".")[0] not in sys.stdlib_module_names
-        )
-        or (name == "__wrapped__" and isinstance(value, DESCRIPTORS))
-    )
-
-
-def own_bases(cls):
-    """The classes in the order in which attributes are looked for, without those of libraries."""
-    return [base for base in cls.__mro__ if base is not object and not is_library_class(base)]
-
-
-def is_foreign(cls):
-    """Whether objects of a class are of another library, and more than their attributes."""
-    return (
-        is_library_class(cls)
-        and cls.__module__.partition(".")[0] not in ("builtins", "pyml")
-        and (cls.__module__, cls.__name__) not in NAMESPACES
-    )
-
-
-def is_namespace(cls):
-    """Whether it is argparse's: all that an object has are attributes, which methods read."""
-    return any((b.__module__, b.__name__) == ("argparse", "Namespace") for b in cls.__mro__)
-
-
-def is_optimizer(value):
-    """An Optimizer of pyml.optim, which is above this."""
-    return "param_groups" in getattr(value, "__dict__", ())
-
-
-def is_generator(value):
-    """Of random numbers: Python's or NumPy's."""
-    return isinstance(value, random.Random) or type(value).__module__.startswith("numpy.random")
-
-
-def joined(path, name):
-    return f"{path}.{name}" if path else name
-
-
-def content(cell):
-    """None for a cell that is not assigned yet."""
-    try:
-        return cell.cell_contents
-    except ValueError:
-        return None
-
-
-def bytes_of(array):
-    """The form of an array, and its content."""
-    if isinstance(array, np.ndarray):
-        writable = array.flags.writeable
-        return array.dtype, array.shape, array.strides, writable, array.tobytes()
-    if isinstance(array, np.void):
-        return array.dtype, array.tobytes()
-    view = memoryview(array)
-    return view.format, view.shape, view.tobytes()

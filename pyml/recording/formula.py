@@ -19,7 +19,7 @@ import weakref
 import numpy as np
 
 from pyml.recorder import Traced, refuse
-from pyml.recording.dependencies import is_installed
+from pyml.recording.code import is_installed
 
 __all__ = ["Formula", "Item", "Number", "worth"]
 

@@ -19,11 +19,9 @@ from pyml.tensor cimport Tensor
 from pyml.attributes import Size
 from pyml.hooks import of_every_module
 
-from pyml.recording import dependencies
 from pyml.recording.formula import Type
-from pyml.recording.dependencies import (
-    ABSENT, ARRAY, ASKED, ATTRIBUTE, CELL, ITEM, KEYS, SEQUENCE, Reach, bytes_of,
-)
+from pyml.recording.dependencies import ABSENT, ARRAY, ASKED, ATTRIBUTE, CELL, ITEM, KEYS, SEQUENCE, Reach
+from pyml.recording.objects import MISSING, bytes_of, lineage
 
 cdef extern from "Python.h":
     dict PyObject_GenericGetDict(object, void *)
@@ -58,8 +56,7 @@ cdef extern from *:
     PyObject *pyml_look(PyObject *) noexcept
     void pyml_looked(PyObject *) noexcept
 
-MISSING = dependencies.MISSING
-cdef object LINEAGE = dependencies.lineage
+cdef object LINEAGE = lineage
 ANY = object()
 cdef int AT_ABSENT = ABSENT, AT_ARRAY = ARRAY, AT_ASKED = ASKED, AT_ATTRIBUTE = ATTRIBUTE, AT_CELL = CELL, AT_ITEM = ITEM
 cdef int AT_KEYS = KEYS, AT_SEQUENCE = SEQUENCE

@@ -8,7 +8,7 @@ import functools
 import sys
 from typing import NamedTuple
 
-from pyml.recording.dependencies import PACKAGE
+from pyml.recording.code import PACKAGE
 
 # A replay leaves these modes as they were.
 MODES = {"no_grad", "enable_grad", "set_grad_enabled", "autocast"}

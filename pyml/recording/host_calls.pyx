@@ -9,9 +9,10 @@ from pyml.recording.pytree cimport flatten, mapped, unflatten
 from pyml.recording.refusal cimport place
 from pyml.tensor cimport Tensor, wrap
 
-from pyml.recording.dependencies import code_of, content, is_library, is_library_class
+from pyml.recording.code import code_of, is_library, is_library_class
 from pyml.recording.formula import Number
 from pyml.recording.handlers import open_handlers
+from pyml.recording.objects import content
 from pyml.recording.pytree import SAMPLE
 
 

@@ -39,7 +39,7 @@ from pyml.tensor cimport Tensor, wrap
 
 from pyml.ops.selection import ALL_USES, Selection
 from pyml.recorder import unwatched
-from pyml.recording.dependencies import GENERATORS, of_function
+from pyml.recording.code import GENERATORS, of_function
 from pyml.recording.dependencies import ITEM as AT_ITEM
 from pyml.recording.formula import Formula, Item, Number, disguise, mathematics, worth
 from pyml.recording.handlers import open_handlers

@@ -13,7 +13,7 @@ from pyml.tensor cimport Tensor, wrap
 
 from pyml.attributes import Size
 
-from pyml.recording.dependencies import is_library_class
+from pyml.recording.code import is_library_class
 from pyml.recording.watched import Watched
 
 SAMPLE = Tensor()   # stands for any Tensor

@@ -1,7 +1,7 @@
 """How a step is refused: the exception, its message, and the line of the user's code that it names."""
 import sys
 
-from pyml.recording.dependencies import is_installed, is_library_file
+from pyml.recording.code import is_installed, is_library_file
 
 
 class RecordError(RuntimeError):

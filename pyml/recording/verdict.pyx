@@ -16,7 +16,7 @@ from pyml.recording.program cimport COPIED, Gradient, HostCall, Result, Slot, St
 from pyml.recording.world cimport randomness
 from pyml.tensor cimport Tensor
 
-from pyml.recording.dependencies import described, of_function
+from pyml.recording.code import described, of_function
 
 cnp.import_array()
 

@@ -7,7 +7,7 @@ import pickle
 import random
 import sys
 
-from pyml.recording.dependencies import is_installed
+from pyml.recording.code import is_installed
 from pyml.recording.world_functions import (
     LEVELS, LOGGING, METHODS, NAMES, OF_ITSELF, OUTPUT, PATHS, WORLD, WRITE, WRITING)
 

@@ -16,7 +16,7 @@ import pyml
 from helpers.compare import assert_same_bits
 from pyml import nn
 from pyml.ops.numpys import by_numpy
-from pyml.recording.dependencies import installed_package
+from pyml.recording.code import installed_package
 
 CALLS = 6  # Python runs 1, 2 and 4, the others are replays
 

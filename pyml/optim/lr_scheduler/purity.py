@@ -14,7 +14,7 @@ import inspect
 import math
 from types import CodeType, FunctionType, ModuleType
 
-from pyml.recording.dependencies import GENERATORS
+from pyml.recording.code import GENERATORS
 
 __all__ = ["impurity"]
 
