@@ -227,6 +227,14 @@ cdef int check_outside(Tensor t) except -1:
 
 
 cdef void will_change(Tensor t, bint tracked) except *:
+    may_change(t, tracked)
+    cdef str why = unwritable(t.array)
+    if why is not None:
+        raise ArgumentError(f"the tensor {why} and cannot be changed in place; use .clone() first")
+
+
+cdef void may_change(Tensor t, bint tracked) except *:
+    """Raises if the graph cannot take a change of t."""
     if tracked:
         if t.is_view:
             check_link(t)
@@ -238,9 +246,6 @@ cdef void will_change(Tensor t, bint tracked) except *:
         check_current(t)
     elif t.link is not None and t.link.base._requires_grad and grad_enabled():   # a leaf that the view was made before
         check_link(t)
-    cdef str why = unwritable(t.array)
-    if why is not None:
-        raise ArgumentError(f"the tensor {why} and cannot be changed in place; use .clone() first")
 
 
 cdef int check_link(Tensor t) except -1:
@@ -267,7 +272,7 @@ cdef object region_of(Tensor t):
     if link.address != cnp.PyArray_DATA(link.base.array):
         raise RuntimeError(
             "a view whose base was given other memory (base.data = ...) cannot be part of a graph with it; make the view anew")
-    if link.region is None:
+    if link.region is None or link.region.layout != ops.regions.layout(link.base.array, t.array):
         link.region = ops.regions.Region(link.base.array, t.array)
     return link.region
 
@@ -366,6 +371,17 @@ cdef void check_current(Tensor t) except *:
             "a tensor whose memory was changed in place through another tensor (its base or a view of it) "
             "is used in a computation that needs its gradient; .clone() it before the change"
         )
+
+
+cdef int lay(Tensor t, ndarray array) except -1:
+    """Puts t on another array."""
+    note_altered(t, "data", t.array)
+    t.array = array
+    t.mark_changed()
+    if t._grad is not None and not takes(t, t._grad):   # it was of the values before
+        t.note_gradient(True, False)
+        t._grad = None
+    return 0
 
 
 cdef object place_of(Tensor t, dim, str name):
@@ -680,13 +696,24 @@ cdef class Tensor:
         cdef Recorder r = recorder()
         if r is not None and r.replaced(self, value):
             return
-        note_altered(self, "data", self.array)
-        self.array = value.array
         self.link = None
-        self.mark_changed()
-        if self._grad is not None and not takes(self, self._grad):   # it was of the values before
-            self.note_gradient(True, False)
-            self._grad = None
+        lay(self, value.array)
+
+    def _see_as(self, Tensor view not None, str name):
+        """The shape of `view`, a view of this tensor, becomes its own; returns self."""
+        if self.node is not None and not view._requires_grad:
+            raise RuntimeError(f"{name}: in no_grad mode, of a tensor in a graph; use {name[:-1]}()")
+        may_change(self, view._requires_grad)
+        cdef Recorder r = recorder()
+        if r is not None and r.replaced(self, view):
+            return self
+        lay(self, view.array)
+        if view._requires_grad:
+            if self.retains:
+                view.node._pass_retention(self)
+            self.node, self._requires_grad = view.node, True
+            pass_to_base(self)
+        return self
 
     @property
     def T(self):

@@ -251,46 +251,37 @@ def resize_as_(self, the_template, memory_format=None):
 
 def unsqueeze_(self, dim):
     """unsqueeze(), in place."""
-    return seen_as(self, shape.unsqueeze(self.detach(), dim), "unsqueeze_")
+    return self._see_as(shape.unsqueeze(self, dim), "unsqueeze_")
 
 
 def squeeze_(self, dim=None):
     """squeeze(), in place."""
-    return seen_as(self, shape.squeeze(self.detach(), dim), "squeeze_")
+    return self._see_as(shape.squeeze(self, dim), "squeeze_")
 
 
 def transpose_(self, dim0, dim1):
     """transpose(), in place."""
-    return seen_as(self, shape.transpose(self.detach(), dim0, dim1), "transpose_")
+    return self._see_as(shape.transpose(self, dim0, dim1), "transpose_")
 
 
 def swapaxes_(self, axis0, axis1):
     """swapaxes(), in place."""
-    return seen_as(self, shape.transpose(self.detach(), axis0, axis1), "swapaxes_")
+    return self._see_as(shape.transpose(self, axis0, axis1), "swapaxes_")
 
 
 def swapdims_(self, dim0, dim1):
     """swapdims(), in place."""
-    return seen_as(self, shape.transpose(self.detach(), dim0, dim1), "swapdims_")
+    return self._see_as(shape.transpose(self, dim0, dim1), "swapdims_")
 
 
 def t_(self):
     """t(), in place."""
-    return seen_as(self, shape.t(self.detach()), "t_")
+    return self._see_as(shape.t(self), "t_")
 
 
 def as_strided_(self, size, stride, storage_offset=None):
     """as_strided(), in place."""
-    view = rearranging.as_strided(self.detach(), size, stride, storage_offset)
-    return seen_as(self, view, "as_strided_")
-
-
-def seen_as(self, view, name):
-    """The tensor, with the shape of a view of it."""
-    if self.requires_grad:
-        raise RuntimeError(f"{name}: not of a tensor that requires grad; use {name[:-1]}()")
-    self.data = view
-    return self
+    return self._see_as(rearranging.as_strided(self, size, stride, storage_offset), "as_strided_")
 
 
 def set_(self, source, storage_offset=0, size=None, stride=None):

@@ -213,7 +213,7 @@ def test_where_strided_views_lie():
     with pytest.raises(ValueError, match="must go together"):
         part.as_strided((2,), (1, 1))
     assert pyml.as_strided_(x, (2, 2), (4, 1), 1) is x and x.tolist() == [[1, 2], [5, 6]]
-    with pytest.raises(RuntimeError, match=r"as_strided_: not of a tensor that requires grad"):
+    with pytest.raises(RuntimeError, match="a leaf Variable that requires grad"):
         leaf(1, 2).as_strided_((1,), (1,))
     memory = pyml.from_numpy(np.frombuffer(b"abc", np.uint8))
     with pytest.raises(ValueError, match="read-only"):
@@ -411,3 +411,64 @@ def test_recorded(name, tracked):
         got = [play(x).numpy(), w.grad.numpy(), v.grad.numpy()]
         for a, b in zip(got, wanted, strict=True):
             assert_same_bits(a, b)
+
+
+# ---- another shape, in place ---------------------------------------------------------------------
+
+SHAPES = {  # of (2, 3)
+    "t_": (),
+    "transpose_": (0, 1),
+    "swapaxes_": (0, 1),
+    "swapdims_": (0, 1),
+    "unsqueeze_": (1,),
+    "squeeze_": (),
+    "as_strided_": ((3, 2), (1, 3)),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_another_shape_in_place_is_a_step_of_the_graph(name):
+    x = pyml.arange(6.0).view(2, 3).requires_grad_()
+    y = x * 2
+    assert getattr(y, name)(*SHAPES[name]) is y
+    wanted = getattr(x * 2, name[:-1])(*SHAPES[name])
+    assert y.shape == wanted.shape and y.tolist() == wanted.tolist()
+    weight = pyml.arange(6.0).view(y.shape)
+    slopes = [pyml.autograd.grad((each * weight).sum(), x)[0].tolist() for each in (y, wanted)]
+    assert slopes[0] == slopes[1]
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_view_of_another_shape_is_still_one_of_its_base(name):
+    base, scale = pyml.ones(2, 3), leaf(3.0)
+    view = base.view_as(base)
+    getattr(view, name)(*SHAPES[name])
+    assert view._base is base
+    view.mul_(scale)
+    base.sum().backward()
+    assert scale.grad.item() == 6
+
+
+def test_views_follow_a_base_of_another_shape():
+    x = leaf([1, 2, 3], [4, 5, 6])
+    base = x * 1
+    row = base[1]
+    row.mul_(2)
+    base.t_()
+    base[0].mul_(10)
+    assert row.tolist() == [80, 10, 12]
+    (dx,) = pyml.autograd.grad(row.sum(), x, retain_graph=True)
+    assert dx.tolist() == [[0, 0, 0], [20, 2, 2]]
+    (dx,) = pyml.autograd.grad(base.sum(), x)
+    assert dx.tolist() == [[10, 1, 1], [20, 2, 2]]
+
+
+def test_another_shape_in_no_grad_mode():
+    x = leaf([1, 2, 3], [4, 5, 6])
+    y = x * 1
+    with pyml.no_grad():
+        assert x.t_().shape == (3, 2) and x.is_leaf and x.requires_grad
+        with pytest.raises(RuntimeError, match=r"t_: in no_grad mode.*use t\(\)"):
+            y.t_()
+    with pytest.raises(RuntimeError, match="a leaf Variable that requires grad"):
+        x.t_()
