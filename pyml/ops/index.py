@@ -460,6 +460,8 @@ def gather(input, dim, index, *, sparse_grad=False):
     index = index_along(index, input.size(dim) if input.ndim else 1, dim, "gather")
     if input.ndim + index.ndim == 1:  # one number of a vector
         return gathered(input.reshape(-1), 0, index.reshape(-1)).reshape(index.shape)
+    if 0 in index.shape:
+        return input.reshape(-1)[:0].reshape(index.shape)
     check_extent(index.shape, input.shape, dim, "gather")
     return gathered(input, dim, index)
 
@@ -546,6 +548,8 @@ def scatter_add(input, dim, index, src):
     checked_tensor(src, "scatter_add", "src")
     dim = wrapped_dim(dim, input.ndim, "scatter_add")
     index = index_along(index, input.size(dim) if input.ndim else 1, dim, "scatter_add")
+    if 0 in index.shape:
+        return input.clone()
     check_extent(index.shape, input.shape, dim, "scatter_add")
     check_extent(index.shape, src.shape, -1, "scatter_add")
     if src.dtype != input.dtype:
@@ -593,6 +597,8 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None):
         return scatter_add(input, dim, index, src)
     dim = wrapped_dim(dim, input.ndim, "scatter")
     index = index_along(index, input.size(dim) if input.ndim else 1, dim, "scatter")
+    if 0 in index.shape:
+        return input.clone()
     check_extent(index.shape, input.shape, dim, "scatter")
     if isinstance(src, Tensor):
         src = src[tuple(slice(n) for n in index.shape)]

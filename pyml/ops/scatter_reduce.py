@@ -64,6 +64,8 @@ def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
         )
     dim = wrapped_dim(dim, input.ndim, name)
     index = index_along(index, input.size(dim) if input.ndim else 1, dim, name)
+    if 0 in index.shape:
+        return input.clone()
     check_extent(index.shape, input.shape, dim, name)
     check_extent(index.shape, src.shape, -1, name)
     if src.shape != index.shape:

@@ -284,6 +284,22 @@ def test_an_index_is_looked_through_before_anything_is_read():
         pyml.zeros(0, 3)[pyml.tensor([0])]
 
 
+@pytest.mark.parametrize("shape", [(0,), (0, 5), (2, 0)])
+def test_an_index_of_no_elements(shape):
+    x = pyml.ones(2, 3, requires_grad=True)
+    index, src = pyml.zeros(shape, dtype=pyml.int64), pyml.ones(4, 6)
+    assert x.gather(0, index).shape == shape
+    for y in (
+        x.scatter(0, index, src),
+        x.scatter(0, index, 5.0),
+        x.scatter_add(0, index, src),
+        x.scatter_reduce(0, index, src, "amax", include_self=False),
+    ):
+        (dx,) = pyml.autograd.grad(y.sum(), x)
+        assert (y == 1).all() and (dx == 1).all()
+    assert (x.detach().scatter_(0, index, 5.0) == 1).all()
+
+
 def test_scatter_add():
     index = np.array([[0, 1, 1], [2, 2, 2]])
     wanted = np.ones((3, 4))
