@@ -569,7 +569,8 @@ def clamp(input, min=None, max=None):
 
 cdef Tensor clamp_between(input, low, high):
     """clamp with tensors: where(x < low, low, x), then the same with high. A tie goes to x."""
-    x = input
+    given = [each for each in (input, low, high) if each is not None]
+    x = cast(lift(input, "clamp"), result_type(*given, name="clamp"))
     if low is not None:
         x = where(less(x, low), low, x)
     if high is not None:

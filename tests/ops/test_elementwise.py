@@ -228,6 +228,12 @@ def test_masked_fill_keeps_the_dtype():
         pyml.tensor([1, 2]).masked_fill(pyml.tensor([True, False]), 0.5)
 
 
+def test_the_dtype_of_clamp_is_that_of_all_three_together():
+    low, high = pyml.tensor(0.5, dtype=pyml.float64), pyml.tensor([2.0, 2.0])
+    y = pyml.clamp(pyml.tensor([0, 3]), low, high)
+    assert y.dtype == pyml.float32 and y.tolist() == [0.5, 2]
+
+
 def test_clamp_needs_a_bound():
     with pytest.raises(ValueError, match="at least one"):
         pyml.ones(2).clamp()
