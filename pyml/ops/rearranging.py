@@ -151,9 +151,9 @@ def at_least(input, ndim, name):
 
 
 def ravel(input):
-    """The elements as a vector."""
+    """The elements as a vector, contiguous."""
     checked_tensor(input, "ravel")
-    return reshape(input, (-1,))
+    return reshape(input, (-1,)).contiguous()
 
 
 def broadcast_to(input, size):
@@ -289,6 +289,8 @@ def combinations(input, r=2, with_replacement=False):
     r = integer(r, "combinations: r")
     if r < 0:
         raise ArgumentError(f"combinations: r is {r}, it must not be negative")
+    if r == 0:
+        return input[:0]
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     index = np.array(list(choose(range(len(input)), r)), INT64).reshape(-1, r)
     rows = index_select(input, 0, Tensor._on(constant(index.reshape(-1))))

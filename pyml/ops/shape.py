@@ -281,6 +281,8 @@ def flip(input, dims):
     """The elements in reverse order along `dims`; a copy."""
     checked_tensor(input, "flip")
     dims = tuple(wrapped_dim(d, input.ndim, "flip") for d in as_sizes(dims, "flip"))
+    if len(set(dims)) < len(dims):
+        raise ArgumentError(f"flip: dims {dims} name a dimension twice")
     y = Tensor._on(copied(np.flip(input.array, dims) if input.ndim else input.array))
     return tracked(input, y, "Flip", lambda dy: flip(dy, dims))
 
