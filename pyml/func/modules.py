@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
+from types import NoneType
 
 from pyml.errors import ArgumentError
 from pyml.nn.module import Module
@@ -9,6 +10,8 @@ from pyml.ops import stack
 from pyml.tensor import Tensor
 
 __all__ = ["functional_call", "stack_module_state"]
+
+NOTHING = object()  # before the call: no such attribute
 
 
 def functional_call(
@@ -22,17 +25,19 @@ def functional_call(
     Args:
         module: a Module.
         parameter_and_buffer_dicts: {name: Tensor}, or a tuple or list of such, with names as in
-            named_parameters() and named_buffers(). What no dict has stays the module's own.
+            named_parameters() and named_buffers(), or of other attributes, which the module need
+            not have. What no dict has stays the module's own. None stands for no tensor.
         args: a tuple of arguments, or a single one. Default: none.
         kwargs: keyword arguments, a dict. Default: none.
         tie_weights: a tensor that the module has by several names is replaced in all of them.
             Default: True.
-        strict: every parameter and buffer must be given. Default: False.
+        strict: every parameter and buffer must be given, and nothing else. Default: False.
 
     Raises:
-        TypeError: for a value that is no Tensor.
+        TypeError: for a value that is no Tensor, or the name of an attribute that is none.
         ValueError: for a name in two dicts, or two values for one tied tensor.
-        RuntimeError: for a name that the module has not; with strict, for one that is not given.
+        AttributeError: for a name in a module that is not there.
+        RuntimeError: with strict, for a name that is not given, or that is no parameter or buffer.
 
     Example:
         >>> model = nn.Linear(2, 1, bias=False)
@@ -44,11 +49,15 @@ def functional_call(
     given = merged(parameter_and_buffer_dicts)
     values = {name: value for name, (value, _) in given.items()}
     places = places_of(module)
-    check_names(module, values, places, strict)
     if tie_weights:
         values = tied(values, places)
+    if strict:
+        check_names(module, values, places)
+    places |= {key: other_place(module, key) for key in values if key not in places}
     args = () if args is None else args if isinstance(args, tuple) else (args,)
-    before = [(owner, name, owner.__dict__[name]) for owner, name in map(places.get, values)]
+    before = [
+        (owner, name, owner.__dict__.get(name, NOTHING)) for owner, name in map(places.get, values)
+    ]
     try:
         for key, value in values.items():
             owner, name = places[key]
@@ -60,7 +69,10 @@ def functional_call(
             if owner.__dict__[name] is not value:
                 source[key] = owner.__dict__[name]
         for owner, name, value in before:
-            owner.__dict__[name] = value
+            if value is NOTHING:
+                owner.__dict__.pop(name, None)
+            else:
+                owner.__dict__[name] = value
 
 
 def merged(dicts):
@@ -76,7 +88,7 @@ def merged(dicts):
         for name, value in source.items():
             if name in found:
                 raise ArgumentError(f"functional_call: {name!r} is in two dicts; give it once")
-            if not isinstance(value, Tensor):
+            if not isinstance(value, (Tensor, NoneType)):
                 raise TypeError(
                     f"functional_call: {name!r} is a {type(value).__name__}, it must be a Tensor"
                 )
@@ -97,7 +109,19 @@ def places_of(module):
     return found
 
 
-def check_names(module, values, places, strict):
+def other_place(module, key):
+    """(the module, the name there) of an attribute that `places_of` has not."""
+    path, _, name = key.rpartition(".")
+    owner = module.get_submodule(path)
+    if hasattr(type(owner), name) or not isinstance(getattr(owner, name, None), (Tensor, NoneType)):
+        raise TypeError(
+            f"functional_call: {key!r} of {type(module).__name__} is an attribute of another kind, "
+            "a Tensor cannot take its place"
+        )
+    return owner, name
+
+
+def check_names(module, values, places):
     who = f"functional_call: {type(module).__name__}"
     unknown = [name for name in values if name not in places]
     if unknown:
@@ -106,7 +130,7 @@ def check_names(module, values, places, strict):
             f"{', '.join(places) or 'none'}"
         )
     lacking = [name for name in places if name not in values]
-    if strict and lacking:
+    if lacking:
         raise RuntimeError(f"{who} needs {', '.join(map(repr, lacking))} too, as strict=True says")
 
 

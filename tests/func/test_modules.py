@@ -39,6 +39,40 @@ def test_tied_weights():
         func.functional_call(model, other, pyml.tensor(3.0))
 
 
+class Shifted(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(2, 1, bias=False)
+        self.scale = pyml.tensor(2.0)  # neither a parameter nor a buffer
+        self.word = "word"
+
+    def forward(self, x):
+        return self.linear(x) * self.scale + self.shift
+
+
+def test_other_attributes_are_there_for_the_call():
+    model, x = Shifted(), pyml.ones(3, 2)
+    one = pyml.tensor(1.0)
+    given = {"linear.weight": pyml.ones(1, 2), "linear.bias": pyml.ones(1)}
+    given |= {"scale": one * 3, "shift": one}
+    assert (func.functional_call(model, given, x) == 10).all()
+    assert (func.functional_call(model, given | {"linear.bias": None}, x) == 7).all()
+    assert (func.functional_call(model, given | {"of_no_use": one}, x) == 10).all()
+    assert model.scale == 2 and not hasattr(model, "shift") and model.linear.bias is None
+    for strange in ("word", "forward"):
+        with pytest.raises(TypeError, match=f"'{strange}' of Shifted"):
+            func.functional_call(model, {strange: one}, x)
+    with pytest.raises(AttributeError, match="other"):
+        func.functional_call(model, {"other.weight": one}, x)
+
+
+def test_strict_counts_tied_weights():
+    model, two, x = Tied(), pyml.tensor(2.0), pyml.tensor(3.0)
+    assert func.functional_call(model, {"a": two}, x, strict=True) == 8
+    with pytest.raises(RuntimeError, match="needs 'b' too"):
+        func.functional_call(model, {"a": two}, x, strict=True, tie_weights=False)
+
+
 def test_keyword_arguments():
     model = nn.Bilinear(2, 2, 1)
     x = pyml.rand(3, 2)
@@ -56,7 +90,11 @@ def linear(requires_grad=True, n=2):
     [
         (lambda m: func.functional_call(3, {}), TypeError, "module is a int"),
         (lambda m: func.functional_call(m, 3), TypeError, "must be a dict"),
-        (lambda m: func.functional_call(m, {"c": m.bias}), RuntimeError, "buffer 'c'"),
+        (
+            lambda m: func.functional_call(m, {"c": m.bias}, strict=True),
+            RuntimeError,
+            "buffer 'c'",
+        ),
         (lambda m: func.functional_call(m, {"bias": 3}), TypeError, "'bias' is a int"),
         (lambda m: func.functional_call(m, {"bias": m.bias}, strict=True), RuntimeError, "weight"),
         (lambda m: func.functional_call(m, ({"bias": m.bias},) * 2), ValueError, "in two dicts"),
