@@ -116,6 +116,8 @@ def alignments(x, labels, lengths, sizes, blank):
 
 def as_lengths(lengths, name, what):
     """A tensor or a sequence as a list of integers."""
+    if isinstance(lengths, Tensor) and lengths.array.dtype.kind not in "iu":
+        raise DtypeError(f"{name}: {what} has dtype {lengths.dtype}, it must be an integer type")
     values = lengths.reshape(-1).tolist() if isinstance(lengths, Tensor) else lengths
     values = values if isinstance(values, (list, tuple)) else [values]
     return [integer(n, f"{name}: {what}") for n in values]

@@ -67,6 +67,14 @@ def test_ctc_refuses(arguments, match):
         F.ctc_loss(x, pyml.tensor(labels), *others)
 
 
+@pytest.mark.parametrize("floats", ["input_lengths", "target_lengths"])
+def test_ctc_lengths_are_integers(floats):
+    given = {"input_lengths": pyml.tensor([3]), "target_lengths": pyml.tensor([1])}
+    given[floats] = given[floats].float()
+    with pytest.raises(RuntimeError, match=f"{floats} has dtype float32"):
+        F.ctc_loss(pyml.zeros(3, 1, 2).log_softmax(2), pyml.tensor([[1]]), **given)
+
+
 def test_gumbel_softmax():
     pyml.manual_seed(0)
     logits = pyml.tensor([0.0, np.log(3.0)]).expand(4000, 2)
