@@ -723,6 +723,8 @@ cdef class Tensor:
     @property
     def mT(self):
         """The last two dimensions swapped."""
+        if self.array.ndim < 2:
+            raise ArgumentError(f"mT: the tensor has shape {self.shape}, not two dimensions or more")
         return ops.transpose(self, -2, -1)
 
     @property

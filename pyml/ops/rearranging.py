@@ -19,6 +19,7 @@ from pyml.ops.shape import (
     as_sizes,
     cat,
     clone,
+    contiguous,
     expand,
     flip,
     integer,
@@ -151,9 +152,9 @@ def at_least(input, ndim, name):
 
 
 def ravel(input):
-    """The elements as a vector, contiguous."""
+    """The elements as a vector without gaps: of a tensor that has some, a copy."""
     checked_tensor(input, "ravel")
-    return reshape(input, (-1,)).contiguous()
+    return contiguous(reshape(input, (-1,)))
 
 
 def broadcast_to(input, size):
@@ -449,6 +450,11 @@ def tensor_split(
         raise ArgumentError("tensor_split: a 0-d tensor has no parts")
     size = input.shape[dim]
     if isinstance(indices_or_sections, Tensor):
+        if indices_or_sections.array.dtype.kind not in "iu":
+            raise DtypeError(
+                f"tensor_split: indices_or_sections has dtype {indices_or_sections.dtype}, "
+                "not integers"
+            )
         indices_or_sections = indices_or_sections.tolist()
     if isinstance(indices_or_sections, (tuple, list)):
         cuts = as_sizes(indices_or_sections, "tensor_split")

@@ -8,7 +8,7 @@ import numpy as np
 from pyml.attributes import dtype as dtype_class
 from pyml.device_names import TYPES, only_cpu
 from pyml.device_names import device as device_class
-from pyml.errors import ArgumentError
+from pyml.errors import ArgumentError, OutOfRange
 from pyml.grad_mode import is_grad_enabled, is_tracked
 from pyml.ops.arrays import (
     broadcast_to,
@@ -73,6 +73,14 @@ def wrapped_dim(dim, ndim, name):
             f"(the tensor has {ndim} dimensions)"
         )
     return dim % limit
+
+
+def distinct_dims(dims, ndim, name):
+    """Dimensions counted from the front, each of them once."""
+    found = [wrapped_dim(d, ndim, name) for d in as_sizes(dims, name)]
+    if len(set(found)) < len(found):
+        raise ArgumentError(f"{name}: dims {dims} name a dimension twice")
+    return tuple(found)
 
 
 def as_sizes(sizes, name):
@@ -192,10 +200,7 @@ def unflatten(input, dim, sizes):
 def squeeze(input, dim=None):
     """Without the dimensions of size 1, or without those in `dim` that have size 1."""
     checked_tensor(input, "squeeze")
-    if dim is None:
-        dims = set(range(input.ndim))
-    else:
-        dims = {wrapped_dim(d, input.ndim, "squeeze") for d in as_sizes(dim, "squeeze")}
+    dims = range(input.ndim) if dim is None else distinct_dims(dim, input.ndim, "squeeze")
     before = input.shape
     shape = tuple(size for d, size in enumerate(before) if size != 1 or d not in dims)
     y = input._view(input.array.reshape(shape))
@@ -260,11 +265,11 @@ def t(input):
 def movedim(input, source, destination):
     """Dimensions `source` moved to the places `destination`; the others keep their order."""
     checked_tensor(input, "movedim")
-    source = [wrapped_dim(d, input.ndim, "movedim") for d in as_sizes(source, "movedim")]
-    destination = [wrapped_dim(d, input.ndim, "movedim") for d in as_sizes(destination, "movedim")]
-    if len(set(source)) != len(set(destination)) or len(source) != len(destination):
+    source = distinct_dims(source, input.ndim, "movedim")
+    destination = distinct_dims(destination, input.ndim, "movedim")
+    if len(source) != len(destination):
         raise ArgumentError(
-            f"movedim: source {source} and destination {destination} must be as long, nothing twice"
+            f"movedim: source {source} and destination {destination} must be as long"
         )
     if input.ndim == 0:  # whose one dimension may be named, and is none
         return permute(input, ())
@@ -280,9 +285,7 @@ moveaxis = movedim
 def flip(input, dims):
     """The elements in reverse order along `dims`; a copy."""
     checked_tensor(input, "flip")
-    dims = tuple(wrapped_dim(d, input.ndim, "flip") for d in as_sizes(dims, "flip"))
-    if len(set(dims)) < len(dims):
-        raise ArgumentError(f"flip: dims {dims} name a dimension twice")
+    dims = distinct_dims(dims, input.ndim, "flip")
     y = Tensor._on(copied(np.flip(input.array, dims) if input.ndim else input.array))
     return tracked(input, y, "Flip", lambda dy: flip(dy, dims))
 
@@ -379,7 +382,7 @@ def narrow(input, dim, start, length):
     size = input.size(dim)
     start = start + size if start < 0 else start
     if not 0 <= start <= start + length <= size:
-        raise IndexError(
+        raise OutOfRange(
             f"narrow: start {start}, length {length} do not lie in dimension {dim} of size {size}"
         )
     return part(input, along(dim, slice(start, start + length)), "Slice")

@@ -13,8 +13,8 @@ from pyml.ops.numpys import by_numpy
 from pyml.ops.operands import cast, checked_dtype, numpy_names
 from pyml.ops.reduce import amax, amin, cumsum, logsumexp, mean, norm, std, sum, var
 from pyml.ops.shape import (
-    as_sizes,
     cat,
+    distinct_dims,
     expand,
     integer,
     narrow,
@@ -447,8 +447,7 @@ def gradient(input, *, spacing=None, dim=None, edge_order=1):
     """
     if checked_tensor(input, "gradient").ndim == 0:
         raise ArgumentError("gradient: input has no dimensions, it must have one or more")
-    dims = tuple(range(input.ndim)) if dim is None else as_sizes(dim, "gradient")
-    dims = [wrapped_dim(d, input.ndim, "gradient") for d in dims]
+    dims = range(input.ndim) if dim is None else distinct_dims(dim, input.ndim, "gradient")
     if edge_order not in (1, 2):
         raise ArgumentError(f"gradient: edge_order is {edge_order!r}, it must be 1 or 2")
     if isinstance(spacing, (tuple, list)):

@@ -363,3 +363,36 @@ def test_what_expand_does_not_repeat_can_be_written():
     assert x.tolist() == [1, 1] and pyml.tensor(1.0).expand(()).add_(1) == 2
     with pytest.raises(ValueError, match="read-only"):
         x.expand(2, 2).add_(1)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: x.flip(0, -2),
+        lambda x: x.squeeze((0, -2)),
+        lambda x: x.movedim((0, 0), (1, 1)),
+        lambda x: pyml.gradient(x, dim=(0, 0)),
+    ],
+)
+def test_a_dimension_is_named_once(call):
+    with pytest.raises(RuntimeError, match="twice"):
+        call(pyml.ones(2, 3))
+
+
+def test_ravel_leaves_no_gaps():
+    x = pyml.arange(6)
+    assert x[::2].ravel().is_contiguous() and x[::2].ravel().tolist() == [0, 2, 4]
+    assert x.ravel().data_ptr() == x.data_ptr()
+
+
+@pytest.mark.parametrize(
+    ("call", "match"),
+    [
+        (lambda x: x.mT, "mT: the tensor has shape"),
+        (lambda x: x.narrow(0, 0, -1), "length -1"),
+        (lambda x: pyml.tensor_split(x, pyml.tensor(1.5)), "dtype float32, not integers"),
+    ],
+)
+def test_refusals_that_are_runtime_errors(call, match):
+    with pytest.raises(RuntimeError, match=match):
+        call(pyml.ones(3))
