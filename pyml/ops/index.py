@@ -305,8 +305,10 @@ def setitem(input, index, value):
         )
     try:
         assign(input.array, index, basic, value.array)
-    except (IndexError, ValueError) as error:
-        raise type(error)(said("setitem", error, input, whole)) from None
+    except IndexError as error:
+        raise IndexError(said("setitem", error, input, whole)) from None
+    except ValueError as error:
+        raise ArgumentError(said("setitem", error, input, whole)) from None
     if tracked:  # recorded before the change is counted: value may be a view of input
         row = None
         if is_row_mask(index, input.shape):

@@ -520,3 +520,9 @@ def test_messages_tell_what_integers_have_chosen():
         x[0, [9], [0]] = 1.0
     with pytest.raises(IndexError, match=r"^setitem: .*\(the tensor has shape \(2, 3, 4\)\)"):
         x[5, :, [0]] = 1.0
+
+
+@pytest.mark.parametrize("index", [True, 0, None, pyml.tensor([0, 1]), pyml.ones(2, 3) > 0])
+def test_a_value_of_another_shape_is_a_runtime_error(index):
+    with pytest.raises(RuntimeError, match="setitem"):
+        pyml.zeros(2, 3)[index] = pyml.ones(5, 1, 4, 3)
