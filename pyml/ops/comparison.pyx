@@ -12,7 +12,7 @@ from pyml.ops.operands cimport alike, broadcast, converted, expanded, lift, mapp
 from pyml.recorder cimport unwatched
 from pyml.tensor cimport Tensor, shape_of, wrap
 
-from pyml.errors import DtypeError
+from pyml.errors import ArgumentError, DtypeError
 from pyml.ops.numpys import by_numpy
 from pyml.ops.operands import broadcast_shapes
 from pyml.recorder import refuse
@@ -201,6 +201,10 @@ def isfinite(input):
 def isclose(input, other, rtol=1e-5, atol=1e-8, equal_nan=False):
     """True where |input - other| <= atol + rtol * |other|."""
     cdef Tensor a = lift(input, "isclose"), b = lift(other, "isclose")
+    if rtol < 0 or atol < 0:
+        raise ArgumentError(f"isclose: rtol is {rtol} and atol {atol}, they must be at least 0")
+    if rtol == atol == 0 and not is_real(a.array) and not is_real(b.array):
+        return eq(a, b)  # integers that double does not tell apart too
     return wrap(by_numpy("isclose", np.isclose, (a.array, b.array), rtol, atol, equal_nan))
 
 

@@ -71,3 +71,11 @@ def test_logic_and_classes():
 def test_bits():
     assert (pyml.tensor([6]) & 3).tolist() == [2] and (~pyml.tensor([0])).tolist() == [-1]
     assert (~pyml.tensor([True]) | pyml.tensor([True])).tolist() == [True]
+
+
+def test_isclose_tolerances():
+    x = pyml.tensor([2**53, 5])
+    assert pyml.isclose(x, x + pyml.tensor([1, 0]), rtol=0, atol=0).tolist() == [False, True]
+    for tolerances in ({"rtol": -1.0}, {"atol": -1.0}):
+        with pytest.raises(RuntimeError, match="at least 0"):
+            pyml.allclose(x, x, **tolerances)
