@@ -18,6 +18,7 @@ def vjp(func, inputs, v=None, create_graph=False, strict=False):
         v: of the shapes of the outputs; may be left out for a single element.
         create_graph: record it all, so that it can be differentiated by the inputs.
         strict: an output that does not depend on an input is an error; else its gradient is zero.
+            With create_graph, a gradient that does not is an error, too.
 
     Returns:
         The outputs, and the product: a tensor or a tuple, as the inputs are.
@@ -36,7 +37,7 @@ def vjp(func, inputs, v=None, create_graph=False, strict=False):
         inputs = sources(inputs, create_graph)
         one, outputs = results_of(func, inputs, "vjp", strict)
         v = vectors(v, outputs, one, "vjp", "output")
-        products = gradients(outputs, inputs, v, create_graph, strict)
+        products = slopes(outputs, inputs, v, create_graph, strict)
     return packed(outputs, one, create_graph), packed(products, single, create_graph)
 
 
@@ -58,7 +59,7 @@ def jvp(func, inputs, v=None, create_graph=False, strict=False):
         inputs = sources(inputs, create_graph)
         one, outputs = results_of(func, inputs, "jvp", strict)
         u, products = transposed(outputs, inputs, strict)
-        products = gradients(products, u, v, create_graph, strict)
+        products = slopes(products, u, v, create_graph, strict)
     return packed(outputs, one, create_graph), packed(products, one, create_graph)
 
 
@@ -101,9 +102,8 @@ def rows_of(output, inputs, create_graph, strict):
     rows = [[] for _ in inputs]
     for i in range(output.numel()):
         element = reshape(output, (-1,))[i]
-        for row, dx in zip(
-            rows, gradients((element,), inputs, (None,), create_graph, strict), strict=True
-        ):
+        products = slopes((element,), inputs, (None,), create_graph, strict)
+        for row, dx in zip(rows, products, strict=True):
             row.append(reshape(dx, (1, *dx.shape)))
     return tuple(
         [
@@ -165,7 +165,7 @@ def hessian(
     def first(*inputs):
         one, outputs = results_of(func, inputs, "hessian", strict)
         check_number(one, outputs, "hessian")
-        return gradients(outputs, inputs, (None,), True, strict)
+        return slopes(outputs, inputs, (None,), True, strict)
 
     rows = jacobian(first, inputs, create_graph, strict, vectorize, outer_jacobian_strategy)
     return rows[0][0] if single else rows
@@ -190,8 +190,8 @@ def vhp(func, inputs, v=None, create_graph=False, strict=False):
         inputs = sources(inputs, create_graph)
         one, outputs = results_of(func, inputs, "vhp", strict)
         check_number(one, outputs, "vhp")
-        first = gradients(outputs, inputs, (None,), True, strict)
-        products = gradients(first, inputs, v, create_graph, strict)
+        first = slopes(outputs, inputs, (None,), True, strict)
+        products = slopes(first, inputs, v, create_graph, strict, "hessian")
     return packed(outputs, True, create_graph), packed(products, single, create_graph)
 
 
@@ -217,10 +217,10 @@ def hvp(func, inputs, v=None, create_graph=False, strict=False):
         one, outputs = results_of(func, inputs, "hvp", strict)
         check_number(one, outputs, "hvp")
         u = (ones_like(outputs[0], requires_grad=True),)
-        first = gradients(outputs, inputs, u, True, strict)
+        first = slopes(outputs, inputs, u, True, strict, own=u)
         w = tuple([zeros_like(x, requires_grad=True) for x in inputs])
         products = gradients(first, inputs, w, True, strict)
-        products = gradients(products, w, v, create_graph, strict)
+        products = slopes(products, w, v, create_graph, strict, "hessian", own=u + w)
     return packed(outputs, True, create_graph), packed(products, single, create_graph)
 
 
@@ -323,6 +323,18 @@ def gradients(outputs, inputs, weights, create_graph, strict):
     return tuple(
         [zeros_like(x) if dx is None else dx for x, dx in zip(inputs, results, strict=True)]
     )
+
+
+def slopes(outputs, inputs, weights, create_graph, strict, name="jacobian", own=()):
+    """The same; with strict and create_graph, they must have derivatives by more than `own`."""
+    products = gradients(outputs, inputs, weights, create_graph, strict)
+    for i, dx in enumerate(products):
+        if create_graph and strict and not leads_out(dx, {id(x) for x in own}):
+            raise RuntimeError(
+                f"The {name} of the user-provided function is independent of input {i}, which "
+                "strict=True forbids where its derivatives are asked for"
+            )
+    return products
 
 
 def leads_out(tensor, own):

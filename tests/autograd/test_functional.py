@@ -94,6 +94,25 @@ def test_strict():
     assert dx.tolist() == [0, 0, 0]
 
 
+@pytest.mark.parametrize("name", ["vjp", "jvp", "jacobian", "vhp", "hvp", "hessian"])
+def test_strict_refuses_slopes_without_slopes_where_these_are_asked_for(name):
+    x = tensor(X).requires_grad_()
+    of_second = name in ("vhp", "hvp", "hessian")
+    function = (lambda x: (x * x).sum()) if of_second else (lambda x: 3 * x)
+    given = (x,) if name in ("jacobian", "hessian") else (x, tensor(X))
+    call = getattr(functional, name)
+    call(function, *given, strict=True)
+    call(function, *given, create_graph=True)
+    with pytest.raises(RuntimeError, match=r"(jacobian|hessian) of .* is independent of input 0"):
+        call(function, *given, create_graph=True, strict=True)
+
+
+def test_strict_says_of_a_linear_function_that_its_slope_is_constant():
+    for call in (functional.vhp, functional.hvp):
+        with pytest.raises(RuntimeError, match=r"jacobian of .* is independent of input 0"):
+            call(lambda x: 3 * x.sum(), tensor(X), tensor(X), strict=True)
+
+
 def test_what_does_not_fit_is_named():
     x = tensor(X)
     for error, call, message in [
