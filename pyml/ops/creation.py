@@ -7,9 +7,10 @@ import numpy as np
 from pyml import _kernels
 from pyml.attributes import Size, default_float
 from pyml.errors import ArgumentError
+from pyml.grad_mode import is_grad_enabled, no_grad
 from pyml.ops.arrays import as_type, copied
 from pyml.ops.arrays import empty as empty_array
-from pyml.ops.inplace import normal_, uniform_
+from pyml.ops.inplace import copy_, normal_, uniform_
 from pyml.ops.numpys import by_numpy
 from pyml.ops.operands import broadcast_shapes, checked_dtype, number_as, result_type
 from pyml.ops.outside import arrived, unmasked
@@ -603,7 +604,8 @@ def normal(
     """Random numbers from normal distributions.
 
     Args:
-        mean, std: numbers, with `size`; or tensors, one for each element.
+        mean, std: numbers, with `size`; or tensors, one for each element. Their gradients are zero,
+            as draws count as constants; those of distributions.Normal.rsample are not.
 
     Raises:
         ValueError: if a standard deviation is negative, which recorded steps do not look for.
@@ -617,7 +619,10 @@ def normal(
             if isinstance(number, int):  # raises for what no float is as large as
                 number_as(number, FLOAT64, "normal")
         shape = broadcast_shapes(np.shape(mean), np.shape(std), name="normal")
-        y = randn(shape, generator=generator, dtype=dtype, device=device) * std + mean
+        with no_grad():
+            y = randn(shape, generator=generator, dtype=dtype, device=device) * std + mean
+        if is_grad_enabled() and any(getattr(x, "requires_grad", False) for x in (mean, std)):
+            y = copy_((mean + std).to(y.dtype), y)
     else:
         y = normal_(empty(size, dtype=dtype, device=device), mean, std, generator=generator)
     return y.requires_grad_() if requires_grad else y

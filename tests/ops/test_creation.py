@@ -182,3 +182,14 @@ def test_ranges_of_integers_begin_and_end_at_integers():
     assert pyml.logspace(2.9, 0.5, 3, dtype=pyml.int32).tolist() == [100, 10, 1]
     with pytest.raises(ValueError, match=r"step is 0\.5, of dtype int64 it is 0"):
         pyml.arange(0, 2, 0.5, dtype=pyml.int64)
+
+
+def test_draws_around_a_mean_are_constants_of_its_gradient():
+    mean, std = pyml.ones(3, requires_grad=True), pyml.ones(2, 1, requires_grad=True)
+    draws = pyml.normal(mean, std)
+    pyml.distributions.Normal(mean, std).log_prob(draws).sum().backward()
+    steps = (draws - mean) / std
+    np.testing.assert_allclose(mean.grad.numpy(), (steps / std).sum(0).detach().numpy(), rtol=1e-5)
+    mean.grad = None
+    pyml.normal(mean, 0.5, dtype=pyml.float64).sum().backward()
+    assert mean.grad.tolist() == [0, 0, 0]
