@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 
+from pyml.distributions.matrices import factors
 from pyml.errors import KindError
 from pyml.ops import as_tensor, isclose
 from pyml.ops import cat as cat_of
@@ -125,7 +126,7 @@ def is_dependent(constraint):
 
 def all_of_last(valid, count):
     """Whether all are true along the last `count` dimensions."""
-    return valid.reshape((*valid.shape[: valid.ndim - count], -1)).all(-1) if count else valid
+    return valid.flatten(-count).all(-1) if count else valid
 
 
 class IndependentConstraint(Constraint):
@@ -462,18 +463,17 @@ class PositiveSemidefinite(Symmetric):
         symmetric = super().check(value)
         if not symmetric.all():
             return symmetric
-        eigenvalues = np.linalg.eigvalsh(value.detach().numpy())
-        return Tensor._on(np.asarray(self._in_range(eigenvalues).all(-1)))
+        return self._in_range(value.detach())
 
-    def _in_range(self, eigenvalues):
-        return eigenvalues >= 0
+    def _in_range(self, matrices):
+        return Tensor._on(np.asarray((np.linalg.eigvalsh(matrices.numpy()) >= 0).all(-1)))
 
 
 class PositiveDefinite(PositiveSemidefinite):
-    """Symmetric matrices with positive eigenvalues."""
+    """Symmetric matrices with a Cholesky factor: positive eigenvalues, to the digits there are."""
 
-    def _in_range(self, eigenvalues):
-        return eigenvalues > 0
+    def _in_range(self, matrices):
+        return all_of_last(factors(matrices).isfinite(), 2)
 
 
 dependent = Dependent()

@@ -44,6 +44,14 @@ def cholesky(x, name):
     Raises:
         ValueError: naming the argument.
     """
+    result = factors(x)
+    if not is_recording() and not result.detach().isfinite().all():
+        raise ValueError(f"{name} must be positive definite: it has no Cholesky factor")
+    return result
+
+
+def factors(x):
+    """What cholesky gives, infinite or NaN where there is no such L."""
     x = (x + x.mT) / 2
     size, columns = x.shape[-1], []
     for j in range(size):
@@ -56,10 +64,7 @@ def cholesky(x, name):
             above = x[..., :j, j].detach()
             column = cat([where(above == above, 0.0, above), column], -1)
         columns.append(column)
-    result = stack(columns, -1) if columns else x
-    if not is_recording() and not result.detach().isfinite().all():
-        raise ValueError(f"{name} must be positive definite: it has no Cholesky factor")
-    return result
+    return stack(columns, -1) if columns else x
 
 
 def solve_lower(matrix, b):

@@ -563,3 +563,14 @@ def test_a_number_is_a_value_of_gamma_and_a_function_no_transform():
     with pytest.raises(ValueError, match="must be a Transform"):
         d.TransformedDistribution(gamma, [lambda x: x])
     assert d.Uniform(0.0, 1.0).arg_constraints["low"].event_dim == 0
+
+
+def test_what_lies_in_the_support_of_wishart_has_a_density():
+    pyml.manual_seed(0)
+    with pytest.warns(UserWarning, match="singular"):
+        wishart = d.Wishart(pyml.tensor(2.3, dtype=pyml.float64), pyml.eye(3, dtype=pyml.float64))
+    draws = wishart._draw((1000, 3, 3))  # some singular to the digits that there are
+    valid = wishart.support.check(draws)
+    assert 0 < valid.sum() < len(draws)
+    assert wishart.log_prob(draws[valid]).isfinite().all()
+    assert wishart.support.check(pyml.zeros(0, 3, 3)).shape == (0,)
