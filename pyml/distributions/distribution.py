@@ -141,8 +141,8 @@ class Distribution:
             return
         if not support.check(value.detach()).all():
             raise ValueError(
-                f"{name}: value must lie within the support {support!r}, and has other values "
-                f"(shape {shape}):\n{value.detach()}"
+                f"{name}: Expected value argument (shape {shape}) to be within the support "
+                f"{support!r}, but found invalid values:\n{value.detach()}"
             )
 
     def _checked(self, value):
