@@ -43,8 +43,7 @@ class FunctionCtx:
         self._to_save = tensors
 
     def save_for_forward(self, *tensors):
-        """Refused: there is no forward-mode differentiation."""
-        raise NotImplementedError("save_for_forward: there is no forward-mode differentiation")
+        """Keeps nothing: derivatives along a direction come from backward, not from a jvp."""
 
     def mark_dirty(self, *args):
         """Says which arguments forward has changed in place. They must be among its outputs."""
@@ -144,8 +143,8 @@ class Function:
 
     @staticmethod
     def jvp(ctx, *grad_inputs):
-        """Refused: there is no forward-mode differentiation."""
-        raise NotImplementedError("jvp: there is no forward-mode differentiation")
+        """Refused: derivatives along a direction come from backward."""
+        raise NotImplementedError("jvp: derivatives along a direction come from backward")
 
     @classmethod
     def apply(cls, *args, **kwargs):

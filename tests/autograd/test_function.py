@@ -8,7 +8,7 @@ import pytest
 
 import pyml
 from helpers.compare import assert_same_bits
-from pyml.autograd import Function, grad, gradcheck, gradgradcheck
+from pyml.autograd import Function, forward_ad, grad, gradcheck, gradgradcheck
 from pyml.autograd.function import FunctionCtx, once_differentiable
 
 
@@ -375,12 +375,32 @@ def test_marks_are_checked():
         marked("mark_dirty", lambda x: (5,))(leaf(1))
     with pytest.raises(RuntimeError, match="not returned as output"):
         marked("mark_dirty", lambda x: (x,))(leaf(1) * 1)
-    with pytest.raises(NotImplementedError, match="forward-mode"):
-        marked("save_for_forward", lambda x: (x,))(leaf(1))
     with pytest.raises(RuntimeError, match="leaf"):
         InPlace.apply(leaf(1, 2))
     with pytest.raises(RuntimeError, match="leaf"):
         InPlace.apply(leaf(1, 2)[:1])
+
+
+def test_along_a_direction_a_function_with_a_jvp_is_differentiated_by_its_backward():
+    class Squared(Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            ctx.save_for_forward(x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, dy):
+            (x,) = ctx.saved_tensors
+            return 2 * x * dy
+
+        @staticmethod
+        def jvp(ctx, tangent):
+            raise AssertionError
+
+    with forward_ad.dual_level():
+        dual = forward_ad.make_dual(pyml.tensor([3.0]), pyml.tensor([10.0]))
+        assert forward_ad.unpack_dual(Squared.apply(dual)).tangent.tolist() == [60]
 
 
 def test_a_change_that_only_the_mark_tells_of_is_counted():
@@ -415,7 +435,7 @@ def test_what_is_missing_is_named():
         Empty.apply(leaf(1))
     with pytest.raises(RuntimeError, match=r"static.*Empty.apply"):
         Empty()
-    with pytest.raises(NotImplementedError, match="forward-mode"):
+    with pytest.raises(NotImplementedError, match="come from backward"):
         Empty.jvp(None)
 
     class Half(Function):
