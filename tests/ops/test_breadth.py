@@ -175,16 +175,6 @@ def test_equals_share_the_gradient_of_a_median(name):
     assert x.grad.tolist() == [[0.5], [0.5]]
 
 
-def test_a_ravel_is_contiguous():
-    x = pyml.arange(6)
-    assert x[::2].ravel().is_contiguous() and x.ravel().data_ptr() == x.data_ptr()
-
-
-def test_flip_takes_a_dimension_once():
-    with pytest.raises(RuntimeError, match=r"flip: dims \(0, 0\) name a dimension twice"):
-        pyml.ones(2, 2).flip(0, -2)
-
-
 def test_the_combinations_of_nothing():
     assert pyml.combinations(pyml.arange(3), r=0).shape == (0,)
 
