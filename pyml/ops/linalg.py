@@ -18,8 +18,8 @@ import numpy as np
 from pyml.errors import ArgumentError, DtypeError
 from pyml.grad_mode import is_tracked
 from pyml.ops.arrays import checked_tensor
-from pyml.ops.creation import eye, zeros
-from pyml.ops.elementwise import where
+from pyml.ops.creation import as_tensor, eye, zeros
+from pyml.ops.elementwise import maximum, where
 from pyml.ops.matmul import matmul
 from pyml.ops.numpys import by_numpy
 from pyml.ops.operands import sum_to
@@ -836,24 +836,20 @@ def matrix_rank(A, *, atol=None, rtol=None, hermitian=False):
     """The number of singular values above max(atol, rtol times the largest).
 
     Args:
-        atol: Default: 0.
-        rtol: Default: max(m, n) eps, or 0 if atol is given and positive.
+        atol, rtol: numbers, or Tensors of one for each matrix. Defaults: 0, and max(m, n) eps, or 0
+            where atol is positive.
         hermitian: the matrices are symmetric: eigenvalues are taken.
     """
     matrices(A, "linalg.matrix_rank", square=bool(hermitian))
     x = A.detach()
     sizes = eigvalsh(x).abs() if hermitian else svdvals(x)
-    eps = float(np.finfo(A.dtype).eps) * max(A.shape[-2:])
-    rtol = (0.0 if atol else eps) if rtol is None else rtol
     if sizes.shape[-1] == 0:
         return zeros(A.shape[:-2], dtype=np.int64)
-    limits = 0.0 if atol is None else atol, rtol
-    return Tensor._on(by_numpy("linalg.matrix_rank", ranks, (sizes.array,), *limits))
-
-
-def ranks(sizes, atol, rtol):
-    limit = np.maximum(atol, rtol * sizes.max(-1))
-    return np.asarray((sizes > limit[..., None]).sum(-1), np.int64)
+    eps = float(np.finfo(A.dtype).eps) * max(A.shape[-2:])
+    atol = as_tensor(0.0 if atol is None else atol).detach()
+    rtol = where(atol > 0, 0.0, eps) if rtol is None else as_tensor(rtol).detach()
+    limit = maximum(atol, rtol * sizes.amax(-1))
+    return (sizes > limit.unsqueeze(-1)).sum(-1)
 
 
 # ---- powers and exponentials ---------------------------------------------------------------------

@@ -175,6 +175,14 @@ def test_equals_share_the_gradient_of_a_median(name):
     assert x.grad.tolist() == [[0.5], [0.5]]
 
 
+def test_each_matrix_has_a_tolerance_of_its_rank():
+    rank, x = pyml.linalg.matrix_rank, pyml.diag(pyml.tensor([4.0, 2.0, 0.0]))
+    each = pyml.tensor([0.0, 3.0, 5.0])
+    assert rank(x.expand(3, 3, 3), atol=each).tolist() == [2, 1, 0]
+    assert rank(x, rtol=each / 4).tolist() == [2, 1, 0]
+    assert rank(x, atol=1e-9) == 2 and rank(pyml.zeros(0, 3, 3), atol=pyml.zeros(0)).shape == (0,)
+
+
 def test_the_combinations_of_nothing():
     assert pyml.combinations(pyml.arange(3), r=0).shape == (0,)
 
