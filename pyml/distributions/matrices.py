@@ -52,7 +52,7 @@ def cholesky(x, name):
 
 def factors(x):
     """What cholesky gives, infinite or NaN where there is no such L."""
-    x = (x + x.mT) / 2
+    x = x / 2 + x.mT / 2
     size, columns = x.shape[-1], []
     for j in range(size):
         column = x[..., j:, j]

@@ -1,7 +1,7 @@
 """TabularClassifier and TabularRegressor: pyml.tabular with scikit-learn's interface."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 
 import numpy as np
 from scipy import sparse
@@ -27,7 +27,7 @@ PRESETS = {  # options of tabular.fit; those that an estimator is given go befor
     "realmlp": {"recipe": "realmlp-td"},
     "tabm": {"recipe": "tabm-mini"},
 }
-TIMES = (date, timedelta, np.datetime64, np.timedelta64)
+TIMES = (date, time, timedelta, np.datetime64, np.timedelta64)
 TASKS = {
     "binary": "binary",
     "multiclass": "multiclass",

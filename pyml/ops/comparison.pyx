@@ -201,7 +201,7 @@ def isfinite(input):
 def isclose(input, other, rtol=1e-5, atol=1e-8, equal_nan=False):
     """True where |input - other| <= atol + rtol * |other|."""
     cdef Tensor a = lift(input, "isclose"), b = lift(other, "isclose")
-    if rtol < 0 or atol < 0:
+    if not (rtol >= 0 and atol >= 0):
         raise ArgumentError(f"isclose: rtol is {rtol} and atol {atol}, they must be at least 0")
     if rtol == atol == 0 and not is_real(a.array) and not is_real(b.array):
         return eq(a, b)  # integers that double does not tell apart too

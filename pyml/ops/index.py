@@ -544,6 +544,14 @@ class ScatterAdd(Node):
         return dy, None if self.inputs[1] is None else gathered(dy, self._dim, self._index)
 
 
+def of_nothing(index, src, ndim):
+    """An index of no elements, which may have any shape, and a source of as many."""
+    shape = (0,) * max(ndim, 1)
+    if isinstance(src, Tensor):
+        src = src.reshape(-1)[:0].reshape(shape)
+    return index.reshape(shape), src
+
+
 def scatter_add(input, dim, index, src):
     """A copy of the input with y[i][index[i][j]] += src[i][j] for dim 1, and so for every dim."""
     checked_tensor(input, "scatter_add", "input")
@@ -551,7 +559,7 @@ def scatter_add(input, dim, index, src):
     dim = wrapped_dim(dim, input.ndim, "scatter_add")
     index = index_along(index, input.size(dim) if input.ndim else 1, dim, "scatter_add")
     if 0 in index.shape:
-        return input.clone()
+        index, src = of_nothing(index, src, input.ndim)
     check_extent(index.shape, input.shape, dim, "scatter_add")
     check_extent(index.shape, src.shape, -1, "scatter_add")
     if src.dtype != input.dtype:
@@ -600,7 +608,7 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None):
     dim = wrapped_dim(dim, input.ndim, "scatter")
     index = index_along(index, input.size(dim) if input.ndim else 1, dim, "scatter")
     if 0 in index.shape:
-        return input.clone()
+        index, src = of_nothing(index, src, input.ndim)
     check_extent(index.shape, input.shape, dim, "scatter")
     if isinstance(src, Tensor):
         src = src[tuple(slice(n) for n in index.shape)]

@@ -109,6 +109,8 @@ cdef class Recorded:
             return detached(self.function(*args, **kwargs))
         if program is None:
             self.warn_of_waste(leaves, spec)
+            if self._is_eager:
+                return detached(self.function(*args, **kwargs))
             return self._record(args, kwargs, leaves, spec)
         if program.is_due():
             return self._confirm(program, args, kwargs, leaves, spec)
@@ -272,10 +274,15 @@ cdef class Recorded:
         return 0
 
     cdef int warn_of_waste(self, list leaves, spec) except -1:
-        """Once, if the step is recorded anew again and again for arguments of the same shapes."""
+        """Once, if the step is recorded anew again and again for arguments of the same shapes. What nobody asked
+        to record is eager from then on."""
         cdef Program program
         self.recordings += 1
-        if self.has_warned or self._is_quiet or self.recordings < WASTE or self.replays > self.recordings:
+        if self.has_warned or self.recordings < WASTE or self.replays > self.recordings:
+            return 0
+        if self._is_quiet:
+            self._programs.clear()
+            self._is_eager = True
             return 0
         for program in self._programs:
             if program.takes(leaves, spec):
@@ -418,6 +425,11 @@ cdef class Recorded:
             raise RuntimeError("stats: nothing is recorded yet; call the step first")
         program = max(self._programs, key=replays_of)
         return Stats(program.plan(), program.arena.bytes, program.replays, len(self._programs))
+
+    @property
+    def _memory(self):
+        """Bytes that its variants own together."""
+        return sum([(<Program>each).arena.bytes for each in self._programs])
 
     def clear(self):
         """Forgets the recordings and gives their memory back."""

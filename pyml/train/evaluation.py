@@ -11,12 +11,16 @@ from pyml.ops.creation import ones_like
 from pyml.ops.elementwise import where
 from pyml.ops.shape import cat
 from pyml.options import check_counts
+from pyml.recording import record
 from pyml.train.outputs import aligned, meaning_of
 from pyml.train.reading import Reader, Rows, Stream, batches_of, is_source
 
 __all__ = ["evaluate", "predict"]
 
 EVALUATION_ROWS = 1024  # at a time: activations stay small
+CACHED_ROWS = 256  # where they are large: they stay in a cache
+LARGE = 4 << 20  # bytes of a recorded forward
+CALLS, EVALUATIONS = 64, 8  # from which on a recording is worth its time
 IGNORED = -100  # the class that losses leave out, unless they say another
 
 
@@ -101,6 +105,36 @@ def inputs_of(reader, x, batch_size, who):
     if not is_pairs and (isinstance(x, (list, tuple)) or not is_source(x)):
         return [reader.inputs(x, who)]
     return Stream(reader, batches_of(x, batch_size, shuffle=False), who=who).inputs()
+
+
+class RepeatedForward:
+    """applied() of one model, evaluated again and again: recorded when that is worth its time.
+
+    What cannot be recorded runs as it is, without a word.
+
+    Args:
+        model: a Module.
+        names: of its inputs, None if they have none.
+    """
+
+    def __init__(self, model, names):
+        self.recorded = record(lambda *inputs: applied(model, names, inputs), unrecordable="eager")
+        self.recorded._is_quiet = True
+        self.calls = self.evaluations = 0
+        self._rows = EVALUATION_ROWS
+
+    def rows(self):
+        """How many it is to be given at a time in the evaluation that begins."""
+        self.evaluations += 1
+        if self.recorded._memory > LARGE:
+            self._rows = CACHED_ROWS
+        return EVALUATION_ROWS if self.recorded._is_eager else self._rows
+
+    def __call__(self, model, names, inputs):
+        self.calls += 1
+        if self.calls > CALLS and self.evaluations > EVALUATIONS:
+            return self.recorded(*inputs)
+        return applied(model, names, inputs)
 
 
 def outputs_of(model, parts, batch_size, forward=applied):

@@ -24,6 +24,7 @@ from pyml.train.callbacks import Callback, ProgressBar, TimeLimit, check_callbac
 from pyml.train.checkpoint import load_checkpoint, save_checkpoint
 from pyml.train.evaluation import (
     EVALUATION_ROWS,
+    RepeatedForward,
     applied,
     check_model,
     check_size,
@@ -47,8 +48,6 @@ from pyml.train.reading import Rows, Stream
 __all__ = ["Trainer"]
 
 BATCH_SIZE = 32
-RECORDED_ROWS = 256  # of a recorded forward: activations stay in the nearest cache
-WORTH = 64  # forwards, from which on they are recorded
 SPLIT_SEED = 0  # of a fraction to validate on, unless fit is given a seed
 
 
@@ -164,7 +163,7 @@ class Trainer:
         self.averaged = averaged_of(model, ema)
         self._averages_steps = self.averaged is not None and self.averaged is not ema
         self._steps = {}  # recorded, by the form of their arguments
-        self._forwards = 0  # after epochs
+        self._forwards = {}  # of what is evaluated after each epoch
         self.history = History()
         self.columns, self.epochs, self.batches, self.steps = [], None, None, 0
         self.epoch_is_whole = True
@@ -391,7 +390,8 @@ class Trainer:
         return self._steps[key]
 
     def __getstate__(self):  # of a copy and of a pickle: steps are of the model they were made for
-        return {**self.__dict__, "_steps": {}, "_fitting": None, "_group": None, "_parallel": None}
+        empty = {"_steps": {}, "_forwards": {}, "_fitting": None, "_group": None, "_parallel": None}
+        return {**self.__dict__, **empty}
 
     def _join(self):
         """The Group that this Trainer trains with; None of a process alone."""
@@ -531,19 +531,12 @@ class Trainer:
         """The same of data that are evaluated after each epoch."""
         if not isinstance(data, Rows):
             return self._evaluated(data)
-        return self._evaluated(data, RECORDED_ROWS, self._forward)
-
-    def _forward(self, model, names, inputs):
-        """evaluation.applied, recorded once it has been called often."""
-        self._forwards += 1
-        if self._forwards <= WORTH:
-            return applied(model, names, inputs)
+        model, names = self.predictor, data.names
         key = names, id(model)  # which the forward keeps alive
-        if key not in self._steps:
-            forward = record(lambda *inputs: applied(model, names, inputs), unrecordable="eager")
-            forward._is_quiet = True
-            self._steps[key] = forward
-        return self._steps[key](*inputs)
+        if key not in self._forwards:
+            self._forwards[key] = RepeatedForward(model, names)
+        forward = self._forwards[key]
+        return self._evaluated(data, forward.rows(), forward)
 
     # ---- learning rate ---------------------------------------------------------------------------
 

@@ -76,6 +76,6 @@ def test_bits():
 def test_isclose_tolerances():
     x = pyml.tensor([2**53, 5])
     assert pyml.isclose(x, x + pyml.tensor([1, 0]), rtol=0, atol=0).tolist() == [False, True]
-    for tolerances in ({"rtol": -1.0}, {"atol": -1.0}):
+    for tolerances in ({"rtol": -1.0}, {"atol": -1.0}, {"rtol": float("nan")}):
         with pytest.raises(RuntimeError, match="at least 0"):
             pyml.allclose(x, x, **tolerances)

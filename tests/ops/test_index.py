@@ -287,16 +287,19 @@ def test_an_index_is_looked_through_before_anything_is_read():
 @pytest.mark.parametrize("shape", [(0,), (0, 5), (2, 0)])
 def test_an_index_of_no_elements(shape):
     x = pyml.ones(2, 3, requires_grad=True)
-    index, src = pyml.zeros(shape, dtype=pyml.int64), pyml.ones(4, 6)
+    index = pyml.zeros(shape, dtype=pyml.int64)
+    src = pyml.ones(4, 6, requires_grad=True)
     assert x.gather(0, index).shape == shape
     for y in (
         x.scatter(0, index, src),
-        x.scatter(0, index, 5.0),
         x.scatter_add(0, index, src),
         x.scatter_reduce(0, index, src, "amax", include_self=False),
     ):
-        (dx,) = pyml.autograd.grad(y.sum(), x)
-        assert (y == 1).all() and (dx == 1).all()
+        dx, dsrc = pyml.autograd.grad(y.sum(), (x, src))
+        assert (y == 1).all() and (dx == 1).all() and (dsrc == 0).all()
+    assert (x.scatter(0, index, 5.0) == 1).all()
+    with pytest.raises(TypeError, match="src has dtype float64"):
+        x.scatter_add(0, index, src.double())
     assert (x.detach().scatter_(0, index, 5.0) == 1).all()
 
 

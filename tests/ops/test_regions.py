@@ -449,6 +449,40 @@ def test_a_view_of_another_shape_is_still_one_of_its_base(name):
     assert scale.grad.item() == 6
 
 
+VIEWS = {  # of six numbers; most have elements that share memory
+    "expand": lambda x: x.expand(2, 6),
+    "unfold": lambda x: x.unfold(0, 3, 1),
+    "as_strided": lambda x: x.as_strided((2, 4), (1, 1)),
+    "slice": lambda x: x[1:5].view(2, 2),
+}
+
+
+@pytest.mark.parametrize("name", ["t_", "unsqueeze_"])
+@pytest.mark.parametrize("kind", VIEWS)
+def test_another_shape_of_a_view_changes_no_gradient(kind, name):
+    x = pyml.arange(6.0).requires_grad_()
+    base, other = x * 1, x * 1
+    view, wanted, made_by = VIEWS[kind](base), VIEWS[kind](other), base.grad_fn
+    for _ in range(3):
+        getattr(view, name)(*SHAPES[name][:1])
+        wanted = getattr(wanted, name[:-1])(*SHAPES[name][:1])
+    assert base.grad_fn is made_by
+    losses = [(y * pyml.arange(float(y.numel())).view(y.shape)).sum() for y in (view, wanted)]
+    slopes = [pyml.autograd.grad(loss, x, retain_graph=True)[0].tolist() for loss in losses]
+    assert slopes[0] == slopes[1]
+    assert pyml.autograd.grad((base * 2).sum(), x)[0].tolist() == [2] * 6
+
+
+def test_another_shape_in_place_is_not_recorded():
+    @pyml.record
+    def step(x):
+        y = x * 2
+        return y.t_()
+
+    with pytest.raises(pyml.RecordError, match=r"record: t_ \(use t\(\)\) at "):
+        step(pyml.ones(2, 3))
+
+
 def test_views_follow_a_base_of_another_shape():
     x = leaf([1, 2, 3], [4, 5, 6])
     base = x * 1

@@ -14,7 +14,7 @@ import pyml
 from pyml import nn, optim
 from pyml.nn import functional as F
 from pyml.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, update_bn
-from pyml.train import Callback, EarlyStopping, Trainer, evaluate, mlp, predict
+from pyml.train import Callback, EarlyStopping, Trainer, evaluate, evaluation, mlp, predict
 from pyml.train.metrics import FunctionMetric
 
 
@@ -204,15 +204,18 @@ def test_a_recorded_step_is_what_runs(rng, recwarn):
     x, y = blobs(rng, 200)
     trainer = made(clip=1.0, ema=0.9)
     trainer.fit(x, y, epochs=100, batch_size=8, validation=0.2, **QUIET)
-    step, forward = trainer._steps.values()
+    [step], [forward] = trainer._steps.values(), trainer._forwards.values()
     assert step.stats().replays > 1000
-    assert forward.stats().replays > 20
+    assert forward.recorded.stats().replays > 20
     assert not recwarn.list
 
 
 @pytest.mark.parametrize("ema", [None, 0.9])
-def test_a_recorded_validation_is_of_the_model_as_it_is(rng, recwarn, ema):
+@pytest.mark.parametrize("rows", [1024, 256])
+def test_a_recorded_validation_is_of_the_model_as_it_is(rng, recwarn, monkeypatch, ema, rows):
     """Whatever an epoch or a callback has changed, as the weights, a hook or a module."""
+    if rows == 256:  # as of activations that leave the cache
+        monkeypatch.setattr(evaluation, "LARGE", 0)
     x, y = blobs(rng, 90)
     held, actual = blobs(rng, 300)
     trainer = made(metrics=[accuracy], ema=ema)
@@ -225,8 +228,9 @@ def test_a_recorded_validation_is_of_the_model_as_it_is(rng, recwarn, ema):
             if any(logs[f"validation_{name}"] != value for name, value in wanted.items()):
                 wrong.append(epoch)
             if epoch == 60:
-                forward = trainer._steps[None, id(trainer.predictor)]
-                assert forward.stats().replays > 20
+                [forward] = trainer._forwards.values()
+                assert forward.recorded.stats().replays > 20
+                assert forward.rows() == rows
                 state = trainer.predictor.state_dict()
                 trainer.predictor.load_state_dict({k: v * 2 for k, v in state.items()})
                 assert not recwarn.list
@@ -238,8 +242,28 @@ def test_a_recorded_validation_is_of_the_model_as_it_is(rng, recwarn, ema):
     trainer.callbacks.append(Changes())
     trainer.fit(x, y, epochs=80, batch_size=45, validation=(held, actual), **QUIET)
     assert wrong == []
-    assert seen.count(300) == seen.count(256) == 2  # evaluate() and validation
+    assert seen.count(300) == (4 if rows == 1024 else 3)  # evaluate() and validation
     assert ema is None or not recwarn.list  # what is trained has no hook
+
+
+def test_a_validation_that_no_recording_fits_is_not_recorded_for_ever(rng, recwarn):
+    class Counts(nn.Linear):
+        text = "0"
+
+        def forward(self, x):
+            if not self.training:
+                self.text = str(int(self.text) + 1)
+            return super().forward(x)
+
+    x, y = blobs(rng, 90)
+    model = Counts(5, 3)
+    trainer = Trainer(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), 0.1))
+    trainer.fit(x, y, epochs=100, batch_size=45, validation=blobs(rng, 20), **QUIET)
+    [forward] = trainer._forwards.values()
+    assert forward.recorded._is_eager
+    assert model.text == "102"  # with a row of both parts, before the first epoch
+    [warning] = recwarn.list
+    assert "_make_step" in str(warning.message)  # what is trained, not what is validated
 
 
 class Halving(optim.Optimizer):
