@@ -280,13 +280,22 @@ def test_a_signal_finds_the_gradients(number, progress):
     model = network()
     optimizer = OPTIMIZERS["adam"](model.parameters())
     recorded = pyml.record(step_of(model, optimizer))
-    timer = threading.Timer(0.4, os.kill, (os.getpid(), number))
+    is_over = threading.Event()
+
+    def interrupt():  # not while Python makes the first steps, which end in their midst
+        while getattr(recorded.progress, "step", 0) < 5:
+            if is_over.wait(0.05):
+                return
+        os.kill(os.getpid(), number)
+
+    timer = threading.Thread(target=interrupt)
     before = signal.signal(number, enough)
     timer.start()
     try:
         with pytest.raises(Enough):
             recorded.run(x, y, batch_size=16, epochs=1000, shuffle=False, progress=progress)
     finally:
+        is_over.set()
         timer.join()
         signal.signal(number, before)
     left = numbers_of(model, optimizer)
