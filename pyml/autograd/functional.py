@@ -326,10 +326,18 @@ def gradients(outputs, inputs, weights, create_graph, strict):
 
 
 def slopes(outputs, inputs, weights, create_graph, strict, name="jacobian", own=()):
-    """The same; with strict and create_graph, they must have derivatives by more than `own`."""
+    """gradients(); where they can be differentiated, strict forbids that they are constant.
+
+    Args:
+        name: of what is made of them, for the message. Default: "jacobian".
+        own: tensors by which a derivative does not count. Default: none.
+    """
     products = gradients(outputs, inputs, weights, create_graph, strict)
+    if not (create_graph and strict):
+        return products
+    own = {id(x) for x in own}
     for i, dx in enumerate(products):
-        if create_graph and strict and not leads_out(dx, {id(x) for x in own}):
+        if not leads_out(dx, own):
             raise RuntimeError(
                 f"The {name} of the user-provided function is independent of input {i}, which "
                 "strict=True forbids where its derivatives are asked for"
