@@ -245,7 +245,7 @@ def test_another_size_in_place():
     assert x.resize_(2, 2) is x and x.tolist() == [[0, 1], [2, 3]]
     assert x.resize_as_(pyml.zeros(4)).tolist() == [0, 1, 2, 3]
     assert x.unsqueeze_(0).squeeze_().unsqueeze_(1).t_().shape == x.transpose_(0, 1).T.shape
-    with pytest.raises(RuntimeError, match="t_: not of a tensor that requires grad"):
+    with pytest.raises(RuntimeError, match="a leaf Variable that requires grad"):
         pyml.ones(2, requires_grad=True).t_()
     with pytest.raises(RuntimeError, match="resize_: a tensor that requires grad"):
         pyml.ones(2, requires_grad=True).resize_(3)
