@@ -282,11 +282,12 @@ def test_a_signal_finds_the_gradients(number, progress):
     recorded = pyml.record(step_of(model, optimizer))
     is_over = threading.Event()
 
-    def interrupt():  # not while Python makes the first steps, which end in their midst
+    def interrupt():  # not while Python makes one of the first steps, or compares one of them
         while getattr(recorded.progress, "step", 0) < 5:
             if is_over.wait(0.05):
                 return
-        os.kill(os.getpid(), number)
+        if not is_over.wait(0.3):
+            os.kill(os.getpid(), number)
 
     timer = threading.Thread(target=interrupt)
     before = signal.signal(number, enough)
