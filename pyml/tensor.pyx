@@ -272,16 +272,32 @@ cdef object region_of(Tensor t):
     if link.address != cnp.PyArray_DATA(link.base.array):
         raise RuntimeError(
             "a view whose base was given other memory (base.data = ...) cannot be part of a graph with it; make the view anew")
-    if link.region is None or link.region.layout != ops.regions.layout(link.base.array, t.array):
+    if link.region is None:
         link.region = ops.regions.Region(link.base.array, t.array)
     return link.region
 
 
-cdef int pass_to_base(Tensor t) except -1:
-    cdef Tensor base = t, view
+cdef list views_of(Tensor base):
+    """Its views that are still there."""
     cdef PyObject *link
     cdef PyObject *found
-    cdef list views = None
+    cdef list views = []
+    if base.version is None:   # no view yet
+        return views
+    pyml_lock(&versions)
+    link = base.version.links
+    while link != NULL:
+        found = held((<Link>link).view) if (<Link>link).base is base else NULL
+        if found != NULL:
+            views.append(<Tensor>found)
+            Py_XDECREF(found)
+        link = (<Link>link).after
+    pyml_unlock(&versions)
+    return views
+
+
+cdef int pass_to_base(Tensor t) except -1:
+    cdef Tensor base = t, view
     if t.version is None:   # no view yet
         return 0
     if t.link is not None:
@@ -289,21 +305,9 @@ cdef int pass_to_base(Tensor t) except -1:
         base.graph_version = t.graph_version = t.version.n   # checked before the change was made
         ops.regions.CopySlices(region_of(t))._connect(base, (base, t))
         t.graph_version -= 1   # whoever uses t again uses what the base holds
-    pyml_lock(&versions)
-    link = t.version.links
-    while link != NULL:
-        found = held((<Link>link).view) if (<Link>link).base is base else NULL
-        if found != NULL:
-            if views is None:
-                views = []
-            views.append(<Tensor>found)
-            Py_XDECREF(found)
-        link = (<Link>link).after
-    pyml_unlock(&versions)
-    if views is not None:
-        for view in views:
-            if not view._requires_grad:
-                regenerate(view)
+    for view in views_of(base):
+        if not view._requires_grad:
+            regenerate(view)
     return 0
 
 
@@ -708,6 +712,10 @@ cdef class Tensor:
             return self
         refuse(f"{name} (use {name[:-1]}())")
         lay(self, view.array)
+        cdef Tensor each
+        for each in (self, *views_of(self)):   # regions are of the shapes before
+            if each.link is not None:
+                each.link.region = None
         if view._requires_grad:
             if self.retains:
                 view.node._pass_retention(self)

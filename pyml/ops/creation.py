@@ -622,7 +622,7 @@ def normal(
         with no_grad():
             y = randn(shape, generator=generator, dtype=dtype, device=device) * std + mean
         if is_grad_enabled() and any(getattr(x, "requires_grad", False) for x in (mean, std)):
-            y = copy_((mean + std).to(y.dtype), y)
+            y = copy_((mean + std).to(y.dtype), y)  # a graph that ends at the copy, with zeros
     else:
         y = normal_(empty(size, dtype=dtype, device=device), mean, std, generator=generator)
     return y.requires_grad_() if requires_grad else y

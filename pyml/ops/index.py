@@ -544,23 +544,24 @@ class ScatterAdd(Node):
         return dy, None if self.inputs[1] is None else gathered(dy, self._dim, self._index)
 
 
-def of_nothing(index, src, ndim):
-    """An index of no elements, which may have any shape, and a source of as many."""
-    shape = (0,) * max(ndim, 1)
-    if isinstance(src, Tensor):
-        src = src.reshape(-1)[:0].reshape(shape)
-    return index.reshape(shape), src
+def aimed(input, dim, index, src, name):
+    """dim, index and src, checked. An index of no elements may have any shape, and src as many."""
+    dim = wrapped_dim(dim, input.ndim, name)
+    index = index_along(index, input.size(dim) if input.ndim else 1, dim, name)
+    if 0 in index.shape:
+        shape = (0,) * max(input.ndim, 1)
+        index = index.reshape(shape)
+        if isinstance(src, Tensor):
+            src = src.reshape(-1)[:0].reshape(shape)
+    check_extent(index.shape, input.shape, dim, name)
+    return dim, index, src
 
 
 def scatter_add(input, dim, index, src):
     """A copy of the input with y[i][index[i][j]] += src[i][j] for dim 1, and so for every dim."""
     checked_tensor(input, "scatter_add", "input")
     checked_tensor(src, "scatter_add", "src")
-    dim = wrapped_dim(dim, input.ndim, "scatter_add")
-    index = index_along(index, input.size(dim) if input.ndim else 1, dim, "scatter_add")
-    if 0 in index.shape:
-        index, src = of_nothing(index, src, input.ndim)
-    check_extent(index.shape, input.shape, dim, "scatter_add")
+    dim, index, src = aimed(input, dim, index, src, "scatter_add")
     check_extent(index.shape, src.shape, -1, "scatter_add")
     if src.dtype != input.dtype:
         raise DtypeError(
@@ -605,11 +606,7 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None):
             checked_tensor(index, "scatter", "index")
             src = Tensor._on(constant(np.full(index.shape, src, input.dtype)))
         return scatter_add(input, dim, index, src)
-    dim = wrapped_dim(dim, input.ndim, "scatter")
-    index = index_along(index, input.size(dim) if input.ndim else 1, dim, "scatter")
-    if 0 in index.shape:
-        index, src = of_nothing(index, src, input.ndim)
-    check_extent(index.shape, input.shape, dim, "scatter")
+    dim, index, src = aimed(input, dim, index, src, "scatter")
     if isinstance(src, Tensor):
         src = src[tuple(slice(n) for n in index.shape)]
     y = input.clone()

@@ -33,7 +33,7 @@ class Region:
     def __init__(self, base, view):
         size = base.itemsize
         first, end = extent(base)
-        start = layout(base, view)[0]
+        start = view.__array_interface__["data"][0] - base.__array_interface__["data"][0]
         low, high = extent(view)
         if any(n % size for n in (start, *base.strides, *view.strides)):
             refuse("its base has elements that do not lie at multiples of their size")
@@ -50,7 +50,6 @@ class Region:
         if unwritable(look(memory, self.of_base)) is not None:
             refuse("elements of its base share memory")
         self.overlaps = unwritable(look(memory, self.once)) is not None
-        self.layout = layout(base, view)
 
     def take(self, x, place=None):
         """The elements of the region, of x of the base's shape; those at `place`."""
@@ -110,12 +109,6 @@ def extent(array):
         return 0, 0
     spans = [(n - 1) * step for n, step in zip(array.shape, array.strides, strict=True)]
     return sum(s for s in spans if s < 0), sum(s for s in spans if s > 0) + array.itemsize
-
-
-def layout(base, view):
-    """What a Region of two arrays depends on: bytes from first element to first, sizes, steps."""
-    start = view.__array_interface__["data"][0] - base.__array_interface__["data"][0]
-    return start, base.shape, base.strides, view.shape, view.strides
 
 
 def in_elements(array):

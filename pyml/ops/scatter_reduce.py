@@ -6,17 +6,8 @@ from pyml.errors import ArgumentError, DtypeError
 from pyml.grad_mode import is_grad_enabled
 from pyml.ops.arrays import checked_tensor, copied
 from pyml.ops.elementwise import clamp, div, where
-from pyml.ops.index import (
-    check_extent,
-    gather,
-    grid,
-    index_along,
-    of_nothing,
-    scatter,
-    scatter_add,
-)
+from pyml.ops.index import aimed, check_extent, gather, grid, scatter, scatter_add
 from pyml.ops.rearranging import in_every_row, of_slices, slices_at
-from pyml.ops.shape import wrapped_dim
 from pyml.recorder import constant, refuse
 from pyml.tensor import Node, Tensor
 
@@ -70,11 +61,7 @@ def scatter_reduce(input, dim, index, src, reduce, *, include_self=True):
         raise DtypeError(
             f"{name}: src has dtype {src.dtype}, it must be that of the input, {input.dtype}"
         )
-    dim = wrapped_dim(dim, input.ndim, name)
-    index = index_along(index, input.size(dim) if input.ndim else 1, dim, name)
-    if 0 in index.shape:
-        index, src = of_nothing(index, src, input.ndim)
-    check_extent(index.shape, input.shape, dim, name)
+    dim, index, src = aimed(input, dim, index, src, name)
     check_extent(index.shape, src.shape, -1, name)
     if src.shape != index.shape:
         src = src[tuple(slice(n) for n in index.shape)]

@@ -281,8 +281,7 @@ cdef class Recorded:
         if self.has_warned or self.recordings < WASTE or self.replays > self.recordings:
             return 0
         if self._is_quiet:
-            self._programs.clear()
-            self._is_eager = True
+            self._refuse("it fits no call after its own")
             return 0
         for program in self._programs:
             if program.takes(leaves, spec):

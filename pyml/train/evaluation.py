@@ -123,8 +123,8 @@ class RepeatedForward:
         self.calls = self.evaluations = 0
         self._rows = EVALUATION_ROWS
 
-    def rows(self):
-        """How many it is to be given at a time in the evaluation that begins."""
+    def begin(self):
+        """An evaluation begins; returns how many rows it is to be given at a time."""
         self.evaluations += 1
         if self.recorded._memory > LARGE:
             self._rows = CACHED_ROWS

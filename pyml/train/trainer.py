@@ -536,7 +536,7 @@ class Trainer:
         if key not in self._forwards:
             self._forwards[key] = RepeatedForward(model, names)
         forward = self._forwards[key]
-        return self._evaluated(data, forward.rows(), forward)
+        return self._evaluated(data, forward.begin(), forward)
 
     # ---- learning rate ---------------------------------------------------------------------------
 

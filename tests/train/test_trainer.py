@@ -230,7 +230,7 @@ def test_a_recorded_validation_is_of_the_model_as_it_is(rng, recwarn, monkeypatc
             if epoch == 60:
                 [forward] = trainer._forwards.values()
                 assert forward.recorded.stats().replays > 20
-                assert forward.rows() == rows
+                assert forward.begin() == rows
                 state = trainer.predictor.state_dict()
                 trainer.predictor.load_state_dict({k: v * 2 for k, v in state.items()})
                 assert not recwarn.list
