@@ -180,6 +180,9 @@ def test_each_matrix_has_a_tolerance_of_its_rank():
     each = pyml.tensor([0.0, 3.0, 5.0])
     assert rank(x.expand(3, 3, 3), atol=each).tolist() == [2, 1, 0]
     assert rank(x, rtol=each / 4).tolist() == [2, 1, 0]
+    steep = pyml.diag(pyml.tensor([1e8, 1.0]))  # where atol is positive, rtol is 0
+    assert rank(steep) == 1 and rank(steep, atol=0.5) == 2
+    assert rank(steep.expand(2, 2, 2), atol=pyml.tensor([0.0, 0.5])).tolist() == [1, 2]
     assert rank(x, atol=1e-9) == 2 and rank(pyml.zeros(0, 3, 3), atol=pyml.zeros(0)).shape == (0,)
 
 
