@@ -9,18 +9,21 @@ which is tabular.fit with no option. Published figures are of 15 seeds, their se
 whole run on an A100 (Gorishniy et al. 2024, arXiv:2410.24210). Members of TabM have batches of
 their own, but for "tabm" on California housing, where the options are of a shared one. Peers train
 on the training rows at their defaults: numbers standardised and categories one-hot for the MLP of
-scikit-learn, categories as such for trees. What is not installed is left out.
+scikit-learn, categories as such for trees. What is not installed is left out. With --checkpoints
+a fit that was ended goes on from its last epoch with the same bits.
 """
 
 import statistics
 import time
 import warnings
 from importlib.util import find_spec
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from pyml import tabular
+from pyml.train import Checkpoint, load_checkpoint
 
 from .compare import Table, about, parse, parser
 from .tables import TABLES, cpu_seconds, made, parts_of
@@ -205,9 +208,20 @@ def recipe_of(row):
     return row.recipe and tabular.RECIPES[row.recipe].replace(**row.options)
 
 
-def of_pyml(row, known, parts, seed, max_seconds):
-    """The model as a function of rows, and the number of its parameters."""
+def of_pyml(row, known, parts, seed, max_seconds, path):
+    """The model as a function of rows, the number of its parameters, and the fit's seconds.
+
+    Args:
+        path: of the checkpoint that is written, and gone on from where it is there; None for none.
+
+    Returns:
+        The latter as (clock, CPU). Of epochs of a run before only the clock's are known: CPU is
+        None.
+    """
     train, validation, _ = parts
+    resume = path if path is not None and path.exists() else None
+    epochs = [] if resume is None else load_checkpoint(path, generator=False).progress["history"]
+    began, before = time.perf_counter(), cpu_seconds()
     fitted = tabular.fit(
         train,
         known.target,
@@ -215,9 +229,14 @@ def of_pyml(row, known, parts, seed, max_seconds):
         validation=validation,
         seed=seed,
         max_seconds=max_seconds,
+        callbacks=[] if path is None else [Checkpoint(path)],
+        resume=resume,
         progress=False,
     )
-    return fitted.model.predict, sum(p.numel() for p in fitted.model.parameters())
+    clock, cpu = time.perf_counter() - began, cpu_seconds() - before
+    size = sum(p.numel() for p in fitted.model.parameters())
+    clock += sum(epoch["seconds"] for epoch in epochs)
+    return fitted.model.predict, size, (clock, None if epochs else cpu)
 
 
 # ---- peers ---------------------------------------------------------------------------------------
@@ -349,9 +368,10 @@ def measured(name, row, source, options):
         if row in PEERS:
             predicted, (clock, cpu) = of_peer(row, known, parts, seed)
         else:
-            began, before = time.perf_counter(), cpu_seconds()
-            predict, size = of_pyml(ROWS[name][row], known, parts, seed, options.max_seconds)
-            clock, cpu = time.perf_counter() - began, cpu_seconds() - before
+            path = options.checkpoints and options.checkpoints / f"{name}.{row}.{seed}.safetensors"
+            predict, size, (clock, cpu) = of_pyml(
+                ROWS[name][row], known, parts, seed, options.max_seconds, path
+            )
             predicted = predict(parts[2])
         scores.append(score_of(known, predicted, parts[2]) / unit)
         seconds.append(clock)
@@ -373,7 +393,7 @@ def measured(name, row, source, options):
         "seeds": len(scores),
         **{key: None if value is None else f"{value:.4f}" for key, value in found.items()},
         "seconds": statistics.mean(seconds),
-        "CPU": statistics.mean(used),
+        "CPU": None if None in used else statistics.mean(used),
         "A100": of.seconds,
     }
 
@@ -407,6 +427,9 @@ def main(argv=None):
         "--first-seed", type=int, default=0, help="the others follow it (default: 0)"
     )
     options.add_argument("--max-seconds", type=float, help="of a fit of pyml (default: no limit)")
+    options.add_argument(
+        "--checkpoints", type=Path, metavar="DIR", help="a folder that is there (default: none)"
+    )
     options = parse(options, argv)
     if unknown := set(options.rows or ()) - set(names):
         raise SystemExit(f"bench.quality: --rows: there is no {', '.join(sorted(unknown))}")

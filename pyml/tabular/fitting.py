@@ -100,6 +100,7 @@ def fit(
     ensemble=1,
     seed=0,
     callbacks=(),
+    resume=None,
     progress=None,
 ):
     """A trained model of a table.
@@ -141,6 +142,10 @@ def fit(
             parallel. Default: 1.
         seed: of the split, the first weights and the order of the rows. Default: 0.
         callbacks: of each training; see Trainer. Default: none.
+        resume: the path of a checkpoint that pyml.train.Checkpoint, one of the callbacks, wrote in
+            a fit of the same table with the same options and callbacks: the training goes on from
+            there with the same bits, and max_seconds counts the seconds before. Of a single
+            model. Default: none.
         progress: show a bar, where there is a terminal or a notebook. Default: True.
 
     Returns:
@@ -160,6 +165,12 @@ def fit(
     """
     began = time.monotonic()
     check_options(epochs, batch_size, lr, max_seconds, ensemble, seed)
+    if resume is not None and ensemble > 1:
+        raise ValueError(
+            f"fit: resume goes on with a single model, ensemble is {ensemble}; fit its members "
+            "one by one, each with a seed and a checkpoint of its own, and put them into a "
+            "TabularEnsemble"
+        )
     recipe = None if recipe is None else recipe_named(recipe)
     callbacks = list(callbacks) if hasattr(callbacks, "__iter__") else [callbacks]
     check_callbacks("fit", callbacks)
@@ -179,7 +190,7 @@ def fit(
         trained = partial(trained_by, prepared=prepared)
         how = recipe.replace(**chosen, **({} if hidden is None else {"hidden": hidden}))
     models, histories, ends, is_interrupted = all_trained(
-        *(partial(trained, how), ensemble, seed, callbacks),
+        *(partial(trained, how, resume=resume), ensemble, seed, callbacks),
         end=None if max_seconds is None else (began + max_seconds, max_seconds),
         progress=progress is None or progress,
     )
@@ -340,7 +351,7 @@ class Prepared:
         """The metrics of predicting the same for each row that is validated."""
         return scores_of_constant(self.target, self.start, self.held_actual, self.held_weight)
 
-    def trained(self, defaults, callbacks, progress):
+    def trained(self, defaults, callbacks, resume, progress):
         """A model, its History, and whether Ctrl-C has ended it."""
         rows, epochs = len(self.y), defaults.epochs
         best = None if self.held is None else EarlyStopping(patience=defaults.patience(rows))
@@ -363,7 +374,11 @@ class Prepared:
             ema=defaults.ema(rows),
         )
         is_interrupted = self.run(
-            trainer, best, epochs=epochs, batch_size=defaults.batch_size, progress=progress
+            *(trainer, best),
+            epochs=epochs,
+            batch_size=defaults.batch_size,
+            resume=resume,
+            progress=progress,
         )
         model.load_state_dict(trainer.averaged.module.state_dict())
         return model, trainer.history, is_interrupted

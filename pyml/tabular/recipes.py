@@ -234,13 +234,14 @@ def recipe_named(recipe):
 # ---- training ------------------------------------------------------------------------------------
 
 
-def trained_by(recipe, prepared, callbacks, progress):
+def trained_by(recipe, prepared, callbacks, resume, progress):
     """A model, its History, and whether Ctrl-C has ended it.
 
     Args:
         recipe: a Recipe.
         prepared: the table, as fitting.Prepared has it.
         callbacks: of the Trainer.
+        resume: the checkpoint from which it goes on, None for none.
         progress: show a bar.
     """
     has_classes = prepared.target.classes is not None
@@ -292,6 +293,7 @@ def trained_by(recipe, prepared, callbacks, progress):
         epochs=epochs,
         batch_size=batch_size,
         drop_last=recipe.drop_last,
+        resume=resume,
         progress=progress,
     )
     return model, trainer.history, is_interrupted

@@ -22,6 +22,7 @@ from pyml.tabular import (
 from pyml.tabular.fitting import Prepared
 from pyml.tabular.networks import KINDS, OF_MEMBERS, begin_by_data
 from pyml.tabular.recipes import OwnBatches, groups
+from pyml.train import Callback, Checkpoint
 
 N = 160
 RNG = np.random.default_rng(3)
@@ -69,6 +70,33 @@ def test_recipes_train_and_are_one_file(name, task, tmp_path):
     other = fit(table, "y", task=task, **small(name, epochs=2))
     same = fit(table, "y", task=task, **small(name, epochs=2))
     assert same.model.outputs(table).tobytes() == other.model.outputs(table).tobytes()
+
+
+@pytest.mark.parametrize("name", [None, "realmlp-td-s", "tabm-mini"])
+def test_a_fit_goes_on_with_the_same_bits(name, tmp_path):
+    table, path = table_of("multiclass"), tmp_path / "fit.safetensors"
+    options = small(name) if name else SMALL
+    whole = fit(table, "y", callbacks=[Until(99), Checkpoint(tmp_path / "other")], **options)
+    part = fit(table, "y", callbacks=[Until(5), Checkpoint(path)], **options)
+    again = fit(table, "y", callbacks=[Until(99), Checkpoint(path)], resume=path, **options)
+    assert [len(each.history) for each in (whole, part, again)] == [12, 5, 12]
+    losses = [[epoch.validation_loss for epoch in each.history] for each in (whole, again)]
+    assert losses[0] == losses[1]
+    assert again.model.outputs(table).tobytes() == whole.model.outputs(table).tobytes()
+    assert again.model.outputs(table).tobytes() != part.model.outputs(table).tobytes()
+    with pytest.raises(ValueError, match="resume goes on with a single model, ensemble is 2"):
+        fit(table, "y", resume=path, ensemble=2, **options)
+
+
+class Until(Callback):
+    """Ends a training after so many epochs."""
+
+    def __init__(self, last):
+        self.last = last
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == self.last:
+            self.trainer.stop("as said")
 
 
 @pytest.mark.parametrize("name", ["realmlp-td-s", "tabm-mini"])
