@@ -103,7 +103,7 @@ static loss_total cross_entropy_of_lanes(const cross_entropy_forward_args *a, co
 {
     const ptrdiff_t c = a->c;
     loss_total total = {0, 0};
-    vec d[LANES], e[LANES] = {0}, p[LANES];
+    vec d[MOST_IN_LANES], e[MOST_IN_LANES] = {0}, p[MOST_IN_LANES];
     EACH_L_ROWS(begin, end, {
         const real *x = (const real *)a->x + i * c;
         load_rows(d, x, c, rows);
@@ -160,44 +160,62 @@ typedef struct {
     real dloss; /* of every row, but with REDUCTION_NONE */
 } cross_entropy_backward_context;
 
-#define SAME_LANE(s, l) (l)
+INLINE int has_gradient(const target *t, ptrdiff_t i) { return !ignored(t, i) && !outside(t, i); }
 
-/* dx_j = g * (softmax(x)_j sum_k mass_k - mass_j) */
-static void cross_entropy_gradient_row(const cross_entropy_backward_context *k, ptrdiff_t i)
+/* Of row i, that has a gradient: g and the mass at its peak. */
+INLINE real dloss_of(const cross_entropy_backward_context *k, ptrdiff_t i)
 {
-    const cross_entropy_backward_args *a = k->args;
-    const target *t = &k->target;
-    const real *softmax = (const real *)a->softmax + i * a->c;
-    real *dx = (real *)a->dx + i * a->c;
-    if (ignored(t, i) || outside(t, i)) {
-        const vec constant = vset1(ignored(t, i) ? 0 : NOT_A_NUMBER);
-        EACH_VECTOR(a->c, vstore_upto(dx + j, constant, m));
-        return;
-    }
-    const real g = a->reduction == REDUCTION_NONE ? ((const real *)a->dloss)[i] : k->dloss;
-    const real peak = t->index != NULL ? t->kept * class_weight(t, i) : 0;
-    if (t->dense) {
-        vec mass = vset1(0);
-        EACH_VECTOR(a->c, mass += dense_mass(t, i, j, m));
-        const real scale = g * (vsum(mass) + peak);
-        EACH_VECTOR(a->c, vec q = dense_mass(t, i, j, m);
-                    vstore_upto(dx + j, vload_upto(softmax + j, m) * scale - q * g, m));
-    } else if (fits_lanes(a->c)) {
-        const ivec is_peak = (ivec){EACH_LANE(SAME_LANE, 0, 0)} == (ireal)t->index[i];
-        const vec scale = vset1(g * peak);
-        vstore_n(dx, vload_n(softmax, a->c) * scale - vselect(is_peak, scale, vset1(0)), a->c);
-        return;
-    } else {
-        const real scale = g * peak;
-        EACH_VECTOR(a->c, vstore_upto(dx + j, vload_upto(softmax + j, m) * scale, m));
-    }
-    if (t->index != NULL) dx[t->index[i]] -= g * peak;
+    return k->args->reduction == REDUCTION_NONE ? ((const real *)k->args->dloss)[i] : k->dloss;
+}
+INLINE real peak_of(const target *t, ptrdiff_t i)
+{
+    return t->index == NULL ? 0 : t->kept * class_weight(t, i);
 }
 
+/* dx_j = g * (softmax(x)_j sum_k mass_k - mass_j), but for the peak's share of mass_j */
+static void gradient_of_row(const cross_entropy_backward_context *k, ptrdiff_t i)
+{
+    const ptrdiff_t c = k->args->c;
+    const target *t = &k->target;
+    const real *softmax = (const real *)k->args->softmax + i * c;
+    real *dx = (real *)k->args->dx + i * c;
+    const real g = dloss_of(k, i);
+    if (t->dense) {
+        vec mass = vset1(0);
+        EACH_VECTOR(c, mass += dense_mass(t, i, j, m));
+        const real scale = g * (vsum(mass) + peak_of(t, i));
+        EACH_VECTOR(c, vec q = dense_mass(t, i, j, m);
+                    vstore_upto(dx + j, vload_upto(softmax + j, m) * scale - q * g, m));
+    } else {
+        const real scale = g * peak_of(t, i);
+        EACH_VECTOR(c, vstore_upto(dx + j, vload_upto(softmax + j, m) * scale, m));
+    }
+}
+
+/* The peaks come last, when what was stored around them has left the core's queue of stores. */
 static void cross_entropy_backward_range(const void *context, ptrdiff_t begin, ptrdiff_t end)
 {
     const cross_entropy_backward_context *k = context;
-    for (ptrdiff_t i = begin; i < end; i++) cross_entropy_gradient_row(k, i);
+    const cross_entropy_backward_args *a = k->args;
+    const target *t = &k->target;
+    const real *softmax = (const real *)a->softmax + begin * a->c;
+    real *dx = (real *)a->dx + begin * a->c;
+    if (!t->dense && t->weight == NULL && a->reduction != REDUCTION_NONE) {
+        const real scale = k->dloss * t->kept;
+        EACH_VECTOR((end - begin) * a->c, vstore_upto(dx + j, vload_upto(softmax + j, m) * scale, m));
+    } else {
+        for (ptrdiff_t i = begin; i < end; i++)
+            if (has_gradient(t, i)) gradient_of_row(k, i);
+    }
+    if (t->index == NULL) return;
+    for (ptrdiff_t i = begin; i < end; i++, dx += a->c) {
+        if (has_gradient(t, i)) {
+            dx[t->index[i]] -= dloss_of(k, i) * peak_of(t, i);
+        } else {
+            const vec constant = vset1(ignored(t, i) ? 0 : NOT_A_NUMBER);
+            EACH_VECTOR(a->c, vstore_upto(dx + j, constant, m));
+        }
+    }
 }
 
 void KERNEL(cross_entropy_backward)(const void *args)

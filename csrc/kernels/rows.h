@@ -46,24 +46,33 @@ INLINE real log_of(real x) { return vlog(vset1(x))[0]; }
 
 /* ---- rows in lanes -------------------------------------------------------------------------------------
  *
- * `rows` <= L rows of c <= L elements as c vectors: row r is lane r. */
+ * `rows` <= L rows of c <= 4 L elements as c vectors: row r is lane r. */
 
-INLINE int fits_lanes(ptrdiff_t c) { return c >= 1 && c <= L; }
+enum {
+    MOST_IN_LANES = 4 * LANES, /* elements of a row */
+};
+
+INLINE int fits_lanes(ptrdiff_t c) { return c >= 1 && c <= MOST_IN_LANES; }
 
 /* Lanes without a row repeat the last. */
-INLINE void load_rows(vec column[LANES], const real *x, ptrdiff_t c, ptrdiff_t rows)
+INLINE void load_rows(vec column[MOST_IN_LANES], const real *x, ptrdiff_t c, ptrdiff_t rows)
 {
-    for (ptrdiff_t r = 0; r < L; r++) column[r] = vload_n(x + min_size(r, rows - 1) * c, c);
-    vtranspose(column);
+    for (ptrdiff_t j = 0; j < c; j += L) {
+        for (ptrdiff_t r = 0; r < L; r++)
+            column[j + r] = vload_upto(x + min_size(r, rows - 1) * c + j, min_size(c - j, L));
+        vtranspose(column + j);
+    }
 }
 
-INLINE void store_rows(real *y, vec column[LANES], ptrdiff_t c, ptrdiff_t rows)
+INLINE void store_rows(real *y, vec column[MOST_IN_LANES], ptrdiff_t c, ptrdiff_t rows)
 {
-    vtranspose(column);
-    for (ptrdiff_t r = 0; r < rows; r++) vstore_n(y + r * c, column[r], c);
+    for (ptrdiff_t j = 0; j < c; j += L) {
+        vtranspose(column + j);
+        for (ptrdiff_t r = 0; r < rows; r++) vstore_upto(y + r * c + j, column[j + r], min_size(c - j, L));
+    }
 }
 
-INLINE vec max_of_each(const vec column[LANES], ptrdiff_t c)
+INLINE vec max_of_each(const vec column[MOST_IN_LANES], ptrdiff_t c)
 {
     vec top = vset1(-INF);
     for (ptrdiff_t j = 0; j < c; j++) top = vlarger(column[j], top);
@@ -71,7 +80,7 @@ INLINE vec max_of_each(const vec column[LANES], ptrdiff_t c)
 }
 
 /* column <- column - shift, e <- exp of it; the sum of that over each row */
-INLINE vec exp_of_each(vec e[LANES], vec column[LANES], ptrdiff_t c, vec shift)
+INLINE vec exp_of_each(vec e[MOST_IN_LANES], vec column[MOST_IN_LANES], ptrdiff_t c, vec shift)
 {
     vec sum = vset1(0);
     for (ptrdiff_t j = 0; j < c; j++) {

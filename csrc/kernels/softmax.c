@@ -7,7 +7,7 @@
 static void softmax_of_lanes(const softmax_forward_args *a, ptrdiff_t begin, ptrdiff_t end)
 {
     const ptrdiff_t c = a->c;
-    vec x[LANES], y[LANES] = {0};
+    vec x[MOST_IN_LANES], y[MOST_IN_LANES] = {0};
     EACH_L_ROWS(begin, end, {
         load_rows(x, (const real *)a->x + i * c, c, rows);
         const vec factor = 1 / exp_of_each(y, x, c, max_of_each(x, c));
@@ -60,7 +60,7 @@ void KERNEL(softmax_backward)(const void *args)
 static void log_softmax_of_lanes(const softmax_forward_args *a, ptrdiff_t begin, ptrdiff_t end)
 {
     const ptrdiff_t c = a->c;
-    vec x[LANES], e[LANES];
+    vec x[MOST_IN_LANES], e[MOST_IN_LANES];
     EACH_L_ROWS(begin, end, {
         load_rows(x, (const real *)a->x + i * c, c, rows);
         const vec log_sum = vlog(exp_of_each(e, x, c, max_of_each(x, c)));
