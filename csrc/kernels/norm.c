@@ -153,18 +153,22 @@ static void finish_moments(const panel *p, ptrdiff_t j, ptrdiff_t count, double 
     const real *gamma = a->gamma, *beta = a->beta, *center = sums_of(p, 0, 0) + j;
     real *mean = (real *)a->mean + p->j + j, *rstd = (real *)a->rstd + p->j + j;
     real *scale = factor(p, 0) + j, *offset = factor(p, 1) + j;
-    double first[TILE_COLUMNS], rest[TILE_COLUMNS], var[TILE_COLUMNS];
+    double first[TILE_COLUMNS], rest[TILE_COLUMNS], var[TILE_COLUMNS], r[TILE_COLUMNS];
+    int extreme = 0;
     merge_moments(p, j, count, rest, var);
     for (ptrdiff_t k = 0; k < count; k++) {
-        double r = 1 / sqrt((var[k] < 0 ? 0 : var[k]) + a->eps);
         first[k] = center[k];
-        if (is_extreme(var[k], a->eps))
-            if (extreme_moments((const real *)a->x + p->j + j + k, p->n, p->stride, 1, a->eps, &first[k],
-                                &var[k], &r))
-                rest[k] = 0;
+        r[k] = 1 / sqrt((var[k] < 0 ? 0 : var[k]) + a->eps);
+        extreme |= is_extreme(var[k], a->eps);
+    }
+    for (ptrdiff_t k = 0; extreme && k < count; k++)
+        if (is_extreme(var[k], a->eps) && extreme_moments((const real *)a->x + p->j + j + k, p->n, p->stride,
+                                                          1, a->eps, &first[k], &var[k], &r[k]))
+            rest[k] = 0;
+    for (ptrdiff_t k = 0; k < count; k++) {
         mean[k] = (real)(first[k] + rest[k]);
-        rstd[k] = (real)r;
-        scale[k] = (real)r;
+        rstd[k] = (real)r[k];
+        scale[k] = (real)r[k];
         offset[k] = (real)-(first[k] - mean[k] + rest[k]);
     }
     for (ptrdiff_t k = 0; k < count; k++) {
@@ -278,29 +282,46 @@ static double extreme_product(const backward *a, ptrdiff_t n, ptrdiff_t stride, 
     return sum;
 }
 
+INLINE void write_reals(real *to, ptrdiff_t first, const double *from, ptrdiff_t count)
+{
+    for (ptrdiff_t k = 0; to != NULL && k < count; k++) to[first + k] = (real)from[k];
+}
+
 /* Writes dgamma and dbeta of `count` columns from panel column j, and dx's factors.
  * In training  rest = sum (x - mean) / n  is what rounding took from the mean; the sums are corrected. */
 static void finish_products(const panel *p, ptrdiff_t j, ptrdiff_t count)
 {
     const backward *a = p->args;
-    double sum[SUMS][TILE_COLUMNS] = {{0}};
+    double sum[SUMS][TILE_COLUMNS];
+    for (int s = 0; s < SUMS; s++)
+        for (ptrdiff_t k = 0; k < count; k++) sum[s][k] = 0;
     for (ptrdiff_t b = 0; b < p->blocks; b++)
         for (int s = 0; s < SUMS; s++) {
             const real *tile = sums_of(p, b, s) + j;
             for (ptrdiff_t k = 0; k < count; k++) sum[s][k] += tile[k];
         }
     const double per_row = a->training && p->n > 0 ? 1 / (double)p->n : 0;
+    const ptrdiff_t first = p->j + j; /* of the columns */
+    double rstd[TILE_COLUMNS];
+    int extreme = 0;
     for (ptrdiff_t k = 0; k < count; k++) {
-        ptrdiff_t column = p->j + j + k;
-        double rstd = a->rstd != NULL ? (double)a->rstd[column] : 1 / sqrt(a->var[column] + a->eps);
-        if (!(fabs(sum[1][k]) < __builtin_inf())) sum[1][k] = extreme_product(a, p->n, p->stride, column);
-        double dbeta = sum[0][k], rest = sum[2][k] * per_row, dgamma = (sum[1][k] - rest * dbeta) * rstd;
-        double slope = rstd * dgamma * per_row;
-        if (a->dgamma != NULL) a->dgamma[column] = (real)dgamma;
-        if (a->dbeta != NULL) a->dbeta[column] = (real)dbeta;
-        factor(p, 0)[j + k] = (real)(a->gamma != NULL ? a->gamma[column] * rstd : rstd);
-        factor(p, 1)[j + k] = (real)slope;
-        factor(p, 2)[j + k] = (real)(dbeta * per_row - slope * rest);
+        rstd[k] = a->rstd != NULL ? (double)a->rstd[first + k] : 1 / sqrt(a->var[first + k] + a->eps);
+        extreme |= !(fabs(sum[1][k]) < __builtin_inf());
+    }
+    for (ptrdiff_t k = 0; extreme && k < count; k++)
+        if (!(fabs(sum[1][k]) < __builtin_inf())) sum[1][k] = extreme_product(a, p->n, p->stride, first + k);
+    for (ptrdiff_t k = 0; k < count; k++) {
+        sum[2][k] *= per_row;
+        sum[1][k] = (sum[1][k] - sum[2][k] * sum[0][k]) * rstd[k];
+    }
+    write_reals(a->dbeta, first, sum[0], count);
+    write_reals(a->dgamma, first, sum[1], count);
+    real *scale = factor(p, 0) + j, *slope = factor(p, 1) + j, *level = factor(p, 2) + j;
+    for (ptrdiff_t k = 0; k < count; k++) {
+        const double dx = rstd[k] * sum[1][k] * per_row;
+        scale[k] = (real)(a->gamma != NULL ? a->gamma[first + k] * rstd[k] : rstd[k]);
+        slope[k] = (real)dx;
+        level[k] = (real)(sum[0][k] * per_row - dx * sum[2][k]);
     }
 }
 
