@@ -30,7 +30,6 @@ cdef enum:
     SAVED_SHARE = 32   # or one in so many of those that its calls read and write
 
 cdef int COPY = _kernels.kernel("copy")   # its number
-cdef bint FUSES = os.environ.get("PYML_FUSE") != "0"
 
 cdef extern from "Python.h":
     Py_ssize_t Py_REFCNT(PyObject *)
@@ -69,8 +68,8 @@ cdef str complete(Recording recording, list leaves):
     complete_gradients(recording)
     complete_updates(p)
     p.complete_stops()
-    if FUSES:
-        complete_chains(p)
+    if os.environ.get("PYML_FUSE") != "0":
+        complete_fusing(p)
     complete_guards(recording)
     p.computes = p.formula.asks()
     return strayed(recording) or handled(recording)
@@ -296,7 +295,7 @@ cdef int complete_updates(Program p) except -1:
     return 0
 
 
-cdef int complete_chains(Program p) except -1:
+cdef int complete_fusing(Program p) except -1:
     """Calls that work row by row become chains, but where a replay may stop and leave what lies in the program's memory."""
     cdef Stop stop
     for stop in p.stops():

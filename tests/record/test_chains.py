@@ -1,9 +1,5 @@
 """Calls that work row by row are replayed in chains, by blocks of rows, with the eager bits."""
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
@@ -11,7 +7,6 @@ import pyml
 from helpers.compare import assert_same_bits
 from pyml import nn
 from pyml.nn import functional as F
-from record import programs
 
 ROWS = 2500  # blocks have 512 rows or more, and a chain four of them
 WIDTH = 12
@@ -308,46 +303,3 @@ def test_other_arguments_lie_elsewhere():
             assert_same_bits(got, model(x))
             model[0].weight.mul_(1.25)
     assert chains(step)
-
-
-@pytest.mark.parametrize("seed", range(12))
-def test_random_training_programs_of_many_rows(seed, monkeypatch):
-    check_program(seed, monkeypatch)
-
-
-@pytest.mark.exhaustive
-@pytest.mark.parametrize("seed", range(12, 500))
-def test_500_random_training_programs_of_many_rows(seed, monkeypatch):
-    check_program(seed, monkeypatch)
-
-
-def check_program(seed, monkeypatch):
-    monkeypatch.setattr(programs, "SCALE", 600)
-    monkeypatch.setattr(programs, "ROWS", 600 * programs.ROWS)
-    programs.assert_same_history(programs.plan(seed), pyml.record)
-
-
-CODE = """
-import numpy as np, pyml
-from pyml import nn
-pyml.manual_seed(0)
-model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
-step = pyml.record(pyml.no_grad()(model))
-x = pyml.randn(3000, 4)
-for _ in range(4):
-    y = step(x)
-print(any("+" in kernel.name for kernel in step.stats().kernels), y.numpy().tobytes().hex())
-"""
-
-
-def test_it_can_be_turned_off():
-    environment = os.environ | {"PYML_FUSE": "0"}
-    command = [sys.executable, "-c", CODE]
-    run = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
-    has_chains, found = run.stdout.split()
-    assert has_chains == "False"
-    pyml.manual_seed(0)
-    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
-    got, step = recorded(model, pyml.randn(3000, 4))
-    assert chains(step)
-    assert_same_bits(np.frombuffer(bytes.fromhex(found), np.float32), got[-1].flatten())
