@@ -54,6 +54,14 @@ void chain_free(chain *c)
     free(c);
 }
 
+bool chain_keeps(const chain *c, ptrdiff_t call, ptrdiff_t offset)
+{
+    for (const chained_call *each = c->calls; each < c->calls + c->count; each++)
+        for (const link *l = each->links; each->index == call && l < each->links + each->link_count; l++)
+            if (l->field.offset == offset) return l->room != NONE;
+    return false;
+}
+
 /* ---- replay ----------------------------------------------------------------------------------------- */
 
 typedef struct {

@@ -7,6 +7,8 @@
 
 #include "program.h"
 
+#include <stdbool.h>
+
 typedef struct chain chain;
 
 /* The longest chain among `count` calls that begins with call `first`; calls that only measure (is_extra) may stand between
@@ -16,6 +18,9 @@ void chain_free(chain *c);
 ptrdiff_t chain_first(const chain *c);
 ptrdiff_t chain_end(const chain *c);
 double chain_bytes(const chain *c); /* that it reads and writes, without what stays in working memory */
+
+/* Whether the pointer at `offset` of the arguments of call `call` leads into working memory. */
+bool chain_keeps(const chain *c, ptrdiff_t call, ptrdiff_t offset);
 
 /* Replays the calls, whose arguments may have moved since. */
 void chain_run(const chain *c, const program_call *calls);

@@ -11,6 +11,7 @@
 #include "dispatch.h"
 #include "effects.h"
 #include "follow.h"
+#include "spare.h"
 #include "subnormals.h"
 #include "threads.h"
 
@@ -346,11 +347,11 @@ static void find_follows(pyml_program *p, is_left_fn is_left, void *context)
     }
 }
 
-void program_fuse(pyml_program *p, is_left_fn is_left, void *context, int behind)
+ptrdiff_t program_fuse(pyml_program *p, is_left_fn is_left, void *context, int behind)
 {
     for (ptrdiff_t i = 0; i < p->count;) {
         chain **chains = grown(p->chains, p->chain_count, &p->chain_capacity, sizeof *chains);
-        if (chains == NULL) return;
+        if (chains == NULL) return 0;
         p->chains = chains;
         chain *found = chain_find(p->calls, p->count, i, is_left, context);
         if (found != NULL) chains[p->chain_count++] = found;
@@ -358,6 +359,7 @@ void program_fuse(pyml_program *p, is_left_fn is_left, void *context, int behind
     }
     find_follows(p, is_left, context);
     if (behind) p->behind = behind_find(p->calls, p->count);
+    return spare_memory(p->calls, p->count, p->chains, p->chain_count, is_left, context);
 }
 
 ptrdiff_t program_behind(const pyml_program *p, ptrdiff_t call, optim_args *one, int *is_written)

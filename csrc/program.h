@@ -64,8 +64,9 @@ typedef int (*is_left_fn)(void *context, const void *address);
 /* Lets calls that work row by row be replayed in chains, see chain.h, products be stored as what follows them says, see
  * follow.h, and with `behind` updates stand behind their
  * gradients in a run, see behind.h: not where a replay may stop and the gradients of the one before are still looked at.
- * To be called once, when all calls are there. */
-void program_fuse(pyml_program *program, is_left_fn is_left, void *context, int behind);
+ * To be called once, when all calls are there. Returns the bytes of memory that replays do not touch then, which the system
+ * has back, see spare.h. */
+ptrdiff_t program_fuse(pyml_program *program, is_left_fn is_left, void *context, int behind);
 
 /* The calls from `call` on that are replayed as one: how many, 1 where it is alone; and the bytes that they read and write,
  * without what stays in working memory. */

@@ -83,4 +83,13 @@ enum { SYSTEM_HAS_HUGE_PAGES = 0 };
 static inline void system_huge_pages(void *memory, size_t size) { (void)memory, (void)size; }
 #endif
 
+/* Takes whole pages back, which are zeros when they are touched again. */
+#if defined(__linux__)
+enum { SYSTEM_TAKES_BACK = 1 };
+static inline void system_take_back(void *memory, size_t size) { madvise(memory, size, MADV_DONTNEED); }
+#else
+enum { SYSTEM_TAKES_BACK = 0 };
+static inline void system_take_back(void *memory, size_t size) { (void)memory, (void)size; }
+#endif
+
 #endif

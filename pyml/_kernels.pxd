@@ -111,7 +111,7 @@ cdef extern from "functions.h":
         void (*program_check)(
             pyml_program *program, ptrdiff_t call, const void *number, int dtype
         ) noexcept nogil
-        void (*program_fuse)(
+        ptrdiff_t (*program_fuse)(
             pyml_program *program, int (*is_left)(void *context, const void *address) noexcept, void *context,
             int behind
         ) noexcept

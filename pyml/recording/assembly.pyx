@@ -302,7 +302,8 @@ cdef int complete_fusing(Program p) except -1:
         for _, value in stop.puts + stop.gradients + stop.argument_gradients:
             if isinstance(value, (Held, NumberOf)):
                 return 0
-    csrc.program_fuse(p.calls, is_left, <void *>p, not any([keeps_gradients(p, stop) for stop in p.stops()]))
+    cdef bint behind = not any([keeps_gradients(p, stop) for stop in p.stops()])
+    p.arena.bytes -= csrc.program_fuse(p.calls, is_left, <void *>p, behind)
     return 0
 
 

@@ -1,5 +1,7 @@
 """Calls that work row by row are replayed in chains, by blocks of rows, with the eager bits."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -303,3 +305,31 @@ def test_other_arguments_lie_elsewhere():
             assert_same_bits(got, model(x))
             model[0].weight.mul_(1.25)
     assert chains(step)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the system takes no pages back")
+def test_memory_that_no_replay_touches_is_given_back(monkeypatch):
+    """But not what is returned, or read by another call."""
+    model = nn.Sequential(
+        nn.Linear(4, 64), nn.ReLU(), nn.Linear(64, 32), nn.Tanh(), nn.Linear(32, 2)
+    )
+
+    def forward(x):
+        hidden = model[:3](x)
+        return model[3:](hidden), hidden.sum()
+
+    x = pyml.randn(40_000, 4)
+    numbers = {}  # of a row, in memory
+    for fuse in ("1", "0"):
+        monkeypatch.setenv("PYML_FUSE", fuse)
+        for name, function in {"layers": model, "looked at": forward}.items():
+            got, step = recorded(function, x, calls=5)
+            with pyml.no_grad():
+                wanted = function(x)
+            for each in got:
+                assert_same_bits(each[0], wanted[0])
+                assert_same_bits(each[-1], wanted[-1])
+            numbers[name, fuse] = step.stats().memory / (4 * len(x))
+    assert numbers["layers", "0"] >= 194 and numbers["looked at", "0"] >= 194
+    assert numbers["layers", "1"] < 80, numbers  # 2 are needed; huge pages at the ends stay
+    assert numbers["layers", "1"] + 20 < numbers["looked at", "1"] < 112, numbers
