@@ -7,12 +7,14 @@
     processes   processes doing the same, started by fork and by spawn
     affinity    a process that may use one processor only
     denormals   a step on weights and inputs of 1e-40 beside one on usual numbers
+    paper       what steps would gain of more threads than there are, computed and not measured
 
 Both numbers of a comparison are measured in turns, and the losses of all sides must agree: those of
 pyml to the last bit, whatever the threads.
 """
 
 import json
+import math
 import multiprocessing
 import os
 import statistics
@@ -26,6 +28,7 @@ import numpy as np
 
 import pyml
 
+from . import sides
 from .compare import (
     THREAD_VARIABLES,
     Table,
@@ -49,6 +52,11 @@ COUNTS = range(1, 9)
 LEAST_CALLS = 20
 PATIENCE = 300  # seconds, for what may hang
 DENORMAL = 1e-40
+PAPER = (2, 4, 8, 16, 32)  # threads
+PIECE_NS = {"linear": 3000, "other": 800}  # the least that a thread is given, as in csrc
+MEETING_NS = {"near": 100, "far": 500}  # until another core has what one has written
+FETCH_GB = 15  # a second, of what lies in the caches of other cores; chosen so that 2 threads fit
+PAPER_SECONDS = 2  # of steps that are timed
 
 
 losses = partial(first_losses, count=LOSSES)
@@ -386,6 +394,47 @@ ONE_AND_MANY = ["pyml 1", "pyml n", "pyml 1/n", "", "torch 1", "torch n", "torch
 MANY = ["nets", "processors", "pyml 1", "pyml n", "pyml n/1", ""]
 TORCH_MANY = ["torch 1", "torch n", "torch n/1"]
 US, A_SECOND = "median microseconds of a step", "steps a second of all nets together, and of one"
+
+
+def paper_rows(options):
+    """Times on one thread, cut as csrc/threads.c and gemm.c cut work.
+
+    A kernel of t nanoseconds and b bytes goes to p threads, min(threads, t / the least that each is
+    given). It takes t / p, the time in which cores meet, and that in which each fetches what the
+    others have of its share, b / p (p - 1) / p. Odd sizes and a memory that is full are left out.
+    """
+    pyml.set_num_threads(1)
+    for name in options.networks:
+        network = NETWORKS[name]
+        _, step, _ = sides.start(pyml, network, first_weights(network))
+        step = pyml.record(step)
+        data = [pyml.from_numpy(part) for part in network.data(network.epoch)]
+        end = perf_counter() + (0 if options.quick else PAPER_SECONDS)
+        while True:
+            step.run(*data, batch_size=network.batch, shuffle=False)
+            if perf_counter() > end and not math.isnan(step.stats().seconds):
+                break
+        calls = []
+        for kernel in step.stats().kernels:
+            names = [name for name in kernel.name.split("+") if name.endswith("ward")]
+            count = max(1, kernel.calls // max(1, len(names)))  # that are made as one
+            kind = kernel.name.split("_")[0]
+            calls += [(kind, kernel.seconds * 1e9 / count, kernel.bytes / count)] * count
+        alone = sum(ns for _, ns, _ in calls)
+        for cores, meeting in MEETING_NS.items():
+            takes = {n: sum(on_paper(*call, n, meeting) for call in calls) for n in PAPER}
+            gains = {str(n): alone / ns for n, ns in takes.items()}
+            yield {"work": name, "cores": cores, "us on 1": alone / 1000} | gains
+
+
+def on_paper(kind, ns, size, threads, meeting):
+    """Nanoseconds of a kernel on so many threads."""
+    least = PIECE_NS.get(kind, PIECE_NS["other"])
+    threads = max(1, min(threads, int(ns / least)))
+    fetched = size / threads * (threads - 1) / threads
+    return ns / threads + (meeting if threads > 1 else 0) + fetched / FETCH_GB
+
+
 PARTS = {  # rows, columns, caption
     "width": (width_rows, ["work", *ONE_AND_MANY], US),
     "networks": (network_rows, ["work", *ONE_AND_MANY[:4]], US),
@@ -404,6 +453,11 @@ PARTS = {  # rows, columns, caption
             *("torch", "torch 1e-40", "torch usual/1e-40"),
         ],
         US,
+    ),
+    "paper": (
+        paper_rows,
+        ["work", "cores", "us on 1", *map(str, PAPER)],
+        "how many times as fast on so many threads, computed",
     ),
 }
 
