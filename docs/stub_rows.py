@@ -23,8 +23,8 @@ MODULES = tuple(
     autograd.forward_ad autograd.functional autograd.graph
     autograd.anomaly func linalg special distributions.constraints
     distributions.constraint_registry distributions distributions.transforms
-    distributions.kl distributions.utils data utils.data utils.tensorboard recording train
-    train.metrics tabular estimators export distributed io plot testing accelerator cuda
+    distributions.kl distributions.utils data utils.data utils.dlpack utils.tensorboard recording
+    train train.metrics tabular estimators export distributed io plot testing accelerator cuda
     """.split()
 )
 
@@ -384,6 +384,8 @@ SPECIAL = special("""
     Tensor.__dlpack__(stream: Any, max_version: Any, dl_device: Any, copy: bool) -> Any
     Tensor.__dlpack_device__() -> tuple[int, int]
     from_dlpack(ext_tensor: Any)
+    utils.dlpack.from_dlpack(ext_tensor: Any) -> Tensor
+    utils.dlpack.to_dlpack() -> Any
     nn.SyncBatchNorm.__init__(process_group: Any)
     nn.SyncBatchNorm.convert_sync_batchnorm(process_group: Any) -> Module
     autograd.graph.get_gradient_edge() -> Any

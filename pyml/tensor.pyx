@@ -780,7 +780,7 @@ cdef class Tensor:
         """A capsule of DLPack that shares memory, for from_dlpack() of another library.
 
         Args:
-            stream: None, as there is one place, the CPU.
+            stream: None or -1, as the CPU has no streams.
             max_version: the newest version of DLPack that is understood; from (1, 0) on a capsule can say that memory is
                 read-only.
             dl_device: None or (1, 0), the CPU.
@@ -788,7 +788,10 @@ cdef class Tensor:
 
         Raises:
             BufferError: if the tensor requires grad; call .detach() first. If it is read-only, and max_version is older.
+            TypeError: for another stream.
         """
+        if stream not in (None, -1):
+            raise TypeError(f"__dlpack__: stream is {stream!r}, a tensor is on the CPU, which has none: None or -1")
         if self._requires_grad:
             raise BufferError("__dlpack__: a tensor that requires grad cannot be given away; use tensor.detach()")
         if dl_device not in (None, ops.creation.DLPACK_CPU):
@@ -796,7 +799,7 @@ cdef class Tensor:
         reads("giving the memory of a tensor away by __dlpack__()")
         array = self.array.copy() if copy else own_object(self.array)
         options = {} if max_version is None else {"max_version": max_version}   # before NumPy 2.1 there is none
-        return array.__dlpack__(stream=stream, **options)
+        return array.__dlpack__(**options)
 
     def __dlpack_device__(self):
         """(1, 0), as DLPack calls the CPU."""

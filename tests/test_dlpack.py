@@ -103,8 +103,17 @@ def test_capsules_are_used_up():
     t = pyml.arange(3.0)
     capsule = t.__dlpack__()
     assert pyml.from_dlpack(capsule).data_ptr() == t.data_ptr()
+    assert pyml.from_dlpack(t.__dlpack__(stream=-1)).data_ptr() == t.data_ptr()
     with pytest.raises(BufferError, match="from_dlpack: "):
         pyml.from_dlpack(capsule)
+
+
+def test_the_names_of_old():
+    t = pyml.arange(3.0)
+    capsule = pyml.utils.dlpack.to_dlpack(t)
+    assert pyml.utils.dlpack.from_dlpack(capsule).data_ptr() == t.data_ptr()
+    with pytest.raises(TypeError, match="to_dlpack"):
+        pyml.utils.dlpack.to_dlpack([1.0])
 
 
 def test_copies():
@@ -124,6 +133,8 @@ def test_refusals():
         pyml.ones(3, requires_grad=True).__dlpack__()
     with pytest.raises(BufferError, match="on the CPU"):
         pyml.ones(3).__dlpack__(dl_device=(2, 0))
+    with pytest.raises(TypeError, match="stream is 2"):
+        pyml.ones(3).__dlpack__(stream=2)
     with pytest.raises(TypeError, match="from_dlpack: ext_tensor is a list"):
         pyml.from_dlpack([1, 2])
     with pytest.raises(TypeError, match=r"from_dlpack: ext_tensor.*complex64"):

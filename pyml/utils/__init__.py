@@ -1,5 +1,5 @@
 """What PyTorch has in torch.utils."""
 
-from pyml.utils import data
+from pyml.utils import data, dlpack
 
-__all__ = ["data"]
+__all__ = ["data", "dlpack"]
