@@ -515,6 +515,8 @@ def argmin(input, dim=None, keepdim=False):
 
 cdef Tensor extreme_truth(input, dim, bint keepdim, bint largest, str name):
     cdef Tensor x = lift(input, name)
+    if isinstance(dim, (tuple, list)) and not dim:   # of no dimensions, as in PyTorch: for its sum they are all
+        return wrap(copied(as_type(x.array, BOOL)))
     cdef Dims dims = dims_of(x.array, dim, keepdim, name)
     if dims.n == 0:
         return wrap(constant(np.full(dims.shape(), not largest)))
@@ -524,13 +526,13 @@ cdef Tensor extreme_truth(input, dim, bint keepdim, bint largest, str name):
 
 @numpy_names
 def any(input, dim=None, keepdim=False):
-    """True if an element is not zero."""
+    """True if an element is not zero. Of no dimensions, `dim=()`, for each element."""
     return extreme_truth(input, dim, keepdim, True, "any")
 
 
 @numpy_names
 def all(input, dim=None, keepdim=False):
-    """True if no element is zero."""
+    """True if no element is zero. Of no dimensions, `dim=()`, for each element."""
     return extreme_truth(input, dim, keepdim, False, "all")
 
 

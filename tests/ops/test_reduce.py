@@ -222,6 +222,9 @@ def test_any_and_all(name, dtype):
                 np.testing.assert_array_equal(
                     getattr(t, name)(d, True).numpy(), function(x, d, keepdims=True)
                 )
+            elements = getattr(t, name)(dim=())  # of no dimensions
+            np.testing.assert_array_equal(elements.numpy(), x != 0)
+            assert elements.dtype == bool and not np.shares_memory(elements.numpy(), x)
     x = np.array([np.nan, np.finfo("f").smallest_subnormal, 0], "f")  # what is not zero is true
     assert pyml.from_numpy(x[:2]).all() and not pyml.from_numpy(x).all()
     assert pyml.from_numpy(x[1:]).any() and not pyml.from_numpy(x[2:]).any()
