@@ -338,19 +338,20 @@ def index_put(self, indices, values, accumulate=False):
 
 
 def fill_diagonal_(self, fill_value, wrap=False):
-    """The diagonal of a matrix <- a number.
+    """The diagonal of a matrix, or of more dimensions of one size, <- a number.
 
     Args:
         wrap: in a tall matrix the diagonal begins anew below its end, one row apart.
     """
-    if self.ndim != 2:
+    if self.ndim < 2 or (self.ndim > 2 and len(set(self.shape)) > 1):
         raise ArgumentError(
-            f"fill_diagonal_: the tensor has shape {self.shape}, not that of a matrix"
+            f"fill_diagonal_: the tensor has shape {self.shape}, not that of a matrix, nor are all "
+            "its sizes equal"
         )
-    rows, columns = self.shape
-    mask = np.eye(rows, columns, dtype=bool)
-    if wrap:
-        mask.reshape(-1)[:: columns + 1] = True
+    mask = np.zeros(self.shape, bool)
+    mask[(np.arange(min(self.shape)),) * self.ndim] = True
+    if wrap and self.ndim == 2:
+        mask.reshape(-1)[:: self.shape[1] + 1] = True
     return self.masked_fill_(Tensor._on(constant(mask)), fill_value)
 
 

@@ -19,7 +19,8 @@ topk_result = namedtuple("topk", ("values", "indices"))
 kthvalue_result = namedtuple("kthvalue", ("values", "indices"))
 median_result = namedtuple("median", ("values", "indices"))
 mode_result = namedtuple("mode", ("values", "indices"))
-INTERPOLATIONS = ("linear", "lower", "higher", "nearest", "midpoint")
+ROUNDINGS = {"lower": np.floor, "higher": np.ceil, "nearest": np.round}
+INTERPOLATIONS = ("linear", *ROUNDINGS, "midpoint")
 
 
 def order_of(array, dim, descending):
@@ -258,13 +259,12 @@ def quantiles(input, q, dim, keepdim, interpolation, ignore, name):
     if n == 0:
         raise ArgumentError(f"{name}: a tensor of shape {input.shape} has no elements")
     ordered = sort(x, dim).values
-    *neighbours, has_none = by_numpy(
-        name, neighbours_of, (x.array, shares), dim, interpolation, ignore
-    )
+    neighbours = by_numpy(name, neighbours_of, (x.array, shares), dim, interpolation, ignore)
     results = []
     for low, high, weight in zip(*neighbours, strict=True):
-        a, b = (gather(ordered, dim, Tensor._on(i)) for i in (low, high))
-        y = where(Tensor._on(has_none), np.nan, lerp(a, b, Tensor._on(weight)))
+        y = gather(ordered, dim, Tensor._on(low))
+        if interpolation not in ROUNDINGS:
+            y = lerp(y, gather(ordered, dim, Tensor._on(high)), Tensor._on(weight))
         results.append(y.reshape(kept) if keepdim else y.squeeze(dim))
     return stack(results) if shares.ndim else results[0]
 
@@ -279,21 +279,17 @@ def checked_shares(q, name):
 
 def neighbours_of(array, shares, dim, interpolation, ignore):
     """The places below and above each share and the weight of the second, in a first dimension for
-    the shares; and where there is no number at all, or one is NaN unless these are ignored."""
+    the shares. What is NaN stands last: there is the place where one counts."""
     nan = np.isnan(array)
-    count = (~nan).sum(dim, keepdims=True)
-    has_none = count == 0 if ignore else nan.any(dim, keepdims=True)
-    last = np.maximum(count - 1, 0) if ignore else np.full_like(count, array.shape[dim] - 1)
-    place = shares.reshape(-1, *[1] * array.ndim) * last
+    count = (~nan).sum(dim, keepdims=True) if ignore else array.shape[dim]
+    place = shares.reshape(-1, *[1] * array.ndim) * np.maximum(count - 1, 0)
+    if not ignore:
+        place = np.where(nan.any(dim, keepdims=True), array.shape[dim] - 1, place)
+    if interpolation in ROUNDINGS:
+        place = ROUNDINGS[interpolation](place)
     low, high = np.floor(place).astype(np.int64), np.ceil(place).astype(np.int64)
-    weight = {
-        "linear": place - low,
-        "lower": np.zeros_like(place),
-        "higher": np.ones_like(place),
-        "nearest": np.round(place) - low,
-        "midpoint": np.where(low == high, 0.0, 0.5),
-    }[interpolation]
-    return low, high, weight.astype(array.dtype), has_none
+    weight = np.full_like(place, 0.5) if interpolation == "midpoint" else place - low
+    return low, high, weight.astype(array.dtype)
 
 
 # ---- sets ----------------------------------------------------------------------------------------

@@ -1,5 +1,7 @@
 """Functions made of others: values by NumPy, forms in place, draws, and what is refused."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -209,6 +211,36 @@ def test_nearest_quantile_between_two_elements():
     q = pyml.tensor([0.5 / 3, 0.5, 2.5 / 3], dtype=pyml.float64)
     assert pyml.quantile(x[:2], 0.5, interpolation="nearest").item() == 10
     assert pyml.quantile(x, q, interpolation="nearest").tolist() == [10, 12, 12]
+
+
+@pytest.mark.parametrize("interpolation", ["lower", "higher", "nearest"])
+def test_quantiles_that_are_elements_may_be_infinite(interpolation):
+    x = pyml.tensor([math.inf, 1.0, -math.inf, math.inf])
+    q = pyml.tensor([0.0, 0.8, 1.0])
+    for function in (pyml.quantile, pyml.nanquantile):
+        values = function(x, q, interpolation=interpolation)
+        assert values.tolist() == [-math.inf, math.inf, math.inf]
+
+
+def test_the_gradient_of_a_quantile_that_is_nan():
+    """It is the NaN's, as that of a median, and not of nothing."""
+    x = pyml.tensor([1.0, math.nan, 2.0], requires_grad=True)
+    y = pyml.quantile(x, 0.5)
+    y.backward()
+    assert math.isnan(y.item()) and x.grad.tolist() == [0, 1, 0]
+    x.grad = None
+    pyml.nanquantile(x, 0.5).backward()
+    assert x.grad.tolist() == [0.5, 0, 0.5]
+    assert pyml.nanquantile(pyml.full((2, 2), math.nan), 0.5, 1).isnan().all()
+
+
+def test_the_diagonal_of_a_cube():
+    x = pyml.zeros(3, 3, 3)
+    assert x.fill_diagonal_(2.0) is x
+    assert x.nonzero().tolist() == [[0] * 3, [1] * 3, [2] * 3] and x.sum() == 6
+    for shape in [(3,), (2, 3, 3)]:
+        with pytest.raises(RuntimeError, match=r"fill_diagonal_: the tensor has shape"):
+            pyml.zeros(shape).fill_diagonal_(1.0)
 
 
 @pytest.mark.parametrize(
