@@ -1,5 +1,7 @@
 """Devices by their names. Tensors are on the CPU."""
 
+from pyml.errors import ArgumentError
+
 TYPES = (
     *("cpu", "cuda", "hip", "hpu", "ipu", "lazy", "maia", "meta", "mkldnn", "mps", "mtia"),
     *("opencl", "opengl", "ideep", "privateuseone", "vulkan", "ve", "xla", "xpu"),
@@ -15,7 +17,7 @@ class device:
         index: which one. Default: None, the current one.
 
     Raises:
-        ValueError: if there is no such name.
+        ArgumentError: if there is no such name.
 
     Example:
         >>> pyml.device("cpu"), pyml.device("cuda:1").index, pyml.zeros(1).device == "cpu"
@@ -33,10 +35,10 @@ class device:
             raise TypeError(f"device: type is {type!r}, it must be a name such as 'cpu'")
         name, colon, number = type.partition(":")
         if name not in TYPES:
-            raise ValueError(f"device: type is {type!r}; the names are {', '.join(TYPES)}")
+            raise ArgumentError(f"device: type is {type!r}; the names are {', '.join(TYPES)}")
         if colon:
             if index is not None or not number.isdecimal():
-                raise ValueError(
+                raise ArgumentError(
                     f"device: type is {type!r} and index {index!r}; one index is needed, a number "
                     ">= 0"
                 )
@@ -44,7 +46,7 @@ class device:
         if index is not None and (isinstance(index, bool) or not isinstance(index, int)):
             raise TypeError(f"device: index is {index!r}, it must be an integer")
         if index is not None and index < 0:
-            raise ValueError(f"device: index is {index}, it must be 0 or more")
+            raise ArgumentError(f"device: index is {index}, it must be 0 or more")
         object.__setattr__(self, "type", name)
         object.__setattr__(self, "index", index)
 
@@ -55,10 +57,10 @@ class device:
         """Tensors that the block makes are on this device: nothing changes, as all are on the CPU.
 
         Raises:
-            ValueError: for another device.
+            ArgumentError: for another device.
         """
         if self.type != "cpu":
-            raise ValueError(
+            raise ArgumentError(
                 f"device: the block asks for tensors on {str(self)!r}, {only_cpu(self)}"
             )
         return self

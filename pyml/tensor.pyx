@@ -4,6 +4,7 @@ A Tensor is a NumPy array that may know what computed it: a Node. A Node has an 
 inputs and keeps what its derivative needs. Nodes are numbered as they are made, so an input's number is always
 smaller than that of its consumers.
 """
+import numbers
 from operator import index
 from warnings import warn
 from weakref import ref
@@ -20,7 +21,7 @@ from numpy cimport ndarray
 from pyml.attributes cimport default_float, dtype_of_number, sized
 from pyml.grad_mode cimport grad_enabled, switch_grad
 from pyml.no_gil cimport added, pyml_lock, pyml_mutex, pyml_unlock
-from pyml.recorder cimport Recorder, note_altered, recorder
+from pyml.recorder cimport Recorder, note_altered, recorder, unwatched
 
 from pyml.errors import ArgumentError, DtypeError
 from pyml.device_names import CPU
@@ -174,6 +175,11 @@ cdef ndarray taken(ndarray array):
     if type(array) is not ndarray and isinstance(array, np.ma.MaskedArray):
         raise TypeError("a masked array cannot be that of a tensor; .filled(value) says what is behind the mask")
     return own_object(array)
+
+
+cdef bint comparable(x):
+    """Whether == asks for elements. Nothing else is equal to a tensor."""
+    return isinstance(unwatched(x), (Tensor, int, float, ndarray, numbers.Number, np.generic))
 
 
 cdef Tensor wrap(ndarray array):
@@ -886,7 +892,7 @@ cdef class Tensor:
 
     def __contains__(self, value):
         reads("`in` a tensor")
-        return bool((self.array == (value.array if isinstance(value, Tensor) else value)).any())
+        return bool(ops.eq(self, value).any())
 
     def __hash__(self):
         return <Py_hash_t>(<size_t><void *>self >> 4)
@@ -1083,10 +1089,10 @@ cdef class Tensor:
         return ops.bitwise_not(self)
 
     def __eq__(self, other):
-        return ops.eq(self, other)
+        return ops.eq(self, other) if comparable(other) else NotImplemented
 
     def __ne__(self, other):
-        return ops.ne(self, other)
+        return ops.ne(self, other) if comparable(other) else NotImplemented
 
     def __lt__(self, other):
         return ops.lt(self, other)

@@ -151,6 +151,11 @@ def test_device():
     assert x.to(pyml.device("cpu")) is x.to("cpu") is x.to(x.device) is x
     assert pyml.zeros(2, device=x.device).device == pyml.get_default_device()
     assert pickle.loads(pickle.dumps(x.device)) == x.device
+    for wrong in ("gpu", "cpu:-1", "cpu:x"):
+        with pytest.raises(ValueError, match="device: type is"):
+            pyml.device(wrong)
+        with pytest.raises(RuntimeError, match="device: type is"):  # as PyTorch's
+            pyml.device(wrong)
     for call in (lambda d: x.to(d), lambda d: pyml.zeros(2, device=d), pyml.set_default_device):
         with pytest.raises(ValueError, match="only 'cpu' is available"):
             call(pyml.device("cuda"))

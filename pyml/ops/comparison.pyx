@@ -1,6 +1,4 @@
 """Comparison and logic: operations that give bool, and the bits of integers. None has a derivative."""
-import numbers
-
 import numpy as np
 
 cimport numpy as cnp
@@ -9,7 +7,6 @@ from numpy cimport ndarray
 from pyml cimport _kernels
 from pyml.ops.arrays cimport as_type, contiguous, empty, empty_like, empty_of_kind, is_real
 from pyml.ops.operands cimport alike, broadcast, converted, expanded, lift, mapped
-from pyml.recorder cimport unwatched
 from pyml.tensor cimport Tensor, shape_of, wrap
 
 from pyml.errors import ArgumentError, DtypeError
@@ -62,18 +59,14 @@ cdef Tensor compared(int kernel, input, other, str name):
     return wrap(y)
 
 
-cdef bint comparable(x):
-    return isinstance(unwatched(x), (Tensor, ndarray, numbers.Number, np.generic))
-
-
 def eq(input, other):
     """input == other, elementwise."""
-    return compared(EQUAL, input, other, "eq") if comparable(other) else NotImplemented
+    return compared(EQUAL, input, other, "eq")
 
 
 def ne(input, other):
     """input != other, elementwise."""
-    return compared(NOT_EQUAL, input, other, "ne") if comparable(other) else NotImplemented
+    return compared(NOT_EQUAL, input, other, "ne")
 
 
 def less(input, other):

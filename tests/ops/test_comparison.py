@@ -79,3 +79,15 @@ def test_isclose_tolerances():
     for tolerances in ({"rtol": -1.0}, {"atol": -1.0}, {"rtol": float("nan")}):
         with pytest.raises(RuntimeError, match="at least 0"):
             pyml.allclose(x, x, **tolerances)
+
+
+def test_what_has_no_elements_to_compare():
+    x = pyml.arange(3)
+    for other in ("1", None, [0, 1, 2], object()):
+        assert (x == other) is False and (x != other) is True  # objects, by Python
+        for call in (pyml.eq, pyml.ne, lambda x, other: other in x):
+            with pytest.raises(TypeError, match="a Tensor, a NumPy array or a number is needed"):
+                call(x, other)
+    assert 1 in x and 3 not in x and pyml.tensor([[5], [2]]) in x
+    with pytest.raises(RuntimeError, match="do not broadcast"):
+        _ = pyml.ones(2) in x
