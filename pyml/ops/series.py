@@ -122,22 +122,32 @@ ndtri = of_one(
 # ---- the incomplete gamma function ---------------------------------------------------------------
 
 STIRLING = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188)  # 6.1.41
+LONG = 1e6  # of a: from here on two terms of Temme's expansion have the digits of a double
+# of powers of eta, of the terms 1 and 1 / a
+TEMME_0 = (-1 / 3, 1 / 12, -2 / 135, 1 / 864, 1 / 2835, -139 / 777600, 1 / 25515, -571 / 261273600)
+TEMME_1 = (-1 / 540, -1 / 288, 1 / 378, -77 / 77760)
 
 
 def gamma_tails(a, x):
     """The regularised incomplete gamma functions, the lower and the upper, of arrays.
 
-    6.5.29, a series, up to x = a + 1, then 6.5.31, a continued fraction.
+    6.5.29, a series, up to x = a + 1, then 6.5.31, a continued fraction; where both are long, as
+    the root of a, Temme's expansion.
     """
     a, x = np.broadcast_arrays(np.asarray(a, np.float64), np.asarray(x, np.float64))
     valid = (a > 0) & (x > 0) & np.isfinite(a) & np.isfinite(x)
-    a1, x1 = np.where(valid, a, 1.0), np.where(valid, x, 1.0)
+    is_long = valid & (a >= LONG)
+    is_summed = valid & ~is_long
+    a1, x1 = np.where(is_summed, a, 1.0), np.where(is_summed, x, 1.0)
     factor = np.exp(log_of_term(a1, x1))  # x^a exp(-x) / gamma(a + 1)
     is_low = x1 < a1 + 1
     low = np.where(is_low, factor * lower_series(a1, np.where(is_low, x1, 0.0)), 0.0)
-    far = np.where(is_low, a1 + 2, x1)
-    high = np.where(is_low, 0.0, factor * a1 * upper_fraction(a1, far))
+    fraction = upper_fraction(np.where(is_low, 1.0, a1), np.where(is_low, 3.0, x1))
+    high = np.where(is_low, 0.0, factor * a1 * fraction)
     low, high = np.where(is_low, low, 1 - high), np.where(is_low, 1 - low, high)
+    if is_long.any():
+        tails = tails_of_long(np.where(is_long, a, LONG), np.where(is_long, x, LONG))
+        low, high = np.where(is_long, tails[0], low), np.where(is_long, tails[1], high)
     wrong = (a < 0) | (x < 0) | np.isnan(a) | np.isnan(x) | ((a == 0) & (x == 0))
     wrong |= np.isinf(a) & np.isinf(x)
     below = np.where((x == 0) | np.isinf(a), 0.0, 1.0)  # of the edges: a or x is 0 or infinite
@@ -155,6 +165,23 @@ def log_of_term(a, x):
         rest = c / b + rest / (b * b)
     large = b * (np.log1p(offset) - offset) - np.log(2 * math.pi * b) / 2 - rest
     return np.where(a < 16, small, large)
+
+
+def tails_of_long(a, x):
+    """gamma_tails of a >= LONG.
+
+    With eta^2 / 2 = mu - log(1 + mu) and mu = x / a - 1 they are the normal distribution's tails at
+    eta sqrt(a), and a correction. Where |mu| > 0.1 they are 0 and 1. Temme 1979, "The asymptotic
+    expansion of the incomplete gamma functions".
+    """
+    mu = np.clip((x - a) / a, -0.1, 0.1)
+    half = mu - np.log1p(mu)
+    eta = np.copysign(np.sqrt(2 * half), mu)
+    terms = np.polyval(TEMME_0[::-1], eta) + np.polyval(TEMME_1[::-1], eta) / a
+    correction = np.exp(-a * half) / np.sqrt(a) / math.sqrt(2 * math.pi) * terms
+    end = eta * np.sqrt(a / 2)
+    low, high = special_array(special.erfc, -end) / 2, special_array(special.erfc, end) / 2
+    return low - correction, high + correction
 
 
 def lower_series(a, x):

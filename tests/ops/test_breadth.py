@@ -364,12 +364,27 @@ def test_special_functions_where_their_parts_meet():
         x = pyml.tensor([a + 1 - 1e-9, a + 1, a + 1 + 1e-9], dtype=pyml.float64)
         before, at, after = pyml.igamma(pyml.full((3,), a, dtype=pyml.float64), x).tolist()
         np.testing.assert_allclose(at - before, after - at, atol=1e-14)
+    x = 1e6 + 1e3 * pyml.arange(-8, 9, dtype=pyml.float64)
+    a = pyml.tensor([np.nextafter(1e6, 0), 1e6], dtype=pyml.float64)
+    for function in (pyml.igamma, pyml.igammac):
+        before, at = function(a[:, None], x).numpy()
+        np.testing.assert_allclose(before, at, rtol=1e-11)
+
+
+@pytest.mark.parametrize("dtype", [pyml.float32, pyml.float64])
+def test_incomplete_gamma_functions_of_enormous_numbers_end(dtype):
+    a = pyml.tensor([1e38, 1e30, 1e38, 1e30, np.inf], dtype=dtype)
+    x = pyml.tensor([1.0, 1e29, 1e38, 1e31, 1.0], dtype=dtype)
+    np.testing.assert_allclose(pyml.igamma(a, x).numpy(), [0, 0, 0.5, 1, 0], rtol=1e-15)
+    np.testing.assert_allclose(pyml.igammac(a, x).numpy(), [1, 1, 0.5, 0, 1], rtol=1e-15)
 
 
 KNOWN = [  # to 15 digits, by mpmath
     ("gammainc", (30.0, 30.0), 0.524283013893680069),
     ("gammaincc", (100.0, 150.0), 5.92454033548391583e-6),
     ("gammainc", (0.3, 0.01), 0.279240996359014846),
+    ("gammainc", (2e6, 2e6), 0.500094031597551918),
+    ("gammaincc", (1e10, 1e10), 0.499998670192398665),
     ("erfcx", (10.0,), 0.0561409927438225859),
     ("erfcx", (3.0,), 0.17900115118138995),
     ("i0", (25.0,), 5774560606.46631032),
