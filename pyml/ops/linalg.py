@@ -105,10 +105,10 @@ def in_our_words(*arguments):
         raise LinAlgError(f"{name}: {error} {shapes}") from None
 
 
-def matrices(x, name, argument="A", square=False):
-    """x, if it is a batch of real matrices."""
+def matrices(x, name, argument="A", square=False, integers=False):
+    """x, if it is a batch of real matrices, or with `integers` of any numbers."""
     checked_tensor(x, name, argument)
-    if x.dtype.kind != "f":
+    if x.dtype.kind != "f" and not integers:
         raise DtypeError(f"{name}: {argument} has dtype {x.dtype}, it must be float32 or float64")
     if x.ndim < 2:
         raise ArgumentError(f"{name}: {argument} has shape {x.shape}, it must be (..., m, n)")
@@ -899,9 +899,9 @@ def matrix_exp(input):
 
 
 def matrix_power(input, n):
-    """The product of n of the same square matrix; with n < 0, of its inverse."""
-    matrices(input, "matrix_power", "input", square=True)
+    """The product of n of the same square matrix; with n < 0, of its inverse, not of integers."""
     n = integer(n, "matrix_power: n")
+    matrices(input, "matrix_power", "input", square=True, integers=n >= 0)
     if n < 0:
         return matrix_power(inv(input), -n)
     if n == 0:
@@ -928,6 +928,11 @@ def vector_norm(x, ord=2, dim=None, keepdim=False, *, dtype=None):
     return norm(x, ord, dim, keepdim)
 
 
+def largest(x):
+    """The largest of numbers that are not negative along the last dimension; 0 of none."""
+    return amax(x, -1) if x.shape[-1] else sum(x, -1)
+
+
 def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
     """A norm of matrices.
 
@@ -949,10 +954,10 @@ def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
     x = movedim(A, dims, (-2, -1))
     if ord in ("nuc", 2, -2):
         s = svdvals(x)
-        y = sum(s, -1) if ord == "nuc" else (amax if ord == 2 else amin)(s, -1)
+        y = sum(s, -1) if ord == "nuc" else largest(s) if ord == 2 else amin(s, -1)
     elif ord in (1, -1, math.inf, -math.inf):
         sums = sum(x.abs(), -2 if abs(ord) == 1 else -1)
-        y = (amax if ord > 0 else amin)(sums, -1)
+        y = largest(sums) if ord > 0 else amin(sums, -1)
     else:
         raise ArgumentError(
             f"linalg.matrix_norm: ord is {ord!r}, not 'fro', 'nuc', 1, -1, 2, -2, inf or -inf"

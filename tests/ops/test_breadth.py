@@ -45,6 +45,24 @@ def test_xlogy_of_zero():
     np.testing.assert_array_equal(dother.numpy()[:4], [0, 0, 0, 0])
 
 
+def test_matrix_power_of_integers():
+    a = pyml.tensor([[1, 1], [1, 0]])
+    assert a.matrix_power(10).tolist() == [[89, 55], [55, 34]]
+    assert pyml.equal(a.matrix_power(0), pyml.eye(2, dtype=pyml.int64))
+    with pytest.raises(TypeError, match="matrix_power: input has dtype int64"):
+        a.matrix_power(-1)
+
+
+@pytest.mark.parametrize("shape", [(2, 0, 3), (2, 3, 0), (0, 3, 3)])
+@pytest.mark.parametrize("ord", [1, 2, np.inf])
+def test_norms_of_matrices_without_elements(shape, ord):
+    x = pyml.zeros(shape, requires_grad=True)
+    y = pyml.linalg.matrix_norm(x, ord)
+    assert y.tolist() == [0] * shape[0]
+    y.sum().backward()
+    assert x.grad.shape == shape
+
+
 def test_linear_algebra_by_definition():
     a = pyml.tensor(np.random.default_rng(0).standard_normal((2, 4, 4)))
     p, low, up = pyml.linalg.lu(a)
