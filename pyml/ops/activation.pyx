@@ -97,8 +97,8 @@ cdef inline bint is_of_integers(Rule rule, input):
 
 
 cdef object as_real(input, str name):
-    """The input; integers are of the default dtype, as exp takes them."""
-    return floating(input, name) if has_integers(input) else input
+    """The input; integers and bools are of the default dtype, as exp takes them."""
+    return floating(input, name) if isinstance(input, Tensor) and not is_real((<Tensor>input).array) else input
 
 
 cdef Tensor apply_in_place(Rule rule, input, double alpha=0, double beta=0):

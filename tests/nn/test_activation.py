@@ -295,7 +295,9 @@ def test_of_integers(name, dtype):
 def test_of_integers_as_numbers(name):
     """As PyTorch, which promotes them here, and not in place."""
     f, x = getattr(F, name), pyml.tensor([-3, 0, 2])
-    assert f(x).dtype == pyml.float32 and pyml.equal(f(x), f(x.float()))
+    for numbers in (x, x > 0):
+        y = f(numbers)
+        assert y.dtype == pyml.float32 and pyml.equal(y, f(numbers.float()))
     if hasattr(pyml.Tensor, f"{name}_"):
         with pytest.raises(TypeError, match="int64"):
             getattr(x, f"{name}_")()
