@@ -457,13 +457,15 @@ REASONS = {
         ones_like rand rand_like randint randint_like randn randn_like randperm tensor zeros
         zeros_like""",
     "gives integers or truth values": """
-        argwhere gcd heaviside histogram histogramdd isneginf isposinf lcm nonzero_static
+        argwhere gcd histogram histogramdd isneginf isposinf lcm nonzero_static
         unravel_index
         argsort bincount bitwise_left_shift bitwise_right_shift bucketize count_nonzero histc isin
-        matrix_rank nextafter one_hot searchsorted signbit unique unique_consecutive
+        matrix_rank one_hot searchsorted signbit
         all allclose any argmax argmin bitwise_and bitwise_not bitwise_or bitwise_xor bool eq equal
         floor_divide greater greater_equal int isclose isfinite isinf isnan less less_equal
         logical_and logical_not logical_or logical_xor long ne nonzero""",
+    "is tested in ops/test_breadth.py, as no difference shows its slope": """
+        heaviside nextafter unique unique_consecutive""",
     "in place, of a function that has a row": " ".join(rewriting.NAMES),
     "leaves the graph": """
         apply_ array as_strided_ data detach detach_ item numpy resize_ resize_as_ set_ squeeze_ t_

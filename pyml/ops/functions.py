@@ -13,7 +13,7 @@ from pyml.errors import ArgumentError, DtypeError
 from pyml.grad_mode import is_tracked
 from pyml.ops.activation import softplus
 from pyml.ops.arrays import checked_tensor
-from pyml.ops.comparison import eq
+from pyml.ops.comparison import eq, ne
 from pyml.ops.elementwise import abs as absolute
 from pyml.ops.elementwise import add, clamp, cos, log, log1p, mul, neg, pow, sub, where
 from pyml.ops.numpys import by_numpy
@@ -293,8 +293,9 @@ def xlog1py(input, other):
 
 
 def heaviside(input, values):
-    """0 below 0, 1 above, `values` at 0; 0 for NaN. Not differentiable."""
-    return computed("heaviside", steps, both(input, values, "heaviside"), ())
+    """0 below 0, 1 above, `values` at 0; 0 for NaN. Its slope is 0, also where it jumps."""
+    pair = both(input, values, "heaviside")
+    return computed("heaviside", steps, pair, (lambda _x, _at: 0.0, lambda x, _at: eq(x, 0)))
 
 
 def steps(x, at):
@@ -324,8 +325,12 @@ def fmin(input, other):
 
 
 def nextafter(input, other):
-    """The next number of the dtype from the input towards other. Not differentiable."""
-    return computed("nextafter", np.nextafter, both_floating(input, other, "nextafter"), ())
+    """The next number of the dtype from the input towards other.
+
+    It moves with the input, and not where the two are equal, as in PyTorch; other does not move it.
+    """
+    pair = both_floating(input, other, "nextafter")
+    return computed("nextafter", np.nextafter, pair, (lambda a, b: ne(a, b), lambda _a, _b: 0.0))
 
 
 def bitwise_left_shift(input, other):

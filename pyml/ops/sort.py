@@ -7,7 +7,7 @@ import numpy as np
 from pyml.errors import ArgumentError, DtypeError
 from pyml.ops.arrays import checked_tensor, contiguous
 from pyml.ops.elementwise import lerp, where
-from pyml.ops.index import gather
+from pyml.ops.index import gather, index_select
 from pyml.ops.numpys import by_numpy
 from pyml.ops.operands import numpy_names
 from pyml.ops.shape import clone, integer, stack, tracked, wrapped_dim
@@ -296,7 +296,7 @@ def neighbours_of(array, shares, dim, interpolation, ignore):
 
 
 def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
-    """The different elements in their order.
+    """The different elements in their order. The gradient of one goes to where it is first.
 
     Args:
         sorted: in order; they are so in any case.
@@ -309,11 +309,13 @@ def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=No
     array = input.array
     if dim is not None:
         dim = wrapped_dim(dim, input.ndim, "unique")
-    values, inverse, counts = np.unique(
-        array, return_inverse=True, return_counts=True, axis=dim, equal_nan=False
+    _, first, inverse, counts = np.unique(
+        array, True, return_inverse=True, return_counts=True, axis=dim, equal_nan=False
     )
     return several_results(
-        values,
+        input,
+        dim,
+        first,
         inverse.reshape(-1 if dim is not None else array.shape),
         counts,
         return_inverse,
@@ -321,16 +323,21 @@ def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=No
     )
 
 
-def several_results(values, inverse, counts, return_inverse, return_counts):
-    results = [values]
-    results += [inverse.astype(np.int64)] if return_inverse else []
-    results += [counts.astype(np.int64)] if return_counts else []
-    results = tuple(Tensor._on(contiguous(np.asarray(y))) for y in results)
+def several_results(input, dim, places, inverse, counts, return_inverse, return_counts):
+    """The elements or slices of the input at these places, and what else is asked for."""
+    if dim is None:
+        input, dim = input.reshape(-1), 0
+    places, inverse, counts = (
+        Tensor._on(contiguous(np.asarray(y, np.int64))) for y in (places, inverse, counts)
+    )
+    results = (index_select(input, dim, places),)
+    results += (inverse,) if return_inverse else ()
+    results += (counts,) if return_counts else ()
     return results if len(results) > 1 else results[0]
 
 
 def unique_consecutive(input, return_inverse=False, return_counts=False, dim=None):
-    """The elements without those that are equal to the one before.
+    """The elements without those that are equal to the one before, through which gradients go.
 
     Args:
         return_inverse, return_counts, dim: as for unique.
@@ -347,7 +354,9 @@ def unique_consecutive(input, return_inverse=False, return_counts=False, dim=Non
     starts = np.flatnonzero(new)
     inverse = np.cumsum(new) - 1
     return several_results(
-        np.take(array, starts, axis),
+        input,
+        dim,
+        starts,
         inverse.reshape(input.shape) if dim is None else inverse,
         np.diff(np.append(starts, n)),
         return_inverse,

@@ -195,6 +195,27 @@ def test_equals_share_the_gradient_of_a_median(name):
     assert x.grad.tolist() == [[0.5], [0.5]]
 
 
+def test_gradients_go_through_different_elements():
+    x = pyml.tensor([[1.0, 2.0], [3.0, 2.0], [1.0, 2.0]], requires_grad=True)
+    for function, dim, wanted in [
+        (pyml.unique, None, [[2, 4], [6, 0], [0, 0]]),
+        (pyml.unique, 0, [[2, 4], [6, 4], [0, 0]]),
+        (pyml.unique_consecutive, None, [[2, 4], [6, 4], [2, 4]]),
+        (pyml.unique_consecutive, 0, [[2, 4], [6, 4], [2, 4]]),
+    ]:
+        values, _ = function(x, return_counts=True, dim=dim)
+        assert pyml.autograd.grad(values.square().sum(), x)[0].tolist() == wanted
+
+
+def test_gradients_of_steps():
+    x = pyml.tensor([-1.0, 0.0, 2.0], requires_grad=True)
+    at = pyml.tensor(3.0, requires_grad=True)
+    dx, slope = pyml.autograd.grad(pyml.heaviside(x, at).sum(), (x, at))
+    assert dx.tolist() == [0, 0, 0] and slope == 1
+    dx, slope = pyml.autograd.grad(pyml.nextafter(x, at - 1).sum(), (x, at))
+    assert dx.tolist() == [1, 1, 0] and slope == 0
+
+
 def test_each_matrix_has_a_tolerance_of_its_rank():
     rank, x = pyml.linalg.matrix_rank, pyml.diag(pyml.tensor([4.0, 2.0, 0.0]))
     each = pyml.tensor([0.0, 3.0, 5.0])
