@@ -128,7 +128,7 @@ def test_estimators(run):
     _, printed = run("docs/estimators.md")
     text = (ROOT / "docs/estimators.md").read_text()
     wanted = re.findall(r"^print\(.*\)  # (.*)$", text, re.M)
-    assert len(wanted) == 5 and printed.splitlines() == wanted
+    assert len(wanted) == 6 and printed.splitlines() == wanted
 
 
 def test_training(run):

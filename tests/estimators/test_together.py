@@ -1,6 +1,8 @@
 """In scikit-learn's tools, in threads and in processes."""
 
+import copy
 import os
+import pickle
 import signal
 import sys
 import threading
@@ -28,7 +30,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import pyml
-from pyml.estimators import MLPClassifier, MLPRegressor, TabularClassifier
+from pyml.estimators import MLPClassifier, MLPRegressor, TabularClassifier, TabularRegressor
+from pyml.train.fitting import Fitting
 
 from .data import BINARY, CLASSES, SCORES, VALUES, WEIGHTS, X, fitted
 
@@ -82,6 +85,75 @@ def test_frames():
     assert mlp.feature_names_in_.tolist() == ["a", "b", "c"]
     with pytest.raises(ValueError, match="feature names"):
         mlp.predict(frame[list("cba")])
+
+
+def scaled(output):
+    """A ColumnTransformer, numbers scaled and text as it is, that gives an array or a frame."""
+    numbers = ("numbers", StandardScaler(), list("abcde"))
+    return ColumnTransformer([numbers], remainder="passthrough").set_output(transform=output)
+
+
+def halving(estimator):
+    options = {"resource": "epochs", "min_resources": 2, "max_resources": 4, "factor": 2}
+    grid = {"lr": [0.01, 0.05]}
+    return HalvingRandomSearchCV(estimator, grid, n_candidates=2, cv=2, random_state=0, **options)
+
+
+TOOLS = {  # functions of an estimator
+    "Pipeline": lambda estimator: make_pipeline("passthrough", estimator),
+    "ColumnTransformer": lambda estimator: make_pipeline(scaled("default"), estimator),
+    "set_output": lambda estimator: make_pipeline(scaled("pandas"), estimator),
+    "HalvingRandomSearchCV": halving,
+    "BaggingClassifier": lambda estimator: BaggingClassifier(estimator, 2, random_state=0),
+    "CalibratedClassifierCV": lambda estimator: CalibratedClassifierCV(estimator, cv=2),
+}
+COPIES = {
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda estimator: pickle.loads(pickle.dumps(estimator)),
+}
+QUICK = {"hidden": (16,), "epochs": 8, "lr": 0.05, "batch_size": 16, "random_state": 0}
+
+
+@pytest.fixture
+def frame():
+    pandas = pytest.importorskip("pandas")
+    return pandas.DataFrame(X, columns=list("abcde")).assign(city=np.where(X[:, 0] > 0, "x", "y"))
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_tabular_estimators_in_tools(tool, frame):
+    estimator = TOOLS[tool](TabularClassifier(**QUICK)).fit(frame, BINARY)
+    assert estimator.score(frame, BINARY) > 0.8
+
+
+def test_what_takes_tabular_estimators(frame):
+    regressor = TabularRegressor(**QUICK)
+    assert cross_val_score(regressor, frame, VALUES, cv=2).min() > 0
+    importance = permutation_importance(
+        regressor.fit(frame, VALUES), frame, VALUES, n_repeats=2, random_state=0
+    )
+    assert importance.importances_mean.argmax() == 1  # of b, whose slope is the largest
+
+
+def test_copies_of_tabular_estimators(frame):
+    classifier = TabularClassifier(**QUICK).fit(frame, BINARY)
+    wanted = classifier.predict_proba(frame)
+    for name, made in COPIES.items():
+        assert np.array_equal(made(classifier).predict_proba(frame), wanted), name
+    again = clone(classifier)
+    assert not hasattr(again, "model_")
+    assert np.array_equal(again.fit(frame, BINARY).predict_proba(frame), wanted)
+
+
+def test_fits_of_threads_run_side_by_side(frame, monkeypatch):
+    """Each epoch of one begins when that of the other does."""
+    together, begin = threading.Barrier(2, timeout=60), Fitting.begin_epoch
+    monkeypatch.setattr(Fitting, "begin_epoch", lambda self: (together.wait(), begin(self)))
+    fits = Parallel(n_jobs=2, backend="threading")(
+        delayed(TabularClassifier(**QUICK).fit)(frame, BINARY) for _ in range(2)
+    )
+    assert [fit.n_iter_ for fit in fits] == [8, 8]
 
 
 def test_routing_of_weights():
