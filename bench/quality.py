@@ -4,28 +4,34 @@
         --california california_housing.parquet.brotli --adult adult.parquet.brotli
 
 The files are those of bench.tables. Rows that are named as recipes have the published options,
-which were tuned on each table, but for the untuned ones: realmlp-td-s, realmlp-td and "default",
-which is tabular.fit with no option. Published figures are of 15 seeds, their seconds those of the
+which were tuned on each table, but for the untuned ones: realmlp-td-s; realmlp-td, mlp-plr-untuned,
+tabm-mini-untuned and "default", tabular.fit with no option, which are the presets "realmlp", "plr",
+"tabm" and "fast" of the estimators. Published figures are of 15 seeds, their seconds those of the
 whole run on an A100 (Gorishniy et al. 2024, arXiv:2410.24210). Members of TabM have batches of
 their own, but for "tabm" on California housing, where the options are of a shared one. Peers train
 on the training rows at their defaults: numbers standardised and categories one-hot for the MLP of
-scikit-learn, categories as such for trees. What is not installed is left out. With --checkpoints
-a fit that was ended goes on from its last epoch with the same bits.
+scikit-learn, categories as such for trees. What is not installed is left out. With --checkpoints a
+fit that was ended goes on from its last epoch with the same bits. "of peak" is how much of the peak
+of multiply-adds, of as many cores as there are threads (bench.machine), the floating-point
+operations of the steps are, as stats() counts them, over the seconds of the whole fit: those of
+validation count as time alone.
 """
 
 import statistics
 import time
 import warnings
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from pyml import tabular
-from pyml.train import Checkpoint, load_checkpoint
+from pyml import get_num_threads, tabular
+from pyml.train import Callback, Checkpoint, load_checkpoint
 
 from .compare import Table, about, parse, parser
+from .machine import peak
 from .tables import TABLES, cpu_seconds, made, parts_of
 
 
@@ -66,8 +72,11 @@ def ple(size, bins):
 
 PLAIN = {"embedding": None}
 SHARED = {"embedding": None, "shares_batches": True}
-UNTUNED = {name: Published(name, {}) for name in ("realmlp-td-s", "realmlp-td")}
-UNTUNED["default"] = Published(None, {})
+UNTUNED = {
+    **{name: Published(name, {}) for name in ("realmlp-td-s", "realmlp-td")},
+    **{f"{name}-untuned": Published(name, {}) for name in ("mlp-plr", "tabm-mini")},
+    "default": Published(None, {}),
+}
 
 ROWS = {
     "diamonds": {
@@ -208,19 +217,31 @@ def recipe_of(row):
     return row.recipe and tabular.RECIPES[row.recipe].replace(**row.options)
 
 
-def of_pyml(row, known, parts, seed, max_seconds, path):
-    """The model as a function of rows, the number of its parameters, and the fit's seconds.
+class Operations(Callback):
+    """Counts the floating-point operations of all steps, as far as they are recorded."""
+
+    count = 0
+
+    def on_train_end(self, logs=None):
+        with suppress(RuntimeError):  # nothing is recorded
+            [step, *_] = self.trainer._steps.values()
+            self.count = self.trainer.steps * step.stats().flops
+
+
+def of_pyml(row, known, parts, seed, options, path):
+    """The model as a function of rows, the number of its parameters, and what the fit took.
 
     Args:
         path: of the checkpoint that is written, and gone on from where it is there; None for none.
 
     Returns:
-        The latter as (clock, CPU). Of epochs of a run before only the clock's are known: CPU is
-        None.
+        The latter as seconds by the clock, of the processors, and the share of the peak. Of epochs
+        of a run before only the clock's seconds are known: the second is None.
     """
     train, validation, _ = parts
     resume = path if path is not None and path.exists() else None
     epochs = [] if resume is None else load_checkpoint(path, generator=False).progress["history"]
+    operations = Operations()
     began, before = time.perf_counter(), cpu_seconds()
     fitted = tabular.fit(
         train,
@@ -228,15 +249,17 @@ def of_pyml(row, known, parts, seed, max_seconds, path):
         recipe=recipe_of(row),
         validation=validation,
         seed=seed,
-        max_seconds=max_seconds,
-        callbacks=[] if path is None else [Checkpoint(path)],
+        epochs=options.epochs,
+        max_seconds=options.max_seconds,
+        callbacks=[operations, *([] if path is None else [Checkpoint(path)])],
         resume=resume,
         progress=False,
     )
     clock, cpu = time.perf_counter() - began, cpu_seconds() - before
     size = sum(p.numel() for p in fitted.model.parameters())
     clock += sum(epoch["seconds"] for epoch in epochs)
-    return fitted.model.predict, size, (clock, None if epochs else cpu)
+    share = operations.count / (1e9 * clock * get_num_threads() * peak("multiply_add"))
+    return fitted.model.predict, size, (clock, None if epochs else cpu, share)
 
 
 # ---- peers ---------------------------------------------------------------------------------------
@@ -303,14 +326,14 @@ def lightgbm(x, y, seed, is_of_classes, validation):
     return made(random_state=seed, verbose=-1).fit(x, y)
 
 
-def pytabkit(x, y, seed, is_of_classes, validation):
+def pytabkit(x, y, seed, is_of_classes, validation, n_epochs=None):
     import pandas
     from pytabkit import RealMLP_TD_S_Classifier, RealMLP_TD_S_Regressor
 
     made = RealMLP_TD_S_Classifier if is_of_classes else RealMLP_TD_S_Regressor
     held, held_y = validation
     rows = np.arange(len(x), len(x) + len(held))
-    model = made(device="cpu", random_state=seed)
+    model = made(device="cpu", random_state=seed, n_epochs=n_epochs)
     return model.fit(pandas.concat([x, held]), np.concatenate([y, held_y]), val_idxs=rows)
 
 
@@ -324,7 +347,7 @@ PEERS = {
 }
 
 
-def of_peer(name, known, parts, seed):
+def of_peer(name, known, parts, seed, epochs):
     train, validation, test = parts
     frames = [frame_of(part, known) for part in (train, validation, test)]
     for column in frames[0][0].select_dtypes("category"):
@@ -340,9 +363,10 @@ def of_peer(name, known, parts, seed):
         held_y = np.searchsorted(codes, frames[1][1].astype(str))
     else:
         held_y = frames[1][1]
+    more = {"n_epochs": epochs} if name == "pytabkit TD-S" else {}
     began, used = time.perf_counter(), cpu_seconds()
-    model = PEERS[name][1](x, y, seed, is_of_classes, (frames[1][0], held_y))
-    seconds = time.perf_counter() - began, cpu_seconds() - used
+    model = PEERS[name][1](x, y, seed, is_of_classes, (frames[1][0], held_y), **more)
+    seconds = time.perf_counter() - began, cpu_seconds() - used, None
     found = np.asarray(model.predict(frames[2][0])).ravel()
     return (codes[found.astype(int)] if is_of_classes else found), seconds
 
@@ -363,23 +387,23 @@ def measured(name, row, source, options):
     known, table = TABLES[name], tabular.read(source)
     parts = [table.take(part) for part in parts_of(name, table)]
     unit = np.asarray(table[known.target]).std() if known.is_standard else 1
-    scores, seconds, used, size = [], [], [], None
+    scores, takes, size = [], [], None
     for seed in range(options.first_seed, options.first_seed + options.seeds):
         if row in PEERS:
-            predicted, (clock, cpu) = of_peer(row, known, parts, seed)
+            predicted, taken = of_peer(row, known, parts, seed, options.epochs)
         else:
             path = options.checkpoints and options.checkpoints / f"{name}.{row}.{seed}.safetensors"
-            predict, size, (clock, cpu) = of_pyml(
-                ROWS[name][row], known, parts, seed, options.max_seconds, path
-            )
+            predict, size, taken = of_pyml(ROWS[name][row], known, parts, seed, options, path)
             predicted = predict(parts[2])
         scores.append(score_of(known, predicted, parts[2]) / unit)
-        seconds.append(clock)
-        used.append(cpu)
+        takes.append(taken)
     of = ROWS[name].get(row, Published(None, {}))
     if of.parameters is not None and size != of.parameters:
         raise SystemExit(f"bench.quality: {name} {row}: {size} parameters, not {of.parameters}")
     deviation = statistics.stdev(scores) if len(scores) > 1 else None
+    clock, cpu, share = (
+        None if None in each else statistics.mean(each) for each in zip(*takes, strict=True)
+    )
     found = {
         "test": statistics.mean(scores),
         "+-": deviation,
@@ -392,9 +416,10 @@ def measured(name, row, source, options):
         "metric": known.metric,
         "seeds": len(scores),
         **{key: None if value is None else f"{value:.4f}" for key, value in found.items()},
-        "seconds": statistics.mean(seconds),
-        "CPU": None if None in used else statistics.mean(used),
+        "seconds": clock,
+        "CPU": cpu,
         "A100": of.seconds,
+        "of peak": share,
     }
 
 
@@ -426,6 +451,9 @@ def main(argv=None):
     options.add_argument(
         "--first-seed", type=int, default=0, help="the others follow it (default: 0)"
     )
+    options.add_argument(
+        "--epochs", type=int, help="of pyml's and pytabkit's networks (default: the recipe's)"
+    )
     options.add_argument("--max-seconds", type=float, help="of a fit of pyml (default: no limit)")
     options.add_argument(
         "--checkpoints", type=Path, metavar="DIR", help="a folder that is there (default: none)"
@@ -437,7 +465,7 @@ def main(argv=None):
         raise SystemExit("bench.quality: no file is given; see --help")
     columns = [
         *("table", "row", "threads", "seeds", "metric", "test", "+-", "published", "its +-"),
-        *("seconds", "CPU", "A100"),
+        *("seconds", "CPU", "A100", "of peak"),
     ]
     caption = "scores of test rows; seconds of fit by the clock, of the processors, and published"
     packages = "scikit-learn", "xgboost", "catboost", "lightgbm", "pytabkit", "torch"

@@ -13,6 +13,7 @@ sys.path.append(str(Path(__file__).parent.parent))  # bench; last: pyml is the o
 
 from bench import compare
 from bench.networks import DIFFERENT, NETWORKS
+from bench.quality import UNTUNED
 from bench.sides import (
     first_losses,
     first_weights,
@@ -157,6 +158,12 @@ def test_first_losses_are_of_steps_and_of_epochs():
     assert first_losses(lambda: np.float32(2.0), 3) == [2.0, 2.0, 2.0]
     assert first_losses(lambda: np.arange(4.0), 3) == [0.0, 1.0, 2.0]
     assert first_losses(lambda: None, 3) == []
+
+
+def test_every_preset_of_the_estimators_has_an_untuned_row():
+    presets = pytest.importorskip("pyml.estimators.tabular").PRESETS.values()
+    untuned = {row.recipe for row in UNTUNED.values() if not row.options}
+    assert {options.get("recipe") for options in presets} <= untuned
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
