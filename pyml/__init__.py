@@ -7,12 +7,16 @@ distributed, estimators, tabular, testing, train, io, plot, recording, utils.
 """
 
 import importlib
+import os as _os
 import sys as _sys
 from math import e, inf, nan, pi
 from types import ModuleType as _Module
 
 try:
     from pyml import _kernels
+
+    if _os.path.dirname(_kernels.__file__) not in __path__:  # of another one, installed editable
+        raise ImportError
 except ImportError as _error:  # PYML_ISA is none of this machine's, or nothing is compiled here
     from importlib.machinery import EXTENSION_SUFFIXES as _SUFFIXES
     from pathlib import Path as _Path

@@ -52,12 +52,25 @@ def test_importing_leaves_out_what_takes_long():
     assert found.stdout == "False\n", found.stderr
 
 
-def test_the_source_that_is_not_compiled_says_so(tmp_path):
-    """As for who stands in the folder of the source, where Python looks first."""
+ELSEWHERE = """
+import sys
+from importlib.machinery import PathFinder
+class Finder:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        return PathFinder.find_spec(name, [{!r}]) if name.count(".") == 1 else None
+sys.meta_path.append(Finder)
+"""
+
+
+@pytest.mark.parametrize("code", ["", ELSEWHERE.format(str(Path(pyml.__file__).parent))])
+def test_the_source_that_is_not_compiled_says_so(tmp_path, code):
+    """As for who stands in the folder of the source, where Python looks first; also where another
+    one is installed editable, by a finder that gives all modules of the package `pyml` itself."""
     (tmp_path / "pyml").mkdir()
     shutil.copy(Path(pyml.__file__), tmp_path / "pyml")
     environ = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-S", "-c", "import pyml"]  # -S: without what an editable one adds
+    command = [sys.executable, "-S", "-c", f"{code}import pyml"]  # -S: no other finder
     found = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True)
     assert found.returncode == 1 and "Traceback" in found.stderr
     last = found.stderr.splitlines()[-1]
