@@ -200,7 +200,7 @@ def multinomial(input, num_samples, replacement=False, *, generator=None):
 
 def weights_of(array, num_samples, replacement):
     """Rows of weights in double, when it is known that classes can be drawn by them."""
-    rows = array.astype(np.float64).reshape(-1, array.shape[-1])
+    rows = np.atleast_2d(array.astype(np.float64))
     if not np.isfinite(rows).all() or (rows < 0).any() or not (rows.sum(1) > 0).all():
         raise ArgumentError(
             "multinomial: weights must be finite and not negative, and of each row one must be "
@@ -208,7 +208,7 @@ def weights_of(array, num_samples, replacement):
         )
     if num_samples < 1:
         raise ArgumentError(f"multinomial: num_samples is {num_samples}, it must be at least 1")
-    most = (rows > 0).sum(1).min()
+    most = (rows > 0).sum(1).min(initial=rows.shape[1])
     if not replacement and num_samples > most:
         raise ArgumentError(
             f"multinomial: num_samples is {num_samples}, a row has {most} classes of positive "

@@ -7,7 +7,7 @@ import numpy as np
 
 from pyml.errors import ArgumentError, DtypeError
 from pyml.ops.arrays import checked_tensor
-from pyml.ops.creation import zeros
+from pyml.ops.creation import arange, zeros
 from pyml.ops.elementwise import where
 from pyml.ops.index import index_along, index_select, scatter_add, setitem
 from pyml.ops.numpys import by_numpy
@@ -99,15 +99,18 @@ def tile(input, dims):
     return repeat(input, (1,) * (input.ndim - len(dims)) + dims)
 
 
-def repeat_interleave(input, repeats, dim=None, *, output_size=None):
+def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
     """Each element repeated, next to itself.
 
     Args:
-        repeats: how often: an integer, or a vector of one for each slice along dim.
+        repeats: how often: an integer, or a vector of one for each slice along dim. Default: None,
+            the input says it, and what is repeated are its places.
         dim: the dimension. Default: None, that of the flattened tensor.
         output_size: the size of the result along dim; it is not needed here.
     """
     checked_tensor(input, "repeat_interleave")
+    if repeats is None:
+        input, repeats = arange(input.numel(), dtype=input.dtype), input
     if dim is None:
         input, dim = reshape(input, (-1,)), 0
     dim = wrapped_dim(dim, input.ndim, "repeat_interleave")

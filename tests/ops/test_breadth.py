@@ -160,6 +160,8 @@ def test_multinomial():
     assert {tuple(row) for row in first} == {(0, 2), (2, 0)}
     assert abs(sum(row[0] == 2 for row in first) / 400 - 0.75) < 0.08
     assert pyml.multinomial(pyml.ones(3, 5), 5).sort(1).values.tolist() == [[0, 1, 2, 3, 4]] * 3
+    for replacement in (False, True):  # of no rows
+        assert pyml.multinomial(pyml.ones(0, 5), 2, replacement).shape == (0, 2)
     for bad, match in (
         ((pyml.tensor([-1.0, 2.0]), 1), "not negative"),
         ((weights, 3), "has 2 classes"),
@@ -271,6 +273,16 @@ def test_the_gradient_of_a_quantile_that_is_nan():
     pyml.nanquantile(x, 0.5).backward()
     assert x.grad.tolist() == [0.5, 0, 0.5]
     assert pyml.nanquantile(pyml.full((2, 2), math.nan), 0.5, 1).isnan().all()
+
+
+def test_repeats_of_places():
+    """repeat_interleave(repeats): each place as often as the tensor says."""
+    for dtype in (pyml.int64, pyml.int32):
+        places = pyml.repeat_interleave(pyml.tensor([1, 0, 2], dtype=dtype))
+        assert places.tolist() == [0, 2, 2] and places.dtype == dtype
+    assert pyml.repeat_interleave(pyml.zeros(0, dtype=pyml.int64)).tolist() == []
+    with pytest.raises(TypeError, match="repeats has dtype float32"):
+        pyml.repeat_interleave(pyml.ones(3))
 
 
 def test_the_diagonal_of_a_cube():
