@@ -6,6 +6,7 @@ import platform
 from importlib import import_module
 
 from pyml import _kernels
+from pyml.errors import ArgumentError
 from pyml.recorder import refuse
 
 __all__ = [
@@ -28,7 +29,7 @@ def set_num_threads(count):
 
     Raises:
         TypeError: if it is not an integer.
-        ValueError: if it is not positive.
+        ArgumentError: if it is not positive.
     """
     _kernels.set_num_threads(checked_count(count, "set_num_threads"))
 
@@ -63,7 +64,7 @@ def checked_count(count, name):
     except TypeError:
         raise TypeError(f"{name}: count is {count!r}, it must be an integer") from None
     if not 1 <= number <= INT_MAX:
-        raise ValueError(f"{name}: count is {number}, it must be at least 1")
+        raise ArgumentError(f"{name}: count is {number}, it must be at least 1")
     return number
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from pyml.device_names import CPU, only_cpu
 from pyml.device_names import device as Device
+from pyml.errors import ArgumentError
 from pyml.recorder import refuse
 
 __all__ = [
@@ -45,7 +46,7 @@ class Generator:
         if isinstance(seed, (str, Device)):
             seed, device = 0, seed
         if Device(device).type != "cpu":
-            raise ValueError(f"Generator: device is {str(device)!r}, {only_cpu(device)}")
+            raise ArgumentError(f"Generator: device is {str(device)!r}, {only_cpu(device)}")
         self._state = np.zeros(2, np.uint64)
         self.manual_seed(seed)
 
@@ -71,7 +72,7 @@ class Generator:
         except (TypeError, ValueError, np.ma.MaskError):
             raise TypeError(f"seed: {seed!r} is not an integer") from None
         if not -(2**63) <= value < 2**64:
-            raise ValueError(f"seed: {value} is outside -2**63 .. 2**64 - 1")
+            raise ArgumentError(f"seed: {value} is outside -2**63 .. 2**64 - 1")
         refuse("manual_seed")
         self._state[:] = value % 2**64, 0
         return self
@@ -99,7 +100,7 @@ class Generator:
         if state.dtype == np.uint8 and state.shape == (16,):  # as PyTorch's are, bytes
             state = state.view(np.uint64)
         if state.shape != (2,) or state.dtype != np.uint64:
-            raise ValueError(
+            raise ArgumentError(
                 f"state: two uint64 as get_state gives, not {state.dtype} of shape {state.shape}"
             )
         self._state[:] = state

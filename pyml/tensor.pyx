@@ -890,6 +890,10 @@ cdef class Tensor:
             raise TypeError("iteration over a 0-d tensor")
         return (ops.getitem(self, i) for i in range((<object>self.array).shape[0]))
 
+    def __reversed__(self):
+        """flip() of the first dimension."""
+        return ops.flip(self, 0) if self.array.ndim else self
+
     def __contains__(self, value):
         reads("`in` a tensor")
         return bool(ops.eq(self, value).any())

@@ -171,6 +171,15 @@ def test_a_tensor_without_numbers_shows_its_shape():
     assert repr(pyml.zeros(0)) == "tensor([])"
 
 
+def test_reversed_is_a_tensor():
+    x = pyml.arange(6.0).reshape(3, 2).requires_grad_()
+    y = reversed(x)
+    assert y.tolist() == [[4, 5], [2, 3], [0, 1]]
+    (y * pyml.tensor([[1.0], [2.0], [3.0]])).sum().backward()
+    assert x.grad.tolist() == [[3, 3], [2, 2], [1, 1]]
+    assert reversed(pyml.tensor(1.0)).item() == 1
+
+
 class Tagged(pyml.Tensor):
     pass
 
