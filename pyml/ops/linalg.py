@@ -200,13 +200,19 @@ def solve(A, B, *, left=True):
     """
     matrices(A, "linalg.solve", square=True)
     checked_tensor(B, "linalg.solve", "B")
-    same_dtype(A, B, "linalg.solve")
     if B.ndim == 1 or (B.ndim == A.ndim - 1 and B.shape == A.shape[:-1]):
         if not left:
             raise ArgumentError("linalg.solve: left is False, B must be matrices, not vectors")
-        return solve(A, B.unsqueeze(-1)).squeeze(-1)
-    if not left:
-        return solve(A.mT, B.mT).mT
+        return solved(A, B.unsqueeze(-1)).squeeze(-1)
+    return solved(A, B, left)
+
+
+def solved(A, B, left=True):
+    """solve() of matrices B alone, whatever their shape."""
+    checked_tensor(B, "linalg.solve", "B")
+    same_dtype(A, B, "linalg.solve")
+    if not left and B.ndim >= 2:
+        return solved(A.mT, B.mT).mT
     if B.ndim < 2 or B.shape[-2] != A.shape[-1]:
         raise ArgumentError(
             f"linalg.solve: A has shape {A.shape}, B {B.shape}; rows must be as many"
@@ -214,7 +220,7 @@ def solve(A, B, *, left=True):
     shapes = A.shape, B.shape
 
     def derivatives(dy, A, x):
-        dB = solve(A.mT, dy)
+        dB = solved(A.mT, dy)
         return sum_to(-matmul(dB, x.mT), shapes[0]), sum_to(dB, shapes[1])
 
     x = numpys("linalg.solve", np.linalg.solve, A.array, B.array)
@@ -233,23 +239,34 @@ def solve_triangular(A, B, *, upper, left=True, unitriangular=False):
     part = (triu if upper else tril)(A, 0 if not unitriangular else 1 if upper else -1)
     if unitriangular:
         part = part + eye(A.shape[-1], dtype=A.dtype)
-    return solve(part, B, left=left)
+    return solved(part, B, left)
 
 
-def pinv(A, *, rtol=None):
+def pinv(A, *, atol=None, rtol=None, hermitian=False):
     """The pseudo-inverse (..., n, m) of matrices (..., m, n).
 
     Args:
-        rtol: singular values below rtol times the largest are 0. Default: max(m, n) eps.
+        atol, rtol: singular values up to max(atol, rtol times the largest) are 0. Defaults: 0, and
+            max(m, n) eps, or 0 where atol is positive.
+        hermitian: the matrices are symmetric: eigenvalues are taken.
     """
-    matrices(A, "linalg.pinv")
-    limit = np.finfo(A.dtype).eps * max(A.shape[-2:]) if rtol is None else rtol
+    matrices(A, "linalg.pinv", square=bool(hermitian))
+    if rtol is None:
+        rtol = 0.0 if atol else np.finfo(A.dtype).eps * max(A.shape[-2:])
+    options = atol or 0.0, rtol, bool(hermitian)
 
     def derivatives(dy, A):
-        return (pinv_gradient(A, pinv(A, rtol=rtol), dy),)
+        return (pinv_gradient(A, pinv(A, atol=atol, rtol=rtol, hermitian=hermitian), dy),)
 
-    array = numpys("linalg.pinv", np.linalg.pinv, A.array, options=(limit,))
+    array = numpys("linalg.pinv", pseudo_inverse, A.array, options=options)
     return result("PInverse", array, (A,), derivatives)
+
+
+def pseudo_inverse(a, atol, rtol, hermitian):
+    if atol and a.size:
+        largest = np.linalg.norm(a, 2, (-2, -1))
+        rtol = np.maximum(rtol, atol / np.where(largest == 0, 1, largest))
+    return np.linalg.pinv(a, rtol, hermitian)
 
 
 def pinverse(input, rcond=1e-15):
@@ -327,7 +344,7 @@ def least_squares(a, b, limit):
 
 
 # whose iterations in LAPACK may never end where an element is infinite
-SINGULAR_VALUES = (np.linalg.svd, np.linalg.pinv, least_squares)
+SINGULAR_VALUES = (np.linalg.svd, pseudo_inverse, least_squares)
 
 
 # ---- factors -------------------------------------------------------------------------------------
@@ -361,7 +378,7 @@ def cholesky_solve(input, input2, upper=False):
     checked_tensor(input, "cholesky_solve")
     matrices(input2, "cholesky_solve", "input2", square=True)
     lower = triu(input2).mT if upper else tril(input2)
-    return solve(lower.mT, solve(lower, input))
+    return solved(lower.mT, solved(lower, input))
 
 
 def cholesky_inverse(input, upper=False):
@@ -396,7 +413,7 @@ def qr(A, mode="reduced"):
         y = matmul(q, low + low.mT + on_diagonal(s))
         if dq is not None:
             y = y + dq
-        return (solve(r, y.mT).mT,)
+        return (solved(r, y.mT).mT,)
 
     r = result("R", r, (A,), lambda dr, A: pullback(A, None, triu(dr)))
     if mode == "r":
@@ -483,7 +500,7 @@ def exchanges(p, k):
     """The pivots of permutations p (..., m, m)."""
     *batch, m, _ = p.shape
     pivots = np.zeros((*batch, k), np.int32)
-    for i in np.ndindex(*batch):
+    for i in np.ndindex(*batch if k else (0,)):
         order, at = p[i].argmax(0), np.arange(m)
         for j in range(k):
             top = int(np.flatnonzero(at == order[j])[0])
@@ -534,8 +551,8 @@ def lu_solve(LU, pivots, B, *, left=True, adjoint=False):
     if not left:
         return lu_solve(LU, pivots, B.mT, adjoint=not adjoint).mT
     if adjoint:
-        return matmul(p, solve(low.mT, solve(up.mT, B)))
-    return solve(up, solve(low, matmul(p.mT, B)))
+        return matmul(p, solved(low.mT, solved(up.mT, B)))
+    return solved(up, solved(low, matmul(p.mT, B)))
 
 
 def old_lu_solve(b, LU_data, LU_pivots):
@@ -577,7 +594,7 @@ def tried(function, A, check_errors):
             function(A.detach()[i])
         except LinAlgError:
             info[i] = 1
-    wrong = Tensor._on(info != 0).unsqueeze(-1).unsqueeze(-1)
+    wrong = Tensor._on(np.asarray(info != 0)).unsqueeze(-1).unsqueeze(-1)
     return where(wrong, math.nan, function(where(wrong, eye(A.shape[-1], dtype=A.dtype), A))), (
         Tensor._on(info)
     )
@@ -624,7 +641,8 @@ def lu_factor_ex(A, *, pivot=True, check_errors=False):
     """
     factors = lu_factor(A, pivot=pivot)
     zero = np.diagonal(factors.LU.detach().array, 0, -2, -1) == 0
-    info = np.where(zero.any(-1), zero.argmax(-1) + 1, 0).astype(np.int32)
+    before = np.logical_and.accumulate(~zero, -1).sum(-1)
+    info = np.where(zero.any(-1), before + 1, 0).astype(np.int32)
     if check_errors and info.any():
         raise LinAlgError(f"linalg.lu_factor_ex: U has a 0 on its diagonal (shape {A.shape})")
     return lu_factor_ex_result(*factors, Tensor._on(np.asarray(info)))
@@ -862,9 +880,9 @@ PADE_RADIUS = 5.371920351148152  # of the 1-norm, for digits of double
 def exponential(a):
     """Higham 2005, "The scaling and squaring method for the matrix exponential revisited"."""
     dtype, a = a.dtype, a.astype(np.float64)
+    wrong = ~np.isfinite(a).all((-2, -1))
+    a[wrong] = 0
     largest = np.abs(a).sum(-2).max(initial=0)
-    if not np.isfinite(largest):
-        return np.full_like(a, np.nan, dtype)
     squarings = max(0, math.ceil(math.log2(largest / PADE_RADIUS))) if largest > 0 else 0
     a = a / 2.0**squarings
     one = np.eye(a.shape[-1])
@@ -879,6 +897,7 @@ def exponential(a):
     y = np.linalg.solve(v - u, v + u)
     for _ in range(squarings):
         y = y @ y
+    y[wrong] = np.nan
     return y.astype(dtype)
 
 
@@ -966,6 +985,11 @@ def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
         for d in sorted(dims):
             y = y.unsqueeze(d)
     return y
+
+
+def linalg_diagonal(A, *, offset=0, dim1=-2, dim2=-1):
+    """The diagonals of matrices; see diagonal."""
+    return diagonal(checked_tensor(A, "linalg.diagonal", "A"), offset, dim1, dim2)
 
 
 def linalg_norm(A, ord=None, dim=None, keepdim=False, *, dtype=None):

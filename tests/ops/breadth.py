@@ -412,6 +412,13 @@ def options():
         ("nan_to_num options", lambda m, x: m.nan_to_num(x, 1.0, 2.0, -2.0), x, normal),
         ("pdist 3", lambda m, x: m.pdist(x, 3.0), x, normal),
         ("pinv rtol", lambda m, a: m.linalg.pinv(a, rtol=1e-9), square, regular),
+        ("pinv atol", lambda m, a: m.linalg.pinv(a, atol=1e-9), square, regular),
+        (
+            "pinv hermitian",
+            lambda m, a: m.linalg.pinv(a + a.mT, hermitian=True),
+            square,
+            regular,
+        ),
         (
             "lstsq rcond",
             lambda m, a, b: m.linalg.lstsq(a, b, 1e-9).solution,

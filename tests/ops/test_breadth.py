@@ -554,11 +554,77 @@ def test_integers_that_are_scattered():
         assert x.scatter_reduce(0, index, src, reduce, include_self=False).tolist() == without
 
 
+def test_solving_with_matrices_that_look_like_vectors():
+    """B of A's batch and rows is vectors to solve alone, and only if B has not to be turned."""
+    rng = np.random.default_rng(0)
+    a = pyml.tensor(rng.standard_normal((3, 3, 3)) + 4 * np.eye(3))
+    b = pyml.tensor(rng.standard_normal((3, 3)))
+    lu, pivots = pyml.linalg.lu_factor(a)
+    for upper in (False, True):
+        part = a.triu() if upper else a.tril()
+        x = pyml.linalg.solve_triangular(a, b, upper=upper)
+        np.testing.assert_allclose((part @ x).numpy(), b.expand(3, 3, 3).numpy(), atol=1e-12)
+        factor = part.mT if upper else part
+        np.testing.assert_allclose(
+            (factor @ factor.mT @ pyml.cholesky_solve(b, part, upper)).numpy(),
+            b.expand(3, 3, 3).numpy(),
+            atol=1e-10,
+        )
+        x = pyml.linalg.lu_solve(lu, pivots, b, adjoint=upper)
+        y = (a.mT if upper else a) @ x
+        np.testing.assert_allclose(y.numpy(), b.expand(3, 3, 3).numpy(), atol=1e-12)
+    for B in (b[:, :2], b[:2].mT):
+        with pytest.raises(ValueError, match="rows must be as many"):
+            pyml.linalg.solve(a[:2], B, left=False)
+
+
+def test_diagonals_of_the_last_dimensions():
+    x = pyml.arange(24).reshape(2, 3, 4)
+    assert pyml.linalg.diagonal(x).tolist() == [[0, 5, 10], [12, 17, 22]]
+    assert pyml.equal(pyml.linalg.diagonal(x, offset=1, dim1=0), x.diagonal(1, 0, 2))
+
+
+def test_matrix_exp_of_a_batch_with_a_matrix_that_is_not_finite():
+    x = pyml.tensor([[[0.0, np.nan], [0, 0]], [[0, 1], [0, 0]]])
+    y = pyml.matrix_exp(x).numpy()
+    np.testing.assert_array_equal(y, [np.full((2, 2), np.nan), [[1, 1], [0, 1]]])
+
+
+def test_factors_of_matrices_without_elements():
+    for shape in ((0, 0), (2, 0, 0), (2, 0, 3), (3, 0)):
+        lu, pivots = pyml.linalg.lu_factor(pyml.zeros(shape))
+        assert lu.shape == shape and pivots.shape == (*shape[:-2], 0)
+        assert pyml.linalg.lu_factor_ex(pyml.zeros(shape)).info.shape == shape[:-2]
+    nothing = pyml.zeros(2, 0, 0)
+    assert pyml.linalg.lu_solve(*pyml.linalg.lu_factor(nothing), pyml.zeros(2, 0, 3)).shape == (
+        2,
+        0,
+        3,
+    )
+
+
+def test_pinv_limits():
+    a = pyml.diag(pyml.tensor([4.0, 1.0, 0.5], dtype=pyml.float64)).expand(2, 3, 3)
+    a = a * pyml.tensor([1.0, -2.0]).reshape(2, 1, 1)
+    for hermitian in (False, True):
+        for limits, wanted in (
+            ({"atol": 0.6}, [[0.25, 1, 0], [-0.125, -0.5, -1]]),
+            ({"rtol": 0.2}, [[0.25, 1, 0], [-0.125, -0.5, 0]]),
+            ({"atol": 0.6, "rtol": 0.3}, [[0.25, 0, 0], [-0.125, 0, 0]]),
+            ({"atol": 9.0}, [[0, 0, 0], [0, 0, 0]]),
+        ):
+            y = pyml.linalg.pinv(a, **limits, hermitian=hermitian)
+            np.testing.assert_allclose(pyml.linalg.diagonal(y).numpy(), wanted, rtol=1e-12)
+    assert pyml.linalg.pinv(pyml.zeros(0, 3), atol=1.0).shape == (3, 0)
+
+
 def test_infos_of_singular_matrices():
     a = pyml.stack([pyml.eye(2), pyml.ones(2, 2), -pyml.eye(2)])
     L, info = pyml.linalg.cholesky_ex(a)
     assert info.tolist() == [0, 1, 1] and info.dtype == pyml.int32
     assert L[0].tolist() == [[1, 0], [0, 1]] and L[2].isnan().all()
+    L, info = pyml.linalg.cholesky_ex(a[1])
+    assert info.shape == () and info.item() == 1 and L.isnan().all()
     inverse, info = pyml.linalg.inv_ex(a)
     assert info.tolist() == [0, 1, 0] and inverse[2].tolist() == [[-1, 0], [0, -1]]
     x, info = pyml.linalg.solve_ex(a, pyml.ones(3, 2, 1))
