@@ -223,12 +223,17 @@ def changed_in_place(level, name, x, last):
     if not level.has(x):
         raise shared_by_all(name)
     last, there = innermost(last), innermost(level.sample(x, level.size - 1))
-    if (last.shape, last.stride()) != (there.shape, there.stride()):
+    if laid(last) != laid(there):
         raise RuntimeError(
-            f"vmap: {name} gives a tensor another shape in place; use an operation that returns "
-            "its result"
+            f"vmap: {name} gives a tensor another shape or memory in place; use an operation that "
+            "returns its result"
         )
     return x
+
+
+def laid(t):
+    """How a tensor lies in memory, and where."""
+    return t.shape, t.stride(), t.array.ctypes.data
 
 
 def shared_by_all(name):
@@ -453,6 +458,12 @@ def method(name):
         return applied(innermost_level(batched_in((args, kwargs), [])), call, args, kwargs)
 
     return of_all
+
+
+def of_each(func):
+    """func; what Batched has in its place where it is a method of Tensor, as Tensor.exp."""
+    name = getattr(func, "__name__", "")
+    return getattr(Batched, name) if getattr(Tensor, name, None) is func else func
 
 
 def operator(name):

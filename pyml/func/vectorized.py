@@ -4,7 +4,7 @@ import functools
 
 from pyml.errors import ArgumentError
 from pyml.func import batching_rules  # noqa: F401
-from pyml.func.batched import Level, check_randomness, has_drawn
+from pyml.func.batched import Level, check_randomness, has_drawn, of_each
 from pyml.ops import cat, contiguous
 from pyml.options import check_choice, check_counts, check_integer
 from pyml.pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
@@ -88,7 +88,7 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
                 t if d is None else level.wrap(t.movedim(d, 0))
                 for t, d in zip(tensors, dims, strict=True)
             ]
-            result = func(*tree_unflatten(values, form), **kwargs)
+            result = of_each(func)(*tree_unflatten(values, form), **kwargs)
             if draws.count != level.drawn:
                 check_randomness(level)
                 raise RuntimeError(

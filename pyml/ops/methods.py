@@ -479,12 +479,13 @@ def cuda(self, device=None, non_blocking=False, memory_format=None):
     return shape.check_device("cuda", "Tensor.cuda")
 
 
-def conversion(dtype):
-    """A method that converts to a dtype."""
+def conversion(name, dtype):
+    """The method `name`, which converts to a dtype."""
 
     def convert(self, memory_format=None):
         return shape.to(self, dtype, memory_format=memory_format)
 
+    convert.__name__ = convert.__qualname__ = name
     convert.__doc__ = f"The same values as {dtype}."
     return convert
 
@@ -503,7 +504,7 @@ METHODS = {
 } | {
     "unsafe_split": split,
 } | {
-    name: conversion(NAMES[dtype])
+    name: conversion(name, NAMES[dtype])
     for name, dtype in {
         "bfloat16": "bfloat16", "bool": "bool", "byte": "uint8", "char": "int8",
         "double": "float64", "float": "float32", "half": "float16", "int": "int32",

@@ -204,6 +204,7 @@ cpdef Tensor cast(Tensor x, object dtype):
     cdef Cast node
     if cnp.PyArray_TYPE(x.array) == number_of(dtype):
         return x
+    check_shown(x, "to", "a tensor")
     y = wrap(as_type(x.array, dtype))
     if tracks(x) and is_real((<Tensor>y).array):
         node = Cast.__new__(Cast)

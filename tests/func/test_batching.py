@@ -8,7 +8,7 @@ from ops.cases import arrays_of
 
 import pyml
 from helpers import tolerances
-from helpers.compare import assert_close
+from helpers.compare import assert_close, assert_same_bits
 from pyml import func
 from pyml.autograd import grad
 from pyml.nn import functional as F
@@ -199,9 +199,26 @@ def test_errors_of_one_sample(row):
     assert str(of_all.value) == str(of_one.value)
 
 
+@pytest.mark.parametrize(
+    "name, more",
+    [("exp", ()), ("sum", (0,)), ("contiguous", ()), ("bool", ()), ("mul", (2.0,)), ("neg_", ())],
+)
+def test_methods_of_tensor_as_functions(name, more):
+    method = getattr(pyml.Tensor, name)
+    wanted = method(SQUARE.clone(), *more) if name != "sum" else SQUARE.sum(1)
+    assert_same_bits(func.vmap(method, (0,) + (None,) * len(more))(SQUARE.clone(), *more), wanted)
+
+
+@pytest.mark.parametrize("method", [pyml.Tensor.exp, pyml.Tensor.acos, pyml.Tensor.bool])
+def test_a_method_of_tensor_inside_is_refused(method):
+    with pytest.raises((TypeError, RuntimeError), match="vmap"):
+        func.vmap(lambda x: method(x))(SQUARE)
+
+
 REFUSED_CHANGES = {  # a loop would see them elsewhere, or in another shape
     "of a view that was stacked": (made_by(lambda x: pyml.hsplit(x, 3)[1].add_(1.0)), "read-only"),
-    "of shape": (made_by(lambda x: x.t_()), "another shape in place"),
+    "of shape": (made_by(lambda x: x.t_()), "another shape or memory in place"),
+    "of memory": (lambda x: x.set_(pyml.zeros(3)) + 1, "another shape or memory in place"),
     "of what all share": (lambda x: put(pyml.zeros(3, 3), 0, x[0]), "that all indices share"),
 }
 
