@@ -863,6 +863,9 @@ def test_gradgradcheck_with_given_gradients():
     assert gradgradcheck(
         lambda x, y: (x * y, x / y), (leaf(1, 2), leaf(3, 4)), gen_non_contig_grad_outputs=True
     )
+    assert gradgradcheck(lambda x: x**3, leaf(2, 3), pyml.ones(2))  # as those of float64
+    with pytest.raises(ValueError, match="has 2 tensors, func returns 1"):
+        gradgradcheck(lambda x: x**3, leaf(2, 3), (pyml.ones(2), pyml.ones(2)))
 
 
 def read_only(a, b):

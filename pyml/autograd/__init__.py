@@ -430,9 +430,15 @@ def gradgradcheck(
         grad_outputs = [
             Tensor._on(np.asarray(a, y.dtype)) for a, y in zip(arrays, outputs, strict=True)
         ]
+    grad_outputs = as_tuple(grad_outputs)
+    if len(grad_outputs) != len(outputs):
+        raise ArgumentError(
+            f"gradgradcheck: grad_outputs has {len(grad_outputs)} tensors, func returns "
+            f"{len(outputs)} that have gradients"
+        )
     grad_outputs = tuple(
-        checked_tensor(g, "gradgradcheck", "grad_outputs").detach().requires_grad_()
-        for g in as_tuple(grad_outputs)
+        checked_tensor(g, "gradgradcheck", "grad_outputs").detach().to(y.dtype).requires_grad_()
+        for g, y in zip(grad_outputs, outputs, strict=True)
     )
 
     def gradients(*args):

@@ -64,8 +64,8 @@ class Trace:
 
     def pullback(self, weights):
         """The gradients of the outputs, each times its weight, as the tree of the primals."""
+        graph = is_grad_enabled() and self.keeps((*self.outputs, *weights))
         with enable_grad():
-            graph = self.keeps((*self.outputs, *weights))
             products = gradients(self.outputs, self.inputs, weights, graph, False)
         return self.closed(rebuilt(self.primals, products))
 
@@ -86,8 +86,8 @@ class Trace:
             self.own |= {id(innermost(t)) for t in u}
 
         def push(tangents):
+            graph = is_grad_enabled() and self.keeps((*products, *tangents))
             with enable_grad():
-                graph = self.keeps((*products, *tangents))
                 results = gradients(products, u, tangents, graph, False)
             return self.closed(rebuilt(self.output, results))
 

@@ -68,6 +68,16 @@ def test_no_gradient_is_left_on_what_is_outside():
         assert not func.grad(lambda x: (w * x * x).sum())(x).requires_grad
 
 
+def test_products_taken_without_gradients_are_constants():
+    x = tensor(X).requires_grad_()
+    (_, vjp_fn), (_, jvp_fn) = func.vjp(pyml.exp, x), func.linearize(pyml.exp, x)
+    for product in (lambda: vjp_fn(tensor(X))[0], lambda: jvp_fn(tensor(X))):
+        assert product().requires_grad
+        with pyml.no_grad():
+            assert not product().requires_grad
+        np.testing.assert_allclose(pyml.autograd.grad(product().sum(), x)[0].numpy(), np.exp(X) * X)
+
+
 def test_products_are_taken_again_from_one_call():
     calls = []
 
