@@ -406,6 +406,13 @@ class Batched(Tensor):
     def type_as(self, other):
         return self.to(other.dtype)
 
+    def stride(self, dim=None):
+        """As the tensor of each sample lies: they all lie alike."""
+        return self._value.detach().select(0, 0).stride(dim)
+
+    def is_contiguous(self, memory_format=None):
+        return self._value.detach().select(0, 0).is_contiguous(memory_format)
+
     def __iter__(self):
         if self.ndim == 0:
             raise TypeError("iteration over a 0-d tensor")

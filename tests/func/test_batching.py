@@ -209,6 +209,21 @@ def test_methods_of_tensor_as_functions(name, more):
     assert_same_bits(func.vmap(method, (0,) + (None,) * len(more))(SQUARE.clone(), *more), wanted)
 
 
+@pytest.mark.parametrize("dims", [(0, 1, 2), (1, 2, 0), (2, 0, 1)])
+def test_how_a_sample_lies(dims):
+    def lies(x):
+        seen.append((x.stride(), x.stride(-1), x.is_contiguous(), x.T.is_contiguous()))
+        return x
+
+    seen, x = [], pyml.zeros(3, 4, 5, requires_grad=True).permute(dims)
+    func.vmap(lies)(x)
+    lies(x[0])
+    assert seen[0] == seen[1]
+    func.vmap(func.vmap(lambda x: lies(x.unsqueeze(0))))(x)
+    lies(x[0, 0].unsqueeze(0))
+    assert seen[2] == seen[3]
+
+
 @pytest.mark.parametrize("method", [pyml.Tensor.exp, pyml.Tensor.acos, pyml.Tensor.bool])
 def test_a_method_of_tensor_inside_is_refused(method):
     with pytest.raises((TypeError, RuntimeError), match="vmap"):
