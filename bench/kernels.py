@@ -27,6 +27,7 @@ PARAMETERS = [(4096,), (65536,), (1 << 20,), (1 << 24,)]
 EPS, MOMENTUM = 1e-5, 0.1  # of BatchNorm
 DROPOUT = 0.5
 EACH = 8  # rows of a bag
+FREQUENCIES = 16  # of a feature
 MEAN = 1  # REDUCTION_MEAN, in PyTorch too
 TOLERANCE = 1e-4  # of the largest number of a result: sums of 4,096 rows in other orders
 NUMBER = _kernels.kernel_names().index
@@ -76,13 +77,17 @@ def normal(*shape, seed=0):
     return x
 
 
+FUNCTIONS = ("exp", "cos", "sin")
+
+
 # ---- kernels: functions of a shape ---------------------------------------------------------------
 
 
 def activation_forward(name, shape):
     x, y = normal(*shape), empty(*shape)
-    call = _kernels.unary if name == "exp" else _kernels.activation_forward
-    kernel = NUMBER("exp" if name == "exp" else f"{name}_forward")
+    is_function = name in FUNCTIONS
+    call = _kernels.unary if is_function else _kernels.activation_forward
+    kernel = NUMBER(name if is_function else f"{name}_forward")
 
     def spellings():
         import torch
@@ -423,6 +428,130 @@ def embedding_bag_backward(shape):
     )
 
 
+def waves(shape):
+    """Cos and sin of a feature's number times each of its frequencies, c numbers in a row."""
+    n, features, k = shape[0], shape[1] // (2 * FREQUENCIES), FREQUENCIES
+    x, c, z = normal(n, features), normal(features, k, seed=1), empty(features, n, 2 * k)
+
+    def spellings():
+        import torch
+
+        tx, tc = torch.from_numpy(x).t()[:, :, None], torch.from_numpy(c)[:, None]
+        angles, tz = torch.empty(features, n, k), torch.empty(z.shape)
+        cosine, sine = tz.split(k, 2)
+
+        def functional():
+            angles = tx * tc
+            return torch.cat([torch.cos(angles), torch.sin(angles)], 2)
+
+        def into():
+            torch.mul(tx, tc, out=angles)
+            torch.cos(angles, out=cosine)
+            torch.sin(angles, out=sine)
+            return tz
+
+        return [functional, into]
+
+    return Case(lambda: _kernels.waves_forward(z, x, c), [z], spellings)
+
+
+def parts_linear(width, shape):
+    """Rows, weights and bias of a linear layer for each part of a row: a feature, a member."""
+    n, c = shape
+    parts = c // width
+    return normal(n, parts, width), normal(parts, width, width), normal(parts, width, seed=1)
+
+
+def parts_linear_forward(width, shape):
+    x, w, b = parts_linear(width, shape)
+    (n, parts, _), y = x.shape, empty(*x.shape)
+    bias = np.broadcast_to(b, y.shape)
+
+    def call():
+        _kernels.copy(y, bias)
+        sizes = n, width, width, parts * width, 1, width, 1, parts * width
+        _kernels.gemm(y, x, w, *sizes, parts, width, width * width, width, 1, 1)
+
+    def spellings():
+        import torch
+
+        tx, tw, tb = (torch.from_numpy(array) for array in (x, w, b))
+        tx, tb, ty = tx.transpose(0, 1), tb[:, None], torch.empty(parts, n, width)
+        return [
+            lambda: torch.baddbmm(tb, tx, tw).transpose(0, 1),
+            lambda: torch.baddbmm(tb, tx, tw, out=ty).transpose(0, 1),
+        ]
+
+    return Case(call, [y], spellings)
+
+
+def parts_linear_backward(width, shape):
+    x, w, _ = parts_linear(width, shape)
+    (n, parts, _), dy = x.shape, normal(*x.shape, seed=1)
+    dx, dw, row = empty(*x.shape), empty(*w.shape), parts * width
+
+    def call():
+        by_weight = n, width, width, row, 1, 1, width, row
+        _kernels.gemm(dx, dy, w, *by_weight, parts, width, width * width, width, 1, 0)
+        by_rows = width, width, n, 1, row, row, 1, width
+        _kernels.gemm(dw, x, dy, *by_rows, parts, width, width, width * width, 1, 0)
+
+    def spellings():
+        import torch
+
+        tx, tdy = (torch.from_numpy(array).transpose(0, 1) for array in (x, dy))
+        tw, tdx, tdw = torch.from_numpy(w).mT, torch.empty(parts, n, width), torch.empty(w.shape)
+        return [
+            lambda: (torch.bmm(tdy, tw).transpose(0, 1), torch.bmm(tx.mT, tdy)),
+            lambda: (
+                torch.bmm(tdy, tw, out=tdx).transpose(0, 1),
+                torch.bmm(tx.mT, tdy, out=tdw),
+            ),
+        ]
+
+    return Case(call, [dx, dw], spellings)
+
+
+MUL = NUMBER("mul")
+
+
+def scales_forward(shape):
+    """The scales of all members are a row: (k, d) is (c,)."""
+    (n, c), x, s, y = shape, normal(*shape), normal(shape[1], seed=1), empty(*shape)
+
+    def spellings():
+        import torch
+
+        tx, ts, ty = torch.from_numpy(x), torch.from_numpy(s), torch.empty(shape)
+        return [lambda: torch.mul(tx, ts), lambda: torch.mul(tx, ts, out=ty)]
+
+    return Case(lambda: _kernels.binary(MUL, y, x, s, n, c, c, 1, 0, 1), [y], spellings)
+
+
+def scales_backward(shape):
+    (n, c), x, dy, s = shape, normal(*shape), normal(*shape, seed=1), normal(shape[1], seed=2)
+    dx, ds, product = empty(*shape), empty(c), empty(*shape)
+
+    def call():
+        _kernels.binary(MUL, dx, dy, s, n, c, c, 1, 0, 1)
+        _kernels.binary(MUL, product, dy, x, 1, n * c, n * c, 1, n * c, 1)
+        _kernels.sum(ds, product, 1, n, c)
+
+    def spellings():
+        import torch
+
+        tx, tdy, ts = (torch.from_numpy(array) for array in (x, dy, s))
+        tdx, tds, both = torch.empty(shape), torch.empty(c), torch.empty(shape)
+
+        def into():
+            torch.mul(tdy, tx, out=both)
+            return torch.mul(tdy, ts, out=tdx), torch.sum(both, 0, out=tds)
+
+        return [lambda: (tdy * ts, (tdy * tx).sum(0)), into]
+
+    return Case(call, [dx, ds], spellings)
+
+
 def dropout_forward(shape):
     x, y = normal(*shape), empty(*shape)
     mask, state = np.zeros((x.size + 63) // 64, np.uint64), np.array([1, 0], np.uint64)
@@ -487,6 +616,7 @@ ACTIVATIONS = {  # what an element takes, forward and backward
     "tanh": (Work(1, 1, products=18, divisions=1), Work(2, 1, products=4)),
     "gelu": (Work(1, 1, products=18, divisions=1), Work(2, 1, products=18, divisions=1)),
 }
+WAVE = Work(1, 1, products=22)  # cos or sin
 KERNELS = {
     "batchnorm": {
         "batchnorm": Kernel(batchnorm_forward, Work(1, 1, products=4)),
@@ -517,6 +647,21 @@ KERNELS = {
             )
         },
         "exp": Kernel(partial(activation_forward, "exp"), Work(1, 1, products=15)),
+        "cos": Kernel(partial(activation_forward, "cos"), WAVE),
+        "sin": Kernel(partial(activation_forward, "sin"), WAVE),
+    },
+    "tables": {
+        "waves": Kernel(waves, Work(0, 1, products=12)),
+        **{
+            name + mark: Kernel(partial(direction, width), work)
+            for name, width in {"feature linear": 16, "ensemble linear": 64}.items()
+            for mark, direction, work in (
+                ("", parts_linear_forward, Work(1, 1, products=width)),
+                ("'", parts_linear_backward, Work(2, 1, products=2 * width)),
+            )
+        },
+        "scales": Kernel(scales_forward, Work(1, 1, products=1)),
+        "scales'": Kernel(scales_backward, Work(2, 1, products=3)),
     },
     "loss": {
         "cross entropy + '": Kernel(cross_entropy, Work(2, 2, products=20)),
