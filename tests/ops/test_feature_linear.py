@@ -41,6 +41,15 @@ def drawn(*shapes):
     return [pyml.tensor(rng.normal(size=shape)) for shape in shapes]
 
 
+@pytest.mark.parametrize("k", [1, 4, 120, 256])
+def test_a_bias_is_added_once_and_last(k):
+    """To a sum of one block, though it lies in the result before."""
+    x, weight, bias = drawn((5, 3, k), (3, k, 2), (3, 2))
+    assert_same_bits(
+        feature_linear(x, weight, bias).numpy(), (feature_linear(x, weight) + bias).numpy()
+    )
+
+
 @pytest.mark.parametrize(
     ("function", "by_operations", "shapes"),
     [
