@@ -203,7 +203,11 @@ def test_exporting(run, tmp_path):
     (tmp_path / "main.c").write_text(program)
     subprocess.run(shlex.split("cc -std=c99 -Wall -Werror main.c -o main -lm"), check=True)
     subprocess.run([tmp_path / "main"], check=True)
-    assert "def predict(x):" in printed and "of the classes wrong before" in printed
+    assert "def predict(x):" in printed
+    costs = re.search(r"^Of these 397 digits (\S+) % .* by up to (\S+) of", text, re.M)
+    assert names["small"].loss_before == pytest.approx(float(costs[1]) / 100, abs=0.02)
+    assert names["small"].loss == pytest.approx(names["small"].loss_before, abs=0.01)
+    assert names["small"].error == pytest.approx(float(costs[2]), rel=0.5)
     assert names["small"].weight_bytes < 0.4 * names["written"].weight_bytes
 
 
