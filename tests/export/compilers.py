@@ -10,18 +10,20 @@ import pytest
 STRICT = ["-std=c99", "-O2", "-Wall", "-Wextra", "-pedantic", "-Wconversion", "-Wdouble-promotion"]
 STRICT += ["-Werror"]
 HOSTED = ["gcc", "clang"]
-FOREIGN = {  # {compiler: (options, what runs its programs)}
-    "aarch64-linux-gnu-gcc": (["-static"], "qemu-aarch64"),
+FOREIGN = {  # {compiler: (options, what runs its programs: either)}
+    "aarch64-linux-gnu-gcc": (["-static"], ("qemu-aarch64", "qemu-aarch64-static")),
 }
 BARE = {
     "arm-none-eabi-gcc": ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"]
 }
 
 
-def needed(program):
-    """Skips the test unless there is such a program."""
-    if shutil.which(program) is None:
-        pytest.skip(f"{program} is not installed")
+def needed(*programs):
+    """The first of the programs that is here; skips the test if none is."""
+    found = next(filter(shutil.which, programs), None)
+    if found is None:
+        pytest.skip(f"{' or '.join(programs)} is not installed")
+    return found
 
 
 def run(*words, **options):
@@ -58,9 +60,9 @@ def rows_through(loaded, name, x, shape, dtype=np.float32):
 
 def self_tests(compiler, folder, headers):
     """What the self-tests of headers return, of a program for another processor."""
-    options, runner = FOREIGN[compiler]
+    options, runners = FOREIGN[compiler]
     needed(compiler)
-    needed(runner)
+    runner = needed(*runners)
     lines = [
         *(f'#include "{name}.h"' for name in headers),
         "#include <stdio.h>",

@@ -54,7 +54,7 @@ def text_or_null(value):
 def literal(value):
     if isinstance(value, np.integer):
         return "INT64_MIN" if value == np.iinfo(np.int64).min else str(value)
-    return "NAN" if value != value else str(value).replace("inf", "INFINITY")
+    return "(double)NAN" if value != value else str(value).replace("inf", "HUGE_VAL")
 
 
 def program(name, model, table):
