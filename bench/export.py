@@ -2,7 +2,8 @@
 
 C is compiled by gcc and called by a loop in C; emlearn's C likewise, of a network of scikit-learn
 with the same weights; onnxruntime, on one thread, from Python, as it is used there. All outputs
-must agree. Bytes of C are those of constants and of the stack; of onnxruntime those of the file.
+must agree. Bytes of C are those of constants and of the stack, and of objects by -Os, as emlearn's:
+code and constants, without the C library; of onnxruntime those of the file.
 """
 
 import ctypes
@@ -58,8 +59,19 @@ def loop_of(folder, name, text, call, options, outputs):
     return run
 
 
-def emlearn_side(folder, model, widths, options):
-    """The C of emlearn, of a network of scikit-learn."""
+def object_bytes(folder, name, text, call, options=()):
+    """Of an object with a function that makes the call: its code and constants."""
+    source, target = folder / f"{name}.c", folder / f"{name}.o"
+    source.write_text(f"{text}void predict(const float *x, float *y) {{ {call} }}\n")
+    words = ["gcc", "-std=gnu99", "-Os", *options, "-c", "-o", target, source]
+    subprocess.run([*map(str, words)], check=True)
+    sizes = subprocess.run(["size", target], check=True, capture_output=True, text=True).stdout
+    code, data, *_ = sizes.splitlines()[1].split()
+    return int(code) + int(data)
+
+
+def emlearn_c(folder, model, widths):
+    """The C of emlearn, of a network of scikit-learn: (text, a call, options of the compiler)."""
     import emlearn
     from sklearn.neural_network import MLPClassifier
 
@@ -77,9 +89,8 @@ def emlearn_side(folder, model, widths, options):
         emlearn.convert(mlp, method="loadable").save(file=str(file), name="net")
     finally:
         os.chdir(here)
-    text = f'#include "{file}"\n'
     call = f"eml_net_predict_proba(&net, x, {widths[0]}, y, {widths[-1]});"
-    return loop_of(folder, "emlearn", text, call, [*options, f"-I{emlearn.includedir}"], widths[-1])
+    return f'#include "{file}"\n', call, [f"-I{emlearn.includedir}"]
 
 
 def rows(options):
@@ -89,11 +100,12 @@ def rows(options):
         model = model_of(widths)
         x = np.random.default_rng(0).normal(size=(1, widths[0])).astype(np.float32)
         with tempfile.TemporaryDirectory() as folder:
-            folder, sides, made = Path(folder), {}, {}
+            folder, sides, made, objects = Path(folder), {}, {}, {}
             for name, dtype in (("c", "float32"), ("int8", "int8")):
                 header = folder / f"{name}.h"
                 made[name] = export.c(model, header, inputs=x, name="net", dtype=dtype)
                 text = f'#include "{header}"\n'
+                objects[f"{name} -Os"] = object_bytes(folder, name, text, "net_predict(x, y);")
                 for flags in ("-O2", "-O3 -march=native"):
                     side = f"{name} {flags.split()[0]}"
                     sides[side] = loop_of(
@@ -105,8 +117,14 @@ def rows(options):
                         widths[-1],
                     )
             if find_spec("emlearn") and find_spec("sklearn"):
-                sides["emlearn -O2"] = emlearn_side(folder, model, widths, ["-O2"])
-                sides["emlearn -O3"] = emlearn_side(folder, model, widths, ["-O3", "-march=native"])
+                text, call, include = emlearn_c(folder, model, widths)
+                objects["emlearn -Os"] = object_bytes(folder, "emlearn", text, call, include)
+                for flags in ("-O2", "-O3 -march=native"):
+                    side = f"emlearn {flags.split()[0]}"
+                    options_of_gcc = [*flags.split(), *include]
+                    sides[side] = loop_of(
+                        folder, side.replace(" ", "_"), text, call, options_of_gcc, widths[-1]
+                    )
             file = io.BytesIO()
             export.onnx(model, file)
             settings = onnxruntime.SessionOptions()
@@ -132,6 +150,7 @@ def rows(options):
             "bytes": f"{made['c'].weight_bytes:,}",
             "int8 bytes": f"{made['int8'].weight_bytes:,}",
             "stack": f"{made['c'].scratch_bytes:,}",
+            **{f"{side} bytes": f"{count:,}" for side, count in objects.items()},
             "onnx bytes": f"{len(file.getvalue()):,}",
         }
 
@@ -140,10 +159,9 @@ def main(argv=None):
     options = parse(parser(__doc__), argv)
     columns = [f"{name} {flag}" for name in ("c", "int8") for flag in ("-O2", "-O3")]
     columns += ["emlearn -O2", "emlearn -O3", "onnxruntime"]
-    table = Table(
-        about("onnxruntime"),
-        ["network", *columns, "bytes", "int8 bytes", "stack", "onnx bytes"],
-    )
+    sizes = ["bytes", "int8 bytes", "stack"]
+    sizes += [*(f"{name} -Os bytes" for name in ("c", "int8", "emlearn")), "onnx bytes"]
+    table = Table(about("onnxruntime", "emlearn", "scikit-learn"), ["network", *columns, *sizes])
     table.run(rows, options)
 
 
