@@ -7,6 +7,7 @@
 # make docs       the site of the documentation: build/docs/index.html; a warning is an error. make docs-links:
 #                 and whether the addresses in it answer
 # make sanitize   the tests under AddressSanitizer and UndefinedBehaviorSanitizer
+# make thread-sanitize  the kernels' program, tests/c, under ThreadSanitizer
 # make attack     random hostile use of everything public, for ATTACK_SECONDS each; ATTACK_SEED is
 #                 another day's. make attack-sanitize: the same under the sanitizers
 # make clients    libraries written for PyTorch, with pyml under its name and with it: docs/clients.md
@@ -40,7 +41,7 @@ BUILD_REQUIRES := $(shell sed -n 's/^requires = \[\(.*\)\]/\1/p' pyproject.toml 
 SOURCES := $(shell find csrc -name '*.[ch]') $(shell find pyml -name '*.pyx' -o -name '*.pxd')
 CONFIGURATION := CC=$(CC) PYML_WERROR=$(PYML_WERROR) PYML_WIDE=$(PYML_WIDE) PYML_SYMBOLS=$(PYML_SYMBOLS)
 
-.PHONY: train test test-all bench lint types docs docs-links sanitize attack attack-sanitize clients machines cross reproducible clean
+.PHONY: train test test-all bench lint types docs docs-links sanitize thread-sanitize attack attack-sanitize clients machines cross reproducible clean
 .DELETE_ON_ERROR:
 
 train: $(VENV)/package
@@ -93,6 +94,10 @@ sanitize: $(VENV)/package $(VENV)/test-extra
 	    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
 	    PYTHONMALLOC=malloc PYTHONPATH=$(CURDIR)/build/sanitize/lib \
 	    $(BIN)/pytest --capture=sys $(PYTEST_ARGS)
+
+# Python and NumPy are not compiled for it, so that it is the C alone, as on another platform.
+thread-sanitize:
+	$(MAKE) cross TARGET=linux-$$(uname -m) CROSS_CC="$(SANITIZE_CC) -fsanitize=thread" CROSS_RUN=env
 
 ATTACK := tests/attack --attack-seconds $(ATTACK_SECONDS) --attack-seed $(ATTACK_SEED)
 
