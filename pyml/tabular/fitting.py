@@ -10,9 +10,10 @@ import numpy as np
 
 from pyml import ops, optim
 from pyml.config import get_num_threads
-from pyml.distributed.group import is_initialized
+from pyml.distributed.group import digest_of, is_initialized
 from pyml.grad_mode import no_grad
 from pyml.options import Range, check_counts, check_integer, check_number, is_number
+from pyml.pytree import tree_leaves
 from pyml.random import Generator, drawing_from
 from pyml.tabular.defaults import defaults_for
 from pyml.tabular.model import TabularEnsemble, TabularModel
@@ -25,7 +26,7 @@ from pyml.tabular.splitting import given_split, split
 from pyml.tabular.table import TableWarning, check_type, grid, near
 from pyml.tabular.target import Target
 from pyml.train import EarlyStopping, History, TimeLimit, Trainer
-from pyml.train.callbacks import check_callbacks
+from pyml.train.callbacks import Callback, check_callbacks
 from pyml.train.crew import Ended, Stop, each_of
 
 __all__ = ["Fitted", "fit"]
@@ -189,6 +190,8 @@ def fit(
         prepared = Prepared(schema, train, held, weight, recipe.numbers, recipe.log)
         trained = partial(trained_by, prepared=prepared)
         how = recipe.replace(**chosen, **({} if hidden is None else {"hidden": hidden}))
+    if callbacks:  # one of them may write checkpoints
+        callbacks.append(SameRows(prepared, seed))
     models, histories, ends, is_interrupted = all_trained(
         *(partial(trained, how, resume=resume), ensemble, seed, callbacks),
         end=None if max_seconds is None else (began + max_seconds, max_seconds),
@@ -318,6 +321,28 @@ def row_numbers(validation):
 
 
 # ---- training ------------------------------------------------------------------------------------
+
+
+class SameRows(Callback):
+    """Keeps in checkpoints which rows are trained and validated on: with others none is resumed."""
+
+    def __init__(self, prepared, seed):
+        self.prepared, self.seed = prepared, seed
+
+    def state_dict(self):
+        if self.prepared is not None:
+            of = self.prepared
+            leaves = tree_leaves((of.inputs, of.y, of.weight, of.held))
+            given = [ops.as_tensor(leaf) for leaf in leaves if leaf is not None]
+            self.rows, self.prepared = digest_of(given), None
+        return {"rows": self.rows, "seed": self.seed}
+
+    def load_state_dict(self, state):
+        if dict(state) != self.state_dict():
+            raise ValueError(
+                "fit: resume is of a training on other rows, or with other rows to validate on or "
+                "another seed; pass the table, validation, sample_weight and seed of that one"
+            )
 
 
 class Prepared:

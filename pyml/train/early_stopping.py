@@ -101,15 +101,20 @@ class EarlyStopping(Callback):
         check_monitor(self, self.monitor, self.trainer)
         self.model = self._given_model or self.trainer.predictor
         self.mode = self._given_mode or self.trainer.mode_of(self.monitor)
+        if self._is_over:  # of a training that is resumed
+            self._stop()
 
     def on_epoch_end(self, epoch, logs=None):
         if self(self.trainer.history[-1][self.monitor]):
-            self.trainer.stop(
-                f"{self.monitor} was not better in {self.patience} epochs: the best was "
-                f"{self.best:.6g}, in epoch {self._epoch_of_best}"
-                if self.best is not None
-                else f"{self.monitor} was NaN in {self.patience} epochs"
-            )
+            self._stop()
+
+    def _stop(self):
+        self.trainer.stop(
+            f"{self.monitor} was not better in {self.patience} epochs: the best was "
+            f"{self.best:.6g}, in epoch {self._epoch_of_best}"
+            if self.best is not None
+            else f"{self.monitor} was NaN in {self.patience} epochs"
+        )
 
     def on_train_end(self, logs=None):
         if self._weights is not None:
@@ -136,6 +141,10 @@ class EarlyStopping(Callback):
             self._weights = deepcopy(self.model.state_dict())
             self.best, self.best_count = value, self.count + 1
         self.count += 1
+        return self._is_over
+
+    @property
+    def _is_over(self):
         return self.count - self.best_count >= self.patience
 
     def _is_better(self, value):

@@ -269,7 +269,7 @@ class Fitting:
 
     def all_epochs(self):
         begun = len(self.trainer.history)
-        if self.epochs is not None and begun >= self.epochs:
+        if self.stop is not None or (self.epochs is not None and begun >= self.epochs):
             return
         self.begin_epoch()
         if isinstance(self.train, Rows):

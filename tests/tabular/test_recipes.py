@@ -84,8 +84,41 @@ def test_a_fit_goes_on_with_the_same_bits(name, tmp_path):
     assert losses[0] == losses[1]
     assert again.model.outputs(table).tobytes() == whole.model.outputs(table).tobytes()
     assert again.model.outputs(table).tobytes() != part.model.outputs(table).tobytes()
+    last = fit(table, "y", callbacks=[Until(99), Checkpoint(path)], resume=path, **options)
+    assert len(last.history) == 12
+    assert last.model.outputs(table).tobytes() == whole.model.outputs(table).tobytes()
     with pytest.raises(ValueError, match="resume goes on with a single model, ensemble is 2"):
         fit(table, "y", resume=path, ensemble=2, **options)
+
+
+def test_a_fit_that_was_over_stays_so(tmp_path):
+    table = table_of("multiclass")
+    options = small("mlp", epochs=None, callbacks=Checkpoint(tmp_path / "x"))
+    options["recipe"] = options["recipe"].replace(patience=1)
+    first = fit(table, "y", **options)
+    assert "was not better in 1 epochs" in first.stopped
+    again = fit(table, "y", resume=tmp_path / "x", **options)
+    assert again.stopped == first.stopped and len(again.history) == len(first.history)
+    assert again.model.outputs(table).tobytes() == first.model.outputs(table).tobytes()
+
+
+OTHER_FITS = {
+    "seed": {"seed": 1},
+    "validation": {"validation": 0.3},
+    "sample_weight": {"sample_weight": np.linspace(1, 2, N)},
+    "table": {},
+}
+
+
+@pytest.mark.parametrize("other", OTHER_FITS)
+def test_a_fit_does_not_go_on_with_other_rows(other, tmp_path):
+    table = table_of("regression")
+    options = small("mlp", callbacks=Checkpoint(tmp_path / "x"), epochs=2)
+    fit(table, "y", **options)
+    if other == "table":
+        table = table.with_column("x", X + 1)
+    with pytest.raises(ValueError, match=r"resume is of a training (on other rows|with rows)"):
+        fit(table, "y", resume=tmp_path / "x", **options | OTHER_FITS[other])
 
 
 class Until(Callback):
