@@ -378,6 +378,13 @@ def options():
         ("prod dtype", lambda m, x: m.prod(x, 0, dtype=m.float64), x, positive),
         ("diag_embed dims", lambda m, x: m.diag_embed(x, 0, 0, 2), x, normal),
         ("diagonal dims", lambda m, x: m.diagonal(x, 0, 1, 2) * 2, ((2, 3, 4),), normal),
+        ("linalg.diagonal", lambda m, x: m.linalg.diagonal(x) * 2, ((2, 3, 4),), normal),
+        (
+            "linalg.diagonal dims",
+            lambda m, x: m.linalg.diagonal(x, offset=1, dim1=2, dim2=0) * 2,
+            ((2, 3, 4),),
+            normal,
+        ),
         ("eigh U", lambda m, a: m.linalg.eigh(a + a.mT, "U").eigenvalues, square, regular),
         ("eigvalsh U", lambda m, a: m.linalg.eigvalsh(a + a.mT, "U"), square, regular),
         ("cond fro", lambda m, a: m.linalg.cond(a, "fro"), square, regular),
