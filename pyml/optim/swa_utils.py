@@ -1,6 +1,7 @@
 """Averages of the weights that a training goes through: SWA and EMA."""
 
 from copy import deepcopy
+from functools import partial
 
 from pyml import recorder
 from pyml.grad_mode import no_grad
@@ -44,16 +45,7 @@ def get_ema_multi_avg_fn(decay=0.999):
         tensor([1.5])
     """
     check_number("get_ema_multi_avg_fn", "decay", decay, Range(0, 1))
-
-    @no_grad()
-    def ema_update(ema_param_list, current_param_list, _):
-        for average, w in zip(ema_param_list, current_param_list, strict=True):
-            if average.is_floating_point():
-                average.lerp_(w, 1 - decay)
-            else:
-                average.copy_(average.double() * decay + w.double() * (1 - decay))
-
-    return ema_update
+    return partial(ema_updates, decay)
 
 
 def get_swa_multi_avg_fn():
@@ -63,17 +55,7 @@ def get_swa_multi_avg_fn():
         f(averages, weights, n), with n the number of weights averaged so far, which changes the
         first list's tensors in place.
     """
-
-    @no_grad()
-    def swa_update(averaged_param_list, current_param_list, num_averaged):
-        count = as_count(num_averaged) + 1
-        for average, w in zip(averaged_param_list, current_param_list, strict=True):
-            if average.is_floating_point():
-                average.lerp_(w, 1 / count)
-            else:
-                average.copy_(average.double() + (w.double() - average.double()) / count)
-
-    return swa_update
+    return swa_updates
 
 
 def get_ema_avg_fn(decay=0.999):
@@ -89,12 +71,7 @@ def get_ema_avg_fn(decay=0.999):
         ValueError: if decay is out of range.
     """
     check_number("get_ema_avg_fn", "decay", decay, Range(0, 1))
-
-    @no_grad()
-    def ema_update(ema_param, current_param, num_averaged):
-        return decay * ema_param + (1 - decay) * current_param
-
-    return ema_update
+    return partial(ema_update, decay)
 
 
 def get_swa_avg_fn():
@@ -104,12 +81,39 @@ def get_swa_avg_fn():
         f(average, weight, n), with n the number of weights averaged so far, which returns the new
         average.
     """
-
-    @no_grad()
-    def swa_update(averaged_param, current_param, num_averaged):
-        return averaged_param + (current_param - averaged_param) / (as_count(num_averaged) + 1)
-
     return swa_update
+
+
+# functions of the module, so that what holds them can be pickled
+
+
+@no_grad()
+def ema_updates(decay, ema_param_list, current_param_list, _):
+    for average, w in zip(ema_param_list, current_param_list, strict=True):
+        if average.is_floating_point():
+            average.lerp_(w, 1 - decay)
+        else:
+            average.copy_(average.double() * decay + w.double() * (1 - decay))
+
+
+@no_grad()
+def swa_updates(averaged_param_list, current_param_list, num_averaged):
+    count = as_count(num_averaged) + 1
+    for average, w in zip(averaged_param_list, current_param_list, strict=True):
+        if average.is_floating_point():
+            average.lerp_(w, 1 / count)
+        else:
+            average.copy_(average.double() + (w.double() - average.double()) / count)
+
+
+@no_grad()
+def ema_update(decay, ema_param, current_param, num_averaged):
+    return decay * ema_param + (1 - decay) * current_param
+
+
+@no_grad()
+def swa_update(averaged_param, current_param, num_averaged):
+    return averaged_param + (current_param - averaged_param) / (as_count(num_averaged) + 1)
 
 
 class AveragedModel(Module):

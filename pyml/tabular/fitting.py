@@ -15,7 +15,7 @@ from pyml.grad_mode import no_grad
 from pyml.options import Range, check_counts, check_integer, check_number, is_number
 from pyml.pytree import tree_leaves
 from pyml.random import Generator, drawing_from
-from pyml.tabular.defaults import defaults_for
+from pyml.tabular.defaults import Defaults, defaults_for
 from pyml.tabular.model import TabularEnsemble, TabularModel
 from pyml.tabular.preprocessor import Preprocessor
 from pyml.tabular.reading import as_table
@@ -144,8 +144,8 @@ def fit(
         seed: of the split, the first weights and the order of the rows. Default: 0.
         callbacks: of each training; see Trainer. Default: none.
         resume: the path of a checkpoint that pyml.train.Checkpoint, one of the callbacks, wrote in
-            a fit of the same table with the same options and callbacks: the training goes on from
-            there with the same bits, and max_seconds counts the seconds before. Of a single
+            a fit of the same table with the same callbacks and options, but for epochs: it goes on
+            from there with the same bits, and max_seconds counts the seconds before. Of a single
             model. Default: none.
         progress: show a bar, where there is a terminal or a notebook. Default: True.
 
@@ -191,7 +191,7 @@ def fit(
         trained = partial(trained_by, prepared=prepared)
         how = recipe.replace(**chosen, **({} if hidden is None else {"hidden": hidden}))
     if callbacks:  # one of them may write checkpoints
-        callbacks.append(SameRows(prepared, seed))
+        callbacks.append(SameFit(prepared, {"seed": seed, **options_of(how)}))
     models, histories, ends, is_interrupted = all_trained(
         *(partial(trained, how, resume=resume), ensemble, seed, callbacks),
         end=None if max_seconds is None else (began + max_seconds, max_seconds),
@@ -323,11 +323,15 @@ def row_numbers(validation):
 # ---- training ------------------------------------------------------------------------------------
 
 
-class SameRows(Callback):
-    """Keeps in checkpoints which rows are trained and validated on: with others none is resumed."""
+class SameFit(Callback):
+    """Keeps in checkpoints what is trained and how: with other rows or options none is resumed.
 
-    def __init__(self, prepared, seed):
-        self.prepared, self.seed = prepared, seed
+    How many epochs there are may differ: a training may go on for longer.
+    """
+
+    def __init__(self, prepared, options):
+        self.prepared = prepared
+        self.said = {name: str(value) for name, value in options.items() if name != "epochs"}
 
     def state_dict(self):
         if self.prepared is not None:
@@ -335,14 +339,30 @@ class SameRows(Callback):
             leaves = tree_leaves((of.inputs, of.y, of.weight, of.held))
             given = [ops.as_tensor(leaf) for leaf in leaves if leaf is not None]
             self.rows, self.prepared = digest_of(given), None
-        return {"rows": self.rows, "seed": self.seed}
+        return {"rows": self.rows, "options": self.said}
 
     def load_state_dict(self, state):
-        if dict(state) != self.state_dict():
+        mine = self.state_dict()
+        if state["rows"] != mine["rows"]:
             raise ValueError(
-                "fit: resume is of a training on other rows, or with other rows to validate on or "
-                "another seed; pass the table, validation, sample_weight and seed of that one"
+                "fit: resume is of a training on other rows, or with other rows to validate on; "
+                "pass the table, validation, sample_weight and seed of that one"
             )
+        for name in {**state["options"], **self.said}:
+            before, now = (options.get(name, "none") for options in (state["options"], self.said))
+            if before != now:
+                raise ValueError(
+                    f"fit: resume is of a training with {name} {before}, here it is {now}; pass "
+                    "the options of that one"
+                )
+
+
+def options_of(how):
+    """The options of a Recipe or of Defaults by name, those of the network among them."""
+    options = dict(how._asdict() if isinstance(how, Defaults) else vars(how))
+    network = dict(options.pop("architecture" if isinstance(how, Defaults) else "network"))
+    network.pop("bins", None)  # they follow from the rows
+    return {**options, **network}
 
 
 class Prepared:

@@ -121,6 +121,30 @@ def test_a_fit_does_not_go_on_with_other_rows(other, tmp_path):
         fit(table, "y", resume=tmp_path / "x", **options | OTHER_FITS[other])
 
 
+OTHER_OPTIONS = {
+    "lr": ({"lr": 0.5}, r"with lr 0\.\d+, here it is 0\.5; pass the options of that one"),
+    "batch_size": ({"batch_size": 7}, r"with batch_size \d+, here it is 7"),
+    "dropout": (
+        {"recipe": RECIPES["mlp"].replace(dropout=0.5)},
+        r"with dropout .*, here it is 0\.5",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "other"), [("mlp", each) for each in OTHER_OPTIONS] + [(None, "lr")]
+)
+def test_a_fit_does_not_go_on_with_other_options(recipe, other, tmp_path):
+    options, message = OTHER_OPTIONS[other]
+    table = table_of("regression")
+    given = small("mlp", callbacks=Checkpoint(tmp_path / "x"), epochs=2)
+    if recipe is None:
+        given["recipe"] = None
+    fit(table, "y", **given)
+    with pytest.raises(ValueError, match=f"resume is of a training {message}"):
+        fit(table, "y", resume=tmp_path / "x", **given | options)
+
+
 class Until(Callback):
     """Ends a training after so many epochs."""
 
