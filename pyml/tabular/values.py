@@ -58,6 +58,7 @@ DATES = {
         "day/month/year": f"{_D}/{_M}/{_Y}",
         "month/day/year": f"{_M}/{_D}/{_Y}",
         "day-month-year": f"{_D}-{_M}-{_Y}",
+        "year-month": f"{_Y}-(?P<m>[0-9]{{2}})(?P<d>)",  # its first day
     }.items()
 }
 
@@ -130,7 +131,7 @@ def seconds(array):
 
 
 def from_objects(values, place):
-    """Python objects as an array: numbers if all are, dates if all are, otherwise text."""
+    """Python objects as an array: of numbers, seconds or dates if all are such, otherwise text."""
     if set(map(type, values)) <= {str, type(None)}:
         return texts(values) if any(values) else np.full(len(values), np.nan)
     present = [value for value in values if not is_missing(value)]
@@ -151,7 +152,11 @@ def from_objects(values, place):
 
 
 NUMERIC = (int, float, Decimal, Fraction, np.bool_, np.integer, np.floating)
-DURATIONS = (datetime.timedelta, np.timedelta64)  # of which NumPy's is an integer, too
+DURATIONS = (  # of which NumPy's is an integer, too
+    datetime.timedelta,
+    np.timedelta64,
+    datetime.time,
+)
 
 
 def is_missing(value):
@@ -208,11 +213,15 @@ def instant(value):
 
 
 def duration(value):
-    """A duration in seconds."""
+    """A duration in seconds; of a time of day, since midnight."""
     if is_missing(value):
         return math.nan
-    is_numpys = isinstance(value, np.timedelta64)
-    return seconds(np.array([value]))[0] if is_numpys else value.total_seconds()
+    if isinstance(value, np.timedelta64):
+        return seconds(np.array([value]))[0]
+    if isinstance(value, datetime.time):
+        first = datetime.datetime.min
+        value = datetime.datetime.combine(first, value.replace(tzinfo=None)) - first
+    return value.total_seconds()
 
 
 def texts(values):
@@ -432,7 +441,7 @@ def iso_of(match):
     if match is None:
         return "NaT", 0
     year, month, day, hour, minute, second, fraction, zone = match.group(*"YmdHMSfz")
-    text = f"{year}-{month:0>2}-{day:0>2}"
+    text = f"{year}-{month:0>2}-{day or 1:0>2}"
     if hour is not None:
         text += f"T{hour:0>2}:{minute}:{second or '00'}.{(fraction or '0')[:6]}"
     if zone in (None, "Z", "UTC"):

@@ -1,6 +1,7 @@
 """Every kind of file and frame gives the same Table."""
 
 import bz2
+import datetime
 import gzip
 import io
 import json
@@ -237,6 +238,14 @@ def test_periods_of_pandas_are_dates():
     periods = pandas.period_range("2020-01", periods=2, freq="M")
     found = read(pandas.DataFrame({"p": periods}))["p"]
     np.testing.assert_array_equal(found, np.array(["2020-01", "2020-02"], "M8[us]"))
+
+
+def test_times_of_day_are_seconds_in_every_frame():
+    """Objects in pandas, a type of Arrow's in polars."""
+    times = [datetime.time(1, 2, 3, 100), None, datetime.time(23)]
+    wanted = np.array([3723.0001, np.nan, 82800])
+    for frame in (pandas.DataFrame({"t": times}), pa.table({"t": times})):
+        np.testing.assert_array_equal(read(frame)["t"], wanted)
 
 
 def test_arrays_of_two_dimensions():

@@ -71,6 +71,7 @@ def objects(*values):
         (np.array([90, 30], "m8[s]"), [90.0, 30.0]),
         ([datetime.timedelta(minutes=1.5), None, np.timedelta64(30, "s")], [90.0, NAN, 30.0]),
         ([np.timedelta64(90, "s"), np.timedelta64(30_000, "ms")], [90.0, 30.0]),
+        ([datetime.time(1, 2, 3, 100), None], [3723.0001, NAN]),
         ([datetime.date(2020, 1, 2), None], np.array(["2020-01-02", "NaT"], "M8[us]")),
         (
             [
@@ -175,6 +176,8 @@ def test_truth_values():
         (["12/31/2020", "01/02/2020"], ["month/day/year"], ["2020-12-31", "2020-01-02"]),
         (["01/02/2020"], ["day/month/year", "month/day/year"], ["2020-02-01"]),
         (["2020/1/2"], ["year/month/day"], ["2020-01-02"]),
+        (["2020-02", "2019-12"], ["year-month"], ["2020-02-01", "2019-12-01"]),
+        (["2020-13"], [], None),
         (["2020-13-01"], [], None),
         (["2020-02-30"], [], None),
         (["2020-01-01 25:00"], [], None),
