@@ -1044,7 +1044,7 @@ SPECIAL = special("""
     tabular.Preprocessor.transform() -> tuple[Array, Array]
     tabular.Recipe(options: Any, network: dict[str, Any], factors: dict[str, tuple[float, float]],
             schedule: str | None, clip: float | None, betas: tuple[float, float], log: bool | None,
-            numbers: str)
+            numbers: str, patience: int | None)
     tabular.Schema(columns: dict[str, Column], targets: dict[str, Column], inputs: list[Column],
             warnings: Sequence[str], task: str | None)
     tabular.Schema.infer(target: str | Sequence[str], drop: Sequence[str], kinds: Mapping[str, str])

@@ -23,6 +23,11 @@ MEMBERS = 32
 ROLES = ("scale", "activation", "embedding", "embedding bias", "linear", "bias", "weight")
 BEGIN_ROWS = 16_384  # at most so many say how a network begins
 
+# What ends a training. Of more than 1,000 rows an epoch has 16 steps, so that the patience is the
+# published one, and a tenth of them are enough to count.
+PATIENCE, PATIENT_STEPS = 16, 256
+COUNTED_ROWS = 100  # of fewer, an accuracy is the same in many epochs
+
 
 class ByTask(NamedTuple):
     """A value that differs between tasks of classes and of numbers."""
@@ -54,7 +59,9 @@ class Recipe:
         shares_batches: whether members are trained on the same batch; else each on one of its own,
             at the price of embedding so many times the rows.
         epochs: how many; None: until `patience` epochs in a row were no better, by the accuracy of
-            classes or the loss of numbers.
+            classes or the loss of numbers. Of classes it is the loss, too, if there are less than
+            100 rows to validate on.
+        patience: how many; None: 16, and of few rows as many as have 256 steps.
         ties: "first" or "last" of epochs that are equally good is kept.
         source: the paper.
 
@@ -81,7 +88,7 @@ class Recipe:
     drop_last: bool = False
     shares_batches: bool = True
     epochs: int | None = None
-    patience: int = 16
+    patience: int | None = None
     ties: str = "first"
     source: str = ""
 
@@ -90,7 +97,7 @@ class Recipe:
         check_choice("Recipe", "ties", self.ties, ("first", "last"))
         for name in ("epochs", "patience", "batch_size", "num_bins"):
             value = getattr(self, name)
-            if value is not None or name in ("patience", "num_bins"):
+            if value is not None or name == "num_bins":
                 check_counts("Recipe", least=1, **{name: value})
         for role in self.factors:
             check_choice("Recipe", "a role in factors", role, ROLES)
@@ -267,11 +274,7 @@ def trained_by(recipe, prepared, callbacks, resume, progress):
         )
     best = None
     if prepared.held is not None:
-        best = EarlyStopping(
-            patience=recipe.patience if recipe.epochs is None else recipe.epochs,
-            monitor="validation_accuracy" if has_classes else "validation_loss",
-            ties=recipe.ties,
-        )
+        best = stopping(recipe, has_classes, steps, len(prepared.held[1]))
     trained, data = model, None
     if model.is_ensemble and not recipe.shares_batches and prepared.weight is None:
         trained = OwnBatches(model, prepared)
@@ -297,6 +300,21 @@ def trained_by(recipe, prepared, callbacks, resume, progress):
         progress=progress,
     )
     return model, trainer.history, is_interrupted
+
+
+def stopping(recipe, has_classes, steps, held):
+    """What keeps the best weights and ends the training.
+
+    Args:
+        recipe: a Recipe.
+        has_classes: whether the task has.
+        steps: of an epoch.
+        held: how many rows there are to validate on.
+    """
+    patience = recipe.epochs or recipe.patience or max(PATIENCE, -(-PATIENT_STEPS // steps))
+    is_counted = has_classes and (recipe.epochs is not None or held >= COUNTED_ROWS)
+    monitor = "validation_accuracy" if is_counted else "validation_loss"
+    return EarlyStopping(patience=patience, monitor=monitor, ties=recipe.ties)
 
 
 class OwnBatches(nn.Module):

@@ -15,6 +15,7 @@ from pyml.tabular import (
     Schema,
     Table,
     TabularModel,
+    evaluate,
     fit,
     model,
     recipes,
@@ -375,9 +376,9 @@ def test_groups_of_parameters():
     [
         ("realmlp-td-s", None, False, 3, "last"),
         ("realmlp-td", None, True, 3, "last"),
-        ("mlp", 1.0, None, 16, "first"),
-        ("mlp-plr", 1.0, None, 16, "first"),
-        ("tabm", 1.0, None, 16, "first"),
+        ("mlp", 1.0, None, 86, "first"),  # 256 steps
+        ("mlp-plr", 1.0, None, 86, "first"),
+        ("tabm", 1.0, None, 86, "first"),
     ],
 )
 @pytest.mark.parametrize("task", ["regression", "multiclass"])
@@ -398,7 +399,8 @@ def test_how_a_recipe_is_trained(name, clip, flat_cos, patience, ties, task, mon
     [trainer] = made
     stopping, *_ = trainer.callbacks
     assert trainer.clip == clip and stopping.patience == patience and stopping.ties == ties
-    wanted = "validation_loss" if task == "regression" else "validation_accuracy"
+    is_counted = task == "multiclass" and epochs is not None
+    wanted = "validation_accuracy" if is_counted else "validation_loss"
     assert stopping.monitor == wanted and trainer.scheduler_every == "step"
     smoothing = 0.1 if name.startswith("realmlp") else 0.0
     assert getattr(trainer.loss, "label_smoothing", smoothing) == smoothing
@@ -412,6 +414,34 @@ def test_how_a_recipe_is_trained(name, clip, flat_cos, patience, ties, task, mon
     for dropout in dropouts:
         assert dropout.total_steps == 6 and dropout.p == 0.15
         assert dropout.count in (2, 4, 6)  # at the end of the best epoch
+
+
+@pytest.mark.parametrize(
+    ("steps", "held", "patience", "monitor"),
+    [
+        (1, 3, 256, "validation_loss"),
+        (15, 99, 18, "validation_loss"),
+        (16, 100, 16, "validation_accuracy"),  # 1,001 rows and more, as published
+        (500, 10_000, 16, "validation_accuracy"),
+    ],
+)
+def test_few_rows_are_trained_longer_and_validated_by_their_loss(steps, held, patience, monitor):
+    recipe = recipes.RECIPES["mlp-plr"]
+    found = recipes.stopping(recipe, True, steps, held)
+    assert (found.patience, found.monitor) == (patience, monitor)
+    assert recipes.stopping(recipe.replace(patience=2), True, steps, held).patience == 2
+    found = recipes.stopping(recipes.RECIPES["realmlp-td"], True, steps, held)
+    assert (found.patience, found.monitor) == (256, "validation_accuracy")  # in all of its epochs
+
+
+def test_few_rows_are_learned():
+    """Of 120 rows 16 epochs are 64 steps."""
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(240, 2))
+    table = Table({"a": x[:, 0], "b": x[:, 1], "y": np.where(x[:, 0] > x[:, 1], "u", "v")})
+    recipe = recipes.RECIPES["mlp-plr"].replace(hidden=(64,))
+    model = fit(table.take(range(120)), "y", recipe=recipe, validation=0.1).model
+    assert evaluate(model, table.take(range(120, 240)))["accuracy"] > 0.9
 
 
 # ---- TabM ----------------------------------------------------------------------------------------
