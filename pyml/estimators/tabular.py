@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, time, timedelta
+from os import PathLike
 
 import numpy as np
 from scipy import sparse
@@ -135,11 +136,10 @@ class Tabular(BaseEstimator):
         its column, whatever the other rows and columns are.
         """
         who = type(self).__name__
-        is_structured = isinstance(X, np.ndarray) and X.dtype.names is not None
-        is_table = isinstance(X, (Mapping, Table)) and not sparse.issparse(X)  # as dok_array is
-        if is_structured or is_table:
+        if (cure := cure_of(X)) is not None:
+            is_structured = isinstance(X, np.ndarray)
             kind = "structured array" if is_structured else type(X).__name__
-            raise TypeError(f"{who}: X is a {kind}; pass a frame, as pandas.DataFrame(X)")
+            raise TypeError(f"{who}: X is a {kind}; pass a frame, as {cure}")
         X = rows_of(X) if isinstance(X, (list, tuple)) else X
         is_typed = is_array_of_values(X) and not (reset and are_numbers(X))
         if (is_frame(X) or is_typed) and (reset or self._is_of_frames):
@@ -160,6 +160,17 @@ class Tabular(BaseEstimator):
         check_is_fitted(self)
         table, _ = self._table(X, reset=False)
         return getattr(self.model_, method)(table)
+
+
+def cure_of(X):
+    """What makes a frame of what is none, but a table; None for all else."""
+    if isinstance(X, (str, PathLike)):
+        return "pandas.read_csv(X)"
+    if hasattr(X, "collect_schema") and hasattr(X, "collect"):  # of polars, not computed yet
+        return "X.collect()"
+    is_structured = isinstance(X, np.ndarray) and X.dtype.names is not None
+    is_table = isinstance(X, (Mapping, Table)) and not sparse.issparse(X)  # as dok_array is
+    return "pandas.DataFrame(X)" if is_structured or is_table else None
 
 
 def is_frame(X):

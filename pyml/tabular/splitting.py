@@ -77,7 +77,10 @@ def split(table, *, validation=0.16, test=0.2, seed=0, stratify=None, groups=Non
         }
         how = how[given[0]]
     if len(parts[0]) == 0:
-        raise ValueError(f"split: of {rows} rows none is left to train on")
+        raise ValueError(
+            f"split: of {rows} rows none is left to train on; validation and test are {validation} "
+            f"and {test}, make them smaller"
+        )
     return Split(*parts, f"{how}, seed {seed}" if given != ["time"] else how)
 
 

@@ -135,6 +135,16 @@ def test_long_codes_in_an_array_of_objects():
     assert np.array_equal(found, classifier.predict_proba(codes))
 
 
+def test_frames_that_are_not_computed_yet():
+    """They were fitted, with warnings, and then refused as without features."""
+    lazy = pytest.importorskip("polars").LazyFrame({"a": X[:, 0]})
+    with pytest.raises(TypeError, match=r"X is a LazyFrame; pass a frame, as X.collect\(\)"):
+        TabularClassifier(**QUICK).fit(lazy, BINARY)
+    classifier = TabularClassifier(**QUICK).fit(lazy.collect(), BINARY)
+    with pytest.raises(TypeError, match="X is a LazyFrame"):
+        classifier.predict(lazy)
+
+
 @pytest.mark.parametrize("unit", ["s", "D"])
 def test_arrays_of_dates(unit):
     days = np.arange("2020-01-01", "2020-02-29", dtype="M8[D]").reshape(-1, 1)
@@ -257,6 +267,8 @@ def test_what_is_refused():
         TabularClassifier().fit(np.zeros(2, [("a", float)]), [0, 1])
     with pytest.raises(TypeError, match="X is a Table; pass a frame"):
         TabularClassifier().fit(Table({"a": [1, 2]}), [0, 1])
+    with pytest.raises(TypeError, match=r"X is a str; pass a frame, as pandas.read_csv\(X\)"):
+        TabularClassifier().fit("houses.csv", BINARY)
     for unit in "mM":
         with pytest.raises(TypeError, match=r"TabularRegressor: y is of .*; make it numbers"):
             TabularRegressor().fit(X, np.arange(60).astype(f"{unit}8[s]"))

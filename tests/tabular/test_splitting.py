@@ -31,7 +31,7 @@ def test_every_row_is_in_one_part(rows, validation, test, seed, way):
     try:
         parts = split(Table({"c": values}), validation=validation, test=test, seed=seed, **column)
     except ValueError as error:
-        assert "none is left to train on" in str(error)
+        assert "none is left to train on; validation and test are" in str(error)
         return
     whole(parts, rows)
     train, validated, tested = (set(values[part].tolist()) for part in parts[:3])
