@@ -91,7 +91,8 @@ def tensordot(a, b, dims=2):
     """The products of two tensors, summed over pairs of dimensions.
 
     Args:
-        dims: how many of the last of a and the first of b; or two lists of dimensions.
+        dims: how many of the last of a and the first of b; or two lists of dimensions. One of
+            size 1 stands for as many equal ones as the other has.
     """
     checked_tensor(a, "tensordot", "a")
     checked_tensor(b, "tensordot", "b")
@@ -105,6 +106,12 @@ def tensordot(a, b, dims=2):
         if not 0 <= dims <= min(a.ndim, b.ndim):
             raise ArgumentError(f"tensordot: dims is {dims}, shapes are {a.shape} and {b.shape}")
         of_a, of_b = list(range(a.ndim - dims, a.ndim)), list(range(dims))
+    if len(of_a) == len(of_b):
+        pairs = [(i, j, a.shape[i], b.shape[j]) for i, j in zip(of_a, of_b, strict=True)]
+        a_alone = [i for i, _, m, n in pairs if m != n and n == 1]
+        b_alone = [j for _, j, m, n in pairs if m != n and m == 1]
+        a = sum(a, a_alone, keepdim=True, dtype=a.dtype) if a_alone else a
+        b = sum(b, b_alone, keepdim=True, dtype=b.dtype) if b_alone else b
     sizes = [a.shape[d] for d in of_a]
     if len(set(of_a)) != len(of_a) or sizes != [b.shape[d] for d in of_b]:
         raise ArgumentError(

@@ -14,6 +14,7 @@ from pyml.ops.operands import cast, checked_dtype, numpy_names
 from pyml.ops.reduce import amax, amin, cumsum, logsumexp, mean, norm, std, sum, var
 from pyml.ops.shape import (
     cat,
+    clone,
     distinct_dims,
     expand,
     integer,
@@ -380,7 +381,7 @@ def diff(input, n=1, dim=-1, prepend=None, append=None):
         raise ArgumentError(f"diff: n is {n!r}, it must be an integer >= 0")
     dim = wrapped_dim(dim, input.ndim, "diff")
     if n == 0:
-        return input
+        return clone(input)
     parts = [x for x in (prepend, input, append) if x is not None]
     x = cat(parts, dim) if len(parts) > 1 else input
     for _ in range(min(n, x.shape[dim])):

@@ -214,6 +214,7 @@ def running():
         "cumprod": lambda m, x: m.cumprod(x, 1),
         "logcumsumexp": lambda m, x: m.logcumsumexp(x, 0),
         "diff": lambda m, x: m.diff(x, 2),
+        "diff none": lambda m, x: m.diff(x, 0),
         "diff prepend": lambda m, x: m.diff(x, dim=0, prepend=x[:1], append=x[1:2]),
         "var_mean": lambda m, x: m.stack(m.var_mean(x, 0)),
         "std_mean": lambda m, x: m.stack(m.std_mean(x, 0, correction=0, keepdim=True)),
@@ -251,6 +252,11 @@ def multiplied():
         "tensordot dims",
         lambda m, a, b: m.tensordot(a, b, dims=([0, 2], [1, 0])),
         ((2, 3, 4), (4, 2, 3)),
+    )
+    yield Row(
+        "tensordot dims of size 1",
+        lambda m, a, b: m.tensordot(a, b, dims=([0, 2], [1, 0])),
+        ((2, 3, 1), (4, 1, 3)),
     )
     for equation, *shapes in (
         ("ij,jk->ik", (2, 3), (3, 4)),

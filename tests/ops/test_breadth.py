@@ -724,3 +724,16 @@ def test_differences_of_integers_and_of_order_0():
     x = pyml.tensor([1, 4, 9])
     assert pyml.gradient(x, spacing=0.5)[0].tolist() == [6, 8, 10]
     assert pyml.diff(x, 0, append=x).tolist() == [1, 4, 9]
+
+
+def test_no_differences_are_a_copy():
+    x = pyml.ones(3)
+    x.diff(n=0).add_(1)
+    assert x.tolist() == [1, 1, 1]
+
+
+def test_tensordot_of_size_1():
+    a, b = pyml.arange(6.0).reshape(2, 3), pyml.ones(1, 4)
+    assert pyml.tensordot(a, b, 1).equal(a.sum(1, keepdim=True).expand(2, 4))
+    with pytest.raises(ValueError, match="do not match"):
+        pyml.tensordot(a, pyml.ones(2, 4), 1)
