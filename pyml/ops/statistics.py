@@ -448,6 +448,8 @@ def gradient(input, *, spacing=None, dim=None, edge_order=1):
     """
     if checked_tensor(input, "gradient").ndim == 0:
         raise ArgumentError("gradient: input has no dimensions, it must have one or more")
+    if input.dtype.kind not in "fi":  # a difference of those has no sign
+        raise DtypeError(f"gradient: input has dtype {input.dtype}, which has no negative numbers")
     dims = range(input.ndim) if dim is None else distinct_dims(dim, input.ndim, "gradient")
     if edge_order not in (1, 2):
         raise ArgumentError(f"gradient: edge_order is {edge_order!r}, it must be 1 or 2")
@@ -470,7 +472,8 @@ def slopes(x, spacing, dim, edge_order):
             f"more than {edge_order}"
         )
     y = x.movedim(dim, -1)
-    if isinstance(spacing, Tensor) and spacing.ndim:
+    places = isinstance(spacing, Tensor) and spacing.ndim
+    if places:
         if spacing.shape != (n,):
             raise ArgumentError(
                 f"gradient: a spacing has shape {spacing.shape}, it must be ({n},): a place for "
@@ -485,7 +488,10 @@ def slopes(x, spacing, dim, edge_order):
     first, last = rises[..., :1], rises[..., -1:]
     if n > 2:
         before, after = steps[:-1], steps[1:]
-        inner = (rises[..., :-1] * after + rises[..., 1:] * before) / (before + after)
+        if places:
+            inner = (rises[..., :-1] * after + rises[..., 1:] * before) / (before + after)
+        else:  # nothing of the element itself, which may be infinite
+            inner = (y[..., 2:] - y[..., :-2]) / (before + after)
         if edge_order == 2:
             bends = diff(rises) / (before + after)
             first = first - bends[..., :1] * steps[:1]

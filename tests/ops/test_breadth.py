@@ -675,8 +675,10 @@ def test_values_that_are_refused(call, match):
         (lambda: pyml.special.hermite_polynomial_h(A, 1.5), "hermite_polynomial_h: n"),
         (lambda: pyml.block_diag([A]), "block_diag"),
         (lambda: pyml.searchsorted(A, A, sorter=3), "searchsorted: sorter"),
+        (lambda: pyml.gradient(A.to(pyml.uint8)), "gradient: input has dtype uint8"),
+        (lambda: pyml.gradient(A > 0), "gradient: input has dtype bool"),
     ],
-    ids=["lstsq", "frexp", "gcd", "hermite", "block_diag", "searchsorted"],
+    ids=["lstsq", "frexp", "gcd", "hermite", "block_diag", "searchsorted", "uint8", "bool"],
 )
 def test_what_is_no_tensor(call, match):
     with pytest.raises(TypeError, match=match):
@@ -718,6 +720,12 @@ def test_odd_shapes_as_pytorch():
     zero = pyml.zeros(2, requires_grad=True)
     pyml.atan2(zero, pyml.tensor([0.0, 2.0])).sum().backward()
     assert zero.grad.tolist() == [0, 0.5]
+
+
+def test_a_central_difference_has_nothing_of_the_element_between():
+    inf = math.inf
+    x = pyml.tensor([2.0, inf, 1.0, 5.0, -inf])
+    assert pyml.gradient(x, spacing=0.5)[0].tolist() == [inf, -1, -inf, -inf, -inf]
 
 
 def test_differences_of_integers_and_of_order_0():
