@@ -383,6 +383,7 @@ SPECIAL = special("""
     Tensor.__arrow_c_array__(requested_schema: Any) -> tuple[Any, Any]
     Tensor.__dlpack__(stream: Any, max_version: Any, dl_device: Any, copy: bool) -> Any
     Tensor.__dlpack_device__() -> tuple[int, int]
+    Size.__new__(sizes: Iterable[SupportsIndex]) -> Self
     from_dlpack(ext_tensor: Any)
     utils.dlpack.from_dlpack(ext_tensor: Any) -> Tensor
     utils.dlpack.to_dlpack() -> Any
@@ -1360,9 +1361,10 @@ BITS = "(self, other: Tensor | int, /) -> Tensor"
 OPERATORS = "add sub mul truediv floordiv mod"
 DUNDERS = {
     **{f"__{side}{name}__": ARITHMETIC for name in OPERATORS.split() for side in ("", "r")},
-    **{f"__i{name}__": IN_PLACE for name in (OPERATORS + " and or xor").split()},
+    **{f"__i{name}__": IN_PLACE for name in (OPERATORS + " and or xor lshift rshift").split()},
     **{f"__{side}{name}__": BITS for name in ("and", "or", "xor") for side in ("", "r")},
-    **{f"__{name}__": ARITHMETIC for name in ["lt", "le", "gt", "ge", "lshift", "rshift"]},
+    **{f"__{name}__": ARITHMETIC for name in ("lt", "le", "gt", "ge")},
+    **{f"__{side}{name}__": ARITHMETIC for name in ("lshift", "rshift") for side in ("", "r")},
     **{f"__{name}__": "(self) -> Tensor" for name in ("neg", "pos", "abs", "invert")},
     "__matmul__": "(self, other: Tensor, /) -> Tensor",
     "__rmatmul__": "(self, other: Tensor, /) -> Tensor",
@@ -1390,7 +1392,8 @@ SPECIAL_NAMES = set(
     __next__ __contains__ __enter__ __exit__ __add__ __radd__ __sub__ __rsub__ __mul__
     __rmul__ __truediv__ __rtruediv__ __pow__ __rpow__ __matmul__ __rmatmul__ __floordiv__
     __rfloordiv__ __mod__ __rmod__ __iadd__ __isub__ __imul__ __itruediv__ __ifloordiv__
-    __imod__ __ipow__ __iand__ __ior__ __ixor__ __lshift__ __rshift__ __neg__ __pos__
+    __imod__ __ipow__ __iand__ __ior__ __ixor__ __ilshift__ __irshift__ __lshift__ __rlshift__
+    __rshift__ __rrshift__ __neg__ __pos__
     __abs__ __invert__ __lt__ __le__ __gt__ __ge__ __and__ __or__ __xor__ __rand__ __ror__
     __rxor__ __array__ __array_wrap__ __float__ __int__ __index__ __bool__ __format__
     __deepcopy__ __eq__ __ne__ __hash__ __reversed__ __getitems__ __copy__ __getattr__

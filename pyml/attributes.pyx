@@ -3,6 +3,7 @@
 A dtype stands for NumPy's: NumPy takes it where it takes one of its own, and both are equal.
 """
 import math
+from operator import index
 
 import numpy as np
 
@@ -203,6 +204,9 @@ class Size(tuple):
     """
 
     __slots__ = ()
+
+    def __new__(cls, sizes=()):
+        return make_size(cls, map(index, sizes))
 
     def numel(self):
         """The number of elements."""

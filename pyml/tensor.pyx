@@ -182,6 +182,11 @@ cdef bint comparable(x):
     return isinstance(unwatched(x), (Tensor, int, float, ndarray, numbers.Number, np.generic))
 
 
+cdef inline bint operand(other):
+    """Whether operators take it."""
+    return isinstance(other, (Tensor, float, int)) or comparable(other)   # the usual ones without a call
+
+
 cdef Tensor wrap(ndarray array):
     cdef Tensor t = Tensor.__new__(Tensor)
     t.array = array
@@ -994,91 +999,103 @@ cdef class Tensor:
         note_altered(self, "hooks", None)
         return HookHandle(self.hooks, after)
 
-    # -- arithmetic --
+    # -- arithmetic: NotImplemented leaves the operator to what the other object's class has for it --
 
     def __add__(self, other):
-        return ops.add(self, other)
+        return ops.add(self, other) if operand(other) else NotImplemented
 
     def __radd__(self, other):
-        return ops.add(other, self)
+        return ops.add(other, self) if operand(other) else NotImplemented
 
     def __sub__(self, other):
-        return ops.sub(self, other)
+        return ops.sub(self, other) if operand(other) else NotImplemented
 
     def __rsub__(self, other):
-        return ops.sub(other, self)
+        return ops.sub(other, self) if operand(other) else NotImplemented
 
     def __mul__(self, other):
-        return ops.mul(self, other)
+        return ops.mul(self, other) if operand(other) else NotImplemented
 
     def __rmul__(self, other):
-        return ops.mul(other, self)
+        return ops.mul(other, self) if operand(other) else NotImplemented
 
     def __truediv__(self, other):
-        return ops.div(self, other)
+        return ops.div(self, other) if operand(other) else NotImplemented
 
     def __rtruediv__(self, other):
-        return ops.div(other, self)
+        return ops.div(other, self) if operand(other) else NotImplemented
 
     def __pow__(self, other, modulo):
-        return ops.pow(self, other)
+        return ops.pow(self, other) if operand(other) else NotImplemented
 
     def __rpow__(self, other, modulo):
-        return ops.pow(other, self)
+        return ops.pow(other, self) if operand(other) else NotImplemented
 
     def __matmul__(self, other):
-        return ops.matmul(self, other)
+        return ops.matmul(self, other) if operand(other) else NotImplemented
 
     def __rmatmul__(self, other):
-        return ops.matmul(other, self)
+        return ops.matmul(other, self) if operand(other) else NotImplemented
 
     def __floordiv__(self, other):
-        return ops.floor_divide(self, other)
+        return ops.floor_divide(self, other) if operand(other) else NotImplemented
 
     def __rfloordiv__(self, other):
-        return ops.floor_divide(other, self)
+        return ops.floor_divide(other, self) if operand(other) else NotImplemented
 
     def __mod__(self, other):
-        return ops.remainder(self, other)
+        return ops.remainder(self, other) if operand(other) else NotImplemented
 
     def __rmod__(self, other):
-        return ops.remainder(other, self)
+        return ops.remainder(other, self) if operand(other) else NotImplemented
 
     def __iadd__(self, other):
-        return ops.add_(self, other)
+        return ops.add_(self, other) if operand(other) else NotImplemented
 
     def __isub__(self, other):
-        return ops.sub_(self, other)
+        return ops.sub_(self, other) if operand(other) else NotImplemented
 
     def __imul__(self, other):
-        return ops.mul_(self, other)
+        return ops.mul_(self, other) if operand(other) else NotImplemented
 
     def __itruediv__(self, other):
-        return ops.div_(self, other)
+        return ops.div_(self, other) if operand(other) else NotImplemented
 
     def __ifloordiv__(self, other):
-        return ops.floor_divide_(self, other)
+        return ops.floor_divide_(self, other) if operand(other) else NotImplemented
 
     def __imod__(self, other):
-        return ops.remainder_(self, other)
+        return ops.remainder_(self, other) if operand(other) else NotImplemented
 
     def __ipow__(self, other, modulo):
-        return ops.pow_(self, other)
+        return ops.pow_(self, other) if operand(other) else NotImplemented
 
     def __iand__(self, other):
-        return ops.bitwise_and_(self, other)
+        return ops.bitwise_and_(self, other) if operand(other) else NotImplemented
 
     def __ior__(self, other):
-        return ops.bitwise_or_(self, other)
+        return ops.bitwise_or_(self, other) if operand(other) else NotImplemented
 
     def __ixor__(self, other):
-        return ops.bitwise_xor_(self, other)
+        return ops.bitwise_xor_(self, other) if operand(other) else NotImplemented
+
+    def __ilshift__(self, other):
+        return ops.bitwise_left_shift_(self, other) if operand(other) else NotImplemented
+
+    def __irshift__(self, other):
+        return ops.bitwise_right_shift_(self, other) if operand(other) else NotImplemented
 
     def __lshift__(self, other):
-        return ops.bitwise_left_shift(self, other)
+        return ops.bitwise_left_shift(self, other) if operand(other) else NotImplemented
+
+    def __rlshift__(self, other):
+        return ops.bitwise_left_shift(other, self) if operand(other) else NotImplemented
 
     def __rshift__(self, other):
-        return ops.bitwise_right_shift(self, other)
+        return ops.bitwise_right_shift(self, other) if operand(other) else NotImplemented
+
+    def __rrshift__(self, other):
+        return ops.bitwise_right_shift(other, self) if operand(other) else NotImplemented
 
     def __neg__(self):
         return ops.neg(self)
@@ -1099,34 +1116,34 @@ cdef class Tensor:
         return ops.ne(self, other) if comparable(other) else NotImplemented
 
     def __lt__(self, other):
-        return ops.lt(self, other)
+        return ops.lt(self, other) if operand(other) else NotImplemented
 
     def __le__(self, other):
-        return ops.le(self, other)
+        return ops.le(self, other) if operand(other) else NotImplemented
 
     def __gt__(self, other):
-        return ops.gt(self, other)
+        return ops.gt(self, other) if operand(other) else NotImplemented
 
     def __ge__(self, other):
-        return ops.ge(self, other)
+        return ops.ge(self, other) if operand(other) else NotImplemented
 
     def __and__(self, other):
-        return ops.bitwise_and(self, other)
+        return ops.bitwise_and(self, other) if operand(other) else NotImplemented
 
     def __or__(self, other):
-        return ops.bitwise_or(self, other)
+        return ops.bitwise_or(self, other) if operand(other) else NotImplemented
 
     def __xor__(self, other):
-        return ops.bitwise_xor(self, other)
+        return ops.bitwise_xor(self, other) if operand(other) else NotImplemented
 
     def __rand__(self, other):
-        return ops.bitwise_and(other, self)
+        return ops.bitwise_and(other, self) if operand(other) else NotImplemented
 
     def __ror__(self, other):
-        return ops.bitwise_or(other, self)
+        return ops.bitwise_or(other, self) if operand(other) else NotImplemented
 
     def __rxor__(self, other):
-        return ops.bitwise_xor(other, self)
+        return ops.bitwise_xor(other, self) if operand(other) else NotImplemented
 
     def __getitem__(self, index):
         return ops.getitem(self, index)

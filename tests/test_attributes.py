@@ -81,6 +81,16 @@ def test_size():
     assert pickle.loads(pickle.dumps(x.shape)) == (2, 3)
 
 
+def test_a_size_is_of_integers():
+    size = pyml.Size([pyml.tensor(2), np.int64(3), 4])
+    assert size == (2, 3, 4) and {*map(type, size)} == {int}
+    assert pyml.Size(pyml.tensor([3, 4])) == (3, 4) and pyml.Size() == ()
+    assert type(pickle.loads(pickle.dumps(size))) is type(copy.deepcopy(size)) is pyml.Size
+    for wrong in ([1.5], pyml.ones(3), "23", 3):
+        with pytest.raises(TypeError):
+            pyml.Size(wrong)
+
+
 def test_parts_and_sums_of_sizes_are_sizes():
     size = pyml.zeros(2, 3, 4).shape
     for part, wanted in (

@@ -1,5 +1,7 @@
 """Operands of all operations: dtypes, broadcasting, layouts."""
 
+import operator
+
 import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
@@ -134,6 +136,47 @@ def test_conversions_are_those_of_numpy(dtype, to):
 
 
 # ---- what is no Tensor ---------------------------------------------------------------------------
+
+
+WORDS = ["add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor"]
+WORDS += ["lshift", "rshift", "matmul"]
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_another_object_may_have_the_operator(word):
+    other = type("Other", (), {f"__r{word}__": lambda self, tensor: (self, tensor)})()
+    x = pyml.tensor([2, 3])
+    for call in (f"__{word}__", f"__r{word}__") + (f"__i{word}__",) * (word != "matmul"):
+        assert getattr(x, call)(object()) is NotImplemented
+    for name in (word, f"i{word}"):
+        name += "_" * (name in ("and", "or"))
+        assert getattr(operator, name)(x, other) == (other, x)
+        with pytest.raises(TypeError):
+            getattr(operator, name)(x, None)
+
+
+@pytest.mark.parametrize("word", ["lt", "le", "gt", "ge"])
+def test_another_object_may_have_the_comparison(word):
+    mirrored = {"lt": "gt", "gt": "lt", "le": "ge", "ge": "le"}[word]
+    other = type("Other", (), {f"__{mirrored}__": lambda self, tensor: (self, tensor)})()
+    x = pyml.tensor([2, 3])
+    assert getattr(operator, word)(x, other) == (other, x)
+    with pytest.raises(TypeError):
+        getattr(operator, word)(x, None)
+
+
+@pytest.mark.parametrize("word", WORDS[:-1])
+def test_operators_in_place_are_in_place(word):
+    name = word + "_" * (word in ("and", "or"))
+    x = same = pyml.tensor([6.0, 7.0] if word == "truediv" else [6, 7])
+    wanted = getattr(operator, name)(x, 2)
+    x = getattr(operator, f"i{word}")(x, 2)
+    assert x is same and x.tolist() == wanted.tolist()
+
+
+def test_shifts_of_a_number():
+    assert (2 << pyml.tensor([1, 3])).tolist() == [4, 16]
+    assert (16 >> pyml.tensor([1, 3])).tolist() == [8, 2]
 
 
 def test_numpy_operands():
