@@ -383,7 +383,7 @@ SPECIAL = special("""
     Tensor.__arrow_c_array__(requested_schema: Any) -> tuple[Any, Any]
     Tensor.__dlpack__(stream: Any, max_version: Any, dl_device: Any, copy: bool) -> Any
     Tensor.__dlpack_device__() -> tuple[int, int]
-    Size.__new__(sizes: Iterable[SupportsIndex]) -> Self
+    Size.__new__(iterable: Iterable[SupportsIndex]) -> Self
     from_dlpack(ext_tensor: Any)
     utils.dlpack.from_dlpack(ext_tensor: Any) -> Tensor
     utils.dlpack.to_dlpack() -> Any

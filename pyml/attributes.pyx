@@ -205,8 +205,8 @@ class Size(tuple):
 
     __slots__ = ()
 
-    def __new__(cls, sizes=()):
-        return make_size(cls, map(index, sizes))
+    def __new__(cls, iterable=()):
+        return make_size(cls, map(index, iterable))
 
     def numel(self):
         """The number of elements."""

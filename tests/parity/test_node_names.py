@@ -31,7 +31,8 @@ COMPOSED = {
     "ClampBackward1": "ClampMaxBackward0 ClampMinBackward0",
     "CloneBackward0": """
         DiagonalBackward0_copy DiagonalScatterBackward0
-        NarrowCopyBackward0 RepeatBackward0 Rot90Backward0 ToCopyBackward0""",
+        NarrowCopyBackward0 RepeatBackward0 Rot90Backward0 ToCopyBackward0
+        torch::autograd::CopyBackwards""",
     "CosineSimilarity": "SumBackward1",
     "CumsumBackward0": "DivBackward1",
     "DiagonalBackward0": "PermuteBackward0",
