@@ -177,14 +177,11 @@ cdef ndarray taken(ndarray array):
     return own_object(array)
 
 
-cdef bint comparable(x):
-    """Whether == asks for elements. Nothing else is equal to a tensor."""
+cdef bint operand(x):
+    """Whether operators take it. Nothing else is equal to a tensor."""
+    if isinstance(x, (Tensor, float, int)):   # the usual ones
+        return True
     return isinstance(unwatched(x), (Tensor, int, float, ndarray, numbers.Number, np.generic))
-
-
-cdef inline bint operand(other):
-    """Whether operators take it."""
-    return isinstance(other, (Tensor, float, int)) or comparable(other)   # the usual ones without a call
 
 
 cdef Tensor wrap(ndarray array):
@@ -1110,10 +1107,10 @@ cdef class Tensor:
         return ops.bitwise_not(self)
 
     def __eq__(self, other):
-        return ops.eq(self, other) if comparable(other) else NotImplemented
+        return ops.eq(self, other) if operand(other) else NotImplemented
 
     def __ne__(self, other):
-        return ops.ne(self, other) if comparable(other) else NotImplemented
+        return ops.ne(self, other) if operand(other) else NotImplemented
 
     def __lt__(self, other):
         return ops.lt(self, other) if operand(other) else NotImplemented
