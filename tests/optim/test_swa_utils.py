@@ -1,6 +1,7 @@
 """Averages of weights against their formulas; buffers, recorded steps, update_bn, checks."""
 
 import copy
+import pickle
 
 import numpy as np
 import pytest
@@ -41,6 +42,17 @@ AVERAGES = {  # options of AveragedModel, the average of a list of values
     "own": (lambda: {"avg_fn": lambda a, w, n: (a + w) / 2}, lambda values: ema(values, 0.5)),
 }
 averages = pytest.mark.parametrize("make, average", AVERAGES.values(), ids=AVERAGES)
+
+
+@pytest.mark.parametrize("name", ["swa", "swa, lists", "ema", "ema, lists"])
+def test_what_averages_can_be_pickled(name):
+    average = AveragedModel(nn.Linear(2, 1), **AVERAGES[name][0]())
+    again = pickle.loads(pickle.dumps(average))
+    for _ in range(2):
+        model = nn.Linear(2, 1)
+        average.update_parameters(model), again.update_parameters(model)
+    for found, wanted in zip(again.parameters(), average.parameters(), strict=True):
+        assert_same_bits(found.detach(), wanted.detach())
 
 
 def network(dtype=np.float64):

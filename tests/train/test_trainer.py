@@ -753,7 +753,8 @@ def test_a_copy_trains_its_own_model(rng):
     x, y = blobs(rng, 40)
     averaged, plain = made(ema=0.9), made()
     averaged.fit(x, y, epochs=1, **QUIET), plain.fit(x, y, epochs=1, **QUIET)
-    copies = (averaged, copy.deepcopy(averaged)), (plain, pickle.loads(pickle.dumps(plain)))
+    copies = [(averaged, copy.deepcopy(averaged))]
+    copies += [(each, pickle.loads(pickle.dumps(each))) for each in (averaged, plain)]
     for trainer, copied in copies:
         before = bits(trainer.predictor)
         copied.fit(x, y, epochs=1, **QUIET)
