@@ -30,12 +30,12 @@
 /* MR x NV vectors of C, NV of B and one of A fill the registers: 16 on x86-64, 32 with AVX-512 and NEON. (GCC
  * spills an 8 x 3 tile on NEON.) KC x NR is at most half of an L1 of 32 KiB, with AVX-512 two thirds of 48; MC x KC
  * is 252 KiB and NC x KC 512, for an L2 of 1 MiB or more. Processors whose best is AVX2 have one of 256 or 512 KiB: MC x KC
- * is 144 KiB, and NC x KC, the columns of C that are one task and of B that stripes take, is 1 MiB, from an L3. There two
- * threads often share a core, and with it the fetching of instructions: two turns of the tile's loop written out take 2 % less
- * alone, 5 to 10 % beside another thread. */
+ * is 144 KiB, and NC x KC, the columns of C that are one task and of B that stripes take, is 1 MiB, from an L3. Two threads
+ * often share a core, and with it the fetching of instructions: on x86-64 two turns of the tile's loop are written out,
+ * which take 1 to 2 % less alone, 3 to 10 % beside another thread. */
 #if defined(ISA_avx512) || defined(ISA_wide)
 enum { MR = 14, NV = 2, MC = 1008 / sizeof(real), NC_BYTES = 2048 };
-#define TURNS
+#define TURNS TWICE
 #define EACH_MR(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
 #define EACH_NV(X, r) X(r, 1) X(r, 2)
 #elif defined(ISA_avx2)
@@ -61,7 +61,8 @@ enum {
     KC = 256,
     KC_STEP = 16, /* blocks of k are as equal as multiples of it can be */
     NC = NC_BYTES / sizeof(real) / NR * NR,
-    A_COPIED_FROM = 4 * NR, /* columns of C from which it pays to bring long rows of A together, */
+    A_PACKED_FROM = 16 * NR, /* columns of C from which it pays to pack rows of A, */
+    LONG_A_PACKED_FROM = 4 * NR, /* of more than KC numbers, */
     A_READ_UP_TO = 8 * NR,  /* up to which A is read as it lies, a short run for each p, */
     B_READ_UP_TO = 12 * MR, /* and rows of C up to which B is */
     PACKED_A = ((MC + MR - 1) / MR * MR * KC + LANES + 15) / 16 * 16,
@@ -135,8 +136,9 @@ static void NOINLINE finish_stored(const tile_args *t, ptrdiff_t rows, ptrdiff_t
         }
 }
 
-/* rows x (columns * L) of C. Both, and whether it fetches, are constant where this is inlined. */
-INLINE void tile(const int rows, const int columns, const bool fetches, const tile_args *t)
+/* rows x (columns * L) of C. Both, whether A is packed, and whether it fetches, are constant where this is inlined: the
+ * numbers of a packed A are found without a register for the place of each row, of which there are more than registers. */
+INLINE void tile(const int rows, const int columns, const bool packed, const bool fetches, const tile_args *t)
 {
     vec sum[MR][NV];
     EACH_SUM sum[i][v] = (vec){0};
@@ -144,7 +146,7 @@ INLINE void tile(const int rows, const int columns, const bool fetches, const ti
         __builtin_prefetch(t->c + i * t->c_row, 1);
 
     const real *a = t->a, *b = t->b;
-    const ptrdiff_t a_row = t->a_row, a_col = t->a_col, b_row = t->b_row;
+    const ptrdiff_t a_row = packed ? 1 : t->a_row, a_col = packed ? MR : t->a_col, b_row = t->b_row;
     TURNS for (ptrdiff_t p = 0; p < t->k; p++, a += a_col, b += b_row)
     {
         if (fetches) __builtin_prefetch(t->fetch + p * LINE_BYTES, 0, 2);
@@ -164,7 +166,7 @@ INLINE void tile(const int rows, const int columns, const bool fetches, const ti
 }
 
 #define TILE(r, v) \
-    static void tile_##r##_##v(const tile_args *t) { tile(r, v, false, t); }
+    static void tile_##r##_##v(const tile_args *t) { tile(r, v, false, false, t); }
 #define TILES(r) EACH_NV(TILE, r)
 EACH_MR(TILES)
 #define TILE_NAME(r, v) tile_##r##_##v,
@@ -172,8 +174,17 @@ EACH_MR(TILES)
 static void (*const tile_fns[MR][NV])(const tile_args *) = {EACH_MR(TILE_ROW)};
 
 /* Of many rows, cut evenly, nearly all tiles have these shapes. */
-static void fetching_tile(const tile_args *t) { tile(MR, NV, true, t); }
-static void lower_fetching_tile(const tile_args *t) { tile(MR - 1, NV, true, t); }
+static void packed_tile(const tile_args *t) { tile(MR, NV, true, false, t); }
+static void lower_packed_tile(const tile_args *t) { tile(MR - 1, NV, true, false, t); }
+static void fetching_tile(const tile_args *t) { tile(MR, NV, false, true, t); }
+static void lower_fetching_tile(const tile_args *t) { tile(MR - 1, NV, false, true, t); }
+
+/* Computes a tile of these sizes, as suits it. */
+INLINE void any_tile(ptrdiff_t rows, ptrdiff_t vectors, bool packed, const tile_args *t)
+{
+    if (packed && rows >= MR - 1 && vectors == NV) (rows == MR ? packed_tile : lower_packed_tile)(t);
+    else tile_fns[rows - 1][vectors - 1](t);
+}
 
 /* ---- packing ------------------------------------------------------------------------------------------- */
 
@@ -211,8 +222,7 @@ typedef struct {
     const product_finish *finish;
     ptrdiff_t kc; /* length of a block of k */
     ptrdiff_t row_blocks, column_blocks; /* tasks of one matrix */
-    enum { AS_IT_LIES, COPIED, PACKED } a_form;
-    bool pack_b;
+    bool pack_a, pack_b;
 } gemm_plan;
 
 /* n things cut into parts as equal as can be: the first `longer` of them have one more than `size`. */
@@ -248,24 +258,13 @@ static const real *prepare_a(const gemm_plan *plan, real *room, const real *a, p
                              ptrdiff_t s, ptrdiff_t s_end, tile_args *t)
 {
     const gemm_args *g = plan->args;
-    real *room_end = room;
-    switch (plan->a_form) {
-    case AS_IT_LIES:
-        t->a_row = g->a_row, t->a_col = g->a_col;
-        return a + part_begin(tiles, s) * g->a_row;
-    case COPIED:
-        t->a_row = k, t->a_col = 1;
-        for (ptrdiff_t i = part_begin(tiles, s); i < part_begin(tiles, s_end); i++, room_end += k)
-            memcpy(room_end, a + i * g->a_row, (size_t)k * sizeof(real));
-        break;
-    case PACKED:
-        t->a_row = 1, t->a_col = MR;
-        a += part_begin(tiles, s) * g->a_row;
-        if (g->a_row == 1) pack_tiles(room, a, g->a_col, tiles, s, s_end, k);
-        else
-            for (real *to = room; s < s_end; a += part_size(tiles, s++) * g->a_row, to += MR * k)
-                pack(MR, to, a, g->a_row, g->a_col, part_size(tiles, s), k);
-    }
+    a += part_begin(tiles, s) * g->a_row;
+    t->a_row = plan->pack_a ? 1 : g->a_row, t->a_col = plan->pack_a ? MR : g->a_col;
+    if (!plan->pack_a) return a;
+    if (g->a_row == 1) pack_tiles(room, a, g->a_col, tiles, s, s_end, k);
+    else
+        for (real *to = room; s < s_end; a += part_size(tiles, s++) * g->a_row, to += MR * k)
+            pack(MR, to, a, g->a_row, g->a_col, part_size(tiles, s), k);
     return room;
 }
 
@@ -295,8 +294,8 @@ static void multiply_block(const gemm_plan *plan, tile_args t, const real *a, co
             t.a = a_block, t.c = c + part_begin(tiles, s_begin) * t.c_row + j;
             for (ptrdiff_t s = s_begin; s < s_end; s++) {
                 const ptrdiff_t count = part_size(tiles, s);
-                tile_fns[count - 1][vectors - 1](&t);
-                t.a += plan->a_form == PACKED ? MR * t.k : count * t.a_row;
+                any_tile(count, vectors, plan->pack_a, &t);
+                t.a += plan->pack_a ? MR * t.k : count * t.a_row;
                 t.c += count * t.c_row;
             }
         }
@@ -497,8 +496,8 @@ static gemm_plan plan_of(const gemm_args *args, const real *bias, const product_
 {
     gemm_plan plan = {
         .args = args, .bias = bias, .finish = finish, .kc = kc, .row_blocks = 1, .column_blocks = 1};
-    if (args->a_col == 1) plan.a_form = args->k > KC && args->n >= A_COPIED_FROM ? COPIED : AS_IT_LIES;
-    else plan.a_form = args->a_row == 1 && args->n <= A_READ_UP_TO ? AS_IT_LIES : PACKED;
+    if (args->a_col == 1) plan.pack_a = args->n >= (args->k > KC ? LONG_A_PACKED_FROM : A_PACKED_FROM);
+    else plan.pack_a = args->a_row != 1 || args->n > A_READ_UP_TO;
     plan.pack_b = args->b_col != 1 || args->m > B_READ_UP_TO;
     return plan;
 }
