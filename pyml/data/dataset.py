@@ -9,7 +9,7 @@ import numpy as np
 
 from pyml.data.checks import count, indexed, sized
 from pyml.ops.creation import randperm
-from pyml.ops.index import index_select
+from pyml.ops.index import selected
 from pyml.ops.shape import clone
 from pyml.random import state_of
 from pyml.tensor import Tensor
@@ -382,7 +382,7 @@ def items_of(dataset, indices):
 def take(tensor, rows):
     """A copy of the rows: what changes a batch in place does not change the data set."""
     if type(rows) is not range:
-        return index_select(tensor, 0, rows)
+        return selected(tensor, 0, rows, "index", wrap=True)
     if rows and not 0 <= rows[0] <= rows[-1] < len(tensor):
         raise IndexError(
             f"index: rows {rows.start} to {rows.stop} are out of range for a tensor of shape "

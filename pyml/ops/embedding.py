@@ -33,7 +33,7 @@ def numbers_below(size, input, name, argument="input"):
             "tensor for argument 'indices' to have one of the following scalar types: Long, Int)"
         )
     try:
-        return index_along(input, size, 0, name, wrap=False)
+        return index_along(input, size, 0, name)
     except OutOfRange as fault:
         raise OutOfRange(with_words(str(fault), "index out of range in self")) from None
 

@@ -137,10 +137,11 @@ def getitem(input, index):
     whole = input
     input, index = without_integers(input, index, "index")
     if is_row_index(index, input.array):
-        return index_select(input, 0, Tensor._on(index[0]))
+        return selected(input, 0, Tensor._on(index[0]), "index", wrap=True)
     if is_column_index(index):
         dim = len(index) - 2
-        return index_select(part(input, (*index[:dim], ...), "Slice"), dim, Tensor._on(index[dim]))
+        slices = part(input, (*index[:dim], ...), "Slice")
+        return selected(slices, dim, Tensor._on(index[dim]), "index", wrap=True)
     try:
         return take(
             input, tuple(copied(item) if isinstance(item, np.ndarray) else item for item in index)
@@ -373,8 +374,8 @@ def for_each(shape, value):
 # ---- along a dimension ---------------------------------------------------------------------------
 
 
-def index_along(index, size, dim, name, wrap=True):
-    """`index` as int64, a copy; with `wrap` negative ones are counted from the front.
+def index_along(index, size, dim, name, wrap=False):
+    """`index` as int64, a copy; with `wrap` those from -size on are counted from the end.
 
     Raises:
         TypeError, IndexError
@@ -398,12 +399,17 @@ def index_along(index, size, dim, name, wrap=True):
 
 
 def index_select(input, dim, index):
-    """The slices `index` (a vector) along `dim`; a copy."""
-    checked_tensor(input, "index_select")
-    dim = wrapped_dim(dim, input.ndim, "index_select")
-    index = index_along(index, input.size(dim) if input.ndim else 1, dim, "index_select")
+    """The slices `index` (a vector, none below zero) along `dim`; a copy."""
+    return selected(input, dim, index, "index_select")
+
+
+def selected(input, dim, index, name, wrap=False):
+    """index_select() for an operation of this name."""
+    checked_tensor(input, name)
+    dim = wrapped_dim(dim, input.ndim, name)
+    index = index_along(index, input.size(dim) if input.ndim else 1, dim, name, wrap)
     if index.ndim > 1:
-        raise ArgumentError(f"index_select: index has shape {index.shape}, it must be a vector")
+        raise ArgumentError(f"{name}: index has shape {index.shape}, it must be a vector")
     if input.ndim == 0:
         if index.size != 1:
             return rows(input.reshape(1), index)
@@ -455,6 +461,7 @@ def gather(input, dim, index, *, sparse_grad=False):
     """y[i][j] = input[i][index[i][j]] for dim 1, and so for every dim.
 
     Args:
+        index: none of it below zero, which take_along_dim() counts from the end.
         sparse_grad: of no effect: gradients are dense.
     """
     checked_tensor(input, "gather")
@@ -513,19 +520,22 @@ def take_along_dim(input, indices, dim=None):
     """gather() for an index that argmax or argsort gave.
 
     Args:
-        indices: of a shape that broadcasts with the input's, but for `dim`.
+        indices: of a shape that broadcasts with the input's, but for `dim`; those below zero are
+            counted from the end.
         dim: Default: None, that of the flattened tensors.
     """
     checked_tensor(input, "take_along_dim")
     checked_tensor(indices, "take_along_dim", "indices")
     if dim is None:
-        return gather(input.reshape(-1), 0, indices.reshape(-1))
+        return take_along_dim(input.reshape(-1), indices.reshape(-1), 0)
     if input.ndim != indices.ndim:
         raise ArgumentError(
             f"take_along_dim: input has shape {input.shape} and indices {indices.shape}; they must "
             "have as many dimensions"
         )
     dim = wrapped_dim(dim, input.ndim, "take_along_dim")
+    size = input.size(dim) if input.ndim else 1
+    indices = Tensor._on(index_along(indices, size, dim, "take_along_dim", wrap=True))
     if input.ndim == 0:
         return gather(input, dim, indices)
     around = [(*x.shape[:dim], 1, *x.shape[dim + 1 :]) for x in (input, indices)]
@@ -681,5 +691,5 @@ def unravel_index(indices, shape):
     if min(shape, default=0) < 0:
         raise ArgumentError(f"unravel_index: shape is {shape}, its sizes must be >= 0")
     size = math.prod(shape)
-    flat = index_along(indices, size, 0, "unravel_index")
+    flat = index_along(indices, size, 0, "unravel_index", wrap=True)
     return tuple(Tensor._on(np.asarray(part)) for part in np.unravel_index(flat, shape))

@@ -9,7 +9,7 @@ from pyml.errors import ArgumentError, DtypeError
 from pyml.ops.arrays import checked_tensor
 from pyml.ops.creation import arange, zeros
 from pyml.ops.elementwise import where
-from pyml.ops.index import index_along, index_select, scatter_add, setitem
+from pyml.ops.index import index_along, index_select, scatter_add, selected, setitem
 from pyml.ops.numpys import by_numpy
 from pyml.ops.operands import broadcast_shapes
 from pyml.ops.reduce import sum as summed
@@ -549,10 +549,10 @@ def unfold(input, dimension, size, step):
 
 
 def take(input, index):
-    """The elements at indices of the flattened input, in the shape of the index."""
+    """The elements at indices of the flattened input, in the shape of the index; -1 is the last."""
     checked_tensor(input, "take")
     checked_tensor(index, "take", "index")
-    chosen = index_select(reshape(input, (-1,)), 0, reshape(index, (-1,)))
+    chosen = selected(reshape(input, (-1,)), 0, reshape(index, (-1,)), "take", wrap=True)
     return reshape(chosen, index.shape)
 
 
@@ -595,12 +595,12 @@ def index_copy(input, dim, index, source):
 
 
 def index_fill(input, dim, index, value):
-    """A copy of the input with `value` in the slices `index` along `dim`."""
+    """A copy of the input with `value` in the slices `index` along `dim`; -1 is the last."""
     checked_tensor(input, "index_fill")
     dim = wrapped_dim(dim, input.ndim, "index_fill")
     if input.ndim == 0:  # as one of one element
         return index_fill(reshape(input, (1,)), 0, index, value).reshape(())
-    array = index_along(index, input.shape[dim], dim, "index_fill")
+    array = index_along(index, input.shape[dim], dim, "index_fill", wrap=True)
     return assigned(input, along(dim, Tensor._on(array)), value)
 
 
@@ -716,7 +716,8 @@ def put(input, index, source, accumulate=False):
             "they must be as many"
         )
     flat, values = reshape(input, (-1,)), reshape(source, (-1,))
-    places = Tensor._on(index_along(reshape(index, (-1,)), flat.numel(), 0, "put"))
+    places = reshape(index, (-1,))
+    places = Tensor._on(index_along(places, flat.numel(), 0, "put", wrap=True))
     if accumulate:
         return reshape(scatter_add(flat, 0, places, values), input.shape)
     return reshape(assigned(flat, (places,), values), input.shape)

@@ -114,7 +114,11 @@ CASES = [
         lambda x: x.index_select(1, pyml.tensor([4, 0, 4])),
         lambda x: x[:, [4, 0, 4]],
     ),
-    case("index_select rows", lambda x: x.index_select(0, pyml.tensor(ROWS)), lambda x: x[ROWS]),
+    case(
+        "index_select rows",
+        lambda x: x.index_select(0, pyml.tensor(ROWS) % SHAPE[0]),
+        lambda x: x[ROWS],
+    ),
     case(
         "gather",
         lambda x: x.gather(1, pyml.tensor(GATHERED)),
@@ -236,7 +240,7 @@ def test_integers_choose_before_arrays(index, same):
 
 def test_gradient_of_gather_where_the_index_is_smaller():
     x = pyml.zeros(3, 4, 2, requires_grad=True)
-    index = pyml.tensor([[[3], [-1]], [[0], [0]]])  # (2, 2, 1)
+    index = pyml.tensor([[[3], [3]], [[0], [0]]])  # (2, 2, 1)
     y = pyml.gather(x, 1, index)
     y.backward(pyml.tensor([[[1.0], [2.0]], [[4.0], [8.0]]]))
     wanted = np.zeros((3, 4, 2), np.float32)
@@ -275,13 +279,47 @@ def test_an_index_is_looked_through_before_anything_is_read():
     x = pyml.zeros(4, 3)
     for index in ([0, 4], [-5, 0], [2**62, 0], [-(2**63), 0]):
         wrong = index[0] or index[1]
-        text = f"index_select: index {wrong} is out of range for dimension 0 of size 4"
+        text = f"index: index {wrong} is out of range for dimension 0 of size 4"
         with pytest.raises(IndexError, match=text):
             x[pyml.tensor(index)]
         with pytest.raises(IndexError, match="dimension 1 of size 3"):
             x.gather(1, pyml.tensor([index]))
     with pytest.raises(IndexError, match="of size 0"):
         pyml.zeros(0, 3)[pyml.tensor([0])]
+
+
+def test_what_counts_indices_from_the_end_and_what_refuses_them():
+    x, last = pyml.arange(6.0).reshape(2, 3), pyml.tensor([-1])
+    columns, ones = pyml.tensor([[-1, 0, -2]]), pyml.ones(2, 1)
+    for refused in (
+        lambda: x.index_select(1, last),
+        lambda: x.gather(1, columns),
+        lambda: x.scatter(1, columns, 9.0),
+        lambda: x.scatter(1, columns, 9.0, reduce="add"),
+        lambda: x.scatter_add(1, columns, pyml.ones(1, 3)),
+        lambda: x.scatter_reduce(1, columns, pyml.ones(1, 3), "amax"),
+        lambda: x.index_add(1, last, ones),
+        lambda: x.index_copy(1, last, ones),
+        lambda: x.index_reduce(1, last, ones, "prod"),
+    ):
+        with pytest.raises(IndexError, match="index -1 is out of range for dimension 1 of size 3"):
+            refused()
+    numbers = np.arange(6.0).reshape(2, 3)
+    filled, put = numbers.copy(), numbers.copy()
+    filled[:, -1], put[-1, -1] = 7, 7
+    for y, wanted in (
+        (x[:, last], numbers[:, [-1]]),
+        (x.take(columns), numbers.take([[-1, 0, -2]])),
+        (pyml.take_along_dim(x, columns, 1), numbers[:, [-1, 0, -2]]),
+        (pyml.take_along_dim(x, last), [5]),
+        (x.index_fill(1, last, 7.0), filled),
+        (x.put(last, pyml.tensor([7.0])), put),
+        (pyml.unravel_index(last, (2, 3))[1], [2]),
+    ):
+        np.testing.assert_array_equal(y.numpy(), wanted)
+    for wrong in (-7, 6):
+        with pytest.raises(IndexError, match=f"take: index {wrong} is out of range"):
+            x.take(pyml.tensor([wrong]))
 
 
 @pytest.mark.parametrize("shape", [(0,), (0, 5), (2, 0)])
