@@ -24,6 +24,7 @@ enum {
     MR = 32,
     NR = 2 * LANES,
     MC = 8 * MR,
+    KC = 1024, /* of k: C is read and written again for each block */
     MACS_PER_NS = 80, /* multiply-adds of one lane in a nanosecond, about */
     ROW_BYTES = 64,
 };
@@ -57,15 +58,25 @@ INLINE void pack_a(pair *to, const real *from, ptrdiff_t along, ptrdiff_t k_stri
         }
 }
 
-/* sums (MR,NR), of `rows` rows at least, of packed operands. What the tiles read is written before, and what they write is
- * read after: the compiler does not see that they do. */
-static void sum_tile(ptrdiff_t rows, real *sums, const pair *a, const pair *b, ptrdiff_t pairs)
+/* sums (MR,NR), of `rows` rows at least, of packed operands, from 0 or, if it goes on, from what is there. What the tiles
+ * read is written before, and what they write is read after: the compiler does not see that they do. */
+static void sum_tile(ptrdiff_t rows, bool goes_on, real *sums, ptrdiff_t sums_row, const pair *a,
+                     const pair *b, ptrdiff_t pairs)
 {
+    const ptrdiff_t stride = sums_row * (ptrdiff_t)sizeof(real);
+    real *lower = sums + L * sums_row;
     __asm__ volatile("" ::: "memory");
-    tile_zero(0);
-    tile_zero(1);
-    tile_zero(2);
-    tile_zero(3);
+    if (goes_on) {
+        tile_load(0, sums, stride);
+        tile_load(1, sums + L, stride);
+        tile_load(2, lower, stride);
+        tile_load(3, lower + L, stride);
+    } else {
+        tile_zero(0);
+        tile_zero(1);
+        tile_zero(2);
+        tile_zero(3);
+    }
     for (; pairs > 0; pairs -= L, a += MR * L, b += L * NR) {
         tile_load(6, b, 2 * ROW_BYTES);
         tile_load(7, b + L, 2 * ROW_BYTES);
@@ -77,10 +88,10 @@ static void sum_tile(ptrdiff_t rows, real *sums, const pair *a, const pair *b, p
         tile_dot(2, 5, 6);
         tile_dot(3, 5, 7);
     }
-    tile_store(0, sums, 2 * ROW_BYTES);
-    tile_store(1, sums + L, 2 * ROW_BYTES);
-    tile_store(2, sums + L * NR, 2 * ROW_BYTES);
-    tile_store(3, sums + L * NR + L, 2 * ROW_BYTES);
+    tile_store(0, sums, stride);
+    tile_store(1, sums + L, stride);
+    tile_store(2, lower, stride);
+    tile_store(3, lower + L, stride);
     __asm__ volatile("" ::: "memory");
 }
 

@@ -13,6 +13,7 @@ enum {
     MR = 14,
     NR = 2 * LANES,
     MC = 18 * MR,
+    KC = 512, /* of k */
     MACS_PER_NS = 10, /* multiply-adds of one lane in a nanosecond, about */
 };
 
@@ -30,11 +31,14 @@ INLINE void pack_a(pair *to, const real *from, ptrdiff_t along, ptrdiff_t k_stri
 }
 
 /* rows x NR sums; `rows` is constant where this is inlined. */
-INLINE void sum_rows(const int rows, real *sums, const pair *a, const pair *b, ptrdiff_t pairs)
+INLINE void sum_rows(const int rows, bool goes_on, real *sums, ptrdiff_t sums_row, const pair *a,
+                     const pair *b, ptrdiff_t pairs)
 {
     vec sum[MR][2];
-    UNROLL for (int i = 0; i < rows; i++)
-        sum[i][0] = sum[i][1] = (vec){0};
+    UNROLL for (int i = 0; i < rows; i++) {
+        sum[i][0] = goes_on ? vload(sums + i * sums_row) : (vec){0};
+        sum[i][1] = goes_on ? vload(sums + i * sums_row + L) : (vec){0};
+    }
     for (; pairs > 0; pairs--, a += MR, b += NR) {
         const __m512bh low = (__m512bh)vload((const real *)b), high = (__m512bh)vload((const real *)b + L);
         UNROLL for (int i = 0; i < rows; i++) {
@@ -44,25 +48,23 @@ INLINE void sum_rows(const int rows, real *sums, const pair *a, const pair *b, p
         }
     }
     UNROLL for (int i = 0; i < rows; i++) {
-        vstore(sums + i * NR, sum[i][0]);
-        vstore(sums + i * NR + L, sum[i][1]);
+        vstore(sums + i * sums_row, sum[i][0]);
+        vstore(sums + i * sums_row + L, sum[i][1]);
     }
 }
 
+#define SUM_ARGS bool goes_on, real *sums, ptrdiff_t sums_row, const pair *a, const pair *b, ptrdiff_t pairs
 #define EACH_COUNT(X) X(2) X(4) X(6) X(8) X(10) X(12) X(14)
-#define SUM_ROWS(r)                                                                     \
-    static void sum_rows_##r(real *sums, const pair *a, const pair *b, ptrdiff_t pairs) \
-    {                                                                                   \
-        sum_rows(r, sums, a, b, pairs);                                                 \
-    }
+#define SUM_ROWS(r) \
+    static void sum_rows_##r(SUM_ARGS) { sum_rows(r, goes_on, sums, sums_row, a, b, pairs); }
 EACH_COUNT(SUM_ROWS)
 #define SUM_ROWS_NAME(r) sum_rows_##r,
-static void (*const sum_fns[])(real *, const pair *, const pair *, ptrdiff_t) = {EACH_COUNT(SUM_ROWS_NAME)};
+static void (*const sum_fns[])(SUM_ARGS) = {EACH_COUNT(SUM_ROWS_NAME)};
 
-/* sums (MR,NR), of `rows` rows at least, of packed operands. */
-INLINE void sum_tile(ptrdiff_t rows, real *sums, const pair *a, const pair *b, ptrdiff_t pairs)
+/* sums (MR,NR), of `rows` rows at least, of packed operands, from 0 or, if it goes on, from what is there. */
+INLINE void sum_tile(ptrdiff_t rows, SUM_ARGS)
 {
-    sum_fns[(rows - 1) / 2](sums, a, b, pairs);
+    sum_fns[(rows - 1) / 2](goes_on, sums, sums_row, a, b, pairs);
 }
 
 #endif

@@ -15,6 +15,7 @@ enum {
     MR = 8,
     NR = 8,
     MC = 32 * MR,
+    KC = 512, /* of k */
     MACS_PER_NS = 10, /* multiply-adds of one lane in a nanosecond, about */
     FOUR = LANES, /* numbers of k that are multiplied together */
 };
@@ -55,13 +56,17 @@ INLINE void pack_a(pair *to, const real *from, ptrdiff_t along, ptrdiff_t k_stri
     pack_pairs(MR, to, from, along, k_stride, count, k, pairs_of(k));
 }
 
-/* sums (MR,NR) of packed operands. */
-static void sum_tile(ptrdiff_t rows, real *sums, const pair *a, const pair *b, ptrdiff_t pairs)
+/* sums (MR,NR) of packed operands, from 0 or, if it goes on, from what is there. */
+static void sum_tile(ptrdiff_t rows, bool goes_on, real *sums, ptrdiff_t sums_row, const pair *a,
+                     const pair *b, ptrdiff_t pairs)
 {
     (void)rows;
     float32x4_t sum[MR / 2][NR / 2];
     UNROLL for (int i = 0; i < MR / 2; i++) UNROLL
-        for (int j = 0; j < NR / 2; j++) sum[i][j] = vdupq_n_f32(0);
+        for (int j = 0; j < NR / 2; j++) {
+            const real *at = sums + 2 * i * sums_row + 2 * j;
+            sum[i][j] = goes_on ? vcombine_f32(vld1_f32(at), vld1_f32(at + sums_row)) : vdupq_n_f32(0);
+        }
     for (; pairs > 0; pairs -= 2, a += 2 * MR, b += 2 * NR) {
         bfloat16x8_t b_j[NR / 2];
         UNROLL for (int j = 0; j < NR / 2; j++)
@@ -74,8 +79,8 @@ static void sum_tile(ptrdiff_t rows, real *sums, const pair *a, const pair *b, p
     }
     UNROLL for (int i = 0; i < MR / 2; i++) UNROLL
         for (int j = 0; j < NR / 2; j++) {
-            vst1_f32(sums + 2 * i * NR + 2 * j, vget_low_f32(sum[i][j]));
-            vst1_f32(sums + (2 * i + 1) * NR + 2 * j, vget_high_f32(sum[i][j]));
+            vst1_f32(sums + 2 * i * sums_row + 2 * j, vget_low_f32(sum[i][j]));
+            vst1_f32(sums + (2 * i + 1) * sums_row + 2 * j, vget_high_f32(sum[i][j]));
         }
 }
 

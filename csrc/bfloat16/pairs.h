@@ -33,20 +33,29 @@ INLINE void load_block(const bool by_rows, vec block[LANES], const real *from, p
             for (ptrdiff_t p = 0; p < k; p++) piece[2 * L * i + p] = from[i * along + p * k_stride];
         from = piece, along = 2 * L, k_stride = 1;
     }
+    const bool is_whole = rows == L && k == 2 * L;
     if (k_stride == 1) {
         const ptrdiff_t low = min_size(k, L), high = k - low;
-        UNROLL for (ptrdiff_t l = 0; l < L; l++) {
-            const real *row = from + min_size(l, rows - 1) * along;
-            block[l] = pairs_along(vload_upto(row, low), vload_upto(row + low, high));
-        }
+        if (is_whole) UNROLL
+            for (ptrdiff_t l = 0; l < L; l++, from += along)
+                block[l] = pairs_along(vload(from), vload(from + L));
+        else UNROLL
+            for (ptrdiff_t l = 0; l < L; l++) {
+                const real *row = from + min_size(l, rows - 1) * along;
+                block[l] = pairs_along(vload_upto(row, low), vload_upto(row + low, high));
+            }
         if (!by_rows) vtranspose(block);
     } else {
-        UNROLL for (ptrdiff_t l = 0; l < L; l++) {
-            const real *first = from + min_size(2 * l, k - 1) * k_stride;
-            const real *second = from + min_size(2 * l + 1, k - 1) * k_stride;
-            block[l] =
-                pairs_across(vload_n(first, 2 * l < k ? rows : 0), vload_n(second, 2 * l + 1 < k ? rows : 0));
-        }
+        if (is_whole) UNROLL
+            for (ptrdiff_t l = 0; l < L; l++, from += 2 * k_stride)
+                block[l] = pairs_across(vload(from), vload(from + k_stride));
+        else UNROLL
+            for (ptrdiff_t l = 0; l < L; l++) {
+                const real *first = from + min_size(2 * l, k - 1) * k_stride;
+                const real *second = from + min_size(2 * l + 1, k - 1) * k_stride;
+                block[l] = pairs_across(vload_n(first, 2 * l < k ? rows : 0),
+                                        vload_n(second, 2 * l + 1 < k ? rows : 0));
+            }
         if (by_rows) vtranspose(block);
     }
 }

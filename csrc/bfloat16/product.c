@@ -1,8 +1,9 @@
 /* Products of matrices rounded to bfloat16, with sums in float32. The algorithm is that of kernels/gemm.c; every operand is
  * packed, as it must be rounded. amx.h, avx512.h and bfmmla.h have the instructions.
  *
- * They multiply pairs: numbers 2g and 2g+1 of k. An element of C is the sum over blocks of k, in order, of alpha * (sum over
- * the pairs of the block, in the order of the instruction, from 0), whatever its place in C, the sizes m and n, and threads. */
+ * They multiply pairs: numbers 2g and 2g+1 of k. An element of C is alpha * (sum over all pairs, in the order of the
+ * instruction, from 0), whatever its place in C, the sizes m and n, blocks, and threads: until k has ended C holds the sums.
+ * With a beta C has something else to hold, and gets alpha * (sum over the pairs of a block) for each block of k. */
 #include "../kernels/linear.h"
 #include "../dispatch.h"
 
@@ -17,7 +18,6 @@
 #endif
 
 enum {
-    KC = 512, /* of k */
     KC_STEP = 32,
     NC = 1024,
     PACKED_B = KC / 2 * NC + LANES, /* pairs */
@@ -36,20 +36,31 @@ typedef struct {
     const real *bias; /* NULL: none */
     ptrdiff_t c_row, rows, columns, k;
     real alpha, beta;
+    bool goes_on; /* with the sums that C holds */
 } block_args;
 
-/* C <- alpha * sums + beta * C + bias, `rows` and `columns` of them. */
-INLINE void store_tile(const block_args *t, real *c, const real *bias, const real *sums, ptrdiff_t rows,
-                       ptrdiff_t columns)
+/* C <- alpha * sums + beta * C + bias, `rows` and `columns` of them; the sums may lie in C. */
+INLINE void store_tile(const block_args *t, real *c, const real *bias, const real *sums, ptrdiff_t sums_row,
+                       ptrdiff_t rows, ptrdiff_t columns)
 {
     const vec alpha = vset1(t->alpha), beta = vset1(t->beta);
-    for (ptrdiff_t i = 0; i < rows; i++, c += t->c_row, sums += NR)
+    for (ptrdiff_t i = 0; i < rows; i++, c += t->c_row, sums += sums_row)
         for (ptrdiff_t j = 0; j < columns; j += L) {
             const ptrdiff_t lanes = min_size(columns - j, L);
             vec y = alpha * vload(sums + j);
             if (t->beta != 0) y = vfma(alpha, vload(sums + j), beta * vload_upto(c + j, lanes));
             if (bias != NULL) y += vload_upto(bias + j, lanes);
             vstore_upto(c + j, y, lanes);
+        }
+}
+
+/* Some of the sums that C holds, zeros beside them. */
+static void load_tile(real *room, const real *c, ptrdiff_t c_row, ptrdiff_t rows, ptrdiff_t columns)
+{
+    for (ptrdiff_t i = 0; i < MR; i++)
+        for (ptrdiff_t j = 0; j < NR; j += L) {
+            const ptrdiff_t lanes = i < rows && j < columns ? min_size(columns - j, L) : 0;
+            vstore(room + i * NR + j, vload_upto(c + i * c_row + j, lanes));
         }
 }
 
@@ -69,12 +80,19 @@ static void multiply_block(const gemm_args *g, const block_args *t, const real *
             if (i_begin == 0)
                 pack_pairs(NR, panel, b + j * g->b_col, g->b_col, g->b_row, columns, t->k, pairs);
             for (ptrdiff_t i = i_begin; i < i_end; i += MR) {
-                _Alignas(VEC_BYTES) real sums[MR * NR];
+                _Alignas(VEC_BYTES) real room[MR * NR];
                 const ptrdiff_t rows = min_size(MR, i_end - i);
                 real *c = t->c + i * t->c_row + j;
-                for (ptrdiff_t r = 0; r < rows; r++) __builtin_prefetch(c + r * t->c_row, 1);
-                sum_tile(rows, sums, packed_a + (i - i_begin) * pairs, panel, pairs);
-                store_tile(t, c, t->bias == NULL ? NULL : t->bias + j, sums, rows, columns);
+                const bool is_whole = rows == MR && columns == NR && t->beta == 0;
+                real *sums = is_whole ? c : room;
+                const ptrdiff_t sums_row = is_whole ? t->c_row : NR;
+                if (is_whole)
+                    for (ptrdiff_t r = 0; r < MR; r++)
+                        __builtin_prefetch(c + r * t->c_row, 1), __builtin_prefetch(c + r * t->c_row + L, 1);
+                else if (t->goes_on) load_tile(room, c, t->c_row, rows, columns);
+                sum_tile(rows, t->goes_on, sums, sums_row, packed_a + (i - i_begin) * pairs, panel, pairs);
+                if (!is_whole || t->alpha != 1 || t->bias != NULL)
+                    store_tile(t, c, t->bias == NULL ? NULL : t->bias + j, sums, sums_row, rows, columns);
             }
         }
     }
@@ -102,14 +120,16 @@ static void multiply_tasks(const void *context, ptrdiff_t begin, ptrdiff_t end)
                         .c_row = g->c_row,
                         .rows = min_size(of.row_size, g->m - i),
                         .columns = min_size(of.column_size, g->n - j),
-                        .alpha = (real)g->alpha,
                         .beta = (real)g->beta};
         ptrdiff_t p = 0;
         do { /* once if k is 0 */
             t.k = min_size(g->k - p, of.kc);
-            t.bias = of.bias != NULL && p + t.k == g->k ? of.bias + j : NULL;
+            const bool is_last = p + t.k == g->k;
+            t.alpha = is_last || g->beta != 0 ? (real)g->alpha : 1;
+            t.bias = of.bias != NULL && is_last ? of.bias + j : NULL;
             multiply_block(g, &t, a + p * g->a_col, b + p * g->b_row);
-            t.beta = 1; /* the blocks that follow add */
+            t.goes_on = g->beta == 0;
+            if (g->beta != 0) t.beta = 1; /* the blocks that follow add */
             p += t.k;
         } while (p < g->k);
     }

@@ -4,16 +4,12 @@ The models follow the manuals of Intel and Arm. Builds with PYML_WIDE=1 have "am
 instructions of AMX are C, so that all else of its products is tested without it.
 """
 
-import math
-
 import numpy as np
 import pytest
 
 from helpers.compare import assert_same_bits
 from helpers.memory import Guarded, at_page_end
 from pyml import _kernels
-
-KC, KC_STEP = 512, 32  # longest block of k, and what blocks are multiples of
 
 
 @pytest.fixture(params=["avx512_bf16", "amx_bf16", "amx_model", "bfmmla"], autouse=True)
@@ -39,11 +35,6 @@ def rounded(x):
     bits = np.ascontiguousarray(flushed(x.astype("float32"))).view("uint32")
     bits = (bits + 0x7FFF + (bits >> 16 & 1)) & np.uint32(0xFFFF0000)
     return bits.view("float32")
-
-
-def fused(alpha, x, y):
-    """alpha x + y, rounded once: what float64 holds of it is exact enough for alpha of few bits."""
-    return (np.float64(alpha) * x + y).astype("float32")
 
 
 def added(total, a, b):
@@ -99,18 +90,8 @@ SUMS = {"avx512_bf16": by_pairs, "amx_bf16": by_tiles, "amx_model": by_tiles, "b
 
 
 def product(unit, a, b, alpha=1):
-    """alpha a b, a block of k after another."""
-    a, b = rounded(a), rounded(b)
-    sums = SUMS[unit]
-    k = a.shape[1]
-    kc = max(k, 1)
-    if k > KC:
-        kc = math.ceil(math.ceil(k / math.ceil(k / KC)) / KC_STEP) * KC_STEP
-    total = None
-    for begin in range(0, max(k, 1), kc):
-        part = sums(a[:, begin : begin + kc], b[begin : begin + kc])
-        total = np.float32(alpha) * part if total is None else fused(alpha, part, total)
-    return total
+    """alpha a b."""
+    return np.float32(alpha) * SUMS[unit](rounded(a), rounded(b))
 
 
 def draw(rng, *shape):
@@ -119,6 +100,11 @@ def draw(rng, *shape):
 
 SHAPES = [(1, 1, 1), (2, 3, 5), (13, 31, 32), (14, 32, 33), (15, 33, 31), (29, 65, 64), (1, 40, 70)]
 LONG = [(17, 20, 513), (3, 1030, 9), (270, 5, 40), (5, 7, 1100), (4, 0, 3), (4, 5, 0), (0, 5, 3)]
+LONG += [
+    (70, 33, 1057),
+    (33, 2070, 65),
+    (2049, 32, 34),
+]  # whole tiles, beside others, of blocks of k
 
 
 @pytest.mark.parametrize("alpha", [1, 0.375])
@@ -170,3 +156,14 @@ def test_threads_and_rows(threads, rng):
     row = np.empty((1, 400), "float32")
     _kernels.linear_forward(row, x[7:8], w, b, 1, True)
     assert_same_bits(row[0], results[0][0][7])
+
+
+@pytest.mark.parametrize("alpha, beta", [(1, 0), (1, 1), (0.5, 0), (0.25, -2)])
+@pytest.mark.parametrize("shape", [(5, 7, 40), (64, 64, 64), (37, 66, 2100)], ids=str)
+def test_onto_what_is_there(shape, alpha, beta, unit, rng):
+    """alpha a b + beta c, of numbers whose sums are exact in any order."""
+    m, n, k = shape
+    a, b, c = (rng.integers(-8, 9, size).astype("float32") for size in ((m, k), (k, n), (m, n)))
+    wanted = alpha * (a.astype("float64") @ b) + beta * c
+    _kernels.gemm(c, a, b, m, n, k, k, 1, n, 1, n, 1, 0, 0, 0, alpha, beta, True)
+    assert_same_bits(c, wanted.astype("float32"))

@@ -12,7 +12,7 @@ THREADS = (1, 2, 3)
 RELU = {"ACTIVATIONS": {"ReLU": {"inplace": [False, True]}}}
 FAMILIES = {  # what is other than in programs.py
     "tall": {"SCALE": 600, "ROWS": 600 * programs.ROWS},  # chains
-    "wide": {"WIDER": 16, "SCALE": 4, "ROWS": 4 * programs.ROWS, **RELU},  # products with what follows
+    "wide": {"WIDER": 16, "SCALE": 4, "ROWS": 4 * programs.ROWS, **RELU},  # products, what follows
     "large": {"WIDER": 96, **RELU},  # updates behind gradients
 }
 PLANS = {
