@@ -188,12 +188,12 @@ IS_GCC = (
     and "gcc version" in subprocess.run([*CC, "-v"], capture_output=True, text=True).stderr
 )
 # Kernels that -O3 of GCC makes longer and no faster, those with a loop for each of many types
-# several times; and the products by AMX, whose speed nobody knows.
+# several times.
 FOR_SIZE = {}
 if IS_GCC:
     ENOUGH = ("-O2", "-fvect-cost-model=dynamic")
     FOR_SIZE = dict.fromkeys(
-        ["cast", "class_loss", "clip", "compare", "diagnostics", "image", "prelu", "product_amx"],
+        ["cast", "class_loss", "clip", "compare", "diagnostics", "image", "prelu"],
         ENOUGH,
     )
 # A loop that asks the same within each time stays one: two are no faster, and much longer.

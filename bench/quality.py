@@ -228,10 +228,11 @@ class Operations(Callback):
             self.count = self.trainer.steps * step.stats().flops
 
 
-def of_pyml(row, known, parts, seed, options, path):
+def of_pyml(row, known, parts, seed, epochs=None, max_seconds=None, path=None):
     """The model as a function of rows, the number of its parameters, and what the fit took.
 
     Args:
+        epochs, max_seconds: at most; None: the recipe's, and no limit.
         path: of the checkpoint that is written, and gone on from where it is there; None for none.
 
     Returns:
@@ -240,7 +241,7 @@ def of_pyml(row, known, parts, seed, options, path):
     """
     train, validation, _ = parts
     resume = path if path is not None and path.exists() else None
-    epochs = [] if resume is None else load_checkpoint(path, generator=False).progress["history"]
+    past = [] if resume is None else load_checkpoint(path, generator=False).progress["history"]
     operations = Operations()
     began, before = time.perf_counter(), cpu_seconds()
     fitted = tabular.fit(
@@ -249,17 +250,17 @@ def of_pyml(row, known, parts, seed, options, path):
         recipe=recipe_of(row),
         validation=validation,
         seed=seed,
-        epochs=options.epochs,
-        max_seconds=options.max_seconds,
+        epochs=epochs,
+        max_seconds=max_seconds,
         callbacks=[operations, *([] if path is None else [Checkpoint(path)])],
         resume=resume,
         progress=False,
     )
     clock, cpu = time.perf_counter() - began, cpu_seconds() - before
     size = sum(p.numel() for p in fitted.model.parameters())
-    clock += sum(epoch["seconds"] for epoch in epochs)
+    clock += sum(epoch["seconds"] for epoch in past)
     share = operations.count / (1e9 * clock * get_num_threads() * peak("multiply_add"))
-    return fitted.model.predict, size, (clock, None if epochs else cpu, share)
+    return fitted.model.predict, size, (clock, None if past else cpu, share)
 
 
 # ---- peers ---------------------------------------------------------------------------------------
@@ -393,7 +394,8 @@ def measured(name, row, source, options):
             predicted, taken = of_peer(row, known, parts, seed, options.epochs)
         else:
             path = options.checkpoints and options.checkpoints / f"{name}.{row}.{seed}.safetensors"
-            predict, size, taken = of_pyml(ROWS[name][row], known, parts, seed, options, path)
+            limits = options.epochs, options.max_seconds
+            predict, size, taken = of_pyml(ROWS[name][row], known, parts, seed, *limits, path)
             predicted = predict(parts[2])
         scores.append(score_of(known, predicted, parts[2]) / unit)
         takes.append(taken)

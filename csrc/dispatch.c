@@ -90,12 +90,13 @@ extern const kernel_fn bfloat16_avx512[];
 #if defined(UNIT_amx) || defined(UNIT_bfmmla)
 static int always(void) { return 1; }
 
-/* Whether a product of small whole numbers, which every order of sums gives exactly, is right. */
+/* Whether a product of small whole numbers, which every order of sums gives exactly, is right: of a whole tile and others
+ * beside it, and of more than one block of k. */
 static int multiplies(kernel_fn gemm)
 {
     if (thread_prepare() != 0) return 0;
-    enum { M = 33, N = 17, K = 35 };
-    float a[M * K], b[K * N], c[M * N];
+    enum { M = 33, N = 35, K = 1057 };
+    static float a[M * K], b[K * N], c[M * N];
     for (int i = 0; i < M * K; i++) a[i] = (float)(i % 7 - 3);
     for (int i = 0; i < K * N; i++) b[i] = (float)(i % 5 - 2);
     gemm(&(gemm_args){.c = c,

@@ -5,13 +5,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 sys.path.append(str(Path(__file__).parent.parent))  # bench; last: pyml is the one under test
 
-from bench import compare
+from bench import bfloat16, compare
 from bench.networks import DIFFERENT, NETWORKS
 from bench.quality import UNTUNED
 from bench.sides import (
@@ -164,6 +165,18 @@ def test_every_preset_of_the_estimators_has_an_untuned_row():
     presets = pytest.importorskip("pyml.estimators.tabular").PRESETS.values()
     untuned = {row.recipe for row in UNTUNED.values() if not row.options}
     assert {options.get("recipe") for options in presets} <= untuned
+
+
+def test_the_networks_of_bfloat16_are_fitted(rng, tmp_path):
+    """On a made table of the columns of diamonds, which .ci/run has no file of."""
+    path, n = tmp_path / "diamonds.csv", 150
+    numbers = {name: rng.random(n) for name in ("carat", "depth", "table", "x", "y", "z")}
+    texts = {name: rng.choice(list("abc"), n) for name in ("cut", "color", "clarity")}
+    columns = {**numbers, **texts, "price": 1000 + rng.random(n)}
+    lines = [",".join(map(str, row)) for row in zip(*columns.values(), strict=True)]
+    path.write_text("\n".join([",".join(columns), *lines]))
+    score = bfloat16.diamonds(SimpleNamespace(diamonds=path, quick=True))
+    assert 0 < score(0) < 100
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

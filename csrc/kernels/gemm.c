@@ -31,8 +31,8 @@
  * spills an 8 x 3 tile on NEON.) KC x NR is at most half of an L1 of 32 KiB, with AVX-512 two thirds of 48; MC x KC
  * is 252 KiB and NC x KC 512, for an L2 of 1 MiB or more. Processors whose best is AVX2 have one of 256 or 512 KiB: MC x KC
  * is 144 KiB, and NC x KC, the columns of C that are one task and of B that stripes take, is 1 MiB, from an L3. Two threads
- * often share a core, and with it the fetching of instructions: on x86-64 two turns of the tile's loop are written out,
- * which take 1 to 2 % less alone, 3 to 10 % beside another thread. */
+ * often share a core, and with it the fetching of instructions: with AVX2 and AVX-512 two turns of the tile's loop are
+ * written out, which take 1 to 2 % less alone, 3 to 10 % beside another thread. */
 #if defined(ISA_avx512) || defined(ISA_wide)
 enum { MR = 14, NV = 2, MC = 1008 / sizeof(real), NC_BYTES = 2048 };
 #define TURNS TWICE

@@ -410,6 +410,7 @@ def selected(input, dim, index, name, wrap=False):
     index = index_along(index, input.size(dim) if input.ndim else 1, dim, name, wrap)
     if index.ndim > 1:
         raise ArgumentError(f"{name}: index has shape {index.shape}, it must be a vector")
+    index = index.reshape(-1)  # one number, too
     if input.ndim == 0:
         if index.size != 1:
             return rows(input.reshape(1), index)
@@ -464,14 +465,19 @@ def gather(input, dim, index, *, sparse_grad=False):
         index: none of it below zero, which take_along_dim() counts from the end.
         sparse_grad: of no effect: gradients are dense.
     """
-    checked_tensor(input, "gather")
-    dim = wrapped_dim(dim, input.ndim, "gather")
-    index = index_along(index, input.size(dim) if input.ndim else 1, dim, "gather")
+    return collected(input, dim, index, "gather")
+
+
+def collected(input, dim, index, name, wrap=False):
+    """gather() for an operation of this name."""
+    checked_tensor(input, name)
+    dim = wrapped_dim(dim, input.ndim, name)
+    index = index_along(index, input.size(dim) if input.ndim else 1, dim, name, wrap)
     if input.ndim + index.ndim == 1:  # one number of a vector
         return gathered(input.reshape(-1), 0, index.reshape(-1)).reshape(index.shape)
     if 0 in index.shape:
         return input.reshape(-1)[:0].reshape(index.shape)
-    check_extent(index.shape, input.shape, dim, "gather")
+    check_extent(index.shape, input.shape, dim, name)
     return gathered(input, dim, index)
 
 
@@ -524,26 +530,25 @@ def take_along_dim(input, indices, dim=None):
             counted from the end.
         dim: Default: None, that of the flattened tensors.
     """
-    checked_tensor(input, "take_along_dim")
-    checked_tensor(indices, "take_along_dim", "indices")
+    name = "take_along_dim"
+    checked_tensor(input, name)
+    checked_tensor(indices, name, "indices")
     if dim is None:
-        return take_along_dim(input.reshape(-1), indices.reshape(-1), 0)
+        return collected(input.reshape(-1), 0, indices.reshape(-1), name, wrap=True)
     if input.ndim != indices.ndim:
         raise ArgumentError(
             f"take_along_dim: input has shape {input.shape} and indices {indices.shape}; they must "
             "have as many dimensions"
         )
-    dim = wrapped_dim(dim, input.ndim, "take_along_dim")
-    size = input.size(dim) if input.ndim else 1
-    indices = Tensor._on(index_along(indices, size, dim, "take_along_dim", wrap=True))
+    dim = wrapped_dim(dim, input.ndim, name)
     if input.ndim == 0:
-        return gather(input, dim, indices)
+        return collected(input, dim, indices, name, wrap=True)
     around = [(*x.shape[:dim], 1, *x.shape[dim + 1 :]) for x in (input, indices)]
-    shape = broadcast_shapes(*around, name="take_along_dim")
+    shape = broadcast_shapes(*around, name=name)
     input, indices = (
         expand(x, (*shape[:dim], x.shape[dim], *shape[dim + 1 :])) for x in (input, indices)
     )
-    return gather(input, dim, indices)
+    return collected(input, dim, indices, name, wrap=True)
 
 
 class ScatterAdd(Node):

@@ -313,6 +313,7 @@ def test_what_counts_indices_from_the_end_and_what_refuses_them():
         (pyml.take_along_dim(x, columns, 1), numbers[:, [-1, 0, -2]]),
         (pyml.take_along_dim(x, last), [5]),
         (x.index_fill(1, last, 7.0), filled),
+        (x.index_select(1, pyml.tensor(2)), numbers[:, [2]]),
         (x.put(last, pyml.tensor([7.0])), put),
         (pyml.unravel_index(last, (2, 3))[1], [2]),
     ):
