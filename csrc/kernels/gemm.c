@@ -32,7 +32,7 @@
  * is 252 KiB and NC x KC 512, for an L2 of 1 MiB or more. Processors whose best is AVX2 have one of 256 or 512 KiB: MC x KC
  * is 144 KiB, and NC x KC, the columns of C that are one task and of B that stripes take, is 1 MiB, from an L3. Two threads
  * often share a core, and with it the fetching of instructions: with AVX2 and AVX-512 two turns of the tile's loop are
- * written out, which take 1 to 2 % less alone, 3 to 10 % beside another thread. */
+ * written out where C is high, which take 1 to 2 % less alone, 3 to 10 % beside another thread. */
 #if defined(ISA_avx512) || defined(ISA_wide)
 enum { MR = 14, NV = 2, MC = 1008 / sizeof(real), NC_BYTES = 2048 };
 #define TURNS TWICE
@@ -56,13 +56,15 @@ enum { MR = 4, NV = 2, MC = 1024 / sizeof(real), NC_BYTES = 2048 };
 #endif
 enum {
     NR = NV * LANES,
+    MANY_ROWS = MR > 8, /* more than registers for their places in A */
+    TURNED_ROWS = MR - 2, /* of tiles of 50 rows and more: fewer rows are slower by two turns */
     FREQUENT_ROWS = MR - (MR < 8 ? 2 : 4), /* of tiles, where 30 rows and more are cut evenly */
     WHOLE_PANELS = 4, /* beside which one whose last vector is not whole takes little */
     KC = 256,
     KC_STEP = 16, /* blocks of k are as equal as multiples of it can be */
     NC = NC_BYTES / sizeof(real) / NR * NR,
-    A_PACKED_FROM = 16 * NR, /* columns of C from which it pays to pack rows of A, */
-    LONG_A_PACKED_FROM = 4 * NR, /* of more than KC numbers, */
+    A_PACKED_FROM = 16 * NR, /* columns of a high C from which it pays to pack rows of A, */
+    LONG_A_PACKED_FROM = 8 * NR, /* of more than KC numbers, */
     A_READ_UP_TO = 8 * NR,  /* up to which A is read as it lies, a short run for each p, */
     B_READ_UP_TO = 12 * MR, /* and rows of C up to which B is */
     PACKED_A = ((MC + MR - 1) / MR * MR * KC + LANES + 15) / 16 * 16,
@@ -136,8 +138,22 @@ static void NOINLINE finish_stored(const tile_args *t, ptrdiff_t rows, ptrdiff_t
         }
 }
 
+/* The sums and one p more. */
+INLINE void add_turn(const int rows, const int columns, const real *a, ptrdiff_t a_row, const real *b,
+                     vec sum[MR][NV])
+{
+    vec b_p[NV];
+    UNROLL for (int v = 0; v < columns; v++)
+        b_p[v] = vload(b + v * L);
+    UNROLL for (int i = 0; i < rows; i++) {
+        vec a_ip = vset1(a[i * a_row]);
+        UNROLL for (int v = 0; v < columns; v++)
+            sum[i][v] = vfma(a_ip, b_p[v], sum[i][v]);
+    }
+}
+
 /* rows x (columns * L) of C. Both, whether A is packed, and whether it fetches, are constant where this is inlined: the
- * numbers of a packed A are found without a register for the place of each row, of which there are more than registers. */
+ * numbers of a packed A are found without a register for the place of each row. */
 INLINE void tile(const int rows, const int columns, const bool packed, const bool fetches, const tile_args *t)
 {
     vec sum[MR][NV];
@@ -147,19 +163,16 @@ INLINE void tile(const int rows, const int columns, const bool packed, const boo
 
     const real *a = t->a, *b = t->b;
     const ptrdiff_t a_row = packed ? 1 : t->a_row, a_col = packed ? MR : t->a_col, b_row = t->b_row;
-    TURNS for (ptrdiff_t p = 0; p < t->k; p++, a += a_col, b += b_row)
-    {
-        if (fetches) __builtin_prefetch(t->fetch + p * LINE_BYTES, 0, 2);
-        vec b_p[NV];
-        UNROLL for (int v = 0; v < columns; v++)
-            b_p[v] = vload(b + v * L);
-        UNROLL for (int i = 0; i < rows; i++) {
-            vec a_ip = vset1(a[i * a_row]);
-            UNROLL for (int v = 0; v < columns; v++)
-                sum[i][v] = vfma(a_ip, b_p[v], sum[i][v]);
-        }
-    }
     const bool is_frequent = rows >= FREQUENT_ROWS; /* the others finish in L1, by less code */
+    if (rows >= TURNED_ROWS && columns == NV) {
+        TURNS for (ptrdiff_t p = 0; p < t->k; p++, a += a_col, b += b_row)
+        {
+            if (fetches) __builtin_prefetch(t->fetch + p * LINE_BYTES, 0, 2);
+            add_turn(rows, columns, a, a_row, b, sum);
+        }
+    } else
+        for (ptrdiff_t p = 0; p < t->k; p++, a += a_col, b += b_row)
+            add_turn(rows, columns, a, a_row, b, sum);
     if (t->last == L) store_tile(rows, columns, L, is_frequent, sum, t);
     else store_tile(rows, columns, t->last, false, sum, t);
     if (t->finish != NULL && !(t->last == L && is_frequent)) finish_stored(t, rows, columns);
@@ -179,10 +192,11 @@ static void lower_packed_tile(const tile_args *t) { tile(MR - 1, NV, true, false
 static void fetching_tile(const tile_args *t) { tile(MR, NV, false, true, t); }
 static void lower_fetching_tile(const tile_args *t) { tile(MR - 1, NV, false, true, t); }
 
-/* Computes a tile of these sizes, as suits it. */
+/* Computes a tile of these sizes: one of a packed A by shapes of their own where the others run out of registers. */
 INLINE void any_tile(ptrdiff_t rows, ptrdiff_t vectors, bool packed, const tile_args *t)
 {
-    if (packed && rows >= MR - 1 && vectors == NV) (rows == MR ? packed_tile : lower_packed_tile)(t);
+    if (MANY_ROWS && packed && rows >= MR - 1 && vectors == NV)
+        (rows == MR ? packed_tile : lower_packed_tile)(t);
     else tile_fns[rows - 1][vectors - 1](t);
 }
 
@@ -496,7 +510,9 @@ static gemm_plan plan_of(const gemm_args *args, const real *bias, const product_
 {
     gemm_plan plan = {
         .args = args, .bias = bias, .finish = finish, .kc = kc, .row_blocks = 1, .column_blocks = 1};
-    if (args->a_col == 1) plan.pack_a = args->n >= (args->k > KC ? LONG_A_PACKED_FROM : A_PACKED_FROM);
+    const bool is_high = args->m / ceil_div(args->m, MR) >= TURNED_ROWS;
+    if (args->a_col == 1)
+        plan.pack_a = is_high && args->n >= (args->k > KC ? LONG_A_PACKED_FROM : A_PACKED_FROM);
     else plan.pack_a = args->a_row != 1 || args->n > A_READ_UP_TO;
     plan.pack_b = args->b_col != 1 || args->m > B_READ_UP_TO;
     return plan;
