@@ -100,11 +100,8 @@ def draw(rng, *shape):
 
 SHAPES = [(1, 1, 1), (2, 3, 5), (13, 31, 32), (14, 32, 33), (15, 33, 31), (29, 65, 64), (1, 40, 70)]
 LONG = [(17, 20, 513), (3, 1030, 9), (270, 5, 40), (5, 7, 1100), (4, 0, 3), (4, 5, 0), (0, 5, 3)]
-LONG += [
-    (70, 33, 1057),
-    (33, 2070, 65),
-    (2049, 32, 34),
-]  # whole tiles, beside others, of blocks of k
+# Whole tiles, beside others, of several blocks of k: in y, in dx and in dw.
+LONG += [(70, 33, 1057), (33, 2070, 65), (2049, 32, 34)]
 
 
 @pytest.mark.parametrize("alpha", [1, 0.375])
