@@ -85,7 +85,7 @@ static ptrdiff_t product_for(const program_call *calls, ptrdiff_t count, ptrdiff
     ptrdiff_t product = -1;
     for (ptrdiff_t i = 0; i < count; i++) {
         const void *but = i == update ? (const void *)&s->g : NULL;
-        if (i < update && product < 0 && calls[i].kernel == KERNEL_linear_backward) {
+        if (i < update && product < 0 && pyml_is_linear_backward(calls[i].kernel)) {
             const linear_backward_args *a = calls[i].args;
             if (a->dw == s->g && a->o * a->k == s->n && calls[i].dtype == calls[update].dtype)
                 product = i, but = &a->dw;
@@ -196,7 +196,7 @@ ptrdiff_t behind_update(const behind *b, const program_call *calls, ptrdiff_t i,
 bool behind_writes(const program_call *calls, ptrdiff_t i)
 {
     const linear_backward_args *a = calls[i].args;
-    return !pyml_linear(calls[i].dtype)->hands_on(a->o, a->n, a->k);
+    return !pyml_linear((pyml_kernel)calls[i].kernel, calls[i].dtype)->hands_on(a->o, a->n, a->k);
 }
 
 bool behind_touches(const behind *b, const program_call *calls, const void *memory, size_t bytes)
@@ -235,7 +235,7 @@ bool behind_run(const behind *b, const program_call *calls, ptrdiff_t i, const p
     const ptrdiff_t made = behind_update(b, calls, i, &one);
     if (made < 0) return update_rest(b, &calls[i], i);
     const program_call *update = &calls[made];
-    pyml_linear(update->dtype)
+    pyml_linear((pyml_kernel)calls[i].kernel, calls[i].dtype)
         ->backward(calls[i].args, finish, pyml_kernel_of((pyml_kernel)update->kernel, update->dtype), &one);
     return true;
 }

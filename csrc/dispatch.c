@@ -76,7 +76,7 @@ typedef struct {
     const char *name;
     int (*supported)(void);
     int (*is_best)(void); /* where it is supported; else it is chosen by its name alone */
-    const kernel_fn *kernels;
+    const bfloat16_fns *fns;
 } bfloat16_unit;
 
 #if defined(UNIT_avx512)
@@ -84,7 +84,7 @@ static int rounds_to_bfloat16(void)
 {
     return strcmp(selected->name, "avx512") == 0 && cpu_has(CPU_AVX512_BF16);
 }
-extern const kernel_fn bfloat16_avx512[];
+extern const bfloat16_fns bfloat16_avx512;
 #endif
 
 #if defined(UNIT_amx) || defined(UNIT_bfmmla)
@@ -123,39 +123,41 @@ static int multiplies(kernel_fn gemm)
 #endif
 
 #if defined(UNIT_amx)
-extern const kernel_fn bfloat16_amx[];
+extern const bfloat16_fns bfloat16_amx;
 static int amx_supported(void)
 {
-    return rounds_to_bfloat16() && cpu_has(CPU_AMX_BF16) && cpu_grants_tiles() && multiplies(bfloat16_amx[0]);
+    return rounds_to_bfloat16() && cpu_has(CPU_AMX_BF16) && cpu_grants_tiles() &&
+           multiplies(bfloat16_amx.kernels[0]);
 }
 #endif
 
 #if defined(UNIT_bfmmla)
-extern const kernel_fn bfloat16_bfmmla[];
+extern const bfloat16_fns bfloat16_bfmmla;
 static int bfmmla_supported(void)
 {
-    return strcmp(selected->name, "neon") == 0 && cpu_multiplies_bfloat16() && multiplies(bfloat16_bfmmla[0]);
+    return strcmp(selected->name, "neon") == 0 && cpu_multiplies_bfloat16() &&
+           multiplies(bfloat16_bfmmla.kernels[0]);
 }
 #endif
 
 #if defined(UNIT_amx_model)
 static int never(void) { return 0; }
-extern const kernel_fn bfloat16_amx_model[];
+extern const bfloat16_fns bfloat16_amx_model;
 #endif
 
 /* best first */
 static const bfloat16_unit units[] = {
 #if defined(UNIT_amx)
-    {"amx_bf16", amx_supported, always, bfloat16_amx},
+    {"amx_bf16", amx_supported, always, &bfloat16_amx},
 #endif
 #if defined(UNIT_avx512)
-    {"avx512_bf16", rounds_to_bfloat16, cpu_is_amd, bfloat16_avx512}, /* Intel's is slower than float32 */
+    {"avx512_bf16", rounds_to_bfloat16, cpu_is_amd, &bfloat16_avx512}, /* Intel's is slower than float32 */
 #endif
 #if defined(UNIT_bfmmla)
-    {"bfmmla", bfmmla_supported, always, bfloat16_bfmmla},
+    {"bfmmla", bfmmla_supported, always, &bfloat16_bfmmla},
 #endif
 #if defined(UNIT_amx_model)
-    {"amx_model", rounds_to_bfloat16, never, bfloat16_amx_model},
+    {"amx_model", rounds_to_bfloat16, never, &bfloat16_amx_model},
 #endif
     {NULL, NULL, NULL, NULL},
 };
@@ -194,15 +196,23 @@ const char *pyml_isa_name(int i)
 
 ptrdiff_t pyml_isa_lanes(pyml_dtype dtype) { return selected->vec_bytes / pyml_dtype_bytes(dtype); }
 
+/* Whether a kernel is of bfloat16, on CPUs that multiply it. */
+static bool is_of_bfloat16(pyml_kernel kernel, pyml_dtype dtype)
+{
+    return bfloat16->name != NULL && dtype == PYML_FLOAT32 && kernel >= KERNEL_gemm_bfloat16 &&
+           kernel < KERNEL_gemm_bfloat16 + BFLOAT16_COUNT;
+}
+
 kernel_fn pyml_kernel_of(pyml_kernel kernel, pyml_dtype dtype)
 {
-    if (bfloat16->name != NULL && dtype == PYML_FLOAT32 && kernel >= KERNEL_gemm_bfloat16 &&
-        kernel < KERNEL_gemm_bfloat16 + BFLOAT16_COUNT)
-        return bfloat16->kernels[kernel - KERNEL_gemm_bfloat16];
+    if (is_of_bfloat16(kernel, dtype)) return bfloat16->fns->kernels[kernel - KERNEL_gemm_bfloat16];
     return selected->kernels[dtype][kernel];
 }
 
-const linear_fns *pyml_linear(pyml_dtype dtype) { return &selected->linear[dtype]; }
+const linear_fns *pyml_linear(pyml_kernel kernel, pyml_dtype dtype)
+{
+    return is_of_bfloat16(kernel, dtype) ? &bfloat16->fns->linear : &selected->linear[dtype];
+}
 
 int pyml_submit(pyml_kernel kernel, pyml_dtype dtype, const void *args, size_t size)
 {

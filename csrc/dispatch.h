@@ -26,7 +26,7 @@ int pyml_submit(pyml_kernel kernel, pyml_dtype dtype, const void *args, size_t s
 /* The kernel itself, for whoever has prepared the thread. */
 kernel_fn pyml_kernel_of(pyml_kernel kernel, pyml_dtype dtype);
 
-/* The kernels of a linear layer with what follows them, on the chosen ISA. */
+/* The kernels of a linear layer with what follows them. */
 typedef struct {
     /* whether a product of m x k x n is quicker finished than followed by other calls */
     bool (*finishes)(ptrdiff_t m, ptrdiff_t k, ptrdiff_t n);
@@ -39,7 +39,23 @@ typedef struct {
     void (*backward)(const void *args, const product_finish *finish, kernel_fn update,
                      const void *update_args);
 } linear_fns;
-const linear_fns *pyml_linear(pyml_dtype dtype);
+
+/* Of the kind that `kernel` is, a linear layer's: of numbers as they are, or rounded to bfloat16. */
+const linear_fns *pyml_linear(pyml_kernel kernel, pyml_dtype dtype);
+static inline bool pyml_is_linear_forward(int kernel)
+{
+    return kernel == KERNEL_linear_forward || kernel == KERNEL_linear_forward_bfloat16;
+}
+static inline bool pyml_is_linear_backward(int kernel)
+{
+    return kernel == KERNEL_linear_backward || kernel == KERNEL_linear_backward_bfloat16;
+}
+
+/* All that multiplies numbers rounded to bfloat16 by some instructions. */
+typedef struct {
+    kernel_fn kernels[BFLOAT16_COUNT];
+    linear_fns linear;
+} bfloat16_fns;
 
 /* Chooses the ISA: `name`, or with NULL the best that this CPU and OS support. 0, or -1 for a name that
  * is unknown or not supported here. pyml_isa_name(i) lists the supported ones, best first, then NULL. */

@@ -46,15 +46,16 @@ static ptrdiff_t next_of(const program_call *calls, ptrdiff_t count, ptrdiff_t i
 static bool product_of(const program_call *call, void **result, ptrdiff_t *n)
 {
     ptrdiff_t rows, columns, inner;
-    if (call->kernel == KERNEL_linear_forward) {
+    if (pyml_is_linear_forward(call->kernel)) {
         const linear_forward_args *a = call->args;
         *result = a->y, rows = a->n, columns = a->o, inner = a->k;
-    } else if (call->kernel == KERNEL_linear_backward) {
+    } else if (pyml_is_linear_backward(call->kernel)) {
         const linear_backward_args *a = call->args;
         *result = a->dx, rows = a->n, columns = a->k, inner = a->o;
     } else return false;
     *n = rows * columns;
-    return *result != NULL && pyml_linear(call->dtype)->finishes(rows, inner, columns);
+    return *result != NULL &&
+           pyml_linear((pyml_kernel)call->kernel, call->dtype)->finishes(rows, inner, columns);
 }
 
 ptrdiff_t follow_end(const follow *f) { return f->relu > f->dropout ? f->relu : f->dropout; }
@@ -121,7 +122,7 @@ bool follow_find(follow *f, const program_call *calls, ptrdiff_t count, ptrdiff_
     if (call->is_extra || !product_of(call, &result, &n)) return false;
     *f = (follow){product, NONE, NONE, n};
     memory m = {.bytes = n * pyml_dtype_bytes(call->dtype), .results = {result}, .count = 1, .product = call};
-    const bool is_forward = call->kernel == KERNEL_linear_forward;
+    const bool is_forward = pyml_is_linear_forward(call->kernel);
     const struct {
         int kernel;
         ptrdiff_t *at;
@@ -172,9 +173,9 @@ product_finish follow_finish(const follow *f, const program_call *calls)
 void follow_run(const follow *f, const program_call *calls)
 {
     const program_call *product = &calls[f->product];
-    const linear_fns *linear = pyml_linear(product->dtype);
+    const linear_fns *linear = pyml_linear((pyml_kernel)product->kernel, product->dtype);
     const product_finish finish = follow_finish(f, calls);
-    if (product->kernel == KERNEL_linear_forward) linear->forward(product->args, &finish);
+    if (pyml_is_linear_forward(product->kernel)) linear->forward(product->args, &finish);
     else linear->backward(product->args, &finish, NULL, NULL);
 }
 

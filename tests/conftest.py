@@ -105,6 +105,18 @@ def isa(request):
     return request.param
 
 
+@pytest.fixture(params=["avx512_bf16", "amx_bf16", "amx_model", "bfmmla"])
+def unit(request):
+    """What multiplies bfloat16, one after another, selected."""
+    before = _kernels.selected_bfloat16()
+    try:
+        _kernels.select_bfloat16(request.param)
+    except ValueError:
+        pytest.skip(f"there is no {request.param} here")
+    yield request.param
+    _kernels.select_bfloat16(before or "none")
+
+
 @pytest.fixture(params=["float32", "float64"])
 def dtype(request):
     if not selection.keeps(dtype=request.param):

@@ -6,6 +6,7 @@
  * With a beta C has something else to hold, and gets alpha * (sum over the pairs of a block) for each block of k. */
 #include "../kernels/linear.h"
 #include "../dispatch.h"
+#include "../kernels/finish.h"
 
 #if defined(UNIT_amx) || defined(UNIT_amx_model)
 #include "amx.h"
@@ -21,12 +22,17 @@ enum {
     KC_STEP = 32,
     NC = 1024,
     PACKED_B = KC / 2 * NC + LANES, /* pairs */
+    PACKED_A = MC * KC / 2 + LANES,
+    STRIPE = 1 << 17, /* numbers of a C that is handed on, about, */
+    MOST_STRIPE = 1 << 20, /* at most, */
+    LEAST_K = 8, /* from a k on beside which little else is left to do */
 
     TASKS_PER_THREAD = 2,
     TASK_NS = 3000,
     PACKED_PER_NS = 16, /* numbers */
 };
-_Static_assert((PACKED_B + MC * KC / 2 + LANES) * sizeof(pair) <= SCRATCH_BYTES, "scratch holds all blocks");
+_Static_assert((PACKED_B + PACKED_A + MOST_STRIPE) * sizeof(pair) <= SCRATCH_BYTES,
+               "scratch holds all blocks");
 
 /* ---- blocks -------------------------------------------------------------------------------------------- */
 
@@ -34,24 +40,40 @@ _Static_assert((PACKED_B + MC * KC / 2 + LANES) * sizeof(pair) <= SCRATCH_BYTES,
 typedef struct {
     real *c;
     const real *bias; /* NULL: none */
+    const product_finish *finish; /* NULL: none */
     ptrdiff_t c_row, rows, columns, k;
     real alpha, beta;
-    bool goes_on; /* with the sums that C holds */
+    bool goes_on, has_b; /* with the sums that C holds; and B is packed */
 } block_args;
 
-/* C <- alpha * sums + beta * C + bias, `rows` and `columns` of them; the sums may lie in C. */
-INLINE void store_tile(const block_args *t, real *c, const real *bias, const real *sums, ptrdiff_t sums_row,
-                       ptrdiff_t rows, ptrdiff_t columns)
+/* C <- alpha * sums + beta * C + bias, `rows` and `columns` of them, finished if `finishes`; the sums may lie in C. */
+INLINE void store_columns(const bool finishes, const block_args *t, real *c, const real *bias,
+                          const real *sums, ptrdiff_t sums_row, ptrdiff_t rows, const ptrdiff_t columns)
 {
     const vec alpha = vset1(t->alpha), beta = vset1(t->beta);
+    const product_finish finish = finishes ? *t->finish : (product_finish){0};
     for (ptrdiff_t i = 0; i < rows; i++, c += t->c_row, sums += sums_row)
         for (ptrdiff_t j = 0; j < columns; j += L) {
             const ptrdiff_t lanes = min_size(columns - j, L);
             vec y = alpha * vload(sums + j);
             if (t->beta != 0) y = vfma(alpha, vload(sums + j), beta * vload_upto(c + j, lanes));
             if (bias != NULL) y += vload_upto(bias + j, lanes);
+            if (finishes) y = finished(y, &finish, c + j - (real *)finish.to, lanes);
             vstore_upto(c + j, y, lanes);
         }
+}
+
+/* The same, of whole vectors where all columns are there. */
+INLINE void store_tile(const bool finishes, const block_args *t, real *c, const real *bias, const real *sums,
+                       ptrdiff_t sums_row, ptrdiff_t rows, ptrdiff_t columns)
+{
+    if (columns == NR) store_columns(finishes, t, c, bias, sums, sums_row, rows, NR);
+    else store_columns(finishes, t, c, bias, sums, sums_row, rows, columns);
+}
+static NOINLINE void finish_tile(const block_args *t, real *c, const real *bias, const real *sums,
+                                 ptrdiff_t sums_row, ptrdiff_t rows, ptrdiff_t columns)
+{
+    store_tile(true, t, c, bias, sums, sums_row, rows, columns);
 }
 
 /* Some of the sums that C holds, zeros beside them. */
@@ -76,8 +98,9 @@ static void multiply_block(const gemm_args *g, const block_args *t, const real *
                    min_size(MR, i_end - i), t->k);
         for (ptrdiff_t j = 0; j < t->columns; j += NR) {
             const ptrdiff_t columns = min_size(NR, t->columns - j);
+            const real *bias = t->bias == NULL ? NULL : t->bias + j;
             pair *panel = packed_b + j * pairs;
-            if (i_begin == 0)
+            if (i_begin == 0 && !t->has_b)
                 pack_pairs(NR, panel, b + j * g->b_col, g->b_col, g->b_row, columns, t->k, pairs);
             for (ptrdiff_t i = i_begin; i < i_end; i += MR) {
                 _Alignas(VEC_BYTES) real room[MR * NR];
@@ -91,8 +114,9 @@ static void multiply_block(const gemm_args *g, const block_args *t, const real *
                         __builtin_prefetch(c + r * t->c_row, 1), __builtin_prefetch(c + r * t->c_row + L, 1);
                 else if (t->goes_on) load_tile(room, c, t->c_row, rows, columns);
                 sum_tile(rows, t->goes_on, sums, sums_row, packed_a + (i - i_begin) * pairs, panel, pairs);
-                if (!is_whole || t->alpha != 1 || t->bias != NULL)
-                    store_tile(t, c, t->bias == NULL ? NULL : t->bias + j, sums, sums_row, rows, columns);
+                if (t->finish != NULL) finish_tile(t, c, bias, sums, sums_row, rows, columns);
+                else if (!is_whole || t->alpha != 1 || bias != NULL)
+                    store_tile(false, t, c, bias, sums, sums_row, rows, columns);
             }
         }
     }
@@ -102,6 +126,7 @@ static void multiply_block(const gemm_args *g, const block_args *t, const real *
 typedef struct {
     const gemm_args *args;
     const real *bias;
+    const product_finish *finish;
     ptrdiff_t kc, row_size, column_size;
 } product;
 
@@ -127,6 +152,7 @@ static void multiply_tasks(const void *context, ptrdiff_t begin, ptrdiff_t end)
             const bool is_last = p + t.k == g->k;
             t.alpha = is_last || g->beta != 0 ? (real)g->alpha : 1;
             t.bias = of.bias != NULL && is_last ? of.bias + j : NULL;
+            t.finish = is_last ? of.finish : NULL;
             multiply_block(g, &t, a + p * g->a_col, b + p * g->b_row);
             t.goes_on = g->beta == 0;
             if (g->beta != 0) t.beta = 1; /* the blocks that follow add */
@@ -136,16 +162,28 @@ static void multiply_tasks(const void *context, ptrdiff_t begin, ptrdiff_t end)
     end_tiles();
 }
 
-static void multiply(const gemm_args *g, const real *bias)
+/* Nanoseconds, about. */
+static double cost_of(const gemm_args *g)
 {
-    if (g->m == 0 || g->n == 0 || g->batch == 0) return;
     const double macs = (double)g->m * (double)ceil_div(g->n, L) * (double)g->k / MACS_PER_NS;
-    const double cost = (double)g->batch * (macs + (double)(g->m + g->n) * (double)g->k / PACKED_PER_NS);
-    product of = {g, bias, g->k, ceil_div(g->m, MR) * MR, min_size(ceil_div(g->n, NR) * NR, NC)};
-    if (g->k > KC) of.kc = ceil_div(ceil_div(g->k, ceil_div(g->k, KC)), KC_STEP) * KC_STEP;
+    return (double)g->batch * (macs + (double)(g->m + g->n) * (double)g->k / PACKED_PER_NS);
+}
+
+/* How many tasks a product is worth. */
+static double tasks_worth(double cost)
+{
     const int threads = threads_get();
     const double worth = cost / TASK_NS, most = threads == 1 ? 1 : TASKS_PER_THREAD * threads;
-    const double tasks = (worth < most ? worth : most) / (double)(g->batch * ceil_div(g->n, of.column_size));
+    return worth < most ? worth : most;
+}
+
+static void multiply(const gemm_args *g, const real *bias, const product_finish *finish)
+{
+    if (g->m == 0 || g->n == 0 || g->batch == 0) return;
+    const double cost = cost_of(g);
+    product of = {g, bias, finish, g->k, ceil_div(g->m, MR) * MR, min_size(ceil_div(g->n, NR) * NR, NC)};
+    if (g->k > KC) of.kc = ceil_div(ceil_div(g->k, ceil_div(g->k, KC)), KC_STEP) * KC_STEP;
+    const double tasks = tasks_worth(cost) / (double)(g->batch * ceil_div(g->n, of.column_size));
     const ptrdiff_t parts =
         tasks < 1 ? 1 : (ptrdiff_t)tasks; /* of the longer side: the other is packed in each */
     if (g->m > g->n) of.row_size = ceil_div(ceil_div(g->m, parts), MR) * MR;
@@ -154,28 +192,96 @@ static void multiply(const gemm_args *g, const real *bias)
     parallel_for(blocks * g->batch, 1, cost, multiply_tasks, &of);
 }
 
+/* ---- by stripes of rows ----------------------------------------------------------------------------------- */
+
+typedef struct {
+    const gemm_args *args;
+    const gemm_stripes *stripes;
+} stripe_product;
+
+/* Rows of a stripe of n columns: as many as stay in the second cache. */
+INLINE ptrdiff_t stripe_rows(ptrdiff_t n)
+{
+    const ptrdiff_t rows = STRIPE / n / MR * MR;
+    return rows < MR ? MR : min_size(rows, MC);
+}
+
+/* Some stripes, all of their columns and of k. */
+static void multiply_stripes(const void *context, ptrdiff_t begin, ptrdiff_t end)
+{
+    const stripe_product *of = context;
+    const gemm_args *g = of->args;
+    const ptrdiff_t size = stripe_rows(g->n), last = min_size(end * size, g->m);
+    block_args t = {.c = (real *)thread_scratch() + PACKED_B + PACKED_A,
+                    .c_row = g->n,
+                    .columns = g->n,
+                    .k = g->k,
+                    .alpha = (real)g->alpha};
+    begin_tiles();
+    threads_alone(1);
+    for (ptrdiff_t i = begin * size; i < last; i += size) {
+        t.rows = min_size(size, last - i);
+        multiply_block(g, &t, (const real *)g->a + i * g->a_row, g->b);
+        of->stripes->use(of->stripes->context, i, t.rows, t.c);
+        t.has_b = true;
+    }
+    threads_alone(0);
+    end_tiles();
+}
+
+static bool hands_on(ptrdiff_t m, ptrdiff_t k, ptrdiff_t n)
+{
+    return k >= LEAST_K && k <= KC && m >= MR && n >= NR && MR * n <= MOST_STRIPE &&
+           ceil_div(n, NR) * NR * pairs_of(k) <= PACKED_B - LANES;
+}
+
+static bool by_stripes(const gemm_args *g, const gemm_stripes *stripes)
+{
+    if (!hands_on(g->m, g->k, g->n)) return false;
+    const stripe_product of = {g, stripes};
+    const ptrdiff_t parts = ceil_div(g->m, stripe_rows(g->n));
+    const double cost = cost_of(g), tasks = tasks_worth(cost);
+    parallel_for(parts, ceil_div(parts, tasks < 1 ? 1 : (ptrdiff_t)tasks), cost, multiply_stripes, &of);
+    return true;
+}
+
 /* ---- kernels ---------------------------------------------------------------------------------------------- */
 
-static void gemm(const void *args) { multiply(args, NULL); }
+static void gemm(const void *args) { multiply(args, NULL, NULL); }
 
-static void linear_forward(const void *args)
+static void linear_forward_finished(const void *args, const product_finish *finish)
 {
     const linear_forward_args *a = args;
-    const gemm_args y = product_y(a);
-    multiply(&y, a->b);
+    gemm_args y = product_y(a);
+    if (finish != NULL) y.c = finish->to;
+    multiply(&y, a->b, finish);
 }
+
+static void linear_forward(const void *args) { linear_forward_finished(args, NULL); }
 
 void KERNEL(linear_backward)(const void *args);
 
-static void linear_backward(const void *args)
+static void linear_backward_finished(const void *args, const product_finish *finish, kernel_fn update,
+                                     const void *update_args)
 {
     const linear_backward_args *a = args;
-    const gemm_args dx = product_dx(a), dw = product_dw(a);
-    if (a->dx != NULL) multiply(&dx, NULL);
-    if (a->dw != NULL) multiply(&dw, NULL);
+    gemm_args dx = product_dx(a);
+    if (finish != NULL) dx.c = finish->to;
+    if (a->dx != NULL) multiply(&dx, NULL, finish);
+    compute_dw(a, gemm, by_stripes, update, update_args);
     linear_backward_args db = *a; /* the sums are float32's */
     db.dx = db.dw = NULL;
     if (a->db != NULL) KERNEL(linear_backward)(&db);
 }
 
-const kernel_fn TABLE[BFLOAT16_COUNT] = {gemm, linear_forward, linear_backward};
+static void linear_backward(const void *args) { linear_backward_finished(args, NULL, NULL, NULL); }
+
+/* A tile is in the first cache when it is finished. */
+static bool finishes(ptrdiff_t m, ptrdiff_t k, ptrdiff_t n)
+{
+    (void)m, (void)k, (void)n;
+    return true;
+}
+
+const bfloat16_fns TABLE = {{gemm, linear_forward, linear_backward},
+                            {finishes, hands_on, linear_forward_finished, linear_backward_finished}};

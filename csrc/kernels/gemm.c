@@ -228,6 +228,13 @@ INLINE void pack(const int width, real *to, const real *from, ptrdiff_t along, p
             for (ptrdiff_t i = 0; i < count; i++) to[p * width + i] = from[i * along + p * k_stride];
 }
 
+/* A panel of B. */
+static NOINLINE void pack_panel(real *to, const real *from, ptrdiff_t along, ptrdiff_t k_stride,
+                                ptrdiff_t count, ptrdiff_t k)
+{
+    pack(NR, to, from, along, k_stride, count, k);
+}
+
 /* ---- blocks -------------------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -300,7 +307,7 @@ static void multiply_block(const gemm_plan *plan, tile_args t, const real *a, co
             t.b = b + j * g->b_col, t.b_row = g->b_row;
             if (plan->pack_b || nr % L != 0) {
                 real *packed = packed_b + j * panel;
-                if (s_begin == 0) pack(NR, packed, t.b, g->b_col, g->b_row, nr, t.k);
+                if (s_begin == 0) pack_panel(packed, t.b, g->b_col, g->b_row, nr, t.k);
                 t.b = packed, t.b_row = NR;
             }
             t.last = nr - (vectors - 1) * L;
@@ -485,8 +492,8 @@ static void multiply_stripes(const void *context, ptrdiff_t begin, ptrdiff_t end
     const ptrdiff_t n = g->n, k = g->k, panels = ceil_div(n, NR), row_bytes = n * (ptrdiff_t)sizeof(real);
     real *packed_b = thread_scratch(), *room_a = packed_b + PACKED_B, *c = room_for_sums();
     for (ptrdiff_t j = 0; j < n; j += NR)
-        pack(NR, packed_b + j * k, (const real *)g->b + j * g->b_col, g->b_col, g->b_row, min_size(n - j, NR),
-             k);
+        pack_panel(packed_b + j * k, (const real *)g->b + j * g->b_col, g->b_col, g->b_row,
+                   min_size(n - j, NR), k);
     threads_alone(1);
     for (ptrdiff_t s = begin; s < end; s++) {
         const ptrdiff_t row = part_begin(of->tiles, s), rows = part_size(of->tiles, s);

@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+void KERNEL(gemm)(const void *args);
+
 /* gemm, then row `bias` (n) added to every row of C; NULL for none. Uses the scratch of every thread it runs
  * on, the caller's included. */
 void KERNEL(gemm_bias)(const gemm_args *g, const real *bias);

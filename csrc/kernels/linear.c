@@ -1,6 +1,4 @@
 /* The fully connected layer. */
-#include "../contracts/optim.h"
-#include "gemm.h"
 #include "linear.h"
 
 void KERNEL(linear_forward_finished)(const void *args, const product_finish *finish)
@@ -74,43 +72,6 @@ static void sum_columns(real *db, const real *dy, ptrdiff_t n, ptrdiff_t o)
                 vstore_upto(db + j, sum, m));
 }
 
-/* ---- an update behind dw ------------------------------------------------------------------------------------ */
-
-typedef struct {
-    kernel_fn update;
-    const optim_args *args;
-    ptrdiff_t k;
-} weight_update;
-
-/* Updates some rows of the weight, whose gradient is g. The kernel counts a step: on a copy of the numbers. */
-static void update_rows(const void *context, ptrdiff_t row, ptrdiff_t rows, const real *g)
-{
-    const weight_update *of = context;
-    const ptrdiff_t at = row * of->k;
-    optim_segment s = *of->args->segments;
-    double numbers[OPTIM_NUMBERS];
-    s.w = (real *)s.w + at, s.g = g, s.n = rows * of->k;
-    for (int i = 0; i < OPTIM_ARRAYS; i++)
-        if (s.arrays[i] != NULL) s.arrays[i] = (real *)s.arrays[i] + at;
-    for (int i = 0; i < OPTIM_NUMBERS; i++)
-        if (s.numbers[i] != NULL) numbers[i] = *s.numbers[i], s.numbers[i] = &numbers[i];
-    const optim_args some = {&s, 1, of->args->options, of->args->options_size};
-    of->update(&some);
-}
-
-static void update_behind(const linear_backward_args *a, const gemm_args *dw, kernel_fn update,
-                          const optim_args *args)
-{
-    const optim_segment *s = args->segments;
-    const weight_update of = {update, args, a->k};
-    gemm_stripes stripes = {update_rows, &of, {s->w}, 1};
-    for (int i = 0; i < OPTIM_ARRAYS; i++)
-        if (s->arrays[i] != NULL) stripes.with[stripes.arrays++] = s->arrays[i];
-    if (KERNEL(gemm_by_stripes)(dw, &stripes)) return;
-    KERNEL(gemm_bias)(dw, NULL);
-    update_rows(&of, 0, a->o, a->dw);
-}
-
 /* ---- backward ------------------------------------------------------------------------------------------- */
 
 /* y = alpha x w^T + b:  dx = alpha dy w,  dw = alpha dy^T x,  db = sum over rows of dy. */
@@ -119,11 +80,9 @@ void KERNEL(linear_backward_finished)(const void *args, const product_finish *fi
 {
     const linear_backward_args *a = args;
     gemm_args dx = product_dx(a);
-    const gemm_args dw = product_dw(a);
     if (finish != NULL) dx.c = finish->to;
     if (a->dx != NULL) KERNEL(gemm_finished)(&dx, NULL, finish);
-    if (update != NULL) update_behind(a, &dw, update, update_args);
-    else if (a->dw != NULL) KERNEL(gemm_bias)(&dw, NULL);
+    compute_dw(a, KERNEL(gemm), KERNEL(gemm_by_stripes), update, update_args);
     if (a->db != NULL) sum_columns(a->db, a->dy, a->n, a->o);
 }
 

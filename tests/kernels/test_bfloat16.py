@@ -11,18 +11,7 @@ from helpers.compare import assert_same_bits
 from helpers.memory import Guarded, at_page_end
 from pyml import _kernels
 
-
-@pytest.fixture(params=["avx512_bf16", "amx_bf16", "amx_model", "bfmmla"], autouse=True)
-def unit(request):
-    """The instructions, one after another."""
-    before = _kernels.selected_bfloat16()
-    try:
-        _kernels.select_bfloat16(request.param)
-    except ValueError:
-        pytest.skip(f"there is no {request.param} here")
-    finally:
-        request.addfinalizer(lambda: _kernels.select_bfloat16(before or "none"))
-    return request.param
+pytestmark = pytest.mark.usefixtures("unit")
 
 
 def flushed(x):

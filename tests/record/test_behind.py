@@ -1,6 +1,7 @@
 """Updates behind gradients in a run: the bits of steps in Python, and when none are made so."""
 
 import os
+import re
 import signal
 import threading
 
@@ -78,7 +79,7 @@ def by_run(step, x, y, batch, epochs=2):
 
 
 def stands_behind(recorded):
-    return any(k.name.startswith("linear_backward+") for k in recorded.stats().kernels)
+    return any(re.match(r"linear_backward(_bfloat16)?\+", k.name) for k in recorded.stats().kernels)
 
 
 def same(make, x, y, batch, **parts):
@@ -110,6 +111,14 @@ def test_shapes(isa, dtype, threads, batch):
     _kernels.select_isa(isa)
     pyml.set_num_threads(threads)
     assert same(OPTIMIZERS["adam"], *data(dtype, max(ROWS, 3 * batch)), batch)
+
+
+@pytest.mark.parametrize(("threads", "batch"), [(1, 7), (2, 16), (3, 96), (1, 300), (2, 1030)])
+def test_bfloat16(unit, threads, batch):
+    """A batch of 7 is too small for stripes, one of 1030 too large."""
+    pyml.set_num_threads(threads)
+    with pyml.autocast():
+        assert same(OPTIMIZERS["adam"], *data(rows=max(ROWS, 2 * batch)), batch)
 
 
 def test_layers_without_bias_and_two_in_a_row():

@@ -46,7 +46,8 @@ def history(make, rows=ROWS, steps=6, record=True, dtype=pyml.float32, inputs=24
 
 def follows(step):
     """The names of the products with what follows them."""
-    return {k.name for k in step.stats().kernels if k.name.startswith("linear") and "+" in k.name}
+    names = {k.name for k in step.stats().kernels if k.name.startswith("linear") and "+" in k.name}
+    return {name.replace("_bfloat16", "") for name in names}
 
 
 def check(make, **parts):
@@ -84,6 +85,16 @@ def test_dropout(isa, dtype, p):
     for widths in ([64, 32], [300, 200], [131, 160]):
         found = check(trained(24, widths, dropout=p, dtype=dtype), dtype=dtype)
         assert found >= {FORWARD, DROPPED}
+
+
+@pytest.mark.parametrize("p", [0.0, 0.3])
+@pytest.mark.parametrize("rows", [1, 39, 64, 300])
+def test_bfloat16(unit, rows, p):
+    """Of shapes with whole tiles and others, of one block of k and of several."""
+    with pyml.autocast():
+        for widths in ([7, 5], [64, 96], [150, 1100, 33]):
+            found = check(trained(24, widths, dropout=p), rows=rows)
+            assert found >= {FORWARD, DROPPED if p else BACKWARD} or rows == 1
 
 
 def test_without_bias(dtype):
