@@ -25,6 +25,11 @@ def sizes_of(args, named=None):
     return args[0] if len(args) == 1 and isinstance(args[0], (tuple, list)) else args
 
 
+def broadcast_to(self, *sizes, size=None):
+    """expand() to a shape, `sizes`, or a tuple `size` by name."""
+    return shape.expand(self, sizes_of(sizes, size))
+
+
 def expand(self, *sizes, size=None, implicit=False):
     """Dimensions of size 1 repeated to `sizes`, others put in front; a view that repeats memory.
 
@@ -493,13 +498,13 @@ def conversion(name, dtype):
 METHODS = {
     method.__name__: method
     for method in (
-        apply_, as_strided_, cholesky, cuda, dim_order, expand, expand_as, fill_diagonal_, flip,
-        get_device, index_put, index_put_, is_complex, is_inference, is_nonzero, is_pinned,
-        is_same_size, is_shared, is_signed, lu, lu_solve, ndimension, new, new_empty,
-        new_empty_strided, new_full, new_ones, new_tensor, new_zeros, permute, pin_memory,
-        polygamma, polygamma_, qr, repeat, reshape, reshape_as, resize_, resize_as_, set_,
-        share_memory_, split, squeeze_, storage_offset, sum_to_size, svd, swapaxes_, swapdims_, t_,
-        transpose_, type, type_as, unsqueeze_, view, view_as, where, zero_,
+        apply_, as_strided_, broadcast_to, cholesky, cuda, dim_order, expand, expand_as,
+        fill_diagonal_, flip, get_device, index_put, index_put_, is_complex, is_inference,
+        is_nonzero, is_pinned, is_same_size, is_shared, is_signed, lu, lu_solve, ndimension, new,
+        new_empty, new_empty_strided, new_full, new_ones, new_tensor, new_zeros, permute,
+        pin_memory, polygamma, polygamma_, qr, repeat, reshape, reshape_as, resize_, resize_as_,
+        set_, share_memory_, split, squeeze_, storage_offset, sum_to_size, svd, swapaxes_,
+        swapdims_, t_, transpose_, type, type_as, unsqueeze_, view, view_as, where, zero_,
     )
 } | {
     "unsafe_split": split,

@@ -126,14 +126,14 @@ ROWS = (
     (series, (SPECIAL,), " ".join(series.POLYNOMIALS)),
     (scatter_reduce, BOTH, "index_reduce scatter_reduce"),
     (rearranging, BOTH, """
-        as_strided as_strided_scatter broadcast_to diag diag_embed diagflat diagonal
-        diagonal_scatter dsplit fliplr flipud hsplit index_add index_copy index_fill masked_scatter
-        narrow_copy put ravel repeat_interleave roll rot90 select_scatter slice_scatter
-        split_with_sizes take tensor_split tile trace tril triu vsplit"""),
+        as_strided as_strided_scatter diag diag_embed diagflat diagonal diagonal_scatter dsplit
+        fliplr flipud hsplit index_add index_copy index_fill masked_scatter narrow_copy put
+        ravel repeat_interleave roll rot90 select_scatter slice_scatter split_with_sizes take
+        tensor_split tile trace tril triu vsplit"""),
     (rearranging, (TENSOR,), "unfold"),
     (rearranging, (PYML,), """
-        atleast_1d atleast_2d atleast_3d block_diag cartesian_prod column_stack combinations dstack
-        hstack meshgrid tril_indices triu_indices vstack"""),
+        atleast_1d atleast_2d atleast_3d block_diag broadcast_to cartesian_prod column_stack
+        combinations dstack hstack meshgrid tril_indices triu_indices vstack"""),
     (statistics, BOTH, """
         aminmax bincount corrcoef count_nonzero cov cummax cummin cumprod diff dist histc histogram
         logcumsumexp nanmean nansum renorm"""),

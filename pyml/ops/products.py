@@ -1,6 +1,7 @@
 """Products of tensors: outer, inner, sums of products by a formula, with something added."""
 
 import math
+from string import ascii_lowercase, ascii_uppercase
 
 import numpy as np
 
@@ -12,12 +13,14 @@ from pyml.ops.reduce import sum
 from pyml.ops.shape import (
     as_sizes,
     expand,
+    integer,
     permute,
     reshape,
     several,
     unsqueeze,
     wrapped_dim,
 )
+from pyml.tensor import Tensor
 
 
 def outer(input, vec2):
@@ -150,10 +153,15 @@ def einsum(equation, *operands):
             broadcast.
         operands: tensors, or one list of them.
 
+    Without an equation a list of numbers below 52 follows each tensor, in place of letters, and
+    one for the result may end them: einsum(x, [0, 1], y, [1, 2], [0, 2]); ... is as above.
+
     Example:
         >>> pyml.einsum("ij,j->i", pyml.ones(2, 3), pyml.arange(3.0))
         tensor([3., 3.])
     """
+    if isinstance(equation, Tensor):
+        equation, operands = by_letters(equation, *operands)
     if not isinstance(equation, str):
         raise TypeError(f"einsum: equation is a {type(equation).__name__}, it must be a string")
     if len(operands) == 1 and isinstance(operands[0], (tuple, list)):
@@ -174,6 +182,37 @@ def einsum(equation, *operands):
     x = permute(x, [letters.index(c) for c in output]) if letters != list(output) else x
     shape = [sizes[c] for c in output]
     return x if list(x.shape) == shape else expand(x, shape)
+
+
+LETTERS = ascii_uppercase + ascii_lowercase  # as they are ordered where the result is not said
+
+
+def by_letters(*arguments):
+    """The equation and the operands of x, [0, 1], y, [1, 2], [0, 2]."""
+    texts = [spelled(numbers) for numbers in arguments[1::2]]
+    equation = ",".join(texts)
+    if len(arguments) % 2:
+        equation += "->" + spelled(arguments[-1])
+    return equation, arguments[:-1:2] if len(arguments) % 2 else arguments[::2]
+
+
+def spelled(numbers):
+    """Letters for the numbers of dimensions."""
+    if not isinstance(numbers, (list, tuple)):
+        raise TypeError(
+            f"einsum: {type(numbers).__name__} where a list of numbers of dimensions is due, one "
+            "behind each tensor"
+        )
+    text = ""
+    for n in numbers:
+        if n is ...:
+            text += "..."
+            continue
+        n = integer(n, "einsum: the number of a dimension")
+        if not 0 <= n < len(LETTERS):
+            raise ArgumentError(f"einsum: {n} in {numbers}; dimensions have numbers from 0 to 51")
+        text += LETTERS[n]
+    return text
 
 
 def letters_of(equation, operands):

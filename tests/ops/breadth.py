@@ -277,6 +277,12 @@ def multiplied():
     ):
         yield Row(f"einsum {equation}", lambda m, *x, e=equation: m.einsum(e, *x), tuple(shapes))
     yield Row("einsum list", lambda m, a, b: m.einsum("i,i->i", [a, b]), ((3,), (3,)))
+    yield Row(
+        "einsum numbers",
+        lambda m, a, b: m.einsum(a, [..., 3, 30], b, [30, 1], [1, ..., 3]),
+        ((4, 2, 3), (3, 2)),
+    )
+    yield Row("einsum order", lambda m, a, b: m.einsum(a, [31, 2], b, [2, 5]), ((2, 3), (3, 4)))
     options = {"beta": 0.5, "alpha": 2}
     for name, shapes in {
         "addmm": ((4,), (2, 3), (3, 4)),
