@@ -1,7 +1,8 @@
 /* Updates behind gradients: where one optimizer's call alone asks for the gradient of a layer's weight, the product that
  * computes the gradient hands it on stripe by stripe, and each is used for the update while it is in a near cache. The
- * gradient is not written, and the weight and its state arrive behind the arithmetic of the product. The numbers are those
- * of the two calls one after another, bit for bit; what is missing is the gradient, for whoever looks at it later. */
+ * gradient is not written, and with float32 the weight and its state arrive behind the arithmetic of the product. The
+ * numbers are those of the two calls one after another, bit for bit; what is missing is the gradient, for whoever looks at
+ * it later. */
 #ifndef PYML_BEHIND_H
 #define PYML_BEHIND_H
 

@@ -55,6 +55,7 @@ AREAS = (
     ),
     Area("optimizers", ("csrc/kernels/optim.c",), r".*"),
     Area("kernels", ("csrc/kernels/*.c",), r".*"),
+    Area("bfloat16", ("csrc/bfloat16/product.c", "csrc/kernels/linear.h"), r".*"),
     Area("effects", ("csrc/effects.c",), r".*"),
     Area("outside", ("pyml/ops/outside.py",), r".*"),
     Area("distributions", ("pyml/distributions/*.py",), r"(?!__repr__).*"),
@@ -81,6 +82,7 @@ AREAS = (
 )
 
 GRADIENTS = ("tests/test_derivatives.py", "tests/test_autograd.py")
+BFLOAT16 = ("tests/record/test_behind.py", "tests/record/test_follow.py", "tests/test_amp.py")
 TAPE = (
     *GRADIENTS[::-1],
     "tests/test_grad_mode.py",
@@ -116,6 +118,8 @@ TESTS = (
         "csrc/kernels/elementwise.c",
         ("tests/kernels/test_elementwise.py", "tests/kernels/test_special.py"),
     ),
+    ("csrc/bfloat16/*", (*BFLOAT16, "tests/kernels/test_bfloat16.py")),
+    ("csrc/kernels/linear.h", (*BFLOAT16, "tests/kernels/test_linear.py")),
     ("csrc/kernels/*", ("tests/kernels/test_{stem}.py", "tests/test_derivatives.py")),
     ("pyml/distributions/*", ("tests/distributions",)),
     ("pyml/train/metrics/*", ("tests/train/metrics",)),

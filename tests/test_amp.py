@@ -63,6 +63,24 @@ def test_steps(cast):
 
 
 @needs_instructions
+def test_stats_name_the_instructions_of_products_that_all_finish():
+    layer = nn.Sequential(nn.Linear(64, 64), nn.ReLU())
+
+    @pyml.record
+    def predict(x):
+        with pyml.no_grad():
+            return layer(x)
+
+    with pyml.autocast():
+        for _ in range(3):
+            predict(pyml.ones(64, 64))
+    assert {kernel.name for kernel in predict.stats().kernels} == {
+        "linear_forward_bfloat16+relu_forward"
+    }
+    assert f"bfloat16: {SELECTED}" in str(predict.stats())
+
+
+@needs_instructions
 def test_alpha():
     """The product is scaled after the sum, in the backward too."""
     x, w = pyml.randn(9, 33), pyml.randn(17, 33, requires_grad=True)

@@ -24,12 +24,12 @@ enum {
     PACKED_B = KC / 2 * NC + LANES, /* pairs */
     PACKED_A = MC * KC / 2 + LANES,
     STRIPE = 1 << 17, /* numbers of a C that is handed on, about, */
-    MOST_STRIPE = 1 << 20, /* at most, */
-    LEAST_K = 8, /* from a k on beside which little else is left to do */
+    MOST_STRIPE = 1 << 20, /* and at most */
 
     TASKS_PER_THREAD = 2,
     TASK_NS = 3000,
-    PACKED_PER_NS = 16, /* numbers */
+    PACKED_PER_NS = 16, /* numbers, */
+    UPDATED_PER_NS = 4, /* and those of a weight or its state, about */
 };
 _Static_assert((PACKED_B + PACKED_A + MOST_STRIPE) * sizeof(pair) <= SCRATCH_BYTES,
                "scratch holds all blocks");
@@ -197,21 +197,14 @@ static void multiply(const gemm_args *g, const real *bias, const product_finish 
 typedef struct {
     const gemm_args *args;
     const gemm_stripes *stripes;
+    partition tiles; /* of MR rows, cut into stripes */
 } stripe_product;
 
-/* Rows of a stripe of n columns: as many as stay in the second cache. */
-INLINE ptrdiff_t stripe_rows(ptrdiff_t n)
-{
-    const ptrdiff_t rows = STRIPE / n / MR * MR;
-    return rows < MR ? MR : min_size(rows, MC);
-}
-
-/* Some stripes, all of their columns and of k. */
+/* Some stripes, all of their columns and of k. Nothing that they are used with is fetched beside the tiles, which wait for it. */
 static void multiply_stripes(const void *context, ptrdiff_t begin, ptrdiff_t end)
 {
     const stripe_product *of = context;
     const gemm_args *g = of->args;
-    const ptrdiff_t size = stripe_rows(g->n), last = min_size(end * size, g->m);
     block_args t = {.c = (real *)thread_scratch() + PACKED_B + PACKED_A,
                     .c_row = g->n,
                     .columns = g->n,
@@ -219,8 +212,9 @@ static void multiply_stripes(const void *context, ptrdiff_t begin, ptrdiff_t end
                     .alpha = (real)g->alpha};
     begin_tiles();
     threads_alone(1);
-    for (ptrdiff_t i = begin * size; i < last; i += size) {
-        t.rows = min_size(size, last - i);
+    for (ptrdiff_t s = begin; s < end; s++) {
+        const ptrdiff_t i = MR * part_begin(of->tiles, s);
+        t.rows = min_size(MR * part_begin(of->tiles, s + 1), g->m) - i;
         multiply_block(g, &t, (const real *)g->a + i * g->a_row, g->b);
         of->stripes->use(of->stripes->context, i, t.rows, t.c);
         t.has_b = true;
@@ -235,13 +229,16 @@ static bool hands_on(ptrdiff_t m, ptrdiff_t k, ptrdiff_t n)
            ceil_div(n, NR) * NR * pairs_of(k) <= PACKED_B - LANES;
 }
 
+/* A task is some stripes, each low enough for the second cache, and packs B. */
 static bool by_stripes(const gemm_args *g, const gemm_stripes *stripes)
 {
     if (!hands_on(g->m, g->k, g->n)) return false;
-    const stripe_product of = {g, stripes};
-    const ptrdiff_t parts = ceil_div(g->m, stripe_rows(g->n));
-    const double cost = cost_of(g), tasks = tasks_worth(cost);
-    parallel_for(parts, ceil_div(parts, tasks < 1 ? 1 : (ptrdiff_t)tasks), cost, multiply_stripes, &of);
+    const double cost = cost_of(g) + (double)g->m * (double)g->n * stripes->arrays / UPDATED_PER_NS;
+    const double worth = tasks_worth(cost);
+    const ptrdiff_t tiles = ceil_div(g->m, MR), tasks = worth < 1 ? 1 : min_size((ptrdiff_t)worth, tiles);
+    const ptrdiff_t most = STRIPE / (MR * g->n), each = ceil_div(ceil_div(tiles, tasks), most < 1 ? 1 : most);
+    const stripe_product of = {g, stripes, cut_into(min_size(tasks * each, tiles), tiles)};
+    parallel_for(of.tiles.parts, each, cost, multiply_stripes, &of);
     return true;
 }
 
@@ -258,8 +255,6 @@ static void linear_forward_finished(const void *args, const product_finish *fini
 }
 
 static void linear_forward(const void *args) { linear_forward_finished(args, NULL); }
-
-void KERNEL(linear_backward)(const void *args);
 
 static void linear_backward_finished(const void *args, const product_finish *finish, kernel_fn update,
                                      const void *update_args)

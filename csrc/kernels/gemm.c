@@ -74,7 +74,6 @@ enum {
     SUMS = 1 << 20, /* and room for those of one for each block of k */
     ADDED_ROWS = 8, /* of C, a task */
     FETCHED_P = 8, /* so many p ahead */
-    LEAST_K = 8, /* of stripes: with less there is little to hide an update behind */
 
     TASKS_PER_THREAD = 2, /* evens out threads that come late, as long as a task has */
     TASK_NS = 3000, /* this much work, */
@@ -245,14 +244,6 @@ typedef struct {
     ptrdiff_t row_blocks, column_blocks; /* tasks of one matrix */
     bool pack_a, pack_b;
 } gemm_plan;
-
-/* n things cut into parts as equal as can be: the first `longer` of them have one more than `size`. */
-typedef struct {
-    ptrdiff_t parts, size, longer;
-} partition;
-INLINE partition cut_into(ptrdiff_t parts, ptrdiff_t n) { return (partition){parts, n / parts, n % parts}; }
-INLINE ptrdiff_t part_size(partition p, ptrdiff_t i) { return p.size + (i < p.longer); }
-INLINE ptrdiff_t part_begin(partition p, ptrdiff_t i) { return p.size * i + min_size(p.longer, i); }
 
 /* Packs tiles s .. s_end-1 of an A whose rows lie side by side: all of them for each p, so that long runs are read, and
  * those of a later p fetched. */

@@ -14,8 +14,8 @@ void KERNEL(gemm)(const void *args);
  * on, the caller's included. */
 void KERNEL(gemm_bias)(const gemm_args *g, const real *bias);
 
-/* gemm_bias whose elements go through `finish` to its `to`, which is C: side by side, and of a shape that finishes. NULL:
- * gemm_bias. */
+/* gemm_bias whose elements go through `finish` to its `to`, which is C, and lie side by side; quick where gemm_finishes.
+ * NULL: gemm_bias. */
 void KERNEL(gemm_finished)(const gemm_args *g, const real *bias, const product_finish *finish);
 
 /* Whether a product of m x k x n is quicker finished than followed by other calls: nearly all of its tiles finish in
@@ -31,6 +31,10 @@ typedef struct {
     int arrays;
 } gemm_stripes;
 
+enum {
+    LEAST_K = 8, /* of stripes: with less the update takes nearly all of the time */
+};
+
 /* Whether a product of m x k x n can be. */
 bool KERNEL(gemm_hands_on)(ptrdiff_t m, ptrdiff_t k, ptrdiff_t n);
 
@@ -44,6 +48,14 @@ void KERNEL(gemm_alone)(const gemm_args *g);
 /* gemm_bias where m, n or k is 1 and the operands lie well for it; else false, and nothing was done. Blocks of k are
  * kc long. */
 bool KERNEL(gemv_bias)(const gemm_args *g, const real *bias, ptrdiff_t kc);
+
+/* n things cut into parts as equal as can be: the first `longer` of them have one more than `size`. */
+typedef struct {
+    ptrdiff_t parts, size, longer;
+} partition;
+INLINE partition cut_into(ptrdiff_t parts, ptrdiff_t n) { return (partition){parts, n / parts, n % parts}; }
+INLINE ptrdiff_t part_size(partition p, ptrdiff_t i) { return p.size + (i < p.longer); }
+INLINE ptrdiff_t part_begin(partition p, ptrdiff_t i) { return p.size * i + min_size(p.longer, i); }
 
 /* The total over blocks of k so far, of which `sum` is one that begins at p. */
 INLINE vec add_block(const gemm_args *g, ptrdiff_t p, vec total, vec sum, const real *c, ptrdiff_t lanes)

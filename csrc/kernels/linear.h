@@ -1,11 +1,13 @@
-/* What a fully connected layer is made of: three products of matrices, y = alpha x w^T, dx = alpha dy w, dw = alpha dy^T x, and
- * the update behind dw. */
-#ifndef PYML_LINEAR_PRODUCTS_H
-#define PYML_LINEAR_PRODUCTS_H
+/* What a fully connected layer is made of: three products of matrices, y = alpha x w^T, dx = alpha dy w and
+ * dw = alpha dy^T x, and the update behind dw. */
+#ifndef PYML_LINEAR_H
+#define PYML_LINEAR_H
 
 #include "../contracts/linear.h"
 #include "../contracts/optim.h"
 #include "gemm.h"
+
+void KERNEL(linear_backward)(const void *args);
 
 static inline gemm_args product_y(const linear_forward_args *a)
 {

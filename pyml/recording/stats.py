@@ -93,7 +93,7 @@ class Stats:
             f"{self.replays} replays, {self.variants} variants, "
             f"{self.memory / 1e6:.2f} MB of its own"
         ]
-        if any(kernel.name.endswith("_bfloat16") for kernel in self.kernels):
+        if any("_bfloat16" in kernel.name for kernel in self.kernels):
             lines.append(f"bfloat16: {_kernels.selected_bfloat16()}")
         if math.isnan(self.seconds):
             lines.append("no replay was timed yet: it takes at least five")

@@ -115,10 +115,47 @@ def test_shapes(isa, dtype, threads, batch):
 
 @pytest.mark.parametrize(("threads", "batch"), [(1, 7), (2, 16), (3, 96), (1, 300), (2, 1030)])
 def test_bfloat16(unit, threads, batch):
-    """A batch of 7 is too small for stripes, one of 1030 too large."""
+    """Of one stripe and several, of whole tiles and others; one of 1030 is too large for them."""
     pyml.set_num_threads(threads)
     with pyml.autocast():
         assert same(OPTIMIZERS["adam"], *data(rows=max(ROWS, 2 * batch)), batch)
+
+
+def left_by(call, w, rows, scale):
+    """Weights after steps of a layer without bias, scaled."""
+    w = w.clone().requires_grad_()
+    optimizer = optim.SGD([w], lr=0.001, momentum=0.9)
+
+    def step(x):
+        optimizer.zero_grad()
+        loss = pyml.ops.scaled_linear(x, w, alpha=scale).square().mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    x = pyml.randn(8 * rows, w.shape[1], generator=pyml.Generator().manual_seed(2))
+    if call is by_python:
+        for i in range(0, len(x), rows):
+            step(x[i : i + rows])
+        return w.detach().numpy()
+    recorded = pyml.record(step)
+    recorded.run(x, batch_size=rows, epochs=1, shuffle=False)
+    assert stands_behind(recorded)
+    return w.detach().numpy()
+
+
+# All but the first have the longest rows that stripes take by some instructions, or longer ones.
+@pytest.mark.parametrize(
+    ("shape", "rows"),
+    [((600, 900), 8), ((33, 16384), 64), ((33, 16385), 64), ((33, 32769), 8), ((15, 65537), 8)],
+    ids=str,
+)
+@pytest.mark.parametrize("bfloat16", [False, True])
+def test_a_scale_and_long_rows(shape, rows, bfloat16):
+    w = pyml.randn(*shape, generator=pyml.Generator().manual_seed(1))
+    with pyml.autocast(enabled=bfloat16 and _kernels.selected_bfloat16() is not None):
+        results = [left_by(call, w, rows, 0.37) for call in (by_python, by_run)]
+    np.testing.assert_array_equal(*results)
 
 
 def test_layers_without_bias_and_two_in_a_row():
