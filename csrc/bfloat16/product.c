@@ -229,13 +229,14 @@ static bool hands_on(ptrdiff_t m, ptrdiff_t k, ptrdiff_t n)
            ceil_div(n, NR) * NR * pairs_of(k) <= PACKED_B - LANES;
 }
 
-/* A task is some stripes, each low enough for the second cache, and packs B. */
+/* A task is some stripes, each low enough for the second cache, and packs B: there is one for each thread. */
 static bool by_stripes(const gemm_args *g, const gemm_stripes *stripes)
 {
     if (!hands_on(g->m, g->k, g->n)) return false;
     const double cost = cost_of(g) + (double)g->m * (double)g->n * stripes->arrays / UPDATED_PER_NS;
-    const double worth = tasks_worth(cost);
-    const ptrdiff_t tiles = ceil_div(g->m, MR), tasks = worth < 1 ? 1 : min_size((ptrdiff_t)worth, tiles);
+    const ptrdiff_t threads =
+        tasks_worth(cost) < threads_get() ? (ptrdiff_t)tasks_worth(cost) : threads_get();
+    const ptrdiff_t tiles = ceil_div(g->m, MR), tasks = threads < 1 ? 1 : min_size(threads, tiles);
     const ptrdiff_t most = STRIPE / (MR * g->n), each = ceil_div(ceil_div(tiles, tasks), most < 1 ? 1 : most);
     const stripe_product of = {g, stripes, cut_into(min_size(tasks * each, tiles), tiles)};
     parallel_for(of.tiles.parts, each, cost, multiply_stripes, &of);
