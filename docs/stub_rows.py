@@ -32,10 +32,12 @@ OF_OPERATIONS = ("nn.functional", "linalg", "special")  # where pyml's operation
 ALIASES = set(
     """
     Array Call Callbacks Data DType Device Dims File Frame Index Logs Number Operand
-    Params Path Sizes State Tensors _F _P _R _T _T_co
+    Params Path Samples Sizes State Tensors _F _P _R _T _T_co
     """.split()
 )
 FOREIGN = {
+    "EllipsisType": "types",
+    "ModuleType": "types",
     "TypeGuard": "typing",
     "SupportsIndex": "typing",
     "Sized": "collections.abc",
@@ -82,44 +84,40 @@ def by_name(*rows):
 
 NAMES = by_name(
     ("Tensor", """
-        A B LU LU_data LU_pivots anchor aweights batch1 batch2 bn_b bn_rm bn_rv bn_w
-        boundaries condition default_mask dy elements fweights grad_inputs hist
-        importance_scores index input input1 input2 linear_b linear_bias linear_w
-        linear_weight log_probs mask mat mat1 mat2 negative num_batches_tracked offsets
-        original out per_sample_weights pivots pos_weight positive running_mean running_var
-        sorted_sequence sorter source src t target tau tensor tensor1 tensor2 the_template v
-        vec vec1 vec2 weight x x1 x2 y"""),
+        A B LU LU_data LU_pivots anchor aweights batch1 batch2 bn_rm bn_rv boundaries condition
+        default_mask dy fweights importance_scores index input input1 input2 linear_bias
+        linear_w linear_weight log_probs mask mat mat1 mat2 negative num_batches_tracked offsets
+        per_sample_weights pivots pos_weight positive running_mean running_var sorted_sequence
+        sorter source src t target tau tensor tensor1 tensor2 the_template vec vec1 vec2 weight
+        x x1 x2 y"""),
     ("Operand", "exponent fill_value other value values end test_elements"),
     ("Number", "alpha"),
     ("Any", """
-        actual args best comment config default event exc expected extra figure kwargs
-        member mmap named obj options progress scheduler space summary tangents primals
-        """),
-    ("Array", "rates losses"),
+        args best default event expected extra figure kwargs mmap obj options progress scheduler
+        tangents _instance ax context devices map_location memo metric metrics plan pos_label
+        sampler summary validation buffer parameter_and_buffer_dicts multiprocessing_context"""),
+    ("Array", "smoothed"),
     ("DType", "dtype dst_type"),
     ("Device", "device"),
-    ("Data", "data labels prediction sample_weight X"),
-    ("Dims", "dim dims"),
-    ("Sizes", "normalized_shape shape size sizes unflattened_size"),
+    ("Dims", "dims"),
+    ("Sizes", "normalized_shape shape size sizes sample_shape"),
     ("Sequence[int]", """
-        batch_shape cutoffs event_shape physical_layout split_sizes stride shifts in_shape
-        out_shape"""),
+        batch_shape event_shape physical_layout split_sizes stride in_shape out_shape"""),
     ("Params", "params"),
     ("Path", "checkpoint directory log_dir path"),
     ("File", "f"),
     ("Call", """
-        adjust_lr_fn avg_fn collate_fn distance_function fn func function hook multi_avg_fn
-        predict scale_fn worker_init_fn callable"""),
+        collate_fn distance_function fn func function hook multi_avg_fn predict worker_init_fn"""),
     ("Callable[[], Tensor | float]", "closure"),
     ("Generator", "generator"),
-    ("Module", "from_module model module network parametrization to_module"),
+    ("Module", "from_module model module parametrization to_module"),
     ("Iterable[Module]", "models modules"),
-    ("Tensors", "inputs outputs grad_outputs grad_tensors grad_variables parameters tensors"),
+    ("Tensors", "inputs grad_outputs grad_variables parameters tensors"),
     ("Optimizer", "optimizer"),
     ("Callbacks", "callbacks"),
     ("Logs", "logs"),
     ("State", "state state_dict param_group defaults"),
-    ("Frame", "table source train"),
+    ("Frame", "table train"),
     ("Mapping[str, str]", "metadata formats"),
     ("Mapping[Any, float] | str", "class_weight"),
     ("Operand | Sequence[float]", """
@@ -129,48 +127,50 @@ NAMES = by_name(
         accumulate adjoint affine allow_unused amsgrad assume_unique bias capturable
         cache_enabled centered compute_uv copy create_graph descending differentiable
         elementwise_affine enabled error_if_nonfinite foreach full full_matrices fused
-        greater_is_better has_classes hermitian include_last_offset inplace interrupted
-        is_discrete keepdim largest left log_target lower masked maximize nesterov
-        non_blocking out_int32 persistent pin_memory pivot reduce requires_grad retain_graph
-        return_counts return_inverse right scale_grad_by_freq sci_mode shared size_average
-        some sorted sparse sparse_grad stable strict track_running_stats training transpose
-        unbiased unitriangular upper validate_args verbose zero_infinity"""),
+        greater_is_better has_classes hermitian include_last_offset inplace interrupted keepdim
+        largest left log_target masked maximize nesterov non_blocking out_int32 persistent
+        pin_memory pivot reduce requires_grad retain_graph right scale_grad_by_freq sci_mode
+        shared size_average some sorted sparse sparse_grad stable strict track_running_stats
+        training transpose unbiased unitriangular upper validate_args verbose zero_infinity"""),
     ("int", """
-        N T_0 T_max axis0 axis1 batches blank chunk_size chunks classes col correction dim0
-        dim1 dim2 dimension embedding_dim end_dim epoch epochs edgeitems event_dim
-        every_steps global_step ignore_index in1_features in2_features in_features k keep
-        linewidth max_bins max_eval max_iter n n_classes ndim num_channels num_classes
-        num_embeddings num_features num_groups num_samples number out_features output_size
-        padding_idx period pixels prefetch_factor purge_step seed step step_size
-        step_size_down steps steps_per_epoch storage_offset threads total_steps
-        window_length row reinterpreted_batch_ndims halving first_scaling_init_chunks
-        last_epoch batch_size times decimals"""),
+        N T_0 T_max axis0 axis1 batches blank chunk_size chunks col dim0 dim1 dim2 dimension
+        embedding_dim end_dim epoch epochs edgeitems event_dim every_steps global_step
+        ignore_index in1_features in2_features in_features k keep linewidth max_bins max_eval
+        max_iter n ndim num_channels num_classes num_embeddings num_features num_groups
+        num_samples number output_size padding_idx period prefetch_factor purge_step seed step
+        step_size_down steps steps_per_epoch storage_offset threads total_steps window_length
+        row reinterpreted_batch_ndims halving _stacklevel anneal_epochs at_once cache_size
+        category_dim channels cooldown diag diagonal edge_order ensemble every first flush_secs
+        from_ history_size ind max_fun max_queue max_steps max_try_correction minlength most
+        n_bins n_ensemble n_iter_no_change n_power_iterations n_repeats ns_steps num_bins
+        num_cycles num_frequencies num_parameters num_workers offset one_hot opset patience r
+        samples shard_size start_dim step_size_up total_iters T_mult last_epoch batch_size times
+        decimals dim replays variants missing distinct count length start"""),
     ("float", """
-        atol base_lr bn_eps clip clip_value delta density degrees eps eta_min every_seconds
-        fraction gamma high l1 l2 lambd low margin max_fpr max_norm max_seconds max_value
-        maxnorm min_value momentum neginf norm_type p posinf prob rate rcond rtol seconds
-        sparsity std swa_lr test_accuracy threshold tolerance tolerance_cg val walltime init
-        gradient_norm"""),
+        atol bn_eps clip clip_value delta density eps eta_min every_seconds fraction gamma high
+        l1 l2 lambd low margin max_fpr max_seconds max_value maxnorm min_value momentum neginf
+        norm_type p posinf rcond rtol seconds sparsity std test_accuracy threshold tolerance
+        tolerance_cg walltime init gradient_norm beta gain initial_accumulator_value timeout
+        weight_decay suggestion"""),
     ("float | Tensor", "lr"),
     ("float | Tensor | None", "total_norm"),
     ("int | float", "amount"),
     ("tuple[float, float]", "betas etas lims step_sizes"),
     ("str", """
-        approximate device_type driver equation error_message filename_suffix kind
-        line_search_fn main_tag mode monitor multioutput name nonlinearity normalize
-        orthogonal_map profile reason reduction rounding_mode run_name schedule
-        scheduler_every side spec tag tensor_name text_string title unit why indexing
-        interpolation format arrived note stopped"""),
-    ("Tensor | float", "scalar_value "),
-    ("Sequence[str]", "names drop columns notes warnings "),
+        approximate device_type driver error_message filename_suffix kind line_search_fn
+        main_tag mode monitor comment name nonlinearity normalize output orthogonal_map profile
+        reason reduction rounding_mode run_name schedule scheduler_every side spec tag
+        tensor_name text_string title unit why indexing interpolation arrived note stopped
+        shown"""),
+    ("Tensor | float", "scalar_value"),
+    ("Sequence[str]", "names drop notes warnings"),
+    ("str | Sequence[float] | Array", "multioutput"),
     ("Sequence[float]", "ns_coefficients"),
-    ("Iterable[int]", "milestones"),
-    ("Iterable[Dataset[Any]]", "datasets"),
-    ("Iterable[Any]", "sequences loader members trials records object_list"),
-    ("type[Module]", "module_cls"),
-    ("Distribution", "base_distribution mixture_distribution component_distribution"),
+    ("Iterable[Any]", "loader records"),
+    ("Iterable[Member]", "members"),
+    ("int | np.random.RandomState", "random_state"),
+    ("Distribution", "distribution base_distribution mixture_distribution component_distribution"),
     ("Transform", "base_transform"),
-    ("Transform | Sequence[Transform]", "transforms"),
     ("Sequence[Transform]", "parts tseq"),
     ("Constraint", "base_constraint constraint"),
     ("Sequence[Constraint]", "cseq"),
@@ -180,41 +180,24 @@ NAMES = by_name(
     ("History", "history"),
     ("Iterable[LRScheduler]", "schedulers"),
     ("Call | Sequence[Call]", "lr_lambda"),
-    ("Sequence[int] | Size", "sample_shape"),
     ("str | None", "memory_format layout"),
     ("Operand | None", "min max"),
-    ("int | Sequence[int]", "padding pad repeats destination"),
-    ("int | Sequence[int] | None", "sections indices_or_sections"),
-    ("Dims | Tensor", "split_size split_size_or_sections tensor_indices_or_sections"),
-    ("Any", """
-        _instance activations array ax batch callback classes column context ctx devices
-        embedding ema error factory keys key levels log map_location memo metric metrics mlp
-        mod msg output plan pos_label pruning_method random random_state recipe resume
-        sampler spacing summary task validation which wrapped loss dataset memory ord
-        param buffer eigenvectors factors found op parameter_and_buffer_dicts _weight
-        multiprocessing_context data_source"""),
-    ("list[float]", "eigenvalues residuals"),
-    ("float | Tensor | Array", "q"),
-    ("float | Sequence[float]", "max_lr"),
-    ("Iterable[int]", "batch_sampler"),
-    ("int | Sequence[int] | slice | Array | None", "rows validation_rows"),
+    ("int | Sequence[int]", "destination"),
+    ("Dims | Tensor", """
+        split_size split_size_or_sections indices indices_or_sections sections
+        tensor_indices_or_sections"""),
+    ("tuple[float, ...]", "eigenvalues residuals"),
+    ("float | Sequence[float] | Tensor | Array", "q"),
+    ("float | Sequence[float]", "max_lr base_momentum max_momentum"),
+    ("int | Sequence[int] | slice | Array | None", "validation_rows"),
     ("int | Array | str", "bins"),
-    ("Sequence[Any] | int", "hidden hidden_layer_sizes"),
-    ("Mapping[str, Any]", """
-        baseline columns hparam_dict hparam_domain_discrete kinds metric_dict scores
-        tag_scalar_dict"""),
-    ("Call | None", "orig_func"),
+    ("Sequence[Any] | int", "hidden"),
+    ("Mapping[str, Any]", "hparam_dict hparam_domain_discrete kinds metric_dict tag_scalar_dict"),
     ("type[Distribution]", "type_p type_q"),
-    ("Distribution", "distribution base_distribution mixture_distribution component_distribution"),
-    ("Array | None", "smoothed suggestion"),
     ("Linear", "linear"),
     ("BatchNorm1d", "bn"),
-    ("BasePruningMethod", "method"),
-    ("Data", "data labels prediction sample_weight X matrix test stratify groups time"),
-    ("int", "replays variants missing distinct count length start"),
-    ("int | str", "part "),
-    ("list[str]", "shown"),
-    ("Tensor | Sequence[int]", "input_lengths target_lengths"),
+    ("Data", "data labels losses matrix prediction rates sample_weight test"),
+    ("Tensor | Dims", "input_lengths target_lengths"),
 )  # fmt: skip
 
 
@@ -226,7 +209,9 @@ def special(table):
             lines[-1] += " " + line.strip()
         elif not line.strip().startswith("#"):
             lines.append(line.strip())
-    return dict(map(row_of, lines))
+    found = dict(map(row_of, lines))
+    assert len(found) == len(lines), "two lines of one path"
+    return found
 
 
 def row_of(line):
@@ -239,6 +224,15 @@ def row_of(line):
     return path, row | ({"return": ast.unparse(function.returns)} if function.returns else {})
 
 
+def several(*lines):
+    """{path: row} of rows without a path and the callables that have them."""
+    found = {}
+    for row, names in lines:
+        for name in names.split():
+            found[name] = found.get(name, {}) | row_of(name + row)[1]
+    return found
+
+
 def of_name(name):
     return NAMES.get(name)
 
@@ -247,53 +241,47 @@ def of_name(name):
 
 RESULT_OF_NAME = by_name(
     ("None", """
-        __delitem__ __exit__ __init__ __setitem__ add_event add_figure add_histogram
-        add_hparams add_module add_param_group add_pruning_method add_scalar add_scalars
-        add_summary add_text barrier begin broadcast_object_list check_takes_weights clear
-        close compile destroy_process_group disable_saved_tensors_hooks empty_cache flush
-        increment_version init init_process_group initialize_parameters
-        manual_seed_all mark_dirty mark_non_differentiable on_batch_end on_epoch_begin
-        on_epoch_end on_tick on_train_begin on_train_end refuse register_buffer
-        register_module register_parameter reset reset_parameters reset_running_stats
-        restore save save_checkpoint save_for_backward save_for_forward save_torch seed_all
-        set_default_validate_args set_device set_device_idx set_device_index set_extra_state
+        __delitem__ __exit__ __init__ __setitem__ add_event add_figure add_histogram add_hparams
+        add_module add_param_group add_pruning_method add_scalar add_scalars add_summary
+        add_text barrier begin broadcast_object_list check_takes_weights clear close compile
+        destroy_process_group disable_saved_tensors_hooks empty_cache flush increment_version
+        init init_process_group initialize_parameters mark_dirty mark_non_differentiable
+        on_batch_end on_epoch_begin on_epoch_end on_tick on_train_begin on_train_end refuse
+        register_buffer register_module register_parameter reset reset_parameters
+        reset_running_stats restore save save_checkpoint save_for_backward save_for_forward
+        save_torch set_default_validate_args set_device set_device_index set_extra_state
         set_materialize_grads set_rng_state set_rng_state_all set_state set_submodule
         set_trainer setup_context stop synchronize transfer_parametrizations_and_params
         update_bn update_parameters vector_to_parameters zero_grad assert_close
         set_autocast_enabled set_default_device set_default_dtype set_default_tensor_type
-        set_num_interop_threads set_num_threads set_printoptions
-        set_deterministic_debug_mode use_deterministic_algorithms
-        set_float32_matmul_precision set_anomaly_enabled reset_peak_memory_stats onnx to_csv
-        to_json"""),
+        set_num_interop_threads set_num_threads set_printoptions set_deterministic_debug_mode
+        use_deterministic_algorithms set_float32_matmul_precision set_anomaly_enabled
+        reset_peak_memory_stats onnx"""),
     ("Tensor", """
         apply_mask cdf clip_grad_norm clip_grad_norm_ compute_mask entropy enumerate_support
         forward get_buffer get_total_norm icdf kl_divergence log_abs_det_jacobian log_cdf
-        log_prob log_survival_function elastic_net_penalty l1_penalty l2_penalty
-        pad_sequence parameters_to_vector perplexity prune rsample sample sample_n
-        clamp_probs logits_to_probs probs_to_logits check get_rng_state get_state"""),
+        log_prob log_survival_function elastic_net_penalty l1_penalty l2_penalty pad_sequence
+        parameters_to_vector perplexity prune rsample sample sample_n clamp_probs
+        logits_to_probs probs_to_logits check"""),
     ("Self", """
-        __enter__ __iadd__ __imul__ append apply cpu cuda double eval expand extend for_task
-        from_pretrained from_state_dict half insert requires_grad_ share_memory share_memory_
-        to to_empty train type
-        with_cache float partial_fit fit replace set_params __deepcopy__ copy bfloat16"""),
+        __enter__ __iadd__ __imul__ append eval expand extend for_task from_pretrained
+        from_state_dict insert requires_grad_ share_memory share_memory_ to_empty train
+        with_cache fit replace set_params __deepcopy__ copy"""),
     ("int", """
-        __hash__ __len__ current_device current_device_idx current_device_index device_count
-        get_rank get_world_size initial_seed max_memory_allocated max_memory_reserved
-        memory_allocated memory_reserved numel nelement seed get_device get_num_threads
-        get_num_interop_threads get_deterministic_debug_mode
-       """),
+        __hash__ __len__ current_device current_device_index device_count get_rank
+        get_world_size initial_seed memory_allocated numel nelement seed get_device
+        get_num_threads get_num_interop_threads get_deterministic_debug_mode"""),
     ("bool", """
-        __bool__ __contains__ __eq__ __ge__ __gt__ __le__ __lt__ __ne__
-        has_uninitialized_params is_available is_bf16_supported is_grad_enabled
-        is_initialized is_parametrized is_pruned gradcheck gradgradcheck
+        __contains__ __eq__ __ne__ has_uninitialized_params is_available is_bf16_supported
+        is_grad_enabled is_initialized is_parametrized is_pruned gradcheck gradgradcheck
         is_autocast_available is_dependent is_autocast_enabled is_batch is_tensor
         is_floating_point is_complex is_inference is_nonzero is_signed is_same_size
         is_inference_mode_enabled are_deterministic_algorithms_enabled is_anomaly_enabled
         is_deterministic_algorithms_warn_only_enabled set_flush_denormal
         is_anomaly_check_nan_enabled allclose equal is_contiguous is_pinned is_shared can_cast"""),
     ("str", """
-        __format__ extra_repr name get_logdir get_device_name show_config typename
-        get_float32_matmul_precision"""),
+        __format__ extra_repr name get_logdir get_device_name typename
+        get_float32_matmul_precision to_csv to_json"""),
     ("State", "state_dict stats get_params"),
     ("float", "compute score"),
     ("list[float]", "get_last_lr get_lr"),
@@ -303,71 +291,48 @@ RESULT_OF_NAME = by_name(
         register_load_state_dict_post_hook register_load_state_dict_pre_hook
         register_post_accumulate_grad_hook register_state_dict_post_hook
         register_state_dict_pre_hook register_step_post_hook register_step_pre_hook"""),
-    ("Size", "forward_shape inverse_shape broadcast_shapes"),
+    ("tuple[int, ...]", "forward_shape inverse_shape broadcast_shapes"),
     ("Any", """
-        get_extra_state jvp vjp backward_fused __getattr__ plot to_pandas
-        get_metadata_routing Event Stream device get_device_properties"""),
-    ("Array", "predict predict_proba predict_log_proba"),
+        get_extra_state jvp vjp backward_fused __getattr__ plot to_pandas get_metadata_routing
+        Event Stream device get_device_properties"""),
+    ("Array", "predict predict_proba predict_log_proba get_rng_state get_state"),
     ("Call", """
         get_ema_avg_fn get_ema_multi_avg_fn get_swa_avg_fn get_swa_multi_avg_fn
         once_differentiable register_kl rule register vmap jacfwd jacrev"""),
     ("tuple[Tensor, ...]", """
-        broadcast_all broadcast_tensors chunk dsplit hsplit split split_with_sizes
-        tensor_split unbind unsafe_chunk unsafe_split unsafe_split_with_sizes vsplit
-        meshgrid unravel_index gradient"""),
-    ("tuple[Tensor, Tensor]", "std_mean var_mean load_digits "),
+        broadcast_all broadcast_tensors chunk dsplit hsplit split split_with_sizes tensor_split
+        unbind unsafe_chunk unsafe_split unsafe_split_with_sizes vsplit meshgrid unravel_index
+        gradient"""),
+    ("tuple[Tensor, Tensor]", "std_mean var_mean load_digits"),
 )  # fmt: skip
 
 ATTRIBUTE_OF_NAME = by_name(
-    ("Tensor", """
-        logits probs mean variance stddev mode loc scale concentration concentration0
-        concentration1 df scale_tril covariance_matrix precision_matrix temperature
-        cov_factor cov_diag n_averaged H T mH mT counts frequencies phases
-        concentration_reciprocal r s"""),
+    ("Tensor", "n_averaged H T mH mT"),
     ("Size", "shape batch_shape event_shape param_shape"),
     ("bool", """
         bijective has_rsample has_enumerate_support is_leaf retains_grad is_floating_point
         is_complex is_signed is_stationary is_fitted is_single is_ensemble is_input is_idle
-        finished epoch_is_whole is_discrete is_tensor use_beta1 cycle_momentum interrupted
-        in_cooldown greater_is_better inside before"""),
+        finished epoch_is_whole is_tensor use_beta1 cycle_momentum in_cooldown greater_is_better
+        before"""),
     ("int", """
-        bits bytes calls cooldown_counter flops head_size itemsize last_epoch
-        n_clusters n_iter_ n_layers_ n_outputs_ nbytes ndim ntensors num_bad_epochs seq
-        shortlist_size step steps t_ scratch_bytes weight_bytes variants replays zero
-        best_count T_cur T_i event_dim batch outputs total_count memory"""),
+        bytes calls cooldown_counter flops head_size itemsize last_epoch n_clusters n_iter_
+        n_layers_ n_outputs_ nbytes ndim ntensors num_bad_epochs seq shortlist_size step steps
+        t_ variants replays best_count T_i batch total_count"""),
     ("float", """
-        best best_loss_ best_validation_score_ loss_ max min tiny resolution smallest_normal
-        seconds spent total_size step_ratio mode_worse of_peak base min_delta"""),
+        best best_loss_ loss_ max min tiny resolution smallest_normal seconds spent step_ratio
+        total_size mode_worse min_delta T_cur"""),
     ("Constraint", "domain codomain"),
+    ("dtype", "of_elements"),
     ("Constraint | None", "support"),
     ("dict[str, Constraint]", "arg_constraints"),
-    ("list[float]", "base_lrs max_lrs min_lrs loss_curve_ validation_scores_"),
+    ("list[float]", "base_lrs max_lrs min_lrs loss_curve_"),
     ("list[Call | None]", "lr_lambdas"),
     ("list[dict[str, Any]]", "param_groups"),
-    ("dict[str, Any]", "defaults state config scores baseline"),
-    ("str", "verdict how type why reason architecture out_activation_ unrecordable"),
+    ("dict[str, Any]", "defaults"),
+    ("str", "verdict why reason out_activation_ unrecordable"),
     ("list[Array]", "coefs_ intercepts_"),
-    ("Array", "classes_ thresholds precision recall fpr tpr means stds observed predicted"),
+    ("Array", "classes_ means stds"),
 )  # fmt: skip
-
-ATTRIBUTES = {
-    "train.Callback": {"model": "Any"},
-    "train.EarlyStopping": {"model": "Any"},
-    "train.Snapshots": {"model": "Any"},
-    "train.metrics.ConfusionMatrix": {"greater_is_better": "bool | None"},
-    "train.metrics.FunctionMetric": {"greater_is_better": "bool | None"},
-    "train.metrics.Metric": {"greater_is_better": "bool | None", "name": "str | None"},
-    "optim.lr_scheduler.ChainedScheduler": {"optimizer": "Optimizer"},
-    "nn": {
-        "weight": "Parameter",
-        "bias": "Parameter",
-        "running_mean": "Tensor | None",
-        "running_var": "Tensor | None",
-        "num_batches_tracked": "Tensor | None",
-        "scale": "Parameter",
-        "shift": "Parameter",
-    },
-}
 
 # ---- what is not by its name ---------------------------------------------------------------------
 
@@ -389,8 +354,11 @@ SPECIAL = special("""
     utils.dlpack.to_dlpack() -> Any
     nn.SyncBatchNorm.__init__(process_group: Any)
     nn.SyncBatchNorm.convert_sync_batchnorm(process_group: Any) -> Module
-    autograd.graph.get_gradient_edge() -> Any
-    autograd.graph.register_multi_grad_hook(fn: Call) -> Any
+    autograd.graph.get_gradient_edge() -> GradientEdge
+    autograd.graph.register_multi_grad_hook(fn: Call) -> _HookHandle
+    autograd.graph.saved_tensors_hooks.__enter__() -> None
+    autograd.detect_anomaly.__enter__() -> None
+    autograd.set_detect_anomaly(mode: bool)
     autograd.graph.saved_tensors_hooks(pack_hook: Call, unpack_hook: Call)
     distributions.utils.tril_matrix_to_vec() -> Tensor
     distributions.utils.vec_to_tril_matrix() -> Tensor
@@ -398,27 +366,16 @@ SPECIAL = special("""
     utils.data.DistributedSampler.set_epoch() -> None
     utils.data.DistributedSampler.__iter__() -> Iterator[int]
     train.Trained.__getitem__(i: Any) -> Any
-    tabular.Table.with_column() -> Table
-    export.from_arrow() -> Any
-    export.load_keras() -> Any
+    export.from_arrow(data: Any) -> Tensor | dict[str, Tensor]
+    export.load_keras(model: Module) -> dict[str, Tensor]
     export.load_npz() -> dict[str, Tensor]
     export.load_onnx() -> Module
-    export.save_npz(arrays: Any) -> None
-    export.to_arrow() -> Any
+    export.save_npz(arrays: Mapping[str, Tensor | Array]) -> None
+    export.to_arrow(tensors: Tensor | Array | Mapping[str, Tensor]) -> Any
     # tensors
-    Tensor(device: device, dtype: dtype, grad_fn: Node | None, grad: Tensor | Any, data: Tensor,
-            array: Array)
     Tensor.__init__(device: Device, data: Any)
     Tensor.__array__(dtype: Any) -> Array
     Tensor.__array_wrap__(array: Array) -> Any
-    Tensor.__iter__() -> Iterator[Tensor]
-    Tensor.__contains__(value: Operand) -> bool
-    Tensor.__float__() -> float
-    Tensor.__index__() -> int
-    Tensor.__int__() -> int
-    Tensor.__getitem__(index: Index)
-    Tensor.__setitem__(index: Index, value: Operand) -> None
-    Tensor.__delitem__(index: Index) -> None
     Tensor.backward(gradient: Tensor) -> None
     Tensor.cuda() -> NoReturn
     Tensor.data_ptr() -> int
@@ -426,6 +383,9 @@ SPECIAL = special("""
     Tensor.dim_order() -> tuple[int, ...]
     Tensor.element_size() -> int
     Tensor.item() -> float
+    Tensor.expand() -> Tensor
+    Tensor.unfold(size: int)
+    Tensor.bernoulli_(p: float | Tensor)
     Tensor.ndimension() -> int
     Tensor.numpy(force: bool) -> Array
     Tensor.nelement() -> int
@@ -434,60 +394,47 @@ SPECIAL = special("""
     Tensor.storage_offset() -> int
     Tensor.tolist() -> Any
     Tensor.apply_(callable: Callable[[float], float])
-    Tensor.split(split_size: int | Sequence[int])
     Tensor.random_(to: int)
+    Tensor.normal_(mean: float, std: float)
     Tensor.new(data: Any)
-    expand_as(other: Tensor)
-    reshape_as(other: Tensor)
-    view_as(other: Tensor)
-    type_as(other: Tensor)
-    is_same_size(other: Tensor)
     Tensor.where(other: Operand)
     Tensor.to(args: Any)
-    Tensor.set_(stride: Sequence[int], size: Sequence[int])
-    Tensor.index_put(indices: Sequence[Tensor])
-    Tensor.index_put_(indices: Sequence[Tensor])
-    Tensor.as_strided(size: Sequence[int])
     Tensor.new_tensor(data: Data)
     index_put(indices: Sequence[Tensor])
-    index_put_(indices: Sequence[Tensor])
     # functions
-    frexp(out: Sequence[Tensor]) -> _frexp
-    aminmax(dim: int) -> _aminmax
+    frexp() -> _frexp
+    aminmax() -> _aminmax
     cummax() -> _Extremes
     cummin() -> _Extremes
     kthvalue() -> _Extremes
-    median() -> Any
-    nanmedian() -> Any
     mode() -> _Extremes
     sort() -> _Extremes
     topk() -> _Extremes
-    slogdet(out: Sequence[Tensor]) -> _slogdet
-    histogram(out: Sequence[Tensor], range: tuple[float, float]) -> _histogram
-    histogramdd(range: Sequence[float], bins: Any) -> _histogram
+    slogdet() -> _slogdet
+    histogram(range: Sequence[float], bins: int | Tensor) -> _histogram
+    histogramdd(range: Sequence[float], bins: int | Sequence[int] | Sequence[Tensor]) -> _histogram
     histc(bins: int, min: float, max: float)
-    dsplit(indices: Sequence[int])
-    hsplit(indices: Sequence[int])
-    vsplit(indices: Sequence[int])
-    tensor_split(indices: Sequence[int])
-    lu(out: Sequence[Tensor]) -> tuple[Tensor, ...]
+    lu() -> tuple[Tensor, ...]
     linalg.lu() -> _lu
-    lu_factor(out: Sequence[Tensor]) -> _lu_factor
-    lu_factor_ex(out: Sequence[Tensor]) -> _lu_factor_ex
-    lu_unpack(out: Sequence[Tensor]) -> _lu
+    lu_factor() -> _lu_factor
+    lu_factor_ex() -> _lu_factor_ex
+    lu_unpack() -> _lu
     lstsq() -> _lstsq
-    eigh(out: Sequence[Tensor]) -> _eigh
-    qr(out: Sequence[Tensor]) -> _qr
-    svd(out: Sequence[Tensor]) -> _svd
+    eigh() -> _eigh
+    qr() -> _qr
+    svd() -> _svd
     linalg.svd() -> _linalg_svd
-    cholesky_ex(out: Sequence[Tensor]) -> _cholesky_ex
-    inv_ex(out: Sequence[Tensor]) -> _inv_ex
-    solve_ex(out: Sequence[Tensor]) -> _solve_ex
+    cholesky_ex() -> _cholesky_ex
+    inv_ex() -> _inv_ex
+    solve_ex() -> _solve_ex
     triangular_solve() -> _triangular_solve
-    linalg.norm(ord: float | str)
-    linalg(ord: float | str, dim: int | Sequence[int])
+    linalg(ord: float | str, dim: Dims)
+    linalg.diagonal(dim1: int, dim2: int)
+    linalg.cond(p: float | str)
+    linalg.matrix_rank(atol: float | Tensor, rtol: float | Tensor)
+    pinv(atol: float | Tensor, rtol: float | Tensor)
     result_type(operands: Any, name: str) -> dtype
-    broadcast_shapes(shapes: int | Sequence[int]) -> tuple[int, ...]
+    broadcast_shapes(shapes: int | Sequence[int])
     promote_types(type1: DType, type2: DType) -> dtype
     can_cast(from_: DType, to: DType)
     get_default_dtype() -> dtype
@@ -496,35 +443,21 @@ SPECIAL = special("""
     set_default_dtype(d: DType)
     set_default_tensor_type(t: Any)
     is_tensor(obj: object) -> TypeGuard[Tensor]
-    einsum(operands: Tensor)
+    einsum(equation: str | Tensor, operands: Tensor | Sequence[Any])
     chain_matmul(matrices: Tensor)
     eye(m: int)
     from_numpy(ndarray: Array)
-    gradient(spacing: Any) -> tuple[Tensor, ...]
-    cat(tensors: Sequence[Tensor])
-    concat(tensors: Sequence[Tensor])
-    concatenate(tensors: Sequence[Tensor])
-    stack(tensors: Sequence[Tensor])
-    hstack(tensors: Sequence[Tensor])
-    vstack(tensors: Sequence[Tensor])
-    row_stack(tensors: Sequence[Tensor])
-    dstack(tensors: Sequence[Tensor])
-    column_stack(tensors: Sequence[Tensor])
-    multi_dot(tensors: Sequence[Tensor])
+    gradient(spacing: float | Sequence[float] | Sequence[Tensor]) -> tuple[Tensor, ...]
     meshgrid(tensors: Tensor | Sequence[Tensor])
-    atleast_1d(tensors: Any) -> Any
-    atleast_2d(tensors: Any) -> Any
-    atleast_3d(tensors: Any) -> Any
     block_diag(tensors: Tensor)
     broadcast_tensors(tensors: Tensor)
     cartesian_prod(tensors: Tensor)
     scalar_tensor(s: Number)
-    arange(start: float, end: float, step: float)
+    arange(start: float | Tensor, end: float | Tensor, step: float | Tensor)
     randint(low: int, high: int | Sequence[int])
     randint_like(low: int, high: int)
-    linspace(start: float, end: float)
-    logspace(start: float, end: float)
-    tensordot(a: Tensor, b: Tensor, dims: Any)
+    logspace(base: float | Tensor)
+    tensordot(a: Tensor, b: Tensor, dims: int | Sequence[Dims])
     lu_solve(b: Tensor)
     vander(x: Tensor)
     binomial(count: Tensor, prob: Tensor)
@@ -538,15 +471,12 @@ SPECIAL = special("""
     repeat_interleave(repeats: int | Tensor)
     trapezoid(dx: float)
     cumulative_trapezoid(dx: float)
-    trapz(dx: float)
     rot90(dims: Sequence[int])
     roll(shifts: Dims, dims: Dims)
-    tile(dims: Any)
-    flip(dims: Any, axes: Any)
-    permute(dims: Any, axes: Any)
+    tile(dims: Sizes)
+    flip(dims: Dims, axes: Dims)
+    permute(dims: Dims, axes: Dims)
     repeat(counts: Sizes, repeats: Sizes)
-    movedim(source: Dims)
-    moveaxis(source: Dims)
     diff(prepend: Tensor, append: Tensor)
     std(correction: float)
     var(correction: float)
@@ -558,71 +488,57 @@ SPECIAL = special("""
     put(index: Tensor)
     bincount(weights: Tensor)
     take_along_dim(indices: Tensor)
-    unravel_index(indices: Tensor, shape: Sizes)
+    unravel_index(indices: Tensor)
     polygamma(n: int)
     cov(correction: int)
     dropout(x: Tensor)
     prelu(weight: Tensor)
     lerp(weight: Operand)
-    lerp_(weight: Operand)
-    end(end: Tensor)
+    select(index: int)
+    select_scatter(index: int)
+    slice_scatter(end: int)
+    scatter(src: Tensor | Number, reduce: str)
+    nonzero_static(size: int, fill_value: int)
+    threshold(value: Number)
     dtype.to_real() -> dtype
-    dtype(name: str, dtype: Any, type: Any, of_numpy: Any, kind: str)
-    device(type: Any, index: int, other: object)
-    finfo(type: DType, dtype: str, bits: int)
-    iinfo(type: DType, dtype: str, bits: int, max: int, min: int)
-    Size.__mul__(count: Any) -> Size
-    Size.__rmul__(count: Any) -> Size
+    device(type: str | device | int, index: int)
+    finfo(type: DType)
+    iinfo(type: DType)
+    Size.__mul__(count: SupportsIndex) -> Size
+    Size.__rmul__(count: SupportsIndex) -> Size
     Size.__add__(other: tuple[Any, ...]) -> Size
     Size.__radd__(other: tuple[Any, ...]) -> Size
     manual_seed() -> Generator
-    random.manual_seed() -> Generator
-    amp.get_autocast_dtype() -> dtype
+    autocast.__exit__() -> Literal[False]
     cuda.manual_seed() -> None
-    mps.manual_seed() -> None
-    xpu.manual_seed() -> None
     Generator.manual_seed() -> Self
     set_printoptions(precision: int)
     set_float32_matmul_precision(precision: str)
     set_deterministic_debug_mode(debug_mode: int | str)
+    set_anomaly_enabled(mode: bool)
+    use_deterministic_algorithms(mode: bool)
+    set_rng_state(state: Array)
+    Generator.set_state(state: Array)
     set_flush_denormal(mode: bool)
     load(pickle_module: Any) -> Any
-    io.load(pickle_module: Any) -> Any
     io.load_metadata() -> dict[str, str]
-    load_metadata() -> dict[str, str]
     save(obj: object, pickle_module: Any, pickle_protocol: int)
-    io.save(pickle_module: Any, pickle_protocol: int)
     memory.stats() -> dict[str, int]
     *.__exit__(exc: object, error: object)
-    *.__eq__(other: object)
-    *.__ne__(other: object)
+    *.__eq__(other: object, value: object)
+    *.__ne__(value: object)
     random.fork_rng() -> AbstractContextManager[None]
-    inference_mode() -> no_grad | enable_grad
-    BoolTensor(data: Any, of_elements: dtype)
-    ByteTensor(data: Any, of_elements: dtype)
-    CharTensor(data: Any, of_elements: dtype)
-    DoubleTensor(data: Any, of_elements: dtype)
-    FloatTensor(data: Any, of_elements: dtype)
-    IntTensor(data: Any, of_elements: dtype)
-    LongTensor(data: Any, of_elements: dtype)
-    ShortTensor(data: Any, of_elements: dtype)
-    UInt16Tensor(data: Any, of_elements: dtype)
-    UInt32Tensor(data: Any, of_elements: dtype)
-    UInt64Tensor(data: Any, of_elements: dtype)
     # nn
-    nn(activation: str, mode: str, in_features: int, out_features: int, min_val: float, dim: int,
-            padding: Any, indices: Tensor, max_norm: float)
-    nn.functional(bias: Tensor, weight: Tensor, scale: Tensor, mode: str, max_norm: float, dim: int,
-            size: Sizes, generator: Generator)
-    nn.init(bias: Tensor, mode: str, mean: float)
-    nn.utils(generator: Generator, dim: int, parameters: Tensors, weight: float, bias: Tensor)
-    nn.utils.prune(name: str, dim: int) -> Module
+    nn(mode: str, in_features: int, out_features: int, min_val: float, padding: Dims, max_norm:
+            float)
+    nn.functional(bias: Tensor, weight: Tensor, mode: str, max_norm: float)
+    nn.init(mode: str, mean: float, a: float, b: float, groups: int)
+    nn.utils(weight: float)
+    nn.utils.prune(name: str) -> Module
     nn.utils.prune.is_pruned() -> bool
     nn.Module(training: bool)
     nn.Module.train(mode: bool)
-    nn.PeriodicEmbedding.__init__(activation: bool)
-    nn.PiecewiseLinearEmbedding.__init__(activation: bool, bins: Sequence[Tensor])
-    train.History.__init__(epochs: Iterable[Epoch])
+    train.History.__init__(epochs: Iterable[dict[str, Any]])
     nn.Module.compile(args: Any)
     nn.Module.named_modules(memo: set[Module]) -> Iterator[tuple[str, Module]]
     nn.Module.modules() -> Iterator[Module]
@@ -636,7 +552,8 @@ SPECIAL = special("""
     nn.Module.set_submodule(target: str)
     nn.Module.get_parameter(target: str) -> Parameter
     nn.Module.get_buffer(target: str)
-    nn.Module.apply(fn: Callable[[Module], object])
+    nn.Module.apply(fn: Callable[[Module], object]) -> Self
+    nn.Module.state_dict(destination: dict[str, Any])
     nn.Module.register_parameter(param: Parameter | None)
     nn.Module.register_buffer(tensor: Tensor | None)
     nn.Module.add_module(module: Module | None)
@@ -646,9 +563,8 @@ SPECIAL = special("""
     nn.Sequential.__iter__() -> Iterator[Any]
     nn.Sequential.__add__(other: Iterable[Module]) -> Self
     nn.Sequential.__iadd__(other: Iterable[Module])
-    nn.Sequential.__mul__(other: int) -> Self
-    nn.Sequential.__rmul__(other: int) -> Self
-    nn.Sequential.__imul__(other: int)
+    nn.Sequential.__mul__() -> Self
+    nn.Sequential.__rmul__() -> Self
     nn.Sequential.pop(key: int | slice) -> Module
     nn.Sequential.__setitem__(index: int)
     nn.Sequential.__delitem__(index: int | slice)
@@ -657,7 +573,7 @@ SPECIAL = special("""
     nn.Identity.forward(input: _T) -> _T
     nn.ModuleList.__iter__() -> Iterator[Any]
     nn.ModuleList.__add__(other: Iterable[Module]) -> ModuleList
-    nn.ModuleList.__iadd__(other: Iterable[Module], modules: Iterable[Module])
+    nn.ModuleList.__iadd__(modules: Iterable[Module])
     nn.ModuleList.pop(key: int | slice) -> Module
     nn.ModuleList.__setitem__(index: int)
     nn.ModuleList.__delitem__(index: int | slice)
@@ -671,7 +587,7 @@ SPECIAL = special("""
     nn.ModuleDict.values() -> ValuesView[Module]
     nn.ModuleDict.update() -> None
     nn.ParameterList.__init__(values: Iterable[Any])
-    nn.ParameterList(value: Any, values: Iterable[Any], index: int, other: Iterable[Any]) -> Any
+    nn.ParameterList(value: Any, values: Iterable[Any], index: int | slice) -> Any
     nn.ParameterList.__iter__() -> Iterator[Any]
     nn.ParameterList.__len__() -> int
     nn.ParameterList.__setitem__() -> None
@@ -689,8 +605,8 @@ SPECIAL = special("""
     nn.ParameterDict.copy() -> Self
     nn.ParameterDict.popitem() -> tuple[str, Any]
     nn.ParameterDict.keys() -> KeysView[str]
-    nn.ParameterDict.items() -> ItemsView[str, Any]
-    nn.ParameterDict.values() -> ValuesView[Any]
+    nn.ParameterDict.items() -> list[tuple[str, Any]]
+    nn.ParameterDict.values() -> list[Any]
     nn.ParameterDict.update() -> None
     nn.ParameterDict.clear() -> None
     nn.ParameterDict.fromkeys() -> Self
@@ -702,10 +618,10 @@ SPECIAL = special("""
     nn.RReLU(lower: float, upper: float)
     rrelu(lower: float, upper: float)
     rrelu_(lower: float, upper: float)
-    nn.Ensemble(inputs: Any, models: Any, average: str)
+    nn.Ensemble(inputs: Any, average: str)
     nn.Ensemble.__iter__() -> Iterator[Module]
     nn.Ensemble.outputs() -> Tensor
-    nn.quantile_bins(x: Tensor) -> list[Tensor]
+    nn.quantile_bins(x: Data) -> list[Array]
     nn.Embedding.__init__(_weight: Tensor)
     nn.EmbeddingBag.__init__(_weight: Tensor)
     nn.Embedding.from_pretrained(embeddings: Tensor)
@@ -715,22 +631,23 @@ SPECIAL = special("""
     nn.functional.ctc_loss(targets: Tensor)
     nn.CTCLoss.forward(targets: Tensor)
     nn.functional.gumbel_softmax(tau: float, logits: Tensor)
-    nn.functional.linear_cross_entropy(options: Any)
-    nn.functional.one_hot(input: Tensor)
+    nn.functional.linear_cross_entropy(options: LinearCrossEntropyOptions)
     nn.functional.triplet_margin_with_distance_loss(distance_function: Callable[[Tensor, Tensor],
             Tensor])
     nn.init.calculate_gain(param: float) -> float
     nn.init.constant(val: float)
-    nn.ParametricActivation.__init__(activation: Any)
+    nn.ParametricActivation(activation: Module)
     nn.PoissonNLLLoss.forward(log_input: Tensor)
-    nn.PiecewiseLinearEncoding.__init__(bins: Sequence[Tensor])
-    nn.PiecewiseLinearEmbedding(pieces: Any, counts: Any)
-    nn.PiecewiseLinearEncoding(counts: Any)
-    nn.PBLDEmbedding(linear: Any, frequencies: Parameter, phases: Parameter)
-    nn.PeriodicEmbedding(linear: Any, frequencies: Parameter)
-    nn.LinearCrossEntropyLoss(linear: Linear, options: Any)
+    nn.PiecewiseLinearEmbedding(activation: bool, bins: Sequence[Data])
+    nn.PiecewiseLinearEncoding(bins: Sequence[Data])
+    nn.PeriodicEmbedding(activation: bool)
+    nn.ElementwiseAffine(chunks: Sequence[int])
+    nn.RandomCrop(padding: int)
+    nn.LinearCrossEntropyOptions(chunking_method: str | None)
+    nn.LinearCrossEntropyLoss(linear: Linear, options: LinearCrossEntropyOptions)
     nn.LinearCrossEntropyOptions.__init__(batch_chunk_size: int, acc_dtype: DType)
-    nn.LinearBatchEnsemble(r: Parameter, s: Parameter)
+    nn.LinearBatchEnsemble(scaling_init: str | Sequence[str], first_scaling_init_chunks:
+            Sequence[int])
     nn.PairwiseDistance(norm: float)
     nn.RandomRotation(degrees: float)
     nn.RandomShift(pixels: int)
@@ -746,12 +663,9 @@ SPECIAL = special("""
     nn.Parameter.__init__(data: Tensor)
     nn.Buffer(data: Tensor, persistent: bool)
     nn.Buffer.__new__() -> Self
-    nn.UninitializedParameter(data: Tensor)
-    nn.UninitializedBuffer(data: Tensor)
     nn.UninitializedParameter.__new__() -> Self
     nn.UninitializedBuffer.__new__() -> Self
     nn.UninitializedParameter.materialize() -> None
-    nn.UninitializedBuffer.materialize() -> None
     nn.utils.clip_grad_value_() -> None
     nn.utils.clip_grads_with_norm_() -> None
     nn.utils.decay_groups(weight_decay: float) -> list[dict[str, Any]]
@@ -760,49 +674,57 @@ SPECIAL = special("""
     nn.utils.soft_threshold_(amount: float) -> None
     nn.utils.convert_linear_weight_to_columns(module: _T) -> _T
     nn.utils.fuse_linear_bn_eval() -> Linear
-    nn.utils.fuse_linear_bn_weights() -> tuple[Parameter, Parameter]
+    nn.utils.fuse_linear_bn_weights(linear_b: Tensor | None, bn_w: Tensor | None, bn_b: Tensor |
+            None) -> tuple[Parameter, Parameter]
     nn.utils.skip_init(module_cls: Callable[..., _T]) -> _T
-    nn.utils.weight_norm(module: _T) -> _T
+    nn.utils.weight_norm(module: _T, dim: int | None) -> _T
     nn.utils.spectral_norm(module: _T) -> _T
     nn.utils.remove_weight_norm(module: _T) -> _T
     nn.utils.remove_spectral_norm(module: _T) -> _T
     nn.utils.parametrizations(module: _T) -> _T
+    nn.utils.parametrizations.weight_norm(dim: int | None)
     nn.utils.parametrize.cached() -> AbstractContextManager[None]
     nn.utils.parametrize.register_parametrization(module: _T) -> _T
     nn.utils.parametrize.remove_parametrizations(module: _T) -> _T
+    nn.utils.parametrize.transfer_parametrizations_and_params() -> Module
     nn.utils.parametrize.type_before_parametrizations() -> type[Module]
     nn.utils.parametrize.ParametrizationList.__iter__() -> Iterator[Module]
     nn.utils.parametrize.ParametrizationList.pop() -> Module
     nn.utils.parametrize.ParametrizationList.right_inverse(value: Tensor) -> None
-    nn.utils.parametrize.ParametrizationList(original: Tensor, modules: Iterable[Module])
+    nn.utils.parametrize.ParametrizationList(original: Tensor, modules: Iterable[Module], index:
+            int, key: int | slice)
+    nn.utils.parametrize.ParametrizationList.__delitem__(index: int | slice)
     nn.utils.prune.remove() -> Module
-    nn.utils.prune.BasePruningMethod(amount: int | float) -> Any
+    nn.utils.prune.BasePruningMethod() -> Any
+    nn.utils.prune.BasePruningMethod.apply() -> BasePruningMethod
     nn.utils.prune.BasePruningMethod.compute_mask() -> Tensor
     nn.utils.prune.BasePruningMethod.remove() -> None
     nn.utils.prune.PruningContainer.__init__(args: BasePruningMethod) -> None
     nn.utils.prune.PruningContainer() -> Any
     nn.utils.prune.PruningContainer.__len__() -> int
     nn.utils.prune.PruningContainer.__iter__() -> Iterator[BasePruningMethod]
-    nn.utils.prune.PruningContainer.__getitem__() -> BasePruningMethod
+    nn.utils.prune.PruningContainer.__getitem__(index: int) -> BasePruningMethod
     nn.utils.prune.PruningContainer.add_pruning_method(method: BasePruningMethod | None) -> None
     nn.utils.prune.global_unstructured(parameters: Iterable[tuple[Module, str]], importance_scores:
             Mapping[tuple[Module, str], Tensor], pruning_method: type[BasePruningMethod]) -> None
     nn.utils.rnn.pad_sequence(sequences: Sequence[Tensor])
     nn.utils.rnn.unpad_sequence(lengths: Tensor, padded_sequences: Tensor) -> list[Tensor]
     # optim
-    optim(state: Any, step_size: int) -> Any
-    optim.LBFGS(max_eval: int)
+    optim(step_size: int, alpha: float | Tensor, betas: tuple[float | Tensor, float | Tensor],
+            dampening: float | Tensor, eps: float | Tensor, lambd: float | Tensor, lr_decay: float |
+            Tensor, momentum: float | Tensor, momentum_decay: float | Tensor, rho: float | Tensor,
+            weight_decay: float | Tensor) -> Tensor | float
+    optim.Muon(adjust_lr_fn: str)
     optim.Optimizer.load_state_dict() -> None
     optim.AdamW.load_state_dict() -> None
     optim.Optimizer.state_dict() -> State
     optim.lr_scheduler.LRScheduler.load_state_dict() -> None
     optim.lr_scheduler(base_lr: float | Sequence[float], min_lr: float | Sequence[float], scale_fn:
-            Callable[[float], float], milestones: Iterable[int]) -> None
+            Callable[[float], float], milestones: Iterable[int], eps: float) -> None
     optim.lr_scheduler.CyclicLR.scale_fn(x: float) -> float
-    optim.lr_scheduler.ReduceLROnPlateau(default_min_lr: float)
     optim.lr_scheduler.ReduceLROnPlateau.step(metrics: float | Tensor)
     optim.lr_scheduler.LRScheduler(optimizer: Optimizer)
-    *.step(epoch: int | None)
+    *.step(epoch: float | None)
     optim.lr_scheduler.LambdaLR(lr_lambda: Callable[[int], float] | Sequence[Callable[[int],
             float]])
     optim.swa_utils(avg_fn: Call, swa_lr: float | Sequence[float])
@@ -810,75 +732,66 @@ SPECIAL = special("""
     # autograd, func
     autograd.backward() -> None
     autograd.grad() -> tuple[Tensor, ...]
-    autograd.gradcheck(inputs: Tensors)
     autograd.graph.save_on_cpu() -> AbstractContextManager[None]
     autograd.graph.disable_saved_tensors_hooks() -> AbstractContextManager[None]
     autograd.graph.increment_version(tensor: Tensors)
-    autograd.Function(ctx: Any, args: Any, grad_outputs: Any, grad_inputs: Any, inputs: Any) -> Any
+    autograd.Function(ctx: Any, args: Any, grad_outputs: Any, grad_inputs: Any, inputs: Any, output:
+            Any) -> Any
     autograd.Function.setup_context() -> None
-    autograd.Node(next_functions: tuple[Any, ...], inputs: Any, metadata: Any) -> Any
+    autograd.Node() -> Any
     autograd.Node.name() -> str
     autograd.functional(inputs: Any, v: Any) -> Any
-    autograd.function.FunctionCtx(saved_tensors: tuple[Tensor, ...], needs_input_grad: tuple[bool,
-            ...], tensors: Tensor | None, args: Tensor)
-    func(x: Any, y: Any, func: Call, loss: Call, inputs: Any, v: Any, argnums: int | Sequence[int],
-            in_dims: Any, out_dims: Any, primals: Any)
+    autograd.function.FunctionCtx(tensors: Tensor | None, args: Tensor, value: bool)
+    func(x: Any, y: Any, func: Call, loss: Call, argnums: int | Sequence[int], in_dims: Any,
+            out_dims: Any, primals: Any)
     func.vmap() -> Callable[..., Any]
     vmap(in_dims: Any, out_dims: Any) -> Callable[..., Any]
-    func.Curvature(loss: float, parameters: int, zero: float)
-    func.Trace(error: float)
+    func.Curvature(loss: float, parameters: int, eigenvectors: tuple[dict[str, Tensor], ...])
+    func.Trace(value: float, error: float)
     func.curvature() -> Curvature
     func.functional_call(args: Any) -> Any
+    func.jvp() -> tuple[Any, ...]
     func.gauss_newton_diagonal() -> dict[str, Tensor]
     func.grad() -> Callable[..., Any]
     func.grad_and_value() -> Callable[..., Any]
     func.value_and_grad() -> Callable[..., Any]
     func.hessian() -> Callable[..., Any]
-    func.jacobian() -> Any
     func.hessian_trace() -> Trace
-    func.hvp() -> Any
-    func.vhp() -> Any
     func.input_derivatives(x: Tensor, which: Sequence[int | Sequence[int]], activations:
-            Mapping[type[Module], Call]) -> list[Tensor]
+            Mapping[type[Module], Call]) -> tuple[Tensor, ...]
     func.linearize() -> tuple[Any, Callable[..., Any]]
-    func.vjp() -> Any
-    func.loss_hessian() -> Any
+    func.vjp() -> tuple[Any, ...]
     func.stack_module_state() -> tuple[dict[str, Tensor], dict[str, Tensor]]
     # distributions
     distributions(p: Distribution, q: Distribution, x: Tensor, y: Tensor, value: Tensor,
             covariance_matrix: Tensor, scale_tril: Tensor, precision_matrix: Tensor, temperature:
             Operand, base_dist: Distribution, low: Operand | Sequence[float], high: Operand |
             Sequence[float], rate: Operand | Sequence[float], alpha: Operand | Sequence[float],
-            sign: Any, transforms: Any, exponent: Operand, inv: Transform, error: Any, dim: int)
-    distributions.TransformedDistribution(base_dist: Distribution)
+            exponent: Operand)
+    distributions.TransformedDistribution(transforms: Transform | Sequence[Transform])
     distributions.AffineTransform(loc: Operand, scale: Operand)
-    distributions.AffineTransform.__init__(loc: Operand, scale: Operand)
     distributions.LowRankMultivariateNormal(cov_factor: Tensor, cov_diag: Tensor)
     distributions.MultivariateNormal(loc: Tensor)
     distributions.Wishart(df: Operand)
-    distributions.Distribution.expand(_instance: Any)
-    distributions.Independent(base_dist: Distribution)
-    distributions.CatTransform(lengths: Any, transforms: list[Transform])
-    distributions.StackTransform(transforms: list[Transform])
+    distributions.Distribution.expand(batch_shape: Sizes, _instance: Any)
+    distributions.Distribution.set_default_validate_args(value: bool)
+    distributions.CatTransform(lengths: Sequence[int])
     distributions.ComposeTransform.__call__() -> Tensor
     distributions.Transform.__call__() -> Tensor
-    distributions.constraints(value: Tensor, bounds: Any, named: Any, lengths: Any, event_dim: int,
-            is_discrete: bool)
-    distributions.constraints.dependent(is_discrete: Any, event_dim: Any) -> Any
-    distributions.constraints.dependent_property.__call__(fn: Call) -> Any
-    distributions.constraint_registry.ConstraintRegistry.register(constraint: Any) -> Any
+    distributions.constraints(value: Tensor, bounds: Operand, named: Operand, lengths:
+            Sequence[int])
+    distributions.constraint_registry.ConstraintRegistry.register(constraint: Constraint |
+            type[Constraint], factory: Call) -> Any
     distributions.constraint_registry.ConstraintRegistry.__call__(constraint: Constraint) ->
             Transform
     distributions.register_kl() -> Callable[[_F], _F]
-    distributions.kl.register_kl() -> Callable[[_F], _F]
     distributions.utils.broadcast_all(values: Operand)
     distributions.utils.probs_to_logits(probs: Tensor)
     distributions.utils.logits_to_probs(logits: Tensor)
     # data
-    data(generator: Generator, weights: Data, bias: Any, n: int)
-    data.DataLoader(dataset: Dataset[_T], batch_size: int | None, sampler: Iterable[Any],
-            batch_sampler: Iterable[Sequence[int]], collate_fn: Call, shuffle: bool,
-            multiprocessing_context: Any, prefetch_factor: int)
+    data(weights: Data)
+    data.DataLoader(dataset: Dataset[_T] | Samples[_T], batch_size: int | None, sampler:
+            Iterable[Any], batch_sampler: Iterable[Sequence[int]], shuffle: bool)
     data.DataLoader.__iter__() -> Iterator[Any]
     data.Dataset.__getitem__(index: Any) -> _T_co
     data.Dataset.__add__(other: Dataset[_T_co]) -> ConcatDataset[_T_co]
@@ -886,19 +799,19 @@ SPECIAL = special("""
     data.IterableDataset.__iter__() -> Iterator[_T_co]
     data.ChainDataset.__iter__() -> Iterator[Any]
     data.ChainDataset(datasets: Iterable[Dataset[Any]])
-    data.ConcatDataset(datasets: Iterable[Dataset[_T_co]], cumulative_sizes: list[int])
+    data.ConcatDataset(datasets: Iterable[Dataset[_T_co] | Samples[_T_co]])
     data.ConcatDataset.__getitem__(index: int) -> _T_co
     data.TensorDataset.__getitem__(index: Any) -> tuple[Tensor, ...]
-    data.TensorDataset(tensors: tuple[Tensor, ...])
     data.TensorDataset.__init__(tensors: Tensor)
-    data.StackDataset(args: Any, named: Any, datasets: Any)
-    data.StackDataset.__init__(datasets: Dataset[Any], named: Dataset[Any])
+    data.StackDataset.__init__(datasets: Dataset[Any] | Samples[Any], named: Dataset[Any] |
+            Samples[Any])
     data.StackDataset.__getitem__(index: Any) -> Any
     data.StackDataset.__getitems__(indices: Sequence[int]) -> list[Any]
-    data.Subset(dataset: Dataset[_T_co], indices: Sequence[int])
+    data.Subset(dataset: Dataset[_T_co] | Samples[_T_co], indices: Sequence[int] | Array)
     data.Subset.__getitem__(index: Any) -> _T_co
     data.Subset.__getitems__(indices: list[int]) -> list[_T_co]
-    data.random_split(dataset: Dataset[_T], lengths: Sequence[float]) -> list[Subset[_T]]
+    data.random_split(dataset: Dataset[_T] | Samples[_T], lengths: Sequence[float]) ->
+            list[Subset[_T]]
     data.Sampler.__iter__() -> Iterator[_T_co]
     data.Sampler(data_source: Any)
     data.RandomSampler.__iter__() -> Iterator[int]
@@ -918,41 +831,32 @@ SPECIAL = special("""
     data.load_fashion_mnist(part: str) -> tuple[Tensor, Tensor]
     data.load_digits() -> tuple[Tensor, Tensor]
     data.read_idx() -> Array
-    data.stratified_split() -> tuple[Tensor, Tensor]
-    utils.data.default_collate(batch: Sequence[Any]) -> Any
-    utils.data.default_convert(data: Any) -> Any
-    utils.data.get_worker_info() -> Any
-    utils.data.random_split(dataset: Dataset[_T], lengths: Sequence[float]) -> list[Subset[_T]]
-    utils.tensorboard(values: Data, event: Any, file_writer: FileWriter | None, log_dir: str)
+    data.stratified_split() -> tuple[Array, Array]
+    utils.tensorboard(values: Data, log_dir: str)
     utils.tensorboard.hparams() -> Any
     utils.tensorboard.SummaryWriter.__init__(log_dir: Path)
     # recording
-    recording(resume: Any, scheduler: Any)
+    recording(resume: Progress | State, scheduler: LRScheduler)
     recording.Diagnostics.of(kind: str) -> dict[str, Array]
     recording.Recorded.is_batch(value: Any)
     recording.Recorded.stats() -> Stats
-    recording.Recorded.run(progress: bool, diagnostics: bool, data: Any, scheduler: Any, callback:
+    recording.Recorded.run(progress: bool, diagnostics: bool, data: Tensor, callback:
             Callable[[Progress], object]) -> Any
-    recording.Recorded(function: Callable[_P, _R], progress: Progress | None, diagnostics:
-            Diagnostics | None, unrecordable: str)
-    recording.host(function: Callable[..., _R]) -> _R
+    recording.Recorded(function: Callable[_P, _R])
     host(function: Callable[..., _R]) -> _R
-    recording.Progress(losses: Tensor | None, rows: int, shuffle: bool, batches: int)
-    recording.Stats(kernels: list[KernelStats], memory: int, plan: Any)
+    recording.Progress(rows: int, shuffle: bool)
+    recording.Stats(memory: int)
     # train
-    train(X: Any, y: Any, loss: Call, validation: Any, metrics: Any, scheduler: Any, ema: Any,
-            shuffle: bool, random: Any, trial: Any, drop_last: bool, progress: bool, sample_weight:
-            Data, metric: Any, rows: Data, columns: list[str], reason: str, predict: Call)
+    train(X: Any, y: Any, loss: Call, scheduler: Any, shuffle: bool, drop_last: bool, progress:
+            bool, resume: Path, rows: Data, reason: str)
     train.Callback(trainer: Trainer)
     train.Callback.load_state_dict() -> None
     train.EarlyStopping.load_state_dict() -> None
-    train.ReduceOnPlateau(schedule: Any)
     train.ReduceOnPlateau.load_state_dict() -> None
     train.Snapshots.load_state_dict() -> None
     train.TimeLimit.load_state_dict() -> None
     train.EarlyStopping.__call__() -> bool
     train.Epoch.__getattr__(name: str)
-    train.History(columns: list[str])
     train.History.column() -> Array
     train.History.__setitem__(i: Any, value: Any) -> None
     train.History.__iadd__(epochs: Iterable[dict[str, Any]]) -> Self
@@ -960,28 +864,18 @@ SPECIAL = special("""
     train.History.append(epoch: dict[str, Any]) -> None
     train.History.extend(epochs: Iterable[dict[str, Any]]) -> None
     train.History.to_dict() -> dict[str, list[Any]]
-    train.History.to_csv() -> None
-    train.History.to_json() -> None
     train.Integers(low: int, high: int)
-    train.Integers.draw() -> int
-    train.Integers.suggest() -> int
-    train.Uniform.draw() -> float
-    train.Uniform.suggest() -> float
     train.Member.trainer() -> Trainer
     train.Member.made() -> Any
-    train.Member(words: Any, model: Any, optimizer: Any, fitting: Any, options: dict[str, Any])
+    train.Member(model: Any, optimizer: Any, ema: float, name: Any)
     train.Snapshots.__call__(progress: Any) -> None
     train.Snapshots.ensemble(dim: int) -> Ensemble
-    train.Snapshots(models: list[Module])
     train.Trained.__new__(members: Iterable[TrainedMember]) -> Self
     train.Trained.column() -> Array
     train.Trained.ranked() -> list[TrainedMember]
-    train.Trained.ensemble(dim: int) -> Ensemble
-    train.Trained(finished: list[TrainedMember], failed: list[TrainedMember])
-    train.TrainedMember(member: Member, history: History | None, error: BaseException | None, state:
-            str, predictor: Any, averaged: Any, finished: bool)
-    train.Trainer(predictor: Module, averaged: Any, stopped: Any, callbacks: Any, metrics: Any,
-            batches: int, steps: int, history: History, clip: float)
+    train.Trained.ensemble() -> Ensemble
+    train.TrainedMember(member: Member)
+    train.Trainer(ema: float | AveragedModel)
     train.Trainer.fit() -> History
     train.Trainer.mode_of(column: str) -> str
     train.Trainer.predict() -> Array
@@ -990,37 +884,28 @@ SPECIAL = special("""
     train.Trainer.lr_find() -> LearningRates
     train.Trainer.load_checkpoint() -> None
     train.Tuning.__new__(trials: Iterable[Trial], _: Any, __: Any) -> Self
-    train.Tuning(study: Any, mode: str, best: Trial, trials: Iterable[Trial])
+    train.Tuning(study: Any, trials: Iterable[Trial])
     train.Tuning.ranked() -> list[Trial]
     train.Tuning.table() -> list[dict[str, Any]]
-    train.Tuning.ensemble(dim: int) -> Ensemble
-    train.Trial(trained: TrainedMember)
-    train.LearningRates(smoothed: Array, suggestion: float | None)
+    train.Tuning.ensemble() -> Ensemble
+    train.Trial(config: dict[str, Any])
+    train.Uniform(log: bool)
+    train.Callback.on_batch_end(batch: int)
     train.evaluate() -> dict[str, float]
     train.predict() -> Array
-    train.mlp(hidden: Sequence[int]) -> Sequential
-    train.ProgressBar(bar: Any)
-    fit_many(n_jobs: int, X: Any, y: Any, members: Any, metrics: Any, progress: bool, loss:
-            Call) -> Trained
+    train.mlp(hidden: Sequence[int], classes: int) -> Sequential
+    fit_many(n_jobs: int, X: Any, y: Any, progress: bool, loss: Call) -> Trained
     tune(n_jobs: int, pruner: Any, X: Any, y: Any, space: Mapping[str, Any], member:
-            Callable[[dict[str, Any]], Member],
-            metrics: Any, progress: bool, trials: int, loss: Call) -> Tuning
-    train.fit_many(members: Any) -> Trained
-    train.tune(member: Callable[[dict[str, Any]], Member], trials: int, space: Mapping[str, Any]) ->
-            Tuning
-    load_checkpoint(model: Any, optimizer: Any) -> LoadedCheckpoint
-    train.load_checkpoint(model: Any, optimizer: Any) -> LoadedCheckpoint
-    save_checkpoint(model: Any, optimizer: Any)
-    train.save_checkpoint(model: Any, optimizer: Any, progress: Any)
-    train.metrics.Accuracy(normalize: bool)
-    train.metrics.LogLoss(normalize: bool)
-    train.metrics.TopKAccuracy(normalize: bool)
-    train.metrics(target: Data, weight: Data, labels: Data, average: str | None, columns: Any,
-            normalize: str)
+            Callable[[dict[str, Any]], Member], progress: bool, trials: int, loss: Call) -> Tuning
+    load_checkpoint(model: Any, optimizer: Any, generator: Generator | Mapping[str, Generator] |
+            bool) -> LoadedCheckpoint
+    save_checkpoint(model: Any, optimizer: Any, generator: Generator | Mapping[str, Generator])
+    train.metrics.BrierScore(scale_by_half: str | bool)
+    train.metrics.MeanPinballLoss(alpha: float)
+    train.metrics(target: Data, weight: Data, average: str | None, zero_division: str | float)
     *.update(target: Data, weight: Data) -> None
     train.metrics.Metric.__call__() -> float
     train.metrics.ConfusionMatrix.compute() -> Array
-    train.metrics.ConfusionMatrix(classes: Array)
     train.metrics.calibration_curve() -> CalibrationCurve
     train.metrics.get() -> Metric
     train.metrics.permutation_importance() -> Importance
@@ -1028,43 +913,36 @@ SPECIAL = special("""
     train.metrics.roc_curve() -> RocCurve
     train.metrics.METRICS: dict[str, Call]
     # tabular
-    tabular(y: Any, task: str, levels: Any, numbers: str, categories: Tensor, members: int, log:
-            bool, rows: int, columns: Sequence[str], network: Any, embedding: str, bins: Any,
-            labels: Any, names: list[str], how: str)
+    tabular(task: str, numbers: str, categories: Tensor, members: int, log: bool, rows: int,
+            network: Any, embedding: str, bins: Sequence[Data], names: Sequence[str], source: Frame,
+            resume: Path, outputs: Data, actual: Data)
     tabular.RECIPES: dict[str, ByTask | Recipe]
     tabular.INPUT_KINDS: tuple[str, ...]
     tabular.KINDS: tuple[str, ...]
     tabular.TASKS: tuple[str, ...]
     tabular.SCORES: dict[str, tuple[str, ...]]
-    tabular.Column(FIELDS: tuple[str, ...])
-    tabular.CategoryCodes(coded: Any, learned: Any, widths: list[int])
-    tabular.Categories(table: Any, widths: list[int], columns: Any)
-    tabular.Fitted(history: Any, rows: dict[str, int], schema: Schema, model: Any, baseline:
-            dict[str, float], scores: dict[str, float], stopped: str, task: str)
-    tabular.Preprocessor(categories: Any, features: int, schema: Schema)
+    tabular.Column(format: str | None)
+    tabular.CategoryCodes(levels: Sequence[Sequence[str]])
+    tabular.Fitted(history: History | list[History], rows: dict[str, int], model: TabularModel,
+            baseline: dict[str, float], scores: dict[str, float])
     tabular.Preprocessor.transform() -> tuple[Array, Array]
-    tabular.Recipe(options: Any, network: dict[str, Any], factors: dict[str, tuple[float, float]],
-            schedule: str | None, clip: float | None, betas: tuple[float, float], log: bool | None,
-            numbers: str, patience: int | None)
-    tabular.Schema(columns: dict[str, Column], targets: dict[str, Column], inputs: list[Column],
-            warnings: Sequence[str], task: str | None)
+    tabular.Recipe(network: dict[str, Any], factors: dict[str, tuple[float, float]], source: str)
+    tabular.Schema(columns: Iterable[Column], targets: Iterable[Column], task: str | None)
     tabular.Schema.infer(target: str | Sequence[str], drop: Sequence[str], kinds: Mapping[str, str])
             -> Self
     tabular.Schema.__getitem__(name: str) -> Column
     tabular.Schema.formats() -> dict[str, str]
     tabular.Schema.labelled() -> Array
-    tabular.Table(columns: Any, notes: Sequence[str], formats: Mapping[str, str], row_numbers:
-            Array, rows: Any)
+    tabular.Table(columns: Mapping[str, Any] | Iterable[tuple[str, Any]], rows: Data | slice)
     tabular.Table.__getitem__(name: str) -> Array
     tabular.Table.__iter__() -> Iterator[str]
     tabular.Table.__contains__(name: object)
     tabular.Table.take() -> Table
+    tabular.Table.with_column(values: Data) -> Table
     tabular.Table.select() -> Table
     tabular.Table.drop() -> Table
-    tabular.TabularEnsemble(target: Target, members: Any, models: Any, schema: Schema, preprocessor:
-            Preprocessor)
-    tabular.TabularModel(target: Target, schema: Schema, preprocessor: Preprocessor, categories:
-            Any, numbers: Any, network: Any)
+    tabular.TabularEnsemble(models: Iterable[TabularModel])
+    tabular.TabularModel(target: Target)
     tabular.TabularEnsemble.forward(numbers: Tensor)
     tabular.TabularModel.forward(numbers: Tensor, categories: Tensor)
     tabular.TabularModel.for_table() -> Self
@@ -1074,7 +952,6 @@ SPECIAL = special("""
     tabular.TabularModel.loss() -> Module
     tabular.TabularModel.outputs() -> Array
     tabular.TabularModel.load() -> TabularModel
-    tabular.Target(outputs: Any, actual: Any, classes: Any, names: list[str], task: str)
     tabular.Target.loss() -> Module
     tabular.Target.encode() -> Array
     tabular.Target.actual() -> Array
@@ -1085,53 +962,204 @@ SPECIAL = special("""
     tabular.Target.probabilities() -> Array
     tabular.baseline(data: Frame, model: TabularModel) -> dict[str, float]
     tabular.evaluate(data: Frame, model: TabularModel) -> dict[str, float]
-    tabular.fit(members: int, data: Frame, target: str | Sequence[str] | None, source: Frame,
-            validation: Any, recipe: str | Recipe, hidden: Sequence[int], progress: bool,
-            activation: str) -> Fitted
+    tabular.fit(data: Frame, target: str | Sequence[str] | None, validation: Any, recipe: str |
+            Recipe, hidden: Sequence[int], progress: bool) -> Fitted
     tabular.given_split(train: Data, validation: Data) -> Split
     tabular.published_split() -> Split
-    tabular.read() -> Table
-    tabular.read_batches() -> Iterator[Table]
+    tabular.read(columns: Sequence[str]) -> Table
+    tabular.read_batches(columns: Sequence[str]) -> Iterator[Table]
     tabular.split(table: Table, stratify: str | Data, groups: str | Data, time: str | Data,
             validation: float, test: float) -> Split
     tabular.Split(train: Array, validation: Array, test: Array)
     # estimators
-    estimators(X: Any, y: Any, random_state: Any, classes: Any, params: Any, hidden_layer_sizes: int
-            | Sequence[int], hidden: Sequence[int], deep: bool, batch_size: int | str, networks_:
-            Any, model_: TabularModel, fitted_: Fitted, schedule: str)
-    estimators.MLPClassifier(class_weight: Mapping[Any, float] | str, validation_scores_: Any)
-    estimators.from_sklearn(mlp: Any) -> Any
+    estimators(X: Any, y: Any, params: Any, hidden_layer_sizes: int | Sequence[int], hidden:
+            Sequence[int], deep: bool, batch_size: int | str, schedule: str, loss: str, optimizer:
+            str | Call)
+    estimators.from_sklearn(mlp: Any) -> MLPClassifier | MLPRegressor
     estimators.to_sklearn(mlp: MLPClassifier | MLPRegressor) -> Any
     # export
-    export(inputs: Any, targets: Data, module: Module)
-    export.Tracer(values: Any, x: Any, value: Any)
+    export(inputs: Any, targets: Data, module: Module, model: Module | TabularClassifier |
+            TabularRegressor)
+    export.Tracer(values: Any, x: Any)
     export.Tracer.__call__() -> Any
     export.Tracer.weight() -> Any
     export.Tracer.axis() -> int
     export.Tracer.refuse() -> NoReturn
     export.c(dtype: str) -> Exported
-    export.numpy() -> Any
+    export.numpy() -> ModuleType
     export.onnx() -> None
     export.load_torch() -> Any
     export.save_torch(obj: Mapping[str, Any]) -> None
     export.rule(classes: type[Module]) -> Callable[[_F], _F]
     # distributed
     distributed.DistributedDataParallel.loss(batch: Tensor, function: Call) -> Tensor
-    distributed.DistributedDataParallel(module: Module, inputs: Any)
-    distributed.DistributedDataParallel.forward(inputs: Any) -> Any
+    distributed.DistributedDataParallel(module: Module)
+    distributed.DistributedDataParallel.forward() -> Any
     distributed.all_reduce(op: ReduceOp) -> None
     distributed.broadcast(src: int) -> None
     distributed.broadcast_object_list(object_list: list[Any], src: int)
     # plot, testing
-    plot(target: Data, weight: Data, labels: Data, metrics: Sequence[str], best: int, rows: int,
-            bins: int, rates: Any, diagnostics: Any, prediction: Data) -> Any
+    plot(target: Data, weight: Data, metrics: Sequence[str], best: int, rows: int, bins: int, rates:
+            Data | LearningRates, smoothed: Data, model: Module | Mapping[str, Any], found:
+            Importance) -> Any
     testing.assert_close(msg: str | Call, actual: Any)
-    testing.make_tensor(shape: int | Sizes, low: float, high: float) -> Tensor
+    testing.make_tensor(shape: Sizes, low: float, high: float) -> Tensor
     # other devices
     accelerator.current_accelerator() -> Any
     cuda.get_device_capability() -> tuple[int, int]
     cuda.get_rng_state_all() -> list[Any]
     cuda.mem_get_info() -> tuple[int, int]
+""")
+
+# the same of several
+EDGES = "Tensors | GradientEdge | Sequence[Tensor | GradientEdge]"
+for path, row in several(
+    ("(dim: Dims)", """
+        all amax amin aminmax any count_nonzero gradient logsumexp mean nanmean nansum norm
+        squeeze std std_mean sum var var_mean nn.functional.normalize"""),
+    ("(tensors: Tensors)", """
+        cat column_stack dstack hstack multi_dot stack vstack"""),
+    ("(tensors: Tensor | Sequence[Tensor]) -> Any", "atleast_1d atleast_2d atleast_3d"),
+    ("(other: Tensor)", """
+        cross expand_as inner is_same_size kron reshape_as type_as vdot view_as"""),
+    ("(other: Tensor | Array | int)", """
+        bitwise_and bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor gcd lcm"""),
+    ("(input: Operand)", "float_power pow remainder special.xlog1py special.zeta xlogy"),
+    ("(start: float | Tensor, end: float | Tensor)", "linspace logspace"),
+    ("(source: Dims)", "moveaxis movedim"),
+    ("(beta: Number)", "addbmm addmm addmv addr baddbmm"),
+    ("(reduce: str)", "index_reduce scatter_reduce"),
+    ("(size: Sequence[int])", "as_strided as_strided_scatter set_"),
+    ("(stride: Sequence[int])", "set_"),
+    ("(n: int | Tensor)", """
+        special.chebyshev_polynomial_t special.chebyshev_polynomial_u
+        special.chebyshev_polynomial_v special.chebyshev_polynomial_w
+        special.hermite_polynomial_h special.hermite_polynomial_he
+        special.laguerre_polynomial_l special.legendre_polynomial_p
+        special.shifted_chebyshev_polynomial_t special.shifted_chebyshev_polynomial_u
+        special.shifted_chebyshev_polynomial_v special.shifted_chebyshev_polynomial_w"""),
+    ("(data: Any)", """
+        BoolTensor ByteTensor CharTensor DoubleTensor FloatTensor IntTensor LongTensor
+        ShortTensor UInt16Tensor UInt32Tensor UInt64Tensor"""),
+    ("(momentum: float | None)", """
+        nn.BatchNorm1d nn.BatchNorm2d nn.BatchNorm3d nn.LazyBatchNorm1d nn.SyncBatchNorm
+        nn.functional.batch_norm"""),
+    ("(running_mean: Tensor | None, running_var: Tensor | None)", "nn.functional.batch_norm"),
+    (f"(outputs: {EDGES}, inputs: {EDGES})", "autograd.grad"),
+    (f"(tensors: {EDGES}, inputs: {EDGES})", "autograd.backward"),
+    ("(grad_outputs: Tensors | Sequence[Tensor | None])", "autograd.grad"),
+    ("(grad_tensors: Tensors | Sequence[Tensor | None])", "autograd.backward"),
+    ("() -> Self", """
+        nn.Module.cpu nn.Module.double nn.Module.float nn.Module.to nn.Module.type"""),
+).items():  # fmt: skip
+    SPECIAL[path] = SPECIAL.get(path, {}) | row
+
+# of attributes and properties, where they are not as the arguments of the constructor
+ATTRIBUTES = special("""
+    Tensor(device: device, dtype: dtype, grad_fn: Node | None, grad: Tensor | Any, data: Tensor,
+            array: Array)
+    Generator(device: device, state: Array)
+    device(type: str, index: int | None)
+    dtype(name: str, dtype: np.dtype[Any], kind: str)
+    finfo(dtype: str, bits: int)
+    iinfo(dtype: str, bits: int, max: int, min: int)
+    nn(weight: Parameter, bias: Parameter, running_mean: Tensor | None, running_var: Tensor | None,
+            num_batches_tracked: Tensor | None, scale: Parameter, r: Parameter, s: Parameter,
+            frequencies: Parameter, phases: Parameter, padding: Any)
+    nn.AnnealedDropout(count: Tensor)
+    nn.BatchNorm2d(weight: Parameter, bias: Parameter, running_mean: Tensor | None, running_var:
+            Tensor | None)
+    nn.BatchNorm3d(weight: Parameter, bias: Parameter, running_mean: Tensor | None, running_var:
+            Tensor | None)
+    nn.SyncBatchNorm(weight: Parameter, bias: Parameter, running_mean: Tensor | None, running_var:
+            Tensor | None)
+    nn.Threshold(value: float)
+    nn.Buffer(persistent: bool)
+    nn.AdaptiveLogSoftmaxWithLoss(cutoffs: list[int])
+    nn.Ensemble(models: ModuleList)
+    nn.LinearBatchEnsemble(chunks: Sequence[int] | None)
+    nn.LinearCrossEntropyLoss(weight: Tensor | None)
+    nn.BCELoss(weight: Tensor | None)
+    nn.BCEWithLogitsLoss(weight: Tensor | None)
+    nn.CrossEntropyLoss(weight: Tensor | None)
+    nn.NLLLoss(weight: Tensor | None)
+    nn.MultiMarginLoss(weight: Tensor | None)
+    nn.MultiLabelSoftMarginLoss(weight: Tensor | None)
+    nn.ParametricActivation(alpha: Parameter)
+    nn.PBLDEmbedding(linear: Module)
+    nn.PeriodicEmbedding(linear: Module)
+    nn.PiecewiseLinearEmbedding(pieces: Module, counts: list[int], low: Tensor, high: Tensor, left:
+            Tensor, scale: Tensor)
+    nn.PiecewiseLinearEncoding(counts: list[int], low: Tensor, high: Tensor, left: Tensor, scale:
+            Tensor)
+    nn.utils.prune(mask: Tensor)
+    optim.Optimizer(state: Any)
+    optim.lr_scheduler.ChainedScheduler(optimizer: Optimizer)
+    optim.lr_scheduler.CyclicLR(base_momentums: list[float], max_momentums: list[float])
+    optim.lr_scheduler.ReduceLROnPlateau(default_min_lr: float | None)
+    autograd.detect_anomaly(inside: list[Any])
+    autograd.Node(next_functions: tuple[Any, ...], inputs: Any)
+    autograd.function.FunctionCtx(saved_tensors: tuple[Tensor, ...], needs_input_grad: tuple[bool,
+            ...])
+    autograd.forward_ad.UnpackedDualTensor(tangent: Tensor | None)
+    func.Curvature(zero: float, negative: int)
+    distributions(logits: Tensor, probs: Tensor, mean: Tensor, variance: Tensor, stddev: Tensor,
+            mode: Tensor, loc: Tensor, scale: Tensor, concentration: Tensor, concentration0: Tensor,
+            concentration1: Tensor, df: Tensor, scale_tril: Tensor, covariance_matrix: Tensor,
+            precision_matrix: Tensor, temperature: Operand, cov_factor: Tensor, cov_diag: Tensor,
+            concentration_reciprocal: Tensor, total_count: Tensor, df1: Tensor, df2: Tensor, low:
+            Tensor, high: Tensor, rate: Tensor, alpha: Tensor, inv: Transform, sign: int | Tensor,
+            is_discrete: bool, event_dim: int, lengths: list[int], transforms: list[Transform], dim:
+            int)
+    distributions.AffineTransform(loc: Operand, scale: Operand)
+    distributions.Multinomial(total_count: int)
+    distributions.CumulativeDistributionTransform(sign: int)
+    data.DataLoader(collate_fn: Call)
+    data.ConcatDataset(cumulative_sizes: list[int])
+    data.TensorDataset(tensors: tuple[Tensor, ...])
+    data.StackDataset(datasets: Any)
+    utils.tensorboard(file_writer: FileWriter | None, log_dir: str)
+    utils.data.DistributedSampler(total_size: int, num_replicas: int, rank: int)
+    recording.Recorded(progress: Progress | None, diagnostics: Diagnostics | None)
+    recording.Progress(losses: Tensor | None, batches: int)
+    recording.Stats(kernels: list[KernelStats])
+    train(epochs: int | None, columns: list[str], model: Any)
+    train.EarlyStopping(mode: str, best: float | None)
+    train.Snapshots(epochs: int, models: list[Module])
+    train.Trial(value: float, epochs: int, trained: TrainedMember | None)
+    train.Tuning(best: Trial)
+    train.Member(words: Any, fitting: Any, options: dict[str, Any])
+    train.ProgressBar(bar: Any)
+    train.ReduceOnPlateau(schedule: Any)
+    train.LearningRates(suggestion: float | None, rates: Array, losses: Array)
+    train.Trained(failed: list[TrainedMember])
+    train.TrainedMember(history: History | None, error: BaseException | None, state: State | None,
+            predictor: Any, averaged: Any)
+    train.Trainer(model: Module, predictor: Module, averaged: Any, stopped: str, callbacks: Any,
+            metrics: Any, batches: int | None, steps: int, history: History)
+    train.metrics(classes: Array, metric: Any, columns: Any)
+    train.metrics.ConfusionMatrix(greater_is_better: bool | None)
+    train.metrics.Metric(name: str | None, greater_is_better: bool | None)
+    tabular(architecture: dict[str, Any], target: Target)
+    tabular.Column(FIELDS: tuple[str, ...])
+    tabular.Categories(table: Any, widths: list[int], columns: int, size: int)
+    tabular.CategoryCodes(columns: int, coded: list[int], learned: list[int], widths: list[int],
+            size: int)
+    tabular.Fitted(task: str)
+    tabular.Preprocessor(categories: dict[str, list[str]], features: list[Any], numbers: list[str],
+            scale: str, sizes: list[int], values: int)
+    tabular.Recipe(betas: tuple[float, float])
+    tabular.Schema(columns: dict[str, Column], targets: dict[str, Column], inputs: list[Column])
+    tabular.Split(how: str)
+    tabular.Table(columns: dict[str, Array], rows: int, row_numbers: Array, names: list[str],
+            formats: dict[str, str], notes: list[str])
+    tabular.TabularEnsemble(members: list[TabularModel], models: ModuleList)
+    tabular.TabularModel(categories: Any, numbers: Any, network: Any, members: list[TabularModel])
+    tabular.Target(outputs: int, classes: Any, names: list[str], columns: list[Column], mean: Any,
+            std: Any)
+    estimators(n_features_in_: int, feature_names_in_: Array, networks_: list[Module], model_:
+            TabularModel, fitted_: Fitted, best_validation_score_: float | None, validation_scores_:
+            list[float] | None)
 """)
 
 # calls whose result depends on their arguments; a method's are its function's
@@ -1175,6 +1203,10 @@ OVERLOADS = {
         "(condition: Tensor, input: Operand, other: Operand, *, out: Tensor | None = None)"
         " -> Tensor",
     ),
+    "show_config": (
+        """(mode: Literal["dicts"]) -> dict[str, Any]""",
+        """(mode: str = "stdout") -> None""",
+    ),
     "Tensor.size": ("(self, dim: None = None) -> Size", "(self, dim: int) -> int"),
     "Tensor.stride": ("(self, dim: None = None) -> tuple[int, ...]", "(self, dim: int) -> int"),
     "Tensor.type": (
@@ -1187,6 +1219,11 @@ OVERLOADS = {
     ),
     "nn.Sequential.__getitem__": ("(self, key: int) -> Any", "(self, key: slice) -> Sequential"),
     "nn.ModuleList.__getitem__": ("(self, key: int) -> Any", "(self, key: slice) -> ModuleList"),
+    "func.loss_hessian": (
+        "(model: Module, loss: Call, x: Any, y: Any, *, by_layer: Literal[False] = False)"
+        " -> Tensor",
+        "(model: Module, loss: Call, x: Any, y: Any, *, by_layer: bool = False) -> Any",
+    ),
     "optim.Optimizer.step": (STEP := (
         "(self, closure: None = None) -> None",
         "(self, closure: Callable[[], _T]) -> _T",
@@ -1231,11 +1268,12 @@ def inference_mode(mode: `bool` = True) -> `no_grad`: ...
 def inference_mode(mode: `_F`) -> `_F`: ...
 """,
     "estimators.MLPClassifier.partial_fit": (
-        "def partial_fit(self, X: `Any`, y: `Any`, sample_weight: `Any` = None,"
-        " classes: `Any` = None) -> `Self`: ..."
+        "def partial_fit(self, X: `Any`, y: `Any`, sample_weight: `Data | None` = None,"
+        " classes: `Data | None` = None) -> `Self`: ..."
     ),
     "estimators.MLPRegressor.partial_fit": (
-        "def partial_fit(self, X: `Any`, y: `Any`, sample_weight: `Any` = None) -> `Self`: ..."
+        "def partial_fit(self, X: `Any`, y: `Any`, sample_weight: `Data | None` = None) -> `Self`:"
+        " ..."
     ),
     "nn.Module.forward": "forward: `Callable[..., Any]`",  # of any arguments
     "nn.Module.__call__": "def __call__(self, *args: `Any`, **kwargs: `Any`) -> `Any`: ...",
@@ -1357,14 +1395,16 @@ HIDDEN = (
 
 ARITHMETIC = "(self, other: Operand, /) -> Tensor"
 IN_PLACE = "(self, other: Operand, /) -> Self"
-BITS = "(self, other: Tensor | int, /) -> Tensor"
+BITS = "(self, other: Tensor | Array | int, /) -> Tensor"
+BITS_IN_PLACE = "(self, other: Tensor | Array | int, /) -> Self"
 OPERATORS = "add sub mul truediv floordiv mod"
+OF_BITS = "and or xor lshift rshift"
 DUNDERS = {
     **{f"__{side}{name}__": ARITHMETIC for name in OPERATORS.split() for side in ("", "r")},
-    **{f"__i{name}__": IN_PLACE for name in (OPERATORS + " and or xor lshift rshift").split()},
-    **{f"__{side}{name}__": BITS for name in ("and", "or", "xor") for side in ("", "r")},
+    **{f"__i{name}__": IN_PLACE for name in OPERATORS.split()},
+    **{f"__{side}{name}__": BITS for name in OF_BITS.split() for side in ("", "r")},
+    **{f"__i{name}__": BITS_IN_PLACE for name in OF_BITS.split()},
     **{f"__{name}__": ARITHMETIC for name in ("lt", "le", "gt", "ge")},
-    **{f"__{side}{name}__": ARITHMETIC for name in ("lshift", "rshift") for side in ("", "r")},
     **{f"__{name}__": "(self) -> Tensor" for name in ("neg", "pos", "abs", "invert")},
     "__matmul__": "(self, other: Tensor, /) -> Tensor",
     "__rmatmul__": "(self, other: Tensor, /) -> Tensor",

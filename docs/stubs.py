@@ -26,10 +26,13 @@ from pathlib import Path
 from types import BuiltinFunctionType, GenericAlias, ModuleType
 
 import pyml
+from pyml.distributions import Distribution
+from pyml.nn.activation import Elementwise
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 import stub_rows as rows
+import stub_values
 
 ROOT = Path(__file__).parent.parent
 EMPTY = inspect.Parameter.empty
@@ -116,6 +119,28 @@ def class_names():
     return found
 
 
+@functools.cache
+def classes():
+    """{name: class} of the classes that types may name; of those that no module exports the names
+    of their attributes."""
+    found = {own: cls for cls, (_, own) in reversed(homes().items())}
+    for texts in rows.UNEXPORTED.values():
+        for name, text in texts.items():
+            found[name] = re.findall(r"^    (?:def )?(\w+)", text, re.MULTILINE)
+    return found | {f"_{name}": found[name] for name in RENAMED}
+
+
+def fits(value, kind, module="pyml"):
+    """Whether a value is of a type, as the stub of a module writes it."""
+    own = vars(module_of(module))
+
+    def class_of(name):
+        found = own.get(name)
+        return found if isinstance(found, type) and found in homes() else classes().get(name)
+
+    return stub_values.fits(value, kind, class_of)
+
+
 # ---- types ---------------------------------------------------------------------------------------
 
 
@@ -132,35 +157,59 @@ def own_rows(path):
     yield rows.SPECIAL.get(f"*.{path.rpartition('.')[2]}", {})
 
 
+def around(table, path):
+    """The rows of a path in a table, and those of the class and the modules that it is in."""
+    while path:
+        yield table.get(path, {})
+        path = path.rpartition(".")[0]
+
+
 def rows_around(path):
-    """The rows of the class and the modules that it is in, the nearest first."""
-    while path := path.rpartition(".")[0]:
-        yield rows.SPECIAL.get(path, {})
+    return around(rows.SPECIAL, path.rpartition(".")[0])
 
 
 def special(path, key):
-    found = (*own_rows(path), *rows_around(path))
+    """The type in the nearest row; what works in place takes what it takes without `_`."""
+    found = *own_rows(path), *own_rows(path.removesuffix("_")), *rows_around(path)
+    return nearest(found, key)
+
+
+def nearest(found, key):
     return next((row[key] for row in found if key in row), None)
 
 
 def with_none(text, default):
-    return f"{text} | None" if default is None and "None" not in text and text != "Any" else text
+    return f"{text} | None" if default is None and not fits(None, text) else text
+
+
+SAYING = (bool, float, str)  # types of defaults that say that of the argument; 0 may stand for 0.0
 
 
 def type_of_argument(path, parameter, function):
-    """The type of an argument, as its own annotation, or rows, or its default say it."""
+    """The type of an argument, as its own annotation, or rows, or its default say it.
+
+    The default goes before a row of the name alone, where it is not of that type.
+    """
     name, default = parameter.name, parameter.default
     text = special(path, name)
-    if text is not None:
-        return with_none(text, default)
-    if isinstance(parameter.annotation, str) and parameter.annotation is not EMPTY:
+    if text is None and name == "out":
+        text = type_of_out(path)
+    if text is None and isinstance(parameter.annotation, str):
         return parameter.annotation
-    text = rows.of_name(name)
-    if text is None and type(default) in (bool, int, float, str):
-        text = type(default).__name__
     if text is None:
-        raise NoType(f"{path}({name}={'' if default is EMPTY else repr(default)})")
+        text = rows.of_name(name)
+        if type(default) in SAYING and not (text and fits(default, text)):
+            text = type(default).__name__
+    is_given = type(default) in (*SAYING, int, tuple)
+    if text is None or (is_given and not fits(default, text)):
+        value = "" if default is EMPTY else repr(default)
+        raise NoType(f"{path}({name}={value})" + (f": {text}" if text else ""))
     return with_none(text, default)
+
+
+def type_of_out(path):
+    """The type of `out`: a tensor for each that the function returns."""
+    return "Tensor" if type_of_result(path) in ("Self", "Tensor") else "Sequence[Tensor]"
 
 
 def type_of_result(path):
@@ -198,31 +247,30 @@ def annotated(cls, name):
 
 
 def type_of_attribute(path, cls, value=EMPTY):
-    """The type of an attribute or property of a class."""
-    name = path.rpartition(".")[2]
-    owner = path.rpartition(".")[0]
-    text = rows.ATTRIBUTES.get(owner, {}).get(name) or special(owner, name)
-    text = text or rows.ATTRIBUTES.get(owner.rpartition(".")[0], {}).get(name)
+    """The type of an attribute or property: of rows, or that of the constructor's argument."""
+    owner, _, name = path.rpartition(".")
+    argument = parameter_of(cls, name)
+    text = nearest(around(rows.ATTRIBUTES, owner), name)
+    if text is None and name in (row := rows.SPECIAL.get(owner, {})):
+        text = with_none(row[name], argument.default if argument else EMPTY)
     text = text or annotated(cls, name)
     text = text or rows.ATTRIBUTE_OF_NAME.get(name)
-    if text is None and type(value) in (bool, int, float, str):
+    if text is None and type(value) in (*SAYING, int):
         text = type(value).__name__
-    if text is None:
-        text = argument_named(cls, name, path)
+    if text is None and argument is not None:
+        text = type_of_argument(f"{owner}.__init__", argument, cls)
+    text = text or special(owner, name) or rows.of_name(name)
     if text is None:
         raise NoType(f"{path}: attribute")
     return text
 
 
-def argument_named(cls, name, path):
-    """The type of the argument of the constructor that has the name, or that of the name."""
+def parameter_of(cls, name):
+    """The argument of the constructor that has the name, or None."""
     try:
-        parameter = inspect.signature(cls.__init__).parameters.get(name)
-        if parameter is not None:
-            return type_of_argument(f"{path.rpartition('.')[0]}.__init__", parameter, cls)
-    except (NoType, ValueError):
-        pass
-    return rows.of_name(name)
+        return inspect.signature(cls.__init__).parameters.get(name)
+    except ValueError:
+        return None
 
 
 def type_of_value(path, value):
@@ -443,7 +491,7 @@ class Stub:
             yield name, lines
             if name == "forward" and issubclass(cls, pyml.nn.Module) and cls is not pyml.nn.Module:
                 yield "__call__", [re.sub(r"def forward\b", "def __call__", line) for line in lines]
-        for name in attributes_of(cls):
+        for name in (*attributes_of(cls), *rows.ATTRIBUTES.get(path, ())):
             if name in members or hasattr(cls, name):
                 continue
             try:
@@ -629,13 +677,29 @@ def is_shown(name, foreign=False):
 
 
 def attributes_of(cls):
-    """The public attributes that a class declares, or that its methods set on self; its private
-    bases too."""
+    """The public attributes that a class declares or documents, or that its methods set on self;
+    its private bases too."""
     found = {}
     for klass in cls.__mro__:
         if klass is cls or not covered(klass):
-            found |= dict.fromkeys(name for name in declared(klass) if name[0] != "_")
+            names = [*declared(klass), *documented(klass), *listed(klass)]
+            found |= dict.fromkeys(name for name in names if name[0] != "_")
     return [*found]
+
+
+def listed(cls):
+    """The names that a distribution, or an activation, sets in a loop."""
+    for base, names in ((Distribution, "_parameters"), (Elementwise, "_options")):
+        if issubclass(cls, base):
+            yield from vars(cls).get(names, ())
+
+
+def documented(cls):
+    """The names under `Attributes:` in the docstring of a class."""
+    _, _, text = inspect.cleandoc(cls.__doc__ or "").partition("\nAttributes:\n")
+    for line in text.partition("\n\n")[0].splitlines():
+        if found := re.match(r"    (\w[\w, ]*):", line):
+            yield from found[1].split(", ")
 
 
 def declared(cls):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from types import EllipsisType
-from typing import IO, Any, ParamSpec, TypeAlias, TypeVar
+from typing import IO, Any, ParamSpec, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,3 +37,12 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _T = TypeVar("_T")
 _T_co = TypeVar("_T_co", covariant=True)
+
+
+@runtime_checkable
+class Samples(Protocol[_T_co]):
+    """What a DataLoader reads, as a list or a Tensor."""
+
+    def __getitem__(self, index: int, /) -> _T_co: ...
+
+    def __len__(self) -> int: ...

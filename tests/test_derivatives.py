@@ -10,12 +10,13 @@ import pytest
 from ops.cases import arrays_of, check_gradients
 
 import pyml
+from helpers.patched import patched
 from pyml import ops
 from pyml.autograd import grad
 from pyml.nn import functional as F
 from pyml.ops import names
 from pyml.ops.methods import METHODS
-from pyml.tensor import Node, install
+from pyml.tensor import Node
 
 pytestmark = pytest.mark.filterwarnings("ignore:kl_div. reduction")
 
@@ -102,19 +103,18 @@ def functions_of(module):
 
 @pytest.fixture(scope="module")
 def met():
-    found = Met()
-    with pytest.MonkeyPatch.context() as patch:
-        for module in MODULES:
-            for name, function in functions_of(module).items():
-                patch.setattr(module, name, found.watched(function))
-        there = vars(pyml.Tensor)
-        methods = {name: there[name] for name in names.operations(names.TENSOR) | METHODS}
-        install(ops, {name: found.watched(method) for name, method in methods.items()})
-        try:
-            for case in derivatives.ALL:
-                found.run(case)
-        finally:
-            install(ops, methods)
+    found, there = Met(), vars(pyml.Tensor)
+    functions = {
+        (module, name): found.watched(function)
+        for module in MODULES
+        for name, function in functions_of(module).items()
+    }
+    methods = {
+        name: found.watched(there[name]) for name in names.operations(names.TENSOR) | METHODS
+    }
+    with patched(functions, methods):
+        for case in derivatives.ALL:
+            found.run(case)
     return found
 
 

@@ -39,13 +39,17 @@ NAMES = {
 
 # ---- what examples take for granted: by name, of which the longest beginning counts --------------
 
-TRAINING = """
+DIGITS = """
 images, labels = pyml.data.load_digits()
 x, y = X, Y = images[:256], labels[:256]
 target = y
 model = pyml.train.mlp(64, (16,), 10)
 loss = criterion = loss_of = nn.CrossEntropyLoss()
 optimizer = optim.Adam(model.parameters())
+"""
+TRAINING = (
+    DIGITS
+    + """
 trainer = pyml.train.Trainer(model, loss, optimizer)
 validation_loss = lambda: 1.0
 @pyml.record
@@ -59,6 +63,7 @@ train_step = step
 step.run(X, Y, batch_size=128, epochs=1)
 history = train.History({"epoch": i, "train_loss": 0.9 / 3**i} for i in range(3))
 """
+)
 PLOTS = TRAINING + "loss = loss_of(model(x), y)\n"
 NUMBERS = "model, x = nn.Sequential(nn.Linear(4, 1), nn.Flatten(0)), pyml.randn(50, 4)\n"
 TABLE = """
@@ -107,8 +112,9 @@ with h5py.File("model.weights.h5", "w") as file:
         file[f"layers/{name}/vars/1"] = model[i].bias.detach().numpy()
 """
 GIVEN = {
-    **dict.fromkeys(("autocast", "record", "save", "fit_many", "tune", "data", "train"), TRAINING),
-    **{"recording": TRAINING, "plot": PLOTS, "tabular": TABLE, "estimators": ESTIMATORS},
+    **dict.fromkeys(("autocast", "save", "data"), DIGITS),
+    **dict.fromkeys(("record", "recording", "fit_many", "tune", "train"), TRAINING),
+    **{"plot": PLOTS, "tabular": TABLE, "estimators": ESTIMATORS},
     **{"plot.calibration": NUMBERS + "y = pyml.arange(50) % 2\n", "export": EXPORT},
     **dict.fromkeys(("plot.predicted", "plot.residuals"), NUMBERS + "y = pyml.randn(50)\n"),
     "plot.importance": "model, x, y = nn.Linear(4, 1), pyml.randn(50, 4), pyml.randn(50, 1)\n",
@@ -138,22 +144,32 @@ def examples(stubs, name):
             yield path, inspect.getdoc(value)
 
 
+def given(path):
+    start = max((start for start in GIVEN if path.startswith(start)), key=len, default=None)
+    return GIVEN.get(start, "")
+
+
+def play(stubs, module, texts, out):
+    """Runs examples of a module, of which out(text) gets what is wrong; how many lines failed."""
+    own = {} if module == "pyml" else stubs.public(stubs.module_of(module))
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    for path, text in texts:
+        if not text or ">>>" not in text:
+            continue
+        names = {**own, **NAMES}
+        exec(given(path), names)
+        test = doctest.DocTestParser().get_doctest(text, names, f"pyml.{path}", None, 0)
+        runner.run(test, out=out)
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
+    return runner.failures
+
+
 @pytest.mark.filterwarnings("ignore:autocast:UserWarning")  # where nothing multiplies bfloat16
 @pytest.mark.parametrize("module", MODULES)
 def test_examples(stubs, module, tmp_path, monkeypatch):
     for library in EXTRAS.get(module, ()):
         pytest.importorskip(library)
     monkeypatch.chdir(tmp_path)
-    own = {} if module == "pyml" else stubs.public(stubs.module_of(module))
-    runner, printed = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS), []
-    for path, text in examples(stubs, module):
-        if not text or ">>>" not in text:
-            continue
-        names = {**own, **NAMES}
-        start = max((start for start in GIVEN if path.startswith(start)), key=len, default=None)
-        exec(GIVEN.get(start, ""), names)
-        test = doctest.DocTestParser().get_doctest(text, names, f"pyml.{path}", None, 0)
-        runner.run(test, out=printed.append)
-        if distributed.is_initialized():
-            distributed.destroy_process_group()
-    assert not runner.failures, "".join(printed)
+    printed = []
+    assert not play(stubs, module, examples(stubs, module), printed.append), "".join(printed)

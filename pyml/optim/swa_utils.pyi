@@ -12,7 +12,7 @@ class AveragedModel(Module):
     def update_parameters(self, model: Module) -> None: ...
     module: Module
     n_averaged: Tensor
-    avg_fn: Call
+    avg_fn: Call | None
     multi_avg_fn: Call | None
     use_buffers: bool
 class SWALR(LRScheduler):

@@ -4,6 +4,7 @@ A line that must be an error ends in `# type: ignore[...]`; mypy warns of one th
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +58,26 @@ x[0] = 1
 x += 1
 assert_type(x, Tensor)
 
+assert_type(x.scatter_reduce(0, x.long(), x, "amax"), Tensor)
+assert_type(x.scatter(1, x.long(), 1.0, reduce="add"), Tensor)
+assert_type(x.index_add_(0, x.long(), x), Tensor)
+assert_type(x.select(1, 0), Tensor)
+assert_type(x.softmax(1, dtype="float64"), Tensor)
+assert_type(pyml.addmm(x, x, x, beta=0.5), Tensor)
+assert_type(pyml.einsum("ij,kj->ik", x, x), Tensor)
+assert_type(pyml.einsum("ij,kj->ik", [x, x]), Tensor)
+assert_type(pyml.einsum(x, [0, ...], x, [1, ...], [0, 1]), Tensor)
+assert_type(x.sort(out=(x, x.long())).values, Tensor)
+assert_type(pyml.show_config("dicts")["threads"], Any)
+assert_type(pyml.default_generator.get_state(), NDArray[Any])
+
 pyml.zeros("a")  # type: ignore[arg-type]
+x.scatter_reduce(0, x.long(), x, True)  # type: ignore[arg-type]
+x.index_copy(0, x.long(), "x")  # type: ignore[arg-type]
+x.select(1, x)  # type: ignore[arg-type]
+x.cumsum((0, 1))  # type: ignore[arg-type]
+pyml.einsum(1, x)  # type: ignore[arg-type]
+pyml.set_anomaly_enabled("on")  # type: ignore[arg-type]
 pyml.cat(x, "dim")  # type: ignore[arg-type]
 x + "a"  # type: ignore[operator]
 x @ 1  # type: ignore[operator]
@@ -74,6 +94,10 @@ linear = nn.Linear(3, 2)
 assert_type(linear(x), Tensor)
 assert_type(linear.weight, nn.Parameter)
 assert_type(linear.in_features, int)
+assert_type(nn.LayerNorm(3).weight, nn.Parameter)
+assert_type(nn.BatchNorm2d(3, momentum=None).running_mean, Tensor | None)
+assert_type(nn.GELU("tanh").approximate, str)
+assert_type(linear.weight.double(), Tensor)
 model = nn.Sequential(linear, nn.ReLU(), nn.Dropout(0.1))
 assert_type(model(x), Tensor)
 assert_type(model[1:], nn.Sequential)
@@ -110,6 +134,8 @@ model.load_state_dict(3)  # type: ignore[arg-type]
 
 optimizer = optim.Adam(model.parameters(), lr=1e-3, betas=(0.9, 0.99))
 assert_type(optimizer.step(), None)
+optim.SGD([x], lr=0.1, weight_decay=1e-4, dampening=0.5)
+optim.Muon([x], adjust_lr_fn="original")
 assert_type(optimizer.step(lambda: 1.0), float)
 optim.SGD([{"params": [linear.weight], "lr": 0.1}], lr=0.1)
 scheduler = lr_scheduler.SequentialLR(
@@ -165,14 +191,18 @@ loader = DataLoader(TensorDataset(x, x), batch_size=2, shuffle=True)
 for a, b in loader:
     model(a).sub(b)
 assert_type(iter(data.RandomSampler(Squares())), Iterator[int])
+DataLoader([1, 2])
+assert_type(random_split(range(3), [2, 1]), list[Subset[int]])
 DataLoader(TensorDataset(x), batch_size="all")  # type: ignore[arg-type]
 TensorDataset([1, 2])  # type: ignore[arg-type]
+DataLoader(3)  # type: ignore[arg-type]
 
 # ---- distributions, training, tables, estimators, export -----------------------------------------
 
 normal = distributions.Normal(0.0, x.exp())
 assert_type(normal.rsample((2,)), Tensor)
 assert_type(normal.log_prob(x), Tensor)
+assert_type(normal.loc, Tensor)
 assert_type(normal.expand([2, 4, 3]), distributions.Normal)
 assert_type(distributions.kl_divergence(normal, normal), Tensor)
 distributions.Normal("a", 1)  # type: ignore[arg-type]
@@ -180,6 +210,7 @@ distributions.Normal("a", 1)  # type: ignore[arg-type]
 trainer = train.Trainer(model, nn.MSELoss(), optimizer, metrics=["mae"])
 history = trainer.fit(x, x, epochs=2, batch_size=2, validation=0.5)
 assert_type(history, train.History)
+assert_type(history.to_csv(), str)
 assert_type(trainer.predict(x), NDArray[np.generic])  # type: ignore[assert-type]
 trainer.fit(x, x, epochs="all")  # type: ignore[arg-type]
 

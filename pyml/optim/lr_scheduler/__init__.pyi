@@ -28,18 +28,20 @@ class CosineAnnealingWarmRestarts(LRScheduler):
     T_i: int
     T_mult: int
     eta_min: float
-    T_cur: int
+    T_cur: float
 class CyclicLR(LRScheduler):
-    def __init__(self, optimizer: Optimizer, base_lr: float | Sequence[float], max_lr: float | Sequence[float], step_size_up: int = 2000, step_size_down: int | None = None, mode: str = 'triangular', gamma: float = 1.0, scale_fn: Callable[[float], float] | None = None, scale_mode: str = 'cycle', cycle_momentum: bool = True, base_momentum: float = 0.8, max_momentum: float = 0.9, last_epoch: int = -1) -> None: ...
+    def __init__(self, optimizer: Optimizer, base_lr: float | Sequence[float], max_lr: float | Sequence[float], step_size_up: int = 2000, step_size_down: int | None = None, mode: str = 'triangular', gamma: float = 1.0, scale_fn: Callable[[float], float] | None = None, scale_mode: str = 'cycle', cycle_momentum: bool = True, base_momentum: float | Sequence[float] = 0.8, max_momentum: float | Sequence[float] = 0.9, last_epoch: int = -1) -> None: ...
     def scale_fn(self, x: float) -> float: ...
     max_lrs: list[float]
     scale_mode: str
     total_size: float
     step_ratio: float
-    mode: Tensor
+    mode: str
     gamma: float
     cycle_momentum: bool
     use_beta1: bool
+    base_momentums: list[float]
+    max_momentums: list[float]
 class ExponentialLR(LRScheduler):
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None: ...
     gamma: float
@@ -50,7 +52,7 @@ class LRScheduler:
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None: ...
     def get_lr(self) -> list[float]: ...
     def get_last_lr(self) -> list[float]: ...
-    def step(self, epoch: int | None = None) -> None: ...
+    def step(self, epoch: float | None = None) -> None: ...
     def state_dict(self) -> State: ...
     def load_state_dict(self, state_dict: State) -> None: ...
     optimizer: Optimizer
@@ -72,7 +74,7 @@ class MultiplicativeLR(LRScheduler):
     def __init__(self, optimizer: Optimizer, lr_lambda: Call | Sequence[Call], last_epoch: int = -1) -> None: ...
     lr_lambdas: list[Call | None]
 class OneCycleLR(LRScheduler):
-    def __init__(self, optimizer: Optimizer, max_lr: float | Sequence[float], total_steps: int | None = None, epochs: int | None = None, steps_per_epoch: int | None = None, pct_start: float = 0.3, anneal_strategy: str = 'cos', cycle_momentum: bool = True, base_momentum: float = 0.85, max_momentum: float = 0.95, div_factor: float = 25.0, final_div_factor: float = 10000.0, three_phase: bool = False, last_epoch: int = -1) -> None: ...
+    def __init__(self, optimizer: Optimizer, max_lr: float | Sequence[float], total_steps: int | None = None, epochs: int | None = None, steps_per_epoch: int | None = None, pct_start: float = 0.3, anneal_strategy: str = 'cos', cycle_momentum: bool = True, base_momentum: float | Sequence[float] = 0.85, max_momentum: float | Sequence[float] = 0.95, div_factor: float = 25.0, final_div_factor: float = 10000.0, three_phase: bool = False, last_epoch: int = -1) -> None: ...
     total_steps: int | None
     cycle_momentum: bool
     use_beta1: bool
@@ -84,14 +86,14 @@ class ReduceLROnPlateau(LRScheduler):
     def __init__(self, optimizer: Optimizer, mode: str = 'min', factor: float = 0.1, patience: int = 10, threshold: float = 0.0001, threshold_mode: str = 'rel', cooldown: int = 0, min_lr: float | Sequence[float] = 0, eps: float = 1e-08) -> None: ...
     @property
     def in_cooldown(self) -> bool: ...
-    def step(self, metrics: float | Tensor | None = None, epoch: int | None = None) -> None: ...
-    default_min_lr: float
+    def step(self, metrics: float | Tensor | None = None, epoch: float | None = None) -> None: ...
+    default_min_lr: float | None
     min_lrs: list[float]
     cooldown_counter: int
     num_bad_epochs: int
     mode_worse: float
     best: float
-    mode: Tensor
+    mode: str
     factor: float
     patience: int
     threshold: float

@@ -1,4 +1,5 @@
-from pyml._types import Array, Call, Data, Number
+from collections.abc import Sequence
+from pyml._types import Array, Call, Data
 from typing import Any, NamedTuple
 class Accuracy(Metric):
     name: str
@@ -9,7 +10,7 @@ class AveragePrecision(Metric):
     def __init__(self, *, average: str | None = 'macro', pos_label: Any = 1, labels: Data | None = None) -> None: ...
     pos_label: Any
     average: str | None
-    labels: Data
+    labels: Data | None
 class BalancedAccuracy(Metric):
     name: str
     def __init__(self, *, adjusted: bool = False) -> None: ...
@@ -17,10 +18,10 @@ class BalancedAccuracy(Metric):
 class BrierScore(Metric):
     name: str
     greater_is_better: bool
-    def __init__(self, *, pos_label: Any = None, labels: Data | None = None, scale_by_half: str = 'auto') -> None: ...
+    def __init__(self, *, pos_label: Any = None, labels: Data | None = None, scale_by_half: str | bool = 'auto') -> None: ...
     pos_label: Any
-    labels: Data
-    scale_by_half: str
+    labels: Data | None
+    scale_by_half: str | bool
 class CalibrationCurve(NamedTuple):
     observed: Array
     predicted: Array
@@ -31,15 +32,15 @@ class ConfusionMatrix(Metric):
     @property
     def classes(self) -> Array: ...
     def compute(self) -> Array: ...
-    labels: Data
-    normalize: str
+    labels: Data | None
+    normalize: str | None
 class F1(Metric):
     name: str
-    def __init__(self, *, average: str | None = 'binary', pos_label: Any = 1, labels: Data | None = None, zero_division: str = 'warn') -> None: ...
+    def __init__(self, *, average: str | None = 'binary', pos_label: Any = 1, labels: Data | None = None, zero_division: str | float = 'warn') -> None: ...
     average: str | None
     pos_label: Any
-    labels: Data
-    zero_division: str
+    labels: Data | None
+    zero_division: str | float
 class FunctionMetric(Metric):
     def __init__(self, function: Call, *, name: str | None = None, greater_is_better: bool | None = None, wants: str = 'values') -> None: ...
     def check_takes_weights(self) -> None: ...
@@ -58,7 +59,7 @@ class LogLoss(Metric):
     greater_is_better: bool
     def __init__(self, *, normalize: bool = True, labels: Data | None = None) -> None: ...
     normalize: bool
-    labels: Data
+    labels: Data | None
 METRICS: dict[str, Call]
 class MatthewsCorrelation(Metric):
     name: str
@@ -66,24 +67,24 @@ class MatthewsCorrelation(Metric):
 class MeanAbsoluteError(Metric):
     name: str
     greater_is_better: bool
-    def __init__(self, *, multioutput: str = 'uniform_average') -> None: ...
-    multioutput: str
+    def __init__(self, *, multioutput: str | Sequence[float] | Array = 'uniform_average') -> None: ...
+    multioutput: str | Sequence[float] | Array
 class MeanAbsolutePercentageError(Metric):
     name: str
     greater_is_better: bool
-    def __init__(self, *, multioutput: str = 'uniform_average') -> None: ...
-    multioutput: str
+    def __init__(self, *, multioutput: str | Sequence[float] | Array = 'uniform_average') -> None: ...
+    multioutput: str | Sequence[float] | Array
 class MeanPinballLoss(Metric):
     name: str
-    def __init__(self, *, alpha: Number = 0.5, multioutput: str = 'uniform_average') -> None: ...
+    def __init__(self, *, alpha: float = 0.5, multioutput: str | Sequence[float] | Array = 'uniform_average') -> None: ...
     greater_is_better: bool
-    alpha: Number
-    multioutput: str
+    alpha: float
+    multioutput: str | Sequence[float] | Array
 class MeanSquaredError(Metric):
     name: str
     greater_is_better: bool
-    def __init__(self, *, multioutput: str = 'uniform_average') -> None: ...
-    multioutput: str
+    def __init__(self, *, multioutput: str | Sequence[float] | Array = 'uniform_average') -> None: ...
+    multioutput: str | Sequence[float] | Array
 class Metric:
     name: str | None
     greater_is_better: bool | None
@@ -94,11 +95,11 @@ class Metric:
     def __call__(self, prediction: Data, target: Data, weight: Data | None = None) -> float: ...
 class Precision(Metric):
     name: str
-    def __init__(self, *, average: str | None = 'binary', pos_label: Any = 1, labels: Data | None = None, zero_division: str = 'warn') -> None: ...
+    def __init__(self, *, average: str | None = 'binary', pos_label: Any = 1, labels: Data | None = None, zero_division: str | float = 'warn') -> None: ...
     average: str | None
     pos_label: Any
-    labels: Data
-    zero_division: str
+    labels: Data | None
+    zero_division: str | float
 class PrecisionRecallCurve(NamedTuple):
     precision: Array
     recall: Array
@@ -106,23 +107,23 @@ class PrecisionRecallCurve(NamedTuple):
 class R2(Metric):
     name: str
     greater_is_better: bool
-    def __init__(self, *, multioutput: str = 'uniform_average', force_finite: bool = True) -> None: ...
+    def __init__(self, *, multioutput: str | Sequence[float] | Array = 'uniform_average', force_finite: bool = True) -> None: ...
     force_finite: bool
-    multioutput: str
+    multioutput: str | Sequence[float] | Array
 class Recall(Metric):
     name: str
-    def __init__(self, *, average: str | None = 'binary', pos_label: Any = 1, labels: Data | None = None, zero_division: str = 'warn') -> None: ...
+    def __init__(self, *, average: str | None = 'binary', pos_label: Any = 1, labels: Data | None = None, zero_division: str | float = 'warn') -> None: ...
     average: str | None
     pos_label: Any
-    labels: Data
-    zero_division: str
+    labels: Data | None
+    zero_division: str | float
 class RocAuc(Metric):
     name: str
     def __init__(self, *, average: str | None = 'macro', multi_class: str = 'ovr', labels: Data | None = None, max_fpr: float | None = None) -> None: ...
     multi_class: str
     max_fpr: float | None
     average: str | None
-    labels: Data
+    labels: Data | None
 class RocCurve(NamedTuple):
     fpr: Array
     tpr: Array
@@ -133,7 +134,7 @@ class TopKAccuracy(Metric):
     def __init__(self, *, k: int = 2, normalize: bool = True, labels: Data | None = None) -> None: ...
     k: int
     normalize: bool
-    labels: Data
+    labels: Data | None
 class UndefinedMetricWarning(UserWarning): ...
 def calibration_curve(prediction: Data, target: Data, weight: Data | None = None, *, pos_label: Any = None, n_bins: int = 5, strategy: str = 'uniform') -> CalibrationCurve: ...
 def get(metric: Any) -> Metric: ...
